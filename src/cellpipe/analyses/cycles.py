@@ -1,0 +1,209 @@
+"""Half cycles to cycles, paired by the kind of the cell.
+
+A cycle of a full cell is a charge and the discharge after it; of a silicon half cell a discharge
+(lithiation) and the charge (delithiation) after it; of a cathode's half cell as of a full cell. A
+recording that begins with the other half gives an incomplete first cycle. Where the kind is not
+known, cycles begin with the half that comes first, and no Coulombic efficiency is given.
+
+Coulombic efficiency: full cell Q_discharge/Q_charge, silicon half cell Q_charge/Q_discharge of the
+same cycle. Capacity retention: reversible capacity (full cell discharge, silicon half cell
+delithiation) over that of the first complete cycle. A cycle is complete if both halves are there
+and the last one of the data came to the end voltage of those before it.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import polars as pl
+
+from cellpipe.analyses.analysis import Analysis, Tables
+from cellpipe.domain import Cell, Finding, Result
+
+Direction = Literal["charge", "discharge"]
+_REACHED = 0.02  # of the voltage window: so near to the usual end voltage counts as reached
+
+_HALVES = (
+    "capacity_ah", "energy_wh", "mean_voltage_volt", "max_current_ampere", "duration_second",
+    "mean_temperature_celsius", "start_unix_time_second", "vendor_cycle_count", "half_cycle",
+)  # fmt: skip
+
+
+def leading_direction(cell: Cell, half_cycles: pl.DataFrame) -> Direction:
+    """Tell with which half the cycles of this kind of cell begin."""
+    if cell.configuration == "full":
+        return "charge"
+    if cell.configuration == "half":
+        return "charge" if cell.working_electrode_role == "cathode" else "discharge"
+    first = half_cycles["direction"][0] if half_cycles.height else "charge"
+    return "discharge" if first == "discharge" else "charge"
+
+
+def reversible_direction(cell: Cell) -> Direction:
+    """Tell whose capacity the retention is about: the discharge, or the delithiation of silicon."""
+    anode_half_cell = cell.configuration == "half" and cell.working_electrode_role != "cathode"
+    return "charge" if anode_half_cell else "discharge"
+
+
+def active_mass(cell: Cell) -> tuple[float | None, str | None]:
+    """Give the mass that specific capacities are per, mg, and its name."""
+    masses = {
+        "cathode active mass": cell.cathode_active_mass_mg,
+        "anode active mass": cell.anode_active_mass_mg,
+    }
+    half = cell.configuration == "half"
+    order = ["cathode active mass", "anode active mass"]
+    if half and cell.working_electrode_role != "cathode":
+        order = ["anode active mass"]
+    elif half or cell.configuration == "symmetric":
+        order = order if cell.configuration == "symmetric" else order[:1]
+    for name in order:
+        if masses[name] is not None:
+            return masses[name], name
+    return None, None
+
+
+def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
+    half_cycles = tables["half_cycles"]
+    paired = _paired(half_cycles, leading_direction(cell, half_cycles))
+    paired = paired.with_columns(complete=_complete(paired, half_cycles))
+    table = paired.select(_columns(cell)).with_columns(_efficiency(cell))
+    table = _with_retention(table, reversible_direction(cell))
+    return (Result("cycles", table, _findings(cell, table)),)
+
+
+def _paired(half_cycles: pl.DataFrame, lead: Direction) -> pl.DataFrame:
+    """Put the two halves of a cycle side by side, ``charge_…`` and ``discharge_…``."""
+    leads = pl.col("direction") == lead
+    number = leads.cast(pl.Int64).cum_sum()
+    starts_otherwise = half_cycles.height > 0 and half_cycles["direction"][0] != lead
+    numbered = half_cycles.with_columns(cycle=number + int(starts_otherwise))
+    sides = []
+    for direction in ("charge", "discharge"):
+        side = numbered.filter(pl.col("direction") == direction)
+        renamed = {name: f"{direction}_{name}" for name in _HALVES}
+        sides.append(side.select("cycle", *_HALVES).rename(renamed))
+    return sides[0].join(sides[1], on="cycle", how="full", coalesce=True).sort("cycle")
+
+
+def _complete(paired: pl.DataFrame, half_cycles: pl.DataFrame) -> pl.Expr:
+    both = (
+        pl.col("charge_half_cycle").is_not_null() & pl.col("discharge_half_cycle").is_not_null()
+    )
+    if _last_is_finished(half_cycles):
+        return both
+    return both & (pl.col("cycle") < paired["cycle"].max())
+
+
+def _last_is_finished(half_cycles: pl.DataFrame) -> bool:
+    """Whether the last half cycle came to the end voltage of those before it."""
+    if half_cycles.height < 3:
+        return True
+    last = half_cycles.row(-1, named=True)
+    before = half_cycles[:-1].filter(pl.col("direction") == last["direction"])
+    ends = before["end_voltage_volt"].drop_nulls()
+    lowest, highest = half_cycles["min_voltage_volt"].min(), half_cycles["max_voltage_volt"].max()
+    window = float(highest) - float(lowest)  # type: ignore[arg-type]
+    short = last["end_voltage_volt"] - float(ends.median())  # type: ignore[arg-type]
+    missing = -short if last["direction"] == "charge" else short
+    return missing <= _REACHED * window
+
+
+def _columns(cell: Cell) -> list[pl.Expr]:
+    mass, basis = active_mass(cell)
+    area = cell.area_cm2
+    columns = [
+        pl.lit(cell.cell_id).alias("cell_id"), pl.col("cycle", "complete"),
+        pl.lit(basis, pl.String).alias("capacity_basis"),
+        _first_of("vendor_cycle_count"), _earlier("start_unix_time_second"),
+        (pl.col("charge_mean_voltage_volt") - pl.col("discharge_mean_voltage_volt"))
+        .alias("voltage_hysteresis_volt"),
+        pl.sum_horizontal("charge_duration_second", "discharge_duration_second")
+        .alias("duration_second"),
+        pl.mean_horizontal("charge_mean_temperature_celsius", "discharge_mean_temperature_celsius")
+        .alias("mean_temperature_celsius"),
+        _c_rate(cell, mass).alias("c_rate"),
+    ]  # fmt: skip
+    for direction, word in (("charge", "charging"), ("discharge", "discharging")):
+        capacity = pl.col(f"{direction}_capacity_ah")
+        per_mass = capacity * 1e6 / mass if mass else pl.lit(None, pl.Float64)
+        per_area = capacity * 1e3 / area if area else pl.lit(None, pl.Float64)
+        columns += [
+            pl.col(f"{direction}_half_cycle").alias(f"{word}_half_cycle"),
+            capacity.alias(f"{word}_capacity_ah"),
+            pl.col(f"{direction}_energy_wh").alias(f"{word}_energy_wh"),
+            pl.col(f"{direction}_mean_voltage_volt").alias(f"mean_{word}_voltage_volt"),
+            per_mass.alias(f"specific_{word}_capacity_mah_per_g"),
+            per_area.alias(f"areal_{word}_capacity_mah_per_cm2"),
+        ]
+    return columns
+
+
+def _first_of(name: str) -> pl.Expr:
+    """Give the value of the half that came first."""
+    charge_first = (
+        pl.col("discharge_half_cycle").is_null()
+        | (pl.col("charge_half_cycle") < pl.col("discharge_half_cycle")).fill_null(value=False)
+    )  # fmt: skip
+    return (
+        pl.when(charge_first).then(pl.col(f"charge_{name}")).otherwise(pl.col(f"discharge_{name}"))
+    ).alias(name)
+
+
+def _earlier(name: str) -> pl.Expr:
+    return pl.min_horizontal(f"charge_{name}", f"discharge_{name}").alias(name)
+
+
+def _c_rate(cell: Cell, mass: float | None) -> pl.Expr:
+    if mass is None or cell.nominal_capacity_mah_per_g is None:
+        return pl.lit(None, pl.Float64)
+    one_c_ampere = cell.nominal_capacity_mah_per_g * mass * 1e-6
+    return pl.col("discharge_max_current_ampere") / one_c_ampere
+
+
+def _efficiency(cell: Cell) -> list[pl.Expr]:
+    charge, discharge = pl.col("charging_capacity_ah"), pl.col("discharging_capacity_ah")
+    none = pl.lit(None, pl.Float64)
+    coulombic, energy = none, none
+    if cell.configuration in {"full", "half"}:
+        coulombic = charge / discharge if reversible_direction(cell) == "charge" else (
+            discharge / charge
+        )  # fmt: skip
+    if cell.configuration == "full":
+        energy = pl.col("discharging_energy_wh") / pl.col("charging_energy_wh")
+    return [
+        pl.when("complete").then(coulombic).alias("coulombic_efficiency"),
+        pl.when("complete").then(energy).alias("energy_efficiency"),
+    ]
+
+
+def _with_retention(table: pl.DataFrame, direction: Direction) -> pl.DataFrame:
+    capacity = "charging_capacity_ah" if direction == "charge" else "discharging_capacity_ah"
+    complete = table.filter("complete")
+    reference = complete["cycle"][0] if complete.height else None
+    first = complete[capacity][0] if complete.height else None
+    ratio = pl.when("complete").then(pl.col(capacity) / first) if first else pl.lit(None, pl.Float64)
+    return table.with_columns(
+        ratio.alias("capacity_retention"),
+        pl.lit(reference, pl.Int64).alias("retention_reference_cycle"),
+    )
+
+
+def _findings(cell: Cell, table: pl.DataFrame) -> tuple[Finding, ...]:
+    found = []
+    if table.height and not table["complete"][0]:
+        sentence = "The first cycle is incomplete: the data does not begin with its first half."
+        if table.height > 1 or cell.configuration is None:
+            found.append(Finding("info", "first_cycle_incomplete", sentence))
+    counted = table.filter(pl.col("vendor_cycle_count").is_not_null())
+    vendor = counted["vendor_cycle_count"].n_unique()
+    if counted.height and vendor != table.height:
+        sentence = (
+            f"{table.height} cycles were found from the current's direction; "
+            f"the instrument's own counter names {vendor}."
+        )
+        found.append(Finding("info", "cycle_count_differs", sentence))
+    return tuple(found)
+
+
+ANALYSIS = Analysis("cycles", ("half_cycles",), ("cycles",), _compute)

@@ -1,0 +1,298 @@
+"""schemas/ as pandera schemas: the one place where a table is checked.
+
+A schema file names a table, says in words what one row is, and lists its columns with type, unit,
+bounds and meaning. The loader refuses a key that it doesn't know, so a misspelt bound can't be
+ignored. From a checked table on, no code doubts it.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import polars as pl
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from cellpipe.domain import Finding
+from cellpipe.errors import ContractError, SchemaError
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
+
+    import pandera.polars as pa
+
+Type = Literal["string", "int64", "float64", "bool", "datetime"]
+_DTYPES: dict[Type, pl.DataType] = {
+    "string": pl.String(),
+    "int64": pl.Int64(),
+    "float64": pl.Float64(),
+    "bool": pl.Boolean(),
+    "datetime": pl.Datetime("us", "UTC"),
+}
+
+
+class Column(BaseModel):
+    """One column of a table as its schema file describes it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    type: Type
+    meaning: str
+    unit: str = ""
+    bdf: str = ""
+    nullable: bool = False
+    required: bool = True
+    pattern: bool = False
+    min: float | None = None
+    max: float | None = None
+    isin: tuple[str, ...] | None = None
+
+    @property
+    def dtype(self) -> pl.DataType:
+        """The column's polars type."""
+        return _DTYPES[self.type]
+
+
+class Schema(BaseModel):
+    """One schema file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    table: str
+    about: str
+    row: str
+    columns: Annotated[dict[str, Column], Field(min_length=1)]
+    key: tuple[str, ...] = ()
+    bad_rows: Literal["reject", "error"] = "error"
+
+
+def schema_folder() -> Traversable:
+    """Give the folder ``schemas/``: inside the package, or at the top of an editable checkout."""
+    packaged = resources.files("cellpipe") / "schemas"
+    if packaged.is_dir():
+        return packaged
+    return Path(__file__).parents[2] / "schemas"
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """Names of all tables, in alphabetical order."""
+    found = (entry.name for entry in schema_folder().iterdir())
+    return tuple(sorted(name.removesuffix(".yaml") for name in found if name.endswith(".yaml")))
+
+
+@cache
+def schema(name: str) -> Schema:
+    """Read the schema of a table.
+
+    Raises
+    ------
+    SchemaError
+        If there is none of that name, or the file has a key or a value that isn't known.
+
+    """
+    if name not in names():
+        known = ", ".join(names())
+        raise SchemaError(f"no schema called {name!r}", expected=f"one of {known}")
+    return parsed_schema((schema_folder() / f"{name}.yaml").read_text(encoding="utf-8"), name)
+
+
+def parsed_schema(text: str, name: str) -> Schema:
+    """Turn the text of a schema file into a schema, strictly."""
+    file = f"schemas/{name}.yaml"
+    try:
+        found = Schema.model_validate(yaml.safe_load(text))
+    except (ValidationError, yaml.YAMLError) as error:
+        remedy = "see docs/tables.md for the keys that are known"
+        raise SchemaError(_first_line(error), remedy=remedy, file=file) from error
+    if found.table != name:
+        raise SchemaError(f"table: {found.table}", expected=f"table: {name}", file=file)
+    return found
+
+
+def _first_line(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        place = " → ".join(str(part) for part in first["loc"])
+        return f"{place}: {first['msg']}"
+    return " ".join(str(error).split())
+
+
+def empty(name: str) -> pl.DataFrame:
+    """Give the table without rows, with its required columns."""
+    return pl.DataFrame(
+        schema={n: c.dtype for n, c in schema(name).columns.items() if c.required}
+    )
+
+
+def units(name: str, columns: list[str]) -> dict[str, dict[str, str]]:
+    """Unit, meaning and BDF label of each column, for the metadata of a file's fields."""
+    described = {}
+    for column in columns:
+        spec = _spec(schema(name), column)
+        if spec is not None:
+            labels = {"unit": spec.unit, "meaning": spec.meaning, "bdf": spec.bdf}
+            described[column] = {key: text for key, text in labels.items() if text}
+    return described
+
+
+def checked(name: str, frame: pl.DataFrame) -> pl.DataFrame:
+    """Hold the contract against a table and give it back in the contract's types and order.
+
+    NaN and infinities become null; whole numbers are widened, nothing is rounded.
+
+    Raises
+    ------
+    ContractError
+        If a column is missing, unknown or of another type, or a value breaks its bounds.
+
+    """
+    shaped = _shaped(name, frame)
+    failures = _failures(name, shaped)
+    if failures.height:
+        raise ContractError(
+            f"table {name}: {_described(failures)}", expected=f"what schemas/{name}.yaml says"
+        )
+    return shaped
+
+
+def admitted(name: str, frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, list[Finding]]:
+    """Hold the contract against a raw table: bad rows are set aside, counted and named.
+
+    Returns
+    -------
+    table, rejected, findings
+        The rows that keep the contract; a ``rejected_rows`` table of those that don't, one row
+        per offending value; and a finding if there are any.
+
+    Raises
+    ------
+    ContractError
+        If a column is missing, unknown or of another type.
+
+    """
+    shaped = _shaped(name, frame)
+    failures = _failures(name, shaped)
+    if not failures.height:
+        return shaped, empty("rejected_rows"), []
+    if failures["index"].null_count():
+        raise ContractError(f"table {name}: {_described(failures)}")
+    bad = failures["index"].unique().sort()
+    rejected = failures.select(
+        table=pl.lit(name),
+        record_index=shaped["record_index"].gather(failures["index"]),
+        column="column",
+        value="failure_case",
+        reason="check",
+    )
+    kept = shaped.with_row_index("_row").filter(~pl.col("_row").is_in(bad.implode())).drop("_row")
+    sentence = (
+        f"{bad.len()} of {shaped.height} rows of {name} can't be used and were set aside: "
+        f"{_described(failures)}."
+    )
+    return kept, checked("rejected_rows", rejected), [
+        Finding("warning", "rows_rejected", sentence, bad.len())
+    ]
+
+
+def _spec(found: Schema, column: str) -> Column | None:
+    import re
+
+    if column in found.columns and not found.columns[column].pattern:
+        return found.columns[column]
+    for pattern, spec in found.columns.items():
+        if spec.pattern and re.fullmatch(pattern, column):
+            return spec
+    return None
+
+
+def _shaped(name: str, frame: pl.DataFrame) -> pl.DataFrame:
+    found = schema(name)
+    specs = {column: _spec(found, column) for column in frame.columns}
+    unknown = [column for column, spec in specs.items() if spec is None]
+    missing = [c for c, s in found.columns.items() if s.required and c not in frame.columns]
+    if unknown or missing:
+        parts = [f"no column {', '.join(missing)}"] if missing else []
+        parts += [f"unknown column {', '.join(unknown)}"] if unknown else []
+        raise ContractError(
+            f"table {name}: {'; '.join(parts)}", expected=f"the columns of schemas/{name}.yaml"
+        )
+    known = {column: spec for column, spec in specs.items() if spec is not None}
+    order = list(found.columns)
+    in_order = sorted(known, key=lambda column: _place(order, column, found))
+    try:
+        return frame.select(_cast(frame.schema[c], c, known[c]) for c in in_order)
+    except pl.exceptions.PolarsError as error:
+        raise ContractError(f"table {name}: {_first_line(error)}") from error
+
+
+def _place(order: list[str], column: str, found: Schema) -> tuple[int, str]:
+    if column in order:
+        return order.index(column), column
+    spec = _spec(found, column)
+    return next(i for i, name in enumerate(order) if found.columns[name] is spec), column
+
+
+def _cast(dtype: pl.DataType, column: str, spec: Column) -> pl.Expr:
+    expression = pl.col(column)
+    if dtype.is_float():
+        expression = pl.when(expression.is_finite()).then(expression)
+    return expression if dtype == spec.dtype else expression.cast(spec.dtype)
+
+
+@cache
+def _pandera(name: str, columns: tuple[str, ...]) -> pa.DataFrameSchema:
+    import pandera.polars as pa
+
+    found = schema(name)
+    described: dict[str, Any] = {}
+    for column in columns:
+        spec = _spec(found, column)
+        if spec is None:
+            continue
+        checks = []
+        if spec.min is not None:
+            checks.append(pa.Check.ge(spec.min, error=f"{column} is below {spec.min:g}"))
+        if spec.max is not None:
+            checks.append(pa.Check.le(spec.max, error=f"{column} is above {spec.max:g}"))
+        if spec.isin is not None:
+            allowed = ", ".join(spec.isin)
+            checks.append(pa.Check.isin(spec.isin, error=f"{column} is none of {allowed}"))
+        described[column] = pa.Column(spec.dtype, checks, nullable=spec.nullable)
+    return pa.DataFrameSchema(described, strict=True, unique=list(found.key) or None)
+
+
+def _failures(name: str, frame: pl.DataFrame) -> pl.DataFrame:
+    """One row per value that breaks the contract: column, check, failure_case, index."""
+    from pandera.errors import SchemaErrors
+
+    try:
+        _pandera(name, tuple(frame.columns)).validate(frame, lazy=True)
+    except SchemaErrors as error:
+        cases = error.failure_cases
+        words = (
+            pl.when(pl.col("check") == "not_nullable")
+            .then(pl.col("column") + " is empty")
+            .otherwise("check")
+        )
+        return cases.select(
+            pl.col("column").cast(pl.String),
+            words.cast(pl.String).alias("check"),
+            pl.col("failure_case").cast(pl.String),
+            pl.col("index").cast(pl.Int64),
+        )
+    return pl.DataFrame(schema={"column": pl.String, "check": pl.String, "index": pl.Int64})
+
+
+def _described(failures: pl.DataFrame) -> str:
+    counted = failures.group_by("check", maintain_order=True).agg(
+        pl.len(), pl.col("failure_case").first(), pl.col("index").first()
+    )
+    parts = [
+        f"{check} ({count} times, first {case!r} in row {index})"
+        for check, count, case, index in counted.head(3).iter_rows()
+    ]
+    return ", ".join(parts)

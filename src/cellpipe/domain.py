@@ -1,0 +1,112 @@
+"""The core types: what is handed about besides tables. Frozen, without behaviour."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+import polars as pl
+
+Level = Literal["info", "warning", "error"]
+Configuration = Literal["full", "half", "symmetric"]
+Role = Literal["cathode", "anode"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What the data can't settle: it travels to the report, it is not logged and lost.
+
+    ``code`` is a stable name in snake_case, ``sentence`` what a chemist reads, ``rows`` how many
+    records it is about (None where that means nothing).
+    """
+
+    level: Level
+    code: str
+    sentence: str
+    rows: int | None = None
+
+
+@dataclass(frozen=True)
+class RawFile:
+    """A file as it lies on disk; ``sha256`` of the content is its identity."""
+
+    path: Path
+    sha256: str
+    size: int
+    modified: float
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What a format makes of the bytes, before the contract is held against it.
+
+    ``started_at`` is the instrument's own clock; ``clock`` says whether that clock and
+    ``unix_time_second`` in the tables are UTC or a local time of unknown zone.
+    """
+
+    tables: Mapping[str, pl.DataFrame]
+    metadata: Mapping[str, object] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
+    started_at: datetime | None = None
+    clock: Literal["utc", "local"] = "local"
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One raw file, read and checked.
+
+    ``tables`` maps the contract's name (``"timeseries"``, ``"impedance"``, ``"rejected_rows"``)
+    to its frame; ``started_at`` is UTC, or None where the file has no clock.
+    """
+
+    raw_file: RawFile
+    format: str
+    started_at: datetime | None
+    tables: Mapping[str, pl.DataFrame]
+    metadata: Mapping[str, object]
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One row of the cell sheet. A field that the sheet leaves empty is None, never a default.
+
+    Masses in mg (active material), area in cm², offsets and voltages in V, nominal capacity of
+    1C in mAh/g, pressures in MPa, temperature in °C. ``inferred`` names the fields that were
+    concluded from others and from what.
+    """
+
+    cell_id: str
+    configuration: Configuration | None = None
+    patterns: tuple[str, ...] = ()
+    working_electrode: str | None = None
+    working_electrode_role: Role | None = None
+    cathode_active_mass_mg: float | None = None
+    anode_active_mass_mg: float | None = None
+    area_cm2: float | None = None
+    counter_electrode: str | None = None
+    reference_offset_volt: float | None = None
+    nominal_capacity_mah_per_g: float | None = None
+    stack_pressure_mpa: float | None = None
+    fabrication_pressure_mpa: float | None = None
+    temperature_celsius: float | None = None
+    lower_voltage_volt: float | None = None
+    upper_voltage_volt: float | None = None
+    electrolyte: str | None = None
+    cathode: str | None = None
+    group: str | None = None
+    comment: str | None = None
+    inferred: Mapping[str, str] = field(default_factory=dict)
+    in_sheet: bool = True
+
+
+@dataclass(frozen=True)
+class Result:
+    """What an analysis made of its inputs: a checked table, and what has to be said about it."""
+
+    analysis: str
+    table: pl.DataFrame
+    findings: tuple[Finding, ...] = ()

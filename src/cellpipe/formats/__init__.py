@@ -1,0 +1,222 @@
+"""Raw bytes to measurements: one module per vendor format, and the tuple that lists them.
+
+A new format is one file and one line in :data:`FORMATS` (docs/add-a-format.md); a package outside
+adds one through the entry point group ``cellpipe.formats``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+import zoneinfo
+from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import polars as pl
+
+from cellpipe import contracts
+from cellpipe.domain import Finding, Measurement, RawFile, Recording
+from cellpipe.errors import DamagedFileError, FileError, NoDataError, UnknownFormatError
+from cellpipe.formats import (
+    arbin_csv,
+    arbin_res,
+    arbin_xlsx,
+    biologic_mpr,
+    biologic_mpt,
+    neware_binary,
+    neware_csv,
+    neware_xlsx,
+)
+from cellpipe.formats.format import Format, Sample
+
+FORMATS: tuple[Format, ...] = (
+    biologic_mpr.FORMAT,
+    biologic_mpt.FORMAT,
+    arbin_csv.FORMAT,
+    arbin_xlsx.FORMAT,
+    arbin_res.FORMAT,
+    neware_binary.NDA,
+    neware_binary.NDAX,
+    neware_csv.FORMAT,
+    neware_xlsx.FORMAT,
+)
+HEAD_BYTES = 1 << 16
+_STRANGERS = {
+    b"version https://git-lfs": ("a git-LFS pointer", "fetch the file itself with git lfs pull"),
+    b"\x80\x04\x95": ("a Python pickle", "export the data from the instrument's program"),
+    b"\x80\x03": ("a Python pickle", "export the data from the instrument's program"),
+    b"<!DOCTYPE": ("a web page", "download the file itself, not the page that shows it"),
+    b"<html": ("a web page", "download the file itself, not the page that shows it"),
+    b"%PDF": ("a PDF document", "export the data as a file of the instrument's program"),
+    b"\x89PNG": ("a picture", "leave it out of the folder"),
+    b"\xff\xd8\xff": ("a picture", "leave it out of the folder"),
+}
+
+
+@cache
+def all_formats() -> tuple[Format, ...]:
+    """Give the built-in formats and those of installed packages."""
+    outside = (point.load() for point in entry_points(group="cellpipe.formats"))
+    return (*FORMATS, *outside)
+
+
+def known_suffixes() -> frozenset[str]:
+    """Suffixes that some format uses, in lower case with the dot."""
+    return frozenset(suffix for form in all_formats() for suffix in form.suffixes)
+
+
+def read(path: str | Path, *, time_zone: str | None = None) -> Measurement:
+    """Read one raw file of a cycler.
+
+    Parameters
+    ----------
+    path
+        The file. Its first bytes say what it is, its suffix only helps.
+    time_zone
+        IANA name of the zone of the instrument's clock (``"Europe/Berlin"``). Without it local
+        times are taken as UTC, and a finding says so.
+
+    Returns
+    -------
+    Measurement
+        With ``tables`` (``"timeseries"``, ``"impedance"``) that keep their contracts.
+
+    Raises
+    ------
+    FileError
+        If the file can't be used: UnknownFormatError, DamagedFileError or NoDataError.
+    OSError
+        If it can't be opened (absent, locked): that may pass.
+
+    """
+    path = Path(path)
+    raw = raw_file(path)
+    form = recognised(path)
+    try:
+        recording = form.read(path)
+        return _measurement(raw, form, recording, time_zone)
+    except FileError as error:
+        raise error.about(path) from error
+    except (ValueError, KeyError, IndexError, TypeError, EOFError, pl.exceptions.PolarsError) as e:
+        raise DamagedFileError(
+            f"content that can't be read as {form.name} ({type(e).__name__}: {_short(e)})",
+            expected=f"a whole {form.maker} {form.suffixes[0]} file",
+            remedy="copy it again from the instrument, or export it again",
+            file=path,
+        ) from e
+
+
+def raw_file(path: Path) -> RawFile:
+    """Give a file's identity: the sha256 of its content."""
+    status = path.stat()
+    with path.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    return RawFile(path, digest, status.st_size, status.st_mtime)
+
+
+def recognised(path: Path) -> Format:
+    """Find the one format that claims a file.
+
+    Raises
+    ------
+    UnknownFormatError
+        If none or two do.
+    NoDataError
+        If the file is empty.
+
+    """
+    with path.open("rb") as stream:
+        head = stream.read(HEAD_BYTES)
+    if not head.strip(b"\x00"):
+        raise NoDataError(
+            f"{'an empty file' if not head else 'nothing but zeros'}",
+            expected="a cycler's file",
+            remedy="copy it again from the instrument",
+            file=path,
+        )
+    sample = Sample(path, head)
+    claims = [form for form in all_formats() if form.claims(sample)]
+    if len(claims) != 1:
+        raise _unknown(sample, claims)
+    return claims[0]
+
+
+def _unknown(sample: Sample, claims: list[Format]) -> UnknownFormatError:
+    names = ", ".join(form.name for form in claims)
+    found = f"a file that {len(claims)} formats claim ({names})" if claims else ""
+    remedy = "see docs/formats.md for what is read, or keep the file elsewhere"
+    for start, (kind, what_to_do) in _STRANGERS.items():
+        if sample.head.startswith(start):
+            found, remedy = kind, what_to_do
+    if not found and sample.head.startswith(b"PK\x03\x04") and not zipfile.is_zipfile(sample.path):
+        found, remedy = "a zip file or workbook that was cut off", "copy it again"
+    if not found:
+        shown = sample.head[:24].decode("ascii", "replace").replace("\ufffd", "·")
+        found = f"content that no format knows, beginning {shown!r}"
+    makers = ", ".join(dict.fromkeys(form.maker for form in all_formats()))
+    return UnknownFormatError(
+        found, expected=f"a file of {makers}", remedy=remedy, file=sample.path
+    )
+
+
+def _measurement(
+    raw: RawFile, form: Format, recording: Recording, time_zone: str | None
+) -> Measurement:
+    findings = list(recording.findings)
+    tables: dict[str, pl.DataFrame] = {}
+    rejected: list[pl.DataFrame] = []
+    for name, frame in recording.tables.items():
+        kept, bad, said = contracts.admitted(name, _in_utc(frame, recording, time_zone))
+        tables[name] = kept
+        findings += said
+        if bad.height:
+            rejected.append(bad)
+    if rejected:
+        tables["rejected_rows"] = pl.concat(rejected)
+    if not any(tables[name].height for name in recording.tables):
+        findings.append(Finding("info", "no_record", "The file is whole and holds no record."))
+    findings += _clock_findings(recording, tables, time_zone)
+    started = _utc(recording, time_zone)
+    return Measurement(raw, form.name, started, tables, recording.metadata, tuple(findings))
+
+
+def _in_utc(frame: pl.DataFrame, recording: Recording, time_zone: str | None) -> pl.DataFrame:
+    if "unix_time_second" not in frame.columns or recording.clock == "utc" or time_zone is None:
+        return frame
+    local = pl.from_epoch((pl.col("unix_time_second") * 1e6).cast(pl.Int64), time_unit="us")
+    aware = local.dt.replace_time_zone(time_zone, ambiguous="earliest", non_existent="null")
+    return frame.with_columns(unix_time_second=aware.dt.timestamp("us") / 1e6)
+
+
+def _utc(recording: Recording, time_zone: str | None) -> datetime | None:
+    started = recording.started_at
+    if started is None or started.tzinfo is not None:
+        return started.astimezone(UTC) if started else None
+    if recording.clock == "utc" or time_zone is None:
+        return started.replace(tzinfo=UTC)
+    return started.replace(tzinfo=zoneinfo.ZoneInfo(time_zone)).astimezone(UTC)
+
+
+def _clock_findings(
+    recording: Recording, tables: dict[str, pl.DataFrame], time_zone: str | None
+) -> list[Finding]:
+    found = []
+    if recording.started_at is None:
+        sentence = "The file does not say when the test was started; files are ordered by name."
+        found.append(Finding("info", "no_clock", sentence))
+    elif recording.clock == "local" and time_zone is None:
+        sentence = "The instrument's time zone is not known; its local times are taken as UTC."
+        found.append(Finding("info", "time_zone_unknown", sentence))
+    if "timeseries" in tables:
+        back = int((tables["timeseries"]["test_time_second"].diff() < 0).sum())
+        if back:
+            sentence = f"The test time goes backwards {back} times; such steps count as zero time."
+            found.append(Finding("warning", "time_goes_backwards", sentence, back))
+    return found
+
+
+def _short(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return text if len(text) < 160 else text[:157] + "…"

@@ -1,0 +1,49 @@
+"""Arbin's records as text: MITS Pro's CSV export, and dumps of its Access or SQL database.
+
+One header line (see :mod:`cellpipe.formats.arbin` for its names and units), one line per record.
+``Date_Time`` is text of the computer's local clock (``2010-12-16 12:41:54``, or month/day/year
+behind a tab), an OLE day of it (dumps of the Access database), or Unix seconds in UTC (dumps of the
+SQL database). Current is positive on charge. The table ``…_Metadata.csv`` that goes with a dump
+holds no record and is not read.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cellpipe.domain import Recording
+from cellpipe.errors import DamagedFileError
+from cellpipe.formats import arbin, delimited
+from cellpipe.formats.format import Format, Sample
+
+
+def read(path: Path) -> Recording:
+    """Read an Arbin text file.
+
+    Raises
+    ------
+    DamagedFileError
+        If a needed column is missing or stands in an unknown unit.
+    NoDataError
+        If there is no record.
+
+    """
+    header = delimited.claimed_header(path, arbin.known)
+    if header is None:
+        raise DamagedFileError(
+            "no header line of Arbin's",
+            expected="Data_Point, Test_Time, Step_Index, Current, Voltage and others in one line",
+            remedy="export the file again with its column names",
+        )
+    names = delimited.unique(header.fields)
+    found = arbin.columns_in(names)
+    body = delimited.body(path, header)
+    frame = delimited.columns(body, sorted(names.index(match.header) for match in found))
+    return arbin.recorded(frame, found, {}, body.findings)
+
+
+def _claims(sample: Sample) -> bool:
+    return delimited.header_in(sample.head, arbin.known) is not None
+
+
+FORMAT = Format("arbin_csv", "Arbin", (".csv", ".txt"), _claims, read)

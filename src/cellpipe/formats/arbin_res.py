@@ -1,0 +1,176 @@
+"""Arbin's .res: an Access (Jet 4) database, read page by page without any outside program.
+
+``Channel_Normal_Table`` holds the records in SI units (s, A, V, Ah, Wh), in no order: they are put
+in the order of ``Data_Point``. ``DateTime`` is an OLE day of the computer's local clock.
+``Auxiliary_Table`` holds temperatures and voltages by channel and Data_Point; where two rows claim
+the same place the last one counts. ``Global_Table`` says what the test is.
+"""
+
+from __future__ import annotations
+
+import mmap
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+
+from cellpipe.contracts import empty
+from cellpipe.domain import Finding, Recording
+from cellpipe.errors import DamagedFileError
+from cellpipe.formats.format import Format, Sample
+from cellpipe.formats.jet4 import JetError, declared_rows, read_table, table_names
+
+_MAGIC = b"\x00\x01\x00\x00Standard Jet DB\x00"
+_OLE_ZERO = datetime(1899, 12, 30)  # noqa: DTZ001 - the instrument's local clock
+_OLE_UNIX_DAYS = 25_569.0  # OLE day of 1970-01-01
+_RECORDS = "Channel_Normal_Table"
+_COLUMNS = (
+    ("Test_Time", "test_time_second", pl.Float64()),
+    ("Step_Time", "step_time_second", pl.Float64()),
+    ("Voltage", "voltage_volt", pl.Float64()),
+    ("Current", "current_ampere", pl.Float64()),
+    ("Cycle_Index", "cycle_count", pl.Int64()),
+    ("Step_Index", "step_id", pl.Int64()),
+    ("Internal_Resistance", "internal_resistance_ohm", pl.Float64()),
+    ("Charge_Capacity", "vendor_charging_capacity_ah", pl.Float64()),
+    ("Discharge_Capacity", "vendor_discharging_capacity_ah", pl.Float64()),
+    ("Charge_Energy", "vendor_charging_energy_wh", pl.Float64()),
+    ("Discharge_Energy", "vendor_discharging_energy_wh", pl.Float64()),
+)
+_AUXILIARY = {1: "temperature_t{}_celsius", 0: "auxiliary_voltage_v{}_volt"}
+_GLOBAL = ("Test_Name", "Channel_Index", "Creator", "Comments", "Schedule_File_Name", "Item_ID",
+           "Software_Version", "Serial_Number", "Mass", "Specific_Capacity")  # fmt: skip
+
+
+def read(path: Path) -> Recording:
+    """Read an Arbin .res file.
+
+    Raises
+    ------
+    DamagedFileError
+        If it is no whole Jet database, or not Arbin's.
+
+    """
+    with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        try:
+            return _recording(data)
+        except JetError as error:
+            raise DamagedFileError(
+                str(error),
+                expected="a whole Arbin .res file",
+                remedy="copy it again from the instrument, or export it as .csv from Data Watcher",
+            ) from error
+
+
+def _recording(data: mmap.mmap) -> Recording:
+    names = table_names(data)
+    if _RECORDS not in names:
+        raise DamagedFileError(
+            f"an Access database with the tables {', '.join(names[:6])}",
+            expected=f"Arbin's {_RECORDS}",
+            remedy="leave it out of the folder, or export it as .csv from Data Watcher",
+        )
+    raw = read_table(data, _RECORDS)
+    if not raw.height:
+        return Recording({"timeseries": empty("timeseries")}, _metadata(data, names))
+    findings = _row_findings(data, raw)
+    records = raw.sort("Test_ID", "Data_Point") if "Test_ID" in raw.columns else raw
+    table = _timeseries(records)
+    auxiliary = _auxiliary(data, names, findings)
+    if auxiliary is not None and auxiliary.width > 1:
+        table = table.join(auxiliary, on="record_index", how="left", maintain_order="left")
+    return Recording(
+        {"timeseries": table}, _metadata(data, names), tuple(findings), _started(records)
+    )
+
+
+def _row_findings(data: mmap.mmap, raw: pl.DataFrame) -> list[Finding]:
+    declared = declared_rows(data, _RECORDS)
+    found = []
+    if declared > raw.height:
+        sentence = (
+            f"{raw.height} of {declared} records are in the file: it was cut off or is damaged."
+        )
+        found.append(Finding("warning", "file_cut_off", sentence, declared - raw.height))
+    tests = raw["Test_ID"].n_unique() if "Test_ID" in raw.columns else 1
+    if tests > 1:
+        sentence = f"The file holds {tests} tests; they are taken as one after the other."
+        found.append(Finding("warning", "several_tests", sentence, tests))
+    return found
+
+
+def _timeseries(records: pl.DataFrame) -> pl.DataFrame:
+    chosen = [pl.col("Data_Point").cast(pl.Int64).alias("record_index")]
+    chosen += [
+        pl.col(name).cast(dtype).alias(target)
+        for name, target, dtype in _COLUMNS
+        if name in records.columns
+    ]
+    if "DateTime" in records.columns:
+        seconds = ((pl.col("DateTime") - _OLE_UNIX_DAYS) * 86_400).round(3)
+        chosen.append(seconds.alias("unix_time_second"))
+    table = records.select(chosen)
+    changed = (pl.col("step_id").diff() != 0) | (pl.col("cycle_count").diff() != 0)
+    again = pl.col("step_time_second").diff() < 0
+    counted = (changed | again).fill_null(value=False).cast(pl.Int64).cum_sum() + 1
+    return table.with_columns(step_count=counted)
+
+
+def _auxiliary(
+    data: mmap.mmap, names: list[str], findings: list[Finding]
+) -> pl.DataFrame | None:
+    """Give one column per auxiliary channel: record_index and its temperature or voltage."""
+    if "Auxiliary_Table" not in names:
+        return None
+    raw = read_table(data, "Auxiliary_Table")
+    if not raw.height:
+        return None
+    place = ["Data_Point", "Auxiliary_Index", "Data_Type"]
+    unique = raw.unique(place, keep="last", maintain_order=True)
+    if unique.height < raw.height:
+        number = raw.height - unique.height
+        sentence = f"{number} auxiliary values stand twice for one record; the last one counts."
+        findings.append(Finding("info", "auxiliary_duplicates", sentence, number))
+    joined: pl.DataFrame | None = None
+    for (index, kind), group in sorted(unique.group_by("Auxiliary_Index", "Data_Type")):
+        target = _AUXILIARY.get(int(str(kind)))
+        if target is None:
+            continue
+        name = target.format(int(str(index)) + 1)
+        part = group.select(
+            pl.col("Data_Point").cast(pl.Int64).alias("record_index"),
+            pl.col("X").cast(pl.Float64).alias(name),
+        )
+        joined = part if joined is None else joined.join(
+            part, on="record_index", how="full", coalesce=True
+        )  # fmt: skip
+    return joined
+
+
+def _started(records: pl.DataFrame) -> datetime | None:
+    if "DateTime" not in records.columns or records["DateTime"][0] is None:
+        return None
+    first = _OLE_ZERO + timedelta(milliseconds=round(float(records["DateTime"][0]) * 86_400_000))
+    return first - timedelta(seconds=float(records["Test_Time"][0] or 0.0))
+
+
+def _metadata(data: mmap.mmap, names: list[str]) -> dict[str, object]:
+    found: dict[str, object] = {"maker": "Arbin"}
+    if "Version_Table" in names:
+        version = read_table(data, "Version_Table")
+        for name in version.columns:
+            if version.height and "Version" in name:
+                found[name.lower()] = version[name][0]
+    if "Global_Table" in names:
+        table = read_table(data, "Global_Table")
+        for name in _GLOBAL:
+            if table.height and name in table.columns and table[name][0] not in {None, ""}:
+                found[name.lower()] = table[name][0]
+    return found
+
+
+def _claims(sample: Sample) -> bool:
+    return sample.head.startswith(_MAGIC)
+
+
+FORMAT = Format("arbin_res", "Arbin", (".res",), _claims, read)

@@ -1,0 +1,158 @@
+"""Arbin's Excel export: records on ``Channel_…`` sheets, the test on ``Info`` or ``Global_Info``.
+
+The columns are those of :mod:`cellpipe.formats.arbin`. A channel with more records than a sheet has
+rows goes on in ``Channel_11_2``, ``_3`` and so on. ``Date_Time`` is an Excel date or text, of the
+computer's local clock. Current is positive on charge. ``Statistics_…`` (one row per cycle) and
+sheets that people have added are left alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from cellpipe.domain import Recording
+from cellpipe.errors import DamagedFileError, NoDataError
+from cellpipe.formats import arbin, delimited, workbook
+from cellpipe.formats.dialect import Match
+from cellpipe.formats.format import Format, Sample
+
+_CHANNEL = re.compile(r"^Channel[_\- ]?(?P<channel>\d+(?:-\d+)?)(?:_(?P<part>.*))?$")
+_INFO = ("Global_Info", "Info")
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A sheet with records: its header's place, its channel and its place among the parts."""
+
+    sheet: workbook.Sheet
+    header: int
+    channel: str
+    order: tuple[int, ...]
+
+
+def read(path: Path) -> Recording:
+    """Read an Arbin workbook.
+
+    Raises
+    ------
+    DamagedFileError
+        If it can't be opened, holds several channels, or a column is missing or in an unknown unit.
+    NoDataError
+        If there is no record.
+
+    """
+    sheets = workbook.sheets(path)
+    parts = _parts(sheets)
+    channels = sorted({part.channel for part in parts})
+    if not parts:
+        raise NoDataError(
+            f"no records on the sheets {', '.join(sheet.name for sheet in sheets)}",
+            expected="a sheet Channel_… with Test_Time, Current, Voltage and others",
+            remedy="export the workbook again with the channel's data",
+        )
+    if len(channels) > 1:
+        raise DamagedFileError(
+            f"records of {len(channels)} channels ({', '.join(channels)})",
+            expected="those of one",
+            remedy="export each channel to a workbook of its own",
+        )
+    found = arbin.columns_in(_names(parts[0]))
+    frame = pl.concat([_records(path, part) for part in parts], how="diagonal_relaxed")
+    statistics = [sheet.name for sheet in sheets if sheet.name.startswith("Statistics")]
+    metadata = _metadata(path, sheets, channels[0]) | _vendor_cycles(path, statistics)
+    return arbin.recorded(frame, found, metadata)
+
+
+def _parts(sheets: Sequence[workbook.Sheet]) -> list[_Part]:
+    found = []
+    for sheet in sheets:
+        name = _CHANNEL.match(sheet.name)
+        header = next((i for i, row in enumerate(sheet.rows) if arbin.known(row)), None)
+        if header is not None:
+            order = tuple(int(digits) for digits in re.findall(r"\d+", name["part"] or "")) if name else ()
+            found.append(_Part(sheet, header, name["channel"] if name else "", order))
+    named = [part for part in found if part.channel]
+    return sorted(named or found, key=lambda part: part.order)
+
+
+def _names(part: _Part) -> list[str]:
+    return delimited.unique(part.sheet.rows[part.header])
+
+
+def _records(path: Path, part: _Part) -> pl.DataFrame:
+    names = _names(part)
+    found = arbin.columns_in(names)
+    first = part.sheet.rows[part.header + 1 : part.header + 2]
+    kinds = {
+        place: workbook.kind_of(_example(first, place), match.target)
+        for match in found
+        for place in (names.index(match.header),)
+    }
+    if not first:
+        return pl.DataFrame(schema={match.header: pl.String for match in found})
+    frame = workbook.columns(path, part.sheet.name, part.header + 1, kinds)
+    frame = frame.rename({f"c{place}": names[place] for place in kinds})
+    return frame.filter(~pl.all_horizontal(pl.all().is_null()))
+
+
+def _example(rows: workbook.Rows, place: int) -> str:
+    return rows[0][place] if rows and place < len(rows[0]) else ""
+
+
+def _metadata(path: Path, sheets: Sequence[workbook.Sheet], channel: str) -> dict[str, object]:
+    """Give what the test's sheet says: labelled cells above, and the channel's row below."""
+    name = next((sheet.name for sheet in sheets if sheet.name in _INFO), None)
+    if name is None:
+        return {"channel": channel} if channel else {}
+    rows = [tuple((cell or "").strip() for cell in row) for row in workbook.texts(path, name).rows()]
+    found: dict[str, object] = _above(rows)
+    top = next((i for i, row in enumerate(rows) if "Channel" in row[:2]), None)
+    if top is not None and len(rows) > top + 1:
+        below = [row for row in rows[top + 1 :] if channel in row[:2]] or rows[top + 1 :]
+        labels = (_snake(label) for label in rows[top])
+        found |= {label: text for label, text in zip(labels, below[0], strict=False) if label and text}
+    return found
+
+
+def _above(rows: Sequence[tuple[str, ...]]) -> dict[str, object]:
+    """Give the test's name (labelled or not, in the second row) and the instrument's number."""
+    found: dict[str, object] = {}
+    if len(rows) < 3:
+        return found
+    second = [text for text in rows[1] if text]
+    if "Test Name" in second[:-1]:
+        found["test_name"] = second[second.index("Test Name") + 1]
+    elif second:
+        found["test_name"] = second[0]
+    if "Serial Number" in rows[1]:
+        place = rows[1].index("Serial Number")
+        if place < len(rows[2]) and rows[2][place]:
+            found["instrument_serial_number"] = rows[2][place]
+    return found
+
+
+def _vendor_cycles(path: Path, statistics: Sequence[str]) -> dict[str, object]:
+    if not statistics:
+        return {}
+    return {"vendor_cycles": sum(workbook.texts(path, name).height - 1 for name in statistics)}
+
+
+def _snake(label: str) -> str:
+    return re.sub(r"\W+", "_", label).strip("_").lower()
+
+
+def _claims(sample: Sample) -> bool:
+    names = workbook.sheet_names(sample)
+    if any(_CHANNEL.match(name) for name in names):
+        return True
+    return bool(names) and any(
+        arbin.known(row) for sheet in workbook.sheets(sample.path) for row in sheet.rows
+    )
+
+
+FORMAT = Format("arbin_xlsx", "Arbin", (".xlsx", ".xls"), _claims, read)

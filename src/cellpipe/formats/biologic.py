@@ -1,0 +1,221 @@
+"""What BioLogic's .mpr and .mpt have in common: EC-Lab's columns and what they mean.
+
+EC-Lab writes potentials in V, currents in mA (positive oxidises the working electrode, which
+charges the cell when that is its positive electrode; cellpipe keeps the sign as the instrument
+has it), charges in mA·h, energies in W·h and impedances as Re and −Im in Ω. ``time/s`` counts
+from "Acquisition started on", which linked techniques share; that start is a local time.
+
+Columns that EC-Lab shows but a file leaves out are rebuilt: ``cycle number`` is half cycle // 2,
+and ``<I>`` is 3600·dq/dt where no current is stored. At open circuit the current is zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+import numpy as np
+import polars as pl
+
+from cellpipe.domain import Finding, Recording
+from cellpipe.errors import DamagedFileError
+from cellpipe.numerics.spectra import spectrum_numbers
+
+_CURRENTS = {"<I>/mA": 1e-3, "I/mA": 1e-3, "<I>/A": 1.0, "I/A": 1.0}
+_POTENTIALS = ("Ewe/V", "<Ewe>/V", "<Ewe/V>", "Ecell/V", "<Ecell>/V", "Ewe-Ece/V")
+_COUNTER_POTENTIALS = ("Ece/V", "<Ece>/V", "<Ece/V>")
+_CHARGE_STEPS = {"dq/mA.h": 1e-3, "dQ/mA.h": 1e-3, "dQ/C": 1 / 3600}
+_SCALED = (  # EC-Lab's name, standard name, factor
+    ("(Q-Qo)/mA.h", "net_capacity_ah", 1e-3),
+    ("(Q-Qo)/C", "net_capacity_ah", 1 / 3600),
+    ("Q charge/mA.h", "vendor_charging_capacity_ah", 1e-3),
+    ("Q discharge/mA.h", "vendor_discharging_capacity_ah", 1e-3),
+    ("Energy charge/W.h", "vendor_charging_energy_wh", 1.0),
+    ("Energy discharge/W.h", "vendor_discharging_energy_wh", 1.0),
+    ("Energy we charge/W.h", "vendor_charging_energy_wh", 1.0),
+    ("Energy we discharge/W.h", "vendor_discharging_energy_wh", 1.0),
+    ("Temperature/°C", "temperature_t1_celsius", 1.0),
+    ("step time/s", "step_time_second", 1.0),
+    ("R/Ohm", "internal_resistance_ohm", 1.0),
+)
+
+
+def recording(
+    columns: pl.DataFrame,
+    metadata: Mapping[str, object],
+    acquisition_started: datetime | None,
+    findings: Sequence[Finding] = (),
+) -> Recording:
+    """Turn EC-Lab's columns into standard tables.
+
+    Parameters
+    ----------
+    columns
+        One column per EC-Lab column, under EC-Lab's name (``Ewe/V``), numbers as numbers.
+    metadata
+        What the file says of itself; ``technique`` tells open circuit from a missing current.
+    acquisition_started
+        Local time to which ``time/s`` = 0 belongs, if the file says.
+    findings
+        What reading the bytes already had to say.
+
+    Raises
+    ------
+    DamagedFileError
+        If there is neither a time with a potential nor an impedance.
+
+    """
+    said = list(findings)
+    columns = _with_rectangular_impedance(columns)
+    indexed = columns.with_row_index("record_index", offset=1)
+    tables: dict[str, pl.DataFrame] = {}
+    if "freq/Hz" in columns.columns and {"Re(Z)/Ohm", "-Im(Z)/Ohm"} <= set(columns.columns):
+        tables["impedance"] = _impedance(indexed, acquisition_started)
+    if "time/s" in columns.columns and _first(columns, _POTENTIALS):
+        tables["timeseries"] = _timeseries(indexed, metadata, acquisition_started, said)
+    if not tables:
+        raise DamagedFileError(
+            f"the columns {', '.join(columns.columns[:12])}",
+            expected="time/s with a potential, or freq/Hz with Re(Z)/Ohm and -Im(Z)/Ohm",
+            remedy="export the file again with these columns",
+        )
+    spectra = tables.get("impedance")
+    if spectra is not None and not spectra.height and "timeseries" in tables:
+        del tables["impedance"]
+    return Recording(tables, metadata, tuple(said), _started(columns, acquisition_started))
+
+
+def _with_rectangular_impedance(columns: pl.DataFrame) -> pl.DataFrame:
+    """Rebuild Re(Z) and −Im(Z) where the file stores |Z| and the phase only (Modulo Bat)."""
+    polar = {"freq/Hz", "|Z|/Ohm", "Phase(Z)/deg"} <= set(columns.columns)
+    if not polar or "Re(Z)/Ohm" in columns.columns:
+        return columns
+    size, phase = pl.col("|Z|/Ohm").cast(pl.Float64), pl.col("Phase(Z)/deg").radians()
+    return columns.with_columns(
+        (size * phase.cos()).alias("Re(Z)/Ohm"), (-size * phase.sin()).alias("-Im(Z)/Ohm")
+    )
+
+
+def _first(columns: pl.DataFrame, names: Sequence[str]) -> str | None:
+    return next((name for name in names if name in columns.columns), None)
+
+
+def _started(columns: pl.DataFrame, acquisition_started: datetime | None) -> datetime | None:
+    if acquisition_started is None or "time/s" not in columns.columns or not columns.height:
+        return acquisition_started
+    first = columns["time/s"][0]
+    return acquisition_started + timedelta(seconds=float(first or 0.0))
+
+
+def _timeseries(
+    columns: pl.DataFrame,
+    metadata: Mapping[str, object],
+    acquisition_started: datetime | None,
+    said: list[Finding],
+) -> pl.DataFrame:
+    potential = str(_first(columns, _POTENTIALS))
+    chosen = [
+        pl.col("record_index").cast(pl.Int64),
+        pl.col("time/s").alias("test_time_second"),
+        pl.col(potential).cast(pl.Float64).alias("voltage_volt"),
+        _current(columns, metadata, said),
+    ]
+    if acquisition_started is not None:
+        chosen.append(_absolute(acquisition_started))
+    chosen += _counters(columns)
+    taken: set[str] = set()
+    for name, target, factor in _SCALED:
+        if name in columns.columns and target not in taken:
+            taken.add(target)
+            chosen.append((pl.col(name).cast(pl.Float64) * factor).alias(target))
+    counter = _first(columns, _COUNTER_POTENTIALS)
+    if counter and potential != "Ewe-Ece/V":
+        chosen.append(pl.col(counter).cast(pl.Float64).alias("counter_electrode_potential_volt"))
+    if "freq/Hz" in columns.columns:
+        perturbed = pl.when(pl.col("freq/Hz") > 0).then(pl.col("freq/Hz").cast(pl.Float64))
+        chosen.append(perturbed.alias("frequency_hertz"))
+    return _with_rebuilt_charge(columns, columns.select(chosen))
+
+
+def _current(
+    columns: pl.DataFrame, metadata: Mapping[str, object], said: list[Finding]
+) -> pl.Expr:
+    name = _first(columns, list(_CURRENTS))
+    if name:
+        return (pl.col(name).cast(pl.Float64) * _CURRENTS[name]).alias("current_ampere")
+    step = _first(columns, list(_CHARGE_STEPS))
+    if step:
+        said.append(Finding("info", "current_derived", "The current was rebuilt from dq/dt."))
+        hours = pl.col("time/s").diff().fill_null(pl.col("time/s").first()) / 3600
+        ampere = pl.col(step) * _CHARGE_STEPS[step] / hours
+        return pl.when(hours > 0).then(ampere).otherwise(0.0).alias("current_ampere")
+    if metadata.get("technique") in {"OCV", "Open Circuit Voltage", "WAIT", "Wait"}:
+        return pl.lit(0.0).alias("current_ampere")
+    sentence = "The file stores no current; it is taken as zero and no capacity is computed."
+    said.append(Finding("warning", "no_current", sentence, columns.height))
+    return pl.lit(0.0).alias("current_ampere")
+
+
+def _absolute(acquisition_started: datetime) -> pl.Expr:
+    epoch = (acquisition_started - datetime(1970, 1, 1)).total_seconds()  # noqa: DTZ001 - local clock
+    return (pl.col("time/s") + epoch).alias("unix_time_second")
+
+
+def _counters(columns: pl.DataFrame) -> list[pl.Expr]:
+    found = []
+    if "cycle number" in columns.columns:
+        found.append(pl.col("cycle number").cast(pl.Int64).alias("cycle_count"))
+    elif "half cycle" in columns.columns:
+        found.append((pl.col("half cycle").cast(pl.Int64) // 2).alias("cycle_count"))
+    if "Ns" in columns.columns:
+        line = pl.col("Ns").cast(pl.Int64)
+        found.append(line.alias("step_id"))
+        changed = (line != line.shift(1)).fill_null(value=False)
+        if "half cycle" in columns.columns:
+            changed |= (pl.col("half cycle").diff() != 0).fill_null(value=False)
+        found.append((changed.cast(pl.Int64).cum_sum() + 1).alias("step_count"))
+    return found
+
+
+def _with_rebuilt_charge(columns: pl.DataFrame, table: pl.DataFrame) -> pl.DataFrame:
+    """Add the counters that follow from the charge of the half cycle and of each record."""
+    if "Q charge/discharge/mA.h" in columns.columns:
+        signed = columns["Q charge/discharge/mA.h"].cast(pl.Float64) * 1e-3
+        table = table.with_columns(
+            signed.clip(lower_bound=0).alias("vendor_charging_capacity_ah"),
+            (-signed).clip(lower_bound=0).alias("vendor_discharging_capacity_ah"),
+        )
+    step = _first(columns, list(_CHARGE_STEPS))
+    if step and "(Q-Qo)/mA.h" not in columns.columns:
+        charge = columns[step].cast(pl.Float64).fill_null(0) * _CHARGE_STEPS[step]
+        table = table.with_columns(charge.cum_sum().alias("net_capacity_ah"))
+    return table
+
+
+def _impedance(columns: pl.DataFrame, acquisition_started: datetime | None) -> pl.DataFrame:
+    perturbed = columns.filter(pl.col("freq/Hz") > 0)
+    chosen = [
+        pl.col("record_index").cast(pl.Int64),
+        pl.col("freq/Hz").cast(pl.Float64).alias("frequency_hertz"),
+        pl.col("Re(Z)/Ohm").cast(pl.Float64).alias("real_impedance_ohm"),
+        (-pl.col("-Im(Z)/Ohm").cast(pl.Float64)).alias("imaginary_impedance_ohm"),
+    ]
+    if "time/s" in columns.columns:
+        chosen.append(pl.col("time/s").alias("test_time_second"))
+        if acquisition_started is not None:
+            chosen.append(_absolute(acquisition_started))
+    else:
+        chosen.append(pl.lit(None, pl.Float64).alias("test_time_second"))
+    potential = _first(columns, _POTENTIALS[1:] + _POTENTIALS[:1])
+    if potential:
+        chosen.append(pl.col(potential).cast(pl.Float64).alias("voltage_volt"))
+    current = _first(columns, list(_CURRENTS))
+    if current:
+        ampere = pl.col(current).cast(pl.Float64) * _CURRENTS[current]
+        chosen.append(ampere.alias("current_ampere"))
+    if "cycle number" in columns.columns:
+        chosen.append(pl.col("cycle number").cast(pl.Int64).alias("cycle_count"))
+    numbers = spectrum_numbers(
+        perturbed["freq/Hz"].to_numpy().astype(np.float64), perturbed["record_index"].to_numpy()
+    )
+    return perturbed.select(chosen).with_columns(spectrum=pl.Series(numbers, dtype=pl.Int64))

@@ -1,0 +1,169 @@
+"""A vendor's times as seconds: durations as numbers or clock text, dates as text or numbers.
+
+Durations: a number in the header's unit; text such as ``4344:10:00.5``, ``1d 02:03:04`` or
+``2-03:04:05``, which is read as it stands; Excel's time cells. Dates: text in one of
+:data:`DATE_FORMATS`, Excel's date cells, or a number whose magnitude says what it is: days since
+1899-12-30 (20 000 to 100 000), seconds (from 1e8), milliseconds (from 1e11) or 100 ns (from 1e15)
+since 1970 in UTC. The four ranges are those of the years 1973 to 2173 and do not touch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import polars as pl
+
+from cellpipe.domain import Finding
+from cellpipe.errors import DamagedFileError
+
+DATE_FORMATS = (
+    "%Y-%m-%d %H:%M:%S",
+    "%Y-%m-%d %H:%M:%S%.f",
+    "%Y/%m/%d %H:%M:%S%.f",
+    "%m/%d/%Y %H:%M:%S%.f",
+    "%d/%m/%Y %H:%M:%S%.f",
+    "%m/%d/%Y %I:%M:%S%.f %p",
+    "%d/%m/%Y %I:%M:%S%.f %p",
+    "%d.%m.%Y %H:%M:%S%.f",
+    "%d-%m-%Y %H:%M:%S%.f",
+    "%Y-%m-%dT%H:%M:%S%.f",
+    "%Y年%m月%d日 %H:%M:%S%.f",
+    "%Y-%m-%d %H:%M",
+    "%Y/%m/%d %H:%M",
+    "%m/%d/%Y %H:%M",
+    "%d/%m/%Y %H:%M",
+    "%d.%m.%Y %H:%M",
+)
+_OLE_UNIX_DAYS = 25_569.0  # day of 1970-01-01 counted from 1899-12-30
+_EPOCHS = ((1e8, 1e10, 1.0), (1e11, 1e13, 1e-3), (1e15, 1e17, 1e-7))  # from, to, factor
+_DAYS = r"^(?:(\d+)\s*(?:[dD天]|-|\s)\s*)?(\d+):(\d+):(\d+(?:\.\d*)?)$"
+
+
+@dataclass(frozen=True)
+class Dates:
+    """Absolute times in seconds since 1970, and whose clock they are by."""
+
+    seconds: pl.Series
+    clock: Literal["utc", "local"] = "local"
+    findings: tuple[Finding, ...] = ()
+
+
+def seconds(column: pl.Series, factor: float, *, has_unit: bool) -> pl.Series:
+    """Turn durations into seconds; what can't be read is null.
+
+    Parameters
+    ----------
+    column
+        Numbers, text or Excel's time cells.
+    factor
+        Of the unit in the header, for numbers.
+    has_unit
+        Whether the header has one. A number without a unit is refused, clock text needs none.
+
+    """
+    if column.dtype == pl.Duration:
+        return column.dt.total_microseconds() / 1e6
+    if column.dtype != pl.String:
+        return column.cast(pl.Float64) * factor
+    text = column.str.strip_chars()
+    if text.str.contains(":", literal=True).any():
+        return _of_clock(text)
+    numbers = text.cast(pl.Float64, strict=False)
+    if not has_unit and numbers.max() not in {None, 0.0}:
+        raise DamagedFileError(
+            f"column {column.name!r} with numbers (such as {numbers.max()}) and no unit",
+            expected="clock text such as 01:02:03, or a unit in the header",
+            remedy="export the file again with times as h:m:s or in seconds",
+        )
+    return numbers * factor
+
+
+def _of_clock(text: pl.Series) -> pl.Series:
+    """Give the seconds of ``h:m:s``, fast where nothing stands before the hours."""
+    if text.str.contains(",", literal=True).any():
+        text = text.str.replace(",", ".", literal=True)
+    parts = text.str.split(":")
+    numbers = [parts.list.get(i, null_on_oob=True).cast(pl.Float64, strict=False) for i in range(3)]
+    plain = numbers[0] * 3600 + numbers[1] * 60 + numbers[2]
+    if plain.null_count() == text.null_count():
+        return plain
+    groups = text.str.extract_groups(_DAYS).struct.unnest().cast(pl.Float64)
+    days, hours, minutes, rest = groups.get_columns()
+    return days.fill_null(0) * 86_400 + hours * 3600 + minutes * 60 + rest
+
+
+def dates(column: pl.Series, elapsed: pl.Series | None) -> Dates:
+    """Turn absolute times into seconds since 1970; what can't be read is null.
+
+    ``elapsed`` is the test time: where day and month could stand either way round, the order in
+    which the dates advance as the test time does is taken.
+    """
+    if column.dtype == pl.Datetime:
+        return Dates(_since_1970(column))
+    if column.dtype != pl.String:
+        return _of_numbers(column.cast(pl.Float64))
+    text = column.str.strip_chars()
+    numbers = text.cast(pl.Float64, strict=False)
+    if numbers.null_count() <= (text.null_count() + text.len()) // 2:
+        return _of_numbers(numbers)
+    return _of_text(text, elapsed)
+
+
+def _since_1970(moments: pl.Series) -> pl.Series:
+    return moments.dt.epoch("us") / 1e6
+
+
+def _of_numbers(numbers: pl.Series) -> Dates:
+    first = numbers.drop_nulls().head(1).sum()
+    for low, high, factor in _EPOCHS:
+        if low <= first < high:
+            return Dates((numbers * factor).round(6), "utc")
+    if 20_000 <= first < 100_000:
+        return Dates(((numbers - _OLE_UNIX_DAYS) * 86_400).round(3))
+    return Dates(pl.Series(numbers.name, [None] * numbers.len(), pl.Float64), "local", _unread(first))
+
+
+def _of_text(text: pl.Series, elapsed: pl.Series | None) -> Dates:
+    known = text.drop_nulls().filter(text.drop_nulls() != "")
+    samples = pl.concat([known.head(1), known.tail(1)])
+    fitting = [f for f in DATE_FORMATS if _parsed(samples, f).null_count() == 0]
+    if not fitting:
+        nothing = pl.Series(text.name, [None] * text.len(), pl.Float64)
+        return Dates(nothing, "local", _unread(known[0]) if known.len() else ())
+    first = _since_1970(_parsed(text, fitting[0]))
+    tried = {fitting[0]: first}
+    if first.null_count() > text.len() - known.len() or fitting[0] not in DATE_FORMATS[:3]:
+        tried |= {form: _since_1970(_parsed(text, form)) for form in fitting[1:]}
+    fewest = min(column.null_count() for column in tried.values())
+    best = {form: column for form, column in tried.items() if column.null_count() == fewest}
+    form = min(best, key=lambda form: _disagreement(best[form], elapsed))
+    return Dates(best[form], "local", _order_findings(best, form))
+
+
+def _parsed(text: pl.Series, form: str) -> pl.Series:
+    return text.str.to_datetime(form, time_unit="us", strict=False)
+
+
+def _disagreement(moments: pl.Series, elapsed: pl.Series | None) -> float:
+    """Give how far the dates' span is from the test time's, in seconds."""
+    if elapsed is None:
+        return 0.0
+    both = pl.DataFrame({"moment": moments, "elapsed": elapsed}).drop_nulls()
+    if both.height < 2:
+        return 0.0
+    span = both["moment"][-1] - both["moment"][0]
+    return round(abs(float(span) - float(both["elapsed"][-1] - both["elapsed"][0])), 1)
+
+
+def _order_findings(best: dict[str, pl.Series], form: str) -> tuple[Finding, ...]:
+    order = {"%m/%d": "month/day", "%d/%m": "day/month"}.get(form[:5])
+    if order is None or len(best) < 2 or all(c.equals(best[form]) for c in best.values()):
+        return ()
+    sentence = f"Day and month could stand either way round; the dates are read as {order}/year."
+    return (Finding("info", "date_order_assumed", sentence),)
+
+
+def _unread(example: object) -> tuple[Finding, ...]:
+    sentence = f"The dates (such as {example!r}) can't be read and are left out."
+    return (Finding("warning", "dates_unreadable", sentence),)

@@ -1,0 +1,209 @@
+"""Vendor text: its encoding, its separator, its header line, and its columns read as text.
+
+A file is UTF-8 (with or without a mark), UTF-16, GB18030 (Chinese Windows; GBK and GB2312 are parts
+of it) or Windows-1252. Bytes alone can't tell the last two apart: ``µA`` in one is ``礎`` in the
+other. The encoding taken is the one in which most headers are known with a known unit.
+A file that was copied while it grew ends within a line: that line is left out and a finding says so.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from cellpipe.domain import Finding
+from cellpipe.errors import NoDataError
+
+Known = Callable[[Sequence[str]], int]
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_LINES_BEFORE = 40
+_HEAD_BYTES = 1 << 16
+
+
+@dataclass(frozen=True)
+class Header:
+    """The line that names the columns: how the file is written, and how many lines stand before."""
+
+    encoding: str
+    separator: str
+    fields: tuple[str, ...]
+    line: int
+
+
+@dataclass(frozen=True)
+class Body:
+    """All lines behind the header in UTF-8, and what has to be said about them."""
+
+    content: bytes
+    header: Header
+    findings: tuple[Finding, ...] = ()
+
+
+def header_in(head: bytes, known: Known) -> Header | None:
+    """Find the header line in the first bytes of a file, None where there is none.
+
+    ``known`` counts the columns that a format knows among the fields of a line; 0: not its header.
+    """
+    best: Header | None = None
+    most = 0
+    for encoding in _encodings(head):
+        for number, line in enumerate(_lines(head, encoding)[:_LINES_BEFORE]):
+            separator, fields = split(line)
+            count = known(fields) if len(fields) > 2 and not _starts_with_number(line) else 0
+            if count > most:
+                best, most = Header(encoding, separator, fields, number), count
+    return best
+
+
+def _encodings(head: bytes) -> tuple[str, ...]:
+    for mark, encoding in _MARKS:
+        if head.startswith(mark):
+            return (encoding,)
+    if b"\x00" in head[:512]:
+        return ("utf-16-le",) if head[1:2] == b"\x00" else ()
+    return ("utf-8",) if head.isascii() else ("utf-8", "gb18030", "cp1252")
+
+
+def _lines(head: bytes, encoding: str) -> list[str]:
+    return re.split("\r\n|\r|\n", head.decode(encoding, errors="replace"))
+
+
+def _starts_with_number(line: str) -> bool:
+    return line.lstrip("\ufeff\"' ,;\t")[:1].isdigit()
+
+
+def split(line: str, separator: str | None = None) -> tuple[str, tuple[str, ...]]:
+    """Give a line's separator and its fields, without quotes, blanks and an empty end."""
+    taken = separator or max(",;\t", key=line.count)
+    fields = [field.strip("\ufeff\"' \t\r\n") for field in line.split(taken)]
+    while fields and not fields[-1]:
+        fields.pop()
+    return taken, tuple(fields)
+
+
+def body(path: Path, header: Header) -> Body:
+    """Read all lines behind the header, in UTF-8 and without a last line that is cut off.
+
+    Raises
+    ------
+    NoDataError
+        If there is none.
+
+    """
+    lines = _utf8(path.read_bytes(), header).split(b"\n", header.line + 1)
+    content = lines[-1] if len(lines) == header.line + 2 else b""
+    whole, findings = _whole(content, header)
+    if not whole.strip():
+        raise NoDataError(
+            "a header without records",
+            expected="at least one record",
+            remedy="nothing if the test has just begun; else export it again",
+        )
+    return Body(whole, header, findings)
+
+
+def _utf8(content: bytes, header: Header) -> bytes:
+    """Give the file in UTF-8 with line feeds alone."""
+    if header.encoding.startswith("utf-16"):
+        content = content.decode(header.encoding, errors="replace").encode()
+    elif not content.isascii():
+        content = _decoded(content, header.encoding).encode()
+    if b"\r" in content:
+        content = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    return content.removeprefix(codecs.BOM_UTF8)
+
+
+def _decoded(content: bytes, encoding: str) -> str:
+    """Decode all lines: the header may be ASCII where the lines below it are not."""
+    cut = content.rfind(b"\n") + 1
+    order = [encoding] + (["gb18030", "cp1252"] if encoding == "utf-8" else [])
+    for name in order:
+        try:
+            return content[:cut].decode(name) + content[cut:].decode(name, errors="replace")
+        except UnicodeDecodeError:
+            continue
+    return content.decode(order[-1], errors="replace")
+
+
+def _whole(content: bytes, header: Header) -> tuple[bytes, tuple[Finding, ...]]:
+    """Leave out a last line that has fewer fields than the one before it, or a cut last field."""
+    mark = header.separator.encode()
+    open_end = not content.endswith(b"\n")
+    stripped = content.rstrip(b"\n")
+    start = stripped.rfind(b"\n") + 1
+    last = stripped[start:]
+    before = stripped[:start].rstrip(b"\n")
+    above = before[before.rfind(b"\n") + 1 :]
+    expected = above.count(mark) if above else len(header.fields) - 1
+    if last.count(mark) < expected and _indent(last, mark) == _indent(above, mark):
+        sentence = "The file ends within a line: that record is left out; the file was cut off."
+        return stripped[:start], (Finding("warning", "file_cut_off", sentence, 1),)
+    field, field_above = last.rsplit(mark, 1)[-1], above.rsplit(mark, 1)[-1]
+    if open_end and above and len(field) < len(field_above):
+        sentence = "The last line has no end: its last value may be cut off and is left out."
+        end = len(stripped) - len(field)
+        return stripped[:end] + b"\n", (Finding("warning", "file_cut_off", sentence, 1),)
+    return stripped + b"\n", ()
+
+
+def _indent(line: bytes, mark: bytes) -> int:
+    """Count the empty fields before the first one, which tell the levels of a nested table."""
+    return len(line) - len(line.lstrip(mark))
+
+
+def columns(body: Body, wanted: Sequence[int]) -> pl.DataFrame:
+    """Read columns as text, named as in the header; lines that hold nothing are left out."""
+    names = unique(body.header.fields)
+    frame = text_frame(body.content, body.header.separator, names, wanted)
+    if not frame.width:
+        return frame
+    return frame.filter(~pl.all_horizontal(pl.all().is_null()))
+
+
+def text_frame(
+    content: bytes, separator: str, names: Sequence[str], wanted: Sequence[int] | None = None
+) -> pl.DataFrame:
+    """Read lines as text columns; missing fields are null and surplus ones are left out."""
+    frame = pl.read_csv(
+        content,
+        has_header=False,
+        separator=separator,
+        schema=dict.fromkeys(names, pl.String),
+        columns=list(wanted) if wanted is not None else None,
+        truncate_ragged_lines=True,
+        quote_char='"' if b'"' in content else None,
+    )
+    if separator == "," or not _has_decimal_commas(content):
+        return frame
+    return frame.with_columns(pl.all().str.replace(",", ".", literal=True))
+
+
+def _has_decimal_commas(content: bytes) -> bool:
+    first = content[: content.find(b"\n")]
+    return re.search(rb"(?:^|[;\t])\s*[+-]?\d+,\d+\s*(?:[;\t]|$)", first) is not None
+
+
+def unique(fields: Sequence[str]) -> list[str]:
+    """Give names that occur once: an empty or repeated one gets its place behind it."""
+    seen: set[str] = set()
+    names = []
+    for place, field in enumerate(fields):
+        name = field if field and field not in seen else f"{field}#{place}"
+        seen.add(name)
+        names.append(name)
+    return names
+
+
+def claimed_header(path: Path, known: Known) -> Header | None:
+    """Find the header line of a file."""
+    with path.open("rb") as stream:
+        return header_in(stream.read(_HEAD_BYTES), known)

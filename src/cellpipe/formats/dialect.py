@@ -1,0 +1,175 @@
+"""Vendor headers to standard columns, as data: names, units, factors. Nothing is guessed.
+
+A header is a name with or without a unit behind it: ``Current(mA)``, ``Test Time (s)``,
+``Voltage / V``, ``Current``. The unit decides the factor; a header without a unit is taken in the
+unit that the vendor's documentation fixes for it (``bare``), or refused if there is none.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import polars as pl
+
+from cellpipe.errors import DamagedFileError
+
+SECOND = {"s": 1.0, "sec": 1.0, "min": 60.0, "h": 3600.0, "ms": 1e-3}
+CLOCK = SECOND | dict.fromkeys(  # a text such as 4344:10:00.5, which is read as it stands
+    ("h:min:s.ms", "h:min:s", "h:m:s", "h:mm:ss", "hh:mm:ss", "h:mm:ss.ms", "hh:mm:ss.ms",
+     "h:m:s.ms", "H:M:S", "HH:MM:SS"), 1.0
+)  # fmt: skip
+AMPERE = {"A": 1.0, "mA": 1e-3, "µA": 1e-6, "uA": 1e-6, "nA": 1e-9}
+VOLT = {"V": 1.0, "mV": 1e-3, "µV": 1e-6, "uV": 1e-6}
+AMPERE_HOUR = {"Ah": 1.0, "mAh": 1e-3, "µAh": 1e-6, "uAh": 1e-6, "mAs": 1 / 3.6e6, "As": 1 / 3600,
+               "A.h": 1.0, "mA.h": 1e-3, "C": 1 / 3600}  # fmt: skip
+WATT_HOUR = {"Wh": 1.0, "mWh": 1e-3, "µWh": 1e-6, "uWh": 1e-6, "mWs": 1 / 3.6e6, "Ws": 1 / 3600,
+             "W.h": 1.0}  # fmt: skip
+OHM = {"Ohm": 1.0, "Ohms": 1.0, "ohm": 1.0, "Ω": 1.0, "O": 1.0,
+       "mOhm": 1e-3, "mohm": 1e-3, "mΩ": 1e-3, "mO": 1e-3}  # fmt: skip
+CELSIUS = dict.fromkeys(  # the last ones are a degree sign that an export or a codec has spoilt
+    ("C", "°C", "℃", "degC", "deg C", "oC", "Celsius",
+     "", "?", "??", "?C", "\ufffd", "\ufffdC", "¡æ", "â„ƒ", "Â°C", "Ąć"), 1.0
+)  # fmt: skip
+NUMBER: dict[str, float] = {}
+_TWINS = {0x3BC: "µ", 0x2126: "Ω"}  # Greek mu for the micro sign, the ohm sign for omega
+
+_HEADER = re.compile(
+    r"^(?P<name>.*?)\s*"
+    r"(?:[(\[（](?P<inside>[^()\[\]（）]*)[)\]）](?P<number>[ _]\d+)?|/\s*(?P<after>\S+))?$"
+)
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A standard column and the vendor headers that mean it.
+
+    ``names`` are compared without case, spaces, underscores and dots. ``units`` maps a unit to its
+    factor to the standard unit; ``bare`` is the factor of a header without a unit (None: refused).
+    ``numbered`` allows a number in the name, which goes into the target's ``{}``.
+    """
+
+    target: str
+    names: tuple[str, ...]
+    units: Mapping[str, float] = field(default_factory=lambda: NUMBER)
+    bare: float | None = 1.0
+    numbered: bool = False
+
+
+@dataclass(frozen=True)
+class Match:
+    """Where a vendor's column goes, and its factor to the standard unit."""
+
+    header: str
+    target: str
+    factor: float
+
+
+@dataclass(frozen=True)
+class _Meanings:
+    plain: Mapping[str, Quantity]
+    numbered: tuple[tuple[str, Quantity], ...]
+
+
+def split_header(header: str) -> tuple[str, str | None]:
+    """Split ``Current(mA)`` into its name and its unit (None where there is none).
+
+    A number behind the unit belongs to the name: ``Aux_Temperature(C)_1``.
+    """
+    found = _HEADER.match(header.strip().lstrip("\ufeff"))
+    if found is None:
+        return header.strip(), None
+    unit = found["inside"] if found["inside"] is not None else found["after"]
+    name = found["name"].strip() + (found["number"] or "")
+    return name, unit.strip().translate(_TWINS) if unit is not None else None
+
+
+@lru_cache(maxsize=4096)
+def normalised(name: str) -> str:
+    """Give a name as it is compared: lower case, without spaces, underscores, dots and dashes."""
+    return re.sub(r"[\s_.\-]+", "", name).lower()
+
+
+def matches(headers: Iterable[str], quantities: tuple[Quantity, ...]) -> list[Match]:
+    """Match headers with quantities; the first header that means a target is taken.
+
+    Raises
+    ------
+    DamagedFileError
+        If a known name stands with a unit that is not known.
+
+    """
+    found: list[Match] = []
+    taken: set[str] = set()
+    meanings = _meanings(quantities)
+    for header in headers:
+        name, unit = split_header(header)
+        quantity, target = _quantity(normalised(name), meanings)
+        if quantity is None or target in taken:
+            continue
+        taken.add(target)
+        found.append(Match(header, target, _factor(header, unit, quantity)))
+    return found
+
+
+def recognised(headers: Iterable[str], quantities: tuple[Quantity, ...]) -> dict[str, bool]:
+    """Say which targets headers mean, and of each whether its unit is known; nothing is raised."""
+    found: dict[str, bool] = {}
+    meanings = _meanings(quantities)
+    for header in headers:
+        name, unit = split_header(header)
+        quantity, target = _quantity(normalised(name), meanings)
+        if quantity is not None:
+            found.setdefault(target, _known_factor(unit, quantity) is not None)
+    return found
+
+
+def _meanings(quantities: tuple[Quantity, ...]) -> _Meanings:
+    plain = [(normalised(n), q) for q in quantities if not q.numbered for n in q.names]
+    numbered = [(normalised(n), q) for q in quantities if q.numbered for n in q.names]
+    patterns = [(re.escape(name).replace("\\#", r"(\d+)"), q) for name, q in numbered]
+    return _Meanings(dict(reversed(plain)), tuple(patterns))
+
+
+def _quantity(name: str, meanings: _Meanings) -> tuple[Quantity | None, str]:
+    plain = meanings.plain.get(name)
+    if plain is not None:
+        return plain, plain.target
+    for pattern, quantity in meanings.numbered:
+        number = re.fullmatch(pattern, name)
+        if number:
+            return quantity, quantity.target.format(int(number[1]))
+    return None, ""
+
+
+def _factor(header: str, unit: str | None, quantity: Quantity) -> float:
+    factor = _known_factor(unit, quantity)
+    if factor is not None:
+        return factor
+    expected = ", ".join(quantity.units) or "no unit"
+    raise DamagedFileError(
+        f"column {header!r} in unit {unit or 'none'!r}",
+        expected=f"one of {expected}",
+        remedy="export the file again with one of these units",
+    )
+
+
+def _known_factor(unit: str | None, quantity: Quantity) -> float | None:
+    if unit is not None and unit in quantity.units:
+        return quantity.units[unit]
+    return quantity.bare if unit is None or not quantity.units else None
+
+
+def standard(frame: pl.DataFrame, found: list[Match]) -> list[pl.Expr]:
+    """Give the expressions that rename and rescale a vendor's numeric columns."""
+    return [_number(frame, m).alias(m.target) for m in found if m.header in frame.columns]
+
+
+def _number(frame: pl.DataFrame, match: Match) -> pl.Expr:
+    column = pl.col(match.header)
+    if frame.schema[match.header] == pl.String:
+        column = column.str.strip_chars()
+    number = column.cast(pl.Float64, strict=False)
+    return number if match.factor == 1 else number * match.factor

@@ -1,0 +1,37 @@
+"""What a format is, and what it is shown of a file before it may claim it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from cellpipe.domain import Recording
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The beginning of a file: its path (for formats inside a zip) and its first 64 KiB."""
+
+    path: Path
+    head: bytes
+
+    @property
+    def suffix(self) -> str:
+        """The file's suffix in lower case, with the dot."""
+        return self.path.suffix.lower()
+
+
+@dataclass(frozen=True)
+class Format:
+    """A vendor's format: how it is told, and how it is read.
+
+    ``claims`` looks at the first bytes; a suffix alone proves nothing. ``read`` gives standard
+    columns and raises a :class:`cellpipe.errors.FileError` that says found, expected and remedy.
+    """
+
+    name: str
+    maker: str
+    suffixes: tuple[str, ...]
+    claims: Callable[[Sample], bool]
+    read: Callable[[Path], Recording]

@@ -1,0 +1,132 @@
+"""From a vendor's columns to a recording: what the makers' tables have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+
+from cellpipe.domain import Finding, Recording
+from cellpipe.errors import DamagedFileError, NoDataError
+from cellpipe.formats import clock
+from cellpipe.formats.dialect import Match, split_header, standard
+
+_COUNTERS = ("record_index", "cycle_count", "step_count", "step_id")
+_DURATIONS = ("test_time_second", "step_time_second")
+_DATE = "unix_time_second"
+_TEXT = "step_type"
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - the instrument's own clock
+
+
+def standard_columns(
+    frame: pl.DataFrame, found: Sequence[Match], *, bare_seconds: bool
+) -> pl.DataFrame:
+    """Rename, rescale and type a vendor's columns; dates are left for :func:`recording`.
+
+    ``bare_seconds`` says that the maker's documentation fixes seconds for a time without a unit.
+    """
+    special = (*_DURATIONS, _DATE, _TEXT)
+    numbers = [match for match in found if match.target not in special]
+    table = frame.select(standard(frame, numbers))
+    counters = pl.col([name for name in _COUNTERS if name in table.columns])
+    columns = [*table.with_columns(counters.cast(pl.Int64, strict=False))]
+    for match in found:
+        column = frame[match.header]
+        if match.target in _DURATIONS:
+            has_unit = bare_seconds or split_header(match.header)[1] is not None
+            columns.append(
+                clock.seconds(column, match.factor, has_unit=has_unit).alias(match.target)
+            )
+        elif match.target == _TEXT:
+            columns.append(column.cast(pl.String).str.strip_chars().alias(_TEXT))
+        elif match.target == _DATE:
+            columns.append(column.alias(_DATE))
+    return pl.DataFrame(columns)
+
+
+def require(found: Sequence[Match], headers: Sequence[str], needed: Mapping[str, str]) -> None:
+    """Refuse a table without a column that it can't be used without.
+
+    Raises
+    ------
+    DamagedFileError
+        That says which is missing; ``needed`` maps a target to the vendor's names for it.
+
+    """
+    targets = {match.target for match in found}
+    missing = [names for target, names in needed.items() if target not in targets]
+    if missing:
+        shown = ", ".join(header for header in headers if header)
+        raise DamagedFileError(
+            f"the columns {shown[:200]}",
+            expected=f"a column {' and a column '.join(missing)}",
+            remedy="export the file again with this column",
+        )
+
+
+def steps_as_run(table: pl.DataFrame) -> pl.Series:
+    """Count the steps as they were run, from 1.
+
+    A step begins where the protocol's line, the cycle or the kind of step changes, or where the
+    step time goes back.
+    """
+    begins = pl.lit(value=False)
+    for name in ("step_id", "cycle_count", "step_type"):
+        if name in table.columns:
+            column = pl.col(name).forward_fill()
+            begins |= (column != column.shift(1)).fill_null(value=False)
+    if "step_time_second" in table.columns:
+        begins |= (pl.col("step_time_second").forward_fill().diff() < 0).fill_null(value=False)
+    return table.select(step_count=begins.cast(pl.Int64).cum_sum() + 1)["step_count"]
+
+
+def numbered(table: pl.DataFrame) -> pl.DataFrame:
+    """Keep the instrument's record numbers where they count up from 1 or more, else number anew."""
+    if "record_index" in table.columns:
+        own = table["record_index"]
+        lowest = own.min()
+        counts = own.null_count() == 0 and bool((own.diff().drop_nulls() > 0).all())
+        if counts and isinstance(lowest, int) and lowest >= 1:
+            return table
+    return table.with_columns(record_index=pl.int_range(1, pl.len() + 1, dtype=pl.Int64))
+
+
+def recording(
+    table: pl.DataFrame, metadata: Mapping[str, object], findings: Sequence[Finding]
+) -> Recording:
+    """Give the recording of a table, its dates turned into seconds since 1970.
+
+    Raises
+    ------
+    NoDataError
+        If it has no row.
+
+    """
+    if not table.height:
+        raise NoDataError(
+            "no record",
+            expected="at least one",
+            remedy="nothing if the test has just begun; else export it again",
+        )
+    table = numbered(table)
+    if _DATE not in table.columns:
+        return Recording({"timeseries": table}, metadata, tuple(findings))
+    read = clock.dates(table[_DATE], table["test_time_second"])
+    table = table.with_columns(read.seconds.alias(_DATE))
+    return Recording(
+        {"timeseries": table},
+        metadata,
+        (*findings, *read.findings),
+        _started(table, read.clock),
+        read.clock,
+    )
+
+
+def _started(table: pl.DataFrame, whose: str) -> datetime | None:
+    """Give the first record's date less its test time."""
+    known = table.select(_DATE, "test_time_second").drop_nulls().head(1)
+    if not known.height:
+        return None
+    moment = _EPOCH + timedelta(seconds=round(known[_DATE][0] - known["test_time_second"][0], 3))
+    return moment.replace(tzinfo=UTC) if whose == "utc" else moment

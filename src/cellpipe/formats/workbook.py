@@ -1,0 +1,247 @@
+"""Sheets of a workbook (.xlsx, or an old .xls) through fastexcel, and a look at their first rows.
+
+The first rows of an .xlsx are read from its XML without reading the sheet, so that a file can be
+recognised, and the types of its columns be told to fastexcel, for little.
+"""
+
+from __future__ import annotations
+
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
+from pathlib import Path
+from typing import IO, Literal
+from xml.etree import ElementTree
+
+import fastexcel
+import polars as pl
+
+from cellpipe.errors import DamagedFileError
+from cellpipe.formats.format import Sample
+
+_ZIP = b"PK\x03\x04"
+_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_BOOK = "xl/workbook.xml"
+_FIRST_ROWS = 6
+_NAMES = re.compile(rb"<(?:\w+:)?sheet\b[^>]*?\bname=\"([^\"]*)\"")
+Kind = Literal["float", "string", "datetime", "duration"]
+Rows = tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A sheet's name and the text of its first rows, empty cells as empty text."""
+
+    name: str
+    rows: Rows
+
+
+def sheet_names(sample: Sample) -> tuple[str, ...]:
+    """Name the sheets of a workbook: none if the file is no workbook.
+
+    Of an .xlsx that was cut off the names are read from its first bytes, where Excel writes them.
+    """
+    if sample.head.startswith(_OLE):
+        return _fastexcel_names(sample.path)
+    if not sample.head.startswith(_ZIP):
+        return ()
+    try:
+        with zipfile.ZipFile(sample.path) as archive:
+            return _names(archive.read(_BOOK)) if _BOOK in archive.namelist() else ()
+    except (zipfile.BadZipFile, zlib.error, EOFError):
+        return _names(_member_in(sample.head, _BOOK.encode()))
+
+
+def _fastexcel_names(path: Path) -> tuple[str, ...]:
+    try:
+        return tuple(fastexcel.read_excel(path.read_bytes()).sheet_names)
+    except fastexcel.FastExcelError:
+        return ()
+
+
+def _names(book: bytes) -> tuple[str, ...]:
+    found = (name.decode("utf-8", "replace") for name in _NAMES.findall(book))
+    return tuple(
+        name.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", '"').replace("&amp;", "&")
+        for name in found
+    )
+
+
+def _member_in(head: bytes, name: bytes) -> bytes:
+    """Inflate a member of a zip archive without its directory, as far as the bytes reach."""
+    at = head.find(name) - 30
+    if at < 0 or head[at : at + 4] != _ZIP:
+        return b""
+    start = at + 30 + len(name) + int.from_bytes(head[at + 28 : at + 30], "little")
+    try:
+        return zlib.decompressobj(-15).decompress(head[start:], 1 << 20)
+    except zlib.error:
+        return b""
+
+
+def sheets(path: Path) -> tuple[Sheet, ...]:
+    """Give the sheets of a workbook with their first rows.
+
+    Raises
+    ------
+    DamagedFileError
+        If the workbook can't be opened.
+
+    """
+    status = path.stat()
+    return _sheets(path, status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=4)
+def _sheets(path: Path, _modified: int, _size: int) -> tuple[Sheet, ...]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return tuple(_looked_at(archive))
+    except (zipfile.BadZipFile, KeyError, ElementTree.ParseError, ValueError, IndexError):
+        return tuple(_loaded(path))
+
+
+def _looked_at(archive: zipfile.ZipFile) -> Iterator[Sheet]:
+    places = {
+        found.attrib["Id"]: found.attrib["Target"]
+        for found in _elements(archive, "xl/_rels/workbook.xml.rels", "Relationship")
+    }
+    for sheet in list(_elements(archive, _BOOK, "sheet")):
+        relation = next(value for key, value in sheet.attrib.items() if key.endswith("}id"))
+        place = places[relation]
+        member = place.lstrip("/") if place.startswith("/") else f"xl/{place}"
+        yield Sheet(sheet.attrib["name"], _first_rows(archive, member))
+
+
+def _elements(archive: zipfile.ZipFile, member: str, tag: str) -> Iterator[ElementTree.Element]:
+    with archive.open(member) as stream:
+        yield from _parsed(stream, tag)
+
+
+def _parsed(stream: IO[bytes], tag: str) -> Iterator[ElementTree.Element]:
+    for _, element in ElementTree.iterparse(stream):  # noqa: S314 - expat bounds its entities
+        if element.tag.rpartition("}")[2] == tag:
+            yield element
+
+
+def _first_rows(archive: zipfile.ZipFile, member: str) -> Rows:
+    """Give the first rows as fastexcel places them: from the first row and column in use."""
+    elements = list(islice(_elements(archive, member, "row"), _FIRST_ROWS))
+    rows = [[_cell(cell) for cell in row if cell.tag.endswith("}c")] for row in elements]
+    shared = _shared_texts(archive, {int(t) for row in rows for _, kind, t in row if kind == "s"})
+    placed: list[tuple[str, ...]] = []
+    for element, row in zip(elements, rows, strict=True):
+        texts = _in_places([(at, shared[int(t)] if kind == "s" else t) for at, kind, t in row])
+        gap = int(element.attrib.get("r", 0)) - int(elements[0].attrib.get("r", 0)) - len(placed)
+        placed += [()] * (gap if placed else 0) + ([texts] if placed or any(texts) else [])
+    margin = min((_margin(row) for row in placed if any(row)), default=0)
+    return tuple(row[margin:] for row in placed)
+
+
+def _margin(row: tuple[str, ...]) -> int:
+    return next(place for place, text in enumerate(row) if text)
+
+
+def _cell(cell: ElementTree.Element) -> tuple[int | None, str, str]:
+    """Give a cell's column (None: the next one), its kind and its text."""
+    letters = re.match(r"[A-Z]+", cell.attrib.get("r", ""))
+    place = None
+    if letters:
+        place = 0
+        for letter in letters[0]:
+            place = place * 26 + ord(letter) - 64
+        place -= 1
+    kind = cell.attrib.get("t", "n")
+    if kind == "inlineStr":
+        return place, kind, _text(cell)
+    value = next((part.text or "" for part in cell if part.tag.endswith("}v")), "")
+    return place, kind if value else "n", value
+
+
+def _text(element: ElementTree.Element) -> str:
+    return "".join(part.text or "" for part in element.iter() if part.tag.endswith("}t"))
+
+
+def _shared_texts(archive: zipfile.ZipFile, wanted: set[int]) -> Mapping[int, str]:
+    if not wanted:
+        return {}
+    elements = _elements(archive, "xl/sharedStrings.xml", "si")
+    first = islice(enumerate(elements), max(wanted) + 1)
+    return {place: _text(element) for place, element in first if place in wanted}
+
+
+def _in_places(cells: list[tuple[int | None, str]]) -> tuple[str, ...]:
+    row: list[str] = []
+    for place, text in cells:
+        row += [""] * ((len(row) if place is None else place) - len(row))
+        row.append(text.strip())
+    return tuple(row)
+
+
+def _loaded(path: Path) -> Iterator[Sheet]:
+    book = _opened(path)
+    for name in book.sheet_names:
+        frame = _frame(book, name, 0, dtypes="string", n_rows=_FIRST_ROWS)
+        rows = tuple(tuple((text or "").strip() for text in row) for row in frame.rows())
+        yield Sheet(name, rows)
+
+
+def _opened(path: Path) -> fastexcel.ExcelReader:
+    try:
+        return fastexcel.read_excel(path.read_bytes())
+    except fastexcel.FastExcelError as error:
+        raise DamagedFileError(
+            "a workbook that can't be opened",
+            expected="a whole .xlsx file: an Excel file has its directory at its end",
+            remedy="copy it again from the instrument; it may have been copied while it was written",
+        ) from error
+
+
+def columns(path: Path, sheet: str, skip: int, kinds: Mapping[int, Kind]) -> pl.DataFrame:
+    """Read columns of a sheet below its header row, named ``c0``, ``c1`` … by their places."""
+    wanted = sorted(kinds)
+    frame = _frame(_opened(path), sheet, skip, use_columns=wanted, dtypes=dict(kinds))
+    return frame.rename(dict(zip(frame.columns, (f"c{place}" for place in wanted), strict=True)))
+
+
+def texts(path: Path, sheet: str) -> pl.DataFrame:
+    """Read a whole sheet as text, its columns named ``c0``, ``c1`` …"""
+    frame = _frame(_opened(path), sheet, 0, dtypes="string")
+    return frame.rename(dict(zip(frame.columns, (f"c{i}" for i in range(frame.width)), strict=True)))
+
+
+def _frame(
+    book: fastexcel.ExcelReader,
+    sheet: str,
+    skip: int,
+    *,
+    dtypes: str | dict[int, Kind],
+    use_columns: Sequence[int] | None = None,
+    n_rows: int | None = None,
+) -> pl.DataFrame:
+    loaded = book.load_sheet(
+        sheet, header_row=None, skip_rows=skip, n_rows=n_rows, dtypes=dtypes,
+        use_columns=list(use_columns) if use_columns is not None else None,
+    )  # fmt: skip
+    frame: pl.DataFrame = loaded.to_polars()
+    return frame
+
+
+def kind_of(example: str, target: str) -> Kind:
+    """Say as what to read a column, by its target and the text of its first cell.
+
+    Numbers under a date are Excel days unless they are too large for that; numbers under a time
+    are left to the caller.
+    """
+    if target == "step_type":
+        return "string"
+    if target != "unix_time_second":
+        return "float"
+    try:
+        return "datetime" if float(example) < 1e5 else "float"
+    except ValueError:
+        return "string"

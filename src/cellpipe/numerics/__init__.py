@@ -1,0 +1,1 @@
+"""Mathematics on bare arrays: no tables, no files. Formula, units and source in each docstring."""

@@ -1,0 +1,241 @@
+"""Equivalent circuits as expression trees: impedance and its analytic derivatives, batched.
+
+A circuit is a string in the syntax of impedance.py: elements in series are joined by ``-``, in
+parallel by ``p( , )``, at any depth: ``R0-p(R1,CPE1)-p(R2,CPE2)-W1``.
+
+================  =====================  ==========================================
+element           parameters (unit)      impedance
+================  =====================  ==========================================
+R                 R (ohm)                R
+C                 C (F)                  1 / (jωC)
+L                 L (H)                  jωL
+CPE               Q (ohm^-1 s^n), n (1)  1 / (Q (jω)^n)
+W                 A (ohm s^-1/2)         A / √(jω), semi-infinite Warburg
+================  =====================  ==========================================
+
+Constant phase element and Warburg: M. E. Orazem, B. Tribollet, Electrochemical Impedance
+Spectroscopy, 2nd ed. (2017), doi 10.1002/9781119363682, chapters 11 and 14.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cellpipe.errors import CellpipeError
+
+Floats = NDArray[np.float64]
+Complexes = NDArray[np.complex128]
+Evaluation = tuple[Complexes, list[Complexes]]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of an element; a positive one is fitted as its logarithm."""
+
+    name: str
+    unit: str
+    low: float
+    high: float
+    positive: bool = True
+
+
+@dataclass(frozen=True)
+class Element:
+    """One kind of element: its parameters, and its impedance with derivatives.
+
+    ``evaluate(jw, values)`` takes jω of shape (n,) and values of shape (..., p), and gives the
+    impedance (..., n) and its derivative by each fitted parameter.
+    """
+
+    parameters: tuple[Parameter, ...]
+    evaluate: Callable[[Complexes, Floats], Evaluation]
+
+
+@dataclass(frozen=True)
+class Node:
+    """A place in the tree: an element with its first parameter's index, or a group of nodes."""
+
+    kind: Literal["element", "series", "parallel"]
+    name: str = ""
+    first: int = 0
+    children: tuple[Node, ...] = ()
+
+
+@dataclass(frozen=True)
+class Circuit:
+    """A circuit and its parameters in the order of the string."""
+
+    text: str
+    root: Node
+    keys: tuple[tuple[str, str], ...]
+    parameters: tuple[Parameter, ...]
+
+
+def _resistor(jw: Complexes, values: Floats) -> Evaluation:
+    z = values[..., 0:1] * np.ones_like(jw)
+    return z, [z]
+
+
+def _capacitor(jw: Complexes, values: Floats) -> Evaluation:
+    z = 1 / (jw * values[..., 0:1])
+    return z, [-z]
+
+
+def _inductor(jw: Complexes, values: Floats) -> Evaluation:
+    z = jw * values[..., 0:1]
+    return z, [z]
+
+
+def _constant_phase(jw: Complexes, values: Floats) -> Evaluation:
+    logarithm = np.log(jw)
+    z = np.exp(-values[..., 1:2] * logarithm) / values[..., 0:1]
+    return z, [-z, -z * logarithm]
+
+
+def _warburg(jw: Complexes, values: Floats) -> Evaluation:
+    z = values[..., 0:1] / np.sqrt(jw)
+    return z, [z]
+
+
+ELEMENTS: dict[str, Element] = {
+    "R": Element((Parameter("R", "ohm", 1e-6, 1e12),), _resistor),
+    "C": Element((Parameter("C", "F", 1e-16, 1e5),), _capacitor),
+    "L": Element((Parameter("L", "H", 1e-13, 1e-1),), _inductor),
+    "CPE": Element(
+        (Parameter("Q", "ohm^-1 s^n", 1e-16, 1e5), Parameter("n", "1", 0.3, 1.0, positive=False)),
+        _constant_phase,
+    ),
+    "W": Element((Parameter("A", "ohm s^-1/2", 1e-9, 1e13),), _warburg),
+}
+
+
+@cache
+def parsed(text: str) -> Circuit:
+    """Read a circuit's string.
+
+    Raises
+    ------
+    CellpipeError
+        If an element is not known, is named twice, or the brackets don't match.
+
+    """
+    keys: list[tuple[str, str]] = []
+    parameters: list[Parameter] = []
+    root = _parsed(text.replace(" ", ""), keys, parameters, text)
+    if len(set(keys)) < len(keys):
+        raise CellpipeError(f"an element twice in {text!r}", expected="each with its own number")
+    return Circuit(text, root, tuple(keys), tuple(parameters))
+
+
+def _parsed(
+    text: str, keys: list[tuple[str, str]], parameters: list[Parameter], whole: str
+) -> Node:
+    series = _split(text, "-")
+    if len(series) > 1:
+        return Node("series", children=tuple(_parsed(s, keys, parameters, whole) for s in series))
+    if text.startswith("p(") and text.endswith(")"):
+        branches = _split(text[2:-1], ",")
+        inside = tuple(_parsed(s, keys, parameters, whole) for s in branches)
+        return Node("parallel", children=inside)
+    found = re.fullmatch(r"([A-Za-z]+)(\d*)", text)
+    if found is None or found[1] not in ELEMENTS:
+        raise CellpipeError(
+            f"{text!r} in the circuit {whole!r}",
+            expected=f"elements {', '.join(ELEMENTS)}, joined by - and p( , )",
+            remedy="see docs/conventions.md",
+        )
+    first = len(keys)
+    for parameter in ELEMENTS[found[1]].parameters:
+        keys.append((text, parameter.name))
+        parameters.append(parameter)
+    return Node("element", found[1], first)
+
+
+def _split(text: str, separator: str) -> list[str]:
+    """Split at a separator outside brackets."""
+    parts, depth = [""], 0
+    for sign in text:
+        depth += (sign == "(") - (sign == ")")
+        if sign == separator and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += sign
+    return parts
+
+
+def evaluated(
+    circuit: Circuit, frequency_hertz: Floats, values: Floats
+) -> tuple[Complexes, Complexes]:
+    """Impedance and its derivatives by the fitted parameters.
+
+    Parameters
+    ----------
+    circuit
+        The circuit, with p parameters.
+    frequency_hertz
+        Frequencies, Hz; shape (n,).
+    values
+        Parameters in their units; shape (..., p).
+
+    Returns
+    -------
+    Impedance in ohm, shape (..., n), and derivatives, shape (..., p, n): by the logarithm of a
+    positive parameter, by the value of any other.
+
+    """
+    jw = 2j * np.pi * frequency_hertz
+    slopes = np.zeros((*values.shape, len(frequency_hertz)), np.complex128)
+    z, _ = _walk(circuit.root, jw, values, slopes)
+    return z, slopes
+
+
+def _walk(
+    node: Node, jw: Complexes, values: Floats, slopes: Complexes
+) -> tuple[Complexes, tuple[int, int]]:
+    """Evaluate a node; give its impedance and the range of its parameters."""
+    if node.kind == "element":
+        element = ELEMENTS[node.name]
+        last = node.first + len(element.parameters)
+        z, derivatives = element.evaluate(jw, values[..., node.first : last])
+        for offset, derivative in enumerate(derivatives):
+            slopes[..., node.first + offset, :] = derivative
+        return z, (node.first, last)
+    parts = [_walk(child, jw, values, slopes) for child in node.children]
+    span = (parts[0][1][0], parts[-1][1][1])
+    if node.kind == "series":
+        return np.sum([z for z, _ in parts], axis=0), span
+    total = 1 / np.sum([1 / z for z, _ in parts], axis=0)
+    for z, (first, last) in parts:
+        slopes[..., first:last, :] *= ((total / z) ** 2)[..., None, :]
+    return total, span
+
+
+def impedance(
+    circuit: str, values: Mapping[tuple[str, str], float], frequency_hertz: Floats
+) -> Complexes:
+    """Give the impedance of a circuit.
+
+    Parameters
+    ----------
+    circuit
+        The circuit's string.
+    values
+        Value of each (element, parameter), as in the table ``circuit_fits``.
+    frequency_hertz
+        Frequencies, Hz; shape (n,).
+
+    Returns
+    -------
+    Complex impedance, ohm; shape (n,).
+
+    """
+    tree = parsed(circuit)
+    ordered = np.array([values[key] for key in tree.keys])
+    return evaluated(tree, frequency_hertz, ordered)[0]

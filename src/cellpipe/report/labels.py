@@ -1,0 +1,75 @@
+"""Where labels go so that they lie neither on each other nor on the points. Arrays in, places out."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+_STEPS = (0.0, 1.0, -1.0, 2.0, -2.0, 3.0, -3.0, 4.0, -4.0, 5.0, -5.0, 6.0, -6.0)
+
+
+@dataclass(frozen=True)
+class Box:
+    """A rectangle, in points."""
+
+    left: float
+    bottom: float
+    right: float
+    top: float
+
+    def meets(self, other: Box) -> bool:
+        """Say whether the two have a part in common."""
+        apart = (
+            self.right <= other.left
+            or other.right <= self.left
+            or self.top <= other.bottom
+            or other.top <= self.bottom
+        )
+        return not apart
+
+    def within(self, other: Box) -> bool:
+        """Say whether this one lies in the other as a whole."""
+        return (
+            self.left >= other.left
+            and self.right <= other.right
+            and self.bottom >= other.bottom
+            and self.top <= other.top
+        )
+
+
+def placed_labels(
+    anchors: Sequence[tuple[float, float]],
+    sizes: Sequence[tuple[float, float]],
+    obstacles: Sequence[Box],
+    frame: Box,
+    gap: float = 7.0,
+) -> list[Box]:
+    """Put each label beside its anchor: right first, then left, then ever higher and lower.
+
+    Parameters
+    ----------
+    anchors, sizes
+        Points to be labelled, and width and height of each label, in points.
+    obstacles
+        What no label may lie on; labels that were placed join them.
+    frame
+        What every label must lie in. If nothing is free the first place to the right is taken.
+
+    """
+    taken = list(obstacles)
+    placed = []
+    for (x, y), (width, height) in zip(anchors, sizes, strict=True):
+        candidates = [
+            Box(left, y + step * height - height / 2, left + width, y + step * height + height / 2)
+            for step, left in itertools.product(_STEPS, (x + gap, x - gap - width))
+        ]
+        free = (
+            box
+            for box in candidates
+            if box.within(frame) and not any(box.meets(other) for other in taken)
+        )
+        chosen = next(free, candidates[0])
+        taken.append(chosen)
+        placed.append(chosen)
+    return placed

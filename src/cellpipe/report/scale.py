@@ -1,0 +1,57 @@
+"""What a cell's capacities are shown per: its active mass if there is one, else nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from cellpipe.domain import Cell
+
+
+@dataclass(frozen=True)
+class CapacityScale:
+    """How a charge in Ah is shown.
+
+    ``per_ah`` turns Ah into ``unit``; ``areal_per_ah`` turns Ah into mAh/cm², None without an
+    area. ``basis`` is the mass behind a specific capacity, None for a plain charge in mAh.
+    """
+
+    per_ah: float
+    unit: str
+    name: str
+    basis: str | None
+    areal_per_ah: float | None
+
+    @property
+    def label(self) -> str:
+        """Name, unit and basis for an axis."""
+        basis = f", per {self.basis}" if self.basis else ""
+        return f"{self.name} ({self.unit}{basis})"
+
+
+def capacity_scale(cell: Cell, *tables: pl.DataFrame) -> CapacityScale:
+    """Find the basis in the first of the tables that has one, and its mass in the cell sheet."""
+    areal = 1e3 / cell.area_cm2 if cell.area_cm2 else None
+    basis = _basis(*tables)
+    mass = active_mass_mg(cell, basis)
+    if mass:
+        return CapacityScale(1e6 / mass, "mAh/g", "Specific capacity", basis, areal)
+    return CapacityScale(1e3, "mAh", "Capacity", None, areal)
+
+
+def active_mass_mg(cell: Cell, basis: str | None) -> float | None:
+    """Give the mass that a basis names."""
+    masses = {
+        "cathode active mass": cell.cathode_active_mass_mg,
+        "anode active mass": cell.anode_active_mass_mg,
+    }
+    return masses.get(basis or "")
+
+
+def _basis(*tables: pl.DataFrame) -> str | None:
+    for table in tables:
+        named = table["capacity_basis"].drop_nulls()
+        if named.len():
+            return str(named[0])
+    return None

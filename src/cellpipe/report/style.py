@@ -1,0 +1,47 @@
+"""One look for all figures: colours that colour-blind readers can tell apart, shapes beside them."""
+
+from __future__ import annotations
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.colors import to_hex
+
+BLUE, ORANGE, GREEN, RED, PURPLE = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7"
+INK, GREY, PALE = "#1c2430", "#6b7480", "#b9c0c8"
+SHAPES = ("o", "s", "^", "D", "v", "P")
+WIDTH = 7.2
+
+RC: dict[str, object] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "cellpipe",
+    "text.parse_math": False,
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans", "Verdana", "Arial", "Helvetica"],
+    "font.size": 9,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": GREY,
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.unicode_minus": True,
+    "axes.titlesize": 8,
+    "axes.titlelocation": "left",
+    "grid.color": "#e6e8eb",
+    "grid.linewidth": 0.6,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "legend.frameon": False,
+    "legend.fontsize": 8.5,
+    "lines.linewidth": 1.2,
+    "path.simplify": True,
+    "path.simplify_threshold": 0.2,
+}
+
+
+def sequence_colours(steps: int) -> list[str]:
+    """Give viridis from dark to light without its palest end, so that all can be seen on white."""
+    viridis = mpl.colormaps["viridis"]
+    return [to_hex(viridis(place)) for place in np.linspace(0.0, 0.86, max(steps, 1))]
