@@ -137,7 +137,7 @@ def galvanostatic_rows(table: NDArray[np.void], currents: Sequence[float]) -> li
         flags, half, q_half = int(record["flags"]), int(record["half"]), float(record["q_half"])
         mode, control = flags & 3, float(record["control"])
         bits = [mode, *(int(bool(flags & bit)) for bit in (0x04, 0x08, 0x10, 0x20, 0x80))]
-        charges = [max(-q_half, 0.0), max(q_half, 0.0), abs(q_half)]
+        charges = [max(0.0, -q_half), max(0.0, q_half), abs(q_half)]
         controls = [control if mode == 2 else 0.0, control if mode == 1 else 0.0]
         cells = [
             *(str(bit) for bit in bits),

@@ -17,8 +17,7 @@ import polars as pl
 
 from cellpipe.domain import Recording
 from cellpipe.errors import DamagedFileError, NoDataError
-from cellpipe.formats import arbin, delimited, workbook
-from cellpipe.formats.dialect import Match
+from cellpipe.formats import arbin, workbook
 from cellpipe.formats.format import Format, Sample
 
 _CHANNEL = re.compile(r"^Channel[_\- ]?(?P<channel>\d+(?:-\d+)?)(?:_(?P<part>.*))?$")
@@ -61,7 +60,7 @@ def read(path: Path) -> Recording:
             expected="those of one",
             remedy="export each channel to a workbook of its own",
         )
-    found = arbin.columns_in(_names(parts[0]))
+    found = arbin.columns_in(workbook.names_in(parts[0].sheet, parts[0].header))
     frame = pl.concat([_records(path, part) for part in parts], how="diagonal_relaxed")
     statistics = [sheet.name for sheet in sheets if sheet.name.startswith("Statistics")]
     metadata = _metadata(path, sheets, channels[0]) | _vendor_cycles(path, statistics)
@@ -74,34 +73,16 @@ def _parts(sheets: Sequence[workbook.Sheet]) -> list[_Part]:
         name = _CHANNEL.match(sheet.name)
         header = next((i for i, row in enumerate(sheet.rows) if arbin.known(row)), None)
         if header is not None:
-            order = tuple(int(digits) for digits in re.findall(r"\d+", name["part"] or "")) if name else ()
-            found.append(_Part(sheet, header, name["channel"] if name else "", order))
+            channel, rest = (name["channel"], name["part"] or "") if name else ("", "")
+            order = tuple(int(digits) for digits in re.findall(r"\d+", rest))
+            found.append(_Part(sheet, header, channel, order))
     named = [part for part in found if part.channel]
     return sorted(named or found, key=lambda part: part.order)
 
 
-def _names(part: _Part) -> list[str]:
-    return delimited.unique(part.sheet.rows[part.header])
-
-
 def _records(path: Path, part: _Part) -> pl.DataFrame:
-    names = _names(part)
-    found = arbin.columns_in(names)
-    first = part.sheet.rows[part.header + 1 : part.header + 2]
-    kinds = {
-        place: workbook.kind_of(_example(first, place), match.target)
-        for match in found
-        for place in (names.index(match.header),)
-    }
-    if not first:
-        return pl.DataFrame(schema={match.header: pl.String for match in found})
-    frame = workbook.columns(path, part.sheet.name, part.header + 1, kinds)
-    frame = frame.rename({f"c{place}": names[place] for place in kinds})
-    return frame.filter(~pl.all_horizontal(pl.all().is_null()))
-
-
-def _example(rows: workbook.Rows, place: int) -> str:
-    return rows[0][place] if rows and place < len(rows[0]) else ""
+    found = arbin.columns_in(workbook.names_in(part.sheet, part.header))
+    return workbook.columns(path, part.sheet, part.header, found, bare_seconds=True)
 
 
 def _metadata(path: Path, sheets: Sequence[workbook.Sheet], channel: str) -> dict[str, object]:
@@ -109,13 +90,14 @@ def _metadata(path: Path, sheets: Sequence[workbook.Sheet], channel: str) -> dic
     name = next((sheet.name for sheet in sheets if sheet.name in _INFO), None)
     if name is None:
         return {"channel": channel} if channel else {}
-    rows = [tuple((cell or "").strip() for cell in row) for row in workbook.texts(path, name).rows()]
+    rows = workbook.texts(path, name)
     found: dict[str, object] = _above(rows)
     top = next((i for i, row in enumerate(rows) if "Channel" in row[:2]), None)
     if top is not None and len(rows) > top + 1:
         below = [row for row in rows[top + 1 :] if channel in row[:2]] or rows[top + 1 :]
         labels = (_snake(label) for label in rows[top])
-        found |= {label: text for label, text in zip(labels, below[0], strict=False) if label and text}
+        pairs = zip(labels, below[0], strict=False)
+        found |= {label: text for label, text in pairs if label and text}
     return found
 
 
@@ -139,7 +121,7 @@ def _above(rows: Sequence[tuple[str, ...]]) -> dict[str, object]:
 def _vendor_cycles(path: Path, statistics: Sequence[str]) -> dict[str, object]:
     if not statistics:
         return {}
-    return {"vendor_cycles": sum(workbook.texts(path, name).height - 1 for name in statistics)}
+    return {"vendor_cycles": sum(len(workbook.texts(path, name)) - 1 for name in statistics)}
 
 
 def _snake(label: str) -> str:

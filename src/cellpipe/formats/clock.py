@@ -137,8 +137,10 @@ def _of_text(text: pl.Series, elapsed: pl.Series | None) -> Dates:
         tried |= {form: _since_1970(_parsed(text, form)) for form in fitting[1:]}
     fewest = min(column.null_count() for column in tried.values())
     best = {form: column for form, column in tried.items() if column.null_count() == fewest}
-    form = min(best, key=lambda form: _disagreement(best[form], elapsed))
-    return Dates(best[form], "local", _order_findings(best, form))
+    apart = {form: _disagreement(column, elapsed) for form, column in best.items()}
+    form = min(best, key=lambda form: apart[form])
+    rivals = [other for other in best if apart[other] == apart[form]]
+    return Dates(best[form], "local", _order_findings({f: best[f] for f in rivals}, form))
 
 
 def _parsed(text: pl.Series, form: str) -> pl.Series:
@@ -156,9 +158,9 @@ def _disagreement(moments: pl.Series, elapsed: pl.Series | None) -> float:
     return round(abs(float(span) - float(both["elapsed"][-1] - both["elapsed"][0])), 1)
 
 
-def _order_findings(best: dict[str, pl.Series], form: str) -> tuple[Finding, ...]:
+def _order_findings(rivals: dict[str, pl.Series], form: str) -> tuple[Finding, ...]:
     order = {"%m/%d": "month/day", "%d/%m": "day/month"}.get(form[:5])
-    if order is None or len(best) < 2 or all(c.equals(best[form]) for c in best.values()):
+    if order is None or all(column.equals(rivals[form]) for column in rivals.values()):
         return ()
     sentence = f"Day and month could stand either way round; the dates are read as {order}/year."
     return (Finding("info", "date_order_assumed", sentence),)

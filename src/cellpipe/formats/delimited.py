@@ -173,12 +173,14 @@ def text_frame(
     content: bytes, separator: str, names: Sequence[str], wanted: Sequence[int] | None = None
 ) -> pl.DataFrame:
     """Read lines as text columns; missing fields are null and surplus ones are left out."""
+    surplus = content[: content.find(b"\n")].count(separator.encode()) + 1 - len(names)
+    schema = [*names, *(f"#{place}" for place in range(surplus))]
     frame = pl.read_csv(
         content,
         has_header=False,
         separator=separator,
-        schema=dict.fromkeys(names, pl.String),
-        columns=list(wanted) if wanted is not None else None,
+        schema=dict.fromkeys(schema, pl.String),
+        columns=list(range(len(names)) if wanted is None else wanted),
         truncate_ragged_lines=True,
         quote_char='"' if b'"' in content else None,
     )

@@ -21,6 +21,8 @@ import fastexcel
 import polars as pl
 
 from cellpipe.errors import DamagedFileError
+from cellpipe.formats.delimited import unique
+from cellpipe.formats.dialect import Match, split_header
 from cellpipe.formats.format import Sample
 
 _ZIP = b"PK\x03\x04"
@@ -201,17 +203,59 @@ def _opened(path: Path) -> fastexcel.ExcelReader:
         ) from error
 
 
-def columns(path: Path, sheet: str, skip: int, kinds: Mapping[int, Kind]) -> pl.DataFrame:
-    """Read columns of a sheet below its header row, named ``c0``, ``c1`` … by their places."""
+def names_in(sheet: Sheet, header: int) -> list[str]:
+    """Name the columns of a sheet by the row that is its header, each name once."""
+    return unique(sheet.rows[header])
+
+
+def columns(
+    path: Path, sheet: Sheet, header: int, found: Sequence[Match], *, bare_seconds: bool
+) -> pl.DataFrame:
+    """Read matched columns of a sheet below its header row; rows that hold nothing are left out.
+
+    ``bare_seconds`` says that a time without a unit is a number of seconds, not an Excel time.
+    """
+    if len(sheet.rows) < header + 2:
+        return pl.DataFrame(schema=dict.fromkeys((match.header for match in found), pl.String))
+    names, first = names_in(sheet, header), sheet.rows[header + 1]
+    kinds: dict[int, Kind] = {}
+    for match in found:
+        place = names.index(match.header)
+        example = first[place] if place < len(first) else ""
+        kinds[place] = _kind(example, match, bare_seconds=bare_seconds)
     wanted = sorted(kinds)
-    frame = _frame(_opened(path), sheet, skip, use_columns=wanted, dtypes=dict(kinds))
-    return frame.rename(dict(zip(frame.columns, (f"c{place}" for place in wanted), strict=True)))
+    frame = _frame(_opened(path), sheet.name, header + 1, use_columns=wanted, dtypes=kinds)
+    frame = frame.rename(dict(zip(frame.columns, (names[i] for i in wanted), strict=True)))
+    return frame.filter(~pl.all_horizontal(pl.all().is_null()))
 
 
-def texts(path: Path, sheet: str) -> pl.DataFrame:
+def _kind(example: str, match: Match, *, bare_seconds: bool) -> Kind:
+    """Say as what to read a column, by its target and the text of its first cell.
+
+    Numbers under a date are Excel days unless they are too large for that.
+    """
+    number = re.fullmatch(r"[-+]?[\d.]+(?:[eE][-+]?\d+)?", example) is not None
+    if match.target == "step_type":
+        return "string"
+    if match.target == "unix_time_second":
+        return "string" if not number else "datetime" if float(example) < 1e5 else "float"
+    if match.target in {"test_time_second", "step_time_second"}:
+        if not number:
+            return "string"
+        has_unit = bare_seconds or split_header(match.header)[1] is not None
+        return "float" if has_unit else "duration"
+    return "float"
+
+
+def texts(path: Path, sheet: str) -> list[tuple[str, ...]]:
+    """Read a small sheet as rows of text, empty cells as empty text."""
+    return [tuple((cell or "").strip() for cell in row) for row in lines(path, sheet).rows()]
+
+
+def lines(path: Path, sheet: str) -> pl.DataFrame:
     """Read a whole sheet as text, its columns named ``c0``, ``c1`` …"""
     frame = _frame(_opened(path), sheet, 0, dtypes="string")
-    return frame.rename(dict(zip(frame.columns, (f"c{i}" for i in range(frame.width)), strict=True)))
+    return frame.rename({name: f"c{place}" for place, name in enumerate(frame.columns)})
 
 
 def _frame(
@@ -229,19 +273,3 @@ def _frame(
     )  # fmt: skip
     frame: pl.DataFrame = loaded.to_polars()
     return frame
-
-
-def kind_of(example: str, target: str) -> Kind:
-    """Say as what to read a column, by its target and the text of its first cell.
-
-    Numbers under a date are Excel days unless they are too large for that; numbers under a time
-    are left to the caller.
-    """
-    if target == "step_type":
-        return "string"
-    if target != "unix_time_second":
-        return "float"
-    try:
-        return "datetime" if float(example) < 1e5 else "float"
-    except ValueError:
-        return "string"

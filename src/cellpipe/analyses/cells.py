@@ -1,0 +1,102 @@
+"""One line per cell: the numbers that are asked for first, and what the cell sheet would add."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from cellpipe.analyses.analysis import Analysis, Tables
+from cellpipe.contracts import schema
+from cellpipe.domain import Cell, Finding, Result
+
+
+def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
+    cycles, spectra = tables["cycles"], tables["interfacial_resistance"]
+    row: dict[str, object] = {
+        "cell_id": cell.cell_id,
+        "configuration": cell.configuration,
+        "group": cell.group,
+        "in_sheet": cell.in_sheet,
+        "files": tables["files"].height,
+        **_cycling(cycles),
+        **_impedance(spectra),
+    }
+    types = {name: column.dtype for name, column in schema("cells").columns.items()}
+    return (Result("cells", pl.DataFrame([row], schema=types), _missing(cell, tables)),)
+
+
+def _cycling(cycles: pl.DataFrame) -> dict[str, object]:
+    complete = cycles.filter("complete")
+    later = complete.filter(pl.col("cycle") > 1)["coulombic_efficiency"]
+    last = complete.filter(pl.col("capacity_retention").is_not_null())
+    first = cycles.row(0, named=True) if cycles.height else {}
+    ended = last.row(-1, named=True) if last.height else {}
+    return {
+        "cycles": cycles.height,
+        "complete_cycles": complete.height,
+        "first_charging_capacity_ah": first.get("charging_capacity_ah"),
+        "first_discharging_capacity_ah": first.get("discharging_capacity_ah"),
+        "first_specific_discharging_capacity_mah_per_g": first.get(
+            "specific_discharging_capacity_mah_per_g"
+        ),
+        "capacity_basis": first.get("capacity_basis"),
+        "first_areal_discharging_capacity_mah_per_cm2": first.get(
+            "areal_discharging_capacity_mah_per_cm2"
+        ),
+        "initial_coulombic_efficiency": first.get("coulombic_efficiency"),
+        "mean_coulombic_efficiency": later.mean(),
+        "capacity_retention": ended.get("capacity_retention"),
+        "retention_cycle": ended.get("cycle"),
+        "retention_reference_cycle": ended.get("retention_reference_cycle"),
+    }
+
+
+def _impedance(spectra: pl.DataFrame) -> dict[str, object]:
+    known = spectra.filter(pl.col("interfacial_resistance_ohm").is_not_null())
+    first = known.row(0, named=True) if known.height else {}
+    last = known.row(-1, named=True) if known.height else {}
+    return {
+        "spectra": spectra.height,
+        "first_interfacial_resistance_ohm": first.get("interfacial_resistance_ohm"),
+        "last_interfacial_resistance_ohm": last.get("interfacial_resistance_ohm"),
+        "first_areal_interfacial_resistance_ohm_cm2": first.get(
+            "areal_interfacial_resistance_ohm_cm2"
+        ),
+        "last_areal_interfacial_resistance_ohm_cm2": last.get(
+            "areal_interfacial_resistance_ohm_cm2"
+        ),
+    }
+
+
+def _missing(cell: Cell, tables: Tables) -> tuple[Finding, ...]:
+    """Say what the cell sheet would add, once for each number that is missing for it."""
+    if not cell.in_sheet:
+        sentence = (
+            f"{cell.cell_id} has no row in the cell sheet (cells.xlsx): capacities are in mAh only. "
+            "A row with Configuration, active mass and area adds Coulombic efficiency, mAh/g, "
+            "mAh/cm², Ω cm² and the comparison with published cells."
+        )
+        return (Finding("warning", "not_in_sheet", sentence),)
+    found = []
+    cycled, spectra = tables["cycles"].height, tables["interfacial_resistance"].height
+    no_mass = cell.cathode_active_mass_mg is None and cell.anode_active_mass_mg is None
+    if cycled and cell.configuration != "symmetric" and no_mass:
+        found.append(_asks("Active mass / mg", "mAh/g"))
+    if (cycled or spectra) and cell.area_cm2 is None:
+        found.append(_asks("Area / cm²", "mAh/cm² and Ω cm²"))
+    if cycled and cell.nominal_capacity_mah_per_g is None:
+        found.append(_asks("1C capacity / mAh/g", "the C-rate"))
+    if cell.configuration == "half" and cell.reference_offset_volt is None:
+        found.append(_asks("Reference offset / V", "potentials against Li+/Li"))
+    if cell.stack_pressure_mpa is None:
+        found.append(_asks("Stack pressure / MPa", "a condition that results depend on"))
+    if cell.temperature_celsius is None:
+        found.append(_asks("Temperature / °C", "a condition that results depend on"))
+    return tuple(found)
+
+
+def _asks(field: str, gain: str) -> Finding:
+    sentence = f"The cell sheet leaves '{field}' empty; it would add {gain}."
+    return Finding("info", "sheet_field_missing", sentence)
+
+
+ANALYSIS = Analysis("cells", ("cycles", "interfacial_resistance", "files"), ("cells",), _compute)

@@ -1,0 +1,221 @@
+"""Neware's quantities: what its columns are called in BTS and BTSDA exports of all ages.
+
+BTSDA 8 writes ``DataPoint, Cycle Index, Step Index, Step Type, Time, Total Time, Current(mA),
+Voltage(V) …``, BTS 5 to 7 ``Record ID, Cur(mA), Vol(V), Time(h:min:s.ms), Realtime``; both also in
+Chinese. Units stand in the header, in whatever scale the user chose (µA, mV, mAs and mWs
+included). Current is positive while the cell is charged; some old exports give it without a sign,
+which the kind of step then gives. ``Time`` is the time in the step, ``Total Time`` (or
+``Cumulative Time``) that in the test, as ``h:m:s`` text with any number of hours or, with a unit,
+as a number. Where only the step time is given, the steps are put one behind the other. ``Date`` is
+the computer's local clock. ``Capacity`` and its charge and discharge parts start anew with each
+step. ``Step Index`` is the line of the schedule, ``Step Number`` counts the steps as they were run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import polars as pl
+
+from cellpipe.domain import Finding, Recording
+from cellpipe.errors import DamagedFileError
+from cellpipe.formats.dialect import (
+    AMPERE,
+    AMPERE_HOUR,
+    CELSIUS,
+    CLOCK,
+    OHM,
+    VOLT,
+    WATT_HOUR,
+    Match,
+    Quantity,
+    matches,
+    recognised,
+)
+from cellpipe.formats.records import recording, require, standard_columns, steps_as_run
+
+QUANTITIES = (
+    Quantity("record_index", ("DataPoint", "Record ID", "Record Index", "Record number",
+             "Record Serial Number", "Record", "数据序号", "记录序号", "记录号", "记录ID")),
+    Quantity("cycle_count", ("Cycle Index", "Cycle ID", "Cycle", "Cycle number",
+             "循环号", "循环序号", "循环")),
+    Quantity("step_id", ("Step Index", "Step ID", "Step", "Steps", "Raw Step ID",
+             "工步号", "步次", "工步")),
+    Quantity("step_count", ("Step Number", "Step Count", "工步序号")),
+    Quantity("step_type", ("Step Type", "Step Name", "Status", "State",
+             "工步类型", "工步名称", "工步状态", "状态")),
+    Quantity("step_time_second", ("Time", "Step Time", "Record Time", "Relative Time",
+             "时间", "工步时间", "记录时间", "相对时间", "步时间"), CLOCK),
+    Quantity("test_time_second", ("Total Time", "Cumulative Time", "Accumulated Time",
+             "总时间", "累计时间", "累积时间"), CLOCK),
+    Quantity("unix_time_second", ("Date", "Absolute Time", "Realtime", "Date Time",
+             "绝对时间", "系统时间", "日期", "实时时间")),
+    Quantity("voltage_volt", ("Voltage", "Vol", "Volt", "电压"), VOLT, bare=None),
+    Quantity("current_ampere", ("Current", "Cur", "Curr", "电流"), AMPERE, bare=None),
+    Quantity("vendor_charging_capacity_ah", ("Chg. Cap.", "Charge Capacity", "Cap_Chg",
+             "Capacitance_Chg", "Charge Cap.", "充电容量"), AMPERE_HOUR, bare=None),
+    Quantity("vendor_discharging_capacity_ah", ("DChg. Cap.", "Discharge Capacity", "Cap_DChg",
+             "Capacitance_DChg", "Discharge Cap.", "放电容量"), AMPERE_HOUR, bare=None),
+    Quantity("vendor_charging_energy_wh", ("Chg. Energy", "Charge Energy", "Engy_Chg",
+             "充电能量"), WATT_HOUR, bare=None),
+    Quantity("vendor_discharging_energy_wh", ("DChg. Energy", "Discharge Energy", "Engy_DChg",
+             "放电能量"), WATT_HOUR, bare=None),
+    Quantity("capacity_ah", ("Capacity", "Capacityy", "Cap", "容量"), AMPERE_HOUR, bare=None),
+    Quantity("energy_wh", ("Energy", "Engy", "能量"), WATT_HOUR, bare=None),
+    Quantity("internal_resistance_ohm", ("DCIR", "IR", "Internal Resistance", "内阻", "直流内阻"),
+             OHM, bare=None),
+    Quantity("ambient_temperature_celsius", ("Ambient Temperature", "Env. Temp.", "环境温度"),
+             CELSIUS),
+    Quantity("temperature_t1_celsius", ("Temperature", "Temp", "温度"), CELSIUS),
+    Quantity("temperature_t{}_celsius", ("T#", "temp#_1", "Temperature#", "Aux. T#", "温度#",
+             "辅助温度#", "Aux.CH TU# T", "Auxiliary channel TU# T"), CELSIUS, numbered=True),
+    Quantity("auxiliary_voltage_v{}_volt", ("V#", "Aux. V#", "辅助电压#", "Aux.CH TU# U",
+             "Auxiliary channel TU# U"), VOLT, numbered=True),
+)  # fmt: skip
+_NEEDED = {
+    "voltage_volt": "Voltage(V)",
+    "current_ampere": "Current(mA)",
+}
+_TIMES = ("test_time_second", "step_time_second", "unix_time_second")
+_PARTS = (
+    ("capacity_ah", "vendor_charging_capacity_ah", "vendor_discharging_capacity_ah"),
+    ("energy_wh", "vendor_charging_energy_wh", "vendor_discharging_energy_wh"),
+)
+_DISCHARGE = r"(?i)d-?chg|discharge|dis|放"
+
+
+def meanings(fields: Sequence[str]) -> dict[str, bool]:
+    """Say which quantities a header line names, and of each whether its unit is known.
+
+    Names with the unit behind a slash (LAND's ``Voltage/V``, the Battery Data Format's ``Voltage /
+    V``) and Arbin's ``Test_Time`` are others' and give nothing.
+    """
+    found = recognised(fields, QUANTITIES)
+    foreign = any(f.lower().replace("_", " ").startswith(("test time", "testtime")) for f in fields)
+    slashed = any("/" in f and "(" not in f for f in fields if _is_measured(f))
+    return {} if foreign or slashed else found
+
+
+def _is_measured(field: str) -> bool:
+    return bool({"voltage_volt", "current_ampere"} & recognised([field], QUANTITIES).keys())
+
+
+def known(fields: Sequence[str]) -> int:
+    """Count the columns known in a header line of records; 0 if it is none of Neware's."""
+    found = meanings(fields)
+    times = {*_TIMES} & found.keys()
+    if "record_index" not in found or "voltage_volt" not in found or not times:
+        return 0
+    if not {"step_time_second", "test_time_second", "step_type"} & found.keys():
+        return 0
+    return sum(2 if unit_is_known else 1 for unit_is_known in found.values())
+
+
+def columns_in(headers: Sequence[str]) -> list[Match]:
+    """Match headers with Neware's quantities.
+
+    Raises
+    ------
+    DamagedFileError
+        If a needed column is missing, or the unit of one is not known.
+
+    """
+    found = matches(headers, QUANTITIES)
+    require(found, headers, _NEEDED)
+    if not {match.target for match in found} & {*_TIMES}:
+        require(found, headers, {"test_time_second": "Total Time, Time or Date"})
+    return found
+
+
+def recorded(
+    frame: pl.DataFrame,
+    found: Sequence[Match],
+    metadata: Mapping[str, object],
+    findings: Sequence[Finding] = (),
+) -> Recording:
+    """Give the recording of a table with Neware's columns."""
+    table = standard_columns(frame, found, bare_seconds=False)
+    said = list(findings)
+    table = _stepped(table)
+    table = _timed(table, said)
+    table = _signed(table, said)
+    table = _split(table)
+    return recording(table, {"maker": "Neware"} | dict(metadata), said)
+
+
+def _stepped(table: pl.DataFrame) -> pl.DataFrame:
+    """Take the instrument's count of steps as run if it never goes back, else count them.
+
+    One and the same name (工步序号) stands for the count in some exports and for the line of the
+    schedule in others: what goes back is the line.
+    """
+    if "step_count" in table.columns:
+        own = table["step_count"]
+        if bool((own.diff().drop_nulls() >= 0).all()) and own.null_count() < own.len():
+            return table
+        table = (
+            table.drop("step_count")
+            if "step_id" in table.columns
+            else table.rename({"step_count": "step_id"})
+        )
+    return table.with_columns(steps_as_run(table))
+
+
+def _timed(table: pl.DataFrame, said: list[Finding]) -> pl.DataFrame:
+    """Give a table without a test time one: the steps' times one behind the other, or the dates'."""
+    if "test_time_second" in table.columns:
+        return table
+    if "step_time_second" not in table.columns:
+        return _timed_by_date(table, said)
+    said.append(
+        Finding("info", "test_time_derived", "The test time is put together from the steps' times.")
+    )
+    time = pl.col("step_time_second").forward_fill()
+    begins = pl.col("step_count") != pl.col("step_count").shift(1)
+    before = pl.when(begins).then(time.shift(1)).otherwise(0.0).fill_null(0.0).cum_sum()
+    return table.with_columns(test_time_second=pl.col("step_time_second") + before)
+
+
+def _timed_by_date(table: pl.DataFrame, said: list[Finding]) -> pl.DataFrame:
+    from cellpipe.formats.clock import dates
+
+    moments = dates(table["unix_time_second"], None).seconds
+    if moments.null_count() == moments.len():
+        raise DamagedFileError(
+            "no time that can be read",
+            expected="Total Time, Time or Date in every record",
+            remedy="export the file again with a column of times",
+        )
+    said.append(Finding("info", "test_time_derived", "The test time is that since the first date."))
+    return table.with_columns(test_time_second=moments - moments.drop_nulls()[0])
+
+
+def _signed(table: pl.DataFrame, said: list[Finding]) -> pl.DataFrame:
+    """Give discharge currents their sign in exports that print none."""
+    if "step_type" not in table.columns:
+        return table
+    discharging = pl.col("step_type").str.contains(_DISCHARGE).fill_null(value=False)
+    flowing = table.filter(discharging & (pl.col("current_ampere") != 0))
+    if not flowing.height or (flowing["current_ampere"] < 0).any():
+        return table
+    sentence = "The currents have no sign; those of discharge steps are taken as negative."
+    said.append(Finding("info", "current_unsigned", sentence, flowing.height))
+    current = pl.col("current_ampere")
+    return table.with_columns(
+        current_ampere=pl.when(discharging & (current != 0)).then(-current).otherwise(current)
+    )
+
+
+def _split(table: pl.DataFrame) -> pl.DataFrame:
+    """Split a step's capacity and energy into parts by the sign of the current, as BTSDA does."""
+    for whole, charging, discharging in _PARTS:
+        if whole not in table.columns:
+            continue
+        if charging not in table.columns and discharging not in table.columns:
+            current, amount = pl.col("current_ampere"), pl.col(whole).abs()
+            table = table.with_columns(
+                pl.when(current > 0).then(amount).otherwise(0.0).alias(charging),
+                pl.when(current < 0).then(amount).otherwise(0.0).alias(discharging),
+            )
+        table = table.drop(whole)
+    return table

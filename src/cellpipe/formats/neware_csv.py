@@ -1,0 +1,72 @@
+"""Neware's records as text: flat or nested, comma or tab, UTF-8, GB18030 or Windows-1252.
+
+The flat export (BTSDA's ``…_record.csv`` among them) has one header line and one line per record;
+columns, units, sign and clock are those of :mod:`cellpipe.formats.neware`. The nested export is
+that of :mod:`cellpipe.formats.neware_layers`. BTSDA's ``…_cycle.csv`` and ``…_step.csv``, which
+hold no record, are known and refused.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cellpipe.domain import Recording
+from cellpipe.errors import NoDataError
+from cellpipe.formats import delimited, neware, neware_layers
+from cellpipe.formats.format import Format, Sample
+
+
+def read(path: Path) -> Recording:
+    """Read a Neware text file.
+
+    Raises
+    ------
+    DamagedFileError
+        If a needed column is missing or stands in an unknown unit.
+    NoDataError
+        If there is no record.
+
+    """
+    top = delimited.claimed_header(path, neware_layers.known)
+    header = delimited.claimed_header(path, neware.known)
+    if header is None or (top is not None and top.line < header.line):
+        return _nested(path, top)
+    names = delimited.unique(header.fields)
+    found = neware.columns_in(names)
+    body = delimited.body(path, header)
+    frame = delimited.columns(body, sorted(names.index(match.header) for match in found))
+    return neware.recorded(frame, found, {}, body.findings)
+
+
+def _nested(path: Path, top: delimited.Header | None) -> Recording:
+    if top is None:
+        raise _without_records("no header line of Neware's")
+    body = delimited.body(path, top)
+    head = body.content[: 1 << 16].decode(errors="replace").split("\n")
+    lines = [top.fields, *(delimited.split(line, top.separator)[1] for line in head)]
+    found = neware_layers.levels(lines)
+    if "record" not in {one.kind for one in found}:
+        raise _without_records(f"a table of {found[0].kind}s")
+    width = sum(one.indent + len(one.names) for one in found)
+    text = delimited.text_frame(body.content, top.separator, [f"c{i}" for i in range(width)])
+    frame = neware_layers.records(text, found)
+    cycles = neware_layers.cycles(text, found)
+    return neware.recorded(frame, neware.columns_in(frame.columns), cycles, body.findings)
+
+
+def _without_records(found: str) -> NoDataError:
+    return NoDataError(
+        found,
+        expected="the records (DataPoint, Time, Current, Voltage …)",
+        remedy="read the file …_record.csv, or export again with the records",
+    )
+
+
+def _claims(sample: Sample) -> bool:
+    return any(
+        delimited.header_in(sample.head, known) is not None
+        for known in (neware.known, neware_layers.known)
+    )
+
+
+FORMAT = Format("neware_csv", "Neware", (".csv", ".txt"), _claims, read)

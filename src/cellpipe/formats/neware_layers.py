@@ -1,0 +1,163 @@
+"""Neware's nested exports: cycles, their steps and their records in one table of three levels.
+
+Each level has a header line of its own. Either the headers stand once at the top and the levels are
+told by how many fields of a line are empty at its beginning (a cycle's line may go on with its
+first step), or the header of a level is repeated wherever the level begins. Both are read without
+a loop over the lines: a record gets the last cycle and the last step above it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import polars as pl
+
+from cellpipe.formats import delimited, neware
+from cellpipe.formats.dialect import matches
+
+Kind = Literal["cycle", "step", "record"]
+_OWN = {"cycle": ("cycle_count",), "step": ("step_id", "step_count", "step_type")}
+_AMOUNTS = {"vendor_charging_capacity_ah", "vendor_discharging_capacity_ah"}
+_HEADER_LINES = 12
+
+
+@dataclass(frozen=True)
+class Level:
+    """A level's header: what it is, how many fields are empty before it, and its names."""
+
+    kind: Kind
+    indent: int
+    names: tuple[str, ...]
+
+
+def level(fields: Sequence[str]) -> Level | None:
+    """Say which level's header a line is, None if it is none."""
+    indent = next((place for place, field in enumerate(fields) if field), 0)
+    names = tuple(fields[indent:])
+    found = neware.meanings(names)
+    if "voltage_volt" in found and "record_index" in found:
+        return Level("record", indent, names)
+    if "voltage_volt" in found or not names or names[0][:1].isdigit():
+        return None
+    first = neware.meanings(names[:1]).keys()
+    if "cycle_count" in first and (_AMOUNTS & found.keys() or _has_efficiency(names)):
+        return Level("cycle", indent, names)
+    if first & {"step_id", "step_count"} and found.keys() & {"step_type", "step_time_second"}:
+        return Level("step", indent, names)
+    return None
+
+
+def _has_efficiency(names: Sequence[str]) -> bool:
+    return any("效率" in name or "eff" in name.lower() for name in names)
+
+
+def levels(lines: Sequence[Sequence[str]]) -> tuple[Level, ...]:
+    """Give the headers among the first lines, one of each level, in their order."""
+    found: dict[Kind, Level] = {}
+    for fields in lines[:_HEADER_LINES]:
+        one = level(fields)
+        if one is not None:
+            found.setdefault(one.kind, one)
+    return tuple(found.values())
+
+
+def known(fields: Sequence[str]) -> int:
+    """Count the fields of a line that is the header of cycles or steps; 0 if it is neither."""
+    one = level(fields)
+    return sum(neware.meanings(one.names).values()) if one and one.kind != "record" else 0
+
+
+def cycles(lines: pl.DataFrame, found: Sequence[Level]) -> dict[str, object]:
+    """Give how many cycles the instrument's own table counts, if it has a level for them."""
+    one = next((one for one in found if one.kind == "cycle"), None)
+    if one is None:
+        return {}
+    told = _told(lines, found)
+    return {"vendor_cycles": told.filter(pl.col("_kind") == "cycle").height}
+
+
+def records(lines: pl.DataFrame, found: Sequence[Level]) -> pl.DataFrame:
+    """Give the records with Neware's headers, their cycle and their step beside them.
+
+    Parameters
+    ----------
+    lines
+        All lines as text, in columns ``c0``, ``c1`` …; the header lines may be among them.
+    found
+        The levels' headers.
+
+    """
+    by_kind = {one.kind: one for one in found}
+    told = _told(lines, found)
+    names: dict[str, str] = {}
+    for kind in ("cycle", "step"):
+        one = by_kind.get(kind)
+        if one is not None:
+            told, added = _with_parents(told, one, by_kind.get("cycle"))
+            names |= added
+    record = by_kind["record"]
+    places = {f"c{record.indent + i}": name for i, name in enumerate(delimited.unique(record.names))}
+    own = {place: name for place, name in places.items() if place in lines.columns}
+    return told.filter(pl.col("_kind") == "record").select(
+        *(pl.col(place).alias(name) for place, name in own.items()),
+        *(pl.col(place).alias(name) for place, name in names.items() if name not in own.values()),
+    )
+
+
+def _told(lines: pl.DataFrame, found: Sequence[Level]) -> pl.DataFrame:
+    """Give the lines that are no headers, with the level of each."""
+    stacked = len({one.indent for one in found}) == len(found)
+    return _by_indent(lines, found) if stacked else _by_header(lines, found)
+
+
+def _is_header(one: Level) -> pl.Expr:
+    matching = [
+        pl.col(f"c{one.indent + i}").str.strip_chars(" \t\ufeff\"'") == name
+        for i, name in enumerate(one.names[:3])
+        if name
+    ]
+    return pl.all_horizontal(matching).fill_null(value=False)
+
+
+def _by_indent(lines: pl.DataFrame, found: Sequence[Level]) -> pl.DataFrame:
+    """Tell the levels by the first field that is not empty."""
+    kind = pl.lit(None, pl.String)
+    for one in sorted(found, key=lambda one: -one.indent):
+        filled = pl.col(f"c{one.indent}").str.strip_chars().str.len_bytes() > 0
+        kind = pl.when(filled).then(pl.lit(one.kind)).otherwise(kind)
+    headers = pl.any_horizontal(_is_header(one) for one in found)
+    return lines.with_columns(_kind=kind).filter(~headers)
+
+
+def _by_header(lines: pl.DataFrame, found: Sequence[Level]) -> pl.DataFrame:
+    """Tell the levels by the last header above."""
+    kind = pl.lit(None, pl.String)
+    for one in found:
+        kind = pl.when(_is_header(one)).then(pl.lit(one.kind)).otherwise(kind)
+    return (
+        lines.with_columns(_header=kind)
+        .with_columns(_kind=pl.col("_header").forward_fill())
+        .filter(pl.col("_header").is_null())
+    )
+
+
+def _with_parents(
+    told: pl.DataFrame, one: Level, cycle: Level | None
+) -> tuple[pl.DataFrame, dict[str, str]]:
+    """Put a level's own numbers beside all lines below it."""
+    names: dict[str, str] = {}
+    for match in matches(one.names, neware.QUANTITIES[:5]):
+        if match.target not in _OWN[one.kind]:
+            continue
+        place = one.names.index(match.header)
+        value = pl.when(pl.col("_kind") == one.kind).then(pl.col(f"c{one.indent + place}"))
+        if one.kind == "step" and cycle is not None and one.indent:
+            joined = f"c{len(cycle.names) + place}"  # a cycle's line that goes on with its step
+            if joined in told.columns:
+                value = value.when(pl.col("_kind") == "cycle").then(pl.col(joined))
+        column = f"_{match.target}"
+        told = told.with_columns(value.forward_fill().alias(column))
+        names[column] = match.header
+    return told, names

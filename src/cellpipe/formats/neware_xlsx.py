@@ -1,0 +1,162 @@
+"""Neware's Excel export: BTSDA 8 with a sheet per level, BTS 7 with details or one nested sheet.
+
+BTSDA 8 writes ``unit`` and ``test`` (the instrument and the cell), ``cycle``, ``step`` and
+``record``; columns, units, sign and clock are those of :mod:`cellpipe.formats.neware`. Where the
+records have no cycle and no step of their own, those of the ``step`` sheet are put beside them,
+provided that it lists as many steps as the records show. BTS 7 writes ``Detail_…`` sheets, or one
+sheet as in :mod:`cellpipe.formats.neware_layers`. ``log``, ``idle`` and ``curve`` are left alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+
+from cellpipe.domain import Finding, Recording
+from cellpipe.errors import NoDataError
+from cellpipe.formats import arbin, neware, neware_layers, workbook
+from cellpipe.formats.dialect import matches
+from cellpipe.formats.format import Format, Sample
+from cellpipe.formats.records import standard_columns, steps_as_run
+
+_OTHERS = {"unit", "test", "cycle", "step", "log", "idle", "curve"}
+_LABELS = ("Start time", "End time", "P/N", "Active material", "Nominal capacity", "Volt. upper",
+           "Volt. lower", "Start step ID", "Process name", "Remarks", "Barcode", "Creator",
+           "NDA file path", "Builder", "Number", "Curr. range", "Volt. range")  # fmt: skip
+Place = tuple[workbook.Sheet, int]
+
+
+def read(path: Path) -> Recording:
+    """Read a Neware workbook.
+
+    Raises
+    ------
+    DamagedFileError
+        If it can't be opened, or a needed column is missing or stands in an unknown unit.
+    NoDataError
+        If there is no record.
+
+    """
+    sheets = workbook.sheets(path)
+    places = _record_sheets(sheets)
+    if not places:
+        return _nested(path, sheets)
+    found = neware.columns_in(workbook.names_in(*places[0]))
+    frame = pl.concat([_records(path, place) for place in places], how="diagonal_relaxed")
+    findings: list[Finding] = []
+    if not {"cycle_count", "step_id"} & {match.target for match in found}:
+        frame = _with_steps(path, sheets, frame, findings)
+        found = neware.columns_in(frame.columns)
+    return neware.recorded(frame, found, _metadata(path, sheets), findings)
+
+
+def _record_sheets(sheets: Sequence[workbook.Sheet]) -> list[Place]:
+    """Give the sheets of records that have the first one's columns, and their header rows."""
+    found: list[Place] = []
+    for sheet in sheets:
+        header = next((i for i, row in enumerate(sheet.rows) if neware.known(row)), None)
+        if header is None or sheet.name.lower() in _OTHERS or _levels(sheet):
+            continue
+        if not found or sheet.rows[header] == found[0][0].rows[found[0][1]]:
+            found.append((sheet, header))
+    return found
+
+
+def _records(path: Path, place: Place) -> pl.DataFrame:
+    found = neware.columns_in(workbook.names_in(*place))
+    return workbook.columns(path, *place, found, bare_seconds=False)
+
+
+def _levels(sheet: workbook.Sheet) -> tuple[neware_layers.Level, ...]:
+    """Give the levels of a nested sheet, none if it is flat."""
+    found = neware_layers.levels(sheet.rows)
+    return found if len(found) > 1 and "record" in {one.kind for one in found} else ()
+
+
+def _nested(path: Path, sheets: Sequence[workbook.Sheet]) -> Recording:
+    nested = [sheet for sheet in sheets if _levels(sheet)]
+    if not nested:
+        raise NoDataError(
+            f"no records on the sheets {', '.join(sheet.name for sheet in sheets)}",
+            expected="a sheet with DataPoint, Time, Current, Voltage and others",
+            remedy="export the workbook again with the records",
+        )
+    found = _levels(nested[0])
+    lines = workbook.lines(path, nested[0].name)
+    frame = neware_layers.records(lines, found)
+    cycles = neware_layers.cycles(lines, found)
+    return neware.recorded(frame, neware.columns_in(frame.columns), cycles)
+
+
+def _with_steps(
+    path: Path, sheets: Sequence[workbook.Sheet], frame: pl.DataFrame, findings: list[Finding]
+) -> pl.DataFrame:
+    """Put the cycle and the step of the step sheet beside the records, in the order as run."""
+    listed = _listed_steps(path, sheets)
+    if listed is None:
+        return frame
+    found = [m for m in neware.columns_in(frame.columns) if m.target in {"step_type", "step_time_second"}]
+    run = steps_as_run(standard_columns(frame, found, bare_seconds=False))
+    if not run.len() or run[-1] != listed.height:
+        sentence = (
+            f"The step sheet lists {listed.height} steps where the records show "
+            f"{run[-1] if run.len() else 0}; the instrument's cycles are left out."
+        )
+        findings.append(Finding("warning", "steps_not_matched", sentence))
+        return frame
+    return pl.concat([frame, listed[(run - 1).to_list()]], how="horizontal")
+
+
+def _listed_steps(path: Path, sheets: Sequence[workbook.Sheet]) -> pl.DataFrame | None:
+    """Give cycle, line of the schedule and number of each step from the step sheet."""
+    for sheet in sheets:
+        one = neware_layers.level(sheet.rows[0]) if sheet.rows else None
+        if one is None or one.kind != "step":
+            found = matches(sheet.rows[0], neware.QUANTITIES[:4]) if sheet.name == "step" else []
+        else:
+            found = matches(one.names, neware.QUANTITIES[:4])
+        if found:
+            return workbook.columns(path, sheet, 0, found, bare_seconds=False)
+    return None
+
+
+def _metadata(path: Path, sheets: Sequence[workbook.Sheet]) -> dict[str, object]:
+    """Give the labelled cells of the sheets unit and test, and the number of cycles."""
+    found: dict[str, object] = {}
+    for sheet in sheets:
+        name = sheet.name.lower()
+        if name in {"unit", "test"}:
+            for row in workbook.texts(path, sheet.name):
+                found |= _labelled([text for text in row if text])
+        elif name == "cycle" and len(sheet.rows) > 1:
+            found["vendor_cycles"] = len(workbook.texts(path, sheet.name)) - 1
+    return found
+
+
+def _labelled(texts: Sequence[str]) -> dict[str, object]:
+    """Give what stands behind known labels in a row; the device's parts are joined."""
+    if texts and texts[0] == "device":
+        return {"device": "-".join(texts[1:])}
+    return {
+        re.sub(r"\W+", "_", label).strip("_").lower(): text
+        for label, text in zip(texts, texts[1:], strict=False)
+        if label in _LABELS and text not in _LABELS and text != "-"
+    }
+
+
+def _claims(sample: Sample) -> bool:
+    names = workbook.sheet_names(sample)
+    if "record" in names and {"unit", "test", "cycle", "step"} & {*names}:
+        return True
+    if not names or any(name.startswith("Channel") for name in names):
+        return False
+    sheets = workbook.sheets(sample.path)
+    if any(arbin.known(row) for sheet in sheets for row in sheet.rows):
+        return False
+    return bool(_record_sheets(sheets)) or any(_levels(sheet) for sheet in sheets)
+
+
+FORMAT = Format("neware_xlsx", "Neware", (".xlsx", ".xls"), _claims, read)

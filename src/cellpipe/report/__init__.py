@@ -1,0 +1,95 @@
+"""Tables in, what people read out: a page and a workbook for each cell, and an index of the lab."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import polars as pl
+
+from cellpipe.domain import Cell
+from cellpipe.report.names import file_name
+
+__all__ = ["file_name", "write_cell_report", "write_index"]
+
+
+def write_cell_report(
+    cell: Cell,
+    tables: Mapping[str, pl.DataFrame],
+    files: pl.DataFrame,
+    folder: Path,
+    *,
+    version: str,
+) -> tuple[Path, Path]:
+    """Write the page and the workbook of one cell into ``folder/cells``.
+
+    Parameters
+    ----------
+    cell
+        Its row of the cell sheet.
+    tables
+        This cell's rows by contract name; ``impedance`` with spectra numbered through the cell.
+        Any may be empty.
+    files
+        This cell's rows of ``files``.
+    folder
+        Where the reports lie.
+    version
+        Version that made the numbers.
+
+    Returns
+    -------
+    page, workbook
+        Their paths. Both are there as a whole or not at all, and the same input gives the same
+        bytes.
+
+    """
+    from cellpipe.report.page import cell_page
+    from cellpipe.report.workbook import cell_workbook
+
+    name = file_name(cell.cell_id)
+    page = cell_page(cell, tables, files, name=name, version=version)
+    workbook = cell_workbook(cell, tables, files, version=version)
+    stem = folder / "cells" / name
+    return (
+        _written(stem.with_name(f"{name}.html"), _encoded(page)),
+        _written(stem.with_name(f"{name}.xlsx"), workbook),
+    )
+
+
+def write_index(  # noqa: PLR0913, PLR0917 (one argument per table of the lab)
+    cells: pl.DataFrame,
+    comparison: pl.DataFrame,
+    cycles: pl.DataFrame,
+    files: pl.DataFrame,
+    findings: pl.DataFrame,
+    folder: Path,
+    *,
+    version: str,
+) -> Path:
+    """Write the lab's index of all cells to ``folder/index.html`` and give its path."""
+    from cellpipe.report.index import index_page
+
+    page = index_page(cells, comparison, cycles, files, findings, version=version)
+    return _written(folder / "index.html", _encoded(page))
+
+
+def _encoded(page: str) -> bytes:
+    return page.encode("utf-8", "xmlcharrefreplace")
+
+
+def _written(path: Path, content: bytes) -> Path:
+    """Put the content in place in one step, so that no one ever reads half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    return path

@@ -1,0 +1,181 @@
+"""The tables of a cell's page: cycles, fits, comparison with Table 1, cell sheet, files."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import polars as pl
+
+from cellpipe.domain import Cell
+from cellpipe.report.grid import Grid, Shown, folded, grid
+from cellpipe.report.scale import CapacityScale
+from cellpipe.report.wording import (
+    NOTHING,
+    KindWords,
+    fixed,
+    moment,
+    number,
+    percent,
+    whole,
+)
+
+_FOUR = partial(number, digits=4)
+
+_SHEET = (
+    ("Configuration", "configuration", ""),
+    ("Files", "patterns", ""),
+    ("Working electrode", "working_electrode", ""),
+    ("Role of the working electrode", "working_electrode_role", ""),
+    ("Cathode active mass", "cathode_active_mass_mg", "mg"),
+    ("Anode active mass", "anode_active_mass_mg", "mg"),
+    ("Area", "area_cm2", "cm²"),
+    ("Counter electrode", "counter_electrode", ""),
+    ("Reference offset vs Li⁺/Li", "reference_offset_volt", "V"),
+    ("Nominal capacity (1C)", "nominal_capacity_mah_per_g", "mAh/g"),
+    ("Stack pressure", "stack_pressure_mpa", "MPa"),
+    ("Fabrication pressure", "fabrication_pressure_mpa", "MPa"),
+    ("Temperature", "temperature_celsius", "°C"),
+    ("Lower voltage", "lower_voltage_volt", "V"),
+    ("Upper voltage", "upper_voltage_volt", "V"),
+    ("Electrolyte", "electrolyte", ""),
+    ("Cathode", "cathode", ""),
+    ("Group", "group", ""),
+    ("Comment", "comment", ""),
+)
+
+
+def text(value: str | None) -> str:
+    """Write a text, or the sign for nothing."""
+    return NOTHING if value is None else value
+
+
+def cycle_grid(cycles: pl.DataFrame, scale: CapacityScale, words: KindWords) -> Grid:
+    """Give the cycles with the cell's own words for its directions."""
+    specific, areal = "specific_{}_capacity_mah_per_g", "areal_{}_capacity_mah_per_cm2"
+    directions = (("charging", words.charge), ("discharging", words.discharge))
+    table = cycles.sort("cycle").with_columns(
+        pl.col("charging_capacity_ah", "discharging_capacity_ah") * 1e3,
+        pl.col("duration_second") / 3600,
+        pl.when("complete").then(pl.lit("yes")).otherwise(pl.lit("no")).alias("complete"),
+    )
+    columns = [
+        Shown("Cycle", "cycle", whole),
+        *(Shown(f"{w} (mAh)", f"{d}_capacity_ah", _FOUR) for d, w in directions),
+        *(Shown(f"{w} (mAh/g)", specific.format(d), _FOUR) for d, w in directions),
+        *(Shown(f"{w} (mAh/cm²)", areal.format(d), _FOUR) for d, w in directions),
+        Shown("CE (%)", "coulombic_efficiency", _bare_percent),
+        Shown("Retention (%)", "capacity_retention", _bare_percent),
+        Shown("Reference cycle", "retention_reference_cycle", whole),
+        Shown("Energy efficiency (%)", "energy_efficiency", _bare_percent),
+        Shown("Hysteresis (V)", "voltage_hysteresis_volt", number),
+        Shown("C-rate (1/h)", "c_rate", number),
+        Shown("Duration (h)", "duration_second", number),
+        Shown("Start (UTC)", "start_unix_time_second", moment, text=True),
+        Shown("Instrument's cycle", "vendor_cycle_count", whole),
+        Shown("Complete", "complete", text, text=True),
+    ]
+    absent = "There are no cycles in this cell's files."
+    return folded(grid(table, columns, absent), 10, 5)
+
+
+def _bare_percent(value: float | None) -> str:
+    return fixed(None if value is None else 100 * value, 2)
+
+
+def fit_grid(fits: pl.DataFrame, growth: pl.DataFrame) -> Grid:
+    """Give the fitted parameters, one a row."""
+    cycles = growth.select("spectrum", "cycle", "relative_residual")
+    table = fits.join(cycles, on="spectrum", how="left", maintain_order="left").with_columns(
+        sure=pl.when("identifiable").then(pl.lit("yes")).otherwise(pl.lit("no"))
+    )
+    columns = [
+        Shown("Spectrum", "spectrum", whole),
+        Shown("Cycles begun", "cycle", whole),
+        Shown("Circuit", "circuit", text, text=True),
+        Shown("Element", "element", text, text=True),
+        Shown("Parameter", "parameter", text, text=True),
+        Shown("Value", "value", _FOUR),
+        Shown("Standard error", "standard_error", partial(number, digits=2)),
+        Shown("Unit", "unit", text, text=True),
+        Shown("Identifiable", "sure", text, text=True),
+        Shown("Residual (%)", "relative_residual", _bare_percent),
+    ]
+    return folded(grid(table, columns, "No circuit was fitted."), 14, 7)
+
+
+def comparison_grid(comparison: pl.DataFrame, baselines: pl.DataFrame) -> Grid:
+    """Give all rows of Table 1 with what the cell has beside them, or why it has nothing."""
+    beside = comparison.drop("first_author_year", "doi", "cell_id")
+    table = baselines.join(beside, on="row", how="left").sort("row").with_columns(
+        verdict=pl.when(pl.col("comparable").is_null())
+        .then(pl.lit("not compared"))
+        .when("comparable")
+        .then(pl.lit("yes"))
+        .otherwise(pl.lit("no")),
+        published=_range("baseline_retention_low", "baseline_retention_high"),
+    )
+    columns = [
+        Shown("Row", "row", whole),
+        Shown("Published cell", "first_author_year", text, text=True),
+        Shown("Anode", "anode_composition", text, text=True),
+        Shown("Cathode", "cathode_composition", text, text=True),
+        Shown("Kind (inferred)", "cell_kind_inferred", text, text=True),
+        Shown("Initial, as printed", "initial_text", text, text=True),
+        Shown("Retention, as printed", "retention_text", text, text=True),
+        Shown("Comparable", "verdict", text, text=True),
+        Shown("Basis", "basis", text, text=True),
+        Shown("Unit", "unit", text, text=True),
+        Shown("This cell, first", "cell_initial_capacity", _FOUR),
+        Shown("Published, first", "baseline_initial_capacity", _FOUR),
+        Shown("Ratio", "capacity_ratio", number),
+        Shown("At cycle", "cycle", whole),
+        Shown("This cell, retention", "cell_retention", percent),
+        Shown("Published, computed", "published", text, text=True),
+        Shown("Why not, or what to bear in mind", "reason", text, text=True),
+        Shown("DOI", "doi", text, text=True),
+    ]
+    return grid(table, columns, "Table 1 is not there.", keep_empty=True)
+
+
+def _range(low: str, high: str) -> pl.Expr:
+    def written(ends: dict[str, float | None]) -> str:
+        lower, upper = percent(ends[low]), percent(ends[high])
+        return lower if lower == upper else f"{lower} to {upper}"
+
+    return pl.struct(low, high).map_elements(written, return_dtype=pl.String)
+
+
+def sheet_grid(cell: Cell) -> Grid:
+    """Give the cell sheet's row as it was read; what was inferred says from what."""
+    body = []
+    for name, field, unit in _SHEET:
+        value = getattr(cell, field)
+        source = cell.inferred.get(field)
+        written = _sheet_value(value)
+        with_unit = f"{written} {unit}" if unit and written != NOTHING else written
+        body.append((name, with_unit, f"inferred: {source}" if source else ""))
+    return Grid(("Field", "Value", "Remark"), tuple(body), frozenset({0, 1, 2}))
+
+
+def _sheet_value(value: object) -> str:
+    if value is None or value in {(), ""}:
+        return NOTHING
+    if isinstance(value, tuple):
+        return ", ".join(str(part) for part in value)
+    return f"{value:.10g}" if isinstance(value, float) else str(value)
+
+
+def file_grid(files: pl.DataFrame) -> Grid:
+    """Give the raw files: what they are, what was read from them, and their content's identity."""
+    columns = [
+        Shown("File", "path", text, text=True),
+        Shown("Status", "status", text, text=True),
+        Shown("Format", "format", text, text=True),
+        Shown("Records", "records", whole),
+        Shown("Spectra", "spectra", whole),
+        Shown("Start (UTC)", "started_at", moment, text=True),
+        Shown("Size (B)", "size_byte", whole),
+        Shown("sha256", "file_sha256", text, text=True),
+        Shown("Reason", "reason", text, text=True),
+    ]
+    return grid(files.sort("path"), columns, "No raw file belongs to this cell.")

@@ -1,0 +1,61 @@
+"""A table as a page shows it: texts only, and which columns hold numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One column of a page's table: its head, the column it is made from, and how it is written."""
+
+    head: str
+    column: str
+    write: Callable[[Any], str]
+    text: bool = False
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table of texts. ``texts`` are the places of the columns that are no numbers.
+
+    ``body`` is in order; ``folded`` says which rows (from, to) are shown on demand only.
+    """
+
+    heads: tuple[str, ...]
+    body: tuple[tuple[str, ...], ...]
+    texts: frozenset[int] = frozenset()
+    folded: tuple[int, int] = (0, 0)
+    absent: str = ""
+
+    @property
+    def parts(self) -> tuple[tuple[tuple[str, ...], ...], ...]:
+        """The rows before the fold, in it and after it."""
+        start, stop = self.folded
+        return self.body[:start], self.body[start:stop], self.body[stop:]
+
+
+def grid(
+    table: pl.DataFrame, columns: Sequence[Shown], absent: str, *, keep_empty: bool = False
+) -> Grid:
+    """Write a table's columns as texts; columns without any value are left out."""
+    if table.is_empty():
+        return Grid((), (), absent=absent)
+    used = [c for c in columns if keep_empty or table[c.column].null_count() < table.height]
+    written = [[c.write(value) for value in table[c.column].to_list()] for c in used]
+    return Grid(
+        tuple(c.head for c in used),
+        tuple(zip(*written, strict=True)),
+        frozenset(place for place, c in enumerate(used) if c.text),
+    )
+
+
+def folded(whole: Grid, head: int, tail: int) -> Grid:
+    """Show the first and last rows and fold what is between, if that saves more than five rows."""
+    rows = len(whole.body)
+    fold = (head, rows - tail) if rows > head + tail + 5 else (rows, rows)
+    return Grid(whole.heads, whole.body, whole.texts, fold, whole.absent)

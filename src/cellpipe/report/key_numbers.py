@@ -1,0 +1,110 @@
+"""What stands at the top of a cell's page: one line of what it is, and six numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from cellpipe.domain import Cell
+from cellpipe.report.wording import NOTHING, KindWords, count, number, percent
+
+
+@dataclass(frozen=True)
+class KeyNumber:
+    """A number with its unit, its name, and what it is based on."""
+
+    name: str
+    value: str
+    basis: str
+
+
+def described(cell: Cell, words: KindWords) -> str:
+    """Say in one line what the cell is, from what the cell sheet says and nothing else."""
+    parts = [words.kind]
+    if cell.working_electrode:
+        parts.append(f"working electrode {cell.working_electrode}")
+    if cell.counter_electrode:
+        parts.append(f"counter electrode {cell.counter_electrode}")
+    if cell.electrolyte:
+        parts.append(f"electrolyte {cell.electrolyte}")
+    if cell.cathode:
+        parts.append(f"cathode {cell.cathode}")
+    if cell.stack_pressure_mpa is not None:
+        parts.append(f"{cell.stack_pressure_mpa:g} MPa stack pressure")
+    if cell.temperature_celsius is not None:
+        parts.append(f"{cell.temperature_celsius:g} °C")
+    if not cell.in_sheet:
+        parts.append("not in the cell sheet")
+    return " · ".join(parts)
+
+
+def key_numbers(summary: pl.DataFrame, words: KindWords) -> list[KeyNumber]:
+    """Write the six numbers that a lab manager asks for first."""
+    if summary.is_empty():
+        return []
+    row = summary.row(0, named=True)
+    complete = count(row["complete_cycles"], "complete", "complete")
+    return [
+        _first_capacity(row, words),
+        KeyNumber(
+            "Initial Coulombic efficiency",
+            percent(row["initial_coulombic_efficiency"], 2),
+            f"cycle 1: {words.efficiency}" if words.efficiency else "needs the kind of the cell",
+        ),
+        KeyNumber(
+            "Mean Coulombic efficiency",
+            percent(row["mean_coulombic_efficiency"], 2),
+            "complete cycles from cycle 2 on",
+        ),
+        _retention(row),
+        _resistance(row),
+        KeyNumber("Cycles", str(row["cycles"]), complete),
+    ]
+
+
+def _first_capacity(row: dict[str, object], words: KindWords) -> KeyNumber:
+    name = f"First {words.discharge}"
+    specific = _real(row["first_specific_discharging_capacity_mah_per_g"])
+    areal = _real(row["first_areal_discharging_capacity_mah_per_cm2"])
+    charge = _real(row["first_discharging_capacity_ah"])
+    areal_words = "" if areal is None else f"{number(areal)} mAh/cm²"
+    if specific is not None:
+        basis = f"per {row['capacity_basis']}"
+        beside = f"{basis}; {areal_words} by area" if areal_words else basis
+        return KeyNumber(name, f"{number(specific, 4)} mAh/g", beside)
+    if areal_words:
+        return KeyNumber(name, areal_words, "per area")
+    if charge is None:
+        return KeyNumber(name, NOTHING, "no discharge")
+    return KeyNumber(name, f"{number(1e3 * charge, 4)} mAh", "no active mass, no area known")
+
+
+def _retention(row: dict[str, object]) -> KeyNumber:
+    value = _real(row["capacity_retention"])
+    if value is None:
+        return KeyNumber("Capacity retention", NOTHING, "needs two complete cycles")
+    basis = f"cycle {row['retention_cycle']} over cycle {row['retention_reference_cycle']}"
+    return KeyNumber("Capacity retention", percent(value), basis)
+
+
+def _resistance(row: dict[str, object]) -> KeyNumber:
+    name = "Interfacial resistance"
+    value, unit = first_to_last(row)
+    if not unit:
+        return KeyNumber(name, NOTHING, "no spectrum gave one")
+    return KeyNumber(name, f"{value} {unit}", "first → last spectrum")
+
+
+def first_to_last(row: dict[str, object]) -> tuple[str, str]:
+    """Write the first and last interfacial resistance, and their unit; per area if that is known."""
+    stems = (("areal_interfacial_resistance_ohm_cm2", "Ω cm²"), ("interfacial_resistance_ohm", "Ω"))
+    for stem, unit in stems:
+        first, last = _real(row[f"first_{stem}"]), _real(row[f"last_{stem}"])
+        if first is not None or last is not None:
+            return f"{number(first)} → {number(last)}", unit
+    return NOTHING, ""
+
+
+def _real(value: object) -> float | None:
+    return float(value) if isinstance(value, (int, float)) else None

@@ -1,0 +1,99 @@
+"""The page of a cell: one HTML file that needs nothing but itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from cellpipe.domain import Cell
+from cellpipe.report import cell_tables
+from cellpipe.report.comparison_figures import capacity_panel, retention_panel
+from cellpipe.report.cycling_figures import cycling_panel
+from cellpipe.report.impedance_figures import impedance_panel
+from cellpipe.report.key_numbers import described, key_numbers
+from cellpipe.report.panel import Panel
+from cellpipe.report.profile_figures import differential_panel, profile_panel
+from cellpipe.report.resistance_figures import resistance_panel
+from cellpipe.report.scale import capacity_scale
+from cellpipe.report.wording import kind_words
+
+if TYPE_CHECKING:
+    from jinja2 import Environment, Template
+
+_SHOWN_FINDINGS = 12
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    return Environment(
+        loader=PackageLoader("cellpipe.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def template(name: str) -> Template:
+    """Load a template of this package; what is put into it is escaped."""
+    return _environment().get_template(name)
+
+
+def cell_page(
+    cell: Cell,
+    tables: Mapping[str, pl.DataFrame],
+    files: pl.DataFrame,
+    *,
+    name: str,
+    version: str,
+) -> str:
+    """Write the page of a cell; ``name`` is the file name of its workbook without the suffix."""
+    words = kind_words(cell)
+    scale = capacity_scale(cell, tables["cycles"], tables["cells"])
+    findings = tables["findings"]
+    return template("cell.html.j2").render(
+        cell=cell,
+        workbook=f"{name}.xlsx",
+        line=described(cell, words),
+        key_numbers=key_numbers(tables["cells"], words),
+        checks=_checks(findings),
+        shown_checks=_SHOWN_FINDINGS,
+        notes=findings.filter(pl.col("level") == "info").to_dicts(),
+        panels=cell_panels(cell, tables),
+        cycles=cell_tables.cycle_grid(tables["cycles"], scale, words),
+        fits=cell_tables.fit_grid(tables["circuit_fits"], tables["interfacial_resistance"]),
+        comparison=cell_tables.comparison_grid(
+            tables["baseline_comparison"], tables["baselines"]
+        ),
+        sheet=cell_tables.sheet_grid(cell),
+        files=cell_tables.file_grid(files),
+        version=version,
+    )
+
+
+def _checks(findings: pl.DataFrame) -> list[dict[str, object]]:
+    """Errors first, then warnings, each in the order in which they were found."""
+    by_level = [findings.filter(pl.col("level") == level) for level in ("error", "warning")]
+    return [row for part in by_level for row in part.to_dicts()]
+
+
+def cell_panels(cell: Cell, tables: Mapping[str, pl.DataFrame]) -> list[Panel]:
+    """Draw all figures of a cell, in the page's order."""
+    words = kind_words(cell)
+    cycles, growth = tables["cycles"], tables["interfacial_resistance"]
+    scale = capacity_scale(cell, cycles, tables["cells"])
+    comparison, baselines = tables["baseline_comparison"], tables["baselines"]
+    return [
+        cycling_panel(cycles, scale, words),
+        profile_panel(cell, cycles, tables["voltage_profiles"], scale, words),
+        differential_panel(cell, cycles, tables["differential_capacity"], scale, words),
+        impedance_panel(tables["impedance"], tables["circuit_fits"], growth),
+        resistance_panel(growth, cycles),
+        retention_panel(cycles, comparison, baselines),
+        capacity_panel(comparison),
+    ]
