@@ -13,10 +13,10 @@ from .lab import AREA_CM2, BUILDS, cycle_steps, one_c, recording, started_run
 from .noise import bell_numbers
 from .truth import Fact, cell_facts, circuit_facts
 
-_ELEMENTS = Elements((2.5e-7, 0.90), (1.6e-5, 0.84), (0.040, 0.58))
+_ELEMENTS = Elements((5.0e-8, 0.90), (1.6e-5, 0.84), (0.040, 0.58))
 _PEIS_LINES = (
     ("Mode", ["Single sine"]), ("E (V)", ["0.0000"]), ("vs.", ["Eoc"]),
-    ("tE (h:m:s)", ["0:00:0.0000"]), ("record", ["0"]), ("fi", ["1.000"]), ("unit fi", ["MHz"]),
+    ("tE (h:m:s)", ["0:00:0.0000"]), ("record", ["0"]), ("fi", ["7.000"]), ("unit fi", ["MHz"]),
     ("ff", ["10.000"]), ("unit ff", ["mHz"]), ("Nd", ["10"]), ("Points", ["per decade"]),
     ("spacing", ["Logarithmic"]), ("Va (mV)", ["10.0"]), ("pw", ["0.10"]), ("Na", ["2"]),
     ("corr", ["0"]), ("E range min (V)", ["-2.500"]), ("E range max (V)", ["5.000"]),
@@ -30,7 +30,7 @@ def ssb_02() -> tuple[dict[str, bytes], list[Fact]]:
     cell, begun = "SSB-02", datetime.fromisoformat("2025-04-22T14:05:11.306")
     names = (f"{cell}_01_GCPL_C02.mpt", f"{cell}_02_PEIS_C02.mpt")
     run = started_run(cell, FIRST_RECORD)
-    sweep = Sweep(_ELEMENTS, frequencies(1.0e6, 0.01, 10), names[1])
+    sweep = Sweep(_ELEMENTS, frequencies(7.0e6, 0.01, 8), names[1])
     loop = looped_cycling(cell, run, 1, 5, sweep)
     table = galvanostatic_records(loop.records, 21)
     flow = bell_numbers(22, len(loop.records))

@@ -29,7 +29,7 @@ def all_files() -> dict[str, bytes]:
         facts += more
     made["arbin_csv/glovebox_log.csv"] = glovebox_log()
     made["cells.xlsx"] = cell_sheet()
-    made["truth.csv"] = facts_csv(facts)
+    made["truth.tsv"] = facts_csv(facts)
     return made
 
 
@@ -73,7 +73,7 @@ def _neware_files() -> tuple[dict[str, bytes], list[Fact]]:
         f"neware_xlsx/{name}.xlsx": neware_xlsx.xlsx_file(
             six, datetime.fromisoformat("2025-07-15T11:48:09"), name + ".xlsx", PLANS["SSB-06"]
         ),
-        "neware_csv/SSB-07_record_en.csv": neware_text.english_csv(
+        "neware_csv/SSB-07_record.csv": neware_text.english_csv(
             seven, datetime.fromisoformat("2025-08-04T17:02:33"), holds=False
         ),
     }

@@ -1,0 +1,64 @@
+"""cellpipe: raw cycler files in; checked tables, the numbers of every cell and a report out.
+
+>>> import cellpipe
+>>> measurement = cellpipe.read("SSB-01_04_GCPL_C01.mpr")
+>>> measurement.tables["timeseries"]
+>>> results = cellpipe.open_results("results")
+>>> results["cycles"].collect()
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cellpipe.analyses import results_of
+    from cellpipe.domain import Cell, Finding, Measurement, RawFile, Result
+    from cellpipe.errors import CellpipeError
+    from cellpipe.formats import read
+    from cellpipe.pipeline import process
+    from cellpipe.store import Results, open_results
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Cell",
+    "CellpipeError",
+    "Finding",
+    "Measurement",
+    "RawFile",
+    "Result",
+    "Results",
+    "open_results",
+    "process",
+    "read",
+    "results_of",
+]
+
+_HOMES = {
+    "Cell": "domain",
+    "CellpipeError": "errors",
+    "Finding": "domain",
+    "Measurement": "domain",
+    "RawFile": "domain",
+    "Result": "domain",
+    "Results": "store",
+    "open_results": "store",
+    "process": "pipeline",
+    "read": "formats",
+    "results_of": "analyses",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name when it is first asked for, so that the command line starts at once."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'cellpipe' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"cellpipe.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    """Give the names of the face."""
+    return sorted([*__all__, "__version__"])

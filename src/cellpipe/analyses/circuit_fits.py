@@ -6,9 +6,9 @@ circuit is R0 with one or two R‖CPE arcs and a CPE or Warburg tail; one circui
 of a cell: the one with the lowest sum of BIC over up to five spectra spread over the cell's life.
 Fits are weighted by the modulus (:mod:`cellpipe.numerics.circuit_fit`).
 
-The interfacial resistance is the sum of the arcs whose effective capacitance is 10 nF or more (per
-cm² where the area is known); smaller ones belong to the electrolyte and its grain boundaries
-(J. T. S. Irvine, D. C. Sinclair, A. R. West, Adv. Mater. 2, 132 (1990), doi
+The interfacial resistance is the sum of the arcs whose effective capacitance is 30 nF or more (per
+cm² where the area is known): between the grain boundaries of an electrolyte, up to 10 nF, and a
+surface layer, from 100 nF on; smaller ones belong to the electrolyte (J. T. S. Irvine, D. C. Sinclair, A. R. West, Adv. Mater. 2, 132 (1990), doi
 10.1002/adma.19900020304). It is null where a spectrum has fewer than 12 usable frequencies.
 """
 
@@ -33,7 +33,7 @@ from cellpipe.numerics.circuit_fit import (
     fitted,
 )
 
-INTERFACE_FARAD = 1e-8
+INTERFACE_FARAD = 3e-8
 _SAMPLED = 5
 
 

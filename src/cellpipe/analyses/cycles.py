@@ -69,7 +69,7 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
     paired = paired.with_columns(complete=_complete(paired, half_cycles))
     table = paired.select(_columns(cell)).with_columns(_efficiency(cell))
     table = _with_retention(table, reversible_direction(cell))
-    return (Result("cycles", table, _findings(cell, table)),)
+    return (Result("cycles", table, _findings(cell, table, half_cycles)),)
 
 
 def _paired(half_cycles: pl.DataFrame, lead: Direction) -> pl.DataFrame:
@@ -189,14 +189,16 @@ def _with_retention(table: pl.DataFrame, direction: Direction) -> pl.DataFrame:
     )
 
 
-def _findings(cell: Cell, table: pl.DataFrame) -> tuple[Finding, ...]:
+def _findings(
+    cell: Cell, table: pl.DataFrame, half_cycles: pl.DataFrame
+) -> tuple[Finding, ...]:
     found = []
     if table.height and not table["complete"][0]:
         sentence = "The first cycle is incomplete: the data does not begin with its first half."
         if table.height > 1 or cell.configuration is None:
             found.append(Finding("info", "first_cycle_incomplete", sentence))
-    counted = table.filter(pl.col("vendor_cycle_count").is_not_null())
-    vendor = counted["vendor_cycle_count"].n_unique()
+    counted = half_cycles.filter(pl.col("vendor_cycle_count").is_not_null())
+    vendor = counted.select("file_sha256", "vendor_cycle_count").n_unique()
     if counted.height and vendor != table.height:
         sentence = (
             f"{table.height} cycles were found from the current's direction; "

@@ -1,7 +1,7 @@
 """Time series to segments: stretches of current in one direction within one file.
 
 Protocol: a record is charge, discharge or rest by the sign of its current above the noise
-(:mod:`cellpipe.numerics.runs`); charge is integrated by :mod:`cellpipe.numerics.integrate`; a
+(:mod:`cellpipe.numerics.runs`), records of an impedance spectrum are rest; charge is integrated by :mod:`cellpipe.numerics.integrate`; a
 segment is what lies between two turns of the current. Nothing is null but what the file leaves
 out (vendor's counters, clock, temperature). Runs once per content of a file.
 """
@@ -28,6 +28,8 @@ def records_with_charge(timeseries: pl.DataFrame) -> pl.DataFrame:
     time = timeseries["test_time_second"].to_numpy()
     current = timeseries["current_ampere"].to_numpy()
     direction = directions(current)
+    if "frequency_hertz" in timeseries.columns:  # the mean current of an impedance record is noise
+        direction[timeseries["frequency_hertz"].is_not_null().to_numpy()] = 0
     charge = charge_increments(
         time,
         current,
@@ -39,7 +41,9 @@ def records_with_charge(timeseries: pl.DataFrame) -> pl.DataFrame:
     vendor = _vendor_charge(timeseries)
     return timeseries.with_columns(
         pl.Series("charge_ah", charge),
-        pl.Series("vendor_charge_ah", vendor, dtype=pl.Float64),
+        pl.lit(None, pl.Float64).alias("vendor_charge_ah")
+        if vendor is None
+        else pl.Series("vendor_charge_ah", vendor),
         pl.Series("direction", direction),
         pl.Series("segment", segment),
     )

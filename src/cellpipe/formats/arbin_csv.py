@@ -15,6 +15,7 @@ from cellpipe.domain import Recording
 from cellpipe.errors import DamagedFileError
 from cellpipe.formats import arbin, delimited
 from cellpipe.formats.format import Format, Sample
+from cellpipe.formats.records import WRITTEN
 
 
 def read(path: Path) -> Recording:
@@ -38,7 +39,9 @@ def read(path: Path) -> Recording:
     names = delimited.unique(header.fields)
     found = arbin.columns_in(names)
     body = delimited.body(path, header)
-    frame = delimited.columns(body, sorted(names.index(match.header) for match in found))
+    places = {names.index(match.header): match.target for match in found}
+    texts = {place for place, target in places.items() if target in WRITTEN}
+    frame = delimited.columns(body, sorted(places), texts)
     return arbin.recorded(frame, found, {}, body.findings)
 
 

@@ -133,7 +133,7 @@ def _claims(sample: Sample) -> bool:
     if any(_CHANNEL.match(name) for name in names):
         return True
     return bool(names) and any(
-        arbin.known(row) for sheet in workbook.sheets(sample.path) for row in sheet.rows
+        arbin.known(row) for sheet in workbook.sheets_if_whole(sample.path) for row in sheet.rows
     )
 
 

@@ -35,6 +35,7 @@ DATE_FORMATS = (
     "%d/%m/%Y %H:%M",
     "%d.%m.%Y %H:%M",
 )
+_ENOUGH = 100  # first values that are looked at for how they are written
 _OLE_UNIX_DAYS = 25_569.0  # day of 1970-01-01 counted from 1899-12-30
 _EPOCHS = ((1e8, 1e10, 1.0), (1e11, 1e13, 1e-3), (1e15, 1e17, 1e-7))  # from, to, factor
 _DAYS = r"^(?:(\d+)\s*(?:[dD天]|-|\s)\s*)?(\d+):(\d+):(\d+(?:\.\d*)?)$"
@@ -63,25 +64,31 @@ def seconds(column: pl.Series, factor: float, *, has_unit: bool) -> pl.Series:
 
     """
     if column.dtype == pl.Duration:
+        if column.null_count() == column.len():
+            raise _without_unit(column.name, "that are no Excel times")
         return column.dt.total_microseconds() / 1e6
     if column.dtype != pl.String:
         return column.cast(pl.Float64) * factor
     text = column.str.strip_chars()
-    if text.str.contains(":", literal=True).any():
+    if text.drop_nulls().head(_ENOUGH).str.contains(":", literal=True).any():
         return _of_clock(text)
     numbers = text.cast(pl.Float64, strict=False)
-    if not has_unit and numbers.max() not in {None, 0.0}:
-        raise DamagedFileError(
-            f"column {column.name!r} with numbers (such as {numbers.max()}) and no unit",
-            expected="clock text such as 01:02:03, or a unit in the header",
-            remedy="export the file again with times as h:m:s or in seconds",
-        )
+    if not has_unit and (numbers != 0).any():
+        raise _without_unit(column.name, f"such as {text.drop_nulls()[-1]}")
     return numbers * factor
+
+
+def _without_unit(column: str, which: str) -> DamagedFileError:
+    return DamagedFileError(
+        f"column {column!r} with numbers ({which}) and no unit",
+        expected="clock text such as 01:02:03, or a unit in the header",
+        remedy="export the file again with times as h:m:s or in seconds",
+    )
 
 
 def _of_clock(text: pl.Series) -> pl.Series:
     """Give the seconds of ``h:m:s``, fast where nothing stands before the hours."""
-    if text.str.contains(",", literal=True).any():
+    if text.head(_ENOUGH).str.contains(",", literal=True).any():
         text = text.str.replace(",", ".", literal=True)
     parts = text.str.split(":")
     numbers = [parts.list.get(i, null_on_oob=True).cast(pl.Float64, strict=False) for i in range(3)]
@@ -121,7 +128,9 @@ def _of_numbers(numbers: pl.Series) -> Dates:
             return Dates((numbers * factor).round(6), "utc")
     if 20_000 <= first < 100_000:
         return Dates(((numbers - _OLE_UNIX_DAYS) * 86_400).round(3))
-    return Dates(pl.Series(numbers.name, [None] * numbers.len(), pl.Float64), "local", _unread(first))
+    return Dates(
+        pl.Series(numbers.name, [None] * numbers.len(), pl.Float64), "local", _unread(first)
+    )
 
 
 def _of_text(text: pl.Series, elapsed: pl.Series | None) -> Dates:

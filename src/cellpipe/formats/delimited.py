@@ -3,14 +3,15 @@
 A file is UTF-8 (with or without a mark), UTF-16, GB18030 (Chinese Windows; GBK and GB2312 are parts
 of it) or Windows-1252. Bytes alone can't tell the last two apart: ``µA`` in one is ``礎`` in the
 other. The encoding taken is the one in which most headers are known with a known unit.
-A file that was copied while it grew ends within a line: that line is left out and a finding says so.
+A file that was copied while it grew ends within a line: that line is left out, and a finding says
+so.
 """
 
 from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +27,8 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _LINES_BEFORE = 40
+_TOP_BYTES = 1 << 14
+_TAIL_BYTES = 1 << 16
 _HEAD_BYTES = 1 << 16
 
 
@@ -49,18 +52,20 @@ class Body:
 
 
 def header_in(head: bytes, known: Known) -> Header | None:
-    """Find the header line in the first bytes of a file, None where there is none.
+    """Find the first header line in the first bytes of a file, None where there is none.
 
     ``known`` counts the columns that a format knows among the fields of a line; 0: not its header.
     """
     best: Header | None = None
     most = 0
     for encoding in _encodings(head):
-        for number, line in enumerate(_lines(head, encoding)[:_LINES_BEFORE]):
+        for number, line in enumerate(_lines(head[:_TOP_BYTES], encoding)[:_LINES_BEFORE]):
             separator, fields = split(line)
             count = known(fields) if len(fields) > 2 and not _starts_with_number(line) else 0
             if count > most:
                 best, most = Header(encoding, separator, fields, number), count
+            if count:
+                break
     return best
 
 
@@ -99,9 +104,12 @@ def body(path: Path, header: Header) -> Body:
         If there is none.
 
     """
-    lines = _utf8(path.read_bytes(), header).split(b"\n", header.line + 1)
-    content = lines[-1] if len(lines) == header.line + 2 else b""
-    whole, findings = _whole(content, header)
+    content = _utf8(path.read_bytes(), header)
+    start = 0
+    for _ in range(header.line + 1):
+        start = content.find(b"\n", start) + 1 or len(content)
+    end, findings = _whole(content, start, header)
+    whole = content[start:end]
     if not whole.strip():
         raise NoDataError(
             "a header without records",
@@ -134,25 +142,27 @@ def _decoded(content: bytes, encoding: str) -> str:
     return content.decode(order[-1], errors="replace")
 
 
-def _whole(content: bytes, header: Header) -> tuple[bytes, tuple[Finding, ...]]:
-    """Leave out a last line that has fewer fields than the one before it, or a cut last field."""
+def _whole(content: bytes, start: int, header: Header) -> tuple[int, tuple[Finding, ...]]:
+    """Say where the last whole record ends.
+
+    A last line that has fewer fields than the one above is left out; of a last line without an end
+    the last value is left out if it is shorter than the one above it.
+    """
     mark = header.separator.encode()
-    open_end = not content.endswith(b"\n")
-    stripped = content.rstrip(b"\n")
-    start = stripped.rfind(b"\n") + 1
-    last = stripped[start:]
-    before = stripped[:start].rstrip(b"\n")
-    above = before[before.rfind(b"\n") + 1 :]
+    tail = content[max(start, len(content) - _TAIL_BYTES) :]
+    stripped = tail.rstrip(b"\n")
+    end = len(content) - len(tail) + len(stripped)
+    above, _, last = stripped.rpartition(b"\n")
+    above = above.rstrip(b"\n").rpartition(b"\n")[2]
     expected = above.count(mark) if above else len(header.fields) - 1
     if last.count(mark) < expected and _indent(last, mark) == _indent(above, mark):
         sentence = "The file ends within a line: that record is left out; the file was cut off."
-        return stripped[:start], (Finding("warning", "file_cut_off", sentence, 1),)
-    field, field_above = last.rsplit(mark, 1)[-1], above.rsplit(mark, 1)[-1]
-    if open_end and above and len(field) < len(field_above):
+        return end - len(last), (Finding("warning", "file_cut_off", sentence, 1),)
+    field, field_above = last.rpartition(mark)[2], above.rpartition(mark)[2]
+    if above and len(tail) == len(stripped) and len(field) < len(field_above):
         sentence = "The last line has no end: its last value may be cut off and is left out."
-        end = len(stripped) - len(field)
-        return stripped[:end] + b"\n", (Finding("warning", "file_cut_off", sentence, 1),)
-    return stripped + b"\n", ()
+        return end - len(field), (Finding("warning", "file_cut_off", sentence, 1),)
+    return end, ()
 
 
 def _indent(line: bytes, mark: bytes) -> int:
@@ -160,12 +170,18 @@ def _indent(line: bytes, mark: bytes) -> int:
     return len(line) - len(line.lstrip(mark))
 
 
-def columns(body: Body, wanted: Sequence[int]) -> pl.DataFrame:
-    """Read columns as text, named as in the header; lines that hold nothing are left out."""
-    names = unique(body.header.fields)
-    frame = text_frame(body.content, body.header.separator, names, wanted)
-    if not frame.width:
-        return frame
+def columns(body: Body, wanted: Sequence[int], texts: Collection[int] = ()) -> pl.DataFrame:
+    """Read columns, named as in the header: numbers, or text where that is said.
+
+    A number that can't be read as it stands is read with the blanks around it taken away; what is
+    none then is null. Lines that hold nothing are left out.
+    """
+    names, separator = unique(body.header.fields), body.header.separator
+    numbers = [place for place in wanted if place not in texts]
+    try:
+        frame = _frame(body.content, separator, names, wanted, numbers)
+    except pl.exceptions.ComputeError:
+        frame = text_frame(body.content, separator, names, wanted)
     return frame.filter(~pl.all_horizontal(pl.all().is_null()))
 
 
@@ -173,20 +189,33 @@ def text_frame(
     content: bytes, separator: str, names: Sequence[str], wanted: Sequence[int] | None = None
 ) -> pl.DataFrame:
     """Read lines as text columns; missing fields are null and surplus ones are left out."""
-    surplus = content[: content.find(b"\n")].count(separator.encode()) + 1 - len(names)
-    schema = [*names, *(f"#{place}" for place in range(surplus))]
-    frame = pl.read_csv(
-        content,
-        has_header=False,
-        separator=separator,
-        schema=dict.fromkeys(schema, pl.String),
-        columns=list(range(len(names)) if wanted is None else wanted),
-        truncate_ragged_lines=True,
-        quote_char='"' if b'"' in content else None,
-    )
+    frame = _frame(content, separator, names, range(len(names)) if wanted is None else wanted, ())
     if separator == "," or not _has_decimal_commas(content):
         return frame
     return frame.with_columns(pl.all().str.replace(",", ".", literal=True))
+
+
+def _frame(
+    content: bytes,
+    separator: str,
+    names: Sequence[str],
+    wanted: Sequence[int],
+    numbers: Sequence[int],
+) -> pl.DataFrame:
+    """Read some columns; a line of all their places is put on top, as polars counts them there."""
+    mark = separator.encode()
+    width = max(len(names), content[: content.find(b"\n")].count(mark) + 1)
+    top = mark.join(b"c%d" % place for place in range(width))
+    frame = pl.read_csv(
+        b"".join((top, b"\n", content)),
+        separator=separator,
+        columns=list(wanted),
+        schema_overrides={f"c{place}": pl.Float64 for place in numbers},
+        infer_schema=False,
+        truncate_ragged_lines=True,
+        quote_char='"' if b'"' in content else None,
+    )
+    return frame.rename({f"c{place}": names[place] for place in wanted})
 
 
 def _has_decimal_commas(content: bytes) -> bool:

@@ -19,6 +19,7 @@ import polars as pl
 
 from cellpipe.domain import Finding, Recording
 from cellpipe.errors import DamagedFileError
+from cellpipe.formats import clock
 from cellpipe.formats.dialect import (
     AMPERE,
     AMPERE_HOUR,
@@ -162,7 +163,7 @@ def _stepped(table: pl.DataFrame) -> pl.DataFrame:
 
 
 def _timed(table: pl.DataFrame, said: list[Finding]) -> pl.DataFrame:
-    """Give a table without a test time one: the steps' times one behind the other, or the dates'."""
+    """Give a table without a test time one: from the steps' times in a row, or from the dates."""
     if "test_time_second" in table.columns:
         return table
     if "step_time_second" not in table.columns:
@@ -177,9 +178,7 @@ def _timed(table: pl.DataFrame, said: list[Finding]) -> pl.DataFrame:
 
 
 def _timed_by_date(table: pl.DataFrame, said: list[Finding]) -> pl.DataFrame:
-    from cellpipe.formats.clock import dates
-
-    moments = dates(table["unix_time_second"], None).seconds
+    moments = clock.dates(table["unix_time_second"], None).seconds
     if moments.null_count() == moments.len():
         raise DamagedFileError(
             "no time that can be read",

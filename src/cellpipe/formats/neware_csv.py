@@ -14,6 +14,7 @@ from cellpipe.domain import Recording
 from cellpipe.errors import NoDataError
 from cellpipe.formats import delimited, neware, neware_layers
 from cellpipe.formats.format import Format, Sample
+from cellpipe.formats.records import WRITTEN
 
 
 def read(path: Path) -> Recording:
@@ -34,7 +35,9 @@ def read(path: Path) -> Recording:
     names = delimited.unique(header.fields)
     found = neware.columns_in(names)
     body = delimited.body(path, header)
-    frame = delimited.columns(body, sorted(names.index(match.header) for match in found))
+    places = {names.index(match.header): match.target for match in found}
+    texts = {place for place, target in places.items() if target in WRITTEN}
+    frame = delimited.columns(body, sorted(places), texts)
     return neware.recorded(frame, found, {}, body.findings)
 
 
@@ -47,8 +50,9 @@ def _nested(path: Path, top: delimited.Header | None) -> Recording:
     found = neware_layers.levels(lines)
     if "record" not in {one.kind for one in found}:
         raise _without_records(f"a table of {found[0].kind}s")
-    width = sum(one.indent + len(one.names) for one in found)
-    text = delimited.text_frame(body.content, top.separator, [f"c{i}" for i in range(width)])
+    content = top.separator.join(top.fields).encode() + b"\n" + body.content
+    names = [f"c{place}" for place in range(sum(one.indent + len(one.names) for one in found))]
+    text = delimited.text_frame(content, top.separator, names)
     frame = neware_layers.records(text, found)
     cycles = neware_layers.cycles(text, found)
     return neware.recorded(frame, neware.columns_in(frame.columns), cycles, body.findings)

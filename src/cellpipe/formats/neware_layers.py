@@ -41,11 +41,11 @@ def level(fields: Sequence[str]) -> Level | None:
         return Level("record", indent, names)
     if "voltage_volt" in found or not names or names[0][:1].isdigit():
         return None
-    first = neware.meanings(names[:1]).keys()
-    if "cycle_count" in first and (_AMOUNTS & found.keys() or _has_efficiency(names)):
-        return Level("cycle", indent, names)
+    first = neware.meanings(names[:3]).keys()
     if first & {"step_id", "step_count"} and found.keys() & {"step_type", "step_time_second"}:
         return Level("step", indent, names)
+    if "cycle_count" in first and (_AMOUNTS & found.keys() or _has_efficiency(names)):
+        return Level("cycle", indent, names)
     return None
 
 
@@ -98,7 +98,9 @@ def records(lines: pl.DataFrame, found: Sequence[Level]) -> pl.DataFrame:
             told, added = _with_parents(told, one, by_kind.get("cycle"))
             names |= added
     record = by_kind["record"]
-    places = {f"c{record.indent + i}": name for i, name in enumerate(delimited.unique(record.names))}
+    places = {
+        f"c{record.indent + i}": name for i, name in enumerate(delimited.unique(record.names))
+    }
     own = {place: name for place, name in places.items() if place in lines.columns}
     return told.filter(pl.col("_kind") == "record").select(
         *(pl.col(place).alias(name) for place, name in own.items()),
@@ -152,12 +154,15 @@ def _with_parents(
         if match.target not in _OWN[one.kind]:
             continue
         place = one.names.index(match.header)
-        value = pl.when(pl.col("_kind") == one.kind).then(pl.col(f"c{one.indent + place}"))
-        if one.kind == "step" and cycle is not None and one.indent:
-            joined = f"c{len(cycle.names) + place}"  # a cycle's line that goes on with its step
-            if joined in told.columns:
-                value = value.when(pl.col("_kind") == "cycle").then(pl.col(joined))
+        value = _where(one.kind, f"c{one.indent + place}")
+        joined = f"c{len(cycle.names) + place}" if cycle is not None else ""
+        if one.kind == "step" and one.indent and joined in told.columns:
+            value = pl.coalesce(value, _where("cycle", joined))  # a cycle's line may go on so
         column = f"_{match.target}"
         told = told.with_columns(value.forward_fill().alias(column))
         names[column] = match.header
     return told, names
+
+
+def _where(kind: Kind, column: str) -> pl.Expr:
+    return pl.when(pl.col("_kind") == kind).then(pl.col(column))

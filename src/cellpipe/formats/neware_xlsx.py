@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import polars as pl
@@ -98,7 +99,9 @@ def _with_steps(
     listed = _listed_steps(path, sheets)
     if listed is None:
         return frame
-    found = [m for m in neware.columns_in(frame.columns) if m.target in {"step_type", "step_time_second"}]
+    found = [
+        m for m in neware.columns_in(frame.columns) if m.target in {"step_type", "step_time_second"}
+    ]
     run = steps_as_run(standard_columns(frame, found, bare_seconds=False))
     if not run.len() or run[-1] != listed.height:
         sentence = (
@@ -114,11 +117,8 @@ def _listed_steps(path: Path, sheets: Sequence[workbook.Sheet]) -> pl.DataFrame 
     """Give cycle, line of the schedule and number of each step from the step sheet."""
     for sheet in sheets:
         one = neware_layers.level(sheet.rows[0]) if sheet.rows else None
-        if one is None or one.kind != "step":
-            found = matches(sheet.rows[0], neware.QUANTITIES[:4]) if sheet.name == "step" else []
-        else:
+        if one is not None and one.kind == "step":
             found = matches(one.names, neware.QUANTITIES[:4])
-        if found:
             return workbook.columns(path, sheet, 0, found, bare_seconds=False)
     return None
 
@@ -142,7 +142,7 @@ def _labelled(texts: Sequence[str]) -> dict[str, object]:
         return {"device": "-".join(texts[1:])}
     return {
         re.sub(r"\W+", "_", label).strip("_").lower(): text
-        for label, text in zip(texts, texts[1:], strict=False)
+        for label, text in pairwise(texts)
         if label in _LABELS and text not in _LABELS and text != "-"
     }
 
@@ -153,7 +153,7 @@ def _claims(sample: Sample) -> bool:
         return True
     if not names or any(name.startswith("Channel") for name in names):
         return False
-    sheets = workbook.sheets(sample.path)
+    sheets = workbook.sheets_if_whole(sample.path)
     if any(arbin.known(row) for sheet in sheets for row in sheet.rows):
         return False
     return bool(_record_sheets(sheets)) or any(_levels(sheet) for sheet in sheets)

@@ -16,6 +16,7 @@ _COUNTERS = ("record_index", "cycle_count", "step_count", "step_id")
 _DURATIONS = ("test_time_second", "step_time_second")
 _DATE = "unix_time_second"
 _TEXT = "step_type"
+WRITTEN = frozenset({*_DURATIONS, _DATE, _TEXT})  # targets whose cells may be more than numbers
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - the instrument's own clock
 
 
@@ -26,8 +27,7 @@ def standard_columns(
 
     ``bare_seconds`` says that the maker's documentation fixes seconds for a time without a unit.
     """
-    special = (*_DURATIONS, _DATE, _TEXT)
-    numbers = [match for match in found if match.target not in special]
+    numbers = [match for match in found if match.target not in WRITTEN]
     table = frame.select(standard(frame, numbers))
     counters = pl.col([name for name in _COUNTERS if name in table.columns])
     columns = [*table.with_columns(counters.cast(pl.Int64, strict=False))]

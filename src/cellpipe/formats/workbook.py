@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO
 from xml.etree import ElementTree
 
 import fastexcel
@@ -30,7 +30,8 @@ _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _BOOK = "xl/workbook.xml"
 _FIRST_ROWS = 6
 _NAMES = re.compile(rb"<(?:\w+:)?sheet\b[^>]*?\bname=\"([^\"]*)\"")
-Kind = Literal["float", "string", "datetime", "duration"]
+_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError)
+Kind = fastexcel.DType
 Rows = tuple[tuple[str, ...], ...]
 
 
@@ -54,7 +55,7 @@ def sheet_names(sample: Sample) -> tuple[str, ...]:
     try:
         with zipfile.ZipFile(sample.path) as archive:
             return _names(archive.read(_BOOK)) if _BOOK in archive.namelist() else ()
-    except (zipfile.BadZipFile, zlib.error, EOFError):
+    except _BROKEN:
         return _names(_member_in(sample.head, _BOOK.encode()))
 
 
@@ -98,12 +99,20 @@ def sheets(path: Path) -> tuple[Sheet, ...]:
     return _sheets(path, status.st_mtime_ns, status.st_size)
 
 
+def sheets_if_whole(path: Path) -> tuple[Sheet, ...]:
+    """Give the sheets of a workbook, none if it can't be opened."""
+    try:
+        return sheets(path)
+    except DamagedFileError:
+        return ()
+
+
 @lru_cache(maxsize=4)
 def _sheets(path: Path, _modified: int, _size: int) -> tuple[Sheet, ...]:
     try:
         with zipfile.ZipFile(path) as archive:
             return tuple(_looked_at(archive))
-    except (zipfile.BadZipFile, KeyError, ElementTree.ParseError, ValueError, IndexError):
+    except (*_BROKEN, KeyError, ElementTree.ParseError, ValueError, IndexError, RuntimeError):
         return tuple(_loaded(path))
 
 
@@ -196,11 +205,15 @@ def _opened(path: Path) -> fastexcel.ExcelReader:
     try:
         return fastexcel.read_excel(path.read_bytes())
     except fastexcel.FastExcelError as error:
-        raise DamagedFileError(
-            "a workbook that can't be opened",
-            expected="a whole .xlsx file: an Excel file has its directory at its end",
-            remedy="copy it again from the instrument; it may have been copied while it was written",
-        ) from error
+        raise _damaged("a workbook that can't be opened") from error
+
+
+def _damaged(found: str) -> DamagedFileError:
+    return DamagedFileError(
+        found,
+        expected="a whole Excel file",
+        remedy="copy it again: it may have been copied while it was being written",
+    )
 
 
 def names_in(sheet: Sheet, header: int) -> list[str]:
@@ -218,12 +231,12 @@ def columns(
     if len(sheet.rows) < header + 2:
         return pl.DataFrame(schema=dict.fromkeys((match.header for match in found), pl.String))
     names, first = names_in(sheet, header), sheet.rows[header + 1]
-    kinds: dict[int, Kind] = {}
+    kinds: dict[str | int, Kind] = {}
     for match in found:
         place = names.index(match.header)
         example = first[place] if place < len(first) else ""
         kinds[place] = _kind(example, match, bare_seconds=bare_seconds)
-    wanted = sorted(kinds)
+    wanted = sorted(place for place in kinds if isinstance(place, int))
     frame = _frame(_opened(path), sheet.name, header + 1, use_columns=wanted, dtypes=kinds)
     frame = frame.rename(dict(zip(frame.columns, (names[i] for i in wanted), strict=True)))
     return frame.filter(~pl.all_horizontal(pl.all().is_null()))
@@ -253,7 +266,7 @@ def texts(path: Path, sheet: str) -> list[tuple[str, ...]]:
 
 
 def lines(path: Path, sheet: str) -> pl.DataFrame:
-    """Read a whole sheet as text, its columns named ``c0``, ``c1`` …"""
+    """Read a whole sheet as text, its columns named ``c0``, ``c1`` and so on."""
     frame = _frame(_opened(path), sheet, 0, dtypes="string")
     return frame.rename({name: f"c{place}" for place, name in enumerate(frame.columns)})
 
@@ -263,13 +276,19 @@ def _frame(
     sheet: str,
     skip: int,
     *,
-    dtypes: str | dict[int, Kind],
+    dtypes: Kind | dict[str | int, Kind],
     use_columns: Sequence[int] | None = None,
     n_rows: int | None = None,
 ) -> pl.DataFrame:
-    loaded = book.load_sheet(
-        sheet, header_row=None, skip_rows=skip, n_rows=n_rows, dtypes=dtypes,
-        use_columns=list(use_columns) if use_columns is not None else None,
-    )  # fmt: skip
-    frame: pl.DataFrame = loaded.to_polars()
-    return frame
+    try:
+        loaded = book.load_sheet(
+            sheet,
+            header_row=None,
+            skip_rows=skip,
+            n_rows=n_rows,
+            dtypes=dtypes,
+            use_columns=list(use_columns) if use_columns is not None else None,
+        )
+    except fastexcel.FastExcelError as error:
+        raise _damaged(f"a sheet {sheet!r} that can't be read") from error
+    return loaded.to_polars()

@@ -21,7 +21,7 @@ from cellpipe.report.wording import (
 
 _FOUR = partial(number, digits=4)
 
-_SHEET = (
+SHEET_FIELDS = (
     ("Configuration", "configuration", ""),
     ("Files", "patterns", ""),
     ("Working electrode", "working_electrode", ""),
@@ -148,7 +148,7 @@ def _range(low: str, high: str) -> pl.Expr:
 def sheet_grid(cell: Cell) -> Grid:
     """Give the cell sheet's row as it was read; what was inferred says from what."""
     body = []
-    for name, field, unit in _SHEET:
+    for name, field, unit in SHEET_FIELDS:
         value = getattr(cell, field)
         source = cell.inferred.get(field)
         written = _sheet_value(value)

@@ -12,7 +12,7 @@ from matplotlib.ticker import FixedLocator, NullLocator, ScalarFormatter
 from cellpipe.report.choice import thinned
 from cellpipe.report.labels import Box, placed_labels
 from cellpipe.report.panel import Panel, svg
-from cellpipe.report.style import BLUE, GREY, INK, WIDTH
+from cellpipe.report.style import BLUE, FAINT, GREY, INK, WIDTH
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,7 +32,7 @@ def retention_panel(cycles: pl.DataFrame, comparison: pl.DataFrame, baselines: p
 
     def draw() -> Figure:
         figure = Figure(figsize=(WIDTH, 4.0))
-        axes = figure.add_axes((0.085, 0.125, 0.895, 0.8))
+        axes = figure.add_axes((0.085, 0.125, 0.895, 0.85))
         _set_limits(axes, own, published)
         _draw_published(axes, published)
         _draw_own(axes, own)
@@ -66,9 +66,7 @@ def published_retention(comparison: pl.DataFrame, baselines: pl.DataFrame) -> pl
 def own_retention(cycles: pl.DataFrame) -> pl.DataFrame:
     """Give the cell's discharge capacity over its first, of its complete cycles."""
     discharged = cycles.sort("cycle").filter("complete").drop_nulls("discharging_capacity_ah")
-    if discharged.is_empty() or discharged["cycle"][0] != 1:
-        return pl.DataFrame(schema={"cycle": pl.Int64, "retention": pl.Float64})
-    first = discharged["discharging_capacity_ah"][0]
+    first = discharged["discharging_capacity_ah"][0] if discharged.height else 0.0
     if not first:
         return pl.DataFrame(schema={"cycle": pl.Int64, "retention": pl.Float64})
     return discharged.select("cycle", retention=pl.col("discharging_capacity_ah") / first)
@@ -99,7 +97,7 @@ def _set_limits(axes: Axes, own: pl.DataFrame, published: pl.DataFrame) -> None:
 def _draw_published(axes: Axes, published: pl.DataFrame) -> None:
     for _, cycle, printed, low, high in published.iter_rows():
         values = [100 * value for value in (printed, low, high) if value is not None]
-        axes.plot([1, cycle], [100, float(np.mean(values))], color="#d3d7dc", lw=0.8, zorder=1)
+        axes.plot([1, cycle], [100, float(np.mean(values))], color=FAINT, lw=0.8, zorder=1)
         axes.plot([cycle, cycle], [min(values), max(values)], color=GREY, lw=2.2, zorder=2)
         for value, fill in ((low, "white"), (high, "white"), (printed, GREY)):
             if value is not None:
@@ -186,11 +184,13 @@ def _draw_dots(axes: Axes, group: pl.DataFrame) -> None:
     published = group.select(
         "first_author_year", "baseline_initial_capacity", "baseline_initial_derived"
     ).sort("baseline_initial_capacity", "first_author_year")
-    names = []
-    for place, (name, value, derived) in enumerate(published.iter_rows()):
-        names.append(name)
-        axes.plot([0, value], [place, place], color="#d3d7dc", lw=1, zorder=1)
-        axes.plot(value, place, "D", ms=5.5, color=GREY, mfc="white" if derived else GREY)
+    names = published["first_author_year"].to_list()
+    values = published["baseline_initial_capacity"].to_numpy()
+    derived = published["baseline_initial_derived"].to_numpy()
+    places = np.arange(len(names))
+    axes.hlines(places, 0, values, color=FAINT, lw=1, zorder=1)
+    for chosen, fill in ((~derived, GREY), (derived, "white")):
+        axes.plot(values[chosen], places[chosen], "D", ms=5.5, color=GREY, mfc=fill)
     axes.plot([0, own], [len(names)] * 2, color=BLUE, lw=1, zorder=1)
     axes.plot(own, len(names), "o", ms=6.5, color=BLUE)
     axes.axvline(own, color=BLUE, lw=0.8, ls=":", zorder=0)
@@ -200,7 +200,9 @@ def _draw_dots(axes: Axes, group: pl.DataFrame) -> None:
     axes.set_xlim(left=0)
     axes.grid(visible=False, axis="y")
     unit = group["unit"][0].replace("cm2", "cm²")
-    axes.set_xlabel(f"First discharge capacity ({unit}, per {group['basis'][0]})")
+    basis = group["basis"][0]
+    per = "" if basis == "area" else f", per {basis}"
+    axes.set_xlabel(f"First discharge capacity ({unit}{per})")
 
 
 def _largest(numbers: pl.Series) -> int:

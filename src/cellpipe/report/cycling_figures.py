@@ -77,11 +77,11 @@ def _draw_capacity(
     top = _highest(cycles) * scale.per_ah
     axes.set_ylim(0, 1.08 * top if top else 1)
     axes.set_ylabel(_stacked(scale))
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=(1, 2, 5, 10)))
     axes.set_xlim(*_cycle_limits(cycles))
     handles, labels = axes.get_legend_handles_labels()
     if handles:
-        axes.legend(handles, labels, loc="lower left", bbox_to_anchor=(0, 1), ncols=3)
+        axes.legend(handles, labels, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
     if scale.areal_per_ah and scale.unit != "mAh/cm²":
         _draw_areal(axes, scale, scale.areal_per_ah)
 
@@ -97,17 +97,15 @@ def _draw_direction(
 ) -> None:
     column = f"{direction}_capacity_ah"
     charging = direction == "charging"
-    look = {"marker": "s", "mfc": "white", "color": ORANGE} if charging else {
-        "marker": "o", "mfc": BLUE, "color": BLUE,
-    }
-    size = _marker_size(cycles.height) + (0.4 if charging else 0.0)
-    for complete, suffix in ((True, ""), (False, ", not complete")):
+    colour, shape, fill = (ORANGE, "s", "white") if charging else (BLUE, "o", BLUE)
+    size = _marker_size(cycles.height) + (0.6 if charging else 0.0)
+    for complete, label in ((True, word), (False, f"{word}, cycle not complete")):
         part = cycles.filter(pl.col("complete") == complete).drop_nulls(column)
         x, y = part["cycle"].to_numpy(), part[column].to_numpy() * scale.per_ah
         kept = thinned(y)
-        style = look if complete else {"marker": "x", "color": look["color"]}
+        marker = shape if complete else "+" if charging else "x"
         if kept.size:
-            axes.plot(x[kept], y[kept], ls="", ms=size, label=word + suffix, **style)
+            axes.plot(x[kept], y[kept], marker, ms=size, color=colour, mfc=fill, label=label)
 
 
 def _draw_efficiency(axes: Axes, cycles: pl.DataFrame) -> None:
@@ -129,13 +127,13 @@ def _draw_efficiency(axes: Axes, cycles: pl.DataFrame) -> None:
 
 
 def efficiency_limits(cycle: np.ndarray, efficiency: np.ndarray) -> tuple[float, float]:
-    """Choose the axis so that 96 % of the cycles after the first lie on it, with some air.
+    """Choose the axis so that nine tenths of the cycles after the first fill its middle.
 
     At least one percentage point high; 100 % is on it where the cycles come near.
     """
     later = efficiency[cycle >= 2] if (cycle >= 2).any() else efficiency
-    low, high = (float(q) for q in np.quantile(later, [0.02, 0.98]))
-    air = max(0.35 * (high - low), 0.002)
+    low, high = (float(q) for q in np.quantile(later, [0.05, 0.95]))
+    air = max(0.75 * (high - low), 0.002)
     low, high = low - air, high + air
     if high < 1.0 < high + 2 * (high - low):
         high = 1.0 + 0.1 * (1.0 - low)

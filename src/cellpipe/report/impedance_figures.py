@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from cellpipe.report.choice import spread
 from cellpipe.report.panel import Panel, svg
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _TITLE = "Impedance spectra"
+_LOWER = 2.0  # inches
+_STEPS = (1, 2, 5, 10)
 
 
 @dataclass(frozen=True)
@@ -38,14 +41,16 @@ def impedance_panel(impedance: pl.DataFrame, fits: pl.DataFrame, growth: pl.Data
     shown = [_spectrum(n, cycles.get(n), impedance, fits) for n in spread(numbers, head=1)]
 
     def draw() -> Figure:
-        figure = Figure(figsize=(WIDTH, 6.2), layout="constrained")
-        above, below = figure.subplots(2, 1, height_ratios=(1.9, 1))
-        _draw_nyquist(above, shown)
+        upper = _nyquist_height(shown)
+        figure = Figure(figsize=(WIDTH, upper + _LOWER), layout="constrained")
+        rows = figure.add_gridspec(2, 2, height_ratios=(upper, _LOWER))
+        _draw_nyquist(figure.add_subplot(rows[0, :]), shown)
         if any(spectrum.fitted is not None for spectrum in shown):
-            _draw_residuals(below, shown)
+            left = figure.add_subplot(rows[1, 0])
+            _draw_residuals(left, figure.add_subplot(rows[1, 1], sharey=left), shown)
         else:
-            _draw_bode(below, shown)
-        below.set_xlabel("Frequency (Hz)")
+            _draw_magnitude(figure.add_subplot(rows[1, 0]), shown)
+            _draw_phase(figure.add_subplot(rows[1, 1]), shown)
         _legend(figure, shown)
         return figure
 
@@ -79,6 +84,22 @@ def fitted_impedance(fit: pl.DataFrame, frequency_hertz: np.ndarray) -> np.ndarr
     return np.asarray(impedance(fit["circuit"][0], values, frequency_hertz))
 
 
+def _extent(shown: list[_Spectrum]) -> tuple[float, float, float, float]:
+    """Left, right, bottom and top of the Nyquist plot, in ohm, with some air."""
+    real = np.concatenate([spectrum.measured.real for spectrum in shown])
+    upwards = -np.concatenate([spectrum.measured.imag for spectrum in shown])
+    left, right = min(float(real.min()), 0.0), float(real.max())
+    bottom, top = min(float(upwards.min()), 0.0), max(float(upwards.max()), 0.0)
+    air = 0.04 * max(right - left, top - bottom, 1e-12)
+    return left - air, right + air, bottom - air, top + air
+
+
+def _nyquist_height(shown: list[_Spectrum]) -> float:
+    """Height in inches at which equal axes fill the figure's width, within reason."""
+    left, right, bottom, top = _extent(shown)
+    return float(np.clip(4.6 * (top - bottom) / (right - left) + 0.6, 1.6, 4.4))
+
+
 def _draw_nyquist(axes: Axes, shown: list[_Spectrum]) -> None:
     for spectrum, colour, shape in zip(shown, sequence_colours(len(shown)), SHAPES, strict=False):
         axes.plot(
@@ -87,45 +108,72 @@ def _draw_nyquist(axes: Axes, shown: list[_Spectrum]) -> None:
         if spectrum.fine is not None:
             axes.plot(spectrum.fine.real, -spectrum.fine.imag, "-", lw=1, color=colour)
     axes.axhline(0, color=GREY, lw=0.8, zorder=0)
-    axes.set_aspect("equal", adjustable="datalim")
+    left, right, bottom, top = _extent(shown)
+    axes.set_xlim(left, right)
+    axes.set_ylim(bottom, top)
+    axes.set_aspect("equal", adjustable="box", anchor="W")
+    axes.xaxis.set_major_locator(MaxNLocator(7, steps=_STEPS))
+    axes.yaxis.set_major_locator(MaxNLocator(5, steps=_STEPS))
     axes.set_xlabel("Z′ (Ω)")
     axes.set_ylabel("−Z″ (Ω)")
 
 
-def _draw_residuals(axes: Axes, shown: list[_Spectrum]) -> None:
+def _draw_residuals(left: Axes, right: Axes, shown: list[_Spectrum]) -> None:
     sizes = []
     for spectrum, colour in zip(shown, sequence_colours(len(shown)), strict=True):
         if spectrum.fitted is None:
             continue
         residual = 100 * (spectrum.measured - spectrum.fitted) / np.abs(spectrum.measured)
-        axes.semilogx(spectrum.frequency, residual.real, "-", lw=0.9, color=colour)
-        axes.semilogx(spectrum.frequency, residual.imag, ":", lw=1.1, color=colour)
+        left.plot(spectrum.frequency, residual.real, "-", lw=0.9, color=colour)
+        right.plot(spectrum.frequency, residual.imag, "-", lw=0.9, color=colour)
         sizes += [np.abs(residual.real), np.abs(residual.imag)]
     limit = max(1.25 * float(np.quantile(np.concatenate(sizes), 0.99)), 0.5)
-    axes.set_ylim(-limit, limit)
-    axes.axhline(0, color=GREY, lw=0.8, zorder=0)
-    axes.set_ylabel("Residual / |Z| (%)")
+    left.set_ylim(-limit, limit)
+    left.set_ylabel("Residual / |Z| (%)")
+    right.tick_params(labelleft=False)
+    for axes, part in ((left, "real part"), (right, "imaginary part")):
+        axes.set_title(part)
+        axes.axhline(0, color=GREY, lw=0.8, zorder=0)
+        _frequency_axis(axes)
 
 
-def _draw_bode(axes: Axes, shown: list[_Spectrum]) -> None:
+def _draw_magnitude(axes: Axes, shown: list[_Spectrum]) -> None:
     for spectrum, colour, shape in zip(shown, sequence_colours(len(shown)), SHAPES, strict=False):
-        axes.loglog(
-            spectrum.frequency, np.abs(spectrum.measured), shape, ms=4, mfc="none", color=colour
-        )
+        magnitude = np.abs(spectrum.measured)
+        axes.plot(spectrum.frequency, magnitude, shape, ms=3, mfc="none", color=colour)
+    axes.set_yscale("log")
+    axes.yaxis.set_major_formatter(EngFormatter())
+    axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_ylabel("|Z| (Ω)")
+    _frequency_axis(axes)
+
+
+def _draw_phase(axes: Axes, shown: list[_Spectrum]) -> None:
+    for spectrum, colour, shape in zip(shown, sequence_colours(len(shown)), SHAPES, strict=False):
+        phase = -np.degrees(np.angle(spectrum.measured))
+        axes.plot(spectrum.frequency, phase, shape, ms=3, mfc="none", color=colour)
+    axes.set_ylabel("−Phase (°)")
+    _frequency_axis(axes)
+
+
+def _frequency_axis(axes: Axes) -> None:
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(numticks=6))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(EngFormatter())
+    axes.set_xlabel("Frequency (Hz)")
 
 
 def _legend(figure: Figure, shown: list[_Spectrum]) -> None:
     colours = sequence_colours(len(shown))
+    with_fit = any(spectrum.fine is not None for spectrum in shown)
     handles = [
-        Line2D([], [], ls="", marker=shape, mfc="none", color=colour, label=spectrum.label)
+        Line2D(
+            [], [], ls="-" if with_fit else "", lw=1, marker=shape, mfc="none", color=colour,
+            label=spectrum.label,
+        )
         for spectrum, colour, shape in zip(shown, colours, SHAPES, strict=False)
-    ]
-    if any(spectrum.fine is not None for spectrum in shown):
-        handles += [
-            Line2D([], [], color=GREY, label="fit; residual, real"),
-            Line2D([], [], color=GREY, ls=":", label="residual, imaginary"),
-        ]
+    ]  # fmt: skip
     figure.legend(handles=handles, loc="outside right upper")
 
 
@@ -133,7 +181,7 @@ def _caption(spectra: int, shown: list[_Spectrum], fits: pl.DataFrame) -> str:
     some = f"{len(shown)} of {spectra} spectra. " if spectra > len(shown) else ""
     circuits = fits["circuit"].unique().sort().to_list()
     if not circuits:
-        return f"{some}Equal axes. No circuit was fitted; below, the magnitude."
+        return f"{some}Equal axes. No circuit was fitted; below, magnitude and phase."
     named = ", ".join(circuits)
     return (
         f"{some}Points: measured, lines: fit of {named}, equal axes. Below: measured minus fitted"

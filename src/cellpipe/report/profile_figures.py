@@ -159,7 +159,7 @@ def _grid_words(differential: pl.DataFrame) -> str:
 
 
 def _millivolts(values: list[float]) -> str:
-    ends = [number(1e3 * value) for value in (values[0], values[-1])]
+    ends = [f"{1e3 * value:.3g}" for value in (values[0], values[-1])]
     return f"{ends[0]} mV" if len(values) == 1 else f"{ends[0]} to {ends[1]} mV"
 
 

@@ -99,7 +99,7 @@ def _draw_points(axes: Axes, points: pl.DataFrame, column: str) -> None:
             mfc=fill,
         )
     if column != "root_hours":
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=(1, 2, 5, 10)))
 
 
 def _limits(points: pl.DataFrame) -> tuple[float, float]:

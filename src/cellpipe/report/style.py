@@ -6,8 +6,8 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.colors import to_hex
 
-BLUE, ORANGE, GREEN, RED, PURPLE = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7"
-INK, GREY, PALE = "#1c2430", "#6b7480", "#b9c0c8"
+BLUE, ORANGE, RED = "#0072B2", "#E69F00", "#D55E00"
+INK, GREY, FAINT = "#1c2430", "#6b7480", "#d3d7dc"
 SHAPES = ("o", "s", "^", "D", "v", "P")
 WIDTH = 7.2
 

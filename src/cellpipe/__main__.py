@@ -1,0 +1,5 @@
+"""``python -m cellpipe``."""
+
+from cellpipe.cli import main
+
+raise SystemExit(main())

@@ -1,0 +1,166 @@
+"""The command line. It starts at once: a command imports what it needs when it runs."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cellpipe.pipeline import Summary
+
+_PROCESS_EXAMPLE = """example:
+  cellpipe process D:\\cycler-exports --out D:\\results --time-zone Europe/Berlin
+
+exit code:
+  0  every file was used
+  1  something was set aside (the table at the end says what and why)
+  2  nothing could be done
+"""
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="cellpipe",
+        description="Raw cycler files in; checked tables, the numbers of every cell and a report "
+        "out. Reads BioLogic, Arbin and Neware.",
+        epilog="example:  cellpipe process my-folder --out results",
+    )
+    parser.add_argument("--version", action="store_true", help="print the version and exit")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    _add_process(commands)
+    check = commands.add_parser(
+        "check", help="show what would be read from one file",
+        description="Read one file and show its tables and every finding; nothing is written.",
+        epilog="example:  cellpipe check SSB-01_04_GCPL_C01.mpr",
+    )  # fmt: skip
+    check.add_argument("file", type=Path, metavar="FILE", help="a raw file of a cycler")
+    commands.add_parser(
+        "baselines", help="show the published cells of the review's Table 1",
+        description="Show the published cells that results are compared with.",
+        epilog="example:  cellpipe baselines",
+    )  # fmt: skip
+    return parser
+
+
+def _add_process(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    process = commands.add_parser(
+        "process", help="read a folder of raw files and report every cell",
+        description="Find the raw files in a folder (and the folders in it), read and check them, "
+        "compute the numbers of every cell, fit impedance spectra, and write a report. A second "
+        "run does only what is new. cells.xlsx or cells.csv at the folder's top says which files "
+        "belong to which cell, its kind, masses and area.",
+        epilog=_PROCESS_EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    process.add_argument("folder", type=Path, metavar="FOLDER", help="folder with raw files")
+    process.add_argument(
+        "--out", type=Path, required=True, metavar="RESULTS", help="folder for the results"
+    )
+    process.add_argument(
+        "--time-zone", metavar="ZONE", help="zone of the instruments' clocks, e.g. Europe/Berlin"
+    )
+    process.add_argument(
+        "--prefect", action="store_true",
+        help="run as a Prefect flow: on the server that PREFECT_API_URL names, or on a local one "
+        "that is started for the run",
+    )  # fmt: skip
+    process.add_argument("--verbose", action="store_true", help="log every step")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; give its exit code."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.version:
+        from cellpipe import __version__
+
+        print(f"cellpipe {__version__}")
+        return 0
+    if options.command is None:
+        parser.print_help()
+        return 2
+    from cellpipe.errors import CellpipeError
+
+    commands = {"process": _process, "check": _check, "baselines": _baselines}
+    try:
+        return commands[options.command](options)
+    except CellpipeError as error:
+        print(f"cellpipe: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(
+            "cellpipe: stopped. What was finished is kept; the next run goes on from there.",
+            file=sys.stderr,
+        )
+        return 130
+
+
+def _process(options: argparse.Namespace) -> int:
+    _log_to(options.out, verbose=options.verbose)
+    from cellpipe import terminal
+
+    if options.prefect:
+        from cellpipe.prefect_run import process_on_server
+
+        summary: Summary = process_on_server(options.folder, options.out, options.time_zone)
+    else:
+        from cellpipe.pipeline import process
+
+        with terminal.progress_shown() as progress:
+            summary = process(
+                options.folder, options.out, time_zone=options.time_zone, progress=progress
+            )
+    terminal.show_summary(summary)
+    return summary.exit_code
+
+
+def _log_to(out: Path, *, verbose: bool) -> None:
+    """Log to RESULTS/cellpipe.log, and to the terminal if asked."""
+    from cellpipe.errors import StoreError
+
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        handlers: list[logging.Handler] = [
+            logging.FileHandler(out / "cellpipe.log", encoding="utf-8")
+        ]
+    except OSError as error:
+        raise StoreError(
+            f"a results folder that can't be used ({error.strerror})",
+            expected="a folder that can be written", remedy="choose another with --out", file=out,
+        ) from error  # fmt: skip
+    if verbose:
+        handlers.append(logging.StreamHandler())
+    logger = logging.getLogger("cellpipe")
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    formatter = logging.Formatter("%(asctime)s %(levelname)s %(message)s")
+    for handler in handlers:
+        handler.setFormatter(formatter)
+        logger.addHandler(handler)
+
+
+def _check(options: argparse.Namespace) -> int:
+    from cellpipe import terminal
+    from cellpipe.formats import read
+
+    try:
+        measurement = read(options.file)
+    except OSError as error:
+        print(f"cellpipe: {options.file}: {error.strerror}", file=sys.stderr)
+        return 2
+    terminal.show_measurement(measurement)
+    return 0
+
+
+def _baselines(_: argparse.Namespace) -> int:
+    from cellpipe import terminal
+
+    terminal.show_baselines()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,221 @@
+"""The sheets below the summary and the cycles: curves, spectra, fits, Table 1, findings, files."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from cellpipe.domain import Cell
+from cellpipe.report.choice import ShownCycle
+from cellpipe.report.impedance_figures import fitted_impedance
+from cellpipe.report.scale import capacity_scale
+from cellpipe.report.sheets import (
+    FIXED_0,
+    FIXED_2,
+    FIXED_3,
+    FIXED_4,
+    PERCENT,
+    SCIENTIFIC,
+    TEXT,
+    SheetColumn,
+)
+from cellpipe.report.wording import moment
+
+
+
+def _chosen(table: pl.DataFrame, shown: list[ShownCycle]) -> pl.DataFrame:
+    """Rows of the shown half cycles, with the name of their cycle in front."""
+    names = {half: cycle.label for cycle in shown for half in cycle.half_cycles}
+    label = pl.col("half_cycle").replace_strict(names, default=None, return_dtype=pl.String)
+    labelled = table.select(label.alias("label"), pl.all())
+    return labelled.drop_nulls("label").sort("half_cycle", maintain_order=True)
+
+
+def _half_cycle_columns(table: pl.DataFrame) -> list[SheetColumn]:
+    return [
+        SheetColumn("Cycle", table["label"].to_list(), TEXT, 14),
+        SheetColumn("Half cycle", table["half_cycle"].to_list(), FIXED_0),
+        SheetColumn("Direction", table["direction"].to_list()),
+    ]
+
+
+def _voltage_columns(cell: Cell, table: pl.DataFrame) -> list[SheetColumn]:
+    volts = table["voltage_volt"]
+    columns = [SheetColumn("Voltage, as measured (V)", volts.to_list(), FIXED_4)]
+    if cell.reference_offset_volt:
+        shifted = (volts + cell.reference_offset_volt).to_list()
+        columns.append(SheetColumn("Voltage vs Li⁺/Li (V)", shifted, FIXED_4))
+    return columns
+
+
+def profile_columns(
+    cell: Cell, profiles: pl.DataFrame, shown: list[ShownCycle], cycles: pl.DataFrame
+) -> list[SheetColumn]:
+    """Voltage profiles of the cycles that the page shows."""
+    table = _chosen(profiles, shown)
+    scale = capacity_scale(cell, cycles)
+    columns = _half_cycle_columns(table)
+    charge = table["capacity_ah"]
+    columns.append(SheetColumn("Charge passed (mAh)", (charge * 1e3).to_list(), FIXED_4))
+    if scale.basis:
+        specific = (charge * scale.per_ah).to_list()
+        head = f"Charge passed ({scale.unit}, per {scale.basis})"
+        columns.append(SheetColumn(head, specific, FIXED_2, 18))
+    return columns + _voltage_columns(cell, table)
+
+
+def curve_columns(
+    cell: Cell, differential: pl.DataFrame, shown: list[ShownCycle], cycles: pl.DataFrame
+) -> list[SheetColumn]:
+    """dQ/dV of the cycles that the page shows."""
+    table = _chosen(differential, shown)
+    scale = capacity_scale(cell, cycles)
+    slope = (table["differential_capacity_ah_per_volt"] * scale.per_ah).to_list()
+    per = f", per {scale.basis}" if scale.basis else ""
+    return [
+        *_half_cycle_columns(table),
+        *_voltage_columns(cell, table),
+        SheetColumn(f"dQ/dV ({scale.unit}/V{per})", slope, FIXED_3, 18),
+        SheetColumn("Grid step (mV)", (table["grid_step_volt"] * 1e3).to_list(), FIXED_2),
+        SheetColumn("Smoothing (mV)", (table["smoothing_volt"] * 1e3).to_list(), FIXED_2),
+    ]
+
+
+def spectrum_columns(
+    impedance: pl.DataFrame, growth: pl.DataFrame, fits: pl.DataFrame
+) -> list[SheetColumn]:
+    """All spectra, highest frequency first, beside what the fitted circuit gives."""
+    cycles = growth.select("spectrum", "cycle")
+    table = impedance.join(cycles, on="spectrum", how="left").sort(
+        "spectrum", "frequency_hertz", descending=[False, True]
+    )
+    real, imaginary = _fitted_columns(table, fits)
+    return [
+        SheetColumn("Spectrum", table["spectrum"].to_list(), FIXED_0),
+        SheetColumn("Cycles begun", table["cycle"].to_list(), FIXED_0),
+        SheetColumn("Frequency (Hz)", table["frequency_hertz"].to_list(), SCIENTIFIC),
+        SheetColumn("Z′ (Ω)", table["real_impedance_ohm"].to_list(), FIXED_4),
+        SheetColumn("−Z″ (Ω)", (-table["imaginary_impedance_ohm"]).to_list(), FIXED_4),
+        SheetColumn("Z′, fit (Ω)", real, FIXED_4),
+        SheetColumn("−Z″, fit (Ω)", imaginary, FIXED_4),
+    ]
+
+
+def _fitted_columns(
+    table: pl.DataFrame, fits: pl.DataFrame
+) -> tuple[list[float | None], list[float | None]]:
+    real: list[float | None] = []
+    imaginary: list[float | None] = []
+    for (number,), points in table.group_by("spectrum", maintain_order=True):
+        fit = fits.filter(pl.col("spectrum") == number)
+        if fit.is_empty():
+            blank: list[float | None] = [None] * points.height
+            real, imaginary = real + blank, imaginary + blank
+            continue
+        z = fitted_impedance(fit, points["frequency_hertz"].to_numpy())
+        real += np.real(z).tolist()
+        imaginary += np.negative(np.imag(z)).tolist()
+    return real, imaginary
+
+
+def resistance_columns(growth: pl.DataFrame) -> list[SheetColumn]:
+    """Interfacial resistance of every spectrum."""
+    table = growth.sort("spectrum")
+    described = (
+        ("Spectrum", "spectrum", FIXED_0),
+        ("Cycles begun", "cycle", FIXED_0),
+        ("Interfacial resistance (Ω)", "interfacial_resistance_ohm", FIXED_3),
+        ("Standard error (Ω)", "interfacial_resistance_standard_error_ohm", FIXED_3),
+        ("Interfacial resistance (Ω cm²)", "areal_interfacial_resistance_ohm_cm2", FIXED_3),
+        ("Series resistance (Ω)", "series_resistance_ohm", FIXED_3),
+        ("Relative residual", "relative_residual", PERCENT),
+        ("Frequencies", "frequencies", FIXED_0),
+        ("Identifiable", "identifiable", TEXT),
+        ("Voltage (V)", "voltage_volt", FIXED_4),
+        ("Circuit", "circuit", TEXT),
+        ("File sha256", "file_sha256", TEXT),
+        ("Spectrum in file", "spectrum_in_file", FIXED_0),
+    )
+    columns = [SheetColumn(h, table[c].to_list(), s, 14) for h, c, s in described]
+    starts = [None if t is None else moment(t) for t in table["unix_time_second"].to_list()]
+    return [*columns, SheetColumn("Start (UTC)", starts, TEXT, 17)]
+
+
+def fit_columns(fits: pl.DataFrame) -> list[SheetColumn]:
+    """Fitted parameters, one a row."""
+    described = (
+        ("Spectrum", "spectrum", FIXED_0, 10),
+        ("Circuit", "circuit", TEXT, 28),
+        ("Element", "element", TEXT, 10),
+        ("Parameter", "parameter", TEXT, 10),
+        ("Value", "value", SCIENTIFIC, 13),
+        ("Standard error", "standard_error", SCIENTIFIC, 13),
+        ("Unit", "unit", TEXT, 13),
+        ("Identifiable", "identifiable", TEXT, 12),
+    )
+    return [SheetColumn(h, fits[c].to_list(), s, w) for h, c, s, w in described]
+
+
+def baseline_columns(comparison: pl.DataFrame, baselines: pl.DataFrame) -> list[SheetColumn]:
+    """Every row of Table 1 with what the cell has beside it."""
+    beside = comparison.drop("first_author_year", "doi", "cell_id")
+    table = baselines.join(beside, on="row", how="left").sort("row")
+    described = (
+        ("Row", "row", FIXED_0, 7),
+        ("Published cell", "first_author_year", TEXT, 18),
+        ("DOI", "doi", TEXT, 30),
+        ("Kind (inferred)", "cell_kind_inferred", TEXT, 10),
+        ("Anode, as printed", "anode_composition", TEXT, 24),
+        ("Initial, as printed", "initial_text", TEXT, 28),
+        ("Later, as printed", "later_text", TEXT, 28),
+        ("Retention, as printed", "retention_text", TEXT, 12),
+        ("Comparable", "comparable", TEXT, 12),
+        ("Why not, or what to bear in mind", "reason", TEXT, 44),
+        ("Basis", "basis", TEXT, 22),
+        ("Unit", "unit", TEXT, 10),
+        ("This cell, first capacity", "cell_initial_capacity", FIXED_3, 13),
+        ("Published, first capacity", "baseline_initial_capacity", FIXED_3, 13),
+        ("Published value was converted", "baseline_initial_derived", TEXT, 13),
+        ("Capacity ratio", "capacity_ratio", FIXED_3, 11),
+        ("At cycle", "cycle", FIXED_0, 9),
+        ("This cell, retention", "cell_retention", PERCENT, 11),
+        ("Published, printed", "baseline_retention_printed", PERCENT, 11),
+        ("Published, computed, low", "baseline_retention_low", PERCENT, 11),
+        ("Published, computed, high", "baseline_retention_high", PERCENT, 11),
+        ("Interpolated", "interpolated", TEXT, 12),
+    )
+    return [SheetColumn(h, table[c].to_list(), s, w) for h, c, s, w in described]
+
+
+def finding_columns(findings: pl.DataFrame) -> list[SheetColumn]:
+    """What the data could not settle."""
+    described = (
+        ("Level", "level", 10),
+        ("Code", "code", 26),
+        ("Sentence", "sentence", 100),
+        ("File", "file", 34),
+    )
+    columns = [SheetColumn(h, findings[c].to_list(), TEXT, w) for h, c, w in described]
+    return [*columns, SheetColumn("Rows", findings["rows"].to_list(), FIXED_0)]
+
+
+def file_columns(files: pl.DataFrame, version: str) -> list[SheetColumn]:
+    """The raw files, and the version that made the numbers."""
+    table = files.sort("path")
+    starts = [None if t is None else moment(t) for t in table["started_at"].to_list()]
+    described = (
+        ("File", "path", TEXT, 40),
+        ("sha256", "file_sha256", TEXT, 68),
+        ("Status", "status", TEXT, 11),
+        ("Format", "format", TEXT, 16),
+        ("Records", "records", FIXED_0, 11),
+        ("Spectra", "spectra", FIXED_0, 9),
+        ("Size (B)", "size_byte", FIXED_0, 12),
+        ("Reason", "reason", TEXT, 60),
+    )
+    columns = [SheetColumn(h, table[c].to_list(), s, w) for h, c, s, w in described]
+    return [
+        *columns,
+        SheetColumn("Start (UTC)", starts, TEXT, 17),
+        SheetColumn("Written by", [f"cellpipe {version}"] * table.height, TEXT, 18),
+    ]

@@ -1,0 +1,117 @@
+"""How a table is put on a sheet: units in the head, blanks for nulls, formulas with their values."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+HEAD = "head"
+FIXED_0, FIXED_1, FIXED_2, FIXED_3, FIXED_4 = "0", "0.0", "0.00", "0.000", "0.0000"
+PERCENT, SCIENTIFIC, TEXT = "0.00%", "0.000E+00", "@"
+_LONGEST_TEXT = 32_000
+
+
+@dataclass(frozen=True)
+class Formula:
+    """A live formula and the value that the table holds for it."""
+
+    text: str
+    value: float
+
+
+@dataclass(frozen=True)
+class SheetColumn:
+    """One column of a sheet; ``values`` are numbers, texts, formulas, or None for a blank."""
+
+    head: str
+    values: Sequence[object]
+    style: str = TEXT
+    width: float = 11.0
+
+
+@dataclass(frozen=True)
+class Book:
+    """A workbook that is being written, with its formats."""
+
+    workbook: Any
+    formats: dict[tuple[str, ...], Any] = field(default_factory=dict)
+
+    def style(self, number: str = TEXT, *marks: str) -> Any:  # noqa: ANN401 (xlsxwriter has no types)
+        """Give the format for a number format and marks: head, title, input, soft, wrap."""
+        key = (number, *marks)
+        if key not in self.formats:
+            look: dict[str, object] = {"font_name": "Arial", "font_size": 10, "num_format": number}
+            for mark in marks:
+                look |= _MARKS[mark]
+            self.formats[key] = self.workbook.add_format(look)
+        return self.formats[key]
+
+
+_MARKS: dict[str, dict[str, object]] = {
+    HEAD: {"bold": True, "bg_color": "#DCE6F1", "bottom": 1, "text_wrap": True, "valign": "vcenter"},
+    "title": {"bold": True, "font_size": 14},
+    "input": {"font_color": "#0000FF"},
+    "soft": {"font_color": "#5A6572", "italic": True},
+    "wrap": {"text_wrap": True, "valign": "top"},
+    "left": {"align": "left"},
+}
+
+
+def write_sheet(book: Book, name: str, columns: Sequence[SheetColumn], absent: str) -> None:
+    """Write a table as a sheet with a frozen head, a frozen first column and filters.
+
+    A table without rows says ``absent``.
+    """
+    sheet = book.workbook.add_worksheet(name)
+    rows = max((len(column.values) for column in columns), default=0)
+    for place, column in enumerate(columns):
+        sheet.write_string(0, place, column.head, book.style(TEXT, HEAD))
+        sheet.set_column(place, place, column.width)
+        look = book.style(column.style)
+        for row, value in enumerate(column.values, start=1):
+            write_value(sheet, row, place, value, look)
+    sheet.set_row(0, 45)
+    sheet.freeze_panes(1, 1)
+    if rows:
+        sheet.autofilter(0, 0, rows, len(columns) - 1)
+    else:
+        sheet.write_string(1, 0, absent, book.style(TEXT, "soft"))
+    sheet.set_landscape()
+    sheet.set_paper(9)
+    sheet.fit_to_pages(1, 0)
+
+
+def write_value(sheet: Any, row: int, column: int, value: object, look: Any) -> None:  # noqa: ANN401
+    """Write one cell: text as text whatever it looks like, nothing for null and NaN."""
+    if isinstance(value, Formula):
+        sheet.write_formula(row, column, value.text, look, value.value)
+    elif isinstance(value, bool):
+        sheet.write_string(row, column, "yes" if value else "no", look)
+    elif isinstance(value, (int, float)):
+        if math.isfinite(value):
+            sheet.write_number(row, column, value, look)
+    elif value is not None:
+        sheet.write_string(row, column, str(value)[:_LONGEST_TEXT], look)
+
+
+def live(text: str, computed: float | None, value: float | None) -> Formula | float | None:
+    """Give a formula where it yields what the table holds, else the table's value as it is.
+
+    ``computed`` is the formula's value by the same arithmetic; the table has the last word.
+    """
+    if value is None or computed is None:
+        return value
+    same = math.isclose(computed, value, rel_tol=1e-9, abs_tol=1e-12)
+    return Formula(text, value) if same else value
+
+
+def column_letter(place: int) -> str:
+    """Give the letters of a column, counted from 0."""
+    letters = ""
+    place += 1
+    while place:
+        place, rest = divmod(place - 1, 26)
+        letters = chr(ord("A") + rest) + letters
+    return letters

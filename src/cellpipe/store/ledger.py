@@ -1,0 +1,175 @@
+"""The ledger: what was read and computed, from what. SQLite, one short transaction per fact."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+
+from cellpipe.domain import Finding
+from cellpipe.errors import StoreError
+
+_LAYOUT = 1
+_CREATE = """
+CREATE TABLE IF NOT EXISTS seen (
+    folder TEXT NOT NULL, path TEXT NOT NULL, size INTEGER NOT NULL, modified_ns INTEGER NOT NULL,
+    sha256 TEXT NOT NULL, PRIMARY KEY (folder, path));
+CREATE TABLE IF NOT EXISTS contents (
+    sha256 TEXT PRIMARY KEY, reading TEXT NOT NULL, status TEXT NOT NULL, format TEXT,
+    started_at TEXT, records INTEGER, spectra INTEGER, metadata TEXT NOT NULL,
+    findings TEXT NOT NULL, reason TEXT);
+CREATE TABLE IF NOT EXISTS cells (
+    cell_id TEXT PRIMARY KEY, inputs TEXT NOT NULL, findings TEXT NOT NULL);
+"""
+
+
+@dataclass(frozen=True)
+class SeenFile:
+    """A file as it was last seen: enough to know that it did not change."""
+
+    path: str
+    size: int
+    modified_ns: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Content:
+    """What reading a content gave. ``reading`` names the version and settings it was read with."""
+
+    sha256: str
+    reading: str
+    status: str
+    format: str | None = None
+    started_at: datetime | None = None
+    records: int | None = None
+    spectra: int | None = None
+    metadata: str = "{}"
+    findings: tuple[Finding, ...] = ()
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class CellEntry:
+    """From which inputs a cell's tables were computed, and what was found."""
+
+    cell_id: str
+    inputs: str
+    findings: tuple[Finding, ...] = ()
+
+
+def _findings_text(findings: tuple[Finding, ...]) -> str:
+    return json.dumps([asdict(finding) for finding in findings])
+
+
+def _findings(text: str) -> tuple[Finding, ...]:
+    return tuple(Finding(**found) for found in json.loads(text))
+
+
+class Ledger:
+    """The ledger of a results folder.
+
+    Every call opens its own connection, so threads and processes may share the object.
+
+    Raises
+    ------
+    StoreError
+        If the folder can't be written, or its ledger is of another layout.
+
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "ledger.sqlite"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with self._connected() as connection:
+                connection.execute("PRAGMA journal_mode=WAL")
+                connection.executescript(_CREATE)
+                (layout,) = connection.execute("PRAGMA user_version").fetchone()
+                if layout not in {0, _LAYOUT}:
+                    raise StoreError(
+                        f"a ledger of layout {layout}", expected=f"layout {_LAYOUT}",
+                        remedy="use the cellpipe version that wrote it, or a new results folder",
+                        file=self.path,
+                    )  # fmt: skip
+                connection.execute(f"PRAGMA user_version={_LAYOUT}")
+        except (OSError, sqlite3.Error) as error:
+            raise StoreError(
+                f"a results folder that can't be used ({error})",
+                expected="a folder that can be written", remedy="choose another with --out",
+                file=folder,
+            ) from error  # fmt: skip
+
+    @contextmanager
+    def _connected(self) -> Iterator[sqlite3.Connection]:
+        connection = sqlite3.connect(self.path, timeout=60)
+        try:
+            with connection:
+                yield connection
+        finally:
+            connection.close()
+
+    def seen_files(self, folder: Path) -> dict[str, SeenFile]:
+        """Give the files of a folder as they were last seen, by path within it."""
+        query = "SELECT path, size, modified_ns, sha256 FROM seen WHERE folder = ?"
+        with self._connected() as connection:
+            rows = connection.execute(query, (str(folder),)).fetchall()
+        return {row[0]: SeenFile(*row) for row in rows}
+
+    def remember_file(self, folder: Path, file: SeenFile) -> None:
+        """Note how a file was seen."""
+        row = (str(folder), file.path, file.size, file.modified_ns, file.sha256)
+        with self._connected() as connection:
+            connection.execute("INSERT OR REPLACE INTO seen VALUES (?, ?, ?, ?, ?)", row)
+
+    def contents(self) -> dict[str, Content]:
+        """Give what is known of every content, by sha256."""
+        with self._connected() as connection:
+            rows = connection.execute("SELECT * FROM contents").fetchall()
+        return {row[0]: _content(row) for row in rows}
+
+    def content(self, sha256: str) -> Content | None:
+        """Give what is known of one content."""
+        query = "SELECT * FROM contents WHERE sha256 = ?"
+        with self._connected() as connection:
+            row = connection.execute(query, (sha256,)).fetchone()
+        return _content(row) if row else None
+
+    def remember_content(self, content: Content) -> None:
+        """Note what reading a content gave; its tables must be written already."""
+        started = content.started_at.isoformat() if content.started_at else None
+        row = (
+            content.sha256, content.reading, content.status, content.format, started,
+            content.records, content.spectra, content.metadata,
+            _findings_text(content.findings), content.reason,
+        )  # fmt: skip
+        with self._connected() as connection:
+            places = ", ".join("?" * len(row))
+            connection.execute(f"INSERT OR REPLACE INTO contents VALUES ({places})", row)  # noqa: S608
+
+    def cells(self) -> dict[str, CellEntry]:
+        """Give every cell that was computed, by id."""
+        query = "SELECT cell_id, inputs, findings FROM cells ORDER BY cell_id"
+        with self._connected() as connection:
+            rows = connection.execute(query).fetchall()
+        return {row[0]: CellEntry(row[0], row[1], _findings(row[2])) for row in rows}
+
+    def remember_cell(self, cell: CellEntry) -> None:
+        """Note from what a cell was computed; its tables and pages must be written already."""
+        row = (cell.cell_id, cell.inputs, _findings_text(cell.findings))
+        with self._connected() as connection:
+            connection.execute("INSERT OR REPLACE INTO cells VALUES (?, ?, ?)", row)
+
+
+def _content(row: tuple[str, ...]) -> Content:
+    sha256, reading, status, form, started, records, spectra, metadata, findings, reason = row
+    moment = datetime.fromisoformat(started) if started else None
+    return Content(
+        sha256, reading, status, form, moment,
+        None if records is None else int(records), None if spectra is None else int(spectra),
+        metadata, _findings(findings), reason,
+    )  # fmt: skip

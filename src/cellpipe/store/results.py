@@ -1,0 +1,72 @@
+"""Reading a results folder: one lazy frame per table, each row with its cell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import polars as pl
+
+from cellpipe.contracts import empty, names, schema
+from cellpipe.errors import StoreError
+from cellpipe.store.tables import table_path
+
+
+class Results(Mapping[str, pl.LazyFrame]):
+    """The tables of a results folder by name: ``results["cycles"].collect()``.
+
+    Tables of raw files (``timeseries``, ``impedance`` …) get ``cell_id`` and ``file_sha256`` from
+    the table ``files``; the columns are those of ``schemas/``.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __getitem__(self, name: str) -> pl.LazyFrame:
+        """Give a table as a lazy frame; empty where nothing was computed yet."""
+        if name not in names():
+            raise KeyError(name)
+        paths = sorted((self.folder / "tables" / name).glob("*.parquet"))
+        if "cell_id" in schema(name).columns or name == "baselines":
+            frames = [pl.scan_parquet(path) for path in paths]
+        else:
+            frames = list(self._of_files(name))
+        if frames:
+            return pl.concat(frames, how="diagonal")
+        return empty(name).lazy()
+
+    def __iter__(self) -> Iterator[str]:
+        """Give the names of all tables."""
+        return iter(names())
+
+    def __len__(self) -> int:
+        """Give the number of tables."""
+        return len(names())
+
+    def _of_files(self, name: str) -> Iterator[pl.LazyFrame]:
+        files = self["files"].filter(pl.col("status") == "used").collect()
+        once = files.unique("file_sha256", keep="first", maintain_order=True)
+        for sha256, cell_id in once.select("file_sha256", "cell_id").iter_rows():
+            path = table_path(self.folder, name, sha256)
+            if path.is_file():
+                yield pl.scan_parquet(path).with_columns(
+                    cell_id=pl.lit(cell_id, pl.String), file_sha256=pl.lit(sha256)
+                )
+
+
+def open_results(folder: str | Path) -> Results:
+    """Open a results folder for reading.
+
+    Raises
+    ------
+    StoreError
+        If the folder holds no results.
+
+    """
+    folder = Path(folder)
+    if not (folder / "tables").is_dir():
+        raise StoreError(
+            "no results", expected="a folder that cellpipe process wrote",
+            remedy="run cellpipe process FOLDER --out RESULTS first", file=folder,
+        )  # fmt: skip
+    return Results(folder)

@@ -1,0 +1,169 @@
+"""What the command line shows: a progress bar, and tables that a person reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from cellpipe.domain import Measurement
+from cellpipe.pipeline import Progress as Tell
+from cellpipe.pipeline import Stage, Summary
+
+_STAGES: dict[Stage, str] = {"files": "Reading files", "cells": "Computing cells",
+                             "report": "Writing the report"}  # fmt: skip
+_NARROWEST = 150  # columns that the table of cells needs where nothing says how wide the output is
+
+
+@contextmanager
+def progress_shown() -> Iterator[Tell | None]:
+    """Show a progress bar on a terminal; elsewhere (a log, a pipe) give None."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield None
+        return
+    columns = (TextColumn("{task.description:<18}"), BarColumn(), MofNCompleteColumn(),
+               TimeElapsedColumn(), TextColumn("[dim]{task.fields[what]}"))  # fmt: skip
+    with Progress(*columns, console=console, transient=True) as bar:
+        tasks: dict[Stage, Any] = {}
+
+        def tell(stage: Stage, done: int, total: int, what: str) -> None:
+            if stage not in tasks:
+                tasks[stage] = bar.add_task(_STAGES[stage], total=total, what="")
+            bar.update(tasks[stage], completed=done, total=total, what=what)
+
+        yield tell
+
+
+def _console() -> Console:
+    console = Console()
+    return console if console.is_terminal else Console(width=max(console.width, _NARROWEST))
+
+
+def show_summary(summary: Summary) -> None:
+    """Print what a run did: the cells, what could not be used, and the page to open."""
+    console = _console()
+    if not (summary.read or summary.cells_updated) and summary.unchanged:
+        console.print(f"Nothing new: {summary.unchanged} files are as they were.")
+    else:
+        console.print(
+            f"{summary.read} files read, {summary.unchanged} as they were, "
+            f"{summary.cells_updated} cells computed."
+        )
+    if summary.cells.height:
+        console.print(_cells_table(summary))
+    if summary.failures:
+        console.print(_failures_table(summary))
+    _show_remarks(console, summary)
+    if summary.exit_code == 2:
+        console.print("Nothing could be done: no file in the folder can be used.")
+    if summary.page.is_file():
+        console.print(Text("Open ").append(str(summary.page), style="bold"))
+
+
+def _show_remarks(console: Console, summary: Summary) -> None:
+    lab = summary.findings.filter(summary.findings["cell_id"].is_null())
+    for sentence in lab["sentence"]:
+        console.print(Text(f"Check: {sentence}"))
+    asked = summary.findings.filter(summary.findings["code"] == "not_in_sheet")["cell_id"]
+    if len(asked):
+        names = ", ".join(asked)
+        console.print(Text(f"Not in the cell sheet, so in mAh only: {names}."))
+    if summary.left_alone:
+        kinds = sorted({"." + name.rpartition(".")[2] for name in summary.left_alone})
+        console.print(
+            Text(f"{len(summary.left_alone)} files of other kinds left alone ({', '.join(kinds)}).")
+        )
+
+
+def _cells_table(summary: Summary) -> Table:
+    table = Table(title="Cells", title_justify="left", title_style="bold")
+    for header in ("Cell", "Kind", "Cycles", "First discharge", "Initial CE", "Mean CE",
+                   "Retention", "Interfacial resistance"):  # fmt: skip
+        left = header in {"Cell", "Kind"}
+        table.add_column(header, justify="left" if left else "right", no_wrap=header != "Kind")
+    for row in summary.cells.iter_rows(named=True):
+        retention = _percent(row["capacity_retention"])
+        if row["retention_cycle"]:
+            cycle, reference = row["retention_cycle"], row["retention_reference_cycle"]
+            retention += f" (cycle {cycle} / {reference})"
+        table.add_row(
+            Text(row["cell_id"]), row["configuration"] or "not known", str(row["cycles"]),
+            _first_capacity(row), _percent(row["initial_coulombic_efficiency"]),
+            _percent(row["mean_coulombic_efficiency"], 2), retention, _resistance(row),
+        )  # fmt: skip
+    return table
+
+
+def _first_capacity(row: dict[str, Any]) -> str:
+    ampere_hour = row["first_discharging_capacity_ah"]
+    if ampere_hour is None:
+        return "–"
+    shown = f"{1e3 * ampere_hour:.4g} mAh"
+    specific = row["first_specific_discharging_capacity_mah_per_g"]
+    if specific is None:
+        return shown
+    return f"{specific:.4g} mAh/g {row['capacity_basis'].split()[0]}"
+
+
+def _percent(fraction: float | None, digits: int = 1) -> str:
+    return "–" if fraction is None else f"{100 * fraction:.{digits}f} %"
+
+
+def _resistance(row: dict[str, Any]) -> str:
+    unit = "Ω cm²"
+    first = row["first_areal_interfacial_resistance_ohm_cm2"]
+    last = row["last_areal_interfacial_resistance_ohm_cm2"]
+    if first is None:
+        first, last = row["first_interfacial_resistance_ohm"], row["last_interfacial_resistance_ohm"]
+        unit = "Ω"
+    if first is None:
+        return "–"
+    return f"{first:.3g} → {last:.3g} {unit}"
+
+
+def _failures_table(summary: Summary) -> Table:
+    table = Table(title="Could not be used", title_justify="left", title_style="bold")
+    table.add_column("File or cell")
+    table.add_column("Why")
+    for failure in summary.failures:
+        table.add_row(Text(failure.path), Text(failure.reason))
+    return table
+
+
+def show_measurement(measurement: Measurement) -> None:
+    """Print what was read from one file."""
+    console = _console()
+    console.print(Text(f"{measurement.raw_file.path}: {measurement.format}"))
+    started = measurement.started_at
+    console.print(Text(f"started {started:%Y-%m-%d %H:%M:%S} UTC" if started else "start not known"))
+    for key, value in measurement.metadata.items():
+        console.print(Text(f"  {key}: {value}"))
+    for name, table in measurement.tables.items():
+        console.print(Text(f"{name}: {table.height} rows, {', '.join(table.columns)}"))
+    for finding in measurement.findings:
+        console.print(Text(f"{finding.level}: {finding.sentence}"))
+
+
+def show_baselines() -> None:
+    """Print the published cells of Table 1."""
+    from cellpipe.baselines import REVIEW, REVIEW_DOI, table1
+
+    table = Table(title=f"{REVIEW} (doi {REVIEW_DOI})", title_justify="left")
+    for header in ("Row", "Cell", "Anode", "Electrolyte", "Cathode", "Kind*", "Initial", "Later",
+                   "Retention"):  # fmt: skip
+        table.add_column(header)
+    for row in table1().iter_rows(named=True):
+        table.add_row(
+            str(row["row"]), row["first_author_year"], row["anode_composition"],
+            row["solid_electrolyte"], row["cathode_composition"], row["cell_kind_inferred"],
+            row["initial_text"], row["later_text"], row["retention_text"],
+        )  # fmt: skip
+    console = _console()
+    console.print(table)
+    console.print("* read off the row, not printed in the paper; '-' is as printed.")
