@@ -226,6 +226,8 @@ def test_no_file_of_another_maker_is_claimed() -> None:
         "time,box,H2O/ppm,O2/ppm,pressure/mbar\n2024-01-01 00:00:00,1,0.1,0.2,3\n",
         "Test Time / s,Current / A,Voltage / V,Step Index / 1,Record Index / 1\n0,0,3,1,1\n",
         "cell,capacity,note\nA1,3,good\n",
+        "index;test_time;step_time;step;cycle;current;voltage;charge_capacity\n0;1;1;1;1;0;3;0\n",
+        "Cycle_Index,Step_Index,Test_Time,Current,Voltage,Charge_Capacity,Charge_Time\n1,1,5,0,3,0,5\n",
         "",
         "\x00\x01\x02binary\x00",
     ],

@@ -380,6 +380,42 @@ def test_a_nested_report_with_empty_fields_in_front_is_read(tmp_path: Path) -> N
     assert recording.metadata["vendor_cycles"] == 2
 
 
+def test_a_nested_report_whose_cycles_and_steps_are_bare_numbers_is_read(tmp_path: Path) -> None:
+    lines = (
+        "Cycle ID,,,,,,,,,",
+        ",Step ID,,,,,,,,DCIR(O)",
+        ",,Record ID,Time(h:min:s.ms),Voltage(V),Current(mA),Temperature(C),Cap(mAh),Realtime,",
+        "1,,,,,,,,,",
+        ",1,,,,,,,,0.015",
+        ",,1,0:00:01.0,3.20,1000,25,1,2026-04-02 00:00:01,",
+        ",,2,0:00:02.0,3.22,1000,25.1,2,2026-04-02 00:00:02,",
+        "2,,,,,,,,,",
+        ",1,,,,,,,,0.020",
+        ",,1,0:00:01.0,3.15,-500,25.3,1,2026-04-02 00:10:01,",
+    )
+    recording = neware_csv.FORMAT.read(written(tmp_path / "a.csv", *lines))
+    found = table(recording)
+    assert found["cycle_count"].to_list() == [1, 1, 2]
+    assert found["step_count"].to_list() == [1, 1, 2]
+    assert found["record_index"].to_list() == [1, 2, 3]
+    assert found["current_ampere"].to_list() == [1, 1, -0.5]
+    assert found["temperature_t1_celsius"].to_list() == [25, 25.1, 25.3]
+
+
+def test_a_flat_report_with_letters_for_steps_and_no_signs_is_read(tmp_path: Path) -> None:
+    lines = (
+        "DateTime,Cycle ID,Step ID,Record ID,Time(h:min:s.ms),Voltage(V),Current(mA),Status,"
+        "Capacitance_Chg(mAh),Capacitance_DChg(mAh),Engy_Chg(mWh),Engy_DChg(mWh)\n"
+        "2026-01-01 00:00:00,1,1,1,0:00:00.0,3.50,1000,C,0,0,0,0\n"
+        "2026-01-01 00:00:10,1,1,2,0:00:10.0,3.60,1000,C,10,0,36,0\n"
+        "2026-01-01 00:00:20,1,2,3,0:00:00.0,3.55,1000,D,10,5,36,18"
+    )
+    found = formats.read(written(tmp_path / "a.csv", lines)).tables["timeseries"]
+    assert found["current_ampere"].to_list() == [1, 1, -1]
+    assert found["vendor_discharging_energy_wh"].to_list() == pytest.approx([0, 0, 0.018])
+    assert found["test_time_second"].to_list() == [0, 10, 10]
+
+
 def test_step_times_are_put_one_behind_the_other_where_no_test_time_is_given(
     tmp_path: Path,
 ) -> None:

@@ -55,7 +55,10 @@ _NEEDED = {
     "voltage_volt": "Voltage(V)",
     "current_ampere": "Current(A)",
 }
-_STRANGE = {"steptype", "totaltime", "cumulativetime"}  # Neware's
+_STRANGE = {
+    *("steptype", "totaltime", "cumulativetime"),  # Neware's
+    *("chargetime", "dischargetime", "vmaxoncycle"),  # Arbin's tables of cycles and of steps
+}
 
 
 def known(fields: Sequence[str]) -> int:
@@ -64,12 +67,11 @@ def known(fields: Sequence[str]) -> int:
         return 0  # the Battery Data Format's "Current / A"
     found = recognised(fields, QUANTITIES)
     names = {normalised(split_header(field)[0]) for field in fields}
-    steps = {"step_id", "step_time_second"} & found.keys()
     counted = {"record_index", "vendor_charging_capacity_ah"} & found.keys()
-    if "testtime" not in names or names & _STRANGE or not steps or not counted:
+    if "testtime" not in names or "step_id" not in found or names & _STRANGE or not counted:
         return 0
     if not {"voltage_volt", "current_ampere"} & found.keys():
-        return 0
+        return 0  # one of them is enough to be known as Arbin's and told what is missing
     return sum(2 if unit_is_known else 1 for unit_is_known in found.values())
 
 

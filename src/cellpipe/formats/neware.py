@@ -54,9 +54,10 @@ QUANTITIES = (
     Quantity("voltage_volt", ("Voltage", "Vol", "Volt", "电压"), VOLT, bare=None),
     Quantity("current_ampere", ("Current", "Cur", "Curr", "电流"), AMPERE, bare=None),
     Quantity("vendor_charging_capacity_ah", ("Chg. Cap.", "Charge Capacity", "Cap_Chg",
-             "Capacitance_Chg", "Charge Cap.", "充电容量"), AMPERE_HOUR, bare=None),
+             "Capacitance_Chg", "Charge Cap.", "Capacity_Chg", "充电容量"), AMPERE_HOUR, bare=None),
     Quantity("vendor_discharging_capacity_ah", ("DChg. Cap.", "Discharge Capacity", "Cap_DChg",
-             "Capacitance_DChg", "Discharge Cap.", "放电容量"), AMPERE_HOUR, bare=None),
+             "Capacitance_DChg", "Discharge Cap.", "Capacity_DChg", "放电容量"),
+             AMPERE_HOUR, bare=None),
     Quantity("vendor_charging_energy_wh", ("Chg. Energy", "Charge Energy", "Engy_Chg",
              "充电能量"), WATT_HOUR, bare=None),
     Quantity("vendor_discharging_energy_wh", ("DChg. Energy", "Discharge Energy", "Engy_DChg",
@@ -82,7 +83,7 @@ _PARTS = (
     ("capacity_ah", "vendor_charging_capacity_ah", "vendor_discharging_capacity_ah"),
     ("energy_wh", "vendor_charging_energy_wh", "vendor_discharging_energy_wh"),
 )
-_DISCHARGE = r"(?i)d-?chg|discharge|dis|放"
+_DISCHARGE = r"(?i)d-?chg|dis|放|^d$"
 
 
 def meanings(fields: Sequence[str]) -> dict[str, bool]:

@@ -8,6 +8,7 @@ hold no record, are known and refused.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from cellpipe.domain import Recording
@@ -30,8 +31,8 @@ def read(path: Path) -> Recording:
     """
     top = delimited.claimed_header(path, neware_layers.known)
     header = delimited.claimed_header(path, neware.known)
-    if header is None or (top is not None and top.line < header.line):
-        return _nested(path, top)
+    if header is None or not header.fields[0] or (top is not None and top.line < header.line):
+        return _nested(path, top or header)
     names = delimited.unique(header.fields)
     found = neware.columns_in(names)
     body = delimited.body(path, header)
@@ -44,15 +45,14 @@ def read(path: Path) -> Recording:
 def _nested(path: Path, top: delimited.Header | None) -> Recording:
     if top is None:
         raise _without_records("no header line of Neware's")
-    body = delimited.body(path, top)
+    body = delimited.body(path, replace(top, line=-1))  # the headers are among the lines
     head = body.content[: 1 << 16].decode(errors="replace").split("\n")
-    lines = [top.fields, *(delimited.split(line, top.separator)[1] for line in head)]
+    lines = [delimited.split(line, top.separator)[1] for line in head]
     found = neware_layers.levels(lines)
     if "record" not in {one.kind for one in found}:
         raise _without_records(f"a table of {found[0].kind}s")
-    content = top.separator.join(top.fields).encode() + b"\n" + body.content
     names = [f"c{place}" for place in range(sum(one.indent + len(one.names) for one in found))]
-    text = delimited.text_frame(content, top.separator, names)
+    text = delimited.text_frame(body.content, top.separator, names)
     frame = neware_layers.records(text, found)
     cycles = neware_layers.cycles(text, found)
     return neware.recorded(frame, neware.columns_in(frame.columns), cycles, body.findings)

@@ -8,7 +8,7 @@ a loop over the lines: a record gets the last cycle and the last step above it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,7 +18,8 @@ from cellpipe.formats import delimited, neware
 from cellpipe.formats.dialect import matches
 
 Kind = Literal["cycle", "step", "record"]
-_OWN = {"cycle": ("cycle_count",), "step": ("step_id", "step_count", "step_type")}
+_STEPS = ("step_id", "step_count")
+_OWN = {"cycle": ("cycle_count",), "step": (*_STEPS, "step_type")}
 _AMOUNTS = {"vendor_charging_capacity_ah", "vendor_discharging_capacity_ah"}
 _HEADER_LINES = 12
 
@@ -41,10 +42,19 @@ def level(fields: Sequence[str]) -> Level | None:
         return Level("record", indent, names)
     if "voltage_volt" in found or not names or names[0][:1].isdigit():
         return None
-    first = neware.meanings(names[:3]).keys()
-    if first & {"step_id", "step_count"} and found.keys() & {"step_type", "step_time_second"}:
+    return _parent(indent, names, found)
+
+
+def _parent(indent: int, names: tuple[str, ...], found: Mapping[str, bool]) -> Level | None:
+    first, near = neware.meanings(names[:1]).keys(), neware.meanings(names[:3]).keys()
+    if not first & {"cycle_count", *_STEPS}:
+        return None
+    described = found.keys() & {"step_type", "step_time_second"} or (indent and first & {*_STEPS})
+    if near & {*_STEPS} and described:
         return Level("step", indent, names)
-    if "cycle_count" in first and (_AMOUNTS & found.keys() or _has_efficiency(names)):
+    if "cycle_count" in first and (
+        _AMOUNTS & found.keys() or _has_efficiency(names) or len(names) == 1
+    ):
         return Level("cycle", indent, names)
     return None
 

@@ -100,7 +100,8 @@ def fit_grid(fits: pl.DataFrame, growth: pl.DataFrame) -> Grid:
         Shown("Identifiable", "sure", text, text=True),
         Shown("Residual (%)", "relative_residual", _bare_percent),
     ]
-    return folded(grid(table, columns, "No circuit was fitted."), 14, 7)
+    sizes = table.group_by("spectrum", maintain_order=True).len()["len"].to_list() or [0]
+    return folded(grid(table, columns, "No circuit was fitted."), sum(sizes[:1]), sizes[-1])
 
 
 def comparison_grid(comparison: pl.DataFrame, baselines: pl.DataFrame) -> Grid:

@@ -98,7 +98,9 @@ def _draw_points(axes: Axes, points: pl.DataFrame, column: str) -> None:
             color=BLUE,
             mfc=fill,
         )
-    if column != "root_hours":
+    if column == "root_hours":
+        axes.set_xlim(left=0)
+    else:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=(1, 2, 5, 10)))
 
 

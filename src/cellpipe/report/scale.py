@@ -8,6 +8,11 @@ import polars as pl
 
 from cellpipe.domain import Cell
 
+MASS_FIELDS = {
+    "cathode active mass": "cathode_active_mass_mg",
+    "anode active mass": "anode_active_mass_mg",
+}
+
 
 @dataclass(frozen=True)
 class CapacityScale:
@@ -42,11 +47,9 @@ def capacity_scale(cell: Cell, *tables: pl.DataFrame) -> CapacityScale:
 
 def active_mass_mg(cell: Cell, basis: str | None) -> float | None:
     """Give the mass that a basis names."""
-    masses = {
-        "cathode active mass": cell.cathode_active_mass_mg,
-        "anode active mass": cell.anode_active_mass_mg,
-    }
-    return masses.get(basis or "")
+    field = MASS_FIELDS.get(basis or "")
+    mass: float | None = getattr(cell, field) if field else None
+    return mass
 
 
 def _basis(*tables: pl.DataFrame) -> str | None:

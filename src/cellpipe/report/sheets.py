@@ -43,6 +43,8 @@ class Book:
         key = (number, *marks)
         if key not in self.formats:
             look: dict[str, object] = {"font_name": "Arial", "font_size": 10, "num_format": number}
+            if number == TEXT:
+                look["indent"] = 1
             for mark in marks:
                 look |= _MARKS[mark]
             self.formats[key] = self.workbook.add_format(look)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
@@ -9,7 +10,7 @@ import polars as pl
 from cellpipe.domain import Cell
 from cellpipe.report import cycle_sheet as letters
 from cellpipe.report.cell_tables import SHEET_FIELDS
-from cellpipe.report.scale import active_mass_mg
+from cellpipe.report.scale import MASS_FIELDS
 from cellpipe.report.sheets import FIXED_0, FIXED_2, FIXED_3, FIXED_4, HEAD, PERCENT, TEXT, Book, live, write_value
 from cellpipe.report.wording import KindWords
 
@@ -22,9 +23,10 @@ _AREAL = "areal_discharging_capacity_mah_per_cm2"
 
 def write_summary(
     book: Book, cell: Cell, summary: pl.DataFrame, cycles: pl.DataFrame, words: KindWords
-) -> int:
-    """Write the sheet and define the names that formulas use; give the first free row."""
+) -> None:
+    """Write the sheet, and give mass and area the names that formulas use."""
     sheet = book.workbook.add_worksheet("Summary")
+    sheet.set_default_row(15.75)
     for place, width in enumerate((36, 30, 10, 58)):
         sheet.set_column(place, place, width)
     sheet.hide_gridlines(2)
@@ -32,16 +34,13 @@ def write_summary(
     note = "Blue numbers are inputs from the cell sheet; change one and the formulas follow."
     sheet.write_string(1, 0, note, book.style(TEXT, "soft"))
     row = _write_heads(book, sheet, 3, ("Cell sheet", "Value", "Unit", "Remark"))
-    row = _write_inputs(book, sheet, row, cell)
-    row = _write_names(book, sheet, row, cell, cycles)
+    row = _write_inputs(book, sheet, row, cell, _names(cycles))
     row = _write_heads(book, sheet, row + 1, ("Numbers", "Value", "Unit", "Basis"))
-    for line in _numbers(summary, cycles, words):
-        _write_line(book, sheet, row, line)
-        row += 1
+    for place, line in enumerate(_numbers(summary, cycles, words)):
+        _write_line(book, sheet, row + place, line)
     sheet.set_landscape()
     sheet.set_paper(9)
-    sheet.fit_to_pages(1, 0)
-    return row
+    sheet.fit_to_pages(1, 1)
 
 
 def _write_heads(book: Book, sheet: Any, row: int, heads: tuple[str, ...]) -> int:  # noqa: ANN401
@@ -50,32 +49,29 @@ def _write_heads(book: Book, sheet: Any, row: int, heads: tuple[str, ...]) -> in
     return row + 1
 
 
-def _write_inputs(book: Book, sheet: Any, row: int, cell: Cell) -> int:  # noqa: ANN401
-    for name, field, unit in SHEET_FIELDS:
+def _names(cycles: pl.DataFrame) -> dict[str, str]:
+    """Name of the area, and of the mass that the cycles' specific capacities are per."""
+    bases = cycles["capacity_basis"].drop_nulls().to_list()
+    mass = MASS_FIELDS.get(bases[0]) if bases else None
+    return {"area_cm2": letters.AREA_NAME} | ({mass: letters.MASS_NAME} if mass else {})
+
+
+def _write_inputs(
+    book: Book, sheet: Any, row: int, cell: Cell, names: Mapping[str, str]  # noqa: ANN401
+) -> int:  # fmt: skip
+    for label, field, unit in SHEET_FIELDS:
         value = getattr(cell, field)
-        source = cell.inferred.get(field)
         if value in {None, ()}:
             continue
         if isinstance(value, tuple):
             value = ", ".join(value)
-        _write_line(book, sheet, row, (name, value, unit, f"inferred: {source}" if source else "", ""))
+        source = cell.inferred.get(field)
+        remarks = [f"inferred: {source}"] if source else []
+        if field in names:
+            book.workbook.define_name(names[field], f"=Summary!$B${row + 1}")
+            remarks.append(f"called {names[field]} in formulas")
+        _write_line(book, sheet, row, (label, value, unit, "; ".join(remarks), ""))
         row += 1
-    return row
-
-
-def _write_names(book: Book, sheet: Any, row: int, cell: Cell, cycles: pl.DataFrame) -> int:  # noqa: ANN401
-    """Give mass and area their names; a cell that has neither gets no name."""
-    bases = cycles["capacity_basis"].drop_nulls().to_list()
-    basis = bases[0] if bases else ""
-    named = (
-        (letters.MASS_NAME, active_mass_mg(cell, basis), "mg", f"{basis}, behind all mAh/g"),
-        (letters.AREA_NAME, cell.area_cm2, "cm²", "behind all mAh/cm²"),
-    )
-    for name, value, unit, remark in named:
-        if value:
-            _write_line(book, sheet, row, (name, value, unit, remark, ""))
-            book.workbook.define_name(name, f"=Summary!$B${row + 1}")
-            row += 1
     return row
 
 

@@ -47,10 +47,10 @@ def cell_workbook(
     workbook.set_properties({"title": cell.cell_id[:200], "created": _CREATED})
     book = Book(workbook)
     words = kind_words(cell)
-    free_row = write_summary(book, cell, tables["cells"], tables["cycles"], words)
+    write_summary(book, cell, tables["cells"], tables["cycles"], words)
     for name, columns, absent in _sheets(cell, tables, files, version):
         write_sheet(book, name, columns, absent)
-    insert_charts(book, tables, words, free_row)
+    insert_charts(book, tables, words)
     workbook.close()
     return content.getvalue()
 

@@ -23,20 +23,20 @@ _AXIS = {
 
 
 def insert_charts(
-    book: Book, tables: Mapping[str, pl.DataFrame], words: KindWords, free_row: int
+    book: Book, tables: Mapping[str, pl.DataFrame], words: KindWords
 ) -> None:
-    """Put the charts for which there is data below the summary."""
+    """Put the charts for which there is data beside the summary."""
     sheet = book.workbook.get_worksheet_by_name("Summary")
     charts = [
         _cycling_chart(book, tables["cycles"], words),
         _nyquist_chart(book, tables["impedance"]),
         _resistance_chart(book, tables["interfacial_resistance"]),
     ]
-    row = free_row + 1
+    row = 0
     for chart, description in (pair for pair in charts if pair is not None):
         chart.set_size({"width": _WIDTH, "height": _HEIGHT})
-        sheet.insert_chart(row, 0, chart, {"description": description})
-        row += 20
+        sheet.insert_chart(row, 5, chart, {"description": description, "object_position": 3})
+        row += 19
 
 
 def _series(sheet: str, rows: tuple[int, int], x: int, y: int, **look: Any) -> dict[str, Any]:  # noqa: ANN401
@@ -48,10 +48,10 @@ def _series(sheet: str, rows: tuple[int, int], x: int, y: int, **look: Any) -> d
     }
 
 
-def _marks(shape: str, colour: str) -> dict[str, Any]:
+def _marks(shape: str, colour: str, size: int = 5) -> dict[str, Any]:
     return {
         "marker": {
-            "type": shape, "size": 5, "border": {"color": colour}, "fill": {"color": colour},
+            "type": shape, "size": size, "border": {"color": colour}, "fill": {"color": colour},
         },
         "line": {"none": True},
     }  # fmt: skip
@@ -66,11 +66,10 @@ def _cycling_chart(
     columns, unit = ((4, 5), "mAh/g") if specific else ((2, 3), "mAh")
     rows = (1, cycles.height)
     chart = book.workbook.add_chart({"type": "scatter"})
-    halves = zip(
-        columns, (words.charge, words.discharge), ("square", "circle"), (ORANGE, BLUE), strict=True
-    )
-    for column, name, shape, colour in halves:
-        chart.add_series(_series("Cycles", rows, 0, column, name=name, **_marks(shape, colour)))
+    looks = (("x", ORANGE, 6), ("circle", BLUE, 4))
+    halves = zip(columns, (words.charge, words.discharge), looks, strict=True)
+    for column, name, (shape, colour, size) in halves:
+        chart.add_series(_series("Cycles", rows, 0, column, name=name, **_marks(shape, colour, size)))
     chart.set_title({"name": "Capacity and Coulombic efficiency", "name_font": {"size": 12}})
     chart.set_x_axis({"name": "Cycle", "min": 0, **_AXIS})
     chart.set_y_axis({"name": f"Capacity ({unit})", "min": 0, **_AXIS})

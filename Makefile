@@ -1,0 +1,52 @@
+# Two commands for a newcomer: `make demo` and `make test`. Both set up what they need, once.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/ready
+UV     := 0.13.9
+FILES  := src flows tests sample_data benchmarks docs
+
+.PHONY: demo test check style types current setup lock bench clean
+
+demo: $(READY)            ## run the main job on the sample lab
+	@$(BIN)/cellpipe process sample_data --out results/demo; code=$$?; \
+	  if [ $$code -eq 1 ]; then echo "Two files of the sample lab are bad on purpose; everything else was used."; \
+	  else exit $$code; fi
+
+test: $(READY)            ## run the tests
+	$(BIN)/python -m pytest -n 2
+
+check: style types current test  ## everything that must hold before a change lands
+
+style: $(READY)
+	$(BIN)/ruff format --check $(FILES)
+	$(BIN)/ruff check $(FILES)
+
+types: $(READY)
+	$(BIN)/mypy
+
+current: $(READY)         ## generated pages and the sample lab are what their scripts make
+	$(BIN)/python docs/generate.py --check
+	$(BIN)/python sample_data/make.py --check
+
+setup: $(READY)
+
+# uv installs the locked packages several times faster than pip; where it can't, pip does.
+$(READY): requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "cellpipe needs Python 3.11 or newer; set PYTHON=")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet uv==$(UV) || true
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode -r requirements.lock \
+	  || $(BIN)/python -m pip install --quiet -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	touch $(READY)
+
+lock:                     ## settle the versions anew
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \
+	  --no-annotate --upgrade --group dev pyproject.toml -o requirements.lock
+
+bench: $(READY)           ## measure, and write docs/benchmarks.md
+	$(BIN)/python benchmarks/pipeline.py
+
+clean:
+	rm -rf $(VENV) results .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,156 @@
+"""A Prefect server for a run: the one that PREFECT_API_URL names, or a local one.
+
+A local server is started on loopback with its database in ``RESULTS/prefect``, waited for, and
+stopped once its records are written. Prefect's ephemeral mode is never used: it loses task runs.
+Nothing here imports Prefect, for Prefect reads these settings when it is imported.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cellpipe.errors import ServerError
+
+QUIET = {  # nothing leaves the machine, from the client or the server
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "DO_NOT_TRACK": "1",
+    "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+    "PREFECT_LOGGING_LEVEL": "WARNING",
+    "PREFECT_CLI_PROMPT": "false",
+}
+KEPT_RECORDS = {  # with the defaults a busy server drops task runs
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "500",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_READ_BATCH_SIZE": "500",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
+    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_BATCH_SIZE": "1000",
+    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_READ_BATCH_SIZE": "500",
+    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_FLUSH_INTERVAL": "2",
+    "PREFECT_SERVER_SERVICES_TRIGGERS_READ_BATCH_SIZE": "500",
+}
+_START_SECONDS = 180.0
+_RECORD_SECONDS = 120.0
+
+
+@contextmanager
+def server_for(out: Path) -> Iterator[str]:
+    """Give the API address of a server that answers; stop it afterwards if it was started here.
+
+    Raises
+    ------
+    ServerError
+        If the named server does not answer, or a local one does not start.
+
+    """
+    os.environ.update(QUIET)
+    named = os.environ.get("PREFECT_API_URL")
+    if named:
+        if not _answers(named):
+            raise ServerError(
+                f"no answer from {named}", expected="the Prefect server that PREFECT_API_URL names",
+                remedy="start it with prefect server start, or unset PREFECT_API_URL",
+            )  # fmt: skip
+        yield named
+        return
+    with _local_server(out) as url:
+        os.environ["PREFECT_API_URL"] = url
+        try:
+            yield url
+        finally:
+            del os.environ["PREFECT_API_URL"]
+
+
+@contextmanager
+def _local_server(out: Path) -> Iterator[str]:
+    home = out.resolve() / "prefect"
+    home.mkdir(parents=True, exist_ok=True)
+    os.environ["PREFECT_HOME"] = str(home)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    url = f"http://127.0.0.1:{port}/api"
+    settings = {**os.environ, **KEPT_RECORDS, "PREFECT_SERVER_UI_API_URL": url}
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1",
+               "--port", str(port)]  # fmt: skip
+    with (home / "server.log").open("ab") as log:
+        process = subprocess.Popen(
+            command, env=settings, stdout=log, stderr=log, stdin=subprocess.DEVNULL
+        )
+        try:
+            _wait_for(process, url, home / "server.log")
+            yield url
+        finally:
+            _stop(process)
+
+
+def _wait_for(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline:
+        if _answers(url):
+            return
+        if process.poll() is not None:
+            break
+        time.sleep(0.2)
+    raise ServerError(
+        "a Prefect server that does not start", expected=f"an answer from {url}",
+        remedy="see the log for the reason", file=log,
+    )  # fmt: skip
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.send_signal(signal.SIGINT if os.name == "posix" else signal.SIGTERM)
+    try:
+        process.wait(timeout=20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{url}/health", timeout=5) as answer:  # noqa: S310 - http only
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError, ValueError):
+        return False
+
+
+def wait_until_recorded(url: str, flow_run_id: str, tasks: int) -> int:
+    """Wait until the server has recorded so many finished task runs of a flow run.
+
+    Returns
+    -------
+    How many it has recorded; fewer than ``tasks`` only if it did not come to it in two minutes.
+
+    """
+    wanted = {
+        "flow_runs": {"id": {"any_": [flow_run_id]}},
+        "task_runs": {"state": {"type": {"any_": ["COMPLETED", "FAILED", "CRASHED"]}}},
+    }
+    deadline = time.monotonic() + _RECORD_SECONDS
+    recorded = _count(url, wanted)
+    while recorded < tasks and time.monotonic() < deadline:
+        time.sleep(0.3)
+        recorded = _count(url, wanted)
+    return recorded
+
+
+def _count(url: str, wanted: dict[str, object]) -> int:
+    request = urllib.request.Request(  # noqa: S310 - http only
+        f"{url}/task_runs/count", json.dumps(wanted).encode(), {"Content-Type": "application/json"}
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - http only
+            return int(json.load(answer))
+    except (urllib.error.URLError, OSError, ValueError):
+        return 0

@@ -1,0 +1,173 @@
+"""The index of a lab: all cells in one table, replicates, Table 1, and what could not be used."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from importlib import resources
+from typing import Any
+
+import polars as pl
+
+from cellpipe.report.grid import Grid
+from cellpipe.report.key_numbers import first_to_last
+from cellpipe.report.names import file_name
+from cellpipe.report.page import template
+from cellpipe.report.replicates import replicate_grid
+from cellpipe.report.sparkline import sparkline
+from cellpipe.report.wording import NOTHING, fixed, number, percent
+
+Row = dict[str, Any]
+
+_CAPACITIES = (
+    ("first_specific_discharging_capacity_mah_per_g", 1.0, "mAh/g"),
+    ("first_areal_discharging_capacity_mah_per_cm2", 1.0, "mAh/cm²"),
+    ("first_discharging_capacity_ah", 1e3, "mAh"),
+)
+
+
+def index_page(
+    cells: pl.DataFrame,
+    comparison: pl.DataFrame,
+    cycles: pl.DataFrame,
+    files: pl.DataFrame,
+    findings: pl.DataFrame,
+    *,
+    version: str,
+) -> str:
+    """Write the index; it works without its script, which only sorts and filters."""
+    script = (resources.files("cellpipe.report") / "templates" / "index.js").read_text("utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    serious = findings.filter(pl.col("level") != "info")
+    checks = dict(serious.group_by("cell_id").len().iter_rows())
+    curves = cycles.sort("cycle").partition_by("cell_id", as_dict=True)
+    rows = [
+        cell_row(row, checks.get(row["cell_id"], 0), curves.get((row["cell_id"],)))
+        for row in cells.sort("cell_id").to_dicts()
+    ]
+    return template("index.html.j2").render(
+        script=script,
+        script_hash=f"sha256-{digest}",
+        rows=rows,
+        groups=replicate_grid(cells, cycles),
+        comparison=comparison_matrix(comparison),
+        lab_findings=serious.filter(pl.col("cell_id").is_null()).to_dicts(),
+        unusable=files.filter(pl.col("status") == "set aside").sort("path").to_dicts(),
+        missing=missing_grid(cells),
+        used_files=files.filter(pl.col("status") == "used").height,
+        version=version,
+    )
+
+
+def cell_row(row: Row, checks: int, cycles: pl.DataFrame | None) -> Row:
+    """Give what the index shows of a cell: texts, and the numbers that they are sorted by."""
+    capacity, unit, basis = _first_capacity(row)
+    resistance, resistance_unit = first_to_last(row)
+    areal = row["last_areal_interfacial_resistance_ohm_cm2"]
+    return {
+        "cell_id": row["cell_id"],
+        "name": file_name(row["cell_id"]),
+        "kind": row["configuration"] or "not known",
+        "group": row["group"] or "",
+        "cycles": row["cycles"],
+        "capacity": (number(capacity, 4), capacity),
+        "capacity_unit": f"{unit}, per {basis}" if basis else unit,
+        "initial": (percent(row["initial_coulombic_efficiency"]), row["initial_coulombic_efficiency"]),
+        "mean": (percent(row["mean_coulombic_efficiency"], 2), row["mean_coulombic_efficiency"]),
+        "retention": (percent(row["capacity_retention"]), row["capacity_retention"]),
+        "retention_at": _retention_at(row),
+        "resistance": (resistance, row["last_interfacial_resistance_ohm"] if areal is None else areal),
+        "resistance_unit": resistance_unit,
+        "spark": _spark(cycles),
+        "checks": checks,
+    }
+
+
+def _first_capacity(row: Row) -> tuple[float | None, str, str]:
+    """Give the first discharge on the best basis there is: mass, else area, else none."""
+    for column, factor, unit in _CAPACITIES:
+        if row[column] is not None:
+            basis = row["capacity_basis"] if unit == "mAh/g" else ""
+            return factor * row[column], unit, basis or ""
+    return None, "", ""
+
+
+def _retention_at(row: Row) -> str:
+    if row["retention_cycle"] is None:
+        return ""
+    return f"cycle {row['retention_cycle']} over {row['retention_reference_cycle']}"
+
+
+def _spark(cycles: pl.DataFrame | None) -> str:
+    if cycles is None:
+        return ""
+    known = cycles.filter("complete").drop_nulls("discharging_capacity_ah")
+    if known.is_empty():
+        return ""
+    first, last = known["cycle"][0], known["cycle"][-1]
+    label = f"Discharge capacity, cycles {first} to {last}, from zero"
+    return sparkline(
+        known["cycle"].to_numpy(), known["discharging_capacity_ah"].to_numpy(), label
+    )
+
+
+def comparison_matrix(comparison: pl.DataFrame) -> Grid:
+    """Give retention of each cell beside that of each published cell, at the same cycle."""
+    rows = comparison.filter("comparable").drop_nulls(("cell_retention", "cycle"))
+    published = rows.select("row", "first_author_year").unique().sort("row")
+    body = []
+    for (cell_id,), own in rows.sort("cell_id").group_by("cell_id", maintain_order=True):
+        beside = {row["row"]: row for row in own.to_dicts()}
+        texts = (_beside(beside.get(number)) for number in published["row"].to_list())
+        body.append((str(cell_id), *texts))
+    heads = ("Cell", *(f"{name} (row {n})" for n, name in published.iter_rows()))
+    absent = "No cell can be compared with a row of Table 1 yet."
+    return Grid(heads if body else (), tuple(body), frozenset({0}), absent=absent)
+
+
+def _beside(row: Row | None) -> str:
+    if row is None:
+        return NOTHING
+    low, high = row["baseline_retention_low"], row["baseline_retention_high"]
+    printed = row["baseline_retention_printed"]
+    if printed is not None and not row["interpolated"]:
+        low = high = printed
+    if low is None or high is None:
+        return NOTHING
+    ends = [fixed(100 * value, 1) for value in (low, high)]
+    published = ends[0] if ends[0] == ends[1] else f"{ends[0]}–{ends[1]}"
+    return f"{fixed(100 * row['cell_retention'], 1)} / {published} @{row['cycle']}"
+
+
+def missing_grid(cells: pl.DataFrame) -> Grid:
+    """Say of each cell what a complete row in the cell sheet would add."""
+    body = []
+    for row in cells.sort("cell_id").to_dicts():
+        wanted = _wanted(row)
+        if wanted:
+            in_sheet = "incomplete row" if row["in_sheet"] else "no row"
+            body.append((row["cell_id"], in_sheet, "; ".join(wanted)))
+    heads = ("Cell", "In the cell sheet", "What it would add")
+    return Grid(
+        heads if body else (),
+        tuple(body),
+        frozenset({0, 1, 2}),
+        absent="The cell sheet has all that the numbers need.",
+    )
+
+
+def _wanted(row: Row) -> list[str]:
+    wanted = []
+    if row["configuration"] is None:
+        wanted.append("full or half: Coulombic efficiency and the comparison with Table 1")
+    cycled = row["first_discharging_capacity_ah"] is not None
+    if cycled and row["first_specific_discharging_capacity_mah_per_g"] is None:
+        wanted.append("active mass: mAh/g")
+    no_area = cycled and row["first_areal_discharging_capacity_mah_per_cm2"] is None
+    ohm_only = (
+        row["last_interfacial_resistance_ohm"] is not None
+        and row["last_areal_interfacial_resistance_ohm_cm2"] is None
+    )
+    if no_area or ohm_only:
+        wanted.append("area: mAh/cm² and Ω cm²")
+    return wanted

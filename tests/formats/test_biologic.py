@@ -1,0 +1,171 @@
+"""EC-Lab's own text export is the truth for every .mpr of which there is one."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+import cellpipe
+from cellpipe.errors import DamagedFileError
+
+SAMPLE = Path(__file__).parents[2] / "sample_data"
+PRINTED = 2e-6  # what EC-Lab prints of a float32 agrees with it to this much of the largest value
+EDITED = "mpt/yadg__extract_cp.mpt"  # part of its <Ewe> is 0.0: see the corpus's notes
+
+
+def pairs(real_data: Path) -> list[tuple[Path, Path]]:
+    with (real_data / "ORACLE_PAIRS.tsv").open(encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream, delimiter="\t"))
+    return [
+        (real_data / row["file"], real_data / row["oracle"])
+        for row in rows
+        if row["oracle"].startswith("mpt/") and row["oracle"] != EDITED
+    ]
+
+
+def differences(one: pl.DataFrame, other: pl.DataFrame) -> dict[str, float]:
+    found = {}
+    for column in set(one.columns) & set(other.columns):
+        if not one[column].dtype.is_numeric():
+            continue
+        a, b = one[column].cast(pl.Float64).to_numpy(), other[column].cast(pl.Float64).to_numpy()
+        known = np.isfinite(a) & np.isfinite(b)
+        largest = max(float(np.abs(b[known]).max(initial=0)), 1e-12)
+        found[column] = float(np.abs(a - b)[known].max(initial=0)) / largest
+    return found
+
+
+def test_every_mpr_agrees_with_ec_labs_own_export_to_print_precision(real_data: Path) -> None:
+    compared = 0
+    for binary, text in pairs(real_data):
+        one, other = cellpipe.read(binary), cellpipe.read(text)
+        assert set(one.tables) == set(other.tables), binary.name
+        for name, table in one.tables.items():
+            assert table.height == other.tables[name].height, binary.name
+            worst = differences(table, other.tables[name])
+            assert max(worst.values(), default=0) < PRINTED, (binary.name, worst)
+        if one.started_at and other.started_at:
+            assert abs((one.started_at - other.started_at).total_seconds()) < 0.01
+        compared += 1
+    assert compared >= 38
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "table"),
+    [
+        ("mpr/aurora__test_C01.mpr", 18001, "timeseries"),
+        ("mpr/cellpy__biol.mpr", 23561, "timeseries"),
+        ("mpr/scibatt__biologic.mpr", 286791, "timeseries"),
+        ("mpr/nomadhzb__kmc3_biologic_CA_example.mpr", 600, "timeseries"),
+        ("mpr/dgpost__peis_multiple_data.mpr", 192, "impedance"),
+        ("mpr/yadg__mb.mpr", 1588, "timeseries"),
+    ],
+)
+def test_row_counts_are_those_that_the_origins_own_tests_state(
+    real_data: Path, name: str, rows: int, table: str
+) -> None:
+    assert cellpipe.read(real_data / name).tables[table].height == rows
+
+
+def test_values_are_those_that_the_origins_own_tests_state(real_data: Path) -> None:
+    kmc3 = cellpipe.read(real_data / "mpr/nomadhzb__kmc3_biologic_CA_example.mpr")
+    table = kmc3.tables["timeseries"]
+    assert table["current_ampere"][0] == pytest.approx(-1.84409e-3, rel=1e-5)
+    assert table["voltage_volt"][2] == pytest.approx(-0.44958, abs=1e-5)
+    bcs = cellpipe.read(real_data / "mpt/pyprobe__Sample_data_biologic_CA1.txt")
+    last = bcs.tables["timeseries"].row(-1, named=True)
+    assert last["test_time_second"] == pytest.approx(139.524007)
+    assert last["current_ampere"] == pytest.approx(-0.899826e-3 * 1e3, rel=1e-5)
+    assert last["voltage_volt"] == pytest.approx(3.4854481)
+    assert last["temperature_t1_celsius"] == pytest.approx(23.029291)
+
+
+def test_columns_that_galvani_does_not_know_are_read(real_data: Path) -> None:
+    for name in ("yadg__cv.issue_149", "nomadhzb__PEIS_nesd", "echemistpy__A_ZMO_D_C03"):
+        assert cellpipe.read(real_data / f"mpr/{name}.mpr").tables["timeseries"].height > 200
+
+
+def test_spectra_in_one_file_are_told_apart(real_data: Path) -> None:
+    for name, spectra in (
+        ("mpr/yadg__geis.mpr", 61),
+        ("mpr/yadg__vsp_peis_with.mpr", 32),
+        ("mpr/dgpost__peis_multiple_data.mpr", 3),
+        ("mpr/nomadhzb__PEIS_nesd.mpr", 10),
+    ):
+        impedance = cellpipe.read(real_data / name).tables["impedance"]
+        assert impedance["spectrum"].n_unique() == spectra, name
+        assert (impedance["frequency_hertz"] > 0).all()
+
+
+def test_impedance_inside_modulo_bat_is_found_where_only_modulus_and_phase_are_stored(
+    real_data: Path,
+) -> None:
+    binary = cellpipe.read(real_data / "mpr/yadg__mb.mpr").tables["impedance"]
+    text = cellpipe.read(real_data / "mpt/yadg__mb.mpt").tables["impedance"]
+    assert max(differences(binary, text).values()) < PRINTED
+
+
+def test_a_file_without_a_log_says_that_its_start_is_known_to_the_day(real_data: Path) -> None:
+    measurement = cellpipe.read(real_data / "mpr/yadg__gcpl.pr_182.2.mpr")
+    assert "start_known_to_the_day" in {f.code for f in measurement.findings}
+
+
+def test_a_technique_that_recorded_nothing_is_whole_and_empty(real_data: Path) -> None:
+    measurement = cellpipe.read(real_data / "mpr/yadg__wait.mpr")
+    assert measurement.tables["timeseries"].height == 0
+    assert "no_record" in {f.code for f in measurement.findings}
+
+
+def test_an_unknown_column_costs_that_column_and_not_the_file(tmp_path: Path) -> None:
+    source = (SAMPLE / "biologic_mpr/SSB-01_02_GCPL_C01.mpr").read_bytes()
+    ids = b"\x04\x00\x07\x00\x0d\x00"  # time/s, dq, (Q-Qo)
+    assert source.count(ids) == 1
+    path = tmp_path / "strange.mpr"
+    path.write_bytes(source.replace(ids, b"\x04\x00\x07\x00\xe7\x03"))
+    measurement = cellpipe.read(path)
+    whole = cellpipe.read(SAMPLE / "biologic_mpr/SSB-01_02_GCPL_C01.mpr")
+    assert "999" in next(f for f in measurement.findings if f.code == "unknown_column").sentence
+    assert measurement.tables["timeseries"]["voltage_volt"].equals(
+        whole.tables["timeseries"]["voltage_volt"]
+    )
+
+
+def test_an_mpr_cut_off_anywhere_is_refused_or_read_to_its_last_whole_module(
+    tmp_path: Path,
+) -> None:
+    source = (SAMPLE / "biologic_mpr/SSB-01_03_PEIS_C01.mpr").read_bytes()
+    for share in (0.02, 0.1, 0.3, 0.5, 0.7):
+        path = tmp_path / "cut.mpr"
+        path.write_bytes(source[: int(share * len(source))])
+        with pytest.raises(DamagedFileError, match="remedy"):
+            cellpipe.read(path)
+
+
+def test_a_decimal_comma_is_read_as_a_decimal_comma(tmp_path: Path) -> None:
+    comma = SAMPLE / "biologic_mpt/SSB-02_01_GCPL_C02.mpt"
+    point = tmp_path / "point.mpt"
+    point.write_bytes(comma.read_bytes().replace(b",", b"."))
+    one, other = cellpipe.read(comma), cellpipe.read(point)
+    assert max(differences(one.tables["timeseries"], other.tables["timeseries"]).values()) == 0
+
+
+def test_a_text_file_that_ends_within_a_line_loses_that_line_and_says_so(tmp_path: Path) -> None:
+    source = SAMPLE / "biologic_mpt/SSB-02_01_GCPL_C02.mpt"
+    content = source.read_bytes()
+    path = tmp_path / "cut.mpt"
+    path.write_bytes(content[: len(content) // 2])
+    measurement = cellpipe.read(path)
+    assert "file_cut_off" in {f.code for f in measurement.findings}
+    whole = cellpipe.read(source).tables["timeseries"]
+    kept = measurement.tables["timeseries"]
+    assert kept["voltage_volt"].equals(whole["voltage_volt"][: kept.height])
+
+
+def test_values_under_no_column_name_are_refused(real_data: Path) -> None:
+    path = real_data / "negative/impedancepy__exampleDataBioLogic_MissingFreq.mpt"
+    with pytest.raises(DamagedFileError, match="18 values in a row under 17 column names"):
+        cellpipe.read(path)

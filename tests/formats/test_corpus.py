@@ -1,0 +1,54 @@
+"""Every real file of these makers is read, or refused in words that help."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+import cellpipe
+from cellpipe import contracts, formats
+from cellpipe.errors import CellpipeError, FileError, NoDataError, UnknownFormatError
+
+FOLDERS = ("mpr", "mpt", "arbin-csv", "arbin-xlsx", "res", "nda", "ndax", "neware-csv", "derived")
+OTHERS = ("basytec", "eis-other", "gamry", "landt", "maccor", "mpl", "mps", "ndc", "novonix",
+          "oracle", "pec", "zview")  # fmt: skip
+REFUSED = {"beep__FastCharge_000025_CH8_Metadata.csv"}
+
+
+def test_every_real_file_of_the_three_makers_is_read_or_refused_with_a_remedy(
+    real_data: Path, record_property: pytest.RecordProperty
+) -> None:
+    read: Counter[str] = Counter()
+    refused: dict[str, str] = {}
+    for folder in FOLDERS:
+        for path in sorted((real_data / folder).iterdir()):
+            try:
+                measurement = cellpipe.read(path)
+            except CellpipeError as error:
+                refused[path.name] = str(error)
+                assert error.file is not None
+                assert error.found
+                assert error.remedy, path.name
+                continue
+            read[folder] += 1
+            for name, table in measurement.tables.items():
+                contracts.checked(name, table)
+    print(f"\nread: {dict(read)}, {sum(read.values())} in all; refused: {sorted(refused)}")
+    record_property("read", sum(read.values()))
+    assert set(refused) == REFUSED, refused
+    assert sum(read.values()) >= 150
+
+
+def test_files_of_other_makers_are_claimed_by_no_format(real_data: Path) -> None:
+    for folder in OTHERS:
+        for path in sorted((real_data / folder).iterdir()):
+            with pytest.raises((UnknownFormatError, NoDataError)):
+                formats.recognised(path)
+
+
+def test_what_must_be_refused_is_refused(real_data: Path) -> None:
+    for path in sorted((real_data / "negative").iterdir()):
+        with pytest.raises(FileError, match="remedy"):
+            cellpipe.read(path)

@@ -1,0 +1,219 @@
+"""What a run does with its files: once, all of them, and the same every time."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import shutil
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+import cellpipe
+from cellpipe.errors import CellpipeError, CellSheetError, StoreError
+from cellpipe.pipeline import process
+
+
+def digests(folder: Path) -> dict[str, str]:
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.suffix in {".parquet", ".html", ".xlsx"}
+    }
+
+
+def test_a_second_run_on_the_same_folder_does_nothing(small_lab: Path, tmp_path: Path) -> None:
+    first = process(small_lab, tmp_path / "out")
+    before = {p: p.stat().st_mtime_ns for p in (tmp_path / "out").rglob("*.parquet")}
+    second = process(small_lab, tmp_path / "out")
+    assert (first.read, first.cells_updated) == (4, 2)
+    assert (second.read, second.unchanged, second.cells_updated) == (0, 4, 0)
+    assert second.exit_code == first.exit_code == 1
+    assert {p: p.stat().st_mtime_ns for p in (tmp_path / "out").rglob("*.parquet")} == before
+
+
+def test_two_runs_into_two_folders_write_the_same_bytes(small_lab: Path, tmp_path: Path) -> None:
+    process(small_lab, tmp_path / "one")
+    process(small_lab, tmp_path / "two")
+    one, two = digests(tmp_path / "one"), digests(tmp_path / "two")
+    assert one == two
+    assert {"index.html", "cells/SSB-01.html", "cells/SSB-01.xlsx"} <= set(one)
+
+
+def test_a_new_file_touches_its_own_cell_only(small_lab: Path, tmp_path: Path) -> None:
+    process(small_lab, tmp_path / "out")
+    extra = Path(__file__).parents[1] / "sample_data/biologic_mpr/SSB-01_01_OCV_C01.mpr"
+    shutil.copy2(extra, small_lab)
+    again = process(small_lab, tmp_path / "out")
+    assert (again.read, again.cells_updated) == (1, 1)
+
+
+def test_a_changed_row_of_the_cell_sheet_computes_that_cell_anew(
+    small_lab: Path, tmp_path: Path
+) -> None:
+    (small_lab / "cells.xlsx").unlink()
+    sheet = small_lab / "cells.csv"
+    head = "Cell ID;Files;Configuration;Cathode active mass / mg\n"
+    sheet.write_text(head + "SSB-01;SSB-01*;full;15,71\nSSB-05;SSB-05*;full;12\n")
+    process(small_lab, tmp_path / "out")
+    sheet.write_text(head + "SSB-01;SSB-01*;full;15,71\nSSB-05;SSB-05*;full;24\n")
+    again = process(small_lab, tmp_path / "out")
+    assert (again.read, again.cells_updated) == (0, 1)
+    cells = {row["cell_id"]: row for row in again.cells.iter_rows(named=True)}
+    doubled = cells["SSB-05"]["first_specific_discharging_capacity_mah_per_g"]
+    assert doubled == pytest.approx(0.002111822e6 / 24, rel=1e-3)
+
+
+def test_the_same_content_under_two_names_counts_once(small_lab: Path, tmp_path: Path) -> None:
+    shutil.copy2(small_lab / "SSB-01_02_GCPL_C01.mpr", small_lab / "SSB-01_02_GCPL_C01_copy.mpr")
+    summary = process(small_lab, tmp_path / "out")
+    cells = {row["cell_id"]: row["cycles"] for row in summary.cells.iter_rows(named=True)}
+    assert cells["SSB-01"] == 2
+    assert "same_recording" in summary.findings["code"].to_list()
+
+
+def test_a_file_that_two_rows_claim_is_used_for_neither_and_says_so(
+    small_lab: Path, tmp_path: Path
+) -> None:
+    (small_lab / "cells.xlsx").unlink()
+    (small_lab / "cells.csv").write_text(
+        "Cell ID,Files,Configuration\nA,SSB-05*,full\nB,*_zh.csv,full\nC,SSB-01*,full\n"
+    )
+    summary = process(small_lab, tmp_path / "out")
+    assert summary.cells["cell_id"].to_list() == ["C"]
+    assert "A and B" in summary.findings.filter(code="file_of_two_cells")["sentence"][0]
+
+
+def test_a_fault_in_one_file_or_one_cell_never_stops_the_others(
+    small_lab: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cellpipe.analyses import cycles
+
+    def fail_for_one(cell: cellpipe.Cell, tables: object) -> tuple[object, ...]:
+        if cell.cell_id == "SSB-05":
+            raise ZeroDivisionError("made to fail")
+        return cycles._compute(cell, tables)  # type: ignore[arg-type]
+
+    broken = cycles.Analysis("cycles", ("half_cycles",), ("cycles",), fail_for_one)
+    from cellpipe import analyses
+
+    chain = tuple(broken if a.name == "cycles" else a for a in analyses.all_analyses())
+    monkeypatch.setattr(analyses, "all_analyses", lambda: chain)
+    summary = process(small_lab, tmp_path / "out")
+    assert summary.cells["cell_id"].to_list() == ["SSB-01"]
+    assert any("made to fail" in f.reason for f in summary.failures if f.path == "SSB-05")
+
+
+def test_a_file_that_is_locked_is_set_aside_and_tried_again(
+    small_lab: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cellpipe import formats
+
+    real = formats.raw_file
+
+    def locked(path: Path) -> cellpipe.RawFile:
+        if "SSB-05" in path.name:
+            raise PermissionError(13, "Permission denied")
+        return real(path)
+
+    monkeypatch.setattr(formats, "raw_file", locked)
+    first = process(small_lab, tmp_path / "out")
+    assert any("tries again" in f.reason for f in first.failures)
+    monkeypatch.setattr(formats, "raw_file", real)
+    second = process(small_lab, tmp_path / "out")
+    assert second.read == 1
+    assert "SSB-05" in second.cells["cell_id"].to_list()
+
+
+def test_files_that_are_no_measurements_are_left_alone_and_unfinished_ones_unseen(
+    small_lab: Path, tmp_path: Path
+) -> None:
+    for name in ("notes.docx", "~$cells.xlsx", "half.mpr.part", ".hidden.mpr", "settings.mps"):
+        (small_lab / name).write_bytes(b"something")
+    summary = process(small_lab, tmp_path / "out")
+    assert set(summary.left_alone) == {"notes.docx", "settings.mps"}
+    assert len(summary.failures) == 1
+
+
+def test_an_instruments_file_is_read_under_any_suffix(small_lab: Path, tmp_path: Path) -> None:
+    (small_lab / "SSB-01_02_GCPL_C01.mpr").rename(small_lab / "SSB-01_02.dat")
+    summary = process(small_lab, tmp_path / "out")
+    assert "SSB-01_02.dat" in summary.files.filter(status="used")["path"].to_list()
+
+
+def test_results_inside_the_folder_are_not_taken_for_raw_files(small_lab: Path) -> None:
+    first = process(small_lab, small_lab / "results")
+    again = process(small_lab, small_lab / "results")
+    assert (first.read, again.read, again.unchanged) == (4, 0, 4)
+
+
+def test_raw_files_are_never_changed(small_lab: Path, tmp_path: Path) -> None:
+    before = {p: (p.stat().st_mtime_ns, p.read_bytes()) for p in small_lab.iterdir()}
+    process(small_lab, tmp_path / "out")
+    assert {p: (p.stat().st_mtime_ns, p.read_bytes()) for p in small_lab.iterdir()} == before
+
+
+def test_nothing_usable_is_exit_code_two(tmp_path: Path) -> None:
+    (tmp_path / "lab").mkdir()
+    assert process(tmp_path / "lab", tmp_path / "out").exit_code == 2
+
+
+def test_what_makes_a_run_impossible_is_said_before_it_begins(
+    small_lab: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(CellpipeError, match="no such folder"):
+        process(tmp_path / "nowhere", tmp_path / "out")
+    with pytest.raises(CellpipeError, match="Europe/Berlin"):
+        process(small_lab, tmp_path / "out", time_zone="Berlin time")
+    (tmp_path / "a file").write_text("x")
+    with pytest.raises(StoreError, match="can't be used"):
+        process(small_lab, tmp_path / "a file")
+    (small_lab / "cells.xlsx").write_bytes(b"no workbook")
+    with pytest.raises(CellSheetError, match=r"cells\.xlsx"):
+        process(small_lab, tmp_path / "out")
+
+
+def test_the_time_zone_moves_local_clocks_to_utc(small_lab: Path, tmp_path: Path) -> None:
+    local = process(small_lab, tmp_path / "one")
+    berlin = process(small_lab, tmp_path / "two", time_zone="Europe/Berlin")
+    starts = [s.files.filter(cell_id="SSB-05")["started_at"][0] for s in (local, berlin)]
+    assert (starts[0] - starts[1]).total_seconds() in {3600, 7200}
+    assert "time_zone_unknown" in local.findings["code"].to_list()
+    assert "time_zone_unknown" not in berlin.findings["code"].to_list()
+
+
+def test_a_run_that_is_killed_ends_in_the_same_state_as_an_undisturbed_one(
+    small_lab: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process(small_lab, tmp_path / "whole")
+    real, count = os.fsync, [0]
+    for kill_at in (1, 4, 9, 14):
+        out = tmp_path / f"killed at {kill_at}"
+        count[0] = 0
+
+        def die(handle: int, at: int = kill_at) -> None:
+            count[0] += 1
+            if count[0] == at:
+                raise KeyboardInterrupt
+            real(handle)
+
+        monkeypatch.setattr(os, "fsync", die)
+        with pytest.raises(KeyboardInterrupt):
+            process(small_lab, out)
+        monkeypatch.setattr(os, "fsync", real)
+        process(small_lab, out)
+        assert digests(out) == digests(tmp_path / "whole")
+        assert not list(out.rglob("*.tmp"))
+
+
+def test_units_travel_in_the_fields_of_the_parquet_files(
+    small_lab: Path, tmp_path: Path
+) -> None:
+    process(small_lab, tmp_path / "out")
+    path = next((tmp_path / "out/tables/cycles").glob("*.parquet"))
+    fields = base64.b64decode(pl.read_parquet_metadata(path)["ARROW:schema"])
+    assert b"mAh/g" in fields
+    assert b"Coulombic efficiency" not in fields
+    assert b"delithiation (charge) over the lithiation" in fields
