@@ -13,6 +13,8 @@ import numpy as np
 import polars as pl
 
 from cellpipe import contracts
+from cellpipe.analyses import ANALYSES
+from cellpipe.baselines import table1
 from cellpipe.domain import Cell
 from cellpipe.numerics.circuits import impedance
 
@@ -66,7 +68,7 @@ HALF = Cell(
     stack_pressure_mpa=50.0,
     temperature_celsius=25.0,
     electrolyte="Li6PS5Cl",
-    comment="=HYPERLINK(\"http://example.org\") and $x$ <b>bold</b>",
+    comment='=HYPERLINK("http://example.org") and $x$ <b>bold</b>',
     inferred={"reference_offset_volt": "counter electrode In/InLi"},
 )
 UNKNOWN = Cell("stray file 7", in_sheet=False)
@@ -80,7 +82,6 @@ def made(
     paired = _cycles(cell, halves)
     growth, fits, points = _impedance(cell, spectra, cycles, identifiable, clock)
     profiles, differential = _curves(cell, halves)
-    baselines = table_1()
     frames = {
         "half_cycles": halves,
         "cycles": paired,
@@ -89,8 +90,8 @@ def made(
         "circuit_fits": fits,
         "interfacial_resistance": growth,
         "impedance": points,
-        "baselines": baselines,
-        "baseline_comparison": _comparison(cell, paired, baselines),
+        "baselines": table1(),
+        "baseline_comparison": _comparison(cell, paired),
         "cells": _summary(cell, paired, growth),
         "findings": _findings(cell),
     }
@@ -208,7 +209,9 @@ def _curves(cell: Cell, halves: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFram
                 (0.01 + x) / (1.02 - x))  # fmt: skip
             volts = level + 0.03 if charging else level[::-1] - 0.09 - 1e-4 * half
         shared = {"cell_id": cell.cell_id, "half_cycle": half, "direction": direction}
-        profiles.append(pl.DataFrame({**shared, "capacity_ah": x * capacity, "voltage_volt": volts}))
+        profiles.append(
+            pl.DataFrame({**shared, "capacity_ah": x * capacity, "voltage_volt": volts})
+        )
         grid = np.arange(volts.min(), volts.max(), 0.005)
         order = np.argsort(volts)
         slope = np.abs(np.gradient(np.interp(grid, volts[order], (x * capacity)[order]), grid))
@@ -308,68 +311,17 @@ def _summary(cell: Cell, cycles: pl.DataFrame, growth: pl.DataFrame) -> pl.DataF
     return _frame("cells", [row])
 
 
-@cache
-def table_1() -> pl.DataFrame:
-    """Three rows of a table of published cells, of each sort one; invented but for their shape."""
-    shared = {
-        "solid_electrolyte": "Li6PS5Cl", "temperature_text": "RT", "voltage_text": "2–4.2",
-        "voltage_min_v": 2.0, "voltage_max_v": 4.2, "loading_text": "10 mg cm-2",
-        "current_text": "0.1C", "initial_text": "as printed", "later_text": "as printed",
-        "anode_composition": "Si", "cathode_composition": "NCM811", "doi": "10.1000/example",
-    }  # fmt: skip
-    specific, areal = ("mAh/g", "cathode active material"), ("mAh/cm2", "area")
-    lines = [
-        ("First 2021", "full", specific, 145.0, 91.0, 91.0, 1000, None),
-        ("Second 2020", "full", specific, 143.0, 118.0, 118.0, 50, 82.0),
-        ("Third 2022", "full", specific, 135.0, 110.0, 110.0, 50, 73.1),
-        ("Fourth 2021", "full", areal, 1.8, 1.1, 1.2, 100, 64.0),
-        ("Fifth 2021", "full", areal, 3.0, 2.5, 2.5, 1500, 80.0),
-        ("Sixth 2020", "half", ("mAh/g", "anode active material"), 1606.0, 1122.0, 1122.0, 200, 70),
-        ("Seventh 2019", "full", specific, 104.0, None, None, None, None),
-    ]
-    rows = []
-    for n, (author, kind, (unit, basis), value, low, high, cycle, printed) in enumerate(lines):
-        rows.append(shared | {
-            "row": n + 1, "ref": 10 + n, "first_author_year": author, "initial_value": value,
-            "initial_unit": unit, "later_value_low": low, "later_value_high": high,
-            "later_unit": unit if low else None, "later_cycle": cycle,
-            "retention_text": f"{printed} %" if printed else "-", "retention_percent": printed,
-            "cell_kind_inferred": kind, "capacity_basis_inferred": basis,
-        })  # fmt: skip
-    return contracts.checked("baselines", _frame("baselines", rows))
-
-
-def _comparison(cell: Cell, cycles: pl.DataFrame, baselines: pl.DataFrame) -> pl.DataFrame:
-    rows = []
-    for base in baselines.iter_rows(named=True):
-        row: dict[str, Any] = {name: base[name] for name in ("row", "first_author_year", "doi")}
-        row |= {"cell_id": cell.cell_id, "comparable": False, "baseline_initial_derived": False,
-                "interpolated": False}  # fmt: skip
-        areal = base["initial_unit"] == "mAh/cm2"
-        column = "areal_discharging_capacity_mah_per_cm2" if areal else (
-            "specific_discharging_capacity_mah_per_g")  # fmt: skip
-        own = cycles[column][0] if cycles.height else None
-        if base["cell_kind_inferred"] != cell.configuration:
-            row["reason"] = f"published cell is a {base['cell_kind_inferred']} cell"
-        elif own is None:
-            row["reason"] = "the cell sheet has no mass or area for this cell"
-        else:
-            row |= {
-                "comparable": True, "unit": base["initial_unit"],
-                "basis": base["capacity_basis_inferred"], "cell_initial_capacity": own,
-                "baseline_initial_capacity": base["initial_value"],
-                "capacity_ratio": own / base["initial_value"],
-                "baseline_initial_derived": base["row"] == 5,
-            }  # fmt: skip
-        rows.append(row)
-    return _frame("baseline_comparison", rows)
+def _comparison(cell: Cell, cycles: pl.DataFrame) -> pl.DataFrame:
+    comparison = next(one for one in ANALYSES if one.name == "baseline_comparison")
+    (result,) = comparison.compute(cell, {"cycles": cycles, "baselines": table1()})
+    return result.table
 
 
 def _findings(cell: Cell) -> pl.DataFrame:
     rows: list[dict[str, Any]] = [
         {"cell_id": cell.cell_id, "file": "a/run1.mpr", "level": "warning", "code": "vendor_cycles",
          "sentence": "The instrument counts 61 cycles where the half cycles give 60.", "rows": 61},
-        {"cell_id": cell.cell_id, "level": "info", "code": "rest", "sentence": "Two long rests <i>."},
+        {"cell_id": cell.cell_id, "level": "info", "code": "rest", "sentence": "Two rests <i>."},
     ]  # fmt: skip
     return _frame("findings", rows)
 

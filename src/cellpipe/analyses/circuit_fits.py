@@ -2,7 +2,7 @@
 
 Protocol: frequencies that are not positive were dropped by the format; points with a positive
 imaginary part (the leads' inductance) at the high-frequency end are left out and counted. The
-circuit is R0 with one or two R‖CPE arcs and a CPE or Warburg tail; one circuit serves all spectra
+circuit is R0 with one or two R‖CPE arcs and a CPE, a Warburg or no tail; one circuit serves all spectra
 of a cell: the one with the lowest sum of BIC over up to five spectra spread over the cell's life.
 Fits are weighted by the modulus (:mod:`cellpipe.numerics.circuit_fit`).
 

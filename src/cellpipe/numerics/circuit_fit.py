@@ -27,7 +27,7 @@ Complexes = NDArray[np.complex128]
 
 STARTS = 6
 FEWEST = 12  # frequencies; below that a circuit with seven parameters is not determined
-CANDIDATES = ((1, "CPE"), (1, "W"), (2, "CPE"), (2, "W"))
+CANDIDATES = ((1, ""), (1, "W"), (1, "CPE"), (2, ""), (2, "W"), (2, "CPE"))
 _WORST_ERROR = 0.5  # standard error over value beyond which a parameter is not determined
 
 
@@ -53,8 +53,8 @@ class CircuitFit:
 def circuit_text(arcs: int, tail: str) -> str:
     """Give the circuit's string: ``R0-p(R1,CPE1)-p(R2,CPE2)-CPE3``."""
     parts = [f"p(R{i},CPE{i})" for i in range(1, arcs + 1)]
-    last = f"CPE{arcs + 1}" if tail == "CPE" else "W1"
-    return "-".join(["R0", *parts, last])
+    last = {"CPE": [f"CPE{arcs + 1}"], "W": ["W1"], "": []}[tail]
+    return "-".join(["R0", *parts, *last])
 
 
 def fitted(frequency_hertz: Floats, impedance_ohm: Complexes, arcs: int, tail: str) -> CircuitFit:
@@ -65,19 +65,44 @@ def fitted(frequency_hertz: Floats, impedance_ohm: Complexes, arcs: int, tail: s
     frequency_hertz, impedance_ohm
         The spectrum, Hz and ohm; shape (n,), n at least 12.
     arcs, tail
-        1 or 2 arcs; ``"CPE"`` or ``"W"`` (Warburg).
+        1 or 2 arcs; ``"CPE"``, ``"W"`` (Warburg) or ``""`` for no tail.
 
     """
-    circuit = parsed(circuit_text(arcs, tail))
     starts = start_values(frequency_hertz, impedance_ohm, arcs, tail, STARTS)
+    text = circuit_text(arcs, tail)
+    return refined(text, frequency_hertz, impedance_ohm, starts, arcs=arcs)
+
+
+def refined(
+    text: str,
+    frequency_hertz: Floats,
+    impedance_ohm: Complexes,
+    starts: Floats,
+    *,
+    arcs: int = 0,
+) -> CircuitFit:
+    """Fit any circuit from given starts; the best of them is kept.
+
+    Parameters
+    ----------
+    text
+        The circuit, in the syntax of :mod:`cellpipe.numerics.circuits`.
+    frequency_hertz, impedance_ohm
+        The spectrum, Hz and ohm; shape (n,).
+    starts
+        Start values in the parameters' units, in the circuit's order; shape (b, p).
+    arcs
+        How many R‖CPE after the first element are to stand in the order of their time constants.
+
+    """
+    circuit = parsed(text)
     low, high = _bounds(circuit)
     theta, cost = minimised(
         lambda t: _residuals(circuit, frequency_hertz, impedance_ohm, t),
         _theta(circuit, starts), low, high,
     )  # fmt: skip
     best = _by_time_constant(_values(circuit, theta[int(np.argmin(cost))]), arcs)
-    result = _lmfit(circuit, frequency_hertz, impedance_ohm, best)
-    return _fit(circuit, result)
+    return _fit(circuit, _lmfit(circuit, frequency_hertz, impedance_ohm, best))
 
 
 def _positive(circuit: Circuit) -> NDArray[np.bool_]:
@@ -126,51 +151,71 @@ def _name(key: tuple[str, str]) -> str:
     return element if element.startswith("R") else f"{element}_{parameter}"
 
 
+def _variables(circuit: Circuit) -> list[str]:
+    """Names of lmfit's variables: the logarithm of what is positive, else the parameter itself."""
+    return [
+        f"ln_{_name(key)}" if parameter.positive else _name(key)
+        for key, parameter in zip(circuit.keys, circuit.parameters, strict=True)
+    ]
+
+
 def _lmfit(
     circuit: Circuit, frequency: Floats, measured: Complexes, best: Floats
 ) -> MinimizerResult:
-    """Let lmfit finish at the optimum, in the parameters' own units."""
+    """Let lmfit finish at the optimum.
+
+    Its variables are logarithms, for lmfit's bounds lose all digits of a farad of 1e-9 between 0
+    and 1e5; the parameters in their own units stand beside them as expressions.
+    """
     import lmfit
 
     parameters = lmfit.Parameters()
-    for key, parameter, value in zip(circuit.keys, circuit.parameters, best, strict=True):
-        inside = float(np.clip(value, parameter.low * (1 + 1e-9), parameter.high * (1 - 1e-9)))
-        parameters.add(_name(key), value=inside, min=parameter.low, max=parameter.high)
-    names = [_name(key) for key in circuit.keys]
-    positive = _positive(circuit)
+    low, high = _bounds(circuit)
+    names = _variables(circuit)
+    for name, value, least, most in zip(names, _theta(circuit, best), low, high, strict=True):
+        inside = float(np.clip(value, least + 1e-9, most - 1e-9))
+        parameters.add(name, value=inside, min=least, max=most)
 
     def residual(current: Any) -> Floats:
-        values = np.array([current[name].value for name in names])
-        return _residuals(circuit, frequency, measured, _theta(circuit, values))[0]
+        theta = np.array([current[name].value for name in names])
+        return _residuals(circuit, frequency, measured, theta)[0]
 
     def slopes(current: Any) -> Floats:
-        values = np.array([current[name].value for name in names])
-        by_theta = _residuals(circuit, frequency, measured, _theta(circuit, values))[1]
-        return by_theta / np.where(positive, values, 1.0)[:, None]
+        theta = np.array([current[name].value for name in names])
+        return _residuals(circuit, frequency, measured, theta)[1]
 
     with warnings.catch_warnings(action="ignore"):  # a parameter at its bound has no error
-        return lmfit.minimize(residual, parameters, method="leastsq", Dfun=slopes, col_deriv=1)
+        result = lmfit.minimize(residual, parameters, method="leastsq", Dfun=slopes, col_deriv=1)
+    for key, name in zip(circuit.keys, names, strict=True):
+        if name.startswith("ln_"):
+            result.params.add(_name(key), expr=f"exp({name})")
+            error = result.params[name].stderr
+            value = result.params[_name(key)].value
+            result.params[_name(key)].stderr = None if error is None else value * error
+    return result
 
 
 def _fit(circuit: Circuit, result: MinimizerResult) -> CircuitFit:
-    names = [_name(key) for key in circuit.keys]
-    values = np.array([result.params[name].value for name in names])
-    errors = np.array([_number(result.params[name].stderr) for name in names])
+    names = _variables(circuit)
+    theta = np.array([result.params[name].value for name in names])
+    spread = np.array([_number(result.params[name].stderr) for name in names])
+    values, positive = _values(circuit, theta), _positive(circuit)
+    scale = np.where(positive, values, 1.0)
     covariance = np.full((len(names), len(names)), np.nan)
     if getattr(result, "covar", None) is not None and result.var_names == names:
-        covariance = np.asarray(result.covar)
-    low = np.array([p.low for p in circuit.parameters])
-    high = np.array([p.high for p in circuit.parameters])
-    span = np.where(_positive(circuit), values, high - low)
-    bounded = (values - low < 1e-6 * span) | (high - values < 1e-6 * span)
-    ideal = np.array([p.name == "n" for p in circuit.parameters]) & (values > 0.5)
-    identifiable = (errors < _WORST_ERROR * np.abs(values)) & ~(bounded & ~ideal)
+        covariance = np.asarray(result.covar) * np.outer(scale, scale)
+    low, high = _bounds(circuit)
+    bounded = (theta - low < 1e-6) | (high - theta < 1e-6)
+    ideal = ~positive & (values > 0.5)
+    identifiable = (spread < _WORST_ERROR * np.where(positive, 1.0, values)) & ~bounded
     identifiable |= bounded & ideal  # n = 1 is a capacitor, not a failure
     count = len(result.residual)
     cost = float(np.sum(np.square(result.residual)))
     bic = count * math.log(max(cost, 1e-300) / count) + len(names) * math.log(count)
     residual = math.sqrt(2 * cost / count)
-    return CircuitFit(circuit, values, errors, covariance, identifiable, residual, bic, result)
+    return CircuitFit(
+        circuit, values, spread * scale, covariance, identifiable, residual, bic, result
+    )
 
 
 def _number(error: float | None) -> float:

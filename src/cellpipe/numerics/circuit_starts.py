@@ -20,7 +20,7 @@ Ints = NDArray[np.int64]
 _TIMES = 24  # grid points of the time constant
 _EXPONENTS = (0.65, 0.8, 0.95)
 _BEAM = 24  # combinations that are tried with one more arc
-_TAILS = {"W": (0.5,), "CPE": (0.5, 0.65, 0.8, 0.95)}
+_TAILS: dict[str, tuple[float, ...]] = {"": (), "W": (0.5,), "CPE": (0.5, 0.65, 0.8, 0.95)}
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class _Column:
 def start_values(
     frequency_hertz: Floats, impedance_ohm: Complexes, arcs: int, tail: str, number: int
 ) -> Floats:
-    """Give start values for ``R0`` – ``arcs`` × (R‖CPE) – ``tail``.
+    """Give start values for ``R0`` – ``arcs`` × (R‖CPE) – ``tail``, best first.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def start_values(
     arcs
         Number of arcs, 1 or 2.
     tail
-        ``"CPE"`` or ``"W"``.
+        ``"CPE"``, ``"W"`` or ``""`` for none.
     number
         How many starts.
 
@@ -84,12 +84,14 @@ def _subsets(columns: list[_Column], design: Floats, data: Floats, arcs: int) ->
     """Choices of one tail and ``arcs`` arcs beside R0: all single ones, the best extended."""
     tails = [i for i, c in enumerate(columns) if c.kind in _TAILS]
     arc = np.array([i for i, c in enumerate(columns) if c.kind == "arc"])
-    chosen = np.array([(0, tail, a) for tail in tails for a in arc])
+    beside = [(0, tail) for tail in tails] or [(0,)]
+    width = len(beside[0])
+    chosen = np.array([(*base, a) for base in beside for a in arc])
     for _ in range(arcs - 1):
         _, misfit = _solved(design, data, chosen)
         best = chosen[np.argsort(misfit)[:_BEAM]]
         longer = np.concatenate([np.repeat(best, len(arc), 0), np.tile(arc, len(best))[:, None]], 1)
-        place = (longer[:, 2:] - arc[0]) // len(_EXPONENTS)
+        place = (longer[:, width:] - arc[0]) // len(_EXPONENTS)
         apart = (place[:, :-1] != place[:, -1:]).all(axis=1)
         chosen = longer[apart]
     return chosen
@@ -118,11 +120,12 @@ def _apart(
 ) -> list[int]:
     """Choose the best subsets whose time constants are not neighbours of a better one's."""
     step = np.array([np.log(c.time) if c.time else 0.0 for c in columns])
-    width = np.unique(step[step != 0])[1] - np.unique(step[step != 0])[0]
+    apart = 1.5 * float(np.diff(np.unique(step[step != 0])).min())
+    times = np.sort(np.where(step[subsets] == 0, -np.inf, step[subsets]), axis=1)
+    times[~np.isfinite(times)] = 0.0
     chosen: list[int] = []
     for i in np.argsort(misfit)[:400]:
-        times = np.sort(step[subsets[i, 2:]])
-        if all(np.abs(times - np.sort(step[subsets[j, 2:]])).max() > 1.5 * width for j in chosen):
+        if all(np.abs(times[i] - times[j]).max() > apart for j in chosen):
             chosen.append(int(i))
         if len(chosen) == number:
             break
@@ -133,11 +136,16 @@ def _parameters(
     columns: list[_Column], subset: Ints, amounts: Floats, omega: Floats
 ) -> list[float]:
     values = [float(amounts[0])]
-    arcs = sorted((columns[i].time, columns[i].exponent, r) for i, r in zip(
-        subset[2:], amounts[2:], strict=True))  # fmt: skip
+    arcs = sorted(
+        (columns[i].time, columns[i].exponent, amount)
+        for i, amount in zip(subset, amounts, strict=True)
+        if columns[i].kind == "arc"
+    )
     for time, exponent, resistance in arcs:
         values += [float(resistance), float(time**exponent / resistance), exponent]
     tail = columns[subset[1]]
+    if tail.kind == "arc":
+        return values
     if tail.kind == "W":
         return [*values, float(amounts[1] * np.sqrt(omega.min()))]
     return [*values, float(1 / (amounts[1] * omega.min() ** tail.exponent)), tail.exponent]

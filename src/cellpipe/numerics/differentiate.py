@@ -41,7 +41,7 @@ def charge_by_voltage(voltage_volt: Floats, charge_ah: Floats, edges_volt: Float
     sloped = np.interp(edges_volt, at, rising) if len(at) else np.zeros(len(edges_volt))
     flat_at = np.sort(low[flat])
     flat_charge = np.cumsum(share[flat][np.argsort(low[flat], kind="stable")])
-    steps = np.searchsorted(flat_at, edges_volt, side="right")
+    steps = np.searchsorted(flat_at, edges_volt, side="left")
     return sloped + np.concatenate([[0.0], flat_charge])[steps]
 
 
@@ -72,7 +72,7 @@ def differential_capacity(
     edges = np.arange(first, last + 1) * step_volt
     density = np.diff(charge_by_voltage(voltage_volt, charge_ah, edges)) / step_volt
     middle = (edges[1:] + edges[:-1]) / 2
-    if smoothing_volt <= 0:
+    if smoothing_volt < 0.1 * step_volt:  # narrower than the grid can show
         return middle, density
     from scipy.ndimage import gaussian_filter1d
 

@@ -59,7 +59,7 @@ def write_cell_report(
     )
 
 
-def write_index(  # noqa: PLR0913, PLR0917 (one argument per table of the lab)
+def write_index(
     cells: pl.DataFrame,
     comparison: pl.DataFrame,
     cycles: pl.DataFrame,

@@ -8,7 +8,6 @@ import polars as pl
 
 from cellpipe.domain import Cell
 from cellpipe.report.grid import Grid, Shown, folded, grid
-from cellpipe.report.scale import CapacityScale
 from cellpipe.report.wording import (
     NOTHING,
     KindWords,
@@ -49,7 +48,7 @@ def text(value: str | None) -> str:
     return NOTHING if value is None else value
 
 
-def cycle_grid(cycles: pl.DataFrame, scale: CapacityScale, words: KindWords) -> Grid:
+def cycle_grid(cycles: pl.DataFrame, words: KindWords) -> Grid:
     """Give the cycles with the cell's own words for its directions."""
     specific, areal = "specific_{}_capacity_mah_per_g", "areal_{}_capacity_mah_per_cm2"
     directions = (("charging", words.charge), ("discharging", words.discharge))
@@ -107,32 +106,36 @@ def fit_grid(fits: pl.DataFrame, growth: pl.DataFrame) -> Grid:
 def comparison_grid(comparison: pl.DataFrame, baselines: pl.DataFrame) -> Grid:
     """Give all rows of Table 1 with what the cell has beside them, or why it has nothing."""
     beside = comparison.drop("first_author_year", "doi", "cell_id")
-    table = baselines.join(beside, on="row", how="left").sort("row").with_columns(
-        verdict=pl.when(pl.col("comparable").is_null())
-        .then(pl.lit("not compared"))
-        .when("comparable")
-        .then(pl.lit("yes"))
-        .otherwise(pl.lit("no")),
-        published=_range("baseline_retention_low", "baseline_retention_high"),
+    table = (
+        baselines.join(beside, on="row", how="left")
+        .sort("row")
+        .with_columns(
+            verdict=pl.when(pl.col("comparable").is_null())
+            .then(pl.lit("not compared"))
+            .when("comparable")
+            .then(pl.lit("yes"))
+            .otherwise(pl.lit("no")),
+            published=_range("baseline_retention_low", "baseline_retention_high"),
+        )
     )
     columns = [
         Shown("Row", "row", whole),
         Shown("Published cell", "first_author_year", text, text=True),
-        Shown("Anode", "anode_composition", text, text=True),
-        Shown("Cathode", "cathode_composition", text, text=True),
-        Shown("Kind (inferred)", "cell_kind_inferred", text, text=True),
-        Shown("Initial, as printed", "initial_text", text, text=True),
-        Shown("Retention, as printed", "retention_text", text, text=True),
         Shown("Comparable", "verdict", text, text=True),
-        Shown("Basis", "basis", text, text=True),
-        Shown("Unit", "unit", text, text=True),
+        Shown("Why not, or what to bear in mind", "reason", text, text=True),
         Shown("This cell, first", "cell_initial_capacity", _FOUR),
         Shown("Published, first", "baseline_initial_capacity", _FOUR),
+        Shown("Unit", "unit", text, text=True),
+        Shown("Basis", "basis", text, text=True),
         Shown("Ratio", "capacity_ratio", number),
         Shown("At cycle", "cycle", whole),
         Shown("This cell, retention", "cell_retention", percent),
         Shown("Published, computed", "published", text, text=True),
-        Shown("Why not, or what to bear in mind", "reason", text, text=True),
+        Shown("Published, as printed", "retention_text", text, text=True),
+        Shown("Initial capacity, as printed", "initial_text", text, text=True),
+        Shown("Kind (inferred)", "cell_kind_inferred", text, text=True),
+        Shown("Anode", "anode_composition", text, text=True),
+        Shown("Cathode", "cathode_composition", text, text=True),
         Shown("DOI", "doi", text, text=True),
     ]
     return grid(table, columns, "Table 1 is not there.", keep_empty=True)

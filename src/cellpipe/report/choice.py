@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,7 +51,7 @@ def thinned(values: np.ndarray, most: int = MOST_POINTS) -> np.ndarray:
         return np.arange(values.size)
     edges = np.linspace(0, values.size, most // 2 + 1).astype(int)
     kept = {0, values.size - 1}
-    for start, stop in zip(edges[:-1], edges[1:], strict=True):
+    for start, stop in itertools.pairwise(edges.tolist()):
         kept |= {start + int(np.argmin(values[start:stop]))}
         kept |= {start + int(np.argmax(values[start:stop]))}
     return np.array(sorted(kept))

@@ -44,9 +44,13 @@ def cycle_columns(
         *_per_mass_and_area(cell, rows, words),
         SheetColumn("Coulombic efficiency", _efficiency(rows), PERCENT),
         SheetColumn("Capacity retention", _retention(rows), PERCENT),
-        SheetColumn("Reference cycle of retention", _plain(rows, "retention_reference_cycle"), FIXED_0),
+        SheetColumn(
+            "Reference cycle of retention", _plain(rows, "retention_reference_cycle"), FIXED_0
+        ),
         SheetColumn("Energy efficiency", _plain(rows, "energy_efficiency"), PERCENT),
-        SheetColumn(f"Mean voltage, {charge} (V)", _plain(rows, "mean_charging_voltage_volt"), FIXED_4),
+        SheetColumn(
+            f"Mean voltage, {charge} (V)", _plain(rows, "mean_charging_voltage_volt"), FIXED_4
+        ),
         SheetColumn(
             f"Mean voltage, {discharge} (V)", _plain(rows, "mean_discharging_voltage_volt"), FIXED_4
         ),
@@ -149,7 +153,9 @@ def _sources(
         last = [_path(paths, half.get("last_file_sha256")) for half in halves]
         columns += [
             SheetColumn(f"{shown}: first file", first, TEXT, 24),
-            SheetColumn(f"{shown}: first record", [h.get("first_record_index") for h in halves], "0"),
+            SheetColumn(
+                f"{shown}: first record", [h.get("first_record_index") for h in halves], "0"
+            ),
             SheetColumn(f"{shown}: last file", last, TEXT, 24),
             SheetColumn(f"{shown}: last record", [h.get("last_record_index") for h in halves], "0"),
         ]

@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from cellpipe.report.choice import MOST_POINTS, thinned
 from cellpipe.report.panel import Panel, svg
 from cellpipe.report.scale import CapacityScale
-from cellpipe.report.style import BLUE, GREY, INK, ORANGE, RED, WIDTH
+from cellpipe.report.style import BLUE, GREY, INK, ORANGE, RED, WIDTH, scaled, whole_numbers
 from cellpipe.report.wording import KindWords, percent
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def _draw_capacity(
     top = _highest(cycles) * scale.per_ah
     axes.set_ylim(0, 1.08 * top if top else 1)
     axes.set_ylabel(_stacked(scale))
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=(1, 2, 5, 10)))
+    axes.xaxis.set_major_locator(whole_numbers())
     axes.set_xlim(*_cycle_limits(cycles))
     handles, labels = axes.get_legend_handles_labels()
     if handles:
@@ -87,8 +87,8 @@ def _draw_capacity(
 
 
 def _draw_areal(axes: Axes, scale: CapacityScale, areal_per_ah: float) -> None:
-    ratio = areal_per_ah / scale.per_ah
-    right = axes.secondary_yaxis("right", functions=(lambda q: q * ratio, lambda q: q / ratio))
+    functions = scaled(areal_per_ah / scale.per_ah)
+    right = axes.secondary_yaxis("right", functions=functions)
     right.set_ylabel("Areal capacity\n(mAh/cm²)")
 
 
@@ -172,5 +172,3 @@ def _cycle_limits(cycles: pl.DataFrame) -> tuple[float, float]:
 def _stacked(scale: CapacityScale) -> str:
     basis = f"\nper {scale.basis}" if scale.basis else ""
     return f"{scale.name} ({scale.unit}){basis}"
-
-

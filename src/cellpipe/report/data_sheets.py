@@ -22,7 +22,6 @@ from cellpipe.report.sheets import (
 from cellpipe.report.wording import moment
 
 
-
 def _chosen(table: pl.DataFrame, shown: list[ShownCycle]) -> pl.DataFrame:
     """Rows of the shown half cycles, with the name of their cycle in front."""
     names = {half: cycle.label for cycle in shown for half in cycle.half_cycles}
@@ -51,7 +50,7 @@ def _voltage_columns(cell: Cell, table: pl.DataFrame) -> list[SheetColumn]:
 def profile_columns(
     cell: Cell, profiles: pl.DataFrame, shown: list[ShownCycle], cycles: pl.DataFrame
 ) -> list[SheetColumn]:
-    """Voltage profiles of the cycles that the page shows."""
+    """Give the voltage profiles of the cycles that the page shows."""
     table = _chosen(profiles, shown)
     scale = capacity_scale(cell, cycles)
     columns = _half_cycle_columns(table)
@@ -67,7 +66,7 @@ def profile_columns(
 def curve_columns(
     cell: Cell, differential: pl.DataFrame, shown: list[ShownCycle], cycles: pl.DataFrame
 ) -> list[SheetColumn]:
-    """dQ/dV of the cycles that the page shows."""
+    """Give dQ/dV of the cycles that the page shows."""
     table = _chosen(differential, shown)
     scale = capacity_scale(cell, cycles)
     slope = (table["differential_capacity_ah_per_volt"] * scale.per_ah).to_list()
@@ -84,7 +83,7 @@ def curve_columns(
 def spectrum_columns(
     impedance: pl.DataFrame, growth: pl.DataFrame, fits: pl.DataFrame
 ) -> list[SheetColumn]:
-    """All spectra, highest frequency first, beside what the fitted circuit gives."""
+    """Give all spectra, highest frequency first, beside what the fitted circuit gives."""
     cycles = growth.select("spectrum", "cycle")
     table = impedance.join(cycles, on="spectrum", how="left").sort(
         "spectrum", "frequency_hertz", descending=[False, True]
@@ -119,7 +118,7 @@ def _fitted_columns(
 
 
 def resistance_columns(growth: pl.DataFrame) -> list[SheetColumn]:
-    """Interfacial resistance of every spectrum."""
+    """Give the interfacial resistance of every spectrum."""
     table = growth.sort("spectrum")
     described = (
         ("Spectrum", "spectrum", FIXED_0),
@@ -142,7 +141,7 @@ def resistance_columns(growth: pl.DataFrame) -> list[SheetColumn]:
 
 
 def fit_columns(fits: pl.DataFrame) -> list[SheetColumn]:
-    """Fitted parameters, one a row."""
+    """Give the fitted parameters, one a row."""
     described = (
         ("Spectrum", "spectrum", FIXED_0, 10),
         ("Circuit", "circuit", TEXT, 28),
@@ -157,7 +156,7 @@ def fit_columns(fits: pl.DataFrame) -> list[SheetColumn]:
 
 
 def baseline_columns(comparison: pl.DataFrame, baselines: pl.DataFrame) -> list[SheetColumn]:
-    """Every row of Table 1 with what the cell has beside it."""
+    """Give every row of Table 1 with what the cell has beside it."""
     beside = comparison.drop("first_author_year", "doi", "cell_id")
     table = baselines.join(beside, on="row", how="left").sort("row")
     described = (
@@ -188,7 +187,7 @@ def baseline_columns(comparison: pl.DataFrame, baselines: pl.DataFrame) -> list[
 
 
 def finding_columns(findings: pl.DataFrame) -> list[SheetColumn]:
-    """What the data could not settle."""
+    """Give what the data could not settle."""
     described = (
         ("Level", "level", 10),
         ("Code", "code", 26),
@@ -200,7 +199,7 @@ def finding_columns(findings: pl.DataFrame) -> list[SheetColumn]:
 
 
 def file_columns(files: pl.DataFrame, version: str) -> list[SheetColumn]:
-    """The raw files, and the version that made the numbers."""
+    """Give the raw files, and the version that made the numbers."""
     table = files.sort("path")
     starts = [None if t is None else moment(t) for t in table["started_at"].to_list()]
     described = (

@@ -72,11 +72,17 @@ def cell_row(row: Row, checks: int, cycles: pl.DataFrame | None) -> Row:
         "cycles": row["cycles"],
         "capacity": (number(capacity, 4), capacity),
         "capacity_unit": f"{unit}, per {basis}" if basis else unit,
-        "initial": (percent(row["initial_coulombic_efficiency"]), row["initial_coulombic_efficiency"]),
+        "initial": (
+            percent(row["initial_coulombic_efficiency"]),
+            row["initial_coulombic_efficiency"],
+        ),
         "mean": (percent(row["mean_coulombic_efficiency"], 2), row["mean_coulombic_efficiency"]),
         "retention": (percent(row["capacity_retention"]), row["capacity_retention"]),
         "retention_at": _retention_at(row),
-        "resistance": (resistance, row["last_interfacial_resistance_ohm"] if areal is None else areal),
+        "resistance": (
+            resistance,
+            row["last_interfacial_resistance_ohm"] if areal is None else areal,
+        ),
         "resistance_unit": resistance_unit,
         "spark": _spark(cycles),
         "checks": checks,
@@ -106,9 +112,7 @@ def _spark(cycles: pl.DataFrame | None) -> str:
         return ""
     first, last = known["cycle"][0], known["cycle"][-1]
     label = f"Discharge capacity, cycles {first} to {last}, from zero"
-    return sparkline(
-        known["cycle"].to_numpy(), known["discharging_capacity_ah"].to_numpy(), label
-    )
+    return sparkline(known["cycle"].to_numpy(), known["discharging_capacity_ah"].to_numpy(), label)
 
 
 def comparison_matrix(comparison: pl.DataFrame) -> Grid:
@@ -120,7 +124,7 @@ def comparison_matrix(comparison: pl.DataFrame) -> Grid:
         beside = {row["row"]: row for row in own.to_dicts()}
         texts = (_beside(beside.get(number)) for number in published["row"].to_list())
         body.append((str(cell_id), *texts))
-    heads = ("Cell", *(f"{name} (row {n})" for n, name in published.iter_rows()))
+    heads = ("Cell", *(f"{name} (row\N{NO-BREAK SPACE}{n})" for n, name in published.iter_rows()))
     absent = "No cell can be compared with a row of Table 1 yet."
     return Grid(heads if body else (), tuple(body), frozenset({0}), absent=absent)
 

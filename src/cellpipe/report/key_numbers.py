@@ -93,14 +93,17 @@ def _resistance(row: dict[str, object]) -> KeyNumber:
     value, unit = first_to_last(row)
     if not unit:
         return KeyNumber(name, NOTHING, "no spectrum gave one")
-    return KeyNumber(name, f"{value} {unit}", "first → last spectrum")
+    basis = "its only spectrum" if row["spectra"] == 1 else "first → last spectrum"
+    return KeyNumber(name, f"{value} {unit}", basis)
 
 
 def first_to_last(row: dict[str, object]) -> tuple[str, str]:
-    """Write the first and last interfacial resistance, and their unit; per area if that is known."""
+    """Write the first and last interfacial resistance, and their unit: per area if known."""
     stems = (("areal_interfacial_resistance_ohm_cm2", "Ω cm²"), ("interfacial_resistance_ohm", "Ω"))
     for stem, unit in stems:
         first, last = _real(row[f"first_{stem}"]), _real(row[f"last_{stem}"])
+        if row["spectra"] == 1 and first is not None:
+            return number(first), unit
         if first is not None or last is not None:
             return f"{number(first)} → {number(last)}", unit
     return NOTHING, ""

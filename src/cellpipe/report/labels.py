@@ -1,4 +1,4 @@
-"""Where labels go so that they lie neither on each other nor on the points. Arrays in, places out."""
+"""Where labels go so that they lie neither on each other nor on the points."""
 
 from __future__ import annotations
 
@@ -55,6 +55,8 @@ def placed_labels(
         What no label may lie on; labels that were placed join them.
     frame
         What every label must lie in. If nothing is free the first place to the right is taken.
+    gap
+        Between anchor and label, in points.
 
     """
     taken = list(obstacles)

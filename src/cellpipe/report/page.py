@@ -10,13 +10,14 @@ import polars as pl
 
 from cellpipe.domain import Cell
 from cellpipe.report import cell_tables
-from cellpipe.report.comparison_figures import capacity_panel, retention_panel
+from cellpipe.report.comparison_figures import capacity_panel
 from cellpipe.report.cycling_figures import cycling_panel
 from cellpipe.report.impedance_figures import impedance_panel
 from cellpipe.report.key_numbers import described, key_numbers
 from cellpipe.report.panel import Panel
 from cellpipe.report.profile_figures import differential_panel, profile_panel
 from cellpipe.report.resistance_figures import resistance_panel
+from cellpipe.report.retention_figures import retention_panel
 from cellpipe.report.scale import capacity_scale
 from cellpipe.report.wording import kind_words
 
@@ -54,7 +55,6 @@ def cell_page(
 ) -> str:
     """Write the page of a cell; ``name`` is the file name of its workbook without the suffix."""
     words = kind_words(cell)
-    scale = capacity_scale(cell, tables["cycles"], tables["cells"])
     findings = tables["findings"]
     return template("cell.html.j2").render(
         cell=cell,
@@ -65,11 +65,9 @@ def cell_page(
         shown_checks=_SHOWN_FINDINGS,
         notes=findings.filter(pl.col("level") == "info").to_dicts(),
         panels=cell_panels(cell, tables),
-        cycles=cell_tables.cycle_grid(tables["cycles"], scale, words),
+        cycles=cell_tables.cycle_grid(tables["cycles"], words),
         fits=cell_tables.fit_grid(tables["circuit_fits"], tables["interfacial_resistance"]),
-        comparison=cell_tables.comparison_grid(
-            tables["baseline_comparison"], tables["baselines"]
-        ),
+        comparison=cell_tables.comparison_grid(tables["baseline_comparison"], tables["baselines"]),
         sheet=cell_tables.sheet_grid(cell),
         files=cell_tables.file_grid(files),
         version=version,

@@ -12,7 +12,7 @@ from cellpipe.domain import Cell
 from cellpipe.report.choice import ShownCycle, shown_cycles
 from cellpipe.report.panel import Panel, svg
 from cellpipe.report.scale import CapacityScale
-from cellpipe.report.style import GREY, SHAPES, WIDTH, sequence_colours
+from cellpipe.report.style import GREY, SHAPES, WIDTH, sequence_colours, shifted
 from cellpipe.report.wording import KindWords, number
 
 if TYPE_CHECKING:
@@ -43,9 +43,7 @@ def profile_panel(
         axes.set_ylabel(_measured_label(cell))
         offset = cell.reference_offset_volt
         if offset:
-            right = axes.secondary_yaxis(
-                "right", functions=(lambda v: v + offset, lambda v: v - offset)
-            )
+            right = axes.secondary_yaxis("right", functions=shifted(offset))
             right.set_ylabel("Voltage vs Li⁺/Li (V)")
         _legend(figure, shown, words)
         return figure
@@ -80,7 +78,7 @@ def differential_panel(
         axes.set_ylabel(f"dQ/dV ({scale.unit}/V){basis}")
         offset = cell.reference_offset_volt
         if offset:
-            top = axes.secondary_xaxis("top", functions=(lambda v: v + offset, lambda v: v - offset))
+            top = axes.secondary_xaxis("top", functions=shifted(offset))
             top.set_xlabel("Voltage vs Li⁺/Li (V)")
         _legend(figure, shown, words)
         return figure
@@ -152,8 +150,10 @@ def _offset_words(cell: Cell) -> str:
 def _grid_words(differential: pl.DataFrame) -> str:
     steps = differential["grid_step_volt"].unique().sort().to_list()
     widths = differential["smoothing_volt"].unique().sort().to_list()
-    smoothing = "no smoothing" if widths == [0.0] else (
-        f"smoothed with a Gaussian of {_millivolts(widths)} standard deviation"
+    smoothing = (
+        "no smoothing"
+        if widths == [0.0]
+        else (f"smoothed with a Gaussian of {_millivolts(widths)} standard deviation")
     )
     return f"Grid of {_millivolts(steps)}, {smoothing}."
 

@@ -16,8 +16,8 @@ def replicate_grid(cells: pl.DataFrame, cycles: pl.DataFrame) -> Grid:
     The standard deviation is the sample's (n − 1).
     """
     body = []
-    for (name,), group in cells.drop_nulls("group").sort("group").group_by(
-        "group", maintain_order=True
+    for (name,), group in (
+        cells.drop_nulls("group").sort("group").group_by("group", maintain_order=True)
     ):
         if group.height > 1:
             body.append((str(name), str(group.height), *_numbers(group, cycles)))
@@ -58,7 +58,7 @@ def _spread(values: list[float], decimals: int | None = None) -> str:
     if len(values) == 1:
         return f"{mean} (n = 1)"
     deviation = float(str(series.std()))
-    shown = f"{deviation:.2g}" if decimals is None else fixed(deviation, decimals)
+    shown = number(deviation, 2) if decimals is None else fixed(deviation, decimals)
     return f"{mean} ± {shown} (n = {len(values)})"
 
 

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from cellpipe.report.panel import Panel, svg
-from cellpipe.report.style import BLUE, WIDTH
+from cellpipe.report.style import BLUE, WIDTH, whole_numbers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,13 +49,17 @@ def _points(growth: pl.DataFrame, cycles: pl.DataFrame) -> pl.DataFrame:
     error = pl.col("interfacial_resistance_standard_error_ohm")
     hours = (pl.col("second") - pl.lit(_start(growth, cycles))) / 3600
     clock = pl.col("unix_time_second") if _has_clock(growth) else pl.col("test_time_second")
-    return growth.sort("spectrum").with_columns(second=clock).select(
-        "spectrum",
-        "identifiable",
-        cycle="cycle",
-        root_hours=pl.when(hours >= 0).then(hours.clip(0)).sqrt(),
-        resistance=areal if per_area else ohm,
-        error=pl.when(ohm > 0).then(error * areal / ohm) if per_area else error,
+    return (
+        growth.sort("spectrum")
+        .with_columns(second=clock)
+        .select(
+            "spectrum",
+            "identifiable",
+            cycle="cycle",
+            root_hours=pl.when(hours >= 0).then(hours.clip(0)).sqrt(),
+            resistance=areal if per_area else ohm,
+            error=pl.when(ohm > 0).then(error * areal / ohm) if per_area else error,
+        )
     )
 
 
@@ -71,9 +74,7 @@ def _start(growth: pl.DataFrame, cycles: pl.DataFrame) -> float | None:
     return min((float(str(start)) for start in starts if start is not None), default=None)
 
 
-def _axes_with_data(
-    figure: Figure, points: pl.DataFrame
-) -> list[tuple[Axes, tuple[str, str]]]:
+def _axes_with_data(figure: Figure, points: pl.DataFrame) -> list[tuple[Axes, tuple[str, str]]]:
     columns = [("cycle", "Cycles begun"), ("root_hours", "√(time / h)")]
     filled = [pair for pair in columns if points[pair[0]].drop_nulls().len()]
     filled = filled or [("spectrum", "Spectrum")]
@@ -101,7 +102,10 @@ def _draw_points(axes: Axes, points: pl.DataFrame, column: str) -> None:
     if column == "root_hours":
         axes.set_xlim(left=0)
     else:
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=(1, 2, 5, 10)))
+        first, last = (float(axes.dataLim.x0), float(axes.dataLim.x1))
+        air = max(0.04 * (last - first), 0.5)
+        axes.set_xlim(first - air, last + air)
+        axes.xaxis.set_major_locator(whole_numbers())
 
 
 def _limits(points: pl.DataFrame) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""How a table is put on a sheet: units in the head, blanks for nulls, formulas with their values."""
+"""How a table is put on a sheet: units in the head, blanks for nulls, formulas with values."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Book:
     workbook: Any
     formats: dict[tuple[str, ...], Any] = field(default_factory=dict)
 
-    def style(self, number: str = TEXT, *marks: str) -> Any:  # noqa: ANN401 (xlsxwriter has no types)
+    def style(self, number: str = TEXT, *marks: str) -> Any:
         """Give the format for a number format and marks: head, title, input, soft, wrap."""
         key = (number, *marks)
         if key not in self.formats:
@@ -52,7 +52,13 @@ class Book:
 
 
 _MARKS: dict[str, dict[str, object]] = {
-    HEAD: {"bold": True, "bg_color": "#DCE6F1", "bottom": 1, "text_wrap": True, "valign": "vcenter"},
+    HEAD: {
+        "bold": True,
+        "bg_color": "#DCE6F1",
+        "bottom": 1,
+        "text_wrap": True,
+        "valign": "vcenter",
+    },
     "title": {"bold": True, "font_size": 14},
     "input": {"font_color": "#0000FF"},
     "soft": {"font_color": "#5A6572", "italic": True},
@@ -85,7 +91,7 @@ def write_sheet(book: Book, name: str, columns: Sequence[SheetColumn], absent: s
     sheet.fit_to_pages(1, 0)
 
 
-def write_value(sheet: Any, row: int, column: int, value: object, look: Any) -> None:  # noqa: ANN401
+def write_value(sheet: Any, row: int, column: int, value: object, look: Any) -> None:
     """Write one cell: text as text whatever it looks like, nothing for null and NaN."""
     if isinstance(value, Formula):
         sheet.write_formula(row, column, value.text, look, value.value)

@@ -1,17 +1,24 @@
-"""One look for all figures: colours that colour-blind readers can tell apart, shapes beside them."""
+"""One look for all figures: colours that all readers can tell apart, and shapes beside them."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.colors import to_hex
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import ArrayLike
+
+AxisFunction = Callable[[ArrayLike], np.ndarray]
 
 BLUE, ORANGE, RED = "#0072B2", "#E69F00", "#D55E00"
 INK, GREY, FAINT = "#1c2430", "#6b7480", "#d3d7dc"
 SHAPES = ("o", "s", "^", "D", "v", "P")
 WIDTH = 7.2
 
-RC: dict[str, object] = {
+RC: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "cellpipe",
     "text.parse_math": False,
@@ -41,7 +48,22 @@ RC: dict[str, object] = {
 }
 
 
+def whole_numbers() -> MaxNLocator:
+    """Give ticks for an axis that counts."""
+    return MaxNLocator(integer=True, min_n_ticks=1, steps=(1, 2, 5, 10))
+
+
 def sequence_colours(steps: int) -> list[str]:
     """Give viridis from dark to light without its palest end, so that all can be seen on white."""
     viridis = mpl.colormaps["viridis"]
     return [to_hex(viridis(place)) for place in np.linspace(0.0, 0.86, max(steps, 1))]
+
+
+def shifted(by: float) -> tuple[AxisFunction, AxisFunction]:
+    """Give there and back for a second axis that is ``by`` more."""
+    return (lambda x: np.asarray(x) + by, lambda x: np.asarray(x) - by)
+
+
+def scaled(by: float) -> tuple[AxisFunction, AxisFunction]:
+    """Give there and back for a second axis that is ``by`` times as much."""
+    return (lambda x: np.asarray(x) * by, lambda x: np.asarray(x) / by)

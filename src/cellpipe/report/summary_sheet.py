@@ -11,7 +11,18 @@ from cellpipe.domain import Cell
 from cellpipe.report import cycle_sheet as letters
 from cellpipe.report.cell_tables import SHEET_FIELDS
 from cellpipe.report.scale import MASS_FIELDS
-from cellpipe.report.sheets import FIXED_0, FIXED_2, FIXED_3, FIXED_4, HEAD, PERCENT, TEXT, Book, live, write_value
+from cellpipe.report.sheets import (
+    FIXED_0,
+    FIXED_2,
+    FIXED_3,
+    FIXED_4,
+    HEAD,
+    PERCENT,
+    TEXT,
+    Book,
+    live,
+    write_value,
+)
 from cellpipe.report.wording import KindWords
 
 Line = tuple[str, object, str, str, str]
@@ -43,7 +54,7 @@ def write_summary(
     sheet.fit_to_pages(1, 1)
 
 
-def _write_heads(book: Book, sheet: Any, row: int, heads: tuple[str, ...]) -> int:  # noqa: ANN401
+def _write_heads(book: Book, sheet: Any, row: int, heads: tuple[str, ...]) -> int:
     for place, head in enumerate(heads):
         sheet.write_string(row, place, head, book.style(TEXT, HEAD))
     return row + 1
@@ -57,7 +68,7 @@ def _names(cycles: pl.DataFrame) -> dict[str, str]:
 
 
 def _write_inputs(
-    book: Book, sheet: Any, row: int, cell: Cell, names: Mapping[str, str]  # noqa: ANN401
+    book: Book, sheet: Any, row: int, cell: Cell, names: Mapping[str, str]
 ) -> int:  # fmt: skip
     for label, field, unit in SHEET_FIELDS:
         value = getattr(cell, field)
@@ -75,7 +86,7 @@ def _write_inputs(
     return row
 
 
-def _write_line(book: Book, sheet: Any, row: int, line: Line) -> None:  # noqa: ANN401
+def _write_line(book: Book, sheet: Any, row: int, line: Line) -> None:
     name, value, unit, remark, style = line
     if isinstance(value, (int, float)) and not style:
         look = book.style("General", "input", "left")

@@ -24,8 +24,8 @@ from cellpipe.report.data_sheets import (
 )
 from cellpipe.report.sheets import Book, SheetColumn, write_sheet
 from cellpipe.report.summary_sheet import write_summary
-from cellpipe.report.workbook_charts import insert_charts
 from cellpipe.report.wording import kind_words
+from cellpipe.report.workbook_charts import insert_charts
 
 _SETTINGS = {
     "in_memory": True,

@@ -22,9 +22,7 @@ _AXIS = {
 }
 
 
-def insert_charts(
-    book: Book, tables: Mapping[str, pl.DataFrame], words: KindWords
-) -> None:
+def insert_charts(book: Book, tables: Mapping[str, pl.DataFrame], words: KindWords) -> None:
     """Put the charts for which there is data beside the summary."""
     sheet = book.workbook.get_worksheet_by_name("Summary")
     charts = [
@@ -39,7 +37,7 @@ def insert_charts(
         row += 19
 
 
-def _series(sheet: str, rows: tuple[int, int], x: int, y: int, **look: Any) -> dict[str, Any]:  # noqa: ANN401
+def _series(sheet: str, rows: tuple[int, int], x: int, y: int, **look: Any) -> dict[str, Any]:
     first, last = rows
     return {
         "categories": [sheet, first, x, last, x],
@@ -57,9 +55,7 @@ def _marks(shape: str, colour: str, size: int = 5) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _cycling_chart(
-    book: Book, cycles: pl.DataFrame, words: KindWords
-) -> tuple[Any, str] | None:
+def _cycling_chart(book: Book, cycles: pl.DataFrame, words: KindWords) -> tuple[Any, str] | None:
     if cycles.is_empty():
         return None
     specific = cycles["specific_discharging_capacity_mah_per_g"].drop_nulls().len() > 0
@@ -69,7 +65,9 @@ def _cycling_chart(
     looks = (("x", ORANGE, 6), ("circle", BLUE, 4))
     halves = zip(columns, (words.charge, words.discharge), looks, strict=True)
     for column, name, (shape, colour, size) in halves:
-        chart.add_series(_series("Cycles", rows, 0, column, name=name, **_marks(shape, colour, size)))
+        chart.add_series(
+            _series("Cycles", rows, 0, column, name=name, **_marks(shape, colour, size))
+        )
     chart.set_title({"name": "Capacity and Coulombic efficiency", "name_font": {"size": 12}})
     chart.set_x_axis({"name": "Cycle", "min": 0, **_AXIS})
     chart.set_y_axis({"name": f"Capacity ({unit})", "min": 0, **_AXIS})
@@ -93,7 +91,9 @@ def _nyquist_chart(book: Book, impedance: pl.DataFrame) -> tuple[Any, str] | Non
         return None
     shown = spread(numbers, head=1)
     heights = dict(impedance.group_by("spectrum").len().iter_rows())
-    starts = dict(zip(numbers, np.cumsum([1, *(heights[n] for n in numbers)]).tolist(), strict=False))
+    starts = dict(
+        zip(numbers, np.cumsum([1, *(heights[n] for n in numbers)]).tolist(), strict=False)
+    )
     chart = book.workbook.add_chart({"type": "scatter"})
     for number, shape, colour in zip(shown, _SHAPES, sequence_colours(len(shown)), strict=False):
         rows = (starts[number], starts[number] + heights[number] - 1)
@@ -110,7 +110,7 @@ def _nyquist_chart(book: Book, impedance: pl.DataFrame) -> tuple[Any, str] | Non
     return chart, "Nyquist plot of the impedance spectra"
 
 
-def _equal_axes(chart: Any, points: pl.DataFrame) -> None:  # noqa: ANN401
+def _equal_axes(chart: Any, points: pl.DataFrame) -> None:
     real, upwards = points["real_impedance_ohm"], -points["imaginary_impedance_ohm"]
     width, height = 0.84 * _WIDTH, 0.66 * _HEIGHT
     lowest = min(float(str(upwards.min())), 0.0)

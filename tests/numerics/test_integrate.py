@@ -1,0 +1,95 @@
+"""Charge from current: answers that fit on paper, and properties that must hold for any record."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cellpipe.numerics.integrate import charge_increments, counter_increments
+
+CURRENTS = st.lists(st.floats(-5, 5, allow_nan=False), min_size=2, max_size=60)
+
+
+def same_step(count: int) -> np.ndarray:
+    return np.zeros(count, bool)
+
+
+def test_one_ampere_for_one_hour_is_one_ampere_hour() -> None:
+    time = np.linspace(0, 3600, 7)
+    charge = charge_increments(time, np.ones(7), same_step(7))
+    assert charge.sum() == pytest.approx(1.0)
+
+
+def test_a_ramp_of_current_is_integrated_exactly_however_it_is_sampled() -> None:
+    for count in (2, 5, 1000):
+        time = np.linspace(0, 3600, count)
+        charge = charge_increments(time, time / 3600, same_step(count))
+        assert charge.sum() == pytest.approx(0.5)
+
+
+@given(CURRENTS)
+def test_reversing_the_sign_of_the_current_reverses_the_charge(currents: list[float]) -> None:
+    current = np.array(currents)
+    time = np.arange(len(current)) * 7.0
+    forward = charge_increments(time, current, same_step(len(current)))
+    assert np.allclose(charge_increments(time, -current, same_step(len(current))), -forward)
+
+
+@given(CURRENTS, st.integers(1, 59))
+def test_splitting_a_record_in_two_keeps_the_charge_of_each_part(
+    currents: list[float], at: int
+) -> None:
+    current = np.array(currents)
+    at = min(at, len(current) - 1)
+    time = np.arange(len(current)) * 3.0
+    whole = charge_increments(time, current, same_step(len(current)))
+    second = charge_increments(time[at:], current[at:], same_step(len(current) - at))
+    assert np.allclose(whole[at + 1 :], second[1:])
+
+
+def test_time_that_runs_backwards_adds_no_charge() -> None:
+    time = np.array([0.0, 10.0, 5.0, 15.0])
+    charge = charge_increments(time, np.ones(4), same_step(4))
+    assert charge[2] == 0
+    assert (charge >= 0).all()
+
+
+def test_no_trapezoid_is_laid_across_a_jump_of_the_current() -> None:
+    time = np.array([0.0, 3600.0, 3601.0, 7201.0])
+    current = np.array([0.0, 0.0, 1.0, 1.0])
+    step = np.array([False, False, True, False])
+    elapsed = np.array([0.0, 3600.0, 0.5, 3600.5])
+    charge = charge_increments(time, current, step, step_time_second=elapsed)
+    assert charge.sum() == pytest.approx(1.0 + 0.5 / 3600)
+
+
+def test_a_pause_before_a_new_step_carries_no_charge() -> None:
+    time = np.array([0.0, 10.0, 10_000.0, 10_010.0])
+    current = np.array([0.0, 0.0, 1.0, 1.0])
+    step = np.array([False, False, True, False])
+    assert charge_increments(time, current, step).sum() == pytest.approx(10 / 3600)
+
+
+def test_the_instruments_running_count_settles_the_interval_into_a_new_step() -> None:
+    time = np.array([0.0, 10.0, 20.0])
+    current = np.array([1.0, 1.0, -1.0])
+    step = np.array([False, False, True])
+    count = np.array([0.0, 10 / 3600, 5 / 3600])
+    charge = charge_increments(time, current, step, net_capacity_ah=count)
+    assert charge[2] == pytest.approx(-5 / 3600)
+
+
+@given(st.lists(st.floats(0, 10, allow_nan=False), min_size=1, max_size=20), st.data())
+def test_a_counter_gives_the_same_increments_whenever_it_is_reset(
+    added: list[float], data: st.DataObject
+) -> None:
+    steps = np.array([0.0, *added])
+    running = np.cumsum(steps)
+    reset_at = data.draw(st.integers(1, len(steps)))
+    reset = np.concatenate([running[:reset_at], running[reset_at:] - running[reset_at - 1]])
+    assert np.allclose(counter_increments(running), steps)
+    increments = counter_increments(reset)
+    if reset_at < len(steps) and reset[reset_at] < reset[reset_at - 1]:
+        assert np.allclose(increments, steps)
