@@ -9,12 +9,11 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from cellpipe.flows.process import process
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.schedules import Cron
 from prefect.states import Completed, Failed
-
-from cellpipe.flows.process import process
 
 
 @flow(name="nightly", persist_result=False, validate_parameters=False)

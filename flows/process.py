@@ -16,11 +16,13 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.futures import PrefectFuture, wait
 from prefect.states import Completed, Failed
-from prefect.task_runners import ThreadPoolTaskRunner
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from cellpipe.cell_inputs import CellInputs, grouped
 from cellpipe.intake import Job, planned, take_in
 from cellpipe.pipeline import Failure, Summary, concluded, prepared, stale_cells, update_cell
+
+RUNNER: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=2)
 
 
 class SetAsideError(Exception):
@@ -52,7 +54,7 @@ def compute_cell(job: Job, inputs: CellInputs) -> None:
 
 
 @flow(name="process", flow_run_name="process {folder}", persist_result=False, retries=0,
-      validate_parameters=False, task_runner=ThreadPoolTaskRunner(max_workers=2))  # fmt: skip
+      validate_parameters=False, task_runner=RUNNER)  # fmt: skip
 def process(folder: str, out: str, time_zone: str | None = None) -> State[Any]:
     """Do the main job as a flow; its state says whether everything was used."""
     summary = run(folder, out, time_zone)

@@ -10,11 +10,13 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.futures import wait
 from prefect.states import Completed, Failed
-from prefect.task_runners import ThreadPoolTaskRunner
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from cellpipe.cell_inputs import CellInputs, grouped
 from cellpipe.intake import Job, planned
 from cellpipe.pipeline import concluded, prepared, update_cell
+
+RUNNER: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=2)
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
@@ -24,7 +26,7 @@ def report_cell(job: Job, inputs: CellInputs) -> None:
 
 
 @flow(name="report", flow_run_name="report {out}", persist_result=False,
-      validate_parameters=False, task_runner=ThreadPoolTaskRunner(max_workers=2))  # fmt: skip
+      validate_parameters=False, task_runner=RUNNER)  # fmt: skip
 def report(folder: str, out: str, time_zone: str | None = None) -> State[Any]:
     """Write every report from what has been read; no file is read again."""
     job, sheet = prepared(folder, out, time_zone)

@@ -7,8 +7,12 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from hypothesis import settings
 
 from cellpipe.pipeline import Summary, process
+
+settings.register_profile("house", deadline=None)  # a busy machine is no failure
+settings.load_profile("house")
 
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "sample_data"

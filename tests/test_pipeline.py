@@ -96,7 +96,7 @@ def test_a_fault_in_one_file_or_one_cell_never_stops_the_others(
             raise ZeroDivisionError("made to fail")
         return cycles._compute(cell, tables)  # type: ignore[arg-type]
 
-    broken = cycles.Analysis("cycles", ("half_cycles",), ("cycles",), fail_for_one)
+    broken = cellpipe.domain.Analysis("cycles", ("half_cycles",), ("cycles",), fail_for_one)
     from cellpipe import analyses
 
     chain = tuple(broken if a.name == "cycles" else a for a in analyses.all_analyses())
@@ -208,9 +208,7 @@ def test_a_run_that_is_killed_ends_in_the_same_state_as_an_undisturbed_one(
         assert not list(out.rglob("*.tmp"))
 
 
-def test_units_travel_in_the_fields_of_the_parquet_files(
-    small_lab: Path, tmp_path: Path
-) -> None:
+def test_units_travel_in_the_fields_of_the_parquet_files(small_lab: Path, tmp_path: Path) -> None:
     process(small_lab, tmp_path / "out")
     path = next((tmp_path / "out/tables/cycles").glob("*.parquet"))
     fields = base64.b64decode(pl.read_parquet_metadata(path)["ARROW:schema"])

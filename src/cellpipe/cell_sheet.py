@@ -1,4 +1,4 @@
-"""cells.xlsx or cells.csv to cells: read as text, never guessed, with messages a chemist can act on.
+"""cells.xlsx or cells.csv to cells: read as text, nothing guessed, with messages to act on.
 
 The first row holds the headers, with units where there are any: ``Area / cm²``, ``Area (mm²)``.
 Only ``Cell ID``, ``Files`` and ``Configuration`` must be there. A wrong value costs its field, a
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cellpipe.cell_fields import ANODE_WORDS, CATHODE_WORDS, FIELDS, REQUIRED, Field
-from cellpipe.domain import Cell, Configuration, Finding, Role
+from cellpipe.domain import Cell, Configuration, Finding, Level, Role
 from cellpipe.errors import CellSheetError
 
 NAMES = ("cells.xlsx", "cells.csv")
@@ -159,7 +159,7 @@ def _unknown_column(where: str, text: str, findings: list[Finding]) -> None:
         return
     close = difflib.get_close_matches(_split(text)[0], [f.header for f in FIELDS], 1, 0.75)
     hint = f"did you mean '{close[0]}'?" if close else "it is not used"
-    level = "warning" if close else "info"
+    level: Level = "warning" if close else "info"
     findings.append(
         Finding(level, "cell_sheet", f"{where}: column '{text.strip()}' is not known; {hint}")
     )
@@ -270,7 +270,7 @@ class _Row:
         text = self.text("configuration")
         kind = _KINDS.get(_plain(text)) if text else None
         if kind is None:
-            found = f"'{text}' is" if text else "it is empty;"
+            found = f"'{text}'" if text else "it is empty and"
             self.says("configuration", f"Configuration: {found} must be full, half or symmetric")
         return kind
 
@@ -294,7 +294,7 @@ class _Row:
     def _masses(
         self, kind: Configuration | None, role: Role | None
     ) -> tuple[float | None, float | None]:
-        """Give cathode and anode active mass; the working electrode's may be given as a fraction."""
+        """Give cathode and anode active mass; the working electrode's may be a fraction of it."""
         cathode = self.number_of("cathode_active_mass")
         anode = self.number_of("anode_active_mass")
         own = self.number_of("active_mass")

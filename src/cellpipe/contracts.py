@@ -123,9 +123,7 @@ def _first_line(error: Exception) -> str:
 
 def empty(name: str) -> pl.DataFrame:
     """Give the table without rows, with its required columns."""
-    return pl.DataFrame(
-        schema={n: c.dtype for n, c in schema(name).columns.items() if c.required}
-    )
+    return pl.DataFrame(schema={n: c.dtype for n, c in schema(name).columns.items() if c.required})
 
 
 def units(name: str, columns: list[str]) -> dict[str, dict[str, str]]:
@@ -193,9 +191,11 @@ def admitted(name: str, frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame
         f"{bad.len()} of {shaped.height} rows of {name} can't be used and were set aside: "
         f"{_described(failures)}."
     )
-    return kept, checked("rejected_rows", rejected), [
-        Finding("warning", "rows_rejected", sentence, bad.len())
-    ]
+    return (
+        kept,
+        checked("rejected_rows", rejected),
+        [Finding("warning", "rows_rejected", sentence, bad.len())],
+    )
 
 
 def _spec(found: Schema, column: str) -> Column | None:
@@ -272,7 +272,7 @@ def _failures(name: str, frame: pl.DataFrame) -> pl.DataFrame:
     try:
         _pandera(name, tuple(frame.columns)).validate(frame, lazy=True)
     except SchemaErrors as error:
-        cases = error.failure_cases
+        cases: pl.DataFrame = error.failure_cases
         words = (
             pl.when(pl.col("check") == "not_nullable")
             .then(pl.col("column") + " is empty")

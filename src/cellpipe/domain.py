@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -110,3 +110,23 @@ class Result:
     analysis: str
     table: pl.DataFrame
     findings: tuple[Finding, ...] = ()
+
+
+Tables = Mapping[str, pl.DataFrame]
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """An analysis of one cell: from its tables to further tables.
+
+    ``needs`` names the tables it reads; it runs once they are there. ``makes`` names the tables it
+    gives, in order. Raw tables of a cell (``timeseries``, ``impedance``, ``half_cycle_segments``)
+    hold all its files in the order of time and carry ``file_sha256``. A change of ``version``
+    makes the store compute its tables anew.
+    """
+
+    name: str
+    needs: tuple[str, ...]
+    makes: tuple[str, ...]
+    compute: Callable[[Cell, Tables], tuple[Result, ...]]
+    version: int = 1

@@ -18,8 +18,8 @@ from cellpipe.errors import CellpipeError, FileError
 from cellpipe.store import Content, Ledger, SeenFile, write_table
 
 _OTHER = {  # files that lie about in a lab's folders and are no measurements
-    ".mpl", ".mps", ".sdx", ".sdu", ".log", ".ini", ".md", ".rst", ".py", ".ipynb", ".m", ".r", ".sh",
-    ".bat", ".ps1", ".json", ".yaml", ".yml", ".toml", ".xml", ".html", ".htm", ".pdf", ".png",
+    ".mpl", ".mps", ".sdx", ".sdu", ".log", ".ini", ".md", ".rst", ".py", ".ipynb", ".m", ".r",
+    ".sh", ".bat", ".ps1", ".json", ".yaml", ".yml", ".toml", ".xml", ".html", ".htm", ".pdf", ".png",
     ".jpg", ".jpeg", ".gif", ".svg", ".doc", ".docx", ".ppt", ".pptx", ".tsv", ".parquet", ".opj",
     ".opju", ".zip", ".7z", ".lnk", ".db", ".exe", ".dll",
 }  # fmt: skip
@@ -159,7 +159,7 @@ def _written(job: Job, measurement: Measurement) -> Content:
     for name, frame in tables.items():
         write_table(job.out, name, sha256, frame)
     spectra = tables["impedance"]["spectrum"].n_unique() if "impedance" in tables else 0
-    records = max((tables[name].height for name in ("timeseries", "impedance") if name in tables))
+    records = max(tables[name].height for name in ("timeseries", "impedance") if name in tables)
     return Content(
         sha256, job.reading, "used", measurement.format, measurement.started_at, records, spectra,
         json.dumps(dict(measurement.metadata), default=str, sort_keys=True),

@@ -25,8 +25,6 @@ from cellpipe.intake import Job, Plan, planned, take_in, waiting_finding
 from cellpipe.store import CellEntry, Results, read_table, write_table
 
 LAB = "lab"  # key of the tables that are about the whole folder
-_CELL_TABLES = ("half_cycles", "cycles", "voltage_profiles", "differential_capacity",
-                "circuit_fits", "interfacial_resistance", "cells", "baseline_comparison")  # fmt: skip
 _log = logging.getLogger("cellpipe")
 
 Stage = Literal["files", "cells", "report"]
@@ -118,9 +116,7 @@ def _tell(progress: Progress | None, stage: Stage, done: int, total: int, what: 
         progress(stage, done, total, what)
 
 
-def prepared(
-    folder: str | Path, out: str | Path, time_zone: str | None
-) -> tuple[Job, CellSheet]:
+def prepared(folder: str | Path, out: str | Path, time_zone: str | None) -> tuple[Job, CellSheet]:
     """Check what a run needs before it begins."""
     job = Job(Path(folder).resolve(), Path(out).resolve(), time_zone)
     if not job.folder.is_dir():
@@ -181,9 +177,7 @@ def update_cell(job: Job, inputs: CellInputs) -> None:
         tables[result.analysis] = result.table
         findings += result.findings
     tables["findings"] = _finding_rows(findings, inputs.cell.cell_id)
-    write_cell_report(
-        inputs.cell, tables, tables["files"], job.out, version=cellpipe.__version__
-    )
+    write_cell_report(inputs.cell, tables, tables["files"], job.out, version=cellpipe.__version__)
     entry = CellEntry(inputs.cell.cell_id, inputs.fingerprint, tuple(findings))
     job.ledger.remember_cell(entry)
 
@@ -195,7 +189,9 @@ def _file_findings(inputs: CellInputs) -> list[Finding]:
         for finding in file.content.findings:
             said.setdefault(finding, []).append(file.path)
     return [
-        replace(f, sentence=f"{paths[0] if len(paths) == 1 else f'{len(paths)} files'}: {f.sentence}")
+        replace(
+            f, sentence=f"{paths[0] if len(paths) == 1 else f'{len(paths)} files'}: {f.sentence}"
+        )
         for f, paths in said.items()
     ]
 
@@ -213,7 +209,7 @@ def updated(job: Job, inputs: CellInputs) -> Failure | None:
     return None
 
 
-def concluded(  # noqa: PLR0913 - each is a part of the summary
+def concluded(
     job: Job, plan: Plan, cells: list[CellInputs], findings: list[Finding],
     failures: list[Failure], cells_updated: int,
 ) -> Summary:  # fmt: skip

@@ -120,7 +120,10 @@ def _resistance(row: dict[str, Any]) -> str:
     first = row["first_areal_interfacial_resistance_ohm_cm2"]
     last = row["last_areal_interfacial_resistance_ohm_cm2"]
     if first is None:
-        first, last = row["first_interfacial_resistance_ohm"], row["last_interfacial_resistance_ohm"]
+        first, last = (
+            row["first_interfacial_resistance_ohm"],
+            row["last_interfacial_resistance_ohm"],
+        )
         unit = "Ω"
     if first is None:
         return "–"
@@ -141,7 +144,9 @@ def show_measurement(measurement: Measurement) -> None:
     console = _console()
     console.print(Text(f"{measurement.raw_file.path}: {measurement.format}"))
     started = measurement.started_at
-    console.print(Text(f"started {started:%Y-%m-%d %H:%M:%S} UTC" if started else "start not known"))
+    console.print(
+        Text(f"started {started:%Y-%m-%d %H:%M:%S} UTC" if started else "start not known")
+    )
     for key, value in measurement.metadata.items():
         console.print(Text(f"  {key}: {value}"))
     for name, table in measurement.tables.items():

@@ -26,13 +26,15 @@ def timeseries(*steps: tuple[float, float, float, float]) -> pl.DataFrame:
     for number, (ampere, minutes, first, last) in enumerate(steps, 1):
         count = int(minutes) + 1
         parts.append(
-            pl.DataFrame({
-                "test_time_second": start + np.arange(count) * MINUTE,
-                "step_time_second": np.arange(count) * MINUTE,
-                "voltage_volt": np.linspace(first, last, count),
-                "current_ampere": np.full(count, ampere),
-                "step_count": np.full(count, number, np.int64),
-            })  # fmt: skip
+            pl.DataFrame(
+                {
+                    "test_time_second": start + np.arange(count) * MINUTE,
+                    "step_time_second": np.arange(count) * MINUTE,
+                    "voltage_volt": np.linspace(first, last, count),
+                    "current_ampere": np.full(count, ampere),
+                    "step_count": np.full(count, number, np.int64),
+                }
+            )  # fmt: skip
         )
         start += minutes * MINUTE
     whole = pl.concat(parts)
@@ -140,7 +142,9 @@ def test_a_rest_between_changes_no_capacity() -> None:
 def test_scaling_the_mass_scales_the_specific_capacity_and_nothing_else() -> None:
     record = timeseries(CHARGE, DISCHARGE)
     one = tables_of(FULL, record)["cycles"]
-    other = tables_of(Cell("A", "full", cathode_active_mass_mg=40.0, area_cm2=2.0), record)["cycles"]
+    other = tables_of(Cell("A", "full", cathode_active_mass_mg=40.0, area_cm2=2.0), record)[
+        "cycles"
+    ]
     specific = [c for c in one.columns if c.startswith("specific")]
     assert other.drop(specific).equals(one.drop(specific))
     for column in specific:
@@ -168,7 +172,7 @@ def test_a_capacity_that_disagrees_with_the_counter_is_a_finding() -> None:
 
 
 @pytest.fixture
-def lab_of(real_data: Path, tmp_path: Path):  # noqa: ANN201
+def lab_of(real_data: Path, tmp_path: Path):
     def run(sheet: str, *names: str) -> cellpipe.Results:
         folder = tmp_path / "lab"
         folder.mkdir()

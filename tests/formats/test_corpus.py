@@ -28,9 +28,8 @@ def test_every_real_file_of_the_three_makers_is_read_or_refused_with_a_remedy(
                 measurement = cellpipe.read(path)
             except CellpipeError as error:
                 refused[path.name] = str(error)
-                assert error.file is not None
-                assert error.found
-                assert error.remedy, path.name
+                helpful = bool(error.file and error.found and error.remedy)
+                refused[path.name] += "" if helpful else " (no remedy)"
                 continue
             read[folder] += 1
             for name, table in measurement.tables.items():
@@ -38,6 +37,7 @@ def test_every_real_file_of_the_three_makers_is_read_or_refused_with_a_remedy(
     print(f"\nread: {dict(read)}, {sum(read.values())} in all; refused: {sorted(refused)}")
     record_property("read", sum(read.values()))
     assert set(refused) == REFUSED, refused
+    assert not any("(no remedy)" in said for said in refused.values()), refused
     assert sum(read.values()) >= 150
 
 

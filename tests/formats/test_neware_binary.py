@@ -17,7 +17,9 @@ VOLT, MILLIAMPERE, MILLIAMPERE_HOUR = 6e-5, 0.05, 6e-4  # the vendor's rounding
 
 def test_every_binary_agrees_with_btsdas_own_export(real_data: Path) -> None:
     with (real_data / "ORACLE_PAIRS.tsv").open(encoding="utf-8") as stream:
-        rows = [r for r in csv.DictReader(stream, delimiter="\t") if r["oracle"].endswith("parquet")]
+        rows = [
+            r for r in csv.DictReader(stream, delimiter="\t") if r["oracle"].endswith("parquet")
+        ]
     compared = 0
     for row in rows:
         oracle = pl.read_parquet(real_data / row["oracle"])

@@ -36,7 +36,9 @@ def test_a_straight_line_has_one_slope() -> None:
 
 
 def test_a_plateau_is_kept_as_a_peak_with_all_its_charge() -> None:
-    voltage = np.concatenate([np.linspace(3, 3.3, 50), np.full(100, 3.3), np.linspace(3.3, 3.6, 50)])
+    voltage = np.concatenate(
+        [np.linspace(3, 3.3, 50), np.full(100, 3.3), np.linspace(3.3, 3.6, 50)]
+    )
     charge = np.full(200, 0.01)
     middle, density = differential_capacity(voltage, charge, step_volt=0.005, smoothing_volt=0)
     peak = int(np.argmax(density))

@@ -1,23 +1,16 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
-from made_cells import Made, made, odd_cells
+from made_cells import Reports, odd_cells
 
-from cellpipe import contracts
-from cellpipe.report import write_cell_report, write_index
-
-import polars as pl  # isort: skip
-
-VERSION = "0.0.1"
+from cellpipe.report import write_cell_report
 
 
 @pytest.fixture(scope="session")
-def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Made, Path, Path]]:
+def reports(tmp_path_factory: pytest.TempPathFactory) -> Reports:
     """Page and workbook of every odd cell, by what is odd about it."""
     folder = tmp_path_factory.mktemp("report")
     return {
-        what: (one, *write_cell_report(one.cell, one.tables, one.files, folder, version=VERSION))
+        what: (one, *write_cell_report(one.cell, one.tables, one.files, folder, version="0.0.1"))
         for what, one in odd_cells().items()
     }

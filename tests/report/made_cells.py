@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,8 @@ class Made:
     tables: Mapping[str, pl.DataFrame]
     files: pl.DataFrame
 
+
+Reports = dict[str, tuple[Made, Path, Path]]
 
 FULL = Cell(
     "SSB-01",
@@ -196,7 +199,7 @@ def _cycles(cell: Cell, halves: pl.DataFrame) -> pl.DataFrame:
 
 def _curves(cell: Cell, halves: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     profiles, differential = [], []
-    x = np.linspace(0, 1, 400)
+    x = np.linspace(0, 1, 400 if halves.height < 1000 else 80)
     for half, direction, capacity in halves.select(
         "half_cycle", "direction", "capacity_ah"
     ).iter_rows():

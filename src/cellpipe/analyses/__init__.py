@@ -11,10 +11,9 @@ from functools import cache
 from importlib.metadata import entry_points
 
 from cellpipe.analyses import cells, circuit_fits, curves, cycles, half_cycles
-from cellpipe.analyses.analysis import Analysis, Tables
 from cellpipe.baselines import comparison
 from cellpipe.contracts import checked
-from cellpipe.domain import Cell, Result
+from cellpipe.domain import Analysis, Cell, Result, Tables
 from cellpipe.errors import CellpipeError
 
 ANALYSES: tuple[Analysis, ...] = (

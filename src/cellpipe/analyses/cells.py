@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from cellpipe.analyses.analysis import Analysis, Tables
 from cellpipe.contracts import schema
-from cellpipe.domain import Cell, Finding, Result
+from cellpipe.domain import Analysis, Cell, Finding, Result, Tables
 
 
 def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
@@ -71,9 +70,9 @@ def _missing(cell: Cell, tables: Tables) -> tuple[Finding, ...]:
     """Say what the cell sheet would add, once for each number that is missing for it."""
     if not cell.in_sheet:
         sentence = (
-            f"{cell.cell_id} has no row in the cell sheet (cells.xlsx): capacities are in mAh only. "
-            "A row with Configuration, active mass and area adds Coulombic efficiency, mAh/g, "
-            "mAh/cm², Ω cm² and the comparison with published cells."
+            f"{cell.cell_id} has no row in the cell sheet (cells.xlsx): capacities are in mAh "
+            "only. A row with Configuration, active mass and area adds Coulombic efficiency, "
+            "mAh/g, mAh/cm², Ω cm² and the comparison with published cells."
         )
         return (Finding("warning", "not_in_sheet", sentence),)
     found = []

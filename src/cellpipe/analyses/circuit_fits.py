@@ -1,15 +1,16 @@
 """Impedance spectra to circuit fits, and to the interfacial resistance in the order of time.
 
 Protocol: frequencies that are not positive were dropped by the format; points with a positive
-imaginary part (the leads' inductance) at the high-frequency end are left out and counted. The
-circuit is R0 with one or two R‖CPE arcs and a CPE, a Warburg or no tail; one circuit serves all spectra
-of a cell: the one with the lowest sum of BIC over up to five spectra spread over the cell's life.
-Fits are weighted by the modulus (:mod:`cellpipe.numerics.circuit_fit`).
+imaginary part (the leads' inductance) are left out and counted. The circuit is R0 with one or two
+R‖CPE arcs and a CPE, a Warburg or no tail; one circuit serves all spectra of a cell: the one with
+the lowest sum of BIC over up to five spectra spread over the cell's life. Fits are weighted by the
+modulus (:mod:`cellpipe.numerics.circuit_fit`).
 
 The interfacial resistance is the sum of the arcs whose effective capacitance is 30 nF or more (per
 cm² where the area is known): between the grain boundaries of an electrolyte, up to 10 nF, and a
-surface layer, from 100 nF on; smaller ones belong to the electrolyte (J. T. S. Irvine, D. C. Sinclair, A. R. West, Adv. Mater. 2, 132 (1990), doi
-10.1002/adma.19900020304). It is null where a spectrum has fewer than 12 usable frequencies.
+surface layer, from 100 nF on; smaller ones belong to the electrolyte (J. T. S. Irvine,
+D. C. Sinclair, A. R. West, Adv. Mater. 2, 132 (1990), doi 10.1002/adma.19900020304). It is null
+where a spectrum has fewer than 12 usable frequencies.
 """
 
 from __future__ import annotations
@@ -22,9 +23,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from cellpipe.analyses.analysis import Analysis, Tables
 from cellpipe.contracts import empty
-from cellpipe.domain import Cell, Finding, Result
+from cellpipe.domain import Analysis, Cell, Finding, Result, Tables
 from cellpipe.numerics.circuit_fit import (
     CANDIDATES,
     FEWEST,
@@ -165,7 +165,9 @@ def _findings(spectra: list[_Spectrum], usable: list[_Spectrum]) -> tuple[Findin
         found.append(Finding("info", "inductive_points_left_out", sentence, inductive))
     short = len(spectra) - len(usable)
     if short:
-        sentence = f"{short} spectra have fewer than {FEWEST} usable frequencies: no circuit fitted."
+        sentence = (
+            f"{short} spectra have fewer than {FEWEST} usable frequencies: no circuit fitted."
+        )
         found.append(Finding("warning", "spectrum_too_short", sentence, short))
     return tuple(found)
 

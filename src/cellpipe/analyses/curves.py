@@ -12,22 +12,22 @@ from collections.abc import Iterator
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
-from cellpipe.analyses.analysis import Analysis, Tables
 from cellpipe.analyses.half_cycle_segments import records_with_charge
 from cellpipe.analyses.half_cycles import numbered
 from cellpipe.contracts import empty
-from cellpipe.domain import Cell, Result
+from cellpipe.domain import Analysis, Cell, Result, Tables
 from cellpipe.numerics.differentiate import differential_capacity
 
 POINTS = 400
 GRID_VOLT = 0.005
 SMOOTHING_VOLT = 0.005
 
-_Curve = tuple[int, str, "np.ndarray[tuple[int], np.dtype[np.float64]]", "np.ndarray[tuple[int], np.dtype[np.float64]]"]  # noqa: E501 - a type
+Floats = NDArray[np.float64]
 
 
-def _curves(tables: Tables) -> Iterator[_Curve]:
+def _curves(tables: Tables) -> Iterator[tuple[int, str, Floats, Floats]]:
     """Give each half cycle's number, direction, voltages and charges since the record before."""
     segments = numbered(tables["half_cycle_segments"])
     parts = []
@@ -50,9 +50,7 @@ def _curves(tables: Tables) -> Iterator[_Curve]:
         yield int(str(number)), direction, records["voltage_volt"].to_numpy(), np.abs(charge)
 
 
-def _frame(
-    cell: Cell, number: int, direction: str, columns: dict[str, object]
-) -> pl.DataFrame:
+def _frame(cell: Cell, number: int, direction: str, columns: dict[str, object]) -> pl.DataFrame:
     return pl.DataFrame(columns).with_columns(
         cell_id=pl.lit(cell.cell_id),
         half_cycle=pl.lit(number, pl.Int64),
@@ -83,9 +81,7 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
     )
 
 
-def _evenly(
-    passed: np.ndarray[tuple[int], np.dtype[np.float64]],
-) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def _evenly(passed: Floats) -> NDArray[np.int64]:
     """Choose at most POINTS records, evenly over the charge, with the first and the last."""
     if len(passed) <= POINTS:
         return np.arange(len(passed))

@@ -17,8 +17,7 @@ from typing import Literal
 
 import polars as pl
 
-from cellpipe.analyses.analysis import Analysis, Tables
-from cellpipe.domain import Cell, Finding, Result
+from cellpipe.domain import Analysis, Cell, Finding, Result, Tables
 
 Direction = Literal["charge", "discharge"]
 _REACHED = 0.02  # of the voltage window: so near to the usual end voltage counts as reached
@@ -87,9 +86,7 @@ def _paired(half_cycles: pl.DataFrame, lead: Direction) -> pl.DataFrame:
 
 
 def _complete(paired: pl.DataFrame, half_cycles: pl.DataFrame) -> pl.Expr:
-    both = (
-        pl.col("charge_half_cycle").is_not_null() & pl.col("discharge_half_cycle").is_not_null()
-    )
+    both = pl.col("charge_half_cycle").is_not_null() & pl.col("discharge_half_cycle").is_not_null()
     if _last_is_finished(half_cycles):
         return both
     return both & (pl.col("cycle") < paired["cycle"].max())
@@ -106,7 +103,7 @@ def _last_is_finished(half_cycles: pl.DataFrame) -> bool:
     window = float(highest) - float(lowest)  # type: ignore[arg-type]
     short = last["end_voltage_volt"] - float(ends.median())  # type: ignore[arg-type]
     missing = -short if last["direction"] == "charge" else short
-    return missing <= _REACHED * window
+    return bool(missing <= _REACHED * window)
 
 
 def _columns(cell: Cell) -> list[pl.Expr]:
@@ -182,16 +179,16 @@ def _with_retention(table: pl.DataFrame, direction: Direction) -> pl.DataFrame:
     complete = table.filter("complete")
     reference = complete["cycle"][0] if complete.height else None
     first = complete[capacity][0] if complete.height else None
-    ratio = pl.when("complete").then(pl.col(capacity) / first) if first else pl.lit(None, pl.Float64)
+    ratio = (
+        pl.when("complete").then(pl.col(capacity) / first) if first else pl.lit(None, pl.Float64)
+    )
     return table.with_columns(
         ratio.alias("capacity_retention"),
         pl.lit(reference, pl.Int64).alias("retention_reference_cycle"),
     )
 
 
-def _findings(
-    cell: Cell, table: pl.DataFrame, half_cycles: pl.DataFrame
-) -> tuple[Finding, ...]:
+def _findings(cell: Cell, table: pl.DataFrame, half_cycles: pl.DataFrame) -> tuple[Finding, ...]:
     found = []
     if table.height and not table["complete"][0]:
         sentence = "The first cycle is incomplete: the data does not begin with its first half."

@@ -1,7 +1,8 @@
 """Time series to segments: stretches of current in one direction within one file.
 
 Protocol: a record is charge, discharge or rest by the sign of its current above the noise
-(:mod:`cellpipe.numerics.runs`), records of an impedance spectrum are rest; charge is integrated by :mod:`cellpipe.numerics.integrate`; a
+(:mod:`cellpipe.numerics.runs`), records of an impedance spectrum are rest; charge is integrated by
+:mod:`cellpipe.numerics.integrate`; a
 segment is what lies between two turns of the current. Nothing is null but what the file leaves
 out (vendor's counters, clock, temperature). Runs once per content of a file.
 """
@@ -96,6 +97,7 @@ def _new_step(
     timeseries: pl.DataFrame, direction: np.ndarray[tuple[int], np.dtype[np.int8]]
 ) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     """A new step begins where the instrument says so, or where the direction changes."""
+    changed: np.ndarray[tuple[int], np.dtype[np.bool_]]
     changed = np.diff(direction, prepend=direction[:1]) != 0
     if "step_count" in timeseries.columns:
         counted = timeseries["step_count"].diff().fill_null(0).to_numpy() != 0

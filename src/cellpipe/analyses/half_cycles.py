@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from cellpipe.analyses.analysis import Analysis, Tables
-from cellpipe.domain import Cell, Finding, Result
+from cellpipe.domain import Analysis, Cell, Finding, Result, Tables
 from cellpipe.numerics.runs import merged_numbers
 
 _DIFFERENCE = 0.005

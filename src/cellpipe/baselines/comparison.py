@@ -16,9 +16,8 @@ from typing import Any
 
 import polars as pl
 
-from cellpipe.analyses.analysis import Analysis, Tables
 from cellpipe.contracts import schema
-from cellpipe.domain import Cell, Result
+from cellpipe.domain import Analysis, Cell, Result, Tables
 
 _CAPACITIES = {
     "cathode active material": ("specific_discharging_capacity_mah_per_g", "mAh/g"),
@@ -48,7 +47,7 @@ def _compared(cell: Cell, cycles: pl.DataFrame, row: dict[str, Any]) -> dict[str
     reason = _obstacle(cell, cycles, row)
     if reason is not None:
         return compared | {"reason": reason}
-    basis, initial, unit, derived = _shared_basis(cell, cycles, row)
+    basis, initial, unit, derived = _shared_basis(cycles, row)
     if basis is None:
         wanted = row["capacity_basis_inferred"]
         return compared | {"reason": f"no shared basis: the row is per {wanted}"}
@@ -75,7 +74,7 @@ def _obstacle(cell: Cell, cycles: pl.DataFrame, row: dict[str, Any]) -> str | No
 
 
 def _shared_basis(
-    cell: Cell, cycles: pl.DataFrame, row: dict[str, Any]
+    cycles: pl.DataFrame, row: dict[str, Any]
 ) -> tuple[str | None, float | None, str | None, bool]:
     """Give the basis that both have: the row's own, or the area through the row's loading."""
     wanted = row["capacity_basis_inferred"]

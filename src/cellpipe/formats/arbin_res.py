@@ -116,9 +116,7 @@ def _timeseries(records: pl.DataFrame) -> pl.DataFrame:
     return table.with_columns(step_count=counted)
 
 
-def _auxiliary(
-    data: mmap.mmap, names: list[str], findings: list[Finding]
-) -> pl.DataFrame | None:
+def _auxiliary(data: mmap.mmap, names: list[str], findings: list[Finding]) -> pl.DataFrame | None:
     """Give one column per auxiliary channel: record_index and its temperature or voltage."""
     if "Auxiliary_Table" not in names:
         return None

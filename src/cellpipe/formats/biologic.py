@@ -137,9 +137,7 @@ def _timeseries(
     return _with_rebuilt_charge(columns, columns.select(chosen))
 
 
-def _current(
-    columns: pl.DataFrame, metadata: Mapping[str, object], said: list[Finding]
-) -> pl.Expr:
+def _current(columns: pl.DataFrame, metadata: Mapping[str, object], said: list[Finding]) -> pl.Expr:
     name = _first(columns, list(_CURRENTS))
     if name:
         return (pl.col(name).cast(pl.Float64) * _CURRENTS[name]).alias("current_ampere")

@@ -71,7 +71,7 @@ def read(path: Path) -> Recording:
             remedy="copy the file again from the instrument",
         )
     technique = TECHNIQUES.get(int(content[settings["offset"]]), "unknown")
-    metadata = _metadata(content, settings, modules.get("VMP LOG"), technique)
+    metadata = _metadata(content, modules.get("VMP LOG"), technique)
     columns, findings = _records(content, data)
     started, said = _start(path, content, settings, modules.get("VMP LOG"))
     if not columns.height:
@@ -122,9 +122,7 @@ def _records(
     return _columns(records, flags), findings
 
 
-def _column_ids(
-    content: np.memmap[Any, Any], start: int, version: int
-) -> tuple[list[int], int]:
+def _column_ids(content: np.memmap[Any, Any], start: int, version: int) -> tuple[list[int], int]:
     """Give the ids of the columns and how many bytes stand before the records."""
     head = bytes(content[start : start + 1007])
     if version in {2, 3}:
@@ -203,12 +201,9 @@ def _columns(records: np.ndarray[Any, Any], flags: dict[str, tuple[int, int]]) -
 
 
 def _metadata(
-    content: np.memmap[Any, Any],
-    settings: dict[str, Any],
-    log: dict[str, Any] | None,
-    technique: str,
+    content: np.memmap[Any, Any], log: dict[str, Any] | None, technique: str
 ) -> dict[str, object]:
-    """Read the fields of the settings and the log whose place is known."""
+    """Read the fields of the log whose place is known."""
     found: dict[str, object] = {"maker": "BioLogic", "technique": technique}
     if log is None:
         return found
@@ -245,7 +240,8 @@ def _start(
     if day is None:
         return None, []
     sentence = (
-        "The file has no log (it was copied while the test ran): its start is known to the day only."
+        "The file has no log (it was copied while the test ran): "
+        "its start is known to the day only."
     )
     return datetime(day.year, day.month, day.day), [  # noqa: DTZ001 - the instrument's local clock
         Finding("warning", "start_known_to_the_day", sentence)

@@ -159,9 +159,7 @@ def _is_dated(names: list[str], fields: list[bytes]) -> bool:
     return 0 <= place < len(fields) and b":" in fields[place]
 
 
-def _times(
-    columns: pl.DataFrame, started: datetime | None
-) -> tuple[pl.DataFrame, datetime | None]:
+def _times(columns: pl.DataFrame, started: datetime | None) -> tuple[pl.DataFrame, datetime | None]:
     """Turn absolute date-times in ``time/s`` into seconds since the acquisition's start."""
     if columns.schema.get("time/s") != pl.String:
         return columns, started

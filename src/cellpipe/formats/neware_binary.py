@@ -99,12 +99,14 @@ def _overheard(findings: list[Finding]) -> Iterator[None]:
 def _frame(path: Path) -> pl.DataFrame:
     for attempt in range(_TRIES):
         try:
-            return fastnda.read(path, cycle_mode="raw")
+            frame: pl.DataFrame = fastnda.read(path, cycle_mode="raw")
         except (zipfile.BadZipFile, zlib.error, EOFError) as error:
             if attempt + 1 == _TRIES:
                 raise _damaged(path, error) from error
         except (NotImplementedError, ValueError, KeyError, struct.error) as error:
             raise _damaged(path, error) from error
+        else:
+            return frame
     raise AssertionError
 
 

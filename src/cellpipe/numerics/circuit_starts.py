@@ -84,7 +84,7 @@ def _subsets(columns: list[_Column], design: Floats, data: Floats, arcs: int) ->
     """Choices of one tail and ``arcs`` arcs beside R0: all single ones, the best extended."""
     tails = [i for i, c in enumerate(columns) if c.kind in _TAILS]
     arc = np.array([i for i, c in enumerate(columns) if c.kind == "arc"])
-    beside = [(0, tail) for tail in tails] or [(0,)]
+    beside: list[tuple[int, ...]] = [(0, tail) for tail in tails] or [(0,)]
     width = len(beside[0])
     chosen = np.array([(*base, a) for base in beside for a in arc])
     for _ in range(arcs - 1):
@@ -97,9 +97,7 @@ def _subsets(columns: list[_Column], design: Floats, data: Floats, arcs: int) ->
     return chosen
 
 
-def _solved(
-    design: Floats, data: Floats, subsets: Ints
-) -> tuple[Floats, Floats]:
+def _solved(design: Floats, data: Floats, subsets: Ints) -> tuple[Floats, Floats]:
     """Solve every subset's normal equations; negative amounts are punished."""
     scale = np.sqrt(np.sum(design**2, axis=1))
     unit = design / scale[:, None]
@@ -115,9 +113,7 @@ def _solved(
     return amounts / scale[subsets], misfit
 
 
-def _apart(
-    subsets: Ints, misfit: Floats, columns: list[_Column], number: int
-) -> list[int]:
+def _apart(subsets: Ints, misfit: Floats, columns: list[_Column], number: int) -> list[int]:
     """Choose the best subsets whose time constants are not neighbours of a better one's."""
     step = np.array([np.log(c.time) if c.time else 0.0 for c in columns])
     apart = 1.5 * float(np.diff(np.unique(step[step != 0])).min())

@@ -95,12 +95,12 @@ def _inductor(jw: Complexes, values: Floats) -> Evaluation:
 
 def _constant_phase(jw: Complexes, values: Floats) -> Evaluation:
     logarithm = np.log(jw)
-    z = np.exp(-values[..., 1:2] * logarithm) / values[..., 0:1]
+    z = np.asarray(np.exp(-values[..., 1:2] * logarithm) / values[..., 0:1], np.complex128)
     return z, [-z, -z * logarithm]
 
 
 def _warburg(jw: Complexes, values: Floats) -> Evaluation:
-    z = values[..., 0:1] / np.sqrt(jw)
+    z = np.asarray(values[..., 0:1] / np.sqrt(jw), np.complex128)
     return z, [z]
 
 
@@ -190,7 +190,7 @@ def evaluated(
     positive parameter, by the value of any other.
 
     """
-    jw = 2j * np.pi * frequency_hertz
+    jw = np.asarray(2j * np.pi * frequency_hertz, np.complex128)
     slopes = np.zeros((*values.shape, len(frequency_hertz)), np.complex128)
     z, _ = _walk(circuit.root, jw, values, slopes)
     return z, slopes

@@ -42,7 +42,8 @@ def charge_by_voltage(voltage_volt: Floats, charge_ah: Floats, edges_volt: Float
     flat_at = np.sort(low[flat])
     flat_charge = np.cumsum(share[flat][np.argsort(low[flat], kind="stable")])
     steps = np.searchsorted(flat_at, edges_volt, side="left")
-    return sloped + np.concatenate([[0.0], flat_charge])[steps]
+    below: Floats = sloped + np.concatenate([[0.0], flat_charge])[steps]
+    return below
 
 
 def differential_capacity(

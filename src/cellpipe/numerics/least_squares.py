@@ -81,7 +81,7 @@ def _advanced(
     better = cost < state.cost[rows]
     moved = np.abs(tried - state.theta[rows]).max(axis=1)
     gained = (state.cost[rows] - cost) / np.maximum(state.cost[rows], 1e-300)
-    rest = (better & (gained < 1e-9) & (moved < 1e-3)) | (moved < 1e-7)
+    rest: NDArray[np.bool_] = (better & (gained < 1e-9) & (moved < 1e-3)) | (moved < 1e-7)
     rest |= ~better & (state.damping[rows] > 1e10)
     good, bad = rows[better], rows[~better]
     state.theta[good], state.cost[good] = tried[better], cost[better]
@@ -111,4 +111,5 @@ def _steps(state: _State, rows: NDArray[np.int64], low: Floats, high: Floats) ->
     except np.linalg.LinAlgError:
         step = -np.einsum("bpq,bq->bp", np.linalg.pinv(matrix), right)
     largest = np.abs(step).max(axis=1, keepdims=True)
-    return step * np.minimum(1.0, _LARGEST_STEP / np.maximum(largest, 1e-30))
+    shortened: Floats = step * np.minimum(1.0, _LARGEST_STEP / np.maximum(largest, 1e-30))
+    return shortened

@@ -71,7 +71,8 @@ def cell_row(row: Row, checks: int, cycles: pl.DataFrame | None) -> Row:
         "group": row["group"] or "",
         "cycles": row["cycles"],
         "capacity": (number(capacity, 4), capacity),
-        "capacity_unit": f"{unit}, per {basis}" if basis else unit,
+        "capacity_unit": unit,
+        "basis": basis,
         "initial": (
             percent(row["initial_coulombic_efficiency"]),
             row["initial_coulombic_efficiency"],

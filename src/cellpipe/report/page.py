@@ -12,10 +12,11 @@ from cellpipe.domain import Cell
 from cellpipe.report import cell_tables
 from cellpipe.report.comparison_figures import capacity_panel
 from cellpipe.report.cycling_figures import cycling_panel
+from cellpipe.report.differential_figures import differential_panel
 from cellpipe.report.impedance_figures import impedance_panel
 from cellpipe.report.key_numbers import described, key_numbers
 from cellpipe.report.panel import Panel
-from cellpipe.report.profile_figures import differential_panel, profile_panel
+from cellpipe.report.profile_figures import profile_panel
 from cellpipe.report.resistance_figures import resistance_panel
 from cellpipe.report.retention_figures import retention_panel
 from cellpipe.report.scale import capacity_scale

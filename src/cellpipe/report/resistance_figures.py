@@ -102,9 +102,8 @@ def _draw_points(axes: Axes, points: pl.DataFrame, column: str) -> None:
     if column == "root_hours":
         axes.set_xlim(left=0)
     else:
-        first, last = (float(axes.dataLim.x0), float(axes.dataLim.x1))
-        air = max(0.04 * (last - first), 0.5)
-        axes.set_xlim(first - air, last + air)
+        last = max(float(str(points[column].max())), 1.0)
+        axes.set_xlim(-0.04 * last, 1.04 * last)
         axes.xaxis.set_major_locator(whole_numbers())
 
 
@@ -117,7 +116,7 @@ def _limits(points: pl.DataFrame) -> tuple[float, float]:
 
 
 def _caption(points: pl.DataFrame) -> str:
-    parts = ["Bars: one standard error of the fit."]
+    parts = ["Bars: one standard error of the fit; where none is seen, the mark is larger."]
     if not points["identifiable"].all():
         parts.append(
             "Hollow squares: the data does not determine every resistance in the sum; their bars"

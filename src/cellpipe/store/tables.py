@@ -45,7 +45,7 @@ def write_table(folder: Path, table: str, key: str, frame: pl.DataFrame) -> Path
     described = units(table, ready.columns)
     fields = Schema.from_arrow(ready.schema)
     schema = Schema(
-        [field.with_metadata(described.get(field.name, {})) for field in fields],
+        [fields.field(name).with_metadata(described.get(name, {})) for name in fields.names],
         metadata={"table": table},
     )
     path = table_path(folder, table, key)

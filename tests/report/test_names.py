@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import re
+import string
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from cellpipe.report import file_name
+
+ANY_ID = st.text(max_size=120)
+SAFE_ID = st.text(string.ascii_letters + string.digits + "._-", min_size=1, max_size=12)
+RESERVED = {"CON", "PRN", "AUX", "NUL", *(f"{p}{n}" for p in ("COM", "LPT") for n in range(10))}
+
+
+@given(ANY_ID)
+@example("../../etc/passwd")
+@example("CON")
+@example("nul.txt")
+@example("")
+@example("...")
+@example("Zelle Ä/β: 1*?")
+def test_a_file_name_is_safe_on_every_system(cell_id: str) -> None:
+    name = file_name(cell_id)
+    assert re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*", name)
+    assert not name.endswith(".")
+    assert name.partition(".")[0].upper() not in RESERVED
+    assert len(name) < 100
+
+
+@given(st.one_of(ANY_ID, SAFE_ID), st.one_of(ANY_ID, SAFE_ID))
+@example("SSB-1", "ssb-1")
+@example("a/b", "a_b")
+@example("A" * 70 + "1", "A" * 70 + "2")
+@example("SSB 1", file_name("SSB 1"))
+@example("ssb-1", file_name("ssb-1").upper())
+def test_two_cells_never_share_a_file_even_where_case_does_not_count(one: str, other: str) -> None:
+    if one != other:
+        assert file_name(one).casefold() != file_name(other).casefold()
+
+
+def test_an_id_that_needs_no_change_is_its_own_name() -> None:
+    assert file_name("SSB-2026-014_C01") == "SSB-2026-014_C01"

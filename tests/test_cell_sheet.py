@@ -1,0 +1,182 @@
+"""The cell sheet: what is wrong is named by row, column and remedy, and the other cells go on."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+import xlsxwriter
+
+from cellpipe.cell_sheet import (
+    cell_id_from_name,
+    cell_sheet,
+    cells_of,
+    column_letter,
+    read_sheet,
+)
+from cellpipe.domain import Cell
+from cellpipe.errors import CellSheetError
+
+HEAD = ["Cell ID", "Files", "Configuration"]
+
+
+def sheet(tmp_path: Path, *rows: list[object], name: str = "cells.csv") -> Path:
+    path = tmp_path / name
+    if name.endswith(".csv"):
+        with path.open("w", newline="", encoding="utf-8") as stream:
+            csv.writer(stream, delimiter=";").writerows(rows)
+        return path
+    with xlsxwriter.Workbook(path) as book:
+        page = book.add_worksheet("cells")
+        for number, row in enumerate(rows):
+            page.write_row(number, 0, row)
+    return path
+
+
+def test_three_columns_are_enough(tmp_path: Path) -> None:
+    found = read_sheet(sheet(tmp_path, HEAD, ["A", "A*.mpr; a2*.mpr", "full"]))
+    assert found.findings == ()
+    assert found.cells[0].patterns == ("A*.mpr", "a2*.mpr")
+    assert found.cells[0].configuration == "full"
+    assert found.cells[0].cathode_active_mass_mg is None
+
+
+@pytest.mark.parametrize("name", ["cells.csv", "cells.xlsx"])
+@pytest.mark.parametrize(
+    ("header", "value", "field", "expected"),
+    [
+        ("Area / cm²", "0,785", "area_cm2", 0.785),
+        ("Area (mm2)", "78.5", "area_cm2", 0.785),
+        ("Area [cm2]", "0.785", "area_cm2", 0.785),
+        ("Cathode active mass / g", "0.0157", "cathode_active_mass_mg", 15.7),
+        ("stack PRESSURE / bar", "750", "stack_pressure_mpa", 75.0),
+        ("Reference offset / mV", "620", "reference_offset_volt", 0.62),
+        ("Temperature / °C", "−20", "temperature_celsius", -20.0),
+        ("1C capacity / mAh/g", "3579", "nominal_capacity_mah_per_g", 3579.0),
+        ("Diameter / mm", "10", "area_cm2", 0.785398),
+    ],
+)
+def test_units_in_the_header_and_decimal_commas_are_understood(
+    tmp_path: Path, name: str, header: str, value: str, field: str, expected: float
+) -> None:
+    found = read_sheet(sheet(tmp_path, [*HEAD, header], ["A", "A*", "full", value], name=name))
+    assert found.findings == ()
+    assert getattr(found.cells[0], field) == pytest.approx(expected, rel=1e-5)
+
+
+WRONG = [
+    ([*HEAD, "Stack presure / MPa"], ["A", "A*", "full", "5"],
+     "cells.csv, row 1, column D: column 'Stack presure / MPa' is not known; "
+     "did you mean 'Stack pressure'?"),
+    ([*HEAD, "Area"], ["A", "A*", "full", "1"],
+     "cells.csv, row 1, column D: column 'Area': the unit is missing; write 'Area / cm²'"),
+    ([*HEAD, "Area / acre"], ["A", "A*", "full", "1"],
+     "cells.csv, row 1, column D: column 'Area / acre': unit 'acre' is not known; "
+     "write 'Area / cm²'"),
+    ([*HEAD, "Area / cm²", "Area / mm²"], ["A", "A*", "full", "1", "100"],
+     "cells.csv, row 1, column E: column 'Area / mm²' is there twice; the first counts"),
+    ([*HEAD, "Electrode mass / mg"], ["A", "A*", "full", "about 3"],
+     "cells.csv, row 2, column D: Electrode mass: 'about 3' is not a number; write e.g. 0.01"),
+    ([*HEAD, "Electrode mass / mg"], ["A", "A*", "full", "32500"],
+     "cells.csv, row 2, column D: Electrode mass = 32500 mg is outside 0.01 to 5000 mg; "
+     "is the unit right?"),
+    ([*HEAD, "Temperature / °C"], ["A", "A*", "full", "RT"],
+     "cells.csv, row 2, column D: Temperature: 'RT' is not a number; write e.g. -80"),
+    ([*HEAD, "Active fraction / %"], ["A", "A*", "full", "0.6"],
+     "cells.csv, row 2, column D: Active fraction = 0.6 % is outside 1 to 100 %; "
+     "is the unit right?"),
+    ([*HEAD], ["A", "A*", "whole"],
+     "cells.csv, row 2, column C: Configuration: 'whole' must be full, half or symmetric"),
+    ([*HEAD], ["A", "A*", ""],
+     "cells.csv, row 2, column C: Configuration: it is empty and must be full, half or symmetric"),
+    ([*HEAD], ["A", "", "full"],
+     "cells.csv, row 2, column B: Files is empty; write a file name or a pattern such as SSB-01*"),
+    ([*HEAD], ["", "A*", "full"],
+     "cells.csv, row 2, column A: Cell ID is empty; the row is left out"),
+    ([*HEAD, "Working electrode"], ["A", "A*", "half", "unobtainium"],
+     "cells.csv, row 2, column D: Working electrode: 'unobtainium' is not known; "
+     "write anode or cathode before it"),
+    ([*HEAD, "Active mass / mg"], ["A", "A*", "full", "3"],
+     "cells.csv, row 2, column D: whose mass is it? write anode or cathode as Working electrode"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("header", "row", "said"), WRONG, ids=range(len(WRONG)))
+def test_a_wrong_cell_is_named_with_its_remedy_and_the_next_row_is_read(
+    tmp_path: Path, header: list[object], row: list[object], said: str
+) -> None:
+    good = ["B", "B*", "half", *[""] * (len(header) - 3)]
+    found = read_sheet(sheet(tmp_path, header, row, good))
+    assert said in [f.sentence for f in found.findings]
+    assert found.cells[-1].cell_id == "B"
+
+
+def test_an_id_that_is_used_twice_keeps_its_first_row(tmp_path: Path) -> None:
+    found = read_sheet(sheet(tmp_path, HEAD, ["A", "A*", "full"], ["A", "B*", "half"]))
+    assert [cell.configuration for cell in found.cells] == ["full"]
+    assert found.findings[0].sentence.startswith(
+        "cells.csv, row 3, column A: cell ID A is used twice"
+    )
+
+
+def test_the_three_columns_must_be_there(tmp_path: Path) -> None:
+    with pytest.raises(CellSheetError, match="no column 'Files' and no column 'Configuration'"):
+        read_sheet(sheet(tmp_path, ["Cell ID"], ["A"]))
+    with pytest.raises(CellSheetError, match="Cell ID"):
+        read_sheet(sheet(tmp_path, []))
+
+
+def test_the_active_mass_follows_from_mass_and_fraction_and_is_marked(tmp_path: Path) -> None:
+    head = [*HEAD, "Working electrode", "Electrode mass / mg", "Active fraction / %"]
+    cell = read_sheet(sheet(tmp_path, head, ["A", "A*", "half", "Si", "1.5", "60"])).cells[0]
+    assert cell.anode_active_mass_mg == pytest.approx(0.9)
+    assert cell.inferred == {"anode_active_mass_mg": "Electrode mass × Active fraction"}
+
+
+@pytest.mark.parametrize(
+    ("text", "role"),
+    [("Si", "anode"), ("Si/C", "anode"), ("cathode: NCM811", "cathode"), ("NCM90", "cathode"),
+     ("LiCoO2", "cathode"), ("graphite", "anode"), ("Si | Li6PS5Cl", "anode"), ("LFP", "cathode")],
+)  # fmt: skip
+def test_the_working_electrodes_name_says_which_electrode_it_is(
+    tmp_path: Path, text: str, role: str
+) -> None:
+    row = ["A", "A*", "half", text]
+    cell = read_sheet(sheet(tmp_path, [*HEAD, "Working electrode"], row)).cells[0]
+    assert cell.working_electrode_role == role
+
+
+def test_a_folder_without_a_sheet_has_no_cells(tmp_path: Path) -> None:
+    assert cell_sheet(tmp_path).cells == ()
+
+
+def test_a_workbook_that_is_none_says_so(tmp_path: Path) -> None:
+    (tmp_path / "cells.xlsx").write_bytes(b"PK not a workbook")
+    with pytest.raises(CellSheetError, match="save it again from Excel"):
+        cell_sheet(tmp_path)
+
+
+def test_patterns_match_names_and_paths_without_regard_to_case() -> None:
+    cells = [Cell("A", patterns=("ssb-1_*",)), Cell("B", patterns=("run2/*.csv",))]
+    assert cells_of("SSB-1_02.mpr", "x/SSB-1_02.mpr", cells) == [cells[0]]
+    assert cells_of("z.csv", "run2/z.csv", cells) == [cells[1]]
+    assert cells_of("other.csv", "other.csv", cells) == []
+
+
+@pytest.mark.parametrize(
+    ("stem", "cell_id"),
+    [
+        ("SSB-01_02_GCPL_C01", "SSB-01"),
+        ("250116_kigr_gen6_01_02_GCPL_CD8", "250116_kigr_gen6_01"),
+        ("LFP80_Channel_25_Wb_1", "LFP80"),
+        ("SSB-07_record", "SSB-07"),
+        ("20160805_test001_45_cc_01", "20160805_test001_45_cc_01"),
+    ],
+)
+def test_a_cells_id_is_concluded_from_what_instruments_append(stem: str, cell_id: str) -> None:
+    assert cell_id_from_name(stem) == cell_id
+
+
+def test_columns_are_lettered_as_in_excel() -> None:
+    assert [column_letter(n) for n in (0, 25, 26, 701, 702)] == ["A", "Z", "AA", "ZZ", "AAA"]

@@ -1,0 +1,140 @@
+"""Contracts: a schema file is read strictly, and a table is held to it."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cellpipe import contracts
+from cellpipe.errors import ContractError, SchemaError
+
+GOOD = """
+table: small
+about: A table.
+row: one thing
+columns:
+  amount: {type: float64, unit: Ah, min: 0, meaning: How much.}
+"""
+
+
+def record(**columns: list[object]) -> pl.DataFrame:
+    base: dict[str, list[object]] = {
+        "record_index": [1, 2, 3], "test_time_second": [0.0, 1.0, 2.0],
+        "voltage_volt": [3.0, 3.1, 3.2], "current_ampere": [0.1, 0.1, 0.1],
+    }  # fmt: skip
+    return pl.DataFrame(base | columns)
+
+
+def test_every_schema_file_can_be_read_and_every_column_has_a_meaning() -> None:
+    assert len(contracts.names()) >= 15
+    for name in contracts.names():
+        schema = contracts.schema(name)
+        assert schema.about
+        assert all(column.meaning for column in schema.columns.values())
+        assert all(k in schema.columns for k in schema.key)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (GOOD.replace("min: 0", "minn: 0"), "minn"),
+        (GOOD.replace("float64", "floaty"), "type"),
+        (GOOD.replace("meaning: How much.", ""), "meaning"),
+        (GOOD.replace("table: small", "table: other"), "other"),
+        (GOOD + "extra: 1\n", "extra"),
+        ("table: [", "while parsing"),
+    ],
+)
+def test_a_misspelt_schema_is_refused_with_its_place(wrong: str, said: str) -> None:
+    with pytest.raises(SchemaError, match=said):
+        contracts.parsed_schema(wrong, "small")
+
+
+def test_a_good_schema_is_accepted() -> None:
+    assert contracts.parsed_schema(GOOD, "small").columns["amount"].min == 0
+
+
+def test_an_unknown_table_says_which_are_known() -> None:
+    with pytest.raises(SchemaError, match="timeseries"):
+        contracts.schema("no such table")
+
+
+def test_a_good_table_is_given_back_in_the_contracts_order_and_types() -> None:
+    shuffled = record().select("current_ampere", "voltage_volt", "test_time_second", "record_index")
+    checked = contracts.checked("timeseries", shuffled)
+    assert checked.columns == ["record_index", "test_time_second", "voltage_volt", "current_ampere"]
+    assert checked.schema["record_index"] == pl.Int64
+
+
+@pytest.mark.parametrize(
+    ("frame", "said"),
+    [
+        (record().drop("voltage_volt"), "no column voltage_volt"),
+        (record(voltage=[1.0, 2.0, 3.0]), "unknown column voltage"),
+        (record(voltage_volt=["a", "b", "c"]), "conversion"),
+        (record(test_time_second=[0.0, -1.0, 2.0]), "test_time_second is below 0"),
+        (record(voltage_volt=[1.0, None, 2.0]), "voltage_volt is empty"),
+        (record(voltage_volt=[1.0, float("nan"), 2.0]), "voltage_volt is empty"),
+        (record(current_ampere=[1.0, float("inf"), 2.0]), "current_ampere is empty"),
+    ],
+)
+def test_a_table_that_breaks_its_contract_is_refused_with_the_reason(
+    frame: pl.DataFrame, said: str
+) -> None:
+    with pytest.raises(ContractError, match=said):
+        contracts.checked("timeseries", frame)
+
+
+def test_bad_rows_of_a_raw_table_are_set_aside_counted_and_kept() -> None:
+    frame = record(test_time_second=[0.0, -1.0, 2.0], voltage_volt=[3.0, 3.1, None])
+    kept, rejected, findings = contracts.admitted("timeseries", frame)
+    assert kept["record_index"].to_list() == [1]
+    assert rejected["record_index"].to_list() == [2, 3]
+    assert rejected["value"].to_list() == ["-1.0", None]
+    assert findings[0].rows == 2
+    assert "2 of 3 rows" in findings[0].sentence
+
+
+def test_a_key_that_stands_twice_is_refused() -> None:
+    row = contracts.empty("rejected_rows").clear()
+    assert contracts.checked("rejected_rows", row).height == 0
+    fits = pl.DataFrame({
+        "cell_id": ["a", "a"], "spectrum": [1, 1], "circuit": ["R0", "R0"], "element": ["R0", "R0"],
+        "parameter": ["R", "R"], "value": [1.0, 2.0], "standard_error": [0.1, 0.1],
+        "unit": ["ohm", "ohm"], "identifiable": [True, True],
+    })  # fmt: skip
+    with pytest.raises(ContractError, match="unique"):
+        contracts.checked("circuit_fits", fits)
+
+
+def test_a_value_outside_a_list_is_refused() -> None:
+    findings = pl.DataFrame({
+        "cell_id": ["a"], "file": [None], "level": ["terrible"], "code": ["x"], "sentence": ["s"],
+        "rows": [None],
+    }, schema=contracts.empty("findings").schema)  # fmt: skip
+    with pytest.raises(ContractError, match="info, warning, error"):
+        contracts.checked("findings", findings)
+
+
+@given(st.lists(st.floats(allow_nan=True, allow_infinity=True), min_size=1, max_size=50))
+def test_no_row_is_lost_between_kept_and_rejected(values: list[float]) -> None:
+    count = len(values)
+    frame = pl.DataFrame({
+        "record_index": list(range(1, count + 1)),
+        "test_time_second": [float(i) for i in range(count)],
+        "voltage_volt": values, "current_ampere": [0.0] * count,
+    })  # fmt: skip
+    kept, rejected, _ = contracts.admitted("timeseries", frame)
+    assert set(kept["record_index"]) | set(rejected["record_index"]) == set(range(1, count + 1))
+    assert not set(kept["record_index"]) & set(rejected["record_index"])
+
+
+def test_units_of_numbered_columns_are_found_by_their_pattern() -> None:
+    assert contracts.units("timeseries", ["temperature_t7_celsius"]) == {
+        "temperature_t7_celsius": {
+            "unit": "°C", "meaning": "Temperature of an auxiliary sensor.",
+            "bdf": "Temperature T1 / degC",
+        }
+    }  # fmt: skip
