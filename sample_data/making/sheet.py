@@ -19,15 +19,15 @@ SILICON_PERCENT = 60.0  # of the half cells' composite
 Entry = str | float | None
 
 # Cell: stack pressure in MPa, fabrication pressure in MPa, temperature in °C, group, comment.
-_NOTES: dict[str, tuple[float | None, float, float, str, str]] = {
-    "SSB-01": (75.0, 370.0, 25.0, "ageing", "impedance every 5 cycles"),
-    "SSB-02": (75.0, 370.0, 25.0, "half cells", "impedance every 5 cycles"),
+_NOTES: dict[str, tuple[float | None, float, float, str | None, str]] = {
+    "SSB-01": (75.0, 370.0, 25.0, None, "impedance every 5 cycles"),
+    "SSB-02": (75.0, 370.0, 25.0, None, "impedance every 5 cycles"),
     "SSB-03a": (75.0, 370.0, 25.0, "replicates", "same batch as SSB-03b"),
     "SSB-03b": (75.0, 370.0, 25.0, "replicates", "same batch as SSB-03a"),
-    "SSB-04": (75.0, 370.0, 30.0, "thick cathode", "23 mg/cm² NCM811"),
-    "SSB-05": (None, 370.0, 25.0, "thin cathode", "measured in the partner lab"),
-    "SSB-06": (50.0, 370.0, 60.0, "half cells", "at 60 °C"),
-    "SSB-08": (75.0, 370.0, 25.0, "ageing", "copied while the cycler was still writing"),
+    "SSB-04": (75.0, 370.0, 30.0, None, "23 mg/cm² NCM811"),
+    "SSB-05": (None, 370.0, 25.0, None, "measured in the partner lab"),
+    "SSB-06": (50.0, 370.0, 60.0, None, "at 60 °C"),
+    "SSB-08": (75.0, 370.0, 25.0, None, "copied while the cycler was still writing"),
 }
 
 

@@ -17,12 +17,11 @@ from cellpipe.domain import Finding, Measurement
 from cellpipe.errors import CellpipeError, FileError
 from cellpipe.store import Content, Ledger, SeenFile, write_table
 
-_OTHER = {  # files that lie about in a lab's folders and are no measurements
-    ".mpl", ".mps", ".sdx", ".sdu", ".log", ".ini", ".md", ".rst", ".py", ".ipynb", ".m", ".r",
-    ".sh", ".bat", ".ps1", ".json", ".yaml", ".yml", ".toml", ".xml", ".html", ".htm", ".pdf", ".png",
-    ".jpg", ".jpeg", ".gif", ".svg", ".doc", ".docx", ".ppt", ".pptx", ".tsv", ".parquet", ".opj",
-    ".opju", ".zip", ".7z", ".lnk", ".db", ".exe", ".dll",
-}  # fmt: skip
+_OTHER = """
+    .mpl .mps .sdx .sdu .log .ini .md .rst .py .ipynb .m .r .sh .bat .ps1 .json .yaml .yml .toml .xml
+    .html .htm .pdf .png .jpg .jpeg .gif .svg .doc .docx .ppt .pptx .tsv .parquet .opj .opju .zip .7z
+    .lnk .db .exe .dll
+"""  # files that lie about in a lab's folders and are no measurements
 _UNFINISHED = re.compile(r"^(~\$|\.|~)|\.(tmp|part|crdownload|swp)$", re.IGNORECASE)
 
 
@@ -107,7 +106,7 @@ def _is_candidate(path: Path) -> bool:
     suffix = path.suffix.lower()
     if suffix in formats.known_suffixes():
         return True
-    if suffix in _OTHER:
+    if suffix in _OTHER.split():
         return False
     try:
         formats.recognised(path)

@@ -34,7 +34,7 @@ def timeseries(*steps: tuple[float, float, float, float]) -> pl.DataFrame:
                     "current_ampere": np.full(count, ampere),
                     "step_count": np.full(count, number, np.int64),
                 }
-            )  # fmt: skip
+            )
         )
         start += minutes * MINUTE
     whole = pl.concat(parts)

@@ -63,7 +63,7 @@ _MARKS: dict[str, dict[str, object]] = {
     "input": {"font_color": "#0000FF"},
     "soft": {"font_color": "#5A6572", "italic": True},
     "wrap": {"text_wrap": True, "valign": "top"},
-    "left": {"align": "left"},
+    "left": {"align": "left", "indent": 1},
 }
 
 

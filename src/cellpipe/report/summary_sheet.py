@@ -25,6 +25,7 @@ from cellpipe.report.sheets import (
 )
 from cellpipe.report.wording import KindWords
 
+_ROWS = 64
 Line = tuple[str, object, str, str, str]
 Row = dict[str, Any]
 
@@ -37,7 +38,8 @@ def write_summary(
 ) -> None:
     """Write the sheet, and give mass and area the names that formulas use."""
     sheet = book.workbook.add_worksheet("Summary")
-    sheet.set_default_row(15.75)
+    for row in range(_ROWS):  # fixed, so that no program stretches the charts with its own heights
+        sheet.set_row(row, 15.75)
     for place, width in enumerate((36, 30, 10, 58)):
         sheet.set_column(place, place, width)
     sheet.hide_gridlines(2)

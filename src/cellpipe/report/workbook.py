@@ -33,6 +33,8 @@ _SETTINGS = {
     "strings_to_formulas": False,
     "strings_to_urls": False,
     "strings_to_numbers": False,
+    # A font that every office program has, or has the widths of: charts are sized by columns.
+    "default_format_properties": {"font_name": "Arial", "font_size": 10},
 }
 # Fixed, so that the same input gives the same bytes.
 _CREATED = datetime(2000, 1, 1)  # noqa: DTZ001 (the file format has no zone)
