@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "cellpipe"
 FLOORS = {
     "errors": 1, "numerics": 1,
-    "contracts": 2, "domain": 2, "cell_fields": 2, "file_names": 2,
+    "contracts": 2, "domain": 2, "cell_fields": 2, "result_files": 2,
     "formats": 3, "analyses": 3, "baselines": 3, "cell_sheet": 3, "store": 3, "report": 3,
     "intake": 4, "cell_inputs": 4, "pipeline": 4,
     "cli": 5, "terminal": 5, "prefect_run": 5, "__main__": 5,

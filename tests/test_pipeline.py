@@ -86,6 +86,13 @@ def test_a_file_that_two_rows_claim_is_used_for_neither_and_says_so(
     assert "A and B" in summary.findings.filter(code="file_of_two_cells")["sentence"][0]
 
 
+def test_ids_that_differ_only_in_case_name_one_cell(small_lab: Path, tmp_path: Path) -> None:
+    (small_lab / "cells.xlsx").unlink()
+    (small_lab / "SSB-01_02_GCPL_C01.mpr").rename(small_lab / "ssb-01_02_GCPL_C01.mpr")
+    summary = process(small_lab, tmp_path / "out")
+    assert summary.cells["files"].to_list() == [2, 1]
+
+
 def test_a_fault_in_one_file_or_one_cell_never_stops_the_others(
     small_lab: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

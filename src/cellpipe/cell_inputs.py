@@ -62,7 +62,8 @@ def grouped(
     """Give every cell that has a usable file, in the order of ids, and what has to be said.
 
     A file belongs to the cell whose pattern in the sheet matches its name or path; without one,
-    to a cell named by its file name. A file that two rows claim belongs to neither.
+    to a cell named by its file name. A file that two rows claim belongs to neither. Ids that
+    differ only in case name one cell.
     """
     seen = job.ledger.seen_files(job.folder)
     contents = job.ledger.contents()
@@ -81,17 +82,17 @@ def grouped(
             findings.append(Finding("error", "file_of_two_cells", sentence))
             continue
         cell = claims[0] if claims else Cell(cell_id_from_name(path.stem), in_sheet=False)
-        group = groups.setdefault(cell.cell_id, _Group(cell))
+        group = groups.setdefault(cell.cell_id.casefold(), _Group(cell))
         group.files.append(InputFile(relative, file.size, content))
     findings += _without_files(sheet, groups)
-    return [_ordered(groups[cell_id]) for cell_id in sorted(groups)], findings
+    return [_ordered(groups[name]) for name in sorted(groups)], findings
 
 
 def _without_files(sheet: CellSheet, groups: dict[str, _Group]) -> list[Finding]:
     return [
         Finding("warning", "cell_without_files", f"No usable file was found for {cell.cell_id}.")
         for cell in sheet.cells
-        if cell.cell_id not in groups
+        if cell.cell_id.casefold() not in groups
     ]
 
 

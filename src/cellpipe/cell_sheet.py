@@ -83,10 +83,10 @@ def read_sheet(path: Path) -> CellSheet:
         cell = reader.cell()
         if cell is None:
             continue
-        if cell.cell_id in cells:
+        if cell.cell_id.casefold() in cells:
             reader.says("cell_id", f"cell ID {cell.cell_id} is used twice; this row is left out")
             continue
-        cells[cell.cell_id] = cell
+        cells[cell.cell_id.casefold()] = cell
     return CellSheet(path, tuple(cells.values()), tuple(findings))
 
 

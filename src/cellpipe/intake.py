@@ -18,9 +18,9 @@ from cellpipe.errors import CellpipeError, FileError
 from cellpipe.store import Content, Ledger, SeenFile, write_table
 
 _OTHER = """
-    .mpl .mps .sdx .sdu .log .ini .md .rst .py .ipynb .m .r .sh .bat .ps1 .json .yaml .yml .toml .xml
-    .html .htm .pdf .png .jpg .jpeg .gif .svg .doc .docx .ppt .pptx .tsv .parquet .opj .opju .zip .7z
-    .lnk .db .exe .dll
+    .mpl .mps .sdx .sdu .log .ini .md .rst .py .ipynb .m .r .sh .bat .ps1 .json .yaml .yml
+    .toml .xml .html .htm .pdf .png .jpg .jpeg .gif .svg .doc .docx .ppt .pptx .tsv .parquet
+    .opj .opju .zip .7z .lnk .db .exe .dll
 """  # files that lie about in a lab's folders and are no measurements
 _UNFINISHED = re.compile(r"^(~\$|\.|~)|\.(tmp|part|crdownload|swp)$", re.IGNORECASE)
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 import polars as pl
 
 from cellpipe.domain import Cell
-from cellpipe.report.names import file_name
+from cellpipe.result_files import file_name, written_whole
 
 __all__ = ["file_name", "write_cell_report", "write_index"]
 
@@ -81,15 +79,4 @@ def _encoded(page: str) -> bytes:
 
 
 def _written(path: Path, content: bytes) -> Path:
-    """Put the content in place in one step, so that no one ever reads half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    return path
+    return written_whole(path, lambda file: file.write_bytes(content))

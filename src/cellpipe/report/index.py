@@ -11,11 +11,11 @@ import polars as pl
 
 from cellpipe.report.grid import Grid
 from cellpipe.report.key_numbers import first_to_last
-from cellpipe.report.names import file_name
 from cellpipe.report.page import template
 from cellpipe.report.replicates import replicate_grid
 from cellpipe.report.sparkline import sparkline
 from cellpipe.report.wording import NOTHING, fixed, number, percent
+from cellpipe.result_files import file_name
 
 Row = dict[str, Any]
 

@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import os
-import re
-from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
 from arro3.core import Schema
 
 from cellpipe.contracts import checked, units
+from cellpipe.result_files import file_name, written_whole
 
 
 def table_path(folder: Path, table: str, key: str) -> Path:
     """Give the place of a table: ``key`` is a content's sha256 or a cell's id."""
-    return folder / "tables" / table / f"{safe_name(key)}.parquet"
-
-
-def safe_name(text: str) -> str:
-    """Give a name that is a file's name on Windows, macOS and Linux, different for each text."""
-    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", text).strip("._")
-    reserved = re.fullmatch(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?", plain)
-    if plain == text and plain == plain.lower() and not reserved and len(plain) <= 80:
-        return plain
-    mark = hashlib.sha256(text.encode()).hexdigest()[:8]
-    return f"{plain[:60] or 'cell'}-{mark}"
+    return folder / "tables" / table / f"{file_name(key)}.parquet"
 
 
 def write_table(folder: Path, table: str, key: str, frame: pl.DataFrame) -> Path:
@@ -57,17 +43,3 @@ def read_table(folder: Path, table: str, key: str) -> pl.DataFrame | None:
     """Read a table, or None where there is none."""
     path = table_path(folder, table, key)
     return pl.read_parquet(path) if path.is_file() else None
-
-
-def written_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Let ``write`` fill a file beside ``path``, then put it there in one step."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        write(unfinished)
-        with unfinished.open("rb+") as stream:
-            os.fsync(stream.fileno())
-        unfinished.replace(path)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            unfinished.unlink()

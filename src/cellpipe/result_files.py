@@ -1,0 +1,60 @@
+"""Files of a results folder: their names, and writing them whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+_RESERVED = frozenset(
+    {"CON", "PRN", "AUX", "NUL"}
+    | {f"{port}{number}" for port in ("COM", "LPT") for number in range(10)}
+)
+_LONGEST = 64
+
+
+def file_name(cell_id: str) -> str:
+    """Give the name (without a suffix) under which a cell's files lie.
+
+    An id of ``A-Z a-z 0-9 . _ -`` is its own name, safe on Windows, macOS and Linux. Whatever else
+    it holds becomes ``_``, and eight hexadecimal digits of the id's sha256 are put behind it; names
+    that Windows keeps for itself, names that are too long, and names that end like such digits get
+    them too. Ids that differ only in case are no two cells (:mod:`cellpipe.cell_inputs`).
+    """
+    safe = re.sub(r"[^A-Za-z0-9._-]", "_", cell_id)[:_LONGEST].strip(".-") or "cell"
+    if safe == cell_id and not _needs_digits(safe):
+        return safe
+    digest = hashlib.sha256(cell_id.encode("utf-8", "backslashreplace")).hexdigest()[:8]
+    stem = f"cell_{safe}" if _is_reserved(safe) else safe
+    return f"{stem}-{digest}"
+
+
+def _needs_digits(name: str) -> bool:
+    return re.search(r"-[0-9A-Fa-f]{8}$", name) is not None or _is_reserved(name)
+
+
+def _is_reserved(name: str) -> bool:
+    return name.partition(".")[0].upper() in _RESERVED
+
+
+def written_whole(path: Path, write: Callable[[Path], object]) -> Path:
+    """Let ``write`` fill a file beside ``path``, then put it there in one step.
+
+    Whoever reads ``path`` finds the old content or the new one, never a part.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.", suffix=".tmp")
+    os.close(handle)
+    unfinished = Path(name)
+    try:
+        write(unfinished)
+        with unfinished.open("rb+") as stream:
+            os.fsync(stream.fileno())
+        unfinished.chmod(0o644)
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return path
