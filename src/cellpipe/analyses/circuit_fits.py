@@ -10,7 +10,9 @@ The interfacial resistance is the sum of the arcs whose effective capacitance is
 cm² where the area is known): between the grain boundaries of an electrolyte, up to 10 nF, and a
 surface layer, from 100 nF on; smaller ones belong to the electrolyte (J. T. S. Irvine,
 D. C. Sinclair, A. R. West, Adv. Mater. 2, 132 (1990), doi 10.1002/adma.19900020304). It is null
-where a spectrum has fewer than 12 usable frequencies.
+where a spectrum has fewer than 12 usable frequencies. Fitted numbers are kept to seven significant
+digits: the last bits of complex arithmetic depend on where arrays lie in memory, and the same input
+is to give the same bytes.
 """
 
 from __future__ import annotations
@@ -35,6 +37,8 @@ from cellpipe.numerics.circuit_fit import (
 
 INTERFACE_FARAD = 3e-8
 _SAMPLED = 5
+_DIGITS = 7
+_MEASURED = ("unix_time_second", "test_time_second", "voltage_volt")
 
 
 @dataclass(frozen=True)
@@ -98,8 +102,10 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
 
 
 def _frame(rows: list[dict[str, object]], name: str) -> pl.DataFrame:
-    return pl.concat([empty(name), pl.DataFrame(rows, schema_overrides=empty(name).schema)],
-                     how="diagonal")  # fmt: skip
+    fitted_columns = pl.selectors.float() - pl.selectors.by_name(*_MEASURED, require_all=False)
+    frame = pl.DataFrame(rows, schema_overrides=empty(name).schema)
+    rounded = frame.with_columns(fitted_columns.round_sig_figs(_DIGITS))
+    return pl.concat([empty(name), rounded], how="diagonal")
 
 
 def _fit_rows(cell: Cell, number: int, fit: CircuitFit) -> list[dict[str, object]]:

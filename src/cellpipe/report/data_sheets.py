@@ -112,9 +112,14 @@ def _fitted_columns(
             real, imaginary = real + blank, imaginary + blank
             continue
         z = fitted_impedance(fit, points["frequency_hertz"].to_numpy())
-        real += np.real(z).tolist()
-        imaginary += np.negative(np.imag(z)).tolist()
+        real += [_nine_digits(part) for part in np.real(z)]
+        imaginary += [_nine_digits(-part) for part in np.imag(z)]
     return real, imaginary
+
+
+def _nine_digits(value: float) -> float:
+    """Drop the last bits, which in complex arithmetic depend on where arrays lie in memory."""
+    return float(f"{value:.9g}")
 
 
 def resistance_columns(growth: pl.DataFrame) -> list[SheetColumn]:
