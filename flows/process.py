@@ -19,8 +19,9 @@ from prefect.states import Completed, Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from cellpipe.cell_inputs import CellInputs, grouped
-from cellpipe.intake import Job, planned, take_in
-from cellpipe.pipeline import Failure, Summary, concluded, prepared, stale_cells, update_cell
+from cellpipe.intake import Failure, Job, cannot_be_opened, planned, take_in
+from cellpipe.lab import Summary, concluded
+from cellpipe.pipeline import prepared, stale_cells, update_cell
 
 RUNNER: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=2)
 
@@ -76,8 +77,8 @@ def run(folder: str, out: str, time_zone: str | None = None) -> Summary:
         for path in plan.new
     }
     failures = _failures(taken)
-    cells, said = grouped(job, plan.files, sheet)
-    stale = stale_cells(job, cells)
+    grouping = grouped(job, plan.files, sheet)
+    stale = stale_cells(job, grouping.cells)
     computed = {
         inputs.cell.cell_id: compute_cell.with_options(
             task_run_name=f"cell {inputs.cell.cell_id}".replace("{", "(").replace("}", ")")
@@ -85,7 +86,7 @@ def run(folder: str, out: str, time_zone: str | None = None) -> Summary:
         for inputs in stale
     }
     failures += _failures(computed)
-    summary = concluded(job, plan, cells, [*sheet.findings, *said], failures, len(stale))
+    summary = concluded(job, plan, grouping, sheet.findings, failures, len(stale))
     _show(summary)
     return summary
 
@@ -98,6 +99,8 @@ def _failures(futures: dict[str, PrefectFuture[Any]]) -> list[Failure]:
         error = future.state.result(raise_on_failure=False)
         if isinstance(error, SetAsideError):
             found.append(Failure(name, str(error)))
+        elif isinstance(error, OSError):
+            found.append(Failure(name, cannot_be_opened("It", error)))
         elif isinstance(error, BaseException):
             found.append(Failure(name, f"{type(error).__name__}: {error}"))
     return found

@@ -14,7 +14,8 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from cellpipe.cell_inputs import CellInputs, grouped
 from cellpipe.intake import Job, planned
-from cellpipe.pipeline import concluded, prepared, update_cell
+from cellpipe.lab import concluded
+from cellpipe.pipeline import prepared, update_cell
 
 RUNNER: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=2)
 
@@ -31,14 +32,14 @@ def report(folder: str, out: str, time_zone: str | None = None) -> State[Any]:
     """Write every report from what has been read; no file is read again."""
     job, sheet = prepared(folder, out, time_zone)
     plan = planned(job)
-    cells, said = grouped(job, plan.known, sheet)
+    grouping = grouped(job, plan.files, sheet)
     futures = [
         report_cell.with_options(task_run_name=f"cell {c.cell.cell_id}").submit(job, c)
-        for c in cells
+        for c in grouping.cells
     ]
     wait(futures)
     Path(job.out / "index.html").unlink(missing_ok=True)
-    concluded(job, plan, cells, [*sheet.findings, *said], [], len(cells))
+    concluded(job, plan, grouping, sheet.findings, [], len(grouping.cells))
     if any(future.state.is_failed() for future in futures):
         return Failed(message="a report could not be written")
-    return Completed(message=f"{len(cells)} cells reported")
+    return Completed(message=f"{len(grouping.cells)} cells reported")

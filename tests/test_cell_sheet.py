@@ -137,7 +137,10 @@ def test_the_active_mass_follows_from_mass_and_fraction_and_is_marked(tmp_path: 
 @pytest.mark.parametrize(
     ("text", "role"),
     [("Si", "anode"), ("Si/C", "anode"), ("cathode: NCM811", "cathode"), ("NCM90", "cathode"),
-     ("LiCoO2", "cathode"), ("graphite", "anode"), ("Si | Li6PS5Cl", "anode"), ("LFP", "cathode")],
+     ("LiCoO2", "cathode"),
+     ("LiNi0.8Co0.1Mn0.1O2", "cathode"), ("Si/Li6PS5Cl/C", "anode"),
+     ("Li4Ti5O12", "anode"), ("cathode S", "cathode"), ("Li[NiCoMn]O2", "cathode"),
+     ("graphite", "anode"), ("Si | Li6PS5Cl", "anode"), ("LFP", "cathode")],
 )  # fmt: skip
 def test_the_working_electrodes_name_says_which_electrode_it_is(
     tmp_path: Path, text: str, role: str
@@ -165,17 +168,38 @@ def test_patterns_match_names_and_paths_without_regard_to_case() -> None:
 
 
 @pytest.mark.parametrize(
-    ("stem", "cell_id"),
+    ("stem", "cell_id", "channel"),
     [
-        ("SSB-01_02_GCPL_C01", "SSB-01"),
-        ("250116_kigr_gen6_01_02_GCPL_CD8", "250116_kigr_gen6_01"),
-        ("LFP80_Channel_25_Wb_1", "LFP80"),
-        ("SSB-07_record", "SSB-07"),
-        ("20160805_test001_45_cc_01", "20160805_test001_45_cc_01"),
+        ("SSB-01_02_GCPL_C01", "SSB-01", "C01"),
+        ("250116_kigr_gen6_01_02_GCPL_CD8", "250116_kigr_gen6_01", "CD8"),
+        ("LFP80_Channel_25_Wb_1", "LFP80", "Channel_25"),
+        ("SSB-07_record", "SSB-07", None),
+        ("20160805_test001_45_cc_01", "20160805_test001_45_cc_01", None),
     ],
 )
-def test_a_cells_id_is_concluded_from_what_instruments_append(stem: str, cell_id: str) -> None:
-    assert cell_id_from_name(stem) == cell_id
+def test_a_cells_id_is_concluded_from_what_instruments_append(
+    stem: str, cell_id: str, channel: str | None
+) -> None:
+    assert cell_id_from_name(stem) == (cell_id, channel)
+
+
+def test_a_half_cell_without_a_working_electrode_is_a_silicon_anodes_and_marked(
+    tmp_path: Path,
+) -> None:
+    cell = read_sheet(sheet(tmp_path, HEAD, ["A", "A*", "half"])).cells[0]
+    assert cell.working_electrode_role == "anode"
+    assert "working_electrode_role" in cell.inferred
+
+
+def test_a_sheet_is_found_whatever_the_case_of_its_name(tmp_path: Path) -> None:
+    sheet(tmp_path, HEAD, ["A", "A*", "half"]).rename(tmp_path / "Cells.CSV")
+    assert [cell.cell_id for cell in cell_sheet(tmp_path).cells] == ["A"]
+
+
+def test_a_sheet_with_the_line_ends_of_an_old_mac_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "cells.csv"
+    path.write_bytes(b"Cell ID;Files;Configuration\rA;A*;full\r")
+    assert read_sheet(path).cells[0].configuration == "full"
 
 
 def test_columns_are_lettered_as_in_excel() -> None:

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import os
 import shutil
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -83,7 +84,179 @@ def test_a_file_that_two_rows_claim_is_used_for_neither_and_says_so(
     )
     summary = process(small_lab, tmp_path / "out")
     assert summary.cells["cell_id"].to_list() == ["C"]
-    assert "A and B" in summary.findings.filter(code="file_of_two_cells")["sentence"][0]
+    assert any("A and B" in failure.reason for failure in summary.failures)
+
+
+def neware_csv(path: Path, start: str, *, rows: int = 100, factor: float = 1.0) -> None:
+    """Write a small Neware export: two cycles of one hour each way."""
+    begun = datetime.fromisoformat(start)
+    lines = [
+        "DataPoint,Cycle Index,Step Index,Step Type,Time,Total Time,Current(A),Voltage(V),Date"
+    ]
+    for n in range(4 * rows):
+        step, at = divmod(n, rows)
+        charging = step % 2 == 0
+        volt = 3 + at / rows if charging else 4 - at / rows
+        seconds = 36 * at
+        moment = begun + timedelta(seconds=36 * n)
+        ampere = (1 if charging else -0.95) * factor
+        kind = "CC Chg" if charging else "CC DChg"
+        lines.append(
+            f"{n + 1},{step // 2 + 1},{step + 1},{kind},{timedelta(seconds=seconds)},"
+            f"{36 * n}.0,{ampere},{volt:.4f},{moment:%Y-%m-%d %H:%M:%S}"
+        )
+    lines[1:] = [line.replace(" day, ", "d ").replace(" days, ", "d ") for line in lines[1:]]
+    path.write_text("\n".join(lines).replace("Total Time,", "Total Time(s),") + "\n")
+
+
+@pytest.fixture
+def made_lab(tmp_path: Path) -> Path:
+    folder = tmp_path / "lab"
+    folder.mkdir()
+    neware_csv(folder / "A_1.csv", "2026-03-02 10:00:00")
+    (folder / "cells.csv").write_text("Cell ID,Files,Configuration\nA,A_*,full\n")
+    return folder
+
+
+def capacities(folder: Path, out: Path) -> list[float]:
+    process(folder, out)
+    cycles = cellpipe.open_results(out)["cycles"].sort("cycle").collect()
+    return cycles["charging_capacity_ah"].to_list()
+
+
+def test_one_recording_exported_twice_in_other_time_zones_counts_once(
+    made_lab: Path, tmp_path: Path
+) -> None:
+    expected = capacities(made_lab, tmp_path / "one")
+    neware_csv(made_lab / "A_2.csv", "2026-03-02 11:00:00")
+    assert capacities(made_lab, tmp_path / "two") == pytest.approx(expected)
+    summary = process(made_lab, tmp_path / "two")
+    assert summary.files["status"].to_list() == ["used", "duplicate"]
+    assert summary.exit_code == 0
+
+
+def test_deleted_results_are_made_again(made_lab: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    process(made_lab, out)
+    before = digests(out)
+    shutil.rmtree(out / "cells")
+    for name in ("timeseries", "cells", "cycles"):
+        shutil.rmtree(out / "tables" / name)
+    process(made_lab, out)
+    assert digests(out) == before
+
+
+def test_a_changed_file_that_can_not_be_opened_is_never_called_used_in_silence(
+    made_lab: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cellpipe import formats
+
+    process(made_lab, tmp_path / "out")
+    neware_csv(made_lab / "A_1.csv", "2026-03-02 10:00:00", rows=120)
+
+    def locked(path: Path) -> cellpipe.RawFile:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(formats, "raw_file", locked)
+    summary = process(made_lab, tmp_path / "out")
+    assert summary.exit_code == 1
+    assert [failure.path for failure in summary.failures] == ["A_1.csv"]
+    assert "not_updated" in summary.findings["code"].to_list()
+    assert summary.cells.height == 1
+
+
+def test_a_renamed_cell_leaves_no_double_and_one_without_files_keeps_its_results(
+    made_lab: Path, tmp_path: Path
+) -> None:
+    neware_csv(made_lab / "B_1.csv", "2026-04-02 10:00:00", factor=0.5)
+    process(made_lab, tmp_path / "out")
+    (made_lab / "cells.csv").write_text("Cell ID,Files,Configuration\nA2,A_*,full\n")
+    (made_lab / "B_1.csv").unlink()
+    summary = process(made_lab, tmp_path / "out")
+    listed = cellpipe.open_results(tmp_path / "out")["cells"].collect()["cell_id"].to_list()
+    assert sorted(listed) == ["A2", "B_1"]
+    assert "cell_kept" in summary.findings["code"].to_list()
+    assert not (tmp_path / "out" / "cells" / "A.html").exists()
+
+
+def test_a_growing_file_leaves_no_old_tables_behind(made_lab: Path, tmp_path: Path) -> None:
+    for rows in (100, 110, 120):
+        neware_csv(made_lab / "A_1.csv", "2026-03-02 10:00:00", rows=rows)
+        process(made_lab, tmp_path / "out")
+    assert len(list((tmp_path / "out/tables/timeseries").glob("*.parquet"))) == 1
+
+
+def test_cells_of_one_name_on_two_channels_stay_two_cells(tmp_path: Path) -> None:
+    lab = tmp_path / "lab"
+    lab.mkdir()
+    neware_csv(lab / "Test_Channel_7.csv", "2026-03-02 10:00:00")
+    neware_csv(lab / "Test_Channel_8.csv", "2026-03-02 10:00:00", factor=0.5)
+    summary = process(lab, tmp_path / "out")
+    assert summary.cells["cell_id"].to_list() == ["Test_Channel_7", "Test_Channel_8"]
+
+
+def test_a_file_that_no_pattern_of_its_cell_matches_is_not_used_and_says_so(
+    made_lab: Path, tmp_path: Path
+) -> None:
+    neware_csv(made_lab / "A.csv", "2026-05-02 10:00:00")
+    summary = process(made_lab, tmp_path / "out")
+    assert summary.cells["cycles"].to_list() == [2]
+    assert any("row A" in f.reason for f in summary.failures if f.path == "A.csv")
+
+
+def test_a_dangling_link_and_a_folder_out_of_reach_do_not_stop_the_rest(
+    made_lab: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (made_lab / "more").mkdir()
+    neware_csv(made_lab / "more" / "A_3.csv", "2026-03-04 10:00:00")
+    process(made_lab, tmp_path / "out")
+    (made_lab / "gone.csv").symlink_to(tmp_path / "nowhere.csv")
+    scan = os.scandir
+
+    def away(path: object) -> object:
+        if str(path).endswith("more"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(os, "scandir", away)
+    summary = process(made_lab, tmp_path / "out")
+    assert {f.path for f in summary.failures} == {"gone.csv", "more"}
+    assert summary.cells["cycles"].to_list() == [4]
+
+
+def test_one_results_folder_belongs_to_one_folder_of_raw_files(
+    made_lab: Path, tmp_path: Path
+) -> None:
+    process(made_lab, tmp_path / "out")
+    (tmp_path / "other").mkdir()
+    with pytest.raises(StoreError, match="results of the folder"):
+        process(tmp_path / "other", tmp_path / "out")
+    with pytest.raises(CellpipeError, match="of its own"):
+        process(made_lab, made_lab)
+
+
+@pytest.mark.parametrize("zone", [None, "Europe/Berlin"])
+def test_the_hour_that_comes_twice_in_autumn_changes_no_cycle(
+    tmp_path: Path, zone: str | None
+) -> None:
+    lab = tmp_path / "lab"
+    lab.mkdir()
+    neware_csv(lab / "A_1.csv", "2024-10-27 00:30:00")
+    text = (lab / "A_1.csv").read_text().split("\n")
+    for number, line in enumerate(text[1:-1], 1):
+        moment = datetime.fromisoformat(line.rpartition(",")[2])
+        if moment >= datetime(2024, 10, 27, 3):
+            moment -= timedelta(hours=1)
+        text[number] = line.rpartition(",")[0] + f",{moment:%Y-%m-%d %H:%M:%S}"
+    (lab / "A_1.csv").write_text("\n".join(text))
+    process(lab, tmp_path / "out", time_zone=zone)
+    results = cellpipe.open_results(tmp_path / "out")
+    assert results["cycles"].collect()["charging_capacity_ah"].to_list() == pytest.approx(
+        [1, 1], 0.02
+    )
+    if zone:
+        times = results["timeseries"].collect()["unix_time_second"]
+        assert times.diff().drop_nulls().to_list() == pytest.approx([36.0] * (len(times) - 1))
 
 
 def test_ids_that_differ_only_in_case_name_one_cell(small_lab: Path, tmp_path: Path) -> None:

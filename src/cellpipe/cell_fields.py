@@ -80,7 +80,7 @@ FIELDS: tuple[Field, ...] = (
 )  # fmt: skip
 REQUIRED = ("cell_id", "patterns", "configuration")
 
-CATHODE_WORDS = ("cathode", "ncm", "nmc", "nca", "lco", "lfp", "lno", "lmo", "lnmo", "licoo2",
+CATHODE_WORDS = ("ncm", "nmc", "nca", "lco", "lfp", "lno", "lmo", "lnmo", "licoo2",
                  "lifepo4", "sulfur")  # fmt: skip
-ANODE_WORDS = ("anode", "si", "silicon", "graphite", "gr", "siox", "lto", "sn", "ge", "li4ti5o12",
+ANODE_WORDS = ("si", "silicon", "graphite", "gr", "siox", "lto", "sn", "ge", "li4ti5o12",
                "hardcarbon", "sic")  # fmt: skip

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +16,7 @@ from cellpipe import analyses, contracts
 from cellpipe.baselines import table1
 from cellpipe.cell_sheet import CellSheet, cell_id_from_name, cells_of
 from cellpipe.domain import Cell, Finding
+from cellpipe.errors import StoreError
 from cellpipe.intake import Job
 from cellpipe.store import Content, read_table
 
@@ -39,15 +41,30 @@ class CellInputs:
     findings: tuple[Finding, ...] = ()
 
     @property
+    def contents(self) -> tuple[str, ...]:
+        """The contents that make up the cell."""
+        return tuple(file.content.sha256 for file in self.files)
+
+    @property
     def fingerprint(self) -> str:
-        """What the cell's tables depend on: contents, sheet row, versions."""
+        """What the cell's tables depend on: contents, sheet row, versions, findings."""
         described = {
             "cell": asdict(self.cell),
             "files": [(f.path, f.content.sha256, f.content.reading) for f in self.files],
+            "findings": [finding.sentence for finding in self.findings],
             "analyses": analyses.versions(),
         }
         text = json.dumps(described, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """Which files make up which cell, which are not used and why, and what has to be said."""
+
+    cells: tuple[CellInputs, ...]
+    unused: Mapping[str, tuple[str, str]]  # path: status, reason
+    findings: tuple[Finding, ...]
 
 
 @dataclass
@@ -56,36 +73,61 @@ class _Group:
     files: list[InputFile] = field(default_factory=list)
 
 
-def grouped(
-    job: Job, paths: Sequence[Path], sheet: CellSheet
-) -> tuple[list[CellInputs], list[Finding]]:
-    """Give every cell that has a usable file, in the order of ids, and what has to be said.
+def grouped(job: Job, paths: Sequence[Path], sheet: CellSheet) -> Grouping:
+    """Put files together to cells, in the order of ids.
 
-    A file belongs to the cell whose pattern in the sheet matches its name or path; without one,
-    to a cell named by its file name. A file that two rows claim belongs to neither. Ids that
-    differ only in case name one cell.
+    A file belongs to the cell whose pattern in the sheet matches its name or path; without one, to
+    a cell named by its file name. A file that two rows claim is used for neither, and one that no
+    pattern of the sheet's cell of its name matches is not used. Ids that differ only in case name
+    one cell.
     """
-    seen = job.ledger.seen_files(job.folder)
-    contents = job.ledger.contents()
+    files = _usable(job, paths)
+    named = _named(files, sheet)
+    sheet_ids = {cell.cell_id.casefold(): cell.cell_id for cell in sheet.cells}
     groups: dict[str, _Group] = {}
-    findings: list[Finding] = []
-    for path in paths:
-        relative = job.relative(path)
-        file = seen.get(relative)
-        content = contents.get(file.sha256) if file else None
-        if file is None or content is None or content.status != "used":
-            continue
-        claims = cells_of(path.name, relative, sheet.cells)
+    unused: dict[str, tuple[str, str]] = {}
+    for file in files:
+        claims = cells_of(Path(file.path).name, file.path, sheet.cells)
+        key = claims[0].cell_id.casefold() if claims else named[file.path].casefold()
         if len(claims) > 1:
             ids = " and ".join(cell.cell_id for cell in claims)
-            sentence = f"{relative} matches the Files of {ids}; it is used for neither."
-            findings.append(Finding("error", "file_of_two_cells", sentence))
-            continue
-        cell = claims[0] if claims else Cell(cell_id_from_name(path.stem), in_sheet=False)
-        group = groups.setdefault(cell.cell_id.casefold(), _Group(cell))
-        group.files.append(InputFile(relative, file.size, content))
-    findings += _without_files(sheet, groups)
-    return [_ordered(groups[name]) for name in sorted(groups)], findings
+            unused[file.path] = ("set aside", f"It matches the Files of {ids}: used for neither.")
+        elif not claims and key in sheet_ids:
+            reason = f"No pattern under Files matches it in the cell sheet's row {sheet_ids[key]}."
+            unused[file.path] = ("set aside", reason)
+        else:
+            cell = claims[0] if claims else Cell(named[file.path], in_sheet=False)
+            groups.setdefault(key, _Group(cell)).files.append(file)
+    cells = tuple(_ordered(groups[key], unused) for key in sorted(groups))
+    return Grouping(cells, unused, (*_without_files(sheet, groups), *_shared(cells)))
+
+
+def _usable(job: Job, paths: Sequence[Path]) -> list[InputFile]:
+    seen = job.ledger.seen_files(job.folder)
+    contents = job.ledger.contents()
+    found = []
+    for path in paths:
+        file = seen.get(job.relative(path))
+        content = contents.get(file.sha256) if file else None
+        if file is not None and content is not None and content.status == "used":
+            found.append(InputFile(file.path, file.size, content))
+    return found
+
+
+def _named(files: Sequence[InputFile], sheet: CellSheet) -> dict[str, str]:
+    """Name the cell of each file that no row claims; channels tell cells of one name apart."""
+    names = {
+        file.path: cell_id_from_name(Path(file.path).stem)
+        for file in files
+        if not cells_of(Path(file.path).name, file.path, sheet.cells)
+    }
+    channels: dict[str, set[str | None]] = {}
+    for name, channel in names.values():
+        channels.setdefault(name.casefold(), set()).add(channel)
+    return {
+        path: f"{name}_{channel}" if channel and len(channels[name.casefold()]) > 1 else name
+        for path, (name, channel) in names.items()
+    }
 
 
 def _without_files(sheet: CellSheet, groups: dict[str, _Group]) -> list[Finding]:
@@ -96,7 +138,20 @@ def _without_files(sheet: CellSheet, groups: dict[str, _Group]) -> list[Finding]
     ]
 
 
-def _ordered(group: _Group) -> CellInputs:
+def _shared(cells: Sequence[CellInputs]) -> list[Finding]:
+    """Say which content is in two cells: a copy under another cell's name."""
+    owners: dict[str, list[str]] = {}
+    for inputs in cells:
+        for sha256 in inputs.contents:
+            owners.setdefault(sha256, []).append(inputs.cell.cell_id)
+    return [
+        Finding("warning", "content_in_two_cells", f"{' and '.join(ids)} hold the same file.")
+        for ids in owners.values()
+        if len(ids) > 1
+    ]
+
+
+def _ordered(group: _Group, unused: dict[str, tuple[str, str]]) -> CellInputs:
     """Put files in the order of time, each content and each recording once."""
     findings: list[Finding] = []
     kept: list[InputFile] = []
@@ -108,6 +163,7 @@ def _ordered(group: _Group) -> CellInputs:
         better, other = _preferred(twin, file)
         kept[kept.index(twin)] = better
         sentence = f"{other.path} holds the same recording as {better.path}; the latter is used."
+        unused[other.path] = ("duplicate", sentence)
         findings.append(Finding("info", "same_recording", sentence))
     return CellInputs(group.cell, tuple(kept), tuple(findings))
 
@@ -117,16 +173,37 @@ def _time_then_name(file: InputFile) -> tuple[datetime, str]:
 
 
 def _same_recording(one: InputFile, other: InputFile) -> bool:
-    """Whether two files are one content, or two exports that begin at the same second."""
+    """Whether two files are one content, or two exports of one recording.
+
+    Exports of one recording begin at the same second, or hold as many records over the same time
+    with the same charge while their clocks differ as time zones do.
+    """
     a, b = one.content, other.content
     if a.sha256 == b.sha256:
         return True
-    if a.started_at is None or b.started_at is None or not (a.records and b.records):
+    if not (a.records and b.records) or bool(a.spectra) != bool(b.spectra):
         return False
-    together = abs((a.started_at - b.started_at).total_seconds()) < 1
-    same_kind = bool(a.spectra) == bool(b.spectra)
+    apart = _seconds_apart(a, b)
     to_the_day = any(f.code == "start_known_to_the_day" for f in (*a.findings, *b.findings))
-    return together and same_kind and not to_the_day
+    if apart is not None and apart < 1 and not to_the_day:
+        return True
+    like_a_zone = apart is None or to_the_day or (apart < 93_600 and (apart + 60) % 900 < 120)
+    return like_a_zone and a.records == b.records and _same_charge(a, b)
+
+
+def _seconds_apart(a: Content, b: Content) -> float | None:
+    if a.started_at is None or b.started_at is None:
+        return None
+    return abs((a.started_at - b.started_at).total_seconds())
+
+
+def _same_charge(a: Content, b: Content) -> bool:
+    """Whether the same charge passed in the same time, to what exports round away."""
+    if not (a.span_second and b.span_second and a.throughput_ah and b.throughput_ah):
+        return False
+    return math.isclose(a.span_second, b.span_second, rel_tol=1e-3, abs_tol=2) and math.isclose(
+        a.throughput_ah, b.throughput_ah, rel_tol=2e-3
+    )
 
 
 def _preferred(one: InputFile, other: InputFile) -> tuple[InputFile, InputFile]:
@@ -145,8 +222,15 @@ def input_tables(job: Job, inputs: CellInputs) -> dict[str, pl.DataFrame]:
     for name in ("timeseries", "impedance", "half_cycle_segments"):
         parts = []
         for file in inputs.files:
+            if name not in file.content.tables:
+                continue
             frame = read_table(job.out, name, file.content.sha256)
-            if frame is not None and frame.height:
+            if frame is None:
+                raise StoreError(
+                    f"no table {name} of {file.path}", expected="it in the results folder",
+                    remedy="run cellpipe process again: it is read anew", file=job.out,
+                )  # fmt: skip
+            if frame.height:
                 parts.append(frame.with_columns(file_sha256=pl.lit(file.content.sha256)))
         blank = contracts.empty(name).with_columns(file_sha256=pl.lit("", pl.String))
         gathered[name] = pl.concat([blank, *parts], how="diagonal")

@@ -55,9 +55,10 @@ def cell_sheet(folder: Path) -> CellSheet:
         If the sheet can't be opened, or one of the three required columns is missing.
 
     """
+    there = {path.name.lower(): path for path in folder.iterdir() if path.is_file()}
     for name in NAMES:
-        if (folder / name).is_file():
-            return read_sheet(folder / name)
+        if name in there:
+            return read_sheet(there[name])
     return CellSheet()
 
 
@@ -119,7 +120,13 @@ def _csv_rows(content: bytes) -> list[list[str]]:
         text = content.decode("cp1252", "replace")
     first = text.split("\n", 1)[0]
     separator = max(",;\t", key=first.count)
-    return list(csv.reader(io.StringIO(text), delimiter=separator))
+    try:
+        return list(csv.reader(io.StringIO(text, newline=None), delimiter=separator))
+    except csv.Error as error:
+        raise CellSheetError(
+            f"text that is no table ({error})", expected="one row per cell",
+            remedy="save it again from Excel as CSV or .xlsx", file="cells.csv",
+        ) from error  # fmt: skip
 
 
 def _plain(text: str) -> str:
@@ -233,8 +240,9 @@ class _Row:
         if cell_id is None:
             self.says("cell_id", "Cell ID is empty; the row is left out")
             return None
-        kind, role = self._kind(), self._role()
-        cathode, anode = self._masses(kind, role)
+        kind = self._kind()
+        role = self._role(kind)
+        cathode, anode = self._masses(role)
         return Cell(
             cell_id=cell_id,
             configuration=kind,
@@ -274,26 +282,23 @@ class _Row:
             self.says("configuration", f"Configuration: {found} must be full, half or symmetric")
         return kind
 
-    def _role(self) -> Role | None:
+    def _role(self, kind: Configuration | None) -> Role | None:
         """Tell from the working electrode's name which electrode it is."""
         text = self.text("working_electrode")
         if text is None:
+            if kind == "half":
+                self.inferred["working_electrode_role"] = "a half cell is a silicon anode's"
+                return "anode"
             return None
-        words = [_plain(word) for word in re.split(r"[\s/|@,;:+()-]+", text)]
-        stems = [re.sub(r"\d+$", "", word) for word in words]
-        if any(word in CATHODE_WORDS for word in (*words, *stems)):
-            return "cathode"
-        if any(word in ANODE_WORDS for word in (*words, *stems)):
-            return "anode"
-        self.says(
-            "working_electrode",
-            f"Working electrode: '{text}' is not known; write anode or cathode before it",
-        )
-        return None
+        role = electrode_role(text)
+        if role is None:
+            self.says(
+                "working_electrode",
+                f"Working electrode: '{text}' is not known; write anode or cathode before it",
+            )
+        return role
 
-    def _masses(
-        self, kind: Configuration | None, role: Role | None
-    ) -> tuple[float | None, float | None]:
+    def _masses(self, role: Role | None) -> tuple[float | None, float | None]:
         """Give cathode and anode active mass; the working electrode's may be a fraction of it."""
         cathode = self.number_of("cathode_active_mass")
         anode = self.number_of("anode_active_mass")
@@ -302,15 +307,14 @@ class _Row:
         source = "Active mass"
         if own is None and whole is not None and percent is not None:
             own, source = whole * percent / 100, "Electrode mass × Active fraction"
-        side = role or ("anode" if kind == "half" else None)
-        if own is None or side is None:
+        if own is None or role is None:
             if own is not None and cathode is None and anode is None:
                 name = "active_mass" if "active_mass" in self.places else "electrode_mass"
                 self.says(name, "whose mass is it? write anode or cathode as Working electrode")
             return cathode, anode
-        if side == "cathode" and cathode is None:
+        if role == "cathode" and cathode is None:
             cathode = self._inferred("cathode_active_mass_mg", own, source)
-        elif side == "anode" and anode is None:
+        elif role == "anode" and anode is None:
             anode = self._inferred("anode_active_mass_mg", own, source)
         return cathode, anode
 
@@ -325,6 +329,22 @@ class _Row:
         return value
 
 
+def electrode_role(text: str) -> Role | None:
+    """Tell an anode's from a cathode's active material by its name or formula, or its own word."""
+    parts = [part for part in re.split(r"[\s/|@,;:+()-]+", text) if part]
+    words = [_plain(part) for part in parts]
+    if "cathode" in words or "anode" in words:
+        return "cathode" if "cathode" in words else "anode"
+    for part, word in zip(parts, words, strict=True):
+        stem = re.sub(r"\d+$", "", word)
+        if word in ANODE_WORDS or stem in ANODE_WORDS:
+            return "anode"
+        lithiated = re.fullmatch(r"Li[\d.]*[\[A-Z].*(O\d|PO4)", part) is not None
+        if lithiated or word in CATHODE_WORDS or stem in CATHODE_WORDS:
+            return "cathode"
+    return None
+
+
 def cells_of(name: str, relative: str, cells: Iterable[Cell]) -> list[Cell]:
     """Give the cells whose patterns match a file's name or its path within the folder."""
 
@@ -335,13 +355,18 @@ def cells_of(name: str, relative: str, cells: Iterable[Cell]) -> list[Cell]:
     return [cell for cell in cells if any(matches(pattern) for pattern in cell.patterns)]
 
 
-def cell_id_from_name(stem: str) -> str:
+def cell_id_from_name(stem: str) -> tuple[str, str | None]:
     """Conclude a cell's id from a file name: what instruments append is taken off.
 
-    ``SSB-01_02_GCPL_C01`` → ``SSB-01``; ``X_Channel_7_Wb_1`` → ``X``; ``Y_record`` → ``Y``.
+    Gives the channel too, which tells cells of one name apart: ``SSB-01_02_GCPL_C01`` is
+    (``SSB-01``, ``C01``), ``X_Channel_7_Wb_1`` is (``X``, ``Channel_7``), ``Y_record`` is (``Y``,
+    None).
     """
-    short = re.sub(r"_C[A-Z]?\d+$", "", stem)
+    channel = None
+    short = re.sub(r"(_Wb_\d+)?$", "", stem)
+    found = re.search(r"_(C[A-Z]?\d+|Channel_\d+)$", short)
+    if found is not None:
+        channel, short = found[1], short[: found.start()]
     short = re.sub(r"_\d{2}_[A-Za-z]{2,6}\d?$", "", short)
-    short = re.sub(r"(_Channel_\d+)?(_Wb_\d+)?$", "", short)
     short = re.sub(r"_record(-\d+)?$", "", short)
-    return short or stem
+    return (short, channel) if short else (stem, None)

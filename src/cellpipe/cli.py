@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cellpipe.pipeline import Summary
+    from cellpipe.lab import Summary
 
 _PROCESS_EXAMPLE = """example:
   cellpipe process D:\\cycler-exports --out D:\\results --time-zone Europe/Berlin

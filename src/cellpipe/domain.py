@@ -43,15 +43,16 @@ class RawFile:
 class Recording:
     """What a format makes of the bytes, before the contract is held against it.
 
-    ``started_at`` is the instrument's own clock; ``clock`` says whether that clock and
-    ``unix_time_second`` in the tables are UTC or a local time of unknown zone.
+    ``started_at`` is by the instrument's own clock, and so is ``unix_time_second`` in the tables:
+    ``clock`` says whether that is UTC, a wall clock of the lab that was read at every record
+    (``local``), or one that was read at the start and counts seconds from there (``elapsed``).
     """
 
     tables: Mapping[str, pl.DataFrame]
     metadata: Mapping[str, object] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
     started_at: datetime | None = None
-    clock: Literal["utc", "local"] = "local"
+    clock: Literal["utc", "local", "elapsed"] = "local"
 
 
 @dataclass(frozen=True)

@@ -7,15 +7,16 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import cellpipe
 from cellpipe import formats
 from cellpipe.analyses.half_cycle_segments import half_cycle_segments
 from cellpipe.cell_sheet import NAMES as SHEET_NAMES
-from cellpipe.domain import Finding, Measurement
+from cellpipe.domain import Measurement, RawFile
 from cellpipe.errors import CellpipeError, FileError
-from cellpipe.store import Content, Ledger, SeenFile, write_table
+from cellpipe.store import Content, Ledger, SeenFile, table_path, write_table
 
 _OTHER = """
     .mpl .mps .sdx .sdu .log .ini .md .rst .py .ipynb .m .r .sh .bat .ps1 .json .yaml .yml
@@ -23,6 +24,14 @@ _OTHER = """
     .opj .opju .zip .7z .lnk .db .exe .dll
 """  # files that lie about in a lab's folders and are no measurements
 _UNFINISHED = re.compile(r"^(~\$|\.|~)|\.(tmp|part|crdownload|swp)$", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A file, a folder or a cell that could not be used, and why."""
+
+    path: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -38,7 +47,7 @@ class Job:
         """What a content's tables depend on besides the content."""
         return f"cellpipe {cellpipe.__version__}, time zone {self.time_zone or 'unknown'}"
 
-    @property
+    @cached_property
     def ledger(self) -> Ledger:
         """The ledger of the results."""
         return Ledger(self.out)
@@ -47,14 +56,24 @@ class Job:
         """Give a file's path within the folder, with slashes on every system."""
         return path.relative_to(self.folder).as_posix()
 
+    def is_whole(self, content: Content) -> bool:
+        """Whether every table of a content is there, made by this version."""
+        there = (table_path(self.out, name, content.sha256).is_file() for name in content.tables)
+        return content.reading == self.reading and all(there)
+
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run has to do: files to take in, known ones, and those left alone."""
+    """What a run has to do: files to take in, known ones, those left alone.
+
+    ``out_of_reach`` names files and folders that can't be looked at now; what was known of them is
+    among the known ones.
+    """
 
     new: tuple[Path, ...]
     known: tuple[Path, ...]
     left_alone: tuple[Path, ...]
+    out_of_reach: tuple[Failure, ...] = ()
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -65,40 +84,57 @@ class Plan:
 def planned(job: Job) -> Plan:
     """Walk the folder and compare it with the ledger.
 
-    A file counts as known if its size and time are those it was read with, and the content was
-    read by this version. Files of other kinds (no format claims them, and no format uses their
-    suffix) are left alone.
+    A file counts as known if its size and time are those it was read with, and the content's
+    tables are there, made by this version. Files of other kinds (no format claims them, and no
+    format uses their suffix) are left alone.
     """
     seen = job.ledger.seen_files(job.folder)
     contents = job.ledger.contents()
-    new, known, left_alone = [], [], []
-    for path in _walked(job):
-        status = path.stat()
+    failures: list[Failure] = []
+    new: list[Path] = []
+    known: list[Path] = []
+    left_alone: list[Path] = []
+    for path in _walked(job, failures):
         before = seen.get(job.relative(path))
+        content = contents.get(before.sha256) if before else None
+        try:
+            status = path.stat()
+        except OSError as error:
+            failures.append(Failure(job.relative(path), cannot_be_opened(path.name, error)))
+            continue
         same = before and (before.size, before.modified_ns) == (status.st_size, status.st_mtime_ns)
-        content = contents.get(before.sha256) if before and same else None
-        if content is not None and content.reading == job.reading:
+        if same and content is not None and job.is_whole(content):
             known.append(path)
-        elif _is_candidate(path):
-            new.append(path)
         else:
-            left_alone.append(path)
-    return Plan(tuple(new), tuple(known), tuple(left_alone))
+            (new if _is_candidate(path) else left_alone).append(path)
+    for failure in failures:
+        below = (name for name in seen if f"{name}/".startswith(f"{failure.path}/"))
+        known += [job.folder / name for name in below]
+    return Plan(tuple(new), tuple(known), tuple(left_alone), tuple(failures))
 
 
-def _walked(job: Job) -> Iterator[Path]:
-    """Give every file in the order of paths; the results, hidden and unfinished ones left out."""
-    out = job.out.resolve()
-    for root, folders, names in os.walk(job.folder):
+def _walked(job: Job, failures: list[Failure]) -> Iterator[Path]:
+    """Give every file in the order of paths; results, hidden and unfinished ones are left out."""
+
+    def out_of_reach(error: OSError) -> None:
+        place = job.relative(Path(error.filename))
+        failures.append(Failure(place, cannot_be_opened(f"the folder {place}", error)))
+
+    for root, folders, names in os.walk(job.folder, onerror=out_of_reach):
         here = Path(root)
         folders[:] = sorted(
-            name for name in folders
-            if not name.startswith((".", "__")) and (here / name).resolve() != out
-        )  # fmt: skip
+            name
+            for name in folders
+            if not name.startswith((".", "__")) and not _holds_results(here / name)
+        )
         for name in sorted(names):
-            at_top = here == job.folder and name in SHEET_NAMES
+            at_top = here == job.folder and name.lower() in SHEET_NAMES
             if not (_UNFINISHED.search(name) or at_top):
                 yield here / name
+
+
+def _holds_results(folder: Path) -> bool:
+    return (folder / "ledger.sqlite").is_file() and (folder / "tables").is_dir()
 
 
 def _is_candidate(path: Path) -> bool:
@@ -129,23 +165,22 @@ def take_in(job: Job, path: Path) -> Content:
     before = path.stat()
     raw = formats.raw_file(path)
     content = job.ledger.content(raw.sha256)
-    if content is None or content.reading != job.reading:
-        content = _read(job, path)
+    if content is None or not job.is_whole(content):
+        content = _read(job, raw)
     after = path.stat()
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
-        raise BlockingIOError(f"{path} is still being written; it is read once it rests")
+        raise BlockingIOError(11, "it is still being written")
     job.ledger.remember_content(content)
     seen = SeenFile(job.relative(path), after.st_size, after.st_mtime_ns, raw.sha256)
     job.ledger.remember_file(job.folder, seen)
     return content
 
 
-def _read(job: Job, path: Path) -> Content:
+def _read(job: Job, raw: RawFile) -> Content:
     try:
-        measurement = formats.read(path, time_zone=job.time_zone)
+        measurement = formats.read_raw(raw, time_zone=job.time_zone)
     except FileError as error:
-        sha256 = formats.raw_file(path).sha256
-        return Content(sha256, job.reading, "set aside", reason=error.reason)
+        return Content(raw.sha256, job.reading, "set aside", reason=error.reason)
     return _written(job, measurement)
 
 
@@ -153,20 +188,25 @@ def _written(job: Job, measurement: Measurement) -> Content:
     """Write a measurement's tables; give what the ledger is to remember."""
     sha256 = measurement.raw_file.sha256
     tables = dict(measurement.tables)
+    span = throughput = None
     if "timeseries" in tables:
-        tables["half_cycle_segments"] = half_cycle_segments(tables["timeseries"], sha256)
+        segments = half_cycle_segments(tables["timeseries"], sha256)
+        tables["half_cycle_segments"] = segments
+        times = tables["timeseries"]["test_time_second"]
+        span = float(times[-1] - times[0]) if len(times) else 0.0
+        throughput = float(segments["capacity_ah"].sum())
     for name, frame in tables.items():
         write_table(job.out, name, sha256, frame)
     spectra = tables["impedance"]["spectrum"].n_unique() if "impedance" in tables else 0
     records = max(tables[name].height for name in ("timeseries", "impedance") if name in tables)
     return Content(
         sha256, job.reading, "used", measurement.format, measurement.started_at, records, spectra,
+        span, throughput, tuple(tables),
         json.dumps(dict(measurement.metadata), default=str, sort_keys=True),
         tuple(measurement.findings),
     )  # fmt: skip
 
 
-def waiting_finding(path: str, error: OSError) -> Finding:
-    """Say that a file could not be opened now and will be tried again."""
-    sentence = f"{path} can't be opened now ({error.strerror or error}); the next run tries again."
-    return Finding("warning", "file_waits", sentence)
+def cannot_be_opened(what: str, error: OSError) -> str:
+    """Say that something can't be opened now and will be tried again."""
+    return f"{what} can't be opened now ({error.strerror or error}); the next run tries again."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import logging
 import os
 import sys
 from pathlib import Path
@@ -12,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 from cellpipe.errors import ServerError
 
 if TYPE_CHECKING:
-    from cellpipe.pipeline import Summary
+    from cellpipe.lab import Summary
+
+_log = logging.getLogger("cellpipe")
 
 
 def flow_folder() -> Path:
@@ -55,8 +58,5 @@ def process_on_server(folder: Path, out: Path, time_zone: str | None) -> Summary
         tasks = summary.read + summary.cells_updated
         recorded = server.wait_until_recorded(url, str(state.state_details.flow_run_id), tasks)
         if recorded < tasks:
-            raise ServerError(
-                f"{recorded} of {tasks} task runs recorded", expected="all of them",
-                remedy="the results are complete; look at the server's log",
-            )  # fmt: skip
+            _log.warning("the server shows %d of %d task runs", recorded, tasks)
     return summary  # type: ignore[no-any-return]

@@ -7,13 +7,15 @@ from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
 from cellpipe.domain import Measurement
+from cellpipe.lab import Summary
 from cellpipe.pipeline import Progress as Tell
-from cellpipe.pipeline import Stage, Summary
+from cellpipe.pipeline import Stage
 
 _STAGES: dict[Stage, str] = {"files": "Reading files", "cells": "Computing cells",
                              "report": "Writing the report"}  # fmt: skip
@@ -35,7 +37,7 @@ def progress_shown() -> Iterator[Tell | None]:
         def tell(stage: Stage, done: int, total: int, what: str) -> None:
             if stage not in tasks:
                 tasks[stage] = bar.add_task(_STAGES[stage], total=total, what="")
-            bar.update(tasks[stage], completed=done, total=total, what=what)
+            bar.update(tasks[stage], completed=done, total=total, what=escape(what))
 
         yield tell
 

@@ -121,6 +121,59 @@ def test_the_last_cycle_is_incomplete_if_it_did_not_come_to_its_end_voltage() ->
     assert cycles["coulombic_efficiency"][1] is None
 
 
+def test_a_first_cycle_that_is_still_running_is_incomplete() -> None:
+    running = (-1.0, 15, 4.1, 3.7)
+    cycles = tables_of(FULL, timeseries(CHARGE, running))["cycles"]
+    assert cycles["complete"].to_list() == [False]
+    assert cycles["coulombic_efficiency"][0] is None
+    rested = tables_of(FULL, timeseries(CHARGE, running, (0.0, 10, 3.8, 3.9)))["cycles"]
+    assert rested["complete"].to_list() == [True]
+
+
+def test_a_half_cell_whose_working_electrode_is_not_known_gets_no_efficiency() -> None:
+    cell = Cell("X", "half", working_electrode="unobtainium", anode_active_mass_mg=1.0)
+    cycles = tables_of(cell, timeseries(CHARGE, DISCHARGE))["cycles"]
+    assert cycles["coulombic_efficiency"].null_count() == 1
+    assert cycles["specific_discharging_capacity_mah_per_g"].null_count() == 1
+
+
+def test_pulses_against_the_direction_are_taken_off_capacity_and_curves_alike() -> None:
+    pulse = (1.0, 1, 3.4, 3.5)
+    steps = [CHARGE, (-1.0, 20, 4.1, 3.4), pulse, (-1.0, 20, 3.4, 3.2), pulse, (-1.0, 20, 3.2, 2.5)]
+    tables = tables_of(FULL, timeseries(*steps))
+    discharge = tables["half_cycles"].filter(direction="discharge")
+    assert discharge["capacity_ah"][0] == pytest.approx(58 / 60, rel=2e-2)
+    profile = tables["voltage_profiles"].filter(direction="discharge")
+    assert profile["capacity_ah"][-1] == pytest.approx(discharge["capacity_ah"][0], rel=1e-9)
+    curve = tables["differential_capacity"].filter(direction="discharge")
+    area = (curve["differential_capacity_ah_per_volt"] * curve["grid_step_volt"]).sum()
+    assert area == pytest.approx(discharge["capacity_ah"][0], rel=5e-3)
+
+
+def test_a_clock_that_is_set_back_changes_no_cycle() -> None:
+    record = timeseries(CHARGE, DISCHARGE, CHARGE, DISCHARGE)
+    back = pl.when(pl.col("record_index") > 100).then(3600.0).otherwise(0.0)
+    moved = record.with_columns(unix_time_second=pl.col("unix_time_second") - back)
+    columns = ["cycle", "charging_capacity_ah", "discharging_capacity_ah"]
+    expected = tables_of(FULL, record)["cycles"].select(columns)
+    assert tables_of(FULL, moved)["cycles"].select(columns).equals(expected)
+
+
+def test_two_files_of_one_time_are_a_finding() -> None:
+    record = timeseries(CHARGE, DISCHARGE)
+    shifted = record.with_columns(unix_time_second=pl.col("unix_time_second") + 600)
+    segments = pl.concat([half_cycle_segments(record, "a"), half_cycle_segments(shifted, "b")])
+    (result,) = half_cycles_module.ANALYSIS.compute(FULL, {"half_cycle_segments": segments})
+    assert "recordings_overlap" in {finding.code for finding in result.findings}
+
+
+def test_an_export_of_every_second_record_keeps_the_durations() -> None:
+    record = timeseries(CHARGE, DISCHARGE)
+    thinned = record.filter(pl.col("record_index") % 2 == 1)
+    halves = tables_of(FULL, thinned)["half_cycles"]
+    assert halves["duration_second"].to_list() == pytest.approx([3600, 2880], rel=0.1)
+
+
 def test_splitting_a_record_into_two_files_changes_no_number() -> None:
     whole = timeseries(CHARGE, DISCHARGE, CHARGE, DISCHARGE)
     expected = tables_of(FULL, whole)["cycles"]

@@ -63,7 +63,7 @@ def workbook(path: Path, sheets: dict[str, list[list[object]]]) -> Path:
 
 def channel_rows(first: int, count: int) -> list[list[object]]:
     return [
-        [i, i * 10.0, datetime(2024, 5, 13, 10, 0, i), i * 10.0, 1, 1, 0.5, 3.5 + i / 3, 0.0, 0.0]  # noqa: DTZ001
+        [i, i * 10.0, datetime(2024, 5, 13, 10, 0, i), i * 10.0, 1, 1, 0.5, 3.5 + i / 3, 0.0, 0.0]
         for i in range(first, first + count)
     ]
 
@@ -126,7 +126,7 @@ def test_cumulative_counters_end_a_cycle_where_the_statistics_sheet_says() -> No
     assert charged[1] - charged[0] == pytest.approx(0.863295, abs=5e-6)
     assert recording.metadata["vendor_cycles"] == 45
     assert recording.metadata["test_name"] == "12_16_10"
-    assert recording.started_at == datetime(2010, 12, 16, 12, 41, 24)  # noqa: DTZ001
+    assert recording.started_at == datetime(2010, 12, 16, 12, 41, 24)
 
 
 @needs_real_files
@@ -372,14 +372,14 @@ def test_dates_are_read_as_text_days_and_epochs(
 def test_the_order_of_day_and_month_is_the_one_in_which_time_advances(tmp_path: Path) -> None:
     rows = ["1,0,05/04/2024 10:00:00,0,1,1,0,3,0,0", "2,86400,06/04/2024 10:00:00,1,1,1,0,3,0,0"]
     recording = arbin_csv.FORMAT.read(written(tmp_path / "a.csv", HEADER, *rows))
-    assert recording.started_at == datetime(2024, 4, 5, 10)  # noqa: DTZ001
+    assert recording.started_at == datetime(2024, 4, 5, 10)
     assert recording.findings == ()
 
 
 def test_an_order_of_day_and_month_that_nothing_settles_is_said(tmp_path: Path) -> None:
     row = "1,0,05/04/2024 10:00:00,0,1,1,0,3,0,0"
     recording = arbin_csv.FORMAT.read(written(tmp_path / "a.csv", HEADER, row))
-    assert recording.started_at == datetime(2024, 5, 4, 10)  # noqa: DTZ001
+    assert recording.started_at == datetime(2024, 5, 4, 10)
     assert codes(recording) == ["date_order_assumed"]
 
 

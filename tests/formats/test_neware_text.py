@@ -491,7 +491,7 @@ RECORD_HEADER: list[object] = [
 
 
 def record_rows(zero: object, ten: object, thirty_hours: object) -> list[list[object]]:
-    start = datetime(2024, 5, 13, 10)  # noqa: DTZ001
+    start = datetime(2024, 5, 13, 10)
     return [
         RECORD_HEADER,
         [1, "CC Chg", zero, zero, 1 / 3, 3.5, start],

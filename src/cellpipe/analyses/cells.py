@@ -86,6 +86,14 @@ def _missing(cell: Cell, tables: Tables) -> tuple[Finding, ...]:
         found.append(_asks("1C capacity / mAh/g", "the C-rate"))
     if cell.configuration == "half" and cell.reference_offset_volt is None:
         found.append(_asks("Reference offset / V", "potentials against Li+/Li"))
+    if cell.configuration == "half" and "working_electrode_role" in cell.inferred:
+        sentence = (
+            "The cell sheet names no working electrode; the half cell is taken for a silicon "
+            "anode's: its efficiency is delithiation over the lithiation before it."
+        )
+        found.append(Finding("warning", "working_electrode_inferred", sentence))
+    if cell.configuration == "half" and cell.working_electrode_role is None:
+        found.append(_asks("Working electrode", "Coulombic efficiency and mAh/g"))
     if cell.stack_pressure_mpa is None:
         found.append(_asks("Stack pressure / MPa", "a condition that results depend on"))
     if cell.temperature_celsius is None:

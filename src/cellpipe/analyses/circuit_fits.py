@@ -87,7 +87,7 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
     fit_rows: list[dict[str, object]] = []
     resistance_rows: list[dict[str, object]] = []
     for spectrum in spectra:
-        begun = _cycles_begun(tables["half_cycles"], spectrum.row["unix_time_second"])
+        begun = _cycles_begun(tables["cycles"], spectrum.row["unix_time_second"])
         row = {"cell_id": cell.cell_id, "spectrum": spectrum.number, "cycle": begun, **spectrum.row}
         if candidate is not None and len(spectrum.frequency) >= FEWEST:
             fit = fitted(spectrum.frequency, spectrum.impedance, *candidate)
@@ -152,12 +152,12 @@ def _resistances(cell: Cell, fit: CircuitFit, arcs: int) -> dict[str, object]:
     }
 
 
-def _cycles_begun(half_cycles: pl.DataFrame, moment: object) -> int | None:
-    """Count the cycles that were begun before a moment: every second half cycle begins one."""
-    starts = half_cycles["start_unix_time_second"]
+def _cycles_begun(cycles: pl.DataFrame, moment: object) -> int | None:
+    """Count the cycles that were begun before a moment; None where the clock does not say."""
+    starts = cycles["start_unix_time_second"]
     if not isinstance(moment, float) or starts.null_count():
         return None
-    return (int((starts < moment).sum()) + 1) // 2
+    return int((starts < moment).sum())
 
 
 def _findings(spectra: list[_Spectrum], usable: list[_Spectrum]) -> tuple[Finding, ...]:
@@ -180,7 +180,7 @@ def _findings(spectra: list[_Spectrum], usable: list[_Spectrum]) -> tuple[Findin
 
 ANALYSIS = Analysis(
     "circuit_fits",
-    ("impedance", "half_cycles"),
+    ("impedance", "cycles"),
     ("circuit_fits", "interfacial_resistance"),
     _compute,
 )

@@ -28,26 +28,27 @@ Floats = NDArray[np.float64]
 
 
 def _curves(tables: Tables) -> Iterator[tuple[int, str, Floats, Floats]]:
-    """Give each half cycle's number, direction, voltages and charges since the record before."""
-    segments = numbered(tables["half_cycle_segments"])
+    """Give each half cycle's number, direction, voltages and charges since the record before.
+
+    Charges are positive in the half cycle's direction; those of pulses against it are negative.
+    """
+    segments = numbered(tables["half_cycle_segments"]).with_row_index("place")
     parts = []
     for (sha256,), records in tables["timeseries"].group_by("file_sha256", maintain_order=True):
         mine = segments.filter(pl.col("file_sha256") == sha256)
         if mine.height:
             charged = records_with_charge(records).filter(pl.col("segment") > 0)
-            place = mine.select("segment", "half_cycle", "start_unix_time_second")
-            parts.append(
-                charged.join(place, on="segment").select(
-                    "half_cycle", "voltage_volt", "charge_ah", "start_unix_time_second"
-                )
-            )
+            place = mine.select("segment", "half_cycle", "place")
+            joined = charged.join(place, on="segment", maintain_order="left")
+            parts.append(joined.select("half_cycle", "place", "voltage_volt", "charge_ah"))
     if not parts:
         return
-    joined = pl.concat(parts).sort("half_cycle", "start_unix_time_second", maintain_order=True)
-    for (number,), records in joined.group_by("half_cycle", maintain_order=True):
+    whole = pl.concat(parts).sort("place", maintain_order=True)
+    for (number,), records in whole.group_by("half_cycle", maintain_order=True):
         charge = records["charge_ah"].to_numpy()
-        direction = "charge" if charge.sum() > 0 else "discharge"
-        yield int(str(number)), direction, records["voltage_volt"].to_numpy(), np.abs(charge)
+        sign = 1.0 if charge.sum() > 0 else -1.0
+        direction = "charge" if sign > 0 else "discharge"
+        yield int(str(number)), direction, records["voltage_volt"].to_numpy(), sign * charge
 
 
 def _frame(cell: Cell, number: int, direction: str, columns: dict[str, object]) -> pl.DataFrame:
@@ -62,7 +63,7 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
     profiles, derivatives = [empty("voltage_profiles")], [empty("differential_capacity")]
     for number, direction, voltage, charge in _curves(tables):
         passed = np.cumsum(charge)
-        kept = _evenly(passed)
+        kept = _evenly(np.maximum.accumulate(passed))
         columns: dict[str, object] = {"capacity_ah": passed[kept], "voltage_volt": voltage[kept]}
         profiles.append(_frame(cell, number, direction, columns))
         middle, density = differential_capacity(

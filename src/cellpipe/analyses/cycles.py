@@ -5,10 +5,14 @@ A cycle of a full cell is a charge and the discharge after it; of a silicon half
 recording that begins with the other half gives an incomplete first cycle. Where the kind is not
 known, cycles begin with the half that comes first, and no Coulombic efficiency is given.
 
+A half cell is a silicon anode's unless the sheet names another working electrode; where it names
+one that is not known, the half cell is treated like a cell of unknown kind.
+
 Coulombic efficiency: full cell Q_discharge/Q_charge, silicon half cell Q_charge/Q_discharge of the
 same cycle. Capacity retention: reversible capacity (full cell discharge, silicon half cell
 delithiation) over that of the first complete cycle. A cycle is complete if both halves are there
-and the last one of the data came to the end voltage of those before it.
+and the last one of the data came to its end: to the end voltage of those before it, to the sheet's
+voltage limit or back to where the first half cycle began, or other records follow it.
 """
 
 from __future__ import annotations
@@ -32,7 +36,7 @@ def leading_direction(cell: Cell, half_cycles: pl.DataFrame) -> Direction:
     """Tell with which half the cycles of this kind of cell begin."""
     if cell.configuration == "full":
         return "charge"
-    if cell.configuration == "half":
+    if cell.configuration == "half" and cell.working_electrode_role is not None:
         return "charge" if cell.working_electrode_role == "cathode" else "discharge"
     first = half_cycles["direction"][0] if half_cycles.height else "charge"
     return "discharge" if first == "discharge" else "charge"
@@ -40,7 +44,7 @@ def leading_direction(cell: Cell, half_cycles: pl.DataFrame) -> Direction:
 
 def reversible_direction(cell: Cell) -> Direction:
     """Tell whose capacity the retention is about: the discharge, or the delithiation of silicon."""
-    anode_half_cell = cell.configuration == "half" and cell.working_electrode_role != "cathode"
+    anode_half_cell = cell.configuration == "half" and cell.working_electrode_role == "anode"
     return "charge" if anode_half_cell else "discharge"
 
 
@@ -50,14 +54,11 @@ def active_mass(cell: Cell) -> tuple[float | None, str | None]:
         "cathode active mass": cell.cathode_active_mass_mg,
         "anode active mass": cell.anode_active_mass_mg,
     }
-    half = cell.configuration == "half"
     order = ["cathode active mass", "anode active mass"]
-    if half and cell.working_electrode_role != "cathode":
-        order = ["anode active mass"]
-    elif half or cell.configuration == "symmetric":
-        order = order if cell.configuration == "symmetric" else order[:1]
+    if cell.configuration == "half":
+        order = [f"{cell.working_electrode_role} active mass"]
     for name in order:
-        if masses[name] is not None:
+        if masses.get(name) is not None:
             return masses[name], name
     return None, None
 
@@ -65,7 +66,7 @@ def active_mass(cell: Cell) -> tuple[float | None, str | None]:
 def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
     half_cycles = tables["half_cycles"]
     paired = _paired(half_cycles, leading_direction(cell, half_cycles))
-    paired = paired.with_columns(complete=_complete(paired, half_cycles))
+    paired = paired.with_columns(complete=_complete(cell, paired, half_cycles))
     table = paired.select(_columns(cell)).with_columns(_efficiency(cell))
     table = _with_retention(table, reversible_direction(cell))
     return (Result("cycles", table, _findings(cell, table, half_cycles)),)
@@ -85,25 +86,34 @@ def _paired(half_cycles: pl.DataFrame, lead: Direction) -> pl.DataFrame:
     return sides[0].join(sides[1], on="cycle", how="full", coalesce=True).sort("cycle")
 
 
-def _complete(paired: pl.DataFrame, half_cycles: pl.DataFrame) -> pl.Expr:
+def _complete(cell: Cell, paired: pl.DataFrame, half_cycles: pl.DataFrame) -> pl.Expr:
     both = pl.col("charge_half_cycle").is_not_null() & pl.col("discharge_half_cycle").is_not_null()
-    if _last_is_finished(half_cycles):
+    if _last_is_finished(cell, half_cycles):
         return both
     return both & (pl.col("cycle") < paired["cycle"].max())
 
 
-def _last_is_finished(half_cycles: pl.DataFrame) -> bool:
-    """Whether the last half cycle came to the end voltage of those before it."""
-    if half_cycles.height < 3:
+def _last_is_finished(cell: Cell, half_cycles: pl.DataFrame) -> bool:
+    """Whether the last half cycle came to its end: to a known end voltage, or records follow it."""
+    if half_cycles.height < 2:
         return True
     last = half_cycles.row(-1, named=True)
-    before = half_cycles[:-1].filter(pl.col("direction") == last["direction"])
-    ends = before["end_voltage_volt"].drop_nulls()
     lowest, highest = half_cycles["min_voltage_volt"].min(), half_cycles["max_voltage_volt"].max()
     window = float(highest) - float(lowest)  # type: ignore[arg-type]
-    short = last["end_voltage_volt"] - float(ends.median())  # type: ignore[arg-type]
-    missing = -short if last["direction"] == "charge" else short
-    return bool(missing <= _REACHED * window)
+    before = half_cycles[:-1].filter(pl.col("direction") == last["direction"])
+    ends = [before["end_voltage_volt"].median()]
+    if not before.height:
+        limit = (
+            cell.upper_voltage_volt if last["direction"] == "charge" else cell.lower_voltage_volt
+        )
+        ends = [limit, half_cycles["start_voltage_volt"][0]]
+        if last["records_after"] > 0:
+            return True
+    sign = 1 if last["direction"] == "charge" else -1
+    return any(
+        end is not None and sign * (float(end) - last["end_voltage_volt"]) <= _REACHED * window  # type: ignore[arg-type]
+        for end in ends
+    )
 
 
 def _columns(cell: Cell) -> list[pl.Expr]:
@@ -162,7 +172,8 @@ def _efficiency(cell: Cell) -> list[pl.Expr]:
     charge, discharge = pl.col("charging_capacity_ah"), pl.col("discharging_capacity_ah")
     none = pl.lit(None, pl.Float64)
     coulombic, energy = none, none
-    if cell.configuration in {"full", "half"}:
+    known_half = cell.configuration == "half" and cell.working_electrode_role is not None
+    if cell.configuration == "full" or known_half:
         coulombic = charge / discharge if reversible_direction(cell) == "charge" else (
             discharge / charge
         )  # fmt: skip

@@ -52,7 +52,8 @@ def records_with_charge(timeseries: pl.DataFrame) -> pl.DataFrame:
 
 def half_cycle_segments(timeseries: pl.DataFrame, file_sha256: str) -> pl.DataFrame:
     """Give one row per segment of a file, as schemas/half_cycle_segments.yaml says."""
-    records = records_with_charge(timeseries).filter(pl.col("segment") > 0)
+    indexed = records_with_charge(timeseries).with_row_index("position")
+    records = indexed.filter(pl.col("segment") > 0)
     taken = [c for c in ("unix_time_second", "cycle_count") if c in records.columns]
     temperature = _temperature(records)
     clock = pl.col("unix_time_second").first() if "unix_time_second" in taken else pl.lit(None)
@@ -66,6 +67,7 @@ def half_cycle_segments(timeseries: pl.DataFrame, file_sha256: str) -> pl.DataFr
             first_record_index=pl.col("record_index").first(),
             last_record_index=pl.col("record_index").last(),
             records=pl.len(),
+            records_after=timeseries.height - 1 - pl.col("position").last().cast(pl.Int64),
             energy_wh=power.abs(),
             vendor=pl.col("vendor_charge_ah").sum(),
             counted=pl.col("vendor_charge_ah").is_not_null().any(),
@@ -134,7 +136,7 @@ def _mean_voltage() -> pl.Expr:
 
 def _without_gaps() -> pl.Expr:
     """Records that follow the one before at once: no rest between them."""
-    return pl.col("record_index").diff() == 1
+    return pl.col("position").diff() == 1
 
 
 def _constant_voltage_share() -> pl.Expr:

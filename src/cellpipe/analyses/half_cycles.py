@@ -17,9 +17,13 @@ _DIFFERENCE = 0.005
 
 
 def numbered(segments: pl.DataFrame) -> pl.DataFrame:
-    """Put segments in the order of time and add the number of their half cycle."""
+    """Put segments in the order of time and add the number of their half cycle.
+
+    Within a file the order of its records is the order of time, whatever its clock says.
+    """
     timed = segments.height and not segments["start_unix_time_second"].null_count()
-    ordered = segments.sort("start_unix_time_second", maintain_order=True) if timed else segments
+    never_back = pl.col("start_unix_time_second").cum_max().over("file_sha256")
+    ordered = segments.sort(never_back, maintain_order=True) if timed else segments
     sign = ordered["direction"].replace_strict({"charge": 1, "discharge": -1}, return_dtype=pl.Int8)
     numbers = merged_numbers(
         sign.to_numpy(), ordered["capacity_ah"].to_numpy(), ordered["duration_second"].to_numpy()
@@ -54,6 +58,7 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
             duration_second=pl.col("duration_second").sum(),
             vendor_cycle_count=pl.col("vendor_cycle_count").first(),
             mean_temperature_celsius=weight.sum() / pl.col("duration_second").sum(),
+            records_after=pl.col("records_after").last(),
             segments=pl.len(),
             file_sha256=pl.col("file_sha256").first(),
             first_record_index=pl.col("first_record_index").first(),
@@ -73,7 +78,25 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
         )
         .drop("net")
     )  # fmt: skip
-    return (Result("half_cycles", table, _findings(table)),)
+    findings = (*_findings(table), *_overlaps(tables["half_cycle_segments"]))
+    return (Result("half_cycles", table, findings),)
+
+
+def _overlaps(segments: pl.DataFrame) -> tuple[Finding, ...]:
+    """Find segments of different files at the same time: a cell can't be in two tests at once."""
+    start, lasted = pl.col("start_unix_time_second"), pl.col("duration_second")
+    ordered = segments.filter(start.is_not_null()).sort("start_unix_time_second")
+    shared = (start + lasted).shift(1) - start
+    other_file = pl.col("file_sha256") != pl.col("file_sha256").shift(1)
+    shorter = pl.min_horizontal(lasted, lasted.shift(1))
+    together = ordered.filter(other_file & (shared > 0.05 * shorter) & (shorter > 0)).height
+    if not together:
+        return ()
+    sentence = (
+        f"{together} stretches of current from two files overlap in time: the same test may be "
+        "there twice, or the instruments' time zone is wrong. Capacities may be doubled."
+    )
+    return (Finding("warning", "recordings_overlap", sentence, together),)
 
 
 def _findings(table: pl.DataFrame) -> tuple[Finding, ...]:

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
-import zoneinfo
-from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -30,6 +28,7 @@ from cellpipe.formats import (
     neware_xlsx,
 )
 from cellpipe.formats.format import Format, Sample
+from cellpipe.formats.utc import in_utc, started_in_utc
 
 FORMATS: tuple[Format, ...] = (
     biologic_mpr.FORMAT,
@@ -92,7 +91,12 @@ def read(path: str | Path, *, time_zone: str | None = None) -> Measurement:
 
     """
     path = Path(path)
-    raw = raw_file(path)
+    return read_raw(raw_file(path), time_zone=time_zone)
+
+
+def read_raw(raw: RawFile, *, time_zone: str | None = None) -> Measurement:
+    """Read a raw file whose identity is known already; see :func:`read`."""
+    path = raw.path
     form = recognised(path)
     try:
         recording = form.read(path)
@@ -168,7 +172,7 @@ def _measurement(
     tables: dict[str, pl.DataFrame] = {}
     rejected: list[pl.DataFrame] = []
     for name, frame in recording.tables.items():
-        kept, bad, said = contracts.admitted(name, _in_utc(frame, recording, time_zone))
+        kept, bad, said = contracts.admitted(name, in_utc(frame, recording, time_zone))
         tables[name] = kept
         findings += said
         if bad.height:
@@ -178,25 +182,8 @@ def _measurement(
     if not any(tables[name].height for name in recording.tables):
         findings.append(Finding("info", "no_record", "The file is whole and holds no record."))
     findings += _clock_findings(recording, tables, time_zone)
-    started = _utc(recording, time_zone)
+    started = started_in_utc(recording, tables, time_zone)
     return Measurement(raw, form.name, started, tables, recording.metadata, tuple(findings))
-
-
-def _in_utc(frame: pl.DataFrame, recording: Recording, time_zone: str | None) -> pl.DataFrame:
-    if "unix_time_second" not in frame.columns or recording.clock == "utc" or time_zone is None:
-        return frame
-    local = pl.from_epoch((pl.col("unix_time_second") * 1e6).cast(pl.Int64), time_unit="us")
-    aware = local.dt.replace_time_zone(time_zone, ambiguous="earliest", non_existent="null")
-    return frame.with_columns(unix_time_second=aware.dt.timestamp("us") / 1e6)
-
-
-def _utc(recording: Recording, time_zone: str | None) -> datetime | None:
-    started = recording.started_at
-    if started is None or started.tzinfo is not None:
-        return started.astimezone(UTC) if started else None
-    if recording.clock == "utc" or time_zone is None:
-        return started.replace(tzinfo=UTC)
-    return started.replace(tzinfo=zoneinfo.ZoneInfo(time_zone)).astimezone(UTC)
 
 
 def _clock_findings(
@@ -206,7 +193,7 @@ def _clock_findings(
     if recording.started_at is None:
         sentence = "The file does not say when the test was started; files are ordered by name."
         found.append(Finding("info", "no_clock", sentence))
-    elif recording.clock == "local" and time_zone is None:
+    elif recording.clock != "utc" and time_zone is None:
         sentence = "The instrument's time zone is not known; its local times are taken as UTC."
         found.append(Finding("info", "time_zone_unknown", sentence))
     if "timeseries" in tables:

@@ -37,6 +37,8 @@ _COLUMNS = (
     ("Charge_Energy", "vendor_charging_energy_wh", pl.Float64()),
     ("Discharge_Energy", "vendor_discharging_energy_wh", pl.Float64()),
 )
+_PLACE = ("Test_ID", "Data_Point")
+_AUXILIARY_NAMES = ("temperature_t", "auxiliary_voltage_v")
 _AUXILIARY = {1: "temperature_t{}_celsius", 0: "auxiliary_voltage_v{}_volt"}
 _GLOBAL = ("Test_Name", "Channel_Index", "Creator", "Comments", "Schedule_File_Name", "Item_ID",
            "Software_Version", "Serial_Number", "Mass", "Specific_Capacity")  # fmt: skip
@@ -74,14 +76,14 @@ def _recording(data: mmap.mmap) -> Recording:
     if not raw.height:
         return Recording({"timeseries": empty("timeseries")}, _metadata(data, names))
     findings = _row_findings(data, raw)
-    records = raw.sort("Test_ID", "Data_Point") if "Test_ID" in raw.columns else raw
-    table = _timeseries(records)
-    auxiliary = _auxiliary(data, names, findings)
-    if auxiliary is not None and auxiliary.width > 1:
-        table = table.join(auxiliary, on="record_index", how="left", maintain_order="left")
+    place = [name for name in _PLACE if name in raw.columns]
+    records = raw.sort(place)
+    for channel in _auxiliary(data, names, place, findings):
+        records = records.join(channel, on=place, how="left", maintain_order="left")
     return Recording(
-        {"timeseries": table}, _metadata(data, names), tuple(findings), _started(records)
-    )
+        {"timeseries": _timeseries(records)}, _metadata(data, names), tuple(findings),
+        _started(records),
+    )  # fmt: skip
 
 
 def _row_findings(data: mmap.mmap, raw: pl.DataFrame) -> list[Finding]:
@@ -106,6 +108,7 @@ def _timeseries(records: pl.DataFrame) -> pl.DataFrame:
         for name, target, dtype in _COLUMNS
         if name in records.columns
     ]
+    chosen += [pl.col(name) for name in records.columns if name.startswith(_AUXILIARY_NAMES)]
     if "DateTime" in records.columns:
         seconds = ((pl.col("DateTime") - _OLE_UNIX_DAYS) * 86_400).round(3)
         chosen.append(seconds.alias("unix_time_second"))
@@ -116,33 +119,26 @@ def _timeseries(records: pl.DataFrame) -> pl.DataFrame:
     return table.with_columns(step_count=counted)
 
 
-def _auxiliary(data: mmap.mmap, names: list[str], findings: list[Finding]) -> pl.DataFrame | None:
-    """Give one column per auxiliary channel: record_index and its temperature or voltage."""
-    if "Auxiliary_Table" not in names:
-        return None
-    raw = read_table(data, "Auxiliary_Table")
+def _auxiliary(
+    data: mmap.mmap, names: list[str], place: list[str], findings: list[Finding]
+) -> list[pl.DataFrame]:
+    """Give a table per auxiliary channel: the record's place and its temperature or voltage."""
+    raw = read_table(data, "Auxiliary_Table") if "Auxiliary_Table" in names else pl.DataFrame()
     if not raw.height:
-        return None
-    place = ["Data_Point", "Auxiliary_Index", "Data_Type"]
-    unique = raw.unique(place, keep="last", maintain_order=True)
+        return []
+    keys = [name for name in place if name in raw.columns]
+    unique = raw.unique([*keys, "Auxiliary_Index", "Data_Type"], keep="last", maintain_order=True)
     if unique.height < raw.height:
         number = raw.height - unique.height
         sentence = f"{number} auxiliary values stand twice for one record; the last one counts."
         findings.append(Finding("info", "auxiliary_duplicates", sentence, number))
-    joined: pl.DataFrame | None = None
+    channels = []
     for (index, kind), group in sorted(unique.group_by("Auxiliary_Index", "Data_Type")):
         target = _AUXILIARY.get(int(str(kind)))
-        if target is None:
-            continue
-        name = target.format(int(str(index)) + 1)
-        part = group.select(
-            pl.col("Data_Point").cast(pl.Int64).alias("record_index"),
-            pl.col("X").cast(pl.Float64).alias(name),
-        )
-        joined = part if joined is None else joined.join(
-            part, on="record_index", how="full", coalesce=True
-        )  # fmt: skip
-    return joined
+        if target is not None:
+            name = target.format(int(str(index)) + 1)
+            channels.append(group.select(*keys, pl.col("X").cast(pl.Float64).alias(name)))
+    return channels
 
 
 def _started(records: pl.DataFrame) -> datetime | None:

@@ -82,7 +82,8 @@ def recording(
     spectra = tables.get("impedance")
     if spectra is not None and not spectra.height and "timeseries" in tables:
         del tables["impedance"]
-    return Recording(tables, metadata, tuple(said), _started(columns, acquisition_started))
+    started = _started(columns, acquisition_started)
+    return Recording(tables, metadata, tuple(said), started, "elapsed")
 
 
 def _with_rectangular_impedance(columns: pl.DataFrame) -> pl.DataFrame:

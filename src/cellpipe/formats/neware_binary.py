@@ -13,12 +13,13 @@ import logging
 import shutil
 import struct
 import tempfile
+import threading
 import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import fastnda
@@ -59,7 +60,8 @@ def read(path: Path) -> Recording:
     table = frame.select(_columns(frame))
     clocked = table.height and "unix_time_second" in table.columns
     first = table["unix_time_second"][0] if clocked else None
-    started = datetime.fromtimestamp(float(first), UTC) if first else None
+    epoch = datetime(1970, 1, 1, tzinfo=UTC)
+    started = epoch + timedelta(seconds=float(first)) if first else None
     return Recording({"timeseries": table}, metadata, tuple(findings), started, "utc")
 
 
@@ -78,11 +80,12 @@ def _suffixed(path: Path) -> Iterator[Path]:
 @contextmanager
 def _overheard(findings: list[Finding]) -> Iterator[None]:
     """Turn what fastnda logs into findings; what it says of cycle modes is not for people."""
+    here = threading.get_ident()
 
     class Listener(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             sentence = record.getMessage()
-            if "cycle" not in sentence:
+            if record.thread == here and "cycle" not in sentence:
                 findings.append(Finding("warning", "reader_warning", sentence))
 
     logger, listener = logging.getLogger("fastnda"), Listener(logging.WARNING)

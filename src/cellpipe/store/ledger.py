@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from cellpipe.domain import Finding
 from cellpipe.errors import StoreError
@@ -20,10 +21,11 @@ CREATE TABLE IF NOT EXISTS seen (
     sha256 TEXT NOT NULL, PRIMARY KEY (folder, path));
 CREATE TABLE IF NOT EXISTS contents (
     sha256 TEXT PRIMARY KEY, reading TEXT NOT NULL, status TEXT NOT NULL, format TEXT,
-    started_at TEXT, records INTEGER, spectra INTEGER, metadata TEXT NOT NULL,
-    findings TEXT NOT NULL, reason TEXT);
+    started_at TEXT, records INTEGER, spectra INTEGER, span_second REAL, throughput_ah REAL,
+    tables TEXT NOT NULL, metadata TEXT NOT NULL, findings TEXT NOT NULL, reason TEXT);
 CREATE TABLE IF NOT EXISTS cells (
-    cell_id TEXT PRIMARY KEY, inputs TEXT NOT NULL, findings TEXT NOT NULL);
+    cell_id TEXT PRIMARY KEY, inputs TEXT NOT NULL, contents TEXT NOT NULL,
+    findings TEXT NOT NULL);
 """
 
 
@@ -39,7 +41,12 @@ class SeenFile:
 
 @dataclass(frozen=True)
 class Content:
-    """What reading a content gave. ``reading`` names the version and settings it was read with."""
+    """What reading a content gave.
+
+    ``reading`` names the version and settings it was read with, ``tables`` the tables that were
+    written; ``span_second`` is the test time it covers and ``throughput_ah`` the charge that
+    passed in both directions.
+    """
 
     sha256: str
     reading: str
@@ -48,6 +55,9 @@ class Content:
     started_at: datetime | None = None
     records: int | None = None
     spectra: int | None = None
+    span_second: float | None = None
+    throughput_ah: float | None = None
+    tables: tuple[str, ...] = ()
     metadata: str = "{}"
     findings: tuple[Finding, ...] = ()
     reason: str | None = None
@@ -55,10 +65,11 @@ class Content:
 
 @dataclass(frozen=True)
 class CellEntry:
-    """From which inputs a cell's tables were computed, and what was found."""
+    """From which inputs and contents a cell's tables were computed, and what was found."""
 
     cell_id: str
     inputs: str
+    contents: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
 
 
@@ -87,7 +98,6 @@ class Ledger:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with self._connected() as connection:
-                connection.execute("PRAGMA journal_mode=WAL")
                 connection.executescript(_CREATE)
                 (layout,) = connection.execute("PRAGMA user_version").fetchone()
                 if layout not in {0, _LAYOUT}:
@@ -97,7 +107,7 @@ class Ledger:
                         file=self.path,
                     )  # fmt: skip
                 connection.execute(f"PRAGMA user_version={_LAYOUT}")
-        except (OSError, sqlite3.Error) as error:
+        except OSError as error:
             raise StoreError(
                 f"a results folder that can't be used ({error})",
                 expected="a folder that can be written", remedy="choose another with --out",
@@ -106,12 +116,20 @@ class Ledger:
 
     @contextmanager
     def _connected(self) -> Iterator[sqlite3.Connection]:
-        connection = sqlite3.connect(self.path, timeout=60)
         try:
-            with connection:
-                yield connection
-        finally:
-            connection.close()
+            connection = sqlite3.connect(self.path, timeout=60)
+            try:
+                with connection:
+                    yield connection
+            finally:
+                connection.close()
+        except sqlite3.Error as error:
+            raise StoreError(
+                f"a ledger that can't be used ({error})",
+                expected="a results folder that can be read and written",
+                remedy="close other programs that use it, or choose another with --out",
+                file=self.path,
+            ) from error
 
     def seen_files(self, folder: Path) -> dict[str, SeenFile]:
         """Give the files of a folder as they were last seen, by path within it."""
@@ -144,32 +162,56 @@ class Ledger:
         started = content.started_at.isoformat() if content.started_at else None
         row = (
             content.sha256, content.reading, content.status, content.format, started,
-            content.records, content.spectra, content.metadata,
-            _findings_text(content.findings), content.reason,
+            content.records, content.spectra, content.span_second, content.throughput_ah,
+            json.dumps(content.tables), content.metadata, _findings_text(content.findings),
+            content.reason,
         )  # fmt: skip
         with self._connected() as connection:
             places = ", ".join("?" * len(row))
             connection.execute(f"INSERT OR REPLACE INTO contents VALUES ({places})", row)  # noqa: S608
 
+    def forget_content(self, sha256: str) -> None:
+        """Strike a content out; its tables must be gone already."""
+        with self._connected() as connection:
+            connection.execute("DELETE FROM contents WHERE sha256 = ?", (sha256,))
+
+    def forget_files(self, folder: Path, paths: Iterable[str]) -> None:
+        """Strike files out that are no longer in the folder."""
+        rows = [(str(folder), path) for path in paths]
+        with self._connected() as connection:
+            connection.executemany("DELETE FROM seen WHERE folder = ? AND path = ?", rows)
+
+    def folders(self) -> list[Path]:
+        """Give the folders whose files were taken in."""
+        with self._connected() as connection:
+            rows = connection.execute("SELECT DISTINCT folder FROM seen").fetchall()
+        return [Path(row[0]) for row in rows]
+
     def cells(self) -> dict[str, CellEntry]:
         """Give every cell that was computed, by id."""
-        query = "SELECT cell_id, inputs, findings FROM cells ORDER BY cell_id"
+        query = "SELECT cell_id, inputs, contents, findings FROM cells ORDER BY cell_id"
         with self._connected() as connection:
             rows = connection.execute(query).fetchall()
-        return {row[0]: CellEntry(row[0], row[1], _findings(row[2])) for row in rows}
+        return {
+            row[0]: CellEntry(row[0], row[1], tuple(json.loads(row[2])), _findings(row[3]))
+            for row in rows
+        }
 
     def remember_cell(self, cell: CellEntry) -> None:
         """Note from what a cell was computed; its tables and pages must be written already."""
-        row = (cell.cell_id, cell.inputs, _findings_text(cell.findings))
+        row = (cell.cell_id, cell.inputs, json.dumps(cell.contents), _findings_text(cell.findings))
         with self._connected() as connection:
-            connection.execute("INSERT OR REPLACE INTO cells VALUES (?, ?, ?)", row)
+            connection.execute("INSERT OR REPLACE INTO cells VALUES (?, ?, ?, ?)", row)
+
+    def forget_cell(self, cell_id: str) -> None:
+        """Strike a cell out; its tables and pages must be gone already."""
+        with self._connected() as connection:
+            connection.execute("DELETE FROM cells WHERE cell_id = ?", (cell_id,))
 
 
-def _content(row: tuple[str, ...]) -> Content:
-    sha256, reading, status, form, started, records, spectra, metadata, findings, reason = row
-    moment = datetime.fromisoformat(started) if started else None
+def _content(row: tuple[Any, ...]) -> Content:
+    started = datetime.fromisoformat(row[4]) if row[4] else None
     return Content(
-        sha256, reading, status, form, moment,
-        None if records is None else int(records), None if spectra is None else int(spectra),
-        metadata, _findings(findings), reason,
+        row[0], row[1], row[2], row[3], started, row[5], row[6], row[7], row[8],
+        tuple(json.loads(row[9])), row[10], _findings(row[11]), row[12],
     )  # fmt: skip

@@ -1,0 +1,205 @@
+"""What is about the whole lab: its tables, its page, what a run did, and tidying up after it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+import cellpipe
+from cellpipe import analyses, contracts
+from cellpipe.baselines import table1
+from cellpipe.cell_inputs import Grouping, file_rows
+from cellpipe.domain import Finding
+from cellpipe.intake import Failure, Job, Plan
+from cellpipe.result_files import file_name
+from cellpipe.store import Results, read_table, table_path, write_table
+
+LAB = "lab"  # key of the tables that are about the whole folder
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run did. ``cells`` and ``files`` are the lab's tables as they now stand."""
+
+    job: Job
+    read: int
+    unchanged: int
+    left_alone: tuple[str, ...]
+    cells_updated: int
+    failures: tuple[Failure, ...]
+    cells: pl.DataFrame
+    files: pl.DataFrame
+    findings: pl.DataFrame
+
+    @property
+    def page(self) -> Path:
+        """The page to open."""
+        return self.job.out / "index.html"
+
+    @property
+    def exit_code(self) -> int:
+        """0 if everything was used, 1 if something was set aside, 2 if nothing could be done."""
+        if not (self.files["status"] == "used").any():
+            return 2
+        return 1 if self.failures else 0
+
+
+def cell_outputs(job: Job, cell_id: str) -> list[Path]:
+    """Give every file that a cell's results consist of."""
+    made = [name for analysis in analyses.all_analyses() for name in analysis.makes]
+    pages = [job.out / "cells" / f"{file_name(cell_id)}{suffix}" for suffix in (".html", ".xlsx")]
+    return [*(table_path(job.out, name, cell_id) for name in made), *pages]
+
+
+def concluded(
+    job: Job,
+    plan: Plan,
+    grouping: Grouping,
+    findings: Sequence[Finding],
+    failures: Sequence[Failure],
+    cells_updated: int,
+) -> Summary:
+    """Tidy up, write what is about the whole lab, and its page; sum the run up.
+
+    ``findings`` are those of the cell sheet, ``failures`` those of files and cells in this run.
+    """
+    failed = [*plan.out_of_reach, *failures]
+    kept = _tidied(job, plan, grouping)
+    files = _files(job, plan, grouping, failed)
+    said = _findings(job, grouping, [*findings, *grouping.findings, *kept], failed)
+    aside = files.filter(status="set aside")
+    named = set(aside["path"])
+    every = [Failure(*row) for row in aside.select("path", "reason").iter_rows()]
+    every += [failure for failure in failed if failure.path not in named]
+    changed = _write_tables(job, files, said)
+    if cells_updated or changed or not (job.out / "index.html").is_file():
+        _write_index(job, files, said)
+    ids = [inputs.cell.cell_id for inputs in grouping.cells]
+    cells = Results(job.out)["cells"].filter(pl.col("cell_id").is_in(ids)).sort("cell_id")
+    return Summary(
+        job, len(plan.new), len(plan.known), tuple(job.relative(p) for p in plan.left_alone),
+        cells_updated, tuple(every), cells.collect(), files, said,
+    )  # fmt: skip
+
+
+def _files(job: Job, plan: Plan, grouping: Grouping, failures: Sequence[Failure]) -> pl.DataFrame:
+    """Give one row per file of the folder: used, set aside or a duplicate."""
+    seen, contents = job.ledger.seen_files(job.folder), job.ledger.contents()
+    used = pl.concat([contracts.empty("files"), *(file_rows(c) for c in grouping.cells)])
+    mine = set(used["path"])
+    reasons = {failure.path: failure.reason for failure in failures}
+    rows = []
+    for relative in (job.relative(path) for path in plan.files):
+        if relative in mine:
+            continue
+        file = seen.get(relative)
+        content = contents.get(file.sha256) if file else None
+        said = reasons.get(relative) or (content.reason if content else None)
+        status, reason = "set aside", said or "It was not read yet."
+        if relative in grouping.unused:
+            status, reason = grouping.unused[relative]
+        rows.append({
+            "path": relative, "file_sha256": file.sha256 if file else None, "status": status,
+            "size_byte": file.size if file else 0, "reason": reason,
+        })  # fmt: skip
+    rest = pl.DataFrame(rows, schema_overrides=used.schema)
+    return contracts.checked("files", pl.concat([used, rest], how="diagonal").sort("path"))
+
+
+def finding_rows(findings: Iterable[Finding], cell_id: str | None) -> pl.DataFrame:
+    """Give the rows of the table ``findings`` for findings of a cell, or of the lab."""
+    rows = [
+        {"cell_id": cell_id, "file": None, "level": f.level, "code": f.code,
+         "sentence": f.sentence, "rows": f.rows}
+        for f in findings
+    ]  # fmt: skip
+    return pl.DataFrame(rows, schema=contracts.empty("findings").schema)
+
+
+def _findings(
+    job: Job, grouping: Grouping, findings: Sequence[Finding], failures: Sequence[Failure]
+) -> pl.DataFrame:
+    entries = job.ledger.cells()
+    ids = [inputs.cell.cell_id for inputs in grouping.cells]
+    mine = [entries[cell_id] for cell_id in ids if cell_id in entries]
+    broken = [
+        Finding("error", "not_updated", f"{f.path}: {f.reason} What is shown is from before.")
+        for f in failures
+        if f.path in entries or any(f.path in {x.path for x in c.files} for c in grouping.cells)
+    ]
+    parts = [finding_rows(entry.findings, entry.cell_id) for entry in mine]
+    return contracts.checked(
+        "findings", pl.concat([finding_rows([*findings, *broken], None), *parts])
+    )
+
+
+def _write_tables(job: Job, files: pl.DataFrame, findings: pl.DataFrame) -> bool:
+    """Write the lab's tables where they changed; tell whether any did."""
+    changed = False
+    for name, frame in (("files", files), ("findings", findings), ("baselines", table1())):
+        before = read_table(job.out, name, LAB)
+        if before is None or not before.equals(frame):
+            write_table(job.out, name, LAB, frame)
+            changed = True
+    return changed
+
+
+def _write_index(job: Job, files: pl.DataFrame, findings: pl.DataFrame) -> None:
+    from cellpipe.report import write_index
+
+    results = Results(job.out)
+    tables = {name: results[name].collect() for name in ("cells", "baseline_comparison", "cycles")}
+    write_index(
+        tables["cells"].sort("cell_id"), tables["baseline_comparison"], tables["cycles"],
+        files, findings, job.out, version=cellpipe.__version__,
+    )  # fmt: skip
+
+
+def _tidied(job: Job, plan: Plan, grouping: Grouping) -> list[Finding]:
+    """Remove what a later state replaced; keep the results of cells whose files were taken away.
+
+    A cell that is gone because its files now belong to another one loses its results; one whose
+    files are no longer in the folder keeps them, and a finding says so. Tables of contents that
+    neither a file nor a cell names any more are removed. Nothing is removed while a part of the
+    folder is out of reach.
+    """
+    if plan.out_of_reach or not plan.files:
+        return []
+    ledger = job.ledger
+    seen = ledger.seen_files(job.folder)
+    there = {job.relative(path) for path in plan.files}
+    ledger.forget_files(job.folder, sorted(set(seen) - there))
+    current = {c.cell.cell_id for c in grouping.cells}
+    in_use = {sha256 for c in grouping.cells for sha256 in c.contents}
+    findings = []
+    for entry in ledger.cells().values():
+        if entry.cell_id in current:
+            continue
+        if in_use & set(entry.contents):
+            _removed(cell_outputs(job, entry.cell_id), keep=_outputs_of(job, current))
+            ledger.forget_cell(entry.cell_id)
+        else:
+            sentence = f"The files of {entry.cell_id} are no longer there; its results are kept."
+            findings.append(Finding("info", "cell_kept", sentence))
+    named = {file.sha256 for path, file in seen.items() if path in there}
+    named |= {sha256 for entry in ledger.cells().values() for sha256 in entry.contents}
+    for content in ledger.contents().values():
+        if content.sha256 not in named:
+            paths = [table_path(job.out, name, content.sha256) for name in content.tables]
+            _removed(paths, keep=set())
+            ledger.forget_content(content.sha256)
+    return findings
+
+
+def _outputs_of(job: Job, cell_ids: Iterable[str]) -> set[str]:
+    """Paths of these cells' results, without regard to case."""
+    return {str(p).casefold() for cell_id in cell_ids for p in cell_outputs(job, cell_id)}
+
+
+def _removed(paths: Iterable[Path], *, keep: set[str]) -> None:
+    for path in paths:
+        if str(path).casefold() not in keep:
+            path.unlink(missing_ok=True)
