@@ -1,7 +1,8 @@
 """The nightly flow: everything that is new or changed since, for several folders one by one.
 
-Run ``python flows/nightly.py FOLDER RESULTS`` beside a Prefect server to serve it every night at
-two o'clock; ``--cron`` and ``--time-zone`` set when.
+Run ``python flows/nightly.py FOLDER RESULTS`` (of an installed package: ``python -m
+cellpipe.flows.nightly FOLDER RESULTS``) beside a Prefect server, which ``PREFECT_API_URL`` names,
+to serve it every night at two o'clock; ``--cron`` and ``--time-zone`` set when.
 """
 
 from __future__ import annotations
@@ -9,11 +10,14 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from cellpipe.flows.process import process
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.schedules import Cron
 from prefect.states import Completed, Failed
+
+from cellpipe.prefect_run import flow_module
+
+process = flow_module("process").process
 
 
 @flow(name="nightly", persist_result=False, validate_parameters=False)

@@ -86,3 +86,39 @@ def test_what_may_pass_is_tried_again_and_what_can_not_is_not() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == ["True", "False"]
+
+
+def test_the_nightly_and_the_report_flow_run_on_a_server(small_lab: Path, tmp_path: Path) -> None:
+    script = f"""
+from pathlib import Path
+from cellpipe.prefect_run import flow_module
+folder, out = {str(small_lab)!r}, {str(tmp_path / "out")!r}
+with flow_module("server").server_for(Path(out)):
+    night = flow_module("nightly").nightly({{folder: out}}, None, return_state=True)
+    again = flow_module("nightly").nightly({{folder: out}}, None, return_state=True)
+    page = Path(out) / "index.html"
+    page.unlink()
+    report = flow_module("report").report(folder, out, None, return_state=True)
+    print(night.type.value, "|", night.message)
+    print(again.type.value, "|", again.message)
+    print(report.type.value, "|", report.message, "|", page.is_file())
+"""
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")}
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False, env=clean,
+        timeout=400,
+    )  # fmt: skip
+    lines = done.stdout.strip().split("\n")
+    assert lines[0].startswith("FAILED | "), done.stderr
+    assert "1 set aside, 3 files used" in lines[0]
+    assert lines[1] == lines[0]
+    assert lines[2] == "COMPLETED | 2 cells reported | True"
+
+
+def test_the_nightly_flow_can_be_served_from_a_checkout() -> None:
+    path = Path(__file__).parents[1] / "flows" / "nightly.py"
+    done = subprocess.run(
+        [sys.executable, str(path), "--help"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "--cron" in done.stdout
