@@ -24,6 +24,7 @@ from cellpipe.formats.format import Format, Sample
 
 _MAGIC = re.compile(rb"\s*(EC|BT)-Lab ASCII FILE", re.IGNORECASE)
 _COUNT = re.compile(rb"Nb header lines : *(\d+)")
+_TAIL_BYTES = 1 << 16
 _NULLS = ["", "XXX", "nan", "-nan", "inf", "-inf", "NaN"]
 _FIELDS = {
     "serial_number": r"Device : .*\(SN ([^)]*)\)",
@@ -47,7 +48,6 @@ class _Header:
     text: str
     names: list[str]
     first_row: bytes
-    last_complete: bool
 
 
 def read(path: Path) -> Recording:
@@ -77,9 +77,6 @@ def _header(path: Path) -> _Header:
         lines = int(found[1]) if found else 1
         while content.count(b"\n") < lines + 1 and (more := stream.read(1 << 18)):
             content += more
-        stream.seek(0, 2)
-        stream.seek(max(stream.tell() - 1, 0))
-        last_complete = stream.read(1) in {b"\n", b"\t"}
     split = content.split(b"\n", lines + 1)
     if len(split) < lines:
         raise DamagedFileError(
@@ -89,7 +86,7 @@ def _header(path: Path) -> _Header:
         )
     text = _decoded(b"\n".join(split[:lines]))
     first_row = split[lines] if len(split) > lines else b""
-    return _Header(lines, text, _names(split[lines - 1]), first_row, last_complete)
+    return _Header(lines, text, _names(split[lines - 1]), first_row)
 
 
 def _decoded(raw: bytes) -> str:
@@ -123,12 +120,10 @@ def _body(path: Path, header: _Header) -> tuple[pl.DataFrame, list[Finding]]:
         decimal_comma=b"," in header.first_row, ignore_errors=True,
     )  # fmt: skip
     frame = frame.select(pl.exclude("^_beyond_.*$"))
-    last = frame.columns[-1]
-    if header.last_complete or not frame.height or frame[last][-1] is not None:
-        if header.last_complete or not frame.height:
-            return frame, []
-        return frame, _cut(0) if not header.last_complete and _shorter(frame) else []
-    return frame[:-1], _cut(1)
+    if not frame.height or not _ends_within_a_line(path):
+        return frame, []
+    sentence = "The file ends within a line: it was cut off, and the records after it are missing."
+    return frame[:-1], [Finding("warning", "file_cut_off", sentence, 1)]
 
 
 def _aligned(names: list[str], fields: list[bytes]) -> list[str]:
@@ -143,15 +138,18 @@ def _aligned(names: list[str], fields: list[bytes]) -> list[str]:
     return names[: len(fields)] + [f"_beyond_{i}" for i in range(len(beyond))]
 
 
-def _shorter(frame: pl.DataFrame) -> bool:
-    return frame.height > 1 and frame[-1].null_count().sum_horizontal()[0] > 0
+def _ends_within_a_line(path: Path) -> bool:
+    """Whether the last line is shorter than the one before it: in fields, or in its last field.
 
-
-def _cut(rows: int) -> list[Finding]:
-    sentence = (
-        "The file ends in the middle of a line: it was cut off, and records after that are missing."
-    )
-    return [Finding("warning", "file_cut_off", sentence, rows)]
+    EC-Lab writes a column with as many digits in each line; a sign makes it one longer.
+    """
+    with path.open("rb") as stream:
+        stream.seek(max(path.stat().st_size - _TAIL_BYTES, 0))
+        lines = stream.read().split(b"\n")
+    if len(lines) < 3 or not lines[-1]:
+        return False
+    before, last = (line.rstrip(b"\r\t ").split(b"\t") for line in lines[-2:])
+    return len(last) < len(before) or len(last[-1]) < len(before[-1]) - 1
 
 
 def _is_dated(names: list[str], fields: list[bytes]) -> bool:
