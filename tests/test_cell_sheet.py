@@ -77,12 +77,12 @@ WRONG = [
     ([*HEAD, "Area / cm²", "Area / mm²"], ["A", "A*", "full", "1", "100"],
      "cells.csv, row 1, column E: column 'Area / mm²' is there twice; the first counts"),
     ([*HEAD, "Electrode mass / mg"], ["A", "A*", "full", "about 3"],
-     "cells.csv, row 2, column D: Electrode mass: 'about 3' is not a number; write e.g. 0.01"),
+     "cells.csv, row 2, column D: Electrode mass: 'about 3' is not a number"),
     ([*HEAD, "Electrode mass / mg"], ["A", "A*", "full", "32500"],
      "cells.csv, row 2, column D: Electrode mass = 32500 mg is outside 0.01 to 5000 mg; "
      "is the unit right?"),
     ([*HEAD, "Temperature / °C"], ["A", "A*", "full", "RT"],
-     "cells.csv, row 2, column D: Temperature: 'RT' is not a number; write e.g. -80"),
+     "cells.csv, row 2, column D: Temperature: 'RT' is not a number"),
     ([*HEAD, "Active fraction / %"], ["A", "A*", "full", "0.6"],
      "cells.csv, row 2, column D: Active fraction = 0.6 % is outside 1 to 100 %; "
      "is the unit right?"),
@@ -150,8 +150,18 @@ def test_the_working_electrodes_name_says_which_electrode_it_is(
     assert cell.working_electrode_role == role
 
 
-def test_a_folder_without_a_sheet_has_no_cells(tmp_path: Path) -> None:
-    assert cell_sheet(tmp_path).cells == ()
+def test_a_folder_without_a_sheet_has_no_cells_and_says_what_to_write(tmp_path: Path) -> None:
+    found = cell_sheet(tmp_path)
+    assert found.cells == ()
+    assert [finding.code for finding in found.findings] == ["no_cell_sheet"]
+
+
+def test_of_two_sheets_the_workbook_counts_and_the_other_is_named(tmp_path: Path) -> None:
+    sheet(tmp_path, HEAD, ["A", "A*", "full"])
+    sheet(tmp_path, HEAD, ["B", "B*", "half"], name="cells.xlsx")
+    found = cell_sheet(tmp_path)
+    assert [cell.cell_id for cell in found.cells] == ["B"]
+    assert "cells.csv is not used" in found.findings[0].sentence
 
 
 def test_a_workbook_that_is_none_says_so(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 from pathlib import Path
@@ -44,7 +45,24 @@ def test_process_ends_with_two_tables_and_the_page_to_open(
         assert part in shown.replace("\n", ""), part
     assert (tmp_path / "out" / "cellpipe.log").read_text(encoding="utf-8").count("files ") == 4
     assert main(arguments) == 1
-    assert "Nothing new: 4 files are as they were." in capsys.readouterr().out
+    assert "Nothing new: 4 files unchanged." in capsys.readouterr().out
+
+
+def test_a_narrow_terminal_gets_a_list_in_which_no_cell_is_cut_short(
+    small_lab: Path, tmp_path: Path
+) -> None:
+    from rich.console import Console
+
+    from cellpipe import terminal
+    from cellpipe.pipeline import process
+
+    summary = process(small_lab, tmp_path / "out")
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(terminal._cells_list(summary))
+    shown = console.export_text()
+    assert "SSB-01" in shown
+    assert "…" not in shown
+    assert max(map(len, shown.split("\n"))) <= 80
 
 
 def test_exit_codes_say_all_used_some_set_aside_nothing_done(

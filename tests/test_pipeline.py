@@ -340,6 +340,24 @@ def test_nothing_usable_is_exit_code_two(tmp_path: Path) -> None:
     assert process(tmp_path / "lab", tmp_path / "out").exit_code == 2
 
 
+def test_a_refused_run_writes_nothing(small_lab: Path, tmp_path: Path) -> None:
+    from cellpipe.cli import main
+
+    before = sorted(small_lab.rglob("*"))
+    assert main(["process", str(small_lab), "--out", str(small_lab)]) == 2
+    assert sorted(small_lab.rglob("*")) == before
+    out = tmp_path / "new"
+    assert main(["process", str(small_lab), "--out", str(out), "--time-zone", "Berlin"]) == 2
+    assert main(["process", str(small_lab / "cells.xlsx"), "--out", str(out), "--prefect"]) == 2
+    assert not out.exists()
+
+
+def test_leaving_the_time_zone_out_reads_again_and_says_so(made_lab: Path, tmp_path: Path) -> None:
+    process(made_lab, tmp_path / "out", time_zone="Europe/Berlin")
+    again = process(made_lab, tmp_path / "out")
+    assert (again.read, again.again) == (1, 1)
+
+
 def test_what_makes_a_run_impossible_is_said_before_it_begins(
     small_lab: Path, tmp_path: Path
 ) -> None:

@@ -14,7 +14,7 @@ import io
 import math
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cellpipe.cell_fields import ANODE_WORDS, CATHODE_WORDS, FIELDS, REQUIRED, Field
@@ -56,10 +56,18 @@ def cell_sheet(folder: Path) -> CellSheet:
 
     """
     there = {path.name.lower(): path for path in folder.iterdir() if path.is_file()}
-    for name in NAMES:
-        if name in there:
-            return read_sheet(there[name])
-    return CellSheet()
+    found = [there[name] for name in NAMES if name in there]
+    if not found:
+        sentence = (
+            "There is no cell sheet in the folder: capacities are in mAh only. Write cells.xlsx or "
+            "cells.csv with the columns 'Cell ID', 'Files' and 'Configuration'."
+        )
+        return CellSheet(findings=(Finding("warning", "no_cell_sheet", sentence),))
+    sheet = read_sheet(found[0])
+    if len(found) == 1:
+        return sheet
+    sentence = f"{found[1].name} is not used, for {found[0].name} is there too."
+    return replace(sheet, findings=(_finding(sentence), *sheet.findings))
 
 
 def read_sheet(path: Path) -> CellSheet:
@@ -107,7 +115,7 @@ def _rows(path: Path) -> list[list[str]]:
         sheet = fastexcel.read_excel(content).load_sheet(0, header_row=None, dtypes="string")
     except Exception as error:
         raise CellSheetError(
-            f"content that Excel's format does not allow ({error})", expected="an .xlsx workbook",
+            "content that is no workbook", expected="an .xlsx workbook",
             remedy="save it again from Excel, or as cells.csv", file=path.name,
         ) from error  # fmt: skip
     return [[str(v) if v is not None else "" for v in row] for row in sheet.to_polars().rows()]
@@ -223,7 +231,7 @@ class _Row:
         try:
             value = float(plain) * place.factor
         except ValueError:
-            self.says(name, f"{field.header}: '{text}' is not a number; write e.g. {field.low:g}")
+            self.says(name, f"{field.header}: '{text}' is not a number")
             return None
         if not math.isfinite(value) or not field.low <= value <= field.high:
             unit = field.unit

@@ -99,9 +99,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _process(options: argparse.Namespace) -> int:
-    _log_to(options.out, verbose=options.verbose)
     from cellpipe import terminal
+    from cellpipe.pipeline import prepared
 
+    prepared(options.folder, options.out, options.time_zone)
+    _log_to(options.out, verbose=options.verbose)
     if options.prefect:
         from cellpipe.prefect_run import process_on_server
 
@@ -119,18 +121,7 @@ def _process(options: argparse.Namespace) -> int:
 
 def _log_to(out: Path, *, verbose: bool) -> None:
     """Log to RESULTS/cellpipe.log, and to the terminal if asked."""
-    from cellpipe.errors import StoreError
-
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        handlers: list[logging.Handler] = [
-            logging.FileHandler(out / "cellpipe.log", encoding="utf-8")
-        ]
-    except OSError as error:
-        raise StoreError(
-            f"a results folder that can't be used ({error.strerror})",
-            expected="a folder that can be written", remedy="choose another with --out", file=out,
-        ) from error  # fmt: skip
+    handlers: list[logging.Handler] = [logging.FileHandler(out / "cellpipe.log", encoding="utf-8")]
     if verbose:
         handlers.append(logging.StreamHandler())
     logger = logging.getLogger("cellpipe")
@@ -149,7 +140,8 @@ def _check(options: argparse.Namespace) -> int:
     try:
         measurement = read(options.file)
     except OSError as error:
-        print(f"cellpipe: {options.file}: {error.strerror}", file=sys.stderr)
+        what = "it is a folder; name a file in it" if options.file.is_dir() else error.strerror
+        print(f"cellpipe: {options.file}: {what}", file=sys.stderr)
         return 2
     terminal.show_measurement(measurement)
     return 0

@@ -66,6 +66,7 @@ class Job:
 class Plan:
     """What a run has to do: files to take in, known ones, those left alone.
 
+    ``again`` counts the new ones that were read before, by another version or in another time zone.
     ``out_of_reach`` names files and folders that can't be looked at now; what was known of them is
     among the known ones.
     """
@@ -73,6 +74,7 @@ class Plan:
     new: tuple[Path, ...]
     known: tuple[Path, ...]
     left_alone: tuple[Path, ...]
+    again: int = 0
     out_of_reach: tuple[Failure, ...] = ()
 
     @property
@@ -94,6 +96,7 @@ def planned(job: Job) -> Plan:
     new: list[Path] = []
     known: list[Path] = []
     left_alone: list[Path] = []
+    again = 0
     for path in _walked(job, failures):
         before = seen.get(job.relative(path))
         content = contents.get(before.sha256) if before else None
@@ -106,11 +109,12 @@ def planned(job: Job) -> Plan:
         if same and content is not None and job.is_whole(content):
             known.append(path)
         else:
+            again += bool(same and content is not None and content.reading != job.reading)
             (new if _is_candidate(path) else left_alone).append(path)
     for failure in failures:
         below = (name for name in seen if f"{name}/".startswith(f"{failure.path}/"))
         known += [job.folder / name for name in below]
-    return Plan(tuple(new), tuple(known), tuple(left_alone), tuple(failures))
+    return Plan(tuple(new), tuple(known), tuple(left_alone), again, tuple(failures))
 
 
 def _walked(job: Job, failures: list[Failure]) -> Iterator[Path]:
@@ -125,7 +129,9 @@ def _walked(job: Job, failures: list[Failure]) -> Iterator[Path]:
         folders[:] = sorted(
             name
             for name in folders
-            if not name.startswith((".", "__")) and not _holds_results(here / name)
+            if not name.startswith((".", "__"))
+            and not _holds_results(here / name)
+            and here / name != job.out
         )
         for name in sorted(names):
             at_top = here == job.folder and name.lower() in SHEET_NAMES
@@ -134,7 +140,10 @@ def _walked(job: Job, failures: list[Failure]) -> Iterator[Path]:
 
 
 def _holds_results(folder: Path) -> bool:
-    return (folder / "ledger.sqlite").is_file() and (folder / "tables").is_dir()
+    try:
+        return (folder / "ledger.sqlite").is_file() and (folder / "tables").is_dir()
+    except OSError:  # out of reach: the walk will say so
+        return False
 
 
 def _is_candidate(path: Path) -> bool:

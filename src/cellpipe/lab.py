@@ -22,10 +22,14 @@ LAB = "lab"  # key of the tables that are about the whole folder
 
 @dataclass(frozen=True)
 class Summary:
-    """What a run did. ``cells`` and ``files`` are the lab's tables as they now stand."""
+    """What a run did. ``cells`` and ``files`` are the lab's tables as they now stand.
+
+    ``again`` counts the files that were read again because the version or the time zone changed.
+    """
 
     job: Job
     read: int
+    again: int
     unchanged: int
     left_alone: tuple[str, ...]
     cells_updated: int
@@ -80,8 +84,9 @@ def concluded(
     ids = [inputs.cell.cell_id for inputs in grouping.cells]
     cells = Results(job.out)["cells"].filter(pl.col("cell_id").is_in(ids)).sort("cell_id")
     return Summary(
-        job, len(plan.new), len(plan.known), tuple(job.relative(p) for p in plan.left_alone),
-        cells_updated, tuple(every), cells.collect(), files, said,
+        job, len(plan.new), plan.again, len(plan.known),
+        tuple(job.relative(p) for p in plan.left_alone), cells_updated, tuple(every),
+        cells.collect(), files, said,
     )  # fmt: skip
 
 
@@ -161,8 +166,9 @@ def _write_index(job: Job, files: pl.DataFrame, findings: pl.DataFrame) -> None:
 def _tidied(job: Job, plan: Plan, grouping: Grouping) -> list[Finding]:
     """Remove what a later state replaced; keep the results of cells whose files were taken away.
 
-    A cell that is gone because its files now belong to another one loses its results; one whose
-    files are no longer in the folder keeps them, and a finding says so. Tables of contents that
+    A cell that is gone though its files are there (they belong to another one now, or to none)
+    loses its results; one whose files are no longer in the folder keeps them, and a finding says
+    so. Tables of contents that
     neither a file nor a cell names any more are removed. Nothing is removed while a part of the
     folder is out of reach.
     """
@@ -173,19 +179,18 @@ def _tidied(job: Job, plan: Plan, grouping: Grouping) -> list[Finding]:
     there = {job.relative(path) for path in plan.files}
     ledger.forget_files(job.folder, sorted(set(seen) - there))
     current = {c.cell.cell_id for c in grouping.cells}
-    in_use = {sha256 for c in grouping.cells for sha256 in c.contents}
+    here = {file.sha256 for path, file in seen.items() if path in there}
     findings = []
     for entry in ledger.cells().values():
         if entry.cell_id in current:
             continue
-        if in_use & set(entry.contents):
+        if here & set(entry.contents):
             _removed(cell_outputs(job, entry.cell_id), keep=_outputs_of(job, current))
             ledger.forget_cell(entry.cell_id)
         else:
             sentence = f"The files of {entry.cell_id} are no longer there; its results are kept."
             findings.append(Finding("info", "cell_kept", sentence))
-    named = {file.sha256 for path, file in seen.items() if path in there}
-    named |= {sha256 for entry in ledger.cells().values() for sha256 in entry.contents}
+    named = here | {sha256 for entry in ledger.cells().values() for sha256 in entry.contents}
     for content in ledger.contents().values():
         if content.sha256 not in named:
             paths = [table_path(job.out, name, content.sha256) for name in content.tables]

@@ -7,6 +7,7 @@ Prefect tasks in the same order: both ways write the same bytes.
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -81,11 +82,7 @@ def _tell(progress: Progress | None, stage: Stage, done: int, total: int, what: 
 def prepared(folder: str | Path, out: str | Path, time_zone: str | None) -> tuple[Job, CellSheet]:
     """Check what a run needs before it begins."""
     job = Job(Path(folder).resolve(), Path(out).resolve(), time_zone)
-    if not job.folder.is_dir():
-        raise CellpipeError(
-            "no such folder", expected="a folder with raw files", file=folder,
-            remedy="check the path; a network drive may be away",
-        )  # fmt: skip
+    _check_folder(job.folder)
     if time_zone is not None:
         _check_time_zone(time_zone)
     if job.out == job.folder:
@@ -100,6 +97,25 @@ def prepared(folder: str | Path, out: str | Path, time_zone: str | None) -> tupl
             remedy="choose a results folder for each folder with --out", file=job.out,
         )  # fmt: skip
     return job, cell_sheet(job.folder)
+
+
+def _check_folder(folder: Path) -> None:
+    try:
+        with os.scandir(folder) as entries:
+            next(entries, None)
+    except NotADirectoryError as error:
+        raise CellpipeError(
+            "a file", expected="a folder with raw files", file=folder,
+            remedy="name the folder that it is in; cellpipe check FILE looks at one file",
+        ) from error  # fmt: skip
+    except OSError as error:
+        found = "no such folder" if isinstance(error, FileNotFoundError) else (
+            f"a folder that can't be opened ({error.strerror})"
+        )  # fmt: skip
+        raise CellpipeError(
+            found, expected="a folder with raw files", file=folder,
+            remedy="check the path; a network drive may be away",
+        ) from error  # fmt: skip
 
 
 def _check_time_zone(name: str) -> None:

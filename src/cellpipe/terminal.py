@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -19,7 +20,7 @@ from cellpipe.pipeline import Stage
 
 _STAGES: dict[Stage, str] = {"files": "Reading files", "cells": "Computing cells",
                              "report": "Writing the report"}  # fmt: skip
-_NARROWEST = 150  # columns that the table of cells needs where nothing says how wide the output is
+_NARROWEST = 128  # columns that the table of cells needs; below that it is a list
 
 
 @contextmanager
@@ -51,14 +52,19 @@ def show_summary(summary: Summary) -> None:
     """Print what a run did: the cells, what could not be used, and the page to open."""
     console = _console()
     if not (summary.read or summary.cells_updated) and summary.unchanged:
-        console.print(f"Nothing new: {summary.unchanged} files are as they were.")
+        console.print(f"Nothing new: {_counted(summary.unchanged, 'file')} unchanged.")
     else:
         console.print(
-            f"{summary.read} files read, {summary.unchanged} as they were, "
-            f"{summary.cells_updated} cells computed."
+            f"{_counted(summary.read, 'file')} read, {summary.unchanged} unchanged, "
+            f"{_counted(summary.cells_updated, 'cell')} computed."
+        )
+    if summary.again:
+        console.print(
+            f"{_counted(summary.again, 'file')} read again: the version or --time-zone is another."
         )
     if summary.cells.height:
-        console.print(_cells_table(summary))
+        wide = console.width >= _NARROWEST
+        console.print(_cells_table(summary) if wide else _cells_list(summary))
     if summary.failures:
         console.print(_failures_table(summary))
     _show_remarks(console, summary)
@@ -76,10 +82,15 @@ def _show_remarks(console: Console, summary: Summary) -> None:
     if len(asked):
         names = ", ".join(asked)
         console.print(Text(f"Not in the cell sheet, so in mAh only: {names}."))
+    if "time_zone_unknown" in summary.findings["code"]:
+        console.print("Local times are taken as UTC; tell the instruments' zone with --time-zone.")
     if summary.left_alone:
         kinds = sorted({"." + name.rpartition(".")[2] for name in summary.left_alone})
         console.print(
-            Text(f"{len(summary.left_alone)} files of other kinds left alone ({', '.join(kinds)}).")
+            Text(
+                f"{_counted(len(summary.left_alone), 'file')} of other kinds left alone "
+                f"({', '.join(kinds)})."
+            )
         )
 
 
@@ -102,15 +113,43 @@ def _cells_table(summary: Summary) -> Table:
     return table
 
 
+def _cells_list(summary: Summary) -> Table:
+    """Give the cells with their numbers in running text, for a narrow terminal."""
+    table = Table(title="Cells", title_justify="left", title_style="bold", show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column()
+    for row in summary.cells.iter_rows(named=True):
+        kind = row["configuration"] or "kind not known"
+        retention = _percent(row["capacity_retention"])
+        if row["retention_cycle"]:
+            cycle, reference = row["retention_cycle"], row["retention_reference_cycle"]
+            retention += f" (cycle {cycle} / {reference})"
+        numbers = {
+            "first discharge": _first_capacity(row),
+            "initial CE": _percent(row["initial_coulombic_efficiency"]),
+            "mean CE": _percent(row["mean_coulombic_efficiency"], 2),
+            "retention": retention,
+            "interfacial resistance": _resistance(row),
+        }
+        known = [f"{name} {shown}" for name, shown in numbers.items() if shown != "–"]
+        first = f"{kind}, {_counted(row['cycles'], 'cycle')}"
+        table.add_row(Text(row["cell_id"]), Text("; ".join([first, *known])))
+    return table
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def _first_capacity(row: dict[str, Any]) -> str:
     ampere_hour = row["first_discharging_capacity_ah"]
     if ampere_hour is None:
         return "–"
-    shown = f"{1e3 * ampere_hour:.4g} mAh"
+    shown = f"{_plain(1e3 * ampere_hour, 4)} mAh"
     specific = row["first_specific_discharging_capacity_mah_per_g"]
     if specific is None:
         return shown
-    return f"{specific:.4g} mAh/g {row['capacity_basis'].split()[0]}"
+    return f"{_plain(specific, 4)} mAh/g {row['capacity_basis'].split()[0]}"
 
 
 def _percent(fraction: float | None, digits: int = 1) -> str:
@@ -129,7 +168,17 @@ def _resistance(row: dict[str, Any]) -> str:
         unit = "Ω"
     if first is None:
         return "–"
-    return f"{first:.3g} → {last:.3g} {unit}"
+    if row["spectra"] == 1:
+        return f"{_plain(first)} {unit}"
+    return f"{_plain(first)} → {_plain(last)} {unit}"
+
+
+def _plain(value: float, digits: int = 3) -> str:
+    """Write a number to some significant digits, without an exponent where people read."""
+    if value == 0 or not 1e-3 <= abs(value) < 1e7:
+        return f"{value:.{digits}g}"
+    decimals = max(digits - 1 - math.floor(math.log10(abs(value))), 0)
+    return f"{value:.{decimals}f}"
 
 
 def _failures_table(summary: Summary) -> Table:

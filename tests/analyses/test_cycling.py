@@ -108,6 +108,16 @@ def test_a_symmetric_cell_and_one_of_unknown_kind_get_no_efficiency() -> None:
         assert cycles["coulombic_efficiency"].null_count() == cycles.height == 1
 
 
+def test_voltages_below_the_counter_electrode_keep_their_sign() -> None:
+    """Against Li-In silicon works below 0 V: the mean voltages and their gap must say so."""
+    lithiation, delithiation = (-1.0, 60, -0.2, -0.6), (1.0, 60, -0.4, 0.0)
+    cycles = tables_of(HALF, timeseries(lithiation, delithiation))["cycles"]
+    assert cycles["mean_discharging_voltage_volt"][0] == pytest.approx(-0.4, abs=1e-3)
+    assert cycles["mean_charging_voltage_volt"][0] == pytest.approx(-0.2, abs=1e-3)
+    assert cycles["voltage_hysteresis_volt"][0] == pytest.approx(0.2, abs=1e-3)
+    assert cycles["charging_energy_wh"][0] < 0
+
+
 def test_no_mass_means_no_specific_capacity_and_no_default() -> None:
     cycles = tables_of(Cell("N", "full"), timeseries(CHARGE, DISCHARGE))["cycles"]
     assert cycles["specific_discharging_capacity_mah_per_g"].null_count() == 1

@@ -138,7 +138,8 @@ def _half_cycles(cell: Cell, cycles: int, clock: bool) -> pl.DataFrame:
                 "min_voltage_volt": low, "max_voltage_volt": high, "max_current_ampere": 6e-4,
                 "constant_voltage_share": 0.05, "start_unix_time_second": start if clock else None,
                 "duration_second": 17_400.0, "vendor_cycle_count": n,
-                "mean_temperature_celsius": 30.1, "segments": 1, "file_sha256": SHA,
+                "mean_temperature_celsius": 30.1, "records_after": 5, "segments": 1,
+                "file_sha256": SHA,
                 "first_record_index": 1 + 300 * (number - 1), "last_file_sha256": SHA,
                 "last_record_index": 300 * number,
             })  # fmt: skip

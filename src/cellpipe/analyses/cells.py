@@ -70,9 +70,9 @@ def _missing(cell: Cell, tables: Tables) -> tuple[Finding, ...]:
     """Say what the cell sheet would add, once for each number that is missing for it."""
     if not cell.in_sheet:
         sentence = (
-            f"{cell.cell_id} has no row in the cell sheet (cells.xlsx): capacities are in mAh "
-            "only. A row with Configuration, active mass and area adds Coulombic efficiency, "
-            "mAh/g, mAh/cm², Ω cm² and the comparison with published cells."
+            f"{cell.cell_id} has no row in the cell sheet (cells.xlsx or cells.csv): capacities "
+            "are in mAh only. A row with Configuration, active mass and area adds Coulombic "
+            "efficiency, mAh/g, mAh/cm², Ω cm² and the comparison with published cells."
         )
         return (Finding("warning", "not_in_sheet", sentence),)
     found = []

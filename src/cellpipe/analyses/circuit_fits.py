@@ -38,6 +38,8 @@ from cellpipe.numerics.circuit_fit import (
 INTERFACE_FARAD = 3e-8
 _SAMPLED = 5
 _DIGITS = 7
+_MISFIT = 0.02  # root mean square residual over |Z|
+_LOOSE = 0.1  # standard error over the interfacial resistance
 _MEASURED = ("unix_time_second", "test_time_second", "voltage_volt")
 
 
@@ -95,9 +97,10 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
             row |= _resistances(cell, fit, candidate[0])
         row["frequencies"] = len(spectrum.frequency)
         resistance_rows.append({"identifiable": False, **row})
+    resistances = _frame(resistance_rows, "interfacial_resistance")
     return (
-        Result("circuit_fits", _frame(fit_rows, "circuit_fits"), _findings(spectra, usable)),
-        Result("interfacial_resistance", _frame(resistance_rows, "interfacial_resistance")),
+        Result("circuit_fits", _frame(fit_rows, "circuit_fits")),
+        Result("interfacial_resistance", resistances, _findings(spectra, usable, resistances)),
     )
 
 
@@ -160,7 +163,9 @@ def _cycles_begun(cycles: pl.DataFrame, moment: object) -> int | None:
     return int((starts < moment).sum())
 
 
-def _findings(spectra: list[_Spectrum], usable: list[_Spectrum]) -> tuple[Finding, ...]:
+def _findings(
+    spectra: list[_Spectrum], usable: list[_Spectrum], resistances: pl.DataFrame
+) -> tuple[Finding, ...]:
     found = []
     inductive = sum(s.left_out for s in spectra)
     if inductive:
@@ -169,6 +174,21 @@ def _findings(spectra: list[_Spectrum], usable: list[_Spectrum]) -> tuple[Findin
             "leads) were left out of the fits."
         )
         found.append(Finding("info", "inductive_points_left_out", sentence, inductive))
+    misfit = resistances.filter(pl.col("relative_residual") > _MISFIT).height
+    if misfit:
+        sentence = (
+            f"{misfit} of {len(spectra)} spectra are not described by the circuit: the root mean "
+            f"square residual exceeds {_MISFIT:.0%} of |Z|. Take their resistances with care."
+        )
+        found.append(Finding("warning", "circuit_does_not_fit", sentence, misfit))
+    error = pl.col("interfacial_resistance_standard_error_ohm")
+    loose = resistances.filter(error > _LOOSE * pl.col("interfacial_resistance_ohm")).height
+    if loose:
+        sentence = (
+            f"The interfacial resistance of {loose} of {len(spectra)} spectra is known to no "
+            f"better than {_LOOSE:.0%} (one standard error)."
+        )
+        found.append(Finding("warning", "resistance_uncertain", sentence, loose))
     short = len(spectra) - len(usable)
     if short:
         sentence = (

@@ -24,6 +24,7 @@ import polars as pl
 from cellpipe.domain import Analysis, Cell, Finding, Result, Tables
 
 Direction = Literal["charge", "discharge"]
+_IMPOSSIBLE = 1.01  # a Coulombic efficiency beyond noise
 _REACHED = 0.02  # of the voltage window: so near to the usual end voltage counts as reached
 
 _HALVES = (
@@ -205,6 +206,13 @@ def _findings(cell: Cell, table: pl.DataFrame, half_cycles: pl.DataFrame) -> tup
         sentence = "The first cycle is incomplete: the data does not begin with its first half."
         if table.height > 1 or cell.configuration is None:
             found.append(Finding("info", "first_cycle_incomplete", sentence))
+    above = table.filter(pl.col("coulombic_efficiency") > _IMPOSSIBLE).height
+    if above > 1:
+        sentence = (
+            f"The Coulombic efficiency of {above} of {table.height} cycles is above 100 %: look at "
+            "the kind of the cell in the sheet, and at the calibration of the current."
+        )
+        found.append(Finding("warning", "efficiency_above_one", sentence, above))
     counted = half_cycles.filter(pl.col("vendor_cycle_count").is_not_null())
     vendor = counted.select("file_sha256", "vendor_cycle_count").n_unique()
     if counted.height and vendor != table.height:

@@ -2,9 +2,9 @@
 
 Protocol: a record is charge, discharge or rest by the sign of its current above the noise
 (:mod:`cellpipe.numerics.runs`), records of an impedance spectrum are rest; charge is integrated by
-:mod:`cellpipe.numerics.integrate`; a
-segment is what lies between two turns of the current. Nothing is null but what the file leaves
-out (vendor's counters, clock, temperature). Runs once per content of a file.
+:mod:`cellpipe.numerics.integrate`; a segment is what lies between two turns of the current. Energy
+is V·dQ in the direction of the segment: it is negative where the voltage is. Nothing is null but
+what the file leaves out (vendor's counters, clock, temperature). Runs once per content of a file.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def half_cycle_segments(timeseries: pl.DataFrame, file_sha256: str) -> pl.DataFr
             last_record_index=pl.col("record_index").last(),
             records=pl.len(),
             records_after=timeseries.height - 1 - pl.col("position").last().cast(pl.Int64),
-            energy_wh=power.abs(),
+            energy_wh=power * pl.col("charge_ah").sum().sign(),
             vendor=pl.col("vendor_charge_ah").sum(),
             counted=pl.col("vendor_charge_ah").is_not_null().any(),
             start_unix_time_second=clock,

@@ -43,7 +43,7 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
         .agg(
             cell_id=pl.lit(cell.cell_id),
             net=net.sum(),
-            energy_wh=(pl.col("energy_wh") * pl.col("sign")).sum().abs(),
+            energy_wh=(pl.col("energy_wh") * pl.col("sign")).sum() * net.sum().sign(),
             vendor_capacity_ah=pl.when(pl.col("vendor_capacity_ah").null_count() == 0).then(
                 vendor.sum().abs()
             ),

@@ -44,11 +44,11 @@ FORMATS: tuple[Format, ...] = (
 HEAD_BYTES = 1 << 16
 _STRANGERS = {
     b"version https://git-lfs": ("a git-LFS pointer", "fetch the file itself with git lfs pull"),
-    b"\x80\x04\x95": ("a Python pickle", "export the data from the instrument's program"),
-    b"\x80\x03": ("a Python pickle", "export the data from the instrument's program"),
+    b"\x80\x04\x95": ("a Python pickle", "export the data again from the instrument's program"),
+    b"\x80\x03": ("a Python pickle", "export the data again from the instrument's program"),
     b"<!DOCTYPE": ("a web page", "download the file itself, not the page that shows it"),
     b"<html": ("a web page", "download the file itself, not the page that shows it"),
-    b"%PDF": ("a PDF document", "export the data as a file of the instrument's program"),
+    b"%PDF": ("a PDF document", "leave it out of the folder"),
     b"\x89PNG": ("a picture", "leave it out of the folder"),
     b"\xff\xd8\xff": ("a picture", "leave it out of the folder"),
 }
@@ -150,7 +150,7 @@ def recognised(path: Path) -> Format:
 def _unknown(sample: Sample, claims: list[Format]) -> UnknownFormatError:
     names = ", ".join(form.name for form in claims)
     found = f"a file that {len(claims)} formats claim ({names})" if claims else ""
-    remedy = "see docs/formats.md for what is read, or keep the file elsewhere"
+    remedy = "if it is no measurement, keep it in another folder"
     for start, (kind, what_to_do) in _STRANGERS.items():
         if sample.head.startswith(start):
             found, remedy = kind, what_to_do
@@ -159,10 +159,9 @@ def _unknown(sample: Sample, claims: list[Format]) -> UnknownFormatError:
     if not found:
         shown = sample.head[:24].decode("ascii", "replace").replace("\ufffd", "·")
         found = f"content that no format knows, beginning {shown!r}"
-    makers = ", ".join(dict.fromkeys(form.maker for form in all_formats()))
-    return UnknownFormatError(
-        found, expected=f"a file of {makers}", remedy=remedy, file=sample.path
-    )
+    *some, last = dict.fromkeys(form.maker for form in all_formats())
+    expected = f"a file that a {', '.join(some)} or {last} cycler or its program wrote"
+    return UnknownFormatError(found, expected=expected, remedy=remedy, file=sample.path)
 
 
 def _measurement(

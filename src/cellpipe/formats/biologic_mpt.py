@@ -120,7 +120,7 @@ def _body(path: Path, header: _Header) -> tuple[pl.DataFrame, list[Finding]]:
         decimal_comma=b"," in header.first_row, ignore_errors=True,
     )  # fmt: skip
     frame = frame.select(pl.exclude("^_beyond_.*$"))
-    if not frame.height or not _ends_within_a_line(path):
+    if frame.height < 2 or not _ends_within_a_line(path):
         return frame, []
     sentence = "The file ends within a line: it was cut off, and the records after it are missing."
     return frame[:-1], [Finding("warning", "file_cut_off", sentence, 1)]

@@ -50,7 +50,7 @@ def key_numbers(summary: pl.DataFrame, words: KindWords) -> list[KeyNumber]:
         KeyNumber(
             "Initial Coulombic efficiency",
             percent(row["initial_coulombic_efficiency"], 2),
-            f"cycle 1: {words.efficiency}" if words.efficiency else "needs the kind of the cell",
+            f"cycle 1: {words.efficiency}" if words.efficiency else without_efficiency(row),
         ),
         KeyNumber(
             "Mean Coulombic efficiency",
@@ -61,6 +61,15 @@ def key_numbers(summary: pl.DataFrame, words: KindWords) -> list[KeyNumber]:
         _resistance(row),
         KeyNumber("Cycles", str(row["cycles"]), complete),
     ]
+
+
+def without_efficiency(row: dict[str, object]) -> str:
+    """Say why a cell has no Coulombic efficiency."""
+    if row["configuration"] == "symmetric":
+        return "a symmetric cell has none"
+    if row["configuration"] == "half":
+        return "needs the working electrode"
+    return "needs the kind of the cell"
 
 
 def _first_capacity(row: dict[str, object], words: KindWords) -> KeyNumber:

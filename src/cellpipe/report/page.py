@@ -66,6 +66,7 @@ def cell_page(
         shown_checks=_SHOWN_FINDINGS,
         notes=findings.filter(pl.col("level") == "info").to_dicts(),
         panels=cell_panels(cell, tables),
+        discharge=words.discharge,
         cycles=cell_tables.cycle_grid(tables["cycles"], words),
         fits=cell_tables.fit_grid(tables["circuit_fits"], tables["interfacial_resistance"]),
         comparison=cell_tables.comparison_grid(tables["baseline_comparison"], tables["baselines"]),

@@ -10,6 +10,7 @@ import polars as pl
 from cellpipe.domain import Cell
 from cellpipe.report import cycle_sheet as letters
 from cellpipe.report.cell_tables import SHEET_FIELDS
+from cellpipe.report.key_numbers import without_efficiency
 from cellpipe.report.scale import MASS_FIELDS
 from cellpipe.report.sheets import (
     FIXED_0,
@@ -111,7 +112,7 @@ def _numbers(summary: pl.DataFrame, cycles: pl.DataFrame, words: KindWords) -> l
             "Initial Coulombic efficiency",
             _of_first(row, cycles, letters.EFFICIENCY, "coulombic_efficiency", "initial_{}"),
             "",
-            words.efficiency or "needs the kind of the cell",
+            words.efficiency or without_efficiency(row),
             PERCENT,
         ),
         _mean_efficiency(row, cycles),

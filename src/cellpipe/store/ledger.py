@@ -109,7 +109,7 @@ class Ledger:
                 connection.execute(f"PRAGMA user_version={_LAYOUT}")
         except OSError as error:
             raise StoreError(
-                f"a results folder that can't be used ({error})",
+                f"a results folder that can't be used ({error.strerror or error})",
                 expected="a folder that can be written", remedy="choose another with --out",
                 file=folder,
             ) from error  # fmt: skip
