@@ -9,7 +9,8 @@ FILES  := src flows tests sample_data benchmarks docs
 .PHONY: demo test check style types current setup lock bench clean
 
 demo: $(READY)            ## run the main job on the sample lab
-	@$(BIN)/cellpipe process sample_data --out results/demo; code=$$?; \
+	@$(BIN)/cellpipe process sample_data --out results/demo --time-zone Europe/Berlin; \
+	  code=$$?; \
 	  if [ $$code -eq 1 ]; then echo "Two files of the sample lab are bad on purpose; everything else was used."; \
 	  else exit $$code; fi
 

@@ -63,8 +63,7 @@ def cycle_grid(cycles: pl.DataFrame, words: KindWords) -> Grid:
         *(Shown(f"{w} (mAh/g)", specific.format(d), _FOUR) for d, w in directions),
         *(Shown(f"{w} (mAh/cm²)", areal.format(d), _FOUR) for d, w in directions),
         Shown("CE (%)", "coulombic_efficiency", _bare_percent),
-        Shown("Retention (%)", "capacity_retention", _bare_percent),
-        Shown("Reference cycle", "retention_reference_cycle", whole),
+        Shown(f"Retention (%){_of_reference(cycles)}", "capacity_retention", _bare_percent),
         Shown("Energy efficiency (%)", "energy_efficiency", _bare_percent),
         Shown("Hysteresis (V)", "voltage_hysteresis_volt", number),
         Shown("C-rate (1/h)", "c_rate", number),
@@ -75,6 +74,12 @@ def cycle_grid(cycles: pl.DataFrame, words: KindWords) -> Grid:
     ]
     absent = "There are no cycles in this cell's files."
     return folded(grid(table, columns, absent), 10, 5)
+
+
+def _of_reference(cycles: pl.DataFrame) -> str:
+    """Name the reference cycle of the retention, which is one for all cycles of a cell."""
+    reference = cycles["retention_reference_cycle"].drop_nulls()
+    return f" of cycle {reference[0]}" if len(reference) else ""
 
 
 def _bare_percent(value: float | None) -> str:
