@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -76,6 +77,32 @@ def test_exit_codes_say_all_used_some_set_aside_nothing_done(
     assert main(["process", str(tmp_path / "empty"), "--out", str(tmp_path / "b")]) == 2
     assert main(["process", str(tmp_path / "nowhere"), "--out", str(tmp_path / "c")]) == 2
     assert "no such folder" in capsys.readouterr().err
+
+
+def test_a_fault_in_the_program_is_never_taken_for_files_set_aside(
+    small_lab: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    from cellpipe import pipeline
+
+    def fail(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("made to fail")
+
+    monkeypatch.setattr(pipeline, "planned", fail)
+    assert main(["process", str(small_lab), "--out", str(tmp_path / "out")]) == 2
+    assert "a fault in cellpipe itself (ZeroDivisionError" in capsys.readouterr().err
+    assert "made to fail" in (tmp_path / "out" / "cellpipe.log").read_text(encoding="utf-8")
+
+
+def test_a_ledger_of_another_layout_is_refused_in_words(
+    small_lab: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "out").mkdir()
+    with sqlite3.connect(tmp_path / "out" / "ledger.sqlite") as connection:
+        connection.execute("PRAGMA user_version=99")
+    connection.close()
+    assert main(["process", str(small_lab), "--out", str(tmp_path / "out")]) == 2
+    assert "a ledger of layout 99" in capsys.readouterr().err
 
 
 def test_check_shows_what_would_be_read(capsys: pytest.CaptureFixture[str]) -> None:

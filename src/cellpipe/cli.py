@@ -90,6 +90,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CellpipeError as error:
         print(f"cellpipe: {error}", file=sys.stderr)
         return 2
+    except Exception as error:  # the exit code 1 says that files were set aside, so not here
+        logging.getLogger("cellpipe").exception("a fault in cellpipe itself")
+        print(
+            f"cellpipe: a fault in cellpipe itself ({type(error).__name__}: {error}). The results "
+            "so far are kept. Please report it, with cellpipe.log from the results folder.",
+            file=sys.stderr,
+        )
+        return 2
     except KeyboardInterrupt:
         print(
             "cellpipe: stopped. What was finished is kept; the next run goes on from there.",

@@ -14,7 +14,7 @@ from typing import Any
 from cellpipe.domain import Finding
 from cellpipe.errors import StoreError
 
-_LAYOUT = 1
+_LAYOUT = 2
 _CREATE = """
 CREATE TABLE IF NOT EXISTS seen (
     folder TEXT NOT NULL, path TEXT NOT NULL, size INTEGER NOT NULL, modified_ns INTEGER NOT NULL,
@@ -98,7 +98,6 @@ class Ledger:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with self._connected() as connection:
-                connection.executescript(_CREATE)
                 (layout,) = connection.execute("PRAGMA user_version").fetchone()
                 if layout not in {0, _LAYOUT}:
                     raise StoreError(
@@ -106,7 +105,7 @@ class Ledger:
                         remedy="use the cellpipe version that wrote it, or a new results folder",
                         file=self.path,
                     )  # fmt: skip
-                connection.execute(f"PRAGMA user_version={_LAYOUT}")
+                connection.executescript(f"{_CREATE} PRAGMA user_version={_LAYOUT};")
         except OSError as error:
             raise StoreError(
                 f"a results folder that can't be used ({error.strerror or error})",
