@@ -31,11 +31,6 @@ class Field:
     others: tuple[str, ...] = ()
 
     @property
-    def is_number(self) -> bool:
-        """Whether the field holds a number."""
-        return self.high > self.low
-
-    @property
     def label(self) -> str:
         """The header with its unit, as a template has it."""
         return f"{self.header} / {self.unit}" if self.unit else self.header

@@ -158,7 +158,9 @@ def checked(name: str, frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def admitted(name: str, frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, list[Finding]]:
-    """Hold the contract against a raw table: bad rows are set aside, counted and named.
+    """Hold the contract against a table that was read: bad rows are set aside and counted.
+
+    A table whose schema does not say ``bad_rows: reject`` is refused for a bad row.
 
     Returns
     -------
@@ -172,6 +174,8 @@ def admitted(name: str, frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame
         If a column is missing, unknown or of another type.
 
     """
+    if schema(name).bad_rows == "error":
+        return checked(name, frame), empty("rejected_rows"), []
     shaped = _shaped(name, frame)
     failures = _failures(name, shaped)
     if not failures.height:

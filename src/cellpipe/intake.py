@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 import cellpipe
-from cellpipe import formats
+from cellpipe import contracts, formats
 from cellpipe.analyses.half_cycle_segments import half_cycle_segments
 from cellpipe.cell_sheet import NAMES as SHEET_NAMES
 from cellpipe.domain import Measurement, RawFile
@@ -199,7 +199,8 @@ def _written(job: Job, measurement: Measurement) -> Content:
     tables = dict(measurement.tables)
     span = throughput = None
     if "timeseries" in tables:
-        segments = half_cycle_segments(tables["timeseries"], sha256)
+        made = half_cycle_segments(tables["timeseries"], sha256)
+        segments = contracts.checked("half_cycle_segments", made)
         tables["half_cycle_segments"] = segments
         times = tables["timeseries"]["test_time_second"]
         span = float(times[-1] - times[0]) if len(times) else 0.0

@@ -15,7 +15,6 @@ from cellpipe.domain import Recording
 from cellpipe.errors import DamagedFileError
 from cellpipe.formats import arbin, delimited
 from cellpipe.formats.format import Format, Sample
-from cellpipe.formats.records import WRITTEN
 
 
 def read(path: Path) -> Recording:
@@ -36,13 +35,8 @@ def read(path: Path) -> Recording:
             expected="Data_Point, Test_Time, Step_Index, Current, Voltage and others in one line",
             remedy="export the file again with its column names",
         )
-    names = delimited.unique(header.fields)
-    found = arbin.columns_in(names)
-    body = delimited.body(path, header)
-    places = {names.index(match.header): match.target for match in found}
-    texts = {place for place, target in places.items() if target in WRITTEN}
-    frame = delimited.columns(body, sorted(places), texts)
-    return arbin.recorded(frame, found, {}, body.findings)
+    frame, found, findings = delimited.flat_table(path, header, arbin.columns_in)
+    return arbin.recorded(frame, found, {}, findings)
 
 
 def _claims(sample: Sample) -> bool:

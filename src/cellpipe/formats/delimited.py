@@ -19,6 +19,8 @@ import polars as pl
 
 from cellpipe.domain import Finding
 from cellpipe.errors import NoDataError
+from cellpipe.formats.dialect import Match
+from cellpipe.formats.records import WRITTEN
 
 Known = Callable[[Sequence[str]], int]
 _MARKS = (
@@ -238,3 +240,18 @@ def claimed_header(path: Path, known: Known) -> Header | None:
     """Find the header line of a file."""
     with path.open("rb") as stream:
         return header_in(stream.read(_HEAD_BYTES), known)
+
+
+def flat_table(
+    path: Path, header: Header, columns_in: Callable[[Sequence[str]], list[Match]]
+) -> tuple[pl.DataFrame, list[Match], tuple[Finding, ...]]:
+    """Read the columns that a maker's quantities name from a file with one line per record.
+
+    Gives the vendor's columns, where each goes, and what has to be said.
+    """
+    names = unique(header.fields)
+    found = columns_in(names)
+    lines = body(path, header)
+    places = {names.index(match.header): match.target for match in found}
+    texts = {place for place, target in places.items() if target in WRITTEN}
+    return columns(lines, sorted(places), texts), found, lines.findings

@@ -15,7 +15,6 @@ from cellpipe.domain import Recording
 from cellpipe.errors import NoDataError
 from cellpipe.formats import delimited, neware, neware_layers
 from cellpipe.formats.format import Format, Sample
-from cellpipe.formats.records import WRITTEN
 
 
 def read(path: Path) -> Recording:
@@ -33,13 +32,8 @@ def read(path: Path) -> Recording:
     header = delimited.claimed_header(path, neware.known)
     if header is None or not header.fields[0] or (top is not None and top.line < header.line):
         return _nested(path, top or header)
-    names = delimited.unique(header.fields)
-    found = neware.columns_in(names)
-    body = delimited.body(path, header)
-    places = {names.index(match.header): match.target for match in found}
-    texts = {place for place, target in places.items() if target in WRITTEN}
-    frame = delimited.columns(body, sorted(places), texts)
-    return neware.recorded(frame, found, {}, body.findings)
+    frame, found, findings = delimited.flat_table(path, header, neware.columns_in)
+    return neware.recorded(frame, found, {}, findings)
 
 
 def _nested(path: Path, top: delimited.Header | None) -> Recording:

@@ -66,12 +66,7 @@ def segment_numbers(
     ends = np.append(starts[1:], len(active)) - 1
     charge = np.abs(np.add.reduceat(charge_ah[active], starts))
     lasted = time_second[active[ends]] - time_second[active[starts]]
-    largest = charge.max()
-    pulse = (charge < PULSE * largest) & (lasted < PULSE_SECOND)
-    major = (charge >= MINOR * largest) & ~pulse
-    if not major.any():
-        major = charge == largest
-    number = _merged(sign[starts], major)
+    number = merged_numbers(sign[starts], charge, lasted)
     numbers[active] = np.repeat(number, np.diff(np.append(starts, len(active))))
     return numbers
 
@@ -91,16 +86,16 @@ def merged_numbers(
     charge_ah: NDArray[np.float64],
     lasted_second: NDArray[np.float64],
 ) -> NDArray[np.int64]:
-    """Join segments of several files to half cycles, by the same rule as within a file.
+    """Number runs, or segments of several files, so that minor ones belong to a neighbour.
 
     Parameters
     ----------
     direction, charge_ah, lasted_second
-        +1 or −1, charge (Ah, positive) and length (s) of each segment in the order of time; (n,).
+        +1 or −1, charge (Ah, positive) and length (s) of each in the order of time; shape (n,).
 
     Returns
     -------
-    Number of the half cycle from 1 for each segment; shape (n,).
+    Number of the stretch, or half cycle, from 1 for each; shape (n,).
 
     """
     if not len(direction):

@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 from arro3.core import Schema
 
-from cellpipe.contracts import checked, units
+from cellpipe.contracts import units
 from cellpipe.result_files import file_name, written_whole
 
 
@@ -17,25 +17,22 @@ def table_path(folder: Path, table: str, key: str) -> Path:
 
 
 def write_table(folder: Path, table: str, key: str, frame: pl.DataFrame) -> Path:
-    """Hold the contract against a table and write it.
+    """Write a table that kept its contract, with its units.
 
     Raises
     ------
-    ContractError
-        If the table breaks its contract.
     OSError
         If the folder can't be written.
 
     """
-    ready = checked(table, frame)
-    described = units(table, ready.columns)
-    fields = Schema.from_arrow(ready.schema)
+    described = units(table, frame.columns)
+    fields = Schema.from_arrow(frame.schema)
     schema = Schema(
         [fields.field(name).with_metadata(described.get(name, {})) for name in fields.names],
         metadata={"table": table},
     )
     path = table_path(folder, table, key)
-    written_whole(path, lambda file: ready.write_parquet(file, arrow_schema=schema))
+    written_whole(path, lambda file: frame.write_parquet(file, arrow_schema=schema))
     return path
 
 
