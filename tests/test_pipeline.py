@@ -6,7 +6,9 @@ import base64
 import hashlib
 import os
 import shutil
+from concurrent.futures import ProcessPoolExecutor
 from datetime import datetime, timedelta
+from multiprocessing import get_context
 from pathlib import Path
 
 import polars as pl
@@ -133,6 +135,15 @@ def test_one_recording_exported_twice_in_other_time_zones_counts_once(
     summary = process(made_lab, tmp_path / "two")
     assert summary.files["status"].to_list() == ["used", "duplicate"]
     assert summary.exit_code == 0
+
+
+def test_what_a_process_wrote_before_leaves_no_trace_in_its_results(
+    made_lab: Path, tmp_path: Path
+) -> None:
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as fresh:
+        for name in ("first", "second"):
+            fresh.submit(process, made_lab, tmp_path / name).result()
+    assert digests(tmp_path / "first") == digests(tmp_path / "second")
 
 
 def test_deleted_results_are_made_again(made_lab: Path, tmp_path: Path) -> None:

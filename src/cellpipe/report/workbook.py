@@ -27,15 +27,6 @@ from cellpipe.report.summary_sheet import write_summary
 from cellpipe.report.wording import kind_words
 from cellpipe.report.workbook_charts import insert_charts
 
-_SETTINGS = {
-    "in_memory": True,
-    "constant_memory": False,
-    "strings_to_formulas": False,
-    "strings_to_urls": False,
-    "strings_to_numbers": False,
-    # A font that every office program has, or has the widths of: charts are sized by columns.
-    "default_format_properties": {"font_name": "Arial", "font_size": 10},
-}
 # Fixed, so that the same input gives the same bytes.
 _CREATED = datetime(2000, 1, 1)  # noqa: DTZ001 (the file format has no zone)
 
@@ -45,7 +36,7 @@ def cell_workbook(
 ) -> bytes:
     """Write the workbook of a cell and give its bytes."""
     content = io.BytesIO()
-    workbook = xlsxwriter.Workbook(content, _SETTINGS)
+    workbook = xlsxwriter.Workbook(content, _settings())
     workbook.set_properties({"title": cell.cell_id[:200], "created": _CREATED})
     book = Book(workbook)
     words = kind_words(cell)
@@ -55,6 +46,19 @@ def cell_workbook(
     insert_charts(book, tables, words)
     workbook.close()
     return content.getvalue()
+
+
+def _settings() -> dict[str, object]:
+    """Give xlsxwriter's settings, new for every workbook: it writes into the dictionary inside."""
+    return {
+        "in_memory": True,
+        "constant_memory": False,
+        "strings_to_formulas": False,
+        "strings_to_urls": False,
+        "strings_to_numbers": False,
+        # A font that every office program has, or has the widths of: charts are sized by columns.
+        "default_format_properties": {"font_name": "Arial", "font_size": 10},
+    }
 
 
 def _sheets(
