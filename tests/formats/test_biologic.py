@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from warnings import catch_warnings
 
 import numpy as np
 import polars as pl
 import pytest
+from galvani import BioLogic
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import cellpipe
 from cellpipe.errors import DamagedFileError
+from cellpipe.formats import biologic_mpt
+from cellpipe.formats.biologic_modules import modules, records
+from cellpipe.formats.biologic_mpr import stored_columns
 
 SAMPLE = Path(__file__).parents[2] / "sample_data"
 PRINTED = 2e-6  # what EC-Lab prints of a float32 agrees with it to this much of the largest value
@@ -134,15 +141,111 @@ def test_an_unknown_column_costs_that_column_and_not_the_file(tmp_path: Path) ->
     )
 
 
-def test_an_mpr_cut_off_anywhere_is_refused_or_read_to_its_last_whole_module(
-    tmp_path: Path,
-) -> None:
+def test_an_mpr_cut_off_before_its_records_is_refused(tmp_path: Path) -> None:
     source = (SAMPLE / "biologic_mpr/SSB-01_03_PEIS_C01.mpr").read_bytes()
-    for share in (0.02, 0.1, 0.3, 0.5, 0.7):
+    for size in (60, 3000, source.index(b"MODULEVMP data") + 100):
         path = tmp_path / "cut.mpr"
-        path.write_bytes(source[: int(share * len(source))])
+        path.write_bytes(source[:size])
         with pytest.raises(DamagedFileError, match="remedy"):
             cellpipe.read(path)
+
+
+@settings(max_examples=25)
+@given(share=st.floats(0.0, 1.0))
+def test_an_mpr_that_still_grows_is_read_up_to_its_last_whole_record(
+    share: float, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    source = SAMPLE / "biologic_mpr/SSB-01_02_GCPL_C01.mpr"
+    content = source.read_bytes()
+    first = content.index(b"MODULEVMP data") + 57 + 406
+    last = content.index(b"MODULEVMP LOG")
+    path = tmp_path_factory.mktemp("cut") / "SSB-01_02_GCPL_C01.mpr"
+    path.write_bytes(content[: first + int(share * (last - 1 - first))])
+    measurement = cellpipe.read(path)
+    said = next(f for f in measurement.findings if f.code == "file_cut_off")
+    table, whole = measurement.tables["timeseries"], cellpipe.read(source).tables["timeseries"]
+    assert said.rows == whole.height - table.height > 0
+    for column in ("test_time_second", "voltage_volt", "current_ampere"):
+        assert table[column].equals(whole[column][: table.height])
+
+
+def test_columns_are_those_that_galvani_reads_bit_for_bit(real_data: Path) -> None:
+    compared = 0
+    for path in sorted((real_data / "mpr").iterdir()):
+        try:
+            with path.open("rb") as stream, catch_warnings(action="ignore"):
+                theirs = BioLogic.MPRfile(stream).data
+        except (ValueError, NotImplementedError, UnicodeDecodeError):
+            continue
+        content = np.memmap(path, dtype=np.uint8, mode="r")
+        table = records(content, modules(path)["VMP data"])
+        if not table.count:
+            continue
+        ours = stored_columns(content, table, set(table.layout.names or ()))
+        relabelled = {"<Ecv>/V"}  # EC-Lab prints <Ece>/V
+        assert {*theirs.dtype.names} - {*ours.columns} <= relabelled | {"flags"}, path.name
+        for name in {*theirs.dtype.names} & {*ours.columns}:
+            same = ours[name].to_numpy().tobytes() == np.ascontiguousarray(theirs[name]).tobytes()
+            assert same, (path.name, name)
+        compared += 1
+    assert compared >= 40
+
+
+def test_every_stored_column_is_the_one_that_ec_lab_exports_under_its_name(
+    real_data: Path,
+) -> None:
+    agreed: set[str] = set()
+    for binary, text in pairs(real_data):
+        header = biologic_mpt._header(text)
+        content = np.memmap(binary, dtype=np.uint8, mode="r")
+        table = records(content, modules(binary)["VMP data"])
+        if not table.count:
+            continue
+        shown, _ = biologic_mpt._body(text, header)
+        stored = stored_columns(content, table)
+        numbers = [c for c in shown.columns if shown.schema[c] == pl.Float64]
+        shown = shown.select(numbers).with_columns(
+            pl.when((pl.col(c) != -1) & (pl.col(c) != 0)).then(pl.col(c))
+            for c in numbers
+            if c.startswith(("THD", "NS", "|Ewe h", "|I h")) and c != "Ns"  # EC-Lab blanks these
+        )
+        worst = differences(stored, shown)
+        assert max(worst.values()) < PRINTED, (binary.name, worst)
+        agreed |= worst.keys()
+    assert len(agreed) >= 60
+
+
+def test_what_was_typed_in_is_what_ec_labs_text_says(real_data: Path) -> None:
+    compared = 0
+    for binary, text in pairs(real_data):
+        one, other = cellpipe.read(binary).metadata, cellpipe.read(text).metadata
+        for ours, theirs in (
+            ("electrode_material", "electrode_material"),
+            ("electrolyte", "electrolyte"),
+            ("channel", "channel"),
+            ("channel_serial_number", "channel_serial_number"),
+            ("software_version", "software_version"),
+        ):
+            if ours in one and theirs in other and "VSP-3e" not in str(other.get("instrument")):
+                assert str(one[ours]) == str(other[theirs]), (binary.name, ours)
+                compared += 1
+    assert compared >= 60
+
+
+def test_what_a_file_does_not_store_is_rebuilt_as_ec_lab_shows_it_and_marked(
+    real_data: Path,
+) -> None:
+    binary = real_data / "mpr/echemistpy__A_ZMO_D_C03.mpr"
+    rebuilt = str(cellpipe.read(binary).metadata["derived_columns"]).split(", ")
+    assert {"current_ampere", "cycle_count", "vendor_charging_capacity_ah"} <= {*rebuilt}
+    shown = cellpipe.read(binary.parents[1] / "mpt/echemistpy__A_ZMO_D_C03.mpt")
+    assert "derived_columns" not in shown.metadata
+    worst = differences(
+        cellpipe.read(binary).tables["timeseries"].select(rebuilt),
+        shown.tables["timeseries"].select(rebuilt),
+    )
+    assert len(worst) == len(rebuilt)
+    assert max(worst.values()) < PRINTED
 
 
 def test_a_decimal_comma_is_read_as_a_decimal_comma(tmp_path: Path) -> None:

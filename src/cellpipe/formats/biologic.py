@@ -5,13 +5,15 @@ charges the cell when that is its positive electrode; cellpipe keeps the sign as
 has it), charges in mA·h, energies in W·h and impedances as Re and −Im in Ω. ``time/s`` counts
 from "Acquisition started on", which linked techniques share; that start is a local time.
 
-Columns that EC-Lab shows but a file leaves out are rebuilt: ``cycle number`` is half cycle // 2,
-and ``<I>`` is 3600·dq/dt where no current is stored. At open circuit the current is zero.
+Columns that EC-Lab shows but a file leaves out are rebuilt, and named in the metadata under
+``derived_columns``: ``cycle number`` is half cycle // 2, ``Q charge`` and ``Q discharge`` are the
+parts of the half cycle's charge by their sign, ``(Q-Qo)`` is the sum of dq, and ``<I>`` is
+3600·dq/dt where no current is stored. At open circuit the current is zero.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -38,6 +40,27 @@ _SCALED = (  # EC-Lab's name, standard name, factor
     ("step time/s", "step_time_second", 1.0),
     ("R/Ohm", "internal_resistance_ohm", 1.0),
 )
+
+_OTHERS = (
+    "time/s", "freq/Hz", "Re(Z)/Ohm", "-Im(Z)/Ohm", "|Z|/Ohm", "Phase(Z)/deg", "cycle number",
+    "half cycle", "Ns", "Q charge/discharge/mA.h",
+)  # fmt: skip
+_USED = frozenset(
+    {*_CURRENTS, *_POTENTIALS, *_COUNTER_POTENTIALS, *_CHARGE_STEPS, *_OTHERS}
+    | {name for name, _, _ in _SCALED}
+)
+_REBUILT = (  # standard column, EC-Lab's columns that hold it, what it is rebuilt from
+    ("current_ampere", tuple(_CURRENTS), tuple(_CHARGE_STEPS)),
+    ("cycle_count", ("cycle number",), ("half cycle",)),
+    ("net_capacity_ah", ("(Q-Qo)/mA.h", "(Q-Qo)/C"), tuple(_CHARGE_STEPS)),
+    ("vendor_charging_capacity_ah", ("Q charge/mA.h",), ("Q charge/discharge/mA.h",)),
+    ("vendor_discharging_capacity_ah", ("Q discharge/mA.h",), ("Q charge/discharge/mA.h",)),
+)
+
+
+def used(names: Iterable[str]) -> list[str]:
+    """Give those of EC-Lab's columns that standard columns are made of."""
+    return [name for name in names if name in _USED]
 
 
 def recording(
@@ -83,7 +106,18 @@ def recording(
     if spectra is not None and not spectra.height and "timeseries" in tables:
         del tables["impedance"]
     started = _started(columns, acquisition_started)
+    derived = ", ".join(_derived(columns.columns)) if "timeseries" in tables else ""
+    metadata = {**metadata, "derived_columns": derived} if derived else metadata
     return Recording(tables, metadata, tuple(said), started, "elapsed")
+
+
+def _derived(names: Sequence[str]) -> list[str]:
+    """Name the standard columns that are rebuilt because the file does not hold them."""
+    return [
+        target
+        for target, stored, sources in _REBUILT
+        if not {*stored} & {*names} and {*sources} & {*names}
+    ]
 
 
 def _with_rectangular_impedance(columns: pl.DataFrame) -> pl.DataFrame:
@@ -185,7 +219,7 @@ def _with_rebuilt_charge(columns: pl.DataFrame, table: pl.DataFrame) -> pl.DataF
             (-signed).clip(lower_bound=0).alias("vendor_discharging_capacity_ah"),
         )
     step = _first(columns, list(_CHARGE_STEPS))
-    if step and "(Q-Qo)/mA.h" not in columns.columns:
+    if step and "net_capacity_ah" not in table.columns:
         charge = columns[step].cast(pl.Float64).fill_null(0) * _CHARGE_STEPS[step]
         table = table.with_columns(charge.cum_sum().alias("net_capacity_ah"))
     return table

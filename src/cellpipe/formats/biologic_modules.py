@@ -1,0 +1,234 @@
+"""The modules of an .mpr file, and the layout of the records in its data module.
+
+After a 52-byte magic follow modules: a header (galvani's reader tells the old from the new, EC-Lab
+11.50 and later) and as many bytes as it says. The data module begins with the number of records
+and the ids of the columns. Which id is which column and how wide it is stands in galvani's table,
+extended by :data:`MORE_COLUMNS`; in the new data modules the ids are little-endian 16-bit numbers
+from byte 6. The flag columns share one byte.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from galvani.BioLogic import (
+    VMPdata_colID_dtype_map as GALVANI_COLUMNS,
+)
+from galvani.BioLogic import (
+    VMPdata_colID_flag_map as FLAGS,
+)
+from galvani.BioLogic import (
+    read_VMP_modules,
+)
+
+from cellpipe.domain import Finding
+from cellpipe.errors import DamagedFileError
+
+Content = np.memmap[Any, Any]
+MORE_COLUMNS = {  # what galvani's table leaves out or calls otherwise than EC-Lab does
+    441: ("<Ece>/V", "<f4"),
+    878: ("Energy ce/W.h", "<f8"),
+    880: ("Energy we/W.h", "<f8"),
+    883: ("Energy ce charge/W.h", "<f8"),
+    884: ("Energy ce discharge/W.h", "<f8"),
+}
+COLUMNS: dict[int, tuple[str, str]] = {**GALVANI_COLUMNS, **MORE_COLUMNS}
+_MAGIC_BYTES = 52
+_HEADER_BYTES = {"bytes": 100, "v2": 405, "v3": 406, "new": 1007}
+_COPY_AGAIN = "copy the file again from the instrument"
+
+
+@dataclass(frozen=True)
+class Module:
+    """A module's place; ``length`` is what its header says, ``there`` what the file has of it."""
+
+    offset: int
+    length: int
+    there: int
+    version: int
+    date: bytes
+
+
+@dataclass(frozen=True)
+class Records:
+    """Where the records stand, how one is laid out, and what has to be said of them.
+
+    ``flags`` gives the bit mask of each flag column within the field ``flags``.
+    """
+
+    start: int
+    count: int
+    layout: np.dtype[Any]
+    flags: dict[str, int]
+    findings: tuple[Finding, ...]
+
+
+def modules(path: Path) -> dict[str, Module]:
+    """Find a file's modules by their short names; only the data may be cut off by the file's end.
+
+    Raises
+    ------
+    DamagedFileError
+        If another module runs past the end of the file, or settings or data are missing.
+
+    """
+    size = path.stat().st_size
+    found: dict[str, Module] = {}
+    with path.open("rb") as stream:
+        stream.seek(_MAGIC_BYTES)
+        for module in _headers(stream):
+            name = bytes(module["shortname"]).decode("latin1").strip()
+            offset, length = int(module["offset"]), int(module["length"])
+            if offset + length > size and name != "VMP data":
+                raise _cut(f"{size} bytes, but its module {name!r} ends at byte {offset + length}")
+            there = max(min(length, size - offset), 0)
+            found[name] = Module(
+                offset, length, there, int(module["version"]), bytes(module["date"])
+            )
+            if there < length:
+                break
+    if not {"VMP Set", "VMP data"} <= found.keys():
+        raise _cut(f"the modules {', '.join(found) or 'none'}", "VMP Set and VMP data")
+    return found
+
+
+def _headers(stream: BinaryIO) -> Iterator[dict[str, Any]]:
+    """Give the headers of modules up to the first that is none (a file may be padded)."""
+    try:
+        yield from read_VMP_modules(stream, read_module_data=False)
+    except ValueError:
+        return
+    except OSError as error:
+        if error.errno is not None:  # the disk's own error; galvani's says that the file ends
+            raise
+
+
+def _cut(found: str, expected: str = "a whole file") -> DamagedFileError:
+    remedy = f"it was cut off while it was copied: {_COPY_AGAIN}"
+    return DamagedFileError(found, expected=expected, remedy=remedy)
+
+
+def records(content: Content, module: Module) -> Records:
+    """Read the head of the data module.
+
+    Raises
+    ------
+    DamagedFileError
+        If it is of no known version, or its records don't have the width of their columns.
+
+    """
+    if module.there < 8:
+        raise _cut(f"a data module of {module.there} bytes")
+    start, declared = module.offset, int.from_bytes(bytes(content[module.offset :][:4]), "little")
+    ids, header = _column_ids(content, module)
+    if module.there < header:
+        raise _cut(f"a data module of {module.there} bytes", f"at least {header}")
+    width, findings = _width(ids, module.length - header, declared)
+    layout, flags, said = _layout(ids, width)
+    count = min(declared, (module.there - header) // width)
+    if count < declared:
+        sentence = (
+            f"The file holds {count} of the {declared} records that it announces: it was copied "
+            "while it grew, or cut off. They are read up to the last whole one."
+        )
+        said = [*said, Finding("warning", "file_cut_off", sentence, declared - count)]
+    return Records(start + header, count, layout, flags, (*findings, *said))
+
+
+def _column_ids(content: Content, module: Module) -> tuple[list[int], int]:
+    """Give the ids of the columns and how many bytes stand before the records."""
+    head = bytes(content[module.offset : module.offset + min(module.there, 1007)])
+    wide = module.version == 0 and head[5] == 0
+    if module.version in {2, 3}:
+        form, at, number = "H", 5, head[4]
+        size = _HEADER_BYTES[f"v{module.version}"]
+    elif wide:
+        form, at, number = "H", 6, int.from_bytes(head[4:6], "little")
+        size = _HEADER_BYTES["new"]
+    elif module.version == 0:
+        form, at, number, size = "B", 5, head[4], _HEADER_BYTES["bytes"]
+    else:
+        raise DamagedFileError(
+            f"a data module of version {module.version}",
+            expected="version 0, 2 or 3",
+            remedy="export the file as text (.mpt) from EC-Lab, and tell us of it",
+        )
+    if at + number * struct.calcsize(f"<{form}") > min(size, len(head)):
+        raise _cut(f"{number} columns", "as many as the data module's head has room for")
+    return list(struct.unpack_from(f"<{number}{form}", head, at)), size
+
+
+def _width(ids: Sequence[int], room: int, count: int) -> tuple[int, list[Finding]]:
+    """Give the bytes of a record: those of its columns, or, with unknown ids, the room it has."""
+    known = _known_width(ids)
+    if all(number in COLUMNS or number in FLAGS for number in ids):
+        if not known or (count and room != count * known and room // count != known):
+            raise _mismatch(room // count if count else 0, known, ids)
+        return known, []
+    names = ", ".join(str(i) for i in ids if i not in COLUMNS and i not in FLAGS)
+    if not count:
+        return max(known, 1), []
+    if room < 0 or room % count:
+        raise _mismatch(room // count, known, ids)
+    sentence = f"EC-Lab's column ids {names} are not known; these columns were left out."
+    return room // count, [Finding("warning", "unknown_column", sentence)]
+
+
+def _known_width(ids: Sequence[int]) -> int:
+    widths = [np.dtype(COLUMNS[i][1]).itemsize for i in ids if i in COLUMNS]
+    return sum(widths) + int(any(i in FLAGS for i in ids))
+
+
+def _mismatch(width: int, known: int, ids: Sequence[int]) -> DamagedFileError:
+    return DamagedFileError(
+        f"records of {width} bytes, of which its known columns take {known} (ids {list(ids)[:40]})",
+        expected="records as wide as their columns",
+        remedy="export the file as text (.mpt) from EC-Lab, and tell us of it",
+    )
+
+
+def _layout(
+    ids: Sequence[int], record_bytes: int
+) -> tuple[np.dtype[Any], dict[str, int], list[Finding]]:
+    """Give the record's layout; neighbours that are not known make one field that nobody reads."""
+    runs = [list(group) for unknown, group in groupby(ids, _is_unknown) if unknown]
+    share = _shares(runs, record_bytes - _known_width(ids))
+    if share is None:
+        raise _mismatch(record_bytes, _known_width(ids), ids)
+    fields: list[tuple[str, str]] = []
+    flags: dict[str, int] = {}
+    seen: dict[str, int] = {}
+    for unknown, group in groupby(ids, _is_unknown):
+        if unknown:
+            fields.append((f"unknown_{len(fields)}", f"V{share.pop(0)}"))
+            continue
+        for number in group:
+            if number in FLAGS:
+                if not flags:
+                    fields.append(("flags", "u1"))
+                flags[FLAGS[number][0]] = int(FLAGS[number][1])
+                continue
+            name, kind = COLUMNS[number]
+            seen[name] = seen.get(name, 0) + 1
+            fields.append((name if seen[name] == 1 else f"{name} {seen[name]}", kind))
+    return np.dtype(fields), flags, []
+
+
+def _is_unknown(number: int) -> bool:
+    return number not in COLUMNS and number not in FLAGS
+
+
+def _shares(runs: Sequence[Sequence[int]], rest: int) -> list[int] | None:
+    """Divide the bytes that are left among the runs of unknown columns, if that is certain."""
+    unknown = sum(map(len, runs))
+    if len(runs) <= 1:
+        fits = rest == 0 if not runs else unknown <= rest <= 8 * unknown
+        return [rest] * len(runs) if fits else None
+    return [len(run) * (rest // unknown) for run in runs] if rest in {
+        4 * unknown, 8 * unknown} else None  # fmt: skip
