@@ -67,16 +67,13 @@ def polars_csv(path: Path) -> pl.DataFrame:
     assert header is not None  # noqa: S101
     found = dialect.matches(header.fields, maker.QUANTITIES)
     texts = {"step_type", DATE} | (set() if arbins else set(CLOCK))
-    names = [f"column_{header.fields.index(m.header) + 1}" for m in found]
     frame = pl.read_csv(
-        path, has_header=False, skip_lines=header.line + 1, separator=header.separator,
-        columns=[header.fields.index(m.header) for m in found], encoding=header.encoding,
+        path, skip_lines=header.line, separator=header.separator, encoding=header.encoding,
+        columns=[header.fields.index(m.header) for m in found],
         schema_overrides={
-            n: pl.String if m.target in texts else pl.Float64
-            for n, m in zip(names, found, strict=True)
+            m.header: pl.String if m.target in texts else pl.Float64 for m in found
         },
-    )  # fmt: skip
-    frame = frame.rename({n: m.target for n, m in zip(names, found, strict=True)})
+    ).rename({m.header: m.target for m in found})  # fmt: skip
     form = "%m/%d/%Y %H:%M:%S%.f" if arbins else "%Y-%m-%d %H:%M:%S"
     dates = pl.col(DATE).str.strip_chars("\t").str.to_datetime(form)
     clocks = [_clock(name) for name in CLOCK if not arbins and name in frame.columns]

@@ -13,7 +13,6 @@ import struct
 from collections.abc import Collection
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl

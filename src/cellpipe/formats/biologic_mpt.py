@@ -18,14 +18,14 @@ import polars as pl
 from cellpipe.contracts import empty
 from cellpipe.domain import Finding, Recording
 from cellpipe.errors import DamagedFileError
-from cellpipe.formats.biologic import recording
+from cellpipe.formats import delimited
+from cellpipe.formats.biologic import recording, used
 from cellpipe.formats.biologic_companion import local_time, started_on
 from cellpipe.formats.format import Format, Sample
 
 _MAGIC = re.compile(rb"\s*(EC|BT)-Lab ASCII FILE", re.IGNORECASE)
 _COUNT = re.compile(rb"Nb header lines : *(\d+)")
-_TAIL_BYTES = 1 << 16
-_NULLS = ["", "XXX", "nan", "-nan", "inf", "-inf", "NaN"]
+_LONGEST_HEADER = 1 << 24
 _FIELDS = {
     "serial_number": r"Device : .*\(SN ([^)]*)\)",
     "instrument": r"Device : ([^\r\n(]*)",
@@ -51,6 +51,7 @@ class _Header:
     text: str
     names: list[str]
     first_row: bytes
+    encoding: str
 
 
 def read(path: Path) -> Recording:
@@ -78,8 +79,8 @@ def _header(path: Path) -> _Header:
         content = stream.read(1 << 16)
         found = _COUNT.search(content[:512])
         lines = int(found[1]) if found else 1
-        while content.count(b"\n") < lines + 1 and (more := stream.read(1 << 18)):
-            content += more
+        if content.count(b"\n") <= lines:
+            content += stream.read(_LONGEST_HEADER)
     split = content.split(b"\n", lines + 1)
     if len(split) < lines:
         raise DamagedFileError(
@@ -87,21 +88,21 @@ def _header(path: Path) -> _Header:
             expected="the header and the records below it",
             remedy="it was cut off while it was copied: copy or export it again",
         )
-    text = _decoded(b"\n".join(split[:lines]))
+    text, encoding = _decoded(b"\n".join(split[:lines]))
     first_row = split[lines] if len(split) > lines else b""
-    return _Header(lines, text, _names(split[lines - 1]), first_row)
+    return _Header(lines, text, _names(text.rsplit("\n", 1)[-1]), first_row, encoding)
 
 
-def _decoded(raw: bytes) -> str:
+def _decoded(raw: bytes) -> tuple[str, str]:
     try:
-        return raw.decode("utf-8-sig")
+        return raw.decode("utf-8-sig"), "utf-8"
     except UnicodeDecodeError:
-        return raw.decode("cp1252", "replace")
+        return raw.decode("cp1252", "replace"), "cp1252"
 
 
-def _names(raw: bytes) -> list[str]:
+def _names(line: str) -> list[str]:
     names: list[str] = []
-    for place, name in enumerate(_decoded(raw).rstrip("\r\n\t ").split("\t")):
+    for place, name in enumerate(line.rstrip("\r\n\t ").split("\t")):
         clean = _RENAMED.get(name.strip(), name.strip()) or f"unnamed_{place}"
         clean = re.sub(r"^Temperature/.{1,3}C$", "Temperature/°C", clean)
         repeats = names.count(clean)
@@ -109,24 +110,24 @@ def _names(raw: bytes) -> list[str]:
     return names
 
 
-def _body(path: Path, header: _Header) -> tuple[pl.DataFrame, list[Finding]]:
+def _body(
+    path: Path, header: _Header, *, everything: bool = False
+) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
+    """Read the columns that standard columns are made of, or all of them."""
     fields = header.first_row.rstrip(b"\r\n").split(b"\t")
     names = _aligned(header.names, fields)
-    dated = {"time/s"} if _is_dated(header.names, fields) else set()
-    schema = {
-        name: pl.String() if name in dated or name.startswith("_beyond") else pl.Float64()
-        for name in names
-    }
-    frame = pl.read_csv(
-        path, separator="\t", has_header=False, skip_lines=header.lines, schema=schema,
-        null_values=_NULLS, quote_char=None, truncate_ragged_lines=True, encoding="utf8-lossy",
-        decimal_comma=b"," in header.first_row, ignore_errors=True,
-    )  # fmt: skip
-    frame = frame.select(pl.exclude("^_beyond_.*$"))
-    if frame.height < 2 or not _ends_within_a_line(path):
-        return frame, []
-    sentence = "The file ends within a line: it was cut off, and the records after it are missing."
-    return frame[:-1], [Finding("warning", "file_cut_off", sentence, 1)]
+    wanted = [place for place, name in enumerate(names) if everything or used([name])]
+    dated = [names.index("time/s")] if _is_dated(names, fields) else []
+    top = delimited.Header(header.encoding, "\t", tuple(header.names), header.lines - 1)
+    frame, findings = delimited.columns(path, top, wanted or [0], dated)
+    words = [
+        name
+        for name in frame.columns
+        if frame.schema[name] == pl.String and not (dated and name == "time/s")
+    ]
+    return frame.with_columns(
+        pl.col(words).str.strip_chars().cast(pl.Float64, strict=False)
+    ), findings
 
 
 def _aligned(names: list[str], fields: list[bytes]) -> list[str]:
@@ -138,21 +139,7 @@ def _aligned(names: list[str], fields: list[bytes]) -> list[str]:
             expected="a name for each value",
             remedy="export the file again from EC-Lab; a column name was deleted by hand",
         )
-    return names[: len(fields)] + [f"_beyond_{i}" for i in range(len(beyond))]
-
-
-def _ends_within_a_line(path: Path) -> bool:
-    """Whether the last line is shorter than the one before it: in fields, or in its last field.
-
-    EC-Lab writes a column with as many digits in each line; a sign makes it one longer.
-    """
-    with path.open("rb") as stream:
-        stream.seek(max(path.stat().st_size - _TAIL_BYTES, 0))
-        lines = stream.read().split(b"\n")
-    if len(lines) < 3 or not lines[-1]:
-        return False
-    before, last = (line.rstrip(b"\r\t ").split(b"\t") for line in lines[-2:])
-    return len(last) < len(before) or len(last[-1]) < len(before[-1]) - 1
+    return names[: len(fields)]
 
 
 def _is_dated(names: list[str], fields: list[bytes]) -> bool:

@@ -35,6 +35,7 @@ DATE_FORMATS = (
     "%d/%m/%Y %H:%M",
     "%d.%m.%Y %H:%M",
 )
+_SAMPLES = 1000
 _ENOUGH = 100  # first values that are looked at for how they are written
 _OLE_UNIX_DAYS = 25_569.0  # day of 1970-01-01 counted from 1899-12-30
 _EPOCHS = ((1e8, 1e10, 1.0), (1e11, 1e13, 1e-3), (1e15, 1e17, 1e-7))  # from, to, factor
@@ -90,9 +91,10 @@ def _of_clock(text: pl.Series) -> pl.Series:
     """Give the seconds of ``h:m:s``, fast where nothing stands before the hours."""
     if text.head(_ENOUGH).str.contains(",", literal=True).any():
         text = text.str.replace(",", ".", literal=True)
-    parts = text.str.split(":")
-    numbers = [parts.list.get(i, null_on_oob=True).cast(pl.Float64, strict=False) for i in range(3)]
-    plain = numbers[0] * 3600 + numbers[1] * 60 + numbers[2]
+    parts = pl.LazyFrame({"text": text}).select(pl.col("text").str.split_exact(":", 2))
+    numbers = parts.unnest("text").select(pl.all().cast(pl.Float64, strict=False)).collect()
+    hours, minutes, rest = numbers.get_columns()
+    plain = (hours * 3600 + minutes * 60 + rest).alias(text.name)
     if plain.null_count() == text.null_count():
         return plain
     groups = text.str.extract_groups(_DAYS).struct.unnest().cast(pl.Float64)
@@ -134,26 +136,57 @@ def _of_numbers(numbers: pl.Series) -> Dates:
 
 
 def _of_text(text: pl.Series, elapsed: pl.Series | None) -> Dates:
-    known = text.drop_nulls().filter(text.drop_nulls() != "")
-    samples = pl.concat([known.head(1), known.tail(1)])
-    fitting = [f for f in DATE_FORMATS if _parsed(samples, f).null_count() == 0]
-    if not fitting:
+    """Read dates in the way in which fewest are lost and the span is that of the test time.
+
+    The ways are held against values from all over the column, then the best is used for all.
+    """
+    sample = _spread(pl.DataFrame({"text": text, "elapsed": elapsed}))
+    best, rivals = _ways(sample["text"], sample["elapsed"])
+    if best is None:
         nothing = pl.Series(text.name, [None] * text.len(), pl.Float64)
+        known = sample["text"].drop_nulls().filter(sample["text"].drop_nulls() != "")
         return Dates(nothing, "local", _unread(known[0]) if known.len() else ())
-    first = _since_1970(_parsed(text, fitting[0]))
-    tried = {fitting[0]: first}
-    if first.null_count() > text.len() - known.len() or fitting[0] not in DATE_FORMATS[:3]:
-        tried |= {form: _since_1970(_parsed(text, form)) for form in fitting[1:]}
+    moments = _since_1970(_parsed_by_all_cores(text, best))
+    if moments.null_count() > (text.is_null() | (text == "")).sum():
+        whole = _ways(text, elapsed)
+        best, rivals = whole if whole[0] is not None else (best, rivals)
+        moments = _since_1970(_parsed(text, str(best)))
+    others = [_since_1970(_parsed(sample["text"], other)) for other in rivals]
+    own = _since_1970(_parsed(sample["text"], str(best)))
+    return Dates(moments, "local", _order_findings(own, others, str(best)))
+
+
+def _spread(frame: pl.DataFrame) -> pl.DataFrame:
+    """Give the first, the last and evenly spaced rows between them."""
+    if frame.height <= _SAMPLES:
+        return frame
+    every = -(-frame.height // _SAMPLES)
+    return pl.concat([frame.gather_every(every), frame.tail(1)])
+
+
+def _ways(text: pl.Series, elapsed: pl.Series | None) -> tuple[str | None, list[str]]:
+    """Give the best of the formats, and those that are as good; None if there is none."""
+    known = text.drop_nulls().filter(text.drop_nulls() != "")
+    ends = pl.concat([known.head(1), known.tail(1)])
+    fitting = [f for f in DATE_FORMATS if known.len() and _parsed(ends, f).null_count() == 0]
+    if not fitting:
+        return None, []
+    tried = {form: _since_1970(_parsed(text, form)) for form in fitting}
     fewest = min(column.null_count() for column in tried.values())
     best = {form: column for form, column in tried.items() if column.null_count() == fewest}
     apart = {form: _disagreement(column, elapsed) for form, column in best.items()}
     form = min(best, key=lambda form: apart[form])
-    rivals = [other for other in best if apart[other] == apart[form]]
-    return Dates(best[form], "local", _order_findings({f: best[f] for f in rivals}, form))
+    return form, [other for other in best if apart[other] == apart[form] and other != form]
 
 
 def _parsed(text: pl.Series, form: str) -> pl.Series:
     return text.str.to_datetime(form, time_unit="us", strict=False)
+
+
+def _parsed_by_all_cores(text: pl.Series, form: str) -> pl.Series:
+    lazy = pl.LazyFrame({"text": text})
+    read = pl.col("text").str.to_datetime(form, time_unit="us", strict=False)
+    return lazy.select(read).collect(engine="streaming")["text"]
 
 
 def _disagreement(moments: pl.Series, elapsed: pl.Series | None) -> float:
@@ -167,9 +200,9 @@ def _disagreement(moments: pl.Series, elapsed: pl.Series | None) -> float:
     return round(abs(float(span) - float(both["elapsed"][-1] - both["elapsed"][0])), 1)
 
 
-def _order_findings(rivals: dict[str, pl.Series], form: str) -> tuple[Finding, ...]:
+def _order_findings(own: pl.Series, rivals: list[pl.Series], form: str) -> tuple[Finding, ...]:
     order = {"%m/%d": "month/day", "%d/%m": "day/month"}.get(form[:5])
-    if order is None or all(column.equals(rivals[form]) for column in rivals.values()):
+    if order is None or all(column.equals(own) for column in rivals):
         return ()
     sentence = f"Day and month could stand either way round; the dates are read as {order}/year."
     return (Finding("info", "date_order_assumed", sentence),)

@@ -3,8 +3,6 @@
 A file is UTF-8 (with or without a mark), UTF-16, GB18030 (Chinese Windows; GBK and GB2312 are parts
 of it) or Windows-1252. Bytes alone can't tell the last two apart: ``µA`` in one is ``礎`` in the
 other. The encoding taken is the one in which most headers are known with a known unit.
-A file that was copied while it grew ends within a line: that line is left out, and a finding says
-so.
 """
 
 from __future__ import annotations
@@ -12,6 +10,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from cellpipe.domain import Finding
 from cellpipe.errors import NoDataError
 from cellpipe.formats.dialect import Match
 from cellpipe.formats.records import WRITTEN
+from cellpipe.formats.text_blocks import blocks, recoded
 
 Known = Callable[[Sequence[str]], int]
 _MARKS = (
@@ -30,7 +30,6 @@ _MARKS = (
 )
 _LINES_BEFORE = 40
 _TOP_BYTES = 1 << 14
-_TAIL_BYTES = 1 << 16
 _HEAD_BYTES = 1 << 16
 
 
@@ -42,15 +41,6 @@ class Header:
     separator: str
     fields: tuple[str, ...]
     line: int
-
-
-@dataclass(frozen=True)
-class Body:
-    """All lines behind the header in UTF-8, and what has to be said about them."""
-
-    content: bytes
-    header: Header
-    findings: tuple[Finding, ...] = ()
 
 
 def header_in(head: bytes, known: Known) -> Header | None:
@@ -97,104 +87,67 @@ def split(line: str, separator: str | None = None) -> tuple[str, tuple[str, ...]
     return taken, tuple(fields)
 
 
-def body(path: Path, header: Header) -> Body:
-    """Read all lines behind the header, in UTF-8 and without a last line that is cut off.
+def columns(
+    path: Path, header: Header, wanted: Sequence[int], texts: Collection[int] = ()
+) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
+    """Read columns below the header, named as in it: numbers, or text where that is said.
+
+    A number that can't be read as it stands is read with the blanks around it taken away; what is
+    none then is null. Lines that hold nothing are left out, and so is a last line that is cut off.
 
     Raises
     ------
     NoDataError
-        If there is none.
+        If there is no line.
 
     """
-    content = _utf8(path.read_bytes(), header)
-    start = 0
-    for _ in range(header.line + 1):
-        start = content.find(b"\n", start) + 1 or len(content)
-    end, findings = _whole(content, start, header)
-    whole = content[start:end]
-    if not whole.strip():
-        raise NoDataError(
-            "a header without records",
-            expected="at least one record",
-            remedy="nothing if the test has just begun; else export it again",
-        )
-    return Body(whole, header, findings)
-
-
-def _utf8(content: bytes, header: Header) -> bytes:
-    """Give the file in UTF-8 with line feeds alone."""
-    if header.encoding.startswith("utf-16"):
-        content = content.decode(header.encoding, errors="replace").encode()
-    elif not content.isascii():
-        content = _decoded(content, header.encoding).encode()
-    if b"\r" in content:
-        content = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    return content.removeprefix(codecs.BOM_UTF8)
-
-
-def _decoded(content: bytes, encoding: str) -> str:
-    """Decode all lines: the header may be ASCII where the lines below it are not."""
-    cut = content.rfind(b"\n") + 1
-    order = [encoding] + (["gb18030", "cp1252"] if encoding == "utf-8" else [])
-    for name in order:
-        try:
-            return content[:cut].decode(name) + content[cut:].decode(name, errors="replace")
-        except UnicodeDecodeError:
-            continue
-    return content.decode(order[-1], errors="replace")
-
-
-def _whole(content: bytes, start: int, header: Header) -> tuple[int, tuple[Finding, ...]]:
-    """Say where the last whole record ends.
-
-    A last line that has fewer fields than the one above is left out; of a last line without an end
-    the last value is left out if it is shorter than the one above it.
-    """
-    mark = header.separator.encode()
-    tail = content[max(start, len(content) - _TAIL_BYTES) :]
-    stripped = tail.rstrip(b"\n")
-    end = len(content) - len(tail) + len(stripped)
-    above, _, last = stripped.rpartition(b"\n")
-    above = above.rstrip(b"\n").rpartition(b"\n")[2]
-    expected = above.count(mark) if above else len(header.fields) - 1
-    if last.count(mark) < expected and _indent(last, mark) == _indent(above, mark):
-        sentence = "The file ends within a line: that record is left out; the file was cut off."
-        return end - len(last), (Finding("warning", "file_cut_off", sentence, 1),)
-    field, field_above = last.rpartition(mark)[2], above.rpartition(mark)[2]
-    if above and len(tail) == len(stripped) and len(field) < len(field_above):
-        sentence = "The last line has no end: its last value may be cut off and is left out."
-        return end - len(field), (Finding("warning", "file_cut_off", sentence, 1),)
-    return end, ()
-
-
-def _indent(line: bytes, mark: bytes) -> int:
-    """Count the empty fields before the first one, which tell the levels of a nested table."""
-    return len(line) - len(line.lstrip(mark))
-
-
-def columns(body: Body, wanted: Sequence[int], texts: Collection[int] = ()) -> pl.DataFrame:
-    """Read columns, named as in the header: numbers, or text where that is said.
-
-    A number that can't be read as it stands is read with the blanks around it taken away; what is
-    none then is null. Lines that hold nothing are left out.
-    """
-    names, separator = unique(body.header.fields), body.header.separator
+    names, findings = unique(header.fields), list[Finding]()
     numbers = [place for place in wanted if place not in texts]
-    try:
-        frame = _frame(body.content, separator, names, wanted, numbers)
-    except pl.exceptions.ComputeError:
-        frame = text_frame(body.content, separator, names, wanted)
-    return frame.filter(~pl.all_horizontal(pl.all().is_null()))
+    frames = []
+    for block in blocks(
+        path, header.encoding, header.separator, header.line + 1, len(header.fields), findings
+    ):
+        frame = _block_frame(block.content, header.separator, names, wanted, numbers)
+        if block.as_latin:
+            frame = recoded(frame, header.encoding)
+        if all(frame.null_count().row(0)):
+            frame = frame.filter(~pl.all_horizontal(pl.all().is_null()))
+        frames.append(frame)
+    if not frames:
+        raise _without_records()
+    return _joined(frames), tuple(findings)
 
 
-def text_frame(
-    content: bytes, separator: str, names: Sequence[str], wanted: Sequence[int] | None = None
+def _block_frame(
+    content: bytes,
+    separator: str,
+    names: Sequence[str],
+    wanted: Sequence[int],
+    numbers: Sequence[int],
 ) -> pl.DataFrame:
-    """Read lines as text columns; missing fields are null and surplus ones are left out."""
-    frame = _frame(content, separator, names, range(len(names)) if wanted is None else wanted, ())
+    """Read lines with numbers as numbers, or all as text if one of them is none as it stands."""
+    if numbers:
+        with suppress(pl.exceptions.ComputeError):
+            return _frame(content, separator, names, wanted, numbers)
+    frame = _frame(content, separator, names, wanted, ())
     if separator == "," or not _has_decimal_commas(content):
         return frame
     return frame.with_columns(pl.all().str.replace(",", ".", literal=True))
+
+
+def _without_records() -> NoDataError:
+    return NoDataError(
+        "a header without records",
+        expected="at least one record",
+        remedy="nothing if the test has just begun; else export it again",
+    )
+
+
+def _joined(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """Put blocks behind one another; a column is text if it is so in one of them."""
+    texts = {name for frame in frames for name in frame.columns if frame[name].dtype == pl.String}
+    alike = [frame.with_columns(pl.col(texts).cast(pl.String)) for frame in frames]
+    return pl.concat(alike, rechunk=True) if len(alike) > 1 else alike[0]
 
 
 def _frame(
@@ -204,10 +157,9 @@ def _frame(
     wanted: Sequence[int],
     numbers: Sequence[int],
 ) -> pl.DataFrame:
-    """Read some columns; a line of all their places is put on top, as polars counts them there."""
-    mark = separator.encode()
-    width = max(len(names), content[: content.find(b"\n")].count(mark) + 1)
-    top = mark.join(b"c%d" % place for place in range(width))
+    mark, first = separator.encode(), content[: content.find(b"\n")]
+    width = max(len(names), first.count(mark) + 1)
+    top = mark.join(b"c%d" % place for place in range(width))  # polars counts the columns there
     frame = pl.read_csv(
         b"".join((top, b"\n", content)),
         separator=separator,
@@ -215,6 +167,7 @@ def _frame(
         schema_overrides={f"c{place}": pl.Float64 for place in numbers},
         infer_schema=False,
         truncate_ragged_lines=True,
+        decimal_comma=separator != "," and bool(numbers) and _has_decimal_commas(content),
         quote_char='"' if b'"' in content else None,
     )
     return frame.rename({f"c{place}": names[place] for place in wanted})
@@ -222,7 +175,9 @@ def _frame(
 
 def _has_decimal_commas(content: bytes) -> bool:
     first = content[: content.find(b"\n")]
-    return re.search(rb"(?:^|[;\t])\s*[+-]?\d+,\d+\s*(?:[;\t]|$)", first) is not None
+    return (
+        re.search(rb"(?:^|[;\t])\s*[+-]?\d+,\d+(?:[eE][+-]?\d+)?\s*(?:[;\t]|$)", first) is not None
+    )
 
 
 def unique(fields: Sequence[str]) -> list[str]:
@@ -251,7 +206,7 @@ def flat_table(
     """
     names = unique(header.fields)
     found = columns_in(names)
-    lines = body(path, header)
     places = {names.index(match.header): match.target for match in found}
     texts = {place for place, target in places.items() if target in WRITTEN}
-    return columns(lines, sorted(places), texts), found, lines.findings
+    frame, findings = columns(path, header, sorted(places), texts)
+    return frame, found, findings

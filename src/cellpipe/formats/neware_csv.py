@@ -39,17 +39,19 @@ def read(path: Path) -> Recording:
 def _nested(path: Path, top: delimited.Header | None) -> Recording:
     if top is None:
         raise _without_records("no header line of Neware's")
-    body = delimited.body(path, replace(top, line=-1))  # the headers are among the lines
-    head = body.content[: 1 << 16].decode(errors="replace").split("\n")
+    with path.open("rb") as stream:
+        head = stream.read(1 << 16).decode(top.encoding, errors="replace").splitlines()
     lines = [delimited.split(line, top.separator)[1] for line in head]
     found = neware_layers.levels(lines)
     if "record" not in {one.kind for one in found}:
         raise _without_records(f"a table of {found[0].kind}s")
-    names = [f"c{place}" for place in range(sum(one.indent + len(one.names) for one in found))]
-    text = delimited.text_frame(body.content, top.separator, names)
+    names = tuple(f"c{place}" for place in range(sum(x.indent + len(x.names) for x in found)))
+    everything = replace(top, line=-1, fields=names)  # the headers are among the lines
+    places = range(len(names))
+    text, findings = delimited.columns(path, everything, places, places)
     frame = neware_layers.records(text, found)
     cycles = neware_layers.cycles(text, found)
-    return neware.recorded(frame, neware.columns_in(frame.columns), cycles, body.findings)
+    return neware.recorded(frame, neware.columns_in(frame.columns), cycles, findings)
 
 
 def _without_records(found: str) -> NoDataError:
