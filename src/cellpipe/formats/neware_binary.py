@@ -1,10 +1,9 @@
-"""Neware's binary .nda and .ndax, read with fastnda.
+"""Neware's binary .nda (versions 1 to 130) and .ndax (ndc 1 to 17).
 
-fastnda gives currents in mA (positive charges), capacities in mA·h that start anew at each step,
-``cycle_count`` as the file has it (``cycle_mode="raw"``; some versions store none, then a cycle
-begins with the first direction of current that occurs) and Unix times. An .ndax is a zip archive;
-its members are read again if a read fails, for CPython's zipfile is not safe between threads in
-some versions.
+fastnda parses the bytes: currents in mA (positive charges), capacities in mA·h that start anew at
+each step, ``cycle_count`` as the file has it (some versions store none, then a cycle begins with
+the first direction of current that occurs) and Unix times. How the members of an .ndax go together
+is said in :mod:`cellpipe.formats.neware_ndax`. A zip archive that holds one .nda is read as that.
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Literal
 
 import fastnda
 import polars as pl
@@ -28,8 +28,9 @@ import polars as pl
 from cellpipe.domain import Finding, Recording
 from cellpipe.errors import DamagedFileError
 from cellpipe.formats.format import Format, Sample
+from cellpipe.formats.neware_ndax import archive, member
 
-_TRIES = 4
+_LOCAL_VERSIONS = {1, 2, 3, 4, 29}
 _SCALED = (
     ("index", "record_index", 1.0),
     ("total_time_s", "test_time_second", 1.0),
@@ -53,28 +54,69 @@ def read(path: Path) -> Recording:
         If the file is shorter than it says, or a version that is not known.
 
     """
-    findings = _length_findings(path)
-    with _suffixed(path) as file, _overheard(findings):
-        frame = _frame(file)
-        metadata = _metadata(file)
+    findings: list[Finding] = []
+    with _unpacked(path) as file, _overheard(findings):
+        nda = _is_nda(file)
+        findings += _length_findings(file) if nda else []
+        frame, metadata = _nda(file) if nda else _ndax(file, findings)
+        clock: Literal["utc", "local"] = "local" if _is_local(file, frame) else "utc"
     table = frame.select(_columns(frame))
+    findings += _clock_findings(table)
     clocked = table.height and "unix_time_second" in table.columns
     first = table["unix_time_second"][0] if clocked else None
-    epoch = datetime(1970, 1, 1, tzinfo=UTC)
+    epoch = datetime(1970, 1, 1, tzinfo=UTC if clock == "utc" else None)
     started = epoch + timedelta(seconds=float(first)) if first else None
-    return Recording({"timeseries": table}, metadata, tuple(findings), started, "utc")
+    return Recording(
+        {"timeseries": table}, {"maker": "Neware"} | metadata, tuple(findings), started, clock
+    )
+
+
+def _is_local(path: Path, frame: pl.DataFrame) -> bool:
+    """Whether the times are the computer's: those stored as year, month, day, or in the header."""
+    if not _is_nda(path):
+        return "timestamp" in frame.columns
+    with path.open("rb") as stream:
+        return stream.read(15)[-1] in _LOCAL_VERSIONS
+
+
+def _clock_findings(table: pl.DataFrame) -> list[Finding]:
+    if "unix_time_second" not in table.columns:
+        return []
+    back = int((table["unix_time_second"].diff() < 0).sum())
+    sentence = f"The computer's clock was set back {back} times; the test time was not."
+    return [Finding("info", "clock_set_back", sentence, back)] if back else []
+
+
+def _is_nda(path: Path) -> bool:
+    with path.open("rb") as stream:
+        return stream.read(6) == b"NEWARE"
 
 
 @contextmanager
-def _suffixed(path: Path) -> Iterator[Path]:
-    """Give the file under the suffix that its content calls for, which fastnda goes by."""
-    with path.open("rb") as stream:
-        suffix = ".nda" if stream.read(6) == b"NEWARE" else ".ndax"
-    if path.suffix.lower() == suffix:
+def _unpacked(path: Path) -> Iterator[Path]:
+    """Give the file; an .nda under the suffix that fastnda goes by, unpacked if it was zipped."""
+    inner = "" if _is_nda(path) else _zipped_nda(path)
+    if not inner and (not _is_nda(path) or path.suffix.lower() == ".nda"):
         yield path
         return
     with tempfile.TemporaryDirectory() as folder:
-        yield Path(shutil.copyfile(path, Path(folder) / f"copy{suffix}"))
+        copy = Path(folder) / "copy.nda"
+        if inner:
+            with zipfile.ZipFile(path) as opened:
+                copy.write_bytes(member(opened, inner))
+        else:
+            shutil.copyfile(path, copy)
+        yield copy
+
+
+def _zipped_nda(path: Path) -> str:
+    """Name the one .nda in a zip archive that holds nothing else of Neware's."""
+    try:
+        with zipfile.ZipFile(path) as opened:
+            names = [name for name in opened.namelist() if name.lower().endswith((".nda", ".ndc"))]
+    except zipfile.BadZipFile as error:
+        raise _damaged("ndax", error) from error
+    return names[0] if len(names) == 1 and names[0].lower().endswith(".nda") else ""
 
 
 @contextmanager
@@ -99,25 +141,32 @@ def _overheard(findings: list[Finding]) -> Iterator[None]:
         logger.propagate = before
 
 
-def _frame(path: Path) -> pl.DataFrame:
-    for attempt in range(_TRIES):
-        try:
-            frame: pl.DataFrame = fastnda.read(path, cycle_mode="raw")
-        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-            if attempt + 1 == _TRIES:
-                raise _damaged(path, error) from error
-        except (NotImplementedError, ValueError, KeyError, struct.error) as error:
-            raise _damaged(path, error) from error
-        else:
-            return frame
-    raise AssertionError
+_UNREADABLE = (
+    NotImplementedError, ValueError, KeyError, IndexError, TypeError, EOFError, OverflowError,
+    AttributeError, struct.error, pl.exceptions.PolarsError,
+)  # fmt: skip
 
 
-def _damaged(path: Path, error: Exception) -> DamagedFileError:
-    suffix = path.suffix.lower()
+def _nda(path: Path) -> tuple[pl.DataFrame, dict[str, object]]:
+    try:
+        return fastnda.read(path, cycle_mode="raw"), _metadata(path)
+    except _UNREADABLE as error:
+        raise _damaged("nda", error) from error
+
+
+def _ndax(path: Path, findings: list[Finding]) -> tuple[pl.DataFrame, dict[str, object]]:
+    try:
+        found = archive(path)
+    except (*_UNREADABLE, zipfile.BadZipFile, zlib.error) as error:
+        raise _damaged("ndax", error) from error
+    findings += found.findings
+    return found.frame, found.metadata
+
+
+def _damaged(suffix: str, error: Exception) -> DamagedFileError:
     return DamagedFileError(
         f"content that can't be read ({type(error).__name__}: {error})",
-        expected=f"a whole Neware {suffix} file of a known version",
+        expected=f"a whole Neware .{suffix} file of a known version",
         remedy="copy it again from the instrument, or export it as .csv from BTSDA",
     )
 
@@ -150,9 +199,15 @@ def _columns(frame: pl.DataFrame) -> list[pl.Expr]:
             chosen.append((column * factor if factor != 1.0 else column).alias(target))
     chosen.append(pl.col("step_type").cast(pl.String))
     for name, kind in (("capacity_mAh", "capacity_ah"), ("energy_mWh", "energy_wh")):
-        signed = pl.col(name).cast(pl.Float64) * 1e-3
-        chosen.append(signed.clip(lower_bound=0).alias(f"vendor_charging_{kind}"))
-        chosen.append((-signed).clip(lower_bound=0).alias(f"vendor_discharging_{kind}"))
+        if f"charge_{name}" in frame.columns:
+            charge, discharge = (
+                pl.col(f"{part}charge_{name}").cast(pl.Float64).abs() for part in ("", "dis")
+            )
+        else:
+            signed = pl.col(name).cast(pl.Float64)
+            charge, discharge = signed.clip(lower_bound=0), (-signed).clip(lower_bound=0)
+        chosen.append((charge * 1e-3).alias(f"vendor_charging_{kind}"))
+        chosen.append((discharge * 1e-3).alias(f"vendor_discharging_{kind}"))
     return chosen + _auxiliary(frame)
 
 
@@ -172,7 +227,7 @@ def _auxiliary(frame: pl.DataFrame) -> list[pl.Expr]:
 
 
 def _metadata(path: Path) -> dict[str, object]:
-    found: dict[str, object] = {"maker": "Neware"}
+    found: dict[str, object] = {}
     try:
         with warnings.catch_warnings(action="ignore"):  # it warns of fields it can't name
             said = fastnda.read_metadata(path)
@@ -200,10 +255,13 @@ def _claims_ndax(sample: Sample) -> bool:
         return False
     try:
         with zipfile.ZipFile(sample.path) as archive:
-            return any(name.lower().endswith(".ndc") for name in archive.namelist())
+            names = [name.lower() for name in archive.namelist()]
     except zipfile.BadZipFile:
         return sample.suffix == ".ndax"
+    return any(name.endswith(".ndc") for name in names) or (
+        len([name for name in names if name.endswith(".nda")]) == 1
+    )
 
 
 NDA = Format("neware_nda", "Neware", (".nda",), _claims_nda, read)
-NDAX = Format("neware_ndax", "Neware", (".ndax",), _claims_ndax, read)
+NDAX = Format("neware_ndax", "Neware", (".ndax", ".nda.zip"), _claims_ndax, read)

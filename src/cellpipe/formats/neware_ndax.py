@@ -1,0 +1,267 @@
+"""The members of a Neware .ndax, read one after the other and put together.
+
+An .ndax is a zip archive. ``data.ndc`` holds voltage and current of each record, ``data_runInfo``
+times and counters of some of them, ``data_step`` the steps; older versions hold all in the first.
+A record between two that have a time gets it from the interval that the earlier one states, and its
+counters from the charge since then: BTSDA shows the same. Auxiliary channels stand in members of
+their own, and ``TestInfo.xml`` says what each measures. fastnda parses the members' bytes; they are
+read serially, for CPython's zipfile is not safe between threads in some versions.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from xml.etree.ElementTree import Element, ParseError
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from defusedxml import ElementTree
+from defusedxml.common import DefusedXmlException
+from fastnda._ndc import read_ndc
+from fastnda.dicts import AUX_CHL_MAP, AUX_CHL_SCALE_MAP, STEP_TYPE_MAP
+
+from cellpipe.domain import Finding
+from cellpipe.errors import DamagedFileError
+
+_TABLES = ("data.ndc", "data_runInfo.ndc", "data_step.ndc")
+_AUXILIARY = re.compile(r"data_AUX_(\d+)_(\d+)_(\d+)\.ndc$|.*_(\d+)\.ndc$")
+_COUNTERS = ("charge_capacity_mAh", "discharge_capacity_mAh", "charge_energy_mWh",
+             "discharge_energy_mWh")  # fmt: skip
+_TOLD = {  # our name: member, element, attribute
+    "software_version": ("VersionInfo", "ZwjVersion", "CurrClientVer"),
+    "server_version": ("VersionInfo", "ZwjVersion", "SvrVer"),
+    "serial_number": ("VersionInfo", "ZwjVersion", "ZwjSn"),
+    "schedule": ("TestInfo", "TestInfo", "StepName"),
+    "started": ("TestInfo", "TestInfo", "StartTime"),
+    "ended": ("TestInfo", "TestInfo", "EndTime"),
+    "barcode": ("TestInfo", "TestInfo", "Barcode"),
+    "current_range_ma": ("TestInfo", "TestInfo", "CurrRange"),
+    "comments": ("Step", "Head_Info/Remark", "Value"),
+    "active_mass": ("Step", "Head_Info/SCQ", "Value"),
+    "creator": ("Step", "Head_Info/Creator", "Value"),
+    "part_number": ("Step", "Head_Info/PN", "Value"),
+}
+_LARGEST_MEMBER, _LARGEST_RATIO = 1 << 26, 1100  # deflate can't pack more than 1032 times
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Archive:
+    """The records in fastnda's columns, and what the XML members say."""
+
+    frame: pl.DataFrame
+    metadata: dict[str, object]
+    findings: list[Finding] = field(default_factory=list)
+
+
+def archive(path: Path) -> Archive:
+    """Read an .ndax.
+
+    Raises
+    ------
+    DamagedFileError
+        If it has no ``data.ndc``, or a member unpacks to more than any compression can pack.
+
+    """
+    findings: list[Finding] = []
+    with zipfile.ZipFile(path) as opened, warnings.catch_warnings(action="ignore"):
+        names = {Path(name).name: name for name in opened.namelist()}
+        if _TABLES[0] not in names:
+            raise DamagedFileError(
+                f"an archive with {', '.join(sorted(names)[:6])}",
+                expected=f"one with {_TABLES[0]}",
+                remedy="copy the file again from the instrument",
+            )
+        main = _table(opened, names[_TABLES[0]])
+        run, step = (_table(opened, names[n]) if n in names else None for n in _TABLES[1:])
+        described = _described(opened, names, findings)
+        table = _named(main) if run is None else _with_run(main, run, step)
+        table = _timed(table)
+        table = _with_auxiliary(table, opened, names, described, findings)
+    metadata = dict(_metadata(described))
+    if run is not None and main.height > run.height:
+        metadata["interpolated_records"] = main.height - run.height
+    return Archive(table, metadata, findings)
+
+
+def member(opened: zipfile.ZipFile, name: str) -> bytes:
+    """Read a member, unless it claims to be larger than any compression can pack."""
+    info = opened.getinfo(name)
+    if info.file_size > max(_LARGEST_MEMBER, _LARGEST_RATIO * info.compress_size):
+        raise DamagedFileError(
+            f"a member {name!r} that claims {info.file_size} bytes in {info.compress_size}",
+            expected="a Neware archive",
+            remedy="copy the file again from the instrument",
+        )
+    return opened.read(info)
+
+
+def _table(opened: zipfile.ZipFile, name: str) -> pl.DataFrame:
+    table: pl.DataFrame = read_ndc(member(opened, name))
+    return table
+
+
+def _with_run(data: pl.DataFrame, run: pl.DataFrame, step: pl.DataFrame | None) -> pl.DataFrame:
+    """Give each record the time, the counters and the step of the last one that has them."""
+    data = data if data["index"].is_sorted() else data.sort("index")
+    run = run.filter(pl.col("index").is_in(data["index"].implode())).sort("index")
+    if step is not None:
+        extra = [c for c in step.columns if c not in run.columns or c == "step_count"]
+        run = run.join(
+            _named(step.select(extra)), on="step_count", how="left", maintain_order="left"
+        )
+    if not run.height:
+        return data.clear().with_columns(run.clear().drop("index"))
+    at = data["index"].search_sorted(run["index"]).to_numpy().astype(np.int64)
+    data = data[int(at[0]) :]
+    at -= at[0]
+    lengths = np.diff(np.append(at, data.height))
+    since = np.arange(data.height) - np.repeat(at, lengths)
+    interval = _numbers(run["dt"])
+    volt, milliampere = _numbers(data["voltage_V"]), _numbers(data["current_mA"])
+    hours = np.repeat(interval / 3600, lengths)
+    charge = hours * _since_start(milliampere, at, lengths)
+    energy = hours * _since_start(milliampere * volt, at, lengths)
+    grown = (charge.clip(min=0), -charge.clip(max=0), energy.clip(min=0), -energy.clip(max=0))
+    seconds = since * np.repeat(interval, lengths)
+    columns = {
+        name: np.abs(np.repeat(_numbers(run[name]), lengths)) + more
+        for name, more in zip(_COUNTERS, grown, strict=True)
+    } | {
+        name: np.repeat(_numbers(run[name]), lengths) + seconds
+        for name in ("step_time_s", "unix_time_s")
+    }
+    others = [c for c in run.columns if c not in columns and c not in {"index", "dt"}]
+    stretched = run[np.repeat(np.arange(run.height), lengths)].select(others)
+    return data.with_columns(*stretched, **{name: pl.Series(a) for name, a in columns.items()})
+
+
+def _named(table: pl.DataFrame) -> pl.DataFrame:
+    """Give the kinds of steps by their names."""
+    if "step_type" not in table.columns:
+        return table.with_columns(step_type=pl.lit(None, pl.String))
+    kind = pl.col("step_type").replace_strict(STEP_TYPE_MAP, default=None, return_dtype=pl.String)
+    return table.with_columns(kind)
+
+
+def _timed(table: pl.DataFrame) -> pl.DataFrame:
+    """Add the test time: that in the step after the longest times of all steps before."""
+    if "step_count" not in table.columns or not table.height:
+        return table.with_columns(total_time_s=pl.lit(None, pl.Float64))
+    table = table if table["step_count"].is_sorted() else table.sort("step_count", "index")
+    time, step = _numbers(table["step_time_s"]), table["step_count"].fill_null(0).to_numpy()
+    begins = np.concatenate(([0], np.flatnonzero(np.diff(step)) + 1))
+    longest = np.fmax.reduceat(time, begins)
+    before = np.concatenate(([0.0], np.cumsum(longest)[:-1]))
+    total = time + np.repeat(before, np.diff(np.append(begins, time.size)))
+    return table.with_columns(
+        pl.col("step_time_s").round(6), pl.Series("total_time_s", total).round(6)
+    )
+
+
+def _numbers(column: pl.Series) -> Floats:
+    return column.cast(pl.Float64).to_numpy()
+
+
+def _since_start(
+    values: Floats, at: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]
+) -> Floats:
+    """Sum values over the records since the last one that has a time, without that one's own."""
+    total = np.cumsum(values)
+    return total - np.repeat(total[at], lengths)
+
+
+def _described(
+    opened: zipfile.ZipFile, names: Mapping[str, str], findings: list[Finding]
+) -> dict[str, Element]:
+    """Give the ``config`` element of each XML member that can be read."""
+    found: dict[str, Element] = {}
+    for part in ("TestInfo", "VersionInfo", "Step"):
+        name = names.get(f"{part}.xml")
+        if name is None:
+            continue
+        raw = member(opened, name)
+        try:
+            config = _parsed(raw).find("config")
+        except (ParseError, DefusedXmlException, ValueError, LookupError):
+            sentence = f"{part}.xml is damaged; what it says of the test is missing."
+            findings.append(Finding("info", "description_damaged", sentence))
+            continue
+        if config is not None:
+            found[part] = config
+    return found
+
+
+def _parsed(raw: bytes) -> Element:
+    """Parse XML that may hold characters outside the encoding that it declares."""
+    declared = re.search(rb'encoding="([^"]+)"', raw[:100])
+    encoding = declared[1].decode("ascii", "replace") if declared else "utf-8"
+    text = raw.decode("gb18030" if encoding.lower().startswith("gb") else encoding, "replace")
+    root: Element = ElementTree.fromstring(re.sub(r"^\s*<\?xml[^>]*\?>", "", text))
+    return root
+
+
+def _metadata(described: Mapping[str, Element]) -> Iterator[tuple[str, object]]:
+    for name, (part, place, attribute) in _TOLD.items():
+        element = described[part].find(place) if part in described else None
+        text = element.get(attribute, "") if element is not None else ""
+        if text.strip():
+            yield name, text.strip()
+    test = described["TestInfo"].find("TestInfo") if "TestInfo" in described else None
+    if test is not None and test.get("DevID"):
+        parts = (test.get(part, "") for part in ("DevID", "UnitID", "ChlID"))
+        yield "channel", "-".join(parts)
+
+
+def _with_auxiliary(
+    table: pl.DataFrame,
+    opened: zipfile.ZipFile,
+    names: Mapping[str, str],
+    described: Mapping[str, Element],
+    findings: list[Finding],
+) -> pl.DataFrame:
+    """Put auxiliary channels beside the records; their members stand in TestInfo's order."""
+    members = sorted((_order(name), name) for name in names if _order(name))
+    test = described["TestInfo"].find("TestInfo") if "TestInfo" in described else None
+    channels = [child for child in (test if test is not None else ()) if "aux" in child.tag.lower()]
+    if len(channels) != len(members):
+        sentence = (
+            f"The file has {len(members)} auxiliary channels and describes {len(channels)}; "
+            "those that don't say what they measure are left out."
+        )
+        findings.append(Finding("warning", "auxiliary_unclear", sentence))
+        channels = [Element("Aux") for _ in members]
+    for place, ((_, name), channel) in enumerate(zip(members, channels, strict=True)):
+        part = _auxiliary(_table(opened, names[name]), channel, place)
+        same = part.height == table.height and part["index"].equals(table["index"])
+        table = (
+            pl.concat([table, part.drop("index")], how="horizontal")
+            if same
+            else table.join(part.unique("index"), on="index", how="left", maintain_order="left")
+        )
+    return table
+
+
+def _order(name: str) -> tuple[int, ...]:
+    """Give the numbers in the name of an auxiliary channel's member, none for another."""
+    found = _AUXILIARY.match(name)
+    if found is None or name in _TABLES:
+        return ()
+    return tuple(int(number) for number in found.groups(default="0"))
+
+
+def _auxiliary(part: pl.DataFrame, channel: Element, place: int) -> pl.DataFrame:
+    """Name a channel's columns; one whose quantity is not known is left out."""
+    kind = int(channel.get("ChlType", "0")) if channel.get("ChlType", "").isdigit() else 0
+    if "?" in part.columns:
+        scale = AUX_CHL_SCALE_MAP.get(kind, 1)
+        measured = [(pl.col("?") * scale).alias(AUX_CHL_MAP[kind])] if kind in AUX_CHL_MAP else []
+        part = part.select("index", *measured)
+    return part.rename({c: f"aux{place}_{c}" for c in part.columns if c != "index"})
