@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import csv
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import fastnda
 import polars as pl
 import pytest
 
 import cellpipe
 from cellpipe.errors import DamagedFileError
+from cellpipe.formats import neware_binary
 
 SAMPLE = Path(__file__).parents[2] / "sample_data"
 VOLT, MILLIAMPERE, MILLIAMPERE_HOUR = 6e-5, 0.05, 6e-4  # the vendor's rounding
@@ -53,15 +57,86 @@ def test_an_empty_test_is_whole_and_empty(real_data: Path) -> None:
     assert measurement.tables["timeseries"].height == 0
 
 
-def test_a_half_copied_nda_is_never_read_short_in_silence(real_data: Path, tmp_path: Path) -> None:
-    content = (real_data / "nda/fastnda__nda_v26.nda").read_bytes()
-    path = tmp_path / "half.nda"
-    path.write_bytes(content[: len(content) * 6 // 10])
-    try:
-        measurement = cellpipe.read(path)
-    except DamagedFileError:
-        return
-    assert "file_cut_off" in {f.code for f in measurement.findings}
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.95])
+def test_a_half_copied_nda_is_never_read_short_in_silence(
+    real_data: Path, tmp_path: Path, share: float
+) -> None:
+    for source in sorted((real_data / "nda").iterdir()):
+        content = source.read_bytes()
+        path = tmp_path / "half.nda"
+        path.write_bytes(content[: int(len(content) * share)])
+        try:
+            measurement = cellpipe.read(path)
+        except DamagedFileError:
+            continue
+        assert "file_cut_off" in {f.code for f in measurement.findings}, source.name
+
+
+def test_times_that_the_computer_wrote_are_local_and_unix_times_are_not(real_data: Path) -> None:
+    for name, apart in (
+        ("nda/navani__test.nda", 7200), ("nda/fastnda__nda_v26.nda", 7200),
+        ("ndax/navani__test.ndax", 7200), ("ndax/fastnda__test_2.ndax", 0),
+        ("nda/fastnda__TestFile.nda", 0),
+    ):  # fmt: skip
+        utc = cellpipe.read(real_data / name, time_zone="UTC").started_at
+        there = cellpipe.read(real_data / name, time_zone="Etc/GMT-2").started_at
+        assert utc is not None
+        assert there is not None
+        assert (utc - there).total_seconds() == apart, name
+
+
+def test_an_ndax_has_the_numbers_that_fastnda_gives(real_data: Path) -> None:
+    for path in sorted((real_data / "ndax").iterdir()):
+        theirs = fastnda.read(path, cycle_mode="raw")
+        ours = cellpipe.read(path).tables["timeseries"]
+        assert ours.height == theirs.height, path.name
+        for ours_name, theirs_name, factor, bound in (
+            ("voltage_volt", "voltage_V", 1, 0), ("current_ampere", "current_mA", 1e-3, 1e-10),
+            ("test_time_second", "total_time_s", 1, 2e-6),
+            ("step_time_second", "step_time_s", 1, 2e-6),
+            ("unix_time_second", "unix_time_s", 1, 2e-6), ("cycle_count", "cycle_count", 1, 0),
+            ("step_count", "step_count", 1, 0), ("step_id", "step_index", 1, 0),
+        ):  # fmt: skip
+            apart = (ours[ours_name] - theirs[theirs_name].cast(pl.Float64) * factor).abs().max()
+            assert float(apart or 0) <= bound, (path.name, ours_name)
+        net = ours["vendor_charging_capacity_ah"] - ours["vendor_discharging_capacity_ah"]
+        apart = (net - theirs["capacity_mAh"].cast(pl.Float64) * 1e-3).abs()
+        assert float(apart.max() or 0) <= 1e-6 * float(net.abs().max() or 1), path.name
+
+
+@pytest.mark.slow
+def test_an_ndax_is_read_two_thousand_times_without_a_failure() -> None:
+    source = next((SAMPLE / "neware_ndax").glob("*.ndax"))
+    first = neware_binary.read(source).tables["timeseries"]
+    with ThreadPoolExecutor(2) as pool:
+        tables = pool.map(lambda _: neware_binary.read(source).tables["timeseries"], range(2000))
+        assert all(table.equals(first) for table in tables)
+
+
+def test_a_zipped_nda_is_the_nda_in_it(real_data: Path, tmp_path: Path) -> None:
+    source = real_data / "nda" / "navani__test.nda"
+    path = tmp_path / "test.nda.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(source, "test.nda")
+    one, other = cellpipe.read(path), cellpipe.read(source)
+    assert one.tables["timeseries"].equals(other.tables["timeseries"])
+
+
+def test_a_damaged_description_costs_what_it_says_and_not_the_records(real_data: Path) -> None:
+    whole = cellpipe.read(real_data / "ndax/fastnda__Unit27_Example_Data_File.ndax")
+    damaged = cellpipe.read(real_data / "ndax/fastnda__Unit27_Example_Corrupt.ndax")
+    assert "auxiliary_unclear" in {f.code for f in damaged.findings}
+    columns = damaged.tables["timeseries"].columns
+    assert not [c for c in columns if c.startswith(("temperature", "auxiliary"))]
+    assert damaged.tables["timeseries"].equals(whole.tables["timeseries"].select(columns))
+
+
+def test_what_the_archive_says_of_the_test_is_kept(real_data: Path) -> None:
+    metadata = cellpipe.read(real_data / "ndax/cellpy__20260302_IFE_BTS85_2_9_8_1.ndax").metadata
+    assert metadata["channel"] == "2-0-72"
+    assert metadata["software_version"] == "BTS Client 8.0.1.489(2025.11.24)"
+    assert metadata["schedule"] == "LNMO-C_Formation_1Ah feb 2026.xml"
+    assert metadata["interpolated_records"] == 252951 - 4373
 
 
 def test_a_half_copied_ndax_is_refused(tmp_path: Path) -> None:

@@ -30,7 +30,9 @@ from cellpipe.errors import DamagedFileError
 from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.neware_ndax import archive, member
 
-_LOCAL_VERSIONS = {1, 2, 3, 4, 29}
+_LOCAL_VERSIONS = {1, 2, 3, 4, 26, 28, 29}  # times as year, month, day, or in the header alone
+_OWN_COUNT = 129  # from this version on the file states its number of records
+_RECORD_BYTES = {1: 38, 2: 39, 3: 43, 4: 43, 5: 59, 6: 59, 7: 59, 8: 59}
 _SCALED = (
     ("index", "record_index", 1.0),
     ("total_time_s", "test_time_second", 1.0),
@@ -60,6 +62,7 @@ def read(path: Path) -> Recording:
         findings += _length_findings(file) if nda else []
         frame, metadata = _nda(file) if nda else _ndax(file, findings)
         clock: Literal["utc", "local"] = "local" if _is_local(file, frame) else "utc"
+    findings += _count_findings(frame, metadata)
     table = frame.select(_columns(frame))
     findings += _clock_findings(table)
     clocked = table.height and "unix_time_second" in table.columns
@@ -172,22 +175,41 @@ def _damaged(suffix: str, error: Exception) -> DamagedFileError:
 
 
 def _length_findings(path: Path) -> list[Finding]:
-    """Hold the lengths in the header of an .nda (versions 23 to 29) against the file's."""
-    if path.suffix.lower() != ".nda":
-        return []
+    """Hold what the header of an .nda says of the records' length against the file's.
+
+    Versions below 9 leave the length out: of them only a last record that is not whole can be told.
+    """
     with path.open("rb") as stream:
         head = stream.read(128)
-    if len(head) < 72 or head[14] not in {23, 26, 29}:
+    if len(head) < 72 or head[14] >= _OWN_COUNT:
         return []
-    first, second = struct.unpack_from("<2I", head, 64)
+    begin, length = struct.unpack_from("<2I", head, 64)
     size = path.stat().st_size
-    if first + second <= size:
+    if length and begin + length > size:
+        return [_cut_off(f"The file has {size} bytes where its header says {begin + length}")]
+    record = _RECORD_BYTES.get(head[14], 1)
+    if not length and (size - begin) % record:
+        return [_cut_off("The file ends within a record")]
+    return []
+
+
+def _count_findings(frame: pl.DataFrame, metadata: Mapping[str, object]) -> list[Finding]:
+    """Hold the records of BTS 9 against the number that is stated behind them."""
+    version, stated = metadata.get("nda_version"), metadata.get("num_datapoints")
+    if not isinstance(version, int) or version < _OWN_COUNT:
         return []
+    if not isinstance(stated, int):
+        return [_cut_off("The description that follows the records is not there")]
+    if frame.height >= stated:
+        return []
+    return [_cut_off(f"The file holds {frame.height} of the {stated} records that it states")]
+
+
+def _cut_off(found: str) -> Finding:
     sentence = (
-        f"The file has {size} bytes where its header says {first + second}: "
-        "it was cut off, and its last records are missing."
+        f"{found}: it was cut off or is still being written, and its last records are missing."
     )
-    return [Finding("warning", "file_cut_off", sentence)]
+    return Finding("warning", "file_cut_off", sentence)
 
 
 def _columns(frame: pl.DataFrame) -> list[pl.Expr]:
