@@ -21,11 +21,19 @@ from cellpipe.formats import (
     arbin_csv,
     arbin_res,
     arbin_xlsx,
+    basytec,
+    bdf,
     biologic_mpr,
     biologic_mpt,
+    gamry,
+    landt,
+    maccor,
     neware_binary,
     neware_csv,
     neware_xlsx,
+    novonix,
+    pec,
+    zview,
 )
 from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.utc import in_utc, started_in_utc
@@ -40,6 +48,14 @@ FORMATS: tuple[Format, ...] = (
     neware_binary.NDAX,
     neware_csv.FORMAT,
     neware_xlsx.FORMAT,
+    maccor.FORMAT,
+    gamry.FORMAT,
+    zview.FORMAT,
+    novonix.FORMAT,
+    landt.FORMAT,
+    basytec.FORMAT,
+    pec.FORMAT,
+    bdf.FORMAT,
 )
 HEAD_BYTES = 1 << 16
 _STRANGERS = {
@@ -159,8 +175,8 @@ def _unknown(sample: Sample, claims: list[Format]) -> UnknownFormatError:
     if not found:
         shown = sample.head[:24].decode("ascii", "replace").replace("\ufffd", "·")
         found = f"content that no format knows, beginning {shown!r}"
-    *some, last = dict.fromkeys(form.maker for form in all_formats())
-    expected = f"a file that a {', '.join(some)} or {last} cycler or its program wrote"
+    makers = ", ".join(dict.fromkeys(form.maker for form in all_formats()))
+    expected = f"a file of one of these: {makers}"
     return UnknownFormatError(found, expected=expected, remedy=remedy, file=sample.path)
 
 

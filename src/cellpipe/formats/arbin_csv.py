@@ -12,7 +12,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from cellpipe.domain import Recording
-from cellpipe.errors import DamagedFileError
 from cellpipe.formats import arbin, delimited
 from cellpipe.formats.format import Format, Sample
 
@@ -30,10 +29,8 @@ def read(path: Path) -> Recording:
     """
     header = delimited.claimed_header(path, arbin.known)
     if header is None:
-        raise DamagedFileError(
-            "no header line of Arbin's",
-            expected="Data_Point, Test_Time, Step_Index, Current, Voltage and others in one line",
-            remedy="export the file again with its column names",
+        raise delimited.without_header(
+            "Arbin", "Data_Point, Test_Time, Step_Index, Current, Voltage"
         )
     frame, found, findings = delimited.flat_table(path, header, arbin.columns_in)
     return arbin.recorded(frame, found, {}, findings)

@@ -26,6 +26,8 @@ DATE_FORMATS = (
     "%m/%d/%Y %I:%M:%S%.f %p",
     "%d/%m/%Y %I:%M:%S%.f %p",
     "%d.%m.%Y %H:%M:%S%.f",
+    "%d-%b-%y %I:%M:%S %p",
+    "%d-%b-%Y %H:%M:%S",
     "%d-%m-%Y %H:%M:%S%.f",
     "%Y-%m-%dT%H:%M:%S%.f",
     "%Y年%m月%d日 %H:%M:%S%.f",

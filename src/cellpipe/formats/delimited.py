@@ -17,7 +17,7 @@ from pathlib import Path
 import polars as pl
 
 from cellpipe.domain import Finding
-from cellpipe.errors import NoDataError
+from cellpipe.errors import DamagedFileError, NoDataError
 from cellpipe.formats.dialect import Match
 from cellpipe.formats.records import WRITTEN
 from cellpipe.formats.text_blocks import blocks, recoded
@@ -28,8 +28,8 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-_LINES_BEFORE = 40
-_TOP_BYTES = 1 << 14
+_LINES_BEFORE = 80
+_LONGEST_HEADER = 1 << 13
 _HEAD_BYTES = 1 << 16
 
 
@@ -51,14 +51,23 @@ def header_in(head: bytes, known: Known) -> Header | None:
     best: Header | None = None
     most = 0
     for encoding in _encodings(head):
-        for number, line in enumerate(_lines(head[:_TOP_BYTES], encoding)[:_LINES_BEFORE]):
+        for number, line in enumerate(_lines(head, encoding)[:_LINES_BEFORE]):
+            if len(line) > _LONGEST_HEADER or _starts_with_number(line):
+                continue
             separator, fields = split(line)
-            count = known(fields) if len(fields) > 2 and not _starts_with_number(line) else 0
+            count = known(fields) if len(fields) > 2 else 0
             if count > most:
                 best, most = Header(encoding, separator, fields, number), count
             if count:
                 break
     return best
+
+
+def titles(path: Path, header: Header) -> str:
+    """Give the lines above the header."""
+    with path.open("rb") as stream:
+        lines = _lines(stream.read(_HEAD_BYTES), header.encoding)
+    return "\n".join(lines[: header.line])
 
 
 def _encodings(head: bytes) -> tuple[str, ...]:
@@ -126,13 +135,24 @@ def _block_frame(
     numbers: Sequence[int],
 ) -> pl.DataFrame:
     """Read lines with numbers as numbers, or all as text if one of them is none as it stands."""
+    frame = None
     if numbers:
         with suppress(pl.exceptions.ComputeError):
-            return _frame(content, separator, names, wanted, numbers)
-    frame = _frame(content, separator, names, wanted, ())
+            frame = _frame(content, separator, names, wanted, numbers)
+    if frame is None:
+        frame = _frame(content, separator, names, wanted, ())
     if separator == "," or not _has_decimal_commas(content):
         return frame
-    return frame.with_columns(pl.all().str.replace(",", ".", literal=True))
+    return frame.with_columns(pl.col(pl.String).str.replace(",", ".", literal=True))
+
+
+def without_header(maker: str, expected: str) -> DamagedFileError:
+    """Give the error for a file whose header line is not where it was when it was recognised."""
+    return DamagedFileError(
+        f"no header line of {maker}'s",
+        expected=f"{expected} and others in one line",
+        remedy="export the file again with its column names",
+    )
 
 
 def _without_records() -> NoDataError:
@@ -174,7 +194,7 @@ def _frame(
 
 
 def _has_decimal_commas(content: bytes) -> bool:
-    first = content[: content.find(b"\n")]
+    first = content[: 1 << 16].lstrip().partition(b"\n")[0]
     return (
         re.search(rb"(?:^|[;\t])\s*[+-]?\d+,\d+(?:[eE][+-]?\d+)?\s*(?:[;\t]|$)", first) is not None
     )

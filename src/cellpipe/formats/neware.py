@@ -33,7 +33,14 @@ from cellpipe.formats.dialect import (
     matches,
     recognised,
 )
-from cellpipe.formats.records import recording, require, standard_columns, steps_as_run
+from cellpipe.formats.records import (
+    recording,
+    require,
+    signed,
+    split_counters,
+    standard_columns,
+    steps_as_run,
+)
 
 QUANTITIES = (
     Quantity("record_index", ("DataPoint", "Record ID", "Record Index", "Record number",
@@ -79,10 +86,6 @@ _NEEDED = {
     "current_ampere": "Current(mA)",
 }
 _TIMES = ("test_time_second", "step_time_second", "unix_time_second")
-_PARTS = (
-    ("capacity_ah", "vendor_charging_capacity_ah", "vendor_discharging_capacity_ah"),
-    ("energy_wh", "vendor_charging_energy_wh", "vendor_discharging_energy_wh"),
-)
 _DISCHARGE = r"(?i)d-?chg|dis|放|^d$"
 
 
@@ -140,9 +143,10 @@ def recorded(
     said = list(findings)
     table = _stepped(table)
     table = _timed(table, said)
-    table = _signed(table, said)
-    table = _split(table)
-    return recording(table, {"maker": "Neware"} | dict(metadata), said)
+    table, unsigned = signed(table, _DISCHARGE)
+    return recording(
+        split_counters(table), {"maker": "Neware"} | dict(metadata), (*said, *unsigned)
+    )
 
 
 def _stepped(table: pl.DataFrame) -> pl.DataFrame:
@@ -188,34 +192,3 @@ def _timed_by_date(table: pl.DataFrame, said: list[Finding]) -> pl.DataFrame:
         )
     said.append(Finding("info", "test_time_derived", "The test time is that since the first date."))
     return table.with_columns(test_time_second=moments - moments.drop_nulls()[0])
-
-
-def _signed(table: pl.DataFrame, said: list[Finding]) -> pl.DataFrame:
-    """Give discharge currents their sign in exports that print none."""
-    if "step_type" not in table.columns:
-        return table
-    discharging = pl.col("step_type").str.contains(_DISCHARGE).fill_null(value=False)
-    flowing = table.filter(discharging & (pl.col("current_ampere") != 0))
-    if not flowing.height or (flowing["current_ampere"] < 0).any():
-        return table
-    sentence = "The currents have no sign; those of discharge steps are taken as negative."
-    said.append(Finding("info", "current_unsigned", sentence, flowing.height))
-    current = pl.col("current_ampere")
-    return table.with_columns(
-        current_ampere=pl.when(discharging & (current != 0)).then(-current).otherwise(current)
-    )
-
-
-def _split(table: pl.DataFrame) -> pl.DataFrame:
-    """Split a step's capacity and energy into parts by the sign of the current, as BTSDA does."""
-    for whole, charging, discharging in _PARTS:
-        if whole not in table.columns:
-            continue
-        if charging not in table.columns and discharging not in table.columns:
-            current, amount = pl.col("current_ampere"), pl.col(whole).abs()
-            table = table.with_columns(
-                pl.when(current > 0).then(amount).otherwise(0.0).alias(charging),
-                pl.when(current < 0).then(amount).otherwise(0.0).alias(discharging),
-            )
-        table = table.drop(whole)
-    return table

@@ -17,6 +17,10 @@ _DURATIONS = ("test_time_second", "step_time_second")
 _DATE = "unix_time_second"
 _TEXT = "step_type"
 WRITTEN = frozenset({*_DURATIONS, _DATE, _TEXT})  # targets whose cells may be more than numbers
+_PARTS = (
+    ("capacity_ah", "vendor_charging_capacity_ah", "vendor_discharging_capacity_ah"),
+    ("energy_wh", "vendor_charging_energy_wh", "vendor_discharging_energy_wh"),
+)
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - the instrument's own clock
 
 
@@ -104,11 +108,7 @@ def recording(
 
     """
     if not table.height:
-        raise NoDataError(
-            "no record",
-            expected="at least one",
-            remedy="nothing if the test has just begun; else export it again",
-        )
+        raise _nothing()
     table = numbered(table)
     if _DATE not in table.columns:
         return Recording({"timeseries": table}, metadata, tuple(findings))
@@ -123,6 +123,14 @@ def recording(
     )
 
 
+def _nothing() -> NoDataError:
+    return NoDataError(
+        "no record",
+        expected="at least one",
+        remedy="nothing if the test has just begun; else export it again",
+    )
+
+
 def _started(table: pl.DataFrame, whose: str) -> datetime | None:
     """Give the first record's date less its test time."""
     known = table.select(_DATE, "test_time_second").drop_nulls().head(1)
@@ -130,3 +138,67 @@ def _started(table: pl.DataFrame, whose: str) -> datetime | None:
         return None
     moment = _EPOCH + timedelta(seconds=round(known[_DATE][0] - known["test_time_second"][0], 3))
     return moment.replace(tzinfo=UTC) if whose == "utc" else moment
+
+
+def signed(table: pl.DataFrame, discharging: str) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
+    """Give discharge currents their sign in exports that print none.
+
+    ``discharging`` is the pattern of the kinds of step that discharge.
+    """
+    if "step_type" not in table.columns:
+        return table, ()
+    discharge = pl.col("step_type").str.contains(discharging).fill_null(value=False)
+    flowing = table.filter(discharge & (pl.col("current_ampere") != 0))
+    if not flowing.height or (flowing["current_ampere"] < 0).any():
+        return table, ()
+    sentence = "The currents have no sign; those of discharge steps are taken as negative."
+    finding = Finding("info", "current_unsigned", sentence, flowing.height)
+    current = pl.col("current_ampere")
+    negated = pl.when(discharge & (current != 0)).then(-current).otherwise(current)
+    return table.with_columns(current_ampere=negated), (finding,)
+
+
+def split_counters(table: pl.DataFrame) -> pl.DataFrame:
+    """Split a step's capacity and energy into parts by the sign of the current."""
+    for whole, charging, discharging in _PARTS:
+        if whole not in table.columns:
+            continue
+        if charging not in table.columns and discharging not in table.columns:
+            current, amount = pl.col("current_ampere"), pl.col(whole).abs()
+            table = table.with_columns(
+                pl.when(current > 0).then(amount).otherwise(0.0).alias(charging),
+                pl.when(current < 0).then(amount).otherwise(0.0).alias(discharging),
+            )
+        table = table.drop(whole)
+    return table
+
+
+def with_clock(table: pl.DataFrame, started: datetime | None) -> pl.DataFrame:
+    """Add the clock of a file that says when it was started, and no date of its records."""
+    if started is None or _DATE in table.columns:
+        return table
+    zero = (started - _EPOCH).total_seconds()
+    return table.with_columns((pl.col("test_time_second") + zero).alias(_DATE))
+
+
+def timed_from_start(
+    name: str,
+    table: pl.DataFrame,
+    started: datetime | None,
+    metadata: Mapping[str, object],
+    findings: Sequence[Finding],
+) -> Recording:
+    """Give the recording of a table whose clock was read once, at its start.
+
+    Raises
+    ------
+    NoDataError
+        If it has no row.
+
+    """
+    if not table.height:
+        raise _nothing()
+    table = with_clock(numbered(table), started)
+    first = table["test_time_second"][0] or 0.0
+    began = started + timedelta(seconds=float(first)) if started else None
+    return Recording({name: table}, metadata, tuple(findings), began, "elapsed")

@@ -1,0 +1,104 @@
+"""BaSyTec's text export: titles behind ``~``, then one line per record, parted by tabs.
+
+The header's units stand in brackets; ``Ah-Cyc-Charge`` and the like are ampere-hours by their name.
+Current is positive on charge. ``Time`` counts from ``~Start of Test``, the computer's local clock
+(day.month.year). ``Line`` is the line of the test plan, ``Command`` the kind of step.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+from cellpipe.domain import Recording
+from cellpipe.formats import delimited
+from cellpipe.formats.dialect import (
+    AMPERE,
+    CELSIUS,
+    OHM,
+    SECOND,
+    VOLT,
+    Match,
+    Quantity,
+    matches,
+    recognised,
+)
+from cellpipe.formats.format import Format, Sample
+from cellpipe.formats.records import (
+    require,
+    standard_columns,
+    steps_as_run,
+    timed_from_start,
+)
+
+QUANTITIES = (
+    Quantity("test_time_second", ("~Time", "Time"), SECOND, bare=None),
+    Quantity("record_index", ("DataSet",)),
+    Quantity("step_time_second", ("t-Step",), SECOND, bare=None),
+    Quantity("step_id", ("Line",)),
+    Quantity("step_type", ("Command",)),
+    Quantity("voltage_volt", ("U",), VOLT, bare=None),
+    Quantity("current_ampere", ("I",), AMPERE, bare=None),
+    Quantity("vendor_charging_capacity_ah", ("Ah-Cyc-Charge",)),
+    Quantity("vendor_discharging_capacity_ah", ("Ah-Cyc-Discharge",)),
+    Quantity("vendor_charging_energy_wh", ("Wh-Cyc-Charge",)),
+    Quantity("vendor_discharging_energy_wh", ("Wh-Cyc-Discharge",)),
+    Quantity("cycle_count", ("Cyc-Count",)),
+    Quantity("internal_resistance_ohm", ("R-DC",), OHM),
+    Quantity("temperature_t{}_celsius", ("T#",), CELSIUS, numbered=True),
+)
+_NEEDED = {"test_time_second": "Time[s]", "voltage_volt": "U[V]", "current_ampere": "I[A]"}
+_STARTED = r"~Start of Test: *(\d\d\.\d\d\.\d{4} \d\d:\d\d:\d\d)"
+
+
+def known(fields: Sequence[str]) -> int:
+    """Count the columns known in a header line of records; 0 if it is none of BaSyTec's."""
+    found = recognised(fields, QUANTITIES)
+    own = fields[0].startswith("~") and {"voltage_volt", "current_ampere"} <= found.keys()
+    return sum(found.values()) if own else 0
+
+
+def read(path: Path) -> Recording:
+    """Read a BaSyTec text file.
+
+    Raises
+    ------
+    DamagedFileError
+        If a needed column is missing or stands in an unknown unit.
+    NoDataError
+        If there is no record.
+
+    """
+    header = delimited.claimed_header(path, known)
+    if header is None:
+        raise delimited.without_header("BaSyTec", "~Time[s], U[V], I[A]")
+    titles = delimited.titles(path, header)
+    header = replace(header, fields=(header.fields[0].lstrip("~"), *header.fields[1:]))
+    frame, found, findings = delimited.flat_table(path, header, _columns_in)
+    table = standard_columns(frame, found, bare_seconds=False)
+    started = re.search(_STARTED, titles)
+    moment = datetime.strptime(started[1], "%d.%m.%Y %H:%M:%S") if started else None  # noqa: DTZ007
+    table = table.with_columns(steps_as_run(table))
+    return timed_from_start("timeseries", table, moment, _metadata(titles), findings)
+
+
+def _columns_in(headers: Sequence[str]) -> list[Match]:
+    found = matches(headers, QUANTITIES)
+    require(found, headers, _NEEDED)
+    return found
+
+
+def _metadata(titles: str) -> dict[str, object]:
+    pairs = re.findall(r"^~([A-Z][\w ()]*): *(\S.*)$", titles, re.MULTILINE)
+    labelled = {re.sub(r"\W+", "_", label).strip("_").lower(): text for label, text in pairs}
+    return {"maker": "BaSyTec"} | labelled
+
+
+def _claims(sample: Sample) -> bool:
+    return delimited.header_in(sample.head, known) is not None
+
+
+FORMAT = Format("basytec_txt", "BaSyTec", (".txt", ".csv"), _claims, read)

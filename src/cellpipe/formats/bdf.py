@@ -1,0 +1,171 @@
+"""The Battery Data Format (BDF 1.3) as .bdf.csv and .bdf.parquet.
+
+Columns are called by their preferred labels (``Test Time / s``) or their machine names
+(``test_time_second``), which are those of the table ``timeseries``; units are part of the name.
+``Unix Time / s`` is UTC. Current is positive on charge. Columns that are not the format's are left
+out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import polars as pl
+
+from cellpipe.domain import Finding, Recording
+from cellpipe.formats import delimited
+from cellpipe.formats.dialect import (
+    AMPERE,
+    AMPERE_HOUR,
+    CELSIUS,
+    OHM,
+    SECOND,
+    VOLT,
+    WATT_HOUR,
+    Match,
+    Quantity,
+    matches,
+    recognised,
+)
+from cellpipe.formats.format import Format, Sample
+from cellpipe.formats.records import recording, require, standard_columns, steps_as_run
+from cellpipe.numerics.spectra import spectrum_numbers
+
+_HERTZ = {"Hz": 1.0}
+_COUNT = {"1": 1.0}
+QUANTITIES = (
+    Quantity("record_index", ("Record Index", "record_index"), _COUNT),
+    Quantity("test_time_second", ("Test Time", "test_time_second"), SECOND),
+    Quantity("step_time_second", ("Step Time", "step_time_second"), SECOND),
+    Quantity("unix_time_second", ("Unix Time", "unix_time_second"), SECOND),
+    Quantity("voltage_volt", ("Voltage", "voltage_volt"), VOLT),
+    Quantity("current_ampere", ("Current", "current_ampere"), AMPERE),
+    Quantity("cycle_count", ("Cycle Count", "cycle_count"), _COUNT),
+    Quantity("step_count", ("Step Count", "step_count"), _COUNT),
+    Quantity("step_id", ("Step Index", "Step ID", "step_id", "step_index"), _COUNT),
+    Quantity("step_type", ("Step Type", "step_type")),
+    Quantity("vendor_charging_capacity_ah", ("Charging Capacity", "charging_capacity_ah",
+             "Cycle Charging Capacity", "vendor_charging_capacity_ah"), AMPERE_HOUR),
+    Quantity("vendor_discharging_capacity_ah", ("Discharging Capacity", "discharging_capacity_ah",
+             "Cycle Discharging Capacity", "vendor_discharging_capacity_ah"), AMPERE_HOUR),
+    Quantity("vendor_charging_energy_wh", ("Charging Energy", "charging_energy_wh",
+             "vendor_charging_energy_wh"), WATT_HOUR),
+    Quantity("vendor_discharging_energy_wh", ("Discharging Energy", "discharging_energy_wh",
+             "vendor_discharging_energy_wh"), WATT_HOUR),
+    Quantity("net_capacity_ah", ("Net Capacity", "net_capacity_ah"), AMPERE_HOUR),
+    Quantity("internal_resistance_ohm", ("Internal Resistance", "internal_resistance_ohm"), OHM),
+    Quantity("ambient_temperature_celsius", ("Ambient Temperature",
+             "ambient_temperature_celsius"), CELSIUS),
+    Quantity("temperature_t{}_celsius", ("Temperature T#", "Temperature #",
+             "temperature_t#_celsius"), CELSIUS, numbered=True),
+    Quantity("frequency_hertz", ("Frequency", "frequency_hertz"), _HERTZ),
+    Quantity("real_impedance_ohm", ("Real Impedance", "real_impedance_ohm"), OHM),
+    Quantity("imaginary_impedance_ohm", ("Imaginary Impedance", "imaginary_impedance_ohm"), OHM),
+)  # fmt: skip
+_NEEDED = {
+    "test_time_second": "Test Time / s",
+    "voltage_volt": "Voltage / V",
+    "current_ampere": "Current / A",
+}
+_SPECTRUM = ("frequency_hertz", "real_impedance_ohm", "imaginary_impedance_ohm")
+_PARQUET = b"PAR1"
+
+
+_MACHINE = frozenset(name for q in QUANTITIES for name in q.names if name == name.lower())
+
+
+def _own(headers: Sequence[str]) -> list[str]:
+    """Give the headers that are written as in the format: a label with its unit, or a name."""
+    return [h for h in headers if " / " in h or h in _MACHINE or h == "Step Type"]
+
+
+def known(fields: Sequence[str]) -> int:
+    """Count the columns known in a header line; 0 if they are not called as in the format."""
+    found = recognised(_own(fields), QUANTITIES)
+    enough = {*_NEEDED} <= found.keys() or {*_SPECTRUM} <= found.keys()
+    return sum(found.values()) if enough else 0
+
+
+def read(path: Path) -> Recording:
+    """Read a .bdf.csv or .bdf.parquet file.
+
+    Raises
+    ------
+    DamagedFileError
+        If it can't be read, or a needed column is missing or in a unit that is not the format's.
+    NoDataError
+        If there is no record.
+
+    """
+    with path.open("rb") as stream:
+        packed = stream.read(4) == _PARQUET
+    frame, found, findings = _parquet(path) if packed else _csv(path)
+    table = standard_columns(frame, found, bare_seconds=True)
+    table = table.with_columns(
+        pl.col(name).cast(pl.Float64, strict=False)
+        for name in table.columns
+        if name == "unix_time_second"
+    )
+    table = _with_index(table)
+    measured = {match.target for match in found}
+    if {*_SPECTRUM} <= measured and "current_ampere" not in measured:
+        return Recording({"impedance": _spectra(table)}, {"maker": "BDF"}, findings, None, "utc")
+    table = table.drop(_SPECTRUM[1:], strict=False)
+    if "step_count" not in table.columns:
+        table = table.with_columns(steps_as_run(table))
+    return recording(table, {"maker": "BDF"}, findings)
+
+
+def _with_index(table: pl.DataFrame) -> pl.DataFrame:
+    if "record_index" in table.columns:
+        return table
+    return table.with_columns(record_index=pl.int_range(1, pl.len() + 1, dtype=pl.Int64))
+
+
+def _spectra(table: pl.DataFrame) -> pl.DataFrame:
+    kept = [c for c in (*_SPECTRUM, "record_index", "test_time_second", "unix_time_second",
+                        "voltage_volt", "cycle_count") if c in table.columns]  # fmt: skip
+    frame = table.select(kept).filter(pl.col("frequency_hertz") > 0)
+    if "test_time_second" not in kept:
+        frame = frame.with_columns(test_time_second=pl.lit(None, pl.Float64))
+    numbers = spectrum_numbers(
+        frame["frequency_hertz"].to_numpy(), frame["record_index"].to_numpy()
+    )
+    return frame.with_columns(spectrum=pl.Series(numbers, dtype=pl.Int64))
+
+
+def _csv(path: Path) -> tuple[pl.DataFrame, list[Match], tuple[Finding, ...]]:
+    header = delimited.claimed_header(path, known)
+    if header is None:
+        raise delimited.without_header("the Battery Data Format", ", ".join(_NEEDED.values()))
+    return delimited.flat_table(path, header, _columns_in)
+
+
+def _parquet(path: Path) -> tuple[pl.DataFrame, list[Match], tuple[Finding, ...]]:
+    names = list(pl.read_parquet_schema(path))
+    found = _columns_in(names)
+    return pl.read_parquet(path, columns=[match.header for match in found]), found, ()
+
+
+def _columns_in(headers: Sequence[str]) -> list[Match]:
+    found = matches(_own(headers), QUANTITIES)
+    if not {*_SPECTRUM} <= {match.target for match in found}:
+        require(found, headers, _NEEDED)
+    return found
+
+
+def _parquet_names(path: Path) -> Mapping[str, object]:
+    try:
+        return pl.read_parquet_schema(path)
+    except (pl.exceptions.PolarsError, OSError):
+        return {}
+
+
+def _claims(sample: Sample) -> bool:
+    if sample.head.startswith(_PARQUET):
+        return known(list(_parquet_names(sample.path))) > 0
+    return delimited.header_in(sample.head, known) is not None
+
+
+FORMAT = Format("bdf", "Battery Data Format", (".bdf.csv", ".bdf.parquet"), _claims, read)

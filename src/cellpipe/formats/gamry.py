@@ -1,0 +1,207 @@
+"""Gamry's .DTA (Framework): labelled settings, then tables parted by tabs.
+
+A line such as ``ZCURVE TABLE`` begins a table; below it stand the names, the units, and the records
+behind an empty field. ``ZCURVE`` is an impedance spectrum (``Zimag`` is negative if capacitive);
+``CURVE``, ``CURVE1`` … hold time, potential ``Vf`` and current ``Im``. An open-circuit curve before
+them is left alone. ``DATE`` and ``TIME`` are the computer's local clock at the start. The current
+is positive where it oxidises the working electrode. A temperature that no probe can measure (below
+−200 °C, above 1000 °C) is Gamry's way to say that there was none.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+
+from cellpipe.domain import Finding, Recording
+from cellpipe.errors import DamagedFileError, NoDataError
+from cellpipe.formats import clock
+from cellpipe.formats.format import Format, Sample
+from cellpipe.formats.records import timed_from_start
+
+_TABLE = re.compile(r"^(\w+)\tTABLE")
+_LARGEST = 1 << 28  # bytes; a potentiostat's file is a thousandth of this
+_LABELS = {
+    "TAG": "technique", "TITLE": "title", "PSTAT": "instrument", "PSTATSERIALNO": "serial_number",
+    "FRAMEWORKVERSION": "software_version", "AREA": "electrode_area_cm2",
+}  # fmt: skip
+_IMPEDANCE = (
+    ("Pt", "record_index"), ("Freq", "frequency_hertz"), ("Zreal", "real_impedance_ohm"),
+    ("Zimag", "imaginary_impedance_ohm"), ("Time", "test_time_second"), ("Vdc", "voltage_volt"),
+    ("Idc", "current_ampere"),
+)  # fmt: skip
+_CURVE = (("T", "test_time_second"), ("Vf", "voltage_volt"), ("Im", "current_ampere"))
+_READ = ("ZCURVE", "CURVE", "OCVCURVE")
+_UNITS = {"Freq": "Hz", "Zreal": "ohm", "Zimag": "ohm", "Time": "s", "T": "s", "Im": "A",
+          "Idc": "A", "Vdc": "V"}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Table:
+    name: str
+    columns: dict[str, pl.Series]
+    rows: int
+    lost: int
+
+
+def read(path: Path) -> Recording:
+    """Read a .DTA file.
+
+    Raises
+    ------
+    DamagedFileError
+        If its tables lack a needed column, or state a unit that is not Gamry's.
+    NoDataError
+        If it has no table with records.
+
+    """
+    if path.stat().st_size > _LARGEST:
+        raise DamagedFileError(f"{path.stat().st_size} bytes", expected=f"at most {_LARGEST}")
+    raw = path.read_bytes()
+    text = raw.decode("utf-8") if _is_utf8(raw) else raw.decode("cp1252", "replace")
+    lines = text.splitlines()
+    labels = _labels(lines)
+    tables = [table for table in _tables(lines) if table.rows]
+    spectra = [table for table in tables if table.name.startswith("ZCURVE")]
+    curves = [table for table in tables if table.name.startswith("CURVE")]
+    curves = curves or [table for table in tables if table.name == "OCVCURVE"]
+    if not spectra and not curves:
+        raise NoDataError(
+            f"the tables {', '.join(t.name for t in tables) or 'none'}",
+            expected="a ZCURVE or a CURVE with records",
+            remedy="nothing if the test was stopped at once; else copy the file again",
+        )
+    started, findings = _started(labels)
+    metadata = {"maker": "Gamry"} | {
+        ours: labels[theirs] for theirs, ours in _LABELS.items() if labels.get(theirs)
+    }
+    if spectra:
+        parts = [_spectrum(table, number) for number, table in enumerate(spectra, 1)]
+        frame, name = pl.concat(parts, how="diagonal"), "impedance"
+    else:
+        frame, name = pl.concat([_curve(table) for table in curves], how="diagonal"), "timeseries"
+    if labels.get("EXPERIMENTABORTED", "").upper().startswith("T"):
+        sentence = "The experiment was stopped before its end."
+        findings.append(Finding("info", "experiment_aborted", sentence))
+    lost = sum(table.lost for table in spectra or curves)
+    if lost:
+        sentence = f"{lost} lines do not have a value for each column and are left out."
+        findings.append(Finding("warning", "lines_left_out", sentence, lost))
+    frame = frame.with_columns(record_index=pl.int_range(1, pl.len() + 1, dtype=pl.Int64))
+    return timed_from_start(name, frame, started, metadata, findings)
+
+
+def _is_utf8(raw: bytes) -> bool:
+    try:
+        raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _labels(lines: list[str]) -> dict[str, str]:
+    """Give the settings: the label and its value, which follows its kind."""
+    found: dict[str, str] = {}
+    for line in lines:
+        fields = [field.strip() for field in line.split("\t")]
+        if line.startswith("\t") or len(fields) < 2 or fields[1] == "TABLE":
+            continue
+        found.setdefault(fields[0], fields[1] if fields[0] == "TAG" else "".join(fields[2:3]))
+    return found
+
+
+def _tables(lines: list[str]) -> Iterator[_Table]:
+    starts = [
+        (place, match[1]) for place, line in enumerate(lines) if (match := _TABLE.match(line))
+    ]
+    for place, name in starts:
+        body = []
+        for line in lines[place + 1 :]:
+            if not line.startswith(("\t", "  ")):
+                break
+            body.append(line.strip("\r\n").split("\t")[1:])
+        if len(body) >= 2 and name.startswith(_READ):
+            yield _parsed(name, body)
+
+
+def _parsed(name: str, body: list[list[str]]) -> _Table:
+    """Give a table's columns as numbers; its last line is left out if it is shorter."""
+    names, units, *rows = body
+    for column, unit in zip(names, units, strict=False):
+        if column in _UNITS and unit.strip() != _UNITS[column]:
+            raise DamagedFileError(
+                f"column {column!r} of table {name} in unit {unit!r}",
+                expected=_UNITS[column],
+                remedy="export the file again from Gamry Framework",
+            )
+    whole = [row for row in rows if len(row) >= len(names) - 1]
+    columns = {
+        column: pl.Series(column, [row[at] if at < len(row) else None for row in whole], pl.String)
+        .str.replace(",", ".", literal=True)
+        .cast(pl.Float64, strict=False)
+        for at, column in enumerate(names)
+    }
+    return _Table(name, columns, len(whole), len(rows) - len(whole))
+
+
+def _named(table: _Table, wanted: tuple[tuple[str, str], ...], needed: int) -> pl.DataFrame:
+    missing = [theirs for theirs, _ in wanted[:needed] if theirs not in table.columns]
+    if missing:
+        raise DamagedFileError(
+            f"a table {table.name} with the columns {', '.join(table.columns)}",
+            expected=f"also {', '.join(missing)}",
+            remedy="leave it out of the folder if its technique is none of a battery's cycling",
+        )
+    columns = [
+        table.columns[theirs].alias(ours) for theirs, ours in wanted if theirs in table.columns
+    ]
+    frame = pl.DataFrame(columns)
+    if "Temp" in table.columns:
+        celsius = table.columns["Temp"]
+        real = celsius.is_between(-200, 1000)
+        if real.any():
+            frame = frame.with_columns(
+                celsius.alias("ambient_temperature_celsius").set(~real, None)
+            )
+    return frame
+
+
+def _spectrum(table: _Table, number: int) -> pl.DataFrame:
+    frame = _named(table, _IMPEDANCE, 4)
+    if "test_time_second" not in frame.columns:
+        frame = frame.with_columns(test_time_second=pl.lit(None, pl.Float64))
+    return frame.with_columns(spectrum=pl.lit(number, pl.Int64)).filter(
+        pl.col("frequency_hertz") > 0
+    )
+
+
+def _curve(table: _Table) -> pl.DataFrame:
+    frame = _named(table, _CURVE, 2)
+    if "current_ampere" in frame.columns:
+        return frame
+    return frame.with_columns(current_ampere=pl.lit(0.0))  # measured at open circuit
+
+
+def _started(labels: dict[str, str]) -> tuple[datetime | None, list[Finding]]:
+    text = f"{labels.get('DATE', '')} {labels.get('TIME', '')}".strip()
+    if not labels.get("DATE"):
+        return None, []
+    read = clock.dates(pl.Series([text]), None)
+    seconds = read.seconds[0]
+    if seconds is None:
+        return None, list(read.findings)
+    epoch = datetime(1970, 1, 1)  # noqa: DTZ001 - the instrument's local clock
+    return epoch + timedelta(seconds=float(seconds)), list(read.findings)
+
+
+def _claims(sample: Sample) -> bool:
+    head = sample.head.removeprefix(b"\xef\xbb\xbf")
+    return head.startswith(b"EXPLAIN") and (b"\tTABLE" in head or b"\nTAG\t" in head)
+
+
+FORMAT = Format("gamry_dta", "Gamry", (".dta",), _claims, read)

@@ -1,0 +1,100 @@
+"""LAND's (LANHE's) Excel export: ``Record`` holds the records, ``Cycle`` one line per cycle.
+
+Units stand behind a slash (``TestTime/h``, ``Current/mA``). Current is positive on charge;
+``Capacity`` starts anew with each step, ``State`` (R, C_CC, D_CC …) is the kind of step. The
+records have no date and no cycle of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from cellpipe.domain import Recording
+from cellpipe.errors import NoDataError
+from cellpipe.formats import workbook
+from cellpipe.formats.dialect import (
+    AMPERE,
+    AMPERE_HOUR,
+    SECOND,
+    VOLT,
+    WATT_HOUR,
+    Quantity,
+    matches,
+    recognised,
+)
+from cellpipe.formats.format import Format, Sample
+from cellpipe.formats.records import (
+    recording,
+    require,
+    signed,
+    split_counters,
+    standard_columns,
+    steps_as_run,
+)
+
+QUANTITIES = (
+    Quantity("record_index", ("Index", "Record")),
+    Quantity("test_time_second", ("TestTime",), SECOND, bare=None),
+    Quantity("step_time_second", ("StepTime",), SECOND, bare=None),
+    Quantity("voltage_volt", ("Voltage",), VOLT, bare=None),
+    Quantity("current_ampere", ("Current",), AMPERE, bare=None),
+    Quantity("capacity_ah", ("Capacity",), AMPERE_HOUR, bare=None),
+    Quantity("energy_wh", ("Energy",), WATT_HOUR, bare=None),
+    Quantity("step_type", ("State",)),
+    Quantity("cycle_count", ("Cycle-Index",)),
+    Quantity("step_id", ("Step-Index",)),
+    Quantity("unix_time_second", ("SysTime",)),
+)
+_NEEDED = {
+    "test_time_second": "TestTime/h",
+    "voltage_volt": "Voltage/V",
+    "current_ampere": "Current/mA",
+}
+_VENDOR_CYCLES = "Cycle"
+
+
+def _is_header(row: Sequence[str]) -> bool:
+    found = recognised(row, QUANTITIES)
+    return {*_NEEDED} <= found.keys() and all("/" in field for field in row if "Time" in field)
+
+
+def read(path: Path) -> Recording:
+    """Read a LAND workbook.
+
+    Raises
+    ------
+    DamagedFileError
+        If it can't be opened, or a needed column is missing or stands in an unknown unit.
+    NoDataError
+        If no sheet holds records.
+
+    """
+    sheets = workbook.sheets(path)
+    places = [(s, i) for s in sheets for i, row in enumerate(s.rows) if _is_header(row)]
+    if not places:
+        raise NoDataError(
+            f"no records on the sheets {', '.join(sheet.name for sheet in sheets)}",
+            expected="a sheet Record with TestTime/h, Voltage/V and Current/mA",
+            remedy="export the workbook again with the records",
+        )
+    names = workbook.names_in(*places[0])
+    found = matches(names, QUANTITIES)
+    require(found, names, _NEEDED)
+    frame = workbook.columns(path, *places[0], found, bare_seconds=False)
+    table = standard_columns(frame, found, bare_seconds=False)
+    table, unsigned = signed(table.with_columns(steps_as_run(table)), "^D")
+    metadata: dict[str, object] = {"maker": "LAND"}
+    if _VENDOR_CYCLES in {sheet.name for sheet in sheets}:
+        metadata["vendor_cycles"] = len(workbook.texts(path, _VENDOR_CYCLES)) - 1
+    return recording(split_counters(table), metadata, unsigned)
+
+
+def _claims(sample: Sample) -> bool:
+    names = workbook.sheet_names(sample)
+    return bool(names) and any(
+        _is_header(row) for sheet in workbook.sheets_if_whole(sample.path) for row in sheet.rows
+    )
+
+
+FORMAT = Format("landt_xlsx", "LAND", (".xlsx",), _claims, read)

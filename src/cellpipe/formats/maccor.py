@@ -1,0 +1,224 @@
+"""Maccor's text export (MIMS Client): tab or comma, one line per record below some titles.
+
+``Amp-hr``, ``mAmps`` and the like carry their unit in the name; ``Current [A]`` and plain
+``Current`` occur too, which are amperes, volts and ampere-hours. ``Test (Min)`` is a number in the
+unit of its header, ``TestTime`` clock text, or a number without a unit: then the dates beside it
+say what it counts, and a file without them is refused. ``Volts`` holds millivolts in exports in mA;
+energy over charge tells. Current is positive on charge; most exports print no sign, which ``State``
+(C, D, R …) gives. The counters start anew with each step. ``DPt Time`` is the computer's local
+clock; where it has no date, that of the test is taken.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+import polars as pl
+
+from cellpipe.domain import Finding, Recording
+from cellpipe.errors import DamagedFileError
+from cellpipe.formats import clock, delimited
+from cellpipe.formats.dialect import (
+    AMPERE,
+    AMPERE_HOUR,
+    CELSIUS,
+    CLOCK,
+    VOLT,
+    WATT_HOUR,
+    Match,
+    Quantity,
+    matches,
+    recognised,
+)
+from cellpipe.formats.format import Format, Sample
+from cellpipe.formats.records import (
+    recording,
+    require,
+    signed,
+    split_counters,
+    standard_columns,
+    steps_as_run,
+    timed_from_start,
+)
+
+_RENAMED = (  # names that carry their unit
+    (r"^(m?)Amp-?hrs?$", r"Capacity(\1Ah)"),
+    (r"^(m?)Watt-?hrs?$", r"Energy(\1Wh)"),
+    (r"^(m?)Amps$", r"Current(\1A)"),
+    (r"^Volts$", "Voltage(V)"),
+    (r"^(Test|Step) ?(?:Time)? ?\((Sec|Min|Hr)s?\)$", r"\1Time(\2)"),
+    (r"^Cyc(?:le)?(?:#| C)?$", "Cycle"),
+)
+_TIMES = CLOCK | {"Sec": 1.0, "Min": 60.0, "Hr": 3600.0}
+QUANTITIES = (
+    Quantity("record_index", ("Rec#", "Rec")),
+    Quantity("cycle_count", ("Cycle",)),
+    Quantity("step_id", ("Step",)),
+    Quantity("test_time_second", ("TestTime",), _TIMES),
+    Quantity("step_time_second", ("StepTime",), _TIMES),
+    Quantity("capacity_ah", ("Capacity", "Cap."), AMPERE_HOUR),
+    Quantity("energy_wh", ("Energy", "Ener."), WATT_HOUR),
+    Quantity("current_ampere", ("Current",), AMPERE),
+    Quantity("voltage_volt", ("Voltage",), VOLT),
+    Quantity("step_type", ("State", "Md")),
+    Quantity("unix_time_second", ("DPt Time",)),
+    Quantity("temperature_t{}_celsius", ("Temp #",), CELSIUS, numbered=True),
+)
+_NEEDED = {"test_time_second": "Test (Sec)", "voltage_volt": "Volts", "current_ampere": "Amps"}
+_SECONDS = (1.0, 60.0, 3600.0)
+_CLOCK_TEXT = r"^\s*\d{1,2}:\d\d:\d\d\s*$"
+_TITLES = {
+    "file": r"Filename:\s*(.*?)\s*Procedure:", "procedure": r"Procedure:?\s+(.*?)\s*(?:\t|\n|$)",
+    "comments": r"Comment/Barcode:\s*(.*)", "channel": r"^Channel:?\s+(\S+)",
+    "instrument": r"^Tester\s+(.*)", "description": r"^Description\s+(.*)",
+}  # fmt: skip
+_STARTED = r"(?:Date of Test:|Started)[\s,]+(\d[^\t\n]*?)\s*(?:\t|\n|$)"
+_DAYS = ("%m/%d/%Y", "%d-%b-%y", "%d.%m.%Y", "%Y-%m-%d")
+
+
+def _plain(field: str) -> str:
+    for pattern, plain in _RENAMED:
+        field = re.sub(pattern, plain, field)
+    return field
+
+
+def known(fields: Sequence[str]) -> int:
+    """Count the columns known in a header line of records; 0 if it is none of Maccor's."""
+    if not fields or fields[0] not in {"Rec", "Rec#"}:
+        return 0
+    found = recognised(map(_plain, fields), QUANTITIES)
+    own = {"record_index", "step_id", "test_time_second"} <= found.keys()
+    return sum(found.values()) if own else 0
+
+
+def read(path: Path) -> Recording:
+    """Read a Maccor text file.
+
+    Raises
+    ------
+    DamagedFileError
+        If a needed column is missing, or a unit is not known and can't be told.
+    NoDataError
+        If there is no record.
+
+    """
+    header = delimited.claimed_header(path, known)
+    if header is None:
+        raise delimited.without_header("Maccor", "Rec#, Step, Amps, Volts")
+    titles = delimited.titles(path, header)
+    header = replace(header, fields=tuple(map(_plain, header.fields)))
+    frame, found, findings = delimited.flat_table(path, header, _columns_in)
+    said = list(findings)
+    frame, started = _dated(frame, found, titles)
+    frame = _timed(frame, found, said)
+    table = standard_columns(frame, found, bare_seconds=True)
+    table = _in_volts(table, said)
+    table, unsigned = signed(table.with_columns(steps_as_run(table)), "^D$")
+    table, metadata = split_counters(table), _metadata(titles)
+    if started is None:
+        return recording(table, metadata, (*said, *unsigned))
+    return timed_from_start("timeseries", table, started, metadata, (*said, *unsigned))
+
+
+def _columns_in(headers: Sequence[str]) -> list[Match]:
+    found = matches(headers, QUANTITIES)
+    require(found, headers, _NEEDED)
+    return found
+
+
+def _header_of(found: Sequence[Match], target: str) -> str:
+    return next((match.header for match in found if match.target == target), "")
+
+
+def _dated(
+    frame: pl.DataFrame, found: list[Match], titles: str
+) -> tuple[pl.DataFrame, datetime | None]:
+    """Take the titles' date where the records have a time of day only; it is left out then."""
+    column = _header_of(found, "unix_time_second")
+    known = frame[column].drop_nulls() if column else pl.Series(dtype=pl.String)
+    if not known.len() or not re.match(_CLOCK_TEXT, known[0]):
+        return frame, None
+    found[:] = [match for match in found if match.header != column]
+    day = _test_day(titles)
+    if day is None:
+        return frame, None
+    hours, minutes, seconds = (int(part) for part in known[0].split(":"))
+    return frame, day.replace(hour=hours, minute=minutes, second=seconds)
+
+
+def _test_day(titles: str) -> datetime | None:
+    stated = re.search(_STARTED, titles)
+    if stated is None:
+        return None
+    for pattern in _DAYS:
+        try:
+            return datetime.strptime(stated[1].split()[0], pattern)  # noqa: DTZ007
+        except ValueError:
+            continue
+    return None
+
+
+def _timed(frame: pl.DataFrame, found: list[Match], said: list[Finding]) -> pl.DataFrame:
+    """Find the unit of a test time without one by the dates beside it."""
+    column = _header_of(found, "test_time_second")
+    if "(" in column or frame[column].dtype != pl.String:
+        return frame
+    numbers = frame[column].str.strip_chars().cast(pl.Float64, strict=False)
+    if numbers.null_count() == numbers.len():
+        return frame
+    dates = _header_of(found, "unix_time_second")
+    moments = clock.dates(frame[dates], None).seconds if dates else numbers.clear()
+    both = pl.DataFrame({"time": numbers, "moment": moments}).drop_nulls() if dates else frame[:0]
+    spans = both.tail(1) - both.head(1) if both.height > 1 else both
+    factor = None
+    if spans.height and spans["time"][0] > 0:
+        ratio = spans["moment"][0] / spans["time"][0]
+        factor = next((unit for unit in _SECONDS if abs(ratio / unit - 1) < 0.05), None)
+    if factor is None:
+        raise DamagedFileError(
+            f"column {column!r} with numbers and no unit",
+            expected="a unit in its header, or dates that tell it",
+            remedy="export the file again with times as h:m:s",
+        )
+    sentence = f"The test time has no unit; by the dates one is {factor:g} s."
+    said.append(Finding("info", "time_unit_by_dates", sentence))
+    for place, match in enumerate(found):
+        if match.target in {"test_time_second", "step_time_second"}:
+            found[place] = replace(match, factor=factor)
+    return frame
+
+
+def _in_volts(table: pl.DataFrame, said: list[Finding]) -> pl.DataFrame:
+    """Turn millivolts under the name Volts into volts, where energy over charge shows them."""
+    if not {"capacity_ah", "energy_wh"} <= {*table.columns}:
+        return table
+    counted = table.filter((pl.col("capacity_ah").abs() > 0) & (pl.col("energy_wh").abs() > 0))
+    mean = (counted["energy_wh"] / counted["capacity_ah"]).abs()
+    ratio = (counted["voltage_volt"].abs() / mean).median()
+    if not isinstance(ratio, float) or not 300 < ratio < 3000:
+        return table
+    sentence = "The column Volts holds millivolts: its energy over its charge says so."
+    said.append(Finding("info", "voltage_in_millivolt", sentence, table.height))
+    return table.with_columns(pl.col("voltage_volt") / 1000)
+
+
+def _metadata(titles: str) -> dict[str, object]:
+    found: dict[str, object] = {"maker": "Maccor"}
+    for name, pattern in _TITLES.items():
+        match = re.search(pattern, titles, re.MULTILINE)
+        if match and match[1].strip():
+            found[name] = match[1].strip()
+    return found
+
+
+def _claims(sample: Sample) -> bool:
+    return delimited.header_in(sample.head, known) is not None
+
+
+FORMAT = Format(
+    "maccor_txt", "Maccor", (".txt", ".csv", *(f".{n:03d}" for n in range(1000))), _claims, read
+)

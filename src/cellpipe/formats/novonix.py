@@ -1,0 +1,99 @@
+"""Novonix's .csv (UHPC): a summary, the protocol, then the records under ``[Data]``.
+
+Times are in hours, current in A (positive on charge), temperature in °C; ``Date and Time`` is the
+computer's local clock. ``Step Type`` is a number that is given by its meaning. ``Capacity`` and
+``Energy`` are left out: when they go back to zero is not said in the file.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+
+from cellpipe.domain import Recording
+from cellpipe.formats import delimited
+from cellpipe.formats.dialect import (
+    AMPERE,
+    CELSIUS,
+    SECOND,
+    VOLT,
+    Match,
+    Quantity,
+    matches,
+    recognised,
+)
+from cellpipe.formats.format import Format, Sample
+from cellpipe.formats.records import recording, require, standard_columns, steps_as_run
+
+QUANTITIES = (
+    Quantity("unix_time_second", ("Date and Time",)),
+    Quantity("cycle_count", ("Cycle Number",)),
+    Quantity("step_type", ("Step Type",)),
+    Quantity("step_id", ("Step Number",)),
+    Quantity("test_time_second", ("Run Time",), SECOND, bare=None),
+    Quantity("step_time_second", ("Step Time",), SECOND, bare=None),
+    Quantity("current_ampere", ("Current",), AMPERE, bare=None),
+    Quantity("voltage_volt", ("Potential",), VOLT, bare=None),
+    Quantity("temperature_t1_celsius", ("Temperature",), CELSIUS),
+    Quantity("ambient_temperature_celsius", ("Circuit Temperature",), CELSIUS),
+)
+_NEEDED = {
+    "test_time_second": "Run Time (h)",
+    "voltage_volt": "Potential (V)",
+    "current_ampere": "Current (A)",
+}
+_STEPS = {"0": "Rest", "1": "CC_Chg", "2": "CC_DChg", "7": "CCCV_Chg (CC)", "8": "CCCV_Chg (CV)",
+          "9": "CCCV_DChg (CC)", "10": "CCCV_DChg (CV)"}  # fmt: skip
+
+
+def known(fields: Sequence[str]) -> int:
+    """Count the columns known in a header line of records; 0 if it is none of Novonix's."""
+    found = recognised(fields, QUANTITIES)
+    own = {"test_time_second", "voltage_volt"} <= found.keys() and "Potential (V)" in fields
+    return sum(found.values()) if own else 0
+
+
+def read(path: Path) -> Recording:
+    """Read a Novonix file.
+
+    Raises
+    ------
+    DamagedFileError
+        If a needed column is missing or stands in an unknown unit.
+    NoDataError
+        If there is no record.
+
+    """
+    header = delimited.claimed_header(path, known)
+    if header is None:
+        raise delimited.without_header("Novonix", "Run Time (h), Potential (V), Current (A)")
+    frame, found, findings = delimited.flat_table(path, header, _columns_in)
+    table = standard_columns(frame, found, bare_seconds=False)
+    if "step_type" in table.columns:
+        table = table.with_columns(pl.col("step_type").replace(_STEPS))
+    table = table.with_columns(steps_as_run(table))
+    return recording(table, _metadata(delimited.titles(path, header)), findings)
+
+
+def _columns_in(headers: Sequence[str]) -> list[Match]:
+    found = matches(headers, QUANTITIES)
+    require(found, headers, _NEEDED)
+    return found
+
+
+def _metadata(titles: str) -> dict[str, object]:
+    """Give what the summary says, each line a label and a value."""
+    summary = titles.partition("[End Summary]")[0]
+    pairs = re.findall(r"^([A-Z][\w .()]*): *(\S.*)$", summary, re.MULTILINE)
+    labelled = {re.sub(r"\W+", "_", label).strip("_").lower(): text for label, text in pairs}
+    return {"maker": "Novonix"} | labelled
+
+
+def _claims(sample: Sample) -> bool:
+    return delimited.header_in(sample.head, known) is not None
+
+
+FORMAT = Format("novonix_csv", "Novonix", (".csv",), _claims, read)

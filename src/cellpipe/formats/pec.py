@@ -1,0 +1,119 @@
+"""PEC's .csv export: labelled titles, then one line per record of a cell.
+
+``Total Time`` is clock text, ``Step Time`` seconds, capacities are in mA·h and energies in mW·h and
+count within the cycle, current is in A (positive on charge), ``Real Time`` is the computer's local
+clock. A file with several cells is refused: each belongs in a file of its own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from cellpipe.domain import Recording
+from cellpipe.errors import DamagedFileError
+from cellpipe.formats import delimited
+from cellpipe.formats.dialect import (
+    AMPERE,
+    AMPERE_HOUR,
+    CELSIUS,
+    CLOCK,
+    OHM,
+    VOLT,
+    WATT_HOUR,
+    Match,
+    Quantity,
+    matches,
+    recognised,
+)
+from cellpipe.formats.format import Format, Sample
+from cellpipe.formats.records import recording, require, standard_columns, steps_as_run
+
+_TIMES = CLOCK | {
+    "Hours in hh:mm:ss.xxx": 1.0, "Seconds": 1.0, "Minutes": 60.0, "Hours": 3600.0,
+}  # fmt: skip
+QUANTITIES = (
+    Quantity("cycle_count", ("Cycle",)),
+    Quantity("step_id", ("Step",)),
+    Quantity("step_type", ("Instruction Name",)),
+    Quantity("test_time_second", ("Total Time",), _TIMES, bare=None),
+    Quantity("step_time_second", ("Step Time",), _TIMES, bare=None),
+    Quantity("unix_time_second", ("Real Time",)),
+    Quantity("voltage_volt", ("Voltage",), VOLT, bare=None),
+    Quantity("current_ampere", ("Current",), AMPERE, bare=None),
+    Quantity("vendor_charging_capacity_ah", ("Charge Capacity",), AMPERE_HOUR, bare=None),
+    Quantity("vendor_discharging_capacity_ah", ("Discharge Capacity",), AMPERE_HOUR, bare=None),
+    Quantity("vendor_charging_energy_wh", ("Charge Energy",), WATT_HOUR, bare=None),
+    Quantity("vendor_discharging_energy_wh", ("Discharge Energy",), WATT_HOUR, bare=None),
+    Quantity("internal_resistance_ohm", ("Internal Resistance 1",), OHM, bare=None),
+    Quantity("temperature_t1_celsius", ("Temp",), CELSIUS),
+    Quantity("ambient_temperature_celsius", ("Station Temperature",), CELSIUS),
+)
+_NEEDED = {
+    "test_time_second": "Total Time",
+    "voltage_volt": "Voltage (V)",
+    "current_ampere": "Current (A)",
+}
+
+
+def known(fields: Sequence[str]) -> int:
+    """Count the columns known in a header line of records; 0 if it is none of PEC's."""
+    found = recognised(fields, QUANTITIES)
+    own = {"Instruction Name", "Real Time"} <= {*fields}
+    return sum(found.values()) if own and "voltage_volt" in found else 0
+
+
+def read(path: Path) -> Recording:
+    """Read a PEC file.
+
+    Raises
+    ------
+    DamagedFileError
+        If it holds several cells, or a needed column is missing or in an unknown unit.
+    NoDataError
+        If there is no record.
+
+    """
+    header = delimited.claimed_header(path, known)
+    if header is None:
+        raise delimited.without_header("PEC", "Instruction Name, Real Time, Voltage (V)")
+    frame, found, findings = delimited.flat_table(path, header, _columns_in)
+    cells = _cells(path, header)
+    if len(cells) > 1:
+        raise DamagedFileError(
+            f"records of {len(cells)} cells ({', '.join(cells[:4])})",
+            expected="those of one",
+            remedy="export each cell to a file of its own",
+        )
+    table = standard_columns(frame, found, bare_seconds=False)
+    table = table.with_columns(steps_as_run(table))
+    metadata = _metadata(delimited.titles(path, header)) | {"cell_id": cells[0] if cells else ""}
+    return recording(table, metadata, findings)
+
+
+def _columns_in(headers: Sequence[str]) -> list[Match]:
+    found = matches(headers, QUANTITIES)
+    require(found, headers, _NEEDED)
+    return found
+
+
+def _cells(path: Path, header: delimited.Header) -> list[str]:
+    places = [place for place, name in enumerate(header.fields) if name in {"Cell ID", "Cell"}][-1:]
+    if not places:
+        return []
+    column = delimited.columns(path, header, places, places)[0].to_series()
+    return [str(cell) for cell in column.drop_nulls().unique(maintain_order=True)]
+
+
+def _metadata(titles: str) -> dict[str, object]:
+    pairs = re.findall(r"^([A-Z][\w /]*):,(\S.*)$", titles, re.MULTILINE)
+    labelled = {re.sub(r"\W+", "_", label).strip("_").lower(): text for label, text in pairs}
+    return {"maker": "PEC"} | labelled
+
+
+def _claims(sample: Sample) -> bool:
+    return delimited.header_in(sample.head, known) is not None
+
+
+FORMAT = Format("pec_csv", "PEC", (".csv",), _claims, read)
