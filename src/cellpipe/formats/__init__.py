@@ -35,6 +35,7 @@ from cellpipe.formats import (
     pec,
     zview,
 )
+from cellpipe.formats.charge_check import charge_findings
 from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.utc import in_utc, started_in_utc
 
@@ -196,6 +197,8 @@ def _measurement(
         tables["rejected_rows"] = pl.concat(rejected)
     if not any(tables[name].height for name in recording.tables):
         findings.append(Finding("info", "no_record", "The file is whole and holds no record."))
+    if "timeseries" in tables:
+        findings += charge_findings(tables["timeseries"])
     findings += _clock_findings(recording, tables, time_zone)
     started = started_in_utc(recording, tables, time_zone)
     return Measurement(raw, form.name, started, tables, recording.metadata, tuple(findings))
