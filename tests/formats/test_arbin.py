@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 import xlsxwriter
 
+import cellpipe
 from cellpipe import formats
 from cellpipe.domain import Recording
 from cellpipe.errors import DamagedFileError, NoDataError, UnknownFormatError
@@ -124,7 +125,7 @@ def test_cumulative_counters_end_a_cycle_where_the_statistics_sheet_says() -> No
     assert charged[:3] == pytest.approx([0.855395, 1.71869, 2.58033], rel=5e-6)
     assert discharged[:3] == pytest.approx([0.863363, 1.72337, 2.58812], rel=5e-6)
     assert charged[1] - charged[0] == pytest.approx(0.863295, abs=5e-6)
-    assert recording.metadata["vendor_cycles"] == 45
+    assert recording.tables["vendor_cycles"].height == 45
     assert recording.metadata["test_name"] == "12_16_10"
     assert recording.started_at == datetime(2010, 12, 16, 12, 41, 24)
 
@@ -417,7 +418,6 @@ def test_a_channel_that_goes_on_over_several_sheets_is_joined_in_order(tmp_path:
     expected = {
         "maker": "Arbin", "test_name": "cell_7", "instrument_serial_number": "4711", "channel": "3",
         "schedule_file_name": "formation.sdx", "mass_g": "0.0125", "comments": "silicon",
-        "vendor_cycles": 2,
     }  # fmt: skip
     assert dict(recording.metadata) == expected
     assert formats.recognised(path) is arbin_xlsx.FORMAT
@@ -455,3 +455,24 @@ def test_text_and_day_numbers_in_date_cells_are_read(tmp_path: Path) -> None:
     for name, row in (("day", day), ("text", text)):
         path = workbook(tmp_path / f"{name}.xlsx", {"Channel_1_1": [header, row]})
         assert table(arbin_xlsx.FORMAT.read(path))["unix_time_second"].to_list() == [1715594400.0]
+
+
+def test_the_vendors_table_of_cycles_is_what_its_own_records_hold(real_data: Path) -> None:
+    compared = 0
+    files = [*(real_data / "res").iterdir(), *(real_data / "arbin-xlsx").glob("diffcap*")]
+    for path in sorted(files):
+        tables = cellpipe.read(path).tables
+        if "vendor_cycles" not in tables:
+            continue
+        counters = ["vendor_charging_capacity_ah", "vendor_discharging_capacity_ah"]
+        ends = (
+            tables["timeseries"]
+            .group_by("cycle_count", maintain_order=True)
+            .agg(pl.col(counters).last())
+        )
+        both = tables["vendor_cycles"].join(ends, on="cycle_count", suffix="_of_records")
+        assert both.height == tables["vendor_cycles"].height
+        for name in counters:
+            assert float((both[name] - both[f"{name}_of_records"]).abs().max()) < 1e-9, path.name
+        compared += 1
+    assert compared == 4

@@ -6,6 +6,7 @@ adds one through the entry point group ``cellpipe.formats``.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import zipfile
 from functools import cache
@@ -120,13 +121,24 @@ def read_raw(raw: RawFile, *, time_zone: str | None = None) -> Measurement:
         return _measurement(raw, form, recording, time_zone)
     except FileError as error:
         raise error.about(path) from error
-    except (ValueError, KeyError, IndexError, TypeError, EOFError, pl.exceptions.PolarsError) as e:
+    # whatever a reader stumbles over in bytes that nobody vouches for
+    except (Exception, pl.exceptions.PanicException) as e:
+        if _is_the_disks(e):
+            raise
         raise DamagedFileError(
             f"content that can't be read as {form.name} ({type(e).__name__}: {_short(e)})",
             expected=f"a whole {form.maker} {form.suffixes[0]} file",
             remedy="copy it again from the instrument, or export it again",
             file=path,
         ) from e
+
+
+def _is_the_disks(error: BaseException) -> bool:
+    """Whether an error is the disk's or the network's, and may pass.
+
+    A place before the beginning of the file (EINVAL) is what a false offset in the file leads to.
+    """
+    return isinstance(error, OSError) and error.errno not in {None, errno.EINVAL}
 
 
 def raw_file(path: Path) -> RawFile:
@@ -158,10 +170,20 @@ def recognised(path: Path) -> Format:
             file=path,
         )
     sample = Sample(path, head)
-    claims = [form for form in all_formats() if form.claims(sample)]
+    claims = [form for form in all_formats() if _claims(form, sample)]
     if len(claims) != 1:
         raise _unknown(sample, claims)
     return claims[0]
+
+
+def _claims(form: Format, sample: Sample) -> bool:
+    """Whether a format claims a file; one that stumbles over its bytes does not."""
+    try:
+        return form.claims(sample)
+    except (Exception, pl.exceptions.PanicException) as error:
+        if _is_the_disks(error):
+            raise
+        return False
 
 
 def _unknown(sample: Sample, claims: list[Format]) -> UnknownFormatError:

@@ -2,6 +2,7 @@
 
 ``Channel_Normal_Table`` holds the records in SI units (s, A, V, Ah, Wh), in no order: they are put
 in the order of ``Data_Point``. ``DateTime`` is an OLE day of the computer's local clock.
+``Channel_Statistic_Table`` names the last record of each cycle: it becomes ``vendor_cycles``.
 ``Auxiliary_Table`` holds temperatures and voltages by channel and Data_Point; where two rows claim
 the same place the last one counts. ``Global_Table`` says what the test is.
 """
@@ -17,13 +18,14 @@ import polars as pl
 from cellpipe.contracts import empty
 from cellpipe.domain import Finding, Recording
 from cellpipe.errors import DamagedFileError
+from cellpipe.formats import arbin
 from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.jet4 import JetError, declared_rows, read_table, table_names
 
 _MAGIC = b"\x00\x01\x00\x00Standard Jet DB\x00"
 _OLE_ZERO = datetime(1899, 12, 30)  # noqa: DTZ001 - the instrument's local clock
 _OLE_UNIX_DAYS = 25_569.0  # OLE day of 1970-01-01
-_RECORDS = "Channel_Normal_Table"
+_RECORDS, _CYCLES = "Channel_Normal_Table", "Channel_Statistic_Table"
 _COLUMNS = (
     ("Test_Time", "test_time_second", pl.Float64()),
     ("Step_Time", "step_time_second", pl.Float64()),
@@ -80,10 +82,17 @@ def _recording(data: mmap.mmap) -> Recording:
     records = raw.sort(place)
     for channel in _auxiliary(data, names, place, findings):
         records = records.join(channel, on=place, how="left", maintain_order="left")
-    return Recording(
-        {"timeseries": _timeseries(records)}, _metadata(data, names), tuple(findings),
-        _started(records),
-    )  # fmt: skip
+    tables = {"timeseries": _timeseries(records)} | _vendor_cycles(data, names, raw)
+    return Recording(tables, _metadata(data, names), tuple(findings), _started(records))
+
+
+def _vendor_cycles(data: mmap.mmap, names: list[str], raw: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """Give Arbin's table of cycles: it names each cycle's last record, which has the counters."""
+    cycles = read_table(data, _CYCLES) if _CYCLES in names else pl.DataFrame()
+    place = [name for name in _PLACE if name in cycles.columns and name in raw.columns]
+    if not cycles.height or "Data_Point" not in place:
+        return {}
+    return arbin.vendor_cycles(cycles.join(raw, on=place, how="left", maintain_order="left"))
 
 
 def _row_findings(data: mmap.mmap, raw: pl.DataFrame) -> list[Finding]:

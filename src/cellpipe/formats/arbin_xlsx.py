@@ -2,15 +2,15 @@
 
 The columns are those of :mod:`cellpipe.formats.arbin`. A channel with more records than a sheet has
 rows goes on in ``Channel_11_2``, ``_3`` and so on. ``Date_Time`` is an Excel date or text, of the
-computer's local clock. Current is positive on charge. ``Statistics_…`` (one row per cycle) and
-sheets that people have added are left alone.
+computer's local clock. Current is positive on charge. ``Statistics_…`` (one row per cycle)
+becomes ``vendor_cycles``; sheets that people have added are left alone.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
@@ -18,6 +18,7 @@ import polars as pl
 from cellpipe.domain import Recording
 from cellpipe.errors import DamagedFileError, NoDataError
 from cellpipe.formats import arbin, workbook
+from cellpipe.formats.dialect import matches
 from cellpipe.formats.format import Format, Sample
 
 _CHANNEL = re.compile(r"^Channel[_\- ]?(?P<channel>\d+(?:-\d+)?)(?:_(?P<part>.*))?$")
@@ -62,9 +63,8 @@ def read(path: Path) -> Recording:
         )
     found = arbin.columns_in(workbook.names_in(parts[0].sheet, parts[0].header))
     frame = pl.concat([_records(path, part) for part in parts], how="diagonal_relaxed")
-    statistics = [sheet.name for sheet in sheets if sheet.name.startswith("Statistics")]
-    metadata = _metadata(path, sheets, channels[0]) | _vendor_cycles(path, statistics)
-    return arbin.recorded(frame, found, metadata)
+    read = arbin.recorded(frame, found, _metadata(path, sheets, channels[0]))
+    return replace(read, tables={**read.tables, **_vendor_cycles(path, sheets)})
 
 
 def _parts(sheets: Sequence[workbook.Sheet]) -> list[_Part]:
@@ -118,10 +118,14 @@ def _above(rows: Sequence[tuple[str, ...]]) -> dict[str, object]:
     return found
 
 
-def _vendor_cycles(path: Path, statistics: Sequence[str]) -> dict[str, object]:
-    if not statistics:
-        return {}
-    return {"vendor_cycles": sum(len(workbook.texts(path, name)) - 1 for name in statistics)}
+def _vendor_cycles(path: Path, sheets: Sequence[workbook.Sheet]) -> dict[str, pl.DataFrame]:
+    """Give the table of cycles on the sheets ``Statistics_…``."""
+    parts = []
+    for sheet in sheets:
+        if sheet.name.startswith("Statistics") and sheet.rows:
+            found = matches(workbook.names_in(sheet, 0), arbin.QUANTITIES + arbin.OF_CYCLES)
+            parts.append(workbook.columns(path, sheet, 0, found, bare_seconds=True))
+    return arbin.vendor_cycles(pl.concat(parts, how="diagonal_relaxed")) if parts else {}
 
 
 def _snake(label: str) -> str:

@@ -170,8 +170,12 @@ def _ways(text: pl.Series, elapsed: pl.Series | None) -> tuple[str | None, list[
     """Give the best of the formats, and those that are as good; None if there is none."""
     known = text.drop_nulls().filter(text.drop_nulls() != "")
     ends = pl.concat([known.head(1), known.tail(1)])
-    fitting = [f for f in DATE_FORMATS if known.len() and _parsed(ends, f).null_count() == 0]
-    if not fitting:
+    tried_all = pl.DataFrame({"text": ends}).select(
+        pl.col("text").str.to_datetime(form, time_unit="us", strict=False).null_count().alias(form)
+        for form in DATE_FORMATS
+    )
+    fitting = [form for form, lost in zip(DATE_FORMATS, tried_all.row(0), strict=True) if not lost]
+    if not fitting or not known.len():
         return None, []
     tried = {form: _since_1970(_parsed(text, form)) for form in fitting}
     fewest = min(column.null_count() for column in tried.values())

@@ -36,6 +36,7 @@ _IMPEDANCE = (
     ("Idc", "current_ampere"),
 )  # fmt: skip
 _CURVE = (("T", "test_time_second"), ("Vf", "voltage_volt"), ("Im", "current_ampere"))
+_WANTED = {theirs for theirs, _ in (*_IMPEDANCE, *_CURVE)} | {"Temp"}
 _READ = ("ZCURVE", "CURVE", "OCVCURVE")
 _UNITS = {"Freq": "Hz", "Zreal": "ohm", "Zimag": "ohm", "Time": "s", "T": "s", "Im": "A",
           "Idc": "A", "Vdc": "V"}  # fmt: skip
@@ -145,6 +146,7 @@ def _parsed(name: str, body: list[list[str]]) -> _Table:
         .str.replace(",", ".", literal=True)
         .cast(pl.Float64, strict=False)
         for at, column in enumerate(names)
+        if column in _WANTED
     }
     return _Table(name, columns, len(whole), len(rows) - len(whole))
 
@@ -153,8 +155,8 @@ def _named(table: _Table, wanted: tuple[tuple[str, str], ...], needed: int) -> p
     missing = [theirs for theirs, _ in wanted[:needed] if theirs not in table.columns]
     if missing:
         raise DamagedFileError(
-            f"a table {table.name} with the columns {', '.join(table.columns)}",
-            expected=f"also {', '.join(missing)}",
+            f"a table {table.name} without {', '.join(missing)}",
+            expected=f"{', '.join(theirs for theirs, _ in wanted[:needed])}",
             remedy="leave it out of the folder if its technique is none of a battery's cycling",
         )
     columns = [

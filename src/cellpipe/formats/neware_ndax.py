@@ -47,7 +47,7 @@ _TOLD = {  # our name: member, element, attribute
     "creator": ("Step", "Head_Info/Creator", "Value"),
     "part_number": ("Step", "Head_Info/PN", "Value"),
 }
-_LARGEST_MEMBER, _LARGEST_RATIO = 1 << 26, 1100  # deflate can't pack more than 1032 times
+_LARGEST_MEMBER, _LARGEST_RATIO = 1 << 26, 300  # real ones are packed up to 200 times
 
 Floats = npt.NDArray[np.float64]
 
@@ -67,7 +67,7 @@ def archive(path: Path) -> Archive:
     Raises
     ------
     DamagedFileError
-        If it has no ``data.ndc``, or a member unpacks to more than any compression can pack.
+        If it has no ``data.ndc``, or a member unpacks to more than a recording can.
 
     """
     findings: list[Finding] = []
@@ -92,7 +92,7 @@ def archive(path: Path) -> Archive:
 
 
 def member(opened: zipfile.ZipFile, name: str) -> bytes:
-    """Read a member, unless it claims to be larger than any compression can pack."""
+    """Read a member, unless it is large and packed as only emptiness is."""
     info = opened.getinfo(name)
     if info.file_size > max(_LARGEST_MEMBER, _LARGEST_RATIO * info.compress_size):
         raise DamagedFileError(
