@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pandera.errors import SchemaErrors
 
 from cellpipe import contracts
 from cellpipe.errors import ContractError, SchemaError
@@ -138,3 +139,24 @@ def test_units_of_numbered_columns_are_found_by_their_pattern() -> None:
             "bdf": "Temperature T1 / degC",
         }
     }  # fmt: skip
+
+
+@given(
+    st.lists(st.sampled_from([None, -1.0, 0.0, 3.7, 1e4, 1e5, float("nan"), float("inf")]),
+             min_size=1, max_size=6),
+    st.sampled_from(["voltage_volt", "test_time_second", "ambient_temperature_celsius"]),
+)  # fmt: skip
+def test_the_quick_look_at_a_table_and_panderas_judgement_are_the_same(
+    values: list[float | None], column: str
+) -> None:
+    table = record(ambient_temperature_celsius=[20.0, 20.0, 20.0])[: len(values)]
+    table = pl.concat([table] * 2)[: len(values)]
+    table = table.with_columns(pl.Series(column, values[: table.height], dtype=pl.Float64))
+    shaped = contracts._shaped("timeseries", table)
+    quick = contracts._keeps_bounds("timeseries", shaped)
+    try:
+        contracts._pandera("timeseries", tuple(shaped.columns)).validate(shaped, lazy=True)
+    except SchemaErrors:
+        assert not quick
+    else:
+        assert quick

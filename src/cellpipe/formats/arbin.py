@@ -50,11 +50,12 @@ QUANTITIES = (
     Quantity("temperature_t{}_celsius", ("Aux_Temperature_#",), CELSIUS, numbered=True),
     Quantity("auxiliary_voltage_v{}_volt", ("Aux_Voltage_#",), VOLT, numbered=True),
 )
-OF_CYCLES = (  # of the table of cycles, besides the counters
+_OF_CYCLES = (  # of the table of cycles, besides the counters
     Quantity("charging_time_second", ("Charge_Time",), SECOND),
     Quantity("discharging_time_second", ("Discharge_Time",), SECOND),
     Quantity("highest_voltage_volt", ("Vmax_On_Cycle",), VOLT),
 )
+CYCLE_QUANTITIES = QUANTITIES + _OF_CYCLES
 _CYCLES = ("cycle_count", "record_index", "vendor_charging_capacity_ah",
            "vendor_discharging_capacity_ah", "vendor_charging_energy_wh",
            "vendor_discharging_energy_wh")  # fmt: skip
@@ -129,8 +130,8 @@ def vendor_cycles(frame: pl.DataFrame) -> dict[str, pl.DataFrame]:
     """
     found = [
         match
-        for match in matches(frame.columns, QUANTITIES + OF_CYCLES)
-        if match.target in {*_CYCLES, *(quantity.target for quantity in OF_CYCLES)}
+        for match in matches(frame.columns, CYCLE_QUANTITIES)
+        if match.target in {*_CYCLES, *(quantity.target for quantity in _OF_CYCLES)}
     ]
     if not {*_CYCLES[:1], *_CYCLES[2:4]} <= {match.target for match in found} or not frame.height:
         return {}

@@ -123,7 +123,7 @@ def _vendor_cycles(path: Path, sheets: Sequence[workbook.Sheet]) -> dict[str, pl
     parts = []
     for sheet in sheets:
         if sheet.name.startswith("Statistics") and sheet.rows:
-            found = matches(workbook.names_in(sheet, 0), arbin.QUANTITIES + arbin.OF_CYCLES)
+            found = matches(workbook.names_in(sheet, 0), arbin.CYCLE_QUANTITIES)
             parts.append(workbook.columns(path, sheet, 0, found, bare_seconds=True))
     return arbin.vendor_cycles(pl.concat(parts, how="diagonal_relaxed")) if parts else {}
 

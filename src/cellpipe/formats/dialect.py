@@ -70,9 +70,10 @@ class Match:
 @dataclass(frozen=True)
 class _Meanings:
     plain: Mapping[str, Quantity]
-    numbered: tuple[tuple[str, Quantity], ...]
+    numbered: tuple[tuple[re.Pattern[str], Quantity], ...]
 
 
+@lru_cache(maxsize=4096)
 def split_header(header: str) -> tuple[str, str | None]:
     """Split ``Current(mA)`` into its name and its unit (None where there is none).
 
@@ -126,10 +127,21 @@ def recognised(headers: Iterable[str], quantities: tuple[Quantity, ...]) -> dict
     return found
 
 
+_PREPARED: dict[int, tuple[tuple[Quantity, ...], _Meanings]] = {}
+
+
 def _meanings(quantities: tuple[Quantity, ...]) -> _Meanings:
+    """Prepare a maker's quantities once; the tuple is held, so that its identity stays its own."""
+    known = _PREPARED.get(id(quantities))
+    if known is None:
+        known = _PREPARED[id(quantities)] = (quantities, _prepared(quantities))
+    return known[1]
+
+
+def _prepared(quantities: tuple[Quantity, ...]) -> _Meanings:
     plain = [(normalised(n), q) for q in quantities if not q.numbered for n in q.names]
     numbered = [(normalised(n), q) for q in quantities if q.numbered for n in q.names]
-    patterns = [(re.escape(name).replace("\\#", r"(\d+)"), q) for name, q in numbered]
+    patterns = [(re.compile(re.escape(name).replace("\\#", r"(\d+)")), q) for name, q in numbered]
     return _Meanings(dict(reversed(plain)), tuple(patterns))
 
 
@@ -138,7 +150,7 @@ def _quantity(name: str, meanings: _Meanings) -> tuple[Quantity | None, str]:
     if plain is not None:
         return plain, plain.target
     for pattern, quantity in meanings.numbered:
-        number = re.fullmatch(pattern, name)
+        number = pattern.fullmatch(name)
         if number:
             return quantity, quantity.target.format(int(number[1]))
     return None, ""

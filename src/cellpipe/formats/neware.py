@@ -96,6 +96,8 @@ def meanings(fields: Sequence[str]) -> dict[str, bool]:
     V``) and Arbin's ``Test_Time`` are others' and give nothing.
     """
     found = recognised(fields, QUANTITIES)
+    if not found:
+        return {}
     foreign = any(f.lower().replace("_", " ").startswith(("test time", "testtime")) for f in fields)
     slashed = any("/" in f and "(" not in f for f in fields if _is_measured(f))
     return {} if foreign or slashed else found

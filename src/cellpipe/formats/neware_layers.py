@@ -22,6 +22,7 @@ _STEPS = ("step_id", "step_count")
 _OWN = {"cycle": ("cycle_count",), "step": (*_STEPS, "step_type")}
 _AMOUNTS = {"vendor_charging_capacity_ah", "vendor_discharging_capacity_ah"}
 _HEADER_LINES = 12
+_OF_PARENTS = neware.QUANTITIES[:5]
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ def level(fields: Sequence[str]) -> Level | None:
     indent = next((place for place, field in enumerate(fields) if field), 0)
     names = tuple(fields[indent:])
     found = neware.meanings(names)
+    if not found:
+        return None
     if "voltage_volt" in found and "record_index" in found:
         return Level("record", indent, names)
     if "voltage_volt" in found or not names or names[0][:1].isdigit():
@@ -160,7 +163,7 @@ def _with_parents(
 ) -> tuple[pl.DataFrame, dict[str, str]]:
     """Put a level's own numbers beside all lines below it."""
     names: dict[str, str] = {}
-    for match in matches(one.names, neware.QUANTITIES[:5]):
+    for match in matches(one.names, _OF_PARENTS):
         if match.target not in _OWN[one.kind]:
             continue
         place = one.names.index(match.header)

@@ -27,6 +27,7 @@ _OTHERS = {"unit", "test", "cycle", "step", "log", "idle", "curve"}
 _LABELS = ("Start time", "End time", "P/N", "Active material", "Nominal capacity", "Volt. upper",
            "Volt. lower", "Start step ID", "Process name", "Remarks", "Barcode", "Creator",
            "NDA file path", "Builder", "Number", "Curr. range", "Volt. range")  # fmt: skip
+_OF_STEPS = neware.QUANTITIES[:4]
 Place = tuple[workbook.Sheet, int]
 
 
@@ -118,7 +119,7 @@ def _listed_steps(path: Path, sheets: Sequence[workbook.Sheet]) -> pl.DataFrame 
     for sheet in sheets:
         one = neware_layers.level(sheet.rows[0]) if sheet.rows else None
         if one is not None and one.kind == "step":
-            found = matches(one.names, neware.QUANTITIES[:4])
+            found = matches(one.names, _OF_STEPS)
             return workbook.columns(path, sheet, 0, found, bare_seconds=False)
     return None
 
