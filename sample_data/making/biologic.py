@@ -143,7 +143,7 @@ _TECHNIQUES = ("OCV", "GCPL", "PEIS", "GCPL", "PEIS")
 
 
 def ssb_08() -> dict[str, bytes]:
-    """A `.mpr` of which the copy over the network broke off within its records."""
+    """A `.mpr` of which the copy over the network broke off before its first record."""
     cell, begun = "SSB-08", datetime.fromisoformat("2025-05-05T16:40:02.118")
     name = f"{cell}_02_GCPL_C03.mpr"
     run = started_run(cell, FIRST_RECORD)
@@ -153,4 +153,4 @@ def ssb_08() -> dict[str, bytes]:
     head = galvanostatic_heading(head, name, cell, range(1, PLANS[cell].cycles + 1))
     records = galvanostatic_records(run.taken(), 81)
     whole = mpr.mpr_file(head, mpr.GCPL_COLUMNS, records, begun + timedelta(seconds=run.clock))
-    return {name: whole[: 5 * 16384]}
+    return {name: whole[:4096]}
