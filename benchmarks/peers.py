@@ -8,11 +8,22 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from cellpipe import formats
 
 DATE, CLOCK = "unix_time_second", ("test_time_second", "step_time_second")
+
+
+def cellpipe_stored(path: Path) -> pl.DataFrame:
+    """Read an .mpr's columns as they are stored, as the peers do."""
+    from cellpipe.formats.biologic_modules import modules, records
+    from cellpipe.formats.biologic_mpr import stored_columns
+
+    content = np.memmap(path, dtype=np.uint8, mode="r")
+    table = records(content, modules(path)["VMP data"])
+    return stored_columns(content, table, set(table.layout.names or ()))
 
 
 def galvani_mpr(path: Path) -> pl.DataFrame:

@@ -228,8 +228,11 @@ def _shaped(name: str, frame: pl.DataFrame) -> pl.DataFrame:
     known = {column: spec for column, spec in specs.items() if spec is not None}
     order = list(found.columns)
     in_order = sorted(known, key=lambda column: _place(order, column, found))
+    floats = [c for c in in_order if frame.schema[c].is_float()]
+    finite = frame.select(pl.col(floats).is_finite().all()).row(0) if floats else ()
+    strange = {c for c, whole in zip(floats, finite, strict=True) if not whole}
     try:
-        return frame.select(_cast(frame.schema[c], c, known[c]) for c in in_order)
+        return frame.select(_cast(frame.schema[c], c, known[c], c in strange) for c in in_order)
     except pl.exceptions.PolarsError as error:
         raise ContractError(f"table {name}: {_first_line(error)}") from error
 
@@ -241,9 +244,9 @@ def _place(order: list[str], column: str, found: Schema) -> tuple[int, str]:
     return next(i for i, name in enumerate(order) if found.columns[name] is spec), column
 
 
-def _cast(dtype: pl.DataType, column: str, spec: Column) -> pl.Expr:
+def _cast(dtype: pl.DataType, column: str, spec: Column, strange: bool) -> pl.Expr:
     expression = pl.col(column)
-    if dtype.is_float():
+    if strange:
         expression = pl.when(expression.is_finite()).then(expression)
     return expression if dtype == spec.dtype else expression.cast(spec.dtype)
 

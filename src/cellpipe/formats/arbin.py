@@ -99,13 +99,9 @@ def columns_in(headers: Sequence[str]) -> list[Match]:
 
 
 def recorded(
-    frame: pl.DataFrame,
-    found: Sequence[Match],
-    metadata: Mapping[str, object],
-    findings: Sequence[Finding] = (),
+    table: pl.DataFrame, metadata: Mapping[str, object], findings: Sequence[Finding] = ()
 ) -> Recording:
-    """Give the recording of a table with Arbin's columns."""
-    table = standard_columns(frame, found, bare_seconds=True)
+    """Give the recording of Arbin's records in standard columns."""
     table, said = _in_order(table)
     table = table.with_columns(steps_as_run(table))
     return recording(table, {"maker": "Arbin"} | dict(metadata), (*findings, *said))

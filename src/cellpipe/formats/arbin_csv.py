@@ -32,8 +32,8 @@ def read(path: Path) -> Recording:
         raise delimited.without_header(
             "Arbin", "Data_Point, Test_Time, Step_Index, Current, Voltage"
         )
-    frame, found, findings = delimited.flat_table(path, header, arbin.columns_in)
-    return arbin.recorded(frame, found, {}, findings)
+    table, findings = delimited.flat_table(path, header, arbin.columns_in, bare_seconds=True)
+    return arbin.recorded(table, {}, findings)
 
 
 def _claims(sample: Sample) -> bool:

@@ -20,6 +20,7 @@ from cellpipe.errors import DamagedFileError, NoDataError
 from cellpipe.formats import arbin, workbook
 from cellpipe.formats.dialect import matches
 from cellpipe.formats.format import Format, Sample
+from cellpipe.formats.records import standard_columns
 
 _CHANNEL = re.compile(r"^Channel[_\- ]?(?P<channel>\d+(?:-\d+)?)(?:_(?P<part>.*))?$")
 _INFO = ("Global_Info", "Info")
@@ -63,7 +64,8 @@ def read(path: Path) -> Recording:
         )
     found = arbin.columns_in(workbook.names_in(parts[0].sheet, parts[0].header))
     frame = pl.concat([_records(path, part) for part in parts], how="diagonal_relaxed")
-    read = arbin.recorded(frame, found, _metadata(path, sheets, channels[0]))
+    table = standard_columns(frame, found, bare_seconds=True)
+    read = arbin.recorded(table, _metadata(path, sheets, channels[0]))
     return replace(read, tables={**read.tables, **_vendor_cycles(path, sheets)})
 
 

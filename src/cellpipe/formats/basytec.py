@@ -29,7 +29,6 @@ from cellpipe.formats.dialect import (
 from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.records import (
     require,
-    standard_columns,
     steps_as_run,
     timed_from_start,
 )
@@ -77,8 +76,7 @@ def read(path: Path) -> Recording:
         raise delimited.without_header("BaSyTec", "~Time[s], U[V], I[A]")
     titles = delimited.titles(path, header)
     header = replace(header, fields=(header.fields[0].lstrip("~"), *header.fields[1:]))
-    frame, found, findings = delimited.flat_table(path, header, _columns_in)
-    table = standard_columns(frame, found, bare_seconds=False)
+    table, findings = delimited.flat_table(path, header, _columns_in, bare_seconds=False)
     started = re.search(_STARTED, titles)
     moment = datetime.strptime(started[1], "%d.%m.%Y %H:%M:%S") if started else None  # noqa: DTZ007
     table = table.with_columns(steps_as_run(table))

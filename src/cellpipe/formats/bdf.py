@@ -100,16 +100,14 @@ def read(path: Path) -> Recording:
     """
     with path.open("rb") as stream:
         packed = stream.read(4) == _PARQUET
-    frame, found, findings = _parquet(path) if packed else _csv(path)
-    table = standard_columns(frame, found, bare_seconds=True)
+    table, findings = _parquet(path) if packed else _csv(path)
     table = table.with_columns(
         pl.col(name).cast(pl.Float64, strict=False)
         for name in table.columns
         if name == "unix_time_second"
     )
     table = _with_index(table)
-    measured = {match.target for match in found}
-    if {*_SPECTRUM} <= measured and "current_ampere" not in measured:
+    if {*_SPECTRUM} <= {*table.columns} and "current_ampere" not in table.columns:
         return Recording({"impedance": _spectra(table)}, {"maker": "BDF"}, findings, None, "utc")
     table = table.drop(_SPECTRUM[1:], strict=False)
     if "step_count" not in table.columns:
@@ -135,17 +133,17 @@ def _spectra(table: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(spectrum=pl.Series(numbers, dtype=pl.Int64))
 
 
-def _csv(path: Path) -> tuple[pl.DataFrame, list[Match], tuple[Finding, ...]]:
+def _csv(path: Path) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
     header = delimited.claimed_header(path, known)
     if header is None:
         raise delimited.without_header("the Battery Data Format", ", ".join(_NEEDED.values()))
-    return delimited.flat_table(path, header, _columns_in)
+    return delimited.flat_table(path, header, _columns_in, bare_seconds=True)
 
 
-def _parquet(path: Path) -> tuple[pl.DataFrame, list[Match], tuple[Finding, ...]]:
-    names = list(pl.read_parquet_schema(path))
-    found = _columns_in(names)
-    return pl.read_parquet(path, columns=[match.header for match in found]), found, ()
+def _parquet(path: Path) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
+    found = _columns_in(list(pl.read_parquet_schema(path)))
+    frame = pl.read_parquet(path, columns=[match.header for match in found])
+    return standard_columns(frame, found, bare_seconds=True), ()
 
 
 def _columns_in(headers: Sequence[str]) -> list[Match]:

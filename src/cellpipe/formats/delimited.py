@@ -19,7 +19,7 @@ import polars as pl
 from cellpipe.domain import Finding
 from cellpipe.errors import DamagedFileError, NoDataError
 from cellpipe.formats.dialect import Match
-from cellpipe.formats.records import WRITTEN
+from cellpipe.formats.records import WRITTEN, standard_columns
 from cellpipe.formats.text_blocks import blocks, recoded
 
 Known = Callable[[Sequence[str]], int]
@@ -97,12 +97,25 @@ def split(line: str, separator: str | None = None) -> tuple[str, tuple[str, ...]
 
 
 def columns(
-    path: Path, header: Header, wanted: Sequence[int], texts: Collection[int] = ()
+    path: Path,
+    header: Header,
+    wanted: Sequence[int],
+    texts: Collection[int] = (),
+    finished: Callable[[pl.DataFrame], pl.DataFrame] = lambda frame: frame,
 ) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
     """Read columns below the header, named as in it: numbers, or text where that is said.
 
     A number that can't be read as it stands is read with the blanks around it taken away; what is
     none then is null. Lines that hold nothing are left out, and so is a last line that is cut off.
+
+    Parameters
+    ----------
+    path, header
+        The file, and the line that names its columns.
+    wanted, texts
+        Places of the columns to read, and of those that are text.
+    finished
+        What is kept of a block of lines, so that no more than one is in memory as it was read.
 
     Raises
     ------
@@ -121,7 +134,7 @@ def columns(
             frame = recoded(frame, header.encoding)
         if all(frame.null_count().row(0)):
             frame = frame.filter(~pl.all_horizontal(pl.all().is_null()))
-        frames.append(frame)
+        frames.append(finished(frame))
     if not frames:
         raise _without_records()
     return _joined(frames), tuple(findings)
@@ -167,7 +180,7 @@ def _joined(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
     """Put blocks behind one another; a column is text if it is so in one of them."""
     texts = {name for frame in frames for name in frame.columns if frame[name].dtype == pl.String}
     alike = [frame.with_columns(pl.col(texts).cast(pl.String)) for frame in frames]
-    return pl.concat(alike, rechunk=True) if len(alike) > 1 else alike[0]
+    return pl.concat(alike, rechunk=False) if len(alike) > 1 else alike[0]
 
 
 def _frame(
@@ -218,15 +231,43 @@ def claimed_header(path: Path, known: Known) -> Header | None:
 
 
 def flat_table(
+    path: Path,
+    header: Header,
+    columns_in: Callable[[Sequence[str]], list[Match]],
+    *,
+    bare_seconds: bool,
+) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
+    """Read a file with one line per record into standard columns (dates as they are written).
+
+    ``bare_seconds`` says that the maker's documentation fixes seconds for a time without a unit.
+    """
+    found = columns_in(unique(header.fields))
+
+    def finished(frame: pl.DataFrame) -> pl.DataFrame:
+        return standard_columns(frame, found, bare_seconds=bare_seconds)
+
+    return _vendor_columns(path, header, found, finished)
+
+
+def vendor_table(
     path: Path, header: Header, columns_in: Callable[[Sequence[str]], list[Match]]
 ) -> tuple[pl.DataFrame, list[Match], tuple[Finding, ...]]:
-    """Read the columns that a maker's quantities name from a file with one line per record.
+    """Read the columns that a maker's quantities name as the vendor has them.
 
-    Gives the vendor's columns, where each goes, and what has to be said.
+    Gives the columns, where each goes, and what has to be said.
     """
+    found = columns_in(unique(header.fields))
+    frame, findings = _vendor_columns(path, header, found, lambda frame: frame)
+    return frame, found, findings
+
+
+def _vendor_columns(
+    path: Path,
+    header: Header,
+    found: Sequence[Match],
+    finished: Callable[[pl.DataFrame], pl.DataFrame],
+) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
     names = unique(header.fields)
-    found = columns_in(names)
     places = {names.index(match.header): match.target for match in found}
     texts = {place for place, target in places.items() if target in WRITTEN}
-    frame, findings = columns(path, header, sorted(places), texts)
-    return frame, found, findings
+    return columns(path, header, sorted(places), texts, finished)

@@ -111,7 +111,7 @@ def read(path: Path) -> Recording:
         raise delimited.without_header("Maccor", "Rec#, Step, Amps, Volts")
     titles = delimited.titles(path, header)
     header = replace(header, fields=tuple(map(_plain, header.fields)))
-    frame, found, findings = delimited.flat_table(path, header, _columns_in)
+    frame, found, findings = delimited.vendor_table(path, header, _columns_in)
     said = list(findings)
     frame, started = _dated(frame, found, titles)
     frame = _timed(frame, found, said)

@@ -34,6 +34,7 @@ from cellpipe.formats.dialect import (
     recognised,
 )
 from cellpipe.formats.records import (
+    COUNTER_PARTS,
     recording,
     require,
     signed,
@@ -131,17 +132,20 @@ def columns_in(headers: Sequence[str]) -> list[Match]:
     require(found, headers, _NEEDED)
     if not {match.target for match in found} & {*_TIMES}:
         require(found, headers, {"test_time_second": "Total Time, Time or Date"})
-    return found
+    targets = {match.target for match in found}
+    whole = {whole for whole, *parts in COUNTER_PARTS if {*parts} <= targets}
+    return [match for match in found if match.target not in whole]
+
+
+def standard(frame: pl.DataFrame) -> pl.DataFrame:
+    """Give Neware's columns in standard ones."""
+    return standard_columns(frame, columns_in(frame.columns), bare_seconds=False)
 
 
 def recorded(
-    frame: pl.DataFrame,
-    found: Sequence[Match],
-    metadata: Mapping[str, object],
-    findings: Sequence[Finding] = (),
+    table: pl.DataFrame, metadata: Mapping[str, object], findings: Sequence[Finding] = ()
 ) -> Recording:
-    """Give the recording of a table with Neware's columns."""
-    table = standard_columns(frame, found, bare_seconds=False)
+    """Give the recording of Neware's records in standard columns."""
     said = list(findings)
     table = _stepped(table)
     table = _timed(table, said)

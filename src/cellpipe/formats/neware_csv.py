@@ -32,8 +32,8 @@ def read(path: Path) -> Recording:
     header = delimited.claimed_header(path, neware.known)
     if header is None or not header.fields[0] or (top is not None and top.line < header.line):
         return _nested(path, top or header)
-    frame, found, findings = delimited.flat_table(path, header, neware.columns_in)
-    return neware.recorded(frame, found, {}, findings)
+    table, findings = delimited.flat_table(path, header, neware.columns_in, bare_seconds=False)
+    return neware.recorded(table, {}, findings)
 
 
 def _nested(path: Path, top: delimited.Header | None) -> Recording:
@@ -51,7 +51,7 @@ def _nested(path: Path, top: delimited.Header | None) -> Recording:
     text, findings = delimited.columns(path, everything, places, places)
     frame = neware_layers.records(text, found)
     cycles = neware_layers.cycles(text, found)
-    return neware.recorded(frame, neware.columns_in(frame.columns), cycles, findings)
+    return neware.recorded(neware.standard(frame), cycles, findings)
 
 
 def _without_records(found: str) -> NoDataError:

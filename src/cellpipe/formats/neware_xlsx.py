@@ -52,7 +52,8 @@ def read(path: Path) -> Recording:
     if not {"cycle_count", "step_id"} & {match.target for match in found}:
         frame = _with_steps(path, sheets, frame, findings)
         found = neware.columns_in(frame.columns)
-    return neware.recorded(frame, found, _metadata(path, sheets), findings)
+    table = standard_columns(frame, found, bare_seconds=False)
+    return neware.recorded(table, _metadata(path, sheets), findings)
 
 
 def _record_sheets(sheets: Sequence[workbook.Sheet]) -> list[Place]:
@@ -90,7 +91,7 @@ def _nested(path: Path, sheets: Sequence[workbook.Sheet]) -> Recording:
     lines = workbook.lines(path, nested[0].name)
     frame = neware_layers.records(lines, found)
     cycles = neware_layers.cycles(lines, found)
-    return neware.recorded(frame, neware.columns_in(frame.columns), cycles)
+    return neware.recorded(neware.standard(frame), cycles)
 
 
 def _with_steps(

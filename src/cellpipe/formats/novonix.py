@@ -26,7 +26,7 @@ from cellpipe.formats.dialect import (
     recognised,
 )
 from cellpipe.formats.format import Format, Sample
-from cellpipe.formats.records import recording, require, standard_columns, steps_as_run
+from cellpipe.formats.records import recording, require, steps_as_run
 
 QUANTITIES = (
     Quantity("unix_time_second", ("Date and Time",)),
@@ -70,8 +70,7 @@ def read(path: Path) -> Recording:
     header = delimited.claimed_header(path, known)
     if header is None:
         raise delimited.without_header("Novonix", "Run Time (h), Potential (V), Current (A)")
-    frame, found, findings = delimited.flat_table(path, header, _columns_in)
-    table = standard_columns(frame, found, bare_seconds=False)
+    table, findings = delimited.flat_table(path, header, _columns_in, bare_seconds=False)
     if "step_type" in table.columns:
         table = table.with_columns(pl.col("step_type").replace(_STEPS))
     table = table.with_columns(steps_as_run(table))

@@ -28,7 +28,7 @@ from cellpipe.formats.dialect import (
     recognised,
 )
 from cellpipe.formats.format import Format, Sample
-from cellpipe.formats.records import recording, require, standard_columns, steps_as_run
+from cellpipe.formats.records import recording, require, steps_as_run
 
 _TIMES = CLOCK | {
     "Hours in hh:mm:ss.xxx": 1.0, "Seconds": 1.0, "Minutes": 60.0, "Hours": 3600.0,
@@ -78,7 +78,7 @@ def read(path: Path) -> Recording:
     header = delimited.claimed_header(path, known)
     if header is None:
         raise delimited.without_header("PEC", "Instruction Name, Real Time, Voltage (V)")
-    frame, found, findings = delimited.flat_table(path, header, _columns_in)
+    table, findings = delimited.flat_table(path, header, _columns_in, bare_seconds=False)
     cells = _cells(path, header)
     if len(cells) > 1:
         raise DamagedFileError(
@@ -86,7 +86,6 @@ def read(path: Path) -> Recording:
             expected="those of one",
             remedy="export each cell to a file of its own",
         )
-    table = standard_columns(frame, found, bare_seconds=False)
     table = table.with_columns(steps_as_run(table))
     metadata = _metadata(delimited.titles(path, header)) | {"cell_id": cells[0] if cells else ""}
     return recording(table, metadata, findings)

@@ -17,7 +17,7 @@ _DURATIONS = ("test_time_second", "step_time_second")
 _DATE = "unix_time_second"
 _TEXT = "step_type"
 WRITTEN = frozenset({*_DURATIONS, _DATE, _TEXT})  # targets whose cells may be more than numbers
-_PARTS = (
+COUNTER_PARTS = (  # a counter, and its parts by the direction of the current
     ("capacity_ah", "vendor_charging_capacity_ah", "vendor_discharging_capacity_ah"),
     ("energy_wh", "vendor_charging_energy_wh", "vendor_discharging_energy_wh"),
 )
@@ -148,19 +148,22 @@ def signed(table: pl.DataFrame, discharging: str) -> tuple[pl.DataFrame, tuple[F
     if "step_type" not in table.columns:
         return table, ()
     discharge = pl.col("step_type").str.contains(discharging).fill_null(value=False)
-    flowing = table.filter(discharge & (pl.col("current_ampere") != 0))
-    if not flowing.height or (flowing["current_ampere"] < 0).any():
+    current = pl.col("current_ampere")
+    facts = table.select(
+        (discharge & (current != 0)).sum(), below=(discharge & (current < 0)).any()
+    )
+    number, below = facts.row(0)
+    if not number or below:
         return table, ()
     sentence = "The currents have no sign; those of discharge steps are taken as negative."
-    finding = Finding("info", "current_unsigned", sentence, flowing.height)
-    current = pl.col("current_ampere")
+    finding = Finding("info", "current_unsigned", sentence, number)
     negated = pl.when(discharge & (current != 0)).then(-current).otherwise(current)
     return table.with_columns(current_ampere=negated), (finding,)
 
 
 def split_counters(table: pl.DataFrame) -> pl.DataFrame:
     """Split a step's capacity and energy into parts by the sign of the current."""
-    for whole, charging, discharging in _PARTS:
+    for whole, charging, discharging in COUNTER_PARTS:
         if whole not in table.columns:
             continue
         if charging not in table.columns and discharging not in table.columns:

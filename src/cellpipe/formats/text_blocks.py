@@ -18,7 +18,7 @@ import polars as pl
 
 from cellpipe.domain import Finding
 
-BLOCK_BYTES = 1 << 23
+BLOCK_BYTES = 1 << 22
 _SHORT = 1 << 12
 _CUT_LINE = "The file ends within a line: that record is left out; the file was cut off."
 _CUT_VALUE = "The last line has no end: its last value may be cut off and is left out."
