@@ -424,3 +424,10 @@ def test_units_travel_in_the_fields_of_the_parquet_files(small_lab: Path, tmp_pa
     assert b"mAh/g" in fields
     assert b"Coulombic efficiency" not in fields
     assert b"delithiation (charge) over the lithiation" in fields
+
+
+def test_files_with_two_suffixes_are_taken_in(made_lab: Path, tmp_path: Path) -> None:
+    table = cellpipe.read(made_lab / "A_1.csv").tables["timeseries"]
+    (made_lab / "A_1.csv").unlink()
+    table.write_parquet(made_lab / "A_1.bdf.parquet")
+    assert process(made_lab, tmp_path / "out").read == 1

@@ -149,7 +149,7 @@ def _holds_results(folder: Path) -> bool:
 def _is_candidate(path: Path) -> bool:
     """Whether a file may be a cycler's: by a suffix that a format uses, or by its content."""
     suffix = path.suffix.lower()
-    if suffix in formats.known_suffixes():
+    if path.name.lower().endswith(tuple(formats.known_suffixes())):
         return True
     if suffix in _OTHER.split():
         return False

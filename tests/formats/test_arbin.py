@@ -476,3 +476,12 @@ def test_the_vendors_table_of_cycles_is_what_its_own_records_hold(real_data: Pat
             assert float((both[name] - both[f"{name}_of_records"]).abs().max()) < 1e-9, path.name
         compared += 1
     assert compared == 4
+
+
+def test_a_sheet_of_statistics_that_is_not_arbins_is_left_alone(tmp_path: Path) -> None:
+    header = ["Data_Point", "Test_Time(s)", "Step_Index", "Current(A)", "Voltage(V)",
+              "Charge_Capacity(Ah)"]  # fmt: skip
+    sheets = {"Channel_1": [header, *([n, n, 1, 0.1, 3.5, 0] for n in range(1, 5))],
+              "Statistics": [["Mean", "Std"], [1, 2]]}  # fmt: skip
+    path = workbook(tmp_path / "a.xlsx", sheets)
+    assert set(cellpipe.read(path).tables) == {"timeseries"}

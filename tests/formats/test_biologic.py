@@ -257,3 +257,16 @@ def test_values_under_no_column_name_are_refused(real_data: Path) -> None:
     path = real_data / "negative/impedancepy__exampleDataBioLogic_MissingFreq.mpt"
     with pytest.raises(DamagedFileError, match="18 values in a row under 17 column names"):
         cellpipe.read(path)
+
+
+def test_a_text_nan_is_an_empty_value(tmp_path: Path) -> None:
+    source = (SAMPLE / "biologic_mpt/SSB-02_02_PEIS_C02.mpt").read_bytes().replace(b",", b".")
+    lines = source.split(b"\n")
+    head = int(source[:512].split(b"Nb header lines : ")[1].split()[0])
+    fields = lines[head].split(b"\t")
+    names = lines[head - 1].split(b"\t")
+    fields[names.index(b"freq/Hz")] = b"nan"
+    path = tmp_path / "nan.mpt"
+    path.write_bytes(b"\n".join([*lines[:head], b"\t".join(fields), *lines[head + 1 :]]))
+    whole = cellpipe.read(SAMPLE / "biologic_mpt/SSB-02_02_PEIS_C02.mpt").tables["impedance"]
+    assert cellpipe.read(path).tables["impedance"].height == whole.height - 1

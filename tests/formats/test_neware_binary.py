@@ -12,7 +12,7 @@ import pytest
 
 import cellpipe
 from cellpipe.errors import DamagedFileError
-from cellpipe.formats import neware_binary
+from cellpipe.formats import neware_binary, neware_ndax
 
 SAMPLE = Path(__file__).parents[2] / "sample_data"
 
@@ -123,3 +123,12 @@ def test_a_binary_is_read_under_a_wrong_suffix(tmp_path: Path) -> None:
     path = tmp_path / "export.bin"
     path.write_bytes(source.read_bytes())
     assert cellpipe.read(path).format == "neware_ndax"
+
+
+@pytest.mark.parametrize("version", [7, 15])
+def test_a_test_time_that_an_ndax_stores_is_kept(
+    version: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = pl.DataFrame({"index": [1, 2], "total_time_s": [5.0, 3600.0], "step_count": [1, 1]})
+    assert neware_ndax._timed(table)["total_time_s"].to_list() == [5.0, 3600.0]
+    assert (version in neware_ndax.LOCAL_VERSIONS) is (version == 7)

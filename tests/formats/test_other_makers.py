@@ -160,3 +160,83 @@ def test_a_pec_file_with_two_cells_is_refused(real_data: Path, tmp_path: Path) -
     path.write_text(f"{head}\n{last}\n{last.replace('345626_9356111', '345626_9356112')}\n")
     with pytest.raises(DamagedFileError, match="2 cells"):
         cellpipe.read(path)
+
+
+def test_the_three_columns_that_the_battery_data_format_needs_are_enough(tmp_path: Path) -> None:
+    path = tmp_path / "cell.bdf.csv"
+    rows = "".join(f"{n},3.{n},0.1\n" for n in range(10))
+    path.write_text("Test Time / s,Voltage / V,Current / A\n" + rows)
+    assert timeseries(path)["step_count"].to_list() == [1] * 10
+
+
+def test_spectra_beside_a_recording_in_the_battery_data_format_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "cell.bdf.csv"
+    head = "Test Time / s,Voltage / V,Current / A,Frequency / Hz,Real Impedance / ohm,"
+    path.write_text(
+        f"{head}Imaginary Impedance / ohm\n0,3.5,0,,,\n1,3.5,0,1000,5,-1\n2,3.5,0,10,9,-2\n"
+    )
+    tables = cellpipe.read(path).tables
+    assert (tables["timeseries"].height, tables["impedance"].height) == (3, 2)
+
+
+def test_a_novonix_protocol_of_any_length_is_passed_over(real_data: Path, tmp_path: Path) -> None:
+    source = real_data / "novonix/pyprobe__sample_data_novonix.csv"
+    path = tmp_path / "long.csv"
+    path.write_bytes(source.read_bytes().replace(b"[End Protocol]", b"x" * 300_000 + b"\n" * 200
+                                                 + b"[End Protocol]"))  # fmt: skip
+    assert timeseries(path).equals(timeseries(source))
+
+
+@pytest.mark.parametrize("end", [b"\r\r\n", b"\r\n", b"\n", b"\r"])
+def test_no_line_is_lost_whatever_ends_them(real_data: Path, tmp_path: Path, end: bytes) -> None:
+    source = real_data / "novonix/pyprobe__sample_data_novonix.csv"
+    path = tmp_path / "ends.csv"
+    path.write_bytes(end.join(source.read_bytes().splitlines()) + end)
+    assert timeseries(path).height == timeseries(source).height
+
+
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_a_decimal_comma_counts_wherever_the_first_one_stands(tmp_path: Path, quote: str) -> None:
+    path = tmp_path / "cell.txt"
+    rows = [
+        f"{n}\t0\t1\t{quote}{n},5{quote}\tR\t{quote}3,01{quote}\t{quote}0,5{quote}"
+        for n in range(1, 30)
+    ]
+    head = "Rec#\tCyc#\tStep\tTest (Sec)\tState\tVolts\tAmps"
+    path.write_text("\n".join([head, "0\t0\t1\t0\tR\t3\t0", *rows]) + "\n")
+    table = timeseries(path)
+    assert table.height == 30
+    assert table["voltage_volt"][1] == 3.01
+    assert table["test_time_second"][1] == 1.5
+
+
+def test_a_spectrum_that_ends_within_a_line_loses_that_line_and_says_so(
+    real_data: Path, tmp_path: Path
+) -> None:
+    for name in (
+        "zview/impedancepy__exampleDataZPlot.z",
+        "gamry/impedancepy__exampleDataGamry.DTA",
+    ):
+        content = (real_data / name).read_bytes().rstrip()
+        path = tmp_path / Path(name).name
+        path.write_bytes(content[: content.rindex(b"\t", 0, len(content) - 24) + 3])
+        cut, whole = cellpipe.read(path), cellpipe.read(real_data / name)
+        assert cut.tables["impedance"].height == whole.tables["impedance"].height - 1, name
+        assert "lines_left_out" in {f.code for f in cut.findings}
+
+
+def test_a_maccor_clock_without_dates_is_that_of_its_first_record(tmp_path: Path) -> None:
+    path = tmp_path / "cell.txt"
+    head = "Date of Test:\t01/15/2025\nRec#\tCyc#\tStep\tTest (Sec)\tAmps\tVolts\tDPt Time"
+    path.write_text(f"{head}\n5\t0\t1\t10\t0\t3.5\t11:50:10\n6\t0\t1\t20\t0\t3.5\t11:50:20\n")
+    table = cellpipe.read(path, time_zone="UTC").tables["timeseries"]
+    assert pl.from_epoch(table["unix_time_second"]).dt.to_string("%H:%M:%S")[0] == "11:50:10"
+
+
+def test_a_gamry_spectrum_without_times_has_no_clock_of_its_points(tmp_path: Path) -> None:
+    path = tmp_path / "z.dta"
+    path.write_text("EXPLAIN\nTAG\tEISPOT\nDATE\tLABEL\t12/31/2021\nTIME\tLABEL\t12:00:00\n"
+                    "ZCURVE\tTABLE\n\tPt\tFreq\tZreal\tZimag\n\t#\tHz\tohm\tohm\n"
+                    "\t0\t1000\t5\t-1\n\t1\t100\t6\t-2\n")  # fmt: skip
+    measurement = cellpipe.read(path, time_zone="Europe/Berlin")
+    assert measurement.tables["impedance"].height == 2

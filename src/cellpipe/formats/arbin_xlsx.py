@@ -18,7 +18,7 @@ import polars as pl
 from cellpipe.domain import Recording
 from cellpipe.errors import DamagedFileError, NoDataError
 from cellpipe.formats import arbin, workbook
-from cellpipe.formats.dialect import matches
+from cellpipe.formats.dialect import matches, recognised
 from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.records import standard_columns
 
@@ -120,11 +120,18 @@ def _above(rows: Sequence[tuple[str, ...]]) -> dict[str, object]:
     return found
 
 
+def _of_cycles(sheet: workbook.Sheet) -> bool:
+    """Whether a sheet is Arbin's table of cycles, each of its units known."""
+    named = recognised(workbook.names_in(sheet, 0), arbin.CYCLE_QUANTITIES)
+    needed = ("cycle_count", "vendor_charging_capacity_ah", "vendor_discharging_capacity_ah")
+    return all(named.values()) and {*needed} <= named.keys()
+
+
 def _vendor_cycles(path: Path, sheets: Sequence[workbook.Sheet]) -> dict[str, pl.DataFrame]:
     """Give the table of cycles on the sheets ``Statistics_…``."""
     parts = []
     for sheet in sheets:
-        if sheet.name.startswith("Statistics") and sheet.rows:
+        if sheet.name.startswith("Statistics") and sheet.rows and _of_cycles(sheet):
             found = matches(workbook.names_in(sheet, 0), arbin.CYCLE_QUANTITIES)
             parts.append(workbook.columns(path, sheet, 0, found, bare_seconds=True))
     return arbin.vendor_cycles(pl.concat(parts, how="diagonal_relaxed")) if parts else {}

@@ -9,6 +9,7 @@ out.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -109,10 +110,12 @@ def read(path: Path) -> Recording:
     table = _with_index(table)
     if {*_SPECTRUM} <= {*table.columns} and "current_ampere" not in table.columns:
         return Recording({"impedance": _spectra(table)}, {"maker": "BDF"}, findings, None, "utc")
+    spectra = _spectra(table) if {*_SPECTRUM} <= {*table.columns} else table[:0]
     table = table.drop(_SPECTRUM[1:], strict=False)
     if "step_count" not in table.columns:
         table = table.with_columns(steps_as_run(table))
-    return recording(table, {"maker": "BDF"}, findings)
+    read = recording(table, {"maker": "BDF"}, findings)
+    return replace(read, tables={**read.tables, "impedance": spectra}) if spectra.height else read
 
 
 def _with_index(table: pl.DataFrame) -> pl.DataFrame:
@@ -124,7 +127,7 @@ def _with_index(table: pl.DataFrame) -> pl.DataFrame:
 def _spectra(table: pl.DataFrame) -> pl.DataFrame:
     kept = [c for c in (*_SPECTRUM, "record_index", "test_time_second", "unix_time_second",
                         "voltage_volt", "cycle_count") if c in table.columns]  # fmt: skip
-    frame = table.select(kept).filter(pl.col("frequency_hertz") > 0)
+    frame = table.select(kept).drop_nulls(_SPECTRUM).filter(pl.col("frequency_hertz") > 0)
     if "test_time_second" not in kept:
         frame = frame.with_columns(test_time_second=pl.lit(None, pl.Float64))
     numbers = spectrum_numbers(

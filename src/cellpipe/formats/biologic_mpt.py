@@ -125,9 +125,8 @@ def _body(
         for name in frame.columns
         if frame.schema[name] == pl.String and not (dated and name == "time/s")
     ]
-    return frame.with_columns(
-        pl.col(words).str.strip_chars().cast(pl.Float64, strict=False)
-    ), findings
+    numbers = pl.col(words).str.strip_chars().cast(pl.Float64, strict=False)
+    return frame.with_columns(numbers).fill_nan(None), findings
 
 
 def _aligned(names: list[str], fields: list[bytes]) -> list[str]:

@@ -28,6 +28,9 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_DECIMAL_COMMA = re.compile(
+    rb"""(?:^|[;\t"'])[ ]*[+-]?\d+,\d+(?:[eE][+-]?\d+)?[ ]*(?:["';\t\r]|$)""", re.MULTILINE
+)
 _LINES_BEFORE = 80
 _LONGEST_HEADER = 1 << 13
 _HEAD_BYTES = 1 << 16
@@ -80,7 +83,9 @@ def _encodings(head: bytes) -> tuple[str, ...]:
 
 
 def _lines(head: bytes, encoding: str) -> list[str]:
-    return re.split("\r\n|\r|\n", head.decode(encoding, errors="replace"))
+    """Give lines as they are counted below: a carriage return ends one if nothing else does."""
+    text = head.decode(encoding, errors="replace")
+    return [line.strip("\r") for line in text.split("\n" if "\n" in text else "\r")]
 
 
 def _starts_with_number(line: str) -> bool:
@@ -148,13 +153,15 @@ def _block_frame(
     numbers: Sequence[int],
 ) -> pl.DataFrame:
     """Read lines with numbers as numbers, or all as text if one of them is none as it stands."""
+    commas = separator != "," and _has_decimal_commas(content[: 1 << 16])
     frame = None
     if numbers:
         with suppress(pl.exceptions.ComputeError):
-            frame = _frame(content, separator, names, wanted, numbers)
+            frame = _frame(content, separator, names, wanted, numbers, commas)
     if frame is None:
-        frame = _frame(content, separator, names, wanted, ())
-    if separator == "," or not _has_decimal_commas(content):
+        frame = _frame(content, separator, names, wanted, (), commas)
+        commas = commas or (separator != "," and _has_decimal_commas(content))
+    if not commas:
         return frame
     return frame.with_columns(pl.col(pl.String).str.replace(",", ".", literal=True))
 
@@ -189,6 +196,7 @@ def _frame(
     names: Sequence[str],
     wanted: Sequence[int],
     numbers: Sequence[int],
+    decimal_comma: bool,
 ) -> pl.DataFrame:
     mark, first = separator.encode(), content[: content.find(b"\n")]
     width = max(len(names), first.count(mark) + 1)
@@ -200,17 +208,14 @@ def _frame(
         schema_overrides={f"c{place}": pl.Float64 for place in numbers},
         infer_schema=False,
         truncate_ragged_lines=True,
-        decimal_comma=separator != "," and bool(numbers) and _has_decimal_commas(content),
+        decimal_comma=decimal_comma and bool(numbers),
         quote_char='"' if b'"' in content else None,
     )
     return frame.rename({f"c{place}": names[place] for place in wanted})
 
 
 def _has_decimal_commas(content: bytes) -> bool:
-    first = content[: 1 << 16].lstrip().partition(b"\n")[0]
-    return (
-        re.search(rb"(?:^|[;\t])\s*[+-]?\d+,\d+(?:[eE][+-]?\d+)?\s*(?:[;\t]|$)", first) is not None
-    )
+    return _DECIMAL_COMMA.search(content) is not None
 
 
 def unique(fields: Sequence[str]) -> list[str]:

@@ -140,7 +140,8 @@ def _parsed(name: str, body: list[list[str]]) -> _Table:
                 expected=_UNITS[column],
                 remedy="export the file again from Gamry Framework",
             )
-    whole = [row for row in rows if len(row) >= len(names) - 1]
+    width = max((len(row) for row in rows), default=0)  # a last name may have no values
+    whole = [row for row in rows if len(row) == width >= len(names) - 1]
     columns = {
         column: pl.Series(column, [row[at] if at < len(row) else None for row in whole], pl.String)
         .str.replace(",", ".", literal=True)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -121,6 +121,9 @@ def read(path: Path) -> Recording:
     table, metadata = split_counters(table), _metadata(titles)
     if started is None:
         return recording(table, metadata, (*said, *unsigned))
+    started -= timedelta(
+        seconds=float(table["test_time_second"][0] or 0)
+    )  # the first record's time
     return timed_from_start("timeseries", table, started, metadata, (*said, *unsigned))
 
 

@@ -1,9 +1,10 @@
 """Neware's binary .nda (versions 1 to 130) and .ndax (ndc 1 to 17).
 
 fastnda parses the bytes: currents in mA (positive charges), capacities in mA·h that start anew at
-each step, ``cycle_count`` as the file has it (some versions store none, then a cycle begins with
-the first direction of current that occurs) and Unix times. How the members of an .ndax go together
-is said in :mod:`cellpipe.formats.neware_ndax`. A zip archive that holds one .nda is read as that.
+each step, ``cycle_count`` as the file has it (an .nda that stores none: a cycle begins with the
+first direction of current that occurs). Newer versions store Unix times, older ones the computer's
+local time or that of the start alone. How the members of an .ndax go together is said in
+:mod:`cellpipe.formats.neware_ndax`. A zip archive that holds one .nda is read as that.
 """
 
 from __future__ import annotations
@@ -28,9 +29,9 @@ import polars as pl
 from cellpipe.domain import Finding, Recording
 from cellpipe.errors import DamagedFileError
 from cellpipe.formats.format import Format, Sample
-from cellpipe.formats.neware_ndax import archive, member
+from cellpipe.formats.neware_ndax import LOCAL_VERSIONS, archive, member
 
-_LOCAL_VERSIONS = {1, 2, 3, 4, 26, 28, 29}  # times as year, month, day, or in the header alone
+_ELAPSED_VERSIONS, _LOCAL_VERSIONS = {1, 3, 4}, {26, 28, 29}  # local: at the start, or always
 _OWN_COUNT = 129  # from this version on the file states its number of records
 _RECORD_BYTES = {1: 38, 2: 39, 3: 43, 4: 43, 5: 59, 6: 59, 7: 59, 8: 59}
 _SCALED = (
@@ -61,7 +62,7 @@ def read(path: Path) -> Recording:
         nda = _is_nda(file)
         findings += _length_findings(file) if nda else []
         frame, metadata = _nda(file) if nda else _ndax(file, findings)
-        clock: Literal["utc", "local"] = "local" if _is_local(file, frame) else "utc"
+        clock = _clock(file, metadata)
     findings += _count_findings(frame, metadata)
     table = frame.select(_columns(frame))
     findings += _clock_findings(table)
@@ -74,12 +75,15 @@ def read(path: Path) -> Recording:
     )
 
 
-def _is_local(path: Path, frame: pl.DataFrame) -> bool:
-    """Whether the times are the computer's: those stored as year, month, day, or in the header."""
+def _clock(path: Path, metadata: Mapping[str, object]) -> Literal["utc", "local", "elapsed"]:
+    """Say whose the times are: Unix times, the computer's, or counted from the computer's start."""
     if not _is_nda(path):
-        return "timestamp" in frame.columns
+        return "local" if metadata.get("ndc_version") in LOCAL_VERSIONS else "utc"
     with path.open("rb") as stream:
-        return stream.read(15)[-1] in _LOCAL_VERSIONS
+        version = stream.read(15)[-1]
+    if version in _ELAPSED_VERSIONS:
+        return "elapsed"
+    return "local" if version in _LOCAL_VERSIONS else "utc"
 
 
 def _clock_findings(table: pl.DataFrame) -> list[Finding]:
@@ -225,6 +229,8 @@ def _columns(frame: pl.DataFrame) -> list[pl.Expr]:
             charge, discharge = (
                 pl.col(f"{part}charge_{name}").cast(pl.Float64).abs() for part in ("", "dis")
             )
+        elif name not in frame.columns:  # old versions count no energy
+            continue
         else:
             signed = pl.col(name).cast(pl.Float64)
             charge, discharge = signed.clip(lower_bound=0), (-signed).clip(lower_bound=0)

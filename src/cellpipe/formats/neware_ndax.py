@@ -47,6 +47,7 @@ _TOLD = {  # our name: member, element, attribute
     "creator": ("Step", "Head_Info/Creator", "Value"),
     "part_number": ("Step", "Head_Info/PN", "Value"),
 }
+LOCAL_VERSIONS = {1, 2, 3, 4, 5, 7}  # their records hold year, month, day of the computer
 _LARGEST_MEMBER, _LARGEST_RATIO = 1 << 26, 300  # real ones are packed up to 200 times
 
 Floats = npt.NDArray[np.float64]
@@ -79,13 +80,14 @@ def archive(path: Path) -> Archive:
                 expected=f"one with {_TABLES[0]}",
                 remedy="copy the file again from the instrument",
             )
-        main = _table(opened, names[_TABLES[0]])
+        raw = member(opened, names[_TABLES[0]])
+        main: pl.DataFrame = read_ndc(raw)
         run, step = (_table(opened, names[n]) if n in names else None for n in _TABLES[1:])
         described = _described(opened, names, findings)
         table = _named(main) if run is None else _with_run(main, run, step)
         table = _timed(table)
         table = _with_auxiliary(table, opened, names, described, findings)
-    metadata = dict(_metadata(described))
+    metadata = dict(_metadata(described)) | {"ndc_version": raw[2]}
     if run is not None and main.height > run.height:
         metadata["interpolated_records"] = main.height - run.height
     return Archive(table, metadata, findings)
@@ -152,7 +154,11 @@ def _named(table: pl.DataFrame) -> pl.DataFrame:
 
 
 def _timed(table: pl.DataFrame) -> pl.DataFrame:
-    """Add the test time: that in the step after the longest times of all steps before."""
+    """Add the test time if it isn't there: after the longest times of all steps before."""
+    if "total_time_s" in table.columns:
+        return table.with_columns(pl.col("total_time_s").cast(pl.Float64).round(6))
+    if "step_time_s" not in table.columns:
+        return table.with_columns(total_time_s=pl.lit(None, pl.Float64))
     if "step_count" not in table.columns or not table.height:
         return table.with_columns(total_time_s=pl.lit(None, pl.Float64))
     table = table if table["step_count"].is_sorted() else table.sort("step_count", "index")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -45,6 +46,7 @@ _NEEDED = {
     "voltage_volt": "Potential (V)",
     "current_ampere": "Current (A)",
 }
+_LONGEST_PROTOCOL = 1 << 24
 _STEPS = {"0": "Rest", "1": "CC_Chg", "2": "CC_DChg", "7": "CCCV_Chg (CC)", "8": "CCCV_Chg (CV)",
           "9": "CCCV_DChg (CC)", "10": "CCCV_DChg (CV)"}  # fmt: skip
 
@@ -67,7 +69,7 @@ def read(path: Path) -> Recording:
         If there is no record.
 
     """
-    header = delimited.claimed_header(path, known)
+    header = _header(path)
     if header is None:
         raise delimited.without_header("Novonix", "Run Time (h), Potential (V), Current (A)")
     table, findings = delimited.flat_table(path, header, _columns_in, bare_seconds=False)
@@ -75,6 +77,16 @@ def read(path: Path) -> Recording:
         table = table.with_columns(pl.col("step_type").replace(_STEPS))
     table = table.with_columns(steps_as_run(table))
     return recording(table, _metadata(delimited.titles(path, header)), findings)
+
+
+def _header(path: Path) -> delimited.Header | None:
+    """Find the line below ``[Data]``; the protocol above it may be long."""
+    with path.open("rb") as stream:
+        content = stream.read(_LONGEST_PROTOCOL)
+    start = content.find(b"[Data]")
+    header = delimited.header_in(content[max(start, 0) :][: 1 << 16], known)
+    end = b"\n" if b"\n" in content else b"\r"
+    return header and replace(header, line=header.line + content[: max(start, 0)].count(end))
 
 
 def _columns_in(headers: Sequence[str]) -> list[Match]:
@@ -92,7 +104,10 @@ def _metadata(titles: str) -> dict[str, object]:
 
 
 def _claims(sample: Sample) -> bool:
-    return delimited.header_in(sample.head, known) is not None
+    named = sample.head.lstrip(b"\xef\xbb\xbf").startswith(b"[Summary]")
+    return (named and b"Novonix" in sample.head) or (
+        delimited.header_in(sample.head, known) is not None
+    )
 
 
 FORMAT = Format("novonix_csv", "Novonix", (".csv",), _claims, read)

@@ -75,7 +75,7 @@ def steps_as_run(table: pl.DataFrame) -> pl.Series:
     A step begins where the protocol's line, the cycle or the kind of step changes, or where the
     step time goes back.
     """
-    begins = pl.lit(value=False)
+    begins = pl.repeat(value=False, n=pl.len())
     for name in ("step_id", "cycle_count", "step_type"):
         if name in table.columns:
             column = pl.col(name).forward_fill()

@@ -68,9 +68,10 @@ def blocks(
     held = Block(b"")
     for raw in _raw(path, encoding):
         block = _block(raw, encoding)
-        while lines_before and block.content:
-            block = Block(block.content.partition(b"\n")[2], block.as_latin)
-            lines_before -= 1
+        if lines_before:
+            start, passed = _behind(block.content, lines_before)
+            block = Block(block.content[start:], block.as_latin)
+            lines_before -= passed
         if len(block.content) < _SHORT:  # a cut line is told by the line above it
             held += block
             continue
@@ -80,6 +81,17 @@ def blocks(
     last = held.content[: _whole(held.content, mark, fields, findings)]
     if last.strip():
         yield Block(last, held.as_latin)
+
+
+def _behind(content: bytes, lines: int) -> tuple[int, int]:
+    """Give where the lines behind the first ones begin, and how many of those there are."""
+    start = 0
+    for passed in range(lines):
+        end = content.find(b"\n", start)
+        if end < 0:
+            return len(content), passed
+        start = end + 1
+    return start, lines
 
 
 def _raw(path: Path, encoding: str) -> Iterator[bytes]:

@@ -42,7 +42,10 @@ def in_utc(frame: pl.DataFrame, recording: Recording, time_zone: str | None) -> 
 
 def _elapsed_offset(frame: pl.DataFrame, time_zone: str) -> float:
     """Seconds from the instrument's zero to UTC, by the clock at the start of the acquisition."""
-    started = float(frame["unix_time_second"][0]) - float(frame["test_time_second"][0] or 0.0)
+    known = frame.select("unix_time_second", "test_time_second").drop_nulls()
+    if not known.height:
+        return 0.0
+    started = float(known["unix_time_second"][0]) - float(known["test_time_second"][0])
     zero = _EPOCH + timedelta(seconds=started)
     aware = zero.replace(tzinfo=zoneinfo.ZoneInfo(time_zone)).astimezone(UTC)
     return (aware.replace(tzinfo=None) - zero).total_seconds()
@@ -59,7 +62,8 @@ def started_in_utc(
         return started.replace(tzinfo=UTC)
     if recording.clock == "elapsed":
         for frame in tables.values():
-            if "unix_time_second" in frame.columns and frame.height:
-                seconds = float(frame["unix_time_second"][0])
+            known = frame.get_column("unix_time_second", default=None)
+            if known is not None and known.drop_nulls().len():
+                seconds = float(known.drop_nulls()[0])
                 return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
     return started.replace(tzinfo=zoneinfo.ZoneInfo(time_zone)).astimezone(UTC)

@@ -54,7 +54,8 @@ def read(path: Path) -> Recording:
     first = next((place for place, line in enumerate(lines) if line.startswith(_END)), named)
     titles = "\n".join(lines[:first])
     rows = [re.split(r"[,\t]", line) for line in lines[first + 1 :] if line.strip()]
-    whole = [row for row in rows if len(row) >= len(_NAMES)]
+    width = max((len(row) for row in rows), default=0)
+    whole = [row for row in rows if len(row) == width >= len(_NAMES)]
     findings = []
     if len(whole) < len(rows):
         sentence = f"{len(rows) - len(whole)} lines are not whole and are left out."
