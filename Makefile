@@ -46,8 +46,9 @@ lock:                     ## settle the versions anew
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \
 	  --no-annotate --upgrade --group dev pyproject.toml -o requirements.lock
 
-bench: $(READY)           ## measure, and write docs/benchmarks.md
+bench: $(READY)           ## measure (the readers beside their peers, in an environment of their own)
 	$(BIN)/python benchmarks/pipeline.py
+	$(BIN)/python benchmarks/readers.py
 
 clean:
 	rm -rf $(VENV) results .pytest_cache .mypy_cache .ruff_cache

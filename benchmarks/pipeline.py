@@ -1,11 +1,10 @@
 """How long the main job takes, as ratios within one run: ``python benchmarks/pipeline.py``.
 
-Writes docs/benchmarks.md. Each figure is the median of several runs in turn.
+Writes its section of docs/benchmarks.md. Each figure is the median of several runs in turn.
 """
 
 from __future__ import annotations
 
-import os
 import statistics
 import subprocess
 import sys
@@ -14,7 +13,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import cellpipe
+from page import table, write_section
+
 from cellpipe.formats import read
 from cellpipe.pipeline import process
 
@@ -59,18 +59,7 @@ def main() -> None:
         ("whole main job on the sample lab, over reading it", f"{first / reading:.0f} ×"),
         ("second run, over the first", f"{again / first:.3f}"),
     ]  # fmt: skip
-    lines = [
-        "# Benchmarks\n",
-        "Made by `python benchmarks/pipeline.py` (`make bench`). Ratios can be compared between "
-        "machines, seconds can't.\n",
-        f"cellpipe {cellpipe.__version__}, Python {sys.version.split()[0]}, "
-        f"{os.cpu_count()} processors.\n",
-        "| What | |\n|---|---|",
-        *(f"| {what} | {figure} |" for what, figure in rows),
-    ]
-    text = "\n".join(lines) + "\n"
-    print(text)
-    (ROOT / "docs" / "benchmarks.md").write_text(text, encoding="utf-8")
+    write_section("The main job", "python benchmarks/pipeline.py", table(("What", ""), rows))
 
 
 if __name__ == "__main__":

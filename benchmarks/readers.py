@@ -30,6 +30,7 @@ ROOT = HERE.parent
 PEERS = HERE / ".peers"
 CORPUS = ROOT.parent / "shared" / "real_data"
 PINNED = ("galvani==0.5.0", "fastnda==1.3.1", "NewareNDA", "yadg==7.0.1", "pandas", "openpyxl")
+_WORTH_WEIGHING = 1_000_000  # bytes; below, what any reading takes outweighs the table
 Reader = Callable[[Path], Any]
 
 
@@ -79,22 +80,24 @@ def _measure(folder: Path, megabytes: float, only: str) -> None:
         form = formats.recognised(match.path)
         readers: dict[str, Reader] = {"cellpipe": match.reader or form.read}
         readers |= {name: reader for name, (reader, _) in match.peers.items()}
-        best = _best(readers, match.path, match.runs)
+        best = _best(readers, match.path, match.runs) if match.peers else {}
         for name, (_, target) in match.peers.items():
             ratio = best[name] / best["cellpipe"]
             rows.append((match.what, name, f"{ratio:.1f}" if ratio < 100 else f"{ratio:.0f}",
                          target, f"{best['cellpipe'] * 1e3:.0f}"))  # fmt: skip
             print(*rows[-1], sep=" | ", flush=True)
-        if match.reader:
-            continue
-        memory.append((match.what, *_in_a_fresh_process(match.path)))
-        print(*memory[-1], sep=" | ", flush=True)
+        if not match.reader and match.path.stat().st_size > _WORTH_WEIGHING:
+            memory.append((match.what, *_in_a_fresh_process(match.path)))
+            print(*memory[-1], sep=" | ", flush=True)
         if match.path.is_relative_to(folder):
             match.path.unlink()
     heads = ("File", "Peer", "Peer's time over cellpipe's", "Target", "cellpipe / ms")
     notes = [
-        "Reading from the bytes to standard columns, best of several runs in turn in one process, "
-        "files in the page cache. Peers: " + ", ".join(PINNED) + ", mdb-export, polars.\n",
+        "Reading from the bytes to standard columns, or to the columns as they are stored where "
+        "that is said, best of several runs in turn in one process, files in the page cache. The "
+        "large files are the sample lab's records, repeated. Peers: "
+        + ", ".join(PINNED)
+        + ", mdb-export, polars.\n",
         *table(heads, rows),
         "\nPeak memory above that of the imports, over the size of the table that comes out "
         "(whole `cellpipe.read`: hash, contract and checks included), in a fresh process:\n",
@@ -174,7 +177,10 @@ def _matches(folder: Path, megabytes: float) -> Iterator[Match]:
     )  # fmt: skip
     real = CORPUS / "mpr" / "scibatt__biologic.mpr"  # yadg refuses the sample lab's settings
     if real.is_file():
-        yield Match(real.name, real, {"yadg": (peers.yadg_mpr, "≥ 100")}, 3)
+        yield Match(
+            f"{real.name}, columns as stored", real, {"yadg": (peers.yadg_mpr, "≥ 100")}, 3,
+            peers.cellpipe_stored,
+        )  # fmt: skip
     for comma in (False, True):
         path = big_files.mpt(folder / f"big_{comma}.mpt", megabytes, comma=comma)
         rivals = {"pandas' C parser": (peers.pandas_mpt, "≥ 1.5")}
@@ -197,6 +203,10 @@ def _matches(folder: Path, megabytes: float) -> Iterator[Match]:
          "fastexcel → polars": (peers.fastexcel_xlsx, "")}, 2,
     )  # fmt: skip
     yield from _of_the_corpus(peers)
+    for name, source in (("Arbin", big_files.ARBIN_CSV), ("Neware", big_files.NEWARE_CSV)):
+        path = big_files.text(source, folder / f"{name}_1_GB.csv", 17 * megabytes, 1)
+        yield Match(f"{name} .csv of 1 GB", path, {})
+    yield Match(".mpr of 1 GB", big_files.mpr(folder / "gigabyte.mpr", 17 * megabytes), {})
 
 
 def _of_the_corpus(peers: Any) -> Iterator[Match]:
