@@ -153,7 +153,7 @@ def _block_frame(
     numbers: Sequence[int],
 ) -> pl.DataFrame:
     """Read lines with numbers as numbers, or all as text if one of them is none as it stands."""
-    commas = separator != "," and _has_decimal_commas(content[: 1 << 16])
+    commas = separator != "," and _has_decimal_commas(content[: 1 << 12])
     frame = None
     if numbers:
         with suppress(pl.exceptions.ComputeError):
