@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from cellpipe.domain import Recording
@@ -21,14 +22,13 @@ from cellpipe.formats.dialect import (
     OHM,
     SECOND,
     VOLT,
-    Match,
     Quantity,
-    matches,
     recognised,
 )
 from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.records import (
-    require,
+    labelled,
+    matched,
     steps_as_run,
     timed_from_start,
 )
@@ -50,6 +50,7 @@ QUANTITIES = (
     Quantity("temperature_t{}_celsius", ("T#",), CELSIUS, numbered=True),
 )
 _NEEDED = {"test_time_second": "Time[s]", "voltage_volt": "U[V]", "current_ampere": "I[A]"}
+_columns_in = partial(matched, quantities=QUANTITIES, needed=_NEEDED)
 _STARTED = r"~Start of Test: *(\d\d\.\d\d\.\d{4} \d\d:\d\d:\d\d)"
 
 
@@ -83,16 +84,9 @@ def read(path: Path) -> Recording:
     return timed_from_start("timeseries", table, moment, _metadata(titles), findings)
 
 
-def _columns_in(headers: Sequence[str]) -> list[Match]:
-    found = matches(headers, QUANTITIES)
-    require(found, headers, _NEEDED)
-    return found
-
-
 def _metadata(titles: str) -> dict[str, object]:
     pairs = re.findall(r"^~([A-Z][\w ()]*): *(\S.*)$", titles, re.MULTILINE)
-    labelled = {re.sub(r"\W+", "_", label).strip("_").lower(): text for label, text in pairs}
-    return {"maker": "BaSyTec"} | labelled
+    return {"maker": "BaSyTec"} | labelled(pairs)
 
 
 def _claims(sample: Sample) -> bool:

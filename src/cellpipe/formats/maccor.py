@@ -15,6 +15,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -31,13 +32,12 @@ from cellpipe.formats.dialect import (
     WATT_HOUR,
     Match,
     Quantity,
-    matches,
     recognised,
 )
 from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.records import (
+    matched,
     recording,
-    require,
     signed,
     split_counters,
     standard_columns,
@@ -69,6 +69,7 @@ QUANTITIES = (
     Quantity("temperature_t{}_celsius", ("Temp #",), CELSIUS, numbered=True),
 )
 _NEEDED = {"test_time_second": "Test (Sec)", "voltage_volt": "Volts", "current_ampere": "Amps"}
+_columns_in = partial(matched, quantities=QUANTITIES, needed=_NEEDED)
 _SECONDS = (1.0, 60.0, 3600.0)
 _CLOCK_TEXT = r"^\s*\d{1,2}:\d\d:\d\d\s*$"
 _TITLES = {
@@ -125,12 +126,6 @@ def read(path: Path) -> Recording:
         seconds=float(table["test_time_second"][0] or 0)
     )  # the first record's time
     return timed_from_start("timeseries", table, started, metadata, (*said, *unsigned))
-
-
-def _columns_in(headers: Sequence[str]) -> list[Match]:
-    found = matches(headers, QUANTITIES)
-    require(found, headers, _NEEDED)
-    return found
 
 
 def _header_of(found: Sequence[Match], target: str) -> str:

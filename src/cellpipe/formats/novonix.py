@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -21,13 +22,11 @@ from cellpipe.formats.dialect import (
     CELSIUS,
     SECOND,
     VOLT,
-    Match,
     Quantity,
-    matches,
     recognised,
 )
 from cellpipe.formats.format import Format, Sample
-from cellpipe.formats.records import recording, require, steps_as_run
+from cellpipe.formats.records import labelled, matched, recording, steps_as_run
 
 QUANTITIES = (
     Quantity("unix_time_second", ("Date and Time",)),
@@ -46,6 +45,7 @@ _NEEDED = {
     "voltage_volt": "Potential (V)",
     "current_ampere": "Current (A)",
 }
+_columns_in = partial(matched, quantities=QUANTITIES, needed=_NEEDED)
 _LONGEST_PROTOCOL = 1 << 24
 _STEPS = {"0": "Rest", "1": "CC_Chg", "2": "CC_DChg", "7": "CCCV_Chg (CC)", "8": "CCCV_Chg (CV)",
           "9": "CCCV_DChg (CC)", "10": "CCCV_DChg (CV)"}  # fmt: skip
@@ -89,18 +89,11 @@ def _header(path: Path) -> delimited.Header | None:
     return header and replace(header, line=header.line + content[: max(start, 0)].count(end))
 
 
-def _columns_in(headers: Sequence[str]) -> list[Match]:
-    found = matches(headers, QUANTITIES)
-    require(found, headers, _NEEDED)
-    return found
-
-
 def _metadata(titles: str) -> dict[str, object]:
     """Give what the summary says, each line a label and a value."""
     summary = titles.partition("[End Summary]")[0]
     pairs = re.findall(r"^([A-Z][\w .()]*): *(\S.*)$", summary, re.MULTILINE)
-    labelled = {re.sub(r"\W+", "_", label).strip("_").lower(): text for label, text in pairs}
-    return {"maker": "Novonix"} | labelled
+    return {"maker": "Novonix"} | labelled(pairs)
 
 
 def _claims(sample: Sample) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from cellpipe.domain import Recording
@@ -22,13 +23,11 @@ from cellpipe.formats.dialect import (
     OHM,
     VOLT,
     WATT_HOUR,
-    Match,
     Quantity,
-    matches,
     recognised,
 )
 from cellpipe.formats.format import Format, Sample
-from cellpipe.formats.records import recording, require, steps_as_run
+from cellpipe.formats.records import labelled, matched, recording, steps_as_run
 
 _TIMES = CLOCK | {
     "Hours in hh:mm:ss.xxx": 1.0, "Seconds": 1.0, "Minutes": 60.0, "Hours": 3600.0,
@@ -55,6 +54,7 @@ _NEEDED = {
     "voltage_volt": "Voltage (V)",
     "current_ampere": "Current (A)",
 }
+_columns_in = partial(matched, quantities=QUANTITIES, needed=_NEEDED)
 
 
 def known(fields: Sequence[str]) -> int:
@@ -91,12 +91,6 @@ def read(path: Path) -> Recording:
     return recording(table, metadata, findings)
 
 
-def _columns_in(headers: Sequence[str]) -> list[Match]:
-    found = matches(headers, QUANTITIES)
-    require(found, headers, _NEEDED)
-    return found
-
-
 def _cells(path: Path, header: delimited.Header) -> list[str]:
     places = [place for place, name in enumerate(header.fields) if name in {"Cell ID", "Cell"}][-1:]
     if not places:
@@ -107,8 +101,7 @@ def _cells(path: Path, header: delimited.Header) -> list[str]:
 
 def _metadata(titles: str) -> dict[str, object]:
     pairs = re.findall(r"^([A-Z][\w /]*):,(\S.*)$", titles, re.MULTILINE)
-    labelled = {re.sub(r"\W+", "_", label).strip("_").lower(): text for label, text in pairs}
-    return {"maker": "PEC"} | labelled
+    return {"maker": "PEC"} | labelled(pairs)
 
 
 def _claims(sample: Sample) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
@@ -10,7 +11,7 @@ import polars as pl
 from cellpipe.domain import Finding, Recording
 from cellpipe.errors import DamagedFileError, NoDataError
 from cellpipe.formats import clock
-from cellpipe.formats.dialect import Match, split_header, standard
+from cellpipe.formats.dialect import Match, Quantity, matches, split_header, standard
 
 _COUNTERS = ("record_index", "cycle_count", "step_count", "step_id")
 _DURATIONS = ("test_time_second", "step_time_second")
@@ -67,6 +68,27 @@ def require(found: Sequence[Match], headers: Sequence[str], needed: Mapping[str,
             expected=f"a column {' and a column '.join(missing)}",
             remedy="export the file again with this column",
         )
+
+
+def matched(
+    headers: Sequence[str], quantities: tuple[Quantity, ...], needed: Mapping[str, str]
+) -> list[Match]:
+    """Match headers with a maker's quantities.
+
+    Raises
+    ------
+    DamagedFileError
+        If a needed column is missing, or the unit of one is not known.
+
+    """
+    found = matches(headers, quantities)
+    require(found, headers, needed)
+    return found
+
+
+def labelled(pairs: Iterable[tuple[str, str]]) -> dict[str, object]:
+    """Give a file's labels and values as metadata: ``Start Time`` becomes ``start_time``."""
+    return {re.sub(r"\W+", "_", label).strip("_").lower(): text for label, text in pairs}
 
 
 def steps_as_run(table: pl.DataFrame) -> pl.Series:
