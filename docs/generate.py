@@ -75,7 +75,15 @@ def formats_page() -> str:
 def _truth() -> str:
     """What tests/formats/test_truth.py measured against the vendors' own exports."""
     lines = (HERE / "truth.tsv").read_text(encoding="utf-8").splitlines()
-    rows = [line.split("\t") for line in lines]
+    rows = []
+    for line in lines:
+        *place, said = line.split("\t")
+        parts = [part for part in said.split(", ") if part]
+        apart = [part for part in parts if not part.endswith(" 0")]
+        exact = f"{len(parts) - len(apart)} columns exact" if parts else "no record"
+        rows.append(
+            [*place, "; ".join([exact, *(["others: " + ", ".join(apart)] if apart else [])])]
+        )
     head = (
         "\n## Held against the vendor's own export\n\nThe same recording in two files of the "
         "vendor's, read by cellpipe from the first and by the vendor's program (the second). "
