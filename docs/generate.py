@@ -80,10 +80,9 @@ def _truth() -> str:
         *place, said = line.split("\t")
         parts = [part for part in said.split(", ") if part]
         apart = [part for part in parts if not part.endswith(" 0")]
-        exact = f"{len(parts) - len(apart)} columns exact" if parts else "no record"
-        rows.append(
-            [*place, "; ".join([exact, *(["others: " + ", ".join(apart)] if apart else [])])]
-        )
+        exact = ", ".join(part.removesuffix(" 0") for part in parts if part not in apart)
+        told = [", ".join(apart), f"exact: {exact}" if exact else ""] if parts else ["no record"]
+        rows.append([*place, "; ".join(filter(None, told))])
     head = (
         "\n## Held against the vendor's own export\n\nThe same recording in two files of the "
         "vendor's, read by cellpipe from the first and by the vendor's program (the second). "
