@@ -30,7 +30,7 @@ from cellpipe.formats.dialect import (
     recognised,
     split_header,
 )
-from cellpipe.formats.records import recording, require, standard_columns, steps_as_run
+from cellpipe.formats.records import matched, recording, standard_columns, steps_as_run
 
 QUANTITIES = (
     Quantity("record_index", ("Data_Point",)),
@@ -93,9 +93,7 @@ def columns_in(headers: Sequence[str]) -> list[Match]:
         If a needed column is missing, or the unit of one is not known.
 
     """
-    found = matches(headers, QUANTITIES)
-    require(found, headers, _NEEDED)
-    return found
+    return matched(headers, QUANTITIES, _NEEDED)
 
 
 def recorded(

@@ -20,7 +20,7 @@ from cellpipe.errors import DamagedFileError, NoDataError
 from cellpipe.formats import arbin, workbook
 from cellpipe.formats.dialect import matches, recognised
 from cellpipe.formats.format import Format, Sample
-from cellpipe.formats.records import standard_columns
+from cellpipe.formats.records import labelled, standard_columns
 
 _CHANNEL = re.compile(r"^Channel[_\- ]?(?P<channel>\d+(?:-\d+)?)(?:_(?P<part>.*))?$")
 _INFO = ("Global_Info", "Info")
@@ -97,9 +97,10 @@ def _metadata(path: Path, sheets: Sequence[workbook.Sheet], channel: str) -> dic
     top = next((i for i, row in enumerate(rows) if "Channel" in row[:2]), None)
     if top is not None and len(rows) > top + 1:
         below = [row for row in rows[top + 1 :] if channel in row[:2]] or rows[top + 1 :]
-        labels = (_snake(label) for label in rows[top])
-        pairs = zip(labels, below[0], strict=False)
-        found |= {label: text for label, text in pairs if label and text}
+        named = labelled(
+            (label, text) for label, text in zip(rows[top], below[0], strict=False) if text
+        )
+        found |= {label: text for label, text in named.items() if label}
     return found
 
 
@@ -135,10 +136,6 @@ def _vendor_cycles(path: Path, sheets: Sequence[workbook.Sheet]) -> dict[str, pl
             found = matches(workbook.names_in(sheet, 0), arbin.CYCLE_QUANTITIES)
             parts.append(workbook.columns(path, sheet, 0, found, bare_seconds=True))
     return arbin.vendor_cycles(pl.concat(parts, how="diagonal_relaxed")) if parts else {}
-
-
-def _snake(label: str) -> str:
-    return re.sub(r"\W+", "_", label).strip("_").lower()
 
 
 def _claims(sample: Sample) -> bool:

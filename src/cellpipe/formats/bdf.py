@@ -8,7 +8,7 @@ out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -102,11 +102,8 @@ def read(path: Path) -> Recording:
     with path.open("rb") as stream:
         packed = stream.read(4) == _PARQUET
     table, findings = _parquet(path) if packed else _csv(path)
-    table = table.with_columns(
-        pl.col(name).cast(pl.Float64, strict=False)
-        for name in table.columns
-        if name == "unix_time_second"
-    )
+    if "unix_time_second" in table.columns:
+        table = table.with_columns(pl.col("unix_time_second").cast(pl.Float64, strict=False))
     table = _with_index(table)
     if {*_SPECTRUM} <= {*table.columns} and "current_ampere" not in table.columns:
         return Recording({"impedance": _spectra(table)}, {"maker": "BDF"}, findings, None, "utc")
@@ -156,16 +153,9 @@ def _columns_in(headers: Sequence[str]) -> list[Match]:
     return found
 
 
-def _parquet_names(path: Path) -> Mapping[str, object]:
-    try:
-        return pl.read_parquet_schema(path)
-    except (pl.exceptions.PolarsError, OSError):
-        return {}
-
-
 def _claims(sample: Sample) -> bool:
     if sample.head.startswith(_PARQUET):
-        return known(list(_parquet_names(sample.path))) > 0
+        return known(list(pl.read_parquet_schema(sample.path))) > 0
     return delimited.header_in(sample.head, known) is not None
 
 

@@ -130,15 +130,15 @@ def records(content: Content, module: Module) -> Records:
     if module.there < header:
         raise _cut(f"a data module of {module.there} bytes", f"at least {header}")
     width, findings = _width(ids, module.length - header, declared)
-    layout, flags, said = _layout(ids, width)
+    layout, flags = _layout(ids, width)
     count = min(declared, (module.there - header) // width)
     if count < declared:
         sentence = (
             f"The file holds {count} of the {declared} records that it announces: it was copied "
             "while it grew, or cut off. They are read up to the last whole one."
         )
-        said = [*said, Finding("warning", "file_cut_off", sentence, declared - count)]
-    return Records(start + header, count, layout, flags, (*findings, *said))
+        findings.append(Finding("warning", "file_cut_off", sentence, declared - count))
+    return Records(start + header, count, layout, flags, tuple(findings))
 
 
 def _column_ids(content: Content, module: Module) -> tuple[list[int], int]:
@@ -193,9 +193,7 @@ def _mismatch(width: int, known: int, ids: Sequence[int]) -> DamagedFileError:
     )
 
 
-def _layout(
-    ids: Sequence[int], record_bytes: int
-) -> tuple[np.dtype[Any], dict[str, int], list[Finding]]:
+def _layout(ids: Sequence[int], record_bytes: int) -> tuple[np.dtype[Any], dict[str, int]]:
     """Give the record's layout; neighbours that are not known make one field that nobody reads."""
     runs = [list(group) for unknown, group in groupby(ids, _is_unknown) if unknown]
     share = _shares(runs, record_bytes - _known_width(ids))
@@ -217,7 +215,7 @@ def _layout(
             name, kind = COLUMNS[number]
             seen[name] = seen.get(name, 0) + 1
             fields.append((name if seen[name] == 1 else f"{name} {seen[name]}", kind))
-    return np.dtype(fields), flags, []
+    return np.dtype(fields), flags
 
 
 def _is_unknown(number: int) -> bool:

@@ -22,6 +22,7 @@ from cellpipe.formats import delimited
 from cellpipe.formats.biologic import recording, used
 from cellpipe.formats.biologic_companion import local_time, started_on
 from cellpipe.formats.format import Format, Sample
+from cellpipe.formats.text_blocks import western_text
 
 _MAGIC = re.compile(rb"\s*(EC|BT)-Lab ASCII FILE", re.IGNORECASE)
 _COUNT = re.compile(rb"Nb header lines : *(\d+)")
@@ -88,16 +89,9 @@ def _header(path: Path) -> _Header:
             expected="the header and the records below it",
             remedy="it was cut off while it was copied: copy or export it again",
         )
-    text, encoding = _decoded(b"\n".join(split[:lines]))
+    text, encoding = western_text(b"\n".join(split[:lines]))
     first_row = split[lines] if len(split) > lines else b""
     return _Header(lines, text, _names(text.rsplit("\n", 1)[-1]), first_row, encoding)
-
-
-def _decoded(raw: bytes) -> tuple[str, str]:
-    try:
-        return raw.decode("utf-8-sig"), "utf-8"
-    except UnicodeDecodeError:
-        return raw.decode("cp1252", "replace"), "cp1252"
 
 
 def _names(line: str) -> list[str]:

@@ -171,8 +171,7 @@ def _ways(text: pl.Series, elapsed: pl.Series | None) -> tuple[str | None, list[
     known = text.drop_nulls().filter(text.drop_nulls() != "")
     ends = pl.concat([known.head(1), known.tail(1)])
     tried_all = pl.DataFrame({"text": ends}).select(
-        pl.col("text").str.to_datetime(form, time_unit="us", strict=False).null_count().alias(form)
-        for form in DATE_FORMATS
+        _moments(form).null_count().alias(form) for form in DATE_FORMATS
     )
     fitting = [form for form, lost in zip(DATE_FORMATS, tried_all.row(0), strict=True) if not lost]
     if not fitting or not known.len():
@@ -185,14 +184,17 @@ def _ways(text: pl.Series, elapsed: pl.Series | None) -> tuple[str | None, list[
     return form, [other for other in best if apart[other] == apart[form] and other != form]
 
 
+def _moments(form: str) -> pl.Expr:
+    return pl.col("text").str.to_datetime(form, time_unit="us", strict=False)
+
+
 def _parsed(text: pl.Series, form: str) -> pl.Series:
-    return text.str.to_datetime(form, time_unit="us", strict=False)
+    return pl.DataFrame({"text": text}).select(_moments(form))["text"]
 
 
 def _parsed_by_all_cores(text: pl.Series, form: str) -> pl.Series:
-    lazy = pl.LazyFrame({"text": text})
-    read = pl.col("text").str.to_datetime(form, time_unit="us", strict=False)
-    return lazy.select(read).collect(engine="streaming")["text"]
+    lazy = pl.LazyFrame({"text": text}).select(_moments(form))
+    return lazy.collect(engine="streaming")["text"]
 
 
 def _disagreement(moments: pl.Series, elapsed: pl.Series | None) -> float:

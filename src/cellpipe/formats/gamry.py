@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import takewhile
 from pathlib import Path
 
 import polars as pl
@@ -23,6 +24,7 @@ from cellpipe.errors import DamagedFileError, NoDataError
 from cellpipe.formats import clock
 from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.records import timed_from_start
+from cellpipe.formats.text_blocks import western_text
 
 _TABLE = re.compile(r"^(\w+)\tTABLE")
 _LARGEST = 1 << 28  # bytes; a potentiostat's file is a thousandth of this
@@ -63,9 +65,7 @@ def read(path: Path) -> Recording:
     """
     if path.stat().st_size > _LARGEST:
         raise DamagedFileError(f"{path.stat().st_size} bytes", expected=f"at most {_LARGEST}")
-    raw = path.read_bytes()
-    text = raw.decode("utf-8") if _is_utf8(raw) else raw.decode("cp1252", "replace")
-    lines = text.splitlines()
+    lines = western_text(path.read_bytes())[0].splitlines()
     labels = _labels(lines)
     tables = [table for table in _tables(lines) if table.rows]
     spectra = [table for table in tables if table.name.startswith("ZCURVE")]
@@ -97,14 +97,6 @@ def read(path: Path) -> Recording:
     return timed_from_start(name, frame, started, metadata, findings)
 
 
-def _is_utf8(raw: bytes) -> bool:
-    try:
-        raw.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
 def _labels(lines: list[str]) -> dict[str, str]:
     """Give the settings: the label and its value, which follows its kind."""
     found: dict[str, str] = {}
@@ -121,12 +113,12 @@ def _tables(lines: list[str]) -> Iterator[_Table]:
         (place, match[1]) for place, line in enumerate(lines) if (match := _TABLE.match(line))
     ]
     for place, name in starts:
-        body = []
-        for line in lines[place + 1 :]:
-            if not line.startswith(("\t", "  ")):
-                break
-            body.append(line.strip("\r\n").split("\t")[1:])
-        if len(body) >= 2 and name.startswith(_READ):
+        if not name.startswith(_READ):
+            continue
+        below = (lines[at] for at in range(place + 1, len(lines)))
+        of_table = takewhile(lambda line: line.startswith(("\t", "  ")), below)
+        body = [line.strip("\r\n").split("\t")[1:] for line in of_table]
+        if len(body) >= 2:
             yield _parsed(name, body)
 
 

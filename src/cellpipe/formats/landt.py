@@ -20,13 +20,12 @@ from cellpipe.formats.dialect import (
     VOLT,
     WATT_HOUR,
     Quantity,
-    matches,
     recognised,
 )
 from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.records import (
+    matched,
     recording,
-    require,
     signed,
     split_counters,
     standard_columns,
@@ -79,8 +78,7 @@ def read(path: Path) -> Recording:
             remedy="export the workbook again with the records",
         )
     names = workbook.names_in(*places[0])
-    found = matches(names, QUANTITIES)
-    require(found, names, _NEEDED)
+    found = matched(names, QUANTITIES, _NEEDED)
     frame = workbook.columns(path, *places[0], found, bare_seconds=False)
     table = standard_columns(frame, found, bare_seconds=False)
     table, unsigned = signed(table.with_columns(steps_as_run(table)), "^D")

@@ -114,17 +114,16 @@ def read(path: Path) -> Recording:
     header = replace(header, fields=tuple(map(_plain, header.fields)))
     frame, found, findings = delimited.vendor_table(path, header, _columns_in)
     said = list(findings)
-    frame, started = _dated(frame, found, titles)
-    frame = _timed(frame, found, said)
+    found, started = _dated(frame, found, titles)
+    found = _timed(frame, found, said)
     table = standard_columns(frame, found, bare_seconds=True)
     table = _in_volts(table, said)
     table, unsigned = signed(table.with_columns(steps_as_run(table)), "^D$")
     table, metadata = split_counters(table), _metadata(titles)
     if started is None:
         return recording(table, metadata, (*said, *unsigned))
-    started -= timedelta(
-        seconds=float(table["test_time_second"][0] or 0)
-    )  # the first record's time
+    first = float(table["test_time_second"][0] or 0)
+    started -= timedelta(seconds=first)  # it is the first record's time of day
     return timed_from_start("timeseries", table, started, metadata, (*said, *unsigned))
 
 
@@ -134,18 +133,18 @@ def _header_of(found: Sequence[Match], target: str) -> str:
 
 def _dated(
     frame: pl.DataFrame, found: list[Match], titles: str
-) -> tuple[pl.DataFrame, datetime | None]:
+) -> tuple[list[Match], datetime | None]:
     """Take the titles' date where the records have a time of day only; it is left out then."""
     column = _header_of(found, "unix_time_second")
     known = frame[column].drop_nulls() if column else pl.Series(dtype=pl.String)
     if not known.len() or not re.match(_CLOCK_TEXT, known[0]):
-        return frame, None
-    found[:] = [match for match in found if match.header != column]
+        return found, None
+    rest = [match for match in found if match.header != column]
     day = _test_day(titles)
     if day is None:
-        return frame, None
+        return rest, None
     hours, minutes, seconds = (int(part) for part in known[0].split(":"))
-    return frame, day.replace(hour=hours, minute=minutes, second=seconds)
+    return rest, day.replace(hour=hours, minute=minutes, second=seconds)
 
 
 def _test_day(titles: str) -> datetime | None:
@@ -160,22 +159,17 @@ def _test_day(titles: str) -> datetime | None:
     return None
 
 
-def _timed(frame: pl.DataFrame, found: list[Match], said: list[Finding]) -> pl.DataFrame:
+def _timed(frame: pl.DataFrame, found: list[Match], said: list[Finding]) -> list[Match]:
     """Find the unit of a test time without one by the dates beside it."""
     column = _header_of(found, "test_time_second")
     if "(" in column or frame[column].dtype != pl.String:
-        return frame
+        return found
     numbers = frame[column].str.strip_chars().cast(pl.Float64, strict=False)
     if numbers.null_count() == numbers.len():
-        return frame
-    dates = _header_of(found, "unix_time_second")
-    moments = clock.dates(frame[dates], None).seconds if dates else numbers.clear()
-    both = pl.DataFrame({"time": numbers, "moment": moments}).drop_nulls() if dates else frame[:0]
-    spans = both.tail(1) - both.head(1) if both.height > 1 else both
-    factor = None
-    if spans.height and spans["time"][0] > 0:
-        ratio = spans["moment"][0] / spans["time"][0]
-        factor = next((unit for unit in _SECONDS if abs(ratio / unit - 1) < 0.05), None)
+        return found
+    factor = _unit_by_dates(
+        numbers, frame.get_column(_header_of(found, "unix_time_second"), default=None)
+    )
     if factor is None:
         raise DamagedFileError(
             f"column {column!r} with numbers and no unit",
@@ -184,10 +178,20 @@ def _timed(frame: pl.DataFrame, found: list[Match], said: list[Finding]) -> pl.D
         )
     sentence = f"The test time has no unit; by the dates one is {factor:g} s."
     said.append(Finding("info", "time_unit_by_dates", sentence))
-    for place, match in enumerate(found):
-        if match.target in {"test_time_second", "step_time_second"}:
-            found[place] = replace(match, factor=factor)
-    return frame
+    times = {"test_time_second", "step_time_second"}
+    return [replace(match, factor=factor) if match.target in times else match for match in found]
+
+
+def _unit_by_dates(numbers: pl.Series, dates: pl.Series | None) -> float | None:
+    """Give the seconds that one of a time's units has, where the dates beside it span as long."""
+    if dates is None:
+        return None
+    moments = clock.dates(dates, None).seconds
+    both = pl.DataFrame({"time": numbers, "moment": moments}).drop_nulls()
+    if both.height < 2 or both["time"][-1] <= both["time"][0]:
+        return None
+    ratio = (both["moment"][-1] - both["moment"][0]) / (both["time"][-1] - both["time"][0])
+    return next((unit for unit in _SECONDS if abs(ratio / unit - 1) < 0.05), None)
 
 
 def _in_volts(table: pl.DataFrame, said: list[Finding]) -> pl.DataFrame:

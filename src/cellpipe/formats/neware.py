@@ -30,11 +30,11 @@ from cellpipe.formats.dialect import (
     WATT_HOUR,
     Match,
     Quantity,
-    matches,
     recognised,
 )
 from cellpipe.formats.records import (
     COUNTER_PARTS,
+    matched,
     recording,
     require,
     signed,
@@ -128,8 +128,7 @@ def columns_in(headers: Sequence[str]) -> list[Match]:
         If a needed column is missing, or the unit of one is not known.
 
     """
-    found = matches(headers, QUANTITIES)
-    require(found, headers, _NEEDED)
+    found = matched(headers, QUANTITIES, _NEEDED)
     if not {match.target for match in found} & {*_TIMES}:
         require(found, headers, {"test_time_second": "Total Time, Time or Date"})
     targets = {match.target for match in found}

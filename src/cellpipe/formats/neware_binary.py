@@ -62,7 +62,7 @@ def read(path: Path) -> Recording:
         nda = _is_nda(file)
         findings += _length_findings(file) if nda else []
         frame, metadata = _nda(file) if nda else _ndax(file, findings)
-        clock = _clock(file, metadata)
+        clock = _clock(file if nda else None, metadata)
     findings += _count_findings(frame, metadata)
     table = frame.select(_columns(frame))
     findings += _clock_findings(table)
@@ -75,11 +75,11 @@ def read(path: Path) -> Recording:
     )
 
 
-def _clock(path: Path, metadata: Mapping[str, object]) -> Literal["utc", "local", "elapsed"]:
+def _clock(nda: Path | None, metadata: Mapping[str, object]) -> Literal["utc", "local", "elapsed"]:
     """Say whose the times are: Unix times, the computer's, or counted from the computer's start."""
-    if not _is_nda(path):
+    if nda is None:
         return "local" if metadata.get("ndc_version") in LOCAL_VERSIONS else "utc"
-    with path.open("rb") as stream:
+    with nda.open("rb") as stream:
         version = stream.read(15)[-1]
     if version in _ELAPSED_VERSIONS:
         return "elapsed"
@@ -102,8 +102,9 @@ def _is_nda(path: Path) -> bool:
 @contextmanager
 def _unpacked(path: Path) -> Iterator[Path]:
     """Give the file; an .nda under the suffix that fastnda goes by, unpacked if it was zipped."""
-    inner = "" if _is_nda(path) else _zipped_nda(path)
-    if not inner and (not _is_nda(path) or path.suffix.lower() == ".nda"):
+    nda = _is_nda(path)
+    inner = "" if nda else _zipped_nda(path)
+    if not inner and (not nda or path.suffix.lower() == ".nda"):
         yield path
         return
     with tempfile.TemporaryDirectory() as folder:
@@ -255,22 +256,20 @@ def _auxiliary(frame: pl.DataFrame) -> list[pl.Expr]:
 
 
 def _metadata(path: Path) -> dict[str, object]:
-    found: dict[str, object] = {}
+    """Give what an .nda says of its test; its records count without it."""
     try:
         with warnings.catch_warnings(action="ignore"):  # it warns of fields it can't name
             said = fastnda.read_metadata(path)
-    except (ValueError, KeyError, zipfile.BadZipFile, IndexError, NotImplementedError):
-        return found
-    return found | dict(_scalars(said))
+    except (ValueError, KeyError, IndexError, NotImplementedError):
+        return {}
+    return dict(_scalars(said))
 
 
 def _scalars(said: Mapping[str, object]) -> Iterator[tuple[str, object]]:
-    """Give the leaves of what the file says of the test itself; the schedule is left out."""
+    """Give the numbers and texts of what the file says of the test, under names of one kind."""
     for key, value in said.items():
         name = "".join(c if c.isalnum() else "_" for c in key).strip("_").lower()
-        if isinstance(value, Mapping) and key == "TestInfo":
-            yield from _scalars(value)
-        elif isinstance(value, str | int | float) and name and value != "":
+        if isinstance(value, str | int | float) and name and value != "":
             yield name, value
 
 

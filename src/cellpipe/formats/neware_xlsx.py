@@ -9,7 +9,6 @@ sheet as in :mod:`cellpipe.formats.neware_layers`. ``log``, ``idle`` and ``curve
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -21,7 +20,7 @@ from cellpipe.errors import NoDataError
 from cellpipe.formats import arbin, neware, neware_layers, workbook
 from cellpipe.formats.dialect import matches
 from cellpipe.formats.format import Format, Sample
-from cellpipe.formats.records import standard_columns, steps_as_run
+from cellpipe.formats.records import labelled, standard_columns, steps_as_run
 
 _OTHERS = {"unit", "test", "cycle", "step", "log", "idle", "curve"}
 _LABELS = ("Start time", "End time", "P/N", "Active material", "Nominal capacity", "Volt. upper",
@@ -142,11 +141,11 @@ def _labelled(texts: Sequence[str]) -> dict[str, object]:
     """Give what stands behind known labels in a row; the device's parts are joined."""
     if texts and texts[0] == "device":
         return {"device": "-".join(texts[1:])}
-    return {
-        re.sub(r"\W+", "_", label).strip("_").lower(): text
+    return labelled(
+        (label, text)
         for label, text in pairwise(texts)
         if label in _LABELS and text not in _LABELS and text != "-"
-    }
+    )
 
 
 def _claims(sample: Sample) -> bool:

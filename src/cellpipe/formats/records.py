@@ -198,14 +198,6 @@ def split_counters(table: pl.DataFrame) -> pl.DataFrame:
     return table
 
 
-def with_clock(table: pl.DataFrame, started: datetime | None) -> pl.DataFrame:
-    """Add the clock of a file that says when it was started, and no date of its records."""
-    if started is None or _DATE in table.columns:
-        return table
-    zero = (started - _EPOCH).total_seconds()
-    return table.with_columns((pl.col("test_time_second") + zero).alias(_DATE))
-
-
 def timed_from_start(
     name: str,
     table: pl.DataFrame,
@@ -223,7 +215,10 @@ def timed_from_start(
     """
     if not table.height:
         raise _nothing()
-    table = with_clock(numbered(table), started)
-    first = table["test_time_second"][0] or 0.0
-    began = started + timedelta(seconds=float(first)) if started else None
+    table = numbered(table)
+    if started is None:
+        return Recording({name: table}, metadata, tuple(findings), None, "elapsed")
+    zero = (started - _EPOCH).total_seconds()
+    table = table.with_columns((pl.col("test_time_second") + zero).alias(_DATE))
+    began = started + timedelta(seconds=float(table["test_time_second"][0] or 0.0))
     return Recording({name: table}, metadata, tuple(findings), began, "elapsed")

@@ -125,6 +125,14 @@ def _is_utf8(raw: bytes) -> bool:
     return True
 
 
+def western_text(raw: bytes) -> tuple[str, str]:
+    """Decode the text of a program that writes UTF-8 or Windows-1252, and say which it is."""
+    try:
+        return raw.decode("utf-8-sig"), "utf-8"
+    except UnicodeDecodeError:
+        return raw.decode("cp1252", "replace"), "cp1252"
+
+
 def recoded(frame: pl.DataFrame, encoding: str) -> pl.DataFrame:
     """Give texts that were read as Latin-1 in what they are, each different one decoded once."""
     changed = []
