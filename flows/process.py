@@ -19,7 +19,7 @@ from prefect.states import Completed, Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from cellpipe.cell_inputs import CellInputs, grouped
-from cellpipe.intake import Failure, Job, cannot_be_opened, planned, take_in
+from cellpipe.intake import SEVERAL, Failure, Job, cannot_be_opened, planned, take_in
 from cellpipe.lab import Summary, concluded
 from cellpipe.pipeline import prepared, stale_cells, update_cell
 
@@ -42,8 +42,10 @@ def may_pass(_task: Any, _run: TaskRun, state: State[Any]) -> bool:
 def take_in_file(job: Job, path: Path) -> str:
     """Read one file and write its tables."""
     content = take_in(job, path)
-    if content.status != "used":
+    if content.status == "set aside":
         raise SetAsideError(content.reason)
+    if content.status == SEVERAL:
+        return "the recordings of several cells"
     return f"{content.format}: {content.records} records, {content.spectra} spectra"
 
 

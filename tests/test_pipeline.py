@@ -431,3 +431,67 @@ def test_files_with_two_suffixes_are_taken_in(made_lab: Path, tmp_path: Path) ->
     (made_lab / "A_1.csv").unlink()
     table.write_parquet(made_lab / "A_1.bdf.parquet")
     assert process(made_lab, tmp_path / "out").read == 1
+
+
+ARBIN = ["Data_Point", "Test_Time(s)", "Date_Time", "Step_Time(s)", "Step_Index", "Cycle_Index",
+         "Current(A)", "Voltage(V)", "Charge_Capacity(Ah)", "Discharge_Capacity(Ah)"]  # fmt: skip
+
+
+def arbin_workbook(path: Path, channels: dict[str, float]) -> None:
+    """Write a workbook with a sheet for each channel: an hour's charge at the given current, A."""
+    import xlsxwriter
+
+    start = datetime(2024, 5, 13, 10)
+    with xlsxwriter.Workbook(path) as book:
+        day = book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
+        for name, current in channels.items():
+            sheet = book.add_worksheet(name)
+            sheet.write_row(0, 0, ARBIN)
+            for i in range(61):
+                row = [i + 1, 60.0 * i, None, 60.0 * i, 1, 1, current, 3 + i / 100]
+                sheet.write_row(i + 1, 0, [*row, current * i / 60, 0.0])
+                sheet.write_datetime(i + 1, 2, start + timedelta(minutes=i), day)
+
+
+def test_the_channels_of_one_workbook_are_cells_of_their_own(tmp_path: Path) -> None:
+    lab, out = tmp_path / "lab", tmp_path / "out"
+    lab.mkdir()
+    channels = {"Channel_7_1": 1e-3, "Channel_8_1": 2e-3, "Channel_9_1": 4e-3}
+    arbin_workbook(lab / "test.xlsx", channels)
+    (lab / "cells.csv").write_text("Cell ID,Files,Configuration\nA,test.xlsx#Channel_8,full\n")
+    summary = process(lab, out)
+    assert summary.exit_code == 0
+    cells = summary.cells
+    assert cells["cell_id"].to_list() == ["A", "test_Channel_7", "test_Channel_9"]
+    assert cells["first_charging_capacity_ah"].to_list() == pytest.approx([2e-3, 1e-3, 4e-3])
+    assert summary.files["path"].to_list() == [f"test.xlsx#Channel_{n}" for n in (7, 8, 9)]
+    before = digests(out)
+    assert process(lab, out).read == 0
+    assert digests(out) == before
+    next((out / "tables" / "timeseries").iterdir()).unlink()
+    assert process(lab, out).read == 1
+    assert digests(out) == before
+
+
+def test_a_row_that_claims_two_channels_of_a_workbook_is_told_to_name_one(tmp_path: Path) -> None:
+    lab, out = tmp_path / "lab", tmp_path / "out"
+    lab.mkdir()
+    arbin_workbook(lab / "test.xlsx", {"Channel_7_1": 1e-3, "Channel_8_1": 2e-3})
+    (lab / "cells.csv").write_text("Cell ID,Files,Configuration\nA,test*,full\n")
+    summary = process(lab, out)
+    assert summary.cells.height == 0
+    reason = summary.files["reason"][0]
+    assert "claims 2 channels of this workbook" in reason
+    assert "such as test.xlsx#Channel_7" in reason
+
+
+def test_a_workbook_that_loses_its_other_channels_is_one_cells_again(tmp_path: Path) -> None:
+    lab, out = tmp_path / "lab", tmp_path / "out"
+    lab.mkdir()
+    arbin_workbook(lab / "test.xlsx", {"Channel_7_1": 1e-3, "Channel_8_1": 2e-3})
+    assert process(lab, out).cells.height == 2
+    arbin_workbook(lab / "test.xlsx", {"Channel_7_1": 1e-3})
+    summary = process(lab, out)
+    assert summary.files["path"].to_list() == ["test.xlsx"]
+    assert summary.cells["cell_id"].to_list() == ["test"]
+    assert summary.findings["code"].to_list().count("cell_kept") == 2

@@ -77,17 +77,20 @@ def grouped(job: Job, paths: Sequence[Path], sheet: CellSheet) -> Grouping:
     """Put files together to cells, in the order of ids.
 
     A file belongs to the cell whose pattern in the sheet matches its name or path; without one, to
-    a cell named by its file name. A file that two rows claim is used for neither, and one that no
-    pattern of the sheet's cell of its name matches is not used. Ids that differ only in case name
-    one cell.
+    a cell named by its file name. A file that two rows claim is used for neither, one that no
+    pattern of the sheet's cell of its name matches is not used, and channels of one workbook that
+    one row claims together are not either. Ids that differ only in case name one cell.
     """
     files = _usable(job, paths)
     named = _named(files, sheet)
     sheet_ids = {cell.cell_id.casefold(): cell.cell_id for cell in sheet.cells}
     groups: dict[str, _Group] = {}
-    unused: dict[str, tuple[str, str]] = {}
+    claimed = {f.path: cells_of(Path(f.path).name, f.path, sheet.cells) for f in files}
+    unused = _undecided({path: one[0] for path, one in claimed.items() if len(one) == 1})
     for file in files:
-        claims = cells_of(Path(file.path).name, file.path, sheet.cells)
+        if file.path in unused:
+            continue
+        claims = claimed[file.path]
         key = claims[0].cell_id.casefold() if claims else named[file.path].casefold()
         if len(claims) > 1:
             ids = " and ".join(cell.cell_id for cell in claims)
@@ -103,21 +106,17 @@ def grouped(job: Job, paths: Sequence[Path], sheet: CellSheet) -> Grouping:
 
 
 def _usable(job: Job, paths: Sequence[Path]) -> list[InputFile]:
-    seen = job.ledger.seen_files(job.folder)
-    contents = job.ledger.contents()
-    found = []
-    for path in paths:
-        file = seen.get(job.relative(path))
-        content = contents.get(file.sha256) if file else None
-        if file is not None and content is not None and content.status == "used":
-            found.append(InputFile(file.path, file.size, content))
-    return found
+    return [
+        InputFile(file.path, file.size, content)
+        for file, content in filter(None, job.recordings(paths).values())
+        if content.status == "used"
+    ]
 
 
 def _named(files: Sequence[InputFile], sheet: CellSheet) -> dict[str, str]:
     """Name the cell of each file that no row claims; channels tell cells of one name apart."""
     names = {
-        file.path: cell_id_from_name(Path(file.path).stem)
+        file.path: _name_and_channel(file.path)
         for file in files
         if not cells_of(Path(file.path).name, file.path, sheet.cells)
     }
@@ -128,6 +127,32 @@ def _named(files: Sequence[InputFile], sheet: CellSheet) -> dict[str, str]:
         path: f"{name}_{channel}" if channel and len(channels[name.casefold()]) > 1 else name
         for path, (name, channel) in names.items()
     }
+
+
+def _name_and_channel(path: str) -> tuple[str, str | None]:
+    name, channel = cell_id_from_name(Path(path).stem)
+    return name, _part_of(path) or channel
+
+
+def _part_of(path: str) -> str | None:
+    """Name the part of the file that a recording is; it stands behind the file's suffix."""
+    return Path(path).suffix.partition("#")[2] or None
+
+
+def _undecided(claims: Mapping[str, Cell]) -> dict[str, tuple[str, str]]:
+    """Give the parts of a file that one row claims together: they are different cells."""
+    owners: dict[tuple[str, str], list[str]] = {}
+    for path, cell in claims.items():
+        if _part_of(path):
+            owners.setdefault((path.rpartition("#")[0], cell.cell_id), []).append(path)
+    found: dict[str, tuple[str, str]] = {}
+    for (_, cell_id), paths in owners.items():
+        reason = (
+            f"Row {cell_id} of the cell sheet claims {len(paths)} channels of this workbook; each "
+            f"is a cell of its own. Name one under Files, such as {Path(paths[0]).name}."
+        )
+        found |= dict.fromkeys(paths if len(paths) > 1 else [], ("set aside", reason))
+    return found
 
 
 def _without_files(sheet: CellSheet, groups: dict[str, _Group]) -> list[Finding]:

@@ -143,15 +143,16 @@ def _log_to(out: Path, *, verbose: bool) -> None:
 
 def _check(options: argparse.Namespace) -> int:
     from cellpipe import terminal
-    from cellpipe.formats import read
+    from cellpipe.formats import parts, read
 
     try:
-        measurement = read(options.file)
+        measurements = [read(options.file, part=part) for part in parts(options.file) or (None,)]
     except OSError as error:
         what = "it is a folder; name a file in it" if options.file.is_dir() else error.strerror
         print(f"cellpipe: {options.file}: {what}", file=sys.stderr)
         return 2
-    terminal.show_measurement(measurement)
+    for measurement in measurements:
+        terminal.show_measurement(measurement)
     return 0
 
 

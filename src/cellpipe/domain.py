@@ -31,12 +31,17 @@ class Finding:
 
 @dataclass(frozen=True)
 class RawFile:
-    """A file as it lies on disk; ``sha256`` of the content is its identity."""
+    """A file as it lies on disk; ``sha256`` of the content is its identity.
+
+    Of a file that holds the recordings of several cells, ``part`` names one, and ``sha256`` is
+    that of the content and the part's name.
+    """
 
     path: Path
     sha256: str
     size: int
     modified: float
+    part: str | None = None
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +23,7 @@ _OTHER = """
     .toml .xml .html .htm .pdf .png .jpg .jpeg .gif .svg .doc .docx .ppt .pptx .tsv .parquet
     .opj .opju .zip .7z .lnk .db .exe .dll
 """  # files that lie about in a lab's folders and are no measurements
+SEVERAL = "several"  # status of a file that holds the recordings of several cells
 _UNFINISHED = re.compile(r"^(~\$|\.|~)|\.(tmp|part|crdownload|swp)$", re.IGNORECASE)
 
 
@@ -61,6 +62,22 @@ class Job:
         there = (table_path(self.out, name, content.sha256).is_file() for name in content.tables)
         return content.reading == self.reading and all(there)
 
+    def recordings(self, paths: Iterable[Path]) -> dict[str, tuple[SeenFile, Content] | None]:
+        """Give what is known of the recordings in files, by the path within the folder.
+
+        A file that holds those of several cells is named once for each, ``path#part``. None stands
+        for a file that was not taken in yet.
+        """
+        seen, contents = self.ledger.seen_files(self.folder), self.ledger.contents()
+        found: dict[str, tuple[SeenFile, Content] | None] = {}
+        for path in paths:
+            relative = self.relative(path)
+            for name in _recordings_in(relative, seen, contents):
+                file = seen.get(name)
+                content = contents.get(file.sha256) if file else None
+                found[name] = (file, content) if file and content else None
+        return found
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -81,6 +98,17 @@ class Plan:
     def files(self) -> tuple[Path, ...]:
         """All files that may be a cycler's, in the order of their paths."""
         return tuple(sorted((*self.new, *self.known), key=lambda path: path.as_posix()))
+
+
+def _recordings_in(
+    relative: str, seen: Mapping[str, SeenFile], contents: Mapping[str, Content]
+) -> list[str]:
+    """Name the recordings in a file as the ledger knows them: the file itself, or its parts."""
+    file = seen.get(relative)
+    content = contents.get(file.sha256) if file else None
+    if content is None or content.status != SEVERAL:
+        return [relative]
+    return [f"{relative}#{part}" for part in json.loads(content.metadata)["parts"]]
 
 
 def planned(job: Job) -> Plan:
@@ -106,7 +134,9 @@ def planned(job: Job) -> Plan:
             failures.append(Failure(job.relative(path), cannot_be_opened(path.name, error)))
             continue
         same = before and (before.size, before.modified_ns) == (status.st_size, status.st_mtime_ns)
-        if same and content is not None and job.is_whole(content):
+        held = [seen.get(name) for name in _recordings_in(job.relative(path), seen, contents)]
+        whole = all(f and f.sha256 in contents and job.is_whole(contents[f.sha256]) for f in held)
+        if same and content is not None and whole and job.is_whole(content):
             known.append(path)
         else:
             again += bool(same and content is not None and content.reading != job.reading)
@@ -163,7 +193,9 @@ def _is_candidate(path: Path) -> bool:
 def take_in(job: Job, path: Path) -> Content:
     """Read one file, write its tables, and note it in the ledger.
 
-    A file that can't be used gives a content of status ``set aside`` with its reason.
+    A file that can't be used gives a content of status ``set aside`` with its reason; one that
+    holds the recordings of several cells a content of status ``several``, and each of them has one
+    of its own.
 
     Raises
     ------
@@ -173,20 +205,30 @@ def take_in(job: Job, path: Path) -> Content:
     """
     before = path.stat()
     raw = formats.raw_file(path)
-    content = job.ledger.content(raw.sha256)
-    if content is None or not job.is_whole(content):
-        content = _read(job, raw)
+    whole = _known_or_read(job, raw)
+    parts = json.loads(whole.metadata)["parts"] if whole.status == SEVERAL else []
+    named = {f"#{part}": _known_or_read(job, formats.part_of(raw, part)) for part in parts}
     after = path.stat()
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         raise BlockingIOError(11, "it is still being written")
-    job.ledger.remember_content(content)
-    seen = SeenFile(job.relative(path), after.st_size, after.st_mtime_ns, raw.sha256)
-    job.ledger.remember_file(job.folder, seen)
-    return content
+    for suffix, content in {**named, "": whole}.items():  # the file itself last: then all is there
+        job.ledger.remember_content(content)
+        name = f"{job.relative(path)}{suffix}"
+        seen = SeenFile(name, after.st_size, after.st_mtime_ns, content.sha256)
+        job.ledger.remember_file(job.folder, seen)
+    return whole
+
+
+def _known_or_read(job: Job, raw: RawFile) -> Content:
+    content = job.ledger.content(raw.sha256)
+    return content if content is not None and job.is_whole(content) else _read(job, raw)
 
 
 def _read(job: Job, raw: RawFile) -> Content:
     try:
+        parts = formats.parts(raw.path) if raw.part is None else ()
+        if parts:
+            return Content(raw.sha256, job.reading, SEVERAL, metadata=json.dumps({"parts": parts}))
         measurement = formats.read_raw(raw, time_zone=job.time_zone)
     except FileError as error:
         return Content(raw.sha256, job.reading, "set aside", reason=error.reason)

@@ -92,16 +92,14 @@ def concluded(
 
 def _files(job: Job, plan: Plan, grouping: Grouping, failures: Sequence[Failure]) -> pl.DataFrame:
     """Give one row per file of the folder: used, set aside or a duplicate."""
-    seen, contents = job.ledger.seen_files(job.folder), job.ledger.contents()
     used = pl.concat([contracts.empty("files"), *(file_rows(c) for c in grouping.cells)])
     mine = set(used["path"])
     reasons = {failure.path: failure.reason for failure in failures}
     rows = []
-    for relative in (job.relative(path) for path in plan.files):
+    for relative, known in job.recordings(plan.files).items():
         if relative in mine:
             continue
-        file = seen.get(relative)
-        content = contents.get(file.sha256) if file else None
+        file, content = known or (None, None)
         said = reasons.get(relative) or (content.reason if content else None)
         status, reason = "set aside", said or "It was not read yet."
         if relative in grouping.unused:
@@ -176,7 +174,7 @@ def _tidied(job: Job, plan: Plan, grouping: Grouping) -> list[Finding]:
         return []
     ledger = job.ledger
     seen = ledger.seen_files(job.folder)
-    there = {job.relative(path) for path in plan.files}
+    there = {job.relative(path) for path in plan.files} | job.recordings(plan.files).keys()
     ledger.forget_files(job.folder, sorted(set(seen) - there))
     current = {c.cell.cell_id for c in grouping.cells}
     here = {file.sha256 for path, file in seen.items() if path in there}

@@ -141,7 +141,7 @@ def taken_in(job: Job, path: Path) -> Failure | None:
         _log.exception("file %s", relative)
         reason = f"found an error while reading the file ({type(error).__name__}: {error})"
         return Failure(relative, reason)
-    return None if content.status == "used" else Failure(relative, content.reason or "")
+    return Failure(relative, content.reason or "") if content.status == "set aside" else None
 
 
 def stale_cells(job: Job, cells: Sequence[CellInputs]) -> list[CellInputs]:

@@ -193,7 +193,9 @@ def _failures_table(summary: Summary) -> Table:
 def show_measurement(measurement: Measurement) -> None:
     """Print what was read from one file."""
     console = _console()
-    console.print(Text(f"{measurement.raw_file.path}: {measurement.format}"))
+    raw = measurement.raw_file
+    part = f" {raw.part}" if raw.part else ""
+    console.print(Text(f"{raw.path}{part}: {measurement.format}"))
     started = measurement.started_at
     console.print(
         Text(f"started {started:%Y-%m-%d %H:%M:%S} UTC" if started else "start not known")

@@ -423,12 +423,34 @@ def test_a_channel_that_goes_on_over_several_sheets_is_joined_in_order(tmp_path:
     assert formats.recognised(path) is arbin_xlsx.FORMAT
 
 
-def test_records_of_two_channels_in_one_workbook_are_refused(tmp_path: Path) -> None:
+def test_each_channel_of_a_workbook_is_read_as_a_part_of_its_own(tmp_path: Path) -> None:
     header: list[object] = list(HEADER.split(","))
-    rows = [header, *channel_rows(1, 3)]
-    path = workbook(tmp_path / "a.xlsx", {"Channel_1_1": rows, "Channel_2_1": rows})
-    with pytest.raises(DamagedFileError, match=r"records of 2 channels \(1, 2\)"):
+    statistics: list[object] = ["Cycle_Index", "Charge_Capacity(Ah)", "Discharge_Capacity(Ah)"]
+    sheets = {
+        "Channel_2_1": [header, *channel_rows(1, 3)],
+        "Channel_10_1": [header, *channel_rows(4, 5)],
+        "Statistics_2": [statistics, [1, 1e-3, 9e-4]],
+        "Statistics_10": [statistics, [1, 2e-3, 9e-4], [2, 2e-3, 9e-4]],
+    }
+    path = workbook(tmp_path / "a.xlsx", sheets)
+    assert formats.parts(path) == ("Channel_2", "Channel_10")
+    two, ten = (formats.read(path, part=part) for part in formats.parts(path))
+    assert two.tables["timeseries"]["record_index"].to_list() == [1, 2, 3]
+    assert ten.tables["timeseries"]["record_index"].to_list() == [4, 5, 6, 7, 8]
+    assert [m.tables["vendor_cycles"].height for m in (two, ten)] == [1, 2]
+    assert len({formats.raw_file(path).sha256, two.raw_file.sha256, ten.raw_file.sha256}) == 3
+    with pytest.raises(DamagedFileError, match=r"records of 2 channels \(2, 10\).*Channel_2"):
         formats.read(path)
+    with pytest.raises(NoDataError, match=r"no part Channel_3.*one of Channel_2, Channel_10"):
+        formats.read(path, part="Channel_3")
+
+
+def test_a_file_with_one_recording_has_no_parts(tmp_path: Path) -> None:
+    header: list[object] = list(HEADER.split(","))
+    path = workbook(tmp_path / "a.xlsx", {"Channel_2_1": [header, *channel_rows(1, 3)]})
+    assert formats.parts(path) == ()
+    with pytest.raises(NoDataError, match="the file holds one"):
+        formats.read(path, part="Channel_2")
 
 
 def test_a_workbook_whose_channel_sheet_is_empty_is_no_data(tmp_path: Path) -> None:

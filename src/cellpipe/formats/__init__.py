@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import zipfile
+from dataclasses import replace
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -84,13 +85,15 @@ def known_suffixes() -> frozenset[str]:
     return frozenset(suffix for form in all_formats() for suffix in form.suffixes)
 
 
-def read(path: str | Path, *, time_zone: str | None = None) -> Measurement:
+def read(path: str | Path, *, part: str | None = None, time_zone: str | None = None) -> Measurement:
     """Read one raw file of a cycler.
 
     Parameters
     ----------
     path
         The file. Its first bytes say what it is, its suffix only helps.
+    part
+        Which recording, of a file that holds those of several cells; :func:`parts` names them.
     time_zone
         IANA name of the zone of the instrument's clock (``"Europe/Berlin"``). Without it local
         times are taken as UTC, and a finding says so.
@@ -108,8 +111,33 @@ def read(path: str | Path, *, time_zone: str | None = None) -> Measurement:
         If it can't be opened (absent, locked): that may pass.
 
     """
+    raw = raw_file(Path(path))
+    return read_raw(part_of(raw, part) if part else raw, time_zone=time_zone)
+
+
+def parts(path: str | Path) -> tuple[str, ...]:
+    """Name the recordings in a file that holds those of several cells; none if it holds one.
+
+    Raises
+    ------
+    FileError
+        If no format claims the file.
+    OSError
+        If it can't be opened (absent, locked): that may pass.
+
+    """
     path = Path(path)
-    return read_raw(raw_file(path), time_zone=time_zone)
+    form = recognised(path)
+    try:
+        return form.parts(path) if form.parts else ()
+    except FileError:
+        return ()  # reading it says what is wrong
+
+
+def part_of(raw: RawFile, part: str) -> RawFile:
+    """Give the identity of one of the recordings in a file."""
+    digest = hashlib.sha256(f"{raw.sha256}#{part}".encode()).hexdigest()
+    return replace(raw, sha256=digest, part=part)
 
 
 def read_raw(raw: RawFile, *, time_zone: str | None = None) -> Measurement:
@@ -117,7 +145,7 @@ def read_raw(raw: RawFile, *, time_zone: str | None = None) -> Measurement:
     path = raw.path
     form = recognised(path)
     try:
-        recording = form.read(path)
+        recording = _recording(form, raw)
         return _measurement(raw, form, recording, time_zone)
     except FileError as error:
         raise error.about(path) from error
@@ -131,6 +159,19 @@ def read_raw(raw: RawFile, *, time_zone: str | None = None) -> Measurement:
             remedy="copy it again from the instrument, or export it again",
             file=path,
         ) from e
+
+
+def _recording(form: Format, raw: RawFile) -> Recording:
+    if raw.part is None:
+        return form.read(raw.path)
+    named = form.parts(raw.path) if form.parts else ()
+    if form.read_part is None or raw.part not in named:
+        raise NoDataError(
+            f"no part {raw.part}",
+            expected=f"one of {', '.join(named)}" if named else "no name: the file holds one",
+            remedy="name one of those that the file holds",
+        )
+    return form.read_part(raw.path, raw.part)
 
 
 def _is_the_disks(error: BaseException) -> bool:

@@ -1,9 +1,10 @@
 """Arbin's Excel export: records on ``Channel_…`` sheets, the test on ``Info`` or ``Global_Info``.
 
 The columns are those of :mod:`cellpipe.formats.arbin`. A channel with more records than a sheet has
-rows goes on in ``Channel_11_2``, ``_3`` and so on. ``Date_Time`` is an Excel date or text, of the
-computer's local clock. Current is positive on charge. ``Statistics_…`` (one row per cycle)
-becomes ``vendor_cycles``; sheets that people have added are left alone.
+rows goes on in ``Channel_11_2``, ``_3`` and so on; a workbook with several channels holds several
+cells, each a part of its own. ``Date_Time`` is an Excel date or text, of the computer's local
+clock. Current is positive on charge. ``Statistics_…`` (one row per cycle) becomes
+``vendor_cycles``; sheets that people have added are left alone.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.records import labelled, standard_columns
 
 _CHANNEL = re.compile(r"^Channel[_\- ]?(?P<channel>\d+(?:-\d+)?)(?:_(?P<part>.*))?$")
+_STATISTICS = re.compile(r"^Statistics[_\- ]?(?P<channel>\d+(?:-\d+)?)?(?:_.*)?$")
 _INFO = ("Global_Info", "Info")
+_PART = "Channel_"
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ class _Part:
 
 
 def read(path: Path) -> Recording:
-    """Read an Arbin workbook.
+    """Read an Arbin workbook that holds one channel.
 
     Raises
     ------
@@ -49,7 +52,7 @@ def read(path: Path) -> Recording:
     """
     sheets = workbook.sheets(path)
     parts = _parts(sheets)
-    channels = sorted({part.channel for part in parts})
+    channels = _channels(parts)
     if not parts:
         raise NoDataError(
             f"no records on the sheets {', '.join(sheet.name for sheet in sheets)}",
@@ -59,14 +62,37 @@ def read(path: Path) -> Recording:
     if len(channels) > 1:
         raise DamagedFileError(
             f"records of {len(channels)} channels ({', '.join(channels)})",
-            expected="those of one",
-            remedy="export each channel to a workbook of its own",
+            expected="the name of one",
+            remedy=f"name the part to be read, such as {_PART}{channels[0]}",
         )
+    return _recorded(path, sheets, parts)
+
+
+def _recorded(path: Path, sheets: Sequence[workbook.Sheet], parts: Sequence[_Part]) -> Recording:
+    """Give the recording on a channel's sheets."""
+    channel = parts[0].channel
     found = arbin.columns_in(workbook.names_in(parts[0].sheet, parts[0].header))
     frame = pl.concat([_records(path, part) for part in parts], how="diagonal_relaxed")
     table = standard_columns(frame, found, bare_seconds=True)
-    read = arbin.recorded(table, _metadata(path, sheets, channels[0]))
-    return replace(read, tables={**read.tables, **_vendor_cycles(path, sheets)})
+    read = arbin.recorded(table, _metadata(path, sheets, channel))
+    return replace(read, tables={**read.tables, **_vendor_cycles(path, sheets, channel)})
+
+
+def _channels(parts: Sequence[_Part]) -> list[str]:
+    return sorted({part.channel for part in parts}, key=lambda name: (len(name), name))
+
+
+def channels(path: Path) -> tuple[str, ...]:
+    """Name the channels of a workbook that holds the records of several, as parts of it."""
+    found = _channels(_parts(workbook.sheets(path)))
+    return tuple(f"{_PART}{channel}" for channel in found) if len(found) > 1 else ()
+
+
+def read_channel(path: Path, part: str) -> Recording:
+    """Read one of the channels that :func:`channels` names; raises what :func:`read` raises."""
+    sheets = workbook.sheets(path)
+    mine = [one for one in _parts(sheets) if f"{_PART}{one.channel}" == part]
+    return _recorded(path, sheets, mine)
 
 
 def _parts(sheets: Sequence[workbook.Sheet]) -> list[_Part]:
@@ -128,11 +154,15 @@ def _of_cycles(sheet: workbook.Sheet) -> bool:
     return all(named.values()) and {*needed} <= named.keys()
 
 
-def _vendor_cycles(path: Path, sheets: Sequence[workbook.Sheet]) -> dict[str, pl.DataFrame]:
-    """Give the table of cycles on the sheets ``Statistics_…``."""
+def _vendor_cycles(
+    path: Path, sheets: Sequence[workbook.Sheet], channel: str
+) -> dict[str, pl.DataFrame]:
+    """Give the table of cycles on the sheets ``Statistics_…`` of a channel."""
     parts = []
     for sheet in sheets:
-        if sheet.name.startswith("Statistics") and sheet.rows and _of_cycles(sheet):
+        named = _STATISTICS.match(sheet.name)
+        mine = named is not None and (not channel or named["channel"] in {channel, None})
+        if mine and sheet.rows and _of_cycles(sheet):
             found = matches(workbook.names_in(sheet, 0), arbin.CYCLE_QUANTITIES)
             parts.append(workbook.columns(path, sheet, 0, found, bare_seconds=True))
     return arbin.vendor_cycles(pl.concat(parts, how="diagonal_relaxed")) if parts else {}
@@ -147,4 +177,4 @@ def _claims(sample: Sample) -> bool:
     )
 
 
-FORMAT = Format("arbin_xlsx", "Arbin", (".xlsx", ".xls"), _claims, read)
+FORMAT = Format("arbin_xlsx", "Arbin", (".xlsx", ".xls"), _claims, read, channels, read_channel)

@@ -28,6 +28,10 @@ class Format:
 
     ``claims`` looks at the first bytes; a suffix alone proves nothing. ``read`` gives standard
     columns and raises a :class:`cellpipe.errors.FileError` that says found, expected and remedy.
+
+    A format whose files may hold the recordings of several cells (a workbook with the channels of
+    a test) also names the parts of a file (``parts``: none where it holds one) and reads one of
+    them (``read_part``).
     """
 
     name: str
@@ -35,3 +39,5 @@ class Format:
     suffixes: tuple[str, ...]
     claims: Callable[[Sample], bool]
     read: Callable[[Path], Recording]
+    parts: Callable[[Path], tuple[str, ...]] | None = None
+    read_part: Callable[[Path, str], Recording] | None = None
