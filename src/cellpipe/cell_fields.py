@@ -38,7 +38,8 @@ class Field:
 
 FIELDS: tuple[Field, ...] = (
     Field("cell_id", "Cell ID", "a name of your own, e.g. SSB-2026-014", others=("Cell", "ID")),
-    Field("patterns", "Files", "a file name or pattern, e.g. SSB-2026-014*; several with ;",
+    Field("patterns", "Files", "a file name or pattern, e.g. SSB-2026-014*; several with ; (of a "
+          "workbook with several channels: test.xlsx#Channel_7)",
           others=("File", "File pattern")),
     Field("configuration", "Configuration", "full, half or symmetric", others=("Cell type",)),
     Field("working_electrode", "Working electrode", "e.g. Si, NCM811, anode or cathode"),

@@ -179,7 +179,7 @@ def test_a_rate_test_with_auxiliary_channels_equals_its_published_conversion() -
 def test_a_nested_export_gives_each_record_its_cycle_and_its_step() -> None:
     recording = neware_csv.FORMAT.read(CSV / "cellpy__nw_regular_export_ife_example.csv")
     found = table(recording)
-    assert recording.metadata["vendor_cycles"] == 20
+    assert recording.tables["vendor_cycles"].height == 20
     assert found["cycle_count"].to_list() == sorted(found["cycle_count"].to_list())
     assert found["cycle_count"].n_unique() == 20
     assert found["step_count"].n_unique() == 81
@@ -214,7 +214,7 @@ def test_a_btsda_8_workbook_says_what_was_measured() -> None:
     recording = neware_xlsx.FORMAT.read(DERIVED / "neware-xlsx__derived_btsda8_en.xlsx")
     assert recording.metadata["device"] == "29-2-4"
     assert recording.metadata["active_material"] == "0mg"
-    assert recording.metadata["vendor_cycles"] == 1
+    assert recording.tables["vendor_cycles"].height == 1
 
 
 @needs_real_files
@@ -377,7 +377,7 @@ def test_a_nested_report_with_empty_fields_in_front_is_read(tmp_path: Path) -> N
     assert found["step_id"].to_list() == [1, 1, 2, 2, 1]
     assert found["step_count"].to_list() == [1, 1, 2, 2, 3]
     assert found["voltage_volt"].to_list() == pytest.approx([3.5, 3.6, 3.5, 3.4, 3.6])
-    assert recording.metadata["vendor_cycles"] == 2
+    assert recording.tables["vendor_cycles"].height == 2
 
 
 def test_a_nested_report_whose_cycles_and_steps_are_bare_numbers_is_read(tmp_path: Path) -> None:

@@ -25,12 +25,11 @@ from cellpipe.formats.dialect import (
     WATT_HOUR,
     Match,
     Quantity,
-    matches,
     normalised,
     recognised,
     split_header,
 )
-from cellpipe.formats.records import matched, recording, standard_columns, steps_as_run
+from cellpipe.formats.records import matched, recording, steps_as_run
 
 QUANTITIES = (
     Quantity("record_index", ("Data_Point",)),
@@ -50,15 +49,20 @@ QUANTITIES = (
     Quantity("temperature_t{}_celsius", ("Aux_Temperature_#",), CELSIUS, numbered=True),
     Quantity("auxiliary_voltage_v{}_volt", ("Aux_Voltage_#",), VOLT, numbered=True),
 )
-_OF_CYCLES = (  # of the table of cycles, besides the counters
+_CYCLES = {
+    "record_index",
+    "cycle_count",
+    "vendor_charging_capacity_ah",
+    "vendor_discharging_capacity_ah",
+    "vendor_charging_energy_wh",
+    "vendor_discharging_energy_wh",
+}
+CYCLE_QUANTITIES = (
+    *(quantity for quantity in QUANTITIES if quantity.target in _CYCLES),
     Quantity("charging_time_second", ("Charge_Time",), SECOND),
     Quantity("discharging_time_second", ("Discharge_Time",), SECOND),
     Quantity("highest_voltage_volt", ("Vmax_On_Cycle",), VOLT),
 )
-CYCLE_QUANTITIES = QUANTITIES + _OF_CYCLES
-_CYCLES = ("cycle_count", "record_index", "vendor_charging_capacity_ah",
-           "vendor_discharging_capacity_ah", "vendor_charging_energy_wh",
-           "vendor_discharging_energy_wh")  # fmt: skip
 _NEEDED = {
     "test_time_second": "Test_Time(s)",
     "voltage_volt": "Voltage(V)",
@@ -115,19 +119,3 @@ def _in_order(table: pl.DataFrame) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
     moved = int((own.diff() < 0).sum())
     sentence = "The file's rows are not in the order of Data_Point; they were put into it."
     return table.sort("record_index"), (Finding("info", "records_sorted", sentence, moved),)
-
-
-def vendor_cycles(frame: pl.DataFrame) -> dict[str, pl.DataFrame]:
-    """Give the table ``vendor_cycles`` of a table with Arbin's columns, one row per cycle.
-
-    Where a needed column is missing there is none.
-    """
-    found = [
-        match
-        for match in matches(frame.columns, CYCLE_QUANTITIES)
-        if match.target in {*_CYCLES, *(quantity.target for quantity in _OF_CYCLES)}
-    ]
-    if not {*_CYCLES[:1], *_CYCLES[2:4]} <= {match.target for match in found} or not frame.height:
-        return {}
-    table = standard_columns(frame, found, bare_seconds=True)
-    return {"vendor_cycles": table.drop_nulls("cycle_count")}

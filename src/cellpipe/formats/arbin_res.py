@@ -21,6 +21,7 @@ from cellpipe.errors import DamagedFileError
 from cellpipe.formats import arbin
 from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.jet4 import JetError, declared_rows, read_table, table_names
+from cellpipe.formats.records import vendor_cycles
 
 _MAGIC = b"\x00\x01\x00\x00Standard Jet DB\x00"
 _OLE_ZERO = datetime(1899, 12, 30)  # noqa: DTZ001 - the instrument's local clock
@@ -92,7 +93,8 @@ def _vendor_cycles(data: mmap.mmap, names: list[str], raw: pl.DataFrame) -> dict
     place = [name for name in _PLACE if name in cycles.columns and name in raw.columns]
     if not cycles.height or "Data_Point" not in place:
         return {}
-    return arbin.vendor_cycles(cycles.join(raw, on=place, how="left", maintain_order="left"))
+    joined = cycles.join(raw, on=place, how="left", maintain_order="left")
+    return vendor_cycles(joined, arbin.CYCLE_QUANTITIES, bare_seconds=True)
 
 
 def _row_findings(data: mmap.mmap, raw: pl.DataFrame) -> list[Finding]:

@@ -21,7 +21,7 @@ from cellpipe.errors import DamagedFileError, NoDataError
 from cellpipe.formats import arbin, workbook
 from cellpipe.formats.dialect import matches, recognised
 from cellpipe.formats.format import Format, Sample
-from cellpipe.formats.records import labelled, standard_columns
+from cellpipe.formats.records import labelled, standard_columns, vendor_cycles
 
 _CHANNEL = re.compile(r"^Channel[_\- ]?(?P<channel>\d+(?:-\d+)?)(?:_(?P<part>.*))?$")
 _STATISTICS = re.compile(r"^Statistics[_\- ]?(?P<channel>\d+(?:-\d+)?)?(?:_.*)?$")
@@ -147,13 +147,6 @@ def _above(rows: Sequence[tuple[str, ...]]) -> dict[str, object]:
     return found
 
 
-def _of_cycles(sheet: workbook.Sheet) -> bool:
-    """Whether a sheet is Arbin's table of cycles, each of its units known."""
-    named = recognised(workbook.names_in(sheet, 0), arbin.CYCLE_QUANTITIES)
-    needed = ("cycle_count", "vendor_charging_capacity_ah", "vendor_discharging_capacity_ah")
-    return all(named.values()) and {*needed} <= named.keys()
-
-
 def _vendor_cycles(
     path: Path, sheets: Sequence[workbook.Sheet], channel: str
 ) -> dict[str, pl.DataFrame]:
@@ -162,10 +155,17 @@ def _vendor_cycles(
     for sheet in sheets:
         named = _STATISTICS.match(sheet.name)
         mine = named is not None and (not channel or named["channel"] in {channel, None})
-        if mine and sheet.rows and _of_cycles(sheet):
-            found = matches(workbook.names_in(sheet, 0), arbin.CYCLE_QUANTITIES)
+        if not mine or not sheet.rows:
+            continue
+        names = workbook.names_in(sheet, 0)
+        known = recognised(names, arbin.CYCLE_QUANTITIES)
+        if known and all(known.values()):
+            found = matches(names, arbin.CYCLE_QUANTITIES)
             parts.append(workbook.columns(path, sheet, 0, found, bare_seconds=True))
-    return arbin.vendor_cycles(pl.concat(parts, how="diagonal_relaxed")) if parts else {}
+    if not parts:
+        return {}
+    whole = pl.concat(parts, how="diagonal_relaxed")
+    return vendor_cycles(whole, arbin.CYCLE_QUANTITIES, bare_seconds=True)
 
 
 def _claims(sample: Sample) -> bool:

@@ -8,6 +8,7 @@ records have no date and no cycle of their own.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from cellpipe.domain import Recording
@@ -30,6 +31,7 @@ from cellpipe.formats.records import (
     split_counters,
     standard_columns,
     steps_as_run,
+    vendor_cycles,
 )
 
 QUANTITIES = (
@@ -44,6 +46,13 @@ QUANTITIES = (
     Quantity("cycle_count", ("Cycle-Index",)),
     Quantity("step_id", ("Step-Index",)),
     Quantity("unix_time_second", ("SysTime",)),
+)
+CYCLE_QUANTITIES = (
+    Quantity("cycle_count", ("Index", "Cycle-Index", "Cycle")),
+    Quantity("vendor_charging_capacity_ah", ("Charge-Cap",), AMPERE_HOUR, bare=None),
+    Quantity("vendor_discharging_capacity_ah", ("Discharge-Cap",), AMPERE_HOUR, bare=None),
+    Quantity("vendor_charging_energy_wh", ("Charge-Energy",), WATT_HOUR, bare=None),
+    Quantity("vendor_discharging_energy_wh", ("Discharge-Energy",), WATT_HOUR, bare=None),
 )
 _NEEDED = {
     "test_time_second": "TestTime/h",
@@ -82,10 +91,12 @@ def read(path: Path) -> Recording:
     frame = workbook.columns(path, *places[0], found, bare_seconds=False)
     table = standard_columns(frame, found, bare_seconds=False)
     table, unsigned = signed(table.with_columns(steps_as_run(table)), "^D")
-    metadata: dict[str, object] = {"maker": "LAND"}
-    if _VENDOR_CYCLES in {sheet.name for sheet in sheets}:
-        metadata["vendor_cycles"] = len(workbook.texts(path, _VENDOR_CYCLES)) - 1
-    return recording(split_counters(table), metadata, unsigned)
+    read = recording(split_counters(table), {"maker": "LAND"}, unsigned)
+    if _VENDOR_CYCLES not in {sheet.name for sheet in sheets}:
+        return read
+    own = workbook.text_table(path, _VENDOR_CYCLES)
+    cycles = vendor_cycles(own, CYCLE_QUANTITIES, bare_seconds=False)
+    return replace(read, tables={**read.tables, **cycles})
 
 
 def _claims(sample: Sample) -> bool:

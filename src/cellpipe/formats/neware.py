@@ -82,6 +82,18 @@ QUANTITIES = (
     Quantity("auxiliary_voltage_v{}_volt", ("V#", "Aux. V#", "辅助电压#", "Aux.CH TU# U",
              "Auxiliary channel TU# U"), VOLT, numbered=True),
 )  # fmt: skip
+_CYCLES = {
+    "cycle_count",
+    "vendor_charging_capacity_ah",
+    "vendor_discharging_capacity_ah",
+    "vendor_charging_energy_wh",
+    "vendor_discharging_energy_wh",
+}
+CYCLE_QUANTITIES = (
+    *(quantity for quantity in QUANTITIES if quantity.target in _CYCLES),
+    Quantity("charging_time_second", ("Chg. Time", "充电时间"), CLOCK),
+    Quantity("discharging_time_second", ("DChg. Time", "放电时间"), CLOCK),
+)
 _NEEDED = {
     "voltage_volt": "Voltage(V)",
     "current_ampere": "Current(mA)",

@@ -51,7 +51,8 @@ def _nested(path: Path, top: delimited.Header | None) -> Recording:
     text, findings = delimited.columns(path, everything, places, places)
     frame = neware_layers.records(text, found)
     cycles = neware_layers.cycles(text, found)
-    return neware.recorded(neware.standard(frame), cycles, findings)
+    read = neware.recorded(neware.standard(frame), {}, findings)
+    return replace(read, tables={**read.tables, **cycles})
 
 
 def _without_records(found: str) -> NoDataError:

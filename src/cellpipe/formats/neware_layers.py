@@ -16,6 +16,7 @@ import polars as pl
 
 from cellpipe.formats import delimited, neware
 from cellpipe.formats.dialect import matches
+from cellpipe.formats.records import vendor_cycles
 
 Kind = Literal["cycle", "step", "record"]
 _STEPS = ("step_id", "step_count")
@@ -82,13 +83,15 @@ def known(fields: Sequence[str]) -> int:
     return sum(neware.meanings(one.names).values()) if one and one.kind != "record" else 0
 
 
-def cycles(lines: pl.DataFrame, found: Sequence[Level]) -> dict[str, object]:
-    """Give how many cycles the instrument's own table counts, if it has a level for them."""
+def cycles(lines: pl.DataFrame, found: Sequence[Level]) -> dict[str, pl.DataFrame]:
+    """Give the instrument's own table of cycles, if there is a level for them."""
     one = next((one for one in found if one.kind == "cycle"), None)
     if one is None:
         return {}
-    told = _told(lines, found)
-    return {"vendor_cycles": told.filter(pl.col("_kind") == "cycle").height}
+    names = {f"c{one.indent + i}": name for i, name in enumerate(delimited.unique(one.names))}
+    of_cycles = _told(lines, found).filter(pl.col("_kind") == "cycle")
+    own = of_cycles.select(pl.col(place).alias(name) for place, name in names.items() if name)
+    return vendor_cycles(own, neware.CYCLE_QUANTITIES, bare_seconds=False)
 
 
 def records(lines: pl.DataFrame, found: Sequence[Level]) -> pl.DataFrame:

@@ -10,6 +10,7 @@ sheet as in :mod:`cellpipe.formats.neware_layers`. ``log``, ``idle`` and ``curve
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from cellpipe.errors import NoDataError
 from cellpipe.formats import arbin, neware, neware_layers, workbook
 from cellpipe.formats.dialect import matches
 from cellpipe.formats.format import Format, Sample
-from cellpipe.formats.records import labelled, standard_columns, steps_as_run
+from cellpipe.formats.records import labelled, standard_columns, steps_as_run, vendor_cycles
 
 _OTHERS = {"unit", "test", "cycle", "step", "log", "idle", "curve"}
 _LABELS = ("Start time", "End time", "P/N", "Active material", "Nominal capacity", "Volt. upper",
@@ -52,7 +53,8 @@ def read(path: Path) -> Recording:
         frame = _with_steps(path, sheets, frame, findings)
         found = neware.columns_in(frame.columns)
     table = standard_columns(frame, found, bare_seconds=False)
-    return neware.recorded(table, _metadata(path, sheets), findings)
+    read = neware.recorded(table, _metadata(path, sheets), findings)
+    return replace(read, tables={**read.tables, **_vendor_cycles(path, sheets)})
 
 
 def _record_sheets(sheets: Sequence[workbook.Sheet]) -> list[Place]:
@@ -90,7 +92,8 @@ def _nested(path: Path, sheets: Sequence[workbook.Sheet]) -> Recording:
     lines = workbook.lines(path, nested[0].name)
     frame = neware_layers.records(lines, found)
     cycles = neware_layers.cycles(lines, found)
-    return neware.recorded(neware.standard(frame), cycles)
+    read = neware.recorded(neware.standard(frame), {})
+    return replace(read, tables={**read.tables, **cycles})
 
 
 def _with_steps(
@@ -125,16 +128,22 @@ def _listed_steps(path: Path, sheets: Sequence[workbook.Sheet]) -> pl.DataFrame 
 
 
 def _metadata(path: Path, sheets: Sequence[workbook.Sheet]) -> dict[str, object]:
-    """Give the labelled cells of the sheets unit and test, and the number of cycles."""
+    """Give the labelled cells of the sheets unit and test."""
     found: dict[str, object] = {}
     for sheet in sheets:
-        name = sheet.name.lower()
-        if name in {"unit", "test"}:
+        if sheet.name.lower() in {"unit", "test"}:
             for row in workbook.texts(path, sheet.name):
                 found |= _labelled([text for text in row if text])
-        elif name == "cycle" and len(sheet.rows) > 1:
-            found["vendor_cycles"] = len(workbook.texts(path, sheet.name)) - 1
     return found
+
+
+def _vendor_cycles(path: Path, sheets: Sequence[workbook.Sheet]) -> dict[str, pl.DataFrame]:
+    """Give the table of cycles on the sheet ``cycle``."""
+    name = next((sheet.name for sheet in sheets if sheet.name.lower() == "cycle"), None)
+    if name is None:
+        return {}
+    frame = workbook.text_table(path, name)
+    return vendor_cycles(frame, neware.CYCLE_QUANTITIES, bare_seconds=False)
 
 
 def _labelled(texts: Sequence[str]) -> dict[str, object]:

@@ -11,16 +11,26 @@ import polars as pl
 from cellpipe.domain import Finding, Recording
 from cellpipe.errors import DamagedFileError, NoDataError
 from cellpipe.formats import clock
-from cellpipe.formats.dialect import Match, Quantity, matches, split_header, standard
+from cellpipe.formats.dialect import Match, Quantity, matches, recognised, split_header, standard
 
 _COUNTERS = ("record_index", "cycle_count", "step_count", "step_id")
-_DURATIONS = ("test_time_second", "step_time_second")
+_DURATIONS = (
+    "test_time_second",
+    "step_time_second",
+    "charging_time_second",
+    "discharging_time_second",
+)
 _DATE = "unix_time_second"
 _TEXT = "step_type"
 WRITTEN = frozenset({*_DURATIONS, _DATE, _TEXT})  # targets whose cells may be more than numbers
 COUNTER_PARTS = (  # a counter, and its parts by the direction of the current
     ("capacity_ah", "vendor_charging_capacity_ah", "vendor_discharging_capacity_ah"),
     ("energy_wh", "vendor_charging_energy_wh", "vendor_discharging_energy_wh"),
+)
+_OF_A_CYCLE = (
+    "cycle_count",
+    "vendor_charging_capacity_ah",
+    "vendor_discharging_capacity_ah",
 )
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - the instrument's own clock
 
@@ -84,6 +94,22 @@ def matched(
     found = matches(headers, quantities)
     require(found, headers, needed)
     return found
+
+
+def vendor_cycles(
+    frame: pl.DataFrame, quantities: tuple[Quantity, ...], *, bare_seconds: bool
+) -> dict[str, pl.DataFrame]:
+    """Give the table ``vendor_cycles`` of a maker's own table of cycles, one row per cycle.
+
+    There is none where the cycle's number or one of its capacities is missing, or where the unit
+    of a column is not known: the records are what counts.
+    """
+    known = recognised(frame.columns, quantities)
+    if not {*_OF_A_CYCLE} <= known.keys() or not all(known.values()) or not frame.height:
+        return {}
+    table = standard_columns(frame, matches(frame.columns, quantities), bare_seconds=bare_seconds)
+    table = table.drop_nulls("cycle_count")
+    return {"vendor_cycles": table} if table.height else {}
 
 
 def labelled(pairs: Iterable[tuple[str, str]]) -> dict[str, object]:

@@ -260,6 +260,13 @@ def _kind(example: str, match: Match, *, bare_seconds: bool) -> Kind:
     return "float"
 
 
+def text_table(path: Path, sheet: str) -> pl.DataFrame:
+    """Read a small sheet whose first row is its header as columns of text."""
+    rows = texts(path, sheet)
+    names = unique(rows[0]) if rows else []
+    return pl.DataFrame(rows[1:], schema=dict.fromkeys(names, pl.String), orient="row")
+
+
 def texts(path: Path, sheet: str) -> list[tuple[str, ...]]:
     """Read a small sheet as rows of text, empty cells as empty text."""
     return [tuple((cell or "").strip() for cell in row) for row in lines(path, sheet).rows()]
