@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
+from cellpipe.numerics import runs
 from cellpipe.numerics.runs import directions, merged_numbers, segment_numbers
 
 
 def segments(current: np.ndarray, seconds: float = 60.0) -> np.ndarray:
     time = np.arange(len(current)) * seconds
     direction = directions(current)
-    return segment_numbers(direction, current * seconds / 3600, time)
+    charge = current * seconds / 3600
+    found = runs.segments(direction, charge, time, np.cumsum(charge))
+    return segment_numbers(direction, found)
 
 
 def test_charge_rest_and_discharge_are_told_apart() -> None:
@@ -55,4 +58,54 @@ def test_a_half_cycle_cut_by_a_files_end_goes_on_in_the_next() -> None:
     direction = np.array([1, 1, -1, -1, 1], np.int8)
     charge = np.array([0.4, 0.6, 0.7, 0.3, 1.0])
     lasted = np.full(5, 3600.0)
-    assert merged_numbers(direction, charge, lasted).tolist() == [1, 1, 2, 2, 3]
+    assert merged_numbers(direction, charge, lasted, charge).tolist() == [1, 1, 2, 2, 3]
+
+
+def test_a_drive_cycle_is_one_half_cycle() -> None:
+    random = np.random.default_rng(3)
+    lengths = random.integers(2, 30, 200)
+    powers = np.where(np.arange(200) % 3 == 2, 1, -1) * random.uniform(0.1, 3, 200)
+    drive = np.repeat(powers, lengths)
+    assert segments(drive, seconds=1.0).max() == 1
+    charge = np.full(3600, 1.0)
+    numbers = segments(np.concatenate([charge, drive, charge]), seconds=1.0)
+    assert numbers.max() == 3
+    assert (numbers[3600:-3600] == 2).all()
+
+
+def test_quick_cycling_is_not_taken_for_a_drive_cycle() -> None:
+    current = np.tile(np.repeat([1.0, -1.0], 50), 30)
+    assert segments(current, seconds=1.0).max() == 60
+
+
+def test_titration_pulses_with_rests_between_are_one_half_cycle() -> None:
+    pulse = np.concatenate([np.ones(60), np.zeros(200)])
+    current = np.concatenate([np.tile(pulse, 20), np.tile(-pulse, 20)])
+    assert segments(current, seconds=10.0).max() == 2
+
+
+def test_pulses_that_measure_a_resistance_make_no_half_cycles() -> None:
+    """A hybrid pulse test: a tenth of the charge, a rest, ten seconds out and ten seconds in."""
+    piece = np.concatenate([
+        np.full(360, -1.0), np.zeros(360), np.full(10, -3.0), np.zeros(40), np.full(10, 2.0),
+    ])  # fmt: skip
+    current = np.concatenate([np.ones(3600), np.tile(piece, 9)])
+    assert segments(current, seconds=1.0).max() == 2
+
+
+def test_a_cycle_of_seconds_between_the_voltage_limits_is_no_pulse() -> None:
+    """A rate test: what passes at the highest rate is a hundredth of the capacity."""
+    direction = np.tile(np.array([1, -1], np.int8), 4)
+    charge = np.array([1.0, 1.0, 0.01, 0.01, 0.01, 0.01, 0.9, 0.9])
+    lasted = np.array([3600.0, 3600.0, 2.0, 2.0, 2.0, 2.0, 3600.0, 3600.0])
+    ends = np.where(direction > 0, 3.4, 1.4)
+    assert merged_numbers(direction, charge, lasted, ends).max() == 8
+    halfway = np.where(lasted < 10, 2.4, ends)
+    assert merged_numbers(direction, charge, lasted, halfway).max() == 4
+
+
+def test_a_long_series_of_equal_small_cycles_is_cycling() -> None:
+    direction = np.tile(np.array([1, -1], np.int8), 101)
+    charge = np.concatenate([[1.0, 0.5], np.full(200, 0.02)])
+    lasted = np.concatenate([[3600.0, 1800.0], np.full(200, 60.0)])
+    assert merged_numbers(direction, charge, lasted, np.full(202, 2.1)).max() == 202

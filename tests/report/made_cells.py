@@ -135,7 +135,7 @@ def _half_cycles(cell: Cell, cycles: int, clock: bool) -> pl.DataFrame:
                 "capacity_ah": charge, "energy_wh": charge * abs(volts),
                 "vendor_capacity_ah": charge * 1.0002, "vendor_capacity_difference": -2e-4,
                 "mean_voltage_volt": volts, "start_voltage_volt": low, "end_voltage_volt": high,
-                "min_voltage_volt": low, "max_voltage_volt": high, "max_current_ampere": 6e-4,
+                "min_voltage_volt": low, "max_voltage_volt": high, "constant_current_ampere": 6e-4,
                 "constant_voltage_share": 0.05, "start_unix_time_second": start if clock else None,
                 "duration_second": 17_400.0, "vendor_cycle_count": n,
                 "mean_temperature_celsius": 30.1, "records_after": 5, "segments": 1,

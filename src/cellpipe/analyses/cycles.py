@@ -28,7 +28,7 @@ _IMPOSSIBLE = 1.01  # a Coulombic efficiency beyond noise
 _REACHED = 0.02  # of the voltage window: so near to the usual end voltage counts as reached
 
 _HALVES = (
-    "capacity_ah", "energy_wh", "mean_voltage_volt", "max_current_ampere", "duration_second",
+    "capacity_ah", "energy_wh", "mean_voltage_volt", "constant_current_ampere", "duration_second",
     "mean_temperature_celsius", "start_unix_time_second", "vendor_cycle_count", "half_cycle",
 )  # fmt: skip
 
@@ -166,7 +166,7 @@ def _c_rate(cell: Cell, mass: float | None) -> pl.Expr:
     if mass is None or cell.nominal_capacity_mah_per_g is None:
         return pl.lit(None, pl.Float64)
     one_c_ampere = cell.nominal_capacity_mah_per_g * mass * 1e-6
-    return pl.col("discharge_max_current_ampere") / one_c_ampere
+    return pl.col("discharge_constant_current_ampere") / one_c_ampere
 
 
 def _efficiency(cell: Cell) -> list[pl.Expr]:

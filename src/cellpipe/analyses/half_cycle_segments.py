@@ -2,30 +2,37 @@
 
 Protocol: a record is charge, discharge or rest by the sign of its current above the noise
 (:mod:`cellpipe.numerics.runs`), records of an impedance spectrum are rest; charge is integrated by
-:mod:`cellpipe.numerics.integrate`; a segment is what lies between two turns of the current. Energy
-is V·dQ in the direction of the segment: it is negative where the voltage is. Nothing is null but
-what the file leaves out (vendor's counters, clock, temperature). Runs once per content of a file.
+:mod:`cellpipe.numerics.integrate`; a segment is what lies between two turns of the current, summed
+up by :mod:`cellpipe.numerics.segment_sums`. Energy is V·dQ in the direction of the segment: it is
+negative where the voltage is. Null is what the file leaves out: the vendor's counters, clock and
+temperature, the voltages of rests, and the resistance where no record stands shortly after the
+step. Runs once per content of a file.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from cellpipe.numerics.integrate import charge_increments, counter_increments
-from cellpipe.numerics.runs import directions, segment_numbers
+from cellpipe.numerics.runs import Segments, directions, reduced, segment_numbers, segments
+from cellpipe.numerics.segment_sums import step_resistance, sums
 
-_LIMIT_VOLT = 0.003  # within this of its extreme voltage a record is at the voltage limit
-_TAPERED = 0.98  # of the constant current: below it the current tapers
+Floats = NDArray[np.float64]
 
 
-def records_with_charge(timeseries: pl.DataFrame) -> pl.DataFrame:
-    """Add to each record its direction, its charge and its segment.
+class _Flow(NamedTuple):
+    """Direction and charge (Ah since the record before, 0 at rest) of each record; segments."""
 
-    Adds ``charge_ah`` (Ah since the record before, positive on charge), ``vendor_charge_ah`` (by
-    the instrument's counters; null without them), ``direction`` (+1, −1, 0) and ``segment`` (0
-    outside of any).
-    """
+    direction: NDArray[np.int8]
+    charge_ah: Floats
+    segments: Segments
+
+
+def _flow(timeseries: pl.DataFrame) -> _Flow:
     time = timeseries["test_time_second"].to_numpy()
     current = timeseries["current_ampere"].to_numpy()
     direction = directions(current)
@@ -38,86 +45,133 @@ def records_with_charge(timeseries: pl.DataFrame) -> pl.DataFrame:
         step_time_second=_optional(timeseries, "step_time_second"),
         net_capacity_ah=_optional(timeseries, "net_capacity_ah"),
     )
-    segment = segment_numbers(direction, charge, time)
-    vendor = _vendor_charge(timeseries)
-    return timeseries.with_columns(
-        pl.Series("charge_ah", charge),
-        pl.lit(None, pl.Float64).alias("vendor_charge_ah")
-        if vendor is None
-        else pl.Series("vendor_charge_ah", vendor),
-        pl.Series("direction", direction),
-        pl.Series("segment", segment),
-    )
+    charge[direction == 0] = 0.0
+    voltage = timeseries["voltage_volt"].to_numpy()
+    return _Flow(direction, charge, segments(direction, charge, time, voltage))
+
+
+def records_with_charge(timeseries: pl.DataFrame) -> pl.DataFrame:
+    """Add to each record its charge and its segment.
+
+    Adds ``charge_ah`` (Ah since the record before, positive on charge, 0 at rest) and ``segment``
+    (0 outside of any).
+    """
+    direction, charge, found = _flow(timeseries)
+    number = segment_numbers(direction, found)
+    return timeseries.with_columns(pl.Series("charge_ah", charge), pl.Series("segment", number))
 
 
 def half_cycle_segments(timeseries: pl.DataFrame, file_sha256: str) -> pl.DataFrame:
     """Give one row per segment of a file, as schemas/half_cycle_segments.yaml says."""
-    indexed = records_with_charge(timeseries).with_row_index("position")
-    records = indexed.filter(pl.col("segment") > 0)
-    taken = [c for c in ("unix_time_second", "cycle_count") if c in records.columns]
-    temperature = _temperature(records)
-    clock = pl.col("unix_time_second").first() if "unix_time_second" in taken else pl.lit(None)
-    cycle = pl.col("cycle_count").first() if "cycle_count" in taken else pl.lit(None)
-    power = (pl.col("charge_ah") * _mean_voltage()).sum()
-    interval = pl.col("test_time_second").diff().clip(0, None)
-    return (
-        records.group_by("segment", maintain_order=True)
-        .agg(
-            net=pl.col("charge_ah").sum(),
-            first_record_index=pl.col("record_index").first(),
-            last_record_index=pl.col("record_index").last(),
-            records=pl.len(),
-            records_after=timeseries.height - 1 - pl.col("position").last().cast(pl.Int64),
-            energy_wh=power * pl.col("charge_ah").sum().sign(),
-            vendor=pl.col("vendor_charge_ah").sum(),
-            counted=pl.col("vendor_charge_ah").is_not_null().any(),
-            start_unix_time_second=clock,
-            start_test_time_second=pl.col("test_time_second").first(),
-            duration_second=interval.filter(_without_gaps()).sum(),
-            start_voltage_volt=pl.col("voltage_volt").first(),
-            end_voltage_volt=pl.col("voltage_volt").last(),
-            min_voltage_volt=pl.col("voltage_volt").min(),
-            max_voltage_volt=pl.col("voltage_volt").max(),
-            max_current_ampere=pl.col("current_ampere").abs().quantile(0.9),
-            constant_voltage_share=_constant_voltage_share(),
-            vendor_cycle_count=cycle,
-            mean_temperature_celsius=temperature,
-        )
-        .with_columns(
-            file_sha256=pl.lit(file_sha256),
-            direction=pl.when(pl.col("net") > 0).then(pl.lit("charge")).otherwise(
-                pl.lit("discharge")
-            ),
-            capacity_ah=pl.col("net").abs(),
-            vendor_capacity_ah=pl.when("counted").then(pl.col("vendor").abs()),
-        )
-        .drop("net", "vendor", "counted")
-    )  # fmt: skip
+    direction, charge, found = _flow(timeseries)
+    first, last = found
+    time, voltage, current = (
+        timeseries[name].to_numpy()
+        for name in ("test_time_second", "voltage_volt", "current_ampere")
+    )
+    total = sums(time, voltage, current, charge, direction, found)
+    charging = total.net_ah > 0
+    resting = np.flatnonzero(direction == 0)
+    rests = np.searchsorted(resting, last) - np.searchsorted(resting, first)
+    columns = {
+        "segment": np.arange(1, len(first) + 1),
+        "records": last - first + 1 - rests,
+        "records_after": timeseries.height - 1 - last,
+        "capacity_ah": np.abs(total.net_ah),
+        "energy_wh": np.where(charging, total.energy_wh, -total.energy_wh),
+        "start_test_time_second": time[first],
+        "duration_second": total.duration_second,
+        "start_voltage_volt": voltage[first],
+        "end_voltage_volt": voltage[last],
+        "min_voltage_volt": total.min_voltage_volt,
+        "max_voltage_volt": total.max_voltage_volt,
+        "start_current_ampere": current[first],
+        "end_current_ampere": current[last],
+        "constant_current_ampere": total.constant_current_ampere,
+        "constant_voltage_share": total.constant_voltage_share,
+        **_beside(timeseries, direction, voltage, current, found),
+        **_counted(timeseries, direction, found),
+        **_temperatures(timeseries, direction, found),
+    }
+    taken = {
+        "first_record_index": ("record_index", first),
+        "last_record_index": ("record_index", last),
+        "start_unix_time_second": ("unix_time_second", first),
+        "end_unix_time_second": ("unix_time_second", last),
+        "vendor_cycle_count": ("cycle_count", first),
+    }
+    return pl.DataFrame(columns, nan_to_null=True).with_columns(
+        pl.Series("direction", charging).replace_strict(
+            {True: "charge", False: "discharge"}, return_dtype=pl.String
+        ),
+        *(
+            timeseries[name].gather(at).alias(target)
+            if name in timeseries.columns
+            else pl.lit(None).alias(target)
+            for target, (name, at) in taken.items()
+        ),
+        file_sha256=pl.lit(file_sha256),
+    )
 
 
-def _new_step(
-    timeseries: pl.DataFrame, direction: np.ndarray[tuple[int], np.dtype[np.int8]]
-) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def _new_step(timeseries: pl.DataFrame, direction: NDArray[np.int8]) -> NDArray[np.bool_]:
     """A new step begins where the instrument says so, or where the direction changes."""
-    changed: np.ndarray[tuple[int], np.dtype[np.bool_]]
-    changed = np.diff(direction, prepend=direction[:1]) != 0
+    changed = np.zeros(len(direction), np.bool_)
+    np.not_equal(direction[1:], direction[:-1], out=changed[1:])
     if "step_count" in timeseries.columns:
-        counted = timeseries["step_count"].diff().fill_null(0).to_numpy() != 0
-        changed = changed | counted
+        count = timeseries["step_count"].fill_null(strategy="forward").fill_null(0).to_numpy()
+        changed[1:] |= count[1:] != count[:-1]
     return changed
 
 
-def _optional(
-    timeseries: pl.DataFrame, column: str
-) -> np.ndarray[tuple[int], np.dtype[np.float64]] | None:
+def _optional(timeseries: pl.DataFrame, column: str) -> Floats | None:
     if column not in timeseries.columns or timeseries[column].null_count():
         return None
     return timeseries[column].to_numpy()
 
 
-def _vendor_charge(
+def _beside(
     timeseries: pl.DataFrame,
-) -> np.ndarray[tuple[int], np.dtype[np.float64]] | None:
+    direction: NDArray[np.int8],
+    voltage: Floats,
+    current: Floats,
+    found: Segments,
+) -> dict[str, Floats]:
+    """Give the voltages of the rests before and after, and the resistance where current sets in."""
+    first, last = found
+    blank = np.full((4, len(first)), np.nan)
+    before, after, resistance, delay = blank
+    rested = np.flatnonzero((first > 0) & (direction[first - 1] == 0))
+    at = first[rested]
+    before[rested] = voltage[at - 1]
+    final = np.append(first[1:], len(direction)) - 1
+    relaxed = np.flatnonzero(final > last)
+    after[relaxed] = voltage[final[relaxed]]
+    since = _optional(timeseries, "step_time_second")
+    time = timeseries["test_time_second"].to_numpy()
+    passed = time[at] - time[at - 1]
+    waited = passed if since is None else np.minimum(since[at], passed)
+    resistance[rested] = step_resistance(voltage, current, waited, at)
+    delay[rested] = np.where(np.isfinite(resistance[rested]), waited, np.nan)
+    return {
+        "rest_voltage_before_volt": before,
+        "rest_voltage_after_volt": after,
+        "dc_resistance_ohm": resistance,
+        "dc_resistance_delay_second": delay,
+    }
+
+
+def _counted(
+    timeseries: pl.DataFrame, direction: NDArray[np.int8], found: Segments
+) -> dict[str, Floats]:
+    """Give each segment's charge by the instrument's own counters; NaN without them."""
+    charge = _vendor_charge(timeseries)
+    if charge is None:
+        return {"vendor_capacity_ah": np.full(len(found.first), np.nan)}
+    return {"vendor_capacity_ah": np.abs(reduced(np.add, charge * (direction != 0), found))}
+
+
+def _vendor_charge(timeseries: pl.DataFrame) -> Floats | None:
     """Charge between records by the instrument's own counters, or None without them."""
     net = _optional(timeseries, "net_capacity_ah")
     if net is not None:
@@ -129,31 +183,21 @@ def _vendor_charge(
     return counter_increments(up) - counter_increments(down)
 
 
-def _mean_voltage() -> pl.Expr:
-    before = pl.col("voltage_volt").shift(1).fill_null(pl.col("voltage_volt").first())
-    return (pl.col("voltage_volt") + before) / 2
-
-
-def _without_gaps() -> pl.Expr:
-    """Records that follow the one before at once: no rest between them."""
-    return pl.col("position").diff() == 1
-
-
-def _constant_voltage_share() -> pl.Expr:
-    charging = pl.col("charge_ah").sum() > 0
-    extreme = pl.when(charging).then(pl.col("voltage_volt").max()).otherwise(
-        pl.col("voltage_volt").min()
-    )  # fmt: skip
-    held = (pl.col("voltage_volt") - extreme).abs() < _LIMIT_VOLT
-    size = pl.col("current_ampere").abs()
-    tapered = size < _TAPERED * size.quantile(0.9)
-    total = pl.col("charge_ah").abs().sum()
-    share = pl.col("charge_ah").abs().filter(held & tapered).sum() / total
-    return pl.when(total > 0).then(share).otherwise(0.0)
-
-
-def _temperature(records: pl.DataFrame) -> pl.Expr:
+def _temperatures(
+    timeseries: pl.DataFrame, direction: NDArray[np.int8], found: Segments
+) -> dict[str, Floats]:
+    """Give each segment's mean and highest temperature, °C; NaN where none was recorded."""
     names = ["ambient_temperature_celsius"]
-    names += sorted(c for c in records.columns if c.startswith("temperature_t"))
-    present = [name for name in names if name in records.columns]
-    return pl.col(present[0]).mean() if present else pl.lit(None, pl.Float64)
+    names += sorted(c for c in timeseries.columns if c.startswith("temperature_t"))
+    present = [name for name in names if name in timeseries.columns]
+    mean = highest = np.full(len(found.first), np.nan)
+    if present:
+        celsius = timeseries[present[0]].cast(pl.Float64).fill_null(np.nan).to_numpy()
+        known = np.isfinite(celsius) & (direction != 0)
+        count = reduced(np.add, known.astype(np.float64), found)
+        total = reduced(np.add, np.where(known, celsius, 0.0), found)
+        most = reduced(np.maximum, np.where(known, celsius, -np.inf), found)
+        some = count > 0
+        mean = np.where(some, total / np.where(some, count, 1.0), np.nan)
+        highest = np.where(some, most, np.nan)
+    return {"mean_temperature_celsius": mean, "max_temperature_celsius": highest}

@@ -2,8 +2,9 @@
 
 Protocol: segments are put in the order of their absolute times (in the order of the files where a
 file has no clock); neighbours of the same direction are one half cycle, so one that is cut by a
-file's end goes on in the next; small ones belong to their neighbour, by the same rule as within a
-file. Integrated and counted charge stand side by side; above 0.5 % their difference is a finding.
+file's end goes on in the next, the interval between the two files included where it is no longer
+than usual; small ones belong to their neighbour, by the same rule as within a file. Integrated and
+counted charge stand side by side; above 0.5 % their difference is a finding.
 """
 
 from __future__ import annotations
@@ -14,6 +15,12 @@ from cellpipe.domain import Analysis, Cell, Finding, Result, Tables
 from cellpipe.numerics.runs import merged_numbers
 
 _DIFFERENCE = 0.005
+_FIRST = (
+    "start_voltage_volt", "start_unix_time_second", "vendor_cycle_count", "file_sha256",
+    "first_record_index", "rest_voltage_before_volt", "dc_resistance_ohm",
+    "dc_resistance_delay_second",
+)  # fmt: skip
+_LAST = ("end_voltage_volt", "records_after", "last_record_index", "rest_voltage_after_volt")
 
 
 def numbered(segments: pl.DataFrame) -> pl.DataFrame:
@@ -26,60 +33,113 @@ def numbered(segments: pl.DataFrame) -> pl.DataFrame:
     ordered = segments.sort(never_back, maintain_order=True) if timed else segments
     sign = ordered["direction"].replace_strict({"charge": 1, "discharge": -1}, return_dtype=pl.Int8)
     numbers = merged_numbers(
-        sign.to_numpy(), ordered["capacity_ah"].to_numpy(), ordered["duration_second"].to_numpy()
+        sign.to_numpy(),
+        ordered["capacity_ah"].to_numpy(),
+        ordered["duration_second"].to_numpy(),
+        ordered["end_voltage_volt"].to_numpy(),
     )
     return ordered.with_columns(pl.Series("half_cycle", numbers, dtype=pl.Int64))
 
 
+def _bridged(segments: pl.DataFrame) -> pl.DataFrame:
+    """Add the charge, energy and time between a file's last record and the next one's first.
+
+    They count where a half cycle goes on in the next file within twice the time between records;
+    current and voltage are taken as straight lines between the two.
+    """
+    passed = pl.col("start_unix_time_second") - pl.col("end_unix_time_second").shift(1)
+    usual = pl.max_horizontal(_interval(), _interval().shift(1))
+    goes_on = (
+        (pl.col("half_cycle") == pl.col("half_cycle").shift(1))
+        & (pl.col("direction") == pl.col("direction").shift(1))
+        & (pl.col("file_sha256") != pl.col("file_sha256").shift(1))
+        & (pl.col("records_after").shift(1) == 0)
+        & pl.col("rest_voltage_before_volt").is_null()
+        & (passed > 0)
+        & (passed <= 2 * usual)
+    ).fill_null(value=False)
+    current = (pl.col("start_current_ampere") + pl.col("end_current_ampere").shift(1)).abs() / 2
+    charge = current * passed / 3600
+    volt = (pl.col("start_voltage_volt") + pl.col("end_voltage_volt").shift(1)) / 2
+    return segments.with_columns(
+        pl.when(goes_on).then(pl.col(name) + added).otherwise(pl.col(name)).alias(name)
+        for name, added in {
+            "capacity_ah": charge,
+            "vendor_capacity_ah": charge,
+            "energy_wh": charge * volt,
+            "duration_second": passed,
+        }.items()
+    )
+
+
+def _interval() -> pl.Expr:
+    return pl.col("duration_second") / pl.col("records")
+
+
 def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
-    signed = numbered(tables["half_cycle_segments"]).with_columns(
+    signed = _bridged(numbered(tables["half_cycle_segments"])).with_columns(
         sign=pl.when(pl.col("direction") == "charge").then(1).otherwise(-1)
     )
     net = pl.col("capacity_ah") * pl.col("sign")
-    vendor = pl.col("vendor_capacity_ah") * pl.col("sign")
-    weight = pl.col("mean_temperature_celsius") * pl.col("duration_second")
+    counted = pl.col("vendor_capacity_ah").null_count() == 0
+    vendor = (pl.col("vendor_capacity_ah") * pl.col("sign")).sum().abs()
     table = (
         signed.group_by("half_cycle", maintain_order=True)
         .agg(
-            cell_id=pl.lit(cell.cell_id),
+            pl.col(_FIRST).first(),
+            pl.col(_LAST).last(),
             net=net.sum(),
             energy_wh=(pl.col("energy_wh") * pl.col("sign")).sum() * net.sum().sign(),
-            vendor_capacity_ah=pl.when(pl.col("vendor_capacity_ah").null_count() == 0).then(
-                vendor.sum().abs()
-            ),
-            start_voltage_volt=pl.col("start_voltage_volt").first(),
-            end_voltage_volt=pl.col("end_voltage_volt").last(),
+            vendor_capacity_ah=pl.when(counted).then(vendor),
+            constant_current_ampere=_constant_current(),
+            constant_voltage_share=_weighted("constant_voltage_share", "capacity_ah"),
+            duration_second=pl.col("duration_second").sum(),
+            mean_temperature_celsius=_weighted("mean_temperature_celsius", "duration_second"),
+            segments=pl.len(),
+            last_file_sha256=pl.col("file_sha256").last(),
             min_voltage_volt=pl.col("min_voltage_volt").min(),
             max_voltage_volt=pl.col("max_voltage_volt").max(),
-            max_current_ampere=pl.col("max_current_ampere").max(),
-            constant_voltage_share=(pl.col("constant_voltage_share") * pl.col("capacity_ah")).sum()
-            / pl.col("capacity_ah").sum(),
-            start_unix_time_second=pl.col("start_unix_time_second").first(),
-            duration_second=pl.col("duration_second").sum(),
-            vendor_cycle_count=pl.col("vendor_cycle_count").first(),
-            mean_temperature_celsius=weight.sum() / pl.col("duration_second").sum(),
-            records_after=pl.col("records_after").last(),
-            segments=pl.len(),
-            file_sha256=pl.col("file_sha256").first(),
-            first_record_index=pl.col("first_record_index").first(),
-            last_file_sha256=pl.col("file_sha256").last(),
-            last_record_index=pl.col("last_record_index").last(),
+            max_temperature_celsius=pl.col("max_temperature_celsius").max(),
         )
         .with_columns(
+            cell_id=pl.lit(cell.cell_id),
             direction=pl.when(pl.col("net") > 0)
             .then(pl.lit("charge"))
             .otherwise(pl.lit("discharge")),
             capacity_ah=pl.col("net").abs(),
             mean_voltage_volt=pl.col("energy_wh") / pl.col("net").abs(),
             vendor_capacity_difference=pl.col("net").abs() / pl.col("vendor_capacity_ah") - 1,
-            mean_temperature_celsius=pl.when(
-                pl.col("mean_temperature_celsius").is_finite()
-            ).then("mean_temperature_celsius"),
+        )
+        .with_columns(
+            mean_potential_volt=_potential(cell, "mean_voltage_volt"),
+            end_potential_volt=_potential(cell, "end_voltage_volt"),
         )
         .drop("net")
-    )  # fmt: skip
+    )
     findings = (*_findings(table), *_overlaps(tables["half_cycle_segments"]))
     return (Result("half_cycles", table, findings),)
+
+
+def _weighted(name: str, weight: str) -> pl.Expr:
+    """Mean of a column by weight over the segments that have it; null where none has."""
+    known = pl.col(weight).filter(pl.col(name).is_not_null())
+    mean = (pl.col(name) * pl.col(weight)).sum() / known.sum()
+    return pl.when(mean.is_finite()).then(mean)
+
+
+def _constant_current() -> pl.Expr:
+    """Give the charge at constant current over the time that it took, of all segments."""
+    charge = pl.col("capacity_ah") * (1 - pl.col("constant_voltage_share"))
+    time = (charge / pl.col("constant_current_ampere")).sum()
+    return pl.when(time > 0).then(charge.sum() / time).otherwise(
+        pl.col("constant_current_ampere").max()
+    )  # fmt: skip
+
+
+def _potential(cell: Cell, voltage: str) -> pl.Expr:
+    """Give a half cell's voltage against Li+/Li, null without the sheet's offset."""
+    offset = cell.reference_offset_volt if cell.configuration == "half" else None
+    return pl.lit(None, pl.Float64) if offset is None else pl.col(voltage) + offset
 
 
 def _overlaps(segments: pl.DataFrame) -> tuple[Finding, ...]:
@@ -117,4 +177,4 @@ def _findings(table: pl.DataFrame) -> tuple[Finding, ...]:
     return (Finding("warning", "capacity_differs_from_counter", sentence, apart.height),)
 
 
-ANALYSIS = Analysis("half_cycles", ("half_cycle_segments",), ("half_cycles",), _compute)
+ANALYSIS = Analysis("half_cycles", ("half_cycle_segments",), ("half_cycles",), _compute, version=2)

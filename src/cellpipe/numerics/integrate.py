@@ -38,17 +38,22 @@ def charge_increments(
     Charge in Ah, positive on charge, 0 at the first record; shape (n,).
 
     """
-    interval = np.diff(time_second, prepend=time_second[:1])
-    interval = np.where(interval > 0, interval, 0.0)
-    before = np.concatenate([current_ampere[:1], current_ampere[:-1]])
-    charge = 0.5 * (before + current_ampere) * interval / 3600.0
+    interval = np.empty_like(time_second)
+    interval[:1] = 0.0
+    np.subtract(time_second[1:], time_second[:-1], out=interval[1:])
+    np.maximum(interval, 0.0, out=interval)
+    charge = np.empty_like(current_ampere)
+    charge[:1] = 0.0
+    np.add(current_ampere[1:], current_ampere[:-1], out=charge[1:])
+    charge *= interval
+    charge *= 0.5 / 3600.0
     at = np.flatnonzero(new_step[1:]) + 1
     if net_capacity_ah is not None:
         crossing = net_capacity_ah[at] - net_capacity_ah[at - 1]
     elif step_time_second is not None:
         crossing = current_ampere[at] * np.minimum(step_time_second[at], interval[at]) / 3600.0
     else:
-        following = np.append(interval, interval[-1:])[at + 1]
+        following = interval[np.minimum(at + 1, len(interval) - 1)]
         usual = interval[at] <= 2.0 * following
         crossing = np.where(usual, current_ampere[at] * interval[at] / 3600.0, 0.0)
     charge[at] = np.where(np.isfinite(crossing), crossing, 0.0)
@@ -70,5 +75,9 @@ def counter_increments(counter: Floats) -> Floats:
     Increments in Ah, 0 at the first record; shape (n,).
 
     """
-    added = np.diff(counter, prepend=counter[:1])
-    return np.where(added < 0, np.maximum(counter, 0.0), added)
+    added = np.empty_like(counter)
+    added[:1] = 0.0
+    np.subtract(counter[1:], counter[:-1], out=added[1:])
+    reset = np.flatnonzero(added < 0)
+    added[reset] = np.maximum(counter[reset], 0.0)
+    return added

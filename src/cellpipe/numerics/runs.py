@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,13 +12,29 @@ FLOOR_AMPERE = 5e-9  # below the noise of every cycler
 MINOR = 1e-3  # of the largest stretch's charge; what is below belongs to its neighbour
 PULSE = 0.05  # of the largest stretch's charge, if it is also shorter than PULSE_SECOND
 PULSE_SECOND = 120.0
+PROFILE_RUNS = 8  # so many short runs in a row may be a drive cycle
+PROFILE_NET = 1 / 3  # of its throughput: a drive cycle goes somewhere, quick cycling does not
+PROFILE_SPREAD = 3.0  # of its runs' charges, upper over lower quartile: they are no cycles
+SERIES_RUNS = 40  # so many short runs in a row, all alike, are quick cycling
+REACHED = 0.02  # of the voltage window: so near to the end voltage of the others counts as reached
+_SAMPLES = 1 << 20  # currents that the usual one is told from
+
+Floats = NDArray[np.float64]
+Indices = NDArray[np.int64]
 
 
-def directions(current_ampere: NDArray[np.float64]) -> NDArray[np.int8]:
+class Segments(NamedTuple):
+    """Index of each segment's first and last record with current; shape (k,) each."""
+
+    first: Indices
+    last: Indices
+
+
+def directions(current_ampere: Floats) -> NDArray[np.int8]:
     """Tell charge (+1) and discharge (−1) from rest (0).
 
     Current is what exceeds 0.1 % of the test's usual current (95th percentile of what is not
-    zero) and 5 nA.
+    zero, of evenly spaced records where there are millions) and 5 nA.
 
     Parameters
     ----------
@@ -24,54 +42,117 @@ def directions(current_ampere: NDArray[np.float64]) -> NDArray[np.int8]:
         Current, A, positive on charge; shape (n,).
 
     """
-    size = np.abs(current_ampere)
-    flowing = size[size > FLOOR_AMPERE]
-    if not len(flowing):
-        return np.zeros(len(size), np.int8)
-    threshold = max(NOISE * float(np.percentile(flowing, 95)), FLOOR_AMPERE)
-    return np.where(size > threshold, np.sign(current_ampere), 0).astype(np.int8)
+    sample = np.abs(current_ampere[:: max(1, len(current_ampere) // _SAMPLES)])
+    flowing = sample[sample > FLOOR_AMPERE]
+    usual = float(np.percentile(flowing, 95)) if len(flowing) else 0.0
+    threshold = max(NOISE * usual, FLOOR_AMPERE)
+    charging = (current_ampere > threshold).view(np.int8)
+    return charging - (current_ampere < -threshold).view(np.int8)
 
 
-def segment_numbers(
-    direction: NDArray[np.int8], charge_ah: NDArray[np.float64], time_second: NDArray[np.float64]
-) -> NDArray[np.int64]:
-    """Number the stretches of current in one direction.
+def reduced(ufunc: np.ufunc, values: Floats, segments: Segments) -> Floats:
+    """Reduce values over each segment, its rests included; shape (n,) to (k,)."""
+    if not len(segments.first):
+        return np.zeros(0)
+    edges = np.column_stack([segments.first, segments.last + 1]).ravel()
+    if edges[-1] == len(values):
+        edges = edges[:-1]
+    found: Floats = ufunc.reduceat(values, edges)[::2]
+    return found
 
-    Rests don't end a stretch. A stretch with less than 0.1 % of the largest one's charge, or less
-    than 5 % of it within two minutes (a pulse), doesn't count as one: it belongs to the stretch
-    around it.
+
+def segments(
+    direction: NDArray[np.int8], charge_ah: Floats, time_second: Floats, voltage_volt: Floats
+) -> Segments:
+    """Give the stretches of current in one direction.
+
+    Rests don't end a stretch. A drive cycle (eight or more runs under two minutes in a row, that
+    carry charge one way or differ widely) is one stretch in the direction of its net charge. What
+    small ones belong to, :func:`merged_numbers` says.
 
     Parameters
     ----------
     direction
         +1, −1 or 0 for each record; shape (n,).
     charge_ah
-        Charge since the record before, Ah; shape (n,).
-    time_second
-        Time in the test, s; shape (n,).
-
-    Returns
-    -------
-    Number of the stretch from 1 for each record with current, 0 at rest; shape (n,).
+        Charge since the record before, Ah, 0 at rest; shape (n,).
+    time_second, voltage_volt
+        Time in the test, s, and voltage, V; shape (n,).
 
     """
-    numbers = np.zeros(len(direction), np.int64)
-    active = np.flatnonzero(direction)
-    if not len(active):
-        return numbers
-    sign = direction[active]
-    starts = np.flatnonzero(np.concatenate([[True], sign[1:] != sign[:-1]]))
-    if len(starts) > 8 and len(starts) > 0.5 * len(active):
-        return numbers  # the sign changes at every other record: noise
-    ends = np.append(starts[1:], len(active)) - 1
-    charge = np.abs(np.add.reduceat(charge_ah[active], starts))
-    lasted = time_second[active[ends]] - time_second[active[starts]]
-    number = merged_numbers(sign[starts], charge, lasted)
-    numbers[active] = np.repeat(number, np.diff(np.append(starts, len(active))))
-    return numbers
+    runs, sign = _runs(direction)
+    active = np.count_nonzero(direction)
+    if not len(sign) or (len(sign) > 8 and len(sign) > 0.5 * active):
+        none = np.zeros(0, np.int64)
+        return Segments(none, none)  # the sign changes at every other record: noise
+    charge = reduced(np.add, charge_ah, runs)
+    lasted = time_second[runs.last] - time_second[runs.first]
+    starts = _profiles(
+        charge, lasted, _at_limit(sign, np.abs(charge), lasted, voltage_volt[runs.last])
+    )
+    charge = np.add.reduceat(charge, starts)
+    ends = np.append(starts[1:], len(sign)) - 1
+    first, last = runs.first[starts], runs.last[ends]
+    sign = np.where(ends > starts, np.sign(charge), sign[starts]).astype(np.int8)
+    number = merged_numbers(
+        sign, np.abs(charge), time_second[last] - time_second[first], voltage_volt[last]
+    )
+    begins = np.flatnonzero(np.diff(number, prepend=0))
+    return Segments(first[begins], last[np.append(begins[1:], len(number)) - 1])
 
 
-def _merged(sign: NDArray[np.int8], major: NDArray[np.bool_]) -> NDArray[np.int64]:
+def _runs(direction: NDArray[np.int8]) -> tuple[Segments, NDArray[np.int8]]:
+    """Give the stretches between changes of sign, rests within included, and their signs."""
+    if not direction.any():
+        return Segments(np.zeros(0, np.int64), np.zeros(0, np.int64)), direction[:0]
+    starts = np.concatenate([[0], np.flatnonzero(direction[1:] != direction[:-1]) + 1])
+    ends = np.append(starts[1:], len(direction)) - 1
+    flows = direction[starts] != 0
+    starts, ends, sign = starts[flows], ends[flows], direction[starts[flows]]
+    turns = np.flatnonzero(np.diff(sign, prepend=0))
+    return Segments(starts[turns], ends[np.append(turns[1:], len(sign)) - 1]), sign[turns]
+
+
+def _series(lasted: Floats, fewest: int) -> list[slice]:
+    """Give the series of so many runs under two minutes in a row."""
+    edges = np.flatnonzero(np.diff(lasted < PULSE_SECOND, prepend=False, append=False))
+    ends = zip(edges[::2], edges[1::2], strict=True)
+    return [slice(start, end) for start, end in ends if end - start >= fewest]
+
+
+def _profiles(charge: Floats, lasted: Floats, at_limit: NDArray[np.bool_]) -> Indices:
+    """Give the places where runs begin once each drive cycle is one."""
+    keep = np.ones(len(charge), np.bool_)
+    for series in _series(lasted, PROFILE_RUNS):
+        irregular = _goes_somewhere(charge[series]) or _spread(charge[series]) > PROFILE_SPREAD
+        if irregular and at_limit[series].mean() < 0.5:
+            keep[series.start + 1 : series.stop] = False
+    return np.flatnonzero(keep)
+
+
+def _goes_somewhere(charge: Floats) -> bool:
+    return abs(float(charge.sum())) > PROFILE_NET * float(np.abs(charge).sum())
+
+
+def _spread(charge: Floats) -> float:
+    """Upper over lower quartile of what runs of one direction carry, the larger of both."""
+    size = np.abs(charge)
+    quartiles = [np.percentile(size[charge * sign > 0], (25, 75)) for sign in (1, -1)]
+    return max(float(upper / lower) if lower > 0 else np.inf for lower, upper in quartiles)
+
+
+def segment_numbers(direction: NDArray[np.int8], found: Segments) -> Indices:
+    """Number segments from 1 for each of their records with current, 0 elsewhere; shape (n,)."""
+    begins, inside = (np.zeros(len(direction) + 1, np.int64) for _ in range(2))
+    begins[found.first] = 1
+    inside[found.first] += 1
+    inside[found.last + 1] -= 1
+    number: Indices = np.cumsum(begins[:-1])
+    number[(direction == 0) | (np.cumsum(inside[:-1]) == 0)] = 0
+    return number
+
+
+def _merged(sign: NDArray[np.int8], major: NDArray[np.bool_]) -> Indices:
     """Number runs so that minor ones and major ones of the same sign join the one before."""
     kept = np.flatnonzero(major)
     turned = np.concatenate([[True], sign[kept][1:] != sign[kept][:-1]])
@@ -82,16 +163,20 @@ def _merged(sign: NDArray[np.int8], major: NDArray[np.bool_]) -> NDArray[np.int6
 
 
 def merged_numbers(
-    direction: NDArray[np.int8],
-    charge_ah: NDArray[np.float64],
-    lasted_second: NDArray[np.float64],
-) -> NDArray[np.int64]:
-    """Number runs, or segments of several files, so that minor ones belong to a neighbour.
+    direction: NDArray[np.int8], charge_ah: Floats, lasted_second: Floats, end_volt: Floats
+) -> Indices:
+    """Number runs, or segments of several files, so that small ones belong to a neighbour.
+
+    Small is what carries less than 0.1 % of the largest one's charge, or less than 5 % of it within
+    two minutes (a pulse). A run of two minutes is no pulse if it comes to the end voltage of the
+    long ones of its direction, or in a series of forty or more that are all alike: then the test
+    is cycled so quickly.
 
     Parameters
     ----------
-    direction, charge_ah, lasted_second
-        +1 or −1, charge (Ah, positive) and length (s) of each in the order of time; shape (n,).
+    direction, charge_ah, lasted_second, end_volt
+        +1 or −1, charge (Ah, positive), length (s) and last voltage (V) of each in the order of
+        time; shape (n,).
 
     Returns
     -------
@@ -101,8 +186,30 @@ def merged_numbers(
     if not len(direction):
         return np.zeros(0, np.int64)
     largest = charge_ah.max()
-    pulse = (charge_ah < PULSE * largest) & (lasted_second < PULSE_SECOND)
+    small = charge_ah < PULSE * largest
+    short = lasted_second < PULSE_SECOND
+    pulse = small & short & ~_at_limit(direction, charge_ah, lasted_second, end_volt)
+    for series in _series(lasted_second, SERIES_RUNS):
+        carried = charge_ah[series] * direction[series]
+        if not _goes_somewhere(carried) and _spread(carried) < PROFILE_SPREAD:
+            pulse[series] = False
     major = (charge_ah >= MINOR * largest) & ~pulse
     if not major.any():
         major = charge_ah == largest
     return _merged(direction, major)
+
+
+def _at_limit(
+    direction: NDArray[np.int8], charge_ah: Floats, lasted_second: Floats, end_volt: Floats
+) -> NDArray[np.bool_]:
+    """Say which runs come to the end voltage of the long ones of their direction."""
+    long = (charge_ah >= PULSE * charge_ah.max()) & (lasted_second >= PULSE_SECOND)
+    high, low = (end_volt[long & (direction == sign)] for sign in (1, -1))
+    if not (len(high) and len(low)):
+        return np.zeros(len(direction), np.bool_)
+    upper, lower = float(np.median(high)), float(np.median(low))
+    near = REACHED * (upper - lower)
+    reached: NDArray[np.bool_] = np.where(
+        direction > 0, end_volt >= upper - near, end_volt <= lower + near
+    )
+    return reached

@@ -1,0 +1,168 @@
+"""What a stretch of current amounts to: charge, energy, time, voltages, current, resistance.
+
+All of it is reduced over ranges of records, so that millions of records cost a few passes over the
+arrays and no grouping.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cellpipe.numerics.runs import Segments, reduced
+
+LIMIT_VOLT = 0.003  # within this of its extreme voltage a record is at the voltage limit
+TAPERED = 0.98  # of the constant current: below it the current tapers
+HELD = 0.01  # of the time is spent off the limit: less, and the whole stretch is held there
+FALLEN = 0.9  # of the first current: a stretch that is held at the limit ends below it
+STEP_SECOND = 10.0  # so soon after a step the jump of the voltage is called resistive
+
+Floats = NDArray[np.float64]
+
+
+class Sums(NamedTuple):
+    """One value per segment; shape (k,) each.
+
+    ``net_ah`` is positive on charge; ``energy_wh`` is ∫V·dQ. ``constant_current_ampere`` is the
+    mean current of what does not pass at the voltage limit, ``constant_voltage_share`` the share
+    of the charge that does while the current tapers.
+    """
+
+    net_ah: Floats
+    energy_wh: Floats
+    duration_second: Floats
+    min_voltage_volt: Floats
+    max_voltage_volt: Floats
+    constant_current_ampere: Floats
+    constant_voltage_share: Floats
+
+
+def sums(
+    time_second: Floats,
+    voltage_volt: Floats,
+    current_ampere: Floats,
+    charge_ah: Floats,
+    direction: NDArray[np.int8],
+    segments: Segments,
+) -> Sums:
+    """Sum segments up.
+
+    The charge between two records passes at the mean of their voltages; the first after a rest or
+    in a segment at its own, and in as long as its current needs for it.
+
+    Parameters
+    ----------
+    time_second, voltage_volt, current_ampere
+        Time in the test, s, voltage, V, and current, A; shape (n,).
+    charge_ah
+        Charge since the record before, Ah, positive on charge, 0 at rest; shape (n,).
+    direction
+        +1, −1 or 0 for each record; shape (n,).
+    segments
+        First and last records.
+
+    """
+    rest = direction == 0
+    begins = np.union1d(np.flatnonzero(rest[:-1] & ~rest[1:]) + 1, segments.first)
+    energy = np.empty_like(charge_ah)
+    np.add(voltage_volt[1:], voltage_volt[:-1], out=energy[1:])
+    energy *= 0.5
+    energy[begins] = voltage_volt[begins]
+    energy *= charge_ah
+    interval = _intervals(time_second, current_ampere, charge_ah, begins)
+    low = high = voltage_volt
+    if rest.any():
+        interval[rest] = energy[rest] = 0.0
+        low, high = np.where(rest, np.inf, voltage_volt), np.where(rest, -np.inf, voltage_volt)
+    net = reduced(np.add, charge_ah, segments)
+    lasted = reduced(np.add, interval, segments)
+    lowest, highest = reduced(np.minimum, low, segments), reduced(np.maximum, high, segments)
+    held = _held(voltage_volt, interval, segments, np.where(net > 0, highest, lowest))
+    constant, share = _constant(
+        current_ampere, charge_ah, interval, segments, held, np.abs(net), lasted
+    )
+    return Sums(net, reduced(np.add, energy, segments), lasted, lowest, highest, constant, share)
+
+
+def _intervals(time: Floats, current: Floats, charge: Floats, begins: NDArray[np.int64]) -> Floats:
+    """Give the time that each record's charge took, s."""
+    interval = np.empty_like(time)
+    interval[:1] = 0.0
+    np.subtract(time[1:], time[:-1], out=interval[1:])
+    np.maximum(interval, 0.0, out=interval)
+    needed = np.abs(charge[begins] / np.where(current[begins] == 0, np.inf, current[begins]))
+    interval[begins] = np.minimum(interval[begins], 3600.0 * needed)
+    return interval
+
+
+def _held(
+    voltage: Floats, interval: Floats, segments: Segments, limit: Floats
+) -> NDArray[np.int64]:
+    """Give the records with current at the extreme voltage of their segment."""
+    if not len(limit):
+        return np.zeros(0, np.int64)
+    until = np.append(segments.first[1:], len(voltage))
+    apart = np.repeat(limit, np.diff(until, prepend=0))
+    np.subtract(voltage, apart, out=apart)
+    np.abs(apart, out=apart)
+    return np.flatnonzero((apart < LIMIT_VOLT) & (interval > 0))
+
+
+def _constant(
+    current: Floats,
+    charge: Floats,
+    interval: Floats,
+    segments: Segments,
+    held: NDArray[np.int64],
+    passed: Floats,
+    lasted: Floats,
+) -> tuple[Floats, Floats]:
+    """Give each segment's constant current, and the share of its charge at constant voltage."""
+    owner = np.searchsorted(segments.first, held, side="right") - 1
+    size = np.abs(charge[held])
+
+    def total(values: Floats, of: NDArray[np.int64]) -> Floats:
+        return np.bincount(of, values, len(passed)).astype(np.float64)
+
+    free_ah = np.maximum(passed - total(size, owner), 0.0)
+    free_second = np.maximum(lasted - total(interval[held], owner), 0.0)
+    first, last = np.abs(current[segments.first]), np.abs(current[segments.last])
+    mean = 3600.0 * passed / np.where(lasted > 0, lasted, np.inf)
+    whole = np.where(last < FALLEN * first, first, np.where(lasted > 0, mean, first))
+    off = free_second > HELD * lasted
+    usual = np.where(off, 3600.0 * free_ah / np.where(off, free_second, np.inf), whole)
+    tapers = np.abs(current[held]) < TAPERED * usual[owner]
+    tapered_ah = np.minimum(total(size[tapers], owner[tapers]), passed)
+    rest_second = lasted - total(interval[held[tapers]], owner[tapers])
+    some = rest_second > HELD * lasted
+    constant = 3600.0 * (passed - tapered_ah) / np.where(some, rest_second, np.inf)
+    share = tapered_ah / np.where(passed > 0, passed, np.inf)
+    return np.where(some, constant, usual), share
+
+
+def step_resistance(
+    voltage_volt: Floats, current_ampere: Floats, delay_second: Floats, first: NDArray[np.int64]
+) -> Floats:
+    """Resistance by the jump of the voltage where the current sets in: ΔV/ΔI.
+
+    Parameters
+    ----------
+    voltage_volt, current_ampere
+        Voltage, V, and current, A; shape (n,).
+    delay_second
+        Time between the step and the first record after it, s; shape (k,).
+    first
+        First records with current, each after a record at rest; shape (k,).
+
+    Returns
+    -------
+    Ω; NaN where the first record comes later than ten seconds or the jump goes the wrong way.
+
+    """
+    jump = voltage_volt[first] - voltage_volt[first - 1]
+    step = current_ampere[first] - current_ampere[first - 1]
+    resistance = jump / np.where(step == 0, np.nan, step)
+    good = (delay_second >= 0) & (delay_second <= STEP_SECOND) & (resistance > 0)
+    return np.where(good, resistance, np.nan)
