@@ -169,7 +169,8 @@ def _cycles(cell: Cell, halves: pl.DataFrame) -> pl.DataFrame:
         row: dict[str, Any] = {
             "cell_id": cell.cell_id, "cycle": n + 1,
             "complete": n + 1 < len(pairs) or len(pairs) < 2,
-            "vendor_cycle_count": n, "capacity_basis": basis, "c_rate": 0.31 if mass else None,
+            "vendor_cycle_count": n, "capacity_basis": basis, "rate_group": 1,
+            "discharging_c_rate": 0.31 if mass else None, "formation_cycle": False,
             "start_unix_time_second": discharge["start_unix_time_second"],
             "duration_second": 34_800.0, "mean_temperature_celsius": 30.1,
             "voltage_hysteresis_volt": charge["mean_voltage_volt"] - discharge["mean_voltage_volt"],
@@ -284,6 +285,7 @@ def _summary(cell: Cell, cycles: pl.DataFrame, growth: pl.DataFrame) -> pl.DataF
         "cell_id": cell.cell_id, "configuration": cell.configuration, "group": cell.group,
         "in_sheet": cell.in_sheet, "files": 2, "cycles": cycles.height,
         "complete_cycles": cycles["complete"].sum(), "spectra": growth.height,
+        "formation_cycles": 0, "rates": min(cycles.height, 1), "usual_rate_cycles": cycles.height,
     }  # fmt: skip
     if cycles.height:
         first = cycles.row(0, named=True)

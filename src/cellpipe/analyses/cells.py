@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 
+from cellpipe.analyses.cycles import reversible_direction
 from cellpipe.contracts import schema
 from cellpipe.domain import Analysis, Cell, Finding, Result, Tables
+from cellpipe.numerics.ageing import fade, passed, usual_rate
+
+RETENTION_CYCLES = (10, 50, 100, 200, 500, 1000)
 
 
 def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
@@ -17,6 +22,7 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
         "in_sheet": cell.in_sheet,
         "files": tables["files"].height,
         **_cycling(cycles),
+        **_ageing(cycles, reversible_direction(cell)),
         **_impedance(spectra),
     }
     types = {name: column.dtype for name, column in schema("cells").columns.items()}
@@ -43,9 +49,41 @@ def _cycling(cycles: pl.DataFrame) -> dict[str, object]:
         ),
         "initial_coulombic_efficiency": first.get("coulombic_efficiency"),
         "mean_coulombic_efficiency": later.mean(),
+        "coulombic_efficiency_standard_deviation": later.std(),
+        "cumulative_coulombic_efficiency": _product(complete["coulombic_efficiency"]),
         "capacity_retention": ended.get("capacity_retention"),
         "retention_cycle": ended.get("cycle"),
         "retention_reference_cycle": ended.get("retention_reference_cycle"),
+    }
+
+
+def _product(efficiency: pl.Series) -> float | None:
+    return None if efficiency.null_count() or not efficiency.len() else float(efficiency.product())
+
+
+def _ageing(cycles: pl.DataFrame, direction: str) -> dict[str, object]:
+    """Give what is compared at equal rate, and the retention at the cycle numbers of papers."""
+    complete = cycles.filter(pl.col("complete") & pl.col("capacity_retention").is_not_null())
+    at = dict(complete.select("cycle", "capacity_retention").iter_rows())
+    usual = usual_rate(complete["rate_group"].to_numpy())
+    same = complete.filter(
+        (pl.col("rate_group") == usual) & ~pl.col("formation_cycle")
+        & pl.col("capacity_retention_at_rate").is_not_null()
+    )  # fmt: skip
+    number, left = same["cycle"].to_numpy(), same["capacity_retention_at_rate"].to_numpy()
+    slope = fade(number.astype(np.float64), left)
+    column = "charging_capacity_ah" if direction == "charge" else "discharging_capacity_ah"
+    return {
+        "reference_capacity_ah": complete[column][0] if complete.height else None,
+        **{f"capacity_retention_cycle_{n}": at.get(n) for n in RETENTION_CYCLES},
+        "formation_cycles": int(cycles["formation_cycle"].sum()),
+        "rates": cycles["rate_group"].n_unique(),
+        "usual_rate_cycles": same.height,
+        "cycles_to_90_percent": passed(number, left, 0.9),
+        "cycles_to_80_percent": passed(number, left, 0.8),
+        "fade_per_cycle": -slope.value if np.isfinite(slope.value) else None,
+        "fade_per_cycle_low": -slope.high if np.isfinite(slope.high) else None,
+        "fade_per_cycle_high": -slope.low if np.isfinite(slope.low) else None,
     }
 
 
@@ -106,4 +144,5 @@ def _asks(field: str, gain: str) -> Finding:
     return Finding("info", "sheet_field_missing", sentence)
 
 
-ANALYSIS = Analysis("cells", ("cycles", "interfacial_resistance", "files"), ("cells",), _compute)
+ANALYSIS = Analysis("cells", ("cycles", "interfacial_resistance", "files"), ("cells",), _compute,
+                    version=2)  # fmt: skip

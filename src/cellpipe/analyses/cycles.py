@@ -10,7 +10,10 @@ one that is not known, the half cell is treated like a cell of unknown kind.
 
 Coulombic efficiency: full cell Q_discharge/Q_charge, silicon half cell Q_charge/Q_discharge of the
 same cycle. Capacity retention: reversible capacity (full cell discharge, silicon half cell
-delithiation) over that of the first complete cycle. A cycle is complete if both halves are there
+delithiation) over that of the first complete cycle, and beside it over that of the first complete
+one of the same rate (:mod:`cellpipe.numerics.ageing`), formation apart. Energy efficiency is that
+of full cells and of cathodes' half cells: what silicon gives and takes against lithium is none. A
+cycle is complete if both halves are there
 and the last one of the data came to its end: to the end voltage of those before it, to the sheet's
 voltage limit or back to where the first half cycle began, or other records follow it.
 """
@@ -19,17 +22,22 @@ from __future__ import annotations
 
 from typing import Literal
 
+import numpy as np
 import polars as pl
 
 from cellpipe.domain import Analysis, Cell, Finding, Result, Tables
+from cellpipe.numerics.ageing import formation_cycles, rate_groups
 
 Direction = Literal["charge", "discharge"]
 _IMPOSSIBLE = 1.01  # a Coulombic efficiency beyond noise
 _REACHED = 0.02  # of the voltage window: so near to the usual end voltage counts as reached
 
+_WORDS: dict[Direction, str] = {"charge": "charging", "discharge": "discharging"}
 _HALVES = (
     "capacity_ah", "energy_wh", "mean_voltage_volt", "constant_current_ampere", "duration_second",
-    "mean_temperature_celsius", "start_unix_time_second", "vendor_cycle_count", "half_cycle",
+    "mean_temperature_celsius", "max_temperature_celsius", "start_unix_time_second",
+    "vendor_cycle_count", "half_cycle", "end_voltage_volt", "constant_voltage_share",
+    "rest_voltage_after_volt", "dc_resistance_ohm", "vendor_capacity_ah",
 )  # fmt: skip
 
 
@@ -69,6 +77,7 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
     paired = _paired(half_cycles, leading_direction(cell, half_cycles))
     paired = paired.with_columns(complete=_complete(cell, paired, half_cycles))
     table = paired.select(_columns(cell)).with_columns(_efficiency(cell))
+    table = _with_rates(table, paired)
     table = _with_retention(table, reversible_direction(cell))
     return (Result("cycles", table, _findings(cell, table, half_cycles)),)
 
@@ -130,17 +139,24 @@ def _columns(cell: Cell) -> list[pl.Expr]:
         .alias("duration_second"),
         pl.mean_horizontal("charge_mean_temperature_celsius", "discharge_mean_temperature_celsius")
         .alias("mean_temperature_celsius"),
-        _c_rate(cell, mass).alias("c_rate"),
+        pl.max_horizontal("charge_max_temperature_celsius", "discharge_max_temperature_celsius")
+        .alias("max_temperature_celsius"),
     ]  # fmt: skip
-    for direction, word in (("charge", "charging"), ("discharge", "discharging")):
+    for direction, word in _WORDS.items():
         capacity = pl.col(f"{direction}_capacity_ah")
         per_mass = capacity * 1e6 / mass if mass else pl.lit(None, pl.Float64)
         per_area = capacity * 1e3 / area if area else pl.lit(None, pl.Float64)
         columns += [
             pl.col(f"{direction}_half_cycle").alias(f"{word}_half_cycle"),
             capacity.alias(f"{word}_capacity_ah"),
+            pl.col(f"{direction}_vendor_capacity_ah").alias(f"vendor_{word}_capacity_ah"),
             pl.col(f"{direction}_energy_wh").alias(f"{word}_energy_wh"),
             pl.col(f"{direction}_mean_voltage_volt").alias(f"mean_{word}_voltage_volt"),
+            pl.col(f"{direction}_end_voltage_volt").alias(f"end_{word}_voltage_volt"),
+            pl.col(f"{direction}_rest_voltage_after_volt").alias(f"rest_voltage_after_{word}_volt"),
+            pl.col(f"{direction}_constant_voltage_share").alias(f"{word}_constant_voltage_share"),
+            pl.col(f"{direction}_dc_resistance_ohm").alias(f"{word}_dc_resistance_ohm"),
+            _c_rate(cell, mass, direction).alias(f"{word}_c_rate"),
             per_mass.alias(f"specific_{word}_capacity_mah_per_g"),
             per_area.alias(f"areal_{word}_capacity_mah_per_cm2"),
         ]
@@ -162,11 +178,11 @@ def _earlier(name: str) -> pl.Expr:
     return pl.min_horizontal(f"charge_{name}", f"discharge_{name}").alias(name)
 
 
-def _c_rate(cell: Cell, mass: float | None) -> pl.Expr:
+def _c_rate(cell: Cell, mass: float | None, direction: Direction) -> pl.Expr:
     if mass is None or cell.nominal_capacity_mah_per_g is None:
         return pl.lit(None, pl.Float64)
     one_c_ampere = cell.nominal_capacity_mah_per_g * mass * 1e-6
-    return pl.col("discharge_constant_current_ampere") / one_c_ampere
+    return pl.col(f"{direction}_constant_current_ampere") / one_c_ampere
 
 
 def _efficiency(cell: Cell) -> list[pl.Expr]:
@@ -178,7 +194,7 @@ def _efficiency(cell: Cell) -> list[pl.Expr]:
         coulombic = charge / discharge if reversible_direction(cell) == "charge" else (
             discharge / charge
         )  # fmt: skip
-    if cell.configuration == "full":
+    if cell.configuration == "full" or (known_half and cell.working_electrode_role == "cathode"):
         energy = pl.col("discharging_energy_wh") / pl.col("charging_energy_wh")
     return [
         pl.when("complete").then(coulombic).alias("coulombic_efficiency"),
@@ -186,17 +202,30 @@ def _efficiency(cell: Cell) -> list[pl.Expr]:
     ]
 
 
-def _with_retention(table: pl.DataFrame, direction: Direction) -> pl.DataFrame:
-    capacity = "charging_capacity_ah" if direction == "charge" else "discharging_capacity_ah"
-    complete = table.filter("complete")
-    reference = complete["cycle"][0] if complete.height else None
-    first = complete[capacity][0] if complete.height else None
-    ratio = (
-        pl.when("complete").then(pl.col(capacity) / first) if first else pl.lit(None, pl.Float64)
-    )
+def _with_rates(table: pl.DataFrame, paired: pl.DataFrame) -> pl.DataFrame:
+    """Tell cycles of different rates apart, and those of the formation."""
+    currents = paired.select(
+        pl.col(f"{side}_constant_current_ampere").cast(pl.Float64).fill_null(float("nan"))
+        for side in ("charge", "discharge")
+    ).to_numpy()
+    groups = rate_groups(currents)
+    formation = np.arange(table.height) < formation_cycles(groups, currents)
     return table.with_columns(
-        ratio.alias("capacity_retention"),
-        pl.lit(reference, pl.Int64).alias("retention_reference_cycle"),
+        pl.Series("rate_group", groups, dtype=pl.Int64),
+        pl.Series("formation_cycle", formation, dtype=pl.Boolean),
+    )
+
+
+def _with_retention(table: pl.DataFrame, direction: Direction) -> pl.DataFrame:
+    """Relate capacities to the first complete cycle's, and to the first one's of their rate."""
+    capacity = pl.col(f"{_WORDS[direction]}_capacity_ah")
+    complete = capacity.filter(pl.col("complete") & (capacity > 0))
+    number = pl.col("cycle").filter(pl.col("complete") & (capacity > 0))
+    own_rate = complete.first().over(["rate_group", "formation_cycle"])
+    return table.with_columns(
+        pl.when("complete").then(capacity / complete.first()).alias("capacity_retention"),
+        number.first().alias("retention_reference_cycle"),
+        pl.when("complete").then(capacity / own_rate).alias("capacity_retention_at_rate"),
     )
 
 
@@ -224,4 +253,4 @@ def _findings(cell: Cell, table: pl.DataFrame, half_cycles: pl.DataFrame) -> tup
     return tuple(found)
 
 
-ANALYSIS = Analysis("cycles", ("half_cycles",), ("cycles",), _compute)
+ANALYSIS = Analysis("cycles", ("half_cycles",), ("cycles",), _compute, version=2)

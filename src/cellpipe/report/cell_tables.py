@@ -66,7 +66,7 @@ def cycle_grid(cycles: pl.DataFrame, words: KindWords) -> Grid:
         Shown(f"Retention (%){_of_reference(cycles)}", "capacity_retention", _bare_percent),
         Shown("Energy efficiency (%)", "energy_efficiency", _bare_percent),
         Shown("Hysteresis (V)", "voltage_hysteresis_volt", number),
-        Shown("C-rate (1/h)", "c_rate", number),
+        Shown("C-rate (1/h)", "discharging_c_rate", number),
         Shown("Duration (h)", "duration_second", number),
         Shown("Start (UTC)", "start_unix_time_second", moment, text=True),
         Shown("Instrument's cycle", "vendor_cycle_count", whole),

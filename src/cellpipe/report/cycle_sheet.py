@@ -55,7 +55,7 @@ def cycle_columns(
             f"Mean voltage, {discharge} (V)", _plain(rows, "mean_discharging_voltage_volt"), FIXED_4
         ),
         SheetColumn("Voltage hysteresis (V)", _plain(rows, "voltage_hysteresis_volt"), FIXED_4),
-        SheetColumn("C-rate (1/h)", _plain(rows, "c_rate"), FIXED_3),
+        SheetColumn("C-rate (1/h)", _plain(rows, "discharging_c_rate"), FIXED_3),
         SheetColumn("Start (UTC)", _moments(rows), TEXT, 17),
         SheetColumn("Duration (h)", [row["duration_second"] / 3600 for row in rows], FIXED_2),
         SheetColumn("Mean temperature (°C)", _plain(rows, "mean_temperature_celsius"), FIXED_1),

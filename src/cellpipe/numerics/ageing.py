@@ -1,0 +1,115 @@
+"""How a cell ages: cycles of one rate, the fade per cycle, and when a limit is passed."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+SAME_RATE = 0.1  # currents closer than this are one rate
+MOST = 1000  # cycles that a slope is taken over; more are thinned evenly
+FEWEST = 5  # cycles that a slope needs
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+
+class Slope(NamedTuple):
+    """A slope and its 95 % interval, per unit of x; NaN where there are too few points."""
+
+    value: float
+    low: float
+    high: float
+
+
+def rate_groups(current_ampere: Floats) -> Integers:
+    """Number the rates of cycles in the order of their first appearance.
+
+    Cycles are of one rate if their charging and their discharging current are each within 10 % of
+    those of the rate's first cycle. A half that is missing (NaN) agrees with any.
+
+    Parameters
+    ----------
+    current_ampere
+        Magnitudes of the charging and the discharging current, A; shape (n, 2).
+
+    Returns
+    -------
+    Number of the rate from 1 for each cycle; shape (n,).
+
+    """
+    known = np.log(np.where(current_ampere > 0, current_ampere, np.nan))
+    firsts = np.zeros((0, 2))
+    groups = np.zeros(len(known), np.int64)
+    for place, cycle in enumerate(known):
+        apart = np.nan_to_num(np.abs(firsts - cycle), nan=0.0).max(axis=1)
+        near = np.flatnonzero(apart < np.log1p(SAME_RATE))
+        if len(near):
+            groups[place] = near[0] + 1
+            firsts[near[0]] = np.where(np.isnan(firsts[near[0]]), cycle, firsts[near[0]])
+        else:
+            firsts = np.vstack([firsts, cycle])
+            groups[place] = len(firsts)
+    return groups
+
+
+def usual_rate(groups: Integers) -> int:
+    """Give the rate of most cycles, the earliest of several; 0 if there is no cycle."""
+    return int(np.argmax(np.bincount(groups))) if len(groups) else 0
+
+
+def formation_cycles(groups: Integers, current_ampere: Floats) -> int:
+    """Count the cycles at the beginning that are run slower than the usual rate.
+
+    Parameters
+    ----------
+    groups
+        Number of the rate of each cycle; shape (n,).
+    current_ampere
+        Magnitudes of the charging and the discharging current, A; shape (n, 2).
+
+    """
+    if not len(groups):
+        return 0
+    of_usual = np.flatnonzero(groups == usual_rate(groups))
+    slower = current_ampere < current_ampere[of_usual[0]] / (1 + SAME_RATE)
+    leading = np.append(slower.any(axis=1)[: of_usual[0]], False)
+    return int(np.argmin(leading))
+
+
+def fade(cycle: Floats, retention: Floats) -> Slope:
+    """Slope of the retention over the cycles, by Theil and Sen: the median of all pairs' slopes.
+
+    The interval is Sen's, from Kendall's τ (P. K. Sen, J. Am. Stat. Assoc. 63, 1379 (1968), doi
+    10.1080/01621459.1968.10480934). Up to 29 % of the cycles may be outliers.
+
+    Parameters
+    ----------
+    cycle, retention
+        Cycle numbers and capacities over the reference; shape (n,).
+
+    """
+    if len(cycle) < FEWEST:
+        return Slope(np.nan, np.nan, np.nan)
+    from scipy.stats import theilslopes
+
+    at = np.unique(np.linspace(0, len(cycle) - 1, MOST).round().astype(int))
+    found = theilslopes(retention[at], cycle[at], alpha=0.95)
+    return Slope(float(found.slope), float(found.low_slope), float(found.high_slope))
+
+
+def passed(cycle: Integers, retention: Floats, limit: float) -> int | None:
+    """Give the first cycle that is below a limit with the two after it, as far as there are any.
+
+    Parameters
+    ----------
+    cycle, retention
+        Cycle numbers and capacities over the reference; shape (n,).
+    limit
+        The limit as a fraction.
+
+    """
+    below = np.append(retention < limit, [True, True])
+    found = np.flatnonzero(below[:-2] & below[1:-1] & below[2:])
+    return int(cycle[found[0]]) if len(found) else None
