@@ -1,14 +1,23 @@
-"""Curves of every half cycle: voltage profiles and dQ/dV.
+"""Curves of every half cycle: voltage profiles, dQ/dV with its peaks, dV/dQ.
 
-Both come from the records of the half cycle, whichever files they lie in. A profile is thinned to
+All come from the records of the half cycle, whichever files they lie in. A profile is thinned to
 400 points, evenly over its records' charge and keeping both ends. dQ/dV is the distribution of the
-charge over voltage on a grid of 5 mV, smoothed by a Gaussian of 5 mV; the sum over the grid times
-its step is the half cycle's capacity (:mod:`cellpipe.numerics.differentiate`).
+charge over voltage on a grid of 5 mV, smoothed by a Gaussian of 5 mV, or of up to 20 mV where the
+voltage is noisy (the column says which); the sum over the grid times its step is the half cycle's
+capacity. dV/dQ is the slope of the mean voltage over 200 steps of the
+half cycle's charge, smoothed by a Gaussian of one step (:mod:`cellpipe.numerics.differentiate`).
+
+Peaks of dQ/dV (:mod:`cellpipe.numerics.peaks`) are followed from half cycle to half cycle of one
+direction. Of a silicon half cell whose reference offset the sheet gives, a peak near the potential
+of a known step of silicon is named after it: the two steps of amorphous silicon on lithiation near
+0.25 and 0.1 V against Li+/Li and on delithiation near 0.3 and 0.45 V, and the narrow one of
+crystalline Li15Si4 near 0.43 V (M. N. Obrovac and L. Christensen, Electrochem. Solid-State Lett. 7,
+A93 (2004), doi 10.1149/1.1652421).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -18,20 +27,43 @@ from cellpipe.analyses.half_cycle_segments import records_with_charge
 from cellpipe.analyses.half_cycles import numbered
 from cellpipe.contracts import empty
 from cellpipe.domain import Analysis, Cell, Result, Tables
-from cellpipe.numerics.differentiate import differential_capacity
+from cellpipe.numerics.differentiate import (
+    Curves,
+    differential_capacity,
+    differential_voltage,
+    sufficient_smoothing,
+)
+from cellpipe.numerics.peaks import followed, peaks
 
 POINTS = 400
 GRID_VOLT = 0.005
 SMOOTHING_VOLT = 0.005
+STEPS = 200
+NEAR_VOLT = 0.05
+NARROW_VOLT = 0.04
+SILICON = {
+    "discharge": {0.25: "a-Si to LixSi, first step", 0.1: "a-Si to LixSi, second step"},
+    "charge": {0.3: "LixSi to a-Si, first step", 0.45: "LixSi to a-Si, second step"},
+}
+CRYSTALLINE = (0.43, "c-Li15Si4 to a-Si")
 
 Floats = NDArray[np.float64]
 
 
-def _curves(tables: Tables) -> Iterator[tuple[int, str, Floats, Floats]]:
-    """Give each half cycle's number, direction, voltages and charges since the record before.
+class _Records(NamedTuple):
+    """Records of all half cycles one behind the other, and where each half cycle begins.
 
     Charges are positive in the half cycle's direction; those of pulses against it are negative.
     """
+
+    half_cycle: NDArray[np.int64]
+    charging: NDArray[np.bool_]
+    begins: NDArray[np.int64]
+    voltage: Floats
+    charge: Floats
+
+
+def _records(tables: Tables) -> _Records:
     segments = numbered(tables["half_cycle_segments"]).with_row_index("place")
     parts = []
     for (sha256,), records in tables["timeseries"].group_by("file_sha256", maintain_order=True):
@@ -42,44 +74,73 @@ def _curves(tables: Tables) -> Iterator[tuple[int, str, Floats, Floats]]:
             joined = charged.join(place, on="segment", maintain_order="left")
             parts.append(joined.select("half_cycle", "place", "voltage_volt", "charge_ah"))
     if not parts:
-        return
-    whole = pl.concat(parts).sort("place", maintain_order=True)
-    for (number,), records in whole.group_by("half_cycle", maintain_order=True):
-        charge = records["charge_ah"].to_numpy()
-        sign = 1.0 if charge.sum() > 0 else -1.0
-        direction = "charge" if sign > 0 else "discharge"
-        yield int(str(number)), direction, records["voltage_volt"].to_numpy(), sign * charge
-
-
-def _frame(cell: Cell, number: int, direction: str, columns: dict[str, object]) -> pl.DataFrame:
-    return pl.DataFrame(columns).with_columns(
-        cell_id=pl.lit(cell.cell_id),
-        half_cycle=pl.lit(number, pl.Int64),
-        direction=pl.lit(direction),
-    )
+        none = np.zeros(0, np.int64)
+        return _Records(none, none.astype(np.bool_), none, np.zeros(0), np.zeros(0))
+    whole = pl.concat(parts)
+    if not whole["place"].is_sorted():
+        whole = whole.sort("place", maintain_order=True)
+    number, charge = whole["half_cycle"].to_numpy(), whole["charge_ah"].to_numpy()
+    begins = np.flatnonzero(np.diff(number, prepend=0))
+    charging = np.add.reduceat(charge, begins) > 0
+    lengths = np.diff(np.append(begins, len(number)))
+    signed = charge * np.repeat(np.where(charging, 1.0, -1.0), lengths)
+    return _Records(number[begins], charging, begins, whole["voltage_volt"].to_numpy(), signed)
 
 
 def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
-    profiles, derivatives = [empty("voltage_profiles")], [empty("differential_capacity")]
-    for number, direction, voltage, charge in _curves(tables):
-        passed = np.cumsum(charge)
-        kept = _evenly(np.maximum.accumulate(passed))
-        columns: dict[str, object] = {"capacity_ah": passed[kept], "voltage_volt": voltage[kept]}
-        profiles.append(_frame(cell, number, direction, columns))
-        middle, density = differential_capacity(
-            voltage, charge, step_volt=GRID_VOLT, smoothing_volt=SMOOTHING_VOLT
-        )
-        columns = {
-            "voltage_volt": middle,
-            "differential_capacity_ah_per_volt": density,
-            "grid_step_volt": np.full(len(middle), GRID_VOLT),
-            "smoothing_volt": np.full(len(middle), SMOOTHING_VOLT),
-        }
-        derivatives.append(_frame(cell, number, direction, columns))
+    records = _records(tables)
+    points = records.voltage, records.charge, records.begins
+    smoothing = sufficient_smoothing(records.voltage, records.begins, SMOOTHING_VOLT)
+    capacity = differential_capacity(*points, step_volt=GRID_VOLT, smoothing_volt=smoothing)
+    counts = np.diff(np.append(capacity.begins, len(capacity.at)))
+    voltage = differential_voltage(*points, steps=STEPS, smoothing_steps=1.0)
+    kept, passed = _thinned(records)
     return (
-        Result("voltage_profiles", pl.concat(profiles, how="diagonal")),
-        Result("differential_capacity", pl.concat(derivatives, how="diagonal")),
+        Result("voltage_profiles", _table(cell, records, kept.begins, {
+            "capacity_ah": passed, "voltage_volt": kept.density})),
+        Result("differential_capacity", _table(cell, records, capacity.begins, {
+            "voltage_volt": capacity.at,
+            "differential_capacity_ah_per_volt": capacity.density,
+            "grid_step_volt": np.full(len(capacity.at), GRID_VOLT),
+            "smoothing_volt": np.repeat(smoothing, counts)})),
+        Result("differential_capacity_peaks", _peaks(cell, records, capacity, smoothing)),
+        Result("differential_voltage", _table(cell, records, voltage.begins, {
+            "capacity_ah": voltage.at,
+            "differential_voltage_volt_per_ah": voltage.density})),
+    )  # fmt: skip
+
+
+def _table(
+    cell: Cell, records: _Records, begins: NDArray[np.int64], columns: dict[str, Floats]
+) -> pl.DataFrame:
+    """Put the number and the direction of its half cycle beside each point."""
+    size = len(next(iter(columns.values())))
+    lengths = np.diff(np.append(begins, size))
+    charging = pl.Series(np.repeat(records.charging, lengths), dtype=pl.Boolean)
+    return pl.DataFrame(columns).with_columns(
+        pl.Series("half_cycle", np.repeat(records.half_cycle, lengths), dtype=pl.Int64),
+        charging.replace_strict({True: "charge", False: "discharge"}, return_dtype=pl.String).alias(
+            "direction"
+        ),
+        cell_id=pl.lit(cell.cell_id),
     )
+
+
+def _thinned(records: _Records) -> tuple[Curves, Floats]:
+    """Give each profile's points, evenly over the charge with both ends, and their charges."""
+    begins, places, charges = [], [], []
+    count = 0
+    ends = np.append(records.begins[1:], len(records.charge))
+    for begin, end in zip(records.begins, ends, strict=True):
+        passed = np.cumsum(records.charge[begin:end])
+        kept = _evenly(np.maximum.accumulate(passed))
+        begins.append(count)
+        count += len(kept)
+        places.append(begin + kept)
+        charges.append(passed[kept])
+    at = np.concatenate([np.zeros(0, np.int64), *places])
+    passed = np.concatenate([np.zeros(0), *charges])
+    return Curves(np.array(begins, np.int64), passed, records.voltage[at]), passed
 
 
 def _evenly(passed: Floats) -> NDArray[np.int64]:
@@ -91,9 +152,59 @@ def _evenly(passed: Floats) -> NDArray[np.int64]:
     return np.unique(np.concatenate([[0], np.minimum(found, len(passed) - 1)]))
 
 
+def _peaks(cell: Cell, records: _Records, curves: Curves, smoothing: Floats) -> pl.DataFrame:
+    found = [
+        peaks(at, density, float(sigma))
+        for (at, density), sigma in zip(curves.parts(), smoothing, strict=True)
+    ]
+    counts = [len(one.voltage_volt) for one in found]
+    begins = np.cumsum([0, *counts[:-1]]) if counts else np.zeros(0, np.int64)
+    columns = {
+        name: np.concatenate([np.zeros(0), *(getattr(one, name) for one in found)])
+        for name in ("voltage_volt", "height_ah_per_volt", "prominence_ah_per_volt", "width_volt",
+                     "capacity_ah")
+    }  # fmt: skip
+    table = _table(cell, records, begins, columns)
+    numbers = np.zeros(table.height, np.int64)
+    for direction in ("charge", "discharge"):
+        mine = (table["direction"] == direction).to_numpy()
+        own = records.half_cycle[records.charging == (direction == "charge")]
+        place = np.searchsorted(own, table["half_cycle"].to_numpy()[mine])
+        numbers[mine] = followed(place, table["voltage_volt"].to_numpy()[mine])
+    offset = cell.reference_offset_volt if cell.configuration == "half" else None
+    potential = pl.lit(None, pl.Float64) if offset is None else pl.col("voltage_volt") + offset
+    table = table.with_columns(
+        pl.Series("peak", numbers, dtype=pl.Int64), potential_volt=potential
+    ).with_columns(assignment=_silicon(cell))
+    return pl.concat([empty("differential_capacity_peaks"), table], how="diagonal")
+
+
+def _silicon(cell: Cell) -> pl.Expr:
+    """Name the step of silicon that a peak lies near."""
+    named = pl.lit(None, pl.String)
+    if cell.configuration != "half" or cell.working_electrode_role != "anode":
+        return named
+    for direction, steps in SILICON.items():
+        for potential, name in steps.items():
+            near = (pl.col("potential_volt") - potential).abs() <= NEAR_VOLT
+            named = pl.when(near & (pl.col("direction") == direction)).then(
+                pl.lit(name)).otherwise(named)  # fmt: skip
+    potential, name = CRYSTALLINE
+    narrow = pl.col("width_volt") < NARROW_VOLT
+    near = (pl.col("potential_volt") - potential).abs() <= NEAR_VOLT / 2
+    return pl.when(near & narrow & (pl.col("direction") == "charge")).then(
+        pl.lit(name)).otherwise(named)  # fmt: skip
+
+
 ANALYSIS = Analysis(
     "curves",
     ("timeseries", "half_cycle_segments"),
-    ("voltage_profiles", "differential_capacity"),
+    (
+        "voltage_profiles",
+        "differential_capacity",
+        "differential_capacity_peaks",
+        "differential_voltage",
+    ),
     _compute,
+    version=2,
 )

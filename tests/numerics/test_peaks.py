@@ -1,0 +1,90 @@
+"""Peaks of dQ/dV come back where they were put, and are followed from cycle to cycle."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cellpipe.numerics.differentiate import differential_capacity, sufficient_smoothing
+from cellpipe.numerics.peaks import Peaks, followed, peaks
+
+ONE = np.array([0])
+GRID = np.linspace(0.02, 0.9, 8000)
+
+
+def density(places: dict[float, float], width: float = 0.03) -> np.ndarray:
+    """Give a known dQ/dV, Ah/V: Gaussians of the given heights over a background."""
+    bells = (h * np.exp(-(((GRID - p) / width) ** 2) / 2) for p, h in places.items())
+    return sum(bells) + 0.05
+
+
+def measured(curve: np.ndarray, records: int, noise: float, seed: int) -> Peaks:
+    """Cycle a cell of this dQ/dV: even charges, noisy voltages (V); find its peaks."""
+    passed = np.cumsum(curve) * (GRID[1] - GRID[0])
+    at = np.linspace(passed[0], passed[-1], records)
+    random = np.random.default_rng(seed)
+    voltage = np.interp(at, passed, GRID) + noise * random.standard_normal(records)
+    smoothing = sufficient_smoothing(voltage, ONE, 0.005)
+    found = differential_capacity(
+        voltage, np.diff(at, prepend=at[0]), ONE, step_volt=0.005, smoothing_volt=smoothing
+    )
+    return peaks(found.at, found.density, smoothing[0])
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.001, 0.005])
+@pytest.mark.parametrize("records", [150, 800, 20_000])
+def test_positions_come_back_within_five_millivolts_under_noise(noise: float, records: int) -> None:
+    """In 30 seeds each; a peak that noise adds beside them would show as a third one."""
+    true = {0.30: 1.0, 0.45: 0.8}
+    worst, extra = 0.0, 0
+    for seed in range(30):
+        found = measured(density(true), records, noise, seed)
+        apart = [np.abs(found.voltage_volt - place).min() for place in true]
+        worst, extra = max(worst, *apart), extra + (len(found.voltage_volt) != 2)
+    assert worst <= 0.005
+    assert extra == 0
+
+
+def test_height_width_and_charge_are_the_curves_own() -> None:
+    found = measured(density({0.4: 2.0}), 20_000, 0.0, 0)
+    smoothed = np.hypot(0.03, 0.005)
+    assert found.height_ah_per_volt[0] == pytest.approx(2.0 * 0.03 / smoothed + 0.05, rel=5e-3)
+    assert found.width_volt[0] == pytest.approx(2.3548 * smoothed, rel=0.02)
+    passed = density({0.4: 2.0}).sum() * (GRID[1] - GRID[0])
+    assert 0.95 * passed < found.capacity_ah[0] <= passed
+
+
+def test_a_voltage_that_is_held_at_the_end_is_no_peak() -> None:
+    voltage = np.concatenate([np.linspace(3, 4.2, 500), np.full(200, 4.2)])
+    found = differential_capacity(
+        voltage, np.full(700, 1e-5), ONE, step_volt=0.005, smoothing_volt=np.array([0.005])
+    )
+    assert len(peaks(found.at, found.density, 0.005).voltage_volt) == 0
+
+
+def test_a_curve_of_a_few_points_has_no_peak() -> None:
+    for count in (0, 1, 5):
+        assert len(peaks(np.arange(count) * 0.005, np.ones(count), 0.005).voltage_volt) == 0
+
+
+def test_a_peak_that_fades_and_moves_keeps_its_number() -> None:
+    """Two peaks over 200 cycles: one moves by 150 mV in all, the other fades until it is gone."""
+    curve, voltage, true = [], [], []
+    for cycle in range(200):
+        curve.append(cycle)
+        voltage.append(0.30 + 0.15 * cycle / 200)
+        true.append(1)
+        if cycle < 120 and cycle % 7:  # now and then it isn't found
+            curve.append(cycle)
+            voltage.append(0.55 + 0.005 * np.sin(cycle))
+            true.append(2)
+    numbers = followed(np.array(curve), np.array(voltage))
+    assert numbers.tolist() == [{true[0]: 1}.get(t, 2) for t in true]
+
+
+def test_no_two_peaks_of_one_curve_share_a_number() -> None:
+    random = np.random.default_rng(2)
+    curve = np.sort(random.integers(0, 40, 200))
+    numbers = followed(curve, random.uniform(0, 1, 200))
+    assert len(set(zip(curve.tolist(), numbers.tolist(), strict=True))) == 200
+    assert len(followed(np.zeros(0, np.int64), np.zeros(0))) == 0
