@@ -50,7 +50,7 @@ CRYSTALLINE = (0.43, "c-Li15Si4 to a-Si")
 Floats = NDArray[np.float64]
 
 
-class _Records(NamedTuple):
+class Records(NamedTuple):
     """Records of all half cycles one behind the other, and where each half cycle begins.
 
     Charges are positive in the half cycle's direction; those of pulses against it are negative.
@@ -63,7 +63,8 @@ class _Records(NamedTuple):
     charge: Floats
 
 
-def _records(tables: Tables) -> _Records:
+def records_of(tables: Tables) -> Records:
+    """Gather the records of all half cycles of a cell."""
     segments = numbered(tables["half_cycle_segments"]).with_row_index("place")
     parts = []
     for (sha256,), records in tables["timeseries"].group_by("file_sha256", maintain_order=True):
@@ -75,7 +76,7 @@ def _records(tables: Tables) -> _Records:
             parts.append(joined.select("half_cycle", "place", "voltage_volt", "charge_ah"))
     if not parts:
         none = np.zeros(0, np.int64)
-        return _Records(none, none.astype(np.bool_), none, np.zeros(0), np.zeros(0))
+        return Records(none, none.astype(np.bool_), none, np.zeros(0), np.zeros(0))
     whole = pl.concat(parts)
     if not whole["place"].is_sorted():
         whole = whole.sort("place", maintain_order=True)
@@ -84,14 +85,26 @@ def _records(tables: Tables) -> _Records:
     charging = np.add.reduceat(charge, begins) > 0
     lengths = np.diff(np.append(begins, len(number)))
     signed = charge * np.repeat(np.where(charging, 1.0, -1.0), lengths)
-    return _Records(number[begins], charging, begins, whole["voltage_volt"].to_numpy(), signed)
+    return Records(number[begins], charging, begins, whole["voltage_volt"].to_numpy(), signed)
+
+
+def derivatives(records: Records) -> tuple[Curves, Floats]:
+    """Give dQ/dV of every half cycle, and the smoothing of each, V."""
+    smoothing = sufficient_smoothing(records.voltage, records.begins, SMOOTHING_VOLT)
+    curves = differential_capacity(
+        records.voltage,
+        records.charge,
+        records.begins,
+        step_volt=GRID_VOLT,
+        smoothing_volt=smoothing,
+    )
+    return curves, smoothing
 
 
 def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
-    records = _records(tables)
+    records = records_of(tables)
     points = records.voltage, records.charge, records.begins
-    smoothing = sufficient_smoothing(records.voltage, records.begins, SMOOTHING_VOLT)
-    capacity = differential_capacity(*points, step_volt=GRID_VOLT, smoothing_volt=smoothing)
+    capacity, smoothing = derivatives(records)
     counts = np.diff(np.append(capacity.begins, len(capacity.at)))
     voltage = differential_voltage(*points, steps=STEPS, smoothing_steps=1.0)
     kept, passed = _thinned(records)
@@ -111,7 +124,7 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
 
 
 def _table(
-    cell: Cell, records: _Records, begins: NDArray[np.int64], columns: dict[str, Floats]
+    cell: Cell, records: Records, begins: NDArray[np.int64], columns: dict[str, Floats]
 ) -> pl.DataFrame:
     """Put the number and the direction of its half cycle beside each point."""
     size = len(next(iter(columns.values())))
@@ -126,7 +139,7 @@ def _table(
     )
 
 
-def _thinned(records: _Records) -> tuple[Curves, Floats]:
+def _thinned(records: Records) -> tuple[Curves, Floats]:
     """Give each profile's points, evenly over the charge with both ends, and their charges."""
     begins, places, charges = [], [], []
     count = 0
@@ -152,7 +165,7 @@ def _evenly(passed: Floats) -> NDArray[np.int64]:
     return np.unique(np.concatenate([[0], np.minimum(found, len(passed) - 1)]))
 
 
-def _peaks(cell: Cell, records: _Records, curves: Curves, smoothing: Floats) -> pl.DataFrame:
+def _peaks(cell: Cell, records: Records, curves: Curves, smoothing: Floats) -> pl.DataFrame:
     found = [
         peaks(at, density, float(sigma))
         for (at, density), sigma in zip(curves.parts(), smoothing, strict=True)
