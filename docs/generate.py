@@ -129,6 +129,41 @@ def cell_sheet_page() -> str:
     return "".join(parts)
 
 
+def agreement_page() -> str:
+    """What tests/analyses/test_agreement.py measured against the instruments' tables of cycles."""
+    lines = (HERE / "agreement.tsv").read_text(encoding="utf-8").splitlines()[1:]
+    rows = "".join(f"| {' | '.join(line.split(chr(9)))} |\n" for line in lines)
+    return (
+        "# Agreement with the instruments' own tables of cycles\n\n"
+        "cellpipe integrates the current of the records; the instrument counts while it measures. "
+        "Each cycle of each real file that carries its instrument's table of cycles is compared "
+        "with it. Within 0.1 % nothing is said; beyond, the last column says why: "
+        "a constant current is printed with one or two digits, a time in hundredths of an hour, "
+        "or a taper is recorded every 50 mA, between which the current falls along a curve while "
+        "the trapezoid takes a straight line. In each such case the count lies between the sums "
+        "of the smaller and of the larger current of every interval. "
+        "`tests/analyses/test_agreement.py` measures this table and holds it against what stands "
+        "here.\n\n"
+        "| File | Instrument's cycles | Ours | Compared | Charge, largest difference / % | "
+        "Discharge, largest difference / % | Why |\n|---|---|---|---|---|---|---|\n"
+        f"{rows}\n## Where others say something else\n\n"
+        "Each line is held by a test in the same file.\n\n"
+        "| Recording | Who | They say | cellpipe says | Who is right |\n|---|---|---|---|---|\n"
+        "| Neware half cell, three discharge steps with rests between | cellpy | discharge "
+        "4.680 mAh | 5.086 mAh | The instrument's step counters add up to 5.086 mAh; "
+        "4.680 mAh is the largest step alone. |\n"
+        "| Half cell that starts with a discharge | cellpy; fastnda and NewareNDA by default | "
+        "cycles begin with a charge: efficiencies of 0, 98.8, 99.6, 99.3, 286 % | 107.4, 99.5, "
+        "99.5, 99.5 %, then incomplete | The instrument pairs as cellpipe does, and 286 % divides "
+        "by a discharge that was not at its end. |\n"
+        "| Neware, 9,086 cycles in part of the window | the instrument's counter | 8,992 cycles | "
+        "9,086 | Both: the schedule leaves its counter out of some loops; "
+        "cellpipe counts charges that a discharge follows. The counter stands beside ours. |\n"
+        "| Arbin, silicon half cell | cellpy | 92.61, 108.43, 109.19, 103.87 % | the same within "
+        "0.05 % | They agree: delithiation over the lithiation before it. |\n"
+    )
+
+
 def command_page() -> str:
     """The help of every command."""
     parts = ["# Commands\n"]
@@ -152,6 +187,7 @@ def add_a_format_page() -> str:
 PAGES: dict[str, Callable[[], str]] = {
     "tables.md": tables_page,
     "formats.md": formats_page,
+    "agreement.md": agreement_page,
     "cell-sheet.md": cell_sheet_page,
     "commands.md": command_page,
     "add-a-format.md": add_a_format_page,

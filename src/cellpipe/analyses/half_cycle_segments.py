@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from cellpipe.contracts import empty
 from cellpipe.numerics.integrate import charge_increments, counter_increments
 from cellpipe.numerics.runs import Segments, directions, reduced, segment_numbers, segments
 from cellpipe.numerics.segment_sums import step_resistance, sums
@@ -100,6 +101,7 @@ def half_cycle_segments(timeseries: pl.DataFrame, file_sha256: str) -> pl.DataFr
         "end_unix_time_second": ("unix_time_second", last),
         "vendor_cycle_count": ("cycle_count", first),
     }
+    types = empty("half_cycle_segments").schema
     return pl.DataFrame(columns, nan_to_null=True).with_columns(
         pl.Series("direction", charging).replace_strict(
             {True: "charge", False: "discharge"}, return_dtype=pl.String
@@ -107,7 +109,7 @@ def half_cycle_segments(timeseries: pl.DataFrame, file_sha256: str) -> pl.DataFr
         *(
             timeseries[name].gather(at).alias(target)
             if name in timeseries.columns
-            else pl.lit(None).alias(target)
+            else pl.lit(None, types[target]).alias(target)
             for target, (name, at) in taken.items()
         ),
         file_sha256=pl.lit(file_sha256),
