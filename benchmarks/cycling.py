@@ -2,14 +2,17 @@
 
 Ten million records are made, and the path from them to cycles is measured in turn with a plain
 polars group-by over the same columns (best of N in one process); so is dQ/dV of a thousand half
-cycles beside reading their records from parquet. Writes its section of docs/benchmarks.md. With
-``--peers`` it measures the way from a real file to the table of cycles beside cellpy, in the
-environment of ``benchmarks/readers.py``.
+cycles beside reading their records from parquet. With ``--cellpy PYTHON``, the Python of an
+environment with cellpy 2.1.5 in it (which needs Python 3.13), it also measures the way from a real
+file to the table of cycles beside cellpy, each in a fresh process. Writes its section of
+docs/benchmarks.md.
 """
 
 from __future__ import annotations
 
+import argparse
 import resource
+import subprocess
 import sys
 import tempfile
 import time
@@ -25,6 +28,7 @@ from cellpipe.analyses import curves, cycles, half_cycles
 from cellpipe.analyses.half_cycle_segments import half_cycle_segments
 from cellpipe.domain import Cell
 
+CORPUS = Path(__file__).parents[2] / "shared" / "real_data"
 CELL = Cell("made", "full", cathode_active_mass_mg=20.0, nominal_capacity_mah_per_g=200.0)
 
 
@@ -137,8 +141,59 @@ def differential(folder: Path) -> tuple[float, float]:
     return found["read"], found["curves"]
 
 
+def from_file(path: Path) -> None:
+    """Print the best seconds from a file to its cycles, their number, and the peak memory in kB."""
+    import cellpipe
+
+    def run() -> int:
+        return cycle_table(cellpipe.read(path).tables["timeseries"]).height
+
+    seconds = best({"file": run}, 5)["file"]
+    print(seconds, run(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+
+
+def beside_cellpy(python: str, path: Path) -> tuple[str, ...]:
+    """Measure the way from a file to the table of cycles, each in a fresh process."""
+    ours, theirs = (
+        [float(word) for word in done.stdout.split()[-3:]]
+        for done in (
+            subprocess.run(command, check=True, capture_output=True)
+            for command in (
+                [sys.executable, __file__, "--one", str(path)],
+                [python, str(Path(__file__).with_name("cellpy_cycles.py")), str(path)],
+            )
+        )
+    )
+    return (path.name, f"{theirs[0] / ours[0]:.1f}", "≥ 10", f"{ours[0] * 1e3:.0f}",
+            f"{ours[2] / 1e3:.0f}", f"{theirs[2] / 1e3:.0f}")  # fmt: skip
+
+
+def _beside(python: str) -> list[str]:
+    """Measure beside cellpy; first of all, for a process inherits the peak of the one before."""
+    files = ("cellpy__20260302_IFE_BTS85_2_9_8_1.ndax", "fastnda__test_2.ndax")
+    rows = [beside_cellpy(python, CORPUS / "ndax" / name) for name in files]
+    heads = (
+        "File to table of cycles",
+        "cellpy's time over cellpipe's",
+        "Target",
+        "cellpipe / ms",
+        "cellpipe's peak / MB",
+        "cellpy's peak / MB",
+    )
+    title = "\nReal files of 252,951 and 108,563 records, beside cellpy 2.1.5:\n"
+    return [title, *table(heads, rows)]
+
+
 def main() -> None:
     """Measure, and write the section."""
+    parser = argparse.ArgumentParser(description="Measure the way from records to cycles.")
+    parser.add_argument("--cellpy", metavar="PYTHON", help="of an environment with cellpy")
+    parser.add_argument("--one", type=Path, help="measure one file and print what it took")
+    options = parser.parse_args()
+    if options.one:
+        from_file(options.one)
+        return
+    beside = _beside(options.cellpy) if options.cellpy and CORPUS.is_dir() else []
     made = records(2000, 5000)
     calls = {
         "cellpipe": lambda: cycle_table(made),
@@ -165,6 +220,7 @@ def main() -> None:
         f"memory of the process {peak:.0f} MB.\n",
         *table(("What", "Ratio", "Target", "cellpipe / ms"), rows),
     ]
+    notes += beside
     write_section("From records to cycles", "python benchmarks/cycling.py", notes)
 
 
