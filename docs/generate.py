@@ -117,7 +117,9 @@ def cell_sheet_page() -> str:
     parts = [
         "# The cell sheet\n\n`cells.xlsx` (first sheet) or `cells.csv`, at the top of the folder "
         "with the raw files: one row per cell, headers in the first row. The first three columns "
-        "must be there; each further one adds numbers to the report. Write the unit into the "
+        "must be there; each further one adds numbers to the report. `cellpipe init "
+        "FOLDER` writes it with drop-downs, help and examples. Rows whose cell ID begins with # "
+        "are remarks. Write the unit into the "
         "header; the units in the last column are understood. A decimal comma is understood. "
         "Nothing is ever guessed: a field that is empty is reported as missing.\n\n"
         "| Header | What to write | Units |\n|---|---|---|\n"

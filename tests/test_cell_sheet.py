@@ -5,18 +5,20 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+import fastexcel
 import pytest
 import xlsxwriter
 
+from cellpipe.cell_row import column_letter
 from cellpipe.cell_sheet import (
     cell_id_from_name,
     cell_sheet,
     cells_of,
-    column_letter,
     read_sheet,
 )
+from cellpipe.cell_sheet_template import patterns_by_cell, write_template
 from cellpipe.domain import Cell
-from cellpipe.errors import CellSheetError
+from cellpipe.errors import CellpipeError, CellSheetError
 
 HEAD = ["Cell ID", "Files", "Configuration"]
 
@@ -79,7 +81,7 @@ WRONG = [
     ([*HEAD, "Electrode mass / mg"], ["A", "A*", "full", "about 3"],
      "cells.csv, row 2, column D: Electrode mass: 'about 3' is not a number"),
     ([*HEAD, "Electrode mass / mg"], ["A", "A*", "full", "32500"],
-     "cells.csv, row 2, column D: Electrode mass = 32500 mg is outside 0.01 to 5000 mg; "
+     "cells.csv, row 2, column D: Electrode mass = 32500 mg is outside 0.05 to 500 mg; "
      "is the unit right?"),
     ([*HEAD, "Temperature / °C"], ["A", "A*", "full", "RT"],
      "cells.csv, row 2, column D: Temperature: 'RT' is not a number"),
@@ -91,7 +93,8 @@ WRONG = [
     ([*HEAD], ["A", "A*", ""],
      "cells.csv, row 2, column C: Configuration: it is empty and must be full, half or symmetric"),
     ([*HEAD], ["A", "", "full"],
-     "cells.csv, row 2, column B: Files is empty; write a file name or a pattern such as SSB-01*"),
+     "cells.csv, row 2, column B: Files is empty; files that name the cell, or in a folder that "
+     "does, are taken. Write a file name or a pattern such as SSB-01*"),
     ([*HEAD], ["", "A*", "full"],
      "cells.csv, row 2, column A: Cell ID is empty; the row is left out"),
     ([*HEAD, "Working electrode"], ["A", "A*", "half", "unobtainium"],
@@ -99,6 +102,31 @@ WRONG = [
      "write anode or cathode before it"),
     ([*HEAD, "Active mass / mg"], ["A", "A*", "full", "3"],
      "cells.csv, row 2, column D: whose mass is it? write anode or cathode as Working electrode"),
+    ([*HEAD, "Electrode mass / mg"], ["A", "A*", "full", "3.5 mg"],
+     "cells.csv, row 2, column D: Electrode mass: '3.5 mg' is not a number; write the number "
+     "alone, the unit stands in the header"),
+    ([*HEAD, "Area / cm²"], ["A", "A*", "full", "#DIV/0!"],
+     "cells.csv, row 2, column D: Area: '#DIV/0!' is not a number"),
+    ([*HEAD, "Area / mm²"], ["A", "A*", "full", "0.785"],
+     "cells.csv, row 2, column D: Area = 0.00785 cm² is outside 0.01 to 500 cm²; "
+     "is the unit right?"),
+    ([*HEAD, "Active mass / g", "Working electrode"], ["A", "A*", "full", "-0.01", "Si"],
+     "cells.csv, row 2, column D: Active mass = -10 mg is outside 0.05 to 500 mg; "
+     "is the unit right?"),
+    ([*HEAD, "Lower voltage / V", "Upper voltage / V"], ["A", "A*", "full", "4,2", "2,5"],
+     "cells.csv, row 2, column D: Lower voltage = 4.2 V is not below Upper voltage = 2.5 V; "
+     "are they swapped?"),
+    ([*HEAD, "Working electrode", "Active mass / mg", "Electrode mass / mg"],
+     ["A", "A*", "half", "Si", "5", "3"],
+     "cells.csv, row 2, column E: Active mass = 5 mg is more than Electrode mass = 3 mg; "
+     "neither is used"),
+    ([*HEAD, "Reference offset / V"], ["A", "A*", "half", ""],
+     "cells.csv, row 2, column D: Reference offset is empty (0.62 for In/InLi, 0 for Li metal)"),
+    ([*HEAD, "N/P ratio"], ["A", "A*", "full", "120"],
+     "cells.csv, row 2, column D: N/P ratio = 120 is outside 0.1 to 50; is the unit right?"),
+    ([*HEAD, "Temperature / K"], ["A", "A*", "full", "298"],
+     "cells.csv, row 1, column D: column 'Temperature / K': unit 'K' is not known; "
+     "write 'Temperature / °C'"),
 ]  # fmt: skip
 
 
@@ -106,7 +134,7 @@ WRONG = [
 def test_a_wrong_cell_is_named_with_its_remedy_and_the_next_row_is_read(
     tmp_path: Path, header: list[object], row: list[object], said: str
 ) -> None:
-    good = ["B", "B*", "half", *[""] * (len(header) - 3)]
+    good = ["B", "B*", "full", *[""] * (len(header) - 3)]
     found = read_sheet(sheet(tmp_path, header, row, good))
     assert said in [f.sentence for f in found.findings]
     assert found.cells[-1].cell_id == "B"
@@ -214,3 +242,44 @@ def test_a_sheet_with_the_line_ends_of_an_old_mac_is_read(tmp_path: Path) -> Non
 
 def test_columns_are_lettered_as_in_excel() -> None:
     assert [column_letter(n) for n in (0, 25, 26, 701, 702)] == ["A", "Z", "AA", "ZZ", "AAA"]
+
+
+def test_remarks_are_no_cells(tmp_path: Path) -> None:
+    found = read_sheet(sheet(tmp_path, HEAD, ["# the first batch"], ["A", "A*", "full"]))
+    assert [cell.cell_id for cell in found.cells] == ["A"]
+    assert found.findings == ()
+
+
+def test_a_template_reads_without_a_finding_and_holds_no_cell(tmp_path: Path) -> None:
+    found = read_sheet(write_template(tmp_path, {}))
+    assert found.findings == ()
+    assert found.cells == ()
+
+
+def test_the_examples_of_a_template_are_cells_that_read_without_a_finding(tmp_path: Path) -> None:
+    rows = fastexcel.read_excel(write_template(tmp_path, {})).load_sheet(
+        0, header_row=None, dtypes="string"
+    )
+    lines = [[value or "" for value in row] for row in rows.to_polars().rows()]
+    examples = [[row[0].removeprefix("# example: "), *row[1:]] for row in lines[2:4]]
+    found = read_sheet(sheet(tmp_path / "..", lines[0], *examples, name="examples.csv"))
+    assert found.findings == ()
+    assert [cell.configuration for cell in found.cells] == ["half", "full"]
+    assert found.cells[0].anode_active_mass_mg == pytest.approx(0.9)
+
+
+def test_a_template_has_a_row_for_each_cell_that_the_file_names_point_to(tmp_path: Path) -> None:
+    names = ["SSB-01_02_GCPL_C01.mpr", "SSB-01_03_PEIS_C01.mpr", "other.csv", "odd_record.csv",
+             "odd.res"]  # fmt: skip
+    cells = patterns_by_cell(names)
+    assert cells == {"SSB-01": "SSB-01_*", "odd": "odd.res; odd_record.csv", "other": "other.*"}
+    found = read_sheet(write_template(tmp_path, cells))
+    assert [cell.cell_id for cell in found.cells] == ["SSB-01", "odd", "other"]
+    matched = {name: cells_of(name, name, found.cells)[0].cell_id for name in names}
+    assert list(matched.values()) == ["SSB-01", "SSB-01", "other", "odd", "odd"]
+
+
+def test_a_template_is_never_written_over_a_sheet(tmp_path: Path) -> None:
+    sheet(tmp_path, HEAD, ["A", "A*", "full"], name="Cells.csv")
+    with pytest.raises(CellpipeError, match=r"a cell sheet \(Cells.csv\)"):
+        write_template(tmp_path, {})

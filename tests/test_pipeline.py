@@ -437,12 +437,22 @@ ARBIN = ["Data_Point", "Test_Time(s)", "Date_Time", "Step_Time(s)", "Step_Index"
          "Current(A)", "Voltage(V)", "Charge_Capacity(Ah)", "Discharge_Capacity(Ah)"]  # fmt: skip
 
 
-def arbin_workbook(path: Path, channels: dict[str, float]) -> None:
+def arbin_workbook(
+    path: Path,
+    channels: dict[str, float],
+    *,
+    start: datetime = datetime(2024, 5, 13, 10),
+    test_name: str = "",
+) -> None:
     """Write a workbook with a sheet for each channel: an hour's charge at the given current, A."""
     import xlsxwriter
 
-    start = datetime(2024, 5, 13, 10)
     with xlsxwriter.Workbook(path) as book:
+        if test_name:
+            info = book.add_worksheet("Global_Info")
+            info.write_row(0, 3, ["TEST REPORT"])
+            info.write_row(1, 2, ["Test Name", test_name])
+            info.write_row(2, 2, ["Export Time", "2024-05-14"])
         day = book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
         for name, current in channels.items():
             sheet = book.add_worksheet(name)
@@ -495,3 +505,22 @@ def test_a_workbook_that_loses_its_other_channels_is_one_cells_again(tmp_path: P
     assert summary.files["path"].to_list() == ["test.xlsx"]
     assert summary.cells["cell_id"].to_list() == ["test"]
     assert summary.findings["code"].to_list().count("cell_kept") == 2
+
+
+def test_a_row_without_a_pattern_takes_files_by_folder_by_metadata_and_by_name(
+    tmp_path: Path,
+) -> None:
+    lab, out = tmp_path / "lab", tmp_path / "out"
+    (lab / "A").mkdir(parents=True)
+    arbin_workbook(lab / "A" / "anything.xlsx", {"Channel_7_1": 1e-3})
+    arbin_workbook(lab / "B_Wb_1.xlsx", {"Channel_8_1": 2e-3})
+    arbin_workbook(lab / "strange.xlsx", {"Channel_9_1": 4e-3}, test_name="C")
+    (lab / "cells.csv").write_text(
+        "Cell ID,Files,Configuration\nA,,full\nB,,full\nC,,full\n", encoding="utf-8"
+    )
+    summary = process(lab, out)
+    assert summary.cells["cell_id"].to_list() == ["A", "B", "C"]
+    assert summary.cells["first_charging_capacity_ah"].to_list() == pytest.approx(
+        [1e-3, 2e-3, 4e-3]
+    )
+    assert summary.cells["in_sheet"].all()

@@ -31,6 +31,11 @@ class Field:
     others: tuple[str, ...] = ()
 
     @property
+    def is_number(self) -> bool:
+        """Whether a number is asked for."""
+        return self.high > self.low
+
+    @property
     def label(self) -> str:
         """The header with its unit, as a template has it."""
         return f"{self.header} / {self.unit}" if self.unit else self.header
@@ -44,15 +49,15 @@ FIELDS: tuple[Field, ...] = (
     Field("configuration", "Configuration", "full, half or symmetric", others=("Cell type",)),
     Field("working_electrode", "Working electrode", "e.g. Si, NCM811, anode or cathode"),
     Field("electrode_mass", "Electrode mass", "the whole working electrode composite", "mg",
-          _MILLIGRAM, 0.01, 5000),
+          _MILLIGRAM, 0.05, 500),
     Field("active_fraction", "Active fraction", "active material in the composite, by weight", "%",
           {"%": 1.0, "wt%": 1.0, "1": 100.0}, 1, 100),
     Field("active_mass", "Active mass", "active material of the working electrode", "mg",
-          _MILLIGRAM, 0.01, 5000),
+          _MILLIGRAM, 0.05, 500),
     Field("cathode_active_mass", "Cathode active mass", "active material of the cathode", "mg",
-          _MILLIGRAM, 0.01, 5000),
+          _MILLIGRAM, 0.05, 500),
     Field("anode_active_mass", "Anode active mass", "active material of the anode", "mg",
-          _MILLIGRAM, 0.01, 5000),
+          _MILLIGRAM, 0.05, 500),
     Field("area", "Area", "the smaller electrode", "cm²", _SQUARE_CM, 0.01, 500,
           others=("Electrode area",)),
     Field("diameter", "Diameter", "of the smaller electrode", "mm", _MILLIMETRE, 1, 200),
@@ -72,6 +77,12 @@ FIELDS: tuple[Field, ...] = (
     Field("electrolyte", "Electrolyte", "e.g. Li6PS5Cl", others=("Solid electrolyte",)),
     Field("cathode", "Cathode", "e.g. NCM811"),
     Field("group", "Group", "replicates share a name here"),
+    Field("electrode_composition", "Electrode composition", "by weight, e.g. 60 Si, 35 Li6PS5Cl, "
+          "5 C", others=("Composition",)),
+    Field("silicon", "Silicon", "kind and supplier, e.g. 100 nm, Alfa Aesar"),
+    Field("electrolyte_thickness", "Electrolyte thickness", "of the separator", "µm",
+          {"µm": 1.0, "um": 1.0, "mm": 1e3}, 1, 5000, others=("Separator thickness",)),
+    Field("np_ratio", "N/P ratio", "negative over positive capacity per area", low=0.1, high=50),
     Field("comment", "Comment", "anything", others=("Comments", "Notes", "Remark")),
 )  # fmt: skip
 REQUIRED = ("cell_id", "patterns", "configuration")

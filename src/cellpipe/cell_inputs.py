@@ -76,16 +76,18 @@ class _Group:
 def grouped(job: Job, paths: Sequence[Path], sheet: CellSheet) -> Grouping:
     """Put files together to cells, in the order of ids.
 
-    A file belongs to the cell whose pattern in the sheet matches its name or path; without one, to
-    a cell named by its file name. A file that two rows claim is used for neither, one that no
-    pattern of the sheet's cell of its name matches is not used, and channels of one workbook that
-    one row claims together are not either. Ids that differ only in case name one cell.
+    A file belongs to the cell whose pattern in the sheet matches its name or path; else to the row
+    without a pattern that a folder on its path, a value of its own metadata or its name names, in
+    this order; else to a cell named by its file name. A file that two rows claim is used for
+    neither, one that no pattern of the sheet's cell of its name matches is not used, and channels
+    of one workbook that one row claims together are not either. Ids that differ only in case name
+    one cell.
     """
     files = _usable(job, paths)
     named = _named(files, sheet)
     sheet_ids = {cell.cell_id.casefold(): cell.cell_id for cell in sheet.cells}
     groups: dict[str, _Group] = {}
-    claimed = {f.path: cells_of(Path(f.path).name, f.path, sheet.cells) for f in files}
+    claimed = {f.path: _claims(f, named.get(f.path), sheet) for f in files}
     unused = _undecided({path: one[0] for path, one in claimed.items() if len(one) == 1})
     for file in files:
         if file.path in unused:
@@ -127,6 +129,22 @@ def _named(files: Sequence[InputFile], sheet: CellSheet) -> dict[str, str]:
         path: f"{name}_{channel}" if channel and len(channels[name.casefold()]) > 1 else name
         for path, (name, channel) in names.items()
     }
+
+
+def _claims(file: InputFile, named: str | None, sheet: CellSheet) -> list[Cell]:
+    """Give the cells of the sheet that a file belongs to."""
+    by_pattern = cells_of(Path(file.path).name, file.path, sheet.cells)
+    if by_pattern or named is None:
+        return by_pattern
+    open_ids = {cell.cell_id.casefold(): cell for cell in sheet.cells if not cell.patterns}
+    said = json.loads(file.content.metadata) if open_ids else {}
+    names = [
+        *reversed(Path(file.path).parent.parts),
+        *(value for value in said.values() if isinstance(value, str)),
+        named,
+    ]
+    found = next((name for name in names if name.strip().casefold() in open_ids), None)
+    return [open_ids[found.strip().casefold()]] if found else []
 
 
 def _name_and_channel(path: str) -> tuple[str, str | None]:

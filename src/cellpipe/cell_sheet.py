@@ -1,7 +1,8 @@
 """cells.xlsx or cells.csv to cells: read as text, nothing guessed, with messages to act on.
 
 The first row holds the headers, with units where there are any: ``Area / cm²``, ``Area (mm²)``.
-Only ``Cell ID``, ``Files`` and ``Configuration`` must be there. A wrong value costs its field, a
+Only ``Cell ID``, ``Files`` and ``Configuration`` must be there. Rows whose id begins with # are
+remarks. A wrong value costs its field, a
 row without an id costs the row, and each is named by row, column and remedy; the other cells go on.
 """
 
@@ -11,21 +12,17 @@ import csv
 import difflib
 import fnmatch
 import io
-import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cellpipe.cell_fields import ANODE_WORDS, CATHODE_WORDS, FIELDS, REQUIRED, Field
-from cellpipe.domain import Cell, Configuration, Finding, Level, Role
+from cellpipe.cell_fields import FIELDS, REQUIRED
+from cellpipe.cell_row import Place, Row, column_letter, finding, plain
+from cellpipe.domain import Cell, Finding, Level
 from cellpipe.errors import CellSheetError
 
 NAMES = ("cells.xlsx", "cells.csv")
-_KINDS: dict[str, Configuration] = {
-    "full": "full", "fullcell": "full", "half": "half", "halfcell": "half",
-    "symmetric": "symmetric", "symmetriccell": "symmetric", "symmetrical": "symmetric",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -35,15 +32,6 @@ class CellSheet:
     path: Path | None = None
     cells: tuple[Cell, ...] = ()
     findings: tuple[Finding, ...] = ()
-
-
-@dataclass(frozen=True)
-class _Place:
-    """Where a field stands in the sheet, and the factor of the unit in its header."""
-
-    column: int
-    field: Field
-    factor: float
 
 
 def cell_sheet(folder: Path) -> CellSheet:
@@ -59,15 +47,16 @@ def cell_sheet(folder: Path) -> CellSheet:
     found = [there[name] for name in NAMES if name in there]
     if not found:
         sentence = (
-            "There is no cell sheet in the folder: capacities are in mAh only. Write cells.xlsx or "
-            "cells.csv with the columns 'Cell ID', 'Files' and 'Configuration'."
+            "There is no cell sheet in the folder: capacities are in mAh only. cellpipe init "
+            "writes one to fill in: cells.xlsx, with the columns 'Cell ID', 'Files', "
+            "'Configuration' and others."
         )
         return CellSheet(findings=(Finding("warning", "no_cell_sheet", sentence),))
     sheet = read_sheet(found[0])
     if len(found) == 1:
         return sheet
     sentence = f"{found[1].name} is not used, for {found[0].name} is there too."
-    return replace(sheet, findings=(_finding(sentence), *sheet.findings))
+    return replace(sheet, findings=(finding(sentence), *sheet.findings))
 
 
 def read_sheet(path: Path) -> CellSheet:
@@ -86,9 +75,9 @@ def read_sheet(path: Path) -> CellSheet:
         )
     cells: dict[str, Cell] = {}
     for number, row in enumerate(rows[1:], 2):
-        if not any(text.strip() for text in row):
+        if not any(text.strip() for text in row) or _is_remark(row, places):
             continue
-        reader = _Row(path.name, number, row, places, findings)
+        reader = Row(path.name, number, row, places, findings)
         cell = reader.cell()
         if cell is None:
             continue
@@ -97,6 +86,12 @@ def read_sheet(path: Path) -> CellSheet:
             continue
         cells[cell.cell_id.casefold()] = cell
     return CellSheet(path, tuple(cells.values()), tuple(findings))
+
+
+def _is_remark(row: Sequence[str], places: dict[str, Place]) -> bool:
+    """Whether a row is a remark: its cell ID begins with #, like a template's help and examples."""
+    column = places["cell_id"].column
+    return column < len(row) and row[column].lstrip().startswith("#")
 
 
 def _rows(path: Path) -> list[list[str]]:
@@ -137,10 +132,6 @@ def _csv_rows(content: bytes) -> list[list[str]]:
         ) from error  # fmt: skip
 
 
-def _plain(text: str) -> str:
-    return re.sub(r"[\W_]+", "", text).lower()
-
-
 def _split(header: str) -> tuple[str, str]:
     """Split ``Area / cm²`` or ``Area (cm²)`` into name and unit."""
     found = re.fullmatch(r"\s*(.*?)\s*(?:/\s*(\S.*)|[(\[]\s*(.*?)\s*[)\]])?\s*", header)
@@ -149,23 +140,25 @@ def _split(header: str) -> tuple[str, str]:
     return found[1], (found[2] or found[3] or "").strip()
 
 
-def _places(header: Sequence[str], path: Path, findings: list[Finding]) -> dict[str, _Place]:
-    by_name = {_plain(name): f for f in FIELDS for name in (f.header, *f.others)}
-    places: dict[str, _Place] = {}
+def _places(header: Sequence[str], path: Path, findings: list[Finding]) -> dict[str, Place]:
+    by_name = {plain(name): f for f in FIELDS for name in (f.header, *f.others)}
+    places: dict[str, Place] = {}
     for column, text in enumerate(header):
         name, unit = _split(text)
-        known = by_name.get(_plain(name))
+        if plain(text) in by_name and not by_name[plain(text)].units:  # a slash in the name
+            name, unit = text, ""
+        known = by_name.get(plain(name))
         where = f"{path.name}, row 1, column {column_letter(column)}"
         if known is None:
             _unknown_column(where, text, findings)
         elif known.name in places:
-            findings.append(_finding(f"{where}: column '{text}' is there twice; the first counts"))
+            findings.append(finding(f"{where}: column '{text}' is there twice; the first counts"))
         elif known.units and unit not in known.units:
             wanted = f"write '{known.label}'"
             found = f"unit '{unit}' is not known" if unit else "the unit is missing"
-            findings.append(_finding(f"{where}: column '{text}': {found}; {wanted}"))
+            findings.append(finding(f"{where}: column '{text}': {found}; {wanted}"))
         else:
-            places[known.name] = _Place(column, known, known.units.get(unit, 1.0))
+            places[known.name] = Place(column, known, known.units.get(unit, 1.0))
     return places
 
 
@@ -178,179 +171,6 @@ def _unknown_column(where: str, text: str, findings: list[Finding]) -> None:
     findings.append(
         Finding(level, "cell_sheet", f"{where}: column '{text.strip()}' is not known; {hint}")
     )
-
-
-def _finding(sentence: str) -> Finding:
-    return Finding("warning", "cell_sheet", sentence)
-
-
-def column_letter(column: int) -> str:
-    """Give a column's letter as Excel shows it, from 0."""
-    letters = ""
-    column += 1
-    while column:
-        column, rest = divmod(column - 1, 26)
-        letters = chr(65 + rest) + letters
-    return letters
-
-
-class _Row:
-    """One row of the sheet while it is read; what is wrong goes into the findings."""
-
-    def __init__(
-        self, file: str, number: int, row: Sequence[str], places: dict[str, _Place],
-        findings: list[Finding],
-    ) -> None:  # fmt: skip
-        self.file, self.number, self.row = file, number, row
-        self.places, self.findings = places, findings
-        self.inferred: dict[str, str] = {}
-
-    def says(self, name: str, sentence: str) -> None:
-        """Add a finding about a field of this row."""
-        letter = column_letter(self.places[name].column)
-        where = f"{self.file}, row {self.number}, column {letter}"
-        self.findings.append(_finding(f"{where}: {sentence}"))
-
-    def text(self, name: str) -> str | None:
-        """Give a field as text, None where it is empty or has no column."""
-        place = self.places.get(name)
-        if place is None or place.column >= len(self.row):
-            return None
-        return self.row[place.column].strip() or None
-
-    def number_of(self, name: str) -> float | None:
-        """Give a field as a number in its unit; a decimal comma is understood."""
-        text = self.text(name)
-        if text is None:
-            return None
-        place = self.places[name]
-        field = place.field
-        plain = re.sub(r"\s", "", text).replace("−", "-")
-        if plain.count(",") == 1 and "." not in plain:
-            plain = plain.replace(",", ".")
-        try:
-            value = float(plain) * place.factor
-        except ValueError:
-            self.says(name, f"{field.header}: '{text}' is not a number")
-            return None
-        if not math.isfinite(value) or not field.low <= value <= field.high:
-            unit = field.unit
-            bounds = f"{field.low:g} to {field.high:g} {unit}"
-            self.says(
-                name, f"{field.header} = {value:g} {unit} is outside {bounds}; is the unit right?"
-            )
-            return None
-        return value
-
-    def cell(self) -> Cell | None:
-        """Give the row's cell, or None where it has no id."""
-        cell_id = self.text("cell_id")
-        if cell_id is None:
-            self.says("cell_id", "Cell ID is empty; the row is left out")
-            return None
-        kind = self._kind()
-        role = self._role(kind)
-        cathode, anode = self._masses(role)
-        return Cell(
-            cell_id=cell_id,
-            configuration=kind,
-            patterns=self._patterns(),
-            working_electrode=self.text("working_electrode"),
-            working_electrode_role=role,
-            cathode_active_mass_mg=cathode,
-            anode_active_mass_mg=anode,
-            area_cm2=self._area(),
-            counter_electrode=self.text("counter_electrode"),
-            reference_offset_volt=self.number_of("reference_offset"),
-            nominal_capacity_mah_per_g=self.number_of("nominal_capacity"),
-            stack_pressure_mpa=self.number_of("stack_pressure"),
-            fabrication_pressure_mpa=self.number_of("fabrication_pressure"),
-            temperature_celsius=self.number_of("temperature"),
-            lower_voltage_volt=self.number_of("lower_voltage"),
-            upper_voltage_volt=self.number_of("upper_voltage"),
-            electrolyte=self.text("electrolyte"),
-            cathode=self.text("cathode"),
-            group=self.text("group"),
-            comment=self.text("comment"),
-            inferred=dict(self.inferred),
-        )
-
-    def _patterns(self) -> tuple[str, ...]:
-        text = self.text("patterns")
-        if text is None:
-            self.says("patterns", "Files is empty; write a file name or a pattern such as SSB-01*")
-            return ()
-        return tuple(part.strip() for part in text.split(";") if part.strip())
-
-    def _kind(self) -> Configuration | None:
-        text = self.text("configuration")
-        kind = _KINDS.get(_plain(text)) if text else None
-        if kind is None:
-            found = f"'{text}'" if text else "it is empty and"
-            self.says("configuration", f"Configuration: {found} must be full, half or symmetric")
-        return kind
-
-    def _role(self, kind: Configuration | None) -> Role | None:
-        """Tell from the working electrode's name which electrode it is."""
-        text = self.text("working_electrode")
-        if text is None:
-            if kind == "half":
-                self.inferred["working_electrode_role"] = "a half cell is a silicon anode's"
-                return "anode"
-            return None
-        role = electrode_role(text)
-        if role is None:
-            self.says(
-                "working_electrode",
-                f"Working electrode: '{text}' is not known; write anode or cathode before it",
-            )
-        return role
-
-    def _masses(self, role: Role | None) -> tuple[float | None, float | None]:
-        """Give cathode and anode active mass; the working electrode's may be a fraction of it."""
-        cathode = self.number_of("cathode_active_mass")
-        anode = self.number_of("anode_active_mass")
-        own = self.number_of("active_mass")
-        whole, percent = self.number_of("electrode_mass"), self.number_of("active_fraction")
-        source = "Active mass"
-        if own is None and whole is not None and percent is not None:
-            own, source = whole * percent / 100, "Electrode mass × Active fraction"
-        if own is None or role is None:
-            if own is not None and cathode is None and anode is None:
-                name = "active_mass" if "active_mass" in self.places else "electrode_mass"
-                self.says(name, "whose mass is it? write anode or cathode as Working electrode")
-            return cathode, anode
-        if role == "cathode" and cathode is None:
-            cathode = self._inferred("cathode_active_mass_mg", own, source)
-        elif role == "anode" and anode is None:
-            anode = self._inferred("anode_active_mass_mg", own, source)
-        return cathode, anode
-
-    def _area(self) -> float | None:
-        area, diameter = self.number_of("area"), self.number_of("diameter")
-        if area is None and diameter is not None:
-            return self._inferred("area_cm2", math.pi * (diameter / 20) ** 2, "Diameter")
-        return area
-
-    def _inferred(self, name: str, value: float, source: str) -> float:
-        self.inferred[name] = source
-        return value
-
-
-def electrode_role(text: str) -> Role | None:
-    """Tell an anode's from a cathode's active material by its name or formula, or its own word."""
-    parts = [part for part in re.split(r"[\s/|@,;:+()-]+", text) if part]
-    words = [_plain(part) for part in parts]
-    if "cathode" in words or "anode" in words:
-        return "cathode" if "cathode" in words else "anode"
-    for part, word in zip(parts, words, strict=True):
-        stem = re.sub(r"\d+$", "", word)
-        if word in ANODE_WORDS or stem in ANODE_WORDS:
-            return "anode"
-        lithiated = re.fullmatch(r"Li[\d.]*[\[A-Z].*(O\d|PO4)", part) is not None
-        if lithiated or word in CATHODE_WORDS or stem in CATHODE_WORDS:
-            return "cathode"
-    return None
 
 
 def cells_of(name: str, relative: str, cells: Iterable[Cell]) -> list[Cell]:

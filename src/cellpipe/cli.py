@@ -38,6 +38,13 @@ def _parser() -> argparse.ArgumentParser:
         epilog="example:  cellpipe check SSB-01_04_GCPL_C01.mpr",
     )  # fmt: skip
     check.add_argument("file", type=Path, metavar="FILE", help="a raw file of a cycler")
+    init = commands.add_parser(
+        "init", help="write a cell sheet to fill in",
+        description="Write cells.xlsx into a folder with raw files: headers with units, "
+        "drop-downs, help and examples, and one row for each cell that file names point to.",
+        epilog="example:  cellpipe init D:\\cycler-exports",
+    )  # fmt: skip
+    init.add_argument("folder", type=Path, metavar="FOLDER", help="folder with raw files")
     commands.add_parser(
         "baselines", help="show the published cells of the review's Table 1",
         description="Show the published cells that results are compared with.",
@@ -84,7 +91,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     from cellpipe.errors import CellpipeError
 
-    commands = {"process": _process, "check": _check, "baselines": _baselines}
+    commands = {
+        "process": _process,
+        "check": _check,
+        "init": _init,
+        "baselines": _baselines,
+    }
     try:
         return commands[options.command](options)
     except CellpipeError as error:
@@ -153,6 +165,19 @@ def _check(options: argparse.Namespace) -> int:
         return 2
     for measurement in measurements:
         terminal.show_measurement(measurement)
+    return 0
+
+
+def _init(options: argparse.Namespace) -> int:
+    from cellpipe.cell_sheet_template import patterns_by_cell, write_template
+    from cellpipe.intake import candidates
+    from cellpipe.pipeline import check_folder
+
+    check_folder(options.folder)
+    cells = patterns_by_cell(candidates(options.folder))
+    path = write_template(options.folder, cells)
+    rows = f"{len(cells)} cells from the file names" if cells else "no cell yet"
+    print(f"{path}: {rows}. Fill in Configuration, masses and area, save, and close it in Excel.")
     return 0
 
 

@@ -81,8 +81,8 @@ class Cell:
     """One row of the cell sheet. A field that the sheet leaves empty is None, never a default.
 
     Masses in mg (active material), area in cm², offsets and voltages in V, nominal capacity of
-    1C in mAh/g, pressures in MPa, temperature in °C. ``inferred`` names the fields that were
-    concluded from others and from what.
+    1C in mAh/g, pressures in MPa, temperature in °C, thickness in µm. ``inferred`` names the fields
+    that were concluded from others and from what.
     """
 
     cell_id: str
@@ -103,6 +103,10 @@ class Cell:
     upper_voltage_volt: float | None = None
     electrolyte: str | None = None
     cathode: str | None = None
+    electrode_composition: str | None = None
+    silicon: str | None = None
+    electrolyte_thickness_um: float | None = None
+    np_ratio: float | None = None
     group: str | None = None
     comment: str | None = None
     inferred: Mapping[str, str] = field(default_factory=dict)

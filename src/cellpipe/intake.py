@@ -147,6 +147,12 @@ def planned(job: Job) -> Plan:
     return Plan(tuple(new), tuple(known), tuple(left_alone), again, tuple(failures))
 
 
+def candidates(folder: Path) -> list[str]:
+    """Name the files below a folder that may be a cycler's."""
+    job = Job(folder, folder / "results")
+    return [path.name for path in _walked(job, []) if _is_candidate(path)]
+
+
 def _walked(job: Job, failures: list[Failure]) -> Iterator[Path]:
     """Give every file in the order of paths; results, hidden and unfinished ones are left out."""
 

@@ -82,7 +82,7 @@ def _tell(progress: Progress | None, stage: Stage, done: int, total: int, what: 
 def prepared(folder: str | Path, out: str | Path, time_zone: str | None) -> tuple[Job, CellSheet]:
     """Check what a run needs before it begins."""
     job = Job(Path(folder).resolve(), Path(out).resolve(), time_zone)
-    _check_folder(job.folder)
+    check_folder(job.folder)
     if time_zone is not None:
         _check_time_zone(time_zone)
     if job.out == job.folder:
@@ -99,7 +99,8 @@ def prepared(folder: str | Path, out: str | Path, time_zone: str | None) -> tupl
     return job, cell_sheet(job.folder)
 
 
-def _check_folder(folder: Path) -> None:
+def check_folder(folder: Path) -> None:
+    """Refuse what is no folder, or can't be looked into."""
     try:
         with os.scandir(folder) as entries:
             next(entries, None)
