@@ -524,3 +524,44 @@ def test_a_row_without_a_pattern_takes_files_by_folder_by_metadata_and_by_name(
         [1e-3, 2e-3, 4e-3]
     )
     assert summary.cells["in_sheet"].all()
+
+
+def test_a_cells_files_are_put_in_order_and_a_long_gap_is_said(tmp_path: Path) -> None:
+    lab, out = tmp_path / "lab", tmp_path / "out"
+    lab.mkdir()
+    for name, days, current in (("X_Wb_2", 3, -1e-3), ("X_Wb_1", 0, 1e-3)):
+        start = datetime(2024, 5, 13, 10) + timedelta(days=days)
+        arbin_workbook(lab / f"{name}.xlsx", {"Channel_7_1": current}, start=start)
+    summary = process(lab, out)
+    halves = cellpipe.open_results(out)["half_cycles"].collect()
+    assert halves["direction"].to_list() == ["charge", "discharge"]
+    (gap,) = summary.findings.filter(code="gap_between_files")["sentence"]
+    assert gap.startswith("3.0 days lie between the end of X_Wb_1.xlsx and the beginning of X_Wb_2")
+
+
+def test_a_file_without_a_clock_is_ordered_by_its_name_and_says_so(tmp_path: Path) -> None:
+    lab, out = tmp_path / "lab", tmp_path / "out"
+    lab.mkdir()
+    start = datetime(2024, 5, 13, 10)
+    arbin_workbook(lab / "X_Wb_9.xlsx", {"Channel_7_1": 1e-3}, start=start)
+    text = "Data_Point,Test_Time(s),Step_Index,Current(A),Voltage(V),Charge_Capacity(Ah),"
+    rows = [f"{i},{i * 60},1,-0.0015,{4 - i / 100},0,{i / 4e4}" for i in range(1, 62)]
+    lines = [text + "Discharge_Capacity(Ah)", *rows]
+    (lab / "X_Wb_10.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    later = start + timedelta(hours=4)
+    arbin_workbook(lab / "X_Wb_11.xlsx", {"Channel_7_1": 2e-3}, start=later)
+    summary = process(lab, out)
+    halves = cellpipe.open_results(out)["half_cycles"].collect()
+    assert halves["direction"].to_list() == ["charge", "discharge", "charge"]
+    assert "no_clock" in summary.findings["code"].to_list()
+
+
+def test_a_copy_of_a_running_file_gives_way_to_the_finished_one(tmp_path: Path) -> None:
+    lab, out = tmp_path / "lab", tmp_path / "out"
+    lab.mkdir()
+    neware_csv(lab / "Y_record.csv", "2024-05-13 10:00:00", rows=40)
+    first = process(lab, out).cells["first_charging_capacity_ah"][0]
+    neware_csv(lab / "Y_record-1.csv", "2024-05-13 10:00:00", rows=100)
+    summary = process(lab, out)
+    assert summary.files["status"].to_list().count("duplicate") == 1
+    assert summary.cells["first_charging_capacity_ah"][0] > 1.5 * first

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 
 import polars as pl
@@ -21,6 +23,7 @@ from cellpipe.intake import Job
 from cellpipe.store import Content, read_table
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
+GAP_SECOND = 86_400.0  # between two files of a cell: more is said
 
 
 @dataclass(frozen=True)
@@ -198,7 +201,7 @@ def _ordered(group: _Group, unused: dict[str, tuple[str, str]]) -> CellInputs:
     """Put files in the order of time, each content and each recording once."""
     findings: list[Finding] = []
     kept: list[InputFile] = []
-    for file in sorted(group.files, key=_time_then_name):
+    for file in _in_order(group.files):
         twin = next((k for k in kept if _same_recording(k, file)), None)
         if twin is None:
             kept.append(file)
@@ -208,11 +211,40 @@ def _ordered(group: _Group, unused: dict[str, tuple[str, str]]) -> CellInputs:
         sentence = f"{other.path} holds the same recording as {better.path}; the latter is used."
         unused[other.path] = ("duplicate", sentence)
         findings.append(Finding("info", "same_recording", sentence))
-    return CellInputs(group.cell, tuple(kept), tuple(findings))
+    return CellInputs(group.cell, tuple(kept), (*findings, *_gaps(kept)))
 
 
-def _time_then_name(file: InputFile) -> tuple[datetime, str]:
-    return file.content.started_at or _NEVER, file.path
+def _in_order(files: Sequence[InputFile]) -> list[InputFile]:
+    """Put files in the order of time; one without a clock behind those whose names come before."""
+    timed = [file for file in files if file.content.started_at is not None]
+    ordered = sorted(timed, key=lambda file: (file.content.started_at or _NEVER, file.path))
+    for file in sorted(set(files) - set(timed), key=lambda file: _natural(file.path)):
+        before = [n for n, one in enumerate(ordered) if _natural(one.path) < _natural(file.path)]
+        ordered.insert(before[-1] + 1 if before else 0, file)
+    return ordered
+
+
+def _natural(path: str) -> tuple[tuple[str, int], ...]:
+    """Give a name's words and numbers, so that part 10 comes after part 9."""
+    parts = re.findall(r"(\D*)(\d*)", path.casefold())
+    return tuple((word, int(digits or 0)) for word, digits in parts)
+
+
+def _gaps(files: Sequence[InputFile]) -> list[Finding]:
+    """Say where more than a day lies between one file's end and the next one's beginning."""
+    said = []
+    for one, other in pairwise(files):
+        a, b = one.content, other.content
+        if a.started_at is None or b.started_at is None:
+            continue
+        gap = (b.started_at - a.started_at).total_seconds() - (a.span_second or 0.0)
+        if gap > GAP_SECOND:
+            sentence = (
+                f"{gap / 86_400:.1f} days lie between the end of {one.path} and the beginning of "
+                f"{other.path}: a file may be missing."
+            )
+            said.append(Finding("info", "gap_between_files", sentence))
+    return said
 
 
 def _same_recording(one: InputFile, other: InputFile) -> bool:
