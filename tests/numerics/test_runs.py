@@ -89,7 +89,7 @@ def test_pulses_that_measure_a_resistance_make_no_half_cycles() -> None:
     piece = np.concatenate([
         np.full(360, -1.0), np.zeros(360), np.full(10, -3.0), np.zeros(40), np.full(10, 2.0),
     ])  # fmt: skip
-    current = np.concatenate([np.ones(3600), np.tile(piece, 9)])
+    current = np.concatenate([np.ones(3600), np.tile(piece, 9), np.full(360, -1.0)])
     assert segments(current, seconds=1.0).max() == 2
 
 

@@ -195,7 +195,8 @@ def _efficiency(cell: Cell) -> list[pl.Expr]:
             discharge / charge
         )  # fmt: skip
     if cell.configuration == "full" or (known_half and cell.working_electrode_role == "cathode"):
-        energy = pl.col("discharging_energy_wh") / pl.col("charging_energy_wh")
+        into, out = pl.col("charging_energy_wh"), pl.col("discharging_energy_wh")
+        energy = pl.when((into > 0) & (out > 0)).then(out / into)
     return [
         pl.when("complete").then(coulombic).alias("coulombic_efficiency"),
         pl.when("complete").then(energy).alias("energy_efficiency"),

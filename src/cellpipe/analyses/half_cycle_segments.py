@@ -71,7 +71,7 @@ def half_cycle_segments(timeseries: pl.DataFrame, file_sha256: str) -> pl.DataFr
         for name in ("test_time_second", "voltage_volt", "current_ampere")
     )
     total = sums(time, voltage, current, charge, direction, found)
-    charging = total.net_ah > 0
+    charging = np.where(total.net_ah == 0, current[first], total.net_ah) > 0
     resting = np.flatnonzero(direction == 0)
     rests = np.searchsorted(resting, last) - np.searchsorted(resting, first)
     columns = {

@@ -97,8 +97,17 @@ def segments(
     number = merged_numbers(
         sign, np.abs(charge), time_second[last] - time_second[first], voltage_volt[last]
     )
-    begins = np.flatnonzero(np.diff(number, prepend=0))
+    begins = _with_loose_ends(np.flatnonzero(np.diff(number, prepend=0)), sign, charge)
     return Segments(first[begins], last[np.append(begins[1:], len(number)) - 1])
+
+
+def _with_loose_ends(begins: Indices, sign: NDArray[np.int8], charge: Floats) -> Indices:
+    """Keep a small run at either end of a file apart: it may go on in another file."""
+    net = np.add.reduceat(charge, begins)
+    loose = [1] if sign[0] * net[0] < 0 else []
+    if sign[-1] * net[-1] < 0:
+        loose.append(len(sign) - 1)
+    return np.union1d(begins, loose).astype(np.int64)
 
 
 def _runs(direction: NDArray[np.int8]) -> tuple[Segments, NDArray[np.int8]]:
@@ -185,6 +194,16 @@ def merged_numbers(
     """
     if not len(direction):
         return np.zeros(0, np.int64)
+    starts = np.flatnonzero(np.diff(direction, prepend=0))
+    if len(starts) < len(direction):  # neighbours of one direction are one
+        counts = np.diff(np.append(starts, len(direction)))
+        whole = merged_numbers(
+            direction[starts],
+            np.add.reduceat(charge_ah, starts),
+            np.add.reduceat(lasted_second, starts),
+            end_volt[starts + counts - 1],
+        )
+        return np.repeat(whole, counts)
     largest = charge_ah.max()
     small = charge_ah < PULSE * largest
     short = lasted_second < PULSE_SECOND
