@@ -42,10 +42,10 @@ STEPS = 200
 NEAR_VOLT = 0.05
 NARROW_VOLT = 0.04
 SILICON = {
-    "discharge": {0.25: "a-Si to LixSi, first step", 0.1: "a-Si to LixSi, second step"},
-    "charge": {0.3: "LixSi to a-Si, first step", 0.45: "LixSi to a-Si, second step"},
+    "discharge": {0.25: "lithiation near 0.25 V", 0.1: "lithiation near 0.1 V"},
+    "charge": {0.3: "delithiation near 0.3 V", 0.45: "delithiation near 0.45 V"},
 }
-CRYSTALLINE = (0.43, "c-Li15Si4 to a-Si")
+CRYSTALLINE = (0.43, "delithiation of c-Li15Si4 near 0.43 V")
 
 Floats = NDArray[np.float64]
 

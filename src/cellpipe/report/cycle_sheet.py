@@ -59,9 +59,29 @@ def cycle_columns(
         SheetColumn("Start (UTC)", _moments(rows), TEXT, 17),
         SheetColumn("Duration (h)", [row["duration_second"] / 3600 for row in rows], FIXED_2),
         SheetColumn("Mean temperature (°C)", _plain(rows, "mean_temperature_celsius"), FIXED_1),
+        SheetColumn("Highest temperature (°C)", _plain(rows, "max_temperature_celsius"), FIXED_1),
         SheetColumn("Instrument's cycle", _plain(rows, "vendor_cycle_count"), FIXED_0),
+        SheetColumn("Rate", _plain(rows, "rate_group"), FIXED_0),
+        SheetColumn("Formation", _plain(rows, "formation_cycle"), TEXT, 10),
+        SheetColumn("Retention at its rate", _plain(rows, "capacity_retention_at_rate"), PERCENT),
+        *_of_halves(rows, words),
         *_sources(rows, tables["half_cycles"], files, words),
     ]
+
+
+def _of_halves(rows: list[Row], words: KindWords) -> list[SheetColumn]:
+    """Give what is known of each half: end, rest after it, constant voltage, resistance."""
+    return [
+        SheetColumn(f"{title}, {half} ({unit})" if unit else f"{title}, {half}",
+                    _plain(rows, name.format(word)), style)
+        for half, word in ((words.charge, "charging"), (words.discharge, "discharging"))
+        for title, unit, name, style in (
+            ("End voltage", "V", "end_{}_voltage_volt", FIXED_4),
+            ("Rest voltage after", "V", "rest_voltage_after_{}_volt", FIXED_4),
+            ("Share at constant voltage", "", "{}_constant_voltage_share", PERCENT),
+            ("DC resistance", "Ω", "{}_dc_resistance_ohm", FIXED_2),
+        )
+    ]  # fmt: skip
 
 
 def _plain(rows: list[Row], name: str) -> list[Any]:

@@ -94,6 +94,9 @@ def _retention(row: dict[str, object]) -> KeyNumber:
     if value is None:
         return KeyNumber("Capacity retention", NOTHING, "needs two complete cycles")
     basis = f"cycle {row['retention_cycle']} over cycle {row['retention_reference_cycle']}"
+    fade = _real(row["fade_per_cycle"])
+    if fade is not None:
+        basis += f"; fade {percent(fade, 3)} per cycle at the usual rate"
     return KeyNumber("Capacity retention", percent(value), basis)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from cellpipe.analyses.cells import RETENTION_CYCLES
 from cellpipe.domain import Cell
 from cellpipe.report import cycle_sheet as letters
 from cellpipe.report.cell_tables import SHEET_FIELDS
@@ -117,6 +118,7 @@ def _numbers(summary: pl.DataFrame, cycles: pl.DataFrame, words: KindWords) -> l
         ),
         _mean_efficiency(row, cycles),
         _retention(row, cycles),
+        *_ageing(row),
         ("Cycles", row["cycles"], "", f"{row['complete_cycles']} complete", FIXED_0),
         ("Spectra", row["spectra"], "", "", FIXED_0),
         *_resistances(row),
@@ -173,6 +175,33 @@ def _retention(row: Row, cycles: pl.DataFrame) -> Line:
         formula = f"=Cycles!{letters.RETENTION}{place + 2}"
         value = live(formula, computed, row["capacity_retention"])
     return ("Capacity retention", value, "", f"cycle {number} over cycle {reference}", PERCENT)
+
+
+def _ageing(row: Row) -> list[Line]:
+    """Give the retention at the cycles of papers, and what is compared at equal rate."""
+    reference = f"over cycle {row['retention_reference_cycle']}"
+    usual = f"of the usual rate ({row['usual_rate_cycles']} cycles)"
+    bounds = [row[f"fade_per_cycle_{end}"] for end in ("low", "high")]
+    interval = f", 95 % interval {bounds[0]:.3%} to {bounds[1]:.3%}" if None not in bounds else ""
+    return [
+        *(
+            (f"Retention at cycle {n}", row[f"capacity_retention_cycle_{n}"], "", reference,
+             PERCENT)
+            for n in RETENTION_CYCLES
+        ),
+        ("Fade per cycle", row["fade_per_cycle"], "", f"{usual}{interval}", "0.000%"),
+        ("Below 90 % from cycle", row["cycles_to_90_percent"], "", usual, FIXED_0),
+        ("Below 80 % from cycle", row["cycles_to_80_percent"], "", usual, FIXED_0),
+        ("Formation cycles", row["formation_cycles"], "", "slower than most", FIXED_0),
+        (
+            "Cumulative Coulombic efficiency", row["cumulative_coulombic_efficiency"], "",
+            "product over all complete cycles", PERCENT,
+        ),
+        (
+            "Scatter of the efficiency", row["coulombic_efficiency_standard_deviation"], "",
+            "standard deviation, complete cycles from cycle 2 on", "0.000%",
+        ),
+    ]  # fmt: skip
 
 
 def _resistances(row: Row) -> list[Line]:
