@@ -222,3 +222,115 @@ def test_reversing_the_sign_of_the_current_exchanges_charge_and_discharge(
     assert other["direction"].to_list() == [swap[word] for word in one["direction"]]
     for name in ("capacity_ah", "energy_wh", "duration_second", "constant_current_ampere"):
         assert other[name].to_list() == pytest.approx(one[name].to_list(), rel=1e-9)
+
+
+def made(time: np.ndarray, current: np.ndarray, volt: np.ndarray, **others: object) -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "record_index": np.arange(1, len(time) + 1),
+            "test_time_second": time.astype(float),
+            "current_ampere": current,
+            "voltage_volt": volt,
+            **others,
+        }
+    )
+
+
+def test_a_drive_cycle_that_is_recorded_once_per_turn_is_a_discharge() -> None:
+    time = np.arange(0, 3600, 20.0)
+    swing = np.sin(2 * np.pi * time / 37) * np.random.default_rng(1).uniform(0.2, 1, len(time))
+    current = -1e-3 + 2.5e-3 * swing
+    drive = made(time, current, 3.6 + current * 10)
+    charge = record([(1e-3, 1.0)])
+    halves = numbers(FULL, charge.drop("unix_time_second"), drive)["half_cycles"]
+    assert halves["direction"].to_list() == ["charge", "discharge"]
+    net = -np.trapezoid(current, time) / 3600
+    assert halves["capacity_ah"].to_list() == pytest.approx([1e-3, net], rel=0.03)
+
+
+def test_a_file_that_records_only_the_end_of_each_step_has_its_half_cycles() -> None:
+    """What passed before a file's first record can't be told from what another file holds."""
+    time = 3600.0 * np.arange(1, 21)
+    current = np.where(np.arange(20) % 2 == 0, 1e-3, -1e-3)
+    steps = {"step_count": np.arange(1, 21), "step_time_second": np.full(20, 3600.0)}
+    halves = numbers(FULL, made(time, current, 3.5 + 500 * current, **steps))["half_cycles"]
+    assert halves.height == 19
+    assert halves["capacity_ah"].to_list() == pytest.approx([1e-3] * 19)
+
+
+@pytest.mark.parametrize("noise", [0.0, 2e-7, 2e-6])
+def test_long_rests_with_a_noisy_zero_change_nothing(noise: float) -> None:
+    clean = record([(2e-3, 1.0), (0.0, 60.0), (-2e-3, 0.9), (0.0, 60.0)], window=4e-3)
+    random = np.random.default_rng(2)
+    noisy = clean.with_columns(
+        pl.col("current_ampere") + noise * random.standard_normal(clean.height)
+    )
+    row = numbers(FULL, noisy)["half_cycles"]
+    assert row["capacity_ah"].to_list() == pytest.approx([2e-3, 1.8e-3], rel=2e-3)
+    assert row["constant_current_ampere"].to_list() == pytest.approx([2e-3] * 2, rel=0.05)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_noise_about_zero_at_the_end_of_a_float_stays_with_the_charge(seed: int) -> None:
+    float_current = np.random.default_rng(seed).normal(0, 2e-5, 600)
+    current = np.concatenate([np.full(61, 2e-3), float_current, np.full(60, -2e-3)])
+    volt = np.concatenate([np.linspace(3, 4.2, 61), np.full(600, 4.2), np.linspace(4.1, 3, 60)])
+    halves = numbers(FULL, made(np.arange(721) * 60.0, current, volt))["half_cycles"]
+    assert halves["capacity_ah"].to_list() == pytest.approx([2e-3, 2e-3], rel=0.02)
+    assert halves["constant_current_ampere"].to_list() == pytest.approx([2e-3, 2e-3], rel=0.05)
+
+
+def test_recordings_without_a_half_cycle_or_with_one_record_of_current_are_no_error() -> None:
+    still = made(np.arange(5) * 60.0, np.zeros(5), np.full(5, 3.0))
+    assert numbers(FULL, still)["half_cycles"].height == 0
+    for count in (1, 3):
+        current = np.zeros(count)
+        current[-1] = 1e-3
+        halves = numbers(FULL, made(np.arange(count) * 60.0, current, np.full(count, 3.0)))
+        assert halves["half_cycles"]["direction"].to_list() == ["charge"]
+
+
+def test_what_passes_after_the_last_record_of_a_step_is_counted() -> None:
+    """Recorded every minute, while each half lasts 3645 s: 2.025 mAh at 2 mA."""
+    time = np.arange(0.0, 12_000.0, 60.0)
+    turns = np.array([300.0, 3945.0, 5745.0, 9390.0])
+    step = np.searchsorted(turns, time, side="right")
+    current = np.choose(step, [0.0, 2e-3, 0.0, -2e-3, 0.0])
+    since = time - np.concatenate([[0.0], turns])[step]
+    passed = np.interp(time, turns, np.array([0, 3645, 3645, 0.0]) * 2e-3 / 3600)
+    steps = {"step_count": step + 1, "step_time_second": since}
+    for counter in ({}, {"net_capacity_ah": passed}):
+        halves = numbers(FULL, made(time, current, 3.5 + passed, **steps, **counter))["half_cycles"]
+        assert halves["capacity_ah"].to_list() == pytest.approx([2.025e-3] * 2, rel=1e-6)
+        assert halves["duration_second"].to_list() == pytest.approx([3645] * 2, rel=1e-6)
+    assert halves["vendor_capacity_ah"].to_list() == pytest.approx([2.025e-3] * 2, rel=1e-6)
+
+
+@pytest.mark.parametrize(("overshoot", "noise"), [(0.005, 0.0), (0.0, 0.001), (0.0, 0.002)])
+def test_an_overshoot_or_noise_hides_no_constant_voltage(overshoot: float, noise: float) -> None:
+    after = np.arange(1, 340) * 20.0
+    current = np.concatenate([np.full(181, 1e-3), 1e-3 * np.exp(-after / 1200)])
+    volt = np.concatenate([np.linspace(3, 4.2, 181), np.full(len(after), 4.2)])
+    volt[181] += overshoot
+    volt += noise * np.random.default_rng(3).standard_normal(len(volt))
+    row = half_cycle_segments(made(np.arange(520) * 20.0, current, volt), "0" * 64)
+    assert row["constant_voltage_share"][0] == pytest.approx(0.24, abs=0.02)
+    assert row["constant_current_ampere"][0] == pytest.approx(1e-3, rel=0.02)
+
+
+def test_a_flat_voltage_with_a_noisy_current_is_not_held_by_anything() -> None:
+    noise = 1 + 0.015 * np.random.default_rng(4).standard_normal(400)
+    current = 1e-3 * noise * np.repeat([1, -1], 200)
+    row = half_cycle_segments(
+        made(np.arange(400) * 60.0, current, np.sign(current) * 0.02), "0" * 64
+    )
+    assert row["constant_voltage_share"].to_list() == [0.0, 0.0]
+
+
+def test_a_file_that_begins_in_mid_half_cycle_gives_no_efficiency_of_its_first_cycle() -> None:
+    tables = numbers(FULL, record([(2e-3, 1.0), (-2e-3, 0.95)] * 5, window=2e-3)[45:])
+    assert tables["cycles"]["complete"].to_list()[:4] == [False, True, True, True]
+    assert tables["cells"]["initial_coulombic_efficiency"][0] is None
+    assert tables["cells"]["cumulative_coulombic_efficiency"][0] < 1
+    formed = numbers(FULL, record([(2e-3, 1.0), (-2e-3, 0.8), (2e-3, 0.8), (-2e-3, 0.8)])[1:])
+    assert formed["cycles"]["complete"].to_list() == [True, True]

@@ -74,9 +74,10 @@ def test_four_cycles_have_no_slope() -> None:
 
 
 def test_one_bad_cycle_is_not_the_end_of_a_cell() -> None:
-    cycle = np.arange(1, 11)
-    retention = np.array([1, 0.98, 0.5, 0.95, 0.93, 0.91, 0.89, 0.88, 0.79, 0.78])
+    cycle = np.arange(1, 12)
+    retention = np.array([1, 0.98, 0.5, 0.95, 0.93, 0.91, 0.89, 0.88, 0.79, 0.78, 0.77])
     assert passed(cycle, retention, 0.9) == 7
     assert passed(cycle, retention, 0.8) == 9
+    assert passed(cycle[:-1], retention[:-1], 0.8) is None  # not yet confirmed
     assert passed(cycle, retention, 0.7) is None
     assert passed(cycle[:0], retention[:0], 0.9) is None

@@ -78,7 +78,30 @@ def test_the_instruments_running_count_settles_the_interval_into_a_new_step() ->
     step = np.array([False, False, True])
     count = np.array([0.0, 10 / 3600, 5 / 3600])
     charge = charge_increments(time, current, step, net_capacity_ah=count)
-    assert charge[2] == pytest.approx(-5 / 3600)
+    assert charge.sum() == pytest.approx(5 / 3600)
+    assert charge[2] == pytest.approx(-7.5 / 3600)  # 2.5 s at +1 A, then 7.5 s at −1 A
+
+
+def test_what_passed_after_a_steps_last_record_belongs_to_the_step() -> None:
+    """Recorded every minute; the charge lasts 3645 s, and then the cell rests or is discharged."""
+    time = np.arange(0.0, 3781.0, 60.0)
+    for after, in_new_step in ((0.0, 0.0), (-1.0, -15.0)):
+        current = np.where(time < 3645, 1.0, after)
+        step = np.diff(time >= 3645, prepend=False)
+        elapsed = np.where(time < 3645, time, time - 3645)
+        charge = charge_increments(time, current, step, step_time_second=elapsed)
+        assert charge[time < 3645].sum() * 3600 == pytest.approx(3645)
+        assert charge[np.flatnonzero(step)[0]] * 3600 == pytest.approx(in_new_step)
+
+
+def test_a_running_count_that_is_set_back_is_not_taken_for_charge() -> None:
+    time = np.arange(0.0, 7261.0, 60.0)
+    current = np.where(time <= 3600, 1.0, -1.0)
+    step = np.diff(current, prepend=current[:1]) != 0
+    count = np.where(time <= 3600, time, -(time - 3600)) / 3600
+    charge = charge_increments(time, current, step, net_capacity_ah=count)
+    assert charge[time <= 3600].sum() == pytest.approx(1.0)
+    assert charge[time > 3600].sum() == pytest.approx(-61 / 60, rel=1e-3)
 
 
 @given(st.lists(st.floats(0, 10, allow_nan=False), min_size=1, max_size=20), st.data())

@@ -143,7 +143,7 @@ def _thinned(records: Records) -> tuple[Curves, Floats]:
     """Give each profile's points, evenly over the charge with both ends, and their charges."""
     begins, places, charges = [], [], []
     count = 0
-    ends = np.append(records.begins[1:], len(records.charge))
+    ends = np.append(records.begins, len(records.charge))[1:]
     for begin, end in zip(records.begins, ends, strict=True):
         passed = np.cumsum(records.charge[begin:end])
         kept = _evenly(np.maximum.accumulate(passed))

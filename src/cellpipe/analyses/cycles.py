@@ -30,6 +30,7 @@ from cellpipe.numerics.ageing import formation_cycles, rate_groups
 
 Direction = Literal["charge", "discharge"]
 _IMPOSSIBLE = 1.01  # a Coulombic efficiency beyond noise
+_CUT = 0.9  # of the next one's capacity: a first half cycle with less may have begun before
 _REACHED = 0.02  # of the voltage window: so near to the usual end voltage counts as reached
 
 _WORDS: dict[Direction, str] = {"charge": "charging", "discharge": "discharging"}
@@ -98,9 +99,23 @@ def _paired(half_cycles: pl.DataFrame, lead: Direction) -> pl.DataFrame:
 
 def _complete(cell: Cell, paired: pl.DataFrame, half_cycles: pl.DataFrame) -> pl.Expr:
     both = pl.col("charge_half_cycle").is_not_null() & pl.col("discharge_half_cycle").is_not_null()
+    if _first_is_cut(half_cycles):
+        both &= pl.col("cycle") > 1
     if _last_is_finished(cell, half_cycles):
         return both
     return both & (pl.col("cycle") < paired["cycle"].max())
+
+
+def _first_is_cut(half_cycles: pl.DataFrame) -> bool:
+    """Whether the data begins within a half cycle.
+
+    It does if no rest stands before it, and it holds less than the next one of its direction by a
+    tenth while that one does not differ so from the half cycle between them.
+    """
+    if half_cycles.height < 3 or half_cycles["rest_voltage_before_volt"][0] is not None:
+        return False
+    first, between, following = half_cycles["capacity_ah"][:3]
+    return bool(first < _CUT * following and abs(following - between) < (1 - _CUT) * between)
 
 
 def _last_is_finished(cell: Cell, half_cycles: pl.DataFrame) -> bool:
@@ -233,7 +248,7 @@ def _with_retention(table: pl.DataFrame, direction: Direction) -> pl.DataFrame:
 def _findings(cell: Cell, table: pl.DataFrame, half_cycles: pl.DataFrame) -> tuple[Finding, ...]:
     found = []
     if table.height and not table["complete"][0]:
-        sentence = "The first cycle is incomplete: the data does not begin with its first half."
+        sentence = "The first cycle is incomplete: the data does not begin where it does."
         if table.height > 1 or cell.configuration is None:
             found.append(Finding("info", "first_cycle_incomplete", sentence))
     above = table.filter(pl.col("coulombic_efficiency") > _IMPOSSIBLE).height

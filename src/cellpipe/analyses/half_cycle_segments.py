@@ -1,7 +1,8 @@
 """Time series to segments: stretches of current in one direction within one file.
 
 Protocol: a record is charge, discharge or rest by the sign of its current above the noise
-(:mod:`cellpipe.numerics.runs`), records of an impedance spectrum are rest; charge is integrated by
+(:mod:`cellpipe.numerics.runs`); records of an impedance spectrum, and of a step that the instrument
+calls a rest, are rest; charge is integrated by
 :mod:`cellpipe.numerics.integrate`; a segment is what lies between two turns of the current, summed
 up by :mod:`cellpipe.numerics.segment_sums`. Energy is V·dQ in the direction of the segment: it is
 negative where the voltage is. Null is what the file leaves out: the vendor's counters, clock and
@@ -18,11 +19,12 @@ import polars as pl
 from numpy.typing import NDArray
 
 from cellpipe.contracts import empty
-from cellpipe.numerics.integrate import charge_increments, counter_increments
+from cellpipe.numerics.integrate import charge_increments, counter_increments, net_increments
 from cellpipe.numerics.runs import Segments, directions, reduced, segment_numbers, segments
 from cellpipe.numerics.segment_sums import step_resistance, sums
 
 Floats = NDArray[np.float64]
+RESTS = ("rest", "r", "ocv", "pause", "idle", "搁置", "静置")  # kinds of step, as makers name them
 
 
 class _Flow(NamedTuple):
@@ -39,10 +41,14 @@ def _flow(timeseries: pl.DataFrame) -> _Flow:
     direction = directions(current)
     if "frequency_hertz" in timeseries.columns:  # the mean current of an impedance record is noise
         direction[timeseries["frequency_hertz"].is_not_null().to_numpy()] = 0
+    if "step_type" in timeseries.columns:
+        rests = timeseries["step_type"].str.to_lowercase().is_in(RESTS).fill_null(value=False)
+        direction[rests.to_numpy()] = 0
     charge = charge_increments(
         time,
         current,
         _new_step(timeseries, direction),
+        at_rest=direction == 0,
         step_time_second=_optional(timeseries, "step_time_second"),
         net_capacity_ah=_optional(timeseries, "net_capacity_ah"),
     )
@@ -166,18 +172,30 @@ def _beside(
 def _counted(
     timeseries: pl.DataFrame, direction: NDArray[np.int8], found: Segments
 ) -> dict[str, Floats]:
-    """Give each segment's charge by the instrument's own counters; NaN without them."""
-    charge = _vendor_charge(timeseries)
+    """Give each segment's charge by the instrument's own counters; NaN without them.
+
+    Its last charge is counted with the first record at rest, so that one counts; what a rest or an
+    impedance measurement lets flow after it does not.
+    """
+    charge = _vendor_charge(timeseries, direction)
     if charge is None:
         return {"vendor_capacity_ah": np.full(len(found.first), np.nan)}
-    return {"vendor_capacity_ah": np.abs(reduced(np.add, charge * (direction != 0), found))}
+    counts = direction != 0
+    counts[1:] |= direction[:-1] != 0
+    until = np.minimum(found.last + 1, np.append(found.first[1:], timeseries.height) - 1)
+    total = reduced(np.add, charge * counts, Segments(found.first, until))
+    return {"vendor_capacity_ah": np.abs(total)}
 
 
-def _vendor_charge(timeseries: pl.DataFrame) -> Floats | None:
+def _vendor_charge(timeseries: pl.DataFrame, direction: NDArray[np.int8]) -> Floats | None:
     """Charge between records by the instrument's own counters, or None without them."""
     net = _optional(timeseries, "net_capacity_ah")
     if net is not None:
-        return np.diff(net, prepend=net[:1])
+        current, time = (
+            timeseries[name].to_numpy() for name in ("current_ampere", "test_time_second")
+        )
+        at = np.flatnonzero(_new_step(timeseries, direction)[1:]) + 1
+        return net_increments(net, current, time, at)
     up = _optional(timeseries, "vendor_charging_capacity_ah")
     down = _optional(timeseries, "vendor_discharging_capacity_ah")
     if up is None or down is None:

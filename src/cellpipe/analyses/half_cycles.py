@@ -16,7 +16,8 @@ from cellpipe.numerics.runs import merged_numbers
 
 _DIFFERENCE = 0.005
 _FIRST = (
-    "start_voltage_volt", "start_unix_time_second", "vendor_cycle_count", "file_sha256",
+    "direction", "start_voltage_volt", "start_unix_time_second", "vendor_cycle_count",
+    "file_sha256",
     "first_record_index", "rest_voltage_before_volt", "dc_resistance_ohm",
     "dc_resistance_delay_second",
 )  # fmt: skip
@@ -92,7 +93,7 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
             energy_wh=(pl.col("energy_wh") * pl.col("sign")).sum() * net.sum().sign(),
             vendor_capacity_ah=pl.when(counted).then(vendor),
             constant_current_ampere=_constant_current(),
-            constant_voltage_share=_weighted("constant_voltage_share", "capacity_ah"),
+            constant_voltage_share=_weighted("constant_voltage_share", "capacity_ah").fill_null(0),
             duration_second=pl.col("duration_second").sum(),
             mean_temperature_celsius=_weighted("mean_temperature_celsius", "duration_second"),
             segments=pl.len(),
@@ -105,10 +106,13 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
             cell_id=pl.lit(cell.cell_id),
             direction=pl.when(pl.col("net") > 0)
             .then(pl.lit("charge"))
-            .otherwise(pl.lit("discharge")),
+            .when(pl.col("net") < 0)
+            .then(pl.lit("discharge"))
+            .otherwise("direction"),
             capacity_ah=pl.col("net").abs(),
-            mean_voltage_volt=pl.col("energy_wh") / pl.col("net").abs(),
-            vendor_capacity_difference=pl.col("net").abs() / pl.col("vendor_capacity_ah") - 1,
+            mean_voltage_volt=_ratio(pl.col("energy_wh"), pl.col("net").abs()),
+            vendor_capacity_difference=_ratio(pl.col("net").abs(), pl.col("vendor_capacity_ah"))
+            - 1,
         )
         .with_columns(
             mean_potential_volt=_potential(cell, "mean_voltage_volt"),
@@ -118,6 +122,10 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
     )
     findings = (*_findings(table), *_overlaps(tables["half_cycle_segments"]))
     return (Result("half_cycles", table, findings),)
+
+
+def _ratio(over: pl.Expr, under: pl.Expr) -> pl.Expr:
+    return pl.when(under > 0).then(over / under)
 
 
 def _weighted(name: str, weight: str) -> pl.Expr:
@@ -130,8 +138,9 @@ def _weighted(name: str, weight: str) -> pl.Expr:
 def _constant_current() -> pl.Expr:
     """Give the charge at constant current over the time that it took, of all segments."""
     charge = pl.col("capacity_ah") * (1 - pl.col("constant_voltage_share"))
-    time = (charge / pl.col("constant_current_ampere")).sum()
-    return pl.when(time > 0).then(charge.sum() / time).otherwise(
+    flows = (pl.col("constant_current_ampere") > 0) & (charge > 0)
+    time = (charge / pl.col("constant_current_ampere")).filter(flows).sum()
+    return pl.when(time > 0).then(charge.filter(flows).sum() / time).otherwise(
         pl.col("constant_current_ampere").max()
     )  # fmt: skip
 

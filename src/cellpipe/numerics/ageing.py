@@ -100,7 +100,7 @@ def fade(cycle: Floats, retention: Floats) -> Slope:
 
 
 def passed(cycle: Integers, retention: Floats, limit: float) -> int | None:
-    """Give the first cycle that is below a limit with the two after it, as far as there are any.
+    """Give the first cycle that is below a limit with the two after it; None while there is none.
 
     Parameters
     ----------
@@ -110,6 +110,6 @@ def passed(cycle: Integers, retention: Floats, limit: float) -> int | None:
         The limit as a fraction.
 
     """
-    below = np.append(retention < limit, [True, True])
+    below = retention < limit
     found = np.flatnonzero(below[:-2] & below[1:-1] & below[2:])
     return int(cycle[found[0]]) if len(found) else None

@@ -194,7 +194,7 @@ def differential_voltage(
 
     starts, at, slopes = [], [], []
     place = 0
-    ends = np.append(begins[1:], len(voltage_volt))
+    ends = np.append(begins, len(voltage_volt))[1:]
     for begin, end in zip(begins, ends, strict=True):
         starts.append(place)
         passed = np.maximum.accumulate(np.cumsum(charge_ah[begin:end]))

@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 NOISE = 1e-3  # of the test's usual current; what is below is no current
 FLOOR_AMPERE = 5e-9  # below the noise of every cycler
 MINOR = 1e-3  # of the largest stretch's charge; what is below belongs to its neighbour
+FEW, WEAK = 0.01, 0.05  # of the largest one's charge, and of the current of those with much charge
 PULSE = 0.05  # of the largest stretch's charge, if it is also shorter than PULSE_SECOND
 PULSE_SECOND = 120.0
 PROFILE_RUNS = 8  # so many short runs in a row may be a drive cycle
 PROFILE_NET = 1 / 3  # of its throughput: a drive cycle goes somewhere, quick cycling does not
 PROFILE_SPREAD = 3.0  # of its runs' charges, upper over lower quartile: they are no cycles
+NOISE_SPREAD = 2.0  # the same of noise about zero, at least
 SERIES_RUNS = 40  # so many short runs in a row, all alike, are quick cycling
 REACHED = 0.02  # of the voltage window: so near to the end voltage of the others counts as reached
 _SAMPLES = 1 << 20  # currents that the usual one is told from
@@ -33,8 +35,9 @@ class Segments(NamedTuple):
 def directions(current_ampere: Floats) -> NDArray[np.int8]:
     """Tell charge (+1) and discharge (−1) from rest (0).
 
-    Current is what exceeds 0.1 % of the test's usual current (95th percentile of what is not
-    zero, of evenly spaced records where there are millions) and 5 nA.
+    Current is what exceeds 0.1 % of the test's usual current and 5 nA. The usual current is the
+    one that half of the charge passes above (of evenly spaced records where there are millions):
+    however long the rests are, their noise does not count.
 
     Parameters
     ----------
@@ -43,9 +46,10 @@ def directions(current_ampere: Floats) -> NDArray[np.int8]:
 
     """
     sample = np.abs(current_ampere[:: max(1, len(current_ampere) // _SAMPLES)])
-    flowing = sample[sample > FLOOR_AMPERE]
-    usual = float(np.percentile(flowing, 95)) if len(flowing) else 0.0
-    threshold = max(NOISE * usual, FLOOR_AMPERE)
+    flowing = np.sort(sample[sample > FLOOR_AMPERE])
+    passed = np.cumsum(flowing)
+    usual = flowing[np.searchsorted(passed, passed[-1] / 2)] if len(flowing) else 0.0
+    threshold = max(NOISE * float(usual), FLOOR_AMPERE)
     charging = (current_ampere > threshold).view(np.int8)
     return charging - (current_ampere < -threshold).view(np.int8)
 
@@ -81,11 +85,10 @@ def segments(
 
     """
     runs, sign = _runs(direction)
-    active = np.count_nonzero(direction)
-    if not len(sign) or (len(sign) > 8 and len(sign) > 0.5 * active):
-        none = np.zeros(0, np.int64)
-        return Segments(none, none)  # the sign changes at every other record: noise
     charge = reduced(np.add, charge_ah, runs)
+    if not len(sign) or _is_noise(charge, int(np.count_nonzero(direction))):
+        none = np.zeros(0, np.int64)
+        return Segments(none, none)
     lasted = time_second[runs.last] - time_second[runs.first]
     starts = _profiles(
         charge, lasted, _at_limit(sign, np.abs(charge), lasted, voltage_volt[runs.last])
@@ -99,6 +102,13 @@ def segments(
     )
     begins = _with_loose_ends(np.flatnonzero(np.diff(number, prepend=0)), sign, charge)
     return Segments(first[begins], last[np.append(begins[1:], len(number)) - 1])
+
+
+def _is_noise(charge: Floats, active: int) -> bool:
+    """Whether the sign changes at every other record, at random and about zero."""
+    if len(charge) <= 8 or len(charge) <= 0.5 * active:
+        return False
+    return not _goes_somewhere(charge) and _spread(charge) > NOISE_SPREAD
 
 
 def _with_loose_ends(begins: Indices, sign: NDArray[np.int8], charge: Floats) -> Indices:
@@ -132,9 +142,11 @@ def _series(lasted: Floats, fewest: int) -> list[slice]:
 def _profiles(charge: Floats, lasted: Floats, at_limit: NDArray[np.bool_]) -> Indices:
     """Give the places where runs begin once each drive cycle is one."""
     keep = np.ones(len(charge), np.bool_)
+    largest = float(np.abs(charge).max())
     for series in _series(lasted, PROFILE_RUNS):
         irregular = _goes_somewhere(charge[series]) or _spread(charge[series]) > PROFILE_SPREAD
-        if irregular and at_limit[series].mean() < 0.5:
+        large = abs(float(charge[series].sum())) >= PULSE * largest
+        if irregular and large and at_limit[series].mean() < 0.5:
             keep[series.start + 1 : series.stop] = False
     return np.flatnonzero(keep)
 
@@ -177,7 +189,8 @@ def merged_numbers(
     """Number runs, or segments of several files, so that small ones belong to a neighbour.
 
     Small is what carries less than 0.1 % of the largest one's charge, or less than 5 % of it within
-    two minutes (a pulse). A run of two minutes is no pulse if it comes to the end voltage of the
+    two minutes (a pulse), or less than 1 % at less than 5 % of the current (a leak, the noise of a
+    float). A run of two minutes is no pulse if it comes to the end voltage of the
     long ones of its direction, or in a series of forty or more that are all alike: then the test
     is cycled so quickly.
 
@@ -212,10 +225,17 @@ def merged_numbers(
         carried = charge_ah[series] * direction[series]
         if not _goes_somewhere(carried) and _spread(carried) < PROFILE_SPREAD:
             pulse[series] = False
-    major = (charge_ah >= MINOR * largest) & ~pulse
+    rate = charge_ah / np.where(lasted_second > 0, lasted_second, np.nan)
+    weak = (charge_ah < FEW * largest) & (rate < WEAK * _median(rate[~small]))
+    major = (charge_ah >= MINOR * largest) & ~pulse & ~weak
     if not major.any():
         major = charge_ah == largest
     return _merged(direction, major)
+
+
+def _median(values: Floats) -> float:
+    known = values[np.isfinite(values)]
+    return float(np.median(known)) if len(known) else 0.0
 
 
 def _at_limit(

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from cellpipe.numerics.runs import Segments, reduced
 
-LIMIT_VOLT = 0.003  # within this of its extreme voltage a record is at the voltage limit
+TAIL = 5  # records at a segment's end that its last voltage and current are told from
+LIMIT_VOLT, MOST_LIMIT_VOLT = 0.003, 0.01  # so near to the last voltage is at the voltage limit
 TAPERED = 0.98  # of the constant current: below it the current tapers
 HELD = 0.01  # of the time is spent off the limit: less, and the whole stretch is held there
-FALLEN = 0.9  # of the first current: a stretch that is held at the limit ends below it
+FALLEN = 0.9  # of the constant current: what is held at a voltage limit ends below it
 STEP_SECOND = 10.0  # so soon after a step the jump of the voltage is called resistive
 
 Floats = NDArray[np.float64]
@@ -66,12 +67,13 @@ def sums(
     """
     rest = direction == 0
     begins = np.union1d(np.flatnonzero(rest[:-1] & ~rest[1:]) + 1, segments.first)
-    energy = np.empty_like(charge_ah)
+    energy = np.zeros_like(charge_ah)
     np.add(voltage_volt[1:], voltage_volt[:-1], out=energy[1:])
     energy *= 0.5
     energy[begins] = voltage_volt[begins]
     energy *= charge_ah
-    interval = _intervals(time_second, current_ampere, charge_ah, begins)
+    ends = np.union1d(np.flatnonzero(~rest[:-1] & rest[1:]), segments.last)
+    interval = _intervals(time_second, current_ampere, charge_ah, begins, ends)
     low = high = voltage_volt
     if rest.any():
         interval[rest] = energy[rest] = 0.0
@@ -79,34 +81,58 @@ def sums(
     net = reduced(np.add, charge_ah, segments)
     lasted = reduced(np.add, interval, segments)
     lowest, highest = reduced(np.minimum, low, segments), reduced(np.maximum, high, segments)
-    held = _held(voltage_volt, interval, segments, np.where(net > 0, highest, lowest))
-    constant, share = _constant(
-        current_ampere, charge_ah, interval, segments, held, np.abs(net), lasted
-    )
+    held = _held(voltage_volt, interval, segments)
+    constant, share = _constant(current_ampere, charge_ah, interval, segments, held, net, lasted)
     return Sums(net, reduced(np.add, energy, segments), lasted, lowest, highest, constant, share)
 
 
-def _intervals(time: Floats, current: Floats, charge: Floats, begins: NDArray[np.int64]) -> Floats:
-    """Give the time that each record's charge took, s."""
+def _intervals(
+    time: Floats,
+    current: Floats,
+    charge: Floats,
+    begins: NDArray[np.int64],
+    ends: NDArray[np.int64],
+) -> Floats:
+    """Give the time that each record's charge took, s; that of an end may outlast its record."""
     interval = np.empty_like(time)
     interval[:1] = 0.0
     np.subtract(time[1:], time[:-1], out=interval[1:])
     np.maximum(interval, 0.0, out=interval)
-    needed = np.abs(charge[begins] / np.where(current[begins] == 0, np.inf, current[begins]))
-    interval[begins] = np.minimum(interval[begins], 3600.0 * needed)
+    following = interval[np.minimum(ends + 1, len(interval) - 1)]
+    for at, least, most in (
+        (begins, 0.0, interval[begins]),
+        (ends, interval[ends], interval[ends] + following),
+    ):
+        needed = np.abs(charge[at] / np.where(current[at] == 0, np.inf, current[at]))
+        interval[at] = np.clip(3600.0 * needed, least, most)
     return interval
 
 
-def _held(
-    voltage: Floats, interval: Floats, segments: Segments, limit: Floats
-) -> NDArray[np.int64]:
-    """Give the records with current at the extreme voltage of their segment."""
-    if not len(limit):
+def _tail(values: Floats, segments: Segments) -> Floats:
+    """Give the last few values of each segment; shape (k, TAIL)."""
+    places = segments.last[:, None] - np.arange(TAIL)
+    found: Floats = values[np.maximum(places, segments.first[:, None])]
+    return found
+
+
+def _held(voltage: Floats, interval: Floats, segments: Segments) -> NDArray[np.int64]:
+    """Give the records with current at the voltage that their segment ends at.
+
+    That voltage is the median of the last few, its noise their median deviation: neither an
+    overshoot nor noise moves it.
+    """
+    if not len(segments.first):
         return np.zeros(0, np.int64)
-    until = np.append(segments.first[1:], len(voltage))
-    apart = np.repeat(limit, np.diff(until, prepend=0))
+    tail = _tail(voltage, segments)
+    limit = np.median(tail, axis=1)
+    noise = 1.4826 * np.median(np.abs(tail - limit[:, None]), axis=1)
+    near = np.clip(4.0 * noise, LIMIT_VOLT, MOST_LIMIT_VOLT)
+    lengths = np.diff(np.append(segments.first[1:], len(voltage)), prepend=0)
+    apart = np.repeat(limit, lengths)
     np.subtract(voltage, apart, out=apart)
     np.abs(apart, out=apart)
+    if near.max() > LIMIT_VOLT:
+        apart -= np.repeat(near - LIMIT_VOLT, lengths)
     return np.flatnonzero((apart < LIMIT_VOLT) & (interval > 0))
 
 
@@ -116,30 +142,31 @@ def _constant(
     interval: Floats,
     segments: Segments,
     held: NDArray[np.int64],
-    passed: Floats,
+    net: Floats,
     lasted: Floats,
 ) -> tuple[Floats, Floats]:
     """Give each segment's constant current, and the share of its charge at constant voltage."""
     owner = np.searchsorted(segments.first, held, side="right") - 1
-    size = np.abs(charge[held])
+    passed = np.abs(net)
+    share = charge[held] * np.sign(net)[owner]
 
     def total(values: Floats, of: NDArray[np.int64]) -> Floats:
         return np.bincount(of, values, len(passed)).astype(np.float64)
 
-    free_ah = np.maximum(passed - total(size, owner), 0.0)
+    free_ah = np.maximum(passed - total(share, owner), 0.0)
     free_second = np.maximum(lasted - total(interval[held], owner), 0.0)
-    first, last = np.abs(current[segments.first]), np.abs(current[segments.last])
+    first, last = np.abs(current[segments.first]), np.median(_tail(np.abs(current), segments), 1)
     mean = 3600.0 * passed / np.where(lasted > 0, lasted, np.inf)
     whole = np.where(last < FALLEN * first, first, np.where(lasted > 0, mean, first))
     off = free_second > HELD * lasted
     usual = np.where(off, 3600.0 * free_ah / np.where(off, free_second, np.inf), whole)
-    tapers = np.abs(current[held]) < TAPERED * usual[owner]
-    tapered_ah = np.minimum(total(size[tapers], owner[tapers]), passed)
+    fallen = last < FALLEN * usual
+    tapers = (np.abs(current[held]) < TAPERED * usual[owner]) & fallen[owner]
+    tapered_ah = np.minimum(total(share[tapers], owner[tapers]).clip(0.0), passed)
     rest_second = lasted - total(interval[held[tapers]], owner[tapers])
     some = rest_second > HELD * lasted
     constant = 3600.0 * (passed - tapered_ah) / np.where(some, rest_second, np.inf)
-    share = tapered_ah / np.where(passed > 0, passed, np.inf)
-    return np.where(some, constant, usual), share
+    return np.where(some, constant, usual), tapered_ah / np.where(passed > 0, passed, np.inf)
 
 
 def step_resistance(
