@@ -4,35 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
-from itertools import pairwise
 from pathlib import Path
 
 import polars as pl
 
 from cellpipe import analyses, contracts
 from cellpipe.baselines import table1
+from cellpipe.cell_history import InputFile, in_order
 from cellpipe.cell_sheet import CellSheet, cell_id_from_name, cells_of
 from cellpipe.domain import Cell, Finding
 from cellpipe.errors import StoreError
 from cellpipe.intake import Job
-from cellpipe.store import Content, read_table
-
-_NEVER = datetime.max.replace(tzinfo=UTC)
-GAP_SECOND = 86_400.0  # between two files of a cell: more is said
-
-
-@dataclass(frozen=True)
-class InputFile:
-    """A file of a cell: its path within the folder, its size and what reading it gave."""
-
-    path: str
-    size: int
-    content: Content
+from cellpipe.store import read_table
 
 
 @dataclass(frozen=True)
@@ -106,8 +91,11 @@ def grouped(job: Job, paths: Sequence[Path], sheet: CellSheet) -> Grouping:
         else:
             cell = claims[0] if claims else Cell(named[file.path], in_sheet=False)
             groups.setdefault(key, _Group(cell)).files.append(file)
-    cells = tuple(_ordered(groups[key], unused) for key in sorted(groups))
-    return Grouping(cells, unused, (*_without_files(sheet, groups), *_shared(cells)))
+    cells = []
+    for key in sorted(groups):
+        kept, said = in_order(groups[key].files, unused)
+        cells.append(CellInputs(groups[key].cell, kept, said))
+    return Grouping(tuple(cells), unused, (*_without_files(sheet, groups), *_shared(cells)))
 
 
 def _usable(job: Job, paths: Sequence[Path]) -> list[InputFile]:
@@ -195,100 +183,6 @@ def _shared(cells: Sequence[CellInputs]) -> list[Finding]:
         for ids in owners.values()
         if len(ids) > 1
     ]
-
-
-def _ordered(group: _Group, unused: dict[str, tuple[str, str]]) -> CellInputs:
-    """Put files in the order of time, each content and each recording once."""
-    findings: list[Finding] = []
-    kept: list[InputFile] = []
-    for file in _in_order(group.files):
-        twin = next((k for k in kept if _same_recording(k, file)), None)
-        if twin is None:
-            kept.append(file)
-            continue
-        better, other = _preferred(twin, file)
-        kept[kept.index(twin)] = better
-        sentence = f"{other.path} holds the same recording as {better.path}; the latter is used."
-        unused[other.path] = ("duplicate", sentence)
-        findings.append(Finding("info", "same_recording", sentence))
-    return CellInputs(group.cell, tuple(kept), (*findings, *_gaps(kept)))
-
-
-def _in_order(files: Sequence[InputFile]) -> list[InputFile]:
-    """Put files in the order of time; one without a clock behind those whose names come before."""
-    timed = [file for file in files if file.content.started_at is not None]
-    ordered = sorted(timed, key=lambda file: (file.content.started_at or _NEVER, file.path))
-    for file in sorted(set(files) - set(timed), key=lambda file: _natural(file.path)):
-        before = [n for n, one in enumerate(ordered) if _natural(one.path) < _natural(file.path)]
-        ordered.insert(before[-1] + 1 if before else 0, file)
-    return ordered
-
-
-def _natural(path: str) -> tuple[tuple[str, int], ...]:
-    """Give a name's words and numbers, so that part 10 comes after part 9."""
-    parts = re.findall(r"(\D*)(\d*)", path.casefold())
-    return tuple((word, int(digits or 0)) for word, digits in parts)
-
-
-def _gaps(files: Sequence[InputFile]) -> list[Finding]:
-    """Say where more than a day lies between one file's end and the next one's beginning."""
-    said = []
-    for one, other in pairwise(files):
-        a, b = one.content, other.content
-        if a.started_at is None or b.started_at is None:
-            continue
-        gap = (b.started_at - a.started_at).total_seconds() - (a.span_second or 0.0)
-        if gap > GAP_SECOND:
-            sentence = (
-                f"{gap / 86_400:.1f} days lie between the end of {one.path} and the beginning of "
-                f"{other.path}: a file may be missing."
-            )
-            said.append(Finding("info", "gap_between_files", sentence))
-    return said
-
-
-def _same_recording(one: InputFile, other: InputFile) -> bool:
-    """Whether two files are one content, or two exports of one recording.
-
-    Exports of one recording begin at the same second, or hold as many records over the same time
-    with the same charge while their clocks differ as time zones do.
-    """
-    a, b = one.content, other.content
-    if a.sha256 == b.sha256:
-        return True
-    if not (a.records and b.records) or bool(a.spectra) != bool(b.spectra):
-        return False
-    apart = _seconds_apart(a, b)
-    to_the_day = any(f.code == "start_known_to_the_day" for f in (*a.findings, *b.findings))
-    if apart is not None and apart < 1 and not to_the_day:
-        return True
-    like_a_zone = apart is None or to_the_day or (apart < 93_600 and (apart + 60) % 900 < 120)
-    return like_a_zone and a.records == b.records and _same_charge(a, b)
-
-
-def _seconds_apart(a: Content, b: Content) -> float | None:
-    if a.started_at is None or b.started_at is None:
-        return None
-    return abs((a.started_at - b.started_at).total_seconds())
-
-
-def _same_charge(a: Content, b: Content) -> bool:
-    """Whether the same charge passed in the same time, to what exports round away."""
-    if not (a.span_second and b.span_second and a.throughput_ah and b.throughput_ah):
-        return False
-    return math.isclose(a.span_second, b.span_second, rel_tol=1e-3, abs_tol=2) and math.isclose(
-        a.throughput_ah, b.throughput_ah, rel_tol=2e-3
-    )
-
-
-def _preferred(one: InputFile, other: InputFile) -> tuple[InputFile, InputFile]:
-    """Prefer the longer recording, then the instrument's own binary file."""
-
-    def rank(file: InputFile) -> tuple[int, bool]:
-        binary = (file.content.format or "").endswith(("_mpr", "_res", "_nda", "_ndax"))
-        return file.content.records or 0, binary
-
-    return (other, one) if rank(other) > rank(one) else (one, other)
 
 
 def input_tables(job: Job, inputs: CellInputs) -> dict[str, pl.DataFrame]:

@@ -23,6 +23,7 @@ _OTHER = """
     .toml .xml .html .htm .pdf .png .jpg .jpeg .gif .svg .doc .docx .ppt .pptx .tsv .parquet
     .opj .opju .zip .7z .lnk .db .exe .dll
 """  # files that lie about in a lab's folders and are no measurements
+READING = 2  # to be raised when the tables that are made of a file change: all are read again
 SEVERAL = "several"  # status of a file that holds the recordings of several cells
 _UNFINISHED = re.compile(r"^(~\$|\.|~)|\.(tmp|part|crdownload|swp)$", re.IGNORECASE)
 
@@ -46,7 +47,10 @@ class Job:
     @property
     def reading(self) -> str:
         """What a content's tables depend on besides the content."""
-        return f"cellpipe {cellpipe.__version__}, time zone {self.time_zone or 'unknown'}"
+        return (
+            f"cellpipe {cellpipe.__version__}, reading {READING}, "
+            f"time zone {self.time_zone or 'unknown'}"
+        )
 
     @cached_property
     def ledger(self) -> Ledger:

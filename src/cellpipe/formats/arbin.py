@@ -29,7 +29,7 @@ from cellpipe.formats.dialect import (
     recognised,
     split_header,
 )
-from cellpipe.formats.records import matched, recording, steps_as_run
+from cellpipe.formats.records import COUNTED_PER_CYCLE, matched, recording, steps_as_run
 
 QUANTITIES = (
     Quantity("record_index", ("Data_Point",)),
@@ -49,16 +49,12 @@ QUANTITIES = (
     Quantity("temperature_t{}_celsius", ("Aux_Temperature_#",), CELSIUS, numbered=True),
     Quantity("auxiliary_voltage_v{}_volt", ("Aux_Voltage_#",), VOLT, numbered=True),
 )
-_CYCLES = {
-    "record_index",
-    "cycle_count",
-    "vendor_charging_capacity_ah",
-    "vendor_discharging_capacity_ah",
-    "vendor_charging_energy_wh",
-    "vendor_discharging_energy_wh",
-}
 CYCLE_QUANTITIES = (
-    *(quantity for quantity in QUANTITIES if quantity.target in _CYCLES),
+    *(
+        quantity
+        for quantity in QUANTITIES
+        if quantity.target in {*COUNTED_PER_CYCLE, "record_index"}
+    ),
     Quantity("charging_time_second", ("Charge_Time",), SECOND),
     Quantity("discharging_time_second", ("Discharge_Time",), SECOND),
     Quantity("highest_voltage_volt", ("Vmax_On_Cycle",), VOLT),

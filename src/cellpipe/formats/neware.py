@@ -33,6 +33,7 @@ from cellpipe.formats.dialect import (
     recognised,
 )
 from cellpipe.formats.records import (
+    COUNTED_PER_CYCLE,
     COUNTER_PARTS,
     matched,
     recording,
@@ -82,15 +83,8 @@ QUANTITIES = (
     Quantity("auxiliary_voltage_v{}_volt", ("V#", "Aux. V#", "辅助电压#", "Aux.CH TU# U",
              "Auxiliary channel TU# U"), VOLT, numbered=True),
 )  # fmt: skip
-_CYCLES = {
-    "cycle_count",
-    "vendor_charging_capacity_ah",
-    "vendor_discharging_capacity_ah",
-    "vendor_charging_energy_wh",
-    "vendor_discharging_energy_wh",
-}
 CYCLE_QUANTITIES = (
-    *(quantity for quantity in QUANTITIES if quantity.target in _CYCLES),
+    *(quantity for quantity in QUANTITIES if quantity.target in COUNTED_PER_CYCLE),
     Quantity("charging_time_second", ("Chg. Time", "充电时间"), CLOCK),
     Quantity("discharging_time_second", ("DChg. Time", "放电时间"), CLOCK),
 )

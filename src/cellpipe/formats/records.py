@@ -32,6 +32,9 @@ _OF_A_CYCLE = (
     "vendor_charging_capacity_ah",
     "vendor_discharging_capacity_ah",
 )
+COUNTED_PER_CYCLE = frozenset(
+    {*_OF_A_CYCLE, "vendor_charging_energy_wh", "vendor_discharging_energy_wh"}
+)
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - the instrument's own clock
 
 

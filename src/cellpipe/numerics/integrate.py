@@ -10,6 +10,14 @@ RESET = 10.0  # times the charge that the current can carry: a count that jumps 
 ROUNDED_AH, ROUNDED = 1e-9, 1e-5  # what a count's last digits may hide
 
 
+def differences(values: Floats) -> Floats:
+    """Each value less the one before it, 0 for the first; shape (n,)."""
+    found = np.empty_like(values)
+    found[:1] = 0.0
+    np.subtract(values[1:], values[:-1], out=found[1:])
+    return found
+
+
 def charge_increments(
     time_second: Floats,
     current_ampere: Floats,
@@ -46,9 +54,7 @@ def charge_increments(
     Charge in Ah, positive on charge, 0 at the first record; shape (n,).
 
     """
-    interval = np.empty_like(time_second)
-    interval[:1] = 0.0
-    np.subtract(time_second[1:], time_second[:-1], out=interval[1:])
+    interval = differences(time_second)
     np.maximum(interval, 0.0, out=interval)
     charge = np.empty_like(current_ampere)
     charge[:1] = 0.0
@@ -106,9 +112,7 @@ def net_increments(
     Increments in Ah, 0 at the first record; shape (n,).
 
     """
-    added = np.empty_like(net_capacity_ah)
-    added[:1] = 0.0
-    np.subtract(net_capacity_ah[1:], net_capacity_ah[:-1], out=added[1:])
+    added = differences(net_capacity_ah)
     size = np.maximum(np.abs(current_ampere[at]), np.abs(current_ampere[at - 1]))
     possible = size * np.abs(time_second[at] - time_second[at - 1]) * (RESET / 3600.0)
     shown = net_capacity_ah[at]
@@ -133,9 +137,7 @@ def counter_increments(counter: Floats) -> Floats:
     Increments in Ah, 0 at the first record; shape (n,).
 
     """
-    added = np.empty_like(counter)
-    added[:1] = 0.0
-    np.subtract(counter[1:], counter[:-1], out=added[1:])
+    added = differences(counter)
     reset = np.flatnonzero(added < 0)
     added[reset] = np.maximum(counter[reset], 0.0)
     return added

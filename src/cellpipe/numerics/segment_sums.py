@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from cellpipe.numerics.integrate import differences
 from cellpipe.numerics.runs import Segments, reduced
 
 TAIL = 5  # records at a segment's end that its last voltage and current are told from
@@ -94,9 +95,7 @@ def _intervals(
     ends: NDArray[np.int64],
 ) -> Floats:
     """Give the time that each record's charge took, s; that of an end may outlast its record."""
-    interval = np.empty_like(time)
-    interval[:1] = 0.0
-    np.subtract(time[1:], time[:-1], out=interval[1:])
+    interval = differences(time)
     np.maximum(interval, 0.0, out=interval)
     following = interval[np.minimum(ends + 1, len(interval) - 1)]
     for at, least, most in (
