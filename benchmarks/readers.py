@@ -189,7 +189,7 @@ def _matches(folder: Path, megabytes: float) -> Iterator[Match]:
         yield Match(f".mpt, decimal {'comma' if comma else 'point'}", path, rivals, 3)
     yield Match(
         ".mpt of 2 MB", big_files.mpt(folder / "small.mpt", 2, comma=False),
-        {"yadg": (peers.yadg_mpt, "≥ 100")}, 3,
+        {"yadg": (peers.yadg_mpt, "≥ 100")}, 10,
     )  # fmt: skip
     for name, source in (
         ("Arbin .csv", big_files.ARBIN_CSV), ("Neware .csv", big_files.NEWARE_CSV),

@@ -67,6 +67,10 @@ def blocks(
     mark = separator.encode()
     held = Block(b"")
     for raw in _raw(path, encoding):
+        if b"\n" in raw and not encoding.startswith("utf-16"):  # titles may hold what values don't
+            start, passed = _behind(raw, lines_before)
+            raw = raw[start:]  # noqa: PLW2901
+            lines_before -= passed
         block = _block(raw, encoding)
         if lines_before:
             start, passed = _behind(block.content, lines_before)
