@@ -28,9 +28,13 @@ RESTS = ("rest", "r", "ocv", "pause", "idle", "搁置", "静置")  # kinds of st
 
 
 class _Flow(NamedTuple):
-    """Direction and charge (Ah since the record before, 0 at rest) of each record; segments."""
+    """Of each record its direction, whether it begins a step, and its charge; the segments.
+
+    Charges are Ah since the record before, 0 at rest.
+    """
 
     direction: NDArray[np.int8]
+    new_step: NDArray[np.bool_]
     charge_ah: Floats
     segments: Segments
 
@@ -44,17 +48,18 @@ def _flow(timeseries: pl.DataFrame) -> _Flow:
     if "step_type" in timeseries.columns:
         rests = timeseries["step_type"].str.to_lowercase().is_in(RESTS).fill_null(value=False)
         direction[rests.to_numpy()] = 0
+    new_step = _new_step(timeseries, direction)
     charge = charge_increments(
         time,
         current,
-        _new_step(timeseries, direction),
+        new_step,
         at_rest=direction == 0,
         step_time_second=_optional(timeseries, "step_time_second"),
         net_capacity_ah=_optional(timeseries, "net_capacity_ah"),
     )
     charge[direction == 0] = 0.0
     voltage = timeseries["voltage_volt"].to_numpy()
-    return _Flow(direction, charge, segments(direction, charge, time, voltage))
+    return _Flow(direction, new_step, charge, segments(direction, charge, time, voltage))
 
 
 def records_with_charge(timeseries: pl.DataFrame) -> pl.DataFrame:
@@ -63,14 +68,15 @@ def records_with_charge(timeseries: pl.DataFrame) -> pl.DataFrame:
     Adds ``charge_ah`` (Ah since the record before, positive on charge, 0 at rest) and ``segment``
     (0 outside of any).
     """
-    direction, charge, found = _flow(timeseries)
+    direction, _, charge, found = _flow(timeseries)
     number = segment_numbers(direction, found)
     return timeseries.with_columns(pl.Series("charge_ah", charge), pl.Series("segment", number))
 
 
 def half_cycle_segments(timeseries: pl.DataFrame, file_sha256: str) -> pl.DataFrame:
     """Give one row per segment of a file, as schemas/half_cycle_segments.yaml says."""
-    direction, charge, found = _flow(timeseries)
+    flow = _flow(timeseries)
+    direction, charge, found = flow.direction, flow.charge_ah, flow.segments
     first, last = found
     time, voltage, current = (
         timeseries[name].to_numpy()
@@ -97,7 +103,7 @@ def half_cycle_segments(timeseries: pl.DataFrame, file_sha256: str) -> pl.DataFr
         "constant_current_ampere": total.constant_current_ampere,
         "constant_voltage_share": total.constant_voltage_share,
         **_beside(timeseries, direction, voltage, current, found),
-        **_counted(timeseries, direction, found),
+        **_counted(timeseries, flow),
         **_temperatures(timeseries, direction, found),
     }
     taken = {
@@ -169,15 +175,14 @@ def _beside(
     }
 
 
-def _counted(
-    timeseries: pl.DataFrame, direction: NDArray[np.int8], found: Segments
-) -> dict[str, Floats]:
+def _counted(timeseries: pl.DataFrame, flow: _Flow) -> dict[str, Floats]:
     """Give each segment's charge by the instrument's own counters; NaN without them.
 
     Its last charge is counted with the first record at rest, so that one counts; what a rest or an
     impedance measurement lets flow after it does not.
     """
-    charge = _vendor_charge(timeseries, direction)
+    direction, found = flow.direction, flow.segments
+    charge = _vendor_charge(timeseries, flow.new_step)
     if charge is None:
         return {"vendor_capacity_ah": np.full(len(found.first), np.nan)}
     counts = direction != 0
@@ -187,14 +192,14 @@ def _counted(
     return {"vendor_capacity_ah": np.abs(total)}
 
 
-def _vendor_charge(timeseries: pl.DataFrame, direction: NDArray[np.int8]) -> Floats | None:
+def _vendor_charge(timeseries: pl.DataFrame, new_step: NDArray[np.bool_]) -> Floats | None:
     """Charge between records by the instrument's own counters, or None without them."""
     net = _optional(timeseries, "net_capacity_ah")
     if net is not None:
         current, time = (
             timeseries[name].to_numpy() for name in ("current_ampere", "test_time_second")
         )
-        at = np.flatnonzero(_new_step(timeseries, direction)[1:]) + 1
+        at = np.flatnonzero(new_step[1:]) + 1
         return net_increments(net, current, time, at)
     up = _optional(timeseries, "vendor_charging_capacity_ah")
     down = _optional(timeseries, "vendor_discharging_capacity_ah")

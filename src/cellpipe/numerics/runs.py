@@ -19,7 +19,7 @@ PROFILE_SPREAD = 3.0  # of its runs' charges, upper over lower quartile: they ar
 NOISE_SPREAD = 2.0  # the same of noise about zero, at least
 SERIES_RUNS = 40  # so many short runs in a row, all alike, are quick cycling
 REACHED = 0.02  # of the voltage window: so near to the end voltage of the others counts as reached
-_SAMPLES = 1 << 20  # currents that the usual one is told from
+_SAMPLES = 1 << 17  # currents that the usual one is told from
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -36,7 +36,7 @@ def directions(current_ampere: Floats) -> NDArray[np.int8]:
     """Tell charge (+1) and discharge (−1) from rest (0).
 
     Current is what exceeds 0.1 % of the test's usual current and 5 nA. The usual current is the
-    one that half of the charge passes above (of evenly spaced records where there are millions):
+    one that half of the charge passes above (of evenly spaced records where there are many):
     however long the rests are, their noise does not count.
 
     Parameters

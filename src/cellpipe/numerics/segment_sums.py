@@ -6,6 +6,8 @@ arrays and no grouping.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +21,7 @@ LIMIT_VOLT, MOST_LIMIT_VOLT = 0.003, 0.01  # so near to the last voltage is at t
 TAPERED = 0.98  # of the constant current: below it the current tapers
 HELD = 0.01  # of the time is spent off the limit: less, and the whole stretch is held there
 FALLEN = 0.9  # of the constant current: what is held at a voltage limit ends below it
+BLOCK = 1 << 18  # records that are summed up together
 STEP_SECOND = 10.0  # so soon after a step the jump of the voltage is called resistive
 
 Floats = NDArray[np.float64]
@@ -66,6 +69,38 @@ def sums(
         First and last records.
 
     """
+    parts = [
+        _sums(
+            time_second[where], voltage_volt[where], current_ampere[where], charge_ah[where],
+            direction[where], Segments(some.first - where.start, some.last - where.start),
+        )
+        for where, some in _blocks(segments)
+    ]  # fmt: skip
+    if not parts:
+        return Sums(*(np.zeros(0) for _ in Sums._fields))
+    return Sums(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def _blocks(segments: Segments) -> Iterator[tuple[slice, Segments]]:
+    """Give segments by slices of the records that are small enough for the processor's cache.
+
+    A slice ends with the record behind its last segment.
+    """
+    first, last = segments
+    block = first // BLOCK
+    starts = np.flatnonzero(np.diff(block, prepend=-1))
+    for start, end in pairwise([*starts, len(first)]):
+        yield slice(first[start], last[end - 1] + 2), Segments(first[start:end], last[start:end])
+
+
+def _sums(
+    time_second: Floats,
+    voltage_volt: Floats,
+    current_ampere: Floats,
+    charge_ah: Floats,
+    direction: NDArray[np.int8],
+    segments: Segments,
+) -> Sums:
     rest = direction == 0
     begins = np.union1d(np.flatnonzero(rest[:-1] & ~rest[1:]) + 1, segments.first)
     energy = np.zeros_like(charge_ah)
@@ -114,6 +149,13 @@ def _tail(values: Floats, segments: Segments) -> Floats:
     return found
 
 
+def _from_each(values: Floats, segments: Segments, count: int) -> Floats:
+    """Give each record its segment's value, until the next one begins; shape (k,) to (n,)."""
+    found = np.zeros(count)
+    found[segments.first] = np.diff(values, prepend=0.0)
+    return np.cumsum(found, out=found)
+
+
 def _held(voltage: Floats, interval: Floats, segments: Segments) -> NDArray[np.int64]:
     """Give the records with current at the voltage that their segment ends at.
 
@@ -126,12 +168,11 @@ def _held(voltage: Floats, interval: Floats, segments: Segments) -> NDArray[np.i
     limit = np.median(tail, axis=1)
     noise = 1.4826 * np.median(np.abs(tail - limit[:, None]), axis=1)
     near = np.clip(4.0 * noise, LIMIT_VOLT, MOST_LIMIT_VOLT)
-    lengths = np.diff(np.append(segments.first[1:], len(voltage)), prepend=0)
-    apart = np.repeat(limit, lengths)
+    apart = _from_each(limit, segments, len(voltage))
     np.subtract(voltage, apart, out=apart)
     np.abs(apart, out=apart)
     if near.max() > LIMIT_VOLT:
-        apart -= np.repeat(near - LIMIT_VOLT, lengths)
+        apart -= _from_each(near - LIMIT_VOLT, segments, len(voltage))
     return np.flatnonzero((apart < LIMIT_VOLT) & (interval > 0))
 
 
@@ -154,7 +195,7 @@ def _constant(
 
     free_ah = np.maximum(passed - total(share, owner), 0.0)
     free_second = np.maximum(lasted - total(interval[held], owner), 0.0)
-    first, last = np.abs(current[segments.first]), np.median(_tail(np.abs(current), segments), 1)
+    first, last = np.abs(current[segments.first]), np.median(np.abs(_tail(current, segments)), 1)
     mean = 3600.0 * passed / np.where(lasted > 0, lasted, np.inf)
     whole = np.where(last < FALLEN * first, first, np.where(lasted > 0, mean, first))
     off = free_second > HELD * lasted
