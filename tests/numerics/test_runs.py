@@ -109,3 +109,12 @@ def test_a_long_series_of_equal_small_cycles_is_cycling() -> None:
     charge = np.concatenate([[1.0, 0.5], np.full(200, 0.02)])
     lasted = np.concatenate([[3600.0, 1800.0], np.full(200, 60.0)])
     assert merged_numbers(direction, charge, lasted, np.full(202, 2.1)).max() == 202
+
+
+def test_runs_that_carry_nothing_are_no_error() -> None:
+    direction = np.tile(np.array([1, -1], np.int8), 30)
+    charge = np.where(direction > 0, 1e-6, 0.0)
+    time = np.arange(60.0)
+    for given in (charge, np.zeros(60)):
+        found = runs.segments(direction, given, time, np.zeros(60))
+        assert len(found.first) <= 60

@@ -158,8 +158,11 @@ def _goes_somewhere(charge: Floats) -> bool:
 def _spread(charge: Floats) -> float:
     """Upper over lower quartile of what runs of one direction carry, the larger of both."""
     size = np.abs(charge)
-    quartiles = [np.percentile(size[charge * sign > 0], (25, 75)) for sign in (1, -1)]
-    return max(float(upper / lower) if lower > 0 else np.inf for lower, upper in quartiles)
+    carried = [size[charge * sign > 0] for sign in (1, -1)]
+    if not all(len(runs) for runs in carried):
+        return np.inf
+    quartiles = [np.percentile(runs, (25, 75)) for runs in carried]
+    return max(float(upper / lower) for lower, upper in quartiles)
 
 
 def segment_numbers(direction: NDArray[np.int8], found: Segments) -> Indices:
