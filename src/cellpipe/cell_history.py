@@ -51,7 +51,8 @@ def _by_time(files: Sequence[InputFile]) -> list[InputFile]:
     """Put files in the order of time; one without a clock behind those whose names come before."""
     timed = [file for file in files if file.content.started_at is not None]
     ordered = sorted(timed, key=lambda file: (file.content.started_at or _NEVER, file.path))
-    for file in sorted(set(files) - set(timed), key=lambda file: _natural(file.path)):
+    clockless = [file for file in files if file.content.started_at is None]
+    for file in sorted(clockless, key=lambda file: _natural(file.path)):
         before = [n for n, one in enumerate(ordered) if _natural(one.path) < _natural(file.path)]
         ordered.insert(before[-1] + 1 if before else 0, file)
     return ordered

@@ -138,9 +138,11 @@ def planned(job: Job) -> Plan:
             failures.append(Failure(job.relative(path), cannot_be_opened(path.name, error)))
             continue
         same = before and (before.size, before.modified_ns) == (status.st_size, status.st_mtime_ns)
-        held = [seen.get(name) for name in _recordings_in(job.relative(path), seen, contents)]
-        whole = all(f and f.sha256 in contents and job.is_whole(contents[f.sha256]) for f in held)
-        if same and content is not None and whole and job.is_whole(content):
+        names = {job.relative(path), *_recordings_in(job.relative(path), seen, contents)}
+        held = (seen.get(name) for name in names)
+        if same and all(
+            f and f.sha256 in contents and job.is_whole(contents[f.sha256]) for f in held
+        ):
             known.append(path)
         else:
             again += bool(same and content is not None and content.reading != job.reading)
@@ -236,10 +238,11 @@ def _known_or_read(job: Job, raw: RawFile) -> Content:
 
 def _read(job: Job, raw: RawFile) -> Content:
     try:
-        parts = formats.parts(raw.path) if raw.part is None else ()
+        form = formats.recognised(raw.path)
+        parts = formats.parts(raw.path, form) if raw.part is None else ()
         if parts:
             return Content(raw.sha256, job.reading, SEVERAL, metadata=json.dumps({"parts": parts}))
-        measurement = formats.read_raw(raw, time_zone=job.time_zone)
+        measurement = formats.read_raw(raw, form, time_zone=job.time_zone)
     except FileError as error:
         return Content(raw.sha256, job.reading, "set aside", reason=error.reason)
     return _written(job, measurement)

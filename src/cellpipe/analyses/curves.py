@@ -4,8 +4,8 @@ All come from the records of the half cycle, whichever files they lie in. A prof
 400 points, evenly over its records' charge and keeping both ends. dQ/dV is the distribution of the
 charge over voltage on a grid of 5 mV, smoothed by a Gaussian of 5 mV, or of up to 20 mV where the
 voltage is noisy (the column says which); the sum over the grid times its step is the half cycle's
-capacity. dV/dQ is the slope of the mean voltage over 200 steps of the
-half cycle's charge, smoothed by a Gaussian of one step (:mod:`cellpipe.numerics.differentiate`).
+capacity. dV/dQ is the slope of the mean voltage over 200 steps of the half cycle's charge, smoothed
+by a Gaussian of one step (:mod:`cellpipe.numerics.differentiate`).
 
 Peaks of dQ/dV (:mod:`cellpipe.numerics.peaks`) are followed from half cycle to half cycle of one
 direction. Of a silicon half cell whose reference offset the sheet gives, a peak near the potential
@@ -24,7 +24,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from cellpipe.analyses.half_cycle_segments import records_with_charge
-from cellpipe.analyses.half_cycles import numbered
+from cellpipe.analyses.half_cycles import numbered, potential
 from cellpipe.contracts import empty
 from cellpipe.domain import Analysis, Cell, Result, Tables
 from cellpipe.numerics.differentiate import (
@@ -107,10 +107,10 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
     capacity, smoothing = derivatives(records)
     counts = np.diff(np.append(capacity.begins, len(capacity.at)))
     voltage = differential_voltage(*points, steps=STEPS, smoothing_steps=1.0)
-    kept, passed = _thinned(records)
+    profiles = _thinned(records)
     return (
-        Result("voltage_profiles", _table(cell, records, kept.begins, {
-            "capacity_ah": passed, "voltage_volt": kept.density})),
+        Result("voltage_profiles", _table(cell, records, profiles.begins, {
+            "capacity_ah": profiles.at, "voltage_volt": profiles.density})),
         Result("differential_capacity", _table(cell, records, capacity.begins, {
             "voltage_volt": capacity.at,
             "differential_capacity_ah_per_volt": capacity.density,
@@ -139,8 +139,8 @@ def _table(
     )
 
 
-def _thinned(records: Records) -> tuple[Curves, Floats]:
-    """Give each profile's points, evenly over the charge with both ends, and their charges."""
+def _thinned(records: Records) -> Curves:
+    """Give the voltage over the charge of each half cycle, evenly over it and with both ends."""
     begins, places, charges = [], [], []
     count = 0
     ends = np.append(records.begins, len(records.charge))[1:]
@@ -153,7 +153,7 @@ def _thinned(records: Records) -> tuple[Curves, Floats]:
         charges.append(passed[kept])
     at = np.concatenate([np.zeros(0, np.int64), *places])
     passed = np.concatenate([np.zeros(0), *charges])
-    return Curves(np.array(begins, np.int64), passed, records.voltage[at]), passed
+    return Curves(np.array(begins, np.int64), passed, records.voltage[at])
 
 
 def _evenly(passed: Floats) -> NDArray[np.int64]:
@@ -184,10 +184,8 @@ def _peaks(cell: Cell, records: Records, curves: Curves, smoothing: Floats) -> p
         own = records.half_cycle[records.charging == (direction == "charge")]
         place = np.searchsorted(own, table["half_cycle"].to_numpy()[mine])
         numbers[mine] = followed(place, table["voltage_volt"].to_numpy()[mine])
-    offset = cell.reference_offset_volt if cell.configuration == "half" else None
-    potential = pl.lit(None, pl.Float64) if offset is None else pl.col("voltage_volt") + offset
     table = table.with_columns(
-        pl.Series("peak", numbers, dtype=pl.Int64), potential_volt=potential
+        pl.Series("peak", numbers, dtype=pl.Int64), potential_volt=potential(cell, "voltage_volt")
     ).with_columns(assignment=_silicon(cell))
     return pl.concat([empty("differential_capacity_peaks"), table], how="diagonal")
 
@@ -198,13 +196,13 @@ def _silicon(cell: Cell) -> pl.Expr:
     if cell.configuration != "half" or cell.working_electrode_role != "anode":
         return named
     for direction, steps in SILICON.items():
-        for potential, name in steps.items():
-            near = (pl.col("potential_volt") - potential).abs() <= NEAR_VOLT
+        for place, name in steps.items():
+            near = (pl.col("potential_volt") - place).abs() <= NEAR_VOLT
             named = pl.when(near & (pl.col("direction") == direction)).then(
                 pl.lit(name)).otherwise(named)  # fmt: skip
-    potential, name = CRYSTALLINE
+    place, name = CRYSTALLINE
     narrow = pl.col("width_volt") < NARROW_VOLT
-    near = (pl.col("potential_volt") - potential).abs() <= NEAR_VOLT / 2
+    near = (pl.col("potential_volt") - place).abs() <= NEAR_VOLT / 2
     return pl.when(near & narrow & (pl.col("direction") == "charge")).then(
         pl.lit(name)).otherwise(named)  # fmt: skip
 

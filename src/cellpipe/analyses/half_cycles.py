@@ -115,8 +115,8 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
             - 1,
         )
         .with_columns(
-            mean_potential_volt=_potential(cell, "mean_voltage_volt"),
-            end_potential_volt=_potential(cell, "end_voltage_volt"),
+            mean_potential_volt=potential(cell, "mean_voltage_volt"),
+            end_potential_volt=potential(cell, "end_voltage_volt"),
         )
         .drop("net")
     )
@@ -145,7 +145,7 @@ def _constant_current() -> pl.Expr:
     )  # fmt: skip
 
 
-def _potential(cell: Cell, voltage: str) -> pl.Expr:
+def potential(cell: Cell, voltage: str) -> pl.Expr:
     """Give a half cell's voltage against Li+/Li, null without the sheet's offset."""
     offset = cell.reference_offset_volt if cell.configuration == "half" else None
     return pl.lit(None, pl.Float64) if offset is None else pl.col(voltage) + offset

@@ -115,8 +115,10 @@ def read(path: str | Path, *, part: str | None = None, time_zone: str | None = N
     return read_raw(part_of(raw, part) if part else raw, time_zone=time_zone)
 
 
-def parts(path: str | Path) -> tuple[str, ...]:
+def parts(path: str | Path, form: Format | None = None) -> tuple[str, ...]:
     """Name the recordings in a file that holds those of several cells; none if it holds one.
+
+    ``form`` is its format, if that is known already.
 
     Raises
     ------
@@ -127,7 +129,7 @@ def parts(path: str | Path) -> tuple[str, ...]:
 
     """
     path = Path(path)
-    form = recognised(path)
+    form = form or recognised(path)
     try:
         return form.parts(path) if form.parts else ()
     except FileError:
@@ -140,10 +142,12 @@ def part_of(raw: RawFile, part: str) -> RawFile:
     return replace(raw, sha256=digest, part=part)
 
 
-def read_raw(raw: RawFile, *, time_zone: str | None = None) -> Measurement:
-    """Read a raw file whose identity is known already; see :func:`read`."""
+def read_raw(
+    raw: RawFile, form: Format | None = None, *, time_zone: str | None = None
+) -> Measurement:
+    """Read a raw file whose identity, and perhaps format, is known already; see :func:`read`."""
     path = raw.path
-    form = recognised(path)
+    form = form or recognised(path)
     try:
         recording = _recording(form, raw)
         return _measurement(raw, form, recording, time_zone)

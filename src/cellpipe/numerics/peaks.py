@@ -56,9 +56,9 @@ def peaks(voltage_volt: Floats, density: Floats, smoothing_volt: float) -> Peaks
     if len(inner) < 3:
         return Peaks(*(np.zeros(0) for _ in range(5)))
     found, _ = find_peaks(inner)
-    standing = peak_prominences(inner, found)[0]
-    found = found[standing >= PROMINENT * inner[found].max(initial=0.0)]
     measured = peak_prominences(inner, found)
+    standing = measured[0] >= PROMINENT * inner[found].max(initial=0.0)
+    found, measured = found[standing], tuple(values[standing] for values in measured)
     width = peak_widths(inner, found, 0.5, measured)[0] * step
     bounds = _valleys(inner, found, measured[1], measured[2])
     running = np.concatenate([[0.0], np.cumsum(inner)]) * step
@@ -120,6 +120,7 @@ def followed(curve: Indices, voltage_volt: Floats) -> Indices:
     """
     numbers = np.zeros(len(curve), np.int64)
     tracks: dict[int, tuple[float, int]] = {}  # number: last position, last curve
+    count = 0
     begins = [*np.flatnonzero(np.diff(curve, prepend=-1)), len(curve)]
     for begin, end in pairwise(begins):
         here = int(curve[begin])
@@ -135,6 +136,7 @@ def followed(curve: Indices, voltage_volt: Floats) -> Indices:
                 numbers[peak] = track
                 taken.add(track)
         for peak in range(begin, end):
-            numbers[peak] = numbers[peak] or numbers.max() + 1
+            if not numbers[peak]:
+                numbers[peak] = count = count + 1
             tracks[int(numbers[peak])] = (float(voltage_volt[peak]), here)
     return numbers

@@ -193,9 +193,9 @@ def merged_numbers(
 
     Small is what carries less than 0.1 % of the largest one's charge, or less than 5 % of it within
     two minutes (a pulse), or less than 1 % at less than 5 % of the current (a leak, the noise of a
-    float). A run of two minutes is no pulse if it comes to the end voltage of the
-    long ones of its direction, or in a series of forty or more that are all alike: then the test
-    is cycled so quickly.
+    float). A run of less than two minutes is no pulse if it comes to the end voltage of the long
+    ones of its direction, or in a series of forty or more that are all alike: then the test is
+    cycled so quickly.
 
     Parameters
     ----------

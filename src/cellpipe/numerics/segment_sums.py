@@ -162,8 +162,6 @@ def _held(voltage: Floats, interval: Floats, segments: Segments) -> NDArray[np.i
     That voltage is the median of the last few, its noise their median deviation: neither an
     overshoot nor noise moves it.
     """
-    if not len(segments.first):
-        return np.zeros(0, np.int64)
     tail = _tail(voltage, segments)
     limit = np.median(tail, axis=1)
     noise = 1.4826 * np.median(np.abs(tail - limit[:, None]), axis=1)
