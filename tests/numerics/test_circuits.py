@@ -28,9 +28,63 @@ def test_an_arc_peaks_at_its_time_constant_with_half_its_resistance() -> None:
 
 
 def test_a_warburg_element_runs_at_45_degrees() -> None:
-    z = impedance("W1", {("W1", "A"): 3.0}, FREQUENCY)
+    z = impedance("W1", {("W1", "sigma"): 3.0}, FREQUENCY)
     assert np.allclose(z.real, -z.imag)
-    assert z[0].real == pytest.approx(3.0 / np.sqrt(2 * 2 * np.pi * FREQUENCY[0]))
+    assert z[0].real == pytest.approx(3.0 / np.sqrt(2 * np.pi * FREQUENCY[0]))
+
+
+def test_finite_warburgs_end_in_a_resistor_and_in_a_capacitor() -> None:
+    slow = np.array([1e-6])
+    values = {("Ws1", "R"): 5.0, ("Ws1", "tau"): 2.0}
+    assert impedance("Ws1", values, slow)[0] == pytest.approx(5.0, rel=1e-4)
+    values = {("Wo1", "R"): 5.0, ("Wo1", "tau"): 2.0}
+    z = impedance("Wo1", values, slow)[0]
+    assert z.real == pytest.approx(5.0 / 3, rel=1e-3)
+    assert -1 / (2 * np.pi * slow[0] * z.imag) == pytest.approx(2.0 / 5.0, rel=1e-3)
+
+
+def test_both_finite_warburgs_are_a_plain_one_at_high_frequency() -> None:
+    fast = np.geomspace(1e4, 1e6, 9)
+    plain = impedance("W1", {("W1", "sigma"): 5.0 / np.sqrt(2 * 2.0)}, fast)
+    for name in ("Wo1", "Ws1"):
+        values = {(name, "R"): 5.0, (name, "tau"): 2.0}
+        assert np.allclose(impedance(name, values, fast), plain, rtol=1e-6)
+
+
+def test_a_zarc_is_a_resistor_and_a_cpe_in_parallel() -> None:
+    pair = {("R1", "R"): 40.0, ("CPE1", "Q"): 2e-5, ("CPE1", "n"): 0.8}
+    tau = (40.0 * 2e-5) ** (1 / 0.8)
+    zarc = {("ZARC1", "R"): 40.0, ("ZARC1", "tau"): tau, ("ZARC1", "n"): 0.8}
+    expected = impedance("p(R1,CPE1)", pair, FREQUENCY)
+    assert np.allclose(impedance("ZARC1", zarc, FREQUENCY), expected)
+    assert np.allclose(impedance("Zarc1", {("Zarc1", k): v for (_, k), v in zarc.items()},
+                                 FREQUENCY), expected)  # fmt: skip
+
+
+def test_a_transmission_line_is_the_limit_of_a_ladder() -> None:
+    """400 slices, each an ionic resistor before an interface in parallel to the rest."""
+    r_ion, r_ct, q, n, slices = 30.0, 50.0, 1e-4, 0.9, 400
+    s = 2j * np.pi * FREQUENCY
+    interface, half = slices * r_ct / (1 + r_ct * q * s**n), r_ion / slices / 2
+    z = half + interface
+    for _ in range(slices - 1):
+        z = half + 1 / (1 / interface + 1 / (half + z))
+    values = {("TLM1", "R_ion"): r_ion, ("TLM1", "R_ct"): r_ct, ("TLM1", "Q"): q, ("TLM1", "n"): n}
+    line = impedance("TLM1", values, FREQUENCY)
+    assert np.allclose(line, z, rtol=0.02)
+
+
+def test_a_line_without_a_reaction_is_the_blocking_line() -> None:
+    values = {("TLM1", "R_ion"): 30.0, ("TLM1", "R_ct"): 1e12, ("TLM1", "Q"): 1e-4,
+              ("TLM1", "n"): 0.9}  # fmt: skip
+    blocked = {("TLMQ1", name): values["TLM1", name] for name in ("R_ion", "Q", "n")}
+    assert np.allclose(impedance("TLM1", values, FREQUENCY), impedance("TLMQ1", blocked, FREQUENCY))
+
+
+def test_a_gerischer_of_great_depth_has_no_end() -> None:
+    deep = {("Gs1", "R"): 7.0, ("Gs1", "tau"): 0.1, ("Gs1", "phi"): 50.0}
+    plain = {("G1", "R"): 7.0, ("G1", "tau"): 0.1}
+    assert np.allclose(impedance("Gs1", deep, FREQUENCY), impedance("G1", plain, FREQUENCY))
 
 
 def test_a_cpe_with_exponent_one_is_a_capacitor() -> None:
@@ -39,7 +93,16 @@ def test_a_cpe_with_exponent_one_is_a_capacitor() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["R0-p(R1,CPE1)-p(R2,CPE2)-W1", "L0-R0-p(R1-p(R2,C2),CPE1)-CPE3", "p(R1,C1,W1)-L2"]
+    "text",
+    [
+        "R0-p(R1,CPE1)-p(R2,CPE2)-W1",
+        "L0-R0-p(R1-p(R2,C2),CPE1)-CPE3",
+        "p(R1,C1,W1)-L2",
+        "R0-p(R1,C1)-p(R2-Wo1,C2)",
+        "La0-K1-Zarc2-Ws3",
+        "p(G1,C1)-Gs2",
+        "TLMQ1-p(TLM2,C2)-ZARC3",
+    ],
 )
 def test_derivatives_equal_finite_differences_for_any_nesting(text: str) -> None:
     circuit = parsed(text)

@@ -1,61 +1,22 @@
 """Equivalent circuits as expression trees: impedance and its analytic derivatives, batched.
 
 A circuit is a string in the syntax of impedance.py: elements in series are joined by ``-``, in
-parallel by ``p( , )``, at any depth: ``R0-p(R1,CPE1)-p(R2,CPE2)-W1``.
-
-================  =====================  ==========================================
-element           parameters (unit)      impedance
-================  =====================  ==========================================
-R                 R (ohm)                R
-C                 C (F)                  1 / (jωC)
-L                 L (H)                  jωL
-CPE               Q (ohm^-1 s^n), n (1)  1 / (Q (jω)^n)
-W                 A (ohm s^-1/2)         A / √(jω), semi-infinite Warburg
-================  =====================  ==========================================
-
-Constant phase element and Warburg: M. E. Orazem, B. Tribollet, Electrochemical Impedance
-Spectroscopy, 2nd ed. (2017), doi 10.1002/9781119363682, chapters 11 and 14.
+parallel by ``p( , )``, at any depth: ``R0-p(R1,CPE1)-p(R2-Wo1,C2)``. The elements and their
+parameters are those of :mod:`cellpipe.numerics.elements`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cellpipe.errors import CellpipeError
-
-Floats = NDArray[np.float64]
-Complexes = NDArray[np.complex128]
-Evaluation = tuple[Complexes, list[Complexes]]
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """One parameter of an element; a positive one is fitted as its logarithm."""
-
-    name: str
-    unit: str
-    low: float
-    high: float
-    positive: bool = True
-
-
-@dataclass(frozen=True)
-class Element:
-    """One kind of element: its parameters, and its impedance with derivatives.
-
-    ``evaluate(jw, values)`` takes jω of shape (n,) and values of shape (..., p), and gives the
-    impedance (..., n) and its derivative by each fitted parameter.
-    """
-
-    parameters: tuple[Parameter, ...]
-    evaluate: Callable[[Complexes, Floats], Evaluation]
+from cellpipe.numerics.elements import ELEMENTS, Complexes, Floats, Parameter
 
 
 @dataclass(frozen=True)
@@ -78,44 +39,6 @@ class Circuit:
     parameters: tuple[Parameter, ...]
 
 
-def _resistor(jw: Complexes, values: Floats) -> Evaluation:
-    z = values[..., 0:1] * np.ones_like(jw)
-    return z, [z]
-
-
-def _capacitor(jw: Complexes, values: Floats) -> Evaluation:
-    z = 1 / (jw * values[..., 0:1])
-    return z, [-z]
-
-
-def _inductor(jw: Complexes, values: Floats) -> Evaluation:
-    z = jw * values[..., 0:1]
-    return z, [z]
-
-
-def _constant_phase(jw: Complexes, values: Floats) -> Evaluation:
-    logarithm = np.log(jw)
-    z = np.asarray(np.exp(-values[..., 1:2] * logarithm) / values[..., 0:1], np.complex128)
-    return z, [-z, -z * logarithm]
-
-
-def _warburg(jw: Complexes, values: Floats) -> Evaluation:
-    z = np.asarray(values[..., 0:1] / np.sqrt(jw), np.complex128)
-    return z, [z]
-
-
-ELEMENTS: dict[str, Element] = {
-    "R": Element((Parameter("R", "ohm", 1e-6, 1e12),), _resistor),
-    "C": Element((Parameter("C", "F", 1e-16, 1e5),), _capacitor),
-    "L": Element((Parameter("L", "H", 1e-13, 1e-1),), _inductor),
-    "CPE": Element(
-        (Parameter("Q", "ohm^-1 s^n", 1e-16, 1e5), Parameter("n", "1", 0.3, 1.0, positive=False)),
-        _constant_phase,
-    ),
-    "W": Element((Parameter("A", "ohm s^-1/2", 1e-9, 1e13),), _warburg),
-}
-
-
 @cache
 def parsed(text: str) -> Circuit:
     """Read a circuit's string.
@@ -128,7 +51,7 @@ def parsed(text: str) -> Circuit:
     """
     keys: list[tuple[str, str]] = []
     parameters: list[Parameter] = []
-    root = _parsed(text.replace(" ", ""), keys, parameters, text)
+    root = _parsed(re.sub(r"\s", "", text), keys, parameters, text)
     if len(set(keys)) < len(keys):
         raise CellpipeError(f"an element twice in {text!r}", expected="each with its own number")
     return Circuit(text, root, tuple(keys), tuple(parameters))
@@ -180,7 +103,7 @@ def evaluated(
     circuit
         The circuit, with p parameters.
     frequency_hertz
-        Frequencies, Hz; shape (n,).
+        Frequencies, Hz; shape (n,), or (b, n) where each of the b parameter sets has its own.
     values
         Parameters in their units; shape (..., p).
 
@@ -191,7 +114,7 @@ def evaluated(
 
     """
     jw = np.asarray(2j * np.pi * frequency_hertz, np.complex128)
-    slopes = np.zeros((*values.shape, len(frequency_hertz)), np.complex128)
+    slopes = np.empty((*values.shape, frequency_hertz.shape[-1]), np.complex128)
     z, _ = _walk(circuit.root, jw, values, slopes)
     return z, slopes
 
@@ -210,7 +133,10 @@ def _walk(
     parts = [_walk(child, jw, values, slopes) for child in node.children]
     span = (parts[0][1][0], parts[-1][1][1])
     if node.kind == "series":
-        return np.sum([z for z, _ in parts], axis=0), span
+        total = parts[0][0]
+        for z, _ in parts[1:]:
+            total = total + z
+        return total, span
     total = 1 / np.sum([1 / z for z, _ in parts], axis=0)
     for z, (first, last) in parts:
         slopes[..., first:last, :] *= ((total / z) ** 2)[..., None, :]
