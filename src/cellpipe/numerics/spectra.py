@@ -1,10 +1,16 @@
-"""Where one impedance spectrum ends and the next begins."""
+"""Impedance spectra before they are fitted: where one ends, and which of its points can be used."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cellpipe.errors import CellpipeError
+
+_TINY, _HUGE = 1e-12, 1e15  # ohm
+_STATE_VOLT, _MOST_STATES, _FEWEST_OF_STATE = 0.15, 5, 3
 _TURN = 1.5  # a step back by more than this factor begins a new sweep; noise on f is far less
 
 
@@ -37,3 +43,139 @@ def spectrum_numbers(
     apart = np.diff(record_index.astype(np.int64)) > 1
     starts = np.concatenate([[True], back | apart])
     return np.cumsum(starts, dtype=np.int64)
+
+
+FEWEST_FREQUENCIES = 4
+_MOST_FREQUENCIES = 1000  # a spectrum with more is thinned, evenly in the logarithm
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """A spectrum that can be fitted, highest frequency first, and what was left out.
+
+    ``places`` are the points' places in the input; ``left_out`` maps a reason to a number.
+    """
+
+    frequency: NDArray[np.float64]
+    impedance: NDArray[np.complex128]
+    places: NDArray[np.int64]
+    left_out: dict[str, int]
+
+
+def cleaned(frequency_hertz: NDArray[np.float64], impedance_ohm: NDArray[np.complex128]) -> Cleaned:
+    """Drop what is no impedance at a frequency, and count it.
+
+    Parameters
+    ----------
+    frequency_hertz, impedance_ohm
+        A spectrum in any order, Hz and ohm; shape (n,).
+
+    Returns
+    -------
+    The points with a finite impedance that is not zero at a finite frequency above zero, each
+    frequency once (the first), highest first, at most a thousand of them.
+
+    Raises
+    ------
+    CellpipeError
+        If the shapes differ, or fewer than four points or less than a factor of two in frequency
+        are left.
+
+    """
+    frequency = np.asarray(frequency_hertz, np.float64)
+    impedance = np.asarray(impedance_ohm, np.complex128)
+    if frequency.shape != impedance.shape or frequency.ndim != 1:
+        raise CellpipeError(
+            f"frequencies of shape {frequency.shape}, impedances of shape {impedance.shape}",
+            expected="one impedance for each frequency, both of shape (n,)",
+        )
+    places = np.arange(len(frequency))
+    left_out = {}
+    for reason, good in _reasons(frequency, impedance):
+        left_out[reason] = int(np.count_nonzero(~good[places]))
+        places = places[good[places]]
+    order = places[np.argsort(-frequency[places], kind="stable")]
+    fresh = np.ones(len(order), bool)
+    fresh[1:] = np.diff(frequency[order]) != 0
+    left_out["frequency measured twice"] = int(np.count_nonzero(~fresh))
+    order = order[fresh]
+    thinned = _thinned(frequency[order])
+    left_out["more than a thousand frequencies"] = len(order) - len(thinned)
+    order = order[thinned]
+    _enough(frequency[order], left_out)
+    counted = {reason: number for reason, number in left_out.items() if number}
+    return Cleaned(frequency[order], impedance[order], order, counted)
+
+
+def modulus(impedance_ohm: NDArray[np.complex128]) -> NDArray[np.float64]:
+    """Give |Z| for weights, ohm, shape (n,), of a spectrum in the order of frequency.
+
+    A glitch to almost zero would outweigh all other points together: where |Z| is less than half of
+    both its neighbours', their geometric mean stands for it.
+    """
+    size = np.abs(impedance_ohm)
+    padded = np.concatenate([size[1:2], size, size[-2:-1]])
+    before, after = padded[:-2], padded[2:]
+    dips = size < 0.5 * np.minimum(before, after)
+    return np.where(dips, np.sqrt(before * after), size)
+
+
+def _reasons(
+    frequency: NDArray[np.float64], impedance: NDArray[np.complex128]
+) -> list[tuple[str, NDArray[np.bool_]]]:
+    with np.errstate(invalid="ignore", over="ignore"):
+        return [
+            ("frequency not above zero", np.isfinite(frequency) & (frequency > 0)),
+            ("no number", np.isfinite(impedance.real) & np.isfinite(impedance.imag)),
+            (
+                "impedance zero or beyond all sizes",
+                (abs(impedance) > _TINY) & (abs(impedance) < _HUGE),
+            ),
+        ]
+
+
+def _thinned(frequency: NDArray[np.float64]) -> NDArray[np.int64]:
+    if len(frequency) <= _MOST_FREQUENCIES:
+        return np.arange(len(frequency))
+    ladder = np.geomspace(frequency[0], frequency[-1], _MOST_FREQUENCIES)
+    nearest = np.searchsorted(-frequency, -ladder)
+    return np.unique(np.clip(nearest, 0, len(frequency) - 1))
+
+
+def _enough(frequency: NDArray[np.float64], left_out: dict[str, int]) -> None:
+    dropped = ", ".join(f"{number} left out ({why})" for why, number in left_out.items() if number)
+    if len(frequency) < FEWEST_FREQUENCIES:
+        raise CellpipeError(
+            f"{len(frequency)} usable frequencies" + (f"; {dropped}" if dropped else ""),
+            expected=f"at least {FEWEST_FREQUENCIES}, each with an impedance",
+            remedy="export the whole spectrum",
+        )
+    if frequency[0] < 2 * frequency[-1]:
+        raise CellpipeError(
+            f"frequencies from {frequency[-1]:.6g} to {frequency[0]:.6g} Hz",
+            expected="a spectrum over more than a factor of two in frequency",
+        )
+
+
+def states(voltage_volt: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Tell states of charge apart in which a cell was measured again and again.
+
+    Parameters
+    ----------
+    voltage_volt
+        Mean voltage of every spectrum, V; shape (n,).
+
+    Returns
+    -------
+    Number of the state from 1 for the lowest, shape (n,). Voltages that lie more than 0.15 V apart
+    are two states where no more than five come about and each has at least three spectra; else all
+    spectra are of one state, as in a sweep over the state of charge.
+
+    """
+    order = np.argsort(voltage_volt, kind="stable")
+    number = np.ones(len(order), np.int64)
+    number[order[1:]] += np.cumsum(np.diff(voltage_volt[order]) > _STATE_VOLT)
+    sizes = np.bincount(number)[1:]
+    if len(sizes) > _MOST_STATES or (sizes < _FEWEST_OF_STATE).any():
+        return np.ones(len(order), np.int64)
+    return number
