@@ -1,87 +1,175 @@
-"""Fitting R0 – (R‖CPE)… – tail to an impedance spectrum, without anyone's guess.
+"""Fitting a circuit to an impedance spectrum, without anyone's guess.
 
 Starts come from the spectrum itself (:mod:`circuit_starts`), all are refined at once
-(:mod:`least_squares`), and lmfit takes over at the best one: its result carries the parameters
-with their standard errors and correlations. Residuals are weighted by the modulus, 1/|Z|.
+(:mod:`least_squares`) in logarithms (:mod:`circuit_forms`). Residuals are weighted by the modulus,
+1/|Z|, unless the standard deviations are known. Standard errors are those of the linearised least
+squares at the optimum with the noise estimated from the residuals; at the noise of a real spectrum
+they are the Cramér–Rao bound (M. E. Orazem, B. Tribollet, doi 10.1002/9781119363682, ch. 19).
 """
 
 from __future__ import annotations
 
 import math
-import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cellpipe.numerics.circuit_forms import (
+    Form,
+    bounds_of,
+    chain,
+    fitted_values,
+    form_of,
+    slopes_of,
+    values_of,
+)
 from cellpipe.numerics.circuit_starts import start_values
-from cellpipe.numerics.circuits import Circuit, evaluated, parsed
-from cellpipe.numerics.least_squares import minimised
+from cellpipe.numerics.circuits import Circuit, evaluated
+from cellpipe.numerics.elements import Complexes, Floats
+from cellpipe.numerics.least_squares import Ints, minimised
 
-if TYPE_CHECKING:
-    from lmfit.minimizer import MinimizerResult
+Booleans = NDArray[np.bool_]
 
-Floats = NDArray[np.float64]
-Complexes = NDArray[np.complex128]
+STARTS = 16
+_ROUGHLY, _EXACTLY = 1e-6, 1e-11  # tolerances of the search and of its best
+_SCATTERED_STARTS = 96
+WORST_ERROR = 0.35  # standard error of a logarithm beyond which a parameter is not determined
+_WORST_EXPONENT = 0.1  # the same of an exponent
+_WORST_CORRELATION = 0.995
+_UNSEEN, _BOUNDLESS = 1e-13, 1e6  # share of the largest eigenvalue; variance of a logarithm
+_NO_ERROR = 100.0  # standard error of a logarithm beyond which none is given
 
-STARTS = 6
-FEWEST = 12  # frequencies; below that a circuit with seven parameters is not determined
-CANDIDATES = ((1, ""), (1, "W"), (1, "CPE"), (2, ""), (2, "W"), (2, "CPE"))
-_WORST_ERROR = 0.5  # standard error over value beyond which a parameter is not determined
+
+@dataclass(frozen=True)
+class Spectrum:
+    """A spectrum to fit: Hz, ohm, and what a residual in ohm is multiplied with; shape (n,)."""
+
+    frequency: Floats
+    impedance: Complexes
+    weight: Floats
 
 
 @dataclass(frozen=True)
 class CircuitFit:
     """A fitted circuit.
 
-    ``values`` and ``errors`` are in the parameters' units, in the order of ``circuit.keys``; an
-    error is NaN where the data gives none. ``covariance`` is that of the values. ``identifiable``
-    says which parameters the data determines; ``result`` is lmfit's.
+    ``theta`` are the parameters as they are fitted and ``spread`` their covariance matrix,
+    see :mod:`circuit_forms`; ``values`` and ``errors`` are in the user's units, in the order of
+    ``circuit.keys``. ``cost`` is the sum of squared weighted residuals.
     """
 
-    circuit: Circuit
-    values: Floats
-    errors: Floats
-    covariance: Floats
-    identifiable: NDArray[np.bool_]
-    relative_residual: float
-    bic: float
-    result: MinimizerResult
+    form: Form
+    spectrum: Spectrum
+    theta: Floats
+    spread: Floats
+    bounded: Booleans
+    cost: float
+
+    @property
+    def circuit(self) -> Circuit:
+        """The circuit as it was written."""
+        return self.form.circuit
+
+    @cached_property
+    def values(self) -> Floats:
+        """Parameters in their units."""
+        return values_of(self.form, self.theta)
+
+    @cached_property
+    def logarithmic_covariance(self) -> Floats:
+        """Covariance of the logarithms (of exponents: themselves), in the user's order."""
+        slopes = slopes_of(self.form, self.theta)
+        return np.asarray(slopes @ self.spread @ slopes.T)
+
+    @cached_property
+    def covariance(self) -> Floats:
+        """Covariance of the values."""
+        positive = np.array([p.positive for p in self.circuit.parameters])
+        scale = np.where(positive, self.values, 1.0)
+        return np.asarray(self.logarithmic_covariance * np.outer(scale, scale))
+
+    @property
+    def errors(self) -> Floats:
+        """Standard errors; NaN where the data gives none, as at a bound."""
+        variance = np.diag(self.covariance)
+        known = (variance >= 0) & ~self.bounded[self.form.places]
+        known &= np.diag(self.logarithmic_covariance) < _NO_ERROR**2
+        return np.sqrt(np.where(known, variance, np.nan))
+
+    @property
+    def relative_residual(self) -> float:
+        """Root mean square of |residual| over |Z|."""
+        model = evaluated(self.form.fitted, self.spectrum.frequency, self._fitted)[0]
+        relative = np.abs((model - self.spectrum.impedance) / self.spectrum.impedance)
+        return float(np.sqrt(np.mean(relative**2)))
+
+    @property
+    def model(self) -> Complexes:
+        """Impedance of the fitted circuit at the spectrum's frequencies, ohm."""
+        return evaluated(self.form.fitted, self.spectrum.frequency, self._fitted)[0]
+
+    @cached_property
+    def standardised_residuals(self) -> Complexes:
+        """Weighted residuals as large as they would be without the pull of the point itself.
+
+        (I - H)^(-1/2) r with the two rows of the hat matrix H of each point, shape (n,): at the
+        ends of a spectrum a point draws the fit to itself and hides. R. D. Cook, S. Weisberg,
+        Residuals and Influence in Regression (1982), section 2.2.
+        """
+        residuals, slopes = weighted_residuals(self.form, self.spectrum, self.theta[None])
+        return np.asarray(standardised(residuals, slopes)[0])
+
+    @property
+    def _fitted(self) -> Floats:
+        return fitted_values(self.form, self.theta)
+
+    def criterion(self, count: float) -> float:
+        """Bayesian information criterion, without what is the same for every circuit.
+
+        ``count`` is the number of independent observations, at most twice that of frequencies.
+        """
+        all_points = 2 * len(self.spectrum.frequency)
+        misfit = math.log(max(self.cost, 1e-300) / all_points)
+        return count * misfit + (len(self.theta) + 1) * math.log(count)
+
+    @cached_property
+    def determined(self) -> Booleans:
+        """Which of the fitted form's parameters the data determines; shape (p,).
+
+        One that it does not: at its bound, a standard error of its logarithm above 0.35 (of an
+        exponent above 0.1), or tied to another by a correlation beyond 0.995. An exponent at one
+        is a capacitor, not a failure.
+        """
+        deviation = np.sqrt(np.maximum(np.diag(self.spread), 0))
+        size = np.maximum(np.outer(deviation, deviation), 1e-300)
+        correlation = np.abs(self.spread) / size
+        np.fill_diagonal(correlation, 0.0)
+        tied = correlation.max(axis=1, initial=0.0) > _WORST_CORRELATION
+        ideal = ~self.form.positive & (self.theta > 1 - 1e-6)
+        worst = np.where(self.form.positive, WORST_ERROR, _WORST_EXPONENT)
+        return np.asarray((deviation < worst) & ~tied & (~self.bounded | ideal))
+
+    @cached_property
+    def identifiable(self) -> Booleans:
+        """Which of the user's parameters the data determines, by their own errors as well."""
+        positive = np.array([p.positive for p in self.circuit.parameters])
+        variance = np.diag(self.logarithmic_covariance)
+        loose = positive & ~(variance < WORST_ERROR**2)
+        return np.asarray(self.determined[self.form.places] & ~loose)
 
 
-def circuit_text(arcs: int, tail: str) -> str:
-    """Give the circuit's string: ``R0-p(R1,CPE1)-p(R2,CPE2)-CPE3``."""
-    parts = [f"p(R{i},CPE{i})" for i in range(1, arcs + 1)]
-    last = {"CPE": [f"CPE{arcs + 1}"], "W": ["W1"], "": []}[tail]
-    return "-".join(["R0", *parts, *last])
-
-
-def fitted(frequency_hertz: Floats, impedance_ohm: Complexes, arcs: int, tail: str) -> CircuitFit:
-    """Fit R0 – arcs × (R‖CPE) – tail to a spectrum.
-
-    Parameters
-    ----------
-    frequency_hertz, impedance_ohm
-        The spectrum, Hz and ohm; shape (n,), n at least 12.
-    arcs, tail
-        1 or 2 arcs; ``"CPE"``, ``"W"`` (Warburg) or ``""`` for no tail.
-
-    """
-    starts = start_values(frequency_hertz, impedance_ohm, arcs, tail, STARTS)
-    text = circuit_text(arcs, tail)
-    return refined(text, frequency_hertz, impedance_ohm, starts, arcs=arcs)
-
-
-def refined(
+def fitted(
     text: str,
     frequency_hertz: Floats,
     impedance_ohm: Complexes,
-    starts: Floats,
     *,
-    arcs: int = 0,
+    weight: Floats | None = None,
+    starts: int | None = None,
+    bounds: tuple[Floats, Floats] | None = None,
 ) -> CircuitFit:
-    """Fit any circuit from given starts; the best of them is kept.
+    """Fit a circuit to a spectrum from starts that the spectrum itself gives.
 
     Parameters
     ----------
@@ -89,142 +177,103 @@ def refined(
         The circuit, in the syntax of :mod:`cellpipe.numerics.circuits`.
     frequency_hertz, impedance_ohm
         The spectrum, Hz and ohm; shape (n,).
+    weight
+        What a residual in ohm is multiplied with; shape (n,). Without it 1/|Z|.
     starts
-        Start values in the parameters' units, in the circuit's order; shape (b, p).
-    arcs
-        How many R‖CPE after the first element are to stand in the order of their time constants.
+        How many starts are refined.
+    bounds
+        Lower and upper bounds of the fitted form; without them the elements' own.
 
     """
-    circuit = parsed(text)
-    low, high = _bounds(circuit)
-    theta, cost = minimised(
-        lambda t: _residuals(circuit, frequency_hertz, impedance_ohm, t),
-        _theta(circuit, starts), low, high,
-    )  # fmt: skip
-    best = _by_time_constant(_values(circuit, theta[int(np.argmin(cost))]), arcs)
-    return _fit(circuit, _lmfit(circuit, frequency_hertz, impedance_ohm, best))
+    form = form_of(text)
+    weight = 1 / np.abs(impedance_ohm) if weight is None else weight
+    spectrum = Spectrum(frequency_hertz, impedance_ohm, weight)
+    number = starts or (_SCATTERED_STARTS if chain(form) is None else STARTS)
+    theta = start_values(form, frequency_hertz, impedance_ohm, weight, number)
+    return refined(form, spectrum, theta, bounds)
 
 
-def _positive(circuit: Circuit) -> NDArray[np.bool_]:
-    return np.array([p.positive for p in circuit.parameters])
+def refined(
+    form: Form, spectrum: Spectrum, starts: Floats, bounds: tuple[Floats, Floats] | None = None
+) -> CircuitFit:
+    """Fit from given starts of the fitted form, shape (b, p); the best of them is kept."""
+    low, high = bounds_of(form, spectrum.frequency) if bounds is None else bounds
+
+    def model(theta: Floats, _: Ints) -> tuple[Floats, Floats]:
+        return weighted_residuals(form, spectrum, theta)
+
+    groups = np.zeros(len(starts), np.int64)
+    theta, cost = minimised(model, starts, low, high, groups=groups, tolerance=_ROUGHLY)
+    best = int(np.argmin(cost))
+    theta, _ = minimised(model, theta[best : best + 1], low, high, tolerance=_EXACTLY)
+    return concluded(form, spectrum, in_order(form, theta[0]), (low, high))
 
 
-def _theta(circuit: Circuit, values: Floats) -> Floats:
-    positive = _positive(circuit)
-    return np.where(positive, np.log(np.where(positive, np.maximum(values, 1e-300), 1.0)), values)
+def weighted_residuals(form: Form, spectrum: Spectrum, theta: Floats) -> tuple[Floats, Floats]:
+    """Residuals (b, 2n) and their derivatives (b, p, 2n): real and imaginary parts in turn."""
+    model, slopes = evaluated(form.fitted, spectrum.frequency, fitted_values(form, theta))
+    model -= spectrum.impedance
+    model *= spectrum.weight
+    slopes *= spectrum.weight[..., None, :] if spectrum.weight.ndim > 1 else spectrum.weight
+    return model.view(np.float64), slopes.view(np.float64)
 
 
-def _values(circuit: Circuit, theta: Floats) -> Floats:
-    positive = _positive(circuit)
-    return np.where(positive, np.exp(np.where(positive, theta, 0.0)), theta)
+def standardised(residuals: Floats, slopes: Floats) -> Complexes:
+    """Weighted residuals (b, 2n) without the pull of each point on its fit; shape (b, n)."""
+    count, size, _ = slopes.shape
+    rows = slopes.transpose(0, 2, 1).reshape(count, -1, 2, size)
+    normal = slopes @ slopes.transpose(0, 2, 1)
+    scale = np.sqrt(np.maximum(np.einsum("bpp->bp", normal), 1e-300))
+    inverse = np.linalg.pinv(normal / (scale[:, :, None] * scale[:, None, :]), rcond=1e-13)
+    rows = rows / scale[:, None, None, :]
+    hat = (rows @ inverse[:, None]) @ rows.transpose(0, 1, 3, 2)
+    value, vector = np.linalg.eigh(np.eye(2) - hat)
+    root = (vector / np.sqrt(np.maximum(value, 1e-6))[..., None, :]) @ vector.transpose(0, 1, 3, 2)
+    pairs = residuals.reshape(count, -1, 2, 1)
+    return np.ascontiguousarray((root @ pairs)[..., 0]).view(np.complex128)[..., 0]
 
 
-def _bounds(circuit: Circuit) -> tuple[Floats, Floats]:
-    low = np.array([p.low for p in circuit.parameters])
-    high = np.array([p.high for p in circuit.parameters])
-    return _theta(circuit, low), _theta(circuit, high)
+def in_order(form: Form, theta: Floats) -> Floats:
+    """Put arcs of one kind that stand in series into the order of their time constants."""
+    ordered = theta.copy()
+    for exponent in (True, False):
+        arcs = [arc for arc in form.arcs if arc.exponent == exponent]
+        if len(arcs) < 2 or form.fitted.root.kind != "series":
+            continue
+        tops = {child.first for child in form.fitted.root.children if child.kind == "element"}
+        arcs = [arc for arc in arcs if arc.first in tops]
+        size = 3 if exponent else 2
+        blocks = np.array([theta[arc.first : arc.first + size] for arc in arcs])
+        for arc, block in zip(arcs, blocks[np.argsort(blocks[:, 1])], strict=True):
+            ordered[arc.first : arc.first + size] = block
+    return ordered
 
 
-def _residuals(
-    circuit: Circuit, frequency: Floats, measured: Complexes, theta: Floats
-) -> tuple[Floats, Floats]:
-    model, slopes = evaluated(circuit, frequency, _values(circuit, theta))
-    weight = 1 / np.abs(measured)
-    difference = (model - measured) * weight
-    scaled = slopes * weight
-    return (
-        np.concatenate([difference.real, difference.imag], axis=-1),
-        np.concatenate([scaled.real, scaled.imag], axis=-1),
-    )
-
-
-def _by_time_constant(values: Floats, arcs: int) -> Floats:
-    """Put the arcs in the order of their time constants (RQ)^(1/n)."""
-    blocks = values[1 : 1 + 3 * arcs].reshape(arcs, 3)
-    times = np.log(blocks[:, 0] * blocks[:, 1]) / blocks[:, 2]
-    ordered = blocks[np.argsort(times)].ravel()
-    return np.concatenate([values[:1], ordered, values[1 + 3 * arcs :]])
-
-
-def _name(key: tuple[str, str]) -> str:
-    element, parameter = key
-    return element if element.startswith("R") else f"{element}_{parameter}"
-
-
-def _variables(circuit: Circuit) -> list[str]:
-    """Names of lmfit's variables: the logarithm of what is positive, else the parameter itself."""
-    return [
-        f"ln_{_name(key)}" if parameter.positive else _name(key)
-        for key, parameter in zip(circuit.keys, circuit.parameters, strict=True)
-    ]
-
-
-def _lmfit(
-    circuit: Circuit, frequency: Floats, measured: Complexes, best: Floats
-) -> MinimizerResult:
-    """Let lmfit finish at the optimum.
-
-    Its variables are logarithms, for lmfit's bounds lose all digits of a farad of 1e-9 between 0
-    and 1e5; the parameters in their own units stand beside them as expressions.
-    """
-    import lmfit
-
-    parameters = lmfit.Parameters()
-    low, high = _bounds(circuit)
-    names = _variables(circuit)
-    for name, value, least, most in zip(names, _theta(circuit, best), low, high, strict=True):
-        inside = float(np.clip(value, least + 1e-9, most - 1e-9))
-        parameters.add(name, value=inside, min=least, max=most)
-
-    def residual(current: Any) -> Floats:
-        theta = np.array([current[name].value for name in names])
-        return _residuals(circuit, frequency, measured, theta)[0]
-
-    def slopes(current: Any) -> Floats:
-        theta = np.array([current[name].value for name in names])
-        return _residuals(circuit, frequency, measured, theta)[1]
-
-    with warnings.catch_warnings(action="ignore"):  # a parameter at its bound has no error
-        result = lmfit.minimize(residual, parameters, method="leastsq", Dfun=slopes, col_deriv=1)
-    for key, name in zip(circuit.keys, names, strict=True):
-        if name.startswith("ln_"):
-            result.params.add(_name(key), expr=f"exp({name})")
-            error = result.params[name].stderr
-            value = result.params[_name(key)].value
-            result.params[_name(key)].stderr = None if error is None else value * error
-    return result
-
-
-def _fit(circuit: Circuit, result: MinimizerResult) -> CircuitFit:
-    names = _variables(circuit)
-    theta = np.array([result.params[name].value for name in names])
-    spread = np.array([_number(result.params[name].stderr) for name in names])
-    values, positive = _values(circuit, theta), _positive(circuit)
-    scale = np.where(positive, values, 1.0)
-    covariance = np.full((len(names), len(names)), np.nan)
-    if getattr(result, "covar", None) is not None and result.var_names == names:
-        covariance = np.asarray(result.covar) * np.outer(scale, scale)
-    low, high = _bounds(circuit)
+def concluded(
+    form: Form, spectrum: Spectrum, theta: Floats, bounds: tuple[Floats, Floats]
+) -> CircuitFit:
+    """Give the fit at an optimum with its covariance."""
+    residuals, slopes = weighted_residuals(form, spectrum, theta[None])
+    cost = float(residuals[0] @ residuals[0])
+    freedom = max(residuals.shape[1] - len(theta), 1)
+    low, high = bounds
     bounded = (theta - low < 1e-6) | (high - theta < 1e-6)
-    ideal = ~positive & (values > 0.5)
-    identifiable = (spread < _WORST_ERROR * np.where(positive, 1.0, values)) & ~bounded
-    identifiable |= bounded & ideal  # n = 1 is a capacitor, not a failure
-    count = len(result.residual)
-    cost = float(np.sum(np.square(result.residual)))
-    bic = count * math.log(max(cost, 1e-300) / count) + len(names) * math.log(count)
-    residual = math.sqrt(2 * cost / count)
-    return CircuitFit(
-        circuit, values, spread * scale, covariance, identifiable, residual, bic, result
-    )
+    spread = inverted(slopes[0] @ slopes[0].T / max(cost / freedom, 1e-300), bounded)
+    return CircuitFit(form, spectrum, theta, spread, bounded, cost)
 
 
-def _number(error: float | None) -> float:
-    return float("nan") if error is None or not np.isfinite(error) else float(error)
+def inverted(normal: Floats, held: Booleans) -> Floats:
+    """Invert normal equations, scaled; a parameter at its bound has no spread.
 
-
-def effective_capacitance(resistance_ohm: float, q: float, n: float) -> float:
-    """Effective capacitance of R‖CPE in F: (QR)^(1/n) / R.
-
-    C. H. Hsu, F. Mansfeld, Corrosion 57, 747 (2001), doi 10.5006/1.3280607.
+    A direction that the data does not see at all gets a spread beyond any use, not none.
     """
-    return float((q * resistance_ohm) ** (1 / n) / resistance_ohm)
+    free = np.flatnonzero(~held)
+    matrix = normal[np.ix_(free, free)]
+    scale = np.sqrt(np.maximum(np.diag(matrix), 1e-300))
+    value, vector = np.linalg.eigh(matrix / np.outer(scale, scale))
+    seen = value > _UNSEEN * max(float(value.max(initial=0.0)), 1e-300)
+    inverse = (vector[:, seen] / value[seen]) @ vector[:, seen].T
+    inverse += _BOUNDLESS * vector[:, ~seen] @ vector[:, ~seen].T * np.outer(scale, scale)
+    spread = np.zeros_like(normal)
+    spread[np.ix_(free, free)] = inverse / np.outer(scale, scale)
+    return spread

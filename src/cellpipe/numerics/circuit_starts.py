@@ -1,9 +1,10 @@
-"""Start values for R0 – (R‖CPE)… – tail from the spectrum itself, without a guess.
+"""Start values of a fit from the spectrum itself, without a guess.
 
-A circuit of this kind is linear in its resistances once the time constants and exponents are
-chosen. So all combinations on a grid of them are solved at once (variable projection: G. H. Golub,
-V. Pereyra, SIAM J. Numer. Anal. 10, 413 (1973), doi 10.1137/0710036), and the best few that are
-not neighbours are where the fit starts.
+Elements in series are linear in their sizes once their shapes (time constants, exponents) are
+chosen. So all combinations on a grid of shapes are solved at once (variable projection: G. H.
+Golub, V. Pereyra, SIAM J. Numer. Anal. 10, 413 (1973), doi 10.1137/0710036), and the best few that
+are not neighbours are where the fit starts. A circuit that is more than elements in series is
+searched from a fixed set of scattered points instead, of which the best are refined.
 """
 
 from __future__ import annotations
@@ -13,135 +14,187 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Complexes = NDArray[np.complex128]
+from cellpipe.numerics.circuit_forms import Form, bounds_of, chain
+from cellpipe.numerics.circuits import evaluated, parsed
+from cellpipe.numerics.elements import ELEMENTS, Complexes, Element, Floats
+
 Ints = NDArray[np.int64]
 
-_TIMES = 24  # grid points of the time constant
-_EXPONENTS = (0.65, 0.8, 0.95)
-_BEAM = 24  # combinations that are tried with one more arc
-_TAILS: dict[str, tuple[float, ...]] = {"": (), "W": (0.5,), "CPE": (0.5, 0.65, 0.8, 0.95)}
+_BEAM = 400  # combinations that are tried with one more element
+_SMALLEST = 1e-3  # of the median impedance: what an element has at least at the start
+_ALIKE = 1  # steps of the grid: nearer combinations are neighbours
+_LOOKED_AT = 300
+_SCATTERED = 4000
+_ORDER = ("R", "L", "C", "W", "La", "CPE", "Wo", "Ws", "G", "Gs", "K", "TLMQ", "TLM", "ZARC")
 
 
 @dataclass(frozen=True)
-class _Column:
-    kind: str
-    time: float = 0.0
-    exponent: float = 0.0
+class _Dictionary:
+    """Columns to combine: for each kind of element the shapes, their parameters, their place."""
+
+    design: Floats
+    values: dict[str, Floats]
+    first: dict[str, int]
 
 
 def start_values(
-    frequency_hertz: Floats, impedance_ohm: Complexes, arcs: int, tail: str, number: int
+    form: Form,
+    frequency_hertz: Floats,
+    impedance_ohm: Complexes,
+    weight: Floats,
+    number: int,
 ) -> Floats:
-    """Give start values for ``R0`` – ``arcs`` × (R‖CPE) – ``tail``, best first.
+    """Give start values of a circuit, best first.
 
     Parameters
     ----------
+    form
+        The circuit, with p parameters.
     frequency_hertz, impedance_ohm
         The spectrum, Hz and ohm (capacitive: negative imaginary part); shape (n,).
-    arcs
-        Number of arcs, 1 or 2.
-    tail
-        ``"CPE"``, ``"W"`` or ``""`` for none.
+    weight
+        What a residual in ohm is multiplied with; shape (n,).
     number
         How many starts.
 
     Returns
     -------
-    Parameters in the circuit's order (R0; R, Q, n of each arc by rising time constant; Q, n or
-    A); shape (at most number, p), the best first.
+    Parameters of the fitted form, logarithms where positive; shape (at most number, p).
 
     """
-    omega = 2 * np.pi * frequency_hertz
-    columns, matrix = _dictionary(omega, tail)
-    weight = 1 / np.abs(impedance_ohm)
-    design = np.concatenate([(matrix * weight).real, (matrix * weight).imag], axis=1)
-    data = np.concatenate([(impedance_ohm * weight).real, (impedance_ohm * weight).imag])
-    subsets = _subsets(columns, design, data, arcs)
-    amounts, misfit = _solved(design, data, subsets)
-    chosen = _apart(subsets, misfit, columns, number)
-    floor = 1e-3 * float(np.median(np.abs(impedance_ohm)))
-    return np.array(
-        [_parameters(columns, subsets[i], np.maximum(amounts[i], floor), omega) for i in chosen]
-    )
+    elements = chain(form)
+    if elements is None:
+        return _scattered(form, frequency_hertz, impedance_ohm, weight, number)
+    names = ["ZARC" if name == "Zarc" else name for name, _ in elements]
+    order = sorted(range(len(names)), key=lambda place: _ORDER.index(names[place]))
+    kinds = [names[place] for place in order]
+    book = _dictionary(kinds, frequency_hertz, weight)
+    weighted = impedance_ohm * weight
+    data = np.concatenate([weighted.real, weighted.imag])
+    chosen, amounts = _searched(book, kinds, data, number)
+    floor = _SMALLEST * float(np.median(np.abs(impedance_ohm)))
+    theta = np.empty((len(chosen), len(form.positive)))
+    for column, place in enumerate(order):
+        name, first = names[place], elements[place][1]
+        shapes = book.values[name][chosen[:, column] - book.first[name]]
+        values = _scaled(ELEMENTS[name], shapes, np.maximum(amounts[:, column], floor))
+        theta[:, first : first + values.shape[1]] = values
+    positive = form.positive
+    return np.where(positive, np.log(np.where(positive, theta, 1.0)), theta)
 
 
-def _dictionary(omega: Floats, tail: str) -> tuple[list[_Column], Complexes]:
-    times = np.geomspace(0.3 / omega.max(), 3 / omega.min(), _TIMES)
-    columns = [_Column("R")]
-    shapes: list[Complexes] = [np.ones(len(omega), np.complex128)]
-    for exponent in _TAILS[tail]:
-        columns.append(_Column(tail, exponent=exponent))
-        shapes.append((1j * omega / omega.min()) ** -exponent)
-    for time in times:
-        for exponent in _EXPONENTS:
-            columns.append(_Column("arc", float(time), exponent))
-            shapes.append(1 / (1 + (1j * omega * time) ** exponent))
-    return columns, np.array(shapes)
+def _scaled(element: Element, shapes: Floats, amount: Floats) -> Floats:
+    scaling = np.array([p.scaling for p in element.parameters])
+    return np.asarray(shapes * amount[:, None] ** scaling, np.float64)
 
 
-def _subsets(columns: list[_Column], design: Floats, data: Floats, arcs: int) -> Ints:
-    """Choices of one tail and ``arcs`` arcs beside R0: all single ones, the best extended."""
-    tails = [i for i, c in enumerate(columns) if c.kind in _TAILS]
-    arc = np.array([i for i, c in enumerate(columns) if c.kind == "arc"])
-    beside: list[tuple[int, ...]] = [(0, tail) for tail in tails] or [(0,)]
-    width = len(beside[0])
-    chosen = np.array([(*base, a) for base in beside for a in arc])
-    for _ in range(arcs - 1):
-        _, misfit = _solved(design, data, chosen)
-        best = chosen[np.argsort(misfit)[:_BEAM]]
-        longer = np.concatenate([np.repeat(best, len(arc), 0), np.tile(arc, len(best))[:, None]], 1)
-        place = (longer[:, width:] - arc[0]) // len(_EXPONENTS)
-        apart = (place[:, :-1] != place[:, -1:]).all(axis=1)
-        chosen = longer[apart]
-    return chosen
+def _dictionary(kinds: list[str], frequency: Floats, weight: Floats) -> _Dictionary:
+    omega = 2 * np.pi * frequency
+    shortest, longest = 1 / omega.max(), 1 / omega.min()
+    columns, values, first = [], {}, {}
+    place = 0
+    for kind in dict.fromkeys(kinds):
+        element = ELEMENTS[kind]
+        values[kind], first[kind] = element.shapes(shortest, longest), place
+        place += len(values[kind])
+        columns.append(
+            element.evaluate(np.asarray(1j * omega, np.complex128), values[kind])[0] * weight
+        )
+    weighted = np.concatenate(columns)
+    return _Dictionary(np.concatenate([weighted.real, weighted.imag], axis=1), values, first)
 
 
-def _solved(design: Floats, data: Floats, subsets: Ints) -> tuple[Floats, Floats]:
-    """Solve every subset's normal equations; negative amounts are punished."""
-    scale = np.sqrt(np.sum(design**2, axis=1))
-    unit = design / scale[:, None]
-    gram, right = unit @ unit.T, unit @ data
-    matrices = gram[subsets[:, :, None], subsets[:, None, :]]
-    matrices = matrices + 1e-10 * np.eye(subsets.shape[1])
-    vectors = right[subsets]
-    amounts = np.linalg.solve(matrices, vectors[..., None])[..., 0]
-    total = float(data @ data)
-    misfit = np.maximum(total - np.sum(vectors * amounts, axis=1), 0)
+def _searched(
+    book: _Dictionary, kinds: list[str], data: Floats, number: int
+) -> tuple[Ints, Floats]:
+    """Add element after element to the best combinations so far; give the best that differ."""
+    scale = np.sqrt(np.einsum("kn,kn->k", book.design, book.design))
+    unit = book.design / scale[:, None]
+    gram, right, total = unit @ unit.T, unit @ data, float(data @ data)
+    chosen = np.zeros((1, 0), np.int64)
+    amounts = np.zeros((1, 0))
+    for step, kind in enumerate(kinds):
+        shapes = book.first[kind] + np.arange(len(book.values[kind]))
+        last = step == len(kinds) - 1
+        tried, misfit = _extended(gram, right, total, chosen, shapes, punished=last)
+        if step and kinds[step - 1] == kind and len(shapes) > 1:
+            misfit[chosen[:, -1:] >= shapes] = np.inf  # one kind stands in the order of the grid
+        order = np.argsort(misfit, axis=None)[: _LOOKED_AT if last else _BEAM]
+        row, column = np.unravel_index(order[np.isfinite(misfit.ravel()[order])], misfit.shape)
+        chosen = np.concatenate([chosen[row], shapes[column, None]], axis=1)
+        amounts = tried[row, :, column]
+    apart = _apart(chosen, number)
+    return chosen[apart], amounts[apart] / scale[chosen[apart]]
+
+
+def _extended(
+    gram: Floats, right: Floats, total: float, chosen: Ints, more: Ints, *, punished: bool
+) -> tuple[Floats, Floats]:
+    """Solve the normal equations of every combination with every further column.
+
+    Gives the amounts, shape (b, k + 1, c), and the misfits, shape (b, c), in which negative
+    amounts are punished. What a column adds follows from what is left of it (Schur complement).
+    """
+    size = chosen.shape[1]
+    inner = gram[chosen[:, :, None], chosen[:, None, :]] + 1e-10 * np.eye(size)
+    across = gram[chosen[:, :, None], more]
+    sides = np.concatenate([right[chosen][:, :, None], across], axis=2)
+    solved = np.linalg.solve(inner, sides)
+    before, share = solved[:, :, :1], solved[:, :, 1:]
+    left = 1 + 1e-10 - np.sum(across * share, axis=1)
+    added = (right[more] - np.sum(across * before, axis=1)) / left
+    amounts = np.concatenate([before - share * added[:, None], added[:, None]], axis=1)
+    explained = np.sum(right[chosen][:, :, None] * before, axis=1) + left * added**2
     negative = np.minimum(amounts, 0)
-    misfit += np.where((amounts < 0).any(axis=1), 5 * (negative**2).sum(axis=1) + 0.02 * total, 0)
-    return amounts / scale[subsets], misfit
+    penalty = 5 * np.sum(negative**2, axis=1) + (0.02 * total if punished else 0.0)
+    misfit = np.maximum(total - explained, 0) + np.where(negative.any(axis=1), penalty, 0)
+    return amounts, misfit
 
 
-def _apart(subsets: Ints, misfit: Floats, columns: list[_Column], number: int) -> list[int]:
-    """Choose the best subsets whose time constants are not neighbours of a better one's."""
-    step = np.array([np.log(c.time) if c.time else 0.0 for c in columns])
-    apart = 1.5 * float(np.diff(np.unique(step[step != 0])).min())
-    times = np.sort(np.where(step[subsets] == 0, -np.inf, step[subsets]), axis=1)
-    times[~np.isfinite(times)] = 0.0
+def _apart(subsets: Ints, number: int) -> list[int]:
+    """Choose the best subsets that are not neighbours of a better one on the grid."""
     chosen: list[int] = []
-    for i in np.argsort(misfit)[:400]:
-        if all(np.abs(times[i] - times[j]).max() > apart for j in chosen):
-            chosen.append(int(i))
-        if len(chosen) == number:
-            break
+    left = np.arange(len(subsets))
+    while len(left) and len(chosen) < number:
+        chosen.append(int(left[0]))
+        left = left[(np.abs(subsets[left] - subsets[left[0]]) > _ALIKE).any(axis=1)]
     return chosen
 
 
-def _parameters(
-    columns: list[_Column], subset: Ints, amounts: Floats, omega: Floats
-) -> list[float]:
-    values = [float(amounts[0])]
-    arcs = sorted(
-        (columns[i].time, columns[i].exponent, amount)
-        for i, amount in zip(subset, amounts, strict=True)
-        if columns[i].kind == "arc"
-    )
-    for time, exponent, resistance in arcs:
-        values += [float(resistance), float(time**exponent / resistance), exponent]
-    tail = columns[subset[1]]
-    if tail.kind == "arc":
-        return values
-    if tail.kind == "W":
-        return [*values, float(amounts[1] * np.sqrt(omega.min()))]
-    return [*values, float(1 / (amounts[1] * omega.min() ** tail.exponent)), tail.exponent]
+def _scattered(
+    form: Form, frequency: Floats, impedance_ohm: Complexes, weight: Floats, number: int
+) -> Floats:
+    """Scatter parameters over what the spectrum allows; give the best."""
+    rng = np.random.default_rng(20)  # the same spectrum is to give the same fit
+    omega = 2 * np.pi * frequency
+    size = np.median(np.abs(impedance_ohm))
+    low, high = bounds_of(form, frequency)
+    theta = np.empty((_SCATTERED, len(low)))
+    for place, parameter in enumerate(form.fitted.parameters):
+        draw = rng.uniform(size=_SCATTERED)
+        if not parameter.positive:
+            theta[:, place] = 0.5 + 0.5 * draw
+        elif parameter.scaling == 0:
+            inside = np.log([0.3 / omega.max(), 3 / omega.min()])
+            theta[:, place] = inside[0] + draw * (inside[1] - inside[0])
+        else:
+            theta[:, place] = parameter.scaling * np.log(size * 10 ** (3 * draw - 2))
+    _timed(form, theta, omega, rng)
+    theta = np.clip(theta, low, high)
+    values = np.where(form.positive, np.exp(np.where(form.positive, theta, 0.0)), theta)
+    model, _ = evaluated(parsed(form.fitted.text), frequency, values)
+    misfit = np.sum(np.abs((model - impedance_ohm) * weight) ** 2, axis=1)
+    best = np.argsort(np.where(np.isfinite(misfit), misfit, np.inf))
+    return np.asarray(theta[best[:number]], np.float64)
+
+
+def _timed(form: Form, theta: Floats, omega: Floats, rng: np.random.Generator) -> None:
+    """Give capacitances, CPEs, inductances and Warburgs a time constant in the window."""
+    for place, parameter in enumerate(form.fitted.parameters):
+        draw = rng.uniform(np.log(0.3 / omega.max()), np.log(3 / omega.min()), len(theta))
+        if parameter.name == "C":
+            theta[:, place] += draw
+        elif parameter.name == "Q":
+            theta[:, place] += draw * theta[:, place + 1]
+        elif parameter.name in {"L", "sigma"}:
+            theta[:, place] += draw * (1.0 if parameter.name == "L" else -0.5)

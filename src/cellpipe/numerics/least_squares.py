@@ -13,8 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-Model = Callable[[Floats], tuple[Floats, Floats]]
+Ints = NDArray[np.int64]
+Model = Callable[[Floats, Ints], tuple[Floats, Floats]]
 _LARGEST_STEP = 2.0  # of a logarithm: a factor of e² at a time
+# a start that is this many times worse than the best of its fit is given up at this step
+_SCREENED = {3: 60.0, 6: 10.0, 9: 3.0, 12: 1.5, 16: 1.1, 22: 1.02}
+_SAME = 0.02  # starts of one fit that have come this near go the same way
 
 
 @dataclass
@@ -30,20 +34,33 @@ class _State:
 
 
 def minimised(
-    model: Model, starts: Floats, low: Floats, high: Floats, *, iterations: int = 80
+    model: Model,
+    starts: Floats,
+    low: Floats,
+    high: Floats,
+    *,
+    groups: Ints | None = None,
+    iterations: int = 80,
+    tolerance: float = 1e-9,
 ) -> tuple[Floats, Floats]:
     """Minimise sums of squares from many starts at once.
 
     Parameters
     ----------
     model
-        Takes parameters (b, p), gives residuals (b, n) and their derivatives (b, p, n).
+        Takes parameters (b, p) and the numbers of their starts (b,), gives residuals (b, n) and
+        their derivatives (b, p, n).
     starts
         Start values; shape (b, p).
     low, high
         Bounds of each parameter; shape (p,).
+    groups
+        Which fit a start belongs to, from 0; shape (b,). Starts of one fit that fall far behind
+        its best, or come together with it, are given up. Without it each start is its own fit.
     iterations
         The most steps.
+    tolerance
+        Share of its sum of squares that a fit at rest gains by a step no more.
 
     Returns
     -------
@@ -51,42 +68,61 @@ def minimised(
 
     """
     theta = np.clip(starts, low, high)
-    residuals, slopes = model(theta)
+    residuals, slopes = model(theta, np.arange(len(theta)))
     state = _State(
         theta,
         np.einsum("bn,bn->b", residuals, residuals),
-        np.einsum("bpn,bqn->bpq", slopes, slopes),
-        np.einsum("bpn,bn->bp", slopes, residuals),
+        slopes @ slopes.transpose(0, 2, 1),
+        (slopes @ residuals[:, :, None])[:, :, 0],
         np.full(len(theta), 1e-2),
         np.full(len(theta), 2.0),
     )
-    active = np.ones(len(theta), bool)
-    for _ in range(iterations):
+    active = np.isfinite(state.cost)
+    state.cost[~active] = np.inf
+    for step in range(iterations):
         rows = np.flatnonzero(active)
         if not len(rows):
             break
-        active[rows[_advanced(model, state, rows, low, high)]] = False
+        active[rows[_advanced(model, state, rows, low, high, tolerance)]] = False
+        if groups is not None and step in _SCREENED:
+            _screen(state, groups, active, _SCREENED[step])
     return state.theta, state.cost
 
 
+def _screen(state: _State, groups: Ints, active: NDArray[np.bool_], behind: float) -> None:
+    """Give up starts that are far behind the best of their fit or beside a better one."""
+    best = np.full(groups.max() + 1, np.inf)
+    np.minimum.at(best, groups, state.cost)
+    active &= state.cost <= behind * best[groups]
+    rows = np.flatnonzero(active)
+    order = rows[np.lexsort((state.cost[rows], groups[rows]))]
+    for place, row in enumerate(order):
+        for other in order[max(0, place - 3) : place]:
+            near = groups[other] == groups[row]
+            if near and np.abs(state.theta[other] - state.theta[row]).max() < _SAME:
+                active[row] = False
+
+
 def _advanced(
-    model: Model, state: _State, rows: NDArray[np.int64], low: Floats, high: Floats
+    model: Model, state: _State, rows: Ints, low: Floats, high: Floats, tolerance: float
 ) -> NDArray[np.bool_]:
     """Take one step for these fits; tell which have come to rest."""
     step = _steps(state, rows, low, high)
     tried = np.clip(state.theta[rows] + step, low, high)
-    residuals, slopes = model(tried)
+    residuals, slopes = model(tried, rows)
     cost = np.einsum("bn,bn->b", residuals, residuals)
     cost = np.where(np.isfinite(cost), cost, np.inf)
     better = cost < state.cost[rows]
     moved = np.abs(tried - state.theta[rows]).max(axis=1)
     gained = (state.cost[rows] - cost) / np.maximum(state.cost[rows], 1e-300)
-    rest: NDArray[np.bool_] = (better & (gained < 1e-9) & (moved < 1e-3)) | (moved < 1e-7)
+    rest: NDArray[np.bool_] = (better & (gained < tolerance) & (moved < 1e-3)) | (moved < 1e-7)
     rest |= ~better & (state.damping[rows] > 1e10)
     good, bad = rows[better], rows[~better]
     state.theta[good], state.cost[good] = tried[better], cost[better]
-    state.normal[good] = np.einsum("bpn,bqn->bpq", slopes[better], slopes[better])
-    state.gradient[good] = np.einsum("bpn,bn->bp", slopes[better], residuals[better])
+    if not better.all():
+        slopes, residuals = slopes[better], residuals[better]
+    state.normal[good] = slopes @ slopes.transpose(0, 2, 1)
+    state.gradient[good] = (slopes @ residuals[:, :, None])[:, :, 0]
     state.damping[good] = np.maximum(state.damping[good] / 5, 1e-12)
     state.growth[good] = 2.0
     state.damping[bad] *= state.growth[bad]
@@ -94,22 +130,21 @@ def _advanced(
     return rest
 
 
-def _steps(state: _State, rows: NDArray[np.int64], low: Floats, high: Floats) -> Floats:
+def _steps(state: _State, rows: Ints, low: Floats, high: Floats) -> Floats:
     """Solve the damped normal equations; a parameter that pushes against its bound stays."""
     normal, gradient, theta = state.normal[rows], state.gradient[rows], state.theta[rows]
     held = ((theta <= low) & (gradient > 0)) | ((theta >= high) & (gradient < 0))
-    size = theta.shape[1]
-    diagonal = np.arange(size)
+    diagonal = np.arange(theta.shape[1])
     spread = np.maximum(normal[:, diagonal, diagonal], 1e-14)
-    matrix = normal.copy()
-    matrix[:, diagonal, diagonal] += state.damping[rows, None] * spread
-    matrix[held[:, :, None] | held[:, None, :]] = 0
-    matrix[:, diagonal, diagonal] = np.where(held, 1.0, matrix[:, diagonal, diagonal])
+    normal[:, diagonal, diagonal] += state.damping[rows, None] * spread
+    if held.any():
+        normal[held[:, :, None] | held[:, None, :]] = 0
+        normal[:, diagonal, diagonal] = np.where(held, 1.0, normal[:, diagonal, diagonal])
     right = np.where(held, 0.0, gradient)
     try:
-        step = -np.linalg.solve(matrix, right[..., None])[..., 0]
+        step = -np.linalg.solve(normal, right[..., None])[..., 0]
     except np.linalg.LinAlgError:
-        step = -np.einsum("bpq,bq->bp", np.linalg.pinv(matrix), right)
+        step = -np.einsum("bpq,bq->bp", np.linalg.pinv(normal), right)
     largest = np.abs(step).max(axis=1, keepdims=True)
     shortened: Floats = step * np.minimum(1.0, _LARGEST_STEP / np.maximum(largest, 1e-30))
     return shortened

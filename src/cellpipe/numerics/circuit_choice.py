@@ -1,0 +1,147 @@
+"""How many arcs a spectrum supports, and which tail.
+
+Candidates are R0 with up to three arcs, no tail or a CPE or a Warburg, and the leads' inductance
+where the spectrum shows any. The Bayesian information criterion (G. Schwarz, Ann. Stat. 6, 461
+(1978), doi 10.1214/aos/1176344136) decides among those whose parameters the data determines; only
+where there is none such, among all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from cellpipe.numerics.circuit_fit import CircuitFit, fitted
+from cellpipe.numerics.circuit_forms import form_of
+from cellpipe.numerics.elements import Complexes, Floats
+from cellpipe.numerics.kramers_kronig import kramers_kronig, valid_part
+from cellpipe.numerics.spectra import modulus
+
+MOST_ARCS = 3
+_STARTS = 8  # enough to tell circuits apart; the one that is chosen is fitted with all
+_TAILS = ("", "W", "CPE")
+_ABOVE_NOISE = 4.0
+_STRONG_EVIDENCE = 6.0  # of the criterion: Kass, Raftery, doi 10.1080/01621459.1995.10476572
+
+
+def circuit_text(arcs: int, tail: str, *, inductive: bool = False) -> str:
+    """Give a circuit's string: ``L0-R0-p(R1,CPE1)-p(R2,CPE2)-CPE3``."""
+    parts = [f"p(R{i},CPE{i})" for i in range(1, arcs + 1)]
+    last = {"CPE": [f"CPE{arcs + 1}"], "W": ["W1"], "": []}[tail]
+    return "-".join([*(["L0"] if inductive else []), "R0", *parts, *last])
+
+
+def circuit_texts(*, inductive: bool) -> list[str]:
+    """Give the candidates, simplest first."""
+    return [
+        circuit_text(arcs, tail, inductive=inductive)
+        for arcs in range(MOST_ARCS + 1)
+        for tail in _TAILS
+    ]
+
+
+def inductive(impedance_ohm: Complexes) -> bool:
+    """Tell whether the high end of a spectrum is above the real axis by more than noise.
+
+    The spectrum, ohm, shape (n,), highest frequency first. Noise is taken from third differences
+    of the imaginary part over |Z|, in which what is smooth cancels.
+    """
+    relative = impedance_ohm.imag / np.abs(impedance_ohm)
+    top = relative[: max(3, len(relative) // 5)]
+    noise = float(np.sqrt(np.mean(np.diff(relative, 3) ** 2) / 20)) if len(relative) > 3 else 0.0
+    return bool(top.max() > max(_ABOVE_NOISE * noise, 1e-4))
+
+
+def chosen(
+    frequency_hertz: Floats, impedance_ohm: Complexes, *, weight: Floats | None = None
+) -> CircuitFit:
+    """Fit every candidate that the spectrum has points for; give the best supported.
+
+    Parameters
+    ----------
+    frequency_hertz, impedance_ohm
+        The spectrum, highest frequency first, Hz and ohm; shape (n,).
+    weight
+        What a residual in ohm is multiplied with; shape (n,). Without it 1/|Z|.
+
+    """
+    leads = inductive(impedance_ohm)
+    texts = _affordable(circuit_texts(inductive=leads), len(frequency_hertz))
+    fits = [
+        fitted(text, frequency_hertz, impedance_ohm, weight=weight, starts=_STARTS)
+        for text in texts
+    ]
+    text = best_supported(fits).circuit.text
+    best = fitted(text, frequency_hertz, impedance_ohm, weight=weight)
+    if leads or not _affordable([f"L0-{text}"], len(frequency_hertz)):
+        return best
+    text = f"L0-{text}"  # hidden below the arcs, but perhaps seen by the fit
+    return best_supported([best, fitted(text, frequency_hertz, impedance_ohm, weight=weight)])
+
+
+def best_supported(fits: Sequence[CircuitFit]) -> CircuitFit:
+    """Choose the lowest criterion, or a fit that is as good and whose parameters are determined."""
+    place = _best([[fit] for fit in fits])
+    return fits[place]
+
+
+def chosen_for_all(frequencies: Sequence[Floats], impedances: Sequence[Complexes]) -> str:
+    """Choose one circuit for several spectra, highest frequency first: the lowest sum.
+
+    Points that the Kramers–Kronig test sets aside have no say.
+    """
+    pairs = [_kept(f, z) for f, z in zip(frequencies, impedances, strict=True)]
+    leads = any(inductive(z) for _, z in pairs)
+    shortest = min(len(f) for f, _ in pairs)
+    texts = _affordable(circuit_texts(inductive=leads), shortest)
+    return texts[_best([[_quickly(text, f, z) for f, z in pairs] for text in texts])]
+
+
+def _affordable(texts: Sequence[str], frequencies: int) -> list[str]:
+    """Circuits with no more parameters than frequencies: as many data again tell the errors."""
+    return [text for text in texts if len(form_of(text).circuit.keys) <= frequencies]
+
+
+def _kept(frequency: Floats, impedance: Complexes) -> tuple[Floats, Complexes]:
+    kept = valid_part(frequency, impedance)
+    tested = kramers_kronig(frequency[kept], impedance[kept])
+    if tested is not None:
+        kept[np.flatnonzero(kept)[tested.outlying]] = False
+    return frequency[kept], impedance[kept]
+
+
+def _quickly(text: str, frequency: Floats, impedance: Complexes) -> CircuitFit:
+    return fitted(text, frequency, impedance, weight=1 / modulus(impedance), starts=_STARTS)
+
+
+def _best(candidates: Sequence[Sequence[CircuitFit]]) -> int:
+    """Choose among circuits, each fitted to the same spectra.
+
+    The number of observations is counted from the fit that leaves least.
+    """
+    spectra = range(len(candidates[0]))
+    counts = [_free(min((fits[i] for fits in candidates), key=lambda f: f.cost)) for i in spectra]
+    scores = [
+        sum(fit.criterion(count) for fit, count in zip(fits, counts, strict=True))
+        for fits in candidates
+    ]
+    close = [
+        place
+        for place, fits in enumerate(candidates)
+        if scores[place] < min(scores) + _STRONG_EVIDENCE
+        and all(fit.determined.all() for fit in fits)
+    ]
+    return min(close or range(len(scores)), key=lambda place: scores[place])
+
+
+def _free(fit: CircuitFit) -> float:
+    """Number of observations that are free of each other: where a circuit misses, residuals repeat.
+
+    n (1 - r) / (1 + r) for residuals whose neighbours repeat with the correlation r.
+    """
+    residuals = (fit.model - fit.spectrum.impedance) * fit.spectrum.weight
+    total = float(np.sum(np.abs(residuals) ** 2))
+    repeated = float(np.sum((residuals[1:] * residuals[:-1].conj()).real)) / max(total, 1e-300)
+    repeated = min(max(repeated, 0.0), 0.95)
+    return max(2 * len(residuals) * (1 - repeated) / (1 + repeated), 4.0)

@@ -1,0 +1,80 @@
+"""The arcs of a fit: resistance, time constant, capacitance, and the process they point to."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from cellpipe.numerics.circuit_fit import CircuitFit
+from cellpipe.numerics.circuit_forms import Arc, Form
+from cellpipe.numerics.elements import Floats
+from cellpipe.numerics.processes import brug_capacitance, probabilities
+
+
+@dataclass(frozen=True)
+class ImpedanceArc:
+    """One arc, in ohm, s and F.
+
+    ``capacitance`` is Hsu and Mansfeld's, ``brug_capacitance`` Brug's, with all that is faster in
+    series. ``capacitance_error`` is the standard error of the former's natural logarithm.
+    ``process`` is the most probable origin by the capacitance per area, ``probability`` its own.
+    """
+
+    name: str
+    resistance: float
+    resistance_error: float
+    time_constant: float
+    exponent: float
+    capacitance: float
+    capacitance_error: float
+    brug_capacitance: float
+    process: str
+    probability: float
+    identifiable: bool
+
+
+def arcs_of(fit: CircuitFit, area_cm2: float | None) -> tuple[ImpedanceArc, ...]:
+    """Give the arcs of a fit, fastest first."""
+    return tuple(
+        arc_from(fit.form, arc, fit.theta, fit.spread, area_cm2, bool(known))
+        for arc, known in zip(fit.form.arcs, arcs_identifiable(fit), strict=True)
+    )
+
+
+def arcs_identifiable(fit: CircuitFit) -> list[bool]:
+    """Tell for each arc whether the data determines its resistance."""
+    return [bool(fit.identifiable[arc.user[0]]) for arc in fit.form.arcs]
+
+
+def arc_from(
+    form: Form, arc: Arc, theta: Floats, spread: Floats, area_cm2: float | None, known: bool
+) -> ImpedanceArc:
+    """Describe an arc from the fitted form's parameters (p,) and their covariance (p, p)."""
+    r, tau = float(np.exp(theta[arc.first])), float(np.exp(theta[arc.first + 1]))
+    n = float(theta[arc.first + 2]) if arc.exponent else 1.0
+    pair = spread[arc.first : arc.first + 2, arc.first : arc.first + 2]
+    variance = float(pair[0, 0] + pair[1, 1] - 2 * pair[0, 1])
+    error = math.sqrt(max(variance, 0.0))
+    likely = probabilities(tau / r, area_cm2, error / math.log(10))
+    process = max(likely, key=lambda name: likely[name])
+    return ImpedanceArc(
+        arc.name, r, r * math.sqrt(max(float(pair[0, 0]), 0.0)), tau, n, tau / r, error,
+        brug_capacitance(r, tau**n / r, n, _in_series(form, arc, theta)), process,
+        likely[process], known,
+    )  # fmt: skip
+
+
+def _in_series(form: Form, arc: Arc, theta: Floats) -> float:
+    """Resistance in front of an arc: resistors in series, and arcs that are faster."""
+    if form.fitted.root.kind != "series":
+        return 0.0
+    tops = {c.first: c.name for c in form.fitted.root.children if c.kind == "element"}
+    plain = sum(math.exp(theta[place]) for place, name in tops.items() if name == "R")
+    faster = sum(
+        math.exp(theta[other.first])
+        for other in form.arcs
+        if other.first in tops and theta[other.first + 1] < theta[arc.first + 1]
+    )
+    return plain + faster

@@ -1,0 +1,329 @@
+"""One impedance spectrum, from raw numbers to a fit that says what it is worth.
+
+Points that are no impedance are dropped and counted; points that stand alone against their
+neighbours are left out of the fit and flagged; the circuit is given, or chosen by how well it is
+supported (:mod:`circuit_choice`). Nothing asks for a start value. A number that the data does not
+determine carries a flag.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cellpipe.errors import CellpipeError
+from cellpipe.numerics.circuit_choice import chosen
+from cellpipe.numerics.circuit_fit import CircuitFit, fitted
+from cellpipe.numerics.circuit_forms import form_of
+from cellpipe.numerics.elements import Complexes, Floats
+from cellpipe.numerics.impedance_arcs import ImpedanceArc, arcs_of
+from cellpipe.numerics.kramers_kronig import (
+    VIOLATED,
+    KramersKronig,
+    kramers_kronig,
+    standing_alone,
+    valid_part,
+)
+from cellpipe.numerics.lmfit_result import (
+    confidence_intervals,
+    constrained,
+    minimised_by_lmfit,
+    names_of,
+    plain_parameters,
+)
+from cellpipe.numerics.spectra import Cleaned, cleaned, modulus
+
+if TYPE_CHECKING:
+    from lmfit import Parameters
+    from lmfit.minimizer import MinimizerResult
+
+_ROUNDS = 3
+_MISSES = 2.0  # residual over noise beyond which a circuit lacks something
+MISFIT = 0.02  # root mean square residual over |Z| beyond which a circuit does not describe it
+NOISY = 0.05  # noise over |Z|
+
+
+@dataclass(frozen=True)
+class ImpedanceFit:
+    """A fitted spectrum.
+
+    ``frequency_hertz`` and ``impedance_ohm`` are the usable points, highest frequency first, and
+    ``used`` says which of them the fit used; ``left_out`` counts what was dropped, by reason.
+    ``fit`` is the optimum as :mod:`circuit_fit` gives it; ``drifted`` counts the lowest
+    frequencies that were not used because the cell changed while they were measured.
+    """
+
+    frequency_hertz: Floats
+    impedance_ohm: Complexes
+    used: NDArray[np.bool_]
+    left_out: Mapping[str, int]
+    fit: CircuitFit
+    drifted: int = 0
+    area_cm2: float | None = None
+    constraints: Parameters | None = field(default=None, repr=False)
+
+    @property
+    def circuit(self) -> str:
+        """The circuit's string."""
+        return self.fit.circuit.text
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the parameters, as ``R0``, ``R1``, ``CPE1_Q``, ``CPE1_n``."""
+        return names_of(self.fit.circuit)
+
+    @property
+    def values(self) -> dict[str, float]:
+        """Best values by name, in the elements' units."""
+        return dict(zip(self.names, map(float, self.fit.values), strict=True))
+
+    @property
+    def standard_errors(self) -> dict[str, float]:
+        """Standard errors by name; NaN where the data gives none."""
+        return dict(zip(self.names, map(float, self.fit.errors), strict=True))
+
+    @property
+    def precisions(self) -> dict[str, float]:
+        """Standard errors by name from the noise alone, as a repeated measurement would show them.
+
+        The standard errors also hold what the circuit misses of the spectrum, which is the same in
+        every repeat. NaN where the noise is not known.
+        """
+        return {name: e * self.noise_share for name, e in self.standard_errors.items()}
+
+    @cached_property
+    def noise_share(self) -> float:
+        """Share of the noise in the standard errors; the rest is what the circuit misses."""
+        found = self.kramers_kronig
+        freedom = max(2 * int(self.used.sum()) - len(self.fit.theta), 1)
+        spread = float(np.sqrt(self.fit.cost / freedom))
+        if found is None or spread <= 0:
+            return float("nan")
+        return min(found.noise * float(np.median(self._sizes)) / spread, 1.0)
+
+    @property
+    def _sizes(self) -> Floats:
+        """|Z| times the weight: one for weights by the modulus; shape (n,)."""
+        spectrum = self.fit.spectrum
+        return np.asarray(np.abs(spectrum.impedance) * spectrum.weight, np.float64)
+
+    @property
+    def identifiable(self) -> dict[str, bool]:
+        """Which parameters the data determines, by name."""
+        return dict(zip(self.names, map(bool, self.fit.identifiable), strict=True))
+
+    @cached_property
+    def arcs(self) -> tuple[ImpedanceArc, ...]:
+        """The arcs, with their capacitance and what it says of their origin."""
+        return arcs_of(self.fit, self.area_cm2)
+
+    @cached_property
+    def kramers_kronig(self) -> KramersKronig | None:
+        """Whether the used points obey the Kramers–Kronig relations; None for too few."""
+        return kramers_kronig(self.frequency_hertz[self.used], self.impedance_ohm[self.used])
+
+    @property
+    def relative_residual(self) -> float:
+        """Root mean square of |residual| over |Z|."""
+        return self.fit.relative_residual
+
+    @cached_property
+    def result(self) -> MinimizerResult:
+        """The fit as lmfit's result, with ``result.params`` and all that lmfit does with it."""
+        return minimised_by_lmfit(self.fit, self.constraints)[1]
+
+    def parameters(self) -> Parameters:
+        """Give lmfit parameters at the best values, to constrain and fit again with.
+
+        For example ``p = fit.parameters(); p["CPE1_n"].set(value=1, vary=False)`` or
+        ``p["R2"].set(expr="2 * R1")``, and then ``fit_impedance(…, parameters=p)``.
+        """
+        return plain_parameters(self.fit)
+
+    def report(self) -> str:
+        """Give lmfit's report."""
+        import lmfit
+
+        return str(lmfit.fit_report(self.result))
+
+    def confidence_intervals(
+        self, sigmas: tuple[float, ...] = (1, 2)
+    ) -> dict[str, list[tuple[float, float]]]:
+        """Give profile-likelihood intervals from lmfit, by name (probability, value)."""
+        return confidence_intervals(self.fit, sigmas, self.constraints)
+
+    @cached_property
+    def flags(self) -> tuple[str, ...]:
+        """What has to be said with the numbers, one sentence each."""
+        return tuple(_flags(self))
+
+
+def fit_impedance(
+    frequency_hertz: ArrayLike,
+    impedance_ohm: ArrayLike,
+    circuit: str | None = None,
+    *,
+    deviation_ohm: ArrayLike | None = None,
+    parameters: Parameters | None = None,
+    area_cm2: float | None = None,
+    robust: bool = True,
+) -> ImpedanceFit:
+    """Fit a circuit to an impedance spectrum; no start values are needed.
+
+    Parameters
+    ----------
+    frequency_hertz, impedance_ohm
+        The spectrum, Hz and complex ohm (capacitive: negative imaginary part); shape (f,), in any
+        order.
+    circuit
+        The circuit in impedance.py's syntax, as ``"R0-p(R1,CPE1)-p(R2,CPE2)-W1"``; without it the
+        number of arcs and the tail are chosen by the Bayesian information criterion among the
+        circuits whose parameters the data determines.
+    deviation_ohm
+        Standard deviation of each impedance, ohm, shape (f,): that of repeats, or |Z| times the
+        noise of :attr:`ImpedanceFit.kramers_kronig`. Without it they are taken as proportional to
+        |Z|.
+    parameters
+        lmfit parameters that hold bounds, fixed values or expressions for some of the circuit's
+        parameters, by name: ``R0``, ``CPE1_Q``, ``CPE1_n`` …; see :meth:`ImpedanceFit.parameters`.
+    area_cm2
+        Electrode area, cm², by which arcs are named after their capacitance.
+    robust
+        Leave out points that stand alone against their neighbours; they are flagged.
+
+    Raises
+    ------
+    CellpipeError
+        If there are too few usable points for the circuit, or the circuit can't be read.
+
+    """
+    points = cleaned(np.asarray(frequency_hertz), np.asarray(impedance_ohm))
+    weight = _weight(points, deviation_ohm, np.size(frequency_hertz))
+    check_area(area_cm2)
+    valid = valid_part(points.frequency, points.impedance)
+    used = valid.copy() if robust else np.ones_like(valid)
+    fit = _fitted(points, weight, used, circuit)
+    for _ in range(_ROUNDS if robust else 0):
+        alone = np.zeros(len(used), bool)
+        part = fit.spectrum
+        alone[used] = points_alone(
+            fit.standardised_residuals, part.frequency, part.impedance, fit.model
+        )
+        if not alone.any() or np.count_nonzero(used) - np.count_nonzero(alone) <= len(fit.theta):
+            break
+        used &= ~alone
+        fit = _fitted(points, weight, used, circuit)
+    if parameters is not None:
+        fit, _ = constrained(fit, parameters)
+    drifted = int(np.count_nonzero(~valid)) if robust else 0
+    return ImpedanceFit(
+        points.frequency,
+        points.impedance,
+        used,
+        points.left_out,
+        fit,
+        drifted,
+        area_cm2,
+        parameters,
+    )
+
+
+def check_area(area_cm2: float | None) -> None:
+    """Raise a CellpipeError for an area that is none."""
+    if area_cm2 is not None and not 0 < area_cm2 < np.inf:
+        raise CellpipeError(f"an area of {area_cm2} cm²", expected="a number above zero")
+
+
+def points_alone(
+    standardised: Complexes, frequency: Floats, impedance: Complexes, model: Complexes
+) -> NDArray[np.bool_]:
+    """Find points of a fit that stand alone against their neighbours; shape (n,).
+
+    Where the circuit misses more of the spectrum than its noise, the Kramers–Kronig test has to
+    say so as well, or a feature that the circuit lacks would be taken for bad points.
+    """
+    found = standing_alone(standardised, ends=True)
+    if not found.any():
+        return found
+    tested = kramers_kronig(frequency, impedance)
+    relative = np.abs((model - impedance) / modulus(impedance))
+    usual = 1.4826 * float(np.median(relative)) / np.sqrt(2)
+    if tested is not None and usual > _MISSES * tested.noise:
+        found &= tested.outlying
+    return found
+
+
+def _weight(points: Cleaned, deviation_ohm: ArrayLike | None, size: int) -> Floats:
+    if deviation_ohm is None:
+        return 1 / modulus(points.impedance)
+    given = np.asarray(deviation_ohm, np.float64)
+    if given.shape != (size,):
+        raise CellpipeError(f"deviations of shape {given.shape}", expected=f"shape ({size},)")
+    deviation = given[points.places]
+    if not (np.isfinite(deviation) & (deviation > 0)).all():
+        raise CellpipeError("a standard deviation that is not above zero", expected="ohm, all > 0")
+    return np.asarray(1 / deviation, np.float64)
+
+
+def _fitted(
+    points: Cleaned, weight: Floats, used: NDArray[np.bool_], circuit: str | None
+) -> CircuitFit:
+    frequency, impedance = points.frequency[used], points.impedance[used]
+    if circuit is None:
+        return chosen(frequency, impedance, weight=weight[used])
+    size = len(form_of(circuit).circuit.keys)
+    if 2 * len(frequency) <= size:
+        raise CellpipeError(
+            f"{len(frequency)} frequencies for the {size} parameters of {circuit}",
+            expected="more real and imaginary parts than parameters",
+            remedy="take a simpler circuit",
+        )
+    return fitted(circuit, frequency, impedance, weight=weight[used])
+
+
+def _flags(fit: ImpedanceFit) -> list[str]:
+    out = [f"{number} points left out: {reason}." for reason, number in fit.left_out.items()]
+    if fit.drifted:
+        out.append(
+            f"The {fit.drifted} lowest frequencies were left out: there the spectrum contradicts "
+            "the Kramers–Kronig relations, as when a cell changes while it is measured."
+        )
+    single = ~fit.used[: len(fit.used) - fit.drifted]
+    if single.any():
+        where = ", ".join(f"{f:.4g} Hz" for f in fit.frequency_hertz[: len(single)][single])
+        out.append(
+            f"{np.count_nonzero(single)} points left out that stand alone against their "
+            f"neighbours: {where}."
+        )
+    negative = np.count_nonzero(fit.impedance_ohm.real < 0)
+    if negative:
+        out.append(f"{negative} points have a negative real part, which no passive cell has.")
+    out += _validity_flags(fit.kramers_kronig)
+    if fit.relative_residual > MISFIT:
+        out.append(
+            f"The circuit {fit.circuit} does not describe the spectrum: the root mean square "
+            f"residual is {fit.relative_residual:.2%} of |Z|."
+        )
+    unknown = [name for name, known in fit.identifiable.items() if not known]
+    if unknown:
+        out.append(f"The data does not determine {', '.join(unknown)}.")
+    return out
+
+
+def _validity_flags(found: KramersKronig | None) -> list[str]:
+    if found is None:
+        return ["There are too few frequencies to test the Kramers–Kronig relations."]
+    out = []
+    if not found.valid and found.violation > VIOLATED:
+        out.append(
+            "The spectrum contradicts the Kramers–Kronig relations by "
+            f"{found.violation:.2%} of |Z|."
+        )
+    if found.noise > NOISY:
+        out.append(f"The noise is {found.noise:.1%} of |Z|.")
+    return out
