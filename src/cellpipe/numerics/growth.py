@@ -1,0 +1,255 @@
+"""By which law a resistance grows: R = R₀ + k tᵐ, and whether it jumped.
+
+m = ½ is an interphase whose growth is limited by diffusion through itself (J. Janek, W. G. Zeier,
+Nat. Energy 8, 230 (2023), doi 10.1038/s41560-023-01208-9; S. Wenzel et al., Solid State Ion. 286,
+24 (2016), doi 10.1016/j.ssi.2015.11.034), m = 1 a steady reaction or loss of contact. Neither is
+taken for granted: no growth, m = ½, m = 1 and a free m are compared by the Bayesian information
+criterion, and the verdict is as probable as its share of exp(-BIC/2) (A. E. Raftery, Sociol.
+Methodol. 25, 111 (1995), doi 10.2307/271063). Neighbouring resistances of a series are not
+independent; what their residuals repeat is taken off the number of observations.
+
+A jump is a step between two spectra that no law explains, as when a contact is lost or a short
+forms: it is fitted beside the law, so that it does not count as growth.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from cellpipe.numerics.elements import Floats
+
+LAWS = ("constant", "square root", "linear", "free")
+FEWEST = 5  # spectra; below that no law is told
+_EXPONENTS = {"constant": None, "square root": 0.5, "linear": 1.0}
+_LOWEST, _HIGHEST = 0.05, 4.0
+_SCANNED = (None, 0.2, 0.35, 0.5, 0.6, 0.7, 0.85, 1.0, 1.4, 2.0)
+_LEAST = 0.5  # standard errors: a scatter below that is none
+_MOST_JUMPS = 3
+_JUMP_EVIDENCE = 10.0  # by which the criterion must fall
+_JUMP_NOISES = 6.0
+_JUMP_SHARE = 0.05  # of the resistance
+
+
+@dataclass(frozen=True)
+class Growth:
+    """The law of a resistance, with standard errors.
+
+    ``law`` is the most probable of :data:`LAWS`, ``probability`` its own. ``exponent`` is the free
+    fit's m with its error; ``initial`` R₀ (ohm) and ``rate`` k (ohm per unit of time to the m) are
+    those of the law at ``law_exponent``, and the error of k holds that of a free m. ``jumps`` are
+    the places before which the resistance jumped, with the step in ohm.
+    """
+
+    law: str
+    probability: float
+    probabilities: dict[str, float]
+    exponent: float
+    exponent_error: float
+    law_exponent: float
+    initial: float
+    rate: float
+    rate_error: float
+    jumps: tuple[tuple[int, float], ...]
+
+
+@dataclass(frozen=True)
+class _Fit:
+    exponent: float
+    amounts: Floats
+    misfit: float
+    effective: float
+    parameters: int
+
+    def criterion(self, count: float) -> float:
+        """Bayesian information criterion for this many free observations, corrected for few.
+
+        A. D. R. McQuarrie, Stat. Probab. Lett. 44, 79 (1999), doi 10.1016/S0167-7152(98)00294-6.
+        """
+        few = count / max(count - self.parameters - 2, 0.5)
+        return count * math.log(self.misfit) + self.parameters * math.log(count) * few
+
+
+def growth(time_since: Floats, resistance_ohm: Floats, error_ohm: Floats) -> Growth | None:
+    """Find the law by which a resistance grows.
+
+    Parameters
+    ----------
+    time_since
+        Time since growth began, in any unit, rising, none negative; shape (n,).
+    resistance_ohm, error_ohm
+        The resistance and its standard error, ohm; shape (n,). Errors that are not above zero
+        count as the median of the others; a scatter below half of them is no misfit.
+
+    Returns
+    -------
+    The law; None for fewer than five resistances or where time does not advance.
+
+    """
+    if len(time_since) < FEWEST or time_since[-1] <= time_since[0]:
+        return None
+    scale = float(time_since[-1])
+    time = time_since / scale
+    data = _data(time, resistance_ohm, error_ohm)
+    jumps = _jumps(data)
+    fits = {law: _best(law, data, jumps) for law in LAWS}
+    count = fits["free"].effective
+    lowest = min(fit.criterion(count) for fit in fits.values())
+    share = {law: math.exp(-0.5 * (fit.criterion(count) - lowest)) for law, fit in fits.items()}
+    total = sum(share.values())
+    probabilities = {law: value / total for law, value in share.items()}
+    law = max(probabilities, key=lambda name: probabilities[name])
+    best, free = fits[law], fits["free"]
+    power = best.exponent if law != "constant" else 0.5
+    grown = 1 if law != "constant" else 0
+    steps = best.amounts[1 + grown :]
+    spread = _spread(data, jumps, best, free=law == "free")
+    return Growth(
+        law, probabilities[law], probabilities, free.exponent, _exponent_error(data, jumps, free),
+        power, float(best.amounts[0]),
+        float(best.amounts[1]) / scale**power if grown else 0.0,
+        _rate_error(best, spread, scale, power, free=law == "free") if grown else math.nan,
+        tuple((place, float(step)) for place, step in zip(jumps, steps, strict=True)),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Data:
+    """Time from 0 to 1, resistance, its weight, and the least misfit that can be told from none."""
+
+    time: Floats
+    resistance: Floats
+    weight: Floats
+    floor: float
+
+
+def _data(time: Floats, resistance: Floats, error: Floats) -> _Data:
+    good = np.isfinite(error) & (error > 0)
+    size = max(float(np.median(np.abs(resistance))), 1e-300)
+    usual = float(np.median(error[good])) if good.any() else size
+    used = np.where(good, error, usual)
+    weight = np.asarray(1 / np.maximum(used, 0.2 * usual), np.float64)
+    floor = _LEAST**2 if good.any() else 0.0
+    return _Data(time, resistance, weight, max(floor, (1e-9 * size / usual) ** 2))
+
+
+def _design(time: Floats, exponent: float | None, jumps: list[int]) -> Floats:
+    columns = [np.ones_like(time)]
+    if exponent is not None:
+        columns.append(time**exponent)
+    after = np.arange(len(time))
+    columns += [(after >= place).astype(np.float64) for place in jumps]
+    return np.stack(columns, axis=1)
+
+
+def _linear(data: _Data, exponent: float | None, jumps: list[int]) -> _Fit:
+    design = _design(data.time, exponent, jumps) * data.weight[:, None]
+    target = data.resistance * data.weight
+    amounts = np.asarray(np.linalg.lstsq(design, target, rcond=1e-12)[0], np.float64)
+    residuals = target - design @ amounts
+    count, size = design.shape
+    misfit = max(float(residuals @ residuals) / count, data.floor)
+    return _Fit(
+        math.nan if exponent is None else exponent, amounts, misfit, _effective(residuals, size),
+        size,
+    )  # fmt: skip
+
+
+def _effective(residuals: Floats, size: int) -> float:
+    """Number of observations that are free of each other, from the residuals' own repetition."""
+    count = len(residuals)
+    total = float(residuals @ residuals)
+    repeated = float(residuals[1:] @ residuals[:-1]) / total if total > 0 else 0.0
+    repeated = min(max(repeated, 0.0), 0.95)
+    return max(count * (1 - repeated) / (1 + repeated), size + 2.0)
+
+
+def _best(law: str, data: _Data, jumps: list[int]) -> _Fit:
+    if law != "free":
+        return _linear(data, _EXPONENTS[law], jumps)
+    grid = np.geomspace(_LOWEST, _HIGHEST, 60)
+    for _ in range(4):
+        fits = [_linear(data, float(m), jumps) for m in grid]
+        place = int(np.argmin([fit.misfit for fit in fits]))
+        low, high = grid[max(place - 1, 0)], grid[min(place + 1, len(grid) - 1)]
+        best = fits[place]
+        grid = np.linspace(low, high, 15)
+    return replace(best, parameters=best.parameters + 1)
+
+
+def _spread(data: _Data, jumps: list[int], fit: _Fit, *, free: bool) -> Floats:
+    """Covariance of the amounts, and of the exponent behind them where it is free."""
+    exponent = None if math.isnan(fit.exponent) else fit.exponent
+    design = _design(data.time, exponent, jumps)
+    if free:
+        bend = fit.amounts[1] * data.time**fit.exponent * np.log(np.maximum(data.time, 1e-300))
+        design = np.column_stack([design, bend])
+    whole = design * data.weight[:, None]
+    count, size = whole.shape
+    variance = fit.misfit * count / max(count - size, 1) * count / fit.effective
+    return np.asarray(np.linalg.pinv(whole.T @ whole, rcond=1e-14) * variance)
+
+
+def _exponent_error(data: _Data, jumps: list[int], fit: _Fit) -> float:
+    """Standard error of a free exponent; NaN at the end of its range."""
+    if not _LOWEST * 1.001 < fit.exponent < _HIGHEST * 0.999:
+        return math.nan
+    return math.sqrt(max(float(_spread(data, jumps, fit, free=True)[-1, -1]), 0.0))
+
+
+def _rate_error(fit: _Fit, spread: Floats, scale: float, power: float, *, free: bool) -> float:
+    """Standard error of k = amount / scale^m, with that of m where it is free."""
+    variance = float(spread[1, 1])
+    if free:
+        turned = float(fit.amounts[1]) * math.log(scale)
+        variance += turned**2 * float(spread[-1, -1]) - 2 * turned * float(spread[1, -1])
+    return float(math.sqrt(max(variance, 0.0)) / scale**power)
+
+
+def _jumps(data: _Data) -> list[int]:
+    """Find steps that no law explains, at most three, each with two spectra on either side."""
+    found: list[int] = []
+    while len(found) < _MOST_JUMPS:
+        before = _plain(data, found)
+        place = _next_jump(data, found)
+        if place is None:
+            break
+        after = _plain(data, [*found, place])
+        step = abs(float(after.amounts[-1]))
+        noise = math.sqrt(after.misfit) / float(data.weight[place])
+        count = after.effective
+        worth = after.criterion(count) + _JUMP_EVIDENCE < before.criterion(count)
+        share = _JUMP_SHARE * abs(float(data.resistance[place]))
+        if not (worth and step > max(_JUMP_NOISES * noise, share)):
+            break
+        found.append(place)
+    return sorted(found)
+
+
+def _plain(data: _Data, jumps: list[int]) -> _Fit:
+    """Fit with the best of some exponents."""
+    return min((_linear(data, m, jumps) for m in _SCANNED), key=lambda fit: fit.misfit)
+
+
+def _next_jump(data: _Data, found: list[int]) -> int | None:
+    """Give the place of the step that takes most off the misfit, whatever the exponent."""
+    count = len(data.time)
+    places = np.array(
+        [p for p in range(2, count - 1) if all(abs(p - other) > 1 for other in found)]
+    )
+    if not len(places):
+        return None
+    target = data.resistance * data.weight
+    steps = data.weight[:, None] * (np.arange(count)[:, None] >= places)
+    best: tuple[float, int] = (np.inf, -1)
+    for exponent in _SCANNED:
+        design = _design(data.time, exponent, found) * data.weight[:, None]
+        basis, _ = np.linalg.qr(design)
+        left = target - basis @ (basis.T @ target)
+        rest = steps - basis @ (basis.T @ steps)
+        taken = (rest.T @ left) ** 2 / np.maximum(np.sum(rest**2, axis=0), 1e-300)
+        place = int(np.argmax(taken))
+        best = min(best, (float(left @ left - taken[place]), int(places[place])))
+    return best[1]

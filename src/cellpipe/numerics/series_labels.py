@@ -1,0 +1,270 @@
+"""Which arc of one spectrum is which arc of the next: every spectrum alone, then hypotheses.
+
+Fitted alone, arcs come in any order. No rule for the order is right for every cell, so several are
+tried: by time constant, by capacitance, and the order in which neighbouring spectra differ least (a
+shortest path: R. Bellman, Quart. Appl. Math. 16, 87 (1958), doi 10.1090/qam/102435), with constant
+capacitances, and capacitances that run from those of the first third of the spectra to those of the
+last in every order. Each is fitted jointly on some of the spectra; the one with the best evidence
+goes on to all.
+"""
+
+from __future__ import annotations
+
+from itertools import permutations, product
+
+import numpy as np
+
+from cellpipe.numerics.circuit_fit import Spectrum, fitted, weighted_residuals
+from cellpipe.numerics.circuit_forms import Arc, Form, bounds_of
+from cellpipe.numerics.circuit_series import Joint, joint, turning
+from cellpipe.numerics.elements import Floats
+from cellpipe.numerics.least_squares import minimised
+
+_SEARCHED = 5  # spectra that are searched without a guess
+_FAR = 8.0
+_DISTINCT = 0.03  # of a logarithm: nearer lines are the same
+_NEAR = 0.003  # standard deviation from the line, in units of weighted residuals' own
+_COARSE = 16  # spectra on which the hypotheses are tried
+_COARSE_ROUNDS, _FINE_ROUNDS = 5, 4
+
+
+def alone(form: Form, spectra: Spectrum) -> tuple[Floats, Floats]:
+    """Fit every spectrum by itself; give the fitted form's parameters (n, p) and the cost (n,)."""
+    count = len(spectra.impedance)
+    places = np.unique(np.linspace(0, count - 1, _SEARCHED).round().astype(int))
+    found = np.array([_searched(form, spectra, place) for place in places])
+    starts = np.tile(found, (count, 1))
+    groups = np.repeat(np.arange(count), len(found))
+
+    def model(theta: Floats, rows: np.ndarray) -> tuple[Floats, Floats]:
+        return weighted_residuals(form, one(spectra, groups[rows]), theta)
+
+    low, high = bounds_of(form, spectra.frequency)
+    theta, cost = minimised(model, starts, low, high, groups=groups)
+    cost = cost.reshape(count, len(found))
+    best = np.argmin(cost, axis=1)
+    rows = np.arange(count)
+    return theta.reshape(count, len(found), -1)[rows, best], cost[rows, best]
+
+
+def one(spectra: Spectrum, rows: np.ndarray | int) -> Spectrum:
+    """Give some spectra of a series."""
+    return Spectrum(spectra.frequency[rows], spectra.impedance[rows], spectra.weight[rows])
+
+
+def _searched(form: Form, spectra: Spectrum, place: int) -> Floats:
+    there = spectra.weight[place] > 0
+    part = one(spectra, place)
+    fit = fitted(
+        form.circuit.text, part.frequency[there], part.impedance[there], weight=part.weight[there]
+    )
+    return fit.theta
+
+
+def hypotheses(form: Form, spectra: Spectrum, theta: Floats) -> list[Floats]:
+    """Give start values of the series, one for each way in which its arcs could belong together.
+
+    ``theta`` are the fits of the single spectra, (n, p). In each start the capacitance and the
+    exponent of every arc are constant or run straight from the first third of the spectra to the
+    last, and the resistances are fitted with them.
+    """
+    groups = exchangeable(form)
+    known = _known(form, spectra, theta)
+    tried = [by_key(form, groups, theta, 0), by_key(form, groups, theta, 1), _path(form, theta)]
+    lines = [_constant(form, ordered) for ordered in tried]
+    first, last = _thirds(form, tried[0], known)
+    lines += [_straight(first, swapped, len(theta)) for swapped in _swapped(groups, last)]
+    places = _held(form)
+    if not places:
+        return [theta]
+    out: list[Floats] = []
+    for line in lines:
+        if all(np.abs((line - other)[:, places]).max() > _DISTINCT for other in out):
+            out.append(line)
+    return [_resisted(form, spectra, tried[0], line) for line in out]
+
+
+def exchangeable(form: Form) -> list[list[Arc]]:
+    """Arcs of one kind that stand in series at the top, and so could change places."""
+    tops = {child.first for child in form.fitted.root.children if child.kind == "element"}
+    groups = [
+        [a for a in form.arcs if a.exponent == kind and a.first in tops] for kind in (True, False)
+    ]
+    return [group for group in groups if len(group) > 1]
+
+
+def by_key(form: Form, groups: list[list[Arc]], theta: Floats, key: int) -> Floats:
+    """Order arcs in every spectrum by time constant (key 0) or by capacitance (key 1)."""
+    out = theta.copy()
+    work = theta @ np.linalg.inv(turning(form)).T
+    for group in groups:
+        size = 3 if group[0].exponent else 2
+        values = (work if key else theta)[:, [a.first + 1 for a in group]]
+        ranks = np.argsort(values, axis=1)
+        blocks = np.stack([theta[:, a.first : a.first + size] for a in group], axis=1)
+        ordered = np.take_along_axis(blocks, ranks[:, :, None], axis=1)
+        for place, arc in enumerate(group):
+            out[:, arc.first : arc.first + size] = ordered[:, place]
+    return out
+
+
+def _path(form: Form, theta: Floats) -> Floats:
+    """Order arcs so that neighbouring spectra differ least in ln R, ln C and n."""
+    out = theta.copy()
+    to_work = np.linalg.inv(turning(form)).T
+    for group in exchangeable(form):
+        size = 3 if group[0].exponent else 2
+        weights = np.array([0.5, 2.0, 2.0][:size])
+        work = out @ to_work
+        blocks = np.stack([work[:, a.first : a.first + size] for a in group], axis=1)
+        moves = [list(p) for p in permutations(range(len(group)))]
+        choice = _shortest(blocks, moves, weights)
+        plain = np.stack([out[:, a.first : a.first + size] for a in group], axis=1)
+        for place, arc in enumerate(group):
+            picked = np.array([moves[c][place] for c in choice])
+            out[:, arc.first : arc.first + size] = plain[np.arange(len(out)), picked]
+    return out
+
+
+def _shortest(blocks: Floats, moves: list[list[int]], weights: Floats) -> list[int]:
+    variants = np.stack([blocks[:, move] for move in moves], axis=1)
+    total = np.zeros(len(moves))
+    back = np.zeros((len(blocks), len(moves)), int)
+    for i in range(1, len(blocks)):
+        apart = variants[i][:, None] - variants[i - 1][None, :]
+        length = np.minimum(np.sum(weights * apart**2, axis=(2, 3)), _FAR)
+        ways = length + total
+        back[i] = np.argmin(ways, axis=1)
+        total = ways.min(axis=1)
+    choice = [int(np.argmin(total))]
+    for i in range(len(blocks) - 1, 0, -1):
+        choice.append(int(back[i][choice[-1]]))
+    return choice[::-1]
+
+
+def _held(form: Form) -> list[int]:
+    """Places of capacitances and exponents."""
+    return [
+        place
+        for arc in form.arcs
+        for place in range(arc.first + 1, arc.first + (3 if arc.exponent else 2))
+    ]
+
+
+def _known(form: Form, spectra: Spectrum, theta: Floats) -> Floats:
+    """How much each spectrum says of each parameter: one over its variance; (n, p)."""
+    _, slopes = weighted_residuals(form, spectra, theta)
+    slopes = np.einsum("qp,nqm->npm", turning(form), slopes)
+    normal = slopes @ slopes.transpose(0, 2, 1)
+    scale = np.sqrt(np.maximum(np.einsum("npp->np", normal), 1e-300))
+    inverse = np.linalg.pinv(normal / (scale[:, :, None] * scale[:, None, :]), rcond=1e-13)
+    return np.asarray(scale**2 / np.maximum(np.einsum("npp->np", inverse), 1e-6))
+
+
+def _mean(work: Floats, known: Floats) -> Floats:
+    """Mean of a parameter over spectra, each with what it knows, none with more than a third."""
+    share = np.minimum(known, np.sum(known, axis=0) / 3)
+    return np.asarray(np.sum(share * work, axis=0) / np.maximum(np.sum(share, axis=0), 1e-300))
+
+
+def _constant(form: Form, theta: Floats) -> Floats:
+    work = theta @ np.linalg.inv(turning(form)).T
+    places = _held(form)
+    work[:, places] = np.median(work[:, places], axis=0)
+    return np.asarray(work)
+
+
+def _thirds(form: Form, theta: Floats, known: Floats) -> tuple[Floats, Floats]:
+    work = theta @ np.linalg.inv(turning(form)).T
+    third = max(1, len(work) // 3)
+    return _mean(work[:third], known[:third]), _mean(work[-third:], known[-third:])
+
+
+def _swapped(groups: list[list[Arc]], last: Floats) -> list[Floats]:
+    """Give the last third with its arcs in every order."""
+    out = [last]
+    for group in groups:
+        size = 3 if group[0].exponent else 2
+        blocks = [last[a.first : a.first + size] for a in group]
+        longer = []
+        for base in out:
+            for move in permutations(range(len(group))):
+                ordered = base.copy()
+                for arc, place in zip(group, move, strict=True):
+                    ordered[arc.first : arc.first + size] = blocks[place]
+                longer.append(ordered)
+        out = longer
+    return out
+
+
+def _straight(first: Floats, last: Floats, count: int) -> Floats:
+    share = np.linspace(0, 1, count)[:, None]
+    return np.asarray((1 - share) * first + share * last)
+
+
+def _resisted(form: Form, spectra: Spectrum, theta: Floats, line: Floats) -> Floats:
+    """Fit the resistances of every spectrum, with capacitances and exponents near a line."""
+    turn = turning(form)
+    back = np.linalg.inv(turn)
+    places = _held(form)
+    others = [p for p in range(theta.shape[1]) if p not in places]
+    arcs = [arc.first for arc in form.arcs]
+    shares = _shares(len(arcs))
+    work = theta @ back.T
+    total = np.log(np.sum(np.exp(work[:, arcs]), axis=1))
+    starts = np.repeat(line, len(shares), axis=0)
+    starts[:, others] = np.repeat(work[:, others], len(shares), axis=0)
+    starts[:, arcs] = np.repeat(total, len(shares))[:, None] + np.tile(
+        np.log(shares), (len(line), 1)
+    )
+    groups = np.repeat(np.arange(len(line)), len(shares))
+    wanted = line[groups][:, places]
+    pull = back[places] / _NEAR
+
+    def model(trial: Floats, rows: np.ndarray) -> tuple[Floats, Floats]:
+        residuals, slopes = weighted_residuals(form, one(spectra, groups[rows]), trial)
+        off = (trial @ back.T)[:, places] - wanted[rows]
+        tied = np.broadcast_to(pull.T, (len(rows), *pull.T.shape))
+        return (
+            np.concatenate([residuals, off / _NEAR], axis=1),
+            np.concatenate([slopes, tied], axis=2),
+        )
+
+    low, high = bounds_of(form, spectra.frequency)
+    found, cost = minimised(model, starts @ turn.T, low, high, groups=groups, iterations=30)
+    best = np.argmin(cost.reshape(len(line), -1), axis=1)
+    return np.asarray(found.reshape(len(line), len(shares), -1)[np.arange(len(line)), best])
+
+
+def _shares(arcs: int) -> Floats:
+    """How the resistance may be shared among arcs at the start; rows add up to one."""
+    if arcs < 2:
+        return np.ones((1, max(arcs, 1)))[:, :arcs]
+    ways = np.array(list(product((0.15, 0.5, 0.85), repeat=arcs)))
+    return np.unique((ways / ways.sum(axis=1, keepdims=True)).round(6), axis=0)
+
+
+def joined(form: Form, spectra: Spectrum, gaps: Floats, theta: Floats) -> Joint:
+    """Fit a series jointly: every hypothesis on some spectra, the best of them on all.
+
+    Parameters
+    ----------
+    form, spectra, gaps
+        As for :func:`cellpipe.numerics.circuit_series.joint`.
+    theta
+        Fits of the single spectra, as from :func:`alone`; shape (n, p).
+
+    """
+    count = len(theta)
+    some = np.unique(np.linspace(0, count - 1, _COARSE).round().astype(int))
+    place = np.concatenate([[0.0], np.cumsum(gaps)])
+    part, apart = one(spectra, some), np.diff(place[some])
+    coarse = [
+        joint(form, part, start, apart, rounds=_COARSE_ROUNDS)
+        for start in hypotheses(form, part, theta[some])
+    ]
+    best = min(coarse, key=lambda found: found.evidence)
+    back = np.linalg.inv(turning(form))
+    work = best.theta @ back.T
+    fine = np.stack([np.interp(place, place[some], column) for column in work.T], axis=1)
+    return joint(form, spectra, fine @ turning(form).T, gaps, rounds=_FINE_ROUNDS, walk=best.walk)
