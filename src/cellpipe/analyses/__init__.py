@@ -10,7 +10,14 @@ from __future__ import annotations
 from functools import cache
 from importlib.metadata import entry_points
 
-from cellpipe.analyses import cells, circuit_fits, curves, cycles, half_cycles
+from cellpipe.analyses import (
+    cells,
+    circuit_fits,
+    curves,
+    cycles,
+    half_cycles,
+    resistance_growth,
+)
 from cellpipe.baselines import comparison
 from cellpipe.contracts import checked
 from cellpipe.domain import Analysis, Cell, Result, Tables
@@ -21,6 +28,7 @@ ANALYSES: tuple[Analysis, ...] = (
     cycles.ANALYSIS,
     curves.ANALYSIS,
     circuit_fits.ANALYSIS,
+    resistance_growth.ANALYSIS,
     cells.ANALYSIS,
     comparison.ANALYSIS,
 )

@@ -1,206 +1,267 @@
-"""Impedance spectra to circuit fits, and to the interfacial resistance in the order of time.
+"""Impedance spectra to circuit fits, arcs, and the interfacial resistance in the order of time.
 
-Protocol: frequencies that are not positive were dropped by the format; points with a positive
-imaginary part (the leads' inductance) are left out and counted. The circuit is R0 with one or two
-R‖CPE arcs and a CPE, a Warburg or no tail; one circuit serves all spectra of a cell: the one with
-the lowest sum of BIC over up to five spectra spread over the cell's life. Fits are weighted by the
-modulus (:mod:`cellpipe.numerics.circuit_fit`).
+Protocol: in every spectrum, points that are no impedance, single points that stand alone, and low
+frequencies at which the cell changed meanwhile are left out and counted. One circuit serves all
+spectra of a cell: R0 with up to three R‖CPE arcs, a CPE, a Warburg or no tail, and the leads'
+inductance where it shows, the one with the lowest sum of the Bayesian information criterion over up
+to five spectra spread over the cell's life. The spectra of one state of charge are fitted together
+(:mod:`cellpipe.numerics.impedance_series`), weighted by the modulus.
 
-The interfacial resistance is the sum of the arcs whose effective capacitance is 30 nF or more (per
-cm² where the area is known): between the grain boundaries of an electrolyte, up to 10 nF, and a
-surface layer, from 100 nF on; smaller ones belong to the electrolyte (J. T. S. Irvine,
-D. C. Sinclair, A. R. West, Adv. Mater. 2, 132 (1990), doi 10.1002/adma.19900020304). It is null
-where a spectrum has fewer than 12 usable frequencies. Fitted numbers are kept to seven significant
-digits: the last bits of complex arithmetic depend on where arrays lie in memory, and the same input
-is to give the same bytes.
+The interfacial resistance is the sum of the arcs that are an interphase or a charge transfer by
+their median capacitance per area (:mod:`cellpipe.numerics.processes`); smaller capacitances belong
+to the electrolyte. It is null where a spectrum has fewer than 12 usable frequencies. Fitted numbers
+are kept to seven significant digits: the last bits of complex arithmetic depend on where arrays lie
+in memory, and the same input is to give the same bytes.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from cellpipe.analyses.impedance_rows import (
+    arc_rows,
+    fit_rows,
+    nested_resistors,
+    resistances,
+    single_resistance,
+)
 from cellpipe.contracts import empty
 from cellpipe.domain import Analysis, Cell, Finding, Result, Tables
-from cellpipe.numerics.circuit_fit import (
-    CANDIDATES,
-    FEWEST,
-    CircuitFit,
-    effective_capacitance,
-    fitted,
-)
+from cellpipe.errors import CellpipeError
+from cellpipe.numerics.circuit_choice import chosen_for_all
+from cellpipe.numerics.impedance_fit import MISFIT, NOISY, ImpedanceFit
+from cellpipe.numerics.impedance_series import fit_impedance_series
+from cellpipe.numerics.kramers_kronig import VIOLATED
+from cellpipe.numerics.processes import INTERFACE
+from cellpipe.numerics.spectra import Cleaned, cleaned, states
 
-INTERFACE_FARAD = 3e-8
+FEWEST = 12  # frequencies; below that a circuit with seven parameters is not determined
 _SAMPLED = 5
 _DIGITS = 7
-_MISFIT = 0.02  # root mean square residual over |Z|
 _LOOSE = 0.1  # standard error over the interfacial resistance
-_MEASURED = ("unix_time_second", "test_time_second", "voltage_volt")
+_MEASURED = ("unix_time_second", "test_time_second", "voltage_volt", "ambient_temperature_celsius")
+_MEANS = ("unix_time_second", "voltage_volt", "ambient_temperature_celsius")
 
 
 @dataclass(frozen=True)
 class _Spectrum:
     number: int
     row: dict[str, object]
-    frequency: NDArray[np.float64]
-    impedance: NDArray[np.complex128]
+    points: Cleaned | None
     left_out: int
+    second: float | None
 
 
 def _spectra(impedance: pl.DataFrame) -> Iterator[_Spectrum]:
-    optional = ("unix_time_second", "voltage_volt")
     for (number,), rows in impedance.group_by("spectrum", maintain_order=True):
-        ordered = rows.sort("frequency_hertz", descending=True)
-        kept = ordered.filter(pl.col("imaginary_impedance_ohm") < 0)
-        z = kept["real_impedance_ohm"].to_numpy() + 1j * kept["imaginary_impedance_ohm"].to_numpy()
         row: dict[str, object] = {
             "file_sha256": rows["file_sha256"][0],
             "spectrum_in_file": rows["spectrum_in_file"][0],
             "test_time_second": rows["test_time_second"][0],
         }
-        for name in optional:
+        for name in _MEANS:
             row[name] = rows[name].mean() if name in rows.columns else None
+        z = rows["real_impedance_ohm"].to_numpy() + 1j * rows["imaginary_impedance_ohm"].to_numpy()
+        try:
+            points = cleaned(rows["frequency_hertz"].to_numpy(), z)
+        except CellpipeError:
+            points = None
+        if points is not None and len(points.frequency) < FEWEST:
+            points = None
+        left_out = rows.height - (0 if points is None else len(points.frequency))
+        second = row["unix_time_second"]
         yield _Spectrum(
-            int(str(number)), row, kept["frequency_hertz"].to_numpy(), z, rows.height - kept.height
+            int(str(number)), row, points, left_out, second if isinstance(second, float) else None
         )
 
 
-def _chosen_circuit(spectra: list[_Spectrum]) -> tuple[int, str]:
-    """Choose the circuit with the lowest sum of BIC over spectra spread over the cell's life."""
-    places = np.unique(np.linspace(0, len(spectra) - 1, _SAMPLED).round().astype(int))
-    sums = {
-        candidate: sum(
-            fitted(spectra[i].frequency, spectra[i].impedance, *candidate).bic for i in places
-        )
-        for candidate in CANDIDATES
-    }
-    return min(sums, key=lambda candidate: sums[candidate])
+def fitted_tables(cell: Cell, tables: Tables, circuit: str | None = None) -> tuple[Result, ...]:
+    """Fit all spectra of a cell with a circuit, or with the one that is best supported.
 
+    Parameters
+    ----------
+    cell
+        Its area and kind; either may be unknown.
+    tables
+        ``impedance`` with ``file_sha256``, ``spectrum_in_file`` and ``spectrum`` numbered through
+        the cell, and ``cycles``.
+    circuit
+        The circuit in impedance.py's syntax.
 
-def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
+    Raises
+    ------
+    CellpipeError
+        If the circuit can't be read, or a spectrum has too few frequencies for it.
+
+    """
     spectra = list(_spectra(tables["impedance"]))
-    usable = [s for s in spectra if len(s.frequency) >= FEWEST]
-    candidate = _chosen_circuit(usable) if usable else None
-    fit_rows: list[dict[str, object]] = []
-    resistance_rows: list[dict[str, object]] = []
-    for spectrum in spectra:
+    state = _states(spectra)
+    fits = _fitted(cell, spectra, state, circuit)
+    table: list[dict[str, object]] = []
+    parameters: list[dict[str, object]] = []
+    arcs: list[dict[str, object]] = []
+    for spectrum, of_state in zip(spectra, state, strict=True):
         begun = _cycles_begun(tables["cycles"], spectrum.row["unix_time_second"])
-        row = {"cell_id": cell.cell_id, "spectrum": spectrum.number, "cycle": begun, **spectrum.row}
-        if candidate is not None and len(spectrum.frequency) >= FEWEST:
-            fit = fitted(spectrum.frequency, spectrum.impedance, *candidate)
-            fit_rows += _fit_rows(cell, spectrum.number, fit)
-            row |= _resistances(cell, fit, candidate[0])
-        row["frequencies"] = len(spectrum.frequency)
-        resistance_rows.append({"identifiable": False, **row})
-    resistances = _frame(resistance_rows, "interfacial_resistance")
+        row = {
+            "cell_id": cell.cell_id, "spectrum": spectrum.number, "cycle": begun,
+            "state": int(of_state), "frequencies": 0, "frequencies_left_out": spectrum.left_out,
+            "identifiable": False, **spectrum.row,
+        }  # fmt: skip
+        if spectrum.number in fits:
+            fit, processes, single = fits[spectrum.number]
+            parameters += fit_rows(cell, spectrum.number, fit)
+            arcs += arc_rows(cell, spectrum.number, fit, processes)
+            row |= resistances(cell, fit, processes)
+            row["single_fit_resistance_ohm"] = single
+            row["frequencies_left_out"] = spectrum.left_out + int(np.count_nonzero(~fit.used))
+        table.append(row)
+    frame = _frame(table, "interfacial_resistance")
     return (
-        Result("circuit_fits", _frame(fit_rows, "circuit_fits")),
-        Result("interfacial_resistance", resistances, _findings(spectra, usable, resistances)),
+        Result("circuit_fits", _frame(parameters, "circuit_fits")),
+        Result("impedance_arcs", _frame(arcs, "impedance_arcs")),
+        Result("interfacial_resistance", frame, _findings(spectra, frame, fits)),
     )
+
+
+def _states(spectra: list[_Spectrum]) -> NDArray[np.int64]:
+    voltage = [s.row["voltage_volt"] for s in spectra]
+    known = [v for v in voltage if isinstance(v, float)]
+    if len(known) < len(spectra):
+        return np.ones(len(spectra), np.int64)
+    return states(np.array(known))
+
+
+Fitted = dict[int, tuple[ImpedanceFit, list[str], float | None]]
+
+
+def _fitted(
+    cell: Cell, spectra: list[_Spectrum], state: NDArray[np.int64], circuit: str | None
+) -> Fitted:
+    """Fit all spectra, those of one state together; give the fits and what each arc is."""
+    usable = [(s, int(of)) for s, of in zip(spectra, state, strict=True) if s.points is not None]
+    if not usable:
+        return {}
+    sampled = np.unique(np.linspace(0, len(usable) - 1, _SAMPLED).round().astype(int))
+    points = [spectrum.points for spectrum, _ in usable if spectrum.points is not None]
+    text = circuit or chosen_for_all(
+        [points[i].frequency for i in sampled], [points[i].impedance for i in sampled]
+    )
+    out: Fitted = {}
+    for of_state in sorted({of for _, of in usable}):
+        group = [(s, s.points) for s, of in usable if of == of_state and s.points is not None]
+        series = fit_impedance_series(
+            [p.frequency for _, p in group], [p.impedance for _, p in group], text,
+            _times([s for s, _ in group]), area_cm2=cell.area_cm2,
+        )  # fmt: skip
+        for (spectrum, _), fit, theta in zip(group, series.fits, series.single, strict=True):
+            single = single_resistance(cell, fit.fit.form, theta)
+            out[spectrum.number] = (fit, series.processes, single)
+    return out
+
+
+def _times(spectra: list[_Spectrum]) -> list[float] | None:
+    """Times of the spectra where every one has a clock and they don't fall."""
+    seconds = [s.second for s in spectra if s.second is not None]
+    rising = all(a <= b for a, b in pairwise(seconds))
+    return seconds if len(seconds) == len(spectra) and rising else None
 
 
 def _frame(rows: list[dict[str, object]], name: str) -> pl.DataFrame:
     fitted_columns = pl.selectors.float() - pl.selectors.by_name(*_MEASURED, require_all=False)
     frame = pl.DataFrame(rows, schema_overrides=empty(name).schema)
-    rounded = frame.with_columns(fitted_columns.round_sig_figs(_DIGITS))
+    rounded = frame.with_columns(fitted_columns.fill_nan(None).round_sig_figs(_DIGITS))
     return pl.concat([empty(name), rounded], how="diagonal")
-
-
-def _fit_rows(cell: Cell, number: int, fit: CircuitFit) -> list[dict[str, object]]:
-    rows = zip(
-        fit.circuit.keys, fit.circuit.parameters, fit.values, fit.errors, fit.identifiable,
-        strict=True,
-    )  # fmt: skip
-    return [
-        {
-            "cell_id": cell.cell_id, "spectrum": number, "circuit": fit.circuit.text,
-            "element": element, "parameter": name, "value": float(value),
-            "standard_error": float(error), "unit": parameter.unit, "identifiable": bool(known),
-        }
-        for (element, name), parameter, value, error, known in rows
-    ]  # fmt: skip
-
-
-def _resistances(cell: Cell, fit: CircuitFit, arcs: int) -> dict[str, object]:
-    """Sum the arcs of the interface; the rest is in series with it."""
-    area = cell.area_cm2 or 1.0
-    index = {key: place for place, key in enumerate(fit.circuit.keys)}
-    interface: list[int] = []
-    series = float(fit.values[index["R0", "R"]])
-    for arc in range(1, arcs + 1):
-        place = index[f"R{arc}", "R"]
-        r, q, n = (float(fit.values[place + offset]) for offset in range(3))
-        if effective_capacitance(r, q, n) / area >= INTERFACE_FARAD:
-            interface.append(place)
-        else:
-            series += r
-    total = float(fit.values[interface].sum()) if interface else None
-    variance = float(fit.covariance[np.ix_(interface, interface)].sum()) if interface else math.nan
-    per_area = None
-    if total is not None and cell.area_cm2 is not None:
-        per_area = total * cell.area_cm2 / (2 if cell.configuration == "symmetric" else 1)
-    return {
-        "interfacial_resistance_ohm": total,
-        "interfacial_resistance_standard_error_ohm": math.sqrt(variance) if variance > 0 else None,
-        "areal_interfacial_resistance_ohm_cm2": per_area,
-        "series_resistance_ohm": series,
-        "circuit": fit.circuit.text,
-        "relative_residual": fit.relative_residual,
-        "identifiable": bool(interface) and bool(fit.identifiable[interface].all()),
-    }
 
 
 def _cycles_begun(cycles: pl.DataFrame, moment: object) -> int | None:
     """Count the cycles that were begun before a moment; None where the clock does not say."""
     starts = cycles["start_unix_time_second"]
-    if not isinstance(moment, float) or starts.null_count():
+    if not isinstance(moment, float) or starts.null_count() or cycles.is_empty():
         return None
     return int((starts < moment).sum())
 
 
-def _findings(
-    spectra: list[_Spectrum], usable: list[_Spectrum], resistances: pl.DataFrame
-) -> tuple[Finding, ...]:
-    found = []
-    inductive = sum(s.left_out for s in spectra)
-    if inductive:
-        sentence = (
-            f"{inductive} impedance points with a positive imaginary part (inductance of the "
-            "leads) were left out of the fits."
-        )
-        found.append(Finding("info", "inductive_points_left_out", sentence, inductive))
-    misfit = resistances.filter(pl.col("relative_residual") > _MISFIT).height
-    if misfit:
-        sentence = (
-            f"{misfit} of {len(spectra)} spectra are not described by the circuit: the root mean "
-            f"square residual exceeds {_MISFIT:.0%} of |Z|. Take their resistances with care."
-        )
-        found.append(Finding("warning", "circuit_does_not_fit", sentence, misfit))
+def _findings(spectra: list[_Spectrum], table: pl.DataFrame, fits: Fitted) -> tuple[Finding, ...]:
+    count = len(spectra)
     error = pl.col("interfacial_resistance_standard_error_ohm")
-    loose = resistances.filter(error > _LOOSE * pl.col("interfacial_resistance_ohm")).height
-    if loose:
+    sure = pl.col("kramers_kronig_valid")
+    said = (
+        (
+            "circuit_does_not_fit", pl.col("relative_residual") > MISFIT,
+            ("are not described by the circuit: the root mean square residual exceeds "
+             f"{MISFIT:.0%} of |Z|. Take their resistances with care."),
+        ),
+        (
+            "resistance_uncertain", error > _LOOSE * pl.col("interfacial_resistance_ohm"),
+            (f"have an interfacial resistance that is known to no better than {_LOOSE:.0%} (one "
+             "standard error)."),
+        ),
+        (
+            "spectrum_too_short", pl.col("circuit").is_null(),
+            f"have fewer than {FEWEST} usable frequencies: no circuit fitted.",
+        ),
+        (
+            "kramers_kronig_violated", ~sure & (pl.col("kramers_kronig_violation") > VIOLATED),
+            (f"contradict the Kramers–Kronig relations by more than {VIOLATED:.0%} of |Z|: the "
+             "cell changed while it was measured, or it was not at rest."),
+        ),
+        ("spectrum_noisy", pl.col("noise") > NOISY, f"have more than {NOISY:.0%} of noise."),
+    )  # fmt: skip
+    counts = [(code, table.filter(which).height, sentence) for code, which, sentence in said]
+    found = [
+        Finding("warning", code, f"{number} of {count} spectra {sentence}", number)
+        for code, number, sentence in counts
+        if number
+    ]
+    return (*found, *_not_summed(fits), *_left_out(spectra, fits))
+
+
+def _not_summed(fits: Fitted) -> Iterator[Finding]:
+    """Say which resistors of a nested circuit are in no sum, and where no arc is an interface."""
+    inside = sorted({name for fit, *_ in fits.values() for name in nested_resistors(fit)})
+    if inside:
         sentence = (
-            f"The interfacial resistance of {loose} of {len(spectra)} spectra is known to no "
-            f"better than {_LOOSE:.0%} (one standard error)."
+            f"{', '.join(inside)} of the circuit stands inside a group and is no arc of its own: "
+            "it is in no interfacial resistance; the fits have its value."
         )
-        found.append(Finding("warning", "resistance_uncertain", sentence, loose))
-    short = len(spectra) - len(usable)
-    if short:
+        yield Finding("warning", "resistor_not_summed", sentence, len(fits))
+    without = sum(not any(p in INTERFACE for p in processes) for _, processes, _ in fits.values())
+    if without:
         sentence = (
-            f"{short} spectra have fewer than {FEWEST} usable frequencies: no circuit fitted."
+            f"{without} of {len(fits)} fitted spectra have no arc that is an interphase or a "
+            "charge transfer: no interfacial resistance."
         )
-        found.append(Finding("warning", "spectrum_too_short", sentence, short))
-    return tuple(found)
+        yield Finding("info", "no_interface_arc", sentence, without)
+
+
+def _left_out(spectra: list[_Spectrum], fits: Fitted) -> Iterator[Finding]:
+    """Say how many points were left out, and why."""
+    reasons: dict[str, int] = {}
+    for spectrum in spectra:
+        for reason, number in (spectrum.points.left_out if spectrum.points else {}).items():
+            reasons[reason] = reasons.get(reason, 0) + number
+    drifted = sum(fit.drifted for fit, *_ in fits.values())
+    alone = sum(int(np.count_nonzero(~fit.used)) - fit.drifted for fit, *_ in fits.values())
+    for reason, number in (
+        *reasons.items(),
+        ("it stands alone against its neighbours", alone),
+        ("the cell changed while it was measured", drifted),
+    ):
+        if number:
+            sentence = f"Impedance points left out of the fits: {number} ({reason})."
+            yield Finding("info", "impedance_points_left_out", sentence, number)
 
 
 ANALYSIS = Analysis(
     "circuit_fits",
     ("impedance", "cycles"),
-    ("circuit_fits", "interfacial_resistance"),
-    _compute,
+    ("circuit_fits", "impedance_arcs", "interfacial_resistance"),
+    fitted_tables,
+    version=2,
 )

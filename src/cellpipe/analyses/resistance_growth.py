@@ -1,0 +1,144 @@
+"""How the interfacial resistance grows over the life of a cell.
+
+For every state of charge, the whole interfacial resistance and each arc of the interface: first
+and last value, growth per cycle and per root of time, the law R = R0 + k tᵐ that is best supported,
+and jumps beside it (:mod:`cellpipe.numerics.growth`). Time runs from the cell's first record. The
+law is null for fewer than five spectra, or where a spectrum has no clock.
+
+Repeats are spectra of one state with no cycle begun between them; their repeatability is that of
+the sum, from fits of the single spectra.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from cellpipe.contracts import empty
+from cellpipe.domain import Analysis, Cell, Finding, Result, Tables
+from cellpipe.numerics.growth import Growth, growth
+from cellpipe.numerics.processes import INTERFACE
+
+_HOUR = 3600.0
+_DIGITS = 7
+_TOTAL = "all"
+
+
+def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
+    known = tables["interfacial_resistance"].filter(
+        pl.col("interfacial_resistance_ohm").is_not_null()
+    )
+    start = _start(known, tables["cycles"])
+    rows: list[dict[str, object]] = []
+    found: list[Finding] = []
+    for (state,), spectra in known.group_by("state", maintain_order=True):
+        whole = spectra.select(
+            "spectrum", "cycle", "unix_time_second",
+            resistance="interfacial_resistance_ohm",
+            error="interfacial_resistance_standard_error_ohm",
+        )  # fmt: skip
+        row, law = _row(whole, start)
+        head = {"cell_id": cell.cell_id, "state": state}
+        rows.append({**head, "arc": _TOTAL, "process": "interface", **row,
+                     "repeatability": _repeatability(spectra)})  # fmt: skip
+        found += _jumped(law, whole)
+        rows += [{**head, **arc} for arc in _arcs(tables["impedance_arcs"], spectra, start)]
+    frame = pl.DataFrame(rows, schema_overrides=empty("resistance_growth").schema)
+    rounded = frame.with_columns(pl.selectors.float().fill_nan(None).round_sig_figs(_DIGITS))
+    table = pl.concat([empty("resistance_growth"), rounded], how="diagonal")
+    return (Result("resistance_growth", table, tuple(found)),)
+
+
+def _start(spectra: pl.DataFrame, cycles: pl.DataFrame) -> float | None:
+    """Time of the cell's first record; None where a spectrum has no clock."""
+    if spectra["unix_time_second"].null_count() or spectra.is_empty():
+        return None
+    starts = [spectra["unix_time_second"].min(), cycles["start_unix_time_second"].min()]
+    return min(float(str(start)) for start in starts if start is not None)
+
+
+def _arcs(
+    arcs: pl.DataFrame, spectra: pl.DataFrame, start: float | None
+) -> list[dict[str, object]]:
+    inside = arcs.filter(pl.col("process").is_in(INTERFACE)).join(
+        spectra.select("spectrum", "cycle", "unix_time_second"), on="spectrum"
+    )
+    out = []
+    for (name,), rows in inside.sort("spectrum").group_by("arc", maintain_order=True):
+        points = rows.select(
+            "spectrum", "cycle", "unix_time_second", resistance="resistance_ohm",
+            error="resistance_standard_error_ohm",
+        )  # fmt: skip
+        out.append({"arc": name, "process": rows["process"][0], **_row(points, start)[0]})
+    return out
+
+
+def _row(points: pl.DataFrame, start: float | None) -> tuple[dict[str, object], Growth | None]:
+    resistance = points["resistance"].to_numpy()
+    first, last = float(resistance[0]), float(resistance[-1])
+    row: dict[str, object] = {
+        "spectra": points.height, "first_resistance_ohm": first, "last_resistance_ohm": last,
+    }  # fmt: skip
+    cycles = points["cycle"]
+    if not cycles.null_count() and cycles[-1] > cycles[0]:
+        row["growth_per_cycle_ohm"] = (last - first) / (cycles[-1] - cycles[0])
+    if start is None:
+        return row, None
+    time = points["unix_time_second"].to_numpy() - start
+    root = np.sqrt(np.maximum(time, 0) / _HOUR)
+    if root[-1] > root[0]:
+        row["growth_per_root_hour_ohm"] = (last - first) / float(root[-1] - root[0])
+    if (np.diff(time) < 0).any():
+        return row, None
+    law = growth(time / _HOUR, resistance, points["error"].fill_null(0.0).to_numpy())
+    if law is None:
+        return row, None
+    row |= {
+        "law": law.law, "law_probability": law.probability, "exponent": law.exponent,
+        "exponent_standard_error": law.exponent_error, "initial_resistance_ohm": law.initial,
+        "rate_ohm_per_hour_to_the_m": law.rate,
+        "rate_standard_error": law.rate_error, "jumps": len(law.jumps),
+    }  # fmt: skip
+    if law.jumps:
+        place, step = law.jumps[0]
+        row |= {"first_jump_spectrum": int(points["spectrum"][place]), "first_jump_ohm": step}
+    return row, law
+
+
+def _repeatability(spectra: pl.DataFrame) -> float | None:
+    """Relative standard deviation of the resistances of single fits, over the repeats."""
+    alone = spectra.filter(
+        pl.col("cycle").is_not_null() & pl.col("single_fit_resistance_ohm").is_not_null()
+    )
+    groups = alone.group_by("cycle").agg(
+        count=pl.len(), mean=pl.col("single_fit_resistance_ohm").mean(),
+        variance=pl.col("single_fit_resistance_ohm").var(),
+    ).filter(pl.col("count") > 1)  # fmt: skip
+    if groups.is_empty():
+        return None
+    freedom = groups["count"].to_numpy() - 1
+    relative = groups["variance"].to_numpy() / groups["mean"].to_numpy() ** 2
+    return float(np.sqrt((freedom * relative).sum() / freedom.sum()))
+
+
+def _jumped(law: Growth | None, points: pl.DataFrame) -> list[Finding]:
+    if law is None:
+        return []
+    return [
+        Finding(
+            "warning", "resistance_jumped",
+            f"The interfacial resistance {'rose' if step > 0 else 'fell'} by {abs(step):.3g} Ω at "
+            f"once before spectrum {points['spectrum'][place]}, which no law of growth explains: "
+            f"{'a contact may be lost' if step > 0 else 'look for a short'}.",
+            1,
+        )
+        for place, step in law.jumps
+    ]  # fmt: skip
+
+
+ANALYSIS = Analysis(
+    "resistance_growth",
+    ("interfacial_resistance", "impedance_arcs", "cycles"),
+    ("resistance_growth",),
+    _compute,
+)
