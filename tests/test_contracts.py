@@ -104,7 +104,7 @@ def test_a_key_that_stands_twice_is_refused() -> None:
     fits = pl.DataFrame({
         "cell_id": ["a", "a"], "spectrum": [1, 1], "circuit": ["R0", "R0"], "element": ["R0", "R0"],
         "parameter": ["R", "R"], "value": [1.0, 2.0], "standard_error": [0.1, 0.1],
-        "unit": ["ohm", "ohm"], "identifiable": [True, True],
+        "precision": [0.1, 0.1], "unit": ["ohm", "ohm"], "identifiable": [True, True],
     })  # fmt: skip
     with pytest.raises(ContractError, match="unique"):
         contracts.checked("circuit_fits", fits)

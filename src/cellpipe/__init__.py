@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from cellpipe.domain import Cell, Finding, Measurement, RawFile, Result
     from cellpipe.errors import CellpipeError
     from cellpipe.formats import read
+    from cellpipe.numerics.impedance_fit import fit_impedance
+    from cellpipe.numerics.impedance_series import fit_impedance_series
     from cellpipe.pipeline import process
     from cellpipe.store import Results, open_results
 
@@ -29,6 +31,8 @@ __all__ = [
     "RawFile",
     "Result",
     "Results",
+    "fit_impedance",
+    "fit_impedance_series",
     "open_results",
     "process",
     "read",
@@ -44,6 +48,8 @@ _HOMES = {
     "Result": "domain",
     "Results": "store",
     "open_results": "store",
+    "fit_impedance": "numerics.impedance_fit",
+    "fit_impedance_series": "numerics.impedance_series",
     "process": "pipeline",
     "read": "formats",
     "results_of": "analyses",

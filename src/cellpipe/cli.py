@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,6 +39,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="example:  cellpipe check SSB-01_04_GCPL_C01.mpr",
     )  # fmt: skip
     check.add_argument("file", type=Path, metavar="FILE", help="a raw file of a cycler")
+    _add_eis(commands)
     init = commands.add_parser(
         "init", help="write a cell sheet to fill in",
         description="Write cells.xlsx into a folder with raw files: headers with units, "
@@ -51,6 +53,23 @@ def _parser() -> argparse.ArgumentParser:
         epilog="example:  cellpipe baselines",
     )  # fmt: skip
     return parser
+
+
+def _add_eis(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    eis = commands.add_parser(
+        "eis", help="fit the impedance spectra of one file",
+        description="Fit the impedance spectra of one file, all together and without start values, "
+        "and show resistances, capacitances and what to bear in mind. With --out, write a page "
+        "with all figures and the tables as .csv.",
+        epilog="example:  cellpipe eis SSB-01_05_PEIS_C01.mpr --area 0.785 --out fits",
+    )  # fmt: skip
+    eis.add_argument("file", type=Path, metavar="FILE", help="a raw file with impedance spectra")
+    eis.add_argument(
+        "--circuit", metavar="CIRCUIT",
+        help='circuit, as "R0-p(R1,CPE1)-p(R2,CPE2)-W1"; without it, it is chosen',
+    )  # fmt: skip
+    eis.add_argument("--area", type=float, metavar="CM2", help="electrode area in cm²")
+    eis.add_argument("--out", type=Path, metavar="FOLDER", help="folder for page and tables")
 
 
 def _add_process(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -79,6 +98,7 @@ def _add_process(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; give its exit code."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small matrices: threads only cost time
     parser = _parser()
     options = parser.parse_args(arguments)
     if options.version:
@@ -94,6 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = {
         "process": _process,
         "check": _check,
+        "eis": _eis,
         "init": _init,
         "baselines": _baselines,
     }
@@ -165,6 +186,25 @@ def _check(options: argparse.Namespace) -> int:
         return 2
     for measurement in measurements:
         terminal.show_measurement(measurement)
+    return 0
+
+
+def _eis(options: argparse.Namespace) -> int:
+    from cellpipe import terminal
+    from cellpipe.eis import fitted_file, write_eis
+    from cellpipe.errors import CellpipeError
+
+    if options.area is not None and not options.area > 0:
+        raise CellpipeError(f"an area of {options.area} cm²", expected="a number above zero")
+    try:
+        fitted = fitted_file(options.file, circuit=options.circuit, area_cm2=options.area)
+    except OSError as error:
+        what = "it is a folder; name a file in it" if options.file.is_dir() else error.strerror
+        print(f"cellpipe: {options.file}: {what}", file=sys.stderr)
+        return 2
+    terminal.show_eis(fitted)
+    if options.out is not None:
+        print(f"Open {write_eis(fitted, options.out)}")
     return 0
 
 

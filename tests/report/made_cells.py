@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from cellpipe import contracts
-from cellpipe.analyses import ANALYSES
+from cellpipe.analyses import ANALYSES, resistance_growth
 from cellpipe.baselines import table1
 from cellpipe.domain import Cell
 from cellpipe.numerics.circuits import impedance
@@ -84,6 +84,10 @@ def made(
     halves = _half_cycles(cell, cycles, clock)
     paired = _cycles(cell, halves)
     growth, fits, points = _impedance(cell, spectra, cycles, identifiable, clock)
+    (laws,) = resistance_growth.ANALYSIS.compute(
+        cell,
+        {"interfacial_resistance": growth, "impedance_arcs": _arcs(cell, growth), "cycles": paired},
+    )
     profiles, differential = _curves(cell, halves)
     frames = {
         "half_cycles": halves,
@@ -92,6 +96,8 @@ def made(
         "differential_capacity": differential,
         "circuit_fits": fits,
         "interfacial_resistance": growth,
+        "impedance_arcs": _arcs(cell, growth),
+        "resistance_growth": laws.table,
         "impedance": points,
         "baselines": table1(),
         "baseline_comparison": _comparison(cell, paired),
@@ -258,6 +264,7 @@ def _impedance(
         fits += [
             {"cell_id": cell.cell_id, "spectrum": k + 1, "circuit": CIRCUIT, "element": element,
              "parameter": name, "value": value, "standard_error": value * (0.02 if sure else 0.9),
+             "precision": 0.01 * value,
              "unit": units[name], "identifiable": sure}
             for (element, name), value in values.items()
         ]  # fmt: skip
@@ -271,13 +278,32 @@ def _impedance(
             "interfacial_resistance_standard_error_ohm": resistance * (0.02 if sure else 0.9),
             "areal_interfacial_resistance_ohm_cm2": resistance * area if area else None,
             "series_resistance_ohm": 40.0, "circuit": CIRCUIT, "relative_residual": 0.004,
-            "frequencies": 55, "identifiable": sure,
+            "frequencies": 55, "frequencies_left_out": 0, "noise": 0.003, "state": 1,
+            "kramers_kronig_violation": 0.004, "kramers_kronig_valid": True,
+            "interfacial_resistance_precision_ohm": resistance * 0.01, "identifiable": sure,
         })  # fmt: skip
     return (
         _frame("interfacial_resistance", growth),
         _frame("circuit_fits", fits),
         pl.concat(points) if points else contracts.empty("impedance"),
     )
+
+
+def _arcs(cell: Cell, growth: pl.DataFrame) -> pl.DataFrame:
+    rows = []
+    for row in growth.iter_rows(named=True):
+        sizes = ((22.0 + 0.3 * (row["spectrum"] - 1), "grain boundary", 4e-9, 0.96),
+                 (row["interfacial_resistance_ohm"], "interphase", 3e-6, 0.82))  # fmt: skip
+        for arc, (r, process, q, n) in enumerate(sizes, start=1):
+            tau = (r * q) ** (1 / n)
+            rows.append({
+                "cell_id": cell.cell_id, "spectrum": row["spectrum"], "arc": str(arc),
+                "process": process, "process_probability": 0.9, "resistance_ohm": r,
+                "resistance_standard_error_ohm": 0.02 * r, "resistance_precision_ohm": 0.01 * r,
+                "time_constant_second": tau, "exponent": n, "capacitance_farad": tau / r,
+                "brug_capacitance_farad": 0.8 * tau / r, "identifiable": row["identifiable"],
+            })  # fmt: skip
+    return _frame("impedance_arcs", rows)
 
 
 def _summary(cell: Cell, cycles: pl.DataFrame, growth: pl.DataFrame) -> pl.DataFrame:

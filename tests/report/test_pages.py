@@ -76,7 +76,7 @@ def test_every_section_has_a_figure_a_table_or_the_reason_why_not(
     reports: Reports, what: str
 ) -> None:
     sections = reports[what][1].read_text(encoding="utf-8").split("<h2>")[1:]
-    assert len(sections) == 12
+    assert len(sections) == 14
     for section in sections:
         assert "<svg" in section or "<table" in section or 'class="absent"' in section
 
@@ -187,7 +187,8 @@ def test_half_cycles_without_cycles_are_still_drawn() -> None:
 
 def test_a_cell_whose_fits_failed_shows_magnitude_and_phase() -> None:
     one = made(FULL, 2, 2)
-    empty = {name: one.tables[name].clear() for name in ("circuit_fits", "interfacial_resistance")}
+    names = ("circuit_fits", "impedance_arcs", "interfacial_resistance", "resistance_growth")
+    empty = {name: one.tables[name].clear() for name in names}
     page = page_of(replace(one, tables={**one.tables, **empty}))
     assert "−Phase (°)" in page
     assert "No circuit was fitted." in page

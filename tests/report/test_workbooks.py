@@ -13,8 +13,8 @@ import pytest
 from made_cells import Reports, odd_cells
 
 SHEETS = [
-    "Summary", "Cycles", "Profiles", "dQdV", "EIS", "Resistance", "Fits", "Baselines", "Findings",
-    "Provenance",
+    "Summary", "Cycles", "Profiles", "dQdV", "EIS", "Resistance", "Growth", "Arcs", "Fits",
+    "Baselines", "Findings", "Provenance",
 ]  # fmt: skip
 WHAT = sorted(odd_cells())
 

@@ -104,12 +104,39 @@ def fit_grid(fits: pl.DataFrame, growth: pl.DataFrame) -> Grid:
         Shown("Parameter", "parameter", text, text=True),
         Shown("Value", "value", _FOUR),
         Shown("Standard error", "standard_error", partial(number, digits=2)),
+        Shown("of that noise", "precision", partial(number, digits=2)),
         Shown("Unit", "unit", text, text=True),
-        Shown("Identifiable", "sure", text, text=True),
+        Shown("Determined", "sure", text, text=True),
         Shown("Residual (%)", "relative_residual", _bare_percent),
     ]
     sizes = table.group_by("spectrum", maintain_order=True).len()["len"].to_list() or [0]
     return folded(grid(table, columns, "No circuit was fitted."), sum(sizes[:1]), sizes[-1])
+
+
+def arc_grid(arcs: pl.DataFrame, growth: pl.DataFrame) -> Grid:
+    """Give the arcs of every spectrum, one a row."""
+    cycles = growth.select("spectrum", "cycle")
+    table = arcs.join(cycles, on="spectrum", how="left", maintain_order="left").with_columns(
+        sure=pl.when("identifiable").then(pl.lit("yes")).otherwise(pl.lit("no"))
+    )
+    columns = [
+        Shown("Spectrum", "spectrum", whole),
+        Shown("Cycles begun", "cycle", whole),
+        Shown("Arc", "arc", text, text=True),
+        Shown("Process", "process", text, text=True),
+        Shown("Probability", "process_probability", percent),
+        Shown("R (Ω)", "resistance_ohm", _FOUR),
+        Shown("Standard error (Ω)", "resistance_standard_error_ohm", partial(number, digits=2)),
+        Shown("of that noise (Ω)", "resistance_precision_ohm", partial(number, digits=2)),
+        Shown("R (Ω cm²)", "areal_resistance_ohm_cm2", _FOUR),
+        Shown("τ (s)", "time_constant_second", partial(number, digits=3)),
+        Shown("n", "exponent", partial(number, digits=3)),
+        Shown("C (F)", "capacitance_farad", partial(number, digits=3)),
+        Shown("C, Brug (F)", "brug_capacitance_farad", partial(number, digits=3)),
+        Shown("Determined", "sure", text, text=True),
+    ]
+    sizes = table.group_by("spectrum", maintain_order=True).len()["len"].to_list() or [0]
+    return folded(grid(table, columns, "No arc was fitted."), sum(sizes[:1]), sizes[-1])
 
 
 def comparison_grid(comparison: pl.DataFrame, baselines: pl.DataFrame) -> Grid:

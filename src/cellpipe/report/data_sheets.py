@@ -130,11 +130,16 @@ def resistance_columns(growth: pl.DataFrame) -> list[SheetColumn]:
         ("Cycles begun", "cycle", FIXED_0),
         ("Interfacial resistance (Ω)", "interfacial_resistance_ohm", FIXED_3),
         ("Standard error (Ω)", "interfacial_resistance_standard_error_ohm", FIXED_3),
+        ("of that noise (Ω)", "interfacial_resistance_precision_ohm", FIXED_3),
         ("Interfacial resistance (Ω cm²)", "areal_interfacial_resistance_ohm_cm2", FIXED_3),
         ("Series resistance (Ω)", "series_resistance_ohm", FIXED_3),
         ("Relative residual", "relative_residual", PERCENT),
         ("Frequencies", "frequencies", FIXED_0),
-        ("Identifiable", "identifiable", TEXT),
+        ("Left out", "frequencies_left_out", FIXED_0),
+        ("Noise", "noise", PERCENT),
+        ("Kramers–Kronig, misses by", "kramers_kronig_violation", PERCENT),
+        ("Determined", "identifiable", TEXT),
+        ("State", "state", FIXED_0),
         ("Voltage (V)", "voltage_volt", FIXED_4),
         ("Circuit", "circuit", TEXT),
         ("File sha256", "file_sha256", TEXT),
@@ -154,10 +159,56 @@ def fit_columns(fits: pl.DataFrame) -> list[SheetColumn]:
         ("Parameter", "parameter", TEXT, 10),
         ("Value", "value", SCIENTIFIC, 13),
         ("Standard error", "standard_error", SCIENTIFIC, 13),
+        ("of that noise", "precision", SCIENTIFIC, 13),
         ("Unit", "unit", TEXT, 13),
-        ("Identifiable", "identifiable", TEXT, 12),
+        ("Determined", "identifiable", TEXT, 12),
     )
     return [SheetColumn(h, fits[c].to_list(), s, w) for h, c, s, w in described]
+
+
+def arc_columns(arcs: pl.DataFrame) -> list[SheetColumn]:
+    """Give the arcs of every spectrum, one a row."""
+    described = (
+        ("Spectrum", "spectrum", FIXED_0, 10),
+        ("Arc", "arc", TEXT, 8),
+        ("Process", "process", TEXT, 16),
+        ("Probability", "process_probability", PERCENT, 11),
+        ("R (Ω)", "resistance_ohm", SCIENTIFIC, 13),
+        ("Standard error (Ω)", "resistance_standard_error_ohm", SCIENTIFIC, 17),
+        ("of that noise (Ω)", "resistance_precision_ohm", SCIENTIFIC, 16),
+        ("R (Ω cm²)", "areal_resistance_ohm_cm2", SCIENTIFIC, 13),
+        ("τ (s)", "time_constant_second", SCIENTIFIC, 13),
+        ("n", "exponent", FIXED_4, 9),
+        ("C (F)", "capacitance_farad", SCIENTIFIC, 13),
+        ("C, Brug (F)", "brug_capacitance_farad", SCIENTIFIC, 13),
+        ("C (F/cm²)", "capacitance_farad_per_cm2", SCIENTIFIC, 13),
+        ("Determined", "identifiable", TEXT, 12),
+    )
+    return [SheetColumn(h, arcs[c].to_list(), s, w) for h, c, s, w in described]
+
+
+def growth_columns(laws: pl.DataFrame) -> list[SheetColumn]:
+    """Give the laws of growth, one a row."""
+    described = (
+        ("State", "state", FIXED_0, 8),
+        ("Arc", "arc", TEXT, 8),
+        ("Process", "process", TEXT, 16),
+        ("Spectra", "spectra", FIXED_0, 9),
+        ("First (Ω)", "first_resistance_ohm", FIXED_4, 12),
+        ("Last (Ω)", "last_resistance_ohm", FIXED_4, 12),
+        ("Per cycle (Ω)", "growth_per_cycle_ohm", SCIENTIFIC, 13),
+        ("Per √h (Ω)", "growth_per_root_hour_ohm", SCIENTIFIC, 13),
+        ("Law", "law", TEXT, 13),
+        ("Probability", "law_probability", PERCENT, 11),
+        ("Free exponent", "exponent", FIXED_4, 13),
+        ("Standard error of the exponent", "exponent_standard_error", FIXED_4, 27),
+        ("R₀ (Ω)", "initial_resistance_ohm", FIXED_4, 12),
+        ("Rate (Ω/h^m)", "rate_ohm_per_hour_to_the_m", SCIENTIFIC, 13),
+        ("Standard error of the rate", "rate_standard_error", SCIENTIFIC, 23),
+        ("Jumps", "jumps", FIXED_0, 8),
+        ("Repeatability", "repeatability", PERCENT, 13),
+    )
+    return [SheetColumn(h, laws[c].to_list(), s, w) for h, c, s, w in described]
 
 
 def baseline_columns(comparison: pl.DataFrame, baselines: pl.DataFrame) -> list[SheetColumn]:

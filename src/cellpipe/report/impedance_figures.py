@@ -134,7 +134,7 @@ def _draw_residuals(left: Axes, right: Axes, shown: list[_Spectrum]) -> None:
     for axes, part in ((left, "real part"), (right, "imaginary part")):
         axes.set_title(part)
         axes.axhline(0, color=GREY, lw=0.8, zorder=0)
-        _frequency_axis(axes)
+        frequency_axis(axes)
 
 
 def _draw_magnitude(axes: Axes, shown: list[_Spectrum]) -> None:
@@ -145,7 +145,7 @@ def _draw_magnitude(axes: Axes, shown: list[_Spectrum]) -> None:
     axes.yaxis.set_major_formatter(EngFormatter())
     axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_ylabel("|Z| (Ω)")
-    _frequency_axis(axes)
+    frequency_axis(axes)
 
 
 def _draw_phase(axes: Axes, shown: list[_Spectrum]) -> None:
@@ -153,10 +153,11 @@ def _draw_phase(axes: Axes, shown: list[_Spectrum]) -> None:
         phase = -np.degrees(np.angle(spectrum.measured))
         axes.plot(spectrum.frequency, phase, shape, ms=3, mfc="none", color=colour)
     axes.set_ylabel("−Phase (°)")
-    _frequency_axis(axes)
+    frequency_axis(axes)
 
 
-def _frequency_axis(axes: Axes) -> None:
+def frequency_axis(axes: Axes) -> None:
+    """Give an axis of frequencies its scale, ticks and name."""
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(LogLocator(numticks=6))
     axes.xaxis.set_minor_locator(NullLocator())

@@ -10,6 +10,7 @@ import polars as pl
 
 from cellpipe.domain import Cell
 from cellpipe.report import cell_tables
+from cellpipe.report.arc_figures import arcs_panel
 from cellpipe.report.comparison_figures import capacity_panel
 from cellpipe.report.cycling_figures import cycling_panel
 from cellpipe.report.differential_figures import differential_panel
@@ -68,6 +69,7 @@ def cell_page(
         panels=cell_panels(cell, tables),
         discharge=words.discharge,
         cycles=cell_tables.cycle_grid(tables["cycles"], words),
+        arcs=cell_tables.arc_grid(tables["impedance_arcs"], tables["interfacial_resistance"]),
         fits=cell_tables.fit_grid(tables["circuit_fits"], tables["interfacial_resistance"]),
         comparison=cell_tables.comparison_grid(tables["baseline_comparison"], tables["baselines"]),
         sheet=cell_tables.sheet_grid(cell),
@@ -93,7 +95,8 @@ def cell_panels(cell: Cell, tables: Mapping[str, pl.DataFrame]) -> list[Panel]:
         profile_panel(cell, cycles, tables["voltage_profiles"], scale, words),
         differential_panel(cell, cycles, tables["differential_capacity"], scale, words),
         impedance_panel(tables["impedance"], tables["circuit_fits"], growth),
-        resistance_panel(growth, cycles),
+        arcs_panel(tables["impedance"], tables["circuit_fits"], tables["impedance_arcs"]),
+        resistance_panel(growth, cycles, tables["resistance_growth"]),
         retention_panel(cycles, comparison, baselines),
         capacity_panel(comparison),
     ]

@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import polars as pl
 from matplotlib.figure import Figure
 
 from cellpipe.report.panel import Panel, svg
-from cellpipe.report.style import BLUE, WIDTH, whole_numbers
+from cellpipe.report.style import BLUE, ORANGE, WIDTH, whole_numbers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _TITLE = "Interfacial resistance"
+_EXPONENTS = {"square root": 0.5, "linear": 1.0}
+_LAW_WORDS = {
+    "constant": "The resistance does not grow",
+    "square root": "It grows with the square root of time",
+    "linear": "It grows linearly with time",
+    "free": "It grows with time to the power of {m:.2f}",
+}
 
 
-def resistance_panel(growth: pl.DataFrame, cycles: pl.DataFrame) -> Panel:
-    """Draw the interfacial resistance of every spectrum with its standard error."""
+def resistance_panel(
+    growth: pl.DataFrame, cycles: pl.DataFrame, laws: pl.DataFrame | None = None
+) -> Panel:
+    """Draw the interfacial resistance of every spectrum with its standard error and its law.
+
+    ``laws`` are the rows of ``resistance_growth``; without them no law is drawn.
+    """
     if growth.is_empty():
         return Panel("resistance", _TITLE, absent="There are no impedance spectra of this cell.")
     points = _points(growth, cycles).drop_nulls("resistance")
@@ -25,6 +38,7 @@ def resistance_panel(growth: pl.DataFrame, cycles: pl.DataFrame) -> Panel:
         return Panel(
             "resistance", _TITLE, absent="No spectrum gave an interfacial resistance; see the fits."
         )
+    found = [] if laws is None else _laws(laws)
     unit = "Ω cm²" if growth["areal_interfacial_resistance_ohm_cm2"].drop_nulls().len() else "Ω"
 
     def draw() -> Figure:
@@ -32,13 +46,69 @@ def resistance_panel(growth: pl.DataFrame, cycles: pl.DataFrame) -> Panel:
         axes = _axes_with_data(figure, points)
         for place, (column, label) in axes:
             _draw_points(place, points.drop_nulls(column), column)
+            if column == "root_hours":
+                _draw_laws(place, points, found)
             place.set_xlabel(label)
             place.set_ylim(*_limits(points))
         axes[0][0].set_ylabel(f"Interfacial resistance ({unit})")
         return figure
 
     description = f"Interfacial resistance in {unit} of {points.height} spectra"
-    return Panel("resistance", _TITLE, _caption(points), svg("resistance", description, draw))
+    caption = " ".join([_caption(points), *_said(found, points)])
+    return Panel("resistance", _TITLE, caption, svg("resistance", description, draw))
+
+
+def _laws(laws: pl.DataFrame) -> list[dict[str, Any]]:
+    """Laws of the whole interfacial resistance, one a state of charge."""
+    return laws.filter((pl.col("arc") == "all") & pl.col("law").is_not_null()).to_dicts()
+
+
+def _draw_laws(axes: Axes, points: pl.DataFrame, laws: list[dict[str, Any]]) -> None:
+    """Draw the law and the band of 95 % of its rate, up to the first jump if there is one."""
+    for law in laws:
+        of_state = points.filter(pl.col("state") == law["state"]).drop_nulls("root_hours")
+        if law["first_jump_spectrum"] is not None:
+            of_state = of_state.filter(pl.col("spectrum") < law["first_jump_spectrum"])
+        if of_state.height < 2:
+            continue
+        root = np.linspace(float(of_state["root_hours"][0]), float(of_state["root_hours"][-1]), 80)
+        scale = float((of_state["resistance"] / of_state["ohm"]).mean() or 1.0)  # type: ignore[arg-type]
+        power = root ** (2 * (_EXPONENTS.get(law["law"]) or law["exponent"] or 0.5))
+        rate, error = law["rate_ohm_per_hour_to_the_m"], law["rate_standard_error"] or 0.0
+        middle = float(power.mean())
+        line = law["initial_resistance_ohm"] + rate * power
+        half = 1.96 * error * np.abs(power - middle)
+        axes.plot(root, scale * line, color=ORANGE, lw=1.2, zorder=1)
+        if law["law"] == "free":  # its rate and exponent are tied: no band of the rate alone
+            continue
+        axes.fill_between(root, scale * (line - half), scale * (line + half), color=ORANGE,
+                          alpha=0.25, lw=0, zorder=0)  # fmt: skip
+
+
+def _said(laws: list[dict[str, Any]], points: pl.DataFrame) -> list[str]:
+    """Say the law, its probability and its rate."""
+    out = []
+    several = points["state"].n_unique() > 1
+    for law in laws:
+        where = f"State {law['state']}: " if several else ""
+        words = _LAW_WORDS[law["law"]].format(m=law["exponent"] or 0.0)
+        sentence = f"{where}{words} (probability {law['law_probability']:.0%})"
+        if law["law"] != "constant":
+            unit = {"square root": "h^½", "linear": "h"}.get(law["law"], f"h^{law['exponent']:.2f}")
+            sentence += (
+                f", rate {law['rate_ohm_per_hour_to_the_m']:.3g} ± "
+                f"{1.96 * (law['rate_standard_error'] or 0):.2g} Ω/{unit} (95 %)"
+            )
+        free = law["exponent_standard_error"]
+        if free is not None:
+            sentence += f"; free exponent {law['exponent']:.2f} ± {1.96 * free:.2g}"
+        out.append(sentence + ".")
+        if law["jumps"]:
+            out.append(
+                f"A jump of {law['first_jump_ohm']:.3g} Ω before spectrum "
+                f"{law['first_jump_spectrum']} is no growth."
+            )
+    return out
 
 
 def _points(growth: pl.DataFrame, cycles: pl.DataFrame) -> pl.DataFrame:
@@ -55,6 +125,8 @@ def _points(growth: pl.DataFrame, cycles: pl.DataFrame) -> pl.DataFrame:
         .select(
             "spectrum",
             "identifiable",
+            "state",
+            ohm="interfacial_resistance_ohm",
             cycle="cycle",
             root_hours=pl.when(hours >= 0).then(hours.clip(0)).sqrt(),
             resistance=areal if per_area else ohm,
@@ -125,6 +197,7 @@ def _caption(points: pl.DataFrame) -> str:
     if points["root_hours"].drop_nulls().len():
         parts.append(
             "Time runs from the cell's first record. A straight line against √time points to an"
-            " interphase whose growth is limited by diffusion."
+            " interphase whose growth is limited by diffusion. Orange: the best supported law with"
+            " the band of 95 % of its rate, if its exponent is not free."
         )
     return " ".join(parts)

@@ -13,11 +13,13 @@ from cellpipe.domain import Cell
 from cellpipe.report.choice import shown_cycles
 from cellpipe.report.cycle_sheet import cycle_columns
 from cellpipe.report.data_sheets import (
+    arc_columns,
     baseline_columns,
     curve_columns,
     file_columns,
     finding_columns,
     fit_columns,
+    growth_columns,
     profile_columns,
     resistance_columns,
     spectrum_columns,
@@ -83,6 +85,8 @@ def _sheets(
         ),
         ("EIS", spectrum_columns(spectra, growth, tables["circuit_fits"]), none),
         ("Resistance", resistance_columns(growth), none),
+        ("Growth", growth_columns(tables["resistance_growth"]), none),
+        ("Arcs", arc_columns(tables["impedance_arcs"]), "No arc was fitted."),
         ("Fits", fit_columns(tables["circuit_fits"]), "No circuit was fitted."),
         (
             "Baselines",

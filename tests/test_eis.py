@@ -1,0 +1,217 @@
+"""``cellpipe eis``: one file in, a table on the terminal, a page and tables in a folder."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from cellpipe import contracts
+from cellpipe.analyses import circuit_fits, resistance_growth
+from cellpipe.cli import main
+from cellpipe.domain import Cell
+from cellpipe.eis import fitted_file
+from cellpipe.errors import CellpipeError, NoDataError
+from cellpipe.numerics.circuits import impedance
+
+SAMPLE = Path(__file__).parents[1] / "sample_data"
+FREQUENCY = np.geomspace(1e6, 0.1, 57)
+
+
+def made_cell(
+    resistances: list[float], *, voltage: list[float] | None = None, clock: bool = True
+) -> dict[str, pl.DataFrame]:
+    """Make a cell whose interphase has these resistances in turn, a day apart."""
+    rng = np.random.default_rng(3)
+    frames = []
+    for k, r in enumerate(resistances):
+        values = {
+            ("R0", "R"): 10.0, ("R1", "R"): 20.0, ("CPE1", "Q"): 4e-9, ("CPE1", "n"): 0.95,
+            ("R2", "R"): r, ("CPE2", "Q"): 5e-6, ("CPE2", "n"): 0.9, ("W1", "sigma"): 3.0,
+        }  # fmt: skip
+        z = impedance("R0-p(R1,CPE1)-p(R2,CPE2)-W1", values, FREQUENCY)
+        draws = rng.standard_normal((2, len(z)))
+        z = z + 0.003 * np.abs(z) * (draws[0] + 1j * draws[1])
+        frames.append(pl.DataFrame({
+            "spectrum": k + 1, "spectrum_in_file": k + 1, "file_sha256": "a" * 64,
+            "test_time_second": 86400.0 * k,
+            "unix_time_second": 1.7e9 + 86400.0 * k if clock else None,
+            "frequency_hertz": FREQUENCY, "real_impedance_ohm": z.real,
+            "imaginary_impedance_ohm": z.imag, "voltage_volt": (voltage or [3.7] * 99)[k],
+        }, schema_overrides={"unix_time_second": pl.Float64}))  # fmt: skip
+    return {"impedance": pl.concat(frames), "cycles": contracts.empty("cycles")}
+
+
+def analysed(cell: Cell, tables: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
+    """Fit and follow; give all tables, held against their contracts, and the findings' codes."""
+    fitted = circuit_fits.fitted_tables(cell, tables)
+    found = {r.analysis: contracts.checked(r.analysis, r.table) for r in fitted}
+    growth = resistance_growth.ANALYSIS.compute(cell, {**tables, **found})
+    found |= {r.analysis: contracts.checked(r.analysis, r.table) for r in growth}
+    codes = [finding.code for result in (*fitted, *growth) for finding in result.findings]
+    return {**found, "codes": pl.DataFrame({"code": codes}, schema={"code": pl.String})}
+
+
+def test_a_file_is_fitted_and_its_page_and_tables_are_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = SAMPLE / "biologic_mpr" / "SSB-01_05_PEIS_C01.mpr"
+    assert main(["eis", str(file), "--area", "0.785", "--out", str(tmp_path)]) == 0
+    shown = capsys.readouterr().out
+    assert "12 spectra, R0-p(R1,CPE1)-p(R2,CPE2)-CPE3" in shown.replace("\n", "")
+    page = (tmp_path / f"{file.name}.eis.html").read_text(encoding="utf-8")
+    for title in ("Impedance spectra", "Arcs and relaxation times", "Bode plot", "Waterfall",
+                  "Interfacial resistance", "Parameters"):  # fmt: skip
+        assert f"<h2>{title}</h2>" in page
+    assert page.count("<svg") == 5
+    with (tmp_path / f"{file.name}.interfacial_resistance.csv").open(encoding="utf-8-sig") as rows:
+        table = list(csv.DictReader(rows))
+    with (SAMPLE / "truth.tsv").open(encoding="utf-8") as rows:
+        stated = {
+            row[1].split()[-1]: float(row[2])
+            for row in csv.reader(rows)
+            if row[0] == "SSB-01" and row[1].startswith(f"interphase_resistance {file.name}")
+        }
+    assert len(stated) == 12
+    for row in table:
+        expected = stated[row["spectrum"]]
+        assert float(row["interfacial_resistance_ohm"]) == pytest.approx(expected, rel=0.01)
+
+
+def test_a_circuit_of_ones_own_is_taken() -> None:
+    file = SAMPLE / "biologic_mpr" / "SSB-01_03_PEIS_C01.mpr"
+    fitted = fitted_file(file, circuit="R0-ZARC1-p(R2,CPE2)-W3")
+    assert set(fitted.tables["circuit_fits"]["circuit"]) == {"R0-ZARC1-p(R2,CPE2)-W3"}
+    assert set(fitted.tables["impedance_arcs"]["arc"]) == {"1", "2"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--circuit", "R0-X1"], "'X1' in the circuit"),
+        (["--area", "-1"], "expected a number above zero"),
+    ],
+)
+def test_what_can_not_be_asked_for_is_an_error(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = SAMPLE / "biologic_mpr" / "SSB-01_03_PEIS_C01.mpr"
+    assert main(["eis", str(file), *arguments]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_file_without_a_spectrum_says_so() -> None:
+    with pytest.raises(NoDataError, match="no impedance spectrum"):
+        fitted_file(SAMPLE / "biologic_mpr" / "SSB-01_04_GCPL_C01.mpr")
+
+
+def test_a_folder_is_no_file(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["eis", str(SAMPLE)]) == 2
+    assert str(SAMPLE) in capsys.readouterr().err
+
+
+def test_the_interface_of_a_symmetric_cell_is_one_of_two() -> None:
+    tables = made_cell([30.0, 33.0])
+    full = analysed(Cell("A", "full", area_cm2=2.0), tables)["interfacial_resistance"]
+    symmetric = analysed(Cell("A", "symmetric", area_cm2=2.0), tables)["interfacial_resistance"]
+    column = "areal_interfacial_resistance_ohm_cm2"
+    assert full[column].to_list() == pytest.approx([60, 66], rel=0.02)
+    assert symmetric[column].to_list() == pytest.approx([30, 33], rel=0.02)
+    unknown = analysed(Cell("A"), tables)["interfacial_resistance"]
+    assert unknown[column].null_count() == 2
+    assert unknown["interfacial_resistance_ohm"].to_list() == pytest.approx([30, 33], rel=0.02)
+
+
+def test_arcs_are_named_and_the_growth_has_its_law() -> None:
+    days = np.arange(12)
+    found = analysed(Cell("A", area_cm2=1.0), made_cell([30 + 8 * np.sqrt(d) for d in days]))
+    arcs = found["impedance_arcs"]
+    names = dict(arcs.group_by("arc").agg(pl.col("process").first()).iter_rows())
+    assert names == {"1": "grain boundary", "2": "interphase"}
+    law = found["resistance_growth"].filter(arc="all").row(0, named=True)
+    assert law["law"] == "square root"
+    assert law["rate_ohm_per_hour_to_the_m"] == pytest.approx(8 / np.sqrt(24), rel=0.05)
+    assert law["jumps"] == 0
+
+
+def test_a_lost_contact_is_reported_as_a_jump() -> None:
+    days = np.arange(14)
+    made = made_cell([30 + 5 * np.sqrt(d) + 25 * (d >= 8) for d in days])
+    found = analysed(Cell("A", area_cm2=1.0), made)
+    law = found["resistance_growth"].filter(arc="all").row(0, named=True)
+    assert law["first_jump_spectrum"] == 9
+    assert law["first_jump_ohm"] == pytest.approx(25, rel=0.15)
+    assert "resistance_jumped" in found["codes"]["code"].to_list()
+
+
+def test_states_of_charge_are_followed_apart() -> None:
+    made = made_cell([30.0, 60, 32, 64, 34, 68], voltage=[3.0, 4.2] * 3)
+    found = analysed(Cell("A", area_cm2=1.0), made)
+    assert found["interfacial_resistance"]["state"].to_list() == [1, 2, 1, 2, 1, 2]
+    whole = found["resistance_growth"].filter(arc="all")
+    assert whole["first_resistance_ohm"].to_list() == pytest.approx([30, 60], rel=0.03)
+    assert whole["last_resistance_ohm"].to_list() == pytest.approx([34, 68], rel=0.03)
+
+
+def test_without_a_clock_there_is_no_law() -> None:
+    found = analysed(Cell("A"), made_cell([30 + k for k in range(7)], clock=False))
+    law = found["resistance_growth"].filter(arc="all").row(0, named=True)
+    assert law["law"] is None
+    assert law["last_resistance_ohm"] == pytest.approx(36, rel=0.03)
+
+
+def test_a_spectrum_that_is_too_short_does_not_stop_the_others() -> None:
+    tables = made_cell([30.0, 31, 32])
+    short = tables["impedance"].filter(
+        (pl.col("spectrum") != 2) | (pl.col("frequency_hertz") > 3e5)
+    )
+    found = analysed(Cell("A"), {**tables, "impedance": short})
+    known = found["interfacial_resistance"]["interfacial_resistance_ohm"]
+    assert [value is None for value in known] == [False, True, False]
+    assert "spectrum_too_short" in found["codes"]["code"].to_list()
+
+
+def test_points_that_were_left_out_are_counted_and_said() -> None:
+    tables = made_cell([30.0, 31, 32])
+    spoilt = tables["impedance"].with_columns(
+        pl.when((pl.col("spectrum") == 2) & (pl.int_range(pl.len()) == 57 + 20))
+        .then(3 * pl.col("real_impedance_ohm"))
+        .otherwise("real_impedance_ohm")
+        .alias("real_impedance_ohm")
+    )
+    found = analysed(Cell("A"), {**tables, "impedance": spoilt})
+    assert found["interfacial_resistance"]["frequencies_left_out"].to_list() == [0, 1, 0]
+    assert "impedance_points_left_out" in found["codes"]["code"].to_list()
+
+
+def test_a_resistor_inside_a_group_is_said_to_be_in_no_sum() -> None:
+    tables = made_cell([30.0, 31])
+    (*_, result) = circuit_fits.fitted_tables(Cell("A"), tables, "R0-p(R1-p(R2,CPE2),CPE1)-W1")
+    assert "resistor_not_summed" in [finding.code for finding in result.findings]
+    (*_, randles) = circuit_fits.fitted_tables(Cell("A"), tables, "R0-p(R1-W1,CPE1)")
+    assert "no_interface_arc" in [finding.code for finding in randles.findings]
+
+
+def test_a_cell_without_a_spectrum_has_empty_tables() -> None:
+    tables = made_cell([30.0])
+    found = analysed(Cell("A"), {**tables, "impedance": tables["impedance"].clear()})
+    assert all(frame.is_empty() for frame in found.values())
+
+
+def test_every_real_file_with_spectra_is_fitted(real_data: Path) -> None:
+    """No file of the corpus raises but with a clear reason."""
+    fitted = 0
+    for folder in ("mpr", "gamry", "zview"):
+        for path in sorted((real_data / folder).iterdir()):
+            if path.stat().st_size > 3_000_000:
+                continue
+            try:
+                tables = fitted_file(path).tables
+            except CellpipeError:
+                continue
+            fitted += 1
+            assert tables["interfacial_resistance"].height
+    assert fitted >= 15
