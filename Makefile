@@ -49,6 +49,7 @@ lock:                     ## settle the versions anew
 bench: $(READY)           ## measure (the readers beside their peers, in an environment of their own)
 	$(BIN)/python benchmarks/pipeline.py
 	$(BIN)/python benchmarks/cycling.py
+	$(BIN)/python benchmarks/eis.py
 	$(BIN)/python benchmarks/readers.py
 
 clean:

@@ -14,7 +14,7 @@ import warnings
 warnings.simplefilter("ignore")
 logging.disable(logging.CRITICAL)
 
-import cellpy  # noqa: E402 - it warns while it is imported
+import cellpy
 
 best, rows, runs = 1e9, 0, 0
 while runs < 5:

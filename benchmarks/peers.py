@@ -75,7 +75,7 @@ def polars_csv(path: Path) -> pl.DataFrame:
     arbins = formats.recognised(path).name.startswith("arbin")
     maker = arbin if arbins else neware
     header = delimited.claimed_header(path, maker.known)
-    assert header is not None  # noqa: S101
+    assert header is not None
     found = dialect.matches(header.fields, maker.QUANTITIES)
     texts = {"step_type", DATE} | (set() if arbins else set(CLOCK))
     frame = pl.read_csv(
