@@ -136,6 +136,13 @@ def test_seven_temperatures_come_out_as_they_are_published(real_data: Path) -> N
         assert fit.errors == pytest.approx(stated[:, 1], rel=0.02), row["id"]
 
 
+def test_exact_spectra_are_met_to_the_last_digits(real_data: Path) -> None:
+    """Where there is no noise, a start that is far behind may still be the right one."""
+    for name in ("pyimpspec_ids_0.csv", "pyimpspec_dta_0.csv", "pyimpspec_mpt_0.csv"):
+        fit = fitted("R0-p(R1,CPE1)-p(R2,CPE2)-CPE3", *real_spectrum(real_data, name))
+        assert fit.relative_residual < 3e-5, name
+
+
 def test_a_circuit_that_is_no_chain_is_found_without_a_guess(real_data: Path) -> None:
     """impedance.py's example: 0.000413 in its documents, 0.000357 by its basin hopping."""
     f, z = real_spectrum(real_data, "impy_exampleData.csv")

@@ -57,8 +57,11 @@ class Growth:
 
 @dataclass(frozen=True)
 class _Fit:
+    """A law's fit; ``left`` is the mean squared residual, ``misfit`` no less than counts as any."""
+
     exponent: float
     amounts: Floats
+    left: float
     misfit: float
     effective: float
     parameters: int
@@ -150,10 +153,10 @@ def _linear(data: _Data, exponent: float | None, jumps: list[int]) -> _Fit:
     amounts = np.asarray(np.linalg.lstsq(design, target, rcond=1e-12)[0], np.float64)
     residuals = target - design @ amounts
     count, size = design.shape
-    misfit = max(float(residuals @ residuals) / count, data.floor)
+    left = float(residuals @ residuals) / count
     return _Fit(
-        math.nan if exponent is None else exponent, amounts, misfit, _effective(residuals, size),
-        size,
+        math.nan if exponent is None else exponent, amounts, left, max(left, data.floor),
+        _effective(residuals, size), size,
     )  # fmt: skip
 
 
@@ -172,7 +175,7 @@ def _best(law: str, data: _Data, jumps: list[int]) -> _Fit:
     grid = np.geomspace(_LOWEST, _HIGHEST, 60)
     for _ in range(4):
         fits = [_linear(data, float(m), jumps) for m in grid]
-        place = int(np.argmin([fit.misfit for fit in fits]))
+        place = int(np.argmin([fit.left for fit in fits]))
         low, high = grid[max(place - 1, 0)], grid[min(place + 1, len(grid) - 1)]
         best = fits[place]
         grid = np.linspace(low, high, 15)
@@ -230,7 +233,7 @@ def _jumps(data: _Data) -> list[int]:
 
 def _plain(data: _Data, jumps: list[int]) -> _Fit:
     """Fit with the best of some exponents."""
-    return min((_linear(data, m, jumps) for m in _SCANNED), key=lambda fit: fit.misfit)
+    return min((_linear(data, m, jumps) for m in _SCANNED), key=lambda fit: fit.left)
 
 
 def _next_jump(data: _Data, found: list[int]) -> int | None:

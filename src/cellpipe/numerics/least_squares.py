@@ -17,7 +17,7 @@ Ints = NDArray[np.int64]
 Model = Callable[[Floats, Ints], tuple[Floats, Floats]]
 _LARGEST_STEP = 2.0  # of a logarithm: a factor of e² at a time
 # a start that is this many times worse than the best of its fit is given up at this step
-_SCREENED = {3: 60.0, 6: 10.0, 9: 3.0, 12: 1.5, 16: 1.1, 22: 1.02}
+_SCREENED = {3: 100.0, 6: 20.0, 10: 5.0, 14: 2.0, 18: 1.2, 24: 1.05}
 _SAME = 0.02  # starts of one fit that have come this near go the same way
 
 
