@@ -101,14 +101,14 @@ class CircuitFit:
     @property
     def relative_residual(self) -> float:
         """Root mean square of |residual| over |Z|."""
-        model = evaluated(self.form.fitted, self.spectrum.frequency, self._fitted)[0]
-        relative = np.abs((model - self.spectrum.impedance) / self.spectrum.impedance)
+        relative = np.abs((self.model - self.spectrum.impedance) / self.spectrum.impedance)
         return float(np.sqrt(np.mean(relative**2)))
 
     @property
     def model(self) -> Complexes:
         """Impedance of the fitted circuit at the spectrum's frequencies, ohm."""
-        return evaluated(self.form.fitted, self.spectrum.frequency, self._fitted)[0]
+        fitted_form = fitted_values(self.form, self.theta)
+        return evaluated(self.form.fitted, self.spectrum.frequency, fitted_form)[0]
 
     @cached_property
     def standardised_residuals(self) -> Complexes:
@@ -120,10 +120,6 @@ class CircuitFit:
         """
         residuals, slopes = weighted_residuals(self.form, self.spectrum, self.theta[None])
         return np.asarray(standardised(residuals, slopes)[0])
-
-    @property
-    def _fitted(self) -> Floats:
-        return fitted_values(self.form, self.theta)
 
     def criterion(self, count: float) -> float:
         """Bayesian information criterion, without what is the same for every circuit.

@@ -77,9 +77,7 @@ class _Posterior:
     def evaluated(self, work: Floats) -> tuple[Floats, Floats]:
         """Residuals (n, 2f) and their derivatives by work (n, p, 2f)."""
         residuals, slopes = weighted_residuals(self.form, self.spectra, work @ self.turn.T)
-        for (
-            place
-        ) in self.drifting:  # with its capacitance held, a resistance moves the time constant
+        for place in self.drifting:  # a resistance moves the time constant of its capacitance
             slopes[:, place - 1] += slopes[:, place]
         return residuals, slopes
 

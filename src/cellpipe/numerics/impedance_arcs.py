@@ -10,7 +10,7 @@ import numpy as np
 from cellpipe.numerics.circuit_fit import CircuitFit
 from cellpipe.numerics.circuit_forms import Arc, Form
 from cellpipe.numerics.elements import Floats
-from cellpipe.numerics.processes import brug_capacitance, probabilities
+from cellpipe.numerics.processes import brug_capacitance, effective_capacitance, probabilities
 
 
 @dataclass(frozen=True)
@@ -57,11 +57,13 @@ def arc_from(
     pair = spread[arc.first : arc.first + 2, arc.first : arc.first + 2]
     variance = float(pair[0, 0] + pair[1, 1] - 2 * pair[0, 1])
     error = math.sqrt(max(variance, 0.0))
-    likely = probabilities(tau / r, area_cm2, error / math.log(10))
+    q = tau**n / r
+    capacitance = effective_capacitance(r, q, n)
+    likely = probabilities(capacitance, area_cm2, error / math.log(10))
     process = max(likely, key=lambda name: likely[name])
     return ImpedanceArc(
-        arc.name, r, r * math.sqrt(max(float(pair[0, 0]), 0.0)), tau, n, tau / r, error,
-        brug_capacitance(r, tau**n / r, n, _in_series(form, arc, theta)), process,
+        arc.name, r, r * math.sqrt(max(float(pair[0, 0]), 0.0)), tau, n, capacitance, error,
+        brug_capacitance(r, q, n, _in_series(form, arc, theta)), process,
         likely[process], known,
     )  # fmt: skip
 

@@ -68,15 +68,15 @@ def hypotheses(form: Form, spectra: Spectrum, theta: Floats) -> list[Floats]:
     exponent of every arc are constant or run straight from the first third of the spectra to the
     last, and the resistances are fitted with them.
     """
+    places = _held(form)
+    if not places:
+        return [theta]
     groups = exchangeable(form)
     known = _known(form, spectra, theta)
     tried = [by_key(form, groups, theta, 0), by_key(form, groups, theta, 1), _path(form, theta)]
     lines = [_constant(form, ordered) for ordered in tried]
     first, last = _thirds(form, tried[0], known)
     lines += [_straight(first, swapped, len(theta)) for swapped in _swapped(groups, last)]
-    places = _held(form)
-    if not places:
-        return [theta]
     out: list[Floats] = []
     for line in lines:
         if all(np.abs((line - other)[:, places]).max() > _DISTINCT for other in out):

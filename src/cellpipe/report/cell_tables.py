@@ -92,10 +92,7 @@ def _bare_percent(value: float | None) -> str:
 
 def fit_grid(fits: pl.DataFrame, growth: pl.DataFrame) -> Grid:
     """Give the fitted parameters, one a row."""
-    cycles = growth.select("spectrum", "cycle", "relative_residual")
-    table = fits.join(cycles, on="spectrum", how="left", maintain_order="left").with_columns(
-        sure=pl.when("identifiable").then(pl.lit("yes")).otherwise(pl.lit("no"))
-    )
+    table = _by_spectrum(fits, growth)
     columns = [
         Shown("Spectrum", "spectrum", whole),
         Shown("Cycles begun", "cycle", whole),
@@ -113,12 +110,17 @@ def fit_grid(fits: pl.DataFrame, growth: pl.DataFrame) -> Grid:
     return folded(grid(table, columns, "No circuit was fitted."), sum(sizes[:1]), sizes[-1])
 
 
-def arc_grid(arcs: pl.DataFrame, growth: pl.DataFrame) -> Grid:
-    """Give the arcs of every spectrum, one a row."""
-    cycles = growth.select("spectrum", "cycle")
-    table = arcs.join(cycles, on="spectrum", how="left", maintain_order="left").with_columns(
+def _by_spectrum(rows: pl.DataFrame, growth: pl.DataFrame) -> pl.DataFrame:
+    """Put the spectrum's cycle and residual beside rows, and in words if they are determined."""
+    spectra = growth.select("spectrum", "cycle", "relative_residual")
+    return rows.join(spectra, on="spectrum", how="left", maintain_order="left").with_columns(
         sure=pl.when("identifiable").then(pl.lit("yes")).otherwise(pl.lit("no"))
     )
+
+
+def arc_grid(arcs: pl.DataFrame, growth: pl.DataFrame) -> Grid:
+    """Give the arcs of every spectrum, one a row."""
+    table = _by_spectrum(arcs, growth)
     columns = [
         Shown("Spectrum", "spectrum", whole),
         Shown("Cycles begun", "cycle", whole),
