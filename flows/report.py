@@ -2,44 +2,46 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
-from prefect import flow, task
-from prefect.cache_policies import NO_CACHE
+from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.futures import wait
 from prefect.states import Completed, Failed
-from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
-from cellpipe.cell_inputs import CellInputs, grouped
+from cellpipe.cell_inputs import grouped
 from cellpipe.intake import Job, planned
-from cellpipe.lab import concluded
-from cellpipe.pipeline import prepared, update_cell
+from cellpipe.lab import Summary, concluded
+from cellpipe.pipeline import mended, one_run, prepared
+from cellpipe.prefect_run import flow_module
+from cellpipe.sheet_copy import current_sheet
+from cellpipe.workers import Workers, usual_count
 
-RUNNER: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=2)
-
-
-@task(cache_policy=NO_CACHE, persist_result=False)
-def report_cell(job: Job, inputs: CellInputs) -> None:
-    """Compute and write one cell's report."""
-    update_cell(job, inputs)
+batches = flow_module("process")
 
 
 @flow(name="report", flow_run_name="report {out}", persist_result=False,
-      validate_parameters=False, task_runner=RUNNER)  # fmt: skip
-def report(folder: str, out: str, time_zone: str | None = None) -> State[Any]:
+      task_runner=batches.RUNNER)  # fmt: skip
+def report(
+    folder: str, out: str, time_zone: str | None = None, also: list[str] | None = None
+) -> State[Any]:
     """Write every report from what has been read; no file is read again."""
-    job, sheet = prepared(folder, out, time_zone)
-    plan = planned(job)
-    grouping = grouped(job, plan.files, sheet)
-    futures = [
-        report_cell.with_options(task_run_name=f"cell {c.cell.cell_id}").submit(job, c)
-        for c in grouping.cells
-    ]
-    wait(futures)
-    Path(job.out / "index.html").unlink(missing_ok=True)
-    concluded(job, plan, grouping, sheet.findings, [], len(grouping.cells))
-    if any(future.state.is_failed() for future in futures):
-        return Failed(message="a report could not be written")
-    return Completed(message=f"{len(grouping.cells)} cells reported")
+    job = prepared(folder, out, time_zone, also or ())
+    summary = mended(job, lambda: _reported(job))
+    if any(failure.path in set(summary.cells["cell_id"]) for failure in summary.failures):
+        return Failed(message="a report could not be written", data=summary)
+    return Completed(message=f"{summary.cells_updated} cells reported", data=summary)
+
+
+def _reported(job: Job) -> Summary:
+    with one_run(job, batches.WAIT_SECONDS), Workers(usual_count()) as workers:
+        sheet = current_sheet(job)
+        plan = replace(planned(job), walk="")
+        grouping = grouped(job, plan.files, sheet)
+        cells = batches.shared_out(grouping.cells, lambda inputs: f"cell {inputs.cell.cell_id}")
+        failures = batches.done(
+            batches.compute_cells, batches.Batch(job, workers), cells, "cells"
+        )  # fmt: skip
+        (job.out / "index.html").unlink(missing_ok=True)
+        summary: Summary = concluded(job, plan, grouping, sheet, failures, len(grouping.cells))
+        return summary

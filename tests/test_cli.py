@@ -88,7 +88,7 @@ def test_a_fault_in_the_program_is_never_taken_for_files_set_aside(
     def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError("made to fail")
 
-    monkeypatch.setattr(pipeline, "planned", fail)
+    monkeypatch.setattr(pipeline, "grouped", fail)
     assert main(["process", str(small_lab), "--out", str(tmp_path / "out")]) == 2
     assert "a fault in cellpipe itself (ZeroDivisionError" in capsys.readouterr().err
     assert "made to fail" in (tmp_path / "out" / "cellpipe.log").read_text(encoding="utf-8")

@@ -16,10 +16,10 @@ ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "cellpipe"
 FLOORS = {
     "errors": 1, "numerics": 1,
-    "contracts": 2, "domain": 2, "cell_fields": 2, "result_files": 2,
+    "contracts": 2, "domain": 2, "cell_fields": 2, "result_files": 2, "raw_folders": 2,
     "formats": 3, "analyses": 3, "baselines": 3, "store": 3, "report": 3,
     "cell_history": 4, "cell_row": 3, "cell_sheet": 3, "cell_sheet_template": 3,
-    "intake": 4, "cell_inputs": 4, "eis": 4, "pipeline": 4, "lab": 4,
+    "intake": 4, "cell_inputs": 4, "eis": 4, "pipeline": 4, "lab": 4, "sheet_copy": 4, "workers": 1,
     "cli": 5, "terminal": 5, "prefect_run": 5, "__main__": 5,
 }  # fmt: skip
 

@@ -21,8 +21,7 @@ from cellpipe.cell_fields import FIELDS, REQUIRED
 from cellpipe.cell_row import Place, Row, column_letter, finding, plain
 from cellpipe.domain import Cell, Finding, Level
 from cellpipe.errors import CellSheetError
-
-NAMES = ("cells.xlsx", "cells.csv")
+from cellpipe.raw_folders import SHEET_NAMES
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ def cell_sheet(folder: Path) -> CellSheet:
 
     """
     there = {path.name.lower(): path for path in folder.iterdir() if path.is_file()}
-    found = [there[name] for name in NAMES if name in there]
+    found = [there[name] for name in SHEET_NAMES if name in there]
     if not found:
         sentence = (
             "There is no cell sheet in the folder: capacities are in mAh only. cellpipe init "

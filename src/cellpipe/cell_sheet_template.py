@@ -14,8 +14,9 @@ import xlsxwriter
 from xlsxwriter.worksheet import Worksheet
 
 from cellpipe.cell_fields import FIELDS, REQUIRED, Field
-from cellpipe.cell_sheet import NAMES, cell_id_from_name
+from cellpipe.cell_sheet import cell_id_from_name
 from cellpipe.errors import CellpipeError
+from cellpipe.raw_folders import SHEET_NAMES
 
 _ROWS = 1000  # that drop-downs and bounds are set for
 _SHORT = 240  # characters that Excel shows of a help
@@ -69,13 +70,13 @@ def write_template(folder: Path, cells: Mapping[str, str]) -> Path:
         If there is a cell sheet already, or the folder can't be written.
 
     """
-    there = [path.name for path in folder.iterdir() if path.name.lower() in NAMES]
+    there = [path.name for path in folder.iterdir() if path.name.lower() in SHEET_NAMES]
     if there:
         raise CellpipeError(
             f"a cell sheet ({there[0]})", expected="a folder without one",
             remedy="add rows to it, or rename it and start again", file=folder,
         )  # fmt: skip
-    path = folder / NAMES[0]
+    path = folder / SHEET_NAMES[0]
     try:
         with xlsxwriter.Workbook(path, {"strings_to_formulas": False}) as book:
             sheet = book.add_worksheet("cells")

@@ -89,6 +89,18 @@ def _add_process(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--time-zone", metavar="ZONE", help="zone of the instruments' clocks, e.g. Europe/Berlin"
     )
     process.add_argument(
+        "--also", type=Path, action="append", default=[], metavar="FOLDER",
+        help="one more folder with raw files of the same cells; may be given several times",
+    )  # fmt: skip
+    process.add_argument(
+        "--wait", type=float, default=600.0, metavar="SECONDS",
+        help="how long to wait for another run that writes into RESULTS (default 600)",
+    )  # fmt: skip
+    process.add_argument(
+        "--ledger", metavar="URL",
+        help="keep the ledger in PostgreSQL from the beginning, postgresql://user@host/database",
+    )  # fmt: skip
+    process.add_argument(
         "--prefect", action="store_true",
         help="run as a Prefect flow: on the server that PREFECT_API_URL names, or on a local one "
         "that is started for the run",
@@ -141,21 +153,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _process(options: argparse.Namespace) -> int:
     from cellpipe import terminal
-    from cellpipe.pipeline import prepared
+    from cellpipe.pipeline import check_folder, prepared
+    from cellpipe.store.address import keep_ledger_at
 
-    prepared(options.folder, options.out, options.time_zone)
+    check_folder(options.folder)
+    if options.ledger:
+        keep_ledger_at(options.out, options.ledger)
+    prepared(options.folder, options.out, options.time_zone, options.also)
     _log_to(options.out, verbose=options.verbose)
     if options.prefect:
         from cellpipe.prefect_run import process_on_server
 
-        summary: Summary = process_on_server(options.folder, options.out, options.time_zone)
+        summary: Summary = process_on_server(
+            options.folder, options.out, options.time_zone, options.also
+        )
     else:
         from cellpipe.pipeline import process
+        from cellpipe.workers import usual_count
 
         with terminal.progress_shown() as progress:
             summary = process(
-                options.folder, options.out, time_zone=options.time_zone, progress=progress
-            )
+                options.folder, options.out, time_zone=options.time_zone, also=options.also,
+                workers=usual_count(), wait_second=options.wait, progress=progress,
+            )  # fmt: skip
     terminal.show_summary(summary)
     return summary.exit_code
 

@@ -11,6 +11,10 @@
     ├── SchemaError              a file in schemas/ is itself wrong
     ├── CellSheetError           the cell sheet as a whole can't be read
     ├── StoreError               the results folder can't be used
+    │   ├── WriterError          another run is writing there
+    │   ├── DamagedTableError    a table of the results can't be read any more
+    │   └── DamagedLedgerError   the ledger's file is no longer a database
+    ├── SettingsError            cellpipe.toml is not what it must be
     └── ServerError              the Prefect server can't be reached or started
 """
 
@@ -103,6 +107,22 @@ class CellSheetError(CellpipeError):
 
 class StoreError(CellpipeError):
     """The results folder can't be used."""
+
+
+class WriterError(StoreError):
+    """Another run is writing into the results folder."""
+
+
+class DamagedTableError(StoreError):
+    """A table of the results can't be read any more; the next run makes it again."""
+
+
+class DamagedLedgerError(StoreError):
+    """The ledger's file is no longer a database; see :mod:`cellpipe.store.recovery`."""
+
+
+class SettingsError(CellpipeError):
+    """``cellpipe.toml`` is not what it must be."""
 
 
 class ServerError(CellpipeError):

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import json
-import os
-import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+import shutil
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 import cellpipe
 from cellpipe import contracts, formats
 from cellpipe.analyses.half_cycle_segments import half_cycle_segments
-from cellpipe.cell_sheet import NAMES as SHEET_NAMES
 from cellpipe.domain import Measurement, RawFile
 from cellpipe.errors import CellpipeError, FileError
-from cellpipe.store import Content, Ledger, SeenFile, table_path, write_table
+from cellpipe.raw_folders import Entry, Failure, RawFolders
+from cellpipe.store import Content, Ledger, SeenFile, Written, table_path, write_table
+from cellpipe.store.faults import Fault, faults
+from cellpipe.store.history import Event
+from cellpipe.store.written import as_written
 
 _OTHER = """
     .mpl .mps .sdx .sdu .log .ini .md .rst .py .ipynb .m .r .sh .bat .ps1 .json .yaml .yml
@@ -25,24 +30,19 @@ _OTHER = """
 """  # files that lie about in a lab's folders and are no measurements
 READING = 2  # to be raised when the tables that are made of a file change: all are read again
 SEVERAL = "several"  # status of a file that holds the recordings of several cells
-_UNFINISHED = re.compile(r"^(~\$|\.|~)|\.(tmp|part|crdownload|swp)$", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A file, a folder or a cell that could not be used, and why."""
-
-    path: str
-    reason: str
 
 
 @dataclass(frozen=True)
 class Job:
-    """What to process and where to: the folder, the results, the instruments' time zone."""
+    """What to process and where to: the folders, the results, the instruments' time zone.
+
+    ``folder`` holds the cell sheet; ``also`` are more folders with raw files of the same lab.
+    """
 
     folder: Path
     out: Path
     time_zone: str | None = None
+    also: tuple[Path, ...] = ()
 
     @property
     def reading(self) -> str:
@@ -57,11 +57,16 @@ class Job:
         """The ledger of the results."""
         return Ledger(self.out)
 
+    @cached_property
+    def raw(self) -> RawFolders:
+        """The folders with raw files, and the names of what is in them."""
+        return RawFolders(self.folder, self.also, (self.out,))
+
     def relative(self, path: Path) -> str:
         """Give a file's path within the folder, with slashes on every system."""
-        return path.relative_to(self.folder).as_posix()
+        return self.raw.relative(path)
 
-    def is_whole(self, content: Content) -> bool:
+    def tables_are_there(self, content: Content) -> bool:
         """Whether every table of a content is there, made by this version."""
         there = (table_path(self.out, name, content.sha256).is_file() for name in content.tables)
         return content.reading == self.reading and all(there)
@@ -89,7 +94,8 @@ class Plan:
 
     ``again`` counts the new ones that were read before, by another version or in another time zone.
     ``out_of_reach`` names files and folders that can't be looked at now; what was known of them is
-    among the known ones.
+    among the known ones. ``resting`` are those that failed three times in the same way and did not
+    change. ``walk`` tells one state of the folders from another.
     """
 
     new: tuple[Path, ...]
@@ -97,11 +103,14 @@ class Plan:
     left_alone: tuple[Path, ...]
     again: int = 0
     out_of_reach: tuple[Failure, ...] = ()
+    resting: tuple[tuple[Path, Failure], ...] = ()
+    walk: str = ""
 
     @property
     def files(self) -> tuple[Path, ...]:
         """All files that may be a cycler's, in the order of their paths."""
-        return tuple(sorted((*self.new, *self.known), key=lambda path: path.as_posix()))
+        paths = (*self.new, *self.known, *(path for path, _ in self.resting))
+        return tuple(sorted(paths, key=lambda path: path.as_posix()))
 
 
 def _recordings_in(
@@ -116,76 +125,69 @@ def _recordings_in(
 
 
 def planned(job: Job) -> Plan:
-    """Walk the folder and compare it with the ledger.
+    """Walk the folders and compare them with the ledger; see :func:`planned_from`."""
+    entries, out_of_reach = job.raw.walked()
+    return planned_from(job, entries, out_of_reach, job.raw.digest(entries))
+
+
+def planned_from(
+    job: Job, entries: Sequence[Entry], out_of_reach: Sequence[Failure], walk: str = ""
+) -> Plan:
+    """Compare what a walk found with the ledger.
 
     A file counts as known if its size and time are those it was read with, and the content's
     tables are there, made by this version. Files of other kinds (no format claims them, and no
-    format uses their suffix) are left alone.
+    format uses their suffix) are left alone, and so are links that lead out of the folder.
     """
     seen = job.ledger.seen_files(job.folder)
     contents = job.ledger.contents()
-    failures: list[Failure] = []
+    failed = faults(job.ledger)
     new: list[Path] = []
     known: list[Path] = []
     left_alone: list[Path] = []
+    resting: list[tuple[Path, Failure]] = []
     again = 0
-    for path in _walked(job, failures):
-        before = seen.get(job.relative(path))
+    whole = {c.sha256 for c in contents.values() if job.tables_are_there(c)}
+    for entry in entries:
+        before = seen.get(entry.name)
         content = contents.get(before.sha256) if before else None
-        try:
-            status = path.stat()
-        except OSError as error:
-            failures.append(Failure(job.relative(path), cannot_be_opened(path.name, error)))
-            continue
-        same = before and (before.size, before.modified_ns) == (status.st_size, status.st_mtime_ns)
-        names = {job.relative(path), *_recordings_in(job.relative(path), seen, contents)}
-        held = (seen.get(name) for name in names)
-        if same and all(
-            f and f.sha256 in contents and job.is_whole(contents[f.sha256]) for f in held
-        ):
-            known.append(path)
+        same = before and (before.size, before.modified_ns) == (entry.size, entry.modified_ns)
+        names = {entry.name, *_recordings_in(entry.name, seen, contents)}
+        fault = failed.get(entry.name)
+        if entry.leads_out:
+            left_alone.append(entry.path)
+        elif same and all(name in seen and seen[name].sha256 in whole for name in names):
+            known.append(entry.path)
+        elif fault and fault.rests(entry.size, entry.modified_ns, job.reading):
+            resting.append((entry.path, Failure(entry.name, at_rest(fault))))
         else:
             again += bool(same and content is not None and content.reading != job.reading)
-            (new if _is_candidate(path) else left_alone).append(path)
-    for failure in failures:
-        below = (name for name in seen if f"{name}/".startswith(f"{failure.path}/"))
-        known += [job.folder / name for name in below]
-    return Plan(tuple(new), tuple(known), tuple(left_alone), again, tuple(failures))
+            (new if _is_candidate(entry.path) else left_alone).append(entry.path)
+    for failure in out_of_reach:
+        place = "" if failure.path == "." else f"{failure.path}/"
+        below = (name for name in seen if f"{name}/".startswith(place))
+        known += [job.raw.path(name) for name in below]
+    return Plan(
+        tuple(new), tuple(known), tuple(left_alone), again, tuple(out_of_reach), tuple(resting),
+        walk,
+    )  # fmt: skip
+
+
+def planned_of(job: Job, paths: Sequence[Path]) -> Plan:
+    """Plan for these files alone: what else is known of the folders is taken as it was."""
+    seen = job.ledger.seen_files(job.folder)
+    wanted = {job.relative(path): path for path in paths}
+    entries, failures = job.raw.looked_at(wanted)
+    plan = planned_from(job, entries, failures)
+    rest = sorted({name.partition("#")[0] for name in seen} - wanted.keys())
+    known = (*plan.known, *(job.raw.path(name) for name in rest))
+    return replace(plan, known=known)
 
 
 def candidates(folder: Path) -> list[str]:
     """Name the files below a folder that may be a cycler's."""
-    job = Job(folder, folder / "results")
-    return [path.name for path in _walked(job, []) if _is_candidate(path)]
-
-
-def _walked(job: Job, failures: list[Failure]) -> Iterator[Path]:
-    """Give every file in the order of paths; results, hidden and unfinished ones are left out."""
-
-    def out_of_reach(error: OSError) -> None:
-        place = job.relative(Path(error.filename))
-        failures.append(Failure(place, cannot_be_opened(f"the folder {place}", error)))
-
-    for root, folders, names in os.walk(job.folder, onerror=out_of_reach):
-        here = Path(root)
-        folders[:] = sorted(
-            name
-            for name in folders
-            if not name.startswith((".", "__"))
-            and not _holds_results(here / name)
-            and here / name != job.out
-        )
-        for name in sorted(names):
-            at_top = here == job.folder and name.lower() in SHEET_NAMES
-            if not (_UNFINISHED.search(name) or at_top):
-                yield here / name
-
-
-def _holds_results(folder: Path) -> bool:
-    try:
-        return (folder / "ledger.sqlite").is_file() and (folder / "tables").is_dir()
-    except OSError:  # out of reach: the walk will say so
-        return False
+    entries, _ = RawFolders(folder, (), ()).walked()
+    return [entry.path.name for entry in entries if _is_candidate(entry.path)]
 
 
 def _is_candidate(path: Path) -> bool:
@@ -202,41 +204,111 @@ def _is_candidate(path: Path) -> bool:
     return True
 
 
+@dataclass(frozen=True)
+class Taken:
+    """What taking a file in gave, for the ledger: the file and its parts, and what was written.
+
+    ``read`` are the contents that were not known before.
+    """
+
+    files: tuple[SeenFile, ...]
+    contents: tuple[Content, ...]
+    written: tuple[Written, ...] = ()
+    read: frozenset[str] = frozenset()
+
+    @property
+    def whole(self) -> Content:
+        """The content of the file itself."""
+        return self.contents[-1]
+
+
 def take_in(job: Job, path: Path) -> Content:
-    """Read one file, write its tables, and note it in the ledger.
+    """Read one file, write its tables, and note it in the ledger; see :func:`taken`."""
+    result = taken(job, path)
+    note_taken(job, result)
+    return result.whole
+
+
+def taken(job: Job, path: Path) -> Taken:
+    """Read one file and write its tables; the ledger is left as it is.
 
     A file that can't be used gives a content of status ``set aside`` with its reason; one that
     holds the recordings of several cells a content of status ``several``, and each of them has one
-    of its own.
+    of its own. A file that is written to while it is read is read from a copy.
 
     Raises
     ------
     OSError
-        If it can't be opened now (locked, away): nothing is noted, the next run tries again.
+        If it can't be opened now (locked, away): the next run tries again.
+    StoreError
+        If the tables can't be written.
 
     """
-    before = path.stat()
-    raw = formats.raw_file(path)
-    whole = _known_or_read(job, raw)
+    try:
+        return _taken(job, path, path)
+    except BlockingIOError:
+        with _copied(job, path) as copy:
+            return _taken(job, path, copy)
+
+
+def _taken(job: Job, path: Path, source: Path) -> Taken:
+    before = source.stat()
+    raw = formats.raw_file(source)
+    written: list[Written] = []
+    read: set[str] = set()
+    whole = _known_or_read(job, raw, written, read)
     parts = json.loads(whole.metadata)["parts"] if whole.status == SEVERAL else []
-    named = {f"#{part}": _known_or_read(job, formats.part_of(raw, part)) for part in parts}
-    after = path.stat()
+    named = {
+        f"#{part}": _known_or_read(job, formats.part_of(raw, part), written, read)
+        for part in parts
+    }  # fmt: skip
+    after = source.stat()
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         raise BlockingIOError(11, "it is still being written")
-    for suffix, content in {**named, "": whole}.items():  # the file itself last: then all is there
-        job.ledger.remember_content(content)
-        name = f"{job.relative(path)}{suffix}"
-        seen = SeenFile(name, after.st_size, after.st_mtime_ns, content.sha256)
-        job.ledger.remember_file(job.folder, seen)
-    return whole
+    contents = {**named, "": whole}  # the file itself last: then all is there
+    name = job.relative(path)
+    files = tuple(
+        SeenFile(f"{name}{part}", after.st_size, after.st_mtime_ns, content.sha256)
+        for part, content in contents.items()
+    )
+    return Taken(files, tuple(contents.values()), tuple(written), frozenset(read))
 
 
-def _known_or_read(job: Job, raw: RawFile) -> Content:
+@contextmanager
+def _copied(job: Job, path: Path) -> Iterator[Path]:
+    """Give a copy of a file that is being written, with its time and the log beside it."""
+    with tempfile.TemporaryDirectory(dir=job.out, prefix=".", suffix=".tmp") as folder:
+        copy = Path(folder) / path.name
+        for beside in (path.with_suffix(".mpl"), path):
+            if beside.is_file():
+                shutil.copy2(beside, copy.with_name(beside.name))
+        yield copy
+
+
+def note_taken(job: Job, result: Taken) -> None:
+    """Note in the ledger what taking a file in gave."""
+    events = []
+    for file, content in zip(result.files, result.contents, strict=True):
+        event = "read" if content.sha256 in result.read else "known content"
+        event = "set aside" if content.status == "set aside" else event
+        seconds = content.seconds if event == "read" else None
+        events.append(
+            Event(file.path, event, content.sha256, content.reason, seconds=seconds)
+        )  # fmt: skip
+    job.ledger.remember(job.folder, result.files, result.contents, result.written, events)
+
+
+def _known_or_read(job: Job, raw: RawFile, written: list[Written], read: set[str]) -> Content:
     content = job.ledger.content(raw.sha256)
-    return content if content is not None and job.is_whole(content) else _read(job, raw)
+    if content is not None and job.tables_are_there(content):
+        return content
+    begun = time.perf_counter()
+    content = _read(job, raw, written)
+    read.add(raw.sha256)
+    return replace(content, seconds=round(time.perf_counter() - begun, 4))
 
 
-def _read(job: Job, raw: RawFile) -> Content:
+def _read(job: Job, raw: RawFile, written: list[Written]) -> Content:
     try:
         form = formats.recognised(raw.path)
         parts = formats.parts(raw.path, form) if raw.part is None else ()
@@ -245,10 +317,10 @@ def _read(job: Job, raw: RawFile) -> Content:
         measurement = formats.read_raw(raw, form, time_zone=job.time_zone)
     except FileError as error:
         return Content(raw.sha256, job.reading, "set aside", reason=error.reason)
-    return _written(job, measurement)
+    return _written(job, measurement, written)
 
 
-def _written(job: Job, measurement: Measurement) -> Content:
+def _written(job: Job, measurement: Measurement, written: list[Written]) -> Content:
     """Write a measurement's tables; give what the ledger is to remember."""
     sha256 = measurement.raw_file.sha256
     tables = dict(measurement.tables)
@@ -261,7 +333,7 @@ def _written(job: Job, measurement: Measurement) -> Content:
         span = float(times[-1] - times[0]) if len(times) else 0.0
         throughput = float(segments["capacity_ah"].sum())
     for name, frame in tables.items():
-        write_table(job.out, name, sha256, frame)
+        written.append(as_written(job.out, write_table(job.out, name, sha256, frame)))
     spectra = tables["impedance"]["spectrum"].n_unique() if "impedance" in tables else 0
     records = max(tables[name].height for name in ("timeseries", "impedance") if name in tables)
     return Content(
@@ -275,3 +347,11 @@ def _written(job: Job, measurement: Measurement) -> Content:
 def cannot_be_opened(what: str, error: OSError) -> str:
     """Say that something can't be opened now and will be tried again."""
     return f"{what} can't be opened now ({error.strerror or error}); the next run tries again."
+
+
+def at_rest(fault: Fault) -> str:
+    """Say why a file is left alone, and until when."""
+    return (
+        f"{fault.fault.rstrip('.')}: {fault.times} times in a row, so it rests until it changes, "
+        "cellpipe is renewed, or cellpipe retry names it."
+    )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import polars as pl
@@ -13,16 +16,29 @@ from cellpipe import analyses, contracts
 from cellpipe.baselines import table1
 from cellpipe.cell_inputs import Grouping, file_rows
 from cellpipe.domain import Finding
-from cellpipe.intake import Failure, Job, Plan
+from cellpipe.intake import Job, Plan, planned_from
+from cellpipe.raw_folders import Failure
 from cellpipe.result_files import file_name
-from cellpipe.store import Results, read_table, table_path, write_table
+from cellpipe.sheet_copy import Sheet
+from cellpipe.store import CellEntry, Results, read_table, table_path, write_table
+from cellpipe.store.history import Event
+from cellpipe.store.written import as_written, listing, orphans_removed
 
 LAB = "lab"  # key of the tables that are about the whole folder
 
 
+_CONCLUDED = "state of the folders that the results are of"
+_NUMBERS = (
+    "files", "cycles", "complete_cycles", "first_discharging_capacity_ah", "capacity_retention",
+    "retention_cycle", "initial_coulombic_efficiency", "mean_coulombic_efficiency", "spectra",
+    "first_interfacial_resistance_ohm", "last_interfacial_resistance_ohm",
+)  # fmt: skip
+_END_OF_LIFE = 0.8  # of the reference capacity, as the field says
+
+
 @dataclass(frozen=True)
 class Summary:
-    """What a run did. ``cells`` and ``files`` are the lab's tables as they now stand.
+    """What a run did. ``files`` and ``findings`` are the lab's tables as they now stand.
 
     ``again`` counts the files that were read again because the version or the time zone changed.
     """
@@ -34,9 +50,16 @@ class Summary:
     left_alone: tuple[str, ...]
     cells_updated: int
     failures: tuple[Failure, ...]
-    cells: pl.DataFrame
     files: pl.DataFrame
     findings: pl.DataFrame
+
+    @cached_property
+    def cells(self) -> pl.DataFrame:
+        """The table of the lab's cells."""
+        ids = self.files["cell_id"].drop_nulls().unique()
+        return Results(self.job.out)["cells"].filter(
+            pl.col("cell_id").is_in(ids.to_list())
+        ).sort("cell_id").collect()  # fmt: skip
 
     @property
     def page(self) -> Path:
@@ -58,36 +81,101 @@ def cell_outputs(job: Job, cell_id: str) -> list[Path]:
     return [*(table_path(job.out, name, cell_id) for name in made), *pages]
 
 
+def unchanged_or_planned(job: Job, sheet: Sheet) -> Summary | Plan:
+    """Walk the folders; give the summary if nothing is new since the last run, else the plan.
+
+    Nothing is new if the walk, the cell sheet, the versions and the names of the results are as
+    they were; then nothing more than that is looked at.
+    """
+    entries, out_of_reach = job.raw.walked()
+    walk = job.raw.digest(entries)
+    last = json.loads(job.ledger.mark(_CONCLUDED) or "{}")
+    if out_of_reach or sheet.failures or last.get("state") != _state(job, sheet, walk):
+        return planned_from(job, entries, out_of_reach, walk)
+    files = read_table(job.out, "files", LAB)
+    findings = read_table(job.out, "findings", LAB)
+    if files is None or findings is None or not (job.out / "index.html").is_file():
+        return planned_from(job, entries, out_of_reach, walk)
+    left_alone, failures = last["left_alone"], [Failure(*each) for each in last["failures"]]
+    known = len(entries) - len(left_alone)
+    return Summary(job, 0, 0, known, tuple(left_alone), 0, tuple(failures), files, findings)
+
+
+def _state(job: Job, sheet: Sheet, walk: str) -> str:
+    described = (walk, sheet.digest, job.reading, analyses.versions(), listing(job.out))
+    return hashlib.sha256(repr(described).encode()).hexdigest()
+
+
 def concluded(
     job: Job,
     plan: Plan,
     grouping: Grouping,
-    findings: Sequence[Finding],
+    sheet: Sheet,
     failures: Sequence[Failure],
     cells_updated: int,
 ) -> Summary:
     """Tidy up, write what is about the whole lab, and its page; sum the run up.
 
-    ``findings`` are those of the cell sheet, ``failures`` those of files and cells in this run.
+    ``failures`` are those of files and cells in this run.
     """
-    failed = [*plan.out_of_reach, *failures]
+    job.ledger.set_mark(_CONCLUDED, None)
+    resting = [failure for _, failure in plan.resting]
+    failed = [*plan.out_of_reach, *resting, *failures]
     kept = _tidied(job, plan, grouping)
     files = _files(job, plan, grouping, failed)
-    said = _findings(job, grouping, [*findings, *grouping.findings, *kept], failed)
+    said = _findings(job, grouping, [*sheet.findings, *grouping.findings, *kept], failed)
     aside = files.filter(status="set aside")
     named = set(aside["path"])
     every = [Failure(*row) for row in aside.select("path", "reason").iter_rows()]
     every += [failure for failure in failed if failure.path not in named]
+    every += sheet.failures
     changed = _write_tables(job, files, said)
     if cells_updated or changed or not (job.out / "index.html").is_file():
         _write_index(job, files, said)
-    ids = [inputs.cell.cell_id for inputs in grouping.cells]
-    cells = Results(job.out)["cells"].filter(pl.col("cell_id").is_in(ids)).sort("cell_id")
+    orphans_removed(job.ledger)
+    left_alone = tuple(job.relative(path) for path in plan.left_alone)
+    if plan.walk and not (plan.out_of_reach or sheet.failures or _is_open(job, failures)):
+        told = {"state": _state(job, sheet, plan.walk), "left_alone": left_alone,
+                "failures": [(failure.path, failure.reason) for failure in every]}  # fmt: skip
+        job.ledger.set_mark(_CONCLUDED, json.dumps(told))
     return Summary(
-        job, len(plan.new), plan.again, len(plan.known),
-        tuple(job.relative(p) for p in plan.left_alone), cells_updated, tuple(every),
-        cells.collect(), files, said,
+        job, len(plan.new), plan.again, len(plan.known), left_alone, cells_updated, tuple(every),
+        files, said,
     )  # fmt: skip
+
+
+def _is_open(job: Job, failures: Sequence[Failure]) -> bool:
+    """Whether one of the failures is to be tried again: no content stands for the file."""
+    seen = job.ledger.seen_files(job.folder) if failures else {}
+    return any(failure.path not in seen for failure in failures)
+
+
+def cell_events(
+    before: CellEntry | None, entry: CellEntry, cells: pl.DataFrame, last: Mapping[str, object]
+) -> list[Event]:
+    """Say what computing a cell means for its history: its numbers now, and alarms that are new.
+
+    ``last`` are the numbers of before. An alarm is a warning or an error that was not there then,
+    or a capacity that has fallen below 80 % of its reference.
+    """
+    row: Mapping[str, object] = cells.row(0, named=True) if cells.height else {}
+    numbers = {name: row[name] for name in _NUMBERS if row.get(name) is not None}
+    contents = hashlib.sha256(" ".join(entry.contents).encode()).hexdigest()
+    events = [
+        Event(entry.cell_id, "computed", contents, numbers=numbers, seconds=entry.seconds)
+    ]  # fmt: skip
+    known = {finding.code for finding in before.findings} if before else set()
+    events += [
+        Event(entry.cell_id, "alarm", reason=finding.sentence)
+        for finding in entry.findings
+        if finding.level in {"warning", "error"} and before and finding.code not in known
+    ]
+    retention, earlier = (n.get("capacity_retention") for n in (row, last))
+    fell = not isinstance(earlier, float) or earlier >= _END_OF_LIFE
+    if isinstance(retention, float) and retention < _END_OF_LIFE and fell:
+        sentence = f"The capacity is at {100 * retention:.1f} % of its reference."
+        events.append(Event(entry.cell_id, "alarm", reason=sentence))
+    return events
 
 
 def _files(job: Job, plan: Plan, grouping: Grouping, failures: Sequence[Failure]) -> pl.DataFrame:
@@ -145,7 +233,8 @@ def _write_tables(job: Job, files: pl.DataFrame, findings: pl.DataFrame) -> bool
     for name, frame in (("files", files), ("findings", findings), ("baselines", table1())):
         before = read_table(job.out, name, LAB)
         if before is None or not before.equals(frame):
-            write_table(job.out, name, LAB, frame)
+            path = write_table(job.out, name, LAB, frame)
+            job.ledger.remember_written([as_written(job.out, path)])
             changed = True
     return changed
 

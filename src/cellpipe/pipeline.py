@@ -8,20 +8,36 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import cellpipe
 from cellpipe import analyses
 from cellpipe.cell_inputs import CellInputs, grouped, input_tables
-from cellpipe.cell_sheet import CellSheet, cell_sheet
 from cellpipe.domain import Finding
-from cellpipe.errors import CellpipeError, StoreError
-from cellpipe.intake import Failure, Job, cannot_be_opened, planned, take_in
-from cellpipe.lab import Summary, cell_outputs, concluded, finding_rows
-from cellpipe.store import CellEntry, write_table
+from cellpipe.errors import CellpipeError, DamagedLedgerError, DamagedTableError, StoreError
+from cellpipe.intake import Job, Plan, Taken, cannot_be_opened, note_taken, planned_of, taken
+from cellpipe.lab import (
+    Summary,
+    cell_events,
+    cell_outputs,
+    concluded,
+    finding_rows,
+    unchanged_or_planned,
+)
+from cellpipe.raw_folders import Failure
+from cellpipe.sheet_copy import Sheet, current_sheet
+from cellpipe.store import CellEntry, Written, write_table
+from cellpipe.store.faults import Fault, note_fault
+from cellpipe.store.history import Event, last_numbers
+from cellpipe.store.recovery import recovered
+from cellpipe.store.writer import writing
+from cellpipe.store.written import as_written, damaged, swept
+from cellpipe.workers import Workers
 
 _log = logging.getLogger("cellpipe")
 
@@ -34,6 +50,9 @@ def process(
     out: str | Path,
     *,
     time_zone: str | None = None,
+    also: Sequence[str | Path] = (),
+    workers: int = 1,
+    wait_second: float = 0.0,
     progress: Progress | None = None,
 ) -> Summary:
     """Do the main job: find the files, read, check, analyse, fit and report.
@@ -46,29 +65,90 @@ def process(
         Folder for the results; a second run does only what is new.
     time_zone
         IANA name of the zone of the instruments' clocks.
+    also
+        More folders with raw files of the same cells.
+    workers
+        How many processes read files and compute cells. (With more than one, a script needs the
+        usual ``if __name__ == "__main__":``.)
+    wait_second
+        How long to wait for another run that is writing into ``out``.
     progress
         Called as ``progress(stage, done, total, what)``.
 
     Raises
     ------
     CellpipeError
-        If nothing can be done at all: no such folder, no usable cell sheet, no results folder.
+        If nothing can be done at all: no such folder, no usable cell sheet, no results folder,
+        another run that does not end.
 
     """
-    job, sheet = prepared(folder, out, time_zone)
-    plan = planned(job)
+    job = prepared(folder, out, time_zone, also)
+    with Workers(workers) as pool:
+        return processed(job, pool, wait_second=wait_second, progress=progress)
+
+
+def processed(
+    job: Job,
+    workers: Workers,
+    *,
+    only: Sequence[Path] | None = None,
+    wait_second: float = 0.0,
+    progress: Progress | None = None,
+) -> Summary:
+    """Do the main job for what was prepared; ``only`` names the files to look at, if not all."""
+
+    def once() -> Summary:
+        with one_run(job, wait_second):
+            sheet = current_sheet(job)
+            found = planned_of(job, only) if only is not None else unchanged_or_planned(job, sheet)
+            return (
+                found if isinstance(found, Summary) else _run(job, sheet, found, workers, progress)
+            )
+
+    return mended(job, once)
+
+
+def mended(job: Job, run: Callable[[], Summary]) -> Summary:
+    """Do a run; where it meets results that are damaged, put them aside and do it again."""
+    for _ in range(3):
+        try:
+            return run()
+        except DamagedTableError as error:
+            _log.warning("%s", error)
+            with writing(job.ledger, wait_second=60):
+                if not damaged(job.ledger, thoroughly=True):
+                    raise
+        except DamagedLedgerError:
+            job.ledger.reopened()
+            recovered(job.out)
+    return run()
+
+
+@contextmanager
+def one_run(job: Job, wait_second: float = 0.0) -> Iterator[None]:
+    """Be the writer of a job's results, and find what earlier runs left in disorder."""
+    with writing(job.ledger, wait_second=wait_second, tell=_log.warning):
+        count = swept(job.out)
+        broken = damaged(job.ledger)
+        if count or broken:
+            _log.warning("%d unfinished files removed, %d damaged put aside", count, len(broken))
+        yield
+
+
+def _run(
+    job: Job, sheet: Sheet, plan: Plan, workers: Workers, progress: Progress | None
+) -> Summary:
     failures = []
-    for number, path in enumerate(plan.new, 1):
-        failure = taken_in(job, path)
-        failures += [failure] if failure else []
+    files = enumerate(workers.each(taken, job, plan.new), 1)
+    for number, (path, result) in files:
+        failures += file_noted(job, path, result)
         _tell(progress, "files", number, len(plan.new), job.relative(path))
     grouping = grouped(job, plan.files, sheet)
     stale = stale_cells(job, grouping.cells)
-    for number, inputs in enumerate(stale, 1):
-        failure = updated(job, inputs)
-        failures += [failure] if failure else []
+    for number, (inputs, made) in enumerate(workers.each(computed, job, stale), 1):
+        failures += cell_noted(job, inputs, made)
         _tell(progress, "cells", number, len(stale), inputs.cell.cell_id)
-    summary = concluded(job, plan, grouping, sheet.findings, failures, len(stale))
+    summary = concluded(job, plan, grouping, sheet, failures, len(stale))
     _tell(progress, "report", 1, 1, summary.page.name)
     return summary
 
@@ -79,24 +159,32 @@ def _tell(progress: Progress | None, stage: Stage, done: int, total: int, what: 
         progress(stage, done, total, what)
 
 
-def prepared(folder: str | Path, out: str | Path, time_zone: str | None) -> tuple[Job, CellSheet]:
+def prepared(
+    folder: str | Path,
+    out: str | Path,
+    time_zone: str | None = None,
+    also: Sequence[str | Path] = (),
+) -> Job:
     """Check what a run needs before it begins."""
-    job = Job(Path(folder).resolve(), Path(out).resolve(), time_zone)
-    check_folder(job.folder)
+    folders = [Path(each).resolve() for each in also]
+    job = Job(Path(folder).resolve(), Path(out).resolve(), time_zone, tuple(folders))
+    for each in (job.folder, *job.also):
+        check_folder(each)
     if time_zone is not None:
-        _check_time_zone(time_zone)
-    if job.out == job.folder:
+        check_time_zone(time_zone)
+    if job.out in {job.folder, *job.also}:
         raise CellpipeError(
             "one folder for raw files and results", expected="a results folder of its own",
             remedy="choose another with --out",
         )  # fmt: skip
+    _ = job.raw
     others = [folder for folder in job.ledger.folders() if folder != job.folder]
     if any(folder.is_dir() for folder in others):
         raise StoreError(
             f"results of the folder {others[0]}", expected=f"those of {job.folder}",
             remedy="choose a results folder for each folder with --out", file=job.out,
         )  # fmt: skip
-    return job, cell_sheet(job.folder)
+    return job
 
 
 def check_folder(folder: Path) -> None:
@@ -119,7 +207,8 @@ def check_folder(folder: Path) -> None:
         ) from error  # fmt: skip
 
 
-def _check_time_zone(name: str) -> None:
+def check_time_zone(name: str) -> None:
+    """Refuse what is no name of a time zone."""
     import zoneinfo
 
     try:
@@ -131,18 +220,39 @@ def _check_time_zone(name: str) -> None:
         ) from error  # fmt: skip
 
 
-def taken_in(job: Job, path: Path) -> Failure | None:
-    """Take one file in; give the failure instead of raising it, so that the others go on."""
+def file_noted(job: Job, path: Path, result: Taken | Exception) -> list[Failure]:
+    """Note what taking a file in gave; give the failure, if it is one, so that the others go on.
+
+    Raises
+    ------
+    StoreError
+        If the results can't be written: then there is no use in going on.
+
+    """
     relative = job.relative(path)
+    if isinstance(result, Taken):
+        note_taken(job, result)
+        whole = result.whole
+        return [Failure(relative, whole.reason or "")] if whole.status == "set aside" else []
+    if isinstance(result, StoreError):
+        raise result
+    if isinstance(result, OSError):
+        reason, reading = cannot_be_opened("It", result), ""  # may pass: it never rests
+    else:
+        _log.error("file %s", relative, exc_info=result)
+        reason = f"found an error while reading the file ({type(result).__name__}: {result})"
+        reading = job.reading
+    status = _status(path)
+    size, modified = (status.st_size, status.st_mtime_ns) if status else (None, None)
+    note_fault(job.ledger, Fault(relative, size, modified, reading, reason, 1))
+    return [Failure(relative, reason)]
+
+
+def _status(path: Path) -> os.stat_result | None:
     try:
-        content = take_in(job, path)
-    except OSError as error:
-        return Failure(relative, cannot_be_opened("It", error))
-    except Exception as error:  # a fault in one file must not stop the others
-        _log.exception("file %s", relative)
-        reason = f"found an error while reading the file ({type(error).__name__}: {error})"
-        return Failure(relative, reason)
-    return Failure(relative, content.reason or "") if content.status == "set aside" else None
+        return path.stat()
+    except OSError:
+        return None
 
 
 def stale_cells(job: Job, cells: Sequence[CellInputs]) -> list[CellInputs]:
@@ -151,26 +261,63 @@ def stale_cells(job: Job, cells: Sequence[CellInputs]) -> list[CellInputs]:
 
     def fresh(inputs: CellInputs) -> bool:
         entry = known.get(inputs.cell.cell_id)
-        computed = entry is not None and entry.inputs == inputs.fingerprint
-        return computed and all(p.is_file() for p in cell_outputs(job, inputs.cell.cell_id))
+        same = entry is not None and entry.inputs == inputs.fingerprint
+        return same and all(p.is_file() for p in cell_outputs(job, inputs.cell.cell_id))
 
     return [inputs for inputs in cells if not fresh(inputs)]
 
 
-def update_cell(job: Job, inputs: CellInputs) -> None:
-    """Compute a cell's tables, write them and its report, and note that in the ledger."""
+@dataclass(frozen=True)
+class Computed:
+    """What computing a cell gave, for the ledger."""
+
+    entry: CellEntry
+    written: tuple[Written, ...]
+    events: tuple[Event, ...]
+
+
+def computed(job: Job, inputs: CellInputs) -> Computed:
+    """Compute a cell's tables, write them and its report; the ledger is left as it is."""
     from cellpipe.report import write_cell_report
 
+    begun = time.perf_counter()
     tables = input_tables(job, inputs)
     findings = [*inputs.findings, *_file_findings(inputs)]
+    paths = []
     for result in analyses.results_of(inputs.cell, tables):
-        write_table(job.out, result.analysis, inputs.cell.cell_id, result.table)
+        paths.append(write_table(job.out, result.analysis, inputs.cell.cell_id, result.table))
         tables[result.analysis] = result.table
         findings += result.findings
     tables["findings"] = finding_rows(findings, inputs.cell.cell_id)
-    write_cell_report(inputs.cell, tables, tables["files"], job.out, version=cellpipe.__version__)
-    entry = CellEntry(inputs.cell.cell_id, inputs.fingerprint, inputs.contents, tuple(findings))
-    job.ledger.remember_cell(entry)
+    version = cellpipe.__version__
+    paths += write_cell_report(inputs.cell, tables, tables["files"], job.out, version=version)
+    seconds = round(time.perf_counter() - begun, 4)
+    cell_id = inputs.cell.cell_id
+    entry = CellEntry(cell_id, inputs.fingerprint, inputs.contents, tuple(findings), seconds)
+    last = last_numbers(job.ledger.database, cell_id)
+    events = cell_events(job.ledger.cell(cell_id), entry, tables["cells"], last)
+    return Computed(entry, tuple(as_written(job.out, path) for path in paths), tuple(events))
+
+
+def cell_noted(job: Job, inputs: CellInputs, made: Computed | Exception) -> list[Failure]:
+    """Note what computing a cell gave; give the failure, if it is one, so that the others go on.
+
+    Raises
+    ------
+    StoreError
+        If the results can't be read or written: then there is no use in going on.
+
+    """
+    if isinstance(made, Computed):
+        job.ledger.remember_cell(made.entry, made.written, made.events)
+        return []
+    if isinstance(made, StoreError):
+        raise made
+    if isinstance(made, CellpipeError):
+        return [Failure(inputs.cell.cell_id, made.reason)]
+    _log.error("cell %s", inputs.cell.cell_id, exc_info=made)
+    reason = f"found an error while computing the cell ({type(made).__name__}: {made})"
+    return [Failure(inputs.cell.cell_id, reason)]
 
 
 def _file_findings(inputs: CellInputs) -> list[Finding]:
@@ -185,16 +332,3 @@ def _file_findings(inputs: CellInputs) -> list[Finding]:
         )
         for f, paths in said.items()
     ]
-
-
-def updated(job: Job, inputs: CellInputs) -> Failure | None:
-    """Update one cell; give the failure instead of raising it, so that the others go on."""
-    try:
-        update_cell(job, inputs)
-    except CellpipeError as error:
-        return Failure(inputs.cell.cell_id, error.reason)
-    except Exception as error:  # a cell's fault must not stop the others
-        _log.exception("cell %s", inputs.cell.cell_id)
-        reason = f"found an error while computing the cell ({type(error).__name__}: {error})"
-        return Failure(inputs.cell.cell_id, reason)
-    return None

@@ -7,6 +7,7 @@ import importlib.util
 import logging
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +40,9 @@ def flow_module(name: str) -> Any:
     return importlib.import_module(f"cellpipe.flows.{name}")
 
 
-def process_on_server(folder: Path, out: Path, time_zone: str | None) -> Summary:
+def process_on_server(
+    folder: Path, out: Path, time_zone: str | None, also: Sequence[Path] = ()
+) -> Summary:
     """Run the flow ``process`` on the server that PREFECT_API_URL names, or on a local one.
 
     Raises
@@ -51,7 +54,8 @@ def process_on_server(folder: Path, out: Path, time_zone: str | None) -> Summary
     server = flow_module("server")
     with server.server_for(out) as url:
         process = flow_module("process").process
-        state = process(os.fspath(folder), os.fspath(out), time_zone, return_state=True)
+        more = [os.fspath(path) for path in also]
+        state = process(os.fspath(folder), os.fspath(out), time_zone, more, return_state=True)
         summary = state.result(raise_on_failure=False)
         if isinstance(summary, BaseException):
             raise summary

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+
+from cellpipe.errors import StoreError
 
 _RESERVED = frozenset(
     {"CON", "PRN", "AUX", "NUL"}
@@ -43,18 +46,57 @@ def _is_reserved(name: str) -> bool:
 def written_whole(path: Path, write: Callable[[Path], object]) -> Path:
     """Let ``write`` fill a file beside ``path``, then put it there in one step.
 
-    Whoever reads ``path`` finds the old content or the new one, never a part.
+    Whoever reads ``path`` finds the old content or the new one, never a part, even after a power
+    cut.
+
+    Raises
+    ------
+    StoreError
+        If the folder can't be written: the disk is full, read-only or away.
+
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.", suffix=".tmp")
-    os.close(handle)
-    unfinished = Path(name)
+    unfinished: Path | None = None
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(
+            dir=path.parent, prefix=f".{path.name[:40]}.", suffix=".tmp"
+        )
+        os.close(handle)
+        unfinished = Path(name)
         write(unfinished)
         with unfinished.open("rb+") as stream:
             os.fsync(stream.fileno())
         unfinished.chmod(0o644)
         unfinished.replace(path)
+        _keep_entry(path.parent)
+    except OSError as error:
+        raise StoreError(
+            f"a results folder that can't be written ({error.strerror or error})",
+            expected="room, and the right to write",
+            remedy="make room, or mend the right; what was finished is kept, and the next run "
+            "goes on from there",
+            file=path,
+        ) from error
     finally:
-        unfinished.unlink(missing_ok=True)
+        if unfinished is not None:
+            with contextlib.suppress(OSError):
+                unfinished.unlink(missing_ok=True)
     return path
+
+
+def _keep_entry(folder: Path) -> None:
+    """Let a folder's list of names reach the disk, where the system can be asked to."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError:  # some network drives can't
+        return
+    finally:
+        os.close(handle)
+
+
+def is_unfinished(name: str) -> bool:
+    """Whether a name in the results is that of a file whose writing was broken off."""
+    return name.startswith(".") and name.endswith(".tmp")

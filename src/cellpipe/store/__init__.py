@@ -6,7 +6,10 @@
     ├─ index.html                 the page to open
     ├─ cells/                     a page and a workbook per cell
     ├─ tables/<table>/            parquet: one file per raw file's content, or per cell
-    └─ ledger.sqlite              which file was read, which cell was computed from what
+    ├─ ledger.sqlite              which file was read, which cell was computed from what
+    ├─ ledger.copy.sqlite         its copy of last night
+    ├─ digest.txt                 what the last night did
+    └─ damaged/                   what could not be used any more, put aside
 
 A table is written before its row in the ledger, each atomically: whatever is killed whenever, the
 next run ends in the same state as an undisturbed one.
@@ -14,9 +17,13 @@ next run ends in the same state as an undisturbed one.
 
 from __future__ import annotations
 
-from cellpipe.store.ledger import CellEntry, Content, Ledger, SeenFile
-from cellpipe.store.results import Results, open_results
-from cellpipe.store.tables import read_table, table_path, write_table
+from typing import TYPE_CHECKING, Any
+
+from cellpipe.store.ledger import CellEntry, Content, Ledger, SeenFile, Written
+
+if TYPE_CHECKING:
+    from cellpipe.store.results import Results, open_results
+    from cellpipe.store.tables import read_table, table_path, write_table
 
 __all__ = [
     "CellEntry",
@@ -24,8 +31,19 @@ __all__ = [
     "Ledger",
     "Results",
     "SeenFile",
+    "Written",
     "open_results",
     "read_table",
     "table_path",
     "write_table",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what needs polars when it is first asked for."""
+    if name not in __all__:
+        raise AttributeError(f"module 'cellpipe.store' has no attribute {name!r}")
+    from importlib import import_module
+
+    home = "results" if name in {"Results", "open_results"} else "tables"
+    return getattr(import_module(f"cellpipe.store.{home}"), name)

@@ -1,32 +1,32 @@
-"""The ledger: what was read and computed, from what. SQLite, one short transaction per fact."""
+"""The ledger: what was read and computed, from what. One short transaction per fact."""
 
 from __future__ import annotations
 
 import json
-import sqlite3
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from cellpipe.domain import Finding
 from cellpipe.errors import StoreError
+from cellpipe.store.address import database_of
+from cellpipe.store.faults import clear_faults
+from cellpipe.store.history import Event, add_events, upsert, utc_now
+from cellpipe.store.writer import refuse_a_stranger
 
-_LAYOUT = 2
-_CREATE = """
-CREATE TABLE IF NOT EXISTS seen (
-    folder TEXT NOT NULL, path TEXT NOT NULL, size INTEGER NOT NULL, modified_ns INTEGER NOT NULL,
-    sha256 TEXT NOT NULL, PRIMARY KEY (folder, path));
-CREATE TABLE IF NOT EXISTS contents (
-    sha256 TEXT PRIMARY KEY, reading TEXT NOT NULL, status TEXT NOT NULL, format TEXT,
-    started_at TEXT, records INTEGER, spectra INTEGER, span_second REAL, throughput_ah REAL,
-    tables TEXT NOT NULL, metadata TEXT NOT NULL, findings TEXT NOT NULL, reason TEXT);
-CREATE TABLE IF NOT EXISTS cells (
-    cell_id TEXT PRIMARY KEY, inputs TEXT NOT NULL, contents TEXT NOT NULL,
-    findings TEXT NOT NULL);
-"""
+if TYPE_CHECKING:
+    from cellpipe.domain import Finding
+    from cellpipe.store.database import Database, Row, Rows
+
+T = TypeVar("T")
+_CONTENT = (
+    "sha256, reading, status, format, started_at, records, spectra, span_second, throughput_ah, "
+    "tables, metadata, findings, reason, read_at, seconds"
+)
+
+_CELL = "SELECT cell_id, inputs, contents, findings, seconds FROM cells"
 
 
 @dataclass(frozen=True)
@@ -40,12 +40,22 @@ class SeenFile:
 
 
 @dataclass(frozen=True)
+class Written:
+    """A file of the results as it was written; ``path`` is within the results folder."""
+
+    path: str
+    size: int
+    modified_ns: int
+    sha256: str
+
+
+@dataclass(frozen=True)
 class Content:
     """What reading a content gave.
 
     ``reading`` names the version and settings it was read with, ``tables`` the tables that were
     written; ``span_second`` is the test time it covers and ``throughput_ah`` the charge that
-    passed in both directions.
+    passed in both directions. ``seconds`` is how long reading took.
     """
 
     sha256: str
@@ -61,6 +71,7 @@ class Content:
     metadata: str = "{}"
     findings: tuple[Finding, ...] = ()
     reason: str | None = None
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -71,6 +82,178 @@ class CellEntry:
     inputs: str
     contents: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
+    seconds: float | None = None
+
+
+class Ledger:
+    """The ledger of a results folder: ``ledger.sqlite`` in it, or the PostgreSQL of ``ledger.url``.
+
+    Threads and processes may share the object. Facts about results are let through only while
+    ``token`` is the writer's (:func:`cellpipe.store.writer.writing`).
+
+    Raises
+    ------
+    StoreError
+        If the folder can't be written, or its ledger is of a newer layout.
+
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.token: str | None = None
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(
+                f"a results folder that can't be used ({error.strerror or error})",
+                expected="a folder that can be written", remedy="choose another with --out",
+                file=folder,
+            ) from error  # fmt: skip
+        _ = self.database
+
+    @cached_property
+    def database(self) -> Database:
+        """Where the rows lie."""
+        return database_of(self.folder)
+
+    def reopened(self) -> None:
+        """Find the ledger anew, after it was damaged."""
+        self.__dict__.pop("database", None)
+
+    def _read(self, statement: str, values: Sequence[object] = ()) -> list[Row]:
+        return self.database.do(lambda rows: rows.read(statement, values), writes=False)
+
+    def changed(self, work: Callable[[Rows], T]) -> T:
+        """Let work change facts about results, if this run is the writer."""
+
+        def guarded(rows: Rows) -> T:
+            refuse_a_stranger(rows, self.token, self.database.lock_row)
+            return work(rows)
+
+        return self.database.do(guarded, writes=True)
+
+    def seen_files(self, folder: Path) -> dict[str, SeenFile]:
+        """Give the files of a folder as they were last seen, by path within it."""
+        query = "SELECT path, size, modified_ns, sha256 FROM seen WHERE folder = ?"
+        return {row[0]: SeenFile(*row) for row in self._read(query, (str(folder),))}
+
+    def contents(self) -> dict[str, Content]:
+        """Give what is known of every content, by sha256."""
+        rows = self._read(f"SELECT {_CONTENT} FROM contents")  # noqa: S608
+        return {row[0]: _content(row) for row in rows}
+
+    def content(self, sha256: str) -> Content | None:
+        """Give what is known of one content."""
+        query = f"SELECT {_CONTENT} FROM contents WHERE sha256 = ?"  # noqa: S608
+        rows = self._read(query, (sha256,))
+        return _content(rows[0]) if rows else None
+
+    def remember(
+        self,
+        folder: Path,
+        files: Iterable[SeenFile],
+        contents: Iterable[Content] = (),
+        written: Iterable[Written] = (),
+        events: Iterable[Event] = (),
+    ) -> None:
+        """Note what reading a file gave, in one transaction; its tables must be written already."""
+        now = utc_now()
+        known = [_content_row(content, now) for content in contents]
+        seen = [(str(folder), f.path, f.size, f.modified_ns, f.sha256, now) for f in files]
+
+        def work(rows: Rows) -> None:
+            _kept_written(rows, written)
+            for row in known:
+                rows.write(upsert("contents", _CONTENT, "sha256"), row)
+            columns = "folder, path, size, modified_ns, sha256, first_seen"
+            for file in seen:
+                rows.write(upsert("seen", columns, "folder, path", keep="first_seen"), file)
+            clear_faults(rows, [file[1] for file in seen])
+            add_events(rows, events)
+
+        self.changed(work)
+
+    def forget_content(self, sha256: str) -> None:
+        """Strike a content out; its tables must be gone already."""
+        self.changed(lambda rows: rows.write("DELETE FROM contents WHERE sha256 = ?", (sha256,)))
+
+    def forget_files(self, folder: Path, paths: Iterable[str]) -> None:
+        """Strike files out that are no longer in the folder."""
+        gone = [(str(folder), path) for path in paths]
+        if gone:
+            statement = "DELETE FROM seen WHERE folder = ? AND path = ?"
+            self.changed(lambda rows: rows.write(statement, *gone))
+
+    def folders(self) -> list[Path]:
+        """Give the folders whose files were taken in."""
+        return [Path(row[0]) for row in self._read("SELECT DISTINCT folder FROM seen")]
+
+    def cells(self) -> dict[str, CellEntry]:
+        """Give every cell that was computed, by id."""
+        return {row[0]: _cell(row) for row in self._read(f"{_CELL} ORDER BY cell_id")}
+
+    def cell(self, cell_id: str) -> CellEntry | None:
+        """Give one cell, if it was computed."""
+        rows = self._read(f"{_CELL} WHERE cell_id = ?", (cell_id,))
+        return _cell(rows[0]) if rows else None
+
+    def remember_cell(
+        self, cell: CellEntry, written: Iterable[Written] = (), events: Iterable[Event] = ()
+    ) -> None:
+        """Note from what a cell was computed; its tables and pages must be written already."""
+        row = (
+            cell.cell_id, cell.inputs, json.dumps(cell.contents), _findings_text(cell.findings),
+            utc_now(), cell.seconds,
+        )  # fmt: skip
+        columns = "cell_id, inputs, contents, findings, computed_at, seconds"
+
+        def work(rows: Rows) -> None:
+            _kept_written(rows, written)
+            rows.write(upsert("cells", columns, "cell_id"), row)
+            add_events(rows, events)
+
+        self.changed(work)
+
+    def forget_cell(self, cell_id: str) -> None:
+        """Strike a cell out; its tables and pages must be gone already."""
+        self.changed(lambda rows: rows.write("DELETE FROM cells WHERE cell_id = ?", (cell_id,)))
+
+    def remember_written(self, written: Iterable[Written]) -> None:
+        """Note how files of the results were written."""
+        self.changed(lambda rows: _kept_written(rows, written))
+
+    def written(self, after: str = "", at_most: int = 2**31) -> list[Written]:
+        """Give files of the results as they were written, in the order of paths."""
+        query = (
+            "SELECT path, size, modified_ns, sha256 FROM written WHERE path > ? "
+            "ORDER BY path LIMIT ?"
+        )
+        return [Written(*row) for row in self._read(query, (after, at_most))]
+
+    def forget_written(self, paths: Iterable[str]) -> None:
+        """Strike out files of the results that are there no more."""
+        gone = [(path,) for path in paths]
+        if gone:
+            self.changed(lambda rows: rows.write("DELETE FROM written WHERE path = ?", *gone))
+
+    def mark(self, name: str) -> str | None:
+        """Give what was noted under a name."""
+        rows = self._read("SELECT value FROM marks WHERE name = ?", (name,))
+        return str(rows[0][0]) if rows else None
+
+    def set_mark(self, name: str, value: str | None) -> None:
+        """Note something under a name, or (None) strike it out."""
+        if value is None:
+            self.changed(lambda rows: rows.write("DELETE FROM marks WHERE name = ?", (name,)))
+        else:
+            statement = upsert("marks", "name, value", "name")
+            self.changed(lambda rows: rows.write(statement, (name, value)))
+
+
+def _kept_written(rows: Rows, written: Iterable[Written]) -> None:
+    values = [(w.path, w.size, w.modified_ns, w.sha256) for w in written]
+    if values:
+        rows.write(upsert("written", "path, size, modified_ns, sha256", "path"), *values)
 
 
 def _findings_text(findings: tuple[Finding, ...]) -> str:
@@ -78,139 +261,30 @@ def _findings_text(findings: tuple[Finding, ...]) -> str:
 
 
 def _findings(text: str) -> tuple[Finding, ...]:
+    if text == "[]":
+        return ()
+    from cellpipe.domain import Finding
+
     return tuple(Finding(**found) for found in json.loads(text))
 
 
-class Ledger:
-    """The ledger of a results folder.
+def _cell(row: Row) -> CellEntry:
+    return CellEntry(row[0], row[1], tuple(json.loads(row[2])), _findings(row[3]), row[4])
 
-    Every call opens its own connection, so threads and processes may share the object.
 
-    Raises
-    ------
-    StoreError
-        If the folder can't be written, or its ledger is of another layout.
-
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / "ledger.sqlite"
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with self._connected() as connection:
-                (layout,) = connection.execute("PRAGMA user_version").fetchone()
-                if layout not in {0, _LAYOUT}:
-                    raise StoreError(
-                        f"a ledger of layout {layout}", expected=f"layout {_LAYOUT}",
-                        remedy="use the cellpipe version that wrote it, or a new results folder",
-                        file=self.path,
-                    )  # fmt: skip
-                connection.executescript(f"{_CREATE} PRAGMA user_version={_LAYOUT};")
-        except OSError as error:
-            raise StoreError(
-                f"a results folder that can't be used ({error.strerror or error})",
-                expected="a folder that can be written", remedy="choose another with --out",
-                file=folder,
-            ) from error  # fmt: skip
-
-    @contextmanager
-    def _connected(self) -> Iterator[sqlite3.Connection]:
-        try:
-            connection = sqlite3.connect(self.path, timeout=60)
-            try:
-                with connection:
-                    yield connection
-            finally:
-                connection.close()
-        except sqlite3.Error as error:
-            raise StoreError(
-                f"a ledger that can't be used ({error})",
-                expected="a results folder that can be read and written",
-                remedy="close other programs that use it, or choose another with --out",
-                file=self.path,
-            ) from error
-
-    def seen_files(self, folder: Path) -> dict[str, SeenFile]:
-        """Give the files of a folder as they were last seen, by path within it."""
-        query = "SELECT path, size, modified_ns, sha256 FROM seen WHERE folder = ?"
-        with self._connected() as connection:
-            rows = connection.execute(query, (str(folder),)).fetchall()
-        return {row[0]: SeenFile(*row) for row in rows}
-
-    def remember_file(self, folder: Path, file: SeenFile) -> None:
-        """Note how a file was seen."""
-        row = (str(folder), file.path, file.size, file.modified_ns, file.sha256)
-        with self._connected() as connection:
-            connection.execute("INSERT OR REPLACE INTO seen VALUES (?, ?, ?, ?, ?)", row)
-
-    def contents(self) -> dict[str, Content]:
-        """Give what is known of every content, by sha256."""
-        with self._connected() as connection:
-            rows = connection.execute("SELECT * FROM contents").fetchall()
-        return {row[0]: _content(row) for row in rows}
-
-    def content(self, sha256: str) -> Content | None:
-        """Give what is known of one content."""
-        query = "SELECT * FROM contents WHERE sha256 = ?"
-        with self._connected() as connection:
-            row = connection.execute(query, (sha256,)).fetchone()
-        return _content(row) if row else None
-
-    def remember_content(self, content: Content) -> None:
-        """Note what reading a content gave; its tables must be written already."""
-        started = content.started_at.isoformat() if content.started_at else None
-        row = (
-            content.sha256, content.reading, content.status, content.format, started,
-            content.records, content.spectra, content.span_second, content.throughput_ah,
-            json.dumps(content.tables), content.metadata, _findings_text(content.findings),
-            content.reason,
-        )  # fmt: skip
-        with self._connected() as connection:
-            places = ", ".join("?" * len(row))
-            connection.execute(f"INSERT OR REPLACE INTO contents VALUES ({places})", row)  # noqa: S608
-
-    def forget_content(self, sha256: str) -> None:
-        """Strike a content out; its tables must be gone already."""
-        with self._connected() as connection:
-            connection.execute("DELETE FROM contents WHERE sha256 = ?", (sha256,))
-
-    def forget_files(self, folder: Path, paths: Iterable[str]) -> None:
-        """Strike files out that are no longer in the folder."""
-        rows = [(str(folder), path) for path in paths]
-        with self._connected() as connection:
-            connection.executemany("DELETE FROM seen WHERE folder = ? AND path = ?", rows)
-
-    def folders(self) -> list[Path]:
-        """Give the folders whose files were taken in."""
-        with self._connected() as connection:
-            rows = connection.execute("SELECT DISTINCT folder FROM seen").fetchall()
-        return [Path(row[0]) for row in rows]
-
-    def cells(self) -> dict[str, CellEntry]:
-        """Give every cell that was computed, by id."""
-        query = "SELECT cell_id, inputs, contents, findings FROM cells ORDER BY cell_id"
-        with self._connected() as connection:
-            rows = connection.execute(query).fetchall()
-        return {
-            row[0]: CellEntry(row[0], row[1], tuple(json.loads(row[2])), _findings(row[3]))
-            for row in rows
-        }
-
-    def remember_cell(self, cell: CellEntry) -> None:
-        """Note from what a cell was computed; its tables and pages must be written already."""
-        row = (cell.cell_id, cell.inputs, json.dumps(cell.contents), _findings_text(cell.findings))
-        with self._connected() as connection:
-            connection.execute("INSERT OR REPLACE INTO cells VALUES (?, ?, ?, ?)", row)
-
-    def forget_cell(self, cell_id: str) -> None:
-        """Strike a cell out; its tables and pages must be gone already."""
-        with self._connected() as connection:
-            connection.execute("DELETE FROM cells WHERE cell_id = ?", (cell_id,))
+def _content_row(content: Content, now: str) -> Row:
+    started = content.started_at.isoformat() if content.started_at else None
+    return (
+        content.sha256, content.reading, content.status, content.format, started,
+        content.records, content.spectra, content.span_second, content.throughput_ah,
+        json.dumps(content.tables), content.metadata, _findings_text(content.findings),
+        content.reason, now, content.seconds,
+    )  # fmt: skip
 
 
 def _content(row: tuple[Any, ...]) -> Content:
     started = datetime.fromisoformat(row[4]) if row[4] else None
     return Content(
         row[0], row[1], row[2], row[3], started, row[5], row[6], row[7], row[8],
-        tuple(json.loads(row[9])), row[10], _findings(row[11]), row[12],
+        tuple(json.loads(row[9])), row[10], _findings(row[11]), row[12], row[14],
     )  # fmt: skip

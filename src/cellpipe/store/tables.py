@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
 
 import polars as pl
 from arro3.core import Schema
 
 from cellpipe.contracts import units
+from cellpipe.errors import DamagedTableError
 from cellpipe.result_files import file_name, written_whole
 
 
@@ -21,7 +24,7 @@ def write_table(folder: Path, table: str, key: str, frame: pl.DataFrame) -> Path
 
     Raises
     ------
-    OSError
+    StoreError
         If the folder can't be written.
 
     """
@@ -32,11 +35,35 @@ def write_table(folder: Path, table: str, key: str, frame: pl.DataFrame) -> Path
         metadata={"table": table},
     )
     path = table_path(folder, table, key)
-    written_whole(path, lambda file: frame.write_parquet(file, arrow_schema=schema))
-    return path
+
+    def write(file: Path) -> None:
+        try:
+            frame.write_parquet(file, arrow_schema=schema)
+        except pl.exceptions.ComputeError as error:
+            number = re.search(r"os error (\d+)", str(error))
+            if number is None:
+                raise
+            raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
+
+    return written_whole(path, write)
 
 
 def read_table(folder: Path, table: str, key: str) -> pl.DataFrame | None:
-    """Read a table, or None where there is none."""
+    """Read a table, or None where there is none.
+
+    Raises
+    ------
+    DamagedTableError
+        If the file is there and can't be read.
+
+    """
     path = table_path(folder, table, key)
-    return pl.read_parquet(path) if path.is_file() else None
+    if not path.is_file():
+        return None
+    try:
+        return pl.read_parquet(path)
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        raise DamagedTableError(
+            f"a table that can't be read ({type(error).__name__})", expected="a whole parquet file",
+            remedy="the next run puts it aside and makes it again", file=path,
+        ) from error  # fmt: skip

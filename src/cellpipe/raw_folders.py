@@ -1,0 +1,191 @@
+"""The folders with raw files: what is in them, by names that hold on every system.
+
+Nothing here needs more than Python's own library, so that the watch stays light.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cellpipe.errors import CellpipeError
+
+SHEET_NAMES = ("cells.xlsx", "cells.csv")
+_UNFINISHED = re.compile(
+    r"^(~|\.)|\.(tmp|temp|part|partial|filepart|crdownload|download|swp|lck|lock)$", re.IGNORECASE
+)
+_NO_FILES = frozenset({"thumbs.db", "desktop.ini"})
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A file, a folder or a cell that could not be used, and why."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A file of the folders: its name within them, where it is, and its state."""
+
+    name: str
+    place: str
+    size: int
+    modified_ns: int
+    leads_out: bool = False  # a link to something outside of the folders
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+        return Path(self.place)
+
+
+class RawFolders:
+    """A main folder, and others whose files are named by theirs: ``neware/SSB-01.ndax``.
+
+    Parameters
+    ----------
+    folder, also
+        The main folder, which holds the cell sheet, and the others.
+    without
+        Folders that are not looked into, wherever they lie: the results.
+
+    Raises
+    ------
+    CellpipeError
+        If two folders would give one name to different files, or one lies in another.
+
+    """
+
+    def __init__(self, folder: Path, also: Sequence[Path], without: Sequence[Path]) -> None:
+        self.roots = {"": folder} | {f"{path.name}/": path for path in also}
+        self._without = frozenset(without)
+        every = (folder, *also)
+        twice = len(self.roots) <= len(also) or any((folder / path.name).exists() for path in also)
+        nested = any(a != b and b.is_relative_to(a) for a in every for b in every)
+        if twice or nested:
+            raise CellpipeError(
+                "folders with raw files whose names clash",
+                expected="folders of different names, none within another",
+                remedy=f"rename one of {', '.join(str(root) for root in every)}",
+            )
+
+    def relative(self, path: Path) -> str:
+        """Give a file's name within the folders, with slashes, of letters that can be written."""
+        for prefix, root in self.roots.items():
+            if path.is_relative_to(root):
+                name = prefix + path.relative_to(root).as_posix()
+                return name.encode("utf-8", "backslashreplace").decode("utf-8")
+        raise ValueError(f"{path} is in none of the folders")
+
+    def path(self, name: str) -> Path:
+        """Give the place of a file by its name within the folders."""
+        for prefix, root in reversed(self.roots.items()):  # the main folder's is empty: last
+            if name.startswith(prefix):
+                return root / name.removeprefix(prefix)
+        raise ValueError(f"{name} is in none of the folders")
+
+    def walked(self) -> tuple[list[Entry], list[Failure]]:
+        """Give every file in the order of names, and what can't be looked at now.
+
+        Results, hidden and unfinished files are left out, and folders behind links are not entered.
+        """
+        found: list[Entry] = []
+        failures: list[Failure] = []
+        for prefix, root in self.roots.items():
+            self._walk(root, prefix, found, failures)
+        return found, failures
+
+    def _walk(self, folder: Path, prefix: str, found: list[Entry], failures: list[Failure]) -> None:
+        """Add the files of a folder and those below it, deepest last, in the order of names."""
+        waiting = [(str(folder), prefix)]
+        while waiting:
+            place, name = waiting.pop()
+            try:
+                with os.scandir(place) as entries:
+                    listed = sorted(entries, key=lambda entry: entry.name)
+            except OSError as error:
+                shown = self._shown(name)
+                failures.append(Failure(shown.rstrip("/") or ".", _away("folder", shown, error)))
+                continue
+            below = []
+            for entry in listed:
+                try:
+                    if entry.is_dir(follow_symlinks=False):
+                        if self._is_entered(entry):
+                            below.append((entry.path, f"{name}{entry.name}/"))
+                    elif is_finished(entry.name) and not _is_sheet(name, entry.name):
+                        found.extend(self._entry(entry, name))
+                except OSError as error:
+                    shown = self._shown(f"{name}{entry.name}")
+                    failures.append(Failure(shown, _away("file", self._shown(entry.name), error)))
+            waiting += reversed(below)
+
+    def _entry(self, entry: os.DirEntry[str], prefix: str) -> Iterator[Entry]:
+        status = os.stat(entry.path)  # noqa: PTH116 - a listing's own sizes may be old on Windows
+        name = self._shown(f"{prefix}{entry.name}")
+        leads_out = entry.is_symlink() and self._leads_out(Path(entry.path))
+        if stat.S_ISREG(status.st_mode):
+            yield Entry(name, entry.path, status.st_size, status.st_mtime_ns, leads_out)
+
+    def _leads_out(self, path: Path) -> bool:
+        target = path.resolve()
+        return not any(target.is_relative_to(root.resolve()) for root in self.roots.values())
+
+    @staticmethod
+    def _shown(name: str) -> str:
+        return name if name.isascii() else name.encode("utf-8", "backslashreplace").decode("utf-8")
+
+    def _is_entered(self, entry: os.DirEntry[str]) -> bool:
+        if entry.name.startswith((".", "__")) or Path(entry.path) in self._without:
+            return False
+        return not _holds_results(Path(entry.path))
+
+    def looked_at(self, wanted: Mapping[str, Path]) -> tuple[list[Entry], list[Failure]]:
+        """Give the state of these files; one that is there no more is left out."""
+        found, failures = [], []
+        for name, path in sorted(wanted.items()):
+            try:
+                status = path.stat()
+                leads_out = path.is_symlink() and self._leads_out(path)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                failures.append(Failure(name, _away("file", path.name, error)))
+                continue
+            found.append(Entry(name, str(path), status.st_size, status.st_mtime_ns, leads_out))
+        return found, failures
+
+    @staticmethod
+    def digest(entries: Sequence[Entry]) -> str:
+        """Give a digest that tells one state of the folders from another."""
+        lines = "\n".join(f"{e.name}\0{e.size}\0{e.modified_ns}" for e in entries)
+        return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def is_finished(name: str) -> bool:
+    """Whether a name is not that of a hidden, a lock, or an unfinished file."""
+    return not (_UNFINISHED.search(name) or name.lower() in _NO_FILES)
+
+
+def _is_sheet(prefix: str, name: str) -> bool:
+    return not prefix and name.lower() in SHEET_NAMES
+
+
+def _holds_results(folder: Path) -> bool:
+    try:
+        ledger = any((folder / name).is_file() for name in ("ledger.sqlite", "ledger.url"))
+        return ledger and (folder / "tables").is_dir()
+    except OSError:  # out of reach: the walk will say so
+        return False
+
+
+def _away(kind: str, name: str, error: OSError) -> str:
+    what = f"the folder {name.rstrip('/') or '.'}" if kind == "folder" else name
+    return f"{what} can't be opened now ({error.strerror or error}); the next run tries again."

@@ -1,0 +1,251 @@
+"""Where the ledger's rows lie: SQLite beside the tables, or PostgreSQL that several machines reach.
+
+The statements of the ledger are of the subset that both understand, with ``?`` for a value.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from cellpipe.errors import DamagedLedgerError, StoreError
+
+T = TypeVar("T")
+Row = tuple[Any, ...]
+PASSWORD = "CELLPIPE_LEDGER_PASSWORD"  # noqa: S105 - the name of a variable
+_BUSY_SECONDS = 120.0
+_AWAY_SECONDS = 60.0  # a PostgreSQL that restarts is waited for
+
+
+class Rows(Protocol):
+    """What a piece of work does with a database, within one transaction."""
+
+    def read(self, statement: str, values: Sequence[object] = ()) -> list[Row]:
+        """Give the rows that a SELECT finds."""
+
+    def write(self, statement: str, *rows: Sequence[object]) -> int:
+        """Run a statement once for each row of values (once if there is none); count the rows."""
+
+    def layout(self) -> int:
+        """Give the number of the layout of what is there; 0 where nothing is."""
+
+    def note_layout(self, number: int) -> None:
+        """Note the number of the layout; older versions of cellpipe refuse one they don't know."""
+
+
+class Database(Protocol):
+    """A place for rows. ``do`` runs work in one transaction: all of it is kept, or none."""
+
+    lock_row: str  # what a SELECT ends with that holds its rows until the transaction ends
+
+    def do(self, work: Callable[[Rows], T], *, writes: bool) -> T:
+        """Run work in a transaction."""
+
+    def close(self) -> None:
+        """Close this thread's connection."""
+
+
+class _SqliteRows:
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def read(self, statement: str, values: Sequence[object] = ()) -> list[Row]:
+        return self._connection.execute(statement, values).fetchall()
+
+    def write(self, statement: str, *rows: Sequence[object]) -> int:
+        if not rows:
+            return self._connection.execute(statement).rowcount
+        return self._connection.executemany(statement, rows).rowcount
+
+    def layout(self) -> int:
+        return int(self.read("PRAGMA user_version")[0][0])
+
+    def note_layout(self, number: int) -> None:
+        self.write(f"PRAGMA user_version={number:d}")
+
+
+class Sqlite:
+    """A file ``ledger.sqlite``. Each thread has a connection of its own, so objects may be shared.
+
+    The log is written ahead (WAL) where all who use the file are on one machine; on a network
+    drive, where that can't work, SQLite's older way is used.
+    """
+
+    lock_row = ""
+
+    def __init__(self, path: Path, *, on_network: bool = False) -> None:
+        self.path = path
+        self.on_network = on_network
+        self._local = threading.local()
+
+    def __getstate__(self) -> dict[str, object]:
+        return {"path": self.path, "on_network": self.on_network}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(**state)  # type: ignore[misc]
+
+    def do(self, work: Callable[[Rows], T], *, writes: bool) -> T:
+        """Run work in a transaction; wait up to two minutes for one of another process."""
+        try:
+            connection = self._connection()
+            connection.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
+            try:
+                result = work(_SqliteRows(connection))
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+        except sqlite3.Error as error:
+            self.close()
+            raise self._explained(error) from error
+        return result
+
+    def close(self) -> None:
+        """Close this thread's connection."""
+        connection = getattr(self._local, "connection", None)
+        self._local.connection = None
+        if connection is not None:
+            connection.close()
+
+    def _connection(self) -> sqlite3.Connection:
+        """Give this thread's connection; open it again where the file is another one now."""
+        held = getattr(self._local, "connection", None)
+        if held is not None and self._local.of == (self._file(), os.getpid()):
+            return held  # type: ignore[no-any-return]
+        self.close()
+        connection = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, isolation_level=None)
+        try:
+            connection.execute(f"PRAGMA journal_mode={'DELETE' if self.on_network else 'WAL'}")
+            connection.execute(f"PRAGMA synchronous={'FULL' if self.on_network else 'NORMAL'}")
+        except BaseException:
+            connection.close()
+            raise
+        self._local.connection, self._local.of = connection, (self._file(), os.getpid())
+        return connection
+
+    def _file(self) -> tuple[int, int] | None:
+        try:
+            status = self.path.stat()
+        except OSError:
+            return None
+        return status.st_dev, status.st_ino
+
+    def _explained(self, error: sqlite3.Error) -> StoreError:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        broken = code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+        return (DamagedLedgerError if broken else StoreError)(
+            f"a ledger that can't be used ({error})",
+            expected="a results folder that can be read and written",
+            remedy="close other programs that use it, make room on the disk, "
+            "or choose another folder with --out",
+            file=self.path,
+        )
+
+
+class _PostgresRows:
+    def __init__(self, cursor: Any) -> None:
+        self._cursor = cursor
+
+    def read(self, statement: str, values: Sequence[object] = ()) -> list[Row]:
+        self._cursor.execute(statement.replace("?", "%s"), values)
+        return self._cursor.fetchall()  # type: ignore[no-any-return]
+
+    def write(self, statement: str, *rows: Sequence[object]) -> int:
+        if rows:
+            self._cursor.executemany(statement.replace("?", "%s"), rows)
+        else:
+            self._cursor.execute(statement)
+        return int(self._cursor.rowcount)
+
+    def layout(self) -> int:
+        if self.read("SELECT to_regclass('layout')")[0][0] is None:
+            return 0
+        return int(self.read("SELECT version FROM layout")[0][0])
+
+    def note_layout(self, number: int) -> None:
+        self.write("CREATE TABLE IF NOT EXISTS layout (version BIGINT NOT NULL)")
+        self.write("DELETE FROM layout")
+        self.write("INSERT INTO layout VALUES (?)", (number,))
+
+
+class Postgres:
+    """A schema in a PostgreSQL database; needs ``psycopg``. A server that restarts is waited for.
+
+    The address never holds a password: libpq finds it in ``PGPASSFILE`` or ``~/.pgpass``, or it is
+    in the variable ``CELLPIPE_LEDGER_PASSWORD``.
+    """
+
+    lock_row = " FOR UPDATE"
+
+    def __init__(self, address: str, schema: str) -> None:
+        self.address = address
+        self.schema = schema
+        self._local = threading.local()
+
+    def __getstate__(self) -> dict[str, object]:
+        return {"address": self.address, "schema": self.schema}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(**state)  # type: ignore[misc]
+
+    def do(self, work: Callable[[Rows], T], *, writes: bool) -> T:  # noqa: ARG002 - as SQLite's
+        """Run work in a transaction; again, for a minute, where the server went away in it."""
+        psycopg = _psycopg(self.address)
+        deadline = time.monotonic() + _AWAY_SECONDS
+        while True:
+            try:
+                connection = self._connection(psycopg)
+                with connection.transaction(), connection.cursor() as cursor:
+                    return work(_PostgresRows(cursor))
+            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+                self.close()
+                if time.monotonic() > deadline:
+                    raise StoreError(
+                        f"no answer from the ledger's PostgreSQL ({str(error).strip()})",
+                        expected="the server that ledger.url names",
+                        remedy="start it, and see that this machine may reach it",
+                        file=self.address,
+                    ) from error
+                time.sleep(0.5)
+            except psycopg.Error as error:
+                raise StoreError(
+                    f"a ledger that can't be used ({str(error).strip()})",
+                    expected="a schema that may be written",
+                    remedy="ask who keeps the database", file=self.address,
+                ) from error  # fmt: skip
+
+    def close(self) -> None:
+        """Close this thread's connection."""
+        connection = getattr(self._local, "connection", None)
+        self._local.connection = None
+        if connection is not None:
+            connection.close()
+
+    def _connection(self, psycopg: Any) -> Any:
+        held = getattr(self._local, "connection", None)
+        if held is None or held.closed or self._local.of != os.getpid():
+            held = psycopg.connect(
+                self.address, password=os.environ.get(PASSWORD), autocommit=True, connect_timeout=10
+            )
+            held.execute(f'CREATE SCHEMA IF NOT EXISTS "{self.schema}"')
+            held.execute(f'SET search_path TO "{self.schema}"')
+            self._local.connection, self._local.of = held, os.getpid()
+        return held
+
+
+def _psycopg(address: str) -> Any:
+    try:
+        import psycopg
+    except ImportError as error:
+        raise StoreError(
+            "a ledger in PostgreSQL, and no psycopg to reach it",
+            expected="the package psycopg", remedy="pip install 'cellpipe[postgresql]'",
+            file=address,
+        ) from error  # fmt: skip
+    return psycopg

@@ -1,0 +1,76 @@
+"""How the ledger is laid out, and the steps from each older layout to this one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cellpipe.errors import StoreError
+from cellpipe.store.database import Database, Rows
+
+_FIRST = """
+CREATE TABLE IF NOT EXISTS seen (
+    folder TEXT NOT NULL, path TEXT NOT NULL, size BIGINT NOT NULL, modified_ns BIGINT NOT NULL,
+    sha256 TEXT NOT NULL, PRIMARY KEY (folder, path));
+CREATE TABLE IF NOT EXISTS contents (
+    sha256 TEXT PRIMARY KEY, reading TEXT NOT NULL, status TEXT NOT NULL, format TEXT,
+    started_at TEXT, records BIGINT, spectra BIGINT, span_second DOUBLE PRECISION,
+    throughput_ah DOUBLE PRECISION,
+    tables TEXT NOT NULL, metadata TEXT NOT NULL, findings TEXT NOT NULL, reason TEXT);
+CREATE TABLE IF NOT EXISTS cells (
+    cell_id TEXT PRIMARY KEY, inputs TEXT NOT NULL, contents TEXT NOT NULL, findings TEXT NOT NULL)
+"""
+_THIRD = """
+ALTER TABLE seen ADD COLUMN first_seen TEXT;
+ALTER TABLE contents ADD COLUMN read_at TEXT;
+ALTER TABLE contents ADD COLUMN seconds DOUBLE PRECISION;
+ALTER TABLE cells ADD COLUMN computed_at TEXT;
+ALTER TABLE cells ADD COLUMN seconds DOUBLE PRECISION;
+CREATE TABLE written (
+    path TEXT PRIMARY KEY, size BIGINT NOT NULL, modified_ns BIGINT NOT NULL, sha256 TEXT NOT NULL);
+CREATE TABLE history (
+    id TEXT PRIMARY KEY, at TEXT NOT NULL, subject TEXT NOT NULL, event TEXT NOT NULL,
+    sha256 TEXT, reason TEXT, numbers TEXT, version TEXT NOT NULL, seconds DOUBLE PRECISION);
+CREATE INDEX history_of ON history (subject, at);
+CREATE TABLE faults (
+    path TEXT PRIMARY KEY, size BIGINT, modified_ns BIGINT, reading TEXT NOT NULL,
+    fault TEXT NOT NULL, times BIGINT NOT NULL);
+CREATE TABLE queue (
+    path TEXT PRIMARY KEY, size BIGINT NOT NULL, modified_ns BIGINT NOT NULL, batch TEXT,
+    since TEXT NOT NULL);
+CREATE TABLE writer (
+    slot BIGINT PRIMARY KEY, token TEXT NOT NULL, holder TEXT NOT NULL, beat BIGINT NOT NULL);
+CREATE TABLE marks (name TEXT PRIMARY KEY, value TEXT NOT NULL)
+"""
+LAYOUT = 3
+ADOPT = "files from before this layout are to be noted"
+_STEPS = {2: _FIRST, 3: _THIRD}  # what leads to a layout from the one before
+
+
+def brought_up(database: Database, place: Path | str) -> None:
+    """Bring a new or an older ledger to this layout, in one transaction; what it holds is kept.
+
+    Raises
+    ------
+    StoreError
+        If it is of a newer layout, or older than the first that can be brought up.
+
+    """
+    if database.do(lambda rows: rows.layout(), writes=False) == LAYOUT:
+        return
+
+    def steps(rows: Rows) -> None:
+        found = rows.layout()
+        if found not in {0, *_STEPS}:
+            raise StoreError(
+                f"a ledger of layout {found}", expected=f"layout 2 to {LAYOUT}",
+                remedy="use the cellpipe version that wrote it, or a new results folder",
+                file=place,
+            )  # fmt: skip
+        for layout, script in _STEPS.items():
+            for statement in script.split(";\n") if layout > found else ():
+                rows.write(statement)
+        if found:
+            rows.write("INSERT INTO marks VALUES (?, ?)", (ADOPT, str(found)))
+        rows.note_layout(LAYOUT)
+
+    database.do(steps, writes=True)

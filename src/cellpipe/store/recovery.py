@@ -1,0 +1,74 @@
+"""A ledger that is no longer a database: its last good copy, or a clean start.
+
+Every night leaves a copy of the ledger, ``ledger.copy.sqlite``. If the ledger is damaged, it is put
+aside (``damaged/…``, nothing is deleted) and the copy takes its place: what came after is
+found anew from the raw files. Without a good copy the results are put aside too, and all of them
+are made again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sqlite3
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cellpipe.result_files import written_whole
+
+DAMAGED = "damaged"  # folder within the results for what can't be used, and is not deleted
+_COPY = "ledger.copy.sqlite"
+_log = logging.getLogger("cellpipe")
+
+
+def recovered(folder: Path) -> None:
+    """Put a damaged ledger aside, and its last good copy into its place if there is one."""
+    path = folder / "ledger.sqlite"
+    if _is_good(path):  # another process was faster
+        return
+    aside = folder / DAMAGED / datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
+    aside.mkdir(parents=True)
+    good = _is_good(folder / _COPY)
+    names = [path.name, f"{path.name}-wal", f"{path.name}-shm"]
+    names += [] if good else ["tables", "cells", "index.html"]
+    for name in names:
+        with contextlib.suppress(FileNotFoundError):
+            (folder / name).replace(aside / name)
+    if good:
+        content = (folder / _COPY).read_bytes()
+        written_whole(path, lambda file: file.write_bytes(content))
+    what = "its last good copy is used" if good else "everything is made again from the raw files"
+    _log.warning("the ledger %s was damaged; it was put into %s, and %s", path, aside, what)
+
+
+def _is_good(path: Path) -> bool:
+    if not path.is_file() or not path.stat().st_size:
+        return False
+    connection = sqlite3.connect(path)
+    try:
+        found = [row[0] for row in connection.execute("PRAGMA quick_check(1)").fetchall()]
+        tables = "SELECT count(*) FROM sqlite_master WHERE name IN ('seen', 'contents', 'cells')"
+        return found == ["ok"] and bool(connection.execute(tables).fetchone()[0] == 3)
+    except sqlite3.Error:
+        return False
+    finally:
+        connection.close()
+
+
+def keep_copy(folder: Path) -> None:
+    """Leave a copy of the ledger, whole, for the day when it is needed."""
+    path = folder / "ledger.sqlite"
+    if not _is_good(path):
+        return
+
+    def copy(target: Path) -> None:
+        with (
+            contextlib.closing(sqlite3.connect(path, timeout=60)) as source,
+            contextlib.closing(sqlite3.connect(target)) as copied,
+        ):
+            copied.execute("PRAGMA journal_mode=DELETE")
+            source.backup(copied)
+            copied.execute("DELETE FROM writer")
+            copied.commit()
+
+    written_whole(folder / _COPY, copy)

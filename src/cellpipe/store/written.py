@@ -1,0 +1,128 @@
+"""The files of the results as they were written, and what became of them since."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cellpipe.result_files import is_unfinished
+from cellpipe.store.layout import ADOPT
+from cellpipe.store.ledger import Ledger, Written
+from cellpipe.store.recovery import DAMAGED
+
+_KEPT = ("tables", "cells")  # folders of the results in which every file is noted
+_AT_ONCE = 5_000  # files that one run looks at; the next ones go on from there
+_PLACE = "results looked at up to"
+
+
+def as_written(folder: Path, path: Path) -> Written:
+    """Give a file of the results as it was written just now."""
+    status = path.stat()
+    name = path.relative_to(folder).as_posix()
+    return Written(name, status.st_size, status.st_mtime_ns, _sha256(path))
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def names_there(folder: Path) -> list[str]:
+    """Name every file of the results' folders of tables and pages, in no order."""
+    found = []
+    waiting = list(_KEPT)
+    while waiting:
+        place = waiting.pop()
+        with contextlib.suppress(FileNotFoundError), os.scandir(folder / place) as entries:
+            for entry in entries:
+                name = f"{place}/{entry.name}"
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(name)
+                else:
+                    found.append(name)
+    return found
+
+
+def listing(folder: Path) -> str:
+    """Give a digest of the names of the results' files."""
+    return hashlib.sha256("\n".join(sorted(names_there(folder))).encode()).hexdigest()
+
+
+def swept(folder: Path) -> int:
+    """Remove what a run that was killed left unfinished; count it. Only the writer may call it."""
+    count = 0
+    for path in _unfinished(folder):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+        count += 1
+    return count
+
+
+def _unfinished(folder: Path) -> Iterator[Path]:
+    yield from (path for path in folder.iterdir() if is_unfinished(path.name))
+    yield from (
+        folder / name for name in names_there(folder) if is_unfinished(name.rpartition("/")[2])
+    )
+
+
+def orphans_removed(ledger: Ledger) -> int:
+    """Remove files of the results that the ledger does not know; strike out those that are gone.
+
+    A run that is killed between the last byte of a table and its row in the ledger leaves such.
+    """
+    folder = ledger.folder
+    there = set(names_there(folder))
+    if ledger.mark(ADOPT) is not None:  # an older ledger did not note what it wrote
+        ledger.remember_written(as_written(folder, folder / name) for name in sorted(there))
+        ledger.set_mark(ADOPT, None)
+    known = {written.path for written in ledger.written()}
+    for name in there - known:
+        (folder / name).unlink(missing_ok=True)
+    ledger.forget_written(known - there)
+    return len(there - known)
+
+
+def damaged(ledger: Ledger, *, thoroughly: bool = False) -> list[str]:
+    """Put files of the results aside that are not what was written; name them.
+
+    Size and time decide whether to look, sha256 decides. A run looks at some thousand, and the
+    next one goes on from there; ``thoroughly`` looks at the content of all of them.
+    """
+    place = "" if thoroughly else ledger.mark(_PLACE) or ""
+    files = ledger.written(place, 2**31 if thoroughly else _AT_ONCE)
+    found = [written for written in files if _is_damaged(ledger, written, thoroughly=thoroughly)]
+    aside = ledger.folder / DAMAGED / datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
+    for written in found:
+        target = aside / written.path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            (ledger.folder / written.path).replace(target)
+    ledger.forget_written(written.path for written in found)
+    if not thoroughly:
+        ahead = files[-1].path if len(files) == _AT_ONCE else None
+        if ahead or place:
+            ledger.set_mark(_PLACE, ahead)
+    return [written.path for written in found]
+
+
+def _is_damaged(ledger: Ledger, written: Written, *, thoroughly: bool) -> bool:
+    path = ledger.folder / written.path
+    try:
+        status = path.stat()
+        same = (status.st_size, status.st_mtime_ns) == (written.size, written.modified_ns)
+        if same and not thoroughly:
+            return False
+        if status.st_size == written.size and _sha256(path) == written.sha256:
+            if not same:
+                ledger.remember_written([as_written(ledger.folder, path)])
+            return False
+    except OSError:
+        return False  # what is absent is made again anyway; what is locked is looked at next time
+    return True

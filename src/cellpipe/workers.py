@@ -1,0 +1,171 @@
+"""Processes that read files and compute cells beside each other.
+
+One that dies (out of memory, a fault in a library) takes nothing with it but the item it was at:
+the others are done again, and that item gives a :class:`WorkerDiedError`.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+FEW = 12  # so many items are done here: starting processes would take longer
+_AHEAD = 4  # items that wait for each process: enough to keep it busy, and memory stays flat
+
+
+class WorkerDiedError(Exception):
+    """The process that worked on an item ended: out of memory, or a fault in a library."""
+
+
+class Workers:
+    """So many processes, started when they are first needed and kept until :meth:`close`.
+
+    Parameters
+    ----------
+    count
+        How many; 1 works in this process, where a fault in a library ends the run.
+
+    """
+
+    def __init__(self, count: int) -> None:
+        self.count = max(1, count)
+        self._pool: ProcessPoolExecutor | None = None
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop the processes."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._pool = None
+
+    def each(
+        self, work: Callable[..., R], shared: object, items: Sequence[T]
+    ) -> Iterator[tuple[T, R | Exception]]:
+        """Give each item with what ``work(shared, item)`` gave or raised, as they are done."""
+        if self.count == 1 or (len(items) <= FEW and self._pool is None):
+            for item in items:
+                yield item, _tried(work, shared, item)
+            return
+        yield from _Round(self, work, shared, items).results()
+
+    def one(self, work: Callable[..., R], shared: object, item: object) -> R:
+        """Give what ``work(shared, item)`` gives, in one of the processes.
+
+        Raises
+        ------
+        WorkerDiedError
+            If the process ended over it, twice.
+
+        """
+        for _ in range(2):
+            pool = self.pool()
+            try:
+                return pool.submit(work, shared, item).result()
+            except BrokenProcessPool:
+                self.renew(pool)
+        raise WorkerDiedError("the process that worked on it ended, twice (out of memory?)")
+
+    def pool(self) -> ProcessPoolExecutor:
+        """Give the processes."""
+        with self._lock:
+            if self._pool is None:
+                context = multiprocessing.get_context("spawn")
+                self._pool = ProcessPoolExecutor(self.count, context, _end_with_the_parent)
+            return self._pool
+
+    def renew(self, broken: ProcessPoolExecutor) -> None:
+        """Drop processes of which one died; new ones are started when they are needed."""
+        with self._lock:
+            if self._pool is broken:
+                broken.shutdown(wait=False, cancel_futures=True)
+                self._pool = None
+
+
+class _Round(Generic[T, R]):
+    """The items of one call, of which a few are on their way at a time."""
+
+    def __init__(
+        self, workers: Workers, work: Callable[..., R], shared: object, items: Sequence[T]
+    ) -> None:
+        self.workers = workers
+        self.call = (work, shared)
+        self.left = list(reversed(items))
+        self.flying: dict[Future[R], T] = {}
+        self.suspects: list[T] = []  # on their way when a process died
+
+    def results(self) -> Iterator[tuple[T, R | Exception]]:
+        while self.left or self.flying:
+            broken = not self._filled()
+            if self.flying and not broken:
+                done, _ = wait(self.flying, return_when=FIRST_COMPLETED)
+                for future in done:
+                    error = future.exception()
+                    if isinstance(error, BrokenProcessPool):
+                        broken = True
+                        continue
+                    item = self.flying.pop(future)
+                    yield item, error if isinstance(error, Exception) else future.result()
+            if broken:
+                self.suspects += self.flying.values()
+                self.flying.clear()
+                self.workers.renew(self.workers.pool())
+        for item in self.suspects:
+            yield item, self._alone(item)
+
+    def _filled(self) -> bool:
+        pool = self.workers.pool()
+        try:
+            while self.left and len(self.flying) < self.workers.count * _AHEAD:
+                item = self.left[-1]
+                self.flying[pool.submit(self.call[0], self.call[1], item)] = item
+                self.left.pop()
+        except BrokenProcessPool:
+            return False
+        return True
+
+    def _alone(self, item: T) -> R | Exception:
+        """Work on a suspect with nothing beside it, so that a death is known to be its doing."""
+        try:
+            return self.workers.one(*self.call, item)
+        except Exception as error:  # as the others' are given
+            return error
+
+
+def _tried(work: Callable[..., R], shared: object, item: object) -> R | Exception:
+    try:
+        return work(shared, item)
+    except Exception as error:
+        return error
+
+
+def _end_with_the_parent() -> None:
+    """End this process when the one that started it ends, however that comes."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    parent = multiprocessing.parent_process()
+
+    def watch() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def usual_count() -> int:
+    """Give how many processes a machine can use: its cores, at most eight."""
+    usable: Any = getattr(os, "sched_getaffinity", None)
+    cores = len(usable(0)) if usable else os.cpu_count() or 1
+    return max(1, min(8, cores))
