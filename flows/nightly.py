@@ -1,55 +1,68 @@
-"""The nightly flow: everything that is new or changed since, for several folders one by one.
-
-Run ``python flows/nightly.py FOLDER RESULTS`` (of an installed package: ``python -m
-cellpipe.flows.nightly FOLDER RESULTS``) beside a Prefect server, which ``PREFECT_API_URL`` names,
-to serve it every night at two o'clock; ``--cron`` and ``--time-zone`` set when.
-"""
+"""The nightly flow: everything that is new or changed since, for every lab, one by one."""
 
 from __future__ import annotations
 
-import argparse
+from datetime import UTC
 from typing import Any
 
 from prefect import flow
+from prefect.artifacts import create_markdown_artifact
 from prefect.client.schemas.objects import State
-from prefect.schedules import Cron
+from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
+from pydantic import BaseModel, ConfigDict
 
+from cellpipe import night
+from cellpipe.errors import CellpipeError
+from cellpipe.pipeline import prepared
 from cellpipe.prefect_run import flow_module
 
-process = flow_module("process").process
+batches = flow_module("process")
 
 
-@flow(name="nightly", persist_result=False, validate_parameters=False)
-def nightly(folders: dict[str, str], time_zone: str | None = None) -> State[Any]:
-    """Process each folder into its results folder; one that fails does not stop the next.
+class LabRun(BaseModel):
+    """One lab's folders, results and time zone."""
 
-    ``folders`` maps a folder with raw files to its results folder.
+    model_config = ConfigDict(extra="forbid")
+
+    folder: str
+    out: str
+    time_zone: str | None = None
+    also: list[str] = []
+
+
+@flow(name="nightly", persist_result=False, task_runner=batches.RUNNER)
+def nightly(labs: list[LabRun]) -> State[Any]:
+    """Process each lab; one that fails does not stop the next.
+
+    A night that was missed is caught up once: of several runs that are late, those that were due
+    before the last one began have nothing to do.
     """
-    states = {
-        folder: process(folder, out, time_zone, return_state=True)
-        for folder, out in folders.items()
-    }
-    bad = [f"{folder}: {state.message}" for folder, state in states.items() if state.is_failed()]
-    if bad:
-        return Failed(message="; ".join(bad))
-    return Completed(message=f"{len(states)} folders processed, everything used")
+    said, bad = [], False
+    for lab in labs:
+        try:
+            message, failed = _night_of(lab)
+        except CellpipeError as error:
+            message, failed = str(error), True
+        said.append(f"{lab.folder}: {message}")
+        bad = bad or failed
+    return (Failed if bad else Completed)(message="; ".join(said))
 
 
-def main() -> None:
-    """Serve the nightly flow on a schedule."""
-    parser = argparse.ArgumentParser(description="Serve the nightly flow on a schedule.")
-    parser.add_argument("folder", help="folder with raw files")
-    parser.add_argument("out", help="folder for the results")
-    parser.add_argument("--cron", default="0 2 * * *", help="when, as a cron line (default 2:00)")
-    parser.add_argument("--time-zone", default="UTC", help="zone of the schedule and instruments")
-    options = parser.parse_args()
-    nightly.serve(
-        name="nightly",
-        schedule=Cron(options.cron, timezone=options.time_zone),
-        parameters={"folders": {options.folder: options.out}, "time_zone": options.time_zone},
-    )
-
-
-if __name__ == "__main__":
-    main()
+def _night_of(lab: LabRun) -> tuple[str, bool]:
+    job = prepared(lab.folder, lab.out, lab.time_zone, lab.also)
+    due = flow_run.scheduled_start_time
+    last = night.last_night(job)
+    if due is not None and last and last[:19] > due.astimezone(UTC).isoformat()[:19]:
+        return "caught up already", False
+    begun = night.begun()
+    summary = batches.processed(job, None)
+    path = night.ended(job, summary, begun)
+    create_markdown_artifact(
+        key="digest", markdown=f"```\n{path.read_text(encoding='utf-8')}\n```",
+        description=f"The night of {lab.folder}",
+    )  # fmt: skip
+    used = int((summary.files["status"] == "used").sum())
+    if summary.failures:
+        return f"{len(summary.failures)} set aside, {used} files used", True
+    return f"{used} files used", False

@@ -120,7 +120,7 @@ def process(
 ) -> State[Any]:
     """Do the main job as a flow; its state says whether everything was used."""
     job = prepared(folder, out, time_zone, also or ())
-    return _state(_processed(job, None))
+    return state_of(processed(job, None))
 
 
 @flow(name="process-batch", flow_run_name="batch {batch}", persist_result=False, retries=0,
@@ -134,12 +134,13 @@ def process_batch(
     waiting = queue(job.ledger.database, batch)
     if not waiting:
         return Completed(message="the batch has been dealt with")
-    summary = _processed(job, [job.raw.path(file.path) for file in waiting])
+    summary = processed(job, [job.raw.path(file.path) for file in waiting])
     batch_is_done(job.ledger.database, batch)
-    return _state(summary)
+    return state_of(summary)
 
 
-def _state(summary: Summary) -> State[Any]:
+def state_of(summary: Summary) -> State[Any]:
+    """Give the state of a run by what it did: it fails if anything was set aside."""
     message = f"{(summary.files['status'] == 'used').sum()} files used"
     if summary.failures:
         message = f"{len(summary.failures)} set aside, {message}"
@@ -147,7 +148,7 @@ def _state(summary: Summary) -> State[Any]:
     return Completed(message=message, data=summary)
 
 
-def _processed(job: Job, only: Sequence[Path] | None) -> Summary:
+def processed(job: Job, only: Sequence[Path] | None) -> Summary:
     """Run the steps as task runs of the flow that calls it."""
     begun = utc_now()
 

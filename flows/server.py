@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -38,6 +39,7 @@ KEPT_RECORDS = {  # with the defaults a busy server drops task runs
     "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_FLUSH_INTERVAL": "2",
     "PREFECT_SERVER_SERVICES_TRIGGERS_READ_BATCH_SIZE": "500",
 }
+ZOMBIES = {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30"}  # the least that Prefect allows
 _START_SECONDS = 180.0
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # no proxy to loopback
 _RECORD_SECONDS = 120.0
@@ -56,7 +58,7 @@ def server_for(out: Path) -> Iterator[str]:
     os.environ.update(QUIET)
     named = os.environ.get("PREFECT_API_URL")
     if named:
-        if not _answers(named):
+        if not answers(named):
             raise ServerError(
                 f"no answer from {named}", expected="the Prefect server that PREFECT_API_URL names",
                 remedy="start it with prefect server start, or unset PREFECT_API_URL",
@@ -98,7 +100,7 @@ def _local_server(out: Path) -> Iterator[str]:
 def _wait_for(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
-        if _answers(url):
+        if answers(url):
             return
         if process.poll() is not None:
             break
@@ -119,12 +121,33 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _answers(url: str) -> bool:
+def answers(url: str) -> bool:
+    """Tell whether a Prefect server answers at an API address."""
     try:
         with _DIRECT.open(f"{url}/health", timeout=5) as answer:
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError, ValueError):
         return False
+
+
+def main(host: str, port: str) -> None:
+    """Run the server in this process until it is told to end, or its parent is gone."""
+    import uvicorn
+
+    os.environ["PREFECT__SERVER_FINAL"] = "1"
+    threading.Thread(target=_end_with_stdin, daemon=True).start()
+    uvicorn.run(
+        "prefect.server.api.server:create_app", factory=True, host=host, port=int(port),
+        log_level="warning", timeout_keep_alive=30,
+    )  # fmt: skip
+
+
+def _end_with_stdin() -> None:
+    while os.read(0, 4096):
+        pass
+    signal.raise_signal(signal.SIGINT)
+    time.sleep(20)
+    os._exit(1)
 
 
 def wait_until_recorded(url: str, flow_run_id: str, tasks: int) -> int:

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cellpipe import night_shift
+
 if TYPE_CHECKING:
     from cellpipe.lab import Summary
 
@@ -47,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="example:  cellpipe init D:\\cycler-exports",
     )  # fmt: skip
     init.add_argument("folder", type=Path, metavar="FOLDER", help="folder with raw files")
+    night_shift.add_commands(commands)
     commands.add_parser(
         "baselines", help="show the published cells of the review's Table 1",
         description="Show the published cells that results are compared with.",
@@ -129,6 +132,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "eis": _eis,
         "init": _init,
         "baselines": _baselines,
+        **night_shift.commands(),
     }
     try:
         return commands[options.command](options)
@@ -160,7 +164,7 @@ def _process(options: argparse.Namespace) -> int:
     if options.ledger:
         keep_ledger_at(options.out, options.ledger)
     prepared(options.folder, options.out, options.time_zone, options.also)
-    _log_to(options.out, verbose=options.verbose)
+    night_shift.log_to(options.out, verbose=options.verbose)
     if options.prefect:
         from cellpipe.prefect_run import process_on_server
 
@@ -178,20 +182,6 @@ def _process(options: argparse.Namespace) -> int:
             )  # fmt: skip
     terminal.show_summary(summary)
     return summary.exit_code
-
-
-def _log_to(out: Path, *, verbose: bool) -> None:
-    """Log to RESULTS/cellpipe.log, and to the terminal if asked."""
-    handlers: list[logging.Handler] = [logging.FileHandler(out / "cellpipe.log", encoding="utf-8")]
-    if verbose:
-        handlers.append(logging.StreamHandler())
-    logger = logging.getLogger("cellpipe")
-    logger.setLevel(logging.INFO)
-    logger.propagate = False
-    formatter = logging.Formatter("%(asctime)s %(levelname)s %(message)s")
-    for handler in handlers:
-        handler.setFormatter(formatter)
-        logger.addHandler(handler)
 
 
 def _check(options: argparse.Namespace) -> int:

@@ -17,17 +17,12 @@ from cellpipe import contracts, formats
 from cellpipe.analyses.half_cycle_segments import half_cycle_segments
 from cellpipe.domain import Measurement, RawFile
 from cellpipe.errors import CellpipeError, FileError
-from cellpipe.raw_folders import Entry, Failure, RawFolders
+from cellpipe.raw_folders import Entry, Failure, RawFolders, is_other_kind, is_sheet
 from cellpipe.store import Content, Ledger, SeenFile, Written, table_path, write_table
 from cellpipe.store.faults import Fault, faults
 from cellpipe.store.history import Event
 from cellpipe.store.written import as_written
 
-_OTHER = """
-    .mpl .mps .sdx .sdu .log .ini .md .rst .py .ipynb .m .r .sh .bat .ps1 .json .yaml .yml
-    .toml .xml .html .htm .pdf .png .jpg .jpeg .gif .svg .doc .docx .ppt .pptx .tsv .parquet
-    .opj .opju .zip .7z .lnk .db .exe .dll
-"""  # files that lie about in a lab's folders and are no measurements
 READING = 2  # to be raised when the tables that are made of a file change: all are read again
 SEVERAL = "several"  # status of a file that holds the recordings of several cells
 
@@ -177,6 +172,7 @@ def planned_of(job: Job, paths: Sequence[Path]) -> Plan:
     """Plan for these files alone: what else is known of the folders is taken as it was."""
     seen = job.ledger.seen_files(job.folder)
     wanted = {job.relative(path): path for path in paths}
+    wanted = {name: path for name, path in wanted.items() if not is_sheet(name)}
     entries, failures = job.raw.looked_at(wanted)
     plan = planned_from(job, entries, failures)
     rest = sorted({name.partition("#")[0] for name in seen} - wanted.keys())
@@ -192,10 +188,9 @@ def candidates(folder: Path) -> list[str]:
 
 def _is_candidate(path: Path) -> bool:
     """Whether a file may be a cycler's: by a suffix that a format uses, or by its content."""
-    suffix = path.suffix.lower()
     if path.name.lower().endswith(tuple(formats.known_suffixes())):
         return True
-    if suffix in _OTHER.split():
+    if is_other_kind(path.name):
         return False
     try:
         formats.recognised(path)

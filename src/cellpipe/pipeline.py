@@ -6,6 +6,7 @@ Prefect tasks in the same order: both ways write the same bytes.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import time
@@ -40,6 +41,7 @@ from cellpipe.store.written import as_written, damaged, swept
 from cellpipe.workers import Workers
 
 _log = logging.getLogger("cellpipe")
+JOB = "what the results are made of"
 
 Stage = Literal["files", "cells", "report"]
 Progress = Callable[[Stage, int, int, str], None]  # stage, done, of how many, what
@@ -128,11 +130,41 @@ def mended(job: Job, run: Callable[[], Summary]) -> Summary:
 def one_run(job: Job, wait_second: float = 0.0) -> Iterator[None]:
     """Be the writer of a job's results, and find what earlier runs left in disorder."""
     with writing(job.ledger, wait_second=wait_second, tell=_log.warning):
+        remember_job(job)
         count = swept(job.out)
         broken = damaged(job.ledger)
         if count or broken:
             _log.warning("%d unfinished files removed, %d damaged put aside", count, len(broken))
         yield
+
+
+def remember_job(job: Job) -> None:
+    """Note what the results are made of, so that they can be made again by their name alone."""
+    also = [str(path) for path in job.also]
+    described = {"folder": str(job.folder), "time_zone": job.time_zone, "also": also}
+    text = json.dumps(described)
+    if job.ledger.mark(JOB) != text:
+        job.ledger.set_mark(JOB, text)
+
+
+def remembered_job(out: Path) -> Job:
+    """Give the job that results were made by last.
+
+    Raises
+    ------
+    StoreError
+        If the ledger knows of none.
+
+    """
+    text = Job(out, out).ledger.mark(JOB)
+    if text is None:
+        raise StoreError(
+            "results of which the ledger does not know what they were made of",
+            expected="those of a run of this version",
+            remedy="run cellpipe process FOLDER --out RESULTS", file=out,
+        )  # fmt: skip
+    said = json.loads(text)
+    return prepared(said["folder"], out, said["time_zone"], said["also"])
 
 
 def _run(

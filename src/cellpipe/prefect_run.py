@@ -40,6 +40,11 @@ def flow_module(name: str) -> Any:
     return importlib.import_module(f"cellpipe.flows.{name}")
 
 
+def main() -> None:
+    """Run ``flows/NAME.py``'s ``main`` with the rest of the arguments: a child of ``serve``."""
+    flow_module(sys.argv[1]).main(*sys.argv[2:])
+
+
 def process_on_server(
     folder: Path, out: Path, time_zone: str | None, also: Sequence[Path] = ()
 ) -> Summary:
@@ -64,3 +69,7 @@ def process_on_server(
         if recorded < tasks:
             _log.warning("the server shows %d of %d task runs", recorded, tasks)
     return summary  # type: ignore[no-any-return]
+
+
+if __name__ == "__main__":
+    main()

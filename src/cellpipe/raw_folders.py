@@ -16,6 +16,12 @@ from pathlib import Path
 from cellpipe.errors import CellpipeError
 
 SHEET_NAMES = ("cells.xlsx", "cells.csv")
+_OTHER = frozenset({  # files that lie about in a lab's folders and are no measurements
+    ".mpl", ".mps", ".sdx", ".sdu", ".log", ".ini", ".md", ".rst", ".py", ".ipynb", ".m", ".r",
+    ".sh", ".bat", ".ps1", ".json", ".yaml", ".yml", ".toml", ".xml", ".html", ".htm", ".pdf",
+    ".png", ".jpg", ".jpeg", ".gif", ".svg", ".doc", ".docx", ".ppt", ".pptx", ".tsv", ".parquet",
+    ".opj", ".opju", ".zip", ".7z", ".lnk", ".db", ".exe", ".dll",
+})  # fmt: skip
 _UNFINISHED = re.compile(
     r"^(~|\.)|\.(tmp|temp|part|partial|filepart|crdownload|download|swp|lck|lock)$", re.IGNORECASE
 )
@@ -44,6 +50,14 @@ class Entry:
     def path(self) -> Path:
         """Where it is."""
         return Path(self.place)
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A folder to list: what the names in it begin with, and where it is."""
+
+    prefix: str
+    place: str
 
 
 class RawFolders:
@@ -104,28 +118,35 @@ class RawFolders:
 
     def _walk(self, folder: Path, prefix: str, found: list[Entry], failures: list[Failure]) -> None:
         """Add the files of a folder and those below it, deepest last, in the order of names."""
-        waiting = [(str(folder), prefix)]
+        waiting = [Listing(prefix, str(folder))]
         while waiting:
-            place, name = waiting.pop()
+            listing = waiting.pop()
+            waiting += reversed(self.list_into(listing, found, failures))
+
+    def list_into(
+        self, listing: Listing, found: list[Entry], failures: list[Failure]
+    ) -> list[Listing]:
+        """Add the files of one folder, and what can't be looked at; give the folders in it."""
+        prefix = listing.prefix
+        try:
+            with os.scandir(listing.place) as entries:
+                listed = sorted(entries, key=lambda entry: entry.name)
+        except OSError as error:
+            shown = self._shown(prefix)
+            failures.append(Failure(shown.rstrip("/") or ".", _away("folder", shown, error)))
+            return []
+        below = []
+        for entry in listed:
             try:
-                with os.scandir(place) as entries:
-                    listed = sorted(entries, key=lambda entry: entry.name)
+                if entry.is_dir(follow_symlinks=False):
+                    if self._is_entered(entry):
+                        below.append(Listing(f"{prefix}{entry.name}/", entry.path))
+                elif is_finished(entry.name) and not is_sheet(f"{prefix}{entry.name}"):
+                    found.extend(self._entry(entry, prefix))
             except OSError as error:
-                shown = self._shown(name)
-                failures.append(Failure(shown.rstrip("/") or ".", _away("folder", shown, error)))
-                continue
-            below = []
-            for entry in listed:
-                try:
-                    if entry.is_dir(follow_symlinks=False):
-                        if self._is_entered(entry):
-                            below.append((entry.path, f"{name}{entry.name}/"))
-                    elif is_finished(entry.name) and not _is_sheet(name, entry.name):
-                        found.extend(self._entry(entry, name))
-                except OSError as error:
-                    shown = self._shown(f"{name}{entry.name}")
-                    failures.append(Failure(shown, _away("file", self._shown(entry.name), error)))
-            waiting += reversed(below)
+                shown = self._shown(f"{prefix}{entry.name}")
+                failures.append(Failure(shown, _away("file", self._shown(entry.name), error)))
+        return below
 
     def _entry(self, entry: os.DirEntry[str], prefix: str) -> Iterator[Entry]:
         status = os.stat(entry.path)  # noqa: PTH116 - a listing's own sizes may be old on Windows
@@ -174,8 +195,17 @@ def is_finished(name: str) -> bool:
     return not (_UNFINISHED.search(name) or name.lower() in _NO_FILES)
 
 
-def _is_sheet(prefix: str, name: str) -> bool:
-    return not prefix and name.lower() in SHEET_NAMES
+def is_sheet(name: str) -> bool:
+    """Whether a name within the folders is that of the cell sheet."""
+    return name.lower() in SHEET_NAMES
+
+
+def is_other_kind(name: str) -> bool:
+    """Whether a name's suffix is one that no cycler uses."""
+    return (
+        not name.lower().endswith(".bdf.parquet")
+        and f".{name.rpartition('.')[2].lower()}" in _OTHER
+    )
 
 
 def _holds_results(folder: Path) -> bool:

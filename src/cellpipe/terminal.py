@@ -45,14 +45,15 @@ def progress_shown() -> Iterator[Tell | None]:
         yield tell
 
 
-def _console() -> Console:
+def screen() -> Console:
+    """Give the terminal, or where there is none one that is wide enough for tables."""
     console = Console()
     return console if console.is_terminal else Console(width=max(console.width, _NARROWEST))
 
 
 def show_summary(summary: Summary) -> None:
     """Print what a run did: the cells, what could not be used, and the page to open."""
-    console = _console()
+    console = screen()
     if not (summary.read or summary.cells_updated) and summary.unchanged:
         console.print(f"Nothing new: {_counted(summary.unchanged, 'file')} unchanged.")
     else:
@@ -194,7 +195,7 @@ def _failures_table(summary: Summary) -> Table:
 
 def show_measurement(measurement: Measurement) -> None:
     """Print what was read from one file."""
-    console = _console()
+    console = screen()
     raw = measurement.raw_file
     part = f" {raw.part}" if raw.part else ""
     console.print(Text(f"{raw.path}{part}: {measurement.format}"))
@@ -212,7 +213,7 @@ def show_measurement(measurement: Measurement) -> None:
 
 def show_eis(fitted: FittedFile) -> None:
     """Print what the spectra of one file gave."""
-    console = _console()
+    console = screen()
     resistances = fitted.tables["interfacial_resistance"]
     arcs = fitted.tables["impedance_arcs"]
     circuits = ", ".join(fitted.tables["circuit_fits"]["circuit"].unique().to_list())
@@ -308,6 +309,6 @@ def show_baselines() -> None:
             row["solid_electrolyte"], row["cathode_composition"], row["cell_kind_inferred"],
             row["initial_text"], row["later_text"], row["retention_text"],
         )  # fmt: skip
-    console = _console()
+    console = screen()
     console.print(table)
     console.print("* read off the row, not printed in the paper; '-' is as printed.")

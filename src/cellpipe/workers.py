@@ -83,7 +83,7 @@ class Workers:
         with self._lock:
             if self._pool is None:
                 context = multiprocessing.get_context("spawn")
-                self._pool = ProcessPoolExecutor(self.count, context, _end_with_the_parent)
+                self._pool = ProcessPoolExecutor(self.count, context, end_with_the_parent)
             return self._pool
 
     def renew(self, broken: ProcessPoolExecutor) -> None:
@@ -151,7 +151,7 @@ def _tried(work: Callable[..., R], shared: object, item: object) -> R | Exceptio
         return error
 
 
-def _end_with_the_parent() -> None:
+def end_with_the_parent() -> None:
     """End this process when the one that started it ends, however that comes."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     parent = multiprocessing.parent_process()

@@ -1,0 +1,250 @@
+"""Runs the flows of ``cellpipe serve`` in one warm process, as they fall due.
+
+A process for each run, as Prefect's own runner starts them, costs some seconds of imports before a
+file is looked at. This one asks the server twice a second and has everything imported. If it ends
+in the middle of a run, the next one says so to the server at once, and the slot is free.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import (
+    DeploymentFilter,
+    DeploymentFilterId,
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import FlowRun, State, StateType
+from prefect.client.schemas.schedules import CronSchedule
+from prefect.flow_engine import run_flow
+from prefect.flows import Flow
+from prefect.schedules import Cron
+from prefect.states import Cancelled, Crashed, Pending
+
+from cellpipe import night
+from cellpipe.pipeline import prepared
+from cellpipe.prefect_run import flow_module
+from cellpipe.settings import Settings, settings
+from cellpipe.watch.batch import warm
+from cellpipe.watch.hands import asked
+
+_LOOK_SECONDS = 0.5
+_CANCEL_SECONDS = 3.0
+_log = logging.getLogger("cellpipe")
+
+process_batch = flow_module("process").process_batch
+nightly_flow = flow_module("nightly")
+
+
+def main(path: str) -> None:
+    """Deploy the flows, tidy up after a runner that died, and run what falls due, until the end."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    over = threading.Event()
+    threading.Thread(target=_end_with_stdin, args=(over,), daemon=True).start()
+    given = settings(Path(path))
+    url = os.environ["PREFECT_API_URL"]
+    flows = _deployed(given)
+    zombies_crash()
+    _crashed(list(flows))
+    _catch_up(given, flows)
+    warm()
+    _log.info("ready")
+    runner = Runner(url, flows)
+    while not over.wait(_LOOK_SECONDS):
+        runner.look()
+
+
+def _end_with_stdin(over: threading.Event) -> None:
+    while os.read(0, 4096):
+        pass
+    over.set()
+    time.sleep(30)
+    os._exit(0)  # in the middle of a run: the next runner says so to the server
+
+
+def _deployed(given: Settings) -> dict[str, Flow[..., Any]]:
+    """Deploy the flows; give them by their deployments' ids."""
+    labs = [
+        {"folder": str(lab.folder), "out": str(lab.results), "time_zone": lab.time_zone,
+         "also": [str(folder) for folder in lab.also]}
+        for lab in given.lab
+    ]  # fmt: skip
+    batch = process_batch.to_deployment(
+        name="watched", description="Files that the watch found ready, and their cells."
+    )
+    nights = nightly_flow.nightly.to_deployment(
+        name="nightly", parameters={"labs": labs},
+        schedule=Cron(given.nightly.cron, timezone=given.cron_zone),
+        description="Everything that is new or changed since, and a digest.",
+    )  # fmt: skip
+    return {str(batch.apply()): process_batch, str(nights.apply()): nightly_flow.nightly}
+
+
+def zombies_crash(within: timedelta = timedelta(seconds=90)) -> None:
+    """Let the server call a run crashed from which no sign of life came for a while."""
+    from prefect.automations import Automation
+    from prefect.events.actions import ChangeFlowRunState
+    from prefect.events.schemas.automations import EventTrigger, Posture
+
+    name = "cellpipe: a run without a sign of life has crashed"
+    try:
+        _ = Automation.read(name=name)
+    except ValueError:
+        ends = {f"prefect.flow-run.{s}" for s in ("Completed", "Failed", "Cancelled", "Crashed")}
+        beat = "prefect.flow-run.heartbeat"
+        trigger = EventTrigger(
+            after={beat}, expect=ends | {beat},
+            match={"prefect.resource.id": ["prefect.flow-run.*"]},
+            for_each={"prefect.resource.id"}, posture=Posture.Proactive, threshold=1, within=within,
+        )  # fmt: skip
+        said = "no sign of life came from it"
+        action = ChangeFlowRunState(
+            name="Crashed", state=StateType.CRASHED, message=said, force=True
+        )  # fmt: skip
+        _ = Automation(name=name, trigger=trigger, actions=[action]).create()
+
+
+def _crashed(deployments: list[str]) -> None:
+    """Say of runs that were on their way that they crashed: whoever ran them is no more."""
+    on_their_way = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
+    with get_client(sync_client=True) as client:
+        runs = client.read_flow_runs(
+            deployment_filter=DeploymentFilter(
+                id=DeploymentFilterId(any_=[UUID(each) for each in deployments])
+            ),
+            flow_run_filter=FlowRunFilter(
+                state=FlowRunFilterState(type=FlowRunFilterStateType(any_=on_their_way))
+            ),
+        )
+        for run in runs:
+            cancelled = run.state_type == StateType.CANCELLING
+            state: State[Any] = (
+                Cancelled() if cancelled else Crashed(message="the process that ran it ended")
+            )
+            client.set_flow_run_state(run.id, state, force=True)
+            _log.warning("%s: %s", run.name, state.type.value)
+
+
+def _catch_up(given: Settings, flows: dict[str, Flow[..., Any]]) -> None:
+    """Ask for one nightly run if the last night that was due was missed."""
+    now = datetime.now(UTC)
+    due = last_due(given.nightly.cron, given.cron_zone, now)
+    nights = []
+    for lab in given.lab:
+        job = prepared(lab.folder, lab.results, lab.time_zone, lab.also)
+        nights.append(night.last_night(job))
+    if due is None or not any(nights) or all(n and n[:19] >= due.isoformat()[:19] for n in nights):
+        return
+    deployment = next(d for d, flow in flows.items() if flow is nightly_flow.nightly)
+    with get_client(sync_client=True) as client:
+        client.create_flow_run_from_deployment(
+            UUID(deployment), idempotency_key=f"night {due.isoformat()}",
+            name=f"night of {due:%Y-%m-%d}, caught up",
+        )  # fmt: skip
+    _log.info("the night of %s was missed; it is caught up", due)
+
+
+def last_due(cron: str, zone: str, now: datetime) -> datetime | None:
+    """Give when a cron line was last due (UTC), within the last five weeks."""
+    import asyncio
+
+    schedule = CronSchedule(cron=cron, timezone=zone)
+    start = now - timedelta(weeks=5)
+    dates = asyncio.run(_dates(schedule, start, now))
+    past = [date.astimezone(UTC) for date in dates if date.astimezone(UTC) <= now]
+    return past[-1] if past else None
+
+
+async def _dates(schedule: CronSchedule, start: datetime, end: datetime) -> list[datetime]:
+    from prefect.server.schemas.schedules import CronSchedule as Schedule
+
+    whole = Schedule(cron=schedule.cron, timezone=schedule.timezone)
+    return list(await whole.get_dates(n=1000, start=start, end=end))
+
+
+class Runner:
+    """Runs what falls due, one after the other."""
+
+    def __init__(self, url: str, flows: dict[str, Flow[..., Any]]) -> None:
+        self.url = url
+        self.flows = flows
+        self._unsaid: dict[UUID, State[Any]] = {}  # how runs ended that could not be said
+        self._was_away = False
+
+    def look(self) -> None:
+        """Run what is due now; a server that is away is waited for."""
+        try:
+            self._say()
+            due = self._due()
+        except Exception as error:  # whatever the client makes of a server that is away
+            if not self._was_away:
+                _log.warning("no answer from the server (%s)", error)
+            self._was_away = True
+            time.sleep(1.0)
+            return
+        self._was_away = False
+        for run in due:
+            self._run(run)
+
+    def _due(self) -> list[FlowRun]:
+        body = {
+            "deployment_ids": list(self.flows), "limit": 20,
+            "scheduled_before": datetime.now(UTC).isoformat(),
+        }  # fmt: skip
+        found = asked(self.url, "deployments/get_scheduled_flow_runs", body)
+        return [FlowRun.model_validate(each) for each in found]
+
+    def _run(self, run: FlowRun) -> None:
+        flow = self.flows[str(run.deployment_id)]
+        with get_client(sync_client=True) as client:
+            given: Any = client.set_flow_run_state(run.id, Pending())
+            if given.state is None or given.state.type != StateType.PENDING:
+                return  # somebody else runs it, or it was cancelled
+            run = client.read_flow_run(run.id)
+        _log.info("%s begins", run.name)
+        ended = threading.Event()
+        threading.Thread(target=self._cancel, args=(run.id, ended), daemon=True).start()
+        try:
+            state: Any = run_flow(flow, flow_run=run, return_type="state")
+        except BaseException as error:
+            state = Crashed(message=f"{type(error).__name__}: {error}")
+            _log.exception("%s", run.name)
+            if not isinstance(error, Exception):
+                raise
+        finally:
+            ended.set()
+        _log.info("%s: %s %s", run.name, state.name, state.message)
+        self._unsaid[run.id] = state
+
+    def _say(self) -> None:
+        """See that the server knows how runs ended: it may have been away just then."""
+        for run_id, state in list(self._unsaid.items()):
+            with get_client(sync_client=True) as client:
+                known = client.read_flow_run(run_id)
+                if known.state is None or not known.state.is_final():
+                    said = state.model_copy(update={"data": None})
+                    client.set_flow_run_state(run_id, said, force=True)
+            del self._unsaid[run_id]
+
+    def _cancel(self, run_id: UUID, ended: threading.Event) -> None:
+        """End this process if its run is cancelled: the results are safe, and a new one starts."""
+        while not ended.wait(_CANCEL_SECONDS):
+            try:
+                run = asked(self.url, f"flow_runs/{run_id}")
+            except Exception as error:  # the server is away
+                _log.debug("%s", error)
+                continue
+            if run["state_type"] == StateType.CANCELLING.value and not ended.is_set():
+                with get_client(sync_client=True) as client:
+                    client.set_flow_run_state(run_id, Cancelled(), force=True)
+                os._exit(3)

@@ -1,0 +1,64 @@
+"""What the ledger tells, on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+from rich.text import Text
+
+from cellpipe.terminal import screen
+
+if TYPE_CHECKING:
+    from cellpipe.store.history import Event
+    from cellpipe.upkeep import Status
+
+
+def show_status(out: Path, status: Status) -> None:
+    """Print how results stand."""
+    console = screen()
+    counts = status.counts
+    console.print(
+        Text(f"{out}: results of {', '.join(map(str, status.folders)) or 'no folder yet'}")
+    )
+    console.print(
+        f"{counts['used']} recordings used, {status.cells} cells, {len(status.aside)} could not be "
+        f"used, {status.waiting} wait in the queue."
+    )
+    if status.writer:
+        console.print(Text(f"Writing now: {status.writer}"))
+    if status.last:
+        console.print(Text(f"Last: {_when(status.last)} {status.last.subject} {status.last.event}"))
+    night = f"Last night run: ended {_when(status.night)}" if status.night else "No night run yet."
+    console.print(Text(night))
+    if status.aside:
+        table = Table(title="Could not be used", title_justify="left", title_style="bold")
+        table.add_column("File")
+        table.add_column("Why")
+        for name, reason in status.aside:
+            table.add_row(Text(name), Text(reason))
+        console.print(table)
+
+
+def show_history(events: Sequence[Event]) -> None:
+    """Print what happened, in order."""
+    table = Table(title="History (UTC)", title_justify="left", title_style="bold")
+    for column in ("When", "What", "Event", "Reason or numbers", "Content", "Version"):
+        table.add_column(column)
+    for event in events:
+        numbers = ", ".join(f"{name} {_short(value)}" for name, value in event.numbers.items())
+        table.add_row(
+            _when(event), Text(event.subject), event.event, Text(event.reason or numbers),
+            (event.sha256 or "")[:8], event.version,
+        )  # fmt: skip
+    screen().print(table)
+
+
+def _when(event: Event) -> str:
+    return event.at[:19].replace("T", " ")
+
+
+def _short(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,297 @@
+"""The commands of the night shift: watch, nightly, serve, and what the one who runs it asks."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import logging.handlers
+import os
+import signal
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cellpipe.settings import Settings
+    from cellpipe.watch.watcher import Lab
+
+Commands = "argparse._SubParsersAction[argparse.ArgumentParser]"
+_log = logging.getLogger("cellpipe")
+
+
+def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Describe the commands to the command line."""
+    watch = commands.add_parser(
+        "watch", help="watch folders: what is dropped is a result within seconds",
+        description="Watch folders with raw files for years. A file is taken when it has stopped "
+        "growing and is as long as its format says; the file of a running test is read again on a "
+        "schedule. With PREFECT_API_URL set, runs are asked for there; else a process beside the "
+        "watch does the work.",
+        epilog="example:  cellpipe watch D:\\cycler-exports --out D:\\results",
+    )  # fmt: skip
+    watch.add_argument("folder", type=Path, nargs="?", metavar="FOLDER",
+                       help="folder with raw files; without it, those of the settings")  # fmt: skip
+    watch.add_argument("--out", type=Path, metavar="RESULTS", help="folder for the results")
+    watch.add_argument("--time-zone", metavar="ZONE", help="zone of the instruments' clocks")
+    _add_settings(watch)
+    nightly = commands.add_parser(
+        "nightly", help="do now what is done at night: everything new or changed, and a digest",
+        description="Walk the folders of the settings, do everything that is new or changed since, "
+        "try again what failed for a passing reason, and write digest.txt.",
+        epilog="example:  cellpipe nightly --settings D:\\cellpipe.toml",
+    )  # fmt: skip
+    _add_settings(nightly)
+    serve = commands.add_parser(
+        "serve", help="run it all unattended: Prefect's server, the flows, the watch, the nights",
+        description="Start a Prefect server on this machine (or use the one that PREFECT_API_URL "
+        "names), the flows and the watch, and start again what dies.",
+        epilog="example:  cellpipe serve --settings D:\\cellpipe.toml",
+    )  # fmt: skip
+    _add_settings(serve)
+    serve.add_argument("--example", action="store_true", help="print settings to fill in, and exit")
+    _add_upkeep(commands)
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--settings", type=Path, default=Path("cellpipe.toml"), metavar="FILE",
+        help="settings (default: cellpipe.toml here)",
+    )  # fmt: skip
+
+
+def _add_upkeep(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    about = {
+        "status": ("say how results stand: counts, who writes, what was set aside and why", ""),
+        "history": ("say what happened to a file or a cell, and its numbers then", "SUBJECT"),
+        "retry": ("let the next run try again what was set aside, or the files and cells named",
+                  "SUBJECT"),
+        "forget": ("remove a cell's results for good; raw files are never touched", "CELL"),
+        "rebuild": ("make all results again from the raw files and the cell sheet", ""),
+    }  # fmt: skip
+    for name, (help_text, subject) in about.items():
+        described = f"{help_text[0].upper()}{help_text[1:]}."
+        example = f"cellpipe {name} D:\\results{' SSB-01' if subject else ''}"
+        parser = commands.add_parser(
+            name, help=help_text, description=described, epilog=f"example:  {example}"
+        )
+        parser.add_argument("out", type=Path, metavar="RESULTS", help="folder with results")
+        if subject:
+            parser.add_argument(
+                "subject", nargs="*" if name == "retry" else None, metavar=subject,
+                help="a cell's id" + ("" if name == "forget" else ", or a file's path or name"),
+            )  # fmt: skip
+
+
+def commands() -> dict[str, Callable[[argparse.Namespace], int]]:
+    """Give each command's function."""
+    return {
+        "watch": _watch, "nightly": _nightly, "serve": _serve, "status": _status,
+        "history": _history, "retry": _retry, "forget": _forget, "rebuild": _rebuild,
+    }  # fmt: skip
+
+
+def log_to(out: Path, *, verbose: bool, name: str = "cellpipe.log") -> None:
+    """Log to a file in the results, of bounded size, and to the terminal if asked."""
+    out.mkdir(parents=True, exist_ok=True)
+    handlers: list[logging.Handler] = [
+        logging.handlers.RotatingFileHandler(
+            out / name, maxBytes=10_000_000, backupCount=3, encoding="utf-8", delay=True
+        )
+    ]
+    if verbose:
+        handlers.append(logging.StreamHandler())
+    logger = logging.getLogger("cellpipe")
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    formatter = logging.Formatter("%(asctime)s %(levelname)s %(message)s")
+    for handler in handlers:
+        handler.setFormatter(formatter)
+        logger.addHandler(handler)
+
+
+def _labs(options: argparse.Namespace) -> tuple[tuple[Lab, ...], Settings]:
+    """Give the labs that a command is about, and the settings."""
+    from cellpipe.errors import SettingsError
+    from cellpipe.settings import LabSettings, Settings, settings
+    from cellpipe.store.address import keep_ledger_at
+    from cellpipe.watch.watcher import Lab
+
+    folder = getattr(options, "folder", None)
+    if folder is not None:
+        if options.out is None:
+            raise SettingsError(
+                "no results folder", expected="one", remedy="add --out RESULTS"
+            )  # fmt: skip
+        one = LabSettings(
+            folder=folder.resolve(), results=options.out.resolve(), time_zone=options.time_zone
+        )
+        given = Settings(lab=(one,))
+        if options.settings.is_file():
+            given = settings(options.settings).model_copy(update={"lab": (one,)})
+    else:
+        given = settings(options.settings)
+    for lab in given.lab:
+        if lab.ledger:
+            keep_ledger_at(lab.results, lab.ledger)
+    labs = tuple(
+        Lab(lab.folder.resolve(), lab.results.resolve(), lab.time_zone,
+            tuple(also.resolve() for also in lab.also))
+        for lab in given.lab
+    )  # fmt: skip
+    return labs, given
+
+
+def _watch(options: argparse.Namespace) -> int:
+    from cellpipe.store.places import is_on_network
+    from cellpipe.watch.hands import OwnProcess, Prefect
+    from cellpipe.watch.hints import Hints
+    from cellpipe.watch.settling import Patience
+    from cellpipe.watch.watcher import Watcher, watch
+
+    labs, given = _labs(options)
+    for lab in labs:
+        _log_once(lab.out)
+    is_over = _until_stopped()
+    url = os.environ.get("PREFECT_API_URL")
+    own = None if url else OwnProcess()
+    if own is not None:
+        own.warm_up()
+    patience = Patience(
+        given.watch.settle_seconds, given.watch.incomplete_seconds, 60 * given.watch.growing_minutes
+    )
+    watchers = [
+        Watcher(lab, Prefect(url) if url else own or OwnProcess(), patience,
+                given.watch.poll_seconds)
+        for lab in labs
+    ]  # fmt: skip
+    folders = [folder for lab in labs for folder in (lab.folder, *lab.also)]
+    hints = Hints(folders, given.watch.events)
+    for folder in folders:
+        place = "a network drive" if is_on_network(folder) else "a local disk"
+        way = "told by the system" if folder in hints.folders else "looked at in turn"
+        _log.info("watching %s (%s, %s)", folder, place, way)
+    print(f"Watching {', '.join(map(str, folders))}. Ctrl+C ends it; nothing is lost.", flush=True)
+    try:
+        watch(
+            watchers, is_over.is_set, hints=hints.taken,
+            wait=lambda seconds: hints.awake.wait(seconds) or is_over.is_set(),
+        )  # fmt: skip
+    finally:
+        hints.close()
+        if own is not None:
+            own.close()
+    return 0
+
+
+def _log_once(out: Path) -> None:
+    if not logging.getLogger("cellpipe").handlers:
+        log_to(out, verbose=True, name="watch.log")
+
+
+def _until_stopped() -> threading.Event:
+    """Give an event that is set when the process is asked to end, or its parent is gone."""
+    over = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: over.set())
+    if os.environ.get("CELLPIPE_ENDS_WITH_STDIN"):
+        threading.Thread(target=_end_with_stdin, args=(over,), daemon=True).start()
+    return over
+
+
+def _end_with_stdin(over: threading.Event) -> None:
+    while os.read(0, 4096):
+        pass
+    over.set()
+
+
+def _nightly(options: argparse.Namespace) -> int:
+    from cellpipe import night, terminal
+    from cellpipe.pipeline import prepared, processed
+    from cellpipe.workers import Workers, usual_count
+
+    labs, _ = _labs(options)
+    codes = []
+    for lab in labs:
+        _log_once(lab.out)
+        begun = night.begun()
+        job = prepared(lab.folder, lab.out, lab.time_zone, lab.also)
+        with Workers(usual_count()) as workers:
+            summary = processed(job, workers, wait_second=6 * 3600)
+        path = night.ended(job, summary, begun)
+        terminal.show_summary(summary)
+        print(f"Digest: {path}")
+        codes.append(summary.exit_code)
+    return max(codes)
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from cellpipe.settings import EXAMPLE
+
+    if options.example:
+        print(EXAMPLE, end="")
+        return 0
+    from cellpipe.supervisor import serve
+
+    _labs(options)
+    return serve(options.settings, _until_stopped())
+
+
+def _status(options: argparse.Namespace) -> int:
+    from cellpipe import ledger_view
+    from cellpipe.upkeep import opened, status
+
+    found = status(opened(options.out))
+    ledger_view.show_status(options.out, found)
+    return 1 if found.aside else 0
+
+
+def _history(options: argparse.Namespace) -> int:
+    from cellpipe import ledger_view
+    from cellpipe.upkeep import history, opened
+
+    ledger_view.show_history(history(opened(options.out), options.subject))
+    return 0
+
+
+def _retry(options: argparse.Namespace) -> int:
+    from cellpipe.upkeep import opened, retry
+
+    names = retry(opened(options.out), options.subject)
+    _say(names, "will be tried again by the next run", "Nothing was set aside.")
+    return 0
+
+
+def _say(names: Sequence[str], what: str, nothing: str) -> None:
+    shown = ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
+    print(f"{shown} {what}." if names else nothing)
+
+
+def _forget(options: argparse.Namespace) -> int:
+    from cellpipe.intake import Job
+    from cellpipe.lab import cell_outputs
+    from cellpipe.upkeep import forget, opened
+
+    ledger = opened(options.out)
+    outputs = cell_outputs(Job(options.out, options.out), options.subject)
+    forget(ledger, options.subject, outputs)
+    print(
+        f"The results of {options.subject} are removed. If its raw files are still in the folder, "
+        "the next run makes them again."
+    )
+    return 0
+
+
+def _rebuild(options: argparse.Namespace) -> int:
+    from cellpipe import terminal
+    from cellpipe.pipeline import processed, remembered_job
+    from cellpipe.upkeep import all_anew, opened
+    from cellpipe.workers import Workers, usual_count
+
+    opened(options.out)
+    job = remembered_job(options.out.resolve())
+    all_anew(job.ledger)
+    with terminal.progress_shown() as progress, Workers(usual_count()) as workers:
+        summary = processed(job, workers, wait_second=600, progress=progress)
+    terminal.show_summary(summary)
+    return summary.exit_code

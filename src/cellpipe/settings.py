@@ -1,0 +1,160 @@
+"""``cellpipe.toml``: which folders, which results, and when; read strictly, nothing guessed."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from cellpipe.errors import SettingsError
+
+NAME = "cellpipe.toml"
+EXAMPLE = """\
+# Settings of cellpipe watch, cellpipe nightly and cellpipe serve.
+time_zone = "Europe/Berlin"          # of the instruments' clocks
+
+[[lab]]
+folder = 'D:\\exports'                # raw files, and cells.xlsx at its top
+# also = ['\\\\nas\\neware']            # more folders with raw files of the same cells
+results = 'D:\\results'
+
+[watch]
+settle_seconds = 2                   # a file is taken when it was still for so long
+incomplete_seconds = 30              # … or for so long, if it seems to be cut
+growing_minutes = 60                 # the file of a running test is read again so often
+poll_seconds = 1
+events = "auto"                      # "on", "off"; auto asks the system on local disks only
+
+[nightly]
+cron = "0 2 * * *"                   # minute hour day month weekday
+# time_zone = "Europe/Berlin"        # of the cron line; the one above if left out
+
+[server]                             # of cellpipe serve
+host = "127.0.0.1"                   # other machines can't reach it; see docs/night-shift.md
+port = 4200
+keep_days = 90                       # of Prefect's records; the ledger keeps its own for good
+"""
+Positive = Annotated[float, Field(gt=0, le=86_400)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LabSettings(_Strict):
+    """One lab: its folders and its results."""
+
+    folder: Path
+    results: Path
+    also: tuple[Path, ...] = ()
+    time_zone: str | None = None
+    ledger: str | None = None
+
+
+class WatchSettings(_Strict):
+    """How the watch waits."""
+
+    settle_seconds: Positive = 2.0
+    incomplete_seconds: Positive = 30.0
+    growing_minutes: Annotated[float, Field(gt=0, le=100_000)] = 60.0
+    poll_seconds: Annotated[float, Field(ge=0.1, le=3600)] = 1.0
+    events: Literal["auto", "on", "off"] = "auto"
+
+
+class NightlySettings(_Strict):
+    """When the nightly run is."""
+
+    cron: str = "0 2 * * *"
+    time_zone: str | None = None
+
+
+class ServerSettings(_Strict):
+    """The Prefect server of ``cellpipe serve``."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65_535)] = 4200
+    keep_days: Annotated[int, Field(ge=1, le=10_000)] = 90
+    database: str | None = None
+
+
+class Settings(_Strict):
+    """All of ``cellpipe.toml``; paths are whole, and each lab has its time zone."""
+
+    lab: Annotated[tuple[LabSettings, ...], Field(min_length=1)]
+    time_zone: str | None = None
+    watch: WatchSettings = WatchSettings()
+    nightly: NightlySettings = NightlySettings()
+    server: ServerSettings = ServerSettings()
+
+    @property
+    def cron_zone(self) -> str:
+        """The zone of the cron line."""
+        return self.nightly.time_zone or self.time_zone or "UTC"
+
+
+def settings(path: Path) -> Settings:
+    """Read ``cellpipe.toml``; paths in it are from its own folder.
+
+    Raises
+    ------
+    SettingsError
+        If it is absent, is no TOML, or holds what it must not.
+
+    """
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError as error:
+        raise SettingsError(
+            "no such file", expected="the settings of watch, nightly and serve",
+            remedy=f"write {NAME}; cellpipe serve --example prints one to fill in", file=path,
+        ) from error  # fmt: skip
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(
+            f"text that can't be read ({error})", expected="TOML in UTF-8",
+            remedy="Windows paths want single quotes: 'D:\\exports'", file=path,
+        ) from error  # fmt: skip
+    try:
+        given = Settings.model_validate(found)
+    except ValidationError as error:
+        raise _explained(error, path) from error
+    return _completed(given, path)
+
+
+def _completed(given: Settings, path: Path) -> Settings:
+    here = path.resolve().parent
+    labs = tuple(
+        lab.model_copy(
+            update={
+                "folder": here / lab.folder,
+                "results": here / lab.results,
+                "also": tuple(here / folder for folder in lab.also),
+                "time_zone": lab.time_zone or given.time_zone,
+            }
+        )
+        for lab in given.lab
+    )
+    results = [lab.results for lab in labs]
+    twice = next((one for one in results if results.count(one) > 1), None)
+    if twice is not None:
+        raise SettingsError(
+            f"the results {twice} of two labs", expected="a results folder for each",
+            remedy="name another; folders of one lab go under also", file=path,
+        )  # fmt: skip
+    return given.model_copy(update={"lab": labs})
+
+
+def _explained(error: ValidationError, path: Path) -> SettingsError:
+    first: Any = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return SettingsError(
+            f"the name {place}", expected="one that there is",
+            remedy="see its spelling in docs/night-shift.md", file=path,
+        )  # fmt: skip
+    found = "nothing" if first["type"] == "missing" else repr(first["input"])
+    return SettingsError(
+        f"{found} for {place}", expected=str(first["msg"]).lower(),
+        remedy="correct it", file=path,
+    )  # fmt: skip

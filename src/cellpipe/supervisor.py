@@ -1,0 +1,203 @@
+"""``cellpipe serve``: Prefect's server, the flows and the watch as children, kept alive.
+
+A child that dies is started again, after a second at first and a minute at most. Each ends when
+this process does, however that comes: it reads from a pipe that closes then.
+"""
+
+from __future__ import annotations
+
+import logging
+import logging.handlers
+import os
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from cellpipe.errors import SettingsError
+from cellpipe.prefect_run import flow_module
+from cellpipe.settings import Settings, settings
+
+_LOOK_SECONDS = 0.5
+_HEALTH_SECONDS = 15.0
+_SILENT = 4  # looks without an answer after which a server is taken for dead
+_LONG_LIFE = 300.0
+_LONGEST_PAUSE = 60.0
+_END_SECONDS = 40.0
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_log = logging.getLogger("cellpipe")
+
+
+@dataclass
+class Child:
+    """A process that is to be there all the time."""
+
+    name: str
+    arguments: list[str]
+    log: Path
+    environment: dict[str, str] = field(default_factory=dict)
+    process: subprocess.Popen[bytes] | None = None
+    began: float = 0.0
+    after: float = 0.0
+    pause: float = 1.0
+
+    def look(self) -> None:
+        """Start it if it is not there and its pause is over."""
+        now = time.monotonic()
+        if self.process is not None and self.process.poll() is not None:
+            if now - self.began > _LONG_LIFE:
+                self.pause = 1.0
+            _log.warning(
+                "%s ended (%s); again in %.0f s", self.name, self.process.returncode, self.pause
+            )
+            self.process = None
+            self.after, self.pause = now + self.pause, min(_LONGEST_PAUSE, 2 * self.pause)
+        if self.process is None and now >= self.after:
+            self.start()
+
+    def start(self) -> None:
+        """Start it, and its log."""
+        self.began = time.monotonic()
+        self.process = subprocess.Popen(  # noqa: S603 - this Python, this package
+            [sys.executable, *self.arguments],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            env={**os.environ, **self.environment, "CELLPIPE_ENDS_WITH_STDIN": "1",
+                 "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"},
+        )  # fmt: skip
+        _log.info("%s started (process %d)", self.name, self.process.pid)
+        if self.process.stdout is not None:
+            threading.Thread(
+                target=_kept, args=(self.process.stdout, self.log), daemon=True
+            ).start()
+
+    def end(self) -> None:
+        """Ask it to end, and wait; kill it if it does not."""
+        if self.process is None:
+            return
+        if self.process.stdin is not None:
+            self.process.stdin.close()
+        try:
+            self.process.wait(timeout=_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        _log.info("%s ended", self.name)
+
+
+def _kept(stream: IO[bytes], log: Path) -> None:
+    """Write what a child says into a log that does not grow without end."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    handler = logging.handlers.RotatingFileHandler(
+        log, maxBytes=5_000_000, backupCount=2, encoding="utf-8"
+    )
+    for line in stream:
+        text = line.decode("utf-8", "replace").rstrip()
+        handler.emit(logging.LogRecord(log.stem, logging.INFO, "", 0, text, None, None))
+    handler.close()
+
+
+def serve(path: Path, is_over: threading.Event) -> int:
+    """Run everything until it is over.
+
+    Raises
+    ------
+    SettingsError
+        If the settings are wrong, or would open the server to others without a password.
+    ServerError
+        If Prefect's server does not start.
+
+    """
+    given = settings(path)
+    home = path.resolve().parent / "prefect"
+    home.mkdir(exist_ok=True)
+    _log_here(home)
+    named = os.environ.get("PREFECT_API_URL")
+    url = named or f"http://{_reached_at(given)}:{given.server.port}/api"
+    server = flow_module("server")
+    shared = {
+        **server.QUIET, **server.ZOMBIES, "PREFECT_API_URL": url, "PREFECT_HOME": str(home),
+        "NO_PROXY": ",".join(filter(None, (os.environ.get("NO_PROXY"), "127.0.0.1,localhost"))),
+    }  # fmt: skip
+    children = [] if named else [_server(given, home, shared, url)]
+    flows = Child(
+        "flows", ["-m", "cellpipe.prefect_run", "runner", str(path)], home / "flows.log", shared
+    )
+    watch = Child(
+        "watch", ["-m", "cellpipe", "watch", "--settings", str(path)], home / "watch.log", shared
+    )
+    children += [flows, watch]
+    print(f"Serving. What runs and ran: {url.removesuffix('/api')}  Ctrl+C ends it.", flush=True)  # noqa: T201
+    try:
+        _keep_alive(children, url, is_over, None if named else children[0])
+    finally:
+        for child in reversed(children):
+            child.end()
+    return 0
+
+
+def _reached_at(given: Settings) -> str:
+    """Give the host at which this machine reaches its own server.
+
+    A server that others can reach too wants a password.
+    """
+    host = given.server.host
+    if host in _LOOPBACK:
+        return host
+    if not os.environ.get("PREFECT_SERVER_API_AUTH_STRING"):
+        raise SettingsError(
+            f"the host {host}, which other machines can reach, and no password",
+            expected="127.0.0.1, or a password for Prefect's API",
+            remedy="set PREFECT_SERVER_API_AUTH_STRING and PREFECT_API_AUTH_STRING to user:secret",
+        )  # fmt: skip
+    return "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104 - as it was set
+
+
+def _server(given: Settings, home: Path, shared: dict[str, str], url: str) -> Child:
+    server = flow_module("server")
+    environment = {
+        **shared, **server.KEPT_RECORDS, "PREFECT_UI_API_URL": url,
+        "PREFECT_SERVER_UI_API_URL": url,
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(86_400 * given.server.keep_days),
+    }  # fmt: skip
+    if given.server.database:
+        environment["PREFECT_API_DATABASE_CONNECTION_URL"] = given.server.database
+    arguments = ["-m", "cellpipe.prefect_run", "server", given.server.host, str(given.server.port)]
+    return Child("server", arguments, home / "server.log", environment)
+
+
+def _keep_alive(
+    children: list[Child], url: str, is_over: threading.Event, server: Child | None
+) -> None:
+    answers = flow_module("server").answers
+    silent, next_health, has_answered = 0, 0.0, False
+    while not is_over.wait(_LOOK_SECONDS):
+        for child in children:
+            if child is server or has_answered:
+                child.look()
+        now = time.monotonic()
+        if now < next_health and has_answered:
+            continue
+        if answers(url):
+            silent, has_answered, next_health = 0, True, now + _HEALTH_SECONDS
+        elif has_answered:
+            silent, next_health = silent + 1, now + _HEALTH_SECONDS
+        if silent >= _SILENT and server is not None and server.process is not None:
+            _log.warning("the server does not answer; it is started again")
+            server.process.kill()
+            silent = 0
+
+
+def _log_here(home: Path) -> None:
+    logger = logging.getLogger("cellpipe")
+    handler = logging.handlers.RotatingFileHandler(
+        home / "serve.log", maxBytes=5_000_000, backupCount=2, encoding="utf-8"
+    )
+    for one in (handler, logging.StreamHandler()):
+        one.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        logger.addHandler(one)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False

@@ -1,0 +1,195 @@
+"""What the one who keeps it running asks of the ledger: status, history, retry, forget, rebuild."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from cellpipe.errors import CellpipeError, StoreError
+from cellpipe.store.database import Rows
+from cellpipe.store.faults import TRIES, faults
+from cellpipe.store.history import Event, add_events, happened
+from cellpipe.store.ledger import Ledger
+from cellpipe.store.queue import queue
+from cellpipe.store.writer import writer_of, writing
+
+_WAIT_SECONDS = 600.0
+
+
+@dataclass(frozen=True)
+class Status:
+    """How a results folder stands: counts, who writes, and what could not be used."""
+
+    folders: tuple[Path, ...]
+    counts: dict[str, int]
+    cells: int
+    writer: str | None
+    waiting: int
+    aside: tuple[tuple[str, str], ...]
+    last: Event | None
+    night: Event | None
+
+
+def opened(out: Path) -> Ledger:
+    """Open the ledger of results that are there.
+
+    Raises
+    ------
+    StoreError
+        If the folder holds no results.
+
+    """
+    if not any((out / name).is_file() for name in ("ledger.sqlite", "ledger.url")):
+        raise StoreError(
+            "no results", expected="a folder that cellpipe process wrote",
+            remedy="run cellpipe process FOLDER --out RESULTS first", file=out,
+        )  # fmt: skip
+    return Ledger(out)
+
+
+def status(ledger: Ledger) -> Status:
+    """Tell how a results folder stands."""
+    folders = ledger.folders()
+    contents = ledger.contents()
+    counts = {"used": 0, "set aside": 0, "several": 0}
+    aside = []
+    for folder in folders:
+        for name, file in sorted(ledger.seen_files(folder).items()):
+            content = contents.get(file.sha256)
+            if content is not None:
+                counts[content.status] += 1
+                if content.status == "set aside":
+                    aside.append((name, content.reason or ""))
+    for name, fault in sorted(faults(ledger).items()):
+        rests = ", rests" if fault.reading and fault.times >= TRIES else ""
+        aside.append((name, f"{fault.fault} ({fault.times} times{rests})"))
+    events = happened(ledger.database)
+    nights = [event for event in events if event.subject == "night"]
+    return Status(
+        tuple(folders), counts, len(ledger.cells()), writer_of(ledger),
+        len(queue(ledger.database)), tuple(aside), events[-1] if events else None,
+        nights[-1] if nights else None,
+    )  # fmt: skip
+
+
+def history(ledger: Ledger, subject: str) -> list[Event]:
+    """Give what happened to a file (its path, or the end of it) or a cell, in order.
+
+    Raises
+    ------
+    CellpipeError
+        If nothing is known of it.
+
+    """
+    found = happened(ledger.database, subject)
+    if found:
+        return found
+    tail = subject.replace("\\", "/")
+    every = happened(ledger.database)
+    found = [event for event in every if f"/{event.subject}".endswith(f"/{tail}")]
+    if not found:
+        names = sorted({event.subject for event in every})
+        raise CellpipeError(
+            f"nothing of {subject!r}", expected="a file or a cell that was seen",
+            remedy=f"the ledger knows {len(names)}, as {', '.join(names[:3])}",
+        )  # fmt: skip
+    return found
+
+
+def retry(ledger: Ledger, subjects: list[str]) -> list[str]:
+    """Let files be read, and cells computed, by the next run whatever is known of them.
+
+    Without names: all that were set aside or rest. Gives their names.
+
+    Raises
+    ------
+    CellpipeError
+        If one is neither a file nor a cell that the ledger knows.
+
+    """
+    with writing(ledger, wait_second=_WAIT_SECONDS):
+        files, cells = _named(ledger, subjects)
+
+        def work(rows: Rows) -> None:
+            for name in files:
+                rows.write("DELETE FROM seen WHERE path = ?", (name,))
+                rows.write("DELETE FROM faults WHERE path = ?", (name,))
+                for sha256 in files[name]:
+                    rows.write("UPDATE contents SET reading = '' WHERE sha256 = ?", (sha256,))
+            for cell in cells:
+                rows.write("UPDATE cells SET inputs = '' WHERE cell_id = ?", (cell,))
+            rows.write("DELETE FROM marks WHERE name LIKE 'state of%'")
+            add_events(rows, [Event(name, "to be tried again") for name in (*files, *cells)])
+
+        ledger.changed(work)
+    return [*files, *cells]
+
+
+def _named(ledger: Ledger, subjects: list[str]) -> tuple[dict[str, list[str]], list[str]]:
+    """Sort names into files, with their contents, and cells."""
+    seen = {name: f for folder in ledger.folders() for name, f in ledger.seen_files(folder).items()}
+    failed = faults(ledger)
+    contents = ledger.contents()
+    if not subjects:
+        aside = {
+            name: [file.sha256]
+            for name, file in seen.items()
+            if (content := contents.get(file.sha256)) and content.status == "set aside"
+        }
+        return aside | {name: [] for name in failed if name not in aside}, []
+    files: dict[str, list[str]] = {}
+    cells = []
+    known_cells = ledger.cells()
+    for subject in subjects:
+        tail = f"/{subject.replace(chr(92), '/')}"
+        matching = [n for n in {**seen, **failed} if f"/{n.partition('#')[0]}".endswith(tail)]
+        files |= {name: [seen[name].sha256] if name in seen else [] for name in matching}
+        if subject in known_cells:
+            cells.append(subject)
+        elif not matching:
+            raise CellpipeError(
+                f"nothing of {subject!r}", expected="a file or a cell that was seen",
+                remedy="cellpipe status lists what was set aside",
+            )  # fmt: skip
+    return files, cells
+
+
+def forget(ledger: Ledger, cell_id: str, outputs: list[Path]) -> None:
+    """Remove a cell's results, for good; its raw files, and its history, stay.
+
+    Raises
+    ------
+    CellpipeError
+        If the ledger does not know it.
+
+    """
+    with writing(ledger, wait_second=_WAIT_SECONDS):
+        if ledger.cell(cell_id) is None:
+            raise CellpipeError(
+                f"no cell {cell_id!r}", expected="one that was computed",
+                remedy=f"one of {', '.join(sorted(ledger.cells()))[:200]}",
+            )  # fmt: skip
+        for path in outputs:
+            path.unlink(missing_ok=True)
+        ledger.forget_written(path.relative_to(ledger.folder).as_posix() for path in outputs)
+        ledger.forget_cell(cell_id)
+
+        def work(rows: Rows) -> None:
+            rows.write("DELETE FROM marks WHERE name LIKE 'state of%'")
+            add_events(rows, [Event(cell_id, "forgotten")])
+
+        ledger.changed(work)
+
+
+def all_anew(ledger: Ledger) -> None:
+    """Let the next run read every file and compute every cell again."""
+    with writing(ledger, wait_second=_WAIT_SECONDS):
+
+        def work(rows: Rows) -> None:
+            rows.write("UPDATE contents SET reading = ''")
+            rows.write("UPDATE cells SET inputs = ''")
+            rows.write("DELETE FROM faults")
+            rows.write("DELETE FROM marks WHERE name LIKE 'state of%'")
+            add_events(rows, [Event("run", "rebuild")])
+
+        ledger.changed(work)

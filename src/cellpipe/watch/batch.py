@@ -1,0 +1,42 @@
+"""Dealing with a batch without Prefect, in a process beside the watch; this one is not light."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cellpipe.pipeline import prepared, processed
+from cellpipe.store.queue import batch_is_done, queue
+from cellpipe.workers import Workers, usual_count
+
+if TYPE_CHECKING:
+    from cellpipe.watch.hands import Task
+
+_WAIT_SECONDS = 6 * 3600.0
+
+
+def deal_with(task: Task) -> str:
+    """Process a batch's files and the cells that they belong to; say what came of it."""
+    job = prepared(task.folder, task.out, task.time_zone, task.also)
+    waiting = queue(job.ledger.database, task.batch)
+    paths = [job.raw.path(file.path) for file in waiting]
+    with Workers(usual_count()) as workers:
+        if "-" in task.batch:  # it died before: a file that ends its process must not end this one
+            workers.pool()
+        summary = processed(job, workers, only=paths, wait_second=_WAIT_SECONDS)
+    batch_is_done(job.ledger.database, task.batch)
+    return (
+        f"{summary.read} files read, {summary.cells_updated} cells computed, "
+        f"{len(summary.failures)} set aside in all"
+    )
+
+
+def warm() -> None:
+    """Import what a batch will need."""
+    import lmfit  # noqa: F401
+    import matplotlib.figure  # noqa: F401
+
+    import cellpipe.analyses
+    import cellpipe.report.page
+    import cellpipe.report.workbook
+
+    cellpipe.analyses.all_analyses()

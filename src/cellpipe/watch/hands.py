@@ -1,0 +1,189 @@
+"""Who deals with a batch: a process of the watch's own, or Prefect, asked over its API."""
+
+from __future__ import annotations
+
+import base64
+import json
+import multiprocessing
+import os
+import urllib.error
+import urllib.request
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from cellpipe.errors import ServerError
+from cellpipe.workers import end_with_the_parent
+
+State = Literal["running", "done", "died"]
+_BATCHES = 100  # that a process deals with before a fresh one takes its place
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+_OVER = {"COMPLETED": "done", "FAILED": "done", "CRASHED": "died", "CANCELLED": "died"}
+DEPLOYMENT = "process-batch/watched"
+
+
+@dataclass(frozen=True)
+class Task:
+    """A batch of a lab: what a hand needs to deal with it."""
+
+    folder: Path
+    out: Path
+    time_zone: str | None
+    also: tuple[Path, ...]
+    batch: str
+
+    @property
+    def parameters(self) -> dict[str, object]:
+        """Give it as the flow's parameters."""
+        return {
+            "folder": str(self.folder), "out": str(self.out), "batch": self.batch,
+            "time_zone": self.time_zone, "also": [str(path) for path in self.also],
+        }  # fmt: skip
+
+
+class Hand(Protocol):
+    """Deals with batches, one at a time for each lab."""
+
+    def start(self, task: Task) -> str:
+        """Begin with a batch; give a name to ask after it."""
+
+    def state(self, name: str) -> tuple[State, str]:
+        """Tell how a batch stands, and why if it died."""
+
+    def close(self) -> None:
+        """Let go."""
+
+
+class OwnProcess:
+    """A process beside the watch, kept warm; one that dies is replaced."""
+
+    def __init__(self) -> None:
+        self._pool: ProcessPoolExecutor | None = None
+        self._futures: dict[str, Future[str]] = {}
+
+    def warm_up(self) -> None:
+        """Start the process, so that the first batch need not wait for it."""
+        self._started().submit(_warm)
+
+    def start(self, task: Task) -> str:
+        """Begin with a batch."""
+        try:
+            future = self._started().submit(_deal, task)
+        except BrokenProcessPool:
+            self.close()
+            future = self._started().submit(_deal, task)
+        self._futures[task.batch] = future
+        return task.batch
+
+    def state(self, name: str) -> tuple[State, str]:
+        """Tell how a batch stands."""
+        future = self._futures.get(name)
+        if future is None:
+            return "died", "it was begun by another watch"
+        if not future.done():
+            return "running", ""
+        del self._futures[name]
+        error = future.exception()
+        if isinstance(error, BrokenProcessPool):
+            self.close()
+            return "died", "its process ended (out of memory?)"
+        return ("died", str(error)) if error else ("done", future.result())
+
+    def close(self) -> None:
+        """End the process when it is done with what it is at."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+        self._pool = None
+
+    def _started(self) -> ProcessPoolExecutor:
+        if self._pool is None:
+            context = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(
+                1, context, end_with_the_parent, max_tasks_per_child=_BATCHES
+            )
+        return self._pool
+
+
+def _warm() -> None:
+    from cellpipe.watch.batch import warm
+
+    warm()
+
+
+def _deal(task: Task) -> str:
+    from cellpipe.watch.batch import deal_with
+
+    return deal_with(task)
+
+
+class Prefect:
+    """A Prefect server, asked for a run of the deployment ``process-batch/watched``.
+
+    The batch's name is the idempotency key: asked twice, it is one run. Keys and passwords are
+    those of Prefect's own variables, ``PREFECT_API_KEY`` and ``PREFECT_API_AUTH_STRING``.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url.rstrip("/")
+
+    def start(self, task: Task) -> str:
+        """Ask for a run."""
+        deployment = asked(self.url, f"deployments/name/{DEPLOYMENT}")
+        wanted: dict[str, object] = {
+            "name": f"batch {task.batch}", "parameters": task.parameters,
+            "idempotency_key": task.batch, "state": {"type": "SCHEDULED", "name": "Scheduled"},
+        }  # fmt: skip
+        run = asked(self.url, f"deployments/{deployment['id']}/create_flow_run", wanted)
+        return str(run["id"])
+
+    def state(self, name: str) -> tuple[State, str]:
+        """Tell how a run stands; a server that is away just now leaves it running."""
+        try:
+            run = asked(self.url, f"flow_runs/{name}")
+        except ServerError as error:
+            return ("died", "the server forgot it") if "404" in error.found else ("running", "")
+        kind = str(run["state_type"])
+        message = str((run.get("state") or {}).get("message") or "")
+        return _OVER.get(kind, "running"), message  # type: ignore[return-value]
+
+    def close(self) -> None:
+        """Do nothing: the server goes on."""
+
+
+def asked(url: str, path: str, body: dict[str, object] | None = None) -> Any:
+    """Ask Prefect's API; give its answer.
+
+    Raises
+    ------
+    ServerError
+        If there is none, or not the one that was hoped for.
+
+    """
+    headers = {"Content-Type": "application/json", **_credentials()}
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(f"{url.rstrip('/')}/{path}", data, headers)  # noqa: S310
+    try:
+        with _DIRECT.open(request, timeout=30) as answer:
+            return json.load(answer)
+    except urllib.error.HTTPError as error:
+        raise ServerError(
+            f"the answer {error.code} from Prefect to {path.partition('?')[0]}",
+            expected=f"a server with the deployment {DEPLOYMENT}",
+            remedy="deploy the flows: prefect deploy --all, or start cellpipe serve",
+        ) from error
+    except (urllib.error.URLError, OSError, ValueError) as error:
+        raise ServerError(
+            f"no answer from {url}", expected="the Prefect server of PREFECT_API_URL",
+            remedy="start it; until then the files wait in the ledger",
+        ) from error  # fmt: skip
+
+
+def _credentials() -> dict[str, str]:
+    key, login = os.environ.get("PREFECT_API_KEY"), os.environ.get("PREFECT_API_AUTH_STRING")
+    if key:
+        return {"Authorization": f"Bearer {key}"}
+    if login:
+        return {"Authorization": f"Basic {base64.b64encode(login.encode()).decode()}"}
+    return {}

@@ -1,0 +1,76 @@
+"""What the system tells of changes: hints only, for no system tells of all of them."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from cellpipe.store.places import is_on_network
+
+Events = Literal["auto", "on", "off"]
+_MOST = 20_000
+_log = logging.getLogger("cellpipe")
+
+
+class Hints:
+    """Paths of which the system said that something happened there, gathered by a thread.
+
+    Parameters
+    ----------
+    folders
+        Those to be told of.
+    events
+        ``on`` asks the system, ``off`` does not, ``auto`` does where the folders are on a disk of
+        this machine: of a network drive, and of what WSL or Docker share, nothing is told.
+
+    """
+
+    def __init__(self, folders: Sequence[Path], events: Events = "auto") -> None:
+        self.awake = threading.Event()
+        self._paths: set[str] = set()
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        told = [f for f in folders if events == "on" or not is_on_network(f)]
+        self.folders = [] if events == "off" else told
+        self._thread = threading.Thread(target=self._gather, daemon=True)
+        if self.folders:
+            self._thread.start()
+
+    def taken(self) -> set[str]:
+        """Give the paths that came since, and forget them."""
+        with self._lock:
+            paths, self._paths = self._paths, set()
+            self.awake.clear()
+        return paths
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=5)
+
+    def _gather(self) -> None:
+        from watchfiles import watch
+
+        while not self._stop.is_set():
+            try:
+                for changes in watch(
+                    *self.folders, stop_event=self._stop, watch_filter=None, step=200,
+                    debounce=400, rust_timeout=60_000, recursive=True, raise_interrupt=False,
+                    ignore_permission_denied=True,
+                ):  # fmt: skip
+                    self._note({path for _, path in changes})
+            except Exception as error:  # of the system: no more watches, a folder that is away
+                _log.info("no events (%s); the folders are looked at in turn", error)
+                with contextlib.suppress(Exception):
+                    self._stop.wait(60.0)
+
+    def _note(self, paths: set[str]) -> None:
+        with self._lock:
+            if len(self._paths) + len(paths) <= _MOST:
+                self._paths |= paths
+            self.awake.set()

@@ -1,0 +1,103 @@
+"""When a file is ready: it has stopped growing, is as long as its format says, and opens."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from cellpipe.raw_folders import Entry, is_other_kind, is_sheet
+from cellpipe.watch.wholeness import is_whole
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long to wait, in seconds.
+
+    ``settle`` for a file that is no longer written to; ``incomplete`` for one that is not as long
+    as its format says, or can't be opened; ``growing`` between two looks at the file of a running
+    test, which never stops growing; ``gone`` before a file that vanished counts as gone: it may
+    come back under another name.
+    """
+
+    settle: float = 2.0
+    incomplete: float = 30.0
+    growing: float = 3600.0
+    gone: float = 5.0
+
+
+@dataclass
+class _Waiting:
+    entry: Entry
+    since: float  # that it is as it is
+    first: float  # that it changes
+    whole: bool | None = None
+
+
+class Settling:
+    """The files that changed and are not ready yet."""
+
+    def __init__(self, patience: Patience, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.patience = patience
+        self._clock = clock
+        self._waiting: dict[str, _Waiting] = {}
+        self._gone: dict[str, float] = {}
+
+    def __len__(self) -> int:
+        """Give the number of files that wait."""
+        return len(self._waiting) + len(self._gone)
+
+    def changed(self, entries: Iterable[Entry]) -> None:
+        """Note files that are other than before."""
+        now = self._clock()
+        for entry in entries:
+            self._gone.pop(entry.name, None)
+            if is_other_kind(entry.name) and not is_sheet(entry.name):
+                continue
+            before = self._waiting.get(entry.name)
+            first = before.first if before else now
+            self._waiting[entry.name] = _Waiting(entry, now, first)
+
+    def gone(self, names: Iterable[str]) -> None:
+        """Note files that are there no more."""
+        now = self._clock()
+        for name in names:
+            self._waiting.pop(name, None)
+            if not is_other_kind(name) or is_sheet(name):
+                self._gone[name] = now
+
+    def ready(self) -> list[Entry]:
+        """Give the files that are ready now, each once; one that is gone has no size."""
+        now = self._clock()
+        found = [one.entry for one in self._waiting.values() if self._is_ready(one, now)]
+        for entry in found:
+            del self._waiting[entry.name]
+        patience = self.patience.settle if found else self.patience.gone  # a file that was renamed
+        gone = [name for name, at in self._gone.items() if now - at >= patience - 0.5]
+        for name in gone:
+            del self._gone[name]
+        return [*found, *(Entry(name, "", -1, 0) for name in gone)]
+
+    def soonest(self) -> float | None:
+        """Give after how many seconds a file may be ready, or None if none waits."""
+        now = self._clock()
+        ends = [one.since + self.patience.settle for one in self._waiting.values()]
+        ends += [at + self.patience.gone for at in self._gone.values()]
+        return max(0.05, min(ends) - now) if ends else None
+
+    def _is_ready(self, one: _Waiting, now: float) -> bool:
+        if now - one.first >= self.patience.growing and one.entry.size:
+            return True  # the file of a running test: read as it is now
+        still = now - one.since
+        if still < self.patience.settle or not one.entry.size:
+            return False
+        if one.whole is None or not one.whole:
+            one.whole = _opens_whole(one.entry)
+        return one.whole or still >= self.patience.incomplete
+
+
+def _opens_whole(entry: Entry) -> bool:
+    try:
+        return is_whole(entry.path)
+    except OSError:
+        return False

@@ -1,0 +1,235 @@
+"""Which files of the folders changed, found at little cost, by events where there are any.
+
+Three nets, from fine to coarse: files that were told of or changed lately are looked at each time;
+so is each folder's own time, which a new, renamed or deleted file moves; and now and then
+everything is walked, which finds what the first two can't (a file of long ago that was written
+into without an event). Each net is cast no more often than one per cent of a core allows.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from cellpipe.raw_folders import (
+    SHEET_NAMES,
+    Entry,
+    Failure,
+    Listing,
+    RawFolders,
+    is_finished,
+    is_sheet,
+)
+
+State = tuple[int, int]  # size and time of modification
+_WARM_SECONDS = 900.0  # so long a file that changed is looked at each time
+_MOST_WARM = 2_000
+_LOOK_SHARE = 200.0  # a look at the folders comes after so many times what the last one took
+_WALK_SHARE = 400.0
+_BUSY_SHARE = 4.0  # while files arrive
+_AGAIN = 3  # times that a folder is listed after a change: its time may be coarse
+
+
+@dataclass(frozen=True)
+class Changes:
+    """Files that are new or other than before, those that are gone, and what is out of reach."""
+
+    files: tuple[Entry, ...] = ()
+    gone: tuple[str, ...] = ()
+    out_of_reach: tuple[Failure, ...] = ()
+
+
+class Tracker:
+    """The state of the folders' files as last seen.
+
+    Parameters
+    ----------
+    raw
+        The folders.
+    known
+        Files with the state in which they were dealt with.
+    poll_seconds
+        How often to look, at most.
+    clock
+        Seconds that never go back; the clock of the day may jump.
+
+    """
+
+    def __init__(
+        self,
+        raw: RawFolders,
+        known: Mapping[str, State],
+        *,
+        poll_seconds: float = 1.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.raw = raw
+        self.files: dict[str, State] = dict(known)
+        self._folders: dict[str, tuple[Listing, int | None]] = {}
+        self._again: dict[str, int] = {}
+        self._warm: dict[str, float] = {}
+        self._sheet_names = set(SHEET_NAMES)
+        self._clock = clock
+        self._poll = poll_seconds
+        self._next_walk = self._next_look = 0.0
+
+    def changes(self, hints: Iterable[str] = ()) -> Changes:
+        """Look; ``hints`` are paths of which the system said that something happened."""
+        now = self._clock()
+        if now >= self._next_walk:
+            changes = self._walked()
+            ended = self._clock()
+            self._next_walk = ended + max(60.0, _WALK_SHARE * (ended - now))
+            return changes
+        found: dict[str, Entry | None] = {}
+        failures: list[Failure] = []
+        self._hinted(hints, found)
+        if now >= self._next_look:
+            self._look_at_folders(found, failures)
+            self._look_at_warm(now, found)
+            ended = self._clock()
+            share = _BUSY_SHARE if found or self._again else _LOOK_SHARE
+            self._next_look = ended + max(self._poll, share * (ended - now))
+        return self._compared(found, failures)
+
+    def look_again(self) -> None:
+        """Walk everything next time."""
+        self._next_walk = 0.0
+
+    def _walked(self) -> Changes:
+        found: list[Entry] = []
+        failures: list[Failure] = []
+        self._folders.clear()
+        for prefix, root in self.raw.roots.items():
+            waiting = [Listing(prefix, str(root))]
+            here: list[Entry] = []
+            while waiting:
+                listing = waiting.pop()
+                self._folders[listing.prefix] = (listing, _modified(listing.place))
+                waiting += self.raw.list_into(listing, here, failures)
+            if not here and any(self._is_of(name, prefix) for name in self.files):
+                failures.append(Failure(prefix.rstrip("/") or ".", "it is empty all at once"))
+            found += here
+        found += self._sheets()
+        there = {entry.name for entry in found}
+        away = tuple("" if f.path == "." else f"{f.path}/" for f in failures)
+        gone = [
+            name for name in self.files if name not in there and not f"{name}/".startswith(away)
+        ]
+        return self._compared({e.name: e for e in found} | dict.fromkeys(gone), failures)
+
+    def _is_of(self, name: str, prefix: str) -> bool:
+        others = tuple(other for other in self.raw.roots if other)
+        return name.startswith(prefix) if prefix else not name.startswith(others)
+
+    def _sheets(self) -> list[Entry]:
+        try:
+            there = [p.name for p in self.raw.path("").iterdir() if is_sheet(p.name)]
+        except OSError:
+            return []
+        self._sheet_names = {*SHEET_NAMES, *there}
+        return self.raw.looked_at({name: self.raw.path(name) for name in there})[0]
+
+    def _hinted(self, hints: Iterable[str], found: dict[str, Entry | None]) -> None:
+        for hint in hints:
+            path = Path(hint)
+            try:
+                name = self.raw.relative(path)
+            except ValueError:
+                continue
+            folder = f"{name.rpartition('/')[0]}/".lstrip("/")
+            if folder not in self._folders or name + "/" in self._folders or path.is_dir():
+                self._again[self._nearest(folder)] = _AGAIN
+                self._next_look = 0.0
+            elif is_finished(path.name):
+                self._look(name, found)
+
+    def _nearest(self, folder: str) -> str:
+        """Give the prefix of the nearest folder above that is known."""
+        while folder and folder not in self._folders:
+            folder = f"{folder.rstrip('/').rpartition('/')[0]}/".lstrip("/")
+        return folder
+
+    def _look(self, name: str, found: dict[str, Entry | None]) -> None:
+        entries, failures = self.raw.looked_at({name: self.raw.path(name)})
+        if entries:
+            found[name] = entries[0]
+        elif not failures and name in self.files:
+            found[name] = None
+
+    def _look_at_folders(self, found: dict[str, Entry | None], failures: list[Failure]) -> None:
+        for prefix, (listing, before) in list(self._folders.items()):
+            modified = _modified(listing.place)
+            if modified != before:
+                self._again[prefix] = _AGAIN
+            if self._again.get(prefix, 0) > 0:
+                self._again[prefix] -= 1
+                self._list(listing, modified, found, failures)
+        self._again = {prefix: left for prefix, left in self._again.items() if left}
+
+    def _list(
+        self,
+        listing: Listing,
+        modified: int | None,
+        found: dict[str, Entry | None],
+        failures: list[Failure],
+    ) -> None:
+        """List a folder whose time moved, and folders in it that are new."""
+        here: list[Entry] = []
+        missed: list[Failure] = []
+        below = self.raw.list_into(listing, here, missed)
+        self._folders[listing.prefix] = (listing, modified)
+        failures += missed
+        found.update({entry.name: entry for entry in here})
+        if missed:
+            return
+        prefixes = {one.prefix for one in below}
+        there = {entry.name for entry in here}
+        length = len(listing.prefix)
+        for name in self.files:
+            inside = name.startswith(listing.prefix) and not is_sheet(name)
+            direct, _, deeper = name[length:].partition("/") if inside else ("", "", "")
+            lost = f"{listing.prefix}{direct}/" not in prefixes if deeper else name not in there
+            if inside and lost and not self._is_of_another(name, listing.prefix):
+                found[name] = None
+        for prefix in [p for p in self._folders if p.startswith(listing.prefix) and p]:
+            top = f"{listing.prefix}{prefix[length:].partition('/')[0]}/"
+            if prefix != listing.prefix and top not in prefixes and prefix not in self.raw.roots:
+                self._folders.pop(prefix)
+        for one in below:
+            if one.prefix not in self._folders:
+                self._list(one, _modified(one.place), found, failures)
+
+    def _is_of_another(self, name: str, prefix: str) -> bool:
+        return not prefix and not self._is_of(name, "")
+
+    def _look_at_warm(self, now: float, found: dict[str, Entry | None]) -> None:
+        for name in {*self._warm, *self._sheet_names}:
+            self._look(name, found)
+        self._warm = {name: end for name, end in self._warm.items() if end > now}
+
+    def _compared(self, found: Mapping[str, Entry | None], failures: Iterable[Failure]) -> Changes:
+        changed, gone = [], []
+        end = self._clock() + _WARM_SECONDS
+        for name, entry in found.items():
+            if entry is None:
+                if self.files.pop(name, None) is not None:
+                    gone.append(name)
+                    self._warm.pop(name, None)
+            elif self.files.get(name) != (entry.size, entry.modified_ns) and not entry.leads_out:
+                self.files[name] = (entry.size, entry.modified_ns)
+                changed.append(entry)
+                self._warm[name] = end
+        while len(self._warm) > _MOST_WARM:
+            self._warm.pop(next(iter(self._warm)))
+        return Changes(tuple(changed), tuple(gone), tuple(failures))
+
+
+def _modified(place: str) -> int | None:
+    try:
+        return os.stat(place).st_mtime_ns  # noqa: PTH116 - thousands of folders each time
+    except OSError:
+        return None

@@ -1,0 +1,219 @@
+"""Watching one lab's folders: what arrives is settled, queued, and handed on in batches."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cellpipe.errors import CellpipeError, ServerError
+from cellpipe.raw_folders import Entry, Failure, RawFolders
+from cellpipe.store.faults import TRIES, faults
+from cellpipe.store.ledger import Ledger
+from cellpipe.store.queue import Waiting, put_in_batch, put_in_queue, queue
+from cellpipe.watch.hands import Hand, Task
+from cellpipe.watch.settling import Patience, Settling
+from cellpipe.watch.tracker import Tracker
+
+BATCH = 500  # files at most
+_FIRST_RETRY = 30.0
+_LAST_RETRY = 3600.0
+_log = logging.getLogger("cellpipe")
+
+
+@dataclass(frozen=True)
+class Lab:
+    """Folders with raw files, the results that are made of them, and the instruments' zone."""
+
+    folder: Path
+    out: Path
+    time_zone: str | None = None
+    also: tuple[Path, ...] = ()
+
+
+@dataclass
+class _Retry:
+    after: float
+    pause: float = _FIRST_RETRY
+
+
+@dataclass
+class Watcher:
+    """Watches a lab. :meth:`tick` does what is due and never waits."""
+
+    lab: Lab
+    hand: Hand
+    patience: Patience = field(default_factory=Patience)
+    poll_seconds: float = 1.0
+    clock: Callable[[], float] = time.monotonic
+
+    def __post_init__(self) -> None:
+        """Begin with what the ledger knows, and with batches that were left by an earlier watch."""
+        self.ledger = Ledger(self.lab.out)
+        self.raw = RawFolders(self.lab.folder, self.lab.also, (self.lab.out,))
+        seen = self.ledger.seen_files(self.lab.folder)
+        known = {f.path: (f.size, f.modified_ns) for f in seen.values() if "#" not in f.path}
+        self.tracker = Tracker(
+            self.raw, known, poll_seconds=self.poll_seconds, clock=self.clock
+        )  # fmt: skip
+        self.settling = Settling(self.patience, clock=self.clock)
+        self._running: tuple[str, str] | None = None  # batch and the hand's name for it
+        self._retries: dict[str, _Retry] = {}
+        self._attempt = 0
+        self._hand_retry = _Retry(0.0, 1.0)
+        self._away = False
+
+    def tick(self, hints: Iterable[str] = ()) -> None:
+        """Look at the folders, put what is ready in the queue, and hand a batch on if none runs."""
+        changes = self.tracker.changes(hints)
+        self._say(bool(changes.out_of_reach), changes.out_of_reach)
+        self.settling.changed(changes.files)
+        self.settling.gone(changes.gone)
+        ready = self.settling.ready()
+        for entry in ready:
+            self._retries.pop(entry.name, None)
+        put_in_queue(self.ledger.database, [_waiting(entry) for entry in ready])
+        if self._running is not None:
+            self._look_after(*self._running)
+        if self._running is None and self.clock() >= self._hand_retry.after:
+            self._hand_on()
+
+    def is_idle(self) -> bool:
+        """Whether nothing waits and nothing runs."""
+        waits = len(self.settling) or self._running or queue(self.ledger.database)
+        return not waits
+
+    def soonest(self) -> float:
+        """Give after how many seconds the next tick has something to do."""
+        if self._running is not None:
+            return 0.2
+        return min(self.poll_seconds, self.settling.soonest() or self.poll_seconds)
+
+    def _say(self, away: bool, failures: Iterable[Failure]) -> None:
+        if away != self._away:
+            self._away = away
+            what = "; ".join(
+                f"{getattr(f, 'path', '')}: {getattr(f, 'reason', '')}" for f in failures
+            )
+            _log.warning("%s %s", self.lab.folder, what if away else "can be reached again")
+
+    def _hand_on(self) -> None:
+        now = self.clock()
+        waiting = [
+            file
+            for file in queue(self.ledger.database)
+            if file.path not in self._retries or self._retries[file.path].after <= now
+        ][:BATCH]
+        if not waiting:
+            return
+        batch = next((file.batch for file in waiting if file.batch), None)
+        if batch is None or self._attempt:
+            batch = _name_of(waiting, self._attempt)
+            put_in_batch(self.ledger.database, batch, [file.path for file in waiting])
+        lab = self.lab
+        task = Task(lab.folder, lab.out, lab.time_zone, lab.also, batch)
+        try:
+            self._running = (batch, self.hand.start(task))
+        except (ServerError, OSError) as error:
+            self._pause(str(error))
+            return
+        self._hand_retry = _Retry(0.0, 1.0)
+        _log.info("batch %s: %d files", batch, len(waiting))
+
+    def _pause(self, reason: str) -> None:
+        retry = self._hand_retry
+        _log.warning("%s; again in %.0f s", reason, retry.pause)
+        self._hand_retry = _Retry(self.clock() + retry.pause, min(60.0, 2 * retry.pause))
+
+    def _look_after(self, batch: str, name: str) -> None:
+        state, message = self.hand.state(name)
+        if state == "running":
+            return
+        self._running = None
+        if state == "done" and queue(self.ledger.database, batch):
+            state, message = "died", message or "its files are still in the queue"
+        if state == "died":
+            self._attempt += 1
+            self._pause(f"batch {batch} died ({message})")
+            return
+        self._attempt = 0
+        _log.info("batch %s: %s", batch, message)
+        self._try_again_what_failed()
+
+    def _try_again_what_failed(self) -> None:
+        """Queue files anew that could not be read for a reason that may pass."""
+        known = faults(self.ledger)
+        now = self.clock()
+        again = []
+        for name, fault in known.items():
+            if name not in self.tracker.files or (fault.reading and fault.times >= TRIES):
+                continue
+            before = self._retries.get(name)
+            pause = min(_LAST_RETRY, 2 * before.pause) if before else _FIRST_RETRY
+            if before is None or before.after <= now:
+                self._retries[name] = _Retry(now + pause, pause)
+                size, modified = self.tracker.files[name]
+                again.append(Waiting(name, size, modified))
+        self._retries = {n: retry for n, retry in self._retries.items() if n in known}
+        put_in_queue(self.ledger.database, again)
+
+
+def _waiting(entry: Entry) -> Waiting:
+    return Waiting(entry.name, entry.size, entry.modified_ns)
+
+
+def _name_of(files: Iterable[Waiting], attempt: int) -> str:
+    """Name a batch by what is in it, so that the same one asked for twice is one."""
+    text = "\n".join(f"{f.path}\0{f.size}\0{f.modified_ns}" for f in files)
+    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+    return f"{digest}-{attempt}" if attempt else digest
+
+
+def settled_files(lab: Lab, patience: Patience) -> list[str]:
+    """Look once at a lab's folders; name what is new, changed or gone, when it has settled."""
+    ledger = Ledger(lab.out)
+    raw = RawFolders(lab.folder, lab.also, (lab.out,))
+    seen = ledger.seen_files(lab.folder)
+    known = {f.path: (f.size, f.modified_ns) for f in seen.values() if "#" not in f.path}
+    tracker = Tracker(raw, known)
+    first = tracker.changes()
+    settling = Settling(patience)
+    settling.changed(first.files)
+    settling.gone(first.gone)
+    names: list[str] = []
+    deadline = time.monotonic() + patience.incomplete + 2 * patience.settle
+    while len(settling) and time.monotonic() < deadline:
+        time.sleep(settling.soonest() or 0.0)
+        tracker.look_again()
+        settling.changed(tracker.changes().files)
+        names += [entry.name for entry in settling.ready()]
+    return names
+
+
+def watch(
+    watchers: Iterable[Watcher],
+    is_over: Callable[[], bool],
+    *,
+    wait: Callable[[float], bool],
+    hints: Callable[[], set[str]],
+) -> None:
+    """Tick every watcher until it is over; one that fails does not stop the others."""
+    watchers = list(watchers)
+    pauses = dict.fromkeys(range(len(watchers)), 0.0)
+    while not is_over():
+        told = hints()
+        for number, watcher in enumerate(watchers):
+            if watcher.clock() < pauses[number]:
+                continue
+            try:
+                watcher.tick(told)
+            except CellpipeError as error:
+                _log.warning("%s", error)
+                pauses[number] = watcher.clock() + 5.0
+            except Exception:  # a fault of ours must not end the watch
+                _log.exception("watching %s", watcher.lab.folder)
+                pauses[number] = watcher.clock() + 30.0
+        wait(min(watcher.soonest() for watcher in watchers))
