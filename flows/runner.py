@@ -48,7 +48,11 @@ nightly_flow = flow_module("nightly")
 
 def main(path: str) -> None:
     """Deploy the flows, tidy up after a runner that died, and run what falls due, until the end."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    _log.addHandler(handler)
+    _log.setLevel(logging.INFO)
+    _log.propagate = False
     over = threading.Event()
     threading.Thread(target=_end_with_stdin, args=(over,), daemon=True).start()
     given = settings(Path(path))

@@ -17,6 +17,7 @@ import pytest
 import cellpipe
 from cellpipe.errors import CellpipeError, CellSheetError, StoreError
 from cellpipe.pipeline import process
+from made_files import neware_csv
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -87,28 +88,6 @@ def test_a_file_that_two_rows_claim_is_used_for_neither_and_says_so(
     summary = process(small_lab, tmp_path / "out")
     assert summary.cells["cell_id"].to_list() == ["C"]
     assert any("A and B" in failure.reason for failure in summary.failures)
-
-
-def neware_csv(path: Path, start: str, *, rows: int = 100, factor: float = 1.0) -> None:
-    """Write a small Neware export: two cycles of one hour each way."""
-    begun = datetime.fromisoformat(start)
-    lines = [
-        "DataPoint,Cycle Index,Step Index,Step Type,Time,Total Time,Current(A),Voltage(V),Date"
-    ]
-    for n in range(4 * rows):
-        step, at = divmod(n, rows)
-        charging = step % 2 == 0
-        volt = 3 + at / rows if charging else 4 - at / rows
-        seconds = 36 * at
-        moment = begun + timedelta(seconds=36 * n)
-        ampere = (1 if charging else -0.95) * factor
-        kind = "CC Chg" if charging else "CC DChg"
-        lines.append(
-            f"{n + 1},{step // 2 + 1},{step + 1},{kind},{timedelta(seconds=seconds)},"
-            f"{36 * n}.0,{ampere},{volt:.4f},{moment:%Y-%m-%d %H:%M:%S}"
-        )
-    lines[1:] = [line.replace(" day, ", "d ").replace(" days, ", "d ") for line in lines[1:]]
-    path.write_text("\n".join(lines).replace("Total Time,", "Total Time(s),") + "\n")
 
 
 @pytest.fixture

@@ -35,7 +35,6 @@ from cellpipe.sheet_copy import Sheet, current_sheet
 from cellpipe.store import CellEntry, Written, write_table
 from cellpipe.store.faults import Fault, note_fault
 from cellpipe.store.history import Event, last_numbers
-from cellpipe.store.recovery import recovered
 from cellpipe.store.writer import writing
 from cellpipe.store.written import as_written, damaged, swept
 from cellpipe.workers import Workers
@@ -121,8 +120,7 @@ def mended(job: Job, run: Callable[[], Summary]) -> Summary:
                 if not damaged(job.ledger, thoroughly=True):
                     raise
         except DamagedLedgerError:
-            job.ledger.reopened()
-            recovered(job.out)
+            job.ledger.mended()
     return run()
 
 

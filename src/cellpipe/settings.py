@@ -21,7 +21,7 @@ folder = 'D:\\exports'                # raw files, and cells.xlsx at its top
 results = 'D:\\results'
 
 [watch]
-settle_seconds = 2                   # a file is taken when it was still for so long
+settle_seconds = 1                   # a file is taken when it was still for so long
 incomplete_seconds = 30              # … or for so long, if it seems to be cut
 growing_minutes = 60                 # the file of a running test is read again so often
 poll_seconds = 1
@@ -56,7 +56,7 @@ class LabSettings(_Strict):
 class WatchSettings(_Strict):
     """How the watch waits."""
 
-    settle_seconds: Positive = 2.0
+    settle_seconds: Positive = 1.0
     incomplete_seconds: Positive = 30.0
     growing_minutes: Annotated[float, Field(gt=0, le=100_000)] = 60.0
     poll_seconds: Annotated[float, Field(ge=0.1, le=3600)] = 1.0

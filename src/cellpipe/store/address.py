@@ -15,7 +15,7 @@ from cellpipe.result_files import written_whole
 from cellpipe.store.database import PASSWORD, Database, Postgres, Sqlite
 from cellpipe.store.layout import brought_up
 from cellpipe.store.places import is_on_network
-from cellpipe.store.recovery import recovered
+from cellpipe.store.recovery import is_lost, recovered
 
 POINTER = "ledger.url"
 _SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,62}")
@@ -33,6 +33,8 @@ def database_of(folder: Path) -> Database:
         brought_up(database, folder)
         return database
     path = folder / "ledger.sqlite"
+    if is_lost(folder):
+        recovered(folder)
     database = Sqlite(path, on_network=is_on_network(folder))
     try:
         brought_up(database, path)

@@ -10,10 +10,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from cellpipe.errors import StoreError
+from cellpipe.errors import DamagedLedgerError, StoreError
 from cellpipe.store.address import database_of
 from cellpipe.store.faults import clear_faults
 from cellpipe.store.history import Event, add_events, upsert, utc_now
+from cellpipe.store.recovery import recovered
 from cellpipe.store.writer import refuse_a_stranger
 
 if TYPE_CHECKING:
@@ -116,12 +117,23 @@ class Ledger:
         """Where the rows lie."""
         return database_of(self.folder)
 
-    def reopened(self) -> None:
-        """Find the ledger anew, after it was damaged."""
+    def mended(self) -> None:
+        """Put a damaged ledger aside, and open what takes its place."""
+        self.database.close()
         self.__dict__.pop("database", None)
+        recovered(self.folder)
 
     def _read(self, statement: str, values: Sequence[object] = ()) -> list[Row]:
-        return self.database.do(lambda rows: rows.read(statement, values), writes=False)
+        def work(rows: Rows) -> list[Row]:
+            return rows.read(statement, values)
+
+        try:
+            return self.database.do(work, writes=False)
+        except DamagedLedgerError:
+            if self.token is not None:  # the run itself begins anew
+                raise
+            self.mended()
+            return self.database.do(work, writes=False)
 
     def changed(self, work: Callable[[Rows], T]) -> T:
         """Let work change facts about results, if this run is the writer."""

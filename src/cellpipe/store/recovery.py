@@ -41,6 +41,13 @@ def recovered(folder: Path) -> None:
     _log.warning("the ledger %s was damaged; it was put into %s, and %s", path, aside, what)
 
 
+def is_lost(folder: Path) -> bool:
+    """Whether there are tables, and no ledger that tells what they are."""
+    path = folder / "ledger.sqlite"
+    there = path.is_file() and path.stat().st_size > 0
+    return not there and any((folder / "tables").glob("*/*.parquet"))
+
+
 def _is_good(path: Path) -> bool:
     if not path.is_file() or not path.stat().st_size:
         return False

@@ -107,6 +107,7 @@ def writing(
         with contextlib.suppress(StoreError):
             release = "DELETE FROM writer WHERE token = ?"
             ledger.database.do(lambda rows: rows.write(release, (token,)), writes=True)
+            ledger.database.close()
 
 
 def _taken(

@@ -20,7 +20,7 @@ class Patience:
     come back under another name.
     """
 
-    settle: float = 2.0
+    settle: float = 1.0
     incomplete: float = 30.0
     growing: float = 3600.0
     gone: float = 5.0

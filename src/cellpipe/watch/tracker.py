@@ -110,7 +110,8 @@ class Tracker:
                 listing = waiting.pop()
                 self._folders[listing.prefix] = (listing, _modified(listing.place))
                 waiting += self.raw.list_into(listing, here, failures)
-            if not here and any(self._is_of(name, prefix) for name in self.files):
+            known = (n for n in self.files if not is_sheet(n) and self._is_of(n, prefix))
+            if not here and any(known):
                 failures.append(Failure(prefix.rstrip("/") or ".", "it is empty all at once"))
             found += here
         found += self._sheets()

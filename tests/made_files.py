@@ -1,0 +1,28 @@
+"""Small files of cyclers, written as their programs write them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+
+def neware_csv(path: Path, start: str, *, rows: int = 100, factor: float = 1.0) -> None:
+    """Write a small Neware export: two cycles of one hour each way."""
+    begun = datetime.fromisoformat(start)
+    lines = [
+        "DataPoint,Cycle Index,Step Index,Step Type,Time,Total Time,Current(A),Voltage(V),Date"
+    ]
+    for n in range(4 * rows):
+        step, at = divmod(n, rows)
+        charging = step % 2 == 0
+        volt = 3 + at / rows if charging else 4 - at / rows
+        seconds = 36 * at
+        moment = begun + timedelta(seconds=36 * n)
+        ampere = (1 if charging else -0.95) * factor
+        kind = "CC Chg" if charging else "CC DChg"
+        lines.append(
+            f"{n + 1},{step // 2 + 1},{step + 1},{kind},{timedelta(seconds=seconds)},"
+            f"{36 * n}.0,{ampere},{volt:.4f},{moment:%Y-%m-%d %H:%M:%S}"
+        )
+    lines[1:] = [line.replace(" day, ", "d ").replace(" days, ", "d ") for line in lines[1:]]
+    path.write_text("\n".join(lines).replace("Total Time,", "Total Time(s),") + "\n")
