@@ -7,9 +7,11 @@ import os
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+import yaml
 
 from cellpipe.pipeline import process
 
@@ -88,20 +90,36 @@ def test_what_may_pass_is_tried_again_and_what_can_not_is_not() -> None:
     assert done.stdout.split() == ["True", "False"]
 
 
-def test_the_nightly_and_the_report_flow_run_on_a_server(small_lab: Path, tmp_path: Path) -> None:
+def test_the_other_flows_run_on_a_server(small_lab: Path, tmp_path: Path) -> None:
     script = f"""
 from pathlib import Path
 from cellpipe.prefect_run import flow_module
+from cellpipe.store import Ledger
+from cellpipe.store.queue import Waiting, put_in_queue, queue
 folder, out = {str(small_lab)!r}, {str(tmp_path / "out")!r}
+lab = dict(folder=folder, out=out)
 with flow_module("server").server_for(Path(out)):
-    night = flow_module("nightly").nightly({{folder: out}}, None, return_state=True)
-    again = flow_module("nightly").nightly({{folder: out}}, None, return_state=True)
+    nightly = flow_module("nightly").nightly
+    night = nightly([lab], return_state=True)
+    again = nightly([lab], return_state=True)
     page = Path(out) / "index.html"
     page.unlink()
     report = flow_module("report").report(folder, out, None, return_state=True)
-    print(night.type.value, "|", night.message)
-    print(again.type.value, "|", again.message)
-    print(report.type.value, "|", report.message, "|", page.is_file())
+    files = [Waiting("SSB-05_record_zh.csv", 1, 1, "b1")]
+    put_in_queue(Ledger(Path(out)).database, files)
+    batch = flow_module("process").process_batch
+    first = batch(folder, out, "b1", return_state=True)
+    second = batch(folder, out, "b1", return_state=True)
+    left = len(queue(Ledger(Path(out)).database))
+    (Path(folder) / "SSB-01_03_PEIS_C01.mpr").unlink()
+    watch = flow_module("watch").watch(folder, out, settle_seconds=0.2, return_state=True)
+    try:
+        batch(folder, out, "")
+    except Exception as error:
+        wrong = type(error).__name__
+    for state in (night, again, report, first, second, watch):
+        print(state.type.value, "|", state.message)
+    print(page.is_file(), left, wrong, (Path(out) / "digest.txt").is_file())
 """
     clean = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")}
     done = subprocess.run(
@@ -109,16 +127,64 @@ with flow_module("server").server_for(Path(out)):
         timeout=400,
     )  # fmt: skip
     lines = done.stdout.strip().split("\n")
+    assert len(lines) == 7, done.stderr
     assert lines[0].startswith("FAILED | "), done.stderr
     assert "1 set aside, 3 files used" in lines[0]
     assert lines[1] == lines[0]
-    assert lines[2] == "COMPLETED | 2 cells reported | True"
+    assert lines[2] == "COMPLETED | 2 cells reported"
+    assert lines[3] == "FAILED | 1 set aside, 3 files used"
+    assert lines[4] == "COMPLETED | the batch has been dealt with"
+    assert lines[5] == "FAILED | 1 set aside, 2 files used"
+    assert lines[6] == "True 0 ParameterTypeError True"
+
+    with closing(sqlite3.connect(tmp_path / "out" / "prefect" / "prefect.db")) as database:
+        events = database.execute(
+            "SELECT event, payload FROM events WHERE event LIKE 'cellpipe.%'"
+        ).fetchall()
+        keys = {key for (key,) in database.execute("SELECT key FROM artifact")}
+    assert {event for event, _ in events} == {"cellpipe.file.set-aside"}
+    assert "SSB-08_02_GCPL_C03.mpr" in events[0][1]
+    assert {"cells", "set-aside", "digest"} <= keys
 
 
-def test_the_nightly_flow_can_be_served_from_a_checkout() -> None:
-    path = Path(__file__).parents[1] / "flows" / "nightly.py"
-    done = subprocess.run(
-        [sys.executable, str(path), "--help"], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert "--cron" in done.stdout
+def test_many_files_share_task_runs_and_unchanged_ones_have_none(
+    small_lab: Path, tmp_path: Path
+) -> None:
+    for path in small_lab.glob("SSB-0*.mpr"):
+        path.unlink()
+    content = (small_lab / "SSB-05_record_zh.csv").read_bytes()
+    for number in range(6):
+        (small_lab / f"SSB-05_{number}.csv").write_bytes(content + b"\n" * number)
+    script = f"""
+from pathlib import Path
+from cellpipe.prefect_run import flow_module
+out = Path({str(tmp_path / "out")!r})
+batches = flow_module("process")
+batches.SINGLY, batches.TOGETHER = 5, 3
+server = flow_module("server")
+with server.server_for(out) as url:
+    state = batches.process({str(small_lab)!r}, str(out), return_state=True)
+    batches.process({str(small_lab)!r}, str(out), return_state=True)
+    server.wait_until_recorded(url, str(state.state_details.flow_run_id), 4)
+"""
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")}
+    subprocess.run([sys.executable, "-c", script], check=True, env=clean, timeout=400)
+    with closing(sqlite3.connect(tmp_path / "out" / "prefect" / "prefect.db")) as database:
+        names = sorted(name for (name,) in database.execute("SELECT name FROM task_run"))
+    assert names == [
+        "SSB-05_0.csv and those after it", "SSB-05_3.csv and those after it",
+        "SSB-05_record_zh.csv and those after it", "cell SSB-05",
+    ]  # fmt: skip
+
+
+def test_the_deployments_of_prefect_yaml_name_flows_that_there_are() -> None:
+    root = Path(__file__).parents[1]
+    described = yaml.safe_load((root / "prefect.yaml").read_text(encoding="utf-8"))
+    for deployment in described["deployments"]:
+        path, _, function = deployment["entrypoint"].partition(":")
+        source = (root / path).read_text(encoding="utf-8")
+        assert f"def {function}(" in source
+        for name in deployment.get("parameters", {}):
+            assert f"{name}:" in source
+    batch = next(d for d in described["deployments"] if d["name"] == "watched")
+    assert batch["entrypoint"].endswith(":process_batch")

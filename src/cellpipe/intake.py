@@ -90,7 +90,8 @@ class Plan:
     ``again`` counts the new ones that were read before, by another version or in another time zone.
     ``out_of_reach`` names files and folders that can't be looked at now; what was known of them is
     among the known ones. ``resting`` are those that failed three times in the same way and did not
-    change. ``walk`` tells one state of the folders from another.
+    change. ``walk`` tells one state of the folders from another. ``asked`` says that certain files
+    were asked for: those of them that are not there are gone.
     """
 
     new: tuple[Path, ...]
@@ -100,6 +101,7 @@ class Plan:
     out_of_reach: tuple[Failure, ...] = ()
     resting: tuple[tuple[Path, Failure], ...] = ()
     walk: str = ""
+    asked: bool = False
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -177,7 +179,7 @@ def planned_of(job: Job, paths: Sequence[Path]) -> Plan:
     plan = planned_from(job, entries, failures)
     rest = sorted({name.partition("#")[0] for name in seen} - wanted.keys())
     known = (*plan.known, *(job.raw.path(name) for name in rest))
-    return replace(plan, known=known)
+    return replace(plan, known=known, asked=True)
 
 
 def candidates(folder: Path) -> list[str]:

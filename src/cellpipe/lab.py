@@ -259,7 +259,8 @@ def _tidied(job: Job, plan: Plan, grouping: Grouping) -> list[Finding]:
     neither a file nor a cell names any more are removed. Nothing is removed while a part of the
     folder is out of reach.
     """
-    if plan.out_of_reach or not plan.files:
+    is_emptied = not plan.files and not plan.asked  # a share that is away may look like that
+    if plan.out_of_reach or is_emptied:
         return []
     ledger = job.ledger
     seen = ledger.seen_files(job.folder)

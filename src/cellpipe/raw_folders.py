@@ -102,7 +102,8 @@ class RawFolders:
         """Give the place of a file by its name within the folders."""
         for prefix, root in reversed(self.roots.items()):  # the main folder's is empty: last
             if name.startswith(prefix):
-                return root / name.removeprefix(prefix)
+                path = root / name.removeprefix(prefix)
+                return path if "\\udc" not in name or path.exists() else Path(_raw(str(path)))
         raise ValueError(f"{name} is in none of the folders")
 
     def walked(self) -> tuple[list[Entry], list[Failure]]:
@@ -188,6 +189,11 @@ class RawFolders:
         """Give a digest that tells one state of the folders from another."""
         lines = "\n".join(f"{e.name}\0{e.size}\0{e.modified_ns}" for e in entries)
         return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def _raw(name: str) -> str:
+    r"""Give back the bytes that are no text, of a name in which they were written as \udcff."""
+    return re.sub(r"\\udc([0-9a-f]{2})", lambda found: chr(0xDC00 + int(found[1], 16)), name)
 
 
 def is_finished(name: str) -> bool:

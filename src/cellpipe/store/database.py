@@ -5,6 +5,7 @@ The statements of the ledger are of the subset that both understand, with ``?`` 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import threading
@@ -48,6 +49,18 @@ class Database(Protocol):
 
     def close(self) -> None:
         """Close this thread's connection."""
+
+
+class _Held:
+    """A thread's connection, closed with the thread or the object that it is for."""
+
+    def __init__(self, connection: Any, of: object) -> None:
+        self.connection = connection
+        self.of = of
+
+    def __del__(self) -> None:
+        with contextlib.suppress(Exception):
+            self.connection.close()
 
 
 class _SqliteRows:
@@ -108,16 +121,13 @@ class Sqlite:
 
     def close(self) -> None:
         """Close this thread's connection."""
-        connection = getattr(self._local, "connection", None)
-        self._local.connection = None
-        if connection is not None:
-            connection.close()
+        self._local.held = None
 
     def _connection(self) -> sqlite3.Connection:
         """Give this thread's connection; open it again where the file is another one now."""
-        held = getattr(self._local, "connection", None)
-        if held is not None and self._local.of == (self._file(), os.getpid()):
-            return held  # type: ignore[no-any-return]
+        held = getattr(self._local, "held", None)
+        if held is not None and held.of == (self._file(), os.getpid()):
+            return held.connection  # type: ignore[no-any-return]
         self.close()
         connection = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, isolation_level=None)
         try:
@@ -126,7 +136,7 @@ class Sqlite:
         except BaseException:
             connection.close()
             raise
-        self._local.connection, self._local.of = connection, (self._file(), os.getpid())
+        self._local.held = _Held(connection, (self._file(), os.getpid()))
         return connection
 
     def _file(self) -> tuple[int, int] | None:
@@ -222,21 +232,19 @@ class Postgres:
 
     def close(self) -> None:
         """Close this thread's connection."""
-        connection = getattr(self._local, "connection", None)
-        self._local.connection = None
-        if connection is not None:
-            connection.close()
+        self._local.held = None
 
     def _connection(self, psycopg: Any) -> Any:
-        held = getattr(self._local, "connection", None)
-        if held is None or held.closed or self._local.of != os.getpid():
-            held = psycopg.connect(
-                self.address, password=os.environ.get(PASSWORD), autocommit=True, connect_timeout=10
-            )
-            held.execute(f'CREATE SCHEMA IF NOT EXISTS "{self.schema}"')
-            held.execute(f'SET search_path TO "{self.schema}"')
-            self._local.connection, self._local.of = held, os.getpid()
-        return held
+        held = getattr(self._local, "held", None)
+        if held is not None and not held.connection.closed and held.of == os.getpid():
+            return held.connection
+        connection = psycopg.connect(
+            self.address, password=os.environ.get(PASSWORD), autocommit=True, connect_timeout=10
+        )
+        self._local.held = _Held(connection, os.getpid())
+        connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{self.schema}"')
+        connection.execute(f'SET search_path TO "{self.schema}"')
+        return connection
 
 
 def _psycopg(address: str) -> Any:

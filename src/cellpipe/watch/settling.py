@@ -72,8 +72,8 @@ class Settling:
         found = [one.entry for one in self._waiting.values() if self._is_ready(one, now)]
         for entry in found:
             del self._waiting[entry.name]
-        patience = self.patience.settle if found else self.patience.gone  # a file that was renamed
-        gone = [name for name, at in self._gone.items() if now - at >= patience - 0.5]
+        patience = 0.9 * self.patience.settle if found else self.patience.gone  # it was renamed
+        gone = [name for name, at in self._gone.items() if now - at >= patience]
         for name in gone:
             del self._gone[name]
         return [*found, *(Entry(name, "", -1, 0) for name in gone)]

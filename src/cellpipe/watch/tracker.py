@@ -112,7 +112,7 @@ class Tracker:
                 waiting += self.raw.list_into(listing, here, failures)
             known = (n for n in self.files if not is_sheet(n) and self._is_of(n, prefix))
             if not here and any(known):
-                failures.append(Failure(prefix.rstrip("/") or ".", "it is empty all at once"))
+                failures.append(self._emptied(prefix))
             found += here
         found += self._sheets()
         there = {entry.name for entry in found}
@@ -121,6 +121,11 @@ class Tracker:
             name for name in self.files if name not in there and not f"{name}/".startswith(away)
         ]
         return self._compared({e.name: e for e in found} | dict.fromkeys(gone), failures)
+
+    @staticmethod
+    def _emptied(prefix: str) -> Failure:
+        """Say that a folder is empty: where a share was mounted, such a one is left."""
+        return Failure(prefix.rstrip("/") or ".", "it is empty all at once")
 
     def _is_of(self, name: str, prefix: str) -> bool:
         others = tuple(other for other in self.raw.roots if other)
@@ -183,6 +188,8 @@ class Tracker:
         missed: list[Failure] = []
         below = self.raw.list_into(listing, here, missed)
         self._folders[listing.prefix] = (listing, modified)
+        if listing.prefix in self.raw.roots and not (here or below or missed):
+            missed.append(self._emptied(listing.prefix))
         failures += missed
         found.update({entry.name: entry for entry in here})
         if missed:

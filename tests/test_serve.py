@@ -1,0 +1,201 @@
+"""``cellpipe serve`` with its server, flows and watch, on a machine whose network is cut off."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+
+import pytest
+
+from cellpipe.pipeline import process
+from cellpipe.store import Ledger
+from made_files import neware_csv
+from result_facts import files
+
+pytestmark = pytest.mark.slow
+CUT_OFF = ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
+
+
+class Served:
+    """A lab that is served, in a network of its own that holds nothing but loopback."""
+
+    def __init__(self, folder: Path) -> None:
+        self.home = folder
+        self.lab, self.out = folder / "lab", folder / "out"
+        self.lab.mkdir()
+        rows = [f"C{number},C{number}_*,full" for number in range(4)]
+        sheet = ["Cell ID,Files,Configuration", *rows]
+        (self.lab / "cells.csv").write_text("\n".join(sheet) + "\n")
+        (folder / "cellpipe.toml").write_text(
+            "[[lab]]\nfolder = 'lab'\nresults = 'out'\n[server]\nport = 4263\n"
+        )
+        cut = CUT_OFF if not subprocess.run([*CUT_OFF, "true"], check=False).returncode else []
+        clean = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")}
+        self.process = subprocess.Popen(
+            [*cut, sys.executable, "-m", "cellpipe", "serve"], cwd=folder, env=clean,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+
+    def said(self, name: str) -> str:
+        path = self.home / "prefect" / f"{name}.log"
+        return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+    def until(self, holds: Callable[[], bool], seconds: float, what: str) -> float:
+        begun = time.monotonic()
+        while not holds():
+            if time.monotonic() - begun > seconds:
+                logs = {n: self.said(n)[-2000:] for n in ("serve", "server", "flows", "watch")}
+                pytest.fail(f"{what}: not in {seconds} s; {logs}")
+            time.sleep(0.1)
+        return time.monotonic() - begun
+
+    def runs(self) -> list[tuple[str, str]]:
+        database = self.home / "prefect" / "prefect.db"
+        with closing(sqlite3.connect(database, timeout=30)) as rows:
+            found = rows.execute("SELECT name, state_type FROM flow_run ORDER BY created")
+            return [(str(name), str(state)) for name, state in found]
+
+    def child(self, name: str) -> int:
+        lines = [x for x in self.said("serve").splitlines() if f"{name} started (process" in x]
+        return int(lines[-1].rpartition("process ")[2].rstrip(")"))
+
+    def used(self) -> int:
+        return len(Ledger(self.out).seen_files(self.lab)) if self.out.is_dir() else 0
+
+    def is_still(self) -> bool:
+        with closing(sqlite3.connect(self.out / "ledger.sqlite", timeout=30)) as ledger:
+            waits = ledger.execute("SELECT count(*) FROM queue").fetchone()[0]
+            writes = ledger.execute("SELECT count(*) FROM writer").fetchone()[0]
+        return not (waits or writes)
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    one = Served(tmp_path_factory.mktemp("served"))
+    one.until(lambda: "ready" in one.said("flows"), 240, "the start")
+    yield one
+    one.process.send_signal(signal.SIGTERM)
+    one.process.wait(timeout=90)
+    for name in ("server", "flows", "watch"):
+        with pytest.raises(ProcessLookupError):
+            os.kill(one.child(name), 0)
+
+
+def dropped(served: Served, numbers: range) -> None:
+    for number in numbers:
+        cell, start = number % 4, f"2026-{1 + number // 28:02}-{1 + number % 28:02} 10:00:00"
+        name = f"C{cell}_{number:03}.csv"
+        neware_csv(served.home / name, start, rows=12, factor=1 - 0.001 * number)
+        (served.home / name).rename(served.lab / name)
+
+
+def settled(served: Served, count: int, seconds: float) -> None:
+    served.until(lambda: served.used() == count, seconds, f"{count} files")
+    served.until(served.is_still, 120, "an empty queue")
+
+
+def assert_undisturbed(served: Served, tmp_path: Path) -> None:
+    copy = tmp_path / "plain"
+    process(served.lab, copy)
+    assert files(served.out) == files(copy)
+    shutil.rmtree(copy)
+
+
+def test_a_file_that_is_dropped_is_a_result_in_seconds(
+    served: Served, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dropped(served, range(1))
+    took = served.until((served.out / "cells/C0.html").is_file, 60, "the first page")
+    settled(served, 1, 60)
+    dropped(served, range(1, 2))
+    took = served.until((served.out / "cells/C1.html").is_file, 60, "a page")
+    settled(served, 2, 60)
+    with capsys.disabled():
+        print(f"\na dropped file was a page after {took:.1f} s")
+    batches = [state for name, state in served.runs() if name.startswith("batch")]
+    assert batches
+    assert set(batches) <= {"COMPLETED", "RUNNING"}
+    assert any(state == "SCHEDULED" for _, state in served.runs())  # the nights to come
+
+
+def test_flows_that_are_killed_are_said_to_have_crashed_and_done_again(
+    served: Served, tmp_path: Path
+) -> None:
+    before = served.used()
+    dropped(served, range(2, 42))
+    served.until(lambda: served.used() > before + 2, 60, "the first of many")
+    os.kill(served.child("flows"), signal.SIGKILL)
+    settled(served, 42, 240)
+    assert_undisturbed(served, tmp_path)
+    served.until(
+        lambda: "CRASHED" in [state for name, state in served.runs() if name.startswith("batch")],
+        30, "the mark of the crash",
+    )  # fmt: skip
+    served.until(lambda: "RUNNING" not in [s for _, s in served.runs()], 60, "no zombie")
+
+
+def test_a_server_that_is_killed_in_the_middle_costs_nothing(
+    served: Served, tmp_path: Path
+) -> None:
+    before = served.used()
+    dropped(served, range(42, 72))
+    served.until(lambda: served.used() > before + 2, 90, "the first of many")
+    os.kill(served.child("server"), signal.SIGKILL)
+    settled(served, 72, 300)
+    assert_undisturbed(served, tmp_path)
+    served.until(lambda: "RUNNING" not in [s for _, s in served.runs()], 180, "no zombie")
+
+
+def test_a_watch_that_is_killed_is_started_again(served: Served) -> None:
+    os.kill(served.child("watch"), signal.SIGKILL)
+    dropped(served, range(72, 73))
+    settled(served, 73, 120)
+
+
+def test_children_end_when_the_one_that_looks_after_them_is_killed(tmp_path: Path) -> None:
+    script = (
+        "import threading, sys\nfrom pathlib import Path\nfrom cellpipe.supervisor import Child\n"
+        "child = Child('watch', ['-m', 'cellpipe', 'watch', sys.argv[1], '--out', sys.argv[2]],"
+        " Path(sys.argv[3]))\nchild.start()\nprint(child.process.pid, flush=True)\n"
+        "threading.Event().wait()"
+    )
+    (tmp_path / "lab").mkdir()
+    places = [str(tmp_path / name) for name in ("lab", "out", "log")]
+    with subprocess.Popen([sys.executable, "-c", script, *places], stdout=subprocess.PIPE) as one:
+        assert one.stdout is not None
+        watch = int(one.stdout.readline())
+        time.sleep(2)
+        one.kill()
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        with suppress(ChildProcessError, ProcessLookupError):
+            state = (
+                Path(f"/proc/{watch}/stat").read_text() if Path(f"/proc/{watch}").exists() else ""
+            )
+            if not state or " Z " in state:
+                return
+        time.sleep(0.2)
+    pytest.fail("the watch goes on without its parent")
+
+
+def test_a_server_for_others_without_a_password_is_refused(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "lab").mkdir()
+    (tmp_path / "cellpipe.toml").write_text(
+        "[[lab]]\nfolder = 'lab'\nresults = 'out'\n[server]\nhost = '0.0.0.0'\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "cellpipe", "serve"], cwd=tmp_path, capture_output=True, text=True,
+        check=False, env={k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")},
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "PREFECT_SERVER_API_AUTH_STRING" in done.stderr
