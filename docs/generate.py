@@ -16,6 +16,7 @@ from pathlib import Path
 
 from cellpipe import contracts, formats
 from cellpipe.cell_fields import FIELDS, REQUIRED
+from cellpipe.cli import command_names
 from cellpipe.cli import main as command_line
 
 HERE = Path(__file__).parent
@@ -171,7 +172,7 @@ def agreement_page() -> str:
 def command_page() -> str:
     """The help of every command."""
     parts = ["# Commands\n"]
-    for name in ("", "process", "check", "baselines"):
+    for name in ("", *command_names()):
         shown = io.StringIO()
         with contextlib.redirect_stdout(shown), contextlib.suppress(SystemExit):
             command_line([name, "--help"] if name else ["--help"])

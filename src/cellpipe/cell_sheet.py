@@ -42,7 +42,8 @@ def cell_sheet(folder: Path) -> CellSheet:
         If the sheet can't be opened, or one of the three required columns is missing.
 
     """
-    there = {path.name.lower(): path for path in folder.iterdir() if path.is_file()}
+    named = (path for path in folder.iterdir() if path.name.lower() in SHEET_NAMES)
+    there = {path.name.lower(): path for path in named if path.is_file()}
     found = [there[name] for name in SHEET_NAMES if name in there]
     if not found:
         sentence = (

@@ -58,6 +58,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def command_names() -> list[str]:
+    """Name every command."""
+    parser = _parser()
+    found = next(a for a in parser._actions if isinstance(a, argparse._SubParsersAction))
+    return list(found.choices)
+
+
 def _add_eis(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     eis = commands.add_parser(
         "eis", help="fit the impedance spectra of one file",

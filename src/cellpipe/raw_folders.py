@@ -9,7 +9,7 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,7 +79,7 @@ class RawFolders:
 
     def __init__(self, folder: Path, also: Sequence[Path], without: Sequence[Path]) -> None:
         self.roots = {"": folder} | {f"{path.name}/": path for path in also}
-        self._without = frozenset(without)
+        self._without = frozenset(str(path) for path in without)
         every = (folder, *also)
         twice = len(self.roots) <= len(also) or any((folder / path.name).exists() for path in also)
         nested = any(a != b and b.is_relative_to(a) for a in every for b in every)
@@ -131,30 +131,34 @@ class RawFolders:
         prefix = listing.prefix
         try:
             with os.scandir(listing.place) as entries:
-                listed = sorted(entries, key=lambda entry: entry.name)
+                listed = sorted(entries, key=_by_name)
         except OSError as error:
             shown = self._shown(prefix)
             failures.append(Failure(shown.rstrip("/") or ".", _away("folder", shown, error)))
             return []
+        if prefix not in self.roots and _are_results([entry.name for entry in listed]):
+            return []
         below = []
         for entry in listed:
+            name = entry.name
             try:
                 if entry.is_dir(follow_symlinks=False):
-                    if self._is_entered(entry):
-                        below.append(Listing(f"{prefix}{entry.name}/", entry.path))
-                elif is_finished(entry.name) and not is_sheet(f"{prefix}{entry.name}"):
-                    found.extend(self._entry(entry, prefix))
+                    if not name.startswith((".", "__")) and entry.path not in self._without:
+                        below.append(Listing(f"{prefix}{name}/", entry.path))
+                elif is_finished(name) and (prefix or not is_sheet(name)):
+                    self._add(entry, prefix, found)
             except OSError as error:
-                shown = self._shown(f"{prefix}{entry.name}")
-                failures.append(Failure(shown, _away("file", self._shown(entry.name), error)))
+                shown = self._shown(f"{prefix}{name}")
+                failures.append(Failure(shown, _away("file", self._shown(name), error)))
         return below
 
-    def _entry(self, entry: os.DirEntry[str], prefix: str) -> Iterator[Entry]:
+    def _add(self, entry: os.DirEntry[str], prefix: str, found: list[Entry]) -> None:
         status = os.stat(entry.path)  # noqa: PTH116 - a listing's own sizes may be old on Windows
-        name = self._shown(f"{prefix}{entry.name}")
         leads_out = entry.is_symlink() and self._leads_out(Path(entry.path))
         if stat.S_ISREG(status.st_mode):
-            yield Entry(name, entry.path, status.st_size, status.st_mtime_ns, leads_out)
+            name = self._shown(f"{prefix}{entry.name}")
+            size, modified = status.st_size, status.st_mtime_ns
+            found.append(Entry(name, entry.path, size, modified, leads_out))
 
     def _leads_out(self, path: Path) -> bool:
         target = path.resolve()
@@ -163,11 +167,6 @@ class RawFolders:
     @staticmethod
     def _shown(name: str) -> str:
         return name if name.isascii() else name.encode("utf-8", "backslashreplace").decode("utf-8")
-
-    def _is_entered(self, entry: os.DirEntry[str]) -> bool:
-        if entry.name.startswith((".", "__")) or Path(entry.path) in self._without:
-            return False
-        return not _holds_results(Path(entry.path))
 
     def looked_at(self, wanted: Mapping[str, Path]) -> tuple[list[Entry], list[Failure]]:
         """Give the state of these files; one that is there no more is left out."""
@@ -214,12 +213,13 @@ def is_other_kind(name: str) -> bool:
     )
 
 
-def _holds_results(folder: Path) -> bool:
-    try:
-        ledger = any((folder / name).is_file() for name in ("ledger.sqlite", "ledger.url"))
-        return ledger and (folder / "tables").is_dir()
-    except OSError:  # out of reach: the walk will say so
-        return False
+def _by_name(entry: os.DirEntry[str]) -> str:
+    return entry.name
+
+
+def _are_results(names: Sequence[str]) -> bool:
+    """Whether a folder with these names in it is one of results."""
+    return "tables" in names and ("ledger.sqlite" in names or "ledger.url" in names)
 
 
 def _away(kind: str, name: str, error: OSError) -> str:

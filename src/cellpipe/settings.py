@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
+import zoneinfo
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from cellpipe.errors import SettingsError
 
@@ -36,6 +38,40 @@ host = "127.0.0.1"                   # other machines can't reach it; see docs/n
 port = 4200
 keep_days = 90                       # of Prefect's records; the ledger keeps its own for good
 """
+_NAMES = frozenset(
+    {"SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT", "JAN", "FEB", "MAR", "APR", "MAY", "JUN"}
+    | {"JUL", "AUG", "SEP", "OCT", "NOV", "DEC"}
+)
+_CRON = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))  # minute, hour, day, month, weekday
+
+
+def _zone(name: str) -> str:
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError("an IANA name such as Europe/Berlin") from error
+    return name
+
+
+def _cron(line: str) -> str:
+    fields = line.split()
+    if len(fields) != len(_CRON) or not all(map(_is_field, fields, _CRON)):
+        raise ValueError("five fields (minute hour day month weekday), as 0 2 * * *")
+    return line
+
+
+def _is_field(text: str, bounds: tuple[int, int]) -> bool:
+    if not re.fullmatch(r"[\dA-Za-z*/,-]+", text):
+        return False
+    least, most = bounds
+    numbers = (int(number) for number in re.findall(r"(?<!/)\b\d+", text))
+    words = re.findall(r"[A-Za-z]+", text)
+    return all(least <= number <= most for number in numbers) and all(
+        word.upper() in _NAMES for word in words
+    )
+
+
+Zone = Annotated[str, AfterValidator(_zone)]
 Positive = Annotated[float, Field(gt=0, le=86_400)]
 
 
@@ -49,7 +85,7 @@ class LabSettings(_Strict):
     folder: Path
     results: Path
     also: tuple[Path, ...] = ()
-    time_zone: str | None = None
+    time_zone: Zone | None = None
     ledger: str | None = None
 
 
@@ -66,8 +102,8 @@ class WatchSettings(_Strict):
 class NightlySettings(_Strict):
     """When the nightly run is."""
 
-    cron: str = "0 2 * * *"
-    time_zone: str | None = None
+    cron: Annotated[str, AfterValidator(_cron)] = "0 2 * * *"
+    time_zone: Zone | None = None
 
 
 class ServerSettings(_Strict):
@@ -83,7 +119,7 @@ class Settings(_Strict):
     """All of ``cellpipe.toml``; paths are whole, and each lab has its time zone."""
 
     lab: Annotated[tuple[LabSettings, ...], Field(min_length=1)]
-    time_zone: str | None = None
+    time_zone: Zone | None = None
     watch: WatchSettings = WatchSettings()
     nightly: NightlySettings = NightlySettings()
     server: ServerSettings = ServerSettings()
@@ -155,6 +191,6 @@ def _explained(error: ValidationError, path: Path) -> SettingsError:
         )  # fmt: skip
     found = "nothing" if first["type"] == "missing" else repr(first["input"])
     return SettingsError(
-        f"{found} for {place}", expected=str(first["msg"]).lower(),
+        f"{found} for {place}", expected=str(first["msg"]).removeprefix("Value error, "),
         remedy="correct it", file=path,
     )  # fmt: skip

@@ -1,0 +1,80 @@
+"""cellpipe.toml is read strictly: what is wrong is said with its place, and nothing is guessed."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from cellpipe.cli import main
+from cellpipe.errors import SettingsError
+from cellpipe.settings import EXAMPLE, Settings, settings
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "cellpipe.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_the_example_is_valid_and_says_the_defaults() -> None:
+    found = tomllib.loads(EXAMPLE)
+    given = Settings.model_validate(found)
+    plain = Settings.model_validate({"lab": found["lab"]})
+    assert given.watch == plain.watch
+    assert given.server == plain.server
+    assert given.nightly.cron == plain.nightly.cron
+    assert given.cron_zone == "Europe/Berlin"
+
+
+def test_serve_prints_the_example(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve", "--example"]) == 0
+    assert capsys.readouterr().out == EXAMPLE
+
+
+def test_paths_are_from_the_settings_own_folder(tmp_path: Path) -> None:
+    given = settings(
+        written(
+            tmp_path,
+            "time_zone = 'Asia/Seoul'\n[[lab]]\n"
+            "folder = 'in'\nresults = 'out'\nalso = ['/srv/x']\n",
+        )
+    )
+    assert given.lab[0].folder == tmp_path / "in"
+    assert given.lab[0].results == tmp_path / "out"
+    assert given.lab[0].also == (Path("/srv/x"),)
+    assert given.lab[0].time_zone == "Asia/Seoul"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "lab"),
+        ("[[lab]]\nfolder = 'a'\n", "lab.0.results"),
+        ("[[lab]]\nfolder = 'a'\nresults = 'b'\n[watch]\nsettle = 2\n", "watch.settle"),
+        ("[[lab]]\nfolder = 'a'\nresults = 'b'\n[watch]\nsettle_seconds = -1\n", "settle_seconds"),
+        ("[[lab]]\nfolder = 'a'\nresults = 'b'\n[watch]\nevents = 'perhaps'\n", "watch.events"),
+        ("[[lab]]\nfolder = 'a'\nresults = 'b'\n[server]\nport = 99999\n", "server.port"),
+        ("[[lab]]\nfolder = 'a'\nresults = 'b'\n[nightly]\ncron = 'soon'\n", "cron"),
+        ("[[lab]]\nfolder = 'a'\nresults = 'b'\n[nightly]\ncron = '0 25 * * *'\n", "cron"),
+        ("time_zone = 'Berlin'\n[[lab]]\nfolder = 'a'\nresults = 'b'\n", "Berlin"),
+        ('[[lab]]\nfolder = "D:\\exports"\n', "single quotes"),
+        ("[[lab]]\nfolder='a'\nresults='b'\n[[lab]]\nfolder='c'\nresults='b'\n", "two labs"),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_place(text: str, said: str, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"expected .*remedy") as caught:
+        settings(written(tmp_path, text))
+    assert said in str(caught.value)
+
+
+def test_absent_settings_are_a_clear_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for command in ("watch", "nightly", "serve"):
+        assert main([command]) == 2
+        assert "serve --example" in capsys.readouterr().err
+    assert main(["watch", str(tmp_path)]) == 2
+    assert "--out" in capsys.readouterr().err
