@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from datetime import datetime, timedelta
 from pathlib import Path
+
+ROUNDS = int(
+    os.environ.get("CELLPIPE_FAULT_ROUNDS", "6")
+)  # of runs that are killed; on request 300
+LONG = ROUNDS >= 100  # all waits as long as they are meant, all ways of watching
 
 
 def neware_csv(path: Path, start: str, *, rows: int = 100, factor: float = 1.0) -> None:

@@ -72,10 +72,12 @@ def grouped(job: Job, paths: Sequence[Path], sheet: CellSheet) -> Grouping:
     one cell.
     """
     files = _usable(job, paths)
-    named = _named(files, sheet)
+    by_pattern = {f.path: cells_of(Path(f.path).name, f.path, sheet.cells) for f in files}
+    named = _named(files, by_pattern)
     sheet_ids = {cell.cell_id.casefold(): cell.cell_id for cell in sheet.cells}
     groups: dict[str, _Group] = {}
-    claimed = {f.path: _claims(f, named.get(f.path), sheet) for f in files}
+    open_ids = {cell.cell_id.casefold(): cell for cell in sheet.cells if not cell.patterns}
+    claimed = {f.path: by_pattern[f.path] or _claims(f, named.get(f.path), open_ids) for f in files}
     unused = _undecided({path: one[0] for path, one in claimed.items() if len(one) == 1})
     for file in files:
         if file.path in unused:
@@ -106,13 +108,9 @@ def _usable(job: Job, paths: Sequence[Path]) -> list[InputFile]:
     ]
 
 
-def _named(files: Sequence[InputFile], sheet: CellSheet) -> dict[str, str]:
+def _named(files: Sequence[InputFile], by_pattern: Mapping[str, Sequence[Cell]]) -> dict[str, str]:
     """Name the cell of each file that no row claims; channels tell cells of one name apart."""
-    names = {
-        file.path: _name_and_channel(file.path)
-        for file in files
-        if not cells_of(Path(file.path).name, file.path, sheet.cells)
-    }
+    names = {file.path: _name_and_channel(file.path) for file in files if not by_pattern[file.path]}
     channels: dict[str, set[str | None]] = {}
     for name, channel in names.values():
         channels.setdefault(name.casefold(), set()).add(channel)
@@ -122,13 +120,11 @@ def _named(files: Sequence[InputFile], sheet: CellSheet) -> dict[str, str]:
     }
 
 
-def _claims(file: InputFile, named: str | None, sheet: CellSheet) -> list[Cell]:
-    """Give the cells of the sheet that a file belongs to."""
-    by_pattern = cells_of(Path(file.path).name, file.path, sheet.cells)
-    if by_pattern or named is None:
-        return by_pattern
-    open_ids = {cell.cell_id.casefold(): cell for cell in sheet.cells if not cell.patterns}
-    said = json.loads(file.content.metadata) if open_ids else {}
+def _claims(file: InputFile, named: str | None, open_ids: Mapping[str, Cell]) -> list[Cell]:
+    """Give the cell of the sheet that a file belongs to though no pattern says so."""
+    if named is None or not open_ids:
+        return []
+    said = json.loads(file.content.metadata)
     names = [
         *reversed(Path(file.path).parent.parts),
         *(value for value in said.values() if isinstance(value, str)),

@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import difflib
 import fnmatch
+import functools
 import io
 import re
 from collections.abc import Iterable, Sequence
@@ -175,12 +176,17 @@ def _unknown_column(where: str, text: str, findings: list[Finding]) -> None:
 
 def cells_of(name: str, relative: str, cells: Iterable[Cell]) -> list[Cell]:
     """Give the cells whose patterns match a file's name or its path within the folder."""
+    texts = (name.lower(), relative.lower())
+    return [
+        cell for cell in cells if cell.patterns and any(map(_matcher(cell.patterns).match, texts))
+    ]
 
-    def matches(pattern: str) -> bool:
-        wanted = pattern.replace("\\", "/").lower()
-        return any(fnmatch.fnmatchcase(text.lower(), wanted) for text in (name, relative))
 
-    return [cell for cell in cells if any(matches(pattern) for pattern in cell.patterns)]
+@functools.lru_cache(maxsize=20_000)
+def _matcher(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    """Give one expression for all patterns of a cell; letters' case and slashes don't matter."""
+    wanted = (pattern.replace("\\", "/").lower() for pattern in patterns)
+    return re.compile("|".join(fnmatch.translate(pattern) for pattern in wanted))
 
 
 def cell_id_from_name(stem: str) -> tuple[str, str | None]:

@@ -12,6 +12,7 @@
     ├── CellSheetError           the cell sheet as a whole can't be read
     ├── StoreError               the results folder can't be used
     │   ├── WriterError          another run is writing there
+    │   ├── HeldFileError        another program holds a file of the results open
     │   ├── DamagedTableError    a table of the results can't be read any more
     │   └── DamagedLedgerError   the ledger's file is no longer a database
     ├── SettingsError            cellpipe.toml is not what it must be
@@ -111,6 +112,10 @@ class StoreError(CellpipeError):
 
 class WriterError(StoreError):
     """Another run is writing into the results folder."""
+
+
+class HeldFileError(StoreError):
+    """Another program (Excel, say) holds a file of the results open; the others can be written."""
 
 
 class DamagedTableError(StoreError):

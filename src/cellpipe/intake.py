@@ -179,7 +179,12 @@ def planned_of(job: Job, paths: Sequence[Path]) -> Plan:
     plan = planned_from(job, entries, failures)
     rest = sorted({name.partition("#")[0] for name in seen} - wanted.keys())
     known = (*plan.known, *(job.raw.path(name) for name in rest))
-    return replace(plan, known=known, asked=True)
+    failed = [
+        (job.raw.path(name), Failure(name, fault.fault))
+        for name, fault in sorted(faults(job.ledger).items())
+        if name not in wanted and name not in rest
+    ]
+    return replace(plan, known=known, resting=(*plan.resting, *failed), asked=True)
 
 
 def candidates(folder: Path) -> list[str]:

@@ -21,6 +21,7 @@ from cellpipe.raw_folders import Failure
 from cellpipe.result_files import file_name
 from cellpipe.sheet_copy import Sheet
 from cellpipe.store import CellEntry, Results, read_table, table_path, write_table
+from cellpipe.store.faults import faults
 from cellpipe.store.history import Event
 from cellpipe.store.written import as_written, listing, orphans_removed
 
@@ -265,7 +266,7 @@ def _tidied(job: Job, plan: Plan, grouping: Grouping) -> list[Finding]:
     ledger = job.ledger
     seen = ledger.seen_files(job.folder)
     there = {job.relative(path) for path in plan.files} | job.recordings(plan.files).keys()
-    ledger.forget_files(job.folder, sorted(set(seen) - there))
+    ledger.forget_files(job.folder, sorted((set(seen) | faults(ledger).keys()) - there))
     current = {c.cell.cell_id for c in grouping.cells}
     here = {file.sha256 for path, file in seen.items() if path in there}
     findings = []

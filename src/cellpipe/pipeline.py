@@ -20,7 +20,13 @@ import cellpipe
 from cellpipe import analyses
 from cellpipe.cell_inputs import CellInputs, grouped, input_tables
 from cellpipe.domain import Finding
-from cellpipe.errors import CellpipeError, DamagedLedgerError, DamagedTableError, StoreError
+from cellpipe.errors import (
+    CellpipeError,
+    DamagedLedgerError,
+    DamagedTableError,
+    HeldFileError,
+    StoreError,
+)
 from cellpipe.intake import Job, Plan, Taken, cannot_be_opened, note_taken, planned_of, taken
 from cellpipe.lab import (
     Summary,
@@ -264,10 +270,12 @@ def file_noted(job: Job, path: Path, result: Taken | Exception) -> list[Failure]
         note_taken(job, result)
         whole = result.whole
         return [Failure(relative, whole.reason or "")] if whole.status == "set aside" else []
-    if isinstance(result, StoreError):
+    if isinstance(result, StoreError) and not isinstance(result, HeldFileError):
         raise result
     if isinstance(result, OSError):
         reason, reading = cannot_be_opened("It", result), ""  # may pass: it never rests
+    elif isinstance(result, HeldFileError):
+        reason, reading = str(result), ""
     else:
         _log.error("file %s", relative, exc_info=result)
         reason = f"found an error while reading the file ({type(result).__name__}: {result})"
@@ -341,10 +349,11 @@ def cell_noted(job: Job, inputs: CellInputs, made: Computed | Exception) -> list
     if isinstance(made, Computed):
         job.ledger.remember_cell(made.entry, made.written, made.events)
         return []
-    if isinstance(made, StoreError):
+    if isinstance(made, StoreError) and not isinstance(made, HeldFileError):
         raise made
     if isinstance(made, CellpipeError):
-        return [Failure(inputs.cell.cell_id, made.reason)]
+        held = isinstance(made, HeldFileError)  # then the reason is nothing without the file
+        return [Failure(inputs.cell.cell_id, str(made) if held else made.reason)]
     _log.error("cell %s", inputs.cell.cell_id, exc_info=made)
     reason = f"found an error while computing the cell ({type(made).__name__}: {made})"
     return [Failure(inputs.cell.cell_id, reason)]

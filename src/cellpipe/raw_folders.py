@@ -79,6 +79,7 @@ class RawFolders:
 
     def __init__(self, folder: Path, also: Sequence[Path], without: Sequence[Path]) -> None:
         self.roots = {"": folder} | {f"{path.name}/": path for path in also}
+        self._starts = [(p, str(root).rstrip(os.sep) + os.sep) for p, root in self.roots.items()]
         self._without = frozenset(str(path) for path in without)
         every = (folder, *also)
         twice = len(self.roots) <= len(also) or any((folder / path.name).exists() for path in also)
@@ -92,10 +93,11 @@ class RawFolders:
 
     def relative(self, path: Path) -> str:
         """Give a file's name within the folders, with slashes, of letters that can be written."""
-        for prefix, root in self.roots.items():
-            if path.is_relative_to(root):
-                name = prefix + path.relative_to(root).as_posix()
-                return name.encode("utf-8", "backslashreplace").decode("utf-8")
+        place = str(path)
+        for prefix, start in self._starts:
+            if place.startswith(start):
+                name = f"{prefix}{place[len(start) :]}"
+                return self._shown(name if os.sep == "/" else name.replace(os.sep, "/"))
         raise ValueError(f"{path} is in none of the folders")
 
     def path(self, name: str) -> Path:

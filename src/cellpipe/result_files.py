@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from cellpipe.errors import StoreError
+from cellpipe.errors import HeldFileError, StoreError
 
 _RESERVED = frozenset(
     {"CON", "PRN", "AUX", "NUL"}
@@ -51,6 +51,8 @@ def written_whole(path: Path, write: Callable[[Path], object]) -> Path:
 
     Raises
     ------
+    HeldFileError
+        If another program holds the file open, as Excel does on Windows.
     StoreError
         If the folder can't be written: the disk is full, read-only or away.
 
@@ -67,7 +69,7 @@ def written_whole(path: Path, write: Callable[[Path], object]) -> Path:
         with unfinished.open("rb+") as stream:
             os.fsync(stream.fileno())
         unfinished.chmod(0o644)
-        unfinished.replace(path)
+        _put(unfinished, path)
         _keep_entry(path.parent)
     except OSError as error:
         raise StoreError(
@@ -82,6 +84,19 @@ def written_whole(path: Path, write: Callable[[Path], object]) -> Path:
             with contextlib.suppress(OSError):
                 unfinished.unlink(missing_ok=True)
     return path
+
+
+def _put(unfinished: Path, path: Path) -> None:
+    try:
+        unfinished.replace(path)
+    except PermissionError as error:
+        if not path.is_file():
+            raise
+        raise HeldFileError(
+            f"a file that can't be replaced ({error.strerror or error})",
+            expected="one that no other program holds open",
+            remedy="close it (in Excel, say); the next run writes it", file=path,
+        ) from error  # fmt: skip
 
 
 def _keep_entry(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""A folder of many small files, one of them broken; and how many rounds tests go."""
+"""A folder of many small files, one of them broken."""
 
 from __future__ import annotations
 
@@ -6,9 +6,6 @@ import os
 from pathlib import Path
 
 from made_files import neware_csv
-
-ROUNDS = int(os.environ.get("CELLPIPE_FAULT_ROUNDS", "12"))  # 300 on request
-LONG = ROUNDS >= 100  # and all waits as long as they are meant
 
 
 def made_lab(folder: Path, files: int = 60, cells: int = 4) -> Path:

@@ -8,9 +8,10 @@ import time
 from pathlib import Path
 
 import pytest
-from faulty_lab import ROUNDS
-from result_facts import assert_equal, files
 from zygote import Zygote
+
+from made_files import ROUNDS
+from result_facts import assert_equal, files
 
 pytestmark = pytest.mark.slow
 

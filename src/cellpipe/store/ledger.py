@@ -192,9 +192,13 @@ class Ledger:
     def forget_files(self, folder: Path, paths: Iterable[str]) -> None:
         """Strike files out that are no longer in the folder."""
         gone = [(str(folder), path) for path in paths]
+
+        def work(rows: Rows) -> None:
+            rows.write("DELETE FROM seen WHERE folder = ? AND path = ?", *gone)
+            clear_faults(rows, [path for _, path in gone])
+
         if gone:
-            statement = "DELETE FROM seen WHERE folder = ? AND path = ?"
-            self.changed(lambda rows: rows.write(statement, *gone))
+            self.changed(work)
 
     def folders(self) -> list[Path]:
         """Give the folders whose files were taken in."""

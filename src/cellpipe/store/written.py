@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -84,9 +85,32 @@ def orphans_removed(ledger: Ledger) -> int:
         ledger.set_mark(ADOPT, None)
     known = {written.path for written in ledger.written()}
     for name in there - known:
-        (folder / name).unlink(missing_ok=True)
+        _orphan_removed(folder, name)
     ledger.forget_written(known - there)
     return len(there - known)
+
+
+def _orphan_removed(folder: Path, name: str) -> None:
+    """Delete a table that nobody knows; put a page aside, for people may keep copies there.
+
+    What has a name that cellpipe gives to no file is let alone.
+    """
+    path = folder / name
+    with contextlib.suppress(OSError):
+        if is_unfinished(path.name) or (name.startswith("tables/") and path.suffix == ".parquet"):
+            path.unlink()
+        elif path.suffix in {".html", ".xlsx"} and re.fullmatch(r"[A-Za-z0-9._-]+", path.stem):
+            _aside(folder, [name])
+
+
+def _aside(folder: Path, names: Iterable[str]) -> None:
+    """Put files of the results aside; nothing is deleted that somebody may want."""
+    place = folder / DAMAGED / datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
+    for name in names:
+        target = place / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            (folder / name).replace(target)
 
 
 def damaged(ledger: Ledger, *, thoroughly: bool = False) -> list[str]:
@@ -98,12 +122,7 @@ def damaged(ledger: Ledger, *, thoroughly: bool = False) -> list[str]:
     place = "" if thoroughly else ledger.mark(_PLACE) or ""
     files = ledger.written(place, 2**31 if thoroughly else _AT_ONCE)
     found = [written for written in files if _is_damaged(ledger, written, thoroughly=thoroughly)]
-    aside = ledger.folder / DAMAGED / datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
-    for written in found:
-        target = aside / written.path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with contextlib.suppress(FileNotFoundError):
-            (ledger.folder / written.path).replace(target)
+    _aside(ledger.folder, [written.path for written in found])
     ledger.forget_written(written.path for written in found)
     if not thoroughly:
         ahead = files[-1].path if len(files) == _AT_ONCE else None
