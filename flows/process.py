@@ -135,7 +135,8 @@ def process_batch(
     if not waiting:
         return Completed(message="the batch has been dealt with")
     summary = processed(job, [job.raw.path(file.path) for file in waiting])
-    batch_is_done(job.ledger.database, batch)
+    if not summary.out_of_reach:  # else the watch asks again, and what is known costs nothing
+        batch_is_done(job.ledger.database, batch)
     return state_of(summary)
 
 

@@ -26,13 +26,15 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.client.schemas.schedules import CronSchedule
+from prefect.exceptions import ObjectNotFound
 from prefect.flow_engine import run_flow
 from prefect.flows import Flow
 from prefect.schedules import Cron
 from prefect.states import Cancelled, Crashed, Pending
 
 from cellpipe import night
-from cellpipe.pipeline import prepared
+from cellpipe.errors import CellpipeError
+from cellpipe.intake import Job
 from cellpipe.prefect_run import flow_module
 from cellpipe.settings import Settings, settings
 from cellpipe.watch.batch import warm
@@ -145,14 +147,16 @@ def _catch_up(given: Settings, flows: dict[str, Flow[..., Any]]) -> None:
     due = last_due(given.nightly.cron, given.cron_zone, now)
     nights = []
     for lab in given.lab:
-        job = prepared(lab.folder, lab.results, lab.time_zone, lab.also)
-        nights.append(night.last_night(job))
+        try:
+            nights.append(night.last_night(Job(lab.folder, lab.results)))
+        except CellpipeError as error:  # its results are away: the others go on
+            _log.warning("%s", error)
     if due is None or not any(nights) or all(n and n[:19] >= due.isoformat()[:19] for n in nights):
         return
     deployment = next(d for d, flow in flows.items() if flow is nightly_flow.nightly)
     with get_client(sync_client=True) as client:
         client.create_flow_run_from_deployment(
-            UUID(deployment), idempotency_key=f"night {due.isoformat()}",
+            UUID(deployment), idempotency_key=f"night {due.isoformat()}, asked {now.isoformat()}",
             name=f"night of {due:%Y-%m-%d}, caught up",
         )  # fmt: skip
     _log.info("the night of %s was missed; it is caught up", due)
@@ -234,7 +238,11 @@ class Runner:
         """See that the server knows how runs ended: it may have been away just then."""
         for run_id, state in list(self._unsaid.items()):
             with get_client(sync_client=True) as client:
-                known = client.read_flow_run(run_id)
+                try:
+                    known = client.read_flow_run(run_id)
+                except ObjectNotFound:  # somebody deleted it
+                    del self._unsaid[run_id]
+                    continue
                 if known.state is None or not known.state.is_final():
                     said = state.model_copy(update={"data": None})
                     client.set_flow_run_state(run_id, said, force=True)

@@ -15,7 +15,7 @@ from cellpipe.baselines import table1
 from cellpipe.cell_history import InputFile, in_order
 from cellpipe.cell_sheet import CellSheet, cell_id_from_name, cells_of
 from cellpipe.domain import Cell, Finding
-from cellpipe.errors import StoreError
+from cellpipe.errors import CellpipeError
 from cellpipe.intake import Job
 from cellpipe.store import read_table
 
@@ -191,9 +191,9 @@ def input_tables(job: Job, inputs: CellInputs) -> dict[str, pl.DataFrame]:
                 continue
             frame = read_table(job.out, name, file.content.sha256)
             if frame is None:
-                raise StoreError(
+                raise CellpipeError(
                     f"no table {name} of {file.path}", expected="it in the results folder",
-                    remedy="run cellpipe process again: it is read anew", file=job.out,
+                    remedy="the next run reads the file anew, when it can be reached",
                 )  # fmt: skip
             if frame.height:
                 parts.append(frame.with_columns(file_sha256=pl.lit(file.content.sha256)))

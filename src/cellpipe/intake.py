@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
 import time
@@ -21,7 +22,7 @@ from cellpipe.raw_folders import Entry, Failure, RawFolders, is_other_kind, is_s
 from cellpipe.store import Content, Ledger, SeenFile, Written, table_path, write_table
 from cellpipe.store.faults import Fault, faults
 from cellpipe.store.history import Event
-from cellpipe.store.written import as_written
+from cellpipe.store.written import as_written, names_there
 
 READING = 2  # to be raised when the tables that are made of a file change: all are read again
 SEVERAL = "several"  # status of a file that holds the recordings of several cells
@@ -160,6 +161,8 @@ def planned_from(
         else:
             again += bool(same and content is not None and content.reading != job.reading)
             (new if _is_candidate(entry.path) else left_alone).append(entry.path)
+    emptied = job.raw.emptied(entries, seen) if walk else []
+    out_of_reach = [*out_of_reach, *emptied]
     for failure in out_of_reach:
         place = "" if failure.path == "." else f"{failure.path}/"
         below = (name for name in seen if f"{name}/".startswith(place))
@@ -175,6 +178,7 @@ def planned_of(job: Job, paths: Sequence[Path]) -> Plan:
     seen = job.ledger.seen_files(job.folder)
     wanted = {job.relative(path): path for path in paths}
     wanted = {name: path for name, path in wanted.items() if not is_sheet(name)}
+    wanted |= {name: job.raw.path(name) for name in _without_tables(job, seen)}
     entries, failures = job.raw.looked_at(wanted)
     plan = planned_from(job, entries, failures)
     rest = sorted({name.partition("#")[0] for name in seen} - wanted.keys())
@@ -185,6 +189,17 @@ def planned_of(job: Job, paths: Sequence[Path]) -> Plan:
         if name not in wanted and name not in rest
     ]
     return replace(plan, known=known, resting=(*plan.resting, *failed), asked=True)
+
+
+def _without_tables(job: Job, seen: Mapping[str, SeenFile]) -> set[str]:
+    """Name the files whose tables are not all there (removed, or damaged and put aside)."""
+    there = set(names_there(job.out))
+    tables = {
+        content.sha256: [f"tables/{name}/{content.sha256}.parquet" for name in content.tables]
+        for content in job.ledger.contents().values()
+    }
+    lost = {sha256 for sha256, names in tables.items() if not there.issuperset(names)}
+    return {name.partition("#")[0] for name, file in seen.items() if file.sha256 in lost}
 
 
 def candidates(folder: Path) -> list[str]:
@@ -281,9 +296,11 @@ def _copied(job: Job, path: Path) -> Iterator[Path]:
     """Give a copy of a file that is being written, with its time and the log beside it."""
     with tempfile.TemporaryDirectory(dir=job.out, prefix=".", suffix=".tmp") as folder:
         copy = Path(folder) / path.name
+        before = path.stat()
         for beside in (path.with_suffix(".mpl"), path):
             if beside.is_file():
-                shutil.copy2(beside, copy.with_name(beside.name))
+                shutil.copyfile(beside, copy.with_name(beside.name))
+        os.utime(copy, ns=(before.st_atime_ns, before.st_mtime_ns))  # it may be another by now
         yield copy
 
 

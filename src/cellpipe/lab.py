@@ -21,7 +21,7 @@ from cellpipe.raw_folders import Failure
 from cellpipe.result_files import file_name
 from cellpipe.sheet_copy import Sheet
 from cellpipe.store import CellEntry, Results, read_table, table_path, write_table
-from cellpipe.store.faults import faults
+from cellpipe.store.faults import TRIES, faults
 from cellpipe.store.history import Event
 from cellpipe.store.written import as_written, listing, orphans_removed
 
@@ -53,6 +53,7 @@ class Summary:
     failures: tuple[Failure, ...]
     files: pl.DataFrame
     findings: pl.DataFrame
+    out_of_reach: tuple[Failure, ...] = ()
 
     @cached_property
     def cells(self) -> pl.DataFrame:
@@ -91,7 +92,8 @@ def unchanged_or_planned(job: Job, sheet: Sheet) -> Summary | Plan:
     entries, out_of_reach = job.raw.walked()
     walk = job.raw.digest(entries)
     last = json.loads(job.ledger.mark(_CONCLUDED) or "{}")
-    if out_of_reach or sheet.failures or last.get("state") != _state(job, sheet, walk):
+    hidden = _hides_files(job, out_of_reach)
+    if hidden or sheet.failures or last.get("state") != _state(job, sheet, walk):
         return planned_from(job, entries, out_of_reach, walk)
     files = read_table(job.out, "files", LAB)
     findings = read_table(job.out, "findings", LAB)
@@ -135,20 +137,29 @@ def concluded(
         _write_index(job, files, said)
     orphans_removed(job.ledger)
     left_alone = tuple(job.relative(path) for path in plan.left_alone)
-    if plan.walk and not (plan.out_of_reach or sheet.failures or _is_open(job, failures)):
+    hidden = _hides_files(job, plan.out_of_reach)
+    if plan.walk and not (hidden or sheet.failures or _is_open(job, failures)):
         told = {"state": _state(job, sheet, plan.walk), "left_alone": left_alone,
                 "failures": [(failure.path, failure.reason) for failure in every]}  # fmt: skip
         job.ledger.set_mark(_CONCLUDED, json.dumps(told))
     return Summary(
         job, len(plan.new), plan.again, len(plan.known), left_alone, cells_updated, tuple(every),
-        files, said,
+        files, said, plan.out_of_reach,
     )  # fmt: skip
 
 
+def _hides_files(job: Job, out_of_reach: Sequence[Failure]) -> bool:
+    """Whether what is out of reach may be more than links that lead nowhere."""
+    return any(not job.raw.path(failure.path).is_symlink() for failure in out_of_reach)
+
+
 def _is_open(job: Job, failures: Sequence[Failure]) -> bool:
-    """Whether one of the failures is to be tried again: no content stands for the file."""
+    """Whether something is to be tried again: a fault that does not rest, or a cell that failed."""
+    failed = faults(job.ledger)
+    if any(not fault.reading or fault.times < TRIES for fault in failed.values()):
+        return True
     seen = job.ledger.seen_files(job.folder) if failures else {}
-    return any(failure.path not in seen for failure in failures)
+    return any(failure.path not in seen and failure.path not in failed for failure in failures)
 
 
 def cell_events(
@@ -261,7 +272,7 @@ def _tidied(job: Job, plan: Plan, grouping: Grouping) -> list[Finding]:
     folder is out of reach.
     """
     is_emptied = not plan.files and not plan.asked  # a share that is away may look like that
-    if plan.out_of_reach or is_emptied:
+    if _hides_files(job, plan.out_of_reach) or is_emptied:
         return []
     ledger = job.ledger
     seen = ledger.seen_files(job.folder)

@@ -7,6 +7,7 @@ import logging
 import logging.handlers
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -207,18 +208,24 @@ def _end_with_stdin(over: threading.Event) -> None:
 
 def _nightly(options: argparse.Namespace) -> int:
     from cellpipe import night, terminal
+    from cellpipe.errors import CellpipeError
     from cellpipe.pipeline import prepared, processed
     from cellpipe.workers import Workers, usual_count
 
     labs, _ = _labs(options)
     codes = []
     for lab in labs:
-        _log_once(lab.out)
         begun = night.begun()
-        job = prepared(lab.folder, lab.out, lab.time_zone, lab.also)
-        with Workers(usual_count()) as workers:
-            summary = processed(job, workers, wait_second=6 * 3600)
-        path = night.ended(job, summary, begun)
+        try:
+            _log_once(lab.out)
+            job = prepared(lab.folder, lab.out, lab.time_zone, lab.also)
+            with Workers(usual_count()) as workers:
+                summary = processed(job, workers, wait_second=6 * 3600)
+            path = night.ended(job, summary, begun)
+        except (CellpipeError, OSError) as error:  # one that fails does not stop the next
+            print(f"cellpipe: {error}", file=sys.stderr)
+            codes.append(2)
+            continue
         terminal.show_summary(summary)
         print(f"Digest: {path}")
         codes.append(summary.exit_code)

@@ -27,7 +27,16 @@ from cellpipe.errors import (
     HeldFileError,
     StoreError,
 )
-from cellpipe.intake import Job, Plan, Taken, cannot_be_opened, note_taken, planned_of, taken
+from cellpipe.intake import (
+    Job,
+    Plan,
+    Taken,
+    at_rest,
+    cannot_be_opened,
+    note_taken,
+    planned_of,
+    taken,
+)
 from cellpipe.lab import (
     Summary,
     cell_events,
@@ -42,7 +51,7 @@ from cellpipe.store import CellEntry, Written, write_table
 from cellpipe.store.faults import Fault, note_fault
 from cellpipe.store.history import Event, last_numbers
 from cellpipe.store.writer import writing
-from cellpipe.store.written import as_written, damaged, swept
+from cellpipe.store.written import adopted, as_written, damaged, swept
 from cellpipe.workers import Workers
 
 _log = logging.getLogger("cellpipe")
@@ -136,6 +145,7 @@ def one_run(job: Job, wait_second: float = 0.0) -> Iterator[None]:
     with writing(job.ledger, wait_second=wait_second, tell=_log.warning):
         remember_job(job)
         count = swept(job.out)
+        adopted(job.ledger)
         broken = damaged(job.ledger)
         if count or broken:
             _log.warning("%d unfinished files removed, %d damaged put aside", count, len(broken))
@@ -282,8 +292,10 @@ def file_noted(job: Job, path: Path, result: Taken | Exception) -> list[Failure]
         reading = job.reading
     status = _status(path)
     size, modified = (status.st_size, status.st_mtime_ns) if status else (None, None)
-    note_fault(job.ledger, Fault(relative, size, modified, reading, reason, 1))
-    return [Failure(relative, reason)]
+    fault = Fault(relative, size, modified, reading, reason, 1)
+    fault = replace(fault, times=note_fault(job.ledger, fault))
+    rests = fault.rests(size, modified, job.reading)
+    return [Failure(relative, at_rest(fault) if rests else reason)]
 
 
 def _status(path: Path) -> os.stat_result | None:

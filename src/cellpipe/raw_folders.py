@@ -9,9 +9,9 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from cellpipe.errors import CellpipeError
 
@@ -78,11 +78,13 @@ class RawFolders:
     """
 
     def __init__(self, folder: Path, also: Sequence[Path], without: Sequence[Path]) -> None:
-        self.roots = {"": folder} | {f"{path.name}/": path for path in also}
+        self.roots = {"": folder} | {f"{label(path)}/": path for path in also}
         self._starts = [(p, str(root).rstrip(os.sep) + os.sep) for p, root in self.roots.items()]
         self._without = frozenset(str(path) for path in without)
         every = (folder, *also)
-        twice = len(self.roots) <= len(also) or any((folder / path.name).exists() for path in also)
+        twice = len(self.roots) <= len(also) or any(
+            (folder / label(path)).exists() for path in also
+        )
         nested = any(a != b and b.is_relative_to(a) for a in every for b in every)
         if twice or nested:
             raise CellpipeError(
@@ -172,18 +174,47 @@ class RawFolders:
 
     def looked_at(self, wanted: Mapping[str, Path]) -> tuple[list[Entry], list[Failure]]:
         """Give the state of these files; one that is there no more is left out."""
-        found, failures = [], []
+        found: list[Entry] = []
+        failures: list[Failure] = []
         for name, path in sorted(wanted.items()):
             try:
                 status = path.stat()
                 leads_out = path.is_symlink() and self._leads_out(path)
-            except FileNotFoundError:
+            except FileNotFoundError as error:
+                failures += self._away_with_its_root(name, error)
                 continue
             except OSError as error:
                 failures.append(Failure(name, _away("file", path.name, error)))
                 continue
+            if not stat.S_ISREG(status.st_mode):
+                continue  # a folder has taken its name
             found.append(Entry(name, str(path), status.st_size, status.st_mtime_ns, leads_out))
         return found, failures
+
+    def _away_with_its_root(self, name: str, error: OSError) -> list[Failure]:
+        """Say that a file's root is away or empty, if it is: then the file is not gone."""
+        prefix = self._prefix(name)
+        try:
+            with os.scandir(self.roots[prefix]) as entries:
+                is_away = next(entries, None) is None
+        except OSError:
+            is_away = True
+        label = prefix.rstrip("/") or "."
+        return [Failure(label, _away("folder", label, error))] if is_away else []
+
+    def _prefix(self, name: str) -> str:
+        return next(p for p in reversed(self.roots) if name.startswith(p))
+
+    def emptied(self, entries: Sequence[Entry], known: Iterable[str]) -> list[Failure]:
+        """Name the roots in which files are known and none is there: a share may be away."""
+        there = {self._prefix(entry.name) for entry in entries}
+        were = {self._prefix(name) for name in known}
+        reason = "it is empty all at once; what was known of it is kept"
+        return [
+            Failure(prefix.rstrip("/"), reason)
+            for prefix in sorted(were - there)
+            if len(self.roots) > 1 and prefix
+        ]
 
     @staticmethod
     def digest(entries: Sequence[Entry]) -> str:
@@ -195,6 +226,15 @@ class RawFolders:
 def _raw(name: str) -> str:
     r"""Give back the bytes that are no text, of a name in which they were written as \udcff."""
     return re.sub(r"\\udc([0-9a-f]{2})", lambda found: chr(0xDC00 + int(found[1], 16)), name)
+
+
+def label(folder: PurePath) -> str:
+    r"""Give what the files of a further folder are named by: its name, or that of its share.
+
+    ``\\nas\neware`` is ``neware``, the drive ``E:\`` is ``E``.
+    """
+    words: list[str] = re.findall(r"[^\\/:]+", folder.anchor)
+    return folder.name or (words[-1] if words else "root")
 
 
 def is_finished(name: str) -> bool:

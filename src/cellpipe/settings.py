@@ -178,6 +178,12 @@ def _completed(given: Settings, path: Path) -> Settings:
             f"the results {twice} of two labs", expected="a results folder for each",
             remedy="name another; folders of one lab go under also", file=path,
         )  # fmt: skip
+    ledgers = [lab.ledger for lab in labs if lab.ledger]
+    if len(set(ledgers)) < len(ledgers):
+        raise SettingsError(
+            "one ledger for two labs", expected="one for each",
+            remedy="give each a schema of its own: …/database#name", file=path,
+        )  # fmt: skip
     return given.model_copy(update={"lab": labs})
 
 

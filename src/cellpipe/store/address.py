@@ -15,7 +15,7 @@ from cellpipe.result_files import written_whole
 from cellpipe.store.database import PASSWORD, Database, Postgres, Sqlite
 from cellpipe.store.layout import brought_up
 from cellpipe.store.places import is_on_network
-from cellpipe.store.recovery import is_lost, recovered
+from cellpipe.store.recovery import has_tables, is_lost, recovered, results_put_aside
 
 POINTER = "ledger.url"
 _SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,62}")
@@ -30,6 +30,9 @@ def database_of(folder: Path) -> Database:
     pointer = folder / POINTER
     if pointer.is_file():
         database: Database = _postgres(pointer.read_text(encoding="utf-8").strip())
+        is_new = database.do(lambda rows: rows.layout(), writes=False) == 0
+        if is_new and has_tables(folder):
+            results_put_aside(folder)
         brought_up(database, folder)
         return database
     path = folder / "ledger.sqlite"

@@ -1,9 +1,9 @@
 """A ledger that is no longer a database: its last good copy, or a clean start.
 
 Every night leaves a copy of the ledger, ``ledger.copy.sqlite``. If the ledger is damaged, it is put
-aside (``damaged/…``, nothing is deleted) and the copy takes its place: what came after is
-found anew from the raw files. Without a good copy the results are put aside too, and all of them
-are made again.
+aside (``damaged/…``, nothing is deleted) and the copy takes its place: what came after is found
+anew from the raw files, and results that the copy does not know are kept. Without a good copy the
+results are put aside too, and all of them are made again.
 """
 
 from __future__ import annotations
@@ -11,13 +11,16 @@ from __future__ import annotations
 import contextlib
 import logging
 import sqlite3
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from cellpipe.result_files import written_whole
+from cellpipe.store.layout import ADOPT
 
 DAMAGED = "damaged"  # folder within the results for what can't be used, and is not deleted
 _COPY = "ledger.copy.sqlite"
+_RESULTS = ("tables", "cells", "index.html")
 _log = logging.getLogger("cellpipe")
 
 
@@ -29,11 +32,9 @@ def recovered(folder: Path) -> None:
     aside = folder / DAMAGED / datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
     aside.mkdir(parents=True)
     good = _is_good(folder / _COPY)
-    names = [path.name, f"{path.name}-wal", f"{path.name}-shm"]
-    names += [] if good else ["tables", "cells", "index.html"]
-    for name in names:
-        with contextlib.suppress(FileNotFoundError):
-            (folder / name).replace(aside / name)
+    _put_into(aside, folder, [path.name, f"{path.name}-wal", f"{path.name}-shm"])
+    if not good:
+        _put_into(aside, folder, _RESULTS)
     if good:
         content = (folder / _COPY).read_bytes()
         written_whole(path, lambda file: file.write_bytes(content))
@@ -45,7 +46,26 @@ def is_lost(folder: Path) -> bool:
     """Whether there are tables, and no ledger that tells what they are."""
     path = folder / "ledger.sqlite"
     there = path.is_file() and path.stat().st_size > 0
-    return not there and any((folder / "tables").glob("*/*.parquet"))
+    return not there and has_tables(folder)
+
+
+def has_tables(folder: Path) -> bool:
+    """Whether there are tables in a results folder."""
+    return any((folder / "tables").glob("*/*.parquet"))
+
+
+def results_put_aside(folder: Path) -> None:
+    """Put results aside that no ledger knows; all of them are made again."""
+    aside = folder / DAMAGED / datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
+    _put_into(aside, folder, _RESULTS)
+    _log.warning("no ledger knows the results in %s; they were put into %s", folder, aside)
+
+
+def _put_into(aside: Path, folder: Path, names: Sequence[str]) -> None:
+    aside.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        with contextlib.suppress(FileNotFoundError):
+            (folder / name).replace(aside / name)
 
 
 def _is_good(path: Path) -> bool:
@@ -76,6 +96,7 @@ def keep_copy(folder: Path) -> None:
             copied.execute("PRAGMA journal_mode=DELETE")
             source.backup(copied)
             copied.execute("DELETE FROM writer")
+            copied.execute("INSERT OR REPLACE INTO marks VALUES (?, 'copy')", (ADOPT,))
             copied.commit()
 
     written_whole(folder / _COPY, copy)

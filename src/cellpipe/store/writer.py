@@ -157,7 +157,8 @@ def _attempt(
         rows.write("DELETE FROM writer WHERE slot = 1")
     mine = "INSERT INTO writer VALUES (1, ?, ?, 0) ON CONFLICT (slot) DO NOTHING"
     rows.write(mine, (token, described))
-    held, beat, holder = rows.read("SELECT token, beat, holder FROM writer WHERE slot = 1")[0]
+    now = rows.read("SELECT token, beat, holder FROM writer WHERE slot = 1")
+    held, beat, holder = now[0] if now else ("", -1, described)  # free again: try once more
     return held, beat, holder
 
 

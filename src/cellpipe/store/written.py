@@ -80,9 +80,6 @@ def orphans_removed(ledger: Ledger) -> int:
     """
     folder = ledger.folder
     there = set(names_there(folder))
-    if ledger.mark(ADOPT) is not None:  # an older ledger did not note what it wrote
-        ledger.remember_written(as_written(folder, folder / name) for name in sorted(there))
-        ledger.set_mark(ADOPT, None)
     known = {written.path for written in ledger.written()}
     for name in there - known:
         _orphan_removed(folder, name)
@@ -91,16 +88,29 @@ def orphans_removed(ledger: Ledger) -> int:
 
 
 def _orphan_removed(folder: Path, name: str) -> None:
-    """Delete a table that nobody knows; put a page aside, for people may keep copies there.
+    """Delete what is unfinished; put aside what is whole and unknown: it may be somebody's.
 
     What has a name that cellpipe gives to no file is let alone.
     """
     path = folder / name
+    suffixes = {".parquet"} if name.startswith("tables/") else {".html", ".xlsx"}
     with contextlib.suppress(OSError):
-        if is_unfinished(path.name) or (name.startswith("tables/") and path.suffix == ".parquet"):
+        if is_unfinished(path.name):
             path.unlink()
-        elif path.suffix in {".html", ".xlsx"} and re.fullmatch(r"[A-Za-z0-9._-]+", path.stem):
+        elif path.suffix in suffixes and re.fullmatch(r"[A-Za-z0-9._-]+", path.stem):
             _aside(folder, [name])
+
+
+def adopted(ledger: Ledger) -> None:
+    """Note every file of results that the ledger does not know, or knows otherwise, as it is.
+
+    After a ledger of an older layout, which did not note what it wrote, and after last night's
+    copy took the place of a damaged one.
+    """
+    if ledger.mark(ADOPT) is not None:
+        names = sorted(name for name in names_there(ledger.folder) if not is_unfinished(name))
+        ledger.remember_written(as_written(ledger.folder, ledger.folder / n) for n in names)
+        ledger.set_mark(ADOPT, None)
 
 
 def _aside(folder: Path, names: Iterable[str]) -> None:

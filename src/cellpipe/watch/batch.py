@@ -23,7 +23,8 @@ def deal_with(task: Task) -> str:
         if "-" in task.batch:  # it died before: a file that ends its process must not end this one
             workers.pool()
         summary = processed(job, workers, only=paths, wait_second=_WAIT_SECONDS)
-    batch_is_done(job.ledger.database, task.batch)
+    if not summary.out_of_reach:  # else the watch asks again, and what is known costs nothing
+        batch_is_done(job.ledger.database, task.batch)
     return (
         f"{summary.read} files read, {summary.cells_updated} cells computed, "
         f"{len(summary.failures)} set aside in all"

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from cellpipe.raw_folders import Entry, is_other_kind, is_sheet
 from cellpipe.watch.wholeness import is_whole
 
+_LOOK_SECONDS = 1.0  # between two looks at a file that seems to be cut
+
 
 @dataclass(frozen=True)
 class Patience:
@@ -31,7 +33,8 @@ class _Waiting:
     entry: Entry
     since: float  # that it is as it is
     first: float  # that it changes
-    whole: bool | None = None
+    whole: bool = False
+    looked: float = float("-inf")  # when it was last held against its format
 
 
 class Settling:
@@ -44,8 +47,8 @@ class Settling:
         self._gone: dict[str, float] = {}
 
     def __len__(self) -> int:
-        """Give the number of files that wait."""
-        return len(self._waiting) + len(self._gone)
+        """Give the number of files that wait; an empty one waits for nothing but bytes."""
+        return sum(one.entry.size > 0 for one in self._waiting.values()) + len(self._gone)
 
     def changed(self, entries: Iterable[Entry]) -> None:
         """Note files that are other than before."""
@@ -81,7 +84,8 @@ class Settling:
     def soonest(self) -> float | None:
         """Give after how many seconds a file may be ready, or None if none waits."""
         now = self._clock()
-        ends = [one.since + self.patience.settle for one in self._waiting.values()]
+        sized = [one for one in self._waiting.values() if one.entry.size]
+        ends = [max(one.since + self.patience.settle, one.looked + _LOOK_SECONDS) for one in sized]
         ends += [at + self.patience.gone for at in self._gone.values()]
         return max(0.05, min(ends) - now) if ends else None
 
@@ -91,7 +95,8 @@ class Settling:
         still = now - one.since
         if still < self.patience.settle or not one.entry.size:
             return False
-        if one.whole is None or not one.whole:
+        if not one.whole and now - one.looked >= _LOOK_SECONDS:
+            one.looked = now
             one.whole = _opens_whole(one.entry)
         return one.whole or still >= self.patience.incomplete
 

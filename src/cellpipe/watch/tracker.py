@@ -192,6 +192,9 @@ class Tracker:
             missed.append(self._emptied(listing.prefix))
         failures += missed
         found.update({entry.name: entry for entry in here})
+        for one in below:
+            if one.prefix not in self._folders:
+                self._list(one, _modified(one.place), found, failures)
         if missed:
             return
         prefixes = {one.prefix for one in below}
@@ -207,9 +210,6 @@ class Tracker:
             top = f"{listing.prefix}{prefix[length:].partition('/')[0]}/"
             if prefix != listing.prefix and top not in prefixes and prefix not in self.raw.roots:
                 self._folders.pop(prefix)
-        for one in below:
-            if one.prefix not in self._folders:
-                self._list(one, _modified(one.place), found, failures)
 
     def _is_of_another(self, name: str, prefix: str) -> bool:
         return not prefix and not self._is_of(name, "")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import time
+import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -75,7 +75,12 @@ class Watcher:
         ready = self.settling.ready()
         for entry in ready:
             self._retries.pop(entry.name, None)
-        put_in_queue(self.ledger.database, [_waiting(entry) for entry in ready])
+        try:
+            put_in_queue(self.ledger.database, [_waiting(entry) for entry in ready])
+        except BaseException:  # the ledger is away: they are ready again by and by
+            self.settling.changed(entry for entry in ready if entry.size >= 0)
+            self.settling.gone(entry.name for entry in ready if entry.size < 0)
+            raise
         if self._running is not None:
             self._look_after(*self._running)
         if self._running is None and self.clock() >= self._hand_retry.after:
@@ -111,7 +116,8 @@ class Watcher:
             return
         batch = next((file.batch for file in waiting if file.batch), None)
         if batch is None or self._attempt:
-            batch = _name_of(waiting, self._attempt)
+            again = f"-{self._attempt}" if self._attempt else ""
+            batch = f"{uuid.uuid4().hex[:12]}{again}"
             put_in_batch(self.ledger.database, batch, [file.path for file in waiting])
         lab = self.lab
         task = Task(lab.folder, lab.out, lab.time_zone, lab.also, batch)
@@ -163,13 +169,6 @@ class Watcher:
 
 def _waiting(entry: Entry) -> Waiting:
     return Waiting(entry.name, entry.size, entry.modified_ns)
-
-
-def _name_of(files: Iterable[Waiting], attempt: int) -> str:
-    """Name a batch by what is in it, so that the same one asked for twice is one."""
-    text = "\n".join(f"{f.path}\0{f.size}\0{f.modified_ns}" for f in files)
-    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-    return f"{digest}-{attempt}" if attempt else digest
 
 
 def settled_files(lab: Lab, patience: Patience) -> list[str]:
