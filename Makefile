@@ -15,7 +15,7 @@ demo: $(READY)            ## run the main job on the sample lab
 	  else exit $$code; fi
 
 test: $(READY)            ## run the tests
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 check: style types current test  ## everything that must hold before a change lands
 
@@ -50,6 +50,7 @@ bench: $(READY)           ## measure (the readers beside their peers, in an envi
 	$(BIN)/python benchmarks/pipeline.py
 	$(BIN)/python benchmarks/cycling.py
 	$(BIN)/python benchmarks/eis.py
+	$(BIN)/python benchmarks/night_shift.py
 	$(BIN)/python benchmarks/readers.py
 
 clean:

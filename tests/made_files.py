@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 ROUNDS = int(
-    os.environ.get("CELLPIPE_FAULT_ROUNDS", "6")
+    os.environ.get("CELLPIPE_FAULT_ROUNDS", "4")
 )  # of runs that are killed; on request 300
 LONG = ROUNDS >= 100  # all waits as long as they are meant, all ways of watching
 

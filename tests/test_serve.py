@@ -20,7 +20,7 @@ from cellpipe.store import Ledger
 from made_files import neware_csv
 from result_facts import files
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("serve")]
 CUT_OFF = ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
 
 
@@ -38,6 +38,7 @@ class Served:
             "[[lab]]\nfolder = 'lab'\nresults = 'out'\n[server]\nport = 4263\n"
         )
         cut = CUT_OFF if not subprocess.run([*CUT_OFF, "true"], check=False).returncode else []
+        self.cut = bool(cut)
         clean = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")}
         self.process = subprocess.Popen(
             [*cut, sys.executable, "-m", "cellpipe", "serve"], cwd=folder, env=clean,
@@ -112,12 +113,12 @@ def assert_undisturbed(served: Served, tmp_path: Path) -> None:
 def test_a_file_that_is_dropped_is_a_result_in_seconds(
     served: Served, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    dropped(served, range(1))
-    took = served.until((served.out / "cells/C0.html").is_file, 60, "the first page")
-    settled(served, 1, 60)
-    dropped(served, range(1, 2))
-    took = served.until((served.out / "cells/C1.html").is_file, 60, "a page")
-    settled(served, 2, 60)
+    before = served.used()
+    dropped(served, range(before, before + 1))
+    page = served.out / "cells" / f"C{before % 4}.html"
+    told = page.stat().st_mtime_ns if page.is_file() else 0
+    took = served.until(lambda: page.is_file() and page.stat().st_mtime_ns > told, 60, "a page")
+    settled(served, before + 1, 60)
     with capsys.disabled():
         print(f"\na dropped file was a page after {took:.1f} s")
     batches = [state for name, state in served.runs() if name.startswith("batch")]
@@ -130,10 +131,10 @@ def test_flows_that_are_killed_are_said_to_have_crashed_and_done_again(
     served: Served, tmp_path: Path
 ) -> None:
     before = served.used()
-    dropped(served, range(2, 42))
+    dropped(served, range(before, before + 40))
     served.until(lambda: served.used() > before + 2, 60, "the first of many")
     os.kill(served.child("flows"), signal.SIGKILL)
-    settled(served, 42, 240)
+    settled(served, before + 40, 240)
     assert_undisturbed(served, tmp_path)
     served.until(
         lambda: "CRASHED" in [state for name, state in served.runs() if name.startswith("batch")],
@@ -146,18 +147,46 @@ def test_a_server_that_is_killed_in_the_middle_costs_nothing(
     served: Served, tmp_path: Path
 ) -> None:
     before = served.used()
-    dropped(served, range(42, 72))
+    dropped(served, range(before, before + 30))
     served.until(lambda: served.used() > before + 2, 90, "the first of many")
     os.kill(served.child("server"), signal.SIGKILL)
-    settled(served, 72, 300)
+    settled(served, before + 30, 300)
     assert_undisturbed(served, tmp_path)
     served.until(lambda: "RUNNING" not in [s for _, s in served.runs()], 180, "no zombie")
 
 
+CANCEL = """
+import json, sys, urllib.request
+def ask(path, body):
+    wanted = urllib.request.Request(
+        f"http://127.0.0.1:4263/api/{path}", json.dumps(body).encode(),
+        {"Content-Type": "application/json"})
+    return json.load(urllib.request.urlopen(wanted))
+state = {"type": "CANCELLING", "name": "Cancelling"}
+for run in ask("flow_runs/filter", {"flow_runs": {"state": {"type": {"any_": ["RUNNING"]}}}}):
+    print(ask(f"flow_runs/{run['id']}/set_state", {"state": state, "force": True})["status"])
+"""
+
+
+def test_a_run_that_is_cancelled_ends_and_its_files_are_asked_for_again(
+    served: Served, tmp_path: Path
+) -> None:
+    before = served.used()
+    dropped(served, range(before, before + 60))
+    served.until(lambda: served.used() > before + 2, 90, "the first of many")
+    inside = ["nsenter", "-t", str(served.process.pid), "-n"] if served.cut else []
+    done = subprocess.run([*inside, sys.executable, "-c", CANCEL], check=True, capture_output=True)
+    assert b"ACCEPT" in done.stdout
+    settled(served, before + 60, 240)
+    assert_undisturbed(served, tmp_path)
+    assert "CANCELLED" in [state for _, state in served.runs()]
+
+
 def test_a_watch_that_is_killed_is_started_again(served: Served) -> None:
     os.kill(served.child("watch"), signal.SIGKILL)
-    dropped(served, range(72, 73))
-    settled(served, 73, 120)
+    before = served.used()
+    dropped(served, range(before, before + 1))
+    settled(served, before + 1, 120)
 
 
 def test_children_end_when_the_one_that_looks_after_them_is_killed(tmp_path: Path) -> None:

@@ -69,6 +69,14 @@ def test_what_is_wrong_is_said_with_its_place(text: str, said: str, tmp_path: Pa
     assert said in str(caught.value)
 
 
+def test_settings_that_powershell_wrote_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "cellpipe.toml"
+    path.write_bytes(EXAMPLE.encode("utf-16"))
+    assert settings(path).server.port == 4200
+    path.write_bytes(EXAMPLE.replace("\n", "\r\n").encode("utf-8-sig"))
+    assert settings(path).server.port == 4200
+
+
 def test_absent_settings_are_a_clear_error(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

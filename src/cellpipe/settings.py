@@ -140,13 +140,15 @@ def settings(path: Path) -> Settings:
 
     """
     try:
-        found = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        content = path.read_bytes()
+        is_wide = content.startswith((b"\xff\xfe", b"\xfe\xff"))  # as PowerShell's > writes
+        found = tomllib.loads(content.decode("utf-16" if is_wide else "utf-8-sig"))
     except FileNotFoundError as error:
         raise SettingsError(
             "no such file", expected="the settings of watch, nightly and serve",
             remedy=f"write {NAME}; cellpipe serve --example prints one to fill in", file=path,
         ) from error  # fmt: skip
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(
             f"text that can't be read ({error})", expected="TOML in UTF-8",
             remedy="Windows paths want single quotes: 'D:\\exports'", file=path,

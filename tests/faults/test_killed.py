@@ -13,7 +13,7 @@ from zygote import Zygote
 from made_files import ROUNDS
 from result_facts import assert_equal, files
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("killed")]
 
 
 def test_runs_that_are_killed_at_random_leave_what_an_undisturbed_one_does(

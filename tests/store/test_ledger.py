@@ -194,6 +194,7 @@ class Server:
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("postgres")
 def test_a_ledger_in_postgresql_gives_the_same_results(
     lab: Path, tmp_path: Path, postgres: Server, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -213,6 +214,7 @@ def test_a_ledger_in_postgresql_gives_the_same_results(
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("postgres")
 def test_a_postgresql_that_is_restarted_in_the_middle_is_waited_for(
     lab: Path, tmp_path: Path, postgres: Server
 ) -> None:
