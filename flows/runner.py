@@ -39,6 +39,7 @@ from cellpipe.prefect_run import flow_module
 from cellpipe.settings import Settings, settings
 from cellpipe.watch.batch import warm
 from cellpipe.watch.hands import asked
+from cellpipe.workers import when_stdin_ends
 
 _LOOK_SECONDS = 0.5
 _CANCEL_SECONDS = 3.0
@@ -56,7 +57,7 @@ def main(path: str) -> None:
     _log.setLevel(logging.INFO)
     _log.propagate = False
     over = threading.Event()
-    threading.Thread(target=_end_with_stdin, args=(over,), daemon=True).start()
+    when_stdin_ends(lambda: _end(over))
     given = settings(Path(path))
     url = os.environ["PREFECT_API_URL"]
     flows = _deployed(given)
@@ -70,9 +71,7 @@ def main(path: str) -> None:
         runner.look()
 
 
-def _end_with_stdin(over: threading.Event) -> None:
-    while os.read(0, 4096):
-        pass
+def _end(over: threading.Event) -> None:
     over.set()
     time.sleep(30)
     os._exit(0)  # in the middle of a run: the next runner says so to the server

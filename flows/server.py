@@ -7,21 +7,19 @@ Nothing here imports Prefect, for Prefect reads these settings when it is import
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from cellpipe.errors import ServerError
+from cellpipe.watch.hands import asked
+from cellpipe.workers import when_stdin_ends
 
 QUIET = {  # nothing leaves the machine, from the client or the server
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -41,7 +39,6 @@ KEPT_RECORDS = {  # with the defaults a busy server drops task runs
 }
 ZOMBIES = {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30"}  # the least that Prefect allows
 _START_SECONDS = 180.0
-_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # no proxy to loopback
 _RECORD_SECONDS = 120.0
 
 
@@ -124,10 +121,10 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 def answers(url: str) -> bool:
     """Tell whether a Prefect server answers at an API address."""
     try:
-        with _DIRECT.open(f"{url}/health", timeout=5) as answer:
-            return bool(answer.status == 200)
-    except (urllib.error.URLError, OSError, ValueError):
+        asked(url, "health", timeout=5)
+    except ServerError:
         return False
+    return True
 
 
 def main(host: str, port: str) -> None:
@@ -135,16 +132,14 @@ def main(host: str, port: str) -> None:
     import uvicorn
 
     os.environ["PREFECT__SERVER_FINAL"] = "1"
-    threading.Thread(target=_end_with_stdin, daemon=True).start()
+    when_stdin_ends(_end)
     uvicorn.run(
         "prefect.server.api.server:create_app", factory=True, host=host, port=int(port),
         log_level="warning", timeout_keep_alive=30,
     )  # fmt: skip
 
 
-def _end_with_stdin() -> None:
-    while os.read(0, 4096):
-        pass
+def _end() -> None:
     signal.raise_signal(signal.SIGINT)
     time.sleep(20)
     os._exit(1)
@@ -171,11 +166,7 @@ def wait_until_recorded(url: str, flow_run_id: str, tasks: int) -> int:
 
 
 def _count(url: str, wanted: dict[str, object]) -> int:
-    request = urllib.request.Request(  # noqa: S310 - the address is an http one
-        f"{url}/task_runs/count", json.dumps(wanted).encode(), {"Content-Type": "application/json"}
-    )
     try:
-        with _DIRECT.open(request, timeout=30) as answer:
-            return int(json.load(answer))
-    except (urllib.error.URLError, OSError, ValueError):
+        return int(asked(url, "task_runs/count", wanted))
+    except ServerError:
         return 0

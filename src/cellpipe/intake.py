@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import cellpipe
@@ -145,7 +145,11 @@ def planned_from(
     left_alone: list[Path] = []
     resting: list[tuple[Path, Failure]] = []
     again = 0
-    whole = {c.sha256 for c in contents.values() if job.tables_are_there(c)}
+
+    @cache  # of thousands of contents, those of the files that are asked for
+    def is_whole(sha256: str) -> bool:
+        return sha256 in contents and job.tables_are_there(contents[sha256])
+
     for entry in entries:
         before = seen.get(entry.name)
         content = contents.get(before.sha256) if before else None
@@ -154,7 +158,7 @@ def planned_from(
         fault = failed.get(entry.name)
         if entry.leads_out:
             left_alone.append(entry.path)
-        elif same and all(name in seen and seen[name].sha256 in whole for name in names):
+        elif same and all(name in seen and is_whole(seen[name].sha256) for name in names):
             known.append(entry.path)
         elif fault and fault.rests(entry.size, entry.modified_ns, job.reading):
             resting.append((entry.path, Failure(entry.name, at_rest(fault))))
@@ -237,13 +241,6 @@ class Taken:
     def whole(self) -> Content:
         """The content of the file itself."""
         return self.contents[-1]
-
-
-def take_in(job: Job, path: Path) -> Content:
-    """Read one file, write its tables, and note it in the ledger; see :func:`taken`."""
-    result = taken(job, path)
-    note_taken(job, result)
-    return result.whole
 
 
 def taken(job: Job, path: Path) -> Taken:

@@ -23,12 +23,12 @@ from cellpipe.sheet_copy import Sheet
 from cellpipe.store import CellEntry, Results, read_table, table_path, write_table
 from cellpipe.store.faults import TRIES, faults
 from cellpipe.store.history import Event
+from cellpipe.store.ledger import CONCLUDED
 from cellpipe.store.written import as_written, listing, orphans_removed
 
 LAB = "lab"  # key of the tables that are about the whole folder
 
 
-_CONCLUDED = "state of the folders that the results are of"
 _NUMBERS = (
     "files", "cycles", "complete_cycles", "first_discharging_capacity_ah", "capacity_retention",
     "retention_cycle", "initial_coulombic_efficiency", "mean_coulombic_efficiency", "spectra",
@@ -91,7 +91,7 @@ def unchanged_or_planned(job: Job, sheet: Sheet) -> Summary | Plan:
     """
     entries, out_of_reach = job.raw.walked()
     walk = job.raw.digest(entries)
-    last = json.loads(job.ledger.mark(_CONCLUDED) or "{}")
+    last = json.loads(job.ledger.mark(CONCLUDED) or "{}")
     hidden = _hides_files(job, out_of_reach)
     if hidden or sheet.failures or last.get("state") != _state(job, sheet, walk):
         return planned_from(job, entries, out_of_reach, walk)
@@ -121,7 +121,7 @@ def concluded(
 
     ``failures`` are those of files and cells in this run.
     """
-    job.ledger.set_mark(_CONCLUDED, None)
+    job.ledger.set_mark(CONCLUDED, None)
     resting = [failure for _, failure in plan.resting]
     failed = [*plan.out_of_reach, *resting, *failures]
     kept = _tidied(job, plan, grouping)
@@ -141,7 +141,7 @@ def concluded(
     if plan.walk and not (hidden or sheet.failures or _is_open(job, failures)):
         told = {"state": _state(job, sheet, plan.walk), "left_alone": left_alone,
                 "failures": [(failure.path, failure.reason) for failure in every]}  # fmt: skip
-        job.ledger.set_mark(_CONCLUDED, json.dumps(told))
+        job.ledger.set_mark(CONCLUDED, json.dumps(told))
     return Summary(
         job, len(plan.new), plan.again, len(plan.known), left_alone, cells_updated, tuple(every),
         files, said, plan.out_of_reach,

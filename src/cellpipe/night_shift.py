@@ -192,18 +192,14 @@ def _log_once(out: Path) -> None:
 
 def _until_stopped() -> threading.Event:
     """Give an event that is set when the process is asked to end, or its parent is gone."""
+    from cellpipe.workers import when_stdin_ends
+
     over = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: over.set())
     if os.environ.get("CELLPIPE_ENDS_WITH_STDIN"):
-        threading.Thread(target=_end_with_stdin, args=(over,), daemon=True).start()
+        when_stdin_ends(over.set)
     return over
-
-
-def _end_with_stdin(over: threading.Event) -> None:
-    while os.read(0, 4096):
-        pass
-    over.set()
 
 
 def _nightly(options: argparse.Namespace) -> int:
@@ -238,9 +234,10 @@ def _serve(options: argparse.Namespace) -> int:
     if options.example:
         print(EXAMPLE, end="")
         return 0
-    from cellpipe.supervisor import serve
+    from cellpipe.supervisor import home_of, serve
 
     _labs(options)
+    log_to(home_of(options.settings), verbose=True, name="serve.log")
     return serve(options.settings, _until_stopped())
 
 

@@ -193,7 +193,7 @@ class RawFolders:
 
     def _away_with_its_root(self, name: str, error: OSError) -> list[Failure]:
         """Say that a file's root is away or empty, if it is: then the file is not gone."""
-        prefix = self._prefix(name)
+        prefix = self.prefix_of(name)
         try:
             with os.scandir(self.roots[prefix]) as entries:
                 is_away = next(entries, None) is None
@@ -202,13 +202,14 @@ class RawFolders:
         label = prefix.rstrip("/") or "."
         return [Failure(label, _away("folder", label, error))] if is_away else []
 
-    def _prefix(self, name: str) -> str:
+    def prefix_of(self, name: str) -> str:
+        """Give what a file's name begins with by the folder that it is in."""
         return next(p for p in reversed(self.roots) if name.startswith(p))
 
     def emptied(self, entries: Sequence[Entry], known: Iterable[str]) -> list[Failure]:
         """Name the roots in which files are known and none is there: a share may be away."""
-        there = {self._prefix(entry.name) for entry in entries}
-        were = {self._prefix(name) for name in known}
+        there = {self.prefix_of(entry.name) for entry in entries}
+        were = {self.prefix_of(name) for name in known}
         reason = "it is empty all at once; what was known of it is kept"
         return [
             Failure(prefix.rstrip("/"), reason)

@@ -99,6 +99,11 @@ def _kept(stream: IO[bytes], log: Path) -> None:
     handler.close()
 
 
+def home_of(path: Path) -> Path:
+    """Give the folder, beside the settings, of Prefect's database and all logs."""
+    return path.resolve().parent / "prefect"
+
+
 def serve(path: Path, is_over: threading.Event) -> int:
     """Run everything until it is over.
 
@@ -111,9 +116,8 @@ def serve(path: Path, is_over: threading.Event) -> int:
 
     """
     given = settings(path)
-    home = path.resolve().parent / "prefect"
+    home = home_of(path)
     home.mkdir(exist_ok=True)
-    _log_here(home)
     named = os.environ.get("PREFECT_API_URL")
     url = named or f"http://{_reached_at(given)}:{given.server.port}/api"
     server = flow_module("server")
@@ -189,15 +193,3 @@ def _keep_alive(
             _log.warning("the server does not answer; it is started again")
             server.process.kill()
             silent = 0
-
-
-def _log_here(home: Path) -> None:
-    logger = logging.getLogger("cellpipe")
-    handler = logging.handlers.RotatingFileHandler(
-        home / "serve.log", maxBytes=5_000_000, backupCount=2, encoding="utf-8"
-    )
-    for one in (handler, logging.StreamHandler()):
-        one.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-        logger.addHandler(one)
-    logger.setLevel(logging.INFO)
-    logger.propagate = False

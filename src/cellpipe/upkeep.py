@@ -9,7 +9,7 @@ from cellpipe.errors import CellpipeError, StoreError
 from cellpipe.store.database import Rows
 from cellpipe.store.faults import TRIES, faults
 from cellpipe.store.history import Event, add_events, happened
-from cellpipe.store.ledger import Ledger
+from cellpipe.store.ledger import CONCLUDED, Ledger
 from cellpipe.store.queue import queue
 from cellpipe.store.writer import writer_of, writing
 
@@ -118,7 +118,7 @@ def retry(ledger: Ledger, subjects: list[str]) -> list[str]:
                     rows.write("UPDATE contents SET reading = '' WHERE sha256 = ?", (sha256,))
             for cell in cells:
                 rows.write("UPDATE cells SET inputs = '' WHERE cell_id = ?", (cell,))
-            rows.write("DELETE FROM marks WHERE name LIKE 'state of%'")
+            rows.write("DELETE FROM marks WHERE name = ?", (CONCLUDED,))
             add_events(rows, [Event(name, "to be tried again") for name in (*files, *cells)])
 
         ledger.changed(work)
@@ -175,7 +175,7 @@ def forget(ledger: Ledger, cell_id: str, outputs: list[Path]) -> None:
         ledger.forget_cell(cell_id)
 
         def work(rows: Rows) -> None:
-            rows.write("DELETE FROM marks WHERE name LIKE 'state of%'")
+            rows.write("DELETE FROM marks WHERE name = ?", (CONCLUDED,))
             add_events(rows, [Event(cell_id, "forgotten")])
 
         ledger.changed(work)
@@ -189,7 +189,7 @@ def all_anew(ledger: Ledger) -> None:
             rows.write("UPDATE contents SET reading = ''")
             rows.write("UPDATE cells SET inputs = ''")
             rows.write("DELETE FROM faults")
-            rows.write("DELETE FROM marks WHERE name LIKE 'state of%'")
+            rows.write("DELETE FROM marks WHERE name = ?", (CONCLUDED,))
             add_events(rows, [Event("run", "rebuild")])
 
         ledger.changed(work)

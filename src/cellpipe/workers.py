@@ -164,6 +164,17 @@ def end_with_the_parent() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
+def when_stdin_ends(then: Callable[[], object]) -> None:
+    """Do something when whoever started this process, and holds its input open, is gone."""
+
+    def wait_and_do() -> None:
+        while os.read(0, 4096):
+            pass
+        then()
+
+    threading.Thread(target=wait_and_do, daemon=True).start()
+
+
 def usual_count() -> int:
     """Give how many processes a machine can use: its cores, at most eight."""
     usable: Any = getattr(os, "sched_getaffinity", None)

@@ -7,6 +7,7 @@ import shutil
 import socket
 import sqlite3
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -20,6 +21,7 @@ from cellpipe.pipeline import process
 from cellpipe.store import Ledger, SeenFile
 from cellpipe.store.address import keep_ledger_at
 from cellpipe.store.history import happened
+from cellpipe.store.layout import ADOPT
 from cellpipe.store.writer import writing
 from made_files import neware_csv
 from result_facts import files
@@ -211,6 +213,22 @@ def test_a_ledger_in_postgresql_gives_the_same_results(
     assert "3 recordings used" in capsys.readouterr().out
     with writing(Ledger(out)), pytest.raises(StoreError), writing(Ledger(out), wait_second=1):
         pass
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("postgres")
+def test_processes_that_open_a_new_ledger_at_once_make_it_once(
+    tmp_path: Path, postgres: Server
+) -> None:
+    script = (
+        "import sys\nfrom pathlib import Path\nfrom cellpipe.store import Ledger\n"
+        "print(Ledger(Path(sys.argv[1])).mark(sys.argv[2]))\n"
+    )
+    keep_ledger_at(tmp_path / "far", postgres.url("three"))
+    for out in (tmp_path / "near", tmp_path / "far"):
+        command = [sys.executable, "-c", script, str(out), ADOPT]
+        at_once = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(8)]
+        assert [each.communicate()[0] for each in at_once] == ["None\n"] * 8
 
 
 @pytest.mark.slow

@@ -131,7 +131,7 @@ class Sqlite:
         self.close()
         connection = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, isolation_level=None)
         try:
-            connection.execute(f"PRAGMA journal_mode={'DELETE' if self.on_network else 'WAL'}")
+            _set_log(connection, "DELETE" if self.on_network else "WAL")
             connection.execute(f"PRAGMA synchronous={'FULL' if self.on_network else 'NORMAL'}")
         except BaseException:
             connection.close()
@@ -158,6 +158,21 @@ class Sqlite:
         )
 
 
+def _set_log(connection: sqlite3.Connection, mode: str) -> None:
+    """Set how the log is kept; wait, as SQLite itself does not here, for others that set it."""
+    until = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            connection.execute(f"PRAGMA journal_mode={mode}")
+        except sqlite3.OperationalError as error:
+            busy = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+            if not busy or time.monotonic() > until:
+                raise
+            time.sleep(0.05)
+        else:
+            return
+
+
 class _PostgresRows:
     def __init__(self, cursor: Any) -> None:
         self._cursor = cursor
@@ -174,6 +189,7 @@ class _PostgresRows:
         return int(self._cursor.rowcount)
 
     def layout(self) -> int:
+        self._cursor.execute("SELECT pg_advisory_xact_lock(hashtext(current_schema()))")
         if self.read("SELECT to_regclass('layout')")[0][0] is None:
             return 0
         return int(self.read("SELECT version FROM layout")[0][0])
@@ -241,9 +257,10 @@ class Postgres:
         connection = psycopg.connect(
             self.address, password=os.environ.get(PASSWORD), autocommit=True, connect_timeout=10
         )
-        self._local.held = _Held(connection, os.getpid())
-        connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{self.schema}"')
+        with contextlib.suppress(psycopg.errors.UniqueViolation):  # made by another just now
+            connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{self.schema}"')
         connection.execute(f'SET search_path TO "{self.schema}"')
+        self._local.held = _Held(connection, os.getpid())
         return connection
 
 

@@ -60,6 +60,8 @@ def brought_up(database: Database, place: Path | str) -> None:
 
     def steps(rows: Rows) -> None:
         found = rows.layout()
+        if found == LAYOUT:  # another process brought it up meanwhile
+            return
         if found not in {0, *_STEPS}:
             raise StoreError(
                 f"a ledger of layout {found}", expected=f"layout 2 to {LAYOUT}",

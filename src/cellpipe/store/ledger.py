@@ -27,6 +27,7 @@ _CONTENT = (
     "tables, metadata, findings, reason, read_at, seconds"
 )
 
+CONCLUDED = "state of the folders that the results are of"  # a mark: with it, nothing is new
 _CELL = "SELECT cell_id, inputs, contents, findings, seconds FROM cells"
 
 

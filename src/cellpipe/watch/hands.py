@@ -19,7 +19,7 @@ from cellpipe.workers import end_with_the_parent
 
 State = Literal["running", "done", "died"]
 _BATCHES = 100  # that a process deals with before a fresh one takes its place
-_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # no proxy to loopback
 _OVER = {"COMPLETED": "done", "FAILED": "done", "CRASHED": "died", "CANCELLED": "died"}
 DEPLOYMENT = "process-batch/watched"
 
@@ -152,7 +152,9 @@ class Prefect:
         """Do nothing: the server goes on."""
 
 
-def asked(url: str, path: str, body: dict[str, object] | None = None) -> Any:
+def asked(
+    url: str, path: str, body: dict[str, object] | None = None, *, timeout: float = 30.0
+) -> Any:
     """Ask Prefect's API; give its answer.
 
     Raises
@@ -163,9 +165,9 @@ def asked(url: str, path: str, body: dict[str, object] | None = None) -> Any:
     """
     headers = {"Content-Type": "application/json", **_credentials()}
     data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(f"{url.rstrip('/')}/{path}", data, headers)  # noqa: S310
     try:
-        with _DIRECT.open(request, timeout=30) as answer:
+        request = urllib.request.Request(f"{url.rstrip('/')}/{path}", data, headers)  # noqa: S310
+        with _DIRECT.open(request, timeout=timeout) as answer:
             return json.load(answer)
     except urllib.error.HTTPError as error:
         raise ServerError(

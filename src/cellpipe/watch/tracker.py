@@ -110,7 +110,11 @@ class Tracker:
                 listing = waiting.pop()
                 self._folders[listing.prefix] = (listing, _modified(listing.place))
                 waiting += self.raw.list_into(listing, here, failures)
-            known = (n for n in self.files if not is_sheet(n) and self._is_of(n, prefix))
+            known = (
+                name
+                for name in self.files
+                if not is_sheet(name) and self.raw.prefix_of(name) == prefix
+            )
             if not here and any(known):
                 failures.append(self._emptied(prefix))
             found += here
@@ -126,10 +130,6 @@ class Tracker:
     def _emptied(prefix: str) -> Failure:
         """Say that a folder is empty: where a share was mounted, such a one is left."""
         return Failure(prefix.rstrip("/") or ".", "it is empty all at once")
-
-    def _is_of(self, name: str, prefix: str) -> bool:
-        others = tuple(other for other in self.raw.roots if other)
-        return name.startswith(prefix) if prefix else not name.startswith(others)
 
     def _sheets(self) -> list[Entry]:
         try:
@@ -200,19 +200,17 @@ class Tracker:
         prefixes = {one.prefix for one in below}
         there = {entry.name for entry in here}
         length = len(listing.prefix)
+        root = self.raw.prefix_of(listing.prefix)
         for name in self.files:
             inside = name.startswith(listing.prefix) and not is_sheet(name)
             direct, _, deeper = name[length:].partition("/") if inside else ("", "", "")
             lost = f"{listing.prefix}{direct}/" not in prefixes if deeper else name not in there
-            if inside and lost and not self._is_of_another(name, listing.prefix):
+            if inside and lost and self.raw.prefix_of(name) == root:
                 found[name] = None
         for prefix in [p for p in self._folders if p.startswith(listing.prefix) and p]:
             top = f"{listing.prefix}{prefix[length:].partition('/')[0]}/"
             if prefix != listing.prefix and top not in prefixes and prefix not in self.raw.roots:
                 self._folders.pop(prefix)
-
-    def _is_of_another(self, name: str, prefix: str) -> bool:
-        return not prefix and not self._is_of(name, "")
 
     def _look_at_warm(self, now: float, found: dict[str, Entry | None]) -> None:
         for name in {*self._warm, *self._sheet_names}:

@@ -54,8 +54,7 @@ class Watcher:
         """Begin with what the ledger knows, and with batches that were left by an earlier watch."""
         self.ledger = Ledger(self.lab.out)
         self.raw = RawFolders(self.lab.folder, self.lab.also, (self.lab.out,))
-        seen = self.ledger.seen_files(self.lab.folder)
-        known = {f.path: (f.size, f.modified_ns) for f in seen.values() if "#" not in f.path}
+        known = _states(self.ledger, self.lab)
         self.tracker = Tracker(
             self.raw, known, poll_seconds=self.poll_seconds, clock=self.clock
         )  # fmt: skip
@@ -100,9 +99,7 @@ class Watcher:
     def _say(self, away: bool, failures: Iterable[Failure]) -> None:
         if away != self._away:
             self._away = away
-            what = "; ".join(
-                f"{getattr(f, 'path', '')}: {getattr(f, 'reason', '')}" for f in failures
-            )
+            what = "; ".join(f"{failure.path}: {failure.reason}" for failure in failures)
             _log.warning("%s %s", self.lab.folder, what if away else "can be reached again")
 
     def _hand_on(self) -> None:
@@ -167,17 +164,20 @@ class Watcher:
         put_in_queue(self.ledger.database, again)
 
 
+def _states(ledger: Ledger, lab: Lab) -> dict[str, tuple[int, int]]:
+    """Give the size and time with which each file was dealt with; parts of files are none."""
+    seen = ledger.seen_files(lab.folder).values()
+    return {f.path: (f.size, f.modified_ns) for f in seen if "#" not in f.path}
+
+
 def _waiting(entry: Entry) -> Waiting:
     return Waiting(entry.name, entry.size, entry.modified_ns)
 
 
 def settled_files(lab: Lab, patience: Patience) -> list[str]:
     """Look once at a lab's folders; name what is new, changed or gone, when it has settled."""
-    ledger = Ledger(lab.out)
     raw = RawFolders(lab.folder, lab.also, (lab.out,))
-    seen = ledger.seen_files(lab.folder)
-    known = {f.path: (f.size, f.modified_ns) for f in seen.values() if "#" not in f.path}
-    tracker = Tracker(raw, known)
+    tracker = Tracker(raw, _states(Ledger(lab.out), lab))
     first = tracker.changes()
     settling = Settling(patience)
     settling.changed(first.files)
