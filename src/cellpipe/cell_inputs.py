@@ -11,22 +11,23 @@ from pathlib import Path
 import polars as pl
 
 from cellpipe import analyses, contracts
-from cellpipe.baselines import table1
 from cellpipe.cell_history import InputFile, in_order
 from cellpipe.cell_sheet import CellSheet, cell_id_from_name, cells_of
 from cellpipe.domain import Cell, Finding
 from cellpipe.errors import CellpipeError
 from cellpipe.intake import Job
-from cellpipe.store import read_table
+from cellpipe.sheet_copy import Sheet
+from cellpipe.store import LAB, read_table
 
 
 @dataclass(frozen=True)
 class CellInputs:
-    """A cell with its files in the order of time."""
+    """A cell with its files in the order of time; ``baselines`` is a digest of its company."""
 
     cell: Cell
     files: tuple[InputFile, ...]
     findings: tuple[Finding, ...] = ()
+    baselines: str = ""
 
     @property
     def contents(self) -> tuple[str, ...]:
@@ -41,6 +42,7 @@ class CellInputs:
             "files": [(f.path, f.content.sha256, f.content.reading) for f in self.files],
             "findings": [finding.sentence for finding in self.findings],
             "analyses": analyses.versions(),
+            "baselines": self.baselines,
         }
         text = json.dumps(described, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()
@@ -61,7 +63,7 @@ class _Group:
     files: list[InputFile] = field(default_factory=list)
 
 
-def grouped(job: Job, paths: Sequence[Path], sheet: CellSheet) -> Grouping:
+def grouped(job: Job, paths: Sequence[Path], sheet: Sheet) -> Grouping:
     """Put files together to cells, in the order of ids.
 
     A file belongs to the cell whose pattern in the sheet matches its name or path; else to the row
@@ -96,7 +98,7 @@ def grouped(job: Job, paths: Sequence[Path], sheet: CellSheet) -> Grouping:
     cells = []
     for key in sorted(groups):
         kept, said = in_order(groups[key].files, unused)
-        cells.append(CellInputs(groups[key].cell, kept, said))
+        cells.append(CellInputs(groups[key].cell, kept, said, sheet.baselines))
     return Grouping(tuple(cells), unused, (*_without_files(sheet, groups), *_shared(cells)))
 
 
@@ -183,7 +185,11 @@ def _shared(cells: Sequence[CellInputs]) -> list[Finding]:
 
 def input_tables(job: Job, inputs: CellInputs) -> dict[str, pl.DataFrame]:
     """Gather a cell's raw tables from the store, with their files, spectra numbered through."""
-    gathered: dict[str, pl.DataFrame] = {"baselines": table1(), "files": file_rows(inputs)}
+    published = read_table(job.out, "baselines", LAB)
+    gathered = {
+        "baselines": contracts.empty("baselines") if published is None else published,
+        "files": file_rows(inputs),
+    }
     for name in ("timeseries", "impedance", "half_cycle_segments"):
         parts = []
         for file in inputs.files:

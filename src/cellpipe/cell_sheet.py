@@ -104,7 +104,7 @@ def _rows(path: Path) -> list[list[str]]:
             remedy="close it in Excel and start again", file=path.name,
         ) from error  # fmt: skip
     if path.suffix.lower() == ".csv":
-        return _csv_rows(content)
+        return csv_rows(content, path.name)
     import fastexcel
 
     try:
@@ -117,7 +117,15 @@ def _rows(path: Path) -> list[list[str]]:
     return [[str(v) if v is not None else "" for v in row] for row in sheet.to_polars().rows()]
 
 
-def _csv_rows(content: bytes) -> list[list[str]]:
+def csv_rows(content: bytes, name: str) -> list[list[str]]:
+    """Read the rows of a .csv as Excel writes it: commas, semicolons or tabs, UTF-8 or Windows.
+
+    Raises
+    ------
+    CellSheetError
+        If it is no table; ``name`` says of which file.
+
+    """
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -129,7 +137,7 @@ def _csv_rows(content: bytes) -> list[list[str]]:
     except csv.Error as error:
         raise CellSheetError(
             f"text that is no table ({error})", expected="one row per cell",
-            remedy="save it again from Excel as CSV or .xlsx", file="cells.csv",
+            remedy="save it again from Excel as CSV or .xlsx", file=name,
         ) from error  # fmt: skip
 
 

@@ -13,21 +13,17 @@ import polars as pl
 
 import cellpipe
 from cellpipe import analyses, contracts
-from cellpipe.baselines import table1
 from cellpipe.cell_inputs import Grouping, file_rows
 from cellpipe.domain import Finding
 from cellpipe.intake import Job, Plan, planned_from
 from cellpipe.raw_folders import Failure
 from cellpipe.result_files import file_name
 from cellpipe.sheet_copy import Sheet
-from cellpipe.store import CellEntry, Results, read_table, table_path, write_table
+from cellpipe.store import LAB, CellEntry, Results, read_table, table_path, write_table
 from cellpipe.store.faults import TRIES, faults
 from cellpipe.store.history import Event
 from cellpipe.store.ledger import CONCLUDED
 from cellpipe.store.written import as_written, listing, orphans_removed
-
-LAB = "lab"  # key of the tables that are about the whole folder
-
 
 _NUMBERS = (
     "files", "cycles", "complete_cycles", "first_discharging_capacity_ah", "capacity_retention",
@@ -242,7 +238,7 @@ def _findings(
 def _write_tables(job: Job, files: pl.DataFrame, findings: pl.DataFrame) -> bool:
     """Write the lab's tables where they changed; tell whether any did."""
     changed = False
-    for name, frame in (("files", files), ("findings", findings), ("baselines", table1())):
+    for name, frame in (("files", files), ("findings", findings)):
         before = read_table(job.out, name, LAB)
         if before is None or not before.equals(frame):
             path = write_table(job.out, name, LAB, frame)

@@ -16,6 +16,8 @@ from pathlib import Path, PurePath
 from cellpipe.errors import CellpipeError
 
 SHEET_NAMES = ("cells.xlsx", "cells.csv")
+BASELINES_NAME = "baselines.csv"
+LAB_NAMES = (*SHEET_NAMES, BASELINES_NAME)  # what a lab writes itself, at the folder's top
 _OTHER = frozenset({  # files that lie about in a lab's folders and are no measurements
     ".mpl", ".mps", ".sdx", ".sdu", ".log", ".ini", ".md", ".rst", ".py", ".ipynb", ".m", ".r",
     ".sh", ".bat", ".ps1", ".json", ".yaml", ".yml", ".toml", ".xml", ".html", ".htm", ".pdf",
@@ -244,8 +246,8 @@ def is_finished(name: str) -> bool:
 
 
 def is_sheet(name: str) -> bool:
-    """Whether a name within the folders is that of the cell sheet."""
-    return name.lower() in SHEET_NAMES
+    """Whether a name within the folders is that of the cell sheet, or of the lab's baselines."""
+    return name.lower() in LAB_NAMES
 
 
 def is_other_kind(name: str) -> bool:

@@ -1,7 +1,8 @@
-"""The cell sheet of a run: as it is now, or as it last was while it can't be used.
+"""What a lab writes itself: its cell sheet and its baselines, as they are now or as they last were.
 
-At night nobody closes Excel, and nobody mends a header. The last sheet that could be used is kept
-in the results; a run goes on with it, says so, and takes the new one as soon as that can be used.
+At night nobody closes Excel, and nobody mends a header. The last of each that could be used is
+kept in the results; a run goes on with it, says so, and takes the new one as soon as that can be
+used.
 """
 
 from __future__ import annotations
@@ -12,22 +13,34 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import polars as pl
+
+from cellpipe import contracts
+from cellpipe.baselines import table1
+from cellpipe.baselines.lab_rows import lab_baselines
 from cellpipe.cell_sheet import CellSheet, cell_sheet, read_sheet
 from cellpipe.domain import Finding
 from cellpipe.errors import CellSheetError
 from cellpipe.intake import Job
-from cellpipe.raw_folders import Failure
+from cellpipe.raw_folders import BASELINES_NAME, Failure
 from cellpipe.result_files import written_whole
+from cellpipe.store import LAB, read_table, write_table
+from cellpipe.store.written import as_written
 
-_COPY = "sheet.copy"
+_COPY, _BASELINES_COPY = "sheet.copy", "baselines.copy"
 
 
 @dataclass(frozen=True)
 class Sheet(CellSheet):
-    """A cell sheet, why it is not the folder's own if so, and a digest of what it says."""
+    """A cell sheet, why it is not the folder's own if so, and a digest of what the lab says.
+
+    ``baselines`` is a digest of the published cells, Table 1's and the lab's own, that lie in the
+    store as the lab's table ``baselines``.
+    """
 
     failures: tuple[Failure, ...] = ()
     digest: str = ""
+    baselines: str = ""
 
 
 def current_sheet(job: Job) -> Sheet:
@@ -39,28 +52,70 @@ def current_sheet(job: Job) -> Sheet:
         If it can't be used, and none ever could.
 
     """
+    published, said, failures = _published(job)
     try:
         sheet = cell_sheet(job.folder)
         content = sheet.path.read_bytes() if sheet.path else b""
     except (CellSheetError, OSError) as error:
-        return _last(job, error)
+        sheet, failure = _last(job, error)
+        findings = (*sheet.findings, *said)
+        return Sheet(sheet.path, sheet.cells, findings, (failure, *failures), "", published)
     if sheet.path:
-        _keep(job, sheet.path.suffix.lower(), content)
-    digest = hashlib.sha256(repr((sheet.cells, sheet.findings)).encode()).hexdigest()
-    return Sheet(sheet.path, sheet.cells, sheet.findings, digest=digest)
+        _keep(job, _COPY, sheet.path.suffix.lower(), content)
+    findings = (*sheet.findings, *said)
+    digest = hashlib.sha256(repr((sheet.cells, findings, published)).encode()).hexdigest()
+    return Sheet(sheet.path, sheet.cells, findings, failures, digest, published)
 
 
-def _keep(job: Job, suffix: str, content: bytes) -> None:
-    copy = job.out / f"{_COPY}{suffix}"
+def _published(job: Job) -> tuple[str, tuple[Finding, ...], tuple[Failure, ...]]:
+    """Bring the store's table of published cells up to date; give its digest and what to say."""
+    own, findings, failures = _own_baselines(job)
+    table = contracts.checked("baselines", pl.concat([table1(), own]))
+    before = read_table(job.out, "baselines", LAB)
+    if before is None or not before.equals(table):
+        path = write_table(job.out, "baselines", LAB, table)
+        job.ledger.remember_written([as_written(job.out, path)])
+    digest = hashlib.sha256(table.write_csv().encode()).hexdigest()
+    return digest, findings, failures
+
+
+def _own_baselines(
+    job: Job,
+) -> tuple[pl.DataFrame, tuple[Finding, ...], tuple[Failure, ...]]:
+    """Read the lab's own baselines, or the last that could be used; none if there is no file."""
+    copy = job.out / f"{_BASELINES_COPY}.csv"
+    named = (path for path in job.folder.iterdir() if path.name.lower() == BASELINES_NAME)
+    path = next(named, None)
+    if path is None:
+        copy.unlink(missing_ok=True)
+        return contracts.empty("baselines"), (), ()
+    try:
+        rows, findings = lab_baselines(path)
+        content = path.read_bytes()
+    except (CellSheetError, OSError) as error:
+        said = error.reason if isinstance(error, CellSheetError) else f"found {error.strerror}."
+        rows, findings = contracts.empty("baselines"), ()
+        sentence = f"{said} No baseline of the lab's own is used until then."
+        if copy.is_file():
+            rows, findings = lab_baselines(copy)
+            sentence = f"{said} Those from before are used until then."
+        finding = Finding("error", "baselines_not_used", f"{path.name}: {sentence}")
+        return rows, (finding, *findings), (Failure(path.name, sentence),)
+    _keep(job, _BASELINES_COPY, ".csv", content)
+    return rows, findings, ()
+
+
+def _keep(job: Job, stem: str, suffix: str, content: bytes) -> None:
+    copy = job.out / f"{stem}{suffix}"
     if not copy.is_file() or copy.read_bytes() != content:
         written_whole(copy, lambda path: path.write_bytes(content))
     for other in (".xlsx", ".csv"):
         if other != suffix:
             with contextlib.suppress(FileNotFoundError):
-                (job.out / f"{_COPY}{other}").unlink()
+                (job.out / f"{stem}{other}").unlink()
 
 
-def _last(job: Job, error: CellSheetError | OSError) -> Sheet:
+def _last(job: Job, error: CellSheetError | OSError) -> tuple[CellSheet, Failure]:
     copies = [job.out / f"{_COPY}{suffix}" for suffix in (".xlsx", ".csv")]
     there = [copy for copy in copies if copy.is_file()]
     if not there:
@@ -71,5 +126,4 @@ def _last(job: Job, error: CellSheetError | OSError) -> Sheet:
     sentence = f"{said} The sheet as it was on {when:%Y-%m-%d %H:%M} UTC is used until then."
     sheet = read_sheet(there[0])
     findings = (Finding("error", "sheet_not_used", sentence), *sheet.findings)
-    failure = Failure(Path(name).name, sentence)
-    return Sheet(Path(name), sheet.cells, findings, (failure,))
+    return CellSheet(Path(name), sheet.cells, findings), Failure(Path(name).name, sentence)

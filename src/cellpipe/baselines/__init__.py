@@ -1,4 +1,4 @@
-"""The review's Table 1 as data, and the comparison of a cell with it.
+"""Published cells as data, the review's Table 1 first, and the comparison of a cell with them.
 
 Source: Molaiyan et al., eTransportation 23 (2025) 100391, doi 10.1016/j.etran.2024.100391, CC BY
 4.0, Table 1. The ``*_text`` columns are as printed; what ends in ``_inferred`` is not printed.
@@ -13,6 +13,7 @@ import polars as pl
 
 from cellpipe import contracts
 
+TABLE_1 = "Table 1"
 REVIEW = "Molaiyan et al., eTransportation 23 (2025) 100391, Table 1"
 REVIEW_DOI = "10.1016/j.etran.2024.100391"
 
@@ -20,9 +21,16 @@ REVIEW_DOI = "10.1016/j.etran.2024.100391"
 @cache
 def table1() -> pl.DataFrame:
     """Give the twelve rows of Table 1, as schemas/baselines.yaml says."""
-    columns = contracts.schema("baselines").columns
-    with (resources.files("cellpipe.baselines") / "table1.csv").open("rb") as stream:
-        raw = pl.read_csv(
-            stream, schema_overrides={name: column.dtype for name, column in columns.items()}
-        )
-    return contracts.checked("baselines", raw)
+    return contracts.checked("baselines", _packaged("baselines", "table1.csv"))
+
+
+@cache
+def review_text() -> pl.DataFrame:
+    """Give the figures of the review's running text, as schemas/review_text.yaml says."""
+    return contracts.checked("review_text", _packaged("review_text", "review_text.csv"))
+
+
+def _packaged(name: str, file: str) -> pl.DataFrame:
+    columns = contracts.schema(name).columns
+    with (resources.files("cellpipe.baselines") / file).open("rb") as stream:
+        return pl.read_csv(stream, schema_overrides={n: c.dtype for n, c in columns.items()})

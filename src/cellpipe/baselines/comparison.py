@@ -1,4 +1,4 @@
-"""A cell beside the rows of Table 1: like with like, or the reason why not.
+"""A cell beside published cells: like with like, or the reason why not.
 
 A row is comparable if it is of the cell's kind and both capacities are on one basis: mAh/g of
 cathode or anode active material, or mAh/cm²; where the row prints a loading of its active
@@ -6,7 +6,10 @@ material in mg/cm², its mAh/g × mg/cm² is compared per area and marked as der
 first discharge, as in the table (in a half cell the first lithiation). Retention is compared at
 the row's own cycle; a cell that is not there yet is compared at its last complete cycle with the
 row's retention interpolated along the straight line from 1 at cycle 1 to the row's end, and marked
-as such. The row's retention is what its printed capacities give; the printed one stands beside it.
+as such. Below a row's retention lies what its printed capacities give; the spread of a row is from
+the lowest to the highest of that and of the printed retention, interpolated in the same way.
+
+Comparable rows are ranked, the nearest first: see ``conditions.distance``.
 """
 
 from __future__ import annotations
@@ -16,6 +19,15 @@ from typing import Any
 
 import polars as pl
 
+from cellpipe.baselines.conditions import (
+    alike,
+    cell_conditions,
+    differences,
+    distance,
+    in_words,
+    published_conditions,
+)
+from cellpipe.baselines.verdict import verdict
 from cellpipe.contracts import schema
 from cellpipe.domain import Analysis, Cell, Result, Tables
 
@@ -32,17 +44,36 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
     cycles = tables["cycles"].filter(
         pl.col("complete") | (pl.col("cycle") == 1), pl.col("discharging_capacity_ah").is_not_null()
     )
-    rows = [_compared(cell, cycles, row) for row in tables["baselines"].iter_rows(named=True)]
+    own = cell_conditions(cell, tables["cycles"], tables["half_cycles"])
+    fade = _fade(tables["cells"])
+    published = tables["baselines"].to_dicts()
+    rows = [_compared(cell, cycles, row) | fade for row in published]
+    beside = [published_conditions(row) for row in published]
+    order = [n for n, row in enumerate(rows) if row["comparable"]]
+    order.sort(key=lambda n: (distance(own, beside[n]), n))
+    for n, row in enumerate(rows):
+        row["cell_conditions"] = in_words(own)
+        row["differences"] = "; ".join(differences(own, beside[n]))
+        if n in order:
+            row["rank"] = order.index(n) + 1
+            row["alike"] = ", ".join(alike(own, beside[n]))
+        row["verdict"] = verdict(row)
     types = {name: column.dtype for name, column in schema("baseline_comparison").columns.items()}
     return (Result("baseline_comparison", pl.DataFrame(rows, schema=types)),)
 
 
-def _compared(cell: Cell, cycles: pl.DataFrame, row: dict[str, Any]) -> dict[str, object]:
-    compared: dict[str, object] = {
-        "cell_id": cell.cell_id, "row": row["row"], "doi": row["doi"],
+def _fade(summary: pl.DataFrame) -> dict[str, object]:
+    names = ("fade_per_cycle", "fade_per_cycle_low", "fade_per_cycle_high")
+    row = summary.row(0, named=True) if summary.height else {}
+    return {f"cell_{name}": row.get(name) for name in names}
+
+
+def _compared(cell: Cell, cycles: pl.DataFrame, row: dict[str, Any]) -> dict[str, Any]:
+    compared: dict[str, Any] = {
+        "cell_id": cell.cell_id, "source": row["source"], "row": row["row"], "doi": row["doi"],
         "first_author_year": row["first_author_year"],
         "baseline_initial_derived": False, "interpolated": False, "comparable": False,
-        "baseline_retention_printed": _fraction(row["retention_percent"]),
+        "baseline_retention_printed": _fraction(row["retention_percent"]), **_row_fade(row),
     }  # fmt: skip
     reason = _obstacle(cell, cycles, row)
     if reason is not None:
@@ -62,15 +93,42 @@ def _compared(cell: Cell, cycles: pl.DataFrame, row: dict[str, Any]) -> dict[str
     return compared | retention | {"reason": _caveat(row, retention, derived=derived)}
 
 
+def _row_fade(row: dict[str, Any]) -> dict[str, object]:
+    """Give the loss per cycle between a row's two points, as a share of the first."""
+    ends, cycle = _ends(row), row["later_cycle"]
+    if ends is None or not cycle or cycle < 2:
+        return {}
+    steps = cycle - 1
+    return {"baseline_fade_per_cycle_low": (1 - max(ends)) / steps,
+            "baseline_fade_per_cycle_high": (1 - min(ends)) / steps}  # fmt: skip
+
+
+def _ends(row: dict[str, Any]) -> list[float] | None:
+    """Give the retentions that a row gives for its end: by its capacities and as printed."""
+    values = [row["later_value_low"], row["later_value_high"]]
+    computed = row["later_unit"] == row["initial_unit"] and row["initial_value"]
+    ends = [v / row["initial_value"] for v in values if computed and v is not None]
+    printed = _fraction(row["retention_percent"])
+    return [*ends, *([] if printed is None else [printed])] or None
+
+
 def _obstacle(cell: Cell, cycles: pl.DataFrame, row: dict[str, Any]) -> str | None:
     kind = row["cell_kind_inferred"]
     if cell.configuration is None:
         return "the cell sheet does not say what kind the cell is"
     if cell.configuration != kind:
         return f"the row is a {kind} cell"
+    if kind == "half" and cell.working_electrode_role != _role(row):
+        return f"the row is a half cell of {'an anode' if _role(row) == 'anode' else 'a cathode'}"
     if not cycles.height or cycles["cycle"][0] != 1:
         return "the cell has no first discharge"
     return None
+
+
+def _role(row: dict[str, Any]) -> str:
+    """Tell which electrode of a published half cell works against lithium."""
+    no_cathode = (row["cathode_composition"] or "-").strip() in {"-", "–"}
+    return "anode" if no_cathode else "cathode"
 
 
 def _shared_basis(
@@ -82,7 +140,7 @@ def _shared_basis(
     areal = cycles["areal_discharging_capacity_mah_per_cm2"][0] is not None
     if wanted == own or (wanted == "area" and areal):
         return wanted, row["initial_value"], _CAPACITIES[wanted][1], False
-    loading = loading_mg_per_cm2(row["loading_text"], row["capacity_basis_inferred"])
+    loading = loading_mg_per_cm2(row["loading_text"] or "", row["capacity_basis_inferred"])
     if areal and loading is not None and wanted != "area":
         return "area", row["initial_value"] * loading * 1e-3, "mAh/cm2", True
     return None, None, None, False
@@ -104,9 +162,9 @@ def loading_mg_per_cm2(text: str, basis: str) -> float | None:
 
 def _retention(cycles: pl.DataFrame, row: dict[str, Any]) -> dict[str, object]:
     """Compare retentions at the row's cycle, or at the cell's last one before it."""
-    end = row["later_cycle"]
+    end, ends = row["later_cycle"], _ends(row)
     complete = cycles.filter(pl.col("complete"))
-    if end is None or not complete.height or not row["later_value_low"]:
+    if end is None or not complete.height or ends is None:
         return {}
     cycle = min(int(end), int(complete["cycle"][-1]))
     first = float(cycles["discharging_capacity_ah"][0])
@@ -115,13 +173,15 @@ def _retention(cycles: pl.DataFrame, row: dict[str, Any]) -> dict[str, object]:
         return {}
     cycle = int(at["cycle"][-1])
     way = (cycle - 1) / (int(end) - 1) if end > 1 else 1.0
-    low, high = (1 - (1 - row[name] / row["initial_value"]) * way
-                 for name in ("later_value_low", "later_value_high"))  # fmt: skip
-    return {
-        "cycle": cycle, "cell_retention": float(at["discharging_capacity_ah"][-1]) / first,
-        "baseline_retention_low": low, "baseline_retention_high": high,
-        "interpolated": cycle < int(end),
+    low, high = (1 - (1 - retention) * way for retention in (min(ends), max(ends)))
+    own = float(at["discharging_capacity_ah"][-1]) / first
+    found: dict[str, object] = {
+        "cycle": cycle, "cell_retention": own, "baseline_retention_low": low,
+        "baseline_retention_high": high, "interpolated": cycle < int(end),
     }  # fmt: skip
+    if cycle > 1:  # in the first cycle both are 100 % by definition
+        found["standing"] = "above" if own > high else "below" if own < low else "within"
+    return found
 
 
 def _caveat(row: dict[str, Any], retention: dict[str, object], *, derived: bool) -> str | None:
@@ -132,16 +192,31 @@ def _caveat(row: dict[str, Any], retention: dict[str, object], *, derived: bool)
         said.append("the row prints one capacity only: no retention")
     if retention.get("interpolated"):
         said.append(f"the row ends at cycle {row['later_cycle']}; interpolated to the cell's last")
-    printed, low, high = (row[n] for n in (
-        "retention_percent", "later_value_low", "later_value_high"))  # fmt: skip
-    if printed is not None and low is not None:
-        ends = [100 * value / row["initial_value"] for value in (low, high)]
-        if printed < min(ends) - 0.1 or printed > max(ends) + 0.1:
-            said.append(
-                f"printed {printed:g} %, but the printed capacities give "
-                + (f"{ends[0]:.1f} %" if low == high else f"{ends[0]:.1f}–{ends[1]:.1f} %")
-            )
-    return "; ".join(said) or None
+    elif row["retention_percent"] is None and retention:
+        said.append("the row prints no retention: it is what the printed capacities give")
+    return "; ".join([*said, *disagreement(row)]) or None
+
+
+def disagreement(row: dict[str, Any]) -> list[str]:
+    """Say where a row's printed retention is not what its printed capacities give.
+
+    Also where the cathode that a loading is printed for is not the row's cathode.
+    """
+    said = []
+    printed, initial = row["retention_percent"], row["initial_value"]
+    values = [v for v in (row["later_value_low"], row["later_value_high"]) if v is not None]
+    ends = sorted({round(100 * value / initial, 1) for value in values if initial})
+    if printed is not None and ends and not ends[0] - 0.1 <= printed <= ends[-1] + 0.1:
+        given = "–".join(f"{end:.1f}" for end in ends)
+        said.append(f"printed {printed:g} %, but the printed capacities give {given} %")
+    elif printed is not None and len(ends) > 1:
+        given = "–".join(f"{end:.1f}" for end in ends)
+        said.append(f"printed {printed:g} %; the printed range of capacities gives {given} %")
+    loaded = re.search(r"\b(N[CM][MC]\d+|LCO|LFP|NCA)\b", row["loading_text"] or "")
+    cathode = row["cathode_composition"] or ""
+    if loaded and loaded[1] not in cathode:
+        said.append(f"the loading is printed for {loaded[1]}, the cathode is {cathode}")
+    return said
 
 
 def _fraction(percent: float | None) -> float | None:
@@ -149,5 +224,6 @@ def _fraction(percent: float | None) -> float | None:
 
 
 ANALYSIS = Analysis(
-    "baseline_comparison", ("cycles", "baselines"), ("baseline_comparison",), _compute
-)
+    "baseline_comparison", ("cycles", "half_cycles", "cells", "baselines"),
+    ("baseline_comparison",), _compute, version=2,
+)  # fmt: skip

@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from cellpipe.store.results import Results, open_results
     from cellpipe.store.tables import read_table, table_path, write_table
 
+LAB = "lab"  # key of the tables that are about the whole lab
+
 __all__ = [
+    "LAB",
     "CellEntry",
     "Content",
     "Ledger",

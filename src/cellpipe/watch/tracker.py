@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cellpipe.raw_folders import (
-    SHEET_NAMES,
+    LAB_NAMES,
     Entry,
     Failure,
     Listing,
@@ -71,7 +71,7 @@ class Tracker:
         self._folders: dict[str, tuple[Listing, int | None]] = {}
         self._again: dict[str, int] = {}
         self._warm: dict[str, float] = {}
-        self._sheet_names = set(SHEET_NAMES)
+        self._sheet_names = set(LAB_NAMES)
         self._clock = clock
         self._poll = poll_seconds
         self._next_walk = self._next_look = 0.0
@@ -136,7 +136,7 @@ class Tracker:
             there = [p.name for p in self.raw.path("").iterdir() if is_sheet(p.name)]
         except OSError:
             return []
-        self._sheet_names = {*SHEET_NAMES, *there}
+        self._sheet_names = {*LAB_NAMES, *there}
         return self.raw.looked_at({name: self.raw.path(name) for name in there})[0]
 
     def _hinted(self, hints: Iterable[str], found: dict[str, Entry | None]) -> None:

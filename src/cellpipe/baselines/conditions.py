@@ -1,0 +1,241 @@
+"""The conditions of a cell and of a published one, side by side: what is alike, what differs.
+
+A condition that the sheet, the data or the paper does not give is None, and is said to be unknown;
+room temperature (RT) counts as 20 to 25 °C. Rates are compared on a basis that both have: C-rate,
+current per area, or current per mass.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from cellpipe.baselines.materials import cathode_family, electrolyte_family
+from cellpipe.domain import Cell
+from cellpipe.numerics.ageing import usual_rate
+
+Range = tuple[float, float]
+
+_UNITS = ("1/h", "mA/cm2", "mA/g")
+_ROOM = (20.0, 25.0)
+_SAME_TEMPERATURE = 5.0  # K
+_SAME_RATE = 1.5  # as a ratio
+_SAME_VOLTAGE = 0.05  # V
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What a cell was cycled in and how; ``rates`` by unit: 1/h, mA/cm2, mA/g.
+
+    Temperature in °C and window in V as (lowest, highest), the window of a half cell against
+    Li+/Li; pressure is the stack pressure in MPa.
+    """
+
+    kind: str | None
+    electrolyte: str | None
+    cathode: str | None
+    temperature: Range | None
+    rates: Mapping[str, float]
+    window: Range | None
+    pressure: float | None
+
+
+def published_conditions(row: Mapping[str, Any]) -> Conditions:
+    """Read the conditions of a row of ``baselines``; of several currents the last counts."""
+    celsius, text = row["temperature_c"], (row["temperature_text"] or "").strip()
+    temperature = (celsius, celsius) if celsius is not None else _ROOM if text == "RT" else None
+    low, high = row["voltage_min_v"], row["voltage_max_v"]
+    return Conditions(
+        row["cell_kind_inferred"],
+        electrolyte_family(row["solid_electrolyte"]),
+        cathode_family(row["cathode_composition"]),
+        temperature,
+        _printed_rates(row["current_text"] or ""),
+        None if low is None or high is None else (low, high),
+        None,
+    )
+
+
+def _printed_rates(text: str) -> dict[str, float]:
+    """Read the currents in a printed text; the last one of each unit is that of the cycling."""
+    patterns = (
+        ("1/h", r"([\d.]+)\s*C\b", 1.0),
+        ("mA/cm2", r"([\d.]+)\s*mA\s*cm", 1.0),
+        ("mA/g", r"([\d.]+)\s*mA\s*g", 1.0),
+        ("mA/g", r"([\d.]+)\s*A\s*g", 1e3),
+    )
+    found = ((unit, re.findall(pattern, text), factor) for unit, pattern, factor in patterns)
+    return {unit: factor * float(numbers[-1]) for unit, numbers, factor in found if numbers}
+
+
+def cell_conditions(cell: Cell, cycles: pl.DataFrame, half_cycles: pl.DataFrame) -> Conditions:
+    """Take a cell's conditions from the sheet; temperature and window else from the data."""
+    usual = cycles.filter(pl.col("complete"))
+    usual = usual.filter(pl.col("rate_group") == usual_rate(usual["rate_group"].to_numpy()))
+    recorded = usual["mean_temperature_celsius"].median()
+    celsius = cell.temperature_celsius if cell.temperature_celsius is not None else recorded
+    ends = (
+        _first_known(cell.lower_voltage_volt, usual["end_discharging_voltage_volt"].median()),
+        _first_known(cell.upper_voltage_volt, usual["end_charging_voltage_volt"].median()),
+    )
+    return Conditions(
+        cell.configuration,
+        electrolyte_family(cell.electrolyte),
+        cathode_family(cell.cathode) or cathode_family(cell.working_electrode),
+        None if celsius is None else (_real(celsius), _real(celsius)),
+        _own_rates(cell, usual, half_cycles),
+        _against_lithium(cell, ends),
+        cell.stack_pressure_mpa,
+    )
+
+
+def _own_rates(cell: Cell, usual: pl.DataFrame, half_cycles: pl.DataFrame) -> dict[str, float]:
+    halves = half_cycles.filter(
+        pl.col("half_cycle").is_in(usual["discharging_half_cycle"].to_list())
+    )
+    current = halves["constant_current_ampere"].median()
+    bases = usual["capacity_basis"].drop_nulls().to_list()
+    masses = {"cathode active mass": cell.cathode_active_mass_mg,
+              "anode active mass": cell.anode_active_mass_mg}  # fmt: skip
+    mass = masses.get(bases[0]) if bases else None
+    found: dict[str, object] = {"1/h": usual["discharging_c_rate"].median()}
+    if current is not None:
+        found["mA/cm2"] = 1e3 * _real(current) / cell.area_cm2 if cell.area_cm2 else None
+        found["mA/g"] = 1e6 * _real(current) / mass if mass else None
+    return {unit: _real(value) for unit, value in found.items() if value is not None}
+
+
+def _against_lithium(cell: Cell, ends: tuple[float | None, float | None]) -> Range | None:
+    low, high = ends
+    offset = cell.reference_offset_volt if cell.configuration == "half" else 0.0
+    return None if low is None or high is None or offset is None else (low + offset, high + offset)
+
+
+def alike(own: Conditions, published: Conditions) -> list[str]:
+    """Name what the two have in common, in the order in which it counts."""
+    found = [f"both {own.kind} cells"]
+    if own.electrolyte and own.electrolyte == published.electrolyte:
+        found.append(f"{own.electrolyte} electrolyte")
+    if own.cathode and own.cathode == published.cathode:
+        found.append(f"{own.cathode} cathode")
+    if _apart(own.temperature, published.temperature) <= _SAME_TEMPERATURE:
+        found.append(f"about {_celsius(published.temperature)}")
+    unit = _shared_unit(own, published)
+    if unit and _ratio(own, published) <= _SAME_RATE:
+        found.append(f"about {_rate(published.rates[unit], unit)}")
+    return found
+
+
+def differences(own: Conditions, published: Conditions) -> list[str]:
+    """Name what differs or is not known, as ``condition: this cell's; published``."""
+    pairs = [("electrolyte", own.electrolyte, published.electrolyte)]
+    if published.kind == "full":
+        pairs.append(("cathode", own.cathode, published.cathode))
+    found = [
+        f"{what}: {mine or 'not known'}; published {theirs or 'not known'}"
+        for what, mine, theirs in pairs
+        if mine != theirs or mine is None
+    ]
+    if _apart(own.temperature, published.temperature) > _SAME_TEMPERATURE:
+        mine, theirs = _celsius(own.temperature), _celsius(published.temperature)
+        found.append(f"temperature: {mine}; published {theirs}")
+    if _ratio(own, published) > _SAME_RATE:
+        unit = _shared_unit(own, published)
+        mine, theirs = (_rates(each, unit) for each in (own, published))
+        found.append(f"rate: {mine}; published {theirs}")
+    if _is_other_window(own.window, published.window):
+        mine, theirs = _volts(own.window), _volts(published.window)
+        found.append(f"voltage window: {mine}; published {theirs}")
+    pressure = "not known" if own.pressure is None else f"{own.pressure:g} MPa"
+    return [*found, f"stack pressure: {pressure}; published: not printed"]
+
+
+def distance(own: Conditions, published: Conditions) -> tuple[float, ...]:
+    """Tell how far apart two cells are; the first number that differs decides.
+
+    Electrolyte family, then cathode, then temperature (beyond 5 K), then rate (as the logarithm of
+    the ratio). What is not known of one of them counts as different.
+    """
+    kelvin = _apart(own.temperature, published.temperature)
+    return (
+        float(own.electrolyte is None or own.electrolyte != published.electrolyte),
+        float(published.kind == "full" and (not own.cathode or own.cathode != published.cathode)),
+        0.0 if kelvin <= _SAME_TEMPERATURE else kelvin,
+        math.log(_ratio(own, published)),
+    )
+
+
+def _apart(one: Range | None, other: Range | None) -> float:
+    """Give the gap between two ranges, infinite where one is not known."""
+    if one is None or other is None:
+        return math.inf
+    return max(one[0] - other[1], other[0] - one[1], 0.0)
+
+
+def _shared_unit(own: Conditions, published: Conditions) -> str | None:
+    units = (unit for unit in _UNITS if unit in own.rates and unit in published.rates)
+    return next(units, None)
+
+
+def _ratio(own: Conditions, published: Conditions) -> float:
+    """Give the larger rate over the smaller one, infinite where there is no shared unit."""
+    unit = _shared_unit(own, published)
+    if unit is None:
+        return math.inf
+    ends = sorted((own.rates[unit], published.rates[unit]))
+    return ends[1] / ends[0] if ends[0] > 0 else math.inf
+
+
+def _is_other_window(own: Range | None, published: Range | None) -> bool:
+    if own is None or published is None:
+        return True
+    return any(abs(a - b) > _SAME_VOLTAGE for a, b in zip(own, published, strict=True))
+
+
+def in_words(conditions: Conditions) -> str:
+    """Write a cell's conditions in one line."""
+    parts = [
+        f"{conditions.electrolyte or 'unknown'} electrolyte",
+        *([f"{conditions.cathode or 'unknown'} cathode"] if conditions.kind == "full" else []),
+        f"temperature {_celsius(conditions.temperature)}",
+        f"rate {_rates(conditions)}",
+        f"window {_volts(conditions.window)}",
+        "stack pressure "
+        + ("not known" if conditions.pressure is None else f"{conditions.pressure:g} MPa"),
+    ]
+    return ", ".join(parts)
+
+
+def _celsius(temperature: Range | None) -> str:
+    if temperature is None:
+        return "not known"
+    return "RT" if temperature == _ROOM else f"{temperature[0]:.3g} °C"
+
+
+def _rates(conditions: Conditions, unit: str | None = None) -> str:
+    shown = {unit: conditions.rates[unit]} if unit else conditions.rates
+    return " = ".join(_rate(value, name) for name, value in shown.items()) or "not known"
+
+
+def _rate(value: float, unit: str) -> str:
+    if unit == "1/h":
+        return f"{value:.2g}C"
+    number = f"{value:.3g}" if value < 999 else f"{value:.0f}"
+    return f"{number} {unit.replace('cm2', 'cm²')}"
+
+
+def _volts(window: Range | None) -> str:
+    return "not known" if window is None else f"{window[0]:.3g} to {window[1]:.3g} V"
+
+
+def _first_known(said: float | None, found: object) -> float | None:
+    return said if said is not None else None if found is None else _real(found)
+
+
+def _real(value: object) -> float:
+    return float(str(value))

@@ -1,0 +1,99 @@
+"""A lab's own baselines: ``baselines.csv`` beside the cell sheet, held to the same contract.
+
+Its columns are those of the table ``baselines`` without ``source``; ``row`` may be left out, and so
+may every column that may be empty. A row that begins with # is a remark. A row that breaks the
+contract is left out with a finding that names it, and the others are used.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+
+from cellpipe import contracts
+from cellpipe.cell_sheet import csv_rows
+from cellpipe.domain import Finding
+from cellpipe.errors import CellSheetError, ContractError
+from cellpipe.raw_folders import BASELINES_NAME
+
+_FILLED = ("source", "row")
+
+
+def lab_baselines(path: Path) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
+    """Read a lab's baselines; give those that keep the contract, and what is wrong with others.
+
+    Raises
+    ------
+    CellSheetError
+        If the file can't be read as a table, or lacks a column that must be there.
+
+    """
+    lines = csv_rows(_content(path), BASELINES_NAME)
+    heads = [head.strip() for head in lines[0]] if lines else []
+    columns = contracts.schema("baselines").columns
+    absent = [n for n, c in columns.items() if not c.nullable and n not in (*_FILLED, *heads)]
+    if absent:
+        raise CellSheetError(
+            f"no column {absent[0]!r} in row 1", expected="the columns of the table baselines",
+            remedy="cellpipe baselines --write FOLDER writes an empty one", file=BASELINES_NAME,
+        )  # fmt: skip
+    findings = [_unknown(head, list(columns)) for head in heads if head and head not in columns]
+    rows = [contracts.empty("baselines")]
+    for number, line in enumerate(lines[1:], 2):
+        if not any(text.strip() for text in line) or line[0].lstrip().startswith("#"):
+            continue
+        try:
+            row = contracts.checked("baselines", _row(heads, line, number))
+        except (ValueError, ContractError) as error:
+            said = error.found if isinstance(error, ContractError) else str(error)
+            findings.append(_finding(f"row {number}: {said}; this row is left out"))
+            continue
+        if row["row"][0] in pl.concat(rows)["row"]:
+            findings.append(_finding(f"row {number}: the number {row['row'][0]} is used twice"))
+        else:
+            rows.append(row)
+    return pl.concat(rows), tuple(findings)
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except PermissionError as error:
+        raise CellSheetError(
+            "a file that is locked", expected="a file that can be read",
+            remedy="close it in Excel", file=path.name,
+        ) from error  # fmt: skip
+
+
+def _row(heads: Sequence[str], line: Sequence[str], number: int) -> pl.DataFrame:
+    """Turn one line into a row of the table; raise ValueError for what is no number."""
+    columns = contracts.schema("baselines").columns
+    said = {h: t.strip() for h, t in zip(heads, line, strict=False) if h in columns and t.strip()}
+    said = {"row": str(number - 1), **said, "source": BASELINES_NAME}
+    values: dict[str, object] = {}
+    for name, column in columns.items():
+        text = said.get(name)
+        values[name] = text if text is None or column.type == "string" else _number(name, text)
+        if text is not None and column.type == "int64":
+            values[name] = int(_number(name, text))
+    return pl.DataFrame([values], schema={name: c.dtype for name, c in columns.items()})
+
+
+def _number(name: str, text: str) -> float:
+    try:
+        return float(text.replace(",", ".") if "." not in text else text)
+    except ValueError:
+        raise ValueError(f"column {name}: found {text!r}, expected a number") from None
+
+
+def _unknown(head: str, known: list[str]) -> Finding:
+    near = difflib.get_close_matches(head, known, 1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return _finding(f"row 1: column {head!r} is not known{hint}")
+
+
+def _finding(sentence: str) -> Finding:
+    return Finding("warning", "baselines", f"{BASELINES_NAME}, {sentence}.".replace("?.", "?"))

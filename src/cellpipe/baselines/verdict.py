@@ -1,0 +1,80 @@
+"""How a cell stands beside published ones, in sentences with their numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+
+_STANDING = {"above": "Above", "below": "Below", "within": "Within the spread"}
+
+
+def verdict(row: Mapping[str, Any]) -> str:
+    """Say in one sentence how the cell stands beside one published cell."""
+    if not row["comparable"]:
+        return f"Not comparable: {row['reason']}."
+    capacity = capacity_in_words(row)
+    if row.get("standing") is None:
+        return f"{capacity}; no retention to compare."
+    so_far = " so far" if row["interpolated"] else ""
+    return f"{_STANDING[row['standing']]}{so_far}: {retention_in_words(row)}. {capacity}."
+
+
+def retention_in_words(row: Mapping[str, Any]) -> str:
+    """Write the cell's retention against the published one."""
+    published = spread(row["baseline_retention_low"], row["baseline_retention_high"])
+    line = ", on a straight line to its end" if row["interpolated"] else ""
+    own = 100 * row["cell_retention"]
+    return f"{own:.1f} % retained at cycle {row['cycle']}, published {published}{line}"
+
+
+def capacity_in_words(row: Mapping[str, Any]) -> str:
+    """Write the cell's first discharge against the published one."""
+    own, published = row["cell_initial_capacity"], row["baseline_initial_capacity"]
+    unit = row["unit"].replace("cm2", "cm²")
+    per = "" if row["basis"] == "area" else f" per {row['basis']}"
+    derived = ", converted with its loading" if row["baseline_initial_derived"] else ""
+    ratio = "" if row["capacity_ratio"] is None else f"{row['capacity_ratio']:.2f} times: "
+    return f"First discharge {ratio}{own:.4g}, published {published:.4g} {unit}{per}{derived}"
+
+
+def spread(low: float, high: float) -> str:
+    """Write a range of fractions as per cent; one number where the ends read alike."""
+    ends = [f"{100 * value:.1f}" for value in (low, high)]
+    return f"{ends[0]} %" if ends[0] == ends[1] else f"{ends[0]} to {ends[1]} %"
+
+
+def standing(comparison: pl.DataFrame) -> str:
+    """Say in a sentence or two how a cell stands beside all published cells of its kind."""
+    if comparison.is_empty():
+        return "Not compared with published cells."
+    comparable = comparison.filter("comparable").sort("rank")
+    if comparable.is_empty():
+        reasons = comparison["reason"].drop_nulls().unique(maintain_order=True).to_list()
+        return f"Not comparable with any published cell: {'; '.join(reasons)}."
+    compared = comparable.drop_nulls("standing")
+    name = _name(comparable.row(0, named=True))
+    if compared.is_empty():
+        row = comparable.row(0, named=True)
+        return f"No retention to compare yet. Nearest is {name}: {_lower(capacity_in_words(row))}."
+    counts = dict(compared.group_by("standing").len().iter_rows())
+    parts = [(counts.get("above", 0), "above"), (counts.get("within", 0), "within the spread of"),
+             (counts.get("below", 0), "below")]  # fmt: skip
+    said = ", ".join(f"{word} {number}" for number, word in parts if number)
+    of = f"{compared.height} published {'cell' if compared.height == 1 else 'cells'}"
+    nearest = compared.row(0, named=True)
+    so_far = " so far" if nearest["interpolated"] else ""
+    word = _STANDING[nearest["standing"]].lower()
+    return (
+        f"Retention {said} of {of} that can be compared. Nearest is {_name(nearest)}: "
+        f"{word}{so_far}, {retention_in_words(nearest)}; {_lower(capacity_in_words(nearest))}."
+    )
+
+
+def _name(row: Mapping[str, Any]) -> str:
+    return f"{row['first_author_year']} ({row['source']}, row {row['row']}; {row['alike']})"
+
+
+def _lower(sentence: str) -> str:
+    return sentence[0].lower() + sentence[1:]
