@@ -236,7 +236,8 @@ def file_rows(inputs: CellInputs) -> pl.DataFrame:
             "path": file.path, "file_sha256": file.content.sha256,
             "cell_id": inputs.cell.cell_id, "status": "used", "format": file.content.format,
             "size_byte": file.size, "records": file.content.records,
-            "spectra": file.content.spectra, "started_at": file.content.started_at, "reason": None,
+            "spectra": file.content.spectra, "started_at": file.content.started_at,
+            "modified_at": None, "reason": None,
         }
         for file in inputs.files
     ]  # fmt: skip

@@ -191,8 +191,9 @@ def _files(job: Job, plan: Plan, grouping: Grouping, failures: Sequence[Failure]
     used = pl.concat([contracts.empty("files"), *(file_rows(c) for c in grouping.cells)])
     mine = set(used["path"])
     reasons = {failure.path: failure.reason for failure in failures}
-    rows = []
+    rows, written = [], {}
     for relative, known in job.recordings(plan.files).items():
+        written[relative] = known[0].modified_ns if known else None
         if relative in mine:
             continue
         file, content = known or (None, None)
@@ -205,7 +206,10 @@ def _files(job: Job, plan: Plan, grouping: Grouping, failures: Sequence[Failure]
             "size_byte": file.size if file else 0, "reason": reason,
         })  # fmt: skip
     rest = pl.DataFrame(rows, schema_overrides=used.schema)
-    return contracts.checked("files", pl.concat([used, rest], how="diagonal").sort("path"))
+    every = pl.concat([used, rest], how="diagonal").sort("path")
+    when = pl.Series([written.get(path) for path in every["path"]], dtype=pl.Int64)
+    modified = when.cast(pl.Datetime("ns", "UTC")).cast(every.schema["modified_at"])
+    return contracts.checked("files", every.with_columns(modified_at=modified))
 
 
 def finding_rows(findings: Iterable[Finding], cell_id: str | None) -> pl.DataFrame:

@@ -100,7 +100,7 @@ def made(
         "resistance_growth": laws.table,
         "impedance": points,
         "baselines": table1(),
-        "baseline_comparison": _comparison(cell, paired),
+        "baseline_comparison": _comparison(cell, paired, halves, _summary(cell, paired, growth)),
         "cells": _summary(cell, paired, growth),
         "findings": _findings(cell),
     }
@@ -343,9 +343,12 @@ def _summary(cell: Cell, cycles: pl.DataFrame, growth: pl.DataFrame) -> pl.DataF
     return _frame("cells", [row])
 
 
-def _comparison(cell: Cell, cycles: pl.DataFrame) -> pl.DataFrame:
+def _comparison(
+    cell: Cell, cycles: pl.DataFrame, halves: pl.DataFrame, summary: pl.DataFrame
+) -> pl.DataFrame:
     comparison = next(one for one in ANALYSES if one.name == "baseline_comparison")
-    (result,) = comparison.compute(cell, {"cycles": cycles, "baselines": table1()})
+    tables = {"cycles": cycles, "half_cycles": halves, "cells": summary, "baselines": table1()}
+    (result,) = comparison.compute(cell, tables)
     return result.table
 
 

@@ -90,7 +90,9 @@ def _compared(cell: Cell, cycles: pl.DataFrame, row: dict[str, Any]) -> dict[str
         "capacity_ratio": own / initial if initial else None,
     }  # fmt: skip
     retention = _retention(cycles, row)
-    return compared | retention | {"reason": _caveat(row, retention, derived=derived)}
+    reason = _caveat(row, retention, derived=derived)
+    retention.pop("other_rate", None)
+    return compared | retention | {"reason": reason}
 
 
 def _row_fade(row: dict[str, Any]) -> dict[str, object]:
@@ -179,6 +181,8 @@ def _retention(cycles: pl.DataFrame, row: dict[str, Any]) -> dict[str, object]:
         "cycle": cycle, "cell_retention": own, "baseline_retention_low": low,
         "baseline_retention_high": high, "interpolated": cycle < int(end),
     }  # fmt: skip
+    rates = (cycles["rate_group"][0], at["rate_group"][-1])
+    found["other_rate"] = None not in rates and rates[0] != rates[1]
     if cycle > 1:  # in the first cycle both are 100 % by definition
         found["standing"] = "above" if own > high else "below" if own < low else "within"
     return found
@@ -194,6 +198,8 @@ def _caveat(row: dict[str, Any], retention: dict[str, object], *, derived: bool)
         said.append(f"the row ends at cycle {row['later_cycle']}; interpolated to the cell's last")
     elif row["retention_percent"] is None and retention:
         said.append("the row prints no retention: it is what the printed capacities give")
+    if retention.get("other_rate"):
+        said.append("the cell's first discharge was at another rate: its retention contains that")
     return "; ".join([*said, *disagreement(row)]) or None
 
 

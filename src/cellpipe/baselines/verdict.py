@@ -45,6 +45,12 @@ def spread(low: float, high: float) -> str:
     return f"{ends[0]} %" if ends[0] == ends[1] else f"{ends[0]} to {ends[1]} %"
 
 
+def counted(comparison: pl.DataFrame) -> dict[str, int]:
+    """Count beside how many published cells a cell's retention is above, within and below."""
+    found = comparison["standing"].to_list()
+    return {name: found.count(name) for name in ("above", "within", "below")}
+
+
 def standing(comparison: pl.DataFrame) -> str:
     """Say in a sentence or two how a cell stands beside all published cells of its kind."""
     if comparison.is_empty():
@@ -58,10 +64,9 @@ def standing(comparison: pl.DataFrame) -> str:
     if compared.is_empty():
         row = comparable.row(0, named=True)
         return f"No retention to compare yet. Nearest is {name}: {_lower(capacity_in_words(row))}."
-    counts = dict(compared.group_by("standing").len().iter_rows())
-    parts = [(counts.get("above", 0), "above"), (counts.get("within", 0), "within the spread of"),
-             (counts.get("below", 0), "below")]  # fmt: skip
-    said = ", ".join(f"{word} {number}" for number, word in parts if number)
+    words = {"above": "above", "within": "within the spread of", "below": "below"}
+    counts = counted(compared)
+    said = ", ".join(f"{words[name]} {number}" for name, number in counts.items() if number)
     of = f"{compared.height} published {'cell' if compared.height == 1 else 'cells'}"
     nearest = compared.row(0, named=True)
     so_far = " so far" if nearest["interpolated"] else ""

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullLocator
 
 from cellpipe.report.impedance_figures import fitted_impedance
-from cellpipe.report.panel import Panel, svg
-from cellpipe.report.style import BLUE, GREY, INK, ORANGE, RED, WIDTH, sequence_colours
+from cellpipe.report.panel import Panel
+from cellpipe.report.style import BLUE, GREY, INK, ORANGE, RED, new_figure, sequence_colours
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,7 +33,7 @@ def arcs_panel(impedance: pl.DataFrame, fits: pl.DataFrame, arcs: pl.DataFrame) 
     shown = arcs.filter(pl.col("spectrum") == last).sort("time_constant_second").to_dicts()
 
     def draw() -> Figure:
-        figure = Figure(figsize=(WIDTH, 3.4), layout="constrained")
+        figure = new_figure(3.4, layout="constrained")
         left, right = figure.subplots(1, 2, width_ratios=(1.15, 1))
         _draw_arcs(left, _points(impedance, last), fits.filter(pl.col("spectrum") == last), shown)
         _draw_times(right, impedance, ends, shown)
@@ -50,7 +50,7 @@ def arcs_panel(impedance: pl.DataFrame, fits: pl.DataFrame, arcs: pl.DataFrame) 
         "per area."
     )
     description = f"Arcs of spectrum {last}: {named}"
-    return Panel("arcs", _TITLE, caption, svg("arcs", description, draw))
+    return Panel("arcs", _TITLE, caption, description, draw)
 
 
 def _points(impedance: pl.DataFrame, number: int) -> pl.DataFrame:

@@ -1,4 +1,4 @@
-"""The tables of a cell's page: cycles, fits, comparison with Table 1, cell sheet, files."""
+"""The tables of a cell's page: cycles, fits, cell sheet, files."""
 
 from __future__ import annotations
 
@@ -139,52 +139,6 @@ def arc_grid(arcs: pl.DataFrame, growth: pl.DataFrame) -> Grid:
     ]
     sizes = table.group_by("spectrum", maintain_order=True).len()["len"].to_list() or [0]
     return folded(grid(table, columns, "No arc was fitted."), sum(sizes[:1]), sizes[-1])
-
-
-def comparison_grid(comparison: pl.DataFrame, baselines: pl.DataFrame) -> Grid:
-    """Give all rows of Table 1 with what the cell has beside them, or why it has nothing."""
-    beside = comparison.drop("first_author_year", "doi", "cell_id")
-    table = (
-        baselines.join(beside, on="row", how="left")
-        .sort("row")
-        .with_columns(
-            verdict=pl.when(pl.col("comparable").is_null())
-            .then(pl.lit("not compared"))
-            .when("comparable")
-            .then(pl.lit("yes"))
-            .otherwise(pl.lit("no")),
-            published=_range("baseline_retention_low", "baseline_retention_high"),
-        )
-    )
-    columns = [
-        Shown("Row", "row", whole),
-        Shown("Published cell", "first_author_year", text, text=True),
-        Shown("Comparable", "verdict", text, text=True),
-        Shown("Why not, or what to bear in mind", "reason", text, text=True),
-        Shown("This cell, first", "cell_initial_capacity", _FOUR),
-        Shown("Published, first", "baseline_initial_capacity", _FOUR),
-        Shown("Unit", "unit", text, text=True),
-        Shown("Basis", "basis", text, text=True),
-        Shown("Ratio", "capacity_ratio", number),
-        Shown("At cycle", "cycle", whole),
-        Shown("This cell, retention", "cell_retention", percent),
-        Shown("Published, computed", "published", text, text=True),
-        Shown("Published, as printed", "retention_text", text, text=True),
-        Shown("Initial capacity, as printed", "initial_text", text, text=True),
-        Shown("Kind (inferred)", "cell_kind_inferred", text, text=True),
-        Shown("Anode", "anode_composition", text, text=True),
-        Shown("Cathode", "cathode_composition", text, text=True),
-        Shown("DOI", "doi", text, text=True),
-    ]
-    return grid(table, columns, "Table 1 is not there.", keep_empty=True)
-
-
-def _range(low: str, high: str) -> pl.Expr:
-    def written(ends: dict[str, float | None]) -> str:
-        lower, upper = percent(ends[low]), percent(ends[high])
-        return lower if lower == upper else f"{lower} to {upper}"
-
-    return pl.struct(low, high).map_elements(written, return_dtype=pl.String)
 
 
 def sheet_grid(cell: Cell) -> Grid:

@@ -1,4 +1,4 @@
-"""Figure 6, below: the first discharge capacity beside Table 1, on the same basis only."""
+"""Figure 6, below: the first discharge beside published cells, on the same basis only."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 from matplotlib.figure import Figure
 
-from cellpipe.report.panel import Panel, svg
-from cellpipe.report.style import BLUE, FAINT, GREY, WIDTH
+from cellpipe.report.panel import Panel
+from cellpipe.report.style import BLUE, FAINT, GREY, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def capacity_panel(comparison: pl.DataFrame) -> Panel:
     """Draw first discharge capacities as horizontal dots: one picture per basis and unit."""
-    title = "First discharge capacity beside Table 1"
+    title = "First discharge capacity beside published cells"
     both = ("cell_initial_capacity", "baseline_initial_capacity", "basis", "unit")
     rows = comparison.filter("comparable").drop_nulls(both)
     if rows.is_empty():
@@ -29,7 +29,7 @@ def capacity_panel(comparison: pl.DataFrame) -> Panel:
 
     def draw() -> Figure:
         height = sum(0.75 + 0.24 * (group.height + 1) for group in groups)
-        figure = Figure(figsize=(WIDTH, height), layout="constrained")
+        figure = new_figure(height, layout="constrained")
         ratios = [0.75 + 0.24 * (group.height + 1) for group in groups]
         places = figure.subplots(len(groups), 1, height_ratios=ratios, squeeze=False)[:, 0]
         for axes, group in zip(places, groups, strict=True):
@@ -39,26 +39,25 @@ def capacity_panel(comparison: pl.DataFrame) -> Panel:
     description = f"First discharge capacity beside {rows.height} published cells"
     caption = (
         "Only cells of the same kind, on the same basis. Filled: as printed; hollow: converted"
-        " with the printed loading. The bases of the published capacities are read off Table 1,"
-        " not printed in it."
+        " with the printed loading. The bases of the published capacities are read off the rows,"
+        " not printed in them."
     )
-    return Panel("capacities", title, caption, svg("capacities", description, draw))
+    return Panel("capacities", title, caption, description, draw)
 
 
 def _draw_dots(axes: Axes, group: pl.DataFrame) -> None:
     own = group["cell_initial_capacity"][0]
-    published = group.select(
-        "first_author_year", "baseline_initial_capacity", "baseline_initial_derived"
-    ).sort("baseline_initial_capacity", "first_author_year")
+    published = group.sort("baseline_initial_capacity", "first_author_year", "source", "row")
     names = published["first_author_year"].to_list()
     values = published["baseline_initial_capacity"].to_numpy()
     derived = published["baseline_initial_derived"].to_numpy()
     places = np.arange(len(names))
     axes.hlines(places, 0, values, color=FAINT, lw=1, zorder=1)
     for chosen, fill in ((~derived, GREY), (derived, "white")):
-        axes.plot(values[chosen], places[chosen], "D", ms=5.5, color=GREY, mfc=fill)
+        label = "_published, converted" if fill == "white" else "_published"
+        axes.plot(values[chosen], places[chosen], "D", ms=5.5, color=GREY, mfc=fill, label=label)
     axes.plot([0, own], [len(names)] * 2, color=BLUE, lw=1, zorder=1)
-    axes.plot(own, len(names), "o", ms=6.5, color=BLUE)
+    axes.plot(own, len(names), "o", ms=6.5, color=BLUE, label="_this cell")
     axes.axvline(own, color=BLUE, lw=0.8, ls=":", zorder=0)
     axes.set_yticks(range(len(names) + 1), [*names, "this cell"])
     axes.get_yticklabels()[-1].set_color(BLUE)
@@ -74,5 +73,5 @@ def _draw_dots(axes: Axes, group: pl.DataFrame) -> None:
 def no_row(comparison: pl.DataFrame, what: str) -> str:
     """Say why there is nothing to compare with."""
     if comparison.is_empty():
-        return "This cell was not compared with Table 1."
-    return f"No row of Table 1 has a {what} that this cell can be compared with; see the table."
+        return "This cell was not compared with published cells."
+    return f"No published cell has a {what} that this cell can be compared with; see the table."

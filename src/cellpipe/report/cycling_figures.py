@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from cellpipe.report.choice import MOST_POINTS, thinned
-from cellpipe.report.panel import Panel, svg
+from cellpipe.report.panel import Panel
 from cellpipe.report.scale import CapacityScale
-from cellpipe.report.style import BLUE, GREY, INK, ORANGE, RED, WIDTH, scaled, whole_numbers
+from cellpipe.report.style import BLUE, GREY, INK, ORANGE, RED, new_figure, scaled, whole_numbers
 from cellpipe.report.wording import KindWords, percent
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def cycling_panel(cycles: pl.DataFrame, scale: CapacityScale, words: KindWords) 
 
     def draw() -> Figure:
         height = 4.8 if efficiency.height else 3.2
-        figure = Figure(figsize=(WIDTH, height), layout="constrained")
+        figure = new_figure(height, layout="constrained")
         if not efficiency.height:
             axes = figure.add_subplot()
             _draw_capacity(axes, cycles, scale, words)
@@ -44,7 +44,7 @@ def cycling_panel(cycles: pl.DataFrame, scale: CapacityScale, words: KindWords) 
 
     description = f"{scale.name} and Coulombic efficiency of {cycles.height} cycles"
     caption = _caption(cycles, scale, words, has_efficiency=bool(efficiency.height))
-    return Panel("cycling", _TITLE, caption, svg("cycling", description, draw))
+    return Panel("cycling", _TITLE, caption, description, draw)
 
 
 def _caption(
@@ -113,7 +113,8 @@ def _draw_efficiency(axes: Axes, cycles: pl.DataFrame) -> None:
     low, high = efficiency_limits(x, y)
     inside = (y >= low) & (y <= high)
     kept = np.flatnonzero(inside)[thinned(y[inside])] if inside.any() else np.array([], int)
-    axes.plot(x[kept], 100 * y[kept], "D", ms=_marker_size(y.size), color=RED, mfc=RED)
+    axes.plot(x[kept], 100 * y[kept], "D", ms=_marker_size(y.size), color=RED, mfc=RED,
+              label="_Coulombic efficiency")  # fmt: skip
     edge = 0.02 * (high - low)
     for outside, shape, place in ((y < low, "v", low + edge), (y > high, "^", high - edge)):
         at = x[outside][thinned(y[outside])] if outside.any() else x[:0]

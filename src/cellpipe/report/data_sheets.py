@@ -211,37 +211,6 @@ def growth_columns(laws: pl.DataFrame) -> list[SheetColumn]:
     return [SheetColumn(h, laws[c].to_list(), s, w) for h, c, s, w in described]
 
 
-def baseline_columns(comparison: pl.DataFrame, baselines: pl.DataFrame) -> list[SheetColumn]:
-    """Give every row of Table 1 with what the cell has beside it."""
-    beside = comparison.drop("first_author_year", "doi", "cell_id")
-    table = baselines.join(beside, on="row", how="left").sort("row")
-    described = (
-        ("Row", "row", FIXED_0, 7),
-        ("Published cell", "first_author_year", TEXT, 18),
-        ("DOI", "doi", TEXT, 30),
-        ("Kind (inferred)", "cell_kind_inferred", TEXT, 10),
-        ("Anode, as printed", "anode_composition", TEXT, 24),
-        ("Initial, as printed", "initial_text", TEXT, 28),
-        ("Later, as printed", "later_text", TEXT, 28),
-        ("Retention, as printed", "retention_text", TEXT, 12),
-        ("Comparable", "comparable", TEXT, 12),
-        ("Why not, or what to bear in mind", "reason", TEXT, 44),
-        ("Basis", "basis", TEXT, 22),
-        ("Unit", "unit", TEXT, 10),
-        ("This cell, first capacity", "cell_initial_capacity", FIXED_3, 13),
-        ("Published, first capacity", "baseline_initial_capacity", FIXED_3, 13),
-        ("Published value was converted", "baseline_initial_derived", TEXT, 13),
-        ("Capacity ratio", "capacity_ratio", FIXED_3, 11),
-        ("At cycle", "cycle", FIXED_0, 9),
-        ("This cell, retention", "cell_retention", PERCENT, 11),
-        ("Published, printed", "baseline_retention_printed", PERCENT, 11),
-        ("Published, computed, low", "baseline_retention_low", PERCENT, 11),
-        ("Published, computed, high", "baseline_retention_high", PERCENT, 11),
-        ("Interpolated", "interpolated", TEXT, 12),
-    )
-    return [SheetColumn(h, table[c].to_list(), s, w) for h, c, s, w in described]
-
-
 def finding_columns(findings: pl.DataFrame) -> list[SheetColumn]:
     """Give what the data could not settle."""
     described = (

@@ -13,9 +13,9 @@ from cellpipe.report.half_cycle_curves import (
     measured_label,
     write_legend,
 )
-from cellpipe.report.panel import Panel, svg
+from cellpipe.report.panel import Panel
 from cellpipe.report.scale import CapacityScale
-from cellpipe.report.style import GREY, WIDTH, shifted
+from cellpipe.report.style import GREY, new_figure, shifted
 from cellpipe.report.wording import KindWords, number
 
 _COLUMN = "differential_capacity_ah_per_volt"
@@ -37,7 +37,7 @@ def differential_panel(
     low, high = (scale.per_ah * end for end in axis_limits(signed))
 
     def draw() -> Figure:
-        figure = Figure(figsize=(WIDTH, 3.8), layout="constrained")
+        figure = new_figure(3.8, layout="constrained")
         axes = figure.add_subplot()
         axes.axhline(0, color=GREY, lw=0.8, zorder=0)
         draw_curves(axes, signed, shown, ("voltage_volt", 1.0), (_COLUMN, scale.per_ah))
@@ -56,7 +56,7 @@ def differential_panel(
     directions = _capital(f"{words.charge} upwards, {words.discharge} downwards.")
     cut_off = _cut_off_words(signed, shown, scale, low, high)
     caption = f"{directions} {_grid_words(differential)}{cut_off}"
-    return Panel("dqdv", title, caption, svg("dqdv", description, draw))
+    return Panel("dqdv", title, caption, description, draw)
 
 
 def _signed(differential: pl.DataFrame, shown: list[ShownCycle]) -> pl.DataFrame:

@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 
 from cellpipe.domain import Cell
 from cellpipe.report.choice import ShownCycle
-from cellpipe.report.style import GREY, SHAPES, sequence_colours
+from cellpipe.report.style import GREY, SHAPES, legend_beside, sequence_colours
 from cellpipe.report.wording import KindWords
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def draw_curves(
                 marker=SHAPES[place],
                 ms=4,
                 mfc="white",
+                label=f"{cycle.label}, {part['direction'][0]}",
                 markevery=(place * every // 6, every),
             )
 
@@ -58,7 +59,7 @@ def write_legend(figure: Figure, shown: list[ShownCycle], words: KindWords) -> N
         Line2D([], [], color=GREY, ls=_LINES["charge"], label=words.charge),
         Line2D([], [], color=GREY, ls=_LINES["discharge"], label=words.discharge),
     ]
-    figure.legend(handles=handles, loc="outside right upper")
+    legend_beside(figure, handles)
 
 
 def measured_label(cell: Cell) -> str:

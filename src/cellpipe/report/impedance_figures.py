@@ -12,8 +12,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from cellpipe.report.choice import spread
-from cellpipe.report.panel import Panel, svg
-from cellpipe.report.style import GREY, SHAPES, WIDTH, sequence_colours
+from cellpipe.report.panel import Panel
+from cellpipe.report.style import GREY, SHAPES, legend_beside, new_figure, sequence_colours
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,7 +42,7 @@ def impedance_panel(impedance: pl.DataFrame, fits: pl.DataFrame, growth: pl.Data
 
     def draw() -> Figure:
         upper = _nyquist_height(shown)
-        figure = Figure(figsize=(WIDTH, upper + _LOWER), layout="constrained")
+        figure = new_figure(upper + _LOWER, layout="constrained")
         rows = figure.add_gridspec(2, 2, height_ratios=(upper, _LOWER))
         _draw_nyquist(figure.add_subplot(rows[0, :]), shown)
         if any(spectrum.fitted is not None for spectrum in shown):
@@ -56,7 +56,7 @@ def impedance_panel(impedance: pl.DataFrame, fits: pl.DataFrame, growth: pl.Data
 
     description = "Nyquist plot of " + ", ".join(spectrum.label for spectrum in shown)
     caption = _caption(len(numbers), shown, fits)
-    return Panel("nyquist", _TITLE, caption, svg("nyquist", description, draw))
+    return Panel("nyquist", _TITLE, caption, description, draw)
 
 
 def _spectrum(
@@ -103,10 +103,12 @@ def _nyquist_height(shown: list[_Spectrum]) -> float:
 def _draw_nyquist(axes: Axes, shown: list[_Spectrum]) -> None:
     for spectrum, colour, shape in zip(shown, sequence_colours(len(shown)), SHAPES, strict=False):
         axes.plot(
-            spectrum.measured.real, -spectrum.measured.imag, shape, ms=4, mfc="none", color=colour
-        )
+            spectrum.measured.real, -spectrum.measured.imag, shape, ms=4, mfc="none", color=colour,
+            label=f"_{spectrum.label}",
+        )  # fmt: skip
         if spectrum.fine is not None:
-            axes.plot(spectrum.fine.real, -spectrum.fine.imag, "-", lw=1, color=colour)
+            axes.plot(spectrum.fine.real, -spectrum.fine.imag, "-", lw=1, color=colour,
+                      label=f"_{spectrum.label}, fit")  # fmt: skip
     axes.axhline(0, color=GREY, lw=0.8, zorder=0)
     left, right, bottom, top = _extent(shown)
     axes.set_xlim(left, right)
@@ -124,8 +126,9 @@ def _draw_residuals(left: Axes, right: Axes, shown: list[_Spectrum]) -> None:
         if spectrum.fitted is None:
             continue
         residual = 100 * (spectrum.measured - spectrum.fitted) / np.abs(spectrum.measured)
-        left.plot(spectrum.frequency, residual.real, "-", lw=0.9, color=colour)
-        right.plot(spectrum.frequency, residual.imag, "-", lw=0.9, color=colour)
+        for axes, part in ((left, residual.real), (right, residual.imag)):
+            axes.plot(spectrum.frequency, part, "-", lw=0.9, color=colour,
+                      label=f"_{spectrum.label}")  # fmt: skip
         sizes += [np.abs(residual.real), np.abs(residual.imag)]
     limit = max(1.25 * float(np.quantile(np.concatenate(sizes), 0.99)), 0.5)
     left.set_ylim(-limit, limit)
@@ -175,7 +178,7 @@ def _legend(figure: Figure, shown: list[_Spectrum]) -> None:
         )
         for spectrum, colour, shape in zip(shown, colours, SHAPES, strict=False)
     ]  # fmt: skip
-    figure.legend(handles=handles, loc="outside right upper")
+    legend_beside(figure, handles)
 
 
 def _caption(spectra: int, shown: list[_Spectrum], fits: pl.DataFrame) -> str:

@@ -1,20 +1,23 @@
-"""The index of a lab: all cells in one table, replicates, Table 1, and what could not be used."""
+"""The index of a lab: all cells in one table, replicates, published cells, and what failed."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
+from datetime import datetime
 from importlib import resources
 from typing import Any
 
 import polars as pl
 
+from cellpipe.baselines import TABLE_1
+from cellpipe.baselines.verdict import counted, standing
 from cellpipe.report.grid import Grid
 from cellpipe.report.key_numbers import first_to_last
 from cellpipe.report.page import template
 from cellpipe.report.replicates import replicate_grid
 from cellpipe.report.sparkline import sparkline
-from cellpipe.report.wording import NOTHING, fixed, number, percent
+from cellpipe.report.wording import NOTHING, fixed, moment, number, percent
 from cellpipe.result_files import file_name
 
 Row = dict[str, Any]
@@ -41,18 +44,27 @@ def index_page(
     serious = findings.filter(pl.col("level") != "info")
     checks = dict(serious.group_by("cell_id").len().iter_rows())
     curves = cycles.sort("cycle").partition_by("cell_id", as_dict=True)
+    beside = comparison.partition_by("cell_id", as_dict=True)
+    newest = dict(files.group_by("cell_id").agg(pl.col("modified_at").max()).iter_rows())
     rows = [
         cell_row(row, checks.get(row["cell_id"], 0), curves.get((row["cell_id"],)))
+        | _standing(beside.get((row["cell_id"],), comparison.clear()))
+        | {"newest": _newest(newest.get(row["cell_id"]))}
         for row in cells.sort("cell_id").to_dicts()
     ]
     return template("index.html.j2").render(
         script=script,
         script_hash=f"sha256-{digest}",
         rows=rows,
+        newest=_newest(files["modified_at"].max())[0],  # type: ignore[arg-type]
+        kinds=sorted({row["kind"] for row in rows}),
         groups=replicate_grid(cells, cycles),
         comparison=comparison_matrix(comparison),
         lab_findings=serious.filter(pl.col("cell_id").is_null()).to_dicts(),
-        unusable=files.filter(pl.col("status") == "set aside").sort("path").to_dicts(),
+        unusable=[
+            row | {"newest": _newest(row["modified_at"])}
+            for row in files.filter(pl.col("status") == "set aside").sort("path").to_dicts()
+        ],
         missing=missing_grid(cells),
         used_files=files.filter(pl.col("status") == "used").height,
         version=version,
@@ -90,6 +102,20 @@ def cell_row(row: Row, checks: int, cycles: pl.DataFrame | None) -> Row:
     }
 
 
+def _standing(comparison: pl.DataFrame) -> Row:
+    """Give how a cell stands beside published ones: in figures, in words, and to be sorted by."""
+    counts = counted(comparison)
+    of = sum(counts.values())
+    short = f"above {counts['above']} of {of}" if of else NOTHING
+    value = (counts["above"] + 0.5 * counts["within"]) / of if of else None
+    return {"standing": (short, value), "standing_words": standing(comparison)}
+
+
+def _newest(modified: datetime | None) -> tuple[str, float | None]:
+    """Give when the newest file of a cell was written, as text and in seconds since 1970."""
+    return moment(modified), None if modified is None else modified.timestamp()
+
+
 def _first_capacity(row: Row) -> tuple[float | None, str, str]:
     """Give the first discharge on the best basis there is: mass, else area, else none."""
     for column, factor, unit in _CAPACITIES:
@@ -119,14 +145,20 @@ def _spark(cycles: pl.DataFrame | None) -> str:
 def comparison_matrix(comparison: pl.DataFrame) -> Grid:
     """Give retention of each cell beside that of each published cell, at the same cycle."""
     rows = comparison.filter("comparable").drop_nulls(("cell_retention", "cycle"))
-    published = rows.select("row", "first_author_year").unique().sort("row")
+    published = rows.select("source", "row", "first_author_year").unique()
+    published = published.with_columns(own=pl.col("source") != TABLE_1).sort("own", "row")
+    keys = list(published.select("source", "row").iter_rows())
     body = []
     for (cell_id,), own in rows.sort("cell_id").group_by("cell_id", maintain_order=True):
-        beside = {row["row"]: row for row in own.to_dicts()}
-        texts = (_beside(beside.get(number)) for number in published["row"].to_list())
-        body.append((str(cell_id), *texts))
-    heads = ("Cell", *(f"{name} (row\N{NO-BREAK SPACE}{n})" for n, name in published.iter_rows()))
-    absent = "No cell can be compared with a row of Table 1 yet."
+        beside = {(row["source"], row["row"]): row for row in own.to_dicts()}
+        body.append((str(cell_id), *(_beside(beside.get(key)) for key in keys)))
+    names = [
+        f"{row['first_author_year']} ({'row' if row['source'] == TABLE_1 else row['source']}"
+        f"\N{NO-BREAK SPACE}{row['row']})"
+        for row in published.to_dicts()
+    ]
+    heads = ("Cell", *names)
+    absent = "No cell can be compared with a published one yet."
     return Grid(heads if body else (), tuple(body), frozenset({0}), absent=absent)
 
 
@@ -134,14 +166,11 @@ def _beside(row: Row | None) -> str:
     if row is None:
         return NOTHING
     low, high = row["baseline_retention_low"], row["baseline_retention_high"]
-    printed = row["baseline_retention_printed"]
-    if printed is not None and not row["interpolated"]:
-        low = high = printed
-    if low is None or high is None:
-        return NOTHING
     ends = [fixed(100 * value, 1) for value in (low, high)]
     published = ends[0] if ends[0] == ends[1] else f"{ends[0]}–{ends[1]}"
-    return f"{fixed(100 * row['cell_retention'], 1)} / {published} @{row['cycle']}"
+    sign = {"above": "▲ ", "below": "▼ ", "within": "● "}.get(row["standing"] or "", "")
+    line = "*" if row["interpolated"] else ""
+    return f"{sign}{fixed(100 * row['cell_retention'], 1)} / {published}{line} @{row['cycle']}"
 
 
 def missing_grid(cells: pl.DataFrame) -> Grid:
@@ -164,7 +193,7 @@ def missing_grid(cells: pl.DataFrame) -> Grid:
 def _wanted(row: Row) -> list[str]:
     wanted = []
     if row["configuration"] is None:
-        wanted.append("full or half: Coulombic efficiency and the comparison with Table 1")
+        wanted.append("full or half: Coulombic efficiency and the comparison with published cells")
     cycled = row["first_discharging_capacity_ah"] is not None
     if cycled and row["first_specific_discharging_capacity_mah_per_g"] is None:
         wanted.append("active mass: mAh/g")

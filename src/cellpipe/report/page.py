@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from cellpipe.baselines.verdict import standing
 from cellpipe.domain import Cell
 from cellpipe.report import cell_tables
 from cellpipe.report.arc_figures import arcs_panel
 from cellpipe.report.comparison_figures import capacity_panel
+from cellpipe.report.comparison_tables import number_grid, text_grid, verdict_grid
 from cellpipe.report.cycling_figures import cycling_panel
 from cellpipe.report.differential_figures import differential_panel
 from cellpipe.report.impedance_figures import impedance_panel
 from cellpipe.report.key_numbers import described, key_numbers
 from cellpipe.report.panel import Panel
 from cellpipe.report.profile_figures import profile_panel
+from cellpipe.report.provenance import made_with
 from cellpipe.report.resistance_figures import resistance_panel
 from cellpipe.report.retention_figures import retention_panel
 from cellpipe.report.scale import capacity_scale
@@ -71,11 +74,22 @@ def cell_page(
         cycles=cell_tables.cycle_grid(tables["cycles"], words),
         arcs=cell_tables.arc_grid(tables["impedance_arcs"], tables["interfacial_resistance"]),
         fits=cell_tables.fit_grid(tables["circuit_fits"], tables["interfacial_resistance"]),
-        comparison=cell_tables.comparison_grid(tables["baseline_comparison"], tables["baselines"]),
+        standing=standing(tables["baseline_comparison"]),
+        conditions=_conditions(tables["baseline_comparison"]),
+        verdicts=verdict_grid(tables["baseline_comparison"], tables["baselines"]),
+        published=number_grid(tables["baseline_comparison"], tables["baselines"]),
+        in_text=text_grid(cell, tables["cells"], tables["cycles"]),
         sheet=cell_tables.sheet_grid(cell),
         files=cell_tables.file_grid(files),
+        made_with=made_with(version),
         version=version,
     )
+
+
+def _conditions(comparison: pl.DataFrame) -> str:
+    """Say what the cell was cycled in and how, as the comparison took it."""
+    said = comparison["cell_conditions"].to_list()
+    return f"This cell: {said[0]}." if said else ""
 
 
 def _checks(findings: pl.DataFrame) -> list[dict[str, object]]:

@@ -6,8 +6,10 @@ import html
 import io
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
@@ -24,13 +26,29 @@ _ONE_AT_A_TIME = threading.Lock()
 
 @dataclass(frozen=True)
 class Panel:
-    """One figure of a page; ``picture`` is SVG, or empty, and then ``absent`` says why."""
+    """One figure of a page: ``draw`` makes it; without one, ``absent`` says why there is none.
+
+    ``caption`` stands below it, ``description`` is read to those who can't see it.
+    """
 
     key: str
     title: str
     caption: str = ""
-    picture: str = ""
+    description: str = ""
+    draw: Callable[[], Figure] | None = None
     absent: str = ""
+
+    @cached_property
+    def picture(self) -> str:
+        """The figure as SVG for use inside a page; empty where there is none."""
+        return "" if self.draw is None else svg(self.key, self.description, self.draw)
+
+
+@contextmanager
+def drawing(rc: Mapping[Any, Any] = RC) -> Iterator[None]:
+    """Draw in the project's style, one figure at a time."""
+    with _ONE_AT_A_TIME, mpl.rc_context(dict(rc)):
+        yield
 
 
 def svg(key: str, description: str, draw: Callable[[], Figure]) -> str:
@@ -39,7 +57,7 @@ def svg(key: str, description: str, draw: Callable[[], Figure]) -> str:
     Ids are prefixed with ``key``, so that two figures of one page can't refer to each other's;
     date, maker and document type are left out, so that the same figure has the same bytes.
     """
-    with _ONE_AT_A_TIME, mpl.rc_context(RC):
+    with drawing():
         figure = draw()
         written = io.StringIO()
         # Not savefig: with a layout engine that draws everything twice.

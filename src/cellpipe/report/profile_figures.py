@@ -13,9 +13,9 @@ from cellpipe.report.half_cycle_curves import (
     measured_label,
     write_legend,
 )
-from cellpipe.report.panel import Panel, svg
+from cellpipe.report.panel import Panel
 from cellpipe.report.scale import CapacityScale
-from cellpipe.report.style import WIDTH, shifted
+from cellpipe.report.style import new_figure, shifted
 from cellpipe.report.wording import KindWords, number
 
 
@@ -33,7 +33,7 @@ def profile_panel(
         return Panel("profiles", title, absent="No half cycle of this cell has a voltage profile.")
 
     def draw() -> Figure:
-        figure = Figure(figsize=(WIDTH, 3.8), layout="constrained")
+        figure = new_figure(3.8, layout="constrained")
         axes = figure.add_subplot()
         draw_curves(axes, profiles, shown, ("capacity_ah", scale.per_ah), ("voltage_volt", 1.0))
         axes.set_xlabel(scale.label)
@@ -47,7 +47,7 @@ def profile_panel(
         return figure
 
     description = f"Voltage against capacity for {cycle_names(shown)}"
-    return Panel("profiles", title, _offset_words(cell), svg("profiles", description, draw))
+    return Panel("profiles", title, _offset_words(cell), description, draw)
 
 
 def _offset_words(cell: Cell) -> str:

@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 from matplotlib.figure import Figure
 
-from cellpipe.report.panel import Panel, svg
-from cellpipe.report.style import BLUE, ORANGE, WIDTH, whole_numbers
+from cellpipe.report.panel import Panel
+from cellpipe.report.style import BLUE, ORANGE, new_figure, whole_numbers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,7 +42,7 @@ def resistance_panel(
     unit = "Ω cm²" if growth["areal_interfacial_resistance_ohm_cm2"].drop_nulls().len() else "Ω"
 
     def draw() -> Figure:
-        figure = Figure(figsize=(WIDTH, 3.1), layout="constrained")
+        figure = new_figure(3.1, layout="constrained")
         axes = _axes_with_data(figure, points)
         for place, (column, label) in axes:
             _draw_points(place, points.drop_nulls(column), column)
@@ -55,7 +55,7 @@ def resistance_panel(
 
     description = f"Interfacial resistance in {unit} of {points.height} spectra"
     caption = " ".join([_caption(points), *_said(found, points)])
-    return Panel("resistance", _TITLE, caption, svg("resistance", description, draw))
+    return Panel("resistance", _TITLE, caption, description, draw)
 
 
 def _laws(laws: pl.DataFrame) -> list[dict[str, Any]]:

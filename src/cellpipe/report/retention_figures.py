@@ -1,9 +1,10 @@
-"""Figure 6, above: retention beside the published cells of Table 1 of the same kind."""
+"""Figure 6, above: retention beside the published cells of the same kind."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import matplotlib as mpl
 import numpy as np
 import polars as pl
 from matplotlib.figure import Figure
@@ -12,13 +13,13 @@ from matplotlib.ticker import FixedLocator, NullLocator, ScalarFormatter
 from cellpipe.report.choice import thinned
 from cellpipe.report.comparison_figures import no_row
 from cellpipe.report.labels import Box, placed_labels
-from cellpipe.report.panel import Panel, svg
-from cellpipe.report.style import BLUE, FAINT, GREY, INK, WIDTH
+from cellpipe.report.panel import Panel
+from cellpipe.report.style import BLUE, FAINT, GREY, INK, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_THIS, _SIZE = "this cell", 8.5
+_THIS = "this cell"
 _TICKS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000)
 
 
@@ -26,7 +27,7 @@ def retention_panel(
     cycles: pl.DataFrame, comparison: pl.DataFrame, baselines: pl.DataFrame
 ) -> Panel:
     """Draw retention against the cycle number with the published cells' start and end."""
-    title = "Retention beside Table 1"
+    title = "Retention beside published cells"
     published = published_retention(comparison, baselines)
     own = own_retention(cycles)
     if published.is_empty():
@@ -35,7 +36,7 @@ def retention_panel(
         return Panel("retention", title, absent="The cell has no first discharge to compare with.")
 
     def draw() -> Figure:
-        figure = Figure(figsize=(WIDTH, 4.0))
+        figure = new_figure(4.0)
         axes = figure.add_axes((0.085, 0.125, 0.895, 0.85))
         _set_limits(axes, own, published)
         _draw_published(axes, published)
@@ -47,16 +48,18 @@ def retention_panel(
     caption = (
         "Discharge capacity over the first discharge. Published cells start at 100 % in cycle 1;"
         " filled diamonds are retentions as printed, hollow ones what the printed capacities give,"
-        " and a bar spans the range where the paper gives more than one value."
+        " and a bar spans the range where the paper gives more than one value. The lines only"
+        " join a cell's two points, straight in cycles and so bent here: most cells lose more at"
+        " first."
         " Rows that can't be compared are named in the table below."
     )
-    return Panel("retention", title, caption, svg("retention", description, draw))
+    return Panel("retention", title, caption, description, draw)
 
 
 def published_retention(comparison: pl.DataFrame, baselines: pl.DataFrame) -> pl.DataFrame:
     """One row per comparable published cell with an end point: cycle, printed, low, high."""
-    rows = comparison.filter("comparable").select("row")
-    ends = baselines.join(rows, on="row", how="semi").drop_nulls("later_cycle").sort("row")
+    rows = comparison.filter("comparable").select("source", "row", "rank")
+    ends = baselines.join(rows, on=("source", "row")).drop_nulls("later_cycle").sort("rank")
     computed = pl.col("later_unit") == pl.col("initial_unit")
     return ends.select(
         "first_author_year",
@@ -94,10 +97,13 @@ def _set_limits(axes: Axes, own: pl.DataFrame, published: pl.DataFrame) -> None:
 
 
 def _draw_published(axes: Axes, published: pl.DataFrame) -> None:
-    for _, cycle, printed, low, high in published.iter_rows():
+    for name, cycle, printed, low, high in published.iter_rows():
         values = [100 * value for value in (printed, low, high) if value is not None]
-        axes.plot([1, cycle], [100, float(np.mean(values))], color=FAINT, lw=0.8, zorder=1)
-        axes.plot([cycle, cycle], [min(values), max(values)], color=GREY, lw=2.2, zorder=2)
+        way = np.geomspace(1, cycle, 40)  # straight in cycles, so bent on this axis
+        line = 100 - (100 - float(np.mean(values))) * (way - 1) / max(cycle - 1, 1)
+        axes.plot(way, line, color=FAINT, lw=0.8, zorder=1, label=f"_{name}")
+        axes.plot([cycle, cycle], [min(values), max(values)], color=GREY, lw=2.2, zorder=2,
+                  label=f"_{name}, range")  # fmt: skip
         for value, fill in ((low, "white"), (high, "white"), (printed, GREY)):
             if value is not None:
                 axes.plot(cycle, 100 * value, "D", ms=5, color=GREY, mfc=fill, zorder=3)
@@ -105,7 +111,8 @@ def _draw_published(axes: Axes, published: pl.DataFrame) -> None:
 
 def _draw_own(axes: Axes, own: pl.DataFrame) -> None:
     points = _drawn(own)
-    axes.plot(points["cycle"], 100 * points["retention"], "o", ms=3.5, color=BLUE, zorder=4)
+    axes.plot(points["cycle"], 100 * points["retention"], "o", ms=3.5, color=BLUE, zorder=4,
+              label=f"_{_THIS}")  # fmt: skip
 
 
 def _drawn(own: pl.DataFrame) -> pl.DataFrame:
@@ -116,6 +123,7 @@ def _drawn(own: pl.DataFrame) -> pl.DataFrame:
 
 def _write_names(figure: Figure, axes: Axes, own: pl.DataFrame, published: pl.DataFrame) -> None:
     """Write each published cell's name beside its end point, and the cell's at its last one."""
+    size = mpl.rcParams["font.size"] - 0.5
     names = [_THIS, *published["first_author_year"].to_list()]
     curve = list(_drawn(own).select("cycle", 100 * pl.col("retention")).iter_rows())
     to_points = axes.transData.transform
@@ -125,7 +133,7 @@ def _write_names(figure: Figure, axes: Axes, own: pl.DataFrame, published: pl.Da
     corners = scale * axes.bbox.get_points()
     boxes = placed_labels(
         [(float(x), float(y)) for x, y in anchors],
-        [(0.62 * _SIZE * len(name), 1.35 * _SIZE) for name in names],
+        [(0.62 * size * len(name), 1.35 * size) for name in names],
         [Box(x - 4, y - 4, x + 4, y + 4) for x, y in marks.tolist()],
         Box(*corners[0].tolist(), *corners[1].tolist()),
     )
@@ -135,12 +143,12 @@ def _write_names(figure: Figure, axes: Axes, own: pl.DataFrame, published: pl.Da
 
 def _write_name(axes: Axes, name: str, box: Box, anchor: np.ndarray, scale: float) -> None:
     """Write one name where it was placed, with a line to its point if that is not beside it."""
-    middle = (box.bottom + box.top) / 2
+    middle, size = (box.bottom + box.top) / 2, mpl.rcParams["font.size"] - 0.5
     back = axes.transData.inverted().transform
     x, y = back((box.left / scale, middle / scale))
     colour = BLUE if name == _THIS else INK
-    axes.text(float(x), float(y), name, fontsize=_SIZE, color=colour, va="center_baseline")
-    if abs(middle - anchor[1]) > _SIZE:
+    axes.text(float(x), float(y), name, fontsize=size, color=colour, va="center_baseline")
+    if abs(middle - anchor[1]) > size:
         near = box.left if box.left > anchor[0] else box.right
         line = back(np.array([anchor, (near, middle)]) / scale)
         axes.plot(line[:, 0], line[:, 1], color=GREY, lw=0.6, zorder=1)

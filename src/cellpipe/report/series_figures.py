@@ -9,8 +9,8 @@ from matplotlib.ticker import EngFormatter, NullFormatter
 
 from cellpipe.report.choice import spread
 from cellpipe.report.impedance_figures import fitted_impedance, frequency_axis
-from cellpipe.report.panel import Panel, svg
-from cellpipe.report.style import SHAPES, WIDTH, sequence_colours
+from cellpipe.report.panel import Panel
+from cellpipe.report.style import SHAPES, new_figure, sequence_colours
 
 _MOST = 40
 _LIFT = 0.35  # of the highest −Z″, from one spectrum to the next
@@ -25,7 +25,7 @@ def bode_panel(impedance: pl.DataFrame, fits: pl.DataFrame) -> Panel:
     shown = spread(numbers, head=1)
 
     def draw() -> Figure:
-        figure = Figure(figsize=(WIDTH, 2.9), layout="constrained")
+        figure = new_figure(2.9, layout="constrained")
         left, right = figure.subplots(1, 2)
         for number, colour, shape in zip(shown, sequence_colours(len(shown)), SHAPES, strict=False):
             frequency, z, model = _spectrum(impedance, fits, number)
@@ -47,7 +47,7 @@ def bode_panel(impedance: pl.DataFrame, fits: pl.DataFrame) -> Panel:
 
     some = f"{len(shown)} of {len(numbers)} spectra. " if len(numbers) > len(shown) else ""
     caption = f"{some}Points: measured, lines: fit."
-    return Panel("bode", title, caption, svg("bode", "Bode plot of the spectra", draw))
+    return Panel("bode", title, caption, "Bode plot of the spectra", draw)
 
 
 def waterfall_panel(impedance: pl.DataFrame, fits: pl.DataFrame) -> Panel:
@@ -60,7 +60,7 @@ def waterfall_panel(impedance: pl.DataFrame, fits: pl.DataFrame) -> Panel:
     lift = _LIFT * _height(impedance)
 
     def draw() -> Figure:
-        figure = Figure(figsize=(WIDTH, 4.2), layout="constrained")
+        figure = new_figure(4.2, layout="constrained")
         axes = figure.subplots()
         for place, (number, colour) in enumerate(
             zip(shown, sequence_colours(len(shown)), strict=True)
@@ -78,7 +78,7 @@ def waterfall_panel(impedance: pl.DataFrame, fits: pl.DataFrame) -> Panel:
     caption = (
         f"Each of {len(shown)} spectra is lifted by {lift:.3g} Ω. Points: measured, lines: fit."
     )
-    return Panel("waterfall", title, caption, svg("waterfall", "Waterfall of the spectra", draw))
+    return Panel("waterfall", title, caption, "Waterfall of the spectra", draw)
 
 
 def _height(impedance: pl.DataFrame) -> float:

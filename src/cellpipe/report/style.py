@@ -8,6 +8,7 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
@@ -16,7 +17,8 @@ AxisFunction = Callable[[ArrayLike], np.ndarray]
 BLUE, ORANGE, RED = "#0072B2", "#E69F00", "#D55E00"
 INK, GREY, FAINT = "#1c2430", "#6b7480", "#d3d7dc"
 SHAPES = ("o", "s", "^", "D", "v", "P")
-WIDTH = 7.2
+WIDTH = 7.2  # inches: two columns of a journal, 183 mm
+COLUMN = 3.5  # one column, 89 mm
 
 RC: dict[Any, Any] = {
     "svg.fonttype": "none",
@@ -45,7 +47,33 @@ RC: dict[Any, Any] = {
     "lines.linewidth": 1.2,
     "path.simplify": True,
     "path.simplify_threshold": 0.2,
+    "figure.figsize": (WIDTH, 4.0),
 }
+COLUMN_RC: dict[Any, Any] = RC | {
+    "figure.figsize": (COLUMN, 2.6),
+    "font.size": 7,
+    "axes.titlesize": 6.5,
+    "legend.fontsize": 6.5,
+    "legend.columnspacing": 1.0,
+    "lines.linewidth": 0.9,
+    "lines.markersize": 3,
+}
+
+
+def new_figure(height: float, **layout: Any) -> Figure:
+    """Begin a figure that is two columns wide and so many inches high.
+
+    Under the settings of ``COLUMN_RC`` it is one column wide, and lower by less than that.
+    """
+    wide = mpl.rcParams["figure.figsize"][0] > COLUMN
+    return Figure(figsize=(WIDTH, height) if wide else (COLUMN, 0.68 * height), **layout)
+
+
+def legend_beside(figure: Figure, handles: Any) -> None:
+    """Put the legend beside the axes, or below them where the figure is one column wide."""
+    wide = mpl.rcParams["figure.figsize"][0] > COLUMN
+    place = {"loc": "outside right upper"} if wide else {"loc": "outside lower left", "ncols": 2}
+    figure.legend(handles=handles, **place)
 
 
 def whole_numbers() -> MaxNLocator:

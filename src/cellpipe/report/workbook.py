@@ -11,10 +11,10 @@ import xlsxwriter
 
 from cellpipe.domain import Cell
 from cellpipe.report.choice import shown_cycles
+from cellpipe.report.comparison_tables import baseline_columns
 from cellpipe.report.cycle_sheet import cycle_columns
 from cellpipe.report.data_sheets import (
     arc_columns,
-    baseline_columns,
     curve_columns,
     file_columns,
     finding_columns,
@@ -91,7 +91,7 @@ def _sheets(
         (
             "Baselines",
             baseline_columns(tables["baseline_comparison"], tables["baselines"]),
-            "There is no Table 1.",
+            "There are no published cells.",
         ),
         ("Findings", finding_columns(tables["findings"]), "There are no findings."),
         ("Provenance", file_columns(files, version), "No raw file belongs to this cell."),

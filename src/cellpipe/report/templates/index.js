@@ -1,5 +1,32 @@
 "use strict";
 (function () {
+  var day = 86400;
+  function seconds(cell) { var v = cell.getAttribute("data-v"); return v ? Number(v) : null; }
+  function since(days) {
+    var start = new Date();
+    start.setHours(0, 0, 0, 0);
+    return start.getTime() / 1000 - days * day;
+  }
+  var fresh = { cells: [], files: [] };
+  Array.prototype.forEach.call(document.querySelectorAll("td.when"), function (cell) {
+    var when = seconds(cell);
+    if (when === null || when < since(1)) { return; }
+    var row = cell.parentNode;
+    row.classList.add("new");
+    var name = row.cells[0].textContent.trim();
+    (row.closest("#cells") ? fresh.cells : fresh.files).push(name);
+  });
+  function listed(what, names) {
+    var more = names.length > 12 ? " and " + (names.length - 12) + " more" : "";
+    return what + names.slice(0, 12).join(", ") + more + ".";
+  }
+  var news = document.getElementById("news");
+  if (news) {
+    news.textContent = (fresh.cells.length ?
+      listed("New files since yesterday: ", fresh.cells) : "No new files since yesterday.") +
+      (fresh.files.length ? listed(" Could not be used: ", fresh.files) : "") +
+      " " + news.textContent;
+  }
   var table = document.getElementById("cells");
   if (!table) { return; }
   var body = table.tBodies[0];
@@ -10,39 +37,67 @@
     if (text === null) { return cell.textContent.trim().toLowerCase(); }
     return text === "" ? null : Number(text);
   }
+  var order = new Intl.Collator(undefined, { numeric: true }).compare;
   function compare(a, b) {
     if (a === b) { return 0; }
     if (a === null) { return 1; }
     if (b === null) { return -1; }
-    if (typeof a === "string") { return a.localeCompare(b, undefined, { numeric: true }); }
-    return a - b;
+    return typeof a === "string" ? order(a, b) : a - b;
   }
   heads.forEach(function (head, place) {
     if (head.hasAttribute("data-fixed")) { return; }
-    head.tabIndex = 0;
+    var button = document.createElement("button");
+    button.type = "button";
+    while (head.firstChild) { button.appendChild(head.firstChild); }
+    head.appendChild(button);
     head.classList.add("sorts");
-    function sort() {
+    button.addEventListener("click", function () {
       var up = head.getAttribute("aria-sort") !== "ascending";
       heads.forEach(function (other) { other.removeAttribute("aria-sort"); });
       head.setAttribute("aria-sort", up ? "ascending" : "descending");
-      Array.prototype.slice.call(body.rows).map(function (row) {
+      var sorted = Array.prototype.slice.call(body.rows).map(function (row) {
         return { row: row, value: value(row, place) };
       }).sort(function (a, b) {
         if (a.value === null || b.value === null) { return compare(a.value, b.value); }
         return up ? compare(a.value, b.value) : compare(b.value, a.value);
-      }).forEach(function (item) { body.appendChild(item.row); });
-    }
-    head.addEventListener("click", sort);
-    head.addEventListener("keydown", function (event) {
-      if (event.key === "Enter" || event.key === " ") { event.preventDefault(); sort(); }
+      });
+      var all = document.createDocumentFragment();
+      sorted.forEach(function (item) { all.appendChild(item.row); });
+      body.appendChild(all);
     });
   });
-  var box = document.getElementById("filter");
-  box.parentNode.hidden = false;
-  box.addEventListener("input", function () {
-    var wanted = box.value.trim().toLowerCase();
-    Array.prototype.forEach.call(body.rows, function (row) {
-      row.hidden = row.textContent.toLowerCase().indexOf(wanted) < 0;
-    });
+  var names = heads.map(function (head) { return head.textContent.trim(); });
+  var places = {
+    kind: names.indexOf("Kind"), checks: names.indexOf("Checks"),
+    newest: names.indexOf("Newest file (UTC)")
+  };
+  var rows = Array.prototype.slice.call(body.rows).map(function (row) {
+    return {
+      row: row, text: row.textContent.toLowerCase(),
+      kind: row.cells[places.kind].textContent.trim(),
+      checks: Number(row.cells[places.checks].textContent),
+      newest: seconds(row.cells[places.newest])
+    };
   });
+  function at(id) { return document.getElementById(id); }
+  function filter() {
+    var wanted = at("filter").value.trim().toLowerCase();
+    var kind = at("kind").value;
+    var days = at("since").value;
+    var from = days ? since(Number(days)) : null;
+    var shown = 0;
+    rows.forEach(function (item) {
+      var there = item.text.indexOf(wanted) >= 0 && (!kind || item.kind === kind) &&
+        (!at("checked").checked || item.checks > 0) &&
+        (from === null || (item.newest !== null && item.newest >= from));
+      item.row.hidden = !there;
+      shown += there ? 1 : 0;
+    });
+    at("shown").textContent = shown === rows.length ? "" : shown + " of " + rows.length + " cells";
+  }
+  document.querySelector(".filter").hidden = false;
+  ["filter", "kind", "since", "checked"].forEach(function (id) {
+    at(id).addEventListener("input", filter);
+  });
+  filter();
 })();

@@ -1,0 +1,27 @@
+"""What made the numbers: versions of cellpipe, its analyses and the libraries behind them."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as version_of
+
+_LIBRARIES = ("galvani", "fastnda", "polars", "numpy", "scipy", "lmfit", "matplotlib")
+
+
+@cache
+def made_with(version: str) -> str:
+    """Name everything that a number depends on besides files and cell sheet."""
+    from cellpipe.analyses import versions
+
+    parts = [f"cellpipe {version}"]
+    parts += [f"{name} {number}" for name in _LIBRARIES if (number := _installed(name))]
+    analyses = ", ".join(f"{name} {number}" for name, number in sorted(versions().items()))
+    return f"{', '.join(parts)}. Versions of the analyses: {analyses}."
+
+
+def _installed(name: str) -> str | None:
+    try:
+        return version_of(name)
+    except PackageNotFoundError:
+        return None
