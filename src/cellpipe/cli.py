@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cellpipe import night_shift
+from cellpipe import hand_out, night_shift
 
 if TYPE_CHECKING:
     from cellpipe.lab import Summary
@@ -50,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     init.add_argument("folder", type=Path, metavar="FOLDER", help="folder with raw files")
     night_shift.add_commands(commands)
+    hand_out.add_commands(commands)
     commands.add_parser(
         "baselines", help="show the published cells of the review's Table 1",
         description="Show the published cells that results are compared with.",
@@ -140,6 +141,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "init": _init,
         "baselines": _baselines,
         **night_shift.commands(),
+        **hand_out.commands(),
     }
     try:
         return commands[options.command](options)

@@ -19,7 +19,7 @@ from cellpipe import contracts
 from cellpipe.baselines import table1
 from cellpipe.baselines.lab_rows import lab_baselines
 from cellpipe.cell_sheet import CellSheet, cell_sheet, read_sheet
-from cellpipe.domain import Finding
+from cellpipe.domain import Cell, Finding
 from cellpipe.errors import CellSheetError
 from cellpipe.intake import Job
 from cellpipe.raw_folders import BASELINES_NAME, Failure
@@ -113,6 +113,13 @@ def _keep(job: Job, stem: str, suffix: str, content: bytes) -> None:
         if other != suffix:
             with contextlib.suppress(FileNotFoundError):
                 (job.out / f"{stem}{other}").unlink()
+
+
+def last_sheet(out: Path) -> tuple[Cell, ...]:
+    """Give the cells of the sheet that results were last made with; none if there was no sheet."""
+    copies = [out / f"{_COPY}{suffix}" for suffix in (".xlsx", ".csv")]
+    there = [copy for copy in copies if copy.is_file()]
+    return read_sheet(there[0]).cells if there else ()
 
 
 def _last(job: Job, error: CellSheetError | OSError) -> tuple[CellSheet, Failure]:

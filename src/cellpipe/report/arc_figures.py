@@ -11,7 +11,16 @@ from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullLocator
 
 from cellpipe.report.impedance_figures import fitted_impedance
 from cellpipe.report.panel import Panel
-from cellpipe.report.style import BLUE, GREY, INK, ORANGE, RED, new_figure, sequence_colours
+from cellpipe.report.style import (
+    BLUE,
+    GREY,
+    INK,
+    ORANGE,
+    RED,
+    is_wide,
+    new_figure,
+    sequence_colours,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,8 +42,11 @@ def arcs_panel(impedance: pl.DataFrame, fits: pl.DataFrame, arcs: pl.DataFrame) 
     shown = arcs.filter(pl.col("spectrum") == last).sort("time_constant_second").to_dicts()
 
     def draw() -> Figure:
-        figure = new_figure(3.4, layout="constrained")
-        left, right = figure.subplots(1, 2, width_ratios=(1.15, 1))
+        figure = new_figure(3.4 if is_wide() else 6.4, layout="constrained")
+        if is_wide():
+            left, right = figure.subplots(1, 2, width_ratios=(1.15, 1))
+        else:
+            left, right = figure.subplots(2, 1)
         _draw_arcs(left, _points(impedance, last), fits.filter(pl.col("spectrum") == last), shown)
         _draw_times(right, impedance, ends, shown)
         return figure

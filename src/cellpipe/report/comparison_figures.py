@@ -9,7 +9,7 @@ import polars as pl
 from matplotlib.figure import Figure
 
 from cellpipe.report.panel import Panel
-from cellpipe.report.style import BLUE, FAINT, GREY, new_figure
+from cellpipe.report.style import BLUE, FAINT, GREY, is_wide, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,7 +67,7 @@ def _draw_dots(axes: Axes, group: pl.DataFrame) -> None:
     unit = group["unit"][0].replace("cm2", "cm²")
     basis = group["basis"][0]
     per = "" if basis == "area" else f", per {basis}"
-    axes.set_xlabel(f"First discharge capacity ({unit}{per})")
+    axes.set_xlabel(f"First discharge capacity{' ' if is_wide() else chr(10)}({unit}{per})")
 
 
 def no_row(comparison: pl.DataFrame, what: str) -> str:

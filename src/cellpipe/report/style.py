@@ -17,6 +17,8 @@ AxisFunction = Callable[[ArrayLike], np.ndarray]
 BLUE, ORANGE, RED = "#0072B2", "#E69F00", "#D55E00"
 INK, GREY, FAINT = "#1c2430", "#6b7480", "#d3d7dc"
 SHAPES = ("o", "s", "^", "D", "v", "P")
+# Okabe and Ito's, which all readers can tell apart; its yellow can't be seen on white.
+_CELLS = (BLUE, RED, "#009E73", "#CC79A7", ORANGE, "#56B4E9", "#000000")
 WIDTH = 7.2  # inches: two columns of a journal, 183 mm
 COLUMN = 3.5  # one column, 89 mm
 
@@ -60,19 +62,23 @@ COLUMN_RC: dict[Any, Any] = RC | {
 }
 
 
+def is_wide() -> bool:
+    """Whether figures are two columns wide by the settings of the moment."""
+    return bool(mpl.rcParams["figure.figsize"][0] > COLUMN)
+
+
 def new_figure(height: float, **layout: Any) -> Figure:
     """Begin a figure that is two columns wide and so many inches high.
 
     Under the settings of ``COLUMN_RC`` it is one column wide, and lower by less than that.
     """
-    wide = mpl.rcParams["figure.figsize"][0] > COLUMN
-    return Figure(figsize=(WIDTH, height) if wide else (COLUMN, 0.68 * height), **layout)
+    return Figure(figsize=(WIDTH, height) if is_wide() else (COLUMN, 0.68 * height), **layout)
 
 
 def legend_beside(figure: Figure, handles: Any) -> None:
     """Put the legend beside the axes, or below them where the figure is one column wide."""
-    wide = mpl.rcParams["figure.figsize"][0] > COLUMN
-    place = {"loc": "outside right upper"} if wide else {"loc": "outside lower left", "ncols": 2}
+    beside, below = {"loc": "outside right upper"}, {"loc": "outside lower left", "ncols": 2}
+    place: dict[str, Any] = beside if is_wide() else below
     figure.legend(handles=handles, **place)
 
 
@@ -85,6 +91,11 @@ def sequence_colours(steps: int) -> list[str]:
     """Give viridis from dark to light without its palest end, so that all can be seen on white."""
     viridis = mpl.colormaps["viridis"]
     return [to_hex(viridis(place)) for place in np.linspace(0.0, 0.86, max(steps, 1))]
+
+
+def cell_looks(count: int) -> list[tuple[str, str]]:
+    """Give colour and shape for each of several cells; no two have both alike up to 42."""
+    return [(_CELLS[n % len(_CELLS)], SHAPES[n % len(SHAPES)]) for n in range(count)]
 
 
 def shifted(by: float) -> tuple[AxisFunction, AxisFunction]:

@@ -1,0 +1,107 @@
+"""Cells that have been computed, taken from the results folder alone: to compare, to hand out.
+
+Neither the raw files nor the folder they are in need to be there.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from cellpipe import analyses, contracts
+from cellpipe.cell_history import InputFile
+from cellpipe.cell_inputs import CellInputs, input_tables
+from cellpipe.domain import Cell
+from cellpipe.errors import CellpipeError
+from cellpipe.intake import Job
+from cellpipe.sheet_copy import last_sheet
+from cellpipe.store import LAB, read_table
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A cell as its results have it: its row of the sheet, its tables, its rows of ``files``."""
+
+    cell: Cell
+    tables: Mapping[str, pl.DataFrame]
+    files: pl.DataFrame
+
+
+def finished_cells(
+    out: Path, cell_ids: Sequence[str] = (), group: str | None = None
+) -> list[Finished]:
+    """Take cells from the results, in the order they are named; those of a group after them.
+
+    Raises
+    ------
+    CellpipeError
+        If there are no results, or a cell or a group that is named is not in them.
+
+    """
+    job = Job(out, out)
+    entries = job.ledger.cells() if (out / "tables").is_dir() else {}
+    if not entries:
+        raise CellpipeError(
+            "no results of a cell", expected="a results folder", file=out,
+            remedy="make them with cellpipe process FOLDER --out RESULTS",
+        )  # fmt: skip
+    by_name = {name.casefold(): name for name in entries}
+    chosen = [_known(each, by_name) for each in cell_ids]
+    if group is not None:
+        chosen += _of_group(out, group, list(entries))
+    return [_finished(job, cell_id) for cell_id in dict.fromkeys(chosen)]
+
+
+def _known(cell_id: str, by_name: Mapping[str, str]) -> str:
+    if cell_id.casefold() not in by_name:
+        near = difflib.get_close_matches(cell_id, list(by_name.values()), 3, 0.5)
+        shown = near or sorted(by_name.values())[:5]
+        raise CellpipeError(
+            f"no cell called {cell_id!r}", expected=f"a cell of the results, such as {shown[0]}",
+            remedy=f"one of these may be meant: {', '.join(shown)}",
+        )  # fmt: skip
+    return by_name[cell_id.casefold()]
+
+
+def _of_group(out: Path, group: str, cell_ids: Sequence[str]) -> list[str]:
+    tables = [read_table(out, "cells", cell_id) for cell_id in cell_ids]
+    rows = pl.concat([contracts.empty("cells"), *(t for t in tables if t is not None)])
+    found = rows.filter(pl.col("group") == group)["cell_id"].sort().to_list()
+    if not found:
+        known = rows["group"].drop_nulls().unique().sort().to_list()
+        raise CellpipeError(
+            f"no group called {group!r}", expected="a group of the cell sheet",
+            remedy=f"known groups: {', '.join(known) or 'none'}",
+        )  # fmt: skip
+    return found
+
+
+def _finished(job: Job, cell_id: str) -> Finished:
+    entry = job.ledger.cells()[cell_id]
+    cell = next((c for c in last_sheet(job.out) if c.cell_id == cell_id), None)
+    contents = job.ledger.contents()
+    listed = read_table(job.out, "files", LAB)
+    rows = (contracts.empty("files") if listed is None else listed).filter(cell_id=cell_id)
+    paths = dict(rows.select("file_sha256", "path").iter_rows())
+    inputs = CellInputs(
+        cell or Cell(cell_id, in_sheet=False),
+        tuple(
+            InputFile(paths.get(sha256, sha256), 0, contents[sha256])
+            for sha256 in entry.contents
+            if sha256 in contents
+        ),
+    )
+    tables = input_tables(job, inputs)
+    for analysis in analyses.all_analyses():
+        for name in analysis.makes:
+            made = read_table(job.out, name, cell_id)
+            tables[name] = contracts.empty(name) if made is None else made
+    said = read_table(job.out, "findings", LAB)
+    tables["findings"] = (contracts.empty("findings") if said is None else said).filter(
+        cell_id=cell_id
+    )
+    return Finished(inputs.cell, tables, rows.with_columns(modified_at=None))
