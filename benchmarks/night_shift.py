@@ -172,8 +172,9 @@ def memory(place: Path) -> Rows:
             for number in range(each):
                 at = batch * each + number
                 day = f"{2000 + at // 336}-{1 + at % 336 // 28:02}-{1 + at % 28:02}"
-                neware_csv(lab / f"C{batch % 5}_{at}.csv", f"{day} 10:00:00", rows=2)
-            names = [f"C{batch % 5}_{batch * each + number}.csv" for number in range(each)]
+                neware_csv(lab / f"C{at // 20}_{at}.csv", f"{day} 10:00:00", rows=2)
+            numbers = range(batch * each, (batch + 1) * each)
+            names = [f"C{at // 20}_{at}.csv" for at in numbers]
             one.submit(queued, lab, place / "out", names, str(batch)).result()
             found.append(resident_mb(process_id))
     middle, last = found[len(found) // 2], found[-1]

@@ -15,6 +15,7 @@ import cellpipe
 from cellpipe import analyses, contracts
 from cellpipe.cell_inputs import Grouping, file_rows
 from cellpipe.domain import Finding
+from cellpipe.errors import HeldFileError
 from cellpipe.intake import Job, Plan, planned_from
 from cellpipe.raw_folders import Failure
 from cellpipe.result_files import file_name
@@ -30,6 +31,8 @@ _NUMBERS = (
     "retention_cycle", "initial_coulombic_efficiency", "mean_coulombic_efficiency", "spectra",
     "first_interfacial_resistance_ohm", "last_interfacial_resistance_ohm",
 )  # fmt: skip
+ALL_CELLS = "all-cells.xlsx"
+_STALE = "all-cells.xlsx is to be written"
 _END_OF_LIFE = 0.8  # of the reference capacity, as the field says
 
 
@@ -93,7 +96,8 @@ def unchanged_or_planned(job: Job, sheet: Sheet) -> Summary | Plan:
         return planned_from(job, entries, out_of_reach, walk)
     files = read_table(job.out, "files", LAB)
     findings = read_table(job.out, "findings", LAB)
-    if files is None or findings is None or not (job.out / "index.html").is_file():
+    there = all((job.out / name).is_file() for name in ("index.html", ALL_CELLS))
+    if files is None or findings is None or not there:
         return planned_from(job, entries, out_of_reach, walk)
     left_alone, failures = last["left_alone"], [Failure(*each) for each in last["failures"]]
     known = len(entries) - len(left_alone)
@@ -129,12 +133,17 @@ def concluded(
     every += [failure for failure in failed if failure.path not in named]
     every += sheet.failures
     changed = _write_tables(job, files, said)
-    if cells_updated or changed or not (job.out / "index.html").is_file():
-        _write_index(job, files, said)
+    there = all((job.out / name).is_file() for name in ("index.html", ALL_CELLS))
+    stale = job.ledger.mark(_STALE) is not None
+    is_due = cells_updated or changed or stale or not there
+    held = _write_reports(job, files, said) if is_due else []
+    if stale or held:
+        job.ledger.set_mark(_STALE, "yes" if held else None)
+    every += held
     orphans_removed(job.ledger)
     left_alone = tuple(job.relative(path) for path in plan.left_alone)
     hidden = _hides_files(job, plan.out_of_reach)
-    if plan.walk and not (hidden or sheet.failures or _is_open(job, failures)):
+    if plan.walk and not (hidden or held or sheet.failures or _is_open(job, failures)):
         told = {"state": _state(job, sheet, plan.walk), "left_alone": left_alone,
                 "failures": [(failure.path, failure.reason) for failure in every]}  # fmt: skip
         job.ledger.set_mark(CONCLUDED, json.dumps(told))
@@ -251,15 +260,19 @@ def _write_tables(job: Job, files: pl.DataFrame, findings: pl.DataFrame) -> bool
     return changed
 
 
-def _write_index(job: Job, files: pl.DataFrame, findings: pl.DataFrame) -> None:
-    from cellpipe.report import write_index
+def _write_reports(job: Job, files: pl.DataFrame, findings: pl.DataFrame) -> list[Failure]:
+    """Write the lab's page and workbook; give the failure if Excel holds the workbook open."""
+    from cellpipe.report import write_index, write_lab_workbook
 
     results = Results(job.out)
     tables = {name: results[name].collect() for name in ("cells", "baseline_comparison", "cycles")}
-    write_index(
-        tables["cells"].sort("cell_id"), tables["baseline_comparison"], tables["cycles"],
-        files, findings, job.out, version=cellpipe.__version__,
-    )  # fmt: skip
+    tables |= {"files": files, "findings": findings}
+    write_index(tables, job.out, version=cellpipe.__version__)
+    try:
+        write_lab_workbook(tables, job.out, version=cellpipe.__version__)
+    except HeldFileError as error:
+        return [Failure(ALL_CELLS, str(error))]
+    return []
 
 
 def _tidied(job: Job, plan: Plan, grouping: Grouping) -> list[Finding]:

@@ -10,7 +10,7 @@ import polars as pl
 from cellpipe.domain import Cell
 from cellpipe.result_files import file_name, written_whole
 
-__all__ = ["file_name", "write_cell_report", "write_index"]
+__all__ = ["file_name", "write_cell_report", "write_index", "write_lab_workbook"]
 
 
 def write_cell_report(
@@ -57,21 +57,22 @@ def write_cell_report(
     )
 
 
-def write_index(
-    cells: pl.DataFrame,
-    comparison: pl.DataFrame,
-    cycles: pl.DataFrame,
-    files: pl.DataFrame,
-    findings: pl.DataFrame,
-    folder: Path,
-    *,
-    version: str,
-) -> Path:
-    """Write the lab's index of all cells to ``folder/index.html`` and give its path."""
+def write_index(tables: Mapping[str, pl.DataFrame], folder: Path, *, version: str) -> Path:
+    """Write the lab's index of all cells to ``folder/index.html`` and give its path.
+
+    ``tables`` are the lab's ``cells``, ``baseline_comparison``, ``cycles``, ``files`` and
+    ``findings``.
+    """
     from cellpipe.report.index import index_page
 
-    page = index_page(cells, comparison, cycles, files, findings, version=version)
-    return _written(folder / "index.html", _encoded(page))
+    return _written(folder / "index.html", _encoded(index_page(tables, version=version)))
+
+
+def write_lab_workbook(tables: Mapping[str, pl.DataFrame], folder: Path, *, version: str) -> Path:
+    """Write the lab's workbook of the same tables to ``folder/all-cells.xlsx``; give its path."""
+    from cellpipe.report.lab_workbook import lab_workbook
+
+    return _written(folder / "all-cells.xlsx", lab_workbook(tables, version=version))
 
 
 def _encoded(page: str) -> bytes:

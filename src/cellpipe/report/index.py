@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Mapping
 from datetime import datetime
 from importlib import resources
 from typing import Any
@@ -29,16 +30,12 @@ _CAPACITIES = (
 )
 
 
-def index_page(
-    cells: pl.DataFrame,
-    comparison: pl.DataFrame,
-    cycles: pl.DataFrame,
-    files: pl.DataFrame,
-    findings: pl.DataFrame,
-    *,
-    version: str,
-) -> str:
+def index_page(tables: Mapping[str, pl.DataFrame], *, version: str) -> str:
     """Write the index; it works without its script, which only sorts and filters."""
+    cells, comparison, cycles = (
+        tables[name] for name in ("cells", "baseline_comparison", "cycles")
+    )
+    files, findings = tables["files"], tables["findings"]
     script = (resources.files("cellpipe.report") / "templates" / "index.js").read_text("utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     serious = findings.filter(pl.col("level") != "info")

@@ -30,7 +30,7 @@ from cellpipe.report.wording import kind_words
 from cellpipe.report.workbook_charts import insert_charts
 
 # Fixed, so that the same input gives the same bytes.
-_CREATED = datetime(2000, 1, 1)  # noqa: DTZ001 (the file format has no zone)
+CREATED = datetime(2000, 1, 1)  # noqa: DTZ001 (the file format has no zone)
 
 
 def cell_workbook(
@@ -38,8 +38,8 @@ def cell_workbook(
 ) -> bytes:
     """Write the workbook of a cell and give its bytes."""
     content = io.BytesIO()
-    workbook = xlsxwriter.Workbook(content, _settings())
-    workbook.set_properties({"title": cell.cell_id[:200], "created": _CREATED})
+    workbook = xlsxwriter.Workbook(content, settings())
+    workbook.set_properties({"title": cell.cell_id[:200], "created": CREATED})
     book = Book(workbook)
     words = kind_words(cell)
     write_summary(book, cell, tables["cells"], tables["cycles"], words)
@@ -50,7 +50,7 @@ def cell_workbook(
     return content.getvalue()
 
 
-def _settings() -> dict[str, object]:
+def settings() -> dict[str, object]:
     """Give xlsxwriter's settings, new for every workbook: it writes into the dictionary inside."""
     return {
         "in_memory": True,

@@ -4,6 +4,7 @@
 
     RESULTS/
     ├─ index.html                 the page to open
+    ├─ all-cells.xlsx             the same as a workbook
     ├─ cells/                     a page and a workbook per cell
     ├─ tables/<table>/            parquet: one file per raw file's content, or per cell
     ├─ ledger.sqlite              which file was read, which cell was computed from what
