@@ -15,6 +15,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cellpipe import contracts, formats
+from cellpipe.baselines import (
+    REVIEW,
+    REVIEW_DOI,
+    comparison,
+    conditions,
+    lab_rows,
+    review_text,
+    table1,
+)
+from cellpipe.baselines.comparison import remarks
+from cellpipe.baselines.materials import electrolyte_family
 from cellpipe.cell_fields import FIELDS, REQUIRED
 from cellpipe.cli import command_names
 from cellpipe.cli import main as command_line
@@ -189,11 +200,62 @@ def add_a_format_page() -> str:
     return page[: found.end()] + code + page[page.index("```\n<!-- end -->") :]
 
 
+def baselines_page() -> str:
+    """Every published cell that results are compared with, and how."""
+    rows = []
+    for row in table1().to_dicts():
+        family = electrolyte_family(row["solid_electrolyte"])
+        inferred = f"{row['cell_kind_inferred']} cell, per {row['capacity_basis_inferred']}"
+        rows.append(
+            f"| {row['row']} | {row['first_author_year']} [{row['ref']}] | "
+            f"{row['anode_composition']} | {row['solid_electrolyte']} | "
+            f"{row['cathode_composition']} | {row['temperature_text']} | {row['voltage_text']} | "
+            f"{row['loading_text']} | {row['current_text']} | {row['initial_text']} | "
+            f"{row['later_text']} | {row['retention_text']} | {inferred}, {family} | "
+            f"{'; '.join(remarks(row)) or '–'} | "
+            f"[{row['doi']}](https://doi.org/{row['doi']}) |\n"
+        )
+    text = [
+        f"| [{row['ref']}] | {row['system'].replace('|', '&#124;')} | {row['quantity']} | "
+        f"{row['value_low']:g} {row['unit']} | {row['conditions'] or '–'} | {row['section']} | "
+        f"{(row['measure_inferred'] or '–').replace('_', ' ')} | "
+        f"{row['cell_kind_inferred'] or '–'} |\n"
+        for row in review_text().to_dicts()
+    ]
+    return (
+        f"# Published cells\n\n{REVIEW}, doi [{REVIEW_DOI}](https://doi.org/{REVIEW_DOI}), CC BY "
+        "4.0. `cellpipe baselines` prints them.\n\n## How a cell is compared\n\n"
+        + _markdown((comparison.__doc__ or "").partition("\n\n")[2])
+        + "\n\n"
+        + _markdown((conditions.__doc__ or "").partition("\n\n")[2])
+        + "\n\nAbove, below and within the spread are about the cell's retention against the "
+        "lowest and highest that the row gives. A row that prints one capacity only (6) serves "
+        "for the first discharge; one without a loading of its active material (2, 10, 11) can't "
+        "be converted to mAh/cm², and the reason is shown.\n\n## Table 1\n\nAs printed, but for "
+        "the columns *Read off* and *To bear in mind*, which are not in the paper. The table's "
+        "window is against Li⁺/Li.\n\n| Row | Cell | Anode | Electrolyte | Cathode | "
+        "Temperature | Window / V | Loading | Current | Initial | Later | Retention | Read off | "
+        f"To bear in mind | DOI |\n|{'---|' * 15}\n{''.join(rows)}\n## Figures in the text\n\n"
+        "A figure stands beside a cell's number where the text says what it is of; *Stands beside* "
+        "and *Kind* are read off the text. Specific capacities whose text does not say what they "
+        "are per, and energy densities, are listed only.\n\n| Reference | Cell | Quantity | Value "
+        f"| Conditions | Section | Stands beside | Kind |\n|{'---|' * 8}\n{''.join(text)}\n"
+        "## A lab's own\n\n"
+        + _markdown((lab_rows.__doc__ or "").partition("\n\n")[0])
+        + "\n\n"
+        + _markdown((lab_rows.__doc__ or "").partition("\n\n")[2])
+        + "\n\n`cellpipe baselines FOLDER --write` writes an empty one, and `cellpipe baselines "
+        "FOLDER` shows what is read from it. The columns are those of "
+        "[baselines](tables.md#baselines).\n"
+    )
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "tables.md": tables_page,
     "formats.md": formats_page,
     "agreement.md": agreement_page,
     "cell-sheet.md": cell_sheet_page,
+    "baselines.md": baselines_page,
     "commands.md": command_page,
     "add-a-format.md": add_a_format_page,
 }

@@ -51,10 +51,18 @@ def _parser() -> argparse.ArgumentParser:
     init.add_argument("folder", type=Path, metavar="FOLDER", help="folder with raw files")
     night_shift.add_commands(commands)
     hand_out.add_commands(commands)
-    commands.add_parser(
-        "baselines", help="show the published cells of the review's Table 1",
-        description="Show the published cells that results are compared with.",
-        epilog="example:  cellpipe baselines",
+    baselines = commands.add_parser(
+        "baselines", help="show the published cells that results are compared with",
+        description="Show the published cells that results are compared with: the review's Table "
+        "1, the figures of its text and, of a folder that has a baselines.csv, the lab's own.",
+        epilog="example:  cellpipe baselines D:\\cycler-exports",
+    )  # fmt: skip
+    baselines.add_argument(
+        "folder", type=Path, nargs="?", metavar="FOLDER", help="folder with a baselines.csv"
+    )
+    baselines.add_argument(
+        "--write", action="store_true",
+        help="write an empty baselines.csv into FOLDER, to add rows of the lab's own",
     )  # fmt: skip
     return parser
 
@@ -240,11 +248,28 @@ def _init(options: argparse.Namespace) -> int:
     return 0
 
 
-def _baselines(_: argparse.Namespace) -> int:
+def _baselines(options: argparse.Namespace) -> int:
     from cellpipe import terminal
+    from cellpipe.baselines.lab_rows import lab_baselines, written_template
+    from cellpipe.errors import CellpipeError
+    from cellpipe.raw_folders import BASELINES_NAME
 
-    terminal.show_baselines()
-    return 0
+    if options.write and options.folder is None:
+        raise CellpipeError(
+            "no folder to write into", expected="cellpipe baselines FOLDER --write",
+            remedy="name the folder with the raw files",
+        )  # fmt: skip
+    if options.write:
+        print(f"Written: {written_template(options.folder)}. Fill in a row for each cell.")
+        return 0
+    if options.folder is None:
+        terminal.show_baselines()
+        return 0
+    own, findings = lab_baselines(options.folder / BASELINES_NAME)
+    terminal.show_baselines(own)
+    for finding in findings:
+        print(f"Check: {finding.sentence}", file=sys.stderr)
+    return 1 if findings else 0
 
 
 if __name__ == "__main__":

@@ -295,20 +295,38 @@ def _parameters_table(fitted: FittedFile) -> Table:
     return table
 
 
-def show_baselines() -> None:
-    """Print the published cells of Table 1."""
-    from cellpipe.baselines import REVIEW, REVIEW_DOI, table1
+def show_baselines(own: pl.DataFrame | None = None) -> None:
+    """Print the published cells of Table 1, the figures of its text, and a lab's own rows."""
+    from cellpipe.baselines import REVIEW, REVIEW_DOI, review_text, table1
+    from cellpipe.baselines.comparison import remarks
+    from cellpipe.baselines.materials import electrolyte_family
 
-    table = Table(title=f"{REVIEW} (doi {REVIEW_DOI})", title_justify="left")
-    for header in ("Row", "Cell", "Anode", "Electrolyte", "Cathode", "Kind*", "Initial", "Later",
-                   "Retention"):  # fmt: skip
-        table.add_column(header)
-    for row in table1().iter_rows(named=True):
-        table.add_row(
-            str(row["row"]), row["first_author_year"], row["anode_composition"],
-            row["solid_electrolyte"], row["cathode_composition"], row["cell_kind_inferred"],
-            row["initial_text"], row["later_text"], row["retention_text"],
-        )  # fmt: skip
     console = screen()
-    console.print(table)
+    titles = [(f"{REVIEW} (doi {REVIEW_DOI})", table1())]
+    if own is not None:
+        titles.append(("The lab's own baselines.csv", own))
+    for title, rows in titles:
+        table = Table(title=title, title_justify="left")
+        for header in ("Row", "Cell", "Anode", "Electrolyte (family*)", "Cathode", "Kind*",
+                       "Basis*", "Initial", "Later", "Retention", "To bear in mind"):  # fmt: skip
+            table.add_column(header)
+        for row in rows.to_dicts():
+            family = electrolyte_family(row["solid_electrolyte"]) or "not known"
+            shown = (
+                str(row["row"]), row["first_author_year"], row["anode_composition"],
+                f"{row['solid_electrolyte']} ({family})", row["cathode_composition"],
+                row["cell_kind_inferred"], row["capacity_basis_inferred"], row["initial_text"],
+                row["later_text"], row["retention_text"], "; ".join(remarks(row)),
+            )  # fmt: skip
+            table.add_row(*(Text(value or "") for value in shown))
+        console.print(table)
     console.print("* read off the row, not printed in the paper; '-' is as printed.")
+    figures = Table(title="Figures in the running text of the review", title_justify="left")
+    for header in ("Reference", "Cell", "Quantity", "Value", "Conditions", "Section"):
+        figures.add_column(header)
+    for row in review_text().to_dicts():
+        value = f"{row['value_low']:g} {row['unit']}"
+        texts = (f"[{row['ref']}]", row["system"], row["quantity"], value, row["conditions"] or "",
+                 row["section"])  # fmt: skip
+        figures.add_row(*(Text(text) for text in texts))
+    console.print(figures)

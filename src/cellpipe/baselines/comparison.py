@@ -6,10 +6,11 @@ material in mg/cm², its mAh/g × mg/cm² is compared per area and marked as der
 first discharge, as in the table (in a half cell the first lithiation). Retention is compared at
 the row's own cycle; a cell that is not there yet is compared at its last complete cycle with the
 row's retention interpolated along the straight line from 1 at cycle 1 to the row's end, and marked
-as such. Below a row's retention lies what its printed capacities give; the spread of a row is from
-the lowest to the highest of that and of the printed retention, interpolated in the same way.
+as such. A row's spread runs from the lowest to the highest of what its printed capacities give and
+of the retention that it prints, interpolated in the same way.
 
-Comparable rows are ranked, the nearest first: see ``conditions.distance``.
+Comparable rows are ranked, the nearest first: by the family of the electrolyte, then the cathode,
+then the temperature (5 K apart count as equal), then the rate.
 """
 
 from __future__ import annotations
@@ -192,31 +193,31 @@ def _caveat(row: dict[str, Any], retention: dict[str, object], *, derived: bool)
     said = []
     if derived:
         said.append("the row's capacity was converted with its printed loading")
-    if row["later_cycle"] is None:
-        said.append("the row prints one capacity only: no retention")
     if retention.get("interpolated"):
         said.append(f"the row ends at cycle {row['later_cycle']}; interpolated to the cell's last")
-    elif row["retention_percent"] is None and retention:
-        said.append("the row prints no retention: it is what the printed capacities give")
     if retention.get("other_rate"):
         said.append("the cell's first discharge was at another rate: its retention contains that")
-    return "; ".join([*said, *disagreement(row)]) or None
+    return "; ".join([*said, *remarks(row)]) or None
 
 
-def disagreement(row: dict[str, Any]) -> list[str]:
-    """Say where a row's printed retention is not what its printed capacities give.
+def remarks(row: dict[str, Any]) -> list[str]:
+    """Say what is to be borne in mind of a row of ``baselines``.
 
-    Also where the cathode that a loading is printed for is not the row's cathode.
+    Where its printed retention is not what its printed capacities give, or one of them is missing;
+    and where the cathode that a loading is printed for is not the row's cathode.
     """
-    said = []
     printed, initial = row["retention_percent"], row["initial_value"]
     values = [v for v in (row["later_value_low"], row["later_value_high"]) if v is not None]
-    ends = sorted({round(100 * value / initial, 1) for value in values if initial})
-    if printed is not None and ends and not ends[0] - 0.1 <= printed <= ends[-1] + 0.1:
-        given = "–".join(f"{end:.1f}" for end in ends)
+    computed = initial and row["later_unit"] == row["initial_unit"]
+    ends = sorted({round(100 * value / initial, 1) for value in values}) if computed else []
+    given = "–".join(f"{end:.1f}" for end in ends)
+    said = []
+    if printed is None:
+        said.append(f"no retention is printed; the capacities give {given} %" if ends
+                    else "one capacity only is printed: no retention can be had")  # fmt: skip
+    elif ends and not ends[0] - 0.1 <= printed <= ends[-1] + 0.1:
         said.append(f"printed {printed:g} %, but the printed capacities give {given} %")
-    elif printed is not None and len(ends) > 1:
-        given = "–".join(f"{end:.1f}" for end in ends)
+    elif len(ends) > 1:
         said.append(f"printed {printed:g} %; the printed range of capacities gives {given} %")
     loaded = re.search(r"\b(N[CM][MC]\d+|LCO|LFP|NCA)\b", row["loading_text"] or "")
     cathode = row["cathode_composition"] or ""

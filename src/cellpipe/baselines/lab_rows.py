@@ -7,13 +7,16 @@ contract is left out with a finding that names it, and the others are used.
 
 from __future__ import annotations
 
+import csv
 import difflib
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
 
 from cellpipe import contracts
+from cellpipe.baselines import table1
 from cellpipe.cell_sheet import csv_rows
 from cellpipe.domain import Finding
 from cellpipe.errors import CellSheetError, ContractError
@@ -38,7 +41,7 @@ def lab_baselines(path: Path) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
     if absent:
         raise CellSheetError(
             f"no column {absent[0]!r} in row 1", expected="the columns of the table baselines",
-            remedy="cellpipe baselines --write FOLDER writes an empty one", file=BASELINES_NAME,
+            remedy="cellpipe baselines FOLDER --write writes an empty one", file=BASELINES_NAME,
         )  # fmt: skip
     findings = [_unknown(head, list(columns)) for head in heads if head and head not in columns]
     rows = [contracts.empty("baselines")]
@@ -58,9 +61,45 @@ def lab_baselines(path: Path) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
     return pl.concat(rows), tuple(findings)
 
 
+def written_template(folder: Path) -> Path:
+    """Write an empty ``baselines.csv`` with a row of Table 1 as an example in a remark.
+
+    Raises
+    ------
+    CellSheetError
+        If there is one already, or the folder can't be written.
+
+    """
+    path = folder / BASELINES_NAME
+    names = [name for name in contracts.schema("baselines").columns if name != "source"]
+    example = table1().select(names).row(2)
+    written = io.StringIO()
+    rows = csv.writer(written, lineterminator="\r\n")
+    rows.writerow(names)
+    rows.writerow([f"# {example[0]}", *("" if v is None else v for v in example[1:])])
+    try:
+        with path.open("x", encoding="utf-8-sig", newline="") as file:
+            file.write(written.getvalue())
+    except FileExistsError as error:
+        raise CellSheetError(
+            "a file of that name", expected="none", remedy="add rows to it", file=path
+        ) from error
+    except OSError as error:
+        raise CellSheetError(
+            f"a folder that can't be written ({error.strerror})", expected="one that can",
+            remedy="choose another folder", file=path,
+        ) from error  # fmt: skip
+    return path
+
+
 def _content(path: Path) -> bytes:
     try:
         return path.read_bytes()
+    except FileNotFoundError as error:
+        raise CellSheetError(
+            "no such file", expected=f"a {BASELINES_NAME}", file=path,
+            remedy="cellpipe baselines FOLDER --write writes an empty one",
+        ) from error  # fmt: skip
     except PermissionError as error:
         raise CellSheetError(
             "a file that is locked", expected="a file that can be read",
