@@ -16,6 +16,8 @@ from cellpipe.report.page import cell_page
 WHAT = sorted(odd_cells())
 LOADING = {"src", "href", "xlink:href", "srcset", "poster", "data", "action", "background"}
 
+pytestmark = pytest.mark.xdist_group("reports")  # they share what is written once
+
 
 class Outline(HTMLParser):
     """Tags with their attributes, and the texts between them."""

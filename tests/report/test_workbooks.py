@@ -18,6 +18,8 @@ SHEETS = [
 ]  # fmt: skip
 WHAT = sorted(odd_cells())
 
+pytestmark = pytest.mark.xdist_group("reports")  # they share what is written once
+
 
 def sheet(path: Path, name: str) -> pl.DataFrame:
     return fastexcel.read_excel(path).load_sheet(name).to_polars()
