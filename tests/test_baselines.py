@@ -289,7 +289,7 @@ def test_a_verdict_is_a_sentence_with_its_numbers() -> None:
     assert str(rows[1]["verdict"]).startswith("Below so far: 94.1 % retained at cycle 60")
     assert str(rows[6]["verdict"]).endswith("no retention to compare.")
     assert rows[5]["verdict"] == "Not comparable: the row is a half cell."
-    whole = standing(pl.DataFrame(list(rows.values()), infer_schema_length=None))
+    whole = standing(list(rows.values()))
     assert whole.startswith("Retention above 4, below 1 of 5 published cells that can be compared.")
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
-
-import polars as pl
 
 _STANDING = {"above": "Above", "below": "Below", "within": "Within the spread"}
 
@@ -45,30 +43,35 @@ def spread(low: float, high: float) -> str:
     return f"{ends[0]} %" if ends[0] == ends[1] else f"{ends[0]} to {ends[1]} %"
 
 
-def counted(comparison: pl.DataFrame) -> dict[str, int]:
+def counted(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     """Count beside how many published cells a cell's retention is above, within and below."""
-    found = comparison["standing"].to_list()
+    found = [row["standing"] for row in rows]
     return {name: found.count(name) for name in ("above", "within", "below")}
 
 
-def standing(comparison: pl.DataFrame) -> str:
-    """Say in a sentence or two how a cell stands beside all published cells of its kind."""
-    if comparison.is_empty():
+def standing(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Say in a sentence or two how a cell stands beside all published cells of its kind.
+
+    ``rows`` are the cell's rows of ``baseline_comparison``.
+    """
+    if not rows:
         return "Not compared with published cells."
-    comparable = comparison.filter("comparable").sort("rank")
-    if comparable.is_empty():
-        reasons = comparison["reason"].drop_nulls().unique(maintain_order=True).to_list()
+    comparable = sorted((row for row in rows if row["comparable"]), key=lambda row: row["rank"])
+    if not comparable:
+        reasons = dict.fromkeys(row["reason"] for row in rows if row["reason"])
         return f"Not comparable with any published cell: {'; '.join(reasons)}."
-    compared = comparable.drop_nulls("standing")
-    name = _name(comparable.row(0, named=True))
-    if compared.is_empty():
-        row = comparable.row(0, named=True)
-        return f"No retention to compare yet. Nearest is {name}: {_lower(capacity_in_words(row))}."
+    compared = [row for row in comparable if row["standing"]]
+    if not compared:
+        row = comparable[0]
+        return (
+            f"No retention to compare yet. Nearest is {_name(row)}: "
+            f"{_lower(capacity_in_words(row))}."
+        )
     words = {"above": "above", "within": "within the spread of", "below": "below"}
-    counts = counted(compared)
-    said = ", ".join(f"{words[name]} {number}" for name, number in counts.items() if number)
-    of = f"{compared.height} published {'cell' if compared.height == 1 else 'cells'}"
-    nearest = compared.row(0, named=True)
+    said = ", ".join(f"{words[name]} {number}" for name, number in counted(compared).items()
+                     if number)  # fmt: skip
+    of = f"{len(compared)} published {'cell' if len(compared) == 1 else 'cells'}"
+    nearest = compared[0]
     so_far = " so far" if nearest["interpolated"] else ""
     word = _STANDING[nearest["standing"]].lower()
     return (

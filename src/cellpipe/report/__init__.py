@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+import gc
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import polars as pl
@@ -48,13 +50,26 @@ def write_cell_report(
     from cellpipe.report.workbook import cell_workbook
 
     name = file_name(cell.cell_id)
-    page = cell_page(cell, tables, files, name=name, version=version)
-    workbook = cell_workbook(cell, tables, files, version=version)
+    with _uncollected():
+        page = cell_page(cell, tables, files, name=name, version=version)
+        workbook = cell_workbook(cell, tables, files, version=version)
     stem = folder / "cells" / name
     return (
         _written(stem.with_name(f"{name}.html"), _encoded(page)),
         _written(stem.with_name(f"{name}.xlsx"), workbook),
     )
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Leave garbage until afterwards: a report makes many small objects and hardly a circle."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def write_index(tables: Mapping[str, pl.DataFrame], folder: Path, *, version: str) -> Path:

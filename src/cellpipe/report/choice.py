@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,9 +48,10 @@ def thinned(values: np.ndarray, most: int = MOST_POINTS) -> np.ndarray:
     """
     if values.size <= most:
         return np.arange(values.size)
-    edges = np.linspace(0, values.size, most // 2 + 1).astype(int)
-    kept = {0, values.size - 1}
-    for start, stop in itertools.pairwise(edges.tolist()):
-        kept |= {start + int(np.argmin(values[start:stop]))}
-        kept |= {start + int(np.argmax(values[start:stop]))}
-    return np.array(sorted(kept))
+    size = -(-values.size // (most // 2))
+    stretches = -(-values.size // size)
+    padded = np.pad(values, (0, stretches * size - values.size), mode="edge")
+    blocks, starts = padded.reshape(stretches, size), size * np.arange(stretches)
+    last = values.size - 1
+    extremes = (starts + blocks.argmin(axis=1), starts + blocks.argmax(axis=1))
+    return np.unique(np.minimum(np.concatenate([[0, last], *extremes]), last))

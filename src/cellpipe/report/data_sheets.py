@@ -33,7 +33,6 @@ def _chosen(table: pl.DataFrame, shown: list[ShownCycle]) -> pl.DataFrame:
 def _half_cycle_columns(table: pl.DataFrame) -> list[SheetColumn]:
     return [
         SheetColumn("Cycle", table["label"].to_list(), TEXT, 14),
-        SheetColumn("Half cycle", table["half_cycle"].to_list(), FIXED_0),
         SheetColumn("Direction", table["direction"].to_list()),
     ]
 
@@ -71,12 +70,18 @@ def curve_columns(
     scale = capacity_scale(cell, cycles)
     slope = (table["differential_capacity_ah_per_volt"] * scale.per_ah).to_list()
     per = f", per {scale.basis}" if scale.basis else ""
+    made = [("grid", table["grid_step_volt"] * 1e3), ("smoothing", table["smoothing_volt"] * 1e3)]
+    alike = "".join(f", {name} {v[0]:.4g} mV" for name, v in made if v.n_unique() == 1)
+    others = [
+        SheetColumn(f"{name.capitalize()} (mV)", values.to_list(), FIXED_2)
+        for name, values in made
+        if values.n_unique() > 1
+    ]
     return [
         *_half_cycle_columns(table),
         *_voltage_columns(cell, table),
-        SheetColumn(f"dQ/dV ({scale.unit}/V{per})", slope, FIXED_3, 18),
-        SheetColumn("Grid step (mV)", (table["grid_step_volt"] * 1e3).to_list(), FIXED_2),
-        SheetColumn("Smoothing (mV)", (table["smoothing_volt"] * 1e3).to_list(), FIXED_2),
+        SheetColumn(f"dQ/dV ({scale.unit}/V{per}{alike})", slope, FIXED_3, 18),
+        *others,
     ]
 
 

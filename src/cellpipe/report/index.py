@@ -9,6 +9,7 @@ from datetime import datetime
 from importlib import resources
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from cellpipe.baselines import TABLE_1
@@ -22,6 +23,13 @@ from cellpipe.report.wording import NOTHING, fixed, moment, number, percent
 from cellpipe.result_files import file_name
 
 Row = dict[str, Any]
+Curve = tuple[np.ndarray, np.ndarray]  # cycle numbers, Ah
+_COMPARED = (
+    "cell_id", "source", "row", "rank", "first_author_year", "alike", "comparable", "reason",
+    "standing", "interpolated", "cycle", "cell_retention", "baseline_retention_low",
+    "baseline_retention_high", "cell_initial_capacity", "baseline_initial_capacity", "unit",
+    "basis", "baseline_initial_derived", "capacity_ratio",
+)  # fmt: skip
 
 _CAPACITIES = (
     ("first_specific_discharging_capacity_mah_per_g", 1.0, "mAh/g"),
@@ -40,12 +48,14 @@ def index_page(tables: Mapping[str, pl.DataFrame], *, version: str) -> str:
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     serious = findings.filter(pl.col("level") != "info")
     checks = dict(serious.group_by("cell_id").len().iter_rows())
-    curves = cycles.sort("cycle").partition_by("cell_id", as_dict=True)
-    beside = comparison.partition_by("cell_id", as_dict=True)
+    curves = _curves(cycles)
+    beside: dict[str, list[Row]] = {}
+    for row in comparison.select(_COMPARED).to_dicts():
+        beside.setdefault(row["cell_id"], []).append(row)
     newest = dict(files.group_by("cell_id").agg(pl.col("modified_at").max()).iter_rows())
     rows = [
-        cell_row(row, checks.get(row["cell_id"], 0), curves.get((row["cell_id"],)))
-        | _standing(beside.get((row["cell_id"],), comparison.clear()))
+        cell_row(row, checks.get(row["cell_id"], 0), curves.get(row["cell_id"]))
+        | _standing(beside.get(row["cell_id"], []))
         | {"newest": _newest(newest.get(row["cell_id"]))}
         for row in cells.sort("cell_id").to_dicts()
     ]
@@ -68,7 +78,7 @@ def index_page(tables: Mapping[str, pl.DataFrame], *, version: str) -> str:
     )
 
 
-def cell_row(row: Row, checks: int, cycles: pl.DataFrame | None) -> Row:
+def cell_row(row: Row, checks: int, curve: Curve | None) -> Row:
     """Give what the index shows of a cell: texts, and the numbers that they are sorted by."""
     capacity, unit, basis = _first_capacity(row)
     resistance, resistance_unit = first_to_last(row)
@@ -94,18 +104,26 @@ def cell_row(row: Row, checks: int, cycles: pl.DataFrame | None) -> Row:
             row["last_interfacial_resistance_ohm"] if areal is None else areal,
         ),
         "resistance_unit": resistance_unit,
-        "spark": _spark(cycles),
+        "spark": _spark(curve),
         "checks": checks,
     }
 
 
-def _standing(comparison: pl.DataFrame) -> Row:
+def _curves(cycles: pl.DataFrame) -> dict[str, Curve]:
+    """Give cycle numbers and discharge capacities of each cell's complete cycles."""
+    known = cycles.filter("complete").drop_nulls("discharging_capacity_ah").sort("cycle")
+    numbers = known["cycle"].to_numpy(), known["discharging_capacity_ah"].to_numpy()
+    places = known.with_row_index("_at").group_by("cell_id").agg("_at")
+    return {str(cell_id): (numbers[0][at], numbers[1][at]) for cell_id, at in places.iter_rows()}
+
+
+def _standing(rows: list[Row]) -> Row:
     """Give how a cell stands beside published ones: in figures, in words, and to be sorted by."""
-    counts = counted(comparison)
+    counts = counted(rows)
     of = sum(counts.values())
     short = f"above {counts['above']} of {of}" if of else NOTHING
     value = (counts["above"] + 0.5 * counts["within"]) / of if of else None
-    return {"standing": (short, value), "standing_words": standing(comparison)}
+    return {"standing": (short, value), "standing_words": standing(rows)}
 
 
 def _newest(modified: datetime | None) -> tuple[str, float | None]:
@@ -128,27 +146,27 @@ def _retention_at(row: Row) -> str:
     return f"cycle {row['retention_cycle']} over {row['retention_reference_cycle']}"
 
 
-def _spark(cycles: pl.DataFrame | None) -> str:
-    if cycles is None:
+def _spark(curve: Curve | None) -> str:
+    if curve is None:
         return ""
-    known = cycles.filter("complete").drop_nulls("discharging_capacity_ah")
-    if known.is_empty():
-        return ""
-    first, last = known["cycle"][0], known["cycle"][-1]
-    label = f"Discharge capacity, cycles {first} to {last}, from zero"
-    return sparkline(known["cycle"].to_numpy(), known["discharging_capacity_ah"].to_numpy(), label)
+    number, capacity = curve
+    label = f"Discharge capacity, cycles {number[0]} to {number[-1]}, from zero"
+    return sparkline(number, capacity, label)
 
 
 def comparison_matrix(comparison: pl.DataFrame) -> Grid:
     """Give retention of each cell beside that of each published cell, at the same cycle."""
     rows = comparison.filter("comparable").drop_nulls(("cell_retention", "cycle"))
+    rows = rows.select(_COMPARED)
     published = rows.select("source", "row", "first_author_year").unique()
     published = published.with_columns(own=pl.col("source") != TABLE_1).sort("own", "row")
     keys = list(published.select("source", "row").iter_rows())
-    body = []
-    for (cell_id,), own in rows.sort("cell_id").group_by("cell_id", maintain_order=True):
-        beside = {(row["source"], row["row"]): row for row in own.to_dicts()}
-        body.append((str(cell_id), *(_beside(beside.get(key)) for key in keys)))
+    cells: dict[str, dict[tuple[str, int], Row]] = {}
+    for row in rows.sort("cell_id").to_dicts():
+        cells.setdefault(row["cell_id"], {})[row["source"], row["row"]] = row
+    body = [
+        (cell_id, *(_beside(beside.get(key)) for key in keys)) for cell_id, beside in cells.items()
+    ]
     names = [
         f"{row['first_author_year']} ({'row' if row['source'] == TABLE_1 else row['source']}"
         f"\N{NO-BREAK SPACE}{row['row']})"

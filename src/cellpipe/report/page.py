@@ -74,7 +74,7 @@ def cell_page(
         cycles=cell_tables.cycle_grid(tables["cycles"], words),
         arcs=cell_tables.arc_grid(tables["impedance_arcs"], tables["interfacial_resistance"]),
         fits=cell_tables.fit_grid(tables["circuit_fits"], tables["interfacial_resistance"]),
-        standing=standing(tables["baseline_comparison"]),
+        standing=standing(tables["baseline_comparison"].to_dicts()),
         conditions=_conditions(tables["baseline_comparison"]),
         verdicts=verdict_grid(tables["baseline_comparison"], tables["baselines"]),
         published=number_grid(tables["baseline_comparison"], tables["baselines"]),

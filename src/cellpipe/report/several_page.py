@@ -30,7 +30,9 @@ def several_page(cells: Cells, *, title: str, up: str, version: str) -> str:
         numbers=number_grid(cells),
         conditions=condition_grid([cell for cell, _ in cells]),
         groups=replicate_grid(summaries, cycles),
-        standings=[(cell.cell_id, standing(t["baseline_comparison"])) for cell, t in cells],
+        standings=[
+            (cell.cell_id, standing(t["baseline_comparison"].to_dicts())) for cell, t in cells
+        ],
         version=version,
     )
 

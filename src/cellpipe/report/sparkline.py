@@ -18,10 +18,11 @@ def sparkline(x: np.ndarray, y: np.ndarray, label: str) -> str:
     x, y = x[known], y[known]
     if not y.size:
         return ""
-    kept = thinned(y, 80)
+    kept = thinned(y, 40)
     across = _EDGE + (_WIDTH - 2 * _EDGE) * (x[kept] - x[0]) / max(float(x[-1] - x[0]), 1.0)
     up = _HEIGHT - _EDGE - (_HEIGHT - 2 * _EDGE) * y[kept] / max(float(y.max()), 1e-30)
-    points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(across, up, strict=True))
+    ends = zip(across.tolist(), up.tolist(), strict=True)
+    points = " ".join(f"{a:.1f},{b:.1f}" for a, b in ends)
     named = html.escape(label, quote=True)
     return (
         f'<svg role="img" aria-label="{named}" class="spark" width="{_WIDTH:g}" '

@@ -55,14 +55,14 @@
       var up = head.getAttribute("aria-sort") !== "ascending";
       heads.forEach(function (other) { other.removeAttribute("aria-sort"); });
       head.setAttribute("aria-sort", up ? "ascending" : "descending");
-      var sorted = Array.prototype.slice.call(body.rows).map(function (row) {
-        return { row: row, value: value(row, place) };
-      }).sort(function (a, b) {
+      items.forEach(function (item) { item.value = value(item.row, place); });
+      items.sort(function (a, b) {
         if (a.value === null || b.value === null) { return compare(a.value, b.value); }
         return up ? compare(a.value, b.value) : compare(b.value, a.value);
       });
       var all = document.createDocumentFragment();
-      sorted.forEach(function (item) { all.appendChild(item.row); });
+      items.forEach(function (item) { all.appendChild(item.row); });
+      filter();
       body.appendChild(all);
     });
   });
@@ -71,7 +71,7 @@
     kind: names.indexOf("Kind"), checks: names.indexOf("Checks"),
     newest: names.indexOf("Newest file (UTC)")
   };
-  var rows = Array.prototype.slice.call(body.rows).map(function (row) {
+  var items = Array.prototype.slice.call(body.rows).map(function (row) {
     return {
       row: row, text: row.textContent.toLowerCase(),
       kind: row.cells[places.kind].textContent.trim(),
@@ -79,21 +79,27 @@
       newest: seconds(row.cells[places.newest])
     };
   });
+  var most = 100;
+  var rest = at("rest");
+  rest.addEventListener("click", function () { most = Infinity; filter(); });
   function at(id) { return document.getElementById(id); }
   function filter() {
     var wanted = at("filter").value.trim().toLowerCase();
     var kind = at("kind").value;
     var days = at("since").value;
     var from = days ? since(Number(days)) : null;
-    var shown = 0;
-    rows.forEach(function (item) {
+    var found = 0;
+    items.forEach(function (item) {
       var there = item.text.indexOf(wanted) >= 0 && (!kind || item.kind === kind) &&
         (!at("checked").checked || item.checks > 0) &&
         (from === null || (item.newest !== null && item.newest >= from));
-      item.row.hidden = !there;
-      shown += there ? 1 : 0;
+      found += there ? 1 : 0;
+      item.row.hidden = !there || found > most;
     });
-    at("shown").textContent = shown === rows.length ? "" : shown + " of " + rows.length + " cells";
+    at("shown").textContent = found === items.length ? "" :
+      found + " of " + items.length + " cells";
+    rest.hidden = found <= most;
+    rest.textContent = "Show all " + found + " cells (the first " + most + " are shown)";
   }
   document.querySelector(".filter").hidden = false;
   ["filter", "kind", "since", "checked"].forEach(function (id) {
