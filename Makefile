@@ -50,6 +50,7 @@ bench: $(READY)           ## measure (the readers beside their peers, in an envi
 	$(BIN)/python benchmarks/pipeline.py
 	$(BIN)/python benchmarks/cycling.py
 	$(BIN)/python benchmarks/eis.py
+	$(BIN)/python benchmarks/report.py
 	$(BIN)/python benchmarks/night_shift.py
 	$(BIN)/python benchmarks/readers.py
 

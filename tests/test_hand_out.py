@@ -37,7 +37,7 @@ def test_figures_come_at_both_widths_of_a_journal_with_the_data_that_was_drawn(
     assert main(["export", str(out), "SSB-02", "--only", "figures", "--to", str(tmp_path)]) == 0
     made = files(tmp_path)
     keys = {name.rpartition("/")[2].partition("-")[0].removesuffix(".csv") for name in made}
-    assert {"cycling", "profiles", "dqdv", "nyquist", "arcs", "resistance", "retention",
+    assert {"cycling", "profiles", "dqdv", "peaks", "nyquist", "arcs", "resistance", "retention",
             "capacities"} == keys  # fmt: skip
     assert len(made) == 5 * len(keys)
     narrow = made["SSB-02/figures/cycling-one-column.svg"].decode()

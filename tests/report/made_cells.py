@@ -94,6 +94,7 @@ def made(
         "cycles": paired,
         "voltage_profiles": profiles,
         "differential_capacity": differential,
+        "differential_capacity_peaks": contracts.empty("differential_capacity_peaks"),
         "circuit_fits": fits,
         "interfacial_resistance": growth,
         "impedance_arcs": _arcs(cell, growth),

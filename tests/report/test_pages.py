@@ -79,7 +79,7 @@ def test_every_section_has_a_figure_a_table_or_the_reason_why_not(
 ) -> None:
     page = reports[what][1].read_text(encoding="utf-8")
     sections = re.split(r"<h2[^>]*>", page)[1:]
-    assert len(sections) == 14
+    assert len(sections) == 16
     for section in sections:
         assert "<svg" in section or "<table" in section or 'class="absent"' in section
 

@@ -85,12 +85,13 @@ def verdict_grid(comparison: pl.DataFrame, baselines: pl.DataFrame) -> Grid:
         Shown("From", "origin", text, text=True),
         Shown("How this cell stands beside it", "verdict", text, text=True),
         Shown("In common", "alike", text, text=True),
-        Shown("What differs", "differences", text, text=True),
+        Shown("What differs", "apart", text, text=True),
         Shown("To bear in mind", "caveat", text, text=True),
         Shown("DOI", "doi", text, text=True),
     ]
     table = _joined(comparison, baselines).with_columns(
         caveat=pl.when("comparable").then("reason"),
+        apart=pl.when("comparable").then("differences"),
         verdict=pl.col("verdict").fill_null("Not compared."),
     )
     return grid(table, columns, _ABSENT, keep_empty=True)

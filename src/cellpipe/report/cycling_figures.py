@@ -12,7 +12,17 @@ from matplotlib.ticker import MaxNLocator
 from cellpipe.report.choice import MOST_POINTS, thinned
 from cellpipe.report.panel import Panel
 from cellpipe.report.scale import CapacityScale
-from cellpipe.report.style import BLUE, GREY, INK, ORANGE, RED, new_figure, scaled, whole_numbers
+from cellpipe.report.style import (
+    BLUE,
+    FAINT,
+    GREY,
+    INK,
+    ORANGE,
+    RED,
+    new_figure,
+    scaled,
+    whole_numbers,
+)
 from cellpipe.report.wording import KindWords, percent
 
 if TYPE_CHECKING:
@@ -20,6 +30,7 @@ if TYPE_CHECKING:
 
 _TITLE = "Capacity and Coulombic efficiency"
 _NAMED_CUT_OFF = 4
+_MOST_RATES = 14
 
 
 def cycling_panel(cycles: pl.DataFrame, scale: CapacityScale, words: KindWords) -> Panel:
@@ -64,6 +75,8 @@ def _caption(
         parts.append("A Coulombic efficiency needs to know whether the cell is full or half.")
     else:
         parts.append("No cycle has a Coulombic efficiency yet.")
+    if cycles["formation_cycle"].any():
+        parts.append("Shaded: formation cycles. Rates stand where they begin, if there is room.")
     if cycles.height > MOST_POINTS:
         parts.append("Thinned; the lowest and highest point of each stretch are kept.")
     return " ".join(parts)
@@ -82,8 +95,39 @@ def _draw_capacity(
     handles, labels = axes.get_legend_handles_labels()
     if handles:
         axes.legend(handles, labels, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
+    _draw_formation(axes, cycles)
+    _write_rates(axes, cycles)
     if scale.areal_per_ah and scale.unit != "mAh/cm²":
         _draw_areal(axes, scale, scale.areal_per_ah)
+
+
+def _draw_formation(axes: Axes, cycles: pl.DataFrame) -> None:
+    """Shade the formation cycles, which are the first ones."""
+    numbers = cycles.filter("formation_cycle")["cycle"].to_list()
+    if numbers:
+        axes.axvspan(numbers[0] - 0.5, numbers[-1] + 0.5, color=FAINT, alpha=0.35, lw=0, zorder=0)
+
+
+def _write_rates(axes: Axes, cycles: pl.DataFrame) -> None:
+    """Write the C-rate where it changes, if there is room for all of them."""
+    known = cycles.drop_nulls(("rate_group", "discharging_c_rate"))
+    changes = known.filter(pl.col("rate_group") != pl.col("rate_group").shift(1).fill_null(-1))
+    numbers = changes["cycle"].to_list()
+    span = max(_largest_gap(cycles), 1)
+    room = all(b - a >= 0.07 * span for a, b in zip(numbers, numbers[2:], strict=False))
+    if not 1 < len(numbers) <= _MOST_RATES or not room:
+        return
+    rows = changes.select("cycle", "discharging_c_rate").iter_rows()
+    for place, (number, rate) in enumerate(rows):  # on two lines in turn
+        axes.annotate(
+            f"{rate:.2g}C", (number, 0), (0, 3 + 9 * (place % 2)), textcoords="offset points",
+            fontsize="small", color=GREY,
+        )  # fmt: skip
+
+
+def _largest_gap(cycles: pl.DataFrame) -> int:
+    numbers = cycles["cycle"].to_list()
+    return int(numbers[-1] - numbers[0])
 
 
 def _draw_areal(axes: Axes, scale: CapacityScale, areal_per_ah: float) -> None:

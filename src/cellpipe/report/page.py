@@ -19,8 +19,10 @@ from cellpipe.report.differential_figures import differential_panel
 from cellpipe.report.impedance_figures import impedance_panel
 from cellpipe.report.key_numbers import described, key_numbers
 from cellpipe.report.panel import Panel
+from cellpipe.report.peak_figures import peak_panel
 from cellpipe.report.profile_figures import profile_panel
 from cellpipe.report.provenance import made_with
+from cellpipe.report.rate_figures import rate_panel
 from cellpipe.report.resistance_figures import resistance_panel
 from cellpipe.report.retention_figures import retention_panel
 from cellpipe.report.scale import capacity_scale
@@ -104,10 +106,13 @@ def cell_panels(cell: Cell, tables: Mapping[str, pl.DataFrame]) -> list[Panel]:
     cycles, growth = tables["cycles"], tables["interfacial_resistance"]
     scale = capacity_scale(cell, cycles, tables["cells"])
     comparison, baselines = tables["baseline_comparison"], tables["baselines"]
+    peaks = tables["differential_capacity_peaks"]
     return [
         cycling_panel(cycles, scale, words),
+        rate_panel(cycles, tables["half_cycles"], scale),
         profile_panel(cell, cycles, tables["voltage_profiles"], scale, words),
         differential_panel(cell, cycles, tables["differential_capacity"], scale, words),
+        peak_panel(cell, cycles, peaks, scale),
         impedance_panel(tables["impedance"], tables["circuit_fits"], growth),
         arcs_panel(tables["impedance"], tables["circuit_fits"], tables["impedance_arcs"]),
         resistance_panel(growth, cycles, tables["resistance_growth"]),
