@@ -21,10 +21,19 @@ from cellpipe.report.long_tables import long_csv
 from cellpipe.report.page import cell_panels
 from cellpipe.report.print import browser
 
+pytestmark = pytest.mark.xdist_group("sample")  # they share one run of the sample lab
+
 
 @pytest.fixture(scope="module")
 def out(sample_run: Summary) -> Path:
     return sample_run.job.out
+
+
+@pytest.fixture(scope="module")
+def figures(out: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    folder = tmp_path_factory.mktemp("figures")
+    assert main(["export", str(out), "SSB-01", "--only", "figures", "--to", str(folder)]) == 0
+    return {name.removeprefix("SSB-01/figures/"): made for name, made in files(folder).items()}
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -32,18 +41,14 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 def test_figures_come_at_both_widths_of_a_journal_with_the_data_that_was_drawn(
-    out: Path, tmp_path: Path
+    figures: dict[str, bytes],
 ) -> None:
-    assert main(["export", str(out), "SSB-02", "--only", "figures", "--to", str(tmp_path)]) == 0
-    made = files(tmp_path)
-    keys = {name.rpartition("/")[2].partition("-")[0].removesuffix(".csv") for name in made}
+    keys = {name.partition("-")[0].removesuffix(".csv") for name in figures}
     assert {"cycling", "profiles", "dqdv", "peaks", "nyquist", "arcs", "resistance", "retention",
             "capacities"} == keys  # fmt: skip
-    assert len(made) == 5 * len(keys)
-    narrow = made["SSB-02/figures/cycling-one-column.svg"].decode()
-    wide = made["SSB-02/figures/cycling-two-columns.svg"].decode()
-    assert 'width="252pt"' in narrow  # 89 mm
-    assert 'width="518.4pt"' in wide  # 183 mm
+    assert len(figures) == 5 * len(keys)
+    assert 'width="252pt"' in figures["cycling-one-column.svg"].decode()  # 89 mm
+    assert 'width="518.4pt"' in figures["cycling-two-columns.svg"].decode()  # 183 mm
 
 
 def test_the_same_figure_gives_the_same_bytes(out: Path) -> None:
@@ -56,18 +61,16 @@ def drawn(content: bytes) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"))))
 
 
-def test_the_data_behind_a_figure_is_the_tables(out: Path, tmp_path: Path) -> None:
-    assert main(["export", str(out), "SSB-01", "--only", "figures", "--to", str(tmp_path)]) == 0
-    made = files(tmp_path)
+def test_the_data_behind_a_figure_is_the_tables(out: Path, figures: dict[str, bytes]) -> None:
     cycles = cellpipe.open_results(out)["cycles"].collect().filter(cell_id="SSB-01").sort("cycle")
-    rows = [r for r in drawn(made["SSB-01/figures/cycling.csv"]) if r["series"] == "discharge"]
+    rows = [r for r in drawn(figures["cycling.csv"]) if r["series"] == "discharge"]
     assert [float(r["x"]) for r in rows] == cycles["cycle"].to_list()
     specific = cycles["specific_discharging_capacity_mah_per_g"].to_list()
     assert [float(r["y"]) for r in rows] == pytest.approx(specific, rel=1e-6)
     assert "mAh/g" in rows[0]["y_axis"]
-    retention = {r["series"] for r in drawn(made["SSB-01/figures/retention.csv"])}
+    retention = {r["series"] for r in drawn(figures["retention.csv"])}
     assert {"this cell", "Cangaz 2020", "Cangaz 2020, range"} <= retention
-    nyquist = {r["series"] for r in drawn(made["SSB-01/figures/nyquist.csv"])}
+    nyquist = {r["series"] for r in drawn(figures["nyquist.csv"])}
     assert any(name.endswith(", fit") for name in nyquist)
     assert not any(name.startswith(("_", "line")) for name in nyquist)
 

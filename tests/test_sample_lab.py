@@ -8,6 +8,8 @@ import pytest
 import cellpipe
 from cellpipe.pipeline import Summary
 
+pytestmark = pytest.mark.xdist_group("sample")  # they share one run of the sample lab
+
 
 @pytest.fixture(scope="module")
 def cells(sample_run: Summary) -> dict[str, dict[str, object]]:

@@ -50,7 +50,7 @@ def lab_baselines(path: Path) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
             continue
         try:
             row = contracts.checked("baselines", _row(heads, line, number))
-        except (ValueError, ContractError) as error:
+        except (ValueError, OverflowError, ContractError) as error:
             said = error.found if isinstance(error, ContractError) else str(error)
             findings.append(_finding(f"row {number}: {said}; this row is left out"))
             continue
