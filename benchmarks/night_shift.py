@@ -1,6 +1,7 @@
 """What the night shift costs: idle watch, a night with nothing new, a backfill through Prefect.
 
-``python benchmarks/night_shift.py [--quick] [PART …]``; writes their sections of docs/benchmarks.md.
+``python benchmarks/night_shift.py [--quick] [PART …]``; each part writes its section of
+docs/benchmarks.md.
 Parts: idle, latency, night, memory, backfill. The backfill wants the corpus of real files beside
 the checkout.
 """

@@ -214,13 +214,24 @@ def test_a_half_cell_of_a_cathode_is_not_compared_with_those_of_silicon() -> Non
         ("75Li2S-25P2S5", "sulfide"), ("Li3YCl6", "halide"), ("Li3-xZrx(Ho/Lu)1-xCl6", "halide"),
         ("Li7La3Zr2O12", "oxide"), ("LLZO:Ta", "oxide"), ("PEO-LiTFSI", "polymer"),
         ("PVDF-HFP/LATP", "polymer"), ("LiBH4-LiI", "hydride"), ("1M LiPF6 in EC/DMC", "liquid"),
-        ("Li", None), ("pellet 7", None), (None, None),
+        ("LPSClBr", "sulfide"), ("LSiPSCl", "sulfide"), ("LGPS", "sulfide"),
+        ("LiNbOCl4", "halide"), ("Li1.75ZrCl4.75O0.5", "halide"), ("Li2OHCl", None),
+        ("Li6.5La3Zr2O11.5F0.5", "oxide"), ("Li", None), ("pellet 7", None), (None, None),
     ],
 )  # fmt: skip
 def test_electrolytes_are_told_apart_and_none_is_guessed(
     name: str | None, family: str | None
 ) -> None:
     assert electrolyte_family(name) == family
+
+
+@pytest.mark.parametrize(
+    ("name", "family"),
+    [("NCM811", "NCM"), ("NMC 622", "NCM"), ("LiNi0.8Co0.1Mn0.1O2", "NCM"), ("NCMA", "NCM"),
+     ("LiNi0.5Mn1.5O4", "LNMO"), ("LiMn2O4", "LMO"), ("LiFe-PO4", "LFP"), ("Si", None)],
+)  # fmt: skip
+def test_cathodes_are_told_apart(name: str, family: str | None) -> None:
+    assert cathode_family(name) == family
 
 
 def test_every_row_of_table_1_has_a_family() -> None:

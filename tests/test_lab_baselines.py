@@ -40,6 +40,9 @@ def test_rows_that_keep_the_contract_are_used_and_the_others_are_named(tmp_path:
     assert said[0].startswith("baselines.csv, row 4: column initial_value: found 'two', expected")
     assert "row 5" in said[1]
     assert "capacity_basis_inferred" in said[1]
+    for wrong in ("1.5", "1e400", "-1", "x"):
+        path = written(tmp_path, f"{wrong},{OURS}", heads=f"row,{HEADS}")
+        assert lab_baselines(path)[0].is_empty(), wrong
 
 
 def test_a_semicolon_and_a_decimal_comma_are_understood(tmp_path: Path) -> None:

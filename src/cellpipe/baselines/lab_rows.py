@@ -50,7 +50,7 @@ def lab_baselines(path: Path) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
             continue
         try:
             row = contracts.checked("baselines", _row(heads, line, number))
-        except (ValueError, OverflowError, ContractError) as error:
+        except (ValueError, ContractError) as error:
             said = error.found if isinstance(error, ContractError) else str(error)
             findings.append(_finding(f"row {number}: {said}; this row is left out"))
             continue
@@ -117,7 +117,7 @@ def _row(heads: Sequence[str], line: Sequence[str], number: int) -> pl.DataFrame
         text = said.get(name)
         values[name] = text if text is None or column.type == "string" else _number(name, text)
         if text is not None and column.type == "int64":
-            values[name] = int(_number(name, text))
+            values[name] = _whole(name, text)
     return pl.DataFrame([values], schema={name: c.dtype for name, c in columns.items()})
 
 
@@ -126,6 +126,13 @@ def _number(name: str, text: str) -> float:
         return float(text.replace(",", ".") if "." not in text else text)
     except ValueError:
         raise ValueError(f"column {name}: found {text!r}, expected a number") from None
+
+
+def _whole(name: str, text: str) -> int:
+    value = _number(name, text)
+    if not value.is_integer():
+        raise ValueError(f"column {name}: found {text!r}, expected a whole number")
+    return int(value)
 
 
 def _unknown(head: str, known: list[str]) -> Finding:

@@ -11,17 +11,17 @@ _POLYMERS = "PEO PPG PPO PAN PEG PCL PPC PTMC PMMA PVDF SPE CPE GPE HPE PPLLP PH
 _NAMED = (
     ("polymer", rf"polymer|\b({_POLYMERS.replace(' ', '|')})\b|PEO|PPLLP"),
     ("hydride", r"\bLBHI?\b|LiBH4|borohydride"),
-    ("sulfide", r"sulfide|sulphide|thiophosphate|argyrodite|\b(LPSC?l?I?|LPSBr|LGPS|LSPSC?l?)\b"),
-    ("halide", r"halide|\b(LIC|LYC|LZC|LYB|LHC)\b"),
+    ("sulfide", r"sulfide|sulphide|thiophosphate|argyrodite|\bL(G|S|Si|Sn)?PS(Cl?|Br?|I)*\b"),
+    ("halide", r"halide|\b(LIC|LYC|LZC|LYB|LHC|LZOC|LZCO|LTOC)\b"),
     ("oxide", r"garnet|NASICON|perovskite|\b(LLZT?O|LATP|LAGP|LLTO|LIPON)\b"),
     ("liquid", r"LiPF6|\b(LP30|LP40|LP57|LiTFSI in|EC|DMC|EMC|DEC|FEC|DOL|DME)\b"),
 )
 _CATHODES = (
-    ("NCM", r"N[CM][MC]\s*\d|N[CM][MC]\b|LiNi[\d.]*(?:Co|Mn)"),
+    ("LNMO", r"\bLNMO|LiNi0?\.5Mn1\.5"),
+    ("NCM", r"N[CM][MC]A?\s*\d|N[CM][MC]A?\b|LiNi[\d.]*(?:Co|Mn)"),
     ("NCA", r"\bNCA"),
     ("LCO", r"\bLCO|LiCoO2"),
     ("LFP", r"\bLFP|LiFe-?PO"),
-    ("LNMO", r"\bLNMO"),
     ("LMO", r"\bLMO|LiMn2O4"),
     ("sulfur", r"\bsulfur|\bS8\b|Li2S/C"),
 )
@@ -33,7 +33,8 @@ def electrolyte_family(name: str | None) -> str | None:
 
     A polymer with a ceramic filler is a polymer, for the polymer is what is in touch with the
     electrodes. A formula is of the sulfides if it has sulfur, else of the halides if it has a
-    halogen and no oxygen, else of the oxides if it has oxygen. None where the name tells nothing.
+    halogen and no oxygen, or is an oxychloride of a metal, else of the oxides if it has oxygen and
+    another element. None where the name tells nothing.
     """
     text = (name or "").translate(_DIGITS)
     for family, pattern in _NAMED:
@@ -50,9 +51,10 @@ def _formula_family(word: str) -> str | None:
         return None
     if "S" in elements:
         return "sulfide"
-    if elements & {"Cl", "Br", "I", "F"} and "O" not in elements:
+    halogens, others = elements & {"Cl", "Br", "I", "F"}, elements - {"Li", "H", "O"}
+    if halogens and ("O" not in elements or (halogens - {"F"} and others - halogens)):
         return "halide"
-    return "oxide" if "O" in elements and len(elements) > 2 else None
+    return "oxide" if "O" in elements and others - halogens else None
 
 
 def cathode_family(name: str | None) -> str | None:

@@ -290,6 +290,7 @@ def replicate_panel(cells: Cells) -> Panel:
 
 
 def _of_first(tables: Tables) -> pl.DataFrame:
-    cycles = tables["cycles"].filter("complete").drop_nulls("discharging_capacity_ah")
+    known = tables["cycles"].filter("complete").drop_nulls("discharging_capacity_ah")
+    cycles = known.filter(pl.col("discharging_capacity_ah") > 0)
     first = pl.col("discharging_capacity_ah") / pl.col("discharging_capacity_ah").first()
     return cycles.sort("cycle").select("cycle", retention=first)
