@@ -31,7 +31,7 @@ def browser() -> Iterator[Browser]:
                  None)  # fmt: skip
     if found is None:
         pytest.skip("no Chromium on this machine")
-    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    arguments = ["--disable-dev-shm-usage", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
     with sync_playwright() as started:
         opened = started.chromium.launch(executable_path=found, args=arguments)
         yield opened

@@ -109,10 +109,10 @@ def cell_panels(cell: Cell, tables: Mapping[str, pl.DataFrame]) -> list[Panel]:
     peaks = tables["differential_capacity_peaks"]
     return [
         cycling_panel(cycles, scale, words),
-        rate_panel(cycles, tables["half_cycles"], scale),
         profile_panel(cell, cycles, tables["voltage_profiles"], scale, words),
         differential_panel(cell, cycles, tables["differential_capacity"], scale, words),
         peak_panel(cell, cycles, peaks, scale),
+        rate_panel(cycles, tables["half_cycles"], scale),
         impedance_panel(tables["impedance"], tables["circuit_fits"], growth),
         arcs_panel(tables["impedance"], tables["circuit_fits"], tables["impedance_arcs"]),
         resistance_panel(growth, cycles, tables["resistance_growth"]),

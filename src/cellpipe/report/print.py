@@ -61,9 +61,9 @@ def printed(page: str) -> bytes:
         source, made = Path(folder) / "page.html", Path(folder) / "page.pdf"
         source.write_text(_for_paper(page), encoding="utf-8", errors="xmlcharrefreplace")
         options = [
-            "--headless", "--disable-gpu", "--no-pdf-header-footer", "--disable-extensions",
-            "--proxy-server=127.0.0.1:9", "--disable-background-networking", "--no-first-run",
-            f"--user-data-dir={folder}/profile", f"--print-to-pdf={made}",
+            "--headless", "--disable-gpu", "--disable-dev-shm-usage", "--disable-extensions",
+            "--no-pdf-header-footer", "--proxy-server=127.0.0.1:9", "--disable-background-networking",
+            "--no-first-run", f"--user-data-dir={folder}/profile", f"--print-to-pdf={made}",
         ]  # fmt: skip
         if hasattr(os, "geteuid") and os.geteuid() == 0:
             options.append("--no-sandbox")  # it refuses to start with one for root
