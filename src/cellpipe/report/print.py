@@ -62,8 +62,9 @@ def printed(page: str) -> bytes:
         source.write_text(_for_paper(page), encoding="utf-8", errors="xmlcharrefreplace")
         options = [
             "--headless", "--disable-gpu", "--disable-dev-shm-usage", "--disable-extensions",
-            "--no-pdf-header-footer", "--proxy-server=127.0.0.1:9", "--disable-background-networking",
-            "--no-first-run", f"--user-data-dir={folder}/profile", f"--print-to-pdf={made}",
+            "--no-pdf-header-footer", "--proxy-server=127.0.0.1:9", "--no-first-run",
+            "--disable-background-networking", f"--user-data-dir={folder}/profile",
+            f"--print-to-pdf={made}",
         ]  # fmt: skip
         if hasattr(os, "geteuid") and os.geteuid() == 0:
             options.append("--no-sandbox")  # it refuses to start with one for root
