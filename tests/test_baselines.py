@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from cellpipe.baselines import comparison, review_text, table1
+from cellpipe.baselines.conditions import published_conditions
 from cellpipe.baselines.materials import cathode_family, electrolyte_family
 from cellpipe.baselines.verdict import standing
 from cellpipe.contracts import checked, empty
@@ -146,6 +147,12 @@ def test_without_a_mass_a_rows_printed_loading_makes_areas_comparable_and_is_mar
         ("µSi: 1.67 mg cm-2; NCM811: 25 mg cm-2", "cathode active material", 25.0),
         ("Si-C loading: 4.8 mg cm-2, n/p = 2", "cathode active material", None),
         ("Si: 0.9 mg cm-2", "anode active material", 0.9),
+        ("nano-Si: 1.2 mg cm-2; NCM811: 12 mg cm-2", "cathode active material", 12.0),
+        ("μSi: 1.67 mg cm-2; NCM811: 25 mg cm-2", "cathode active material", 25.0),
+        ("anode: 2 mg cm-2; cathode: 20 mg cm-2", "cathode active material", 20.0),
+        ("graphite: 5 mg cm-2", "cathode active material", None),
+        ("NCM811: 12,8 mg/cm2", "cathode active material", 12.8),
+        ("NCM811: 10 ± 0.5 mg cm-2", "cathode active material", None),
         ("-", "anode active material", None),
     ],
 )
@@ -214,6 +221,8 @@ def test_a_half_cell_of_a_cathode_is_not_compared_with_those_of_silicon() -> Non
         ("75Li2S-25P2S5", "sulfide"), ("Li3YCl6", "halide"), ("Li3-xZrx(Ho/Lu)1-xCl6", "halide"),
         ("Li7La3Zr2O12", "oxide"), ("LLZO:Ta", "oxide"), ("PEO-LiTFSI", "polymer"),
         ("PVDF-HFP/LATP", "polymer"), ("LiBH4-LiI", "hydride"), ("1M LiPF6 in EC/DMC", "liquid"),
+        ("Li6PS5Cl with 1 wt% PVDF", "sulfide"), ("LPSCl1.5", "sulfide"),
+        ("Li6PS5Cl_MSE", "sulfide"), ("Li6 PS5 Cl", "sulfide"), ("LLZNO", "oxide"),
         ("LPSClBr", "sulfide"), ("LSiPSCl", "sulfide"), ("LGPS", "sulfide"),
         ("LiNbOCl4", "halide"), ("Li1.75ZrCl4.75O0.5", "halide"), ("Li2OHCl", None),
         ("Li6.5La3Zr2O11.5F0.5", "oxide"), ("Li", None), ("pellet 7", None), (None, None),
@@ -228,7 +237,8 @@ def test_electrolytes_are_told_apart_and_none_is_guessed(
 @pytest.mark.parametrize(
     ("name", "family"),
     [("NCM811", "NCM"), ("NMC 622", "NCM"), ("LiNi0.8Co0.1Mn0.1O2", "NCM"), ("NCMA", "NCM"),
-     ("LiNi0.5Mn1.5O4", "LNMO"), ("LiMn2O4", "LMO"), ("LiFe-PO4", "LFP"), ("Si", None)],
+     ("LiNi0.8Co0.15Al0.05O2", "NCA"), ("LiNi0.5Mn1.5O4", "LNMO"),
+     ("LiMn2O4", "LMO"), ("LiFe-PO4", "LFP"), ("Si", None)],
 )  # fmt: skip
 def test_cathodes_are_told_apart(name: str, family: str | None) -> None:
     assert cathode_family(name) == family
@@ -286,7 +296,67 @@ def test_a_half_cells_window_is_compared_against_lithium() -> None:
     table = cycles([0.002] * 3, mass=1.0, basis="anode active mass")
     assert "voltage window" not in str(compared(cell, table)[7]["differences"])  # 0.05 to 1.5 V
     unknown = compared(replace(cell, reference_offset_volt=None), table)[7]
-    assert "voltage window: not known; published 0.05 to 1.5 V" in str(unknown["differences"])
+    assert "window vs Li⁺/Li: not known; published 0.05 to 1.5 V" in str(unknown["differences"])
+
+
+@pytest.mark.parametrize(
+    ("text", "rates"),
+    [
+        ("0.2 mA cm-2 and 1.0 mA cm-2", {"mA/cm2": 1.0}), ("0.1C (0.14 mA cm-2)",
+         {"1/h": 0.1, "mA/cm2": 0.14}), ("1 A g-1", {"mA/g": 1000.0}), ("0,1C", {"1/h": 0.1}),
+        ("C/3 (1C = 200 mA g-1)", {"1/h": 1 / 3}), ("ca. C/10", {"1/h": 0.1}),
+        ("C/20 formation, then C/5", {"1/h": 0.2}), ("0.1C-1C", {}), ("0.5 mA/cm2",
+         {"mA/cm2": 0.5}), ("0.5 mA·cm-2", {"mA/cm2": 0.5}), ("slow", {}), ("-", {}),
+    ],
+)  # fmt: skip
+def test_printed_rates_are_read_and_ranges_are_not_known(
+    text: str, rates: dict[str, float]
+) -> None:
+    row = table1().row(0, named=True) | {"current_text": text}
+    assert published_conditions(row).rates == pytest.approx(rates)
+
+
+def test_the_nearest_is_named_even_where_it_prints_no_retention() -> None:
+    cell = Cell("A", "full", cathode_active_mass_mg=10.0, electrolyte="Li6PS5Cl", cathode="LCO")
+    rows = compared(cell, cycles([0.0015] * 60, mass=10.0, basis="cathode active mass"))
+    said = standing(list(rows.values()))
+    assert "Nearest is Kim 2019" in said
+    assert "no retention to compare. Nearest with one is" in said
+
+
+def test_what_reads_alike_is_within() -> None:
+    cell = Cell("A", "full", cathode_active_mass_mg=10.0)
+    fading = [0.0015 * (1 - (1 - 0.8201) / 49 * n) for n in range(50)]
+    table = cycles(fading, mass=10.0, basis="cathode active mass")
+    assert compared(cell, table)[3]["standing"] == "within"  # 82.0 % beside 82.0 to 82.5 %
+    just_below = table.with_columns(
+        pl.when(pl.col("cycle") == 50).then(0.0015 * 0.81996)
+        .otherwise("discharging_capacity_ah").alias("discharging_capacity_ah")
+    )  # fmt: skip
+    assert compared(cell, just_below)[3]["standing"] == "within"
+
+
+def test_a_cycle_that_is_not_complete_is_not_called_the_last() -> None:
+    cell = Cell("A", "full", cathode_active_mass_mg=10.0)
+    table = cycles([0.0015] * 62, mass=10.0, basis="cathode active mass").with_columns(
+        complete=pl.col("cycle") != 50
+    )
+    row = compared(cell, table)[3]
+    assert (row["cycle"], row["interpolated"], row["reached"]) == (49, True, True)
+    assert "so far" not in str(row["verdict"])
+    assert "cycle 50 of the cell is not complete" in str(row["reason"])
+
+
+def test_losses_per_cycle_are_of_the_discharge_and_on_one_definition() -> None:
+    cell = Cell("A", "half", anode_active_mass_mg=1.0, working_electrode_role="anode")
+    lithiation = [0.003, *(0.002 * (1 - 0.002 * n) for n in range(60))]
+    table = cycles(lithiation, mass=1.0, basis="anode active mass").with_columns(
+        formation_cycle=pl.lit(value=False)
+    )
+    row = compared(cell, table)[7]  # its row ends at cycle 50
+    last = 0.002 * (1 - 0.002 * 48)
+    assert row["cell_fade_to_cycle"] == pytest.approx((1 - last / 0.003) / 49)
+    assert row["cell_fade_per_cycle"] == pytest.approx(0.002 * 0.002 / 0.003, rel=1e-6)
 
 
 def test_a_verdict_is_a_sentence_with_its_numbers() -> None:

@@ -40,7 +40,7 @@ def test_rows_that_keep_the_contract_are_used_and_the_others_are_named(tmp_path:
     assert said[0].startswith("baselines.csv, row 4: column initial_value: found 'two', expected")
     assert "row 5" in said[1]
     assert "capacity_basis_inferred" in said[1]
-    for wrong in ("1.5", "1e400", "-1", "x"):
+    for wrong in ("1.5", "1e400", "1e30", "-1", "x"):
         path = written(tmp_path, f"{wrong},{OURS}", heads=f"row,{HEADS}")
         assert lab_baselines(path)[0].is_empty(), wrong
 
@@ -51,6 +51,25 @@ def test_a_semicolon_and_a_decimal_comma_are_understood(tmp_path: Path) -> None:
     rows, findings = lab_baselines(path)
     assert rows["initial_value"].to_list() == [2.0]
     assert not findings
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("full,area", "full,cathode active material"), (",2.0,", ",0,"), ("1.8,1.8", "1.9,1.8"),
+     ("1.8,mAh/cm2", "1.8,mAh/g"), (",2.0,", ',"1,606",')],
+)  # fmt: skip
+def test_a_row_that_contradicts_itself_is_left_out(tmp_path: Path, old: str, new: str) -> None:
+    rows, findings = lab_baselines(written(tmp_path, OURS.replace(old, new), OURS))
+    assert rows.height == 1
+    assert "row 2: " in findings[0].sentence
+    assert "left out" in findings[0].sentence
+
+
+def test_a_column_that_is_there_twice_counts_once(tmp_path: Path) -> None:
+    path = written(tmp_path, f"{OURS},9", heads=f"{HEADS},initial_value")
+    rows, findings = lab_baselines(path)
+    assert rows["initial_value"].to_list() == [2.0]
+    assert "is there twice" in findings[0].sentence
 
 
 def test_a_misspelt_column_is_named(tmp_path: Path) -> None:

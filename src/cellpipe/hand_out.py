@@ -70,6 +70,7 @@ def _chosen(options: argparse.Namespace, least: int) -> list[Finished]:
 
 def _compare(options: argparse.Namespace) -> int:
     import os
+    from urllib.parse import quote
 
     from cellpipe import __version__
     from cellpipe.report.several_page import several_page
@@ -80,7 +81,11 @@ def _compare(options: argparse.Namespace) -> int:
     title = f"Group {options.group}" if options.group and not options.cells else " · ".join(names)
     stem = options.group if options.group and not options.cells else "_".join(names)
     path = options.to or options.out / "comparisons" / f"{file_name(stem)}.html"
-    up = Path(os.path.relpath(options.out.resolve(), path.resolve().parent)).as_posix()
+    try:
+        beside = os.path.relpath(options.out.resolve(), path.resolve().parent)
+        up = quote(Path(beside).as_posix())
+    except ValueError:  # another drive of Windows
+        up = options.out.resolve().as_uri()
     page = several_page(
         [(each.cell, each.tables) for each in cells], title=title, up=up, version=__version__
     )

@@ -18,6 +18,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from cellpipe.baselines.conditions import (
@@ -26,11 +27,14 @@ from cellpipe.baselines.conditions import (
     differences,
     distance,
     in_words,
+    printed_currents,
     published_conditions,
 )
+from cellpipe.baselines.materials import cathode_family
 from cellpipe.baselines.verdict import verdict
 from cellpipe.contracts import schema
 from cellpipe.domain import Analysis, Cell, Result, Tables
+from cellpipe.numerics.ageing import fade, usual_rate
 
 _CAPACITIES = {
     "cathode active material": ("specific_discharging_capacity_mah_per_g", "mAh/g"),
@@ -46,9 +50,9 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
         pl.col("complete") | (pl.col("cycle") == 1), pl.col("discharging_capacity_ah").is_not_null()
     )
     own = cell_conditions(cell, tables["cycles"], tables["half_cycles"])
-    fade = _fade(tables["cells"])
+    steady = _fade(cycles)
     published = tables["baselines"].to_dicts()
-    rows = [_compared(cell, cycles, row) | fade for row in published]
+    rows = [_compared(cell, cycles, row) | steady for row in published]
     beside = [published_conditions(row) for row in published]
     order = [n for n, row in enumerate(rows) if row["comparable"]]
     order.sort(key=lambda n: (distance(own, beside[n]), n))
@@ -63,10 +67,21 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
     return (Result("baseline_comparison", pl.DataFrame(rows, schema=types)),)
 
 
-def _fade(summary: pl.DataFrame) -> dict[str, object]:
-    names = ("fade_per_cycle", "fade_per_cycle_low", "fade_per_cycle_high")
-    row = summary.row(0, named=True) if summary.height else {}
-    return {f"cell_{name}": row.get(name) for name in names}
+def _fade(cycles: pl.DataFrame) -> dict[str, object]:
+    """Give the steady loss of discharge capacity per cycle, as a share of the first discharge.
+
+    The median slope of the complete cycles of the usual rate (Theil and Sen), with its 95 %
+    interval: what the first cycles lose is not in it.
+    """
+    complete = cycles.filter("complete")
+    if complete.is_empty() or not cycles["discharging_capacity_ah"][0]:
+        return {}
+    usual = usual_rate(complete["rate_group"].to_numpy())
+    same = complete.filter((pl.col("rate_group") == usual) & ~pl.col("formation_cycle"))
+    left = same["discharging_capacity_ah"].to_numpy() / cycles["discharging_capacity_ah"][0]
+    slope = fade(same["cycle"].to_numpy().astype(np.float64), left)
+    ends = {"": -slope.value, "_low": -slope.high, "_high": -slope.low}
+    return {f"cell_fade_per_cycle{name}": v for name, v in ends.items() if np.isfinite(v)}
 
 
 def _compared(cell: Cell, cycles: pl.DataFrame, row: dict[str, Any]) -> dict[str, Any]:
@@ -74,6 +89,7 @@ def _compared(cell: Cell, cycles: pl.DataFrame, row: dict[str, Any]) -> dict[str
         "cell_id": cell.cell_id, "source": row["source"], "row": row["row"], "doi": row["doi"],
         "first_author_year": row["first_author_year"],
         "baseline_initial_derived": False, "interpolated": False, "comparable": False,
+        "reached": False, "other_rate": False,
         "baseline_retention_printed": _fraction(row["retention_percent"]), **_row_fade(row),
     }  # fmt: skip
     reason = _obstacle(cell, cycles, row)
@@ -92,7 +108,6 @@ def _compared(cell: Cell, cycles: pl.DataFrame, row: dict[str, Any]) -> dict[str
     }  # fmt: skip
     retention = _retention(cycles, row)
     reason = _caveat(row, retention, derived=derived)
-    retention.pop("other_rate", None)
     return compared | retention | {"reason": reason}
 
 
@@ -152,15 +167,19 @@ def _shared_basis(
 def loading_mg_per_cm2(text: str, basis: str) -> float | None:
     """Read the loading of the material that a row's capacity is per from the printed text.
 
-    Gives None where the text names no loading of that material.
+    Gives None where the text does not name that material, or not one number for it.
     """
     cathode = basis == "cathode active material"
+    found = []
     for part in text.split(";"):
-        found = re.search(r"([\d.]+)\s*mg\s*cm", part)
-        silicon = part.strip().lower().lstrip("µ").startswith("si")
-        if found and silicon != cathode:
-            return float(found[1])
-    return None
+        label, _, _ = part.partition(":")
+        is_cathode = bool(cathode_family(label) or re.search(r"cathode", label, re.IGNORECASE))
+        is_anode = bool(re.search(r"anode|silicon|Si(?![a-z])", label)) and not is_cathode
+        if is_cathode if cathode else is_anode:
+            found += re.findall(r"(\d+(?:[.,]\d+)?)\s*mg\s*/?\s*cm", part)
+            if re.search(r"\d\s*(?:±|[-–—]|to)\s*\d+(?:[.,]\d+)?\s*mg", part):
+                return None
+    return float(found[0].replace(",", ".")) if len(found) == 1 else None
 
 
 def _retention(cycles: pl.DataFrame, row: dict[str, Any]) -> dict[str, object]:
@@ -178,14 +197,18 @@ def _retention(cycles: pl.DataFrame, row: dict[str, Any]) -> dict[str, object]:
     way = (cycle - 1) / (int(end) - 1) if end > 1 else 1.0
     low, high = (1 - (1 - retention) * way for retention in (min(ends), max(ends)))
     own = float(at["discharging_capacity_ah"][-1]) / first
+    rates = (cycles["rate_group"][0], at["rate_group"][-1])
     found: dict[str, object] = {
         "cycle": cycle, "cell_retention": own, "baseline_retention_low": low,
         "baseline_retention_high": high, "interpolated": cycle < int(end),
+        "reached": int(complete["cycle"][-1]) >= int(end),
+        "other_rate": None not in rates and rates[0] != rates[1],
     }  # fmt: skip
-    rates = (cycles["rate_group"][0], at["rate_group"][-1])
-    found["other_rate"] = None not in rates and rates[0] != rates[1]
     if cycle > 1:  # in the first cycle both are 100 % by definition
-        found["standing"] = "above" if own > high else "below" if own < low else "within"
+        found["cell_fade_to_cycle"] = (1 - own) / (cycle - 1)
+        shown = [round(100 * value, 1) for value in (low, own, high)]  # as people read them
+        above, below = shown[1] > shown[2], shown[1] < shown[0]
+        found["standing"] = "above" if above else "below" if below else "within"
     return found
 
 
@@ -193,7 +216,10 @@ def _caveat(row: dict[str, Any], retention: dict[str, object], *, derived: bool)
     said = []
     if derived:
         said.append("the row's capacity was converted with its printed loading")
-    if retention.get("interpolated"):
+    if retention.get("interpolated") and retention.get("reached"):
+        said.append(f"cycle {row['later_cycle']} of the cell is not complete: the one before it "
+                    "that is stands for it")  # fmt: skip
+    elif retention.get("interpolated"):
         said.append(f"the row ends at cycle {row['later_cycle']}; interpolated to the cell's last")
     if retention.get("other_rate"):
         said.append("the cell's first discharge was at another rate: its retention contains that")
@@ -219,6 +245,8 @@ def remarks(row: dict[str, Any]) -> list[str]:
         said.append(f"printed {printed:g} %, but the printed capacities give {given} %")
     elif len(ends) > 1:
         said.append(f"printed {printed:g} %; the printed range of capacities gives {given} %")
+    if any(len(values) > 1 for values in printed_currents(row["current_text"] or "").values()):
+        said.append("of the currents that are printed, the last is compared")
     loaded = re.search(r"\b(N[CM][MC]\d+|LCO|LFP|NCA)\b", row["loading_text"] or "")
     cathode = row["cathode_composition"] or ""
     if loaded and loaded[1] not in cathode:
@@ -231,6 +259,6 @@ def _fraction(percent: float | None) -> float | None:
 
 
 ANALYSIS = Analysis(
-    "baseline_comparison", ("cycles", "half_cycles", "cells", "baselines"),
+    "baseline_comparison", ("cycles", "half_cycles", "baselines"),
     ("baseline_comparison",), _compute, version=2,
 )  # fmt: skip

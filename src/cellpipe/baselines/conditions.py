@@ -22,6 +22,20 @@ from cellpipe.numerics.ageing import usual_rate
 Range = tuple[float, float]
 
 _UNITS = ("1/h", "mA/cm2", "mA/g")
+_NUMBER = r"(\d+(?:\.\d+)?)"
+_PER = r"\s*(?:[·*]\s*)?/?\s*"
+_CURRENTS = (
+    ("1/h", rf"(?<![\w/]){_NUMBER}\s*C\b(?!\s*/)", 1.0),
+    ("1/h", rf"\bC\s*/\s*{_NUMBER}", 1.0),
+    ("mA/cm2", rf"{_NUMBER}\s*mA{_PER}cm", 1.0),
+    ("mA/g", rf"{_NUMBER}\s*mA{_PER}g", 1.0),
+    ("mA/g", rf"{_NUMBER}\s*A{_PER}g", 1e3),
+)
+_RANGE = {
+    "1/h": r"\d\s*C?\s*(?:[-–—]|to)\s*\d+(?:\.\d+)?\s*C\b",
+    "mA/cm2": r"\d\s*(?:[-–—]|to)\s*\d+(?:\.\d+)?\s*mA\s*/?\s*cm",
+    "mA/g": r"\d\s*(?:[-–—]|to)\s*\d+(?:\.\d+)?\s*m?A\s*/?\s*g",
+}
 _ROOM = (20.0, 25.0)
 _SAME_TEMPERATURE = 5.0  # K
 _SAME_RATE = 1.5  # as a ratio
@@ -62,15 +76,29 @@ def published_conditions(row: Mapping[str, Any]) -> Conditions:
 
 
 def _printed_rates(text: str) -> dict[str, float]:
-    """Read the currents in a printed text; the last one of each unit is that of the cycling."""
-    patterns = (
-        ("1/h", r"([\d.]+)\s*C\b", 1.0),
-        ("mA/cm2", r"([\d.]+)\s*mA\s*cm", 1.0),
-        ("mA/g", r"([\d.]+)\s*mA\s*g", 1.0),
-        ("mA/g", r"([\d.]+)\s*A\s*g", 1e3),
-    )
-    found = ((unit, re.findall(pattern, text), factor) for unit, pattern, factor in patterns)
-    return {unit: factor * float(numbers[-1]) for unit, numbers, factor in found if numbers}
+    """Read the currents in a printed text; the last one of each unit is that of the cycling.
+
+    What 1C means is no current, and a range of currents is not known.
+    """
+    text = re.sub(r"(?<=\d),(?=\d)", ".", text)
+    text = re.sub(r"\b1\s*C\s*=[^;,)]*", "", text)
+    found: dict[str, float] = {}
+    for unit, values in printed_currents(text).items():
+        if not re.search(_RANGE[unit], text):
+            found[unit] = values[-1]
+    return found
+
+
+def printed_currents(text: str) -> dict[str, list[float]]:
+    """Give every current that a text prints, by unit: 1/h, mA/cm2, mA/g."""
+    found: dict[str, list[tuple[int, float]]] = {}
+    for unit, pattern, factor in _CURRENTS:
+        for match in re.finditer(pattern, text):
+            number = float(match[1])
+            if number > 0:
+                value = 1 / number if "/" in match[0][:3] else factor * number
+                found.setdefault(unit, []).append((match.start(), value))
+    return {unit: [value for _, value in sorted(values)] for unit, values in found.items()}
 
 
 def cell_conditions(cell: Cell, cycles: pl.DataFrame, half_cycles: pl.DataFrame) -> Conditions:
@@ -150,7 +178,8 @@ def differences(own: Conditions, published: Conditions) -> list[str]:
         found.append(f"rate: {mine}; published {theirs}")
     if _is_other_window(own.window, published.window):
         mine, theirs = _volts(own.window), _volts(published.window)
-        found.append(f"voltage window: {mine}; published {theirs}")
+        against = " vs Li⁺/Li" if published.kind == "half" else ""
+        found.append(f"voltage window{against}: {mine}; published {theirs}")
     pressure = "not known" if own.pressure is None else f"{own.pressure:g} MPa"
     return [*found, f"stack pressure: {pressure}; published: not printed"]
 
@@ -204,7 +233,7 @@ def in_words(conditions: Conditions) -> str:
         *([f"{conditions.cathode or 'unknown'} cathode"] if conditions.kind == "full" else []),
         f"temperature {_celsius(conditions.temperature)}",
         f"rate {_rates(conditions)}",
-        f"window {_volts(conditions.window)}",
+        f"window {_volts(conditions.window)}" + (" vs Li⁺/Li" if conditions.kind == "half" else ""),
         "stack pressure "
         + ("not known" if conditions.pressure is None else f"{conditions.pressure:g} MPa"),
     ]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import difflib
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -23,6 +23,7 @@ from cellpipe.errors import CellSheetError, ContractError
 from cellpipe.raw_folders import BASELINES_NAME
 
 _FILLED = ("source", "row")
+_LARGEST = 2**53
 
 
 def lab_baselines(path: Path) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
@@ -34,8 +35,10 @@ def lab_baselines(path: Path) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
         If the file can't be read as a table, or lacks a column that must be there.
 
     """
-    lines = csv_rows(_content(path), BASELINES_NAME)
+    content = _content(path)
+    lines = csv_rows(content, BASELINES_NAME)
     heads = [head.strip() for head in lines[0]] if lines else []
+    decimal_comma = content.partition(b"\n")[0].count(b";") > 0
     columns = contracts.schema("baselines").columns
     absent = [n for n, c in columns.items() if not c.nullable and n not in (*_FILLED, *heads)]
     if absent:
@@ -44,18 +47,24 @@ def lab_baselines(path: Path) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
             remedy="cellpipe baselines FOLDER --write writes an empty one", file=BASELINES_NAME,
         )  # fmt: skip
     findings = [_unknown(head, list(columns)) for head in heads if head and head not in columns]
+    findings += [
+        _finding(f"row 1: column {head!r} is there twice; the first is used")
+        for head in dict.fromkeys(heads) if head in columns and heads.count(head) > 1
+    ]  # fmt: skip
     rows = [contracts.empty("baselines")]
     for number, line in enumerate(lines[1:], 2):
         if not any(text.strip() for text in line) or line[0].lstrip().startswith("#"):
             continue
         try:
-            row = contracts.checked("baselines", _row(heads, line, number))
+            row = contracts.checked("baselines", _row(heads, line, number, decimal_comma))
+            _agree(row.row(0, named=True))
         except (ValueError, ContractError) as error:
             said = error.found if isinstance(error, ContractError) else str(error)
             findings.append(_finding(f"row {number}: {said}; this row is left out"))
             continue
         if row["row"][0] in pl.concat(rows)["row"]:
-            findings.append(_finding(f"row {number}: the number {row['row'][0]} is used twice"))
+            said = f"row {number}: the number {row['row'][0]} is used twice; this row is left out"
+            findings.append(_finding(said))
         else:
             rows.append(row)
     return pl.concat(rows), tuple(findings)
@@ -100,17 +109,38 @@ def _content(path: Path) -> bytes:
             "no such file", expected=f"a {BASELINES_NAME}", file=path,
             remedy="cellpipe baselines FOLDER --write writes an empty one",
         ) from error  # fmt: skip
-    except PermissionError as error:
+    except OSError as error:
         raise CellSheetError(
-            "a file that is locked", expected="a file that can be read",
-            remedy="close it in Excel", file=path.name,
+            f"a file that is locked or can't be opened ({error.strerror})",
+            expected="a file that can be read", remedy="close it in Excel", file=path.name,
         ) from error  # fmt: skip
 
 
-def _row(heads: Sequence[str], line: Sequence[str], number: int) -> pl.DataFrame:
+def _agree(row: Mapping[str, object]) -> None:
+    """Raise ValueError where the fields of a row contradict each other."""
+    per_area = row["capacity_basis_inferred"] == "area"
+    unit, later = row["initial_unit"], row["later_unit"]
+    if per_area is not (unit == "mAh/cm2"):
+        raise ValueError(f"found {unit} per {row['capacity_basis_inferred']}, which can't be")
+    if later not in {None, unit}:
+        raise ValueError(f"found an initial capacity in {unit} and a later one in {later}")
+    if not row["initial_value"]:
+        raise ValueError("column initial_value: found 0, expected a capacity")
+    low, high = row["later_value_low"], row["later_value_high"]
+    if isinstance(low, float) and isinstance(high, float) and low > high:
+        raise ValueError(f"found later_value_low {low:g} above later_value_high {high:g}")
+
+
+def _row(
+    heads: Sequence[str], line: Sequence[str], number: int, decimal_comma: bool
+) -> pl.DataFrame:
     """Turn one line into a row of the table; raise ValueError for what is no number."""
     columns = contracts.schema("baselines").columns
-    said = {h: t.strip() for h, t in zip(heads, line, strict=False) if h in columns and t.strip()}
+    pairs = [(h, t.strip()) for h, t in zip(heads, line, strict=False) if h in columns]
+    said = {h: t for h, t in reversed(pairs) if t}  # of two columns of a name the first counts
+    if decimal_comma:
+        numeric = {name for name, column in columns.items() if column.type != "string"}
+        said |= {h: t.replace(",", ".") for h, t in said.items() if h in numeric and "." not in t}
     said = {"row": str(number - 1), **said, "source": BASELINES_NAME}
     values: dict[str, object] = {}
     for name, column in columns.items():
@@ -123,14 +153,14 @@ def _row(heads: Sequence[str], line: Sequence[str], number: int) -> pl.DataFrame
 
 def _number(name: str, text: str) -> float:
     try:
-        return float(text.replace(",", ".") if "." not in text else text)
+        return float(text)
     except ValueError:
         raise ValueError(f"column {name}: found {text!r}, expected a number") from None
 
 
 def _whole(name: str, text: str) -> int:
     value = _number(name, text)
-    if not value.is_integer():
+    if not value.is_integer() or abs(value) > _LARGEST:
         raise ValueError(f"column {name}: found {text!r}, expected a whole number")
     return int(value)
 

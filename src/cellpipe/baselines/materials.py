@@ -8,18 +8,18 @@ _ELEMENT = re.compile(
     "Li|Al|Cl|Br|Si|Na|Mg|Zr|Ta|Ti|Ge|Sn|Sb|As|In|Ho|Lu|La|Nb|Ga|Er|Hf|Sc|Fe|[PSOIFBHNCYW]"
 )
 _POLYMERS = "PEO PPG PPO PAN PEG PCL PPC PTMC PMMA PVDF SPE CPE GPE HPE PPLLP PHP"
+_SULFIDE = r"sulfide|sulphide|thiophosphate|argyrodite|\bL(G|S|Si|Sn)?PS(Cl?|Br?|I|[\d.])*\b"
 _NAMED = (
     ("polymer", rf"polymer|\b({_POLYMERS.replace(' ', '|')})\b|PEO|PPLLP"),
     ("hydride", r"\bLBHI?\b|LiBH4|borohydride"),
-    ("sulfide", r"sulfide|sulphide|thiophosphate|argyrodite|\bL(G|S|Si|Sn)?PS(Cl?|Br?|I)*\b"),
     ("halide", r"halide|\b(LIC|LYC|LZC|LYB|LHC|LZOC|LZCO|LTOC)\b"),
-    ("oxide", r"garnet|NASICON|perovskite|\b(LLZT?O|LATP|LAGP|LLTO|LIPON)\b"),
+    ("oxide", r"garnet|NASICON|perovskite|\b(LLZ\w?O|LATP|LAGP|LLTO|LIPON)\b"),
     ("liquid", r"LiPF6|\b(LP30|LP40|LP57|LiTFSI in|EC|DMC|EMC|DEC|FEC|DOL|DME)\b"),
 )
 _CATHODES = (
+    ("NCA", r"\bNCA\b|LiNi[\d.]*Co[\d.]*Al"),
     ("LNMO", r"\bLNMO|LiNi0?\.5Mn1\.5"),
     ("NCM", r"N[CM][MC]A?\s*\d|N[CM][MC]A?\b|LiNi[\d.]*(?:Co|Mn)"),
-    ("NCA", r"\bNCA"),
     ("LCO", r"\bLCO|LiCoO2"),
     ("LFP", r"\bLFP|LiFe-?PO"),
     ("LMO", r"\bLMO|LiMn2O4"),
@@ -32,16 +32,17 @@ def electrolyte_family(name: str | None) -> str | None:
     """Tell sulfide, halide, oxide, polymer, hydride and liquid electrolytes apart by their name.
 
     A polymer with a ceramic filler is a polymer, for the polymer is what is in touch with the
-    electrodes. A formula is of the sulfides if it has sulfur, else of the halides if it has a
-    halogen and no oxygen, or is an oxychloride of a metal, else of the oxides if it has oxygen and
-    another element. None where the name tells nothing.
+    electrodes; in a sulfide it is the binder. A formula is of the sulfides if it has sulfur, else
+    of the halides if it has a halogen and no oxygen, or is an oxychloride of a metal, else of the
+    oxides if it has oxygen and another element. None where the name tells nothing.
     """
-    text = (name or "").translate(_DIGITS)
-    for family, pattern in _NAMED:
-        if re.search(pattern, text, re.IGNORECASE):
-            return family
-    words = [*re.split(r"[\s,;|@:]+", text), *re.split(r"[\s/,;|@:]+", text)]
-    return next(filter(None, map(_formula_family, words)), None)
+    text = (name or "").translate(_DIGITS).replace("_", " ")
+    words = [text.replace(" ", ""), *re.split(r"[\s,;|@:]+", text)]
+    formulas = [*map(_formula_family, [*words, *re.split(r"[\s/,;|@:-]+", text)])]
+    if "sulfide" in formulas or re.search(_SULFIDE, text, re.IGNORECASE):
+        return "sulfide"
+    named = (f for f, pattern in _NAMED if re.search(pattern, text, re.IGNORECASE))
+    return next(named, None) or next(filter(None, formulas), None)
 
 
 def _formula_family(word: str) -> str | None:

@@ -15,7 +15,7 @@ def verdict(row: Mapping[str, Any]) -> str:
     capacity = capacity_in_words(row)
     if row.get("standing") is None:
         return f"{capacity}; no retention to compare."
-    so_far = " so far" if row["interpolated"] else ""
+    so_far = " so far" if row["interpolated"] and not row["reached"] else ""
     return f"{_STANDING[row['standing']]}{so_far}: {retention_in_words(row)}. {capacity}."
 
 
@@ -72,11 +72,22 @@ def standing(rows: Sequence[Mapping[str, Any]]) -> str:
                      if number)  # fmt: skip
     of = f"{len(compared)} published {'cell' if len(compared) == 1 else 'cells'}"
     nearest = compared[0]
-    so_far = " so far" if nearest["interpolated"] else ""
+    so_far = " so far" if nearest["interpolated"] and not nearest["reached"] else ""
     word = _STANDING[nearest["standing"]].lower()
+    first = comparable[0]
+    lead = f"Nearest is {_name(nearest)}"
+    if first is not nearest:
+        lead = (
+            f"Nearest is {_name(first)}: {_lower(capacity_in_words(first))}, no retention to "
+            f"compare. Nearest with one is {_name(nearest)}"
+        )
+    rates = ""
+    if nearest["other_rate"]:
+        rates = " The first discharge was at another rate than later ones: retention contains that."
     return (
-        f"Retention {said} of {of} that can be compared. Nearest is {_name(nearest)}: "
+        f"Retention {said} of {of} that can be compared. {lead}: "
         f"{word}{so_far}, {retention_in_words(nearest)}; {_lower(capacity_in_words(nearest))}."
+        f"{rates}"
     )
 
 

@@ -53,9 +53,10 @@ def _draw_dots(axes: Axes, group: pl.DataFrame) -> None:
     derived = published["baseline_initial_derived"].to_numpy()
     places = np.arange(len(names))
     axes.hlines(places, 0, values, color=FAINT, lw=1, zorder=1)
-    for chosen, fill in ((~derived, GREY), (derived, "white")):
-        label = "_published, converted" if fill == "white" else "_published"
-        axes.plot(values[chosen], places[chosen], "D", ms=5.5, color=GREY, mfc=fill, label=label)
+    for name, value, place, is_derived in zip(names, values, places, derived, strict=True):
+        how = ", converted" if is_derived else ""
+        axes.plot(value, place, "D", ms=5.5, color=GREY, mfc="white" if is_derived else GREY,
+                  label=f"_{name}{how}")  # fmt: skip
     axes.plot([0, own], [len(names)] * 2, color=BLUE, lw=1, zorder=1)
     axes.plot(own, len(names), "o", ms=6.5, color=BLUE, label="_this cell")
     axes.axvline(own, color=BLUE, lw=0.8, ls=":", zorder=0)

@@ -43,11 +43,12 @@ _SHEET = (
     ("Published, high", "baseline_retention_high", PERCENT, 11),
     ("Published, printed", "baseline_retention_printed", PERCENT, 11),
     ("On a straight line", "interpolated", TEXT, 11),
-    ("This cell, fade per cycle", "cell_fade_per_cycle", "0.000%", 11),
-    ("Fade, 95 % from", "cell_fade_per_cycle_low", "0.000%", 11),
-    ("Fade, 95 % to", "cell_fade_per_cycle_high", "0.000%", 11),
-    ("Published fade, from", "baseline_fade_per_cycle_low", "0.000%", 11),
-    ("Published fade, to", "baseline_fade_per_cycle_high", "0.000%", 11),
+    ("This cell, loss per cycle to there", "cell_fade_to_cycle", "0.000%", 11),
+    ("Published loss per cycle, from", "baseline_fade_per_cycle_low", "0.000%", 11),
+    ("Published loss per cycle, to", "baseline_fade_per_cycle_high", "0.000%", 11),
+    ("This cell, steady loss per cycle", "cell_fade_per_cycle", "0.000%", 11),
+    ("Steady loss, 95 % from", "cell_fade_per_cycle_low", "0.000%", 11),
+    ("Steady loss, 95 % to", "cell_fade_per_cycle_high", "0.000%", 11),
     ("Kind (inferred)", "cell_kind_inferred", TEXT, 10),
     ("Anode, as printed", "anode_composition", TEXT, 24),
     ("Electrolyte, as printed", "solid_electrolyte", TEXT, 24),
@@ -100,6 +101,7 @@ def verdict_grid(comparison: pl.DataFrame, baselines: pl.DataFrame) -> Grid:
 def number_grid(comparison: pl.DataFrame, baselines: pl.DataFrame) -> Grid:
     """Give the numbers behind the verdicts, and what the rows print."""
     table = _joined(comparison, baselines).with_columns(
+        two_points=_written(partial(percent, decimals=3), "cell_fade_to_cycle"),
         published=_written(_range, "baseline_retention_low", "baseline_retention_high"),
         own_fade=_written(
             _interval, "cell_fade_per_cycle", "cell_fade_per_cycle_low", "cell_fade_per_cycle_high"
@@ -120,8 +122,11 @@ def number_grid(comparison: pl.DataFrame, baselines: pl.DataFrame) -> Grid:
         Shown("At cycle", "cycle", whole),
         Shown("This cell, retention", "cell_retention", percent),
         Shown("Published then", "published", text, text=True),
-        Shown("This cell, fade per cycle (95 %)", "own_fade", text, text=True),
-        Shown("Published, fade per cycle", "fade", text, text=True),
+        Shown(
+            "This cell, loss per cycle from the first to that one", "two_points", text, text=True
+        ),
+        Shown("Published, loss per cycle between its two points", "fade", text, text=True),
+        Shown("This cell, steady loss per cycle (95 %)", "own_fade", text, text=True),
         Shown("Retention, as printed", "retention_text", text, text=True),
         Shown("Initial capacity, as printed", "initial_text", text, text=True),
         Shown("Later capacity, as printed", "later_text", text, text=True),
@@ -172,6 +177,8 @@ def text_grid(cell: Cell, summary: pl.DataFrame, cycles: pl.DataFrame) -> Grid:
     for row in review_text().to_dicts():
         if row["measure_inferred"] is None or cell.configuration not in {"full", "half"}:
             continue
+        if cell.configuration == "half" and cell.working_electrode_role != "anode":
+            continue  # the text is about silicon
         if row["cell_kind_inferred"] not in {None, cell.configuration}:
             continue
         value, note = _own_figure(row, own, cycles)

@@ -28,7 +28,7 @@ _COMPARED = (
     "cell_id", "source", "row", "rank", "first_author_year", "alike", "comparable", "reason",
     "standing", "interpolated", "cycle", "cell_retention", "baseline_retention_low",
     "baseline_retention_high", "cell_initial_capacity", "baseline_initial_capacity", "unit",
-    "basis", "baseline_initial_derived", "capacity_ratio",
+    "basis", "baseline_initial_derived", "capacity_ratio", "reached", "other_rate",
 )  # fmt: skip
 
 _CAPACITIES = (

@@ -60,7 +60,7 @@ def published_retention(comparison: pl.DataFrame, baselines: pl.DataFrame) -> pl
     """One row per comparable published cell with an end point: cycle, printed, low, high."""
     rows = comparison.filter("comparable").select("source", "row", "rank")
     ends = baselines.join(rows, on=("source", "row")).drop_nulls("later_cycle").sort("rank")
-    computed = pl.col("later_unit") == pl.col("initial_unit")
+    computed = (pl.col("later_unit") == pl.col("initial_unit")) & (pl.col("initial_value") > 0)
     return ends.select(
         "first_author_year",
         cycle="later_cycle",
@@ -104,9 +104,11 @@ def _draw_published(axes: Axes, published: pl.DataFrame) -> None:
         axes.plot(way, line, color=FAINT, lw=0.8, zorder=1, label=f"_{name}")
         axes.plot([cycle, cycle], [min(values), max(values)], color=GREY, lw=2.2, zorder=2,
                   label=f"_{name}, range")  # fmt: skip
-        for value, fill in ((low, "white"), (high, "white"), (printed, GREY)):
+        ends = (("computed", low, "white"), ("computed", high, "white"), ("printed", printed, GREY))
+        for what, value, fill in ends:
             if value is not None:
-                axes.plot(cycle, 100 * value, "D", ms=5, color=GREY, mfc=fill, zorder=3)
+                axes.plot(cycle, 100 * value, "D", ms=5, color=GREY, mfc=fill, zorder=3,
+                          label=f"_{name}, {what}")  # fmt: skip
 
 
 def _draw_own(axes: Axes, own: pl.DataFrame) -> None:

@@ -45,8 +45,8 @@ def not_alike(cells: Sequence[Cell]) -> list[str]:
             continue
         values = {_text(getattr(cell, field), unit) for cell in cells}
         if len(values) > 1:
-            shown = ", ".join(sorted(values))
-            said.append(f"{name} is not the same for all: {shown.replace(NOTHING, 'not known')}.")
+            shown = sorted("not known" if value == NOTHING else value for value in values)
+            said.append(f"{name} is not the same for all: {', '.join(shown)}.")
     return said
 
 
