@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC
+from pathlib import Path
 from typing import Any
 
 from prefect import flow
@@ -16,12 +17,17 @@ from cellpipe import night
 from cellpipe.errors import CellpipeError
 from cellpipe.pipeline import prepared
 from cellpipe.prefect_run import flow_module
+from cellpipe.settings import settings
 
 batches = flow_module("process")
+blocks = flow_module("blocks")
 
 
 class LabRun(BaseModel):
-    """One lab's folders, results and time zone."""
+    """One lab's folders, results and time zone; ``settings`` is the path of its cellpipe.toml.
+
+    What is handed on, and to whom, stands there; tokens are never parameters.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -29,6 +35,7 @@ class LabRun(BaseModel):
     out: str
     time_zone: str | None = None
     also: list[str] = []
+    settings: str | None = None
 
 
 @flow(name="nightly", persist_result=False, task_runner=batches.RUNNER)
@@ -57,12 +64,16 @@ def _night_of(lab: LabRun) -> tuple[str, bool]:
         return "caught up already", False
     begun = night.begun()
     summary = batches.processed(job, None)
-    path = night.ended(job, summary, begun)
+    path = Path(lab.settings) if lab.settings else None
+    ended = night.ended(
+        job, summary, begun, given=settings(path) if path else None,
+        beside=path.resolve().parent if path else None, blocks=blocks.block,
+    )  # fmt: skip
     create_markdown_artifact(
-        key="digest", markdown=f"```\n{path.read_text(encoding='utf-8')}\n```",
+        key="digest", markdown=f"```\n{ended.digest.read_text(encoding='utf-8')}\n```",
         description=f"The night of {lab.folder}",
     )  # fmt: skip
     used = int((summary.files["status"] == "used").sum())
-    if summary.failures:
-        return f"{len(summary.failures)} set aside, {used} files used", True
-    return f"{used} files used", False
+    parts = [f"{len(summary.failures)} set aside"] if summary.failures else []
+    parts += [f"{len(ended.failed)} not handed on"] if ended.failed else []
+    return ", ".join([*parts, f"{used} files used"]), bool(parts)

@@ -60,7 +60,7 @@ def main(path: str) -> None:
     when_stdin_ends(lambda: _end(over))
     given = settings(Path(path))
     url = os.environ["PREFECT_API_URL"]
-    flows = _deployed(given)
+    flows = _deployed(given, Path(path))
     zombies_crash()
     _crashed(list(flows))
     _catch_up(given, flows)
@@ -77,11 +77,11 @@ def _end(over: threading.Event) -> None:
     os._exit(0)  # in the middle of a run: the next runner says so to the server
 
 
-def _deployed(given: Settings) -> dict[str, Flow[..., Any]]:
+def _deployed(given: Settings, path: Path) -> dict[str, Flow[..., Any]]:
     """Deploy the flows; give them by their deployments' ids."""
     labs = [
         {"folder": str(lab.folder), "out": str(lab.results), "time_zone": lab.time_zone,
-         "also": [str(folder) for folder in lab.also]}
+         "also": [str(folder) for folder in lab.also], "settings": str(path.resolve())}
         for lab in given.lab
     ]  # fmt: skip
     batch = process_batch.to_deployment(

@@ -16,7 +16,10 @@
     │   ├── DamagedTableError    a table of the results can't be read any more
     │   └── DamagedLedgerError   the ledger's file is no longer a database
     ├── SettingsError            cellpipe.toml is not what it must be
-    └── ServerError              the Prefect server can't be reached or started
+    ├── ServerError              the Prefect server can't be reached or started
+    ├── SummaryError             people's summary is not what can be written into
+    └── HandOnError              results can't be handed on
+        └── NoAnswerError        the receiver did not answer: whether it did it is not known
 """
 
 from __future__ import annotations
@@ -132,3 +135,15 @@ class SettingsError(CellpipeError):
 
 class ServerError(CellpipeError):
     """The Prefect server can't be reached or started."""
+
+
+class SummaryError(CellpipeError):
+    """The summary that people write into can't be read; nothing of it is touched."""
+
+
+class HandOnError(CellpipeError):
+    """A receiver of results (a notebook, a mail server) is away, or refuses; it is tried again."""
+
+
+class NoAnswerError(HandOnError):
+    """A receiver did not answer; whether it did what it was asked is not known."""

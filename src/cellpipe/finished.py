@@ -43,6 +43,12 @@ def finished_cells(
 
     """
     job = Job(out, out)
+    return [_finished(job, cell_id) for cell_id in finished_ids(out, cell_ids, group)]
+
+
+def finished_ids(out: Path, cell_ids: Sequence[str] = (), group: str | None = None) -> list[str]:
+    """Give the ids of cells that are named, as the results write them; errors as above."""
+    job = Job(out, out)
     entries = job.ledger.cells() if (out / "tables").is_dir() else {}
     if not entries:
         raise CellpipeError(
@@ -53,7 +59,7 @@ def finished_cells(
     chosen = [_known(each, by_name) for each in cell_ids]
     if group is not None:
         chosen += _of_group(out, group, list(entries))
-    return [_finished(job, cell_id) for cell_id in dict.fromkeys(chosen)]
+    return list(dict.fromkeys(chosen))
 
 
 def _known(cell_id: str, by_name: Mapping[str, str]) -> str:
@@ -99,9 +105,20 @@ def _finished(job: Job, cell_id: str) -> Finished:
     for analysis in analyses.all_analyses():
         for name in analysis.makes:
             made = read_table(job.out, name, cell_id)
-            tables[name] = contracts.empty(name) if made is None else made
+            tables[name] = contracts.empty(name) if made is None else _of_today(name, made)
     said = read_table(job.out, "findings", LAB)
     tables["findings"] = (contracts.empty("findings") if said is None else said).filter(
         cell_id=cell_id
     )
     return Finished(inputs.cell, tables, rows.with_columns(modified_at=None))
+
+
+def _of_today(name: str, table: pl.DataFrame) -> pl.DataFrame:
+    """Refuse a table that another version wrote, with other columns."""
+    missing = [column for column in contracts.empty(name).columns if column not in table.columns]
+    if missing:
+        raise CellpipeError(
+            f"results of an older version (the table {name} has no {missing[0]})",
+            expected="those of this one", remedy="run cellpipe process FOLDER --out RESULTS anew",
+        )  # fmt: skip
+    return table

@@ -1,4 +1,4 @@
-"""The commands that take results out of their folder: compare several cells, export one."""
+"""The commands that take results out of their folder: compare, export, push."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator
 
     from cellpipe.finished import Finished
+    from cellpipe.settings import HandOnSettings
 
-KINDS = ("figures", "tables", "pdf")
+    Files = Iterator[tuple[str, bytes]]
+
+KINDS = ("figures", "tables", "pdf", "eln", "bdf")
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -30,18 +33,41 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="the page to write (default: in RESULTS, under comparisons)",
     )  # fmt: skip
     export = commands.add_parser(
-        "export", help="write figures, tables and a PDF of cells as files",
-        description="Write a cell's figures as SVG and PNG at the column widths of journals, each "
-        "with the data behind it as .csv; its tables as .csv in long format; and its page as PDF, "
-        "printed by the browser of this machine.",
-        epilog="example:  cellpipe export D:\\results SSB-01 --only figures",
+        "export", help="write figures, tables, a PDF, an .eln archive or BDF files of cells",
+        description="Write what cells have given as files: figures (SVG and PNG at the column "
+        "widths of journals, each with the data behind it as .csv), tables (.csv in long format), "
+        "pdf (the page, printed by the browser of this machine), eln (an archive that electronic "
+        "lab notebooks import), bdf (the records in the Battery Data Format).",
+        epilog="example:  cellpipe export figures D:\\results SSB-01",
     )  # fmt: skip
+    export.add_argument("what", choices=KINDS, metavar="WHAT", help=", ".join(KINDS))
     _add_cells(export)
     export.add_argument(
         "--to", type=Path, metavar="FOLDER",
         help="folder for a folder of each cell (default: in RESULTS, under exports)",
     )  # fmt: skip
-    export.add_argument("--only", choices=KINDS, help="write this only")
+    export.add_argument("--parquet", action="store_true", help="of bdf: .parquet instead of .csv")
+    export.add_argument("--for", choices=("elabftw",), dest="receiver",
+                        help="of eln: add what this notebook alone understands")  # fmt: skip
+    _add_settings(export)
+    push = commands.add_parser(
+        "push", help="bring cells into an electronic lab notebook: Kadi4Mat or eLabFTW",
+        description="Create or update one entry a cell in the notebook that the settings name. "
+        "Twice is once; what people wrote there stays. Without cells: those that it has not taken "
+        "yet.",
+        epilog="example:  cellpipe push kadi D:\\results --settings D:\\cellpipe.toml",
+    )  # fmt: skip
+    push.add_argument("receiver", choices=("kadi", "elabftw"), metavar="NOTEBOOK",
+                      help="kadi or elabftw")  # fmt: skip
+    _add_cells(push)
+    _add_settings(push)
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--settings", type=Path, default=Path("cellpipe.toml"), metavar="FILE",
+        help="settings with authors, licence and servers (default: cellpipe.toml here)",
+    )  # fmt: skip
 
 
 def _add_cells(parser: argparse.ArgumentParser) -> None:
@@ -52,7 +78,7 @@ def _add_cells(parser: argparse.ArgumentParser) -> None:
 
 def commands() -> dict[str, Callable[[argparse.Namespace], int]]:
     """Give what runs each command."""
-    return {"compare": _compare, "export": _export}
+    return {"compare": _compare, "export": _export, "push": _push}
 
 
 def _chosen(options: argparse.Namespace, least: int) -> list[Finished]:
@@ -97,60 +123,54 @@ def _compare(options: argparse.Namespace) -> int:
 def _export(options: argparse.Namespace) -> int:
     from cellpipe.errors import CellpipeError
 
-    cells = _chosen(options, 1)
-    wanted = KINDS if options.only is None else (options.only,)
     failed = 0
-    for each in cells:
-        for kind in wanted:
-            try:
-                written = _written(each, kind, options)
-            except CellpipeError as error:
-                print(f"cellpipe: {each.cell.cell_id}, {kind}: {error}", file=sys.stderr)
-                failed = 1
-                continue
-            print(f"{each.cell.cell_id}: {written}")
+    for each in _chosen(options, 1):
+        try:
+            written = _written(each, options)
+        except CellpipeError as error:
+            print(f"cellpipe: {each.cell.cell_id}, {options.what}: {error}", file=sys.stderr)
+            failed = 1
+            continue
+        print(f"{each.cell.cell_id}: {written}")
     return failed
 
 
-def _written(each: Finished, kind: str, options: argparse.Namespace) -> str:
+def _written(each: Finished, options: argparse.Namespace) -> str:
     """Write one kind of files of a cell; say what was written, and where."""
     from cellpipe.result_files import file_name, written_whole
 
+    kind = options.what
     folder = (options.to or options.out / "exports") / file_name(each.cell.cell_id)
-    made = {"figures": _figures, "tables": _tables, "pdf": _pdf}[kind](each, options.out)
-    for name, content in made.items():
+    makers = {"figures": _figures, "tables": _tables, "pdf": _pdf, "eln": _eln, "bdf": _bdf}
+    count = 0
+    for name, content in makers[kind](each, options):
         written_whole(folder / name, partial(_write, content))
-    return f"{len(made)} {'file' if len(made) == 1 else 'files'} of {kind} in {folder}"
+        count += 1
+    return f"{count} {'file' if count == 1 else 'files'} of {kind} in {folder}"
 
 
 def _write(content: bytes, path: Path) -> None:
     path.write_bytes(content)
 
 
-def _figures(each: Finished, _out: Path) -> dict[str, bytes]:
+def _figures(each: Finished, _: argparse.Namespace) -> Files:
     from cellpipe.report.figure_files import figure_files
     from cellpipe.report.page import cell_panels
 
-    panels = cell_panels(each.cell, each.tables)
-    return {
-        f"figures/{name}": content
-        for panel in panels
-        for name, content in figure_files(panel).items()
-    }
+    for panel in cell_panels(each.cell, each.tables):
+        for name, content in figure_files(panel).items():
+            yield f"figures/{name}", content
 
 
-def _tables(each: Finished, _out: Path) -> dict[str, bytes]:
+def _tables(each: Finished, _: argparse.Namespace) -> Files:
     from cellpipe.report.long_tables import long_csv
 
-    names: Sequence[str] = sorted(each.tables)
-    return {
-        f"tables/{name}.csv": long_csv(each.tables[name])
-        for name in names
-        if each.tables[name].height
-    }
+    for name in sorted(each.tables):
+        if each.tables[name].height:
+            yield f"tables/{name}.csv", long_csv(each.tables[name])
 
 
-def _pdf(each: Finished, _out: Path) -> dict[str, bytes]:
+def _pdf(each: Finished, _: argparse.Namespace) -> Files:
     from cellpipe import __version__
     from cellpipe.report.page import cell_page
     from cellpipe.report.print import printed
@@ -158,4 +178,67 @@ def _pdf(each: Finished, _out: Path) -> dict[str, bytes]:
 
     name = file_name(each.cell.cell_id)
     page = cell_page(each.cell, each.tables, each.files, name=name, version=__version__)
-    return {f"{name}.pdf": printed(page)}
+    yield f"{name}.pdf", printed(page)
+
+
+def _eln(each: Finished, options: argparse.Namespace) -> Files:
+    from datetime import UTC, datetime
+
+    from cellpipe.hand_on import record_from, sender
+    from cellpipe.handoff.eln import eln_archive
+    from cellpipe.result_files import file_name
+
+    given = _hand_on_settings(options)
+    record = record_from(options.out, each, given.prefix)
+    name = file_name(each.cell.cell_id)
+    yield f"{name}.eln", eln_archive(
+        [record], name, sender(given), made_at=datetime.now(UTC),
+        for_elabftw=options.receiver == "elabftw",
+    )  # fmt: skip
+
+
+def _bdf(each: Finished, options: argparse.Namespace) -> Files:
+    from cellpipe.hand_on import bdf_files
+
+    given = _hand_on_settings(options)
+    for name, content in bdf_files(options.out, each, given.organisation, options.parquet):
+        if content is None:
+            print(f"cellpipe: {each.cell.cell_id}: {name}", file=sys.stderr)
+        else:
+            yield f"bdf/{name}", content
+
+
+def _hand_on_settings(options: argparse.Namespace) -> HandOnSettings:
+    """Give who hands on: from the settings, or nobody in particular where there are none."""
+    from cellpipe.settings import HandOnSettings, settings
+
+    is_asked = options.settings != Path("cellpipe.toml")
+    if not options.settings.is_file() and not is_asked:
+        return HandOnSettings()
+    return settings(options.settings).hand_on
+
+
+def _push(options: argparse.Namespace) -> int:
+    from cellpipe.errors import SettingsError
+    from cellpipe.finished import finished_ids
+    from cellpipe.hand_on import HandedOn, delivered, receiver
+    from cellpipe.intake import Job
+    from cellpipe.prefect_run import secret_block
+    from cellpipe.settings import settings
+
+    given = settings(options.settings).hand_on
+    if getattr(given, options.receiver) is None:
+        raise SettingsError(
+            f"no server called {options.receiver}", expected=f"a part [hand_on.{options.receiver}]",
+            remedy="add it; docs/hand-on.md has an example", file=options.settings,
+        )  # fmt: skip
+    names = finished_ids(options.out, options.cells, options.group)
+    said = HandedOn()
+    one = receiver(options.receiver, given, options.settings.resolve().parent, secret_block)
+    with one.server:
+        delivered(Job(options.out, options.out), [one], given, said, only=names)
+    for sentence in said.done or ([] if said.failed else ["Everything was there already."]):
+        print(sentence)
+    for sentence in said.failed:
+        print(f"cellpipe: {sentence}", file=sys.stderr)
+    return 1 if said.failed else 0

@@ -1,12 +1,24 @@
-"""The nightly run: everything that is new or changed since, and a digest of what came of it."""
+"""The nightly run's end: what crossed a limit, what is handed on, a digest of it all."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import cellpipe
+from cellpipe.errors import CellpipeError
+from cellpipe.hand_on import HandedOn, handed_on
+from cellpipe.handoff.notices import told
+from cellpipe.handoff.secrets import Blocks, secret
 from cellpipe.lab import Summary
+from cellpipe.limits import crossed
+from cellpipe.report.digest import Digest, digest_page, digest_text, digest_title
 from cellpipe.result_files import written_whole
+from cellpipe.settings import HandOnSettings, LimitSettings, NotifySettings, Settings
+from cellpipe.store import read_table
 from cellpipe.store.history import Event, happened, utc_now
 from cellpipe.store.recovery import keep_copy
 from cellpipe.store.writer import writing
@@ -15,7 +27,15 @@ if TYPE_CHECKING:
     from cellpipe.intake import Job
 
 _NIGHT = "night"
-_MOST = 50  # lines of a kind
+_CROSSED = "limits crossed"
+
+
+@dataclass(frozen=True)
+class Night:
+    """What came of a night besides its results: the digest, and what could not be handed on."""
+
+    digest: Path
+    failed: tuple[str, ...]
 
 
 def begun() -> str:
@@ -29,44 +49,105 @@ def last_night(job: Job) -> str | None:
     return nights[-1].reason if nights else None
 
 
-def ended(job: Job, summary: Summary, since: str) -> Path:
-    """Note that the night is over: leave a digest, and a copy of the ledger.
+def ended(
+    job: Job,
+    summary: Summary,
+    since: str,
+    *,
+    given: Settings | None = None,
+    beside: Path | None = None,
+    blocks: Blocks | None = None,
+) -> Night:
+    """End a night: tell of limits crossed, hand on what is new, leave a digest, tell people.
 
-    Returns
-    -------
-    The digest, ``digest.txt`` in the results: what is new since the last one, for who reads mail.
+    The digest lies in the results as ``digest.txt`` and ``digest.html``: what is new since the
+    last one. A copy of the ledger is kept.
+
+    Parameters
+    ----------
+    job, summary
+        The lab, and what the run did.
+    since
+        When the night began (UTC).
+    given, beside
+        The settings and the folder that they lie in.
+    blocks
+        What gives a Prefect secret block's content.
 
     """
-    before = last_night(job) or ""
-    text = digest(job, summary, before)
+    beside = beside or job.out
+    nights = [event for event in happened(job.ledger.database, _NIGHT) if event.event == "ended"]
+    before = nights[-1].at if nights else ""
+    _limits_noted(job, summary, given.limits if given else LimitSettings())
+    hand_on = given.hand_on if given else HandOnSettings()
+    handed = handed_on(job, hand_on, beside, since, blocks)
+    found = digest(job, summary, before, handed)
+    failed = _told(found, given.notify if given else NotifySettings(), beside, blocks)
+    found.failed += failed
+    text, page = digest_text(found), digest_page(found, version=cellpipe.__version__)
     path = written_whole(job.out / "digest.txt", lambda p: p.write_text(text, encoding="utf-8"))
+    written_whole(job.out / "digest.html", lambda p: p.write_text(page, encoding="utf-8"))
     with writing(job.ledger, wait_second=600):
         event = Event(_NIGHT, "ended", reason=since)
         job.ledger.remember(job.folder, (), events=[event])
         keep_copy(job.out)
-    return path
+    return Night(path, (*handed.failed, *failed))
 
 
-def digest(job: Job, summary: Summary, since: str) -> str:
-    """Say in plain text what happened since a time (UTC): alarms first, then what was set aside."""
+def digest(job: Job, summary: Summary, since: str, handed: HandedOn) -> Digest:
+    """Collect what happened since a time (UTC)."""
     events = happened(job.ledger.database, since=since)
-    read = {e.subject for e in events if e.event == "read"}
-    computed = sorted({e.subject for e in events if e.event == "computed"})
-    alarms = [f"{e.subject}: {e.reason}" for e in events if e.event == "alarm"]
-    aside = [f"{failure.path}: {failure.reason}" for failure in summary.failures]
-    start = f"{since[:16].replace('T', ' ')} UTC" if since else "the beginning"
-    lines = [
-        f"cellpipe, {utc_now()[:16].replace('T', ' ')} UTC. Results: {summary.page}",
-        f"Since {start}: {len(read)} files read, {len(computed)} cells computed.",
-        *_listed("Alarms", alarms),
-        *_listed("Could not be used", aside),
-        *_listed("Cells computed", computed),
-    ]
-    return "\n".join(lines) + "\n"
+    return Digest(
+        made_at=utc_now(),
+        since=since,
+        page=summary.page,
+        read=len({e.subject for e in events if e.event == "read"}),
+        computed=sorted({e.subject for e in events if e.event == "computed"}),
+        alarms=[(e.subject, e.reason or "") for e in events if e.event == "alarm"],
+        aside=[(failure.path, failure.reason) for failure in summary.failures],
+        done=list(handed.done),
+        failed=list(handed.failed),
+    )
 
 
-def _listed(title: str, lines: list[str]) -> list[str]:
-    if not lines:
+def _limits_noted(job: Job, summary: Summary, limits: LimitSettings) -> None:
+    """Note an alarm for each limit that a cell has crossed and had not before."""
+    known: dict[str, list[str]] = json.loads(job.ledger.mark(_CROSSED) or "{}")
+    states = json.loads(job.ledger.mark(f"{_CROSSED}: states") or "{}")
+    now, alarms = dict(known), []
+    entries = job.ledger.cells()
+    for (cell_id,), row in summary.cells.group_by("cell_id", maintain_order=True):
+        name = str(cell_id)
+        state = f"{entries[name].inputs if name in entries else ''} {limits!r}"
+        if states.get(name) == state:
+            continue
+        cycles = read_table(job.out, "cycles", name)
+        found = [] if cycles is None else crossed(row, cycles, limits)
+        states[name], now[name] = state, [crossing.code for crossing in found]
+        alarms += [
+            Event(name, "alarm", reason=crossing.sentence)
+            for crossing in found
+            if crossing.code not in known.get(name, [])
+        ]
+    if alarms or now != known:
+        _kept(job, {_CROSSED: now, f"{_CROSSED}: states": states}, alarms)
+
+
+def _kept(job: Job, marks: Mapping[str, object], events: list[Event]) -> None:
+    with writing(job.ledger, wait_second=600):
+        job.ledger.remember(job.folder, (), events=events)
+        for name, value in marks.items():
+            job.ledger.set_mark(name, json.dumps(value, sort_keys=True))
+
+
+def _told(found: Digest, given: NotifySettings, beside: Path, blocks: Blocks | None) -> list[str]:
+    """Send the digest to who is named, if there is what they want to hear of."""
+    if not given.to or not found.tells(given.when):
         return []
-    more = [f"  … and {len(lines) - _MOST} more"] if len(lines) > _MOST else []
-    return ["", f"{title} ({len(lines)}):", *(f"  {line}" for line in lines[:_MOST]), *more]
+    addresses, failed = [], []
+    for reference in given.to:
+        try:
+            addresses.append((reference, secret(reference, beside, blocks)))
+        except CellpipeError as error:
+            failed.append(f"notify: {error}")
+    return failed + told(addresses, digest_title(found), digest_text(found))

@@ -206,9 +206,10 @@ def _nightly(options: argparse.Namespace) -> int:
     from cellpipe import night, terminal
     from cellpipe.errors import CellpipeError
     from cellpipe.pipeline import prepared, processed
+    from cellpipe.prefect_run import secret_block
     from cellpipe.workers import Workers, usual_count
 
-    labs, _ = _labs(options)
+    labs, given = _labs(options)
     codes = []
     for lab in labs:
         begun = night.begun()
@@ -217,14 +218,19 @@ def _nightly(options: argparse.Namespace) -> int:
             job = prepared(lab.folder, lab.out, lab.time_zone, lab.also)
             with Workers(usual_count()) as workers:
                 summary = processed(job, workers, wait_second=6 * 3600)
-            path = night.ended(job, summary, begun)
+            ended = night.ended(
+                job, summary, begun, given=given, beside=options.settings.resolve().parent,
+                blocks=secret_block,
+            )  # fmt: skip
         except (CellpipeError, OSError) as error:  # one that fails does not stop the next
             print(f"cellpipe: {error}", file=sys.stderr)
             codes.append(2)
             continue
         terminal.show_summary(summary)
-        print(f"Digest: {path}")
-        codes.append(summary.exit_code)
+        for sentence in ended.failed:
+            print(f"cellpipe: {sentence}", file=sys.stderr)
+        print(f"Digest: {ended.digest}")
+        codes.append(max(summary.exit_code, 1 if ended.failed else 0))
     return max(codes)
 
 

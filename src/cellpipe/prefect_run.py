@@ -40,6 +40,11 @@ def flow_module(name: str) -> Any:
     return importlib.import_module(f"cellpipe.flows.{name}")
 
 
+def secret_block(name: str) -> str:
+    """Give what a Secret block of Prefect holds; Prefect is imported only then."""
+    return str(flow_module("blocks").block(name))
+
+
 def main() -> None:
     """Run ``flows/NAME.py``'s ``main`` with the rest of the arguments: a child of ``serve``."""
     flow_module(sys.argv[1]).main(*sys.argv[2:])

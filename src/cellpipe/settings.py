@@ -37,6 +37,30 @@ cron = "0 2 * * *"                   # minute hour day month weekday
 host = "127.0.0.1"                   # other machines can't reach it; see docs/night-shift.md
 port = 4200
 keep_days = 90                       # of Prefect's records; the ledger keeps its own for good
+
+[limits]                             # the digest tells when a cell crosses one
+coulombic_efficiency = 0.98          # median of the latest three cycles
+sudden_loss = 0.05                   # of the capacity, from one cycle to the next
+resistance_growth = 2.0              # of the interface, last over first
+
+# [hand_on]                          # what each night hands on; see docs/hand-on.md
+# organisation = "Battery Lab, University of …"
+# authors = ["Anna Müller <anna.mueller@example.org>"]
+# licence = "CC-BY-4.0"              # left out: no licence is stated
+# eln = true                         # an archive of the cells of each night, in RESULTS/eln
+
+# [hand_on.kadi]
+# url = "https://kadi.example.org"
+# token = "env:KADI_TOKEN"           # or file:kadi.token, or prefect:BLOCK; never the token itself
+
+# [hand_on.elabftw]
+# url = "https://eln.example.org"
+# token = "file:elabftw.key"
+# certificate_authority = 'lab-ca.pem'
+
+# [notify]
+# to = ["env:CELLPIPE_MAIL"]         # an address of apprise, as mailtos://… or msteams://…
+# when = "news"                      # "alarms", "always"
 """
 _NAMES = frozenset(
     {"SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT", "JAN", "FEB", "MAR", "APR", "MAY", "JUN"}
@@ -71,12 +95,19 @@ def _is_field(text: str, bounds: tuple[int, int]) -> bool:
     )
 
 
+def _reference(text: str) -> str:
+    if not re.fullmatch(r"(env|file|prefect):\S.*", text):
+        raise ValueError("where the secret is: env:NAME, file:PATH or prefect:BLOCK")
+    return text
+
+
+Reference = Annotated[str, AfterValidator(_reference)]
 Zone = Annotated[str, AfterValidator(_zone)]
 Positive = Annotated[float, Field(gt=0, le=86_400)]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class LabSettings(_Strict):
@@ -115,6 +146,47 @@ class ServerSettings(_Strict):
     database: str | None = None
 
 
+class ReceiverSettings(_Strict):
+    """A server that takes results; the token is a reference (see :mod:`..handoff.secrets`)."""
+
+    url: str
+    token: Reference
+    certificate_authority: Path | None = None
+
+
+class ElabftwSettings(ReceiverSettings):
+    """eLabFTW; ``items`` are ids of resources that each experiment is linked to."""
+
+    items: tuple[int, ...] = ()
+
+
+class HandOnSettings(_Strict):
+    """Who hands on, what, and to whom."""
+
+    organisation: str = ""
+    authors: tuple[str, ...] = ()
+    licence: str = ""
+    prefix: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,30}$")] = "cellpipe"
+    eln: bool = False
+    kadi: ReceiverSettings | None = None
+    elabftw: ElabftwSettings | None = None
+
+
+class NotifySettings(_Strict):
+    """Who is told of a night, and when."""
+
+    to: tuple[Reference, ...] = ()
+    when: Literal["news", "alarms", "always"] = "news"
+
+
+class LimitSettings(_Strict):
+    """Limits of which the digest tells when a cell crosses one (:mod:`cellpipe.limits`)."""
+
+    coulombic_efficiency: Annotated[float, Field(ge=0, le=1)] = 0.98
+    sudden_loss: Annotated[float, Field(gt=0, le=1)] = 0.05
+    resistance_growth: Annotated[float, Field(gt=1, le=1e6)] = 2.0
+
+
 class Settings(_Strict):
     """All of ``cellpipe.toml``; paths are whole, and each lab has its time zone."""
 
@@ -123,6 +195,9 @@ class Settings(_Strict):
     watch: WatchSettings = WatchSettings()
     nightly: NightlySettings = NightlySettings()
     server: ServerSettings = ServerSettings()
+    hand_on: HandOnSettings = HandOnSettings()
+    notify: NotifySettings = NotifySettings()
+    limits: LimitSettings = LimitSettings()
 
     @property
     def cron_zone(self) -> str:
@@ -198,6 +273,8 @@ def _explained(error: ValidationError, path: Path) -> SettingsError:
             remedy="see its spelling in docs/night-shift.md", file=path,
         )  # fmt: skip
     found = "nothing" if first["type"] == "missing" else repr(first["input"])
+    if {"token", "to"} & {*first["loc"]}:
+        found = "something else"  # it may be the secret itself
     return SettingsError(
         f"{found} for {place}", expected=str(first["msg"]).removeprefix("Value error, "),
         remedy="correct it", file=path,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,8 +24,11 @@ DPI = 300
 _WIDTHS: Mapping[str, Mapping[Any, Any]] = {"one-column": COLUMN_RC, "two-columns": RC}
 
 
-def figure_files(panel: Panel) -> dict[str, bytes]:
-    """Draw a figure at both widths of a journal; give the content of its files by name.
+WIDTHS = tuple(_WIDTHS)
+
+
+def figure_files(panel: Panel, widths: Sequence[str] = WIDTHS) -> dict[str, bytes]:
+    """Draw a figure at a journal's widths; give the content of its files by name.
 
     Names are ``<key>-one-column.svg`` and so on; ``<key>.csv`` holds what was drawn, long: axes,
     series, x, y, each with what its axis is called. The same figure gives the same bytes.
@@ -33,8 +36,8 @@ def figure_files(panel: Panel) -> dict[str, bytes]:
     if panel.draw is None:
         return {}
     made: dict[str, bytes] = {}
-    for width, rc in _WIDTHS.items():
-        with drawing(rc):
+    for width in widths:
+        with drawing(_WIDTHS[width]):
             figure = panel.draw()
             made[f"{panel.key}-{width}.svg"] = _svg(figure)
             made[f"{panel.key}-{width}.png"] = _png(figure)

@@ -98,9 +98,16 @@ def lab_workbook(tables: Mapping[str, pl.DataFrame], *, version: str) -> bytes:
     return content.getvalue()
 
 
+def cell_columns(cells: pl.DataFrame) -> list[SheetColumn]:
+    """Give the columns of the sheet of cells, one line a cell; all are values."""
+    shown = cells.with_columns(pl.col(name) * 1e3 for name in _MILLI)
+    return [SheetColumn(h, shown[c].to_list(), s, w) for h, c, s, w in _CELLS]
+
+
 def _cell_columns(cells: pl.DataFrame) -> list[SheetColumn]:
     shown = cells.with_columns(pl.col(name) * 1e3 for name in _MILLI)
-    columns = {c: SheetColumn(h, shown[c].to_list(), s, w) for h, c, s, w in _CELLS}
+    every = zip(_CELLS, cell_columns(cells), strict=True)
+    columns = {spec[1]: column for spec, column in every}
     places = {column: column_letter(place) for place, (_, column, _, _) in enumerate(_CELLS)}
     charge, discharge = (places[name] for name in _MILLI)
     efficiency = columns["initial_coulombic_efficiency"]

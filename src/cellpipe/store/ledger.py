@@ -258,6 +258,11 @@ class Ledger:
         rows = self._read("SELECT value FROM marks WHERE name = ?", (name,))
         return str(rows[0][0]) if rows else None
 
+    def marks(self, beginning: str) -> dict[str, str]:
+        """Give what was noted under all names with a beginning."""
+        rows = self._read("SELECT name, value FROM marks")
+        return {str(r[0]): str(r[1]) for r in rows if str(r[0]).startswith(beginning)}
+
     def set_mark(self, name: str, value: str | None) -> None:
         """Note something under a name, or (None) strike it out."""
         if value is None:

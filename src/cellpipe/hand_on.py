@@ -1,0 +1,320 @@
+"""What each night hands on: archives, notebooks, the summary; only what changed, each thing once.
+
+What a receiver has taken is noted in the ledger; what it has not is due again the next night.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import polars as pl
+
+import cellpipe
+from cellpipe import contracts
+from cellpipe.errors import CellpipeError, NoAnswerError
+from cellpipe.finished import Finished, finished_cells
+from cellpipe.handoff import bdf, elabftw, kadi
+from cellpipe.handoff.attachments import attachments
+from cellpipe.handoff.eln import Sender, eln_archive
+from cellpipe.handoff.record import Record, record_of, sheet_values
+from cellpipe.handoff.rest import Address, Server
+from cellpipe.handoff.secrets import Blocks, secret
+from cellpipe.handoff.summary import update_summary
+from cellpipe.intake import Job
+from cellpipe.result_files import file_name, written_whole
+from cellpipe.settings import HandOnSettings, ReceiverSettings
+from cellpipe.store import Results, read_table
+from cellpipe.store.writer import writing
+
+RECEIVERS = ("kadi", "elabftw")
+_TOGETHER = 20  # cells in an archive of a night
+_WAIT_SECONDS = 600.0
+_ARCHIVE = "eln"
+_BESIDE = "summary files written beside"
+
+
+@dataclass
+class HandedOn:
+    """What came of handing on: what was done and what could not be, a sentence each."""
+
+    done: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Receiver:
+    """Where records go to: a name, who it is, and what takes a record and tells what was done."""
+
+    name: str
+    server: Server
+    push: Callable[[Server, Record], tuple[int, list[str]]]
+
+    @property
+    def place(self) -> str:
+        """Tell this receiver from others in the ledger."""
+        return f"{self.name} {self.server.url}"
+
+
+def record_from(out: Path, each: Finished, prefix: str) -> Record:
+    """Make the record of a finished cell, with all its files."""
+    name = file_name(each.cell.cell_id)
+    pages = [out / "cells" / f"{name}{suffix}" for suffix in (".html", ".xlsx")]
+    reports = {path.name: path.read_bytes() for path in pages if path.is_file()}
+    files = attachments(each.cell, each.tables, reports)
+    return record_of(each.cell, each.tables, each.files, files, prefix=prefix)
+
+
+def _for_notebooks(record: Record) -> Record:
+    """Leave out what is for archives: vector figures and the data behind figures."""
+    kept = [f for f in record.files if not f.name.startswith("figure-") or ".png" in f.name]
+    return replace(record, files=tuple(kept))
+
+
+def sender(given: HandOnSettings) -> Sender:
+    """Say who hands on, as the settings have it."""
+    return Sender(given.organisation, given.authors, given.licence)
+
+
+def receiver(
+    name: str, given: HandOnSettings, beside: Path, blocks: Blocks | None = None
+) -> Receiver:
+    """Open a receiver of the settings, and make sure that it lets us in.
+
+    Raises
+    ------
+    SettingsError
+        If its token can't be had, or its address is not safe.
+    HandOnError
+        If it is away, or does not know the token.
+
+    """
+    if name == "kadi":
+        assert given.kadi is not None  # noqa: S101 - callers ask for what is set
+        server = kadi.kadi(_address(given.kadi, beside, blocks))
+        kadi.greeted(server)
+        return Receiver(name, server, kadi.pushed)
+    assert given.elabftw is not None  # noqa: S101
+    server = elabftw.elabftw(_address(given.elabftw, beside, blocks))
+    elabftw.greeted(server)
+    return Receiver(name, server, partial(elabftw.pushed, items=given.elabftw.items))
+
+
+def _address(given: ReceiverSettings, beside: Path, blocks: Blocks | None) -> Address:
+    token = secret(given.token, beside, blocks)
+    authority = given.certificate_authority
+    return Address(given.url, token, None if authority is None else beside / authority)
+
+
+def handed_on(
+    job: Job, given: HandOnSettings, beside: Path, begun: str, blocks: Blocks | None = None
+) -> HandedOn:
+    """Do what the settings ask for after a night; what fails is said, and the rest goes on.
+
+    Parameters
+    ----------
+    job
+        The lab.
+    given
+        What to hand on, and to whom.
+    beside
+        The settings' folder, from which their paths count.
+    begun
+        When the night began (UTC); archives are called by it.
+    blocks
+        What gives a Prefect secret block's content.
+
+    """
+    said = HandedOn()
+    marks = json.loads(job.ledger.mark(_BESIDE) or "{}")
+    said.failed += update_summary(job.out, Results(job.out)["cells"].collect(), marks)
+    _noted(job, {_BESIDE: json.dumps(marks)})
+    with ExitStack() as open_ones:
+        receivers = []
+        for name in RECEIVERS:
+            if getattr(given, name) is None:
+                continue
+            try:
+                receivers.append(receiver(name, given, beside, blocks))
+                open_ones.enter_context(receivers[-1].server)
+            except CellpipeError as error:
+                said.failed.append(f"{name}: {error}")
+        delivered(job, receivers, given, said, archive=begun if given.eln else None)
+    return said
+
+
+def delivered(
+    job: Job,
+    receivers: Sequence[Receiver],
+    given: HandOnSettings,
+    said: HandedOn,
+    *,
+    only: Sequence[str] = (),
+    archive: str | None = None,
+) -> None:
+    """Give receivers what they have not taken yet, or the cells that are named.
+
+    A receiver that does not answer any more is left in peace until the next night.
+
+    Parameters
+    ----------
+    job, receivers, given, said
+        The lab, who is to get it, the settings, and where it is said what came of it.
+    only
+        Ids of cells, taken or not.
+    archive
+        When the night began, if its cells are to go into archives.
+
+    """
+    names = [one.place for one in receivers] + ([_ARCHIVE] if archive else [])
+    due = {
+        place: {name: _state(job, name, given) for name in only} or _due(job, place, given)
+        for place in names
+    }
+    waiting = list(receivers)
+    gathered = _Archive(job, given, archive or "", len(due.get(_ARCHIVE, ())))
+    for cell_id in sorted({name for cells in due.values() for name in cells}):
+        try:
+            each = finished_cells(job.out, [cell_id])[0]
+            record = record_from(job.out, each, given.prefix)
+        except CellpipeError as error:
+            said.failed.append(f"{cell_id}: {error}")
+            continue
+        for one in list(waiting):
+            state = due[one.place].get(cell_id)
+            if state and not _taken(job, one, record, state, said):
+                waiting.remove(one)
+                rest = sum(name >= cell_id for name in due[one.place])
+                said.failed.append(f"{one.name}: {rest} cells wait for the next night.")
+        if cell_id in due.get(_ARCHIVE, ()):
+            gathered.add(record, due[_ARCHIVE][cell_id], said)
+        elif not waiting and not archive:
+            return
+    gathered.written(said)
+
+
+def _taken(job: Job, one: Receiver, record: Record, state: str, said: HandedOn) -> bool:
+    """Let a receiver take a record; give False if there is no use in going on with it."""
+    try:
+        number, done = one.push(one.server, _for_notebooks(record))
+    except CellpipeError as error:
+        said.failed.append(f"{one.name}, {record.title}: {error}")
+        return not isinstance(error, NoAnswerError)
+    _noted(job, {_mark(one.place, record.title): state})
+    if done:
+        said.done.append(f"{one.name}, {record.title}: entry {number}, {_summed(done)}.")
+    return True
+
+
+def _summed(done: Sequence[str]) -> str:
+    files = [each for each in done if each.endswith((" added", " replaced"))]
+    words = [each for each in done if each not in files]
+    noun = "file" if len(files) == 1 else "files"
+    return ", ".join([*words, *([f"{len(files)} {noun} sent"] if files else [])])
+
+
+class _Archive:
+    """The archives of a night, some cells in each."""
+
+    def __init__(self, job: Job, given: HandOnSettings, begun: str, expected: int) -> None:
+        self._job = job
+        self._given = given
+        self._stem = f"night-{begun[:16].replace(':', '')}"
+        self._several = expected > _TOGETHER
+        self._number = 0
+        self._records: list[Record] = []
+        self._states: dict[str, str] = {}
+
+    def add(self, record: Record, state: str, said: HandedOn) -> None:
+        """Take a record, and write an archive when it is full."""
+        self._records.append(record)
+        self._states[record.title] = state
+        if len(self._records) == _TOGETHER:
+            self.written(said)
+
+    def written(self, said: HandedOn) -> None:
+        """Write what was gathered."""
+        if not self._records:
+            return
+        self._number += 1
+        name = self._stem + (f"-{self._number:02d}" if self._several else "")
+        path = self._job.out / "eln" / f"{name}.eln"
+        content = eln_archive(self._records, name, sender(self._given), made_at=datetime.now(UTC))
+        count = len(self._records)
+        try:
+            written_whole(path, partial(_write, content))
+        except CellpipeError as error:
+            said.failed.append(f"{path.name}: {error}")
+        else:
+            _noted(self._job, {_mark(_ARCHIVE, name): s for name, s in self._states.items()})
+            said.done.append(f"{path.name}: {count} cell{'s' if count > 1 else ''}.")
+        self._records, self._states = [], {}
+
+
+def _write(content: bytes, path: Path) -> None:
+    path.write_bytes(content)
+
+
+def _due(job: Job, place: str, given: HandOnSettings) -> dict[str, str]:
+    """Give the cells of which a place has not taken the state of now, with that state."""
+    taken = job.ledger.marks(_mark(place, ""))
+    states = {name: _state(job, name, given) for name in sorted(job.ledger.cells())}
+    return {name: state for name, state in states.items() if taken.get(_mark(place, name)) != state}
+
+
+def _state(job: Job, cell_id: str, given: HandOnSettings) -> str:
+    """Tell a cell's results, and how they are handed on, from others."""
+    entry = job.ledger.cell(cell_id)
+    plain = given.model_copy(update={"kadi": None, "elabftw": None, "eln": False})
+    said = (entry and (entry.inputs, entry.findings), plain, cellpipe.__version__)
+    return hashlib.sha256(repr(said).encode()).hexdigest()
+
+
+def _mark(place: str, cell_id: str) -> str:
+    return f"handed on to {place}: {cell_id}"
+
+
+def _noted(job: Job, marks: dict[str, str]) -> None:
+    with writing(job.ledger, wait_second=_WAIT_SECONDS):
+        for name, value in marks.items():
+            if job.ledger.mark(name) != value:
+                job.ledger.set_mark(name, value)
+
+
+def bdf_files(
+    out: Path, each: Finished, organisation: str, packed: bool
+) -> Iterator[tuple[str, bytes | None]]:
+    """Give a cell's recordings as files of the Battery Data Format, each with its sidecar.
+
+    Yields
+    ------
+    name, content
+        One raw file after the other; of one that the format can't hold, a sentence and None.
+
+    """
+    values = sheet_values(each.cell)
+    used = each.files.filter(pl.col("status") == "used").sort("started_at", "path")
+    for number, row in enumerate(used.iter_rows(named=True), 1):
+        timeseries, impedance = (
+            contracts.empty(name) if (found := read_table(out, name, row["file_sha256"])) is None
+            else found
+            for name in ("timeseries", "impedance")
+        )  # fmt: skip
+        table = bdf.bdf_table(timeseries, impedance)
+        if table is None:
+            yield (f"{row['path']}: time, voltage and current are not all known, and the format "
+                   "needs them; cellpipe export tables has what there is."), None  # fmt: skip
+            continue
+        name = bdf.bdf_name(organisation, each.cell.cell_id, row["started_at"], number)
+        suffix = "parquet" if packed else "csv"
+        yield f"{name}.bdf.{suffix}", (bdf.parquet_bytes if packed else bdf.csv_bytes)(table)
+        kept = ("path", "file_sha256", "format", "started_at", "size_byte")
+        source = {key: row[key] for key in kept}
+        absent = bdf.left_out(timeseries)
+        yield f"{name}.metadata.json", bdf.sidecar(values, source, absent, organisation)

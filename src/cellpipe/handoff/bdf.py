@@ -1,0 +1,119 @@
+"""Records as files of the Battery Data Format (BDF 1.3), with what is known of the cell beside it.
+
+A file holds one recording of one cell; columns are called by the format's labels, in its units.
+Columns that the format has no name for are left out, and the sidecar names them: an instrument's
+own counters of charge start anew in ways that the format's columns don't allow.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Mapping
+from datetime import datetime
+
+import polars as pl
+
+import cellpipe
+from cellpipe import contracts
+from cellpipe.handoff.record import Value
+
+_NEEDED = ("test_time_second", "voltage_volt", "current_ampere")
+_OF_SPECTRA = ("real_impedance_ohm", "imaginary_impedance_ohm")
+VERSION = "1.3"
+
+
+def bdf_table(timeseries: pl.DataFrame, impedance: pl.DataFrame) -> pl.DataFrame | None:
+    """Give a recording with the format's labels, or None where it lacks what the format needs.
+
+    Parameters
+    ----------
+    timeseries, impedance
+        One raw file's tables; the impedance stands at the records that it was measured at. Either
+        may be empty.
+
+    """
+    if timeseries.is_empty():
+        timeseries, impedance = impedance, impedance[:0]
+    spectra = impedance.select("record_index", *_OF_SPECTRA)
+    if spectra.height:
+        timeseries = timeseries.join(
+            spectra, on="record_index", how="left", maintain_order="left", validate="m:1"
+        )
+    if any(name not in timeseries.columns or timeseries[name].null_count() for name in _NEEDED):
+        return None
+    labels = _labels(timeseries.columns)
+    kept = [name for name in labels if timeseries[name].null_count() < timeseries.height]
+    return timeseries.select(pl.col(name).alias(labels[name]) for name in kept)
+
+
+def left_out(timeseries: pl.DataFrame) -> list[str]:
+    """Name the columns of a table that hold something and have no name in the format."""
+    labels = _labels(timeseries.columns)
+    return [
+        name for name in timeseries.columns
+        if name not in labels and timeseries[name].null_count() < timeseries.height
+    ]  # fmt: skip
+
+
+def _labels(columns: list[str]) -> dict[str, str]:
+    """Give the format's label of each column that has one, those it needs first."""
+    found: dict[str, str] = {}
+    for table in ("timeseries", "impedance"):
+        described = contracts.units(table, [*_NEEDED, *columns])
+        found = {name: said["bdf"] for name, said in described.items() if "bdf" in said} | found
+    ordered = {name: found[name] for name in (*_NEEDED, *columns) if name in found}
+    sensor = {name: re.fullmatch(r"temperature_t(\d+)_celsius", name) for name in ordered}
+    return {
+        name: f"Temperature T{match[1]} / degC" if match else ordered[name]
+        for name, match in sensor.items()
+    }
+
+
+def bdf_name(organisation: str, cell_id: str, started_at: datetime | None, number: int) -> str:
+    """Give a file's name without suffixes, as the format asks: ``Lab__Cell__YYYYMMDD_001``."""
+    day = f"{started_at:%Y%m%d}" if started_at else "00000000"
+    lab = _plain(organisation) or "unknown"
+    return f"{lab}__{_plain(cell_id) or 'cell'}__{day}_{number:03d}"
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"_+", "_", re.sub(r"[^A-Za-z0-9.-]+", "_", text)).strip("_.-")
+
+
+def csv_bytes(table: pl.DataFrame) -> bytes:
+    """Write a table as .bdf.csv; every number reads back as it was."""
+    return table.write_csv().encode()
+
+
+def parquet_bytes(table: pl.DataFrame) -> bytes:
+    """Write a table as .bdf.parquet."""
+    written = io.BytesIO()
+    table.write_parquet(written)
+    return written.getvalue()
+
+
+def sidecar(
+    values: list[Value], source: Mapping[str, object], absent: list[str], organisation: str
+) -> bytes:
+    """Write what is known besides the records: the cell, the raw file, what was left out."""
+    said = {
+        "format": f"Battery Data Format {VERSION}",
+        "institution": organisation or None,
+        "cell": {
+            value.identifier.partition(".")[2]: {
+                "name": value.name, "value": value.value, "unit": value.unit or None,
+                "source": value.meaning or None,
+            }
+            for value in values
+        },
+        "source": dict(source),
+        "left_out": absent,
+        "conventions": {
+            "current": "positive charges the cell", "unix_time": "UTC",
+            "imaginary_impedance": "negative if capacitive",
+        },
+        "made_with": f"cellpipe {cellpipe.__version__}",
+    }  # fmt: skip
+    return (json.dumps(said, indent=2, ensure_ascii=False, default=str) + "\n").encode()

@@ -1,0 +1,230 @@
+"""Cells as experiments of eLabFTW, over its REST interface v2.
+
+People write into their experiments: after the first time, title and text are theirs, and only
+cellpipe's extra fields, missing tags and changed files are touched.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from cellpipe.errors import HandOnError, NoAnswerError
+from cellpipe.handoff.attachments import media_type
+from cellpipe.handoff.record import Attachment, Record, Value
+from cellpipe.handoff.rest import Address, Server
+
+ID_FIELD = "cellpipe_id"
+_GROUPS = {"cell": (1, "Cell"), "result": (2, "Results of cellpipe")}
+_REMEDIES = {
+    401: "the API key is wrong or has expired; make a new one in eLabFTW under Settings, API keys",
+    403: "the API key may not write there; make one that can write",
+    404: "it does not exist, or the key's owner may not see it; check the address",
+    413: "the file is larger than the server takes; ask who runs it",
+}
+_HASHED_BELOW = 100_000_000  # larger files have no sha256 there: name and size are compared
+
+
+def elabftw(address: Address) -> Server:
+    """Open an eLabFTW server."""
+    return Server(
+        "eLabFTW", address, path="/api/v2", headers={"Authorization": address.token},
+        remedies=_REMEDIES,
+    )  # fmt: skip
+
+
+def greeted(server: Server) -> None:
+    """Make sure that the server is there and knows the key.
+
+    Raises
+    ------
+    HandOnError
+        If not.
+
+    """
+    server.json(server.asked("GET", "/info", again=True))
+
+
+def extra_fields(record: Record) -> dict[str, Any]:
+    """Give a record's values as eLabFTW's metadata: typed fields with units, in two groups."""
+    fields: dict[str, Any] = {
+        ID_FIELD: {"type": "text", "value": record.key, "group_id": 2, "position": 0,
+                   "description": "written by cellpipe, which finds the experiment by it"}
+    }  # fmt: skip
+    for position, value in enumerate(record.values, 1):
+        group = value.identifier.partition(".")[0]
+        fields[_label(value)] = _field(value) | {
+            "group_id": _GROUPS[group][0], "position": position, "description": value.meaning
+        }  # fmt: skip
+    groups = [{"id": number, "name": name} for number, name in _GROUPS.values()]
+    return {"elabftw": {"extra_fields_groups": groups}, "extra_fields": fields}
+
+
+def _label(value: Value) -> str:
+    return value.name if value.identifier.startswith("cell.") else f"{value.name} (cellpipe)"
+
+
+def _field(value: Value) -> dict[str, Any]:
+    if isinstance(value.value, bool):
+        return {"type": "checkbox", "value": "on" if value.value else ""}
+    if isinstance(value.value, str):
+        return {"type": "text", "value": value.value}
+    number: dict[str, Any] = {"type": "number", "value": str(value.value)}
+    return number | ({"unit": value.unit, "units": [value.unit]} if value.unit else {})
+
+
+def pushed(server: Server, record: Record, *, items: Sequence[int] = ()) -> tuple[int, list[str]]:
+    """Create or update the experiment of a cell.
+
+    Parameters
+    ----------
+    server
+        What :func:`elabftw` opened.
+    record
+        The cell.
+    items
+        Ids of resources that the experiment is linked to.
+
+    Returns
+    -------
+    experiment, done
+        Its id, and what was done to it; nothing, if all was there.
+
+    Raises
+    ------
+    HandOnError
+        If the server refuses or is silent, or several experiments have this cell's id.
+
+    """
+    metadata = extra_fields(record)
+    found = _experiment(server, record.key)
+    done = []
+    if found is None:
+        found = _created(server, record, metadata)
+        done.append("created")
+    number = int(found["id"])
+    if _differs(metadata, _metadata(found)):
+        server.asked("PATCH", f"/experiments/{number}", again=True,
+                     json={"metadatamerge": metadata})  # fmt: skip
+        done += [] if done else ["numbers updated"]
+    done += _tagged(server, number, found, record)
+    done += _uploaded(server, number, record.files)
+    for item in items:
+        path = f"/experiments/{number}/items_links/{item}"
+        server.asked("POST", path, again=True, json={"action": "create"})
+    return number, done
+
+
+def _experiment(server: Server, key: str) -> dict[str, Any] | None:
+    """Find the experiment of a key: the server's search is loose, so it is compared exactly."""
+    question = {"extended": f'extrafield:s:{ID_FIELD}:"{key}"', "scope": "3", "limit": "100"}
+    answer = server.json(server.asked("GET", "/experiments", again=True, params=question))
+    hits = [
+        each for each in answer
+        if (_metadata(each).get("extra_fields") or {}).get(ID_FIELD, {}).get("value") == key
+    ]  # fmt: skip
+    if len(hits) > 1:
+        ids = ", ".join(str(each["id"]) for each in hits)
+        raise HandOnError(
+            f"{len(hits)} experiments with the id {key} ({ids})", expected="one",
+            remedy="delete all but one in eLabFTW, or change their field cellpipe_id",
+        )  # fmt: skip
+    return hits[0] if hits else None
+
+
+def _metadata(experiment: dict[str, Any]) -> dict[str, Any]:
+    """Give the metadata of an experiment: servers send it as an object, as a text, or both."""
+    found = experiment.get("metadata_decoded") or experiment.get("metadata") or {}
+    if isinstance(found, str):
+        try:
+            found = json.loads(found)
+        except ValueError:
+            return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _created(server: Server, record: Record, metadata: dict[str, Any]) -> dict[str, Any]:
+    """Create the experiment; after a lost answer look for it before creating another."""
+    said: dict[str, Any] = {
+        "title": record.title, "body": record.text, "content_type": 1, "metadata": metadata,
+        "tags": list(record.tags),
+    }  # fmt: skip
+    if record.started_at is not None:
+        said["date"] = f"{record.started_at:%Y-%m-%d}"
+    for last in (False, True):
+        try:
+            answer = server.asked("POST", "/experiments", again=False, json=said)
+        except NoAnswerError:
+            found = _experiment(server, record.key)
+            if found is not None:
+                return found
+            if last:
+                raise
+            continue
+        number = answer.headers.get("location", "").rstrip("/").rpartition("/")[2]
+        if not number.isdigit():
+            raise HandOnError(
+                "an experiment without an address", expected="its id in the header Location",
+                remedy="check the address of the server",
+            )  # fmt: skip
+        made = server.asked("GET", f"/experiments/{number}", again=True)
+        return dict(server.json(made))
+    raise AssertionError  # pragma: no cover
+
+
+def _differs(ours: dict[str, Any], theirs: dict[str, Any]) -> bool:
+    there = theirs.get("extra_fields") or {}
+    return any(
+        str(there.get(name, {}).get("value")) != field["value"]
+        for name, field in ours["extra_fields"].items()
+    )
+
+
+def _tagged(server: Server, number: int, found: dict[str, Any], record: Record) -> list[str]:
+    there = set(str(found.get("tags") or "").split("|"))
+    missing = [tag for tag in record.tags if tag not in there]
+    for tag in missing:
+        server.asked("POST", f"/experiments/{number}/tags", again=True, json={"tag": tag})
+    return [f"tag {tag}" for tag in missing]
+
+
+def _uploaded(server: Server, number: int, files: Sequence[Attachment]) -> list[str]:
+    path = f"/experiments/{number}/uploads"
+    there = _uploads(server, path)
+    done = []
+    for file in files:
+        known = there.get(file.name)
+        if _is_same(known, file):
+            continue
+        place = f"{path}/{known['id']}" if known else path
+        try:
+            _sent(server, place, file)
+        except NoAnswerError:
+            there = _uploads(server, path)
+            if not _is_same(there.get(file.name), file):
+                known = there.get(file.name)
+                _sent(server, f"{path}/{known['id']}" if known else path, file)
+        done.append(f"{file.name} {'replaced' if known else 'added'}")
+    return done
+
+
+def _uploads(server: Server, path: str) -> dict[str, dict[str, Any]]:
+    answer = server.json(server.asked("GET", path, again=True))
+    return {str(each["real_name"]): each for each in answer if each.get("state", 1) == 1}
+
+
+def _is_same(known: dict[str, Any] | None, file: Attachment) -> bool:
+    if known is None:
+        return False
+    if known.get("hash"):
+        return bool(known["hash"] == file.sha256)
+    is_large = len(file.content) >= _HASHED_BELOW
+    return is_large and int(known.get("filesize") or -1) == len(file.content)
+
+
+def _sent(server: Server, path: str, file: Attachment) -> None:
+    server.asked(
+        "POST", path, again=False, data={"comment": file.about},
+        files={"file": (file.name, file.content, media_type(file.name))},
+    )  # fmt: skip

@@ -1,0 +1,240 @@
+"""``.eln`` archives (RO-Crate 1.1 in a zip) that electronic lab notebooks import.
+
+Format: TheELNConsortium/TheELNFileFormat, SPECIFICATION.md. Importers are stricter, and each in its
+own way; what is kept for their sake is said where it is done.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import re
+import uuid
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parseaddr
+from typing import Any
+
+import cellpipe
+from cellpipe.handoff.attachments import media_type
+from cellpipe.handoff.record import Record, Value
+from cellpipe.result_files import file_name
+
+Node = dict[str, Any]
+METADATA = "ro-crate-metadata.json"
+# sha256 is no term of RO-Crate 1.1: named by itself, validators and importers take it.
+CONTEXT = ["https://w3id.org/ro/crate/1.1/context", {"sha256": "https://schema.org/sha256"}]
+ELABFTW_VERSION = "107"  # from 103 on it takes what is referred to, instead of what is nested
+_NAMES = uuid.uuid5(uuid.NAMESPACE_OID, "cellpipe")
+_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
+
+
+@dataclass(frozen=True)
+class Sender:
+    """Who hands on, as the settings say it.
+
+    ``authors`` are ``Name <mail or ORCID>``; ``licence`` an SPDX name or an address. What is empty
+    is said to be not stated.
+    """
+
+    organisation: str = ""
+    authors: tuple[str, ...] = ()
+    licence: str = ""
+
+
+def eln_archive(
+    records: Sequence[Record], name: str, sender: Sender, *, made_at: datetime,
+    for_elabftw: bool = False,
+) -> bytes:  # fmt: skip
+    """Put records into an archive; the same records give the same bytes.
+
+    Parameters
+    ----------
+    records
+        At least one; each becomes an entry of the notebook.
+    name
+        The archive's name without ``.eln``; its only folder is called so.
+    sender
+        Authors, organisation, licence.
+    made_at
+        Stands for the date of records whose files have none.
+    for_elabftw
+        Add the extra fields of eLabFTW, which other notebooks show as an odd text.
+
+    """
+    root = re.sub(r"[^A-Za-z0-9._-]", "_", name)
+    described = _metadata(records, sender, made_at, for_elabftw)
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as archive:
+        # First of all: Kadi takes the name of the root folder from the first entry.
+        _put(archive, f"{root}/{METADATA}", described)
+        for record in records:
+            for file in record.files:
+                _put(archive, f"{root}/{_folder(record)}/{file.name}", file.content)
+    return written.getvalue()
+
+
+def _put(archive: zipfile.ZipFile, path: str, content: bytes) -> None:
+    entry = zipfile.ZipInfo(path, _ZIP_TIME)
+    entry.compress_type = zipfile.ZIP_DEFLATED
+    entry.external_attr = 0o644 << 16
+    archive.writestr(entry, content)
+
+
+def _folder(record: Record) -> str:
+    return file_name(record.title)
+
+
+def _metadata(
+    records: Sequence[Record], sender: Sender, made_at: datetime, for_elabftw: bool
+) -> bytes:
+    dates = [record.changed_at for record in records if record.changed_at]
+    when = _written(max(dates) if dates else made_at)
+    authors = _authors(sender)
+    licence = _licence(sender.licence)
+    publisher = _organisation(sender.organisation)
+    title = records[0].title if len(records) == 1 else f"{len(records)} cells"
+    crate: Node = {
+        "@id": "./", "@type": "Dataset", "name": f"cellpipe: {title}",
+        "description": "Results of battery cells: numbers, tables, figures, report.",
+        "datePublished": when, "license": _reference(licence), "publisher": _reference(publisher),
+        "author": [_reference(author) for author in authors],
+        "hasPart": [{"@id": f"./{_folder(record)}/"} for record in records],
+    }  # fmt: skip
+    if for_elabftw:
+        crate["version"] = ELABFTW_VERSION
+    graph = [*_about_itself(when), crate, publisher, licence, *authors]
+    for record in records:
+        graph += _entry(record, authors, when, for_elabftw)
+    unique = {node["@id"]: node for node in graph}
+    text = json.dumps(
+        {"@context": CONTEXT, "@graph": list(unique.values())}, indent=1, ensure_ascii=False,
+        allow_nan=False,
+    )  # fmt: skip
+    return text.encode()
+
+
+def _about_itself(when: str) -> list[Node]:
+    version = cellpipe.__version__
+    return [
+        {"@id": METADATA, "@type": "CreativeWork", "about": {"@id": "./"},
+         "conformsTo": {"@id": "https://w3id.org/ro/crate/1.1"}, "dateCreated": when,
+         "version": "1.1", "sdPublisher": {"@id": "#cellpipe"}},
+        # Without areaServed, eLabFTW takes the archive for one of its own early ones.
+        {"@id": "#cellpipe", "@type": "Organization", "name": "cellpipe",
+         "areaServed": "battery laboratories"},
+        {"@id": "#cellpipe-software", "@type": "SoftwareApplication", "name": "cellpipe",
+         "version": version, "softwareVersion": version},
+    ]  # fmt: skip
+
+
+def _entry(record: Record, authors: Sequence[Node], when: str, for_elabftw: bool) -> list[Node]:
+    """Give the nodes of one record: itself, its values, its files, what was done."""
+    here = f"./{_folder(record)}/"
+    created = _written(record.changed_at) if record.changed_at else when
+    values = [_property(here, value) for value in record.values if _is_written(value)]
+    if for_elabftw:
+        values.append(_for_elabftw(here, record))
+    files: list[Node] = [
+        {"@id": here + file.name, "@type": "File", "name": file.name, "description": file.about,
+         "encodingFormat": media_type(file.name), "contentSize": str(len(file.content)),
+         "sha256": file.sha256, "dateCreated": created}
+        for file in record.files
+    ]  # fmt: skip
+    sources: list[Node] = [
+        {"@id": f"#raw-{sha256}", "@type": "CreativeWork", "name": path, "sha256": sha256}
+        for path, sha256 in record.sources
+    ]
+    dataset: Node = {
+        "@id": here, "@type": "Dataset", "name": record.title, "description": record.line,
+        "genre": "experiment", "identifier": str(uuid.uuid5(_NAMES, record.key)),
+        "alternateName": record.key, "dateCreated": created, "dateModified": created,
+        "temporal": _written(record.started_at) if record.started_at else created,
+        "text": record.text, "encodingFormat": "text/html", "keywords": ",".join(record.tags),
+        "author": _reference(authors[0]), "creator": _reference(authors[0]),
+        "hasPart": [_reference(file) for file in files],
+        "variableMeasured": [_reference(value) for value in values],
+    }  # fmt: skip
+    action: Node = {
+        "@id": f"{here}#analysis", "@type": "CreateAction", "name": "analysis by cellpipe",
+        "endTime": created, "instrument": {"@id": "#cellpipe-software"},
+        "agent": _reference(authors[0]),
+        "object": [_reference(source) for source in sources] or [{"@id": here}],
+        "result": [{"@id": here}],
+    }  # fmt: skip
+    return [dataset, action, *files, *values, *sources]
+
+
+def _is_written(value: Value) -> bool:
+    return (
+        not (isinstance(value.value, float) and not math.isfinite(value.value))
+        and value.value != ""
+    )
+
+
+def _property(here: str, value: Value) -> Node:
+    node: Node = {
+        "@id": f"{here}#value-{value.identifier}", "@type": "PropertyValue",
+        "propertyID": value.identifier, "name": value.name, "value": value.value,
+    }  # fmt: skip
+    if value.unit:
+        node["unitText"] = value.unit
+    if value.meaning:
+        node["description"] = value.meaning
+    return node
+
+
+def _for_elabftw(here: str, record: Record) -> Node:
+    from cellpipe.handoff.elabftw import extra_fields
+
+    return {
+        "@id": f"{here}#value-elabftw_metadata", "@type": "PropertyValue",
+        "propertyID": "elabftw_metadata", "name": "Extra fields of eLabFTW",
+        "value": json.dumps(extra_fields(record), ensure_ascii=False),
+    }  # fmt: skip
+
+
+def _authors(sender: Sender) -> list[Node]:
+    home = _organisation(sender.organisation)
+    people = [_person(text) | {"affiliation": _reference(home)} for text in sender.authors]
+    return people or [home]
+
+
+def _person(text: str) -> Node:
+    name, address = parseaddr(text)
+    inside = re.search(r"<(https://orcid\.org/[\dX-]+)>", text)
+    if inside:
+        return {"@id": inside[1], "@type": "Person", "name": text[: inside.start()].strip()}
+    name = name or text.strip()
+    node: Node = {"@id": f"#author-{file_name(name)}", "@type": "Person", "name": name}
+    if "@" in address:
+        node["email"] = address
+    return node
+
+
+def _organisation(name: str) -> Node:
+    if not name:
+        return {"@id": "#laboratory", "@type": "Organization", "name": "laboratory not named"}
+    return {"@id": f"#{file_name(name)}", "@type": "Organization", "name": name}
+
+
+def _licence(licence: str) -> Node:
+    if not licence:
+        return {
+            "@id": "#licence", "@type": "CreativeWork", "name": "no licence stated",
+            "description": "The laboratory that hands this on states no licence.",
+        }  # fmt: skip
+    is_address = licence.startswith(("https://", "http://"))
+    place = licence if is_address else f"https://spdx.org/licenses/{licence}"
+    return {"@id": place, "@type": "CreativeWork", "name": licence, "description": licence}
+
+
+def _reference(node: Mapping[str, Any]) -> Node:
+    return {"@id": node["@id"]}
+
+
+def _written(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,217 @@
+"""Cells as records of Kadi4Mat, over its REST interface.
+
+A record is found by its identifier, which is the cell's key. People write into their records: after
+the first time, title and description are theirs; cellpipe's values stand in one nested entry of the
+extras, and the others stay as they are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from cellpipe.errors import HandOnError, NoAnswerError
+from cellpipe.handoff.attachments import media_type
+from cellpipe.handoff.record import Attachment, Record, Value
+from cellpipe.handoff.rest import Address, Server
+
+ENTRY = "cellpipe"
+_PIECE = 10_000_000  # Kadi4Mat's, of files that are sent in pieces
+_OCTETS = {"Content-Type": "application/octet-stream"}
+_REMEDIES = {
+    401: "the token is wrong or has expired; make a new one in Kadi4Mat under Settings, Access "
+    "tokens",
+    403: "the token may not write there; make one with the scopes for records",
+    404: "it does not exist, or the token's owner may not see it; check the address",
+    413: "the file is larger than the server takes, or the quota is used up",
+}
+
+
+def kadi(address: Address) -> Server:
+    """Open a Kadi4Mat server."""
+    return Server(
+        "Kadi4Mat", address, path="/api", remedies=_REMEDIES,
+        headers={"Authorization": f"Bearer {address.token}"},
+    )  # fmt: skip
+
+
+def greeted(server: Server) -> None:
+    """Make sure that the server is there and knows the token.
+
+    Raises
+    ------
+    HandOnError
+        If not.
+
+    """
+    server.asked("GET", "/users/me", again=True, ok=(200, 403))  # 403: a token without that scope
+
+
+def extras(record: Record) -> list[dict[str, Any]]:
+    """Give a record's values as Kadi4Mat's extras: one entry that holds them all, typed."""
+    parts = {"cell": "cell sheet", "result": "results"}
+    groups = [
+        {"key": name, "type": "dict",
+         "value": [_extra(v) for v in record.values if v.identifier.startswith(f"{part}.")]}
+        for part, name in parts.items()
+    ]  # fmt: skip
+    return [{"key": ENTRY, "type": "dict", "value": groups}]
+
+
+def _extra(value: Value) -> dict[str, Any]:
+    kinds = {bool: "bool", int: "int", float: "float", str: "str"}
+    said = {"key": value.name, "type": kinds[type(value.value)], "value": value.value}
+    is_number = isinstance(value.value, (int, float)) and not isinstance(value.value, bool)
+    return said | ({"unit": value.unit} if is_number and value.unit else {})
+
+
+def pushed(server: Server, record: Record) -> tuple[int, list[str]]:
+    """Create or update the record of a cell.
+
+    Returns
+    -------
+    record, done
+        Its id, and what was done to it; nothing, if all was there.
+
+    Raises
+    ------
+    HandOnError
+        If the server refuses or is silent.
+
+    """
+    found = _record(server, record.key)
+    done: list[str] = []
+    if found is None:
+        found = _created(server, record)
+        done.append("created")
+    else:
+        done += _updated(server, found, record)
+    number = int(found["id"])
+    return number, done + _uploaded(server, number, record)
+
+
+def _record(server: Server, key: str) -> dict[str, Any] | None:
+    path = f"/records/identifier/{key}"
+    answer = server.asked("GET", path, again=True, ok=(200, 404))
+    return dict(server.json(answer)) if answer.status_code == 200 else None
+
+
+def _created(server: Server, record: Record) -> dict[str, Any]:
+    """Create the record. Twice is once: an identifier is taken by one record only."""
+    said = {
+        "identifier": record.key, "title": record.title, "type": "cell",
+        "description": record.line, "tags": list(record.tags), "extras": extras(record),
+    }  # fmt: skip
+    answer = server.asked("POST", "/records", again=True, ok=(201, 400), json=said)
+    if answer.status_code == 201:
+        return dict(server.json(answer))
+    found = _record(server, record.key)
+    if found is None:
+        said_by_server = server.json(answer).get("errors") or server.json(answer)
+        raise HandOnError(
+            f"the record {record.key} refused ({said_by_server})", expected="it to be taken",
+            remedy="if the identifier is in use: restore the record from Kadi4Mat's trash, or set "
+            "another prefix in cellpipe.toml",
+        )  # fmt: skip
+    return found
+
+
+def _updated(server: Server, found: dict[str, Any], record: Record) -> list[str]:
+    """Put the values of now into cellpipe's entry, and add missing tags; the rest is people's."""
+    ours = extras(record)
+    others = [extra for extra in found.get("extras", []) if extra.get("key") != ENTRY]
+    before = [extra for extra in found.get("extras", []) if extra.get("key") == ENTRY]
+    tags = list(dict.fromkeys([*found.get("tags", []), *record.tags]))
+    change: dict[str, Any] = {}
+    if _plain(before) != _plain(ours):
+        change["extras"] = [*others, *ours]
+    if sorted(tags) != sorted(found.get("tags", [])):
+        change["tags"] = tags
+    if not change:
+        return []
+    server.asked("PATCH", f"/records/{found['id']}", again=True, json=change)
+    return ["numbers updated" if "extras" in change else "tags updated"]
+
+
+def _plain(found: Any) -> Any:
+    """Leave out what the server adds to an entry of the extras."""
+    if isinstance(found, list):
+        return [_plain(each) for each in found]
+    if isinstance(found, dict):
+        kept = ("key", "type", "value", "unit")
+        return {key: _plain(found[key]) for key in kept if found.get(key) is not None}
+    return found
+
+
+def _uploaded(server: Server, number: int, record: Record) -> list[str]:
+    there = _files(server, number)
+    done = []
+    for file in record.files:
+        known = there.get(file.name)
+        if _is_same(known, file):
+            continue
+        try:
+            _sent(server, number, file, known)
+        except NoAnswerError:
+            known = _files(server, number).get(file.name)
+            if not _is_same(known, file):
+                _sent(server, number, file, known)
+        done.append(f"{file.name} {'replaced' if file.name in there else 'added'}")
+    return done
+
+
+def _files(server: Server, number: int) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    page, pages = 1, 1
+    while page <= pages:
+        path = f"/records/{number}/files"
+        question = {"per_page": "100", "page": str(page)}
+        answer = server.json(server.asked("GET", path, again=True, params=question))
+        found |= {str(each["name"]): each for each in answer["items"]}
+        page, pages = page + 1, int(answer["_pagination"]["total_pages"])
+    return found
+
+
+def _is_same(known: dict[str, Any] | None, file: Attachment) -> bool:
+    if known is None:
+        return False
+    checksum = str(known.get("checksum"))
+    return checksum == (_in_pieces(file.content) if "-" in checksum else _md5(file.content))
+
+
+def _in_pieces(content: bytes) -> str:
+    """Give the checksum of a file that came in pieces: of the pieces' checksums, and how many."""
+    pieces = [content[start : start + _PIECE] for start in range(0, len(content), _PIECE)]
+    together = b"".join(hashlib.md5(p, usedforsecurity=False).digest() for p in pieces)
+    return f"{_md5(together)}-{len(pieces)}"
+
+
+def _sent(server: Server, number: int, file: Attachment, known: dict[str, Any] | None) -> None:
+    """Send a file: announced first, then its bytes, whole or in the server's pieces."""
+    said = {"size": len(file.content), "description": file.about,
+            "mimetype": media_type(file.name)}  # fmt: skip
+    path = f"/records/{number}"
+    if known is None:
+        begun = server.asked("POST", f"{path}/uploads", again=True, ok=(201, 409),
+                             json={**said, "name": file.name})  # fmt: skip
+        if begun.status_code == 409:
+            known = server.json(begun).get("file") or {}
+    if known is not None:
+        begun = server.asked("PUT", f"{path}/files/{known['id']}", again=True, json=said)
+    upload = server.json(begun)
+    place = f"{path}/uploads/{upload['id']}"
+    if upload.get("upload_type") != "chunked":
+        headers = _OCTETS | {"Kadi-MD5-Checksum": _md5(file.content)}
+        server.asked("PUT", place, again=False, content=file.content, headers=headers)
+        return
+    size = int(upload["_meta"]["chunk_size"])
+    for index, start in enumerate(range(0, len(file.content), size)):
+        piece = file.content[start : start + size]
+        headers = _OCTETS | {"Kadi-Chunk-Index": str(index), "Kadi-Chunk-Size": str(len(piece)),
+                             "Kadi-MD5-Checksum": _md5(piece)}  # fmt: skip
+        server.asked("PUT", place, again=True, content=piece, headers=headers)
+    server.asked("POST", place, again=False, ok=(200, 202))
+
+
+def _md5(content: bytes) -> str:
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()

@@ -1,0 +1,190 @@
+"""A cell as it is handed on to any receiver: typed values with units, files, a text."""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import polars as pl
+
+from cellpipe import contracts
+from cellpipe.domain import Cell
+from cellpipe.report.cell_tables import SHEET_FIELDS
+from cellpipe.report.key_numbers import KeyNumber, described, key_numbers
+from cellpipe.report.wording import kind_words
+from cellpipe.result_files import file_name
+
+TAGS = ("battery", "cellpipe")
+_UNITS_IN_NAMES = r"_(ah|ohm_cm2|ohm|mah_per_g|mah_per_cm2)$"
+
+
+@dataclass(frozen=True)
+class Value:
+    """A number or text with its name; ``identifier`` is its place, dotted (``result.cycles``).
+
+    ``unit`` is in signs that pint reads (``mAh/g``, ``Ω cm²``, ``%``), empty where there is none.
+    """
+
+    identifier: str
+    name: str
+    value: str | bool | int | float
+    unit: str = ""
+    meaning: str = ""
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """A file to hand on: a flat name of ``A-Z a-z 0-9 . _ -``, what it is, its content."""
+
+    name: str
+    about: str
+    content: bytes
+
+    @property
+    def sha256(self) -> str:
+        """Give the identity of the content."""
+        return hashlib.sha256(self.content).hexdigest()
+
+
+@dataclass(frozen=True)
+class Record:
+    """A cell to hand on.
+
+    ``key`` names it for good, in lower case, digits, ``-`` and ``_``: a second time finds the
+    first by it. ``started_at`` and ``changed_at`` are UTC, of its files; None where no file says.
+    ``sources`` are the raw files: path and sha256.
+    """
+
+    key: str
+    title: str
+    line: str
+    text: str
+    values: tuple[Value, ...]
+    tags: tuple[str, ...] = TAGS
+    started_at: datetime | None = None
+    changed_at: datetime | None = None
+    sources: tuple[tuple[str, str], ...] = ()
+    files: tuple[Attachment, ...] = field(default=(), repr=False)
+
+    @property
+    def digest(self) -> str:
+        """Give the identity of all that is handed on."""
+        files = [(file.name, file.about, file.sha256) for file in self.files]
+        said = (self.key, self.title, self.line, self.text, self.values, self.tags, self.sources)
+        return hashlib.sha256(repr((*said, files)).encode()).hexdigest()
+
+
+def record_key(cell_id: str, prefix: str = "cellpipe") -> str:
+    """Give the name by which receivers know a cell: lower case, digits, ``-`` and ``_``."""
+    plain = file_name(cell_id).lower()
+    safe = re.sub(r"[^a-z0-9_-]", "-", plain)
+    if safe != plain:
+        safe = f"{safe}-{hashlib.sha256(cell_id.casefold().encode()).hexdigest()[:8]}"
+    return f"{prefix}-{safe}"
+
+
+def record_of(
+    cell: Cell,
+    tables: Mapping[str, pl.DataFrame],
+    files: pl.DataFrame,
+    attachments: tuple[Attachment, ...] = (),
+    *,
+    prefix: str = "cellpipe",
+) -> Record:
+    """Describe a cell for a receiver, from its results.
+
+    Parameters
+    ----------
+    cell, tables, files
+        Its row of the cell sheet, its tables by contract name, its rows of ``files``.
+    attachments
+        What goes with it.
+    prefix
+        Begins the record's key: labs that share a notebook have one each.
+
+    """
+    words = kind_words(cell)
+    line = described(cell, words)
+    numbers = key_numbers(tables["cells"], words)
+    tags = [*TAGS, *(each for each in (cell.configuration, cell.group) if each)]
+    started = files["started_at"].drop_nulls()
+    return Record(
+        key=record_key(cell.cell_id, prefix),
+        title=cell.cell_id,
+        line=line,
+        text=_text(cell.cell_id, line, numbers, tables["findings"]),
+        values=(*sheet_values(cell), *result_values(tables["cells"])),
+        tags=tuple(dict.fromkeys(tag for tag in map(_tag, tags) if tag)),
+        started_at=_moment(started.min()),
+        changed_at=_moment(files["modified_at"].drop_nulls().max() or started.max()),
+        sources=tuple(files.sort("path").select("path", "file_sha256").iter_rows()),
+        files=attachments,
+    )
+
+
+def sheet_values(cell: Cell) -> list[Value]:
+    """Give what the cell sheet says of a cell; what it leaves empty is not there."""
+    values = [Value("cell.cell_id", "Cell ID", cell.cell_id)]
+    for name, attribute, unit in SHEET_FIELDS:
+        found = getattr(cell, attribute)
+        if found is None or found in {(), ""}:
+            continue
+        source = cell.inferred.get(attribute)
+        meaning = f"inferred: {source}" if source else "from the cell sheet"
+        value = "; ".join(found) if isinstance(found, tuple) else found
+        values.append(Value(f"cell.{attribute}", name, value, unit, meaning))
+    return values
+
+
+def result_values(summary: pl.DataFrame) -> list[Value]:
+    """Give the numbers of the table ``cells`` with its units; ratios in per cent, for people."""
+    columns = contracts.schema("cells").columns
+    values = []
+    for row in summary.head(1).iter_rows(named=True):
+        for name, found in row.items():
+            if found is None or name in {"cell_id", "configuration", "group"}:
+                continue
+            spec = columns[name]
+            is_ratio = spec.unit == "1" and isinstance(found, float)
+            unit = "%" if is_ratio else "" if spec.unit in {None, "1"} else str(spec.unit)
+            value = float(f"{100 * found:.12g}") if is_ratio else found
+            values.append(Value(f"result.{name}", _named(name), value, unit, spec.meaning))
+    return values
+
+
+def _named(column: str) -> str:
+    words = re.sub(_UNITS_IN_NAMES, "", column).replace("_", " ")
+    return words[:1].upper() + words[1:].replace("coulombic", "Coulombic")
+
+
+def _tag(text: str) -> str:
+    """Write a tag of a-z, 0-9, - and _: receivers drop others."""
+    return re.sub(r"[^a-z0-9_-]+", "-", text.lower()).strip("-")
+
+
+def _moment(found: object) -> datetime | None:
+    if not isinstance(found, datetime):
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _text(cell_id: str, line: str, numbers: list[KeyNumber], findings: pl.DataFrame) -> str:
+    """Write the record's text: what the cell is, six numbers, and what to check."""
+    rows = "".join(
+        f"<tr><th>{html.escape(each.name)}</th><td>{html.escape(each.value)}</td>"
+        f"<td>{html.escape(each.basis)}</td></tr>"
+        for each in numbers
+    )
+    checks = findings.filter(pl.col("level").is_in(["warning", "error"]))["sentence"].to_list()
+    told = "".join(f"<li>{html.escape(str(sentence))}</li>" for sentence in checks)
+    parts = [f"<h1>{html.escape(cell_id)}</h1><p>{html.escape(line)}</p>"]
+    if rows:
+        heads = "<tr><th>Quantity</th><th>Value</th><th>Basis</th></tr>"
+        parts.append(f"<table>{heads}{rows}</table>")
+    if told:
+        parts.append(f"<h2>Check</h2><ul>{told}</ul>")
+    return "".join(parts)

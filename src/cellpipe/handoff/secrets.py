@@ -1,0 +1,78 @@
+"""Secrets by reference: settings name where a token is, never the token itself."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+from cellpipe.errors import SettingsError
+
+Blocks = Callable[[str], str]
+
+
+def secret(reference: str, beside: Path, blocks: Blocks | None = None) -> str:
+    """Give the secret that a reference names.
+
+    Parameters
+    ----------
+    reference
+        ``env:NAME`` (of the environment), ``file:PATH`` (its first line; read by its owner alone)
+        or ``prefect:BLOCK`` (a Secret block of the Prefect server).
+    beside
+        The folder from which a relative path counts.
+    blocks
+        What gives a Prefect block's content.
+
+    Raises
+    ------
+    SettingsError
+        If there is no such secret, it is empty, or its file can be read by others.
+
+    """
+    kind, _, name = reference.partition(":")
+    if kind == "env":
+        found = os.environ.get(name, "")
+    elif kind == "file":
+        found = _of_file(beside / name)
+    elif kind == "prefect" and blocks is not None:
+        found = blocks(name)
+    else:
+        raise SettingsError(
+            "a secret that is written down, or whose kind is not known",
+            expected="where it is: env:NAME, file:PATH or prefect:BLOCK",
+            remedy="put it into a file that only you can read, and name that",
+        )  # fmt: skip
+    found = found.strip()
+    if not found or "\n" in found or not found.isprintable():
+        raise SettingsError(
+            f"nothing, or more than one line, in {kind}:{name}", expected="a token",
+            remedy=_REMEDIES[kind].format(name=name),
+        )  # fmt: skip
+    return found
+
+
+_REMEDIES = {
+    "env": "set the variable {name} for the account that runs cellpipe",
+    "file": "write the token into {name}, and nothing else",
+    "prefect": "save a Secret block called {name} in Prefect",
+}
+
+
+def _of_file(path: Path) -> str:
+    try:
+        mode = path.stat().st_mode
+        content = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "no text in UTF-8"
+        raise SettingsError(
+            f"a file that can't be read ({reason})", expected="a token in it",
+            remedy="write it there, and let only its owner read it", file=path,
+        ) from None  # fmt: skip
+    if os.name == "posix" and mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise SettingsError(
+            f"a token that others can read (mode {stat.S_IMODE(mode):o})", expected="mode 600",
+            remedy="chmod 600, and make a new token, for this one may be known", file=path,
+        )  # fmt: skip
+    return content

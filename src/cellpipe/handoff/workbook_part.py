@@ -1,0 +1,330 @@
+"""One sheet of a workbook that people write into: our columns are filled, all else stays.
+
+The sheet is edited where it lies in the .xlsx (ECMA-376, part 1, 18.3): every other part of the
+file (other sheets, charts, pictures, formats, macros) is copied byte for byte. Rows are found by
+their key and columns by their head, wherever people moved or sorted them to; what is missing is
+added at the end.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import posixpath
+import re
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from lxml import etree
+
+from cellpipe.errors import SummaryError
+from cellpipe.report.sheets import column_letter
+
+_MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
+_RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
+_SPACE = "{http://www.w3.org/XML/1998/namespace}space"
+_HEAD_ROWS = 20  # people put titles above a table
+Element = Any  # an element of lxml, which has no types
+
+
+class Workbook:
+    """The parts of an .xlsx, by name.
+
+    Raises
+    ------
+    SummaryError
+        If it is none.
+
+    """
+
+    def __init__(self, content: bytes) -> None:
+        try:
+            with zipfile.ZipFile(io.BytesIO(content)) as archive:
+                self._entries = archive.infolist()
+                self.parts = {entry.filename: archive.read(entry) for entry in self._entries}
+            self._book = self.tree("xl/workbook.xml")
+        except (zipfile.BadZipFile, KeyError, etree.XMLSyntaxError, OSError, RuntimeError) as error:
+            raise SummaryError(
+                f"no workbook ({type(error).__name__})", expected="an .xlsx without a password",
+                remedy="save it as .xlsx, or take it away: a new one is written then",
+            ) from error  # fmt: skip
+
+    def tree(self, part: str) -> Element:
+        """Read a part; nothing outside of it is looked up."""
+        parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
+        return etree.fromstring(self.parts[part], parser)
+
+    def put(self, part: str, root: Element) -> None:
+        """Write a part anew."""
+        self.parts[part] = etree.tostring(
+            root, xml_declaration=True, encoding="UTF-8", standalone=True
+        )
+
+    def sheet(self, name: str) -> str | None:
+        """Give the part in which a sheet lies."""
+        for sheet in self._book.iter(f"{_MAIN}sheet"):
+            if sheet.get("name") == name:
+                return self.related("xl/workbook.xml", "")[sheet.get(_RELATION, "")]
+        return None
+
+    def related(self, part: str, kind: str) -> dict[str, str]:
+        """Give the parts that a part refers to, by id; of one kind, if it is named."""
+        folder, _, name = part.rpartition("/")
+        place = f"{folder}/_rels/{name}.rels"
+        if place not in self.parts:
+            return {}
+        return {
+            each.get("Id", ""): posixpath.normpath(
+                posixpath.join("/", folder, each.get("Target", ""))
+            ).lstrip("/")
+            for each in self.tree(place)
+            if each.get("Type", "").endswith(kind) and each.get("TargetMode") != "External"
+        }
+
+    def texts(self) -> list[str]:
+        """Give the texts that cells refer to by number."""
+        part = next(iter(self.related("xl/workbook.xml", "/sharedStrings").values()), None)
+        if part is None or part not in self.parts:
+            return []
+        phonetic = f"{_MAIN}rPh"
+        return [
+            "".join(
+                t.text or "" for t in item.iter(f"{_MAIN}t")
+                if not any(above.tag == phonetic for above in t.iterancestors())
+            )
+            for item in self.tree(part).findall(f"{_MAIN}si")
+        ]  # fmt: skip
+
+    def computes_anew(self) -> None:
+        """Let the program that opens it compute all formulas: what they refer to has changed."""
+        calculation = self._book.find(f"{_MAIN}calcPr")
+        if calculation is None:
+            return
+        calculation.set("fullCalcOnLoad", "1")
+        self.put("xl/workbook.xml", self._book)
+
+    def content(self) -> bytes:
+        """Give the file, its parts in the order that they were in."""
+        written = io.BytesIO()
+        with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as archive:
+            for entry in self._entries:
+                entry.compress_type = zipfile.ZIP_DEFLATED
+                archive.writestr(entry, self.parts[entry.filename])
+        return written.getvalue()
+
+
+def filled(
+    content: bytes, sheet: str, key: str, columns: Mapping[str, Sequence[object]]
+) -> tuple[bytes, int]:
+    """Write columns into a sheet of a workbook.
+
+    Parameters
+    ----------
+    content
+        The workbook.
+    sheet, key
+        The sheet's name, and the head of the column by which rows are found.
+    columns
+        Values by head, ``key``'s among them: numbers, texts, or None for an empty cell.
+
+    Returns
+    -------
+    content, changed
+        The workbook, and how many cells are not as they were; the same bytes if none is.
+
+    Raises
+    ------
+    SummaryError
+        If it is no workbook, or has no such sheet or column.
+
+    """
+    book = Workbook(content)
+    part = book.sheet(sheet)
+    if part is None or part not in book.parts:
+        raise _unlike(f"no sheet called {sheet!r}", sheet, key)
+    grid = _Grid(book.tree(part), book.texts())
+    head = grid.row_with(key)
+    if head is None:
+        raise _unlike(f"no column called {key!r} in the sheet {sheet}", sheet, key)
+    last = grid.last_row(head)
+    places, changed = grid.places(head, list(columns))
+    rows = grid.rows_by(places[key], after=head)
+    end = last
+    for number, name in enumerate(columns[key]):
+        row = rows.get(str(name))
+        if row is None:
+            end += 1
+            row = grid.added(end, like=end - 1 if end - 1 > head else None)
+        for title, values in columns.items():
+            changed += grid.put(row, places[title], values[number])
+    if not changed:
+        return content, 0
+    _extended(book, part, grid, head, last, end)
+    book.put(part, grid.root)
+    book.computes_anew()
+    return book.content(), changed
+
+
+def _unlike(found: str, sheet: str, key: str) -> SummaryError:
+    return SummaryError(
+        found, expected=f"the sheet {sheet} with the column {key}",
+        remedy="give both their names back, or take the file away: a new one is written then",
+    )  # fmt: skip
+
+
+class _Grid:
+    """The cells of a sheet."""
+
+    def __init__(self, root: Element, texts: list[str]) -> None:
+        self.root = root
+        self._texts = texts
+        self._data = root.find(f"{_MAIN}sheetData")
+        self._rows = {int(row.get("r", "0")): row for row in self._data}
+
+    def row_with(self, text: str) -> int | None:
+        """Give the number of the first row that has a cell of this text."""
+        for number in sorted(self._rows)[:_HEAD_ROWS]:
+            if any(self.value(cell) == text for cell in self._rows[number]):
+                return number
+        return None
+
+    def last_row(self, head: int) -> int:
+        """Give the number of the last row that holds anything."""
+        held = [n for n, row in self._rows.items() if any(len(cell) for cell in row)]
+        return max([head, *held])
+
+    def places(self, head: int, titles: Sequence[str]) -> tuple[dict[str, int], int]:
+        """Give the place of each column by its head; those that are missing are put at the end."""
+        row = self._rows[head]
+        found: dict[str, int] = {}
+        for cell in row:
+            found.setdefault(str(self.value(cell)), _place(cell))
+        free = max(map(_place, self._cells()), default=-1) + 1
+        added = 0
+        for title in titles:
+            if title not in found:
+                found[title] = free
+                added += self.put(row, free, title)
+                free += 1
+        return {title: found[title] for title in titles}, added
+
+    def rows_by(self, place: int, *, after: int) -> dict[str, Element]:
+        """Give the rows below the head by what their cell at a place says; the first of each."""
+        found: dict[str, Element] = {}
+        for number in sorted(self._rows):
+            cell = self._cell(self._rows[number], place)
+            if number > after and cell is not None and self.value(cell) is not None:
+                found.setdefault(str(self.value(cell)).strip(), self._rows[number])
+        return found
+
+    def added(self, number: int, like: int | None) -> Element:
+        """Add a row at the end, in the looks of another one."""
+        row = self._rows.get(number)
+        if row is None:
+            row = etree.SubElement(self._data, f"{_MAIN}row", r=str(number))
+            self._rows[number] = row
+        for cell in self._rows.get(like or 0, ()):
+            if cell.get("s") and self._cell(row, _place(cell)) is None:
+                self._made(row, _place(cell)).set("s", cell.get("s"))
+        return row
+
+    def put(self, row: Element, place: int, value: object) -> int:
+        """Write a value, if the cell doesn't hold it; tell (as 0 or 1) whether it was written."""
+        if isinstance(value, float) and not math.isfinite(value):
+            value = None
+        cell = self._cell(row, place)
+        if value is None and (cell is None or not len(cell)):
+            return 0
+        if (
+            cell is not None
+            and cell.find(f"{_MAIN}f") is None
+            and _is_same(self.value(cell), value)
+        ):
+            return 0
+        cell = self._made(row, place) if cell is None else cell
+        for child in list(cell):
+            cell.remove(child)
+        cell.attrib.pop("t", None)
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            etree.SubElement(cell, f"{_MAIN}v").text = repr(value)
+        elif value is not None:
+            cell.set("t", "inlineStr")
+            text = etree.SubElement(etree.SubElement(cell, f"{_MAIN}is"), f"{_MAIN}t")
+            text.set(_SPACE, "preserve")
+            text.text = _writable(str(value))
+        return 1
+
+    def value(self, cell: Element) -> str | float | None:
+        """Give what a cell holds: a text, a number, or None."""
+        kind = cell.get("t", "n")
+        if kind == "inlineStr":
+            return "".join(t.text or "" for t in cell.iter(f"{_MAIN}t"))
+        found = cell.find(f"{_MAIN}v")
+        if found is None or found.text is None:
+            return None
+        if kind == "s":
+            return self._texts[int(found.text)]
+        return found.text if kind in {"str", "b", "e", "d"} else float(found.text)
+
+    def _cells(self) -> Iterator[Element]:
+        for row in self._rows.values():
+            yield from (cell for cell in row if len(cell))
+
+    def _cell(self, row: Element, place: int) -> Element | None:
+        return next((cell for cell in row if _place(cell) == place), None)
+
+    def _made(self, row: Element, place: int) -> Element:
+        """Make a cell, in the order of columns."""
+        row.attrib.pop("spans", None)
+        cell = etree.Element(f"{_MAIN}c", r=f"{column_letter(place)}{row.get('r')}")
+        before = sum(1 for other in row if _place(other) < place)
+        row.insert(before, cell)
+        return cell
+
+
+def _place(cell: Element) -> int:
+    """Give a cell's column, counted from 0."""
+    place = 0
+    for letter in re.sub(r"\d", "", cell.get("r", "A")):
+        place = 26 * place + ord(letter) - ord("A") + 1
+    return place - 1
+
+
+def _is_same(found: object, value: object) -> bool:
+    """Compare what a cell holds: programs write numbers with 15 digits, or more."""
+    if isinstance(found, float) and isinstance(value, (int, float)):
+        return math.isclose(found, value, rel_tol=1e-13)
+    return found == value
+
+
+def _writable(text: str) -> str:
+    """Leave out the signs that XML can't hold."""
+    return re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]", "", text)
+
+
+def _extended(book: Workbook, part: str, grid: _Grid, head: int, last: int, end: int) -> None:
+    """Let a filter or a table that went to the last row go to the new one."""
+    dimension = grid.root.find(f"{_MAIN}dimension")
+    if dimension is not None:
+        grid.root.remove(dimension)  # it is optional, and no longer true
+    if end == last:
+        return
+    found = grid.root.find(f"{_MAIN}autoFilter")
+    if found is not None:
+        _stretch(found, head, last, end)
+    for place in book.related(part, "/table").values():
+        table = book.tree(place)
+        if _stretch(table, head, last, end):
+            inner = table.find(f"{_MAIN}autoFilter")
+            if inner is not None:
+                _stretch(inner, head, last, end)
+            book.put(place, table)
+
+
+def _stretch(element: Element, head: int, last: int, end: int) -> bool:
+    match = re.fullmatch(r"([A-Z]+)(\d+):([A-Z]+)(\d+)", element.get("ref", ""))
+    if match is None or int(match[2]) != head or int(match[4]) != last:
+        return False
+    element.set("ref", f"{match[1]}{head}:{match[3]}{end}")
+    return True

@@ -1,0 +1,81 @@
+"""Limits that a cell may cross: efficiency, a sudden loss of capacity, growth of resistance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from cellpipe.settings import LimitSettings
+
+_LATEST = 3  # cycles whose median efficiency counts: one odd cycle crosses nothing
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """A limit that a cell has crossed; ``code`` tells this crossing from the next."""
+
+    code: str
+    sentence: str
+
+
+def crossed(cell: pl.DataFrame, cycles: pl.DataFrame, limits: LimitSettings) -> list[Crossing]:
+    """Give the limits that a cell has crossed.
+
+    Parameters
+    ----------
+    cell
+        Its row of the table ``cells``.
+    cycles
+        Its cycles; those that are complete and no formation count, from cycle 2 on.
+    limits
+        What is still in order. The efficiency is the median of the latest three cycles; a loss is
+        of the discharge capacity, from one cycle to the next at the same rate; the resistance is
+        the interfacial one of the last spectrum over the first's.
+
+    """
+    counted = cycles.filter(
+        pl.col("complete") & ~pl.col("formation_cycle") & (pl.col("cycle") > 1)
+    ).sort("cycle")
+    found = [*_inefficient(counted, limits), *_lost(counted, limits)]
+    row = cell.row(0, named=True) if cell.height else {}
+    first, last = (row.get(f"{when}_interfacial_resistance_ohm") for when in ("first", "last"))
+    if first and last and last / first > limits.resistance_growth:
+        sentence = (
+            f"The interfacial resistance has grown to {last / first:.2g} times the first "
+            f"({last:.3g} Ω from {first:.3g} Ω; limit {limits.resistance_growth:g})."
+        )
+        found.append(Crossing("resistance_growth", sentence))
+    return found
+
+
+def _inefficient(cycles: pl.DataFrame, limits: LimitSettings) -> list[Crossing]:
+    latest = cycles.drop_nulls("coulombic_efficiency").tail(_LATEST)
+    median = latest["coulombic_efficiency"].median()
+    if latest.height < _LATEST or not isinstance(median, float):
+        return []
+    if median >= limits.coulombic_efficiency:
+        return []
+    sentence = (
+        f"The Coulombic efficiency is {100 * median:.2f} % (median of the cycles "
+        f"{latest['cycle'][0]} to {latest['cycle'][-1]}; "
+        f"limit {100 * limits.coulombic_efficiency:g} %)."
+    )
+    return [Crossing("coulombic_efficiency", sentence)]
+
+
+def _lost(cycles: pl.DataFrame, limits: LimitSettings) -> list[Crossing]:
+    """Give the latest sudden loss."""
+    after = pl.col("discharging_capacity_ah")
+    before, rate = after.shift(), pl.col("rate_group")
+    losses = cycles.with_columns(loss=1 - after / before).filter(
+        (pl.col("loss") > limits.sudden_loss) & (rate == rate.shift())
+    )
+    if losses.is_empty():
+        return []
+    last = losses.row(-1, named=True)
+    sentence = (
+        f"The discharge capacity fell by {100 * last['loss']:.1f} % in cycle {last['cycle']} "
+        f"(limit {100 * limits.sudden_loss:g} % from one cycle to the next at the same rate)."
+    )
+    return [Crossing(f"sudden_loss in cycle {last['cycle']}", sentence)]
