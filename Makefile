@@ -6,7 +6,7 @@ READY  := $(VENV)/ready
 UV     := 0.13.9
 FILES  := src flows tests sample_data benchmarks docs
 
-.PHONY: demo test check style types current setup lock bench clean
+.PHONY: demo test check style types current setup lock bench importers clean
 
 demo: $(READY)            ## run the main job on the sample lab
 	@$(BIN)/cellpipe process sample_data --out results/demo --time-zone Europe/Berlin; \
@@ -42,6 +42,16 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	touch $(READY)
 
+# Programs that take what cellpipe hands on, each in an environment of its own (they want other
+# versions of the same libraries). Tests that need them are skipped where they are not.
+importers: .importers/kadi/ready .importers/checks/ready
+
+.importers/%/ready: tests/handoff/importers-%.txt $(READY)
+	$(PYTHON) -m venv .importers/$*
+	$(BIN)/uv pip install --quiet --python .importers/$*/bin/python -r $< \
+	  || .importers/$*/bin/python -m pip install --quiet -r $<
+	touch $@
+
 lock:                     ## settle the versions anew
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \
 	  --no-annotate --upgrade --group dev pyproject.toml -o requirements.lock
@@ -55,4 +65,4 @@ bench: $(READY)           ## measure (the readers beside their peers, in an envi
 	$(BIN)/python benchmarks/readers.py
 
 clean:
-	rm -rf $(VENV) results .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .importers results .pytest_cache .mypy_cache .ruff_cache

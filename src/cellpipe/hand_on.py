@@ -98,12 +98,20 @@ def receiver(
     if name == "kadi":
         assert given.kadi is not None  # noqa: S101 - callers ask for what is set
         server = kadi.kadi(_address(given.kadi, beside, blocks))
-        kadi.greeted(server)
-        return Receiver(name, server, kadi.pushed)
+        return _greeted(Receiver(name, server, kadi.pushed), kadi.greeted)
     assert given.elabftw is not None  # noqa: S101
     server = elabftw.elabftw(_address(given.elabftw, beside, blocks))
-    elabftw.greeted(server)
-    return Receiver(name, server, partial(elabftw.pushed, items=given.elabftw.items))
+    push = partial(elabftw.pushed, items=given.elabftw.items)
+    return _greeted(Receiver(name, server, push), elabftw.greeted)
+
+
+def _greeted(one: Receiver, greet: Callable[[Server], None]) -> Receiver:
+    try:
+        greet(one.server)
+    except CellpipeError:
+        one.server.close()
+        raise
+    return one
 
 
 def _address(given: ReceiverSettings, beside: Path, blocks: Blocks | None) -> Address:

@@ -24,7 +24,7 @@ from cellpipe.store.faults import Fault, faults
 from cellpipe.store.history import Event
 from cellpipe.store.written import as_written, names_there
 
-READING = 2  # to be raised when the tables that are made of a file change: all are read again
+READING = 3  # to be raised when the tables that are made of a file change: all are read again
 SEVERAL = "several"  # status of a file that holds the recordings of several cells
 
 

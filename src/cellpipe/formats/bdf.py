@@ -73,12 +73,13 @@ _SPECTRUM = ("frequency_hertz", "real_impedance_ohm", "imaginary_impedance_ohm")
 _PARQUET = b"PAR1"
 
 
+_BARE = frozenset({"Step Type", "Step ID"})  # labels that have no unit
 _MACHINE = frozenset(name for q in QUANTITIES for name in q.names if name == name.lower())
 
 
 def _own(headers: Sequence[str]) -> list[str]:
     """Give the headers that are written as in the format: a label with its unit, or a name."""
-    return [h for h in headers if " / " in h or h in _MACHINE or h == "Step Type"]
+    return [h for h in headers if " / " in h or h in _MACHINE or h in _BARE]
 
 
 def known(fields: Sequence[str]) -> int:

@@ -53,7 +53,8 @@ def left_out(timeseries: pl.DataFrame) -> list[str]:
     labels = _labels(timeseries.columns)
     return [
         name for name in timeseries.columns
-        if name not in labels and timeseries[name].null_count() < timeseries.height
+        if name not in labels and name != "file_sha256"
+        and timeseries[name].null_count() < timeseries.height
     ]  # fmt: skip
 
 

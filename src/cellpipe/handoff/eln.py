@@ -101,9 +101,11 @@ def _metadata(
         "@id": "./", "@type": "Dataset", "name": f"cellpipe: {title}",
         "description": "Results of battery cells: numbers, tables, figures, report.",
         "datePublished": when, "license": _reference(licence), "publisher": _reference(publisher),
-        "author": [_reference(author) for author in authors],
+        "author": _reference(authors[0]),
         "hasPart": [{"@id": f"./{_folder(record)}/"} for record in records],
     }  # fmt: skip
+    if len(authors) > 1:
+        crate["contributor"] = [_reference(author) for author in authors[1:]]
     if for_elabftw:
         crate["version"] = ELABFTW_VERSION
     graph = [*_about_itself(when), crate, publisher, licence, *authors]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Sequence
 
 
@@ -18,21 +19,21 @@ def told(addresses: Sequence[tuple[str, str]], title: str, text: str) -> list[st
         The message, plain text.
 
     """
+    with warnings.catch_warnings():  # it loads modules that newer Pythons will not have
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return [said for each in addresses for said in _sent(*each, title, text)]
+
+
+def _sent(name: str, address: str, title: str, text: str) -> list[str]:
     import apprise
 
-    failed = []
     logging.getLogger("apprise").setLevel(logging.CRITICAL)  # what it says may hold the address
-    for name, address in addresses:
-        messenger = apprise.Apprise()
-        if not messenger.add(address):
-            failed.append(
-                f"{name} holds no address that apprise knows; such are mailtos://… and "
-                "msteams://…, see docs/hand-on.md."
-            )
-        elif not messenger.notify(body=text, title=title, body_format=apprise.NotifyFormat.TEXT):
-            kind = address.partition(":")[0]
-            failed.append(
-                f"The message to {name} ({kind}) was not taken; check the address, the password "
-                "and that its server can be reached."
-            )
-    return failed
+    messenger = apprise.Apprise()
+    if not messenger.add(address):
+        known = "such are mailtos://… and msteams://…, see docs/hand-on.md"
+        return [f"{name} holds no address that apprise knows; {known}."]
+    if not messenger.notify(body=text, title=title, body_format=apprise.NotifyFormat.TEXT):
+        kind = address.partition(":")[0]
+        remedy = "check the address, the password and that its server can be reached"
+        return [f"The message to {name} ({kind}) was not taken; {remedy}."]
+    return []

@@ -157,6 +157,8 @@ def result_values(summary: pl.DataFrame) -> list[Value]:
 
 
 def _named(column: str) -> str:
+    if column == "files":
+        return "Raw files"  # the cell sheet's own Files are patterns
     words = re.sub(_UNITS_IN_NAMES, "", column).replace("_", " ")
     return words[:1].upper() + words[1:].replace("coulombic", "Coulombic")
 

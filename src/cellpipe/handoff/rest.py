@@ -83,6 +83,10 @@ class Server:
 
     def __exit__(self, *_: object) -> None:
         """Close its connections."""
+        self.close()
+
+    def close(self) -> None:
+        """Close its connections."""
         self._client.close()
 
     def asked(

@@ -39,8 +39,8 @@ class Digest:
 
 def digest_title(found: Digest) -> str:
     """Give a subject line."""
-    parts = [f"{len(found.computed)} cells computed"]
-    parts += [f"{len(found.alarms)} alarms"] if found.alarms else []
+    parts = [f"{_counted(len(found.computed), 'cell')} computed"]
+    parts += [_counted(len(found.alarms), "alarm")] if found.alarms else []
     parts += [f"{len(found.aside)} set aside"] if found.aside else []
     parts += [f"{len(found.failed)} not handed on"] if found.failed else []
     return f"cellpipe: {', '.join(parts)}"
@@ -50,7 +50,7 @@ def digest_text(found: Digest) -> str:
     """Write the digest as plain text: alarms first, then what was set aside."""
     lines = [
         f"cellpipe, {_moment(found.made_at)}. Results: {found.page}",
-        f"Since {_since(found)}: {found.read} files read, {len(found.computed)} cells computed.",
+        f"Since {_since(found)}: {_done(found)}.",
         *_listed("Alarms", [f"{name}: {said}" for name, said in found.alarms]),
         *_listed("Could not be used", [f"{name}: {said}" for name, said in found.aside]),
         *_listed("Could not be handed on", found.failed),
@@ -64,8 +64,7 @@ def digest_page(found: Digest, *, version: str) -> str:
     """Write the digest as a page that lies beside the index."""
     return template("digest.html.j2").render(
         title=digest_title(found),
-        line=f"{_moment(found.made_at)}; since {_since(found)}: {found.read} files read, "
-        f"{len(found.computed)} cells computed.",
+        line=f"{_moment(found.made_at)}; since {_since(found)}: {_done(found)}.",
         alarms=[(name, _link(name), said) for name, said in found.alarms],
         aside=found.aside,
         failed=found.failed,
@@ -73,6 +72,15 @@ def digest_page(found: Digest, *, version: str) -> str:
         computed=[(name, _link(name)) for name in found.computed],
         version=version,
     )
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _done(found: Digest) -> str:
+    files, cells = _counted(found.read, "file"), _counted(len(found.computed), "cell")
+    return f"{files} read, {cells} computed"
 
 
 def _link(cell_id: str) -> str:

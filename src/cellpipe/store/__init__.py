@@ -9,7 +9,9 @@
     ├─ tables/<table>/            parquet: one file per raw file's content, or per cell
     ├─ ledger.sqlite              which file was read, which cell was computed from what
     ├─ ledger.copy.sqlite         its copy of last night
-    ├─ digest.txt                 what the last night did
+    ├─ digest.html, digest.txt    what the last night did
+    ├─ summary.xlsx, summary.csv  a line a cell, for people to write into
+    ├─ eln/                       archives for electronic lab notebooks, where they are asked for
     └─ damaged/                   what could not be used any more, put aside
 
 A table is written before its row in the ledger, each atomically: whatever is killed whenever, the

@@ -9,9 +9,10 @@ from pathlib import Path
 import polars as pl
 from arro3.core import Schema
 
-from cellpipe.contracts import units
+from cellpipe.contracts import schema, units
 from cellpipe.errors import DamagedTableError
 from cellpipe.result_files import file_name, written_whole
+from cellpipe.store import LAB
 
 
 def table_path(folder: Path, table: str, key: str) -> Path:
@@ -22,6 +23,9 @@ def table_path(folder: Path, table: str, key: str) -> Path:
 def write_table(folder: Path, table: str, key: str, frame: pl.DataFrame) -> Path:
     """Write a table that kept its contract, with its units.
 
+    A table of a raw file gets a last column ``file_sha256``: whatever program reads many of them
+    can tell their rows apart, and find the file, its cell and its start in the table ``files``.
+
     Raises
     ------
     StoreError
@@ -29,8 +33,11 @@ def write_table(folder: Path, table: str, key: str, frame: pl.DataFrame) -> Path
 
     """
     described = units(table, frame.columns)
+    if key != LAB and "cell_id" not in schema(table).columns:
+        frame = frame.with_columns(file_sha256=pl.lit(key, pl.String))
+        described["file_sha256"] = {"meaning": "Content of the raw file; see the table files."}
     fields = Schema.from_arrow(frame.schema)
-    schema = Schema(
+    arrow = Schema(
         [fields.field(name).with_metadata(described.get(name, {})) for name in fields.names],
         metadata={"table": table},
     )
@@ -38,7 +45,7 @@ def write_table(folder: Path, table: str, key: str, frame: pl.DataFrame) -> Path
 
     def write(file: Path) -> None:
         try:
-            frame.write_parquet(file, arrow_schema=schema)
+            frame.write_parquet(file, arrow_schema=arrow)
         except pl.exceptions.ComputeError as error:
             number = re.search(r"os error (\d+)", str(error))
             if number is None:

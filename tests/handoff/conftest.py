@@ -1,0 +1,33 @@
+"""A record of the sample lab, and the programs that take what is handed on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from importers import Importer, importer
+
+from cellpipe.finished import Finished, finished_cells
+from cellpipe.hand_on import record_from
+from cellpipe.handoff.record import Record
+from cellpipe.pipeline import Summary
+
+
+@pytest.fixture(scope="session")
+def results(sample_run: Summary) -> Path:
+    return sample_run.job.out
+
+
+@pytest.fixture(scope="session")
+def finished(results: Path) -> Finished:
+    return finished_cells(results, ["SSB-06"])[0]
+
+
+@pytest.fixture(scope="session")
+def record(results: Path, finished: Finished) -> Record:
+    return record_from(results, finished, "cellpipe")
+
+
+@pytest.fixture(scope="session")
+def checks() -> Importer:
+    return importer("checks")

@@ -1,0 +1,224 @@
+"""The summary is brought up to date where it lies; nothing that people put into it is lost."""
+
+from __future__ import annotations
+
+import csv
+import io
+import zipfile
+from pathlib import Path
+
+import polars as pl
+import pytest
+import xlsxwriter
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cellpipe import contracts
+from cellpipe.errors import SummaryError
+from cellpipe.handoff.summary import update_summary
+from cellpipe.handoff.workbook_part import filled
+from cellpipe.report.lab_workbook import cell_columns
+
+
+def lab(*names: str, cycles: int = 10) -> pl.DataFrame:
+    """Give a table of cells, each with some numbers."""
+    blank = contracts.empty("cells")
+    row: dict[str, object] = dict.fromkeys(blank.columns)
+    row |= {"in_sheet": True, "files": 1, "cycles": cycles, "complete_cycles": cycles,
+            "formation_cycles": 0, "rates": 1, "usual_rate_cycles": cycles, "spectra": 0,
+            "first_discharging_capacity_ah": 0.001 * cycles}  # fmt: skip
+    return pl.DataFrame([row | {"cell_id": name} for name in names], schema=blank.schema)
+
+
+def sheet(content: bytes, name: str = "Cells") -> list[list[object]]:
+    frame = pl.read_excel(content, sheet_name=name, has_header=False)
+    return [list(row) for row in frame.iter_rows()]
+
+
+def people(path: Path, cells: list[str]) -> None:
+    """Write a summary as a person left it: sorted, a column of their own, a chart, a formula."""
+    book = xlsxwriter.Workbook(str(path))
+    page = book.add_worksheet("Cells")
+    red = book.add_format({"bg_color": "#FF0000"})
+    page.write_row(2, 0, ["My note", "Cell", "Cycles", "Kind"])
+    for number, cell in enumerate(reversed(cells)):
+        page.write_row(3 + number, 0, [f"note on {cell}", cell, 1, "?"], red)
+    page.write_string(0, 0, "Title of mine")
+    page.autofilter(2, 0, 2 + len(cells), 3)
+    own = book.add_worksheet("My sheet")
+    own.write_formula(0, 0, "=SUM(Cells!C4:C99)", None, 2)
+    chart = book.add_chart({"type": "line"})
+    chart.add_series({"values": ["Cells", 3, 2, 5, 2]})
+    own.insert_chart(2, 2, chart)
+    book.close()
+
+
+def test_a_new_summary_holds_every_cell_and_says_whose_columns_are_whose(tmp_path: Path) -> None:
+    assert update_summary(tmp_path, lab("A", "B"), {}) == []
+    rows = sheet((tmp_path / "summary.xlsx").read_bytes())
+    assert rows[0][0] == "Cell"
+    assert [row[0] for row in rows[1:]] == ["A", "B"]
+    assert "overwritten" in str(sheet((tmp_path / "summary.xlsx").read_bytes(), "Read me"))
+
+
+def test_a_second_night_with_nothing_new_writes_nothing(tmp_path: Path) -> None:
+    update_summary(tmp_path, lab("A", "B"), {})
+    before = {p.name: (p.read_bytes(), p.stat().st_mtime_ns) for p in tmp_path.iterdir()}
+    update_summary(tmp_path, lab("B", "A"), {})
+    assert {p.name: (p.read_bytes(), p.stat().st_mtime_ns) for p in tmp_path.iterdir()} == before
+
+
+def test_people_keep_their_columns_rows_sheets_charts_and_formats(tmp_path: Path) -> None:
+    path = tmp_path / "summary.xlsx"
+    people(path, ["A", "B"])
+    with zipfile.ZipFile(path) as before:
+        held = {n: before.read(n) for n in before.namelist()}
+    assert update_summary(tmp_path, lab("A", "B", "C", cycles=42), {}) == []
+    rows = sheet(path.read_bytes())
+    assert rows[0][0] == "Title of mine"
+    head = rows[1]  # the reader leaves the blank line out
+    assert head[:4] == ["My note", "Cell", "Cycles", "Kind"]
+    assert len(head) == len(set(head)) == 1 + len(cell_columns(lab("A")))
+    assert [row[:3] for row in rows[2:]] == [
+        ["note on B", "B", "42"], ["note on A", "A", "42"], [None, "C", "42"]
+    ]  # fmt: skip
+    with zipfile.ZipFile(path) as after:
+        assert after.testzip() is None
+        now = {n: after.read(n) for n in after.namelist()}
+    assert now.keys() == held.keys()
+    changed = {name for name in held if held[name] != now[name]}
+    assert changed == {"xl/worksheets/sheet1.xml", "xl/workbook.xml"}
+    text = now["xl/worksheets/sheet1.xml"].decode()
+    assert 'autoFilter ref="A3:D6"' in text
+    row = text.partition('<row r="6"')[2]
+    style = text.partition('r="B5" s="')[2][:1]
+    assert f'r="B6" s="{style}"' in row  # a new row looks like the one above
+    assert b'fullCalcOnLoad="1"' in now["xl/workbook.xml"]
+
+
+def test_a_value_that_is_gone_is_emptied_and_hostile_text_stays_text(tmp_path: Path) -> None:
+    path = tmp_path / "summary.xlsx"
+    update_summary(tmp_path, lab("A"), {})
+    gone = lab("A", "=cmd|'/c calc'!A1").with_columns(
+        first_discharging_capacity_ah=pl.lit(None, pl.Float64), group=pl.lit("\x07<&>")
+    )
+    update_summary(tmp_path, gone, {})
+    rows = sheet(path.read_bytes())
+    place = rows[0].index("First discharge (mAh)")
+    assert [row[place] for row in rows[1:]] == [None, None]
+    assert {row[0] for row in rows[1:]} == {"A", "=cmd|'/c calc'!A1"}
+    with zipfile.ZipFile(path) as book:
+        assert b"<f>" not in book.read("xl/worksheets/sheet1.xml")
+    lines = (tmp_path / "summary.csv").read_text("utf-8-sig").splitlines()
+    assert any(line.startswith(("\"'=cmd", "'=cmd")) for line in lines)
+
+
+names = st.lists(st.text("abcXYZ 0-9_äΩ<&'\"", min_size=1, max_size=8).map(str.strip)
+                 .filter(bool), unique_by=str.casefold, max_size=6)  # fmt: skip
+
+
+@given(before=names, after=names)
+def test_whatever_cells_come_every_line_of_before_stays(
+    before: list[str], after: list[str]
+) -> None:
+    book = io.BytesIO()
+    with xlsxwriter.Workbook(book, {"in_memory": True, "strings_to_formulas": False}) as made:
+        page = made.add_worksheet("Cells")
+        page.write_row(0, 0, ["Cell", "Mine"])
+        for number, name in enumerate(before, 1):
+            page.write_string(number, 0, name)
+            page.write_string(number, 1, f"mine: {name}")
+    columns = {"Cell": after, "N": [1.5] * len(after)}
+    content, changed = filled(book.getvalue(), "Cells", "Cell", columns)
+    assert changed >= len(after)
+    again, more = filled(content, "Cells", "Cell", columns)
+    assert (again, more) == (content, 0)
+    if not after:
+        return
+    rows = sheet(content)[1:]
+    held = {str(row[0]): row[1:] for row in rows}
+    assert set(held) == {*before, *after}
+    assert len(rows) == len(held)
+    for name in before:
+        assert held[name][0] == f"mine: {name}"
+    for name in after:
+        assert held[name][1] == "1.5"
+
+
+@pytest.mark.parametrize("sign", ["~$summary.xlsx", ".~lock.summary.xlsx#"])
+def test_a_file_that_is_open_is_left_alone_and_merged_once_it_is_closed(
+    tmp_path: Path, sign: str
+) -> None:
+    marks: dict[str, str] = {}
+    update_summary(tmp_path, lab("A"), marks)
+    path, beside = tmp_path / "summary.xlsx", tmp_path / "summary (not merged yet).xlsx"
+    before = path.read_bytes()
+    (tmp_path / sign).write_text("Anna")
+    said = update_summary(tmp_path, lab("A", "B"), marks)
+    assert len(said) == 1
+    assert "summary.xlsx is open in another program" in said[0]
+    assert path.read_bytes() == before
+    assert [row[0] for row in sheet(beside.read_bytes())[1:]] == ["A", "B"]
+    people(path, ["A"])  # the person saves, and closes
+    (tmp_path / sign).unlink()
+    assert update_summary(tmp_path, lab("A", "B", "C"), marks) == []
+    assert not beside.exists()
+    rows = sheet(path.read_bytes())
+    assert [row[1] for row in rows[2:]] == ["A", "B", "C"]
+    assert rows[2][0] == "note on A"
+
+
+def test_what_was_written_beside_and_changed_by_hand_is_not_deleted(tmp_path: Path) -> None:
+    marks: dict[str, str] = {}
+    update_summary(tmp_path, lab("A"), marks)
+    beside = tmp_path / "summary (not merged yet).xlsx"
+    (tmp_path / "~$summary.xlsx").write_text("")
+    update_summary(tmp_path, lab("A", "B"), marks)
+    people(beside, ["A", "B"])
+    mine = beside.read_bytes()
+    update_summary(tmp_path, lab("A", "B", "C"), marks)
+    (tmp_path / "~$summary.xlsx").unlink()
+    said = update_summary(tmp_path, lab("A", "B", "C"), marks)
+    assert "changed by hand" in said[0]
+    assert beside.read_bytes() == mine
+
+
+@pytest.mark.parametrize("content", [b"", b"no workbook", b"PK\x03\x04broken"])
+def test_a_file_that_is_no_workbook_is_left_alone(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "summary.xlsx"
+    path.write_bytes(content)
+    said = update_summary(tmp_path, lab("A"), {})
+    assert "save it as .xlsx" in said[0]
+    assert path.read_bytes() == content
+    assert (tmp_path / "summary (not merged yet).xlsx").is_file()
+    assert (tmp_path / "summary.csv").is_file()
+
+
+@pytest.mark.parametrize(("page", "head"), [("Mine", "Cell"), ("Cells", "Name")])
+def test_a_workbook_without_our_sheet_or_column_says_which(page: str, head: str) -> None:
+    book = io.BytesIO()
+    with xlsxwriter.Workbook(book, {"in_memory": True}) as made:
+        made.add_worksheet(page).write_string(0, 0, head)
+    with pytest.raises(SummaryError, match="give both their names back"):
+        filled(book.getvalue(), "Cells", "Cell", {"Cell": ["A"]})
+
+
+def table(path: Path, delimiter: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(path.read_text("utf-8-sig")), delimiter=delimiter))
+
+
+@pytest.mark.parametrize(("delimiter", "encoding"), [(",", "utf-8-sig"), (";", "cp1252"),
+                                                     ("\t", "utf-8")])  # fmt: skip
+def test_a_csv_that_excel_saved_keeps_peoples_columns_and_its_dialect(
+    tmp_path: Path, delimiter: str, encoding: str
+) -> None:
+    path = tmp_path / "summary.csv"
+    lines = [["Prüfer", "Cell", "First discharge (mAh)"], ["Jürgen", "B", "1"], ["Ann", "X", "2"]]
+    text = "\r\n".join(delimiter.join(line) for line in lines)
+    path.write_bytes(text.encode(encoding))
+    update_summary(tmp_path, lab("A", "B", cycles=7), {})
+    found = table(path, delimiter)
+    assert [row["Cell"] for row in found] == ["B", "X", "A"]
+    assert [row["Prüfer"] for row in found] == ["Jürgen", "Ann", ""]
+    assert found[0]["First discharge (mAh)"] == ("7,0" if delimiter == ";" else "7.0")
+    assert found[1]["First discharge (mAh)"] == "2"  # no cell of ours: a person's own row
