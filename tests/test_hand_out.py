@@ -32,7 +32,7 @@ def out(sample_run: Summary) -> Path:
 @pytest.fixture(scope="module")
 def figures(out: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     folder = tmp_path_factory.mktemp("figures")
-    assert main(["export", str(out), "SSB-01", "--only", "figures", "--to", str(folder)]) == 0
+    assert main(["export", "figures", str(out), "SSB-01", "--to", str(folder)]) == 0
     return {name.removeprefix("SSB-01/figures/"): made for name, made in files(folder).items()}
 
 
@@ -78,7 +78,7 @@ def test_the_data_behind_a_figure_is_the_tables(out: Path, figures: dict[str, by
 def test_long_tables_hold_every_row_and_no_text_is_taken_for_a_formula(
     out: Path, tmp_path: Path
 ) -> None:
-    assert main(["export", str(out), "SSB-01", "--only", "tables", "--to", str(tmp_path)]) == 0
+    assert main(["export", "tables", str(out), "SSB-01", "--to", str(tmp_path)]) == 0
     made = files(tmp_path)
     cycles = cellpipe.open_results(out)["cycles"].collect().filter(cell_id="SSB-01")
     read = pl.read_csv(made["SSB-01/tables/cycles.csv"])
@@ -95,7 +95,7 @@ def test_long_tables_hold_every_row_and_no_text_is_taken_for_a_formula(
 @pytest.mark.skipif(browser() is None, reason="no browser on this machine")
 def test_a_page_becomes_the_same_pdf_every_time(out: Path, tmp_path: Path) -> None:
     for name in ("a", "b"):
-        command = ["export", str(out), "SSB-02", "--only", "pdf", "--to", str(tmp_path / name)]
+        command = ["export", "pdf", str(out), "SSB-02", "--to", str(tmp_path / name)]
         assert main(command) == 0
     pdf = (tmp_path / "a" / "SSB-02" / "SSB-02.pdf").read_bytes()
     assert pdf == (tmp_path / "b" / "SSB-02" / "SSB-02.pdf").read_bytes()
@@ -108,11 +108,13 @@ def test_a_page_becomes_the_same_pdf_every_time(out: Path, tmp_path: Path) -> No
         assert text.decode().count("Coulombic") > 3
 
 
-def test_without_a_browser_everything_but_the_pdf_is_written(
+def test_without_a_browser_the_pdf_says_so_and_the_rest_is_written(
     out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("CELLPIPE_BROWSER", "no-such-browser")
-    assert main(["export", str(out), "SSB-07", "--to", str(tmp_path)]) == 1
+    assert main(["export", "pdf", str(out), "SSB-07", "--to", str(tmp_path)]) == 1
+    for what in ("figures", "tables"):
+        assert main(["export", what, str(out), "SSB-07", "--to", str(tmp_path)]) == 0
     said = capsys.readouterr()
     assert "SSB-07, pdf: found no browser that prints pages" in said.err
     assert "figures" in said.out
@@ -151,9 +153,9 @@ def test_what_is_not_there_is_said_with_what_may_be_meant(
     assert "SSB-01" in capsys.readouterr().err
     assert main(["compare", str(out), "SSB-01"]) == 2
     assert "at least 2" in capsys.readouterr().err
-    assert main(["export", str(out), "--group", "nobody"]) == 2
+    assert main(["export", "tables", str(out), "--group", "nobody"]) == 2
     assert "replicates" in capsys.readouterr().err
-    assert main(["export", str(tmp_path), "SSB-01"]) == 2
+    assert main(["export", "tables", str(tmp_path), "SSB-01"]) == 2
     assert "cellpipe process" in capsys.readouterr().err
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -37,9 +38,11 @@ class Box:
 @pytest.fixture
 def mail() -> Iterator[tuple[str, Box]]:
     box = Box()
-    controller = Controller(box, hostname="127.0.0.1", port=0)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    controller = Controller(box, hostname="127.0.0.1", port=port)
     controller.start()
-    port = controller.server.sockets[0].getsockname()[1]
     yield f"mailto://127.0.0.1:{port}/?from=lab@example.org&to=boss@example.org&mode=insecure", box
     controller.stop()
 
@@ -92,7 +95,8 @@ def cycles(capacities: list[float], efficiency: float = 0.995) -> pl.DataFrame:
     return pl.DataFrame({
         "cycle": range(1, count + 1), "complete": [True] * count,
         "formation_cycle": [False] * count, "rate_group": [1] * count,
-        "discharging_capacity_ah": [float(each) for each in capacities], "coulombic_efficiency": [efficiency] * count,
+        "discharging_capacity_ah": [float(each) for each in capacities],
+        "coulombic_efficiency": [efficiency] * count,
     })  # fmt: skip
 
 
