@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from cellpipe.pipeline import process
+from elabftw_stand_in import KEY, StandIn
 
 pytestmark = pytest.mark.slow
 
@@ -91,14 +92,22 @@ def test_what_may_pass_is_tried_again_and_what_can_not_is_not() -> None:
 
 
 def test_the_other_flows_run_on_a_server(small_lab: Path, tmp_path: Path) -> None:
+    notebook = StandIn()
+    settings = tmp_path / "cellpipe.toml"
+    settings.write_text(
+        "[[lab]]\nfolder = 'lab'\nresults = 'out'\n"
+        f"[hand_on.elabftw]\nurl = '{notebook.url}'\ntoken = 'prefect:elab-key'\n"
+    )
     script = f"""
 from pathlib import Path
 from cellpipe.prefect_run import flow_module
 from cellpipe.store import Ledger
 from cellpipe.store.queue import Waiting, put_in_queue, queue
 folder, out = {str(small_lab)!r}, {str(tmp_path / "out")!r}
-lab = dict(folder=folder, out=out)
+lab = dict(folder=folder, out=out, settings={str(settings)!r})
 with flow_module("server").server_for(Path(out)):
+    from prefect.blocks.system import Secret
+    Secret(value={KEY!r}).save("elab-key")
     nightly = flow_module("nightly").nightly
     night = nightly([lab], return_state=True)
     again = nightly([lab], return_state=True)
@@ -126,8 +135,13 @@ with flow_module("server").server_for(Path(out)):
         [sys.executable, "-c", script], capture_output=True, text=True, check=False, env=clean,
         timeout=400,
     )  # fmt: skip
+    notebook.close()
     lines = done.stdout.strip().split("\n")
     assert len(lines) == 7, done.stderr
+    titles = sorted(each["title"] for each in notebook.experiments.values())
+    assert titles == ["SSB-01", "SSB-05"]  # with the key of Prefect's block, each once
+    for path in (tmp_path / "out").rglob("*"):
+        assert not path.is_file() or KEY.encode() not in path.read_bytes(), path
     assert lines[0].startswith("FAILED | "), done.stderr
     assert "1 set aside, 3 files used" in lines[0]
     assert lines[1] == lines[0]

@@ -233,7 +233,7 @@ class _Archive:
     def __init__(self, job: Job, given: HandOnSettings, begun: str, expected: int) -> None:
         self._job = job
         self._given = given
-        self._stem = f"night-{begun[:16].replace(':', '')}"
+        self._stem = f"night-{begun[:19].replace(':', '')}"
         self._several = expected > _TOGETHER
         self._number = 0
         self._records: list[Record] = []
@@ -253,6 +253,9 @@ class _Archive:
         self._number += 1
         name = self._stem + (f"-{self._number:02d}" if self._several else "")
         path = self._job.out / "eln" / f"{name}.eln"
+        if path.exists():  # of another night in the same second: a clock may have gone back
+            name = f"{name}-{len(list(path.parent.iterdir()))}"
+            path = path.with_name(f"{name}.eln")
         content = eln_archive(self._records, name, sender(self._given), made_at=datetime.now(UTC))
         count = len(self._records)
         try:

@@ -23,7 +23,7 @@ KEY = "3-0123456789abcdef"
 class StandIn:
     """One server: its experiments, its uploads, every request, and answers that will be lost."""
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0) -> None:
         self.experiments: dict[int, dict[str, Any]] = {}
         self.uploads: dict[int, list[dict[str, Any]]] = {}
         self.links: dict[int, list[int]] = {}
@@ -37,7 +37,7 @@ class StandIn:
         class Handler(_Handler):
             here = stand_in
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
