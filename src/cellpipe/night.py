@@ -77,7 +77,7 @@ def ended(
     """
     beside = beside or job.out
     nights = [event for event in happened(job.ledger.database, _NIGHT) if event.event == "ended"]
-    before = nights[-1].at if nights else ""
+    before = str(nights[-1].numbers.get("told_until", nights[-1].at)) if nights else ""
     _limits_noted(job, summary, given.limits if given else LimitSettings())
     hand_on = given.hand_on if given else HandOnSettings()
     handed = handed_on(job, hand_on, beside, since, blocks)
@@ -88,7 +88,7 @@ def ended(
     path = written_whole(job.out / "digest.txt", lambda p: p.write_text(text, encoding="utf-8"))
     written_whole(job.out / "digest.html", lambda p: p.write_text(page, encoding="utf-8"))
     with writing(job.ledger, wait_second=600):
-        event = Event(_NIGHT, "ended", reason=since)
+        event = Event(_NIGHT, "ended", reason=since, numbers={"told_until": found.made_at})
         job.ledger.remember(job.folder, (), events=[event])
         keep_copy(job.out)
     return Night(path, (*handed.failed, *failed))
@@ -96,9 +96,10 @@ def ended(
 
 def digest(job: Job, summary: Summary, since: str, handed: HandedOn) -> Digest:
     """Collect what happened since a time (UTC)."""
+    now = utc_now()
     events = happened(job.ledger.database, since=since)
     return Digest(
-        made_at=utc_now(),
+        made_at=now,
         since=since,
         page=summary.page,
         read=len({e.subject for e in events if e.event == "read"}),

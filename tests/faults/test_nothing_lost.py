@@ -225,7 +225,7 @@ def test_one_lab_that_is_away_does_not_stop_the_nights_of_the_others(
     assert main(["nightly", "--settings", str(tmp_path / "cellpipe.toml")]) == 2
     assert "no such folder" in capsys.readouterr().err
     digest = (tmp_path / "r2" / "digest.txt").read_text(encoding="utf-8")
-    assert "Since the beginning: 1 files read, 1 cells computed." in digest
+    assert "Since the beginning: 1 file read, 1 cell computed." in digest
     assert (tmp_path / "r2" / "ledger.copy.sqlite").is_file()
 
 
