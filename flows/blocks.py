@@ -20,7 +20,7 @@ def block(name: str) -> str:
     """
     try:
         found: Any = Secret.load(name)
-    except (ValueError, RuntimeError, OSError) as error:
+    except Exception as error:  # of the server's, its client's, or the block's own kind
         raise SettingsError(
             f"no Secret block called {name} ({type(error).__name__})", expected="one in Prefect",
             remedy="make it in Prefect's page under Blocks, and set PREFECT_API_URL",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from cellpipe.pipeline import prepared
 from cellpipe.prefect_run import flow_module
 from cellpipe.settings import settings
 
+_log = logging.getLogger("cellpipe")
 batches = flow_module("process")
 blocks = flow_module("blocks")
 
@@ -51,6 +53,9 @@ def nightly(labs: list[LabRun]) -> State[Any]:
             message, failed = _night_of(lab)
         except CellpipeError as error:
             message, failed = str(error), True
+        except Exception as error:  # one lab that fails does not stop the next
+            _log.exception("the night of %s", lab.folder)
+            message, failed = f"a fault in cellpipe ({type(error).__name__})", True
         said.append(f"{lab.folder}: {message}")
         bad = bad or failed
     return (Failed if bad else Completed)(message="; ".join(said))

@@ -128,6 +128,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.here.links[number] = sorted({*self.here.links[number], inner})
         elif method == "PATCH":
             self._merged(experiment, said.pop("metadatamerge", {}))
+            if isinstance(said.get("metadata"), str):
+                said["metadata"] = json.loads(said["metadata"])
             experiment.update(said)
         return (201 if method == "POST" else 200), self._shown(number), ""
 

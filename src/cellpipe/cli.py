@@ -127,11 +127,21 @@ def _add_process(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     process.add_argument("--verbose", action="store_true", help="log every step")
 
 
+def _parsed(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Read a command line; cells may stand behind options, too."""
+    options, more = parser.parse_known_args(arguments)
+    if more and hasattr(options, "cells") and not any(each.startswith("-") for each in more):
+        options.cells = [*options.cells, *more]
+    elif more:
+        parser.error(f"unrecognized arguments: {' '.join(more)}")
+    return options
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; give its exit code."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small matrices: threads only cost time
     parser = _parser()
-    options = parser.parse_args(arguments)
+    options = _parsed(parser, arguments)
     if options.version:
         from cellpipe import __version__
 

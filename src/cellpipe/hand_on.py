@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -33,6 +34,7 @@ from cellpipe.settings import HandOnSettings, ReceiverSettings
 from cellpipe.store import Results, read_table
 from cellpipe.store.writer import writing
 
+_log = logging.getLogger("cellpipe")
 RECEIVERS = ("kadi", "elabftw")
 _TOGETHER = 20  # cells in an archive of a night
 _WAIT_SECONDS = 600.0
@@ -108,7 +110,7 @@ def receiver(
 def _greeted(one: Receiver, greet: Callable[[Server], None]) -> Receiver:
     try:
         greet(one.server)
-    except CellpipeError:
+    except BaseException:
         one.server.close()
         raise
     return one
@@ -140,9 +142,7 @@ def handed_on(
 
     """
     said = HandedOn()
-    marks = json.loads(job.ledger.mark(_BESIDE) or "{}")
-    said.failed += update_summary(job.out, Results(job.out)["cells"].collect(), marks)
-    _noted(job, {_BESIDE: json.dumps(marks)})
+    _summed_up(job, said)
     with ExitStack() as open_ones:
         receivers = []
         for name in RECEIVERS:
@@ -153,8 +153,29 @@ def handed_on(
                 open_ones.enter_context(receivers[-1].server)
             except CellpipeError as error:
                 said.failed.append(f"{name}: {error}")
+            except Exception as error:  # nothing that a server says may cost the night
+                said.failed.append(f"{name}: {_odd(error)}")
         delivered(job, receivers, given, said, archive=begun if given.eln else None)
     return said
+
+
+def _summed_up(job: Job, said: HandedOn) -> None:
+    """Bring the summary up to date; what it meets there costs the summary only."""
+    marks = json.loads(job.ledger.mark(_BESIDE) or "{}")
+    try:
+        said.failed += update_summary(job.out, Results(job.out)["cells"].collect(), marks)
+    except CellpipeError as error:
+        said.failed.append(f"summary: {error}")
+    except Exception as error:  # files that people write into may hold anything
+        _log.exception("summary")
+        said.failed.append(f"summary: {_odd(error)}")
+    _noted(job, {_BESIDE: json.dumps(marks)})
+
+
+def _odd(error: Exception) -> str:
+    """Say that something came that nobody thought of; what it says itself may hold a secret."""
+    kind = type(error).__name__
+    return f"found something that is not understood ({kind}); the next night tries again."
 
 
 def delivered(
@@ -194,6 +215,10 @@ def delivered(
         except CellpipeError as error:
             said.failed.append(f"{cell_id}: {error}")
             continue
+        except Exception as error:  # one cell costs itself
+            _log.exception("cell %s", cell_id)
+            said.failed.append(f"{cell_id}: {_odd(error)}")
+            continue
         for one in list(waiting):
             state = due[one.place].get(cell_id)
             if state and not _taken(job, one, record, state, said):
@@ -214,6 +239,9 @@ def _taken(job: Job, one: Receiver, record: Record, state: str, said: HandedOn) 
     except CellpipeError as error:
         said.failed.append(f"{one.name}, {record.title}: {error}")
         return not isinstance(error, NoAnswerError)
+    except Exception as error:  # an answer that nobody thought of must not cost the night
+        said.failed.append(f"{one.name}, {record.title}: {_odd(error)}")
+        return True
     _noted(job, {_mark(one.place, record.title): state})
     if done:
         said.done.append(f"{one.name}, {record.title}: entry {number}, {_summed(done)}.")

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 _NIGHT = "night"
 _CROSSED = "limits crossed"
+_WAITING = "not yet delivered to"
+_MOST_WAITING = 100_000  # signs of messages that wait for an address
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ def ended(
     hand_on = given.hand_on if given else HandOnSettings()
     handed = handed_on(job, hand_on, beside, since, blocks)
     found = digest(job, summary, before, handed)
-    failed = _told(found, given.notify if given else NotifySettings(), beside, blocks)
+    failed = _told(job, found, given.notify if given else NotifySettings(), beside, blocks)
     found.failed += failed
     text, page = digest_text(found), digest_page(found, version=cellpipe.__version__)
     path = written_whole(job.out / "digest.txt", lambda p: p.write_text(text, encoding="utf-8"))
@@ -141,14 +143,32 @@ def _kept(job: Job, marks: Mapping[str, object], events: list[Event]) -> None:
             job.ledger.set_mark(name, json.dumps(value, sort_keys=True))
 
 
-def _told(found: Digest, given: NotifySettings, beside: Path, blocks: Blocks | None) -> list[str]:
-    """Send the digest to who is named, if there is what they want to hear of."""
-    if not given.to or not found.tells(given.when):
-        return []
-    addresses, failed = [], []
+def _told(
+    job: Job, found: Digest, given: NotifySettings, beside: Path, blocks: Blocks | None
+) -> list[str]:
+    """Tell each who is named, if there is what they want to hear of; give what failed.
+
+    What could not be delivered waits, and goes before the next message.
+    """
+    text = digest_text(found) if found.tells(given.when) else ""
+    failed = []
     for reference in given.to:
-        try:
-            addresses.append((reference, secret(reference, beside, blocks)))
-        except CellpipeError as error:
-            failed.append(f"notify: {error}")
-    return failed + told(addresses, digest_title(found), digest_text(found))
+        mark = f"{_WAITING} {reference}"
+        waiting = job.ledger.mark(mark) or ""
+        message = "\n".join(part for part in (waiting, text) if part)
+        if not message:
+            continue
+        said = _sent(reference, digest_title(found), message, beside, blocks)
+        failed += said
+        kept = message[-_MOST_WAITING:] if said else None
+        if kept != job.ledger.mark(mark):
+            with writing(job.ledger, wait_second=600):
+                job.ledger.set_mark(mark, kept)
+    return failed
+
+
+def _sent(reference: str, title: str, text: str, beside: Path, blocks: Blocks | None) -> list[str]:
+    try:
+        return told([(reference, secret(reference, beside, blocks))], title, text)
+    except CellpipeError as error:
+        return [f"notify: {error}"]

@@ -222,8 +222,12 @@ def _nightly(options: argparse.Namespace) -> int:
                 job, summary, begun, given=given, beside=options.settings.resolve().parent,
                 blocks=secret_block,
             )  # fmt: skip
-        except (CellpipeError, OSError) as error:  # one that fails does not stop the next
-            print(f"cellpipe: {error}", file=sys.stderr)
+        except Exception as error:  # one lab that fails does not stop the next
+            known = isinstance(error, (CellpipeError, OSError))
+            kind = "" if known else f"{lab.folder}: a fault in cellpipe ({type(error).__name__}): "
+            if not known:
+                _log.exception("the night of %s", lab.folder)
+            print(f"cellpipe: {kind}{error}", file=sys.stderr)
             codes.append(2)
             continue
         terminal.show_summary(summary)

@@ -166,7 +166,7 @@ class HandOnSettings(_Strict):
     organisation: str = ""
     authors: tuple[str, ...] = ()
     licence: str = ""
-    prefix: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,30}$")] = "cellpipe"
+    prefix: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,19}$")] = "cellpipe"
     eln: bool = False
     kadi: ReceiverSettings | None = None
     elabftw: ElabftwSettings | None = None
@@ -273,7 +273,7 @@ def _explained(error: ValidationError, path: Path) -> SettingsError:
             remedy="see its spelling in docs/night-shift.md", file=path,
         )  # fmt: skip
     found = "nothing" if first["type"] == "missing" else repr(first["input"])
-    if {"token", "to"} & {*first["loc"]}:
+    if {"hand_on", "notify"} & {*first["loc"]}:
         found = "something else"  # it may be the secret itself
     return SettingsError(
         f"{found} for {place}", expected=str(first["msg"]).removeprefix("Value error, "),

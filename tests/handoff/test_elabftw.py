@@ -15,12 +15,12 @@ from typing import Any
 
 import pytest
 import yaml
-from elabftw_stand_in import KEY, StandIn
 
 from cellpipe.errors import HandOnError, NoAnswerError, SettingsError
 from cellpipe.handoff.elabftw import elabftw, extra_fields, greeted, pushed
 from cellpipe.handoff.record import Attachment, Record
 from cellpipe.handoff.rest import Address, Server
+from elabftw_stand_in import KEY, StandIn
 
 pytestmark = pytest.mark.xdist_group("sample")
 OPENAPI = Path(__file__).parents[3] / "shared" / "tools" / "elabftw-openapi.yaml"
@@ -86,16 +86,29 @@ def test_a_changed_result_replaces_its_file_and_its_number_only(
     there: StandIn, server: Server, few: Record
 ) -> None:
     number, _ = pushed(server, few)
-    there.fields(number)["Area"]["unit"] = "mm²"  # a person's own choice of unit stays
     there.requests.clear()
     files = (*few.files[:2], Attachment("table-cycles.csv", "Table cycles", b"changed"))
     _, done = pushed(server, with_cycles(replace(few, files=files), 99))
     assert done == ["numbers updated", "table-cycles.csv replaced"]
     assert there.fields(number)["Cycles (cellpipe)"]["value"] == "99"
-    assert there.fields(number)["Area"]["unit"] == "mm²"
     states = [u["state"] for u in there.uploads[number] if u["real_name"] == "table-cycles.csv"]
     assert states == [2, 1]
     assert sum(method == "POST" for method, *_ in there.requests) == 1
+
+
+def test_a_value_that_is_gone_is_gone_there_and_a_unit_is_never_mixed_up(
+    there: StandIn, server: Server, few: Record
+) -> None:
+    number, _ = pushed(server, few)
+    there.fields(number)["Glovebox"] = {"type": "text", "value": "B2", "description": "mine"}
+    there.fields(number)["Area"]["unit"] = "mm²"
+    fewer = tuple(v for v in few.values if v.identifier != "result.capacity_retention")
+    assert pushed(server, replace(few, values=fewer))[1] == ["numbers updated"]
+    fields = there.fields(number)
+    assert "Capacity retention (cellpipe)" not in fields
+    assert fields["Area"]["unit"] == "cm²"
+    assert fields["Glovebox"]["value"] == "B2"
+    assert pushed(server, replace(few, values=fewer))[1] == []
 
 
 def test_what_people_wrote_is_never_touched(there: StandIn, server: Server, few: Record) -> None:
@@ -201,9 +214,16 @@ def test_an_absent_server_and_one_that_is_something_else() -> None:
         greeted(server)
 
 
+def test_a_token_that_no_server_gave_is_refused_before_it_is_sent() -> None:
+    with pytest.raises(SettingsError, match="copy it anew"):
+        elabftw(Address("https://eln.example.org", "„schlüssel“"))
+
+
 @pytest.mark.parametrize(
-    "url", ["http://eln.example.org", "ftp://x", "https://me:pw@eln.example.org", "https://", ""]
-)
+    "url",
+    ["http://eln.example.org", "ftp://x", "https://me:pw@eln.example.org", "https://", "",
+     "https://eln.example.org:abc", "https://[eln", "https://eln..example.org"],
+)  # fmt: skip
 def test_a_token_never_travels_in_clear(url: str) -> None:
     with pytest.raises(SettingsError, match=r"expected https://") as refused:
         elabftw(Address(url, KEY))

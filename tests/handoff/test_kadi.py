@@ -20,11 +20,13 @@ import pytest
 from eln_rules import Archive
 from importers import importer
 
+from cellpipe import contracts
 from cellpipe.cli import main
+from cellpipe.domain import Cell
 from cellpipe.errors import HandOnError, NoAnswerError
 from cellpipe.handoff.eln import Sender, eln_archive
 from cellpipe.handoff.kadi import greeted, kadi, pushed
-from cellpipe.handoff.record import Attachment, Record
+from cellpipe.handoff.record import Attachment, Record, record_key, record_of
 from cellpipe.handoff.rest import Address, Server
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("sample")]
@@ -214,6 +216,16 @@ def test_a_lost_answer_leaves_one_record_and_each_file_once(
     assert set(real.files(number)) == {file.name for file in one.files}
 
 
+def test_long_names_and_groups_are_taken_too(real: Kadi, server: Server, record: Record) -> None:
+    name = "SSB " + "long" * 60
+    long = replace(record, key=record_key(name, "a-long-prefix-of-20x"), title=name, files=(),
+                   tags=tuple(record_of(Cell(name, group="g" * 90), {
+                       "cells": contracts.empty("cells"), "findings": contracts.empty("findings"),
+                   }, contracts.empty("files")).tags))  # fmt: skip
+    number, _ = pushed(server, long)
+    assert pushed(server, long) == (number, [])
+
+
 def test_a_wrong_token_or_an_absent_server_is_a_clear_error(real: Kadi) -> None:
     secret = "pat_0123456789abcdef"  # noqa: S105 - of nobody
     with kadi(Address(real.url, secret)) as server, pytest.raises(HandOnError) as refused:
@@ -271,6 +283,6 @@ def test_the_command_pushes_what_was_not_taken_yet(
     said = capsys.readouterr().out
     assert "kadi, SSB-06: entry" in said
     assert "created" in said
-    assert main([*command, "SSB-06", *named]) == 0
+    assert main([*command, *named, "SSB-06"]) == 0
     assert "Everything was there already." in capsys.readouterr().out
     assert len(real.records("lab2-ssb-06")) == 1

@@ -198,6 +198,25 @@ def test_the_digests_page_and_text_say_the_same_and_escape_names() -> None:
     )
 
 
+def test_what_a_dead_mail_server_did_not_take_is_told_once_it_lives(
+    small_lab: Path, tmp_path: Path, hook: tuple[str, list[dict[str, Any]]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    out = tmp_path / "results"
+    one = LabSettings(folder=small_lab, results=out)
+    limits = LimitSettings(coulombic_efficiency=0.9999)
+    given = Settings(lab=(one,), notify=NotifySettings(to=("env:HOOK",)), limits=limits)
+    for address in ("json://127.0.0.1:9/x", hook[0], hook[0]):
+        monkeypatch.setenv("HOOK", address)
+        begun = night.begun()
+        summary = process(small_lab, out)
+        night.ended(prepared(small_lab, out), summary, begun, given=given)
+    first, last = (each["message"] for each in hook[1])
+    assert "SSB-05: The Coulombic efficiency is" in first
+    assert "1 file read" not in last
+    assert "SSB-05" not in last
+
+
 def test_nobody_is_told_of_a_night_without_news(
     small_lab: Path, tmp_path: Path, hook: tuple[str, list[dict[str, Any]]],
     monkeypatch: pytest.MonkeyPatch,

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from elabftw_stand_in import KEY, StandIn
 
 from cellpipe import night
 from cellpipe.cli import main
@@ -18,6 +17,7 @@ from cellpipe.handoff.rest import Address, Server
 from cellpipe.handoff.secrets import secret
 from cellpipe.pipeline import prepared, process
 from cellpipe.settings import settings
+from elabftw_stand_in import KEY, StandIn
 
 
 def test_a_secret_comes_from_where_it_is_named(
@@ -59,7 +59,7 @@ def test_a_secret_that_is_not_there_says_what_to_do(
 
 def toml(folder: Path, more: str) -> Path:
     path = folder / "cellpipe.toml"
-    path.write_text(f"[[lab]]\nfolder = 'lab'\nresults = 'results'\n{more}")
+    path.write_text(f"{more}[[lab]]\nfolder = 'lab'\nresults = 'results'\n")
     return path
 
 
@@ -70,6 +70,9 @@ def toml(folder: Path, more: str) -> Path:
         "[hand_on.kadi]\nurl = 'https://x'\ntoken = ['pat_s3cr3t']\n",
         "[notify]\nto = ['mailtos://me:pat_s3cr3t@x.org']\n",
         "[notify]\nto = 'mailtos://me:pat_s3cr3t@x.org'\n",
+        "[hand_on]\nkadi = 'pat_s3cr3t'\n",
+        "[hand_on]\nelabftw = ['pat_s3cr3t']\n",
+        "notify = 'mailtos://me:pat_s3cr3t@x.org'\n",
     ],
 )
 def test_a_secret_in_the_settings_is_refused_and_not_repeated(

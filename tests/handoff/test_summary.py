@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
+import re
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
 import pytest
 import xlsxwriter
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cellpipe import contracts
@@ -222,3 +225,151 @@ def test_a_csv_that_excel_saved_keeps_peoples_columns_and_its_dialect(
     assert [row["Prüfer"] for row in found] == ["Jürgen", "Ann", ""]
     assert found[0]["First discharge (mAh)"] == ("7,0" if delimiter == ";" else "7.0")
     assert found[1]["First discharge (mAh)"] == "2"  # no cell of ours: a person's own row
+
+
+def edited(content: bytes, part: str, change: Callable[[str], str]) -> bytes:
+    """Give a workbook with one part changed."""
+    written = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(written, "w") as new:
+        for name in old.namelist():
+            text = old.read(name)
+            new.writestr(name, change(text.decode()).encode() if name == part else text)
+    return written.getvalue()
+
+
+SHEET = "xl/worksheets/sheet1.xml"
+
+
+def made(*names: str) -> bytes:
+    book = io.BytesIO()
+    with xlsxwriter.Workbook(book, {"in_memory": True}) as workbook:
+        page = workbook.add_worksheet("Cells")
+        page.write_row(0, 0, ["Cell", "N", "Mine"])
+        for number, name in enumerate(names, 1):
+            page.write_row(number, 0, [name, 0, f"mine: {name}"])
+    return book.getvalue()
+
+
+def test_rows_stay_in_order_where_empty_ones_below_have_looks() -> None:
+    styled = edited(made("A", "B"), SHEET, lambda text: text.replace(
+        "</sheetData>", '<row r="6" ht="40" customHeight="1"/><row r="20" ht="9"/></sheetData>'
+    ))  # fmt: skip
+    content, _ = filled(styled, "Cells", "Cell", {"Cell": list("ABCDEF"), "N": [1] * 6})
+    with zipfile.ZipFile(io.BytesIO(content)) as book:
+        numbers = re.findall(r'<row r="(\d+)"', book.read(SHEET).decode())
+    assert numbers == ["1", "2", "3", "4", "5", "6", "7", "20"]
+
+
+def test_a_formula_of_people_in_our_column_leaves_no_trace_in_the_calculation_chain() -> None:
+    book = io.BytesIO()
+    with xlsxwriter.Workbook(book, {"in_memory": True}) as workbook:
+        page = workbook.add_worksheet("Cells")
+        page.write_row(0, 0, ["Cell", "N"])
+        page.write_string(1, 0, "A")
+        page.write_formula(1, 1, "=1+1", None, 2)
+    chain = '<Override PartName="/xl/calcChain.xml" ContentType="x/y"/></Types>'
+    kind = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/calcChain"
+    link = f'<Relationship Id="rId99" Type="{kind}" Target="calcChain.xml"/></Relationships>'
+    content = edited(book.getvalue(), "[Content_Types].xml", lambda t: t.replace("</Types>", chain))
+    content = edited(content, "xl/_rels/workbook.xml.rels",
+                     lambda t: t.replace("</Relationships>", link))  # fmt: skip
+    with zipfile.ZipFile(held := io.BytesIO(content), "a") as archive:
+        archive.writestr("xl/calcChain.xml", '<calcChain><c r="B2" i="1"/></calcChain>')
+    content, _ = filled(held.getvalue(), "Cells", "Cell", {"Cell": ["A"], "N": [7]})
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        assert "xl/calcChain.xml" not in archive.namelist()
+        assert all(b"calcChain" not in archive.read(name) for name in archive.namelist())
+    assert sheet(content)[1] == ["A", "7"]
+
+
+@pytest.mark.parametrize(
+    ("part", "change"),
+    [
+        (SHEET, lambda t: t.replace(' r="A2"', "")),
+        (SHEET, lambda t: t.replace("<sheetData>", "<sheetData")),
+        (SHEET, lambda t: t.replace("<v>0</v>", "<v>99999</v>")),
+        ("xl/_rels/workbook.xml.rels", lambda t: t.replace("rId1", "rId77")),
+    ],
+)
+def test_an_odd_workbook_is_refused_and_not_filled_wrongly(
+    tmp_path: Path, part: str, change: Callable[[str], str]
+) -> None:
+    content = edited(made("A"), part, change)
+    with pytest.raises(SummaryError):
+        filled(content, "Cells", "Cell", {"Cell": ["A", "B"], "N": [1, 2]})
+    (tmp_path / "summary.xlsx").write_bytes(content)
+    assert len(update_summary(tmp_path, lab("A"), {})) == 1
+    assert (tmp_path / "summary.xlsx").read_bytes() == content
+
+
+@settings(max_examples=60)
+@given(place=st.integers(0, 5000), bit=st.integers(0, 7))
+def test_a_flipped_bit_costs_no_more_than_an_error(place: int, bit: int) -> None:
+    content = bytearray(made("A", "B"))
+    content[place % len(content)] ^= 1 << bit
+    with contextlib.suppress(SummaryError):
+        filled(bytes(content), "Cells", "Cell", {"Cell": ["A"], "N": [1]})
+
+
+def test_a_table_with_a_row_of_totals_is_left_as_it_is() -> None:
+    book = io.BytesIO()
+    with xlsxwriter.Workbook(book, {"in_memory": True}) as workbook:
+        heads = [{"header": "Cell", "total_string": "Total"}, {"header": "N"}]
+        workbook.add_worksheet("Cells").add_table(
+            "A1:B3", {"columns": heads, "data": [["A", 1]], "total_row": True}
+        )
+    with pytest.raises(SummaryError, match="row of totals"):
+        filled(book.getvalue(), "Cells", "Cell", {"Cell": ["A", "B"], "N": [1, 2]})
+
+
+def test_ids_that_a_spreadsheet_takes_for_numbers_keep_their_rows(tmp_path: Path) -> None:
+    book = io.BytesIO()
+    with xlsxwriter.Workbook(book, {"in_memory": True}) as workbook:
+        page = workbook.add_worksheet("Cells")
+        page.write_row(0, 0, ["Cell", "Mine"])
+        page.write_row(1, 0, [17, "seventeen"])
+        page.write_row(2, 0, [1, "one"])
+    (tmp_path / "summary.xlsx").write_bytes(book.getvalue())
+    (tmp_path / "summary.csv").write_bytes("Cell;Mine\r\n1,5;a\r\n1;b\r\n".encode("cp1252"))
+    for _ in range(2):
+        assert update_summary(tmp_path, lab("001", "17", "1.5"), {}) == []
+    rows = sheet((tmp_path / "summary.xlsx").read_bytes())[1:]
+    assert [row[:2] for row in rows] == [["17", "seventeen"], ["001", "one"], ["1.5", None]]
+    found = table(tmp_path / "summary.csv", ";")
+    assert [(row["Cell"], row["Mine"]) for row in found] == [
+        ("1.5", "a"), ("001", "b"), ("17", "")
+    ]  # fmt: skip
+
+
+def test_heads_that_excel_saved_without_unicode_are_known_again(tmp_path: Path) -> None:
+    path = tmp_path / "summary.csv"
+    update_summary(tmp_path, lab("A"), {})
+    before = path.read_text("utf-8-sig")
+    saved = io.StringIO()
+    csv.writer(saved, delimiter=";").writerows(csv.reader(io.StringIO(before)))
+    path.write_bytes(saved.getvalue().encode("cp1252", "replace"))
+    assert b"First (? cm" in path.read_bytes()
+    update_summary(tmp_path, lab("A"), {})
+    assert table(path, ";")[0].keys() == next(csv.DictReader(io.StringIO(before))).keys()
+    path.write_bytes(before.replace("\r\n", "\r").encode())  # as a Macintosh of old
+    assert update_summary(tmp_path, lab("A", "B"), {}) == []
+    assert [row["Cell"] for row in table(path, ",")] == ["A", "B"]
+
+
+def test_the_file_beside_may_be_open_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    marks: dict[str, str] = {}
+    update_summary(tmp_path, lab("A"), marks)
+    (tmp_path / "~$summary.xlsx").write_text("")
+    update_summary(tmp_path, lab("A", "B"), marks)
+
+    replaced, open_one = Path.replace, "summary (not merged yet).xlsx"
+
+    def held(path: Path, target: Path) -> Path:
+        if target.name == open_one:
+            raise PermissionError(13, "used by another process", str(path))
+        return replaced(path, target)
+
+    monkeypatch.setattr(Path, "replace", held)
+    said = update_summary(tmp_path, lab("A", "B", "C"), marks)
+    assert any("is open, too" in sentence for sentence in said)
+    assert len(table(tmp_path / "summary.csv", ",")) == 3

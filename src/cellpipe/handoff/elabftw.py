@@ -23,6 +23,7 @@ _REMEDIES = {
     404: "it does not exist, or the key's owner may not see it; check the address",
     413: "the file is larger than the server takes; ask who runs it",
 }
+_OURS = " (cellpipe)"  # ends the names of results
 _HASHED_BELOW = 100_000_000  # larger files have no sha256 there: name and size are compared
 
 
@@ -62,7 +63,7 @@ def extra_fields(record: Record) -> dict[str, Any]:
 
 
 def _label(value: Value) -> str:
-    return value.name if value.identifier.startswith("cell.") else f"{value.name} (cellpipe)"
+    return value.name if value.identifier.startswith("cell.") else f"{value.name}{_OURS}"
 
 
 def _field(value: Value) -> dict[str, Any]:
@@ -104,9 +105,9 @@ def pushed(server: Server, record: Record, *, items: Sequence[int] = ()) -> tupl
         found = _created(server, record, metadata)
         done.append("created")
     number = int(found["id"])
-    if _differs(metadata, _metadata(found)):
-        server.asked("PATCH", f"/experiments/{number}", again=True,
-                     json={"metadatamerge": metadata})  # fmt: skip
+    change = _change(metadata, _metadata(found))
+    if change:
+        server.asked("PATCH", f"/experiments/{number}", again=True, json=change)
         done += [] if done else ["numbers updated"]
     done += _tagged(server, number, found, record)
     done += _uploaded(server, number, record.files)
@@ -120,10 +121,7 @@ def _experiment(server: Server, key: str) -> dict[str, Any] | None:
     """Find the experiment of a key: the server's search is loose, so it is compared exactly."""
     question = {"extended": f'extrafield:s:{ID_FIELD}:"{key}"', "scope": "3", "limit": "100"}
     answer = server.json(server.asked("GET", "/experiments", again=True, params=question))
-    hits = [
-        each for each in answer
-        if (_metadata(each).get("extra_fields") or {}).get(ID_FIELD, {}).get("value") == key
-    ]  # fmt: skip
+    hits = [each for each in answer if _id_of(_metadata(each)) == key]
     if len(hits) > 1:
         ids = ", ".join(str(each["id"]) for each in hits)
         raise HandOnError(
@@ -131,6 +129,12 @@ def _experiment(server: Server, key: str) -> dict[str, Any] | None:
             remedy="delete all but one in eLabFTW, or change their field cellpipe_id",
         )  # fmt: skip
     return hits[0] if hits else None
+
+
+def _id_of(metadata: dict[str, Any]) -> object:
+    fields = metadata.get("extra_fields")
+    field = fields.get(ID_FIELD) if isinstance(fields, dict) else None
+    return field.get("value") if isinstance(field, dict) else None
 
 
 def _metadata(experiment: dict[str, Any]) -> dict[str, Any]:
@@ -173,12 +177,30 @@ def _created(server: Server, record: Record, metadata: dict[str, Any]) -> dict[s
     raise AssertionError  # pragma: no cover
 
 
-def _differs(ours: dict[str, Any], theirs: dict[str, Any]) -> bool:
-    there = theirs.get("extra_fields") or {}
-    return any(
-        str(there.get(name, {}).get("value")) != field["value"]
-        for name, field in ours["extra_fields"].items()
+def _change(ours: dict[str, Any], theirs: dict[str, Any]) -> dict[str, Any]:
+    """Give what is to be sent so that cellpipe's fields say what they should; {} if they do.
+
+    A merge changes values only. Where a field's type or unit is another one, or a value is no
+    longer known, all metadata are sent, people's own fields among them as they are.
+    """
+    fields, there = ours["extra_fields"], theirs.get("extra_fields") or {}
+    gone = [name for name, field in there.items() if name not in fields and _is_ours(name, field)]
+    shaped = ("type", "unit")
+    unlike = [name for name, field in fields.items() if name in there
+              and any(field.get(key) != there[name].get(key) for key in shaped)]  # fmt: skip
+    if gone or unlike:
+        kept = {name: field for name, field in there.items() if name not in gone}
+        return {"metadata": json.dumps({**theirs, "extra_fields": {**kept, **fields}})}
+    differs = any(
+        str(there.get(name, {}).get("value")) != field["value"] for name, field in fields.items()
     )
+    return {"metadatamerge": ours} if differs else {}
+
+
+def _is_ours(name: str, field: dict[str, Any]) -> bool:
+    """Whether a field is one that cellpipe made: by its name, or by what it says of itself."""
+    of_sheet = str(field.get("description", "")).startswith(("from the cell sheet", "inferred: "))
+    return name.endswith(_OURS) or of_sheet
 
 
 def _tagged(server: Server, number: int, found: dict[str, Any], record: Record) -> list[str]:

@@ -15,7 +15,6 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parseaddr
 from typing import Any
 
 import cellpipe
@@ -201,16 +200,17 @@ def _for_elabftw(here: str, record: Record) -> Node:
 
 def _authors(sender: Sender) -> list[Node]:
     home = _organisation(sender.organisation)
-    people = [_person(text) | {"affiliation": _reference(home)} for text in sender.authors]
+    named = [text for text in sender.authors if text.strip(" <>")]
+    people = [_person(text) | {"affiliation": _reference(home)} for text in named]
     return people or [home]
 
 
 def _person(text: str) -> Node:
-    name, address = parseaddr(text)
-    inside = re.search(r"<(https://orcid\.org/[\dX-]+)>", text)
-    if inside:
-        return {"@id": inside[1], "@type": "Person", "name": text[: inside.start()].strip()}
-    name = name or text.strip()
+    before, _, inside = text.partition("<")
+    name, address = before.strip(" \"'"), inside.partition(">")[0].strip()
+    if address.startswith("https://orcid.org/"):
+        return {"@id": address, "@type": "Person", "name": name or address}
+    name = name or address
     node: Node = {"@id": f"#author-{file_name(name)}", "@type": "Person", "name": name}
     if "@" in address:
         node["email"] = address

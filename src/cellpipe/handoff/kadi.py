@@ -17,6 +17,7 @@ from cellpipe.handoff.rest import Address, Server
 
 ENTRY = "cellpipe"
 _PIECE = 10_000_000  # Kadi4Mat's, of files that are sent in pieces
+_LONGEST_TITLE = 150
 _OCTETS = {"Content-Type": "application/octet-stream"}
 _REMEDIES = {
     401: "the token is wrong or has expired; make a new one in Kadi4Mat under Settings, Access "
@@ -99,7 +100,7 @@ def _record(server: Server, key: str) -> dict[str, Any] | None:
 def _created(server: Server, record: Record) -> dict[str, Any]:
     """Create the record. Twice is once: an identifier is taken by one record only."""
     said = {
-        "identifier": record.key, "title": record.title, "type": "cell",
+        "identifier": record.key, "title": record.title[:_LONGEST_TITLE], "type": "cell",
         "description": record.line, "tags": list(record.tags), "extras": extras(record),
     }  # fmt: skip
     answer = server.asked("POST", "/records", again=True, ok=(201, 400), json=said)

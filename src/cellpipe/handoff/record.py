@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import html
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from cellpipe.report.key_numbers import KeyNumber, described, key_numbers
 from cellpipe.report.wording import kind_words
 from cellpipe.result_files import file_name
 
+_LONGEST = 50  # of keys and tags: Kadi4Mat takes no longer ones
 TAGS = ("battery", "cellpipe")
 _UNITS_IN_NAMES = r"_(ah|ohm_cm2|ohm|mah_per_g|mah_per_cm2)$"
 
@@ -80,11 +82,13 @@ class Record:
 
 def record_key(cell_id: str, prefix: str = "cellpipe") -> str:
     """Give the name by which receivers know a cell: lower case, digits, ``-`` and ``_``."""
+    digits = hashlib.sha256(cell_id.casefold().encode("utf-8", "replace")).hexdigest()[:8]
     plain = file_name(cell_id).lower()
     safe = re.sub(r"[^a-z0-9_-]", "-", plain)
     if safe != plain:
-        safe = f"{safe}-{hashlib.sha256(cell_id.casefold().encode()).hexdigest()[:8]}"
-    return f"{prefix}-{safe}"
+        safe = f"{safe}-{digits}"
+    key = f"{prefix}-{safe}"
+    return key if len(key) <= _LONGEST else f"{key[: _LONGEST - 9]}-{digits}"
 
 
 def record_of(
@@ -136,6 +140,7 @@ def sheet_values(cell: Cell) -> list[Value]:
         source = cell.inferred.get(attribute)
         meaning = f"inferred: {source}" if source else "from the cell sheet"
         value = "; ".join(found) if isinstance(found, tuple) else found
+        value = value.strip() if isinstance(value, str) else value
         values.append(Value(f"cell.{attribute}", name, value, unit, meaning))
     return values
 
@@ -147,6 +152,8 @@ def result_values(summary: pl.DataFrame) -> list[Value]:
     for row in summary.head(1).iter_rows(named=True):
         for name, found in row.items():
             if found is None or name in {"cell_id", "configuration", "group"}:
+                continue
+            if isinstance(found, float) and not math.isfinite(found):
                 continue
             spec = columns[name]
             is_ratio = spec.unit == "1" and isinstance(found, float)
@@ -165,7 +172,7 @@ def _named(column: str) -> str:
 
 def _tag(text: str) -> str:
     """Write a tag of a-z, 0-9, - and _: receivers drop others."""
-    return re.sub(r"[^a-z0-9_-]+", "-", text.lower()).strip("-")
+    return re.sub(r"[^a-z0-9_-]+", "-", text.lower()).strip("-")[:_LONGEST]
 
 
 def _moment(found: object) -> datetime | None:

@@ -67,6 +67,11 @@ class Server:
         remedies: Mapping[int, str],
     ) -> None:
         check_address(name, address.url)
+        if not address.token.isascii():
+            raise SettingsError(
+                f"a token of {name} with letters that no token has", expected="plain ASCII",
+                remedy="copy it anew, without quotation marks around it",
+            )  # fmt: skip
         self.name = name
         self.url = address.url.rstrip("/")
         self._token = address.token
@@ -110,7 +115,7 @@ class Server:
         for number in range(1, tries + 1):
             try:
                 answer = self._client.request(method, path, **request)
-            except httpx.TransportError as error:
+            except httpx.RequestError as error:
                 if number == tries or isinstance(error, httpx.UnsupportedProtocol):
                     raise self._silent(error) from None  # what it says may hold headers
             else:
@@ -138,7 +143,7 @@ class Server:
                 remedy="write the address of the server's start page into cellpipe.toml",
             ) from None  # fmt: skip
 
-    def _silent(self, error: httpx.TransportError) -> NoAnswerError:
+    def _silent(self, error: httpx.RequestError) -> NoAnswerError:
         remedy = "check the address, and that this machine is in the lab's network"
         if "CERTIFICATE" in str(error).upper():
             remedy = "name the .pem file of the lab's authority under certificate_authority"
@@ -149,7 +154,7 @@ class Server:
         )  # fmt: skip
 
     def _refused(self, method: str, path: str, answer: httpx.Response) -> HandOnError:
-        said = self._plain(_message(answer))
+        said = self._plain(_message(answer))[:300]
         status = answer.status_code
         default = "see the server's log; the next night tries again"
         if answer.is_redirect:
@@ -176,7 +181,7 @@ def _message(answer: httpx.Response) -> str:
         if found.get("errors"):
             parts.append(str(found["errors"]))
         if parts:
-            return ": ".join(parts)[:300]
+            return ": ".join(parts)
     return answer.reason_phrase or "no reason given"
 
 
@@ -202,7 +207,11 @@ def check_address(name: str, url: str) -> None:
         If it is not https, and not this machine; or has a user, a question or no host.
 
     """
-    parts = urlsplit(url)
+    try:
+        parts, _ = urlsplit(url), httpx.URL(url).host.encode("idna")
+        _ = parts.port
+    except (ValueError, httpx.InvalidURL):
+        parts = urlsplit("")
     is_safe = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(url))
     if not is_safe or not parts.hostname or parts.username or parts.query:
         raise SettingsError(

@@ -18,6 +18,7 @@ import xlsxwriter
 
 from cellpipe.errors import HeldFileError, SummaryError
 from cellpipe.handoff.workbook_part import filled
+from cellpipe.handoff.workbook_part import name_key as _key
 from cellpipe.report.lab_workbook import cell_columns
 from cellpipe.report.sheets import TEXT, Book, SheetColumn, write_sheet
 from cellpipe.report.workbook import CREATED, settings
@@ -58,13 +59,14 @@ Made = Callable[[bytes | None, Sequence[SheetColumn]], bytes]
 
 def _updated(path: Path, columns: Sequence[SheetColumn], made: Made, marks: Marks) -> str | None:
     """Bring one file up to date, or write the new state beside it; then say why."""
+    merged = "the next night merges it"
     beside = path.with_name(f"{path.stem} (not merged yet){path.suffix}")
     for _ in range(3):
         before = _read(path)
         try:
             content = made(before, columns)
         except SummaryError as error:
-            reason = f"{path.name}: {error.reason}"
+            reason, merged = f"{path.name}: {error.reason}", "until that is mended"
             break
         reason = f"{path.name} is open in another program."
         if content != before and _is_held(path):
@@ -82,9 +84,12 @@ def _updated(path: Path, columns: Sequence[SheetColumn], made: Made, marks: Mark
     content = made(None, columns)
     if beside.is_file() and _digest(beside) not in {None, marks.get(beside.name)}:
         return f"{reason} {beside.name} was changed by hand and is left as it is."
-    written_whole(beside, lambda file: file.write_bytes(content))
+    try:
+        written_whole(beside, lambda file: file.write_bytes(content))
+    except HeldFileError:
+        return f"{reason} {beside.name}, with the state of before, is open, too."
     marks[beside.name] = hashlib.sha256(content).hexdigest()
-    return f"{reason} The new state is in {beside.name}; the next night merges it."
+    return f"{reason} The new state is in {beside.name}; {merged}."
 
 
 def _cleared(beside: Path, marks: Marks) -> str | None:
@@ -93,7 +98,10 @@ def _cleared(beside: Path, marks: Marks) -> str | None:
         return None
     if _digest(beside) != marks.get(beside.name):
         return f"{beside.name} was changed by hand: take over what is yours and delete it."
-    beside.unlink()
+    try:
+        beside.unlink()
+    except OSError:
+        return f"{beside.name} is open in another program; it is out of date and can be deleted."
     marks.pop(beside.name, None)
     return None
 
@@ -148,8 +156,11 @@ def _values(columns: Sequence[SheetColumn]) -> Mapping[str, Sequence[object]]:
 
 def _csv(before: bytes | None, columns: Sequence[SheetColumn]) -> bytes:
     """Write the summary as .csv; columns and rows of people stay, in the file's own dialect."""
-    ours = {column.head: [_text(value) for value in column.values] for column in columns}
-    heads, rows, delimiter = _parsed(before) if before is not None else (list(ours), [], ",")
+    titles = [column.head for column in columns]
+    heads, rows, delimiter = _parsed(before) if before is not None else (titles, [], ",")
+    heads = _respelled(heads, titles)
+    decimal = "," if delimiter == ";" else "."
+    ours = {c.head: [_text(value, decimal) for value in c.values] for c in columns}
     if _KEY not in heads:
         raise SummaryError(
             f"no column called {_KEY!r}", expected="the heads in the first line",
@@ -158,14 +169,18 @@ def _csv(before: bytes | None, columns: Sequence[SheetColumn]) -> bytes:
     heads = [*heads, *(head for head in ours if head not in heads)]
     key = heads.index(_KEY)
     by_key = {row[key].removeprefix("'"): row for row in reversed(rows) if len(row) > key}
-    for number, name in enumerate(ours[_KEY]):
-        row = by_key.get(name.removeprefix("'"))
+    names = [str(value) for value in _values(columns)[_KEY]]
+    alike = {
+        _key(name.replace(decimal, ".")): row for name, row in by_key.items() if name not in names
+    }
+    for number, name in enumerate(names):
+        row = by_key.get(name, alike.get(_key(name)))
         if row is None:
             row = []
             rows.append(row)
         row += [""] * (len(heads) - len(row))
         for head, values in ours.items():
-            row[heads.index(head)] = _decimal(values[number], delimiter)
+            row[heads.index(head)] = values[number]
     written = io.StringIO()
     csv.writer(written, delimiter=delimiter, lineterminator="\r\n").writerows([heads, *rows])
     return b"\xef\xbb\xbf" + written.getvalue().encode()
@@ -177,24 +192,30 @@ def _parsed(content: bytes) -> tuple[list[str], list[list[str]], str]:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = content.decode("cp1252", errors="replace")
-    first = text.partition("\n")[0]
+    first = text.partition("\n")[0].partition("\r")[0]
     delimiter = max(",;\t", key=first.count)
-    rows = list(csv.reader(io.StringIO(text), delimiter=delimiter))
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    try:
+        rows = list(csv.reader(io.StringIO(text), delimiter=delimiter))
+    except csv.Error as error:
+        raise SummaryError(
+            f"lines that can't be told apart ({error})", expected="a .csv as Excel saves it",
+            remedy="save it anew, or take it away: a new one is written then",
+        ) from error  # fmt: skip
     return (rows[0] if rows else [], rows[1:], delimiter)
 
 
-def _decimal(text: str, delimiter: str) -> str:
-    """Write a number with the decimal comma where the file is separated by semicolons."""
-    try:
-        float(text)
-    except ValueError:
-        return text
-    return text.replace(".", ",") if delimiter == ";" else text
+def _respelled(heads: list[str], titles: Sequence[str]) -> list[str]:
+    """Give heads back the signs that Excel writes as ? where it saves without Unicode."""
+    spelled = {title.encode("cp1252", "replace").decode("cp1252"): title for title in titles}
+    return [spelled.get(head, head) for head in heads]
 
 
-def _text(value: object) -> str:
+def _text(value: object, decimal: str) -> str:
+    """Write a value: numbers with the file's decimal sign, texts never as formulas."""
     if value is None or value != value:  # noqa: PLR0124 - NaN
         return ""
-    if isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r"}:
-        return f"'{value}"
-    return str(value)
+    if isinstance(value, float):
+        return str(value).replace(".", decimal)
+    text = str(value)
+    return f"'{text}" if text[:1] in {"=", "+", "-", "@", "\t", "\r"} else text

@@ -13,6 +13,7 @@ import math
 import posixpath
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -44,7 +45,16 @@ class Workbook:
                 self._entries = archive.infolist()
                 self.parts = {entry.filename: archive.read(entry) for entry in self._entries}
             self._book = self.tree("xl/workbook.xml")
-        except (zipfile.BadZipFile, KeyError, etree.XMLSyntaxError, OSError, RuntimeError) as error:
+        except (
+            zipfile.BadZipFile,
+            zlib.error,
+            EOFError,
+            KeyError,
+            etree.XMLSyntaxError,
+            OSError,
+            RuntimeError,
+            NotImplementedError,
+        ) as error:
             raise SummaryError(
                 f"no workbook ({type(error).__name__})", expected="an .xlsx without a password",
                 remedy="save it as .xlsx, or take it away: a new one is written then",
@@ -104,6 +114,18 @@ class Workbook:
         calculation.set("fullCalcOnLoad", "1")
         self.put("xl/workbook.xml", self._book)
 
+    def forgets_calculation_chain(self) -> None:
+        """Drop the list of formulas, which Excel makes anew; one that names others is a fault."""
+        chains = set(self.related("xl/workbook.xml", "/calcChain").values()) & set(self.parts)
+        for place, attribute in (("xl/_rels/workbook.xml.rels", "Type"),
+                                 ("[Content_Types].xml", "PartName")):  # fmt: skip
+            root = self.tree(place)
+            for node in list(root):
+                if "/calcchain" in node.get(attribute, "").lower():
+                    root.remove(node)
+            self.put(place, root)
+        self._entries = [entry for entry in self._entries if entry.filename not in chains]
+
     def content(self) -> bytes:
         """Give the file, its parts in the order that they were in."""
         written = io.BytesIO()
@@ -139,17 +161,35 @@ def filled(
         If it is no workbook, or has no such sheet or column.
 
     """
-    book = Workbook(content)
+    try:
+        return _filled(Workbook(content), content, sheet, key, columns)
+    except (KeyError, IndexError, ValueError, TypeError, AttributeError, SyntaxError) as error:
+        raise SummaryError(
+            f"a workbook that is not understood ({type(error).__name__}: {error})",
+            expected="one as Excel or LibreOffice writes it", remedy="open it in Excel and save it "
+            "anew, or take it away: a new one is written then",
+        ) from error  # fmt: skip
+
+
+def _filled(
+    book: Workbook, content: bytes, sheet: str, key: str, columns: Mapping[str, Sequence[object]]
+) -> tuple[bytes, int]:
     part = book.sheet(sheet)
     if part is None or part not in book.parts:
         raise _unlike(f"no sheet called {sheet!r}", sheet, key)
+    if any(book.tree(place).get("totalsRowCount", "0") != "0"
+           for place in book.related(part, "/table").values()):  # fmt: skip
+        raise SummaryError(
+            "a table with a row of totals below the cells", expected="room for new cells there",
+            remedy="switch the row of totals off, and put the totals on another sheet",
+        )  # fmt: skip
     grid = _Grid(book.tree(part), book.texts())
     head = grid.row_with(key)
     if head is None:
         raise _unlike(f"no column called {key!r} in the sheet {sheet}", sheet, key)
     last = grid.last_row(head)
     places, changed = grid.places(head, list(columns))
-    rows = grid.rows_by(places[key], after=head)
+    rows = grid.rows_by(places[key], list(map(str, columns[key])), after=head)
     end = last
     for number, name in enumerate(columns[key]):
         row = rows.get(str(name))
@@ -162,6 +202,8 @@ def filled(
         return content, 0
     _extended(book, part, grid, head, last, end)
     book.put(part, grid.root)
+    if grid.formulas_gone:
+        book.forgets_calculation_chain()
     book.computes_anew()
     return book.content(), changed
 
@@ -181,6 +223,9 @@ class _Grid:
         self._texts = texts
         self._data = root.find(f"{_MAIN}sheetData")
         self._rows = {int(row.get("r", "0")): row for row in self._data}
+        if 0 in self._rows or any(c.get("r") is None for row in self._data for c in row):
+            raise ValueError("cells that don't say where they are")
+        self.formulas_gone = False
 
     def row_with(self, text: str) -> int | None:
         """Give the number of the first row that has a cell of this text."""
@@ -209,20 +254,25 @@ class _Grid:
                 free += 1
         return {title: found[title] for title in titles}, added
 
-    def rows_by(self, place: int, *, after: int) -> dict[str, Element]:
-        """Give the rows below the head by what their cell at a place says; the first of each."""
+    def rows_by(self, place: int, names: Sequence[str], *, after: int) -> dict[str, Element]:
+        """Give the rows below the head by name, the first of each.
+
+        A cell that a spreadsheet took for a number (001 for 1) still names its row.
+        """
         found: dict[str, Element] = {}
         for number in sorted(self._rows):
             cell = self._cell(self._rows[number], place)
             if number > after and cell is not None and self.value(cell) is not None:
-                found.setdefault(str(self.value(cell)).strip(), self._rows[number])
-        return found
+                found.setdefault(_named(self.value(cell)), self._rows[number])
+        alike = {name_key(name): row for name, row in found.items() if name not in names}
+        return {name: alike[name_key(name)] for name in names if name_key(name) in alike} | found
 
     def added(self, number: int, like: int | None) -> Element:
         """Add a row at the end, in the looks of another one."""
         row = self._rows.get(number)
         if row is None:
-            row = etree.SubElement(self._data, f"{_MAIN}row", r=str(number))
+            row = etree.Element(f"{_MAIN}row", r=str(number))
+            self._data.insert(sum(1 for other in self._rows if other < number), row)
             self._rows[number] = row
         for cell in self._rows.get(like or 0, ()):
             if cell.get("s") and self._cell(row, _place(cell)) is None:
@@ -244,6 +294,7 @@ class _Grid:
             return 0
         cell = self._made(row, place) if cell is None else cell
         for child in list(cell):
+            self.formulas_gone |= child.tag == f"{_MAIN}f"
             cell.remove(child)
         cell.attrib.pop("t", None)
         if isinstance(value, (int, float)) and not isinstance(value, bool):
@@ -296,6 +347,18 @@ def _is_same(found: object, value: object) -> bool:
     if isinstance(found, float) and isinstance(value, (int, float)):
         return math.isclose(found, value, rel_tol=1e-13)
     return found == value
+
+
+def _named(value: object) -> str:
+    return f"{value:.15g}" if isinstance(value, float) else str(value).strip()
+
+
+def name_key(name: str) -> str:
+    """Write a name so that the ones a spreadsheet can't tell apart are the same."""
+    try:
+        return f"{float(name):.15g}"
+    except ValueError:
+        return name
 
 
 def _writable(text: str) -> str:
