@@ -30,6 +30,7 @@ class StandIn:
         self.requests: list[tuple[str, str, dict[str, str], bytes]] = []
         self.lost: list[tuple[str, str]] = []  # method and path: done, and never answered
         self.faults: list[tuple[str, str, int]] = []  # method, path, status
+        self.lists_briefly = False  # a search that leaves metadata out, as without full=1
         self.ignores_metadata = False  # as versions before 5.1 do on POST
         self._next = 100
         stand_in = self
@@ -128,16 +129,15 @@ class _Handler(BaseHTTPRequestHandler):
             self.here.links[number] = sorted({*self.here.links[number], inner})
         elif method == "PATCH":
             self._merged(experiment, said.pop("metadatamerge", {}))
-            if isinstance(said.get("metadata"), str):
-                said["metadata"] = json.loads(said["metadata"])
             experiment.update(said)
         return (201 if method == "POST" else 200), self._shown(number), ""
 
     def _found(self, question: dict[str, list[str]]) -> list[object]:
         asked = re.fullmatch(r'extrafield:s:(\w+):"(.*)"', question["extended"][0])
         assert asked is not None
+        hidden = {"metadata", "metadata_decoded"} if self.here.lists_briefly else set()
         return [
-            self._shown(number)
+            {k: v for k, v in self._shown(number).items() if k not in hidden}
             for number, each in self.here.experiments.items()
             if asked[2].lower()
             in str((each["metadata"] or {}).get("extra_fields", {}).get(asked[1], {})).lower()

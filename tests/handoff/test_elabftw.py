@@ -158,6 +158,14 @@ def test_an_old_server_that_ignores_metadata_at_first_gets_it_afterwards(
     assert there.fields(number)["cellpipe_id"]["value"] == few.key
 
 
+def test_a_search_that_leaves_metadata_out_finds_the_experiment_all_the_same(
+    there: StandIn, server: Server, few: Record
+) -> None:
+    there.lists_briefly = True
+    number, _ = pushed(server, replace(few, files=()))
+    assert pushed(server, replace(few, files=())) == (number, [])
+
+
 def test_names_that_are_merely_alike_are_told_apart(
     there: StandIn, server: Server, few: Record
 ) -> None:

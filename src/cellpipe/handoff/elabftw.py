@@ -119,9 +119,15 @@ def pushed(server: Server, record: Record, *, items: Sequence[int] = ()) -> tupl
 
 def _experiment(server: Server, key: str) -> dict[str, Any] | None:
     """Find the experiment of a key: the server's search is loose, so it is compared exactly."""
-    question = {"extended": f'extrafield:s:{ID_FIELD}:"{key}"', "scope": "3", "limit": "100"}
+    question = {"extended": f'extrafield:s:{ID_FIELD}:"{key}"', "scope": "3", "limit": "100",
+                "full": "1"}  # fmt: skip
     answer = server.json(server.asked("GET", "/experiments", again=True, params=question))
-    hits = [each for each in answer if _id_of(_metadata(each)) == key]
+    whole = [
+        each if "metadata" in each or "metadata_decoded" in each
+        else server.json(server.asked("GET", f"/experiments/{each['id']}", again=True))
+        for each in answer
+    ]  # fmt: skip
+    hits = [each for each in whole if _id_of(_metadata(each)) == key]
     if len(hits) > 1:
         ids = ", ".join(str(each["id"]) for each in hits)
         raise HandOnError(
@@ -190,7 +196,7 @@ def _change(ours: dict[str, Any], theirs: dict[str, Any]) -> dict[str, Any]:
               and any(field.get(key) != there[name].get(key) for key in shaped)]  # fmt: skip
     if gone or unlike:
         kept = {name: field for name, field in there.items() if name not in gone}
-        return {"metadata": json.dumps({**theirs, "extra_fields": {**kept, **fields}})}
+        return {"metadata": {**theirs, "extra_fields": {**kept, **fields}}}
     differs = any(
         str(there.get(name, {}).get("value")) != field["value"] for name, field in fields.items()
     )
