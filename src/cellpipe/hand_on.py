@@ -31,7 +31,7 @@ from cellpipe.handoff.summary import update_summary
 from cellpipe.intake import Job
 from cellpipe.result_files import file_name, written_whole
 from cellpipe.settings import HandOnSettings, ReceiverSettings
-from cellpipe.store import Results, read_table
+from cellpipe.store import CellEntry, Results, read_table
 from cellpipe.store.writer import writing
 
 _log = logging.getLogger("cellpipe")
@@ -202,10 +202,7 @@ def delivered(
 
     """
     names = [one.place for one in receivers] + ([_ARCHIVE] if archive else [])
-    due = {
-        place: {name: _state(job, name, given) for name in only} or _due(job, place, given)
-        for place in names
-    }
+    due = {place: _due(job, place, given, only) for place in names}
     waiting = list(receivers)
     gathered = _Archive(job, given, archive or "", len(due.get(_ARCHIVE, ())))
     for cell_id in sorted({name for cells in due.values() for name in cells}):
@@ -300,18 +297,22 @@ def _write(content: bytes, path: Path) -> None:
     path.write_bytes(content)
 
 
-def _due(job: Job, place: str, given: HandOnSettings) -> dict[str, str]:
-    """Give the cells of which a place has not taken the state of now, with that state."""
+def _due(job: Job, place: str, given: HandOnSettings, only: Sequence[str] = ()) -> dict[str, str]:
+    """Give the cells of which a place has not taken the state of now, with that state.
+
+    Those that are named are due whatever was taken.
+    """
     taken = job.ledger.marks(_mark(place, ""))
-    states = {name: _state(job, name, given) for name in sorted(job.ledger.cells())}
+    states = {name: _state(entry, given) for name, entry in sorted(job.ledger.cells().items())}
+    if only:
+        return {name: states[name] for name in only}
     return {name: state for name, state in states.items() if taken.get(_mark(place, name)) != state}
 
 
-def _state(job: Job, cell_id: str, given: HandOnSettings) -> str:
+def _state(entry: CellEntry, given: HandOnSettings) -> str:
     """Tell a cell's results, and how they are handed on, from others."""
-    entry = job.ledger.cell(cell_id)
     plain = given.model_copy(update={"kadi": None, "elabftw": None, "eln": False})
-    said = (entry and (entry.inputs, entry.findings), plain, cellpipe.__version__)
+    said = (entry.inputs, entry.findings, plain, cellpipe.__version__)
     return hashlib.sha256(repr(said).encode()).hexdigest()
 
 
