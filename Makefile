@@ -15,7 +15,7 @@ demo: $(READY)            ## run the main job on the sample lab
 	  else exit $$code; fi
 
 test: $(READY)            ## run the tests
-	$(BIN)/python -m pytest -n 3 --dist loadgroup --durations=25
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --durations=25
 
 check: style types current test  ## everything that must hold before a change lands
 

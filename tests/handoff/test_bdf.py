@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from cellpipe.store import LAB, read_table
 pytestmark = pytest.mark.xdist_group("sample")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def every(results: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Export every cell of the sample lab both ways; give the files by the content they are of."""
     out = tmp_path_factory.mktemp("bdf") / "results"
@@ -71,13 +70,12 @@ def same_or_close(before: pl.Series, after: pl.Series) -> None:
 
 
 VALIDATE = """
-import json, sys
-import bdf
-said = []
-for path in sys.argv[1:]:
-    frame = bdf.read(path)
-    said.append(bdf.validate(frame) if not isinstance(frame, tuple) else None)
-print(len(said))
+import json, sys, warnings
+warnings.simplefilter("ignore")
+from typer.testing import CliRunner
+from bdf.cli import app
+done = [CliRunner().invoke(app, ["validate", path]) for path in sys.argv[1:]]
+print(json.dumps([(each.exit_code, each.output) for each in done]))
 """
 
 
@@ -88,14 +86,12 @@ def test_the_formats_own_validator_passes(every: dict[str, Path], checks: Any) -
     described = [contracts.units(table, named) for table in ("timeseries", "impedance")]
     labels = {said.get("bdf") for part in described for said in part.values()}
     labels.add("Temperature T1 / degC")
-    program = checks.programs / "bdf"
-    for stem in every.values():
-        path = stem.with_name(f"{stem.name}.bdf.csv")
-        done = subprocess.run(
-            [program, "validate", path], capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stdout
-        unknown = {line.strip(" -") for line in done.stdout.splitlines() if " / " in line}
+    paths = [str(stem.with_name(f"{stem.name}.bdf.csv")) for stem in every.values()]
+    said = json.loads(checks.run(VALIDATE, *paths).splitlines()[-1])
+    assert len(said) == len(paths)
+    for code, text in said:
+        assert code == 0, text
+        unknown = {line.strip(" -") for line in text.splitlines() if " / " in line}
         assert unknown <= labels
 
 

@@ -66,7 +66,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def real() -> Iterator[Kadi]:
     programs = importer("kadi").programs
     postgres = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))

@@ -260,11 +260,15 @@ class _Grid:
         A cell that a spreadsheet took for a number (001 for 1) still names its row.
         """
         found: dict[str, Element] = {}
+        alike: dict[str, Element] = {}
         for number in sorted(self._rows):
             cell = self._cell(self._rows[number], place)
-            if number > after and cell is not None and self.value(cell) is not None:
-                found.setdefault(_named(self.value(cell)), self._rows[number])
-        alike = {name_key(name): row for name, row in found.items() if name not in names}
+            value = None if cell is None or number <= after else self.value(cell)
+            if value is not None:
+                name = _named(value)
+                found.setdefault(name, self._rows[number])
+                if isinstance(value, float) and name not in names:
+                    alike.setdefault(name_key(name), self._rows[number])
         return {name: alike[name_key(name)] for name in names if name_key(name) in alike} | found
 
     def added(self, number: int, like: int | None) -> Element:
