@@ -29,7 +29,7 @@ from cellpipe.handoff.rest import Address, Server
 from cellpipe.handoff.secrets import Blocks, secret
 from cellpipe.handoff.summary import update_summary
 from cellpipe.intake import Job
-from cellpipe.result_files import file_name, written_whole
+from cellpipe.result_files import file_name, written_bytes
 from cellpipe.settings import HandOnSettings, ReceiverSettings
 from cellpipe.store import CellEntry, Results, read_table
 from cellpipe.store.writer import writing
@@ -284,17 +284,13 @@ class _Archive:
         content = eln_archive(self._records, name, sender(self._given), made_at=datetime.now(UTC))
         count = len(self._records)
         try:
-            written_whole(path, partial(_write, content))
+            written_bytes(path, content)
         except CellpipeError as error:
             said.failed.append(f"{path.name}: {error}")
         else:
             _noted(self._job, {_mark(_ARCHIVE, name): s for name, s in self._states.items()})
             said.done.append(f"{path.name}: {count} cell{'s' if count > 1 else ''}.")
         self._records, self._states = [], {}
-
-
-def _write(content: bytes, path: Path) -> None:
-    path.write_bytes(content)
 
 
 def _due(job: Job, place: str, given: HandOnSettings, only: Sequence[str] = ()) -> dict[str, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -100,7 +99,7 @@ def _compare(options: argparse.Namespace) -> int:
 
     from cellpipe import __version__
     from cellpipe.report.several_page import several_page
-    from cellpipe.result_files import file_name, written_whole
+    from cellpipe.result_files import file_name, written_bytes
 
     cells = _chosen(options, 2)
     names = [each.cell.cell_id for each in cells]
@@ -115,7 +114,7 @@ def _compare(options: argparse.Namespace) -> int:
     page = several_page(
         [(each.cell, each.tables) for each in cells], title=title, up=up, version=__version__
     )
-    written_whole(path, partial(_write, page.encode("utf-8", "xmlcharrefreplace")))
+    written_bytes(path, page.encode("utf-8", "xmlcharrefreplace"))
     print(f"Open {path}")
     return 0
 
@@ -137,20 +136,16 @@ def _export(options: argparse.Namespace) -> int:
 
 def _written(each: Finished, options: argparse.Namespace) -> str:
     """Write one kind of files of a cell; say what was written, and where."""
-    from cellpipe.result_files import file_name, written_whole
+    from cellpipe.result_files import file_name, written_bytes
 
     kind = options.what
     folder = (options.to or options.out / "exports") / file_name(each.cell.cell_id)
     makers = {"figures": _figures, "tables": _tables, "pdf": _pdf, "eln": _eln, "bdf": _bdf}
     count = 0
     for name, content in makers[kind](each, options):
-        written_whole(folder / name, partial(_write, content))
+        written_bytes(folder / name, content)
         count += 1
     return f"{count} {'file' if count == 1 else 'files'} of {kind} in {folder}"
-
-
-def _write(content: bytes, path: Path) -> None:
-    path.write_bytes(content)
 
 
 def _figures(each: Finished, _: argparse.Namespace) -> Files:

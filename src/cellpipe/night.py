@@ -47,8 +47,13 @@ def begun() -> str:
 
 def last_night(job: Job) -> str | None:
     """Give when the last nightly run that came to its end began (UTC), or None."""
+    night = _last(job)
+    return night.reason if night else None
+
+
+def _last(job: Job) -> Event | None:
     nights = [event for event in happened(job.ledger.database, _NIGHT) if event.event == "ended"]
-    return nights[-1].reason if nights else None
+    return nights[-1] if nights else None
 
 
 def ended(
@@ -78,8 +83,8 @@ def ended(
 
     """
     beside = beside or job.out
-    nights = [event for event in happened(job.ledger.database, _NIGHT) if event.event == "ended"]
-    before = str(nights[-1].numbers.get("told_until", nights[-1].at)) if nights else ""
+    night = _last(job)
+    before = str(night.numbers.get("told_until", night.at)) if night else ""
     _limits_noted(job, summary, given.limits if given else LimitSettings())
     hand_on = given.hand_on if given else HandOnSettings()
     handed = handed_on(job, hand_on, beside, since, blocks)

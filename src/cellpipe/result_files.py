@@ -86,6 +86,11 @@ def written_whole(path: Path, write: Callable[[Path], object]) -> Path:
     return path
 
 
+def written_bytes(path: Path, content: bytes) -> Path:
+    """Put a file there in one step, as :func:`written_whole` does; errors as there."""
+    return written_whole(path, lambda file: file.write_bytes(content))
+
+
 def _put(unfinished: Path, path: Path) -> None:
     try:
         unfinished.replace(path)

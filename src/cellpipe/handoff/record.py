@@ -72,13 +72,6 @@ class Record:
     sources: tuple[tuple[str, str], ...] = ()
     files: tuple[Attachment, ...] = field(default=(), repr=False)
 
-    @property
-    def digest(self) -> str:
-        """Give the identity of all that is handed on."""
-        files = [(file.name, file.about, file.sha256) for file in self.files]
-        said = (self.key, self.title, self.line, self.text, self.values, self.tags, self.sources)
-        return hashlib.sha256(repr((*said, files)).encode()).hexdigest()
-
 
 def record_key(cell_id: str, prefix: str = "cellpipe") -> str:
     """Give the name by which receivers know a cell: lower case, digits, ``-`` and ``_``."""

@@ -20,9 +20,10 @@ from cellpipe.errors import HeldFileError, SummaryError
 from cellpipe.handoff.workbook_part import filled
 from cellpipe.handoff.workbook_part import name_key as _key
 from cellpipe.report.lab_workbook import cell_columns
+from cellpipe.report.long_tables import not_formula
 from cellpipe.report.sheets import TEXT, Book, SheetColumn, write_sheet
 from cellpipe.report.workbook import CREATED, settings
-from cellpipe.result_files import written_whole
+from cellpipe.result_files import written_bytes
 
 NAME = "summary"
 _SHEET, _KEY = "Cells", "Cell"
@@ -75,7 +76,7 @@ def _updated(path: Path, columns: Sequence[SheetColumn], made: Made, marks: Mark
             continue  # it was saved meanwhile
         try:
             if content != before:
-                written_whole(path, lambda file, said=content: file.write_bytes(said))  # type: ignore[misc]
+                written_bytes(path, content)
         except HeldFileError:
             break
         return _cleared(beside, marks)
@@ -85,7 +86,7 @@ def _updated(path: Path, columns: Sequence[SheetColumn], made: Made, marks: Mark
     if beside.is_file() and _digest(beside) not in {None, marks.get(beside.name)}:
         return f"{reason} {beside.name} was changed by hand and is left as it is."
     try:
-        written_whole(beside, lambda file: file.write_bytes(content))
+        written_bytes(beside, content)
     except HeldFileError:
         return f"{reason} {beside.name}, with the state of before, is open, too."
     marks[beside.name] = hashlib.sha256(content).hexdigest()
@@ -217,5 +218,4 @@ def _text(value: object, decimal: str) -> str:
         return ""
     if isinstance(value, float):
         return str(value).replace(".", decimal)
-    text = str(value)
-    return f"'{text}" if text[:1] in {"=", "+", "-", "@", "\t", "\r"} else text
+    return not_formula(str(value))

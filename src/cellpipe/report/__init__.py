@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from cellpipe.domain import Cell
-from cellpipe.result_files import file_name, written_whole
+from cellpipe.result_files import file_name, written_bytes
 
 __all__ = ["file_name", "write_cell_report", "write_index", "write_lab_workbook"]
 
@@ -55,8 +55,8 @@ def write_cell_report(
         workbook = cell_workbook(cell, tables, files, version=version)
     stem = folder / "cells" / name
     return (
-        _written(stem.with_name(f"{name}.html"), _encoded(page)),
-        _written(stem.with_name(f"{name}.xlsx"), workbook),
+        written_bytes(stem.with_name(f"{name}.html"), _encoded(page)),
+        written_bytes(stem.with_name(f"{name}.xlsx"), workbook),
     )
 
 
@@ -80,19 +80,15 @@ def write_index(tables: Mapping[str, pl.DataFrame], folder: Path, *, version: st
     """
     from cellpipe.report.index import index_page
 
-    return _written(folder / "index.html", _encoded(index_page(tables, version=version)))
+    return written_bytes(folder / "index.html", _encoded(index_page(tables, version=version)))
 
 
 def write_lab_workbook(tables: Mapping[str, pl.DataFrame], folder: Path, *, version: str) -> Path:
     """Write the lab's workbook of the same tables to ``folder/all-cells.xlsx``; give its path."""
     from cellpipe.report.lab_workbook import lab_workbook
 
-    return _written(folder / "all-cells.xlsx", lab_workbook(tables, version=version))
+    return written_bytes(folder / "all-cells.xlsx", lab_workbook(tables, version=version))
 
 
 def _encoded(page: str) -> bytes:
     return page.encode("utf-8", "xmlcharrefreplace")
-
-
-def _written(path: Path, content: bytes) -> Path:
-    return written_whole(path, lambda file: file.write_bytes(content))

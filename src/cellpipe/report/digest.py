@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from cellpipe.report.page import template
+from cellpipe.report.wording import count
 from cellpipe.result_files import file_name
 
 _MOST = 50  # lines of a kind
@@ -39,8 +40,8 @@ class Digest:
 
 def digest_title(found: Digest) -> str:
     """Give a subject line."""
-    parts = [f"{_counted(len(found.computed), 'cell')} computed"]
-    parts += [_counted(len(found.alarms), "alarm")] if found.alarms else []
+    parts = [f"{count(len(found.computed), 'cell')} computed"]
+    parts += [count(len(found.alarms), "alarm")] if found.alarms else []
     parts += [f"{len(found.aside)} set aside"] if found.aside else []
     parts += [f"{len(found.failed)} not handed on"] if found.failed else []
     return f"cellpipe: {', '.join(parts)}"
@@ -74,12 +75,8 @@ def digest_page(found: Digest, *, version: str) -> str:
     )
 
 
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
 def _done(found: Digest) -> str:
-    files, cells = _counted(found.read, "file"), _counted(len(found.computed), "cell")
+    files, cells = count(found.read, "file"), count(len(found.computed), "cell")
     return f"{files} read, {cells} computed"
 
 

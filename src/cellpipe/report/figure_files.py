@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 
+from cellpipe.report.long_tables import not_formula
 from cellpipe.report.panel import Panel, drawing
 from cellpipe.report.style import COLUMN_RC, RC
 from cellpipe.report.wording import NOTHING
@@ -74,7 +75,15 @@ def _csv(figure: Figure) -> bytes:
             if _is_rule(line.get_transform(), axes):
                 continue
             for x, y in np.asarray(drawn, dtype=float).tolist():
-                rows.writerow((number, _text(series), *map(_text, names), f"{x:.10g}", f"{y:.10g}"))
+                rows.writerow(
+                    (
+                        number,
+                        not_formula(series),
+                        *map(not_formula, names),
+                        f"{x:.10g}",
+                        f"{y:.10g}",
+                    )
+                )
     return ("\ufeff" + written.getvalue()).encode()
 
 
@@ -85,8 +94,3 @@ def _is_rule(transform: Any, axes: Axes) -> bool:
 
 def _one_line(label: str) -> str:
     return " ".join(label.split()) or NOTHING
-
-
-def _text(value: str) -> str:
-    """Keep a spreadsheet from taking a text for a formula."""
-    return f"'{value}" if value[:1] in {"=", "+", "-", "@", "\t", "\r"} else value

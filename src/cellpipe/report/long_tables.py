@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import polars as pl
 
 _FORMULA = "^[=+\\-@\t\r]"
@@ -16,3 +18,8 @@ def long_csv(table: pl.DataFrame) -> bytes:
     safe = pl.when(texts.str.contains(_FORMULA)).then(pl.lit("'") + texts).otherwise(texts)
     shown = table.with_columns(safe.name.keep()) if pl.String in table.dtypes else table
     return b"\xef\xbb\xbf" + shown.write_csv(datetime_format="%Y-%m-%d %H:%M:%S").encode()
+
+
+def not_formula(text: str) -> str:
+    """Put an apostrophe before a text that a spreadsheet would take for a formula."""
+    return f"'{text}" if re.match(_FORMULA, text) else text
