@@ -16,7 +16,6 @@ import tempfile
 import threading
 import warnings
 import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -30,6 +29,7 @@ from cellpipe.domain import Finding, Recording
 from cellpipe.errors import DamagedFileError
 from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.neware_ndax import LOCAL_VERSIONS, archive, member
+from cellpipe.formats.workbook import BROKEN_ZIP
 
 _ELAPSED_VERSIONS, _LOCAL_VERSIONS = {1, 3, 4}, {26, 28, 29}  # local: at the start, or always
 _OWN_COUNT = 129  # from this version on the file states its number of records
@@ -165,7 +165,7 @@ def _nda(path: Path) -> tuple[pl.DataFrame, dict[str, object]]:
 def _ndax(path: Path, findings: list[Finding]) -> tuple[pl.DataFrame, dict[str, object]]:
     try:
         found = archive(path)
-    except (*_UNREADABLE, zipfile.BadZipFile, zlib.error) as error:
+    except (*_UNREADABLE, *BROKEN_ZIP) as error:
         raise _damaged("ndax", error) from error
     findings += found.findings
     return found.frame, found.metadata

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 from xml.etree import ElementTree
 
 import fastexcel
@@ -25,12 +25,18 @@ from cellpipe.formats.delimited import unique
 from cellpipe.formats.dialect import Match, split_header
 from cellpipe.formats.format import Sample
 
+try:  # fastnda puts ISA-L's inflate in zlib's place for the whole process; its errors are its own
+    from isal.igzip_lib import IsalError
+except ImportError:  # a machine that ISA-L isn't made for
+    IsalError = zlib.error  # type: ignore[assignment]
+
 _ZIP = b"PK\x03\x04"
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _BOOK = "xl/workbook.xml"
 _FIRST_ROWS = 6
 _NAMES = re.compile(rb"<(?:\w+:)?sheet\b[^>]*?\bname=\"([^\"]*)\"")
-_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError)
+_INFLATE = cast("type[Exception]", IsalError)
+BROKEN_ZIP = (zipfile.BadZipFile, zlib.error, _INFLATE, EOFError, OSError)
 Kind = fastexcel.DType
 Rows = tuple[tuple[str, ...], ...]
 
@@ -55,7 +61,7 @@ def sheet_names(sample: Sample) -> tuple[str, ...]:
     try:
         with zipfile.ZipFile(sample.path) as archive:
             return _names(archive.read(_BOOK)) if _BOOK in archive.namelist() else ()
-    except _BROKEN:
+    except BROKEN_ZIP:
         return _names(_member_in(sample.head, _BOOK.encode()))
 
 
@@ -82,7 +88,7 @@ def _member_in(head: bytes, name: bytes) -> bytes:
     start = at + 30 + len(name) + int.from_bytes(head[at + 28 : at + 30], "little")
     try:
         return zlib.decompressobj(-15).decompress(head[start:], 1 << 20)
-    except zlib.error:
+    except (zlib.error, _INFLATE):
         return b""
 
 
@@ -112,7 +118,7 @@ def _sheets(path: Path, _modified: int, _size: int) -> tuple[Sheet, ...]:
     try:
         with zipfile.ZipFile(path) as archive:
             return tuple(_looked_at(archive))
-    except (*_BROKEN, KeyError, ElementTree.ParseError, ValueError, IndexError, RuntimeError):
+    except (*BROKEN_ZIP, KeyError, ElementTree.ParseError, ValueError, IndexError, RuntimeError):
         return tuple(_loaded(path))
 
 

@@ -13,13 +13,13 @@ import math
 import posixpath
 import re
 import zipfile
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from lxml import etree
 
 from cellpipe.errors import SummaryError
+from cellpipe.formats.workbook import BROKEN_ZIP
 from cellpipe.report.sheets import column_letter
 
 _MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
@@ -45,16 +45,7 @@ class Workbook:
                 self._entries = archive.infolist()
                 self.parts = {entry.filename: archive.read(entry) for entry in self._entries}
             self._book = self.tree("xl/workbook.xml")
-        except (
-            zipfile.BadZipFile,
-            zlib.error,
-            EOFError,
-            KeyError,
-            etree.XMLSyntaxError,
-            OSError,
-            RuntimeError,
-            NotImplementedError,
-        ) as error:
+        except (*BROKEN_ZIP, KeyError, RuntimeError, etree.XMLSyntaxError) as error:
             raise SummaryError(
                 f"no workbook ({type(error).__name__})", expected="an .xlsx without a password",
                 remedy="save it as .xlsx, or take it away: a new one is written then",

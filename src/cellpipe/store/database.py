@@ -189,8 +189,18 @@ class _PostgresRows:
         return int(self._cursor.rowcount)
 
     def layout(self) -> int:
-        self._cursor.execute("SELECT pg_advisory_xact_lock(hashtext(current_schema()))")
-        if self.read("SELECT to_regclass('layout')")[0][0] is None:
+        """Give the number; others that ask wait until this transaction ends.
+
+        The catalog is asked by a query, which sees what was committed while this one waited;
+        ``to_regclass`` may answer from before that.
+        """
+        self._cursor.execute(
+            "SELECT pg_advisory_xact_lock(hashtext(current_setting('search_path')))"
+        )
+        if not self.read(
+            "SELECT 1 FROM pg_catalog.pg_tables"
+            " WHERE schemaname = current_schema() AND tablename = 'layout'"
+        ):
             return 0
         return int(self.read("SELECT version FROM layout")[0][0])
 
