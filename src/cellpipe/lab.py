@@ -22,6 +22,7 @@ from cellpipe.result_files import file_name
 from cellpipe.sheet_copy import Sheet
 from cellpipe.store import LAB, CellEntry, Results, read_table, table_path, write_table
 from cellpipe.store.faults import TRIES, faults
+from cellpipe.store.gathered import gathered_anew
 from cellpipe.store.history import Event
 from cellpipe.store.ledger import CONCLUDED
 from cellpipe.store.written import as_written, listing, orphans_removed
@@ -96,7 +97,8 @@ def unchanged_or_planned(job: Job, sheet: Sheet) -> Summary | Plan:
         return planned_from(job, entries, out_of_reach, walk)
     files = read_table(job.out, "files", LAB)
     findings = read_table(job.out, "findings", LAB)
-    there = all((job.out / name).is_file() for name in ("index.html", ALL_CELLS))
+    outputs = (job.out / "index.html", job.out / ALL_CELLS, table_path(job.out, "cell_sheet", LAB))
+    there = all(path.is_file() for path in outputs)
     if files is None or findings is None or not there:
         return planned_from(job, entries, out_of_reach, walk)
     left_alone, failures = last["left_alone"], [Failure(*each) for each in last["failures"]]
@@ -132,7 +134,8 @@ def concluded(
     every = [Failure(*row) for row in aside.select("path", "reason").iter_rows()]
     every += [failure for failure in failed if failure.path not in named]
     every += sheet.failures
-    changed = _write_tables(job, files, said)
+    changed = _write_tables(job, {"files": files, "findings": said, "cell_sheet": _sheet(grouping)})
+    gather(job)
     there = all((job.out / name).is_file() for name in ("index.html", ALL_CELLS))
     stale = job.ledger.mark(_STALE) is not None
     is_due = cells_updated or changed or stale or not there
@@ -248,10 +251,23 @@ def _findings(
     )
 
 
-def _write_tables(job: Job, files: pl.DataFrame, findings: pl.DataFrame) -> bool:
+def _sheet(grouping: Grouping) -> pl.DataFrame:
+    """Give what the cell sheet says of each cell."""
+    columns = contracts.empty("cell_sheet").schema
+    rows = [{name: getattr(each.cell, name) for name in columns} for each in grouping.cells]
+    return contracts.checked("cell_sheet", pl.DataFrame(rows, schema=columns))
+
+
+def gather(job: Job, *, all_of_it: bool = False) -> None:
+    """Gather the tables of many cells in one file each; see :mod:`cellpipe.store.gathered`."""
+    made = gathered_anew(job.out, all_of_it=all_of_it)
+    job.ledger.remember_written(as_written(job.out, path) for path in made)
+
+
+def _write_tables(job: Job, tables: Mapping[str, pl.DataFrame]) -> bool:
     """Write the lab's tables where they changed; tell whether any did."""
     changed = False
-    for name, frame in (("files", files), ("findings", findings)):
+    for name, frame in tables.items():
         before = read_table(job.out, name, LAB)
         if before is None or not before.equals(frame):
             path = write_table(job.out, name, LAB, frame)
@@ -265,7 +281,10 @@ def _write_reports(job: Job, files: pl.DataFrame, findings: pl.DataFrame) -> lis
     from cellpipe.report import write_index, write_lab_workbook
 
     results = Results(job.out)
-    tables = {name: results[name].collect() for name in ("cells", "baseline_comparison", "cycles")}
+    tables = {
+        name: results[name].collect().sort("cell_id", maintain_order=True)
+        for name in ("cells", "baseline_comparison", "cycles")
+    }
     tables |= {"files": files, "findings": findings}
     write_index(tables, job.out, version=cellpipe.__version__)
     try:

@@ -13,7 +13,7 @@ from cellpipe.errors import CellpipeError
 from cellpipe.hand_on import HandedOn, handed_on
 from cellpipe.handoff.notices import told
 from cellpipe.handoff.secrets import Blocks, secret
-from cellpipe.lab import Summary
+from cellpipe.lab import Summary, gather
 from cellpipe.limits import crossed
 from cellpipe.report.digest import Digest, digest_page, digest_text, digest_title
 from cellpipe.result_files import written_whole
@@ -97,6 +97,7 @@ def ended(
     with writing(job.ledger, wait_second=600):
         event = Event(_NIGHT, "ended", reason=since, numbers={"told_until": found.made_at})
         job.ledger.remember(job.folder, (), events=[event])
+        gather(job, all_of_it=True)
         keep_copy(job.out)
     return Night(path, (*handed.failed, *failed))
 

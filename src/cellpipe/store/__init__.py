@@ -7,6 +7,7 @@
     ├─ all-cells.xlsx             the same as a workbook
     ├─ cells/                     a page and a workbook per cell
     ├─ tables/<table>/            parquet: one file per raw file's content, or per cell
+    ├─ gathered/<table>.parquet   many cells' tables in one file, once there are a hundred
     ├─ ledger.sqlite              which file was read, which cell was computed from what
     ├─ ledger.copy.sqlite         its copy of last night
     ├─ digest.html, digest.txt    what the last night did

@@ -20,7 +20,7 @@ from cellpipe.store.layout import ADOPT
 
 DAMAGED = "damaged"  # folder within the results for what can't be used, and is not deleted
 _COPY = "ledger.copy.sqlite"
-_RESULTS = ("tables", "cells", "index.html", "all-cells.xlsx")
+_RESULTS = ("tables", "cells", "gathered", "index.html", "all-cells.xlsx")
 _log = logging.getLogger("cellpipe")
 
 

@@ -9,6 +9,7 @@ import polars as pl
 
 from cellpipe.contracts import empty, names, schema
 from cellpipe.errors import StoreError
+from cellpipe.store.gathered import rows_of_all
 from cellpipe.store.tables import table_path
 
 
@@ -26,14 +27,10 @@ class Results(Mapping[str, pl.LazyFrame]):
         """Give a table as a lazy frame; empty where nothing was computed yet."""
         if name not in names():
             raise KeyError(name)
-        paths = sorted((self.folder / "tables" / name).glob("*.parquet"))
         if "cell_id" in schema(name).columns or name == "baselines":
-            frames = [pl.scan_parquet(path) for path in paths]
-        else:
-            frames = list(self._of_files(name))
-        if frames:
-            return pl.concat(frames, how="diagonal")
-        return empty(name).lazy()
+            return rows_of_all(self.folder, name)
+        frames = list(self._of_files(name))
+        return pl.concat(frames, how="diagonal") if frames else empty(name).lazy()
 
     def __iter__(self) -> Iterator[str]:
         """Give the names of all tables."""

@@ -16,7 +16,7 @@ from cellpipe.store.layout import ADOPT
 from cellpipe.store.ledger import Ledger, Written
 from cellpipe.store.recovery import DAMAGED
 
-_KEPT = ("tables", "cells")  # folders of the results in which every file is noted
+_KEPT = ("tables", "cells", "gathered")  # folders of the results in which every file is noted
 _AT_ONCE = 5_000  # files that one run looks at; the next ones go on from there
 _PLACE = "results looked at up to"
 
@@ -93,7 +93,7 @@ def _orphan_removed(folder: Path, name: str) -> None:
     What has a name that cellpipe gives to no file is let alone.
     """
     path = folder / name
-    suffixes = {".parquet"} if name.startswith("tables/") else {".html", ".xlsx"}
+    suffixes = {".html", ".xlsx"} if name.startswith("cells/") else {".parquet"}
     with contextlib.suppress(OSError):
         if is_unfinished(path.name):
             path.unlink()

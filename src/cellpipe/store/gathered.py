@@ -1,0 +1,129 @@
+"""Tables of many cells in one file, so that a question about the whole lab opens one and not all.
+
+``gathered/<table>.parquet`` holds the rows of ``tables/<table>/*.parquet`` as they were when it was
+written, and in its metadata the size and time of each of those files. It may be deleted whenever
+one likes: what is newer, or not in it, is read from the files themselves.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+
+from cellpipe.contracts import empty
+from cellpipe.result_files import is_unfinished, written_whole
+
+FOLDER = "gathered"
+TABLES = (  # those with some rows for each cell, cycle or spectrum
+    "baseline_comparison", "cells", "circuit_fits", "cycles", "half_cycles", "impedance_arcs",
+    "interfacial_resistance", "resistance_growth",
+)  # fmt: skip
+ENOUGH = 100  # fewer files are opened one by one in no time
+_NEWER = 0.02  # the share of files that may be newer than what is gathered
+_INDEX = "cellpipe.files"
+
+State = tuple[int, int]  # size, time of change in ns
+Index = dict[str, tuple[State, str]]
+
+
+def listed(folder: Path, table: str) -> dict[str, State]:
+    """Give size and time of each file of a table, by name, in order."""
+    place = folder / "tables" / table
+    if not place.is_dir():
+        return {}
+    with os.scandir(place) as entries:
+        found = [
+            (entry.name, entry.stat())
+            for entry in entries
+            if entry.name.endswith(".parquet") and not is_unfinished(entry.name)
+        ]
+    return {name: (status.st_size, status.st_mtime_ns) for name, status in sorted(found)}
+
+
+def rows_of_all(folder: Path, table: str) -> pl.LazyFrame:
+    """Give the rows of every file of a table of cells: what is gathered, and what is newer."""
+    place, there = folder / "tables" / table, listed(folder, table)
+    index = _index(folder, table)
+    newer = dict.fromkeys(_newer(there, index))
+    if not index or len(newer) > max(ENOUGH, _NEWER * len(there)):
+        return _scanned(table, [place / name for name in there])
+    held = pl.scan_parquet(gathered_path(folder, table))
+    # Left out by id, newer ones too: another process may gather them before the frame is read.
+    left_out = {index[name][1] for name in index if name in newer or name not in there}
+    left_out |= {*_cells(place, table, [*newer]).values()}
+    if left_out:
+        held = held.filter(~pl.col("cell_id").is_in(sorted(left_out)))
+    return pl.concat([held, _scanned(table, [place / name for name in newer])])
+
+
+def _scanned(table: str, paths: Sequence[Path], file: str | None = None) -> pl.LazyFrame:
+    """Give the rows of files of a table as one frame, with the path in a column if it is named.
+
+    A file of an older version may lack a column, or have one that is no more.
+    """
+    columns = empty(table).schema
+    if not paths:
+        return pl.LazyFrame(schema=columns | ({file: pl.String()} if file else {}))
+    return pl.scan_parquet(
+        list(paths), schema=columns, missing_columns="insert", extra_columns="ignore",
+        include_file_paths=file, glob=False,
+    )  # fmt: skip
+
+
+def _cells(place: Path, table: str, names: Sequence[str]) -> dict[str, str]:
+    """Name the cell of each file that has rows."""
+    found = _scanned(table, [place / name for name in names], "_file")
+    rows = found.group_by("_file").agg(pl.col("cell_id").first()).collect().iter_rows()
+    return {Path(path).name: cell for path, cell in rows}
+
+
+def gathered_path(folder: Path, table: str) -> Path:
+    """Give the place of what is gathered of a table."""
+    return folder / FOLDER / f"{table}.parquet"
+
+
+def gathered_anew(folder: Path, *, all_of_it: bool = False) -> list[Path]:
+    """Gather the tables of which enough is newer than what is gathered, or all; give the files.
+
+    Raises
+    ------
+    StoreError
+        If the folder can't be written.
+
+    """
+    written = []
+    for table in TABLES:
+        there, index = listed(folder, table), _index(folder, table)
+        count = len(_newer(there, index)) + len(index.keys() - there.keys())
+        if len(there) >= ENOUGH and count > (0 if all_of_it else _NEWER * len(there)):
+            written.append(_gathered(folder, table, there))
+    return written
+
+
+def _gathered(folder: Path, table: str, there: dict[str, State]) -> Path:
+    known = _index(folder, table)
+    held = {name: cell for name, (_, cell) in known.items()}
+    cells = held | _cells(folder / "tables" / table, table, _newer(there, known))
+    frame = rows_of_all(folder, table).sort("cell_id", maintain_order=True).collect()
+    index = {name: (state, cells.get(name, "")) for name, state in there.items()}
+    metadata = {_INDEX: json.dumps(index)}
+    return written_whole(
+        gathered_path(folder, table), lambda file: frame.write_parquet(file, metadata=metadata)
+    )
+
+
+def _newer(there: dict[str, State], index: Index) -> list[str]:
+    return [name for name, state in there.items() if name not in index or index[name][0] != state]
+
+
+def _index(folder: Path, table: str) -> Index:
+    """Give what is gathered of a table: state and cell by file; nothing where it can't be read."""
+    try:
+        told = pl.read_parquet_metadata(gathered_path(folder, table)).get(_INDEX, "{}")
+    except (OSError, pl.exceptions.PolarsError):
+        return {}
+    return {name: ((size, time), cell) for name, ((size, time), cell) in json.loads(told).items()}
