@@ -70,6 +70,15 @@ def _add_upkeep(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "forget": ("remove a cell's results for good; raw files are never touched", "CELL"),
         "rebuild": ("make all results again from the raw files and the cell sheet", ""),
     }  # fmt: skip
+    move = commands.add_parser(
+        "move-ledger", help="move the ledger of results from SQLite to PostgreSQL",
+        description="Move the ledger of results, with everything it knows, from ledger.sqlite to "
+        "PostgreSQL, which several machines reach. Stop cellpipe serve and watch before. The old "
+        "ledger is put into RESULTS/damaged and not deleted.",
+        epilog="example:  cellpipe move-ledger D:\\results postgresql://lab@host/cellpipe#our_lab",
+    )  # fmt: skip
+    move.add_argument("out", type=Path, metavar="RESULTS", help="folder with results")
+    move.add_argument("url", metavar="URL", help="postgresql://user@host/database#schema")
     for name, (help_text, subject) in about.items():
         described = f"{help_text[0].upper()}{help_text[1:]}."
         example = f"cellpipe {name} D:\\results{' SSB-01' if subject else ''}"
@@ -89,6 +98,7 @@ def commands() -> dict[str, Callable[[argparse.Namespace], int]]:
     return {
         "watch": _watch, "nightly": _nightly, "serve": _serve, "status": _status,
         "history": _history, "retry": _retry, "forget": _forget, "rebuild": _rebuild,
+        "move-ledger": _move_ledger,
     }  # fmt: skip
 
 
@@ -293,6 +303,16 @@ def _forget(options: argparse.Namespace) -> int:
         f"The results of {options.subject} are removed. If its raw files are still in the folder, "
         "the next run makes them again."
     )
+    return 0
+
+
+def _move_ledger(options: argparse.Namespace) -> int:
+    from cellpipe.store.moving import moved
+    from cellpipe.upkeep import opened
+
+    opened(options.out)
+    count = moved(options.out, options.url)
+    print(f"{count} rows moved. The ledger is in PostgreSQL now; see {options.out / 'ledger.url'}.")
     return 0
 
 

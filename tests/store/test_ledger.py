@@ -12,16 +12,19 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from signal import SIGINT
 
 import pytest
 
 from cellpipe.cli import main
 from cellpipe.errors import StoreError
 from cellpipe.pipeline import process
-from cellpipe.store import Ledger, SeenFile
+from cellpipe.store import Ledger, SeenFile, moving
 from cellpipe.store.address import keep_ledger_at
 from cellpipe.store.history import happened
 from cellpipe.store.layout import ADOPT
+from cellpipe.store.moving import moved
+from cellpipe.store.queue import Waiting, put_in_queue, queue
 from cellpipe.store.writer import writing
 from made_files import neware_csv
 from result_facts import files
@@ -274,3 +277,73 @@ def test_a_transaction_is_whole_or_not_at_all(tmp_path: Path) -> None:
     with writing(ledger), pytest.raises(StoreError):
         ledger.remember(tmp_path, seen)
     assert ledger.seen_files(tmp_path) == {}
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("postgres")
+def test_a_ledger_is_moved_to_postgresql_by_one_command_and_nothing_is_done_again(
+    lab: Path,
+    tmp_path: Path,
+    postgres: Server,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    out, url = tmp_path / "out", postgres.url("moved")
+    process(lab, out)
+    put_in_queue(Ledger(out).database, [Waiting("B_1.csv", 1, 2)])
+    before = process(lab, out), happened(Ledger(out).database), Ledger(out).written()
+    pages = files(out)
+    with monkeypatch.context() as killed:
+        killed.setattr(moving, "keep_ledger_at", lambda *_, **__: os.kill(os.getpid(), SIGINT))
+        with pytest.raises(KeyboardInterrupt):  # all rows are there, and nothing points to them
+            moved(out, url)
+    assert process(lab, out).read == 0
+    assert main(["move-ledger", str(out), url]) == 0
+    assert "rows moved" in capsys.readouterr().out
+    assert not (out / "ledger.sqlite").exists()
+    again = process(lab, out), happened(Ledger(out).database), Ledger(out).written()
+    assert (again[0].read, again[0].cells_updated, again[0].unchanged) == (0, 0, 3)
+    assert again[0].files.equals(before[0].files)
+    assert again[1:] == before[1:]
+    assert [file.path for file in queue(Ledger(out).database)] == ["B_1.csv"]
+    assert {n: d for n, d in files(out).items() if n != "ledger.url"} == pages
+    assert main(["move-ledger", str(out), url]) == 2
+    assert "nothing is to be done" in capsys.readouterr().err
+    process(lab, tmp_path / "other")
+    with pytest.raises(StoreError, match="another ledger"):
+        moved(tmp_path / "other", url)
+    assert process(lab, tmp_path / "other").read == 0
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("postgres")
+def test_eight_writers_take_turns_while_the_server_is_restarted(
+    tmp_path: Path, postgres: Server
+) -> None:
+    script = (
+        "import sys\nfrom pathlib import Path\nfrom cellpipe.store import Ledger, SeenFile\n"
+        "from cellpipe.store.history import Event\nfrom cellpipe.store.writer import writing\n"
+        "ledger, me = Ledger(Path(sys.argv[1])), sys.argv[2]\n"
+        "for number in range(10):\n"
+        "    name = f'{me}_{number}'\n"
+        "    with writing(ledger, wait_second=300):\n"
+        "        before = int(ledger.mark('count') or 0)\n"
+        "        file = SeenFile(name, 1, 2, name)\n"
+        "        ledger.remember(Path('lab'), [file], events=[Event(name, 'read')])\n"
+        "        ledger.set_mark('count', str(before + 1))\n"
+    )
+    out = tmp_path / "out"
+    keep_ledger_at(out, postgres.url("eight"))
+    Ledger(out)
+    command = [sys.executable, "-c", script, str(out)]
+    writers = [subprocess.Popen([*command, f"W{number}"]) for number in range(8)]
+    time.sleep(4)
+    postgres.stop()
+    time.sleep(1)
+    postgres.start()
+    assert [writer.wait(timeout=300) for writer in writers] == [0] * 8
+    expected = {f"W{writer}_{number}" for writer in range(8) for number in range(10)}
+    ledger = Ledger(out)
+    assert set(ledger.seen_files(Path("lab"))) == expected
+    assert sorted(event.subject for event in happened(ledger.database)) == sorted(expected)
+    assert ledger.mark("count") == "80"  # no turn was taken by two

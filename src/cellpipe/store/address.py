@@ -29,7 +29,7 @@ def database_of(folder: Path) -> Database:
     """
     pointer = folder / POINTER
     if pointer.is_file():
-        database: Database = _postgres(pointer.read_text(encoding="utf-8").strip())
+        database: Database = postgres_of(pointer.read_text(encoding="utf-8").strip())
         is_new = database.do(lambda rows: rows.layout(), writes=False) == 0
         if is_new and has_tables(folder):
             results_put_aside(folder)
@@ -48,8 +48,8 @@ def database_of(folder: Path) -> Database:
     return database
 
 
-def keep_ledger_at(folder: Path, url: str) -> None:
-    """Let the ledger of a results folder be in PostgreSQL, from its beginning.
+def keep_ledger_at(folder: Path, url: str, *, moved: bool = False) -> None:
+    """Let the ledger of results be in PostgreSQL: from its beginning, or once it was moved.
 
     Raises
     ------
@@ -57,20 +57,28 @@ def keep_ledger_at(folder: Path, url: str) -> None:
         If the address is not one of PostgreSQL, holds a password, or the folder has another ledger.
 
     """
-    _postgres(url)
+    postgres_of(url)
     pointer = folder / POINTER
     held = pointer.read_text(encoding="utf-8").strip() if pointer.is_file() else None
     if held == url:
         return
-    if held is not None or (folder / "ledger.sqlite").exists():
+    if held is not None or (not moved and (folder / "ledger.sqlite").exists()):
         raise StoreError(
             f"a ledger in {held or 'ledger.sqlite'}", expected=f"none, or one in {url}",
-            remedy="choose a new results folder for a ledger in another place", file=folder,
+            remedy="cellpipe move-ledger moves one; or choose a new results folder", file=folder,
         )  # fmt: skip
     written_whole(pointer, lambda path: path.write_text(f"{url}\n", encoding="utf-8"))
 
 
-def _postgres(url: str) -> Postgres:
+def postgres_of(url: str) -> Postgres:
+    """Give the database that an address names.
+
+    Raises
+    ------
+    StoreError
+        If it is no address of PostgreSQL, or holds a password.
+
+    """
     address, _, schema = url.partition("#")
     parts = urlsplit(address)
     if parts.scheme not in {"postgresql", "postgres"} or not _SCHEMA.fullmatch(

@@ -42,6 +42,7 @@ CREATE TABLE writer (
 CREATE TABLE marks (name TEXT PRIMARY KEY, value TEXT NOT NULL)
 """
 LAYOUT = 3
+TABLES = ("seen", "contents", "cells", "written", "history", "faults", "queue", "marks")  # facts
 ADOPT = "files from before this layout are to be noted"
 _STEPS = {2: _FIRST, 3: _THIRD}  # what leads to a layout from the one before
 

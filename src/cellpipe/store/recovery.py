@@ -20,6 +20,7 @@ from cellpipe.store.layout import ADOPT
 
 DAMAGED = "damaged"  # folder within the results for what can't be used, and is not deleted
 _COPY = "ledger.copy.sqlite"
+_FILES = ("ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm")
 _RESULTS = ("tables", "cells", "gathered", "index.html", "all-cells.xlsx")
 _log = logging.getLogger("cellpipe")
 
@@ -32,7 +33,7 @@ def recovered(folder: Path) -> None:
     aside = folder / DAMAGED / datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
     aside.mkdir(parents=True)
     good = _is_good(folder / _COPY)
-    _put_into(aside, folder, [path.name, f"{path.name}-wal", f"{path.name}-shm"])
+    _put_into(aside, folder, _FILES)
     if not good:
         _put_into(aside, folder, _RESULTS)
     if good:
@@ -59,6 +60,13 @@ def results_put_aside(folder: Path) -> None:
     aside = folder / DAMAGED / datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
     _put_into(aside, folder, _RESULTS)
     _log.warning("no ledger knows the results in %s; they were put into %s", folder, aside)
+
+
+def ledger_put_aside(folder: Path) -> Path:
+    """Put a ledger aside that is in another place now; give where it lies."""
+    aside = folder / DAMAGED / datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
+    _put_into(aside, folder, _FILES)
+    return aside
 
 
 def _put_into(aside: Path, folder: Path, names: Sequence[str]) -> None:
