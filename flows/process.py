@@ -8,7 +8,10 @@ become tasks. The record of outcome is the results' ledger; Prefect shows it.
 
 from __future__ import annotations
 
+import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Generic, TypeVar, cast
 from uuid import UUID
@@ -23,14 +26,16 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.events import emit_event
 from prefect.futures import PrefectFuture, as_completed
+from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
-from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
+from prefect.task_runners import TaskRunner
 from pydantic import Field
 
 from cellpipe.cell_inputs import CellInputs, grouped
-from cellpipe.intake import Job, Plan, planned_of, taken
+from cellpipe.intake import Job, Plan, Taken, planned_of, taken
 from cellpipe.lab import Summary, concluded, unchanged_or_planned
 from cellpipe.pipeline import (
+    Computed,
     cell_noted,
     computed,
     file_noted,
@@ -39,33 +44,61 @@ from cellpipe.pipeline import (
     prepared,
     stale_cells,
 )
+from cellpipe.prefect_run import flow_module
 from cellpipe.raw_folders import Failure
+from cellpipe.settings import RunnerSettings
 from cellpipe.sheet_copy import Sheet, current_sheet
 from cellpipe.store.history import happened, utc_now
 from cellpipe.store.queue import batch_is_done, queue
 from cellpipe.workers import FEW, Workers, usual_count
 
 T = TypeVar("T")
+R = TypeVar("R")
 SINGLY = 300  # up to so many files or cells, each is a task run of its own
 TOGETHER = 25  # above, a task run stands for so many
+FAR_RUNS = 32  # so many task runs at least, if there are as many items, keep a cluster busy
 WAIT_SECONDS = 6 * 3600.0  # for another run that writes into the same results
-RUNNER: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=usual_count())
+runners = flow_module("runners")
+RUNNER: TaskRunner[Any] = runners.runner_of(RunnerSettings())
+_log = logging.getLogger("cellpipe")
 _EVENTS = {"set aside": "cellpipe.file.set-aside", "rests": "cellpipe.file.set-aside",
            "alarm": "cellpipe.cell.alarm"}  # fmt: skip
+
+task_runs: Counter[str] = Counter()  # of each flow run, as they were asked for
 
 Text = Annotated[str, Field(min_length=1)]
 
 
+Outcome = tuple[T, R | Exception]  # an item, and what was made of it
+
+
 class SetAsideError(Exception):
-    """A file or a cell that can't be used; the message is the reason."""
+    """A file or a cell that can't be used: the reason, and what the task was to give."""
+
+    def __init__(self, reason: str, outcomes: Sequence[Outcome[Any, Any]] = ()) -> None:
+        super().__init__(reason, outcomes)
+        self.outcomes = outcomes
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class Batch:
-    """What the tasks of one run share: the job and its processes. Prefect looks not into it."""
+    """What the tasks of one run share: the job and its processes. Prefect looks not into it.
 
-    def __init__(self, job: Job, workers: Workers) -> None:
+    Where tasks run on other machines, each does its work in the process that it finds itself in.
+    """
+
+    def __init__(self, job: Job, workers: Workers, *, is_far: bool = False) -> None:
         self.job = job
         self.workers = workers
+        self.is_far = is_far
+
+    def __getstate__(self) -> dict[str, object]:
+        return {"job": self.job, "is_far": True}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["job"], Workers(1), is_far=True)  # type: ignore[misc]
 
 
 class Share(Generic[T]):
@@ -86,31 +119,50 @@ def may_pass(_task: Any, _run: TaskRun, state: State[Any]) -> bool:
 
 @task(retries=2, retry_delay_seconds=[2, 10], retry_condition_fn=may_pass, cache_policy=NO_CACHE,
       persist_result=False)  # fmt: skip
-def take_in_files(batch: Batch, share: Share[Path]) -> list[Failure]:
+def take_in_files(batch: Batch, share: Share[Path]) -> list[Outcome[Path, Taken]]:
     """Read files and write their tables."""
     from prefect.runtime import task_run
 
-    failures: list[Failure] = []
+    outcomes: list[Outcome[Path, Taken]] = []
     for path, result in batch.workers.each(taken, batch.job, share.items):
         if isinstance(result, OSError) and share.single and (task_run.run_count or 0) < 3:
             raise result
-        failures += file_noted(batch.job, path, result)
-    return _told(share, failures)
+        outcomes.append((path, result))
+    if share.single and (reason := why_set_aside(outcomes[0][1])):
+        raise SetAsideError(reason, outcomes)
+    return outcomes
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
-def compute_cells(batch: Batch, share: Share[CellInputs]) -> list[Failure]:
+def compute_cells(
+    batch: Batch, share: Share[CellInputs]
+) -> list[Outcome[CellInputs, Computed]]:  # fmt: skip
     """Compute cells' tables and reports."""
-    failures: list[Failure] = []
-    for inputs, made in batch.workers.each(computed, batch.job, share.items):
-        failures += cell_noted(batch.job, inputs, made)
-    return _told(share, failures)
+    outcomes = list(batch.workers.each(computed, batch.job, share.items))
+    if share.single and isinstance(outcomes[0][1], Exception):
+        raise SetAsideError(str(outcomes[0][1]), outcomes)
+    return outcomes
 
 
-def _told(share: Share[Any], failures: list[Failure]) -> list[Failure]:
-    if failures and share.single:
-        raise SetAsideError(failures[0].reason)
-    return failures
+def why_set_aside(result: Taken | Exception) -> str | None:
+    """Give the reason why a file can't be used, if it can't."""
+    if isinstance(result, Exception):
+        return f"{type(result).__name__}: {result}"
+    return result.whole.reason if result.whole.status == "set aside" else None
+
+
+@dataclass(frozen=True)
+class Step(Generic[T, R]):
+    """A step of a run: its task, the work on an item itself, and how its outcome is noted."""
+
+    what: str
+    task: Any
+    work: Callable[[Job, T], R]
+    noted: Callable[[Job, T, R | Exception], list[Failure]]
+
+
+FILES: Step[Path, Taken] = Step("files", take_in_files, taken, file_noted)
+CELLS: Step[CellInputs, Computed] = Step("cells", compute_cells, computed, cell_noted)
 
 
 @flow(name="process", flow_run_name="process {folder}", persist_result=False, retries=0,
@@ -159,7 +211,7 @@ def processed(job: Job, only: Sequence[Path] | None) -> Summary:
             found = unchanged_or_planned(job, sheet) if only is None else planned_of(job, only)
             if isinstance(found, Summary):
                 return found
-            return _run(Batch(job, workers), sheet, found)
+            return _run(batch_of(job, workers), sheet, found)
 
     summary = mended(job, once)
     if summary.read or summary.cells_updated or summary.failures:
@@ -168,62 +220,105 @@ def processed(job: Job, only: Sequence[Path] | None) -> Summary:
     return summary
 
 
+def batch_of(job: Job, workers: Workers) -> Batch:
+    """Give what the tasks of the flow that runs now share."""
+    return Batch(job, workers, is_far=runners.is_far())
+
+
 def _run(batch: Batch, sheet: Sheet, plan: Plan) -> Summary:
     job = batch.job
-    if len(plan.new) > FEW:
+    if len(plan.new) > FEW and not batch.is_far:
         batch.workers.pool()
-    files = shared_out(plan.new, job.relative)
-    failures = done(take_in_files, batch, files, "files")
+    files = shared_out(plan.new, job.relative, is_far=batch.is_far)
+    failures = done(FILES, batch, files)
     grouping = grouped(job, plan.files, sheet)
     stale = stale_cells(job, grouping.cells)
-    if len(stale) > FEW:
+    if len(stale) > FEW and not batch.is_far:
         batch.workers.pool()
-    cells = shared_out(stale, lambda inputs: f"cell {inputs.cell.cell_id}")
-    failures += done(compute_cells, batch, cells, "cells")
+    cells = shared_out(stale, cell_name, is_far=batch.is_far)
+    failures += done(CELLS, batch, cells)
     return concluded(job, plan, grouping, sheet, failures, len(stale))
 
 
-def shared_out(items: Sequence[T], name: Callable[[T], str]) -> list[Share[T]]:
-    """Share items out to task runs, each with a name that tells what it is about."""
-    if len(items) <= SINGLY:
+def cell_name(inputs: CellInputs) -> str:
+    """Name the task run of a cell."""
+    return f"cell {inputs.cell.cell_id}"
+
+
+def shared_out(
+    items: Sequence[T], name: Callable[[T], str], *, is_far: bool = False
+) -> list[Share[T]]:
+    """Share items out to task runs, each with a name that tells what it is about.
+
+    On a cluster a task run costs some tenths of a second, so it stands for several items sooner.
+    """
+    together = min(TOGETHER, len(items) // FAR_RUNS) if is_far else TOGETHER
+    if together <= 1 or (len(items) <= SINGLY and not is_far):
         return [Share([item], name(item), single=True) for item in items]
     return [
-        Share(items[start : start + TOGETHER], f"{name(items[start])} and those after it",
+        Share(items[start : start + together], f"{name(items[start])} and those after it",
               single=False)
-        for start in range(0, len(items), TOGETHER)
+        for start in range(0, len(items), together)
     ]  # fmt: skip
 
 
-def done(work: Any, batch: Batch, shares: Sequence[Share[Any]], what: str) -> list[Failure]:
-    """Run a task for each share; give the failures, with their reasons."""
+def done(step: Step[T, R], batch: Batch, shares: Sequence[Share[T]]) -> list[Failure]:
+    """Run a task for each share and note what came of it; give the failures, with their reasons.
+
+    Raises
+    ------
+    StoreError
+        If the results can't be written.
+
+    """
     if not shares:
         return []
-    futures: dict[PrefectFuture[Any], Share[Any]] = {
-        work.with_options(task_run_name=share.name).submit(batch, share): share for share in shares
+    futures: dict[PrefectFuture[Any], Share[T]] = {
+        step.task.with_options(task_run_name=share.name).submit(batch, share): share
+        for share in shares
     }
-    made = create_progress_artifact(progress=0.0, description=f"{what} of this run")
+    task_runs[str(flow_run.id)] += len(futures)
+    made = create_progress_artifact(progress=0.0, description=f"{step.what} of this run")
     progress = cast("UUID", made)  # of a synchronous flow
     found: list[Failure] = []
-    step = max(1, len(futures) // 20)
+    every = max(1, len(futures) // 20)
     for number, future in enumerate(as_completed(list(futures)), 1):
-        future.wait()
-        found += _failures(future, futures[future])
-        if number % step == 0 or number == len(futures):
+        for item, result in _outcomes(step, batch, future, futures[future]):
+            found += step.noted(batch.job, item, result)
+        if number % every == 0 or number == len(futures):
             update_progress_artifact(progress, progress=100.0 * number / len(futures))
     return found
 
 
-def _failures(future: PrefectFuture[Any], share: Share[Any]) -> list[Failure]:
-    from cellpipe.errors import StoreError
+def _outcomes(
+    step: Step[T, R], batch: Batch, future: PrefectFuture[Any], share: Share[T]
+) -> Sequence[Outcome[T, R]]:
+    """Give what became of a share's items; a share that was lost is done here, one by one."""
+    state = _state(future)
+    if state is not None and state.is_final() and not state.is_crashed():
+        result = state.result(raise_on_failure=False)
+        if isinstance(result, SetAsideError):
+            return result.outcomes
+        if not isinstance(result, BaseException):
+            return cast("Sequence[Outcome[T, R]]", result)
+        if not batch.is_far:
+            return [(item, _as_exception(result)) for item in share.items]
+    _log.warning("%s was lost on its way; it is done here", share.name)
+    return list(batch.workers.each(step.work, batch.job, share.items))
 
-    result = future.state.result(raise_on_failure=False)
-    if isinstance(result, StoreError):
-        raise result
-    if isinstance(result, SetAsideError):
-        return [Failure(share.name.removeprefix("cell "), str(result))]
-    if isinstance(result, BaseException):
-        return [Failure(share.name, f"{type(result).__name__}: {result}")]
-    return list(result)
+
+def _state(future: PrefectFuture[Any]) -> State[Any] | None:
+    """Give the state that a task run ended in; None where its worker took it along."""
+    try:
+        future.wait()
+        return future.state
+    except Exception as error:  # whatever a cluster says of a worker that is gone
+        _log.warning("%s", error)
+        return None
+
+
+def _as_exception(error: BaseException) -> Exception:
+    return error if isinstance(error, Exception) else RuntimeError(str(error))
 
 
 def _show(summary: Summary) -> None:

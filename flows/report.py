@@ -38,10 +38,9 @@ def _reported(job: Job) -> Summary:
         sheet = current_sheet(job)
         plan = replace(planned(job), walk="")
         grouping = grouped(job, plan.files, sheet)
-        cells = batches.shared_out(grouping.cells, lambda inputs: f"cell {inputs.cell.cell_id}")
-        failures = batches.done(
-            batches.compute_cells, batches.Batch(job, workers), cells, "cells"
-        )  # fmt: skip
+        batch = batches.batch_of(job, workers)
+        cells = batches.shared_out(grouping.cells, batches.cell_name, is_far=batch.is_far)
+        failures = batches.done(batches.CELLS, batch, cells)
         (job.out / "index.html").unlink(missing_ok=True)
         summary: Summary = concluded(job, plan, grouping, sheet, failures, len(grouping.cells))
         return summary

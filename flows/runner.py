@@ -60,7 +60,7 @@ def main(path: str) -> None:
     when_stdin_ends(lambda: _end(over))
     given = settings(Path(path))
     url = os.environ["PREFECT_API_URL"]
-    flows = _deployed(given, Path(path))
+    flows = _with_runner(_deployed(given, Path(path)), given)
     zombies_crash()
     _crashed(list(flows))
     _catch_up(given, flows)
@@ -93,6 +93,14 @@ def _deployed(given: Settings, path: Path) -> dict[str, Flow[..., Any]]:
         description="Everything that is new or changed since, and a digest.",
     )  # fmt: skip
     return {str(batch.apply()): process_batch, str(nights.apply()): nightly_flow.nightly}
+
+
+def _with_runner(
+    flows: dict[str, Flow[..., Any]], given: Settings
+) -> dict[str, Flow[..., Any]]:  # fmt: skip
+    """Give the flows with the task runner that the settings ask for."""
+    runner = flow_module("runners").runner_of(given.runner)
+    return {deployment: f.with_options(task_runner=runner) for deployment, f in flows.items()}
 
 
 def zombies_crash(within: timedelta = timedelta(seconds=90)) -> None:

@@ -45,10 +45,10 @@ def test_the_installed_package_does_the_main_job_outside_the_checkout(
     path = os.pathsep.join([str(tmp_path / "site"), libraries])
     script = (
         "import sys, cellpipe, cellpipe.contracts as c\n"
-        "from cellpipe.prefect_run import flow_folder\n"
+        "import cellpipe.flows\n"
         f"assert cellpipe.__file__.startswith({str(tmp_path)!r}), cellpipe.__file__\n"
         f"assert str(c.schema_folder()).startswith({str(tmp_path)!r})\n"
-        f"assert str(flow_folder()).startswith({str(tmp_path)!r})\n"
+        f"assert cellpipe.flows.__file__.startswith({str(tmp_path)!r})\n"
         "from cellpipe.cli import main\n"
         f"sys.exit(main(['process', {str(small_lab)!r}, '--out', {str(tmp_path / 'out')!r}]))"
     )

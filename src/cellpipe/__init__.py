@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
     from cellpipe.numerics.impedance_series import fit_impedance_series
     from cellpipe.pipeline import process
     from cellpipe.store import Results, open_results
+
+_HERE = Path(__file__).parent
+# In an editable checkout flows/ stands beside src/; installed, it is a package of this one.
+if not (_HERE / "flows").is_dir():
+    __path__.append(str(_HERE.parents[1]))
 
 __version__ = "0.1.0"
 

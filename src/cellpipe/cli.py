@@ -124,6 +124,12 @@ def _add_process(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="run as a Prefect flow: on the server that PREFECT_API_URL names, or on a local one "
         "that is started for the run",
     )  # fmt: skip
+    process.add_argument(
+        "--runner", choices=("threads", "dask", "ray"),
+        help="with Prefect: where the work is done; dask and ray start a cluster on this machine, "
+        "or use the one at --address",
+    )  # fmt: skip
+    process.add_argument("--address", metavar="URL", help="of a cluster, e.g. tcp://scheduler:8786")
     process.add_argument("--verbose", action="store_true", help="log every step")
 
 
@@ -192,11 +198,13 @@ def _process(options: argparse.Namespace) -> int:
         keep_ledger_at(options.out, options.ledger)
     prepared(options.folder, options.out, options.time_zone, options.also)
     night_shift.log_to(options.out, verbose=options.verbose)
-    if options.prefect:
+    if options.prefect or options.runner:
         from cellpipe.prefect_run import process_on_server
+        from cellpipe.settings import RunnerSettings
 
+        runner = RunnerSettings(kind=options.runner or "threads", address=options.address)
         summary: Summary = process_on_server(
-            options.folder, options.out, options.time_zone, options.also
+            options.folder, options.out, options.time_zone, options.also, runner
         )
     else:
         from cellpipe.pipeline import process

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import logging
 import os
 import sys
@@ -11,32 +10,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cellpipe.errors import ServerError
-
 if TYPE_CHECKING:
     from cellpipe.lab import Summary
+    from cellpipe.settings import RunnerSettings
 
 _log = logging.getLogger("cellpipe")
 
 
-def flow_folder() -> Path:
-    """Give the folder ``flows/``: inside the package, or at the top of an editable checkout."""
-    packaged = Path(__file__).parent / "flows"
-    return packaged if packaged.is_dir() else Path(__file__).parents[2] / "flows"
-
-
 def flow_module(name: str) -> Any:
-    """Import a module of ``flows/`` as ``cellpipe.flows.<name>``, wherever the folder lies."""
-    if "cellpipe.flows" not in sys.modules and not (Path(__file__).parent / "flows").is_dir():
-        folder = flow_folder()
-        spec = importlib.util.spec_from_file_location(
-            "cellpipe.flows", folder / "__init__.py", submodule_search_locations=[str(folder)]
-        )
-        if spec is None or spec.loader is None:
-            raise ServerError("no folder flows/", expected="it beside src/", file=folder)
-        package = importlib.util.module_from_spec(spec)
-        sys.modules["cellpipe.flows"] = package
-        spec.loader.exec_module(package)
+    """Import a module of ``flows/``; Prefect is imported only then."""
     return importlib.import_module(f"cellpipe.flows.{name}")
 
 
@@ -51,7 +33,11 @@ def main() -> None:
 
 
 def process_on_server(
-    folder: Path, out: Path, time_zone: str | None, also: Sequence[Path] = ()
+    folder: Path,
+    out: Path,
+    time_zone: str | None,
+    also: Sequence[Path] = (),
+    runner: RunnerSettings | None = None,
 ) -> Summary:
     """Run the flow ``process`` on the server that PREFECT_API_URL names, or on a local one.
 
@@ -63,14 +49,18 @@ def process_on_server(
     """
     server = flow_module("server")
     with server.server_for(out) as url:
-        process = flow_module("process").process
+        batches = flow_module("process")
+        process = batches.process
+        if runner is not None:
+            process = process.with_options(task_runner=flow_module("runners").runner_of(runner))
         more = [os.fspath(path) for path in also]
         state = process(os.fspath(folder), os.fspath(out), time_zone, more, return_state=True)
         summary = state.result(raise_on_failure=False)
         if isinstance(summary, BaseException):
             raise summary
-        tasks = summary.read + summary.cells_updated
-        recorded = server.wait_until_recorded(url, str(state.state_details.flow_run_id), tasks)
+        run = str(state.state_details.flow_run_id)
+        tasks = batches.task_runs[run]
+        recorded = server.wait_until_recorded(url, run, tasks)
         if recorded < tasks:
             _log.warning("the server shows %d of %d task runs", recorded, tasks)
     return summary  # type: ignore[no-any-return]

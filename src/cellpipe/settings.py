@@ -38,6 +38,10 @@ host = "127.0.0.1"                   # other machines can't reach it; see docs/n
 port = 4200
 keep_days = 90                       # of Prefect's records; the ledger keeps its own for good
 
+[runner]                             # where the flows' work is done; see docs/scale.md
+kind = "threads"                     # this machine; or "dask", "ray"
+# address = "tcp://scheduler:8786"   # of a cluster; left out, one of this machine is started
+
 [limits]                             # the digest tells when a cell crosses one
 coulombic_efficiency = 0.98          # median of the latest three cycles
 sudden_loss = 0.05                   # of the capacity, from one cycle to the next
@@ -146,6 +150,17 @@ class ServerSettings(_Strict):
     database: str | None = None
 
 
+class RunnerSettings(_Strict):
+    """Where the flows' work is done: this machine, or a cluster of Dask's or Ray's.
+
+    ``address`` is that of a cluster; without one, ``workers`` processes are started here.
+    """
+
+    kind: Literal["threads", "dask", "ray"] = "threads"
+    address: str | None = None
+    workers: Annotated[int, Field(ge=1, le=1024)] | None = None
+
+
 class ReceiverSettings(_Strict):
     """A server that takes results; the token is a reference (see :mod:`..handoff.secrets`)."""
 
@@ -195,6 +210,7 @@ class Settings(_Strict):
     watch: WatchSettings = WatchSettings()
     nightly: NightlySettings = NightlySettings()
     server: ServerSettings = ServerSettings()
+    runner: RunnerSettings = RunnerSettings()
     hand_on: HandOnSettings = HandOnSettings()
     notify: NotifySettings = NotifySettings()
     limits: LimitSettings = LimitSettings()
