@@ -62,6 +62,9 @@ def nightly(labs: list[LabRun]) -> State[Any]:
 
 
 def _night_of(lab: LabRun) -> tuple[str, bool]:
+    path = Path(lab.settings) if lab.settings else None
+    given = settings(path) if path else None
+    missed = night.fetched_for(night.lab_of(given, Path(lab.out)))
     job = prepared(lab.folder, lab.out, lab.time_zone, lab.also)
     due = flow_run.scheduled_start_time
     last = night.last_night(job)
@@ -69,9 +72,8 @@ def _night_of(lab: LabRun) -> tuple[str, bool]:
         return "caught up already", False
     begun = night.begun()
     summary = batches.processed(job, None)
-    path = Path(lab.settings) if lab.settings else None
     ended = night.ended(
-        job, summary, begun, given=settings(path) if path else None,
+        job, summary, begun, given=given,
         beside=path.resolve().parent if path else None, blocks=blocks.block,
     )  # fmt: skip
     create_markdown_artifact(
@@ -81,4 +83,5 @@ def _night_of(lab: LabRun) -> tuple[str, bool]:
     used = int((summary.files["status"] == "used").sum())
     parts = [f"{len(summary.failures)} set aside"] if summary.failures else []
     parts += [f"{len(ended.failed)} not handed on"] if ended.failed else []
+    parts += missed
     return ", ".join([*parts, f"{used} files used"]), bool(parts)

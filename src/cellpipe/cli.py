@@ -120,6 +120,10 @@ def _add_process(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="keep the ledger in PostgreSQL from the beginning, postgresql://user@host/database",
     )  # fmt: skip
     process.add_argument(
+        "--fetch", metavar="URL", help="first bring the files at s3://… into FOLDER"
+    )
+    process.add_argument("--publish", metavar="URL", help="then bring the results to s3://…")
+    process.add_argument(
         "--prefect", action="store_true",
         help="run as a Prefect flow: on the server that PREFECT_API_URL names, or on a local one "
         "that is started for the run",
@@ -193,6 +197,11 @@ def _process(options: argparse.Namespace) -> int:
     from cellpipe.pipeline import check_folder, prepared
     from cellpipe.store.address import keep_ledger_at
 
+    if options.fetch:
+        from cellpipe.store.objects import fetched
+
+        found = fetched(options.fetch, options.folder)
+        print(f"{len(found.new)} files fetched, {len(found.gone)} gone.")
     check_folder(options.folder)
     if options.ledger:
         keep_ledger_at(options.out, options.ledger)
@@ -216,6 +225,13 @@ def _process(options: argparse.Namespace) -> int:
                 workers=usual_count(), wait_second=options.wait, progress=progress,
             )  # fmt: skip
     terminal.show_summary(summary)
+    if options.publish:
+        from cellpipe.store.objects import publish
+        from cellpipe.store.writer import writing
+
+        with writing(summary.job.ledger, wait_second=options.wait):
+            count = publish(summary.job.ledger, options.publish)
+        print(f"{count} files published to {options.publish}.")
     return summary.exit_code
 
 

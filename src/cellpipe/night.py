@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,15 +18,23 @@ from cellpipe.lab import Summary, gather
 from cellpipe.limits import crossed
 from cellpipe.report.digest import Digest, digest_page, digest_text, digest_title
 from cellpipe.result_files import written_whole
-from cellpipe.settings import HandOnSettings, LimitSettings, NotifySettings, Settings
+from cellpipe.settings import (
+    HandOnSettings,
+    LabSettings,
+    LimitSettings,
+    NotifySettings,
+    Settings,
+)
 from cellpipe.store import read_table
 from cellpipe.store.history import Event, happened, utc_now
+from cellpipe.store.objects import fetched, publish
 from cellpipe.store.recovery import keep_copy
 from cellpipe.store.writer import writing
 
 if TYPE_CHECKING:
     from cellpipe.intake import Job
 
+_log = logging.getLogger("cellpipe")
 _NIGHT = "night"
 _CROSSED = "limits crossed"
 _WAITING = "not yet delivered to"
@@ -99,7 +108,36 @@ def ended(
         job.ledger.remember(job.folder, (), events=[event])
         gather(job, all_of_it=True)
         keep_copy(job.out)
+        failed += _published(job, lab_of(given, job.out))
     return Night(path, (*handed.failed, *failed))
+
+
+def lab_of(given: Settings | None, out: Path) -> LabSettings | None:
+    """Give the settings of the lab with these results."""
+    labs = given.lab if given else ()
+    return next((lab for lab in labs if lab.results.resolve() == out.resolve()), None)
+
+
+def fetched_for(lab: LabSettings | None) -> list[str]:
+    """Bring the files of object storage into a lab's folder; give what failed."""
+    if lab is None or lab.fetch is None:
+        return []
+    try:
+        found = fetched(lab.fetch, lab.folder)
+    except CellpipeError as error:  # the night goes on with what is there
+        return [f"fetch: {error}"]
+    _log.info("%d files fetched, %d gone", len(found.new), len(found.gone))
+    return []
+
+
+def _published(job: Job, lab: LabSettings | None) -> list[str]:
+    if lab is None or lab.publish is None:
+        return []
+    try:
+        _log.info("%d files published", publish(job.ledger, lab.publish))
+    except CellpipeError as error:
+        return [f"publish: {error}"]
+    return []
 
 
 def digest(job: Job, summary: Summary, since: str, handed: HandedOn) -> Digest:

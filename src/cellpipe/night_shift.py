@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cellpipe.settings import Settings
+    from cellpipe.settings import LabSettings, Settings
     from cellpipe.watch.watcher import Lab
 
 Commands = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -178,6 +178,9 @@ def _watch(options: argparse.Namespace) -> int:
     ]  # fmt: skip
     folders = [folder for lab in labs for folder in (lab.folder, *lab.also)]
     hints = Hints(folders, given.watch.events)
+    for settled in given.lab:
+        if settled.fetch:
+            _keep_fetching(settled, given.watch.fetch_seconds, is_over)
     for folder in folders:
         place = "a network drive" if is_on_network(folder) else "a local disk"
         way = "told by the system" if folder in hints.folders else "looked at in turn"
@@ -193,6 +196,23 @@ def _watch(options: argparse.Namespace) -> int:
         if own is not None:
             own.close()
     return 0
+
+
+def _keep_fetching(lab: LabSettings, seconds: float, is_over: threading.Event) -> None:
+    """Bring a lab's files from object storage again and again; the watch sees them arrive."""
+    from cellpipe.errors import CellpipeError
+    from cellpipe.store.objects import fetched
+
+    def fetch() -> None:
+        pause = 0.0
+        while not is_over.wait(pause):
+            pause = seconds
+            try:
+                fetched(str(lab.fetch), lab.folder)
+            except CellpipeError as error:  # tried again
+                _log.warning("%s", error)
+
+    threading.Thread(target=fetch, daemon=True).start()
 
 
 def _log_once(out: Path) -> None:
@@ -225,6 +245,7 @@ def _nightly(options: argparse.Namespace) -> int:
         begun = night.begun()
         try:
             _log_once(lab.out)
+            missed = night.fetched_for(night.lab_of(given, lab.out))
             job = prepared(lab.folder, lab.out, lab.time_zone, lab.also)
             with Workers(usual_count()) as workers:
                 summary = processed(job, workers, wait_second=6 * 3600)
@@ -241,10 +262,10 @@ def _nightly(options: argparse.Namespace) -> int:
             codes.append(2)
             continue
         terminal.show_summary(summary)
-        for sentence in ended.failed:
+        for sentence in (*missed, *ended.failed):
             print(f"cellpipe: {sentence}", file=sys.stderr)
         print(f"Digest: {ended.digest}")
-        codes.append(max(summary.exit_code, 1 if ended.failed else 0))
+        codes.append(max(summary.exit_code, 1 if missed or ended.failed else 0))
     return max(codes)
 
 

@@ -21,12 +21,15 @@ time_zone = "Europe/Berlin"          # of the instruments' clocks
 folder = 'D:\\exports'                # raw files, and cells.xlsx at its top
 # also = ['\\\\nas\\neware']            # more folders with raw files of the same cells
 results = 'D:\\results'
+# fetch = "s3://exports/lab"          # files are brought into folder from there
+# publish = "s3://results/lab"        # … and results to there; see docs/scale.md
 
 [watch]
 settle_seconds = 1                   # a file is taken when it was still for so long
 incomplete_seconds = 30              # … or for so long, if it seems to be cut
 growing_minutes = 60                 # the file of a running test is read again so often
 poll_seconds = 1
+fetch_seconds = 60                   # object storage is looked at so often
 events = "auto"                      # "on", "off"; auto asks the system on local disks only
 
 [nightly]
@@ -107,6 +110,7 @@ def _reference(text: str) -> str:
 
 Reference = Annotated[str, AfterValidator(_reference)]
 Zone = Annotated[str, AfterValidator(_zone)]
+Url = Annotated[str, Field(pattern=r"^[a-z][a-z0-9+]+://\S+$")]
 Positive = Annotated[float, Field(gt=0, le=86_400)]
 
 
@@ -115,13 +119,19 @@ class _Strict(BaseModel):
 
 
 class LabSettings(_Strict):
-    """One lab: its folders and its results."""
+    """One lab: its folders and its results.
+
+    ``fetch`` is an address of object storage whose files are brought into ``folder``, ``publish``
+    one that results are brought to.
+    """
 
     folder: Path
     results: Path
     also: tuple[Path, ...] = ()
     time_zone: Zone | None = None
     ledger: str | None = None
+    fetch: Url | None = None
+    publish: Url | None = None
 
 
 class WatchSettings(_Strict):
@@ -131,6 +141,7 @@ class WatchSettings(_Strict):
     incomplete_seconds: Positive = 30.0
     growing_minutes: Annotated[float, Field(gt=0, le=100_000)] = 60.0
     poll_seconds: Annotated[float, Field(ge=0.1, le=3600)] = 1.0
+    fetch_seconds: Annotated[float, Field(ge=1, le=86_400)] = 60.0
     events: Literal["auto", "on", "off"] = "auto"
 
 

@@ -15,7 +15,7 @@ from polars.testing import assert_frame_equal
 from cellpipe import contracts, open_results
 from cellpipe.pipeline import process
 from cellpipe.store import Ledger, gathered, write_table
-from cellpipe.store.gathered import gathered_anew, gathered_path
+from cellpipe.store.gathered import gathered_anew, gathered_name
 from cellpipe.store.writer import writing
 from made_files import neware_csv
 from result_facts import files
@@ -91,7 +91,7 @@ def test_results_that_were_copied_or_whose_gathered_file_is_broken_are_read_anyw
     for path in (tmp_path / "tables" / "cycles").iterdir():
         os.utime(path, (1, 1))
     assert_frame_equal(through_results(tmp_path), one_by_one(tmp_path))
-    gathered_path(tmp_path, "cycles").write_bytes(b"no parquet")
+    (tmp_path / gathered_name("cycles")).write_bytes(b"no parquet")
     assert_frame_equal(through_results(tmp_path), one_by_one(tmp_path))
 
 
@@ -105,7 +105,7 @@ def test_a_lab_with_many_cells_has_its_tables_gathered_and_kept_up(tmp_path: Pat
         "A,A_*,full,LPSCl\nB,B_*,full,LPSCl\nC,C_*,full,Li3InCl6\n"
     )
     process(lab, out)
-    path = gathered_path(out, "cycles")
+    path = out / gathered_name("cycles")
     found = duckdb.sql(f"""
         SELECT cell_id FROM '{path}' JOIN '{out}/tables/cell_sheet/lab.parquet' USING (cell_id)
         WHERE electrolyte = 'LPSCl' GROUP BY cell_id ORDER BY cell_id

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Protocol
 
 import polars as pl
 
@@ -30,60 +31,82 @@ State = tuple[int, int]  # size, time of change in ns
 Index = dict[str, tuple[State, str]]
 
 
-def listed(folder: Path, table: str) -> dict[str, State]:
-    """Give size and time of each file of a table, by name, in order."""
-    place = folder / "tables" / table
-    if not place.is_dir():
-        return {}
-    with os.scandir(place) as entries:
-        found = [
-            (entry.name, entry.stat())
-            for entry in entries
-            if entry.name.endswith(".parquet") and not is_unfinished(entry.name)
-        ]
-    return {name: (status.st_size, status.st_mtime_ns) for name, status in sorted(found)}
+class Shelf(Protocol):
+    """Where the files of results lie: a folder, or an address of object storage."""
+
+    def listed(self, table: str) -> dict[str, State]:
+        """Give size and time of each file of a table, by name, in order."""
+
+    def place(self, name: str) -> str:
+        """Give where the file of this path within the results is, as polars takes it."""
 
 
-def rows_of_all(folder: Path, table: str) -> pl.LazyFrame:
+class FolderShelf:
+    """Results in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def listed(self, table: str) -> dict[str, State]:
+        """Give size and time of each file of a table, by name, in order."""
+        place = self.folder / "tables" / table
+        if not place.is_dir():
+            return {}
+        with os.scandir(place) as entries:
+            found = [
+                (entry.name, entry.stat())
+                for entry in entries
+                if entry.name.endswith(".parquet") and not is_unfinished(entry.name)
+            ]
+        return {name: (status.st_size, status.st_mtime_ns) for name, status in sorted(found)}
+
+    def place(self, name: str) -> str:
+        """Give where the file of this path within the results is."""
+        return str(self.folder / name)
+
+
+def rows_of_all(shelf: Shelf, table: str) -> pl.LazyFrame:
     """Give the rows of every file of a table of cells: what is gathered, and what is newer."""
-    place, there = folder / "tables" / table, listed(folder, table)
-    index = _index(folder, table)
+    there, index = shelf.listed(table), _index(shelf, table)
     newer = dict.fromkeys(_newer(there, index))
     if not index or len(newer) > max(ENOUGH, _NEWER * len(there)):
-        return _scanned(table, [place / name for name in there])
-    held = pl.scan_parquet(gathered_path(folder, table))
+        return _scanned(shelf, table, there)
+    held = pl.scan_parquet(shelf.place(gathered_name(table)))
     # Left out by id, newer ones too: another process may gather them before the frame is read.
     left_out = {index[name][1] for name in index if name in newer or name not in there}
-    left_out |= {*_cells(place, table, [*newer]).values()}
+    left_out |= {*_cells(shelf, table, newer).values()}
     if left_out:
         held = held.filter(~pl.col("cell_id").is_in(sorted(left_out)))
-    return pl.concat([held, _scanned(table, [place / name for name in newer])])
+    return pl.concat([held, _scanned(shelf, table, newer)])
 
 
-def _scanned(table: str, paths: Sequence[Path], file: str | None = None) -> pl.LazyFrame:
+def _scanned(
+    shelf: Shelf, table: str, names: Iterable[str], file: str | None = None
+) -> pl.LazyFrame:
     """Give the rows of files of a table as one frame, with the path in a column if it is named.
 
     A file of an older version may lack a column, or have one that is no more.
     """
     columns = empty(table).schema
+    paths = [shelf.place(f"tables/{table}/{name}") for name in names]
     if not paths:
         return pl.LazyFrame(schema=columns | ({file: pl.String()} if file else {}))
     return pl.scan_parquet(
-        list(paths), schema=columns, missing_columns="insert", extra_columns="ignore",
+        paths, schema=columns, missing_columns="insert", extra_columns="ignore",
         include_file_paths=file, glob=False,
     )  # fmt: skip
 
 
-def _cells(place: Path, table: str, names: Sequence[str]) -> dict[str, str]:
+def _cells(shelf: Shelf, table: str, names: Iterable[str]) -> dict[str, str]:
     """Name the cell of each file that has rows."""
-    found = _scanned(table, [place / name for name in names], "_file")
+    found = _scanned(shelf, table, names, "_file")
     rows = found.group_by("_file").agg(pl.col("cell_id").first()).collect().iter_rows()
     return {Path(path).name: cell for path, cell in rows}
 
 
-def gathered_path(folder: Path, table: str) -> Path:
-    """Give the place of what is gathered of a table."""
-    return folder / FOLDER / f"{table}.parquet"
+def gathered_name(table: str) -> str:
+    """Give the path within the results of what is gathered of a table."""
+    return f"{FOLDER}/{table}.parquet"
 
 
 def gathered_anew(folder: Path, *, all_of_it: bool = False) -> list[Path]:
@@ -95,24 +118,25 @@ def gathered_anew(folder: Path, *, all_of_it: bool = False) -> list[Path]:
         If the folder can't be written.
 
     """
-    written = []
+    written, shelf = [], FolderShelf(folder)
     for table in TABLES:
-        there, index = listed(folder, table), _index(folder, table)
+        there, index = shelf.listed(table), _index(shelf, table)
         count = len(_newer(there, index)) + len(index.keys() - there.keys())
         if len(there) >= ENOUGH and count > (0 if all_of_it else _NEWER * len(there)):
-            written.append(_gathered(folder, table, there))
+            written.append(_gathered(shelf, table, there))
     return written
 
 
-def _gathered(folder: Path, table: str, there: dict[str, State]) -> Path:
-    known = _index(folder, table)
+def _gathered(shelf: FolderShelf, table: str, there: dict[str, State]) -> Path:
+    known = _index(shelf, table)
     held = {name: cell for name, (_, cell) in known.items()}
-    cells = held | _cells(folder / "tables" / table, table, _newer(there, known))
-    frame = rows_of_all(folder, table).sort("cell_id", maintain_order=True).collect()
+    cells = held | _cells(shelf, table, _newer(there, known))
+    frame = rows_of_all(shelf, table).sort("cell_id", maintain_order=True).collect()
     index = {name: (state, cells.get(name, "")) for name, state in there.items()}
     metadata = {_INDEX: json.dumps(index)}
     return written_whole(
-        gathered_path(folder, table), lambda file: frame.write_parquet(file, metadata=metadata)
+        shelf.folder / gathered_name(table),
+        lambda file: frame.write_parquet(file, metadata=metadata),
     )
 
 
@@ -120,10 +144,10 @@ def _newer(there: dict[str, State], index: Index) -> list[str]:
     return [name for name, state in there.items() if name not in index or index[name][0] != state]
 
 
-def _index(folder: Path, table: str) -> Index:
+def _index(shelf: Shelf, table: str) -> Index:
     """Give what is gathered of a table: state and cell by file; nothing where it can't be read."""
     try:
-        told = pl.read_parquet_metadata(gathered_path(folder, table)).get(_INDEX, "{}")
+        told = pl.read_parquet_metadata(shelf.place(gathered_name(table))).get(_INDEX, "{}")
     except (OSError, pl.exceptions.PolarsError):
         return {}
     return {name: ((size, time), cell) for name, ((size, time), cell) in json.loads(told).items()}

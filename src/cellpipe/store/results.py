@@ -9,8 +9,8 @@ import polars as pl
 
 from cellpipe.contracts import empty, names, schema
 from cellpipe.errors import StoreError
-from cellpipe.store.gathered import rows_of_all
-from cellpipe.store.tables import table_path
+from cellpipe.store.gathered import FolderShelf, Shelf, rows_of_all
+from cellpipe.store.objects import PublishedShelf, is_url
 
 
 class Results(Mapping[str, pl.LazyFrame]):
@@ -20,15 +20,15 @@ class Results(Mapping[str, pl.LazyFrame]):
     the table ``files``; the columns are those of ``schemas/``.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path | Shelf) -> None:
+        self._shelf = FolderShelf(folder) if isinstance(folder, Path) else folder
 
     def __getitem__(self, name: str) -> pl.LazyFrame:
         """Give a table as a lazy frame; empty where nothing was computed yet."""
         if name not in names():
             raise KeyError(name)
         if "cell_id" in schema(name).columns or name == "baselines":
-            return rows_of_all(self.folder, name)
+            return rows_of_all(self._shelf, name)
         frames = list(self._of_files(name))
         return pl.concat(frames, how="diagonal") if frames else empty(name).lazy()
 
@@ -43,23 +43,26 @@ class Results(Mapping[str, pl.LazyFrame]):
     def _of_files(self, name: str) -> Iterator[pl.LazyFrame]:
         files = self["files"].filter(pl.col("status") == "used").collect()
         once = files.unique("file_sha256", keep="first", maintain_order=True)
+        there = self._shelf.listed(name)
         for sha256, cell_id in once.select("file_sha256", "cell_id").iter_rows():
-            path = table_path(self.folder, name, sha256)
-            if path.is_file():
+            if f"{sha256}.parquet" in there:
+                path = self._shelf.place(f"tables/{name}/{sha256}.parquet")
                 yield pl.scan_parquet(path).with_columns(
                     cell_id=pl.lit(cell_id, pl.String), file_sha256=pl.lit(sha256)
                 )
 
 
 def open_results(folder: str | Path) -> Results:
-    """Open a results folder for reading.
+    """Open results for reading: a folder, or what was published at an address of object storage.
 
     Raises
     ------
     StoreError
-        If the folder holds no results.
+        If there are no results, or the storage does not answer.
 
     """
+    if is_url(folder):
+        return Results(PublishedShelf(str(folder)))
     folder = Path(folder)
     if not (folder / "tables").is_dir():
         raise StoreError(

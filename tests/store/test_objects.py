@@ -1,0 +1,217 @@
+"""Raw files from object storage, results to it: a server that speaks S3's protocol, on loopback."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import obstore
+import polars as pl
+import pytest
+from moto.server import ThreadedMotoServer
+from obstore.store import S3Store
+from polars.testing import assert_frame_equal
+
+from cellpipe import open_results
+from cellpipe.cli import main
+from cellpipe.errors import StoreError
+from cellpipe.pipeline import process
+from cellpipe.store import Ledger, gathered, objects
+from cellpipe.store.gathered import gathered_anew
+from cellpipe.store.objects import MANIFEST, fetched, publish, published
+from cellpipe.store.writer import writing
+from made_files import neware_csv
+
+pytestmark = pytest.mark.xdist_group("objects")
+RAW, RESULTS = "s3://lab/raw", "s3://lab/results"
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def bucket(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Store]:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
+    client = boto3.client("s3")
+    client.create_bucket(Bucket="lab")
+    store = S3Store("lab", client_options={"allow_http": True})
+    yield store
+    for path in names(store):
+        obstore.delete(store, path)
+    client.delete_bucket(Bucket="lab")
+
+
+def names(store: Any, below: str = "") -> list[str]:
+    return sorted(found["path"] for batch in obstore.list(store, below) for found in batch)
+
+
+def content(store: Any, path: str) -> bytes:
+    return bytes(obstore.get(store, path).bytes())
+
+
+def published_as_in(out: Path, store: Any) -> bool:
+    there = {p.removeprefix("results/"): content(store, p) for p in names(store, "results")}
+    told = published(RESULTS)
+    assert told.done
+    assert set(there) == {*told.files, MANIFEST}
+    return all(there[path] == (out / path).read_bytes() for path in told.files)
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Path:
+    folder = tmp_path / "lab"
+    folder.mkdir()
+    for cell in "AB":
+        neware_csv(folder / f"{cell}_1.csv", "2026-03-02 10:00:00", rows=20)
+    (folder / "cells.csv").write_text("Cell ID,Files,Configuration\nA,A_*,full\nB,B_*,full\n")
+    return folder
+
+
+def put_all(store: Any, folder: Path) -> None:
+    for path in folder.rglob("*.csv"):
+        obstore.put(store, f"raw/{path.relative_to(folder).as_posix()}", path)
+
+
+def test_one_command_works_from_a_bucket_to_a_bucket(
+    bucket: S3Store, lab: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put_all(bucket, lab)
+    work, out = tmp_path / "work", tmp_path / "out"
+    command = ["process", str(work), "--out", str(out), "--fetch", RAW, "--publish", RESULTS]
+    assert main(command) == 0
+    assert "3 files fetched" in capsys.readouterr().out
+    assert published_as_in(out, bucket)
+    plain = process(lab, tmp_path / "plain").cells
+    assert_frame_equal(open_results(RESULTS)["cells"].sort("cell_id").collect(), plain)
+    records = open_results(RESULTS)["timeseries"].filter(cell_id="A").collect()
+    assert_frame_equal(
+        records, open_results(out)["timeseries"].filter(cell_id="A").collect(), check_exact=True
+    )
+    assert main(command) == 0
+    said = capsys.readouterr().out
+    assert "0 files fetched, 0 gone" in said
+    assert "0 files published" in said
+
+
+def test_fetching_follows_the_listing(bucket: S3Store, lab: Path, tmp_path: Path) -> None:
+    (lab / "sub").mkdir()
+    shutil.copy(lab / "A_1.csv", lab / "sub" / "A_2.csv")
+    put_all(bucket, lab)
+    boto3.client("s3").put_object(Bucket="lab", Key="raw/a\\..\\..\\evil.csv", Body=b"x")
+    work = tmp_path / "work"
+    (work / "own").mkdir(parents=True)
+    (work / "own" / "mine.csv").write_text("a person's")
+    assert len(fetched(RAW, work).new) == 4
+    assert {path.name for path in work.rglob("*.csv")} == {
+        "A_1.csv", "B_1.csv", "cells.csv", "A_2.csv", "mine.csv",
+    }  # fmt: skip
+    assert fetched(RAW, work) == objects.Fetched((), ())
+    obstore.put(bucket, "raw/A_1.csv", b"another content")
+    obstore.delete(bucket, "raw/sub/A_2.csv")
+    (work / "B_1.csv").unlink()
+    assert fetched(RAW, work) == objects.Fetched(("A_1.csv", "B_1.csv"), ("sub/A_2.csv",))
+    assert (work / "A_1.csv").read_bytes() == b"another content"
+    assert (work / "own" / "mine.csv").is_file()
+
+
+def test_a_run_that_is_killed_while_it_publishes_is_made_good_by_the_next(
+    bucket: S3Store, lab: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    process(lab, out)
+    ledger = Ledger(out)
+    with writing(ledger):
+        publish(ledger, RESULTS)
+    neware_csv(lab / "A_2.csv", "2026-04-02 10:00:00", rows=20)
+    (lab / "B_1.csv").unlink()
+    process(lab, out)
+    real = obstore.put
+    for killed_at in range(1, 30):
+        left = iter(range(killed_at))
+
+        def put(*given: Any, left: Iterator[int] = left, **named: Any) -> Any:
+            if next(left, None) is None:
+                raise KeyboardInterrupt
+            return real(*given, **named)
+
+        monkeypatch.setattr(obstore, "put", put)
+        with writing(ledger):
+            try:
+                publish(ledger, RESULTS)
+            except KeyboardInterrupt:
+                monkeypatch.setattr(obstore, "put", real)
+                results = open_results(RESULTS)
+                assert set(results["cells"].collect()["cell_id"]) == {"A", "B"}
+                assert not results["cycles"].collect().is_empty()
+            else:
+                break
+    assert killed_at < 29
+    assert published_as_in(out, bucket)
+
+
+def test_of_two_that_publish_at_once_one_is_refused_before_it_writes(
+    bucket: S3Store, lab: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, other = tmp_path / "out", tmp_path / "other"
+    process(lab, out)
+    process(lab, other)
+    ours, theirs = Ledger(out), Ledger(other)
+    before = published(RESULTS)
+    with writing(ours), writing(theirs):
+        publish(ours, RESULTS)
+        mine = {path: content(bucket, path) for path in names(bucket)}
+        with pytest.raises(StoreError, match="another ledger"):
+            publish(theirs, RESULTS)
+        monkeypatch.setattr(objects, "published", lambda _: before)  # it looked just before
+        with pytest.raises(StoreError, match="publishes there just now"):
+            publish(theirs, RESULTS)
+    assert {path: content(bucket, path) for path in names(bucket)} == mine
+
+
+def test_what_is_gathered_is_read_from_a_bucket_too(
+    bucket: S3Store, lab: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gathered, "ENOUGH", 2)
+    out = tmp_path / "out"
+    process(lab, out)
+    assert gathered_anew(out, all_of_it=True) == []  # the run has done it
+    ledger = Ledger(out)
+    with writing(ledger):
+        publish(ledger, RESULTS)
+    opened: list[str] = []
+    real = pl.scan_parquet
+
+    def scan(source: Any, **named: Any) -> pl.LazyFrame:
+        opened.append(str(source))
+        return real(source, **named)
+
+    monkeypatch.setattr(pl, "scan_parquet", scan)
+    found = open_results(RESULTS)["cycles"].sort("cell_id", "cycle").collect()
+    assert_frame_equal(found, open_results(out)["cycles"].sort("cell_id", "cycle").collect())
+    assert opened[0] == "s3://lab/results/gathered/cycles.parquet"
+
+
+def test_a_storage_that_is_away_or_empty_is_a_clear_error(
+    bucket: S3Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(StoreError, match="--publish"):
+        open_results(RESULTS)
+    with pytest.raises(StoreError, match="check the address"):
+        fetched("s3://no-such-bucket/raw", tmp_path)
+    monkeypatch.setitem(sys.modules, "obstore", None)
+    with pytest.raises(StoreError, match=r"cellpipe\[s3\]"):
+        fetched(RAW, tmp_path)
