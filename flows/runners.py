@@ -46,8 +46,8 @@ def is_far() -> bool:
     return context is not None and not isinstance(context.task_runner, ThreadPoolTaskRunner)
 
 
-def _threads(_given: RunnerSettings) -> TaskRunner[Any]:
-    return ThreadPoolTaskRunner(max_workers=usual_count())
+def _threads(given: RunnerSettings) -> TaskRunner[Any]:
+    return ThreadPoolTaskRunner(max_workers=given.workers or usual_count())
 
 
 def _dask(given: RunnerSettings) -> Any:

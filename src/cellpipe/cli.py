@@ -134,6 +134,10 @@ def _add_process(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "or use the one at --address",
     )  # fmt: skip
     process.add_argument("--address", metavar="URL", help="of a cluster, e.g. tcp://scheduler:8786")
+    process.add_argument(
+        "--workers", type=int, metavar="COUNT",
+        help="how many processes read and compute (default: by cores and memory)",
+    )  # fmt: skip
     process.add_argument("--verbose", action="store_true", help="log every step")
 
 
@@ -211,7 +215,9 @@ def _process(options: argparse.Namespace) -> int:
         from cellpipe.prefect_run import process_on_server
         from cellpipe.settings import RunnerSettings
 
-        runner = RunnerSettings(kind=options.runner or "threads", address=options.address)
+        runner = RunnerSettings(
+            kind=options.runner or "threads", address=options.address, workers=options.workers
+        )
         summary: Summary = process_on_server(
             options.folder, options.out, options.time_zone, options.also, runner
         )
@@ -222,7 +228,7 @@ def _process(options: argparse.Namespace) -> int:
         with terminal.progress_shown() as progress:
             summary = process(
                 options.folder, options.out, time_zone=options.time_zone, also=options.also,
-                workers=usual_count(), wait_second=options.wait, progress=progress,
+                workers=options.workers or usual_count(), wait_second=options.wait, progress=progress,
             )  # fmt: skip
     terminal.show_summary(summary)
     if options.publish:

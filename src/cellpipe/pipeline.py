@@ -306,7 +306,10 @@ def _status(path: Path) -> os.stat_result | None:
 
 
 def stale_cells(job: Job, cells: Sequence[CellInputs]) -> list[CellInputs]:
-    """Give the cells whose results were computed from other inputs, or are not all there."""
+    """Give the cells whose results were computed from other inputs, or are not all there.
+
+    Those with the most records come first, so that no process is left with a long one at the end.
+    """
     known = job.ledger.cells()
 
     def fresh(inputs: CellInputs) -> bool:
@@ -314,7 +317,11 @@ def stale_cells(job: Job, cells: Sequence[CellInputs]) -> list[CellInputs]:
         same = entry is not None and entry.inputs == inputs.fingerprint
         return same and all(p.is_file() for p in cell_outputs(job, inputs.cell.cell_id))
 
-    return [inputs for inputs in cells if not fresh(inputs)]
+    def records(inputs: CellInputs) -> int:
+        return sum(file.content.records or 0 for file in inputs.files)
+
+    stale = (inputs for inputs in cells if not fresh(inputs))
+    return sorted(stale, key=records, reverse=True)
 
 
 @dataclass(frozen=True)

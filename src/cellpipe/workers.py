@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
+MOST = 8  # processes of one machine: more would wait for its disk
+EACH_BYTES = 700 << 20  # what a process takes at most, but for the largest files
 FEW = 12  # so many items are done here: starting processes would take longer
 _AHEAD = 4  # items that wait for each process: enough to keep it busy, and memory stays flat
 
@@ -176,7 +180,42 @@ def when_stdin_ends(then: Callable[[], object]) -> None:
 
 
 def usual_count() -> int:
-    """Give how many processes a machine can use: its cores, at most eight."""
+    """Give how many processes a machine can use: by cores and by memory, at most eight."""
     usable: Any = getattr(os, "sched_getaffinity", None)
     cores = len(usable(0)) if usable else os.cpu_count() or 1
-    return max(1, min(8, cores))
+    room = free_memory()
+    fitting = MOST if room is None else room // EACH_BYTES
+    return max(1, min(MOST, cores, fitting))
+
+
+def free_memory() -> int | None:
+    """Give how many bytes of memory processes may take now; None where the system doesn't tell."""
+    if sys.platform == "win32":
+        return _free_on_windows()
+    found = []
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        found += [1024 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable")]
+        limit, used = (
+            (Path("/sys/fs/cgroup") / name).read_text(encoding="ascii").strip()
+            for name in ("memory.max", "memory.current")
+        )
+        found += [int(limit) - int(used)] if limit != "max" else []
+    except (OSError, ValueError, IndexError):
+        pass
+    return min(found) if found else None
+
+
+def _free_on_windows() -> int | None:
+    import ctypes
+
+    class Status(ctypes.Structure):
+        _fields_ = (  # MEMORYSTATUSEX
+            ("length", ctypes.c_uint32), ("load", ctypes.c_uint32), ("total", ctypes.c_uint64),
+            ("available", ctypes.c_uint64), ("others", ctypes.c_uint64 * 5),
+        )  # fmt: skip
+
+    status = Status(length=ctypes.sizeof(Status))
+    library: Any = ctypes
+    done = library.windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(status))
+    return int(status.available) if done else None

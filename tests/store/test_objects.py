@@ -215,3 +215,18 @@ def test_a_storage_that_is_away_or_empty_is_a_clear_error(
     monkeypatch.setitem(sys.modules, "obstore", None)
     with pytest.raises(StoreError, match=r"cellpipe\[s3\]"):
         fetched(RAW, tmp_path)
+
+
+def test_a_night_fetches_before_and_publishes_after(
+    bucket: S3Store, lab: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put_all(bucket, lab)
+    settings = tmp_path / "cellpipe.toml"
+    (tmp_path / "work").mkdir()
+    text = f"[[lab]]\nfolder = 'work'\nresults = 'out'\nfetch = '{RAW}'\npublish = '{RESULTS}'\n"
+    settings.write_text(text)
+    assert main(["nightly", "--settings", str(settings)]) == 0
+    assert published_as_in(tmp_path / "out", bucket)
+    settings.write_text(text.replace(RAW, "s3://no-such-bucket/raw"))
+    assert main(["nightly", "--settings", str(settings)]) == 1  # what is there is used
+    assert "fetch: s3://no-such-bucket/raw" in capsys.readouterr().err

@@ -1,0 +1,50 @@
+"""How many processes work, and that the results don't tell."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from cellpipe import workers
+from cellpipe.pipeline import process
+from cellpipe.workers import EACH_BYTES, MOST, free_memory, usual_count
+from made_files import neware_csv
+from result_facts import files
+
+
+def test_there_are_no_more_processes_than_fit_into_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(workers.os, "sched_getaffinity", lambda _: set(range(64)), raising=False)
+    for room, count in ((0, 1), (EACH_BYTES, 1), (3 * EACH_BYTES, 3), (99 * EACH_BYTES, MOST)):
+        monkeypatch.setattr(workers, "free_memory", lambda room=room: room)
+        assert usual_count() == count
+    monkeypatch.setattr(workers, "free_memory", lambda: None)  # a system that doesn't tell
+    assert usual_count() == MOST
+
+
+@pytest.mark.skipif(not Path("/proc/meminfo").exists(), reason="another system tells otherwise")
+def test_free_memory_is_less_than_all_of_it() -> None:
+    every = Path("/proc/meminfo").read_text().split()[1]
+    room = free_memory()
+    assert room is not None
+    assert 0 < room < 1024 * int(every)
+
+
+@pytest.mark.slow
+def test_the_number_of_processes_does_not_change_a_byte(tmp_path: Path) -> None:
+    lab = tmp_path / "lab"
+    lab.mkdir()
+    for number in range(workers.FEW + 3):
+        start = f"2026-03-{number + 1:02} 10:00:00"
+        neware_csv(lab / f"C{number}_1.csv", start, rows=20 + number)
+    rows = "".join(f"C{number},C{number}_*,full\n" for number in range(workers.FEW + 3))
+    (lab / "cells.csv").write_text(f"Cell ID,Files,Configuration\n{rows}")
+    made = []
+    for count in (1, 2, 3):
+        process(lab, tmp_path / "out", workers=count)
+        made.append(files(tmp_path / "out"))
+        shutil.rmtree(tmp_path / "out")
+    assert made[0] == made[1] == made[2]
