@@ -228,7 +228,8 @@ def _process(options: argparse.Namespace) -> int:
         with terminal.progress_shown() as progress:
             summary = process(
                 options.folder, options.out, time_zone=options.time_zone, also=options.also,
-                workers=options.workers or usual_count(), wait_second=options.wait, progress=progress,
+                workers=options.workers or usual_count(), wait_second=options.wait,
+                progress=progress,
             )  # fmt: skip
     terminal.show_summary(summary)
     if options.publish:
