@@ -26,7 +26,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.events import emit_event
 from prefect.futures import PrefectFuture, as_completed
-from prefect.runtime import flow_run
+from prefect.runtime import flow_run, task_run
 from prefect.states import Completed, Failed
 from prefect.task_runners import TaskRunner
 from pydantic import Field
@@ -121,8 +121,6 @@ def may_pass(_task: Any, _run: TaskRun, state: State[Any]) -> bool:
       persist_result=False)  # fmt: skip
 def take_in_files(batch: Batch, share: Share[Path]) -> list[Outcome[Path, Taken]]:
     """Read files and write their tables."""
-    from prefect.runtime import task_run
-
     outcomes: list[Outcome[Path, Taken]] = []
     for path, result in batch.workers.each(taken, batch.job, share.items):
         if isinstance(result, OSError) and share.single and (task_run.run_count or 0) < 3:

@@ -30,7 +30,7 @@ def recovered(folder: Path) -> None:
     path = folder / "ledger.sqlite"
     if _is_good(path):  # another process was faster
         return
-    aside = folder / DAMAGED / datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
+    aside = place_aside(folder)
     aside.mkdir(parents=True)
     good = _is_good(folder / _COPY)
     _put_into(aside, folder, _FILES)
@@ -55,16 +55,21 @@ def has_tables(folder: Path) -> bool:
     return any((folder / "tables").glob("*/*.parquet"))
 
 
+def place_aside(folder: Path) -> Path:
+    """Give the place within the results for what is put aside now."""
+    return folder / DAMAGED / datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
+
+
 def results_put_aside(folder: Path) -> None:
     """Put results aside that no ledger knows; all of them are made again."""
-    aside = folder / DAMAGED / datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
+    aside = place_aside(folder)
     _put_into(aside, folder, _RESULTS)
     _log.warning("no ledger knows the results in %s; they were put into %s", folder, aside)
 
 
 def ledger_put_aside(folder: Path) -> Path:
     """Put a ledger aside that is in another place now; give where it lies."""
-    aside = folder / DAMAGED / datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
+    aside = place_aside(folder)
     _put_into(aside, folder, _FILES)
     return aside
 

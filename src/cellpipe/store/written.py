@@ -8,13 +8,12 @@ import os
 import re
 import shutil
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 from cellpipe.result_files import is_unfinished
 from cellpipe.store.layout import ADOPT
 from cellpipe.store.ledger import Ledger, Written
-from cellpipe.store.recovery import DAMAGED
+from cellpipe.store.recovery import place_aside
 
 _KEPT = ("tables", "cells", "gathered")  # folders of the results in which every file is noted
 _AT_ONCE = 5_000  # files that one run looks at; the next ones go on from there
@@ -115,7 +114,7 @@ def adopted(ledger: Ledger) -> None:
 
 def _aside(folder: Path, names: Iterable[str]) -> None:
     """Put files of the results aside; nothing is deleted that somebody may want."""
-    place = folder / DAMAGED / datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
+    place = place_aside(folder)
     for name in names:
         target = place / name
         target.parent.mkdir(parents=True, exist_ok=True)
