@@ -209,7 +209,7 @@ def _keep_fetching(lab: LabSettings, seconds: float, is_over: threading.Event) -
             pause = seconds
             try:
                 fetched(str(lab.fetch), lab.folder)
-            except CellpipeError as error:  # tried again
+            except (CellpipeError, OSError) as error:  # tried again
                 _log.warning("%s", error)
 
     threading.Thread(target=fetch, daemon=True).start()

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
+import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -230,3 +234,32 @@ def test_a_night_fetches_before_and_publishes_after(
     settings.write_text(text.replace(RAW, "s3://no-such-bucket/raw"))
     assert main(["nightly", "--settings", str(settings)]) == 1  # what is there is used
     assert "fetch: s3://no-such-bucket/raw" in capsys.readouterr().err
+
+
+def test_a_watch_takes_what_arrives_in_the_bucket(
+    bucket: S3Store, lab: Path, tmp_path: Path
+) -> None:
+    obstore.put(bucket, "raw/cells.csv", lab / "cells.csv")
+    (tmp_path / "cellpipe.toml").write_text(
+        "[[lab]]\nfolder = 'near'\nresults = 'out'\nfetch = 's3://lab/raw'\n"
+        "[watch]\nfetch_seconds = 1\nsettle_seconds = 0.2\npoll_seconds = 1\n"
+    )
+    (tmp_path / "near").mkdir()
+    clean = {key: value for key, value in os.environ.items() if key != "PREFECT_API_URL"}
+    command = [sys.executable, "-m", "cellpipe", "watch"]
+    with subprocess.Popen(command, cwd=tmp_path, env=clean, stderr=subprocess.DEVNULL) as watch:
+        for number, cell in enumerate("AB", 1):
+            obstore.put(bucket, f"raw/{cell}_1.csv", lab / f"{cell}_1.csv")
+            until_there_are(number, tmp_path / "out" / "tables" / "cycles")
+        watch.send_signal(signal.SIGINT)
+        assert watch.wait(60) == 0
+    process(lab, tmp_path / "plain")
+    seen, plain = (open_results(tmp_path / name)["cycles"].collect() for name in ("out", "plain"))
+    assert_frame_equal(seen, plain)
+
+
+def until_there_are(count: int, folder: Path) -> None:
+    end = time.monotonic() + 60
+    while len(list(folder.glob("*.parquet"))) != count:
+        assert time.monotonic() < end, f"not {count} tables in a minute"
+        time.sleep(0.1)

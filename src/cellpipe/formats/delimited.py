@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import polars as pl
@@ -54,16 +55,25 @@ def header_in(head: bytes, known: Known) -> Header | None:
     best: Header | None = None
     most = 0
     for encoding in _encodings(head):
-        for number, line in enumerate(_lines(head, encoding)[:_LINES_BEFORE]):
-            if len(line) > _LONGEST_HEADER or _starts_with_number(line):
-                continue
-            separator, fields = split(line)
-            count = known(fields) if len(fields) > 2 else 0
+        for number, separator, fields in _candidates(head, encoding):
+            count = known(fields)
             if count > most:
                 best, most = Header(encoding, separator, fields, number), count
             if count:
                 break
     return best
+
+
+@lru_cache(maxsize=8)  # each text format asks for those of the same file
+def _candidates(head: bytes, encoding: str) -> tuple[tuple[int, str, tuple[str, ...]], ...]:
+    """Give the lines that may name columns: place, separator and fields."""
+    found = []
+    for number, line in enumerate(_lines(head, encoding)[:_LINES_BEFORE]):
+        if len(line) <= _LONGEST_HEADER and not _starts_with_number(line):
+            separator, fields = split(line)
+            if len(fields) > 2:
+                found.append((number, separator, fields))
+    return tuple(found)
 
 
 def titles(path: Path, header: Header) -> str:
