@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,26 +36,32 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
                        help="folder with raw files; without it, those of the settings")  # fmt: skip
     watch.add_argument("--out", type=Path, metavar="RESULTS", help="folder for the results")
     watch.add_argument("--time-zone", metavar="ZONE", help="zone of the instruments' clocks")
-    _add_settings(watch)
+    add_settings(watch)
     nightly = commands.add_parser(
         "nightly", help="do now what is done at night: everything new or changed, and a digest",
         description="Walk the folders of the settings, do everything that is new or changed since, "
         "try again what failed for a passing reason, and write digest.txt.",
         epilog="example:  cellpipe nightly --settings D:\\cellpipe.toml",
     )  # fmt: skip
-    _add_settings(nightly)
+    add_settings(nightly)
     serve = commands.add_parser(
         "serve", help="run it all unattended: Prefect's server, the flows, the watch, the nights",
         description="Start a Prefect server on this machine (or use the one that PREFECT_API_URL "
         "names), the flows and the watch, and start again what dies.",
         epilog="example:  cellpipe serve --settings D:\\cellpipe.toml",
     )  # fmt: skip
-    _add_settings(serve)
+    add_settings(serve)
     serve.add_argument("--example", action="store_true", help="print settings to fill in, and exit")
     _add_upkeep(commands)
 
 
-def _add_settings(parser: argparse.ArgumentParser) -> None:
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Let a command print JSON."""
+    parser.add_argument("--json", action="store_true", help="print JSON, for scripts")
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """Let a command be told where the settings are."""
     parser.add_argument(
         "--settings", type=Path, default=Path("cellpipe.toml"), metavar="FILE",
         help="settings (default: cellpipe.toml here)",
@@ -86,6 +93,8 @@ def _add_upkeep(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
             name, help=help_text, description=described, epilog=f"example:  {example}"
         )
         parser.add_argument("out", type=Path, metavar="RESULTS", help="folder with results")
+        if name == "status":
+            add_json(parser)
         if subject:
             parser.add_argument(
                 "subject", nargs="*" if name == "retry" else None, metavar=subject,
@@ -283,10 +292,13 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 def _status(options: argparse.Namespace) -> int:
-    from cellpipe import ledger_view
+    from cellpipe import ledger_view, terminal
     from cellpipe.upkeep import opened, status
 
     found = status(opened(options.out))
+    if options.json:
+        terminal.show_json(asdict(found))
+        return 1 if found.aside else 0
     ledger_view.show_status(options.out, found)
     return 1 if found.aside else 0
 

@@ -13,14 +13,16 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from cellpipe.errors import SettingsError
 
 NAME = "cellpipe.toml"
-EXAMPLE = """\
+_EXAMPLE = """\
 # Settings of cellpipe watch, cellpipe nightly and cellpipe serve.
-time_zone = "Europe/Berlin"          # of the instruments' clocks
+{time_zone}
 
 [[lab]]
-folder = 'D:\\exports'                # raw files, and cells.xlsx at its top
+folder = {folder}# raw files, and cells.xlsx at its top
 # also = ['\\\\nas\\neware']            # more folders with raw files of the same cells
-results = 'D:\\results'
+results = {results}# tables, pages, workbooks: cellpipe's own
+# time_zone = "Asia/Seoul"           # of this lab's clocks, if it is another one
+# ledger = "postgresql://lab@server/cellpipe" # left out: a file among the results
 # fetch = "s3://exports/lab"          # files are brought into folder from there
 # publish = "s3://results/lab"        # … and results to there; see docs/scale.md
 
@@ -28,7 +30,7 @@ results = 'D:\\results'
 settle_seconds = 1                   # a file is taken when it was still for so long
 incomplete_seconds = 30              # … or for so long, if it seems to be cut
 growing_minutes = 60                 # the file of a running test is read again so often
-poll_seconds = 1
+poll_seconds = 1                     # folders are looked at so often
 fetch_seconds = 60                   # object storage is looked at so often
 events = "auto"                      # "on", "off"; auto asks the system on local disks only
 
@@ -38,12 +40,14 @@ cron = "0 2 * * *"                   # minute hour day month weekday
 
 [server]                             # of cellpipe serve
 host = "127.0.0.1"                   # other machines can't reach it; see docs/night-shift.md
-port = 4200
+port = 4200                          # of its page: http://127.0.0.1:4200
 keep_days = 90                       # of Prefect's records; the ledger keeps its own for good
+# database = "postgresql+asyncpg://…" # of Prefect's records; left out: a file beside this one
 
 [runner]                             # where the flows' work is done; see docs/scale.md
 kind = "threads"                     # this machine; or "dask", "ray"
 # address = "tcp://scheduler:8786"   # of a cluster; left out, one of this machine is started
+# workers = 2                        # of that one
 
 [limits]                             # the digest tells when a cell crosses one
 coulombic_efficiency = 0.98          # median of the latest three cycles
@@ -51,24 +55,41 @@ sudden_loss = 0.05                   # of the capacity, from one cycle to the ne
 resistance_growth = 2.0              # of the interface, last over first
 
 # [hand_on]                          # what each night hands on; see docs/hand-on.md
-# organisation = "Battery Lab, University of …"
-# authors = ["Anna Müller <anna.mueller@example.org>"]
+# organisation = "Battery Lab, University of …" # who hands on
+# authors = ["Anna Müller <anna.mueller@example.org>"] # whose work it is
 # licence = "CC-BY-4.0"              # left out: no licence is stated
+# prefix = "cellpipe"                # what identifiers in notebooks begin with
 # eln = true                         # an archive of the cells of each night, in RESULTS/eln
 
 # [hand_on.kadi]
-# url = "https://kadi.example.org"
+# url = "https://kadi.example.org"   # the lab's Kadi4Mat
 # token = "env:KADI_TOKEN"           # or file:kadi.token, or prefect:BLOCK; never the token itself
 
 # [hand_on.elabftw]
-# url = "https://eln.example.org"
-# token = "file:elabftw.key"
-# certificate_authority = 'lab-ca.pem'
+# url = "https://eln.example.org"    # the lab's eLabFTW
+# token = "file:elabftw.key"         # as above
+# certificate_authority = 'lab-ca.pem' # for a server with a certificate of the lab's own
+# items = [12, 34]                   # resources that each experiment is linked to
 
 # [notify]
 # to = ["env:CELLPIPE_MAIL"]         # an address of apprise, as mailtos://… or msteams://…
 # when = "news"                      # "alarms", "always"
 """
+
+
+def example(folder: str, results: str, time_zone: str | None = None) -> str:
+    """Give settings to fill in: each one with its default, or a remark that shows it.
+
+    No zone is guessed: without ``time_zone`` the line for it is a remark.
+    """
+    zone = f'{"" if time_zone else "# "}time_zone = "{time_zone or "Europe/Berlin"}"'
+    return _EXAMPLE.format(
+        time_zone=f"{zone:<37}# of the instruments' clocks",
+        folder=f"'{folder}'".ljust(28), results=f"'{results}'".ljust(27),
+    )  # fmt: skip
+
+
+EXAMPLE = example("D:\\exports", "D:\\results", "Europe/Berlin")
 _NAMES = frozenset(
     {"SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT", "JAN", "FEB", "MAR", "APR", "MAY", "JUN"}
     | {"JUL", "AUG", "SEP", "OCT", "NOV", "DEC"}

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import math
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 from rich.console import Console
@@ -19,6 +22,9 @@ from cellpipe.eis import FittedFile
 from cellpipe.lab import Summary
 from cellpipe.pipeline import Progress as Tell
 from cellpipe.pipeline import Stage
+
+if TYPE_CHECKING:
+    from cellpipe.doctor import Check
 
 _STAGES: dict[Stage, str] = {"files": "Reading files", "cells": "Computing cells",
                              "report": "Writing the report"}  # fmt: skip
@@ -209,6 +215,37 @@ def show_measurement(measurement: Measurement) -> None:
         console.print(Text(f"{name}: {table.height} rows, {', '.join(table.columns)}"))
     for finding in measurement.findings:
         console.print(Text(f"{finding.level}: {finding.sentence}"))
+
+
+def told(measurement: Measurement) -> dict[str, object]:
+    """Give what was read from one file as plain values: tables by name with rows and columns."""
+    raw = measurement.raw_file
+    return {
+        "file": raw.path, "part": raw.part, "sha256": raw.sha256, "format": measurement.format,
+        "started_at": measurement.started_at, "metadata": dict(measurement.metadata),
+        "tables": {
+            name: {"rows": table.height, "columns": table.columns}
+            for name, table in measurement.tables.items()
+        },
+        "findings": [asdict(finding) for finding in measurement.findings],
+    }  # fmt: skip
+
+
+def show_json(content: object) -> None:
+    """Print plain values as JSON; paths and times as text."""
+    sys.stdout.write(json.dumps(content, ensure_ascii=False, indent=2, default=str) + "\n")
+
+
+def show_check(check: Check) -> None:
+    """Print one thing that was looked at."""
+    mark, style = _MARKS[check.state]
+    line = Text.assemble((mark, style), f" {check.what:<16} {check.found}")
+    screen().print(line)
+    if check.remedy:
+        screen().print(Text(f"{'':22}what to do: {check.remedy}"))
+
+
+_MARKS = {"good": ("good", "green"), "note": ("note", "yellow"), "bad": ("BAD ", "bold red")}
 
 
 def show_eis(fitted: FittedFile) -> None:

@@ -1,0 +1,233 @@
+"""What a machine and a workspace need, looked at one by one; what is wrong says what to do."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+import shutil
+import socket
+import sys
+import tempfile
+import zoneinfo
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import httpx
+
+from cellpipe.errors import CellpipeError
+from cellpipe.handoff.secrets import secret
+from cellpipe.raw_folders import SHEET_NAMES
+from cellpipe.settings import LabSettings, Settings, settings
+from cellpipe.store.address import POINTER, postgres_of
+from cellpipe.store.places import is_on_network
+from cellpipe.upkeep import opened
+from cellpipe.workers import EACH_BYTES, free_memory, usual_count
+
+State = Literal["good", "note", "bad"]
+_PACKAGES = ("polars", "pandera", "prefect", "galvani", "fastnda", "lmfit", "matplotlib")
+_LITTLE_BYTES, _SHORT_BYTES = 1 << 30, 10 << 30
+_LONG_PATH = 140  # of 260 that Windows allows; the tables' own names take up to 110
+_ANSWER_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at: ``what``, what was ``found``, and what to do about it."""
+
+    what: str
+    state: State
+    found: str
+    remedy: str = ""
+
+
+def checks(path: Path) -> Iterator[Check]:
+    """Look at this machine, and at the workspace whose settings stand at ``path``."""
+    yield from machine()
+    try:
+        given = settings(path)
+    except CellpipeError as error:
+        remedy = error.remedy if path.exists() else "cellpipe init FOLDER makes a workspace"
+        yield Check("settings", "bad", f"{path}: {error.found}", remedy)
+        return
+    yield Check("settings", "good", str(path))
+    for lab in given.lab:
+        yield from of_lab(lab)
+    yield from of_server(given)
+    yield from _of_secrets(given, path.resolve().parent)
+
+
+def machine() -> Iterator[Check]:
+    """Look at Python, the packages, the zones, the memory and the folder for temporary files."""
+    version = ".".join(map(str, sys.version_info[:3]))
+    yield Check("Python", "good", version)
+    for name in _PACKAGES:
+        try:
+            yield Check(name, "good", importlib.metadata.version(name))
+        except importlib.metadata.PackageNotFoundError:
+            yield Check(name, "bad", "not installed", "install cellpipe again")
+    yield _asked("time zones", lambda: zoneinfo.ZoneInfo("Europe/Berlin").key, "install tzdata")
+    yield _memory()
+    yield _written("temporary files", Path(tempfile.gettempdir()))
+
+
+def of_lab(lab: LabSettings) -> Iterator[Check]:
+    """Look at a lab's folders, its sheet, its results and its ledger."""
+    for folder in (lab.folder, *lab.also):
+        yield _raw_folder(folder)
+    sheets = [name for name in SHEET_NAMES if (lab.folder / name).is_file()]
+    if sheets:
+        yield Check("cell sheet", "good", sheets[0])
+    elif lab.folder.is_dir():
+        remedy = f"cellpipe init {lab.folder} writes one to fill in"
+        yield Check("cell sheet", "note", "none: cells are told by file names only", remedy)
+    if lab.time_zone is None:
+        yield Check("time zone", "note", "not set: the instruments' times are taken as UTC",
+                    'set time_zone = "Europe/Berlin", or yours')  # fmt: skip
+    else:
+        yield Check("time zone", "good", lab.time_zone)
+    yield _written("results", lab.results)
+    yield _space(lab.results)
+    if sys.platform == "win32" and len(str(lab.results)) > _LONG_PATH:
+        yield Check("length of paths", "note", f"{len(str(lab.results))} characters",
+                    "use a shorter results folder, or allow long paths in Windows")  # fmt: skip
+    yield _ledger(lab)
+    if lab.fetch or lab.publish:
+        yield _installed("object storage", "obstore", "s3")
+
+
+def of_server(given: Settings) -> Iterator[Check]:
+    """Look at the port of ``cellpipe serve``, the server that is named, and the runner."""
+    host, port = given.server.host, given.server.port
+    near = "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104 - as it was set
+    url = f"http://{near}:{port}/api"
+    if _is_answered(url):
+        yield Check("port", "good", f"{port}: a Prefect server answers there")
+    elif _is_taken(near, port):
+        yield Check("port", "bad", f"{port}: another program is there",
+                    "set another port under [server]")  # fmt: skip
+    else:
+        yield Check("port", "good", f"{port} is free")
+    named = os.environ.get("PREFECT_API_URL")
+    if named and _is_answered(named):
+        yield Check("PREFECT_API_URL", "good", f"{named} answers")
+    elif named:
+        yield Check("PREFECT_API_URL", "bad", f"{named} does not answer",
+                    "start that server, or take the variable away")  # fmt: skip
+    if given.runner.kind != "threads":
+        kind = given.runner.kind
+        yield _installed("runner", f"prefect_{kind}", kind)
+
+
+def _of_secrets(given: Settings, beside: Path) -> Iterator[Check]:
+    """Look whether secrets are where they are said to be; none is shown."""
+    receivers = {"hand_on.kadi": given.hand_on.kadi, "hand_on.elabftw": given.hand_on.elabftw}
+    named = [(what, one.token) for what, one in receivers.items() if one is not None]
+    named += [("notify.to", reference) for reference in given.notify.to]
+    for what, reference in named:
+        if reference.startswith("prefect:"):
+            yield Check(what, "note", f"{reference} is asked for when it is used")
+            continue
+        try:
+            secret(reference, beside)
+        except CellpipeError as error:
+            yield Check(what, "bad", error.found, error.remedy)
+        else:
+            yield Check(what, "good", f"{reference} is there")
+
+
+def _asked(what: str, ask: Callable[[], str], remedy: str) -> Check:
+    try:
+        return Check(what, "good", ask())
+    except (OSError, LookupError, ValueError) as error:
+        return Check(what, "bad", f"{type(error).__name__}: {error}", remedy)
+
+
+def _memory() -> Check:
+    free = free_memory()
+    if free is None:
+        return Check("memory", "note", "how much is free is not known")
+    found = f"{free / 1e9:.1f} GB free, {os.cpu_count()} processors: {usual_count()} processes"
+    if free < EACH_BYTES:
+        return Check("memory", "note", found, "close other programs while much is to be read")
+    return Check("memory", "good", found)
+
+
+def _raw_folder(folder: Path) -> Check:
+    try:
+        with os.scandir(folder) as entries:
+            next(entries, None)
+    except FileNotFoundError:
+        return Check("raw files", "bad", f"{folder} is not there",
+                     "make it, or correct its path; a network drive may be away")  # fmt: skip
+    except OSError as error:
+        return Check("raw files", "bad", f"{folder} can't be opened ({error.strerror})",
+                     "check your rights there")  # fmt: skip
+    where = "on a network drive" if is_on_network(folder) else "on a local disk"
+    return Check("raw files", "good", f"{folder}, {where}")
+
+
+def _written(what: str, folder: Path) -> Check:
+    """Try whether files can be written, as it is done: under another name, then renamed."""
+    place = _nearest(folder)
+    try:
+        with tempfile.TemporaryDirectory(prefix=".cellpipe-", dir=place) as trial:
+            first = Path(trial) / "first"
+            first.write_bytes(b"x")
+            first.replace(first.with_name("second"))
+    except OSError as error:
+        return Check(what, "bad", f"{place} can't be written ({error.strerror})",
+                     "check your rights there, or name another folder")  # fmt: skip
+    made = "" if place == folder else ", not made yet"
+    return Check(what, "good", f"{folder} can be written{made}")
+
+
+def _nearest(folder: Path) -> Path:
+    """Give the folder, or the nearest one above it that is there."""
+    return next((each for each in (folder, *folder.parents) if each.exists()), folder)
+
+
+def _space(folder: Path) -> Check:
+    try:
+        free = shutil.disk_usage(_nearest(folder)).free
+    except OSError as error:
+        return Check("disk space", "note", f"not known ({error.strerror})")
+    found = f"{free / 1e9:.0f} GB free"
+    if free < _LITTLE_BYTES:
+        return Check("disk space", "bad", f"{free / 1e6:.0f} MB free", "make room for results")
+    return Check("disk space", "note" if free < _SHORT_BYTES else "good", found,
+                 "make room soon" if free < _SHORT_BYTES else "")  # fmt: skip
+
+
+def _ledger(lab: LabSettings) -> Check:
+    is_there = any((lab.results / name).is_file() for name in ("ledger.sqlite", POINTER))
+    try:
+        if is_there:
+            known = len(opened(lab.results).seen_files(lab.folder))
+            return Check("ledger", "good", f"{known} files known")
+        if lab.ledger:
+            postgres_of(lab.ledger).do(lambda _: None, writes=False)
+    except CellpipeError as error:
+        return Check("ledger", "bad", error.found, error.remedy)
+    return Check("ledger", "good", "none yet: the first run makes it")
+
+
+def _installed(what: str, module: str, extra: str) -> Check:
+    if importlib.util.find_spec(module) is None:
+        return Check(what, "bad", f"{module} is not installed", f'pip install "cellpipe[{extra}]"')
+    return Check(what, "good", f"{module} is installed")
+
+
+def _is_answered(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/health", timeout=_ANSWER_SECONDS).is_success
+    except (httpx.HTTPError, httpx.InvalidURL):
+        return False
+
+
+def _is_taken(host: str, port: int) -> bool:
+    with socket.socket() as one:
+        one.settimeout(_ANSWER_SECONDS)
+        return one.connect_ex((host, port)) == 0

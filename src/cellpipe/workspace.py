@@ -1,0 +1,45 @@
+"""A lab's workspace: its settings, a folder for raw files with the cell sheet, one for results."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cellpipe.cell_sheet_template import write_template
+from cellpipe.errors import CellpipeError
+from cellpipe.settings import NAME, example
+
+INBOX, RESULTS = "inbox", "results"
+
+
+def is_free(folder: Path) -> bool:
+    """Whether a workspace can be made there: nothing stands there, or an empty folder."""
+    return not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
+
+
+def made(folder: Path, time_zone: str | None = None) -> tuple[Path, ...]:
+    """Make a workspace; give what stands in it, in the order in which it is needed.
+
+    ``time_zone`` is that of the instruments' clocks. Without one none is written down.
+
+    Raises
+    ------
+    CellpipeError
+        If something stands there already, or the folder can't be written.
+
+    """
+    if not is_free(folder):
+        raise CellpipeError(
+            "a folder with something in it", expected="a new or an empty one", file=folder,
+            remedy="name another",
+        )  # fmt: skip
+    inbox, results, settings = folder / INBOX, folder / RESULTS, folder / NAME
+    try:
+        inbox.mkdir(parents=True)
+        results.mkdir()
+        settings.write_text(example(INBOX, RESULTS, time_zone), encoding="utf-8")
+    except OSError as error:
+        raise CellpipeError(
+            f"a place that can't be written ({error.strerror})", expected="one of yours",
+            remedy="name another, or check your rights there", file=folder,
+        ) from error  # fmt: skip
+    return inbox, write_template(inbox, {}), settings, results
