@@ -11,6 +11,7 @@ import cProfile
 import json
 import os
 import pstats
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -105,7 +106,9 @@ def beside() -> list[str]:
         f"{len(paths)} files ({size:.0f} MB) of the sample lab and of real instruments, one after "
         "the other in one warm process, a minute at most for each; "
         "PyProBE converts only, fastnda's records are summed up by hand; aurora-cycler-manager "
-        "wants a project and a server of its own and was not measured. Read is what gives cycles. "
+        "wants a project and a server of its own and was not measured; cellpy and navani read "
+        f".res through mdbtools, which {'is' if shutil.which('mdb-export') else 'is not'} "
+        "installed here. Read is what gives cycles. "
         "The last column compares the files that both read.\n",
         *table(("Program", "Files read", "Wall / s", "CPU / s", "Peak / MB", "Files both read",
                 "Its time over cellpipe's"), rows),
