@@ -6,7 +6,7 @@ READY  := $(VENV)/ready
 UV     := 0.13.9
 FILES  := src flows tests sample_data benchmarks docs
 
-.PHONY: demo test check style types current setup lock bench importers clean
+.PHONY: demo test check style types current setup lock bench importers dist clean
 
 demo: $(READY)            ## run the main job on the sample lab
 	@$(BIN)/cellpipe process sample_data --out results/demo --time-zone Europe/Berlin; \
@@ -66,5 +66,16 @@ bench: $(READY)           ## measure (the readers beside their peers, in an envi
 	$(BIN)/python benchmarks/end_to_end.py
 	$(BIN)/python benchmarks/readers.py
 
+# The main job's exit code is 1: two files of the sample lab are bad on purpose.
+dist: $(READY)            ## wheel and sdist, each tried in an empty environment outside the checkout
+	rm -rf dist .trial
+	$(BIN)/python -m hatchling build -d dist
+	for file in dist/*; do \
+	  rm -rf .trial && $(PYTHON) -m venv .trial && \
+	  $(BIN)/uv pip install --quiet --python .trial/bin/python "$$file" && \
+	  (cd .trial && bin/cellpipe process ../sample_data --out out; test $$? -eq 1) || exit 1; \
+	done
+	rm -rf .trial
+
 clean:
-	rm -rf $(VENV) .importers results .pytest_cache .mypy_cache .ruff_cache
+	rm -rf dist .trial $(VENV) .importers results .pytest_cache .mypy_cache .ruff_cache

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import UnionType
@@ -167,3 +170,32 @@ def test_scripts_read_json_of_a_file_and_of_results(
     status = json.loads(capsys.readouterr().out)
     assert [name for name, _ in status["aside"]] == ["bad.mpr"]
     assert status["counts"]["used"] == 1
+
+
+def completed(*words: str) -> set[str]:
+    line = " ".join(("cellpipe", *words))
+    script = (
+        'eval "$(cellpipe completion bash)"\n'
+        f"COMP_WORDS=({line}); COMP_CWORD={len(words)}; COMP_LINE='{line}'\n"
+        f"COMP_POINT={len(line)}; COMP_TYPE=9; _python_argcomplete cellpipe\n"
+        'printf "%s\\n" "${COMPREPLY[@]}"'
+    )
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-c", script], env={**os.environ, "PATH": path}, check=True, capture_output=True,
+        text=True,
+    )  # fmt: skip
+    return {word.strip() for word in done.stdout.split()}
+
+
+def test_a_shell_completes_commands_and_options() -> None:
+    assert completed("sta") == {"status"}
+    assert completed("doctor", "--se") == {"--settings"}
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish", "powershell"])
+def test_other_shells_get_a_script_that_names_the_command(
+    shell: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["completion", shell]) == 0
+    assert "cellpipe" in capsys.readouterr().out

@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
@@ -39,7 +46,8 @@ def progress_shown() -> Iterator[Tell | None]:
         yield None
         return
     columns = (TextColumn("{task.description:<18}"), BarColumn(), MofNCompleteColumn(),
-               TimeElapsedColumn(), TextColumn("[dim]{task.fields[what]}"))  # fmt: skip
+               TimeElapsedColumn(), TextColumn("[dim]left"), TimeRemainingColumn(),
+               TextColumn("[dim]{task.fields[what]}"))  # fmt: skip
     with Progress(*columns, console=console, transient=True) as bar:
         tasks: dict[Stage, Any] = {}
 

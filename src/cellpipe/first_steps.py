@@ -1,0 +1,129 @@
+"""The commands of the first steps: check, init, doctor and completion."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+from cellpipe import night_shift
+
+
+def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Describe the commands to the command line."""
+    check = commands.add_parser(
+        "check", help="show what would be read from one file",
+        description="Read one file and show its tables and every finding; nothing is written.",
+        epilog="example:  cellpipe check SSB-01_04_GCPL_C01.mpr",
+    )  # fmt: skip
+    check.add_argument("file", type=Path, metavar="FILE", help="a raw file of a cycler")
+    night_shift.add_json(check)
+    init = commands.add_parser(
+        "init", help="make a workspace, or a cell sheet to fill in",
+        description="Where FOLDER is new or empty: make a workspace in it, with settings, a folder "
+        "for raw files that holds a cell sheet, and one for results. Where it holds raw files: "
+        "write cells.xlsx into it, with headers and their units, drop-downs, help and examples, "
+        "and one row for each cell that file names point to.",
+        epilog="example:  cellpipe init D:\\my-lab --time-zone Europe/Berlin",
+    )  # fmt: skip
+    init.add_argument("folder", type=Path, metavar="FOLDER", help="a new folder, or raw files'")
+    init.add_argument(
+        "--time-zone", metavar="ZONE", help="of the instruments' clocks, for the settings"
+    )
+    doctor = commands.add_parser(
+        "doctor", help="look whether this machine and the workspace have what they need",
+        description="Look at this machine (packages, memory, time zones) and at the workspace "
+        "(folders, rights, disk, ledger, port, servers), and say for each what to do. Nothing is "
+        "changed; the exit code is 1 if something is wrong.",
+        epilog="example:  cellpipe doctor --settings D:\\my-lab\\cellpipe.toml",
+    )  # fmt: skip
+    night_shift.add_settings(doctor)
+    night_shift.add_json(doctor)
+    completion = commands.add_parser(
+        "completion", help="print what lets a shell complete commands and options",
+        description="Print what lets a shell complete cellpipe's commands, options and files; it "
+        "belongs into the shell's start-up file. In PowerShell: "
+        "cellpipe completion powershell >> $PROFILE",
+        epilog="example:  cellpipe completion bash >> ~/.bashrc",
+    )  # fmt: skip
+    completion.add_argument("shell", choices=("bash", "zsh", "fish", "powershell"))
+
+
+def commands() -> dict[str, Callable[[argparse.Namespace], int]]:
+    """Give each command's function."""
+    return {"check": _check, "init": _init, "doctor": _doctor, "completion": _completion}
+
+
+def _check(options: argparse.Namespace) -> int:
+    from cellpipe import terminal
+    from cellpipe.formats import parts, read
+
+    try:
+        measurements = [read(options.file, part=part) for part in parts(options.file) or (None,)]
+    except OSError as error:
+        what = "it is a folder; name a file in it" if options.file.is_dir() else error.strerror
+        print(f"cellpipe: {options.file}: {what}", file=sys.stderr)
+        return 2
+    if options.json:
+        terminal.show_json([terminal.told(measurement) for measurement in measurements])
+        return 0
+    for measurement in measurements:
+        terminal.show_measurement(measurement)
+    return 0
+
+
+def _init(options: argparse.Namespace) -> int:
+    from cellpipe import workspace
+    from cellpipe.cell_sheet_template import patterns_by_cell, write_template
+    from cellpipe.intake import candidates
+    from cellpipe.pipeline import check_folder, check_time_zone
+
+    if options.time_zone is not None:
+        check_time_zone(options.time_zone)
+    if workspace.is_free(options.folder):
+        places = workspace.made(options.folder.resolve(), options.time_zone)
+        zone = f" --time-zone {options.time_zone}" if options.time_zone else ""
+        print(_STEPS.format(*places, zone=zone), end="")
+        return 0
+    check_folder(options.folder)
+    cells = patterns_by_cell(candidates(options.folder))
+    path = write_template(options.folder, cells)
+    rows = f"{len(cells)} cells from the file names" if cells else "no cell yet"
+    print(f"{path}: {rows}. Fill in Configuration, masses and area, save, and close it in Excel.")
+    return 0
+
+
+_STEPS = """\
+A workspace is made. Three steps to the first results:
+
+  1. Copy raw files into {0}
+     and write a row for each cell into {1}
+  2. cellpipe process "{0}" --out "{3}"{zone}
+  3. Open index.html in {3}
+
+Later: "cellpipe watch" in the workspace takes what arrives by itself, as {2} says.
+"cellpipe doctor" there looks whether all is well.
+"""
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from cellpipe import terminal
+    from cellpipe.doctor import checks
+
+    found = []
+    for check in checks(options.settings):
+        found.append(check)
+        if not options.json:
+            terminal.show_check(check)
+    if options.json:
+        terminal.show_json([asdict(check) for check in found])
+    return 1 if any(check.state == "bad" for check in found) else 0
+
+
+def _completion(options: argparse.Namespace) -> int:
+    from argcomplete.shell_integration import shellcode
+
+    print(shellcode(["cellpipe"], shell=options.shell))
+    return 0
