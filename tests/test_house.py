@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import cellpipe
+from cellpipe import errors
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "cellpipe"
@@ -140,3 +141,19 @@ def test_no_page_or_source_names_this_machine() -> None:
         path = ROOT / name
         if path.suffix in text and path.is_file() and path.stat().st_size < 500_000:
             assert not re.search(r"/(home|root|tmp)/\w", path.read_text(encoding="utf-8")), name
+
+
+def test_every_error_says_what_was_expected_and_what_to_do() -> None:
+    kinds = {kind.__name__ for kind in _kinds(errors.CellpipeError)}
+    silent = []
+    for path in [*SOURCE.rglob("*.py"), *(ROOT / "flows").glob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in kinds:
+                said = {keyword.arg for keyword in node.keywords}
+                if not {"expected", "remedy"} <= said:
+                    silent.append(f"{path.name}:{node.lineno}")
+    assert not silent
+
+
+def _kinds(kind: type) -> list[type]:
+    return [kind, *(below for each in kind.__subclasses__() for below in _kinds(each))]

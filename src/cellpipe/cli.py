@@ -239,7 +239,11 @@ def _eis(options: argparse.Namespace) -> int:
     from cellpipe.errors import CellpipeError
 
     if options.area is not None and not options.area > 0:
-        raise CellpipeError(f"an area of {options.area} cm²", expected="a number above zero")
+        raise CellpipeError(
+            f"an area of {options.area} cm²",
+            expected="a number above zero",
+            remedy="correct --area",
+        )
     try:
         fitted = fitted_file(options.file, circuit=options.circuit, area_cm2=options.area)
     except OSError as error:

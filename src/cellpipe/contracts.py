@@ -97,7 +97,11 @@ def schema(name: str) -> Schema:
     """
     if name not in names():
         known = ", ".join(names())
-        raise SchemaError(f"no schema called {name!r}", expected=f"one of {known}")
+        raise SchemaError(
+            f"no schema called {name!r}",
+            expected=f"one of {known}",
+            remedy="correct the name, or add the file to schemas/",
+        )
     return parsed_schema((schema_folder() / f"{name}.yaml").read_text(encoding="utf-8"), name)
 
 
@@ -108,9 +112,16 @@ def parsed_schema(text: str, name: str) -> Schema:
         found = Schema.model_validate(yaml.safe_load(text))
     except (ValidationError, yaml.YAMLError) as error:
         remedy = "see docs/tables.md for the keys that are known"
-        raise SchemaError(_first_line(error), remedy=remedy, file=file) from error
+        raise SchemaError(
+            _first_line(error), remedy=remedy, file=file, expected="the keys of a schema"
+        ) from error
     if found.table != name:
-        raise SchemaError(f"table: {found.table}", expected=f"table: {name}", file=file)
+        raise SchemaError(
+            f"table: {found.table}",
+            expected=f"table: {name}",
+            file=file,
+            remedy="name the file and the table alike",
+        )
     return found
 
 
@@ -153,7 +164,9 @@ def checked(name: str, frame: pl.DataFrame) -> pl.DataFrame:
     failures = _failures(name, shaped)
     if failures.height:
         raise ContractError(
-            f"table {name}: {_described(failures)}", expected=f"what schemas/{name}.yaml says"
+            f"table {name}: {_described(failures)}",
+            expected=f"what schemas/{name}.yaml says",
+            remedy="correct what makes the table",
         )
     return shaped
 
@@ -182,7 +195,11 @@ def admitted(name: str, frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame
     if not failures.height:
         return shaped, empty("rejected_rows"), []
     if failures["index"].null_count():
-        raise ContractError(f"table {name}: {_described(failures)}")
+        raise ContractError(
+            f"table {name}: {_described(failures)}",
+            expected=f"what schemas/{name}.yaml says",
+            remedy="correct what makes the table",
+        )
     bad = failures["index"].unique().sort()
     rejected = failures.select(
         table=pl.lit(name),
@@ -223,7 +240,9 @@ def _shaped(name: str, frame: pl.DataFrame) -> pl.DataFrame:
         parts = [f"no column {', '.join(missing)}"] if missing else []
         parts += [f"unknown column {', '.join(unknown)}"] if unknown else []
         raise ContractError(
-            f"table {name}: {'; '.join(parts)}", expected=f"the columns of schemas/{name}.yaml"
+            f"table {name}: {'; '.join(parts)}",
+            expected=f"the columns of schemas/{name}.yaml",
+            remedy="correct what makes the table",
         )
     known = {column: spec for column, spec in specs.items() if spec is not None}
     order = list(found.columns)
@@ -234,7 +253,11 @@ def _shaped(name: str, frame: pl.DataFrame) -> pl.DataFrame:
     try:
         return frame.select(_cast(frame.schema[c], c, known[c], c in strange) for c in in_order)
     except pl.exceptions.PolarsError as error:
-        raise ContractError(f"table {name}: {_first_line(error)}") from error
+        raise ContractError(
+            f"table {name}: {_first_line(error)}",
+            expected=f"what schemas/{name}.yaml says",
+            remedy="correct what makes the table",
+        ) from error
 
 
 def _place(order: list[str], column: str, found: Schema) -> tuple[int, str]:

@@ -125,5 +125,5 @@ def _doctor(options: argparse.Namespace) -> int:
 def _completion(options: argparse.Namespace) -> int:
     from argcomplete.shell_integration import shellcode
 
-    print(shellcode(["cellpipe"], shell=options.shell))
+    print(shellcode(["cellpipe"], True, options.shell))
     return 0

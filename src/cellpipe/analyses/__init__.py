@@ -71,6 +71,7 @@ def results_of(cell: Cell, tables: Tables) -> tuple[Result, ...]:
             raise CellpipeError(
                 f"no analysis that makes {', '.join(sorted(needed))}",
                 expected="each needed table to be made by an analysis or a format",
+                remedy="correct its needs",
             )
         for analysis in ready:
             for result in analysis.compute(cell, at_hand):

@@ -64,7 +64,11 @@ def read(path: Path) -> Recording:
 
     """
     if path.stat().st_size > _LARGEST:
-        raise DamagedFileError(f"{path.stat().st_size} bytes", expected=f"at most {_LARGEST}")
+        raise DamagedFileError(
+            f"{path.stat().st_size} bytes",
+            expected=f"at most {_LARGEST}",
+            remedy="export it again, in parts if it is so long",
+        )
     lines = western_text(path.read_bytes())[0].splitlines()
     labels = _labels(lines)
     tables = [table for table in _tables(lines) if table.rows]

@@ -53,7 +53,11 @@ def parsed(text: str) -> Circuit:
     parameters: list[Parameter] = []
     root = _parsed(re.sub(r"\s", "", text), keys, parameters, text)
     if len(set(keys)) < len(keys):
-        raise CellpipeError(f"an element twice in {text!r}", expected="each with its own number")
+        raise CellpipeError(
+            f"an element twice in {text!r}",
+            expected="each with its own number",
+            remedy="number them: R1, R2",
+        )
     return Circuit(text, root, tuple(keys), tuple(parameters))
 
 

@@ -236,7 +236,11 @@ def fit_impedance(
 def check_area(area_cm2: float | None) -> None:
     """Raise a CellpipeError for an area that is none."""
     if area_cm2 is not None and not 0 < area_cm2 < np.inf:
-        raise CellpipeError(f"an area of {area_cm2} cm²", expected="a number above zero")
+        raise CellpipeError(
+            f"an area of {area_cm2} cm²",
+            expected="a number above zero",
+            remedy="give it in cm², or leave it out",
+        )
 
 
 def points_alone(
@@ -263,10 +267,18 @@ def _weight(points: Cleaned, deviation_ohm: ArrayLike | None, size: int) -> Floa
         return 1 / modulus(points.impedance)
     given = np.asarray(deviation_ohm, np.float64)
     if given.shape != (size,):
-        raise CellpipeError(f"deviations of shape {given.shape}", expected=f"shape ({size},)")
+        raise CellpipeError(
+            f"deviations of shape {given.shape}",
+            expected=f"shape ({size},)",
+            remedy="give one for each point, or leave them out",
+        )
     deviation = given[points.places]
     if not (np.isfinite(deviation) & (deviation > 0)).all():
-        raise CellpipeError("a standard deviation that is not above zero", expected="ohm, all > 0")
+        raise CellpipeError(
+            "a standard deviation that is not above zero",
+            expected="ohm, all > 0",
+            remedy="leave out the points without one",
+        )
     return np.asarray(1 / deviation, np.float64)
 
 

@@ -161,6 +161,7 @@ def fit_impedance_series(
                 f"{len(spectrum.frequency)} frequencies in spectrum {number} for the {size} "
                 f"parameters of {text}",
                 expected="more real and imaginary parts than parameters",
+                remedy="name a circuit with fewer elements, or measure more frequencies",
             )
     spectra = padded([(p.frequency, p.impedance) for p in points])
     drifted = _drifted(points) if robust else [0] * len(points)
@@ -237,7 +238,9 @@ def _cleaned(frequency: ArrayLike | Sequence[ArrayLike], impedance: object) -> l
     rows = [np.asarray(row, np.complex128) for row in impedance]  # type: ignore[attr-defined]
     if not rows or any(row.ndim != 1 for row in rows):
         raise CellpipeError(
-            "impedances that are not spectra", expected="an array of shape (n, f), or n arrays"
+            "impedances that are not spectra",
+            expected="an array of shape (n, f), or n arrays",
+            remedy="give a list of spectra, or fit_impedance one",
         )
     shared = not len(frequency) or np.ndim(frequency[0]) == 0  # type: ignore[arg-type,index]
     own = [frequency] * len(rows) if shared else list(frequency)  # type: ignore[arg-type]
@@ -245,6 +248,7 @@ def _cleaned(frequency: ArrayLike | Sequence[ArrayLike], impedance: object) -> l
         raise CellpipeError(
             f"{len(own)} arrays of frequencies for {len(rows)} spectra",
             expected="one for all, or one for each",
+            remedy="give a list of both that is as long",
         )
     out = []
     for number, (f, z) in enumerate(zip(own, rows, strict=True), start=1):
@@ -264,7 +268,9 @@ def _time(time_second: ArrayLike | None, count: int) -> Floats | None:
     time = np.asarray(time_second, np.float64)
     if time.shape != (count,) or not np.isfinite(time).all() or (np.diff(time) < 0).any():
         raise CellpipeError(
-            f"times of shape {time.shape}", expected=f"{count} times in s that don't fall"
+            f"times of shape {time.shape}",
+            expected=f"{count} times in s that don't fall",
+            remedy="put the spectra in the order of their times",
         )
     return time
 

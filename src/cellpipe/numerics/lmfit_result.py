@@ -133,7 +133,9 @@ def _check(constraints: Parameters | None, names: list[str]) -> None:
     unknown = [name for name in constraints or () if name not in names]
     if unknown:
         raise CellpipeError(
-            f"a constraint on {', '.join(unknown)}", expected=f"one of {', '.join(names)}"
+            f"a constraint on {', '.join(unknown)}",
+            expected=f"one of {', '.join(names)}",
+            remedy="correct the name",
         )
 
 

@@ -88,6 +88,7 @@ def cleaned(frequency_hertz: NDArray[np.float64], impedance_ohm: NDArray[np.comp
         raise CellpipeError(
             f"frequencies of shape {frequency.shape}, impedances of shape {impedance.shape}",
             expected="one impedance for each frequency, both of shape (n,)",
+            remedy="give both from the same spectrum",
         )
     places = np.arange(len(frequency))
     left_out = {}
@@ -154,6 +155,7 @@ def _enough(frequency: NDArray[np.float64], left_out: dict[str, int]) -> None:
         raise CellpipeError(
             f"frequencies from {frequency[-1]:.6g} to {frequency[0]:.6g} Hz",
             expected="a spectrum over more than a factor of two in frequency",
+            remedy="measure a wider range",
         )
 
 
