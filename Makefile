@@ -6,7 +6,7 @@ READY  := $(VENV)/ready
 UV     := 0.13.9
 FILES  := src flows tests sample_data benchmarks docs
 
-.PHONY: demo test check style types current setup lock bench importers dist clean
+.PHONY: demo test check style types current setup lock bench importers dist docs clean
 
 demo: $(READY)            ## run the main job on the sample lab
 	@$(BIN)/cellpipe process sample_data --out results/demo --time-zone Europe/Berlin; \
@@ -41,6 +41,9 @@ $(READY): requirements.lock pyproject.toml
 	  || $(BIN)/python -m pip install --quiet -r requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	touch $(READY)
+
+docs: $(READY)            ## the site of docs/, in site/ (its pictures: python docs/pictures.py)
+	$(BIN)/python -m sphinx -W --keep-going -q docs site -d .sphinx
 
 # Programs that take what cellpipe hands on, each in an environment of its own (they want other
 # versions of the same libraries). Tests that need them are skipped where they are not.
@@ -78,4 +81,4 @@ dist: $(READY)            ## wheel and sdist, each tried in an empty environment
 	rm -rf .trial
 
 clean:
-	rm -rf dist .trial $(VENV) .importers results .pytest_cache .mypy_cache .ruff_cache
+	rm -rf dist .trial site .sphinx $(VENV) .importers results .pytest_cache .mypy_cache .ruff_cache

@@ -2,13 +2,15 @@
 
 A schema file names a table, says in words what one row is, and lists its columns with type, unit,
 bounds and meaning. The loader refuses a key that it doesn't know, so a misspelt bound can't be
-ignored. From a checked table on, no code doubts it.
+ignored. From a checked table on, no code doubts it. A package outside names a folder with further
+schemas through the entry point group ``cellpipe.schemas``.
 """
 
 from __future__ import annotations
 
 from functools import cache
 from importlib import resources
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -79,10 +81,27 @@ def schema_folder() -> Traversable:
 
 
 @cache
+def _files() -> dict[str, Traversable]:
+    """Give each table's schema file: those of cellpipe, then those of installed packages."""
+    outside = (resources.files(point.value) for point in entry_points(group="cellpipe.schemas"))
+    found: dict[str, Traversable] = {}
+    for folder in (schema_folder(), *outside):
+        for entry in folder.iterdir():
+            name, _, suffix = entry.name.rpartition(".")
+            if suffix == "yaml" and name in found:
+                raise SchemaError(
+                    f"a second schema called {name!r}", expected="one for each table",
+                    remedy="give the package's table another name", file=str(entry),
+                )  # fmt: skip
+            if suffix == "yaml":
+                found[name] = entry
+    return found
+
+
+@cache
 def names() -> tuple[str, ...]:
     """Names of all tables, in alphabetical order."""
-    found = (entry.name for entry in schema_folder().iterdir())
-    return tuple(sorted(name.removesuffix(".yaml") for name in found if name.endswith(".yaml")))
+    return tuple(sorted(_files()))
 
 
 @cache
@@ -102,7 +121,7 @@ def schema(name: str) -> Schema:
             expected=f"one of {known}",
             remedy="correct the name, or add the file to schemas/",
         )
-    return parsed_schema((schema_folder() / f"{name}.yaml").read_text(encoding="utf-8"), name)
+    return parsed_schema(_files()[name].read_text(encoding="utf-8"), name)
 
 
 def parsed_schema(text: str, name: str) -> Schema:

@@ -185,9 +185,9 @@ def fit_impedance(
         number of arcs and the tail are chosen by the Bayesian information criterion among the
         circuits whose parameters the data determines.
     deviation_ohm
-        Standard deviation of each impedance, ohm, shape (f,): that of repeats, or |Z| times the
+        Standard deviation of each impedance, ohm, shape (f,): that of repeats, or ``|Z|`` times the
         noise of :attr:`ImpedanceFit.kramers_kronig`. Without it they are taken as proportional to
-        |Z|.
+        ``|Z|``.
     parameters
         lmfit parameters that hold bounds, fixed values or expressions for some of the circuit's
         parameters, by name: ``R0``, ``CPE1_Q``, ``CPE1_n`` …; see :meth:`ImpedanceFit.parameters`.

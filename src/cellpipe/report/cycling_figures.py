@@ -89,7 +89,7 @@ def _draw_capacity(
     _draw_direction(axes, cycles, "discharging", scale, words.discharge)
     top = _highest(cycles) * scale.per_ah
     axes.set_ylim(0, 1.08 * top if top else 1)
-    axes.set_ylabel(_stacked(scale))
+    axes.set_ylabel(scale.stacked_label)
     axes.xaxis.set_major_locator(whole_numbers())
     axes.set_xlim(*_cycle_limits(cycles))
     handles, labels = axes.get_legend_handles_labels()
@@ -212,8 +212,3 @@ def _cycle_limits(cycles: pl.DataFrame) -> tuple[float, float]:
     numbers = cycles["cycle"].to_list()
     air = max(0.02 * (numbers[-1] - numbers[0]), 0.5)
     return numbers[0] - air, numbers[-1] + air
-
-
-def _stacked(scale: CapacityScale) -> str:
-    basis = f"\nper {scale.basis}" if scale.basis else ""
-    return f"{scale.name} ({scale.unit}){basis}"

@@ -34,6 +34,12 @@ class CapacityScale:
         basis = f", per {self.basis}" if self.basis else ""
         return f"{self.name} ({self.unit}{basis})"
 
+    @property
+    def stacked_label(self) -> str:
+        """The same in two lines, for an axis that stands upright."""
+        basis = f"\nper {self.basis}" if self.basis else ""
+        return f"{self.name} ({self.unit}){basis}"
+
 
 def capacity_scale(cell: Cell, *tables: pl.DataFrame) -> CapacityScale:
     """Find the basis in the first of the tables that has one, and its mass in the cell sheet."""

@@ -31,22 +31,22 @@ Tables = Mapping[str, pl.DataFrame]
 Cells = Sequence[tuple[Cell, Tables]]
 
 
-def shared_scale(cells: Cells) -> tuple[list[CapacityScale], str, str]:
+def shared_scale(cells: Cells) -> tuple[list[CapacityScale], str]:
     """Find the basis that all cells share: mass, else area, else none.
 
-    Returns each cell's scale, the axis label, and what to say where it is no mass.
+    Returns each cell's scale, and what to say where it is no mass.
     """
     scales = [capacity_scale(cell, t["cycles"], t["cells"]) for cell, t in cells]
     bases = {scale.basis for scale in scales}
     if len(bases) == 1 and None not in bases:
-        return scales, scales[0].label, ""
+        return scales, ""
     why = "The cells share no active mass as a basis"
     areal = [scale.areal_per_ah for scale in scales]
     if all(areal):
         shared = [CapacityScale(a, "mAh/cm²", "Areal capacity", None, a) for a in areal if a]
-        return shared, shared[0].label, f"{why}: capacities are per area."
+        return shared, f"{why}: capacities are per area."
     plain = [CapacityScale(1e3, "mAh", "Capacity", None, None) for _ in cells]
-    return plain, plain[0].label, f"{why} and not all have an area: capacities are in mAh."
+    return plain, f"{why} and not all have an area: capacities are in mAh."
 
 
 @dataclass(frozen=True)
@@ -78,21 +78,22 @@ class _Measure:
 
 def several_panels(cells: Cells) -> list[Panel]:
     """Draw all figures of a comparison of several cells."""
-    scales, label, note = shared_scale(cells)
+    scales, note = shared_scale(cells)
     looks = cell_looks(len(cells))
     ones = [
         _One(*cell, scale, *look) for cell, scale, look in zip(cells, scales, looks, strict=True)
     ]
     efficiency = "Each by the kind of its cell. The axis leaves out the first cycle."
     measures = (
-        _Measure("capacities", "Discharge capacity", "discharging_capacity_ah", label, note),
+        _Measure("capacities", "Discharge capacity", "discharging_capacity_ah",
+                 scales[0].stacked_label, note),
         _Measure("retentions", "Capacity retention", "capacity_retention", "Retention (%)",
                  _references(cells)),
         _Measure("efficiencies", "Coulombic efficiency", "coulombic_efficiency",
                  "Coulombic efficiency (%)", efficiency, first=2),
     )  # fmt: skip
     by_cycle = [_by_cycle(measure, ones) for measure in measures]
-    return [*by_cycle, _profiles(ones, label), _nyquist(ones), _resistance(ones),
+    return [*by_cycle, _profiles(ones, scales[0].label), _nyquist(ones), _resistance(ones),
             replicate_panel(cells)]  # fmt: skip
 
 
