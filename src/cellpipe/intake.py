@@ -167,10 +167,13 @@ def planned_from(
             (new if _is_candidate(entry.path) else left_alone).append(entry.path)
     emptied = job.raw.emptied(entries, seen) if walk else []
     out_of_reach = [*out_of_reach, *emptied]
+    there = {entry.name for entry in entries}
     for failure in out_of_reach:
-        place = "" if failure.path == "." else f"{failure.path}/"
-        below = (name for name in seen if f"{name}/".startswith(place))
-        known += [job.raw.path(name) for name in below]
+        known += [
+            job.raw.path(name)
+            for name in seen
+            if name not in there and job.raw.is_below(name, failure.path)
+        ]
     return Plan(
         tuple(new), tuple(known), tuple(left_alone), again, tuple(out_of_reach), tuple(resting),
         walk,

@@ -158,7 +158,10 @@ def concluded(
 
 def _hides_files(job: Job, out_of_reach: Sequence[Failure]) -> bool:
     """Whether what is out of reach may be more than links that lead nowhere."""
-    return any(not job.raw.path(failure.path).is_symlink() for failure in out_of_reach)
+    return any(
+        failure.path == "." or not job.raw.path(failure.path).is_symlink()
+        for failure in out_of_reach
+    )
 
 
 def _is_open(job: Job, failures: Sequence[Failure]) -> bool:

@@ -208,16 +208,19 @@ class RawFolders:
         """Give what a file's name begins with by the folder that it is in."""
         return next(p for p in reversed(self.roots) if name.startswith(p))
 
+    def is_below(self, name: str, place: str) -> bool:
+        """Whether a file is in a folder of this name; "." is the main one without the further."""
+        if place == ".":
+            return not self.prefix_of(name)
+        return f"{name}/".startswith(f"{place}/")
+
     def emptied(self, entries: Sequence[Entry], known: Iterable[str]) -> list[Failure]:
         """Name the roots in which files are known and none is there: a share may be away."""
         there = {self.prefix_of(entry.name) for entry in entries}
         were = {self.prefix_of(name) for name in known}
         reason = "it is empty all at once; what was known of it is kept"
-        return [
-            Failure(prefix.rstrip("/"), reason)
-            for prefix in sorted(were - there)
-            if len(self.roots) > 1 and prefix
-        ]
+        away = sorted(were - there) if len(self.roots) > 1 else []
+        return [Failure(prefix.rstrip("/") or ".", reason) for prefix in away]
 
     @staticmethod
     def digest(entries: Sequence[Entry]) -> str:

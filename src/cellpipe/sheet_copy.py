@@ -55,6 +55,11 @@ def current_sheet(job: Job) -> Sheet:
     published, said, failures = _published(job)
     try:
         sheet = cell_sheet(job.folder)
+        if sheet.path is None and _is_emptied(job) and last_sheet(job.out):
+            raise CellSheetError(
+                "an empty folder", expected="the sheet that was in it",
+                remedy="bring the share back", file=job.folder,
+            )  # fmt: skip
         content = sheet.path.read_bytes() if sheet.path else b""
     except (CellSheetError, OSError) as error:
         sheet, failure = _last(job, error)
@@ -86,6 +91,8 @@ def _own_baselines(
     copy = job.out / f"{_BASELINES_COPY}.csv"
     named = (path for path in job.folder.iterdir() if path.name.lower() == BASELINES_NAME)
     path = next(named, None)
+    if path is None and _is_emptied(job) and copy.is_file():
+        return (*lab_baselines(copy), ())
     if path is None:
         copy.unlink(missing_ok=True)
         return contracts.empty("baselines"), (), ()
@@ -103,6 +110,11 @@ def _own_baselines(
         return rows, (finding, *findings), (Failure(path.name, sentence),)
     _keep(job, _BASELINES_COPY, ".csv", content)
     return rows, findings, ()
+
+
+def _is_emptied(job: Job) -> bool:
+    """Whether the main of several folders holds nothing: its share may be away."""
+    return len(job.raw.roots) > 1 and not any(job.folder.iterdir())
 
 
 def _keep(job: Job, stem: str, suffix: str, content: bytes) -> None:

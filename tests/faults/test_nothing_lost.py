@@ -203,6 +203,32 @@ def test_a_share_that_is_emptied_between_settling_and_reading_keeps_its_files(
     assert queue(Ledger(out).database) == []
 
 
+def test_a_main_folder_that_is_emptied_keeps_its_files_its_sheet_and_its_baselines(
+    tmp_path: Path,
+) -> None:
+    lab, out = lab_of(tmp_path / "lab", "A_1.csv"), tmp_path / "out"
+    share = tmp_path / "nas"
+    share.mkdir()
+    neware_csv(share / "A_2.csv", "2026-04-02 10:00:00", factor=0.5)
+    (lab / "cells.csv").write_text("Cell ID,Files,Configuration\nA,A_*,full\n", encoding="utf-8")
+    process(lab, out, also=[share])
+    before = cellpipe.open_results(out)["cells"].collect()
+    assert before["configuration"].to_list() == ["full"]
+    lab.rename(tmp_path / "away")
+    lab.mkdir()
+    neware_csv(share / "A_3.csv", "2026-05-02 10:00:00", factor=0.5)
+    summary = process(lab, out, also=[share])
+    assert "." in {failure.path for failure in summary.failures}
+    assert summary.unchanged == 2
+    after = cellpipe.open_results(out)["cells"].collect()
+    assert after["configuration"].to_list() == ["full"]
+    assert after["cycles"][0] > before["cycles"][0]
+    lab.rmdir()
+    (tmp_path / "away").rename(lab)
+    summary = process(lab, out, also=[share])
+    assert (summary.read, summary.failures) == (0, ())
+
+
 def test_a_link_that_leads_nowhere_does_not_keep_a_renamed_file_twice(tmp_path: Path) -> None:
     lab, out = lab_of(tmp_path / "lab", "A_1.csv"), tmp_path / "out"
     (lab / "old.csv").symlink_to(tmp_path / "nowhere.csv")
