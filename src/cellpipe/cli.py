@@ -193,10 +193,9 @@ def _process(options: argparse.Namespace) -> int:
     from cellpipe.store.address import keep_ledger_at
 
     if options.fetch:
-        from cellpipe.store.objects import fetched
+        from cellpipe.store.fetching import fetched
 
-        found = fetched(options.fetch, options.folder)
-        print(f"{len(found.new)} files fetched, {len(found.gone)} gone.")
+        print(fetched(options.fetch, options.folder))
     check_folder(options.folder)
     if options.ledger:
         keep_ledger_at(options.out, options.ledger)
@@ -224,7 +223,7 @@ def _process(options: argparse.Namespace) -> int:
             )  # fmt: skip
     terminal.show_summary(summary)
     if options.publish:
-        from cellpipe.store.objects import publish
+        from cellpipe.store.publishing import publish
         from cellpipe.store.writer import writing
 
         with writing(summary.job.ledger, wait_second=options.wait):

@@ -26,8 +26,9 @@ from cellpipe.settings import (
     Settings,
 )
 from cellpipe.store import read_table
+from cellpipe.store.fetching import fetched
 from cellpipe.store.history import Event, happened, utc_now
-from cellpipe.store.objects import fetched, publish
+from cellpipe.store.publishing import publish
 from cellpipe.store.recovery import keep_copy
 from cellpipe.store.writer import writing
 
@@ -123,10 +124,9 @@ def fetched_for(lab: LabSettings | None) -> list[str]:
     if lab is None or lab.fetch is None:
         return []
     try:
-        found = fetched(lab.fetch, lab.folder)
+        _log.info("%s", fetched(lab.fetch, lab.folder))
     except CellpipeError as error:  # the night goes on with what is there
         return [f"fetch: {error}"]
-    _log.info("%d files fetched, %d gone", len(found.new), len(found.gone))
     return []
 
 

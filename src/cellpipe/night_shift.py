@@ -210,7 +210,7 @@ def _watch(options: argparse.Namespace) -> int:
 def _keep_fetching(lab: LabSettings, seconds: float, is_over: threading.Event) -> None:
     """Bring a lab's files from object storage again and again; the watch sees them arrive."""
     from cellpipe.errors import CellpipeError
-    from cellpipe.store.objects import fetched
+    from cellpipe.store.fetching import fetched
 
     def fetch() -> None:
         pause = 0.0

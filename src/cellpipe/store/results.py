@@ -10,7 +10,8 @@ import polars as pl
 from cellpipe.contracts import empty, names, schema
 from cellpipe.errors import StoreError
 from cellpipe.store.gathered import FolderShelf, Shelf, rows_of_all
-from cellpipe.store.objects import PublishedShelf, is_url
+from cellpipe.store.objects import is_url
+from cellpipe.store.publishing import PublishedShelf
 
 
 class Results(Mapping[str, pl.LazyFrame]):

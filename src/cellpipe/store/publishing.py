@@ -1,0 +1,160 @@
+"""Results to object storage: what changed, then ``published.json``, which names every file.
+
+It holds the sha256 of every file. Objects are put first, then it, each put being whole or not at
+all, and only then is removed what is no more. It is put only over the one that was read (a
+conditional write), so of two that publish at once one is refused before it writes anything. The
+ledger is the truth: whatever broke off is made good by the next run.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+from cellpipe.errors import StoreError
+from cellpipe.store.ledger import Ledger, Written
+from cellpipe.store.objects import client, storage
+from cellpipe.store.written import as_written
+
+MANIFEST = "published.json"
+_IDENTITY = "published as"
+_ABOUT_ALL = ("index.html", "all-cells.xlsx", "digest.html", "digest.txt", "summary.xlsx",
+              "summary.csv")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Published:
+    """What is published below an address: files by path; ``tag`` tells this state from others.
+
+    ``leaving`` names files that are to be removed, or are already.
+    """
+
+    identity: str
+    files: Mapping[str, Written]
+    tag: str | None = None
+    done: bool = True
+    leaving: tuple[str, ...] = ()
+
+
+def published(url: str) -> Published:
+    """Read what is published below an address; nothing is if nothing ever was.
+
+    Raises
+    ------
+    StoreError
+        If the storage does not answer, or what lies there is not cellpipe's.
+
+    """
+    with client(url) as obstore:
+        try:
+            found = obstore.get(storage(url), MANIFEST)
+            told, tag = bytes(found.bytes()), found.meta["e_tag"]
+        except FileNotFoundError:
+            return Published("", {})
+    try:
+        said = json.loads(told)
+        files = {path: Written(path, *state) for path, state in said["files"].items()}
+        return Published(said["results"], files, tag, said["done"], tuple(said["leaving"]))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StoreError(
+            f"a {MANIFEST} that is not cellpipe's", expected="published results, or nothing",
+            remedy="choose an address of its own for the results", file=url,
+        ) from error  # fmt: skip
+
+
+class PublishedShelf:
+    """Published results, read through polars' own object store.
+
+    Raises
+    ------
+    StoreError
+        If nothing is published there, or the storage does not answer.
+
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url.rstrip("/")
+        self._files = published(url).files
+        if not self._files:
+            raise StoreError(
+                "no results", expected="an address that results were published to",
+                remedy="run cellpipe process FOLDER --out RESULTS --publish URL first", file=url,
+            )  # fmt: skip
+
+    def listed(self, table: str) -> dict[str, tuple[int, int]]:
+        """Give size and time of each file of a table, by name, in order."""
+        start = f"tables/{table}/"
+        return {
+            path.removeprefix(start): (file.size, file.modified_ns)
+            for path, file in sorted(self._files.items())
+            if path.startswith(start)
+        }
+
+    def place(self, name: str) -> str:
+        """Give the address of the file of this path within the results."""
+        return f"{self.url}/{name}"
+
+
+def publish(ledger: Ledger, url: str) -> int:
+    """Bring what is published to the state of a results folder; count the objects that were put.
+
+    Only the writer of the results may call it.
+
+    Raises
+    ------
+    StoreError
+        If the storage does not answer, holds other results, or another one publishes just now.
+
+    """
+    before = published(url)
+    identity = ledger.mark(_IDENTITY) or uuid.uuid4().hex
+    ledger.set_mark(_IDENTITY, identity)
+    if before.identity not in {"", identity}:
+        raise StoreError(
+            "results of another ledger", expected="none, or those of this one",
+            remedy="choose an address of its own for each results folder", file=url,
+        )  # fmt: skip
+    files = {written.path: written for written in _to_publish(ledger)}
+    changed = [
+        path for path, file in files.items()
+        if path not in before.files or before.files[path].sha256 != file.sha256
+    ]  # fmt: skip
+    gone = tuple(sorted((before.files.keys() | set(before.leaving)) - files.keys()))
+    if not (changed or gone) and before.done:
+        return 0
+    with client(url) as obstore:
+        store = storage(url)
+        state = replace(before, identity=identity, done=False)
+        state = _manifest_put(obstore, store, state)
+        for path in changed:
+            obstore.put(store, path, ledger.folder / path)
+        state = _manifest_put(obstore, store, replace(state, files=files, leaving=gone))
+        for path in gone:
+            with suppress(FileNotFoundError):  # removed by a run that was cut off
+                obstore.delete(store, path)
+        _manifest_put(obstore, store, replace(state, done=True, leaving=()))
+    return len(changed)
+
+
+def _manifest_put(obstore: Any, store: Any, state: Published) -> Published:
+    """Put the manifest over the one that was read; give the state with its new tag."""
+    told = {
+        "results": state.identity,
+        "done": state.done,
+        "leaving": state.leaving,
+        "files": {p: [f.size, f.modified_ns, f.sha256] for p, f in sorted(state.files.items())},
+    }
+    mode: Any = {"e_tag": state.tag} if state.tag else "create"
+    tag = obstore.put(store, MANIFEST, json.dumps(told).encode(), mode=mode)["e_tag"]
+    return replace(state, tag=str(tag))
+
+
+def _to_publish(ledger: Ledger) -> Iterator[Written]:
+    yield from (file for file in ledger.written() if (ledger.folder / file.path).is_file())
+    for name in _ABOUT_ALL:
+        if (ledger.folder / name).is_file():
+            yield as_written(ledger.folder, ledger.folder / name)
