@@ -90,7 +90,7 @@ def _is_that(path: Path, found: Mapping[str, Any]) -> bool:
     """Whether a file is an object that was fetched, though a run was cut off before it noted so."""
     status = path.stat()
     apart = abs(status.st_mtime - found["last_modified"].timestamp())
-    return status.st_size == found["size"] and apart <= _ROUNDED
+    return bool(status.st_size == found["size"] and apart <= _ROUNDED)
 
 
 def _download(found: Any, path: Path) -> None:
