@@ -75,6 +75,7 @@ def _night_of(lab: LabRun) -> tuple[str, bool]:
     ended = night.ended(
         job, summary, begun, given=given,
         beside=path.resolve().parent if path else None, blocks=blocks.block,
+        missed=missed,
     )  # fmt: skip
     create_markdown_artifact(
         key="digest", markdown=f"```\n{ended.digest.read_text(encoding='utf-8')}\n```",
@@ -82,6 +83,5 @@ def _night_of(lab: LabRun) -> tuple[str, bool]:
     )  # fmt: skip
     used = int((summary.files["status"] == "used").sum())
     parts = [f"{len(summary.failures)} set aside"] if summary.failures else []
-    parts += [f"{len(ended.failed)} not handed on"] if ended.failed else []
-    parts += missed
+    parts += [f"{len(ended.failed)} failed: {ended.failed[0]}"] if ended.failed else []
     return ", ".join([*parts, f"{used} files used"]), bool(parts)

@@ -200,7 +200,8 @@ class Runner:
         """Run what is due now; a server that is away is waited for."""
         try:
             self._say()
-            due = self._due()
+            for run in self._due():
+                self._run(run)
         except Exception as error:  # whatever the client makes of a server that is away
             if not self._was_away:
                 _log.warning("no answer from the server (%s)", error)
@@ -208,8 +209,6 @@ class Runner:
             time.sleep(1.0)
             return
         self._was_away = False
-        for run in due:
-            self._run(run)
 
     def _due(self) -> list[FlowRun]:
         body = {
@@ -260,10 +259,11 @@ class Runner:
         while not ended.wait(_CANCEL_SECONDS):
             try:
                 run = asked(self.url, f"flow_runs/{run_id}")
+                if run["state_type"] != StateType.CANCELLING.value or ended.is_set():
+                    continue
+                with get_client(sync_client=True) as client:
+                    client.set_flow_run_state(run_id, Cancelled(), force=True)
             except Exception as error:  # the server is away
                 _log.debug("%s", error)
                 continue
-            if run["state_type"] == StateType.CANCELLING.value and not ended.is_set():
-                with get_client(sync_client=True) as client:
-                    client.set_flow_run_state(run_id, Cancelled(), force=True)
-                os._exit(3)
+            os._exit(3)

@@ -7,23 +7,25 @@ import importlib.util
 import os
 import shutil
 import socket
+import sqlite3
 import sys
 import tempfile
 import zoneinfo
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import httpx
-
-from cellpipe.errors import CellpipeError
+from cellpipe.errors import CellpipeError, ServerError
 from cellpipe.handoff.secrets import secret
 from cellpipe.raw_folders import SHEET_NAMES
 from cellpipe.settings import LabSettings, Settings, settings
-from cellpipe.store.address import POINTER, postgres_of
+from cellpipe.store.address import ledger_url, postgres_of
+from cellpipe.store.database import Rows
 from cellpipe.store.places import is_on_network
-from cellpipe.upkeep import opened
+from cellpipe.store.recovery import is_lost
+from cellpipe.watch.hands import asked
 from cellpipe.workers import EACH_BYTES, free_memory, usual_count
 
 State = Literal["good", "note", "bad"]
@@ -202,16 +204,34 @@ def _space(folder: Path) -> Check:
 
 
 def _ledger(lab: LabSettings) -> Check:
-    is_there = any((lab.results / name).is_file() for name in ("ledger.sqlite", POINTER))
+    """Look at the ledger without opening it as a run does, which would bring it up or mend it."""
+    url = ledger_url(lab.results) or lab.ledger
     try:
-        if is_there:
-            known = len(opened(lab.results).seen_files(lab.folder))
-            return Check("ledger", "good", f"{known} files known")
-        if lab.ledger:
-            postgres_of(lab.ledger).do(lambda _: None, writes=False)
+        if url:
+            count = postgres_of(url).do(_files_known, writes=False)
+        elif is_lost(lab.results):
+            return Check("ledger", "bad", "it is not there, though results are",
+                         "the next run takes its copy, or makes all results again")  # fmt: skip
+        else:
+            count = _files_in(lab.results / "ledger.sqlite")
     except CellpipeError as error:
         return Check("ledger", "bad", error.found, error.remedy)
-    return Check("ledger", "good", "none yet: the first run makes it")
+    except sqlite3.Error as error:
+        return Check("ledger", "bad", f"it can't be read ({error})",
+                     "the next run takes its copy, or makes all results again")  # fmt: skip
+    none_yet = "none yet: the first run makes it"
+    return Check("ledger", "good", none_yet if count is None else f"{count} files known")
+
+
+def _files_known(rows: Rows) -> int | None:
+    return int(rows.read("SELECT count(*) FROM seen")[0][0]) if rows.layout() else None
+
+
+def _files_in(path: Path) -> int | None:
+    if not path.is_file():
+        return None
+    with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as ledger:
+        return int(ledger.execute("SELECT count(*) FROM seen").fetchone()[0])
 
 
 def _installed(what: str, module: str, extra: str) -> Check:
@@ -222,12 +242,15 @@ def _installed(what: str, module: str, extra: str) -> Check:
 
 def _is_answered(url: str) -> bool:
     try:
-        return httpx.get(f"{url}/health", timeout=_ANSWER_SECONDS).is_success
-    except (httpx.HTTPError, httpx.InvalidURL):
+        asked(url, "health", timeout=_ANSWER_SECONDS)
+    except ServerError:
         return False
+    return True
 
 
 def _is_taken(host: str, port: int) -> bool:
-    with socket.socket() as one:
-        one.settimeout(_ANSWER_SECONDS)
-        return one.connect_ex((host, port)) == 0
+    try:
+        with socket.create_connection((host, port), timeout=_ANSWER_SECONDS):
+            return True
+    except OSError:
+        return False

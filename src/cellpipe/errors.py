@@ -134,7 +134,9 @@ class SettingsError(CellpipeError):
 
 
 class ServerError(CellpipeError):
-    """The Prefect server can't be reached or started."""
+    """The Prefect server can't be reached or started; ``status`` is that of its answer, if any."""
+
+    status: int | None = None
 
 
 class SummaryError(CellpipeError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("cellpipe")
 _NIGHT = "night"
+_NOT_PUBLISHED = "what could not be published last"
 _CROSSED = "limits crossed"
 _WAITING = "not yet delivered to"
 _MOST_WAITING = 100_000  # signs of messages that wait for an address
@@ -74,6 +75,7 @@ def ended(
     given: Settings | None = None,
     beside: Path | None = None,
     blocks: Blocks | None = None,
+    missed: Sequence[str] = (),
 ) -> Night:
     """End a night: tell of limits crossed, hand on what is new, leave a digest, tell people.
 
@@ -90,6 +92,9 @@ def ended(
         The settings and the folder that they lie in.
     blocks
         What gives a Prefect secret block's content.
+    missed
+        What failed before the run, in sentences; the digest tells of it. What fails in publishing
+        is in the next one, for the digest is published itself.
 
     """
     beside = beside or job.out
@@ -99,6 +104,8 @@ def ended(
     hand_on = given.hand_on if given else HandOnSettings()
     handed = handed_on(job, hand_on, beside, since, blocks)
     found = digest(job, summary, before, handed)
+    before_it = (*missed, *filter(None, [job.ledger.mark(_NOT_PUBLISHED)]))
+    found.failed += before_it
     failed = _told(job, found, given.notify if given else NotifySettings(), beside, blocks)
     found.failed += failed
     text, page = digest_text(found), digest_page(found, version=cellpipe.__version__)
@@ -109,8 +116,9 @@ def ended(
         job.ledger.remember(job.folder, (), events=[event])
         gather(job, all_of_it=True)
         keep_copy(job.out)
-        failed += _published(job, lab_of(given, job.out))
-    return Night(path, (*handed.failed, *failed))
+        not_published = _published(job, lab_of(given, job.out))
+        job.ledger.set_mark(_NOT_PUBLISHED, "; ".join(not_published) or None)
+    return Night(path, (*missed, *handed.failed, *failed, *not_published))
 
 
 def lab_of(given: Settings | None, out: Path) -> LabSettings | None:

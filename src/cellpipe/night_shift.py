@@ -148,7 +148,9 @@ def _labs(options: argparse.Namespace) -> tuple[tuple[Lab, ...], Settings]:
         )
         given = Settings(lab=(one,))
         if options.settings.is_file():
-            given = settings(options.settings).model_copy(update={"lab": (one,)})
+            given = settings(options.settings)
+            zone = options.time_zone or given.time_zone
+            given = given.model_copy(update={"lab": (one.model_copy(update={"time_zone": zone}),)})
     else:
         given = settings(options.settings)
     for lab in given.lab:
@@ -260,7 +262,7 @@ def _nightly(options: argparse.Namespace) -> int:
                 summary = processed(job, workers, wait_second=6 * 3600)
             ended = night.ended(
                 job, summary, begun, given=given, beside=options.settings.resolve().parent,
-                blocks=secret_block,
+                blocks=secret_block, missed=missed,
             )  # fmt: skip
         except Exception as error:  # one lab that fails does not stop the next
             known = isinstance(error, (CellpipeError, OSError))
@@ -271,10 +273,10 @@ def _nightly(options: argparse.Namespace) -> int:
             codes.append(2)
             continue
         terminal.show_summary(summary)
-        for sentence in (*missed, *ended.failed):
+        for sentence in ended.failed:
             print(f"cellpipe: {sentence}", file=sys.stderr)
         print(f"Digest: {ended.digest}")
-        codes.append(max(summary.exit_code, 1 if missed or ended.failed else 0))
+        codes.append(max(summary.exit_code, 1 if ended.failed else 0))
     return max(codes)
 
 

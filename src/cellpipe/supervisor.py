@@ -17,9 +17,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from cellpipe.errors import SettingsError
+from cellpipe.errors import ServerError, SettingsError
 from cellpipe.prefect_run import flow_module
 from cellpipe.settings import Settings, settings
+from cellpipe.watch.hands import LOOPBACK
 
 _LOOK_SECONDS = 0.5
 _HEALTH_SECONDS = 15.0
@@ -27,7 +28,7 @@ _SILENT = 4  # looks without an answer after which a server is taken for dead
 _LONG_LIFE = 300.0
 _LONGEST_PAUSE = 60.0
 _END_SECONDS = 40.0
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_START_SECONDS = 180.0  # after which a server that never answered is given up
 _log = logging.getLogger("cellpipe")
 
 
@@ -148,15 +149,17 @@ def _reached_at(given: Settings) -> str:
     A server that others can reach too wants a password.
     """
     host = given.server.host
-    if host in _LOOPBACK:
-        return host
+    if host in LOOPBACK:
+        return f"[{host}]" if ":" in host else host
     if not os.environ.get("PREFECT_SERVER_API_AUTH_STRING"):
         raise SettingsError(
             f"the host {host}, which other machines can reach, and no password",
             expected="127.0.0.1, or a password for Prefect's API",
             remedy="set PREFECT_SERVER_API_AUTH_STRING and PREFECT_API_AUTH_STRING to user:secret",
         )  # fmt: skip
-    return "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104 - as it was set
+    if host in {"0.0.0.0", "::"}:  # noqa: S104 - as it was set
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host
 
 
 def _server(given: Settings, home: Path, shared: dict[str, str], url: str) -> Child:
@@ -178,6 +181,7 @@ def _keep_alive(
 ) -> None:
     answers = flow_module("server").answers
     silent, next_health, has_answered = 0, 0.0, False
+    given_up = time.monotonic() + _START_SECONDS
     while not is_over.wait(_LOOK_SECONDS):
         for child in children:
             if child is server or has_answered:
@@ -189,6 +193,12 @@ def _keep_alive(
             silent, has_answered, next_health = 0, True, now + _HEALTH_SECONDS
         elif has_answered:
             silent, next_health = silent + 1, now + _HEALTH_SECONDS
+        elif server is not None and now > given_up:
+            raise ServerError(
+                f"no answer from {url} in {_START_SECONDS:.0f} seconds",
+                expected="Prefect's server, started here", file=server.log,
+                remedy="the log says why; cellpipe doctor says whether the port is taken",
+            )  # fmt: skip
         if silent >= _SILENT and server is not None and server.process is not None:
             _log.warning("the server does not answer; it is started again")
             server.process.kill()

@@ -217,6 +217,12 @@ def test_a_ledger_in_postgresql_gives_the_same_results(
     assert "3 recordings used" in capsys.readouterr().out
     with writing(Ledger(out)), pytest.raises(StoreError), writing(Ledger(out), wait_second=1):
         pass
+    other_pc = ["process", str(lab), "--out", str(tmp_path / "other"), *arguments[4:]]
+    assert main(other_pc) == 2
+    assert "the ledger of other results" in capsys.readouterr().err
+    (tmp_path / "shared").mkdir()  # the same results, from another machine
+    shutil.copy(out / "ledger.url", tmp_path / "shared")
+    assert len(Ledger(tmp_path / "shared").seen_files(lab)) == 3
 
 
 @pytest.mark.slow
@@ -308,7 +314,7 @@ def test_a_ledger_is_moved_to_postgresql_by_one_command_and_nothing_is_done_agai
     assert [file.path for file in queue(Ledger(out).database)] == ["B_1.csv"]
     assert {n: d for n, d in files(out).items() if n != "ledger.url"} == pages
     assert main(["move-ledger", str(out), url]) == 2
-    assert "nothing is to be done" in capsys.readouterr().err
+    assert "there is nothing to do" in capsys.readouterr().err
     process(lab, tmp_path / "other")
     with pytest.raises(StoreError, match="another ledger"):
         moved(tmp_path / "other", url)

@@ -1,19 +1,21 @@
 """Finding the ledger of a results folder: beside the tables, or where ``ledger.url`` says.
 
-``ledger.url`` holds one line, ``postgresql://user@host/database#schema``. It is written once
-(``cellpipe process … --ledger URL``) and never holds a password.
+``ledger.url`` holds ``postgresql://user@host/database#schema``, and below it what ties that ledger
+to these results, so that no other results are ever noted in it. It is written once (``cellpipe
+process … --ledger URL``) and never holds a password.
 """
 
 from __future__ import annotations
 
 import re
+import uuid
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from cellpipe.errors import DamagedLedgerError, StoreError
-from cellpipe.result_files import written_whole
-from cellpipe.store.database import PASSWORD, Database, Postgres, Sqlite
-from cellpipe.store.layout import brought_up
+from cellpipe.store.database import PASSWORD, Database, Postgres, Rows, Sqlite
+from cellpipe.store.layout import IDENTITY, brought_up
 from cellpipe.store.places import is_on_network
 from cellpipe.store.recovery import has_tables, is_lost, recovered, results_put_aside
 
@@ -29,11 +31,13 @@ def database_of(folder: Path) -> Database:
     """
     pointer = folder / POINTER
     if pointer.is_file():
-        database: Database = postgres_of(pointer.read_text(encoding="utf-8").strip())
+        url, identity = _pointed(pointer)
+        database: Database = postgres_of(url)
         is_new = database.do(lambda rows: rows.layout(), writes=False) == 0
         if is_new and has_tables(folder):
             results_put_aside(folder)
         brought_up(database, folder)
+        _tied(database, identity, pointer)
         return database
     path = folder / "ledger.sqlite"
     if is_lost(folder):
@@ -48,8 +52,42 @@ def database_of(folder: Path) -> Database:
     return database
 
 
-def keep_ledger_at(folder: Path, url: str, *, moved: bool = False) -> None:
+def ledger_url(folder: Path) -> str | None:
+    """Give the address of a results folder's ledger in PostgreSQL, if it has one."""
+    pointer = folder / POINTER
+    return _pointed(pointer)[0] if pointer.is_file() else None
+
+
+def _pointed(pointer: Path) -> tuple[str, str]:
+    url, _, identity = pointer.read_text(encoding="utf-8").strip().partition("\n")
+    return url.strip(), identity.strip()
+
+
+def _tied(database: Database, identity: str, pointer: Path) -> None:
+    """Tie a new ledger to the results that point to it; refuse one that is tied to others."""
+
+    def claim(rows: Rows) -> None:
+        given = "INSERT INTO marks VALUES (?, ?) ON CONFLICT (name) DO NOTHING"
+        rows.write(given, (IDENTITY, identity))
+
+    def holder(rows: Rows) -> str:
+        told = rows.read("SELECT value FROM marks WHERE name = ?", (IDENTITY,))
+        return str(told[0][0]) if told else ""
+
+    if identity and not database.do(holder, writes=False):
+        database.do(claim, writes=True)
+    if identity and database.do(holder, writes=False) != identity:
+        raise StoreError(
+            "the ledger of other results", expected="one of these results alone",
+            remedy=f"delete {POINTER} and name a schema of its own after # in the address",
+            file=pointer,
+        )  # fmt: skip
+
+
+def keep_ledger_at(folder: Path, url: str, *, moved_as: str = "") -> None:
     """Let the ledger of results be in PostgreSQL: from its beginning, or once it was moved.
+
+    ``moved_as`` is the identity of a ledger that was moved there.
 
     Raises
     ------
@@ -59,15 +97,17 @@ def keep_ledger_at(folder: Path, url: str, *, moved: bool = False) -> None:
     """
     postgres_of(url)
     pointer = folder / POINTER
-    held = pointer.read_text(encoding="utf-8").strip() if pointer.is_file() else None
+    held = ledger_url(folder)
     if held == url:
         return
-    if held is not None or (not moved and (folder / "ledger.sqlite").exists()):
+    if held is not None or (not moved_as and (folder / "ledger.sqlite").exists()):
         raise StoreError(
             f"a ledger in {held or 'ledger.sqlite'}", expected=f"none, or one in {url}",
             remedy="cellpipe move-ledger moves one; or choose a new results folder", file=folder,
         )  # fmt: skip
-    written_whole(pointer, lambda path: path.write_text(f"{url}\n", encoding="utf-8"))
+    folder.mkdir(parents=True, exist_ok=True)
+    with suppress(FileExistsError), pointer.open("x", encoding="utf-8", newline="\n") as stream:
+        stream.write(f"{url}\n{moved_as or uuid.uuid4().hex}\n")
 
 
 def postgres_of(url: str) -> Postgres:
@@ -86,7 +126,7 @@ def postgres_of(url: str) -> Postgres:
     ):
         raise StoreError(
             f"the ledger's address {_without_password(url)}",
-            expected="postgresql://user@host/database#schema, the schema in small letters",
+            expected="postgresql://user@host/database#schema, the schema in lower case",
             remedy="correct it",
         )
     if parts.password is not None or "password=" in parts.query:

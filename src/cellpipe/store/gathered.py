@@ -71,7 +71,10 @@ def rows_of_all(shelf: Shelf, table: str) -> pl.LazyFrame:
     newer = dict.fromkeys(_newer(there, index))
     if not index or len(newer) > max(ENOUGH, _NEWER * len(there)):
         return _scanned(shelf, table, there)
-    held = pl.scan_parquet(shelf.place(gathered_name(table)))
+    held = pl.scan_parquet(
+        shelf.place(gathered_name(table)), schema=empty(table).schema,
+        missing_columns="insert", extra_columns="ignore",
+    )  # fmt: skip
     # Left out by id, newer ones too: another process may gather them before the frame is read.
     left_out = {index[name][1] for name in index if name in newer or name not in there}
     left_out |= {*_cells(shelf, table, newer).values()}

@@ -43,6 +43,7 @@ CREATE TABLE marks (name TEXT PRIMARY KEY, value TEXT NOT NULL)
 """
 LAYOUT = 3
 TABLES = ("seen", "contents", "cells", "written", "history", "faults", "queue", "marks")  # facts
+IDENTITY = "identity"  # a mark: which results the ledger is of
 ADOPT = "files from before this layout are to be noted"
 _STEPS = {2: _FIRST, 3: _THIRD}  # what leads to a layout from the one before
 

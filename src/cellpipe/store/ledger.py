@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -14,6 +15,7 @@ from cellpipe.errors import DamagedLedgerError, StoreError
 from cellpipe.store.address import database_of
 from cellpipe.store.faults import clear_faults
 from cellpipe.store.history import Event, add_events, upsert, utc_now
+from cellpipe.store.layout import IDENTITY
 from cellpipe.store.recovery import recovered
 from cellpipe.store.writer import refuse_a_stranger
 
@@ -257,6 +259,14 @@ class Ledger:
         """Give what was noted under a name."""
         rows = self._read("SELECT value FROM marks WHERE name = ?", (name,))
         return str(rows[0][0]) if rows else None
+
+    def identity(self) -> str:
+        """Give what tells these results from all others, everywhere."""
+        held = self.mark(IDENTITY)
+        if held is None:
+            held = uuid.uuid4().hex
+            self.set_mark(IDENTITY, held)
+        return held
 
     def marks(self, beginning: str) -> dict[str, str]:
         """Give what was noted under all names with a beginning."""

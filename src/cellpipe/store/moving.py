@@ -12,12 +12,11 @@ from pathlib import Path
 from cellpipe.errors import StoreError
 from cellpipe.store.address import POINTER, keep_ledger_at, postgres_of
 from cellpipe.store.database import Row, Rows
-from cellpipe.store.layout import TABLES, brought_up
+from cellpipe.store.layout import IDENTITY, TABLES, brought_up
 from cellpipe.store.ledger import Ledger
 from cellpipe.store.recovery import ledger_put_aside
 from cellpipe.store.writer import writing
 
-_FROM = "moved here from"
 _AT_ONCE = 5_000
 
 
@@ -43,37 +42,33 @@ def moved(folder: Path, url: str, *, wait_second: float = 600.0) -> int:
     """
     if (folder / POINTER).is_file():
         raise StoreError(
-            f"a ledger in {(folder / POINTER).read_text(encoding='utf-8').strip()}",
-            expected="one in ledger.sqlite", remedy="it was moved before; nothing is to be done",
+            f"a ledger in {(folder / POINTER).read_text(encoding='utf-8').split()[0]}",
+            expected="one in ledger.sqlite", remedy="it was moved before; there is nothing to do",
             file=folder,
         )  # fmt: skip
     target = postgres_of(url)
     brought_up(target, url)
     ledger = Ledger(folder)
     with writing(ledger, wait_second=wait_second):
+        identity = ledger.identity()
         held = {name: ledger.database.do(_all_of(name), writes=False) for name in TABLES}
 
         def fill(rows: Rows) -> int:
-            _refuse_another(rows, folder, url)
+            _refuse_another(rows, identity, url)
             for name, found in held.items():
                 rows.write(f"DELETE FROM {name}")  # noqa: S608 - names of the layout
                 _filled(rows, name, found)
-            rows.write("INSERT INTO marks VALUES (?, ?)", (_FROM, str(folder.resolve())))
             return sum(map(len, held.values()))
 
         count = target.do(fill, writes=True)
-        keep_ledger_at(folder, url, moved=True)
+        keep_ledger_at(folder, url, moved_as=identity)
     ledger.database.close()
     ledger_put_aside(folder)
     return count
 
 
 def _all_of(name: str) -> Callable[[Rows], list[Row]]:
-    def work(rows: Rows) -> list[Row]:
-        found = rows.read(f"SELECT * FROM {name}")  # noqa: S608
-        return [row for row in found if name != "marks" or row[0] != _FROM]
-
-    return work
+    return lambda rows: rows.read(f"SELECT * FROM {name}")  # noqa: S608
 
 
 def _filled(rows: Rows, name: str, found: list[Row]) -> None:
@@ -83,13 +78,13 @@ def _filled(rows: Rows, name: str, found: list[Row]) -> None:
         rows.write(statement, *found[start : start + _AT_ONCE])
 
 
-def _refuse_another(rows: Rows, folder: Path, url: str) -> None:
-    """Refuse a schema that holds the ledger of other results; half a move of these may be there."""
-    told = rows.read("SELECT value FROM marks WHERE name = ?", (_FROM,))
-    mine = bool(told) and told[0][0] == str(folder.resolve())
+def _refuse_another(rows: Rows, identity: str, url: str) -> None:
+    """Refuse a schema that holds the ledger of other results; a move of these may be there."""
+    told = rows.read("SELECT value FROM marks WHERE name = ?", (IDENTITY,))
+    mine = bool(told) and told[0][0] == identity
     empty = not any(rows.read(f"SELECT 1 FROM {name} LIMIT 1") for name in TABLES)  # noqa: S608
     if not (mine or empty):
         raise StoreError(
-            f"another ledger in {url}", expected="an empty schema",
-            remedy="name a schema of its own after #", file=folder,
+            "another ledger", expected="an empty schema",
+            remedy="name a schema of its own after #", file=url,
         )  # fmt: skip

@@ -9,7 +9,6 @@ ledger is the truth: whatever broke off is made good by the next run.
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -21,7 +20,6 @@ from cellpipe.store.objects import client, storage
 from cellpipe.store.written import as_written
 
 MANIFEST = "published.json"
-_IDENTITY = "published as"
 _ABOUT_ALL = ("index.html", "all-cells.xlsx", "digest.html", "digest.txt", "summary.xlsx",
               "summary.csv")  # fmt: skip
 
@@ -111,8 +109,7 @@ def publish(ledger: Ledger, url: str) -> int:
 
     """
     before = published(url)
-    identity = ledger.mark(_IDENTITY) or uuid.uuid4().hex
-    ledger.set_mark(_IDENTITY, identity)
+    identity = ledger.identity()
     if before.identity not in {"", identity}:
         raise StoreError(
             "results of another ledger", expected="none, or those of this one",

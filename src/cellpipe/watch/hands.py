@@ -7,6 +7,7 @@ import json
 import multiprocessing
 import os
 import urllib.error
+import urllib.parse
 import urllib.request
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -22,6 +23,8 @@ _BATCHES = 100  # that a process deals with before a fresh one takes its place
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # no proxy to loopback
 _OVER = {"COMPLETED": "done", "FAILED": "done", "CRASHED": "died", "CANCELLED": "died"}
 DEPLOYMENT = "process-batch/watched"
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_GONE = 404
 
 
 @dataclass(frozen=True)
@@ -143,7 +146,7 @@ class Prefect:
         try:
             run = asked(self.url, f"flow_runs/{name}")
         except ServerError as error:
-            return ("died", "the server forgot it") if "404" in error.found else ("running", "")
+            return ("died", "the server forgot it") if error.status == _GONE else ("running", "")
         kind = str(run["state_type"])
         message = str((run.get("state") or {}).get("message") or "")
         return _OVER.get(kind, "running"), message  # type: ignore[return-value]
@@ -167,14 +170,19 @@ def asked(
     data = None if body is None else json.dumps(body).encode()
     try:
         request = urllib.request.Request(f"{url.rstrip('/')}/{path}", data, headers)  # noqa: S310
-        with _DIRECT.open(request, timeout=timeout) as answer:
+        is_here = urllib.parse.urlsplit(url).hostname in LOOPBACK
+        with (_DIRECT.open if is_here else urllib.request.urlopen)(
+            request, timeout=timeout
+        ) as answer:
             return json.load(answer)
     except urllib.error.HTTPError as error:
-        raise ServerError(
+        refused = ServerError(
             f"the answer {error.code} from Prefect to {path.partition('?')[0]}",
             expected=f"a server with the deployment {DEPLOYMENT}",
             remedy="deploy the flows: prefect deploy --all, or start cellpipe serve",
-        ) from error
+        )
+        refused.status = error.code
+        raise refused from error
     except (urllib.error.URLError, OSError, ValueError) as error:
         raise ServerError(
             f"no answer from {url}", expected="the Prefect server of PREFECT_API_URL",
