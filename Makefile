@@ -24,7 +24,7 @@ style: $(READY)
 	$(BIN)/ruff check $(FILES)
 
 types: $(READY)
-	$(BIN)/mypy
+	for system in linux win32 darwin; do $(BIN)/mypy --platform $$system || exit 1; done
 
 current: $(READY)         ## generated pages and the sample lab are what their scripts make
 	$(BIN)/python docs/generate.py --check

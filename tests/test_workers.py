@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import psutil
 import pytest
 
 from cellpipe import workers
@@ -21,16 +22,10 @@ def test_there_are_no_more_processes_than_fit_into_memory(
     for room, count in ((0, 1), (EACH_BYTES, 1), (3 * EACH_BYTES, 3), (99 * EACH_BYTES, MOST)):
         monkeypatch.setattr(workers, "free_memory", lambda room=room: room)
         assert usual_count() == count
-    monkeypatch.setattr(workers, "free_memory", lambda: None)  # a system that doesn't tell
-    assert usual_count() == MOST
 
 
-@pytest.mark.skipif(not Path("/proc/meminfo").exists(), reason="another system tells otherwise")
 def test_free_memory_is_less_than_all_of_it() -> None:
-    every = Path("/proc/meminfo").read_text().split()[1]
-    room = free_memory()
-    assert room is not None
-    assert 0 < room < 1024 * int(every)
+    assert 0 < free_memory() < psutil.virtual_memory().total
 
 
 @pytest.mark.slow

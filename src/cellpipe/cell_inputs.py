@@ -12,6 +12,7 @@ import polars as pl
 
 from cellpipe import analyses, contracts
 from cellpipe.cell_history import InputFile, in_order
+from cellpipe.cell_row import composed
 from cellpipe.cell_sheet import CellSheet, cell_id_from_name, cells_of
 from cellpipe.domain import Cell, Finding
 from cellpipe.errors import CellpipeError
@@ -128,8 +129,8 @@ def _claims(file: InputFile, named: str | None, open_ids: Mapping[str, Cell]) ->
         return []
     said = json.loads(file.content.metadata)
     names = [
-        *reversed(Path(file.path).parent.parts),
-        *(value for value in said.values() if isinstance(value, str)),
+        *reversed(Path(composed(file.path)).parent.parts),
+        *(composed(value) for value in said.values() if isinstance(value, str)),
         named,
     ]
     found = next((name for name in names if name.strip().casefold() in open_ids), None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -23,6 +24,11 @@ class Place:
     column: int
     field: Field
     factor: float
+
+
+def composed(text: str) -> str:
+    """Give ü as one character, as people type it; names of files from a Mac hold two."""
+    return unicodedata.normalize("NFC", text)
 
 
 def plain(text: str) -> str:
@@ -67,7 +73,7 @@ class Row:
         place = self.places.get(name)
         if place is None or place.column >= len(self.row):
             return None
-        return self.row[place.column].strip() or None
+        return composed(self.row[place.column].strip()) or None
 
     def number_of(self, name: str) -> float | None:
         """Give a field as a number in its unit; a decimal comma is understood."""

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cellpipe.cell_fields import FIELDS, REQUIRED
-from cellpipe.cell_row import Place, Row, column_letter, finding, plain
+from cellpipe.cell_row import Place, Row, column_letter, composed, finding, plain
 from cellpipe.domain import Cell, Finding, Level
 from cellpipe.errors import CellSheetError
 from cellpipe.raw_folders import SHEET_NAMES
@@ -184,7 +184,7 @@ def _unknown_column(where: str, text: str, findings: list[Finding]) -> None:
 
 def cells_of(name: str, relative: str, cells: Iterable[Cell]) -> list[Cell]:
     """Give the cells whose patterns match a file's name or its path within the folder."""
-    texts = (name.lower(), relative.lower())
+    texts = (composed(name).lower(), composed(relative).lower())
     return [
         cell for cell in cells if cell.patterns and any(map(_matcher(cell.patterns).match, texts))
     ]
@@ -205,6 +205,7 @@ def cell_id_from_name(stem: str) -> tuple[str, str | None]:
     None).
     """
     channel = None
+    stem = composed(stem)
     short = re.sub(r"(_Wb_\d+)?$", "", stem)
     found = re.search(r"_(C[A-Z]?\d+|Channel_\d+)$", short)
     if found is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import logging
 import os
 import sys
@@ -29,7 +30,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="cellpipe",
         description="Raw cycler files in; checked tables, the numbers of every cell and a report "
-        "out. Reads BioLogic, Arbin and Neware.",
+        "out. Reads BioLogic, Arbin, Neware and other makers' files (see docs/formats.md).",
         epilog="example:  cellpipe process my-folder --out results",
     )
     parser.add_argument("--version", action="store_true", help="print the version and exit")
@@ -101,7 +102,8 @@ def _add_process(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )  # fmt: skip
     process.add_argument(
         "--wait", type=float, default=600.0, metavar="SECONDS",
-        help="how long to wait for another run that writes into RESULTS (default 600)",
+        help="how long to wait for another run that writes into RESULTS (default 600; with "
+        "Prefect six hours)",
     )  # fmt: skip
     process.add_argument(
         "--ledger", metavar="URL",
@@ -123,10 +125,17 @@ def _add_process(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )  # fmt: skip
     process.add_argument("--address", metavar="URL", help="of a cluster, e.g. tcp://scheduler:8786")
     process.add_argument(
-        "--workers", type=int, metavar="COUNT",
+        "--workers", type=_count, metavar="COUNT",
         help="how many processes read and compute (default: by cores and memory)",
     )  # fmt: skip
     process.add_argument("--verbose", action="store_true", help="log every step")
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if count < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return count
 
 
 def _parsed(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -139,9 +148,18 @@ def _parsed(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) ->
     return options
 
 
+def _speak_utf_8() -> None:
+    """Print Ω and → into a file or a pipe, too: on Windows these are in an old encoding."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            encoding = stream.encoding if stream.isatty() else "utf-8"
+            stream.reconfigure(encoding=encoding, errors="backslashreplace")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; give its exit code."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small matrices: threads only cost time
+    _speak_utf_8()
     parser = _parser()
     if "_ARGCOMPLETE" in os.environ:  # a shell asks
         import argcomplete
@@ -189,9 +207,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _process(options: argparse.Namespace) -> int:
     from cellpipe import terminal
+    from cellpipe.errors import SettingsError
     from cellpipe.pipeline import check_folder, prepared
     from cellpipe.store.address import keep_ledger_at
 
+    if options.address and not options.runner:
+        raise SettingsError(
+            "--address without --runner", expected="both, or none",
+            remedy="add --runner dask, or --runner ray",
+        )  # fmt: skip
     if options.fetch:
         from cellpipe.store.fetching import fetched
 

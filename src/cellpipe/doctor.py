@@ -31,7 +31,7 @@ from cellpipe.workers import EACH_BYTES, free_memory, usual_count
 State = Literal["good", "note", "bad"]
 _PACKAGES = ("polars", "pandera", "prefect", "galvani", "fastnda", "lmfit", "matplotlib")
 _LITTLE_BYTES, _SHORT_BYTES = 1 << 30, 10 << 30
-_LONG_PATH = 140  # of 260 that Windows allows; the tables' own names take up to 110
+_LONG_PATH = 115  # of 260 that Windows allows; names within take up to 110, put aside 32 more
 _ANSWER_SECONDS = 5.0
 
 
@@ -149,8 +149,6 @@ def _asked(what: str, ask: Callable[[], str], remedy: str) -> Check:
 
 def _memory() -> Check:
     free = free_memory()
-    if free is None:
-        return Check("memory", "note", "how much is free is not known")
     found = f"{free / 1e9:.1f} GB free, {os.cpu_count()} processors: {usual_count()} processes"
     if free < EACH_BYTES:
         return Check("memory", "note", found, "close other programs while much is to be read")

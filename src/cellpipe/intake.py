@@ -122,6 +122,12 @@ def _recordings_in(
     return [f"{relative}#{part}" for part in json.loads(content.metadata)["parts"]]
 
 
+def file_of(recording: str, seen: Mapping[str, SeenFile], contents: Mapping[str, Content]) -> str:
+    """Name the file that a recording is in: itself, or what holds those of several cells."""
+    whole = recording.rpartition("#")[0]
+    return whole if recording in _recordings_in(whole, seen, contents) else recording
+
+
 def planned(job: Job) -> Plan:
     """Walk the folders and compare them with the ledger; see :func:`planned_from`."""
     entries, out_of_reach = job.raw.walked()
@@ -188,7 +194,8 @@ def planned_of(job: Job, paths: Sequence[Path]) -> Plan:
     wanted |= {name: job.raw.path(name) for name in _without_tables(job, seen)}
     entries, failures = job.raw.looked_at(wanted)
     plan = planned_from(job, entries, failures)
-    rest = sorted({name.partition("#")[0] for name in seen} - wanted.keys())
+    contents = job.ledger.contents()
+    rest = sorted({file_of(name, seen, contents) for name in seen} - wanted.keys())
     known = (*plan.known, *(job.raw.path(name) for name in rest))
     failed = [
         (job.raw.path(name), Failure(name, fault.fault))
@@ -201,12 +208,13 @@ def planned_of(job: Job, paths: Sequence[Path]) -> Plan:
 def _without_tables(job: Job, seen: Mapping[str, SeenFile]) -> set[str]:
     """Name the files whose tables are not all there (removed, or damaged and put aside)."""
     there = set(names_there(job.out))
+    contents = job.ledger.contents()
     tables = {
         content.sha256: [f"tables/{name}/{content.sha256}.parquet" for name in content.tables]
-        for content in job.ledger.contents().values()
+        for content in contents.values()
     }
     lost = {sha256 for sha256, names in tables.items() if not there.issuperset(names)}
-    return {name.partition("#")[0] for name, file in seen.items() if file.sha256 in lost}
+    return {file_of(name, seen, contents) for name, file in seen.items() if file.sha256 in lost}
 
 
 def candidates(folder: Path) -> list[str]:

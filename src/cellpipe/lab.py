@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +19,7 @@ from cellpipe.domain import Finding
 from cellpipe.errors import HeldFileError
 from cellpipe.intake import Job, Plan, planned_from
 from cellpipe.raw_folders import Failure
-from cellpipe.result_files import file_name
+from cellpipe.result_files import file_name, removed
 from cellpipe.sheet_copy import Sheet
 from cellpipe.store import LAB, CellEntry, Results, read_table, table_path, write_table
 from cellpipe.store.faults import TRIES, faults
@@ -289,7 +290,10 @@ def _write_reports(job: Job, files: pl.DataFrame, findings: pl.DataFrame) -> lis
         for name in ("cells", "baseline_comparison", "cycles")
     }
     tables |= {"files": files, "findings": findings}
-    write_index(tables, job.out, version=cellpipe.__version__)
+    try:
+        write_index(tables, job.out, version=cellpipe.__version__)
+    except HeldFileError as error:
+        return [Failure("index.html", str(error))]
     try:
         write_lab_workbook(tables, job.out, version=cellpipe.__version__)
     except HeldFileError as error:
@@ -320,7 +324,11 @@ def _tidied(job: Job, plan: Plan, grouping: Grouping) -> list[Finding]:
         if entry.cell_id in current:
             continue
         if here & set(entry.contents):
-            _removed(cell_outputs(job, entry.cell_id), keep=_outputs_of(job, current))
+            try:
+                _removed(cell_outputs(job, entry.cell_id), keep=_outputs_of(job, current))
+            except HeldFileError as error:
+                findings.append(Finding("warning", "held_open", f"{entry.cell_id}: {error}"))
+                continue
             ledger.forget_cell(entry.cell_id)
         else:
             sentence = f"The files of {entry.cell_id} are no longer there; its results are kept."
@@ -329,8 +337,9 @@ def _tidied(job: Job, plan: Plan, grouping: Grouping) -> list[Finding]:
     for content in ledger.contents().values():
         if content.sha256 not in named:
             paths = [table_path(job.out, name, content.sha256) for name in content.tables]
-            _removed(paths, keep=set())
-            ledger.forget_content(content.sha256)
+            with suppress(HeldFileError):  # a program reads it; the next run removes it
+                _removed(paths, keep=set())
+                ledger.forget_content(content.sha256)
     return findings
 
 
@@ -342,4 +351,4 @@ def _outputs_of(job: Job, cell_ids: Iterable[str]) -> set[str]:
 def _removed(paths: Iterable[Path], *, keep: set[str]) -> None:
     for path in paths:
         if str(path).casefold() not in keep:
-            path.unlink(missing_ok=True)
+            removed(path)

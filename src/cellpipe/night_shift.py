@@ -133,6 +133,7 @@ def log_to(out: Path, *, verbose: bool, name: str = "cellpipe.log") -> None:
 def _labs(options: argparse.Namespace) -> tuple[tuple[Lab, ...], Settings]:
     """Give the labs that a command is about, and the settings."""
     from cellpipe.errors import SettingsError
+    from cellpipe.pipeline import check_time_zone
     from cellpipe.settings import LabSettings, Settings, settings
     from cellpipe.store.address import keep_ledger_at
     from cellpipe.watch.watcher import Lab
@@ -143,6 +144,8 @@ def _labs(options: argparse.Namespace) -> tuple[tuple[Lab, ...], Settings]:
             raise SettingsError(
                 "no results folder", expected="one", remedy="add --out RESULTS"
             )  # fmt: skip
+        if options.time_zone is not None:
+            check_time_zone(options.time_zone)
         one = LabSettings(
             folder=folder.resolve(), results=options.out.resolve(), time_zone=options.time_zone
         )

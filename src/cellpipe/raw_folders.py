@@ -149,7 +149,7 @@ class RawFolders:
             name = entry.name
             try:
                 if entry.is_dir(follow_symlinks=False):
-                    if not name.startswith((".", "__")) and entry.path not in self._without:
+                    if _is_entered(entry) and entry.path not in self._without:
                         below.append(Listing(f"{prefix}{name}/", entry.path))
                 elif is_finished(name) and (prefix or not is_sheet(name)):
                     self._add(entry, prefix, found)
@@ -227,6 +227,25 @@ class RawFolders:
         """Give a digest that tells one state of the folders from another."""
         lines = "\n".join(f"{e.name}\0{e.size}\0{e.modified_ns}" for e in entries)
         return hashlib.sha256(lines.encode()).hexdigest()
+
+
+_BINS = frozenset({  # what was deleted, and what drives keep for themselves
+    "$recycle.bin", "#recycle", "@recycle", "recycler", "system volume information", "lost+found",
+    "@eadir", "#snapshot", "network trash folder", "temporary items",
+})  # fmt: skip
+_SYSTEMS_OWN = 0x2 | 0x4  # Windows' attributes of a folder that is hidden, and the system's
+_JUNCTION = 0xA0000003  # a folder that leads elsewhere, as a link does, on Windows
+
+
+def _is_entered(folder: os.DirEntry[str]) -> bool:
+    """Whether raw files are looked for in a folder: it is no bin, not hidden, and leads nowhere."""
+    if folder.name.startswith((".", "__")) or folder.name.casefold() in _BINS:
+        return False
+    if os.name != "nt":
+        return True
+    status = folder.stat(follow_symlinks=False)
+    hidden = getattr(status, "st_file_attributes", 0) & _SYSTEMS_OWN == _SYSTEMS_OWN
+    return not hidden and getattr(status, "st_reparse_tag", 0) != _JUNCTION
 
 
 def _raw(name: str) -> str:

@@ -6,7 +6,8 @@ import contextlib
 import hashlib
 import os
 import re
-import tempfile
+import time
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +18,7 @@ _RESERVED = frozenset(
     | {f"{port}{number}" for port in ("COM", "LPT") for number in range(10)}
 )
 _LONGEST = 64
+PATIENCE_SECONDS = 2.0 if os.name == "nt" else 0.0
 
 
 def file_name(cell_id: str) -> str:
@@ -31,15 +33,16 @@ def file_name(cell_id: str) -> str:
     if safe == cell_id and not _needs_digits(safe):
         return safe
     digest = hashlib.sha256(cell_id.encode("utf-8", "backslashreplace")).hexdigest()[:8]
-    stem = f"cell_{safe}" if _is_reserved(safe) else safe
+    stem = f"cell_{safe}" if is_reserved(safe) else safe
     return f"{stem}-{digest}"
 
 
 def _needs_digits(name: str) -> bool:
-    return re.search(r"-[0-9A-Fa-f]{8}$", name) is not None or _is_reserved(name)
+    return re.search(r"-[0-9A-Fa-f]{8}$", name) is not None or is_reserved(name)
 
 
-def _is_reserved(name: str) -> bool:
+def is_reserved(name: str) -> bool:
+    """Whether Windows keeps a name for itself, whatever its suffix and letters' case."""
     return name.partition(".")[0].upper() in _RESERVED
 
 
@@ -60,23 +63,19 @@ def written_whole(path: Path, write: Callable[[Path], object]) -> Path:
     unfinished: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(
-            dir=path.parent, prefix=f".{path.name[:40]}.", suffix=".tmp"
-        )
-        os.close(handle)
-        unfinished = Path(name)
+        unfinished = path.parent / f".{path.name[:40]}.{uuid.uuid4().hex[:12]}.tmp"
+        unfinished.open("xb").close()
         write(unfinished)
         with unfinished.open("rb+") as stream:
             os.fsync(stream.fileno())
-        unfinished.chmod(0o644)
         _put(unfinished, path)
         _keep_entry(path.parent)
     except OSError as error:
         raise StoreError(
             f"a results folder that can't be written ({error.strerror or error})",
             expected="room, and the right to write",
-            remedy="make room, or mend the right; what was finished is kept, and the next run "
-            "goes on from there",
+            remedy="make room, or get the right to write there; what was finished is kept, and the "
+            "next run goes on from there",
             file=path,
         ) from error
     finally:
@@ -93,15 +92,59 @@ def written_bytes(path: Path, content: bytes) -> Path:
 
 def _put(unfinished: Path, path: Path) -> None:
     try:
-        unfinished.replace(path)
+        _insisted(lambda: unfinished.replace(path))
     except PermissionError as error:
         if not path.is_file():
             raise
-        raise HeldFileError(
-            f"a file that can't be replaced ({error.strerror or error})",
-            expected="one that no other program holds open",
-            remedy="close it (in Excel, say); the next run writes it", file=path,
-        ) from error  # fmt: skip
+        raise _held(path, error) from error
+
+
+def removed(path: Path) -> None:
+    """Delete a file of the results; one that is not there is none.
+
+    Raises
+    ------
+    HeldFileError
+        If another program holds the file open, as Excel does on Windows.
+
+    """
+    try:
+        _insisted(lambda: path.unlink(missing_ok=True))
+    except PermissionError as error:
+        raise _held(path, error) from error
+
+
+def put_elsewhere(path: Path, to: Path) -> None:
+    """Move a file of the results; errors as of :func:`removed`."""
+    try:
+        to.parent.mkdir(parents=True, exist_ok=True)
+        _insisted(lambda: path.replace(to))
+    except PermissionError as error:
+        raise _held(path, error) from error
+
+
+def _held(path: Path, error: OSError) -> HeldFileError:
+    return HeldFileError(
+        f"a file that can't be replaced ({error.strerror or error})",
+        expected="one that no other program holds open",
+        remedy="close it (in Excel, say); the next run writes it", file=path,
+    )  # fmt: skip
+
+
+def _insisted(act: Callable[[], object]) -> None:
+    """Act on a file; on Windows again for a while, for scanners hold a new file for a moment."""
+    until = time.monotonic() + PATIENCE_SECONDS
+    pause = 0.01
+    while True:
+        try:
+            act()
+        except PermissionError:
+            if time.monotonic() + pause > until:
+                raise
+            time.sleep(pause)
+            pause *= 2
+        else:
+            return
 
 
 def _keep_entry(folder: Path) -> None:

@@ -27,11 +27,11 @@ results = {results}# tables, pages, workbooks: cellpipe's own
 # publish = "s3://results/lab"        # … and results to there; see docs/scale.md
 
 [watch]
-settle_seconds = 1                   # a file is taken when it was still for so long
-incomplete_seconds = 30              # … or for so long, if it seems to be cut
-growing_minutes = 60                 # the file of a running test is read again so often
-poll_seconds = 1                     # folders are looked at so often
-fetch_seconds = 60                   # object storage is looked at so often
+settle_seconds = 1                   # a file is taken when it was still for this long
+incomplete_seconds = 30              # … or for this long, if it seems to be cut
+growing_minutes = 60                 # the file of a running test is read again this often
+poll_seconds = 1                     # folders are looked at this often
+fetch_seconds = 60                   # object storage is looked at this often
 events = "auto"                      # "on", "off"; auto asks the system on local disks only
 
 [nightly]
@@ -90,11 +90,11 @@ def example(folder: str, results: str, time_zone: str | None = None) -> str:
 
 
 EXAMPLE = example("D:\\exports", "D:\\results", "Europe/Berlin")
-_NAMES = frozenset(
-    {"SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT", "JAN", "FEB", "MAR", "APR", "MAY", "JUN"}
-    | {"JUL", "AUG", "SEP", "OCT", "NOV", "DEC"}
-)
 _CRON = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))  # minute, hour, day, month, weekday
+_NAMES = {
+    (1, 12): ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"),
+    (0, 7): ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"),
+}
 
 
 def _zone(name: str) -> str:
@@ -113,14 +113,20 @@ def _cron(line: str) -> str:
 
 
 def _is_field(text: str, bounds: tuple[int, int]) -> bool:
-    if not re.fullmatch(r"[\dA-Za-z*/,-]+", text):
-        return False
-    least, most = bounds
-    numbers = (int(number) for number in re.findall(r"(?<!/)\b\d+", text))
-    words = re.findall(r"[A-Za-z]+", text)
-    return all(least <= number <= most for number in numbers) and all(
-        word.upper() in _NAMES for word in words
-    )
+    """Whether a field is a list of ``*``, ``5``, ``1-5``, ``MON-FRI``, each perhaps with ``/2``."""
+    names = _NAMES.get(bounds, ())
+    for part in text.upper().split(","):
+        found = re.fullmatch(r"(\*|[A-Z]{3}|\d+)(?:-([A-Z]{3}|\d+))?(?:/([1-9]\d*))?", part)
+        if found is None or (found[1] == "*" and found[2]):
+            return False
+        ends = [
+            bounds[0] + names.index(end) if end in names else int(end) if end.isdigit() else -1
+            for end in filter(None, (found[1], found[2]))
+            if end != "*"
+        ]
+        if ends != sorted(ends) or not all(bounds[0] <= end <= bounds[1] for end in ends):
+            return False
+    return True
 
 
 def _reference(text: str) -> str:
@@ -317,8 +323,8 @@ def _explained(error: ValidationError, path: Path) -> SettingsError:
     place = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         return SettingsError(
-            f"the name {place}", expected="one that there is",
-            remedy="see its spelling in docs/night-shift.md", file=path,
+            f"the name {place}", expected="a known setting",
+            remedy="cellpipe serve --example prints all of them", file=path,
         )  # fmt: skip
     found = "nothing" if first["type"] == "missing" else repr(first["input"])
     if {"hand_on", "notify"} & {*first["loc"]}:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cellpipe.errors import CellpipeError, StoreError
+from cellpipe.intake import file_of
+from cellpipe.result_files import removed
 from cellpipe.store.database import Rows
 from cellpipe.store.faults import TRIES, faults
 from cellpipe.store.history import Event, add_events, happened
@@ -142,7 +144,8 @@ def _named(ledger: Ledger, subjects: list[str]) -> tuple[dict[str, list[str]], l
     known_cells = ledger.cells()
     for subject in subjects:
         tail = f"/{subject.replace(chr(92), '/')}"
-        matching = [n for n in {**seen, **failed} if f"/{n.partition('#')[0]}".endswith(tail)]
+        names = {**seen, **failed}
+        matching = [n for n in names if f"/{file_of(n, seen, contents)}".endswith(tail)]
         files |= {name: [seen[name].sha256] if name in seen else [] for name in matching}
         if subject in known_cells:
             cells.append(subject)
@@ -170,7 +173,7 @@ def forget(ledger: Ledger, cell_id: str, outputs: list[Path]) -> None:
                 remedy=f"one of {', '.join(sorted(ledger.cells()))[:200]}",
             )  # fmt: skip
         for path in outputs:
-            path.unlink(missing_ok=True)
+            removed(path)
         ledger.forget_written(path.relative_to(ledger.folder).as_posix() for path in outputs)
         ledger.forget_cell(cell_id)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -19,6 +18,7 @@ from typing import Any, Generic, TypeVar
 T = TypeVar("T")
 R = TypeVar("R")
 MOST = 8  # processes of one machine: more would wait for its disk
+_WINDOWS_WAITS_FOR = 61  # handles, and so processes of a pool, at most
 EACH_BYTES = 700 << 20  # what a process takes at most, but for the largest files
 FEW = 12  # so many items are done here: starting processes would take longer
 _AHEAD = 4  # items that wait for each process: enough to keep it busy, and memory stays flat
@@ -39,7 +39,7 @@ class Workers:
     """
 
     def __init__(self, count: int) -> None:
-        self.count = max(1, count)
+        self.count = max(1, min(count, _WINDOWS_WAITS_FOR))
         self._pool: ProcessPoolExecutor | None = None
         self._lock = threading.Lock()
 
@@ -169,10 +169,18 @@ def end_with_the_parent() -> None:
 
 
 def when_stdin_ends(then: Callable[[], object]) -> None:
-    """Do something when whoever started this process, and holds its input open, is gone."""
+    """Do something when whoever started this process, and holds its input open, is gone.
+
+    The input is read from a copy, and nothing is put in its place: on Windows a process that is
+    started with an input at which another one waits would wait for it, too.
+    """
+    held = os.dup(0)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
 
     def wait_and_do() -> None:
-        while os.read(0, 4096):
+        while os.read(held, 4096):
             pass
         then()
 
@@ -183,39 +191,20 @@ def usual_count() -> int:
     """Give how many processes a machine can use: by cores and by memory, at most eight."""
     usable: Any = getattr(os, "sched_getaffinity", None)
     cores = len(usable(0)) if usable else os.cpu_count() or 1
-    room = free_memory()
-    fitting = MOST if room is None else room // EACH_BYTES
-    return max(1, min(MOST, cores, fitting))
+    return max(1, min(MOST, cores, free_memory() // EACH_BYTES))
 
 
-def free_memory() -> int | None:
-    """Give how many bytes of memory processes may take now; None where the system doesn't tell."""
-    if sys.platform == "win32":
-        return _free_on_windows()
-    found = []
+def free_memory() -> int:
+    """Give how many bytes of memory processes may take now, in a container those it allows."""
+    import psutil
+
+    found = [int(psutil.virtual_memory().available)]
     try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        found += [1024 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable")]
         limit, used = (
             (Path("/sys/fs/cgroup") / name).read_text(encoding="ascii").strip()
             for name in ("memory.max", "memory.current")
         )
         found += [int(limit) - int(used)] if limit != "max" else []
-    except (OSError, ValueError, IndexError):
+    except (OSError, ValueError):
         pass
-    return min(found) if found else None
-
-
-def _free_on_windows() -> int | None:
-    import ctypes
-
-    class Status(ctypes.Structure):
-        _fields_ = (  # MEMORYSTATUSEX
-            ("length", ctypes.c_uint32), ("load", ctypes.c_uint32), ("total", ctypes.c_uint64),
-            ("available", ctypes.c_uint64), ("others", ctypes.c_uint64 * 5),
-        )  # fmt: skip
-
-    status = Status(length=ctypes.sizeof(Status))
-    library: Any = ctypes
-    done = library.windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(status))
-    return int(status.available) if done else None
+    return min(found)

@@ -142,8 +142,8 @@ def _csv(path: Path) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
 
 
 def _parquet(path: Path) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
-    found = _columns_in(list(pl.read_parquet_schema(path)))
-    frame = pl.read_parquet(path, columns=[match.header for match in found])
+    found = _columns_in(pl.scan_parquet(path, glob=False).collect_schema().names())
+    frame = pl.read_parquet(path, columns=[match.header for match in found], glob=False)
     return standard_columns(frame, found, bare_seconds=True), ()
 
 
@@ -156,7 +156,8 @@ def _columns_in(headers: Sequence[str]) -> list[Match]:
 
 def _claims(sample: Sample) -> bool:
     if sample.head.startswith(_PARQUET):
-        return known(list(pl.read_parquet_schema(sample.path))) > 0
+        names = pl.scan_parquet(sample.path, glob=False).collect_schema().names()
+        return known(names) > 0
     return delimited.header_in(sample.head, known) is not None
 
 

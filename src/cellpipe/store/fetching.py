@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from cellpipe.errors import StoreError
-from cellpipe.result_files import written_bytes, written_whole
+from cellpipe.result_files import is_reserved, written_bytes, written_whole
 from cellpipe.store.objects import client, storage
 
 FETCHED = ".fetched.json"  # hidden: no raw file
@@ -58,9 +58,12 @@ def fetched(url: str, folder: Path) -> Fetched:
     with client(url) as obstore:
         store = storage(url)
         folder.mkdir(parents=True, exist_ok=True)
-        there = {
-            o["path"]: o for batch in obstore.list(store) for o in batch if _is_safe(o["path"])
-        }
+        listed = (o for batch in obstore.list(store) for o in batch if _is_safe(o["path"]))
+        there, spelt = {}, set()
+        for found in sorted(listed, key=lambda o: str(o["path"])):
+            if found["path"].casefold() not in spelt:  # Windows and macOS hold one of two
+                there[found["path"]] = found
+                spelt.add(found["path"].casefold())
         with _noted(folder, url) as known:
             if known and not there:
                 raise StoreError(
@@ -69,7 +72,7 @@ def fetched(url: str, folder: Path) -> Fetched:
                     f"in {folder} and {FETCHED}", file=url,
                 )  # fmt: skip
             new, left_alone = [], []
-            for name, found in sorted(there.items()):
+            for name, found in there.items():
                 path, state = folder / name, [found["size"], found["e_tag"]]
                 if known.get(name) == state and path.is_file():
                     continue
@@ -108,7 +111,10 @@ def _download(found: Any, path: Path) -> None:
 def _is_safe(name: str) -> bool:
     """Whether an object's name can be a file's within the folder, on every system."""
     parts = PurePosixPath(name).parts
-    return bool(parts) and not any(p in {"..", "."} or re.search(r'[\\:*?"<>|]', p) for p in parts)
+    return bool(parts) and not any(
+        p.endswith((".", " ")) or is_reserved(p) or re.search(r'[\\:*?"<>|\x00-\x1f]', p)
+        for p in parts
+    )
 
 
 @contextmanager

@@ -73,7 +73,7 @@ def rows_of_all(shelf: Shelf, table: str) -> pl.LazyFrame:
         return _scanned(shelf, table, there)
     held = pl.scan_parquet(
         shelf.place(gathered_name(table)), schema=empty(table).schema,
-        missing_columns="insert", extra_columns="ignore",
+        missing_columns="insert", extra_columns="ignore", glob=False,
     )  # fmt: skip
     # Left out by id, newer ones too: another process may gather them before the frame is read.
     left_out = {index[name][1] for name in index if name in newer or name not in there}

@@ -7,13 +7,13 @@ write without this one being told, and files can't be mapped into memory by seve
 from __future__ import annotations
 
 import os
-import re
-import sys
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 _NETWORK = frozenset({
-    "nfs", "nfs4", "cifs", "smb2", "smb3", "smbfs", "ncpfs", "afs", "ceph", "glusterfs", "lustre",
-    "gpfs", "9p", "drvfs", "virtiofs", "vboxsf", "vmhgfs", "prl_fs", "osxfs", "grpcfuse",
+    "nfs", "nfs4", "afpfs", "cifs", "smb2", "smb3", "smbfs", "ncpfs", "afs", "ceph", "glusterfs",
+    "lustre", "gpfs", "9p", "drvfs", "virtiofs", "vboxsf", "vmhgfs", "prl_fs", "osxfs", "grpcfuse",
     "fakeowner", "davfs", "sshfs", "webdav",
 })  # fmt: skip
 _DRIVE_REMOTE = 4
@@ -24,29 +24,30 @@ def is_on_network(path: Path) -> bool:
     place = path.resolve()
     while not place.exists() and place != place.parent:
         place = place.parent
-    if sys.platform == "win32":  # pragma: no cover - Windows only
+    if os.name == "nt":  # pragma: no cover - Windows only
         return _windows_drive_is_remote(place)
-    if sys.platform == "darwin":  # pragma: no cover - macOS only
-        return place.is_relative_to("/Volumes") or place.is_relative_to("/net")
-    return _is_network(_linux_file_system(place))
+    import psutil
+
+    mounts = [(each.mountpoint, each.fstype) for each in psutil.disk_partitions(all=True)]
+    return _is_network(file_system_of(place, mounts))
 
 
 def _is_network(file_system: str) -> bool:
     return file_system.removeprefix("fuse.") in _NETWORK
 
 
-def _linux_file_system(place: Path) -> str:
-    """Give the type of the file system that holds a path, by /proc/self/mountinfo."""
-    try:
-        lines = Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return ""
+def file_system_of(place: Path, mounts: Iterable[tuple[str, str]]) -> str:
+    """Give the type of the file system that holds a path: that of the longest mount above it.
+
+    Of two at one place, the later hides the earlier. Letters' case does not matter: it does not on
+    macOS, and elsewhere mounts whose names differ in nothing else are not to be expected.
+    """
     best, found = -1, ""
-    for line in lines:
-        before, _, after = line.partition(" - ")
-        mount = re.sub(r"\\(\d{3})", lambda m: chr(int(m[1], 8)), before.split()[4])
-        if len(mount) >= best and place.is_relative_to(mount):
-            best, found = len(mount), after.split()[0]
+    parts = [part.casefold() for part in place.parts]
+    for mount, kind in mounts:
+        above = [part.casefold() for part in Path(mount).parts]
+        if len(above) >= best and parts[: len(above)] == above:
+            best, found = len(above), kind
     return found
 
 
@@ -56,5 +57,5 @@ def _windows_drive_is_remote(place: Path) -> bool:  # pragma: no cover - Windows
         return True
     import ctypes
 
-    kernel = ctypes.windll.kernel32  # type: ignore[attr-defined]
-    return bool(kernel.GetDriveTypeW(f"{drive}\\") == _DRIVE_REMOTE)
+    library: Any = ctypes
+    return bool(library.windll.kernel32.GetDriveTypeW(f"{drive}\\") == _DRIVE_REMOTE)

@@ -48,7 +48,7 @@ class Results(Mapping[str, pl.LazyFrame]):
         for sha256, cell_id in once.select("file_sha256", "cell_id").iter_rows():
             if f"{sha256}.parquet" in there:
                 path = self._shelf.place(f"tables/{name}/{sha256}.parquet")
-                yield pl.scan_parquet(path).with_columns(
+                yield pl.scan_parquet(path, glob=False).with_columns(
                     cell_id=pl.lit(cell_id, pl.String), file_sha256=pl.lit(sha256)
                 )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
@@ -47,10 +46,10 @@ def write_table(folder: Path, table: str, key: str, frame: pl.DataFrame) -> Path
         try:
             frame.write_parquet(file, arrow_schema=arrow)
         except pl.exceptions.ComputeError as error:
-            number = re.search(r"os error (\d+)", str(error))
-            if number is None:
+            said = re.search(r"(.*) \(os error \d+\)", str(error))
+            if said is None:
                 raise
-            raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
+            raise OSError(None, said[1]) from error
 
     return written_whole(path, write)
 
@@ -68,7 +67,7 @@ def read_table(folder: Path, table: str, key: str) -> pl.DataFrame | None:
     if not path.is_file():
         return None
     try:
-        return pl.read_parquet(path)
+        return pl.read_parquet(path, glob=False)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise DamagedTableError(
             f"a table that can't be read ({type(error).__name__})", expected="a whole parquet file",

@@ -13,6 +13,7 @@ import contextlib
 import json
 import os
 import socket
+import sys
 import threading
 import time
 import uuid
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 BEAT_SECONDS = 5.0
 STILL_SECONDS = 30.0
 _LOOK_SECONDS = 0.5
+_HAS_PROC = sys.platform == "linux"
+_HIDDEN = "hidden"  # the system says that a process is there, and no more
 _SLOW_SECONDS = 2.0  # a transaction that took longer waited: what it saw may be old
 
 
@@ -37,10 +40,17 @@ def this_process() -> dict[str, str]:
     """Say which process this is: machine, boot, process number and when it began."""
     return {
         "machine": socket.gethostname(),
-        "boot": _text("/proc/sys/kernel/random/boot_id") + _link("/proc/self/ns/pid"),
+        "boot": _boot(),
         "process": str(os.getpid()),
         "began": _began(os.getpid()),
     }
+
+
+def _boot() -> str:
+    """Tell this boot of this machine, and its container, from others; empty if that can't be."""
+    if not _HAS_PROC:
+        return sys.platform  # a process is known by when it began, to the microsecond
+    return _text("/proc/sys/kernel/random/boot_id") + _link("/proc/self/ns/pid")
 
 
 def _text(path: str) -> str:
@@ -58,8 +68,21 @@ def _link(path: str) -> str:
 
 
 def _began(process: int) -> str:
-    """When a process began, in ticks since the boot; empty where the system doesn't tell."""
+    """When a process began, in ticks since the boot or as a date; empty if there is none."""
+    if not _HAS_PROC:
+        return _date_of(process)
     return (_text(f"/proc/{process}/stat").rpartition(")")[2].split() or [""] * 20)[19]
+
+
+def _date_of(process: int) -> str:
+    import psutil
+
+    try:
+        return repr(psutil.Process(process).create_time())
+    except psutil.AccessDenied:
+        return _HIDDEN
+    except psutil.NoSuchProcess:
+        return ""
 
 
 def is_gone(holder: dict[str, str]) -> bool:
@@ -68,7 +91,7 @@ def is_gone(holder: dict[str, str]) -> bool:
     same = all(holder[key] == here[key] for key in ("machine", "boot"))
     if not (same and here["boot"]):  # another machine of that name, a container, another boot
         return False
-    return _began(int(holder["process"])) != holder["began"]
+    return _began(int(holder["process"])) not in {holder["began"], _HIDDEN}
 
 
 @contextlib.contextmanager

@@ -10,7 +10,8 @@ import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from cellpipe.result_files import is_unfinished
+from cellpipe.errors import HeldFileError
+from cellpipe.result_files import is_unfinished, put_elsewhere
 from cellpipe.store.layout import ADOPT
 from cellpipe.store.ledger import Ledger, Written
 from cellpipe.store.recovery import place_aside
@@ -60,7 +61,8 @@ def swept(folder: Path) -> int:
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # held by a scanner: the next run removes it
+                path.unlink(missing_ok=True)
         count += 1
     return count
 
@@ -73,23 +75,26 @@ def _unfinished(folder: Path) -> Iterator[Path]:
 
 
 def orphans_removed(ledger: Ledger) -> int:
-    """Remove files of the results that the ledger does not know; strike out those that are gone.
+    """Put away files of the results that the ledger does not know; strike out those gone.
 
     A run that is killed between the last byte of a table and its row in the ledger leaves such.
     """
     folder = ledger.folder
     there = set(names_there(folder))
     known = {written.path for written in ledger.written()}
-    for name in there - known:
+    alike = {name.casefold() for name in known}  # a disk may keep a name's old spelling
+    unknown = [name for name in there if name.casefold() not in alike]
+    for name in unknown:
         _orphan_removed(folder, name)
-    ledger.forget_written(known - there)
-    return len(there - known)
+    spelt = {name.casefold() for name in there}
+    ledger.forget_written(name for name in known if name.casefold() not in spelt)
+    return len(unknown)
 
 
 def _orphan_removed(folder: Path, name: str) -> None:
     """Delete what is unfinished; put aside what is whole and unknown: it may be somebody's.
 
-    What has a name that cellpipe gives to no file is let alone.
+    What has a name that cellpipe gives to no file is left alone.
     """
     path = folder / name
     suffixes = {".html", ".xlsx"} if name.startswith("cells/") else {".parquet"}
@@ -112,14 +117,15 @@ def adopted(ledger: Ledger) -> None:
         ledger.set_mark(ADOPT, None)
 
 
-def _aside(folder: Path, names: Iterable[str]) -> None:
-    """Put files of the results aside; nothing is deleted that somebody may want."""
+def _aside(folder: Path, names: Iterable[str]) -> list[str]:
+    """Put files of the results aside: somebody may want them. Give those that nothing holds."""
     place = place_aside(folder)
+    done = []
     for name in names:
-        target = place / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with contextlib.suppress(FileNotFoundError):
-            (folder / name).replace(target)
+        with contextlib.suppress(FileNotFoundError, HeldFileError):
+            put_elsewhere(folder / name, place / name)
+            done.append(name)
+    return done
 
 
 def damaged(ledger: Ledger, *, thoroughly: bool = False) -> list[str]:
@@ -130,14 +136,14 @@ def damaged(ledger: Ledger, *, thoroughly: bool = False) -> list[str]:
     """
     place = "" if thoroughly else ledger.mark(_PLACE) or ""
     files = ledger.written(place, 2**31 if thoroughly else _AT_ONCE)
-    found = [written for written in files if _is_damaged(ledger, written, thoroughly=thoroughly)]
-    _aside(ledger.folder, [written.path for written in found])
-    ledger.forget_written(written.path for written in found)
+    found = [f.path for f in files if _is_damaged(ledger, f, thoroughly=thoroughly)]
+    put = _aside(ledger.folder, found)
+    ledger.forget_written(put)
     if not thoroughly:
         ahead = files[-1].path if len(files) == _AT_ONCE else None
         if ahead or place:
             ledger.set_mark(_PLACE, ahead)
-    return [written.path for written in found]
+    return put
 
 
 def _is_damaged(ledger: Ledger, written: Written, *, thoroughly: bool) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cellpipe.errors import CellpipeError, ServerError
+from cellpipe.intake import file_of
 from cellpipe.raw_folders import Entry, Failure, RawFolders
 from cellpipe.store.faults import TRIES, faults
 from cellpipe.store.ledger import Ledger
@@ -166,8 +167,9 @@ class Watcher:
 
 def _states(ledger: Ledger, lab: Lab) -> dict[str, tuple[int, int]]:
     """Give the size and time with which each file was dealt with; parts of files are none."""
-    seen = ledger.seen_files(lab.folder).values()
-    return {f.path: (f.size, f.modified_ns) for f in seen if "#" not in f.path}
+    seen, contents = ledger.seen_files(lab.folder), ledger.contents()
+    files = (f for f in seen.values() if file_of(f.path, seen, contents) == f.path)
+    return {f.path: (f.size, f.modified_ns) for f in files}
 
 
 def _waiting(entry: Entry) -> Waiting:
