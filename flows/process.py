@@ -9,7 +9,6 @@ become tasks. The record of outcome is the results' ledger; Prefect shows it.
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +25,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.events import emit_event
 from prefect.futures import PrefectFuture, as_completed
-from prefect.runtime import flow_run, task_run
+from prefect.runtime import task_run
 from prefect.states import Completed, Failed
 from prefect.task_runners import TaskRunner
 from pydantic import Field
@@ -64,8 +63,6 @@ _log = logging.getLogger("cellpipe")
 _EVENTS = {"set aside": "cellpipe.file.set-aside", "rests": "cellpipe.file.set-aside",
            "alarm": "cellpipe.cell.alarm"}  # fmt: skip
 
-task_runs: Counter[str] = Counter()  # of each flow run, as they were asked for
-
 Text = Annotated[str, Field(min_length=1)]
 
 
@@ -84,7 +81,7 @@ class SetAsideError(Exception):
 
 
 class Batch:
-    """What the tasks of one run share: the job and its processes. Prefect looks not into it.
+    """What the tasks of one run share: the job and its processes. Prefect does not look into it.
 
     Where tasks run on other machines, each does its work in the process that it finds itself in.
     """
@@ -275,7 +272,6 @@ def done(step: Step[T, R], batch: Batch, shares: Sequence[Share[T]]) -> list[Fai
         step.task.with_options(task_run_name=share.name).submit(batch, share): share
         for share in shares
     }
-    task_runs[str(flow_run.id)] += len(futures)
     made = create_progress_artifact(progress=0.0, description=f"{step.what} of this run")
     progress = cast("UUID", made)  # of a synchronous flow
     found: list[Failure] = []

@@ -222,3 +222,12 @@ def test_every_link_on_a_page_leads_somewhere() -> None:
         for target in re.findall(r"\]\(([^)#\s]+)", text):
             if "://" not in target:
                 assert (page.parent / target).exists(), (page.name, target)
+
+
+def test_exported_functions_say_what_they_take_give_and_raise() -> None:
+    for name in cellpipe.__all__:
+        told = getattr(cellpipe, name)
+        assert told.__doc__, name
+        if not isinstance(told, type):
+            for part in ("Parameters", "Returns", "Raises"):
+                assert f"{part}\n    ---" in told.__doc__, (name, part)

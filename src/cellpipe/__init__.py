@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cellpipe.analyses import results_of
-    from cellpipe.domain import Cell, Finding, Measurement, RawFile, Result
+    from cellpipe.domain import Analysis, Cell, Finding, Measurement, RawFile, Result
     from cellpipe.errors import CellpipeError
-    from cellpipe.formats import read
-    from cellpipe.numerics.impedance_fit import fit_impedance
-    from cellpipe.numerics.impedance_series import fit_impedance_series
+    from cellpipe.formats import parts, read
+    from cellpipe.lab import Summary
+    from cellpipe.numerics.impedance_fit import ImpedanceFit, fit_impedance
+    from cellpipe.numerics.impedance_series import ImpedanceSeries, fit_impedance_series
     from cellpipe.pipeline import process
     from cellpipe.store import Results, open_results
 
@@ -27,25 +28,35 @@ _HERE = Path(__file__).parent
 if not (_HERE / "flows").is_dir():
     __path__.append(str(_HERE.parents[1]))
 
-__version__ = "0.1.0"
+__version__ = "2026.11.0.dev0"  # the one place where it stands
 
 __all__ = [
+    "Analysis",
     "Cell",
     "CellpipeError",
     "Finding",
+    "ImpedanceFit",
+    "ImpedanceSeries",
     "Measurement",
     "RawFile",
     "Result",
     "Results",
+    "Summary",
     "fit_impedance",
     "fit_impedance_series",
     "open_results",
+    "parts",
     "process",
     "read",
     "results_of",
 ]
 
 _HOMES = {
+    "Analysis": "domain",
+    "ImpedanceFit": "numerics.impedance_fit",
+    "ImpedanceSeries": "numerics.impedance_series",
+    "Summary": "lab",
+    "parts": "formats",
     "Cell": "domain",
     "CellpipeError": "errors",
     "Finding": "domain",

@@ -19,8 +19,10 @@ Role = Literal["cathode", "anode"]
 class Finding:
     """What the data can't settle: it travels to the report, it is not logged and lost.
 
-    ``code`` is a stable name in snake_case, ``sentence`` what a chemist reads, ``rows`` how many
-    records it is about (None where that means nothing).
+    ``level`` is ``info`` (a note), ``warning`` (a number may be other than it seems: shown with its
+    sentence) or ``error`` (something could not be used). ``code`` is a stable name in snake_case,
+    ``sentence`` what a chemist reads, ``rows`` how many records it is about (None where that means
+    nothing).
     """
 
     level: Level
@@ -32,6 +34,8 @@ class Finding:
 @dataclass(frozen=True)
 class RawFile:
     """A file as it lies on disk; ``sha256`` of the content is its identity.
+
+    ``size`` is in bytes, ``modified`` in seconds since 1970 (UTC).
 
     Of a file that holds the recordings of several cells, ``part`` names one, and ``sha256`` is
     that of the content and the part's name.
@@ -81,8 +85,11 @@ class Cell:
     """One row of the cell sheet. A field that the sheet leaves empty is None, never a default.
 
     Masses in mg (active material), area in cm², offsets and voltages in V, nominal capacity of
-    1C in mAh/g, pressures in MPa, temperature in °C, thickness in µm. ``inferred`` names the fields
-    that were concluded from others and from what.
+    1C in mAh/g, pressures in MPa, temperature in °C, thickness in µm. ``patterns`` say which files
+    are the cell's, as in a shell (``SSB-01_*``). ``reference_offset_volt`` is the potential of the
+    reference against Li⁺/Li, added to measured voltages (Li-In: 0.62); ``np_ratio`` the capacity
+    of the anode over that of the cathode. ``inferred`` names the fields that were concluded from
+    others and from what.
     """
 
     cell_id: str

@@ -33,7 +33,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--time-zone", metavar="ZONE", help="of the instruments' clocks, for the settings"
     )
     doctor = commands.add_parser(
-        "doctor", help="look whether this machine and the workspace have what they need",
+        "doctor", help="check that this machine and the workspace have what they need",
         description="Look at this machine (packages, memory, time zones) and at the workspace "
         "(folders, rights, disk, ledger, port, servers), and say for each what to do. Nothing is "
         "changed; the exit code is 1 if something is wrong.",
@@ -44,7 +44,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     completion = commands.add_parser(
         "completion", help="print what lets a shell complete commands and options",
         description="Print what lets a shell complete cellpipe's commands, options and files; it "
-        "belongs into the shell's start-up file. In PowerShell: "
+        "belongs in the shell's start-up file. In PowerShell: "
         "cellpipe completion powershell >> $PROFILE",
         epilog="example:  cellpipe completion bash >> ~/.bashrc",
     )  # fmt: skip
@@ -104,7 +104,7 @@ A workspace is made. Three steps to the first results:
   3. Open index.html in {3}
 
 Later: "cellpipe watch" in the workspace takes what arrives by itself, as {2} says.
-"cellpipe doctor" there looks whether all is well.
+"cellpipe doctor" there checks that all is well.
 """
 
 

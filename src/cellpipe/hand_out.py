@@ -52,8 +52,8 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     push = commands.add_parser(
         "push", help="bring cells into an electronic lab notebook: Kadi4Mat or eLabFTW",
         description="Create or update one entry a cell in the notebook that the settings name. "
-        "Twice is once; what people wrote there stays. Without cells: those that it has not taken "
-        "yet.",
+        "Repeating it changes nothing; what people wrote there stays. Without cells: those that it "
+        "has not taken yet.",
         epilog="example:  cellpipe push kadi D:\\results --settings D:\\cellpipe.toml",
     )  # fmt: skip
     push.add_argument("receiver", choices=("kadi", "elabftw"), metavar="NOTEBOOK",

@@ -27,7 +27,7 @@ from cellpipe.settings import (
 )
 from cellpipe.store import read_table
 from cellpipe.store.fetching import fetched
-from cellpipe.store.history import Event, happened, utc_now
+from cellpipe.store.history import Event, happened, last_event, utc_now
 from cellpipe.store.publishing import publish
 from cellpipe.store.recovery import keep_copy
 from cellpipe.store.writer import writing
@@ -63,8 +63,7 @@ def last_night(job: Job) -> str | None:
 
 
 def _last(job: Job) -> Event | None:
-    nights = [event for event in happened(job.ledger.database, _NIGHT) if event.event == "ended"]
-    return nights[-1] if nights else None
+    return last_event(job.ledger.database, _NIGHT, "ended")
 
 
 def ended(
@@ -169,7 +168,7 @@ def _limits_noted(job: Job, summary: Summary, limits: LimitSettings) -> None:
     """Note an alarm for each limit that a cell has crossed and had not before."""
     known: dict[str, list[str]] = json.loads(job.ledger.mark(_CROSSED) or "{}")
     states = json.loads(job.ledger.mark(f"{_CROSSED}: states") or "{}")
-    now, alarms = dict(known), []
+    before, now, alarms = dict(states), dict(known), []
     entries = job.ledger.cells()
     for (cell_id,), row in summary.cells.group_by("cell_id", maintain_order=True):
         name = str(cell_id)
@@ -184,7 +183,7 @@ def _limits_noted(job: Job, summary: Summary, limits: LimitSettings) -> None:
             for crossing in found
             if crossing.code not in known.get(name, [])
         ]
-    if alarms or now != known:
+    if alarms or now != known or states != before:
         _kept(job, {_CROSSED: now, f"{_CROSSED}: states": states}, alarms)
 
 

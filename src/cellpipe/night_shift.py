@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from cellpipe.settings import LabSettings, Settings
     from cellpipe.watch.watcher import Lab
 
-Commands = "argparse._SubParsersAction[argparse.ArgumentParser]"
 _log = logging.getLogger("cellpipe")
 
 

@@ -91,6 +91,11 @@ def process(
     progress
         Called as ``progress(stage, done, total, what)``.
 
+    Returns
+    -------
+    What the run did: files read and unchanged, failures with their reasons, and the lab's tables of
+    files, findings and cells. What could not be used is in there, and raises nothing.
+
     Raises
     ------
     CellpipeError

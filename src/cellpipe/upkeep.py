@@ -10,7 +10,7 @@ from cellpipe.intake import file_of
 from cellpipe.result_files import removed
 from cellpipe.store.database import Rows
 from cellpipe.store.faults import TRIES, faults
-from cellpipe.store.history import Event, add_events, happened
+from cellpipe.store.history import Event, add_events, happened, last_event
 from cellpipe.store.ledger import CONCLUDED, Ledger
 from cellpipe.store.queue import queue
 from cellpipe.store.writer import writer_of, writing
@@ -65,12 +65,10 @@ def status(ledger: Ledger) -> Status:
     for name, fault in sorted(faults(ledger).items()):
         rests = ", rests" if fault.reading and fault.times >= TRIES else ""
         aside.append((name, f"{fault.fault} ({fault.times} times{rests})"))
-    events = happened(ledger.database)
-    nights = [event for event in events if event.subject == "night"]
     return Status(
         tuple(folders), counts, len(ledger.cells()), writer_of(ledger),
-        len(queue(ledger.database)), tuple(aside), events[-1] if events else None,
-        nights[-1] if nights else None,
+        len(queue(ledger.database)), tuple(aside), last_event(ledger.database),
+        last_event(ledger.database, "night"),
     )  # fmt: skip
 
 

@@ -39,7 +39,8 @@ def made(folder: Path, time_zone: str | None = None) -> tuple[Path, ...]:
         settings.write_text(example(INBOX, RESULTS, time_zone), encoding="utf-8")
     except OSError as error:
         raise CellpipeError(
-            f"a place that can't be written ({error.strerror})", expected="one of yours",
+            f"a place that can't be written ({error.strerror})",
+            expected="a folder that you may write to",
             remedy="name another, or check your rights there", file=folder,
         ) from error  # fmt: skip
     return inbox, write_template(inbox, {}), settings, results

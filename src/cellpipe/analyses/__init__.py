@@ -60,6 +60,13 @@ def results_of(cell: Cell, tables: Tables) -> tuple[Result, ...]:
     -------
     Results, each table checked against its contract.
 
+    Raises
+    ------
+    ContractError
+        If an analysis makes a table that its schema does not allow.
+    CellpipeError
+        If a table that an analysis needs is made by none.
+
     """
     at_hand = dict(tables)
     results: list[Result] = []

@@ -118,7 +118,16 @@ def read(path: str | Path, *, part: str | None = None, time_zone: str | None = N
 def parts(path: str | Path, form: Format | None = None) -> tuple[str, ...]:
     """Name the recordings in a file that holds those of several cells; none if it holds one.
 
-    ``form`` is its format, if that is known already.
+    Parameters
+    ----------
+    path
+        The file.
+    form
+        Its format, if that is known already.
+
+    Returns
+    -------
+    Names to be given to :func:`read` as ``part``, in the order of the file.
 
     Raises
     ------

@@ -98,7 +98,7 @@ def _record(server: Server, key: str) -> dict[str, Any] | None:
 
 
 def _created(server: Server, record: Record) -> dict[str, Any]:
-    """Create the record. Twice is once: an identifier is taken by one record only."""
+    """Create the record; done again it changes nothing: an identifier is of one record only."""
     said = {
         "identifier": record.key, "title": record.title[:_LONGEST_TITLE], "type": "cell",
         "description": record.line, "tags": list(record.tags), "extras": extras(record),

@@ -108,7 +108,7 @@ class ImpedanceFit:
 
     @property
     def _sizes(self) -> Floats:
-        """|Z| times the weight: one for weights by the modulus; shape (n,)."""
+        """``|Z|`` times the weight: one for weights by the modulus; shape (n,)."""
         spectrum = self.fit.spectrum
         return np.asarray(np.abs(spectrum.impedance) * spectrum.weight, np.float64)
 
@@ -129,7 +129,7 @@ class ImpedanceFit:
 
     @property
     def relative_residual(self) -> float:
-        """Root mean square of |residual| over |Z|."""
+        """Root mean square of ``|residual|`` over ``|Z|``."""
         return self.fit.relative_residual
 
     @cached_property
@@ -195,6 +195,18 @@ def fit_impedance(
         Electrode area, cm², by which arcs are named after their capacitance.
     robust
         Leave out points that stand alone against their neighbours; they are flagged.
+
+    Returns
+    -------
+    Values and errors by parameter, arcs, residuals, the Kramers–Kronig test, flags in words, and
+    lmfit's own result.
+
+    Notes
+    -----
+    Weighted least squares in the logarithms of the parameters (B. A. Boukamp, Solid State Ionics 20
+    (1986) 31, doi 10.1016/0167-2738(86)90031-7, for the weights), chosen by the Bayesian
+    information criterion (G. Schwarz, Ann. Statist. 6 (1978) 461, doi 10.1214/aos/1176344136);
+    the Kramers–Kronig test is that of Boukamp (1995), doi 10.1149/1.2044210.
 
     Raises
     ------

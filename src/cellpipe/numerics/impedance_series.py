@@ -143,6 +143,18 @@ def fit_impedance_series(
     robust
         Leave out points that stand alone against their neighbours.
 
+    Returns
+    -------
+    Each parameter's course and errors, arrays of shape (n,); arcs with their names; the law of
+    growth of the interface; flags in words.
+
+    Notes
+    -----
+    Maximum a posteriori: ln R, the logarithm of the capacitance and n of an arc walk at random from
+    one spectrum to the next, by steps whose size is learned by expectation–maximisation (R. H.
+    Shumway, D. S. Stoffer, J. Time Ser. Anal. 3 (1982) 253, doi
+    10.1111/j.1467-9892.1982.tb00349.x).
+
     Raises
     ------
     CellpipeError

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import cellpipe
 
 if TYPE_CHECKING:
-    from cellpipe.store.database import Database, Rows
+    from cellpipe.store.database import Database, Row, Rows
 
 
 @dataclass(frozen=True)
@@ -65,19 +65,31 @@ def add_events(rows: Rows, events: Iterable[Event]) -> None:
 
 def happened(database: Database, subject: str | None = None, since: str = "") -> list[Event]:
     """Give what happened, of one subject or all, since a time, in order."""
-    query = (
-        "SELECT subject, event, sha256, reason, numbers, seconds, at, version FROM history "
-        "WHERE at >= ? AND (subject = ? OR ? = '') ORDER BY at, id"
-    )
-    values = (since, subject or "", subject or "")
+    of_one = "subject = ? AND " if subject else ""
+    query = f"{_EVENT} WHERE {of_one}at >= ? ORDER BY at, id"
+    values = (subject, since) if subject else (since,)
+    return list(map(_event, database.do(lambda rows: rows.read(query, values), writes=False)))
+
+
+def last_event(database: Database, subject: str = "", event: str = "") -> Event | None:
+    """Give what happened last, of one subject and kind or all of them."""
+    wanted = {"subject": subject, "event": event}
+    told = " AND ".join(f"{name} = ?" for name, value in wanted.items() if value) or "1 = 1"
+    query = f"{_EVENT} WHERE {told} ORDER BY at DESC, id DESC LIMIT 1"
+    values = tuple(filter(None, wanted.values()))
     found = database.do(lambda rows: rows.read(query, values), writes=False)
-    return [
-        Event(r[0], r[1], r[2], r[3], json.loads(r[4]) if r[4] else {}, r[5], r[6], r[7])
-        for r in found
-    ]
+    return _event(found[0]) if found else None
+
+
+_EVENT = "SELECT subject, event, sha256, reason, numbers, seconds, at, version FROM history"
+
+
+def _event(row: Row) -> Event:
+    subject, event, sha256, reason, numbers, *others = row
+    return Event(subject, event, sha256, reason, json.loads(numbers) if numbers else {}, *others)
 
 
 def last_numbers(database: Database, cell_id: str) -> Mapping[str, object]:
     """Give the numbers that a cell had when it was last computed."""
-    computed = [e for e in happened(database, cell_id) if e.event == "computed"]
-    return computed[-1].numbers if computed else {}
+    computed = last_event(database, cell_id, "computed")
+    return computed.numbers if computed else {}

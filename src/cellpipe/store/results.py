@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -17,8 +18,10 @@ from cellpipe.store.publishing import PublishedShelf
 class Results(Mapping[str, pl.LazyFrame]):
     """The tables of a results folder by name: ``results["cycles"].collect()``.
 
-    Tables of raw files (``timeseries``, ``impedance`` …) get ``cell_id`` and ``file_sha256`` from
-    the table ``files``; the columns are those of ``schemas/``.
+    Each is a lazy frame: nothing is read before ``collect``, which raises polars' own errors if a
+    file has gone or was damaged meanwhile. Tables of raw files (``timeseries``, ``impedance`` …)
+    get ``cell_id`` and ``file_sha256`` from the table ``files``; the columns are those of
+    ``schemas/``, with their units. A name that is none raises ``KeyError``.
     """
 
     def __init__(self, folder: Path | Shelf) -> None:
@@ -27,7 +30,8 @@ class Results(Mapping[str, pl.LazyFrame]):
     def __getitem__(self, name: str) -> pl.LazyFrame:
         """Give a table as a lazy frame; empty where nothing was computed yet."""
         if name not in names():
-            raise KeyError(name)
+            close = difflib.get_close_matches(name, names(), 3, 0.4) or names()
+            raise KeyError(f"no table {name!r}; there are {', '.join(close)}")
         if "cell_id" in schema(name).columns or name == "baselines":
             return rows_of_all(self._shelf, name)
         frames = list(self._of_files(name))
@@ -55,6 +59,15 @@ class Results(Mapping[str, pl.LazyFrame]):
 
 def open_results(folder: str | Path) -> Results:
     """Open results for reading: a folder, or what was published at an address of object storage.
+
+    Parameters
+    ----------
+    folder
+        A results folder, or an address such as ``s3://results/lab``.
+
+    Returns
+    -------
+    The tables by name, each as a lazy frame.
 
     Raises
     ------
