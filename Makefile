@@ -6,7 +6,7 @@ READY  := $(VENV)/ready
 UV     := 0.13.9
 FILES  := src flows tests sample_data benchmarks docs
 
-.PHONY: demo test check style types current setup lock bench importers dist docs clean
+.PHONY: demo test check style types current setup lock bench importers oldest dist docs clean
 
 demo: $(READY)            ## run the main job on the sample lab
 	@$(BIN)/cellpipe process sample_data --out results/demo --time-zone Europe/Berlin; \
@@ -45,6 +45,19 @@ $(READY): requirements.lock pyproject.toml
 docs: $(READY)            ## the site of docs/, in site/ (its pictures: python docs/pictures.py)
 	$(BIN)/python -m sphinx -W --keep-going -q docs site -d .sphinx
 
+# The oldest versions that pyproject.toml allows; requirements.lock holds the newest.
+# Old libraries use what newer ones beside them warn of.
+oldest: requirements-oldest.lock $(READY)  ## the main job and the formats with the oldest versions
+	rm -rf .oldest && $(PYTHON) -m venv .oldest
+	$(BIN)/uv pip install --quiet --python .oldest/bin/python -r $< \
+	  || .oldest/bin/python -m pip install --quiet -r $<
+	$(BIN)/uv pip install --quiet --python .oldest/bin/python --no-deps .
+	.oldest/bin/python -m pytest -q -p no:cacheprovider -n 2 --dist loadgroup \
+	  -W ignore::DeprecationWarning -W ignore::PendingDeprecationWarning \
+	  tests/test_sample_lab.py tests/test_pipeline.py tests/test_contracts.py \
+	  tests/formats/test_biologic.py tests/formats/test_neware_binary.py \
+	  tests/analyses/test_cells_on_paper.py tests/report/test_figures.py
+
 # Programs that take what cellpipe hands on, each in an environment of its own (they want other
 # versions of the same libraries). Tests that need them are skipped where they are not.
 importers: .importers/kadi/ready .importers/checks/ready
@@ -58,6 +71,9 @@ importers: .importers/kadi/ready .importers/checks/ready
 lock:                     ## settle the versions anew
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \
 	  --no-annotate --upgrade --group dev pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \
+	  --no-annotate --upgrade --resolution lowest-direct --group oldest pyproject.toml \
+	  -o requirements-oldest.lock
 
 bench: $(READY)           ## measure (the readers beside their peers, in an environment of their own)
 	$(BIN)/python benchmarks/pipeline.py
@@ -81,4 +97,4 @@ dist: $(READY)            ## wheel and sdist, each tried in an empty environment
 	rm -rf .trial
 
 clean:
-	rm -rf dist .trial site .sphinx $(VENV) .importers results .pytest_cache .mypy_cache .ruff_cache
+	rm -rf dist .trial .oldest site .sphinx $(VENV) .importers results .pytest_cache .mypy_cache .ruff_cache
