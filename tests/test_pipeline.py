@@ -544,3 +544,22 @@ def test_a_copy_of_a_running_file_gives_way_to_the_finished_one(tmp_path: Path) 
     summary = process(lab, out)
     assert summary.files["status"].to_list().count("duplicate") == 1
     assert summary.cells["first_charging_capacity_ah"][0] > 1.5 * first
+
+
+def test_time_left_is_told_by_work_and_not_by_how_many(tmp_path: Path) -> None:
+    lab = tmp_path / "lab"
+    lab.mkdir()
+    for number, rows in enumerate((20_000, 20, 20, 20)):
+        neware_csv(lab / f"{number}_1.csv", f"2026-03-0{number + 2} 10:00:00", rows=rows)
+    told: dict[str, list[float]] = {}
+
+    def note(stage: str, done: int, total: int, _what: str, share: float) -> None:
+        assert done <= total
+        told.setdefault(stage, []).append(share)
+
+    process(lab, tmp_path / "out", progress=note)
+    assert set(told) == {"files", "cells", "report"}
+    for shares in told.values():
+        assert shares == sorted(shares)
+        assert shares[-1] == pytest.approx(1.0)
+    assert told["files"][0] > 0.4  # the first is large: a quarter of the files, most of the work

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 import cellpipe
 from cellpipe import analyses
@@ -45,6 +44,7 @@ from cellpipe.lab import (
     finding_rows,
     unchanged_or_planned,
 )
+from cellpipe.progress import CELL_COST, FILE_COST, Progress, Steps
 from cellpipe.raw_folders import Failure
 from cellpipe.sheet_copy import Sheet, current_sheet
 from cellpipe.store import CellEntry, Written, write_table
@@ -56,9 +56,6 @@ from cellpipe.workers import Workers
 
 _log = logging.getLogger("cellpipe")
 JOB = "what the results are made of"
-
-Stage = Literal["files", "cells", "report"]
-Progress = Callable[[Stage, int, int, str], None]  # stage, done, of how many, what
 
 
 def process(
@@ -89,7 +86,8 @@ def process(
     wait_second
         How long to wait for another run that is writing into ``out``.
     progress
-        Called as ``progress(stage, done, total, what)``.
+        Called as ``progress(stage, done, total, what, share)``; ``share`` of the stage's work is
+        done, by the size of files and the records of cells: time left can be told by it.
 
     Returns
     -------
@@ -190,24 +188,20 @@ def _run(
     job: Job, sheet: Sheet, plan: Plan, workers: Workers, progress: Progress | None
 ) -> Summary:
     failures = []
-    files = enumerate(workers.each(taken, job, plan.new), 1)
-    for number, (path, result) in files:
+    by_size = Steps("files", {path: FILE_COST + _size(path) for path in plan.new}, progress)
+    for path, result in workers.each(taken, job, plan.new):
         failures += file_noted(job, path, result)
-        _tell(progress, "files", number, len(plan.new), job.relative(path))
+        by_size.tell(path, job.relative(path))
     grouping = grouped(job, plan.files, sheet)
     stale = stale_cells(job, grouping.cells)
-    for number, (inputs, made) in enumerate(workers.each(computed, job, stale), 1):
+    costs = {inputs.cell.cell_id: CELL_COST + _records(inputs) for inputs in stale}
+    by_records = Steps("cells", costs, progress)
+    for inputs, made in workers.each(computed, job, stale):
         failures += cell_noted(job, inputs, made)
-        _tell(progress, "cells", number, len(stale), inputs.cell.cell_id)
+        by_records.tell(inputs.cell.cell_id, inputs.cell.cell_id)
     summary = concluded(job, plan, grouping, sheet, failures, len(stale))
-    _tell(progress, "report", 1, 1, summary.page.name)
+    Steps("report", {None: 1}, progress).tell(None, summary.page.name)
     return summary
-
-
-def _tell(progress: Progress | None, stage: Stage, done: int, total: int, what: str) -> None:
-    _log.info("%s %d/%d %s", stage, done, total, what)
-    if progress is not None:
-        progress(stage, done, total, what)
 
 
 def prepared(
@@ -303,6 +297,11 @@ def file_noted(job: Job, path: Path, result: Taken | Exception) -> list[Failure]
     return [Failure(relative, at_rest(fault) if rests else reason)]
 
 
+def _size(path: Path) -> int:
+    status = _status(path)
+    return status.st_size if status else 0
+
+
 def _status(path: Path) -> os.stat_result | None:
     try:
         return path.stat()
@@ -322,11 +321,12 @@ def stale_cells(job: Job, cells: Sequence[CellInputs]) -> list[CellInputs]:
         same = entry is not None and entry.inputs == inputs.fingerprint
         return same and all(p.is_file() for p in cell_outputs(job, inputs.cell.cell_id))
 
-    def records(inputs: CellInputs) -> int:
-        return sum(file.content.records or 0 for file in inputs.files)
-
     stale = (inputs for inputs in cells if not fresh(inputs))
-    return sorted(stale, key=records, reverse=True)
+    return sorted(stale, key=_records, reverse=True)
+
+
+def _records(inputs: CellInputs) -> int:
+    return sum(file.content.records or 0 for file in inputs.files)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
     Progress,
     TextColumn,
     TimeElapsedColumn,
@@ -27,8 +26,8 @@ from rich.text import Text
 from cellpipe.domain import Measurement
 from cellpipe.eis import FittedFile
 from cellpipe.lab import Summary
-from cellpipe.pipeline import Progress as Tell
-from cellpipe.pipeline import Stage
+from cellpipe.progress import Progress as Tell
+from cellpipe.progress import Stage
 
 if TYPE_CHECKING:
     from cellpipe.doctor import Check
@@ -45,16 +44,18 @@ def progress_shown() -> Iterator[Tell | None]:
     if not console.is_terminal:
         yield None
         return
-    columns = (TextColumn("{task.description:<18}"), BarColumn(), MofNCompleteColumn(),
-               TimeElapsedColumn(), TextColumn("[dim]left"), TimeRemainingColumn(),
+    columns = (TextColumn("{task.description:<18}"), BarColumn(),
+               TextColumn("{task.fields[count]}"), TimeElapsedColumn(), TextColumn("[dim]left"),
+               TimeRemainingColumn(),
                TextColumn("[dim]{task.fields[what]}"))  # fmt: skip
     with Progress(*columns, console=console, transient=True) as bar:
         tasks: dict[Stage, Any] = {}
 
-        def tell(stage: Stage, done: int, total: int, what: str) -> None:
+        def tell(stage: Stage, done: int, total: int, what: str, share: float) -> None:
             if stage not in tasks:
-                tasks[stage] = bar.add_task(_STAGES[stage], total=total, what="")
-            bar.update(tasks[stage], completed=done, total=total, what=escape(what))
+                tasks[stage] = bar.add_task(_STAGES[stage], total=1.0, what="", count="")
+            count = f"{done}/{total}"
+            bar.update(tasks[stage], completed=share, what=escape(what), count=count)
 
         yield tell
 

@@ -59,7 +59,7 @@ def test_results_that_become_read_only_in_the_middle_are_said_and_cost_nothing(
     out = tmp_path / "out"
     tables = str(out / "tables")
 
-    def lose_the_right(stage: str, done: int, _total: int, _what: str) -> None:
+    def lose_the_right(stage: str, done: int, _total: int, _what: str, _share: float) -> None:
         if (stage, done) == ("files", 3):
             mounted = subprocess.run(["mount", "--bind", tables, tables], check=False)
             if mounted.returncode:

@@ -250,7 +250,7 @@ def test_a_postgresql_that_is_restarted_in_the_middle_is_waited_for(
     out = tmp_path / "out"
     keep_ledger_at(out, postgres.url("two"))
 
-    def restart(stage: str, done: int, _total: int, _what: str) -> None:
+    def restart(stage: str, done: int, _total: int, _what: str, _share: float) -> None:
         if (stage, done) == ("files", 2):
             postgres.stop()
             time.sleep(1)
