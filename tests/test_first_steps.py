@@ -164,8 +164,13 @@ def test_scripts_read_json_of_a_file_and_of_results(
     assert read["tables"]["timeseries"]["rows"] == 4 * 20  # two cycles, each way
     (workspace / "inbox" / "bad.mpr").write_bytes(b"BIO-LOGIC MODULAR FILE\x1a")
     inbox, results = str(workspace / "inbox"), str(workspace / "results")
-    assert main(["process", inbox, "--out", results]) == 1
-    capsys.readouterr()
+    assert main(["process", inbox, "--out", results, "--json"]) == 1
+    run = json.loads(capsys.readouterr().out)
+    assert (run["read"], run["cells_updated"], len(run["failures"])) == (2, 1, 1)
+    assert run["cells"][0]["cycles"] == 2
+    assert Path(run["page"]).is_file()
+    assert main(["history", results, "A_1", "--json"]) == 0
+    assert [event["event"] for event in json.loads(capsys.readouterr().out)] == ["computed"]
     assert main(["status", results, "--json"]) == 1
     status = json.loads(capsys.readouterr().out)
     assert [name for name, _ in status["aside"]] == ["bad.mpr"]

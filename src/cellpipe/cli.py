@@ -9,9 +9,10 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
-from cellpipe import first_steps, hand_out, night_shift
+from cellpipe import first_steps, hand_out, night_shift, upkeep_commands
+from cellpipe.command_options import add_json
 
 if TYPE_CHECKING:
     from cellpipe.lab import Summary
@@ -39,6 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_eis(commands)
     first_steps.add_commands(commands)
     night_shift.add_commands(commands)
+    upkeep_commands.add_commands(commands)
     hand_out.add_commands(commands)
     baselines = commands.add_parser(
         "baselines", help="show the published cells that results are compared with",
@@ -129,6 +131,7 @@ def _add_process(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="how many processes read and compute (default: by cores and memory)",
     )  # fmt: skip
     process.add_argument("--verbose", action="store_true", help="log every step")
+    add_json(process)
 
 
 def _count(text: str) -> int:
@@ -182,6 +185,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "baselines": _baselines,
         **first_steps.commands(),
         **night_shift.commands(),
+        **upkeep_commands.commands(),
         **hand_out.commands(),
     }
     try:
@@ -193,7 +197,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         logging.getLogger("cellpipe").exception("a fault in cellpipe itself")
         print(
             f"cellpipe: a fault in cellpipe itself ({type(error).__name__}: {error}). The results "
-            "so far are kept. Please report it, with cellpipe.log from the results folder.",
+            f"so far are kept. Please report it, with {_log_file() or 'what stands above'}.",
             file=sys.stderr,
         )
         return 2
@@ -219,7 +223,7 @@ def _process(options: argparse.Namespace) -> int:
     if options.fetch:
         from cellpipe.store.fetching import fetched
 
-        print(fetched(options.fetch, options.folder))
+        print(fetched(options.fetch, options.folder), file=_aside(options))
     check_folder(options.folder)
     if options.ledger:
         keep_ledger_at(options.out, options.ledger)
@@ -245,15 +249,29 @@ def _process(options: argparse.Namespace) -> int:
                 workers=options.workers or usual_count(), wait_second=options.wait,
                 progress=progress,
             )  # fmt: skip
-    terminal.show_summary(summary)
+    if options.json:
+        terminal.show_json(terminal.told_of_run(summary))
+    else:
+        terminal.show_summary(summary)
     if options.publish:
         from cellpipe.store.publishing import publish
         from cellpipe.store.writer import writing
 
         with writing(summary.job.ledger, wait_second=options.wait):
             count = publish(summary.job.ledger, options.publish)
-        print(f"{count} files published to {options.publish}.")
+        print(f"{count} files published to {options.publish}.", file=_aside(options))
     return summary.exit_code
+
+
+def _log_file() -> str | None:
+    handlers = logging.getLogger("cellpipe").handlers
+    files = (each for each in handlers if isinstance(each, logging.FileHandler))
+    return next((each.baseFilename for each in files), None)
+
+
+def _aside(options: argparse.Namespace) -> TextIO:
+    """Give where words go: not among the JSON that a script reads."""
+    return sys.stderr if options.json else sys.stdout
 
 
 def _eis(options: argparse.Namespace) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from cellpipe import night_shift
+from cellpipe.command_options import add_json, add_settings
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -19,7 +19,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         epilog="example:  cellpipe check SSB-01_04_GCPL_C01.mpr",
     )  # fmt: skip
     check.add_argument("file", type=Path, metavar="FILE", help="a raw file of a cycler")
-    night_shift.add_json(check)
+    add_json(check)
     init = commands.add_parser(
         "init", help="make a workspace, or a cell sheet to fill in",
         description="Where FOLDER is new or empty: make a workspace in it, with settings, a folder "
@@ -39,8 +39,8 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "changed; the exit code is 1 if something is wrong.",
         epilog="example:  cellpipe doctor --settings D:\\my-lab\\cellpipe.toml",
     )  # fmt: skip
-    night_shift.add_settings(doctor)
-    night_shift.add_json(doctor)
+    add_settings(doctor)
+    add_json(doctor)
     completion = commands.add_parser(
         "completion", help="print what lets a shell complete commands and options",
         description="Print what lets a shell complete cellpipe's commands, options and files; it "

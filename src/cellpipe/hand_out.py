@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cellpipe.command_options import add_settings
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -48,7 +50,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     export.add_argument("--parquet", action="store_true", help="of bdf: .parquet instead of .csv")
     export.add_argument("--for", choices=("elabftw",), dest="receiver",
                         help="of eln: add what this notebook alone understands")  # fmt: skip
-    _add_settings(export)
+    add_settings(export)
     push = commands.add_parser(
         "push", help="bring cells into an electronic lab notebook: Kadi4Mat or eLabFTW",
         description="Create or update one entry a cell in the notebook that the settings name. "
@@ -59,14 +61,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     push.add_argument("receiver", choices=("kadi", "elabftw"), metavar="NOTEBOOK",
                       help="kadi or elabftw")  # fmt: skip
     _add_cells(push)
-    _add_settings(push)
-
-
-def _add_settings(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--settings", type=Path, default=Path("cellpipe.toml"), metavar="FILE",
-        help="settings with authors, licence and servers (default: cellpipe.toml here)",
-    )  # fmt: skip
+    add_settings(push)
 
 
 def _add_cells(parser: argparse.ArgumentParser) -> None:

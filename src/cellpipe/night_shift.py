@@ -9,10 +9,11 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from cellpipe.command_options import add_settings
 
 if TYPE_CHECKING:
     from cellpipe.settings import LabSettings, Settings
@@ -51,63 +52,11 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )  # fmt: skip
     add_settings(serve)
     serve.add_argument("--example", action="store_true", help="print settings to fill in, and exit")
-    _add_upkeep(commands)
-
-
-def add_json(parser: argparse.ArgumentParser) -> None:
-    """Let a command print JSON."""
-    parser.add_argument("--json", action="store_true", help="print JSON, for scripts")
-
-
-def add_settings(parser: argparse.ArgumentParser) -> None:
-    """Let a command be told where the settings are."""
-    parser.add_argument(
-        "--settings", type=Path, default=Path("cellpipe.toml"), metavar="FILE",
-        help="settings (default: cellpipe.toml here)",
-    )  # fmt: skip
-
-
-def _add_upkeep(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    about = {
-        "status": ("say how results stand: counts, who writes, what was set aside and why", ""),
-        "history": ("say what happened to a file or a cell, and its numbers then", "SUBJECT"),
-        "retry": ("let the next run try again what was set aside, or the files and cells named",
-                  "SUBJECT"),
-        "forget": ("remove a cell's results for good; raw files are never touched", "CELL"),
-        "rebuild": ("make all results again from the raw files and the cell sheet", ""),
-    }  # fmt: skip
-    move = commands.add_parser(
-        "move-ledger", help="move the ledger of results from SQLite to PostgreSQL",
-        description="Move the ledger of results, with everything it knows, from ledger.sqlite to "
-        "PostgreSQL, which several machines reach. Stop cellpipe serve and watch before. The old "
-        "ledger is put into RESULTS/damaged and not deleted.",
-        epilog="example:  cellpipe move-ledger D:\\results postgresql://lab@host/cellpipe#our_lab",
-    )  # fmt: skip
-    move.add_argument("out", type=Path, metavar="RESULTS", help="folder with results")
-    move.add_argument("url", metavar="URL", help="postgresql://user@host/database#schema")
-    for name, (help_text, subject) in about.items():
-        described = f"{help_text[0].upper()}{help_text[1:]}."
-        example = f"cellpipe {name} D:\\results{' SSB-01' if subject else ''}"
-        parser = commands.add_parser(
-            name, help=help_text, description=described, epilog=f"example:  {example}"
-        )
-        parser.add_argument("out", type=Path, metavar="RESULTS", help="folder with results")
-        if name == "status":
-            add_json(parser)
-        if subject:
-            parser.add_argument(
-                "subject", nargs="*" if name == "retry" else None, metavar=subject,
-                help="a cell's id" + ("" if name == "forget" else ", or a file's path or name"),
-            )  # fmt: skip
 
 
 def commands() -> dict[str, Callable[[argparse.Namespace], int]]:
     """Give each command's function."""
-    return {
-        "watch": _watch, "nightly": _nightly, "serve": _serve, "status": _status,
-        "history": _history, "retry": _retry, "forget": _forget, "rebuild": _rebuild,
-        "move-ledger": _move_ledger,
-    }  # fmt: skip
+    return {"watch": _watch, "nightly": _nightly, "serve": _serve}
 
 
 def log_to(out: Path, *, verbose: bool, name: str = "cellpipe.log") -> None:
@@ -293,76 +242,3 @@ def _serve(options: argparse.Namespace) -> int:
     _labs(options)
     log_to(home_of(options.settings), verbose=True, name="serve.log")
     return serve(options.settings, _until_stopped())
-
-
-def _status(options: argparse.Namespace) -> int:
-    from cellpipe import ledger_view, terminal
-    from cellpipe.upkeep import opened, status
-
-    found = status(opened(options.out))
-    if options.json:
-        terminal.show_json(asdict(found))
-        return 1 if found.aside else 0
-    ledger_view.show_status(options.out, found)
-    return 1 if found.aside else 0
-
-
-def _history(options: argparse.Namespace) -> int:
-    from cellpipe import ledger_view
-    from cellpipe.upkeep import history, opened
-
-    ledger_view.show_history(history(opened(options.out), options.subject))
-    return 0
-
-
-def _retry(options: argparse.Namespace) -> int:
-    from cellpipe.upkeep import opened, retry
-
-    names = retry(opened(options.out), options.subject)
-    _say(names, "will be tried again by the next run", "Nothing was set aside.")
-    return 0
-
-
-def _say(names: Sequence[str], what: str, nothing: str) -> None:
-    shown = ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
-    print(f"{shown} {what}." if names else nothing)
-
-
-def _forget(options: argparse.Namespace) -> int:
-    from cellpipe.intake import Job
-    from cellpipe.lab import cell_outputs
-    from cellpipe.upkeep import forget, opened
-
-    ledger = opened(options.out)
-    outputs = cell_outputs(Job(options.out, options.out), options.subject)
-    forget(ledger, options.subject, outputs)
-    print(
-        f"The results of {options.subject} are removed. If its raw files are still in the folder, "
-        "the next run makes them again."
-    )
-    return 0
-
-
-def _move_ledger(options: argparse.Namespace) -> int:
-    from cellpipe.store.moving import moved
-    from cellpipe.upkeep import opened
-
-    opened(options.out)
-    count = moved(options.out, options.url)
-    print(f"{count} rows moved. The ledger is in PostgreSQL now; see {options.out / 'ledger.url'}.")
-    return 0
-
-
-def _rebuild(options: argparse.Namespace) -> int:
-    from cellpipe import terminal
-    from cellpipe.pipeline import processed, remembered_job
-    from cellpipe.upkeep import all_anew, opened
-    from cellpipe.workers import Workers, usual_count
-
-    opened(options.out)
-    job = remembered_job(options.out.resolve())
-    all_anew(job.ledger)
-    with terminal.progress_shown() as progress, Workers(usual_count()) as workers:
-        summary = processed(job, workers, wait_second=600, progress=progress)
-    terminal.show_summary(summary)
-    return summary.exit_code

@@ -240,6 +240,16 @@ def told(measurement: Measurement) -> dict[str, object]:
     }  # fmt: skip
 
 
+def told_of_run(summary: Summary) -> dict[str, object]:
+    """Give what a run did as plain values: counts, cells with their numbers, and failures."""
+    return {
+        "read": summary.read, "unchanged": summary.unchanged,
+        "cells_updated": summary.cells_updated, "page": summary.page,
+        "cells": summary.cells.to_dicts(),
+        "failures": [asdict(failure) for failure in summary.failures],
+    }  # fmt: skip
+
+
 def show_json(content: object) -> None:
     """Print plain values as JSON; paths and times as text."""
     sys.stdout.write(json.dumps(content, ensure_ascii=False, indent=2, default=str) + "\n")
