@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import tomllib
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
 
+from cellpipe import night_shift
 from cellpipe.cli import main
 from cellpipe.errors import SettingsError
 from cellpipe.settings import EXAMPLE, Settings, settings
@@ -86,3 +88,44 @@ def test_absent_settings_are_a_clear_error(
         assert "serve --example" in capsys.readouterr().err
     assert main(["watch", str(tmp_path)]) == 2
     assert "--out" in capsys.readouterr().err
+
+
+CRON = "[[lab]]\nfolder = 'a'\nresults = 'b'\n[nightly]\ncron = '{}'\n"
+
+
+@pytest.mark.parametrize(
+    "line", ["0 2 * * *", "*/15 0-6,22 1 JAN-mar MON-FRI", "5,35 * 1-31/2 * 0,7", "0 2 * * sun"]
+)
+def test_a_cron_line_that_prefect_takes_is_taken(line: str, tmp_path: Path) -> None:
+    assert settings(written(tmp_path, CRON.format(line))).nightly.cron == line
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["*/0 * * * *", "- - - - -", "5-1 * * * *", "MON 2 * * *", "0 2 * MON *", "1,, * * * *",
+     "*-5 * * * *", "0 2 32 * *", "60 * * * *", "0 2 * * 8", "0 2 * *"],
+)  # fmt: skip
+def test_a_cron_line_that_prefect_would_refuse_later_is_refused_at_once(
+    line: str, tmp_path: Path
+) -> None:
+    with pytest.raises(SettingsError, match="cron"):
+        settings(written(tmp_path, CRON.format(line)))
+
+
+def test_watching_a_folder_takes_the_time_zone_of_the_settings_beside_it(tmp_path: Path) -> None:
+    written(tmp_path, "time_zone = 'Asia/Seoul'\n[[lab]]\nfolder = 'a'\nresults = 'b'\n")
+    for zone, expected in ((None, "Asia/Seoul"), ("Europe/Berlin", "Europe/Berlin")):
+        options = Namespace(
+            folder=tmp_path, out=tmp_path / "out", time_zone=zone,
+            settings=tmp_path / "cellpipe.toml",
+        )  # fmt: skip
+        labs, given = night_shift._labs(options)
+        assert labs[0].time_zone == given.lab[0].time_zone == expected
+
+
+def test_a_time_zone_that_is_none_is_said_and_no_fault(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["watch", str(tmp_path), "--out", str(tmp_path / "out"), "--time-zone", "Berlin"]
+    assert main(command) == 2
+    assert "the time zone 'Berlin'; expected an IANA name" in capsys.readouterr().err

@@ -54,6 +54,8 @@ class Child:
             _log.warning(
                 "%s ended (%s); again in %.0f s", self.name, self.process.returncode, self.pause
             )
+            if self.process.stdin is not None:
+                self.process.stdin.close()
             self.process = None
             self.after, self.pause = now + self.pause, min(_LONGEST_PAUSE, 2 * self.pause)
         if self.process is None and now >= self.after:
@@ -94,9 +96,10 @@ def _kept(stream: IO[bytes], log: Path) -> None:
     handler = logging.handlers.RotatingFileHandler(
         log, maxBytes=5_000_000, backupCount=2, encoding="utf-8"
     )
-    for line in stream:
-        text = line.decode("utf-8", "replace").rstrip()
-        handler.emit(logging.LogRecord(log.stem, logging.INFO, "", 0, text, None, None))
+    with stream:
+        for line in stream:
+            text = line.decode("utf-8", "replace").rstrip()
+            handler.emit(logging.LogRecord(log.stem, logging.INFO, "", 0, text, None, None))
     handler.close()
 
 

@@ -123,3 +123,19 @@ def test_a_lab_with_many_cells_has_its_tables_gathered_and_kept_up(tmp_path: Pat
     (lab / "cells.csv").write_text("Cell ID,Files,Configuration\nA,A_*;B_*,full\n")
     process(lab, out)
     assert set(through_results(out)["cell_id"]) == {"A", "C"}  # C's files are gone, B is A's now
+
+
+def test_what_an_older_version_gathered_lacks_columns_and_has_others(tmp_path: Path) -> None:
+    for cell_id in "ABC":
+        written(tmp_path, cell_id, 2)
+    gathered_anew(tmp_path, all_of_it=True)
+    place = tmp_path / gathered_name("cycles")
+    index = pl.read_parquet_metadata(place)
+    older = pl.read_parquet(place).drop("complete").with_columns(no_more=1)
+    older.write_parquet(place, metadata=index)
+    written(tmp_path, "D", 3)
+    found = through_results(tmp_path)
+    assert found.columns == contracts.empty("cycles").columns
+    assert found.height == 2 * 3 + 3
+    gathered_anew(tmp_path, all_of_it=True)
+    assert through_results(tmp_path).height == 9

@@ -287,6 +287,16 @@ def test_a_night_fetches_before_and_publishes_after(
     settings.write_text(text.replace(RAW, "s3://no-such-bucket/raw"))
     assert main(["nightly", "--settings", str(settings)]) == 1  # what is there is used
     assert "fetch: s3://no-such-bucket/raw" in capsys.readouterr().err
+    digest = tmp_path / "out" / "digest.txt"
+    assert "fetch: s3://no-such-bucket/raw" in digest.read_text(encoding="utf-8")
+    settings.write_text(text.replace(RESULTS, "s3://no-such-bucket/results"))
+    assert main(["nightly", "--settings", str(settings)]) == 1
+    assert "publish: " not in digest.read_text(encoding="utf-8")  # it is to be published itself
+    settings.write_text(text)
+    assert main(["nightly", "--settings", str(settings)]) == 0
+    assert "publish: s3://no-such-bucket/results" in digest.read_text(encoding="utf-8")
+    assert main(["nightly", "--settings", str(settings)]) == 0
+    assert "publish: " not in digest.read_text(encoding="utf-8")
 
 
 def test_a_watch_takes_what_arrives_in_the_bucket(

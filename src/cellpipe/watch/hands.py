@@ -182,6 +182,7 @@ def asked(
             remedy="deploy the flows: prefect deploy --all, or start cellpipe serve",
         )
         refused.status = error.code
+        error.close()
         raise refused from error
     except (urllib.error.URLError, OSError, ValueError) as error:
         raise ServerError(
