@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -43,3 +48,32 @@ def test_the_number_of_processes_does_not_change_a_byte(tmp_path: Path) -> None:
         made.append(files(tmp_path / "out"))
         shutil.rmtree(tmp_path / "out")
     assert made[0] == made[1] == made[2]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="Ctrl-C can't be pressed from outside there")
+def test_ctrl_c_ends_a_run_at_once_says_so_and_leaves_nothing_half_done(tmp_path: Path) -> None:
+    lab, out = tmp_path / "lab", tmp_path / "out"
+    lab.mkdir()
+    for number in range(workers.FEW + 6):
+        start = f"2026-03-{number + 1:02} 10:00:00"
+        neware_csv(lab / f"C{number}_1.csv", start, rows=60, factor=1 - number / 99)
+    command = [sys.executable, "-m", "cellpipe", "process", str(lab), "--out", str(out)]
+    with subprocess.Popen(
+        [*command, "--workers", "2"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
+    ) as run:  # fmt: skip
+        log = out / "cellpipe.log"
+        while not (log.is_file() and "cells 3/" in log.read_text(encoding="utf-8")):
+            assert run.poll() is None
+            time.sleep(0.02)
+        os.killpg(run.pid, signal.SIGINT)  # as a terminal does: to every process of it
+        _, said = run.communicate(timeout=60)
+    assert run.returncode == 130
+    assert said.strip() == (
+        "cellpipe: stopped. What was finished is kept; the next run goes on from there."
+    )
+    again = process(lab, out)
+    assert 0 < again.cells_updated < workers.FEW + 6 - 2
+    process(lab, tmp_path / "plain")
+    assert files(out) == files(tmp_path / "plain")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -46,7 +47,9 @@ class Workers:
     def __enter__(self) -> Workers:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None and issubclass(kind, KeyboardInterrupt):
+            self.stop()
         self.close()
 
     def close(self) -> None:
@@ -54,6 +57,12 @@ class Workers:
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
             self._pool = None
+
+    def stop(self) -> None:
+        """End the processes at once; what they had not finished is done by the next run."""
+        processes = getattr(self._pool, "_processes", None) or {}
+        for process in list(processes.values()):
+            process.kill()
 
     def each(
         self, work: Callable[..., R], shared: object, items: Sequence[T]
@@ -87,7 +96,7 @@ class Workers:
         with self._lock:
             if self._pool is None:
                 context = multiprocessing.get_context("spawn")
-                self._pool = ProcessPoolExecutor(self.count, context, end_with_the_parent)
+                self._pool = ProcessPoolExecutor(self.count, context, _leave_stopping_to_the_parent)
             return self._pool
 
     def renew(self, broken: ProcessPoolExecutor) -> None:
@@ -166,6 +175,18 @@ def end_with_the_parent() -> None:
             os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def _leave_stopping_to_the_parent() -> None:
+    """Let Ctrl-C, which reaches every process of a terminal, be dealt with by the first one."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_the_parent()
+
+
+def end_when_stopped() -> None:
+    """End this process at Ctrl-C, without a word; the one that started it says what is to say."""
+    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+    end_with_the_parent()
 
 
 def when_stdin_ends(then: Callable[[], object]) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from cellpipe.errors import ServerError
-from cellpipe.workers import end_with_the_parent
+from cellpipe.workers import end_when_stopped
 
 State = Literal["running", "done", "died"]
 _BATCHES = 100  # that a process deals with before a fresh one takes its place
@@ -104,7 +104,7 @@ class OwnProcess:
         if self._pool is None:
             context = multiprocessing.get_context("spawn")
             self._pool = ProcessPoolExecutor(
-                1, context, end_with_the_parent, max_tasks_per_child=_BATCHES
+                1, context, end_when_stopped, max_tasks_per_child=_BATCHES
             )
         return self._pool
 
