@@ -9,6 +9,7 @@ become tasks. The record of outcome is the results' ledger; Prefect shows it.
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +26,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.events import emit_event
 from prefect.futures import PrefectFuture, as_completed
-from prefect.runtime import task_run
+from prefect.runtime import flow_run, task_run
 from prefect.states import Completed, Failed
 from prefect.task_runners import TaskRunner
 from pydantic import Field
@@ -62,6 +63,8 @@ RUNNER: TaskRunner[Any] = runners.runner_of(RunnerSettings())
 _log = logging.getLogger("cellpipe")
 _EVENTS = {"set aside": "cellpipe.file.set-aside", "rests": "cellpipe.file.set-aside",
            "alarm": "cellpipe.cell.alarm"}  # fmt: skip
+
+task_runs: Counter[str] = Counter()  # of each flow run, as asked for: prefect_run waits for them
 
 Text = Annotated[str, Field(min_length=1)]
 
@@ -272,6 +275,7 @@ def done(step: Step[T, R], batch: Batch, shares: Sequence[Share[T]]) -> list[Fai
         step.task.with_options(task_run_name=share.name).submit(batch, share): share
         for share in shares
     }
+    task_runs[str(flow_run.id)] += len(futures)
     made = create_progress_artifact(progress=0.0, description=f"{step.what} of this run")
     progress = cast("UUID", made)  # of a synchronous flow
     found: list[Failure] = []

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cellpipe.result_files import written_whole
+from cellpipe.result_files import put_elsewhere, written_whole
 from cellpipe.store.layout import ADOPT
 
 DAMAGED = "damaged"  # folder within the results for what can't be used, and is not deleted
@@ -78,7 +78,7 @@ def _put_into(aside: Path, folder: Path, names: Sequence[str]) -> None:
     aside.mkdir(parents=True, exist_ok=True)
     for name in names:
         with contextlib.suppress(FileNotFoundError):
-            (folder / name).replace(aside / name)
+            put_elsewhere(folder / name, aside / name)
 
 
 def _is_good(path: Path) -> bool:
