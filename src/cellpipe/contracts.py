@@ -8,7 +8,7 @@ schemas through the entry point group ``cellpipe.schemas``.
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -152,6 +152,7 @@ def _first_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
+@cache
 def empty(name: str) -> pl.DataFrame:
     """Give the table without rows, with its required columns."""
     return pl.DataFrame(schema={n: c.dtype for n, c in schema(name).columns.items() if c.required})
@@ -266,11 +267,12 @@ def _shaped(name: str, frame: pl.DataFrame) -> pl.DataFrame:
     known = {column: spec for column, spec in specs.items() if spec is not None}
     order = list(found.columns)
     in_order = sorted(known, key=lambda column: _place(order, column, found))
-    floats = [c for c in in_order if frame.schema[c].is_float()]
+    types = frame.schema
+    floats = [c for c in in_order if types[c].is_float()]
     finite = frame.select(pl.col(floats).is_finite().all()).row(0) if floats else ()
     strange = {c for c, whole in zip(floats, finite, strict=True) if not whole}
     try:
-        return frame.select(_cast(frame.schema[c], c, known[c], c in strange) for c in in_order)
+        return frame.select(_cast(types[c], c, known[c], c in strange) for c in in_order)
     except pl.exceptions.PolarsError as error:
         raise ContractError(
             f"table {name}: {_first_line(error)}",
@@ -344,13 +346,19 @@ def _keeps_bounds(name: str, frame: pl.DataFrame) -> bool:
 
     pandera says what is wrong with a table; that nothing is, the table's extremes say.
     """
+    kept = _bounds_kept(name, tuple(frame.columns))
+    return kept is not None and bool(frame.select(kept).item())
+
+
+@lru_cache(maxsize=256)  # files of one kind have the same columns
+def _bounds_kept(name: str, columns: tuple[str, ...]) -> pl.Expr | None:
     found = schema(name)
     facts = [pl.lit(value=True)]
-    for column in frame.columns:
+    for column in columns:
         spec = _spec(found, column)
         values = pl.col(column)
         if spec is None:
-            return False
+            return None
         if not spec.nullable:
             facts.append(values.null_count() == 0)
         if spec.min is not None:
@@ -361,7 +369,7 @@ def _keeps_bounds(name: str, frame: pl.DataFrame) -> bool:
             facts.append(values.is_in(spec.isin).fill_null(value=True).all())
     if found.key:
         facts.append(pl.struct(found.key).n_unique() == pl.len())
-    return bool(frame.select(pl.all_horizontal(facts)).item())
+    return pl.all_horizontal(facts)
 
 
 def _described(failures: pl.DataFrame) -> str:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from cellpipe.numerics.ageing import fade, formation_cycles, passed, rate_groups, usual_rate
 
@@ -81,3 +84,23 @@ def test_one_bad_cycle_is_not_the_end_of_a_cell() -> None:
     assert passed(cycle[:-1], retention[:-1], 0.8) is None  # not yet confirmed
     assert passed(cycle, retention, 0.7) is None
     assert passed(cycle[:0], retention[:0], 0.9) is None
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_a_cycle_is_of_the_first_rate_that_it_agrees_with(seed: int) -> None:
+    draw = np.random.default_rng(seed)
+    rates = draw.choice([1.0, 1.04, 1.09, 1.12, 1.2, 0.0], (draw.integers(0, 30), 2))
+    rates[draw.random(rates.shape) < draw.choice([0.0, 0.2, 0.6])] = np.nan
+    firsts: list[NDArray[np.float64]] = []
+    for cycle, number in zip(np.where(rates > 0, rates, np.nan), rate_groups(rates), strict=True):
+        agrees = [
+            all(math.isnan(x) or x < 1.1 for x in np.fmax(cycle / first, first / cycle))
+            for first in firsts
+        ]
+        if any(agrees):
+            assert number == agrees.index(True) + 1
+            first = firsts[number - 1]
+            firsts[number - 1] = np.where(np.isnan(first), cycle, first)
+        else:
+            firsts.append(cycle)
+            assert number == len(firsts)

@@ -91,9 +91,9 @@ def _paired(half_cycles: pl.DataFrame, lead: Direction) -> pl.DataFrame:
     numbered = half_cycles.with_columns(cycle=number + int(starts_otherwise))
     sides = []
     for direction in ("charge", "discharge"):
-        side = numbered.filter(pl.col("direction") == direction)
-        renamed = {name: f"{direction}_{name}" for name in _HALVES}
-        sides.append(side.select("cycle", *_HALVES).rename(renamed))
+        side = numbered.filter(numbered["direction"] == direction)["cycle", *_HALVES]
+        side.columns = ["cycle", *(f"{direction}_{name}" for name in _HALVES)]
+        sides.append(side)
     return sides[0].join(sides[1], on="cycle", how="full", coalesce=True).sort("cycle")
 
 
@@ -220,10 +220,8 @@ def _efficiency(cell: Cell) -> list[pl.Expr]:
 
 def _with_rates(table: pl.DataFrame, paired: pl.DataFrame) -> pl.DataFrame:
     """Tell cycles of different rates apart, and those of the formation."""
-    currents = paired.select(
-        pl.col(f"{side}_constant_current_ampere").cast(pl.Float64).fill_null(float("nan"))
-        for side in ("charge", "discharge")
-    ).to_numpy()
+    sides = (paired[f"{side}_constant_current_ampere"] for side in ("charge", "discharge"))
+    currents = np.column_stack([side.cast(pl.Float64).to_numpy() for side in sides])
     groups = rate_groups(currents)
     formation = np.arange(table.height) < formation_cycles(groups, currents)
     return table.with_columns(
@@ -251,19 +249,19 @@ def _findings(cell: Cell, table: pl.DataFrame, half_cycles: pl.DataFrame) -> tup
         sentence = "The first cycle is incomplete: the data does not begin where it does."
         if table.height > 1 or cell.configuration is None:
             found.append(Finding("info", "first_cycle_incomplete", sentence))
-    above = table.filter(pl.col("coulombic_efficiency") > _IMPOSSIBLE).height
+    above = int((table["coulombic_efficiency"] > _IMPOSSIBLE).sum())
     if above > 1:
         sentence = (
             f"The Coulombic efficiency of {above} of {table.height} cycles is above 100 %: look at "
             "the kind of the cell in the sheet, and at the calibration of the current."
         )
         found.append(Finding("warning", "efficiency_above_one", sentence, above))
-    counted = half_cycles.filter(pl.col("vendor_cycle_count").is_not_null())
-    vendor = counted.select("file_sha256", "vendor_cycle_count").n_unique()
-    if counted.height and vendor != table.height:
+    counts = zip(half_cycles["file_sha256"], half_cycles["vendor_cycle_count"], strict=True)
+    counted = {(file, count) for file, count in counts if count is not None}
+    if counted and len(counted) != table.height:
         sentence = (
             f"{table.height} cycles were found from the current's direction; "
-            f"the instrument's own counter names {vendor}."
+            f"the instrument's own counter names {len(counted)}."
         )
         found.append(Finding("info", "cycle_count_differs", sentence))
     return tuple(found)

@@ -115,11 +115,9 @@ def half_cycle_segments(timeseries: pl.DataFrame, file_sha256: str) -> pl.DataFr
     }
     types = empty("half_cycle_segments").schema
     return pl.DataFrame(columns, nan_to_null=True).with_columns(
-        pl.Series("direction", charging).replace_strict(
-            {True: "charge", False: "discharge"}, return_dtype=pl.String
-        ),
+        pl.Series("direction", np.where(charging, "charge", "discharge"), dtype=pl.String),
         *(
-            timeseries[name].gather(at).alias(target)
+            timeseries[name][at].alias(target)
             if name in timeseries.columns
             else pl.lit(None, types[target]).alias(target)
             for target, (name, at) in taken.items()

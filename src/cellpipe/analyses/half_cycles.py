@@ -9,6 +9,7 @@ counted charge stand side by side; above 0.5 % their difference is a finding.
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 
 from cellpipe.domain import Analysis, Cell, Finding, Result, Tables
@@ -29,17 +30,22 @@ def numbered(segments: pl.DataFrame) -> pl.DataFrame:
 
     Within a file the order of its records is the order of time, whatever its clock says.
     """
-    timed = segments.height and not segments["start_unix_time_second"].null_count()
-    never_back = pl.col("start_unix_time_second").cum_max().over("file_sha256")
-    ordered = segments.sort(never_back, maintain_order=True) if timed else segments
-    sign = ordered["direction"].replace_strict({"charge": 1, "discharge": -1}, return_dtype=pl.Int8)
+    ordered = segments
+    if _several_files(segments) and not segments["start_unix_time_second"].null_count():
+        never_back = pl.col("start_unix_time_second").cum_max().over("file_sha256")
+        ordered = segments.sort(never_back, maintain_order=True)
+    charging = (ordered["direction"] == "charge").to_numpy()
     numbers = merged_numbers(
-        sign.to_numpy(),
+        np.where(charging, 1, -1).astype(np.int8),
         ordered["capacity_ah"].to_numpy(),
         ordered["duration_second"].to_numpy(),
         ordered["end_voltage_volt"].to_numpy(),
     )
     return ordered.with_columns(pl.Series("half_cycle", numbers, dtype=pl.Int64))
+
+
+def _several_files(segments: pl.DataFrame) -> bool:
+    return segments["file_sha256"].n_unique() > 1
 
 
 def _bridged(segments: pl.DataFrame) -> pl.DataFrame:
@@ -48,6 +54,8 @@ def _bridged(segments: pl.DataFrame) -> pl.DataFrame:
     They count where a half cycle goes on in the next file within twice the time between records;
     current and voltage are taken as straight lines between the two.
     """
+    if not _several_files(segments):
+        return segments
     passed = pl.col("start_unix_time_second") - pl.col("end_unix_time_second").shift(1)
     usual = pl.max_horizontal(_interval(), _interval().shift(1))
     goes_on = (
@@ -153,6 +161,8 @@ def potential(cell: Cell, voltage: str) -> pl.Expr:
 
 def _overlaps(segments: pl.DataFrame) -> tuple[Finding, ...]:
     """Find segments of different files at the same time: a cell can't be in two tests at once."""
+    if not _several_files(segments):
+        return ()
     start, lasted = pl.col("start_unix_time_second"), pl.col("duration_second")
     ordered = segments.filter(start.is_not_null()).sort("start_unix_time_second")
     shared = (start + lasted).shift(1) - start

@@ -14,6 +14,7 @@ from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from cellpipe import contracts
@@ -291,7 +292,7 @@ def _clock_findings(
         sentence = "The instrument's time zone is not known; its local times are taken as UTC."
         found.append(Finding("info", "time_zone_unknown", sentence))
     if "timeseries" in tables:
-        back = int((tables["timeseries"]["test_time_second"].diff() < 0).sum())
+        back = int((np.diff(tables["timeseries"]["test_time_second"].to_numpy()) < 0).sum())
         if back:
             sentence = f"The test time goes backwards {back} times; such steps count as zero time."
             found.append(Finding("warning", "time_goes_backwards", sentence, back))

@@ -56,10 +56,11 @@ def charge_findings(table: pl.DataFrame) -> list[Finding]:
 
 def _per_step(table: pl.DataFrame) -> tuple[Floats, Floats, Floats, Floats]:
     """Give of each step the bounds of its charge, the counted charge (Ah), and its number."""
-    step = table["step_count"].fill_null(strategy="forward").fill_null(0).to_numpy()
+    used = table.select("step_count", "test_time_second", "current_ampere", *_COUNTERS)
+    whole = used.with_columns(pl.all().fill_null(strategy="forward").fill_null(0))
+    step = whole["step_count"].to_numpy()
     time, current, charge, discharge = (
-        table[name].cast(pl.Float64).fill_null(strategy="forward").fill_null(0.0).to_numpy()
-        for name in ("test_time_second", "current_ampere", *_COUNTERS)
+        whole[name].cast(pl.Float64).to_numpy() for name in whole.columns[1:]
     )
     same = np.diff(step) == 0
     begins = np.concatenate(([0], np.flatnonzero(~same) + 1))

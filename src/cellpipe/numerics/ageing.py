@@ -40,18 +40,31 @@ def rate_groups(current_ampere: Floats) -> Integers:
 
     """
     known = np.log(np.where(current_ampere > 0, current_ampere, np.nan))
-    firsts = np.zeros((0, 2))
     groups = np.zeros(len(known), np.int64)
-    for place, cycle in enumerate(known):
-        apart = np.nan_to_num(np.abs(firsts - cycle), nan=0.0).max(axis=1)
-        near = np.flatnonzero(apart < np.log1p(SAME_RATE))
-        if len(near):
-            groups[place] = near[0] + 1
-            firsts[near[0]] = np.where(np.isnan(firsts[near[0]]), cycle, firsts[near[0]])
-        else:
-            firsts = np.vstack([firsts, cycle])
-            groups[place] = len(firsts)
+    number = 0
+    while len(left := np.flatnonzero(groups == 0)):
+        number += 1
+        groups[left[_of_the_first(known[left])]] = number
     return groups
+
+
+def _of_the_first(known: Floats) -> NDArray[np.bool_]:
+    """Tell which cycles are of the first one's rate.
+
+    A half that it lacks is taken from the first cycle that agrees with it and has that half.
+    """
+    near = np.zeros(len(known), np.bool_)
+    first, start = known[0].copy(), 0
+    while start < len(known):
+        apart = np.abs(known[start:] - first)
+        fits = (~(apart >= np.log1p(SAME_RATE))).all(axis=1)  # NaN: it agrees
+        fills = fits & (np.isnan(first) & ~np.isnan(known[start:])).any(axis=1)
+        end = int(np.argmax(fills)) + 1 if fills.any() else len(fits)
+        near[start : start + end] = fits[:end]
+        start += end
+        if fills.any():
+            first = np.where(np.isnan(first), known[start - 1], first)
+    return near
 
 
 def usual_rate(groups: Integers) -> int:
