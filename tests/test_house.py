@@ -110,6 +110,21 @@ def test_help_imports_nothing_heavy() -> None:
     assert "process" in done.stdout
 
 
+def test_checking_a_good_file_imports_only_what_reads_it() -> None:
+    heavy = ("pandera", "pandas", "pyarrow", "scipy", "lmfit", "matplotlib", "prefect")
+    file = ROOT / "sample_data/neware_csv/SSB-05_record_zh.csv"
+    script = (
+        "import sys; from cellpipe.cli import main\n"
+        f"main(['check', {str(file)!r}])\n"
+        f"print([m for m in {heavy} if m in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stderr.strip() == "[]"
+    assert "timeseries" in done.stdout
+
+
 def test_plain_processing_needs_no_prefect() -> None:
     script = "import sys, cellpipe.pipeline, cellpipe.report; print('prefect' in sys.modules)"
     done = subprocess.run(

@@ -24,13 +24,13 @@ from rich.table import Table
 from rich.text import Text
 
 from cellpipe.domain import Measurement
-from cellpipe.eis import FittedFile
-from cellpipe.lab import Summary
 from cellpipe.progress import Progress as Tell
 from cellpipe.progress import Stage
 
 if TYPE_CHECKING:
     from cellpipe.doctor import Check
+    from cellpipe.eis import FittedFile
+    from cellpipe.lab import Summary
 
 _STAGES: dict[Stage, str] = {"files": "Reading files", "cells": "Computing cells",
                              "report": "Writing the report"}  # fmt: skip
