@@ -197,7 +197,7 @@ PARTS: dict[str, tuple[str, tuple[int, ...], Callable[[int], None]]] = {
                (100, 1_000, 10_000, 100_000), ledger_of),
     "parse": ("real parse jobs, one after the other", (100, 1_000, 10_000), parsed),
     "rows": ("rows in a file, from bytes to cycles",
-             (10_000, 100_000, 1_000_000, 10_000_000), rows_of),
+             (10_000, 100_000, 1_000_000, 10_000_000, 100_000_000), rows_of),
     "cells": ("cells, their tables gathered and read", (100, 1_000, 10_000), cells_of),
     "spectra": ("spectra of a cell, fitted together", (5, 50, 500), spectra_of),
 }  # fmt: skip
@@ -205,14 +205,19 @@ PARTS: dict[str, tuple[str, tuple[int, ...], Callable[[int], None]]] = {
 
 def grown(part: str) -> None:
     """Measure one part at each size, and write its section."""
+    from cellpipe.workers import free_memory
+
     what, sizes, _ = PARTS[part]
-    rows, before = [], None
+    rows, before, peak, last = [], 0.0, 0.0, 1
     for size in sizes:
+        if peak * size / last > free_memory() / 1e6:
+            rows.append((f"{size:,}", "more than fits into memory here", "", "", ""))
+            break
         seconds, peak = in_a_process(part, size)
         times = f"{seconds / before:.1f} ×" if before else ""
         each = 1e6 * seconds / size
         rows.append((f"{size:,}", f"{seconds:.3g}", f"{each:.3g}", f"{peak:.0f}", times))
-        before = seconds
+        before, last = seconds, size
     heads = ("Count", "Seconds", "µs each", "Peak / MB", "Over the row above")
     write_section(f"Growth: {what}", f"{COMMAND} {part}", table(heads, rows))
 
