@@ -21,7 +21,7 @@ FLOORS = {
     "formats": 3, "analyses": 3, "baselines": 3, "store": 3, "report": 3,
     "cell_history": 4, "cell_row": 3, "cell_sheet": 3, "cell_sheet_template": 3,
     "intake": 4, "cell_inputs": 4, "eis": 4, "pipeline": 4, "lab": 4, "sheet_copy": 4, "workers": 1,
-    "finished": 4, "progress": 1, "workspace": 4, "doctor": 4, "hand_out": 5,
+    "finished": 4, "progress": 1, "time_zones": 1, "workspace": 4, "doctor": 4, "hand_out": 5,
     "handoff": 3, "limits": 3, "hand_on": 4,
     "settings": 2, "watch": 4, "night": 4, "upkeep": 4,
     "first_steps": 5, "night_shift": 5, "command_options": 5, "upkeep_commands": 5,

@@ -12,6 +12,7 @@ from cellpipe import night_shift
 from cellpipe.cli import main
 from cellpipe.errors import SettingsError
 from cellpipe.settings import EXAMPLE, Settings, settings
+from cellpipe.time_zones import is_time_zone, may_be_meant
 
 
 def written(folder: Path, text: str) -> Path:
@@ -129,3 +130,19 @@ def test_a_time_zone_that_is_none_is_said_and_no_fault(
     command = ["watch", str(tmp_path), "--out", str(tmp_path / "out"), "--time-zone", "Berlin"]
     assert main(command) == 2
     assert "the time zone 'Berlin'; expected an IANA name" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("Europe/Berln", "Europe/Berlin"), ("europe/berlin", "Europe/Berlin"),
+        ("Berlin", "Europe/Berlin"), ("New York", "America/New_York"),
+        ("Asia/Tokio", "Asia/Tokyo"), ("GMT+1", "America/New_York"),
+    ],
+)  # fmt: skip
+def test_a_zone_that_is_not_known_is_answered_with_one_that_may_be_meant(
+    written: str, meant: str
+) -> None:
+    assert not is_time_zone(written)
+    assert meant in may_be_meant(written)
+    assert is_time_zone(meant)

@@ -52,6 +52,7 @@ from cellpipe.store.faults import Fault, note_fault
 from cellpipe.store.history import Event, last_numbers
 from cellpipe.store.writer import writing
 from cellpipe.store.written import adopted, as_written, damaged, swept
+from cellpipe.time_zones import EXPECTED, is_time_zone, may_be_meant
 from cellpipe.workers import Workers
 
 _log = logging.getLogger("cellpipe")
@@ -254,15 +255,8 @@ def check_folder(folder: Path) -> None:
 
 def check_time_zone(name: str) -> None:
     """Refuse what is no name of a time zone."""
-    import zoneinfo
-
-    try:
-        zoneinfo.ZoneInfo(name)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise CellpipeError(
-            f"the time zone {name!r}", expected="an IANA name such as Europe/Berlin",
-            remedy="see the list in Wikipedia under 'List of tz database time zones'",
-        ) from error  # fmt: skip
+    if not is_time_zone(name):
+        raise CellpipeError(f"the time zone {name!r}", expected=EXPECTED, remedy=may_be_meant(name))
 
 
 def file_noted(job: Job, path: Path, result: Taken | Exception) -> list[Failure]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import tomllib
-import zoneinfo
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from cellpipe.errors import SettingsError
+from cellpipe.time_zones import EXPECTED, is_time_zone, may_be_meant
 
 NAME = "cellpipe.toml"
 _EXAMPLE = """\
@@ -98,10 +98,8 @@ _NAMES = {
 
 
 def _zone(name: str) -> str:
-    try:
-        zoneinfo.ZoneInfo(name)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ValueError("an IANA name such as Europe/Berlin") from error
+    if not is_time_zone(name):
+        raise ValueError(f"{EXPECTED}; {may_be_meant(name)}")
     return name
 
 
