@@ -135,7 +135,9 @@ def cell_sheet_page() -> str:
         "must be there; each further one adds numbers to the report. `cellpipe init "
         "FOLDER` writes it with drop-downs, help and examples. Rows whose cell ID begins with # "
         "are remarks. Write the unit into the "
-        "header; the units in the last column are understood. A decimal comma is understood. "
+        "header; the units in the last column are understood. A decimal comma is understood; "
+        "where commas stand between the columns of a `cells.csv`, it wants quotes, and a row with "
+        "more values than headers is left out. "
         "Nothing is ever guessed: a field that is empty is reported as missing.\n\n"
         "| Header | What to write | Units |\n|---|---|---|\n"
     ]

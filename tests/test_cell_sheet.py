@@ -283,3 +283,25 @@ def test_a_template_is_never_written_over_a_sheet(tmp_path: Path) -> None:
     sheet(tmp_path, HEAD, ["A", "A*", "full"], name="Cells.csv")
     with pytest.raises(CellpipeError, match=r"a cell sheet \(Cells.csv\)"):
         write_template(tmp_path, {})
+
+
+def test_a_decimal_comma_between_commas_costs_its_row_and_never_moves_a_value(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "cells.csv"
+    path.write_text(
+        "Cell ID,Files,Configuration,Working electrode,Active mass / mg,Area / cm²\n"
+        "A,A*,full,NCM811,12,5,0,785\nB,B*,full,NCM811,12.5,0.785\n"
+        'C,C*,full,NCM811,"12,5","0,785",\n',
+        encoding="utf-8",
+    )
+    found = read_sheet(path)
+    assert [cell.cell_id for cell in found.cells] == ["B", "C"]
+    assert {cell.cathode_active_mass_mg for cell in found.cells} == {12.5}
+    assert {cell.area_cm2 for cell in found.cells} == {0.785}
+    assert found.findings[0].sentence.startswith("cells.csv, row 2: found 8 values, expected 6")
+
+
+def test_remarks_beside_the_table_of_a_workbook_do_not_matter(tmp_path: Path) -> None:
+    found = read_sheet(sheet(tmp_path, HEAD, ["A", "A*", "full", "", "ask Kim"], name="cells.xlsx"))
+    assert [cell.cell_id for cell in found.cells] == ["A"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import sqlite3
 import subprocess
 import sys
@@ -131,3 +132,91 @@ def test_the_package_runs_as_a_module() -> None:
         [sys.executable, "-m", "cellpipe", "--version"], capture_output=True, text=True, check=True
     )
     assert done.stdout.startswith("cellpipe ")
+
+
+def test_a_folder_that_is_locked_is_said_to_be_and_is_no_fault(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def locked(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied", "locked/x.mpr")
+
+    for command, patched in (("check", "open"), ("eis", "stat"), ("init", "exists")):
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, patched, locked)
+            assert main([command, "locked/x.mpr"]) == 2, command
+        said = capsys.readouterr().err
+        assert "can't be opened (Permission denied)" in said, command
+        assert "remedy: check your rights" in said, command
+
+
+@pytest.mark.parametrize("command", [["completion", "bash"], ["baselines"]])
+def test_a_reader_that_has_seen_enough_ends_a_command_without_a_word(command: list[str]) -> None:
+    run = subprocess.Popen(
+        [sys.executable, "-m", "cellpipe", *command],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert run.stdout is not None
+    assert run.stderr is not None
+    run.stdout.close()  # before a word was read
+    said = run.stderr.read().decode()
+    run.stderr.close()
+    assert (run.wait(60), said) == (0, "")
+
+
+def test_what_went_wrong_is_json_too_for_scripts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for line in (["check", "nothing.mpr"], ["process", "nowhere", "--out", str(tmp_path)],
+                 ["status", str(tmp_path / "nothing")]):  # fmt: skip
+        assert main([*line, "--json"]) == 2
+        error = json.loads(capsys.readouterr().out)["error"]
+        assert error["found"], line
+        assert error["remedy"], line
+
+
+def test_numbers_are_never_cut_whatever_the_names_are(
+    small_lab: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for path in small_lab.glob("SSB-05*"):
+        path.rename(path.with_name(f"{'a-name-as-people-give-them-' * 3}.csv"))
+    main(["process", str(small_lab), "--out", str(tmp_path / "out")])
+    shown = capsys.readouterr().out
+    assert "…" not in shown
+    assert "30 cycles" in shown
+
+
+def test_published_cells_can_be_read_in_a_narrow_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from rich.console import Console
+
+    from cellpipe import terminal
+
+    monkeypatch.setattr(terminal, "screen", lambda: Console(width=80))
+    assert main(["baselines"]) == 0
+    shown = capsys.readouterr().out
+    assert "…" not in shown
+    assert "columnar Si" in shown
+    assert max(map(len, shown.split("\n"))) <= 80
+
+
+def test_a_file_that_was_cut_off_is_named_at_the_end_of_a_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = (SAMPLE / "neware_csv/SSB-05_record_zh.csv").read_bytes()
+    (tmp_path / "lab").mkdir()
+    (tmp_path / "lab/SSB-05.csv").write_bytes(whole[:100_000])
+    assert main(["process", str(tmp_path / "lab"), "--out", str(tmp_path / "out")]) == 0
+    assert "Check: a file of SSB-05 was cut off" in capsys.readouterr().out
+
+
+def test_settings_beside_the_folder_that_name_the_zone_are_pointed_at(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lab = tmp_path / "lab"
+    assert main(["init", str(lab), "--time-zone", "Europe/Berlin"]) == 0
+    line = ["process", str(lab / "inbox"), "--out", str(lab / "results")]
+    main(line)
+    assert "add --time-zone Europe/Berlin" in capsys.readouterr().err
+    main([*line, "--time-zone", "Europe/Berlin"])
+    assert "add --time-zone" not in capsys.readouterr().err

@@ -215,3 +215,29 @@ def test_every_real_file_with_spectra_is_fitted(real_data: Path) -> None:
             fitted += 1
             assert tables["interfacial_resistance"].height
     assert fitted >= 15
+
+
+def test_a_law_of_growth_is_named_only_where_the_cells_age_is_known(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = SAMPLE / "biologic_mpr" / "SSB-01_05_PEIS_C01.mpr"
+    unknown, known = fitted_file(file), fitted_file(file, age_hour=1.0)
+    assert not unknown.tables["resistance_growth"]["law"].drop_nulls().len()
+    assert not unknown.tables["resistance_growth"]["growth_per_root_hour_ohm"].drop_nulls().len()
+    assert "age_unknown" in {finding.code for finding in unknown.findings}
+    assert known.tables["resistance_growth"]["law"].drop_nulls().len()
+    assert main(["eis", str(file), "--out", str(tmp_path)]) == 0
+    assert "law of growth free" not in capsys.readouterr().out
+    page = next(tmp_path.glob("*.html")).read_text(encoding="utf-8")
+    assert "Time runs from the file" in page
+    assert "Time runs from the cell" not in page
+
+
+def test_the_age_moves_the_origin_of_time() -> None:
+    file = SAMPLE / "biologic_mpr" / "SSB-01_05_PEIS_C01.mpr"
+    rates = [
+        fitted_file(file, age_hour=age).tables["resistance_growth"]["growth_per_root_hour_ohm"][0]
+        for age in (0.0, 100.0, 400.0)
+    ]
+    assert rates == sorted(rates)  # the same growth in a smaller difference of roots
+    assert rates[0] < rates[2]

@@ -204,3 +204,20 @@ def test_other_shells_get_a_script_that_names_the_command(
 ) -> None:
     assert main(["completion", shell]) == 0
     assert "cellpipe" in capsys.readouterr().out
+
+
+def test_a_workspace_is_not_made_a_second_time(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["init", str(tmp_path / "lab")]) == 0
+    assert main(["init", str(tmp_path / "lab")]) == 2
+    assert "fill in" in capsys.readouterr().err
+    assert not (tmp_path / "lab" / "cells.xlsx").exists()
+
+
+def test_a_cell_sheet_in_a_folder_below_is_no_cell(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["init", str(tmp_path / "lab")]) == 0
+    assert main(["init", str(tmp_path)]) == 0
+    assert "no cell yet" in capsys.readouterr().out

@@ -25,7 +25,7 @@ FLOORS = {
     "handoff": 3, "limits": 3, "hand_on": 4,
     "settings": 2, "watch": 4, "night": 4, "upkeep": 4,
     "first_steps": 5, "night_shift": 5, "command_options": 5, "upkeep_commands": 5,
-    "supervisor": 5, "ledger_view": 5,
+    "supervisor": 5, "ledger_view": 5, "eis_view": 5,
     "cli": 5, "terminal": 5, "prefect_run": 5, "__main__": 5,
 }  # fmt: skip
 

@@ -563,3 +563,18 @@ def test_time_left_is_told_by_work_and_not_by_how_many(tmp_path: Path) -> None:
         assert shares == sorted(shares)
         assert shares[-1] == pytest.approx(1.0)
     assert told["files"][0] > 0.4  # the first is large: a quarter of the files, most of the work
+
+
+def test_a_broken_sheet_is_named_and_the_last_one_is_not_called_by_its_file(
+    small_lab: Path, tmp_path: Path
+) -> None:
+    head = "Cell ID;Files;Configuration\nSSB-01;SSB-01*;full\n"
+    (small_lab / "cells.csv").write_text(head + ";x*;full\n", encoding="utf-8")
+    for path in small_lab.glob("cells.xlsx"):
+        path.unlink()
+    process(small_lab, tmp_path / "out")
+    (small_lab / "cells.csv").write_text("nothing\n", encoding="utf-8")
+    said = " ".join(process(small_lab, tmp_path / "out").findings["sentence"])
+    assert "cells.csv: found no column" in said
+    assert "the sheet as it was on" in said
+    assert "sheet.copy" not in said

@@ -146,3 +146,9 @@ def test_a_zone_that_is_not_known_is_answered_with_one_that_may_be_meant(
     assert not is_time_zone(written)
     assert meant in may_be_meant(written)
     assert is_time_zone(meant)
+
+
+def test_a_misspelt_setting_is_answered_with_the_one_of_a_similar_name(tmp_path: Path) -> None:
+    text = "[[lab]]\nfolder = 'a'\nresults = 'b'\n[watch]\nsetle_seconds = 3\n"
+    with pytest.raises(SettingsError, match="did you mean settle_seconds"):
+        settings(written(tmp_path, text))

@@ -60,9 +60,10 @@ def cell_sheet(folder: Path) -> CellSheet:
     return replace(sheet, findings=(finding(sentence), *sheet.findings))
 
 
-def read_sheet(path: Path) -> CellSheet:
-    """Read a cell sheet; see the module for what it looks like."""
-    rows = _rows(path)
+def read_sheet(path: Path, name: str | None = None) -> CellSheet:
+    """Read a cell sheet; see the module for what it looks like. Messages call it ``name``."""
+    rows, is_csv = _rows(path), path.suffix.lower() == ".csv"
+    path = path.with_name(name or path.name)
     findings: list[Finding] = []
     header = rows[0] if rows else []
     places = _places(header, path, findings)
@@ -77,6 +78,10 @@ def read_sheet(path: Path) -> CellSheet:
     cells: dict[str, Cell] = {}
     for number, row in enumerate(rows[1:], 2):
         if not any(text.strip() for text in row) or _is_remark(row, places):
+            continue
+        if is_csv and is_overfull(row, header):
+            where = f"{path.name}, row {number}"
+            findings.append(finding(f"{where}: {overfull(row, header)}; the row is left out"))
             continue
         reader = Row(path.name, number, row, places, findings)
         cell = reader.cell()
@@ -139,6 +144,20 @@ def csv_rows(content: bytes, name: str) -> list[list[str]]:
             f"text that is no table ({error})", expected="one row per cell",
             remedy="save it again from Excel as CSV or .xlsx", file=name,
         ) from error  # fmt: skip
+
+
+def is_overfull(row: Sequence[str], header: Sequence[str]) -> bool:
+    """Whether a row of a .csv holds more values than there are headers: none is sure then."""
+    return any(text.strip() for text in row[len(header) :])
+
+
+def overfull(row: Sequence[str], header: Sequence[str]) -> str:
+    """Say what is wrong with such a row."""
+    count = max(place for place, text in enumerate(row, 1) if text.strip())
+    return (
+        f"found {count} values, expected {len(header)}, as in the header; remedy: a decimal comma "
+        "where commas stand between the columns is to be a point, or the value to be in quotes"
+    )
 
 
 def _split(header: str) -> tuple[str, str]:

@@ -12,11 +12,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from cellpipe import first_steps, hand_out, night_shift, upkeep_commands
-from cellpipe.command_options import add_json
+from cellpipe.command_options import add_json, add_time_zone, not_opened
 
 if TYPE_CHECKING:
+    from cellpipe.errors import CellpipeError
     from cellpipe.lab import Summary
 
+_PROCESS = """\
+Find the raw files in a folder (and the folders in it), read and check them,
+compute the numbers of every cell, fit impedance spectra, and write a report. A
+second run does only what is new. cells.xlsx or cells.csv at the folder's top
+says which files belong to which cell, its kind, masses and area."""
 _PROCESS_EXAMPLE = """example:
   cellpipe process D:\\cycler-exports --out D:\\results --time-zone Europe/Berlin
 
@@ -78,26 +84,25 @@ def _add_eis(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "--circuit", metavar="CIRCUIT",
         help='circuit, as "R0-p(R1,CPE1)-p(R2,CPE2)-W1"; without it, it is chosen',
     )  # fmt: skip
-    eis.add_argument("--area", type=float, metavar="CM2", help="electrode area in cm²")
+    eis.add_argument("--area", type=_number, metavar="CM2", help="electrode area in cm²")
+    eis.add_argument(
+        "--age", type=_number, metavar="HOURS",
+        help="how old the cell was at the first spectrum; the law of growth depends on it",
+    )  # fmt: skip
     eis.add_argument("--out", type=Path, metavar="FOLDER", help="folder for page and tables")
 
 
 def _add_process(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     process = commands.add_parser(
         "process", help="read a folder of raw files and report every cell",
-        description="Find the raw files in a folder (and the folders in it), read and check them, "
-        "compute the numbers of every cell, fit impedance spectra, and write a report. A second "
-        "run does only what is new. cells.xlsx or cells.csv at the folder's top says which files "
-        "belong to which cell, its kind, masses and area.",
+        description=_PROCESS,
         epilog=_PROCESS_EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     process.add_argument("folder", type=Path, metavar="FOLDER", help="folder with raw files")
     process.add_argument(
         "--out", type=Path, required=True, metavar="RESULTS", help="folder for the results"
     )
-    process.add_argument(
-        "--time-zone", metavar="ZONE", help="zone of the instruments' clocks, e.g. Europe/Berlin"
-    )
+    add_time_zone(process)
     process.add_argument(
         "--also", type=Path, action="append", default=[], metavar="FOLDER",
         help="one more folder with raw files of the same cells; may be given several times",
@@ -135,10 +140,16 @@ def _add_process(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _count(text: str) -> int:
-    count = int(text)
-    if count < 1:
-        raise argparse.ArgumentTypeError("must be 1 or more")
-    return count
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected a whole number from 1 on")
+    return int(text)
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text.replace(",", "."))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected a number") from error
 
 
 def _parsed(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -177,6 +188,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.command is None:
         parser.print_help()
         return 2
+    return _run(options)
+
+
+def _run(options: argparse.Namespace) -> int:
+    """Run the command that was named; say what went wrong, and give the exit code."""
     from cellpipe.errors import CellpipeError
 
     commands = {
@@ -188,11 +204,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         **upkeep_commands.commands(),
         **hand_out.commands(),
     }
+    code = 2
     try:
-        return commands[options.command](options)
+        code = commands[options.command](options)
+        sys.stdout.flush()
     except CellpipeError as error:
-        print(f"cellpipe: {error}", file=sys.stderr)
-        return 2
+        _say(error, options)
+    except BrokenPipeError:  # who reads has seen enough, as head has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except PermissionError as error:
+        _say(not_opened(error.filename or "", error), options)
     except Exception as error:  # the exit code 1 says that files were set aside, so not here
         logging.getLogger("cellpipe").exception("a fault in cellpipe itself")
         print(
@@ -200,13 +222,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"so far are kept. Please report it, with {_log_file() or 'what stands above'}.",
             file=sys.stderr,
         )
-        return 2
     except KeyboardInterrupt:
         print(
             "cellpipe: stopped. What was finished is kept; the next run goes on from there.",
             file=sys.stderr,
         )
-        return 130
+        code = 130
+    return code
+
+
+def _say(error: CellpipeError, options: argparse.Namespace) -> None:
+    """Say what went wrong, for scripts in JSON too."""
+    print(f"cellpipe: {error}", file=sys.stderr)
+    if getattr(options, "json", False):
+        from cellpipe.terminal import show_json
+
+        parts = ("file", "found", "expected", "remedy")
+        show_json({"error": {part: getattr(error, part) for part in parts}})
 
 
 def _process(options: argparse.Namespace) -> int:
@@ -229,6 +261,8 @@ def _process(options: argparse.Namespace) -> int:
         keep_ledger_at(options.out, options.ledger)
     prepared(options.folder, options.out, options.time_zone, options.also)
     night_shift.log_to(options.out, verbose=options.verbose)
+    if options.time_zone is None:
+        _tell_of_zone(options.folder)
     if options.prefect or options.runner:
         from cellpipe.prefect_run import process_on_server
         from cellpipe.settings import RunnerSettings
@@ -263,6 +297,22 @@ def _process(options: argparse.Namespace) -> int:
     return summary.exit_code
 
 
+def _tell_of_zone(folder: Path) -> None:
+    """Say so where settings name the zone that the command line leaves out."""
+    from cellpipe.errors import SettingsError
+    from cellpipe.settings import NAME, settings
+
+    for path in dict.fromkeys((Path(NAME).resolve(), folder.resolve().parent / NAME)):
+        try:
+            labs = settings(path).lab
+        except (SettingsError, OSError):
+            continue
+        zone = next((lab.time_zone for lab in labs if lab.folder == folder.resolve()), None)
+        if zone:
+            print(f"{path} says that clocks are in {zone}; add --time-zone {zone}", file=sys.stderr)
+            return
+
+
 def _log_file() -> str | None:
     handlers = logging.getLogger("cellpipe").handlers
     files = (each for each in handlers if isinstance(each, logging.FileHandler))
@@ -275,8 +325,8 @@ def _aside(options: argparse.Namespace) -> TextIO:
 
 
 def _eis(options: argparse.Namespace) -> int:
-    from cellpipe import terminal
     from cellpipe.eis import fitted_file, write_eis
+    from cellpipe.eis_view import show_eis
     from cellpipe.errors import CellpipeError
 
     if options.area is not None and not options.area > 0:
@@ -285,13 +335,17 @@ def _eis(options: argparse.Namespace) -> int:
             expected="a number above zero",
             remedy="correct --area",
         )
+    if options.age is not None and not options.age >= 0:
+        raise CellpipeError(
+            f"an age of {options.age} h", expected="zero or more", remedy="correct --age"
+        )
     try:
-        fitted = fitted_file(options.file, circuit=options.circuit, area_cm2=options.area)
+        fitted = fitted_file(
+            options.file, circuit=options.circuit, area_cm2=options.area, age_hour=options.age
+        )
     except OSError as error:
-        what = "it is a folder; name a file in it" if options.file.is_dir() else error.strerror
-        print(f"cellpipe: {options.file}: {what}", file=sys.stderr)
-        return 2
-    terminal.show_eis(fitted)
+        raise not_opened(options.file, error) from error
+    show_eis(fitted)
     if options.out is not None:
         print(f"Open {write_eis(fitted, options.out)}")
     return 0

@@ -3,12 +3,36 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
+
+from cellpipe.errors import CellpipeError
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
     """Let a command print JSON."""
     parser.add_argument("--json", action="store_true", help="print JSON, for scripts")
+
+
+def add_time_zone(parser: argparse.ArgumentParser) -> None:
+    """Let a command be told the zone of the instruments' clocks."""
+    parser.add_argument(
+        "--time-zone", metavar="ZONE", help="zone of the instruments' clocks, e.g. Europe/Berlin"
+    )
+
+
+def not_opened(path: Path | str, error: OSError) -> CellpipeError:
+    """Give the error for a file that a command was to open."""
+    if isinstance(error, FileNotFoundError):
+        found, remedy = "no such file", "check the path; a network drive may be away"
+    elif os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises where a folder is locked
+        found, remedy = "a folder", "name a file in it; cellpipe process reads whole folders"
+    else:
+        found = f"a file or folder that can't be opened ({error.strerror or error})"
+        remedy = "check your rights to it, or close it in the program that holds it"
+    return CellpipeError(
+        found, expected="a file that can be read", remedy=remedy, file=path or None
+    )
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:

@@ -17,6 +17,16 @@ from cellpipe.result_files import written_whole
 
 _WRITTEN = ("circuit_fits", "impedance_arcs", "interfacial_resistance", "resistance_growth")
 
+_OF_THE_AGE = (
+    "law_probability", "exponent", "exponent_standard_error", "initial_resistance_ohm",
+    "rate_ohm_per_hour_to_the_m", "rate_standard_error", "growth_per_root_hour_ohm",
+)  # fmt: skip
+_AGE_UNKNOWN = (
+    "No law of growth is named: it depends on how old the cell was at the file's first spectrum, "
+    "which one file does not say. --age HOURS says it; cellpipe process knows it from all files "
+    "of the cell."
+)
+
 
 @dataclass(frozen=True)
 class FittedFile:
@@ -25,10 +35,15 @@ class FittedFile:
     path: Path
     tables: Mapping[str, pl.DataFrame]
     findings: tuple[Finding, ...]
+    age_hour: float | None = None
 
 
 def fitted_file(
-    path: Path, *, circuit: str | None = None, area_cm2: float | None = None
+    path: Path,
+    *,
+    circuit: str | None = None,
+    area_cm2: float | None = None,
+    age_hour: float | None = None,
 ) -> FittedFile:
     """Fit the spectra of a file together.
 
@@ -40,6 +55,9 @@ def fitted_file(
         The circuit in impedance.py's syntax; without it, it is chosen.
     area_cm2
         Electrode area, cm².
+    age_hour
+        How old the cell was at the first spectrum, h. Without it no law of growth is named, for
+        that depends on it.
 
     Raises
     ------
@@ -68,10 +86,24 @@ def fitted_file(
     tables |= {
         result.analysis: contracts.checked(result.analysis, result.table) for result in results
     }
+    if age_hour is not None:
+        tables["cycles"] = _begun(tables, age_hour)
     growth = resistance_growth.ANALYSIS.compute(cell, tables)
-    tables |= {result.analysis: result.table for result in growth}
     found += [finding for result in (*results, *growth) for finding in result.findings]
-    return FittedFile(path, tables, tuple(found))
+    grown = growth[0].table
+    if age_hour is None and grown["law"].drop_nulls().len():
+        grown = grown.with_columns(pl.lit(None, pl.Float64).alias(name) for name in _OF_THE_AGE)
+        grown = grown.with_columns(law=pl.lit(None, pl.String))
+        found.append(Finding("info", "age_unknown", _AGE_UNKNOWN))
+    return FittedFile(path, tables | {"resistance_growth": grown}, tuple(found), age_hour)
+
+
+def _begun(tables: Mapping[str, pl.DataFrame], age_hour: float) -> pl.DataFrame:
+    """Give the beginning of the cell's life as the table of cycles says it."""
+    times = tables["interfacial_resistance"].select(
+        start_unix_time_second=pl.col("unix_time_second").min() - 3600.0 * age_hour
+    )
+    return pl.concat([contracts.empty("cycles"), times], how="diagonal")
 
 
 def write_eis(fitted: FittedFile, out: Path) -> Path:
@@ -83,7 +115,7 @@ def write_eis(fitted: FittedFile, out: Path) -> Path:
     for table in _WRITTEN:
         text = fitted.tables[table].drop("cell_id").write_csv()
         _written(out / f"{name}.{table}.csv", text.encode("utf-8-sig"))
-    page = eis_page(name, fitted.tables, fitted.findings)
+    page = eis_page(name, fitted.tables, fitted.findings, age_known=fitted.age_hour is not None)
     return _written(out / f"{name}.eis.html", page.encode("utf-8"))
 
 

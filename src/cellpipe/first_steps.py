@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from cellpipe.command_options import add_json, add_settings
+from cellpipe.command_options import add_json, add_settings, add_time_zone, not_opened
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -19,6 +18,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         epilog="example:  cellpipe check SSB-01_04_GCPL_C01.mpr",
     )  # fmt: skip
     check.add_argument("file", type=Path, metavar="FILE", help="a raw file of a cycler")
+    add_time_zone(check)
     add_json(check)
     init = commands.add_parser(
         "init", help="make a workspace, or a cell sheet to fill in",
@@ -28,7 +28,9 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "and one row for each cell that file names point to.",
         epilog="example:  cellpipe init D:\\my-lab --time-zone Europe/Berlin",
     )  # fmt: skip
-    init.add_argument("folder", type=Path, metavar="FOLDER", help="a new folder, or raw files'")
+    init.add_argument(
+        "folder", type=Path, metavar="FOLDER", help="a new folder, or one with raw files"
+    )
     init.add_argument(
         "--time-zone", metavar="ZONE", help="of the instruments' clocks, for the settings"
     )
@@ -59,13 +61,17 @@ def commands() -> dict[str, Callable[[argparse.Namespace], int]]:
 def _check(options: argparse.Namespace) -> int:
     from cellpipe import terminal
     from cellpipe.formats import parts, read
+    from cellpipe.time_zones import check_time_zone
 
+    if options.time_zone is not None:
+        check_time_zone(options.time_zone)
     try:
-        measurements = [read(options.file, part=part) for part in parts(options.file) or (None,)]
+        measurements = [
+            read(options.file, part=part, time_zone=options.time_zone)
+            for part in parts(options.file) or (None,)
+        ]
     except OSError as error:
-        what = "it is a folder; name a file in it" if options.file.is_dir() else error.strerror
-        print(f"cellpipe: {options.file}: {what}", file=sys.stderr)
-        return 2
+        raise not_opened(options.file, error) from error
     if options.json:
         terminal.show_json([terminal.told(measurement) for measurement in measurements])
         return 0
@@ -78,7 +84,8 @@ def _init(options: argparse.Namespace) -> int:
     from cellpipe import workspace
     from cellpipe.cell_sheet_template import patterns_by_cell, write_template
     from cellpipe.intake import candidates
-    from cellpipe.pipeline import check_folder, check_time_zone
+    from cellpipe.pipeline import check_folder
+    from cellpipe.time_zones import check_time_zone
 
     if options.time_zone is not None:
         check_time_zone(options.time_zone)
@@ -88,9 +95,11 @@ def _init(options: argparse.Namespace) -> int:
         print(_STEPS.format(*places, zone=zone), end="")
         return 0
     check_folder(options.folder)
+    workspace.refuse_second(options.folder)
     cells = patterns_by_cell(candidates(options.folder))
     path = write_template(options.folder, cells)
-    rows = f"{len(cells)} cells from the file names" if cells else "no cell yet"
+    count = "1 cell" if len(cells) == 1 else f"{len(cells)} cells"
+    rows = f"{count} from the file names" if cells else "no cell yet"
     print(f"{path}: {rows}. Fill in Configuration, masses and area, save, and close it in Excel.")
     return 0
 

@@ -82,7 +82,7 @@ def _chosen(options: argparse.Namespace, least: int) -> list[Finished]:
     found = finished_cells(options.out, options.cells, options.group)
     if len(found) < least:
         raise CellpipeError(
-            f"{len(found)} cells to work on", expected=f"at least {least}",
+            f"too few cells ({len(found)})", expected=f"at least {least}",
             remedy="name them after the results folder, or a group with --group",
         )  # fmt: skip
     return found

@@ -220,7 +220,8 @@ def _without_tables(job: Job, seen: Mapping[str, SeenFile]) -> set[str]:
 def candidates(folder: Path) -> list[str]:
     """Name the files below a folder that may be a cycler's."""
     entries, _ = RawFolders(folder, (), ()).walked()
-    return [entry.path.name for entry in entries if _is_candidate(entry.path)]
+    paths = [entry.path for entry in entries if not is_sheet(entry.path.name)]
+    return [path.name for path in paths if _is_candidate(path)]
 
 
 def _is_candidate(path: Path) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from cellpipe.terminal import screen
+from cellpipe.terminal import counted, screen
 
 if TYPE_CHECKING:
     from cellpipe.store.history import Event
@@ -24,18 +24,21 @@ def show_status(out: Path, status: Status) -> None:
         Text(f"{out}: results of {', '.join(map(str, status.folders)) or 'no folder yet'}")
     )
     console.print(
-        f"{counts['used']} recordings used, {status.cells} cells, {len(status.aside)} could not be "
-        f"used, {status.waiting} wait in the queue."
+        f"{counted(counts['used'], 'recording')} used, {counted(status.cells, 'cell')}, "
+        f"{len(status.aside)} could not be used, {status.waiting} in the queue."
     )
     if status.writer:
         console.print(Text(f"Writing now: {status.writer}"))
     if status.last:
-        console.print(Text(f"Last: {_when(status.last)} {status.last.subject} {status.last.event}"))
-    night = f"Last night run: ended {_when(status.night)}" if status.night else "No night run yet."
+        last, why = status.last, f" ({status.last.reason})" if status.last.reason else ""
+        console.print(Text(f"Last: {_when(last)} UTC, {last.subject} {last.event}{why}"))
+    night = (
+        f"Last night run: ended {_when(status.night)} UTC" if status.night else "No night run yet."
+    )
     console.print(Text(night))
     if status.aside:
         table = Table(title="Could not be used", title_justify="left", title_style="bold")
-        table.add_column("File")
+        table.add_column("File", overflow="fold")
         table.add_column("Why")
         for name, reason in status.aside:
             table.add_row(Text(name), Text(reason))
@@ -46,7 +49,7 @@ def show_history(events: Sequence[Event]) -> None:
     """Print what happened, in order."""
     table = Table(title="History (UTC)", title_justify="left", title_style="bold")
     for column in ("When", "What", "Event", "Reason or numbers", "Content", "Version"):
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     for event in events:
         numbers = ", ".join(f"{name} {_short(value)}" for name, value in event.numbers.items())
         table.add_row(

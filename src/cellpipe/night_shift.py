@@ -60,15 +60,19 @@ def commands() -> dict[str, Callable[[argparse.Namespace], int]]:
 
 
 def log_to(out: Path, *, verbose: bool, name: str = "cellpipe.log") -> None:
-    """Log to a file in the results, of bounded size, and to the terminal if asked."""
+    """Log to a file in the results, of bounded size, and to the terminal.
+
+    There only what is marked ``aloud`` is shown, or everything if asked.
+    """
     out.mkdir(parents=True, exist_ok=True)
     handlers: list[logging.Handler] = [
         logging.handlers.RotatingFileHandler(
             out / name, maxBytes=10_000_000, backupCount=3, encoding="utf-8", delay=True
         )
     ]
-    if verbose:
-        handlers.append(logging.StreamHandler())
+    terminal = logging.StreamHandler()
+    terminal.addFilter(lambda record: verbose or hasattr(record, "aloud"))
+    handlers.append(terminal)
     logger = logging.getLogger("cellpipe")
     logger.setLevel(logging.INFO)
     logger.propagate = False
@@ -81,9 +85,9 @@ def log_to(out: Path, *, verbose: bool, name: str = "cellpipe.log") -> None:
 def _labs(options: argparse.Namespace) -> tuple[tuple[Lab, ...], Settings]:
     """Give the labs that a command is about, and the settings."""
     from cellpipe.errors import SettingsError
-    from cellpipe.pipeline import check_time_zone
     from cellpipe.settings import LabSettings, Settings, settings
     from cellpipe.store.address import keep_ledger_at
+    from cellpipe.time_zones import check_time_zone
     from cellpipe.watch.watcher import Lab
 
     folder = getattr(options, "folder", None)

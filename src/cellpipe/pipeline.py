@@ -52,7 +52,7 @@ from cellpipe.store.faults import Fault, note_fault
 from cellpipe.store.history import Event, last_numbers
 from cellpipe.store.writer import writing
 from cellpipe.store.written import adopted, as_written, damaged, swept
-from cellpipe.time_zones import EXPECTED, is_time_zone, may_be_meant
+from cellpipe.time_zones import check_time_zone
 from cellpipe.workers import Workers
 
 _log = logging.getLogger("cellpipe")
@@ -146,7 +146,11 @@ def mended(job: Job, run: Callable[[], Summary]) -> Summary:
 @contextmanager
 def one_run(job: Job, wait_second: float = 0.0) -> Iterator[None]:
     """Be the writer of a job's results, and find what earlier runs left in disorder."""
-    with writing(job.ledger, wait_second=wait_second, tell=_log.warning):
+
+    def tell(sentence: str) -> None:
+        _log.warning("%s, at most %.0f s", sentence, wait_second, extra={"aloud": True})
+
+    with writing(job.ledger, wait_second=wait_second, tell=tell):
         remember_job(job)
         count = swept(job.out)
         adopted(job.ledger)
@@ -251,12 +255,6 @@ def check_folder(folder: Path) -> None:
             found, expected="a folder with raw files", file=folder,
             remedy="check the path; a network drive may be away",
         ) from error  # fmt: skip
-
-
-def check_time_zone(name: str) -> None:
-    """Refuse what is no name of a time zone."""
-    if not is_time_zone(name):
-        raise CellpipeError(f"the time zone {name!r}", expected=EXPECTED, remedy=may_be_meant(name))
 
 
 def file_noted(job: Job, path: Path, result: Taken | Exception) -> list[Failure]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -278,7 +280,7 @@ def settings(path: Path) -> Settings:
     except (OSError, UnicodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(
             f"text that can't be read ({error})", expected="TOML in UTF-8",
-            remedy="Windows paths want single quotes: 'D:\\exports'", file=path,
+            remedy="look at that line; Windows paths want single quotes: 'D:\\exports'", file=path,
         ) from error  # fmt: skip
     try:
         given = Settings.model_validate(found)
@@ -316,13 +318,20 @@ def _completed(given: Settings, path: Path) -> Settings:
     return given.model_copy(update={"lab": labs})
 
 
+def _near(place: Sequence[object]) -> str:
+    """Ask whether a setting of a similar name is meant."""
+    every = re.findall(r"^#? ?(\w+) = ", EXAMPLE, re.MULTILINE)
+    close = difflib.get_close_matches(str(place[-1]), every, 1, 0.75)
+    return f"did you mean {close[0]}? " if close else ""
+
+
 def _explained(error: ValidationError, path: Path) -> SettingsError:
     first: Any = error.errors()[0]
     place = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         return SettingsError(
-            f"the name {place}", expected="a known setting",
-            remedy="cellpipe serve --example prints all of them", file=path,
+            f"the setting {place}, which is not known", expected="one that is",
+            remedy=f"{_near(first['loc'])}cellpipe serve --example prints all of them", file=path,
         )  # fmt: skip
     found = "nothing" if first["type"] == "missing" else repr(first["input"])
     if {"hand_on", "notify"} & {*first["loc"]}:

@@ -142,7 +142,8 @@ def _last(job: Job, error: CellSheetError | OSError) -> tuple[CellSheet, Failure
     when = datetime.fromtimestamp(there[0].stat().st_mtime, UTC)
     said = error.reason if isinstance(error, CellSheetError) else f"found {error.strerror}."
     name = error.file if isinstance(error, CellSheetError) and error.file else "cells.xlsx"
-    sentence = f"{said} The sheet as it was on {when:%Y-%m-%d %H:%M} UTC is used until then."
-    sheet = read_sheet(there[0])
+    as_it_was = f"the sheet as it was on {when:%Y-%m-%d %H:%M} UTC"
+    sentence = f"{Path(name).name}: {said} T{as_it_was[1:]} is used until then."
+    sheet = read_sheet(there[0], as_it_was)
     findings = (Finding("error", "sheet_not_used", sentence), *sheet.findings)
     return CellSheet(Path(name), sheet.cells, findings), Failure(Path(name).name, sentence)

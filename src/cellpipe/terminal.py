@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
 from rich.console import Console
 from rich.markup import escape
+from rich.measure import Measurement as Width
 from rich.progress import (
     BarColumn,
     Progress,
@@ -28,8 +28,9 @@ from cellpipe.progress import Progress as Tell
 from cellpipe.progress import Stage
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from cellpipe.doctor import Check
-    from cellpipe.eis import FittedFile
     from cellpipe.lab import Summary
 
 _STAGES: dict[Stage, str] = {"files": "Reading files", "cells": "Computing cells",
@@ -60,29 +61,37 @@ def progress_shown() -> Iterator[Tell | None]:
         yield tell
 
 
+class _Screen(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave it to the command line, which knows what the exit code is to be."""
+        raise BrokenPipeError
+
+
 def screen() -> Console:
     """Give the terminal, or where there is none one that is wide enough for tables."""
-    console = Console()
-    return console if console.is_terminal else Console(width=max(console.width, _NARROWEST))
+    console = _Screen()
+    return console if console.is_terminal else _Screen(width=max(console.width, _NARROWEST))
 
 
 def show_summary(summary: Summary) -> None:
     """Print what a run did: the cells, what could not be used, and the page to open."""
     console = screen()
     if not (summary.read or summary.cells_updated) and summary.unchanged:
-        console.print(f"Nothing new: {_counted(summary.unchanged, 'file')} unchanged.")
+        console.print(f"Nothing new: {counted(summary.unchanged, 'file')} unchanged.")
     else:
         console.print(
-            f"{_counted(summary.read, 'file')} read, {summary.unchanged} unchanged, "
-            f"{_counted(summary.cells_updated, 'cell')} computed."
+            f"{counted(summary.read, 'file')} read, {summary.unchanged} unchanged, "
+            f"{counted(summary.cells_updated, 'cell')} computed."
         )
     if summary.again:
         console.print(
-            f"{_counted(summary.again, 'file')} read again: the version or --time-zone is another."
+            f"{counted(summary.again, 'file')} read again: the version or --time-zone is another."
         )
     if summary.cells.height:
-        wide = console.width >= _NARROWEST
-        console.print(_cells_table(summary) if wide else _cells_list(summary))
+        table = _cells_table(summary)
+        at_will = console.options.update(max_width=1 << 16)
+        fits = Width.get(console, at_will, table).maximum <= console.width
+        console.print(table if fits else _cells_list(summary))
     if summary.failures:
         console.print(_failures_table(summary))
     _show_remarks(console, summary)
@@ -100,16 +109,25 @@ def _show_remarks(console: Console, summary: Summary) -> None:
     if len(asked):
         names = ", ".join(asked)
         console.print(Text(f"Not in the cell sheet, so in mAh only: {names}."))
+    _show_cut(console, summary)
     if "time_zone_unknown" in summary.findings["code"]:
         console.print("Local times are taken as UTC; tell the instruments' zone with --time-zone.")
     if summary.left_alone:
         kinds = sorted({"." + name.rpartition(".")[2] for name in summary.left_alone})
         console.print(
             Text(
-                f"{_counted(len(summary.left_alone), 'file')} of other kinds left alone "
+                f"{counted(len(summary.left_alone), 'file')} of other kinds left alone "
                 f"({', '.join(kinds)})."
             )
         )
+
+
+def _show_cut(console: Console, summary: Summary) -> None:
+    """Name the cells of which a file was cut off: their numbers are those of what is there."""
+    cut = summary.findings.filter(summary.findings["code"] == "file_cut_off")["cell_id"]
+    if len(cut):
+        names = ", ".join(cut.drop_nulls().unique(maintain_order=True))
+        console.print(Text(f"Check: a file of {names} was cut off; copy it again."))
 
 
 def _cells_table(summary: Summary) -> Table:
@@ -119,14 +137,14 @@ def _cells_table(summary: Summary) -> Table:
         left = header in {"Cell", "Kind"}
         table.add_column(header, justify="left" if left else "right", no_wrap=header != "Kind")
     for row in summary.cells.iter_rows(named=True):
-        retention = _percent(row["capacity_retention"])
+        retention = percent(row["capacity_retention"])
         if row["retention_cycle"]:
             cycle, reference = row["retention_cycle"], row["retention_reference_cycle"]
             retention += f" (cycle {cycle} / {reference})"
         table.add_row(
             Text(row["cell_id"]), row["configuration"] or "not known", str(row["cycles"]),
-            _first_capacity(row), _percent(row["initial_coulombic_efficiency"]),
-            _percent(row["mean_coulombic_efficiency"], 2), retention, _resistance(row),
+            _first_capacity(row), percent(row["initial_coulombic_efficiency"]),
+            percent(row["mean_coulombic_efficiency"], 2), retention, _resistance(row),
         )  # fmt: skip
     return table
 
@@ -134,28 +152,29 @@ def _cells_table(summary: Summary) -> Table:
 def _cells_list(summary: Summary) -> Table:
     """Give the cells with their numbers in running text, for a narrow terminal."""
     table = Table(title="Cells", title_justify="left", title_style="bold", show_header=False)
-    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold", max_width=40)
     table.add_column()
     for row in summary.cells.iter_rows(named=True):
         kind = row["configuration"] or "kind not known"
-        retention = _percent(row["capacity_retention"])
+        retention = percent(row["capacity_retention"])
         if row["retention_cycle"]:
             cycle, reference = row["retention_cycle"], row["retention_reference_cycle"]
             retention += f" (cycle {cycle} / {reference})"
         numbers = {
             "first discharge": _first_capacity(row),
-            "initial CE": _percent(row["initial_coulombic_efficiency"]),
-            "mean CE": _percent(row["mean_coulombic_efficiency"], 2),
+            "initial CE": percent(row["initial_coulombic_efficiency"]),
+            "mean CE": percent(row["mean_coulombic_efficiency"], 2),
             "retention": retention,
             "interfacial resistance": _resistance(row),
         }
         known = [f"{name} {shown}" for name, shown in numbers.items() if shown != "–"]
-        first = f"{kind}, {_counted(row['cycles'], 'cycle')}"
+        first = f"{kind}, {counted(row['cycles'], 'cycle')}"
         table.add_row(Text(row["cell_id"]), Text("; ".join([first, *known])))
     return table
 
 
-def _counted(number: int, noun: str) -> str:
+def counted(number: int, noun: str) -> str:
+    """Give a number with its noun, in the plural where it is not one."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
@@ -163,14 +182,15 @@ def _first_capacity(row: dict[str, Any]) -> str:
     ampere_hour = row["first_discharging_capacity_ah"]
     if ampere_hour is None:
         return "–"
-    shown = f"{_plain(1e3 * ampere_hour, 4)} mAh"
+    shown = f"{plain(1e3 * ampere_hour, 4)} mAh"
     specific = row["first_specific_discharging_capacity_mah_per_g"]
     if specific is None:
         return shown
-    return f"{_plain(specific, 4)} mAh/g {row['capacity_basis'].split()[0]}"
+    return f"{plain(specific, 4)} mAh/g {row['capacity_basis'].split()[0]}"
 
 
-def _percent(fraction: float | None, digits: int = 1) -> str:
+def percent(fraction: float | None, digits: int = 1) -> str:
+    """Write a fraction in percent; a dash where there is none."""
     return "–" if fraction is None else f"{100 * fraction:.{digits}f} %"
 
 
@@ -187,11 +207,11 @@ def _resistance(row: dict[str, Any]) -> str:
     if first is None:
         return "–"
     if row["spectra"] == 1:
-        return f"{_plain(first)} {unit}"
-    return f"{_plain(first)} → {_plain(last)} {unit}"
+        return f"{plain(first)} {unit}"
+    return f"{plain(first)} → {plain(last)} {unit}"
 
 
-def _plain(value: float, digits: int = 3) -> str:
+def plain(value: float, digits: int = 3) -> str:
     """Write a number to some significant digits, without an exponent where people read."""
     if value == 0 or not 1e-3 <= abs(value) < 1e7:
         return f"{value:.{digits}g}"
@@ -201,7 +221,7 @@ def _plain(value: float, digits: int = 3) -> str:
 
 def _failures_table(summary: Summary) -> Table:
     table = Table(title="Could not be used", title_justify="left", title_style="bold")
-    table.add_column("File or cell")
+    table.add_column("File or cell", overflow="fold")
     table.add_column("Why")
     for failure in summary.failures:
         table.add_row(Text(failure.path), Text(failure.reason))
@@ -267,90 +287,6 @@ def show_check(check: Check) -> None:
 _MARKS = {"good": ("good", "green"), "note": ("note", "yellow"), "bad": ("BAD ", "bold red")}
 
 
-def show_eis(fitted: FittedFile) -> None:
-    """Print what the spectra of one file gave."""
-    console = screen()
-    resistances = fitted.tables["interfacial_resistance"]
-    arcs = fitted.tables["impedance_arcs"]
-    circuits = ", ".join(fitted.tables["circuit_fits"]["circuit"].unique().to_list())
-    spectra = _counted(resistances.height, "spectrum").replace("spectrums", "spectra")
-    console.print(Text(f"{fitted.path}: {spectra}, {circuits or 'no circuit fitted'}"))
-    console.print(_arcs_table(resistances, arcs))
-    if resistances.height == 1:
-        console.print(_parameters_table(fitted))
-    for row in fitted.tables["resistance_growth"].filter(pl.col("law").is_not_null()).to_dicts():
-        what = "Interfacial resistance" if row["arc"] == "all" else f"Arc {row['arc']}"
-        free = row["exponent_standard_error"]
-        console.print(Text(
-            f"{what}: law of growth {row['law']} "
-            f"(probability {_percent(row['law_probability'], 0)}), with time from the file's first"
-            " spectrum"
-            + (f", free exponent {row['exponent']:.2f} ± {1.96 * free:.2f}" if free else "")
-        ))  # fmt: skip
-    for finding in fitted.findings:
-        console.print(Text(f"{finding.level}: {finding.sentence}"))
-
-
-def _arcs_table(resistances: pl.DataFrame, arcs: pl.DataFrame) -> Table:
-    table = Table(title="Resistances / Ω", title_justify="left", title_style="bold")
-    names = arcs.unique("arc", keep="first", maintain_order=True)
-    table.add_column("Spectrum", justify="right")
-    table.add_column("In series", justify="right")
-    for arc in names.iter_rows(named=True):
-        table.add_column(f"Arc {arc['arc']}: {arc['process']}", justify="right")
-    table.add_column("Interface", justify="right")
-    table.add_column("Residual", justify="right")
-    for row in resistances.iter_rows(named=True):
-        of_row = arcs.filter(pl.col("spectrum") == row["spectrum"])
-        own = {arc["arc"]: _with_error(arc) for arc in of_row.iter_rows(named=True)}
-        total, error = (
-            row["interfacial_resistance_ohm"],
-            "interfacial_resistance_standard_error_ohm",
-        )
-        table.add_row(
-            str(row["spectrum"]), _known(row["series_resistance_ohm"]),
-            *(own.get(name, "–") for name in names["arc"]),
-            _error_beside(total, row[error], sure=row["identifiable"]),
-            _percent(row["relative_residual"], 2),
-        )  # fmt: skip
-    return table
-
-
-def _known(value: float | None) -> str:
-    return "–" if value is None else _plain(value, 4)
-
-
-def _with_error(arc: dict[str, Any]) -> str:
-    return _error_beside(
-        arc["resistance_ohm"], arc["resistance_standard_error_ohm"], sure=arc["identifiable"]
-    )
-
-
-def _error_beside(value: float | None, error: float | None, *, sure: bool) -> str:
-    """Write a value with its standard error; with ? where the data does not determine it."""
-    if value is None:
-        return "–"
-    beside = "" if error is None else f" ± {_plain(error, 2)}"
-    return f"{_plain(value, 4)}{beside}{'' if sure else ' ?'}"
-
-
-def _parameters_table(fitted: FittedFile) -> Table:
-    table = Table(title="Parameters", title_justify="left", title_style="bold")
-    for head in ("Element", "Parameter", "Value", "Standard error", "of that noise", "Unit"):
-        table.add_column(
-            head, justify="left" if head in {"Element", "Parameter", "Unit"} else "right"
-        )
-    for row in fitted.tables["circuit_fits"].iter_rows(named=True):
-        unsure = "" if row["identifiable"] else " ?"
-        table.add_row(
-            row["element"], row["parameter"], f"{row['value']:.5g}{unsure}",
-            *("–" if row[c] is None else f"{row[c]:.2g}" for c in ("standard_error", "precision")),
-            row["unit"],
-        )  # fmt: skip
-    table.caption = "?: the data does not determine it"
-    return table
-
-
 def show_baselines(own: pl.DataFrame | None = None) -> None:
     """Print the published cells of Table 1, the figures of its text, and a lab's own rows."""
     from cellpipe.baselines import REVIEW, REVIEW_DOI, review_text, table1
@@ -361,28 +297,50 @@ def show_baselines(own: pl.DataFrame | None = None) -> None:
     titles = [(f"{REVIEW} (doi {REVIEW_DOI})", table1())]
     if own is not None:
         titles.append(("The lab's own baselines.csv", own))
+    of_cells = ("Row", "Cell", "Anode", "Electrolyte (family*)", "Cathode", "Kind*", "Basis*",
+                "Initial", "Later", "Retention", "To bear in mind")  # fmt: skip
     for title, rows in titles:
-        table = Table(title=title, title_justify="left")
-        for header in ("Row", "Cell", "Anode", "Electrolyte (family*)", "Cathode", "Kind*",
-                       "Basis*", "Initial", "Later", "Retention", "To bear in mind"):  # fmt: skip
-            table.add_column(header)
+        shown = []
         for row in rows.to_dicts():
             family = electrolyte_family(row["solid_electrolyte"]) or "not known"
-            shown = (
+            shown.append((
                 str(row["row"]), row["first_author_year"], row["anode_composition"],
                 f"{row['solid_electrolyte']} ({family})", row["cathode_composition"],
                 row["cell_kind_inferred"], row["capacity_basis_inferred"], row["initial_text"],
                 row["later_text"], row["retention_text"], "; ".join(remarks(row)),
-            )  # fmt: skip
-            table.add_row(*(Text(value or "") for value in shown))
-        console.print(table)
+            ))  # fmt: skip
+        _show_rows(console, title, of_cells, shown)
     console.print("* read off the row, not printed in the paper; '-' is as printed.")
-    figures = Table(title="Figures in the running text of the review", title_justify="left")
-    for header in ("Reference", "Cell", "Quantity", "Value", "Conditions", "Section"):
-        figures.add_column(header)
-    for row in review_text().to_dicts():
-        value = f"{row['value_low']:g} {row['unit']}"
-        texts = (f"[{row['ref']}]", row["system"], row["quantity"], value, row["conditions"] or "",
-                 row["section"])  # fmt: skip
-        figures.add_row(*(Text(text) for text in texts))
-    console.print(figures)
+    figures = [
+        (f"[{row['ref']}]", row["system"], row["quantity"], f"{row['value_low']:g} {row['unit']}",
+         row["section"], row["conditions"])
+        for row in review_text().to_dicts()
+    ]  # fmt: skip
+    title = "Figures in the running text of the review"
+    heads = ("Reference", "Cell", "Quantity", "Value", "Section", "Conditions")
+    _show_rows(console, title, heads, figures)
+
+
+def _show_rows(
+    console: Console, title: str, heads: Sequence[str], rows: Sequence[Sequence[str | None]]
+) -> None:
+    """Print rows as a table if all but the last column fit in one line each, else as a list."""
+    widths = [
+        max(len(head), *(len(row[at] or "") for row in rows)) for at, head in enumerate(heads)
+    ]
+    if sum(widths[:-1]) + 30 + 3 * len(heads) <= console.width:
+        table = Table(title=title, title_justify="left")
+        for head in heads:
+            table.add_column(head)
+        for row in rows:
+            table.add_row(*(Text(value or "") for value in row))
+        console.print(table)
+        return
+    console.print(Text(title, style="italic"))
+    for row in rows:
+        console.print(Text(f"{row[0]}  {row[1]}", style="bold"))
+        grid = Table.grid(padding=(0, 2))
+        for head, value in zip(heads[2:], row[2:], strict=True):
+            if value:
+                grid.add_row(f"  {head}", Text(value))
+        console.print(grid)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 import zoneinfo
 
+from cellpipe.errors import CellpipeError
+
 EXPECTED = "an IANA name such as Europe/Berlin"
 
 
@@ -30,3 +32,16 @@ def may_be_meant(name: str) -> str:
     for found in (*whole, *(by_place[one] for one in place)):
         return f"write {known[found]}, if that is meant"
     return "name continent and city, as America/New_York, or UTC"
+
+
+def check_time_zone(name: str) -> None:
+    """Refuse what is no name of a time zone.
+
+    Raises
+    ------
+    CellpipeError
+        That says which may be meant.
+
+    """
+    if not is_time_zone(name):
+        raise CellpipeError(f"the time zone {name!r}", expected=EXPECTED, remedy=may_be_meant(name))

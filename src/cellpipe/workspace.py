@@ -16,6 +16,22 @@ def is_free(folder: Path) -> bool:
     return not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
 
 
+def refuse_second(folder: Path) -> None:
+    """Refuse a folder that is a workspace already: nothing reads a cell sheet beside its settings.
+
+    Raises
+    ------
+    CellpipeError
+        That names the cell sheet to fill in.
+
+    """
+    if (folder / NAME).exists() and (folder / INBOX).is_dir():
+        raise CellpipeError(
+            "a workspace", expected="a new folder, or one with raw files", file=folder,
+            remedy=f"fill in {folder / INBOX / 'cells.xlsx'}; cellpipe doctor, there, looks at it",
+        )  # fmt: skip
+
+
 def made(folder: Path, time_zone: str | None = None) -> tuple[Path, ...]:
     """Make a workspace; give what stands in it, in the order in which it is needed.
 

@@ -17,7 +17,7 @@ import polars as pl
 
 from cellpipe import contracts
 from cellpipe.baselines import table1
-from cellpipe.cell_sheet import csv_rows
+from cellpipe.cell_sheet import csv_rows, is_overfull, overfull
 from cellpipe.domain import Finding
 from cellpipe.errors import CellSheetError, ContractError
 from cellpipe.raw_folders import BASELINES_NAME
@@ -54,6 +54,10 @@ def lab_baselines(path: Path) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
     rows = [contracts.empty("baselines")]
     for number, line in enumerate(lines[1:], 2):
         if not any(text.strip() for text in line) or line[0].lstrip().startswith("#"):
+            continue
+        if is_overfull(line, heads):
+            said = f"row {number}: {overfull(line, heads)}; this row is left out"
+            findings.append(_finding(said))
             continue
         try:
             row = contracts.checked("baselines", _row(heads, line, number, decimal_comma))

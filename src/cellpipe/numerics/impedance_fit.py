@@ -320,13 +320,11 @@ def _flags(fit: ImpedanceFit) -> list[str]:
     single = ~fit.used[: len(fit.used) - fit.drifted]
     if single.any():
         where = ", ".join(f"{f:.4g} Hz" for f in fit.frequency_hertz[: len(single)][single])
-        out.append(
-            f"{np.count_nonzero(single)} points left out that stand alone against their "
-            f"neighbours: {where}."
-        )
+        out.append(f"Left out, for they stand alone against their neighbours: {where}.")
     negative = np.count_nonzero(fit.impedance_ohm.real < 0)
     if negative:
-        out.append(f"{negative} points have a negative real part, which no passive cell has.")
+        shown = f"{negative} of {len(fit.frequency_hertz)} frequencies"
+        out.append(f"The real part is negative at {shown}, which no passive cell has.")
     out += _validity_flags(fit.kramers_kronig)
     if fit.relative_residual > MISFIT:
         out.append(

@@ -17,7 +17,13 @@ from cellpipe.report.resistance_figures import resistance_panel
 from cellpipe.report.series_figures import bode_panel, waterfall_panel
 
 
-def eis_page(name: str, tables: Mapping[str, pl.DataFrame], findings: Sequence[Finding]) -> str:
+def eis_page(
+    name: str,
+    tables: Mapping[str, pl.DataFrame],
+    findings: Sequence[Finding],
+    *,
+    age_known: bool = False,
+) -> str:
     """Write the page of a file's spectra: all figures, arcs and parameters.
 
     Parameters
@@ -29,6 +35,8 @@ def eis_page(name: str, tables: Mapping[str, pl.DataFrame], findings: Sequence[F
         ``resistance_growth`` and ``cycles``.
     findings
         What has to be said.
+    age_known
+        Whether ``cycles`` says when the cell's life began; else time runs from the first spectrum.
 
     """
     growth, fits = tables["interfacial_resistance"], tables["circuit_fits"]
@@ -38,14 +46,14 @@ def eis_page(name: str, tables: Mapping[str, pl.DataFrame], findings: Sequence[F
         line=f"{growth.height} spectra, fitted with {circuits}",
         checks=[finding for finding in findings if finding.level != "info"],
         notes=[finding for finding in findings if finding.level == "info"],
-        panels=_panels(tables),
+        panels=_panels(tables, age_known=age_known),
         arcs=cell_tables.arc_grid(tables["impedance_arcs"], growth),
         fits=cell_tables.fit_grid(fits, growth),
         version=__version__,
     )
 
 
-def _panels(tables: Mapping[str, pl.DataFrame]) -> list[Panel]:
+def _panels(tables: Mapping[str, pl.DataFrame], *, age_known: bool) -> list[Panel]:
     impedance, fits = tables["impedance"], tables["circuit_fits"]
     growth = tables["interfacial_resistance"]
     return [
@@ -53,5 +61,7 @@ def _panels(tables: Mapping[str, pl.DataFrame]) -> list[Panel]:
         arcs_panel(impedance, fits, tables["impedance_arcs"]),
         bode_panel(impedance, fits),
         waterfall_panel(impedance, fits),
-        resistance_panel(growth, tables["cycles"], tables["resistance_growth"]),
+        resistance_panel(
+            growth, tables["cycles"], tables["resistance_growth"], age_known=age_known
+        ),
     ]

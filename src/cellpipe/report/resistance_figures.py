@@ -25,11 +25,16 @@ _LAW_WORDS = {
 
 
 def resistance_panel(
-    growth: pl.DataFrame, cycles: pl.DataFrame, laws: pl.DataFrame | None = None
+    growth: pl.DataFrame,
+    cycles: pl.DataFrame,
+    laws: pl.DataFrame | None = None,
+    *,
+    age_known: bool = True,
 ) -> Panel:
     """Draw the interfacial resistance of every spectrum with its standard error and its law.
 
-    ``laws`` are the rows of ``resistance_growth``; without them no law is drawn.
+    ``laws`` are the rows of ``resistance_growth``; without them no law is drawn. Where the cell's
+    age is not known, time runs from the first spectrum.
     """
     if growth.is_empty():
         return Panel("resistance", _TITLE, absent="There are no impedance spectra of this cell.")
@@ -54,7 +59,7 @@ def resistance_panel(
         return figure
 
     description = f"Interfacial resistance in {unit} of {points.height} spectra"
-    caption = " ".join([_caption(points), *_said(found, points)])
+    caption = " ".join([_caption(points, age_known=age_known), *_said(found, points)])
     return Panel("resistance", _TITLE, caption, description, draw)
 
 
@@ -187,14 +192,19 @@ def _limits(points: pl.DataFrame) -> tuple[float, float]:
     return 0.0, 1.1 * top if top else 1.0
 
 
-def _caption(points: pl.DataFrame) -> str:
+def _caption(points: pl.DataFrame, *, age_known: bool) -> str:
     parts = ["Bars: one standard error of the fit; where none is seen, the mark is larger."]
     if not points["identifiable"].all():
         parts.append(
             "Hollow squares: the data does not determine every resistance in the sum; their bars"
             " may leave the axis."
         )
-    if points["root_hours"].drop_nulls().len():
+    if points["root_hours"].drop_nulls().len() and not age_known:
+        parts.append(
+            "Time runs from the file's first spectrum, however old the cell was then, so no law of"
+            " growth is drawn."
+        )
+    elif points["root_hours"].drop_nulls().len():
         parts.append(
             "Time runs from the cell's first record. A straight line against √time points to an"
             " interphase whose growth is limited by diffusion. Orange: the best supported law with"

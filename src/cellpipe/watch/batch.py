@@ -26,8 +26,8 @@ def deal_with(task: Task) -> str:
     if not summary.out_of_reach:  # else the watch asks again, and what is known costs nothing
         batch_is_done(job.ledger.database, task.batch)
     return (
-        f"{summary.read} files read, {summary.cells_updated} cells computed, "
-        f"{len(summary.failures)} set aside in all"
+        f"files read: {summary.read}, cells computed: {summary.cells_updated}, "
+        f"set aside in all: {len(summary.failures)}"
     )
 
 

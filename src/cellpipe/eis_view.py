@@ -1,0 +1,101 @@
+"""What ``cellpipe eis`` shows on the terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+from rich.table import Table
+from rich.text import Text
+
+from cellpipe.terminal import counted, percent, plain, screen
+
+if TYPE_CHECKING:
+    from cellpipe.eis import FittedFile
+
+
+def show_eis(fitted: FittedFile) -> None:
+    """Print what the spectra of one file gave."""
+    console = screen()
+    resistances = fitted.tables["interfacial_resistance"]
+    arcs = fitted.tables["impedance_arcs"]
+    circuits = ", ".join(fitted.tables["circuit_fits"]["circuit"].unique().to_list())
+    spectra = counted(resistances.height, "spectrum").replace("spectrums", "spectra")
+    console.print(Text(f"{fitted.path}: {spectra}, {circuits or 'no circuit fitted'}"))
+    console.print(_arcs_table(resistances, arcs))
+    if resistances.height == 1:
+        console.print(_parameters_table(fitted))
+    for row in fitted.tables["resistance_growth"].filter(pl.col("law").is_not_null()).to_dicts():
+        what = "Interfacial resistance" if row["arc"] == "all" else f"Arc {row['arc']}"
+        free = row["exponent_standard_error"]
+        console.print(Text(
+            f"{what}: law of growth {row['law']} "
+            f"(probability {percent(row['law_probability'], 0)}), for a cell that was "
+            f"{fitted.age_hour:g} h old at the first spectrum"
+            + (f", free exponent {row['exponent']:.2f} ± {1.96 * free:.2g} (95 %)" if free else "")
+        ))  # fmt: skip
+    for finding in fitted.findings:
+        console.print(Text(f"{finding.level}: {finding.sentence}"))
+
+
+def _arcs_table(resistances: pl.DataFrame, arcs: pl.DataFrame) -> Table:
+    table = Table(title="Resistances / Ω", title_justify="left", title_style="bold")
+    names = arcs.unique("arc", keep="first", maintain_order=True)
+    table.add_column("Spectrum", justify="right")
+    table.add_column("In series", justify="right")
+    for arc in names.iter_rows(named=True):
+        table.add_column(f"Arc {arc['arc']}: {arc['process']}", justify="right")
+    table.add_column("Interface", justify="right")
+    table.add_column("Residual", justify="right")
+    for row in resistances.iter_rows(named=True):
+        of_row = arcs.filter(pl.col("spectrum") == row["spectrum"])
+        own = {arc["arc"]: _with_error(arc) for arc in of_row.iter_rows(named=True)}
+        total, error = (
+            row["interfacial_resistance_ohm"],
+            "interfacial_resistance_standard_error_ohm",
+        )
+        table.add_row(
+            str(row["spectrum"]), _known(row["series_resistance_ohm"]),
+            *(own.get(name, "–") for name in names["arc"]),
+            _error_beside(total, row[error], sure=row["identifiable"]),
+            percent(row["relative_residual"], 2),
+        )  # fmt: skip
+    table.caption = (
+        "±: one standard error. In series: R0 and every arc that is not of the interface."
+    )
+    return table
+
+
+def _known(value: float | None) -> str:
+    return "–" if value is None else plain(value, 4)
+
+
+def _with_error(arc: dict[str, Any]) -> str:
+    return _error_beside(
+        arc["resistance_ohm"], arc["resistance_standard_error_ohm"], sure=arc["identifiable"]
+    )
+
+
+def _error_beside(value: float | None, error: float | None, *, sure: bool) -> str:
+    """Write a value with its standard error; with ? where the data does not determine it."""
+    if value is None:
+        return "–"
+    beside = "" if error is None else f" ± {plain(error, 2)}"
+    return f"{plain(value, 4)}{beside}{'' if sure else ' ?'}"
+
+
+def _parameters_table(fitted: FittedFile) -> Table:
+    table = Table(title="Parameters", title_justify="left", title_style="bold")
+    for head in ("Element", "Parameter", "Value", "Standard error", "of that noise", "Unit"):
+        table.add_column(
+            head, justify="left" if head in {"Element", "Parameter", "Unit"} else "right"
+        )
+    for row in fitted.tables["circuit_fits"].iter_rows(named=True):
+        unsure = "" if row["identifiable"] else " ?"
+        table.add_row(
+            row["element"], row["parameter"], f"{row['value']:.5g}{unsure}",
+            *("–" if row[c] is None else f"{row[c]:.2g}" for c in ("standard_error", "precision")),
+            row["unit"],
+        )  # fmt: skip
+    table.caption = "?: the data does not determine it"
+    return table
