@@ -91,7 +91,7 @@ def history(ledger: Ledger, subject: str) -> list[Event]:
         names = sorted({event.subject for event in every})
         raise CellpipeError(
             f"nothing of {subject!r}", expected="a file or a cell that was seen",
-            remedy=f"the ledger knows {len(names)}, as {', '.join(names[:3])}",
+            remedy=f"the ledger knows {len(names)} files and cells, such as {', '.join(names[:3])}",
         )  # fmt: skip
     return found
 

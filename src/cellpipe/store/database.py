@@ -152,8 +152,8 @@ class Sqlite:
         return (DamagedLedgerError if broken else StoreError)(
             f"a ledger that can't be used ({error})",
             expected="a results folder that can be read and written",
-            remedy="close other programs that use it, make room on the disk, "
-            "or choose another folder with --out",
+            remedy="check that you may write there, close other programs that use it, make room "
+            "on the disk, or choose another folder with --out",
             file=self.path,
         )
 
