@@ -119,7 +119,7 @@ def test_history_status_retry_and_forget_say_what_they_do(
     assert main(["status", str(out)]) == 1
     said = capsys.readouterr().out
     assert "broken.mpr" in said
-    assert "3 recordings used, 1 cells, 1 could not be used" in said
+    assert "3 recordings used, 1 cell, 1 could not be used" in said
     assert main(["history", str(out), "A"]) == 0
     assert "first_discharging_capacity_ah" in capsys.readouterr().out.replace("\n", "")
     assert main(["history", str(out), "A_1.csv"]) == 0
