@@ -220,3 +220,17 @@ def test_settings_beside_the_folder_that_name_the_zone_are_pointed_at(
     assert "add --time-zone Europe/Berlin" in capsys.readouterr().err
     main([*line, "--time-zone", "Europe/Berlin"])
     assert "add --time-zone" not in capsys.readouterr().err
+
+
+def test_a_run_that_waits_for_another_says_so(
+    small_lab: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from cellpipe.store import Ledger
+    from cellpipe.store.writer import writing
+
+    line = ["process", str(small_lab), "--out", str(tmp_path / "out"), "--wait", "1"]
+    with writing(Ledger(tmp_path / "out")):
+        assert main(line) == 2
+    said = capsys.readouterr().err
+    assert said.count("waiting for another run (process") == 1
+    assert "at most 1 s" in said

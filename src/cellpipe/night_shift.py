@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
 import logging.handlers
 import os
@@ -59,25 +60,34 @@ def commands() -> dict[str, Callable[[argparse.Namespace], int]]:
     return {"watch": _watch, "nightly": _nightly, "serve": _serve}
 
 
+class _Terminal(logging.Handler):
+    """What is logged, on whatever is the terminal then: all of it, or what is marked aloud."""
+
+    def __init__(self, *, verbose: bool) -> None:
+        super().__init__()
+        self.addFilter(lambda record: verbose or hasattr(record, "aloud"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        with contextlib.suppress(OSError, ValueError):  # it may be gone; the file has it, too
+            print(self.format(record), file=sys.stderr)
+
+
 def log_to(out: Path, *, verbose: bool, name: str = "cellpipe.log") -> None:
     """Log to a file in the results, of bounded size, and to the terminal.
 
     There only what is marked ``aloud`` is shown, or everything if asked.
     """
     out.mkdir(parents=True, exist_ok=True)
-    handlers: list[logging.Handler] = [
-        logging.handlers.RotatingFileHandler(
-            out / name, maxBytes=10_000_000, backupCount=3, encoding="utf-8", delay=True
-        )
-    ]
-    terminal = logging.StreamHandler()
-    terminal.addFilter(lambda record: verbose or hasattr(record, "aloud"))
-    handlers.append(terminal)
+    file = logging.handlers.RotatingFileHandler(
+        out / name, maxBytes=10_000_000, backupCount=3, encoding="utf-8", delay=True
+    )
     logger = logging.getLogger("cellpipe")
+    for before in [one for one in logger.handlers if isinstance(one, _Terminal)]:
+        logger.removeHandler(before)
     logger.setLevel(logging.INFO)
     logger.propagate = False
     formatter = logging.Formatter("%(asctime)s %(levelname)s %(message)s")
-    for handler in handlers:
+    for handler in (file, _Terminal(verbose=verbose)):
         handler.setFormatter(formatter)
         logger.addHandler(handler)
 
