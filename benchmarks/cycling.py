@@ -26,7 +26,7 @@ from page import table, write_section
 
 from cellpipe.analyses import curves, cycles, half_cycles
 from cellpipe.analyses.half_cycle_segments import half_cycle_segments
-from cellpipe.domain import Cell
+from cellpipe.core.model import Cell
 
 CORPUS = Path(__file__).parents[2] / "shared" / "real_data"
 CELL = Cell("made", "full", cathode_active_mass_mg=20.0, nominal_capacity_mah_per_g=200.0)

@@ -100,7 +100,7 @@ def rows_of(count: int) -> None:
     import cellpipe
     from cellpipe.analyses import cycles, half_cycles
     from cellpipe.analyses.half_cycle_segments import half_cycle_segments
-    from cellpipe.domain import Cell
+    from cellpipe.core.model import Cell
 
     with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
         path = arbin_csv(Path(folder) / "made.csv", count)
@@ -262,7 +262,8 @@ def query() -> None:
     """Ask 10,000 cells' tables which cycles of LPSCl cells are of 2025."""
     import duckdb
 
-    from cellpipe import contracts, open_results
+    from cellpipe import open_results
+    from cellpipe.core import contracts
     from cellpipe.store import LAB, write_table
     from cellpipe.store.gathered import gathered_anew
 

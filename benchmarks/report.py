@@ -26,7 +26,7 @@ sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "report")]
 
 from made_cells import FULL, Made, made
 
-from cellpipe import contracts
+from cellpipe.core import contracts
 from cellpipe.report import write_cell_report, write_index, write_lab_workbook
 from cellpipe.report.page import cell_panels
 from cellpipe.report.panel import drawing

@@ -16,7 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
 
-from cellpipe import contracts, formats
+from cellpipe import formats
+from cellpipe.core import contracts
 from cellpipe.baselines import (
     REVIEW,
     REVIEW_DOI,

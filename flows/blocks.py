@@ -6,7 +6,7 @@ from typing import Any
 
 from prefect.blocks.system import Secret
 
-from cellpipe.errors import SettingsError
+from cellpipe.core.errors import SettingsError
 
 
 def block(name: str) -> str:

@@ -15,7 +15,7 @@ from prefect.states import Completed, Failed
 from pydantic import BaseModel, ConfigDict
 
 from cellpipe import night
-from cellpipe.errors import CellpipeError
+from cellpipe.core.errors import CellpipeError
 from cellpipe.pipeline import prepared
 from cellpipe.prefect_run import flow_module
 from cellpipe.settings import settings

@@ -33,7 +33,7 @@ from prefect.schedules import Cron
 from prefect.states import Cancelled, Crashed, Pending
 
 from cellpipe import night
-from cellpipe.errors import CellpipeError
+from cellpipe.core.errors import CellpipeError
 from cellpipe.intake import Job
 from cellpipe.prefect_run import flow_module
 from cellpipe.settings import Settings, settings

@@ -13,7 +13,7 @@ from typing import Any
 from prefect.context import FlowRunContext
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
-from cellpipe.errors import SettingsError
+from cellpipe.core.errors import SettingsError
 from cellpipe.settings import RunnerSettings
 from cellpipe.workers import usual_count
 

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cellpipe.errors import ServerError
+from cellpipe.core.errors import ServerError
 from cellpipe.watch.hands import asked
 from cellpipe.workers import when_stdin_ends
 

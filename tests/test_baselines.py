@@ -13,8 +13,8 @@ from cellpipe.baselines import comparison, review_text, table1
 from cellpipe.baselines.conditions import published_conditions
 from cellpipe.baselines.materials import cathode_family, electrolyte_family
 from cellpipe.baselines.verdict import standing
-from cellpipe.contracts import checked, empty
-from cellpipe.domain import Cell
+from cellpipe.core.contracts import checked, empty
+from cellpipe.core.model import Cell
 
 REFERENCE = Path(__file__).parents[2] / "shared" / "reference" / "table1.csv"
 

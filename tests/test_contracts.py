@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pandera.errors import SchemaErrors
 
-from cellpipe import contracts
-from cellpipe.errors import ContractError, SchemaError
+from cellpipe.core import contracts
+from cellpipe.core.errors import ContractError, SchemaError
 
 GOOD = """
 table: small

@@ -9,12 +9,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from cellpipe import contracts
+from cellpipe.core import contracts
 from cellpipe.analyses import circuit_fits, resistance_growth
 from cellpipe.cli import main
-from cellpipe.domain import Cell
+from cellpipe.core.model import Cell
 from cellpipe.eis import fitted_file
-from cellpipe.errors import CellpipeError, NoDataError
+from cellpipe.core.errors import CellpipeError, NoDataError
 from cellpipe.numerics.circuits import impedance
 
 SAMPLE = Path(__file__).parents[1] / "sample_data"

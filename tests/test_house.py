@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import cellpipe
-from cellpipe import errors
+from cellpipe.core import errors
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "cellpipe"

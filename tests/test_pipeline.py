@@ -15,7 +15,7 @@ import polars as pl
 import pytest
 
 import cellpipe
-from cellpipe.errors import CellpipeError, CellSheetError, StoreError
+from cellpipe.core.errors import CellpipeError, CellSheetError, StoreError
 from cellpipe.pipeline import process
 from made_files import neware_csv
 
@@ -266,7 +266,7 @@ def test_a_fault_in_one_file_or_one_cell_never_stops_the_others(
             raise ZeroDivisionError("made to fail")
         return cycles._compute(cell, tables)  # type: ignore[arg-type]
 
-    broken = cellpipe.domain.Analysis("cycles", ("half_cycles",), ("cycles",), fail_for_one)
+    broken = cellpipe.core.model.Analysis("cycles", ("half_cycles",), ("cycles",), fail_for_one)
     from cellpipe import analyses
 
     chain = tuple(broken if a.name == "cycles" else a for a in analyses.all_analyses())

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cellpipe.errors import StoreError
+from cellpipe.core.errors import StoreError
 from cellpipe.result_files import file_name, written_whole
 
 ANY_ID = st.text(max_size=120)

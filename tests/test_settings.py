@@ -10,7 +10,7 @@ import pytest
 
 from cellpipe import night_shift
 from cellpipe.cli import main
-from cellpipe.errors import SettingsError
+from cellpipe.core.errors import SettingsError
 from cellpipe.settings import EXAMPLE, Settings, settings
 from cellpipe.time_zones import is_time_zone, may_be_meant
 

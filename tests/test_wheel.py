@@ -44,7 +44,7 @@ def test_the_installed_package_does_the_main_job_outside_the_checkout(
     libraries = sysconfig.get_paths()["purelib"]
     path = os.pathsep.join([str(tmp_path / "site"), libraries])
     script = (
-        "import sys, cellpipe, cellpipe.contracts as c\n"
+        "import sys, cellpipe, cellpipe.core.contracts as c\n"
         "import cellpipe.flows\n"
         f"assert cellpipe.__file__.startswith({str(tmp_path)!r}), cellpipe.__file__\n"
         f"assert str(c.schema_folder()).startswith({str(tmp_path)!r})\n"

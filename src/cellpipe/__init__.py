@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cellpipe.analyses import results_of
-    from cellpipe.domain import Analysis, Cell, Finding, Measurement, RawFile, Result
-    from cellpipe.errors import CellpipeError
+    from cellpipe.core.model import Analysis, Cell, Finding, Measurement, RawFile, Result
+    from cellpipe.core.errors import CellpipeError
     from cellpipe.formats import parts, read
     from cellpipe.lab import Summary
     from cellpipe.numerics.impedance_fit import ImpedanceFit, fit_impedance

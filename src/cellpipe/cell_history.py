@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
 
-from cellpipe.domain import Finding
+from cellpipe.core.model import Finding
 from cellpipe.store import Content
 
 _NEVER = datetime.max.replace(tzinfo=UTC)

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import polars as pl
 
-from cellpipe import analyses, contracts
+from cellpipe import analyses
+from cellpipe.core import contracts
 from cellpipe.cell_history import InputFile, in_order
 from cellpipe.cell_row import composed
 from cellpipe.cell_sheet import CellSheet, cell_id_from_name, cells_of
-from cellpipe.domain import Cell, Finding
-from cellpipe.errors import CellpipeError
+from cellpipe.core.model import Cell, Finding
+from cellpipe.core.errors import CellpipeError
 from cellpipe.intake import Job
 from cellpipe.sheet_copy import Sheet
 from cellpipe.store import LAB, read_table

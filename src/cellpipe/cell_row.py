@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cellpipe.cell_fields import ANODE_WORDS, CATHODE_WORDS, Field
-from cellpipe.domain import Cell, Configuration, Finding, Role
+from cellpipe.core.model import Cell, Configuration, Finding, Role
 
 _KINDS: dict[str, Configuration] = {
     "full": "full", "fullcell": "full", "half": "half", "halfcell": "half",

@@ -20,8 +20,8 @@ from pathlib import Path
 
 from cellpipe.cell_fields import FIELDS, REQUIRED
 from cellpipe.cell_row import Place, Row, column_letter, composed, finding, plain
-from cellpipe.domain import Cell, Finding, Level
-from cellpipe.errors import CellSheetError
+from cellpipe.core.model import Cell, Finding, Level
+from cellpipe.core.errors import CellSheetError
 from cellpipe.raw_folders import SHEET_NAMES
 
 

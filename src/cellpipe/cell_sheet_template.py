@@ -15,7 +15,7 @@ from xlsxwriter.worksheet import Worksheet
 
 from cellpipe.cell_fields import FIELDS, REQUIRED, Field
 from cellpipe.cell_sheet import cell_id_from_name
-from cellpipe.errors import CellpipeError
+from cellpipe.core.errors import CellpipeError
 from cellpipe.raw_folders import SHEET_NAMES
 
 _ROWS = 1000  # that drop-downs and bounds are set for

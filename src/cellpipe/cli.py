@@ -15,7 +15,7 @@ from cellpipe import first_steps, hand_out, night_shift, upkeep_commands
 from cellpipe.command_options import add_json, add_time_zone, not_opened
 
 if TYPE_CHECKING:
-    from cellpipe.errors import CellpipeError
+    from cellpipe.core.errors import CellpipeError
     from cellpipe.lab import Summary
 
 _PROCESS = """\
@@ -193,7 +193,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     """Run the command that was named; say what went wrong, and give the exit code."""
-    from cellpipe.errors import CellpipeError
+    from cellpipe.core.errors import CellpipeError
 
     commands = {
         "process": _process,
@@ -243,7 +243,7 @@ def _say(error: CellpipeError, options: argparse.Namespace) -> None:
 
 def _process(options: argparse.Namespace) -> int:
     from cellpipe import terminal
-    from cellpipe.errors import SettingsError
+    from cellpipe.core.errors import SettingsError
     from cellpipe.pipeline import check_folder, prepared
     from cellpipe.store.address import keep_ledger_at
 
@@ -299,7 +299,7 @@ def _process(options: argparse.Namespace) -> int:
 
 def _tell_of_zone(folder: Path) -> None:
     """Say so where settings name the zone that the command line leaves out."""
-    from cellpipe.errors import SettingsError
+    from cellpipe.core.errors import SettingsError
     from cellpipe.settings import NAME, settings
 
     for path in dict.fromkeys((Path(NAME).resolve(), folder.resolve().parent / NAME)):
@@ -327,7 +327,7 @@ def _aside(options: argparse.Namespace) -> TextIO:
 def _eis(options: argparse.Namespace) -> int:
     from cellpipe.eis import fitted_file, write_eis
     from cellpipe.eis_view import show_eis
-    from cellpipe.errors import CellpipeError
+    from cellpipe.core.errors import CellpipeError
 
     if options.area is not None and not options.area > 0:
         raise CellpipeError(
@@ -354,7 +354,7 @@ def _eis(options: argparse.Namespace) -> int:
 def _baselines(options: argparse.Namespace) -> int:
     from cellpipe import terminal
     from cellpipe.baselines.lab_rows import lab_baselines, written_template
-    from cellpipe.errors import CellpipeError
+    from cellpipe.core.errors import CellpipeError
     from cellpipe.raw_folders import BASELINES_NAME
 
     if options.write and options.folder is None:

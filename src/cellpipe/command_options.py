@@ -6,7 +6,7 @@ import argparse
 import os
 from pathlib import Path
 
-from cellpipe.errors import CellpipeError
+from cellpipe.core.errors import CellpipeError
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:

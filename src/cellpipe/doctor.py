@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from cellpipe.errors import CellpipeError, ServerError
+from cellpipe.core.errors import CellpipeError, ServerError
 from cellpipe.handoff.secrets import secret
 from cellpipe.raw_folders import SHEET_NAMES
 from cellpipe.settings import LabSettings, Settings, settings

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import polars as pl
 
-from cellpipe import contracts
+from cellpipe.core import contracts
 from cellpipe.analyses import circuit_fits, resistance_growth
-from cellpipe.domain import Cell, Finding
-from cellpipe.errors import NoDataError
+from cellpipe.core.model import Cell, Finding
+from cellpipe.core.errors import NoDataError
 from cellpipe.formats import read
 from cellpipe.result_files import written_whole
 

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import polars as pl
 
-from cellpipe import analyses, contracts
+from cellpipe import analyses
+from cellpipe.core import contracts
 from cellpipe.cell_history import InputFile
 from cellpipe.cell_inputs import CellInputs, input_tables
-from cellpipe.domain import Cell
-from cellpipe.errors import CellpipeError
+from cellpipe.core.model import Cell
+from cellpipe.core.errors import CellpipeError
 from cellpipe.intake import Job
 from cellpipe.sheet_copy import last_sheet
 from cellpipe.store import LAB, read_table

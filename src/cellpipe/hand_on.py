@@ -18,8 +18,8 @@ from pathlib import Path
 import polars as pl
 
 import cellpipe
-from cellpipe import contracts
-from cellpipe.errors import CellpipeError, NoAnswerError
+from cellpipe.core import contracts
+from cellpipe.core.errors import CellpipeError, NoAnswerError
 from cellpipe.finished import Finished, finished_cells
 from cellpipe.handoff import bdf, elabftw, kadi
 from cellpipe.handoff.attachments import attachments

@@ -76,7 +76,7 @@ def commands() -> dict[str, Callable[[argparse.Namespace], int]]:
 
 
 def _chosen(options: argparse.Namespace, least: int) -> list[Finished]:
-    from cellpipe.errors import CellpipeError
+    from cellpipe.core.errors import CellpipeError
     from cellpipe.finished import finished_cells
 
     found = finished_cells(options.out, options.cells, options.group)
@@ -115,7 +115,7 @@ def _compare(options: argparse.Namespace) -> int:
 
 
 def _export(options: argparse.Namespace) -> int:
-    from cellpipe.errors import CellpipeError
+    from cellpipe.core.errors import CellpipeError
 
     failed = 0
     for each in _chosen(options, 1):
@@ -209,7 +209,7 @@ def _hand_on_settings(options: argparse.Namespace) -> HandOnSettings:
 
 
 def _push(options: argparse.Namespace) -> int:
-    from cellpipe.errors import SettingsError
+    from cellpipe.core.errors import SettingsError
     from cellpipe.finished import finished_ids
     from cellpipe.hand_on import HandedOn, delivered, receiver
     from cellpipe.intake import Job

@@ -13,10 +13,11 @@ from pathlib import Path
 import polars as pl
 
 import cellpipe
-from cellpipe import analyses, contracts
+from cellpipe import analyses
+from cellpipe.core import contracts
 from cellpipe.cell_inputs import Grouping, file_rows
-from cellpipe.domain import Finding
-from cellpipe.errors import HeldFileError
+from cellpipe.core.model import Finding
+from cellpipe.core.errors import HeldFileError
 from cellpipe.intake import Job, Plan, planned_from
 from cellpipe.raw_folders import Failure
 from cellpipe.result_files import file_name, removed

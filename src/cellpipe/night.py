@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cellpipe
-from cellpipe.errors import CellpipeError
+from cellpipe.core.errors import CellpipeError
 from cellpipe.hand_on import HandedOn, handed_on
 from cellpipe.handoff.notices import told
 from cellpipe.handoff.secrets import Blocks, secret

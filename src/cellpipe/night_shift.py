@@ -94,7 +94,7 @@ def log_to(out: Path, *, verbose: bool, name: str = "cellpipe.log") -> None:
 
 def _labs(options: argparse.Namespace) -> tuple[tuple[Lab, ...], Settings]:
     """Give the labs that a command is about, and the settings."""
-    from cellpipe.errors import SettingsError
+    from cellpipe.core.errors import SettingsError
     from cellpipe.settings import LabSettings, Settings, settings
     from cellpipe.store.address import keep_ledger_at
     from cellpipe.time_zones import check_time_zone
@@ -176,7 +176,7 @@ def _watch(options: argparse.Namespace) -> int:
 
 def _keep_fetching(lab: LabSettings, seconds: float, is_over: threading.Event) -> None:
     """Bring a lab's files from object storage again and again; the watch sees them arrive."""
-    from cellpipe.errors import CellpipeError
+    from cellpipe.core.errors import CellpipeError
     from cellpipe.store.fetching import fetched
 
     def fetch() -> None:
@@ -210,7 +210,7 @@ def _until_stopped() -> threading.Event:
 
 def _nightly(options: argparse.Namespace) -> int:
     from cellpipe import night, terminal
-    from cellpipe.errors import CellpipeError
+    from cellpipe.core.errors import CellpipeError
     from cellpipe.pipeline import prepared, processed
     from cellpipe.prefect_run import secret_block
     from cellpipe.workers import Workers, usual_count

@@ -18,8 +18,8 @@ from pathlib import Path
 import cellpipe
 from cellpipe import analyses
 from cellpipe.cell_inputs import CellInputs, grouped, input_tables
-from cellpipe.domain import Finding
-from cellpipe.errors import (
+from cellpipe.core.model import Finding
+from cellpipe.core.errors import (
     CellpipeError,
     DamagedLedgerError,
     DamagedTableError,

@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
-from cellpipe.errors import HeldFileError, StoreError
+from cellpipe.core.errors import HeldFileError, StoreError
 
 _RESERVED = frozenset(
     {"CON", "PRN", "AUX", "NUL"}

@@ -15,12 +15,12 @@ from pathlib import Path
 
 import polars as pl
 
-from cellpipe import contracts
+from cellpipe.core import contracts
 from cellpipe.baselines import table1
 from cellpipe.baselines.lab_rows import lab_baselines
 from cellpipe.cell_sheet import CellSheet, cell_sheet, read_sheet
-from cellpipe.domain import Cell, Finding
-from cellpipe.errors import CellSheetError
+from cellpipe.core.model import Cell, Finding
+from cellpipe.core.errors import CellSheetError
 from cellpipe.intake import Job
 from cellpipe.raw_folders import BASELINES_NAME, Failure
 from cellpipe.result_files import written_whole

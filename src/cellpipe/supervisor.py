@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from cellpipe.errors import ServerError, SettingsError
+from cellpipe.core.errors import ServerError, SettingsError
 from cellpipe.prefect_run import flow_module
 from cellpipe.settings import Settings, settings
 from cellpipe.watch.hands import LOOPBACK

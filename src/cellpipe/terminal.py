@@ -23,7 +23,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from cellpipe.domain import Measurement
+from cellpipe.core.model import Measurement
 from cellpipe.progress import Progress as Tell
 from cellpipe.progress import Stage
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import zoneinfo
 
-from cellpipe.errors import CellpipeError
+from cellpipe.core.errors import CellpipeError
 
 EXPECTED = "an IANA name such as Europe/Berlin"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from cellpipe.errors import CellpipeError, StoreError
+from cellpipe.core.errors import CellpipeError, StoreError
 from cellpipe.intake import file_of
 from cellpipe.result_files import removed
 from cellpipe.store.database import Rows

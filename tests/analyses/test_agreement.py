@@ -16,7 +16,7 @@ import pytest
 import cellpipe
 from cellpipe.analyses import cycles, half_cycles
 from cellpipe.analyses.half_cycle_segments import half_cycle_segments
-from cellpipe.domain import Cell
+from cellpipe.core.model import Cell
 
 PAGE = Path(__file__).parents[2] / "docs" / "agreement.tsv"
 ALLOWED = 1e-3

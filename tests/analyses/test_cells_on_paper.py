@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from cellpipe.analyses import cells, cycles, half_cycles
 from cellpipe.analyses.half_cycle_segments import half_cycle_segments
-from cellpipe.contracts import checked, empty
-from cellpipe.domain import Cell
+from cellpipe.core.contracts import checked, empty
+from cellpipe.core.model import Cell
 
 OHM = 50.0
 FULL = Cell("A", "full", cathode_active_mass_mg=10.0, nominal_capacity_mah_per_g=200.0)

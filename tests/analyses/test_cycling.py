@@ -15,8 +15,8 @@ from cellpipe.analyses import results_of
 from cellpipe.analyses.half_cycle_segments import half_cycle_segments
 from cellpipe.baselines import table1
 from cellpipe.cell_inputs import _numbered_spectra
-from cellpipe.contracts import empty
-from cellpipe.domain import Cell
+from cellpipe.core.contracts import empty
+from cellpipe.core.model import Cell
 
 MINUTE = 60.0
 

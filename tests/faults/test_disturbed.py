@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from cellpipe.cli import main
-from cellpipe.errors import StoreError
+from cellpipe.core.errors import StoreError
 from cellpipe.pipeline import process
 from cellpipe.store import Ledger
 from cellpipe.store.history import happened

@@ -11,7 +11,7 @@ import pytest
 import cellpipe
 from cellpipe import formats
 from cellpipe.cli import main
-from cellpipe.errors import StoreError
+from cellpipe.core.errors import StoreError
 from cellpipe.intake import Job
 from cellpipe.pipeline import process
 from cellpipe.raw_folders import label

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import cellpipe
-from cellpipe import contracts
-from cellpipe.errors import CellpipeError
+from cellpipe.core import contracts
+from cellpipe.core.errors import CellpipeError
 
 SECONDS, BYTES = 5.0, 1 << 30
 _EXTREMES = (0, 1, 0x7F, 0xFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 1 << 62, 2**64 - 1)

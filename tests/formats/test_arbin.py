@@ -11,8 +11,8 @@ import xlsxwriter
 
 import cellpipe
 from cellpipe import formats
-from cellpipe.domain import Recording
-from cellpipe.errors import DamagedFileError, NoDataError, UnknownFormatError
+from cellpipe.core.model import Recording
+from cellpipe.core.errors import DamagedFileError, NoDataError, UnknownFormatError
 from cellpipe.formats import arbin_csv, arbin_xlsx
 
 REAL = Path(__file__).parents[2].parent / "shared" / "real_data"

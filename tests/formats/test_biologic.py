@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import cellpipe
-from cellpipe.errors import DamagedFileError
+from cellpipe.core.errors import DamagedFileError
 from cellpipe.formats import biologic_mpt
 from cellpipe.formats.biologic_modules import modules, records
 from cellpipe.formats.biologic_mpr import stored_columns

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 import cellpipe
-from cellpipe import contracts, formats
-from cellpipe.errors import CellpipeError, FileError, NoDataError, UnknownFormatError
+from cellpipe import formats
+from cellpipe.core import contracts
+from cellpipe.core.errors import CellpipeError, FileError, NoDataError, UnknownFormatError
 
 FOLDERS = ("mpr", "mpt", "arbin-csv", "arbin-xlsx", "res", "nda", "ndax", "neware-csv", "derived",
            "maccor", "gamry", "zview", "novonix", "landt", "basytec", "pec")  # fmt: skip

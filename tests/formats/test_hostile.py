@@ -20,7 +20,7 @@ import pytest
 import xlsxwriter
 
 import cellpipe
-from cellpipe.errors import CellpipeError
+from cellpipe.core.errors import CellpipeError
 
 SAMPLE = Path(__file__).parents[2] / "sample_data"
 TOTAL = int(os.environ.get("CELLPIPE_HOSTILE", "20000"))

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 import cellpipe
-from cellpipe.errors import DamagedFileError
+from cellpipe.core.errors import DamagedFileError
 from cellpipe.formats import neware_binary, neware_ndax
 from made_files import LONG
 

@@ -10,8 +10,8 @@ import pytest
 import xlsxwriter
 
 from cellpipe import formats
-from cellpipe.domain import Recording
-from cellpipe.errors import DamagedFileError, NoDataError
+from cellpipe.core.model import Recording
+from cellpipe.core.errors import DamagedFileError, NoDataError
 from cellpipe.formats import clock, neware_csv, neware_xlsx
 
 REAL = Path(__file__).parents[2].parent / "shared" / "real_data"

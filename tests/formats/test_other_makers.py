@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 import cellpipe
-from cellpipe.errors import DamagedFileError
+from cellpipe.core.errors import DamagedFileError
 
 SAMPLE = Path(__file__).parents[2] / "sample_data"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import cellpipe
-from cellpipe.errors import NoDataError, UnknownFormatError
+from cellpipe.core.errors import NoDataError, UnknownFormatError
 from cellpipe.formats import recognised
 
 SAMPLE = Path(__file__).parents[2] / "sample_data"

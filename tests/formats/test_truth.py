@@ -15,7 +15,7 @@ import polars as pl
 import pytest
 
 import cellpipe
-from cellpipe import contracts
+from cellpipe.core import contracts
 
 PAGE = Path(__file__).parents[2] / "docs" / "truth.tsv"
 PRINTED = 2e-6  # of the largest value: what a text prints of a float32

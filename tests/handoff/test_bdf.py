@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 import cellpipe
-from cellpipe import contracts
+from cellpipe.core import contracts
 from cellpipe.cli import main
 from cellpipe.handoff.bdf import bdf_name, bdf_table
 from cellpipe.store import LAB, read_table

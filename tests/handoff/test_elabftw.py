@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
-from cellpipe.errors import HandOnError, NoAnswerError, SettingsError
+from cellpipe.core.errors import HandOnError, NoAnswerError, SettingsError
 from cellpipe.handoff.elabftw import elabftw, extra_fields, greeted, pushed
 from cellpipe.handoff.record import Attachment, Record
 from cellpipe.handoff.rest import Address, Server

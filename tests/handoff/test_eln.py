@@ -15,7 +15,7 @@ import pytest
 from eln_rules import METADATA, RULES, Archive, broken
 
 from cellpipe.cli import main
-from cellpipe.domain import Cell
+from cellpipe.core.model import Cell
 from cellpipe.finished import Finished
 from cellpipe.handoff.eln import Sender, eln_archive
 from cellpipe.handoff.record import Attachment, Record, Value, record_key, record_of

@@ -14,7 +14,8 @@ import polars as pl
 import pytest
 from aiosmtpd.controller import Controller
 
-from cellpipe import contracts, night
+from cellpipe import night
+from cellpipe.core import contracts
 from cellpipe.handoff.notices import told
 from cellpipe.limits import crossed
 from cellpipe.pipeline import prepared, process

@@ -12,7 +12,7 @@ import pytest
 
 from cellpipe import night
 from cellpipe.cli import main
-from cellpipe.errors import SettingsError
+from cellpipe.core.errors import SettingsError
 from cellpipe.handoff.rest import Address, Server
 from cellpipe.handoff.secrets import secret
 from cellpipe.pipeline import prepared, process

@@ -17,8 +17,8 @@ import xlsxwriter
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from cellpipe import contracts
-from cellpipe.errors import SummaryError
+from cellpipe.core import contracts
+from cellpipe.core.errors import SummaryError
 from cellpipe.handoff.summary import update_summary
 from cellpipe.handoff.workbook_part import filled
 from cellpipe.report.lab_workbook import cell_columns

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cellpipe.errors import CellpipeError
+from cellpipe.core.errors import CellpipeError
 from cellpipe.numerics.circuits import ELEMENTS, evaluated, impedance, parsed
 
 FREQUENCY = np.geomspace(1e6, 1e-2, 41)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from made_spectra import FREQUENCY, KINDS, SERIES_CIRCUIT, labelled, series, two_arcs
 
-from cellpipe.errors import CellpipeError
+from cellpipe.core.errors import CellpipeError
 from cellpipe.numerics.growth import growth
 from cellpipe.numerics.impedance_series import ImpedanceSeries, fit_impedance_series
 from cellpipe.numerics.processes import (

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from cellpipe import contracts
+from cellpipe.core import contracts
 from cellpipe.analyses import ANALYSES, resistance_growth
 from cellpipe.baselines import table1
-from cellpipe.domain import Cell
+from cellpipe.core.model import Cell
 from cellpipe.numerics.circuits import impedance
 
 START = 1_767_225_600.0

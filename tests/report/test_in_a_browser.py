@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 from made_cells import Made, Reports, odd_cells
 
-from cellpipe import contracts
+from cellpipe.core import contracts
 from cellpipe.report import write_index
 from cellpipe.report.several_page import several_page
 

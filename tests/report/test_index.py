@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from made_cells import FULL, made, odd_cells
 
-from cellpipe import contracts
+from cellpipe.core import contracts
 from cellpipe.report import file_name, write_index
 from cellpipe.report.replicates import replicate_grid
 

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from made_cells import FULL, HALF, Made, Reports, made, odd_cells
 
-from cellpipe.domain import Cell
+from cellpipe.core.model import Cell
 from cellpipe.report import write_cell_report
 from cellpipe.report.page import cell_page
 

@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from cellpipe import contracts, open_results
+from cellpipe import open_results
+from cellpipe.core import contracts
 from cellpipe.pipeline import process
 from cellpipe.store import Ledger, gathered, write_table
 from cellpipe.store.gathered import gathered_anew, gathered_name

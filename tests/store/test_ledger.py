@@ -17,7 +17,7 @@ from signal import SIGINT
 import pytest
 
 from cellpipe.cli import main
-from cellpipe.errors import StoreError
+from cellpipe.core.errors import StoreError
 from cellpipe.pipeline import process
 from cellpipe.store import Ledger, SeenFile, moving
 from cellpipe.store.address import keep_ledger_at

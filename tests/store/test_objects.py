@@ -22,7 +22,7 @@ from polars.testing import assert_frame_equal
 
 from cellpipe import open_results
 from cellpipe.cli import main
-from cellpipe.errors import StoreError
+from cellpipe.core.errors import StoreError
 from cellpipe.pipeline import process
 from cellpipe.store import Ledger, gathered, publishing
 from cellpipe.store.fetching import FETCHED, Fetched, fetched

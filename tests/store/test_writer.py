@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from cellpipe.cli import main
-from cellpipe.errors import WriterError
+from cellpipe.core.errors import WriterError
 from cellpipe.pipeline import process
 from cellpipe.store import Ledger, writer
 from cellpipe.store.writer import writer_of, writing

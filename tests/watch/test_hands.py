@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from cellpipe import supervisor
-from cellpipe.errors import ServerError
+from cellpipe.core.errors import ServerError
 from cellpipe.prefect_run import flow_module
 from cellpipe.settings import settings
 from cellpipe.supervisor import Child

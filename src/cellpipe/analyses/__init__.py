@@ -19,9 +19,9 @@ from cellpipe.analyses import (
     resistance_growth,
 )
 from cellpipe.baselines import comparison
-from cellpipe.contracts import checked
-from cellpipe.domain import Analysis, Cell, Result, Tables
-from cellpipe.errors import CellpipeError
+from cellpipe.core.contracts import checked
+from cellpipe.core.model import Analysis, Cell, Result, Tables
+from cellpipe.core.errors import CellpipeError
 
 ANALYSES: tuple[Analysis, ...] = (
     half_cycles.ANALYSIS,

@@ -31,9 +31,9 @@ from cellpipe.analyses.impedance_rows import (
     resistances,
     single_resistance,
 )
-from cellpipe.contracts import empty
-from cellpipe.domain import Analysis, Cell, Finding, Result, Tables
-from cellpipe.errors import CellpipeError
+from cellpipe.core.contracts import empty
+from cellpipe.core.model import Analysis, Cell, Finding, Result, Tables
+from cellpipe.core.errors import CellpipeError
 from cellpipe.numerics.circuit_choice import chosen_for_all
 from cellpipe.numerics.impedance_fit import MISFIT, NOISY, ImpedanceFit
 from cellpipe.numerics.impedance_series import fit_impedance_series

@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 
 from cellpipe.analyses.half_cycle_segments import records_with_charge
 from cellpipe.analyses.half_cycles import numbered, potential
-from cellpipe.contracts import empty
-from cellpipe.domain import Analysis, Cell, Result, Tables
+from cellpipe.core.contracts import empty
+from cellpipe.core.model import Analysis, Cell, Result, Tables
 from cellpipe.numerics.differentiate import (
     Curves,
     differential_capacity,

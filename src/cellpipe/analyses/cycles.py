@@ -25,7 +25,7 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
-from cellpipe.domain import Analysis, Cell, Finding, Result, Tables
+from cellpipe.core.model import Analysis, Cell, Finding, Result, Tables
 from cellpipe.numerics.ageing import formation_cycles, rate_groups
 
 Direction = Literal["charge", "discharge"]

@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from cellpipe.contracts import empty
+from cellpipe.core.contracts import empty
 from cellpipe.numerics.integrate import charge_increments, counter_increments, net_increments
 from cellpipe.numerics.runs import Segments, directions, reduced, segment_numbers, segments
 from cellpipe.numerics.segment_sums import step_resistance, sums

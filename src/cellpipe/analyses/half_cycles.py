@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from cellpipe.domain import Analysis, Cell, Finding, Result, Tables
+from cellpipe.core.model import Analysis, Cell, Finding, Result, Tables
 from cellpipe.numerics.runs import merged_numbers
 
 _DIFFERENCE = 0.005

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from cellpipe.domain import Cell
+from cellpipe.core.model import Cell
 from cellpipe.numerics.circuit_fit import WORST_ERROR
 from cellpipe.numerics.circuit_forms import Form
 from cellpipe.numerics.elements import Floats

@@ -14,8 +14,8 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from cellpipe.contracts import empty
-from cellpipe.domain import Analysis, Cell, Finding, Result, Tables
+from cellpipe.core.contracts import empty
+from cellpipe.core.model import Analysis, Cell, Finding, Result, Tables
 from cellpipe.numerics.growth import Growth, growth
 from cellpipe.numerics.processes import INTERFACE
 

@@ -11,7 +11,7 @@ from importlib import resources
 
 import polars as pl
 
-from cellpipe import contracts
+from cellpipe.core import contracts
 
 TABLE_1 = "Table 1"
 REVIEW = "Molaiyan et al., eTransportation 23 (2025) 100391, Table 1"

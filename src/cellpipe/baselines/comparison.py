@@ -32,8 +32,8 @@ from cellpipe.baselines.conditions import (
 )
 from cellpipe.baselines.materials import cathode_family
 from cellpipe.baselines.verdict import verdict
-from cellpipe.contracts import schema
-from cellpipe.domain import Analysis, Cell, Result, Tables
+from cellpipe.core.contracts import schema
+from cellpipe.core.model import Analysis, Cell, Result, Tables
 from cellpipe.numerics.ageing import fade, usual_rate
 
 _CAPACITIES = {

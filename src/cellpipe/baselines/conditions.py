@@ -16,7 +16,7 @@ from typing import Any
 import polars as pl
 
 from cellpipe.baselines.materials import cathode_family, electrolyte_family
-from cellpipe.domain import Cell
+from cellpipe.core.model import Cell
 from cellpipe.numerics.ageing import usual_rate
 
 Range = tuple[float, float]

@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from cellpipe import contracts
-from cellpipe.domain import Finding, Measurement, RawFile, Recording
-from cellpipe.errors import DamagedFileError, FileError, NoDataError, UnknownFormatError
+from cellpipe.core import contracts
+from cellpipe.core.model import Finding, Measurement, RawFile, Recording
+from cellpipe.core.errors import DamagedFileError, FileError, NoDataError, UnknownFormatError
 from cellpipe.formats import (
     arbin_csv,
     arbin_res,

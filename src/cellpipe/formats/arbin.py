@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
-from cellpipe.domain import Finding, Recording
+from cellpipe.core.model import Finding, Recording
 from cellpipe.formats.dialect import (
     AMPERE,
     AMPERE_HOUR,

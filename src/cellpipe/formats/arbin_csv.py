@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cellpipe.domain import Recording
+from cellpipe.core.model import Recording
 from cellpipe.formats import arbin, delimited
 from cellpipe.formats.format import Format, Sample
 

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import polars as pl
 
-from cellpipe.contracts import empty
-from cellpipe.domain import Finding, Recording
-from cellpipe.errors import DamagedFileError
+from cellpipe.core.contracts import empty
+from cellpipe.core.model import Finding, Recording
+from cellpipe.core.errors import DamagedFileError
 from cellpipe.formats import arbin
 from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.jet4 import JetError, declared_rows, read_table, table_names

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import polars as pl
 
-from cellpipe.domain import Recording
-from cellpipe.errors import DamagedFileError, NoDataError
+from cellpipe.core.model import Recording
+from cellpipe.core.errors import DamagedFileError, NoDataError
 from cellpipe.formats import arbin, workbook
 from cellpipe.formats.dialect import matches, recognised
 from cellpipe.formats.format import Format, Sample

@@ -14,7 +14,7 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from cellpipe.domain import Recording
+from cellpipe.core.model import Recording
 from cellpipe.formats import delimited
 from cellpipe.formats.dialect import (
     AMPERE,

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import polars as pl
 
-from cellpipe.domain import Finding, Recording
+from cellpipe.core.model import Finding, Recording
 from cellpipe.formats import delimited
 from cellpipe.formats.dialect import (
     AMPERE,

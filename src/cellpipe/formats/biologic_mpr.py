@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from cellpipe.contracts import empty
-from cellpipe.domain import Finding, Recording
+from cellpipe.core.contracts import empty
+from cellpipe.core.model import Finding, Recording
 from cellpipe.formats.biologic import recording, used
 from cellpipe.formats.biologic_companion import acquisition_start
 from cellpipe.formats.biologic_modules import Content, Module, Records, modules, records

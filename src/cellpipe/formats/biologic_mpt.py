@@ -15,9 +15,9 @@ from pathlib import Path
 
 import polars as pl
 
-from cellpipe.contracts import empty
-from cellpipe.domain import Finding, Recording
-from cellpipe.errors import DamagedFileError
+from cellpipe.core.contracts import empty
+from cellpipe.core.model import Finding, Recording
+from cellpipe.core.errors import DamagedFileError
 from cellpipe.formats import delimited
 from cellpipe.formats.biologic import recording, used
 from cellpipe.formats.biologic_companion import local_time, started_on

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from cellpipe.domain import Finding
+from cellpipe.core.model import Finding
 
 ALLOWED = 0.01
 _SMALL = 0.01

@@ -14,8 +14,8 @@ from typing import Literal
 
 import polars as pl
 
-from cellpipe.domain import Finding
-from cellpipe.errors import DamagedFileError
+from cellpipe.core.model import Finding
+from cellpipe.core.errors import DamagedFileError
 
 DATE_FORMATS = (
     "%Y-%m-%d %H:%M:%S",

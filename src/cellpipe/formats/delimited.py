@@ -17,8 +17,8 @@ from pathlib import Path
 
 import polars as pl
 
-from cellpipe.domain import Finding
-from cellpipe.errors import DamagedFileError, NoDataError
+from cellpipe.core.model import Finding
+from cellpipe.core.errors import DamagedFileError, NoDataError
 from cellpipe.formats.dialect import Match
 from cellpipe.formats.records import WRITTEN, standard_columns
 from cellpipe.formats.text_blocks import blocks, recoded

@@ -14,7 +14,7 @@ from functools import lru_cache
 
 import polars as pl
 
-from cellpipe.errors import DamagedFileError
+from cellpipe.core.errors import DamagedFileError
 
 SECOND = {"s": 1.0, "sec": 1.0, "min": 60.0, "h": 3600.0, "ms": 1e-3}
 CLOCK = SECOND | dict.fromkeys(  # a text such as 4344:10:00.5, which is read as it stands

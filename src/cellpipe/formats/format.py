@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from cellpipe.domain import Recording
+from cellpipe.core.model import Recording
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Format:
     """A vendor's format: how it is told, and how it is read.
 
     ``claims`` looks at the first bytes; a suffix alone proves nothing. ``read`` gives standard
-    columns and raises a :class:`cellpipe.errors.FileError` that says found, expected and remedy.
+    columns and raises a :class:`cellpipe.core.errors.FileError` that says found, expected and remedy.
 
     A format whose files may hold the recordings of several cells (a workbook with the channels of
     a test) also names the parts of a file (``parts``: none where it holds one) and reads one of

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from cellpipe.domain import Recording
-from cellpipe.errors import NoDataError
+from cellpipe.core.model import Recording
+from cellpipe.core.errors import NoDataError
 from cellpipe.formats import workbook
 from cellpipe.formats.dialect import (
     AMPERE,

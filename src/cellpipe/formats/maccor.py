@@ -20,8 +20,8 @@ from pathlib import Path
 
 import polars as pl
 
-from cellpipe.domain import Finding, Recording
-from cellpipe.errors import DamagedFileError
+from cellpipe.core.model import Finding, Recording
+from cellpipe.core.errors import DamagedFileError
 from cellpipe.formats import clock, delimited
 from cellpipe.formats.dialect import (
     AMPERE,

@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from cellpipe.domain import Recording
-from cellpipe.errors import NoDataError
+from cellpipe.core.model import Recording
+from cellpipe.core.errors import NoDataError
 from cellpipe.formats import delimited, neware, neware_layers
 from cellpipe.formats.format import Format, Sample
 

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import polars as pl
 
-from cellpipe.domain import Finding, Recording
-from cellpipe.errors import NoDataError
+from cellpipe.core.model import Finding, Recording
+from cellpipe.core.errors import NoDataError
 from cellpipe.formats import arbin, neware, neware_layers, workbook
 from cellpipe.formats.dialect import matches
 from cellpipe.formats.format import Format, Sample

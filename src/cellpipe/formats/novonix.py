@@ -15,7 +15,7 @@ from pathlib import Path
 
 import polars as pl
 
-from cellpipe.domain import Recording
+from cellpipe.core.model import Recording
 from cellpipe.formats import delimited
 from cellpipe.formats.dialect import (
     AMPERE,

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from cellpipe.domain import Recording
-from cellpipe.errors import DamagedFileError
+from cellpipe.core.model import Recording
+from cellpipe.core.errors import DamagedFileError
 from cellpipe.formats import delimited
 from cellpipe.formats.dialect import (
     AMPERE,

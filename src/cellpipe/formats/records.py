@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from cellpipe.domain import Finding, Recording
-from cellpipe.errors import DamagedFileError, NoDataError
+from cellpipe.core.model import Finding, Recording
+from cellpipe.core.errors import DamagedFileError, NoDataError
 from cellpipe.formats import clock
 from cellpipe.formats.dialect import Match, Quantity, matches, recognised, split_header, standard
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import polars as pl
 
-from cellpipe.domain import Finding
+from cellpipe.core.model import Finding
 
 BLOCK_BYTES = 1 << 22
 _SHORT = 1 << 12

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from cellpipe.domain import Recording
+from cellpipe.core.model import Recording
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - the instrument's own clock
 _BACK_SECOND = 60.0  # a clock that goes back by more was set back

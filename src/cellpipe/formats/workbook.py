@@ -20,7 +20,7 @@ from xml.etree import ElementTree
 import fastexcel
 import polars as pl
 
-from cellpipe.errors import DamagedFileError
+from cellpipe.core.errors import DamagedFileError
 from cellpipe.formats.delimited import unique
 from cellpipe.formats.dialect import Match, split_header
 from cellpipe.formats.format import Sample

@@ -8,7 +8,7 @@ from pathlib import PurePath
 import polars as pl
 
 from cellpipe import analyses
-from cellpipe.domain import Cell
+from cellpipe.core.model import Cell
 from cellpipe.handoff.record import Attachment
 from cellpipe.report.cell_tables import SHEET_FIELDS
 from cellpipe.report.figure_files import figure_files

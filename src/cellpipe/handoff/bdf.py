@@ -16,7 +16,7 @@ from datetime import datetime
 import polars as pl
 
 import cellpipe
-from cellpipe import contracts
+from cellpipe.core import contracts
 from cellpipe.handoff.record import Value
 
 _NEEDED = ("test_time_second", "voltage_volt", "current_ampere")

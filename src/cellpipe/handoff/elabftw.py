@@ -10,7 +10,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from cellpipe.errors import HandOnError, NoAnswerError
+from cellpipe.core.errors import HandOnError, NoAnswerError
 from cellpipe.handoff.attachments import media_type
 from cellpipe.handoff.record import Attachment, Record, Value
 from cellpipe.handoff.rest import Address, Server

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from cellpipe.errors import HandOnError, NoAnswerError
+from cellpipe.core.errors import HandOnError, NoAnswerError
 from cellpipe.handoff.attachments import media_type
 from cellpipe.handoff.record import Attachment, Record, Value
 from cellpipe.handoff.rest import Address, Server

@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 
 import polars as pl
 
-from cellpipe import contracts
-from cellpipe.domain import Cell
+from cellpipe.core import contracts
+from cellpipe.core.model import Cell
 from cellpipe.report.cell_tables import SHEET_FIELDS
 from cellpipe.report.key_numbers import KeyNumber, described, key_numbers
 from cellpipe.report.wording import kind_words

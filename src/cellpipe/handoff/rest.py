@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from cellpipe.errors import HandOnError, NoAnswerError, SettingsError
+from cellpipe.core.errors import HandOnError, NoAnswerError, SettingsError
 
 _TRIES = 3
 _PAUSE_SECONDS = 0.5

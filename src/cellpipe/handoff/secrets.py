@@ -7,7 +7,7 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
-from cellpipe.errors import SettingsError
+from cellpipe.core.errors import SettingsError
 
 Blocks = Callable[[str], str]
 

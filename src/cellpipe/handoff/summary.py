@@ -16,7 +16,7 @@ from pathlib import Path
 import polars as pl
 import xlsxwriter
 
-from cellpipe.errors import HeldFileError, SummaryError
+from cellpipe.core.errors import HeldFileError, SummaryError
 from cellpipe.handoff.workbook_part import filled
 from cellpipe.handoff.workbook_part import name_key as _key
 from cellpipe.report.lab_workbook import cell_columns

@@ -18,7 +18,7 @@ from typing import Any
 
 from lxml import etree
 
-from cellpipe.errors import SummaryError
+from cellpipe.core.errors import SummaryError
 from cellpipe.formats.workbook import BROKEN_ZIP
 from cellpipe.report.sheets import column_letter
 

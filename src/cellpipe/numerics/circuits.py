@@ -15,7 +15,7 @@ from typing import Literal
 
 import numpy as np
 
-from cellpipe.errors import CellpipeError
+from cellpipe.core.errors import CellpipeError
 from cellpipe.numerics.elements import ELEMENTS, Complexes, Floats, Parameter
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cellpipe.errors import CellpipeError
+from cellpipe.core.errors import CellpipeError
 from cellpipe.numerics.circuit_choice import chosen
 from cellpipe.numerics.circuit_fit import CircuitFit, fitted
 from cellpipe.numerics.circuit_forms import form_of

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cellpipe.errors import CellpipeError
+from cellpipe.core.errors import CellpipeError
 from cellpipe.numerics.circuit_fit import CircuitFit, inverted, weighted_residuals
 from cellpipe.numerics.circuit_forms import slopes_of, theta_of
 from cellpipe.numerics.circuits import Circuit

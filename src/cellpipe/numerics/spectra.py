@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cellpipe.errors import CellpipeError
+from cellpipe.core.errors import CellpipeError
 
 _TINY, _HUGE = 1e-12, 1e15  # ohm
 _STATE_VOLT, _MOST_STATES, _FEWEST_OF_STATE = 0.15, 5, 3

@@ -6,7 +6,7 @@ from functools import partial
 
 import polars as pl
 
-from cellpipe.domain import Cell
+from cellpipe.core.model import Cell
 from cellpipe.report.grid import Grid, Shown, folded, grid
 from cellpipe.report.wording import (
     NOTHING,

@@ -10,7 +10,7 @@ import polars as pl
 
 from cellpipe.baselines import review_text
 from cellpipe.baselines.materials import electrolyte_family
-from cellpipe.domain import Cell
+from cellpipe.core.model import Cell
 from cellpipe.report.cell_tables import text
 from cellpipe.report.grid import Grid, Shown, grid
 from cellpipe.report.sheets import (

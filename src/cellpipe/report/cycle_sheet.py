@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from cellpipe.domain import Cell
+from cellpipe.core.model import Cell
 from cellpipe.report.scale import active_mass_mg
 from cellpipe.report.sheets import (
     FIXED_0,

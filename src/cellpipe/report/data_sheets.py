@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from cellpipe.domain import Cell
+from cellpipe.core.model import Cell
 from cellpipe.report.choice import ShownCycle
 from cellpipe.report.impedance_figures import fitted_impedance
 from cellpipe.report.scale import capacity_scale

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 from matplotlib.figure import Figure
 
-from cellpipe.domain import Cell
+from cellpipe.core.model import Cell
 from cellpipe.report.choice import ShownCycle, shown_cycles
 from cellpipe.report.half_cycle_curves import (
     cycle_names,

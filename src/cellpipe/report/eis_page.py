@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 
 from cellpipe import __version__
-from cellpipe.domain import Finding
+from cellpipe.core.model import Finding
 from cellpipe.report import cell_tables
 from cellpipe.report.arc_figures import arcs_panel
 from cellpipe.report.impedance_figures import impedance_panel

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 from matplotlib.lines import Line2D
 
-from cellpipe.domain import Cell
+from cellpipe.core.model import Cell
 from cellpipe.report.choice import ShownCycle
 from cellpipe.report.style import GREY, SHAPES, legend_beside, sequence_colours
 from cellpipe.report.wording import KindWords

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from cellpipe.domain import Cell
+from cellpipe.core.model import Cell
 from cellpipe.report.wording import NOTHING, KindWords, count, number, percent
 
 

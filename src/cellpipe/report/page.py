@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from cellpipe.baselines.verdict import standing
-from cellpipe.domain import Cell
+from cellpipe.core.model import Cell
 from cellpipe.report import cell_tables
 from cellpipe.report.arc_figures import arcs_panel
 from cellpipe.report.comparison_figures import capacity_panel

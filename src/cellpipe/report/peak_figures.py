@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from cellpipe.domain import Cell
+from cellpipe.core.model import Cell
 from cellpipe.report.choice import thinned
 from cellpipe.report.half_cycle_curves import measured_label
 from cellpipe.report.panel import Panel

@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from cellpipe.errors import CellpipeError
+from cellpipe.core.errors import CellpipeError
 
 BROWSER = "CELLPIPE_BROWSER"
 _NAMES = ("msedge", "microsoft-edge", "chromium", "chromium-browser", "google-chrome", "chrome")

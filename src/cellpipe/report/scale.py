@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from cellpipe.domain import Cell
+from cellpipe.core.model import Cell
 
 MASS_FIELDS = {
     "cathode active mass": "cathode_active_mass_mg",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from cellpipe.domain import Cell
+from cellpipe.core.model import Cell
 from cellpipe.report.choice import thinned
 from cellpipe.report.impedance_figures import fitted_impedance
 from cellpipe.report.panel import Panel

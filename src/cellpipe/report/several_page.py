@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from cellpipe.baselines.verdict import standing
-from cellpipe.domain import Cell
+from cellpipe.core.model import Cell
 from cellpipe.report.cell_tables import SHEET_FIELDS
 from cellpipe.report.grid import Grid
 from cellpipe.report.key_numbers import key_numbers

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from cellpipe.analyses.cells import RETENTION_CYCLES
-from cellpipe.domain import Cell
+from cellpipe.core.model import Cell
 from cellpipe.report import cycle_sheet as letters
 from cellpipe.report.cell_tables import SHEET_FIELDS
 from cellpipe.report.key_numbers import without_efficiency

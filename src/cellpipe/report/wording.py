@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from cellpipe.domain import Cell
+from cellpipe.core.model import Cell
 
 NOTHING = "–"
 

@@ -9,7 +9,7 @@ from datetime import datetime
 import polars as pl
 import xlsxwriter
 
-from cellpipe.domain import Cell
+from cellpipe.core.model import Cell
 from cellpipe.report.choice import shown_cycles
 from cellpipe.report.comparison_tables import baseline_columns
 from cellpipe.report.cycle_sheet import cycle_columns

@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from cellpipe.errors import DamagedLedgerError, StoreError
+from cellpipe.core.errors import DamagedLedgerError, StoreError
 from cellpipe.store.database import PASSWORD, Database, Postgres, Rows, Sqlite
 from cellpipe.store.layout import IDENTITY, brought_up
 from cellpipe.store.places import is_on_network

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from cellpipe.errors import DamagedLedgerError, StoreError
+from cellpipe.core.errors import DamagedLedgerError, StoreError
 
 T = TypeVar("T")
 Row = tuple[Any, ...]

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from cellpipe.errors import StoreError
+from cellpipe.core.errors import StoreError
 from cellpipe.result_files import is_reserved, written_bytes, written_whole
 from cellpipe.store.objects import client, storage
 

@@ -15,7 +15,7 @@ from typing import Protocol
 
 import polars as pl
 
-from cellpipe.contracts import empty
+from cellpipe.core.contracts import empty
 from cellpipe.result_files import is_unfinished, written_whole
 
 FOLDER = "gathered"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cellpipe.errors import StoreError
+from cellpipe.core.errors import StoreError
 from cellpipe.store.database import Database, Rows
 
 _FIRST = """

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from cellpipe.errors import DamagedLedgerError, StoreError
+from cellpipe.core.errors import DamagedLedgerError, StoreError
 from cellpipe.store.address import database_of
 from cellpipe.store.faults import clear_faults
 from cellpipe.store.history import Event, add_events, upsert, utc_now
@@ -20,7 +20,7 @@ from cellpipe.store.recovery import recovered
 from cellpipe.store.writer import refuse_a_stranger
 
 if TYPE_CHECKING:
-    from cellpipe.domain import Finding
+    from cellpipe.core.model import Finding
     from cellpipe.store.database import Database, Row, Rows
 
 T = TypeVar("T")
@@ -295,7 +295,7 @@ def _findings_text(findings: tuple[Finding, ...]) -> str:
 def _findings(text: str) -> tuple[Finding, ...]:
     if text == "[]":
         return ()
-    from cellpipe.domain import Finding
+    from cellpipe.core.model import Finding
 
     return tuple(Finding(**found) for found in json.loads(text))
 

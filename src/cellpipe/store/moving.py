@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from cellpipe.errors import StoreError
+from cellpipe.core.errors import StoreError
 from cellpipe.store.address import POINTER, keep_ledger_at, postgres_of
 from cellpipe.store.database import Row, Rows
 from cellpipe.store.layout import IDENTITY, TABLES, brought_up

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from cellpipe.errors import StoreError
+from cellpipe.core.errors import StoreError
 
 
 def is_url(place: object) -> bool:

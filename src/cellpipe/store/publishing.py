@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from cellpipe.errors import StoreError
+from cellpipe.core.errors import StoreError
 from cellpipe.store.ledger import Ledger, Written
 from cellpipe.store.objects import client, storage
 from cellpipe.store.written import as_written

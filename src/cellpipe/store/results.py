@@ -8,8 +8,8 @@ from pathlib import Path
 
 import polars as pl
 
-from cellpipe.contracts import empty, names, schema
-from cellpipe.errors import StoreError
+from cellpipe.core.contracts import empty, names, schema
+from cellpipe.core.errors import StoreError
 from cellpipe.store.gathered import FolderShelf, Shelf, rows_of_all
 from cellpipe.store.objects import is_url
 from cellpipe.store.publishing import PublishedShelf

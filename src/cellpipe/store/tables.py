@@ -8,8 +8,8 @@ from pathlib import Path
 import polars as pl
 from arro3.core import Schema
 
-from cellpipe.contracts import schema, units
-from cellpipe.errors import DamagedTableError
+from cellpipe.core.contracts import schema, units
+from cellpipe.core.errors import DamagedTableError
 from cellpipe.result_files import file_name, written_whole
 from cellpipe.store import LAB
 

@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cellpipe.errors import StoreError, WriterError
+from cellpipe.core.errors import StoreError, WriterError
 from cellpipe.store.database import Rows
 
 if TYPE_CHECKING:

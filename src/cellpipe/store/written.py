@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from cellpipe.errors import HeldFileError
+from cellpipe.core.errors import HeldFileError
 from cellpipe.result_files import is_unfinished, put_elsewhere
 from cellpipe.store.layout import ADOPT
 from cellpipe.store.ledger import Ledger, Written

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from cellpipe.errors import ServerError
+from cellpipe.core.errors import ServerError
 from cellpipe.workers import end_when_stopped
 
 State = Literal["running", "done", "died"]

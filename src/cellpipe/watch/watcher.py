@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cellpipe.errors import CellpipeError, ServerError
+from cellpipe.core.errors import CellpipeError, ServerError
 from cellpipe.intake import file_of
 from cellpipe.raw_folders import Entry, Failure, RawFolders
 from cellpipe.store.faults import TRIES, faults

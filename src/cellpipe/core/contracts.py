@@ -18,8 +18,8 @@ import polars as pl
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from cellpipe.domain import Finding
-from cellpipe.errors import ContractError, SchemaError
+from cellpipe.core.model import Finding
+from cellpipe.core.errors import ContractError, SchemaError
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
