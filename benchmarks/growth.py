@@ -205,7 +205,7 @@ PARTS: dict[str, tuple[str, tuple[int, ...], Callable[[int], None]]] = {
 
 def grown(part: str) -> None:
     """Measure one part at each size, and write its section."""
-    from cellpipe.workers import free_memory
+    from cellpipe.system.processes import free_memory
 
     what, sizes, _ = PARTS[part]
     rows, before, peak, last = [], 0.0, 0.0, 1

@@ -26,12 +26,12 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
 from cellpipe.pipeline import process
-from cellpipe.raw_folders import RawFolders
+from cellpipe.system.scan import RawFolders
 from cellpipe.store import Ledger, SeenFile
 from cellpipe.store.writer import writing
 from cellpipe.watch.batch import deal_with
 from cellpipe.watch.hands import Task
-from cellpipe.workers import usual_count
+from cellpipe.system.processes import usual_count
 from made_files import neware_csv
 
 QUICK = "--quick" in sys.argv

@@ -45,12 +45,12 @@ from cellpipe.pipeline import (
     stale_cells,
 )
 from cellpipe.prefect_run import flow_module
-from cellpipe.raw_folders import Failure
+from cellpipe.system.scan import Failure
 from cellpipe.settings import RunnerSettings
 from cellpipe.sheet_copy import Sheet, current_sheet
 from cellpipe.store.history import happened, utc_now
 from cellpipe.store.queue import batch_is_done, queue
-from cellpipe.workers import FEW, Workers, usual_count
+from cellpipe.system.processes import FEW, Workers, usual_count
 
 T = TypeVar("T")
 R = TypeVar("R")

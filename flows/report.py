@@ -15,7 +15,7 @@ from cellpipe.lab import Summary, concluded
 from cellpipe.pipeline import mended, one_run, prepared
 from cellpipe.prefect_run import flow_module
 from cellpipe.sheet_copy import current_sheet
-from cellpipe.workers import Workers, usual_count
+from cellpipe.system.processes import Workers, usual_count
 
 batches = flow_module("process")
 

@@ -39,7 +39,7 @@ from cellpipe.prefect_run import flow_module
 from cellpipe.settings import Settings, settings
 from cellpipe.watch.batch import warm
 from cellpipe.watch.hands import asked
-from cellpipe.workers import when_stdin_ends
+from cellpipe.system.processes import when_stdin_ends
 
 _LOOK_SECONDS = 0.5
 _CANCEL_SECONDS = 3.0

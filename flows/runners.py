@@ -15,7 +15,7 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from cellpipe.core.errors import SettingsError
 from cellpipe.settings import RunnerSettings
-from cellpipe.workers import usual_count
+from cellpipe.system.processes import usual_count
 
 
 def runner_of(given: RunnerSettings) -> TaskRunner[Any]:

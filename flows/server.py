@@ -19,7 +19,7 @@ from pathlib import Path
 
 from cellpipe.core.errors import ServerError
 from cellpipe.watch.hands import asked
-from cellpipe.workers import when_stdin_ends
+from cellpipe.system.processes import when_stdin_ends
 
 QUIET = {  # nothing leaves the machine, from the client or the server
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",

@@ -11,17 +11,17 @@ from pathlib import Path, PureWindowsPath
 import pytest
 
 import cellpipe
-from cellpipe import result_files
+from cellpipe.system import atomic_files
 from cellpipe.cell_inputs import composed
 from cellpipe.pipeline import prepared, process, processed
-from cellpipe.raw_folders import RawFolders
-from cellpipe.result_files import put_elsewhere, removed, written_bytes
+from cellpipe.system.scan import RawFolders
+from cellpipe.system.atomic_files import put_elsewhere, removed, written_bytes
 from cellpipe.settings import settings
 from cellpipe.store import Ledger, writer
 from cellpipe.store.fetching import _is_safe
-from cellpipe.store.places import file_system_of
+from cellpipe.system.mounts import file_system_of
 from cellpipe.watch.watcher import Lab, settled_files
-from cellpipe.workers import Workers, when_stdin_ends
+from cellpipe.system.processes import Workers, when_stdin_ends
 from made_files import neware_csv
 
 
@@ -55,7 +55,7 @@ class Held:
 def test_a_file_that_a_scanner_holds_for_a_moment_is_written_moved_and_removed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(result_files, "PATIENCE_SECONDS", 5.0)
+    monkeypatch.setattr(atomic_files, "PATIENCE_SECONDS", 5.0)
     path = written_bytes(tmp_path / "one", b"old")
     Held(monkeypatch, "replace", 3)
     written_bytes(path, b"new")
@@ -190,7 +190,7 @@ def test_a_writer_that_is_gone_is_known_to_be_without_proc(
 def test_a_child_gets_no_input_at_which_its_parent_waits() -> None:
     script = (
         "import os, subprocess, sys, threading\n"
-        "from cellpipe.workers import when_stdin_ends\n"
+        "from cellpipe.system.processes import when_stdin_ends\n"
         "over = threading.Event()\n"
         "when_stdin_ends(over.set)\n"
         "child = [sys.executable, '-c', 'import sys; print(repr(sys.stdin.read()))']\n"

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cellpipe.core.errors import StoreError
-from cellpipe.result_files import file_name, written_whole
+from cellpipe.system.atomic_files import file_name, written_whole
 
 ANY_ID = st.text(max_size=120)
 SAFE_ID = st.text(string.ascii_letters + string.digits + "._-", min_size=1, max_size=12)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cellpipe.pipeline import process
-from cellpipe.raw_folders import RawFolders
+from cellpipe.system.scan import RawFolders
 from cellpipe.store import table_path
 from made_files import neware_csv
 

@@ -12,7 +12,7 @@ from cellpipe import night_shift
 from cellpipe.cli import main
 from cellpipe.core.errors import SettingsError
 from cellpipe.settings import EXAMPLE, Settings, settings
-from cellpipe.time_zones import is_time_zone, may_be_meant
+from cellpipe.system.time_zones import is_time_zone, may_be_meant
 
 
 def written(folder: Path, text: str) -> Path:

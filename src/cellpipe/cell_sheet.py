@@ -22,7 +22,7 @@ from cellpipe.cell_fields import FIELDS, REQUIRED
 from cellpipe.cell_row import Place, Row, column_letter, composed, finding, plain
 from cellpipe.core.model import Cell, Finding, Level
 from cellpipe.core.errors import CellSheetError
-from cellpipe.raw_folders import SHEET_NAMES
+from cellpipe.system.scan import SHEET_NAMES
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from xlsxwriter.worksheet import Worksheet
 from cellpipe.cell_fields import FIELDS, REQUIRED, Field
 from cellpipe.cell_sheet import cell_id_from_name
 from cellpipe.core.errors import CellpipeError
-from cellpipe.raw_folders import SHEET_NAMES
+from cellpipe.system.scan import SHEET_NAMES
 
 _ROWS = 1000  # that drop-downs and bounds are set for
 _SHORT = 240  # characters that Excel shows of a help

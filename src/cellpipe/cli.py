@@ -275,7 +275,7 @@ def _process(options: argparse.Namespace) -> int:
         )
     else:
         from cellpipe.pipeline import process
-        from cellpipe.workers import usual_count
+        from cellpipe.system.processes import usual_count
 
         with terminal.progress_shown() as progress:
             summary = process(
@@ -355,7 +355,7 @@ def _baselines(options: argparse.Namespace) -> int:
     from cellpipe import terminal
     from cellpipe.baselines.lab_rows import lab_baselines, written_template
     from cellpipe.core.errors import CellpipeError
-    from cellpipe.raw_folders import BASELINES_NAME
+    from cellpipe.system.scan import BASELINES_NAME
 
     if options.write and options.folder is None:
         raise CellpipeError(

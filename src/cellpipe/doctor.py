@@ -19,14 +19,14 @@ from typing import Literal
 
 from cellpipe.core.errors import CellpipeError, ServerError
 from cellpipe.handoff.secrets import secret
-from cellpipe.raw_folders import SHEET_NAMES
+from cellpipe.system.scan import SHEET_NAMES
 from cellpipe.settings import LabSettings, Settings, settings
 from cellpipe.store.address import ledger_url, postgres_of
 from cellpipe.store.database import Rows
-from cellpipe.store.places import is_on_network
+from cellpipe.system.mounts import is_on_network
 from cellpipe.store.recovery import is_lost
 from cellpipe.watch.hands import asked
-from cellpipe.workers import EACH_BYTES, free_memory, usual_count
+from cellpipe.system.processes import EACH_BYTES, free_memory, usual_count
 
 State = Literal["good", "note", "bad"]
 _PACKAGES = ("polars", "pandera", "prefect", "galvani", "fastnda", "lmfit", "matplotlib")

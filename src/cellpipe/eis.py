@@ -13,7 +13,7 @@ from cellpipe.analyses import circuit_fits, resistance_growth
 from cellpipe.core.model import Cell, Finding
 from cellpipe.core.errors import NoDataError
 from cellpipe.formats import read
-from cellpipe.result_files import written_whole
+from cellpipe.system.atomic_files import written_whole
 
 _WRITTEN = ("circuit_fits", "impedance_arcs", "interfacial_resistance", "resistance_growth")
 

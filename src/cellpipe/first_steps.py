@@ -61,7 +61,7 @@ def commands() -> dict[str, Callable[[argparse.Namespace], int]]:
 def _check(options: argparse.Namespace) -> int:
     from cellpipe import terminal
     from cellpipe.formats import parts, read
-    from cellpipe.time_zones import check_time_zone
+    from cellpipe.system.time_zones import check_time_zone
 
     if options.time_zone is not None:
         check_time_zone(options.time_zone)
@@ -85,7 +85,7 @@ def _init(options: argparse.Namespace) -> int:
     from cellpipe.cell_sheet_template import patterns_by_cell, write_template
     from cellpipe.intake import candidates
     from cellpipe.pipeline import check_folder
-    from cellpipe.time_zones import check_time_zone
+    from cellpipe.system.time_zones import check_time_zone
 
     if options.time_zone is not None:
         check_time_zone(options.time_zone)

@@ -94,7 +94,7 @@ def _compare(options: argparse.Namespace) -> int:
 
     from cellpipe import __version__
     from cellpipe.report.several_page import several_page
-    from cellpipe.result_files import file_name, written_bytes
+    from cellpipe.system.atomic_files import file_name, written_bytes
 
     cells = _chosen(options, 2)
     names = [each.cell.cell_id for each in cells]
@@ -131,7 +131,7 @@ def _export(options: argparse.Namespace) -> int:
 
 def _written(each: Finished, options: argparse.Namespace) -> str:
     """Write one kind of files of a cell; say what was written, and where."""
-    from cellpipe.result_files import file_name, written_bytes
+    from cellpipe.system.atomic_files import file_name, written_bytes
 
     kind = options.what
     folder = (options.to or options.out / "exports") / file_name(each.cell.cell_id)
@@ -164,7 +164,7 @@ def _pdf(each: Finished, _: argparse.Namespace) -> Files:
     from cellpipe import __version__
     from cellpipe.report.page import cell_page
     from cellpipe.report.print import printed
-    from cellpipe.result_files import file_name
+    from cellpipe.system.atomic_files import file_name
 
     name = file_name(each.cell.cell_id)
     page = cell_page(each.cell, each.tables, each.files, name=name, version=__version__)
@@ -176,7 +176,7 @@ def _eln(each: Finished, options: argparse.Namespace) -> Files:
 
     from cellpipe.hand_on import record_from, sender
     from cellpipe.handoff.eln import eln_archive
-    from cellpipe.result_files import file_name
+    from cellpipe.system.atomic_files import file_name
 
     given = _hand_on_settings(options)
     record = record_from(options.out, each, given.prefix)

@@ -19,7 +19,7 @@ from cellpipe.core import contracts
 from cellpipe.analyses.half_cycle_segments import half_cycle_segments
 from cellpipe.core.model import Measurement, RawFile
 from cellpipe.core.errors import CellpipeError, FileError
-from cellpipe.raw_folders import Entry, Failure, RawFolders, is_other_kind, is_sheet
+from cellpipe.system.scan import Entry, Failure, RawFolders, is_other_kind, is_sheet
 from cellpipe.store import Content, Ledger, SeenFile, Written, table_path, write_table
 from cellpipe.store.faults import Fault, faults
 from cellpipe.store.history import Event

@@ -19,8 +19,8 @@ from cellpipe.cell_inputs import Grouping, file_rows
 from cellpipe.core.model import Finding
 from cellpipe.core.errors import HeldFileError
 from cellpipe.intake import Job, Plan, planned_from
-from cellpipe.raw_folders import Failure
-from cellpipe.result_files import file_name, removed
+from cellpipe.system.scan import Failure
+from cellpipe.system.atomic_files import file_name, removed
 from cellpipe.sheet_copy import Sheet
 from cellpipe.store import LAB, CellEntry, Results, read_table, table_path, write_table
 from cellpipe.store.faults import TRIES, faults

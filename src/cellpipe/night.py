@@ -17,7 +17,7 @@ from cellpipe.handoff.secrets import Blocks, secret
 from cellpipe.lab import Summary, gather
 from cellpipe.limits import crossed
 from cellpipe.report.digest import Digest, digest_page, digest_text, digest_title
-from cellpipe.result_files import written_whole
+from cellpipe.system.atomic_files import written_whole
 from cellpipe.settings import (
     HandOnSettings,
     LabSettings,

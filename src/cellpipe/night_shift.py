@@ -97,7 +97,7 @@ def _labs(options: argparse.Namespace) -> tuple[tuple[Lab, ...], Settings]:
     from cellpipe.core.errors import SettingsError
     from cellpipe.settings import LabSettings, Settings, settings
     from cellpipe.store.address import keep_ledger_at
-    from cellpipe.time_zones import check_time_zone
+    from cellpipe.system.time_zones import check_time_zone
     from cellpipe.watch.watcher import Lab
 
     folder = getattr(options, "folder", None)
@@ -130,7 +130,7 @@ def _labs(options: argparse.Namespace) -> tuple[tuple[Lab, ...], Settings]:
 
 
 def _watch(options: argparse.Namespace) -> int:
-    from cellpipe.store.places import is_on_network
+    from cellpipe.system.mounts import is_on_network
     from cellpipe.watch.hands import OwnProcess, Prefect
     from cellpipe.watch.hints import Hints
     from cellpipe.watch.settling import Patience
@@ -198,7 +198,7 @@ def _log_once(out: Path) -> None:
 
 def _until_stopped() -> threading.Event:
     """Give an event that is set when the process is asked to end, or its parent is gone."""
-    from cellpipe.workers import when_stdin_ends
+    from cellpipe.system.processes import when_stdin_ends
 
     over = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -213,7 +213,7 @@ def _nightly(options: argparse.Namespace) -> int:
     from cellpipe.core.errors import CellpipeError
     from cellpipe.pipeline import prepared, processed
     from cellpipe.prefect_run import secret_block
-    from cellpipe.workers import Workers, usual_count
+    from cellpipe.system.processes import Workers, usual_count
 
     labs, given = _labs(options)
     codes = []

@@ -44,16 +44,16 @@ from cellpipe.lab import (
     finding_rows,
     unchanged_or_planned,
 )
-from cellpipe.progress import CELL_COST, FILE_COST, Progress, Steps
-from cellpipe.raw_folders import Failure
+from cellpipe.system.progress import CELL_COST, FILE_COST, Progress, Steps
+from cellpipe.system.scan import Failure
 from cellpipe.sheet_copy import Sheet, current_sheet
 from cellpipe.store import CellEntry, Written, write_table
 from cellpipe.store.faults import Fault, note_fault
 from cellpipe.store.history import Event, last_numbers
 from cellpipe.store.writer import writing
 from cellpipe.store.written import adopted, as_written, damaged, swept
-from cellpipe.time_zones import check_time_zone
-from cellpipe.workers import Workers
+from cellpipe.system.time_zones import check_time_zone
+from cellpipe.system.processes import Workers
 
 _log = logging.getLogger("cellpipe")
 JOB = "what the results are made of"

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from cellpipe.core.errors import SettingsError
-from cellpipe.time_zones import EXPECTED, is_time_zone, may_be_meant
+from cellpipe.system.time_zones import EXPECTED, is_time_zone, may_be_meant
 
 NAME = "cellpipe.toml"
 _EXAMPLE = """\

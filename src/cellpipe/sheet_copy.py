@@ -22,8 +22,8 @@ from cellpipe.cell_sheet import CellSheet, cell_sheet, read_sheet
 from cellpipe.core.model import Cell, Finding
 from cellpipe.core.errors import CellSheetError
 from cellpipe.intake import Job
-from cellpipe.raw_folders import BASELINES_NAME, Failure
-from cellpipe.result_files import written_whole
+from cellpipe.system.scan import BASELINES_NAME, Failure
+from cellpipe.system.atomic_files import written_whole
 from cellpipe.store import LAB, read_table, write_table
 from cellpipe.store.written import as_written
 

@@ -24,8 +24,8 @@ from rich.table import Table
 from rich.text import Text
 
 from cellpipe.core.model import Measurement
-from cellpipe.progress import Progress as Tell
-from cellpipe.progress import Stage
+from cellpipe.system.progress import Progress as Tell
+from cellpipe.system.progress import Stage
 
 if TYPE_CHECKING:
     import polars as pl

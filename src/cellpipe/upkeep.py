@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cellpipe.core.errors import CellpipeError, StoreError
 from cellpipe.intake import file_of
-from cellpipe.result_files import removed
+from cellpipe.system.atomic_files import removed
 from cellpipe.store.database import Rows
 from cellpipe.store.faults import TRIES, faults
 from cellpipe.store.history import Event, add_events, happened, last_event

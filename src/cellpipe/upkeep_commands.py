@@ -119,7 +119,7 @@ def _rebuild(options: argparse.Namespace) -> int:
     from cellpipe import terminal
     from cellpipe.pipeline import processed, remembered_job
     from cellpipe.upkeep import all_anew, opened
-    from cellpipe.workers import Workers, usual_count
+    from cellpipe.system.processes import Workers, usual_count
 
     opened(options.out)
     job = remembered_job(options.out.resolve())

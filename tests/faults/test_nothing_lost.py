@@ -14,7 +14,7 @@ from cellpipe.cli import main
 from cellpipe.core.errors import StoreError
 from cellpipe.intake import Job
 from cellpipe.pipeline import process
-from cellpipe.raw_folders import label
+from cellpipe.system.scan import label
 from cellpipe.store import Ledger
 from cellpipe.store.queue import queue
 from cellpipe.store.recovery import keep_copy
@@ -285,7 +285,7 @@ def test_a_page_that_excel_holds_open_costs_its_cell_only(
 
 
 def test_a_file_that_ends_the_process_that_reads_it_costs_nobody_else(tmp_path: Path) -> None:
-    from cellpipe.workers import WorkerDiedError, Workers
+    from cellpipe.system.processes import WorkerDiedError, Workers
 
     items = list(range(30))
     with Workers(2) as workers:

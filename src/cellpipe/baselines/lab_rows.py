@@ -20,7 +20,7 @@ from cellpipe.baselines import table1
 from cellpipe.cell_sheet import csv_rows, is_overfull, overfull
 from cellpipe.core.model import Finding
 from cellpipe.core.errors import CellSheetError, ContractError
-from cellpipe.raw_folders import BASELINES_NAME
+from cellpipe.system.scan import BASELINES_NAME
 
 _FILLED = ("source", "row")
 _LARGEST = 2**53

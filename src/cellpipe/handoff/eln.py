@@ -20,7 +20,7 @@ from typing import Any
 import cellpipe
 from cellpipe.handoff.attachments import media_type
 from cellpipe.handoff.record import Record, Value
-from cellpipe.result_files import file_name
+from cellpipe.system.atomic_files import file_name
 
 Node = dict[str, Any]
 METADATA = "ro-crate-metadata.json"

@@ -17,7 +17,7 @@ from cellpipe.core.model import Cell
 from cellpipe.report.cell_tables import SHEET_FIELDS
 from cellpipe.report.key_numbers import KeyNumber, described, key_numbers
 from cellpipe.report.wording import kind_words
-from cellpipe.result_files import file_name
+from cellpipe.system.atomic_files import file_name
 
 _LONGEST = 50  # of keys and tags: Kadi4Mat takes no longer ones
 TAGS = ("battery", "cellpipe")

@@ -23,7 +23,7 @@ from cellpipe.report.lab_workbook import cell_columns
 from cellpipe.report.long_tables import not_formula
 from cellpipe.report.sheets import TEXT, Book, SheetColumn, write_sheet
 from cellpipe.report.workbook import CREATED, settings
-from cellpipe.result_files import written_bytes
+from cellpipe.system.atomic_files import written_bytes
 
 NAME = "summary"
 _SHEET, _KEY = "Cells", "Cell"

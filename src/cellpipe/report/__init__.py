@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from cellpipe.core.model import Cell
-from cellpipe.result_files import file_name, written_bytes
+from cellpipe.system.atomic_files import file_name, written_bytes
 
 __all__ = ["file_name", "write_cell_report", "write_index", "write_lab_workbook"]
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 from cellpipe.report.page import template
 from cellpipe.report.wording import count
-from cellpipe.result_files import file_name
+from cellpipe.system.atomic_files import file_name
 
 _MOST = 50  # lines of a kind
 

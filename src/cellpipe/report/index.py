@@ -20,7 +20,7 @@ from cellpipe.report.page import template
 from cellpipe.report.replicates import replicate_grid
 from cellpipe.report.sparkline import sparkline
 from cellpipe.report.wording import NOTHING, fixed, moment, number, percent
-from cellpipe.result_files import file_name
+from cellpipe.system.atomic_files import file_name
 
 Row = dict[str, Any]
 Curve = tuple[np.ndarray, np.ndarray]  # cycle numbers, Ah

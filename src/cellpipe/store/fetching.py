@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from cellpipe.core.errors import StoreError
-from cellpipe.result_files import is_reserved, written_bytes, written_whole
+from cellpipe.system.atomic_files import is_reserved, written_bytes, written_whole
 from cellpipe.store.objects import client, storage
 
 FETCHED = ".fetched.json"  # hidden: no raw file

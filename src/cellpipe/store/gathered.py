@@ -16,7 +16,7 @@ from typing import Protocol
 import polars as pl
 
 from cellpipe.core.contracts import empty
-from cellpipe.result_files import is_unfinished, written_whole
+from cellpipe.system.atomic_files import is_unfinished, written_whole
 
 FOLDER = "gathered"
 TABLES = (  # those with some rows for each cell, cycle or spectrum

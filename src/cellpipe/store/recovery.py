@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cellpipe.result_files import put_elsewhere, written_whole
+from cellpipe.system.atomic_files import put_elsewhere, written_whole
 from cellpipe.store.layout import ADOPT
 
 DAMAGED = "damaged"  # folder within the results for what can't be used, and is not deleted

@@ -10,7 +10,7 @@ from arro3.core import Schema
 
 from cellpipe.core.contracts import schema, units
 from cellpipe.core.errors import DamagedTableError
-from cellpipe.result_files import file_name, written_whole
+from cellpipe.system.atomic_files import file_name, written_whole
 from cellpipe.store import LAB
 
 

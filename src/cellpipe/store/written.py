@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from cellpipe.core.errors import HeldFileError
-from cellpipe.result_files import is_unfinished, put_elsewhere
+from cellpipe.system.atomic_files import is_unfinished, put_elsewhere
 from cellpipe.store.layout import ADOPT
 from cellpipe.store.ledger import Ledger, Written
 from cellpipe.store.recovery import place_aside

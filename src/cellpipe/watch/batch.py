@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from cellpipe.pipeline import prepared, processed
 from cellpipe.store.queue import batch_is_done, queue
-from cellpipe.workers import Workers, usual_count
+from cellpipe.system.processes import Workers, usual_count
 
 if TYPE_CHECKING:
     from cellpipe.watch.hands import Task

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from cellpipe.core.errors import ServerError
-from cellpipe.workers import end_when_stopped
+from cellpipe.system.processes import end_when_stopped
 
 State = Literal["running", "done", "died"]
 _BATCHES = 100  # that a process deals with before a fresh one takes its place

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from cellpipe.store.places import is_on_network
+from cellpipe.system.mounts import is_on_network
 
 Events = Literal["auto", "on", "off"]
 _MOST = 20_000

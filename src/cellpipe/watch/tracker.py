@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from cellpipe.raw_folders import (
+from cellpipe.system.scan import (
     LAB_NAMES,
     Entry,
     Failure,

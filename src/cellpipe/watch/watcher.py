@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cellpipe.core.errors import CellpipeError, ServerError
 from cellpipe.intake import file_of
-from cellpipe.raw_folders import Entry, Failure, RawFolders
+from cellpipe.system.scan import Entry, Failure, RawFolders
 from cellpipe.store.faults import TRIES, faults
 from cellpipe.store.ledger import Ledger
 from cellpipe.store.queue import Waiting, put_in_batch, put_in_queue, queue
