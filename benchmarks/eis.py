@@ -40,9 +40,9 @@ from made_spectra import (
 from page import table, write_section
 
 from cellpipe import fit_impedance, fit_impedance_series
-from cellpipe.numerics.circuit_choice import chosen
-from cellpipe.numerics.circuit_forms import values_of
-from cellpipe.numerics.growth import growth
+from cellpipe.numerics.impedance.circuit_choice import chosen
+from cellpipe.numerics.impedance.circuit_forms import values_of
+from cellpipe.numerics.impedance.growth import growth
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cellpipe.numerics.circuits import evaluated, parsed
+from cellpipe.numerics.impedance.circuits import evaluated, parsed
 
 HERE = Path(__file__).parent
 PEERS = HERE / ".peers-eis"

@@ -13,11 +13,11 @@ from eis_beside import TOOLS, Floats, Pair, by_peers, by_rule, costs
 from numpy.typing import NDArray
 
 from cellpipe import fit_impedance, fit_impedance_series
-from cellpipe.numerics.circuit_fit import fitted
-from cellpipe.numerics.circuit_forms import form_of, values_of
-from cellpipe.numerics.circuit_starts import start_values
-from cellpipe.numerics.circuits import evaluated
-from cellpipe.numerics.kramers_kronig import kramers_kronig
+from cellpipe.numerics.impedance.circuit_fit import fitted
+from cellpipe.numerics.impedance.circuit_forms import form_of, values_of
+from cellpipe.numerics.impedance.circuit_starts import start_values
+from cellpipe.numerics.impedance.circuits import evaluated
+from cellpipe.numerics.impedance.kramers_kronig import kramers_kronig
 
 SPECTRA = Path(__file__).parents[2] / "shared" / "real_data" / "spectra"
 REAL_CIRCUIT = "R0-p(R1,CPE1)-p(R2,CPE2)-CPE3"

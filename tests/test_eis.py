@@ -15,7 +15,7 @@ from cellpipe.cli import main
 from cellpipe.core.model import Cell
 from cellpipe.eis import fitted_file
 from cellpipe.core.errors import CellpipeError, NoDataError
-from cellpipe.numerics.circuits import impedance
+from cellpipe.numerics.impedance.circuits import impedance
 
 SAMPLE = Path(__file__).parents[1] / "sample_data"
 FREQUENCY = np.geomspace(1e6, 0.1, 57)

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from cellpipe.core.errors import CellpipeError
     from cellpipe.formats import parts, read
     from cellpipe.lab import Summary
-    from cellpipe.numerics.impedance_fit import ImpedanceFit, fit_impedance
-    from cellpipe.numerics.impedance_series import ImpedanceSeries, fit_impedance_series
+    from cellpipe.numerics.impedance.fit import ImpedanceFit, fit_impedance
+    from cellpipe.numerics.impedance.series import ImpedanceSeries, fit_impedance_series
     from cellpipe.pipeline import process
     from cellpipe.store import Results, open_results
 

@@ -16,7 +16,7 @@ from pathlib import Path
 _SERVED = """
 import os, sys, gc
 import cellpipe.pipeline, cellpipe.report, cellpipe.report.page, cellpipe.report.workbook
-import cellpipe.report.index, lmfit, matplotlib.figure, cellpipe.numerics.impedance_fit
+import cellpipe.report.index, lmfit, matplotlib.figure, cellpipe.numerics.impedance.fit
 from cellpipe.pipeline import process
 gc.freeze()
 print("ready", flush=True)

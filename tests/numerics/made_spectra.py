@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cellpipe.numerics.circuit_fit import Spectrum, in_order, inverted, weighted_residuals
-from cellpipe.numerics.circuit_forms import Form, bounds_of, fitted_values, form_of
-from cellpipe.numerics.circuits import evaluated
-from cellpipe.numerics.least_squares import minimised
+from cellpipe.numerics.impedance.circuit_fit import Spectrum, in_order, inverted, weighted_residuals
+from cellpipe.numerics.impedance.circuit_forms import Form, bounds_of, fitted_values, form_of
+from cellpipe.numerics.impedance.circuits import evaluated
+from cellpipe.numerics.impedance.least_squares import minimised
 
 Floats = NDArray[np.float64]
 Complexes = NDArray[np.complex128]

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from cellpipe.numerics.ageing import fade, formation_cycles, passed, rate_groups, usual_rate
+from cellpipe.numerics.cycling.ageing import fade, formation_cycles, passed, rate_groups, usual_rate
 
 
 def currents(*cycles: tuple[float, int]) -> np.ndarray:

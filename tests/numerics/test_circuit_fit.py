@@ -11,10 +11,10 @@ import pytest
 from made_spectra import FREQUENCY, arcs_in_a_row, two_arcs
 
 import cellpipe
-from cellpipe.numerics.circuit_choice import chosen, chosen_for_all
-from cellpipe.numerics.circuit_fit import fitted
-from cellpipe.numerics.circuit_forms import form_of, theta_of, values_of
-from cellpipe.numerics.circuits import evaluated, impedance
+from cellpipe.numerics.impedance.circuit_choice import chosen, chosen_for_all
+from cellpipe.numerics.impedance.circuit_fit import fitted
+from cellpipe.numerics.impedance.circuit_forms import form_of, theta_of, values_of
+from cellpipe.numerics.impedance.circuits import evaluated, impedance
 
 STATED = (  # R0, R1, C1, R2, C2 of the origin's own fits, weighted by the modulus
     (475.2108, 1018.3777, 8.152811e-09, 3561.2257, 2.304389e-06),

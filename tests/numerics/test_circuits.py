@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cellpipe.core.errors import CellpipeError
-from cellpipe.numerics.circuits import ELEMENTS, evaluated, impedance, parsed
+from cellpipe.numerics.impedance.circuits import ELEMENTS, evaluated, impedance, parsed
 
 FREQUENCY = np.geomspace(1e6, 1e-2, 41)
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cellpipe.numerics.differentiate import (
+from cellpipe.numerics.cycling.differentiate import (
     Curves,
     differential_capacity,
     differential_voltage,

@@ -8,7 +8,7 @@ from made_spectra import FREQUENCY, two_arcs, with_outliers
 
 import cellpipe
 from cellpipe.core.errors import CellpipeError
-from cellpipe.numerics.circuits import evaluated, impedance, parsed
+from cellpipe.numerics.impedance.circuits import evaluated, impedance, parsed
 
 TEXT = "R0-p(R1,CPE1)-p(R2,CPE2)-W1"
 

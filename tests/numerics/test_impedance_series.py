@@ -9,15 +9,15 @@ import pytest
 from made_spectra import FREQUENCY, KINDS, SERIES_CIRCUIT, labelled, series, two_arcs
 
 from cellpipe.core.errors import CellpipeError
-from cellpipe.numerics.growth import growth
-from cellpipe.numerics.impedance_series import ImpedanceSeries, fit_impedance_series
-from cellpipe.numerics.processes import (
+from cellpipe.numerics.impedance.growth import growth
+from cellpipe.numerics.impedance.series import ImpedanceSeries, fit_impedance_series
+from cellpipe.numerics.impedance.processes import (
     PROCESSES,
     brug_capacitance,
     effective_capacitance,
     probabilities,
 )
-from cellpipe.numerics.spectra import states
+from cellpipe.numerics.impedance.spectra import states
 
 
 def matrices(found: ImpedanceSeries) -> tuple[np.ndarray, np.ndarray]:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cellpipe.numerics.integrate import charge_increments, counter_increments
+from cellpipe.numerics.cycling.integrate import charge_increments, counter_increments
 
 CURRENTS = st.lists(st.floats(-5, 5, allow_nan=False), min_size=2, max_size=60)
 

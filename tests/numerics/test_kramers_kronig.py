@@ -9,9 +9,9 @@ import pytest
 from made_spectra import FREQUENCY, two_arcs, with_outliers
 from test_circuit_fit import real_spectrum
 
-from cellpipe.numerics.circuits import impedance
-from cellpipe.numerics.kramers_kronig import kramers_kronig, valid_part
-from cellpipe.numerics.relaxation_times import relaxation_times
+from cellpipe.numerics.impedance.circuits import impedance
+from cellpipe.numerics.impedance.kramers_kronig import kramers_kronig, valid_part
+from cellpipe.numerics.impedance.relaxation_times import relaxation_times
 
 
 def test_mock_spectra_are_told_apart_without_an_error(real_data: Path) -> None:

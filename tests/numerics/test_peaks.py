@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cellpipe.numerics.differentiate import differential_capacity, sufficient_smoothing
-from cellpipe.numerics.peaks import Peaks, followed, peaks
+from cellpipe.numerics.cycling.differentiate import differential_capacity, sufficient_smoothing
+from cellpipe.numerics.cycling.peaks import Peaks, followed, peaks
 
 ONE = np.array([0])
 GRID = np.linspace(0.02, 0.9, 8000)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from cellpipe.numerics import runs
-from cellpipe.numerics.runs import directions, merged_numbers, segment_numbers
+from cellpipe.numerics.cycling import runs
+from cellpipe.numerics.cycling.runs import directions, merged_numbers, segment_numbers
 
 
 def segments(current: np.ndarray, seconds: float = 60.0) -> np.ndarray:

@@ -17,7 +17,7 @@ from cellpipe.core import contracts
 from cellpipe.analyses import ANALYSES, resistance_growth
 from cellpipe.baselines import table1
 from cellpipe.core.model import Cell
-from cellpipe.numerics.circuits import impedance
+from cellpipe.numerics.impedance.circuits import impedance
 
 START = 1_767_225_600.0
 HALF_CYCLE_SECONDS = 18_000.0

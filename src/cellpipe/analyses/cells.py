@@ -8,7 +8,7 @@ import polars as pl
 from cellpipe.analyses.cycles import reversible_direction
 from cellpipe.core.contracts import schema
 from cellpipe.core.model import Analysis, Cell, Finding, Result, Tables
-from cellpipe.numerics.ageing import fade, passed, usual_rate
+from cellpipe.numerics.cycling.ageing import fade, passed, usual_rate
 
 RETENTION_CYCLES = (10, 50, 100, 200, 500, 1000)
 

@@ -5,10 +5,10 @@ frequencies at which the cell changed meanwhile are left out and counted. One ci
 spectra of a cell: R0 with up to three R‖CPE arcs, a CPE, a Warburg or no tail, and the leads'
 inductance where it shows, the one with the lowest sum of the Bayesian information criterion over up
 to five spectra spread over the cell's life. The spectra of one state of charge are fitted together
-(:mod:`cellpipe.numerics.impedance_series`), weighted by the modulus.
+(:mod:`cellpipe.numerics.impedance.series`), weighted by the modulus.
 
 The interfacial resistance is the sum of the arcs that are an interphase or a charge transfer by
-their median capacitance per area (:mod:`cellpipe.numerics.processes`); smaller capacitances belong
+their median capacitance per area (:mod:`cellpipe.numerics.impedance.processes`); smaller capacitances belong
 to the electrolyte. It is null where a spectrum has fewer than 12 usable frequencies. Fitted numbers
 are kept to seven significant digits: the last bits of complex arithmetic depend on where arrays lie
 in memory, and the same input is to give the same bytes.
@@ -34,12 +34,12 @@ from cellpipe.analyses.impedance_rows import (
 from cellpipe.core.contracts import empty
 from cellpipe.core.model import Analysis, Cell, Finding, Result, Tables
 from cellpipe.core.errors import CellpipeError
-from cellpipe.numerics.circuit_choice import chosen_for_all
-from cellpipe.numerics.impedance_fit import MISFIT, NOISY, ImpedanceFit
-from cellpipe.numerics.impedance_series import fit_impedance_series
-from cellpipe.numerics.kramers_kronig import VIOLATED
-from cellpipe.numerics.processes import INTERFACE
-from cellpipe.numerics.spectra import Cleaned, cleaned, states
+from cellpipe.numerics.impedance.circuit_choice import chosen_for_all
+from cellpipe.numerics.impedance.fit import MISFIT, NOISY, ImpedanceFit
+from cellpipe.numerics.impedance.series import fit_impedance_series
+from cellpipe.numerics.impedance.kramers_kronig import VIOLATED
+from cellpipe.numerics.impedance.processes import INTERFACE
+from cellpipe.numerics.impedance.spectra import Cleaned, cleaned, states
 
 FEWEST = 12  # frequencies; below that a circuit with seven parameters is not determined
 _SAMPLED = 5

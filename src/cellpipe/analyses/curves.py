@@ -5,9 +5,9 @@ All come from the records of the half cycle, whichever files they lie in. A prof
 charge over voltage on a grid of 5 mV, smoothed by a Gaussian of 5 mV, or of up to 20 mV where the
 voltage is noisy (the column says which); the sum over the grid times its step is the half cycle's
 capacity. dV/dQ is the slope of the mean voltage over 200 steps of the half cycle's charge, smoothed
-by a Gaussian of one step (:mod:`cellpipe.numerics.differentiate`).
+by a Gaussian of one step (:mod:`cellpipe.numerics.cycling.differentiate`).
 
-Peaks of dQ/dV (:mod:`cellpipe.numerics.peaks`) are followed from half cycle to half cycle of one
+Peaks of dQ/dV (:mod:`cellpipe.numerics.cycling.peaks`) are followed from half cycle to half cycle of one
 direction. Of a silicon half cell whose reference offset the sheet gives, a peak near the potential
 of a known step of silicon is named after it: the two steps of amorphous silicon on lithiation near
 0.25 and 0.1 V against Li+/Li and on delithiation near 0.3 and 0.45 V, and the narrow one of
@@ -27,13 +27,13 @@ from cellpipe.analyses.half_cycle_segments import records_with_charge
 from cellpipe.analyses.half_cycles import numbered, potential
 from cellpipe.core.contracts import empty
 from cellpipe.core.model import Analysis, Cell, Result, Tables
-from cellpipe.numerics.differentiate import (
+from cellpipe.numerics.cycling.differentiate import (
     Curves,
     differential_capacity,
     differential_voltage,
     sufficient_smoothing,
 )
-from cellpipe.numerics.peaks import followed, peaks
+from cellpipe.numerics.cycling.peaks import followed, peaks
 
 POINTS = 400
 GRID_VOLT = 0.005

@@ -11,7 +11,7 @@ one that is not known, the half cell is treated like a cell of unknown kind.
 Coulombic efficiency: full cell Q_discharge/Q_charge, silicon half cell Q_charge/Q_discharge of the
 same cycle. Capacity retention: reversible capacity (full cell discharge, silicon half cell
 delithiation) over that of the first complete cycle, and beside it over that of the first complete
-one of the same rate (:mod:`cellpipe.numerics.ageing`), formation apart. Energy efficiency is that
+one of the same rate (:mod:`cellpipe.numerics.cycling.ageing`), formation apart. Energy efficiency is that
 of full cells and of cathodes' half cells: what silicon gives and takes against lithium is none. A
 cycle is complete if both halves are there
 and the last one of the data came to its end: to the end voltage of those before it, to the sheet's
@@ -26,7 +26,7 @@ import numpy as np
 import polars as pl
 
 from cellpipe.core.model import Analysis, Cell, Finding, Result, Tables
-from cellpipe.numerics.ageing import formation_cycles, rate_groups
+from cellpipe.numerics.cycling.ageing import formation_cycles, rate_groups
 
 Direction = Literal["charge", "discharge"]
 _IMPOSSIBLE = 1.01  # a Coulombic efficiency beyond noise

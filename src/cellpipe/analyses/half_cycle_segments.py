@@ -1,10 +1,10 @@
 """Time series to segments: stretches of current in one direction within one file.
 
 Protocol: a record is charge, discharge or rest by the sign of its current above the noise
-(:mod:`cellpipe.numerics.runs`); records of an impedance spectrum, and of a step that the instrument
+(:mod:`cellpipe.numerics.cycling.runs`); records of an impedance spectrum, and of a step that the instrument
 calls a rest, are rest; charge is integrated by
-:mod:`cellpipe.numerics.integrate`; a segment is what lies between two turns of the current, summed
-up by :mod:`cellpipe.numerics.segment_sums`. Energy is V·dQ in the direction of the segment: it is
+:mod:`cellpipe.numerics.cycling.integrate`; a segment is what lies between two turns of the current, summed
+up by :mod:`cellpipe.numerics.cycling.segment_sums`. Energy is V·dQ in the direction of the segment: it is
 negative where the voltage is. Null is what the file leaves out: the vendor's counters, clock and
 temperature, the voltages of rests, and the resistance where no record stands shortly after the
 step. Runs once per content of a file.
@@ -19,9 +19,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from cellpipe.core.contracts import empty
-from cellpipe.numerics.integrate import charge_increments, counter_increments, net_increments
-from cellpipe.numerics.runs import Segments, directions, reduced, segment_numbers, segments
-from cellpipe.numerics.segment_sums import step_resistance, sums
+from cellpipe.numerics.cycling.integrate import charge_increments, counter_increments, net_increments
+from cellpipe.numerics.cycling.runs import Segments, directions, reduced, segment_numbers, segments
+from cellpipe.numerics.cycling.segment_sums import step_resistance, sums
 
 Floats = NDArray[np.float64]
 RESTS = ("rest", "r", "ocv", "pause", "idle", "搁置", "静置")  # kinds of step, as makers name them

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from cellpipe.core.model import Analysis, Cell, Finding, Result, Tables
-from cellpipe.numerics.runs import merged_numbers
+from cellpipe.numerics.cycling.runs import merged_numbers
 
 _DIFFERENCE = 0.005
 _FIRST = (

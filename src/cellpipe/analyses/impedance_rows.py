@@ -7,11 +7,11 @@ import math
 import numpy as np
 
 from cellpipe.core.model import Cell
-from cellpipe.numerics.circuit_fit import WORST_ERROR
-from cellpipe.numerics.circuit_forms import Form
-from cellpipe.numerics.elements import Floats
-from cellpipe.numerics.impedance_fit import ImpedanceFit
-from cellpipe.numerics.processes import INTERFACE, probabilities
+from cellpipe.numerics.impedance.circuit_fit import WORST_ERROR
+from cellpipe.numerics.impedance.circuit_forms import Form
+from cellpipe.numerics.impedance.elements import Floats
+from cellpipe.numerics.impedance.fit import ImpedanceFit
+from cellpipe.numerics.impedance.processes import INTERFACE, probabilities
 
 Row = dict[str, object]
 

@@ -2,7 +2,7 @@
 
 For every state of charge, the whole interfacial resistance and each arc of the interface: first
 and last value, growth per cycle and per root of time, the law R = R0 + k tᵐ that is best supported,
-and jumps beside it (:mod:`cellpipe.numerics.growth`). Time runs from the cell's first record. The
+and jumps beside it (:mod:`cellpipe.numerics.impedance.growth`). Time runs from the cell's first record. The
 law is null for fewer than five spectra, or where a spectrum has no clock.
 
 Repeats are spectra of one state with no cycle begun between them; their repeatability is that of
@@ -16,8 +16,8 @@ import polars as pl
 
 from cellpipe.core.contracts import empty
 from cellpipe.core.model import Analysis, Cell, Finding, Result, Tables
-from cellpipe.numerics.growth import Growth, growth
-from cellpipe.numerics.processes import INTERFACE
+from cellpipe.numerics.impedance.growth import Growth, growth
+from cellpipe.numerics.impedance.processes import INTERFACE
 
 _HOUR = 3600.0
 _DIGITS = 7

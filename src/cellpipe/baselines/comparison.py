@@ -34,7 +34,7 @@ from cellpipe.baselines.materials import cathode_family
 from cellpipe.baselines.verdict import verdict
 from cellpipe.core.contracts import schema
 from cellpipe.core.model import Analysis, Cell, Result, Tables
-from cellpipe.numerics.ageing import fade, usual_rate
+from cellpipe.numerics.cycling.ageing import fade, usual_rate
 
 _CAPACITIES = {
     "cathode active material": ("specific_discharging_capacity_mah_per_g", "mAh/g"),

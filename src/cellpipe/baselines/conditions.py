@@ -17,7 +17,7 @@ import polars as pl
 
 from cellpipe.baselines.materials import cathode_family, electrolyte_family
 from cellpipe.core.model import Cell
-from cellpipe.numerics.ageing import usual_rate
+from cellpipe.numerics.cycling.ageing import usual_rate
 
 Range = tuple[float, float]
 

@@ -31,7 +31,7 @@ from cellpipe.formats.dialect import (
 )
 from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.records import recording, require, standard_columns, steps_as_run
-from cellpipe.numerics.spectra import spectrum_numbers
+from cellpipe.numerics.impedance.spectra import spectrum_numbers
 
 _HERTZ = {"Hz": 1.0}
 _COUNT = {"1": 1.0}

@@ -21,7 +21,7 @@ import polars as pl
 
 from cellpipe.core.model import Finding, Recording
 from cellpipe.core.errors import DamagedFileError
-from cellpipe.numerics.spectra import spectrum_numbers
+from cellpipe.numerics.impedance.spectra import spectrum_numbers
 
 _CURRENTS = {"<I>/mA": 1e-3, "I/mA": 1e-3, "<I>/A": 1.0, "I/A": 1.0}
 _POTENTIALS = ("Ewe/V", "<Ewe>/V", "<Ewe/V>", "Ecell/V", "<Ecell>/V", "Ewe-Ece/V")

@@ -116,7 +116,7 @@ def _limit(axes: Axes, z: np.ndarray, end: float) -> None:
 
 
 def _draw_times(axes: Axes, impedance: pl.DataFrame, ends: list[int], arcs: list[Arc]) -> None:
-    from cellpipe.numerics.relaxation_times import relaxation_times
+    from cellpipe.numerics.impedance.relaxation_times import relaxation_times
 
     for number, colour in zip(ends, sequence_colours(len(ends)), strict=True):
         points = _points(impedance, number)

@@ -78,7 +78,7 @@ def _spectrum(
 
 def fitted_impedance(fit: pl.DataFrame, frequency_hertz: np.ndarray) -> np.ndarray:
     """Evaluate one spectrum's rows of ``circuit_fits``; complex, in ohm."""
-    from cellpipe.numerics.circuits import impedance
+    from cellpipe.numerics.impedance.circuits import impedance
 
     values = {(e, p): v for e, p, v in fit.select("element", "parameter", "value").iter_rows()}
     return np.asarray(impedance(fit["circuit"][0], values, frequency_hertz))

@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import lstsq
 
-from cellpipe.numerics.elements import Complexes, Floats
-from cellpipe.numerics.spectra import modulus
+from cellpipe.numerics.impedance.elements import Complexes, Floats
+from cellpipe.numerics.impedance.spectra import modulus
 
 VIOLATED = 0.01  # violation that matters
 FEWEST = 8  # frequencies; below that nothing is tested

@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cellpipe.numerics.integrate import differences
-from cellpipe.numerics.runs import Segments, reduced
+from cellpipe.numerics.cycling.integrate import differences
+from cellpipe.numerics.cycling.runs import Segments, reduced
 
 TAIL = 5  # records at a segment's end that its last voltage and current are told from
 LIMIT_VOLT, MOST_LIMIT_VOLT = 0.003, 0.01  # so near to the last voltage is at the voltage limit

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cellpipe.numerics.circuit_fit import CircuitFit
-from cellpipe.numerics.circuit_forms import Arc, Form
-from cellpipe.numerics.elements import Floats
-from cellpipe.numerics.processes import brug_capacitance, effective_capacitance, probabilities
+from cellpipe.numerics.impedance.circuit_fit import CircuitFit
+from cellpipe.numerics.impedance.circuit_forms import Arc, Form
+from cellpipe.numerics.impedance.elements import Floats
+from cellpipe.numerics.impedance.processes import brug_capacitance, effective_capacitance, probabilities
 
 
 @dataclass(frozen=True)

@@ -16,25 +16,25 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cellpipe.core.errors import CellpipeError
-from cellpipe.numerics.circuit_choice import chosen_for_all
-from cellpipe.numerics.circuit_fit import (
+from cellpipe.numerics.impedance.circuit_choice import chosen_for_all
+from cellpipe.numerics.impedance.circuit_fit import (
     CircuitFit,
     Spectrum,
     concluded,
     standardised,
     weighted_residuals,
 )
-from cellpipe.numerics.circuit_forms import Form, bounds_of, fitted_values, form_of
-from cellpipe.numerics.circuit_series import Joint
-from cellpipe.numerics.circuits import evaluated
-from cellpipe.numerics.elements import Complexes, Floats
-from cellpipe.numerics.growth import Growth, growth
-from cellpipe.numerics.impedance_arcs import ImpedanceArc
-from cellpipe.numerics.impedance_fit import ImpedanceFit, check_area, points_alone
-from cellpipe.numerics.kramers_kronig import valid_part
-from cellpipe.numerics.processes import probabilities
-from cellpipe.numerics.series_labels import alone, exchangeable, joined
-from cellpipe.numerics.spectra import Cleaned, cleaned, modulus
+from cellpipe.numerics.impedance.circuit_forms import Form, bounds_of, fitted_values, form_of
+from cellpipe.numerics.impedance.circuit_series import Joint
+from cellpipe.numerics.impedance.circuits import evaluated
+from cellpipe.numerics.impedance.elements import Complexes, Floats
+from cellpipe.numerics.impedance.growth import Growth, growth
+from cellpipe.numerics.impedance.arcs import ImpedanceArc
+from cellpipe.numerics.impedance.fit import ImpedanceFit, check_area, points_alone
+from cellpipe.numerics.impedance.kramers_kronig import valid_part
+from cellpipe.numerics.impedance.processes import probabilities
+from cellpipe.numerics.impedance.series_labels import alone, exchangeable, joined
+from cellpipe.numerics.impedance.spectra import Cleaned, cleaned, modulus
 
 if TYPE_CHECKING:
     from lmfit.minimizer import MinimizerResult

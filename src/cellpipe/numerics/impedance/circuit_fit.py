@@ -16,7 +16,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from cellpipe.numerics.circuit_forms import (
+from cellpipe.numerics.impedance.circuit_forms import (
     Form,
     bounds_of,
     chain,
@@ -25,10 +25,10 @@ from cellpipe.numerics.circuit_forms import (
     slopes_of,
     values_of,
 )
-from cellpipe.numerics.circuit_starts import start_values
-from cellpipe.numerics.circuits import Circuit, evaluated
-from cellpipe.numerics.elements import Complexes, Floats
-from cellpipe.numerics.least_squares import Ints, minimised
+from cellpipe.numerics.impedance.circuit_starts import start_values
+from cellpipe.numerics.impedance.circuits import Circuit, evaluated
+from cellpipe.numerics.impedance.elements import Complexes, Floats
+from cellpipe.numerics.impedance.least_squares import Ints, minimised
 
 Booleans = NDArray[np.bool_]
 
@@ -170,7 +170,7 @@ def fitted(
     Parameters
     ----------
     text
-        The circuit, in the syntax of :mod:`cellpipe.numerics.circuits`.
+        The circuit, in the syntax of :mod:`cellpipe.numerics.impedance.circuits`.
     frequency_hertz, impedance_ohm
         The spectrum, Hz and ohm; shape (n,).
     weight

@@ -12,11 +12,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cellpipe.numerics.circuit_fit import CircuitFit, fitted
-from cellpipe.numerics.circuit_forms import form_of
-from cellpipe.numerics.elements import Complexes, Floats
-from cellpipe.numerics.kramers_kronig import kramers_kronig, valid_part
-from cellpipe.numerics.spectra import modulus
+from cellpipe.numerics.impedance.circuit_fit import CircuitFit, fitted
+from cellpipe.numerics.impedance.circuit_forms import form_of
+from cellpipe.numerics.impedance.elements import Complexes, Floats
+from cellpipe.numerics.impedance.kramers_kronig import kramers_kronig, valid_part
+from cellpipe.numerics.impedance.spectra import modulus
 
 MOST_ARCS = 3
 _STARTS = 8  # enough to tell circuits apart; the one that is chosen is fitted with all

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cellpipe.numerics.elements import Floats
+from cellpipe.numerics.impedance.elements import Floats
 
 LAWS = ("constant", "square root", "linear", "free")
 FEWEST = 5  # spectra; below that no law is told

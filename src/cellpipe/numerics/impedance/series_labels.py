@@ -14,11 +14,11 @@ from itertools import permutations, product
 
 import numpy as np
 
-from cellpipe.numerics.circuit_fit import Spectrum, fitted, weighted_residuals
-from cellpipe.numerics.circuit_forms import Arc, Form, bounds_of
-from cellpipe.numerics.circuit_series import Joint, joint, turning
-from cellpipe.numerics.elements import Floats
-from cellpipe.numerics.least_squares import minimised
+from cellpipe.numerics.impedance.circuit_fit import Spectrum, fitted, weighted_residuals
+from cellpipe.numerics.impedance.circuit_forms import Arc, Form, bounds_of
+from cellpipe.numerics.impedance.circuit_series import Joint, joint, turning
+from cellpipe.numerics.impedance.elements import Floats
+from cellpipe.numerics.impedance.least_squares import minimised
 
 _SEARCHED = 5  # spectra that are searched without a guess
 _FAR = 8.0
@@ -250,7 +250,7 @@ def joined(form: Form, spectra: Spectrum, gaps: Floats, theta: Floats) -> Joint:
     Parameters
     ----------
     form, spectra, gaps
-        As for :func:`cellpipe.numerics.circuit_series.joint`.
+        As for :func:`cellpipe.numerics.impedance.circuit_series.joint`.
     theta
         Fits of the single spectra, as from :func:`alone`; shape (n, p).
 

@@ -2,7 +2,7 @@
 
 A circuit is a string in the syntax of impedance.py: elements in series are joined by ``-``, in
 parallel by ``p( , )``, at any depth: ``R0-p(R1,CPE1)-p(R2-Wo1,C2)``. The elements and their
-parameters are those of :mod:`cellpipe.numerics.elements`.
+parameters are those of :mod:`cellpipe.numerics.impedance.elements`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 
 from cellpipe.core.errors import CellpipeError
-from cellpipe.numerics.elements import ELEMENTS, Complexes, Floats, Parameter
+from cellpipe.numerics.impedance.elements import ELEMENTS, Complexes, Floats, Parameter
 
 
 @dataclass(frozen=True)

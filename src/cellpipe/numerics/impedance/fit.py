@@ -17,26 +17,26 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cellpipe.core.errors import CellpipeError
-from cellpipe.numerics.circuit_choice import chosen
-from cellpipe.numerics.circuit_fit import CircuitFit, fitted
-from cellpipe.numerics.circuit_forms import form_of
-from cellpipe.numerics.elements import Complexes, Floats
-from cellpipe.numerics.impedance_arcs import ImpedanceArc, arcs_of
-from cellpipe.numerics.kramers_kronig import (
+from cellpipe.numerics.impedance.circuit_choice import chosen
+from cellpipe.numerics.impedance.circuit_fit import CircuitFit, fitted
+from cellpipe.numerics.impedance.circuit_forms import form_of
+from cellpipe.numerics.impedance.elements import Complexes, Floats
+from cellpipe.numerics.impedance.arcs import ImpedanceArc, arcs_of
+from cellpipe.numerics.impedance.kramers_kronig import (
     VIOLATED,
     KramersKronig,
     kramers_kronig,
     standing_alone,
     valid_part,
 )
-from cellpipe.numerics.lmfit_result import (
+from cellpipe.numerics.impedance.lmfit_result import (
     confidence_intervals,
     constrained,
     minimised_by_lmfit,
     names_of,
     plain_parameters,
 )
-from cellpipe.numerics.spectra import Cleaned, cleaned, modulus
+from cellpipe.numerics.impedance.spectra import Cleaned, cleaned, modulus
 
 if TYPE_CHECKING:
     from lmfit import Parameters

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import nnls
 
-from cellpipe.numerics.elements import Complexes, Floats
-from cellpipe.numerics.kramers_kronig import kramers_kronig
-from cellpipe.numerics.spectra import modulus
+from cellpipe.numerics.impedance.elements import Complexes, Floats
+from cellpipe.numerics.impedance.kramers_kronig import kramers_kronig
+from cellpipe.numerics.impedance.spectra import modulus
 
 _PER_DECADE = 8
 _BEYOND = 3.0  # factor outside the measured window

@@ -14,8 +14,8 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from cellpipe.numerics.circuits import Circuit, Node, parsed
-from cellpipe.numerics.elements import ELEMENTS, Floats
+from cellpipe.numerics.impedance.circuits import Circuit, Node, parsed
+from cellpipe.numerics.impedance.elements import ELEMENTS, Floats
 
 _ARCS = ("ZARC", "Zarc", "K")
 _REACH = 10.0  # an arc's time constant lies at most this factor outside the measured window

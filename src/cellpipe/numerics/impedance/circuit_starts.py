@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cellpipe.numerics.circuit_forms import Form, bounds_of, chain
-from cellpipe.numerics.circuits import evaluated, parsed
-from cellpipe.numerics.elements import ELEMENTS, Complexes, Element, Floats
+from cellpipe.numerics.impedance.circuit_forms import Form, bounds_of, chain
+from cellpipe.numerics.impedance.circuits import evaluated, parsed
+from cellpipe.numerics.impedance.elements import ELEMENTS, Complexes, Element, Floats
 
 Ints = NDArray[np.int64]
 

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cellpipe.core.errors import CellpipeError
-from cellpipe.numerics.circuit_fit import CircuitFit, inverted, weighted_residuals
-from cellpipe.numerics.circuit_forms import slopes_of, theta_of
-from cellpipe.numerics.circuits import Circuit
-from cellpipe.numerics.elements import Floats, Parameter
+from cellpipe.numerics.impedance.circuit_fit import CircuitFit, inverted, weighted_residuals
+from cellpipe.numerics.impedance.circuit_forms import slopes_of, theta_of
+from cellpipe.numerics.impedance.circuits import Circuit
+from cellpipe.numerics.impedance.elements import Floats, Parameter
 
 if TYPE_CHECKING:
     from lmfit import Minimizer, Parameters

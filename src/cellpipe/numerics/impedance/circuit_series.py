@@ -23,9 +23,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_solve_banded, cholesky_banded
 
-from cellpipe.numerics.circuit_fit import Spectrum, weighted_residuals
-from cellpipe.numerics.circuit_forms import Form, bounds_of
-from cellpipe.numerics.elements import Floats
+from cellpipe.numerics.impedance.circuit_fit import Spectrum, weighted_residuals
+from cellpipe.numerics.impedance.circuit_forms import Form, bounds_of
+from cellpipe.numerics.impedance.elements import Floats
 
 _AHEAD = 2.0  # expectation maximisation creeps: each round goes this much further
 _STEPS, _STEPS_BETWEEN = 60, 12
