@@ -18,8 +18,8 @@ DATE, CLOCK = "unix_time_second", ("test_time_second", "step_time_second")
 
 def cellpipe_stored(path: Path) -> pl.DataFrame:
     """Read an .mpr's columns as they are stored, as the peers do."""
-    from cellpipe.formats.biologic_modules import modules, records
-    from cellpipe.formats.biologic_mpr import stored_columns
+    from cellpipe.formats.biologic.modules import modules, records
+    from cellpipe.formats.biologic.mpr import stored_columns
 
     content = np.memmap(path, dtype=np.uint8, mode="r")
     table = records(content, modules(path)["VMP data"])
@@ -70,7 +70,10 @@ def pandas_mpt(path: Path) -> Any:
 
 def polars_csv(path: Path) -> pl.DataFrame:
     """Read with everything known beforehand: encoding, separator, columns, types, dates."""
-    from cellpipe.formats import arbin, delimited, dialect, neware
+    from cellpipe.formats.arbin import columns as arbin
+    from cellpipe.formats.tabular import delimited
+    from cellpipe.formats.tabular import dialect
+    from cellpipe.formats.neware import columns as neware
 
     arbins = formats.recognised(path).name.startswith("arbin")
     maker = arbin if arbins else neware

@@ -268,7 +268,7 @@ def test_the_real_silicon_half_cell_agrees_with_arbins_own_statistics(
 ) -> None:
     import mmap
 
-    from cellpipe.formats.jet4 import read_table
+    from cellpipe.formats.jet4.database import read_table
 
     name = "res/cellpy__20160805_test001_45_cc_01.res"
     with (real_data / name).open("rb") as file:

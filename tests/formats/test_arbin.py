@@ -13,7 +13,8 @@ import cellpipe
 from cellpipe import formats
 from cellpipe.core.model import Recording
 from cellpipe.core.errors import DamagedFileError, NoDataError, UnknownFormatError
-from cellpipe.formats import arbin_csv, arbin_xlsx
+from cellpipe.formats.arbin import csv as arbin_csv
+from cellpipe.formats.arbin import xlsx as arbin_xlsx
 
 REAL = Path(__file__).parents[2].parent / "shared" / "real_data"
 needs_real_files = pytest.mark.skipif(

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 import cellpipe
 from cellpipe.core.errors import DamagedFileError
-from cellpipe.formats import biologic_mpt
-from cellpipe.formats.biologic_modules import modules, records
-from cellpipe.formats.biologic_mpr import stored_columns
+from cellpipe.formats.biologic import mpt as biologic_mpt
+from cellpipe.formats.biologic.modules import modules, records
+from cellpipe.formats.biologic.mpr import stored_columns
 
 SAMPLE = Path(__file__).parents[2] / "sample_data"
 PRINTED = 2e-6  # what EC-Lab prints of a float32 agrees with it to this much of the largest value

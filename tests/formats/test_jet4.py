@@ -12,8 +12,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from cellpipe.formats.jet4 import JetError, declared_rows, read_table, table_names
-from cellpipe.formats.jet4_values import text
+from cellpipe.formats.jet4.database import JetError, declared_rows, read_table, table_names
+from cellpipe.formats.jet4.values import text
 
 PAGE = 4096
 REAL = Path(__file__).parents[2].parent / "shared" / "real_data" / "res"

@@ -12,7 +12,8 @@ import pytest
 
 import cellpipe
 from cellpipe.core.errors import DamagedFileError
-from cellpipe.formats import neware_binary, neware_ndax
+from cellpipe.formats.neware import binary as neware_binary
+from cellpipe.formats.neware import ndax as neware_ndax
 from made_files import LONG
 
 SAMPLE = Path(__file__).parents[2] / "sample_data"

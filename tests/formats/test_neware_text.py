@@ -12,7 +12,9 @@ import xlsxwriter
 from cellpipe import formats
 from cellpipe.core.model import Recording
 from cellpipe.core.errors import DamagedFileError, NoDataError
-from cellpipe.formats import clock, neware_csv, neware_xlsx
+from cellpipe.formats import clock
+from cellpipe.formats.neware import csv as neware_csv
+from cellpipe.formats.neware import xlsx as neware_xlsx
 
 REAL = Path(__file__).parents[2].parent / "shared" / "real_data"
 needs_real_files = pytest.mark.skipif(

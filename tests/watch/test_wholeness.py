@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cellpipe.watch.wholeness import is_whole
+from cellpipe.formats.completeness import is_whole
 
 KINDS = (".mpr", ".mpt", ".res", ".nda", ".ndax", ".csv", ".xlsx", ".parquet", ".txt", ".dta", ".z")
 WITHOUT_LENGTH = {".res": 0.4, ".nda": 0.5, ".csv": 0.9, ".mpt": 0.9}  # least share of cuts told

@@ -15,8 +15,8 @@ from functools import partial
 from pathlib import Path
 
 from cellpipe.core.model import Recording
-from cellpipe.formats import delimited
-from cellpipe.formats.dialect import (
+from cellpipe.formats.tabular import delimited
+from cellpipe.formats.tabular.dialect import (
     AMPERE,
     CELSIUS,
     OHM,
@@ -26,7 +26,7 @@ from cellpipe.formats.dialect import (
     recognised,
 )
 from cellpipe.formats.format import Format, Sample
-from cellpipe.formats.records import (
+from cellpipe.formats.tabular.records import (
     labelled,
     matched,
     steps_as_run,

@@ -15,8 +15,8 @@ from pathlib import Path
 import polars as pl
 
 from cellpipe.core.model import Finding, Recording
-from cellpipe.formats import delimited
-from cellpipe.formats.dialect import (
+from cellpipe.formats.tabular import delimited
+from cellpipe.formats.tabular.dialect import (
     AMPERE,
     AMPERE_HOUR,
     CELSIUS,
@@ -30,7 +30,7 @@ from cellpipe.formats.dialect import (
     recognised,
 )
 from cellpipe.formats.format import Format, Sample
-from cellpipe.formats.records import recording, require, standard_columns, steps_as_run
+from cellpipe.formats.tabular.records import recording, require, standard_columns, steps_as_run
 from cellpipe.numerics.impedance.spectra import spectrum_numbers
 
 _HERTZ = {"Hz": 1.0}

@@ -23,8 +23,8 @@ from cellpipe.core.model import Finding, Recording
 from cellpipe.core.errors import DamagedFileError, NoDataError
 from cellpipe.formats import clock
 from cellpipe.formats.format import Format, Sample
-from cellpipe.formats.records import timed_from_start
-from cellpipe.formats.text_blocks import western_text
+from cellpipe.formats.tabular.records import timed_from_start
+from cellpipe.formats.tabular.text_blocks import western_text
 
 _TABLE = re.compile(r"^(\w+)\tTABLE")
 _LARGEST = 1 << 28  # bytes; a potentiostat's file is a thousandth of this

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from cellpipe.core.model import Recording
 from cellpipe.core.errors import NoDataError
-from cellpipe.formats import workbook
-from cellpipe.formats.dialect import (
+from cellpipe.formats.tabular import workbook
+from cellpipe.formats.tabular.dialect import (
     AMPERE,
     AMPERE_HOUR,
     SECOND,
@@ -24,7 +24,7 @@ from cellpipe.formats.dialect import (
     recognised,
 )
 from cellpipe.formats.format import Format, Sample
-from cellpipe.formats.records import (
+from cellpipe.formats.tabular.records import (
     matched,
     recording,
     signed,

@@ -22,8 +22,9 @@ import polars as pl
 
 from cellpipe.core.model import Finding, Recording
 from cellpipe.core.errors import DamagedFileError
-from cellpipe.formats import clock, delimited
-from cellpipe.formats.dialect import (
+from cellpipe.formats import clock
+from cellpipe.formats.tabular import delimited
+from cellpipe.formats.tabular.dialect import (
     AMPERE,
     AMPERE_HOUR,
     CELSIUS,
@@ -35,7 +36,7 @@ from cellpipe.formats.dialect import (
     recognised,
 )
 from cellpipe.formats.format import Format, Sample
-from cellpipe.formats.records import (
+from cellpipe.formats.tabular.records import (
     matched,
     recording,
     signed,

@@ -16,8 +16,8 @@ from pathlib import Path
 import polars as pl
 
 from cellpipe.core.model import Recording
-from cellpipe.formats import delimited
-from cellpipe.formats.dialect import (
+from cellpipe.formats.tabular import delimited
+from cellpipe.formats.tabular.dialect import (
     AMPERE,
     CELSIUS,
     SECOND,
@@ -26,7 +26,7 @@ from cellpipe.formats.dialect import (
     recognised,
 )
 from cellpipe.formats.format import Format, Sample
-from cellpipe.formats.records import labelled, matched, recording, steps_as_run
+from cellpipe.formats.tabular.records import labelled, matched, recording, steps_as_run
 
 QUANTITIES = (
     Quantity("unix_time_second", ("Date and Time",)),

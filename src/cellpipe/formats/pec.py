@@ -14,8 +14,8 @@ from pathlib import Path
 
 from cellpipe.core.model import Recording
 from cellpipe.core.errors import DamagedFileError
-from cellpipe.formats import delimited
-from cellpipe.formats.dialect import (
+from cellpipe.formats.tabular import delimited
+from cellpipe.formats.tabular.dialect import (
     AMPERE,
     AMPERE_HOUR,
     CELSIUS,
@@ -27,7 +27,7 @@ from cellpipe.formats.dialect import (
     recognised,
 )
 from cellpipe.formats.format import Format, Sample
-from cellpipe.formats.records import labelled, matched, recording, steps_as_run
+from cellpipe.formats.tabular.records import labelled, matched, recording, steps_as_run
 
 _TIMES = CLOCK | {
     "Hours in hh:mm:ss.xxx": 1.0, "Seconds": 1.0, "Minutes": 60.0, "Hours": 3600.0,

@@ -16,9 +16,9 @@ import polars as pl
 
 from cellpipe.core.model import Finding, Recording
 from cellpipe.core.errors import DamagedFileError
-from cellpipe.formats.biologic_companion import local_time
+from cellpipe.formats.biologic.companion import local_time
 from cellpipe.formats.format import Format, Sample
-from cellpipe.formats.records import timed_from_start
+from cellpipe.formats.tabular.records import timed_from_start
 
 _NAMES = ("Freq(Hz)", "Ampl", "Bias", "Time(Sec)", "Z'(a)", "Z''(b)")
 _COLUMNS = {

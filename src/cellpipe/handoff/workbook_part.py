@@ -19,7 +19,7 @@ from typing import Any
 from lxml import etree
 
 from cellpipe.core.errors import SummaryError
-from cellpipe.formats.workbook import BROKEN_ZIP
+from cellpipe.formats.tabular.workbook import BROKEN_ZIP
 from cellpipe.report.sheets import column_letter
 
 _MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"

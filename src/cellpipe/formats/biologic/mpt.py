@@ -18,11 +18,11 @@ import polars as pl
 from cellpipe.core.contracts import empty
 from cellpipe.core.model import Finding, Recording
 from cellpipe.core.errors import DamagedFileError
-from cellpipe.formats import delimited
-from cellpipe.formats.biologic import recording, used
-from cellpipe.formats.biologic_companion import local_time, started_on
+from cellpipe.formats.tabular import delimited
+from cellpipe.formats.biologic.columns import recording, used
+from cellpipe.formats.biologic.companion import local_time, started_on
 from cellpipe.formats.format import Format, Sample
-from cellpipe.formats.text_blocks import western_text
+from cellpipe.formats.tabular.text_blocks import western_text
 
 _MAGIC = re.compile(rb"\s*(EC|BT)-Lab ASCII FILE", re.IGNORECASE)
 _COUNT = re.compile(rb"Nb header lines : *(\d+)")

@@ -18,10 +18,10 @@ import polars as pl
 from cellpipe.core.contracts import empty
 from cellpipe.core.model import Finding, Recording
 from cellpipe.core.errors import DamagedFileError
-from cellpipe.formats import arbin
+from cellpipe.formats.arbin import columns as arbin
 from cellpipe.formats.format import Format, Sample
-from cellpipe.formats.jet4 import JetError, declared_rows, read_table, table_names
-from cellpipe.formats.records import vendor_cycles
+from cellpipe.formats.jet4.database import JetError, declared_rows, read_table, table_names
+from cellpipe.formats.tabular.records import vendor_cycles
 
 _MAGIC = b"\x00\x01\x00\x00Standard Jet DB\x00"
 _OLE_ZERO = datetime(1899, 12, 30)  # noqa: DTZ001 - the instrument's local clock

@@ -20,7 +20,7 @@ import polars as pl
 from cellpipe.core.model import Finding, Recording
 from cellpipe.core.errors import DamagedFileError
 from cellpipe.formats import clock
-from cellpipe.formats.dialect import (
+from cellpipe.formats.tabular.dialect import (
     AMPERE,
     AMPERE_HOUR,
     CELSIUS,
@@ -32,7 +32,7 @@ from cellpipe.formats.dialect import (
     Quantity,
     recognised,
 )
-from cellpipe.formats.records import (
+from cellpipe.formats.tabular.records import (
     COUNTED_PER_CYCLE,
     COUNTER_PARTS,
     matched,

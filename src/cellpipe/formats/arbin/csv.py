@@ -1,6 +1,6 @@
 """Arbin's records as text: MITS Pro's CSV export, and dumps of its Access or SQL database.
 
-One header line (see :mod:`cellpipe.formats.arbin` for its names and units), one line per record.
+One header line (see :mod:`cellpipe.formats.arbin.columns` for its names and units), one line per record.
 ``Date_Time`` is text of the computer's local clock (``2010-12-16 12:41:54``, or month/day/year
 behind a tab), an OLE day of it (dumps of the Access database), or Unix seconds in UTC (dumps of the
 SQL database). Current is positive on charge. The table ``…_Metadata.csv`` that goes with a dump
@@ -12,7 +12,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from cellpipe.core.model import Recording
-from cellpipe.formats import arbin, delimited
+from cellpipe.formats.arbin import columns as arbin
+from cellpipe.formats.tabular import delimited
 from cellpipe.formats.format import Format, Sample
 
 

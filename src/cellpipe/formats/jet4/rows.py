@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cellpipe.formats.jet4_pages import (
+from cellpipe.formats.jet4.pages import (
     BEGIN_BITS,
     MOST_SLOTS,
     PAGE_BYTES,

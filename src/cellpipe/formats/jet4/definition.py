@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cellpipe.formats.jet4_pages import DEFINITION_PAGE, JetError, PageFile, page_bytes
+from cellpipe.formats.jet4.pages import DEFINITION_PAGE, JetError, PageFile, page_bytes
 
 _MOST_COLUMNS = 255
 _MOST_DEFINITION_PAGES = 64

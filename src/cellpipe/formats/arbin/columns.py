@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 
 from cellpipe.core.model import Finding, Recording
-from cellpipe.formats.dialect import (
+from cellpipe.formats.tabular.dialect import (
     AMPERE,
     AMPERE_HOUR,
     CELSIUS,
@@ -29,7 +29,7 @@ from cellpipe.formats.dialect import (
     recognised,
     split_header,
 )
-from cellpipe.formats.records import COUNTED_PER_CYCLE, matched, recording, steps_as_run
+from cellpipe.formats.tabular.records import COUNTED_PER_CYCLE, matched, recording, steps_as_run
 
 QUANTITIES = (
     Quantity("record_index", ("Data_Point",)),

@@ -25,8 +25,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from cellpipe.formats.jet4_definition import Column, Definition, definition_at
-from cellpipe.formats.jet4_pages import (
+from cellpipe.formats.jet4.definition import Column, Definition, definition_at
+from cellpipe.formats.jet4.pages import (
     Buffer,
     Flags,
     JetError,
@@ -36,8 +36,8 @@ from cellpipe.formats.jet4_pages import (
     open_pages,
     pages_owned,
 )
-from cellpipe.formats.jet4_rows import Rows, fixed_positions, live_rows, present, variable_spans
-from cellpipe.formats.jet4_values import Allowance, decimal, guid, long_value, text
+from cellpipe.formats.jet4.rows import Rows, fixed_positions, live_rows, present, variable_spans
+from cellpipe.formats.jet4.values import Allowance, decimal, guid, long_value, text
 
 __all__ = ["JetError", "declared_rows", "read_table", "table_names"]
 

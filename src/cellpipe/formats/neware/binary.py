@@ -4,7 +4,7 @@ fastnda parses the bytes: currents in mA (positive charges), capacities in mA·h
 each step, ``cycle_count`` as the file has it (an .nda that stores none: a cycle begins with the
 first direction of current that occurs). Newer versions store Unix times, older ones the computer's
 local time or that of the start alone. How the members of an .ndax go together is said in
-:mod:`cellpipe.formats.neware_ndax`. A zip archive that holds one .nda is read as that.
+:mod:`cellpipe.formats.neware.ndax`. A zip archive that holds one .nda is read as that.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ import polars as pl
 from cellpipe.core.model import Finding, Recording
 from cellpipe.core.errors import DamagedFileError
 from cellpipe.formats.format import Format, Sample
-from cellpipe.formats.neware_ndax import LOCAL_VERSIONS, archive, member
-from cellpipe.formats.workbook import BROKEN_ZIP
+from cellpipe.formats.neware.ndax import LOCAL_VERSIONS, archive, member
+from cellpipe.formats.tabular.workbook import BROKEN_ZIP
 
 _ELAPSED_VERSIONS, _LOCAL_VERSIONS = {1, 3, 4}, {26, 28, 29}  # local: at the start, or always
 _OWN_COUNT = 129  # from this version on the file states its number of records

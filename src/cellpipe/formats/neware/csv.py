@@ -1,8 +1,8 @@
 """Neware's records as text: flat or nested, comma or tab, UTF-8, GB18030 or Windows-1252.
 
 The flat export (BTSDA's ``…_record.csv`` among them) has one header line and one line per record;
-columns, units, sign and clock are those of :mod:`cellpipe.formats.neware`. The nested export is
-that of :mod:`cellpipe.formats.neware_layers`. BTSDA's ``…_cycle.csv`` and ``…_step.csv``, which
+columns, units, sign and clock are those of :mod:`cellpipe.formats.neware.columns`. The nested export is
+that of :mod:`cellpipe.formats.neware.layers`. BTSDA's ``…_cycle.csv`` and ``…_step.csv``, which
 hold no record, are known and refused.
 """
 
@@ -13,7 +13,9 @@ from pathlib import Path
 
 from cellpipe.core.model import Recording
 from cellpipe.core.errors import NoDataError
-from cellpipe.formats import delimited, neware, neware_layers
+from cellpipe.formats.tabular import delimited
+from cellpipe.formats.neware import columns as neware
+from cellpipe.formats.neware import layers as neware_layers
 from cellpipe.formats.format import Format, Sample
 
 

@@ -1,6 +1,6 @@
 """BioLogic's binary .mpr (EC-Lab 10 to 11.6x, BT-Lab).
 
-The file is a row of modules (:mod:`cellpipe.formats.biologic_modules`): ``VMP Set`` holds the
+The file is a row of modules (:mod:`cellpipe.formats.biologic.modules`): ``VMP Set`` holds the
 technique and what was typed in, ``VMP data`` the records, ``VMP LOG`` the instrument and the start.
 A file that is copied while the test runs has no LOG, and may end within its data: it is read up to
 the last whole record, and a finding says so. The mass of active material is given as it is stored;
@@ -19,9 +19,9 @@ import polars as pl
 
 from cellpipe.core.contracts import empty
 from cellpipe.core.model import Finding, Recording
-from cellpipe.formats.biologic import recording, used
-from cellpipe.formats.biologic_companion import acquisition_start
-from cellpipe.formats.biologic_modules import Content, Module, Records, modules, records
+from cellpipe.formats.biologic.columns import recording, used
+from cellpipe.formats.biologic.companion import acquisition_start
+from cellpipe.formats.biologic.modules import Content, Module, Records, modules, records
 from cellpipe.formats.format import Format, Sample
 
 MAGIC = b"BIO-LOGIC MODULAR FILE\x1a"

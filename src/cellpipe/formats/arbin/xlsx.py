@@ -1,6 +1,6 @@
 """Arbin's Excel export: records on ``Channel_…`` sheets, the test on ``Info`` or ``Global_Info``.
 
-The columns are those of :mod:`cellpipe.formats.arbin`. A channel with more records than a sheet has
+The columns are those of :mod:`cellpipe.formats.arbin.columns`. A channel with more records than a sheet has
 rows goes on in ``Channel_11_2``, ``_3`` and so on; a workbook with several channels holds several
 cells, each a part of its own. ``Date_Time`` is an Excel date or text, of the computer's local
 clock. Current is positive on charge. ``Statistics_…`` (one row per cycle) becomes
@@ -18,10 +18,11 @@ import polars as pl
 
 from cellpipe.core.model import Recording
 from cellpipe.core.errors import DamagedFileError, NoDataError
-from cellpipe.formats import arbin, workbook
-from cellpipe.formats.dialect import matches, recognised
+from cellpipe.formats.arbin import columns as arbin
+from cellpipe.formats.tabular import workbook
+from cellpipe.formats.tabular.dialect import matches, recognised
 from cellpipe.formats.format import Format, Sample
-from cellpipe.formats.records import labelled, standard_columns, vendor_cycles
+from cellpipe.formats.tabular.records import labelled, standard_columns, vendor_cycles
 
 _CHANNEL = re.compile(r"^Channel[_\- ]?(?P<channel>\d+(?:-\d+)?)(?:_(?P<part>.*))?$")
 _STATISTICS = re.compile(r"^Statistics[_\- ]?(?P<channel>\d+(?:-\d+)?)?(?:_.*)?$")

@@ -19,9 +19,9 @@ import polars as pl
 
 from cellpipe.core.model import Finding
 from cellpipe.core.errors import DamagedFileError, NoDataError
-from cellpipe.formats.dialect import Match
-from cellpipe.formats.records import WRITTEN, standard_columns
-from cellpipe.formats.text_blocks import blocks, recoded
+from cellpipe.formats.tabular.dialect import Match
+from cellpipe.formats.tabular.records import WRITTEN, standard_columns
+from cellpipe.formats.tabular.text_blocks import blocks, recoded
 
 Known = Callable[[Sequence[str]], int]
 _MARKS = (

@@ -1,10 +1,10 @@
 """Neware's Excel export: BTSDA 8 with a sheet per level, BTS 7 with details or one nested sheet.
 
 BTSDA 8 writes ``unit`` and ``test`` (the instrument and the cell), ``cycle``, ``step`` and
-``record``; columns, units, sign and clock are those of :mod:`cellpipe.formats.neware`. Where the
+``record``; columns, units, sign and clock are those of :mod:`cellpipe.formats.neware.columns`. Where the
 records have no cycle and no step of their own, those of the ``step`` sheet are put beside them,
 provided that it lists as many steps as the records show. BTS 7 writes ``Detail_…`` sheets, or one
-sheet as in :mod:`cellpipe.formats.neware_layers`. ``log``, ``idle`` and ``curve`` are left alone.
+sheet as in :mod:`cellpipe.formats.neware.layers`. ``log``, ``idle`` and ``curve`` are left alone.
 """
 
 from __future__ import annotations
@@ -18,10 +18,13 @@ import polars as pl
 
 from cellpipe.core.model import Finding, Recording
 from cellpipe.core.errors import NoDataError
-from cellpipe.formats import arbin, neware, neware_layers, workbook
-from cellpipe.formats.dialect import matches
+from cellpipe.formats.arbin import columns as arbin
+from cellpipe.formats.neware import columns as neware
+from cellpipe.formats.neware import layers as neware_layers
+from cellpipe.formats.tabular import workbook
+from cellpipe.formats.tabular.dialect import matches
 from cellpipe.formats.format import Format, Sample
-from cellpipe.formats.records import labelled, standard_columns, steps_as_run, vendor_cycles
+from cellpipe.formats.tabular.records import labelled, standard_columns, steps_as_run, vendor_cycles
 
 _OTHERS = {"unit", "test", "cycle", "step", "log", "idle", "curve"}
 _LABELS = ("Start time", "End time", "P/N", "Active material", "Nominal capacity", "Volt. upper",

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import uuid
 
-from cellpipe.formats.jet4_pages import JetError, PageFile, record
+from cellpipe.formats.jet4.pages import JetError, PageFile, record
 
 _LONG_HEADER = 12
 _LONG_LENGTH = 0x3FFFFFFF

@@ -14,9 +14,10 @@ from typing import Literal
 
 import polars as pl
 
-from cellpipe.formats import delimited, neware
-from cellpipe.formats.dialect import matches
-from cellpipe.formats.records import vendor_cycles
+from cellpipe.formats.tabular import delimited
+from cellpipe.formats.neware import columns as neware
+from cellpipe.formats.tabular.dialect import matches
+from cellpipe.formats.tabular.records import vendor_cycles
 
 Kind = Literal["cycle", "step", "record"]
 _STEPS = ("step_id", "step_count")
