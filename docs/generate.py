@@ -18,18 +18,11 @@ from typing import Any, get_args
 
 from cellpipe import formats
 from cellpipe.core import contracts
-from cellpipe.baselines import (
-    REVIEW,
-    REVIEW_DOI,
-    comparison,
-    conditions,
-    lab_rows,
-    review_text,
-    table1,
-)
+from cellpipe.baselines import REVIEW, REVIEW_DOI, comparison, conditions, review_text, table1
+from cellpipe.cell_sheet import lab_baselines
 from cellpipe.baselines.comparison import remarks
 from cellpipe.baselines.materials import electrolyte_family
-from cellpipe.cell_fields import FIELDS, REQUIRED
+from cellpipe.cell_sheet.fields import FIELDS, REQUIRED
 from cellpipe.cli import command_names
 from cellpipe.cli import main as command_line
 from cellpipe.settings import EXAMPLE, Settings
@@ -297,9 +290,9 @@ def baselines_page() -> str:
         "are per, and energy densities, are listed only.\n\n| Reference | Cell | Quantity | Value "
         f"| Conditions | Section | Stands beside | Kind |\n|{'---|' * 8}\n{''.join(text)}\n"
         "## A lab's own\n\n"
-        + _markdown((lab_rows.__doc__ or "").partition("\n\n")[0])
+        + _markdown((lab_baselines.__doc__ or "").partition("\n\n")[0])
         + "\n\n"
-        + _markdown((lab_rows.__doc__ or "").partition("\n\n")[2])
+        + _markdown((lab_baselines.__doc__ or "").partition("\n\n")[2])
         + "\n\n`cellpipe baselines FOLDER --write` writes an empty one, and `cellpipe baselines "
         "FOLDER` shows what is read from it. The columns are those of "
         "[baselines](tables.md#baselines).\n"

@@ -9,14 +9,14 @@ import fastexcel
 import pytest
 import xlsxwriter
 
-from cellpipe.cell_row import column_letter
-from cellpipe.cell_sheet import (
+from cellpipe.cell_sheet.row import column_letter
+from cellpipe.cell_sheet.sheet import (
     cell_id_from_name,
     cell_sheet,
     cells_of,
     read_sheet,
 )
-from cellpipe.cell_sheet_template import patterns_by_cell, write_template
+from cellpipe.cell_sheet.template import patterns_by_cell, write_template
 from cellpipe.core.model import Cell
 from cellpipe.core.errors import CellpipeError, CellSheetError
 

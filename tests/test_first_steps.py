@@ -18,7 +18,7 @@ import pytest
 from pydantic import BaseModel
 
 from cellpipe import doctor
-from cellpipe.cell_sheet import cell_sheet
+from cellpipe.cell_sheet.sheet import cell_sheet
 from cellpipe.cli import main
 from cellpipe.settings import EXAMPLE, Settings, settings
 from made_files import neware_csv

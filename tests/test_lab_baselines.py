@@ -9,7 +9,7 @@ import pytest
 
 import cellpipe
 from cellpipe.baselines import table1
-from cellpipe.baselines.lab_rows import lab_baselines
+from cellpipe.cell_sheet.lab_baselines import lab_baselines
 from cellpipe.core.errors import CellSheetError
 from cellpipe.pipeline import process
 from made_files import neware_csv

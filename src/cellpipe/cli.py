@@ -353,7 +353,7 @@ def _eis(options: argparse.Namespace) -> int:
 
 def _baselines(options: argparse.Namespace) -> int:
     from cellpipe import terminal
-    from cellpipe.baselines.lab_rows import lab_baselines, written_template
+    from cellpipe.cell_sheet.lab_baselines import lab_baselines, written_template
     from cellpipe.core.errors import CellpipeError
     from cellpipe.system.scan import BASELINES_NAME
 

@@ -82,7 +82,7 @@ def _check(options: argparse.Namespace) -> int:
 
 def _init(options: argparse.Namespace) -> int:
     from cellpipe import workspace
-    from cellpipe.cell_sheet_template import patterns_by_cell, write_template
+    from cellpipe.cell_sheet.template import patterns_by_cell, write_template
     from cellpipe.intake import candidates
     from cellpipe.pipeline import check_folder
     from cellpipe.system.time_zones import check_time_zone

@@ -17,8 +17,8 @@ import polars as pl
 
 from cellpipe.core import contracts
 from cellpipe.baselines import table1
-from cellpipe.baselines.lab_rows import lab_baselines
-from cellpipe.cell_sheet import CellSheet, cell_sheet, read_sheet
+from cellpipe.cell_sheet.lab_baselines import lab_baselines
+from cellpipe.cell_sheet.sheet import CellSheet, cell_sheet, read_sheet
 from cellpipe.core.model import Cell, Finding
 from cellpipe.core.errors import CellSheetError
 from cellpipe.intake import Job

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cellpipe.cell_sheet_template import write_template
+from cellpipe.cell_sheet.template import write_template
 from cellpipe.core.errors import CellpipeError
 from cellpipe.settings import NAME, example
 

@@ -18,8 +18,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cellpipe.cell_fields import FIELDS, REQUIRED
-from cellpipe.cell_row import Place, Row, column_letter, composed, finding, plain
+from cellpipe.cell_sheet.fields import FIELDS, REQUIRED
+from cellpipe.cell_sheet.row import Place, Row, column_letter, composed, finding, plain
 from cellpipe.core.model import Cell, Finding, Level
 from cellpipe.core.errors import CellSheetError
 from cellpipe.system.scan import SHEET_NAMES

@@ -17,7 +17,7 @@ import polars as pl
 
 from cellpipe.core import contracts
 from cellpipe.baselines import table1
-from cellpipe.cell_sheet import csv_rows, is_overfull, overfull
+from cellpipe.cell_sheet.sheet import csv_rows, is_overfull, overfull
 from cellpipe.core.model import Finding
 from cellpipe.core.errors import CellSheetError, ContractError
 from cellpipe.system.scan import BASELINES_NAME

@@ -13,8 +13,8 @@ from pathlib import Path
 import xlsxwriter
 from xlsxwriter.worksheet import Worksheet
 
-from cellpipe.cell_fields import FIELDS, REQUIRED, Field
-from cellpipe.cell_sheet import cell_id_from_name
+from cellpipe.cell_sheet.fields import FIELDS, REQUIRED, Field
+from cellpipe.cell_sheet.sheet import cell_id_from_name
 from cellpipe.core.errors import CellpipeError
 from cellpipe.system.scan import SHEET_NAMES
 

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cellpipe.cell_fields import ANODE_WORDS, CATHODE_WORDS, Field
+from cellpipe.cell_sheet.fields import ANODE_WORDS, CATHODE_WORDS, Field
 from cellpipe.core.model import Cell, Configuration, Finding, Role
 
 _KINDS: dict[str, Configuration] = {
