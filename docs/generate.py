@@ -18,9 +18,11 @@ from typing import Any, get_args
 
 from cellpipe import formats
 from cellpipe.core import contracts
-from cellpipe.baselines import REVIEW, REVIEW_DOI, comparison, conditions, review_text, table1
+from cellpipe.baselines import REVIEW, REVIEW_DOI, review_text, table1
+from cellpipe.analyses import comparison
+from cellpipe.analyses import conditions
 from cellpipe.cell_sheet import lab_baselines
-from cellpipe.baselines.comparison import remarks
+from cellpipe.analyses.comparison import remarks
 from cellpipe.baselines.materials import electrolyte_family
 from cellpipe.cell_sheet.fields import FIELDS, REQUIRED
 from cellpipe.cli import command_names

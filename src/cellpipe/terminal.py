@@ -290,7 +290,7 @@ _MARKS = {"good": ("good", "green"), "note": ("note", "yellow"), "bad": ("BAD ",
 def show_baselines(own: pl.DataFrame | None = None) -> None:
     """Print the published cells of Table 1, the figures of its text, and a lab's own rows."""
     from cellpipe.baselines import REVIEW, REVIEW_DOI, review_text, table1
-    from cellpipe.baselines.comparison import remarks
+    from cellpipe.analyses.comparison import remarks
     from cellpipe.baselines.materials import electrolyte_family
 
     console = screen()

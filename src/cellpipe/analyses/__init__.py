@@ -18,7 +18,7 @@ from cellpipe.analyses import (
     half_cycles,
     resistance_growth,
 )
-from cellpipe.baselines import comparison
+from cellpipe.analyses import comparison
 from cellpipe.core.contracts import checked
 from cellpipe.core.model import Analysis, Cell, Result, Tables
 from cellpipe.core.errors import CellpipeError

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from cellpipe.baselines.conditions import (
+from cellpipe.analyses.conditions import (
     alike,
     cell_conditions,
     differences,
