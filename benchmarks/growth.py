@@ -43,7 +43,7 @@ def ledger_of(count: int) -> None:
     """A night with nothing new over so many files, of which the ledger knows all."""
     from cellpipe.intake import Job, planned
     from cellpipe.store import Content, SeenFile
-    from cellpipe.store.writer import writing
+    from cellpipe.store.writer_lease import writing
 
     with tempfile.TemporaryDirectory() as folder:
         lab, out = Path(folder) / "lab", Path(folder) / "out"
@@ -74,7 +74,7 @@ def ledger_of(count: int) -> None:
 def parsed(count: int) -> None:
     """So many real parse jobs: a file is read, checked, its tables are written, noted."""
     from cellpipe.intake import Job, note_taken, taken
-    from cellpipe.store.writer import writing
+    from cellpipe.store.writer_lease import writing
 
     source = (ROOT / "sample_data/neware_csv/SSB-05_record_zh.csv").read_bytes()
     with tempfile.TemporaryDirectory() as folder:
@@ -135,7 +135,7 @@ def arbin_csv(path: Path, count: int) -> Path:
 def cells_of(count: int) -> None:
     """The lab's page, workbook and gathered tables of so many cells."""
     from cellpipe.store import write_table
-    from cellpipe.store.gathered import gathered_anew
+    from cellpipe.store.consolidated import gathered_anew
     from cellpipe.store.results import open_results
 
     with tempfile.TemporaryDirectory() as folder:
@@ -265,7 +265,7 @@ def query() -> None:
     from cellpipe import open_results
     from cellpipe.core import contracts
     from cellpipe.store import LAB, write_table
-    from cellpipe.store.gathered import gathered_anew
+    from cellpipe.store.consolidated import gathered_anew
 
     count, made = 10_000, a_cell()["cycles"]
     with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:

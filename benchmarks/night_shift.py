@@ -28,7 +28,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 from cellpipe.pipeline import process
 from cellpipe.system.scan import RawFolders
 from cellpipe.store import Ledger, SeenFile
-from cellpipe.store.writer import writing
+from cellpipe.store.writer_lease import writing
 from cellpipe.watch.batch import deal_with
 from cellpipe.watch.hands import Task
 from cellpipe.system.processes import usual_count
@@ -184,7 +184,7 @@ def memory(place: Path) -> Rows:
 
 
 def queued(lab: Path, out: Path, names: list[str], batch: str) -> str:
-    from cellpipe.store.queue import Waiting, put_in_queue
+    from cellpipe.store.batch_queue import Waiting, put_in_queue
 
     put_in_queue(Ledger(out).database, [Waiting(name, 0, 0, batch) for name in names])
     return deal_with(Task(lab, out, None, (), batch))

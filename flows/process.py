@@ -49,7 +49,7 @@ from cellpipe.system.scan import Failure
 from cellpipe.settings import RunnerSettings
 from cellpipe.sheet_copy import Sheet, current_sheet
 from cellpipe.store.history import happened, utc_now
-from cellpipe.store.queue import batch_is_done, queue
+from cellpipe.store.batch_queue import batch_is_done, queue
 from cellpipe.system.processes import FEW, Workers, usual_count
 
 T = TypeVar("T")

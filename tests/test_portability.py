@@ -17,8 +17,9 @@ from cellpipe.pipeline import prepared, process, processed
 from cellpipe.system.scan import RawFolders
 from cellpipe.system.atomic_files import put_elsewhere, removed, written_bytes
 from cellpipe.settings import settings
-from cellpipe.store import Ledger, writer
-from cellpipe.store.fetching import _is_safe
+from cellpipe.store import Ledger
+from cellpipe.store import writer_lease
+from cellpipe.store.object_download import _is_safe
 from cellpipe.system.mounts import file_system_of
 from cellpipe.watch.watcher import Lab, settled_files
 from cellpipe.system.processes import Workers, when_stdin_ends
@@ -176,15 +177,15 @@ def test_the_file_system_of_a_path_is_that_of_the_nearest_mount() -> None:
 def test_a_writer_that_is_gone_is_known_to_be_without_proc(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(writer, "_HAS_PROC", False)
-    assert not writer.is_gone(writer.this_process())
+    monkeypatch.setattr(writer_lease, "_HAS_PROC", False)
+    assert not writer_lease.is_gone(writer_lease.this_process())
     other = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    mine = writer.this_process()
-    holder = {**mine, "process": str(other.pid), "began": writer._began(other.pid)}
-    assert not writer.is_gone(holder)
+    mine = writer_lease.this_process()
+    holder = {**mine, "process": str(other.pid), "began": writer_lease._began(other.pid)}
+    assert not writer_lease.is_gone(holder)
     other.communicate(b"\n")
-    assert writer.is_gone(holder)
-    assert writer.is_gone({**mine, "began": "1.0"})  # its number was given to another one
+    assert writer_lease.is_gone(holder)
+    assert writer_lease.is_gone({**mine, "began": "1.0"})  # its number was given to another one
 
 
 def test_a_child_gets_no_input_at_which_its_parent_waits() -> None:

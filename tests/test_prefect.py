@@ -102,7 +102,7 @@ def test_the_other_flows_run_on_a_server(small_lab: Path, tmp_path: Path) -> Non
 from pathlib import Path
 from cellpipe.prefect_run import flow_module
 from cellpipe.store import Ledger
-from cellpipe.store.queue import Waiting, put_in_queue, queue
+from cellpipe.store.batch_queue import Waiting, put_in_queue, queue
 folder, out = {str(small_lab)!r}, {str(tmp_path / "out")!r}
 lab = dict(folder=folder, out=out, settings={str(settings)!r})
 with flow_module("server").server_for(Path(out)):

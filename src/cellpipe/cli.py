@@ -245,7 +245,7 @@ def _process(options: argparse.Namespace) -> int:
     from cellpipe import terminal
     from cellpipe.core.errors import SettingsError
     from cellpipe.pipeline import check_folder, prepared
-    from cellpipe.store.address import keep_ledger_at
+    from cellpipe.store.location import keep_ledger_at
 
     if options.address and not options.runner:
         raise SettingsError(
@@ -253,7 +253,7 @@ def _process(options: argparse.Namespace) -> int:
             remedy="add --runner dask, or --runner ray",
         )  # fmt: skip
     if options.fetch:
-        from cellpipe.store.fetching import fetched
+        from cellpipe.store.object_download import fetched
 
         print(fetched(options.fetch, options.folder), file=_aside(options))
     check_folder(options.folder)
@@ -288,8 +288,8 @@ def _process(options: argparse.Namespace) -> int:
     else:
         terminal.show_summary(summary)
     if options.publish:
-        from cellpipe.store.publishing import publish
-        from cellpipe.store.writer import writing
+        from cellpipe.store.object_upload import publish
+        from cellpipe.store.writer_lease import writing
 
         with writing(summary.job.ledger, wait_second=options.wait):
             count = publish(summary.job.ledger, options.publish)

@@ -32,7 +32,7 @@ from cellpipe.intake import Job
 from cellpipe.system.atomic_files import file_name, written_bytes
 from cellpipe.settings import HandOnSettings, ReceiverSettings
 from cellpipe.store import CellEntry, Results, read_table
-from cellpipe.store.writer import writing
+from cellpipe.store.writer_lease import writing
 
 _log = logging.getLogger("cellpipe")
 RECEIVERS = ("kadi", "elabftw")

@@ -21,9 +21,9 @@ from cellpipe.core.model import Measurement, RawFile
 from cellpipe.core.errors import CellpipeError, FileError
 from cellpipe.system.scan import Entry, Failure, RawFolders, is_other_kind, is_sheet
 from cellpipe.store import Content, Ledger, SeenFile, Written, table_path, write_table
-from cellpipe.store.faults import Fault, faults
+from cellpipe.store.failures import Fault, faults
 from cellpipe.store.history import Event
-from cellpipe.store.written import as_written, names_there
+from cellpipe.store.manifest import as_written, names_there
 
 READING = 3  # to be raised when the tables that are made of a file change: all are read again
 SEVERAL = "several"  # status of a file that holds the recordings of several cells

@@ -23,11 +23,11 @@ from cellpipe.system.scan import Failure
 from cellpipe.system.atomic_files import file_name, removed
 from cellpipe.sheet_copy import Sheet
 from cellpipe.store import LAB, CellEntry, Results, read_table, table_path, write_table
-from cellpipe.store.faults import TRIES, faults
-from cellpipe.store.gathered import gathered_anew
+from cellpipe.store.failures import TRIES, faults
+from cellpipe.store.consolidated import gathered_anew
 from cellpipe.store.history import Event
 from cellpipe.store.ledger import CONCLUDED
-from cellpipe.store.written import as_written, listing, orphans_removed
+from cellpipe.store.manifest import as_written, listing, orphans_removed
 
 _NUMBERS = (
     "files", "cycles", "complete_cycles", "first_discharging_capacity_ah", "capacity_retention",
@@ -264,7 +264,7 @@ def _sheet(grouping: Grouping) -> pl.DataFrame:
 
 
 def gather(job: Job, *, all_of_it: bool = False) -> None:
-    """Gather the tables of many cells in one file each; see :mod:`cellpipe.store.gathered`."""
+    """Gather the tables of many cells in one file each; see :mod:`cellpipe.store.consolidated`."""
     made = gathered_anew(job.out, all_of_it=all_of_it)
     job.ledger.remember_written(as_written(job.out, path) for path in made)
 

@@ -26,11 +26,11 @@ from cellpipe.settings import (
     Settings,
 )
 from cellpipe.store import read_table
-from cellpipe.store.fetching import fetched
+from cellpipe.store.object_download import fetched
 from cellpipe.store.history import Event, happened, last_event, utc_now
-from cellpipe.store.publishing import publish
+from cellpipe.store.object_upload import publish
 from cellpipe.store.recovery import keep_copy
-from cellpipe.store.writer import writing
+from cellpipe.store.writer_lease import writing
 
 if TYPE_CHECKING:
     from cellpipe.intake import Job

@@ -96,7 +96,7 @@ def _labs(options: argparse.Namespace) -> tuple[tuple[Lab, ...], Settings]:
     """Give the labs that a command is about, and the settings."""
     from cellpipe.core.errors import SettingsError
     from cellpipe.settings import LabSettings, Settings, settings
-    from cellpipe.store.address import keep_ledger_at
+    from cellpipe.store.location import keep_ledger_at
     from cellpipe.system.time_zones import check_time_zone
     from cellpipe.watch.watcher import Lab
 
@@ -177,7 +177,7 @@ def _watch(options: argparse.Namespace) -> int:
 def _keep_fetching(lab: LabSettings, seconds: float, is_over: threading.Event) -> None:
     """Bring a lab's files from object storage again and again; the watch sees them arrive."""
     from cellpipe.core.errors import CellpipeError
-    from cellpipe.store.fetching import fetched
+    from cellpipe.store.object_download import fetched
 
     def fetch() -> None:
         pause = 0.0

@@ -48,10 +48,10 @@ from cellpipe.system.progress import CELL_COST, FILE_COST, Progress, Steps
 from cellpipe.system.scan import Failure
 from cellpipe.sheet_copy import Sheet, current_sheet
 from cellpipe.store import CellEntry, Written, write_table
-from cellpipe.store.faults import Fault, note_fault
+from cellpipe.store.failures import Fault, note_fault
 from cellpipe.store.history import Event, last_numbers
-from cellpipe.store.writer import writing
-from cellpipe.store.written import adopted, as_written, damaged, swept
+from cellpipe.store.writer_lease import writing
+from cellpipe.store.manifest import adopted, as_written, damaged, swept
 from cellpipe.system.time_zones import check_time_zone
 from cellpipe.system.processes import Workers
 

@@ -25,7 +25,7 @@ from cellpipe.intake import Job
 from cellpipe.system.scan import BASELINES_NAME, Failure
 from cellpipe.system.atomic_files import written_whole
 from cellpipe.store import LAB, read_table, write_table
-from cellpipe.store.written import as_written
+from cellpipe.store.manifest import as_written
 
 _COPY, _BASELINES_COPY = "sheet.copy", "baselines.copy"
 

@@ -106,7 +106,7 @@ def _forget(options: argparse.Namespace) -> int:
 
 
 def _move_ledger(options: argparse.Namespace) -> int:
-    from cellpipe.store.moving import moved
+    from cellpipe.store.postgres_migration import moved
     from cellpipe.upkeep import opened
 
     opened(options.out)

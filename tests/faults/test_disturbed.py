@@ -289,11 +289,11 @@ def test_a_ledger_that_is_locked_in_the_middle_costs_nobody_his_turn(
     few_files: Path, few_undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who writes can't beat while the ledger is locked, and is not taken for dead."""
-    from cellpipe.store import writer
+    from cellpipe.store import writer_lease
 
-    monkeypatch.setattr(writer, "BEAT_SECONDS", 0.3)
-    monkeypatch.setattr(writer, "STILL_SECONDS", 1.5)
-    monkeypatch.setattr(writer, "is_gone", lambda _: False)
+    monkeypatch.setattr(writer_lease, "BEAT_SECONDS", 0.3)
+    monkeypatch.setattr(writer_lease, "STILL_SECONDS", 1.5)
+    monkeypatch.setattr(writer_lease, "is_gone", lambda _: False)
     out = tmp_path / "out"
     process(few_files, out)
     (few_files / "C0_000.csv").touch()
@@ -301,13 +301,13 @@ def test_a_ledger_that_is_locked_in_the_middle_costs_nobody_his_turn(
 
     def other() -> None:
         try:
-            with writer.writing(Ledger(out), wait_second=60):
+            with writer_lease.writing(Ledger(out), wait_second=60):
                 pass
         except BaseException as error:
             problems.append(error)
 
     mine = Ledger(out)
-    with writer.writing(mine):
+    with writer_lease.writing(mine):
         rival = threading.Thread(target=other)
         rival.start()
         hold = [sys.executable, "-c", HOLD, str(out / "ledger.sqlite"), "4"]

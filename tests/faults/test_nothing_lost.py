@@ -16,7 +16,7 @@ from cellpipe.intake import Job
 from cellpipe.pipeline import process
 from cellpipe.system.scan import label
 from cellpipe.store import Ledger
-from cellpipe.store.queue import queue
+from cellpipe.store.batch_queue import queue
 from cellpipe.store.recovery import keep_copy
 from cellpipe.watch import watcher as watch_room
 from cellpipe.watch.batch import deal_with

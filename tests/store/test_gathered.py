@@ -15,16 +15,17 @@ from polars.testing import assert_frame_equal
 from cellpipe import open_results
 from cellpipe.core import contracts
 from cellpipe.pipeline import process
-from cellpipe.store import Ledger, gathered, write_table
-from cellpipe.store.gathered import gathered_anew, gathered_name
-from cellpipe.store.writer import writing
+from cellpipe.store import Ledger, write_table
+from cellpipe.store import consolidated
+from cellpipe.store.consolidated import gathered_anew, gathered_name
+from cellpipe.store.writer_lease import writing
 from made_files import neware_csv
 from result_facts import files
 
 
 @pytest.fixture(autouse=True)
 def few_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gathered, "ENOUGH", 2)
+    monkeypatch.setattr(consolidated, "ENOUGH", 2)
 
 
 def written(out: Path, cell_id: str, cycles: int) -> None:

@@ -19,13 +19,14 @@ import pytest
 from cellpipe.cli import main
 from cellpipe.core.errors import StoreError
 from cellpipe.pipeline import process
-from cellpipe.store import Ledger, SeenFile, moving
-from cellpipe.store.address import keep_ledger_at
+from cellpipe.store import Ledger, SeenFile
+from cellpipe.store import postgres_migration
+from cellpipe.store.location import keep_ledger_at
 from cellpipe.store.history import happened
-from cellpipe.store.layout import ADOPT
-from cellpipe.store.moving import moved
-from cellpipe.store.queue import Waiting, put_in_queue, queue
-from cellpipe.store.writer import writing
+from cellpipe.store.migrations import ADOPT
+from cellpipe.store.postgres_migration import moved
+from cellpipe.store.batch_queue import Waiting, put_in_queue, queue
+from cellpipe.store.writer_lease import writing
 from made_files import neware_csv
 from result_facts import files
 
@@ -300,7 +301,7 @@ def test_a_ledger_is_moved_to_postgresql_by_one_command_and_nothing_is_done_agai
     before = process(lab, out), happened(Ledger(out).database), Ledger(out).written()
     pages = files(out)
     with monkeypatch.context() as killed:
-        killed.setattr(moving, "keep_ledger_at", lambda *_, **__: os.kill(os.getpid(), SIGINT))
+        killed.setattr(postgres_migration, "keep_ledger_at", lambda *_, **__: os.kill(os.getpid(), SIGINT))
         with pytest.raises(KeyboardInterrupt):  # all rows are there, and nothing points to them
             moved(out, url)
     assert process(lab, out).read == 0
@@ -328,7 +329,7 @@ def test_eight_writers_take_turns_while_the_server_is_restarted(
 ) -> None:
     script = (
         "import sys\nfrom pathlib import Path\nfrom cellpipe.store import Ledger, SeenFile\n"
-        "from cellpipe.store.history import Event\nfrom cellpipe.store.writer import writing\n"
+        "from cellpipe.store.history import Event\nfrom cellpipe.store.writer_lease import writing\n"
         "ledger, me = Ledger(Path(sys.argv[1])), sys.argv[2]\n"
         "for number in range(10):\n"
         "    name = f'{me}_{number}'\n"

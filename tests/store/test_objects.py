@@ -24,11 +24,13 @@ from cellpipe import open_results
 from cellpipe.cli import main
 from cellpipe.core.errors import StoreError
 from cellpipe.pipeline import process
-from cellpipe.store import Ledger, gathered, publishing
-from cellpipe.store.fetching import FETCHED, Fetched, fetched
-from cellpipe.store.gathered import gathered_anew
-from cellpipe.store.publishing import MANIFEST, publish, published
-from cellpipe.store.writer import writing
+from cellpipe.store import Ledger
+from cellpipe.store import consolidated
+from cellpipe.store import object_upload
+from cellpipe.store.object_download import FETCHED, Fetched, fetched
+from cellpipe.store.consolidated import gathered_anew
+from cellpipe.store.object_upload import MANIFEST, publish, published
+from cellpipe.store.writer_lease import writing
 from made_files import neware_csv
 
 pytestmark = pytest.mark.xdist_group("objects")
@@ -233,7 +235,7 @@ def test_of_two_that_publish_at_once_one_is_refused_before_it_writes(
         mine = {path: content(bucket, path) for path in names(bucket)}
         with pytest.raises(StoreError, match="another ledger"):
             publish(theirs, RESULTS)
-        monkeypatch.setattr(publishing, "published", lambda _: before)  # it looked just before
+        monkeypatch.setattr(object_upload, "published", lambda _: before)  # it looked just before
         with pytest.raises(StoreError, match="publishes there just now"):
             publish(theirs, RESULTS)
     assert {path: content(bucket, path) for path in names(bucket)} == mine
@@ -242,7 +244,7 @@ def test_of_two_that_publish_at_once_one_is_refused_before_it_writes(
 def test_what_is_gathered_is_read_from_a_bucket_too(
     bucket: S3Store, lab: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gathered, "ENOUGH", 2)
+    monkeypatch.setattr(consolidated, "ENOUGH", 2)
     out = tmp_path / "out"
     process(lab, out)
     assert gathered_anew(out, all_of_it=True) == []  # the run has done it

@@ -16,15 +16,16 @@ import pytest
 from cellpipe.cli import main
 from cellpipe.core.errors import WriterError
 from cellpipe.pipeline import process
-from cellpipe.store import Ledger, writer
-from cellpipe.store.writer import writer_of, writing
+from cellpipe.store import Ledger
+from cellpipe.store import writer_lease
+from cellpipe.store.writer_lease import writer_of, writing
 from made_files import neware_csv
 
 HOLD = """
 import sys, time
 from pathlib import Path
 from cellpipe.store import Ledger
-from cellpipe.store.writer import writing
+from cellpipe.store.writer_lease import writing
 with writing(Ledger(Path(sys.argv[1]))):
     print("writing", flush=True)
     time.sleep(60)
@@ -83,8 +84,8 @@ def test_a_writer_that_was_killed_on_this_machine_is_followed_at_once(tmp_path: 
 def test_a_dead_writer_of_another_machine_is_followed_when_its_beat_stood_still(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer, "STILL_SECONDS", 3.0)
-    monkeypatch.setattr(writer, "BEAT_SECONDS", 0.5)
+    monkeypatch.setattr(writer_lease, "STILL_SECONDS", 3.0)
+    monkeypatch.setattr(writer_lease, "BEAT_SECONDS", 0.5)
     script = ["unshare", "--uts", "sh", "-c", 'hostname other-pc; exec "$@"', "sh"]
     first = holder(tmp_path / "out", *script)
     ledger = Ledger(tmp_path / "out")
@@ -98,9 +99,9 @@ def test_a_dead_writer_of_another_machine_is_followed_when_its_beat_stood_still(
 def test_a_living_writer_of_another_machine_is_never_followed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer, "STILL_SECONDS", 1.5)
-    monkeypatch.setattr(writer, "BEAT_SECONDS", 0.3)
-    monkeypatch.setattr(writer, "is_gone", lambda _: False)
+    monkeypatch.setattr(writer_lease, "STILL_SECONDS", 1.5)
+    monkeypatch.setattr(writer_lease, "BEAT_SECONDS", 0.3)
+    monkeypatch.setattr(writer_lease, "is_gone", lambda _: False)
     first, second = Ledger(tmp_path / "out"), Ledger(tmp_path / "out")
     with writing(first):
         with pytest.raises(WriterError), writing(second, wait_second=5):
@@ -111,9 +112,9 @@ def test_a_living_writer_of_another_machine_is_never_followed(
 def test_a_writer_that_was_taken_for_dead_changes_nothing_when_it_wakes_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer, "STILL_SECONDS", 1.0)
-    monkeypatch.setattr(writer, "BEAT_SECONDS", 600.0)
-    monkeypatch.setattr(writer, "is_gone", lambda _: False)
+    monkeypatch.setattr(writer_lease, "STILL_SECONDS", 1.0)
+    monkeypatch.setattr(writer_lease, "BEAT_SECONDS", 600.0)
+    monkeypatch.setattr(writer_lease, "is_gone", lambda _: False)
     sleeper, other = Ledger(tmp_path / "out"), Ledger(tmp_path / "out")
     with writing(sleeper):
         with writing(other, wait_second=30):
@@ -132,11 +133,11 @@ def test_who_is_no_writer_changes_nothing(tmp_path: Path) -> None:
 
 def test_a_process_number_that_was_given_again_is_not_the_writer(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "out")
-    mine = writer.this_process()
-    assert not writer.is_gone(mine)
-    assert writer.is_gone({**mine, "began": "1"})
-    assert not writer.is_gone({**mine, "machine": "other-pc"})
-    assert not writer.is_gone({**mine, "boot": "another boot"})
+    mine = writer_lease.this_process()
+    assert not writer_lease.is_gone(mine)
+    assert writer_lease.is_gone({**mine, "began": "1"})
+    assert not writer_lease.is_gone({**mine, "machine": "other-pc"})
+    assert not writer_lease.is_gone({**mine, "boot": "another boot"})
     assert json.loads(json.dumps(mine))["process"] == str(os.getpid())
     assert writer_of(ledger) is None
 
@@ -144,7 +145,7 @@ def test_a_process_number_that_was_given_again_is_not_the_writer(tmp_path: Path)
 def test_twenty_processes_that_want_to_write_take_turns(tmp_path: Path) -> None:
     script = (
         "import sys\nfrom pathlib import Path\nfrom cellpipe.store import Ledger\n"
-        "from cellpipe.store.writer import writing\n"
+        "from cellpipe.store.writer_lease import writing\n"
         "ledger = Ledger(Path(sys.argv[1]))\n"
         "with writing(ledger, wait_second=120):\n"
         "    count = int(ledger.mark('count') or 0)\n"

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cellpipe.core.errors import DamagedLedgerError, StoreError
-from cellpipe.store.address import database_of
-from cellpipe.store.faults import clear_faults
+from cellpipe.store.location import database_of
+from cellpipe.store.failures import clear_faults
 from cellpipe.store.history import Event, add_events, upsert, utc_now
-from cellpipe.store.layout import IDENTITY
+from cellpipe.store.migrations import IDENTITY
 from cellpipe.store.recovery import recovered
-from cellpipe.store.writer import refuse_a_stranger
+from cellpipe.store.writer_lease import refuse_a_stranger
 
 if TYPE_CHECKING:
     from cellpipe.core.model import Finding
@@ -93,7 +93,7 @@ class Ledger:
     """The ledger of a results folder: ``ledger.sqlite`` in it, or the PostgreSQL of ``ledger.url``.
 
     Threads and processes may share the object. Facts about results are let through only while
-    ``token`` is the writer's (:func:`cellpipe.store.writer.writing`).
+    ``token`` is the writer's (:func:`cellpipe.store.writer_lease.writing`).
 
     Raises
     ------

@@ -1,7 +1,7 @@
 """Object storage (``s3://…``, ``gs://…``, ``az://…``): its addresses, and a client for them.
 
-Work is done on a disk; a bucket is where files come from (:mod:`cellpipe.store.fetching`) and where
-results go (:mod:`cellpipe.store.publishing`). Keys and addresses come from the environment
+Work is done on a disk; a bucket is where files come from (:mod:`cellpipe.store.object_download`) and where
+results go (:mod:`cellpipe.store.object_upload`). Keys and addresses come from the environment
 (``AWS_ACCESS_KEY_ID``, ``AWS_ENDPOINT_URL`` …), as the vendors' own programs read them.
 """
 

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cellpipe.system.atomic_files import put_elsewhere, written_whole
-from cellpipe.store.layout import ADOPT
+from cellpipe.store.migrations import ADOPT
 
 DAMAGED = "damaged"  # folder within the results for what can't be used, and is not deleted
 _COPY = "ledger.copy.sqlite"

@@ -12,9 +12,9 @@ from pathlib import Path
 from cellpipe.core.errors import CellpipeError, ServerError
 from cellpipe.intake import file_of
 from cellpipe.system.scan import Entry, Failure, RawFolders
-from cellpipe.store.faults import TRIES, faults
+from cellpipe.store.failures import TRIES, faults
 from cellpipe.store.ledger import Ledger
-from cellpipe.store.queue import Waiting, put_in_batch, put_in_queue, queue
+from cellpipe.store.batch_queue import Waiting, put_in_batch, put_in_queue, queue
 from cellpipe.watch.hands import Hand, Task
 from cellpipe.watch.settling import Patience, Settling
 from cellpipe.watch.tracker import Tracker

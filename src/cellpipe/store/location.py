@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from cellpipe.core.errors import DamagedLedgerError, StoreError
 from cellpipe.store.database import PASSWORD, Database, Postgres, Rows, Sqlite
-from cellpipe.store.layout import IDENTITY, brought_up
+from cellpipe.store.migrations import IDENTITY, brought_up
 from cellpipe.system.mounts import is_on_network
 from cellpipe.store.recovery import has_tables, is_lost, recovered, results_put_aside
 

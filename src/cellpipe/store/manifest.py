@@ -12,7 +12,7 @@ from pathlib import Path
 
 from cellpipe.core.errors import HeldFileError
 from cellpipe.system.atomic_files import is_unfinished, put_elsewhere
-from cellpipe.store.layout import ADOPT
+from cellpipe.store.migrations import ADOPT
 from cellpipe.store.ledger import Ledger, Written
 from cellpipe.store.recovery import place_aside
 
