@@ -18,7 +18,7 @@ from cellpipe import night
 from cellpipe.core.errors import CellpipeError
 from cellpipe.pipeline import prepared
 from cellpipe.prefect_run import flow_module
-from cellpipe.settings import settings
+from cellpipe.config.settings import settings
 
 _log = logging.getLogger("cellpipe")
 batches = flow_module("process")

@@ -46,7 +46,7 @@ from cellpipe.pipeline import (
 )
 from cellpipe.prefect_run import flow_module
 from cellpipe.system.scan import Failure
-from cellpipe.settings import RunnerSettings
+from cellpipe.config.settings import RunnerSettings
 from cellpipe.sheet_copy import Sheet, current_sheet
 from cellpipe.store.history import happened, utc_now
 from cellpipe.store.batch_queue import batch_is_done, queue

@@ -36,7 +36,7 @@ from cellpipe import night
 from cellpipe.core.errors import CellpipeError
 from cellpipe.intake import Job
 from cellpipe.prefect_run import flow_module
-from cellpipe.settings import Settings, settings
+from cellpipe.config.settings import Settings, settings
 from cellpipe.watch.batch import warm
 from cellpipe.watch.hands import asked
 from cellpipe.system.processes import when_stdin_ends

@@ -14,7 +14,7 @@ from prefect.context import FlowRunContext
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from cellpipe.core.errors import SettingsError
-from cellpipe.settings import RunnerSettings
+from cellpipe.config.settings import RunnerSettings
 from cellpipe.system.processes import usual_count
 
 

@@ -22,7 +22,7 @@ from defusedxml import ElementTree
 
 import cellpipe
 from cellpipe.cli import command_names, main
-from cellpipe.settings import settings
+from cellpipe.config.settings import settings
 
 pytestmark = pytest.mark.xdist_group("sample")
 ROOT = Path(__file__).parents[1]

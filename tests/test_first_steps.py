@@ -20,7 +20,7 @@ from pydantic import BaseModel
 from cellpipe import doctor
 from cellpipe.cell_sheet.sheet import cell_sheet
 from cellpipe.cli import main
-from cellpipe.settings import EXAMPLE, Settings, settings
+from cellpipe.config.settings import EXAMPLE, Settings, settings
 from made_files import neware_csv
 
 

@@ -16,7 +16,7 @@ from cellpipe.cell_inputs import composed
 from cellpipe.pipeline import prepared, process, processed
 from cellpipe.system.scan import RawFolders
 from cellpipe.system.atomic_files import put_elsewhere, removed, written_bytes
-from cellpipe.settings import settings
+from cellpipe.config.settings import settings
 from cellpipe.store import Ledger
 from cellpipe.store import writer_lease
 from cellpipe.store.object_download import _is_safe

@@ -78,7 +78,7 @@ def workers_of_ray():
 if __name__ == "__main__":
     with server.server_for(out):
         from cellpipe.flows import process as batches, runners
-        from cellpipe.settings import RunnerSettings
+        from cellpipe.config.settings import RunnerSettings
         if kind == "dask":
             import distributed
             cluster = distributed.LocalCluster(
@@ -118,7 +118,7 @@ def test_a_worker_that_is_killed_costs_its_task_once_more_and_nothing_else(
 def test_a_runner_that_is_not_installed_is_a_clear_error(lab: Path, tmp_path: Path) -> None:
     script = (
         "import sys\nsys.modules['prefect_ray'] = None\n"
-        "from cellpipe.flows import runners\nfrom cellpipe.settings import RunnerSettings\n"
+        "from cellpipe.flows import runners\nfrom cellpipe.config.settings import RunnerSettings\n"
         "runners.runner_of(RunnerSettings(kind='ray'))"
     )
     done = subprocess.run(

@@ -11,7 +11,7 @@ import pytest
 from cellpipe import night_shift
 from cellpipe.cli import main
 from cellpipe.core.errors import SettingsError
-from cellpipe.settings import EXAMPLE, Settings, settings
+from cellpipe.config.settings import EXAMPLE, Settings, settings
 from cellpipe.system.time_zones import is_time_zone, may_be_meant
 
 

@@ -265,7 +265,7 @@ def _process(options: argparse.Namespace) -> int:
         _tell_of_zone(options.folder)
     if options.prefect or options.runner:
         from cellpipe.prefect_run import process_on_server
-        from cellpipe.settings import RunnerSettings
+        from cellpipe.config.settings import RunnerSettings
 
         runner = RunnerSettings(
             kind=options.runner or "threads", address=options.address, workers=options.workers
@@ -300,7 +300,7 @@ def _process(options: argparse.Namespace) -> int:
 def _tell_of_zone(folder: Path) -> None:
     """Say so where settings name the zone that the command line leaves out."""
     from cellpipe.core.errors import SettingsError
-    from cellpipe.settings import NAME, settings
+    from cellpipe.config.settings import NAME, settings
 
     for path in dict.fromkeys((Path(NAME).resolve(), folder.resolve().parent / NAME)):
         try:

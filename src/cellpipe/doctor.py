@@ -20,7 +20,7 @@ from typing import Literal
 from cellpipe.core.errors import CellpipeError, ServerError
 from cellpipe.handoff.secrets import secret
 from cellpipe.system.scan import SHEET_NAMES
-from cellpipe.settings import LabSettings, Settings, settings
+from cellpipe.config.settings import LabSettings, Settings, settings
 from cellpipe.store.location import ledger_url, postgres_of
 from cellpipe.store.database import Rows
 from cellpipe.system.mounts import is_on_network

@@ -30,7 +30,7 @@ from cellpipe.handoff.secrets import Blocks, secret
 from cellpipe.handoff.summary import update_summary
 from cellpipe.intake import Job
 from cellpipe.system.atomic_files import file_name, written_bytes
-from cellpipe.settings import HandOnSettings, ReceiverSettings
+from cellpipe.config.settings import HandOnSettings, ReceiverSettings
 from cellpipe.store import CellEntry, Results, read_table
 from cellpipe.store.writer_lease import writing
 

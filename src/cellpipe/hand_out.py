@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from cellpipe.finished import Finished
-    from cellpipe.settings import HandOnSettings
+    from cellpipe.config.settings import HandOnSettings
 
     Files = Iterator[tuple[str, bytes]]
 
@@ -200,7 +200,7 @@ def _bdf(each: Finished, options: argparse.Namespace) -> Files:
 
 def _hand_on_settings(options: argparse.Namespace) -> HandOnSettings:
     """Give who hands on: from the settings, or nobody in particular where there are none."""
-    from cellpipe.settings import HandOnSettings, settings
+    from cellpipe.config.settings import HandOnSettings, settings
 
     is_asked = options.settings != Path("cellpipe.toml")
     if not options.settings.is_file() and not is_asked:
@@ -214,7 +214,7 @@ def _push(options: argparse.Namespace) -> int:
     from cellpipe.hand_on import HandedOn, delivered, receiver
     from cellpipe.intake import Job
     from cellpipe.prefect_run import secret_block
-    from cellpipe.settings import settings
+    from cellpipe.config.settings import settings
 
     given = settings(options.settings).hand_on
     if getattr(given, options.receiver) is None:

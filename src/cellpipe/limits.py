@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from cellpipe.settings import LimitSettings
+from cellpipe.config.settings import LimitSettings
 
 _LATEST = 3  # cycles whose median efficiency counts: one odd cycle crosses nothing
 

@@ -18,7 +18,7 @@ from cellpipe.lab import Summary, gather
 from cellpipe.limits import crossed
 from cellpipe.report.digest import Digest, digest_page, digest_text, digest_title
 from cellpipe.system.atomic_files import written_whole
-from cellpipe.settings import (
+from cellpipe.config.settings import (
     HandOnSettings,
     LabSettings,
     LimitSettings,

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from cellpipe.command_options import add_settings
 
 if TYPE_CHECKING:
-    from cellpipe.settings import LabSettings, Settings
+    from cellpipe.config.settings import LabSettings, Settings
     from cellpipe.watch.watcher import Lab
 
 _log = logging.getLogger("cellpipe")
@@ -95,7 +95,7 @@ def log_to(out: Path, *, verbose: bool, name: str = "cellpipe.log") -> None:
 def _labs(options: argparse.Namespace) -> tuple[tuple[Lab, ...], Settings]:
     """Give the labs that a command is about, and the settings."""
     from cellpipe.core.errors import SettingsError
-    from cellpipe.settings import LabSettings, Settings, settings
+    from cellpipe.config.settings import LabSettings, Settings, settings
     from cellpipe.store.location import keep_ledger_at
     from cellpipe.system.time_zones import check_time_zone
     from cellpipe.watch.watcher import Lab
@@ -246,7 +246,7 @@ def _nightly(options: argparse.Namespace) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    from cellpipe.settings import EXAMPLE
+    from cellpipe.config.settings import EXAMPLE
 
     if options.example:
         print(EXAMPLE, end="")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cellpipe.lab import Summary
-    from cellpipe.settings import RunnerSettings
+    from cellpipe.config.settings import RunnerSettings
 
 _log = logging.getLogger("cellpipe")
 

@@ -19,7 +19,7 @@ from typing import IO
 
 from cellpipe.core.errors import ServerError, SettingsError
 from cellpipe.prefect_run import flow_module
-from cellpipe.settings import Settings, settings
+from cellpipe.config.settings import Settings, settings
 from cellpipe.watch.hands import LOOPBACK
 
 _LOOK_SECONDS = 0.5

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cellpipe.cell_sheet.template import write_template
 from cellpipe.core.errors import CellpipeError
-from cellpipe.settings import NAME, example
+from cellpipe.config.settings import NAME, example
 
 INBOX, RESULTS = "inbox", "results"
 

@@ -20,7 +20,7 @@ from cellpipe.handoff.notices import told
 from cellpipe.limits import crossed
 from cellpipe.pipeline import prepared, process
 from cellpipe.report.digest import Digest, digest_page, digest_text, digest_title
-from cellpipe.settings import LabSettings, LimitSettings, NotifySettings, Settings
+from cellpipe.config.settings import LabSettings, LimitSettings, NotifySettings, Settings
 
 
 class Box:

@@ -13,7 +13,7 @@ import pytest
 from cellpipe import supervisor
 from cellpipe.core.errors import ServerError
 from cellpipe.prefect_run import flow_module
-from cellpipe.settings import settings
+from cellpipe.config.settings import settings
 from cellpipe.supervisor import Child
 from cellpipe.watch.hands import Prefect
 
