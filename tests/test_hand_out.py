@@ -16,10 +16,10 @@ import cellpipe
 from cellpipe.cli import main
 from cellpipe.finished import finished_cells
 from cellpipe.pipeline import Summary
-from cellpipe.report.figure_files import figure_files
+from cellpipe.report.figures.files import figure_files
 from cellpipe.report.long_tables import long_csv
-from cellpipe.report.page import cell_panels
-from cellpipe.report.print import browser
+from cellpipe.report.html.cell_page import cell_panels
+from cellpipe.report.html.pdf import browser
 
 pytestmark = pytest.mark.xdist_group("sample")  # they share one run of the sample lab
 

@@ -108,7 +108,7 @@ def _begun(tables: Mapping[str, pl.DataFrame], age_hour: float) -> pl.DataFrame:
 
 def write_eis(fitted: FittedFile, out: Path) -> Path:
     """Write a page with all figures and the tables as .csv into a folder; give the page's path."""
-    from cellpipe.report.eis_page import eis_page
+    from cellpipe.report.html.eis_page import eis_page
 
     out.mkdir(parents=True, exist_ok=True)
     name = fitted.path.name

@@ -93,7 +93,7 @@ def _compare(options: argparse.Namespace) -> int:
     from urllib.parse import quote
 
     from cellpipe import __version__
-    from cellpipe.report.several_page import several_page
+    from cellpipe.report.html.several_cells import several_page
     from cellpipe.system.atomic_files import file_name, written_bytes
 
     cells = _chosen(options, 2)
@@ -144,8 +144,8 @@ def _written(each: Finished, options: argparse.Namespace) -> str:
 
 
 def _figures(each: Finished, _: argparse.Namespace) -> Files:
-    from cellpipe.report.figure_files import figure_files
-    from cellpipe.report.page import cell_panels
+    from cellpipe.report.figures.files import figure_files
+    from cellpipe.report.html.cell_page import cell_panels
 
     for panel in cell_panels(each.cell, each.tables):
         for name, content in figure_files(panel).items():
@@ -162,8 +162,8 @@ def _tables(each: Finished, _: argparse.Namespace) -> Files:
 
 def _pdf(each: Finished, _: argparse.Namespace) -> Files:
     from cellpipe import __version__
-    from cellpipe.report.page import cell_page
-    from cellpipe.report.print import printed
+    from cellpipe.report.html.cell_page import cell_page
+    from cellpipe.report.html.pdf import printed
     from cellpipe.system.atomic_files import file_name
 
     name = file_name(each.cell.cell_id)

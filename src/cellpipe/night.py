@@ -16,7 +16,7 @@ from cellpipe.handoff.notices import told
 from cellpipe.handoff.secrets import Blocks, secret
 from cellpipe.lab import Summary, gather
 from cellpipe.limits import crossed
-from cellpipe.report.digest import Digest, digest_page, digest_text, digest_title
+from cellpipe.report.html.digest import Digest, digest_page, digest_text, digest_title
 from cellpipe.system.atomic_files import written_whole
 from cellpipe.config.settings import (
     HandOnSettings,

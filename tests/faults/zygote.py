@@ -15,8 +15,8 @@ from pathlib import Path
 
 _SERVED = """
 import os, sys, gc
-import cellpipe.pipeline, cellpipe.report, cellpipe.report.page, cellpipe.report.workbook
-import cellpipe.report.index, lmfit, matplotlib.figure, cellpipe.numerics.impedance.fit
+import cellpipe.pipeline, cellpipe.report, cellpipe.report.html.cell_page, cellpipe.report.excel.cell_workbook
+import cellpipe.report.html.index, lmfit, matplotlib.figure, cellpipe.numerics.impedance.fit
 from cellpipe.pipeline import process
 gc.freeze()
 print("ready", flush=True)

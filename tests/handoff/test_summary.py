@@ -21,7 +21,7 @@ from cellpipe.core import contracts
 from cellpipe.core.errors import SummaryError
 from cellpipe.handoff.summary import update_summary
 from cellpipe.handoff.workbook_part import filled
-from cellpipe.report.lab_workbook import cell_columns
+from cellpipe.report.excel.lab_workbook import cell_columns
 
 
 def lab(*names: str, cycles: int = 10) -> pl.DataFrame:

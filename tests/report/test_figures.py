@@ -6,13 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_cells import FULL, HALF, made
 
-from cellpipe.report.choice import spread, thinned
-from cellpipe.report.cycling_figures import cycling_panel, efficiency_limits
-from cellpipe.report.differential_figures import differential_panel
-from cellpipe.report.impedance_figures import fitted_impedance
-from cellpipe.report.labels import Box, placed_labels
-from cellpipe.report.retention_figures import own_retention, published_retention
-from cellpipe.report.scale import capacity_scale
+from cellpipe.report.figures.choice import spread, thinned
+from cellpipe.report.figures.cycling import cycling_panel, efficiency_limits
+from cellpipe.report.figures.differential import differential_panel
+from cellpipe.report.figures.impedance import fitted_impedance
+from cellpipe.report.figures.labels import Box, placed_labels
+from cellpipe.report.figures.retention import own_retention, published_retention
+from cellpipe.report.figures.scale import capacity_scale
 from cellpipe.report.wording import kind_words
 
 

@@ -14,7 +14,7 @@ from made_cells import Made, Reports, odd_cells
 
 from cellpipe.core import contracts
 from cellpipe.report import write_index
-from cellpipe.report.several_page import several_page
+from cellpipe.report.html.several_cells import several_page
 
 pytest.importorskip("playwright")
 from axe_playwright_python.sync_playwright import Axe

@@ -11,7 +11,7 @@ from made_cells import FULL, made, odd_cells
 
 from cellpipe.core import contracts
 from cellpipe.report import file_name, write_index
-from cellpipe.report.replicates import replicate_grid
+from cellpipe.report.html.replicates import replicate_grid
 
 
 def lab_tables() -> dict[str, pl.DataFrame]:

@@ -11,7 +11,7 @@ from made_cells import FULL, HALF, Made, Reports, made, odd_cells
 
 from cellpipe.core.model import Cell
 from cellpipe.report import write_cell_report
-from cellpipe.report.page import cell_page
+from cellpipe.report.html.cell_page import cell_page
 
 WHAT = sorted(odd_cells())
 LOADING = {"src", "href", "xlink:href", "srcset", "poster", "data", "action", "background"}

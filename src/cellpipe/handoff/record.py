@@ -14,7 +14,7 @@ import polars as pl
 
 from cellpipe.core import contracts
 from cellpipe.core.model import Cell
-from cellpipe.report.cell_tables import SHEET_FIELDS
+from cellpipe.report.html.cell_tables import SHEET_FIELDS
 from cellpipe.report.key_numbers import KeyNumber, described, key_numbers
 from cellpipe.report.wording import kind_words
 from cellpipe.system.atomic_files import file_name

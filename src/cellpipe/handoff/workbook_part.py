@@ -20,7 +20,7 @@ from lxml import etree
 
 from cellpipe.core.errors import SummaryError
 from cellpipe.formats.tabular.workbook import BROKEN_ZIP
-from cellpipe.report.sheets import column_letter
+from cellpipe.report.excel.sheets import column_letter
 
 _MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 _RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"

@@ -46,8 +46,8 @@ def write_cell_report(
         bytes.
 
     """
-    from cellpipe.report.page import cell_page
-    from cellpipe.report.workbook import cell_workbook
+    from cellpipe.report.html.cell_page import cell_page
+    from cellpipe.report.excel.cell_workbook import cell_workbook
 
     name = file_name(cell.cell_id)
     with _uncollected():
@@ -78,14 +78,14 @@ def write_index(tables: Mapping[str, pl.DataFrame], folder: Path, *, version: st
     ``tables`` are the lab's ``cells``, ``baseline_comparison``, ``cycles``, ``files`` and
     ``findings``.
     """
-    from cellpipe.report.index import index_page
+    from cellpipe.report.html.index import index_page
 
     return written_bytes(folder / "index.html", _encoded(index_page(tables, version=version)))
 
 
 def write_lab_workbook(tables: Mapping[str, pl.DataFrame], folder: Path, *, version: str) -> Path:
     """Write the lab's workbook of the same tables to ``folder/all-cells.xlsx``; give its path."""
-    from cellpipe.report.lab_workbook import lab_workbook
+    from cellpipe.report.excel.lab_workbook import lab_workbook
 
     return written_bytes(folder / "all-cells.xlsx", lab_workbook(tables, version=version))
 

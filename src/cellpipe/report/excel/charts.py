@@ -1,0 +1,154 @@
+"""Native charts of the workbook: they read the sheets, so they follow what is changed there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from cellpipe.report.figures.choice import spread
+from cellpipe.report.excel.sheets import Book
+from cellpipe.report.figures.style import BLUE, ORANGE, RED, sequence_colours
+from cellpipe.report.wording import KindWords
+
+_WIDTH, _HEIGHT = 620, 380
+_SHAPES = ("circle", "square", "triangle", "diamond", "x", "plus")
+_AXIS = {
+    "num_font": {"size": 9},
+    "name_font": {"size": 10, "bold": False},
+    "major_gridlines": {"visible": True, "line": {"color": "#E5E5E5"}},
+}
+
+
+def insert_charts(book: Book, tables: Mapping[str, pl.DataFrame], words: KindWords) -> None:
+    """Put the charts for which there is data beside the summary."""
+    sheet = book.workbook.get_worksheet_by_name("Summary")
+    charts = [
+        _cycling_chart(book, tables["cycles"], words),
+        _nyquist_chart(book, tables["impedance"]),
+        _resistance_chart(book, tables["interfacial_resistance"]),
+    ]
+    row = 0
+    for chart, description in (pair for pair in charts if pair is not None):
+        chart.set_size({"width": _WIDTH, "height": _HEIGHT})
+        sheet.insert_chart(row, 5, chart, {"description": description, "object_position": 3})
+        row += 19
+
+
+def _series(sheet: str, rows: tuple[int, int], x: int, y: int, **look: Any) -> dict[str, Any]:
+    first, last = rows
+    return {
+        "categories": [sheet, first, x, last, x],
+        "values": [sheet, first, y, last, y],
+        **look,
+    }
+
+
+def _marks(shape: str, colour: str, size: int = 5) -> dict[str, Any]:
+    return {
+        "marker": {
+            "type": shape, "size": size, "border": {"color": colour}, "fill": {"color": colour},
+        },
+        "line": {"none": True},
+    }  # fmt: skip
+
+
+def _cycling_chart(book: Book, cycles: pl.DataFrame, words: KindWords) -> tuple[Any, str] | None:
+    if cycles.is_empty():
+        return None
+    specific = cycles["specific_discharging_capacity_mah_per_g"].drop_nulls().len() > 0
+    columns, unit = ((4, 5), "mAh/g") if specific else ((2, 3), "mAh")
+    rows = (1, cycles.height)
+    chart = book.workbook.add_chart({"type": "scatter"})
+    looks = (("x", ORANGE, 6), ("circle", BLUE, 4))
+    halves = zip(columns, (words.charge, words.discharge), looks, strict=True)
+    for column, name, (shape, colour, size) in halves:
+        chart.add_series(
+            _series("Cycles", rows, 0, column, name=name, **_marks(shape, colour, size))
+        )
+    chart.set_title({"name": "Capacity and Coulombic efficiency", "name_font": {"size": 12}})
+    chart.set_x_axis({"name": "Cycle", "min": 0, **_AXIS})
+    chart.set_y_axis({"name": f"Capacity ({unit})", "min": 0, **_AXIS})
+    efficiency = cycles["coulombic_efficiency"].drop_nulls().to_numpy()
+    if efficiency.size:
+        look = _marks("diamond", RED)
+        chart.add_series(
+            _series("Cycles", rows, 0, 8, name="Coulombic efficiency", y2_axis=True, **look)
+        )
+        low = np.floor(20 * min(float(np.quantile(efficiency, 0.05)), 0.95)) / 20
+        right = {"name": "Coulombic efficiency", "min": float(low), "max": 1.05, "num_format": "0%"}
+        chart.set_y2_axis({**right, "num_font": {"size": 9}, "name_font": {"bold": False}})
+    chart.set_legend({"position": "bottom"})
+    return chart, "Capacity and Coulombic efficiency against the cycle number"
+
+
+def _nyquist_chart(book: Book, impedance: pl.DataFrame) -> tuple[Any, str] | None:
+    """Draw at most six spectra; plot area and axes are set so that an ohm is as long on both."""
+    numbers = sorted(impedance["spectrum"].unique().to_list())
+    if not numbers:
+        return None
+    shown = spread(numbers, head=1)
+    heights = dict(impedance.group_by("spectrum").len().iter_rows())
+    starts = dict(
+        zip(numbers, np.cumsum([1, *(heights[n] for n in numbers)]).tolist(), strict=False)
+    )
+    chart = book.workbook.add_chart({"type": "scatter"})
+    for number, shape, colour in zip(shown, _SHAPES, sequence_colours(len(shown)), strict=False):
+        rows = (starts[number], starts[number] + heights[number] - 1)
+        name = f"spectrum {number}"
+        chart.add_series(_series("EIS", rows, 3, 4, name=name, **_marks(shape, colour)))
+    for number, colour in zip(shown, sequence_colours(len(shown)), strict=True):
+        rows = (starts[number], starts[number] + heights[number] - 1)
+        line = {"line": {"color": colour, "width": 1.25}, "marker": {"type": "none"}}
+        chart.add_series(_series("EIS", rows, 5, 6, name="fit", **line))
+    chart.set_title({"name": "Nyquist plot; lines: fit", "name_font": {"size": 12}})
+    _equal_axes(chart, impedance.filter(pl.col("spectrum").is_in(shown)))
+    fits = list(range(len(shown), 2 * len(shown)))
+    chart.set_legend({"position": "bottom", "delete_series": fits})
+    return chart, "Nyquist plot of the impedance spectra"
+
+
+def _equal_axes(chart: Any, points: pl.DataFrame) -> None:
+    real, upwards = points["real_impedance_ohm"], -points["imaginary_impedance_ohm"]
+    width, height = 0.84 * _WIDTH, 0.66 * _HEIGHT
+    lowest = min(float(str(upwards.min())), 0.0)
+    need_x = float(str(real.max())) - min(float(str(real.min())), 0.0)
+    need_y = float(str(upwards.max())) - lowest
+    step = _round_step(max(need_x / 8, need_y / 5))
+    left = step * np.floor(min(float(str(real.min())), 0.0) / step)
+    bottom = step * np.floor(lowest / step)
+    across, up = np.ceil(need_x / step) + 1, np.ceil((need_y + lowest - bottom) / step) + 0.0
+    per_ohm = min(width / (across * step), height / (up * step))
+    axis = {**_AXIS, "major_unit": step, "crossing": "min"}
+    chart.set_x_axis({"name": "Z′ (Ω)", "min": left, "max": left + across * step, **axis})
+    chart.set_y_axis({"name": "−Z″ (Ω)", "min": bottom, "max": bottom + up * step, **axis})
+    layout = {
+        "x": 0.11, "y": 0.13,
+        "width": per_ohm * across * step / _WIDTH, "height": per_ohm * up * step / _HEIGHT,
+    }  # fmt: skip
+    chart.set_plotarea({"layout": layout})
+
+
+def _round_step(size: float) -> float:
+    """Round up to 1, 2 or 5 times a power of ten."""
+    power = float(10.0 ** np.floor(np.log10(max(size, 1e-9))))
+    return next(power * factor for factor in (1, 2, 5, 10) if power * factor >= size)
+
+
+def _resistance_chart(book: Book, growth: pl.DataFrame) -> tuple[Any, str] | None:
+    if growth["interfacial_resistance_ohm"].drop_nulls().is_empty():
+        return None
+    areal = growth["areal_interfacial_resistance_ohm_cm2"].drop_nulls().len() > 0
+    column, unit = (4, "Ω cm²") if areal else (2, "Ω")
+    by_cycle = growth["cycle"].null_count() == 0
+    chart = book.workbook.add_chart({"type": "scatter"})
+    look = _marks("circle", BLUE)
+    rows = (1, growth.height)
+    chart.add_series(_series("Resistance", rows, int(by_cycle), column, name=f"R ({unit})", **look))
+    chart.set_title({"name": "Interfacial resistance", "name_font": {"size": 12}})
+    chart.set_x_axis({"name": "Cycles begun" if by_cycle else "Spectrum", "min": 0, **_AXIS})
+    chart.set_y_axis({"name": f"Interfacial resistance ({unit})", "min": 0, **_AXIS})
+    chart.set_legend({"none": True})
+    return chart, "Interfacial resistance of every spectrum"

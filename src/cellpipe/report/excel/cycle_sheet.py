@@ -1,0 +1,186 @@
+"""The sheet of cycles: charges as numbers, what follows from them as live formulas."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+
+from cellpipe.core.model import Cell
+from cellpipe.report.figures.scale import active_mass_mg
+from cellpipe.report.excel.sheets import (
+    FIXED_0,
+    FIXED_1,
+    FIXED_2,
+    FIXED_3,
+    FIXED_4,
+    PERCENT,
+    TEXT,
+    SheetColumn,
+    live,
+)
+from cellpipe.report.wording import KindWords, moment
+
+MASS_NAME, AREA_NAME = "active_mass_mg", "electrode_area_cm2"
+# Letters of the columns that formulas and charts refer to.
+CYCLE, COMPLETE, CHARGE, DISCHARGE = "A", "B", "C", "D"
+SPECIFIC_DISCHARGE, AREAL_DISCHARGE, EFFICIENCY, RETENTION = "F", "H", "I", "J"
+
+Row = dict[str, Any]
+
+
+def cycle_columns(
+    cell: Cell, tables: Mapping[str, pl.DataFrame], files: pl.DataFrame, words: KindWords
+) -> list[SheetColumn]:
+    """Give the sheet's columns, in the order that the letters above stand for."""
+    rows = tables["cycles"].sort("cycle").to_dicts()
+    charge, discharge = words.charge, words.discharge
+    return [
+        SheetColumn("Cycle", _plain(rows, "cycle"), FIXED_0, 8),
+        SheetColumn("Complete", _plain(rows, "complete"), TEXT, 10),
+        SheetColumn(f"{charge} (mAh)", _milli(rows, "charging_capacity_ah"), FIXED_4),
+        SheetColumn(f"{discharge} (mAh)", _milli(rows, "discharging_capacity_ah"), FIXED_4),
+        *_per_mass_and_area(cell, rows, words),
+        SheetColumn("Coulombic efficiency", _efficiency(rows), PERCENT),
+        SheetColumn("Capacity retention", _retention(rows), PERCENT),
+        SheetColumn(
+            "Reference cycle of retention", _plain(rows, "retention_reference_cycle"), FIXED_0
+        ),
+        SheetColumn("Energy efficiency", _plain(rows, "energy_efficiency"), PERCENT),
+        SheetColumn(
+            f"Mean voltage, {charge} (V)", _plain(rows, "mean_charging_voltage_volt"), FIXED_4
+        ),
+        SheetColumn(
+            f"Mean voltage, {discharge} (V)", _plain(rows, "mean_discharging_voltage_volt"), FIXED_4
+        ),
+        SheetColumn("Voltage hysteresis (V)", _plain(rows, "voltage_hysteresis_volt"), FIXED_4),
+        SheetColumn("C-rate (1/h)", _plain(rows, "discharging_c_rate"), FIXED_3),
+        SheetColumn("Start (UTC)", _moments(rows), TEXT, 17),
+        SheetColumn("Duration (h)", [row["duration_second"] / 3600 for row in rows], FIXED_2),
+        SheetColumn("Mean temperature (°C)", _plain(rows, "mean_temperature_celsius"), FIXED_1),
+        SheetColumn("Highest temperature (°C)", _plain(rows, "max_temperature_celsius"), FIXED_1),
+        SheetColumn("Instrument's cycle", _plain(rows, "vendor_cycle_count"), FIXED_0),
+        SheetColumn("Rate", _plain(rows, "rate_group"), FIXED_0),
+        SheetColumn("Formation", _plain(rows, "formation_cycle"), TEXT, 10),
+        SheetColumn("Retention at its rate", _plain(rows, "capacity_retention_at_rate"), PERCENT),
+        *_of_halves(rows, words),
+        *_sources(rows, tables["half_cycles"], files, words),
+    ]
+
+
+def _of_halves(rows: list[Row], words: KindWords) -> list[SheetColumn]:
+    """Give what is known of each half: end, rest after it, constant voltage, resistance."""
+    return [
+        SheetColumn(f"{title}, {half} ({unit})" if unit else f"{title}, {half}",
+                    _plain(rows, name.format(word)), style)
+        for half, word in ((words.charge, "charging"), (words.discharge, "discharging"))
+        for title, unit, name, style in (
+            ("End voltage", "V", "end_{}_voltage_volt", FIXED_4),
+            ("Rest voltage after", "V", "rest_voltage_after_{}_volt", FIXED_4),
+            ("Share at constant voltage", "", "{}_constant_voltage_share", PERCENT),
+            ("DC resistance", "Ω", "{}_dc_resistance_ohm", FIXED_2),
+        )
+    ]  # fmt: skip
+
+
+def _plain(rows: list[Row], name: str) -> list[Any]:
+    return [row[name] for row in rows]
+
+
+def _milli(rows: list[Row], name: str) -> list[float | None]:
+    return [None if row[name] is None else 1e3 * row[name] for row in rows]
+
+
+def _moments(rows: list[Row]) -> list[str | None]:
+    starts = [row["start_unix_time_second"] for row in rows]
+    return [None if start is None else moment(start) for start in starts]
+
+
+def _per_mass_and_area(cell: Cell, rows: list[Row], words: KindWords) -> list[SheetColumn]:
+    """Charge in mAh over the named mass or area."""
+    bases = [row["capacity_basis"] for row in rows if row["capacity_basis"]]
+    basis = bases[0] if bases else None
+    mass, area = active_mass_mg(cell, basis), cell.area_cm2
+    halves = (("charging", CHARGE, words.charge), ("discharging", DISCHARGE, words.discharge))
+    per_mass, per_area = [], []
+    for word, letter, shown in halves:
+        milli = _milli(rows, f"{word}_capacity_ah")
+        specific = [
+            live(f"={letter}{n}/{MASS_NAME}*1000", _over(q, mass, 1e3), row[_specific(word)])
+            for n, (q, row) in enumerate(zip(milli, rows, strict=True), start=2)
+        ]
+        areal = [
+            live(f"={letter}{n}/{AREA_NAME}", _over(q, area, 1.0), row[_areal(word)])
+            for n, (q, row) in enumerate(zip(milli, rows, strict=True), start=2)
+        ]
+        per = f", per {basis}" if basis else ""
+        per_mass.append(SheetColumn(f"{shown} (mAh/g{per})", specific, FIXED_2, 16))
+        per_area.append(SheetColumn(f"{shown} (mAh/cm²)", areal, FIXED_4))
+    return per_mass + per_area
+
+
+def _specific(word: str) -> str:
+    return f"specific_{word}_capacity_mah_per_g"
+
+
+def _areal(word: str) -> str:
+    return f"areal_{word}_capacity_mah_per_cm2"
+
+
+def _over(charge: float | None, by: float | None, factor: float) -> float | None:
+    return charge / by * factor if charge is not None and by else None
+
+
+def _efficiency(rows: list[Row]) -> list[object]:
+    """Write the ratio as a formula, whichever way round the kind of the cell has it."""
+    written: list[object] = []
+    for n, row in enumerate(rows, start=2):
+        value = row["coulombic_efficiency"]
+        charge, discharge = row["charging_capacity_ah"], row["discharging_capacity_ah"]
+        forward = live(f"={DISCHARGE}{n}/{CHARGE}{n}", _over(discharge, charge, 1.0), value)
+        backward = live(f"={CHARGE}{n}/{DISCHARGE}{n}", _over(charge, discharge, 1.0), value)
+        written.append(backward if isinstance(forward, float) else forward)
+    return written
+
+
+def _retention(rows: list[Row]) -> list[object]:
+    """Write the capacity over that of the reference cycle as a formula."""
+    places = {row["cycle"]: n for n, row in enumerate(rows)}
+    written: list[object] = []
+    for n, row in enumerate(rows, start=2):
+        value: object = row["capacity_retention"]
+        place = places.get(row["retention_reference_cycle"])
+        halves = ((DISCHARGE, "discharging_capacity_ah"), (CHARGE, "charging_capacity_ah"))
+        for letter, name in halves if place is not None else ():
+            ratio = _over(row[name], rows[place or 0][name], 1.0)
+            if isinstance(value, float):
+                value = live(f"={letter}{n}/{letter}${(place or 0) + 2}", ratio, value)
+        written.append(value)
+    return written
+
+
+def _sources(
+    rows: list[Row], half_cycles: pl.DataFrame, files: pl.DataFrame, words: KindWords
+) -> list[SheetColumn]:
+    """Give the file and the records that each half cycle was read from."""
+    paths = dict(files.select("file_sha256", "path").iter_rows())
+    by_number = {half["half_cycle"]: half for half in half_cycles.to_dicts()}
+    columns = []
+    for word, shown in (("charging", words.charge), ("discharging", words.discharge)):
+        halves = [by_number.get(row[f"{word}_half_cycle"], {}) for row in rows]
+        first = [_path(paths, half.get("file_sha256")) for half in halves]
+        last = [_path(paths, half.get("last_file_sha256")) for half in halves]
+        columns += [
+            SheetColumn(f"{shown}: first file", first, TEXT, 24),
+            SheetColumn(
+                f"{shown}: first record", [h.get("first_record_index") for h in halves], "0"
+            ),
+            SheetColumn(f"{shown}: last file", last, TEXT, 24),
+            SheetColumn(f"{shown}: last record", [h.get("last_record_index") for h in halves], "0"),
+        ]
+    return columns
+
+
+def _path(paths: Mapping[str, str], sha256: str | None) -> str | None:
+    return None if sha256 is None else paths.get(sha256, sha256)

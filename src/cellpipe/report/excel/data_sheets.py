@@ -1,0 +1,250 @@
+"""The sheets below the summary and the cycles: curves, spectra, fits, Table 1, findings, files."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from cellpipe.core.model import Cell
+from cellpipe.report.figures.choice import ShownCycle
+from cellpipe.report.figures.impedance import fitted_impedance
+from cellpipe.report.figures.scale import capacity_scale
+from cellpipe.report.excel.sheets import (
+    FIXED_0,
+    FIXED_2,
+    FIXED_3,
+    FIXED_4,
+    PERCENT,
+    SCIENTIFIC,
+    TEXT,
+    SheetColumn,
+)
+from cellpipe.report.wording import moment
+
+
+def _chosen(table: pl.DataFrame, shown: list[ShownCycle]) -> pl.DataFrame:
+    """Rows of the shown half cycles, with the name of their cycle in front."""
+    names = {half: cycle.label for cycle in shown for half in cycle.half_cycles}
+    label = pl.col("half_cycle").replace_strict(names, default=None, return_dtype=pl.String)
+    labelled = table.select(label.alias("label"), pl.all())
+    return labelled.drop_nulls("label").sort("half_cycle", maintain_order=True)
+
+
+def _half_cycle_columns(table: pl.DataFrame) -> list[SheetColumn]:
+    return [
+        SheetColumn("Cycle", table["label"].to_list(), TEXT, 14),
+        SheetColumn("Direction", table["direction"].to_list()),
+    ]
+
+
+def _voltage_columns(cell: Cell, table: pl.DataFrame) -> list[SheetColumn]:
+    volts = table["voltage_volt"]
+    columns = [SheetColumn("Voltage, as measured (V)", volts.to_list(), FIXED_4)]
+    if cell.reference_offset_volt:
+        shifted = (volts + cell.reference_offset_volt).to_list()
+        columns.append(SheetColumn("Voltage vs Li⁺/Li (V)", shifted, FIXED_4))
+    return columns
+
+
+def profile_columns(
+    cell: Cell, profiles: pl.DataFrame, shown: list[ShownCycle], cycles: pl.DataFrame
+) -> list[SheetColumn]:
+    """Give the voltage profiles of the cycles that the page shows."""
+    table = _chosen(profiles, shown)
+    scale = capacity_scale(cell, cycles)
+    columns = _half_cycle_columns(table)
+    charge = table["capacity_ah"]
+    columns.append(SheetColumn("Charge passed (mAh)", (charge * 1e3).to_list(), FIXED_4))
+    if scale.basis:
+        specific = (charge * scale.per_ah).to_list()
+        head = f"Charge passed ({scale.unit}, per {scale.basis})"
+        columns.append(SheetColumn(head, specific, FIXED_2, 18))
+    return columns + _voltage_columns(cell, table)
+
+
+def curve_columns(
+    cell: Cell, differential: pl.DataFrame, shown: list[ShownCycle], cycles: pl.DataFrame
+) -> list[SheetColumn]:
+    """Give dQ/dV of the cycles that the page shows."""
+    table = _chosen(differential, shown)
+    scale = capacity_scale(cell, cycles)
+    slope = (table["differential_capacity_ah_per_volt"] * scale.per_ah).to_list()
+    per = f", per {scale.basis}" if scale.basis else ""
+    made = [("grid", table["grid_step_volt"] * 1e3), ("smoothing", table["smoothing_volt"] * 1e3)]
+    alike = "".join(f", {name} {v[0]:.4g} mV" for name, v in made if v.n_unique() == 1)
+    others = [
+        SheetColumn(f"{name.capitalize()} (mV)", values.to_list(), FIXED_2)
+        for name, values in made
+        if values.n_unique() > 1
+    ]
+    return [
+        *_half_cycle_columns(table),
+        *_voltage_columns(cell, table),
+        SheetColumn(f"dQ/dV ({scale.unit}/V{per}{alike})", slope, FIXED_3, 18),
+        *others,
+    ]
+
+
+def spectrum_columns(
+    impedance: pl.DataFrame, growth: pl.DataFrame, fits: pl.DataFrame
+) -> list[SheetColumn]:
+    """Give all spectra, highest frequency first, beside what the fitted circuit gives."""
+    cycles = growth.select("spectrum", "cycle")
+    table = impedance.join(cycles, on="spectrum", how="left").sort(
+        "spectrum", "frequency_hertz", descending=[False, True]
+    )
+    real, imaginary = _fitted_columns(table, fits)
+    return [
+        SheetColumn("Spectrum", table["spectrum"].to_list(), FIXED_0),
+        SheetColumn("Cycles begun", table["cycle"].to_list(), FIXED_0),
+        SheetColumn("Frequency (Hz)", table["frequency_hertz"].to_list(), SCIENTIFIC),
+        SheetColumn("Z′ (Ω)", table["real_impedance_ohm"].to_list(), FIXED_4),
+        SheetColumn("−Z″ (Ω)", (-table["imaginary_impedance_ohm"]).to_list(), FIXED_4),
+        SheetColumn("Z′, fit (Ω)", real, FIXED_4),
+        SheetColumn("−Z″, fit (Ω)", imaginary, FIXED_4),
+    ]
+
+
+def _fitted_columns(
+    table: pl.DataFrame, fits: pl.DataFrame
+) -> tuple[list[float | None], list[float | None]]:
+    real: list[float | None] = []
+    imaginary: list[float | None] = []
+    for (number,), points in table.group_by("spectrum", maintain_order=True):
+        fit = fits.filter(pl.col("spectrum") == number)
+        if fit.is_empty():
+            blank: list[float | None] = [None] * points.height
+            real, imaginary = real + blank, imaginary + blank
+            continue
+        z = fitted_impedance(fit, points["frequency_hertz"].to_numpy())
+        real += [_nine_digits(part) for part in np.real(z)]
+        imaginary += [_nine_digits(-part) for part in np.imag(z)]
+    return real, imaginary
+
+
+def _nine_digits(value: float) -> float:
+    """Drop the last bits, which in complex arithmetic depend on where arrays lie in memory."""
+    return float(f"{value:.9g}")
+
+
+def resistance_columns(growth: pl.DataFrame) -> list[SheetColumn]:
+    """Give the interfacial resistance of every spectrum."""
+    table = growth.sort("spectrum")
+    described = (
+        ("Spectrum", "spectrum", FIXED_0),
+        ("Cycles begun", "cycle", FIXED_0),
+        ("Interfacial resistance (Ω)", "interfacial_resistance_ohm", FIXED_3),
+        ("Standard error (Ω)", "interfacial_resistance_standard_error_ohm", FIXED_3),
+        ("of that noise (Ω)", "interfacial_resistance_precision_ohm", FIXED_3),
+        ("Interfacial resistance (Ω cm²)", "areal_interfacial_resistance_ohm_cm2", FIXED_3),
+        ("Series resistance (Ω)", "series_resistance_ohm", FIXED_3),
+        ("Relative residual", "relative_residual", PERCENT),
+        ("Frequencies", "frequencies", FIXED_0),
+        ("Left out", "frequencies_left_out", FIXED_0),
+        ("Noise", "noise", PERCENT),
+        ("Kramers–Kronig, misses by", "kramers_kronig_violation", PERCENT),
+        ("Determined", "identifiable", TEXT),
+        ("State", "state", FIXED_0),
+        ("Voltage (V)", "voltage_volt", FIXED_4),
+        ("Circuit", "circuit", TEXT),
+        ("File sha256", "file_sha256", TEXT),
+        ("Spectrum in file", "spectrum_in_file", FIXED_0),
+    )
+    columns = [SheetColumn(h, table[c].to_list(), s, 14) for h, c, s in described]
+    starts = [None if t is None else moment(t) for t in table["unix_time_second"].to_list()]
+    return [*columns, SheetColumn("Start (UTC)", starts, TEXT, 17)]
+
+
+def fit_columns(fits: pl.DataFrame) -> list[SheetColumn]:
+    """Give the fitted parameters, one a row."""
+    described = (
+        ("Spectrum", "spectrum", FIXED_0, 10),
+        ("Circuit", "circuit", TEXT, 28),
+        ("Element", "element", TEXT, 10),
+        ("Parameter", "parameter", TEXT, 10),
+        ("Value", "value", SCIENTIFIC, 13),
+        ("Standard error", "standard_error", SCIENTIFIC, 13),
+        ("of that noise", "precision", SCIENTIFIC, 13),
+        ("Unit", "unit", TEXT, 13),
+        ("Determined", "identifiable", TEXT, 12),
+    )
+    return [SheetColumn(h, fits[c].to_list(), s, w) for h, c, s, w in described]
+
+
+def arc_columns(arcs: pl.DataFrame) -> list[SheetColumn]:
+    """Give the arcs of every spectrum, one a row."""
+    described = (
+        ("Spectrum", "spectrum", FIXED_0, 10),
+        ("Arc", "arc", TEXT, 8),
+        ("Process", "process", TEXT, 16),
+        ("Probability", "process_probability", PERCENT, 11),
+        ("R (Ω)", "resistance_ohm", SCIENTIFIC, 13),
+        ("Standard error (Ω)", "resistance_standard_error_ohm", SCIENTIFIC, 17),
+        ("of that noise (Ω)", "resistance_precision_ohm", SCIENTIFIC, 16),
+        ("R (Ω cm²)", "areal_resistance_ohm_cm2", SCIENTIFIC, 13),
+        ("τ (s)", "time_constant_second", SCIENTIFIC, 13),
+        ("n", "exponent", FIXED_4, 9),
+        ("C (F)", "capacitance_farad", SCIENTIFIC, 13),
+        ("C, Brug (F)", "brug_capacitance_farad", SCIENTIFIC, 13),
+        ("C (F/cm²)", "capacitance_farad_per_cm2", SCIENTIFIC, 13),
+        ("Determined", "identifiable", TEXT, 12),
+    )
+    return [SheetColumn(h, arcs[c].to_list(), s, w) for h, c, s, w in described]
+
+
+def growth_columns(laws: pl.DataFrame) -> list[SheetColumn]:
+    """Give the laws of growth, one a row."""
+    described = (
+        ("State", "state", FIXED_0, 8),
+        ("Arc", "arc", TEXT, 8),
+        ("Process", "process", TEXT, 16),
+        ("Spectra", "spectra", FIXED_0, 9),
+        ("First (Ω)", "first_resistance_ohm", FIXED_4, 12),
+        ("Last (Ω)", "last_resistance_ohm", FIXED_4, 12),
+        ("Per cycle (Ω)", "growth_per_cycle_ohm", SCIENTIFIC, 13),
+        ("Per √h (Ω)", "growth_per_root_hour_ohm", SCIENTIFIC, 13),
+        ("Law", "law", TEXT, 13),
+        ("Probability", "law_probability", PERCENT, 11),
+        ("Free exponent", "exponent", FIXED_4, 13),
+        ("Standard error of the exponent", "exponent_standard_error", FIXED_4, 27),
+        ("R₀ (Ω)", "initial_resistance_ohm", FIXED_4, 12),
+        ("Rate (Ω/h^m)", "rate_ohm_per_hour_to_the_m", SCIENTIFIC, 13),
+        ("Standard error of the rate", "rate_standard_error", SCIENTIFIC, 23),
+        ("Jumps", "jumps", FIXED_0, 8),
+        ("Repeatability", "repeatability", PERCENT, 13),
+    )
+    return [SheetColumn(h, laws[c].to_list(), s, w) for h, c, s, w in described]
+
+
+def finding_columns(findings: pl.DataFrame) -> list[SheetColumn]:
+    """Give what the data could not settle."""
+    described = (
+        ("Level", "level", 10),
+        ("Code", "code", 26),
+        ("Sentence", "sentence", 100),
+        ("File", "file", 34),
+    )
+    columns = [SheetColumn(h, findings[c].to_list(), TEXT, w) for h, c, w in described]
+    return [*columns, SheetColumn("Rows", findings["rows"].to_list(), FIXED_0)]
+
+
+def file_columns(files: pl.DataFrame, version: str) -> list[SheetColumn]:
+    """Give the raw files, and the version that made the numbers."""
+    table = files.sort("path")
+    starts = [None if t is None else moment(t) for t in table["started_at"].to_list()]
+    described = (
+        ("File", "path", TEXT, 40),
+        ("sha256", "file_sha256", TEXT, 68),
+        ("Status", "status", TEXT, 11),
+        ("Format", "format", TEXT, 16),
+        ("Records", "records", FIXED_0, 11),
+        ("Spectra", "spectra", FIXED_0, 9),
+        ("Size (B)", "size_byte", FIXED_0, 12),
+        ("Reason", "reason", TEXT, 60),
+    )
+    columns = [SheetColumn(h, table[c].to_list(), s, w) for h, c, s, w in described]
+    return [
+        *columns,
+        SheetColumn("Start (UTC)", starts, TEXT, 17),
+        SheetColumn("Written by", [f"cellpipe {version}"] * table.height, TEXT, 18),
+    ]

@@ -1,0 +1,164 @@
+"""The workbook of the lab: one line a cell, replicates, published cells, findings, files."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+import xlsxwriter
+
+from cellpipe.report.excel.data_sheets import file_columns, finding_columns
+from cellpipe.report.html.replicates import replicate_grid
+from cellpipe.report.excel.sheets import (
+    FIXED_0,
+    FIXED_2,
+    FIXED_3,
+    FIXED_4,
+    PERCENT,
+    TEXT,
+    Book,
+    SheetColumn,
+    column_letter,
+    live,
+    write_sheet,
+)
+from cellpipe.report.figures.style import BLUE
+from cellpipe.report.excel.cell_workbook import CREATED, settings
+
+_FINE = "0.000%"
+_CELLS = (
+    ("Cell", "cell_id", TEXT, 20),
+    ("Kind", "configuration", TEXT, 10),
+    ("Group", "group", TEXT, 14),
+    ("Cycles", "cycles", FIXED_0, 8),
+    ("Complete cycles", "complete_cycles", FIXED_0, 10),
+    ("First charge (mAh)", "first_charging_capacity_ah", FIXED_4, 11),
+    ("First discharge (mAh)", "first_discharging_capacity_ah", FIXED_4, 11),
+    ("First discharge (mAh/g)", "first_specific_discharging_capacity_mah_per_g", FIXED_2, 11),
+    ("Basis", "capacity_basis", TEXT, 20),
+    ("First discharge (mAh/cm²)", "first_areal_discharging_capacity_mah_per_cm2", FIXED_4, 11),
+    ("Initial Coulombic efficiency", "initial_coulombic_efficiency", PERCENT, 11),
+    ("Mean Coulombic efficiency", "mean_coulombic_efficiency", PERCENT, 11),
+    ("Capacity retention", "capacity_retention", PERCENT, 11),
+    ("At cycle", "retention_cycle", FIXED_0, 8),
+    ("Over cycle", "retention_reference_cycle", FIXED_0, 8),
+    ("Fade per cycle", "fade_per_cycle", _FINE, 10),
+    ("Fade, 95 % from", "fade_per_cycle_low", _FINE, 10),
+    ("Fade, 95 % to", "fade_per_cycle_high", _FINE, 10),
+    ("Below 80 % from cycle", "cycles_to_80_percent", FIXED_0, 11),
+    ("First interfacial resistance (Ω)", "first_interfacial_resistance_ohm", FIXED_3, 13),
+    ("Last interfacial resistance (Ω)", "last_interfacial_resistance_ohm", FIXED_3, 13),
+    ("First (Ω cm²)", "first_areal_interfacial_resistance_ohm_cm2", FIXED_3, 11),
+    ("Last (Ω cm²)", "last_areal_interfacial_resistance_ohm_cm2", FIXED_3, 11),
+)
+_BESIDE = (
+    ("Cell", "cell_id", TEXT, 20),
+    ("Rank", "rank", FIXED_0, 7),
+    ("Published cell", "first_author_year", TEXT, 18),
+    ("From", "source", TEXT, 14),
+    ("Row", "row", FIXED_0, 7),
+    ("Retention is", "standing", TEXT, 11),
+    ("At cycle", "cycle", FIXED_0, 8),
+    ("The cell's retention", "cell_retention", PERCENT, 11),
+    ("Published, low", "baseline_retention_low", PERCENT, 11),
+    ("Published, high", "baseline_retention_high", PERCENT, 11),
+    ("On a straight line", "interpolated", TEXT, 11),
+    ("The cell's first discharge", "cell_initial_capacity", FIXED_3, 12),
+    ("Published first discharge", "baseline_initial_capacity", FIXED_3, 12),
+    ("Unit", "unit", TEXT, 10),
+    ("Basis", "basis", TEXT, 22),
+)
+_MILLI = ("first_charging_capacity_ah", "first_discharging_capacity_ah")
+
+
+def lab_workbook(tables: Mapping[str, pl.DataFrame], *, version: str) -> bytes:
+    """Write the lab's workbook and give its bytes.
+
+    ``tables`` are ``cells``, ``baseline_comparison``, ``cycles``, ``files`` and ``findings``.
+    """
+    content = io.BytesIO()
+    workbook = xlsxwriter.Workbook(content, settings())
+    workbook.set_properties({"title": "All cells", "created": CREATED})
+    book = Book(workbook)
+    cells = tables["cells"].sort("cell_id")
+    beside = tables["baseline_comparison"].filter("comparable").sort("cell_id", "rank")
+    write_sheet(book, "Cells", _cell_columns(cells), "There are no cells yet.")
+    write_sheet(
+        book, "Replicates", _replicates(cells, tables["cycles"]), "No two cells share a group."
+    )
+    columns = [SheetColumn(h, beside[c].to_list(), s, w) for h, c, s, w in _BESIDE]
+    write_sheet(book, "Baselines", columns, "No cell can be compared with a published one yet.")
+    named = SheetColumn("Cell", tables["findings"]["cell_id"].to_list(), TEXT, 20)
+    write_sheet(book, "Findings", [named, *finding_columns(tables["findings"])], "No findings.")
+    write_sheet(book, "Provenance", file_columns(tables["files"], version), "There are no files.")
+    _insert_chart(book, cells)
+    workbook.close()
+    return content.getvalue()
+
+
+def cell_columns(cells: pl.DataFrame) -> list[SheetColumn]:
+    """Give the columns of the sheet of cells, one line a cell; all are values."""
+    shown = cells.with_columns(pl.col(name) * 1e3 for name in _MILLI)
+    return [SheetColumn(h, shown[c].to_list(), s, w) for h, c, s, w in _CELLS]
+
+
+def _cell_columns(cells: pl.DataFrame) -> list[SheetColumn]:
+    shown = cells.with_columns(pl.col(name) * 1e3 for name in _MILLI)
+    every = zip(_CELLS, cell_columns(cells), strict=True)
+    columns = {spec[1]: column for spec, column in every}
+    places = {column: column_letter(place) for place, (_, column, _, _) in enumerate(_CELLS)}
+    charge, discharge = (places[name] for name in _MILLI)
+    efficiency = columns["initial_coulombic_efficiency"]
+    rows = zip(
+        cells["configuration"], *(shown[name] for name in _MILLI), efficiency.values, strict=True
+    )
+    formulas = [_efficiency(number, charge, discharge, *row) for number, row in enumerate(rows, 2)]
+    columns["initial_coulombic_efficiency"] = SheetColumn(
+        efficiency.head, formulas, efficiency.style, efficiency.width
+    )
+    return list(columns.values())
+
+
+def _efficiency(
+    row: int, charge: str, discharge: str, kind: str | None, charged: float | None,
+    discharged: float | None, value: Any,
+) -> object:  # fmt: skip
+    """Give the first efficiency as a formula, by the kind of the cell."""
+    if not charged or not discharged:
+        return value
+    if kind == "half":
+        return live(f"={charge}{row}/{discharge}{row}", charged / discharged, value)
+    return live(f"={discharge}{row}/{charge}{row}", discharged / charged, value)
+
+
+def _replicates(cells: pl.DataFrame, cycles: pl.DataFrame) -> list[SheetColumn]:
+    """Give the replicates as the index shows them: mean ± standard deviation, as text."""
+    grid = replicate_grid(cells, cycles)
+    return [
+        SheetColumn(head, [row[place] for row in grid.body], TEXT, 26)
+        for place, head in enumerate(grid.heads)
+    ]
+
+
+def _insert_chart(book: Book, cells: pl.DataFrame) -> None:
+    if cells["capacity_retention"].drop_nulls().is_empty():
+        return
+    names = [column for _, column, _, _ in _CELLS]
+    x, y = names.index("retention_cycle"), names.index("capacity_retention")
+    chart = book.workbook.add_chart({"type": "scatter"})
+    chart.add_series({
+        "name": "Capacity retention",
+        "categories": ["Cells", 1, x, cells.height, x], "values": ["Cells", 1, y, cells.height, y],
+        "marker": {"type": "circle", "size": 6, "border": {"color": BLUE}, "fill": {"color": BLUE}},
+    })  # fmt: skip
+    chart.set_title(
+        {"name": "Retention of every cell at its last cycle", "name_font": {"size": 12}}
+    )
+    chart.set_x_axis({"name": "Cycle", "min": 0})
+    chart.set_y_axis({"name": "Capacity retention", "num_format": "0%"})
+    chart.set_legend({"none": True})
+    chart.set_size({"width": 720, "height": 400})
+    sheet = book.workbook.add_worksheet("Chart")
+    sheet.insert_chart(0, 0, chart, {"description": "Retention of every cell at its last cycle"})

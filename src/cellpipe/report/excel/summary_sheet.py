@@ -1,0 +1,213 @@
+"""The first sheet: the cell sheet's inputs in blue, and the cell's numbers as formulas below."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+
+from cellpipe.analyses.cells import RETENTION_CYCLES
+from cellpipe.core.model import Cell
+from cellpipe.report.excel import cycle_sheet as letters
+from cellpipe.report.html.cell_tables import SHEET_FIELDS
+from cellpipe.report.key_numbers import without_efficiency
+from cellpipe.report.figures.scale import MASS_FIELDS
+from cellpipe.report.excel.sheets import (
+    FIXED_0,
+    FIXED_2,
+    FIXED_3,
+    FIXED_4,
+    HEAD,
+    PERCENT,
+    TEXT,
+    Book,
+    live,
+    write_value,
+)
+from cellpipe.report.wording import KindWords
+
+_ROWS = 64
+Line = tuple[str, object, str, str, str]
+Row = dict[str, Any]
+
+_SPECIFIC = "specific_discharging_capacity_mah_per_g"
+_AREAL = "areal_discharging_capacity_mah_per_cm2"
+
+
+def write_summary(
+    book: Book, cell: Cell, summary: pl.DataFrame, cycles: pl.DataFrame, words: KindWords
+) -> None:
+    """Write the sheet, and give mass and area the names that formulas use."""
+    sheet = book.workbook.add_worksheet("Summary")
+    for row in range(_ROWS):  # fixed, so that no program stretches the charts with its own heights
+        sheet.set_row(row, 15.75)
+    for place, width in enumerate((36, 30, 10, 58)):
+        sheet.set_column(place, place, width)
+    sheet.hide_gridlines(2)
+    sheet.write_string(0, 0, cell.cell_id, book.style(TEXT, "title"))
+    note = "Blue numbers are inputs from the cell sheet; change one and the formulas follow."
+    sheet.write_string(1, 0, note, book.style(TEXT, "soft"))
+    row = _write_heads(book, sheet, 3, ("Cell sheet", "Value", "Unit", "Remark"))
+    row = _write_inputs(book, sheet, row, cell, _names(cycles))
+    row = _write_heads(book, sheet, row + 1, ("Numbers", "Value", "Unit", "Basis"))
+    for place, line in enumerate(_numbers(summary, cycles, words)):
+        _write_line(book, sheet, row + place, line)
+    sheet.set_landscape()
+    sheet.set_paper(9)
+    sheet.fit_to_pages(1, 1)
+
+
+def _write_heads(book: Book, sheet: Any, row: int, heads: tuple[str, ...]) -> int:
+    for place, head in enumerate(heads):
+        sheet.write_string(row, place, head, book.style(TEXT, HEAD))
+    return row + 1
+
+
+def _names(cycles: pl.DataFrame) -> dict[str, str]:
+    """Name of the area, and of the mass that the cycles' specific capacities are per."""
+    bases = cycles["capacity_basis"].drop_nulls().to_list()
+    mass = MASS_FIELDS.get(bases[0]) if bases else None
+    return {"area_cm2": letters.AREA_NAME} | ({mass: letters.MASS_NAME} if mass else {})
+
+
+def _write_inputs(
+    book: Book, sheet: Any, row: int, cell: Cell, names: Mapping[str, str]
+) -> int:  # fmt: skip
+    for label, field, unit in SHEET_FIELDS:
+        value = getattr(cell, field)
+        if value in {None, ()}:
+            continue
+        if isinstance(value, tuple):
+            value = ", ".join(value)
+        source = cell.inferred.get(field)
+        remarks = [f"inferred: {source}"] if source else []
+        if field in names:
+            book.workbook.define_name(names[field], f"=Summary!$B${row + 1}")
+            remarks.append(f"called {names[field]} in formulas")
+        _write_line(book, sheet, row, (label, value, unit, "; ".join(remarks), ""))
+        row += 1
+    return row
+
+
+def _write_line(book: Book, sheet: Any, row: int, line: Line) -> None:
+    name, value, unit, remark, style = line
+    if isinstance(value, (int, float)) and not style:
+        look = book.style("General", "input", "left")
+    else:
+        look = book.style(style or TEXT, "left")
+    sheet.write_string(row, 0, name, book.style())
+    write_value(sheet, row, 1, value, look)
+    sheet.write_string(row, 2, unit, book.style())
+    sheet.write_string(row, 3, remark, book.style(TEXT, "soft"))
+
+
+def _numbers(summary: pl.DataFrame, cycles: pl.DataFrame, words: KindWords) -> list[Line]:
+    """Give the cell's numbers; a formula stands where the sheet of cycles has what it needs."""
+    if summary.is_empty():
+        return []
+    row = summary.row(0, named=True)
+    lines: list[Line] = [
+        *_first_capacities(row, cycles, words),
+        (
+            "Initial Coulombic efficiency",
+            _of_first(row, cycles, letters.EFFICIENCY, "coulombic_efficiency", "initial_{}"),
+            "",
+            words.efficiency or without_efficiency(row),
+            PERCENT,
+        ),
+        _mean_efficiency(row, cycles),
+        _retention(row, cycles),
+        *_ageing(row),
+        ("Cycles", row["cycles"], "", f"{row['complete_cycles']} complete", FIXED_0),
+        ("Spectra", row["spectra"], "", "", FIXED_0),
+        *_resistances(row),
+    ]
+    return [line for line in lines if line[1] is not None]
+
+
+def _of_first(
+    row: Row, cycles: pl.DataFrame, letter: str, column: str, name: str, factor: float = 1.0
+) -> object:
+    """Refer to the first cycle, if the table's value is the one that stands there."""
+    found = cycles.sort("cycle")[column].head(1).to_list()
+    computed = factor * found[0] if found and found[0] is not None else None
+    value = row[name.format(column)]
+    return live(f"=Cycles!{letter}2", computed, None if value is None else factor * value)
+
+
+def _first_capacities(row: Row, cycles: pl.DataFrame, words: KindWords) -> list[Line]:
+    name = f"First {words.discharge}"
+    basis = f"per {row['capacity_basis']}" if row["capacity_basis"] else ""
+    described = (
+        (letters.DISCHARGE, "discharging_capacity_ah", 1e3, "mAh", "", FIXED_4),
+        (letters.SPECIFIC_DISCHARGE, _SPECIFIC, 1.0, "mAh/g", basis, FIXED_2),
+        (letters.AREAL_DISCHARGE, _AREAL, 1.0, "mAh/cm²", "per area", FIXED_4),
+    )
+    return [
+        (name, _of_first(row, cycles, letter, column, "first_{}", factor), unit, per, style)
+        for letter, column, factor, unit, per, style in described
+    ]
+
+
+def _mean_efficiency(row: Row, cycles: pl.DataFrame) -> Line:
+    chosen = cycles.filter(pl.col("complete") & (pl.col("cycle") >= 2))
+    values = chosen["coulombic_efficiency"].drop_nulls().to_list()
+    end = cycles.height + 1
+    efficiency, number, complete = (
+        f"Cycles!{letter}2:{letter}{end}"
+        for letter in (letters.EFFICIENCY, letters.CYCLE, letters.COMPLETE)
+    )
+    formula = f'=AVERAGEIFS({efficiency},{number},">=2",{complete},"yes")'
+    computed = sum(values) / len(values) if values else None
+    value = live(formula, computed, row["mean_coulombic_efficiency"])
+    basis = "complete cycles from cycle 2 on"
+    return ("Mean Coulombic efficiency", value, "", basis, PERCENT)
+
+
+def _retention(row: Row, cycles: pl.DataFrame) -> Line:
+    number, reference = row["retention_cycle"], row["retention_reference_cycle"]
+    numbers = cycles.sort("cycle")["cycle"].to_list()
+    value: object = row["capacity_retention"]
+    if value is not None and number in numbers:
+        place = numbers.index(number)
+        computed = cycles.sort("cycle")["capacity_retention"][place]
+        formula = f"=Cycles!{letters.RETENTION}{place + 2}"
+        value = live(formula, computed, row["capacity_retention"])
+    return ("Capacity retention", value, "", f"cycle {number} over cycle {reference}", PERCENT)
+
+
+def _ageing(row: Row) -> list[Line]:
+    """Give the retention at the cycles of papers, and what is compared at equal rate."""
+    reference = f"over cycle {row['retention_reference_cycle']}"
+    usual = f"of the usual rate ({row['usual_rate_cycles']} cycles)"
+    bounds = [row[f"fade_per_cycle_{end}"] for end in ("low", "high")]
+    interval = f", 95 % interval {bounds[0]:.3%} to {bounds[1]:.3%}" if None not in bounds else ""
+    return [
+        *(
+            (f"Retention at cycle {n}", row[f"capacity_retention_cycle_{n}"], "", reference,
+             PERCENT)
+            for n in RETENTION_CYCLES
+        ),
+        ("Fade per cycle", row["fade_per_cycle"], "", f"{usual}{interval}", "0.000%"),
+        ("Below 90 % from cycle", row["cycles_to_90_percent"], "", usual, FIXED_0),
+        ("Below 80 % from cycle", row["cycles_to_80_percent"], "", usual, FIXED_0),
+        ("Formation cycles", row["formation_cycles"], "", "slower than most", FIXED_0),
+        (
+            "Cumulative Coulombic efficiency", row["cumulative_coulombic_efficiency"], "",
+            "product over all complete cycles", PERCENT,
+        ),
+        (
+            "Scatter of the efficiency", row["coulombic_efficiency_standard_deviation"], "",
+            "standard deviation, complete cycles from cycle 2 on", "0.000%",
+        ),
+    ]  # fmt: skip
+
+
+def _resistances(row: Row) -> list[Line]:
+    stems = (("interfacial_resistance_ohm", "Ω"), ("areal_interfacial_resistance_ohm_cm2", "Ω cm²"))
+    return [
+        ("Interfacial resistance", row[f"{end}_{stem}"], unit, f"{end} spectrum", FIXED_3)
+        for stem, unit in stems
+        for end in ("first", "last")
+    ]

@@ -1,0 +1,214 @@
+"""Figure 1: capacity and Coulombic efficiency against the cycle number."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from cellpipe.report.figures.choice import MOST_POINTS, thinned
+from cellpipe.report.figures.panel import Panel
+from cellpipe.report.figures.scale import CapacityScale
+from cellpipe.report.figures.style import (
+    BLUE,
+    FAINT,
+    GREY,
+    INK,
+    ORANGE,
+    RED,
+    new_figure,
+    scaled,
+    whole_numbers,
+)
+from cellpipe.report.wording import KindWords, percent
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_TITLE = "Capacity and Coulombic efficiency"
+_NAMED_CUT_OFF = 4
+_MOST_RATES = 14
+
+
+def cycling_panel(cycles: pl.DataFrame, scale: CapacityScale, words: KindWords) -> Panel:
+    """Draw capacity above and Coulombic efficiency below, each on its own axis."""
+    cycles = cycles.sort("cycle")
+    if cycles.is_empty():
+        return Panel("cycling", _TITLE, absent="There are no cycles in this cell's files.")
+    efficiency = cycles.drop_nulls("coulombic_efficiency")
+
+    def draw() -> Figure:
+        height = 4.8 if efficiency.height else 3.2
+        figure = new_figure(height, layout="constrained")
+        if not efficiency.height:
+            axes = figure.add_subplot()
+            _draw_capacity(axes, cycles, scale, words)
+            axes.set_xlabel("Cycle")
+            return figure
+        above, below = figure.subplots(2, 1, sharex=True, height_ratios=(1.7, 1))
+        _draw_capacity(above, cycles, scale, words)
+        _draw_efficiency(below, efficiency)
+        return figure
+
+    description = f"{scale.name} and Coulombic efficiency of {cycles.height} cycles"
+    caption = _caption(cycles, scale, words, has_efficiency=bool(efficiency.height))
+    return Panel("cycling", _TITLE, caption, description, draw)
+
+
+def _caption(
+    cycles: pl.DataFrame, scale: CapacityScale, words: KindWords, *, has_efficiency: bool
+) -> str:
+    parts = []
+    if scale.basis:
+        parts.append(f"Specific capacity is per {scale.basis}.")
+    elif scale.unit == "mAh":
+        parts.append("Capacity in mAh, because the cell sheet has no active mass for this cell.")
+    if has_efficiency:
+        parts.append(
+            f"Coulombic efficiency is {words.efficiency}; its axis is cut so that the scatter is"
+            " seen, and what lies outside is written above it."
+        )
+    elif not words.efficiency:
+        parts.append("A Coulombic efficiency needs to know whether the cell is full or half.")
+    else:
+        parts.append("No cycle has a Coulombic efficiency yet.")
+    if cycles["formation_cycle"].any():
+        parts.append("Shaded: formation cycles. Rates stand where they begin, if there is room.")
+    if cycles.height > MOST_POINTS:
+        parts.append("Thinned; the lowest and highest point of each stretch are kept.")
+    return " ".join(parts)
+
+
+def _draw_capacity(
+    axes: Axes, cycles: pl.DataFrame, scale: CapacityScale, words: KindWords
+) -> None:
+    _draw_direction(axes, cycles, "charging", scale, words.charge)
+    _draw_direction(axes, cycles, "discharging", scale, words.discharge)
+    top = _highest(cycles) * scale.per_ah
+    axes.set_ylim(0, 1.08 * top if top else 1)
+    axes.set_ylabel(scale.stacked_label)
+    axes.xaxis.set_major_locator(whole_numbers())
+    axes.set_xlim(*_cycle_limits(cycles))
+    handles, labels = axes.get_legend_handles_labels()
+    if handles:
+        axes.legend(handles, labels, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
+    _draw_formation(axes, cycles)
+    _write_rates(axes, cycles)
+    if scale.areal_per_ah and scale.unit != "mAh/cm²":
+        _draw_areal(axes, scale, scale.areal_per_ah)
+
+
+def _draw_formation(axes: Axes, cycles: pl.DataFrame) -> None:
+    """Shade the formation cycles, which are the first ones."""
+    numbers = cycles.filter("formation_cycle")["cycle"].to_list()
+    if numbers:
+        axes.axvspan(numbers[0] - 0.5, numbers[-1] + 0.5, color=FAINT, alpha=0.35, lw=0, zorder=0)
+
+
+def _write_rates(axes: Axes, cycles: pl.DataFrame) -> None:
+    """Write the C-rate where it changes, if there is room for all of them."""
+    known = cycles.drop_nulls(("rate_group", "discharging_c_rate"))
+    changes = known.filter(pl.col("rate_group") != pl.col("rate_group").shift(1).fill_null(-1))
+    numbers = changes["cycle"].to_list()
+    span = max(_largest_gap(cycles), 1)
+    room = all(b - a >= 0.07 * span for a, b in zip(numbers, numbers[2:], strict=False))
+    if not 1 < len(numbers) <= _MOST_RATES or not room:
+        return
+    rows = changes.select("cycle", "discharging_c_rate").iter_rows()
+    for place, (number, rate) in enumerate(rows):  # on two lines in turn
+        axes.annotate(
+            f"{rate:.2g}C", (number, 0), (0, 3 + 9 * (place % 2)), textcoords="offset points",
+            fontsize="small", color=GREY,
+        )  # fmt: skip
+
+
+def _largest_gap(cycles: pl.DataFrame) -> int:
+    numbers = cycles["cycle"].to_list()
+    return int(numbers[-1] - numbers[0])
+
+
+def _draw_areal(axes: Axes, scale: CapacityScale, areal_per_ah: float) -> None:
+    functions = scaled(areal_per_ah / scale.per_ah)
+    right = axes.secondary_yaxis("right", functions=functions)
+    right.set_ylabel("Areal capacity\n(mAh/cm²)")
+
+
+def _draw_direction(
+    axes: Axes, cycles: pl.DataFrame, direction: str, scale: CapacityScale, word: str
+) -> None:
+    column = f"{direction}_capacity_ah"
+    charging = direction == "charging"
+    colour, shape, fill = (ORANGE, "s", "white") if charging else (BLUE, "o", BLUE)
+    size = _marker_size(cycles.height) + (0.6 if charging else 0.0)
+    for complete, label in ((True, word), (False, f"{word}, cycle not complete")):
+        part = cycles.filter(pl.col("complete") == complete).drop_nulls(column)
+        x, y = part["cycle"].to_numpy(), part[column].to_numpy() * scale.per_ah
+        kept = thinned(y)
+        marker = shape if complete else "+" if charging else "x"
+        if kept.size:
+            axes.plot(x[kept], y[kept], marker, ms=size, color=colour, mfc=fill, label=label)
+
+
+def _draw_efficiency(axes: Axes, cycles: pl.DataFrame) -> None:
+    x, y = cycles["cycle"].to_numpy(), cycles["coulombic_efficiency"].to_numpy()
+    low, high = efficiency_limits(x, y)
+    inside = (y >= low) & (y <= high)
+    kept = np.flatnonzero(inside)[thinned(y[inside])] if inside.any() else np.array([], int)
+    axes.plot(x[kept], 100 * y[kept], "D", ms=_marker_size(y.size), color=RED, mfc=RED,
+              label="_Coulombic efficiency")  # fmt: skip
+    edge = 0.02 * (high - low)
+    for outside, shape, place in ((y < low, "v", low + edge), (y > high, "^", high - edge)):
+        at = x[outside][thinned(y[outside])] if outside.any() else x[:0]
+        axes.plot(at, np.full(at.size, 100 * place), shape, ms=5, mfc="white", color=RED)
+    axes.axhline(100, color=GREY, lw=0.8, zorder=0)
+    axes.set_ylim(100 * low, 100 * high)
+    axes.set_ylabel("Coulombic\nefficiency (%)")
+    axes.set_xlabel("Cycle")
+    axes.set_title(_cut_off_values(x, y, low, high), color=INK)
+    axes.yaxis.set_major_locator(MaxNLocator(5))
+
+
+def efficiency_limits(cycle: np.ndarray, efficiency: np.ndarray) -> tuple[float, float]:
+    """Choose the axis so that nine tenths of the cycles after the first fill its middle.
+
+    At least one percentage point high; 100 % is on it where the cycles come near.
+    """
+    later = efficiency[cycle >= 2] if (cycle >= 2).any() else efficiency
+    low, high = (float(q) for q in np.quantile(later, [0.05, 0.95]))
+    air = max(0.75 * (high - low), 0.002)
+    low, high = low - air, high + air
+    if high < 1.0 < high + 2 * (high - low):
+        high = 1.0 + 0.1 * (1.0 - low)
+    if high - low < 0.01:
+        middle = (low + high) / 2
+        low, high = middle - 0.005, middle + 0.005
+    return max(low, 0.0), high
+
+
+def _cut_off_values(x: np.ndarray, y: np.ndarray, low: float, high: float) -> str:
+    parts = []
+    for outside, words in ((y < low, "▽ below the axis: "), (y > high, "△ above the axis: ")):
+        named = [f"cycle {n}: {percent(v)}" for n, v in zip(x[outside], y[outside], strict=True)]
+        if named:
+            rest = len(named) - _NAMED_CUT_OFF
+            more = f"; and {rest} more" if rest > 0 else ""
+            parts.append(words + "; ".join(named[:_NAMED_CUT_OFF]) + more)
+    return "\n".join(parts)
+
+
+def _marker_size(points: int) -> float:
+    return 4.2 if points <= 120 else 3.0 if points <= 400 else 2.0
+
+
+def _highest(cycles: pl.DataFrame) -> float:
+    both = (cycles["charging_capacity_ah"].max(), cycles["discharging_capacity_ah"].max())
+    return max((float(str(value)) for value in both if value is not None), default=0.0)
+
+
+def _cycle_limits(cycles: pl.DataFrame) -> tuple[float, float]:
+    numbers = cycles["cycle"].to_list()
+    air = max(0.02 * (numbers[-1] - numbers[0]), 0.5)
+    return numbers[0] - air, numbers[-1] + air

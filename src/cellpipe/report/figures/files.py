@@ -1,0 +1,96 @@
+"""A figure as files for slides and papers: SVG, PNG, and the data that was drawn as .csv."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+from cellpipe.report.long_tables import not_formula
+from cellpipe.report.figures.panel import Panel, drawing
+from cellpipe.report.figures.style import COLUMN_RC, RC
+from cellpipe.report.wording import NOTHING
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+DPI = 300
+# A journal's column widths: 89 mm and 183 mm.
+_WIDTHS: Mapping[str, Mapping[Any, Any]] = {"one-column": COLUMN_RC, "two-columns": RC}
+
+
+WIDTHS = tuple(_WIDTHS)
+
+
+def figure_files(panel: Panel, widths: Sequence[str] = WIDTHS) -> dict[str, bytes]:
+    """Draw a figure at a journal's widths; give the content of its files by name.
+
+    Names are ``<key>-one-column.svg`` and so on; ``<key>.csv`` holds what was drawn, long: axes,
+    series, x, y, each with what its axis is called. The same figure gives the same bytes.
+    """
+    if panel.draw is None:
+        return {}
+    made: dict[str, bytes] = {}
+    for width in widths:
+        with drawing(_WIDTHS[width]):
+            figure = panel.draw()
+            made[f"{panel.key}-{width}.svg"] = _svg(figure)
+            made[f"{panel.key}-{width}.png"] = _png(figure)
+    with drawing():
+        made[f"{panel.key}.csv"] = _csv(panel.draw())
+    return made
+
+
+def _svg(figure: Figure) -> bytes:
+    written = io.StringIO()
+    canvas: Any = FigureCanvasSVG(figure)
+    canvas.print_svg(written, metadata={"Date": None})
+    return written.getvalue().encode()
+
+
+def _png(figure: Figure) -> bytes:
+    figure.set_dpi(DPI)
+    written = io.BytesIO()
+    canvas: Any = FigureCanvasAgg(figure)
+    canvas.print_png(written, metadata={"Software": None})
+    return written.getvalue()
+
+
+def _csv(figure: Figure) -> bytes:
+    written = io.StringIO()
+    rows = csv.writer(written, lineterminator="\n")
+    rows.writerow(("axes", "series", "x_axis", "y_axis", "x", "y"))
+    for number, axes in enumerate(figure.axes, 1):
+        names = (_one_line(axes.get_xlabel()), _one_line(axes.get_ylabel()))
+        for place, line in enumerate(axes.lines, 1):
+            label = str(line.get_label())
+            series = f"line {place}" if label.startswith("_child") else label.lstrip("_")
+            drawn: Any = line.get_xydata()
+            if _is_rule(line.get_transform(), axes):
+                continue
+            for x, y in np.asarray(drawn, dtype=float).tolist():
+                rows.writerow(
+                    (
+                        number,
+                        not_formula(series),
+                        *map(not_formula, names),
+                        f"{x:.10g}",
+                        f"{y:.10g}",
+                    )
+                )
+    return ("\ufeff" + written.getvalue()).encode()
+
+
+def _is_rule(transform: Any, axes: Axes) -> bool:
+    """Whether a line is a rule across the axes (a zero line, a mark of a value): no data."""
+    return bool(transform != axes.transData)
+
+
+def _one_line(label: str) -> str:
+    return " ".join(label.split()) or NOTHING

@@ -1,0 +1,73 @@
+"""A figure as the page takes it: inline SVG with a caption, or the sentence why there is none."""
+
+from __future__ import annotations
+
+import html
+import io
+import re
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import matplotlib as mpl
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+from cellpipe.report.figures.style import RC
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# matplotlib's settings belong to the process: two pages must not be drawn at the same moment.
+_ONE_AT_A_TIME = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One figure of a page: ``draw`` makes it; without one, ``absent`` says why there is none.
+
+    ``caption`` stands below it, ``description`` is read to those who can't see it.
+    """
+
+    key: str
+    title: str
+    caption: str = ""
+    description: str = ""
+    draw: Callable[[], Figure] | None = None
+    absent: str = ""
+
+    @cached_property
+    def picture(self) -> str:
+        """The figure as SVG for use inside a page; empty where there is none."""
+        return "" if self.draw is None else svg(self.key, self.description, self.draw)
+
+
+@contextmanager
+def drawing(rc: Mapping[Any, Any] = RC) -> Iterator[None]:
+    """Draw in the project's style, one figure at a time."""
+    with _ONE_AT_A_TIME, mpl.rc_context(dict(rc)):
+        yield
+
+
+def svg(key: str, description: str, draw: Callable[[], Figure]) -> str:
+    """Draw a figure in the project's style and give it as SVG for use inside a page.
+
+    Ids are prefixed with ``key``, so that two figures of one page can't refer to each other's;
+    date, maker and document type are left out, so that the same figure has the same bytes.
+    """
+    with drawing():
+        figure = draw()
+        written = io.StringIO()
+        # Not savefig: with a layout engine that draws everything twice.
+        canvas: Any = FigureCanvasSVG(figure)
+        canvas.print_svg(written, metadata={"Date": None})
+    text = written.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, count=1, flags=re.DOTALL)
+    text = re.sub(r'\bid="', f'id="{key}-', text)
+    text = re.sub(r'(href="#|url\(#)', rf"\g<1>{key}-", text)
+    text = re.sub(r"\n\s*", "\n", text)
+    label = html.escape(description, quote=True)
+    return text.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)

@@ -1,0 +1,213 @@
+"""Figure 5: the interfacial resistance against the cycle number and the root of time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+from matplotlib.figure import Figure
+
+from cellpipe.report.figures.panel import Panel
+from cellpipe.report.figures.style import BLUE, ORANGE, new_figure, whole_numbers
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_TITLE = "Interfacial resistance"
+_EXPONENTS = {"square root": 0.5, "linear": 1.0}
+_LAW_WORDS = {
+    "constant": "The resistance does not grow",
+    "square root": "It grows with the square root of time",
+    "linear": "It grows linearly with time",
+    "free": "It grows with time to the power of {m:.2f}",
+}
+
+
+def resistance_panel(
+    growth: pl.DataFrame,
+    cycles: pl.DataFrame,
+    laws: pl.DataFrame | None = None,
+    *,
+    age_known: bool = True,
+) -> Panel:
+    """Draw the interfacial resistance of every spectrum with its standard error and its law.
+
+    ``laws`` are the rows of ``resistance_growth``; without them no law is drawn. Where the cell's
+    age is not known, time runs from the first spectrum.
+    """
+    if growth.is_empty():
+        return Panel("resistance", _TITLE, absent="There are no impedance spectra of this cell.")
+    points = _points(growth, cycles).drop_nulls("resistance")
+    if points.is_empty():
+        return Panel(
+            "resistance", _TITLE, absent="No spectrum gave an interfacial resistance; see the fits."
+        )
+    found = [] if laws is None else _laws(laws)
+    unit = "Ω cm²" if growth["areal_interfacial_resistance_ohm_cm2"].drop_nulls().len() else "Ω"
+
+    def draw() -> Figure:
+        figure = new_figure(3.1, layout="constrained")
+        axes = _axes_with_data(figure, points)
+        for place, (column, label) in axes:
+            _draw_points(place, points.drop_nulls(column), column)
+            if column == "root_hours":
+                _draw_laws(place, points, found)
+            place.set_xlabel(label)
+            place.set_ylim(*_limits(points))
+        axes[0][0].set_ylabel(f"Interfacial resistance ({unit})")
+        return figure
+
+    description = f"Interfacial resistance in {unit} of {points.height} spectra"
+    caption = " ".join([_caption(points, age_known=age_known), *_said(found, points)])
+    return Panel("resistance", _TITLE, caption, description, draw)
+
+
+def _laws(laws: pl.DataFrame) -> list[dict[str, Any]]:
+    """Laws of the whole interfacial resistance, one a state of charge."""
+    return laws.filter((pl.col("arc") == "all") & pl.col("law").is_not_null()).to_dicts()
+
+
+def _draw_laws(axes: Axes, points: pl.DataFrame, laws: list[dict[str, Any]]) -> None:
+    """Draw the law and the band of 95 % of its rate, up to the first jump if there is one."""
+    for law in laws:
+        of_state = points.filter(pl.col("state") == law["state"]).drop_nulls("root_hours")
+        if law["first_jump_spectrum"] is not None:
+            of_state = of_state.filter(pl.col("spectrum") < law["first_jump_spectrum"])
+        if of_state.height < 2:
+            continue
+        root = np.linspace(float(of_state["root_hours"][0]), float(of_state["root_hours"][-1]), 80)
+        scale = float((of_state["resistance"] / of_state["ohm"]).mean() or 1.0)  # type: ignore[arg-type]
+        power = root ** (2 * (_EXPONENTS.get(law["law"]) or law["exponent"] or 0.5))
+        rate, error = law["rate_ohm_per_hour_to_the_m"], law["rate_standard_error"] or 0.0
+        middle = float(power.mean())
+        line = law["initial_resistance_ohm"] + rate * power
+        half = 1.96 * error * np.abs(power - middle)
+        axes.plot(root, scale * line, color=ORANGE, lw=1.2, zorder=1)
+        if law["law"] == "free":  # its rate and exponent are tied: no band of the rate alone
+            continue
+        axes.fill_between(root, scale * (line - half), scale * (line + half), color=ORANGE,
+                          alpha=0.25, lw=0, zorder=0)  # fmt: skip
+
+
+def _said(laws: list[dict[str, Any]], points: pl.DataFrame) -> list[str]:
+    """Say the law, its probability and its rate."""
+    out = []
+    several = points["state"].n_unique() > 1
+    for law in laws:
+        where = f"State {law['state']}: " if several else ""
+        words = _LAW_WORDS[law["law"]].format(m=law["exponent"] or 0.0)
+        sentence = f"{where}{words} (probability {law['law_probability']:.0%})"
+        if law["law"] != "constant":
+            unit = {"square root": "h^½", "linear": "h"}.get(law["law"], f"h^{law['exponent']:.2f}")
+            sentence += (
+                f", rate {law['rate_ohm_per_hour_to_the_m']:.3g} ± "
+                f"{1.96 * (law['rate_standard_error'] or 0):.2g} Ω/{unit} (95 %)"
+            )
+        free = law["exponent_standard_error"]
+        if free is not None:
+            sentence += f"; free exponent {law['exponent']:.2f} ± {1.96 * free:.2g}"
+        out.append(sentence + ".")
+        if law["jumps"]:
+            out.append(
+                f"A jump of {law['first_jump_ohm']:.3g} Ω before spectrum "
+                f"{law['first_jump_spectrum']} is no growth."
+            )
+    return out
+
+
+def _points(growth: pl.DataFrame, cycles: pl.DataFrame) -> pl.DataFrame:
+    """Resistance and error per area where there is one, cycle, and √(hours since the start)."""
+    ohm = pl.col("interfacial_resistance_ohm")
+    areal = pl.col("areal_interfacial_resistance_ohm_cm2")
+    per_area = growth["areal_interfacial_resistance_ohm_cm2"].drop_nulls().len() > 0
+    error = pl.col("interfacial_resistance_standard_error_ohm")
+    hours = (pl.col("second") - pl.lit(_start(growth, cycles))) / 3600
+    clock = pl.col("unix_time_second") if _has_clock(growth) else pl.col("test_time_second")
+    return (
+        growth.sort("spectrum")
+        .with_columns(second=clock)
+        .select(
+            "spectrum",
+            "identifiable",
+            "state",
+            ohm="interfacial_resistance_ohm",
+            cycle="cycle",
+            root_hours=pl.when(hours >= 0).then(hours.clip(0)).sqrt(),
+            resistance=areal if per_area else ohm,
+            error=pl.when(ohm > 0).then(error * areal / ohm) if per_area else error,
+        )
+    )
+
+
+def _has_clock(growth: pl.DataFrame) -> bool:
+    return growth["unix_time_second"].null_count() == 0
+
+
+def _start(growth: pl.DataFrame, cycles: pl.DataFrame) -> float | None:
+    if not _has_clock(growth):
+        return 0.0
+    starts = [growth["unix_time_second"].min(), cycles["start_unix_time_second"].min()]
+    return min((float(str(start)) for start in starts if start is not None), default=None)
+
+
+def _axes_with_data(figure: Figure, points: pl.DataFrame) -> list[tuple[Axes, tuple[str, str]]]:
+    columns = [("cycle", "Cycles begun"), ("root_hours", "√(time / h)")]
+    filled = [pair for pair in columns if points[pair[0]].drop_nulls().len()]
+    filled = filled or [("spectrum", "Spectrum")]
+    places = figure.subplots(1, len(filled), sharey=True, squeeze=False)[0]
+    return list(zip(places, filled, strict=True))
+
+
+def _draw_points(axes: Axes, points: pl.DataFrame, column: str) -> None:
+    for identifiable, fill in ((True, BLUE), (False, "white")):
+        part = points.filter(pl.col("identifiable") == identifiable)
+        if part.is_empty():
+            continue
+        error = part["error"].fill_null(0).to_numpy()
+        axes.errorbar(
+            part[column].to_numpy(),
+            part["resistance"].to_numpy(),
+            error,
+            fmt="o" if identifiable else "s",
+            ms=4.5,
+            lw=0.9,
+            capsize=2,
+            color=BLUE,
+            mfc=fill,
+        )
+    if column == "root_hours":
+        axes.set_xlim(left=0)
+    else:
+        last = max(float(str(points[column].max())), 1.0)
+        axes.set_xlim(-0.04 * last, 1.04 * last)
+        axes.xaxis.set_major_locator(whole_numbers())
+
+
+def _limits(points: pl.DataFrame) -> tuple[float, float]:
+    """From zero to the highest value and the highest error bar of what is identifiable."""
+    sure = points.filter("identifiable")
+    tops = (sure["resistance"] + sure["error"].fill_null(0)).to_list()
+    top = max([*tops, *points["resistance"].to_list()])
+    return 0.0, 1.1 * top if top else 1.0
+
+
+def _caption(points: pl.DataFrame, *, age_known: bool) -> str:
+    parts = ["Bars: one standard error of the fit; where none is seen, the mark is larger."]
+    if not points["identifiable"].all():
+        parts.append(
+            "Hollow squares: the data does not determine every resistance in the sum; their bars"
+            " may leave the axis."
+        )
+    if points["root_hours"].drop_nulls().len() and not age_known:
+        parts.append(
+            "Time runs from the file's first spectrum, however old the cell was then, so no law of"
+            " growth is drawn."
+        )
+    elif points["root_hours"].drop_nulls().len():
+        parts.append(
+            "Time runs from the cell's first record. A straight line against √time points to an"
+            " interphase whose growth is limited by diffusion. Orange: the best supported law with"
+            " the band of 95 % of its rate, if its exponent is not free."
+        )
+    return " ".join(parts)

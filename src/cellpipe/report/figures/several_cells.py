@@ -1,0 +1,297 @@
+"""Several cells in one picture: cycling, one cycle's profiles, spectra, growth, replicates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from cellpipe.core.model import Cell
+from cellpipe.report.figures.choice import thinned
+from cellpipe.report.figures.impedance import fitted_impedance
+from cellpipe.report.figures.panel import Panel
+from cellpipe.report.figures.scale import CapacityScale, capacity_scale
+from cellpipe.report.figures.style import (
+    BLUE,
+    GREY,
+    cell_looks,
+    legend_beside,
+    new_figure,
+    whole_numbers,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Tables = Mapping[str, pl.DataFrame]
+Cells = Sequence[tuple[Cell, Tables]]
+
+
+def shared_scale(cells: Cells) -> tuple[list[CapacityScale], str]:
+    """Find the basis that all cells share: mass, else area, else none.
+
+    Returns each cell's scale, and what to say where it is no mass.
+    """
+    scales = [capacity_scale(cell, t["cycles"], t["cells"]) for cell, t in cells]
+    bases = {scale.basis for scale in scales}
+    if len(bases) == 1 and None not in bases:
+        return scales, ""
+    why = "The cells share no active mass as a basis"
+    areal = [scale.areal_per_ah for scale in scales]
+    if all(areal):
+        shared = [CapacityScale(a, "mAh/cm²", "Areal capacity", None, a) for a in areal if a]
+        return shared, f"{why}: capacities are per area."
+    plain = [CapacityScale(1e3, "mAh", "Capacity", None, None) for _ in cells]
+    return plain, f"{why} and not all have an area: capacities are in mAh."
+
+
+@dataclass(frozen=True)
+class _One:
+    """A cell as all figures show it."""
+
+    cell: Cell
+    tables: Tables
+    scale: CapacityScale
+    colour: str
+    shape: str
+
+    @property
+    def name(self) -> str:
+        return self.cell.cell_id
+
+
+@dataclass(frozen=True)
+class _Measure:
+    """What is drawn by cycle: a column of ``cycles``, and how it is shown."""
+
+    key: str
+    title: str
+    column: str
+    label: str
+    note: str
+    first: int = 1
+
+
+def several_panels(cells: Cells) -> list[Panel]:
+    """Draw all figures of a comparison of several cells."""
+    scales, note = shared_scale(cells)
+    looks = cell_looks(len(cells))
+    ones = [
+        _One(*cell, scale, *look) for cell, scale, look in zip(cells, scales, looks, strict=True)
+    ]
+    efficiency = "Each by the kind of its cell. The axis leaves out the first cycle."
+    measures = (
+        _Measure("capacities", "Discharge capacity", "discharging_capacity_ah",
+                 scales[0].stacked_label, note),
+        _Measure("retentions", "Capacity retention", "capacity_retention", "Retention (%)",
+                 _references(cells)),
+        _Measure("efficiencies", "Coulombic efficiency", "coulombic_efficiency",
+                 "Coulombic efficiency (%)", efficiency, first=2),
+    )  # fmt: skip
+    by_cycle = [_by_cycle(measure, ones) for measure in measures]
+    return [*by_cycle, _profiles(ones, scales[0].label), _nyquist(ones), _resistance(ones),
+            replicate_panel(cells)]  # fmt: skip
+
+
+def _references(cells: Cells) -> str:
+    found = {
+        number
+        for _, t in cells
+        for number in t["cycles"]["retention_reference_cycle"].drop_nulls().unique().to_list()
+    }
+    if len(found) > 1:
+        return "The reference cycle is not the same for all; see the table."
+    return f"Over cycle {next(iter(found))}." if found else ""
+
+
+def _by_cycle(measure: _Measure, ones: Sequence[_One]) -> Panel:
+    shown = []
+    for one in ones:
+        factor = one.scale.per_ah if measure.column.endswith("_ah") else 100.0
+        complete = one.tables["cycles"].filter(
+            pl.col("complete") & (pl.col("cycle") >= measure.first)
+        )
+        rows = complete.drop_nulls(measure.column).sort("cycle")
+        shown.append((one, rows["cycle"].to_numpy(), factor * rows[measure.column].to_numpy()))
+    if not any(x.size for _, x, _ in shown):
+        return Panel(measure.key, measure.title, absent="None of the cells has it.")
+
+    def draw() -> Figure:
+        figure = new_figure(3.2, layout="constrained")
+        axes = figure.subplots()
+        for one, x, y in shown:
+            kept = thinned(y, 400)
+            axes.plot(x[kept], y[kept], one.shape, ms=3.2, color=one.colour, mfc="none",
+                      label=one.name)  # fmt: skip
+        if measure.first > 1:
+            _cut(axes, np.concatenate([y for _, _, y in shown]))
+        else:
+            axes.set_ylim(bottom=0)
+        axes.xaxis.set_major_locator(whole_numbers())
+        axes.set_xlabel("Cycle")
+        axes.set_ylabel(measure.label)
+        legend_beside(figure, axes.get_legend_handles_labels()[0])
+        return figure
+
+    description = f"{measure.title} of {len(ones)} cells by cycle"
+    caption = f"Complete cycles. {measure.note}".strip()
+    return Panel(measure.key, measure.title, caption, description, draw)
+
+
+def _cut(axes: Axes, values: np.ndarray) -> None:
+    """Cut the axis so that the scatter is seen; what lies outside is not drawn."""
+    low, high = (float(q) for q in np.quantile(values, [0.03, 0.97]))
+    air = max(0.5 * (high - low), 0.3)
+    axes.set_ylim(low - air, high + air)
+
+
+def _profiles(ones: Sequence[_One], label: str) -> Panel:
+    """Draw the voltage profiles of the last cycle that all cells have."""
+    title = "Voltage profiles of one cycle"
+    shown = [one for one in ones if one.tables["cycles"].filter("complete").height]
+    if not shown:
+        return Panel("profiles", title, absent="None of the cells has a complete cycle.")
+    ends = [one.tables["cycles"].filter("complete")["cycle"].to_list() for one in shown]
+    common = min(max(numbers) for numbers in ends)
+
+    def draw() -> Figure:
+        figure = new_figure(3.6, layout="constrained")
+        axes = figure.subplots()
+        for one in shown:
+            row = one.tables["cycles"].filter(pl.col("cycle") == common)
+            halves = (*row["charging_half_cycle"], *row["discharging_half_cycle"])
+            for half, line in zip(halves, ("-", "--"), strict=False):
+                part = one.tables["voltage_profiles"].filter(pl.col("half_cycle") == half)
+                axes.plot(
+                    part["capacity_ah"].to_numpy() * one.scale.per_ah,
+                    part["voltage_volt"].to_numpy(), line, color=one.colour, marker=one.shape,
+                    ms=3.5, mfc="white", markevery=max(part.height // 5, 1),
+                    label=one.name if line == "-" else f"_{one.name}, discharge",
+                )  # fmt: skip
+        axes.set_xlim(left=0)
+        axes.set_xlabel(label)
+        axes.set_ylabel("Voltage (V), as measured")
+        legend_beside(figure, axes.get_legend_handles_labels()[0])
+        return figure
+
+    caption = (
+        f"Cycle {common}, the last that all have completed. Solid: charge, dashed: discharge. "
+        "Half cells are drawn against their own counter electrode."
+    )
+    return Panel("profiles", title, caption, f"Voltage profiles of cycle {common}", draw)
+
+
+def _nyquist(ones: Sequence[_One]) -> Panel:
+    """Draw the last spectrum of each cell, per area where all cells have one."""
+    title = "Last impedance spectra"
+    shown = [one for one in ones if one.tables["impedance"].height]
+    if not shown:
+        return Panel("nyquist", title, absent="None of the cells has an impedance spectrum.")
+    areas = [one.cell.area_cm2 for one in shown]
+    factors = [area or 1.0 for area in areas] if all(areas) else [1.0] * len(shown)
+    unit = "Ω cm²" if all(areas) else "Ω"
+
+    def draw() -> Figure:
+        figure = new_figure(3.6, layout="constrained")
+        axes = figure.subplots()
+        for one, factor in zip(shown, factors, strict=True):
+            spectra = one.tables["impedance"]
+            last = spectra["spectrum"].max()
+            points = spectra.filter(pl.col("spectrum") == last).sort("frequency_hertz")
+            fit = one.tables["circuit_fits"].filter(pl.col("spectrum") == last)
+            axes.plot(
+                factor * points["real_impedance_ohm"].to_numpy(),
+                -factor * points["imaginary_impedance_ohm"].to_numpy(),
+                one.shape, ms=3.5, mfc="none", color=one.colour, label=one.name,
+            )  # fmt: skip
+            if fit.height:
+                model = factor * fitted_impedance(fit, points["frequency_hertz"].to_numpy())
+                axes.plot(model.real, -model.imag, "-", lw=1, color=one.colour,
+                          label=f"_{one.name}, fit")  # fmt: skip
+        axes.axhline(0, color=GREY, lw=0.8, zorder=0)
+        axes.set_aspect("equal", adjustable="datalim")
+        axes.set_xlabel(f"Z′ ({unit})")
+        axes.set_ylabel(f"−Z″ ({unit})")
+        legend_beside(figure, axes.get_legend_handles_labels()[0])
+        return figure
+
+    per = "Per area" if all(areas) else "Not all cells have an area"
+    caption = f"{per}; equal axes. Points: measured, lines: fit."
+    return Panel("nyquist", title, caption, f"Last spectra of {len(shown)} cells", draw)
+
+
+def _resistance(ones: Sequence[_One]) -> Panel:
+    title, areal = "Interfacial resistance", "areal_interfacial_resistance_ohm_cm2"
+    having = [
+        (one, rows)
+        for one in ones
+        if (rows := one.tables["interfacial_resistance"].drop_nulls(
+            ("interfacial_resistance_ohm", "cycle"))).height
+    ]  # fmt: skip
+    if not having:
+        return Panel("resistance", title, absent="None of the cells has one for a known cycle.")
+    per_area = all(not rows[areal].null_count() for _, rows in having)
+    column, unit = (areal, "Ω cm²") if per_area else ("interfacial_resistance_ohm", "Ω")
+
+    def draw() -> Figure:
+        figure = new_figure(3.0, layout="constrained")
+        axes = figure.subplots()
+        for one, rows in having:
+            axes.plot(rows["cycle"].to_numpy(), rows[column].to_numpy(), f"{one.shape}-", lw=0.8,
+                      ms=4, mfc="none", color=one.colour, label=one.name)  # fmt: skip
+        axes.set_ylim(bottom=0)
+        axes.xaxis.set_major_locator(whole_numbers())
+        axes.set_xlabel("Cycles begun")
+        axes.set_ylabel(f"Interfacial resistance ({unit})")
+        legend_beside(figure, axes.get_legend_handles_labels()[0])
+        return figure
+
+    description = f"Interfacial resistance of {len(having)} cells by cycle"
+    caption = "" if per_area else "Not all cells have an area: in Ω, which depends on it."
+    return Panel("resistance", title, caption, description, draw)
+
+
+def replicate_panel(cells: Cells) -> Panel:
+    """Draw the mean retention of replicates with the band of one standard deviation."""
+    title = "Replicates"
+    groups = {cell.group for cell, _ in cells}
+    if len(cells) < 2 or len(groups) != 1 or None in groups:
+        return Panel("replicates", title, absent="The cells are not replicates of one group.")
+    frames = [_of_first(tables) for _, tables in cells]
+    joined = pl.concat(frames).group_by("cycle").agg(
+        mean=pl.col("retention").mean(), deviation=pl.col("retention").std(), n=pl.len()
+    )  # fmt: skip
+    band = joined.filter(pl.col("n") == len(cells)).sort("cycle")
+    if band.is_empty():
+        return Panel("replicates", title, absent="The replicates share no complete cycle.")
+
+    def draw() -> Figure:
+        figure = new_figure(3.0, layout="constrained")
+        axes = figure.subplots()
+        x, mean = band["cycle"].to_numpy(), 100 * band["mean"].to_numpy()
+        half = 100 * band["deviation"].fill_null(0).to_numpy()
+        axes.fill_between(x, mean - half, mean + half, color=BLUE, alpha=0.25, lw=0)
+        axes.plot(x, mean, color=BLUE, label="_mean")
+        for bound, sign in ((mean - half, "minus"), (mean + half, "plus")):
+            axes.plot(x, bound, color=BLUE, lw=0.5, label=f"_mean {sign} one s.d.")
+        axes.xaxis.set_major_locator(whole_numbers())
+        axes.set_xlabel("Cycle")
+        axes.set_ylabel("Retention (%)")
+        return figure
+
+    caption = (
+        f"Mean of {len(cells)} cells of the group {next(iter(groups))} ± one standard deviation "
+        "(n − 1), for the cycles that all have completed; discharge over the first one."
+    )
+    return Panel("replicates", title, caption, f"Mean retention of {len(cells)} replicates", draw)
+
+
+def _of_first(tables: Tables) -> pl.DataFrame:
+    known = tables["cycles"].filter("complete").drop_nulls("discharging_capacity_ah")
+    cycles = known.filter(pl.col("discharging_capacity_ah") > 0)
+    first = pl.col("discharging_capacity_ah") / pl.col("discharging_capacity_ah").first()
+    return cycles.sort("cycle").select("cycle", retention=first)

@@ -1,0 +1,238 @@
+"""The tables that set a cell beside published ones: verdicts, numbers, and what was printed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import polars as pl
+
+from cellpipe.baselines import review_text
+from cellpipe.baselines.materials import electrolyte_family
+from cellpipe.core.model import Cell
+from cellpipe.report.html.cell_tables import text
+from cellpipe.report.html.grid import Grid, Shown, grid
+from cellpipe.report.excel.sheets import (
+    FIXED_0,
+    FIXED_3,
+    PERCENT,
+    TEXT,
+    SheetColumn,
+    column_letter,
+    live,
+)
+from cellpipe.report.wording import NOTHING, fixed, number, percent, whole
+
+_SHEET = (
+    ("Rank", "rank", FIXED_0, 7),
+    ("Published cell", "first_author_year", TEXT, 18),
+    ("From", "origin", TEXT, 18),
+    ("How this cell stands beside it", "verdict", TEXT, 70),
+    ("In common", "alike", TEXT, 44),
+    ("What differs", "differences", TEXT, 60),
+    ("Why not, or what to bear in mind", "reason", TEXT, 44),
+    ("Basis", "basis", TEXT, 22),
+    ("Unit", "unit", TEXT, 10),
+    ("This cell, first", "cell_initial_capacity", FIXED_3, 11),
+    ("Published, first", "baseline_initial_capacity", FIXED_3, 11),
+    ("Published value was converted", "baseline_initial_derived", TEXT, 13),
+    ("At cycle", "cycle", FIXED_0, 9),
+    ("This cell, retention", "cell_retention", PERCENT, 11),
+    ("Published, low", "baseline_retention_low", PERCENT, 11),
+    ("Published, high", "baseline_retention_high", PERCENT, 11),
+    ("Published, printed", "baseline_retention_printed", PERCENT, 11),
+    ("On a straight line", "interpolated", TEXT, 11),
+    ("This cell, loss per cycle to there", "cell_fade_to_cycle", "0.000%", 11),
+    ("Published loss per cycle, from", "baseline_fade_per_cycle_low", "0.000%", 11),
+    ("Published loss per cycle, to", "baseline_fade_per_cycle_high", "0.000%", 11),
+    ("This cell, steady loss per cycle", "cell_fade_per_cycle", "0.000%", 11),
+    ("Steady loss, 95 % from", "cell_fade_per_cycle_low", "0.000%", 11),
+    ("Steady loss, 95 % to", "cell_fade_per_cycle_high", "0.000%", 11),
+    ("Kind (inferred)", "cell_kind_inferred", TEXT, 10),
+    ("Anode, as printed", "anode_composition", TEXT, 24),
+    ("Electrolyte, as printed", "solid_electrolyte", TEXT, 24),
+    ("Cathode, as printed", "cathode_composition", TEXT, 18),
+    ("Temperature, as printed", "temperature_text", TEXT, 12),
+    ("Current, as printed", "current_text", TEXT, 24),
+    ("Window, as printed (V)", "voltage_text", TEXT, 12),
+    ("Loading, as printed", "loading_text", TEXT, 30),
+    ("Initial, as printed", "initial_text", TEXT, 28),
+    ("Later, as printed", "later_text", TEXT, 28),
+    ("Retention, as printed", "retention_text", TEXT, 12),
+    ("DOI", "doi", TEXT, 30),
+)
+_FOUR = partial(number, digits=4)
+_ABSENT = "There are no published cells to compare with."
+Row = dict[str, Any]
+
+
+def _joined(comparison: pl.DataFrame, baselines: pl.DataFrame) -> pl.DataFrame:
+    """Put the comparison beside the rows it is about, the nearest first."""
+    beside = comparison.drop("first_author_year", "doi", "cell_id")
+    return (
+        baselines.with_row_index("_order")
+        .join(beside, on=("source", "row"), how="left")
+        .sort("rank", "_order", nulls_last=True)
+        .with_columns(origin=pl.format("{}, row {}", "source", "row"))
+    )
+
+
+def verdict_grid(comparison: pl.DataFrame, baselines: pl.DataFrame) -> Grid:
+    """Give every published cell with its verdict and the reason for its rank, the nearest first."""
+    columns = [
+        Shown("Rank", "rank", whole),
+        Shown("Published cell", "first_author_year", text, text=True),
+        Shown("From", "origin", text, text=True),
+        Shown("How this cell stands beside it", "verdict", text, text=True),
+        Shown("In common", "alike", text, text=True),
+        Shown("What differs", "apart", text, text=True),
+        Shown("To bear in mind", "caveat", text, text=True),
+        Shown("DOI", "doi", text, text=True),
+    ]
+    table = _joined(comparison, baselines).with_columns(
+        caveat=pl.when("comparable").then("reason"),
+        apart=pl.when("comparable").then("differences"),
+        verdict=pl.col("verdict").fill_null("Not compared."),
+    )
+    return grid(table, columns, _ABSENT, keep_empty=True)
+
+
+def number_grid(comparison: pl.DataFrame, baselines: pl.DataFrame) -> Grid:
+    """Give the numbers behind the verdicts, and what the rows print."""
+    table = _joined(comparison, baselines).with_columns(
+        two_points=_written(partial(percent, decimals=3), "cell_fade_to_cycle"),
+        published=_written(_range, "baseline_retention_low", "baseline_retention_high"),
+        own_fade=_written(
+            _interval, "cell_fade_per_cycle", "cell_fade_per_cycle_low", "cell_fade_per_cycle_high"
+        ),
+        fade=_written(_fades, "baseline_fade_per_cycle_low", "baseline_fade_per_cycle_high"),
+        family=pl.col("solid_electrolyte").map_elements(
+            lambda name: electrolyte_family(name) or NOTHING, return_dtype=pl.String
+        ),
+    )
+    columns = [
+        Shown("Rank", "rank", whole),
+        Shown("Published cell", "first_author_year", text, text=True),
+        Shown("This cell, first", "cell_initial_capacity", _FOUR),
+        Shown("Published, first", "baseline_initial_capacity", _FOUR),
+        Shown("Unit", "unit", text, text=True),
+        Shown("Basis", "basis", text, text=True),
+        Shown("Ratio", "capacity_ratio", number),
+        Shown("At cycle", "cycle", whole),
+        Shown("This cell, retention", "cell_retention", percent),
+        Shown("Published then", "published", text, text=True),
+        Shown(
+            "This cell, loss per cycle from the first to that one", "two_points", text, text=True
+        ),
+        Shown("Published, loss per cycle between its two points", "fade", text, text=True),
+        Shown("This cell, steady loss per cycle (95 %)", "own_fade", text, text=True),
+        Shown("Retention, as printed", "retention_text", text, text=True),
+        Shown("Initial capacity, as printed", "initial_text", text, text=True),
+        Shown("Later capacity, as printed", "later_text", text, text=True),
+        Shown("Temperature", "temperature_text", text, text=True),
+        Shown("Current", "current_text", text, text=True),
+        Shown("Window (V)", "voltage_text", text, text=True),
+        Shown("Loading", "loading_text", text, text=True),
+        Shown("Electrolyte", "solid_electrolyte", text, text=True),
+        Shown("Family (inferred)", "family", text, text=True),
+        Shown("Anode", "anode_composition", text, text=True),
+        Shown("Cathode", "cathode_composition", text, text=True),
+        Shown("Kind (inferred)", "cell_kind_inferred", text, text=True),
+        Shown("Basis (inferred)", "capacity_basis_inferred", text, text=True),
+    ]
+    return grid(table, columns, _ABSENT, keep_empty=True)
+
+
+def _written(write: Callable[..., str], *names: str) -> pl.Expr:
+    """Write several columns of a row into one text."""
+    return pl.struct(names).map_elements(
+        lambda row: write(*(row[name] for name in names)), return_dtype=pl.String
+    )
+
+
+def _range(low: float | None, high: float | None) -> str:
+    ends = percent(low), percent(high)
+    return ends[0] if ends[0] == ends[1] else f"{ends[0]} to {ends[1]}"
+
+
+def _fades(low: float | None, high: float | None) -> str:
+    ends = percent(low, 3), percent(high, 3)
+    return ends[0] if ends[0] == ends[1] else f"{ends[0]} to {ends[1]}"
+
+
+def _interval(value: float | None, low: float | None, high: float | None) -> str:
+    if value is None:
+        return NOTHING
+    known = low is not None and high is not None
+    return percent(value, 3) + (f" ({percent(low, 3)} to {percent(high, 3)})" if known else "")
+
+
+def text_grid(cell: Cell, summary: pl.DataFrame, cycles: pl.DataFrame) -> Grid:
+    """Set the cell beside the figures of the review's running text, where that can be done."""
+    if summary.is_empty():
+        return Grid((), (), absent="There is nothing to set beside the review's text.")
+    own = summary.row(0, named=True)
+    body = []
+    for row in review_text().to_dicts():
+        if row["measure_inferred"] is None or cell.configuration not in {"full", "half"}:
+            continue
+        if cell.configuration == "half" and cell.working_electrode_role != "anode":
+            continue  # the text is about silicon
+        if row["cell_kind_inferred"] not in {None, cell.configuration}:
+            continue
+        value, note = _own_figure(row, own, cycles)
+        if row["cell_kind_inferred"] is None:
+            note = "; ".join(filter(None, (note, "the text does not say whether full or half")))
+        ends = [f"{row[end]:g}" for end in ("value_low", "value_high")]
+        published = ends[0] if ends[0] == ends[1] else f"{ends[0]} to {ends[1]}"
+        body.append((
+            f"[{row['ref']}]", row["system"], row["quantity"], published, value,
+            row["unit"].replace("cm2", "cm²"), row["conditions"] or NOTHING, note or NOTHING,
+            row["section"], row["doi"] or NOTHING,
+        ))  # fmt: skip
+    heads = ("Reference", "Published cell", "Quantity", "Published", "This cell", "Unit",
+             "Conditions", "To bear in mind", "Section", "DOI")  # fmt: skip
+    absent = "The review's text has no figure for this kind of cell."
+    return Grid(heads if body else (), tuple(body), frozenset({0, 1, 2, 5, 6, 7, 8, 9}),
+                absent=absent)  # fmt: skip
+
+
+def _own_figure(row: Row, own: Row, cycles: pl.DataFrame) -> tuple[str, str]:
+    """Give the cell's number that stands beside a figure of the text, and what to bear in mind."""
+    measure, cycle = row["measure_inferred"], row["cycle_inferred"]
+    if measure in {"initial_coulombic_efficiency", "mean_coulombic_efficiency"}:
+        value = own[measure]
+        return fixed(None if value is None else 100 * value, 2), ""
+    known = cycles.filter(pl.col("complete") | (pl.col("cycle") == 1)).sort("cycle")
+    column = ("areal_discharging_capacity_mah_per_cm2" if measure == "areal_capacity"
+              else "discharging_capacity_ah")  # fmt: skip
+    known = known.drop_nulls(column)
+    at = known.filter(pl.col("cycle") == cycle)[column]
+    if at.is_empty():
+        numbers = known["cycle"].to_list()
+        return NOTHING, f"the cell is at cycle {numbers[-1]}" if numbers else ""
+    if measure == "areal_capacity":
+        return number(at[0], 4), "first discharge" if cycle == 1 else ""
+    first = known.filter(pl.col("cycle") == 1)[column]
+    return (fixed(100 * at[0] / first[0], 1), "over the first discharge") if (
+        first.len() and first[0]
+    ) else (NOTHING, "")  # fmt: skip
+
+
+def baseline_columns(comparison: pl.DataFrame, baselines: pl.DataFrame) -> list[SheetColumn]:
+    """Give every published cell with what the cell has beside it, for the workbook."""
+    table = _joined(comparison, baselines)
+    columns = [SheetColumn(h, table[c].to_list(), s, w) for h, c, s, w in _SHEET]
+    heads = [column.head for column in columns]
+    own = column_letter(heads.index("This cell, first"))
+    published = column_letter(heads.index("Published, first"))
+    ratios = [
+        live(f"={own}{n}/{published}{n}", mine / theirs if mine and theirs else None, ratio)
+        for n, (mine, theirs, ratio) in enumerate(
+            table.select("cell_initial_capacity", "baseline_initial_capacity", "capacity_ratio")
+            .iter_rows(), 2,
+        )
+    ]  # fmt: skip
+    place = heads.index("Published, first") + 1
+    return [*columns[:place], SheetColumn("Ratio", ratios, FIXED_3), *columns[place:]]

@@ -1,0 +1,67 @@
+"""The page of one file's spectra, as ``cellpipe eis`` writes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import polars as pl
+
+from cellpipe import __version__
+from cellpipe.core.model import Finding
+from cellpipe.report.html import cell_tables
+from cellpipe.report.figures.arcs import arcs_panel
+from cellpipe.report.figures.impedance import impedance_panel
+from cellpipe.report.html.cell_page import template
+from cellpipe.report.figures.panel import Panel
+from cellpipe.report.figures.resistance import resistance_panel
+from cellpipe.report.figures.series import bode_panel, waterfall_panel
+
+
+def eis_page(
+    name: str,
+    tables: Mapping[str, pl.DataFrame],
+    findings: Sequence[Finding],
+    *,
+    age_known: bool = False,
+) -> str:
+    """Write the page of a file's spectra: all figures, arcs and parameters.
+
+    Parameters
+    ----------
+    name
+        Name of the file.
+    tables
+        ``impedance``, ``circuit_fits``, ``impedance_arcs``, ``interfacial_resistance``,
+        ``resistance_growth`` and ``cycles``.
+    findings
+        What has to be said.
+    age_known
+        Whether ``cycles`` says when the cell's life began; else time runs from the first spectrum.
+
+    """
+    growth, fits = tables["interfacial_resistance"], tables["circuit_fits"]
+    circuits = ", ".join(fits["circuit"].unique().sort().to_list()) or "no circuit"
+    return template("eis.html.j2").render(
+        name=name,
+        line=f"{growth.height} spectra, fitted with {circuits}",
+        checks=[finding for finding in findings if finding.level != "info"],
+        notes=[finding for finding in findings if finding.level == "info"],
+        panels=_panels(tables, age_known=age_known),
+        arcs=cell_tables.arc_grid(tables["impedance_arcs"], growth),
+        fits=cell_tables.fit_grid(fits, growth),
+        version=__version__,
+    )
+
+
+def _panels(tables: Mapping[str, pl.DataFrame], *, age_known: bool) -> list[Panel]:
+    impedance, fits = tables["impedance"], tables["circuit_fits"]
+    growth = tables["interfacial_resistance"]
+    return [
+        impedance_panel(impedance, fits, growth),
+        arcs_panel(impedance, fits, tables["impedance_arcs"]),
+        bode_panel(impedance, fits),
+        waterfall_panel(impedance, fits),
+        resistance_panel(
+            growth, tables["cycles"], tables["resistance_growth"], age_known=age_known
+        ),
+    ]

@@ -1,0 +1,222 @@
+"""The index of a lab: all cells in one table, replicates, published cells, and what failed."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+from importlib import resources
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from cellpipe.baselines import TABLE_1
+from cellpipe.baselines.verdict import counted, standing
+from cellpipe.report.html.grid import Grid
+from cellpipe.report.key_numbers import first_to_last
+from cellpipe.report.html.cell_page import template
+from cellpipe.report.html.replicates import replicate_grid
+from cellpipe.report.figures.sparkline import sparkline
+from cellpipe.report.wording import NOTHING, fixed, moment, number, percent
+from cellpipe.system.atomic_files import file_name
+
+Row = dict[str, Any]
+Curve = tuple[np.ndarray, np.ndarray]  # cycle numbers, Ah
+_COMPARED = (
+    "cell_id", "source", "row", "rank", "first_author_year", "alike", "comparable", "reason",
+    "standing", "interpolated", "cycle", "cell_retention", "baseline_retention_low",
+    "baseline_retention_high", "cell_initial_capacity", "baseline_initial_capacity", "unit",
+    "basis", "baseline_initial_derived", "capacity_ratio", "reached", "other_rate",
+)  # fmt: skip
+
+_CAPACITIES = (
+    ("first_specific_discharging_capacity_mah_per_g", 1.0, "mAh/g"),
+    ("first_areal_discharging_capacity_mah_per_cm2", 1.0, "mAh/cm²"),
+    ("first_discharging_capacity_ah", 1e3, "mAh"),
+)
+
+
+def index_page(tables: Mapping[str, pl.DataFrame], *, version: str) -> str:
+    """Write the index; it works without its script, which only sorts and filters."""
+    cells, comparison, cycles = (
+        tables[name] for name in ("cells", "baseline_comparison", "cycles")
+    )
+    files, findings = tables["files"], tables["findings"]
+    script = (resources.files("cellpipe.report") / "templates" / "index.js").read_text("utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    serious = findings.filter(pl.col("level") != "info")
+    checks = dict(serious.group_by("cell_id").len().iter_rows())
+    curves = _curves(cycles)
+    beside: dict[str, list[Row]] = {}
+    for row in comparison.select(_COMPARED).to_dicts():
+        beside.setdefault(row["cell_id"], []).append(row)
+    newest = dict(files.group_by("cell_id").agg(pl.col("modified_at").max()).iter_rows())
+    rows = [
+        cell_row(row, checks.get(row["cell_id"], 0), curves.get(row["cell_id"]))
+        | _standing(beside.get(row["cell_id"], []))
+        | {"newest": _newest(newest.get(row["cell_id"]))}
+        for row in cells.sort("cell_id").to_dicts()
+    ]
+    return template("index.html.j2").render(
+        script=script,
+        script_hash=f"sha256-{digest}",
+        rows=rows,
+        newest=_newest(files["modified_at"].max())[0],  # type: ignore[arg-type]
+        kinds=sorted({row["kind"] for row in rows}),
+        groups=replicate_grid(cells, cycles),
+        comparison=comparison_matrix(comparison),
+        lab_findings=serious.filter(pl.col("cell_id").is_null()).to_dicts(),
+        unusable=[
+            row | {"newest": _newest(row["modified_at"])}
+            for row in files.filter(pl.col("status") == "set aside").sort("path").to_dicts()
+        ],
+        missing=missing_grid(cells),
+        used_files=files.filter(pl.col("status") == "used").height,
+        version=version,
+    )
+
+
+def cell_row(row: Row, checks: int, curve: Curve | None) -> Row:
+    """Give what the index shows of a cell: texts, and the numbers that they are sorted by."""
+    capacity, unit, basis = _first_capacity(row)
+    resistance, resistance_unit = first_to_last(row)
+    areal = row["last_areal_interfacial_resistance_ohm_cm2"]
+    return {
+        "cell_id": row["cell_id"],
+        "name": file_name(row["cell_id"]),
+        "kind": row["configuration"] or "not known",
+        "group": row["group"] or "",
+        "cycles": row["cycles"],
+        "capacity": (number(capacity, 4), capacity),
+        "capacity_unit": unit,
+        "basis": basis,
+        "initial": (
+            percent(row["initial_coulombic_efficiency"]),
+            row["initial_coulombic_efficiency"],
+        ),
+        "mean": (percent(row["mean_coulombic_efficiency"], 2), row["mean_coulombic_efficiency"]),
+        "retention": (percent(row["capacity_retention"]), row["capacity_retention"]),
+        "retention_at": _retention_at(row),
+        "resistance": (
+            resistance,
+            row["last_interfacial_resistance_ohm"] if areal is None else areal,
+        ),
+        "resistance_unit": resistance_unit,
+        "spark": _spark(curve),
+        "checks": checks,
+    }
+
+
+def _curves(cycles: pl.DataFrame) -> dict[str, Curve]:
+    """Give cycle numbers and discharge capacities of each cell's complete cycles."""
+    known = cycles.filter("complete").drop_nulls("discharging_capacity_ah").sort("cycle")
+    numbers = known["cycle"].to_numpy(), known["discharging_capacity_ah"].to_numpy()
+    places = known.with_row_index("_at").group_by("cell_id").agg("_at")
+    return {str(cell_id): (numbers[0][at], numbers[1][at]) for cell_id, at in places.iter_rows()}
+
+
+def _standing(rows: list[Row]) -> Row:
+    """Give how a cell stands beside published ones: in figures, in words, and to be sorted by."""
+    counts = counted(rows)
+    of = sum(counts.values())
+    short = f"above {counts['above']} of {of}" if of else NOTHING
+    value = (counts["above"] + 0.5 * counts["within"]) / of if of else None
+    return {"standing": (short, value), "standing_words": standing(rows)}
+
+
+def _newest(modified: datetime | None) -> tuple[str, float | None]:
+    """Give when the newest file of a cell was written, as text and in seconds since 1970."""
+    return moment(modified), None if modified is None else modified.timestamp()
+
+
+def _first_capacity(row: Row) -> tuple[float | None, str, str]:
+    """Give the first discharge on the best basis there is: mass, else area, else none."""
+    for column, factor, unit in _CAPACITIES:
+        if row[column] is not None:
+            basis = row["capacity_basis"] if unit == "mAh/g" else ""
+            return factor * row[column], unit, basis or ""
+    return None, "", ""
+
+
+def _retention_at(row: Row) -> str:
+    if row["retention_cycle"] is None:
+        return ""
+    return f"cycle {row['retention_cycle']} over {row['retention_reference_cycle']}"
+
+
+def _spark(curve: Curve | None) -> str:
+    if curve is None:
+        return ""
+    number, capacity = curve
+    label = f"Discharge capacity, cycles {number[0]} to {number[-1]}, from zero"
+    return sparkline(number, capacity, label)
+
+
+def comparison_matrix(comparison: pl.DataFrame) -> Grid:
+    """Give retention of each cell beside that of each published cell, at the same cycle."""
+    rows = comparison.filter("comparable").drop_nulls(("cell_retention", "cycle"))
+    rows = rows.select(_COMPARED)
+    published = rows.select("source", "row", "first_author_year").unique()
+    published = published.with_columns(own=pl.col("source") != TABLE_1).sort("own", "row")
+    keys = list(published.select("source", "row").iter_rows())
+    cells: dict[str, dict[tuple[str, int], Row]] = {}
+    for row in rows.sort("cell_id").to_dicts():
+        cells.setdefault(row["cell_id"], {})[row["source"], row["row"]] = row
+    body = [
+        (cell_id, *(_beside(beside.get(key)) for key in keys)) for cell_id, beside in cells.items()
+    ]
+    names = [
+        f"{row['first_author_year']} ({'row' if row['source'] == TABLE_1 else row['source']}"
+        f"\N{NO-BREAK SPACE}{row['row']})"
+        for row in published.to_dicts()
+    ]
+    heads = ("Cell", *names)
+    absent = "No cell can be compared with a published one yet."
+    return Grid(heads if body else (), tuple(body), frozenset({0}), absent=absent)
+
+
+def _beside(row: Row | None) -> str:
+    if row is None:
+        return NOTHING
+    low, high = row["baseline_retention_low"], row["baseline_retention_high"]
+    ends = [fixed(100 * value, 1) for value in (low, high)]
+    published = ends[0] if ends[0] == ends[1] else f"{ends[0]}–{ends[1]}"
+    sign = {"above": "▲ ", "below": "▼ ", "within": "● "}.get(row["standing"] or "", "")
+    line = "*" if row["interpolated"] else ""
+    return f"{sign}{fixed(100 * row['cell_retention'], 1)} / {published}{line} @{row['cycle']}"
+
+
+def missing_grid(cells: pl.DataFrame) -> Grid:
+    """Say of each cell what a complete row in the cell sheet would add."""
+    body = []
+    for row in cells.sort("cell_id").to_dicts():
+        wanted = _wanted(row)
+        if wanted:
+            in_sheet = "incomplete row" if row["in_sheet"] else "no row"
+            body.append((row["cell_id"], in_sheet, "; ".join(wanted)))
+    heads = ("Cell", "In the cell sheet", "What it would add")
+    return Grid(
+        heads if body else (),
+        tuple(body),
+        frozenset({0, 1, 2}),
+        absent="The cell sheet has all that the numbers need.",
+    )
+
+
+def _wanted(row: Row) -> list[str]:
+    wanted = []
+    if row["configuration"] is None:
+        wanted.append("full or half: Coulombic efficiency and the comparison with published cells")
+    cycled = row["first_discharging_capacity_ah"] is not None
+    if cycled and row["first_specific_discharging_capacity_mah_per_g"] is None:
+        wanted.append("active mass: mAh/g")
+    no_area = cycled and row["first_areal_discharging_capacity_mah_per_cm2"] is None
+    ohm_only = (
+        row["last_interfacial_resistance_ohm"] is not None
+        and row["last_areal_interfacial_resistance_ohm_cm2"] is None
+    )
+    if no_area or ohm_only:
+        wanted.append("area: mAh/cm² and Ω cm²")
+    return wanted

@@ -1,0 +1,99 @@
+"""Groups of replicates: mean ± standard deviation of what their cells share."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from cellpipe.report.html.grid import Grid
+from cellpipe.report.wording import NOTHING, fixed, number
+
+
+def replicate_grid(cells: pl.DataFrame, cycles: pl.DataFrame) -> Grid:
+    """Give one line per group of at least two cells.
+
+    A number is averaged over the cells of a group only where all that have it have it on the same
+    basis; retention at the last cycle that all of them completed, over the same reference cycle.
+    The standard deviation is the sample's (n − 1).
+    """
+    body = []
+    for (name,), group in (
+        cells.drop_nulls("group").sort("group").group_by("group", maintain_order=True)
+    ):
+        if group.height > 1:
+            body.append((str(name), str(group.height), *_numbers(group, cycles)))
+    heads = (
+        "Group",
+        "Cells",
+        "First discharge",
+        "Initial CE (%)",
+        "Mean CE (%)",
+        "Retention (%)",
+        "Last interfacial resistance",
+    )
+    absent = "No two cells share a group in the cell sheet."
+    return Grid(heads if body else (), tuple(body), frozenset({0}), absent=absent)
+
+
+def _numbers(group: pl.DataFrame, cycles: pl.DataFrame) -> tuple[str, ...]:
+    return (
+        _capacity(group),
+        _spread(_values(group, "initial_coulombic_efficiency", 100), 2),
+        _spread(_values(group, "mean_coulombic_efficiency", 100), 2),
+        _retention(group, cycles),
+        _resistance(group),
+    )
+
+
+def _values(group: pl.DataFrame, column: str, factor: float = 1.0) -> list[float]:
+    return [factor * value for value in group[column].drop_nulls().to_list()]
+
+
+def _spread(values: list[float], decimals: int | None = None) -> str:
+    """Write mean ± standard deviation and how many values there are."""
+    if not values:
+        return NOTHING
+    series = pl.Series(values)
+    write = number if decimals is None else (lambda value: fixed(value, decimals))
+    mean = write(sum(values) / len(values))
+    if len(values) == 1:
+        return f"{mean} (n = 1)"
+    deviation = float(str(series.std()))
+    shown = number(deviation, 2) if decimals is None else fixed(deviation, decimals)
+    return f"{mean} ± {shown} (n = {len(values)})"
+
+
+def _capacity(group: pl.DataFrame) -> str:
+    specific = group.drop_nulls("first_specific_discharging_capacity_mah_per_g")
+    bases = specific["capacity_basis"].unique().to_list()
+    if len(bases) > 1:
+        return "different bases"
+    if bases:
+        values = _values(specific, "first_specific_discharging_capacity_mah_per_g")
+        return f"{_spread(values, 1)} mAh/g, per {bases[0]}"
+    areal = _values(group, "first_areal_discharging_capacity_mah_per_cm2")
+    if areal:
+        return f"{_spread(areal, 2)} mAh/cm²"
+    charge = _values(group, "first_discharging_capacity_ah", 1e3)
+    return f"{_spread(charge)} mAh" if charge else NOTHING
+
+
+def _retention(group: pl.DataFrame, cycles: pl.DataFrame) -> str:
+    last = group["retention_cycle"].drop_nulls().to_list()
+    if not last:
+        return NOTHING
+    at = cycles.filter(
+        pl.col("cell_id").is_in(group["cell_id"].to_list()) & (pl.col("cycle") == min(last))
+    ).drop_nulls("capacity_retention")
+    references = at["retention_reference_cycle"].unique().to_list()
+    if len(references) != 1:
+        return "different reference cycles" if references else NOTHING
+    values = _values(at, "capacity_retention", 100)
+    return f"{_spread(values, 1)}, cycle {min(last)} over {references[0]}"
+
+
+def _resistance(group: pl.DataFrame) -> str:
+    areal = _values(group, "last_areal_interfacial_resistance_ohm_cm2")
+    if areal:
+        return f"{_spread(areal)} Ω cm²"
+    ohm = _values(group, "last_interfacial_resistance_ohm")
+    return f"{_spread(ohm)} Ω" if ohm else NOTHING

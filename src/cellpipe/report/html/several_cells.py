@@ -1,0 +1,98 @@
+"""The page that sets several cells side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import polars as pl
+
+from cellpipe.baselines.verdict import standing
+from cellpipe.core.model import Cell
+from cellpipe.report.html.cell_tables import SHEET_FIELDS
+from cellpipe.report.html.grid import Grid
+from cellpipe.report.key_numbers import key_numbers
+from cellpipe.report.html.cell_page import template
+from cellpipe.report.html.replicates import replicate_grid
+from cellpipe.report.figures.several_cells import Cells, several_panels
+from cellpipe.report.wording import NOTHING, kind_words, percent
+
+
+def several_page(cells: Cells, *, title: str, up: str, version: str) -> str:
+    """Write the page of several cells; ``up`` leads from its folder to that of the index."""
+    summaries = pl.concat([tables["cells"] for _, tables in cells])
+    cycles = pl.concat([tables["cycles"] for _, tables in cells])
+    return template("several.html.j2").render(
+        title=title,
+        up=up,
+        warnings=not_alike([cell for cell, _ in cells]),
+        panels=several_panels(cells),
+        numbers=number_grid(cells),
+        conditions=condition_grid([cell for cell, _ in cells]),
+        groups=replicate_grid(summaries, cycles),
+        standings=[
+            (cell.cell_id, standing(t["baseline_comparison"].to_dicts())) for cell, t in cells
+        ],
+        version=version,
+    )
+
+
+def not_alike(cells: Sequence[Cell]) -> list[str]:
+    """Say what makes the cells unlike, so that nobody compares what can't be compared."""
+    said = []
+    for name, field, unit in SHEET_FIELDS:
+        if field not in _CONDITIONS:
+            continue
+        values = {_text(getattr(cell, field), unit) for cell in cells}
+        if len(values) > 1:
+            shown = sorted("not known" if value == NOTHING else value for value in values)
+            said.append(f"{name} is not the same for all: {', '.join(shown)}.")
+    return said
+
+
+_CONDITIONS = frozenset({
+    "configuration", "working_electrode_role", "electrolyte", "cathode", "temperature_celsius",
+    "stack_pressure_mpa", "lower_voltage_volt", "upper_voltage_volt", "counter_electrode",
+})  # fmt: skip
+
+
+def _text(value: Any, unit: str) -> str:
+    if value in {None, (), ""}:
+        return NOTHING
+    if isinstance(value, tuple):
+        return ", ".join(value)
+    shown = f"{value:.10g}" if isinstance(value, float) else str(value)
+    return f"{shown} {unit}".strip()
+
+
+def number_grid(cells: Cells) -> Grid:
+    """Give the key numbers of each cell, one column a cell."""
+    columns = []
+    for cell, tables in cells:
+        keys = key_numbers(tables["cells"], kind_words(cell))
+        first, *others = keys or (None,)
+        column = {key.name: f"{key.value} ({key.basis})" for key in others if key}
+        if first:  # called by the cell's own word; the row is about all of them
+            column = {"First discharge": f"{first.value} ({first.basis})"} | column
+        columns.append(column)
+    names: dict[str, None] = dict.fromkeys(name for column in columns for name in column)
+    body = [(name, *(column.get(name, NOTHING) for column in columns)) for name in names]
+    fades = [
+        percent(t["cells"]["fade_per_cycle"][0] if t["cells"].height else None, 3) for _, t in cells
+    ]
+    body.append(("Fade per cycle at the usual rate", *fades))
+    return Grid(
+        ("Number", *(cell.cell_id for cell, _ in cells)), tuple(body),
+        frozenset(range(len(cells) + 1)),
+    )  # fmt: skip
+
+
+def condition_grid(cells: Sequence[Cell]) -> Grid:
+    """Give the cell sheet of each cell, one column a cell, and say where they differ."""
+    body = []
+    for name, field, unit in SHEET_FIELDS:
+        values = [_text(getattr(cell, field), unit) for cell in cells]
+        if any(value != NOTHING for value in values):
+            body.append((name, *values, "" if len(set(values)) == 1 else "differs"))
+    heads = ("Cell sheet", *(cell.cell_id for cell in cells), "Alike?")
+    return Grid(heads, tuple(body), frozenset(range(len(cells) + 2)))
