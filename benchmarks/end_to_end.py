@@ -119,7 +119,7 @@ def beside() -> list[str]:
 
 def profile() -> list[str]:
     """Profile the main job on the sample lab, in one process."""
-    from cellpipe.pipeline import process
+    from cellpipe.pipeline.run import process
 
     with tempfile.TemporaryDirectory() as folder:
         process(ROOT / "sample_data", Path(folder) / "warm", time_zone="Europe/Berlin")

@@ -41,7 +41,7 @@ def said(seconds: float) -> None:
 
 def ledger_of(count: int) -> None:
     """A night with nothing new over so many files, of which the ledger knows all."""
-    from cellpipe.intake import Job, planned
+    from cellpipe.pipeline.ingest import Job, planned
     from cellpipe.store import Content, SeenFile
     from cellpipe.store.writer_lease import writing
 
@@ -73,7 +73,7 @@ def ledger_of(count: int) -> None:
 
 def parsed(count: int) -> None:
     """So many real parse jobs: a file is read, checked, its tables are written, noted."""
-    from cellpipe.intake import Job, note_taken, taken
+    from cellpipe.pipeline.ingest import Job, note_taken, taken
     from cellpipe.store.writer_lease import writing
 
     source = (ROOT / "sample_data/neware_csv/SSB-05_record_zh.csv").read_bytes()
@@ -154,7 +154,7 @@ def cells_of(count: int) -> None:
 
 def a_cell() -> dict[str, pl.DataFrame]:
     """Give the tables of one cell of the sample lab."""
-    from cellpipe.pipeline import process
+    from cellpipe.pipeline.run import process
     from cellpipe.store.results import open_results
 
     with tempfile.TemporaryDirectory() as folder:
@@ -224,7 +224,7 @@ def grown(part: str) -> None:
 
 def backfill(processors: int) -> None:
     """A backfill of real files by a process that may use so many processors, and by its pool."""
-    from cellpipe.pipeline import process
+    from cellpipe.pipeline.run import process
 
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:processors])
     with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:

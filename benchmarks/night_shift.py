@@ -25,7 +25,7 @@ from page import table, write_section
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from cellpipe.pipeline import process
+from cellpipe.pipeline.run import process
 from cellpipe.system.scan import RawFolders
 from cellpipe.store import Ledger, SeenFile
 from cellpipe.store.writer_lease import writing

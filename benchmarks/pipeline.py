@@ -16,7 +16,7 @@ from pathlib import Path
 from page import table, write_section
 
 from cellpipe.formats import read
-from cellpipe.pipeline import process
+from cellpipe.pipeline.run import process
 
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "sample_data"

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 
 from cellpipe import night
 from cellpipe.core.errors import CellpipeError
-from cellpipe.pipeline import prepared
+from cellpipe.pipeline.run import prepared
 from cellpipe.prefect_run import flow_module
 from cellpipe.config.settings import settings
 

@@ -31,10 +31,10 @@ from prefect.states import Completed, Failed
 from prefect.task_runners import TaskRunner
 from pydantic import Field
 
-from cellpipe.cell_inputs import CellInputs, grouped
-from cellpipe.intake import Job, Plan, Taken, planned_of, taken
-from cellpipe.lab import Summary, concluded, unchanged_or_planned
-from cellpipe.pipeline import (
+from cellpipe.pipeline.cell_inputs import CellInputs, grouped
+from cellpipe.pipeline.ingest import Job, Plan, Taken, planned_of, taken
+from cellpipe.pipeline.finalize import Summary, concluded, unchanged_or_planned
+from cellpipe.pipeline.run import (
     Computed,
     cell_noted,
     computed,
@@ -47,7 +47,7 @@ from cellpipe.pipeline import (
 from cellpipe.prefect_run import flow_module
 from cellpipe.system.scan import Failure
 from cellpipe.config.settings import RunnerSettings
-from cellpipe.sheet_copy import Sheet, current_sheet
+from cellpipe.pipeline.sheet_snapshot import Sheet, current_sheet
 from cellpipe.store.history import happened, utc_now
 from cellpipe.store.batch_queue import batch_is_done, queue
 from cellpipe.system.processes import FEW, Workers, usual_count

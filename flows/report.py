@@ -9,12 +9,12 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
-from cellpipe.cell_inputs import grouped
-from cellpipe.intake import Job, planned
-from cellpipe.lab import Summary, concluded
-from cellpipe.pipeline import mended, one_run, prepared
+from cellpipe.pipeline.cell_inputs import grouped
+from cellpipe.pipeline.ingest import Job, planned
+from cellpipe.pipeline.finalize import Summary, concluded
+from cellpipe.pipeline.run import mended, one_run, prepared
 from cellpipe.prefect_run import flow_module
-from cellpipe.sheet_copy import current_sheet
+from cellpipe.pipeline.sheet_snapshot import current_sheet
 from cellpipe.system.processes import Workers, usual_count
 
 batches = flow_module("process")

@@ -34,7 +34,7 @@ from prefect.states import Cancelled, Crashed, Pending
 
 from cellpipe import night
 from cellpipe.core.errors import CellpipeError
-from cellpipe.intake import Job
+from cellpipe.pipeline.ingest import Job
 from cellpipe.prefect_run import flow_module
 from cellpipe.config.settings import Settings, settings
 from cellpipe.watch.batch import warm

@@ -12,7 +12,7 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
-from cellpipe.pipeline import prepared
+from cellpipe.pipeline.run import prepared
 from cellpipe.prefect_run import flow_module
 from cellpipe.watch.settling import Patience
 from cellpipe.watch.watcher import Lab, settled_files

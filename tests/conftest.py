@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from hypothesis import settings
 
-from cellpipe.pipeline import Summary, process
+from cellpipe.pipeline.run import Summary, process
 
 settings.register_profile("house", deadline=None)  # a busy machine is no failure
 settings.load_profile("house")

@@ -56,7 +56,7 @@ def test_a_narrow_terminal_gets_a_list_in_which_no_cell_is_cut_short(
     from rich.console import Console
 
     from cellpipe import terminal
-    from cellpipe.pipeline import process
+    from cellpipe.pipeline.run import process
 
     summary = process(small_lab, tmp_path / "out")
     console = Console(width=80, record=True, file=io.StringIO())
@@ -84,12 +84,12 @@ def test_a_fault_in_the_program_is_never_taken_for_files_set_aside(
     small_lab: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    from cellpipe import pipeline
+    from cellpipe.pipeline import run
 
     def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError("made to fail")
 
-    monkeypatch.setattr(pipeline, "grouped", fail)
+    monkeypatch.setattr(run, "grouped", fail)
     assert main(["process", str(small_lab), "--out", str(tmp_path / "out")]) == 2
     assert "a fault in cellpipe itself (ZeroDivisionError" in capsys.readouterr().err
     assert "made to fail" in (tmp_path / "out" / "cellpipe.log").read_text(encoding="utf-8")

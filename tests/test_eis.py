@@ -13,7 +13,7 @@ from cellpipe.core import contracts
 from cellpipe.analyses import circuit_fits, resistance_growth
 from cellpipe.cli import main
 from cellpipe.core.model import Cell
-from cellpipe.eis import fitted_file
+from cellpipe.pipeline.single_file import fitted_file
 from cellpipe.core.errors import CellpipeError, NoDataError
 from cellpipe.numerics.impedance.circuits import impedance
 

@@ -14,8 +14,8 @@ import pytest
 
 import cellpipe
 from cellpipe.cli import main
-from cellpipe.finished import finished_cells
-from cellpipe.pipeline import Summary
+from cellpipe.pipeline.stored_cells import finished_cells
+from cellpipe.pipeline.run import Summary
 from cellpipe.report.figures.files import figure_files
 from cellpipe.report.long_tables import long_csv
 from cellpipe.report.html.cell_page import cell_panels

@@ -126,7 +126,7 @@ def test_checking_a_good_file_imports_only_what_reads_it() -> None:
 
 
 def test_plain_processing_needs_no_prefect() -> None:
-    script = "import sys, cellpipe.pipeline, cellpipe.report; print('prefect' in sys.modules)"
+    script = "import sys, cellpipe.pipeline.run, cellpipe.report; print('prefect' in sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )

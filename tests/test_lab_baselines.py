@@ -11,7 +11,7 @@ import cellpipe
 from cellpipe.baselines import table1
 from cellpipe.cell_sheet.lab_baselines import lab_baselines
 from cellpipe.core.errors import CellSheetError
-from cellpipe.pipeline import process
+from cellpipe.pipeline.run import process
 from made_files import neware_csv
 
 HEADS = ("first_author_year,anode_composition,solid_electrolyte,cathode_composition,"

@@ -13,7 +13,7 @@ PAGE = ROOT / "docs" / "the-path-of-a-file.md"
 TRACED = """
 import sys
 from pathlib import Path
-from cellpipe.pipeline import process
+from cellpipe.pipeline.run import process
 
 met, known = {}, set()
 

@@ -16,7 +16,7 @@ import pytest
 
 import cellpipe
 from cellpipe.core.errors import CellpipeError, CellSheetError, StoreError
-from cellpipe.pipeline import process
+from cellpipe.pipeline.run import process
 from made_files import neware_csv
 
 

@@ -12,8 +12,8 @@ import pytest
 
 import cellpipe
 from cellpipe.system import atomic_files
-from cellpipe.cell_inputs import composed
-from cellpipe.pipeline import prepared, process, processed
+from cellpipe.pipeline.cell_inputs import composed
+from cellpipe.pipeline.run import prepared, process, processed
 from cellpipe.system.scan import RawFolders
 from cellpipe.system.atomic_files import put_elsewhere, removed, written_bytes
 from cellpipe.config.settings import settings

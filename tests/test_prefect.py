@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cellpipe.pipeline import process
+from cellpipe.pipeline.run import process
 from elabftw_stand_in import KEY, StandIn
 
 pytestmark = pytest.mark.slow

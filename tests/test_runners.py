@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cellpipe.pipeline import process
+from cellpipe.pipeline.run import process
 from cellpipe.store import Ledger
 from cellpipe.store.history import happened
 from made_files import neware_csv

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 import cellpipe
-from cellpipe.pipeline import Summary
+from cellpipe.pipeline.run import Summary
 
 pytestmark = pytest.mark.xdist_group("sample")  # they share one run of the sample lab
 

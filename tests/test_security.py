@@ -11,7 +11,7 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cellpipe.pipeline import process
+from cellpipe.pipeline.run import process
 from cellpipe.system.scan import RawFolders
 from cellpipe.store import table_path
 from made_files import neware_csv

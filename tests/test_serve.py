@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from cellpipe.pipeline import process
+from cellpipe.pipeline.run import process
 from cellpipe.store import Ledger
 from made_files import neware_csv
 from result_facts import files

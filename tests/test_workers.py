@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from cellpipe.system import processes
-from cellpipe.pipeline import process
+from cellpipe.pipeline.run import process
 from cellpipe.system.processes import EACH_BYTES, MOST, free_memory, usual_count
 from made_files import neware_csv
 from result_facts import files

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from cellpipe.core.model import Analysis, Cell, Finding, Measurement, RawFile, Result
     from cellpipe.core.errors import CellpipeError
     from cellpipe.formats import parts, read
-    from cellpipe.lab import Summary
+    from cellpipe.pipeline.finalize import Summary
     from cellpipe.numerics.impedance.fit import ImpedanceFit, fit_impedance
     from cellpipe.numerics.impedance.series import ImpedanceSeries, fit_impedance_series
-    from cellpipe.pipeline import process
+    from cellpipe.pipeline.run import process
     from cellpipe.store import Results, open_results
 
 _HERE = Path(__file__).parent

@@ -16,7 +16,7 @@ from cellpipe.command_options import add_json, add_time_zone, not_opened
 
 if TYPE_CHECKING:
     from cellpipe.core.errors import CellpipeError
-    from cellpipe.lab import Summary
+    from cellpipe.pipeline.finalize import Summary
 
 _PROCESS = """\
 Find the raw files in a folder (and the folders in it), read and check them,
@@ -244,7 +244,7 @@ def _say(error: CellpipeError, options: argparse.Namespace) -> None:
 def _process(options: argparse.Namespace) -> int:
     from cellpipe import terminal
     from cellpipe.core.errors import SettingsError
-    from cellpipe.pipeline import check_folder, prepared
+    from cellpipe.pipeline.run import check_folder, prepared
     from cellpipe.store.location import keep_ledger_at
 
     if options.address and not options.runner:
@@ -274,7 +274,7 @@ def _process(options: argparse.Namespace) -> int:
             options.folder, options.out, options.time_zone, options.also, runner
         )
     else:
-        from cellpipe.pipeline import process
+        from cellpipe.pipeline.run import process
         from cellpipe.system.processes import usual_count
 
         with terminal.progress_shown() as progress:
@@ -325,7 +325,7 @@ def _aside(options: argparse.Namespace) -> TextIO:
 
 
 def _eis(options: argparse.Namespace) -> int:
-    from cellpipe.eis import fitted_file, write_eis
+    from cellpipe.pipeline.single_file import fitted_file, write_eis
     from cellpipe.eis_view import show_eis
     from cellpipe.core.errors import CellpipeError
 

@@ -11,7 +11,7 @@ from rich.text import Text
 from cellpipe.terminal import counted, percent, plain, screen
 
 if TYPE_CHECKING:
-    from cellpipe.eis import FittedFile
+    from cellpipe.pipeline.single_file import FittedFile
 
 
 def show_eis(fitted: FittedFile) -> None:

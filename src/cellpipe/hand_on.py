@@ -20,7 +20,7 @@ import polars as pl
 import cellpipe
 from cellpipe.core import contracts
 from cellpipe.core.errors import CellpipeError, NoAnswerError
-from cellpipe.finished import Finished, finished_cells
+from cellpipe.pipeline.stored_cells import Finished, finished_cells
 from cellpipe.handoff import bdf, elabftw, kadi
 from cellpipe.handoff.attachments import attachments
 from cellpipe.handoff.eln import Sender, eln_archive
@@ -28,7 +28,7 @@ from cellpipe.handoff.record import Record, record_of, sheet_values
 from cellpipe.handoff.rest import Address, Server
 from cellpipe.handoff.secrets import Blocks, secret
 from cellpipe.handoff.summary import update_summary
-from cellpipe.intake import Job
+from cellpipe.pipeline.ingest import Job
 from cellpipe.system.atomic_files import file_name, written_bytes
 from cellpipe.config.settings import HandOnSettings, ReceiverSettings
 from cellpipe.store import CellEntry, Results, read_table

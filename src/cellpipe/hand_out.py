@@ -12,7 +12,7 @@ from cellpipe.command_options import add_settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from cellpipe.finished import Finished
+    from cellpipe.pipeline.stored_cells import Finished
     from cellpipe.config.settings import HandOnSettings
 
     Files = Iterator[tuple[str, bytes]]
@@ -77,7 +77,7 @@ def commands() -> dict[str, Callable[[argparse.Namespace], int]]:
 
 def _chosen(options: argparse.Namespace, least: int) -> list[Finished]:
     from cellpipe.core.errors import CellpipeError
-    from cellpipe.finished import finished_cells
+    from cellpipe.pipeline.stored_cells import finished_cells
 
     found = finished_cells(options.out, options.cells, options.group)
     if len(found) < least:
@@ -210,9 +210,9 @@ def _hand_on_settings(options: argparse.Namespace) -> HandOnSettings:
 
 def _push(options: argparse.Namespace) -> int:
     from cellpipe.core.errors import SettingsError
-    from cellpipe.finished import finished_ids
+    from cellpipe.pipeline.stored_cells import finished_ids
     from cellpipe.hand_on import HandedOn, delivered, receiver
-    from cellpipe.intake import Job
+    from cellpipe.pipeline.ingest import Job
     from cellpipe.prefect_run import secret_block
     from cellpipe.config.settings import settings
 

@@ -13,7 +13,7 @@ from cellpipe.terminal import counted, screen
 
 if TYPE_CHECKING:
     from cellpipe.store.history import Event
-    from cellpipe.upkeep import Status
+    from cellpipe.pipeline.maintenance import Status
 
 
 def show_status(out: Path, status: Status) -> None:

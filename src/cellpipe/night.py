@@ -14,7 +14,7 @@ from cellpipe.core.errors import CellpipeError
 from cellpipe.hand_on import HandedOn, handed_on
 from cellpipe.handoff.notices import told
 from cellpipe.handoff.secrets import Blocks, secret
-from cellpipe.lab import Summary, gather
+from cellpipe.pipeline.finalize import Summary, gather
 from cellpipe.limits import crossed
 from cellpipe.report.html.digest import Digest, digest_page, digest_text, digest_title
 from cellpipe.system.atomic_files import written_whole
@@ -33,7 +33,7 @@ from cellpipe.store.recovery import keep_copy
 from cellpipe.store.writer_lease import writing
 
 if TYPE_CHECKING:
-    from cellpipe.intake import Job
+    from cellpipe.pipeline.ingest import Job
 
 _log = logging.getLogger("cellpipe")
 _NIGHT = "night"

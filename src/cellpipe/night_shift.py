@@ -211,7 +211,7 @@ def _until_stopped() -> threading.Event:
 def _nightly(options: argparse.Namespace) -> int:
     from cellpipe import night, terminal
     from cellpipe.core.errors import CellpipeError
-    from cellpipe.pipeline import prepared, processed
+    from cellpipe.pipeline.run import prepared, processed
     from cellpipe.prefect_run import secret_block
     from cellpipe.system.processes import Workers, usual_count
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cellpipe.lab import Summary
+    from cellpipe.pipeline.finalize import Summary
     from cellpipe.config.settings import RunnerSettings
 
 _log = logging.getLogger("cellpipe")

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from cellpipe.doctor import Check
-    from cellpipe.lab import Summary
+    from cellpipe.pipeline.finalize import Summary
 
 _STAGES: dict[Stage, str] = {"files": "Reading files", "cells": "Computing cells",
                              "report": "Writing the report"}  # fmt: skip

@@ -55,7 +55,7 @@ def commands() -> dict[str, Callable[[argparse.Namespace], int]]:
 
 def _status(options: argparse.Namespace) -> int:
     from cellpipe import ledger_view, terminal
-    from cellpipe.upkeep import opened, status
+    from cellpipe.pipeline.maintenance import opened, status
 
     found = status(opened(options.out))
     if options.json:
@@ -67,7 +67,7 @@ def _status(options: argparse.Namespace) -> int:
 
 def _history(options: argparse.Namespace) -> int:
     from cellpipe import ledger_view, terminal
-    from cellpipe.upkeep import history, opened
+    from cellpipe.pipeline.maintenance import history, opened
 
     found = history(opened(options.out), options.subject)
     if options.json:
@@ -78,7 +78,7 @@ def _history(options: argparse.Namespace) -> int:
 
 
 def _retry(options: argparse.Namespace) -> int:
-    from cellpipe.upkeep import opened, retry
+    from cellpipe.pipeline.maintenance import opened, retry
 
     names = retry(opened(options.out), options.subject)
     _say(names, "will be tried again by the next run", "Nothing was set aside.")
@@ -91,9 +91,9 @@ def _say(names: Sequence[str], what: str, nothing: str) -> None:
 
 
 def _forget(options: argparse.Namespace) -> int:
-    from cellpipe.intake import Job
-    from cellpipe.lab import cell_outputs
-    from cellpipe.upkeep import forget, opened
+    from cellpipe.pipeline.ingest import Job
+    from cellpipe.pipeline.finalize import cell_outputs
+    from cellpipe.pipeline.maintenance import forget, opened
 
     ledger = opened(options.out)
     outputs = cell_outputs(Job(options.out, options.out), options.subject)
@@ -107,7 +107,7 @@ def _forget(options: argparse.Namespace) -> int:
 
 def _move_ledger(options: argparse.Namespace) -> int:
     from cellpipe.store.postgres_migration import moved
-    from cellpipe.upkeep import opened
+    from cellpipe.pipeline.maintenance import opened
 
     opened(options.out)
     count = moved(options.out, options.url)
@@ -117,8 +117,8 @@ def _move_ledger(options: argparse.Namespace) -> int:
 
 def _rebuild(options: argparse.Namespace) -> int:
     from cellpipe import terminal
-    from cellpipe.pipeline import processed, remembered_job
-    from cellpipe.upkeep import all_anew, opened
+    from cellpipe.pipeline.run import processed, remembered_job
+    from cellpipe.pipeline.maintenance import all_anew, opened
     from cellpipe.system.processes import Workers, usual_count
 
     opened(options.out)

@@ -14,7 +14,7 @@ from cellpipe.analyses import half_cycles as half_cycles_module
 from cellpipe.analyses import results_of
 from cellpipe.analyses.half_cycle_segments import half_cycle_segments
 from cellpipe.baselines import table1
-from cellpipe.cell_inputs import _numbered_spectra
+from cellpipe.pipeline.cell_inputs import _numbered_spectra
 from cellpipe.core.contracts import empty
 from cellpipe.core.model import Cell
 

@@ -9,7 +9,7 @@ import pytest
 from faulty_lab import made_lab
 from zygote import Zygote
 
-from cellpipe.pipeline import process
+from cellpipe.pipeline.run import process
 
 
 @pytest.fixture(scope="session")

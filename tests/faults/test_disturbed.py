@@ -16,7 +16,7 @@ import pytest
 
 from cellpipe.cli import main
 from cellpipe.core.errors import StoreError
-from cellpipe.pipeline import process
+from cellpipe.pipeline.run import process
 from cellpipe.store import Ledger
 from cellpipe.store.history import happened
 from cellpipe.store.recovery import keep_copy

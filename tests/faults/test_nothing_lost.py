@@ -12,8 +12,8 @@ import cellpipe
 from cellpipe import formats
 from cellpipe.cli import main
 from cellpipe.core.errors import StoreError
-from cellpipe.intake import Job
-from cellpipe.pipeline import process
+from cellpipe.pipeline.ingest import Job
+from cellpipe.pipeline.run import process
 from cellpipe.system.scan import label
 from cellpipe.store import Ledger
 from cellpipe.store.batch_queue import queue

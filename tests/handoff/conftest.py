@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from importers import Importer, importer
 
-from cellpipe.finished import Finished, finished_cells
+from cellpipe.pipeline.stored_cells import Finished, finished_cells
 from cellpipe.hand_on import record_from
 from cellpipe.handoff.record import Record
-from cellpipe.pipeline import Summary
+from cellpipe.pipeline.run import Summary
 
 
 @pytest.fixture(scope="session")

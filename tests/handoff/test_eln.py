@@ -16,7 +16,7 @@ from eln_rules import METADATA, RULES, Archive, broken
 
 from cellpipe.cli import main
 from cellpipe.core.model import Cell
-from cellpipe.finished import Finished
+from cellpipe.pipeline.stored_cells import Finished
 from cellpipe.handoff.eln import Sender, eln_archive
 from cellpipe.handoff.record import Attachment, Record, Value, record_key, record_of
 

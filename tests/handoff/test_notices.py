@@ -18,7 +18,7 @@ from cellpipe import night
 from cellpipe.core import contracts
 from cellpipe.handoff.notices import told
 from cellpipe.limits import crossed
-from cellpipe.pipeline import prepared, process
+from cellpipe.pipeline.run import prepared, process
 from cellpipe.report.html.digest import Digest, digest_page, digest_text, digest_title
 from cellpipe.config.settings import LabSettings, LimitSettings, NotifySettings, Settings
 

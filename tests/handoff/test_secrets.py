@@ -15,7 +15,7 @@ from cellpipe.cli import main
 from cellpipe.core.errors import SettingsError
 from cellpipe.handoff.rest import Address, Server
 from cellpipe.handoff.secrets import secret
-from cellpipe.pipeline import prepared, process
+from cellpipe.pipeline.run import prepared, process
 from cellpipe.config.settings import settings
 from elabftw_stand_in import KEY, StandIn
 

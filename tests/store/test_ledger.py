@@ -18,7 +18,7 @@ import pytest
 
 from cellpipe.cli import main
 from cellpipe.core.errors import StoreError
-from cellpipe.pipeline import process
+from cellpipe.pipeline.run import process
 from cellpipe.store import Ledger, SeenFile
 from cellpipe.store import postgres_migration
 from cellpipe.store.location import keep_ledger_at

@@ -23,7 +23,7 @@ from polars.testing import assert_frame_equal
 from cellpipe import open_results
 from cellpipe.cli import main
 from cellpipe.core.errors import StoreError
-from cellpipe.pipeline import process
+from cellpipe.pipeline.run import process
 from cellpipe.store import Ledger
 from cellpipe.store import consolidated
 from cellpipe.store import object_upload

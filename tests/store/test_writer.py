@@ -15,7 +15,7 @@ import pytest
 
 from cellpipe.cli import main
 from cellpipe.core.errors import WriterError
-from cellpipe.pipeline import process
+from cellpipe.pipeline.run import process
 from cellpipe.store import Ledger
 from cellpipe.store import writer_lease
 from cellpipe.store.writer_lease import writer_of, writing

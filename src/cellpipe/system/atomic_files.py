@@ -27,7 +27,7 @@ def file_name(cell_id: str) -> str:
     An id of ``A-Z a-z 0-9 . _ -`` is its own name, safe on Windows, macOS and Linux. Whatever else
     it holds becomes ``_``, and eight hexadecimal digits of the id's sha256 are put behind it; names
     that Windows keeps for itself, names that are too long, and names that end like such digits get
-    them too. Ids that differ only in case are no two cells (:mod:`cellpipe.cell_inputs`).
+    them too. Ids that differ only in case are no two cells (:mod:`cellpipe.pipeline.cell_inputs`).
     """
     safe = re.sub(r"[^A-Za-z0-9._-]", "_", cell_id)[:_LONGEST].strip(".-") or "cell"
     if safe == cell_id and not _needs_digits(safe):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cellpipe.pipeline import prepared, processed
+from cellpipe.pipeline.run import prepared, processed
 from cellpipe.store.batch_queue import batch_is_done, queue
 from cellpipe.system.processes import Workers, usual_count
 

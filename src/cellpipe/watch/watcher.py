@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cellpipe.core.errors import CellpipeError, ServerError
-from cellpipe.intake import file_of
+from cellpipe.pipeline.ingest import file_of
 from cellpipe.system.scan import Entry, Failure, RawFolders
 from cellpipe.store.failures import TRIES, faults
 from cellpipe.store.ledger import Ledger

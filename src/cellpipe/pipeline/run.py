@@ -17,7 +17,7 @@ from pathlib import Path
 
 import cellpipe
 from cellpipe import analyses
-from cellpipe.cell_inputs import CellInputs, grouped, input_tables
+from cellpipe.pipeline.cell_inputs import CellInputs, grouped, input_tables
 from cellpipe.core.model import Finding
 from cellpipe.core.errors import (
     CellpipeError,
@@ -26,7 +26,7 @@ from cellpipe.core.errors import (
     HeldFileError,
     StoreError,
 )
-from cellpipe.intake import (
+from cellpipe.pipeline.ingest import (
     Job,
     Plan,
     Taken,
@@ -36,7 +36,7 @@ from cellpipe.intake import (
     planned_of,
     taken,
 )
-from cellpipe.lab import (
+from cellpipe.pipeline.finalize import (
     Summary,
     cell_events,
     cell_outputs,
@@ -46,7 +46,7 @@ from cellpipe.lab import (
 )
 from cellpipe.system.progress import CELL_COST, FILE_COST, Progress, Steps
 from cellpipe.system.scan import Failure
-from cellpipe.sheet_copy import Sheet, current_sheet
+from cellpipe.pipeline.sheet_snapshot import Sheet, current_sheet
 from cellpipe.store import CellEntry, Written, write_table
 from cellpipe.store.failures import Fault, note_fault
 from cellpipe.store.history import Event, last_numbers

@@ -14,12 +14,12 @@ import polars as pl
 
 from cellpipe import analyses
 from cellpipe.core import contracts
-from cellpipe.cell_history import InputFile
-from cellpipe.cell_inputs import CellInputs, input_tables
+from cellpipe.pipeline.cell_history import InputFile
+from cellpipe.pipeline.cell_inputs import CellInputs, input_tables
 from cellpipe.core.model import Cell
 from cellpipe.core.errors import CellpipeError
-from cellpipe.intake import Job
-from cellpipe.sheet_copy import last_sheet
+from cellpipe.pipeline.ingest import Job
+from cellpipe.pipeline.sheet_snapshot import last_sheet
 from cellpipe.store import LAB, read_table
 
 

@@ -15,13 +15,13 @@ import polars as pl
 import cellpipe
 from cellpipe import analyses
 from cellpipe.core import contracts
-from cellpipe.cell_inputs import Grouping, file_rows
+from cellpipe.pipeline.cell_inputs import Grouping, file_rows
 from cellpipe.core.model import Finding
 from cellpipe.core.errors import HeldFileError
-from cellpipe.intake import Job, Plan, planned_from
+from cellpipe.pipeline.ingest import Job, Plan, planned_from
 from cellpipe.system.scan import Failure
 from cellpipe.system.atomic_files import file_name, removed
-from cellpipe.sheet_copy import Sheet
+from cellpipe.pipeline.sheet_snapshot import Sheet
 from cellpipe.store import LAB, CellEntry, Results, read_table, table_path, write_table
 from cellpipe.store.failures import TRIES, faults
 from cellpipe.store.consolidated import gathered_anew

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cellpipe.core.errors import CellpipeError, StoreError
-from cellpipe.intake import file_of
+from cellpipe.pipeline.ingest import file_of
 from cellpipe.system.atomic_files import removed
 from cellpipe.store.database import Rows
 from cellpipe.store.failures import TRIES, faults

@@ -21,7 +21,7 @@ from cellpipe.cell_sheet.lab_baselines import lab_baselines
 from cellpipe.cell_sheet.sheet import CellSheet, cell_sheet, read_sheet
 from cellpipe.core.model import Cell, Finding
 from cellpipe.core.errors import CellSheetError
-from cellpipe.intake import Job
+from cellpipe.pipeline.ingest import Job
 from cellpipe.system.scan import BASELINES_NAME, Failure
 from cellpipe.system.atomic_files import written_whole
 from cellpipe.store import LAB, read_table, write_table
