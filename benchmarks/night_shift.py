@@ -29,8 +29,8 @@ from cellpipe.pipeline.run import process
 from cellpipe.system.scan import RawFolders
 from cellpipe.store import Ledger, SeenFile
 from cellpipe.store.writer_lease import writing
-from cellpipe.watch.batch import deal_with
-from cellpipe.watch.hands import Task
+from cellpipe.service.watch.batch import deal_with
+from cellpipe.service.watch.batch_runner import Task
 from cellpipe.system.processes import usual_count
 from made_files import neware_csv
 
@@ -226,7 +226,7 @@ def plainly(lab: Path, out: Path) -> None:
 def as_a_flow(lab: Path, out: Path) -> float:
     """Seconds of the flow itself; the server is there already."""
     script = (
-        "import sys, time\nfrom pathlib import Path\nfrom cellpipe.prefect_run import flow_module\n"
+        "import sys, time\nfrom pathlib import Path\nfrom cellpipe.service.prefect_run import flow_module\n"
         "with flow_module('server').server_for(Path(sys.argv[2])):\n"
         "    flow = flow_module('process').process\n"
         "    begun = time.perf_counter()\n"

@@ -44,7 +44,7 @@ from cellpipe.pipeline.run import (
     prepared,
     stale_cells,
 )
-from cellpipe.prefect_run import flow_module
+from cellpipe.service.prefect_run import flow_module
 from cellpipe.system.scan import Failure
 from cellpipe.config.settings import RunnerSettings
 from cellpipe.pipeline.sheet_snapshot import Sheet, current_sheet

@@ -32,13 +32,13 @@ from prefect.flows import Flow
 from prefect.schedules import Cron
 from prefect.states import Cancelled, Crashed, Pending
 
-from cellpipe import night
+from cellpipe.service import nightly
 from cellpipe.core.errors import CellpipeError
 from cellpipe.pipeline.ingest import Job
-from cellpipe.prefect_run import flow_module
+from cellpipe.service.prefect_run import flow_module
 from cellpipe.config.settings import Settings, settings
-from cellpipe.watch.batch import warm
-from cellpipe.watch.hands import asked
+from cellpipe.service.watch.batch import warm
+from cellpipe.service.watch.batch_runner import asked
 from cellpipe.system.processes import when_stdin_ends
 
 _LOOK_SECONDS = 0.5
@@ -155,7 +155,7 @@ def _catch_up(given: Settings, flows: dict[str, Flow[..., Any]]) -> None:
     nights = []
     for lab in given.lab:
         try:
-            nights.append(night.last_night(Job(lab.folder, lab.results)))
+            nights.append(nightly.last_night(Job(lab.folder, lab.results)))
         except CellpipeError as error:  # its results are away: the others go on
             _log.warning("%s", error)
     if due is None or not any(nights) or all(n and n[:19] >= due.isoformat()[:19] for n in nights):

@@ -13,9 +13,9 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from cellpipe.pipeline.run import prepared
-from cellpipe.prefect_run import flow_module
-from cellpipe.watch.settling import Patience
-from cellpipe.watch.watcher import Lab, settled_files
+from cellpipe.service.prefect_run import flow_module
+from cellpipe.service.watch.stability import Patience
+from cellpipe.service.watch.watcher import Lab, settled_files
 
 batches = flow_module("process")
 

@@ -17,7 +17,7 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel
 
-from cellpipe import doctor
+from cellpipe.service import doctor
 from cellpipe.cell_sheet.sheet import cell_sheet
 from cellpipe.cli import main
 from cellpipe.config.settings import EXAMPLE, Settings, settings

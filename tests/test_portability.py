@@ -21,7 +21,7 @@ from cellpipe.store import Ledger
 from cellpipe.store import writer_lease
 from cellpipe.store.object_download import _is_safe
 from cellpipe.system.mounts import file_system_of
-from cellpipe.watch.watcher import Lab, settled_files
+from cellpipe.service.watch.watcher import Lab, settled_files
 from cellpipe.system.processes import Workers, when_stdin_ends
 from made_files import neware_csv
 
@@ -124,7 +124,7 @@ def test_a_hash_in_a_name_is_part_of_it(tmp_path: Path) -> None:
 
 
 def _patience() -> object:
-    from cellpipe.watch.settling import Patience
+    from cellpipe.service.watch.stability import Patience
 
     return Patience(0.1, 0.2, 60.0)
 

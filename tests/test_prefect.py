@@ -79,7 +79,7 @@ def test_a_named_server_that_does_not_answer_is_a_clear_error(
 
 def test_what_may_pass_is_tried_again_and_what_can_not_is_not() -> None:
     script = (
-        "from cellpipe.prefect_run import flow_module\n"
+        "from cellpipe.service.prefect_run import flow_module\n"
         "flow = flow_module('process')\n"
         "from prefect.states import Failed\n"
         "tell = lambda error: flow.may_pass(None, None, Failed(data=error))\n"
@@ -100,7 +100,7 @@ def test_the_other_flows_run_on_a_server(small_lab: Path, tmp_path: Path) -> Non
     )
     script = f"""
 from pathlib import Path
-from cellpipe.prefect_run import flow_module
+from cellpipe.service.prefect_run import flow_module
 from cellpipe.store import Ledger
 from cellpipe.store.batch_queue import Waiting, put_in_queue, queue
 folder, out = {str(small_lab)!r}, {str(tmp_path / "out")!r}
@@ -171,7 +171,7 @@ def test_many_files_share_task_runs_and_unchanged_ones_have_none(
         (small_lab / f"SSB-05_{number}.csv").write_bytes(content + b"\n" * number)
     script = f"""
 from pathlib import Path
-from cellpipe.prefect_run import flow_module
+from cellpipe.service.prefect_run import flow_module
 out = Path({str(tmp_path / "out")!r})
 batches = flow_module("process")
 batches.SINGLY, batches.TOGETHER = 5, 3

@@ -264,7 +264,7 @@ def _process(options: argparse.Namespace) -> int:
     if options.time_zone is None:
         _tell_of_zone(options.folder)
     if options.prefect or options.runner:
-        from cellpipe.prefect_run import process_on_server
+        from cellpipe.service.prefect_run import process_on_server
         from cellpipe.config.settings import RunnerSettings
 
         runner = RunnerSettings(

@@ -119,7 +119,7 @@ Later: "cellpipe watch" in the workspace takes what arrives by itself, as {2} sa
 
 def _doctor(options: argparse.Namespace) -> int:
     from cellpipe import terminal
-    from cellpipe.doctor import checks
+    from cellpipe.service.doctor import checks
 
     found = []
     for check in checks(options.settings):

@@ -174,7 +174,7 @@ def _pdf(each: Finished, _: argparse.Namespace) -> Files:
 def _eln(each: Finished, options: argparse.Namespace) -> Files:
     from datetime import UTC, datetime
 
-    from cellpipe.hand_on import record_from, sender
+    from cellpipe.service.delivery import record_from, sender
     from cellpipe.handoff.eln import eln_archive
     from cellpipe.system.atomic_files import file_name
 
@@ -188,7 +188,7 @@ def _eln(each: Finished, options: argparse.Namespace) -> Files:
 
 
 def _bdf(each: Finished, options: argparse.Namespace) -> Files:
-    from cellpipe.hand_on import bdf_files
+    from cellpipe.service.delivery import bdf_files
 
     given = _hand_on_settings(options)
     for name, content in bdf_files(options.out, each, given.organisation, options.parquet):
@@ -211,9 +211,9 @@ def _hand_on_settings(options: argparse.Namespace) -> HandOnSettings:
 def _push(options: argparse.Namespace) -> int:
     from cellpipe.core.errors import SettingsError
     from cellpipe.pipeline.stored_cells import finished_ids
-    from cellpipe.hand_on import HandedOn, delivered, receiver
+    from cellpipe.service.delivery import HandedOn, delivered, receiver
     from cellpipe.pipeline.ingest import Job
-    from cellpipe.prefect_run import secret_block
+    from cellpipe.service.prefect_run import secret_block
     from cellpipe.config.settings import settings
 
     given = settings(options.settings).hand_on

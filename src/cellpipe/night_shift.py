@@ -18,7 +18,7 @@ from cellpipe.command_options import add_settings
 
 if TYPE_CHECKING:
     from cellpipe.config.settings import LabSettings, Settings
-    from cellpipe.watch.watcher import Lab
+    from cellpipe.service.watch.watcher import Lab
 
 _log = logging.getLogger("cellpipe")
 
@@ -98,7 +98,7 @@ def _labs(options: argparse.Namespace) -> tuple[tuple[Lab, ...], Settings]:
     from cellpipe.config.settings import LabSettings, Settings, settings
     from cellpipe.store.location import keep_ledger_at
     from cellpipe.system.time_zones import check_time_zone
-    from cellpipe.watch.watcher import Lab
+    from cellpipe.service.watch.watcher import Lab
 
     folder = getattr(options, "folder", None)
     if folder is not None:
@@ -131,10 +131,10 @@ def _labs(options: argparse.Namespace) -> tuple[tuple[Lab, ...], Settings]:
 
 def _watch(options: argparse.Namespace) -> int:
     from cellpipe.system.mounts import is_on_network
-    from cellpipe.watch.hands import OwnProcess, Prefect
-    from cellpipe.watch.hints import Hints
-    from cellpipe.watch.settling import Patience
-    from cellpipe.watch.watcher import Watcher, watch
+    from cellpipe.service.watch.batch_runner import OwnProcess, Prefect
+    from cellpipe.service.watch.file_events import Hints
+    from cellpipe.service.watch.stability import Patience
+    from cellpipe.service.watch.watcher import Watcher, watch
 
     labs, given = _labs(options)
     for lab in labs:
@@ -209,23 +209,24 @@ def _until_stopped() -> threading.Event:
 
 
 def _nightly(options: argparse.Namespace) -> int:
-    from cellpipe import night, terminal
+    from cellpipe import terminal
+    from cellpipe.service import nightly
     from cellpipe.core.errors import CellpipeError
     from cellpipe.pipeline.run import prepared, processed
-    from cellpipe.prefect_run import secret_block
+    from cellpipe.service.prefect_run import secret_block
     from cellpipe.system.processes import Workers, usual_count
 
     labs, given = _labs(options)
     codes = []
     for lab in labs:
-        begun = night.begun()
+        begun = nightly.begun()
         try:
             _log_once(lab.out)
-            missed = night.fetched_for(night.lab_of(given, lab.out))
+            missed = nightly.fetched_for(nightly.lab_of(given, lab.out))
             job = prepared(lab.folder, lab.out, lab.time_zone, lab.also)
             with Workers(usual_count()) as workers:
                 summary = processed(job, workers, wait_second=6 * 3600)
-            ended = night.ended(
+            ended = nightly.ended(
                 job, summary, begun, given=given, beside=options.settings.resolve().parent,
                 blocks=secret_block, missed=missed,
             )  # fmt: skip
@@ -251,7 +252,7 @@ def _serve(options: argparse.Namespace) -> int:
     if options.example:
         print(EXAMPLE, end="")
         return 0
-    from cellpipe.supervisor import home_of, serve
+    from cellpipe.service.supervisor import home_of, serve
 
     _labs(options)
     log_to(home_of(options.settings), verbose=True, name="serve.log")

@@ -30,7 +30,7 @@ from cellpipe.system.progress import Stage
 if TYPE_CHECKING:
     import polars as pl
 
-    from cellpipe.doctor import Check
+    from cellpipe.service.doctor import Check
     from cellpipe.pipeline.finalize import Summary
 
 _STAGES: dict[Stage, str] = {"files": "Reading files", "cells": "Computing cells",

@@ -18,11 +18,11 @@ from cellpipe.system.scan import label
 from cellpipe.store import Ledger
 from cellpipe.store.batch_queue import queue
 from cellpipe.store.recovery import keep_copy
-from cellpipe.watch import watcher as watch_room
-from cellpipe.watch.batch import deal_with
-from cellpipe.watch.hands import State, Task
-from cellpipe.watch.settling import Patience
-from cellpipe.watch.watcher import Lab, Watcher
+from cellpipe.service.watch import watcher as watch_room
+from cellpipe.service.watch.batch import deal_with
+from cellpipe.service.watch.batch_runner import State, Task
+from cellpipe.service.watch.stability import Patience
+from cellpipe.service.watch.watcher import Lab, Watcher
 from made_files import neware_csv
 
 

@@ -8,7 +8,7 @@ import pytest
 from importers import Importer, importer
 
 from cellpipe.pipeline.stored_cells import Finished, finished_cells
-from cellpipe.hand_on import record_from
+from cellpipe.service.delivery import record_from
 from cellpipe.handoff.record import Record
 from cellpipe.pipeline.run import Summary
 

@@ -14,10 +14,10 @@ import polars as pl
 import pytest
 from aiosmtpd.controller import Controller
 
-from cellpipe import night
+from cellpipe.service import nightly
 from cellpipe.core import contracts
 from cellpipe.handoff.notices import told
-from cellpipe.limits import crossed
+from cellpipe.service.alarms import crossed
 from cellpipe.pipeline.run import prepared, process
 from cellpipe.report.html.digest import Digest, digest_page, digest_text, digest_title
 from cellpipe.config.settings import LabSettings, LimitSettings, NotifySettings, Settings
@@ -148,9 +148,9 @@ def test_a_crossing_is_told_once_and_a_tighter_limit_anew(small_lab: Path, tmp_p
 
     def a_night(limits: LimitSettings) -> str:
         job = prepared(small_lab, out)
-        begun = night.begun()
+        begun = nightly.begun()
         summary = process(small_lab, out)
-        ended = night.ended(job, summary, begun, given=Settings(lab=(one,), limits=limits))
+        ended = nightly.ended(job, summary, begun, given=Settings(lab=(one,), limits=limits))
         return ended.digest.read_text(encoding="utf-8")
 
     tight = LimitSettings(coulombic_efficiency=0.9999)
@@ -209,9 +209,9 @@ def test_what_a_dead_mail_server_did_not_take_is_told_once_it_lives(
     given = Settings(lab=(one,), notify=NotifySettings(to=("env:HOOK",)), limits=limits)
     for address in ("json://127.0.0.1:9/x", hook[0], hook[0]):
         monkeypatch.setenv("HOOK", address)
-        begun = night.begun()
+        begun = nightly.begun()
         summary = process(small_lab, out)
-        night.ended(prepared(small_lab, out), summary, begun, given=given)
+        nightly.ended(prepared(small_lab, out), summary, begun, given=given)
     first, last = (each["message"] for each in hook[1])
     assert "SSB-05: The Coulombic efficiency is" in first
     assert "1 file read" not in last
@@ -228,8 +228,8 @@ def test_nobody_is_told_of_a_night_without_news(
     given = Settings(lab=(one,), notify=NotifySettings(to=("env:HOOK",)))
     (small_lab / "SSB-08_02_GCPL_C03.mpr").unlink()
     for _ in range(2):
-        begun = night.begun()
+        begun = nightly.begun()
         summary = process(small_lab, out)
-        ended = night.ended(prepared(small_lab, out), summary, begun, given=given)
+        ended = nightly.ended(prepared(small_lab, out), summary, begun, given=given)
         assert ended.failed == ()
     assert [each["title"] for each in hook[1]] == ["cellpipe: 2 cells computed"]

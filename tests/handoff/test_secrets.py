@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cellpipe import night
+from cellpipe.service import nightly
 from cellpipe.cli import main
 from cellpipe.core.errors import SettingsError
 from cellpipe.handoff.rest import Address, Server
@@ -127,7 +127,7 @@ def test_no_secret_is_found_anywhere_after_a_night(
 
 
 def test_a_nights_parameters_hold_no_secret() -> None:
-    from cellpipe.prefect_run import flow_module
+    from cellpipe.service.prefect_run import flow_module
 
     fields = flow_module("nightly").LabRun.model_fields
     assert set(fields) == {"folder", "out", "time_zone", "also", "settings"}
@@ -145,8 +145,8 @@ def test_a_night_without_settings_hands_on_the_summary_only(
     small_lab: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "results"
-    begun = night.begun()
-    ended = night.ended(prepared(small_lab, out), process(small_lab, out), begun)
+    begun = nightly.begun()
+    ended = nightly.ended(prepared(small_lab, out), process(small_lab, out), begun)
     assert ended.failed == ()
     assert (out / "summary.xlsx").is_file()
     assert (out / "summary.csv").is_file()

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from cellpipe import supervisor
+from cellpipe.service import supervisor
 from cellpipe.core.errors import ServerError
-from cellpipe.prefect_run import flow_module
+from cellpipe.service.prefect_run import flow_module
 from cellpipe.config.settings import settings
-from cellpipe.supervisor import Child
-from cellpipe.watch.hands import Prefect
+from cellpipe.service.supervisor import Child
+from cellpipe.service.watch.batch_runner import Prefect
 
 
 class Refusing(BaseHTTPRequestHandler):

@@ -233,7 +233,7 @@ class NotifySettings(_Strict):
 
 
 class LimitSettings(_Strict):
-    """Limits of which the digest tells when a cell crosses one (:mod:`cellpipe.limits`)."""
+    """Limits of which the digest tells when a cell crosses one (:mod:`cellpipe.service.alarms`)."""
 
     coulombic_efficiency: Annotated[float, Field(ge=0, le=1)] = 0.98
     sudden_loss: Annotated[float, Field(gt=0, le=1)] = 0.05

@@ -9,7 +9,7 @@ from cellpipe.store.batch_queue import batch_is_done, queue
 from cellpipe.system.processes import Workers, usual_count
 
 if TYPE_CHECKING:
-    from cellpipe.watch.hands import Task
+    from cellpipe.service.watch.batch_runner import Task
 
 _WAIT_SECONDS = 6 * 3600.0
 

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import IO
 
 from cellpipe.core.errors import ServerError, SettingsError
-from cellpipe.prefect_run import flow_module
+from cellpipe.service.prefect_run import flow_module
 from cellpipe.config.settings import Settings, settings
-from cellpipe.watch.hands import LOOPBACK
+from cellpipe.service.watch.batch_runner import LOOPBACK
 
 _LOOK_SECONDS = 0.5
 _HEALTH_SECONDS = 15.0
@@ -131,7 +131,7 @@ def serve(path: Path, is_over: threading.Event) -> int:
     }  # fmt: skip
     children = [] if named else [_server(given, home, shared, url)]
     flows = Child(
-        "flows", ["-m", "cellpipe.prefect_run", "runner", str(path)], home / "flows.log", shared
+        "flows", ["-m", "cellpipe.service.prefect_run", "runner", str(path)], home / "flows.log", shared
     )
     watch = Child(
         "watch", ["-m", "cellpipe", "watch", "--settings", str(path)], home / "watch.log", shared
@@ -175,7 +175,7 @@ def _server(given: Settings, home: Path, shared: dict[str, str], url: str) -> Ch
     }  # fmt: skip
     if given.server.database:
         environment["PREFECT_API_DATABASE_CONNECTION_URL"] = given.server.database
-    arguments = ["-m", "cellpipe.prefect_run", "server", given.server.host, str(given.server.port)]
+    arguments = ["-m", "cellpipe.service.prefect_run", "server", given.server.host, str(given.server.port)]
     return Child("server", arguments, home / "server.log", environment)
 
 

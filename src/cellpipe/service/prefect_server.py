@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cellpipe.core.errors import ServerError
-from cellpipe.watch.hands import asked
+from cellpipe.service.watch.batch_runner import asked
 from cellpipe.system.processes import when_stdin_ends
 
 QUIET = {  # nothing leaves the machine, from the client or the server

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import cellpipe
 from cellpipe.core.errors import CellpipeError
-from cellpipe.hand_on import HandedOn, handed_on
+from cellpipe.service.delivery import HandedOn, handed_on
 from cellpipe.handoff.notices import told
 from cellpipe.handoff.secrets import Blocks, secret
 from cellpipe.pipeline.finalize import Summary, gather
-from cellpipe.limits import crossed
+from cellpipe.service.alarms import crossed
 from cellpipe.report.html.digest import Digest, digest_page, digest_text, digest_title
 from cellpipe.system.atomic_files import written_whole
 from cellpipe.config.settings import (

@@ -15,9 +15,9 @@ from cellpipe.system.scan import Entry, Failure, RawFolders
 from cellpipe.store.failures import TRIES, faults
 from cellpipe.store.ledger import Ledger
 from cellpipe.store.batch_queue import Waiting, put_in_batch, put_in_queue, queue
-from cellpipe.watch.hands import Hand, Task
-from cellpipe.watch.settling import Patience, Settling
-from cellpipe.watch.tracker import Tracker
+from cellpipe.service.watch.batch_runner import Hand, Task
+from cellpipe.service.watch.stability import Patience, Settling
+from cellpipe.service.watch.tracker import Tracker
 
 BATCH = 500  # files at most
 _FIRST_RETRY = 30.0

@@ -110,13 +110,13 @@ class OwnProcess:
 
 
 def _warm() -> None:
-    from cellpipe.watch.batch import warm
+    from cellpipe.service.watch.batch import warm
 
     warm()
 
 
 def _deal(task: Task) -> str:
-    from cellpipe.watch.batch import deal_with
+    from cellpipe.service.watch.batch import deal_with
 
     return deal_with(task)
 

@@ -25,7 +25,7 @@ from cellpipe.store.location import ledger_url, postgres_of
 from cellpipe.store.database import Rows
 from cellpipe.system.mounts import is_on_network
 from cellpipe.store.recovery import is_lost
-from cellpipe.watch.hands import asked
+from cellpipe.service.watch.batch_runner import asked
 from cellpipe.system.processes import EACH_BYTES, free_memory, usual_count
 
 State = Literal["good", "note", "bad"]
