@@ -25,8 +25,8 @@ from cellpipe.cell_sheet import lab_baselines
 from cellpipe.analyses.comparison import remarks
 from cellpipe.baselines.materials import electrolyte_family
 from cellpipe.cell_sheet.fields import FIELDS, REQUIRED
-from cellpipe.cli import command_names
-from cellpipe.cli import main as command_line
+from cellpipe.cli.main import command_names
+from cellpipe.cli.main import main as command_line
 from cellpipe.config.settings import EXAMPLE, Settings
 
 HERE = Path(__file__).parent

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
-from cellpipe.cli import main as command_line
+from cellpipe.cli.main import main as command_line
 
 HERE = Path(__file__).parent
 SAMPLE = HERE.parent / "sample_data"

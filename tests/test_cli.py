@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from cellpipe.cli import command_names, main
+from cellpipe.cli.main import command_names, main
 
 SAMPLE = Path(__file__).parents[1] / "sample_data"
 
@@ -55,12 +55,12 @@ def test_a_narrow_terminal_gets_a_list_in_which_no_cell_is_cut_short(
 ) -> None:
     from rich.console import Console
 
-    from cellpipe import terminal
+    from cellpipe.cli import console
     from cellpipe.pipeline.run import process
 
     summary = process(small_lab, tmp_path / "out")
     console = Console(width=80, record=True, file=io.StringIO())
-    console.print(terminal._cells_list(summary))
+    console.print(console._cells_list(summary))
     shown = console.export_text()
     assert "SSB-01" in shown
     assert "…" not in shown
@@ -190,9 +190,9 @@ def test_published_cells_can_be_read_in_a_narrow_terminal(
 ) -> None:
     from rich.console import Console
 
-    from cellpipe import terminal
+    from cellpipe.cli import console
 
-    monkeypatch.setattr(terminal, "screen", lambda: Console(width=80))
+    monkeypatch.setattr(console, "screen", lambda: Console(width=80))
     assert main(["baselines"]) == 0
     shown = capsys.readouterr().out
     assert "…" not in shown

@@ -21,7 +21,7 @@ import pytest
 from defusedxml import ElementTree
 
 import cellpipe
-from cellpipe.cli import command_names, main
+from cellpipe.cli.main import command_names, main
 from cellpipe.config.settings import settings
 
 pytestmark = pytest.mark.xdist_group("sample")

@@ -11,7 +11,7 @@ import pytest
 
 from cellpipe.core import contracts
 from cellpipe.analyses import circuit_fits, resistance_growth
-from cellpipe.cli import main
+from cellpipe.cli.main import main
 from cellpipe.core.model import Cell
 from cellpipe.pipeline.single_file import fitted_file
 from cellpipe.core.errors import CellpipeError, NoDataError

@@ -19,7 +19,7 @@ from pydantic import BaseModel
 
 from cellpipe.service import doctor
 from cellpipe.cell_sheet.sheet import cell_sheet
-from cellpipe.cli import main
+from cellpipe.cli.main import main
 from cellpipe.config.settings import EXAMPLE, Settings, settings
 from made_files import neware_csv
 

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 import cellpipe
-from cellpipe.cli import main
+from cellpipe.cli.main import main
 from cellpipe.pipeline.stored_cells import finished_cells
 from cellpipe.pipeline.run import Summary
 from cellpipe.report.figures.files import figure_files

@@ -98,7 +98,7 @@ def test_the_face_holds_what_it_names_and_nothing_else() -> None:
 def test_help_imports_nothing_heavy() -> None:
     heavy = ("polars", "numpy", "prefect", "matplotlib", "lmfit", "pandera", "rich", "pydantic")
     script = (
-        "import sys; from cellpipe.cli import main\n"
+        "import sys; from cellpipe.cli.main import main\n"
         "try: main(['--help'])\n"
         "except SystemExit: pass\n"
         f"print([m for m in {heavy} if m in sys.modules], file=sys.stderr)"
@@ -114,7 +114,7 @@ def test_checking_a_good_file_imports_only_what_reads_it() -> None:
     heavy = ("pandera", "pandas", "pyarrow", "scipy", "lmfit", "matplotlib", "prefect")
     file = ROOT / "sample_data/neware_csv/SSB-05_record_zh.csv"
     script = (
-        "import sys; from cellpipe.cli import main\n"
+        "import sys; from cellpipe.cli.main import main\n"
         f"main(['check', {str(file)!r}])\n"
         f"print([m for m in {heavy} if m in sys.modules], file=sys.stderr)"
     )

@@ -331,7 +331,7 @@ def test_nothing_usable_is_exit_code_two(tmp_path: Path) -> None:
 
 
 def test_a_refused_run_writes_nothing(small_lab: Path, tmp_path: Path) -> None:
-    from cellpipe.cli import main
+    from cellpipe.cli.main import main
 
     before = sorted(small_lab.rglob("*"))
     assert main(["process", str(small_lab), "--out", str(small_lab)]) == 2

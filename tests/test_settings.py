@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from cellpipe import night_shift
-from cellpipe.cli import main
+from cellpipe.cli import watch
+from cellpipe.cli.main import main
 from cellpipe.core.errors import SettingsError
 from cellpipe.config.settings import EXAMPLE, Settings, settings
 from cellpipe.system.time_zones import is_time_zone, may_be_meant
@@ -120,7 +120,7 @@ def test_watching_a_folder_takes_the_time_zone_of_the_settings_beside_it(tmp_pat
             folder=tmp_path, out=tmp_path / "out", time_zone=zone,
             settings=tmp_path / "cellpipe.toml",
         )  # fmt: skip
-        labs, given = night_shift._labs(options)
+        labs, given = watch._labs(options)
         assert labs[0].time_zone == given.lab[0].time_zone == expected
 
 

@@ -49,7 +49,7 @@ def test_the_installed_package_does_the_main_job_outside_the_checkout(
         f"assert cellpipe.__file__.startswith({str(tmp_path)!r}), cellpipe.__file__\n"
         f"assert str(c.schema_folder()).startswith({str(tmp_path)!r})\n"
         f"assert cellpipe.flows.__file__.startswith({str(tmp_path)!r})\n"
-        "from cellpipe.cli import main\n"
+        "from cellpipe.cli.main import main\n"
         f"sys.exit(main(['process', {str(small_lab)!r}, '--out', {str(tmp_path / 'out')!r}]))"
     )
     done = subprocess.run(

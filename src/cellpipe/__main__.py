@@ -1,5 +1,5 @@
 """``python -m cellpipe``."""
 
-from cellpipe.cli import main
+from cellpipe.cli.main import main
 
 raise SystemExit(main())

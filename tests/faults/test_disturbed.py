@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from cellpipe.cli import main
+from cellpipe.cli.main import main
 from cellpipe.core.errors import StoreError
 from cellpipe.pipeline.run import process
 from cellpipe.store import Ledger

@@ -10,7 +10,7 @@ import pytest
 
 import cellpipe
 from cellpipe import formats
-from cellpipe.cli import main
+from cellpipe.cli.main import main
 from cellpipe.core.errors import StoreError
 from cellpipe.pipeline.ingest import Job
 from cellpipe.pipeline.run import process

@@ -12,7 +12,7 @@ import pytest
 
 import cellpipe
 from cellpipe.core import contracts
-from cellpipe.cli import main
+from cellpipe.cli.main import main
 from cellpipe.handoff.bdf import bdf_name, bdf_table
 from cellpipe.store import LAB, read_table
 

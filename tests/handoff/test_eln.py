@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from eln_rules import METADATA, RULES, Archive, broken
 
-from cellpipe.cli import main
+from cellpipe.cli.main import main
 from cellpipe.core.model import Cell
 from cellpipe.pipeline.stored_cells import Finished
 from cellpipe.handoff.eln import Sender, eln_archive

@@ -21,7 +21,7 @@ from eln_rules import Archive
 from importers import importer
 
 from cellpipe.core import contracts
-from cellpipe.cli import main
+from cellpipe.cli.main import main
 from cellpipe.core.model import Cell
 from cellpipe.core.errors import HandOnError, NoAnswerError
 from cellpipe.handoff.eln import Sender, eln_archive

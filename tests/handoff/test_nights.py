@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from eln_rules import Archive, broken
 
-from cellpipe.cli import main
+from cellpipe.cli.main import main
 from cellpipe.store import Ledger
 from elabftw_stand_in import KEY, StandIn
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cellpipe.service import nightly
-from cellpipe.cli import main
+from cellpipe.cli.main import main
 from cellpipe.core.errors import SettingsError
 from cellpipe.handoff.rest import Address, Server
 from cellpipe.handoff.secrets import secret

@@ -21,7 +21,7 @@ from obstore.store import S3Store
 from polars.testing import assert_frame_equal
 
 from cellpipe import open_results
-from cellpipe.cli import main
+from cellpipe.cli.main import main
 from cellpipe.core.errors import StoreError
 from cellpipe.pipeline.run import process
 from cellpipe.store import Ledger

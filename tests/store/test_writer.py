@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from cellpipe.cli import main
+from cellpipe.cli.main import main
 from cellpipe.core.errors import WriterError
 from cellpipe.pipeline.run import process
 from cellpipe.store import Ledger

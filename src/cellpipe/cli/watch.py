@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cellpipe.command_options import add_settings
+from cellpipe.cli.options import add_settings
 
 if TYPE_CHECKING:
     from cellpipe.config.settings import LabSettings, Settings
@@ -209,7 +209,7 @@ def _until_stopped() -> threading.Event:
 
 
 def _nightly(options: argparse.Namespace) -> int:
-    from cellpipe import terminal
+    from cellpipe.cli import console
     from cellpipe.service import nightly
     from cellpipe.core.errors import CellpipeError
     from cellpipe.pipeline.run import prepared, processed
@@ -238,7 +238,7 @@ def _nightly(options: argparse.Namespace) -> int:
             print(f"cellpipe: {kind}{error}", file=sys.stderr)
             codes.append(2)
             continue
-        terminal.show_summary(summary)
+        console.show_summary(summary)
         for sentence in ended.failed:
             print(f"cellpipe: {sentence}", file=sys.stderr)
         print(f"Digest: {ended.digest}")

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cellpipe.command_options import add_settings
+from cellpipe.cli.options import add_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

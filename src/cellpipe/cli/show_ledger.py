@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from cellpipe.terminal import counted, screen
+from cellpipe.cli.console import counted, screen
 
 if TYPE_CHECKING:
     from cellpipe.store.history import Event

@@ -11,8 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from cellpipe import first_steps, hand_out, night_shift, upkeep_commands
-from cellpipe.command_options import add_json, add_time_zone, not_opened
+from cellpipe.cli import setup
+from cellpipe.cli import export
+from cellpipe.cli import watch
+from cellpipe.cli import maintenance
+from cellpipe.cli.options import add_json, add_time_zone, not_opened
 
 if TYPE_CHECKING:
     from cellpipe.core.errors import CellpipeError
@@ -44,10 +47,10 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     _add_process(commands)
     _add_eis(commands)
-    first_steps.add_commands(commands)
-    night_shift.add_commands(commands)
-    upkeep_commands.add_commands(commands)
-    hand_out.add_commands(commands)
+    setup.add_commands(commands)
+    watch.add_commands(commands)
+    maintenance.add_commands(commands)
+    export.add_commands(commands)
     baselines = commands.add_parser(
         "baselines", help="show the published cells that results are compared with",
         description="Show the published cells that results are compared with: the review's Table "
@@ -199,10 +202,10 @@ def _run(options: argparse.Namespace) -> int:
         "process": _process,
         "eis": _eis,
         "baselines": _baselines,
-        **first_steps.commands(),
-        **night_shift.commands(),
-        **upkeep_commands.commands(),
-        **hand_out.commands(),
+        **setup.commands(),
+        **watch.commands(),
+        **maintenance.commands(),
+        **export.commands(),
     }
     code = 2
     try:
@@ -235,14 +238,14 @@ def _say(error: CellpipeError, options: argparse.Namespace) -> None:
     """Say what went wrong, for scripts in JSON too."""
     print(f"cellpipe: {error}", file=sys.stderr)
     if getattr(options, "json", False):
-        from cellpipe.terminal import show_json
+        from cellpipe.cli.console import show_json
 
         parts = ("file", "found", "expected", "remedy")
         show_json({"error": {part: getattr(error, part) for part in parts}})
 
 
 def _process(options: argparse.Namespace) -> int:
-    from cellpipe import terminal
+    from cellpipe.cli import console
     from cellpipe.core.errors import SettingsError
     from cellpipe.pipeline.run import check_folder, prepared
     from cellpipe.store.location import keep_ledger_at
@@ -260,7 +263,7 @@ def _process(options: argparse.Namespace) -> int:
     if options.ledger:
         keep_ledger_at(options.out, options.ledger)
     prepared(options.folder, options.out, options.time_zone, options.also)
-    night_shift.log_to(options.out, verbose=options.verbose)
+    watch.log_to(options.out, verbose=options.verbose)
     if options.time_zone is None:
         _tell_of_zone(options.folder)
     if options.prefect or options.runner:
@@ -277,16 +280,16 @@ def _process(options: argparse.Namespace) -> int:
         from cellpipe.pipeline.run import process
         from cellpipe.system.processes import usual_count
 
-        with terminal.progress_shown() as progress:
+        with console.progress_shown() as progress:
             summary = process(
                 options.folder, options.out, time_zone=options.time_zone, also=options.also,
                 workers=options.workers or usual_count(), wait_second=options.wait,
                 progress=progress,
             )  # fmt: skip
     if options.json:
-        terminal.show_json(terminal.told_of_run(summary))
+        console.show_json(console.told_of_run(summary))
     else:
-        terminal.show_summary(summary)
+        console.show_summary(summary)
     if options.publish:
         from cellpipe.store.object_upload import publish
         from cellpipe.store.writer_lease import writing
@@ -326,7 +329,7 @@ def _aside(options: argparse.Namespace) -> TextIO:
 
 def _eis(options: argparse.Namespace) -> int:
     from cellpipe.pipeline.single_file import fitted_file, write_eis
-    from cellpipe.eis_view import show_eis
+    from cellpipe.cli.show_eis import show_eis
     from cellpipe.core.errors import CellpipeError
 
     if options.area is not None and not options.area > 0:
@@ -352,7 +355,7 @@ def _eis(options: argparse.Namespace) -> int:
 
 
 def _baselines(options: argparse.Namespace) -> int:
-    from cellpipe import terminal
+    from cellpipe.cli import console
     from cellpipe.cell_sheet.lab_baselines import lab_baselines, written_template
     from cellpipe.core.errors import CellpipeError
     from cellpipe.system.scan import BASELINES_NAME
@@ -366,10 +369,10 @@ def _baselines(options: argparse.Namespace) -> int:
         print(f"Written: {written_template(options.folder)}. Fill in a row for each cell.")
         return 0
     if options.folder is None:
-        terminal.show_baselines()
+        console.show_baselines()
         return 0
     own, findings = lab_baselines(options.folder / BASELINES_NAME)
-    terminal.show_baselines(own)
+    console.show_baselines(own)
     for finding in findings:
         print(f"Check: {finding.sentence}", file=sys.stderr)
     return 1 if findings else 0

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from cellpipe.command_options import add_json
+from cellpipe.cli.options import add_json
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -54,26 +54,28 @@ def commands() -> dict[str, Callable[[argparse.Namespace], int]]:
 
 
 def _status(options: argparse.Namespace) -> int:
-    from cellpipe import ledger_view, terminal
+    from cellpipe.cli import show_ledger
+    from cellpipe.cli import console
     from cellpipe.pipeline.maintenance import opened, status
 
     found = status(opened(options.out))
     if options.json:
-        terminal.show_json(asdict(found))
+        console.show_json(asdict(found))
         return 1 if found.aside else 0
-    ledger_view.show_status(options.out, found)
+    show_ledger.show_status(options.out, found)
     return 1 if found.aside else 0
 
 
 def _history(options: argparse.Namespace) -> int:
-    from cellpipe import ledger_view, terminal
+    from cellpipe.cli import show_ledger
+    from cellpipe.cli import console
     from cellpipe.pipeline.maintenance import history, opened
 
     found = history(opened(options.out), options.subject)
     if options.json:
-        terminal.show_json([asdict(event) for event in found])
+        console.show_json([asdict(event) for event in found])
     else:
-        ledger_view.show_history(found)
+        show_ledger.show_history(found)
     return 0
 
 
@@ -116,7 +118,7 @@ def _move_ledger(options: argparse.Namespace) -> int:
 
 
 def _rebuild(options: argparse.Namespace) -> int:
-    from cellpipe import terminal
+    from cellpipe.cli import console
     from cellpipe.pipeline.run import processed, remembered_job
     from cellpipe.pipeline.maintenance import all_anew, opened
     from cellpipe.system.processes import Workers, usual_count
@@ -124,7 +126,7 @@ def _rebuild(options: argparse.Namespace) -> int:
     opened(options.out)
     job = remembered_job(options.out.resolve())
     all_anew(job.ledger)
-    with terminal.progress_shown() as progress, Workers(usual_count()) as workers:
+    with console.progress_shown() as progress, Workers(usual_count()) as workers:
         summary = processed(job, workers, wait_second=600, progress=progress)
-    terminal.show_summary(summary)
+    console.show_summary(summary)
     return summary.exit_code

@@ -8,7 +8,7 @@ import polars as pl
 from rich.table import Table
 from rich.text import Text
 
-from cellpipe.terminal import counted, percent, plain, screen
+from cellpipe.cli.console import counted, percent, plain, screen
 
 if TYPE_CHECKING:
     from cellpipe.pipeline.single_file import FittedFile

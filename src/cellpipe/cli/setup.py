@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from cellpipe.command_options import add_json, add_settings, add_time_zone, not_opened
+from cellpipe.cli.options import add_json, add_settings, add_time_zone, not_opened
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -59,7 +59,7 @@ def commands() -> dict[str, Callable[[argparse.Namespace], int]]:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from cellpipe import terminal
+    from cellpipe.cli import console
     from cellpipe.formats import parts, read
     from cellpipe.system.time_zones import check_time_zone
 
@@ -73,15 +73,15 @@ def _check(options: argparse.Namespace) -> int:
     except OSError as error:
         raise not_opened(options.file, error) from error
     if options.json:
-        terminal.show_json([terminal.told(measurement) for measurement in measurements])
+        console.show_json([console.told(measurement) for measurement in measurements])
         return 0
     for measurement in measurements:
-        terminal.show_measurement(measurement)
+        console.show_measurement(measurement)
     return 0
 
 
 def _init(options: argparse.Namespace) -> int:
-    from cellpipe import workspace
+    from cellpipe.cli import workspace
     from cellpipe.cell_sheet.template import patterns_by_cell, write_template
     from cellpipe.pipeline.ingest import candidates
     from cellpipe.pipeline.run import check_folder
@@ -118,16 +118,16 @@ Later: "cellpipe watch" in the workspace takes what arrives by itself, as {2} sa
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    from cellpipe import terminal
+    from cellpipe.cli import console
     from cellpipe.service.doctor import checks
 
     found = []
     for check in checks(options.settings):
         found.append(check)
         if not options.json:
-            terminal.show_check(check)
+            console.show_check(check)
     if options.json:
-        terminal.show_json([asdict(check) for check in found])
+        console.show_json([asdict(check) for check in found])
     return 1 if any(check.state == "bad" for check in found) else 0
 
 
