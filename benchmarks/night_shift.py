@@ -26,12 +26,12 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
 from cellpipe.pipeline.run import process
-from cellpipe.system.scan import RawFolders
-from cellpipe.store import Ledger, SeenFile
-from cellpipe.store.writer_lease import writing
 from cellpipe.service.watch.batch import deal_with
 from cellpipe.service.watch.batch_runner import Task
+from cellpipe.store import Ledger, SeenFile
+from cellpipe.store.writer_lease import writing
 from cellpipe.system.processes import usual_count
+from cellpipe.system.scan import RawFolders
 from made_files import neware_csv
 
 QUICK = "--quick" in sys.argv
@@ -226,8 +226,9 @@ def plainly(lab: Path, out: Path) -> None:
 def as_a_flow(lab: Path, out: Path) -> float:
     """Seconds of the flow itself; the server is there already."""
     script = (
-        "import sys, time\nfrom pathlib import Path\nfrom cellpipe.service.prefect_run import flow_module\n"
-        "with flow_module('server').server_for(Path(sys.argv[2])):\n"
+        "import sys, time\nfrom pathlib import Path\nfrom cellpipe.core.checkout import flow_module\n"
+        "from cellpipe.service import prefect_server\n"
+        "with prefect_server.server_for(Path(sys.argv[2])):\n"
         "    flow = flow_module('process').process\n"
         "    begun = time.perf_counter()\n"
         "    flow(sys.argv[1], sys.argv[2], return_state=True)\n"

@@ -71,9 +71,8 @@ def pandas_mpt(path: Path) -> Any:
 def polars_csv(path: Path) -> pl.DataFrame:
     """Read with everything known beforehand: encoding, separator, columns, types, dates."""
     from cellpipe.formats.arbin import columns as arbin
-    from cellpipe.formats.tabular import delimited
-    from cellpipe.formats.tabular import dialect
     from cellpipe.formats.neware import columns as neware
+    from cellpipe.formats.tabular import delimited, dialect
 
     arbins = formats.recognised(path).name.startswith("arbin")
     maker = arbin if arbins else neware

@@ -28,8 +28,8 @@ from made_cells import FULL, Made, made
 
 from cellpipe.core import contracts
 from cellpipe.report import write_cell_report, write_index, write_lab_workbook
-from cellpipe.report.html.cell_page import cell_panels
 from cellpipe.report.figures.panel import drawing
+from cellpipe.report.html.cell_page import cell_panels
 
 QUICK = "--quick" in sys.argv
 TURNS = 2 if QUICK else 5

@@ -14,11 +14,11 @@ from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 from pydantic import BaseModel, ConfigDict
 
-from cellpipe.service import nightly
+from cellpipe.config.settings import settings
+from cellpipe.core.checkout import flow_module
 from cellpipe.core.errors import CellpipeError
 from cellpipe.pipeline.run import prepared
-from cellpipe.service.prefect_run import flow_module
-from cellpipe.config.settings import settings
+from cellpipe.service import nightly as night
 
 _log = logging.getLogger("cellpipe")
 batches = flow_module("process")
@@ -64,15 +64,15 @@ def nightly(labs: list[LabRun]) -> State[Any]:
 def _night_of(lab: LabRun) -> tuple[str, bool]:
     path = Path(lab.settings) if lab.settings else None
     given = settings(path) if path else None
-    missed = nightly.fetched_for(nightly.lab_of(given, Path(lab.out)))
+    missed = night.fetched_for(night.lab_of(given, Path(lab.out)))
     job = prepared(lab.folder, lab.out, lab.time_zone, lab.also)
     due = flow_run.scheduled_start_time
-    last = nightly.last_night(job)
+    last = night.last_night(job)
     if due is not None and last and last[:19] > due.astimezone(UTC).isoformat()[:19]:
         return "caught up already", False
-    begun = nightly.begun()
+    begun = night.begun()
     summary = batches.processed(job, None)
-    ended = nightly.ended(
+    ended = night.ended(
         job, summary, begun, given=given,
         beside=path.resolve().parent if path else None, blocks=blocks.block,
         missed=missed,

@@ -31,9 +31,11 @@ from prefect.states import Completed, Failed
 from prefect.task_runners import TaskRunner
 from pydantic import Field
 
+from cellpipe.config.settings import RunnerSettings
+from cellpipe.core.checkout import flow_module
 from cellpipe.pipeline.cell_inputs import CellInputs, grouped
-from cellpipe.pipeline.ingest import Job, Plan, Taken, planned_of, taken
 from cellpipe.pipeline.finalize import Summary, concluded, unchanged_or_planned
+from cellpipe.pipeline.ingest import Job, Plan, Taken, planned_of, taken
 from cellpipe.pipeline.run import (
     Computed,
     cell_noted,
@@ -44,13 +46,11 @@ from cellpipe.pipeline.run import (
     prepared,
     stale_cells,
 )
-from cellpipe.service.prefect_run import flow_module
-from cellpipe.system.scan import Failure
-from cellpipe.config.settings import RunnerSettings
 from cellpipe.pipeline.sheet_snapshot import Sheet, current_sheet
-from cellpipe.store.history import happened, utc_now
 from cellpipe.store.batch_queue import batch_is_done, queue
+from cellpipe.store.history import happened, utc_now
 from cellpipe.system.processes import FEW, Workers, usual_count
+from cellpipe.system.scan import Failure
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -58,13 +58,13 @@ SINGLY = 300  # up to so many files or cells, each is a task run of its own
 TOGETHER = 25  # above, a task run stands for so many
 FAR_RUNS = 32  # so many task runs at least, if there are as many items, keep a cluster busy
 WAIT_SECONDS = 6 * 3600.0  # for another run that writes into the same results
-runners = flow_module("runners")
+runners = flow_module("task_runners")
 RUNNER: TaskRunner[Any] = runners.runner_of(RunnerSettings())
 _log = logging.getLogger("cellpipe")
 _EVENTS = {"set aside": "cellpipe.file.set-aside", "rests": "cellpipe.file.set-aside",
            "alarm": "cellpipe.cell.alarm"}  # fmt: skip
 
-task_runs: Counter[str] = Counter()  # of each flow run, as asked for: prefect_run waits for them
+task_runs: Counter[str] = Counter()  # of each flow run, as asked for: on_server waits for them
 
 Text = Annotated[str, Field(min_length=1)]
 

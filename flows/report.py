@@ -9,11 +9,11 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
+from cellpipe.core.checkout import flow_module
 from cellpipe.pipeline.cell_inputs import grouped
-from cellpipe.pipeline.ingest import Job, planned
 from cellpipe.pipeline.finalize import Summary, concluded
+from cellpipe.pipeline.ingest import Job, planned
 from cellpipe.pipeline.run import mended, one_run, prepared
-from cellpipe.service.prefect_run import flow_module
 from cellpipe.pipeline.sheet_snapshot import current_sheet
 from cellpipe.system.processes import Workers, usual_count
 

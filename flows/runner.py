@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -32,13 +33,13 @@ from prefect.flows import Flow
 from prefect.schedules import Cron
 from prefect.states import Cancelled, Crashed, Pending
 
-from cellpipe.service import nightly
+from cellpipe.config.settings import Settings, settings
+from cellpipe.core.checkout import flow_module
 from cellpipe.core.errors import CellpipeError
 from cellpipe.pipeline.ingest import Job
-from cellpipe.service.prefect_run import flow_module
-from cellpipe.config.settings import Settings, settings
+from cellpipe.service import nightly
+from cellpipe.service.prefect_api import asked
 from cellpipe.service.watch.batch import warm
-from cellpipe.service.watch.batch_runner import asked
 from cellpipe.system.processes import when_stdin_ends
 
 _LOOK_SECONDS = 0.5
@@ -99,7 +100,7 @@ def _with_runner(
     flows: dict[str, Flow[..., Any]], given: Settings
 ) -> dict[str, Flow[..., Any]]:  # fmt: skip
     """Give the flows with the task runner that the settings ask for."""
-    runner = flow_module("runners").runner_of(given.runner)
+    runner = flow_module("task_runners").runner_of(given.runner)
     return {deployment: f.with_options(task_runner=runner) for deployment, f in flows.items()}
 
 
@@ -267,3 +268,7 @@ class Runner:
                 _log.debug("%s", error)
                 continue
             os._exit(3)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -13,8 +13,8 @@ from typing import Any
 from prefect.context import FlowRunContext
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
-from cellpipe.core.errors import SettingsError
 from cellpipe.config.settings import RunnerSettings
+from cellpipe.core.errors import SettingsError
 from cellpipe.system.processes import usual_count
 
 

@@ -12,8 +12,8 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
+from cellpipe.core.checkout import flow_module
 from cellpipe.pipeline.run import prepared
-from cellpipe.service.prefect_run import flow_module
 from cellpipe.service.watch.stability import Patience
 from cellpipe.service.watch.watcher import Lab, settled_files
 

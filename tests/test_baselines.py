@@ -9,9 +9,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from cellpipe.baselines import review_text, table1
 from cellpipe.analyses import comparison
 from cellpipe.analyses.conditions import published_conditions
+from cellpipe.baselines import review_text, table1
 from cellpipe.baselines.materials import cathode_family, electrolyte_family
 from cellpipe.baselines.verdict import standing
 from cellpipe.core.contracts import checked, empty

@@ -17,8 +17,8 @@ from cellpipe.cell_sheet.sheet import (
     read_sheet,
 )
 from cellpipe.cell_sheet.template import patterns_by_cell, write_template
-from cellpipe.core.model import Cell
 from cellpipe.core.errors import CellpipeError, CellSheetError
+from cellpipe.core.model import Cell
 
 HEAD = ["Cell ID", "Files", "Configuration"]
 

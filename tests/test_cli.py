@@ -59,9 +59,9 @@ def test_a_narrow_terminal_gets_a_list_in_which_no_cell_is_cut_short(
     from cellpipe.pipeline.run import process
 
     summary = process(small_lab, tmp_path / "out")
-    console = Console(width=80, record=True, file=io.StringIO())
-    console.print(console._cells_list(summary))
-    shown = console.export_text()
+    screen = Console(width=80, record=True, file=io.StringIO())
+    screen.print(console._cells_list(summary))
+    shown = screen.export_text()
     assert "SSB-01" in shown
     assert "…" not in shown
     assert max(map(len, shown.split("\n"))) <= 80

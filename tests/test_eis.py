@@ -9,13 +9,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from cellpipe.core import contracts
 from cellpipe.analyses import circuit_fits, resistance_growth
 from cellpipe.cli.main import main
-from cellpipe.core.model import Cell
-from cellpipe.pipeline.single_file import fitted_file
+from cellpipe.core import contracts
 from cellpipe.core.errors import CellpipeError, NoDataError
+from cellpipe.core.model import Cell
 from cellpipe.numerics.impedance.circuits import impedance
+from cellpipe.pipeline.single_file import fitted_file
 
 SAMPLE = Path(__file__).parents[1] / "sample_data"
 FREQUENCY = np.geomspace(1e6, 0.1, 57)

@@ -17,10 +17,10 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel
 
-from cellpipe.service import doctor
 from cellpipe.cell_sheet.sheet import cell_sheet
 from cellpipe.cli.main import main
 from cellpipe.config.settings import EXAMPLE, Settings, settings
+from cellpipe.service import doctor
 from made_files import neware_csv
 
 

@@ -14,12 +14,12 @@ import pytest
 
 import cellpipe
 from cellpipe.cli.main import main
-from cellpipe.pipeline.stored_cells import finished_cells
 from cellpipe.pipeline.run import Summary
+from cellpipe.pipeline.stored_cells import finished_cells
 from cellpipe.report.figures.files import figure_files
-from cellpipe.report.long_tables import long_csv
 from cellpipe.report.html.cell_page import cell_panels
 from cellpipe.report.html.pdf import browser
+from cellpipe.report.long_tables import long_csv
 
 pytestmark = pytest.mark.xdist_group("sample")  # they share one run of the sample lab
 

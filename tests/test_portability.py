@@ -11,18 +11,17 @@ from pathlib import Path, PureWindowsPath
 import pytest
 
 import cellpipe
-from cellpipe.system import atomic_files
+from cellpipe.config.settings import settings
 from cellpipe.pipeline.cell_inputs import composed
 from cellpipe.pipeline.run import prepared, process, processed
-from cellpipe.system.scan import RawFolders
-from cellpipe.system.atomic_files import put_elsewhere, removed, written_bytes
-from cellpipe.config.settings import settings
-from cellpipe.store import Ledger
-from cellpipe.store import writer_lease
-from cellpipe.store.object_download import _is_safe
-from cellpipe.system.mounts import file_system_of
 from cellpipe.service.watch.watcher import Lab, settled_files
+from cellpipe.store import Ledger, writer_lease
+from cellpipe.store.object_download import _is_safe
+from cellpipe.system import atomic_files
+from cellpipe.system.atomic_files import put_elsewhere, removed, written_bytes
+from cellpipe.system.mounts import file_system_of
 from cellpipe.system.processes import Workers, when_stdin_ends
+from cellpipe.system.scan import RawFolders
 from made_files import neware_csv
 
 

@@ -79,7 +79,7 @@ def test_a_named_server_that_does_not_answer_is_a_clear_error(
 
 def test_what_may_pass_is_tried_again_and_what_can_not_is_not() -> None:
     script = (
-        "from cellpipe.service.prefect_run import flow_module\n"
+        "from cellpipe.core.checkout import flow_module\n"
         "flow = flow_module('process')\n"
         "from prefect.states import Failed\n"
         "tell = lambda error: flow.may_pass(None, None, Failed(data=error))\n"
@@ -100,12 +100,13 @@ def test_the_other_flows_run_on_a_server(small_lab: Path, tmp_path: Path) -> Non
     )
     script = f"""
 from pathlib import Path
-from cellpipe.service.prefect_run import flow_module
+from cellpipe.core.checkout import flow_module
+from cellpipe.service import prefect_server
 from cellpipe.store import Ledger
 from cellpipe.store.batch_queue import Waiting, put_in_queue, queue
 folder, out = {str(small_lab)!r}, {str(tmp_path / "out")!r}
 lab = dict(folder=folder, out=out, settings={str(settings)!r})
-with flow_module("server").server_for(Path(out)):
+with prefect_server.server_for(Path(out)):
     from prefect.blocks.system import Secret
     Secret(value={KEY!r}).save("elab-key")
     nightly = flow_module("nightly").nightly
@@ -171,11 +172,11 @@ def test_many_files_share_task_runs_and_unchanged_ones_have_none(
         (small_lab / f"SSB-05_{number}.csv").write_bytes(content + b"\n" * number)
     script = f"""
 from pathlib import Path
-from cellpipe.service.prefect_run import flow_module
+from cellpipe.core.checkout import flow_module
 out = Path({str(tmp_path / "out")!r})
 batches = flow_module("process")
 batches.SINGLY, batches.TOGETHER = 5, 3
-server = flow_module("server")
+from cellpipe.service import prefect_server as server
 with server.server_for(out) as url:
     state = batches.process({str(small_lab)!r}, str(out), return_state=True)
     batches.process({str(small_lab)!r}, str(out), return_state=True)

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cellpipe.pipeline.run import process
-from cellpipe.system.scan import RawFolders
 from cellpipe.store import table_path
+from cellpipe.system.scan import RawFolders
 from made_files import neware_csv
 
 ROOT = Path(__file__).parents[1]

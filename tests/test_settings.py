@@ -10,8 +10,8 @@ import pytest
 
 from cellpipe.cli import watch
 from cellpipe.cli.main import main
-from cellpipe.core.errors import SettingsError
 from cellpipe.config.settings import EXAMPLE, Settings, settings
+from cellpipe.core.errors import SettingsError
 from cellpipe.system.time_zones import is_time_zone, may_be_meant
 
 

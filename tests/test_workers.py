@@ -13,8 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cellpipe.system import processes
 from cellpipe.pipeline.run import process
+from cellpipe.system import processes
 from cellpipe.system.processes import EACH_BYTES, MOST, free_memory, usual_count
 from made_files import neware_csv
 from result_facts import files

@@ -9,26 +9,23 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from cellpipe._version import __version__ as __version__
+from cellpipe.core.checkout import package_path
 
 if TYPE_CHECKING:
     from cellpipe.analyses import results_of
-    from cellpipe.core.model import Analysis, Cell, Finding, Measurement, RawFile, Result
     from cellpipe.core.errors import CellpipeError
+    from cellpipe.core.model import Analysis, Cell, Finding, Measurement, RawFile, Result
     from cellpipe.formats import parts, read
-    from cellpipe.pipeline.finalize import Summary
     from cellpipe.numerics.impedance.fit import ImpedanceFit, fit_impedance
     from cellpipe.numerics.impedance.series import ImpedanceSeries, fit_impedance_series
+    from cellpipe.pipeline.finalize import Summary
     from cellpipe.pipeline.run import process
     from cellpipe.store import Results, open_results
 
-_HERE = Path(__file__).parent
-# In an editable checkout flows/ stands beside src/; installed, it is a package of this one.
-if not (_HERE / "flows").is_dir():
-    __path__.append(str(_HERE.parents[1]))
-
-__version__ = "2026.11.0.dev0"  # the one place where it stands
+__path__ = package_path()  # cellpipe.flows lies beside src/ in a checkout
 
 __all__ = [
     "Analysis",
@@ -52,22 +49,22 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Analysis": "domain",
-    "ImpedanceFit": "numerics.impedance_fit",
-    "ImpedanceSeries": "numerics.impedance_series",
-    "Summary": "lab",
+    "Analysis": "core.model",
+    "ImpedanceFit": "numerics.impedance.fit",
+    "ImpedanceSeries": "numerics.impedance.series",
+    "Summary": "pipeline.finalize",
     "parts": "formats",
-    "Cell": "domain",
-    "CellpipeError": "errors",
-    "Finding": "domain",
-    "Measurement": "domain",
-    "RawFile": "domain",
-    "Result": "domain",
+    "Cell": "core.model",
+    "CellpipeError": "core.errors",
+    "Finding": "core.model",
+    "Measurement": "core.model",
+    "RawFile": "core.model",
+    "Result": "core.model",
     "Results": "store",
     "open_results": "store",
-    "fit_impedance": "numerics.impedance_fit",
-    "fit_impedance_series": "numerics.impedance_series",
-    "process": "pipeline",
+    "fit_impedance": "numerics.impedance.fit",
+    "fit_impedance_series": "numerics.impedance.series",
+    "process": "pipeline.run",
     "read": "formats",
     "results_of": "analyses",
 }

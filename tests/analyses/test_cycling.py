@@ -14,9 +14,9 @@ from cellpipe.analyses import half_cycles as half_cycles_module
 from cellpipe.analyses import results_of
 from cellpipe.analyses.half_cycle_segments import half_cycle_segments
 from cellpipe.baselines import table1
-from cellpipe.pipeline.cell_inputs import _numbered_spectra
 from cellpipe.core.contracts import empty
 from cellpipe.core.model import Cell
+from cellpipe.pipeline.cell_inputs import _numbered_spectra
 
 MINUTE = 60.0
 

@@ -14,15 +14,15 @@ from cellpipe.cli.main import main
 from cellpipe.core.errors import StoreError
 from cellpipe.pipeline.ingest import Job
 from cellpipe.pipeline.run import process
-from cellpipe.system.scan import label
-from cellpipe.store import Ledger
-from cellpipe.store.batch_queue import queue
-from cellpipe.store.recovery import keep_copy
 from cellpipe.service.watch import watcher as watch_room
 from cellpipe.service.watch.batch import deal_with
 from cellpipe.service.watch.batch_runner import State, Task
 from cellpipe.service.watch.stability import Patience
 from cellpipe.service.watch.watcher import Lab, Watcher
+from cellpipe.store import Ledger
+from cellpipe.store.batch_queue import queue
+from cellpipe.store.recovery import keep_copy
+from cellpipe.system.scan import label
 from made_files import neware_csv
 
 

@@ -11,8 +11,8 @@ import xlsxwriter
 
 import cellpipe
 from cellpipe import formats
-from cellpipe.core.model import Recording
 from cellpipe.core.errors import DamagedFileError, NoDataError, UnknownFormatError
+from cellpipe.core.model import Recording
 from cellpipe.formats.arbin import csv as arbin_csv
 from cellpipe.formats.arbin import xlsx as arbin_xlsx
 

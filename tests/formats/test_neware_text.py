@@ -10,8 +10,8 @@ import pytest
 import xlsxwriter
 
 from cellpipe import formats
-from cellpipe.core.model import Recording
 from cellpipe.core.errors import DamagedFileError, NoDataError
+from cellpipe.core.model import Recording
 from cellpipe.formats import clock
 from cellpipe.formats.neware import csv as neware_csv
 from cellpipe.formats.neware import xlsx as neware_xlsx

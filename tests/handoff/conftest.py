@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from importers import Importer, importer
 
-from cellpipe.pipeline.stored_cells import Finished, finished_cells
-from cellpipe.service.delivery import record_from
 from cellpipe.handoff.record import Record
 from cellpipe.pipeline.run import Summary
+from cellpipe.pipeline.stored_cells import Finished, finished_cells
+from cellpipe.service.delivery import record_from
 
 
 @pytest.fixture(scope="session")

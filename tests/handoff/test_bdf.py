@@ -11,8 +11,8 @@ import polars as pl
 import pytest
 
 import cellpipe
-from cellpipe.core import contracts
 from cellpipe.cli.main import main
+from cellpipe.core import contracts
 from cellpipe.handoff.bdf import bdf_name, bdf_table
 from cellpipe.store import LAB, read_table
 

@@ -16,9 +16,9 @@ from eln_rules import METADATA, RULES, Archive, broken
 
 from cellpipe.cli.main import main
 from cellpipe.core.model import Cell
-from cellpipe.pipeline.stored_cells import Finished
 from cellpipe.handoff.eln import Sender, eln_archive
 from cellpipe.handoff.record import Attachment, Record, Value, record_key, record_of
+from cellpipe.pipeline.stored_cells import Finished
 
 pytestmark = pytest.mark.xdist_group("sample")
 WHEN = datetime(2026, 1, 2, tzinfo=UTC)

@@ -20,10 +20,10 @@ import pytest
 from eln_rules import Archive
 from importers import importer
 
-from cellpipe.core import contracts
 from cellpipe.cli.main import main
-from cellpipe.core.model import Cell
+from cellpipe.core import contracts
 from cellpipe.core.errors import HandOnError, NoAnswerError
+from cellpipe.core.model import Cell
 from cellpipe.handoff.eln import Sender, eln_archive
 from cellpipe.handoff.kadi import greeted, kadi, pushed
 from cellpipe.handoff.record import Attachment, Record, record_key, record_of

@@ -14,13 +14,13 @@ import polars as pl
 import pytest
 from aiosmtpd.controller import Controller
 
-from cellpipe.service import nightly
+from cellpipe.config.settings import LabSettings, LimitSettings, NotifySettings, Settings
 from cellpipe.core import contracts
 from cellpipe.handoff.notices import told
-from cellpipe.service.alarms import crossed
 from cellpipe.pipeline.run import prepared, process
 from cellpipe.report.html.digest import Digest, digest_page, digest_text, digest_title
-from cellpipe.config.settings import LabSettings, LimitSettings, NotifySettings, Settings
+from cellpipe.service import nightly
+from cellpipe.service.alarms import crossed
 
 
 class Box:

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from cellpipe.service import nightly
 from cellpipe.cli.main import main
+from cellpipe.config.settings import settings
 from cellpipe.core.errors import SettingsError
 from cellpipe.handoff.rest import Address, Server
 from cellpipe.handoff.secrets import secret
 from cellpipe.pipeline.run import prepared, process
-from cellpipe.config.settings import settings
+from cellpipe.service import nightly
 from elabftw_stand_in import KEY, StandIn
 
 
@@ -127,7 +127,7 @@ def test_no_secret_is_found_anywhere_after_a_night(
 
 
 def test_a_nights_parameters_hold_no_secret() -> None:
-    from cellpipe.service.prefect_run import flow_module
+    from cellpipe.core.checkout import flow_module
 
     fields = flow_module("nightly").LabRun.model_fields
     assert set(fields) == {"folder", "out", "time_zone", "also", "settings"}

@@ -10,13 +10,13 @@ from made_spectra import FREQUENCY, KINDS, SERIES_CIRCUIT, labelled, series, two
 
 from cellpipe.core.errors import CellpipeError
 from cellpipe.numerics.impedance.growth import growth
-from cellpipe.numerics.impedance.series import ImpedanceSeries, fit_impedance_series
 from cellpipe.numerics.impedance.processes import (
     PROCESSES,
     brug_capacitance,
     effective_capacitance,
     probabilities,
 )
+from cellpipe.numerics.impedance.series import ImpedanceSeries, fit_impedance_series
 from cellpipe.numerics.impedance.spectra import states
 
 

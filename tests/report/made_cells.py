@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from cellpipe.core import contracts
 from cellpipe.analyses import ANALYSES, resistance_growth
 from cellpipe.baselines import table1
+from cellpipe.core import contracts
 from cellpipe.core.model import Cell
 from cellpipe.numerics.impedance.circuits import impedance
 

@@ -15,8 +15,7 @@ from polars.testing import assert_frame_equal
 from cellpipe import open_results
 from cellpipe.core import contracts
 from cellpipe.pipeline.run import process
-from cellpipe.store import Ledger, write_table
-from cellpipe.store import consolidated
+from cellpipe.store import Ledger, consolidated, write_table
 from cellpipe.store.consolidated import gathered_anew, gathered_name
 from cellpipe.store.writer_lease import writing
 from made_files import neware_csv

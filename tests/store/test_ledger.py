@@ -19,13 +19,12 @@ import pytest
 from cellpipe.cli.main import main
 from cellpipe.core.errors import StoreError
 from cellpipe.pipeline.run import process
-from cellpipe.store import Ledger, SeenFile
-from cellpipe.store import postgres_migration
-from cellpipe.store.location import keep_ledger_at
+from cellpipe.store import Ledger, SeenFile, postgres_migration
+from cellpipe.store.batch_queue import Waiting, put_in_queue, queue
 from cellpipe.store.history import happened
+from cellpipe.store.location import keep_ledger_at
 from cellpipe.store.migrations import ADOPT
 from cellpipe.store.postgres_migration import moved
-from cellpipe.store.batch_queue import Waiting, put_in_queue, queue
 from cellpipe.store.writer_lease import writing
 from made_files import neware_csv
 from result_facts import files
@@ -301,7 +300,9 @@ def test_a_ledger_is_moved_to_postgresql_by_one_command_and_nothing_is_done_agai
     before = process(lab, out), happened(Ledger(out).database), Ledger(out).written()
     pages = files(out)
     with monkeypatch.context() as killed:
-        killed.setattr(postgres_migration, "keep_ledger_at", lambda *_, **__: os.kill(os.getpid(), SIGINT))
+        killed.setattr(
+            postgres_migration, "keep_ledger_at", lambda *_, **__: os.kill(os.getpid(), SIGINT)
+        )
         with pytest.raises(KeyboardInterrupt):  # all rows are there, and nothing points to them
             moved(out, url)
     assert process(lab, out).read == 0

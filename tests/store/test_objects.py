@@ -24,11 +24,9 @@ from cellpipe import open_results
 from cellpipe.cli.main import main
 from cellpipe.core.errors import StoreError
 from cellpipe.pipeline.run import process
-from cellpipe.store import Ledger
-from cellpipe.store import consolidated
-from cellpipe.store import object_upload
-from cellpipe.store.object_download import FETCHED, Fetched, fetched
+from cellpipe.store import Ledger, consolidated, object_upload
 from cellpipe.store.consolidated import gathered_anew
+from cellpipe.store.object_download import FETCHED, Fetched, fetched
 from cellpipe.store.object_upload import MANIFEST, publish, published
 from cellpipe.store.writer_lease import writing
 from made_files import neware_csv

@@ -16,8 +16,7 @@ import pytest
 from cellpipe.cli.main import main
 from cellpipe.core.errors import WriterError
 from cellpipe.pipeline.run import process
-from cellpipe.store import Ledger
-from cellpipe.store import writer_lease
+from cellpipe.store import Ledger, writer_lease
 from cellpipe.store.writer_lease import writer_of, writing
 from made_files import neware_csv
 

@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 
 import cellpipe
-from cellpipe.store import Ledger
-from cellpipe.store.history import happened
 from cellpipe.service.watch.batch import deal_with
 from cellpipe.service.watch.batch_runner import State, Task
 from cellpipe.service.watch.file_events import Hints
 from cellpipe.service.watch.stability import Patience
 from cellpipe.service.watch.watcher import Lab, Watcher, watch
+from cellpipe.store import Ledger
+from cellpipe.store.history import happened
 from made_files import LONG, neware_csv
 
 QUICK = Patience(settle=0.3, incomplete=2.0, growing=3600.0, gone=0.6)

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from cellpipe.service import supervisor
-from cellpipe.core.errors import ServerError
-from cellpipe.service.prefect_run import flow_module
 from cellpipe.config.settings import settings
+from cellpipe.core.checkout import flow_module
+from cellpipe.core.errors import ServerError
+from cellpipe.service import supervisor
 from cellpipe.service.supervisor import Child
 from cellpipe.service.watch.batch_runner import Prefect
 

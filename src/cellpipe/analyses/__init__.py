@@ -13,15 +13,15 @@ from importlib.metadata import entry_points
 from cellpipe.analyses import (
     cells,
     circuit_fits,
+    comparison,
     curves,
     cycles,
     half_cycles,
     resistance_growth,
 )
-from cellpipe.analyses import comparison
 from cellpipe.core.contracts import checked
-from cellpipe.core.model import Analysis, Cell, Result, Tables
 from cellpipe.core.errors import CellpipeError
+from cellpipe.core.model import Analysis, Cell, Result, Tables
 
 ANALYSES: tuple[Analysis, ...] = (
     half_cycles.ANALYSIS,

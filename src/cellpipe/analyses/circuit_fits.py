@@ -32,13 +32,13 @@ from cellpipe.analyses.impedance_rows import (
     single_resistance,
 )
 from cellpipe.core.contracts import empty
-from cellpipe.core.model import Analysis, Cell, Finding, Result, Tables
 from cellpipe.core.errors import CellpipeError
+from cellpipe.core.model import Analysis, Cell, Finding, Result, Tables
 from cellpipe.numerics.impedance.circuit_choice import chosen_for_all
 from cellpipe.numerics.impedance.fit import MISFIT, NOISY, ImpedanceFit
-from cellpipe.numerics.impedance.series import fit_impedance_series
 from cellpipe.numerics.impedance.kramers_kronig import VIOLATED
 from cellpipe.numerics.impedance.processes import INTERFACE
+from cellpipe.numerics.impedance.series import fit_impedance_series
 from cellpipe.numerics.impedance.spectra import Cleaned, cleaned, states
 
 FEWEST = 12  # frequencies; below that a circuit with seven parameters is not determined

@@ -19,7 +19,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from cellpipe.core.contracts import empty
-from cellpipe.numerics.cycling.integrate import charge_increments, counter_increments, net_increments
+from cellpipe.numerics.cycling.integrate import (
+    charge_increments,
+    counter_increments,
+    net_increments,
+)
 from cellpipe.numerics.cycling.runs import Segments, directions, reduced, segment_numbers, segments
 from cellpipe.numerics.cycling.segment_sums import step_resistance, sums
 

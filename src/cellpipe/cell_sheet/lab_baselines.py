@@ -15,11 +15,11 @@ from pathlib import Path
 
 import polars as pl
 
-from cellpipe.core import contracts
 from cellpipe.baselines import table1
 from cellpipe.cell_sheet.sheet import csv_rows, is_overfull, overfull
-from cellpipe.core.model import Finding
+from cellpipe.core import contracts
 from cellpipe.core.errors import CellSheetError, ContractError
+from cellpipe.core.model import Finding
 from cellpipe.system.scan import BASELINES_NAME
 
 _FILLED = ("source", "row")

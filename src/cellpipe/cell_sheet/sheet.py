@@ -20,8 +20,8 @@ from pathlib import Path
 
 from cellpipe.cell_sheet.fields import FIELDS, REQUIRED
 from cellpipe.cell_sheet.row import Place, Row, column_letter, composed, finding, plain
-from cellpipe.core.model import Cell, Finding, Level
 from cellpipe.core.errors import CellSheetError
+from cellpipe.core.model import Cell, Finding, Level
 from cellpipe.system.scan import SHEET_NAMES
 
 

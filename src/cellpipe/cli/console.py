@@ -30,8 +30,8 @@ from cellpipe.system.progress import Stage
 if TYPE_CHECKING:
     import polars as pl
 
-    from cellpipe.service.doctor import Check
     from cellpipe.pipeline.finalize import Summary
+    from cellpipe.service.doctor import Check
 
 _STAGES: dict[Stage, str] = {"files": "Reading files", "cells": "Computing cells",
                              "report": "Writing the report"}  # fmt: skip
@@ -289,8 +289,8 @@ _MARKS = {"good": ("good", "green"), "note": ("note", "yellow"), "bad": ("BAD ",
 
 def show_baselines(own: pl.DataFrame | None = None) -> None:
     """Print the published cells of Table 1, the figures of its text, and a lab's own rows."""
-    from cellpipe.baselines import REVIEW, REVIEW_DOI, review_text, table1
     from cellpipe.analyses.comparison import remarks
+    from cellpipe.baselines import REVIEW, REVIEW_DOI, review_text, table1
     from cellpipe.baselines.materials import electrolyte_family
 
     console = screen()

@@ -12,8 +12,8 @@ from cellpipe.cli.options import add_settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from cellpipe.pipeline.stored_cells import Finished
     from cellpipe.config.settings import HandOnSettings
+    from cellpipe.pipeline.stored_cells import Finished
 
     Files = Iterator[tuple[str, bytes]]
 
@@ -92,7 +92,7 @@ def _compare(options: argparse.Namespace) -> int:
     import os
     from urllib.parse import quote
 
-    from cellpipe import __version__
+    from cellpipe._version import __version__
     from cellpipe.report.html.several_cells import several_page
     from cellpipe.system.atomic_files import file_name, written_bytes
 
@@ -161,7 +161,7 @@ def _tables(each: Finished, _: argparse.Namespace) -> Files:
 
 
 def _pdf(each: Finished, _: argparse.Namespace) -> Files:
-    from cellpipe import __version__
+    from cellpipe._version import __version__
     from cellpipe.report.html.cell_page import cell_page
     from cellpipe.report.html.pdf import printed
     from cellpipe.system.atomic_files import file_name
@@ -174,8 +174,8 @@ def _pdf(each: Finished, _: argparse.Namespace) -> Files:
 def _eln(each: Finished, options: argparse.Namespace) -> Files:
     from datetime import UTC, datetime
 
-    from cellpipe.service.delivery import record_from, sender
     from cellpipe.handoff.eln import eln_archive
+    from cellpipe.service.delivery import record_from, sender
     from cellpipe.system.atomic_files import file_name
 
     given = _hand_on_settings(options)
@@ -209,12 +209,12 @@ def _hand_on_settings(options: argparse.Namespace) -> HandOnSettings:
 
 
 def _push(options: argparse.Namespace) -> int:
+    from cellpipe.cli.options import secret_block
+    from cellpipe.config.settings import settings
     from cellpipe.core.errors import SettingsError
+    from cellpipe.pipeline.ingest import Job
     from cellpipe.pipeline.stored_cells import finished_ids
     from cellpipe.service.delivery import HandedOn, delivered, receiver
-    from cellpipe.pipeline.ingest import Job
-    from cellpipe.service.prefect_run import secret_block
-    from cellpipe.config.settings import settings
 
     given = settings(options.settings).hand_on
     if getattr(given, options.receiver) is None:

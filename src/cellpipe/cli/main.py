@@ -11,10 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from cellpipe.cli import setup
-from cellpipe.cli import export
-from cellpipe.cli import watch
-from cellpipe.cli import maintenance
+from cellpipe.cli import export, maintenance, setup, watch
 from cellpipe.cli.options import add_json, add_time_zone, not_opened
 
 if TYPE_CHECKING:
@@ -184,7 +181,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         argcomplete.autocomplete(parser)
     options = _parsed(parser, arguments)
     if options.version:
-        from cellpipe import __version__
+        from cellpipe._version import __version__
 
         print(f"cellpipe {__version__}")
         return 0
@@ -267,13 +264,13 @@ def _process(options: argparse.Namespace) -> int:
     if options.time_zone is None:
         _tell_of_zone(options.folder)
     if options.prefect or options.runner:
-        from cellpipe.service.prefect_run import process_on_server
         from cellpipe.config.settings import RunnerSettings
+        from cellpipe.core.checkout import flow_module
 
         runner = RunnerSettings(
             kind=options.runner or "threads", address=options.address, workers=options.workers
         )
-        summary: Summary = process_on_server(
+        summary: Summary = flow_module("on_server").process_on_server(
             options.folder, options.out, options.time_zone, options.also, runner
         )
     else:
@@ -302,8 +299,8 @@ def _process(options: argparse.Namespace) -> int:
 
 def _tell_of_zone(folder: Path) -> None:
     """Say so where settings name the zone that the command line leaves out."""
-    from cellpipe.core.errors import SettingsError
     from cellpipe.config.settings import NAME, settings
+    from cellpipe.core.errors import SettingsError
 
     for path in dict.fromkeys((Path(NAME).resolve(), folder.resolve().parent / NAME)):
         try:
@@ -328,9 +325,9 @@ def _aside(options: argparse.Namespace) -> TextIO:
 
 
 def _eis(options: argparse.Namespace) -> int:
-    from cellpipe.pipeline.single_file import fitted_file, write_eis
     from cellpipe.cli.show_eis import show_eis
     from cellpipe.core.errors import CellpipeError
+    from cellpipe.pipeline.single_file import fitted_file, write_eis
 
     if options.area is not None and not options.area > 0:
         raise CellpipeError(
@@ -355,8 +352,8 @@ def _eis(options: argparse.Namespace) -> int:
 
 
 def _baselines(options: argparse.Namespace) -> int:
-    from cellpipe.cli import console
     from cellpipe.cell_sheet.lab_baselines import lab_baselines, written_template
+    from cellpipe.cli import console
     from cellpipe.core.errors import CellpipeError
     from cellpipe.system.scan import BASELINES_NAME
 

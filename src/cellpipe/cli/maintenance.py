@@ -54,8 +54,7 @@ def commands() -> dict[str, Callable[[argparse.Namespace], int]]:
 
 
 def _status(options: argparse.Namespace) -> int:
-    from cellpipe.cli import show_ledger
-    from cellpipe.cli import console
+    from cellpipe.cli import console, show_ledger
     from cellpipe.pipeline.maintenance import opened, status
 
     found = status(opened(options.out))
@@ -67,8 +66,7 @@ def _status(options: argparse.Namespace) -> int:
 
 
 def _history(options: argparse.Namespace) -> int:
-    from cellpipe.cli import show_ledger
-    from cellpipe.cli import console
+    from cellpipe.cli import console, show_ledger
     from cellpipe.pipeline.maintenance import history, opened
 
     found = history(opened(options.out), options.subject)
@@ -93,8 +91,8 @@ def _say(names: Sequence[str], what: str, nothing: str) -> None:
 
 
 def _forget(options: argparse.Namespace) -> int:
-    from cellpipe.pipeline.ingest import Job
     from cellpipe.pipeline.finalize import cell_outputs
+    from cellpipe.pipeline.ingest import Job
     from cellpipe.pipeline.maintenance import forget, opened
 
     ledger = opened(options.out)
@@ -108,8 +106,8 @@ def _forget(options: argparse.Namespace) -> int:
 
 
 def _move_ledger(options: argparse.Namespace) -> int:
-    from cellpipe.store.postgres_migration import moved
     from cellpipe.pipeline.maintenance import opened
+    from cellpipe.store.postgres_migration import moved
 
     opened(options.out)
     count = moved(options.out, options.url)
@@ -119,8 +117,8 @@ def _move_ledger(options: argparse.Namespace) -> int:
 
 def _rebuild(options: argparse.Namespace) -> int:
     from cellpipe.cli import console
-    from cellpipe.pipeline.run import processed, remembered_job
     from cellpipe.pipeline.maintenance import all_anew, opened
+    from cellpipe.pipeline.run import processed, remembered_job
     from cellpipe.system.processes import Workers, usual_count
 
     opened(options.out)

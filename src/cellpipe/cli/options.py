@@ -35,6 +35,13 @@ def not_opened(path: Path | str, error: OSError) -> CellpipeError:
     )
 
 
+def secret_block(name: str) -> str:
+    """Return what a Secret block of Prefect holds; Prefect is imported only then."""
+    from cellpipe.core.checkout import flow_module
+
+    return str(flow_module("blocks").block(name))
+
+
 def add_settings(parser: argparse.ArgumentParser) -> None:
     """Let a command be told where the settings are."""
     parser.add_argument(

@@ -81,8 +81,8 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _init(options: argparse.Namespace) -> int:
-    from cellpipe.cli import workspace
     from cellpipe.cell_sheet.template import patterns_by_cell, write_template
+    from cellpipe.cli import workspace
     from cellpipe.pipeline.ingest import candidates
     from cellpipe.pipeline.run import check_folder
     from cellpipe.system.time_zones import check_time_zone

@@ -12,8 +12,8 @@ from rich.text import Text
 from cellpipe.cli.console import counted, screen
 
 if TYPE_CHECKING:
-    from cellpipe.store.history import Event
     from cellpipe.pipeline.maintenance import Status
+    from cellpipe.store.history import Event
 
 
 def show_status(out: Path, status: Status) -> None:

@@ -94,11 +94,11 @@ def log_to(out: Path, *, verbose: bool, name: str = "cellpipe.log") -> None:
 
 def _labs(options: argparse.Namespace) -> tuple[tuple[Lab, ...], Settings]:
     """Give the labs that a command is about, and the settings."""
-    from cellpipe.core.errors import SettingsError
     from cellpipe.config.settings import LabSettings, Settings, settings
+    from cellpipe.core.errors import SettingsError
+    from cellpipe.service.watch.watcher import Lab
     from cellpipe.store.location import keep_ledger_at
     from cellpipe.system.time_zones import check_time_zone
-    from cellpipe.service.watch.watcher import Lab
 
     folder = getattr(options, "folder", None)
     if folder is not None:
@@ -130,11 +130,11 @@ def _labs(options: argparse.Namespace) -> tuple[tuple[Lab, ...], Settings]:
 
 
 def _watch(options: argparse.Namespace) -> int:
-    from cellpipe.system.mounts import is_on_network
     from cellpipe.service.watch.batch_runner import OwnProcess, Prefect
     from cellpipe.service.watch.file_events import Hints
     from cellpipe.service.watch.stability import Patience
     from cellpipe.service.watch.watcher import Watcher, watch
+    from cellpipe.system.mounts import is_on_network
 
     labs, given = _labs(options)
     for lab in labs:
@@ -210,10 +210,10 @@ def _until_stopped() -> threading.Event:
 
 def _nightly(options: argparse.Namespace) -> int:
     from cellpipe.cli import console
-    from cellpipe.service import nightly
+    from cellpipe.cli.options import secret_block
     from cellpipe.core.errors import CellpipeError
     from cellpipe.pipeline.run import prepared, processed
-    from cellpipe.service.prefect_run import secret_block
+    from cellpipe.service import nightly
     from cellpipe.system.processes import Workers, usual_count
 
     labs, given = _labs(options)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from cellpipe.cell_sheet.template import write_template
-from cellpipe.core.errors import CellpipeError
 from cellpipe.config.settings import NAME, example
+from cellpipe.core.errors import CellpipeError
 
 INBOX, RESULTS = "inbox", "results"
 

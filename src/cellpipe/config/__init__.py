@@ -1,0 +1,1 @@
+"""``cellpipe.toml``: the settings, read strictly."""

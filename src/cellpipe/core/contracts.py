@@ -11,15 +11,15 @@ from __future__ import annotations
 from functools import cache, lru_cache
 from importlib import resources
 from importlib.metadata import entry_points
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import polars as pl
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from cellpipe.core.model import Finding
+from cellpipe.core.checkout import find_folder
 from cellpipe.core.errors import ContractError, SchemaError
+from cellpipe.core.model import Finding
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -74,10 +74,7 @@ class Schema(BaseModel):
 
 def schema_folder() -> Traversable:
     """Give the folder ``schemas/``: inside the package, or at the top of an editable checkout."""
-    packaged = resources.files("cellpipe") / "schemas"
-    if packaged.is_dir():
-        return packaged
-    return Path(__file__).parents[2] / "schemas"
+    return find_folder("schemas")
 
 
 @cache

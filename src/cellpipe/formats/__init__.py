@@ -18,19 +18,19 @@ import numpy as np
 import polars as pl
 
 from cellpipe.core import contracts
-from cellpipe.core.model import Finding, Measurement, RawFile, Recording
 from cellpipe.core.errors import DamagedFileError, FileError, NoDataError, UnknownFormatError
+from cellpipe.core.model import Finding, Measurement, RawFile, Recording
 from cellpipe.formats import basytec, bdf, gamry, landt, maccor, novonix, pec, zview
 from cellpipe.formats.arbin import csv as arbin_csv
 from cellpipe.formats.arbin import res as arbin_res
 from cellpipe.formats.arbin import xlsx as arbin_xlsx
 from cellpipe.formats.biologic import mpr as biologic_mpr
 from cellpipe.formats.biologic import mpt as biologic_mpt
+from cellpipe.formats.charge_check import charge_findings
+from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.neware import binary as neware_binary
 from cellpipe.formats.neware import csv as neware_csv
 from cellpipe.formats.neware import xlsx as neware_xlsx
-from cellpipe.formats.charge_check import charge_findings
-from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.utc import in_utc, started_in_utc
 
 FORMATS: tuple[Format, ...] = (

@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from cellpipe.core.model import Recording
+from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.tabular import delimited
 from cellpipe.formats.tabular.dialect import (
     AMPERE,
@@ -25,7 +26,6 @@ from cellpipe.formats.tabular.dialect import (
     Quantity,
     recognised,
 )
-from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.tabular.records import (
     labelled,
     matched,

@@ -15,6 +15,7 @@ from pathlib import Path
 import polars as pl
 
 from cellpipe.core.model import Finding, Recording
+from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.tabular import delimited
 from cellpipe.formats.tabular.dialect import (
     AMPERE,
@@ -29,7 +30,6 @@ from cellpipe.formats.tabular.dialect import (
     matches,
     recognised,
 )
-from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.tabular.records import recording, require, standard_columns, steps_as_run
 from cellpipe.numerics.impedance.spectra import spectrum_numbers
 

@@ -14,8 +14,8 @@ from typing import Literal
 
 import polars as pl
 
-from cellpipe.core.model import Finding
 from cellpipe.core.errors import DamagedFileError
+from cellpipe.core.model import Finding
 
 DATE_FORMATS = (
     "%Y-%m-%d %H:%M:%S",

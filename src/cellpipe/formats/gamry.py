@@ -19,8 +19,8 @@ from pathlib import Path
 
 import polars as pl
 
-from cellpipe.core.model import Finding, Recording
 from cellpipe.core.errors import DamagedFileError, NoDataError
+from cellpipe.core.model import Finding, Recording
 from cellpipe.formats import clock
 from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.tabular.records import timed_from_start

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from cellpipe.core.model import Recording
 from cellpipe.core.errors import NoDataError
+from cellpipe.core.model import Recording
+from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.tabular import workbook
 from cellpipe.formats.tabular.dialect import (
     AMPERE,
@@ -23,7 +24,6 @@ from cellpipe.formats.tabular.dialect import (
     Quantity,
     recognised,
 )
-from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.tabular.records import (
     matched,
     recording,

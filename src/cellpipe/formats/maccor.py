@@ -20,9 +20,10 @@ from pathlib import Path
 
 import polars as pl
 
-from cellpipe.core.model import Finding, Recording
 from cellpipe.core.errors import DamagedFileError
+from cellpipe.core.model import Finding, Recording
 from cellpipe.formats import clock
+from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.tabular import delimited
 from cellpipe.formats.tabular.dialect import (
     AMPERE,
@@ -35,7 +36,6 @@ from cellpipe.formats.tabular.dialect import (
     Quantity,
     recognised,
 )
-from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.tabular.records import (
     matched,
     recording,

@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from cellpipe.core.model import Recording
 from cellpipe.core.errors import DamagedFileError
+from cellpipe.core.model import Recording
+from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.tabular import delimited
 from cellpipe.formats.tabular.dialect import (
     AMPERE,
@@ -26,7 +27,6 @@ from cellpipe.formats.tabular.dialect import (
     Quantity,
     recognised,
 )
-from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.tabular.records import labelled, matched, recording, steps_as_run
 
 _TIMES = CLOCK | {

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import polars as pl
 
-from cellpipe.core.model import Finding, Recording
 from cellpipe.core.errors import DamagedFileError
+from cellpipe.core.model import Finding, Recording
 from cellpipe.formats.biologic.companion import local_time
 from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.tabular.records import timed_from_start

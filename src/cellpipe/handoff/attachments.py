@@ -10,10 +10,10 @@ import polars as pl
 from cellpipe import analyses
 from cellpipe.core.model import Cell
 from cellpipe.handoff.record import Attachment
-from cellpipe.report.html.cell_tables import SHEET_FIELDS
 from cellpipe.report.figures.files import figure_files
-from cellpipe.report.long_tables import long_csv
 from cellpipe.report.html.cell_page import cell_panels
+from cellpipe.report.html.cell_tables import SHEET_FIELDS
+from cellpipe.report.long_tables import long_csv
 
 _WIDTH = "two-columns"
 MEDIA_TYPES = {

@@ -15,7 +15,7 @@ from datetime import datetime
 
 import polars as pl
 
-import cellpipe
+from cellpipe._version import __version__
 from cellpipe.core import contracts
 from cellpipe.handoff.record import Value
 
@@ -115,6 +115,6 @@ def sidecar(
             "current": "positive charges the cell", "unix_time": "UTC",
             "imaginary_impedance": "negative if capacitive",
         },
-        "made_with": f"cellpipe {cellpipe.__version__}",
+        "made_with": f"cellpipe {__version__}",
     }  # fmt: skip
     return (json.dumps(said, indent=2, ensure_ascii=False, default=str) + "\n").encode()

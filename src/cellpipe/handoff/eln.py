@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import cellpipe
+from cellpipe._version import __version__
 from cellpipe.handoff.attachments import media_type
 from cellpipe.handoff.record import Record, Value
 from cellpipe.system.atomic_files import file_name
@@ -119,7 +119,7 @@ def _metadata(
 
 
 def _about_itself(when: str) -> list[Node]:
-    version = cellpipe.__version__
+    version = __version__
     return [
         {"@id": METADATA, "@type": "CreativeWork", "about": {"@id": "./"},
          "conformsTo": {"@id": "https://w3id.org/ro/crate/1.1"}, "dateCreated": when,

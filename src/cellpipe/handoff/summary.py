@@ -19,10 +19,10 @@ import xlsxwriter
 from cellpipe.core.errors import HeldFileError, SummaryError
 from cellpipe.handoff.workbook_part import filled
 from cellpipe.handoff.workbook_part import name_key as _key
-from cellpipe.report.excel.lab_workbook import cell_columns
-from cellpipe.report.long_tables import not_formula
-from cellpipe.report.excel.sheets import TEXT, Book, SheetColumn, write_sheet
 from cellpipe.report.excel.cell_workbook import CREATED, settings
+from cellpipe.report.excel.lab_workbook import cell_columns
+from cellpipe.report.excel.sheets import TEXT, Book, SheetColumn, write_sheet
+from cellpipe.report.long_tables import not_formula
 from cellpipe.system.atomic_files import written_bytes
 
 NAME = "summary"

@@ -1,0 +1,1 @@
+"""From raw files to results: the steps of a run, a module each."""

@@ -11,12 +11,12 @@ from pathlib import Path
 import polars as pl
 
 from cellpipe import analyses
-from cellpipe.core import contracts
-from cellpipe.pipeline.cell_history import InputFile, in_order
 from cellpipe.cell_sheet.row import composed
 from cellpipe.cell_sheet.sheet import CellSheet, cell_id_from_name, cells_of
-from cellpipe.core.model import Cell, Finding
+from cellpipe.core import contracts
 from cellpipe.core.errors import CellpipeError
+from cellpipe.core.model import Cell, Finding
+from cellpipe.pipeline.cell_history import InputFile, in_order
 from cellpipe.pipeline.ingest import Job
 from cellpipe.pipeline.sheet_snapshot import Sheet
 from cellpipe.store import LAB, read_table

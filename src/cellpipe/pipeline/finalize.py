@@ -12,22 +12,22 @@ from pathlib import Path
 
 import polars as pl
 
-import cellpipe
 from cellpipe import analyses
+from cellpipe._version import __version__
 from cellpipe.core import contracts
-from cellpipe.pipeline.cell_inputs import Grouping, file_rows
-from cellpipe.core.model import Finding
 from cellpipe.core.errors import HeldFileError
+from cellpipe.core.model import Finding
+from cellpipe.pipeline.cell_inputs import Grouping, file_rows
 from cellpipe.pipeline.ingest import Job, Plan, planned_from
-from cellpipe.system.scan import Failure
-from cellpipe.system.atomic_files import file_name, removed
 from cellpipe.pipeline.sheet_snapshot import Sheet
 from cellpipe.store import LAB, CellEntry, Results, read_table, table_path, write_table
-from cellpipe.store.failures import TRIES, faults
 from cellpipe.store.consolidated import gathered_anew
+from cellpipe.store.failures import TRIES, faults
 from cellpipe.store.history import Event
 from cellpipe.store.ledger import CONCLUDED
 from cellpipe.store.manifest import as_written, listing, orphans_removed
+from cellpipe.system.atomic_files import file_name, removed
+from cellpipe.system.scan import Failure
 
 _NUMBERS = (
     "files", "cycles", "complete_cycles", "first_discharging_capacity_ah", "capacity_retention",
@@ -292,11 +292,11 @@ def _write_reports(job: Job, files: pl.DataFrame, findings: pl.DataFrame) -> lis
     }
     tables |= {"files": files, "findings": findings}
     try:
-        write_index(tables, job.out, version=cellpipe.__version__)
+        write_index(tables, job.out, version=__version__)
     except HeldFileError as error:
         return [Failure("index.html", str(error))]
     try:
-        write_lab_workbook(tables, job.out, version=cellpipe.__version__)
+        write_lab_workbook(tables, job.out, version=__version__)
     except HeldFileError as error:
         return [Failure(ALL_CELLS, str(error))]
     return []

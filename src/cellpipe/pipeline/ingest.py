@@ -13,17 +13,17 @@ from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 
-import cellpipe
 from cellpipe import formats
-from cellpipe.core import contracts
+from cellpipe._version import __version__
 from cellpipe.analyses.half_cycle_segments import half_cycle_segments
-from cellpipe.core.model import Measurement, RawFile
+from cellpipe.core import contracts
 from cellpipe.core.errors import CellpipeError, FileError
-from cellpipe.system.scan import Entry, Failure, RawFolders, is_other_kind, is_sheet
+from cellpipe.core.model import Measurement, RawFile
 from cellpipe.store import Content, Ledger, SeenFile, Written, table_path, write_table
 from cellpipe.store.failures import Fault, faults
 from cellpipe.store.history import Event
 from cellpipe.store.manifest import as_written, names_there
+from cellpipe.system.scan import Entry, Failure, RawFolders, is_other_kind, is_sheet
 
 READING = 3  # to be raised when the tables that are made of a file change: all are read again
 SEVERAL = "several"  # status of a file that holds the recordings of several cells
@@ -44,10 +44,7 @@ class Job:
     @property
     def reading(self) -> str:
         """What a content's tables depend on besides the content."""
-        return (
-            f"cellpipe {cellpipe.__version__}, reading {READING}, "
-            f"time zone {self.time_zone or 'unknown'}"
-        )
+        return f"cellpipe {__version__}, reading {READING}, time zone {self.time_zone or 'unknown'}"
 
     @cached_property
     def ledger(self) -> Ledger:

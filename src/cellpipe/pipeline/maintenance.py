@@ -7,13 +7,13 @@ from pathlib import Path
 
 from cellpipe.core.errors import CellpipeError, StoreError
 from cellpipe.pipeline.ingest import file_of
-from cellpipe.system.atomic_files import removed
+from cellpipe.store.batch_queue import queue
 from cellpipe.store.database import Rows
 from cellpipe.store.failures import TRIES, faults
 from cellpipe.store.history import Event, add_events, happened, last_event
 from cellpipe.store.ledger import CONCLUDED, Ledger
-from cellpipe.store.batch_queue import queue
 from cellpipe.store.writer_lease import writer_of, writing
+from cellpipe.system.atomic_files import removed
 
 _WAIT_SECONDS = 600.0
 

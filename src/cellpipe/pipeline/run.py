@@ -15,16 +15,24 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import cellpipe
 from cellpipe import analyses
-from cellpipe.pipeline.cell_inputs import CellInputs, grouped, input_tables
-from cellpipe.core.model import Finding
+from cellpipe._version import __version__
 from cellpipe.core.errors import (
     CellpipeError,
     DamagedLedgerError,
     DamagedTableError,
     HeldFileError,
     StoreError,
+)
+from cellpipe.core.model import Finding
+from cellpipe.pipeline.cell_inputs import CellInputs, grouped, input_tables
+from cellpipe.pipeline.finalize import (
+    Summary,
+    cell_events,
+    cell_outputs,
+    concluded,
+    finding_rows,
+    unchanged_or_planned,
 )
 from cellpipe.pipeline.ingest import (
     Job,
@@ -36,24 +44,16 @@ from cellpipe.pipeline.ingest import (
     planned_of,
     taken,
 )
-from cellpipe.pipeline.finalize import (
-    Summary,
-    cell_events,
-    cell_outputs,
-    concluded,
-    finding_rows,
-    unchanged_or_planned,
-)
-from cellpipe.system.progress import CELL_COST, FILE_COST, Progress, Steps
-from cellpipe.system.scan import Failure
 from cellpipe.pipeline.sheet_snapshot import Sheet, current_sheet
 from cellpipe.store import CellEntry, Written, write_table
 from cellpipe.store.failures import Fault, note_fault
 from cellpipe.store.history import Event, last_numbers
-from cellpipe.store.writer_lease import writing
 from cellpipe.store.manifest import adopted, as_written, damaged, swept
-from cellpipe.system.time_zones import check_time_zone
+from cellpipe.store.writer_lease import writing
 from cellpipe.system.processes import Workers
+from cellpipe.system.progress import CELL_COST, FILE_COST, Progress, Steps
+from cellpipe.system.scan import Failure
+from cellpipe.system.time_zones import check_time_zone
 
 _log = logging.getLogger("cellpipe")
 JOB = "what the results are made of"
@@ -343,7 +343,7 @@ def computed(job: Job, inputs: CellInputs) -> Computed:
         tables[result.analysis] = result.table
         findings += result.findings
     tables["findings"] = finding_rows(findings, inputs.cell.cell_id)
-    version = cellpipe.__version__
+    version = __version__
     paths += write_cell_report(inputs.cell, tables, tables["files"], job.out, version=version)
     seconds = round(time.perf_counter() - begun, 4)
     cell_id = inputs.cell.cell_id

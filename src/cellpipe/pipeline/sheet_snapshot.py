@@ -15,17 +15,17 @@ from pathlib import Path
 
 import polars as pl
 
-from cellpipe.core import contracts
 from cellpipe.baselines import table1
 from cellpipe.cell_sheet.lab_baselines import lab_baselines
 from cellpipe.cell_sheet.sheet import CellSheet, cell_sheet, read_sheet
-from cellpipe.core.model import Cell, Finding
+from cellpipe.core import contracts
 from cellpipe.core.errors import CellSheetError
+from cellpipe.core.model import Cell, Finding
 from cellpipe.pipeline.ingest import Job
-from cellpipe.system.scan import BASELINES_NAME, Failure
-from cellpipe.system.atomic_files import written_whole
 from cellpipe.store import LAB, read_table, write_table
 from cellpipe.store.manifest import as_written
+from cellpipe.system.atomic_files import written_whole
+from cellpipe.system.scan import BASELINES_NAME, Failure
 
 _COPY, _BASELINES_COPY = "sheet.copy", "baselines.copy"
 

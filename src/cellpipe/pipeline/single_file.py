@@ -8,10 +8,10 @@ from pathlib import Path
 
 import polars as pl
 
-from cellpipe.core import contracts
 from cellpipe.analyses import circuit_fits, resistance_growth
-from cellpipe.core.model import Cell, Finding
+from cellpipe.core import contracts
 from cellpipe.core.errors import NoDataError
+from cellpipe.core.model import Cell, Finding
 from cellpipe.formats import read
 from cellpipe.system.atomic_files import written_whole
 

@@ -14,10 +14,10 @@ import polars as pl
 
 from cellpipe import analyses
 from cellpipe.core import contracts
+from cellpipe.core.errors import CellpipeError
+from cellpipe.core.model import Cell
 from cellpipe.pipeline.cell_history import InputFile
 from cellpipe.pipeline.cell_inputs import CellInputs, input_tables
-from cellpipe.core.model import Cell
-from cellpipe.core.errors import CellpipeError
 from cellpipe.pipeline.ingest import Job
 from cellpipe.pipeline.sheet_snapshot import last_sheet
 from cellpipe.store import LAB, read_table

@@ -46,8 +46,8 @@ def write_cell_report(
         bytes.
 
     """
-    from cellpipe.report.html.cell_page import cell_page
     from cellpipe.report.excel.cell_workbook import cell_workbook
+    from cellpipe.report.html.cell_page import cell_page
 
     name = file_name(cell.cell_id)
     with _uncollected():

@@ -17,10 +17,10 @@ from pathlib import Path
 
 import polars as pl
 
-import cellpipe
+from cellpipe._version import __version__
+from cellpipe.config.settings import HandOnSettings, ReceiverSettings
 from cellpipe.core import contracts
 from cellpipe.core.errors import CellpipeError, NoAnswerError
-from cellpipe.pipeline.stored_cells import Finished, finished_cells
 from cellpipe.handoff import bdf, elabftw, kadi
 from cellpipe.handoff.attachments import attachments
 from cellpipe.handoff.eln import Sender, eln_archive
@@ -29,10 +29,10 @@ from cellpipe.handoff.rest import Address, Server
 from cellpipe.handoff.secrets import Blocks, secret
 from cellpipe.handoff.summary import update_summary
 from cellpipe.pipeline.ingest import Job
-from cellpipe.system.atomic_files import file_name, written_bytes
-from cellpipe.config.settings import HandOnSettings, ReceiverSettings
+from cellpipe.pipeline.stored_cells import Finished, finished_cells
 from cellpipe.store import CellEntry, Results, read_table
 from cellpipe.store.writer_lease import writing
+from cellpipe.system.atomic_files import file_name, written_bytes
 
 _log = logging.getLogger("cellpipe")
 RECEIVERS = ("kadi", "elabftw")
@@ -308,7 +308,7 @@ def _due(job: Job, place: str, given: HandOnSettings, only: Sequence[str] = ()) 
 def _state(entry: CellEntry, given: HandOnSettings) -> str:
     """Tell a cell's results, and how they are handed on, from others."""
     plain = given.model_copy(update={"kadi": None, "elabftw": None, "eln": False})
-    said = (entry.inputs, entry.findings, plain, cellpipe.__version__)
+    said = (entry.inputs, entry.findings, plain, __version__)
     return hashlib.sha256(repr(said).encode()).hexdigest()
 
 

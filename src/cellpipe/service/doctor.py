@@ -17,16 +17,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from cellpipe.config.settings import LabSettings, Settings, settings
 from cellpipe.core.errors import CellpipeError, ServerError
 from cellpipe.handoff.secrets import secret
-from cellpipe.system.scan import SHEET_NAMES
-from cellpipe.config.settings import LabSettings, Settings, settings
-from cellpipe.store.location import ledger_url, postgres_of
+from cellpipe.service.prefect_api import asked
 from cellpipe.store.database import Rows
-from cellpipe.system.mounts import is_on_network
+from cellpipe.store.location import ledger_url, postgres_of
 from cellpipe.store.recovery import is_lost
-from cellpipe.service.watch.batch_runner import asked
+from cellpipe.system.mounts import is_on_network
 from cellpipe.system.processes import EACH_BYTES, free_memory, usual_count
+from cellpipe.system.scan import SHEET_NAMES
 
 State = Literal["good", "note", "bad"]
 _PACKAGES = ("polars", "pandera", "prefect", "galvani", "fastnda", "lmfit", "matplotlib")

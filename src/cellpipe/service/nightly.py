@@ -9,15 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import cellpipe
-from cellpipe.core.errors import CellpipeError
-from cellpipe.service.delivery import HandedOn, handed_on
-from cellpipe.handoff.notices import told
-from cellpipe.handoff.secrets import Blocks, secret
-from cellpipe.pipeline.finalize import Summary, gather
-from cellpipe.service.alarms import crossed
-from cellpipe.report.html.digest import Digest, digest_page, digest_text, digest_title
-from cellpipe.system.atomic_files import written_whole
+from cellpipe._version import __version__
 from cellpipe.config.settings import (
     HandOnSettings,
     LabSettings,
@@ -25,12 +17,20 @@ from cellpipe.config.settings import (
     NotifySettings,
     Settings,
 )
+from cellpipe.core.errors import CellpipeError
+from cellpipe.handoff.notices import told
+from cellpipe.handoff.secrets import Blocks, secret
+from cellpipe.pipeline.finalize import Summary, gather
+from cellpipe.report.html.digest import Digest, digest_page, digest_text, digest_title
+from cellpipe.service.alarms import crossed
+from cellpipe.service.delivery import HandedOn, handed_on
 from cellpipe.store import read_table
-from cellpipe.store.object_download import fetched
 from cellpipe.store.history import Event, happened, last_event, utc_now
+from cellpipe.store.object_download import fetched
 from cellpipe.store.object_upload import publish
 from cellpipe.store.recovery import keep_copy
 from cellpipe.store.writer_lease import writing
+from cellpipe.system.atomic_files import written_whole
 
 if TYPE_CHECKING:
     from cellpipe.pipeline.ingest import Job
@@ -107,7 +107,7 @@ def ended(
     found.failed += before_it
     failed = _told(job, found, given.notify if given else NotifySettings(), beside, blocks)
     found.failed += failed
-    text, page = digest_text(found), digest_page(found, version=cellpipe.__version__)
+    text, page = digest_text(found), digest_page(found, version=__version__)
     path = written_whole(job.out / "digest.txt", lambda p: p.write_text(text, encoding="utf-8"))
     written_whole(job.out / "digest.html", lambda p: p.write_text(page, encoding="utf-8"))
     with writing(job.ledger, wait_second=600):

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cellpipe.core.errors import ServerError
-from cellpipe.service.watch.batch_runner import asked
+from cellpipe.service.prefect_api import asked
 from cellpipe.system.processes import when_stdin_ends
 
 QUIET = {  # nothing leaves the machine, from the client or the server
@@ -84,7 +84,7 @@ def _local_server(out: Path) -> Iterator[str]:
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1",
                "--port", str(port)]  # fmt: skip
     with (home / "server.log").open("ab") as log:
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # noqa: S603 - this Python, Prefect
             command, env=settings, stdout=log, stderr=log, stdin=subprocess.DEVNULL
         )
         try:
@@ -170,3 +170,7 @@ def _count(url: str, wanted: dict[str, object]) -> int:
         return int(asked(url, "task_runs/count", wanted))
     except ServerError:
         return 0
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

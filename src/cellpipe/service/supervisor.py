@@ -17,10 +17,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from cellpipe.core.errors import ServerError, SettingsError
-from cellpipe.service.prefect_run import flow_module
 from cellpipe.config.settings import Settings, settings
-from cellpipe.service.watch.batch_runner import LOOPBACK
+from cellpipe.core.errors import ServerError, SettingsError
+from cellpipe.service import prefect_server
+from cellpipe.service.prefect_api import LOOPBACK
 
 _LOOK_SECONDS = 0.5
 _HEALTH_SECONDS = 15.0
@@ -124,15 +124,12 @@ def serve(path: Path, is_over: threading.Event) -> int:
     home.mkdir(exist_ok=True)
     named = os.environ.get("PREFECT_API_URL")
     url = named or f"http://{_reached_at(given)}:{given.server.port}/api"
-    server = flow_module("server")
     shared = {
-        **server.QUIET, **server.ZOMBIES, "PREFECT_API_URL": url, "PREFECT_HOME": str(home),
+        **prefect_server.QUIET, **prefect_server.ZOMBIES, "PREFECT_API_URL": url, "PREFECT_HOME": str(home),
         "NO_PROXY": ",".join(filter(None, (os.environ.get("NO_PROXY"), "127.0.0.1,localhost"))),
     }  # fmt: skip
     children = [] if named else [_server(given, home, shared, url)]
-    flows = Child(
-        "flows", ["-m", "cellpipe.service.prefect_run", "runner", str(path)], home / "flows.log", shared
-    )
+    flows = Child("flows", ["-m", "cellpipe.flows.runner", str(path)], home / "flows.log", shared)
     watch = Child(
         "watch", ["-m", "cellpipe", "watch", "--settings", str(path)], home / "watch.log", shared
     )
@@ -166,23 +163,22 @@ def _reached_at(given: Settings) -> str:
 
 
 def _server(given: Settings, home: Path, shared: dict[str, str], url: str) -> Child:
-    server = flow_module("server")
     environment = {
-        **shared, **server.KEPT_RECORDS, "PREFECT_UI_API_URL": url,
+        **shared, **prefect_server.KEPT_RECORDS, "PREFECT_UI_API_URL": url,
         "PREFECT_SERVER_UI_API_URL": url,
         "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
         "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(86_400 * given.server.keep_days),
     }  # fmt: skip
     if given.server.database:
         environment["PREFECT_API_DATABASE_CONNECTION_URL"] = given.server.database
-    arguments = ["-m", "cellpipe.service.prefect_run", "server", given.server.host, str(given.server.port)]
+    arguments = ["-m", "cellpipe.service.prefect_server", given.server.host, str(given.server.port)]
     return Child("server", arguments, home / "server.log", environment)
 
 
 def _keep_alive(
     children: list[Child], url: str, is_over: threading.Event, server: Child | None
 ) -> None:
-    answers = flow_module("server").answers
+    answers = prefect_server.answers
     silent, next_health, has_answered = 0, 0.0, False
     given_up = time.monotonic() + _START_SECONDS
     while not is_over.wait(_LOOK_SECONDS):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-import cellpipe
+from cellpipe._version import __version__
 
 if TYPE_CHECKING:
     from cellpipe.store.database import Database, Row, Rows
@@ -54,7 +54,7 @@ def add_events(rows: Rows, events: Iterable[Event]) -> None:
     now = utc_now()
     values = [
         (uuid.uuid4().hex, now, e.subject, e.event, e.sha256, e.reason,
-         json.dumps(e.numbers, sort_keys=True) if e.numbers else None, cellpipe.__version__,
+         json.dumps(e.numbers, sort_keys=True) if e.numbers else None, __version__,
          e.seconds)
         for e in events
     ]  # fmt: skip

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cellpipe.core.errors import DamagedLedgerError, StoreError
-from cellpipe.store.location import database_of
 from cellpipe.store.failures import clear_faults
 from cellpipe.store.history import Event, add_events, upsert, utc_now
+from cellpipe.store.location import database_of
 from cellpipe.store.migrations import IDENTITY
 from cellpipe.store.recovery import recovered
 from cellpipe.store.writer_lease import refuse_a_stranger

@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 from cellpipe.core.errors import DamagedLedgerError, StoreError
 from cellpipe.store.database import PASSWORD, Database, Postgres, Rows, Sqlite
 from cellpipe.store.migrations import IDENTITY, brought_up
-from cellpipe.system.mounts import is_on_network
 from cellpipe.store.recovery import has_tables, is_lost, recovered, results_put_aside
+from cellpipe.system.mounts import is_on_network
 
 POINTER = "ledger.url"
 _SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,62}")

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from cellpipe.core.errors import HeldFileError
-from cellpipe.system.atomic_files import is_unfinished, put_elsewhere
-from cellpipe.store.migrations import ADOPT
 from cellpipe.store.ledger import Ledger, Written
+from cellpipe.store.migrations import ADOPT
 from cellpipe.store.recovery import place_aside
+from cellpipe.system.atomic_files import is_unfinished, put_elsewhere
 
 _KEPT = ("tables", "cells", "gathered")  # folders of the results in which every file is noted
 _AT_ONCE = 5_000  # files that one run looks at; the next ones go on from there

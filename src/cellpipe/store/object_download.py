@@ -16,8 +16,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from cellpipe.core.errors import StoreError
-from cellpipe.system.atomic_files import is_reserved, written_bytes, written_whole
 from cellpipe.store.objects import client, storage
+from cellpipe.system.atomic_files import is_reserved, written_bytes, written_whole
 
 FETCHED = ".fetched.json"  # hidden: no raw file
 State = list[object]  # size and tag

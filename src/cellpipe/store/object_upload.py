@@ -16,8 +16,8 @@ from typing import Any
 
 from cellpipe.core.errors import StoreError
 from cellpipe.store.ledger import Ledger, Written
-from cellpipe.store.objects import client, storage
 from cellpipe.store.manifest import as_written
+from cellpipe.store.objects import client, storage
 
 MANIFEST = "published.json"
 _ABOUT_ALL = ("index.html", "all-cells.xlsx", "digest.html", "digest.txt", "summary.xlsx",

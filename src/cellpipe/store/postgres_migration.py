@@ -10,10 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cellpipe.core.errors import StoreError
-from cellpipe.store.location import POINTER, keep_ledger_at, postgres_of
 from cellpipe.store.database import Row, Rows
-from cellpipe.store.migrations import IDENTITY, TABLES, brought_up
 from cellpipe.store.ledger import Ledger
+from cellpipe.store.location import POINTER, keep_ledger_at, postgres_of
+from cellpipe.store.migrations import IDENTITY, TABLES, brought_up
 from cellpipe.store.recovery import ledger_put_aside
 from cellpipe.store.writer_lease import writing
 

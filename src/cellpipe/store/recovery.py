@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cellpipe.system.atomic_files import put_elsewhere, written_whole
 from cellpipe.store.migrations import ADOPT
+from cellpipe.system.atomic_files import put_elsewhere, written_whole
 
 DAMAGED = "damaged"  # folder within the results for what can't be used, and is not deleted
 _COPY = "ledger.copy.sqlite"

@@ -11,8 +11,8 @@ import polars as pl
 from cellpipe.core.contracts import empty, names, schema
 from cellpipe.core.errors import StoreError
 from cellpipe.store.consolidated import FolderShelf, Shelf, rows_of_all
-from cellpipe.store.objects import is_url
 from cellpipe.store.object_upload import PublishedShelf
+from cellpipe.store.objects import is_url
 
 
 class Results(Mapping[str, pl.LazyFrame]):

@@ -10,8 +10,8 @@ from arro3.core import Schema
 
 from cellpipe.core.contracts import schema, units
 from cellpipe.core.errors import DamagedTableError
-from cellpipe.system.atomic_files import file_name, written_whole
 from cellpipe.store import LAB
+from cellpipe.system.atomic_files import file_name, written_whole
 
 
 def table_path(folder: Path, table: str, key: str) -> Path:

@@ -1,0 +1,1 @@
+"""What cellpipe needs of the machine: files, folders, processes, time zones."""

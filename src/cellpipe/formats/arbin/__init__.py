@@ -1,0 +1,1 @@
+"""Arbin: MITS text and workbooks, and the Access database (.res)."""

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from cellpipe.core.model import Recording
 from cellpipe.formats.arbin import columns as arbin
-from cellpipe.formats.tabular import delimited
 from cellpipe.formats.format import Format, Sample
+from cellpipe.formats.tabular import delimited
 
 
 def read(path: Path) -> Recording:

@@ -16,8 +16,8 @@ from pathlib import Path
 import polars as pl
 
 from cellpipe.core.contracts import empty
-from cellpipe.core.model import Finding, Recording
 from cellpipe.core.errors import DamagedFileError
+from cellpipe.core.model import Finding, Recording
 from cellpipe.formats.arbin import columns as arbin
 from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.jet4.database import JetError, declared_rows, read_table, table_names

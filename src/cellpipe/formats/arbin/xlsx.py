@@ -16,12 +16,12 @@ from pathlib import Path
 
 import polars as pl
 
-from cellpipe.core.model import Recording
 from cellpipe.core.errors import DamagedFileError, NoDataError
+from cellpipe.core.model import Recording
 from cellpipe.formats.arbin import columns as arbin
+from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.tabular import workbook
 from cellpipe.formats.tabular.dialect import matches, recognised
-from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.tabular.records import labelled, standard_columns, vendor_cycles
 
 _CHANNEL = re.compile(r"^Channel[_\- ]?(?P<channel>\d+(?:-\d+)?)(?:_(?P<part>.*))?$")

@@ -1,0 +1,1 @@
+"""BioLogic: EC-Lab's binary files (.mpr) and its text exports (.mpt)."""

@@ -19,8 +19,8 @@ from datetime import datetime, timedelta
 import numpy as np
 import polars as pl
 
-from cellpipe.core.model import Finding, Recording
 from cellpipe.core.errors import DamagedFileError
+from cellpipe.core.model import Finding, Recording
 from cellpipe.numerics.impedance.spectra import spectrum_numbers
 
 _CURRENTS = {"<I>/mA": 1e-3, "I/mA": 1e-3, "<I>/A": 1.0, "I/A": 1.0}

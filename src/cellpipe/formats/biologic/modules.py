@@ -27,8 +27,8 @@ from galvani.BioLogic import (
     read_VMP_modules,
 )
 
-from cellpipe.core.model import Finding
 from cellpipe.core.errors import DamagedFileError
+from cellpipe.core.model import Finding
 
 Content = np.memmap[Any, Any]
 MORE_COLUMNS = {  # what galvani's table leaves out or calls otherwise than EC-Lab does

@@ -16,12 +16,12 @@ from pathlib import Path
 import polars as pl
 
 from cellpipe.core.contracts import empty
-from cellpipe.core.model import Finding, Recording
 from cellpipe.core.errors import DamagedFileError
-from cellpipe.formats.tabular import delimited
+from cellpipe.core.model import Finding, Recording
 from cellpipe.formats.biologic.columns import recording, used
 from cellpipe.formats.biologic.companion import local_time, started_on
 from cellpipe.formats.format import Format, Sample
+from cellpipe.formats.tabular import delimited
 from cellpipe.formats.tabular.text_blocks import western_text
 
 _MAGIC = re.compile(rb"\s*(EC|BT)-Lab ASCII FILE", re.IGNORECASE)

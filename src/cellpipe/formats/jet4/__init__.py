@@ -1,0 +1,1 @@
+"""Microsoft Access databases (Jet 4), read without a driver."""

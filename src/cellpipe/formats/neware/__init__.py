@@ -1,0 +1,1 @@
+"""Neware: BTS text and workbooks, .nda and .ndax."""

@@ -25,8 +25,8 @@ from typing import Literal
 import fastnda
 import polars as pl
 
-from cellpipe.core.model import Finding, Recording
 from cellpipe.core.errors import DamagedFileError
+from cellpipe.core.model import Finding, Recording
 from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.neware.ndax import LOCAL_VERSIONS, archive, member
 from cellpipe.formats.tabular.workbook import BROKEN_ZIP

@@ -17,8 +17,8 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
-from cellpipe.core.model import Finding, Recording
 from cellpipe.core.errors import DamagedFileError
+from cellpipe.core.model import Finding, Recording
 from cellpipe.formats import clock
 from cellpipe.formats.tabular.dialect import (
     AMPERE,

@@ -11,12 +11,12 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from cellpipe.core.model import Recording
 from cellpipe.core.errors import NoDataError
-from cellpipe.formats.tabular import delimited
+from cellpipe.core.model import Recording
+from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.neware import columns as neware
 from cellpipe.formats.neware import layers as neware_layers
-from cellpipe.formats.format import Format, Sample
+from cellpipe.formats.tabular import delimited
 
 
 def read(path: Path) -> Recording:

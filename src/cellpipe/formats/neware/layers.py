@@ -14,8 +14,8 @@ from typing import Literal
 
 import polars as pl
 
-from cellpipe.formats.tabular import delimited
 from cellpipe.formats.neware import columns as neware
+from cellpipe.formats.tabular import delimited
 from cellpipe.formats.tabular.dialect import matches
 from cellpipe.formats.tabular.records import vendor_cycles
 

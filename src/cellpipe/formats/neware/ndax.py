@@ -26,8 +26,8 @@ from defusedxml.common import DefusedXmlException
 from fastnda._ndc import read_ndc
 from fastnda.dicts import AUX_CHL_MAP, AUX_CHL_SCALE_MAP, STEP_TYPE_MAP
 
-from cellpipe.core.model import Finding
 from cellpipe.core.errors import DamagedFileError
+from cellpipe.core.model import Finding
 
 _TABLES = ("data.ndc", "data_runInfo.ndc", "data_step.ndc")
 _AUXILIARY = re.compile(r"data_AUX_(\d+)_(\d+)_(\d+)\.ndc$|.*_(\d+)\.ndc$")

@@ -16,14 +16,14 @@ from pathlib import Path
 
 import polars as pl
 
-from cellpipe.core.model import Finding, Recording
 from cellpipe.core.errors import NoDataError
+from cellpipe.core.model import Finding, Recording
 from cellpipe.formats.arbin import columns as arbin
+from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.neware import columns as neware
 from cellpipe.formats.neware import layers as neware_layers
 from cellpipe.formats.tabular import workbook
 from cellpipe.formats.tabular.dialect import matches
-from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.tabular.records import labelled, standard_columns, steps_as_run, vendor_cycles
 
 _OTHERS = {"unit", "test", "cycle", "step", "log", "idle", "curve"}

@@ -1,0 +1,1 @@
+"""Tables as text and workbooks: dialects of numbers, columns, blocks of lines."""

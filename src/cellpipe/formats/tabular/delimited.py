@@ -17,8 +17,8 @@ from pathlib import Path
 
 import polars as pl
 
-from cellpipe.core.model import Finding
 from cellpipe.core.errors import DamagedFileError, NoDataError
+from cellpipe.core.model import Finding
 from cellpipe.formats.tabular.dialect import Match
 from cellpipe.formats.tabular.records import WRITTEN, standard_columns
 from cellpipe.formats.tabular.text_blocks import blocks, recoded

@@ -8,10 +8,17 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from cellpipe.core.model import Finding, Recording
 from cellpipe.core.errors import DamagedFileError, NoDataError
+from cellpipe.core.model import Finding, Recording
 from cellpipe.formats import clock
-from cellpipe.formats.tabular.dialect import Match, Quantity, matches, recognised, split_header, standard
+from cellpipe.formats.tabular.dialect import (
+    Match,
+    Quantity,
+    matches,
+    recognised,
+    split_header,
+    standard,
+)
 
 _COUNTERS = ("record_index", "cycle_count", "step_count", "step_id")
 _DURATIONS = (

@@ -21,9 +21,9 @@ import fastexcel
 import polars as pl
 
 from cellpipe.core.errors import DamagedFileError
+from cellpipe.formats.format import Sample
 from cellpipe.formats.tabular.delimited import unique
 from cellpipe.formats.tabular.dialect import Match, split_header
-from cellpipe.formats.format import Sample
 
 try:  # fastnda puts ISA-L's inflate in zlib's place for the whole process; its errors are its own
     from isal.igzip_lib import IsalError

@@ -1,0 +1,1 @@
+"""The mathematics of cycling on bare arrays: runs, charge, ageing, dQ/dV."""

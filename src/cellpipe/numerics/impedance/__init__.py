@@ -1,0 +1,1 @@
+"""The mathematics of impedance on bare arrays: circuits, fits, series, growth."""

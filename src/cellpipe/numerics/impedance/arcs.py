@@ -10,7 +10,11 @@ import numpy as np
 from cellpipe.numerics.impedance.circuit_fit import CircuitFit
 from cellpipe.numerics.impedance.circuit_forms import Arc, Form
 from cellpipe.numerics.impedance.elements import Floats
-from cellpipe.numerics.impedance.processes import brug_capacitance, effective_capacitance, probabilities
+from cellpipe.numerics.impedance.processes import (
+    brug_capacitance,
+    effective_capacitance,
+    probabilities,
+)
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cellpipe.core.errors import CellpipeError
+from cellpipe.numerics.impedance.arcs import ImpedanceArc, arcs_of
 from cellpipe.numerics.impedance.circuit_choice import chosen
 from cellpipe.numerics.impedance.circuit_fit import CircuitFit, fitted
 from cellpipe.numerics.impedance.circuit_forms import form_of
 from cellpipe.numerics.impedance.elements import Complexes, Floats
-from cellpipe.numerics.impedance.arcs import ImpedanceArc, arcs_of
 from cellpipe.numerics.impedance.kramers_kronig import (
     VIOLATED,
     KramersKronig,

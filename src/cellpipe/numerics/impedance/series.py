@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cellpipe.core.errors import CellpipeError
+from cellpipe.numerics.impedance.arcs import ImpedanceArc
 from cellpipe.numerics.impedance.circuit_choice import chosen_for_all
 from cellpipe.numerics.impedance.circuit_fit import (
     CircuitFit,
@@ -28,9 +29,8 @@ from cellpipe.numerics.impedance.circuit_forms import Form, bounds_of, fitted_va
 from cellpipe.numerics.impedance.circuit_series import Joint
 from cellpipe.numerics.impedance.circuits import evaluated
 from cellpipe.numerics.impedance.elements import Complexes, Floats
-from cellpipe.numerics.impedance.growth import Growth, growth
-from cellpipe.numerics.impedance.arcs import ImpedanceArc
 from cellpipe.numerics.impedance.fit import ImpedanceFit, check_area, points_alone
+from cellpipe.numerics.impedance.growth import Growth, growth
 from cellpipe.numerics.impedance.kramers_kronig import valid_part
 from cellpipe.numerics.impedance.processes import probabilities
 from cellpipe.numerics.impedance.series_labels import alone, exchangeable, joined

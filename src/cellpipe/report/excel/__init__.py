@@ -1,0 +1,1 @@
+"""Workbooks of a cell and of the lab."""

@@ -10,8 +10,7 @@ import polars as pl
 import xlsxwriter
 
 from cellpipe.core.model import Cell
-from cellpipe.report.figures.choice import shown_cycles
-from cellpipe.report.html.comparison_tables import baseline_columns
+from cellpipe.report.excel.charts import insert_charts
 from cellpipe.report.excel.cycle_sheet import cycle_columns
 from cellpipe.report.excel.data_sheets import (
     arc_columns,
@@ -26,8 +25,9 @@ from cellpipe.report.excel.data_sheets import (
 )
 from cellpipe.report.excel.sheets import Book, SheetColumn, write_sheet
 from cellpipe.report.excel.summary_sheet import write_summary
+from cellpipe.report.figures.choice import shown_cycles
+from cellpipe.report.html.comparison_tables import baseline_columns
 from cellpipe.report.wording import kind_words
-from cellpipe.report.excel.charts import insert_charts
 
 # Fixed, so that the same input gives the same bytes.
 CREATED = datetime(2000, 1, 1)  # noqa: DTZ001 (the file format has no zone)

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from cellpipe.report.figures.choice import spread
 from cellpipe.report.excel.sheets import Book
+from cellpipe.report.figures.choice import spread
 from cellpipe.report.figures.style import BLUE, ORANGE, RED, sequence_colours
 from cellpipe.report.wording import KindWords
 

@@ -8,7 +8,6 @@ from typing import Any
 import polars as pl
 
 from cellpipe.core.model import Cell
-from cellpipe.report.figures.scale import active_mass_mg
 from cellpipe.report.excel.sheets import (
     FIXED_0,
     FIXED_1,
@@ -20,6 +19,7 @@ from cellpipe.report.excel.sheets import (
     SheetColumn,
     live,
 )
+from cellpipe.report.figures.scale import active_mass_mg
 from cellpipe.report.wording import KindWords, moment
 
 MASS_NAME, AREA_NAME = "active_mass_mg", "electrode_area_cm2"

@@ -6,9 +6,6 @@ import numpy as np
 import polars as pl
 
 from cellpipe.core.model import Cell
-from cellpipe.report.figures.choice import ShownCycle
-from cellpipe.report.figures.impedance import fitted_impedance
-from cellpipe.report.figures.scale import capacity_scale
 from cellpipe.report.excel.sheets import (
     FIXED_0,
     FIXED_2,
@@ -19,6 +16,9 @@ from cellpipe.report.excel.sheets import (
     TEXT,
     SheetColumn,
 )
+from cellpipe.report.figures.choice import ShownCycle
+from cellpipe.report.figures.impedance import fitted_impedance
+from cellpipe.report.figures.scale import capacity_scale
 from cellpipe.report.wording import moment
 
 

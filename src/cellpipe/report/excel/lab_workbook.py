@@ -9,8 +9,8 @@ from typing import Any
 import polars as pl
 import xlsxwriter
 
+from cellpipe.report.excel.cell_workbook import CREATED, settings
 from cellpipe.report.excel.data_sheets import file_columns, finding_columns
-from cellpipe.report.html.replicates import replicate_grid
 from cellpipe.report.excel.sheets import (
     FIXED_0,
     FIXED_2,
@@ -25,7 +25,7 @@ from cellpipe.report.excel.sheets import (
     write_sheet,
 )
 from cellpipe.report.figures.style import BLUE
-from cellpipe.report.excel.cell_workbook import CREATED, settings
+from cellpipe.report.html.replicates import replicate_grid
 
 _FINE = "0.000%"
 _CELLS = (

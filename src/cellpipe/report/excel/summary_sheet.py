@@ -10,9 +10,6 @@ import polars as pl
 from cellpipe.analyses.cells import RETENTION_CYCLES
 from cellpipe.core.model import Cell
 from cellpipe.report.excel import cycle_sheet as letters
-from cellpipe.report.html.cell_tables import SHEET_FIELDS
-from cellpipe.report.key_numbers import without_efficiency
-from cellpipe.report.figures.scale import MASS_FIELDS
 from cellpipe.report.excel.sheets import (
     FIXED_0,
     FIXED_2,
@@ -25,6 +22,9 @@ from cellpipe.report.excel.sheets import (
     live,
     write_value,
 )
+from cellpipe.report.figures.scale import MASS_FIELDS
+from cellpipe.report.html.cell_tables import SHEET_FIELDS
+from cellpipe.report.key_numbers import without_efficiency
 from cellpipe.report.wording import KindWords
 
 _ROWS = 64

@@ -11,9 +11,9 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 
-from cellpipe.report.long_tables import not_formula
 from cellpipe.report.figures.panel import Panel, drawing
 from cellpipe.report.figures.style import COLUMN_RC, RC
+from cellpipe.report.long_tables import not_formula
 from cellpipe.report.wording import NOTHING
 
 if TYPE_CHECKING:

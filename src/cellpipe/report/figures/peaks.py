@@ -11,7 +11,13 @@ from cellpipe.report.figures.choice import thinned
 from cellpipe.report.figures.half_cycle_curves import measured_label
 from cellpipe.report.figures.panel import Panel
 from cellpipe.report.figures.scale import CapacityScale
-from cellpipe.report.figures.style import cell_looks, is_wide, legend_beside, new_figure, whole_numbers
+from cellpipe.report.figures.style import (
+    cell_looks,
+    is_wide,
+    legend_beside,
+    new_figure,
+    whole_numbers,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

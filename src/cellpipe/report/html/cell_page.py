@@ -10,22 +10,22 @@ import polars as pl
 
 from cellpipe.baselines.verdict import standing
 from cellpipe.core.model import Cell
-from cellpipe.report.html import cell_tables
 from cellpipe.report.figures.arcs import arcs_panel
 from cellpipe.report.figures.comparison import capacity_panel
-from cellpipe.report.html.comparison_tables import number_grid, text_grid, verdict_grid
 from cellpipe.report.figures.cycling import cycling_panel
 from cellpipe.report.figures.differential import differential_panel
 from cellpipe.report.figures.impedance import impedance_panel
-from cellpipe.report.key_numbers import described, key_numbers
 from cellpipe.report.figures.panel import Panel
 from cellpipe.report.figures.peaks import peak_panel
 from cellpipe.report.figures.profiles import profile_panel
-from cellpipe.report.provenance import made_with
 from cellpipe.report.figures.rates import rate_panel
 from cellpipe.report.figures.resistance import resistance_panel
 from cellpipe.report.figures.retention import retention_panel
 from cellpipe.report.figures.scale import capacity_scale
+from cellpipe.report.html import cell_tables
+from cellpipe.report.html.comparison_tables import number_grid, text_grid, verdict_grid
+from cellpipe.report.key_numbers import described, key_numbers
+from cellpipe.report.provenance import made_with
 from cellpipe.report.wording import kind_words
 
 if TYPE_CHECKING:

@@ -11,8 +11,6 @@ import polars as pl
 from cellpipe.baselines import review_text
 from cellpipe.baselines.materials import electrolyte_family
 from cellpipe.core.model import Cell
-from cellpipe.report.html.cell_tables import text
-from cellpipe.report.html.grid import Grid, Shown, grid
 from cellpipe.report.excel.sheets import (
     FIXED_0,
     FIXED_3,
@@ -22,6 +20,8 @@ from cellpipe.report.excel.sheets import (
     column_letter,
     live,
 )
+from cellpipe.report.html.cell_tables import text
+from cellpipe.report.html.grid import Grid, Shown, grid
 from cellpipe.report.wording import NOTHING, fixed, number, percent, whole
 
 _SHEET = (

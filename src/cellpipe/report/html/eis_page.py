@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
-from cellpipe import __version__
+from cellpipe._version import __version__
 from cellpipe.core.model import Finding
-from cellpipe.report.html import cell_tables
 from cellpipe.report.figures.arcs import arcs_panel
 from cellpipe.report.figures.impedance import impedance_panel
-from cellpipe.report.html.cell_page import template
 from cellpipe.report.figures.panel import Panel
 from cellpipe.report.figures.resistance import resistance_panel
 from cellpipe.report.figures.series import bode_panel, waterfall_panel
+from cellpipe.report.html import cell_tables
+from cellpipe.report.html.cell_page import template
 
 
 def eis_page(

@@ -14,11 +14,11 @@ import polars as pl
 
 from cellpipe.baselines import TABLE_1
 from cellpipe.baselines.verdict import counted, standing
-from cellpipe.report.html.grid import Grid
-from cellpipe.report.key_numbers import first_to_last
-from cellpipe.report.html.cell_page import template
-from cellpipe.report.html.replicates import replicate_grid
 from cellpipe.report.figures.sparkline import sparkline
+from cellpipe.report.html.cell_page import template
+from cellpipe.report.html.grid import Grid
+from cellpipe.report.html.replicates import replicate_grid
+from cellpipe.report.key_numbers import first_to_last
 from cellpipe.report.wording import NOTHING, fixed, moment, number, percent
 from cellpipe.system.atomic_files import file_name
 

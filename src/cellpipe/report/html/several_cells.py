@@ -9,12 +9,12 @@ import polars as pl
 
 from cellpipe.baselines.verdict import standing
 from cellpipe.core.model import Cell
+from cellpipe.report.figures.several_cells import Cells, several_panels
+from cellpipe.report.html.cell_page import template
 from cellpipe.report.html.cell_tables import SHEET_FIELDS
 from cellpipe.report.html.grid import Grid
-from cellpipe.report.key_numbers import key_numbers
-from cellpipe.report.html.cell_page import template
 from cellpipe.report.html.replicates import replicate_grid
-from cellpipe.report.figures.several_cells import Cells, several_panels
+from cellpipe.report.key_numbers import key_numbers
 from cellpipe.report.wording import NOTHING, kind_words, percent
 
 

@@ -37,7 +37,7 @@ def warm() -> None:
     import matplotlib.figure  # noqa: F401
 
     import cellpipe.analyses
-    import cellpipe.report.html.cell_page
     import cellpipe.report.excel.cell_workbook
+    import cellpipe.report.html.cell_page
 
     cellpipe.analyses.all_analyses()

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from cellpipe.system.scan import Entry, is_other_kind, is_sheet
 from cellpipe.formats.completeness import is_whole
+from cellpipe.system.scan import Entry, is_other_kind, is_sheet
 
 _LOOK_SECONDS = 1.0  # between two looks at a file that seems to be cut
 

@@ -11,13 +11,13 @@ from pathlib import Path
 
 from cellpipe.core.errors import CellpipeError, ServerError
 from cellpipe.pipeline.ingest import file_of
-from cellpipe.system.scan import Entry, Failure, RawFolders
-from cellpipe.store.failures import TRIES, faults
-from cellpipe.store.ledger import Ledger
-from cellpipe.store.batch_queue import Waiting, put_in_batch, put_in_queue, queue
 from cellpipe.service.watch.batch_runner import Hand, Task
 from cellpipe.service.watch.stability import Patience, Settling
 from cellpipe.service.watch.tracker import Tracker
+from cellpipe.store.batch_queue import Waiting, put_in_batch, put_in_queue, queue
+from cellpipe.store.failures import TRIES, faults
+from cellpipe.store.ledger import Ledger
+from cellpipe.system.scan import Entry, Failure, RawFolders
 
 BATCH = 500  # files at most
 _FIRST_RETRY = 30.0

@@ -1,0 +1,29 @@
+"""Find ``flows/`` and ``schemas/``: at the top of a checkout, or inside an installed package.
+
+In an editable checkout both stand beside ``src/``; a wheel carries them within the package. Nothing
+else knows about it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+_PACKAGE = Path(__file__).parents[1]
+
+
+def find_folder(name: str) -> Path:
+    """Return the folder ``flows/`` or ``schemas/``."""
+    installed = _PACKAGE / name
+    return installed if installed.is_dir() else _PACKAGE.parents[1] / name
+
+
+def package_path() -> list[str]:
+    """Return where the modules of the package lie: ``cellpipe.flows`` is among them."""
+    return list(dict.fromkeys(map(str, (_PACKAGE, find_folder("flows").parent))))
+
+
+def flow_module(name: str) -> Any:
+    """Import a module of ``flows/``; Prefect is imported only then."""
+    return importlib.import_module(f"cellpipe.flows.{name}")

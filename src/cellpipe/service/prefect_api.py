@@ -1,0 +1,66 @@
+"""Prefect's REST API, asked with Python's own library: the watch does without Prefect's client.
+
+Keys and passwords are those of Prefect's own variables, ``PREFECT_API_KEY`` and
+``PREFECT_API_AUTH_STRING``.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import urllib.error
+import urllib.parse
+import urllib.request
+from typing import Any
+
+from cellpipe.core.errors import ServerError
+
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # no proxy to loopback
+DEPLOYMENT = "process-batch/watched"
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def asked(
+    url: str, path: str, body: dict[str, object] | None = None, *, timeout: float = 30.0
+) -> Any:
+    """Ask Prefect's API; give its answer.
+
+    Raises
+    ------
+    ServerError
+        If there is none, or not the one that was hoped for.
+
+    """
+    headers = {"Content-Type": "application/json", **_credentials()}
+    data = None if body is None else json.dumps(body).encode()
+    try:
+        request = urllib.request.Request(f"{url.rstrip('/')}/{path}", data, headers)  # noqa: S310
+        is_here = urllib.parse.urlsplit(url).hostname in LOOPBACK
+        with (_DIRECT.open if is_here else urllib.request.urlopen)(
+            request, timeout=timeout
+        ) as answer:
+            return json.load(answer)
+    except urllib.error.HTTPError as error:
+        refused = ServerError(
+            f"the answer {error.code} from Prefect to {path.partition('?')[0]}",
+            expected=f"a server with the deployment {DEPLOYMENT}",
+            remedy="deploy the flows: prefect deploy --all, or start cellpipe serve",
+        )
+        refused.status = error.code
+        error.close()
+        raise refused from error
+    except (urllib.error.URLError, OSError, ValueError) as error:
+        raise ServerError(
+            f"no answer from {url}", expected="the Prefect server of PREFECT_API_URL",
+            remedy="start it; until then the files wait in the ledger",
+        ) from error  # fmt: skip
+
+
+def _credentials() -> dict[str, str]:
+    key, login = os.environ.get("PREFECT_API_KEY"), os.environ.get("PREFECT_API_AUTH_STRING")
+    if key:
+        return {"Authorization": f"Bearer {key}"}
+    if login:
+        return {"Authorization": f"Basic {base64.b64encode(login.encode()).decode()}"}
+    return {}
