@@ -130,7 +130,7 @@ def differential(folder: Path) -> tuple[float, float]:
         "timeseries": made,
         "half_cycle_segments": half_cycle_segments(made, "0" * 64),
     }
-    gathered = curves.records_of(tables)
+    gathered = curves.collect_records(tables)
     found = best(
         {
             "read": lambda: pl.read_parquet(folder / "records.parquet"),

@@ -40,9 +40,9 @@ from made_spectra import (
 from page import table, write_section
 
 from cellpipe import fit_impedance, fit_impedance_series
-from cellpipe.numerics.impedance.circuit_choice import chosen
-from cellpipe.numerics.impedance.circuit_forms import values_of
-from cellpipe.numerics.impedance.growth import growth
+from cellpipe.numerics.impedance.circuit_choice import fit_best_circuit
+from cellpipe.numerics.impedance.circuit_forms import values_from_theta
+from cellpipe.numerics.impedance.growth import fit_growth
 
 
 def main() -> None:
@@ -178,7 +178,7 @@ def _guesses(made: Sequence[Made]) -> tuple[list[Floats], list[Floats]]:
     good, rule = [], []
     for one in made:
         circuit = one.form.circuit
-        values = values_of(one.form, one.theta)
+        values = values_from_theta(one.form, one.theta)
         factor = np.where(
             [p.positive for p in circuit.parameters], 2 ** rng.uniform(-1, 1, len(values)), 1
         )
@@ -246,7 +246,7 @@ def _one_series(kind: str, seed: int) -> tuple[float, float, float, float, float
     error = np.sqrt(spread[:, 4 if turned else 1])
     off = named[:, 1] - made.theta[:, 1]
     resistance = np.exp(named[:, 1])
-    law = growth(made.time, resistance, resistance * error)
+    law = fit_growth(made.time, resistance, resistance * error)
     assert law is not None
     relative = np.abs(np.expm1(off))
     return (
@@ -288,7 +288,7 @@ def _number_of_arcs(share: float) -> Iterator[Row]:
     right, over, identifiable, seconds = [], [], [], []
     for arcs, one in arcs_in_a_row(int(240 * share), 11):
         start = time.process_time()
-        found = len(chosen(one.frequency, one.impedance).form.arcs)
+        found = len(fit_best_circuit(one.frequency, one.impedance).form.arcs)
         seconds.append(time.process_time() - start)
         right.append(found == arcs)
         over.append(found > arcs)

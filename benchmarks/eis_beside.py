@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cellpipe.numerics.impedance.circuits import evaluated, parsed
+from cellpipe.numerics.impedance.circuits import evaluate_circuit, parse_circuit
 
 HERE = Path(__file__).parent
 PEERS = HERE / ".peers-eis"
@@ -31,11 +31,11 @@ def by_rule(z: NDArray[np.complex128], size: int) -> Floats:
 
 def costs(circuit: str, pairs: Sequence[Pair], values: Floats) -> Floats:
     """Sums of squared relative residuals; infinite where a fit failed."""
-    tree = parsed(circuit)
+    tree = parse_circuit(circuit)
     out = []
     for (f, z), row in zip(pairs, values, strict=True):
         with np.errstate(all="ignore"):
-            model = evaluated(tree, f, np.asarray(row, float))[0]
+            model = evaluate_circuit(tree, f, np.asarray(row, float))[0]
         cost = float(np.sum(np.abs((model - z) / z) ** 2))
         out.append(cost if np.isfinite(cost) else np.inf)
     return np.array(out)

@@ -13,10 +13,10 @@ from eis_beside import TOOLS, Floats, Pair, by_peers, by_rule, costs
 from numpy.typing import NDArray
 
 from cellpipe import fit_impedance, fit_impedance_series
-from cellpipe.numerics.impedance.circuit_fit import fitted
-from cellpipe.numerics.impedance.circuit_forms import form_of, values_of
+from cellpipe.numerics.impedance.circuit_fit import fit_circuit
+from cellpipe.numerics.impedance.circuit_forms import build_form, values_from_theta
 from cellpipe.numerics.impedance.circuit_starts import start_values
-from cellpipe.numerics.impedance.circuits import evaluated
+from cellpipe.numerics.impedance.circuits import evaluate_circuit
 from cellpipe.numerics.impedance.kramers_kronig import kramers_kronig
 
 SPECTRA = Path(__file__).parents[2] / "shared" / "real_data" / "spectra"
@@ -54,7 +54,7 @@ def real(_: float) -> Iterator[Row]:
         return
     pairs = _real_pairs()
     start = time.process_time()
-    fits = [fitted(REAL_CIRCUIT, f, z) for f, z in pairs]
+    fits = [fit_circuit(REAL_CIRCUIT, f, z) for f, z in pairs]
     seconds = (time.process_time() - start) / len(pairs)
     own = np.array([fit.cost for fit in fits])
     rule = [by_rule(z, 9) for _, z in pairs]
@@ -78,8 +78,8 @@ def real(_: float) -> Iterator[Row]:
 
 
 def _first_start(f: Floats, z: NDArray[np.complex128]) -> Floats:
-    form = form_of(REAL_CIRCUIT)
-    return values_of(form, start_values(form, f, z, 1 / np.abs(z), 1)[0])
+    form = build_form(REAL_CIRCUIT)
+    return values_from_theta(form, start_values(form, f, z, 1 / np.abs(z), 1)[0])
 
 
 def references(_: float) -> Iterator[Row]:
@@ -133,7 +133,7 @@ def ageing(_: float) -> Iterator[Row]:
         float(
             np.sqrt(
                 np.mean(
-                    np.abs((evaluated(form.circuit, frequency, values_of(form, t))[0] - z) / z) ** 2
+                    np.abs((evaluate_circuit(form.circuit, frequency, values_from_theta(form, t))[0] - z) / z) ** 2
                 )
             )
         )

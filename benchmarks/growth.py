@@ -43,7 +43,7 @@ def ledger_of(count: int) -> None:
     """A night with nothing new over so many files, of which the ledger knows all."""
     from cellpipe.pipeline.ingest import Job, planned
     from cellpipe.store import Content, SeenFile
-    from cellpipe.store.writer_lease import writing
+    from cellpipe.store.writer_lease import acquire
 
     with tempfile.TemporaryDirectory() as folder:
         lab, out = Path(folder) / "lab", Path(folder) / "out"
@@ -59,10 +59,10 @@ def ledger_of(count: int) -> None:
             name = f"{number // 500:04}/{path.name}"
             files.append(SeenFile(name, status.st_size, status.st_mtime_ns, sha256))
             contents.append(Content(sha256, job.reading, "set aside", reason="made"))
-        with writing(job.ledger):
+        with acquire(job.ledger):
             for start in range(0, count, 5000):
                 part = slice(start, start + 5000)
-                job.ledger.remember(lab, files[part], contents[part])
+                job.ledger.record_files(lab, files[part], contents[part])
         del files, contents
         start = time.perf_counter()
         plan = planned(job)
@@ -74,7 +74,7 @@ def ledger_of(count: int) -> None:
 def parsed(count: int) -> None:
     """So many real parse jobs: a file is read, checked, its tables are written, noted."""
     from cellpipe.pipeline.ingest import Job, note_taken, taken
-    from cellpipe.store.writer_lease import writing
+    from cellpipe.store.writer_lease import acquire
 
     source = (ROOT / "sample_data/neware_csv/SSB-05_record_zh.csv").read_bytes()
     with tempfile.TemporaryDirectory() as folder:
@@ -82,7 +82,7 @@ def parsed(count: int) -> None:
         lab.mkdir()
         job = Job(lab, Path(folder) / "out")
         begun, seconds = 0.0, 0.0
-        with writing(job.ledger):
+        with acquire(job.ledger):
             for number in range(count):
                 path = lab / f"SSB-05_{number}.csv"
                 path.write_bytes(source + b"\n" * number)
@@ -135,7 +135,7 @@ def arbin_csv(path: Path, count: int) -> Path:
 def cells_of(count: int) -> None:
     """The lab's page, workbook and gathered tables of so many cells."""
     from cellpipe.store import write_table
-    from cellpipe.store.consolidated import gathered_anew
+    from cellpipe.store.consolidated import consolidate_tables
     from cellpipe.store.results import open_results
 
     with tempfile.TemporaryDirectory() as folder:
@@ -146,7 +146,7 @@ def cells_of(count: int) -> None:
                 named = frame.with_columns(cell_id=pl.lit(f"SSB-{number:06}"))
                 write_table(out, name, f"SSB-{number:06}", named)
         start = time.perf_counter()
-        gathered_anew(out, all_of_it=True)
+        consolidate_tables(out, all_of_it=True)
         for name in made:
             assert open_results(out)[name].collect()["cell_id"].n_unique() == count
         said(time.perf_counter() - start)
@@ -265,7 +265,7 @@ def query() -> None:
     from cellpipe import open_results
     from cellpipe.core import contracts
     from cellpipe.store import LAB, write_table
-    from cellpipe.store.consolidated import gathered_anew
+    from cellpipe.store.consolidated import consolidate_tables
 
     count, made = 10_000, a_cell()["cycles"]
     with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
@@ -301,7 +301,7 @@ def query() -> None:
         expected = through_polars()
         rows.append(("cellpipe, polars: one by one", f"{time.perf_counter() - start:.2f} s", ""))
         start = time.perf_counter()
-        gathered_anew(out)
+        consolidate_tables(out)
         rows.append(("gathering them, once", f"{time.perf_counter() - start:.1f} s", ""))
         for what, ask in (("cellpipe, polars", through_polars), ("DuckDB", through_duckdb)):
             best = 1e9

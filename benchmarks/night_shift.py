@@ -29,7 +29,7 @@ from cellpipe.pipeline.run import process
 from cellpipe.service.watch.batch import deal_with
 from cellpipe.service.watch.batch_runner import Task
 from cellpipe.store import Ledger, SeenFile
-from cellpipe.store.writer_lease import writing
+from cellpipe.store.writer_lease import acquire
 from cellpipe.system.processes import usual_count
 from cellpipe.system.scan import RawFolders
 from made_files import neware_csv
@@ -74,8 +74,8 @@ def idle(place: Path) -> Rows:
             (lab / f"f{number}" / f"{other}.csv").write_bytes(b"1")
     ledger = Ledger(place / "out")
     entries, _ = RawFolders(lab, (), ()).walked()
-    with writing(ledger):
-        ledger.remember(lab, [SeenFile(e.name, e.size, e.modified_ns, "x") for e in entries])
+    with acquire(ledger):
+        ledger.record_files(lab, [SeenFile(e.name, e.size, e.modified_ns, "x") for e in entries])
     rows: Rows = []
     for events, how in (("on", "told by the system"), ("off", "polled")):
         watch = watched(lab, place / "out", events)
@@ -184,9 +184,9 @@ def memory(place: Path) -> Rows:
 
 
 def queued(lab: Path, out: Path, names: list[str], batch: str) -> str:
-    from cellpipe.store.batch_queue import Waiting, put_in_queue
+    from cellpipe.store.batch_queue import QueuedFile, enqueue
 
-    put_in_queue(Ledger(out).database, [Waiting(name, 0, 0, batch) for name in names])
+    enqueue(Ledger(out).database, [QueuedFile(name, 0, 0, batch) for name in names])
     return deal_with(Task(lab, out, None, (), batch))
 
 

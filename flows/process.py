@@ -47,8 +47,8 @@ from cellpipe.pipeline.run import (
     stale_cells,
 )
 from cellpipe.pipeline.sheet_snapshot import Sheet, current_sheet
-from cellpipe.store.batch_queue import batch_is_done, queue
-from cellpipe.store.history import happened, utc_now
+from cellpipe.store.batch_queue import finish_batch, queued_files
+from cellpipe.store.history import read_events, utc_now
 from cellpipe.system.processes import FEW, Workers, usual_count
 from cellpipe.system.scan import Failure
 
@@ -181,12 +181,12 @@ def process_batch(
 ) -> State[Any]:  # fmt: skip
     """Process the files that the watch put into a batch, and the cells that they belong to."""
     job = prepared(folder, out, time_zone, also or ())
-    waiting = queue(job.ledger.database, batch)
+    waiting = queued_files(job.ledger.database, batch)
     if not waiting:
         return Completed(message="the batch has been dealt with")
     summary = processed(job, [job.raw.path(file.path) for file in waiting])
     if not summary.out_of_reach:  # else the watch asks again, and what is known costs nothing
-        batch_is_done(job.ledger.database, batch)
+        finish_batch(job.ledger.database, batch)
     return state_of(summary)
 
 
@@ -336,7 +336,7 @@ def _show(summary: Summary) -> None:
 
 def _tell(job: Job, since: str) -> None:
     """Emit an event for each file that was set aside and each alarm of a cell in this run."""
-    for event in happened(job.ledger.database, since=since):
+    for event in read_events(job.ledger.database, since=since):
         if event.event in _EVENTS:
             kind = "cell" if event.event == "alarm" else "file"
             emit_event(

@@ -13,7 +13,7 @@ from cellpipe.analyses import comparison
 from cellpipe.analyses.conditions import published_conditions
 from cellpipe.baselines import review_text, table1
 from cellpipe.baselines.materials import cathode_family, electrolyte_family
-from cellpipe.baselines.verdict import standing
+from cellpipe.baselines.verdict import describe_standing
 from cellpipe.core.contracts import checked, empty
 from cellpipe.core.model import Cell
 
@@ -320,7 +320,7 @@ def test_printed_rates_are_read_and_ranges_are_not_known(
 def test_the_nearest_is_named_even_where_it_prints_no_retention() -> None:
     cell = Cell("A", "full", cathode_active_mass_mg=10.0, electrolyte="Li6PS5Cl", cathode="LCO")
     rows = compared(cell, cycles([0.0015] * 60, mass=10.0, basis="cathode active mass"))
-    said = standing(list(rows.values()))
+    said = describe_standing(list(rows.values()))
     assert "Nearest is Kim 2019" in said
     assert "no retention to compare. Nearest with one is" in said
 
@@ -371,7 +371,7 @@ def test_a_verdict_is_a_sentence_with_its_numbers() -> None:
     assert str(rows[1]["verdict"]).startswith("Below so far: 94.1 % retained at cycle 60")
     assert str(rows[6]["verdict"]).endswith("no retention to compare.")
     assert rows[5]["verdict"] == "Not comparable: the row is a half cell."
-    whole = standing(list(rows.values()))
+    whole = describe_standing(list(rows.values()))
     assert whole.startswith("Retention above 4, below 1 of 5 published cells that can be compared.")
 
 

@@ -226,10 +226,10 @@ def test_a_run_that_waits_for_another_says_so(
     small_lab: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from cellpipe.store import Ledger
-    from cellpipe.store.writer_lease import writing
+    from cellpipe.store.writer_lease import acquire
 
     line = ["process", str(small_lab), "--out", str(tmp_path / "out"), "--wait", "1"]
-    with writing(Ledger(tmp_path / "out")):
+    with acquire(Ledger(tmp_path / "out")):
         assert main(line) == 2
     said = capsys.readouterr().err
     assert said.count("waiting for another run (process") == 1

@@ -14,7 +14,7 @@ from cellpipe.cli.main import main
 from cellpipe.core import contracts
 from cellpipe.core.errors import CellpipeError, NoDataError
 from cellpipe.core.model import Cell
-from cellpipe.numerics.impedance.circuits import impedance
+from cellpipe.numerics.impedance.circuits import circuit_impedance
 from cellpipe.pipeline.single_file import fitted_file
 
 SAMPLE = Path(__file__).parents[1] / "sample_data"
@@ -32,7 +32,7 @@ def made_cell(
             ("R0", "R"): 10.0, ("R1", "R"): 20.0, ("CPE1", "Q"): 4e-9, ("CPE1", "n"): 0.95,
             ("R2", "R"): r, ("CPE2", "Q"): 5e-6, ("CPE2", "n"): 0.9, ("W1", "sigma"): 3.0,
         }  # fmt: skip
-        z = impedance("R0-p(R1,CPE1)-p(R2,CPE2)-W1", values, FREQUENCY)
+        z = circuit_impedance("R0-p(R1,CPE1)-p(R2,CPE2)-W1", values, FREQUENCY)
         draws = rng.standard_normal((2, len(z)))
         z = z + 0.003 * np.abs(z) * (draws[0] + 1j * draws[1])
         frames.append(pl.DataFrame({
@@ -47,7 +47,7 @@ def made_cell(
 
 def analysed(cell: Cell, tables: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
     """Fit and follow; give all tables, held against their contracts, and the findings' codes."""
-    fitted = circuit_fits.fitted_tables(cell, tables)
+    fitted = circuit_fits.fit_spectra(cell, tables)
     found = {r.analysis: contracts.checked(r.analysis, r.table) for r in fitted}
     growth = resistance_growth.ANALYSIS.compute(cell, {**tables, **found})
     found |= {r.analysis: contracts.checked(r.analysis, r.table) for r in growth}
@@ -189,9 +189,9 @@ def test_points_that_were_left_out_are_counted_and_said() -> None:
 
 def test_a_resistor_inside_a_group_is_said_to_be_in_no_sum() -> None:
     tables = made_cell([30.0, 31])
-    (*_, result) = circuit_fits.fitted_tables(Cell("A"), tables, "R0-p(R1-p(R2,CPE2),CPE1)-W1")
+    (*_, result) = circuit_fits.fit_spectra(Cell("A"), tables, "R0-p(R1-p(R2,CPE2),CPE1)-W1")
     assert "resistor_not_summed" in [finding.code for finding in result.findings]
-    (*_, randles) = circuit_fits.fitted_tables(Cell("A"), tables, "R0-p(R1-W1,CPE1)")
+    (*_, randles) = circuit_fits.fit_spectra(Cell("A"), tables, "R0-p(R1-W1,CPE1)")
     assert "no_interface_arc" in [finding.code for finding in randles.findings]
 
 

@@ -9,7 +9,7 @@ import pytest
 
 import cellpipe
 from cellpipe.baselines import table1
-from cellpipe.cell_sheet.lab_baselines import lab_baselines
+from cellpipe.cell_sheet.lab_baselines import read_lab_baselines
 from cellpipe.core.errors import CellSheetError
 from cellpipe.pipeline.run import process
 from made_files import neware_csv
@@ -27,7 +27,7 @@ def written(folder: Path, *lines: str, heads: str = HEADS) -> Path:
 
 
 def test_rows_that_keep_the_contract_are_used_and_the_others_are_named(tmp_path: Path) -> None:
-    rows, findings = lab_baselines(
+    rows, findings = read_lab_baselines(
         written(
             tmp_path, OURS, "# Theirs,a remark", OURS.replace("2.0", "two"),
             OURS.replace("full,area", "full,moon"), OURS.replace("Ours 2025", "Ours 2026"), "",
@@ -42,13 +42,13 @@ def test_rows_that_keep_the_contract_are_used_and_the_others_are_named(tmp_path:
     assert "capacity_basis_inferred" in said[1]
     for wrong in ("1.5", "1e400", "1e30", "-1", "x"):
         path = written(tmp_path, f"{wrong},{OURS}", heads=f"row,{HEADS}")
-        assert lab_baselines(path)[0].is_empty(), wrong
+        assert read_lab_baselines(path)[0].is_empty(), wrong
 
 
 def test_a_semicolon_and_a_decimal_comma_are_understood(tmp_path: Path) -> None:
     path = written(tmp_path, OURS.replace(",", ";").replace("2.0", "2,0"),
                    heads=HEADS.replace(",", ";"))  # fmt: skip
-    rows, findings = lab_baselines(path)
+    rows, findings = read_lab_baselines(path)
     assert rows["initial_value"].to_list() == [2.0]
     assert not findings
 
@@ -59,7 +59,7 @@ def test_a_semicolon_and_a_decimal_comma_are_understood(tmp_path: Path) -> None:
      ("1.8,mAh/cm2", "1.8,mAh/g"), (",2.0,", ',"1,606",')],
 )  # fmt: skip
 def test_a_row_that_contradicts_itself_is_left_out(tmp_path: Path, old: str, new: str) -> None:
-    rows, findings = lab_baselines(written(tmp_path, OURS.replace(old, new), OURS))
+    rows, findings = read_lab_baselines(written(tmp_path, OURS.replace(old, new), OURS))
     assert rows.height == 1
     assert "row 2: " in findings[0].sentence
     assert "left out" in findings[0].sentence
@@ -67,17 +67,17 @@ def test_a_row_that_contradicts_itself_is_left_out(tmp_path: Path, old: str, new
 
 def test_a_column_that_is_there_twice_counts_once(tmp_path: Path) -> None:
     path = written(tmp_path, f"{OURS},9", heads=f"{HEADS},initial_value")
-    rows, findings = lab_baselines(path)
+    rows, findings = read_lab_baselines(path)
     assert rows["initial_value"].to_list() == [2.0]
     assert "is there twice" in findings[0].sentence
 
 
 def test_a_misspelt_column_is_named(tmp_path: Path) -> None:
     path = written(tmp_path, OURS, heads=HEADS.replace("temperature_c", "temperature_C"))
-    _, findings = lab_baselines(path)
+    _, findings = read_lab_baselines(path)
     assert "did you mean 'temperature_c'?" in findings[0].sentence
     with pytest.raises(CellSheetError, match="no column 'initial_unit'"):
-        lab_baselines(written(tmp_path, OURS, heads=HEADS.replace("initial_unit", "unit")))
+        read_lab_baselines(written(tmp_path, OURS, heads=HEADS.replace("initial_unit", "unit")))
 
 
 def lab(folder: Path) -> Path:

@@ -16,10 +16,10 @@ from cellpipe.pipeline.cell_inputs import composed
 from cellpipe.pipeline.run import prepared, process, processed
 from cellpipe.service.watch.watcher import Lab, settled_files
 from cellpipe.store import Ledger, writer_lease
-from cellpipe.store.object_download import _is_safe
+from cellpipe.store.object_download import _is_safe_name
 from cellpipe.system import atomic_files
 from cellpipe.system.atomic_files import put_elsewhere, removed, written_bytes
-from cellpipe.system.mounts import file_system_of
+from cellpipe.system.mounts import file_system_type
 from cellpipe.system.processes import Workers, when_stdin_ends
 from cellpipe.system.scan import RawFolders
 from made_files import neware_csv
@@ -158,7 +158,7 @@ def test_names_from_a_mac_are_those_that_people_type(tmp_path: Path) -> None:
 
 def test_objects_whose_names_no_disk_holds_are_not_fetched() -> None:
     names = ("a.csv", "sub/b.csv", "NUL.csv", "com1", "a./b.csv", "b ", "a:b", "..", "x\\y")
-    assert [name for name in names if _is_safe(name)] == ["a.csv", "sub/b.csv"]
+    assert [name for name in names if _is_safe_name(name)] == ["a.csv", "sub/b.csv"]
 
 
 def test_the_file_system_of_a_path_is_that_of_the_nearest_mount() -> None:
@@ -170,7 +170,7 @@ def test_the_file_system_of_a_path_is_that_of_the_nearest_mount() -> None:
         "/Users/anna/data": "apfs", "/users/anna/NAS/raw": "smbfs", "/Users/anna/nas2": "apfs",
         "/Volumes/USB/x": "exfat", "/Volumes/lab/x": "nfs",
     }.items():  # fmt: skip
-        assert file_system_of(Path(place), mounts) == kind
+        assert file_system_type(Path(place), mounts) == kind
 
 
 def test_a_writer_that_is_gone_is_known_to_be_without_proc(
@@ -180,7 +180,7 @@ def test_a_writer_that_is_gone_is_known_to_be_without_proc(
     assert not writer_lease.is_gone(writer_lease.this_process())
     other = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     mine = writer_lease.this_process()
-    holder = {**mine, "process": str(other.pid), "began": writer_lease._began(other.pid)}
+    holder = {**mine, "process": str(other.pid), "began": writer_lease._start_time(other.pid)}
     assert not writer_lease.is_gone(holder)
     other.communicate(b"\n")
     assert writer_lease.is_gone(holder)

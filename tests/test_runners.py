@@ -11,7 +11,7 @@ import pytest
 
 from cellpipe.pipeline.run import process
 from cellpipe.store import Ledger
-from cellpipe.store.history import happened
+from cellpipe.store.history import read_events
 from made_files import neware_csv
 from result_facts import files
 
@@ -111,7 +111,7 @@ def test_a_worker_that_is_killed_costs_its_task_once_more_and_nothing_else(
     last = done.stdout.strip().rpartition("\n")[2]  # Ray talks of the dead worker before
     assert last == "1 set aside, 12 files used 1", done.stdout + done.stderr
     assert of_run(out) == of_run(plain)
-    read = [event.subject for event in happened(Ledger(out).database) if event.event == "read"]
+    read = [event.subject for event in read_events(Ledger(out).database) if event.event == "read"]
     assert len(read) == len(set(read)) == 12
 
 

@@ -18,8 +18,8 @@ from cellpipe.cli.main import main
 from cellpipe.core.errors import StoreError
 from cellpipe.pipeline.run import process
 from cellpipe.store import Ledger
-from cellpipe.store.history import happened
-from cellpipe.store.recovery import keep_copy
+from cellpipe.store.history import read_events
+from cellpipe.store.recovery import back_up_ledger
 from made_files import LONG
 from result_facts import assert_equal, files
 
@@ -157,7 +157,7 @@ def test_a_damaged_ledger_is_replaced_and_nothing_is_lost(
     shutil.move(few_files / "C1_002.csv", tmp_path / "later.csv")
     process(few_files, out)
     if copied:
-        keep_copy(out)
+        back_up_ledger(out)
     shutil.move(tmp_path / "later.csv", few_files / "C1_002.csv")
     process(few_files, out)
     _settled(out / "ledger.sqlite")
@@ -301,19 +301,19 @@ def test_a_ledger_that_is_locked_in_the_middle_costs_nobody_his_turn(
 
     def other() -> None:
         try:
-            with writer_lease.writing(Ledger(out), wait_second=60):
+            with writer_lease.acquire(Ledger(out), wait_second=60):
                 pass
         except BaseException as error:
             problems.append(error)
 
     mine = Ledger(out)
-    with writer_lease.writing(mine):
+    with writer_lease.acquire(mine):
         rival = threading.Thread(target=other)
         rival.start()
         hold = [sys.executable, "-c", HOLD, str(out / "ledger.sqlite"), "4"]
         subprocess.run(hold, check=True, capture_output=True)
-        mine.set_mark("still mine", "yes")
+        mine.set_key_value("still mine", "yes")
     rival.join()
     assert not problems
     process(few_files, out)
-    assert happened(Ledger(out).database)
+    assert read_events(Ledger(out).database)

@@ -20,8 +20,8 @@ from cellpipe.service.watch.batch_runner import State, Task
 from cellpipe.service.watch.stability import Patience
 from cellpipe.service.watch.watcher import Lab, Watcher
 from cellpipe.store import Ledger
-from cellpipe.store.batch_queue import queue
-from cellpipe.store.recovery import keep_copy
+from cellpipe.store.batch_queue import queued_files
+from cellpipe.store.recovery import back_up_ledger
 from cellpipe.system.scan import label
 from made_files import neware_csv
 
@@ -42,7 +42,7 @@ def pages(out: Path) -> list[str]:
 def test_results_newer_than_the_ledgers_copy_outlive_its_damage(tmp_path: Path) -> None:
     lab, out = lab_of(tmp_path / "lab", "A_1.csv"), tmp_path / "out"
     process(lab, out)
-    keep_copy(out)
+    back_up_ledger(out)
     neware_csv(lab / "B_1.csv", "2026-05-01 10:00:00")
     process(lab, out)
     (lab / "B_1.csv").unlink()  # archived: it can't be made again
@@ -150,7 +150,7 @@ def test_a_batch_reads_a_file_anew_whose_table_is_gone(tmp_path: Path, how: str)
         table.write_bytes(bytes(100))
     neware_csv(lab / "A_2.csv", "2026-04-02 10:00:00", factor=0.5)
     ticked(watcher)
-    assert queue(Ledger(out).database) == []
+    assert queued_files(Ledger(out).database) == []
     assert cellpipe.open_results(out)["cycles"].collect().height == 4
 
 
@@ -200,7 +200,7 @@ def test_a_share_that_is_emptied_between_settling_and_reading_keeps_its_files(
     (tmp_path / "away").rename(share)
     ticked(watcher)
     assert set(Ledger(out).seen_files(lab)) == {"B_1.csv", "nas/A_1.csv", "nas/A_2.csv"}
-    assert queue(Ledger(out).database) == []
+    assert queued_files(Ledger(out).database) == []
 
 
 def test_a_main_folder_that_is_emptied_keeps_its_files_its_sheet_and_its_baselines(

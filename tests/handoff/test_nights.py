@@ -119,5 +119,5 @@ def test_the_archive_of_a_night_keeps_the_rules(night: list[str], tmp_path: Path
     assert broken(path.read_bytes()) == []
     assert zipfile.ZipFile(path).namelist()[0] == f"{path.stem}/ro-crate-metadata.json"
     assert Archive(path.read_bytes()).parts == ["./SSB-01/", "./SSB-05/"]
-    taken = Ledger(tmp_path / "out").marks("handed on to eln: ")
+    taken = Ledger(tmp_path / "out").key_values("handed on to eln: ")
     assert set(taken) == {"handed on to eln: SSB-01", "handed on to eln: SSB-05"}

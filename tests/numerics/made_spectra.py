@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cellpipe.numerics.impedance.circuit_fit import Spectrum, in_order, inverted, weighted_residuals
-from cellpipe.numerics.impedance.circuit_forms import Form, bounds_of, fitted_values, form_of
-from cellpipe.numerics.impedance.circuits import evaluated
-from cellpipe.numerics.impedance.least_squares import minimised
+from cellpipe.numerics.impedance.circuit_fit import Spectrum, sort_arcs, invert_normal_matrix, weighted_residuals
+from cellpipe.numerics.impedance.circuit_forms import Form, parameter_bounds, form_values, build_form
+from cellpipe.numerics.impedance.circuits import evaluate_circuit
+from cellpipe.numerics.impedance.least_squares import minimise
 
 Floats = NDArray[np.float64]
 Complexes = NDArray[np.complex128]
@@ -41,7 +41,7 @@ class Made:
         """Cramér–Rao bound of theta: its least possible standard deviation."""
         spectrum = Spectrum(self.frequency, self.clean, 1 / np.abs(self.clean) / self.noise)
         _, slopes = weighted_residuals(self.form, spectrum, self.theta[None])
-        return np.sqrt(np.diag(inverted(slopes[0] @ slopes[0].T, np.zeros(len(self.theta), bool))))
+        return np.sqrt(np.diag(invert_normal_matrix(slopes[0] @ slopes[0].T, np.zeros(len(self.theta), bool))))
 
     @property
     def resistances(self) -> list[int]:
@@ -52,11 +52,11 @@ class Made:
     def from_truth(self) -> tuple[Floats, float]:
         """Where a fit from the true values ends, and its sum of squares."""
         spectrum = Spectrum(self.frequency, self.impedance, 1 / np.abs(self.impedance))
-        theta, cost = minimised(
+        theta, cost = minimise(
             lambda t, _: weighted_residuals(self.form, spectrum, t), self.theta[None],
-            *bounds_of(self.form, self.frequency), iterations=400,
+            *parameter_bounds(self.form, self.frequency), iterations=400,
         )  # fmt: skip
-        return in_order(self.form, theta[0]), float(cost[0])
+        return sort_arcs(self.form, theta[0]), float(cost[0])
 
 
 def noisy(clean: Complexes, noise: float, rng: np.random.Generator) -> Complexes:
@@ -71,14 +71,14 @@ def two_arcs(
     """Draw R0, two arcs 0.5 to 3.5 decades apart, and a tail; noise 0.5 and 1 % in turn."""
     rng = np.random.default_rng(seed)
     head = "L0-" if inductive else ""
-    form = form_of(f"{head}R0-p(R1,CPE1)-p(R2,CPE2){TAILS[tail]}")
+    form = build_form(f"{head}R0-p(R1,CPE1)-p(R2,CPE2){TAILS[tail]}")
     for number in range(count):
         values, decades = _drawn(rng, tail)
         if inductive:
             values = [10 ** rng.uniform(-7.3, -6), *values]
         drawn = np.array(values)
         theta = np.where(form.positive, np.log(np.where(form.positive, drawn, 1)), drawn)
-        clean = evaluated(form.fitted, FREQUENCY, drawn)[0]
+        clean = evaluate_circuit(form.fitted, FREQUENCY, drawn)[0]
         level = noise or (0.005, 0.01)[number % 2]
         yield Made(form, FREQUENCY, clean, noisy(clean, level, rng), theta, level, decades)
 
@@ -111,7 +111,7 @@ def arcs_in_a_row(count: int, seed: int) -> Iterator[tuple[int, Made]]:
     for number in range(count):
         arcs = 1 + number % 3
         text = "-".join(["R0", *(f"p(R{i},CPE{i})" for i in range(1, arcs + 1)), "W1"])
-        form = form_of(text)
+        form = build_form(text)
         r0, place = 10 ** rng.uniform(0, 2), rng.uniform(-6, -4.5)
         values = [r0]
         for _ in range(arcs):
@@ -121,7 +121,7 @@ def arcs_in_a_row(count: int, seed: int) -> Iterator[tuple[int, Made]]:
         values.append(sum(values[1::3]) * 10 ** rng.uniform(-0.7, 0.3) * np.sqrt(slowest / 2))
         drawn = np.array(values)
         theta = np.where(form.positive, np.log(np.where(form.positive, drawn, 1)), drawn)
-        clean = evaluated(form.fitted, FREQUENCY, drawn)[0]
+        clean = evaluate_circuit(form.fitted, FREQUENCY, drawn)[0]
         level = (0.005, 0.01)[(number // 3) % 2]
         yield arcs, Made(form, FREQUENCY, clean, noisy(clean, level, rng), theta, level, 0.0)
 
@@ -151,7 +151,7 @@ def series(kind: str, seed: int, spectra: int = 50, noise: float = 0.005) -> Mad
     cent a step.
     """
     rng = np.random.default_rng(seed)
-    form = form_of(SERIES_CIRCUIT)
+    form = build_form(SERIES_CIRCUIT)
     x = np.arange(spectra) / (spectra - 1)
     r0 = 10 ** rng.uniform(0.7, 1.5)
     rb = r0 * 10 ** rng.uniform(-0.2, 0.4)
@@ -174,7 +174,7 @@ def series(kind: str, seed: int, spectra: int = 50, noise: float = 0.005) -> Mad
          nb * one, sigma * one], axis=1,
     )  # fmt: skip
     theta = np.where(form.positive, np.log(np.where(form.positive, values, 1)), values)
-    clean = evaluated(form.fitted, FREQUENCY, fitted_values(form, theta))[0]
+    clean = evaluate_circuit(form.fitted, FREQUENCY, form_values(form, theta))[0]
     return MadeSeries(noisy(clean, noise, rng), theta, x)
 
 

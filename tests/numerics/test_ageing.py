@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from cellpipe.numerics.cycling.ageing import fade, formation_cycles, passed, rate_groups, usual_rate
+from cellpipe.numerics.cycling.ageing import fade, count_formation_cycles, first_cycle_below, rate_groups, usual_rate
 
 
 def currents(*cycles: tuple[float, int]) -> np.ndarray:
@@ -50,7 +50,7 @@ def test_slow_cycles_before_the_others_are_the_formation() -> None:
         (currents((0.1, 5), (0.5, 5), (0.1, 5)), 0),
         (currents((1.0, 2), (0.5, 100)), 0),
     ):
-        assert formation_cycles(rate_groups(rates), rates) == count
+        assert count_formation_cycles(rate_groups(rates), rates) == count
 
 
 def test_a_straight_fade_is_found_whatever_a_quarter_of_the_cycles_do() -> None:
@@ -79,11 +79,11 @@ def test_four_cycles_have_no_slope() -> None:
 def test_one_bad_cycle_is_not_the_end_of_a_cell() -> None:
     cycle = np.arange(1, 12)
     retention = np.array([1, 0.98, 0.5, 0.95, 0.93, 0.91, 0.89, 0.88, 0.79, 0.78, 0.77])
-    assert passed(cycle, retention, 0.9) == 7
-    assert passed(cycle, retention, 0.8) == 9
-    assert passed(cycle[:-1], retention[:-1], 0.8) is None  # not yet confirmed
-    assert passed(cycle, retention, 0.7) is None
-    assert passed(cycle[:0], retention[:0], 0.9) is None
+    assert first_cycle_below(cycle, retention, 0.9) == 7
+    assert first_cycle_below(cycle, retention, 0.8) == 9
+    assert first_cycle_below(cycle[:-1], retention[:-1], 0.8) is None  # not yet confirmed
+    assert first_cycle_below(cycle, retention, 0.7) is None
+    assert first_cycle_below(cycle[:0], retention[:0], 0.9) is None
 
 
 @given(st.integers(0, 2**32 - 1))

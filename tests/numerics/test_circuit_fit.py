@@ -11,10 +11,10 @@ import pytest
 from made_spectra import FREQUENCY, arcs_in_a_row, two_arcs
 
 import cellpipe
-from cellpipe.numerics.impedance.circuit_choice import chosen, chosen_for_all
-from cellpipe.numerics.impedance.circuit_fit import fitted
-from cellpipe.numerics.impedance.circuit_forms import form_of, theta_of, values_of
-from cellpipe.numerics.impedance.circuits import evaluated, impedance
+from cellpipe.numerics.impedance.circuit_choice import fit_best_circuit, choose_circuit
+from cellpipe.numerics.impedance.circuit_fit import fit_circuit
+from cellpipe.numerics.impedance.circuit_forms import build_form, theta_from_values, values_from_theta
+from cellpipe.numerics.impedance.circuits import evaluate_circuit, circuit_impedance
 
 STATED = (  # R0, R1, C1, R2, C2 of the origin's own fits, weighted by the modulus
     (475.2108, 1018.3777, 8.152811e-09, 3561.2257, 2.304389e-06),
@@ -33,8 +33,8 @@ def test_without_noise_every_parameter_comes_back(tail: str) -> None:
     for made in two_arcs(4, 8, tail):
         if made.decades < 1:
             continue
-        fit = fitted(made.form.circuit.text, made.frequency, made.clean)
-        assert fit.values == pytest.approx(values_of(made.form, made.theta), rel=1e-4)
+        fit = fit_circuit(made.form.circuit.text, made.frequency, made.clean)
+        assert fit.values == pytest.approx(values_from_theta(made.form, made.theta), rel=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_the_optimum_is_that_of_a_fit_from_the_truth(tail: str, inductive: bool)
     """Of 40 spectra with noise, at most one is left at another optimum."""
     missed = 0
     for made in two_arcs(40, 3, tail, inductive=inductive):
-        fit = fitted(made.form.circuit.text, made.frequency, made.impedance)
+        fit = fit_circuit(made.form.circuit.text, made.frequency, made.impedance)
         missed += fit.cost > 1.0001 * made.from_truth()[1]
     assert missed <= 1
 
@@ -57,7 +57,7 @@ def test_the_spread_of_fits_is_the_least_that_is_possible() -> None:
         bound = made.bound
         if (bound[made.resistances] > 0.05).any():
             continue
-        fit = fitted(made.form.circuit.text, made.frequency, made.impedance)
+        fit = fit_circuit(made.form.circuit.text, made.frequency, made.impedance)
         off = fit.theta - made.theta
         ratio.append(off / bound)
         inside.append(np.abs(off) < 1.96 * np.sqrt(np.diag(fit.spread)))
@@ -69,11 +69,11 @@ def test_the_spread_of_fits_is_the_least_that_is_possible() -> None:
 def test_an_arc_that_is_not_there_is_not_called_identifiable() -> None:
     values = {("R0", "R"): 10.0, ("R1", "R"): 40.0, ("CPE1", "Q"): 1e-5, ("CPE1", "n"): 0.85,
               ("CPE2", "Q"): 0.05, ("CPE2", "n"): 0.6}  # fmt: skip
-    z = impedance("R0-p(R1,CPE1)-CPE2", values, FREQUENCY)
+    z = circuit_impedance("R0-p(R1,CPE1)-CPE2", values, FREQUENCY)
     rng = np.random.default_rng(7)
     z = z * (1 + 0.003 * (rng.standard_normal(len(z)) + 1j * rng.standard_normal(len(z))))
-    one = fitted("R0-p(R1,CPE1)-CPE2", FREQUENCY, z)
-    two = fitted("R0-p(R1,CPE1)-p(R2,CPE2)-CPE3", FREQUENCY, z)
+    one = fit_circuit("R0-p(R1,CPE1)-CPE2", FREQUENCY, z)
+    two = fit_circuit("R0-p(R1,CPE1)-p(R2,CPE2)-CPE3", FREQUENCY, z)
     assert one.identifiable.all()
     assert one.criterion(2 * len(z)) < two.criterion(2 * len(z))
     assert not two.identifiable.all()
@@ -81,7 +81,7 @@ def test_an_arc_that_is_not_there_is_not_called_identifiable() -> None:
 
 def test_arcs_stand_in_the_order_of_their_time_constants() -> None:
     for made in two_arcs(8, 4):
-        fit = fitted(made.form.circuit.text, made.frequency, made.impedance)
+        fit = fit_circuit(made.form.circuit.text, made.frequency, made.impedance)
         first, second = (arc.first + 1 for arc in fit.form.arcs)
         assert fit.theta[first] < fit.theta[second]
 
@@ -89,28 +89,28 @@ def test_arcs_stand_in_the_order_of_their_time_constants() -> None:
 def test_the_form_that_is_fitted_is_the_same_circuit() -> None:
     rng = np.random.default_rng(2)
     for text in ("R0-p(R1,CPE1)-p(CPE2,R2)-C3", "L0-p(R1,C1)-p(R2-Ws1,CPE2)", "TLM1-ZARC2-K3"):
-        form = form_of(text)
+        form = build_form(text)
         values = np.array([0.8 if not p.positive else 10 ** rng.uniform(-5, 1)
                            for p in form.circuit.parameters])  # fmt: skip
-        theta = theta_of(form, values)
-        assert values_of(form, theta) == pytest.approx(values)
+        theta = theta_from_values(form, values)
+        assert values_from_theta(form, theta) == pytest.approx(values)
         inner = np.where(form.positive, np.exp(np.where(form.positive, theta, 0)), theta)
-        there = evaluated(form.fitted, FREQUENCY, inner)[0]
-        assert np.allclose(there, evaluated(form.circuit, FREQUENCY, values)[0])
+        there = evaluate_circuit(form.fitted, FREQUENCY, inner)[0]
+        assert np.allclose(there, evaluate_circuit(form.circuit, FREQUENCY, values)[0])
 
 
 def test_the_number_of_arcs_is_right_where_the_data_can_tell() -> None:
     right = []
     for arcs, made in arcs_in_a_row(36, 17):
         if (made.bound < 0.35).all():
-            right.append(len(chosen(made.frequency, made.impedance).form.arcs) == arcs)
+            right.append(len(fit_best_circuit(made.frequency, made.impedance).form.arcs) == arcs)
     assert len(right) > 20
     assert np.mean(right) >= 0.95
 
 
 def test_a_series_gets_one_circuit_that_describes_all_of_it() -> None:
     made = list(two_arcs(3, 12, noise=0.005))
-    text = chosen_for_all([m.frequency for m in made], [m.impedance for m in made])
+    text = choose_circuit([m.frequency for m in made], [m.impedance for m in made])
     assert text == "R0-p(R1,CPE1)-p(R2,CPE2)-W1"
 
 
@@ -120,7 +120,7 @@ def test_a_real_spectrum_gives_the_resistances_that_its_origin_states(real_data:
     for number in (1, 2, 3):
         rows = table.filter(spectrum=number)
         z = rows["real_impedance_ohm"].to_numpy() + 1j * rows["imaginary_impedance_ohm"].to_numpy()
-        fit = fitted("R0-p(R1,C1)-p(R2,C2)", rows["frequency_hertz"].to_numpy(), z)
+        fit = fit_circuit("R0-p(R1,C1)-p(R2,C2)", rows["frequency_hertz"].to_numpy(), z)
         assert fit.values == pytest.approx(STATED[number - 1], rel=1e-6)
 
 
@@ -131,7 +131,7 @@ def test_seven_temperatures_come_out_as_they_are_published(real_data: Path) -> N
     assert len(rows) == 7
     for row in rows:
         stated = np.array(re.findall(r"=([0-9.e+-]+)\+-([0-9.e+-]+)", row["reference"]), float)
-        fit = fitted("p(R1,CPE1)-p(R2,CPE2)-CPE3", *real_spectrum(real_data, row["file"]))
+        fit = fit_circuit("p(R1,CPE1)-p(R2,CPE2)-CPE3", *real_spectrum(real_data, row["file"]))
         assert fit.values == pytest.approx(stated[:, 0], rel=1e-3), row["id"]
         assert fit.errors == pytest.approx(stated[:, 1], rel=0.02), row["id"]
 
@@ -139,7 +139,7 @@ def test_seven_temperatures_come_out_as_they_are_published(real_data: Path) -> N
 def test_exact_spectra_are_met_to_the_last_digits(real_data: Path) -> None:
     """Where there is no noise, a start that is far behind may still be the right one."""
     for name in ("pyimpspec_ids_0.csv", "pyimpspec_dta_0.csv", "pyimpspec_mpt_0.csv"):
-        fit = fitted("R0-p(R1,CPE1)-p(R2,CPE2)-CPE3", *real_spectrum(real_data, name))
+        fit = fit_circuit("R0-p(R1,CPE1)-p(R2,CPE2)-CPE3", *real_spectrum(real_data, name))
         assert fit.relative_residual < 3e-5, name
 
 
@@ -147,7 +147,7 @@ def test_a_circuit_that_is_no_chain_is_found_without_a_guess(real_data: Path) ->
     """impedance.py's example: 0.000413 in its documents, 0.000357 by its basin hopping."""
     f, z = real_spectrum(real_data, "impy_exampleData.csv")
     f, z = f[z.imag < 0], z[z.imag < 0]
-    fit = fitted("R0-p(R1,C1)-p(R2-Wo1,C2)", f, z, weight=np.ones(len(f)))
+    fit = fit_circuit("R0-p(R1,C1)-p(R2-Wo1,C2)", f, z, weight=np.ones(len(f)))
     off = z - fit.model
     assert np.sqrt(np.mean(np.concatenate([off.real, off.imag]) ** 2)) <= 0.000352
 
@@ -156,6 +156,6 @@ def test_a_spectrum_without_a_tail_gets_a_circuit_without_one(real_data: Path) -
     table = cellpipe.read(real_data / "mpr/dgpost__peis_multiple_data.mpr").tables["impedance"]
     rows = table.filter(spectrum=1).sort("frequency_hertz", descending=True)
     z = rows["real_impedance_ohm"].to_numpy() + 1j * rows["imaginary_impedance_ohm"].to_numpy()
-    best = chosen(rows["frequency_hertz"].to_numpy(), z)
+    best = fit_best_circuit(rows["frequency_hertz"].to_numpy(), z)
     assert best.circuit.text == "R0-p(R1,CPE1)-p(R2,CPE2)"
     assert best.identifiable.all()

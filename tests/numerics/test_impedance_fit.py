@@ -8,7 +8,7 @@ from made_spectra import FREQUENCY, two_arcs, with_outliers
 
 import cellpipe
 from cellpipe.core.errors import CellpipeError
-from cellpipe.numerics.impedance.circuits import evaluated, impedance, parsed
+from cellpipe.numerics.impedance.circuits import evaluate_circuit, circuit_impedance, parse_circuit
 
 TEXT = "R0-p(R1,CPE1)-p(R2,CPE2)-W1"
 
@@ -148,7 +148,7 @@ ODD = {
     "all points equal": np.full(81, 100 - 10j),
     "only noise": RNG.standard_normal(81) + 1j * RNG.standard_normal(81),
     "only an inductor": 2j * np.pi * FREQUENCY * 1e-6,
-    "a negative real part": -50 + impedance("p(R1,C1)", {("R1", "R"): 20.0, ("C1", "C"): 1e-5},
+    "a negative real part": -50 + circuit_impedance("p(R1,C1)", {("R1", "R"): 20.0, ("C1", "C"): 1e-5},
                                             FREQUENCY),
 }  # fmt: skip
 
@@ -185,7 +185,7 @@ def test_an_element_that_the_data_does_not_determine_is_flagged() -> None:
 
 def spectrum_of(text: str, *values: float) -> np.ndarray:
     rng = np.random.default_rng(6)
-    clean = evaluated(parsed(text), FREQUENCY, np.array(values))[0]
+    clean = evaluate_circuit(parse_circuit(text), FREQUENCY, np.array(values))[0]
     return clean * (1 + 0.003 * (rng.standard_normal(81) + 1j * rng.standard_normal(81)))
 
 

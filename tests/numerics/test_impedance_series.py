@@ -9,15 +9,15 @@ import pytest
 from made_spectra import FREQUENCY, KINDS, SERIES_CIRCUIT, labelled, series, two_arcs
 
 from cellpipe.core.errors import CellpipeError
-from cellpipe.numerics.impedance.growth import growth
+from cellpipe.numerics.impedance.growth import fit_growth
 from cellpipe.numerics.impedance.processes import (
     PROCESSES,
     brug_capacitance,
     effective_capacitance,
-    probabilities,
+    process_probabilities,
 )
 from cellpipe.numerics.impedance.series import ImpedanceSeries, fit_impedance_series
-from cellpipe.numerics.impedance.spectra import states
+from cellpipe.numerics.impedance.spectra import charge_states
 
 
 def matrices(found: ImpedanceSeries) -> tuple[np.ndarray, np.ndarray]:
@@ -39,7 +39,7 @@ def test_an_arc_stays_the_same_arc_when_another_comes_near_or_passes(kind: str) 
         errors.append(np.median(np.abs(off)))
         inside.append(np.abs(off) < 1.96 * deviation[:, 4 if turned else 1])
         resistance = np.exp(named[:, 1])
-        law = growth(made.time, resistance, resistance * deviation[:, 4 if turned else 1])
+        law = fit_growth(made.time, resistance, resistance * deviation[:, 4 if turned else 1])
         assert law is not None
         exponents.append(law.exponent)
     assert max(errors) < 0.02
@@ -111,7 +111,7 @@ def test_the_law_of_growth_is_found(exponent: float, law: str) -> None:
     for _ in range(40):
         clean = 100 + 80 * (time / 1e6) ** exponent
         noisy = clean * (1 + 0.01 * rng.standard_normal(50))
-        found = growth(time, noisy, 0.01 * clean)
+        found = fit_growth(time, noisy, 0.01 * clean)
         assert found is not None
         right += found.law == law
         inside += abs(found.exponent - exponent) < 1.96 * found.exponent_error
@@ -126,7 +126,7 @@ def test_a_resistance_that_stays_is_hardly_ever_said_to_grow() -> None:
     time = np.linspace(0, 1e6, 30)
     sure = 0
     for _ in range(30):
-        found = growth(time, 100 * (1 + 0.01 * rng.standard_normal(30)), np.ones(30))
+        found = fit_growth(time, 100 * (1 + 0.01 * rng.standard_normal(30)), np.ones(30))
         assert found is not None
         sure += found.probabilities["constant"] < 0.1
     assert sure <= 1
@@ -136,7 +136,7 @@ def test_a_lost_contact_is_a_jump_and_no_growth() -> None:
     rng = np.random.default_rng(5)
     time = np.linspace(0, 1e6, 50)
     clean = 100 + 80 * np.sqrt(time / 1e6) + 40 * (np.arange(50) >= 30)
-    found = growth(time, clean * (1 + 0.005 * rng.standard_normal(50)), 0.005 * clean)
+    found = fit_growth(time, clean * (1 + 0.005 * rng.standard_normal(50)), 0.005 * clean)
     assert found is not None
     assert [place for place, _ in found.jumps] == [30]
     assert found.jumps[0][1] == pytest.approx(40, rel=0.15)
@@ -144,21 +144,21 @@ def test_a_lost_contact_is_a_jump_and_no_growth() -> None:
 
 
 def test_four_resistances_have_no_law() -> None:
-    assert growth(np.arange(4.0), np.arange(4.0) + 1, np.ones(4)) is None
+    assert fit_growth(np.arange(4.0), np.arange(4.0) + 1, np.ones(4)) is None
 
 
 def test_capacitances_name_the_processes() -> None:
     typical = dict(zip((1e-12, 1e-9, 3e-6, 1e-3), PROCESSES, strict=True))
     for farad, process in typical.items():
-        likely = probabilities(farad * 2.0, 2.0)
+        likely = process_probabilities(farad * 2.0, 2.0)
         assert sum(likely.values()) == pytest.approx(1)
         assert likely[process] > 0.85
-    edge = probabilities(3e-8, 1.0)
+    edge = process_probabilities(3e-8, 1.0)
     assert edge["grain boundary"] == pytest.approx(0.5, abs=0.01)
 
 
 def test_a_name_is_less_certain_without_an_area() -> None:
-    assert probabilities(3e-6, None)["interphase"] < probabilities(3e-6, 1.0)["interphase"]
+    assert process_probabilities(3e-6, None)["interphase"] < process_probabilities(3e-6, 1.0)["interphase"]
 
 
 def test_both_capacitances_are_the_capacitor_where_there_is_one() -> None:
@@ -168,6 +168,6 @@ def test_both_capacitances_are_the_capacitor_where_there_is_one() -> None:
 
 
 def test_states_of_charge_are_told_apart_where_they_come_again() -> None:
-    assert list(states(np.array([3.0, 4.2, 3.01, 4.19, 2.99, 4.2]))) == [1, 2, 1, 2, 1, 2]
-    assert set(states(np.linspace(3.0, 4.2, 7))) == {1}
-    assert set(states(np.array([3.7, 3.71, 3.69]))) == {1}
+    assert list(charge_states(np.array([3.0, 4.2, 3.01, 4.19, 2.99, 4.2]))) == [1, 2, 1, 2, 1, 2]
+    assert set(charge_states(np.linspace(3.0, 4.2, 7))) == {1}
+    assert set(charge_states(np.array([3.7, 3.71, 3.69]))) == {1}

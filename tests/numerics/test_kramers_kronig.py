@@ -9,8 +9,8 @@ import pytest
 from made_spectra import FREQUENCY, two_arcs, with_outliers
 from test_circuit_fit import real_spectrum
 
-from cellpipe.numerics.impedance.circuits import impedance
-from cellpipe.numerics.impedance.kramers_kronig import kramers_kronig, valid_part
+from cellpipe.numerics.impedance.circuits import circuit_impedance
+from cellpipe.numerics.impedance.kramers_kronig import kramers_kronig, valid_frequencies
 from cellpipe.numerics.impedance.relaxation_times import relaxation_times
 
 
@@ -54,14 +54,14 @@ def test_a_cell_that_changes_while_it_is_measured_drifts_and_keeps_its_fast_part
     found = kramers_kronig(FREQUENCY, drifting)
     assert found is not None
     assert found.drift
-    kept = valid_part(FREQUENCY, drifting)
+    kept = valid_frequencies(FREQUENCY, drifting)
     assert kept[FREQUENCY > 10].all()
     assert not kept[FREQUENCY < 0.05].any()
 
 
 def test_a_valid_spectrum_is_kept_whole() -> None:
     for made in two_arcs(10, 14):
-        assert valid_part(made.frequency, made.impedance).all()
+        assert valid_frequencies(made.frequency, made.impedance).all()
 
 
 def test_an_exact_spectrum_is_valid() -> None:
@@ -78,7 +78,7 @@ def test_too_few_frequencies_are_not_judged() -> None:
 def test_relaxation_times_peak_where_the_arcs_are_and_hold_their_resistance() -> None:
     values = {("R0", "R"): 10.0, ("R1", "R"): 30.0, ("CPE1", "Q"): 1e-6, ("CPE1", "n"): 0.95,
               ("R2", "R"): 60.0, ("CPE2", "Q"): 1e-3, ("CPE2", "n"): 0.95}  # fmt: skip
-    z = impedance("R0-p(R1,CPE1)-p(R2,CPE2)", values, FREQUENCY)
+    z = circuit_impedance("R0-p(R1,CPE1)-p(R2,CPE2)", values, FREQUENCY)
     rng = np.random.default_rng(1)
     z = z * (1 + 0.003 * (rng.standard_normal(len(z)) + 1j * rng.standard_normal(len(z))))
     found = relaxation_times(FREQUENCY, z)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cellpipe.numerics.cycling.differentiate import differential_capacity, sufficient_smoothing
-from cellpipe.numerics.cycling.peaks import Peaks, followed, peaks
+from cellpipe.numerics.cycling.peaks import Peaks, track_peaks, locate_peaks
 
 ONE = np.array([0])
 GRID = np.linspace(0.02, 0.9, 8000)
@@ -28,7 +28,7 @@ def measured(curve: np.ndarray, records: int, noise: float, seed: int) -> Peaks:
     found = differential_capacity(
         voltage, np.diff(at, prepend=at[0]), ONE, step_volt=0.005, smoothing_volt=smoothing
     )
-    return peaks(found.at, found.density, smoothing[0])
+    return locate_peaks(found.at, found.density, smoothing[0])
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.001, 0.005])
@@ -59,12 +59,12 @@ def test_a_voltage_that_is_held_at_the_end_is_no_peak() -> None:
     found = differential_capacity(
         voltage, np.full(700, 1e-5), ONE, step_volt=0.005, smoothing_volt=np.array([0.005])
     )
-    assert len(peaks(found.at, found.density, 0.005).voltage_volt) == 0
+    assert len(locate_peaks(found.at, found.density, 0.005).voltage_volt) == 0
 
 
 def test_a_curve_of_a_few_points_has_no_peak() -> None:
     for count in (0, 1, 5):
-        assert len(peaks(np.arange(count) * 0.005, np.ones(count), 0.005).voltage_volt) == 0
+        assert len(locate_peaks(np.arange(count) * 0.005, np.ones(count), 0.005).voltage_volt) == 0
 
 
 def test_a_peak_that_fades_and_moves_keeps_its_number() -> None:
@@ -78,13 +78,13 @@ def test_a_peak_that_fades_and_moves_keeps_its_number() -> None:
             curve.append(cycle)
             voltage.append(0.55 + 0.005 * np.sin(cycle))
             true.append(2)
-    numbers = followed(np.array(curve), np.array(voltage))
+    numbers = track_peaks(np.array(curve), np.array(voltage))
     assert numbers.tolist() == [{true[0]: 1}.get(t, 2) for t in true]
 
 
 def test_no_two_peaks_of_one_curve_share_a_number() -> None:
     random = np.random.default_rng(2)
     curve = np.sort(random.integers(0, 40, 200))
-    numbers = followed(curve, random.uniform(0, 1, 200))
+    numbers = track_peaks(curve, random.uniform(0, 1, 200))
     assert len(set(zip(curve.tolist(), numbers.tolist(), strict=True))) == 200
-    assert len(followed(np.zeros(0, np.int64), np.zeros(0))) == 0
+    assert len(track_peaks(np.zeros(0, np.int64), np.zeros(0))) == 0

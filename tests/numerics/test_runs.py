@@ -5,20 +5,20 @@ from __future__ import annotations
 import numpy as np
 
 from cellpipe.numerics.cycling import runs
-from cellpipe.numerics.cycling.runs import directions, merged_numbers, segment_numbers
+from cellpipe.numerics.cycling.runs import current_directions, number_half_cycles, segment_numbers
 
 
 def segments(current: np.ndarray, seconds: float = 60.0) -> np.ndarray:
     time = np.arange(len(current)) * seconds
-    direction = directions(current)
+    direction = current_directions(current)
     charge = current * seconds / 3600
-    found = runs.segments(direction, charge, time, np.cumsum(charge))
+    found = runs.find_segments(direction, charge, time, np.cumsum(charge))
     return segment_numbers(direction, found)
 
 
 def test_charge_rest_and_discharge_are_told_apart() -> None:
     current = np.array([0, 1, 1, 0, -1, -1, 0], float)
-    assert directions(current).tolist() == [0, 1, 1, 0, -1, -1, 0]
+    assert current_directions(current).tolist() == [0, 1, 1, 0, -1, -1, 0]
     assert segments(current).tolist() == [0, 1, 1, 0, 2, 2, 0]
 
 
@@ -58,7 +58,7 @@ def test_a_half_cycle_cut_by_a_files_end_goes_on_in_the_next() -> None:
     direction = np.array([1, 1, -1, -1, 1], np.int8)
     charge = np.array([0.4, 0.6, 0.7, 0.3, 1.0])
     lasted = np.full(5, 3600.0)
-    assert merged_numbers(direction, charge, lasted, charge).tolist() == [1, 1, 2, 2, 3]
+    assert number_half_cycles(direction, charge, lasted, charge).tolist() == [1, 1, 2, 2, 3]
 
 
 def test_a_drive_cycle_is_one_half_cycle() -> None:
@@ -99,16 +99,16 @@ def test_a_cycle_of_seconds_between_the_voltage_limits_is_no_pulse() -> None:
     charge = np.array([1.0, 1.0, 0.01, 0.01, 0.01, 0.01, 0.9, 0.9])
     lasted = np.array([3600.0, 3600.0, 2.0, 2.0, 2.0, 2.0, 3600.0, 3600.0])
     ends = np.where(direction > 0, 3.4, 1.4)
-    assert merged_numbers(direction, charge, lasted, ends).max() == 8
+    assert number_half_cycles(direction, charge, lasted, ends).max() == 8
     halfway = np.where(lasted < 10, 2.4, ends)
-    assert merged_numbers(direction, charge, lasted, halfway).max() == 4
+    assert number_half_cycles(direction, charge, lasted, halfway).max() == 4
 
 
 def test_a_long_series_of_equal_small_cycles_is_cycling() -> None:
     direction = np.tile(np.array([1, -1], np.int8), 101)
     charge = np.concatenate([[1.0, 0.5], np.full(200, 0.02)])
     lasted = np.concatenate([[3600.0, 1800.0], np.full(200, 60.0)])
-    assert merged_numbers(direction, charge, lasted, np.full(202, 2.1)).max() == 202
+    assert number_half_cycles(direction, charge, lasted, np.full(202, 2.1)).max() == 202
 
 
 def test_runs_that_carry_nothing_are_no_error() -> None:
@@ -116,5 +116,5 @@ def test_runs_that_carry_nothing_are_no_error() -> None:
     charge = np.where(direction > 0, 1e-6, 0.0)
     time = np.arange(60.0)
     for given in (charge, np.zeros(60)):
-        found = runs.segments(direction, given, time, np.zeros(60))
+        found = runs.find_segments(direction, given, time, np.zeros(60))
         assert len(found.first) <= 60

@@ -17,7 +17,7 @@ from cellpipe.analyses import ANALYSES, resistance_growth
 from cellpipe.baselines import table1
 from cellpipe.core import contracts
 from cellpipe.core.model import Cell
-from cellpipe.numerics.impedance.circuits import impedance
+from cellpipe.numerics.impedance.circuits import circuit_impedance
 
 START = 1_767_225_600.0
 HALF_CYCLE_SECONDS = 18_000.0
@@ -251,7 +251,7 @@ def _impedance(
             ("CPE1", "n"): 0.96, ("R2", "R"): 24.0 + 1.9 * np.sqrt(hours), ("CPE2", "Q"): 3e-6,
             ("CPE2", "n"): 0.82, ("CPE3", "Q"): 0.05, ("CPE3", "n"): 0.6,
         }  # fmt: skip
-        z = np.asarray(impedance(CIRCUIT, values, frequency))
+        z = np.asarray(circuit_impedance(CIRCUIT, values, frequency))
         noise = rng.standard_normal((2, z.size)) * 0.003
         z = z + np.abs(z) * (noise[0] + 1j * noise[1])
         sure = identifiable or k % 3 != 1

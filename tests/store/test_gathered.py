@@ -16,8 +16,8 @@ from cellpipe import open_results
 from cellpipe.core import contracts
 from cellpipe.pipeline.run import process
 from cellpipe.store import Ledger, consolidated, write_table
-from cellpipe.store.consolidated import gathered_anew, gathered_name
-from cellpipe.store.writer_lease import writing
+from cellpipe.store.consolidated import consolidate_tables, consolidated_name
+from cellpipe.store.writer_lease import acquire
 from made_files import neware_csv
 from result_facts import files
 
@@ -59,10 +59,10 @@ def test_what_is_gathered_never_changes_what_results_give(
     out = tmp_path_factory.mktemp("out")
     for cell_id in "ABC":
         written(out, cell_id, 2)
-    gathered_anew(out, all_of_it=True)
+    consolidate_tables(out, all_of_it=True)
     for cell_id, change in changes:
         if change == "gather":
-            gathered_anew(out)
+            consolidate_tables(out)
         elif change == "remove":
             (out / "tables" / "cycles" / f"{cell_id}.parquet").unlink(missing_ok=True)
         else:
@@ -76,10 +76,10 @@ def test_what_is_gathered_never_changes_what_results_give(
 def test_a_frame_that_is_read_after_others_were_gathered_has_no_row_twice(tmp_path: Path) -> None:
     for cell_id in "ABC":
         written(tmp_path, cell_id, 2)
-    gathered_anew(tmp_path, all_of_it=True)
+    consolidate_tables(tmp_path, all_of_it=True)
     written(tmp_path, "D", 3)
     lazy = open_results(tmp_path)["cycles"]
-    gathered_anew(tmp_path, all_of_it=True)
+    consolidate_tables(tmp_path, all_of_it=True)
     assert_frame_equal(lazy.sort("cell_id", "cycle").collect(), one_by_one(tmp_path))
 
 
@@ -88,11 +88,11 @@ def test_results_that_were_copied_or_whose_gathered_file_is_broken_are_read_anyw
 ) -> None:
     for cell_id in "ABC":
         written(tmp_path, cell_id, 2)
-    gathered_anew(tmp_path, all_of_it=True)
+    consolidate_tables(tmp_path, all_of_it=True)
     for path in (tmp_path / "tables" / "cycles").iterdir():
         os.utime(path, (1, 1))
     assert_frame_equal(through_results(tmp_path), one_by_one(tmp_path))
-    (tmp_path / gathered_name("cycles")).write_bytes(b"no parquet")
+    (tmp_path / consolidated_name("cycles")).write_bytes(b"no parquet")
     assert_frame_equal(through_results(tmp_path), one_by_one(tmp_path))
 
 
@@ -106,7 +106,7 @@ def test_a_lab_with_many_cells_has_its_tables_gathered_and_kept_up(tmp_path: Pat
         "A,A_*,full,LPSCl\nB,B_*,full,LPSCl\nC,C_*,full,Li3InCl6\n"
     )
     process(lab, out)
-    path = out / gathered_name("cycles")
+    path = out / consolidated_name("cycles")
     found = duckdb.sql(f"""
         SELECT cell_id FROM '{path}' JOIN '{out}/tables/cell_sheet/lab.parquet' USING (cell_id)
         WHERE electrolyte = 'LPSCl' GROUP BY cell_id ORDER BY cell_id
@@ -118,8 +118,8 @@ def test_a_lab_with_many_cells_has_its_tables_gathered_and_kept_up(tmp_path: Pat
     path.write_bytes(b"overwritten by hand")
     process(lab, out)
     assert_frame_equal(through_results(out), one_by_one(out))
-    with writing(Ledger(out)) as _:
-        assert gathered_anew(out, all_of_it=True) == []
+    with acquire(Ledger(out)) as _:
+        assert consolidate_tables(out, all_of_it=True) == []
     (lab / "C_1.csv").unlink()
     (lab / "cells.csv").write_text("Cell ID,Files,Configuration\nA,A_*;B_*,full\n")
     process(lab, out)
@@ -129,8 +129,8 @@ def test_a_lab_with_many_cells_has_its_tables_gathered_and_kept_up(tmp_path: Pat
 def test_what_an_older_version_gathered_lacks_columns_and_has_others(tmp_path: Path) -> None:
     for cell_id in "ABC":
         written(tmp_path, cell_id, 2)
-    gathered_anew(tmp_path, all_of_it=True)
-    place = tmp_path / gathered_name("cycles")
+    consolidate_tables(tmp_path, all_of_it=True)
+    place = tmp_path / consolidated_name("cycles")
     index = pl.read_parquet_metadata(place)
     older = pl.read_parquet(place).drop("complete").with_columns(no_more=1)
     older.write_parquet(place, metadata=index)
@@ -138,5 +138,5 @@ def test_what_an_older_version_gathered_lacks_columns_and_has_others(tmp_path: P
     found = through_results(tmp_path)
     assert found.columns == contracts.empty("cycles").columns
     assert found.height == 2 * 3 + 3
-    gathered_anew(tmp_path, all_of_it=True)
+    consolidate_tables(tmp_path, all_of_it=True)
     assert through_results(tmp_path).height == 9

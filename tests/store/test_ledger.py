@@ -20,12 +20,12 @@ from cellpipe.cli.main import main
 from cellpipe.core.errors import StoreError
 from cellpipe.pipeline.run import process
 from cellpipe.store import Ledger, SeenFile, postgres_migration
-from cellpipe.store.batch_queue import Waiting, put_in_queue, queue
-from cellpipe.store.history import happened
-from cellpipe.store.location import keep_ledger_at
+from cellpipe.store.batch_queue import QueuedFile, enqueue, queued_files
+from cellpipe.store.history import read_events
+from cellpipe.store.location import set_ledger_url
 from cellpipe.store.migrations import ADOPT
-from cellpipe.store.postgres_migration import moved
-from cellpipe.store.writer_lease import writing
+from cellpipe.store.postgres_migration import move_ledger
+from cellpipe.store.writer_lease import acquire
 from made_files import neware_csv
 from result_facts import files
 
@@ -150,7 +150,7 @@ def test_rebuild_makes_the_same_bytes_from_raw_files_and_sheet(
     assert main(["rebuild", str(out)]) == 0
     assert files(out) == before
     assert "3 files read" in capsys.readouterr().out
-    assert {e.event for e in happened(Ledger(out).database, "run")} == {"rebuild"}
+    assert {e.event for e in read_events(Ledger(out).database, "run")} == {"rebuild"}
 
 
 @pytest.fixture(scope="module")
@@ -215,7 +215,7 @@ def test_a_ledger_in_postgresql_gives_the_same_results(
     assert (again.read, again.cells_updated) == (0, 0)
     assert main(["status", str(out)]) == 0
     assert "3 recordings used" in capsys.readouterr().out
-    with writing(Ledger(out)), pytest.raises(StoreError), writing(Ledger(out), wait_second=1):
+    with acquire(Ledger(out)), pytest.raises(StoreError), acquire(Ledger(out), wait_second=1):
         pass
     other_pc = ["process", str(lab), "--out", str(tmp_path / "other"), *arguments[4:]]
     assert main(other_pc) == 2
@@ -234,7 +234,7 @@ def test_processes_that_open_a_new_ledger_at_once_make_it_once(
         "import sys\nfrom pathlib import Path\nfrom cellpipe.store import Ledger\n"
         "print(Ledger(Path(sys.argv[1])).mark(sys.argv[2]))\n"
     )
-    keep_ledger_at(tmp_path / "far", postgres.url("three"))
+    set_ledger_url(tmp_path / "far", postgres.url("three"))
     for out in (tmp_path / "near", tmp_path / "far"):
         command = [sys.executable, "-c", script, str(out), ADOPT]
         at_once = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(8)]
@@ -248,7 +248,7 @@ def test_a_postgresql_that_is_restarted_in_the_middle_is_waited_for(
 ) -> None:
     process(lab, tmp_path / "plain")
     out = tmp_path / "out"
-    keep_ledger_at(out, postgres.url("two"))
+    set_ledger_url(out, postgres.url("two"))
 
     def restart(stage: str, done: int, _total: int, _what: str, _share: float) -> None:
         if (stage, done) == ("files", 2):
@@ -264,24 +264,24 @@ def test_a_postgresql_that_is_restarted_in_the_middle_is_waited_for(
 def test_a_password_in_the_ledgers_address_is_refused_and_not_repeated(tmp_path: Path) -> None:
     for url in ("postgresql://lab:geheim@host/db", "postgresql://lab@host/db?password=geheim"):
         with pytest.raises(StoreError, match="password") as caught:
-            keep_ledger_at(tmp_path / "out", url)
+            set_ledger_url(tmp_path / "out", url)
         assert "geheim" not in str(caught.value)
     with pytest.raises(StoreError, match="address") as caught:
-        keep_ledger_at(tmp_path / "out", "mysql://lab:geheim@host/db")
+        set_ledger_url(tmp_path / "out", "mysql://lab:geheim@host/db")
     assert "geheim" not in str(caught.value)
 
 
 def test_results_that_have_a_ledger_keep_it(lab: Path, tmp_path: Path) -> None:
     process(lab, tmp_path / "out")
     with pytest.raises(StoreError, match=r"ledger\.sqlite"):
-        keep_ledger_at(tmp_path / "out", "postgresql://lab@host/db")
+        set_ledger_url(tmp_path / "out", "postgresql://lab@host/db")
 
 
 def test_a_transaction_is_whole_or_not_at_all(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "out")
     seen = [SeenFile("A", 1, 2, "x"), SeenFile("B", 1, None, "x")]  # type: ignore[arg-type]
-    with writing(ledger), pytest.raises(StoreError):
-        ledger.remember(tmp_path, seen)
+    with acquire(ledger), pytest.raises(StoreError):
+        ledger.record_files(tmp_path, seen)
     assert ledger.seen_files(tmp_path) == {}
 
 
@@ -296,30 +296,30 @@ def test_a_ledger_is_moved_to_postgresql_by_one_command_and_nothing_is_done_agai
 ) -> None:
     out, url = tmp_path / "out", postgres.url("moved")
     process(lab, out)
-    put_in_queue(Ledger(out).database, [Waiting("B_1.csv", 1, 2)])
-    before = process(lab, out), happened(Ledger(out).database), Ledger(out).written()
+    enqueue(Ledger(out).database, [QueuedFile("B_1.csv", 1, 2)])
+    before = process(lab, out), read_events(Ledger(out).database), Ledger(out).result_files()
     pages = files(out)
     with monkeypatch.context() as killed:
         killed.setattr(
             postgres_migration, "keep_ledger_at", lambda *_, **__: os.kill(os.getpid(), SIGINT)
         )
         with pytest.raises(KeyboardInterrupt):  # all rows are there, and nothing points to them
-            moved(out, url)
+            move_ledger(out, url)
     assert process(lab, out).read == 0
     assert main(["move-ledger", str(out), url]) == 0
     assert "rows moved" in capsys.readouterr().out
     assert not (out / "ledger.sqlite").exists()
-    again = process(lab, out), happened(Ledger(out).database), Ledger(out).written()
+    again = process(lab, out), read_events(Ledger(out).database), Ledger(out).result_files()
     assert (again[0].read, again[0].cells_updated, again[0].unchanged) == (0, 0, 3)
     assert again[0].files.equals(before[0].files)
     assert again[1:] == before[1:]
-    assert [file.path for file in queue(Ledger(out).database)] == ["B_1.csv"]
+    assert [file.path for file in queued_files(Ledger(out).database)] == ["B_1.csv"]
     assert {n: d for n, d in files(out).items() if n != "ledger.url"} == pages
     assert main(["move-ledger", str(out), url]) == 2
     assert "there is nothing to do" in capsys.readouterr().err
     process(lab, tmp_path / "other")
     with pytest.raises(StoreError, match="another ledger"):
-        moved(tmp_path / "other", url)
+        move_ledger(tmp_path / "other", url)
     assert process(lab, tmp_path / "other").read == 0
 
 
@@ -341,7 +341,7 @@ def test_eight_writers_take_turns_while_the_server_is_restarted(
         "        ledger.set_mark('count', str(before + 1))\n"
     )
     out = tmp_path / "out"
-    keep_ledger_at(out, postgres.url("eight"))
+    set_ledger_url(out, postgres.url("eight"))
     Ledger(out)
     command = [sys.executable, "-c", script, str(out)]
     writers = [subprocess.Popen([*command, f"W{number}"]) for number in range(8)]
@@ -353,5 +353,5 @@ def test_eight_writers_take_turns_while_the_server_is_restarted(
     expected = {f"W{writer}_{number}" for writer in range(8) for number in range(10)}
     ledger = Ledger(out)
     assert set(ledger.seen_files(Path("lab"))) == expected
-    assert sorted(event.subject for event in happened(ledger.database)) == sorted(expected)
+    assert sorted(event.subject for event in read_events(ledger.database)) == sorted(expected)
     assert ledger.mark("count") == "80"  # no turn was taken by two

@@ -25,10 +25,10 @@ from cellpipe.cli.main import main
 from cellpipe.core.errors import StoreError
 from cellpipe.pipeline.run import process
 from cellpipe.store import Ledger, consolidated, object_upload
-from cellpipe.store.consolidated import gathered_anew
-from cellpipe.store.object_download import FETCHED, Fetched, fetched
-from cellpipe.store.object_upload import MANIFEST, publish, published
-from cellpipe.store.writer_lease import writing
+from cellpipe.store.consolidated import consolidate_tables
+from cellpipe.store.object_download import FETCHED, DownloadResult, download
+from cellpipe.store.object_upload import MANIFEST, upload, read_manifest
+from cellpipe.store.writer_lease import acquire
 from made_files import neware_csv
 
 pytestmark = pytest.mark.xdist_group("objects")
@@ -70,7 +70,7 @@ def content(store: Any, path: str) -> bytes:
 
 def published_as_in(out: Path, store: Any) -> bool:
     there = {p.removeprefix("results/"): content(store, p) for p in names(store, "results")}
-    told = published(RESULTS)
+    told = read_manifest(RESULTS)
     assert told.done
     assert set(there) == {*told.files, MANIFEST}
     return all(there[path] == (out / path).read_bytes() for path in told.files)
@@ -120,15 +120,15 @@ def test_fetching_follows_the_listing(bucket: S3Store, lab: Path, tmp_path: Path
     work = tmp_path / "work"
     (work / "own").mkdir(parents=True)
     (work / "own" / "mine.csv").write_text("a person's")
-    assert len(fetched(RAW, work).new) == 4
+    assert len(download(RAW, work).new) == 4
     assert {path.name for path in work.rglob("*.csv")} == {
         "A_1.csv", "B_1.csv", "cells.csv", "A_2.csv", "mine.csv",
     }  # fmt: skip
-    assert fetched(RAW, work) == Fetched((), ())
+    assert download(RAW, work) == DownloadResult((), ())
     obstore.put(bucket, "raw/A_1.csv", b"another content")
     obstore.delete(bucket, "raw/sub/A_2.csv")
     (work / "B_1.csv").unlink()
-    assert fetched(RAW, work) == Fetched(("A_1.csv", "B_1.csv"), ("sub/A_2.csv",))
+    assert download(RAW, work) == DownloadResult(("A_1.csv", "B_1.csv"), ("sub/A_2.csv",))
     assert (work / "A_1.csv").read_bytes() == b"another content"
     assert (work / "own" / "mine.csv").is_file()
 
@@ -140,14 +140,14 @@ def test_what_is_the_folders_own_is_neither_replaced_nor_removed(
     work = tmp_path / "work"
     work.mkdir()
     (work / "A_1.csv").write_text("a person's")
-    found = fetched(RAW, work)
+    found = download(RAW, work)
     assert found.left_alone == ("A_1.csv",)
     assert "the folder has its own: A_1.csv" in str(found)
     obstore.delete(bucket, "raw/A_1.csv")
-    assert fetched(RAW, work) == Fetched((), ())
+    assert download(RAW, work) == DownloadResult((), ())
     assert (work / "A_1.csv").read_text() == "a person's"
     (work / FETCHED).unlink()  # as after a crash before it was noted: they are followed again
-    assert fetched(RAW, work) == Fetched(("B_1.csv", "cells.csv"), ())
+    assert download(RAW, work) == DownloadResult(("B_1.csv", "cells.csv"), ())
 
 
 def test_a_bucket_that_is_empty_all_at_once_or_another_one_removes_nothing(
@@ -155,14 +155,14 @@ def test_a_bucket_that_is_empty_all_at_once_or_another_one_removes_nothing(
 ) -> None:
     put_all(bucket, lab)
     work = tmp_path / "work"
-    fetched(RAW, work)
+    download(RAW, work)
     before = {path.name: path.read_bytes() for path in work.iterdir()}
     with pytest.raises(StoreError, match="choose a folder for each address"):
-        fetched("s3://lab/other", work)
+        download("s3://lab/other", work)
     for path in names(bucket):
         obstore.delete(bucket, path)
     with pytest.raises(StoreError, match="nothing, where 3 files were"):
-        fetched(RAW, work)
+        download(RAW, work)
     assert {path.name: path.read_bytes() for path in work.iterdir()} == before
 
 
@@ -173,8 +173,8 @@ def test_a_manifest_that_is_not_cellpipes_is_left_alone(
     ledger = Ledger(tmp_path / "out")
     for foreign in (b"{}", b"[1]", b"no json"):
         obstore.put(bucket, f"results/{MANIFEST}", foreign)
-        with writing(ledger), pytest.raises(StoreError, match="not cellpipe's"):
-            publish(ledger, RESULTS)
+        with acquire(ledger), pytest.raises(StoreError, match="not cellpipe's"):
+            upload(ledger, RESULTS)
     assert names(bucket, "results") == [f"results/{MANIFEST}"]
 
 
@@ -184,8 +184,8 @@ def test_a_run_that_is_killed_while_it_publishes_is_made_good_by_the_next(
     out = tmp_path / "out"
     process(lab, out)
     ledger = Ledger(out)
-    with writing(ledger):
-        publish(ledger, RESULTS)
+    with acquire(ledger):
+        upload(ledger, RESULTS)
     neware_csv(lab / "A_2.csv", "2026-04-02 10:00:00", rows=20)
     (lab / "B_1.csv").unlink()
     process(lab, out)
@@ -203,9 +203,9 @@ def test_a_run_that_is_killed_while_it_publishes_is_made_good_by_the_next(
 
         for name in real:
             monkeypatch.setattr(obstore, name, cut_off(name))
-        with writing(ledger):
+        with acquire(ledger):
             try:
-                publish(ledger, RESULTS)
+                upload(ledger, RESULTS)
             except KeyboardInterrupt:
                 for name, function in real.items():
                     monkeypatch.setattr(obstore, name, function)
@@ -227,15 +227,15 @@ def test_of_two_that_publish_at_once_one_is_refused_before_it_writes(
     process(lab, out)
     process(lab, other)
     ours, theirs = Ledger(out), Ledger(other)
-    before = published(RESULTS)
-    with writing(ours), writing(theirs):
-        publish(ours, RESULTS)
+    before = read_manifest(RESULTS)
+    with acquire(ours), acquire(theirs):
+        upload(ours, RESULTS)
         mine = {path: content(bucket, path) for path in names(bucket)}
         with pytest.raises(StoreError, match="another ledger"):
-            publish(theirs, RESULTS)
-        monkeypatch.setattr(object_upload, "published", lambda _: before)  # it looked just before
+            upload(theirs, RESULTS)
+        monkeypatch.setattr(object_upload, "read_manifest", lambda _: before)  # it looked just before
         with pytest.raises(StoreError, match="publishes there just now"):
-            publish(theirs, RESULTS)
+            upload(theirs, RESULTS)
     assert {path: content(bucket, path) for path in names(bucket)} == mine
 
 
@@ -245,10 +245,10 @@ def test_what_is_gathered_is_read_from_a_bucket_too(
     monkeypatch.setattr(consolidated, "ENOUGH", 2)
     out = tmp_path / "out"
     process(lab, out)
-    assert gathered_anew(out, all_of_it=True) == []  # the run has done it
+    assert consolidate_tables(out, all_of_it=True) == []  # the run has done it
     ledger = Ledger(out)
-    with writing(ledger):
-        publish(ledger, RESULTS)
+    with acquire(ledger):
+        upload(ledger, RESULTS)
     opened: list[str] = []
     real = pl.scan_parquet
 
@@ -268,10 +268,10 @@ def test_a_storage_that_is_away_or_empty_is_a_clear_error(
     with pytest.raises(StoreError, match="--publish"):
         open_results(RESULTS)
     with pytest.raises(StoreError, match="check the address"):
-        fetched("s3://no-such-bucket/raw", tmp_path)
+        download("s3://no-such-bucket/raw", tmp_path)
     monkeypatch.setitem(sys.modules, "obstore", None)
     with pytest.raises(StoreError, match=r"cellpipe\[s3\]"):
-        fetched(RAW, tmp_path)
+        download(RAW, tmp_path)
 
 
 def test_a_night_fetches_before_and_publishes_after(

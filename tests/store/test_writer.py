@@ -17,7 +17,7 @@ from cellpipe.cli.main import main
 from cellpipe.core.errors import WriterError
 from cellpipe.pipeline.run import process
 from cellpipe.store import Ledger, writer_lease
-from cellpipe.store.writer_lease import writer_of, writing
+from cellpipe.store.writer_lease import current_writer, acquire
 from made_files import neware_csv
 
 HOLD = """
@@ -49,11 +49,11 @@ def ended(process: subprocess.Popen[bytes]) -> None:
 
 def test_a_second_writer_is_told_who_the_first_is(tmp_path: Path) -> None:
     first = holder(tmp_path / "out")
-    with pytest.raises(WriterError, match=f"process {first.pid} on"), writing(
+    with pytest.raises(WriterError, match=f"process {first.pid} on"), acquire(
         Ledger(tmp_path / "out"), wait_second=1
     ):  # fmt: skip
         pass
-    assert f"process {first.pid}" in str(writer_of(Ledger(tmp_path / "out")))
+    assert f"process {first.pid}" in str(current_writer(Ledger(tmp_path / "out")))
     ended(first)
 
 
@@ -75,9 +75,9 @@ def test_a_run_that_overlaps_another_waits_or_steps_aside(
 def test_a_writer_that_was_killed_on_this_machine_is_followed_at_once(tmp_path: Path) -> None:
     ended(holder(tmp_path / "out"))
     begun = time.monotonic()
-    with writing(Ledger(tmp_path / "out"), wait_second=5):
+    with acquire(Ledger(tmp_path / "out"), wait_second=5):
         assert time.monotonic() - begun < 3
-    assert writer_of(Ledger(tmp_path / "out")) is None
+    assert current_writer(Ledger(tmp_path / "out")) is None
 
 
 def test_a_dead_writer_of_another_machine_is_followed_when_its_beat_stood_still(
@@ -88,10 +88,10 @@ def test_a_dead_writer_of_another_machine_is_followed_when_its_beat_stood_still(
     script = ["unshare", "--uts", "sh", "-c", 'hostname other-pc; exec "$@"', "sh"]
     first = holder(tmp_path / "out", *script)
     ledger = Ledger(tmp_path / "out")
-    assert "on other-pc" in str(writer_of(ledger))
+    assert "on other-pc" in str(current_writer(ledger))
     ended(first)
     begun = time.monotonic()
-    with writing(ledger, wait_second=60):
+    with acquire(ledger, wait_second=60):
         assert time.monotonic() - begun > 2.5
 
 
@@ -102,10 +102,10 @@ def test_a_living_writer_of_another_machine_is_never_followed(
     monkeypatch.setattr(writer_lease, "BEAT_SECONDS", 0.3)
     monkeypatch.setattr(writer_lease, "is_gone", lambda _: False)
     first, second = Ledger(tmp_path / "out"), Ledger(tmp_path / "out")
-    with writing(first):
-        with pytest.raises(WriterError), writing(second, wait_second=5):
+    with acquire(first):
+        with pytest.raises(WriterError), acquire(second, wait_second=5):
             pass
-        first.set_mark("still", "mine")
+        first.set_key_value("still", "mine")
 
 
 def test_a_writer_that_was_taken_for_dead_changes_nothing_when_it_wakes_up(
@@ -115,19 +115,19 @@ def test_a_writer_that_was_taken_for_dead_changes_nothing_when_it_wakes_up(
     monkeypatch.setattr(writer_lease, "BEAT_SECONDS", 600.0)
     monkeypatch.setattr(writer_lease, "is_gone", lambda _: False)
     sleeper, other = Ledger(tmp_path / "out"), Ledger(tmp_path / "out")
-    with writing(sleeper):
-        with writing(other, wait_second=30):
+    with acquire(sleeper):
+        with acquire(other, wait_second=30):
             with pytest.raises(WriterError, match="took these results over"):
-                sleeper.set_mark("name", "from the past")
-            other.set_mark("name", "of today")
+                sleeper.set_key_value("name", "from the past")
+            other.set_key_value("name", "of today")
         with pytest.raises(WriterError):
-            sleeper.set_mark("name", "from the past")
+            sleeper.set_key_value("name", "from the past")
     assert other.mark("name") == "of today"
 
 
 def test_who_is_no_writer_changes_nothing(tmp_path: Path) -> None:
     with pytest.raises(WriterError):
-        Ledger(tmp_path / "out").set_mark("name", "value")
+        Ledger(tmp_path / "out").set_key_value("name", "value")
 
 
 def test_a_process_number_that_was_given_again_is_not_the_writer(tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ def test_a_process_number_that_was_given_again_is_not_the_writer(tmp_path: Path)
     assert not writer_lease.is_gone({**mine, "machine": "other-pc"})
     assert not writer_lease.is_gone({**mine, "boot": "another boot"})
     assert json.loads(json.dumps(mine))["process"] == str(os.getpid())
-    assert writer_of(ledger) is None
+    assert current_writer(ledger) is None
 
 
 def test_twenty_processes_that_want_to_write_take_turns(tmp_path: Path) -> None:

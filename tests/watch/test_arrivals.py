@@ -19,7 +19,7 @@ from cellpipe.service.watch.file_events import Hints
 from cellpipe.service.watch.stability import Patience
 from cellpipe.service.watch.watcher import Lab, Watcher, watch
 from cellpipe.store import Ledger
-from cellpipe.store.history import happened
+from cellpipe.store.history import read_events
 from made_files import LONG, neware_csv
 
 QUICK = Patience(settle=0.3, incomplete=2.0, growing=3600.0, gone=0.6)
@@ -115,7 +115,7 @@ def watched(tmp_path: Path, events: str) -> Iterator[Watched]:
 
 
 def times_read(watched: Watched, name: str) -> int:
-    events = happened(Ledger(watched.out).database, name)
+    events = read_events(Ledger(watched.out).database, name)
     return sum(event.event == "read" for event in events)
 
 
@@ -194,7 +194,7 @@ def test_a_file_that_is_replaced_by_renaming_and_one_that_is_exported_longer(
     assert watched.used() == {"A_1.csv"}
     numbers = [
         event.numbers["first_discharging_capacity_ah"]
-        for event in happened(Ledger(watched.out).database, "A")
+        for event in read_events(Ledger(watched.out).database, "A")
         if event.event == "computed"
     ]
     assert len(numbers) == 2

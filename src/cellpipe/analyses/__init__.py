@@ -40,7 +40,7 @@ def all_analyses() -> tuple[Analysis, ...]:
     return (*ANALYSES, *(point.load() for point in entry_points(group="cellpipe.analyses")))
 
 
-def versions() -> dict[str, int]:
+def analysis_versions() -> dict[str, int]:
     """Give the version of each analysis: part of what a result depends on."""
     return {analysis.name: analysis.version for analysis in all_analyses()}
 

@@ -8,7 +8,7 @@ import polars as pl
 from cellpipe.analyses.cycles import reversible_direction
 from cellpipe.core.contracts import schema
 from cellpipe.core.model import Analysis, Cell, Finding, Result, Tables
-from cellpipe.numerics.cycling.ageing import fade, passed, usual_rate
+from cellpipe.numerics.cycling.ageing import fade, first_cycle_below, usual_rate
 
 RETENTION_CYCLES = (10, 50, 100, 200, 500, 1000)
 
@@ -21,15 +21,15 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
         "group": cell.group,
         "in_sheet": cell.in_sheet,
         "files": tables["files"].height,
-        **_cycling(cycles),
-        **_ageing(cycles, reversible_direction(cell)),
-        **_impedance(spectra),
+        **_cycling_summary(cycles),
+        **_ageing_summary(cycles, reversible_direction(cell)),
+        **_impedance_summary(spectra),
     }
     types = {name: column.dtype for name, column in schema("cells").columns.items()}
-    return (Result("cells", pl.DataFrame([row], schema=types), _missing(cell, tables)),)
+    return (Result("cells", pl.DataFrame([row], schema=types), _missing_fields(cell, tables)),)
 
 
-def _cycling(cycles: pl.DataFrame) -> dict[str, object]:
+def _cycling_summary(cycles: pl.DataFrame) -> dict[str, object]:
     complete = cycles.filter("complete")
     later = complete.filter(pl.col("cycle") > 1)["coulombic_efficiency"]
     last = complete.filter(pl.col("capacity_retention").is_not_null())
@@ -50,18 +50,18 @@ def _cycling(cycles: pl.DataFrame) -> dict[str, object]:
         "initial_coulombic_efficiency": first.get("coulombic_efficiency"),
         "mean_coulombic_efficiency": later.mean(),
         "coulombic_efficiency_standard_deviation": later.std(),
-        "cumulative_coulombic_efficiency": _product(complete["coulombic_efficiency"]),
+        "cumulative_coulombic_efficiency": _cumulative_efficiency(complete["coulombic_efficiency"]),
         "capacity_retention": ended.get("capacity_retention"),
         "retention_cycle": ended.get("cycle"),
         "retention_reference_cycle": ended.get("retention_reference_cycle"),
     }
 
 
-def _product(efficiency: pl.Series) -> float | None:
+def _cumulative_efficiency(efficiency: pl.Series) -> float | None:
     return None if efficiency.null_count() or not efficiency.len() else float(efficiency.product())
 
 
-def _ageing(cycles: pl.DataFrame, direction: str) -> dict[str, object]:
+def _ageing_summary(cycles: pl.DataFrame, direction: str) -> dict[str, object]:
     """Give what is compared at equal rate, and the retention at the cycle numbers of papers."""
     complete = cycles.filter(pl.col("complete") & pl.col("capacity_retention").is_not_null())
     at = dict(complete.select("cycle", "capacity_retention").iter_rows())
@@ -79,15 +79,15 @@ def _ageing(cycles: pl.DataFrame, direction: str) -> dict[str, object]:
         "formation_cycles": int(cycles["formation_cycle"].sum()),
         "rates": cycles["rate_group"].n_unique(),
         "usual_rate_cycles": same.height,
-        "cycles_to_90_percent": passed(number, left, 0.9),
-        "cycles_to_80_percent": passed(number, left, 0.8),
+        "cycles_to_90_percent": first_cycle_below(number, left, 0.9),
+        "cycles_to_80_percent": first_cycle_below(number, left, 0.8),
         "fade_per_cycle": -slope.value if np.isfinite(slope.value) else None,
         "fade_per_cycle_low": -slope.high if np.isfinite(slope.high) else None,
         "fade_per_cycle_high": -slope.low if np.isfinite(slope.low) else None,
     }
 
 
-def _impedance(spectra: pl.DataFrame) -> dict[str, object]:
+def _impedance_summary(spectra: pl.DataFrame) -> dict[str, object]:
     known = spectra.filter(pl.col("interfacial_resistance_ohm").is_not_null())
     first = known.row(0, named=True) if known.height else {}
     last = known.row(-1, named=True) if known.height else {}
@@ -104,7 +104,7 @@ def _impedance(spectra: pl.DataFrame) -> dict[str, object]:
     }
 
 
-def _missing(cell: Cell, tables: Tables) -> tuple[Finding, ...]:
+def _missing_fields(cell: Cell, tables: Tables) -> tuple[Finding, ...]:
     """Say what the cell sheet would add, once for each number that is missing for it."""
     if not cell.in_sheet:
         sentence = (
@@ -117,13 +117,13 @@ def _missing(cell: Cell, tables: Tables) -> tuple[Finding, ...]:
     cycled, spectra = tables["cycles"].height, tables["interfacial_resistance"].height
     no_mass = cell.cathode_active_mass_mg is None and cell.anode_active_mass_mg is None
     if cycled and cell.configuration != "symmetric" and no_mass:
-        found.append(_asks("Active mass / mg", "mAh/g"))
+        found.append(_field_finding("Active mass / mg", "mAh/g"))
     if (cycled or spectra) and cell.area_cm2 is None:
-        found.append(_asks("Area / cm²", "mAh/cm² and Ω cm²"))
+        found.append(_field_finding("Area / cm²", "mAh/cm² and Ω cm²"))
     if cycled and cell.nominal_capacity_mah_per_g is None:
-        found.append(_asks("1C capacity / mAh/g", "the C-rate"))
+        found.append(_field_finding("1C capacity / mAh/g", "the C-rate"))
     if cell.configuration == "half" and cell.reference_offset_volt is None:
-        found.append(_asks("Reference offset / V", "potentials against Li+/Li"))
+        found.append(_field_finding("Reference offset / V", "potentials against Li+/Li"))
     if cell.configuration == "half" and "working_electrode_role" in cell.inferred:
         sentence = (
             "The cell sheet names no working electrode; the half cell is taken for a silicon "
@@ -131,15 +131,15 @@ def _missing(cell: Cell, tables: Tables) -> tuple[Finding, ...]:
         )
         found.append(Finding("warning", "working_electrode_inferred", sentence))
     if cell.configuration == "half" and cell.working_electrode_role is None:
-        found.append(_asks("Working electrode", "Coulombic efficiency and mAh/g"))
+        found.append(_field_finding("Working electrode", "Coulombic efficiency and mAh/g"))
     if cell.stack_pressure_mpa is None:
-        found.append(_asks("Stack pressure / MPa", "a condition that results depend on"))
+        found.append(_field_finding("Stack pressure / MPa", "a condition that results depend on"))
     if cell.temperature_celsius is None:
-        found.append(_asks("Temperature / °C", "a condition that results depend on"))
+        found.append(_field_finding("Temperature / °C", "a condition that results depend on"))
     return tuple(found)
 
 
-def _asks(field: str, gain: str) -> Finding:
+def _field_finding(field: str, gain: str) -> Finding:
     sentence = f"The cell sheet leaves '{field}' empty; it would add {gain}."
     return Finding("info", "sheet_field_missing", sentence)
 

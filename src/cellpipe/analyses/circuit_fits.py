@@ -26,20 +26,20 @@ from numpy.typing import NDArray
 
 from cellpipe.analyses.impedance_rows import (
     arc_rows,
-    fit_rows,
+    circuit_fit_rows,
     nested_resistors,
-    resistances,
+    resistance_row,
     single_resistance,
 )
 from cellpipe.core.contracts import empty
 from cellpipe.core.errors import CellpipeError
 from cellpipe.core.model import Analysis, Cell, Finding, Result, Tables
-from cellpipe.numerics.impedance.circuit_choice import chosen_for_all
+from cellpipe.numerics.impedance.circuit_choice import choose_circuit
 from cellpipe.numerics.impedance.fit import MISFIT, NOISY, ImpedanceFit
 from cellpipe.numerics.impedance.kramers_kronig import VIOLATED
 from cellpipe.numerics.impedance.processes import INTERFACE
 from cellpipe.numerics.impedance.series import fit_impedance_series
-from cellpipe.numerics.impedance.spectra import Cleaned, cleaned, states
+from cellpipe.numerics.impedance.spectra import CleanSpectrum, clean_spectrum, charge_states
 
 FEWEST = 12  # frequencies; below that a circuit with seven parameters is not determined
 _SAMPLED = 5
@@ -53,12 +53,12 @@ _MEANS = ("unix_time_second", "voltage_volt", "ambient_temperature_celsius")
 class _Spectrum:
     number: int
     row: dict[str, object]
-    points: Cleaned | None
+    points: CleanSpectrum | None
     left_out: int
     second: float | None
 
 
-def _spectra(impedance: pl.DataFrame) -> Iterator[_Spectrum]:
+def _clean_spectra(impedance: pl.DataFrame) -> Iterator[_Spectrum]:
     for (number,), rows in impedance.group_by("spectrum", maintain_order=True):
         row: dict[str, object] = {
             "file_sha256": rows["file_sha256"][0],
@@ -69,7 +69,7 @@ def _spectra(impedance: pl.DataFrame) -> Iterator[_Spectrum]:
             row[name] = rows[name].mean() if name in rows.columns else None
         z = rows["real_impedance_ohm"].to_numpy() + 1j * rows["imaginary_impedance_ohm"].to_numpy()
         try:
-            points = cleaned(rows["frequency_hertz"].to_numpy(), z)
+            points = clean_spectrum(rows["frequency_hertz"].to_numpy(), z)
         except CellpipeError:
             points = None
         if points is not None and len(points.frequency) < FEWEST:
@@ -81,7 +81,7 @@ def _spectra(impedance: pl.DataFrame) -> Iterator[_Spectrum]:
         )
 
 
-def fitted_tables(cell: Cell, tables: Tables, circuit: str | None = None) -> tuple[Result, ...]:
+def fit_spectra(cell: Cell, tables: Tables, circuit: str | None = None) -> tuple[Result, ...]:
     """Fit all spectra of a cell with a circuit, or with the one that is best supported.
 
     Parameters
@@ -100,14 +100,14 @@ def fitted_tables(cell: Cell, tables: Tables, circuit: str | None = None) -> tup
         If the circuit can't be read, or a spectrum has too few frequencies for it.
 
     """
-    spectra = list(_spectra(tables["impedance"]))
-    state = _states(spectra)
-    fits = _fitted(cell, spectra, state, circuit)
+    spectra = list(_clean_spectra(tables["impedance"]))
+    state = _charge_states(spectra)
+    fits = _fit_by_state(cell, spectra, state, circuit)
     table: list[dict[str, object]] = []
     parameters: list[dict[str, object]] = []
     arcs: list[dict[str, object]] = []
     for spectrum, of_state in zip(spectra, state, strict=True):
-        begun = _cycles_begun(tables["cycles"], spectrum.row["unix_time_second"])
+        begun = _count_cycles_before(tables["cycles"], spectrum.row["unix_time_second"])
         row = {
             "cell_id": cell.cell_id, "spectrum": spectrum.number, "cycle": begun,
             "state": int(of_state), "frequencies": 0, "frequencies_left_out": spectrum.left_out,
@@ -115,49 +115,49 @@ def fitted_tables(cell: Cell, tables: Tables, circuit: str | None = None) -> tup
         }  # fmt: skip
         if spectrum.number in fits:
             fit, processes, single = fits[spectrum.number]
-            parameters += fit_rows(cell, spectrum.number, fit)
+            parameters += circuit_fit_rows(cell, spectrum.number, fit)
             arcs += arc_rows(cell, spectrum.number, fit, processes)
-            row |= resistances(cell, fit, processes)
+            row |= resistance_row(cell, fit, processes)
             row["single_fit_resistance_ohm"] = single
             row["frequencies_left_out"] = spectrum.left_out + int(np.count_nonzero(~fit.used))
         table.append(row)
-    frame = _frame(table, "interfacial_resistance")
+    frame = _build_table(table, "interfacial_resistance")
     return (
-        Result("circuit_fits", _frame(parameters, "circuit_fits")),
-        Result("impedance_arcs", _frame(arcs, "impedance_arcs")),
+        Result("circuit_fits", _build_table(parameters, "circuit_fits")),
+        Result("impedance_arcs", _build_table(arcs, "impedance_arcs")),
         Result("interfacial_resistance", frame, _findings(spectra, frame, fits)),
     )
 
 
-def _states(spectra: list[_Spectrum]) -> NDArray[np.int64]:
+def _charge_states(spectra: list[_Spectrum]) -> NDArray[np.int64]:
     voltage = [s.row["voltage_volt"] for s in spectra]
     known = [v for v in voltage if isinstance(v, float)]
     if len(known) < len(spectra):
         return np.ones(len(spectra), np.int64)
-    return states(np.array(known))
+    return charge_states(np.array(known))
 
 
-Fitted = dict[int, tuple[ImpedanceFit, list[str], float | None]]
+Fits = dict[int, tuple[ImpedanceFit, list[str], float | None]]
 
 
-def _fitted(
+def _fit_by_state(
     cell: Cell, spectra: list[_Spectrum], state: NDArray[np.int64], circuit: str | None
-) -> Fitted:
+) -> Fits:
     """Fit all spectra, those of one state together; give the fits and what each arc is."""
     usable = [(s, int(of)) for s, of in zip(spectra, state, strict=True) if s.points is not None]
     if not usable:
         return {}
     sampled = np.unique(np.linspace(0, len(usable) - 1, _SAMPLED).round().astype(int))
     points = [spectrum.points for spectrum, _ in usable if spectrum.points is not None]
-    text = circuit or chosen_for_all(
+    text = circuit or choose_circuit(
         [points[i].frequency for i in sampled], [points[i].impedance for i in sampled]
     )
-    out: Fitted = {}
+    out: Fits = {}
     for of_state in sorted({of for _, of in usable}):
         group = [(s, s.points) for s, of in usable if of == of_state and s.points is not None]
         series = fit_impedance_series(
             [p.frequency for _, p in group], [p.impedance for _, p in group], text,
-            _times([s for s, _ in group]), area_cm2=cell.area_cm2,
+            _clock_times([s for s, _ in group]), area_cm2=cell.area_cm2,
         )  # fmt: skip
         for (spectrum, _), fit, theta in zip(group, series.fits, series.single, strict=True):
             single = single_resistance(cell, fit.fit.form, theta)
@@ -165,21 +165,21 @@ def _fitted(
     return out
 
 
-def _times(spectra: list[_Spectrum]) -> list[float] | None:
+def _clock_times(spectra: list[_Spectrum]) -> list[float] | None:
     """Times of the spectra where every one has a clock and they don't fall."""
     seconds = [s.second for s in spectra if s.second is not None]
     rising = all(a <= b for a, b in pairwise(seconds))
     return seconds if len(seconds) == len(spectra) and rising else None
 
 
-def _frame(rows: list[dict[str, object]], name: str) -> pl.DataFrame:
+def _build_table(rows: list[dict[str, object]], name: str) -> pl.DataFrame:
     fitted_columns = pl.selectors.float() - pl.selectors.by_name(*_MEASURED, require_all=False)
     frame = pl.DataFrame(rows, schema_overrides=empty(name).schema)
     rounded = frame.with_columns(fitted_columns.fill_nan(None).round_sig_figs(_DIGITS))
     return pl.concat([empty(name), rounded], how="diagonal")
 
 
-def _cycles_begun(cycles: pl.DataFrame, moment: object) -> int | None:
+def _count_cycles_before(cycles: pl.DataFrame, moment: object) -> int | None:
     """Count the cycles that were begun before a moment; None where the clock does not say."""
     starts = cycles["start_unix_time_second"]
     if not isinstance(moment, float) or starts.null_count() or cycles.is_empty():
@@ -187,7 +187,7 @@ def _cycles_begun(cycles: pl.DataFrame, moment: object) -> int | None:
     return int((starts < moment).sum())
 
 
-def _findings(spectra: list[_Spectrum], table: pl.DataFrame, fits: Fitted) -> tuple[Finding, ...]:
+def _findings(spectra: list[_Spectrum], table: pl.DataFrame, fits: Fits) -> tuple[Finding, ...]:
     count = len(spectra)
     error = pl.col("interfacial_resistance_standard_error_ohm")
     sure = pl.col("kramers_kronig_valid")
@@ -219,10 +219,10 @@ def _findings(spectra: list[_Spectrum], table: pl.DataFrame, fits: Fitted) -> tu
         for code, number, sentence in counts
         if number
     ]
-    return (*found, *_not_summed(fits), *_left_out(spectra, fits))
+    return (*found, *_interface_findings(fits), *_left_out_findings(spectra, fits))
 
 
-def _not_summed(fits: Fitted) -> Iterator[Finding]:
+def _interface_findings(fits: Fits) -> Iterator[Finding]:
     """Say which resistors of a nested circuit are in no sum, and where no arc is an interface."""
     inside = sorted({name for fit, *_ in fits.values() for name in nested_resistors(fit)})
     if inside:
@@ -240,7 +240,7 @@ def _not_summed(fits: Fitted) -> Iterator[Finding]:
         yield Finding("info", "no_interface_arc", sentence, without)
 
 
-def _left_out(spectra: list[_Spectrum], fits: Fitted) -> Iterator[Finding]:
+def _left_out_findings(spectra: list[_Spectrum], fits: Fits) -> Iterator[Finding]:
     """Say how many points were left out, and why."""
     reasons: dict[str, int] = {}
     for spectrum in spectra:
@@ -262,6 +262,6 @@ ANALYSIS = Analysis(
     "circuit_fits",
     ("impedance", "cycles"),
     ("circuit_fits", "impedance_arcs", "interfacial_resistance"),
-    fitted_tables,
+    fit_spectra,
     version=2,
 )

@@ -22,12 +22,12 @@ import numpy as np
 import polars as pl
 
 from cellpipe.analyses.conditions import (
-    alike,
+    similarities,
     cell_conditions,
     differences,
     distance,
-    in_words,
-    printed_currents,
+    describe_conditions,
+    parse_currents,
     published_conditions,
 )
 from cellpipe.baselines.materials import cathode_family
@@ -50,24 +50,24 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
         pl.col("complete") | (pl.col("cycle") == 1), pl.col("discharging_capacity_ah").is_not_null()
     )
     own = cell_conditions(cell, tables["cycles"], tables["half_cycles"])
-    steady = _fade(cycles)
+    steady = _cell_fade(cycles)
     published = tables["baselines"].to_dicts()
-    rows = [_compared(cell, cycles, row) | steady for row in published]
+    rows = [_compare_row(cell, cycles, row) | steady for row in published]
     beside = [published_conditions(row) for row in published]
     order = [n for n, row in enumerate(rows) if row["comparable"]]
     order.sort(key=lambda n: (distance(own, beside[n]), n))
     for n, row in enumerate(rows):
-        row["cell_conditions"] = in_words(own)
+        row["cell_conditions"] = describe_conditions(own)
         row["differences"] = "; ".join(differences(own, beside[n]))
         if n in order:
             row["rank"] = order.index(n) + 1
-            row["alike"] = ", ".join(alike(own, beside[n]))
+            row["alike"] = ", ".join(similarities(own, beside[n]))
         row["verdict"] = verdict(row)
     types = {name: column.dtype for name, column in schema("baseline_comparison").columns.items()}
     return (Result("baseline_comparison", pl.DataFrame(rows, schema=types)),)
 
 
-def _fade(cycles: pl.DataFrame) -> dict[str, object]:
+def _cell_fade(cycles: pl.DataFrame) -> dict[str, object]:
     """Give the steady loss of discharge capacity per cycle, as a share of the first discharge.
 
     The median slope of the complete cycles of the usual rate (Theil and Sen), with its 95 %
@@ -84,7 +84,7 @@ def _fade(cycles: pl.DataFrame) -> dict[str, object]:
     return {f"cell_fade_per_cycle{name}": v for name, v in ends.items() if np.isfinite(v)}
 
 
-def _compared(cell: Cell, cycles: pl.DataFrame, row: dict[str, Any]) -> dict[str, Any]:
+def _compare_row(cell: Cell, cycles: pl.DataFrame, row: dict[str, Any]) -> dict[str, Any]:
     compared: dict[str, Any] = {
         "cell_id": cell.cell_id, "source": row["source"], "row": row["row"], "doi": row["doi"],
         "first_author_year": row["first_author_year"],
@@ -92,10 +92,10 @@ def _compared(cell: Cell, cycles: pl.DataFrame, row: dict[str, Any]) -> dict[str
         "reached": False, "other_rate": False,
         "baseline_retention_printed": _fraction(row["retention_percent"]), **_row_fade(row),
     }  # fmt: skip
-    reason = _obstacle(cell, cycles, row)
+    reason = _exclusion_reason(cell, cycles, row)
     if reason is not None:
         return compared | {"reason": reason}
-    basis, initial, unit, derived = _shared_basis(cycles, row)
+    basis, initial, unit, derived = _common_basis(cycles, row)
     if basis is None:
         wanted = row["capacity_basis_inferred"]
         return compared | {"reason": f"no shared basis: the row is per {wanted}"}
@@ -106,14 +106,14 @@ def _compared(cell: Cell, cycles: pl.DataFrame, row: dict[str, Any]) -> dict[str
         "baseline_initial_capacity": initial, "baseline_initial_derived": derived,
         "capacity_ratio": own / initial if initial else None,
     }  # fmt: skip
-    retention = _retention(cycles, row)
+    retention = _compare_retention(cycles, row)
     reason = _caveat(row, retention, derived=derived)
     return compared | retention | {"reason": reason}
 
 
 def _row_fade(row: dict[str, Any]) -> dict[str, object]:
     """Give the loss per cycle between a row's two points, as a share of the first."""
-    ends, cycle = _ends(row), row["later_cycle"]
+    ends, cycle = _end_retentions(row), row["later_cycle"]
     if ends is None or not cycle or cycle < 2:
         return {}
     steps = cycle - 1
@@ -121,7 +121,7 @@ def _row_fade(row: dict[str, Any]) -> dict[str, object]:
             "baseline_fade_per_cycle_high": (1 - min(ends)) / steps}  # fmt: skip
 
 
-def _ends(row: dict[str, Any]) -> list[float] | None:
+def _end_retentions(row: dict[str, Any]) -> list[float] | None:
     """Give the retentions that a row gives for its end: by its capacities and as printed."""
     values = [row["later_value_low"], row["later_value_high"]]
     computed = row["later_unit"] == row["initial_unit"] and row["initial_value"]
@@ -130,26 +130,26 @@ def _ends(row: dict[str, Any]) -> list[float] | None:
     return [*ends, *([] if printed is None else [printed])] or None
 
 
-def _obstacle(cell: Cell, cycles: pl.DataFrame, row: dict[str, Any]) -> str | None:
+def _exclusion_reason(cell: Cell, cycles: pl.DataFrame, row: dict[str, Any]) -> str | None:
     kind = row["cell_kind_inferred"]
     if cell.configuration is None:
         return "the cell sheet does not say what kind the cell is"
     if cell.configuration != kind:
         return f"the row is a {kind} cell"
-    if kind == "half" and cell.working_electrode_role != _role(row):
-        return f"the row is a half cell of {'an anode' if _role(row) == 'anode' else 'a cathode'}"
+    if kind == "half" and cell.working_electrode_role != _electrode_role(row):
+        return f"the row is a half cell of {'an anode' if _electrode_role(row) == 'anode' else 'a cathode'}"
     if not cycles.height or cycles["cycle"][0] != 1:
         return "the cell has no first discharge"
     return None
 
 
-def _role(row: dict[str, Any]) -> str:
+def _electrode_role(row: dict[str, Any]) -> str:
     """Tell which electrode of a published half cell works against lithium."""
     no_cathode = (row["cathode_composition"] or "-").strip() in {"-", "–"}
     return "anode" if no_cathode else "cathode"
 
 
-def _shared_basis(
+def _common_basis(
     cycles: pl.DataFrame, row: dict[str, Any]
 ) -> tuple[str | None, float | None, str | None, bool]:
     """Give the basis that both have: the row's own, or the area through the row's loading."""
@@ -182,9 +182,9 @@ def loading_mg_per_cm2(text: str, basis: str) -> float | None:
     return float(found[0].replace(",", ".")) if len(found) == 1 else None
 
 
-def _retention(cycles: pl.DataFrame, row: dict[str, Any]) -> dict[str, object]:
+def _compare_retention(cycles: pl.DataFrame, row: dict[str, Any]) -> dict[str, object]:
     """Compare retentions at the row's cycle, or at the cell's last one before it."""
-    end, ends = row["later_cycle"], _ends(row)
+    end, ends = row["later_cycle"], _end_retentions(row)
     complete = cycles.filter(pl.col("complete"))
     if end is None or not complete.height or ends is None:
         return {}
@@ -245,7 +245,7 @@ def remarks(row: dict[str, Any]) -> list[str]:
         said.append(f"printed {printed:g} %, but the printed capacities give {given} %")
     elif len(ends) > 1:
         said.append(f"printed {printed:g} %; the printed range of capacities gives {given} %")
-    if any(len(values) > 1 for values in printed_currents(row["current_text"] or "").values()):
+    if any(len(values) > 1 for values in parse_currents(row["current_text"] or "").values()):
         said.append("of the currents that are printed, the last is compared")
     loaded = re.search(r"\b(N[CM][MC]\d+|LCO|LFP|NCA)\b", row["loading_text"] or "")
     cathode = row["cathode_composition"] or ""

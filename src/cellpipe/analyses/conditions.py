@@ -69,13 +69,13 @@ def published_conditions(row: Mapping[str, Any]) -> Conditions:
         electrolyte_family(row["solid_electrolyte"]),
         cathode_family(row["cathode_composition"]),
         temperature,
-        _printed_rates(row["current_text"] or ""),
+        _parse_rates(row["current_text"] or ""),
         None if low is None or high is None else (low, high),
         None,
     )
 
 
-def _printed_rates(text: str) -> dict[str, float]:
+def _parse_rates(text: str) -> dict[str, float]:
     """Read the currents in a printed text; the last one of each unit is that of the cycling.
 
     What 1C means is no current, and a range of currents is not known.
@@ -83,13 +83,13 @@ def _printed_rates(text: str) -> dict[str, float]:
     text = re.sub(r"(?<=\d),(?=\d)", ".", text)
     text = re.sub(r"\b1\s*C\s*=[^;,)]*", "", text)
     found: dict[str, float] = {}
-    for unit, values in printed_currents(text).items():
+    for unit, values in parse_currents(text).items():
         if not re.search(_RANGE[unit], text):
             found[unit] = values[-1]
     return found
 
 
-def printed_currents(text: str) -> dict[str, list[float]]:
+def parse_currents(text: str) -> dict[str, list[float]]:
     """Give every current that a text prints, by unit: 1/h, mA/cm2, mA/g."""
     found: dict[str, list[tuple[int, float]]] = {}
     for unit, pattern, factor in _CURRENTS:
@@ -115,14 +115,14 @@ def cell_conditions(cell: Cell, cycles: pl.DataFrame, half_cycles: pl.DataFrame)
         cell.configuration,
         electrolyte_family(cell.electrolyte),
         cathode_family(cell.cathode) or cathode_family(cell.working_electrode),
-        None if celsius is None else (_real(celsius), _real(celsius)),
-        _own_rates(cell, usual, half_cycles),
-        _against_lithium(cell, ends),
+        None if celsius is None else (_to_float(celsius), _to_float(celsius)),
+        _cell_rates(cell, usual, half_cycles),
+        _lithium_window(cell, ends),
         cell.stack_pressure_mpa,
     )
 
 
-def _own_rates(cell: Cell, usual: pl.DataFrame, half_cycles: pl.DataFrame) -> dict[str, float]:
+def _cell_rates(cell: Cell, usual: pl.DataFrame, half_cycles: pl.DataFrame) -> dict[str, float]:
     halves = half_cycles.filter(
         pl.col("half_cycle").is_in(usual["discharging_half_cycle"].to_list())
     )
@@ -133,29 +133,29 @@ def _own_rates(cell: Cell, usual: pl.DataFrame, half_cycles: pl.DataFrame) -> di
     mass = masses.get(bases[0]) if bases else None
     found: dict[str, object] = {"1/h": usual["discharging_c_rate"].median()}
     if current is not None:
-        found["mA/cm2"] = 1e3 * _real(current) / cell.area_cm2 if cell.area_cm2 else None
-        found["mA/g"] = 1e6 * _real(current) / mass if mass else None
-    return {unit: _real(value) for unit, value in found.items() if value is not None}
+        found["mA/cm2"] = 1e3 * _to_float(current) / cell.area_cm2 if cell.area_cm2 else None
+        found["mA/g"] = 1e6 * _to_float(current) / mass if mass else None
+    return {unit: _to_float(value) for unit, value in found.items() if value is not None}
 
 
-def _against_lithium(cell: Cell, ends: tuple[float | None, float | None]) -> Range | None:
+def _lithium_window(cell: Cell, ends: tuple[float | None, float | None]) -> Range | None:
     low, high = ends
     offset = cell.reference_offset_volt if cell.configuration == "half" else 0.0
     return None if low is None or high is None or offset is None else (low + offset, high + offset)
 
 
-def alike(own: Conditions, published: Conditions) -> list[str]:
+def similarities(own: Conditions, published: Conditions) -> list[str]:
     """Name what the two have in common, in the order in which it counts."""
     found = [f"both {own.kind} cells"]
     if own.electrolyte and own.electrolyte == published.electrolyte:
         found.append(f"{own.electrolyte} electrolyte")
     if own.cathode and own.cathode == published.cathode:
         found.append(f"{own.cathode} cathode")
-    if _apart(own.temperature, published.temperature) <= _SAME_TEMPERATURE:
-        found.append(f"about {_celsius(published.temperature)}")
-    unit = _shared_unit(own, published)
-    if unit and _ratio(own, published) <= _SAME_RATE:
-        found.append(f"about {_rate(published.rates[unit], unit)}")
+    if _range_gap(own.temperature, published.temperature) <= _SAME_TEMPERATURE:
+        found.append(f"about {_format_temperature(published.temperature)}")
+    unit = _common_unit(own, published)
+    if unit and _rate_ratio(own, published) <= _SAME_RATE:
+        found.append(f"about {_format_rate(published.rates[unit], unit)}")
     return found
 
 
@@ -169,15 +169,15 @@ def differences(own: Conditions, published: Conditions) -> list[str]:
         for what, mine, theirs in pairs
         if mine != theirs or mine is None
     ]
-    if _apart(own.temperature, published.temperature) > _SAME_TEMPERATURE:
-        mine, theirs = _celsius(own.temperature), _celsius(published.temperature)
+    if _range_gap(own.temperature, published.temperature) > _SAME_TEMPERATURE:
+        mine, theirs = _format_temperature(own.temperature), _format_temperature(published.temperature)
         found.append(f"temperature: {mine}; published {theirs}")
-    if _ratio(own, published) > _SAME_RATE:
-        unit = _shared_unit(own, published)
-        mine, theirs = (_rates(each, unit) for each in (own, published))
+    if _rate_ratio(own, published) > _SAME_RATE:
+        unit = _common_unit(own, published)
+        mine, theirs = (_format_rates(each, unit) for each in (own, published))
         found.append(f"rate: {mine}; published {theirs}")
-    if _is_other_window(own.window, published.window):
-        mine, theirs = _volts(own.window), _volts(published.window)
+    if _has_other_window(own.window, published.window):
+        mine, theirs = _format_window(own.window), _format_window(published.window)
         against = " vs Li⁺/Li" if published.kind == "half" else ""
         found.append(f"voltage window{against}: {mine}; published {theirs}")
     pressure = "not known" if own.pressure is None else f"{own.pressure:g} MPa"
@@ -190,81 +190,81 @@ def distance(own: Conditions, published: Conditions) -> tuple[float, ...]:
     Electrolyte family, then cathode, then temperature (beyond 5 K), then rate (as the logarithm of
     the ratio). What is not known of one of them counts as different.
     """
-    kelvin = _apart(own.temperature, published.temperature)
+    kelvin = _range_gap(own.temperature, published.temperature)
     return (
         float(own.electrolyte is None or own.electrolyte != published.electrolyte),
         float(published.kind == "full" and (not own.cathode or own.cathode != published.cathode)),
         0.0 if kelvin <= _SAME_TEMPERATURE else kelvin,
-        math.log(_ratio(own, published)),
+        math.log(_rate_ratio(own, published)),
     )
 
 
-def _apart(one: Range | None, other: Range | None) -> float:
+def _range_gap(one: Range | None, other: Range | None) -> float:
     """Give the gap between two ranges, infinite where one is not known."""
     if one is None or other is None:
         return math.inf
     return max(one[0] - other[1], other[0] - one[1], 0.0)
 
 
-def _shared_unit(own: Conditions, published: Conditions) -> str | None:
+def _common_unit(own: Conditions, published: Conditions) -> str | None:
     units = (unit for unit in _UNITS if unit in own.rates and unit in published.rates)
     return next(units, None)
 
 
-def _ratio(own: Conditions, published: Conditions) -> float:
+def _rate_ratio(own: Conditions, published: Conditions) -> float:
     """Give the larger rate over the smaller one, infinite where there is no shared unit."""
-    unit = _shared_unit(own, published)
+    unit = _common_unit(own, published)
     if unit is None:
         return math.inf
     ends = sorted((own.rates[unit], published.rates[unit]))
     return ends[1] / ends[0] if ends[0] > 0 else math.inf
 
 
-def _is_other_window(own: Range | None, published: Range | None) -> bool:
+def _has_other_window(own: Range | None, published: Range | None) -> bool:
     if own is None or published is None:
         return True
     return any(abs(a - b) > _SAME_VOLTAGE for a, b in zip(own, published, strict=True))
 
 
-def in_words(conditions: Conditions) -> str:
+def describe_conditions(conditions: Conditions) -> str:
     """Write a cell's conditions in one line."""
     parts = [
         f"{conditions.electrolyte or 'unknown'} electrolyte",
         *([f"{conditions.cathode or 'unknown'} cathode"] if conditions.kind == "full" else []),
-        f"temperature {_celsius(conditions.temperature)}",
-        f"rate {_rates(conditions)}",
-        f"window {_volts(conditions.window)}" + (" vs Li⁺/Li" if conditions.kind == "half" else ""),
+        f"temperature {_format_temperature(conditions.temperature)}",
+        f"rate {_format_rates(conditions)}",
+        f"window {_format_window(conditions.window)}" + (" vs Li⁺/Li" if conditions.kind == "half" else ""),
         "stack pressure "
         + ("not known" if conditions.pressure is None else f"{conditions.pressure:g} MPa"),
     ]
     return ", ".join(parts)
 
 
-def _celsius(temperature: Range | None) -> str:
+def _format_temperature(temperature: Range | None) -> str:
     if temperature is None:
         return "not known"
     return "RT" if temperature == _ROOM else f"{temperature[0]:.3g} °C"
 
 
-def _rates(conditions: Conditions, unit: str | None = None) -> str:
+def _format_rates(conditions: Conditions, unit: str | None = None) -> str:
     shown = {unit: conditions.rates[unit]} if unit else conditions.rates
-    return " = ".join(_rate(value, name) for name, value in shown.items()) or "not known"
+    return " = ".join(_format_rate(value, name) for name, value in shown.items()) or "not known"
 
 
-def _rate(value: float, unit: str) -> str:
+def _format_rate(value: float, unit: str) -> str:
     if unit == "1/h":
         return f"{value:.2g}C"
     number = f"{value:.3g}" if value < 999 else f"{value:.0f}"
     return f"{number} {unit.replace('cm2', 'cm²')}"
 
 
-def _volts(window: Range | None) -> str:
+def _format_window(window: Range | None) -> str:
     return "not known" if window is None else f"{window[0]:.3g} to {window[1]:.3g} V"
 
 
 def _first_known(said: float | None, found: object) -> float | None:
-    return said if said is not None else None if found is None else _real(found)
+    return said if said is not None else None if found is None else _to_float(found)
 
 
-def _real(value: object) -> float:
+def _to_float(value: object) -> float:
     return float(str(value))

@@ -23,8 +23,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from cellpipe.analyses.half_cycle_segments import records_with_charge
-from cellpipe.analyses.half_cycles import numbered, potential
+from cellpipe.analyses.half_cycle_segments import add_charge
+from cellpipe.analyses.half_cycles import add_half_cycles, potential
 from cellpipe.core.contracts import empty
 from cellpipe.core.model import Analysis, Cell, Result, Tables
 from cellpipe.numerics.cycling.differentiate import (
@@ -33,7 +33,7 @@ from cellpipe.numerics.cycling.differentiate import (
     differential_voltage,
     sufficient_smoothing,
 )
-from cellpipe.numerics.cycling.peaks import followed, peaks
+from cellpipe.numerics.cycling.peaks import track_peaks, locate_peaks
 
 POINTS = 400
 GRID_VOLT = 0.005
@@ -63,14 +63,14 @@ class Records(NamedTuple):
     charge: Floats
 
 
-def records_of(tables: Tables) -> Records:
+def collect_records(tables: Tables) -> Records:
     """Gather the records of all half cycles of a cell."""
-    segments = numbered(tables["half_cycle_segments"]).with_row_index("place")
+    segments = add_half_cycles(tables["half_cycle_segments"]).with_row_index("place")
     parts = []
     for (sha256,), records in tables["timeseries"].group_by("file_sha256", maintain_order=True):
         mine = segments.filter(pl.col("file_sha256") == sha256)
         if mine.height:
-            charged = records_with_charge(records).filter(pl.col("segment") > 0)
+            charged = add_charge(records).filter(pl.col("segment") > 0)
             place = mine.select("segment", "half_cycle", "place")
             joined = charged.join(place, on="segment", maintain_order="left")
             parts.append(joined.select("half_cycle", "place", "voltage_volt", "charge_ah"))
@@ -102,28 +102,28 @@ def derivatives(records: Records) -> tuple[Curves, Floats]:
 
 
 def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
-    records = records_of(tables)
+    records = collect_records(tables)
     points = records.voltage, records.charge, records.begins
     capacity, smoothing = derivatives(records)
     counts = np.diff(np.append(capacity.begins, len(capacity.at)))
     voltage = differential_voltage(*points, steps=STEPS, smoothing_steps=1.0)
-    profiles = _thinned(records)
+    profiles = _thin_profiles(records)
     return (
-        Result("voltage_profiles", _table(cell, records, profiles.begins, {
+        Result("voltage_profiles", _build_table(cell, records, profiles.begins, {
             "capacity_ah": profiles.at, "voltage_volt": profiles.density})),
-        Result("differential_capacity", _table(cell, records, capacity.begins, {
+        Result("differential_capacity", _build_table(cell, records, capacity.begins, {
             "voltage_volt": capacity.at,
             "differential_capacity_ah_per_volt": capacity.density,
             "grid_step_volt": np.full(len(capacity.at), GRID_VOLT),
             "smoothing_volt": np.repeat(smoothing, counts)})),
-        Result("differential_capacity_peaks", _peaks(cell, records, capacity, smoothing)),
-        Result("differential_voltage", _table(cell, records, voltage.begins, {
+        Result("differential_capacity_peaks", _peak_table(cell, records, capacity, smoothing)),
+        Result("differential_voltage", _build_table(cell, records, voltage.begins, {
             "capacity_ah": voltage.at,
             "differential_voltage_volt_per_ah": voltage.density})),
     )  # fmt: skip
 
 
-def _table(
+def _build_table(
     cell: Cell, records: Records, begins: NDArray[np.int64], columns: dict[str, Floats]
 ) -> pl.DataFrame:
     """Put the number and the direction of its half cycle beside each point."""
@@ -139,14 +139,14 @@ def _table(
     )
 
 
-def _thinned(records: Records) -> Curves:
+def _thin_profiles(records: Records) -> Curves:
     """Give the voltage over the charge of each half cycle, evenly over it and with both ends."""
     begins, places, charges = [], [], []
     count = 0
     ends = np.append(records.begins, len(records.charge))[1:]
     for begin, end in zip(records.begins, ends, strict=True):
         passed = np.cumsum(records.charge[begin:end])
-        kept = _evenly(np.maximum.accumulate(passed))
+        kept = _select_evenly(np.maximum.accumulate(passed))
         begins.append(count)
         count += len(kept)
         places.append(begin + kept)
@@ -156,7 +156,7 @@ def _thinned(records: Records) -> Curves:
     return Curves(np.array(begins, np.int64), passed, records.voltage[at])
 
 
-def _evenly(passed: Floats) -> NDArray[np.int64]:
+def _select_evenly(passed: Floats) -> NDArray[np.int64]:
     """Choose at most POINTS records, evenly over the charge, with the first and the last."""
     if len(passed) <= POINTS:
         return np.arange(len(passed))
@@ -165,9 +165,9 @@ def _evenly(passed: Floats) -> NDArray[np.int64]:
     return np.unique(np.concatenate([[0], np.minimum(found, len(passed) - 1)]))
 
 
-def _peaks(cell: Cell, records: Records, curves: Curves, smoothing: Floats) -> pl.DataFrame:
+def _peak_table(cell: Cell, records: Records, curves: Curves, smoothing: Floats) -> pl.DataFrame:
     found = [
-        peaks(at, density, float(sigma))
+        locate_peaks(at, density, float(sigma))
         for (at, density), sigma in zip(curves.parts(), smoothing, strict=True)
     ]
     counts = [len(one.voltage_volt) for one in found]
@@ -177,20 +177,20 @@ def _peaks(cell: Cell, records: Records, curves: Curves, smoothing: Floats) -> p
         for name in ("voltage_volt", "height_ah_per_volt", "prominence_ah_per_volt", "width_volt",
                      "capacity_ah")
     }  # fmt: skip
-    table = _table(cell, records, begins, columns)
+    table = _build_table(cell, records, begins, columns)
     numbers = np.zeros(table.height, np.int64)
     for direction in ("charge", "discharge"):
         mine = (table["direction"] == direction).to_numpy()
         own = records.half_cycle[records.charging == (direction == "charge")]
         place = np.searchsorted(own, table["half_cycle"].to_numpy()[mine])
-        numbers[mine] = followed(place, table["voltage_volt"].to_numpy()[mine])
+        numbers[mine] = track_peaks(place, table["voltage_volt"].to_numpy()[mine])
     table = table.with_columns(
         pl.Series("peak", numbers, dtype=pl.Int64), potential_volt=potential(cell, "voltage_volt")
-    ).with_columns(assignment=_silicon(cell))
+    ).with_columns(assignment=_silicon_step(cell))
     return pl.concat([empty("differential_capacity_peaks"), table], how="diagonal")
 
 
-def _silicon(cell: Cell) -> pl.Expr:
+def _silicon_step(cell: Cell) -> pl.Expr:
     """Name the step of silicon that a peak lies near."""
     named = pl.lit(None, pl.String)
     if cell.configuration != "half" or cell.working_electrode_role != "anode":

@@ -26,7 +26,7 @@ import numpy as np
 import polars as pl
 
 from cellpipe.core.model import Analysis, Cell, Finding, Result, Tables
-from cellpipe.numerics.cycling.ageing import formation_cycles, rate_groups
+from cellpipe.numerics.cycling.ageing import count_formation_cycles, rate_groups
 
 Direction = Literal["charge", "discharge"]
 _IMPOSSIBLE = 1.01  # a Coulombic efficiency beyond noise
@@ -75,15 +75,15 @@ def active_mass(cell: Cell) -> tuple[float | None, str | None]:
 
 def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
     half_cycles = tables["half_cycles"]
-    paired = _paired(half_cycles, leading_direction(cell, half_cycles))
-    paired = paired.with_columns(complete=_complete(cell, paired, half_cycles))
-    table = paired.select(_columns(cell)).with_columns(_efficiency(cell))
-    table = _with_rates(table, paired)
-    table = _with_retention(table, reversible_direction(cell))
+    paired = _pair_half_cycles(half_cycles, leading_direction(cell, half_cycles))
+    paired = paired.with_columns(complete=_is_complete(cell, paired, half_cycles))
+    table = paired.select(_columns(cell)).with_columns(_efficiencies(cell))
+    table = _add_rates(table, paired)
+    table = _add_retention(table, reversible_direction(cell))
     return (Result("cycles", table, _findings(cell, table, half_cycles)),)
 
 
-def _paired(half_cycles: pl.DataFrame, lead: Direction) -> pl.DataFrame:
+def _pair_half_cycles(half_cycles: pl.DataFrame, lead: Direction) -> pl.DataFrame:
     """Put the two halves of a cycle side by side, ``charge_…`` and ``discharge_…``."""
     leads = pl.col("direction") == lead
     number = leads.cast(pl.Int64).cum_sum()
@@ -97,16 +97,16 @@ def _paired(half_cycles: pl.DataFrame, lead: Direction) -> pl.DataFrame:
     return sides[0].join(sides[1], on="cycle", how="full", coalesce=True).sort("cycle")
 
 
-def _complete(cell: Cell, paired: pl.DataFrame, half_cycles: pl.DataFrame) -> pl.Expr:
+def _is_complete(cell: Cell, paired: pl.DataFrame, half_cycles: pl.DataFrame) -> pl.Expr:
     both = pl.col("charge_half_cycle").is_not_null() & pl.col("discharge_half_cycle").is_not_null()
-    if _first_is_cut(half_cycles):
+    if _is_first_cut(half_cycles):
         both &= pl.col("cycle") > 1
-    if _last_is_finished(cell, half_cycles):
+    if _is_last_finished(cell, half_cycles):
         return both
     return both & (pl.col("cycle") < paired["cycle"].max())
 
 
-def _first_is_cut(half_cycles: pl.DataFrame) -> bool:
+def _is_first_cut(half_cycles: pl.DataFrame) -> bool:
     """Whether the data begins within a half cycle.
 
     It does if no rest stands before it, and it holds less than the next one of its direction by a
@@ -118,7 +118,7 @@ def _first_is_cut(half_cycles: pl.DataFrame) -> bool:
     return bool(first < _CUT * following and abs(following - between) < (1 - _CUT) * between)
 
 
-def _last_is_finished(cell: Cell, half_cycles: pl.DataFrame) -> bool:
+def _is_last_finished(cell: Cell, half_cycles: pl.DataFrame) -> bool:
     """Whether the last half cycle came to its end: to a known end voltage, or records follow it."""
     if half_cycles.height < 2:
         return True
@@ -147,7 +147,7 @@ def _columns(cell: Cell) -> list[pl.Expr]:
     columns = [
         pl.lit(cell.cell_id).alias("cell_id"), pl.col("cycle", "complete"),
         pl.lit(basis, pl.String).alias("capacity_basis"),
-        _first_of("vendor_cycle_count"), _earlier("start_unix_time_second"),
+        _first_value("vendor_cycle_count"), _earlier_value("start_unix_time_second"),
         (pl.col("charge_mean_voltage_volt") - pl.col("discharge_mean_voltage_volt"))
         .alias("voltage_hysteresis_volt"),
         pl.sum_horizontal("charge_duration_second", "discharge_duration_second")
@@ -178,7 +178,7 @@ def _columns(cell: Cell) -> list[pl.Expr]:
     return columns
 
 
-def _first_of(name: str) -> pl.Expr:
+def _first_value(name: str) -> pl.Expr:
     """Give the value of the half that came first."""
     charge_first = (
         pl.col("discharge_half_cycle").is_null()
@@ -189,7 +189,7 @@ def _first_of(name: str) -> pl.Expr:
     ).alias(name)
 
 
-def _earlier(name: str) -> pl.Expr:
+def _earlier_value(name: str) -> pl.Expr:
     return pl.min_horizontal(f"charge_{name}", f"discharge_{name}").alias(name)
 
 
@@ -200,7 +200,7 @@ def _c_rate(cell: Cell, mass: float | None, direction: Direction) -> pl.Expr:
     return pl.col(f"{direction}_constant_current_ampere") / one_c_ampere
 
 
-def _efficiency(cell: Cell) -> list[pl.Expr]:
+def _efficiencies(cell: Cell) -> list[pl.Expr]:
     charge, discharge = pl.col("charging_capacity_ah"), pl.col("discharging_capacity_ah")
     none = pl.lit(None, pl.Float64)
     coulombic, energy = none, none
@@ -218,19 +218,19 @@ def _efficiency(cell: Cell) -> list[pl.Expr]:
     ]
 
 
-def _with_rates(table: pl.DataFrame, paired: pl.DataFrame) -> pl.DataFrame:
+def _add_rates(table: pl.DataFrame, paired: pl.DataFrame) -> pl.DataFrame:
     """Tell cycles of different rates apart, and those of the formation."""
     sides = (paired[f"{side}_constant_current_ampere"] for side in ("charge", "discharge"))
     currents = np.column_stack([side.cast(pl.Float64).to_numpy() for side in sides])
     groups = rate_groups(currents)
-    formation = np.arange(table.height) < formation_cycles(groups, currents)
+    formation = np.arange(table.height) < count_formation_cycles(groups, currents)
     return table.with_columns(
         pl.Series("rate_group", groups, dtype=pl.Int64),
         pl.Series("formation_cycle", formation, dtype=pl.Boolean),
     )
 
 
-def _with_retention(table: pl.DataFrame, direction: Direction) -> pl.DataFrame:
+def _add_retention(table: pl.DataFrame, direction: Direction) -> pl.DataFrame:
     """Relate capacities to the first complete cycle's, and to the first one's of their rate."""
     capacity = pl.col(f"{_WORDS[direction]}_capacity_ah")
     complete = capacity.filter(pl.col("complete") & (capacity > 0))

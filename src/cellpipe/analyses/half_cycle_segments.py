@@ -24,8 +24,8 @@ from cellpipe.numerics.cycling.integrate import (
     counter_increments,
     net_increments,
 )
-from cellpipe.numerics.cycling.runs import Segments, directions, reduced, segment_numbers, segments
-from cellpipe.numerics.cycling.segment_sums import step_resistance, sums
+from cellpipe.numerics.cycling.runs import Segments, current_directions, reduce_segments, segment_numbers, find_segments
+from cellpipe.numerics.cycling.segment_sums import step_resistance, sum_segments
 
 Floats = NDArray[np.float64]
 RESTS = ("rest", "r", "ocv", "pause", "idle", "搁置", "静置")  # kinds of step, as makers name them
@@ -46,27 +46,27 @@ class _Flow(NamedTuple):
 def _flow(timeseries: pl.DataFrame) -> _Flow:
     time = timeseries["test_time_second"].to_numpy()
     current = timeseries["current_ampere"].to_numpy()
-    direction = directions(current)
+    direction = current_directions(current)
     if "frequency_hertz" in timeseries.columns:  # the mean current of an impedance record is noise
         direction[timeseries["frequency_hertz"].is_not_null().to_numpy()] = 0
     if "step_type" in timeseries.columns:
         rests = timeseries["step_type"].str.to_lowercase().is_in(RESTS).fill_null(value=False)
         direction[rests.to_numpy()] = 0
-    new_step = _new_step(timeseries, direction)
+    new_step = _step_starts(timeseries, direction)
     charge = charge_increments(
         time,
         current,
         new_step,
         at_rest=direction == 0,
-        step_time_second=_optional(timeseries, "step_time_second"),
-        net_capacity_ah=_optional(timeseries, "net_capacity_ah"),
+        step_time_second=_optional_column(timeseries, "step_time_second"),
+        net_capacity_ah=_optional_column(timeseries, "net_capacity_ah"),
     )
     charge[direction == 0] = 0.0
     voltage = timeseries["voltage_volt"].to_numpy()
-    return _Flow(direction, new_step, charge, segments(direction, charge, time, voltage))
+    return _Flow(direction, new_step, charge, find_segments(direction, charge, time, voltage))
 
 
-def records_with_charge(timeseries: pl.DataFrame) -> pl.DataFrame:
+def add_charge(timeseries: pl.DataFrame) -> pl.DataFrame:
     """Add to each record its charge and its segment.
 
     Adds ``charge_ah`` (Ah since the record before, positive on charge, 0 at rest) and ``segment``
@@ -86,7 +86,7 @@ def half_cycle_segments(timeseries: pl.DataFrame, file_sha256: str) -> pl.DataFr
         timeseries[name].to_numpy()
         for name in ("test_time_second", "voltage_volt", "current_ampere")
     )
-    total = sums(time, voltage, current, charge, direction, found)
+    total = sum_segments(time, voltage, current, charge, direction, found)
     charging = np.where(total.net_ah == 0, current[first], total.net_ah) > 0
     resting = np.flatnonzero(direction == 0)
     rests = np.searchsorted(resting, last) - np.searchsorted(resting, first)
@@ -106,9 +106,9 @@ def half_cycle_segments(timeseries: pl.DataFrame, file_sha256: str) -> pl.DataFr
         "end_current_ampere": current[last],
         "constant_current_ampere": total.constant_current_ampere,
         "constant_voltage_share": total.constant_voltage_share,
-        **_beside(timeseries, direction, voltage, current, found),
-        **_counted(timeseries, flow),
-        **_temperatures(timeseries, direction, found),
+        **_rest_columns(timeseries, direction, voltage, current, found),
+        **_counter_columns(timeseries, flow),
+        **_temperature_columns(timeseries, direction, found),
     }
     taken = {
         "first_record_index": ("record_index", first),
@@ -130,7 +130,7 @@ def half_cycle_segments(timeseries: pl.DataFrame, file_sha256: str) -> pl.DataFr
     )
 
 
-def _new_step(timeseries: pl.DataFrame, direction: NDArray[np.int8]) -> NDArray[np.bool_]:
+def _step_starts(timeseries: pl.DataFrame, direction: NDArray[np.int8]) -> NDArray[np.bool_]:
     """A new step begins where the instrument says so, or where the direction changes."""
     changed = np.zeros(len(direction), np.bool_)
     np.not_equal(direction[1:], direction[:-1], out=changed[1:])
@@ -140,13 +140,13 @@ def _new_step(timeseries: pl.DataFrame, direction: NDArray[np.int8]) -> NDArray[
     return changed
 
 
-def _optional(timeseries: pl.DataFrame, column: str) -> Floats | None:
+def _optional_column(timeseries: pl.DataFrame, column: str) -> Floats | None:
     if column not in timeseries.columns or timeseries[column].null_count():
         return None
     return timeseries[column].to_numpy()
 
 
-def _beside(
+def _rest_columns(
     timeseries: pl.DataFrame,
     direction: NDArray[np.int8],
     voltage: Floats,
@@ -163,7 +163,7 @@ def _beside(
     final = np.append(first[1:], len(direction)) - 1
     relaxed = np.flatnonzero(final > last)
     after[relaxed] = voltage[final[relaxed]]
-    since = _optional(timeseries, "step_time_second")
+    since = _optional_column(timeseries, "step_time_second")
     time = timeseries["test_time_second"].to_numpy()
     passed = time[at] - time[at - 1]
     waited = passed if since is None else np.minimum(since[at], passed)
@@ -177,7 +177,7 @@ def _beside(
     }
 
 
-def _counted(timeseries: pl.DataFrame, flow: _Flow) -> dict[str, Floats]:
+def _counter_columns(timeseries: pl.DataFrame, flow: _Flow) -> dict[str, Floats]:
     """Give each segment's charge by the instrument's own counters; NaN without them.
 
     Its last charge is counted with the first record at rest, so that one counts; what a rest or an
@@ -190,27 +190,27 @@ def _counted(timeseries: pl.DataFrame, flow: _Flow) -> dict[str, Floats]:
     counts = direction != 0
     counts[1:] |= direction[:-1] != 0
     until = np.minimum(found.last + 1, np.append(found.first[1:], timeseries.height) - 1)
-    total = reduced(np.add, charge * counts, Segments(found.first, until))
+    total = reduce_segments(np.add, charge * counts, Segments(found.first, until))
     return {"vendor_capacity_ah": np.abs(total)}
 
 
 def _vendor_charge(timeseries: pl.DataFrame, new_step: NDArray[np.bool_]) -> Floats | None:
     """Charge between records by the instrument's own counters, or None without them."""
-    net = _optional(timeseries, "net_capacity_ah")
+    net = _optional_column(timeseries, "net_capacity_ah")
     if net is not None:
         current, time = (
             timeseries[name].to_numpy() for name in ("current_ampere", "test_time_second")
         )
         at = np.flatnonzero(new_step[1:]) + 1
         return net_increments(net, current, time, at)
-    up = _optional(timeseries, "vendor_charging_capacity_ah")
-    down = _optional(timeseries, "vendor_discharging_capacity_ah")
+    up = _optional_column(timeseries, "vendor_charging_capacity_ah")
+    down = _optional_column(timeseries, "vendor_discharging_capacity_ah")
     if up is None or down is None:
         return None
     return counter_increments(up) - counter_increments(down)
 
 
-def _temperatures(
+def _temperature_columns(
     timeseries: pl.DataFrame, direction: NDArray[np.int8], found: Segments
 ) -> dict[str, Floats]:
     """Give each segment's mean and highest temperature, °C; NaN where none was recorded."""
@@ -221,9 +221,9 @@ def _temperatures(
     if present:
         celsius = timeseries[present[0]].cast(pl.Float64).fill_null(np.nan).to_numpy()
         known = np.isfinite(celsius) & (direction != 0)
-        count = reduced(np.add, known.astype(np.float64), found)
-        total = reduced(np.add, np.where(known, celsius, 0.0), found)
-        most = reduced(np.maximum, np.where(known, celsius, -np.inf), found)
+        count = reduce_segments(np.add, known.astype(np.float64), found)
+        total = reduce_segments(np.add, np.where(known, celsius, 0.0), found)
+        most = reduce_segments(np.maximum, np.where(known, celsius, -np.inf), found)
         some = count > 0
         mean = np.where(some, total / np.where(some, count, 1.0), np.nan)
         highest = np.where(some, most, np.nan)

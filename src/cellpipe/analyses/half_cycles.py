@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from cellpipe.core.model import Analysis, Cell, Finding, Result, Tables
-from cellpipe.numerics.cycling.runs import merged_numbers
+from cellpipe.numerics.cycling.runs import number_half_cycles
 
 _DIFFERENCE = 0.005
 _FIRST = (
@@ -25,17 +25,17 @@ _FIRST = (
 _LAST = ("end_voltage_volt", "records_after", "last_record_index", "rest_voltage_after_volt")
 
 
-def numbered(segments: pl.DataFrame) -> pl.DataFrame:
+def add_half_cycles(segments: pl.DataFrame) -> pl.DataFrame:
     """Put segments in the order of time and add the number of their half cycle.
 
     Within a file the order of its records is the order of time, whatever its clock says.
     """
     ordered = segments
-    if _several_files(segments) and not segments["start_unix_time_second"].null_count():
+    if _has_several_files(segments) and not segments["start_unix_time_second"].null_count():
         never_back = pl.col("start_unix_time_second").cum_max().over("file_sha256")
         ordered = segments.sort(never_back, maintain_order=True)
     charging = (ordered["direction"] == "charge").to_numpy()
-    numbers = merged_numbers(
+    numbers = number_half_cycles(
         np.where(charging, 1, -1).astype(np.int8),
         ordered["capacity_ah"].to_numpy(),
         ordered["duration_second"].to_numpy(),
@@ -44,20 +44,20 @@ def numbered(segments: pl.DataFrame) -> pl.DataFrame:
     return ordered.with_columns(pl.Series("half_cycle", numbers, dtype=pl.Int64))
 
 
-def _several_files(segments: pl.DataFrame) -> bool:
+def _has_several_files(segments: pl.DataFrame) -> bool:
     return segments["file_sha256"].n_unique() > 1
 
 
-def _bridged(segments: pl.DataFrame) -> pl.DataFrame:
+def _bridge_files(segments: pl.DataFrame) -> pl.DataFrame:
     """Add the charge, energy and time between a file's last record and the next one's first.
 
     They count where a half cycle goes on in the next file within twice the time between records;
     current and voltage are taken as straight lines between the two.
     """
-    if not _several_files(segments):
+    if not _has_several_files(segments):
         return segments
     passed = pl.col("start_unix_time_second") - pl.col("end_unix_time_second").shift(1)
-    usual = pl.max_horizontal(_interval(), _interval().shift(1))
+    usual = pl.max_horizontal(_record_interval(), _record_interval().shift(1))
     goes_on = (
         (pl.col("half_cycle") == pl.col("half_cycle").shift(1))
         & (pl.col("direction") == pl.col("direction").shift(1))
@@ -81,12 +81,12 @@ def _bridged(segments: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _interval() -> pl.Expr:
+def _record_interval() -> pl.Expr:
     return pl.col("duration_second") / pl.col("records")
 
 
 def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
-    signed = _bridged(numbered(tables["half_cycle_segments"])).with_columns(
+    signed = _bridge_files(add_half_cycles(tables["half_cycle_segments"])).with_columns(
         sign=pl.when(pl.col("direction") == "charge").then(1).otherwise(-1)
     )
     net = pl.col("capacity_ah") * pl.col("sign")
@@ -101,9 +101,9 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
             energy_wh=(pl.col("energy_wh") * pl.col("sign")).sum() * net.sum().sign(),
             vendor_capacity_ah=pl.when(counted).then(vendor),
             constant_current_ampere=_constant_current(),
-            constant_voltage_share=_weighted("constant_voltage_share", "capacity_ah").fill_null(0),
+            constant_voltage_share=_weighted_mean("constant_voltage_share", "capacity_ah").fill_null(0),
             duration_second=pl.col("duration_second").sum(),
-            mean_temperature_celsius=_weighted("mean_temperature_celsius", "duration_second"),
+            mean_temperature_celsius=_weighted_mean("mean_temperature_celsius", "duration_second"),
             segments=pl.len(),
             last_file_sha256=pl.col("file_sha256").last(),
             min_voltage_volt=pl.col("min_voltage_volt").min(),
@@ -118,8 +118,8 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
             .then(pl.lit("discharge"))
             .otherwise("direction"),
             capacity_ah=pl.col("net").abs(),
-            mean_voltage_volt=_ratio(pl.col("energy_wh"), pl.col("net").abs()),
-            vendor_capacity_difference=_ratio(pl.col("net").abs(), pl.col("vendor_capacity_ah"))
+            mean_voltage_volt=_positive_ratio(pl.col("energy_wh"), pl.col("net").abs()),
+            vendor_capacity_difference=_positive_ratio(pl.col("net").abs(), pl.col("vendor_capacity_ah"))
             - 1,
         )
         .with_columns(
@@ -128,15 +128,15 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
         )
         .drop("net")
     )
-    findings = (*_findings(table), *_overlaps(tables["half_cycle_segments"]))
+    findings = (*_findings(table), *_find_overlaps(tables["half_cycle_segments"]))
     return (Result("half_cycles", table, findings),)
 
 
-def _ratio(over: pl.Expr, under: pl.Expr) -> pl.Expr:
+def _positive_ratio(over: pl.Expr, under: pl.Expr) -> pl.Expr:
     return pl.when(under > 0).then(over / under)
 
 
-def _weighted(name: str, weight: str) -> pl.Expr:
+def _weighted_mean(name: str, weight: str) -> pl.Expr:
     """Mean of a column by weight over the segments that have it; null where none has."""
     known = pl.col(weight).filter(pl.col(name).is_not_null())
     mean = (pl.col(name) * pl.col(weight)).sum() / known.sum()
@@ -159,9 +159,9 @@ def potential(cell: Cell, voltage: str) -> pl.Expr:
     return pl.lit(None, pl.Float64) if offset is None else pl.col(voltage) + offset
 
 
-def _overlaps(segments: pl.DataFrame) -> tuple[Finding, ...]:
+def _find_overlaps(segments: pl.DataFrame) -> tuple[Finding, ...]:
     """Find segments of different files at the same time: a cell can't be in two tests at once."""
-    if not _several_files(segments):
+    if not _has_several_files(segments):
         return ()
     start, lasted = pl.col("start_unix_time_second"), pl.col("duration_second")
     ordered = segments.filter(start.is_not_null()).sort("start_unix_time_second")

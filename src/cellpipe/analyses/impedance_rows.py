@@ -11,12 +11,12 @@ from cellpipe.numerics.impedance.circuit_fit import WORST_ERROR
 from cellpipe.numerics.impedance.circuit_forms import Form
 from cellpipe.numerics.impedance.elements import Floats
 from cellpipe.numerics.impedance.fit import ImpedanceFit
-from cellpipe.numerics.impedance.processes import INTERFACE, probabilities
+from cellpipe.numerics.impedance.processes import INTERFACE, process_probabilities
 
 Row = dict[str, object]
 
 
-def fit_rows(cell: Cell, number: int, fit: ImpedanceFit) -> list[Row]:
+def circuit_fit_rows(cell: Cell, number: int, fit: ImpedanceFit) -> list[Row]:
     """Give the rows of ``circuit_fits``."""
     circuit = fit.fit.circuit
     columns = zip(
@@ -45,7 +45,7 @@ def arc_rows(cell: Cell, number: int, fit: ImpedanceFit, processes: list[str]) -
         sides = 2 if cell.configuration == "symmetric" and process in INTERFACE else 1
         rows.append({
             "cell_id": cell.cell_id, "spectrum": number, "arc": arc.name, "process": process,
-            "process_probability": probabilities(arc.capacitance, area, error)[process],
+            "process_probability": process_probabilities(arc.capacitance, area, error)[process],
             "resistance_ohm": arc.resistance,
             "resistance_standard_error_ohm": arc.resistance_error,
             "resistance_precision_ohm": share * arc.resistance_error,
@@ -59,19 +59,19 @@ def arc_rows(cell: Cell, number: int, fit: ImpedanceFit, processes: list[str]) -
     return rows
 
 
-def per_area(cell: Cell, resistance_ohm: float) -> float | None:
+def areal_resistance(cell: Cell, resistance_ohm: float) -> float | None:
     """Resistance of one interface, Ω cm²; None where the area is not known."""
     if cell.area_cm2 is None:
         return None
     return resistance_ohm * cell.area_cm2 / (2 if cell.configuration == "symmetric" else 1)
 
 
-def resistances(cell: Cell, fit: ImpedanceFit, processes: list[str]) -> Row:
+def resistance_row(cell: Cell, fit: ImpedanceFit, processes: list[str]) -> Row:
     """Give the row of ``interfacial_resistance``: the interface's arcs summed up, and the rest."""
     places = [arc.first for arc in fit.fit.form.arcs]
     size = np.exp(fit.fit.theta[places])
     inside = np.array([process in INTERFACE for process in processes], bool)
-    series = float(size[~inside].sum()) + _resistors(fit)
+    series = float(size[~inside].sum()) + _series_resistance(fit)
     total = float(size[inside].sum()) if inside.any() else None
     spread = fit.fit.spread[np.ix_(places, places)] * np.outer(size, size)
     variance = float(spread[np.ix_(inside, inside)].sum())
@@ -81,7 +81,7 @@ def resistances(cell: Cell, fit: ImpedanceFit, processes: list[str]) -> Row:
         "interfacial_resistance_ohm": total,
         "interfacial_resistance_standard_error_ohm": error,
         "interfacial_resistance_precision_ohm": None if error is None else error * fit.noise_share,
-        "areal_interfacial_resistance_ohm_cm2": None if total is None else per_area(cell, total),
+        "areal_interfacial_resistance_ohm_cm2": None if total is None else areal_resistance(cell, total),
         "series_resistance_ohm": series,
         "circuit": fit.circuit,
         "relative_residual": fit.relative_residual,
@@ -98,13 +98,13 @@ def single_resistance(cell: Cell, form: Form, theta: Floats) -> float | None:
     total = 0.0
     for arc in form.arcs:
         r, tau = np.exp(theta[arc.first : arc.first + 2])
-        likely = probabilities(float(tau / r), cell.area_cm2)
+        likely = process_probabilities(float(tau / r), cell.area_cm2)
         if max(likely, key=lambda name: likely[name]) in INTERFACE:
             total += float(r)
     return total or None
 
 
-def _resistors(fit: ImpedanceFit) -> float:
+def _series_resistance(fit: ImpedanceFit) -> float:
     """Sum of the resistors that stand in series with everything."""
     root = fit.fit.form.fitted.root
     tops = {"element": (root,), "series": root.children}.get(root.kind, ())

@@ -16,7 +16,7 @@ import polars as pl
 
 from cellpipe.core.contracts import empty
 from cellpipe.core.model import Analysis, Cell, Finding, Result, Tables
-from cellpipe.numerics.impedance.growth import Growth, growth
+from cellpipe.numerics.impedance.growth import Growth, fit_growth
 from cellpipe.numerics.impedance.processes import INTERFACE
 
 _HOUR = 3600.0
@@ -28,7 +28,7 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
     known = tables["interfacial_resistance"].filter(
         pl.col("interfacial_resistance_ohm").is_not_null()
     )
-    start = _start(known, tables["cycles"])
+    start = _start_time(known, tables["cycles"])
     rows: list[dict[str, object]] = []
     found: list[Finding] = []
     for (state,), spectra in known.group_by("state", maintain_order=True):
@@ -37,19 +37,19 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
             resistance="interfacial_resistance_ohm",
             error="interfacial_resistance_standard_error_ohm",
         )  # fmt: skip
-        row, law = _row(whole, start)
+        row, law = _growth_row(whole, start)
         head = {"cell_id": cell.cell_id, "state": state}
         rows.append({**head, "arc": _TOTAL, "process": "interface", **row,
                      "repeatability": _repeatability(spectra)})  # fmt: skip
-        found += _jumped(law, whole)
-        rows += [{**head, **arc} for arc in _arcs(tables["impedance_arcs"], spectra, start)]
+        found += _jump_findings(law, whole)
+        rows += [{**head, **arc} for arc in _arc_rows(tables["impedance_arcs"], spectra, start)]
     frame = pl.DataFrame(rows, schema_overrides=empty("resistance_growth").schema)
     rounded = frame.with_columns(pl.selectors.float().fill_nan(None).round_sig_figs(_DIGITS))
     table = pl.concat([empty("resistance_growth"), rounded], how="diagonal")
     return (Result("resistance_growth", table, tuple(found)),)
 
 
-def _start(spectra: pl.DataFrame, cycles: pl.DataFrame) -> float | None:
+def _start_time(spectra: pl.DataFrame, cycles: pl.DataFrame) -> float | None:
     """Time of the cell's first record; None where a spectrum has no clock."""
     if spectra["unix_time_second"].null_count() or spectra.is_empty():
         return None
@@ -57,7 +57,7 @@ def _start(spectra: pl.DataFrame, cycles: pl.DataFrame) -> float | None:
     return min(float(str(start)) for start in starts if start is not None)
 
 
-def _arcs(
+def _arc_rows(
     arcs: pl.DataFrame, spectra: pl.DataFrame, start: float | None
 ) -> list[dict[str, object]]:
     inside = arcs.filter(pl.col("process").is_in(INTERFACE)).join(
@@ -69,11 +69,11 @@ def _arcs(
             "spectrum", "cycle", "unix_time_second", resistance="resistance_ohm",
             error="resistance_standard_error_ohm",
         )  # fmt: skip
-        out.append({"arc": name, "process": rows["process"][0], **_row(points, start)[0]})
+        out.append({"arc": name, "process": rows["process"][0], **_growth_row(points, start)[0]})
     return out
 
 
-def _row(points: pl.DataFrame, start: float | None) -> tuple[dict[str, object], Growth | None]:
+def _growth_row(points: pl.DataFrame, start: float | None) -> tuple[dict[str, object], Growth | None]:
     resistance = points["resistance"].to_numpy()
     first, last = float(resistance[0]), float(resistance[-1])
     row: dict[str, object] = {
@@ -90,7 +90,7 @@ def _row(points: pl.DataFrame, start: float | None) -> tuple[dict[str, object], 
         row["growth_per_root_hour_ohm"] = (last - first) / float(root[-1] - root[0])
     if (np.diff(time) < 0).any():
         return row, None
-    law = growth(time / _HOUR, resistance, points["error"].fill_null(0.0).to_numpy())
+    law = fit_growth(time / _HOUR, resistance, points["error"].fill_null(0.0).to_numpy())
     if law is None:
         return row, None
     row |= {
@@ -121,7 +121,7 @@ def _repeatability(spectra: pl.DataFrame) -> float | None:
     return float(np.sqrt((freedom * relative).sum() / freedom.sum()))
 
 
-def _jumped(law: Growth | None, points: pl.DataFrame) -> list[Finding]:
+def _jump_findings(law: Growth | None, points: pl.DataFrame) -> list[Finding]:
     if law is None:
         return []
     return [

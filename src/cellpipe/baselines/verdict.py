@@ -12,22 +12,22 @@ def verdict(row: Mapping[str, Any]) -> str:
     """Say in one sentence how the cell stands beside one published cell."""
     if not row["comparable"]:
         return f"Not comparable: {row['reason']}."
-    capacity = capacity_in_words(row)
+    capacity = describe_capacity(row)
     if row.get("standing") is None:
         return f"{capacity}; no retention to compare."
     so_far = " so far" if row["interpolated"] and not row["reached"] else ""
-    return f"{_STANDING[row['standing']]}{so_far}: {retention_in_words(row)}. {capacity}."
+    return f"{_STANDING[row['standing']]}{so_far}: {describe_retention(row)}. {capacity}."
 
 
-def retention_in_words(row: Mapping[str, Any]) -> str:
+def describe_retention(row: Mapping[str, Any]) -> str:
     """Write the cell's retention against the published one."""
-    published = spread(row["baseline_retention_low"], row["baseline_retention_high"])
+    published = format_range(row["baseline_retention_low"], row["baseline_retention_high"])
     line = ", on a straight line to its end" if row["interpolated"] else ""
     own = 100 * row["cell_retention"]
     return f"{own:.1f} % retained at cycle {row['cycle']}, published {published}{line}"
 
 
-def capacity_in_words(row: Mapping[str, Any]) -> str:
+def describe_capacity(row: Mapping[str, Any]) -> str:
     """Write the cell's first discharge against the published one."""
     own, published = row["cell_initial_capacity"], row["baseline_initial_capacity"]
     unit = row["unit"].replace("cm2", "cm²")
@@ -37,19 +37,19 @@ def capacity_in_words(row: Mapping[str, Any]) -> str:
     return f"First discharge {ratio}{own:.4g}, published {published:.4g} {unit}{per}{derived}"
 
 
-def spread(low: float, high: float) -> str:
+def format_range(low: float, high: float) -> str:
     """Write a range of fractions as per cent; one number where the ends read alike."""
     ends = [f"{100 * value:.1f}" for value in (low, high)]
     return f"{ends[0]} %" if ends[0] == ends[1] else f"{ends[0]} to {ends[1]} %"
 
 
-def counted(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+def count_standings(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     """Count beside how many published cells a cell's retention is above, within and below."""
     found = [row["standing"] for row in rows]
     return {name: found.count(name) for name in ("above", "within", "below")}
 
 
-def standing(rows: Sequence[Mapping[str, Any]]) -> str:
+def describe_standing(rows: Sequence[Mapping[str, Any]]) -> str:
     """Say in a sentence or two how a cell stands beside all published cells of its kind.
 
     ``rows`` are the cell's rows of ``baseline_comparison``.
@@ -64,36 +64,36 @@ def standing(rows: Sequence[Mapping[str, Any]]) -> str:
     if not compared:
         row = comparable[0]
         return (
-            f"No retention to compare yet. Nearest is {_name(row)}: "
-            f"{_lower(capacity_in_words(row))}."
+            f"No retention to compare yet. Nearest is {_baseline_name(row)}: "
+            f"{_lower_first(describe_capacity(row))}."
         )
     words = {"above": "above", "within": "within the spread of", "below": "below"}
-    said = ", ".join(f"{words[name]} {number}" for name, number in counted(compared).items()
+    said = ", ".join(f"{words[name]} {number}" for name, number in count_standings(compared).items()
                      if number)  # fmt: skip
     of = f"{len(compared)} published {'cell' if len(compared) == 1 else 'cells'}"
     nearest = compared[0]
     so_far = " so far" if nearest["interpolated"] and not nearest["reached"] else ""
     word = _STANDING[nearest["standing"]].lower()
     first = comparable[0]
-    lead = f"Nearest is {_name(nearest)}"
+    lead = f"Nearest is {_baseline_name(nearest)}"
     if first is not nearest:
         lead = (
-            f"Nearest is {_name(first)}: {_lower(capacity_in_words(first))}, no retention to "
-            f"compare. Nearest with one is {_name(nearest)}"
+            f"Nearest is {_baseline_name(first)}: {_lower_first(describe_capacity(first))}, no retention to "
+            f"compare. Nearest with one is {_baseline_name(nearest)}"
         )
     rates = ""
     if nearest["other_rate"]:
         rates = " The first discharge was at another rate than later ones: retention contains that."
     return (
         f"Retention {said} of {of} that can be compared. {lead}: "
-        f"{word}{so_far}, {retention_in_words(nearest)}; {_lower(capacity_in_words(nearest))}."
+        f"{word}{so_far}, {describe_retention(nearest)}; {_lower_first(describe_capacity(nearest))}."
         f"{rates}"
     )
 
 
-def _name(row: Mapping[str, Any]) -> str:
+def _baseline_name(row: Mapping[str, Any]) -> str:
     return f"{row['first_author_year']} ({row['source']}, row {row['row']}; {row['alike']})"
 
 
-def _lower(sentence: str) -> str:
+def _lower_first(sentence: str) -> str:
     return sentence[0].lower() + sentence[1:]

@@ -26,7 +26,7 @@ _FILLED = ("source", "row")
 _LARGEST = 2**53
 
 
-def lab_baselines(path: Path) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
+def read_lab_baselines(path: Path) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
     """Read a lab's baselines; give those that keep the contract, and what is wrong with others.
 
     Raises
@@ -35,7 +35,7 @@ def lab_baselines(path: Path) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
         If the file can't be read as a table, or lacks a column that must be there.
 
     """
-    content = _content(path)
+    content = _read_content(path)
     lines = csv_rows(content, BASELINES_NAME)
     heads = [head.strip() for head in lines[0]] if lines else []
     decimal_comma = content.partition(b"\n")[0].count(b";") > 0
@@ -46,7 +46,7 @@ def lab_baselines(path: Path) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
             f"no column {absent[0]!r} in row 1", expected="the columns of the table baselines",
             remedy="cellpipe baselines FOLDER --write writes an empty one", file=BASELINES_NAME,
         )  # fmt: skip
-    findings = [_unknown(head, list(columns)) for head in heads if head and head not in columns]
+    findings = [_unknown_column(head, list(columns)) for head in heads if head and head not in columns]
     findings += [
         _finding(f"row 1: column {head!r} is there twice; the first is used")
         for head in dict.fromkeys(heads) if head in columns and heads.count(head) > 1
@@ -60,8 +60,8 @@ def lab_baselines(path: Path) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
             findings.append(_finding(said))
             continue
         try:
-            row = contracts.checked("baselines", _row(heads, line, number, decimal_comma))
-            _agree(row.row(0, named=True))
+            row = contracts.checked("baselines", _parse_row(heads, line, number, decimal_comma))
+            _check_row(row.row(0, named=True))
         except (ValueError, ContractError) as error:
             said = error.found if isinstance(error, ContractError) else str(error)
             findings.append(_finding(f"row {number}: {said}; this row is left out"))
@@ -74,7 +74,7 @@ def lab_baselines(path: Path) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
     return pl.concat(rows), tuple(findings)
 
 
-def written_template(folder: Path) -> Path:
+def write_baselines_template(folder: Path) -> Path:
     """Write an empty ``baselines.csv`` with a row of Table 1 as an example in a remark.
 
     Raises
@@ -105,7 +105,7 @@ def written_template(folder: Path) -> Path:
     return path
 
 
-def _content(path: Path) -> bytes:
+def _read_content(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError as error:
@@ -120,7 +120,7 @@ def _content(path: Path) -> bytes:
         ) from error  # fmt: skip
 
 
-def _agree(row: Mapping[str, object]) -> None:
+def _check_row(row: Mapping[str, object]) -> None:
     """Raise ValueError where the fields of a row contradict each other."""
     per_area = row["capacity_basis_inferred"] == "area"
     unit, later = row["initial_unit"], row["later_unit"]
@@ -135,7 +135,7 @@ def _agree(row: Mapping[str, object]) -> None:
         raise ValueError(f"found later_value_low {low:g} above later_value_high {high:g}")
 
 
-def _row(
+def _parse_row(
     heads: Sequence[str], line: Sequence[str], number: int, decimal_comma: bool
 ) -> pl.DataFrame:
     """Turn one line into a row of the table; raise ValueError for what is no number."""
@@ -149,27 +149,27 @@ def _row(
     values: dict[str, object] = {}
     for name, column in columns.items():
         text = said.get(name)
-        values[name] = text if text is None or column.type == "string" else _number(name, text)
+        values[name] = text if text is None or column.type == "string" else _parse_number(name, text)
         if text is not None and column.type == "int64":
-            values[name] = _whole(name, text)
+            values[name] = _parse_integer(name, text)
     return pl.DataFrame([values], schema={name: c.dtype for name, c in columns.items()})
 
 
-def _number(name: str, text: str) -> float:
+def _parse_number(name: str, text: str) -> float:
     try:
         return float(text)
     except ValueError:
         raise ValueError(f"column {name}: found {text!r}, expected a number") from None
 
 
-def _whole(name: str, text: str) -> int:
-    value = _number(name, text)
+def _parse_integer(name: str, text: str) -> int:
+    value = _parse_number(name, text)
     if not value.is_integer() or abs(value) > _LARGEST:
         raise ValueError(f"column {name}: found {text!r}, expected a whole number")
     return int(value)
 
 
-def _unknown(head: str, known: list[str]) -> Finding:
+def _unknown_column(head: str, known: list[str]) -> Finding:
     near = difflib.get_close_matches(head, known, 1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     return _finding(f"row 1: column {head!r} is not known{hint}")

@@ -245,7 +245,7 @@ def _process(options: argparse.Namespace) -> int:
     from cellpipe.cli import console
     from cellpipe.core.errors import SettingsError
     from cellpipe.pipeline.run import check_folder, prepared
-    from cellpipe.store.location import keep_ledger_at
+    from cellpipe.store.location import set_ledger_url
 
     if options.address and not options.runner:
         raise SettingsError(
@@ -253,12 +253,12 @@ def _process(options: argparse.Namespace) -> int:
             remedy="add --runner dask, or --runner ray",
         )  # fmt: skip
     if options.fetch:
-        from cellpipe.store.object_download import fetched
+        from cellpipe.store.object_download import download
 
-        print(fetched(options.fetch, options.folder), file=_aside(options))
+        print(download(options.fetch, options.folder), file=_aside(options))
     check_folder(options.folder)
     if options.ledger:
-        keep_ledger_at(options.out, options.ledger)
+        set_ledger_url(options.out, options.ledger)
     prepared(options.folder, options.out, options.time_zone, options.also)
     watch.log_to(options.out, verbose=options.verbose)
     if options.time_zone is None:
@@ -288,11 +288,11 @@ def _process(options: argparse.Namespace) -> int:
     else:
         console.show_summary(summary)
     if options.publish:
-        from cellpipe.store.object_upload import publish
-        from cellpipe.store.writer_lease import writing
+        from cellpipe.store.object_upload import upload
+        from cellpipe.store.writer_lease import acquire
 
-        with writing(summary.job.ledger, wait_second=options.wait):
-            count = publish(summary.job.ledger, options.publish)
+        with acquire(summary.job.ledger, wait_second=options.wait):
+            count = upload(summary.job.ledger, options.publish)
         print(f"{count} files published to {options.publish}.", file=_aside(options))
     return summary.exit_code
 
@@ -352,7 +352,7 @@ def _eis(options: argparse.Namespace) -> int:
 
 
 def _baselines(options: argparse.Namespace) -> int:
-    from cellpipe.cell_sheet.lab_baselines import lab_baselines, written_template
+    from cellpipe.cell_sheet.lab_baselines import read_lab_baselines, write_baselines_template
     from cellpipe.cli import console
     from cellpipe.core.errors import CellpipeError
     from cellpipe.system.scan import BASELINES_NAME
@@ -363,12 +363,12 @@ def _baselines(options: argparse.Namespace) -> int:
             remedy="name the folder with the raw files",
         )  # fmt: skip
     if options.write:
-        print(f"Written: {written_template(options.folder)}. Fill in a row for each cell.")
+        print(f"Written: {write_baselines_template(options.folder)}. Fill in a row for each cell.")
         return 0
     if options.folder is None:
         console.show_baselines()
         return 0
-    own, findings = lab_baselines(options.folder / BASELINES_NAME)
+    own, findings = read_lab_baselines(options.folder / BASELINES_NAME)
     console.show_baselines(own)
     for finding in findings:
         print(f"Check: {finding.sentence}", file=sys.stderr)

@@ -107,10 +107,10 @@ def _forget(options: argparse.Namespace) -> int:
 
 def _move_ledger(options: argparse.Namespace) -> int:
     from cellpipe.pipeline.maintenance import opened
-    from cellpipe.store.postgres_migration import moved
+    from cellpipe.store.postgres_migration import move_ledger
 
     opened(options.out)
-    count = moved(options.out, options.url)
+    count = move_ledger(options.out, options.url)
     print(f"{count} rows moved. The ledger is in PostgreSQL now; see {options.out / 'ledger.url'}.")
     return 0
 

@@ -97,7 +97,7 @@ def _labs(options: argparse.Namespace) -> tuple[tuple[Lab, ...], Settings]:
     from cellpipe.config.settings import LabSettings, Settings, settings
     from cellpipe.core.errors import SettingsError
     from cellpipe.service.watch.watcher import Lab
-    from cellpipe.store.location import keep_ledger_at
+    from cellpipe.store.location import set_ledger_url
     from cellpipe.system.time_zones import check_time_zone
 
     folder = getattr(options, "folder", None)
@@ -120,7 +120,7 @@ def _labs(options: argparse.Namespace) -> tuple[tuple[Lab, ...], Settings]:
         given = settings(options.settings)
     for lab in given.lab:
         if lab.ledger:
-            keep_ledger_at(lab.results, lab.ledger)
+            set_ledger_url(lab.results, lab.ledger)
     labs = tuple(
         Lab(lab.folder.resolve(), lab.results.resolve(), lab.time_zone,
             tuple(also.resolve() for also in lab.also))
@@ -134,7 +134,7 @@ def _watch(options: argparse.Namespace) -> int:
     from cellpipe.service.watch.file_events import Hints
     from cellpipe.service.watch.stability import Patience
     from cellpipe.service.watch.watcher import Watcher, watch
-    from cellpipe.system.mounts import is_on_network
+    from cellpipe.system.mounts import is_network_path
 
     labs, given = _labs(options)
     for lab in labs:
@@ -158,7 +158,7 @@ def _watch(options: argparse.Namespace) -> int:
         if settled.fetch:
             _keep_fetching(settled, given.watch.fetch_seconds, is_over)
     for folder in folders:
-        place = "a network drive" if is_on_network(folder) else "a local disk"
+        place = "a network drive" if is_network_path(folder) else "a local disk"
         way = "told by the system" if folder in hints.folders else "looked at in turn"
         _log.info("watching %s (%s, %s)", folder, place, way)
     print(f"Watching {', '.join(map(str, folders))}. Ctrl+C ends it; nothing is lost.", flush=True)
@@ -177,14 +177,14 @@ def _watch(options: argparse.Namespace) -> int:
 def _keep_fetching(lab: LabSettings, seconds: float, is_over: threading.Event) -> None:
     """Bring a lab's files from object storage again and again; the watch sees them arrive."""
     from cellpipe.core.errors import CellpipeError
-    from cellpipe.store.object_download import fetched
+    from cellpipe.store.object_download import download
 
     def fetch() -> None:
         pause = 0.0
         while not is_over.wait(pause):
             pause = seconds
             try:
-                fetched(str(lab.fetch), lab.folder)
+                download(str(lab.fetch), lab.folder)
             except (CellpipeError, OSError) as error:  # tried again
                 _log.warning("%s", error)
 

@@ -43,7 +43,7 @@ class CellInputs:
             "cell": asdict(self.cell),
             "files": [(f.path, f.content.sha256, f.content.reading) for f in self.files],
             "findings": [finding.sentence for finding in self.findings],
-            "analyses": analyses.versions(),
+            "analyses": analyses.analysis_versions(),
             "baselines": self.baselines,
         }
         text = json.dumps(described, sort_keys=True, default=str)

@@ -21,11 +21,11 @@ from cellpipe.pipeline.cell_inputs import Grouping, file_rows
 from cellpipe.pipeline.ingest import Job, Plan, planned_from
 from cellpipe.pipeline.sheet_snapshot import Sheet
 from cellpipe.store import LAB, CellEntry, Results, read_table, table_path, write_table
-from cellpipe.store.consolidated import gathered_anew
-from cellpipe.store.failures import TRIES, faults
+from cellpipe.store.consolidated import consolidate_tables
+from cellpipe.store.failures import MAX_ATTEMPTS, file_failures
 from cellpipe.store.history import Event
-from cellpipe.store.ledger import CONCLUDED
-from cellpipe.store.manifest import as_written, listing, orphans_removed
+from cellpipe.store.ledger import LAST_COMPLETE_STATE
+from cellpipe.store.manifest import describe_file, names_digest, quarantine_orphans
 from cellpipe.system.atomic_files import file_name, removed
 from cellpipe.system.scan import Failure
 
@@ -93,7 +93,7 @@ def unchanged_or_planned(job: Job, sheet: Sheet) -> Summary | Plan:
     """
     entries, out_of_reach = job.raw.walked()
     walk = job.raw.digest(entries)
-    last = json.loads(job.ledger.mark(CONCLUDED) or "{}")
+    last = json.loads(job.ledger.mark(LAST_COMPLETE_STATE) or "{}")
     hidden = _hides_files(job, out_of_reach)
     if hidden or sheet.failures or last.get("state") != _state(job, sheet, walk):
         return planned_from(job, entries, out_of_reach, walk)
@@ -109,7 +109,7 @@ def unchanged_or_planned(job: Job, sheet: Sheet) -> Summary | Plan:
 
 
 def _state(job: Job, sheet: Sheet, walk: str) -> str:
-    described = (walk, sheet.digest, job.reading, analyses.versions(), listing(job.out))
+    described = (walk, sheet.digest, job.reading, analyses.analysis_versions(), names_digest(job.out))
     return hashlib.sha256(repr(described).encode()).hexdigest()
 
 
@@ -125,7 +125,7 @@ def concluded(
 
     ``failures`` are those of files and cells in this run.
     """
-    job.ledger.set_mark(CONCLUDED, None)
+    job.ledger.set_key_value(LAST_COMPLETE_STATE, None)
     resting = [failure for _, failure in plan.resting]
     failed = [*plan.out_of_reach, *resting, *failures]
     kept = _tidied(job, plan, grouping)
@@ -143,15 +143,15 @@ def concluded(
     is_due = cells_updated or changed or stale or not there
     held = _write_reports(job, files, said) if is_due else []
     if stale or held:
-        job.ledger.set_mark(_STALE, "yes" if held else None)
+        job.ledger.set_key_value(_STALE, "yes" if held else None)
     every += held
-    orphans_removed(job.ledger)
+    quarantine_orphans(job.ledger)
     left_alone = tuple(job.relative(path) for path in plan.left_alone)
     hidden = _hides_files(job, plan.out_of_reach)
     if plan.walk and not (hidden or held or sheet.failures or _is_open(job, failures)):
         told = {"state": _state(job, sheet, plan.walk), "left_alone": left_alone,
                 "failures": [(failure.path, failure.reason) for failure in every]}  # fmt: skip
-        job.ledger.set_mark(CONCLUDED, json.dumps(told))
+        job.ledger.set_key_value(LAST_COMPLETE_STATE, json.dumps(told))
     return Summary(
         job, len(plan.new), plan.again, len(plan.known), left_alone, cells_updated, tuple(every),
         files, said, plan.out_of_reach,
@@ -168,8 +168,8 @@ def _hides_files(job: Job, out_of_reach: Sequence[Failure]) -> bool:
 
 def _is_open(job: Job, failures: Sequence[Failure]) -> bool:
     """Whether something is to be tried again: a fault that does not rest, or a cell that failed."""
-    failed = faults(job.ledger)
-    if any(not fault.reading or fault.times < TRIES for fault in failed.values()):
+    failed = file_failures(job.ledger)
+    if any(not fault.reading or fault.attempts < MAX_ATTEMPTS for fault in failed.values()):
         return True
     seen = job.ledger.seen_files(job.folder) if failures else {}
     return any(failure.path not in seen and failure.path not in failed for failure in failures)
@@ -265,8 +265,8 @@ def _sheet(grouping: Grouping) -> pl.DataFrame:
 
 def gather(job: Job, *, all_of_it: bool = False) -> None:
     """Gather the tables of many cells in one file each; see :mod:`cellpipe.store.consolidated`."""
-    made = gathered_anew(job.out, all_of_it=all_of_it)
-    job.ledger.remember_written(as_written(job.out, path) for path in made)
+    made = consolidate_tables(job.out, all_of_it=all_of_it)
+    job.ledger.record_result_files(describe_file(job.out, path) for path in made)
 
 
 def _write_tables(job: Job, tables: Mapping[str, pl.DataFrame]) -> bool:
@@ -276,7 +276,7 @@ def _write_tables(job: Job, tables: Mapping[str, pl.DataFrame]) -> bool:
         before = read_table(job.out, name, LAB)
         if before is None or not before.equals(frame):
             path = write_table(job.out, name, LAB, frame)
-            job.ledger.remember_written([as_written(job.out, path)])
+            job.ledger.record_result_files([describe_file(job.out, path)])
             changed = True
     return changed
 
@@ -317,7 +317,7 @@ def _tidied(job: Job, plan: Plan, grouping: Grouping) -> list[Finding]:
     ledger = job.ledger
     seen = ledger.seen_files(job.folder)
     there = {job.relative(path) for path in plan.files} | job.recordings(plan.files).keys()
-    ledger.forget_files(job.folder, sorted((set(seen) | faults(ledger).keys()) - there))
+    ledger.forget_files(job.folder, sorted((set(seen) | file_failures(ledger).keys()) - there))
     current = {c.cell.cell_id for c in grouping.cells}
     here = {file.sha256 for path, file in seen.items() if path in there}
     findings = []

@@ -19,10 +19,10 @@ from cellpipe.analyses.half_cycle_segments import half_cycle_segments
 from cellpipe.core import contracts
 from cellpipe.core.errors import CellpipeError, FileError
 from cellpipe.core.model import Measurement, RawFile
-from cellpipe.store import Content, Ledger, SeenFile, Written, table_path, write_table
-from cellpipe.store.failures import Fault, faults
+from cellpipe.store import Content, Ledger, SeenFile, ResultFile, table_path, write_table
+from cellpipe.store.failures import FileFailure, file_failures
 from cellpipe.store.history import Event
-from cellpipe.store.manifest import as_written, names_there
+from cellpipe.store.manifest import describe_file, result_file_names
 from cellpipe.system.scan import Entry, Failure, RawFolders, is_other_kind, is_sheet
 
 READING = 3  # to be raised when the tables that are made of a file change: all are read again
@@ -143,7 +143,7 @@ def planned_from(
     """
     seen = job.ledger.seen_files(job.folder)
     contents = job.ledger.contents()
-    failed = faults(job.ledger)
+    failed = file_failures(job.ledger)
     new: list[Path] = []
     known: list[Path] = []
     left_alone: list[Path] = []
@@ -196,8 +196,8 @@ def planned_of(job: Job, paths: Sequence[Path]) -> Plan:
     rest = sorted({file_of(name, seen, contents) for name in seen} - wanted.keys())
     known = (*plan.known, *(job.raw.path(name) for name in rest))
     failed = [
-        (job.raw.path(name), Failure(name, fault.fault))
-        for name, fault in sorted(faults(job.ledger).items())
+        (job.raw.path(name), Failure(name, fault.reason))
+        for name, fault in sorted(file_failures(job.ledger).items())
         if name not in wanted and name not in rest
     ]
     return replace(plan, known=known, resting=(*plan.resting, *failed), asked=True)
@@ -205,7 +205,7 @@ def planned_of(job: Job, paths: Sequence[Path]) -> Plan:
 
 def _without_tables(job: Job, seen: Mapping[str, SeenFile]) -> set[str]:
     """Name the files whose tables are not all there (removed, or damaged and put aside)."""
-    there = set(names_there(job.out))
+    there = set(result_file_names(job.out))
     contents = job.ledger.contents()
     tables = {
         content.sha256: [f"tables/{name}/{content.sha256}.parquet" for name in content.tables]
@@ -244,7 +244,7 @@ class Taken:
 
     files: tuple[SeenFile, ...]
     contents: tuple[Content, ...]
-    written: tuple[Written, ...] = ()
+    written: tuple[ResultFile, ...] = ()
     read: frozenset[str] = frozenset()
 
     @property
@@ -278,7 +278,7 @@ def taken(job: Job, path: Path) -> Taken:
 def _taken(job: Job, path: Path, source: Path) -> Taken:
     before = source.stat()
     raw = formats.raw_file(source)
-    written: list[Written] = []
+    written: list[ResultFile] = []
     read: set[str] = set()
     whole = _known_or_read(job, raw, written, read)
     parts = json.loads(whole.metadata)["parts"] if whole.status == SEVERAL else []
@@ -321,10 +321,10 @@ def note_taken(job: Job, result: Taken) -> None:
         events.append(
             Event(file.path, event, content.sha256, content.reason, seconds=seconds)
         )  # fmt: skip
-    job.ledger.remember(job.folder, result.files, result.contents, result.written, events)
+    job.ledger.record_files(job.folder, result.files, result.contents, result.written, events)
 
 
-def _known_or_read(job: Job, raw: RawFile, written: list[Written], read: set[str]) -> Content:
+def _known_or_read(job: Job, raw: RawFile, written: list[ResultFile], read: set[str]) -> Content:
     content = job.ledger.content(raw.sha256)
     if content is not None and job.tables_are_there(content):
         return content
@@ -334,7 +334,7 @@ def _known_or_read(job: Job, raw: RawFile, written: list[Written], read: set[str
     return replace(content, seconds=round(time.perf_counter() - begun, 4))
 
 
-def _read(job: Job, raw: RawFile, written: list[Written]) -> Content:
+def _read(job: Job, raw: RawFile, written: list[ResultFile]) -> Content:
     try:
         form = formats.recognised(raw.path)
         parts = formats.parts(raw.path, form) if raw.part is None else ()
@@ -346,7 +346,7 @@ def _read(job: Job, raw: RawFile, written: list[Written]) -> Content:
     return _written(job, measurement, written)
 
 
-def _written(job: Job, measurement: Measurement, written: list[Written]) -> Content:
+def _written(job: Job, measurement: Measurement, written: list[ResultFile]) -> Content:
     """Write a measurement's tables; give what the ledger is to remember."""
     sha256 = measurement.raw_file.sha256
     tables = dict(measurement.tables)
@@ -359,7 +359,7 @@ def _written(job: Job, measurement: Measurement, written: list[Written]) -> Cont
         span = float(times[-1] - times[0]) if len(times) else 0.0
         throughput = float(segments["capacity_ah"].sum())
     for name, frame in tables.items():
-        written.append(as_written(job.out, write_table(job.out, name, sha256, frame)))
+        written.append(describe_file(job.out, write_table(job.out, name, sha256, frame)))
     spectra = tables["impedance"]["spectrum"].n_unique() if "impedance" in tables else 0
     records = max(tables[name].height for name in ("timeseries", "impedance") if name in tables)
     return Content(
@@ -375,9 +375,9 @@ def cannot_be_opened(what: str, error: OSError) -> str:
     return f"{what} can't be opened now ({error.strerror or error}); the next run tries again."
 
 
-def at_rest(fault: Fault) -> str:
+def at_rest(fault: FileFailure) -> str:
     """Say why a file is left alone, and until when."""
     return (
-        f"{fault.fault.rstrip('.')}: {fault.times} times in a row, so it rests until it changes, "
+        f"{fault.reason.rstrip('.')}: {fault.attempts} times in a row, so it rests until it changes, "
         "cellpipe is renewed, or cellpipe retry names it."
     )

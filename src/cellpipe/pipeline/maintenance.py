@@ -7,12 +7,12 @@ from pathlib import Path
 
 from cellpipe.core.errors import CellpipeError, StoreError
 from cellpipe.pipeline.ingest import file_of
-from cellpipe.store.batch_queue import queue
-from cellpipe.store.database import Rows
-from cellpipe.store.failures import TRIES, faults
-from cellpipe.store.history import Event, add_events, happened, last_event
-from cellpipe.store.ledger import CONCLUDED, Ledger
-from cellpipe.store.writer_lease import writer_of, writing
+from cellpipe.store.batch_queue import queued_files
+from cellpipe.store.database import Transaction
+from cellpipe.store.failures import MAX_ATTEMPTS, file_failures
+from cellpipe.store.history import Event, add_events, read_events, last_event
+from cellpipe.store.ledger import LAST_COMPLETE_STATE, Ledger
+from cellpipe.store.writer_lease import current_writer, acquire
 from cellpipe.system.atomic_files import removed
 
 _WAIT_SECONDS = 600.0
@@ -62,12 +62,12 @@ def status(ledger: Ledger) -> Status:
                 counts[content.status] += 1
                 if content.status == "set aside":
                     aside.append((name, content.reason or ""))
-    for name, fault in sorted(faults(ledger).items()):
-        rests = ", rests" if fault.reading and fault.times >= TRIES else ""
-        aside.append((name, f"{fault.fault} ({fault.times} times{rests})"))
+    for name, fault in sorted(file_failures(ledger).items()):
+        rests = ", rests" if fault.reading and fault.attempts >= MAX_ATTEMPTS else ""
+        aside.append((name, f"{fault.reason} ({fault.attempts} times{rests})"))
     return Status(
-        tuple(folders), counts, len(ledger.cells()), writer_of(ledger),
-        len(queue(ledger.database)), tuple(aside), last_event(ledger.database),
+        tuple(folders), counts, len(ledger.cells()), current_writer(ledger),
+        len(queued_files(ledger.database)), tuple(aside), last_event(ledger.database),
         last_event(ledger.database, "night"),
     )  # fmt: skip
 
@@ -81,11 +81,11 @@ def history(ledger: Ledger, subject: str) -> list[Event]:
         If nothing is known of it.
 
     """
-    found = happened(ledger.database, subject)
+    found = read_events(ledger.database, subject)
     if found:
         return found
     tail = subject.replace("\\", "/")
-    every = happened(ledger.database)
+    every = read_events(ledger.database)
     found = [event for event in every if f"/{event.subject}".endswith(f"/{tail}")]
     if not found:
         names = sorted({event.subject for event in every})
@@ -107,10 +107,10 @@ def retry(ledger: Ledger, subjects: list[str]) -> list[str]:
         If one is neither a file nor a cell that the ledger knows.
 
     """
-    with writing(ledger, wait_second=_WAIT_SECONDS):
+    with acquire(ledger, wait_second=_WAIT_SECONDS):
         files, cells = _named(ledger, subjects)
 
-        def work(rows: Rows) -> None:
+        def work(rows: Transaction) -> None:
             for name in files:
                 rows.write("DELETE FROM seen WHERE path = ?", (name,))
                 rows.write("DELETE FROM faults WHERE path = ?", (name,))
@@ -118,17 +118,17 @@ def retry(ledger: Ledger, subjects: list[str]) -> list[str]:
                     rows.write("UPDATE contents SET reading = '' WHERE sha256 = ?", (sha256,))
             for cell in cells:
                 rows.write("UPDATE cells SET inputs = '' WHERE cell_id = ?", (cell,))
-            rows.write("DELETE FROM marks WHERE name = ?", (CONCLUDED,))
+            rows.write("DELETE FROM marks WHERE name = ?", (LAST_COMPLETE_STATE,))
             add_events(rows, [Event(name, "to be tried again") for name in (*files, *cells)])
 
-        ledger.changed(work)
+        ledger.update(work)
     return [*files, *cells]
 
 
 def _named(ledger: Ledger, subjects: list[str]) -> tuple[dict[str, list[str]], list[str]]:
     """Sort names into files, with their contents, and cells."""
     seen = {name: f for folder in ledger.folders() for name, f in ledger.seen_files(folder).items()}
-    failed = faults(ledger)
+    failed = file_failures(ledger)
     contents = ledger.contents()
     if not subjects:
         aside = {
@@ -164,7 +164,7 @@ def forget(ledger: Ledger, cell_id: str, outputs: list[Path]) -> None:
         If the ledger does not know it.
 
     """
-    with writing(ledger, wait_second=_WAIT_SECONDS):
+    with acquire(ledger, wait_second=_WAIT_SECONDS):
         if ledger.cell(cell_id) is None:
             raise CellpipeError(
                 f"no cell {cell_id!r}", expected="one that was computed",
@@ -172,25 +172,25 @@ def forget(ledger: Ledger, cell_id: str, outputs: list[Path]) -> None:
             )  # fmt: skip
         for path in outputs:
             removed(path)
-        ledger.forget_written(path.relative_to(ledger.folder).as_posix() for path in outputs)
+        ledger.forget_result_files(path.relative_to(ledger.folder).as_posix() for path in outputs)
         ledger.forget_cell(cell_id)
 
-        def work(rows: Rows) -> None:
-            rows.write("DELETE FROM marks WHERE name = ?", (CONCLUDED,))
+        def work(rows: Transaction) -> None:
+            rows.write("DELETE FROM marks WHERE name = ?", (LAST_COMPLETE_STATE,))
             add_events(rows, [Event(cell_id, "forgotten")])
 
-        ledger.changed(work)
+        ledger.update(work)
 
 
 def all_anew(ledger: Ledger) -> None:
     """Let the next run read every file and compute every cell again."""
-    with writing(ledger, wait_second=_WAIT_SECONDS):
+    with acquire(ledger, wait_second=_WAIT_SECONDS):
 
-        def work(rows: Rows) -> None:
+        def work(rows: Transaction) -> None:
             rows.write("UPDATE contents SET reading = ''")
             rows.write("UPDATE cells SET inputs = ''")
             rows.write("DELETE FROM faults")
-            rows.write("DELETE FROM marks WHERE name = ?", (CONCLUDED,))
+            rows.write("DELETE FROM marks WHERE name = ?", (LAST_COMPLETE_STATE,))
             add_events(rows, [Event("run", "rebuild")])
 
-        ledger.changed(work)
+        ledger.update(work)

@@ -45,11 +45,11 @@ from cellpipe.pipeline.ingest import (
     taken,
 )
 from cellpipe.pipeline.sheet_snapshot import Sheet, current_sheet
-from cellpipe.store import CellEntry, Written, write_table
-from cellpipe.store.failures import Fault, note_fault
+from cellpipe.store import CellEntry, ResultFile, write_table
+from cellpipe.store.failures import FileFailure, record_failure
 from cellpipe.store.history import Event, last_numbers
-from cellpipe.store.manifest import adopted, as_written, damaged, swept
-from cellpipe.store.writer_lease import writing
+from cellpipe.store.manifest import register_existing, describe_file, quarantine_damaged, delete_partial_files
+from cellpipe.store.writer_lease import acquire
 from cellpipe.system.processes import Workers
 from cellpipe.system.progress import CELL_COST, FILE_COST, Progress, Steps
 from cellpipe.system.scan import Failure
@@ -135,11 +135,11 @@ def mended(job: Job, run: Callable[[], Summary]) -> Summary:
             return run()
         except DamagedTableError as error:
             _log.warning("%s", error)
-            with writing(job.ledger, wait_second=60):
-                if not damaged(job.ledger, thoroughly=True):
+            with acquire(job.ledger, wait_second=60):
+                if not quarantine_damaged(job.ledger, thoroughly=True):
                     raise
         except DamagedLedgerError:
-            job.ledger.mended()
+            job.ledger.repair()
     return run()
 
 
@@ -150,11 +150,11 @@ def one_run(job: Job, wait_second: float = 0.0) -> Iterator[None]:
     def tell(sentence: str) -> None:
         _log.warning("%s, at most %.0f s", sentence, wait_second, extra={"aloud": True})
 
-    with writing(job.ledger, wait_second=wait_second, tell=tell):
+    with acquire(job.ledger, wait_second=wait_second, tell=tell):
         remember_job(job)
-        count = swept(job.out)
-        adopted(job.ledger)
-        broken = damaged(job.ledger)
+        count = delete_partial_files(job.out)
+        register_existing(job.ledger)
+        broken = quarantine_damaged(job.ledger)
         if count or broken:
             _log.warning("%d unfinished files removed, %d damaged put aside", count, len(broken))
         yield
@@ -166,7 +166,7 @@ def remember_job(job: Job) -> None:
     described = {"folder": str(job.folder), "time_zone": job.time_zone, "also": also}
     text = json.dumps(described)
     if job.ledger.mark(JOB) != text:
-        job.ledger.set_mark(JOB, text)
+        job.ledger.set_key_value(JOB, text)
 
 
 def remembered_job(out: Path) -> Job:
@@ -283,8 +283,8 @@ def file_noted(job: Job, path: Path, result: Taken | Exception) -> list[Failure]
         reading = job.reading
     status = _status(path)
     size, modified = (status.st_size, status.st_mtime_ns) if status else (None, None)
-    fault = Fault(relative, size, modified, reading, reason, 1)
-    fault = replace(fault, times=note_fault(job.ledger, fault))
+    fault = FileFailure(relative, size, modified, reading, reason, 1)
+    fault = replace(fault, times=record_failure(job.ledger, fault))
     rests = fault.rests(size, modified, job.reading)
     return [Failure(relative, at_rest(fault) if rests else reason)]
 
@@ -326,7 +326,7 @@ class Computed:
     """What computing a cell gave, for the ledger."""
 
     entry: CellEntry
-    written: tuple[Written, ...]
+    written: tuple[ResultFile, ...]
     events: tuple[Event, ...]
 
 
@@ -350,7 +350,7 @@ def computed(job: Job, inputs: CellInputs) -> Computed:
     entry = CellEntry(cell_id, inputs.fingerprint, inputs.contents, tuple(findings), seconds)
     last = last_numbers(job.ledger.database, cell_id)
     events = cell_events(job.ledger.cell(cell_id), entry, tables["cells"], last)
-    return Computed(entry, tuple(as_written(job.out, path) for path in paths), tuple(events))
+    return Computed(entry, tuple(describe_file(job.out, path) for path in paths), tuple(events))
 
 
 def cell_noted(job: Job, inputs: CellInputs, made: Computed | Exception) -> list[Failure]:
@@ -363,7 +363,7 @@ def cell_noted(job: Job, inputs: CellInputs, made: Computed | Exception) -> list
 
     """
     if isinstance(made, Computed):
-        job.ledger.remember_cell(made.entry, made.written, made.events)
+        job.ledger.record_cell(made.entry, made.written, made.events)
         return []
     if isinstance(made, StoreError) and not isinstance(made, HeldFileError):
         raise made

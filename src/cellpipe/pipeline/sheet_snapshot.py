@@ -16,14 +16,14 @@ from pathlib import Path
 import polars as pl
 
 from cellpipe.baselines import table1
-from cellpipe.cell_sheet.lab_baselines import lab_baselines
+from cellpipe.cell_sheet.lab_baselines import read_lab_baselines
 from cellpipe.cell_sheet.sheet import CellSheet, cell_sheet, read_sheet
 from cellpipe.core import contracts
 from cellpipe.core.errors import CellSheetError
 from cellpipe.core.model import Cell, Finding
 from cellpipe.pipeline.ingest import Job
 from cellpipe.store import LAB, read_table, write_table
-from cellpipe.store.manifest import as_written
+from cellpipe.store.manifest import describe_file
 from cellpipe.system.atomic_files import written_whole
 from cellpipe.system.scan import BASELINES_NAME, Failure
 
@@ -79,7 +79,7 @@ def _published(job: Job) -> tuple[str, tuple[Finding, ...], tuple[Failure, ...]]
     before = read_table(job.out, "baselines", LAB)
     if before is None or not before.equals(table):
         path = write_table(job.out, "baselines", LAB, table)
-        job.ledger.remember_written([as_written(job.out, path)])
+        job.ledger.record_result_files([describe_file(job.out, path)])
     digest = hashlib.sha256(table.write_csv().encode()).hexdigest()
     return digest, findings, failures
 
@@ -92,19 +92,19 @@ def _own_baselines(
     named = (path for path in job.folder.iterdir() if path.name.lower() == BASELINES_NAME)
     path = next(named, None)
     if path is None and _is_emptied(job) and copy.is_file():
-        return (*lab_baselines(copy), ())
+        return (*read_lab_baselines(copy), ())
     if path is None:
         copy.unlink(missing_ok=True)
         return contracts.empty("baselines"), (), ()
     try:
-        rows, findings = lab_baselines(path)
+        rows, findings = read_lab_baselines(path)
         content = path.read_bytes()
     except (CellSheetError, OSError) as error:
         said = error.reason if isinstance(error, CellSheetError) else f"found {error.strerror}."
         rows, findings = contracts.empty("baselines"), ()
         sentence = f"{said} No baseline of the lab's own is used until then."
         if copy.is_file():
-            rows, findings = lab_baselines(copy)
+            rows, findings = read_lab_baselines(copy)
             sentence = f"{said} Those from before are used until then."
         finding = Finding("error", "baselines_not_used", f"{path.name}: {sentence}")
         return rows, (finding, *findings), (Failure(path.name, sentence),)

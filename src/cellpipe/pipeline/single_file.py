@@ -82,7 +82,7 @@ def fitted_file(
         "impedance": gathered, "cycles": contracts.empty("cycles"),
     }  # fmt: skip
     found = list(measurement.findings)
-    results = circuit_fits.fitted_tables(cell, tables, circuit)
+    results = circuit_fits.fit_spectra(cell, tables, circuit)
     tables |= {
         result.analysis: contracts.checked(result.analysis, result.table) for result in results
     }

@@ -12,11 +12,11 @@ _LIBRARIES = ("galvani", "fastnda", "polars", "numpy", "scipy", "lmfit", "matplo
 @cache
 def made_with(version: str) -> str:
     """Name everything that a number depends on besides files and cell sheet."""
-    from cellpipe.analyses import versions
+    from cellpipe.analyses import analysis_versions
 
     parts = [f"cellpipe {version}"]
     parts += [f"{name} {number}" for name in _LIBRARIES if (number := _installed(name))]
-    analyses = ", ".join(f"{name} {number}" for name, number in sorted(versions().items()))
+    analyses = ", ".join(f"{name} {number}" for name, number in sorted(analysis_versions().items()))
     return f"{', '.join(parts)}. Versions of the analyses: {analyses}."
 
 

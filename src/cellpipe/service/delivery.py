@@ -31,7 +31,7 @@ from cellpipe.handoff.summary import update_summary
 from cellpipe.pipeline.ingest import Job
 from cellpipe.pipeline.stored_cells import Finished, finished_cells
 from cellpipe.store import CellEntry, Results, read_table
-from cellpipe.store.writer_lease import writing
+from cellpipe.store.writer_lease import acquire
 from cellpipe.system.atomic_files import file_name, written_bytes
 
 _log = logging.getLogger("cellpipe")
@@ -298,7 +298,7 @@ def _due(job: Job, place: str, given: HandOnSettings, only: Sequence[str] = ()) 
 
     Those that are named are due whatever was taken.
     """
-    taken = job.ledger.marks(_mark(place, ""))
+    taken = job.ledger.key_values(_mark(place, ""))
     states = {name: _state(entry, given) for name, entry in sorted(job.ledger.cells().items())}
     if only:
         return {name: states[name] for name in only}
@@ -317,10 +317,10 @@ def _mark(place: str, cell_id: str) -> str:
 
 
 def _noted(job: Job, marks: dict[str, str]) -> None:
-    with writing(job.ledger, wait_second=_WAIT_SECONDS):
+    with acquire(job.ledger, wait_second=_WAIT_SECONDS):
         for name, value in marks.items():
             if job.ledger.mark(name) != value:
-                job.ledger.set_mark(name, value)
+                job.ledger.set_key_value(name, value)
 
 
 def bdf_files(

@@ -21,10 +21,10 @@ from cellpipe.config.settings import LabSettings, Settings, settings
 from cellpipe.core.errors import CellpipeError, ServerError
 from cellpipe.handoff.secrets import secret
 from cellpipe.service.prefect_api import asked
-from cellpipe.store.database import Rows
-from cellpipe.store.location import ledger_url, postgres_of
-from cellpipe.store.recovery import is_lost
-from cellpipe.system.mounts import is_on_network
+from cellpipe.store.database import Transaction
+from cellpipe.store.location import ledger_url, postgres_from_url
+from cellpipe.store.recovery import is_ledger_lost
+from cellpipe.system.mounts import is_network_path
 from cellpipe.system.processes import EACH_BYTES, free_memory, usual_count
 from cellpipe.system.scan import SHEET_NAMES
 
@@ -165,7 +165,7 @@ def _raw_folder(folder: Path) -> Check:
     except OSError as error:
         return Check("raw files", "bad", f"{folder} can't be opened ({error.strerror})",
                      "check your rights there")  # fmt: skip
-    where = "on a network drive" if is_on_network(folder) else "on a local disk"
+    where = "on a network drive" if is_network_path(folder) else "on a local disk"
     return Check("raw files", "good", f"{folder}, {where}")
 
 
@@ -206,8 +206,8 @@ def _ledger(lab: LabSettings) -> Check:
     url = ledger_url(lab.results) or lab.ledger
     try:
         if url:
-            count = postgres_of(url).do(_files_known, writes=False)
-        elif is_lost(lab.results):
+            count = postgres_from_url(url).transact(_files_known, writes=False)
+        elif is_ledger_lost(lab.results):
             return Check("ledger", "bad", "it is not there, though results are",
                          "the next run takes its copy, or makes all results again")  # fmt: skip
         else:
@@ -221,7 +221,7 @@ def _ledger(lab: LabSettings) -> Check:
     return Check("ledger", "good", none_yet if count is None else f"{count} files known")
 
 
-def _files_known(rows: Rows) -> int | None:
+def _files_known(rows: Transaction) -> int | None:
     return int(rows.read("SELECT count(*) FROM seen")[0][0]) if rows.layout() else None
 
 

@@ -25,11 +25,11 @@ from cellpipe.report.html.digest import Digest, digest_page, digest_text, digest
 from cellpipe.service.alarms import crossed
 from cellpipe.service.delivery import HandedOn, handed_on
 from cellpipe.store import read_table
-from cellpipe.store.history import Event, happened, last_event, utc_now
-from cellpipe.store.object_download import fetched
-from cellpipe.store.object_upload import publish
-from cellpipe.store.recovery import keep_copy
-from cellpipe.store.writer_lease import writing
+from cellpipe.store.history import Event, read_events, last_event, utc_now
+from cellpipe.store.object_download import download
+from cellpipe.store.object_upload import upload
+from cellpipe.store.recovery import back_up_ledger
+from cellpipe.store.writer_lease import acquire
 from cellpipe.system.atomic_files import written_whole
 
 if TYPE_CHECKING:
@@ -110,13 +110,13 @@ def ended(
     text, page = digest_text(found), digest_page(found, version=__version__)
     path = written_whole(job.out / "digest.txt", lambda p: p.write_text(text, encoding="utf-8"))
     written_whole(job.out / "digest.html", lambda p: p.write_text(page, encoding="utf-8"))
-    with writing(job.ledger, wait_second=600):
+    with acquire(job.ledger, wait_second=600):
         event = Event(_NIGHT, "ended", reason=since, numbers={"told_until": found.made_at})
-        job.ledger.remember(job.folder, (), events=[event])
+        job.ledger.record_files(job.folder, (), events=[event])
         gather(job, all_of_it=True)
-        keep_copy(job.out)
+        back_up_ledger(job.out)
         not_published = _published(job, lab_of(given, job.out))
-        job.ledger.set_mark(_NOT_PUBLISHED, "; ".join(not_published) or None)
+        job.ledger.set_key_value(_NOT_PUBLISHED, "; ".join(not_published) or None)
     return Night(path, (*missed, *handed.failed, *failed, *not_published))
 
 
@@ -131,7 +131,7 @@ def fetched_for(lab: LabSettings | None) -> list[str]:
     if lab is None or lab.fetch is None:
         return []
     try:
-        _log.info("%s", fetched(lab.fetch, lab.folder))
+        _log.info("%s", download(lab.fetch, lab.folder))
     except CellpipeError as error:  # the night goes on with what is there
         return [f"fetch: {error}"]
     return []
@@ -141,7 +141,7 @@ def _published(job: Job, lab: LabSettings | None) -> list[str]:
     if lab is None or lab.publish is None:
         return []
     try:
-        _log.info("%d files published", publish(job.ledger, lab.publish))
+        _log.info("%d files published", upload(job.ledger, lab.publish))
     except CellpipeError as error:
         return [f"publish: {error}"]
     return []
@@ -150,7 +150,7 @@ def _published(job: Job, lab: LabSettings | None) -> list[str]:
 def digest(job: Job, summary: Summary, since: str, handed: HandedOn) -> Digest:
     """Collect what happened since a time (UTC)."""
     now = utc_now()
-    events = happened(job.ledger.database, since=since)
+    events = read_events(job.ledger.database, since=since)
     return Digest(
         made_at=now,
         since=since,
@@ -188,10 +188,10 @@ def _limits_noted(job: Job, summary: Summary, limits: LimitSettings) -> None:
 
 
 def _kept(job: Job, marks: Mapping[str, object], events: list[Event]) -> None:
-    with writing(job.ledger, wait_second=600):
-        job.ledger.remember(job.folder, (), events=events)
+    with acquire(job.ledger, wait_second=600):
+        job.ledger.record_files(job.folder, (), events=events)
         for name, value in marks.items():
-            job.ledger.set_mark(name, json.dumps(value, sort_keys=True))
+            job.ledger.set_key_value(name, json.dumps(value, sort_keys=True))
 
 
 def _told(
@@ -213,8 +213,8 @@ def _told(
         failed += said
         kept = message[-_MOST_WAITING:] if said else None
         if kept != job.ledger.mark(mark):
-            with writing(job.ledger, wait_second=600):
-                job.ledger.set_mark(mark, kept)
+            with acquire(job.ledger, wait_second=600):
+                job.ledger.set_key_value(mark, kept)
     return failed
 
 

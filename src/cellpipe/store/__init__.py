@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cellpipe.store.ledger import CellEntry, Content, Ledger, SeenFile, Written
+from cellpipe.store.ledger import CellEntry, Content, Ledger, SeenFile, ResultFile
 
 if TYPE_CHECKING:
     from cellpipe.store.results import Results, open_results
@@ -38,7 +38,7 @@ __all__ = [
     "Ledger",
     "Results",
     "SeenFile",
-    "Written",
+    "ResultFile",
     "open_results",
     "read_table",
     "table_path",

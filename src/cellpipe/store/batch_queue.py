@@ -6,14 +6,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cellpipe.store.history import upsert, utc_now
+from cellpipe.store.history import upsert_statement, utc_now
 
 if TYPE_CHECKING:
-    from cellpipe.store.database import Database, Rows
+    from cellpipe.store.database import Database, Transaction
 
 
 @dataclass(frozen=True)
-class Waiting:
+class QueuedFile:
     """A file that is ready: its path within the folder, its state then, and its batch if any."""
 
     path: str
@@ -22,34 +22,34 @@ class Waiting:
     batch: str | None = None
 
 
-def put_in_queue(database: Database, files: Iterable[Waiting]) -> None:
+def enqueue(database: Database, files: Iterable[QueuedFile]) -> None:
     """Note files as ready; one that was noted before is noted anew, for no batch yet."""
     now = utc_now()
     values = [(f.path, f.size, f.modified_ns, f.batch, now) for f in files]
     if values:
-        statement = upsert("queue", "path, size, modified_ns, batch, since", "path", keep="since")
-        database.do(lambda rows: rows.write(statement, *values), writes=True)
+        statement = upsert_statement("queue", "path, size, modified_ns, batch, since", "path", keep="since")
+        database.transact(lambda rows: rows.write(statement, *values), writes=True)
 
 
-def queue(database: Database, batch: str | None = None) -> list[Waiting]:
+def queued_files(database: Database, batch: str | None = None) -> list[QueuedFile]:
     """Give the files that wait, of one batch or all, in the order of paths."""
     where = " WHERE batch = ?" if batch is not None else ""
     query = f"SELECT path, size, modified_ns, batch FROM queue{where} ORDER BY path"  # noqa: S608
     values = () if batch is None else (batch,)
-    return [Waiting(*row) for row in database.do(lambda r: r.read(query, values), writes=False)]
+    return [QueuedFile(*row) for row in database.transact(lambda r: r.read(query, values), writes=False)]
 
 
-def put_in_batch(database: Database, batch: str, paths: Sequence[str]) -> None:
+def assign_batch(database: Database, batch: str, paths: Sequence[str]) -> None:
     """Put waiting files into a batch."""
     values = [(batch, path) for path in paths]
     statement = "UPDATE queue SET batch = ? WHERE path = ?"
-    database.do(lambda rows: rows.write(statement, *values), writes=True)
+    database.transact(lambda rows: rows.write(statement, *values), writes=True)
 
 
-def batch_is_done(database: Database, batch: str) -> None:
+def finish_batch(database: Database, batch: str) -> None:
     """Strike a batch's files out; one that changed since has been put in the queue anew."""
 
-    def work(rows: Rows) -> None:
+    def work(rows: Transaction) -> None:
         rows.write("DELETE FROM queue WHERE batch = ?", (batch,))
 
-    database.do(work, writes=True)
+    database.transact(work, writes=True)

@@ -31,17 +31,17 @@ State = tuple[int, int]  # size, time of change in ns
 Index = dict[str, tuple[State, str]]
 
 
-class Shelf(Protocol):
+class TableSource(Protocol):
     """Where the files of results lie: a folder, or an address of object storage."""
 
     def listed(self, table: str) -> dict[str, State]:
         """Give size and time of each file of a table, by name, in order."""
 
-    def place(self, name: str) -> str:
+    def location(self, name: str) -> str:
         """Give where the file of this path within the results is, as polars takes it."""
 
 
-class FolderShelf:
+class FolderSource:
     """Results in a folder."""
 
     def __init__(self, folder: Path) -> None:
@@ -65,33 +65,33 @@ class FolderShelf:
         return str(self.folder / name)
 
 
-def rows_of_all(shelf: Shelf, table: str) -> pl.LazyFrame:
+def scan_table(shelf: TableSource, table: str) -> pl.LazyFrame:
     """Give the rows of every file of a table of cells: what is gathered, and what is newer."""
-    there, index = shelf.listed(table), _index(shelf, table)
-    newer = dict.fromkeys(_newer(there, index))
+    there, index = shelf.listed(table), _read_index(shelf, table)
+    newer = dict.fromkeys(_newer_files(there, index))
     if not index or len(newer) > max(ENOUGH, _NEWER * len(there)):
-        return _scanned(shelf, table, there)
+        return _scan_files(shelf, table, there)
     held = pl.scan_parquet(
-        shelf.place(gathered_name(table)), schema=empty(table).schema,
+        shelf.location(consolidated_name(table)), schema=empty(table).schema,
         missing_columns="insert", extra_columns="ignore", glob=False,
     )  # fmt: skip
     # Left out by id, newer ones too: another process may gather them before the frame is read.
     left_out = {index[name][1] for name in index if name in newer or name not in there}
-    left_out |= {*_cells(shelf, table, newer).values()}
+    left_out |= {*_cells_by_file(shelf, table, newer).values()}
     if left_out:
         held = held.filter(~pl.col("cell_id").is_in(sorted(left_out)))
-    return pl.concat([held, _scanned(shelf, table, newer)])
+    return pl.concat([held, _scan_files(shelf, table, newer)])
 
 
-def _scanned(
-    shelf: Shelf, table: str, names: Iterable[str], file: str | None = None
+def _scan_files(
+    shelf: TableSource, table: str, names: Iterable[str], file: str | None = None
 ) -> pl.LazyFrame:
     """Give the rows of files of a table as one frame, with the path in a column if it is named.
 
     A file of an older version may lack a column, or have one that is no more.
     """
     columns = empty(table).schema
-    paths = [shelf.place(f"tables/{table}/{name}") for name in names]
+    paths = [shelf.location(f"tables/{table}/{name}") for name in names]
     if not paths:
         return pl.LazyFrame(schema=columns | ({file: pl.String()} if file else {}))
     return pl.scan_parquet(
@@ -100,19 +100,19 @@ def _scanned(
     )  # fmt: skip
 
 
-def _cells(shelf: Shelf, table: str, names: Iterable[str]) -> dict[str, str]:
+def _cells_by_file(shelf: TableSource, table: str, names: Iterable[str]) -> dict[str, str]:
     """Name the cell of each file that has rows."""
-    found = _scanned(shelf, table, names, "_file")
+    found = _scan_files(shelf, table, names, "_file")
     rows = found.group_by("_file").agg(pl.col("cell_id").first()).collect().iter_rows()
     return {Path(path).name: cell for path, cell in rows}
 
 
-def gathered_name(table: str) -> str:
+def consolidated_name(table: str) -> str:
     """Give the path within the results of what is gathered of a table."""
     return f"{FOLDER}/{table}.parquet"
 
 
-def gathered_anew(folder: Path, *, all_of_it: bool = False) -> list[Path]:
+def consolidate_tables(folder: Path, *, all_of_it: bool = False) -> list[Path]:
     """Gather the tables of which enough is newer than what is gathered, or all; give the files.
 
     Raises
@@ -121,36 +121,36 @@ def gathered_anew(folder: Path, *, all_of_it: bool = False) -> list[Path]:
         If the folder can't be written.
 
     """
-    written, shelf = [], FolderShelf(folder)
+    written, shelf = [], FolderSource(folder)
     for table in TABLES:
-        there, index = shelf.listed(table), _index(shelf, table)
-        count = len(_newer(there, index)) + len(index.keys() - there.keys())
+        there, index = shelf.listed(table), _read_index(shelf, table)
+        count = len(_newer_files(there, index)) + len(index.keys() - there.keys())
         if len(there) >= ENOUGH and count > (0 if all_of_it else _NEWER * len(there)):
-            written.append(_gathered(shelf, table, there))
+            written.append(_consolidate_table(shelf, table, there))
     return written
 
 
-def _gathered(shelf: FolderShelf, table: str, there: dict[str, State]) -> Path:
-    known = _index(shelf, table)
+def _consolidate_table(shelf: FolderSource, table: str, there: dict[str, State]) -> Path:
+    known = _read_index(shelf, table)
     held = {name: cell for name, (_, cell) in known.items()}
-    cells = held | _cells(shelf, table, _newer(there, known))
-    frame = rows_of_all(shelf, table).sort("cell_id", maintain_order=True).collect()
+    cells = held | _cells_by_file(shelf, table, _newer_files(there, known))
+    frame = scan_table(shelf, table).sort("cell_id", maintain_order=True).collect()
     index = {name: (state, cells.get(name, "")) for name, state in there.items()}
     metadata = {_INDEX: json.dumps(index)}
     return written_whole(
-        shelf.folder / gathered_name(table),
+        shelf.folder / consolidated_name(table),
         lambda file: frame.write_parquet(file, metadata=metadata),
     )
 
 
-def _newer(there: dict[str, State], index: Index) -> list[str]:
+def _newer_files(there: dict[str, State], index: Index) -> list[str]:
     return [name for name, state in there.items() if name not in index or index[name][0] != state]
 
 
-def _index(shelf: Shelf, table: str) -> Index:
+def _read_index(shelf: TableSource, table: str) -> Index:
     """Give what is gathered of a table: state and cell by file; nothing where it can't be read."""
     try:
-        told = pl.read_parquet_metadata(shelf.place(gathered_name(table))).get(_INDEX, "{}")
+        told = pl.read_parquet_metadata(shelf.location(consolidated_name(table))).get(_INDEX, "{}")
     except (OSError, pl.exceptions.PolarsError):
         return {}
     return {name: ((size, time), cell) for name, ((size, time), cell) in json.loads(told).items()}

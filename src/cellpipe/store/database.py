@@ -23,7 +23,7 @@ _BUSY_SECONDS = 120.0
 _AWAY_SECONDS = 60.0  # a PostgreSQL that restarts is waited for
 
 
-class Rows(Protocol):
+class Transaction(Protocol):
     """What a piece of work does with a database, within one transaction."""
 
     def read(self, statement: str, values: Sequence[object] = ()) -> list[Row]:
@@ -44,14 +44,14 @@ class Database(Protocol):
 
     lock_row: str  # what a SELECT ends with that holds its rows until the transaction ends
 
-    def do(self, work: Callable[[Rows], T], *, writes: bool) -> T:
+    def transact(self, work: Callable[[Transaction], T], *, writes: bool) -> T:
         """Run work in a transaction."""
 
     def close(self) -> None:
         """Close this thread's connection."""
 
 
-class _Held:
+class _ThreadConnection:
     """A thread's connection, closed with the thread or the object that it is for."""
 
     def __init__(self, connection: Any, of: object) -> None:
@@ -63,7 +63,7 @@ class _Held:
             self.connection.close()
 
 
-class _SqliteRows:
+class _SqliteTransaction:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
@@ -102,13 +102,13 @@ class Sqlite:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(**state)  # type: ignore[misc]
 
-    def do(self, work: Callable[[Rows], T], *, writes: bool) -> T:
+    def do(self, work: Callable[[Transaction], T], *, writes: bool) -> T:
         """Run work in a transaction; wait up to two minutes for one of another process."""
         try:
             connection = self._connection()
             connection.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
             try:
-                result = work(_SqliteRows(connection))
+                result = work(_SqliteTransaction(connection))
                 connection.execute("COMMIT")
             except BaseException:
                 if connection.in_transaction:
@@ -116,7 +116,7 @@ class Sqlite:
                 raise
         except sqlite3.Error as error:
             self.close()
-            raise self._explained(error) from error
+            raise self._store_error(error) from error
         return result
 
     def close(self) -> None:
@@ -126,27 +126,27 @@ class Sqlite:
     def _connection(self) -> sqlite3.Connection:
         """Give this thread's connection; open it again where the file is another one now."""
         held = getattr(self._local, "held", None)
-        if held is not None and held.of == (self._file(), os.getpid()):
+        if held is not None and held.of == (self._file_id(), os.getpid()):
             return held.connection  # type: ignore[no-any-return]
         self.close()
         connection = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, isolation_level=None)
         try:
-            _set_log(connection, "DELETE" if self.on_network else "WAL")
+            _set_journal_mode(connection, "DELETE" if self.on_network else "WAL")
             connection.execute(f"PRAGMA synchronous={'FULL' if self.on_network else 'NORMAL'}")
         except BaseException:
             connection.close()
             raise
-        self._local.held = _Held(connection, (self._file(), os.getpid()))
+        self._local.held = _ThreadConnection(connection, (self._file_id(), os.getpid()))
         return connection
 
-    def _file(self) -> tuple[int, int] | None:
+    def _file_id(self) -> tuple[int, int] | None:
         try:
             status = self.path.stat()
         except OSError:
             return None
         return status.st_dev, status.st_ino
 
-    def _explained(self, error: sqlite3.Error) -> StoreError:
+    def _store_error(self, error: sqlite3.Error) -> StoreError:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         broken = code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
         return (DamagedLedgerError if broken else StoreError)(
@@ -158,7 +158,7 @@ class Sqlite:
         )
 
 
-def _set_log(connection: sqlite3.Connection, mode: str) -> None:
+def _set_journal_mode(connection: sqlite3.Connection, mode: str) -> None:
     """Set how the log is kept; wait, as SQLite itself does not here, for others that set it."""
     until = time.monotonic() + _BUSY_SECONDS
     while True:
@@ -173,7 +173,7 @@ def _set_log(connection: sqlite3.Connection, mode: str) -> None:
             return
 
 
-class _PostgresRows:
+class _PostgresTransaction:
     def __init__(self, cursor: Any) -> None:
         self._cursor = cursor
 
@@ -230,15 +230,15 @@ class Postgres:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(**state)  # type: ignore[misc]
 
-    def do(self, work: Callable[[Rows], T], *, writes: bool) -> T:  # noqa: ARG002 - as SQLite's
+    def do(self, work: Callable[[Transaction], T], *, writes: bool) -> T:  # noqa: ARG002 - as SQLite's
         """Run work in a transaction; again, for a minute, where the server went away in it."""
-        psycopg = _psycopg(self.address)
+        psycopg = _import_psycopg(self.address)
         deadline = time.monotonic() + _AWAY_SECONDS
         while True:
             try:
                 connection = self._connection(psycopg)
                 with connection.transaction(), connection.cursor() as cursor:
-                    return work(_PostgresRows(cursor))
+                    return work(_PostgresTransaction(cursor))
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:
                 self.close()
                 if time.monotonic() > deadline:
@@ -270,11 +270,11 @@ class Postgres:
         with contextlib.suppress(psycopg.errors.UniqueViolation):  # made by another just now
             connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{self.schema}"')
         connection.execute(f'SET search_path TO "{self.schema}"')
-        self._local.held = _Held(connection, os.getpid())
+        self._local.held = _ThreadConnection(connection, os.getpid())
         return connection
 
 
-def _psycopg(address: str) -> Any:
+def _import_psycopg(address: str) -> Any:
     try:
         import psycopg
     except ImportError as error:

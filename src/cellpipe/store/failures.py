@@ -5,58 +5,58 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cellpipe.store.history import Event, add_events, upsert
+from cellpipe.store.history import Event, add_events, upsert_statement
 
 if TYPE_CHECKING:
-    from cellpipe.store.database import Rows
+    from cellpipe.store.database import Transaction
     from cellpipe.store.ledger import Ledger
 
-TRIES = 3
+MAX_ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
-class Fault:
+class FileFailure:
     """What failed, of which state of a file, under which reading, and how often in a row."""
 
     path: str
     size: int | None
     modified_ns: int | None
     reading: str
-    fault: str
-    times: int
+    reason: str
+    attempts: int
 
     def rests(self, size: int | None, modified_ns: int | None, reading: str) -> bool:
         """Whether the file is to be left alone: three times the same, and nothing has changed."""
         state = (self.size, self.modified_ns, self.reading)
-        return self.times >= TRIES and state == (size, modified_ns, reading)
+        return self.attempts >= MAX_ATTEMPTS and state == (size, modified_ns, reading)
 
 
-def faults(ledger: Ledger) -> dict[str, Fault]:
+def file_failures(ledger: Ledger) -> dict[str, FileFailure]:
     """Give the faults that are known, by path."""
     query = "SELECT path, size, modified_ns, reading, fault, times FROM faults"
-    found = ledger.database.do(lambda rows: rows.read(query), writes=False)
-    return {row[0]: Fault(*row) for row in found}
+    found = ledger.database.transact(lambda rows: rows.read(query), writes=False)
+    return {row[0]: FileFailure(*row) for row in found}
 
 
-def note_fault(ledger: Ledger, fault: Fault) -> int:
+def record_failure(ledger: Ledger, fault: FileFailure) -> int:
     """Count a fault; give how often the same one came in a row."""
 
-    def work(rows: Rows) -> int:
+    def work(rows: Transaction) -> int:
         query = "SELECT size, modified_ns, reading, fault, times FROM faults WHERE path = ?"
         before = rows.read(query, (fault.path,))
-        state = (fault.size, fault.modified_ns, fault.reading, fault.fault)
+        state = (fault.size, fault.modified_ns, fault.reading, fault.reason)
         times = before[0][4] + 1 if before and tuple(before[0][:4]) == state else 1
         columns = "path, size, modified_ns, reading, fault, times"
-        rows.write(upsert("faults", columns, "path"), (fault.path, *state, times))
-        if times <= TRIES:
-            event = "rests" if times == TRIES else "waits"
-            add_events(rows, [Event(fault.path, event, reason=fault.fault)])
+        rows.write(upsert_statement("faults", columns, "path"), (fault.path, *state, times))
+        if times <= MAX_ATTEMPTS:
+            event = "rests" if times == MAX_ATTEMPTS else "waits"
+            add_events(rows, [Event(fault.path, event, reason=fault.reason)])
         return int(times)
 
-    return ledger.changed(work)
+    return ledger.update(work)
 
 
-def clear_faults(rows: Rows, paths: list[str]) -> None:
+def clear_failures(rows: Transaction, paths: list[str]) -> None:
     """Strike out the faults of files that were read after all."""
     if paths:
         rows.write("DELETE FROM faults WHERE path = ?", *[(path,) for path in paths])

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from cellpipe._version import __version__
 
 if TYPE_CHECKING:
-    from cellpipe.store.database import Database, Row, Rows
+    from cellpipe.store.database import Database, Row, Transaction
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def utc_now() -> str:
     return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
-def upsert(table: str, columns: str, key: str, *, keep: str = "") -> str:
+def upsert_statement(table: str, columns: str, key: str, *, keep: str = "") -> str:
     """Give the statement that puts a row in, or in the place of the one with its key."""
     names = columns.split(", ")
     new = [f"{n} = excluded.{n}" for n in names if n not in key.split(", ") and n != keep]
@@ -49,7 +49,7 @@ def upsert(table: str, columns: str, key: str, *, keep: str = "") -> str:
     )
 
 
-def add_events(rows: Rows, events: Iterable[Event]) -> None:
+def add_events(rows: Transaction, events: Iterable[Event]) -> None:
     """Add events, all with the time now."""
     now = utc_now()
     values = [
@@ -60,15 +60,15 @@ def add_events(rows: Rows, events: Iterable[Event]) -> None:
     ]  # fmt: skip
     if values:
         columns = "id, at, subject, event, sha256, reason, numbers, version, seconds"
-        rows.write(upsert("history", columns, "id"), *values)
+        rows.write(upsert_statement("history", columns, "id"), *values)
 
 
-def happened(database: Database, subject: str | None = None, since: str = "") -> list[Event]:
+def read_events(database: Database, subject: str | None = None, since: str = "") -> list[Event]:
     """Give what happened, of one subject or all, since a time, in order."""
     of_one = "subject = ? AND " if subject else ""
     query = f"{_EVENT} WHERE {of_one}at >= ? ORDER BY at, id"
     values = (subject, since) if subject else (since,)
-    return list(map(_event, database.do(lambda rows: rows.read(query, values), writes=False)))
+    return list(map(_event_from_row, database.transact(lambda rows: rows.read(query, values), writes=False)))
 
 
 def last_event(database: Database, subject: str = "", event: str = "") -> Event | None:
@@ -77,14 +77,14 @@ def last_event(database: Database, subject: str = "", event: str = "") -> Event 
     told = " AND ".join(f"{name} = ?" for name, value in wanted.items() if value) or "1 = 1"
     query = f"{_EVENT} WHERE {told} ORDER BY at DESC, id DESC LIMIT 1"
     values = tuple(filter(None, wanted.values()))
-    found = database.do(lambda rows: rows.read(query, values), writes=False)
-    return _event(found[0]) if found else None
+    found = database.transact(lambda rows: rows.read(query, values), writes=False)
+    return _event_from_row(found[0]) if found else None
 
 
 _EVENT = "SELECT subject, event, sha256, reason, numbers, seconds, at, version FROM history"
 
 
-def _event(row: Row) -> Event:
+def _event_from_row(row: Row) -> Event:
     subject, event, sha256, reason, numbers, *others = row
     return Event(subject, event, sha256, reason, json.loads(numbers) if numbers else {}, *others)
 

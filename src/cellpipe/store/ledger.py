@@ -12,16 +12,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cellpipe.core.errors import DamagedLedgerError, StoreError
-from cellpipe.store.failures import clear_faults
-from cellpipe.store.history import Event, add_events, upsert, utc_now
-from cellpipe.store.location import database_of
+from cellpipe.store.failures import clear_failures
+from cellpipe.store.history import Event, add_events, upsert_statement, utc_now
+from cellpipe.store.location import open_database
 from cellpipe.store.migrations import IDENTITY
-from cellpipe.store.recovery import recovered
-from cellpipe.store.writer_lease import refuse_a_stranger
+from cellpipe.store.recovery import recover_ledger
+from cellpipe.store.writer_lease import check_lease
 
 if TYPE_CHECKING:
     from cellpipe.core.model import Finding
-    from cellpipe.store.database import Database, Row, Rows
+    from cellpipe.store.database import Database, Row, Transaction
 
 T = TypeVar("T")
 _CONTENT = (
@@ -29,7 +29,7 @@ _CONTENT = (
     "tables, metadata, findings, reason, read_at, seconds"
 )
 
-CONCLUDED = "state of the folders that the results are of"  # a mark: with it, nothing is new
+LAST_COMPLETE_STATE = "state of the folders that the results are of"  # a mark: with it, nothing is new
 _CELL = "SELECT cell_id, inputs, contents, findings, seconds FROM cells"
 
 
@@ -44,7 +44,7 @@ class SeenFile:
 
 
 @dataclass(frozen=True)
-class Written:
+class ResultFile:
     """A file of the results as it was written; ``path`` is within the results folder."""
 
     path: str
@@ -93,7 +93,7 @@ class Ledger:
     """The ledger of a results folder: ``ledger.sqlite`` in it, or the PostgreSQL of ``ledger.url``.
 
     Threads and processes may share the object. Facts about results are let through only while
-    ``token`` is the writer's (:func:`cellpipe.store.writer_lease.writing`).
+    ``token`` is the writer's (:func:`cellpipe.store.writer_lease.acquire`).
 
     Raises
     ------
@@ -118,34 +118,34 @@ class Ledger:
     @cached_property
     def database(self) -> Database:
         """Where the rows lie."""
-        return database_of(self.folder)
+        return open_database(self.folder)
 
-    def mended(self) -> None:
+    def repair(self) -> None:
         """Put a damaged ledger aside, and open what takes its place."""
         self.database.close()
         self.__dict__.pop("database", None)
-        recovered(self.folder)
+        recover_ledger(self.folder)
 
     def _read(self, statement: str, values: Sequence[object] = ()) -> list[Row]:
-        def work(rows: Rows) -> list[Row]:
+        def work(rows: Transaction) -> list[Row]:
             return rows.read(statement, values)
 
         try:
-            return self.database.do(work, writes=False)
+            return self.database.transact(work, writes=False)
         except DamagedLedgerError:
             if self.token is not None:  # the run itself begins anew
                 raise
-            self.mended()
-            return self.database.do(work, writes=False)
+            self.repair()
+            return self.database.transact(work, writes=False)
 
-    def changed(self, work: Callable[[Rows], T]) -> T:
+    def update(self, work: Callable[[Transaction], T]) -> T:
         """Let work change facts about results, if this run is the writer."""
 
-        def guarded(rows: Rows) -> T:
-            refuse_a_stranger(rows, self.token, self.database.lock_row)
+        def guarded(rows: Transaction) -> T:
+            check_lease(rows, self.token, self.database.lock_row)
             return work(rows)
 
-        return self.database.do(guarded, writes=True)
+        return self.database.transact(guarded, writes=True)
 
     def seen_files(self, folder: Path) -> dict[str, SeenFile]:
         """Give the files of a folder as they were last seen, by path within it."""
@@ -155,20 +155,20 @@ class Ledger:
     def contents(self) -> dict[str, Content]:
         """Give what is known of every content, by sha256."""
         rows = self._read(f"SELECT {_CONTENT} FROM contents")  # noqa: S608
-        return {row[0]: _content(row) for row in rows}
+        return {row[0]: _content_from_row(row) for row in rows}
 
     def content(self, sha256: str) -> Content | None:
         """Give what is known of one content."""
         query = f"SELECT {_CONTENT} FROM contents WHERE sha256 = ?"  # noqa: S608
         rows = self._read(query, (sha256,))
-        return _content(rows[0]) if rows else None
+        return _content_from_row(rows[0]) if rows else None
 
-    def remember(
+    def record_files(
         self,
         folder: Path,
         files: Iterable[SeenFile],
         contents: Iterable[Content] = (),
-        written: Iterable[Written] = (),
+        written: Iterable[ResultFile] = (),
         events: Iterable[Event] = (),
     ) -> None:
         """Note what reading a file gave, in one transaction; its tables must be written already."""
@@ -176,32 +176,32 @@ class Ledger:
         known = [_content_row(content, now) for content in contents]
         seen = [(str(folder), f.path, f.size, f.modified_ns, f.sha256, now) for f in files]
 
-        def work(rows: Rows) -> None:
-            _kept_written(rows, written)
+        def work(rows: Transaction) -> None:
+            _upsert_result_files(rows, written)
             for row in known:
-                rows.write(upsert("contents", _CONTENT, "sha256"), row)
+                rows.write(upsert_statement("contents", _CONTENT, "sha256"), row)
             columns = "folder, path, size, modified_ns, sha256, first_seen"
             for file in seen:
-                rows.write(upsert("seen", columns, "folder, path", keep="first_seen"), file)
-            clear_faults(rows, [file[1] for file in seen])
+                rows.write(upsert_statement("seen", columns, "folder, path", keep="first_seen"), file)
+            clear_failures(rows, [file[1] for file in seen])
             add_events(rows, events)
 
-        self.changed(work)
+        self.update(work)
 
     def forget_content(self, sha256: str) -> None:
         """Strike a content out; its tables must be gone already."""
-        self.changed(lambda rows: rows.write("DELETE FROM contents WHERE sha256 = ?", (sha256,)))
+        self.update(lambda rows: rows.write("DELETE FROM contents WHERE sha256 = ?", (sha256,)))
 
     def forget_files(self, folder: Path, paths: Iterable[str]) -> None:
         """Strike files out that are no longer in the folder."""
         gone = [(str(folder), path) for path in paths]
 
-        def work(rows: Rows) -> None:
+        def work(rows: Transaction) -> None:
             rows.write("DELETE FROM seen WHERE folder = ? AND path = ?", *gone)
-            clear_faults(rows, [path for _, path in gone])
+            clear_failures(rows, [path for _, path in gone])
 
         if gone:
-            self.changed(work)
+            self.update(work)
 
     def folders(self) -> list[Path]:
         """Give the folders whose files were taken in."""
@@ -209,51 +209,51 @@ class Ledger:
 
     def cells(self) -> dict[str, CellEntry]:
         """Give every cell that was computed, by id."""
-        return {row[0]: _cell(row) for row in self._read(f"{_CELL} ORDER BY cell_id")}
+        return {row[0]: _cell_from_row(row) for row in self._read(f"{_CELL} ORDER BY cell_id")}
 
     def cell(self, cell_id: str) -> CellEntry | None:
         """Give one cell, if it was computed."""
         rows = self._read(f"{_CELL} WHERE cell_id = ?", (cell_id,))
-        return _cell(rows[0]) if rows else None
+        return _cell_from_row(rows[0]) if rows else None
 
-    def remember_cell(
-        self, cell: CellEntry, written: Iterable[Written] = (), events: Iterable[Event] = ()
+    def record_cell(
+        self, cell: CellEntry, written: Iterable[ResultFile] = (), events: Iterable[Event] = ()
     ) -> None:
         """Note from what a cell was computed; its tables and pages must be written already."""
         row = (
-            cell.cell_id, cell.inputs, json.dumps(cell.contents), _findings_text(cell.findings),
+            cell.cell_id, cell.inputs, json.dumps(cell.contents), _findings_to_json(cell.findings),
             utc_now(), cell.seconds,
         )  # fmt: skip
         columns = "cell_id, inputs, contents, findings, computed_at, seconds"
 
-        def work(rows: Rows) -> None:
-            _kept_written(rows, written)
-            rows.write(upsert("cells", columns, "cell_id"), row)
+        def work(rows: Transaction) -> None:
+            _upsert_result_files(rows, written)
+            rows.write(upsert_statement("cells", columns, "cell_id"), row)
             add_events(rows, events)
 
-        self.changed(work)
+        self.update(work)
 
     def forget_cell(self, cell_id: str) -> None:
         """Strike a cell out; its tables and pages must be gone already."""
-        self.changed(lambda rows: rows.write("DELETE FROM cells WHERE cell_id = ?", (cell_id,)))
+        self.update(lambda rows: rows.write("DELETE FROM cells WHERE cell_id = ?", (cell_id,)))
 
-    def remember_written(self, written: Iterable[Written]) -> None:
+    def record_result_files(self, written: Iterable[ResultFile]) -> None:
         """Note how files of the results were written."""
-        self.changed(lambda rows: _kept_written(rows, written))
+        self.update(lambda rows: _upsert_result_files(rows, written))
 
-    def written(self, after: str = "", at_most: int = 2**31) -> list[Written]:
+    def result_files(self, after: str = "", at_most: int = 2**31) -> list[ResultFile]:
         """Give files of the results as they were written, in the order of paths."""
         query = (
             "SELECT path, size, modified_ns, sha256 FROM written WHERE path > ? "
             "ORDER BY path LIMIT ?"
         )
-        return [Written(*row) for row in self._read(query, (after, at_most))]
+        return [ResultFile(*row) for row in self._read(query, (after, at_most))]
 
-    def forget_written(self, paths: Iterable[str]) -> None:
+    def forget_result_files(self, paths: Iterable[str]) -> None:
         """Strike out files of the results that are there no more."""
         gone = [(path,) for path in paths]
         if gone:
-            self.changed(lambda rows: rows.write("DELETE FROM written WHERE path = ?", *gone))
+            self.update(lambda rows: rows.write("DELETE FROM written WHERE path = ?", *gone))
 
     def mark(self, name: str) -> str | None:
         """Give what was noted under a name."""
@@ -265,34 +265,34 @@ class Ledger:
         held = self.mark(IDENTITY)
         if held is None:
             held = uuid.uuid4().hex
-            self.set_mark(IDENTITY, held)
+            self.set_key_value(IDENTITY, held)
         return held
 
-    def marks(self, beginning: str) -> dict[str, str]:
+    def key_values(self, beginning: str) -> dict[str, str]:
         """Give what was noted under all names with a beginning."""
         rows = self._read("SELECT name, value FROM marks")
         return {str(r[0]): str(r[1]) for r in rows if str(r[0]).startswith(beginning)}
 
-    def set_mark(self, name: str, value: str | None) -> None:
+    def set_key_value(self, name: str, value: str | None) -> None:
         """Note something under a name, or (None) strike it out."""
         if value is None:
-            self.changed(lambda rows: rows.write("DELETE FROM marks WHERE name = ?", (name,)))
+            self.update(lambda rows: rows.write("DELETE FROM marks WHERE name = ?", (name,)))
         else:
-            statement = upsert("marks", "name, value", "name")
-            self.changed(lambda rows: rows.write(statement, (name, value)))
+            statement = upsert_statement("marks", "name, value", "name")
+            self.update(lambda rows: rows.write(statement, (name, value)))
 
 
-def _kept_written(rows: Rows, written: Iterable[Written]) -> None:
+def _upsert_result_files(rows: Transaction, written: Iterable[ResultFile]) -> None:
     values = [(w.path, w.size, w.modified_ns, w.sha256) for w in written]
     if values:
-        rows.write(upsert("written", "path, size, modified_ns, sha256", "path"), *values)
+        rows.write(upsert_statement("written", "path, size, modified_ns, sha256", "path"), *values)
 
 
-def _findings_text(findings: tuple[Finding, ...]) -> str:
+def _findings_to_json(findings: tuple[Finding, ...]) -> str:
     return json.dumps([asdict(finding) for finding in findings])
 
 
-def _findings(text: str) -> tuple[Finding, ...]:
+def _findings_from_json(text: str) -> tuple[Finding, ...]:
     if text == "[]":
         return ()
     from cellpipe.core.model import Finding
@@ -300,8 +300,8 @@ def _findings(text: str) -> tuple[Finding, ...]:
     return tuple(Finding(**found) for found in json.loads(text))
 
 
-def _cell(row: Row) -> CellEntry:
-    return CellEntry(row[0], row[1], tuple(json.loads(row[2])), _findings(row[3]), row[4])
+def _cell_from_row(row: Row) -> CellEntry:
+    return CellEntry(row[0], row[1], tuple(json.loads(row[2])), _findings_from_json(row[3]), row[4])
 
 
 def _content_row(content: Content, now: str) -> Row:
@@ -309,14 +309,14 @@ def _content_row(content: Content, now: str) -> Row:
     return (
         content.sha256, content.reading, content.status, content.format, started,
         content.records, content.spectra, content.span_second, content.throughput_ah,
-        json.dumps(content.tables), content.metadata, _findings_text(content.findings),
+        json.dumps(content.tables), content.metadata, _findings_to_json(content.findings),
         content.reason, now, content.seconds,
     )  # fmt: skip
 
 
-def _content(row: tuple[Any, ...]) -> Content:
+def _content_from_row(row: tuple[Any, ...]) -> Content:
     started = datetime.fromisoformat(row[4]) if row[4] else None
     return Content(
         row[0], row[1], row[2], row[3], started, row[5], row[6], row[7], row[8],
-        tuple(json.loads(row[9])), row[10], _findings(row[11]), row[12], row[14],
+        tuple(json.loads(row[9])), row[10], _findings_from_json(row[11]), row[12], row[14],
     )  # fmt: skip

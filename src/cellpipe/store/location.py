@@ -14,16 +14,16 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from cellpipe.core.errors import DamagedLedgerError, StoreError
-from cellpipe.store.database import PASSWORD, Database, Postgres, Rows, Sqlite
-from cellpipe.store.migrations import IDENTITY, brought_up
-from cellpipe.store.recovery import has_tables, is_lost, recovered, results_put_aside
-from cellpipe.system.mounts import is_on_network
+from cellpipe.store.database import PASSWORD, Database, Postgres, Transaction, Sqlite
+from cellpipe.store.migrations import IDENTITY, migrate
+from cellpipe.store.recovery import has_tables, is_ledger_lost, recover_ledger, quarantine_results
+from cellpipe.system.mounts import is_network_path
 
 POINTER = "ledger.url"
 _SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 
 
-def database_of(folder: Path) -> Database:
+def open_database(folder: Path) -> Database:
     """Open the ledger of a results folder, made or brought up to this layout if need be.
 
     A file that is no longer a database is replaced by its last good copy, or by an empty one; see
@@ -31,52 +31,52 @@ def database_of(folder: Path) -> Database:
     """
     pointer = folder / POINTER
     if pointer.is_file():
-        url, identity = _pointed(pointer)
-        database: Database = postgres_of(url)
-        is_new = database.do(lambda rows: rows.layout(), writes=False) == 0
+        url, identity = _read_pointer(pointer)
+        database: Database = postgres_from_url(url)
+        is_new = database.transact(lambda rows: rows.layout(), writes=False) == 0
         if is_new and has_tables(folder):
-            results_put_aside(folder)
-        brought_up(database, folder)
-        _tied(database, identity, pointer)
+            quarantine_results(folder)
+        migrate(database, folder)
+        _claim_ledger(database, identity, pointer)
         return database
     path = folder / "ledger.sqlite"
-    if is_lost(folder):
-        recovered(folder)
-    database = Sqlite(path, on_network=is_on_network(folder))
+    if is_ledger_lost(folder):
+        recover_ledger(folder)
+    database = Sqlite(path, on_network=is_network_path(folder))
     try:
-        brought_up(database, path)
+        migrate(database, path)
     except DamagedLedgerError:
         database.close()
-        recovered(folder)
-        brought_up(database, path)
+        recover_ledger(folder)
+        migrate(database, path)
     return database
 
 
 def ledger_url(folder: Path) -> str | None:
     """Give the address of a results folder's ledger in PostgreSQL, if it has one."""
     pointer = folder / POINTER
-    return _pointed(pointer)[0] if pointer.is_file() else None
+    return _read_pointer(pointer)[0] if pointer.is_file() else None
 
 
-def _pointed(pointer: Path) -> tuple[str, str]:
+def _read_pointer(pointer: Path) -> tuple[str, str]:
     url, _, identity = pointer.read_text(encoding="utf-8").strip().partition("\n")
     return url.strip(), identity.strip()
 
 
-def _tied(database: Database, identity: str, pointer: Path) -> None:
+def _claim_ledger(database: Database, identity: str, pointer: Path) -> None:
     """Tie a new ledger to the results that point to it; refuse one that is tied to others."""
 
-    def claim(rows: Rows) -> None:
+    def claim(rows: Transaction) -> None:
         given = "INSERT INTO marks VALUES (?, ?) ON CONFLICT (name) DO NOTHING"
         rows.write(given, (IDENTITY, identity))
 
-    def holder(rows: Rows) -> str:
+    def holder(rows: Transaction) -> str:
         told = rows.read("SELECT value FROM marks WHERE name = ?", (IDENTITY,))
         return str(told[0][0]) if told else ""
 
-    if identity and not database.do(holder, writes=False):
-        database.do(claim, writes=True)
-    if identity and database.do(holder, writes=False) != identity:
+    if identity and not database.transact(holder, writes=False):
+        database.transact(claim, writes=True)
+    if identity and database.transact(holder, writes=False) != identity:
         raise StoreError(
             "the ledger of other results", expected="one of these results alone",
             remedy=f"delete {POINTER} and name a schema of its own after # in the address",
@@ -84,7 +84,7 @@ def _tied(database: Database, identity: str, pointer: Path) -> None:
         )  # fmt: skip
 
 
-def keep_ledger_at(folder: Path, url: str, *, moved_as: str = "") -> None:
+def set_ledger_url(folder: Path, url: str, *, moved_as: str = "") -> None:
     """Let the ledger of results be in PostgreSQL: from its beginning, or once it was moved.
 
     ``moved_as`` is the identity of a ledger that was moved there.
@@ -95,7 +95,7 @@ def keep_ledger_at(folder: Path, url: str, *, moved_as: str = "") -> None:
         If the address is not one of PostgreSQL, holds a password, or the folder has another ledger.
 
     """
-    postgres_of(url)
+    postgres_from_url(url)
     pointer = folder / POINTER
     held = ledger_url(folder)
     if held == url:
@@ -110,7 +110,7 @@ def keep_ledger_at(folder: Path, url: str, *, moved_as: str = "") -> None:
         stream.write(f"{url}\n{moved_as or uuid.uuid4().hex}\n")
 
 
-def postgres_of(url: str) -> Postgres:
+def postgres_from_url(url: str) -> Postgres:
     """Give the database that an address names.
 
     Raises
@@ -125,7 +125,7 @@ def postgres_of(url: str) -> Postgres:
         schema or "cellpipe"
     ):
         raise StoreError(
-            f"the ledger's address {_without_password(url)}",
+            f"the ledger's address {_redact_password(url)}",
             expected="postgresql://user@host/database#schema, the schema in lower case",
             remedy="correct it",
         )
@@ -137,5 +137,5 @@ def postgres_of(url: str) -> Postgres:
     return Postgres(address, schema or "cellpipe")
 
 
-def _without_password(url: str) -> str:
+def _redact_password(url: str) -> str:
     return re.sub(r":[^:@/]*@", ":…@", url)

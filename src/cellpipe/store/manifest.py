@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from cellpipe.core.errors import HeldFileError
-from cellpipe.store.ledger import Ledger, Written
+from cellpipe.store.ledger import Ledger, ResultFile
 from cellpipe.store.migrations import ADOPT
-from cellpipe.store.recovery import place_aside
+from cellpipe.store.recovery import quarantine_folder
 from cellpipe.system.atomic_files import is_unfinished, put_elsewhere
 
 _KEPT = ("tables", "cells", "gathered")  # folders of the results in which every file is noted
@@ -21,11 +21,11 @@ _AT_ONCE = 5_000  # files that one run looks at; the next ones go on from there
 _PLACE = "results looked at up to"
 
 
-def as_written(folder: Path, path: Path) -> Written:
+def describe_file(folder: Path, path: Path) -> ResultFile:
     """Give a file of the results as it was written just now."""
     status = path.stat()
     name = path.relative_to(folder).as_posix()
-    return Written(name, status.st_size, status.st_mtime_ns, _sha256(path))
+    return ResultFile(name, status.st_size, status.st_mtime_ns, _sha256(path))
 
 
 def _sha256(path: Path) -> str:
@@ -33,7 +33,7 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def names_there(folder: Path) -> list[str]:
+def result_file_names(folder: Path) -> list[str]:
     """Name every file of the results' folders of tables and pages, in no order."""
     found = []
     waiting = list(_KEPT)
@@ -49,15 +49,15 @@ def names_there(folder: Path) -> list[str]:
     return found
 
 
-def listing(folder: Path) -> str:
+def names_digest(folder: Path) -> str:
     """Give a digest of the names of the results' files."""
-    return hashlib.sha256("\n".join(sorted(names_there(folder))).encode()).hexdigest()
+    return hashlib.sha256("\n".join(sorted(result_file_names(folder))).encode()).hexdigest()
 
 
-def swept(folder: Path) -> int:
+def delete_partial_files(folder: Path) -> int:
     """Remove what a run that was killed left unfinished; count it. Only the writer may call it."""
     count = 0
-    for path in _unfinished(folder):
+    for path in _unfinished_files(folder):
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:
@@ -67,31 +67,31 @@ def swept(folder: Path) -> int:
     return count
 
 
-def _unfinished(folder: Path) -> Iterator[Path]:
+def _unfinished_files(folder: Path) -> Iterator[Path]:
     yield from (path for path in folder.iterdir() if is_unfinished(path.name))
     yield from (
-        folder / name for name in names_there(folder) if is_unfinished(name.rpartition("/")[2])
+        folder / name for name in result_file_names(folder) if is_unfinished(name.rpartition("/")[2])
     )
 
 
-def orphans_removed(ledger: Ledger) -> int:
+def quarantine_orphans(ledger: Ledger) -> int:
     """Put away files of the results that the ledger does not know; strike out those gone.
 
     A run that is killed between the last byte of a table and its row in the ledger leaves such.
     """
     folder = ledger.folder
-    there = set(names_there(folder))
-    known = {written.path for written in ledger.written()}
+    there = set(result_file_names(folder))
+    known = {written.path for written in ledger.result_files()}
     alike = {name.casefold() for name in known}  # a disk may keep a name's old spelling
     unknown = [name for name in there if name.casefold() not in alike]
     for name in unknown:
-        _orphan_removed(folder, name)
+        _quarantine_orphan(folder, name)
     spelt = {name.casefold() for name in there}
-    ledger.forget_written(name for name in known if name.casefold() not in spelt)
+    ledger.forget_result_files(name for name in known if name.casefold() not in spelt)
     return len(unknown)
 
 
-def _orphan_removed(folder: Path, name: str) -> None:
+def _quarantine_orphan(folder: Path, name: str) -> None:
     """Delete what is unfinished; put aside what is whole and unknown: it may be somebody's.
 
     What has a name that cellpipe gives to no file is left alone.
@@ -102,24 +102,24 @@ def _orphan_removed(folder: Path, name: str) -> None:
         if is_unfinished(path.name):
             path.unlink()
         elif path.suffix in suffixes and re.fullmatch(r"[A-Za-z0-9._-]+", path.stem):
-            _aside(folder, [name])
+            _quarantine_files(folder, [name])
 
 
-def adopted(ledger: Ledger) -> None:
+def register_existing(ledger: Ledger) -> None:
     """Note every file of results that the ledger does not know, or knows otherwise, as it is.
 
     After a ledger of an older layout, which did not note what it wrote, and after last night's
     copy took the place of a damaged one.
     """
     if ledger.mark(ADOPT) is not None:
-        names = sorted(name for name in names_there(ledger.folder) if not is_unfinished(name))
-        ledger.remember_written(as_written(ledger.folder, ledger.folder / n) for n in names)
-        ledger.set_mark(ADOPT, None)
+        names = sorted(name for name in result_file_names(ledger.folder) if not is_unfinished(name))
+        ledger.record_result_files(describe_file(ledger.folder, ledger.folder / n) for n in names)
+        ledger.set_key_value(ADOPT, None)
 
 
-def _aside(folder: Path, names: Iterable[str]) -> list[str]:
+def _quarantine_files(folder: Path, names: Iterable[str]) -> list[str]:
     """Put files of the results aside: somebody may want them. Give those that nothing holds."""
-    place = place_aside(folder)
+    place = quarantine_folder(folder)
     done = []
     for name in names:
         with contextlib.suppress(FileNotFoundError, HeldFileError):
@@ -128,25 +128,25 @@ def _aside(folder: Path, names: Iterable[str]) -> list[str]:
     return done
 
 
-def damaged(ledger: Ledger, *, thoroughly: bool = False) -> list[str]:
+def quarantine_damaged(ledger: Ledger, *, thoroughly: bool = False) -> list[str]:
     """Put files of the results aside that are not what was written; name them.
 
     Size and time decide whether to look, sha256 decides. A run looks at some thousand, and the
     next one goes on from there; ``thoroughly`` looks at the content of all of them.
     """
     place = "" if thoroughly else ledger.mark(_PLACE) or ""
-    files = ledger.written(place, 2**31 if thoroughly else _AT_ONCE)
+    files = ledger.result_files(place, 2**31 if thoroughly else _AT_ONCE)
     found = [f.path for f in files if _is_damaged(ledger, f, thoroughly=thoroughly)]
-    put = _aside(ledger.folder, found)
-    ledger.forget_written(put)
+    put = _quarantine_files(ledger.folder, found)
+    ledger.forget_result_files(put)
     if not thoroughly:
         ahead = files[-1].path if len(files) == _AT_ONCE else None
         if ahead or place:
-            ledger.set_mark(_PLACE, ahead)
+            ledger.set_key_value(_PLACE, ahead)
     return put
 
 
-def _is_damaged(ledger: Ledger, written: Written, *, thoroughly: bool) -> bool:
+def _is_damaged(ledger: Ledger, written: ResultFile, *, thoroughly: bool) -> bool:
     path = ledger.folder / written.path
     try:
         status = path.stat()
@@ -155,7 +155,7 @@ def _is_damaged(ledger: Ledger, written: Written, *, thoroughly: bool) -> bool:
             return False
         if status.st_size == written.size and _sha256(path) == written.sha256:
             if not same:
-                ledger.remember_written([as_written(ledger.folder, path)])
+                ledger.record_result_files([describe_file(ledger.folder, path)])
             return False
     except OSError:
         return False  # what is absent is made again anyway; what is locked is looked at next time

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from cellpipe.core.errors import StoreError
-from cellpipe.store.database import Database, Rows
+from cellpipe.store.database import Database, Transaction
 
 _FIRST = """
 CREATE TABLE IF NOT EXISTS seen (
@@ -48,7 +48,7 @@ ADOPT = "files from before this layout are to be noted"
 _STEPS = {2: _FIRST, 3: _THIRD}  # what leads to a layout from the one before
 
 
-def brought_up(database: Database, place: Path | str) -> None:
+def migrate(database: Database, place: Path | str) -> None:
     """Bring a new or an older ledger to this layout, in one transaction; what it holds is kept.
 
     Raises
@@ -57,10 +57,10 @@ def brought_up(database: Database, place: Path | str) -> None:
         If it is of a newer layout, or older than the first that can be brought up.
 
     """
-    if database.do(lambda rows: rows.layout(), writes=False) == LAYOUT:
+    if database.transact(lambda rows: rows.layout(), writes=False) == LAYOUT:
         return
 
-    def steps(rows: Rows) -> None:
+    def steps(rows: Transaction) -> None:
         found = rows.layout()
         if found == LAYOUT:  # another process brought it up meanwhile
             return
@@ -77,4 +77,4 @@ def brought_up(database: Database, place: Path | str) -> None:
             rows.write("INSERT INTO marks VALUES (?, ?)", (ADOPT, str(found)))
         rows.note_layout(LAYOUT)
 
-    database.do(steps, writes=True)
+    database.transact(steps, writes=True)

@@ -25,7 +25,7 @@ _ROUNDED = 2.0  # seconds: to so much some disks round a file's time
 
 
 @dataclass(frozen=True)
-class Fetched:
+class DownloadResult:
     """What fetching did: files that are new or changed here, files that are gone, others' files.
 
     ``left_alone`` names files of the folder's own that are called like an object.
@@ -42,7 +42,7 @@ class Fetched:
         return said
 
 
-def fetched(url: str, folder: Path) -> Fetched:
+def download(url: str, folder: Path) -> DownloadResult:
     """Bring a folder to the state of the objects below an address.
 
     An object counts as changed by its size and tag. A file is put there whole, with the time of
@@ -58,13 +58,13 @@ def fetched(url: str, folder: Path) -> Fetched:
     with client(url) as obstore:
         store = storage(url)
         folder.mkdir(parents=True, exist_ok=True)
-        listed = (o for batch in obstore.list(store) for o in batch if _is_safe(o["path"]))
+        listed = (o for batch in obstore.list(store) for o in batch if _is_safe_name(o["path"]))
         there, spelt = {}, set()
         for found in sorted(listed, key=lambda o: str(o["path"])):
             if found["path"].casefold() not in spelt:  # Windows and macOS hold one of two
                 there[found["path"]] = found
                 spelt.add(found["path"].casefold())
-        with _noted(folder, url) as known:
+        with _track_downloads(folder, url) as known:
             if known and not there:
                 raise StoreError(
                     f"nothing, where {len(known)} files were", expected="what was fetched before",
@@ -76,27 +76,27 @@ def fetched(url: str, folder: Path) -> Fetched:
                 path, state = folder / name, [found["size"], found["e_tag"]]
                 if known.get(name) == state and path.is_file():
                     continue
-                if name not in known and path.exists() and not _is_that(path, found):
+                if name not in known and path.exists() and not _is_same_object(path, found):
                     left_alone.append(name)
                     continue
-                _download(obstore.get(store, name), path)
+                _write_object(obstore.get(store, name), path)
                 known[name] = state
                 new.append(name)
             gone = sorted(known.keys() - there.keys())
             for name in gone:
                 (folder / name).unlink(missing_ok=True)
                 del known[name]
-    return Fetched(tuple(new), tuple(gone), tuple(left_alone))
+    return DownloadResult(tuple(new), tuple(gone), tuple(left_alone))
 
 
-def _is_that(path: Path, found: Mapping[str, Any]) -> bool:
+def _is_same_object(path: Path, found: Mapping[str, Any]) -> bool:
     """Whether a file is an object that was fetched, though a run was cut off before it noted so."""
     status = path.stat()
     apart = abs(status.st_mtime - found["last_modified"].timestamp())
     return bool(status.st_size == found["size"] and apart <= _ROUNDED)
 
 
-def _download(found: Any, path: Path) -> None:
+def _write_object(found: Any, path: Path) -> None:
     seconds = found.meta["last_modified"].timestamp()
 
     def write(to: Path) -> None:
@@ -108,7 +108,7 @@ def _download(found: Any, path: Path) -> None:
     written_whole(path, write)
 
 
-def _is_safe(name: str) -> bool:
+def _is_safe_name(name: str) -> bool:
     """Whether an object's name can be a file's within the folder, on every system."""
     parts = PurePosixPath(name).parts
     return bool(parts) and not any(
@@ -118,7 +118,7 @@ def _is_safe(name: str) -> bool:
 
 
 @contextmanager
-def _noted(folder: Path, url: str) -> Iterator[dict[str, State]]:
+def _track_downloads(folder: Path, url: str) -> Iterator[dict[str, State]]:
     """Give what was fetched into a folder, by name; what becomes of it is kept, come what may."""
     path = folder / FETCHED
     try:

@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from cellpipe.core.errors import StoreError
-from cellpipe.store.ledger import Ledger, Written
-from cellpipe.store.manifest import as_written
+from cellpipe.store.ledger import Ledger, ResultFile
+from cellpipe.store.manifest import describe_file
 from cellpipe.store.objects import client, storage
 
 MANIFEST = "published.json"
@@ -25,20 +25,20 @@ _ABOUT_ALL = ("index.html", "all-cells.xlsx", "digest.html", "digest.txt", "summ
 
 
 @dataclass(frozen=True)
-class Published:
+class PublishedManifest:
     """What is published below an address: files by path; ``tag`` tells this state from others.
 
     ``leaving`` names files that are to be removed, or are already.
     """
 
     identity: str
-    files: Mapping[str, Written]
+    files: Mapping[str, ResultFile]
     tag: str | None = None
     done: bool = True
     leaving: tuple[str, ...] = ()
 
 
-def published(url: str) -> Published:
+def read_manifest(url: str) -> PublishedManifest:
     """Read what is published below an address; nothing is if nothing ever was.
 
     Raises
@@ -52,11 +52,11 @@ def published(url: str) -> Published:
             found = obstore.get(storage(url), MANIFEST)
             told, tag = bytes(found.bytes()), found.meta["e_tag"]
         except FileNotFoundError:
-            return Published("", {})
+            return PublishedManifest("", {})
     try:
         said = json.loads(told)
-        files = {path: Written(path, *state) for path, state in said["files"].items()}
-        return Published(said["results"], files, tag, said["done"], tuple(said["leaving"]))
+        files = {path: ResultFile(path, *state) for path, state in said["files"].items()}
+        return PublishedManifest(said["results"], files, tag, said["done"], tuple(said["leaving"]))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise StoreError(
             f"a {MANIFEST} that is not cellpipe's", expected="published results, or nothing",
@@ -64,7 +64,7 @@ def published(url: str) -> Published:
         ) from error  # fmt: skip
 
 
-class PublishedShelf:
+class PublishedSource:
     """Published results, read through polars' own object store.
 
     Raises
@@ -76,7 +76,7 @@ class PublishedShelf:
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
-        self._files = published(url).files
+        self._files = read_manifest(url).files
         if not self._files:
             raise StoreError(
                 "no results", expected="an address that results were published to",
@@ -92,12 +92,12 @@ class PublishedShelf:
             if path.startswith(start)
         }
 
-    def place(self, name: str) -> str:
+    def location(self, name: str) -> str:
         """Give the address of the file of this path within the results."""
         return f"{self.url}/{name}"
 
 
-def publish(ledger: Ledger, url: str) -> int:
+def upload(ledger: Ledger, url: str) -> int:
     """Bring what is published to the state of a results folder; count the objects that were put.
 
     Only the writer of the results may call it.
@@ -108,14 +108,14 @@ def publish(ledger: Ledger, url: str) -> int:
         If the storage does not answer, holds other results, or another one publishes just now.
 
     """
-    before = published(url)
+    before = read_manifest(url)
     identity = ledger.identity()
     if before.identity not in {"", identity}:
         raise StoreError(
             "results of another ledger", expected="none, or those of this one",
             remedy="choose an address of its own for each results folder", file=url,
         )  # fmt: skip
-    files = {written.path: written for written in _to_publish(ledger)}
+    files = {written.path: written for written in _files_to_upload(ledger)}
     changed = [
         path for path, file in files.items()
         if path not in before.files or before.files[path].sha256 != file.sha256
@@ -126,18 +126,18 @@ def publish(ledger: Ledger, url: str) -> int:
     with client(url) as obstore:
         store = storage(url)
         state = replace(before, identity=identity, done=False)
-        state = _manifest_put(obstore, store, state)
+        state = _put_manifest(obstore, store, state)
         for path in changed:
             obstore.put(store, path, ledger.folder / path)
-        state = _manifest_put(obstore, store, replace(state, files=files, leaving=gone))
+        state = _put_manifest(obstore, store, replace(state, files=files, leaving=gone))
         for path in gone:
             with suppress(FileNotFoundError):  # removed by a run that was cut off
                 obstore.delete(store, path)
-        _manifest_put(obstore, store, replace(state, done=True, leaving=()))
+        _put_manifest(obstore, store, replace(state, done=True, leaving=()))
     return len(changed)
 
 
-def _manifest_put(obstore: Any, store: Any, state: Published) -> Published:
+def _put_manifest(obstore: Any, store: Any, state: PublishedManifest) -> PublishedManifest:
     """Put the manifest over the one that was read; give the state with its new tag."""
     told = {
         "results": state.identity,
@@ -150,8 +150,8 @@ def _manifest_put(obstore: Any, store: Any, state: Published) -> Published:
     return replace(state, tag=str(tag))
 
 
-def _to_publish(ledger: Ledger) -> Iterator[Written]:
-    yield from (file for file in ledger.written() if (ledger.folder / file.path).is_file())
+def _files_to_upload(ledger: Ledger) -> Iterator[ResultFile]:
+    yield from (file for file in ledger.result_files() if (ledger.folder / file.path).is_file())
     for name in _ABOUT_ALL:
         if (ledger.folder / name).is_file():
-            yield as_written(ledger.folder, ledger.folder / name)
+            yield describe_file(ledger.folder, ledger.folder / name)

@@ -10,17 +10,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cellpipe.core.errors import StoreError
-from cellpipe.store.database import Row, Rows
+from cellpipe.store.database import Row, Transaction
 from cellpipe.store.ledger import Ledger
-from cellpipe.store.location import POINTER, keep_ledger_at, postgres_of
-from cellpipe.store.migrations import IDENTITY, TABLES, brought_up
-from cellpipe.store.recovery import ledger_put_aside
-from cellpipe.store.writer_lease import writing
+from cellpipe.store.location import POINTER, set_ledger_url, postgres_from_url
+from cellpipe.store.migrations import IDENTITY, TABLES, migrate
+from cellpipe.store.recovery import quarantine_ledger
+from cellpipe.store.writer_lease import acquire
 
 _AT_ONCE = 5_000
 
 
-def moved(folder: Path, url: str, *, wait_second: float = 600.0) -> int:
+def move_ledger(folder: Path, url: str, *, wait_second: float = 600.0) -> int:
     """Move the ledger of a results folder into PostgreSQL; count the rows.
 
     The old one is put into ``damaged/``; tables and pages stay where they are.
@@ -46,39 +46,39 @@ def moved(folder: Path, url: str, *, wait_second: float = 600.0) -> int:
             expected="one in ledger.sqlite", remedy="it was moved before; there is nothing to do",
             file=folder,
         )  # fmt: skip
-    target = postgres_of(url)
-    brought_up(target, url)
+    target = postgres_from_url(url)
+    migrate(target, url)
     ledger = Ledger(folder)
-    with writing(ledger, wait_second=wait_second):
+    with acquire(ledger, wait_second=wait_second):
         identity = ledger.identity()
-        held = {name: ledger.database.do(_all_of(name), writes=False) for name in TABLES}
+        held = {name: ledger.database.transact(_select_all(name), writes=False) for name in TABLES}
 
-        def fill(rows: Rows) -> int:
-            _refuse_another(rows, identity, url)
+        def fill(rows: Transaction) -> int:
+            _check_target(rows, identity, url)
             for name, found in held.items():
                 rows.write(f"DELETE FROM {name}")  # noqa: S608 - names of the layout
-                _filled(rows, name, found)
+                _insert_rows(rows, name, found)
             return sum(map(len, held.values()))
 
-        count = target.do(fill, writes=True)
-        keep_ledger_at(folder, url, moved_as=identity)
+        count = target.transact(fill, writes=True)
+        set_ledger_url(folder, url, moved_as=identity)
     ledger.database.close()
-    ledger_put_aside(folder)
+    quarantine_ledger(folder)
     return count
 
 
-def _all_of(name: str) -> Callable[[Rows], list[Row]]:
+def _select_all(name: str) -> Callable[[Transaction], list[Row]]:
     return lambda rows: rows.read(f"SELECT * FROM {name}")  # noqa: S608
 
 
-def _filled(rows: Rows, name: str, found: list[Row]) -> None:
+def _insert_rows(rows: Transaction, name: str, found: list[Row]) -> None:
     for start in range(0, len(found), _AT_ONCE):
         places = ", ".join("?" * len(found[0]))
         statement = f"INSERT INTO {name} VALUES ({places})"  # noqa: S608
         rows.write(statement, *found[start : start + _AT_ONCE])
 
 
-def _refuse_another(rows: Rows, identity: str, url: str) -> None:
+def _check_target(rows: Transaction, identity: str, url: str) -> None:
     """Refuse a schema that holds the ledger of other results; a move of these may be there."""
     told = rows.read("SELECT value FROM marks WHERE name = ?", (IDENTITY,))
     mine = bool(told) and told[0][0] == identity

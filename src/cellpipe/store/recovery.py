@@ -25,17 +25,17 @@ _RESULTS = ("tables", "cells", "gathered", "index.html", "all-cells.xlsx")
 _log = logging.getLogger("cellpipe")
 
 
-def recovered(folder: Path) -> None:
+def recover_ledger(folder: Path) -> None:
     """Put a damaged ledger aside, and its last good copy into its place if there is one."""
     path = folder / "ledger.sqlite"
-    if _is_good(path):  # another process was faster
+    if _is_intact(path):  # another process was faster
         return
-    aside = place_aside(folder)
+    aside = quarantine_folder(folder)
     aside.mkdir(parents=True)
-    good = _is_good(folder / _COPY)
-    _put_into(aside, folder, _FILES)
+    good = _is_intact(folder / _COPY)
+    _move_files(aside, folder, _FILES)
     if not good:
-        _put_into(aside, folder, _RESULTS)
+        _move_files(aside, folder, _RESULTS)
     if good:
         content = (folder / _COPY).read_bytes()
         written_whole(path, lambda file: file.write_bytes(content))
@@ -43,7 +43,7 @@ def recovered(folder: Path) -> None:
     _log.warning("the ledger %s was damaged; it was put into %s, and %s", path, aside, what)
 
 
-def is_lost(folder: Path) -> bool:
+def is_ledger_lost(folder: Path) -> bool:
     """Whether there are tables, and no ledger that tells what they are."""
     path = folder / "ledger.sqlite"
     there = path.is_file() and path.stat().st_size > 0
@@ -55,33 +55,33 @@ def has_tables(folder: Path) -> bool:
     return any((folder / "tables").glob("*/*.parquet"))
 
 
-def place_aside(folder: Path) -> Path:
+def quarantine_folder(folder: Path) -> Path:
     """Give the place within the results for what is put aside now."""
     return folder / DAMAGED / datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
 
 
-def results_put_aside(folder: Path) -> None:
+def quarantine_results(folder: Path) -> None:
     """Put results aside that no ledger knows; all of them are made again."""
-    aside = place_aside(folder)
-    _put_into(aside, folder, _RESULTS)
+    aside = quarantine_folder(folder)
+    _move_files(aside, folder, _RESULTS)
     _log.warning("no ledger knows the results in %s; they were put into %s", folder, aside)
 
 
-def ledger_put_aside(folder: Path) -> Path:
+def quarantine_ledger(folder: Path) -> Path:
     """Put a ledger aside that is in another place now; give where it lies."""
-    aside = place_aside(folder)
-    _put_into(aside, folder, _FILES)
+    aside = quarantine_folder(folder)
+    _move_files(aside, folder, _FILES)
     return aside
 
 
-def _put_into(aside: Path, folder: Path, names: Sequence[str]) -> None:
+def _move_files(aside: Path, folder: Path, names: Sequence[str]) -> None:
     aside.mkdir(parents=True, exist_ok=True)
     for name in names:
         with contextlib.suppress(FileNotFoundError):
             put_elsewhere(folder / name, aside / name)
 
 
-def _is_good(path: Path) -> bool:
+def _is_intact(path: Path) -> bool:
     if not path.is_file() or not path.stat().st_size:
         return False
     connection = sqlite3.connect(path)
@@ -95,10 +95,10 @@ def _is_good(path: Path) -> bool:
         connection.close()
 
 
-def keep_copy(folder: Path) -> None:
+def back_up_ledger(folder: Path) -> None:
     """Leave a copy of the ledger, whole, for the day when it is needed."""
     path = folder / "ledger.sqlite"
-    if not _is_good(path):
+    if not _is_intact(path):
         return
 
     def copy(target: Path) -> None:

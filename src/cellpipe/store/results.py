@@ -10,8 +10,8 @@ import polars as pl
 
 from cellpipe.core.contracts import empty, names, schema
 from cellpipe.core.errors import StoreError
-from cellpipe.store.consolidated import FolderShelf, Shelf, rows_of_all
-from cellpipe.store.object_upload import PublishedShelf
+from cellpipe.store.consolidated import FolderSource, TableSource, scan_table
+from cellpipe.store.object_upload import PublishedSource
 from cellpipe.store.objects import is_url
 
 
@@ -24,8 +24,8 @@ class Results(Mapping[str, pl.LazyFrame]):
     ``schemas/``, with their units. A name that is none raises ``KeyError``.
     """
 
-    def __init__(self, folder: Path | Shelf) -> None:
-        self._shelf = FolderShelf(folder) if isinstance(folder, Path) else folder
+    def __init__(self, folder: Path | TableSource) -> None:
+        self._shelf = FolderSource(folder) if isinstance(folder, Path) else folder
 
     def __getitem__(self, name: str) -> pl.LazyFrame:
         """Give a table as a lazy frame; empty where nothing was computed yet."""
@@ -33,8 +33,8 @@ class Results(Mapping[str, pl.LazyFrame]):
             close = difflib.get_close_matches(name, names(), 3, 0.4) or names()
             raise KeyError(f"no table {name!r}; there are {', '.join(close)}")
         if "cell_id" in schema(name).columns or name == "baselines":
-            return rows_of_all(self._shelf, name)
-        frames = list(self._of_files(name))
+            return scan_table(self._shelf, name)
+        frames = list(self._scan_files(name))
         return pl.concat(frames, how="diagonal") if frames else empty(name).lazy()
 
     def __iter__(self) -> Iterator[str]:
@@ -45,13 +45,13 @@ class Results(Mapping[str, pl.LazyFrame]):
         """Give the number of tables."""
         return len(names())
 
-    def _of_files(self, name: str) -> Iterator[pl.LazyFrame]:
+    def _scan_files(self, name: str) -> Iterator[pl.LazyFrame]:
         files = self["files"].filter(pl.col("status") == "used").collect()
         once = files.unique("file_sha256", keep="first", maintain_order=True)
         there = self._shelf.listed(name)
         for sha256, cell_id in once.select("file_sha256", "cell_id").iter_rows():
             if f"{sha256}.parquet" in there:
-                path = self._shelf.place(f"tables/{name}/{sha256}.parquet")
+                path = self._shelf.location(f"tables/{name}/{sha256}.parquet")
                 yield pl.scan_parquet(path, glob=False).with_columns(
                     cell_id=pl.lit(cell_id, pl.String), file_sha256=pl.lit(sha256)
                 )
@@ -76,7 +76,7 @@ def open_results(folder: str | Path) -> Results:
 
     """
     if is_url(folder):
-        return Results(PublishedShelf(str(folder)))
+        return Results(PublishedSource(str(folder)))
     folder = Path(folder)
     if not (folder / "tables").is_dir():
         raise StoreError(

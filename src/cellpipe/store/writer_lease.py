@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cellpipe.core.errors import StoreError, WriterError
-from cellpipe.store.database import Rows
+from cellpipe.store.database import Transaction
 
 if TYPE_CHECKING:
     from cellpipe.store.ledger import Ledger
@@ -40,41 +40,41 @@ def this_process() -> dict[str, str]:
     """Say which process this is: machine, boot, process number and when it began."""
     return {
         "machine": socket.gethostname(),
-        "boot": _boot(),
+        "boot": _boot_id(),
         "process": str(os.getpid()),
-        "began": _began(os.getpid()),
+        "began": _start_time(os.getpid()),
     }
 
 
-def _boot() -> str:
+def _boot_id() -> str:
     """Tell this boot of this machine, and its container, from others; empty if that can't be."""
     if not _HAS_PROC:
         return sys.platform  # a process is known by when it began, to the microsecond
-    return _text("/proc/sys/kernel/random/boot_id") + _link("/proc/self/ns/pid")
+    return _read_text("/proc/sys/kernel/random/boot_id") + _read_link("/proc/self/ns/pid")
 
 
-def _text(path: str) -> str:
+def _read_text(path: str) -> str:
     try:
         return Path(path).read_text(encoding="utf-8").strip()
     except OSError:
         return ""
 
 
-def _link(path: str) -> str:
+def _read_link(path: str) -> str:
     try:
         return str(Path(path).readlink())
     except OSError:
         return ""
 
 
-def _began(process: int) -> str:
+def _start_time(process: int) -> str:
     """When a process began, in ticks since the boot or as a date; empty if there is none."""
     if not _HAS_PROC:
-        return _date_of(process)
-    return (_text(f"/proc/{process}/stat").rpartition(")")[2].split() or [""] * 20)[19]
+        return _start_date(process)
+    return (_read_text(f"/proc/{process}/stat").rpartition(")")[2].split() or [""] * 20)[19]
 
 
-def _date_of(process: int) -> str:
+def _start_date(process: int) -> str:
     import psutil
 
     try:
@@ -91,11 +91,11 @@ def is_gone(holder: dict[str, str]) -> bool:
     same = all(holder[key] == here[key] for key in ("machine", "boot"))
     if not (same and here["boot"]):  # another machine of that name, a container, another boot
         return False
-    return _began(int(holder["process"])) not in {holder["began"], _HIDDEN}
+    return _start_time(int(holder["process"])) not in {holder["began"], _HIDDEN}
 
 
 @contextlib.contextmanager
-def writing(
+def acquire(
     ledger: Ledger, *, wait_second: float = 0.0, tell: Callable[[str], None] | None = None
 ) -> Iterator[None]:
     """Be the one writer of a results folder, for the time of the block.
@@ -116,9 +116,9 @@ def writing(
 
     """
     token = uuid.uuid4().hex
-    _taken(ledger, token, wait_second, tell)
+    _wait_for_lease(ledger, token, wait_second, tell)
     ended = threading.Event()
-    heart = threading.Thread(target=_beat, args=(ledger, token, ended), daemon=True)
+    heart = threading.Thread(target=_heartbeat, args=(ledger, token, ended), daemon=True)
     ledger.token = token
     heart.start()
     try:
@@ -129,11 +129,11 @@ def writing(
         ledger.token = None
         with contextlib.suppress(StoreError):
             release = "DELETE FROM writer WHERE token = ?"
-            ledger.database.do(lambda rows: rows.write(release, (token,)), writes=True)
+            ledger.database.transact(lambda rows: rows.write(release, (token,)), writes=True)
             ledger.database.close()
 
 
-def _taken(
+def _wait_for_lease(
     ledger: Ledger, token: str, wait_second: float, tell: Callable[[str], None] | None
 ) -> None:
     described = json.dumps(this_process() | {"since": datetime.now(UTC).isoformat()[:19]})
@@ -145,10 +145,10 @@ def _taken(
         begun = time.monotonic()
         still = watched if begun - since > STILL_SECONDS else None
 
-        def attempt(rows: Rows, still: tuple[str, int] | None = still) -> tuple[str, int, str]:
-            return _attempt(rows, token, described, still, ledger.database.lock_row)
+        def attempt(rows: Transaction, still: tuple[str, int] | None = still) -> tuple[str, int, str]:
+            return _try_lease(rows, token, described, still, ledger.database.lock_row)
 
-        held, beat, holder = ledger.database.do(attempt, writes=True)
+        held, beat, holder = ledger.database.transact(attempt, writes=True)
         if held == token:
             return
         now = time.monotonic()
@@ -156,20 +156,20 @@ def _taken(
             watched, since = (held, beat), now
         if now > deadline:
             raise WriterError(
-                f"another run that writes here ({_in_words(holder)})",
+                f"another run that writes here ({_describe_holder(holder)})",
                 expected="one writer at a time",
                 remedy="wait until it has ended; a dead one is taken over within "
                 f"{STILL_SECONDS:.0f} s",
                 file=ledger.folder,
             )
         if tell and not told:
-            tell(f"waiting for another run ({_in_words(holder)})")
+            tell(f"waiting for another run ({_describe_holder(holder)})")
             told = True
         time.sleep(_LOOK_SECONDS)
 
 
-def _attempt(
-    rows: Rows, token: str, described: str, still: tuple[str, int] | None, lock_row: str
+def _try_lease(
+    rows: Transaction, token: str, described: str, still: tuple[str, int] | None, lock_row: str
 ) -> tuple[str, int, str]:
     """Take the row if it is free, its process gone, or it still stands as ``still`` does."""
     found = rows.read(f"SELECT token, beat, holder FROM writer WHERE slot = 1{lock_row}")  # noqa: S608
@@ -185,27 +185,27 @@ def _attempt(
     return held, beat, holder
 
 
-def _beat(ledger: Ledger, token: str, ended: threading.Event) -> None:
+def _heartbeat(ledger: Ledger, token: str, ended: threading.Event) -> None:
     alive = "UPDATE writer SET beat = beat + 1 WHERE token = ?"
     while not ended.wait(BEAT_SECONDS):
         with contextlib.suppress(StoreError):  # the run itself will meet it
-            ledger.database.do(lambda rows: rows.write(alive, (token,)), writes=True)
+            ledger.database.transact(lambda rows: rows.write(alive, (token,)), writes=True)
     ledger.database.close()
 
 
-def _in_words(holder: str) -> str:
+def _describe_holder(holder: str) -> str:
     who = json.loads(holder)
     return f"process {who['process']} on {who['machine']}, since {who['since']} UTC"
 
 
-def writer_of(ledger: Ledger) -> str | None:
+def current_writer(ledger: Ledger) -> str | None:
     """Say who is writing now, or None."""
     query = "SELECT holder FROM writer WHERE slot = 1"
-    found = ledger.database.do(lambda rows: rows.read(query), writes=False)
-    return _in_words(found[0][0]) if found and not is_gone(json.loads(found[0][0])) else None
+    found = ledger.database.transact(lambda rows: rows.read(query), writes=False)
+    return _describe_holder(found[0][0]) if found and not is_gone(json.loads(found[0][0])) else None
 
 
-def refuse_a_stranger(rows: Rows, token: str | None, lock_row: str) -> None:
+def check_lease(rows: Transaction, token: str | None, lock_row: str) -> None:
     """Refuse a change by a run that no longer is, or never was, the writer.
 
     Raises

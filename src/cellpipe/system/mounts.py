@@ -19,24 +19,24 @@ _NETWORK = frozenset({
 _DRIVE_REMOTE = 4
 
 
-def is_on_network(path: Path) -> bool:
+def is_network_path(path: Path) -> bool:
     """Whether a folder, or the nearest one above that is there, lies across a network."""
     place = path.resolve()
     while not place.exists() and place != place.parent:
         place = place.parent
     if os.name == "nt":  # pragma: no cover - Windows only
-        return _windows_drive_is_remote(place)
+        return _is_remote_drive(place)
     import psutil
 
     mounts = [(each.mountpoint, each.fstype) for each in psutil.disk_partitions(all=True)]
-    return _is_network(file_system_of(place, mounts))
+    return _is_network_type(file_system_type(place, mounts))
 
 
-def _is_network(file_system: str) -> bool:
+def _is_network_type(file_system: str) -> bool:
     return file_system.removeprefix("fuse.") in _NETWORK
 
 
-def file_system_of(place: Path, mounts: Iterable[tuple[str, str]]) -> str:
+def file_system_type(place: Path, mounts: Iterable[tuple[str, str]]) -> str:
     """Give the type of the file system that holds a path: that of the longest mount above it.
 
     Of two at one place, the later hides the earlier. Letters' case does not matter: it does not on
@@ -51,7 +51,7 @@ def file_system_of(place: Path, mounts: Iterable[tuple[str, str]]) -> str:
     return found
 
 
-def _windows_drive_is_remote(place: Path) -> bool:  # pragma: no cover - Windows only
+def _is_remote_drive(place: Path) -> bool:  # pragma: no cover - Windows only
     drive = os.path.splitdrive(place)[0]
     if drive.startswith("\\\\"):
         return True

@@ -44,11 +44,11 @@ def rate_groups(current_ampere: Floats) -> Integers:
     number = 0
     while len(left := np.flatnonzero(groups == 0)):
         number += 1
-        groups[left[_of_the_first(known[left])]] = number
+        groups[left[_first_rate_mask(known[left])]] = number
     return groups
 
 
-def _of_the_first(known: Floats) -> NDArray[np.bool_]:
+def _first_rate_mask(known: Floats) -> NDArray[np.bool_]:
     """Tell which cycles are of the first one's rate.
 
     A half that it lacks is taken from the first cycle that agrees with it and has that half.
@@ -72,7 +72,7 @@ def usual_rate(groups: Integers) -> int:
     return int(np.argmax(np.bincount(groups))) if len(groups) else 0
 
 
-def formation_cycles(groups: Integers, current_ampere: Floats) -> int:
+def count_formation_cycles(groups: Integers, current_ampere: Floats) -> int:
     """Count the cycles at the beginning that are run slower than the usual rate.
 
     Parameters
@@ -112,7 +112,7 @@ def fade(cycle: Floats, retention: Floats) -> Slope:
     return Slope(float(found.slope), float(found.low_slope), float(found.high_slope))
 
 
-def passed(cycle: Integers, retention: Floats, limit: float) -> int | None:
+def first_cycle_below(cycle: Integers, retention: Floats, limit: float) -> int | None:
     """Give the first cycle that is below a limit with the two after it; None while there is none.
 
     Parameters

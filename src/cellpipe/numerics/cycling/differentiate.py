@@ -75,15 +75,15 @@ def differential_capacity(
     """
     low, high = _spans(voltage_volt, begins)
     counts = np.diff(np.append(begins, len(voltage_volt)))
-    first = _floored(_over(np.minimum, low, begins), step_volt)
-    last = _floored(_over(np.maximum, high, begins), step_volt)
+    first = _grid_index(_reduce_half_cycles(np.minimum, low, begins), step_volt)
+    last = _grid_index(_reduce_half_cycles(np.maximum, high, begins), step_volt)
     steps = np.where((counts >= FEWEST) & (last - first >= 2), last - first + 1, 0)
     steps[steps > MOST_STEPS] = 0
     starts = np.cumsum(steps) - steps
     total = int(steps.sum())
     has_curve = np.repeat(steps > 0, counts)
     shift = np.repeat(starts - first, counts)[has_curve]
-    charge = _binned(low[has_curve], high[has_curve], charge_ah[has_curve], shift, step_volt, total)
+    charge = _bin_charge(low[has_curve], high[has_curve], charge_ah[has_curve], shift, step_volt, total)
     owner = np.repeat(np.arange(len(begins)), steps)
     at = (np.arange(total) - starts[owner] + first[owner] + 0.5) * step_volt
     curves = Curves(starts, at, charge / step_volt)
@@ -131,22 +131,22 @@ def _spans(voltage: Floats, begins: Indices) -> tuple[Floats, Floats]:
     return np.minimum(voltage, before), np.maximum(voltage, before)
 
 
-def _over(ufunc: np.ufunc, values: Floats, begins: Indices) -> Floats:
+def _reduce_half_cycles(ufunc: np.ufunc, values: Floats, begins: Indices) -> Floats:
     found: Floats = ufunc.reduceat(values, begins) if len(begins) else np.zeros(0)
     return found
 
 
-def _floored(values: Floats, step: float) -> Indices:
+def _grid_index(values: Floats, step: float) -> Indices:
     found: Indices = np.floor(values / step).astype(np.int64)
     return found
 
 
-def _binned(
+def _bin_charge(
     low: Floats, high: Floats, charge: Floats, shift: Indices, step: float, total: int
 ) -> Floats:
     """Spread charges over the steps between two voltages; shape (total,)."""
-    lower = _floored(low, step)
-    spans = _floored(high, step) - lower
+    lower = _grid_index(low, step)
+    spans = _grid_index(high, step) - lower
     wide = np.flatnonzero(spans)
     narrow = spans == 0
     sums: Floats = np.bincount((lower + shift)[narrow], charge[narrow], total).astype(np.float64)
@@ -201,7 +201,7 @@ def differential_voltage(
         if end - begin < steps // 4 or passed[-1] <= passed[0]:
             continue
         work = np.concatenate(
-            [[0.0], np.cumsum(_midway(voltage_volt[begin:end]) * np.diff(passed))]
+            [[0.0], np.cumsum(_midpoints(voltage_volt[begin:end]) * np.diff(passed))]
         )
         grid = np.linspace(passed[0], passed[-1], steps + 1)
         width = grid[1] - grid[0]
@@ -215,6 +215,6 @@ def differential_voltage(
                   np.concatenate(slopes or none))  # fmt: skip
 
 
-def _midway(values: Floats) -> Floats:
+def _midpoints(values: Floats) -> Floats:
     middle: Floats = (values[1:] + values[:-1]) / 2
     return middle

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 PROMINENT = 0.05  # of the highest peak: what stands out less is no peak
 TOP = 1 / 3  # of the prominence: the points that the position is taken from
 MARGIN = 3.0  # standard deviations of the smoothing from an end: nearer is the end itself
-FOLLOWED_VOLT = 0.04  # between two half cycles of one direction: further is another peak
-FORGOTTEN = 3  # half cycles of one direction without the peak: then it is gone
+TRACKING_VOLT = 0.04  # between two half cycles of one direction: further is another peak
+MAX_ABSENCE = 3  # half cycles of one direction without the peak: then it is gone
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -32,7 +32,7 @@ class Peaks(NamedTuple):
     capacity_ah: Floats
 
 
-def peaks(voltage_volt: Floats, density: Floats, smoothing_volt: float) -> Peaks:
+def locate_peaks(voltage_volt: Floats, density: Floats, smoothing_volt: float) -> Peaks:
     """Find the peaks of a dQ/dV curve.
 
     A peak stands out by a twentieth of the highest one. Its position is the top of a parabola
@@ -62,7 +62,7 @@ def peaks(voltage_volt: Floats, density: Floats, smoothing_volt: float) -> Peaks
     width = peak_widths(inner, found, 0.5, measured)[0] * step
     bounds = _valleys(inner, found, measured[1], measured[2])
     running = np.concatenate([[0.0], np.cumsum(inner)]) * step
-    top = [_top(inner, *peak) for peak in zip(found, measured[0], *bounds, strict=True)]
+    top = [_top_offset(inner, *peak) for peak in zip(found, measured[0], *bounds, strict=True)]
     return Peaks(
         voltage_volt[margin] + (found + top) * step, inner[found], measured[0], width,
         running[bounds[1] + 1] - running[bounds[0]],
@@ -81,7 +81,7 @@ def _valleys(
     return low, high
 
 
-def _top(density: Floats, peak: int, prominence: float, low: int, high: int) -> float:
+def _top_offset(density: Floats, peak: int, prominence: float, low: int, high: int) -> float:
     """Give how far the top of a parabola lies from the highest point, in steps.
 
     It is fitted to the logarithm of the points around that stand within a third of the prominence
@@ -100,7 +100,7 @@ def _top(density: Floats, peak: int, prominence: float, low: int, high: int) -> 
     return float(np.clip(shift, at[0], at[-1]))
 
 
-def followed(curve: Indices, voltage_volt: Floats) -> Indices:
+def track_peaks(curve: Indices, voltage_volt: Floats) -> Indices:
     """Number peaks so that one that is followed from curve to curve keeps its number.
 
     A peak goes on where the next curve has one within 40 mV; of several the nearest pairs are
@@ -124,7 +124,7 @@ def followed(curve: Indices, voltage_volt: Floats) -> Indices:
     begins = [*np.flatnonzero(np.diff(curve, prepend=-1)), len(curve)]
     for begin, end in pairwise(begins):
         here = int(curve[begin])
-        tracks = {k: v for k, v in tracks.items() if here - v[1] <= FORGOTTEN}
+        tracks = {k: v for k, v in tracks.items() if here - v[1] <= MAX_ABSENCE}
         pairs = sorted(
             (abs(voltage_volt[peak] - last), peak, track)
             for peak in range(begin, end)
@@ -132,7 +132,7 @@ def followed(curve: Indices, voltage_volt: Floats) -> Indices:
         )
         taken: set[int] = set()
         for apart, peak, track in pairs:
-            if apart <= FOLLOWED_VOLT and not numbers[peak] and track not in taken:
+            if apart <= TRACKING_VOLT and not numbers[peak] and track not in taken:
                 numbers[peak] = track
                 taken.add(track)
         for peak in range(begin, end):

@@ -32,7 +32,7 @@ class Segments(NamedTuple):
     last: Indices
 
 
-def directions(current_ampere: Floats) -> NDArray[np.int8]:
+def current_directions(current_ampere: Floats) -> NDArray[np.int8]:
     """Tell charge (+1) and discharge (−1) from rest (0).
 
     Current is what exceeds 0.1 % of the test's usual current and 5 nA. The usual current is the
@@ -54,7 +54,7 @@ def directions(current_ampere: Floats) -> NDArray[np.int8]:
     return charging - (current_ampere < -threshold).view(np.int8)
 
 
-def reduced(ufunc: np.ufunc, values: Floats, segments: Segments) -> Floats:
+def reduce_segments(ufunc: np.ufunc, values: Floats, segments: Segments) -> Floats:
     """Reduce values over each segment, its rests included; shape (n,) to (k,)."""
     if not len(segments.first):
         return np.zeros(0)
@@ -65,14 +65,14 @@ def reduced(ufunc: np.ufunc, values: Floats, segments: Segments) -> Floats:
     return found
 
 
-def segments(
+def find_segments(
     direction: NDArray[np.int8], charge_ah: Floats, time_second: Floats, voltage_volt: Floats
 ) -> Segments:
     """Give the stretches of current in one direction.
 
     Rests don't end a stretch. A drive cycle (eight or more runs under two minutes in a row, that
     carry charge one way or differ widely) is one stretch in the direction of its net charge. What
-    small ones belong to, :func:`merged_numbers` says.
+    small ones belong to, :func:`number_half_cycles` says.
 
     Parameters
     ----------
@@ -84,23 +84,23 @@ def segments(
         Time in the test, s, and voltage, V; shape (n,).
 
     """
-    runs, sign = _runs(direction)
-    charge = reduced(np.add, charge_ah, runs)
+    runs, sign = _find_runs(direction)
+    charge = reduce_segments(np.add, charge_ah, runs)
     if not len(sign) or _is_noise(charge, int(np.count_nonzero(direction))):
         none = np.zeros(0, np.int64)
         return Segments(none, none)
     lasted = time_second[runs.last] - time_second[runs.first]
-    starts = _profiles(
-        charge, lasted, _at_limit(sign, np.abs(charge), lasted, voltage_volt[runs.last])
+    starts = _profile_starts(
+        charge, lasted, _is_at_limit(sign, np.abs(charge), lasted, voltage_volt[runs.last])
     )
     charge = np.add.reduceat(charge, starts)
     ends = np.append(starts[1:], len(sign)) - 1
     first, last = runs.first[starts], runs.last[ends]
     sign = np.where(ends > starts, np.sign(charge), sign[starts]).astype(np.int8)
-    number = merged_numbers(
+    number = number_half_cycles(
         sign, np.abs(charge), time_second[last] - time_second[first], voltage_volt[last]
     )
-    begins = _with_loose_ends(np.flatnonzero(np.diff(number, prepend=0)), sign, charge)
+    begins = _split_loose_ends(np.flatnonzero(np.diff(number, prepend=0)), sign, charge)
     return Segments(first[begins], last[np.append(begins[1:], len(number)) - 1])
 
 
@@ -108,10 +108,10 @@ def _is_noise(charge: Floats, active: int) -> bool:
     """Whether the sign changes at every other record, at random and about zero."""
     if len(charge) <= 8 or len(charge) <= 0.5 * active:
         return False
-    return not _goes_somewhere(charge) and _spread(charge) > NOISE_SPREAD
+    return not _has_net_charge(charge) and _quartile_ratio(charge) > NOISE_SPREAD
 
 
-def _with_loose_ends(begins: Indices, sign: NDArray[np.int8], charge: Floats) -> Indices:
+def _split_loose_ends(begins: Indices, sign: NDArray[np.int8], charge: Floats) -> Indices:
     """Keep a small run at either end of a file apart: it may go on in another file."""
     net = np.add.reduceat(charge, begins)
     loose = [1] if sign[0] * net[0] < 0 else []
@@ -120,7 +120,7 @@ def _with_loose_ends(begins: Indices, sign: NDArray[np.int8], charge: Floats) ->
     return np.union1d(begins, loose).astype(np.int64)
 
 
-def _runs(direction: NDArray[np.int8]) -> tuple[Segments, NDArray[np.int8]]:
+def _find_runs(direction: NDArray[np.int8]) -> tuple[Segments, NDArray[np.int8]]:
     """Give the stretches between changes of sign, rests within included, and their signs."""
     if not direction.any():
         return Segments(np.zeros(0, np.int64), np.zeros(0, np.int64)), direction[:0]
@@ -132,30 +132,30 @@ def _runs(direction: NDArray[np.int8]) -> tuple[Segments, NDArray[np.int8]]:
     return Segments(starts[turns], ends[np.append(turns[1:], len(sign)) - 1]), sign[turns]
 
 
-def _series(lasted: Floats, fewest: int) -> list[slice]:
+def _find_series(lasted: Floats, fewest: int) -> list[slice]:
     """Give the series of so many runs under two minutes in a row."""
     edges = np.flatnonzero(np.diff(lasted < PULSE_SECOND, prepend=False, append=False))
     ends = zip(edges[::2], edges[1::2], strict=True)
     return [slice(start, end) for start, end in ends if end - start >= fewest]
 
 
-def _profiles(charge: Floats, lasted: Floats, at_limit: NDArray[np.bool_]) -> Indices:
+def _profile_starts(charge: Floats, lasted: Floats, at_limit: NDArray[np.bool_]) -> Indices:
     """Give the places where runs begin once each drive cycle is one."""
     keep = np.ones(len(charge), np.bool_)
     largest = float(np.abs(charge).max())
-    for series in _series(lasted, PROFILE_RUNS):
-        irregular = _goes_somewhere(charge[series]) or _spread(charge[series]) > PROFILE_SPREAD
+    for series in _find_series(lasted, PROFILE_RUNS):
+        irregular = _has_net_charge(charge[series]) or _quartile_ratio(charge[series]) > PROFILE_SPREAD
         large = abs(float(charge[series].sum())) >= PULSE * largest
         if irregular and large and at_limit[series].mean() < 0.5:
             keep[series.start + 1 : series.stop] = False
     return np.flatnonzero(keep)
 
 
-def _goes_somewhere(charge: Floats) -> bool:
+def _has_net_charge(charge: Floats) -> bool:
     return abs(float(charge.sum())) > PROFILE_NET * float(np.abs(charge).sum())
 
 
-def _spread(charge: Floats) -> float:
+def _quartile_ratio(charge: Floats) -> float:
     """Upper over lower quartile of what runs of one direction carry, the larger of both."""
     size = np.abs(charge)
     carried = [size[charge * sign > 0] for sign in (1, -1)]
@@ -176,7 +176,7 @@ def segment_numbers(direction: NDArray[np.int8], found: Segments) -> Indices:
     return number
 
 
-def _merged(sign: NDArray[np.int8], major: NDArray[np.bool_]) -> Indices:
+def _join_minor_runs(sign: NDArray[np.int8], major: NDArray[np.bool_]) -> Indices:
     """Number runs so that minor ones and major ones of the same sign join the one before."""
     kept = np.flatnonzero(major)
     turned = np.concatenate([[True], sign[kept][1:] != sign[kept][:-1]])
@@ -186,7 +186,7 @@ def _merged(sign: NDArray[np.int8], major: NDArray[np.bool_]) -> Indices:
     return np.maximum(number, 1)
 
 
-def merged_numbers(
+def number_half_cycles(
     direction: NDArray[np.int8], charge_ah: Floats, lasted_second: Floats, end_volt: Floats
 ) -> Indices:
     """Number runs, or segments of several files, so that small ones belong to a neighbour.
@@ -213,7 +213,7 @@ def merged_numbers(
     starts = np.flatnonzero(np.diff(direction, prepend=0))
     if len(starts) < len(direction):  # neighbours of one direction are one
         counts = np.diff(np.append(starts, len(direction)))
-        whole = merged_numbers(
+        whole = number_half_cycles(
             direction[starts],
             np.add.reduceat(charge_ah, starts),
             np.add.reduceat(lasted_second, starts),
@@ -223,25 +223,25 @@ def merged_numbers(
     largest = charge_ah.max()
     small = charge_ah < PULSE * largest
     short = lasted_second < PULSE_SECOND
-    pulse = small & short & ~_at_limit(direction, charge_ah, lasted_second, end_volt)
-    for series in _series(lasted_second, SERIES_RUNS):
+    pulse = small & short & ~_is_at_limit(direction, charge_ah, lasted_second, end_volt)
+    for series in _find_series(lasted_second, SERIES_RUNS):
         carried = charge_ah[series] * direction[series]
-        if not _goes_somewhere(carried) and _spread(carried) < PROFILE_SPREAD:
+        if not _has_net_charge(carried) and _quartile_ratio(carried) < PROFILE_SPREAD:
             pulse[series] = False
     rate = charge_ah / np.where(lasted_second > 0, lasted_second, np.nan)
-    weak = (charge_ah < FEW * largest) & (rate < WEAK * _median(rate[~small]))
+    weak = (charge_ah < FEW * largest) & (rate < WEAK * _finite_median(rate[~small]))
     major = (charge_ah >= MINOR * largest) & ~pulse & ~weak
     if not major.any():
         major = charge_ah == largest
-    return _merged(direction, major)
+    return _join_minor_runs(direction, major)
 
 
-def _median(values: Floats) -> float:
+def _finite_median(values: Floats) -> float:
     known = values[np.isfinite(values)]
     return float(np.median(known)) if len(known) else 0.0
 
 
-def _at_limit(
+def _is_at_limit(
     direction: NDArray[np.int8], charge_ah: Floats, lasted_second: Floats, end_volt: Floats
 ) -> NDArray[np.bool_]:
     """Say which runs come to the end voltage of the long ones of their direction."""

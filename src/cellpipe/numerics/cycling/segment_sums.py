@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellpipe.numerics.cycling.integrate import differences
-from cellpipe.numerics.cycling.runs import Segments, reduced
+from cellpipe.numerics.cycling.runs import Segments, reduce_segments
 
 TAIL = 5  # records at a segment's end that its last voltage and current are told from
 LIMIT_VOLT, MOST_LIMIT_VOLT = 0.003, 0.01  # so near to the last voltage is at the voltage limit
@@ -27,7 +27,7 @@ STEP_SECOND = 10.0  # so soon after a step the jump of the voltage is called res
 Floats = NDArray[np.float64]
 
 
-class Sums(NamedTuple):
+class SegmentSums(NamedTuple):
     """One value per segment; shape (k,) each.
 
     ``net_ah`` is positive on charge; ``energy_wh`` is ∫V·dQ. ``constant_current_ampere`` is the
@@ -44,14 +44,14 @@ class Sums(NamedTuple):
     constant_voltage_share: Floats
 
 
-def sums(
+def sum_segments(
     time_second: Floats,
     voltage_volt: Floats,
     current_ampere: Floats,
     charge_ah: Floats,
     direction: NDArray[np.int8],
     segments: Segments,
-) -> Sums:
+) -> SegmentSums:
     """Sum segments up.
 
     The charge between two records passes at the mean of their voltages; the first after a rest or
@@ -70,18 +70,18 @@ def sums(
 
     """
     parts = [
-        _sums(
+        _sum_block(
             time_second[where], voltage_volt[where], current_ampere[where], charge_ah[where],
             direction[where], Segments(some.first - where.start, some.last - where.start),
         )
-        for where, some in _blocks(segments)
+        for where, some in _iter_blocks(segments)
     ]  # fmt: skip
     if not parts:
-        return Sums(*(np.zeros(0) for _ in Sums._fields))
-    return Sums(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+        return SegmentSums(*(np.zeros(0) for _ in SegmentSums._fields))
+    return SegmentSums(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
-def _blocks(segments: Segments) -> Iterator[tuple[slice, Segments]]:
+def _iter_blocks(segments: Segments) -> Iterator[tuple[slice, Segments]]:
     """Give segments by slices of the records that are small enough for the processor's cache.
 
     A slice ends with the record behind its last segment.
@@ -93,14 +93,14 @@ def _blocks(segments: Segments) -> Iterator[tuple[slice, Segments]]:
         yield slice(first[start], last[end - 1] + 2), Segments(first[start:end], last[start:end])
 
 
-def _sums(
+def _sum_block(
     time_second: Floats,
     voltage_volt: Floats,
     current_ampere: Floats,
     charge_ah: Floats,
     direction: NDArray[np.int8],
     segments: Segments,
-) -> Sums:
+) -> SegmentSums:
     rest = direction == 0
     begins = np.union1d(np.flatnonzero(rest[:-1] & ~rest[1:]) + 1, segments.first)
     energy = np.zeros_like(charge_ah)
@@ -109,20 +109,20 @@ def _sums(
     energy[begins] = voltage_volt[begins]
     energy *= charge_ah
     ends = np.union1d(np.flatnonzero(~rest[:-1] & rest[1:]), segments.last)
-    interval = _intervals(time_second, current_ampere, charge_ah, begins, ends)
+    interval = _charge_times(time_second, current_ampere, charge_ah, begins, ends)
     low = high = voltage_volt
     if rest.any():
         interval[rest] = energy[rest] = 0.0
         low, high = np.where(rest, np.inf, voltage_volt), np.where(rest, -np.inf, voltage_volt)
-    net = reduced(np.add, charge_ah, segments)
-    lasted = reduced(np.add, interval, segments)
-    lowest, highest = reduced(np.minimum, low, segments), reduced(np.maximum, high, segments)
-    held = _held(voltage_volt, interval, segments)
-    constant, share = _constant(current_ampere, charge_ah, interval, segments, held, net, lasted)
-    return Sums(net, reduced(np.add, energy, segments), lasted, lowest, highest, constant, share)
+    net = reduce_segments(np.add, charge_ah, segments)
+    lasted = reduce_segments(np.add, interval, segments)
+    lowest, highest = reduce_segments(np.minimum, low, segments), reduce_segments(np.maximum, high, segments)
+    held = _constant_voltage_records(voltage_volt, interval, segments)
+    constant, share = _constant_current_and_share(current_ampere, charge_ah, interval, segments, held, net, lasted)
+    return SegmentSums(net, reduce_segments(np.add, energy, segments), lasted, lowest, highest, constant, share)
 
 
-def _intervals(
+def _charge_times(
     time: Floats,
     current: Floats,
     charge: Floats,
@@ -142,39 +142,39 @@ def _intervals(
     return interval
 
 
-def _tail(values: Floats, segments: Segments) -> Floats:
+def _tail_values(values: Floats, segments: Segments) -> Floats:
     """Give the last few values of each segment; shape (k, TAIL)."""
     places = segments.last[:, None] - np.arange(TAIL)
     found: Floats = values[np.maximum(places, segments.first[:, None])]
     return found
 
 
-def _from_each(values: Floats, segments: Segments, count: int) -> Floats:
+def _broadcast_to_records(values: Floats, segments: Segments, count: int) -> Floats:
     """Give each record its segment's value, until the next one begins; shape (k,) to (n,)."""
     found = np.zeros(count)
     found[segments.first] = np.diff(values, prepend=0.0)
     return np.cumsum(found, out=found)
 
 
-def _held(voltage: Floats, interval: Floats, segments: Segments) -> NDArray[np.int64]:
+def _constant_voltage_records(voltage: Floats, interval: Floats, segments: Segments) -> NDArray[np.int64]:
     """Give the records with current at the voltage that their segment ends at.
 
     That voltage is the median of the last few, its noise their median deviation: neither an
     overshoot nor noise moves it.
     """
-    tail = _tail(voltage, segments)
+    tail = _tail_values(voltage, segments)
     limit = np.median(tail, axis=1)
     noise = 1.4826 * np.median(np.abs(tail - limit[:, None]), axis=1)
     near = np.clip(4.0 * noise, LIMIT_VOLT, MOST_LIMIT_VOLT)
-    apart = _from_each(limit, segments, len(voltage))
+    apart = _broadcast_to_records(limit, segments, len(voltage))
     np.subtract(voltage, apart, out=apart)
     np.abs(apart, out=apart)
     if near.max() > LIMIT_VOLT:
-        apart -= _from_each(near - LIMIT_VOLT, segments, len(voltage))
+        apart -= _broadcast_to_records(near - LIMIT_VOLT, segments, len(voltage))
     return np.flatnonzero((apart < LIMIT_VOLT) & (interval > 0))
 
 
-def _constant(
+def _constant_current_and_share(
     current: Floats,
     charge: Floats,
     interval: Floats,
@@ -193,7 +193,7 @@ def _constant(
 
     free_ah = np.maximum(passed - total(share, owner), 0.0)
     free_second = np.maximum(lasted - total(interval[held], owner), 0.0)
-    first, last = np.abs(current[segments.first]), np.median(np.abs(_tail(current, segments)), 1)
+    first, last = np.abs(current[segments.first]), np.median(np.abs(_tail_values(current, segments)), 1)
     mean = 3600.0 * passed / np.where(lasted > 0, lasted, np.inf)
     whole = np.where(last < FALLEN * first, first, np.where(lasted > 0, mean, first))
     off = free_second > HELD * lasted

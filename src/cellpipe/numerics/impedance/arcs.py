@@ -13,7 +13,7 @@ from cellpipe.numerics.impedance.elements import Floats
 from cellpipe.numerics.impedance.processes import (
     brug_capacitance,
     effective_capacitance,
-    probabilities,
+    process_probabilities,
 )
 
 
@@ -39,20 +39,20 @@ class ImpedanceArc:
     identifiable: bool
 
 
-def arcs_of(fit: CircuitFit, area_cm2: float | None) -> tuple[ImpedanceArc, ...]:
+def build_arcs(fit: CircuitFit, area_cm2: float | None) -> tuple[ImpedanceArc, ...]:
     """Give the arcs of a fit, fastest first."""
     return tuple(
-        arc_from(fit.form, arc, fit.theta, fit.spread, area_cm2, bool(known))
-        for arc, known in zip(fit.form.arcs, arcs_identifiable(fit), strict=True)
+        build_arc(fit.form, arc, fit.theta, fit.spread, area_cm2, bool(known))
+        for arc, known in zip(fit.form.arcs, arc_identifiability(fit), strict=True)
     )
 
 
-def arcs_identifiable(fit: CircuitFit) -> list[bool]:
+def arc_identifiability(fit: CircuitFit) -> list[bool]:
     """Tell for each arc whether the data determines its resistance."""
     return [bool(fit.identifiable[arc.user[0]]) for arc in fit.form.arcs]
 
 
-def arc_from(
+def build_arc(
     form: Form, arc: Arc, theta: Floats, spread: Floats, area_cm2: float | None, known: bool
 ) -> ImpedanceArc:
     """Describe an arc from the fitted form's parameters (p,) and their covariance (p, p)."""
@@ -63,16 +63,16 @@ def arc_from(
     error = math.sqrt(max(variance, 0.0))
     q = tau**n / r
     capacitance = effective_capacitance(r, q, n)
-    likely = probabilities(capacitance, area_cm2, error / math.log(10))
+    likely = process_probabilities(capacitance, area_cm2, error / math.log(10))
     process = max(likely, key=lambda name: likely[name])
     return ImpedanceArc(
         arc.name, r, r * math.sqrt(max(float(pair[0, 0]), 0.0)), tau, n, capacitance, error,
-        brug_capacitance(r, q, n, _in_series(form, arc, theta)), process,
+        brug_capacitance(r, q, n, _series_resistance(form, arc, theta)), process,
         likely[process], known,
     )  # fmt: skip
 
 
-def _in_series(form: Form, arc: Arc, theta: Floats) -> float:
+def _series_resistance(form: Form, arc: Arc, theta: Floats) -> float:
     """Resistance in front of an arc: resistors in series, and arcs that are faster."""
     if form.fitted.root.kind != "series":
         return 0.0

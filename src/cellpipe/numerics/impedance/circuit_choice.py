@@ -12,10 +12,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cellpipe.numerics.impedance.circuit_fit import CircuitFit, fitted
-from cellpipe.numerics.impedance.circuit_forms import form_of
+from cellpipe.numerics.impedance.circuit_fit import CircuitFit, fit_circuit
+from cellpipe.numerics.impedance.circuit_forms import build_form
 from cellpipe.numerics.impedance.elements import Complexes, Floats
-from cellpipe.numerics.impedance.kramers_kronig import kramers_kronig, valid_part
+from cellpipe.numerics.impedance.kramers_kronig import kramers_kronig, valid_frequencies
 from cellpipe.numerics.impedance.spectra import modulus
 
 MOST_ARCS = 3
@@ -32,7 +32,7 @@ def circuit_text(arcs: int, tail: str, *, inductive: bool = False) -> str:
     return "-".join([*(["L0"] if inductive else []), "R0", *parts, *last])
 
 
-def circuit_texts(*, inductive: bool) -> list[str]:
+def candidate_circuits(*, inductive: bool) -> list[str]:
     """Give the candidates, simplest first."""
     return [
         circuit_text(arcs, tail, inductive=inductive)
@@ -41,7 +41,7 @@ def circuit_texts(*, inductive: bool) -> list[str]:
     ]
 
 
-def inductive(impedance_ohm: Complexes) -> bool:
+def is_inductive(impedance_ohm: Complexes) -> bool:
     """Tell whether the high end of a spectrum is above the real axis by more than noise.
 
     The spectrum, ohm, shape (n,), highest frequency first. Noise is taken from third differences
@@ -53,7 +53,7 @@ def inductive(impedance_ohm: Complexes) -> bool:
     return bool(top.max() > max(_ABOVE_NOISE * noise, 1e-4))
 
 
-def chosen(
+def fit_best_circuit(
     frequency_hertz: Floats, impedance_ohm: Complexes, *, weight: Floats | None = None
 ) -> CircuitFit:
     """Fit every candidate that the spectrum has points for; give the best supported.
@@ -66,62 +66,62 @@ def chosen(
         What a residual in ohm is multiplied with; shape (n,). Without it 1/|Z|.
 
     """
-    leads = inductive(impedance_ohm)
-    texts = _affordable(circuit_texts(inductive=leads), len(frequency_hertz))
+    leads = is_inductive(impedance_ohm)
+    texts = _affordable_circuits(candidate_circuits(inductive=leads), len(frequency_hertz))
     fits = [
-        fitted(text, frequency_hertz, impedance_ohm, weight=weight, starts=_STARTS)
+        fit_circuit(text, frequency_hertz, impedance_ohm, weight=weight, starts=_STARTS)
         for text in texts
     ]
-    text = best_supported(fits).circuit.text
-    best = fitted(text, frequency_hertz, impedance_ohm, weight=weight)
-    if leads or not _affordable([f"L0-{text}"], len(frequency_hertz)):
+    text = select_best_fit(fits).circuit.text
+    best = fit_circuit(text, frequency_hertz, impedance_ohm, weight=weight)
+    if leads or not _affordable_circuits([f"L0-{text}"], len(frequency_hertz)):
         return best
     text = f"L0-{text}"  # hidden below the arcs, but perhaps seen by the fit
-    return best_supported([best, fitted(text, frequency_hertz, impedance_ohm, weight=weight)])
+    return select_best_fit([best, fit_circuit(text, frequency_hertz, impedance_ohm, weight=weight)])
 
 
-def best_supported(fits: Sequence[CircuitFit]) -> CircuitFit:
+def select_best_fit(fits: Sequence[CircuitFit]) -> CircuitFit:
     """Choose the lowest criterion, or a fit that is as good and whose parameters are determined."""
-    place = _best([[fit] for fit in fits])
+    place = _best_index([[fit] for fit in fits])
     return fits[place]
 
 
-def chosen_for_all(frequencies: Sequence[Floats], impedances: Sequence[Complexes]) -> str:
+def choose_circuit(frequencies: Sequence[Floats], impedances: Sequence[Complexes]) -> str:
     """Choose one circuit for several spectra, highest frequency first: the lowest sum.
 
     Points that the Kramers–Kronig test sets aside have no say.
     """
-    pairs = [_kept(f, z) for f, z in zip(frequencies, impedances, strict=True)]
-    leads = any(inductive(z) for _, z in pairs)
+    pairs = [_valid_points(f, z) for f, z in zip(frequencies, impedances, strict=True)]
+    leads = any(is_inductive(z) for _, z in pairs)
     shortest = min(len(f) for f, _ in pairs)
-    texts = _affordable(circuit_texts(inductive=leads), shortest)
-    return texts[_best([[_quickly(text, f, z) for f, z in pairs] for text in texts])]
+    texts = _affordable_circuits(candidate_circuits(inductive=leads), shortest)
+    return texts[_best_index([[_fit_quickly(text, f, z) for f, z in pairs] for text in texts])]
 
 
-def _affordable(texts: Sequence[str], frequencies: int) -> list[str]:
+def _affordable_circuits(texts: Sequence[str], frequencies: int) -> list[str]:
     """Circuits with no more parameters than frequencies: as many data again tell the errors."""
-    return [text for text in texts if len(form_of(text).circuit.keys) <= frequencies]
+    return [text for text in texts if len(build_form(text).circuit.keys) <= frequencies]
 
 
-def _kept(frequency: Floats, impedance: Complexes) -> tuple[Floats, Complexes]:
-    kept = valid_part(frequency, impedance)
+def _valid_points(frequency: Floats, impedance: Complexes) -> tuple[Floats, Complexes]:
+    kept = valid_frequencies(frequency, impedance)
     tested = kramers_kronig(frequency[kept], impedance[kept])
     if tested is not None:
         kept[np.flatnonzero(kept)[tested.outlying]] = False
     return frequency[kept], impedance[kept]
 
 
-def _quickly(text: str, frequency: Floats, impedance: Complexes) -> CircuitFit:
-    return fitted(text, frequency, impedance, weight=1 / modulus(impedance), starts=_STARTS)
+def _fit_quickly(text: str, frequency: Floats, impedance: Complexes) -> CircuitFit:
+    return fit_circuit(text, frequency, impedance, weight=1 / modulus(impedance), starts=_STARTS)
 
 
-def _best(candidates: Sequence[Sequence[CircuitFit]]) -> int:
+def _best_index(candidates: Sequence[Sequence[CircuitFit]]) -> int:
     """Choose among circuits, each fitted to the same spectra.
 
     The number of observations is counted from the fit that leaves least.
     """
     spectra = range(len(candidates[0]))
-    counts = [_free(min((fits[i] for fits in candidates), key=lambda f: f.cost)) for i in spectra]
+    counts = [_effective_count(min((fits[i] for fits in candidates), key=lambda f: f.cost)) for i in spectra]
     scores = [
         sum(fit.criterion(count) for fit, count in zip(fits, counts, strict=True))
         for fits in candidates
@@ -130,12 +130,12 @@ def _best(candidates: Sequence[Sequence[CircuitFit]]) -> int:
         place
         for place, fits in enumerate(candidates)
         if scores[place] < min(scores) + _STRONG_EVIDENCE
-        and all(fit.determined.all() for fit in fits)
+        and all(fit.is_determined.all() for fit in fits)
     ]
     return min(close or range(len(scores)), key=lambda place: scores[place])
 
 
-def _free(fit: CircuitFit) -> float:
+def _effective_count(fit: CircuitFit) -> float:
     """Number of observations that are free of each other: where a circuit misses, residuals repeat.
 
     n (1 - r) / (1 + r) for residuals whose neighbours repeat with the correlation r.

@@ -18,17 +18,17 @@ from numpy.typing import NDArray
 
 from cellpipe.numerics.impedance.circuit_forms import (
     Form,
-    bounds_of,
-    chain,
-    fitted_values,
-    form_of,
-    slopes_of,
-    values_of,
+    parameter_bounds,
+    series_elements,
+    form_values,
+    build_form,
+    parameter_jacobian,
+    values_from_theta,
 )
 from cellpipe.numerics.impedance.circuit_starts import start_values
-from cellpipe.numerics.impedance.circuits import Circuit, evaluated
+from cellpipe.numerics.impedance.circuits import Circuit, evaluate_circuit
 from cellpipe.numerics.impedance.elements import Complexes, Floats
-from cellpipe.numerics.impedance.least_squares import Ints, minimised
+from cellpipe.numerics.impedance.least_squares import Ints, minimise
 
 Booleans = NDArray[np.bool_]
 
@@ -75,12 +75,12 @@ class CircuitFit:
     @cached_property
     def values(self) -> Floats:
         """Parameters in their units."""
-        return values_of(self.form, self.theta)
+        return values_from_theta(self.form, self.theta)
 
     @cached_property
     def logarithmic_covariance(self) -> Floats:
         """Covariance of the logarithms (of exponents: themselves), in the user's order."""
-        slopes = slopes_of(self.form, self.theta)
+        slopes = parameter_jacobian(self.form, self.theta)
         return np.asarray(slopes @ self.spread @ slopes.T)
 
     @cached_property
@@ -107,8 +107,8 @@ class CircuitFit:
     @property
     def model(self) -> Complexes:
         """Impedance of the fitted circuit at the spectrum's frequencies, ohm."""
-        fitted_form = fitted_values(self.form, self.theta)
-        return evaluated(self.form.fitted, self.spectrum.frequency, fitted_form)[0]
+        fitted_form = form_values(self.form, self.theta)
+        return evaluate_circuit(self.form.fitted, self.spectrum.frequency, fitted_form)[0]
 
     @cached_property
     def standardised_residuals(self) -> Complexes:
@@ -119,7 +119,7 @@ class CircuitFit:
         Residuals and Influence in Regression (1982), section 2.2.
         """
         residuals, slopes = weighted_residuals(self.form, self.spectrum, self.theta[None])
-        return np.asarray(standardised(residuals, slopes)[0])
+        return np.asarray(standardised_residuals(residuals, slopes)[0])
 
     def criterion(self, count: float) -> float:
         """Bayesian information criterion, without what is the same for every circuit.
@@ -131,7 +131,7 @@ class CircuitFit:
         return count * misfit + (len(self.theta) + 1) * math.log(count)
 
     @cached_property
-    def determined(self) -> Booleans:
+    def is_determined(self) -> Booleans:
         """Which of the fitted form's parameters the data determines; shape (p,).
 
         One that it does not: at its bound, a standard error of its logarithm above 0.35 (of an
@@ -153,10 +153,10 @@ class CircuitFit:
         positive = np.array([p.positive for p in self.circuit.parameters])
         variance = np.diag(self.logarithmic_covariance)
         loose = positive & ~(variance < WORST_ERROR**2)
-        return np.asarray(self.determined[self.form.places] & ~loose)
+        return np.asarray(self.is_determined[self.form.places] & ~loose)
 
 
-def fitted(
+def fit_circuit(
     text: str,
     frequency_hertz: Floats,
     impedance_ohm: Complexes,
@@ -181,40 +181,40 @@ def fitted(
         Lower and upper bounds of the fitted form; without them the elements' own.
 
     """
-    form = form_of(text)
+    form = build_form(text)
     weight = 1 / np.abs(impedance_ohm) if weight is None else weight
     spectrum = Spectrum(frequency_hertz, impedance_ohm, weight)
-    number = starts or (_SCATTERED_STARTS if chain(form) is None else STARTS)
+    number = starts or (_SCATTERED_STARTS if series_elements(form) is None else STARTS)
     theta = start_values(form, frequency_hertz, impedance_ohm, weight, number)
-    return refined(form, spectrum, theta, bounds)
+    return fit_from_starts(form, spectrum, theta, bounds)
 
 
-def refined(
+def fit_from_starts(
     form: Form, spectrum: Spectrum, starts: Floats, bounds: tuple[Floats, Floats] | None = None
 ) -> CircuitFit:
     """Fit from given starts of the fitted form, shape (b, p); the best of them is kept."""
-    low, high = bounds_of(form, spectrum.frequency) if bounds is None else bounds
+    low, high = parameter_bounds(form, spectrum.frequency) if bounds is None else bounds
 
     def model(theta: Floats, _: Ints) -> tuple[Floats, Floats]:
         return weighted_residuals(form, spectrum, theta)
 
     groups = np.zeros(len(starts), np.int64)
-    theta, cost = minimised(model, starts, low, high, groups=groups, tolerance=_ROUGHLY)
+    theta, cost = minimise(model, starts, low, high, groups=groups, tolerance=_ROUGHLY)
     best = int(np.argmin(cost))
-    theta, _ = minimised(model, theta[best : best + 1], low, high, tolerance=_EXACTLY)
-    return concluded(form, spectrum, in_order(form, theta[0]), (low, high))
+    theta, _ = minimise(model, theta[best : best + 1], low, high, tolerance=_EXACTLY)
+    return finish_fit(form, spectrum, sort_arcs(form, theta[0]), (low, high))
 
 
 def weighted_residuals(form: Form, spectrum: Spectrum, theta: Floats) -> tuple[Floats, Floats]:
     """Residuals (b, 2n) and their derivatives (b, p, 2n): real and imaginary parts in turn."""
-    model, slopes = evaluated(form.fitted, spectrum.frequency, fitted_values(form, theta))
+    model, slopes = evaluate_circuit(form.fitted, spectrum.frequency, form_values(form, theta))
     model -= spectrum.impedance
     model *= spectrum.weight
     slopes *= spectrum.weight[..., None, :] if spectrum.weight.ndim > 1 else spectrum.weight
     return model.view(np.float64), slopes.view(np.float64)
 
 
-def standardised(residuals: Floats, slopes: Floats) -> Complexes:
+def standardised_residuals(residuals: Floats, slopes: Floats) -> Complexes:
     """Weighted residuals (b, 2n) without the pull of each point on its fit; shape (b, n)."""
     count, size, _ = slopes.shape
     rows = slopes.transpose(0, 2, 1).reshape(count, -1, 2, size)
@@ -229,7 +229,7 @@ def standardised(residuals: Floats, slopes: Floats) -> Complexes:
     return np.ascontiguousarray((root @ pairs)[..., 0]).view(np.complex128)[..., 0]
 
 
-def in_order(form: Form, theta: Floats) -> Floats:
+def sort_arcs(form: Form, theta: Floats) -> Floats:
     """Put arcs of one kind that stand in series into the order of their time constants."""
     ordered = theta.copy()
     for exponent in (True, False):
@@ -245,7 +245,7 @@ def in_order(form: Form, theta: Floats) -> Floats:
     return ordered
 
 
-def concluded(
+def finish_fit(
     form: Form, spectrum: Spectrum, theta: Floats, bounds: tuple[Floats, Floats]
 ) -> CircuitFit:
     """Give the fit at an optimum with its covariance."""
@@ -254,11 +254,11 @@ def concluded(
     freedom = max(residuals.shape[1] - len(theta), 1)
     low, high = bounds
     bounded = (theta - low < 1e-6) | (high - theta < 1e-6)
-    spread = inverted(slopes[0] @ slopes[0].T / max(cost / freedom, 1e-300), bounded)
+    spread = invert_normal_matrix(slopes[0] @ slopes[0].T / max(cost / freedom, 1e-300), bounded)
     return CircuitFit(form, spectrum, theta, spread, bounded, cost)
 
 
-def inverted(normal: Floats, held: Booleans) -> Floats:
+def invert_normal_matrix(normal: Floats, held: Booleans) -> Floats:
     """Invert normal equations, scaled; a parameter at its bound has no spread.
 
     A direction that the data does not see at all gets a spread beyond any use, not none.

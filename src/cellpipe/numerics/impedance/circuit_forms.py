@@ -14,7 +14,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from cellpipe.numerics.impedance.circuits import Circuit, Node, parsed
+from cellpipe.numerics.impedance.circuits import Circuit, Node, parse_circuit
 from cellpipe.numerics.impedance.elements import ELEMENTS, Floats
 
 _ARCS = ("ZARC", "Zarc", "K")
@@ -52,7 +52,7 @@ class Form:
 
 
 @cache
-def form_of(text: str) -> Form:
+def build_form(text: str) -> Form:
     """Give the form in which a circuit is fitted.
 
     Raises
@@ -61,23 +61,23 @@ def form_of(text: str) -> Form:
         If the string is not a circuit.
 
     """
-    circuit = parsed(text)
+    circuit = parse_circuit(text)
     arcs: list[Arc] = []
     places = np.arange(len(circuit.keys))
     written: list[str] = []
-    _written(circuit.root, circuit, written, arcs, places)
-    fitted = parsed("".join(written))
+    _write_node(circuit.root, circuit, written, arcs, places)
+    fitted = parse_circuit("".join(written))
     if len({arc.name for arc in arcs}) < len(arcs):  # R1 with CPE1, and ZARC1
         arcs = [replace(arc, name=circuit.keys[arc.user[0]][0]) for arc in arcs]
     positive = np.array([p.positive for p in fitted.parameters])
     return Form(circuit, fitted, tuple(arcs), places, positive)
 
 
-def _written(
+def _write_node(
     node: Node, circuit: Circuit, out: list[str], arcs: list[Arc], places: NDArray[np.int64]
 ) -> None:
     """Write the fitted form of a node; every element takes its first place as its number."""
-    pair = _pair(node)
+    pair = _find_arc_pair(node)
     if pair is not None:
         resistor, other = pair
         first = min(resistor.first, other.first)
@@ -96,10 +96,10 @@ def _written(
             arcs.append(Arc(name, node.first, user, size > 2, by_time=True))
         out.append(f"{node.name}{node.first}")
     else:
-        _group(node, circuit, out, arcs, places)
+        _write_group(node, circuit, out, arcs, places)
 
 
-def _group(
+def _write_group(
     node: Node, circuit: Circuit, out: list[str], arcs: list[Arc], places: NDArray[np.int64]
 ) -> None:
     opening, between, closing = ("p(", ",", ")") if node.kind == "parallel" else ("", "-", "")
@@ -107,11 +107,11 @@ def _group(
     for number, child in enumerate(node.children):
         if number:
             out.append(between)
-        _written(child, circuit, out, arcs, places)
+        _write_node(child, circuit, out, arcs, places)
     out.append(closing)
 
 
-def _pair(node: Node) -> tuple[Node, Node] | None:
+def _find_arc_pair(node: Node) -> tuple[Node, Node] | None:
     """Give resistor and capacitor (or CPE) where a node is nothing but these two in parallel."""
     if node.kind != "parallel" or len(node.children) != 2:
         return None
@@ -120,10 +120,10 @@ def _pair(node: Node) -> tuple[Node, Node] | None:
     return (resistors[0], others[0]) if resistors and others else None
 
 
-def theta_of(form: Form, values: Floats) -> Floats:
+def theta_from_values(form: Form, values: Floats) -> Floats:
     """Give the fitted form's parameters of the user's values; shape (..., p)."""
     theta = np.empty_like(values)
-    theta[..., form.places] = _logarithms(values, _positive(form.circuit))
+    theta[..., form.places] = _logarithms(values, _positive_mask(form.circuit))
     for arc in form.arcs:
         if not arc.by_time:
             size = theta[..., arc.first + 1] + theta[..., arc.first]
@@ -132,7 +132,7 @@ def theta_of(form: Form, values: Floats) -> Floats:
     return theta
 
 
-def values_of(form: Form, theta: Floats) -> Floats:
+def values_from_theta(form: Form, theta: Floats) -> Floats:
     """Give the user's values of the fitted form's parameters; shape (..., p)."""
     logarithms = theta.copy()
     for arc in form.arcs:
@@ -140,11 +140,11 @@ def values_of(form: Form, theta: Floats) -> Floats:
             n = theta[..., arc.first + 2] if arc.exponent else 1.0
             logarithms[..., arc.first + 1] = n * theta[..., arc.first + 1] - theta[..., arc.first]
     ordered = logarithms[..., form.places]
-    positive = _positive(form.circuit)
+    positive = _positive_mask(form.circuit)
     return np.where(positive, np.exp(np.where(positive, ordered, 0.0)), ordered)
 
 
-def slopes_of(form: Form, theta: Floats) -> Floats:
+def parameter_jacobian(form: Form, theta: Floats) -> Floats:
     """Derivatives of the user's logarithms (and exponents) by the fitted form's; shape (p, p)."""
     slopes = np.eye(len(theta))
     for arc in form.arcs:
@@ -157,12 +157,12 @@ def slopes_of(form: Form, theta: Floats) -> Floats:
     return slopes[form.places]
 
 
-def fitted_values(form: Form, theta: Floats) -> Floats:
+def form_values(form: Form, theta: Floats) -> Floats:
     """Give the fitted form's parameters in their units; shape (..., p)."""
     return np.where(form.positive, np.exp(np.where(form.positive, theta, 0.0)), theta)
 
 
-def bounds_of(form: Form, frequency_hertz: Floats) -> tuple[Floats, Floats]:
+def parameter_bounds(form: Form, frequency_hertz: Floats) -> tuple[Floats, Floats]:
     """Bounds of the fitted form's parameters: those of the elements, and the measured window."""
     omega = 2 * np.pi * frequency_hertz
     low = np.array([p.low for p in form.fitted.parameters])
@@ -181,7 +181,7 @@ def _elements(node: Node) -> list[tuple[str, int]]:
     return [element for child in node.children for element in _elements(child)]
 
 
-def chain(form: Form) -> list[tuple[str, int]] | None:
+def series_elements(form: Form) -> list[tuple[str, int]] | None:
     """Elements of a form that is nothing but elements in series, with their first places."""
     root = form.fitted.root
     if root.kind == "element":
@@ -190,7 +190,7 @@ def chain(form: Form) -> list[tuple[str, int]] | None:
     return _elements(root) if plain else None
 
 
-def _positive(circuit: Circuit) -> NDArray[np.bool_]:
+def _positive_mask(circuit: Circuit) -> NDArray[np.bool_]:
     return np.array([p.positive for p in circuit.parameters])
 
 

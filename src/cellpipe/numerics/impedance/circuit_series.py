@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_solve_banded, cholesky_banded
 
 from cellpipe.numerics.impedance.circuit_fit import Spectrum, weighted_residuals
-from cellpipe.numerics.impedance.circuit_forms import Form, bounds_of
+from cellpipe.numerics.impedance.circuit_forms import Form, parameter_bounds
 from cellpipe.numerics.impedance.elements import Floats
 
 _AHEAD = 2.0  # expectation maximisation creeps: each round goes this much further
@@ -39,7 +39,7 @@ _BOUND = 32.0  # of the logarithm of a capacitance
 
 
 @dataclass(frozen=True)
-class Joint:
+class JointFit:
     """A series at the maximum of its posterior.
 
     ``theta`` are the fitted form's parameters, shape (n, p), ``spread`` their covariances,
@@ -74,7 +74,7 @@ class _Posterior:
     drifting: NDArray[np.int64]
     loose: float
 
-    def evaluated(self, work: Floats) -> tuple[Floats, Floats]:
+    def evaluate(self, work: Floats) -> tuple[Floats, Floats]:
         """Residuals (n, 2f) and their derivatives by work (n, p, 2f)."""
         residuals, slopes = weighted_residuals(self.form, self.spectra, work @ self.turn.T)
         for place in self.drifting:  # a resistance moves the time constant of its capacitance
@@ -99,7 +99,7 @@ class _State:
     variance: float
 
 
-def turning(form: Form) -> Floats:
+def transform_matrix(form: Form) -> Floats:
     """Matrix from (ln R, ln C, n) of every arc to (ln R, ln τ, n): ln τ = ln C + ln R; (p, p)."""
     turn = np.eye(len(form.positive))
     for arc in form.arcs:
@@ -107,7 +107,7 @@ def turning(form: Form) -> Floats:
     return turn
 
 
-def first_walk(form: Form) -> Floats:
+def initial_walk(form: Form) -> Floats:
     """Step sizes to begin with, shape (p,)."""
     walk = np.full(len(form.positive), _WALK_OTHER)
     for arc in form.arcs:
@@ -117,7 +117,7 @@ def first_walk(form: Form) -> Floats:
     return walk
 
 
-def joint(
+def fit_joint(
     form: Form,
     spectra: Spectrum,
     start: Floats,
@@ -125,7 +125,7 @@ def joint(
     *,
     rounds: int,
     walk: Floats | None = None,
-) -> Joint:
+) -> JointFit:
     """Fit a series from start values whose arcs are in the same order in every spectrum.
 
     Parameters
@@ -146,51 +146,51 @@ def joint(
         capacitances and exponents are held together first.
 
     """
-    posterior = _posterior(form, spectra, gaps)
+    posterior = _build_posterior(form, spectra, gaps)
     work = start @ np.linalg.inv(posterior.turn).T
-    residuals, _ = posterior.evaluated(work)
+    residuals, _ = posterior.evaluate(work)
     freedom = np.maximum(posterior.points - work.shape[1], 1)
     variance = max(float(np.median(np.sum(residuals**2, axis=1) / freedom)), 1e-16)
     drift = (work[-1] - work[0])[posterior.drifting] / gaps.sum()
     root = np.sqrt(gaps)[:, None]
-    usual = first_walk(form) if walk is None else walk
+    usual = initial_walk(form) if walk is None else walk
     state = _State(work, drift, root * usual, usual, variance)
     if walk is None:
         tight = usual.copy()
         for arc in form.arcs:
             tight[arc.first + 1 : arc.first + (3 if arc.exponent else 2)] = _SHARED
-        held = _climbed(posterior, replace(state, walk=root * tight), 2 * _STEPS_BETWEEN)
+        held = _maximise(posterior, replace(state, walk=root * tight), 2 * _STEPS_BETWEEN)
         state = replace(state, work=held.work, drift=held.drift)
     for _ in range(rounds):
-        state = _learned(posterior, _climbed(posterior, state, _STEPS_BETWEEN))
-    return _concluded(posterior, _climbed(posterior, state))
+        state = _update_walk(posterior, _maximise(posterior, state, _STEPS_BETWEEN))
+    return _finish_fit(posterior, _maximise(posterior, state))
 
 
-def _posterior(form: Form, spectra: Spectrum, gaps: Floats) -> _Posterior:
-    low, high = bounds_of(form, spectra.frequency)
+def _build_posterior(form: Form, spectra: Spectrum, gaps: Floats) -> _Posterior:
+    low, high = parameter_bounds(form, spectra.frequency)
     places = np.array([arc.first + 1 for arc in form.arcs], np.int64)
     low[places], high[places] = -_BOUND, _BOUND
     points = 2 * np.count_nonzero(spectra.weight, axis=1)
     loose = _DRIFT / float(gaps.sum())
-    return _Posterior(form, spectra, gaps, turning(form), low, high, points, places, loose)
+    return _Posterior(form, spectra, gaps, transform_matrix(form), low, high, points, places, loose)
 
 
-def _climbed(posterior: _Posterior, state: _State, steps: int = _STEPS) -> _State:
+def _maximise(posterior: _Posterior, state: _State, steps: int = _STEPS) -> _State:
     """Levenberg–Marquardt to the maximum of the posterior for these step sizes."""
     damping = 1e-3
-    residuals, slopes = posterior.evaluated(state.work)
+    residuals, slopes = posterior.evaluate(state.work)
     cost = _cost(posterior, state, residuals)
     for _ in range(steps):
-        system = _system(posterior, state, residuals, slopes)
+        system = _build_system(posterior, state, residuals, slopes)
         for _ in range(12):
-            step, turned = _step(system, damping)
+            step, turned = _solve_step(system, damping)
             short = min(1.0, _LARGEST_STEP / max(float(np.abs(step).max()), 1e-30))
             tried = replace(
                 state,
                 work=np.clip(state.work + short * step, posterior.low, posterior.high),
                 drift=state.drift + short * turned,
             )
-            new, new_slopes = posterior.evaluated(tried.work)
+            new, new_slopes = posterior.evaluate(tried.work)
             new_cost = _cost(posterior, tried, new)
             if np.isfinite(new_cost) and new_cost <= cost * (1 + 1e-12):
                 break
@@ -226,7 +226,7 @@ class _System:
     pull: Floats
 
 
-def _system(posterior: _Posterior, state: _State, residuals: Floats, slopes: Floats) -> _System:
+def _build_system(posterior: _Posterior, state: _State, residuals: Floats, slopes: Floats) -> _System:
     blocks = slopes @ slopes.transpose(0, 2, 1) / state.variance
     gradient = (slopes @ residuals[:, :, None])[:, :, 0] / state.variance
     ties = 1 / state.walk**2
@@ -246,11 +246,11 @@ def _system(posterior: _Posterior, state: _State, residuals: Floats, slopes: Flo
     return _System(blocks, ties, gradient, border, np.diag(corner), turned)
 
 
-def _step(system: _System, damping: float) -> tuple[Floats, Floats]:
+def _solve_step(system: _System, damping: float) -> tuple[Floats, Floats]:
     """Solve the bordered equations for a step of the series (n, p) and of the drifts (q,)."""
     count, size = system.gradient.shape
     sides = np.concatenate([system.gradient[:, :, None], system.border], axis=2)
-    solved = _solved(system, sides.reshape(count * size, -1), damping).reshape(sides.shape)
+    solved = _solve(system, sides.reshape(count * size, -1), damping).reshape(sides.shape)
     plain, share = solved[:, :, 0], solved[:, :, 1:]
     corner = system.corner - np.einsum("npq,npr->qr", system.border, share)
     right = system.pull - np.einsum("npq,np->q", system.border, plain)
@@ -258,7 +258,7 @@ def _step(system: _System, damping: float) -> tuple[Floats, Floats]:
     return -plain - share @ turned, turned
 
 
-def _solved(system: _System, sides: Floats, damping: float) -> Floats:
+def _solve(system: _System, sides: Floats, damping: float) -> Floats:
     for _ in range(12):
         try:
             factor = cholesky_banded(
@@ -303,15 +303,15 @@ def _inverse(system: _System) -> tuple[Floats, Floats, float]:
         share = schur[i] * ties[i]
         beside[i] = share @ inverse[i + 1]
         inverse[i] = schur[i] + beside[i] @ share.T
-    return _with_drift(system, inverse, beside, logarithm)
+    return _add_drift(system, inverse, beside, logarithm)
 
 
-def _with_drift(
+def _add_drift(
     system: _System, inverse: Floats, beside: Floats, logarithm: float
 ) -> tuple[Floats, Floats, float]:
     """Add what the uncertain drifts add."""
     count, size = system.gradient.shape
-    share = _solved(system, system.border.reshape(count * size, -1), 0.0).reshape(
+    share = _solve(system, system.border.reshape(count * size, -1), 0.0).reshape(
         system.border.shape
     )
     corner = system.corner - np.einsum("npq,npr->qr", system.border, share)
@@ -321,10 +321,10 @@ def _with_drift(
     return inverse, beside, logarithm + float(np.linalg.slogdet(corner)[1])
 
 
-def _learned(posterior: _Posterior, state: _State) -> _State:
+def _update_walk(posterior: _Posterior, state: _State) -> _State:
     """One round of expectation maximisation: step sizes, large single steps, noise."""
-    residuals, slopes = posterior.evaluated(state.work)
-    system = _system(posterior, state, residuals, slopes)
+    residuals, slopes = posterior.evaluate(state.work)
+    system = _build_system(posterior, state, residuals, slopes)
     inverse, beside, _ = _inverse(system)
     own = np.einsum("npp->np", inverse)
     across = np.einsum("npp->np", beside)
@@ -334,12 +334,12 @@ def _learned(posterior: _Posterior, state: _State) -> _State:
     new = np.sqrt(np.mean(share * square, axis=0))
     scale = np.clip(state.scale * (new / state.scale) ** _AHEAD, _SMALLEST_WALK, _LARGEST_WALK)
     walk = np.sqrt(posterior.gaps[:, None] / share) * scale
-    freedom = float(posterior.points.sum()) - _used(system, inverse)
+    freedom = float(posterior.points.sum()) - _effective_parameters(system, inverse)
     variance = max(float(np.sum(residuals**2)) / max(freedom, 1.0), 1e-16)
     return replace(state, walk=walk, scale=scale, variance=variance)
 
 
-def _used(system: _System, inverse: Floats) -> float:
+def _effective_parameters(system: _System, inverse: Floats) -> float:
     """Degrees of freedom that the fit takes from the data: trace of the data's share."""
     data = system.blocks.copy()
     diagonal = np.arange(data.shape[1])
@@ -348,9 +348,9 @@ def _used(system: _System, inverse: Floats) -> float:
     return float(np.einsum("npq,nqp->", data, inverse))
 
 
-def _concluded(posterior: _Posterior, state: _State) -> Joint:
-    residuals, slopes = posterior.evaluated(state.work)
-    inverse, _, logarithm = _inverse(_system(posterior, state, residuals, slopes))
+def _finish_fit(posterior: _Posterior, state: _State) -> JointFit:
+    residuals, slopes = posterior.evaluate(state.work)
+    inverse, _, logarithm = _inverse(_build_system(posterior, state, residuals, slopes))
     spread = np.einsum("ap,npq,bq->nab", posterior.turn, inverse, posterior.turn)
     cost = np.sum(residuals**2, axis=1)
     steps = posterior.steps(state) / np.sqrt(posterior.gaps)[:, None] / state.scale
@@ -363,4 +363,4 @@ def _concluded(posterior: _Posterior, state: _State) -> Joint:
         + float(posterior.points.sum()) * math.log(state.variance)
     )
     theta = state.work @ posterior.turn.T
-    return Joint(theta, spread, state.scale, math.sqrt(state.variance), cost, evidence)
+    return JointFit(theta, spread, state.scale, math.sqrt(state.variance), cost, evidence)

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cellpipe.numerics.impedance.circuit_forms import Form, bounds_of, chain
-from cellpipe.numerics.impedance.circuits import evaluated, parsed
+from cellpipe.numerics.impedance.circuit_forms import Form, parameter_bounds, series_elements
+from cellpipe.numerics.impedance.circuits import evaluate_circuit, parse_circuit
 from cellpipe.numerics.impedance.elements import ELEMENTS, Complexes, Element, Floats
 
 Ints = NDArray[np.int64]
@@ -23,7 +23,7 @@ Ints = NDArray[np.int64]
 _BEAM = 400  # combinations that are tried with one more element
 _SMALLEST = 1e-3  # of the median impedance: what an element has at least at the start
 _ALIKE = 1  # steps of the grid: nearer combinations are neighbours
-_LOOKED_AT = 300
+_CANDIDATES = 300
 _SCATTERED = 4000
 _ORDER = ("R", "L", "C", "W", "La", "CPE", "Wo", "Ws", "G", "Gs", "K", "TLMQ", "TLM", "ZARC")
 
@@ -62,33 +62,33 @@ def start_values(
     Parameters of the fitted form, logarithms where positive; shape (at most number, p).
 
     """
-    elements = chain(form)
+    elements = series_elements(form)
     if elements is None:
-        return _scattered(form, frequency_hertz, impedance_ohm, weight, number)
+        return _scatter_starts(form, frequency_hertz, impedance_ohm, weight, number)
     names = ["ZARC" if name == "Zarc" else name for name, _ in elements]
     order = sorted(range(len(names)), key=lambda place: _ORDER.index(names[place]))
     kinds = [names[place] for place in order]
-    book = _dictionary(kinds, frequency_hertz, weight)
+    book = _build_dictionary(kinds, frequency_hertz, weight)
     weighted = impedance_ohm * weight
     data = np.concatenate([weighted.real, weighted.imag])
-    chosen, amounts = _searched(book, kinds, data, number)
+    chosen, amounts = _search_combinations(book, kinds, data, number)
     floor = _SMALLEST * float(np.median(np.abs(impedance_ohm)))
     theta = np.empty((len(chosen), len(form.positive)))
     for column, place in enumerate(order):
         name, first = names[place], elements[place][1]
         shapes = book.values[name][chosen[:, column] - book.first[name]]
-        values = _scaled(ELEMENTS[name], shapes, np.maximum(amounts[:, column], floor))
+        values = _scale_shapes(ELEMENTS[name], shapes, np.maximum(amounts[:, column], floor))
         theta[:, first : first + values.shape[1]] = values
     positive = form.positive
     return np.where(positive, np.log(np.where(positive, theta, 1.0)), theta)
 
 
-def _scaled(element: Element, shapes: Floats, amount: Floats) -> Floats:
+def _scale_shapes(element: Element, shapes: Floats, amount: Floats) -> Floats:
     scaling = np.array([p.scaling for p in element.parameters])
     return np.asarray(shapes * amount[:, None] ** scaling, np.float64)
 
 
-def _dictionary(kinds: list[str], frequency: Floats, weight: Floats) -> _Dictionary:
+def _build_dictionary(kinds: list[str], frequency: Floats, weight: Floats) -> _Dictionary:
     omega = 2 * np.pi * frequency
     shortest, longest = 1 / omega.max(), 1 / omega.min()
     columns, values, first = [], {}, {}
@@ -104,7 +104,7 @@ def _dictionary(kinds: list[str], frequency: Floats, weight: Floats) -> _Diction
     return _Dictionary(np.concatenate([weighted.real, weighted.imag], axis=1), values, first)
 
 
-def _searched(
+def _search_combinations(
     book: _Dictionary, kinds: list[str], data: Floats, number: int
 ) -> tuple[Ints, Floats]:
     """Add element after element to the best combinations so far; give the best that differ."""
@@ -116,18 +116,18 @@ def _searched(
     for step, kind in enumerate(kinds):
         shapes = book.first[kind] + np.arange(len(book.values[kind]))
         last = step == len(kinds) - 1
-        tried, misfit = _extended(gram, right, total, chosen, shapes, punished=last)
+        tried, misfit = _extend_combinations(gram, right, total, chosen, shapes, punished=last)
         if step and kinds[step - 1] == kind and len(shapes) > 1:
             misfit[chosen[:, -1:] >= shapes] = np.inf  # one kind stands in the order of the grid
-        order = np.argsort(misfit, axis=None)[: _LOOKED_AT if last else _BEAM]
+        order = np.argsort(misfit, axis=None)[: _CANDIDATES if last else _BEAM]
         row, column = np.unravel_index(order[np.isfinite(misfit.ravel()[order])], misfit.shape)
         chosen = np.concatenate([chosen[row], shapes[column, None]], axis=1)
         amounts = tried[row, :, column]
-    apart = _apart(chosen, number)
+    apart = _select_distinct(chosen, number)
     return chosen[apart], amounts[apart] / scale[chosen[apart]]
 
 
-def _extended(
+def _extend_combinations(
     gram: Floats, right: Floats, total: float, chosen: Ints, more: Ints, *, punished: bool
 ) -> tuple[Floats, Floats]:
     """Solve the normal equations of every combination with every further column.
@@ -151,7 +151,7 @@ def _extended(
     return amounts, misfit
 
 
-def _apart(subsets: Ints, number: int) -> list[int]:
+def _select_distinct(subsets: Ints, number: int) -> list[int]:
     """Choose the best subsets that are not neighbours of a better one on the grid."""
     chosen: list[int] = []
     left = np.arange(len(subsets))
@@ -161,14 +161,14 @@ def _apart(subsets: Ints, number: int) -> list[int]:
     return chosen
 
 
-def _scattered(
+def _scatter_starts(
     form: Form, frequency: Floats, impedance_ohm: Complexes, weight: Floats, number: int
 ) -> Floats:
     """Scatter parameters over what the spectrum allows; give the best."""
     rng = np.random.default_rng(20)  # the same spectrum is to give the same fit
     omega = 2 * np.pi * frequency
     size = np.median(np.abs(impedance_ohm))
-    low, high = bounds_of(form, frequency)
+    low, high = parameter_bounds(form, frequency)
     theta = np.empty((_SCATTERED, len(low)))
     for place, parameter in enumerate(form.fitted.parameters):
         draw = rng.uniform(size=_SCATTERED)
@@ -179,16 +179,16 @@ def _scattered(
             theta[:, place] = inside[0] + draw * (inside[1] - inside[0])
         else:
             theta[:, place] = parameter.scaling * np.log(size * 10 ** (3 * draw - 2))
-    _timed(form, theta, omega, rng)
+    _set_time_constants(form, theta, omega, rng)
     theta = np.clip(theta, low, high)
     values = np.where(form.positive, np.exp(np.where(form.positive, theta, 0.0)), theta)
-    model, _ = evaluated(parsed(form.fitted.text), frequency, values)
+    model, _ = evaluate_circuit(parse_circuit(form.fitted.text), frequency, values)
     misfit = np.sum(np.abs((model - impedance_ohm) * weight) ** 2, axis=1)
     best = np.argsort(np.where(np.isfinite(misfit), misfit, np.inf))
     return np.asarray(theta[best[:number]], np.float64)
 
 
-def _timed(form: Form, theta: Floats, omega: Floats, rng: np.random.Generator) -> None:
+def _set_time_constants(form: Form, theta: Floats, omega: Floats, rng: np.random.Generator) -> None:
     """Give capacitances, CPEs, inductances and Warburgs a time constant in the window."""
     for place, parameter in enumerate(form.fitted.parameters):
         draw = rng.uniform(np.log(0.3 / omega.max()), np.log(3 / omega.min()), len(theta))

@@ -40,7 +40,7 @@ class Circuit:
 
 
 @cache
-def parsed(text: str) -> Circuit:
+def parse_circuit(text: str) -> Circuit:
     """Read a circuit's string.
 
     Raises
@@ -51,7 +51,7 @@ def parsed(text: str) -> Circuit:
     """
     keys: list[tuple[str, str]] = []
     parameters: list[Parameter] = []
-    root = _parsed(re.sub(r"\s", "", text), keys, parameters, text)
+    root = _parse_node(re.sub(r"\s", "", text), keys, parameters, text)
     if len(set(keys)) < len(keys):
         raise CellpipeError(
             f"an element twice in {text!r}",
@@ -61,15 +61,15 @@ def parsed(text: str) -> Circuit:
     return Circuit(text, root, tuple(keys), tuple(parameters))
 
 
-def _parsed(
+def _parse_node(
     text: str, keys: list[tuple[str, str]], parameters: list[Parameter], whole: str
 ) -> Node:
     series = _split(text, "-")
     if len(series) > 1:
-        return Node("series", children=tuple(_parsed(s, keys, parameters, whole) for s in series))
+        return Node("series", children=tuple(_parse_node(s, keys, parameters, whole) for s in series))
     if text.startswith("p(") and text.endswith(")"):
         branches = _split(text[2:-1], ",")
-        inside = tuple(_parsed(s, keys, parameters, whole) for s in branches)
+        inside = tuple(_parse_node(s, keys, parameters, whole) for s in branches)
         return Node("parallel", children=inside)
     found = re.fullmatch(r"([A-Za-z]+)(\d*)", text)
     if found is None or found[1] not in ELEMENTS:
@@ -97,7 +97,7 @@ def _split(text: str, separator: str) -> list[str]:
     return parts
 
 
-def evaluated(
+def evaluate_circuit(
     circuit: Circuit, frequency_hertz: Floats, values: Floats
 ) -> tuple[Complexes, Complexes]:
     """Impedance and its derivatives by the fitted parameters.
@@ -119,11 +119,11 @@ def evaluated(
     """
     jw = np.asarray(2j * np.pi * frequency_hertz, np.complex128)
     slopes = np.empty((*values.shape, frequency_hertz.shape[-1]), np.complex128)
-    z, _ = _walk(circuit.root, jw, values, slopes)
+    z, _ = _evaluate_node(circuit.root, jw, values, slopes)
     return z, slopes
 
 
-def _walk(
+def _evaluate_node(
     node: Node, jw: Complexes, values: Floats, slopes: Complexes
 ) -> tuple[Complexes, tuple[int, int]]:
     """Evaluate a node; give its impedance and the range of its parameters."""
@@ -134,7 +134,7 @@ def _walk(
         for offset, derivative in enumerate(derivatives):
             slopes[..., node.first + offset, :] = derivative
         return z, (node.first, last)
-    parts = [_walk(child, jw, values, slopes) for child in node.children]
+    parts = [_evaluate_node(child, jw, values, slopes) for child in node.children]
     span = (parts[0][1][0], parts[-1][1][1])
     if node.kind == "series":
         total = parts[0][0]
@@ -147,7 +147,7 @@ def _walk(
     return total, span
 
 
-def impedance(
+def circuit_impedance(
     circuit: str, values: Mapping[tuple[str, str], float], frequency_hertz: Floats
 ) -> Complexes:
     """Give the impedance of a circuit.
@@ -166,6 +166,6 @@ def impedance(
     Complex impedance, ohm; shape (n,).
 
     """
-    tree = parsed(circuit)
+    tree = parse_circuit(circuit)
     ordered = np.array([values[key] for key in tree.keys])
-    return evaluated(tree, frequency_hertz, ordered)[0]
+    return evaluate_circuit(tree, frequency_hertz, ordered)[0]

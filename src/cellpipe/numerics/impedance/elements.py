@@ -170,7 +170,7 @@ def _zarc(jw: Complexes, values: Floats) -> Evaluation:
     return z, [z, n * slope, (logarithm + _QUARTER) * slope]
 
 
-def _line(r: Floats, x: Complexes) -> tuple[Complexes, Complexes]:
+def _transmission_line(r: Floats, x: Complexes) -> tuple[Complexes, Complexes]:
     """Impedance of the line, r coth(x) / x, and its derivative by ln x."""
     coth = 1 / _tanh(x)
     z = r * coth / x
@@ -180,7 +180,7 @@ def _line(r: Floats, x: Complexes) -> tuple[Complexes, Complexes]:
 def _blocking_line(jw: Complexes, values: Floats) -> Evaluation:
     r, q, n = values[..., 0:1], values[..., 1:2], values[..., 2:3]
     logarithm = np.log(jw.imag)
-    z, slope = _line(r, np.sqrt(r * q) * _power(logarithm, 0.5 * n))
+    z, slope = _transmission_line(r, np.sqrt(r * q) * _power(logarithm, 0.5 * n))
     return z, [z + 0.5 * slope, 0.5 * slope, 0.5 * slope * (logarithm + _QUARTER)]
 
 
@@ -188,7 +188,7 @@ def _reacting_line(jw: Complexes, values: Floats) -> Evaluation:
     r, charge, q, n = (values[..., place : place + 1] for place in range(4))
     logarithm = np.log(jw.imag)
     y = charge * q * _power(logarithm, n)
-    z, slope = _line(r, _root(r / charge * (1 + y)))
+    z, slope = _transmission_line(r, _root(r / charge * (1 + y)))
     part = 0.5 * slope * y / (1 + y)
     return z, [z + 0.5 * slope, -0.5 * slope / (1 + y), part, part * (logarithm + _QUARTER)]
 
@@ -198,23 +198,23 @@ def _grid(*axes: Floats | tuple[float, ...]) -> Floats:
     return np.stack([a.ravel() for a in np.meshgrid(*axes, indexing="ij")], axis=1)
 
 
-def _times(shortest: float, longest: float, number: int = _TIMES) -> Floats:
+def _time_grid(shortest: float, longest: float, number: int = _TIMES) -> Floats:
     return np.geomspace(0.3 * shortest, 3 * longest, number)
 
 
-def _arcs(shortest: float, longest: float) -> Floats:
-    return _grid((1.0,), _times(shortest, longest))
+def _arc_shapes(shortest: float, longest: float) -> Floats:
+    return _grid((1.0,), _time_grid(shortest, longest))
 
 
-def _blocked(shortest: float, longest: float) -> Floats:
+def _blocking_line_shapes(shortest: float, longest: float) -> Floats:
     """Transmission lines: R_ion is one, Q follows from the time constant (R_ion Q)^(1/n)."""
-    grid = _grid((1.0,), _times(shortest, longest, 2 * _FEW), _TAIL_EXPONENTS)
+    grid = _grid((1.0,), _time_grid(shortest, longest, 2 * _FEW), _TAIL_EXPONENTS)
     grid[:, 1] **= grid[:, 2]
     return grid
 
 
-def _reacting(shortest: float, longest: float) -> Floats:
-    grid = _grid((1.0,), (0.1, 0.5, 3.0), _times(shortest, longest, 2 * _FEW), _EXPONENTS)
+def _reacting_line_shapes(shortest: float, longest: float) -> Floats:
+    grid = _grid((1.0,), (0.1, 0.5, 3.0), _time_grid(shortest, longest, 2 * _FEW), _EXPONENTS)
     grid[:, 2] = grid[:, 2] ** grid[:, 3] / grid[:, 1]
     return grid
 
@@ -257,19 +257,19 @@ ELEMENTS: dict[str, Element] = {
         (_OHM, _TAU), _short_warburg,
         lambda _, long: _grid((1.0,), np.geomspace(0.01 * long, 6 * long, _FEW)),
     ),
-    "G": Element((_OHM, _TAU), _gerischer, _arcs),
+    "G": Element((_OHM, _TAU), _gerischer, _arc_shapes),
     "Gs": Element(
         (_OHM, _TAU, Parameter("phi", "1", 1e-3, 1e3, 0)), _finite_gerischer,
-        lambda short, long: _grid((1.0,), _times(short, long, 2 * _FEW), (0.1, 0.5, 2.0)),
+        lambda short, long: _grid((1.0,), _time_grid(short, long, 2 * _FEW), (0.1, 0.5, 2.0)),
     ),
-    "K": Element((_OHM, _TAU), _relaxation, _arcs),
+    "K": Element((_OHM, _TAU), _relaxation, _arc_shapes),
     "ZARC": Element(
         (_OHM, _TAU, _N), _zarc,
-        lambda short, long: _grid((1.0,), _times(short, long), _EXPONENTS),
+        lambda short, long: _grid((1.0,), _time_grid(short, long), _EXPONENTS),
     ),
-    "TLMQ": Element((_R_ION, _Q, _N), _blocking_line, _blocked),
+    "TLMQ": Element((_R_ION, _Q, _N), _blocking_line, _blocking_line_shapes),
     "TLM": Element(
-        (_R_ION, Parameter("R_ct", "ohm", 1e-6, 1e12, 1), _Q, _N), _reacting_line, _reacting
+        (_R_ION, Parameter("R_ct", "ohm", 1e-6, 1e12, 1), _Q, _N), _reacting_line, _reacting_line_shapes
     ),
 }  # fmt: skip
 ELEMENTS["Zarc"] = ELEMENTS["ZARC"]

@@ -17,26 +17,26 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cellpipe.core.errors import CellpipeError
-from cellpipe.numerics.impedance.arcs import ImpedanceArc, arcs_of
-from cellpipe.numerics.impedance.circuit_choice import chosen
-from cellpipe.numerics.impedance.circuit_fit import CircuitFit, fitted
-from cellpipe.numerics.impedance.circuit_forms import form_of
+from cellpipe.numerics.impedance.arcs import ImpedanceArc, build_arcs
+from cellpipe.numerics.impedance.circuit_choice import fit_best_circuit
+from cellpipe.numerics.impedance.circuit_fit import CircuitFit, fit_circuit
+from cellpipe.numerics.impedance.circuit_forms import build_form
 from cellpipe.numerics.impedance.elements import Complexes, Floats
 from cellpipe.numerics.impedance.kramers_kronig import (
     VIOLATED,
     KramersKronig,
     kramers_kronig,
-    standing_alone,
-    valid_part,
+    find_isolated,
+    valid_frequencies,
 )
 from cellpipe.numerics.impedance.lmfit_result import (
     confidence_intervals,
-    constrained,
-    minimised_by_lmfit,
-    names_of,
+    fit_with_constraints,
+    minimise_with_lmfit,
+    parameter_names,
     plain_parameters,
 )
-from cellpipe.numerics.impedance.spectra import Cleaned, cleaned, modulus
+from cellpipe.numerics.impedance.spectra import CleanSpectrum, clean_spectrum, modulus
 
 if TYPE_CHECKING:
     from lmfit import Parameters
@@ -75,7 +75,7 @@ class ImpedanceFit:
     @property
     def names(self) -> list[str]:
         """Names of the parameters, as ``R0``, ``R1``, ``CPE1_Q``, ``CPE1_n``."""
-        return names_of(self.fit.circuit)
+        return parameter_names(self.fit.circuit)
 
     @property
     def values(self) -> dict[str, float]:
@@ -104,10 +104,10 @@ class ImpedanceFit:
         spread = float(np.sqrt(self.fit.cost / freedom))
         if found is None or spread <= 0:
             return float("nan")
-        return min(found.noise * float(np.median(self._sizes)) / spread, 1.0)
+        return min(found.noise * float(np.median(self._weighted_modulus)) / spread, 1.0)
 
     @property
-    def _sizes(self) -> Floats:
+    def _weighted_modulus(self) -> Floats:
         """``|Z|`` times the weight: one for weights by the modulus; shape (n,)."""
         spectrum = self.fit.spectrum
         return np.asarray(np.abs(spectrum.impedance) * spectrum.weight, np.float64)
@@ -120,7 +120,7 @@ class ImpedanceFit:
     @cached_property
     def arcs(self) -> tuple[ImpedanceArc, ...]:
         """The arcs, with their capacitance and what it says of their origin."""
-        return arcs_of(self.fit, self.area_cm2)
+        return build_arcs(self.fit, self.area_cm2)
 
     @cached_property
     def kramers_kronig(self) -> KramersKronig | None:
@@ -135,7 +135,7 @@ class ImpedanceFit:
     @cached_property
     def result(self) -> MinimizerResult:
         """The fit as lmfit's result, with ``result.params`` and all that lmfit does with it."""
-        return minimised_by_lmfit(self.fit, self.constraints)[1]
+        return minimise_with_lmfit(self.fit, self.constraints)[1]
 
     def parameters(self) -> Parameters:
         """Give lmfit parameters at the best values, to constrain and fit again with.
@@ -214,24 +214,24 @@ def fit_impedance(
         If there are too few usable points for the circuit, or the circuit can't be read.
 
     """
-    points = cleaned(np.asarray(frequency_hertz), np.asarray(impedance_ohm))
-    weight = _weight(points, deviation_ohm, np.size(frequency_hertz))
+    points = clean_spectrum(np.asarray(frequency_hertz), np.asarray(impedance_ohm))
+    weight = _point_weights(points, deviation_ohm, np.size(frequency_hertz))
     check_area(area_cm2)
-    valid = valid_part(points.frequency, points.impedance)
+    valid = valid_frequencies(points.frequency, points.impedance)
     used = valid.copy() if robust else np.ones_like(valid)
-    fit = _fitted(points, weight, used, circuit)
+    fit = _fit_points(points, weight, used, circuit)
     for _ in range(_ROUNDS if robust else 0):
         alone = np.zeros(len(used), bool)
         part = fit.spectrum
-        alone[used] = points_alone(
+        alone[used] = find_isolated_points(
             fit.standardised_residuals, part.frequency, part.impedance, fit.model
         )
         if not alone.any() or np.count_nonzero(used) - np.count_nonzero(alone) <= len(fit.theta):
             break
         used &= ~alone
-        fit = _fitted(points, weight, used, circuit)
+        fit = _fit_points(points, weight, used, circuit)
     if parameters is not None:
-        fit, _ = constrained(fit, parameters)
+        fit, _ = fit_with_constraints(fit, parameters)
     drifted = int(np.count_nonzero(~valid)) if robust else 0
     return ImpedanceFit(
         points.frequency,
@@ -255,7 +255,7 @@ def check_area(area_cm2: float | None) -> None:
         )
 
 
-def points_alone(
+def find_isolated_points(
     standardised: Complexes, frequency: Floats, impedance: Complexes, model: Complexes
 ) -> NDArray[np.bool_]:
     """Find points of a fit that stand alone against their neighbours; shape (n,).
@@ -263,7 +263,7 @@ def points_alone(
     Where the circuit misses more of the spectrum than its noise, the Kramers–Kronig test has to
     say so as well, or a feature that the circuit lacks would be taken for bad points.
     """
-    found = standing_alone(standardised, ends=True)
+    found = find_isolated(standardised, ends=True)
     if not found.any():
         return found
     tested = kramers_kronig(frequency, impedance)
@@ -274,7 +274,7 @@ def points_alone(
     return found
 
 
-def _weight(points: Cleaned, deviation_ohm: ArrayLike | None, size: int) -> Floats:
+def _point_weights(points: CleanSpectrum, deviation_ohm: ArrayLike | None, size: int) -> Floats:
     if deviation_ohm is None:
         return 1 / modulus(points.impedance)
     given = np.asarray(deviation_ohm, np.float64)
@@ -294,20 +294,20 @@ def _weight(points: Cleaned, deviation_ohm: ArrayLike | None, size: int) -> Floa
     return np.asarray(1 / deviation, np.float64)
 
 
-def _fitted(
-    points: Cleaned, weight: Floats, used: NDArray[np.bool_], circuit: str | None
+def _fit_points(
+    points: CleanSpectrum, weight: Floats, used: NDArray[np.bool_], circuit: str | None
 ) -> CircuitFit:
     frequency, impedance = points.frequency[used], points.impedance[used]
     if circuit is None:
-        return chosen(frequency, impedance, weight=weight[used])
-    size = len(form_of(circuit).circuit.keys)
+        return fit_best_circuit(frequency, impedance, weight=weight[used])
+    size = len(build_form(circuit).circuit.keys)
     if 2 * len(frequency) <= size:
         raise CellpipeError(
             f"{len(frequency)} frequencies for the {size} parameters of {circuit}",
             expected="more real and imaginary parts than parameters",
             remedy="take a simpler circuit",
         )
-    return fitted(circuit, frequency, impedance, weight=weight[used])
+    return fit_circuit(circuit, frequency, impedance, weight=weight[used])
 
 
 def _flags(fit: ImpedanceFit) -> list[str]:

@@ -75,7 +75,7 @@ class _Fit:
         return count * math.log(self.misfit) + self.parameters * math.log(count) * few
 
 
-def growth(time_since: Floats, resistance_ohm: Floats, error_ohm: Floats) -> Growth | None:
+def fit_growth(time_since: Floats, resistance_ohm: Floats, error_ohm: Floats) -> Growth | None:
     """Find the law by which a resistance grows.
 
     Parameters
@@ -95,9 +95,9 @@ def growth(time_since: Floats, resistance_ohm: Floats, error_ohm: Floats) -> Gro
         return None
     scale = float(time_since[-1])
     time = time_since / scale
-    data = _data(time, resistance_ohm, error_ohm)
-    jumps = _jumps(data)
-    fits = {law: _best(law, data, jumps) for law in LAWS}
+    data = _build_data(time, resistance_ohm, error_ohm)
+    jumps = _find_jumps(data)
+    fits = {law: _fit_law(law, data, jumps) for law in LAWS}
     count = fits["free"].effective
     lowest = min(fit.criterion(count) for fit in fits.values())
     share = {law: math.exp(-0.5 * (fit.criterion(count) - lowest)) for law, fit in fits.items()}
@@ -108,7 +108,7 @@ def growth(time_since: Floats, resistance_ohm: Floats, error_ohm: Floats) -> Gro
     power = best.exponent if law != "constant" else 0.5
     grown = 1 if law != "constant" else 0
     steps = best.amounts[1 + grown :]
-    spread = _spread(data, jumps, best, free=law == "free")
+    spread = _covariance(data, jumps, best, free=law == "free")
     return Growth(
         law, probabilities[law], probabilities, free.exponent, _exponent_error(data, jumps, free),
         power, float(best.amounts[0]),
@@ -128,7 +128,7 @@ class _Data:
     floor: float
 
 
-def _data(time: Floats, resistance: Floats, error: Floats) -> _Data:
+def _build_data(time: Floats, resistance: Floats, error: Floats) -> _Data:
     good = np.isfinite(error) & (error > 0)
     size = max(float(np.median(np.abs(resistance))), 1e-300)
     usual = float(np.median(error[good])) if good.any() else size
@@ -138,7 +138,7 @@ def _data(time: Floats, resistance: Floats, error: Floats) -> _Data:
     return _Data(time, resistance, weight, max(floor, (1e-9 * size / usual) ** 2))
 
 
-def _design(time: Floats, exponent: float | None, jumps: list[int]) -> Floats:
+def _design_matrix(time: Floats, exponent: float | None, jumps: list[int]) -> Floats:
     columns = [np.ones_like(time)]
     if exponent is not None:
         columns.append(time**exponent)
@@ -147,8 +147,8 @@ def _design(time: Floats, exponent: float | None, jumps: list[int]) -> Floats:
     return np.stack(columns, axis=1)
 
 
-def _linear(data: _Data, exponent: float | None, jumps: list[int]) -> _Fit:
-    design = _design(data.time, exponent, jumps) * data.weight[:, None]
+def _fit_linear(data: _Data, exponent: float | None, jumps: list[int]) -> _Fit:
+    design = _design_matrix(data.time, exponent, jumps) * data.weight[:, None]
     target = data.resistance * data.weight
     amounts = np.asarray(np.linalg.lstsq(design, target, rcond=1e-12)[0], np.float64)
     residuals = target - design @ amounts
@@ -156,11 +156,11 @@ def _linear(data: _Data, exponent: float | None, jumps: list[int]) -> _Fit:
     left = float(residuals @ residuals) / count
     return _Fit(
         math.nan if exponent is None else exponent, amounts, left, max(left, data.floor),
-        _effective(residuals, size), size,
+        _effective_count(residuals, size), size,
     )  # fmt: skip
 
 
-def _effective(residuals: Floats, size: int) -> float:
+def _effective_count(residuals: Floats, size: int) -> float:
     """Number of observations that are free of each other, from the residuals' own repetition."""
     count = len(residuals)
     total = float(residuals @ residuals)
@@ -169,12 +169,12 @@ def _effective(residuals: Floats, size: int) -> float:
     return max(count * (1 - repeated) / (1 + repeated), size + 2.0)
 
 
-def _best(law: str, data: _Data, jumps: list[int]) -> _Fit:
+def _fit_law(law: str, data: _Data, jumps: list[int]) -> _Fit:
     if law != "free":
-        return _linear(data, _EXPONENTS[law], jumps)
+        return _fit_linear(data, _EXPONENTS[law], jumps)
     grid = np.geomspace(_LOWEST, _HIGHEST, 60)
     for _ in range(4):
-        fits = [_linear(data, float(m), jumps) for m in grid]
+        fits = [_fit_linear(data, float(m), jumps) for m in grid]
         place = int(np.argmin([fit.left for fit in fits]))
         low, high = grid[max(place - 1, 0)], grid[min(place + 1, len(grid) - 1)]
         best = fits[place]
@@ -182,10 +182,10 @@ def _best(law: str, data: _Data, jumps: list[int]) -> _Fit:
     return replace(best, parameters=best.parameters + 1)
 
 
-def _spread(data: _Data, jumps: list[int], fit: _Fit, *, free: bool) -> Floats:
+def _covariance(data: _Data, jumps: list[int], fit: _Fit, *, free: bool) -> Floats:
     """Covariance of the amounts, and of the exponent behind them where it is free."""
     exponent = None if math.isnan(fit.exponent) else fit.exponent
-    design = _design(data.time, exponent, jumps)
+    design = _design_matrix(data.time, exponent, jumps)
     if free:
         bend = fit.amounts[1] * data.time**fit.exponent * np.log(np.maximum(data.time, 1e-300))
         design = np.column_stack([design, bend])
@@ -199,7 +199,7 @@ def _exponent_error(data: _Data, jumps: list[int], fit: _Fit) -> float:
     """Standard error of a free exponent; NaN at the end of its range."""
     if not _LOWEST * 1.001 < fit.exponent < _HIGHEST * 0.999:
         return math.nan
-    return math.sqrt(max(float(_spread(data, jumps, fit, free=True)[-1, -1]), 0.0))
+    return math.sqrt(max(float(_covariance(data, jumps, fit, free=True)[-1, -1]), 0.0))
 
 
 def _rate_error(fit: _Fit, spread: Floats, scale: float, power: float, *, free: bool) -> float:
@@ -211,15 +211,15 @@ def _rate_error(fit: _Fit, spread: Floats, scale: float, power: float, *, free: 
     return float(math.sqrt(max(variance, 0.0)) / scale**power)
 
 
-def _jumps(data: _Data) -> list[int]:
+def _find_jumps(data: _Data) -> list[int]:
     """Find steps that no law explains, at most three, each with two spectra on either side."""
     found: list[int] = []
     while len(found) < _MOST_JUMPS:
-        before = _plain(data, found)
-        place = _next_jump(data, found)
+        before = _fit_coarse(data, found)
+        place = _find_next_jump(data, found)
         if place is None:
             break
-        after = _plain(data, [*found, place])
+        after = _fit_coarse(data, [*found, place])
         step = abs(float(after.amounts[-1]))
         noise = math.sqrt(after.misfit) / float(data.weight[place])
         count = after.effective
@@ -231,12 +231,12 @@ def _jumps(data: _Data) -> list[int]:
     return sorted(found)
 
 
-def _plain(data: _Data, jumps: list[int]) -> _Fit:
+def _fit_coarse(data: _Data, jumps: list[int]) -> _Fit:
     """Fit with the best of some exponents."""
-    return min((_linear(data, m, jumps) for m in _SCANNED), key=lambda fit: fit.left)
+    return min((_fit_linear(data, m, jumps) for m in _SCANNED), key=lambda fit: fit.left)
 
 
-def _next_jump(data: _Data, found: list[int]) -> int | None:
+def _find_next_jump(data: _Data, found: list[int]) -> int | None:
     """Give the place of the step that takes most off the misfit, whatever the exponent."""
     count = len(data.time)
     places = np.array(
@@ -248,7 +248,7 @@ def _next_jump(data: _Data, found: list[int]) -> int | None:
     steps = data.weight[:, None] * (np.arange(count)[:, None] >= places)
     best: tuple[float, int] = (np.inf, -1)
     for exponent in _SCANNED:
-        design = _design(data.time, exponent, found) * data.weight[:, None]
+        design = _design_matrix(data.time, exponent, found) * data.weight[:, None]
         basis, _ = np.linalg.qr(design)
         left = target - basis @ (basis.T @ target)
         rest = steps - basis @ (basis.T @ steps)

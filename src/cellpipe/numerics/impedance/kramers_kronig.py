@@ -66,7 +66,7 @@ class KramersKronig:
         return float(np.sqrt(np.nanmean(np.abs(self.residuals) ** 2)))
 
 
-def valid_part(frequency_hertz: Floats, impedance_ohm: Complexes) -> NDArray[np.bool_]:
+def valid_frequencies(frequency_hertz: Floats, impedance_ohm: Complexes) -> NDArray[np.bool_]:
     """Tell which frequencies of a spectrum can be fitted; shape (n,).
 
     Where it contradicts the relations by more than a per cent, most at low frequencies, the lowest
@@ -74,7 +74,7 @@ def valid_part(frequency_hertz: Floats, impedance_ohm: Complexes) -> NDArray[np.
     help: then the contradiction is no matter of a cell that changed while it was measured.
     """
     kept = np.ones(len(frequency_hertz), bool)
-    if len(frequency_hertz) < 2 * FEWEST or not _suspect(frequency_hertz, impedance_ohm):
+    if len(frequency_hertz) < 2 * FEWEST or not _is_suspect(frequency_hertz, impedance_ohm):
         return kept
     found = kramers_kronig(frequency_hertz, impedance_ohm)
     if found is None or not found.drift or found.violation < VIOLATED:
@@ -89,7 +89,7 @@ def valid_part(frequency_hertz: Floats, impedance_ohm: Complexes) -> NDArray[np.
     return kept
 
 
-def _suspect(frequency: Floats, impedance: Complexes) -> bool:
+def _is_suspect(frequency: Floats, impedance: Complexes) -> bool:
     """Tell by one chain whether the low end may contradict: it leaves more than the whole test."""
     omega = 2 * np.pi * frequency
     length = max(3, min(int(5 * math.log10(omega.max() / omega.min())), len(omega) - 4))
@@ -128,31 +128,31 @@ def kramers_kronig(frequency_hertz: Floats, impedance_ohm: Complexes) -> Kramers
     if len(frequency_hertz) < FEWEST:
         return None
     none = np.zeros(len(frequency_hertz), bool)
-    chain = _best(frequency_hertz, impedance_ohm)
-    whole = _judged(frequency_hertz, none, chain)
+    chain = _best_chain(frequency_hertz, impedance_ohm)
+    whole = _evaluate_chain(frequency_hertz, none, chain)
     outlying = none.copy()
     for _ in range(_ROUNDS):
-        more = standing_alone(chain.residuals)
+        more = find_isolated(chain.residuals)
         if not more.any() or outlying.sum() + more.sum() > _MOST_OUTLYING * len(outlying):
             break
         outlying[np.flatnonzero(~outlying)[more]] = True
         kept = ~outlying
-        chain = _chosen(frequency_hertz[kept], impedance_ohm[kept], admittance=chain.admittance)
+        chain = _fit_chain(frequency_hertz[kept], impedance_ohm[kept], admittance=chain.admittance)
     if not outlying.any():
         return whole
-    without = _judged(frequency_hertz, outlying, chain)
+    without = _evaluate_chain(frequency_hertz, outlying, chain)
     return without if without.contradiction < _CLEARED else whole
 
 
-def _best(frequency: Floats, impedance: Complexes) -> _Chain:
+def _best_chain(frequency: Floats, impedance: Complexes) -> _Chain:
     """Give the better of the best chain for the impedance and that for the admittance."""
     return min(
-        (_chosen(frequency, impedance, admittance=way) for way in (False, True)),
+        (_fit_chain(frequency, impedance, admittance=way) for way in (False, True)),
         key=lambda chain: float(np.sum(np.abs(chain.residuals) ** 2)),
     )
 
 
-def _chosen(frequency: Floats, impedance: Complexes, *, admittance: bool) -> _Chain:
+def _fit_chain(frequency: Floats, impedance: Complexes, *, admittance: bool) -> _Chain:
     omega = 2 * np.pi * frequency
     count = len(omega)
     decades = math.log10(omega.max() / omega.min())
@@ -187,12 +187,12 @@ def _basis(grid: bytes, length: int, *, admittance: bool) -> Complexes:
 def _residuals(basis: Complexes, data: Complexes) -> Complexes:
     """Residuals of the least squares in both parts at once."""
     columns = np.ascontiguousarray(basis).view(np.float64)
-    return (np.ascontiguousarray(data).view(np.float64) - _solved(columns, data)).view(
+    return (np.ascontiguousarray(data).view(np.float64) - _solve(columns, data)).view(
         np.complex128
     )
 
 
-def _solved(columns: Floats, data: Complexes | Floats) -> Floats:
+def _solve(columns: Floats, data: Complexes | Floats) -> Floats:
     target = np.ascontiguousarray(data).view(np.float64)
     scale = np.maximum(np.sqrt(np.einsum("mn,mn->m", columns, columns)), 1e-300)
     scaled = (columns / scale[:, None]).T
@@ -200,7 +200,7 @@ def _solved(columns: Floats, data: Complexes | Floats) -> Floats:
     return np.asarray(scaled @ amounts, np.float64)
 
 
-def standing_alone(residuals: Complexes, *, ends: bool = False) -> NDArray[np.bool_]:
+def find_isolated(residuals: Complexes, *, ends: bool = False) -> NDArray[np.bool_]:
     """Find residuals that are far off while their neighbours are not.
 
     Parameters
@@ -226,12 +226,12 @@ def standing_alone(residuals: Complexes, *, ends: bool = False) -> NDArray[np.bo
     return np.asarray(found & (size >= 0.5 * size[found].max(initial=0.0)))
 
 
-def _judged(frequency: Floats, outlying: NDArray[np.bool_], chain: _Chain) -> KramersKronig:
+def _evaluate_chain(frequency: Floats, outlying: NDArray[np.bool_], chain: _Chain) -> KramersKronig:
     count = len(chain.residuals)
     freedom = max(2 * count - chain.length - 3, 1)
     size = np.abs(chain.residuals)
     joint = math.sqrt(float(size @ size) / freedom)
-    separate = _separate(chain)
+    separate = _separate_noise(chain)
     contradiction = joint / max(separate, 1e-12)
     exact = float(np.sqrt(np.mean(size**2))) < _EXACT
     valid = exact or contradiction < _CONTRADICTION
@@ -244,7 +244,7 @@ def _judged(frequency: Floats, outlying: NDArray[np.bool_], chain: _Chain) -> Kr
     return KramersKronig(valid, drift, noise, contradiction, residuals, outlying, chain.length)
 
 
-def _separate(chain: _Chain) -> float:
+def _separate_noise(chain: _Chain) -> float:
     """Noise as each part alone shows it: standard deviation of one part."""
     count = len(chain.data)
     freedom = max(2 * (count - min(chain.length + 2, count - 1)), 1)
@@ -252,5 +252,5 @@ def _separate(chain: _Chain) -> float:
     for part in (np.real, np.imag):
         columns, target = np.ascontiguousarray(part(chain.basis)), part(chain.data).copy()
         columns = columns[np.einsum("mn,mn->m", columns, columns) > 0]
-        total += float(np.sum((target - _solved(columns, target)) ** 2))
+        total += float(np.sum((target - _solve(columns, target)) ** 2))
     return math.sqrt(total / freedom)

@@ -33,7 +33,7 @@ class _State:
     growth: Floats
 
 
-def minimised(
+def minimise(
     model: Model,
     starts: Floats,
     low: Floats,
@@ -83,7 +83,7 @@ def minimised(
         rows = np.flatnonzero(active)
         if not len(rows):
             break
-        active[rows[_advanced(model, state, rows, low, high, tolerance)]] = False
+        active[rows[_advance(model, state, rows, low, high, tolerance)]] = False
         if groups is not None and step in _SCREENED:
             _screen(state, groups, active, _SCREENED[step])
     return state.theta, state.cost
@@ -103,7 +103,7 @@ def _screen(state: _State, groups: Ints, active: NDArray[np.bool_], behind: floa
                 active[row] = False
 
 
-def _advanced(
+def _advance(
     model: Model, state: _State, rows: Ints, low: Floats, high: Floats, tolerance: float
 ) -> NDArray[np.bool_]:
     """Take one step for these fits; tell which have come to rest."""

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cellpipe.core.errors import CellpipeError
-from cellpipe.numerics.impedance.circuit_fit import CircuitFit, inverted, weighted_residuals
-from cellpipe.numerics.impedance.circuit_forms import slopes_of, theta_of
+from cellpipe.numerics.impedance.circuit_fit import CircuitFit, invert_normal_matrix, weighted_residuals
+from cellpipe.numerics.impedance.circuit_forms import parameter_jacobian, theta_from_values
 from cellpipe.numerics.impedance.circuits import Circuit
 from cellpipe.numerics.impedance.elements import Floats, Parameter
 
@@ -30,7 +30,7 @@ _AT_BOUND = 1e-4  # of a logarithm or an exponent
 _STEP = 1e-6  # of a variable, for what the fitted form's parameters owe to it
 
 
-def names_of(circuit: Circuit) -> list[str]:
+def parameter_names(circuit: Circuit) -> list[str]:
     """Names of the parameters: ``R1``, ``CPE1_Q``, ``CPE1_n``; an element's only one is its own."""
     elements = [element for element, _ in circuit.keys]
     return [
@@ -40,16 +40,16 @@ def names_of(circuit: Circuit) -> list[str]:
 
 
 def plain_parameters(fit: CircuitFit) -> Parameters:
-    """Give lmfit parameters at a fit's values, by the names of :func:`names_of`, without bounds."""
+    """Give lmfit parameters at a fit's values, by the names of :func:`parameter_names`, without bounds."""
     import lmfit
 
     out = lmfit.Parameters()
-    for name, value in zip(names_of(fit.circuit), fit.values, strict=True):
+    for name, value in zip(parameter_names(fit.circuit), fit.values, strict=True):
         out.add(name, value=float(value))
     return out
 
 
-def minimised_by_lmfit(
+def minimise_with_lmfit(
     fit: CircuitFit, constraints: Parameters | None = None
 ) -> tuple[Minimizer, MinimizerResult]:
     """Let lmfit finish at a fit's optimum, under a user's constraints if there are any.
@@ -59,7 +59,7 @@ def minimised_by_lmfit(
     fit
         The fit whose optimum lmfit starts from.
     constraints
-        lmfit parameters by the names of :func:`names_of`: their bounds, ``vary=False`` with its
+        lmfit parameters by the names of :func:`parameter_names`: their bounds, ``vary=False`` with its
         value, or an expression.
 
     Raises
@@ -70,13 +70,13 @@ def minimised_by_lmfit(
     """
     import lmfit
 
-    names = names_of(fit.circuit)
-    _check(constraints, names)
-    parameters = _parameters(fit, names, constraints)
+    names = parameter_names(fit.circuit)
+    _check_constraints(constraints, names)
+    parameters = _build_parameters(fit, names, constraints)
     form = fit.form
 
     def theta(current: Any) -> Floats:
-        return theta_of(form, np.array([current[name].value for name in names]))
+        return theta_from_values(form, np.array([current[name].value for name in names]))
 
     def residual(current: Any) -> Floats:
         return np.asarray(weighted_residuals(form, fit.spectrum, theta(current)[None])[0][0])
@@ -85,7 +85,7 @@ def minimised_by_lmfit(
         at = theta(current)
         return np.asarray(
             np.linalg.solve(
-                slopes_of(form, at).T, weighted_residuals(form, fit.spectrum, at[None])[1][0]
+                parameter_jacobian(form, at).T, weighted_residuals(form, fit.spectrum, at[None])[1][0]
             )
         )
 
@@ -96,7 +96,7 @@ def minimised_by_lmfit(
         return minimizer, minimizer.minimize(method="leastsq", **exact)
 
 
-def constrained(fit: CircuitFit, constraints: Parameters) -> tuple[CircuitFit, MinimizerResult]:
+def fit_with_constraints(fit: CircuitFit, constraints: Parameters) -> tuple[CircuitFit, MinimizerResult]:
     """Give the fit under a user's constraints, and lmfit's result.
 
     Raises
@@ -105,13 +105,13 @@ def constrained(fit: CircuitFit, constraints: Parameters) -> tuple[CircuitFit, M
         If a constraint names no parameter of the circuit.
 
     """
-    _, result = minimised_by_lmfit(fit, constraints)
-    names = names_of(fit.circuit)
+    _, result = minimise_with_lmfit(fit, constraints)
+    names = parameter_names(fit.circuit)
 
     def theta(values: Floats) -> Floats:
         for name, value in zip(result.var_names, values, strict=True):
             trial[name].value = value
-        return theta_of(fit.form, np.array([trial[name].value for name in names]))
+        return theta_from_values(fit.form, np.array([trial[name].value for name in names]))
 
     trial = result.params.copy()
     at = np.array([result.params[name].value for name in result.var_names])
@@ -124,12 +124,12 @@ def constrained(fit: CircuitFit, constraints: Parameters) -> tuple[CircuitFit, M
     cost = float(residuals[0] @ residuals[0])
     freedom = max(residuals.shape[1] - len(at), 1)
     seen = turn @ slopes[0]
-    spread = turn.T @ inverted(seen @ seen.T / max(cost / freedom, 1e-300), held) @ turn
+    spread = turn.T @ invert_normal_matrix(seen @ seen.T / max(cost / freedom, 1e-300), held) @ turn
     bounded = (np.abs(turn[held]) > 0.5).any(axis=0)
     return CircuitFit(fit.form, fit.spectrum, best, spread, bounded, cost), result
 
 
-def _check(constraints: Parameters | None, names: list[str]) -> None:
+def _check_constraints(constraints: Parameters | None, names: list[str]) -> None:
     unknown = [name for name in constraints or () if name not in names]
     if unknown:
         raise CellpipeError(
@@ -139,7 +139,7 @@ def _check(constraints: Parameters | None, names: list[str]) -> None:
         )
 
 
-def _parameters(fit: CircuitFit, names: list[str], constraints: Parameters | None) -> Parameters:
+def _build_parameters(fit: CircuitFit, names: list[str], constraints: Parameters | None) -> Parameters:
     import lmfit
 
     out = lmfit.Parameters()
@@ -151,18 +151,18 @@ def _parameters(fit: CircuitFit, names: list[str], constraints: Parameters | Non
         elif name in given and not given[name].vary:
             out.add(name, value=given[name].value, vary=False)
         elif parameter.positive:
-            low, high = map(math.log, _limits(parameter, given.get(name)))
-            out.add(_LOGARITHM + name, value=_inside(math.log(value), low, high), min=low, max=high)
+            low, high = map(math.log, _parameter_limits(parameter, given.get(name)))
+            out.add(_LOGARITHM + name, value=_clip_start(math.log(value), low, high), min=low, max=high)
             out.add(name, expr=f"exp({_LOGARITHM}{name})")
         else:
-            low, high = _limits(parameter, given.get(name))
-            out.add(name, value=_inside(float(value), low, high), min=low, max=high)
+            low, high = _parameter_limits(parameter, given.get(name))
+            out.add(name, value=_clip_start(float(value), low, high), min=low, max=high)
     for name, expression in expressions.items():
         out[name].expr = expression
     return out
 
 
-def _inside(value: float, low: float, high: float) -> float:
+def _clip_start(value: float, low: float, high: float) -> float:
     """Give a start within bounds; one from outside starts off them, for lmfit can't leave them."""
     if low < value < high:
         return float(np.clip(value, low + 1e-9, high - 1e-9))
@@ -170,7 +170,7 @@ def _inside(value: float, low: float, high: float) -> float:
     return float(np.clip(value, low + off, high - off))
 
 
-def _limits(parameter: Parameter, given: Any) -> tuple[float, float]:
+def _parameter_limits(parameter: Parameter, given: Any) -> tuple[float, float]:
     low, high = parameter.low, parameter.high
     if given is not None:
         low = max(low, given.min) if np.isfinite(given.min) else low
@@ -191,7 +191,7 @@ def confidence_intervals(
     """
     import lmfit
 
-    minimizer, result = minimised_by_lmfit(fit, constraints)
+    minimizer, result = minimise_with_lmfit(fit, constraints)
     if not result.errorbars:
         raise CellpipeError(
             "a fit whose parameters the data does not determine",

@@ -43,7 +43,7 @@ def brug_capacitance(resistance_ohm: float, q: float, n: float, series_ohm: floa
     return float(q ** (1 / n) * conductance ** ((n - 1) / n))
 
 
-def probabilities(
+def process_probabilities(
     capacitance_farad: float, area_cm2: float | None, error_decades: float = 0.0
 ) -> dict[str, float]:
     """Give the probability of every process for an arc of this capacitance.

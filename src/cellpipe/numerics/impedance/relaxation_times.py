@@ -68,11 +68,11 @@ def relaxation_times(frequency_hertz: Floats, impedance_ohm: Complexes) -> Relax
     data = np.concatenate([target.real, target.imag])
     tested = kramers_kronig(frequency_hertz, impedance_ohm)
     noise = 0.01 if tested is None else max(tested.noise, tested.violation / np.sqrt(2), 1e-4)
-    amounts, residual = _smoothest(design, data, len(others), noise)
+    amounts, residual = _fit_smoothest(design, data, len(others), noise)
     return RelaxationTimes(tau, amounts[len(others) :] * scale, residual)
 
 
-def _smoothest(design: Floats, data: Floats, plain: int, noise: float) -> tuple[Floats, float]:
+def _fit_smoothest(design: Floats, data: Floats, plain: int, noise: float) -> tuple[Floats, float]:
     """Solve with the strongest penalty that leaves no more than the noise."""
     size = design.shape[1]
     bend = np.zeros((size - plain, size))

@@ -17,24 +17,24 @@ from numpy.typing import ArrayLike, NDArray
 
 from cellpipe.core.errors import CellpipeError
 from cellpipe.numerics.impedance.arcs import ImpedanceArc
-from cellpipe.numerics.impedance.circuit_choice import chosen_for_all
+from cellpipe.numerics.impedance.circuit_choice import choose_circuit
 from cellpipe.numerics.impedance.circuit_fit import (
     CircuitFit,
     Spectrum,
-    concluded,
-    standardised,
+    finish_fit,
+    standardised_residuals,
     weighted_residuals,
 )
-from cellpipe.numerics.impedance.circuit_forms import Form, bounds_of, fitted_values, form_of
-from cellpipe.numerics.impedance.circuit_series import Joint
-from cellpipe.numerics.impedance.circuits import evaluated
+from cellpipe.numerics.impedance.circuit_forms import Form, parameter_bounds, form_values, build_form
+from cellpipe.numerics.impedance.circuit_series import JointFit
+from cellpipe.numerics.impedance.circuits import evaluate_circuit
 from cellpipe.numerics.impedance.elements import Complexes, Floats
-from cellpipe.numerics.impedance.fit import ImpedanceFit, check_area, points_alone
-from cellpipe.numerics.impedance.growth import Growth, growth
-from cellpipe.numerics.impedance.kramers_kronig import valid_part
-from cellpipe.numerics.impedance.processes import probabilities
-from cellpipe.numerics.impedance.series_labels import alone, exchangeable, joined
-from cellpipe.numerics.impedance.spectra import Cleaned, cleaned, modulus
+from cellpipe.numerics.impedance.fit import ImpedanceFit, check_area, find_isolated_points
+from cellpipe.numerics.impedance.growth import Growth, fit_growth
+from cellpipe.numerics.impedance.kramers_kronig import valid_frequencies
+from cellpipe.numerics.impedance.processes import process_probabilities
+from cellpipe.numerics.impedance.series_labels import fit_individually, exchangeable_arcs, fit_series
+from cellpipe.numerics.impedance.spectra import CleanSpectrum, clean_spectrum, modulus
 
 if TYPE_CHECKING:
     from lmfit.minimizer import MinimizerResult
@@ -54,7 +54,7 @@ class ImpedanceSeries:
 
     fits: tuple[ImpedanceFit, ...]
     single: Floats
-    joint: Joint | None
+    joint: JointFit | None
     time_second: Floats | None
     area_cm2: float | None
 
@@ -66,12 +66,12 @@ class ImpedanceSeries:
     @property
     def values(self) -> dict[str, Floats]:
         """Best values by name, each of shape (n,)."""
-        return _columns([fit.values for fit in self.fits])
+        return _stack_columns([fit.values for fit in self.fits])
 
     @property
     def standard_errors(self) -> dict[str, Floats]:
         """Standard errors by name, each of shape (n,)."""
-        return _columns([fit.standard_errors for fit in self.fits])
+        return _stack_columns([fit.standard_errors for fit in self.fits])
 
     @property
     def identifiable(self) -> dict[str, NDArray[np.bool_]]:
@@ -100,7 +100,7 @@ class ImpedanceSeries:
         out = []
         for row in zip(*self.arcs, strict=True):
             capacitance = float(np.median([arc.capacitance for arc in row]))
-            likely = probabilities(capacitance, self.area_cm2)
+            likely = process_probabilities(capacitance, self.area_cm2)
             out.append(max(likely, key=lambda name: likely[name]))
         return out
 
@@ -110,10 +110,10 @@ class ImpedanceSeries:
             return None
         resistance = np.array([arcs[arc].resistance for arcs in self.arcs])
         error = np.array([arcs[arc].resistance_error for arcs in self.arcs])
-        return growth(self.time_second - self.time_second[0], resistance, error)
+        return fit_growth(self.time_second - self.time_second[0], resistance, error)
 
 
-def _columns(rows: Sequence[dict[str, float]]) -> dict[str, Floats]:
+def _stack_columns(rows: Sequence[dict[str, float]]) -> dict[str, Floats]:
     return {name: np.array([row[name] for row in rows]) for name in rows[0]}
 
 
@@ -163,10 +163,10 @@ def fit_impedance_series(
 
     """
     check_area(area_cm2)
-    points = _cleaned(frequency_hertz, impedance_ohm)
-    time = _time(time_second, len(points))
-    text = circuit or _chosen(points)
-    size = len(form_of(text).circuit.keys)
+    points = _clean_spectra(frequency_hertz, impedance_ohm)
+    time = _parse_times(time_second, len(points))
+    text = circuit or _choose_circuit(points)
+    size = len(build_form(text).circuit.keys)
     for number, spectrum in enumerate(points, start=1):
         if 2 * len(spectrum.frequency) <= size:
             raise CellpipeError(
@@ -175,21 +175,21 @@ def fit_impedance_series(
                 expected="more real and imaginary parts than parameters",
                 remedy="name a circuit with fewer elements, or measure more frequencies",
             )
-    spectra = padded([(p.frequency, p.impedance) for p in points])
-    drifted = _drifted(points) if robust else [0] * len(points)
+    spectra = pad_spectra([(p.frequency, p.impedance) for p in points])
+    drifted = _count_drifted(points) if robust else [0] * len(points)
     for row, number in enumerate(drifted):
         count = len(points[row].frequency)
         spectra.weight[row, count - number : count] = 0.0
-    form = form_of(text)
-    theta, _ = alone(form, spectra)
-    weight = _without_points_alone(form, spectra, theta) if robust else spectra.weight
+    form = build_form(text)
+    theta, _ = fit_individually(form, spectra)
+    weight = _exclude_isolated_points(form, spectra, theta) if robust else spectra.weight
     if (weight != spectra.weight).any():
         spectra = Spectrum(spectra.frequency, spectra.impedance, weight)
-        theta, _ = alone(form, spectra)
-    joint = _joined(form, spectra, theta, time) if len(points) > 1 else None
+        theta, _ = fit_individually(form, spectra)
+    joint = _fit_joint(form, spectra, theta, time) if len(points) > 1 else None
     fits = tuple(
         replace(
-            _one(points[row], spectra.weight[row], form, theta[row], joint, row),
+            _build_fit(points[row], spectra.weight[row], form, theta[row], joint, row),
             drifted=drifted[row],
             area_cm2=area_cm2,
         )
@@ -198,25 +198,25 @@ def fit_impedance_series(
     return ImpedanceSeries(fits, theta, joint, time, area_cm2)
 
 
-def _drifted(points: list[Cleaned]) -> list[int]:
+def _count_drifted(points: list[CleanSpectrum]) -> list[int]:
     """Count the lowest frequencies of every spectrum at which its cell changed meanwhile."""
-    return [int(np.count_nonzero(~valid_part(p.frequency, p.impedance))) for p in points]
+    return [int(np.count_nonzero(~valid_frequencies(p.frequency, p.impedance))) for p in points]
 
 
-def _joined(form: Form, spectra: Spectrum, theta: Floats, time: Floats | None) -> Joint:
+def _fit_joint(form: Form, spectra: Spectrum, theta: Floats, time: Floats | None) -> JointFit:
     gaps = np.ones(len(theta) - 1)
     if time is not None and time[-1] > time[0]:
         apart = np.diff(time)
         usual = float(np.median(apart[apart > 0]))
         gaps = np.clip(apart / usual, _SHORTEST_GAP, _LONGEST_GAP)
-    found = joined(form, spectra, gaps, theta)
-    return in_order_of_capacitance(form, found)
+    found = fit_series(form, spectra, gaps, theta)
+    return sort_by_capacitance(form, found)
 
 
-def in_order_of_capacitance(form: Form, found: Joint) -> Joint:
+def sort_by_capacitance(form: Form, found: JointFit) -> JointFit:
     """Number the arcs of a series by their median capacitance, which is what stays."""
     order = np.arange(found.theta.shape[1])
-    for group in exchangeable(form):
+    for group in exchangeable_arcs(form):
         size = 3 if group[0].exponent else 2
         medians = [np.median(found.theta[:, a.first + 1] - found.theta[:, a.first]) for a in group]
         for arc, rank in zip(group, np.argsort(medians), strict=True):
@@ -230,15 +230,15 @@ def in_order_of_capacitance(form: Form, found: Joint) -> Joint:
     )
 
 
-def _one(
-    points: Cleaned, weight: Floats, form: Form, theta: Floats, joint: Joint | None, row: int
+def _build_fit(
+    points: CleanSpectrum, weight: Floats, form: Form, theta: Floats, joint: JointFit | None, row: int
 ) -> ImpedanceFit:
     weight = weight[: len(points.frequency)]
     used = weight > 0
     part = Spectrum(points.frequency[used], points.impedance[used], weight[used])
-    low, high = bounds_of(form, part.frequency)
+    low, high = parameter_bounds(form, part.frequency)
     if joint is None:
-        fit = concluded(form, part, theta, (low, high))
+        fit = finish_fit(form, part, theta, (low, high))
     else:
         theta, spread = joint.theta[row], joint.spread[row]
         bounded = (theta - low < 1e-6) | (high - theta < 1e-6)
@@ -246,7 +246,7 @@ def _one(
     return ImpedanceFit(points.frequency, points.impedance, used, points.left_out, fit)
 
 
-def _cleaned(frequency: ArrayLike | Sequence[ArrayLike], impedance: object) -> list[Cleaned]:
+def _clean_spectra(frequency: ArrayLike | Sequence[ArrayLike], impedance: object) -> list[CleanSpectrum]:
     rows = [np.asarray(row, np.complex128) for row in impedance]  # type: ignore[attr-defined]
     if not rows or any(row.ndim != 1 for row in rows):
         raise CellpipeError(
@@ -265,7 +265,7 @@ def _cleaned(frequency: ArrayLike | Sequence[ArrayLike], impedance: object) -> l
     out = []
     for number, (f, z) in enumerate(zip(own, rows, strict=True), start=1):
         try:
-            out.append(cleaned(np.asarray(f, np.float64), z))
+            out.append(clean_spectrum(np.asarray(f, np.float64), z))
         except CellpipeError as error:
             raise CellpipeError(
                 f"in spectrum {number}, {error.found}",
@@ -274,7 +274,7 @@ def _cleaned(frequency: ArrayLike | Sequence[ArrayLike], impedance: object) -> l
     return out
 
 
-def _time(time_second: ArrayLike | None, count: int) -> Floats | None:
+def _parse_times(time_second: ArrayLike | None, count: int) -> Floats | None:
     if time_second is None:
         return None
     time = np.asarray(time_second, np.float64)
@@ -287,14 +287,14 @@ def _time(time_second: ArrayLike | None, count: int) -> Floats | None:
     return time
 
 
-def _chosen(points: list[Cleaned]) -> str:
+def _choose_circuit(points: list[CleanSpectrum]) -> str:
     places = np.unique(np.linspace(0, len(points) - 1, _SAMPLED).round().astype(int))
-    return chosen_for_all(
+    return choose_circuit(
         [points[i].frequency for i in places], [points[i].impedance for i in places]
     )
 
 
-def padded(spectra: Sequence[tuple[Floats, Complexes]]) -> Spectrum:
+def pad_spectra(spectra: Sequence[tuple[Floats, Complexes]]) -> Spectrum:
     """Give spectra of different lengths one shape (n, f); what is added has the weight zero."""
     longest = max(len(frequency) for frequency, _ in spectra)
     frequency = np.stack([np.pad(f, (0, longest - len(f)), mode="edge") for f, _ in spectra])
@@ -303,14 +303,14 @@ def padded(spectra: Sequence[tuple[Floats, Complexes]]) -> Spectrum:
     return Spectrum(frequency, impedance, weight)
 
 
-def _without_points_alone(form: Form, spectra: Spectrum, theta: Floats) -> Floats:
+def _exclude_isolated_points(form: Form, spectra: Spectrum, theta: Floats) -> Floats:
     """Give the weights without the points that stand alone against their spectrum's own fit."""
     weight = spectra.weight.copy()
     residuals, slopes = weighted_residuals(form, spectra, theta)
-    standard = standardised(residuals, slopes)
-    model, _ = evaluated(form.fitted, spectra.frequency, fitted_values(form, theta))
+    standard = standardised_residuals(residuals, slopes)
+    model, _ = evaluate_circuit(form.fitted, spectra.frequency, form_values(form, theta))
     for row, there in enumerate(weight > 0):
-        found = points_alone(
+        found = find_isolated_points(
             standard[row, there], spectra.frequency[row, there],
             spectra.impedance[row, there], model[row, there],
         )  # fmt: skip

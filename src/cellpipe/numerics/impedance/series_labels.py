@@ -14,11 +14,11 @@ from itertools import permutations, product
 
 import numpy as np
 
-from cellpipe.numerics.impedance.circuit_fit import Spectrum, fitted, weighted_residuals
-from cellpipe.numerics.impedance.circuit_forms import Arc, Form, bounds_of
-from cellpipe.numerics.impedance.circuit_series import Joint, joint, turning
+from cellpipe.numerics.impedance.circuit_fit import Spectrum, fit_circuit, weighted_residuals
+from cellpipe.numerics.impedance.circuit_forms import Arc, Form, parameter_bounds
+from cellpipe.numerics.impedance.circuit_series import JointFit, fit_joint, transform_matrix
 from cellpipe.numerics.impedance.elements import Floats
-from cellpipe.numerics.impedance.least_squares import minimised
+from cellpipe.numerics.impedance.least_squares import minimise
 
 _SEARCHED = 5  # spectra that are searched without a guess
 _FAR = 8.0
@@ -28,34 +28,34 @@ _COARSE = 16  # spectra on which the hypotheses are tried
 _COARSE_ROUNDS, _FINE_ROUNDS = 5, 4
 
 
-def alone(form: Form, spectra: Spectrum) -> tuple[Floats, Floats]:
+def fit_individually(form: Form, spectra: Spectrum) -> tuple[Floats, Floats]:
     """Fit every spectrum by itself; give the fitted form's parameters (n, p) and the cost (n,)."""
     count = len(spectra.impedance)
     places = np.unique(np.linspace(0, count - 1, _SEARCHED).round().astype(int))
-    found = np.array([_searched(form, spectra, place) for place in places])
+    found = np.array([_fit_single(form, spectra, place) for place in places])
     starts = np.tile(found, (count, 1))
     groups = np.repeat(np.arange(count), len(found))
 
     def model(theta: Floats, rows: np.ndarray) -> tuple[Floats, Floats]:
-        return weighted_residuals(form, one(spectra, groups[rows]), theta)
+        return weighted_residuals(form, select_spectra(spectra, groups[rows]), theta)
 
-    low, high = bounds_of(form, spectra.frequency)
-    theta, cost = minimised(model, starts, low, high, groups=groups)
+    low, high = parameter_bounds(form, spectra.frequency)
+    theta, cost = minimise(model, starts, low, high, groups=groups)
     cost = cost.reshape(count, len(found))
     best = np.argmin(cost, axis=1)
     rows = np.arange(count)
     return theta.reshape(count, len(found), -1)[rows, best], cost[rows, best]
 
 
-def one(spectra: Spectrum, rows: np.ndarray | int) -> Spectrum:
+def select_spectra(spectra: Spectrum, rows: np.ndarray | int) -> Spectrum:
     """Give some spectra of a series."""
     return Spectrum(spectra.frequency[rows], spectra.impedance[rows], spectra.weight[rows])
 
 
-def _searched(form: Form, spectra: Spectrum, place: int) -> Floats:
+def _fit_single(form: Form, spectra: Spectrum, place: int) -> Floats:
     there = spectra.weight[place] > 0
-    part = one(spectra, place)
-    fit = fitted(
+    part = select_spectra(spectra, place)
+    fit = fit_circuit(
         form.circuit.text, part.frequency[there], part.impedance[there], weight=part.weight[there]
     )
     return fit.theta
@@ -68,23 +68,23 @@ def hypotheses(form: Form, spectra: Spectrum, theta: Floats) -> list[Floats]:
     exponent of every arc are constant or run straight from the first third of the spectra to the
     last, and the resistances are fitted with them.
     """
-    places = _held(form)
+    places = _capacitance_places(form)
     if not places:
         return [theta]
-    groups = exchangeable(form)
-    known = _known(form, spectra, theta)
-    tried = [by_key(form, groups, theta, 0), by_key(form, groups, theta, 1), _path(form, theta)]
-    lines = [_constant(form, ordered) for ordered in tried]
-    first, last = _thirds(form, tried[0], known)
-    lines += [_straight(first, swapped, len(theta)) for swapped in _swapped(groups, last)]
+    groups = exchangeable_arcs(form)
+    known = _information(form, spectra, theta)
+    tried = [sort_arcs_by_key(form, groups, theta, 0), sort_arcs_by_key(form, groups, theta, 1), _sort_by_path(form, theta)]
+    lines = [_constant_line(form, ordered) for ordered in tried]
+    first, last = _third_means(form, tried[0], known)
+    lines += [_straight_line(first, swapped, len(theta)) for swapped in _arc_permutations(groups, last)]
     out: list[Floats] = []
     for line in lines:
         if all(np.abs((line - other)[:, places]).max() > _DISTINCT for other in out):
             out.append(line)
-    return [_resisted(form, spectra, tried[0], line) for line in out]
+    return [_fit_resistances(form, spectra, tried[0], line) for line in out]
 
 
-def exchangeable(form: Form) -> list[list[Arc]]:
+def exchangeable_arcs(form: Form) -> list[list[Arc]]:
     """Arcs of one kind that stand in series at the top, and so could change places."""
     tops = {child.first for child in form.fitted.root.children if child.kind == "element"}
     groups = [
@@ -93,10 +93,10 @@ def exchangeable(form: Form) -> list[list[Arc]]:
     return [group for group in groups if len(group) > 1]
 
 
-def by_key(form: Form, groups: list[list[Arc]], theta: Floats, key: int) -> Floats:
+def sort_arcs_by_key(form: Form, groups: list[list[Arc]], theta: Floats, key: int) -> Floats:
     """Order arcs in every spectrum by time constant (key 0) or by capacitance (key 1)."""
     out = theta.copy()
-    work = theta @ np.linalg.inv(turning(form)).T
+    work = theta @ np.linalg.inv(transform_matrix(form)).T
     for group in groups:
         size = 3 if group[0].exponent else 2
         values = (work if key else theta)[:, [a.first + 1 for a in group]]
@@ -108,17 +108,17 @@ def by_key(form: Form, groups: list[list[Arc]], theta: Floats, key: int) -> Floa
     return out
 
 
-def _path(form: Form, theta: Floats) -> Floats:
+def _sort_by_path(form: Form, theta: Floats) -> Floats:
     """Order arcs so that neighbouring spectra differ least in ln R, ln C and n."""
     out = theta.copy()
-    to_work = np.linalg.inv(turning(form)).T
-    for group in exchangeable(form):
+    to_work = np.linalg.inv(transform_matrix(form)).T
+    for group in exchangeable_arcs(form):
         size = 3 if group[0].exponent else 2
         weights = np.array([0.5, 2.0, 2.0][:size])
         work = out @ to_work
         blocks = np.stack([work[:, a.first : a.first + size] for a in group], axis=1)
         moves = [list(p) for p in permutations(range(len(group)))]
-        choice = _shortest(blocks, moves, weights)
+        choice = _shortest_path(blocks, moves, weights)
         plain = np.stack([out[:, a.first : a.first + size] for a in group], axis=1)
         for place, arc in enumerate(group):
             picked = np.array([moves[c][place] for c in choice])
@@ -126,7 +126,7 @@ def _path(form: Form, theta: Floats) -> Floats:
     return out
 
 
-def _shortest(blocks: Floats, moves: list[list[int]], weights: Floats) -> list[int]:
+def _shortest_path(blocks: Floats, moves: list[list[int]], weights: Floats) -> list[int]:
     variants = np.stack([blocks[:, move] for move in moves], axis=1)
     total = np.zeros(len(moves))
     back = np.zeros((len(blocks), len(moves)), int)
@@ -142,7 +142,7 @@ def _shortest(blocks: Floats, moves: list[list[int]], weights: Floats) -> list[i
     return choice[::-1]
 
 
-def _held(form: Form) -> list[int]:
+def _capacitance_places(form: Form) -> list[int]:
     """Places of capacitances and exponents."""
     return [
         place
@@ -151,36 +151,36 @@ def _held(form: Form) -> list[int]:
     ]
 
 
-def _known(form: Form, spectra: Spectrum, theta: Floats) -> Floats:
+def _information(form: Form, spectra: Spectrum, theta: Floats) -> Floats:
     """How much each spectrum says of each parameter: one over its variance; (n, p)."""
     _, slopes = weighted_residuals(form, spectra, theta)
-    slopes = np.einsum("qp,nqm->npm", turning(form), slopes)
+    slopes = np.einsum("qp,nqm->npm", transform_matrix(form), slopes)
     normal = slopes @ slopes.transpose(0, 2, 1)
     scale = np.sqrt(np.maximum(np.einsum("npp->np", normal), 1e-300))
     inverse = np.linalg.pinv(normal / (scale[:, :, None] * scale[:, None, :]), rcond=1e-13)
     return np.asarray(scale**2 / np.maximum(np.einsum("npp->np", inverse), 1e-6))
 
 
-def _mean(work: Floats, known: Floats) -> Floats:
+def _weighted_mean(work: Floats, known: Floats) -> Floats:
     """Mean of a parameter over spectra, each with what it knows, none with more than a third."""
     share = np.minimum(known, np.sum(known, axis=0) / 3)
     return np.asarray(np.sum(share * work, axis=0) / np.maximum(np.sum(share, axis=0), 1e-300))
 
 
-def _constant(form: Form, theta: Floats) -> Floats:
-    work = theta @ np.linalg.inv(turning(form)).T
-    places = _held(form)
+def _constant_line(form: Form, theta: Floats) -> Floats:
+    work = theta @ np.linalg.inv(transform_matrix(form)).T
+    places = _capacitance_places(form)
     work[:, places] = np.median(work[:, places], axis=0)
     return np.asarray(work)
 
 
-def _thirds(form: Form, theta: Floats, known: Floats) -> tuple[Floats, Floats]:
-    work = theta @ np.linalg.inv(turning(form)).T
+def _third_means(form: Form, theta: Floats, known: Floats) -> tuple[Floats, Floats]:
+    work = theta @ np.linalg.inv(transform_matrix(form)).T
     third = max(1, len(work) // 3)
-    return _mean(work[:third], known[:third]), _mean(work[-third:], known[-third:])
+    return _weighted_mean(work[:third], known[:third]), _weighted_mean(work[-third:], known[-third:])
 
 
-def _swapped(groups: list[list[Arc]], last: Floats) -> list[Floats]:
+def _arc_permutations(groups: list[list[Arc]], last: Floats) -> list[Floats]:
     """Give the last third with its arcs in every order."""
     out = [last]
     for group in groups:
@@ -197,19 +197,19 @@ def _swapped(groups: list[list[Arc]], last: Floats) -> list[Floats]:
     return out
 
 
-def _straight(first: Floats, last: Floats, count: int) -> Floats:
+def _straight_line(first: Floats, last: Floats, count: int) -> Floats:
     share = np.linspace(0, 1, count)[:, None]
     return np.asarray((1 - share) * first + share * last)
 
 
-def _resisted(form: Form, spectra: Spectrum, theta: Floats, line: Floats) -> Floats:
+def _fit_resistances(form: Form, spectra: Spectrum, theta: Floats, line: Floats) -> Floats:
     """Fit the resistances of every spectrum, with capacitances and exponents near a line."""
-    turn = turning(form)
+    turn = transform_matrix(form)
     back = np.linalg.inv(turn)
-    places = _held(form)
+    places = _capacitance_places(form)
     others = [p for p in range(theta.shape[1]) if p not in places]
     arcs = [arc.first for arc in form.arcs]
-    shares = _shares(len(arcs))
+    shares = _resistance_shares(len(arcs))
     work = theta @ back.T
     total = np.log(np.sum(np.exp(work[:, arcs]), axis=1))
     starts = np.repeat(line, len(shares), axis=0)
@@ -222,7 +222,7 @@ def _resisted(form: Form, spectra: Spectrum, theta: Floats, line: Floats) -> Flo
     pull = back[places] / _NEAR
 
     def model(trial: Floats, rows: np.ndarray) -> tuple[Floats, Floats]:
-        residuals, slopes = weighted_residuals(form, one(spectra, groups[rows]), trial)
+        residuals, slopes = weighted_residuals(form, select_spectra(spectra, groups[rows]), trial)
         off = (trial @ back.T)[:, places] - wanted[rows]
         tied = np.broadcast_to(pull.T, (len(rows), *pull.T.shape))
         return (
@@ -230,13 +230,13 @@ def _resisted(form: Form, spectra: Spectrum, theta: Floats, line: Floats) -> Flo
             np.concatenate([slopes, tied], axis=2),
         )
 
-    low, high = bounds_of(form, spectra.frequency)
-    found, cost = minimised(model, starts @ turn.T, low, high, groups=groups, iterations=30)
+    low, high = parameter_bounds(form, spectra.frequency)
+    found, cost = minimise(model, starts @ turn.T, low, high, groups=groups, iterations=30)
     best = np.argmin(cost.reshape(len(line), -1), axis=1)
     return np.asarray(found.reshape(len(line), len(shares), -1)[np.arange(len(line)), best])
 
 
-def _shares(arcs: int) -> Floats:
+def _resistance_shares(arcs: int) -> Floats:
     """How the resistance may be shared among arcs at the start; rows add up to one."""
     if arcs < 2:
         return np.ones((1, max(arcs, 1)))[:, :arcs]
@@ -244,27 +244,27 @@ def _shares(arcs: int) -> Floats:
     return np.unique((ways / ways.sum(axis=1, keepdims=True)).round(6), axis=0)
 
 
-def joined(form: Form, spectra: Spectrum, gaps: Floats, theta: Floats) -> Joint:
+def fit_series(form: Form, spectra: Spectrum, gaps: Floats, theta: Floats) -> JointFit:
     """Fit a series jointly: every hypothesis on some spectra, the best of them on all.
 
     Parameters
     ----------
     form, spectra, gaps
-        As for :func:`cellpipe.numerics.impedance.circuit_series.joint`.
+        As for :func:`cellpipe.numerics.impedance.circuit_series.fit_joint`.
     theta
-        Fits of the single spectra, as from :func:`alone`; shape (n, p).
+        Fits of the single spectra, as from :func:`fit_individually`; shape (n, p).
 
     """
     count = len(theta)
     some = np.unique(np.linspace(0, count - 1, _COARSE).round().astype(int))
     place = np.concatenate([[0.0], np.cumsum(gaps)])
-    part, apart = one(spectra, some), np.diff(place[some])
+    part, apart = select_spectra(spectra, some), np.diff(place[some])
     coarse = [
-        joint(form, part, start, apart, rounds=_COARSE_ROUNDS)
+        fit_joint(form, part, start, apart, rounds=_COARSE_ROUNDS)
         for start in hypotheses(form, part, theta[some])
     ]
     best = min(coarse, key=lambda found: found.evidence)
-    back = np.linalg.inv(turning(form))
+    back = np.linalg.inv(transform_matrix(form))
     work = best.theta @ back.T
     fine = np.stack([np.interp(place, place[some], column) for column in work.T], axis=1)
-    return joint(form, spectra, fine @ turning(form).T, gaps, rounds=_FINE_ROUNDS, walk=best.walk)
+    return fit_joint(form, spectra, fine @ transform_matrix(form).T, gaps, rounds=_FINE_ROUNDS, walk=best.walk)

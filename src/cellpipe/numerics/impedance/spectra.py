@@ -50,7 +50,7 @@ _MOST_FREQUENCIES = 1000  # a spectrum with more is thinned, evenly in the logar
 
 
 @dataclass(frozen=True)
-class Cleaned:
+class CleanSpectrum:
     """A spectrum that can be fitted, highest frequency first, and what was left out.
 
     ``places`` are the points' places in the input; ``left_out`` maps a reason to a number.
@@ -62,7 +62,7 @@ class Cleaned:
     left_out: dict[str, int]
 
 
-def cleaned(frequency_hertz: NDArray[np.float64], impedance_ohm: NDArray[np.complex128]) -> Cleaned:
+def clean_spectrum(frequency_hertz: NDArray[np.float64], impedance_ohm: NDArray[np.complex128]) -> CleanSpectrum:
     """Drop what is no impedance at a frequency, and count it.
 
     Parameters
@@ -92,7 +92,7 @@ def cleaned(frequency_hertz: NDArray[np.float64], impedance_ohm: NDArray[np.comp
         )
     places = np.arange(len(frequency))
     left_out = {}
-    for reason, good in _reasons(frequency, impedance):
+    for reason, good in _validity_masks(frequency, impedance):
         left_out[reason] = int(np.count_nonzero(~good[places]))
         places = places[good[places]]
     order = places[np.argsort(-frequency[places], kind="stable")]
@@ -100,12 +100,12 @@ def cleaned(frequency_hertz: NDArray[np.float64], impedance_ohm: NDArray[np.comp
     fresh[1:] = np.diff(frequency[order]) != 0
     left_out["frequency measured twice"] = int(np.count_nonzero(~fresh))
     order = order[fresh]
-    thinned = _thinned(frequency[order])
+    thinned = _thin_frequencies(frequency[order])
     left_out["more than a thousand frequencies"] = len(order) - len(thinned)
     order = order[thinned]
-    _enough(frequency[order], left_out)
+    _check_frequencies(frequency[order], left_out)
     counted = {reason: number for reason, number in left_out.items() if number}
-    return Cleaned(frequency[order], impedance[order], order, counted)
+    return CleanSpectrum(frequency[order], impedance[order], order, counted)
 
 
 def modulus(impedance_ohm: NDArray[np.complex128]) -> NDArray[np.float64]:
@@ -121,7 +121,7 @@ def modulus(impedance_ohm: NDArray[np.complex128]) -> NDArray[np.float64]:
     return np.where(dips, np.sqrt(before * after), size)
 
 
-def _reasons(
+def _validity_masks(
     frequency: NDArray[np.float64], impedance: NDArray[np.complex128]
 ) -> list[tuple[str, NDArray[np.bool_]]]:
     with np.errstate(invalid="ignore", over="ignore"):
@@ -135,7 +135,7 @@ def _reasons(
         ]
 
 
-def _thinned(frequency: NDArray[np.float64]) -> NDArray[np.int64]:
+def _thin_frequencies(frequency: NDArray[np.float64]) -> NDArray[np.int64]:
     if len(frequency) <= _MOST_FREQUENCIES:
         return np.arange(len(frequency))
     ladder = np.geomspace(frequency[0], frequency[-1], _MOST_FREQUENCIES)
@@ -143,7 +143,7 @@ def _thinned(frequency: NDArray[np.float64]) -> NDArray[np.int64]:
     return np.unique(np.clip(nearest, 0, len(frequency) - 1))
 
 
-def _enough(frequency: NDArray[np.float64], left_out: dict[str, int]) -> None:
+def _check_frequencies(frequency: NDArray[np.float64], left_out: dict[str, int]) -> None:
     dropped = ", ".join(f"{number} left out ({why})" for why, number in left_out.items() if number)
     if len(frequency) < FEWEST_FREQUENCIES:
         raise CellpipeError(
@@ -159,7 +159,7 @@ def _enough(frequency: NDArray[np.float64], left_out: dict[str, int]) -> None:
         )
 
 
-def states(voltage_volt: NDArray[np.float64]) -> NDArray[np.int64]:
+def charge_states(voltage_volt: NDArray[np.float64]) -> NDArray[np.int64]:
     """Tell states of charge apart in which a cell was measured again and again.
 
     Parameters

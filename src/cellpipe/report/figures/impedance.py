@@ -78,10 +78,10 @@ def _spectrum(
 
 def fitted_impedance(fit: pl.DataFrame, frequency_hertz: np.ndarray) -> np.ndarray:
     """Evaluate one spectrum's rows of ``circuit_fits``; complex, in ohm."""
-    from cellpipe.numerics.impedance.circuits import impedance
+    from cellpipe.numerics.impedance.circuits import circuit_impedance
 
     values = {(e, p): v for e, p, v in fit.select("element", "parameter", "value").iter_rows()}
-    return np.asarray(impedance(fit["circuit"][0], values, frequency_hertz))
+    return np.asarray(circuit_impedance(fit["circuit"][0], values, frequency_hertz))
 
 
 def _extent(shown: list[_Spectrum]) -> tuple[float, float, float, float]:

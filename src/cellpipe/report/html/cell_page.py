@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from cellpipe.baselines.verdict import standing
+from cellpipe.baselines.verdict import describe_standing
 from cellpipe.core.model import Cell
 from cellpipe.report.figures.arcs import arcs_panel
 from cellpipe.report.figures.comparison import capacity_panel
@@ -76,7 +76,7 @@ def cell_page(
         cycles=cell_tables.cycle_grid(tables["cycles"], words),
         arcs=cell_tables.arc_grid(tables["impedance_arcs"], tables["interfacial_resistance"]),
         fits=cell_tables.fit_grid(tables["circuit_fits"], tables["interfacial_resistance"]),
-        standing=standing(tables["baseline_comparison"].to_dicts()),
+        standing=describe_standing(tables["baseline_comparison"].to_dicts()),
         conditions=_conditions(tables["baseline_comparison"]),
         verdicts=verdict_grid(tables["baseline_comparison"], tables["baselines"]),
         published=number_grid(tables["baseline_comparison"], tables["baselines"]),

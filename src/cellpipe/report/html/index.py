@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from cellpipe.baselines import TABLE_1
-from cellpipe.baselines.verdict import counted, standing
+from cellpipe.baselines.verdict import count_standings, describe_standing
 from cellpipe.report.figures.sparkline import sparkline
 from cellpipe.report.html.cell_page import template
 from cellpipe.report.html.grid import Grid
@@ -119,11 +119,11 @@ def _curves(cycles: pl.DataFrame) -> dict[str, Curve]:
 
 def _standing(rows: list[Row]) -> Row:
     """Give how a cell stands beside published ones: in figures, in words, and to be sorted by."""
-    counts = counted(rows)
+    counts = count_standings(rows)
     of = sum(counts.values())
     short = f"above {counts['above']} of {of}" if of else NOTHING
     value = (counts["above"] + 0.5 * counts["within"]) / of if of else None
-    return {"standing": (short, value), "standing_words": standing(rows)}
+    return {"standing": (short, value), "standing_words": describe_standing(rows)}
 
 
 def _newest(modified: datetime | None) -> tuple[str, float | None]:

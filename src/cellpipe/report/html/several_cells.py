@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from cellpipe.baselines.verdict import standing
+from cellpipe.baselines.verdict import describe_standing
 from cellpipe.core.model import Cell
 from cellpipe.report.figures.several_cells import Cells, several_panels
 from cellpipe.report.html.cell_page import template
@@ -31,7 +31,7 @@ def several_page(cells: Cells, *, title: str, up: str, version: str) -> str:
         conditions=condition_grid([cell for cell, _ in cells]),
         groups=replicate_grid(summaries, cycles),
         standings=[
-            (cell.cell_id, standing(t["baseline_comparison"].to_dicts())) for cell, t in cells
+            (cell.cell_id, describe_standing(t["baseline_comparison"].to_dicts())) for cell, t in cells
         ],
         version=version,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cellpipe.pipeline.run import prepared, processed
-from cellpipe.store.batch_queue import batch_is_done, queue
+from cellpipe.store.batch_queue import finish_batch, queued_files
 from cellpipe.system.processes import Workers, usual_count
 
 if TYPE_CHECKING:
@@ -17,14 +17,14 @@ _WAIT_SECONDS = 6 * 3600.0
 def deal_with(task: Task) -> str:
     """Process a batch's files and the cells that they belong to; say what came of it."""
     job = prepared(task.folder, task.out, task.time_zone, task.also)
-    waiting = queue(job.ledger.database, task.batch)
+    waiting = queued_files(job.ledger.database, task.batch)
     paths = [job.raw.path(file.path) for file in waiting]
     with Workers(usual_count()) as workers:
         if "-" in task.batch:  # it died before: a file that ends its process must not end this one
             workers.pool()
         summary = processed(job, workers, only=paths, wait_second=_WAIT_SECONDS)
     if not summary.out_of_reach:  # else the watch asks again, and what is known costs nothing
-        batch_is_done(job.ledger.database, task.batch)
+        finish_batch(job.ledger.database, task.batch)
     return (
         f"files read: {summary.read}, cells computed: {summary.cells_updated}, "
         f"set aside in all: {len(summary.failures)}"

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from cellpipe.system.mounts import is_on_network
+from cellpipe.system.mounts import is_network_path
 
 Events = Literal["auto", "on", "off"]
 _MOST = 20_000
@@ -34,7 +34,7 @@ class Hints:
         self._paths: set[str] = set()
         self._lock = threading.Lock()
         self._stop = threading.Event()
-        told = [f for f in folders if events == "on" or not is_on_network(f)]
+        told = [f for f in folders if events == "on" or not is_network_path(f)]
         self.folders = [] if events == "off" else told
         self._thread = threading.Thread(target=self._gather, daemon=True)
         if self.folders:

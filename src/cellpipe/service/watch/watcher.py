@@ -14,8 +14,8 @@ from cellpipe.pipeline.ingest import file_of
 from cellpipe.service.watch.batch_runner import Hand, Task
 from cellpipe.service.watch.stability import Patience, Settling
 from cellpipe.service.watch.tracker import Tracker
-from cellpipe.store.batch_queue import Waiting, put_in_batch, put_in_queue, queue
-from cellpipe.store.failures import TRIES, faults
+from cellpipe.store.batch_queue import QueuedFile, assign_batch, enqueue, queued_files
+from cellpipe.store.failures import MAX_ATTEMPTS, file_failures
 from cellpipe.store.ledger import Ledger
 from cellpipe.system.scan import Entry, Failure, RawFolders
 
@@ -76,7 +76,7 @@ class Watcher:
         for entry in ready:
             self._retries.pop(entry.name, None)
         try:
-            put_in_queue(self.ledger.database, [_waiting(entry) for entry in ready])
+            enqueue(self.ledger.database, [_waiting(entry) for entry in ready])
         except BaseException:  # the ledger is away: they are ready again by and by
             self.settling.changed(entry for entry in ready if entry.size >= 0)
             self.settling.gone(entry.name for entry in ready if entry.size < 0)
@@ -88,7 +88,7 @@ class Watcher:
 
     def is_idle(self) -> bool:
         """Whether nothing waits and nothing runs."""
-        waits = len(self.settling) or self._running or queue(self.ledger.database)
+        waits = len(self.settling) or self._running or queued_files(self.ledger.database)
         return not waits
 
     def soonest(self) -> float:
@@ -107,7 +107,7 @@ class Watcher:
         now = self.clock()
         waiting = [
             file
-            for file in queue(self.ledger.database)
+            for file in queued_files(self.ledger.database)
             if file.path not in self._retries or self._retries[file.path].after <= now
         ][:BATCH]
         if not waiting:
@@ -116,7 +116,7 @@ class Watcher:
         if batch is None or self._attempt:
             again = f"-{self._attempt}" if self._attempt else ""
             batch = f"{uuid.uuid4().hex[:12]}{again}"
-            put_in_batch(self.ledger.database, batch, [file.path for file in waiting])
+            assign_batch(self.ledger.database, batch, [file.path for file in waiting])
         lab = self.lab
         task = Task(lab.folder, lab.out, lab.time_zone, lab.also, batch)
         try:
@@ -137,7 +137,7 @@ class Watcher:
         if state == "running":
             return
         self._running = None
-        if state == "done" and queue(self.ledger.database, batch):
+        if state == "done" and queued_files(self.ledger.database, batch):
             state, message = "died", message or "its files are still in the queue"
         if state == "died":
             self._attempt += 1
@@ -149,20 +149,20 @@ class Watcher:
 
     def _try_again_what_failed(self) -> None:
         """Queue files anew that could not be read for a reason that may pass."""
-        known = faults(self.ledger)
+        known = file_failures(self.ledger)
         now = self.clock()
         again = []
         for name, fault in known.items():
-            if name not in self.tracker.files or (fault.reading and fault.times >= TRIES):
+            if name not in self.tracker.files or (fault.reading and fault.attempts >= MAX_ATTEMPTS):
                 continue
             before = self._retries.get(name)
             pause = min(_LAST_RETRY, 2 * before.pause) if before else _FIRST_RETRY
             if before is None or before.after <= now:
                 self._retries[name] = _Retry(now + pause, pause)
                 size, modified = self.tracker.files[name]
-                again.append(Waiting(name, size, modified))
+                again.append(QueuedFile(name, size, modified))
         self._retries = {n: retry for n, retry in self._retries.items() if n in known}
-        put_in_queue(self.ledger.database, again)
+        enqueue(self.ledger.database, again)
 
 
 def _states(ledger: Ledger, lab: Lab) -> dict[str, tuple[int, int]]:
@@ -172,8 +172,8 @@ def _states(ledger: Ledger, lab: Lab) -> dict[str, tuple[int, int]]:
     return {f.path: (f.size, f.modified_ns) for f in files}
 
 
-def _waiting(entry: Entry) -> Waiting:
-    return Waiting(entry.name, entry.size, entry.modified_ns)
+def _waiting(entry: Entry) -> QueuedFile:
+    return QueuedFile(entry.name, entry.size, entry.modified_ns)
 
 
 def settled_files(lab: Lab, patience: Patience) -> list[str]:
