@@ -133,7 +133,14 @@ def ageing(_: float) -> Iterator[Row]:
         float(
             np.sqrt(
                 np.mean(
-                    np.abs((evaluate_circuit(form.circuit, frequency, values_from_theta(form, t))[0] - z) / z) ** 2
+                    np.abs(
+                        (
+                            evaluate_circuit(form.circuit, frequency, values_from_theta(form, t))[0]
+                            - z
+                        )
+                        / z
+                    )
+                    ** 2
                 )
             )
         )

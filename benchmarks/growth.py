@@ -41,7 +41,7 @@ def said(seconds: float) -> None:
 
 def ledger_of(count: int) -> None:
     """A night with nothing new over so many files, of which the ledger knows all."""
-    from cellpipe.pipeline.ingest import Job, planned
+    from cellpipe.pipeline.ingest import Job, plan_all
     from cellpipe.store import Content, SeenFile
     from cellpipe.store.writer_lease import acquire
 
@@ -65,7 +65,7 @@ def ledger_of(count: int) -> None:
                 job.ledger.record_files(lab, files[part], contents[part])
         del files, contents
         start = time.perf_counter()
-        plan = planned(job)
+        plan = plan_all(job)
         seconds = time.perf_counter() - start
         assert len(plan.known) == count, len(plan.known)
         said(seconds)
@@ -73,7 +73,7 @@ def ledger_of(count: int) -> None:
 
 def parsed(count: int) -> None:
     """So many real parse jobs: a file is read, checked, its tables are written, noted."""
-    from cellpipe.pipeline.ingest import Job, note_taken, taken
+    from cellpipe.pipeline.ingest import Job, ingest_file, record_ingest
     from cellpipe.store.writer_lease import acquire
 
     source = (ROOT / "sample_data/neware_csv/SSB-05_record_zh.csv").read_bytes()
@@ -87,7 +87,7 @@ def parsed(count: int) -> None:
                 path = lab / f"SSB-05_{number}.csv"
                 path.write_bytes(source + b"\n" * number)
                 begun = time.perf_counter()
-                note_taken(job, taken(job, path))
+                record_ingest(job, ingest_file(job, path))
                 seconds += time.perf_counter() - begun
                 path.unlink()
                 if number % 500 == 499:
@@ -275,7 +275,7 @@ def query() -> None:
             write_table(out, "cycles", name, made.with_columns(cell_id=pl.lit(name)))
         kinds = ["LPSCl" if number % 3 == 0 else "Li3InCl6" for number in range(count)]
         sheet = pl.DataFrame({"cell_id": names, "electrolyte": kinds, "in_sheet": [True] * count})
-        empty = contracts.empty("cell_sheet")
+        empty = contracts.empty_table("cell_sheet")
         write_table(out, "cell_sheet", LAB, pl.concat([empty, sheet], how="diagonal"))
         year = int(pl.from_epoch(made["start_unix_time_second"].cast(pl.Int64))[0].year)
 

@@ -26,11 +26,11 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
 from cellpipe.pipeline.run import process
-from cellpipe.service.watch.batch import deal_with
-from cellpipe.service.watch.batch_runner import Task
+from cellpipe.service.watch.batch import process_batch
+from cellpipe.service.watch.batch_runner import BatchTask
 from cellpipe.store import Ledger, SeenFile
 from cellpipe.store.writer_lease import acquire
-from cellpipe.system.processes import usual_count
+from cellpipe.system.processes import default_worker_count
 from cellpipe.system.scan import RawFolders
 from made_files import neware_csv
 
@@ -73,7 +73,7 @@ def idle(place: Path) -> Rows:
         for other in range(100):
             (lab / f"f{number}" / f"{other}.csv").write_bytes(b"1")
     ledger = Ledger(place / "out")
-    entries, _ = RawFolders(lab, (), ()).walked()
+    entries, _ = RawFolders(lab, (), ()).walk()
     with acquire(ledger):
         ledger.record_files(lab, [SeenFile(e.name, e.size, e.modified_ns, "x") for e in entries])
     rows: Rows = []
@@ -131,7 +131,7 @@ def night(place: Path) -> Rows:
             shutil.copy(place / "one.csv", folder / f"C{number % 20}_{number}_{copy}.csv")
     rows = "\n".join(f"C{number},C{number}_*,full" for number in range(20))
     (lab / "cells.csv").write_text(f"Cell ID,Files,Configuration\n{rows}\n")
-    process(lab, place / "out", workers=usual_count())
+    process(lab, place / "out", workers=default_worker_count())
     walks, nights = [], []
     for _ in range(9):
         walks.append(seconds(lambda: walked(lab)))
@@ -187,7 +187,7 @@ def queued(lab: Path, out: Path, names: list[str], batch: str) -> str:
     from cellpipe.store.batch_queue import QueuedFile, enqueue
 
     enqueue(Ledger(out).database, [QueuedFile(name, 0, 0, batch) for name in names])
-    return deal_with(Task(lab, out, None, (), batch))
+    return process_batch(BatchTask(lab, out, None, (), batch))
 
 
 def backfill(place: Path) -> Rows:
@@ -220,7 +220,7 @@ def backfill(place: Path) -> Rows:
 
 
 def plainly(lab: Path, out: Path) -> None:
-    process(lab, out, workers=usual_count())
+    process(lab, out, workers=default_worker_count())
 
 
 def as_a_flow(lab: Path, out: Path) -> float:

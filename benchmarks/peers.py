@@ -18,12 +18,12 @@ DATE, CLOCK = "unix_time_second", ("test_time_second", "step_time_second")
 
 def cellpipe_stored(path: Path) -> pl.DataFrame:
     """Read an .mpr's columns as they are stored, as the peers do."""
-    from cellpipe.formats.biologic.modules import modules, records
-    from cellpipe.formats.biologic.mpr import stored_columns
+    from cellpipe.formats.biologic.modules import locate_records, read_modules
+    from cellpipe.formats.biologic.mpr import read_columns
 
     content = np.memmap(path, dtype=np.uint8, mode="r")
-    table = records(content, modules(path)["VMP data"])
-    return stored_columns(content, table, set(table.layout.names or ()))
+    table = locate_records(content, read_modules(path)["VMP data"])
+    return read_columns(content, table, set(table.layout.names or ()))
 
 
 def galvani_mpr(path: Path) -> pl.DataFrame:
@@ -74,11 +74,11 @@ def polars_csv(path: Path) -> pl.DataFrame:
     from cellpipe.formats.neware import columns as neware
     from cellpipe.formats.tabular import delimited, dialect
 
-    arbins = formats.recognised(path).name.startswith("arbin")
+    arbins = formats.find_format(path).name.startswith("arbin")
     maker = arbin if arbins else neware
-    header = delimited.claimed_header(path, maker.known)
+    header = delimited.read_header(path, maker.known)
     assert header is not None
-    found = dialect.matches(header.fields, maker.QUANTITIES)
+    found = dialect.match_headers(header.fields, maker.QUANTITIES)
     texts = {"step_type", DATE} | (set() if arbins else set(CLOCK))
     frame = pl.read_csv(
         path, skip_lines=header.line, separator=header.separator, encoding=header.encoding,

@@ -77,7 +77,7 @@ def _measure(folder: Path, megabytes: float, only: str) -> None:
         if only and only not in match.what:
             match.path.unlink() if match.path.is_relative_to(folder) else None
             continue
-        form = formats.recognised(match.path)
+        form = formats.find_format(match.path)
         readers: dict[str, Reader] = {"cellpipe": match.reader or form.read}
         readers |= {name: reader for name, (reader, _) in match.peers.items()}
         best = _best(readers, match.path, match.runs) if match.peers else {}
@@ -146,7 +146,7 @@ def _memory(path: Path) -> tuple[int, int]:
 
     for small in (ROOT / "sample_data").glob("*/SSB-0[14]_0*_[OP]*"):  # imports are made by it
         cellpipe.read(small)
-    formats.recognised(path)
+    formats.find_format(path)
     Path("/proc/self/clear_refs").write_text("5")  # the peak counts from here
     before = _status("VmRSS")
     tables = cellpipe.read(path).tables

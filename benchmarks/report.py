@@ -28,7 +28,7 @@ from made_cells import FULL, Made, made
 
 from cellpipe.core import contracts
 from cellpipe.report import write_cell_report, write_index, write_lab_workbook
-from cellpipe.report.figures.panel import drawing
+from cellpipe.report.figures.panel import plot_style
 from cellpipe.report.html.cell_page import cell_panels
 
 QUICK = "--quick" in sys.argv
@@ -47,7 +47,7 @@ def drawn_alone(one: Made) -> None:
     for panel in cell_panels(one.cell, one.tables):
         if panel.draw is None:
             continue
-        with drawing():
+        with plot_style():
             canvas: Any = FigureCanvasSVG(panel.draw())
             canvas.print_svg(io.StringIO())
 
@@ -84,7 +84,7 @@ def lab_of(count: int) -> dict[str, pl.DataFrame]:
             for number in range(count)
         ]
         tables[name] = pl.concat(parts)
-    return tables | {"files": contracts.empty("files")}
+    return tables | {"files": contracts.empty_table("files")}
 
 
 def of_a_lab() -> Rows:

@@ -40,8 +40,8 @@ def tables_page() -> str:
         "describes it. `cellpipe.open_results(RESULTS)` gives each by its name. A column marked "
         "*if recorded* is there if the instrument recorded it; *may be empty* means null.\n"
     ]
-    for name in contracts.names():
-        schema = contracts.schema(name)
+    for name in contracts.table_names():
+        schema = contracts.load_schema(name)
         parts.append(f"\n## {name}\n\n{schema.about} One row: {schema.row}.\n\n"
                      "| Column | Type | Unit | | Meaning |\n|---|---|---|---|---|\n")  # fmt: skip
         for column, spec in schema.columns.items():

@@ -9,7 +9,7 @@ from prefect.blocks.system import Secret
 from cellpipe.core.errors import SettingsError
 
 
-def block(name: str) -> str:
+def read_block(name: str) -> str:
     """Give what a Secret block holds.
 
     Raises

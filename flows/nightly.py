@@ -14,10 +14,10 @@ from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 from pydantic import BaseModel, ConfigDict
 
-from cellpipe.config.settings import settings
+from cellpipe.config.settings import read_settings
 from cellpipe.core.checkout import flow_module
 from cellpipe.core.errors import CellpipeError
-from cellpipe.pipeline.run import prepared
+from cellpipe.pipeline.run import prepare_lab
 from cellpipe.service import nightly as night
 
 _log = logging.getLogger("cellpipe")
@@ -50,7 +50,7 @@ def nightly(labs: list[LabRun]) -> State[Any]:
     said, bad = [], False
     for lab in labs:
         try:
-            message, failed = _night_of(lab)
+            message, failed = _run_night(lab)
         except CellpipeError as error:
             message, failed = str(error), True
         except Exception as error:  # one lab that fails does not stop the next
@@ -61,20 +61,20 @@ def nightly(labs: list[LabRun]) -> State[Any]:
     return (Failed if bad else Completed)(message="; ".join(said))
 
 
-def _night_of(lab: LabRun) -> tuple[str, bool]:
+def _run_night(lab: LabRun) -> tuple[str, bool]:
     path = Path(lab.settings) if lab.settings else None
-    given = settings(path) if path else None
-    missed = night.fetched_for(night.lab_of(given, Path(lab.out)))
-    job = prepared(lab.folder, lab.out, lab.time_zone, lab.also)
+    given = read_settings(path) if path else None
+    missed = night.fetch_files(night.find_lab(given, Path(lab.out)))
+    job = prepare_lab(lab.folder, lab.out, lab.time_zone, lab.also)
     due = flow_run.scheduled_start_time
-    last = night.last_night(job)
+    last = night.last_night_start(job)
     if due is not None and last and last[:19] > due.astimezone(UTC).isoformat()[:19]:
         return "caught up already", False
-    begun = night.begun()
-    summary = batches.processed(job, None)
-    ended = night.ended(
+    begun = night.start()
+    summary = batches.run_lab(job, None)
+    ended = night.finish(
         job, summary, begun, given=given,
-        beside=path.resolve().parent if path else None, blocks=blocks.block,
+        beside=path.resolve().parent if path else None, blocks=blocks.read_block,
         missed=missed,
     )  # fmt: skip
     create_markdown_artifact(

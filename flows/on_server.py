@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cellpipe.core.checkout import flow_module
-from cellpipe.service.prefect_server import server_for, wait_until_recorded
+from cellpipe.service.prefect_server import ensure_server, wait_until_recorded
 
 if TYPE_CHECKING:
     from cellpipe.config.settings import RunnerSettings
@@ -36,12 +36,12 @@ def process_on_server(
         If there is no server and none can be started, or the flow broke down.
 
     """
-    with server_for(out) as url:
+    with ensure_server(out) as url:
         batches = flow_module("process")
         process = batches.process
         if runner is not None:
             process = process.with_options(
-                task_runner=flow_module("task_runners").runner_of(runner)
+                task_runner=flow_module("task_runners").make_task_runner(runner)
             )
         more = [os.fspath(path) for path in also]
         state = process(os.fspath(folder), os.fspath(out), time_zone, more, return_state=True)

@@ -33,33 +33,33 @@ from pydantic import Field
 
 from cellpipe.config.settings import RunnerSettings
 from cellpipe.core.checkout import flow_module
-from cellpipe.pipeline.cell_inputs import CellInputs, grouped
-from cellpipe.pipeline.finalize import Summary, concluded, unchanged_or_planned
-from cellpipe.pipeline.ingest import Job, Plan, Taken, planned_of, taken
+from cellpipe.pipeline.cell_inputs import CellInputs, group_files
+from cellpipe.pipeline.finalize import Summary, finalize, plan_or_skip
+from cellpipe.pipeline.ingest import IngestResult, Job, Plan, ingest_file, plan_files
 from cellpipe.pipeline.run import (
-    Computed,
-    cell_noted,
-    computed,
-    file_noted,
-    mended,
-    one_run,
-    prepared,
+    CellResult,
+    compute_cell,
+    exclusive_run,
+    prepare_lab,
+    record_cell,
+    record_file,
     stale_cells,
+    with_repair,
 )
-from cellpipe.pipeline.sheet_snapshot import Sheet, current_sheet
+from cellpipe.pipeline.sheet_snapshot import SheetSnapshot, read_current_sheet
 from cellpipe.store.batch_queue import finish_batch, queued_files
 from cellpipe.store.history import read_events, utc_now
-from cellpipe.system.processes import FEW, Workers, usual_count
+from cellpipe.system.processes import SERIAL_BELOW, Workers, default_worker_count
 from cellpipe.system.scan import Failure
 
 T = TypeVar("T")
 R = TypeVar("R")
-SINGLY = 300  # up to so many files or cells, each is a task run of its own
-TOGETHER = 25  # above, a task run stands for so many
-FAR_RUNS = 32  # so many task runs at least, if there are as many items, keep a cluster busy
+SINGLE_ITEM_LIMIT = 300  # up to so many files or cells, each is a task run of its own
+CHUNK_SIZE = 25  # above, a task run stands for so many
+MIN_REMOTE_RUNS = 32  # so many task runs at least, if there are as many items, keep a cluster busy
 WAIT_SECONDS = 6 * 3600.0  # for another run that writes into the same results
 runners = flow_module("task_runners")
-RUNNER: TaskRunner[Any] = runners.runner_of(RunnerSettings())
+RUNNER: TaskRunner[Any] = runners.make_task_runner(RunnerSettings())
 _log = logging.getLogger("cellpipe")
 _EVENTS = {"set aside": "cellpipe.file.set-aside", "rests": "cellpipe.file.set-aside",
            "alarm": "cellpipe.cell.alarm"}  # fmt: skip
@@ -72,7 +72,7 @@ Text = Annotated[str, Field(min_length=1)]
 Outcome = tuple[T, R | Exception]  # an item, and what was made of it
 
 
-class SetAsideError(Exception):
+class RejectedError(Exception):
     """A file or a cell that can't be used: the reason, and what the task was to give."""
 
     def __init__(self, reason: str, outcomes: Sequence[Outcome[Any, Any]] = ()) -> None:
@@ -83,25 +83,25 @@ class SetAsideError(Exception):
         return str(self.args[0])
 
 
-class Batch:
+class RunContext:
     """What the tasks of one run share: the job and its processes. Prefect does not look into it.
 
     Where tasks run on other machines, each does its work in the process that it finds itself in.
     """
 
-    def __init__(self, job: Job, workers: Workers, *, is_far: bool = False) -> None:
+    def __init__(self, job: Job, workers: Workers, *, is_remote: bool = False) -> None:
         self.job = job
         self.workers = workers
-        self.is_far = is_far
+        self.is_remote = is_remote
 
     def __getstate__(self) -> dict[str, object]:
-        return {"job": self.job, "is_far": True}
+        return {"job": self.job, "is_remote": True}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(state["job"], Workers(1), is_far=True)  # type: ignore[misc]
+        self.__init__(state["job"], Workers(1), is_remote=True)  # type: ignore[misc]
 
 
-class Share(Generic[T]):
+class Chunk(Generic[T]):
     """The items of one task run: a single one as a rule."""
 
     def __init__(self, items: Sequence[T], name: str, *, single: bool) -> None:
@@ -110,43 +110,43 @@ class Share(Generic[T]):
         self.single = single
 
 
-def may_pass(_task: Any, _run: TaskRun, state: State[Any]) -> bool:
+def is_retryable(_task: Any, _run: TaskRun, state: State[Any]) -> bool:
     """Tell whether trying again can help: a file that can't be opened now, not a broken one."""
     return isinstance(state.data, OSError) or isinstance(
         state.result(raise_on_failure=False), OSError
     )
 
 
-@task(retries=2, retry_delay_seconds=[2, 10], retry_condition_fn=may_pass, cache_policy=NO_CACHE,
+@task(retries=2, retry_delay_seconds=[2, 10], retry_condition_fn=is_retryable, cache_policy=NO_CACHE,
       persist_result=False)  # fmt: skip
-def take_in_files(batch: Batch, share: Share[Path]) -> list[Outcome[Path, Taken]]:
+def ingest_files(batch: RunContext, share: Chunk[Path]) -> list[Outcome[Path, IngestResult]]:
     """Read files and write their tables."""
-    outcomes: list[Outcome[Path, Taken]] = []
-    for path, result in batch.workers.each(taken, batch.job, share.items):
+    outcomes: list[Outcome[Path, IngestResult]] = []
+    for path, result in batch.workers.map(ingest_file, batch.job, share.items):
         if isinstance(result, OSError) and share.single and (task_run.run_count or 0) < 3:
             raise result
         outcomes.append((path, result))
-    if share.single and (reason := why_set_aside(outcomes[0][1])):
-        raise SetAsideError(reason, outcomes)
+    if share.single and (reason := rejection_reason(outcomes[0][1])):
+        raise RejectedError(reason, outcomes)
     return outcomes
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
 def compute_cells(
-    batch: Batch, share: Share[CellInputs]
-) -> list[Outcome[CellInputs, Computed]]:  # fmt: skip
+    batch: RunContext, share: Chunk[CellInputs]
+) -> list[Outcome[CellInputs, CellResult]]:  # fmt: skip
     """Compute cells' tables and reports."""
-    outcomes = list(batch.workers.each(computed, batch.job, share.items))
+    outcomes = list(batch.workers.map(compute_cell, batch.job, share.items))
     if share.single and isinstance(outcomes[0][1], Exception):
-        raise SetAsideError(str(outcomes[0][1]), outcomes)
+        raise RejectedError(str(outcomes[0][1]), outcomes)
     return outcomes
 
 
-def why_set_aside(result: Taken | Exception) -> str | None:
+def rejection_reason(result: IngestResult | Exception) -> str | None:
     """Give the reason why a file can't be used, if it can't."""
     if isinstance(result, Exception):
         return f"{type(result).__name__}: {result}"
-    return result.whole.reason if result.whole.status == "set aside" else None
+    return result.file_content.reason if result.file_content.status == "set aside" else None
 
 
 @dataclass(frozen=True)
@@ -156,11 +156,11 @@ class Step(Generic[T, R]):
     what: str
     task: Any
     work: Callable[[Job, T], R]
-    noted: Callable[[Job, T, R | Exception], list[Failure]]
+    record: Callable[[Job, T, R | Exception], list[Failure]]
 
 
-FILES: Step[Path, Taken] = Step("files", take_in_files, taken, file_noted)
-CELLS: Step[CellInputs, Computed] = Step("cells", compute_cells, computed, cell_noted)
+FILES: Step[Path, IngestResult] = Step("files", ingest_files, ingest_file, record_file)
+CELLS: Step[CellInputs, CellResult] = Step("cells", compute_cells, compute_cell, record_cell)
 
 
 @flow(name="process", flow_run_name="process {folder}", persist_result=False, retries=0,
@@ -169,8 +169,8 @@ def process(
     folder: Text, out: Text, time_zone: str | None = None, also: list[str] | None = None
 ) -> State[Any]:
     """Do the main job as a flow; its state says whether everything was used."""
-    job = prepared(folder, out, time_zone, also or ())
-    return state_of(processed(job, None))
+    job = prepare_lab(folder, out, time_zone, also or ())
+    return state_from_summary(run_lab(job, None))
 
 
 @flow(name="process-batch", flow_run_name="batch {batch}", persist_result=False, retries=0,
@@ -180,17 +180,17 @@ def process_batch(
     also: list[str] | None = None,
 ) -> State[Any]:  # fmt: skip
     """Process the files that the watch put into a batch, and the cells that they belong to."""
-    job = prepared(folder, out, time_zone, also or ())
+    job = prepare_lab(folder, out, time_zone, also or ())
     waiting = queued_files(job.ledger.database, batch)
     if not waiting:
         return Completed(message="the batch has been dealt with")
-    summary = processed(job, [job.raw.path(file.path) for file in waiting])
-    if not summary.out_of_reach:  # else the watch asks again, and what is known costs nothing
+    summary = run_lab(job, [job.raw.path(file.path) for file in waiting])
+    if not summary.unreachable:  # else the watch asks again, and what is known costs nothing
         finish_batch(job.ledger.database, batch)
-    return state_of(summary)
+    return state_from_summary(summary)
 
 
-def state_of(summary: Summary) -> State[Any]:
+def state_from_summary(summary: Summary) -> State[Any]:
     """Give the state of a run by what it did: it fails if anything was set aside."""
     message = f"{(summary.files['status'] == 'used').sum()} files used"
     if summary.failures:
@@ -199,68 +199,68 @@ def state_of(summary: Summary) -> State[Any]:
     return Completed(message=message, data=summary)
 
 
-def processed(job: Job, only: Sequence[Path] | None) -> Summary:
+def run_lab(job: Job, only: Sequence[Path] | None) -> Summary:
     """Run the steps as task runs of the flow that calls it."""
     begun = utc_now()
 
     def once() -> Summary:
-        with one_run(job, WAIT_SECONDS), Workers(usual_count()) as workers:
-            sheet = current_sheet(job)
-            found = unchanged_or_planned(job, sheet) if only is None else planned_of(job, only)
+        with exclusive_run(job, WAIT_SECONDS), Workers(default_worker_count()) as workers:
+            sheet = read_current_sheet(job)
+            found = plan_or_skip(job, sheet) if only is None else plan_files(job, only)
             if isinstance(found, Summary):
                 return found
-            return _run(batch_of(job, workers), sheet, found)
+            return _run(make_context(job, workers), sheet, found)
 
-    summary = mended(job, once)
+    summary = with_repair(job, once)
     if summary.read or summary.cells_updated or summary.failures:
-        _show(summary)
-    _tell(job, begun)
+        _create_artifacts(summary)
+    _emit_events(job, begun)
     return summary
 
 
-def batch_of(job: Job, workers: Workers) -> Batch:
+def make_context(job: Job, workers: Workers) -> RunContext:
     """Give what the tasks of the flow that runs now share."""
-    return Batch(job, workers, is_far=runners.is_far())
+    return RunContext(job, workers, is_remote=runners.is_remote())
 
 
-def _run(batch: Batch, sheet: Sheet, plan: Plan) -> Summary:
+def _run(batch: RunContext, sheet: SheetSnapshot, plan: Plan) -> Summary:
     job = batch.job
-    if len(plan.new) > FEW and not batch.is_far:
-        batch.workers.pool()
-    files = shared_out(plan.new, job.relative, is_far=batch.is_far)
-    failures = done(FILES, batch, files)
-    grouping = grouped(job, plan.files, sheet)
+    if len(plan.new) > SERIAL_BELOW and not batch.is_remote:
+        batch.workers.get_pool()
+    files = make_chunks(plan.new, job.relative_name, is_remote=batch.is_remote)
+    failures = run_step(FILES, batch, files)
+    grouping = group_files(job, plan.files, sheet)
     stale = stale_cells(job, grouping.cells)
-    if len(stale) > FEW and not batch.is_far:
-        batch.workers.pool()
-    cells = shared_out(stale, cell_name, is_far=batch.is_far)
-    failures += done(CELLS, batch, cells)
-    return concluded(job, plan, grouping, sheet, failures, len(stale))
+    if len(stale) > SERIAL_BELOW and not batch.is_remote:
+        batch.workers.get_pool()
+    cells = make_chunks(stale, cell_run_name, is_remote=batch.is_remote)
+    failures += run_step(CELLS, batch, cells)
+    return finalize(job, plan, grouping, sheet, failures, len(stale))
 
 
-def cell_name(inputs: CellInputs) -> str:
+def cell_run_name(inputs: CellInputs) -> str:
     """Name the task run of a cell."""
     return f"cell {inputs.cell.cell_id}"
 
 
-def shared_out(
-    items: Sequence[T], name: Callable[[T], str], *, is_far: bool = False
-) -> list[Share[T]]:
+def make_chunks(
+    items: Sequence[T], name: Callable[[T], str], *, is_remote: bool = False
+) -> list[Chunk[T]]:
     """Share items out to task runs, each with a name that tells what it is about.
 
     On a cluster a task run costs some tenths of a second, so it stands for several items sooner.
     """
-    together = min(TOGETHER, len(items) // FAR_RUNS) if is_far else TOGETHER
-    if together <= 1 or (len(items) <= SINGLY and not is_far):
-        return [Share([item], name(item), single=True) for item in items]
+    together = min(CHUNK_SIZE, len(items) // MIN_REMOTE_RUNS) if is_remote else CHUNK_SIZE
+    if together <= 1 or (len(items) <= SINGLE_ITEM_LIMIT and not is_remote):
+        return [Chunk([item], name(item), single=True) for item in items]
     return [
-        Share(items[start : start + together], f"{name(items[start])} and those after it",
+        Chunk(items[start : start + together], f"{name(items[start])} and those after it",
               single=False)
         for start in range(0, len(items), together)
     ]  # fmt: skip
 
 
-def done(step: Step[T, R], batch: Batch, shares: Sequence[Share[T]]) -> list[Failure]:
+def run_step(step: Step[T, R], batch: RunContext, shares: Sequence[Chunk[T]]) -> list[Failure]:
     """Run a task for each share and note what came of it; give the failures, with their reasons.
 
     Raises
@@ -271,7 +271,7 @@ def done(step: Step[T, R], batch: Batch, shares: Sequence[Share[T]]) -> list[Fai
     """
     if not shares:
         return []
-    futures: dict[PrefectFuture[Any], Share[T]] = {
+    futures: dict[PrefectFuture[Any], Chunk[T]] = {
         step.task.with_options(task_run_name=share.name).submit(batch, share): share
         for share in shares
     }
@@ -281,31 +281,31 @@ def done(step: Step[T, R], batch: Batch, shares: Sequence[Share[T]]) -> list[Fai
     found: list[Failure] = []
     every = max(1, len(futures) // 20)
     for number, future in enumerate(as_completed(list(futures)), 1):
-        for item, result in _outcomes(step, batch, future, futures[future]):
-            found += step.noted(batch.job, item, result)
+        for item, result in _collect_outcomes(step, batch, future, futures[future]):
+            found += step.record(batch.job, item, result)
         if number % every == 0 or number == len(futures):
             update_progress_artifact(progress, progress=100.0 * number / len(futures))
     return found
 
 
-def _outcomes(
-    step: Step[T, R], batch: Batch, future: PrefectFuture[Any], share: Share[T]
+def _collect_outcomes(
+    step: Step[T, R], batch: RunContext, future: PrefectFuture[Any], share: Chunk[T]
 ) -> Sequence[Outcome[T, R]]:
     """Give what became of a share's items; a share that was lost is done here, one by one."""
-    state = _state(future)
+    state = _wait_for_state(future)
     if state is not None and state.is_final() and not state.is_crashed():
         result = state.result(raise_on_failure=False)
-        if isinstance(result, SetAsideError):
+        if isinstance(result, RejectedError):
             return result.outcomes
         if not isinstance(result, BaseException):
             return cast("Sequence[Outcome[T, R]]", result)
-        if not batch.is_far:
-            return [(item, _as_exception(result)) for item in share.items]
+        if not batch.is_remote:
+            return [(item, _to_exception(result)) for item in share.items]
     _log.warning("%s was lost on its way; it is done here", share.name)
-    return list(batch.workers.each(step.work, batch.job, share.items))
+    return list(batch.workers.map(step.work, batch.job, share.items))
 
 
-def _state(future: PrefectFuture[Any]) -> State[Any] | None:
+def _wait_for_state(future: PrefectFuture[Any]) -> State[Any] | None:
     """Give the state that a task run ended in; None where its worker took it along."""
     try:
         future.wait()
@@ -315,11 +315,11 @@ def _state(future: PrefectFuture[Any]) -> State[Any] | None:
         return None
 
 
-def _as_exception(error: BaseException) -> Exception:
+def _to_exception(error: BaseException) -> Exception:
     return error if isinstance(error, Exception) else RuntimeError(str(error))
 
 
-def _show(summary: Summary) -> None:
+def _create_artifacts(summary: Summary) -> None:
     """Sum the batch up as table artifacts."""
     columns = ["cell_id", "configuration", "cycles", "initial_coulombic_efficiency",
                "mean_coulombic_efficiency", "capacity_retention", "retention_cycle"]  # fmt: skip
@@ -334,7 +334,7 @@ def _show(summary: Summary) -> None:
     )  # fmt: skip
 
 
-def _tell(job: Job, since: str) -> None:
+def _emit_events(job: Job, since: str) -> None:
     """Emit an event for each file that was set aside and each alarm of a cell in this run."""
     for event in read_events(job.ledger.database, since=since):
         if event.event in _EVENTS:

@@ -10,12 +10,12 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
 from cellpipe.core.checkout import flow_module
-from cellpipe.pipeline.cell_inputs import grouped
-from cellpipe.pipeline.finalize import Summary, concluded
-from cellpipe.pipeline.ingest import Job, planned
-from cellpipe.pipeline.run import mended, one_run, prepared
-from cellpipe.pipeline.sheet_snapshot import current_sheet
-from cellpipe.system.processes import Workers, usual_count
+from cellpipe.pipeline.cell_inputs import group_files
+from cellpipe.pipeline.finalize import Summary, finalize
+from cellpipe.pipeline.ingest import Job, plan_all
+from cellpipe.pipeline.run import exclusive_run, prepare_lab, with_repair
+from cellpipe.pipeline.sheet_snapshot import read_current_sheet
+from cellpipe.system.processes import Workers, default_worker_count
 
 batches = flow_module("process")
 
@@ -26,21 +26,23 @@ def report(
     folder: str, out: str, time_zone: str | None = None, also: list[str] | None = None
 ) -> State[Any]:
     """Write every report from what has been read; no file is read again."""
-    job = prepared(folder, out, time_zone, also or ())
-    summary = mended(job, lambda: _reported(job))
+    job = prepare_lab(folder, out, time_zone, also or ())
+    summary = with_repair(job, lambda: _write_reports(job))
     if any(failure.path in set(summary.cells["cell_id"]) for failure in summary.failures):
         return Failed(message="a report could not be written", data=summary)
     return Completed(message=f"{summary.cells_updated} cells reported", data=summary)
 
 
-def _reported(job: Job) -> Summary:
-    with one_run(job, batches.WAIT_SECONDS), Workers(usual_count()) as workers:
-        sheet = current_sheet(job)
-        plan = replace(planned(job), walk="")
-        grouping = grouped(job, plan.files, sheet)
-        batch = batches.batch_of(job, workers)
-        cells = batches.shared_out(grouping.cells, batches.cell_name, is_far=batch.is_far)
-        failures = batches.done(batches.CELLS, batch, cells)
+def _write_reports(job: Job) -> Summary:
+    with exclusive_run(job, batches.WAIT_SECONDS), Workers(default_worker_count()) as workers:
+        sheet = read_current_sheet(job)
+        plan = replace(plan_all(job), walk="")
+        grouping = group_files(job, plan.files, sheet)
+        batch = batches.make_context(job, workers)
+        cells = batches.make_chunks(
+            grouping.cells, batches.cell_run_name, is_remote=batch.is_remote
+        )
+        failures = batches.run_step(batches.CELLS, batch, cells)
         (job.out / "index.html").unlink(missing_ok=True)
-        summary: Summary = concluded(job, plan, grouping, sheet, failures, len(grouping.cells))
+        summary: Summary = finalize(job, plan, grouping, sheet, failures, len(grouping.cells))
         return summary

@@ -33,14 +33,14 @@ from prefect.flows import Flow
 from prefect.schedules import Cron
 from prefect.states import Cancelled, Crashed, Pending
 
-from cellpipe.config.settings import Settings, settings
+from cellpipe.config.settings import Settings, read_settings
 from cellpipe.core.checkout import flow_module
 from cellpipe.core.errors import CellpipeError
 from cellpipe.pipeline.ingest import Job
 from cellpipe.service import nightly
-from cellpipe.service.prefect_api import asked
-from cellpipe.service.watch.batch import warm
-from cellpipe.system.processes import when_stdin_ends
+from cellpipe.service.prefect_api import call_api
+from cellpipe.service.watch.batch import preload_modules
+from cellpipe.system.processes import call_on_stdin_close
 
 _LOOK_SECONDS = 0.5
 _CANCEL_SECONDS = 3.0
@@ -58,27 +58,27 @@ def main(path: str) -> None:
     _log.setLevel(logging.INFO)
     _log.propagate = False
     over = threading.Event()
-    when_stdin_ends(lambda: _end(over))
-    given = settings(Path(path))
+    call_on_stdin_close(lambda: _exit_later(over))
+    given = read_settings(Path(path))
     url = os.environ["PREFECT_API_URL"]
-    flows = _with_runner(_deployed(given, Path(path)), given)
-    zombies_crash()
-    _crashed(list(flows))
-    _catch_up(given, flows)
-    warm()
+    flows = _with_task_runner(_deploy_flows(given, Path(path)), given)
+    add_zombie_automation()
+    _mark_crashed(list(flows))
+    _run_missed_night(given, flows)
+    preload_modules()
     _log.info("ready")
     runner = Runner(url, flows)
     while not over.wait(_LOOK_SECONDS):
-        runner.look()
+        runner.run_due()
 
 
-def _end(over: threading.Event) -> None:
+def _exit_later(over: threading.Event) -> None:
     over.set()
     time.sleep(30)
     os._exit(0)  # in the middle of a run: the next runner says so to the server
 
 
-def _deployed(given: Settings, path: Path) -> dict[str, Flow[..., Any]]:
+def _deploy_flows(given: Settings, path: Path) -> dict[str, Flow[..., Any]]:
     """Deploy the flows; give them by their deployments' ids."""
     labs = [
         {"folder": str(lab.folder), "out": str(lab.results), "time_zone": lab.time_zone,
@@ -96,15 +96,15 @@ def _deployed(given: Settings, path: Path) -> dict[str, Flow[..., Any]]:
     return {str(batch.apply()): process_batch, str(nights.apply()): nightly_flow.nightly}
 
 
-def _with_runner(
+def _with_task_runner(
     flows: dict[str, Flow[..., Any]], given: Settings
 ) -> dict[str, Flow[..., Any]]:  # fmt: skip
     """Give the flows with the task runner that the settings ask for."""
-    runner = flow_module("task_runners").runner_of(given.runner)
+    runner = flow_module("task_runners").make_task_runner(given.runner)
     return {deployment: f.with_options(task_runner=runner) for deployment, f in flows.items()}
 
 
-def zombies_crash(within: timedelta = timedelta(seconds=90)) -> None:
+def add_zombie_automation(within: timedelta = timedelta(seconds=90)) -> None:
     """Let the server call a run crashed from which no sign of life came for a while."""
     from prefect.automations import Automation
     from prefect.events.actions import ChangeFlowRunState
@@ -128,7 +128,7 @@ def zombies_crash(within: timedelta = timedelta(seconds=90)) -> None:
         _ = Automation(name=name, trigger=trigger, actions=[action]).create()
 
 
-def _crashed(deployments: list[str]) -> None:
+def _mark_crashed(deployments: list[str]) -> None:
     """Say of runs that were on their way that they crashed: whoever ran them is no more."""
     on_their_way = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
     with get_client(sync_client=True) as client:
@@ -149,14 +149,14 @@ def _crashed(deployments: list[str]) -> None:
             _log.warning("%s: %s", run.name, state.type.value)
 
 
-def _catch_up(given: Settings, flows: dict[str, Flow[..., Any]]) -> None:
+def _run_missed_night(given: Settings, flows: dict[str, Flow[..., Any]]) -> None:
     """Ask for one nightly run if the last night that was due was missed."""
     now = datetime.now(UTC)
-    due = last_due(given.nightly.cron, given.cron_zone, now)
+    due = last_due_time(given.nightly.cron, given.cron_zone, now)
     nights = []
     for lab in given.lab:
         try:
-            nights.append(nightly.last_night(Job(lab.folder, lab.results)))
+            nights.append(nightly.last_night_start(Job(lab.folder, lab.results)))
         except CellpipeError as error:  # its results are away: the others go on
             _log.warning("%s", error)
     if due is None or not any(nights) or all(n and n[:19] >= due.isoformat()[:19] for n in nights):
@@ -164,24 +164,24 @@ def _catch_up(given: Settings, flows: dict[str, Flow[..., Any]]) -> None:
     deployment = next(d for d, flow in flows.items() if flow is nightly_flow.nightly)
     with get_client(sync_client=True) as client:
         client.create_flow_run_from_deployment(
-            UUID(deployment), idempotency_key=f"night {due.isoformat()}, asked {now.isoformat()}",
+            UUID(deployment), idempotency_key=f"night {due.isoformat()}, call_api {now.isoformat()}",
             name=f"night of {due:%Y-%m-%d}, caught up",
         )  # fmt: skip
     _log.info("the night of %s was missed; it is caught up", due)
 
 
-def last_due(cron: str, zone: str, now: datetime) -> datetime | None:
+def last_due_time(cron: str, zone: str, now: datetime) -> datetime | None:
     """Give when a cron line was last due (UTC), within the last five weeks."""
     import asyncio
 
     schedule = CronSchedule(cron=cron, timezone=zone)
     start = now - timedelta(weeks=5)
-    dates = asyncio.run(_dates(schedule, start, now))
+    dates = asyncio.run(_schedule_dates(schedule, start, now))
     past = [date.astimezone(UTC) for date in dates if date.astimezone(UTC) <= now]
     return past[-1] if past else None
 
 
-async def _dates(schedule: CronSchedule, start: datetime, end: datetime) -> list[datetime]:
+async def _schedule_dates(schedule: CronSchedule, start: datetime, end: datetime) -> list[datetime]:
     from prefect.server.schemas.schedules import CronSchedule as Schedule
 
     whole = Schedule(cron=schedule.cron, timezone=schedule.timezone)
@@ -194,14 +194,14 @@ class Runner:
     def __init__(self, url: str, flows: dict[str, Flow[..., Any]]) -> None:
         self.url = url
         self.flows = flows
-        self._unsaid: dict[UUID, State[Any]] = {}  # how runs ended that could not be said
+        self._unreported: dict[UUID, State[Any]] = {}  # how runs ended that could not be said
         self._was_away = False
 
-    def look(self) -> None:
+    def run_due(self) -> None:
         """Run what is due now; a server that is away is waited for."""
         try:
-            self._say()
-            for run in self._due():
+            self._report_states()
+            for run in self._due_runs():
                 self._run(run)
         except Exception as error:  # whatever the client makes of a server that is away
             if not self._was_away:
@@ -211,12 +211,12 @@ class Runner:
             return
         self._was_away = False
 
-    def _due(self) -> list[FlowRun]:
+    def _due_runs(self) -> list[FlowRun]:
         body = {
             "deployment_ids": list(self.flows), "limit": 20,
             "scheduled_before": datetime.now(UTC).isoformat(),
         }  # fmt: skip
-        found = asked(self.url, "deployments/get_scheduled_flow_runs", body)
+        found = call_api(self.url, "deployments/get_scheduled_flow_runs", body)
         return [FlowRun.model_validate(each) for each in found]
 
     def _run(self, run: FlowRun) -> None:
@@ -228,7 +228,7 @@ class Runner:
             run = client.read_flow_run(run.id)
         _log.info("%s begins", run.name)
         ended = threading.Event()
-        threading.Thread(target=self._cancel, args=(run.id, ended), daemon=True).start()
+        threading.Thread(target=self._exit_if_cancelled, args=(run.id, ended), daemon=True).start()
         try:
             state: Any = run_flow(flow, flow_run=run, return_type="state")
         except BaseException as error:
@@ -239,27 +239,27 @@ class Runner:
         finally:
             ended.set()
         _log.info("%s: %s %s", run.name, state.name, state.message)
-        self._unsaid[run.id] = state
+        self._unreported[run.id] = state
 
-    def _say(self) -> None:
+    def _report_states(self) -> None:
         """See that the server knows how runs ended: it may have been away just then."""
-        for run_id, state in list(self._unsaid.items()):
+        for run_id, state in list(self._unreported.items()):
             with get_client(sync_client=True) as client:
                 try:
                     known = client.read_flow_run(run_id)
                 except ObjectNotFound:  # somebody deleted it
-                    del self._unsaid[run_id]
+                    del self._unreported[run_id]
                     continue
                 if known.state is None or not known.state.is_final():
                     said = state.model_copy(update={"data": None})
                     client.set_flow_run_state(run_id, said, force=True)
-            del self._unsaid[run_id]
+            del self._unreported[run_id]
 
-    def _cancel(self, run_id: UUID, ended: threading.Event) -> None:
+    def _exit_if_cancelled(self, run_id: UUID, ended: threading.Event) -> None:
         """End this process if its run is cancelled: the results are safe, and a new one starts."""
         while not ended.wait(_CANCEL_SECONDS):
             try:
-                run = asked(self.url, f"flow_runs/{run_id}")
+                run = call_api(self.url, f"flow_runs/{run_id}")
                 if run["state_type"] != StateType.CANCELLING.value or ended.is_set():
                     continue
                 with get_client(sync_client=True) as client:

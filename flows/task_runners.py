@@ -15,10 +15,10 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from cellpipe.config.settings import RunnerSettings
 from cellpipe.core.errors import SettingsError
-from cellpipe.system.processes import usual_count
+from cellpipe.system.processes import default_worker_count
 
 
-def runner_of(given: RunnerSettings) -> TaskRunner[Any]:
+def make_task_runner(given: RunnerSettings) -> TaskRunner[Any]:
     """Give the task runner that settings ask for.
 
     Raises
@@ -28,9 +28,11 @@ def runner_of(given: RunnerSettings) -> TaskRunner[Any]:
 
     """
     try:
-        runner: TaskRunner[Any] = {"threads": _threads, "dask": _dask, "ray": _ray}[given.kind](
-            given
-        )
+        runner: TaskRunner[Any] = {
+            "threads": _thread_runner,
+            "dask": _dask_runner,
+            "ray": _ray_runner,
+        }[given.kind](given)
     except ImportError as error:
         raise SettingsError(
             f"the runner {given.kind}, and no {error.name}",
@@ -40,36 +42,36 @@ def runner_of(given: RunnerSettings) -> TaskRunner[Any]:
     return runner
 
 
-def is_far() -> bool:
+def is_remote() -> bool:
     """Whether the tasks of the flow that runs now run in other processes than its own."""
     context = FlowRunContext.get()
     return context is not None and not isinstance(context.task_runner, ThreadPoolTaskRunner)
 
 
-def _threads(given: RunnerSettings) -> TaskRunner[Any]:
-    return ThreadPoolTaskRunner(max_workers=given.workers or usual_count())
+def _thread_runner(given: RunnerSettings) -> TaskRunner[Any]:
+    return ThreadPoolTaskRunner(max_workers=given.workers or default_worker_count())
 
 
-def _dask(given: RunnerSettings) -> Any:
+def _dask_runner(given: RunnerSettings) -> Any:
     from prefect_dask.task_runners import DaskTaskRunner
 
     if given.address:
         return DaskTaskRunner(address=given.address)
     local = {
-        "n_workers": given.workers or usual_count(), "threads_per_worker": 1, "processes": True,
+        "n_workers": given.workers or default_worker_count(), "threads_per_worker": 1, "processes": True,
         "host": "127.0.0.1", "dashboard_address": None,
     }  # fmt: skip
     return DaskTaskRunner(cluster_kwargs=local)
 
 
-def _ray(given: RunnerSettings) -> Any:
+def _ray_runner(given: RunnerSettings) -> Any:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing leaves the machine
     from prefect_ray.task_runners import RayTaskRunner
 
     if given.address:
         return RayTaskRunner(address=given.address)
     local = {
-        "num_cpus": given.workers or usual_count(), "include_dashboard": False,
+        "num_cpus": given.workers or default_worker_count(), "include_dashboard": False,
         "_node_ip_address": "127.0.0.1", "log_to_driver": False,
     }  # fmt: skip
     return RayTaskRunner(init_kwargs=local)

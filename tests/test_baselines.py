@@ -14,7 +14,7 @@ from cellpipe.analyses.conditions import published_conditions
 from cellpipe.baselines import review_text, table1
 from cellpipe.baselines.materials import cathode_family, electrolyte_family
 from cellpipe.baselines.verdict import describe_standing
-from cellpipe.core.contracts import checked, empty
+from cellpipe.core.contracts import empty_table, validate
 from cellpipe.core.model import Cell
 
 REFERENCE = Path(__file__).parents[2] / "shared" / "reference" / "table1.csv"
@@ -34,14 +34,14 @@ def cycles(capacities_ah: list[float], *, mass: float | None = None, basis: str 
             q * 1e3 / area if area else None for q in capacities_ah
         ],
     }, schema_overrides={"capacity_basis": pl.String})  # fmt: skip
-    return pl.concat([empty("cycles"), frame], how="diagonal_relaxed")
+    return pl.concat([empty_table("cycles"), frame], how="diagonal_relaxed")
 
 
 def compared(cell: Cell, table: pl.DataFrame) -> dict[int, dict[str, object]]:
-    tables = {"cycles": table, "baselines": table1(), "half_cycles": empty("half_cycles"),
-              "cells": empty("cells")}  # fmt: skip
+    tables = {"cycles": table, "baselines": table1(), "half_cycles": empty_table("half_cycles"),
+              "cells": empty_table("cells")}  # fmt: skip
     (result,) = comparison.ANALYSIS.compute(cell, tables)
-    checked("baseline_comparison", result.table)
+    validate("baseline_comparison", result.table)
     return {row["row"]: row for row in result.table.iter_rows(named=True)}
 
 

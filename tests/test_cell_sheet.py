@@ -12,9 +12,9 @@ import xlsxwriter
 from cellpipe.cell_sheet.row import column_letter
 from cellpipe.cell_sheet.sheet import (
     cell_id_from_name,
-    cell_sheet,
-    cells_of,
-    read_sheet,
+    find_cells,
+    read_cell_sheet,
+    read_sheet_file,
 )
 from cellpipe.cell_sheet.template import patterns_by_cell, write_template
 from cellpipe.core.errors import CellpipeError, CellSheetError
@@ -37,7 +37,7 @@ def sheet(tmp_path: Path, *rows: list[object], name: str = "cells.csv") -> Path:
 
 
 def test_three_columns_are_enough(tmp_path: Path) -> None:
-    found = read_sheet(sheet(tmp_path, HEAD, ["A", "A*.mpr; a2*.mpr", "full"]))
+    found = read_sheet_file(sheet(tmp_path, HEAD, ["A", "A*.mpr; a2*.mpr", "full"]))
     assert found.findings == ()
     assert found.cells[0].patterns == ("A*.mpr", "a2*.mpr")
     assert found.cells[0].configuration == "full"
@@ -62,7 +62,7 @@ def test_three_columns_are_enough(tmp_path: Path) -> None:
 def test_units_in_the_header_and_decimal_commas_are_understood(
     tmp_path: Path, name: str, header: str, value: str, field: str, expected: float
 ) -> None:
-    found = read_sheet(sheet(tmp_path, [*HEAD, header], ["A", "A*", "full", value], name=name))
+    found = read_sheet_file(sheet(tmp_path, [*HEAD, header], ["A", "A*", "full", value], name=name))
     assert found.findings == ()
     assert getattr(found.cells[0], field) == pytest.approx(expected, rel=1e-5)
 
@@ -135,13 +135,13 @@ def test_a_wrong_cell_is_named_with_its_remedy_and_the_next_row_is_read(
     tmp_path: Path, header: list[object], row: list[object], said: str
 ) -> None:
     good = ["B", "B*", "full", *[""] * (len(header) - 3)]
-    found = read_sheet(sheet(tmp_path, header, row, good))
+    found = read_sheet_file(sheet(tmp_path, header, row, good))
     assert said in [f.sentence for f in found.findings]
     assert found.cells[-1].cell_id == "B"
 
 
 def test_an_id_that_is_used_twice_keeps_its_first_row(tmp_path: Path) -> None:
-    found = read_sheet(sheet(tmp_path, HEAD, ["A", "A*", "full"], ["A", "B*", "half"]))
+    found = read_sheet_file(sheet(tmp_path, HEAD, ["A", "A*", "full"], ["A", "B*", "half"]))
     assert [cell.configuration for cell in found.cells] == ["full"]
     assert found.findings[0].sentence.startswith(
         "cells.csv, row 3, column A: cell ID A is used twice"
@@ -150,14 +150,14 @@ def test_an_id_that_is_used_twice_keeps_its_first_row(tmp_path: Path) -> None:
 
 def test_the_three_columns_must_be_there(tmp_path: Path) -> None:
     with pytest.raises(CellSheetError, match="no column 'Files' and no column 'Configuration'"):
-        read_sheet(sheet(tmp_path, ["Cell ID"], ["A"]))
+        read_sheet_file(sheet(tmp_path, ["Cell ID"], ["A"]))
     with pytest.raises(CellSheetError, match="Cell ID"):
-        read_sheet(sheet(tmp_path, []))
+        read_sheet_file(sheet(tmp_path, []))
 
 
 def test_the_active_mass_follows_from_mass_and_fraction_and_is_marked(tmp_path: Path) -> None:
     head = [*HEAD, "Working electrode", "Electrode mass / mg", "Active fraction / %"]
-    cell = read_sheet(sheet(tmp_path, head, ["A", "A*", "half", "Si", "1.5", "60"])).cells[0]
+    cell = read_sheet_file(sheet(tmp_path, head, ["A", "A*", "half", "Si", "1.5", "60"])).cells[0]
     assert cell.anode_active_mass_mg == pytest.approx(0.9)
     assert cell.inferred == {"anode_active_mass_mg": "Electrode mass × Active fraction"}
 
@@ -174,12 +174,12 @@ def test_the_working_electrodes_name_says_which_electrode_it_is(
     tmp_path: Path, text: str, role: str
 ) -> None:
     row = ["A", "A*", "half", text]
-    cell = read_sheet(sheet(tmp_path, [*HEAD, "Working electrode"], row)).cells[0]
+    cell = read_sheet_file(sheet(tmp_path, [*HEAD, "Working electrode"], row)).cells[0]
     assert cell.working_electrode_role == role
 
 
 def test_a_folder_without_a_sheet_has_no_cells_and_says_what_to_write(tmp_path: Path) -> None:
-    found = cell_sheet(tmp_path)
+    found = read_cell_sheet(tmp_path)
     assert found.cells == ()
     assert [finding.code for finding in found.findings] == ["no_cell_sheet"]
 
@@ -187,7 +187,7 @@ def test_a_folder_without_a_sheet_has_no_cells_and_says_what_to_write(tmp_path: 
 def test_of_two_sheets_the_workbook_counts_and_the_other_is_named(tmp_path: Path) -> None:
     sheet(tmp_path, HEAD, ["A", "A*", "full"])
     sheet(tmp_path, HEAD, ["B", "B*", "half"], name="cells.xlsx")
-    found = cell_sheet(tmp_path)
+    found = read_cell_sheet(tmp_path)
     assert [cell.cell_id for cell in found.cells] == ["B"]
     assert "cells.csv is not used" in found.findings[0].sentence
 
@@ -195,14 +195,14 @@ def test_of_two_sheets_the_workbook_counts_and_the_other_is_named(tmp_path: Path
 def test_a_workbook_that_is_none_says_so(tmp_path: Path) -> None:
     (tmp_path / "cells.xlsx").write_bytes(b"PK not a workbook")
     with pytest.raises(CellSheetError, match="save it again from Excel"):
-        cell_sheet(tmp_path)
+        read_cell_sheet(tmp_path)
 
 
 def test_patterns_match_names_and_paths_without_regard_to_case() -> None:
     cells = [Cell("A", patterns=("ssb-1_*",)), Cell("B", patterns=("run2/*.csv",))]
-    assert cells_of("SSB-1_02.mpr", "x/SSB-1_02.mpr", cells) == [cells[0]]
-    assert cells_of("z.csv", "run2/z.csv", cells) == [cells[1]]
-    assert cells_of("other.csv", "other.csv", cells) == []
+    assert find_cells("SSB-1_02.mpr", "x/SSB-1_02.mpr", cells) == [cells[0]]
+    assert find_cells("z.csv", "run2/z.csv", cells) == [cells[1]]
+    assert find_cells("other.csv", "other.csv", cells) == []
 
 
 @pytest.mark.parametrize(
@@ -224,20 +224,20 @@ def test_a_cells_id_is_concluded_from_what_instruments_append(
 def test_a_half_cell_without_a_working_electrode_is_a_silicon_anodes_and_marked(
     tmp_path: Path,
 ) -> None:
-    cell = read_sheet(sheet(tmp_path, HEAD, ["A", "A*", "half"])).cells[0]
+    cell = read_sheet_file(sheet(tmp_path, HEAD, ["A", "A*", "half"])).cells[0]
     assert cell.working_electrode_role == "anode"
     assert "working_electrode_role" in cell.inferred
 
 
 def test_a_sheet_is_found_whatever_the_case_of_its_name(tmp_path: Path) -> None:
     sheet(tmp_path, HEAD, ["A", "A*", "half"]).rename(tmp_path / "Cells.CSV")
-    assert [cell.cell_id for cell in cell_sheet(tmp_path).cells] == ["A"]
+    assert [cell.cell_id for cell in read_cell_sheet(tmp_path).cells] == ["A"]
 
 
 def test_a_sheet_with_the_line_ends_of_an_old_mac_is_read(tmp_path: Path) -> None:
     path = tmp_path / "cells.csv"
     path.write_bytes(b"Cell ID;Files;Configuration\rA;A*;full\r")
-    assert read_sheet(path).cells[0].configuration == "full"
+    assert read_sheet_file(path).cells[0].configuration == "full"
 
 
 def test_columns_are_lettered_as_in_excel() -> None:
@@ -245,13 +245,13 @@ def test_columns_are_lettered_as_in_excel() -> None:
 
 
 def test_remarks_are_no_cells(tmp_path: Path) -> None:
-    found = read_sheet(sheet(tmp_path, HEAD, ["# the first batch"], ["A", "A*", "full"]))
+    found = read_sheet_file(sheet(tmp_path, HEAD, ["# the first batch"], ["A", "A*", "full"]))
     assert [cell.cell_id for cell in found.cells] == ["A"]
     assert found.findings == ()
 
 
 def test_a_template_reads_without_a_finding_and_holds_no_cell(tmp_path: Path) -> None:
-    found = read_sheet(write_template(tmp_path, {}))
+    found = read_sheet_file(write_template(tmp_path, {}))
     assert found.findings == ()
     assert found.cells == ()
 
@@ -262,7 +262,7 @@ def test_the_examples_of_a_template_are_cells_that_read_without_a_finding(tmp_pa
     )
     lines = [[value or "" for value in row] for row in rows.to_polars().rows()]
     examples = [[row[0].removeprefix("# example: "), *row[1:]] for row in lines[2:4]]
-    found = read_sheet(sheet(tmp_path / "..", lines[0], *examples, name="examples.csv"))
+    found = read_sheet_file(sheet(tmp_path / "..", lines[0], *examples, name="examples.csv"))
     assert found.findings == ()
     assert [cell.configuration for cell in found.cells] == ["half", "full"]
     assert found.cells[0].anode_active_mass_mg == pytest.approx(0.9)
@@ -273,9 +273,9 @@ def test_a_template_has_a_row_for_each_cell_that_the_file_names_point_to(tmp_pat
              "odd.res"]  # fmt: skip
     cells = patterns_by_cell(names)
     assert cells == {"SSB-01": "SSB-01_*", "odd": "odd.res; odd_record.csv", "other": "other.*"}
-    found = read_sheet(write_template(tmp_path, cells))
+    found = read_sheet_file(write_template(tmp_path, cells))
     assert [cell.cell_id for cell in found.cells] == ["SSB-01", "odd", "other"]
-    matched = {name: cells_of(name, name, found.cells)[0].cell_id for name in names}
+    matched = {name: find_cells(name, name, found.cells)[0].cell_id for name in names}
     assert list(matched.values()) == ["SSB-01", "SSB-01", "other", "odd", "odd"]
 
 
@@ -295,7 +295,7 @@ def test_a_decimal_comma_between_commas_costs_its_row_and_never_moves_a_value(
         'C,C*,full,NCM811,"12,5","0,785",\n',
         encoding="utf-8",
     )
-    found = read_sheet(path)
+    found = read_sheet_file(path)
     assert [cell.cell_id for cell in found.cells] == ["B", "C"]
     assert {cell.cathode_active_mass_mg for cell in found.cells} == {12.5}
     assert {cell.area_cm2 for cell in found.cells} == {0.785}
@@ -303,5 +303,7 @@ def test_a_decimal_comma_between_commas_costs_its_row_and_never_moves_a_value(
 
 
 def test_remarks_beside_the_table_of_a_workbook_do_not_matter(tmp_path: Path) -> None:
-    found = read_sheet(sheet(tmp_path, HEAD, ["A", "A*", "full", "", "ask Kim"], name="cells.xlsx"))
+    found = read_sheet_file(
+        sheet(tmp_path, HEAD, ["A", "A*", "full", "", "ask Kim"], name="cells.xlsx")
+    )
     assert [cell.cell_id for cell in found.cells] == ["A"]

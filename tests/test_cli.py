@@ -192,7 +192,7 @@ def test_published_cells_can_be_read_in_a_narrow_terminal(
 
     from cellpipe.cli import console
 
-    monkeypatch.setattr(console, "screen", lambda: Console(width=80))
+    monkeypatch.setattr(console, "make_console", lambda: Console(width=80))
     assert main(["baselines"]) == 0
     shown = capsys.readouterr().out
     assert "…" not in shown

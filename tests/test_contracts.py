@@ -29,9 +29,9 @@ def record(**columns: list[object]) -> pl.DataFrame:
 
 
 def test_every_schema_file_can_be_read_and_every_column_has_a_meaning() -> None:
-    assert len(contracts.names()) >= 15
-    for name in contracts.names():
-        schema = contracts.schema(name)
+    assert len(contracts.table_names()) >= 15
+    for name in contracts.table_names():
+        schema = contracts.load_schema(name)
         assert schema.about
         assert all(column.meaning for column in schema.columns.values())
         assert all(k in schema.columns for k in schema.key)
@@ -50,21 +50,21 @@ def test_every_schema_file_can_be_read_and_every_column_has_a_meaning() -> None:
 )
 def test_a_misspelt_schema_is_refused_with_its_place(wrong: str, said: str) -> None:
     with pytest.raises(SchemaError, match=said):
-        contracts.parsed_schema(wrong, "small")
+        contracts.parse_schema(wrong, "small")
 
 
 def test_a_good_schema_is_accepted() -> None:
-    assert contracts.parsed_schema(GOOD, "small").columns["amount"].min == 0
+    assert contracts.parse_schema(GOOD, "small").columns["amount"].min == 0
 
 
 def test_an_unknown_table_says_which_are_known() -> None:
     with pytest.raises(SchemaError, match="timeseries"):
-        contracts.schema("no such table")
+        contracts.load_schema("no such table")
 
 
 def test_a_good_table_is_given_back_in_the_contracts_order_and_types() -> None:
     shuffled = record().select("current_ampere", "voltage_volt", "test_time_second", "record_index")
-    checked = contracts.checked("timeseries", shuffled)
+    checked = contracts.validate("timeseries", shuffled)
     assert checked.columns == ["record_index", "test_time_second", "voltage_volt", "current_ampere"]
     assert checked.schema["record_index"] == pl.Int64
 
@@ -85,12 +85,12 @@ def test_a_table_that_breaks_its_contract_is_refused_with_the_reason(
     frame: pl.DataFrame, said: str
 ) -> None:
     with pytest.raises(ContractError, match=said):
-        contracts.checked("timeseries", frame)
+        contracts.validate("timeseries", frame)
 
 
 def test_bad_rows_of_a_raw_table_are_set_aside_counted_and_kept() -> None:
     frame = record(test_time_second=[0.0, -1.0, 2.0], voltage_volt=[3.0, 3.1, None])
-    kept, rejected, findings = contracts.admitted("timeseries", frame)
+    kept, rejected, findings = contracts.validate_rows("timeseries", frame)
     assert kept["record_index"].to_list() == [1]
     assert rejected["record_index"].to_list() == [2, 3]
     assert rejected["value"].to_list() == ["-1.0", None]
@@ -99,24 +99,24 @@ def test_bad_rows_of_a_raw_table_are_set_aside_counted_and_kept() -> None:
 
 
 def test_a_key_that_stands_twice_is_refused() -> None:
-    row = contracts.empty("rejected_rows").clear()
-    assert contracts.checked("rejected_rows", row).height == 0
+    row = contracts.empty_table("rejected_rows").clear()
+    assert contracts.validate("rejected_rows", row).height == 0
     fits = pl.DataFrame({
         "cell_id": ["a", "a"], "spectrum": [1, 1], "circuit": ["R0", "R0"], "element": ["R0", "R0"],
         "parameter": ["R", "R"], "value": [1.0, 2.0], "standard_error": [0.1, 0.1],
         "precision": [0.1, 0.1], "unit": ["ohm", "ohm"], "identifiable": [True, True],
     })  # fmt: skip
     with pytest.raises(ContractError, match="unique"):
-        contracts.checked("circuit_fits", fits)
+        contracts.validate("circuit_fits", fits)
 
 
 def test_a_value_outside_a_list_is_refused() -> None:
     findings = pl.DataFrame({
         "cell_id": ["a"], "file": [None], "level": ["terrible"], "code": ["x"], "sentence": ["s"],
         "rows": [None],
-    }, schema=contracts.empty("findings").schema)  # fmt: skip
+    }, schema=contracts.empty_table("findings").schema)  # fmt: skip
     with pytest.raises(ContractError, match="info, warning, error"):
-        contracts.checked("findings", findings)
+        contracts.validate("findings", findings)
 
 
 @given(st.lists(st.floats(allow_nan=True, allow_infinity=True), min_size=1, max_size=50))
@@ -127,13 +127,13 @@ def test_no_row_is_lost_between_kept_and_rejected(values: list[float]) -> None:
         "test_time_second": [float(i) for i in range(count)],
         "voltage_volt": values, "current_ampere": [0.0] * count,
     })  # fmt: skip
-    kept, rejected, _ = contracts.admitted("timeseries", frame)
+    kept, rejected, _ = contracts.validate_rows("timeseries", frame)
     assert set(kept["record_index"]) | set(rejected["record_index"]) == set(range(1, count + 1))
     assert not set(kept["record_index"]) & set(rejected["record_index"])
 
 
 def test_units_of_numbered_columns_are_found_by_their_pattern() -> None:
-    assert contracts.units("timeseries", ["temperature_t7_celsius"]) == {
+    assert contracts.column_metadata("timeseries", ["temperature_t7_celsius"]) == {
         "temperature_t7_celsius": {
             "unit": "°C", "meaning": "Temperature of an auxiliary sensor.",
             "bdf": "Temperature T1 / degC",
@@ -152,10 +152,10 @@ def test_the_quick_look_at_a_table_and_panderas_judgement_are_the_same(
     table = record(ambient_temperature_celsius=[20.0, 20.0, 20.0])[: len(values)]
     table = pl.concat([table] * 2)[: len(values)]
     table = table.with_columns(pl.Series(column, values[: table.height], dtype=pl.Float64))
-    shaped = contracts._shaped("timeseries", table)
-    quick = contracts._keeps_bounds("timeseries", shaped)
+    shaped = contracts._coerce("timeseries", table)
+    quick = contracts._is_within_bounds("timeseries", shaped)
     try:
-        contracts._pandera("timeseries", tuple(shaped.columns)).validate(shaped, lazy=True)
+        contracts._pandera_schema("timeseries", tuple(shaped.columns)).validate(shaped, lazy=True)
     except SchemaErrors:
         assert not quick
     else:

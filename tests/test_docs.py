@@ -22,7 +22,7 @@ from defusedxml import ElementTree
 
 import cellpipe
 from cellpipe.cli.main import command_names, main
-from cellpipe.config.settings import settings
+from cellpipe.config.settings import read_settings
 
 pytestmark = pytest.mark.xdist_group("sample")
 ROOT = Path(__file__).parents[1]
@@ -127,7 +127,7 @@ def test_settings_on_the_pages_are_valid(tmp_path: Path) -> None:
         for text, _ in blocks(page, "toml"):
             lab = "" if "[[lab]]" in text else "[[lab]]\nfolder = 'a'\nresults = 'b'\n"
             path.write_text(text + lab, encoding="utf-8")
-            assert settings(path).lab
+            assert read_settings(path).lab
             seen += 1
     assert seen >= 4
 

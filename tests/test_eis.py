@@ -15,7 +15,7 @@ from cellpipe.core import contracts
 from cellpipe.core.errors import CellpipeError, NoDataError
 from cellpipe.core.model import Cell
 from cellpipe.numerics.impedance.circuits import circuit_impedance
-from cellpipe.pipeline.single_file import fitted_file
+from cellpipe.pipeline.single_file import fit_file
 
 SAMPLE = Path(__file__).parents[1] / "sample_data"
 FREQUENCY = np.geomspace(1e6, 0.1, 57)
@@ -42,15 +42,15 @@ def made_cell(
             "frequency_hertz": FREQUENCY, "real_impedance_ohm": z.real,
             "imaginary_impedance_ohm": z.imag, "voltage_volt": (voltage or [3.7] * 99)[k],
         }, schema_overrides={"unix_time_second": pl.Float64}))  # fmt: skip
-    return {"impedance": pl.concat(frames), "cycles": contracts.empty("cycles")}
+    return {"impedance": pl.concat(frames), "cycles": contracts.empty_table("cycles")}
 
 
 def analysed(cell: Cell, tables: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
     """Fit and follow; give all tables, held against their contracts, and the findings' codes."""
     fitted = circuit_fits.fit_spectra(cell, tables)
-    found = {r.analysis: contracts.checked(r.analysis, r.table) for r in fitted}
+    found = {r.analysis: contracts.validate(r.analysis, r.table) for r in fitted}
     growth = resistance_growth.ANALYSIS.compute(cell, {**tables, **found})
-    found |= {r.analysis: contracts.checked(r.analysis, r.table) for r in growth}
+    found |= {r.analysis: contracts.validate(r.analysis, r.table) for r in growth}
     codes = [finding.code for result in (*fitted, *growth) for finding in result.findings]
     return {**found, "codes": pl.DataFrame({"code": codes}, schema={"code": pl.String})}
 
@@ -83,7 +83,7 @@ def test_a_file_is_fitted_and_its_page_and_tables_are_written(
 
 def test_a_circuit_of_ones_own_is_taken() -> None:
     file = SAMPLE / "biologic_mpr" / "SSB-01_03_PEIS_C01.mpr"
-    fitted = fitted_file(file, circuit="R0-ZARC1-p(R2,CPE2)-W3")
+    fitted = fit_file(file, circuit="R0-ZARC1-p(R2,CPE2)-W3")
     assert set(fitted.tables["circuit_fits"]["circuit"]) == {"R0-ZARC1-p(R2,CPE2)-W3"}
     assert set(fitted.tables["impedance_arcs"]["arc"]) == {"1", "2"}
 
@@ -105,7 +105,7 @@ def test_what_can_not_be_asked_for_is_an_error(
 
 def test_a_file_without_a_spectrum_says_so() -> None:
     with pytest.raises(NoDataError, match="no impedance spectrum"):
-        fitted_file(SAMPLE / "biologic_mpr" / "SSB-01_04_GCPL_C01.mpr")
+        fit_file(SAMPLE / "biologic_mpr" / "SSB-01_04_GCPL_C01.mpr")
 
 
 def test_a_folder_is_no_file(capsys: pytest.CaptureFixture[str]) -> None:
@@ -209,7 +209,7 @@ def test_every_real_file_with_spectra_is_fitted(real_data: Path) -> None:
             if path.stat().st_size > 3_000_000:
                 continue
             try:
-                tables = fitted_file(path).tables
+                tables = fit_file(path).tables
             except CellpipeError:
                 continue
             fitted += 1
@@ -221,7 +221,7 @@ def test_a_law_of_growth_is_named_only_where_the_cells_age_is_known(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     file = SAMPLE / "biologic_mpr" / "SSB-01_05_PEIS_C01.mpr"
-    unknown, known = fitted_file(file), fitted_file(file, age_hour=1.0)
+    unknown, known = fit_file(file), fit_file(file, age_hour=1.0)
     assert not unknown.tables["resistance_growth"]["law"].drop_nulls().len()
     assert not unknown.tables["resistance_growth"]["growth_per_root_hour_ohm"].drop_nulls().len()
     assert "age_unknown" in {finding.code for finding in unknown.findings}
@@ -236,7 +236,7 @@ def test_a_law_of_growth_is_named_only_where_the_cells_age_is_known(
 def test_the_age_moves_the_origin_of_time() -> None:
     file = SAMPLE / "biologic_mpr" / "SSB-01_05_PEIS_C01.mpr"
     rates = [
-        fitted_file(file, age_hour=age).tables["resistance_growth"]["growth_per_root_hour_ohm"][0]
+        fit_file(file, age_hour=age).tables["resistance_growth"]["growth_per_root_hour_ohm"][0]
         for age in (0.0, 100.0, 400.0)
     ]
     assert rates == sorted(rates)  # the same growth in a smaller difference of roots

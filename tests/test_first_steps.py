@@ -17,9 +17,9 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel
 
-from cellpipe.cell_sheet.sheet import cell_sheet
+from cellpipe.cell_sheet.sheet import read_cell_sheet
 from cellpipe.cli.main import main
-from cellpipe.config.settings import EXAMPLE, Settings, settings
+from cellpipe.config.settings import EXAMPLE, Settings, read_settings
 from cellpipe.service import doctor
 from made_files import neware_csv
 
@@ -49,15 +49,15 @@ def test_the_three_steps_that_are_printed_lead_to_results(
 def test_a_workspace_holds_settings_that_are_valid_and_a_sheet_that_is_read(
     workspace: Path,
 ) -> None:
-    (lab,) = settings(workspace / "cellpipe.toml").lab
+    (lab,) = read_settings(workspace / "cellpipe.toml").lab
     assert (lab.folder, lab.results) == (workspace / "inbox", workspace / "results")
     assert lab.time_zone == "Europe/Berlin"
-    assert not cell_sheet(workspace / "inbox").cells
+    assert not read_cell_sheet(workspace / "inbox").cells
 
 
 def test_no_time_zone_is_guessed(tmp_path: Path) -> None:
     assert main(["init", str(tmp_path / "lab")]) == 0
-    assert settings(tmp_path / "lab" / "cellpipe.toml").lab[0].time_zone is None
+    assert read_settings(tmp_path / "lab" / "cellpipe.toml").lab[0].time_zone is None
     assert main(["init", str(tmp_path / "other"), "--time-zone", "Berlin time"]) == 2
     assert not (tmp_path / "other").exists()
 

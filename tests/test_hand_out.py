@@ -15,10 +15,10 @@ import pytest
 import cellpipe
 from cellpipe.cli.main import main
 from cellpipe.pipeline.run import Summary
-from cellpipe.pipeline.stored_cells import finished_cells
+from cellpipe.pipeline.stored_cells import read_stored_cells
 from cellpipe.report.figures.files import figure_files
 from cellpipe.report.html.cell_page import cell_panels
-from cellpipe.report.html.pdf import browser
+from cellpipe.report.html.pdf import find_browser
 from cellpipe.report.long_tables import long_csv
 
 pytestmark = pytest.mark.xdist_group("sample")  # they share one run of the sample lab
@@ -52,7 +52,7 @@ def test_figures_come_at_both_widths_of_a_journal_with_the_data_that_was_drawn(
 
 
 def test_the_same_figure_gives_the_same_bytes(out: Path) -> None:
-    (one,) = finished_cells(out, ["SSB-05"])
+    (one,) = read_stored_cells(out, ["SSB-05"])
     panels = [cell_panels(one.cell, one.tables)[0] for _ in range(2)]
     assert figure_files(panels[0]) == figure_files(panels[1])
 
@@ -92,7 +92,7 @@ def test_long_tables_hold_every_row_and_no_text_is_taken_for_a_formula(
     assert written[1:] == ["'=1+1,-1.0", "'@x,-1.0", "'-3 V,-1.0", "plain,-1.0", ",-1.0"]
 
 
-@pytest.mark.skipif(browser() is None, reason="no browser on this machine")
+@pytest.mark.skipif(find_browser() is None, reason="no browser on this machine")
 def test_a_page_becomes_the_same_pdf_every_time(out: Path, tmp_path: Path) -> None:
     for name in ("a", "b"):
         command = ["export", "pdf", str(out), "SSB-02", "--to", str(tmp_path / name)]

@@ -303,7 +303,7 @@ def test_files_that_are_no_measurements_are_left_alone_and_unfinished_ones_unsee
     for name in ("notes.docx", "~$cells.xlsx", "half.mpr.part", ".hidden.mpr", "settings.mps"):
         (small_lab / name).write_bytes(b"something")
     summary = process(small_lab, tmp_path / "out")
-    assert set(summary.left_alone) == {"notes.docx", "settings.mps"}
+    assert set(summary.ignored) == {"notes.docx", "settings.mps"}
     assert len(summary.failures) == 1
 
 
@@ -345,7 +345,7 @@ def test_a_refused_run_writes_nothing(small_lab: Path, tmp_path: Path) -> None:
 def test_leaving_the_time_zone_out_reads_again_and_says_so(made_lab: Path, tmp_path: Path) -> None:
     process(made_lab, tmp_path / "out", time_zone="Europe/Berlin")
     again = process(made_lab, tmp_path / "out")
-    assert (again.read, again.again) == (1, 1)
+    assert (again.read, again.reread) == (1, 1)
 
 
 def test_what_makes_a_run_impossible_is_said_before_it_begins(

@@ -11,16 +11,16 @@ from pathlib import Path, PureWindowsPath
 import pytest
 
 import cellpipe
-from cellpipe.config.settings import settings
+from cellpipe.config.settings import read_settings
 from cellpipe.pipeline.cell_inputs import composed
-from cellpipe.pipeline.run import prepared, process, processed
-from cellpipe.service.watch.watcher import Lab, settled_files
+from cellpipe.pipeline.run import prepare_lab, process, run_lab
+from cellpipe.service.watch.watcher import Lab, find_stable_files
 from cellpipe.store import Ledger, writer_lease
 from cellpipe.store.object_download import _is_safe_name
 from cellpipe.system import atomic_files
-from cellpipe.system.atomic_files import put_elsewhere, removed, written_bytes
+from cellpipe.system.atomic_files import delete, move, write_bytes
 from cellpipe.system.mounts import file_system_type
-from cellpipe.system.processes import Workers, when_stdin_ends
+from cellpipe.system.processes import Workers, call_on_stdin_close
 from cellpipe.system.scan import RawFolders
 from made_files import neware_csv
 
@@ -55,14 +55,14 @@ class Held:
 def test_a_file_that_a_scanner_holds_for_a_moment_is_written_moved_and_removed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(atomic_files, "PATIENCE_SECONDS", 5.0)
-    path = written_bytes(tmp_path / "one", b"old")
+    monkeypatch.setattr(atomic_files, "RETRY_SECONDS", 5.0)
+    path = write_bytes(tmp_path / "one", b"old")
     Held(monkeypatch, "replace", 3)
-    written_bytes(path, b"new")
+    write_bytes(path, b"new")
     assert path.read_bytes() == b"new"
-    put_elsewhere(path, tmp_path / "aside" / "one")
+    move(path, tmp_path / "aside" / "one")
     Held(monkeypatch, "unlink", 3)
-    removed(tmp_path / "aside" / "one")
+    delete(tmp_path / "aside" / "one")
     assert [each.name for each in tmp_path.iterdir()] == ["aside"]
 
 
@@ -105,7 +105,7 @@ def test_what_is_printed_into_a_file_or_a_pipe_is_utf_8(tmp_path: Path, encoding
 def test_bins_and_systems_own_folders_hold_no_raw_files(tmp_path: Path) -> None:
     bins = ("$RECYCLE.BIN/S-1", "#recycle", "@Recycle", "System Volume Information", "lost+found")
     lab = lab_with(tmp_path / "lab", "A_1.csv", *(f"{name}/A_9.csv" for name in bins))
-    entries, failures = RawFolders(lab, (), ()).walked()
+    entries, failures = RawFolders(lab, (), ()).walk()
     assert ([entry.name for entry in entries], failures) == (["A_1.csv"], [])
 
 
@@ -113,19 +113,19 @@ def test_a_hash_in_a_name_is_part_of_it(tmp_path: Path) -> None:
     lab, out = lab_with(tmp_path / "lab", "Cell #3.csv"), tmp_path / "out"
     process(lab, out)
     one = Lab(lab, out, None, ())
-    assert settled_files(one, _patience()) == []
+    assert find_stable_files(one, _patience()) == []
     neware_csv(lab / "B_1.csv", "2026-04-02 10:00:00", rows=8)
-    assert settled_files(one, _patience()) == ["B_1.csv"]
+    assert find_stable_files(one, _patience()) == ["B_1.csv"]
     with Workers(1) as workers:
-        summary = processed(prepared(lab, out), workers, only=[lab / "B_1.csv"])
+        summary = run_lab(prepare_lab(lab, out), workers, only=[lab / "B_1.csv"])
     assert not summary.failures
     assert set(Ledger(out).seen_files(lab)) == {"B_1.csv", "Cell #3.csv"}
 
 
 def _patience() -> object:
-    from cellpipe.service.watch.stability import Patience
+    from cellpipe.service.watch.stability import WaitTimes
 
-    return Patience(0.1, 0.2, 60.0)
+    return WaitTimes(0.1, 0.2, 60.0)
 
 
 def test_signs_that_are_patterns_elsewhere_are_signs_in_a_path(tmp_path: Path) -> None:
@@ -206,7 +206,7 @@ def test_a_child_gets_no_input_at_which_its_parent_waits() -> None:
         assert process.stdout.readline() == "''\n"
         process.stdin.close()
         assert process.stdout.read() == "True\n"
-    assert callable(when_stdin_ends)
+    assert callable(call_on_stdin_close)
 
 
 def test_windows_waits_for_no_more_than_61_processes() -> None:
@@ -217,5 +217,5 @@ def test_windows_waits_for_no_more_than_61_processes() -> None:
 def test_windows_paths_are_paths_in_the_settings(tmp_path: Path, place: str) -> None:
     path = tmp_path / "cellpipe.toml"
     path.write_text(f"[[lab]]\nfolder = '{place}'\nresults = 'r'\n", encoding="utf-8")
-    assert str(settings(path).lab[0].folder).endswith(place)
+    assert str(read_settings(path).lab[0].folder).endswith(place)
     assert PureWindowsPath(place).is_absolute()

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cellpipe.core.errors import StoreError
-from cellpipe.system.atomic_files import file_name, written_whole
+from cellpipe.system.atomic_files import atomic_write, file_name
 
 ANY_ID = st.text(max_size=120)
 SAFE_ID = st.text(string.ascii_letters + string.digits + "._-", min_size=1, max_size=12)
@@ -47,13 +47,13 @@ def test_an_id_that_needs_no_change_is_its_own_name() -> None:
 
 def test_a_file_is_there_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "new" / "file.txt"
-    written_whole(path, lambda file: file.write_text("whole"))
+    atomic_write(path, lambda file: file.write_text("whole"))
 
     def fail(file: Path) -> None:
         file.write_text("half")
         raise OSError(28, "No space left on device")
 
     with pytest.raises(StoreError, match="No space"):
-        written_whole(path, fail)
+        atomic_write(path, fail)
     assert path.read_text() == "whole"
     assert [p.name for p in path.parent.iterdir()] == ["file.txt"]

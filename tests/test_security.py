@@ -88,8 +88,8 @@ def test_a_files_name_and_its_place_belong_to_each_other(name: str) -> None:
     raw = RawFolders(folder, (Path("/other"),), ())
     if name in {".", ".."}:
         return
-    shown = raw.relative(folder / name)
+    shown = raw.relative_name(folder / name)
     shown.encode("utf-8")
     if "\\udc" not in shown and not any(0xD800 <= ord(c) < 0xE000 for c in name):
         assert raw.path(shown) == folder / name
-    assert raw.relative(Path("/other") / name).startswith("other/")
+    assert raw.relative_name(Path("/other") / name).startswith("other/")

@@ -10,9 +10,9 @@ import pytest
 
 from cellpipe.cli import watch
 from cellpipe.cli.main import main
-from cellpipe.config.settings import EXAMPLE, Settings, settings
+from cellpipe.config.settings import EXAMPLE, Settings, read_settings
 from cellpipe.core.errors import SettingsError
-from cellpipe.system.time_zones import is_time_zone, may_be_meant
+from cellpipe.system.time_zones import is_time_zone, suggest_time_zone
 
 
 def written(folder: Path, text: str) -> Path:
@@ -37,7 +37,7 @@ def test_serve_prints_the_example(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_paths_are_from_the_settings_own_folder(tmp_path: Path) -> None:
-    given = settings(
+    given = read_settings(
         written(
             tmp_path,
             "time_zone = 'Asia/Seoul'\n[[lab]]\n"
@@ -68,16 +68,16 @@ def test_paths_are_from_the_settings_own_folder(tmp_path: Path) -> None:
 )
 def test_what_is_wrong_is_said_with_its_place(text: str, said: str, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"expected .*remedy") as caught:
-        settings(written(tmp_path, text))
+        read_settings(written(tmp_path, text))
     assert said in str(caught.value)
 
 
 def test_settings_that_powershell_wrote_are_read(tmp_path: Path) -> None:
     path = tmp_path / "cellpipe.toml"
     path.write_bytes(EXAMPLE.encode("utf-16"))
-    assert settings(path).server.port == 4200
+    assert read_settings(path).server.port == 4200
     path.write_bytes(EXAMPLE.replace("\n", "\r\n").encode("utf-8-sig"))
-    assert settings(path).server.port == 4200
+    assert read_settings(path).server.port == 4200
 
 
 def test_absent_settings_are_a_clear_error(
@@ -98,7 +98,7 @@ CRON = "[[lab]]\nfolder = 'a'\nresults = 'b'\n[nightly]\ncron = '{}'\n"
     "line", ["0 2 * * *", "*/15 0-6,22 1 JAN-mar MON-FRI", "5,35 * 1-31/2 * 0,7", "0 2 * * sun"]
 )
 def test_a_cron_line_that_prefect_takes_is_taken(line: str, tmp_path: Path) -> None:
-    assert settings(written(tmp_path, CRON.format(line))).nightly.cron == line
+    assert read_settings(written(tmp_path, CRON.format(line))).nightly.cron == line
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_a_cron_line_that_prefect_would_refuse_later_is_refused_at_once(
     line: str, tmp_path: Path
 ) -> None:
     with pytest.raises(SettingsError, match="cron"):
-        settings(written(tmp_path, CRON.format(line)))
+        read_settings(written(tmp_path, CRON.format(line)))
 
 
 def test_watching_a_folder_takes_the_time_zone_of_the_settings_beside_it(tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_watching_a_folder_takes_the_time_zone_of_the_settings_beside_it(tmp_pat
             folder=tmp_path, out=tmp_path / "out", time_zone=zone,
             settings=tmp_path / "cellpipe.toml",
         )  # fmt: skip
-        labs, given = watch._labs(options)
+        labs, given = watch._resolve_labs(options)
         assert labs[0].time_zone == given.lab[0].time_zone == expected
 
 
@@ -144,11 +144,11 @@ def test_a_zone_that_is_not_known_is_answered_with_one_that_may_be_meant(
     written: str, meant: str
 ) -> None:
     assert not is_time_zone(written)
-    assert meant in may_be_meant(written)
+    assert meant in suggest_time_zone(written)
     assert is_time_zone(meant)
 
 
 def test_a_misspelt_setting_is_answered_with_the_one_of_a_similar_name(tmp_path: Path) -> None:
     text = "[[lab]]\nfolder = 'a'\nresults = 'b'\n[watch]\nsetle_seconds = 3\n"
     with pytest.raises(SettingsError, match="did you mean settle_seconds"):
-        settings(written(tmp_path, text))
+        read_settings(written(tmp_path, text))

@@ -15,7 +15,7 @@ import pytest
 
 from cellpipe.pipeline.run import process
 from cellpipe.system import processes
-from cellpipe.system.processes import EACH_BYTES, MOST, free_memory, usual_count
+from cellpipe.system.processes import MAX_WORKERS, WORKER_BYTES, default_worker_count, free_memory
 from made_files import neware_csv
 from result_facts import files
 
@@ -24,9 +24,14 @@ def test_there_are_no_more_processes_than_fit_into_memory(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(processes.os, "sched_getaffinity", lambda _: set(range(64)), raising=False)
-    for room, count in ((0, 1), (EACH_BYTES, 1), (3 * EACH_BYTES, 3), (99 * EACH_BYTES, MOST)):
+    for room, count in (
+        (0, 1),
+        (WORKER_BYTES, 1),
+        (3 * WORKER_BYTES, 3),
+        (99 * WORKER_BYTES, MAX_WORKERS),
+    ):
         monkeypatch.setattr(processes, "free_memory", lambda room=room: room)
-        assert usual_count() == count
+        assert default_worker_count() == count
 
 
 def test_free_memory_is_less_than_all_of_it() -> None:
@@ -37,10 +42,10 @@ def test_free_memory_is_less_than_all_of_it() -> None:
 def test_the_number_of_processes_does_not_change_a_byte(tmp_path: Path) -> None:
     lab = tmp_path / "lab"
     lab.mkdir()
-    for number in range(processes.FEW + 3):
+    for number in range(processes.SERIAL_BELOW + 3):
         start = f"2026-03-{number + 1:02} 10:00:00"
         neware_csv(lab / f"C{number}_1.csv", start, rows=20 + number)
-    rows = "".join(f"C{number},C{number}_*,full\n" for number in range(processes.FEW + 3))
+    rows = "".join(f"C{number},C{number}_*,full\n" for number in range(processes.SERIAL_BELOW + 3))
     (lab / "cells.csv").write_text(f"Cell ID,Files,Configuration\n{rows}")
     made = []
     for count in (1, 2, 3):
@@ -55,7 +60,7 @@ def test_the_number_of_processes_does_not_change_a_byte(tmp_path: Path) -> None:
 def test_ctrl_c_ends_a_run_at_once_says_so_and_leaves_nothing_half_done(tmp_path: Path) -> None:
     lab, out = tmp_path / "lab", tmp_path / "out"
     lab.mkdir()
-    for number in range(processes.FEW + 6):
+    for number in range(processes.SERIAL_BELOW + 6):
         start = f"2026-03-{number + 1:02} 10:00:00"
         neware_csv(lab / f"C{number}_1.csv", start, rows=60, factor=1 - number / 99)
     command = [sys.executable, "-m", "cellpipe", "process", str(lab), "--out", str(out)]
@@ -74,6 +79,6 @@ def test_ctrl_c_ends_a_run_at_once_says_so_and_leaves_nothing_half_done(tmp_path
         "cellpipe: stopped. What was finished is kept; the next run goes on from there."
     )
     again = process(lab, out)
-    assert 0 < again.cells_updated < processes.FEW + 6 - 2
+    assert 0 < again.cells_updated < processes.SERIAL_BELOW + 6 - 2
     process(lab, tmp_path / "plain")
     assert files(out) == files(tmp_path / "plain")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cellpipe.analyses import cells, cycles, half_cycles
 from cellpipe.analyses.half_cycle_segments import half_cycle_segments
-from cellpipe.core.contracts import checked, empty
+from cellpipe.core.contracts import empty_table, validate
 from cellpipe.core.model import Cell
 
 OHM = 50.0
@@ -51,11 +51,11 @@ def record(steps: list[Step], every: float = 60.0, window: float = 1.0) -> pl.Da
 def numbers(cell: Cell, *files: pl.DataFrame) -> dict[str, pl.DataFrame]:
     """Go from records, one frame per file, to half cycles, cycles and the cell's line."""
     parts = [half_cycle_segments(file, f"{n:064}") for n, file in enumerate(files)]
-    tables = {"half_cycle_segments": pl.concat(parts), "files": empty("files"),
-              "interfacial_resistance": empty("interfacial_resistance")}  # fmt: skip
+    tables = {"half_cycle_segments": pl.concat(parts), "files": empty_table("files"),
+              "interfacial_resistance": empty_table("interfacial_resistance")}  # fmt: skip
     for analysis in (half_cycles.ANALYSIS, cycles.ANALYSIS, cells.ANALYSIS):
         for result in analysis.compute(cell, tables):
-            tables[result.analysis] = checked(result.analysis, result.table)
+            tables[result.analysis] = validate(result.analysis, result.table)
     return tables
 
 

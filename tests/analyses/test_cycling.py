@@ -14,9 +14,9 @@ from cellpipe.analyses import half_cycles as half_cycles_module
 from cellpipe.analyses import results_of
 from cellpipe.analyses.half_cycle_segments import half_cycle_segments
 from cellpipe.baselines import table1
-from cellpipe.core.contracts import empty
+from cellpipe.core.contracts import empty_table
 from cellpipe.core.model import Cell
-from cellpipe.pipeline.cell_inputs import _numbered_spectra
+from cellpipe.pipeline.cell_inputs import _number_spectra
 
 MINUTE = 60.0
 
@@ -54,10 +54,10 @@ def tables_of(cell: Cell, *records: pl.DataFrame) -> dict[str, pl.DataFrame]:
         "half_cycle_segments": pl.concat(
             [half_cycle_segments(r, f"file {i}") for i, r in enumerate(records)], how="diagonal"
         ),
-        "impedance": _numbered_spectra(
-            empty("impedance").with_columns(file_sha256=pl.lit("", pl.String))
+        "impedance": _number_spectra(
+            empty_table("impedance").with_columns(file_sha256=pl.lit("", pl.String))
         ),
-        "files": empty("files"),
+        "files": empty_table("files"),
         "baselines": table1(),
     }
     return {result.analysis: result.table for result in results_of(cell, raw)}

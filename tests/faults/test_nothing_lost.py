@@ -15,14 +15,14 @@ from cellpipe.core.errors import StoreError
 from cellpipe.pipeline.ingest import Job
 from cellpipe.pipeline.run import process
 from cellpipe.service.watch import watcher as watch_room
-from cellpipe.service.watch.batch import deal_with
-from cellpipe.service.watch.batch_runner import State, Task
-from cellpipe.service.watch.stability import Patience
+from cellpipe.service.watch.batch import process_batch
+from cellpipe.service.watch.batch_runner import BatchTask, State
+from cellpipe.service.watch.stability import WaitTimes
 from cellpipe.service.watch.watcher import Lab, Watcher
 from cellpipe.store import Ledger
 from cellpipe.store.batch_queue import queued_files
 from cellpipe.store.recovery import back_up_ledger
-from cellpipe.system.scan import label
+from cellpipe.system.scan import folder_label
 from made_files import neware_csv
 
 
@@ -115,8 +115,8 @@ def test_after_the_same_fault_three_times_a_file_rests_until_it_changes_or_is_na
 
 
 class Here:
-    def start(self, task: Task) -> str:
-        deal_with(task)
+    def start(self, task: BatchTask) -> str:
+        process_batch(task)
         return task.batch
 
     def state(self, name: str) -> tuple[State, str]:
@@ -127,13 +127,13 @@ class Here:
 
 
 def watched(lab: Path, out: Path, *also: Path) -> Watcher:
-    patience = Patience(settle=0.0, incomplete=0.0, gone=0.0)
+    patience = WaitTimes(settle=0.0, incomplete=0.0, gone=0.0)
     return Watcher(Lab(lab, out, None, also), Here(), patience, poll_seconds=0.0)
 
 
 def ticked(watcher: Watcher, times: int = 4) -> None:
     for _ in range(times):
-        watcher.tracker.look_again()
+        watcher.tracker.schedule_walk()
         watcher._hand_retry.after = 0.0
         watcher.tick()
 
@@ -184,14 +184,14 @@ def test_a_share_that_is_emptied_between_settling_and_reading_keeps_its_files(
     neware_csv(share / "A_2.csv", "2026-04-02 10:00:00", factor=0.5)
     real = Here.start
 
-    def emptied(hand: Here, task: Task) -> str:
+    def emptied(hand: Here, task: BatchTask) -> str:
         share.rename(tmp_path / "away")
         share.mkdir()
         return real(hand, task)
 
     with monkeypatch.context() as patched:
         patched.setattr(Here, "start", emptied)
-        watcher.tracker.look_again()
+        watcher.tracker.schedule_walk()
         watcher.tick()
     assert set(Ledger(out).seen_files(lab)) == {"B_1.csv", "nas/A_1.csv"}
     assert process(lab, out, also=[share]).failures  # a whole walk does not take it for deleted
@@ -256,10 +256,10 @@ def test_one_lab_that_is_away_does_not_stop_the_nights_of_the_others(
 
 
 def test_shares_and_drives_have_names() -> None:
-    assert label(PureWindowsPath(r"\\nas\neware")) == "neware"
-    assert label(PureWindowsPath("E:\\")) == "E"
-    assert label(PureWindowsPath(r"\\nas\data\cycler")) == "cycler"
-    assert label(Path("/srv/neware")) == "neware"
+    assert folder_label(PureWindowsPath(r"\\nas\neware")) == "neware"
+    assert folder_label(PureWindowsPath("E:\\")) == "E"
+    assert folder_label(PureWindowsPath(r"\\nas\data\cycler")) == "cycler"
+    assert folder_label(Path("/srv/neware")) == "neware"
 
 
 def test_a_page_that_excel_holds_open_costs_its_cell_only(
@@ -289,7 +289,7 @@ def test_a_file_that_ends_the_process_that_reads_it_costs_nobody_else(tmp_path: 
 
     items = list(range(30))
     with Workers(2) as workers:
-        found = dict(workers.each(ends_at_seventeen, "shared", items))
+        found = dict(workers.map(ends_at_seventeen, "shared", items))
     assert {item for item, result in found.items() if isinstance(result, int)} == {*items} - {17}
     assert isinstance(found[17], WorkerDiedError)
 

@@ -130,7 +130,7 @@ def trial(path: Path) -> str:
     try:
         measurement = cellpipe.read(path)
         for table, frame in measurement.tables.items():
-            contracts.checked(table, frame)
+            contracts.validate(table, frame)
     except CellpipeError as error:
         said = "" if error.file and error.found else f"an error without its file: {error}"
     except BaseException as error:

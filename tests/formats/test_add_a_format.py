@@ -41,7 +41,7 @@ def test_the_page_gives_what_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(formats, "all_formats", lambda: (*others, own))
     (tmp_path / "cell.csv").write_text(parts("text")[0], encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    assert formats.recognised(Path("cell.csv")) is own
+    assert formats.find_format(Path("cell.csv")) is own
     page = doctest.DocTestParser().get_doctest(shown, {}, "add-a-format", str(PAGE), 0)
     result = doctest.DocTestRunner().run(page)
     assert (result.failed, result.attempted) == (0, 6)

@@ -421,7 +421,7 @@ def test_a_channel_that_goes_on_over_several_sheets_is_joined_in_order(tmp_path:
         "schedule_file_name": "formation.sdx", "mass_g": "0.0125", "comments": "silicon",
     }  # fmt: skip
     assert dict(recording.metadata) == expected
-    assert formats.recognised(path) is arbin_xlsx.FORMAT
+    assert formats.find_format(path) is arbin_xlsx.FORMAT
 
 
 def test_each_channel_of_a_workbook_is_read_as_a_part_of_its_own(tmp_path: Path) -> None:

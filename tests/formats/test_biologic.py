@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 import cellpipe
 from cellpipe.core.errors import DamagedFileError
 from cellpipe.formats.biologic import mpt as biologic_mpt
-from cellpipe.formats.biologic.modules import modules, records
-from cellpipe.formats.biologic.mpr import stored_columns
+from cellpipe.formats.biologic.modules import locate_records, read_modules
+from cellpipe.formats.biologic.mpr import read_columns
 
 SAMPLE = Path(__file__).parents[2] / "sample_data"
 PRINTED = 2e-6  # what EC-Lab prints of a float32 agrees with it to this much of the largest value
@@ -163,10 +163,10 @@ def test_columns_are_those_that_galvani_reads_bit_for_bit(real_data: Path) -> No
         except (ValueError, NotImplementedError, UnicodeDecodeError):
             continue
         content = np.memmap(path, dtype=np.uint8, mode="r")
-        table = records(content, modules(path)["VMP data"])
+        table = locate_records(content, read_modules(path)["VMP data"])
         if not table.count:
             continue
-        ours = stored_columns(content, table, set(table.layout.names or ()))
+        ours = read_columns(content, table, set(table.layout.names or ()))
         relabelled = {"<Ecv>/V"}  # EC-Lab prints <Ece>/V
         assert {*theirs.dtype.names} - {*ours.columns} <= relabelled | {"flags"}, path.name
         for name in {*theirs.dtype.names} & {*ours.columns}:
@@ -181,13 +181,13 @@ def test_every_stored_column_is_the_one_that_ec_lab_exports_under_its_name(
 ) -> None:
     agreed: set[str] = set()
     for binary, text in pairs(real_data):
-        header = biologic_mpt._header(text)
+        header = biologic_mpt._read_header(text)
         content = np.memmap(binary, dtype=np.uint8, mode="r")
-        table = records(content, modules(binary)["VMP data"])
+        table = locate_records(content, read_modules(binary)["VMP data"])
         if not table.count:
             continue
-        shown, _ = biologic_mpt._body(text, header, everything=True)
-        stored = stored_columns(content, table)
+        shown, _ = biologic_mpt._read_body(text, header, everything=True)
+        stored = read_columns(content, table)
         numbers = [c for c in shown.columns if shown.schema[c] == pl.Float64]
         shown = shown.select(numbers).with_columns(
             pl.when((pl.col(c) != -1) & (pl.col(c) != 0)).then(pl.col(c))

@@ -37,7 +37,7 @@ def test_every_real_file_is_read_or_refused_with_a_remedy(
                 continue
             read[folder] += 1
             for name, table in measurement.tables.items():
-                contracts.checked(name, table)
+                contracts.validate(name, table)
     print(f"\nread: {dict(read)}, {sum(read.values())} in all; refused: {sorted(refused)}")
     record_property("read", sum(read.values()))
     assert set(refused) == REFUSED, refused
@@ -49,7 +49,7 @@ def test_files_of_formats_that_are_not_read_are_claimed_by_none(real_data: Path)
     for folder in OTHERS:
         for path in sorted((real_data / folder).iterdir()):
             with pytest.raises((UnknownFormatError, NoDataError)):
-                formats.recognised(path)
+                formats.find_format(path)
 
 
 def test_what_must_be_refused_is_refused(real_data: Path) -> None:

@@ -12,8 +12,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from cellpipe.formats.jet4.database import JetError, declared_rows, read_table, table_names
-from cellpipe.formats.jet4.values import text
+from cellpipe.formats.jet4.database import JetError, declared_row_count, read_table, table_names
+from cellpipe.formats.jet4.values import decode_text
 
 PAGE = 4096
 REAL = Path(__file__).parents[2].parent / "shared" / "real_data" / "res"
@@ -312,7 +312,7 @@ def test_all_rows_of_a_real_file_are_read_and_are_as_many_as_it_declares(
     data = real(file)
     table = read_table(data, "Channel_Normal_Table")
     assert table.height == rows
-    assert declared_rows(data, "Channel_Normal_Table") == rows
+    assert declared_row_count(data, "Channel_Normal_Table") == rows
     assert table.columns[:10] == NORMAL_COLUMNS[:10]
 
 
@@ -340,7 +340,10 @@ def test_every_table_of_every_real_file_holds_the_rows_it_declares() -> None:
     for path in sorted(REAL.glob("*.res")):
         data = path.read_bytes()
         for name in table_names(data):
-            assert read_table(data, name).height == declared_rows(data, name), (path.name, name)
+            assert read_table(data, name).height == declared_row_count(data, name), (
+                path.name,
+                name,
+            )
             compared += 1
     assert compared >= 76
 
@@ -474,7 +477,7 @@ def test_a_mapped_file_can_be_closed_after_reading_and_after_an_error() -> None:
 def test_moved_rows_of_a_real_system_table_are_found_once_each() -> None:
     data = real(TEST_45)
     storage = read_table(data, "MSysAccessStorage")
-    assert storage.height == declared_rows(data, "MSysAccessStorage")
+    assert storage.height == declared_row_count(data, "MSysAccessStorage")
     assert storage["Id"].n_unique() == storage.height
 
 
@@ -543,7 +546,7 @@ def test_an_empty_text_is_not_null() -> None:
     ],
 )
 def test_compressed_and_plain_text_are_decoded(raw: bytes, meant: str) -> None:
-    assert text(raw) == meant
+    assert decode_text(raw) == meant
 
 
 def test_a_row_from_before_a_column_was_added_is_null_in_that_column() -> None:
@@ -562,7 +565,7 @@ def test_a_moved_row_is_read_once_and_in_the_place_of_its_pointer() -> None:
     here = [(animal(1, "Ai"), 0), (pointer, 0x4000), (animal(3, "Gnu"), 0)]
     data = animals([here, [(animal(7, "Wolf"), 0), (animal(2, "Elefant"), 0x8000)]])
     assert read_table(data, "Animals")["Number"].to_list() == [1, 2, 3, 7]
-    assert declared_rows(data, "Animals") == 4
+    assert declared_row_count(data, "Animals") == 4
 
 
 def test_two_pointers_to_one_row_are_an_error() -> None:
@@ -651,7 +654,7 @@ def test_pages_that_a_usage_map_has_lost_are_read_if_they_complete_the_declared_
 def test_a_table_that_declares_more_rows_than_it_holds_can_be_told() -> None:
     data = animals([[(animal(1, "Ai"), 0)]], declared=4_000_000_000)
     assert read_table(data, "Animals").height == 1
-    assert declared_rows(data, "Animals") == 4_000_000_000
+    assert declared_row_count(data, "Animals") == 4_000_000_000
 
 
 def test_system_tables_are_not_listed_but_can_be_read() -> None:

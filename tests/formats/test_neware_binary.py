@@ -133,5 +133,5 @@ def test_a_test_time_that_an_ndax_stores_is_kept(
     version: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table = pl.DataFrame({"index": [1, 2], "total_time_s": [5.0, 3600.0], "step_count": [1, 1]})
-    assert neware_ndax._timed(table)["total_time_s"].to_list() == [5.0, 3600.0]
+    assert neware_ndax._add_test_time(table)["total_time_s"].to_list() == [5.0, 3600.0]
     assert (version in neware_ndax.LOCAL_VERSIONS) is (version == 7)

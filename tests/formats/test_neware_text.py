@@ -356,7 +356,7 @@ def test_a_spoilt_degree_sign_does_not_hide_a_temperature(tmp_path: Path, degree
     ],
 )
 def test_clock_text_is_read_as_it_stands(text: str, seconds: float | None) -> None:
-    found = clock.seconds(pl.Series("Time", ["00:00:00", text]), 1.0, has_unit=False)
+    found = clock.to_seconds(pl.Series("Time", ["00:00:00", text]), 1.0, has_unit=False)
     assert found.to_list() == [0.0, seconds]
 
 
@@ -374,7 +374,7 @@ def test_a_nested_report_with_empty_fields_in_front_is_read(tmp_path: Path) -> N
     path = written(tmp_path / "a.txt", *(line.replace(",", "\t") for line in NESTED))
     recording = neware_csv.FORMAT.read(path)
     found = table(recording)
-    assert formats.recognised(path) is neware_csv.FORMAT
+    assert formats.find_format(path) is neware_csv.FORMAT
     assert found["cycle_count"].to_list() == [1, 1, 1, 1, 2]
     assert found["step_id"].to_list() == [1, 1, 2, 2, 1]
     assert found["step_count"].to_list() == [1, 1, 2, 2, 3]

@@ -10,7 +10,7 @@ import pytest
 
 import cellpipe
 from cellpipe.core.errors import NoDataError, UnknownFormatError
-from cellpipe.formats import recognised
+from cellpipe.formats import find_format
 
 SAMPLE = Path(__file__).parents[2] / "sample_data"
 
@@ -29,7 +29,7 @@ SAMPLE = Path(__file__).parents[2] / "sample_data"
     ],
 )
 def test_each_sample_file_is_claimed_by_its_own_format(name: str, form: str) -> None:
-    assert recognised(SAMPLE / name).name == form
+    assert find_format(SAMPLE / name).name == form
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from importers import Importer, importer
 
 from cellpipe.handoff.record import Record
 from cellpipe.pipeline.run import Summary
-from cellpipe.pipeline.stored_cells import Finished, finished_cells
-from cellpipe.service.delivery import record_from
+from cellpipe.pipeline.stored_cells import StoredCell, read_stored_cells
+from cellpipe.service.delivery import record_from_cell
 
 
 @pytest.fixture(scope="session")
@@ -19,13 +19,13 @@ def results(sample_run: Summary) -> Path:
 
 
 @pytest.fixture(scope="session")
-def finished(results: Path) -> Finished:
-    return finished_cells(results, ["SSB-06"])[0]
+def finished(results: Path) -> StoredCell:
+    return read_stored_cells(results, ["SSB-06"])[0]
 
 
 @pytest.fixture(scope="session")
-def record(results: Path, finished: Finished) -> Record:
-    return record_from(results, finished, "cellpipe")
+def record(results: Path, finished: StoredCell) -> Record:
+    return record_from_cell(results, finished, "cellpipe")
 
 
 @pytest.fixture(scope="session")

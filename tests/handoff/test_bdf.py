@@ -36,7 +36,7 @@ def every(results: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
 
 def raw(results: Path, name: str, sha256: str) -> pl.DataFrame:
     found = read_table(results, name, sha256)
-    return contracts.empty(name) if found is None else found
+    return contracts.empty_table(name) if found is None else found
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
@@ -82,8 +82,11 @@ print(json.dumps([(each.exit_code, each.output) for each in done]))
 @pytest.mark.slow
 def test_the_formats_own_validator_passes(every: dict[str, Path], checks: Any) -> None:
     """PyPI's batterydf is older than BDF 1.3: what it calls unknown are labels of 1.3."""
-    named = [*contracts.schema("timeseries").columns, *contracts.schema("impedance").columns]
-    described = [contracts.units(table, named) for table in ("timeseries", "impedance")]
+    named = [
+        *contracts.load_schema("timeseries").columns,
+        *contracts.load_schema("impedance").columns,
+    ]
+    described = [contracts.column_metadata(table, named) for table in ("timeseries", "impedance")]
     labels = {said.get("bdf") for part in described for said in part.values()}
     labels.add("Temperature T1 / degC")
     paths = [str(stem.with_name(f"{stem.name}.bdf.csv")) for stem in every.values()]
@@ -117,7 +120,7 @@ def test_what_lacks_current_is_not_made_up() -> None:
          "frequency_hertz": [1.0], "real_impedance_ohm": [1.0], "imaginary_impedance_ohm": [-1.0]},
         schema_overrides={"test_time_second": pl.Float64},
     )  # fmt: skip
-    assert bdf_table(contracts.empty("timeseries"), spectra) is None
+    assert bdf_table(contracts.empty_table("timeseries"), spectra) is None
 
 
 def test_every_file_of_the_lab_is_among_them(results: Path, every: dict[str, Path]) -> None:

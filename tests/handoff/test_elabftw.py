@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 import yaml
 
-from cellpipe.core.errors import HandOnError, NoAnswerError, SettingsError
-from cellpipe.handoff.elabftw import elabftw, extra_fields, greeted, pushed
+from cellpipe.core.errors import DeliveryError, NoAnswerError, SettingsError
+from cellpipe.handoff.elabftw import check_access, extra_fields, open_server, push_record
 from cellpipe.handoff.record import Attachment, Record
 from cellpipe.handoff.rest import Address, Server
 from elabftw_stand_in import KEY, StandIn
@@ -35,7 +35,7 @@ def there() -> Iterator[StandIn]:
 
 @pytest.fixture
 def server(there: StandIn) -> Iterator[Server]:
-    with elabftw(Address(there.url, KEY)) as opened:
+    with open_server(Address(there.url, KEY)) as opened:
         yield opened
 
 
@@ -55,7 +55,7 @@ def with_cycles(record: Record, cycles: int) -> Record:
 def test_a_cell_becomes_an_experiment_with_typed_fields(
     there: StandIn, server: Server, few: Record
 ) -> None:
-    number, done = pushed(server, few)
+    number, done = push_record(server, few)
     assert done[0] == "created"
     experiment = there.experiments[number]
     assert experiment["title"] == "SSB-06"
@@ -75,9 +75,9 @@ def test_a_cell_becomes_an_experiment_with_typed_fields(
 def test_twice_is_once_and_asks_for_nothing_but_what_is_there(
     there: StandIn, server: Server, few: Record
 ) -> None:
-    first, _ = pushed(server, few)
+    first, _ = push_record(server, few)
     there.requests.clear()
-    assert pushed(server, few) == (first, [])
+    assert push_record(server, few) == (first, [])
     assert {method for method, *_ in there.requests} == {"GET"}
     assert len(there.experiments) == 1
 
@@ -85,10 +85,10 @@ def test_twice_is_once_and_asks_for_nothing_but_what_is_there(
 def test_a_changed_result_replaces_its_file_and_its_number_only(
     there: StandIn, server: Server, few: Record
 ) -> None:
-    number, _ = pushed(server, few)
+    number, _ = push_record(server, few)
     there.requests.clear()
     files = (*few.files[:2], Attachment("table-cycles.csv", "Table cycles", b"changed"))
-    _, done = pushed(server, with_cycles(replace(few, files=files), 99))
+    _, done = push_record(server, with_cycles(replace(few, files=files), 99))
     assert done == ["numbers updated", "table-cycles.csv replaced"]
     assert there.fields(number)["Cycles (cellpipe)"]["value"] == "99"
     states = [u["state"] for u in there.uploads[number] if u["real_name"] == "table-cycles.csv"]
@@ -99,25 +99,25 @@ def test_a_changed_result_replaces_its_file_and_its_number_only(
 def test_a_value_that_is_gone_is_gone_there_and_a_unit_is_never_mixed_up(
     there: StandIn, server: Server, few: Record
 ) -> None:
-    number, _ = pushed(server, few)
+    number, _ = push_record(server, few)
     there.fields(number)["Glovebox"] = {"type": "text", "value": "B2", "description": "mine"}
     there.fields(number)["Area"]["unit"] = "mm²"
     fewer = tuple(v for v in few.values if v.identifier != "result.capacity_retention")
-    assert pushed(server, replace(few, values=fewer))[1] == ["numbers updated"]
+    assert push_record(server, replace(few, values=fewer))[1] == ["numbers updated"]
     fields = there.fields(number)
     assert "Capacity retention (cellpipe)" not in fields
     assert fields["Area"]["unit"] == "cm²"
     assert fields["Glovebox"]["value"] == "B2"
-    assert pushed(server, replace(few, values=fewer))[1] == []
+    assert push_record(server, replace(few, values=fewer))[1] == []
 
 
 def test_what_people_wrote_is_never_touched(there: StandIn, server: Server, few: Record) -> None:
-    number, _ = pushed(server, few)
+    number, _ = push_record(server, few)
     experiment = there.experiments[number]
     experiment["title"], experiment["body"] = "My favourite", "<p>cracked</p>"
     experiment["tags"] = ["mine"]
     there.fields(number)["Glovebox"] = {"type": "text", "value": "B2"}
-    pushed(server, with_cycles(replace(few, text="<p>new</p>"), 5))
+    push_record(server, with_cycles(replace(few, text="<p>new</p>"), 5))
     assert (experiment["title"], experiment["body"]) == ("My favourite", "<p>cracked</p>")
     assert set(experiment["tags"]) == {"mine", *few.tags}
     assert there.fields(number)["Glovebox"]["value"] == "B2"
@@ -140,9 +140,9 @@ def test_a_lost_answer_leaves_one_experiment_and_each_file_once(
     there: StandIn, server: Server, few: Record, lost: tuple[str, str]
 ) -> None:
     if lost[0] == "PATCH" or lost[1].endswith("tags"):
-        pushed(server, with_cycles(replace(few, tags=few.tags[:1]), 3))
+        push_record(server, with_cycles(replace(few, tags=few.tags[:1]), 3))
     there.lost.append(lost)
-    number, _ = pushed(server, few)
+    number, _ = push_record(server, few)
     assert not there.lost
     assert list(there.experiments) == [number]
     assert there.fields(number)["Cycles (cellpipe)"]["value"] == "20"
@@ -154,7 +154,7 @@ def test_an_old_server_that_ignores_metadata_at_first_gets_it_afterwards(
     there: StandIn, server: Server, few: Record
 ) -> None:
     there.ignores_metadata = True
-    number, _ = pushed(server, few)
+    number, _ = push_record(server, few)
     assert there.fields(number)["cellpipe_id"]["value"] == few.key
 
 
@@ -162,15 +162,15 @@ def test_a_search_that_leaves_metadata_out_finds_the_experiment_all_the_same(
     there: StandIn, server: Server, few: Record
 ) -> None:
     there.lists_briefly = True
-    number, _ = pushed(server, replace(few, files=()))
-    assert pushed(server, replace(few, files=())) == (number, [])
+    number, _ = push_record(server, replace(few, files=()))
+    assert push_record(server, replace(few, files=())) == (number, [])
 
 
 def test_names_that_are_merely_alike_are_told_apart(
     there: StandIn, server: Server, few: Record
 ) -> None:
-    longer, _ = pushed(server, replace(few, key="cellpipe-ssb-06b", title="SSB-06b", files=()))
-    number, _ = pushed(server, replace(few, files=()))
+    longer, _ = push_record(server, replace(few, key="cellpipe-ssb-06b", title="SSB-06b", files=()))
+    number, _ = push_record(server, replace(few, files=()))
     assert number != longer
     assert there.experiments[longer]["title"] == "SSB-06b"
 
@@ -178,15 +178,15 @@ def test_names_that_are_merely_alike_are_told_apart(
 def test_two_experiments_with_one_id_are_said_and_left_alone(
     there: StandIn, server: Server, few: Record
 ) -> None:
-    number, _ = pushed(server, replace(few, files=()))
+    number, _ = push_record(server, replace(few, files=()))
     there.experiments[999] = json.loads(json.dumps(there.experiments[number]))
     there.uploads[999], there.links[999] = [], []
-    with pytest.raises(HandOnError, match=rf"2 experiments .*{number}, 999.*delete all but one"):
-        pushed(server, few)
+    with pytest.raises(DeliveryError, match=rf"2 experiments .*{number}, 999.*delete all but one"):
+        push_record(server, few)
 
 
 def test_items_are_linked(there: StandIn, server: Server, few: Record) -> None:
-    number, _ = pushed(server, replace(few, files=()), items=(12, 7))
+    number, _ = push_record(server, replace(few, files=()), items=(12, 7))
     assert there.links[number] == [7, 12]
 
 
@@ -197,34 +197,34 @@ def test_a_refusal_says_what_to_do(
     there: StandIn, server: Server, few: Record, status: int, remedy: str
 ) -> None:
     there.faults.append(("POST", "/experiments/N/uploads", status))
-    with pytest.raises(HandOnError) as refused:
-        pushed(server, few)
+    with pytest.raises(DeliveryError) as refused:
+        push_record(server, few)
     assert str(status) in refused.value.found
     assert remedy in refused.value.remedy
 
 
 def test_a_busy_server_is_met_with_patience(there: StandIn, server: Server, few: Record) -> None:
     there.faults += [("GET", "/experiments", 503), ("GET", "/experiments/N/uploads", 429)]
-    assert pushed(server, replace(few, files=()))[1][0] == "created"
+    assert push_record(server, replace(few, files=()))[1][0] == "created"
 
 
 def test_a_wrong_key_is_clear_and_never_repeated(there: StandIn) -> None:
     wrong = "9-secretsecret"
-    with elabftw(Address(there.url, wrong)) as server, pytest.raises(HandOnError) as refused:
-        greeted(server)
+    with open_server(Address(there.url, wrong)) as server, pytest.raises(DeliveryError) as refused:
+        check_access(server)
     assert "make a new one" in refused.value.remedy
     assert "***" in refused.value.found  # the server said the key; the message does not
     assert wrong not in f"{refused.value!r}{refused.value}{server!r}{Address('x', wrong)!r}"
 
 
 def test_an_absent_server_and_one_that_is_something_else() -> None:
-    with elabftw(Address("http://127.0.0.1:9", KEY)) as server, pytest.raises(NoAnswerError):
-        greeted(server)
+    with open_server(Address("http://127.0.0.1:9", KEY)) as server, pytest.raises(NoAnswerError):
+        check_access(server)
 
 
 def test_a_token_that_no_server_gave_is_refused_before_it_is_sent() -> None:
     with pytest.raises(SettingsError, match="copy it anew"):
-        elabftw(Address("https://eln.example.org", "„schlüssel“"))
+        open_server(Address("https://eln.example.org", "„schlüssel“"))
 
 
 @pytest.mark.parametrize(
@@ -234,14 +234,14 @@ def test_a_token_that_no_server_gave_is_refused_before_it_is_sent() -> None:
 )  # fmt: skip
 def test_a_token_never_travels_in_clear(url: str) -> None:
     with pytest.raises(SettingsError, match=r"expected https://") as refused:
-        elabftw(Address(url, KEY))
+        open_server(Address(url, KEY))
     assert "pw" not in str(refused.value)
 
 
 def test_each_request_is_one_of_the_interface(there: StandIn, server: Server, few: Record) -> None:
-    greeted(server)
-    pushed(server, few, items=(3,))
-    pushed(server, with_cycles(few, 1))
+    check_access(server)
+    push_record(server, few, items=(3,))
+    push_record(server, with_cycles(few, 1))
     shapes = {(m, re.sub(r"\d+", "{id}", p.partition("?")[0])) for m, p, *_ in there.requests}
     assert shapes == {
         ("GET", "/api/v{id}/info"),

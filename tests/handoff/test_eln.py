@@ -17,8 +17,8 @@ from eln_rules import METADATA, RULES, Archive, broken
 from cellpipe.cli.main import main
 from cellpipe.core.model import Cell
 from cellpipe.handoff.eln import Sender, eln_archive
-from cellpipe.handoff.record import Attachment, Record, Value, record_key, record_of
-from cellpipe.pipeline.stored_cells import Finished
+from cellpipe.handoff.record import Attachment, Record, Value, build_record, record_key
+from cellpipe.pipeline.stored_cells import StoredCell
 
 pytestmark = pytest.mark.xdist_group("sample")
 WHEN = datetime(2026, 1, 2, tzinfo=UTC)
@@ -125,7 +125,7 @@ def test_it_holds_the_page_the_workbook_figures_tables_and_the_row_of_the_sheet(
     assert any(name.startswith("figure-") and name.endswith(".png") for name in names)
 
 
-def test_numbers_are_typed_values_with_units(archive: bytes, finished: Finished) -> None:
+def test_numbers_are_typed_values_with_units(archive: bytes, finished: StoredCell) -> None:
     values = {node["propertyID"]: node for node in Archive(archive).of("PropertyValue")}
     row = finished.tables["cells"].row(0, named=True)
     efficiency = values["result.initial_coulombic_efficiency"]
@@ -176,9 +176,9 @@ def test_several_cells_go_into_one_archive(record: Record) -> None:
     assert found.parts == ["./SSB-06/", "./other/"]
 
 
-def test_odd_names_and_numbers_keep_the_rules(finished: Finished) -> None:
+def test_odd_names_and_numbers_keep_the_rules(finished: StoredCell) -> None:
     cell = Cell('<script>alert("ü")</script> / C:\\ %20', group="Größe 1; 2", comment="=1+1\n")
-    odd = record_of(cell, finished.tables, finished.files, (Attachment("a.csv", "x", b"1"),))
+    odd = build_record(cell, finished.tables, finished.files, (Attachment("a.csv", "x", b"1"),))
     odd = replace(odd, values=(*odd.values, Value("result.x", "x", float("nan"), "V")))
     content = eln_archive([odd], "a b/c", Sender('"; <x>'), made_at=WHEN)
     assert broken(content) == []

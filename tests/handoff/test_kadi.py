@@ -22,11 +22,11 @@ from importers import importer
 
 from cellpipe.cli.main import main
 from cellpipe.core import contracts
-from cellpipe.core.errors import HandOnError, NoAnswerError
+from cellpipe.core.errors import DeliveryError, NoAnswerError
 from cellpipe.core.model import Cell
 from cellpipe.handoff.eln import Sender, eln_archive
-from cellpipe.handoff.kadi import greeted, kadi, pushed
-from cellpipe.handoff.record import Attachment, Record, record_key, record_of
+from cellpipe.handoff.kadi import check_access, open_server, push_record
+from cellpipe.handoff.record import Attachment, Record, build_record, record_key
 from cellpipe.handoff.rest import Address, Server
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("sample")]
@@ -93,7 +93,7 @@ def real() -> Iterator[Kadi]:
 
 @pytest.fixture
 def server(real: Kadi) -> Iterator[Server]:
-    with kadi(Address(real.url, real.token)) as opened:
+    with open_server(Address(real.url, real.token)) as opened:
         yield opened
 
 
@@ -118,7 +118,7 @@ def flat(extras: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
 def test_a_record_holds_every_value_unit_type_and_file(
     real: Kadi, server: Server, record: Record
 ) -> None:
-    number, done = pushed(server, replace(record, key="cellpipe-whole"))
+    number, done = push_record(server, replace(record, key="cellpipe-whole"))
     assert done[0] == "created"
     held = flat(real.said(f"/records/{number}")["extras"])
     for value in record.values:
@@ -134,9 +134,9 @@ def test_a_record_holds_every_value_unit_type_and_file(
 
 def test_twice_is_once(real: Kadi, server: Server, record: Record) -> None:
     one = few(record, "cellpipe-twice")
-    first, _ = pushed(server, one)
+    first, _ = push_record(server, one)
     before = real.said(f"/records/{first}")["last_modified"]
-    second, done = pushed(server, one)
+    second, done = push_record(server, one)
     assert (second, done) == (first, [])
     assert len(real.records(one.key)) == 1
     assert real.said(f"/records/{first}")["last_modified"] == before
@@ -146,12 +146,12 @@ def test_a_changed_result_replaces_its_file_and_its_number(
     real: Kadi, server: Server, record: Record
 ) -> None:
     one = few(record, "cellpipe-changed")
-    number, _ = pushed(server, one)
+    number, _ = push_record(server, one)
     values = tuple(
         replace(v, value=999) if v.identifier == "result.cycles" else v for v in one.values
     )
     files = (one.files[0], Attachment("table-cycles.csv", "Table cycles", b"changed"))
-    _, done = pushed(server, replace(one, values=values, files=files))
+    _, done = push_record(server, replace(one, values=values, files=files))
     assert done == ["numbers updated", "table-cycles.csv replaced"]
     assert flat(real.said(f"/records/{number}")["extras"])["Cycles"]["value"] == 999
     assert real.files(number)["table-cycles.csv"]["size"] == len(b"changed")
@@ -160,7 +160,7 @@ def test_a_changed_result_replaces_its_file_and_its_number(
 
 def test_what_people_wrote_survives(real: Kadi, server: Server, record: Record) -> None:
     one = few(record, "cellpipe-people")
-    number, _ = pushed(server, one)
+    number, _ = push_record(server, one)
     held = real.said(f"/records/{number}")["extras"]
     own = {"key": "glovebox", "type": "str", "value": "B2"}
     written = {"title": "My favourite cell", "description": "cracked at the rim",
@@ -169,7 +169,7 @@ def test_what_people_wrote_survives(real: Kadi, server: Server, record: Record) 
     values = tuple(
         replace(v, value=7) if v.identifier == "result.cycles" else v for v in one.values
     )
-    pushed(server, replace(one, values=values, line="another line"))
+    push_record(server, replace(one, values=values, line="another line"))
     now = real.said(f"/records/{number}")
     assert now["title"] == "My favourite cell"
     assert now["description"] == "cracked at the rim"
@@ -207,12 +207,12 @@ def test_a_lost_answer_leaves_one_record_and_each_file_once(
 ) -> None:
     key = f"cellpipe-lost-{hashlib.sha256(repr(lost).encode()).hexdigest()[:6]}"
     one = few(record, key)
-    with kadi(Address(real.url, real.token)) as server:
+    with open_server(Address(real.url, real.token)) as server:
         transport = Deaf([lost])
         headers, base = server._client.headers, server._client.base_url
         server._client.close()
         server._client = httpx.Client(transport=transport, headers=headers, base_url=base)
-        number, _ = pushed(server, one)
+        number, _ = push_record(server, one)
         assert not transport.lose
     assert [each["id"] for each in real.records(key)] == [number]
     assert set(real.files(number)) == {file.name for file in one.files}
@@ -221,21 +221,21 @@ def test_a_lost_answer_leaves_one_record_and_each_file_once(
 def test_long_names_and_groups_are_taken_too(real: Kadi, server: Server, record: Record) -> None:
     name = "SSB " + "long" * 60
     long = replace(record, key=record_key(name, "a-long-prefix-of-20x"), title=name, files=(),
-                   tags=tuple(record_of(Cell(name, group="g" * 90), {
-                       "cells": contracts.empty("cells"), "findings": contracts.empty("findings"),
-                   }, contracts.empty("files")).tags))  # fmt: skip
-    number, _ = pushed(server, long)
-    assert pushed(server, long) == (number, [])
+                   tags=tuple(build_record(Cell(name, group="g" * 90), {
+                       "cells": contracts.empty_table("cells"), "findings": contracts.empty_table("findings"),
+                   }, contracts.empty_table("files")).tags))  # fmt: skip
+    number, _ = push_record(server, long)
+    assert push_record(server, long) == (number, [])
 
 
 def test_a_wrong_token_or_an_absent_server_is_a_clear_error(real: Kadi) -> None:
     secret = "pat_0123456789abcdef"  # noqa: S105 - of nobody
-    with kadi(Address(real.url, secret)) as server, pytest.raises(HandOnError) as refused:
-        greeted(server)
+    with open_server(Address(real.url, secret)) as server, pytest.raises(DeliveryError) as refused:
+        check_access(server)
     assert "make a new one" in refused.value.remedy
     away = Address(f"http://127.0.0.1:{free_port()}", secret)
-    with kadi(away) as server, pytest.raises(NoAnswerError) as silent:
-        greeted(server)
+    with open_server(away) as server, pytest.raises(NoAnswerError) as silent:
+        check_access(server)
     assert "the next night tries again" in silent.value.remedy
     assert secret not in f"{refused.value!r}{refused.value}{silent.value!r}{silent.value}"
 

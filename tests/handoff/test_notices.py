@@ -16,11 +16,11 @@ from aiosmtpd.controller import Controller
 
 from cellpipe.config.settings import LabSettings, LimitSettings, NotifySettings, Settings
 from cellpipe.core import contracts
-from cellpipe.handoff.notices import told
-from cellpipe.pipeline.run import prepared, process
+from cellpipe.handoff.notices import send_notice
+from cellpipe.pipeline.run import prepare_lab, process
 from cellpipe.report.html.digest import Digest, digest_page, digest_text, digest_title
 from cellpipe.service import nightly
-from cellpipe.service.alarms import crossed
+from cellpipe.service.alarms import check_limits
 
 
 class Box:
@@ -72,7 +72,7 @@ def test_mail_and_webhook_are_delivered(
     mail: tuple[str, Box], hook: tuple[str, list[dict[str, Any]]]
 ) -> None:
     addresses = [("env:MAIL", mail[0]), ("env:HOOK", hook[0])]
-    assert told(addresses, "cellpipe: 2 alarms", "SSB-01: grün & <b>\n") == []
+    assert send_notice(addresses, "cellpipe: 2 alarms", "SSB-01: grün & <b>\n") == []
     assert "cellpipe: 2 alarms" in mail[1].mails[0]
     assert hook[1][0]["title"] == "cellpipe: 2 alarms"
     assert hook[1][0]["message"] == "SSB-01: grün & <b>"
@@ -83,7 +83,7 @@ def test_one_that_fails_is_named_by_its_reference_and_the_others_are_told(
 ) -> None:
     away = ("env:AWAY", "jsons://me:s3cr3t@127.0.0.1:9/x")
     wrong = ("file:wrong", "s3cr3t and no address")
-    said = told([away, wrong, ("env:HOOK", hook[0])], "t", "x")
+    said = send_notice([away, wrong, ("env:HOOK", hook[0])], "t", "x")
     assert len(said) == 2
     assert "env:AWAY (jsons) was not taken" in said[0]
     assert "file:wrong holds no address" in said[1]
@@ -115,8 +115,10 @@ STEADY = [1.0, 0.99, 0.98, 0.97, 0.96]
 
 
 def test_a_steady_cell_crosses_nothing() -> None:
-    assert crossed(cell(10, 19), cycles(STEADY), LIMITS) == []
-    assert crossed(contracts.empty("cells"), contracts.empty("cycles"), LIMITS) == []
+    assert check_limits(cell(10, 19), cycles(STEADY), LIMITS) == []
+    assert (
+        check_limits(contracts.empty_table("cells"), contracts.empty_table("cycles"), LIMITS) == []
+    )
 
 
 @pytest.mark.parametrize(
@@ -128,18 +130,18 @@ def test_a_steady_cell_crosses_nothing() -> None:
     ],
 )
 def test_each_limit_is_seen(row: pl.DataFrame, table: pl.DataFrame, code: str, words: str) -> None:
-    (crossing,) = crossed(row, table, LIMITS)
+    (crossing,) = check_limits(row, table, LIMITS)
     assert crossing.code == code
     assert words in crossing.sentence
 
 
 def test_what_is_no_loss_is_none() -> None:
     """The first cycle's irreversible part, formation, another rate and a cut cycle are none."""
-    assert crossed(cell(), cycles([1, 0.8, 0.8, 0.8]), LIMITS) == []
+    assert check_limits(cell(), cycles([1, 0.8, 0.8, 0.8]), LIMITS) == []
     at_rates = cycles([1, 1, 0.7, 0.7, 1]).with_columns(rate_group=pl.Series([1, 1, 2, 2, 1]))
-    assert crossed(cell(), at_rates, LIMITS) == []
+    assert check_limits(cell(), at_rates, LIMITS) == []
     cut = cycles([1, 1, 1, 0.2]).with_columns(complete=pl.Series([True, True, True, False]))
-    assert crossed(cell(), cut, LIMITS) == []
+    assert check_limits(cell(), cut, LIMITS) == []
 
 
 def test_a_crossing_is_told_once_and_a_tighter_limit_anew(small_lab: Path, tmp_path: Path) -> None:
@@ -147,10 +149,10 @@ def test_a_crossing_is_told_once_and_a_tighter_limit_anew(small_lab: Path, tmp_p
     one = LabSettings(folder=small_lab, results=out)
 
     def a_night(limits: LimitSettings) -> str:
-        job = prepared(small_lab, out)
-        begun = nightly.begun()
+        job = prepare_lab(small_lab, out)
+        begun = nightly.start()
         summary = process(small_lab, out)
-        ended = nightly.ended(job, summary, begun, given=Settings(lab=(one,), limits=limits))
+        ended = nightly.finish(job, summary, begun, given=Settings(lab=(one,), limits=limits))
         return ended.digest.read_text(encoding="utf-8")
 
     tight = LimitSettings(coulombic_efficiency=0.9999)
@@ -173,20 +175,20 @@ def made(**more: Any) -> Digest:
         (made(), False, False),
         (made(read=1), True, False),
         (made(computed=["A"]), True, False),
-        (made(aside=[("a.mpr", "cut")]), True, False),
+        (made(rejected=[("a.mpr", "cut")]), True, False),
         (made(alarms=[("A", "fell")]), True, True),
         (made(failed=["kadi: away"]), True, True),
     ],
 )
 def test_people_hear_what_they_asked_for(found: Digest, news: bool, alarms: bool) -> None:
-    assert found.tells("always")
-    assert found.tells("news") is news
-    assert found.tells("alarms") is alarms
+    assert found.has_news("always")
+    assert found.has_news("news") is news
+    assert found.has_news("alarms") is alarms
 
 
 def test_the_digests_page_and_text_say_the_same_and_escape_names() -> None:
     found = made(alarms=[("<script>", "fell & fell")], failed=["kadi: away"], done=["x.eln"],
-                 computed=["A b"], aside=[("a.mpr", "cut")])  # fmt: skip
+                 computed=["A b"], rejected=[("a.mpr", "cut")])  # fmt: skip
     text, page = digest_text(found), digest_page(found, version="1")
     assert "<script>: fell & fell" in text
     assert "<script>" not in page.partition("</style>")[2]
@@ -209,9 +211,9 @@ def test_what_a_dead_mail_server_did_not_take_is_told_once_it_lives(
     given = Settings(lab=(one,), notify=NotifySettings(to=("env:HOOK",)), limits=limits)
     for address in ("json://127.0.0.1:9/x", hook[0], hook[0]):
         monkeypatch.setenv("HOOK", address)
-        begun = nightly.begun()
+        begun = nightly.start()
         summary = process(small_lab, out)
-        nightly.ended(prepared(small_lab, out), summary, begun, given=given)
+        nightly.finish(prepare_lab(small_lab, out), summary, begun, given=given)
     first, last = (each["message"] for each in hook[1])
     assert "SSB-05: The Coulombic efficiency is" in first
     assert "1 file read" not in last
@@ -228,8 +230,8 @@ def test_nobody_is_told_of_a_night_without_news(
     given = Settings(lab=(one,), notify=NotifySettings(to=("env:HOOK",)))
     (small_lab / "SSB-08_02_GCPL_C03.mpr").unlink()
     for _ in range(2):
-        begun = nightly.begun()
+        begun = nightly.start()
         summary = process(small_lab, out)
-        ended = nightly.ended(prepared(small_lab, out), summary, begun, given=given)
+        ended = nightly.finish(prepare_lab(small_lab, out), summary, begun, given=given)
         assert ended.failed == ()
     assert [each["title"] for each in hook[1]] == ["cellpipe: 2 cells computed"]

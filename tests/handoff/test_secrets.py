@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from cellpipe.cli.main import main
-from cellpipe.config.settings import settings
+from cellpipe.config.settings import read_settings
 from cellpipe.core.errors import SettingsError
 from cellpipe.handoff.rest import Address, Server
-from cellpipe.handoff.secrets import secret
-from cellpipe.pipeline.run import prepared, process
+from cellpipe.handoff.secrets import resolve_secret
+from cellpipe.pipeline.run import prepare_lab, process
 from cellpipe.service import nightly
 from elabftw_stand_in import KEY, StandIn
 
@@ -26,9 +26,9 @@ def test_a_secret_comes_from_where_it_is_named(
     monkeypatch.setenv("A_TOKEN", " abc ")
     (tmp_path / "token").write_text("def\n")
     (tmp_path / "token").chmod(0o600)
-    assert secret("env:A_TOKEN", tmp_path) == "abc"
-    assert secret("file:token", tmp_path) == "def"
-    assert secret("prefect:lab", tmp_path, lambda name: f"block {name}") == "block lab"
+    assert resolve_secret("env:A_TOKEN", tmp_path) == "abc"
+    assert resolve_secret("file:token", tmp_path) == "def"
+    assert resolve_secret("prefect:lab", tmp_path, lambda name: f"block {name}") == "block lab"
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows has no such modes")
@@ -36,7 +36,7 @@ def test_a_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("very-secret")
     (tmp_path / "token").chmod(0o640)
     with pytest.raises(SettingsError, match="chmod 600") as refused:
-        secret("file:token", tmp_path)
+        resolve_secret("file:token", tmp_path)
     assert "very-secret" not in str(refused.value)
 
 
@@ -53,7 +53,7 @@ def test_a_secret_that_is_not_there_says_what_to_do(
     tmp_path: Path, reference: str, remedy: str
 ) -> None:
     with pytest.raises(SettingsError, match=remedy) as refused:
-        secret(reference, tmp_path)
+        resolve_secret(reference, tmp_path)
     assert "pat_0123" not in str(refused.value)
 
 
@@ -80,7 +80,7 @@ def test_a_secret_in_the_settings_is_refused_and_not_repeated(
 ) -> None:
     path = toml(tmp_path, more)
     with pytest.raises(SettingsError) as refused:
-        settings(path)
+        read_settings(path)
     assert "pat_s3cr3t" not in f"{refused.value!r}{refused.value}{refused.value.__cause__}"
     assert main(["nightly", "--settings", str(path)]) == 2
     said = capsys.readouterr()
@@ -145,8 +145,8 @@ def test_a_night_without_settings_hands_on_the_summary_only(
     small_lab: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "results"
-    begun = nightly.begun()
-    ended = nightly.ended(prepared(small_lab, out), process(small_lab, out), begun)
+    begun = nightly.start()
+    ended = nightly.finish(prepare_lab(small_lab, out), process(small_lab, out), begun)
     assert ended.failed == ()
     assert (out / "summary.xlsx").is_file()
     assert (out / "summary.csv").is_file()

@@ -20,13 +20,13 @@ from hypothesis import strategies as st
 from cellpipe.core import contracts
 from cellpipe.core.errors import SummaryError
 from cellpipe.handoff.summary import update_summary
-from cellpipe.handoff.workbook_part import filled
+from cellpipe.handoff.workbook_part import fill_sheet
 from cellpipe.report.excel.lab_workbook import cell_columns
 
 
 def lab(*names: str, cycles: int = 10) -> pl.DataFrame:
     """Give a table of cells, each with some numbers."""
-    blank = contracts.empty("cells")
+    blank = contracts.empty_table("cells")
     row: dict[str, object] = dict.fromkeys(blank.columns)
     row |= {"in_sheet": True, "files": 1, "cycles": cycles, "complete_cycles": cycles,
             "formation_cycles": 0, "rates": 1, "usual_rate_cycles": cycles, "spectra": 0,
@@ -133,9 +133,9 @@ def test_whatever_cells_come_every_line_of_before_stays(
             page.write_string(number, 0, name)
             page.write_string(number, 1, f"mine: {name}")
     columns = {"Cell": after, "N": [1.5] * len(after)}
-    content, changed = filled(book.getvalue(), "Cells", "Cell", columns)
+    content, changed = fill_sheet(book.getvalue(), "Cells", "Cell", columns)
     assert changed >= len(after)
-    again, more = filled(content, "Cells", "Cell", columns)
+    again, more = fill_sheet(content, "Cells", "Cell", columns)
     assert (again, more) == (content, 0)
     if not after:
         return
@@ -204,7 +204,7 @@ def test_a_workbook_without_our_sheet_or_column_says_which(page: str, head: str)
     with xlsxwriter.Workbook(book, {"in_memory": True}) as made:
         made.add_worksheet(page).write_string(0, 0, head)
     with pytest.raises(SummaryError, match="give both their names back"):
-        filled(book.getvalue(), "Cells", "Cell", {"Cell": ["A"]})
+        fill_sheet(book.getvalue(), "Cells", "Cell", {"Cell": ["A"]})
 
 
 def table(path: Path, delimiter: str) -> list[dict[str, str]]:
@@ -255,7 +255,7 @@ def test_rows_stay_in_order_where_empty_ones_below_have_looks() -> None:
     styled = edited(made("A", "B"), SHEET, lambda text: text.replace(
         "</sheetData>", '<row r="6" ht="40" customHeight="1"/><row r="20" ht="9"/></sheetData>'
     ))  # fmt: skip
-    content, _ = filled(styled, "Cells", "Cell", {"Cell": list("ABCDEF"), "N": [1] * 6})
+    content, _ = fill_sheet(styled, "Cells", "Cell", {"Cell": list("ABCDEF"), "N": [1] * 6})
     with zipfile.ZipFile(io.BytesIO(content)) as book:
         numbers = re.findall(r'<row r="(\d+)"', book.read(SHEET).decode())
     assert numbers == ["1", "2", "3", "4", "5", "6", "7", "20"]
@@ -276,7 +276,7 @@ def test_a_formula_of_people_in_our_column_leaves_no_trace_in_the_calculation_ch
                      lambda t: t.replace("</Relationships>", link))  # fmt: skip
     with zipfile.ZipFile(held := io.BytesIO(content), "a") as archive:
         archive.writestr("xl/calcChain.xml", '<calcChain><c r="B2" i="1"/></calcChain>')
-    content, _ = filled(held.getvalue(), "Cells", "Cell", {"Cell": ["A"], "N": [7]})
+    content, _ = fill_sheet(held.getvalue(), "Cells", "Cell", {"Cell": ["A"], "N": [7]})
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         assert "xl/calcChain.xml" not in archive.namelist()
         assert all(b"calcChain" not in archive.read(name) for name in archive.namelist())
@@ -297,7 +297,7 @@ def test_an_odd_workbook_is_refused_and_not_filled_wrongly(
 ) -> None:
     content = edited(made("A"), part, change)
     with pytest.raises(SummaryError):
-        filled(content, "Cells", "Cell", {"Cell": ["A", "B"], "N": [1, 2]})
+        fill_sheet(content, "Cells", "Cell", {"Cell": ["A", "B"], "N": [1, 2]})
     (tmp_path / "summary.xlsx").write_bytes(content)
     assert len(update_summary(tmp_path, lab("A"), {})) == 1
     assert (tmp_path / "summary.xlsx").read_bytes() == content
@@ -310,7 +310,7 @@ def test_a_flipped_bit_costs_no_more_than_an_error(place: int, bit: int) -> None
     content = bytearray(made("A", "B"))
     content[place % len(content)] ^= 1 << bit
     with contextlib.suppress(SummaryError):
-        filled(bytes(content), "Cells", "Cell", {"Cell": ["A"], "N": [1]})
+        fill_sheet(bytes(content), "Cells", "Cell", {"Cell": ["A"], "N": [1]})
 
 
 def test_a_table_with_a_row_of_totals_is_left_as_it_is() -> None:
@@ -321,7 +321,7 @@ def test_a_table_with_a_row_of_totals_is_left_as_it_is() -> None:
             "A1:B3", {"columns": heads, "data": [["A", 1]], "total_row": True}
         )
     with pytest.raises(SummaryError, match="row of totals"):
-        filled(book.getvalue(), "Cells", "Cell", {"Cell": ["A", "B"], "N": [1, 2]})
+        fill_sheet(book.getvalue(), "Cells", "Cell", {"Cell": ["A", "B"], "N": [1, 2]})
 
 
 def test_ids_that_a_spreadsheet_takes_for_numbers_keep_their_rows(tmp_path: Path) -> None:

@@ -8,8 +8,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cellpipe.numerics.impedance.circuit_fit import Spectrum, sort_arcs, invert_normal_matrix, weighted_residuals
-from cellpipe.numerics.impedance.circuit_forms import Form, parameter_bounds, form_values, build_form
+from cellpipe.numerics.impedance.circuit_fit import (
+    Spectrum,
+    invert_normal_matrix,
+    sort_arcs,
+    weighted_residuals,
+)
+from cellpipe.numerics.impedance.circuit_forms import (
+    Form,
+    build_form,
+    form_values,
+    parameter_bounds,
+)
 from cellpipe.numerics.impedance.circuits import evaluate_circuit
 from cellpipe.numerics.impedance.least_squares import minimise
 
@@ -41,7 +51,9 @@ class Made:
         """Cramér–Rao bound of theta: its least possible standard deviation."""
         spectrum = Spectrum(self.frequency, self.clean, 1 / np.abs(self.clean) / self.noise)
         _, slopes = weighted_residuals(self.form, spectrum, self.theta[None])
-        return np.sqrt(np.diag(invert_normal_matrix(slopes[0] @ slopes[0].T, np.zeros(len(self.theta), bool))))
+        return np.sqrt(
+            np.diag(invert_normal_matrix(slopes[0] @ slopes[0].T, np.zeros(len(self.theta), bool)))
+        )
 
     @property
     def resistances(self) -> list[int]:

@@ -10,7 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from cellpipe.numerics.cycling.ageing import fade, count_formation_cycles, first_cycle_below, rate_groups, usual_rate
+from cellpipe.numerics.cycling.ageing import (
+    count_formation_cycles,
+    fade,
+    first_cycle_below,
+    rate_groups,
+    usual_rate,
+)
 
 
 def currents(*cycles: tuple[float, int]) -> np.ndarray:

@@ -11,10 +11,14 @@ import pytest
 from made_spectra import FREQUENCY, arcs_in_a_row, two_arcs
 
 import cellpipe
-from cellpipe.numerics.impedance.circuit_choice import fit_best_circuit, choose_circuit
+from cellpipe.numerics.impedance.circuit_choice import choose_circuit, fit_best_circuit
 from cellpipe.numerics.impedance.circuit_fit import fit_circuit
-from cellpipe.numerics.impedance.circuit_forms import build_form, theta_from_values, values_from_theta
-from cellpipe.numerics.impedance.circuits import evaluate_circuit, circuit_impedance
+from cellpipe.numerics.impedance.circuit_forms import (
+    build_form,
+    theta_from_values,
+    values_from_theta,
+)
+from cellpipe.numerics.impedance.circuits import circuit_impedance, evaluate_circuit
 
 STATED = (  # R0, R1, C1, R2, C2 of the origin's own fits, weighted by the modulus
     (475.2108, 1018.3777, 8.152811e-09, 3561.2257, 2.304389e-06),

@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 
 from cellpipe.core.errors import CellpipeError
-from cellpipe.numerics.impedance.circuits import ELEMENTS, evaluate_circuit, circuit_impedance, parse_circuit
+from cellpipe.numerics.impedance.circuits import (
+    ELEMENTS,
+    circuit_impedance,
+    evaluate_circuit,
+    parse_circuit,
+)
 
 FREQUENCY = np.geomspace(1e6, 1e-2, 41)
 
@@ -78,13 +83,17 @@ def test_a_line_without_a_reaction_is_the_blocking_line() -> None:
     values = {("TLM1", "R_ion"): 30.0, ("TLM1", "R_ct"): 1e12, ("TLM1", "Q"): 1e-4,
               ("TLM1", "n"): 0.9}  # fmt: skip
     blocked = {("TLMQ1", name): values["TLM1", name] for name in ("R_ion", "Q", "n")}
-    assert np.allclose(circuit_impedance("TLM1", values, FREQUENCY), circuit_impedance("TLMQ1", blocked, FREQUENCY))
+    assert np.allclose(
+        circuit_impedance("TLM1", values, FREQUENCY), circuit_impedance("TLMQ1", blocked, FREQUENCY)
+    )
 
 
 def test_a_gerischer_of_great_depth_has_no_end() -> None:
     deep = {("Gs1", "R"): 7.0, ("Gs1", "tau"): 0.1, ("Gs1", "phi"): 50.0}
     plain = {("G1", "R"): 7.0, ("G1", "tau"): 0.1}
-    assert np.allclose(circuit_impedance("Gs1", deep, FREQUENCY), circuit_impedance("G1", plain, FREQUENCY))
+    assert np.allclose(
+        circuit_impedance("Gs1", deep, FREQUENCY), circuit_impedance("G1", plain, FREQUENCY)
+    )
 
 
 def test_a_cpe_with_exponent_one_is_a_capacitor() -> None:

@@ -8,7 +8,7 @@ from made_spectra import FREQUENCY, two_arcs, with_outliers
 
 import cellpipe
 from cellpipe.core.errors import CellpipeError
-from cellpipe.numerics.impedance.circuits import evaluate_circuit, circuit_impedance, parse_circuit
+from cellpipe.numerics.impedance.circuits import circuit_impedance, evaluate_circuit, parse_circuit
 
 TEXT = "R0-p(R1,CPE1)-p(R2,CPE2)-W1"
 

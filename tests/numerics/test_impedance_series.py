@@ -158,7 +158,10 @@ def test_capacitances_name_the_processes() -> None:
 
 
 def test_a_name_is_less_certain_without_an_area() -> None:
-    assert process_probabilities(3e-6, None)["interphase"] < process_probabilities(3e-6, 1.0)["interphase"]
+    assert (
+        process_probabilities(3e-6, None)["interphase"]
+        < process_probabilities(3e-6, 1.0)["interphase"]
+    )
 
 
 def test_both_capacitances_are_the_capacitor_where_there_is_one() -> None:

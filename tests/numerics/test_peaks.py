@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cellpipe.numerics.cycling.differentiate import differential_capacity, sufficient_smoothing
-from cellpipe.numerics.cycling.peaks import Peaks, track_peaks, locate_peaks
+from cellpipe.numerics.cycling.peaks import Peaks, locate_peaks, track_peaks
 
 ONE = np.array([0])
 GRID = np.linspace(0.02, 0.9, 8000)

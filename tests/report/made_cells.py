@@ -94,7 +94,7 @@ def made(
         "cycles": paired,
         "voltage_profiles": profiles,
         "differential_capacity": differential,
-        "differential_capacity_peaks": contracts.empty("differential_capacity_peaks"),
+        "differential_capacity_peaks": contracts.empty_table("differential_capacity_peaks"),
         "circuit_fits": fits,
         "interfacial_resistance": growth,
         "impedance_arcs": _arcs(cell, growth),
@@ -105,12 +105,12 @@ def made(
         "cells": _summary(cell, paired, growth),
         "findings": _findings(cell),
     }
-    return Made(cell, {name: contracts.checked(name, frame) for name, frame in frames.items()},
+    return Made(cell, {name: contracts.validate(name, frame) for name, frame in frames.items()},
                 _files(cell))  # fmt: skip
 
 
 def _frame(name: str, rows: list[dict[str, Any]]) -> pl.DataFrame:
-    columns = {c: s.dtype for c, s in contracts.schema(name).columns.items() if s.required}
+    columns = {c: s.dtype for c, s in contracts.load_schema(name).columns.items() if s.required}
     return pl.DataFrame([{c: row.get(c) for c in columns} for row in rows], schema=columns)
 
 
@@ -232,7 +232,9 @@ def _curves(cell: Cell, halves: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFram
             "differential_capacity_ah_per_volt": slope,
         }))  # fmt: skip
     if not profiles:
-        return contracts.empty("voltage_profiles"), contracts.empty("differential_capacity")
+        return contracts.empty_table("voltage_profiles"), contracts.empty_table(
+            "differential_capacity"
+        )
     return pl.concat(profiles), pl.concat(differential)
 
 
@@ -286,7 +288,7 @@ def _impedance(
     return (
         _frame("interfacial_resistance", growth),
         _frame("circuit_fits", fits),
-        pl.concat(points) if points else contracts.empty("impedance"),
+        pl.concat(points) if points else contracts.empty_table("impedance"),
     )
 
 
@@ -370,7 +372,7 @@ def _files(cell: Cell) -> pl.DataFrame:
         {"path": f"eis/{cell.cell_id}_C02.mpr", "file_sha256": SHA[::-1], "cell_id": cell.cell_id,
          "status": "set aside", "size_byte": 12, "reason": "found 12 bytes; expected a header."},
     ]  # fmt: skip
-    return contracts.checked("files", _frame("files", rows))
+    return contracts.validate("files", _frame("files", rows))
 
 
 @cache

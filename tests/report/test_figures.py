@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_cells import FULL, HALF, made
 
-from cellpipe.report.figures.choice import spread, thinned
+from cellpipe.report.figures.choice import downsample_indices, sample_evenly
 from cellpipe.report.figures.cycling import cycling_panel, efficiency_limits
 from cellpipe.report.figures.differential import differential_panel
 from cellpipe.report.figures.impedance import fitted_impedance
-from cellpipe.report.figures.labels import Box, placed_labels
+from cellpipe.report.figures.labels import Box, place_labels
 from cellpipe.report.figures.retention import own_retention, published_retention
 from cellpipe.report.figures.scale import capacity_scale
 from cellpipe.report.wording import kind_words
@@ -20,14 +20,14 @@ def test_thinning_keeps_both_ends_and_every_extreme() -> None:
     values = np.sin(np.arange(10_000) / 50)
     values[4321] = 9.0
     values[8765] = -9.0
-    kept = thinned(values, 200)
+    kept = downsample_indices(values, 200)
     assert kept.size <= 202
     assert {0, 4321, 8765, 9_999} <= set(kept.tolist())
 
 
 @given(st.integers(1, 3000))
 def test_at_most_six_cycles_are_shown_with_the_first_two_and_the_last(last: int) -> None:
-    shown = spread(list(range(1, last + 1)))
+    shown = sample_evenly(list(range(1, last + 1)))
     assert len(shown) == len(set(shown)) == min(last, 6)
     assert shown[:2] == [1, 2][:last]
     assert shown[-1] == last
@@ -54,9 +54,9 @@ def test_labels_do_not_lie_on_each_other_where_there_is_room(
     anchors: list[tuple[float, float]],
 ) -> None:
     frame = Box(-400, -400, 900, 600)
-    boxes = placed_labels(anchors, [(40.0, 9.0)] * len(anchors), [], frame)
+    boxes = place_labels(anchors, [(40.0, 9.0)] * len(anchors), [], frame)
     for n, box in enumerate(boxes):
-        assert not any(box.meets(other) for other in boxes[:n])
+        assert not any(box.overlaps(other) for other in boxes[:n])
 
 
 def test_the_fit_line_is_the_fitted_circuit() -> None:

@@ -67,7 +67,9 @@ class Looked:
 def lab(folder: Path, cells: list[Made]) -> Path:
     names = ("cells", "baseline_comparison", "cycles", "findings")
     tables = {name: pl.concat([one.tables[name] for one in cells]) for name in names}
-    files = pl.concat([contracts.empty("files"), *(one.files for one in cells)], how="diagonal")
+    files = pl.concat(
+        [contracts.empty_table("files"), *(one.files for one in cells)], how="diagonal"
+    )
     return write_index(tables | {"files": files}, folder, version="0.0.1")
 
 
@@ -171,7 +173,7 @@ def test_what_is_new_since_yesterday_is_named(browser: Browser, tmp_path: Path) 
     fresh, old = (one.files for one in cells)
     stamp = datetime.now(UTC)
     long_ago = stamp - timedelta(days=30)
-    dtype = contracts.schema("files").columns["modified_at"].dtype
+    dtype = contracts.load_schema("files").columns["modified_at"].dtype
     made = [
         Made(one.cell, one.tables, files.with_columns(modified_at=pl.lit(when).cast(dtype)))
         for one, files, when in zip(cells, (fresh, old), (stamp, long_ago), strict=True)

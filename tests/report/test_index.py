@@ -73,7 +73,7 @@ def test_every_sparkline_says_what_it_is(index: str) -> None:
 
 def test_an_empty_lab_has_an_index_too(tmp_path: Path) -> None:
     names = ("cells", "baseline_comparison", "cycles", "files", "findings")
-    page = write_index({name: contracts.empty(name) for name in names}, tmp_path, version="1")
+    page = write_index({name: contracts.empty_table(name) for name in names}, tmp_path, version="1")
     assert "There are no cells yet." in page.read_text(encoding="utf-8")
 
 

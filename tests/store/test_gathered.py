@@ -29,8 +29,8 @@ def few_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def written(out: Path, cell_id: str, cycles: int) -> None:
     rows = [{"cell_id": cell_id, "cycle": cycle} for cycle in range(cycles)]
-    frame = pl.DataFrame(rows, schema_overrides=contracts.empty("cycles").schema)
-    every = pl.concat([contracts.empty("cycles"), frame], how="diagonal")
+    frame = pl.DataFrame(rows, schema_overrides=contracts.empty_table("cycles").schema)
+    every = pl.concat([contracts.empty_table("cycles"), frame], how="diagonal")
     write_table(out, "cycles", cell_id, every)
 
 
@@ -136,7 +136,7 @@ def test_what_an_older_version_gathered_lacks_columns_and_has_others(tmp_path: P
     older.write_parquet(place, metadata=index)
     written(tmp_path, "D", 3)
     found = through_results(tmp_path)
-    assert found.columns == contracts.empty("cycles").columns
+    assert found.columns == contracts.empty_table("cycles").columns
     assert found.height == 2 * 3 + 3
     consolidate_tables(tmp_path, all_of_it=True)
     assert through_results(tmp_path).height == 9

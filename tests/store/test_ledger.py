@@ -232,7 +232,7 @@ def test_processes_that_open_a_new_ledger_at_once_make_it_once(
 ) -> None:
     script = (
         "import sys\nfrom pathlib import Path\nfrom cellpipe.store import Ledger\n"
-        "print(Ledger(Path(sys.argv[1])).mark(sys.argv[2]))\n"
+        "print(Ledger(Path(sys.argv[1])).key_value(sys.argv[2]))\n"
     )
     set_ledger_url(tmp_path / "far", postgres.url("three"))
     for out in (tmp_path / "near", tmp_path / "far"):
@@ -335,10 +335,10 @@ def test_eight_writers_take_turns_while_the_server_is_restarted(
         "for number in range(10):\n"
         "    name = f'{me}_{number}'\n"
         "    with writing(ledger, wait_second=300):\n"
-        "        before = int(ledger.mark('count') or 0)\n"
+        "        before = int(ledger.key_value('count') or 0)\n"
         "        file = SeenFile(name, 1, 2, name)\n"
-        "        ledger.remember(Path('lab'), [file], events=[Event(name, 'read')])\n"
-        "        ledger.set_mark('count', str(before + 1))\n"
+        "        ledger.record_files(Path('lab'), [file], events=[Event(name, 'read')])\n"
+        "        ledger.set_key_value('count', str(before + 1))\n"
     )
     out = tmp_path / "out"
     set_ledger_url(out, postgres.url("eight"))
@@ -354,4 +354,4 @@ def test_eight_writers_take_turns_while_the_server_is_restarted(
     ledger = Ledger(out)
     assert set(ledger.seen_files(Path("lab"))) == expected
     assert sorted(event.subject for event in read_events(ledger.database)) == sorted(expected)
-    assert ledger.mark("count") == "80"  # no turn was taken by two
+    assert ledger.key_value("count") == "80"  # no turn was taken by two

@@ -27,7 +27,7 @@ from cellpipe.pipeline.run import process
 from cellpipe.store import Ledger, consolidated, object_upload
 from cellpipe.store.consolidated import consolidate_tables
 from cellpipe.store.object_download import FETCHED, DownloadResult, download
-from cellpipe.store.object_upload import MANIFEST, upload, read_manifest
+from cellpipe.store.object_upload import MANIFEST, read_manifest, upload
 from cellpipe.store.writer_lease import acquire
 from made_files import neware_csv
 
@@ -233,7 +233,9 @@ def test_of_two_that_publish_at_once_one_is_refused_before_it_writes(
         mine = {path: content(bucket, path) for path in names(bucket)}
         with pytest.raises(StoreError, match="another ledger"):
             upload(theirs, RESULTS)
-        monkeypatch.setattr(object_upload, "read_manifest", lambda _: before)  # it looked just before
+        monkeypatch.setattr(
+            object_upload, "read_manifest", lambda _: before
+        )  # it looked just before
         with pytest.raises(StoreError, match="publishes there just now"):
             upload(theirs, RESULTS)
     assert {path: content(bucket, path) for path in names(bucket)} == mine

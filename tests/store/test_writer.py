@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from cellpipe.cli.main import main
-from cellpipe.core.errors import WriterError
+from cellpipe.core.errors import LeaseError
 from cellpipe.pipeline.run import process
 from cellpipe.store import Ledger, writer_lease
-from cellpipe.store.writer_lease import current_writer, acquire
+from cellpipe.store.writer_lease import acquire, current_writer
 from made_files import neware_csv
 
 HOLD = """
@@ -49,7 +49,7 @@ def ended(process: subprocess.Popen[bytes]) -> None:
 
 def test_a_second_writer_is_told_who_the_first_is(tmp_path: Path) -> None:
     first = holder(tmp_path / "out")
-    with pytest.raises(WriterError, match=f"process {first.pid} on"), acquire(
+    with pytest.raises(LeaseError, match=f"process {first.pid} on"), acquire(
         Ledger(tmp_path / "out"), wait_second=1
     ):  # fmt: skip
         pass
@@ -103,7 +103,7 @@ def test_a_living_writer_of_another_machine_is_never_followed(
     monkeypatch.setattr(writer_lease, "is_gone", lambda _: False)
     first, second = Ledger(tmp_path / "out"), Ledger(tmp_path / "out")
     with acquire(first):
-        with pytest.raises(WriterError), acquire(second, wait_second=5):
+        with pytest.raises(LeaseError), acquire(second, wait_second=5):
             pass
         first.set_key_value("still", "mine")
 
@@ -117,16 +117,16 @@ def test_a_writer_that_was_taken_for_dead_changes_nothing_when_it_wakes_up(
     sleeper, other = Ledger(tmp_path / "out"), Ledger(tmp_path / "out")
     with acquire(sleeper):
         with acquire(other, wait_second=30):
-            with pytest.raises(WriterError, match="took these results over"):
+            with pytest.raises(LeaseError, match="took these results over"):
                 sleeper.set_key_value("name", "from the past")
             other.set_key_value("name", "of today")
-        with pytest.raises(WriterError):
+        with pytest.raises(LeaseError):
             sleeper.set_key_value("name", "from the past")
-    assert other.mark("name") == "of today"
+    assert other.key_value("name") == "of today"
 
 
 def test_who_is_no_writer_changes_nothing(tmp_path: Path) -> None:
-    with pytest.raises(WriterError):
+    with pytest.raises(LeaseError):
         Ledger(tmp_path / "out").set_key_value("name", "value")
 
 
@@ -147,12 +147,12 @@ def test_twenty_processes_that_want_to_write_take_turns(tmp_path: Path) -> None:
         "from cellpipe.store.writer_lease import writing\n"
         "ledger = Ledger(Path(sys.argv[1]))\n"
         "with writing(ledger, wait_second=120):\n"
-        "    count = int(ledger.mark('count') or 0)\n"
+        "    count = int(ledger.key_value('count') or 0)\n"
         "    import time; time.sleep(0.02)\n"
-        "    ledger.set_mark('count', str(count + 1))\n"
+        "    ledger.set_key_value('count', str(count + 1))\n"
     )
     running = [
         subprocess.Popen([sys.executable, "-c", script, str(tmp_path / "out")]) for _ in range(20)
     ]
     assert [each.wait() for each in running] == [0] * 20
-    assert Ledger(tmp_path / "out").mark("count") == "20"
+    assert Ledger(tmp_path / "out").key_value("count") == "20"

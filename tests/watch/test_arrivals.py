@@ -13,16 +13,16 @@ from pathlib import Path
 import pytest
 
 import cellpipe
-from cellpipe.service.watch.batch import deal_with
-from cellpipe.service.watch.batch_runner import State, Task
-from cellpipe.service.watch.file_events import Hints
-from cellpipe.service.watch.stability import Patience
-from cellpipe.service.watch.watcher import Lab, Watcher, watch
+from cellpipe.service.watch.batch import process_batch
+from cellpipe.service.watch.batch_runner import BatchTask, State
+from cellpipe.service.watch.file_events import FileEvents
+from cellpipe.service.watch.stability import WaitTimes
+from cellpipe.service.watch.watcher import Lab, Watcher, watch_labs
 from cellpipe.store import Ledger
 from cellpipe.store.history import read_events
 from made_files import LONG, neware_csv
 
-QUICK = Patience(settle=0.3, incomplete=2.0, growing=3600.0, gone=0.6)
+QUICK = WaitTimes(settle=0.3, incomplete=2.0, growing=3600.0, gone=0.6)
 
 
 class Here:
@@ -32,12 +32,12 @@ class Here:
         self.done: list[str] = []
         self.fails = 0
 
-    def start(self, task: Task) -> str:
+    def start(self, task: BatchTask) -> str:
         if self.fails:
             self.fails -= 1
             self.done.append("failed")
             return "failed"
-        self.done.append(deal_with(task))
+        self.done.append(process_batch(task))
         return "done"
 
     def state(self, name: str) -> tuple[State, str]:
@@ -50,16 +50,16 @@ class Here:
 class Watched:
     """A lab that is watched in a thread."""
 
-    def __init__(self, folder: Path, out: Path, patience: Patience, events: str) -> None:
+    def __init__(self, folder: Path, out: Path, patience: WaitTimes, events: str) -> None:
         self.folder, self.out = folder, out
         self.hand = Here()
         self.watcher = Watcher(Lab(folder, out), self.hand, patience, poll_seconds=0.1)
-        self.hints = Hints([folder], events)  # type: ignore[arg-type]
+        self.hints = FileEvents([folder], events)  # type: ignore[arg-type]
         self.over = threading.Event()
         self.thread = threading.Thread(
-            target=watch,
+            target=watch_labs,
             args=([self.watcher], self.over.is_set),
-            kwargs={"wait": self.wait, "hints": self.hints.taken},
+            kwargs={"wait": self.wait, "hints": self.hints.drain},
         )
         self.thread.start()
 
@@ -359,7 +359,7 @@ def test_two_watches_on_one_folder_do_each_file_once(watched: Watched) -> None:
 def test_the_file_of_a_running_test_is_read_again_on_its_schedule(tmp_path: Path) -> None:
     folder = tmp_path / "lab"
     folder.mkdir()
-    patience = Patience(settle=5.0, incomplete=20.0, growing=1.5, gone=1.0)
+    patience = WaitTimes(settle=5.0, incomplete=20.0, growing=1.5, gone=1.0)
     one = Watched(folder, tmp_path / "out", patience, "off")
     neware_csv(tmp_path / "source.csv", "2026-03-02 10:00:00", rows=60)
     lines = (tmp_path / "source.csv").read_text().splitlines(keepends=True)
@@ -383,15 +383,15 @@ def test_an_empty_mount_point_is_no_folder_whose_files_were_deleted(
     watched.until(lambda: watched.used() == {"A_1.csv"})
     watched.still()
     watched.folder.rename(tmp_path / "away")
-    watched.watcher.tracker.look_again()
+    watched.watcher.tracker.schedule_walk()
     time.sleep(1.5)
     assert watched.used() == {"A_1.csv"}
     watched.folder.mkdir()
-    watched.watcher.tracker.look_again()
+    watched.watcher.tracker.schedule_walk()
     time.sleep(1.5)
     assert watched.used() == {"A_1.csv"}
     watched.folder.rmdir()
     (tmp_path / "away").rename(watched.folder)
-    watched.watcher.tracker.look_again()
+    watched.watcher.tracker.schedule_walk()
     neware_csv(watched.folder / "A_2.csv", "2026-03-03 10:00:00")
     watched.until(lambda: watched.used() == {"A_1.csv", "A_2.csv"})

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from cellpipe.config.settings import settings
+from cellpipe.config.settings import read_settings
 from cellpipe.core.checkout import flow_module
 from cellpipe.core.errors import ServerError
 from cellpipe.service import supervisor
 from cellpipe.service.supervisor import Child
-from cellpipe.service.watch.batch_runner import Prefect
+from cellpipe.service.watch.batch_runner import PrefectRunner
 
 
 class Refusing(BaseHTTPRequestHandler):
@@ -36,16 +36,16 @@ def server() -> Iterator[str]:
 
 
 def test_only_a_server_that_says_so_has_forgotten_a_run(server: str) -> None:
-    assert Prefect(server).state("forgotten") == ("died", "the server forgot it")
-    assert Prefect(server).state("a404") == ("running", "")
-    assert Prefect("http://127.0.0.1:4040/api").state("one") == ("running", "")
+    assert PrefectRunner(server).state("forgotten") == ("died", "the server forgot it")
+    assert PrefectRunner(server).state("a404") == ("running", "")
+    assert PrefectRunner("http://127.0.0.1:4040/api").state("one") == ("running", "")
 
 
 def test_a_proxy_is_not_asked_for_a_server_on_this_machine(
     server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
-    assert Prefect(server).state("forgotten")[0] == "died"
+    assert PrefectRunner(server).state("forgotten")[0] == "died"
 
 
 def test_the_runner_outlives_a_server_that_goes_between_two_runs(
@@ -61,9 +61,9 @@ def test_the_runner_outlives_a_server_that_goes_between_two_runs(
         if one == 2:
             raise ConnectionError("gone")
 
-    monkeypatch.setattr(runner, "_due", lambda: [1, 2, 3])
+    monkeypatch.setattr(runner, "_due_runs", lambda: [1, 2, 3])
     monkeypatch.setattr(runner, "_run", run)
-    runner.look()
+    runner.run_due()
     assert begun == [1, 2]
 
 
@@ -77,7 +77,7 @@ def test_addresses_of_both_kinds_make_a_url(
     monkeypatch.setenv("PREFECT_SERVER_API_AUTH_STRING", "lab:secret")
     path = tmp_path / "cellpipe.toml"
     path.write_text(f"[[lab]]\nfolder = 'a'\nresults = 'b'\n[server]\nhost = '{host}'\n")
-    assert supervisor._reached_at(settings(path)) == reached
+    assert supervisor._local_host(read_settings(path)) == reached
 
 
 def test_a_server_that_never_answers_is_given_up(

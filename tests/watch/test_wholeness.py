@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cellpipe.formats.completeness import is_whole
+from cellpipe.formats.completeness import is_complete
 
 KINDS = (".mpr", ".mpt", ".res", ".nda", ".ndax", ".csv", ".xlsx", ".parquet", ".txt", ".dta", ".z")
 WITHOUT_LENGTH = {".res": 0.4, ".nda": 0.5, ".csv": 0.9, ".mpt": 0.9}  # least share of cuts told
@@ -21,7 +21,7 @@ def measured(real_data: Path) -> list[Path]:
 
 
 def test_whole_files_of_the_corpus_are_called_whole(real_data: Path) -> None:
-    cut = [path.name for path in measured(real_data) if not is_whole(path)]
+    cut = [path.name for path in measured(real_data) if not is_complete(path)]
     kinds = {name.rpartition("_")[2].split(".")[0] for name in cut}
     assert len(cut) <= 5, cut
     assert kinds <= {"wait", "zir"} | {name.split(".")[0].rpartition("_")[2] for name in cut}
@@ -36,7 +36,7 @@ def test_files_of_the_corpus_cut_at_six_tenths_are_called_cut(
         content = path.read_bytes()
         copy = tmp_path / f"cut{path.suffix}"
         copy.write_bytes(content[: int(len(content) * 0.6)])
-        told.setdefault(path.suffix.lower(), []).append(not is_whole(copy))
+        told.setdefault(path.suffix.lower(), []).append(not is_complete(copy))
     shares = {suffix: sum(each) / len(each) for suffix, each in told.items()}
     print(shares)
     for suffix, share in shares.items():
@@ -48,4 +48,4 @@ def test_no_bytes_at_all_make_it_stumble(kind: str, tmp_path: Path) -> None:
     for content in (b"", b"P", b"PK\x03\x04", bytes(3), bytes(80), b"\n", b"a\tb", b"MODULE" * 20):
         path = tmp_path / f"file{kind}"
         path.write_bytes(content)
-        assert is_whole(path) in {True, False}
+        assert is_complete(path) in {True, False}

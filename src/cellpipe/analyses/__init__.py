@@ -19,7 +19,7 @@ from cellpipe.analyses import (
     half_cycles,
     resistance_growth,
 )
-from cellpipe.core.contracts import checked
+from cellpipe.core.contracts import validate
 from cellpipe.core.errors import CellpipeError
 from cellpipe.core.model import Analysis, Cell, Result, Tables
 
@@ -82,7 +82,7 @@ def results_of(cell: Cell, tables: Tables) -> tuple[Result, ...]:
             )
         for analysis in ready:
             for result in analysis.compute(cell, at_hand):
-                table = checked(result.analysis, result.table)
+                table = validate(result.analysis, result.table)
                 at_hand[result.analysis] = table
                 results.append(Result(result.analysis, table, result.findings))
             waiting.remove(analysis)

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from cellpipe.analyses.cycles import reversible_direction
-from cellpipe.core.contracts import schema
+from cellpipe.core.contracts import load_schema
 from cellpipe.core.model import Analysis, Cell, Finding, Result, Tables
 from cellpipe.numerics.cycling.ageing import fade, first_cycle_below, usual_rate
 
@@ -25,7 +25,7 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
         **_ageing_summary(cycles, reversible_direction(cell)),
         **_impedance_summary(spectra),
     }
-    types = {name: column.dtype for name, column in schema("cells").columns.items()}
+    types = {name: column.dtype for name, column in load_schema("cells").columns.items()}
     return (Result("cells", pl.DataFrame([row], schema=types), _missing_fields(cell, tables)),)
 
 

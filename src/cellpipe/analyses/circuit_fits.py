@@ -31,7 +31,7 @@ from cellpipe.analyses.impedance_rows import (
     resistance_row,
     single_resistance,
 )
-from cellpipe.core.contracts import empty
+from cellpipe.core.contracts import empty_table
 from cellpipe.core.errors import CellpipeError
 from cellpipe.core.model import Analysis, Cell, Finding, Result, Tables
 from cellpipe.numerics.impedance.circuit_choice import choose_circuit
@@ -39,7 +39,7 @@ from cellpipe.numerics.impedance.fit import MISFIT, NOISY, ImpedanceFit
 from cellpipe.numerics.impedance.kramers_kronig import VIOLATED
 from cellpipe.numerics.impedance.processes import INTERFACE
 from cellpipe.numerics.impedance.series import fit_impedance_series
-from cellpipe.numerics.impedance.spectra import CleanSpectrum, clean_spectrum, charge_states
+from cellpipe.numerics.impedance.spectra import CleanSpectrum, charge_states, clean_spectrum
 
 FEWEST = 12  # frequencies; below that a circuit with seven parameters is not determined
 _SAMPLED = 5
@@ -174,9 +174,9 @@ def _clock_times(spectra: list[_Spectrum]) -> list[float] | None:
 
 def _build_table(rows: list[dict[str, object]], name: str) -> pl.DataFrame:
     fitted_columns = pl.selectors.float() - pl.selectors.by_name(*_MEASURED, require_all=False)
-    frame = pl.DataFrame(rows, schema_overrides=empty(name).schema)
+    frame = pl.DataFrame(rows, schema_overrides=empty_table(name).schema)
     rounded = frame.with_columns(fitted_columns.fill_nan(None).round_sig_figs(_DIGITS))
-    return pl.concat([empty(name), rounded], how="diagonal")
+    return pl.concat([empty_table(name), rounded], how="diagonal")
 
 
 def _count_cycles_before(cycles: pl.DataFrame, moment: object) -> int | None:

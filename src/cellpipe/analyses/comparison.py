@@ -22,17 +22,17 @@ import numpy as np
 import polars as pl
 
 from cellpipe.analyses.conditions import (
-    similarities,
     cell_conditions,
+    describe_conditions,
     differences,
     distance,
-    describe_conditions,
     parse_currents,
     published_conditions,
+    similarities,
 )
 from cellpipe.baselines.materials import cathode_family
 from cellpipe.baselines.verdict import verdict
-from cellpipe.core.contracts import schema
+from cellpipe.core.contracts import load_schema
 from cellpipe.core.model import Analysis, Cell, Result, Tables
 from cellpipe.numerics.cycling.ageing import fade, usual_rate
 
@@ -63,7 +63,9 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
             row["rank"] = order.index(n) + 1
             row["alike"] = ", ".join(similarities(own, beside[n]))
         row["verdict"] = verdict(row)
-    types = {name: column.dtype for name, column in schema("baseline_comparison").columns.items()}
+    types = {
+        name: column.dtype for name, column in load_schema("baseline_comparison").columns.items()
+    }
     return (Result("baseline_comparison", pl.DataFrame(rows, schema=types)),)
 
 

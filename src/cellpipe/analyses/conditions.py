@@ -170,7 +170,10 @@ def differences(own: Conditions, published: Conditions) -> list[str]:
         if mine != theirs or mine is None
     ]
     if _range_gap(own.temperature, published.temperature) > _SAME_TEMPERATURE:
-        mine, theirs = _format_temperature(own.temperature), _format_temperature(published.temperature)
+        mine, theirs = (
+            _format_temperature(own.temperature),
+            _format_temperature(published.temperature),
+        )
         found.append(f"temperature: {mine}; published {theirs}")
     if _rate_ratio(own, published) > _SAME_RATE:
         unit = _common_unit(own, published)
@@ -233,7 +236,8 @@ def describe_conditions(conditions: Conditions) -> str:
         *([f"{conditions.cathode or 'unknown'} cathode"] if conditions.kind == "full" else []),
         f"temperature {_format_temperature(conditions.temperature)}",
         f"rate {_format_rates(conditions)}",
-        f"window {_format_window(conditions.window)}" + (" vs Li⁺/Li" if conditions.kind == "half" else ""),
+        f"window {_format_window(conditions.window)}"
+        + (" vs Li⁺/Li" if conditions.kind == "half" else ""),
         "stack pressure "
         + ("not known" if conditions.pressure is None else f"{conditions.pressure:g} MPa"),
     ]

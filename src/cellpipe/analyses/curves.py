@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from cellpipe.analyses.half_cycle_segments import add_charge
 from cellpipe.analyses.half_cycles import add_half_cycles, potential
-from cellpipe.core.contracts import empty
+from cellpipe.core.contracts import empty_table
 from cellpipe.core.model import Analysis, Cell, Result, Tables
 from cellpipe.numerics.cycling.differentiate import (
     Curves,
@@ -33,7 +33,7 @@ from cellpipe.numerics.cycling.differentiate import (
     differential_voltage,
     sufficient_smoothing,
 )
-from cellpipe.numerics.cycling.peaks import track_peaks, locate_peaks
+from cellpipe.numerics.cycling.peaks import locate_peaks, track_peaks
 
 POINTS = 400
 GRID_VOLT = 0.005
@@ -187,7 +187,7 @@ def _peak_table(cell: Cell, records: Records, curves: Curves, smoothing: Floats)
     table = table.with_columns(
         pl.Series("peak", numbers, dtype=pl.Int64), potential_volt=potential(cell, "voltage_volt")
     ).with_columns(assignment=_silicon_step(cell))
-    return pl.concat([empty("differential_capacity_peaks"), table], how="diagonal")
+    return pl.concat([empty_table("differential_capacity_peaks"), table], how="diagonal")
 
 
 def _silicon_step(cell: Cell) -> pl.Expr:

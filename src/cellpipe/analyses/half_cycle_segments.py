@@ -18,13 +18,19 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from cellpipe.core.contracts import empty
+from cellpipe.core.contracts import empty_table
 from cellpipe.numerics.cycling.integrate import (
     charge_increments,
     counter_increments,
     net_increments,
 )
-from cellpipe.numerics.cycling.runs import Segments, current_directions, reduce_segments, segment_numbers, find_segments
+from cellpipe.numerics.cycling.runs import (
+    Segments,
+    current_directions,
+    find_segments,
+    reduce_segments,
+    segment_numbers,
+)
 from cellpipe.numerics.cycling.segment_sums import step_resistance, sum_segments
 
 Floats = NDArray[np.float64]
@@ -117,7 +123,7 @@ def half_cycle_segments(timeseries: pl.DataFrame, file_sha256: str) -> pl.DataFr
         "end_unix_time_second": ("unix_time_second", last),
         "vendor_cycle_count": ("cycle_count", first),
     }
-    types = empty("half_cycle_segments").schema
+    types = empty_table("half_cycle_segments").schema
     return pl.DataFrame(columns, nan_to_null=True).with_columns(
         pl.Series("direction", np.where(charging, "charge", "discharge"), dtype=pl.String),
         *(

@@ -101,7 +101,9 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
             energy_wh=(pl.col("energy_wh") * pl.col("sign")).sum() * net.sum().sign(),
             vendor_capacity_ah=pl.when(counted).then(vendor),
             constant_current_ampere=_constant_current(),
-            constant_voltage_share=_weighted_mean("constant_voltage_share", "capacity_ah").fill_null(0),
+            constant_voltage_share=_weighted_mean(
+                "constant_voltage_share", "capacity_ah"
+            ).fill_null(0),
             duration_second=pl.col("duration_second").sum(),
             mean_temperature_celsius=_weighted_mean("mean_temperature_celsius", "duration_second"),
             segments=pl.len(),
@@ -119,7 +121,9 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
             .otherwise("direction"),
             capacity_ah=pl.col("net").abs(),
             mean_voltage_volt=_positive_ratio(pl.col("energy_wh"), pl.col("net").abs()),
-            vendor_capacity_difference=_positive_ratio(pl.col("net").abs(), pl.col("vendor_capacity_ah"))
+            vendor_capacity_difference=_positive_ratio(
+                pl.col("net").abs(), pl.col("vendor_capacity_ah")
+            )
             - 1,
         )
         .with_columns(

@@ -81,7 +81,9 @@ def resistance_row(cell: Cell, fit: ImpedanceFit, processes: list[str]) -> Row:
         "interfacial_resistance_ohm": total,
         "interfacial_resistance_standard_error_ohm": error,
         "interfacial_resistance_precision_ohm": None if error is None else error * fit.noise_share,
-        "areal_interfacial_resistance_ohm_cm2": None if total is None else areal_resistance(cell, total),
+        "areal_interfacial_resistance_ohm_cm2": None
+        if total is None
+        else areal_resistance(cell, total),
         "series_resistance_ohm": series,
         "circuit": fit.circuit,
         "relative_residual": fit.relative_residual,

@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from cellpipe.core.contracts import empty
+from cellpipe.core.contracts import empty_table
 from cellpipe.core.model import Analysis, Cell, Finding, Result, Tables
 from cellpipe.numerics.impedance.growth import Growth, fit_growth
 from cellpipe.numerics.impedance.processes import INTERFACE
@@ -43,9 +43,9 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
                      "repeatability": _repeatability(spectra)})  # fmt: skip
         found += _jump_findings(law, whole)
         rows += [{**head, **arc} for arc in _arc_rows(tables["impedance_arcs"], spectra, start)]
-    frame = pl.DataFrame(rows, schema_overrides=empty("resistance_growth").schema)
+    frame = pl.DataFrame(rows, schema_overrides=empty_table("resistance_growth").schema)
     rounded = frame.with_columns(pl.selectors.float().fill_nan(None).round_sig_figs(_DIGITS))
-    table = pl.concat([empty("resistance_growth"), rounded], how="diagonal")
+    table = pl.concat([empty_table("resistance_growth"), rounded], how="diagonal")
     return (Result("resistance_growth", table, tuple(found)),)
 
 
@@ -73,7 +73,9 @@ def _arc_rows(
     return out
 
 
-def _growth_row(points: pl.DataFrame, start: float | None) -> tuple[dict[str, object], Growth | None]:
+def _growth_row(
+    points: pl.DataFrame, start: float | None
+) -> tuple[dict[str, object], Growth | None]:
     resistance = points["resistance"].to_numpy()
     first, last = float(resistance[0]), float(resistance[-1])
     row: dict[str, object] = {

@@ -21,16 +21,16 @@ REVIEW_DOI = "10.1016/j.etran.2024.100391"
 @cache
 def table1() -> pl.DataFrame:
     """Give the twelve rows of Table 1, as schemas/baselines.yaml says."""
-    return contracts.checked("baselines", _read_packaged("baselines", "table1.csv"))
+    return contracts.validate("baselines", _read_packaged("baselines", "table1.csv"))
 
 
 @cache
 def review_text() -> pl.DataFrame:
     """Give the figures of the review's running text, as schemas/review_text.yaml says."""
-    return contracts.checked("review_text", _read_packaged("review_text", "review_text.csv"))
+    return contracts.validate("review_text", _read_packaged("review_text", "review_text.csv"))
 
 
 def _read_packaged(name: str, file: str) -> pl.DataFrame:
-    columns = contracts.schema(name).columns
+    columns = contracts.load_schema(name).columns
     with (resources.files("cellpipe.baselines") / file).open("rb") as stream:
         return pl.read_csv(stream, schema_overrides={n: c.dtype for n, c in columns.items()})

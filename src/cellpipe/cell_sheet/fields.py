@@ -28,7 +28,7 @@ class Field:
     units: Mapping[str, float] = field(default_factory=dict)
     low: float = 0.0
     high: float = 0.0
-    others: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
 
     @property
     def is_number(self) -> bool:
@@ -42,11 +42,11 @@ class Field:
 
 
 FIELDS: tuple[Field, ...] = (
-    Field("cell_id", "Cell ID", "a name of your own, e.g. SSB-2026-014", others=("Cell", "ID")),
+    Field("cell_id", "Cell ID", "a name of your own, e.g. SSB-2026-014", aliases=("Cell", "ID")),
     Field("patterns", "Files", "a file name or pattern, e.g. SSB-2026-014*; several with ; (of a "
           "workbook with several channels: test.xlsx#Channel_7)",
-          others=("File", "File pattern")),
-    Field("configuration", "Configuration", "full, half or symmetric", others=("Cell type",)),
+          aliases=("File", "File pattern")),
+    Field("configuration", "Configuration", "full, half or symmetric", aliases=("Cell type",)),
     Field("working_electrode", "Working electrode", "e.g. Si, NCM811, anode or cathode"),
     Field("electrode_mass", "Electrode mass", "the whole working electrode composite", "mg",
           _MILLIGRAM, 0.05, 500),
@@ -59,14 +59,14 @@ FIELDS: tuple[Field, ...] = (
     Field("anode_active_mass", "Anode active mass", "active material of the anode", "mg",
           _MILLIGRAM, 0.05, 500),
     Field("area", "Area", "the smaller electrode", "cm²", _SQUARE_CM, 0.01, 500,
-          others=("Electrode area",)),
+          aliases=("Electrode area",)),
     Field("diameter", "Diameter", "of the smaller electrode", "mm", _MILLIMETRE, 1, 200),
     Field("counter_electrode", "Counter electrode", "e.g. Li-In, Li"),
     Field("reference_offset", "Reference offset", "0.62 for Li-In, 0 for Li metal", "V",
           _VOLT, -0.5, 4),
     Field("nominal_capacity", "1C capacity", "what 1C means, e.g. 200 for NCM811 or 3579 for Si",
           "mAh/g", {"mAh/g": 1.0, "Ah/kg": 1.0, "Ah/g": 1e3}, 1, 6000,
-          others=("Nominal capacity",)),
+          aliases=("Nominal capacity",)),
     Field("stack_pressure", "Stack pressure", "while cycling", "MPa", _MEGAPASCAL, 0, 2000),
     Field("fabrication_pressure", "Fabrication pressure", "of the pellet", "MPa", _MEGAPASCAL, 0,
           5000),
@@ -74,16 +74,16 @@ FIELDS: tuple[Field, ...] = (
           -80, 250),
     Field("lower_voltage", "Lower voltage", "of the window, as measured", "V", _VOLT, -3, 10),
     Field("upper_voltage", "Upper voltage", "of the window, as measured", "V", _VOLT, -3, 10),
-    Field("electrolyte", "Electrolyte", "e.g. Li6PS5Cl", others=("Solid electrolyte",)),
+    Field("electrolyte", "Electrolyte", "e.g. Li6PS5Cl", aliases=("Solid electrolyte",)),
     Field("cathode", "Cathode", "e.g. NCM811"),
     Field("group", "Group", "replicates share a name here"),
     Field("electrode_composition", "Electrode composition", "by weight, e.g. 60 Si, 35 Li6PS5Cl, "
-          "5 C", others=("Composition",)),
+          "5 C", aliases=("Composition",)),
     Field("silicon", "Silicon", "kind and supplier, e.g. 100 nm, Alfa Aesar"),
     Field("electrolyte_thickness", "Electrolyte thickness", "of the separator", "µm",
-          {"µm": 1.0, "um": 1.0, "mm": 1e3}, 1, 5000, others=("Separator thickness",)),
+          {"µm": 1.0, "um": 1.0, "mm": 1e3}, 1, 5000, aliases=("Separator thickness",)),
     Field("np_ratio", "N/P ratio", "negative over positive capacity per area", low=0.1, high=50),
-    Field("comment", "Comment", "anything", others=("Comments", "Notes", "Remark")),
+    Field("comment", "Comment", "anything", aliases=("Comments", "Notes", "Remark")),
 )  # fmt: skip
 REQUIRED = ("cell_id", "patterns", "configuration")
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import polars as pl
 
 from cellpipe.baselines import table1
-from cellpipe.cell_sheet.sheet import csv_rows, is_overfull, overfull
+from cellpipe.cell_sheet.sheet import has_extra_values, overfull_message, parse_csv_rows
 from cellpipe.core import contracts
 from cellpipe.core.errors import CellSheetError, ContractError
 from cellpipe.core.model import Finding
@@ -36,31 +36,33 @@ def read_lab_baselines(path: Path) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
 
     """
     content = _read_content(path)
-    lines = csv_rows(content, BASELINES_NAME)
+    lines = parse_csv_rows(content, BASELINES_NAME)
     heads = [head.strip() for head in lines[0]] if lines else []
     decimal_comma = content.partition(b"\n")[0].count(b";") > 0
-    columns = contracts.schema("baselines").columns
+    columns = contracts.load_schema("baselines").columns
     absent = [n for n, c in columns.items() if not c.nullable and n not in (*_FILLED, *heads)]
     if absent:
         raise CellSheetError(
             f"no column {absent[0]!r} in row 1", expected="the columns of the table baselines",
             remedy="cellpipe baselines FOLDER --write writes an empty one", file=BASELINES_NAME,
         )  # fmt: skip
-    findings = [_unknown_column(head, list(columns)) for head in heads if head and head not in columns]
+    findings = [
+        _unknown_column(head, list(columns)) for head in heads if head and head not in columns
+    ]
     findings += [
         _finding(f"row 1: column {head!r} is there twice; the first is used")
         for head in dict.fromkeys(heads) if head in columns and heads.count(head) > 1
     ]  # fmt: skip
-    rows = [contracts.empty("baselines")]
+    rows = [contracts.empty_table("baselines")]
     for number, line in enumerate(lines[1:], 2):
         if not any(text.strip() for text in line) or line[0].lstrip().startswith("#"):
             continue
-        if is_overfull(line, heads):
-            said = f"row {number}: {overfull(line, heads)}; this row is left out"
+        if has_extra_values(line, heads):
+            said = f"row {number}: {overfull_message(line, heads)}; this row is left out"
             findings.append(_finding(said))
             continue
         try:
-            row = contracts.checked("baselines", _parse_row(heads, line, number, decimal_comma))
+            row = contracts.validate("baselines", _parse_row(heads, line, number, decimal_comma))
             _check_row(row.row(0, named=True))
         except (ValueError, ContractError) as error:
             said = error.found if isinstance(error, ContractError) else str(error)
@@ -84,7 +86,7 @@ def write_baselines_template(folder: Path) -> Path:
 
     """
     path = folder / BASELINES_NAME
-    names = [name for name in contracts.schema("baselines").columns if name != "source"]
+    names = [name for name in contracts.load_schema("baselines").columns if name != "source"]
     example = table1().select(names).row(2)
     written = io.StringIO()
     rows = csv.writer(written, lineterminator="\r\n")
@@ -139,7 +141,7 @@ def _parse_row(
     heads: Sequence[str], line: Sequence[str], number: int, decimal_comma: bool
 ) -> pl.DataFrame:
     """Turn one line into a row of the table; raise ValueError for what is no number."""
-    columns = contracts.schema("baselines").columns
+    columns = contracts.load_schema("baselines").columns
     pairs = [(h, t.strip()) for h, t in zip(heads, line, strict=False) if h in columns]
     said = {h: t for h, t in reversed(pairs) if t}  # of two columns of a name the first counts
     if decimal_comma:
@@ -149,7 +151,9 @@ def _parse_row(
     values: dict[str, object] = {}
     for name, column in columns.items():
         text = said.get(name)
-        values[name] = text if text is None or column.type == "string" else _parse_number(name, text)
+        values[name] = (
+            text if text is None or column.type == "string" else _parse_number(name, text)
+        )
         if text is not None and column.type == "int64":
             values[name] = _parse_integer(name, text)
     return pl.DataFrame([values], schema={name: c.dtype for name, c in columns.items()})

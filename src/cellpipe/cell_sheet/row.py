@@ -18,7 +18,7 @@ _KINDS: dict[str, Configuration] = {
 
 
 @dataclass(frozen=True)
-class Place:
+class FieldColumn:
     """Where a field stands in the sheet, and the factor of the unit in its header."""
 
     column: int
@@ -26,17 +26,17 @@ class Place:
     factor: float
 
 
-def composed(text: str) -> str:
+def to_nfc(text: str) -> str:
     """Give ü as one character, as people type it; names of files from a Mac hold two."""
     return unicodedata.normalize("NFC", text)
 
 
-def plain(text: str) -> str:
+def normalize_word(text: str) -> str:
     """Give a header or a word without case, spaces and punctuation."""
     return re.sub(r"[\W_]+", "", text).lower()
 
 
-def finding(sentence: str) -> Finding:
+def sheet_finding(sentence: str) -> Finding:
     """Give what is wrong with the sheet."""
     return Finding("warning", "cell_sheet", sentence)
 
@@ -55,27 +55,27 @@ class Row:
     """One row of the sheet while it is read; what is wrong goes into the findings."""
 
     def __init__(
-        self, file: str, number: int, row: Sequence[str], places: dict[str, Place],
+        self, file: str, number: int, row: Sequence[str], places: dict[str, FieldColumn],
         findings: list[Finding],
     ) -> None:  # fmt: skip
         self.file, self.number, self.row = file, number, row
         self.places, self.findings = places, findings
         self.inferred: dict[str, str] = {}
 
-    def says(self, name: str, sentence: str) -> None:
+    def add_finding(self, name: str, sentence: str) -> None:
         """Add a finding about a field of this row."""
         letter = column_letter(self.places[name].column)
         where = f"{self.file}, row {self.number}, column {letter}"
-        self.findings.append(finding(f"{where}: {sentence}"))
+        self.findings.append(sheet_finding(f"{where}: {sentence}"))
 
     def text(self, name: str) -> str | None:
         """Give a field as text, None where it is empty or has no column."""
         place = self.places.get(name)
         if place is None or place.column >= len(self.row):
             return None
-        return composed(self.row[place.column].strip()) or None
+        return to_nfc(self.row[place.column].strip()) or None
 
-    def number_of(self, name: str) -> float | None:
+    def parse_number(self, name: str) -> float | None:
         """Give a field as a number in its unit; a decimal comma is understood."""
         text = self.text(name)
         if text is None:
@@ -91,58 +91,58 @@ class Row:
             hint = ""
             if re.match(r"[-+]?\d", plain):
                 hint = "; write the number alone, the unit stands in the header"
-            self.says(name, f"{field.header}: '{text}' is not a number{hint}")
+            self.add_finding(name, f"{field.header}: '{text}' is not a number{hint}")
             return None
         if not math.isfinite(value) or not field.low <= value <= field.high:
             unit = field.unit
             bounds = f"{field.low:g} to {field.high:g} {unit}".rstrip()
             found = f"{field.header} = {value:g} {unit}".rstrip()
-            self.says(name, f"{found} is outside {bounds}; is the unit right?")
+            self.add_finding(name, f"{found} is outside {bounds}; is the unit right?")
             return None
         return value
 
-    def cell(self) -> Cell | None:
+    def parse_cell(self) -> Cell | None:
         """Give the row's cell, or None where it has no id."""
         cell_id = self.text("cell_id")
         if cell_id is None:
-            self.says("cell_id", "Cell ID is empty; the row is left out")
+            self.add_finding("cell_id", "Cell ID is empty; the row is left out")
             return None
-        kind = self._kind()
-        role = self._role(kind)
-        cathode, anode = self._masses(role)
-        lower, upper = self._window()
+        kind = self._parse_configuration()
+        role = self._parse_role(kind)
+        cathode, anode = self._parse_masses(role)
+        lower, upper = self._parse_window()
         return Cell(
             cell_id=cell_id,
             configuration=kind,
-            patterns=self._patterns(),
+            patterns=self._parse_patterns(),
             working_electrode=self.text("working_electrode"),
             working_electrode_role=role,
             cathode_active_mass_mg=cathode,
             anode_active_mass_mg=anode,
-            area_cm2=self._area(),
+            area_cm2=self._parse_area(),
             counter_electrode=self.text("counter_electrode"),
-            reference_offset_volt=self._offset(kind),
-            nominal_capacity_mah_per_g=self.number_of("nominal_capacity"),
-            stack_pressure_mpa=self.number_of("stack_pressure"),
-            fabrication_pressure_mpa=self.number_of("fabrication_pressure"),
-            temperature_celsius=self.number_of("temperature"),
+            reference_offset_volt=self._parse_offset(kind),
+            nominal_capacity_mah_per_g=self.parse_number("nominal_capacity"),
+            stack_pressure_mpa=self.parse_number("stack_pressure"),
+            fabrication_pressure_mpa=self.parse_number("fabrication_pressure"),
+            temperature_celsius=self.parse_number("temperature"),
             lower_voltage_volt=lower,
             upper_voltage_volt=upper,
             electrolyte=self.text("electrolyte"),
             cathode=self.text("cathode"),
             electrode_composition=self.text("electrode_composition"),
             silicon=self.text("silicon"),
-            electrolyte_thickness_um=self.number_of("electrolyte_thickness"),
-            np_ratio=self.number_of("np_ratio"),
+            electrolyte_thickness_um=self.parse_number("electrolyte_thickness"),
+            np_ratio=self.parse_number("np_ratio"),
             group=self.text("group"),
             comment=self.text("comment"),
             inferred=dict(self.inferred),
         )
 
-    def _patterns(self) -> tuple[str, ...]:
+    def _parse_patterns(self) -> tuple[str, ...]:
         text = self.text("patterns")
         if text is None:
-            self.says(
+            self.add_finding(
                 "patterns",
                 "Files is empty; files that name the cell, or in a folder that does, are taken. "
                 "Write a file name or a pattern such as SSB-01*",
@@ -150,15 +150,17 @@ class Row:
             return ()
         return tuple(part.strip() for part in text.split(";") if part.strip())
 
-    def _kind(self) -> Configuration | None:
+    def _parse_configuration(self) -> Configuration | None:
         text = self.text("configuration")
-        kind = _KINDS.get(plain(text)) if text else None
+        kind = _KINDS.get(normalize_word(text)) if text else None
         if kind is None:
             found = f"'{text}'" if text else "it is empty and"
-            self.says("configuration", f"Configuration: {found} must be full, half or symmetric")
+            self.add_finding(
+                "configuration", f"Configuration: {found} must be full, half or symmetric"
+            )
         return kind
 
-    def _role(self, kind: Configuration | None) -> Role | None:
+    def _parse_role(self, kind: Configuration | None) -> Role | None:
         """Tell from the working electrode's name which electrode it is."""
         text = self.text("working_electrode")
         if text is None:
@@ -168,21 +170,21 @@ class Row:
             return None
         role = electrode_role(text)
         if role is None:
-            self.says(
+            self.add_finding(
                 "working_electrode",
                 f"Working electrode: '{text}' is not known; write anode or cathode before it",
             )
         return role
 
-    def _masses(self, role: Role | None) -> tuple[float | None, float | None]:
+    def _parse_masses(self, role: Role | None) -> tuple[float | None, float | None]:
         """Give cathode and anode active mass; the working electrode's may be a fraction of it."""
-        cathode = self.number_of("cathode_active_mass")
-        anode = self.number_of("anode_active_mass")
-        own = self.number_of("active_mass")
-        whole, percent = self.number_of("electrode_mass"), self.number_of("active_fraction")
+        cathode = self.parse_number("cathode_active_mass")
+        anode = self.parse_number("anode_active_mass")
+        own = self.parse_number("active_mass")
+        whole, percent = self.parse_number("electrode_mass"), self.parse_number("active_fraction")
         if own is not None and whole is not None and own > whole:
             found = f"Active mass = {own:g} mg is more than Electrode mass = {whole:g} mg"
-            self.says("active_mass", f"{found}; neither is used")
+            self.add_finding("active_mass", f"{found}; neither is used")
             own = whole = None
         source = "Active mass"
         if own is None and whole is not None and percent is not None:
@@ -190,41 +192,43 @@ class Row:
         if own is None or role is None:
             if own is not None and cathode is None and anode is None:
                 name = "active_mass" if "active_mass" in self.places else "electrode_mass"
-                self.says(name, "whose mass is it? write anode or cathode as Working electrode")
+                self.add_finding(
+                    name, "whose mass is it? write anode or cathode as Working electrode"
+                )
             return cathode, anode
         if role == "cathode" and cathode is None:
-            cathode = self._inferred("cathode_active_mass_mg", own, source)
+            cathode = self._mark_inferred("cathode_active_mass_mg", own, source)
         elif role == "anode" and anode is None:
-            anode = self._inferred("anode_active_mass_mg", own, source)
+            anode = self._mark_inferred("anode_active_mass_mg", own, source)
         return cathode, anode
 
-    def _offset(self, kind: Configuration | None) -> float | None:
-        offset = self.number_of("reference_offset")
+    def _parse_offset(self, kind: Configuration | None) -> float | None:
+        offset = self.parse_number("reference_offset")
         if (
             kind == "half"
             and "reference_offset" in self.places
             and not self.text("reference_offset")
         ):
             hint = "Reference offset is empty (0.62 for In/InLi, 0 for Li metal)"
-            self.says("reference_offset", hint)
+            self.add_finding("reference_offset", hint)
         return offset
 
-    def _window(self) -> tuple[float | None, float | None]:
+    def _parse_window(self) -> tuple[float | None, float | None]:
         """Give the voltage window, neither end of it where they are swapped."""
-        lower, upper = self.number_of("lower_voltage"), self.number_of("upper_voltage")
+        lower, upper = self.parse_number("lower_voltage"), self.parse_number("upper_voltage")
         if lower is not None and upper is not None and lower >= upper:
             found = f"Lower voltage = {lower:g} V is not below Upper voltage = {upper:g} V"
-            self.says("lower_voltage", f"{found}; are they swapped?")
+            self.add_finding("lower_voltage", f"{found}; are they swapped?")
             return None, None
         return lower, upper
 
-    def _area(self) -> float | None:
-        area, diameter = self.number_of("area"), self.number_of("diameter")
+    def _parse_area(self) -> float | None:
+        area, diameter = self.parse_number("area"), self.parse_number("diameter")
         if area is None and diameter is not None:
-            return self._inferred("area_cm2", math.pi * (diameter / 20) ** 2, "Diameter")
+            return self._mark_inferred("area_cm2", math.pi * (diameter / 20) ** 2, "Diameter")
         return area
 
-    def _inferred(self, name: str, value: float, source: str) -> float:
+    def _mark_inferred(self, name: str, value: float, source: str) -> float:
         self.inferred[name] = source
         return value
 
@@ -232,7 +236,7 @@ class Row:
 def electrode_role(text: str) -> Role | None:
     """Tell an anode's from a cathode's active material by its name or formula, or its own word."""
     parts = [part for part in re.split(r"[\s/|@,;:+()-]+", text) if part]
-    words = [plain(part) for part in parts]
+    words = [normalize_word(part) for part in parts]
     if "cathode" in words or "anode" in words:
         return "cathode" if "cathode" in words else "anode"
     for part, word in zip(parts, words, strict=True):

@@ -19,7 +19,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cellpipe.cell_sheet.fields import FIELDS, REQUIRED
-from cellpipe.cell_sheet.row import Place, Row, column_letter, composed, finding, plain
+from cellpipe.cell_sheet.row import (
+    FieldColumn,
+    Row,
+    column_letter,
+    normalize_word,
+    sheet_finding,
+    to_nfc,
+)
 from cellpipe.core.errors import CellSheetError
 from cellpipe.core.model import Cell, Finding, Level
 from cellpipe.system.scan import SHEET_NAMES
@@ -34,7 +41,7 @@ class CellSheet:
     findings: tuple[Finding, ...] = ()
 
 
-def cell_sheet(folder: Path) -> CellSheet:
+def read_cell_sheet(folder: Path) -> CellSheet:
     """Read the cell sheet of a folder: cells.xlsx, else cells.csv, else none.
 
     Raises
@@ -53,20 +60,20 @@ def cell_sheet(folder: Path) -> CellSheet:
             "'Configuration' and others."
         )
         return CellSheet(findings=(Finding("warning", "no_cell_sheet", sentence),))
-    sheet = read_sheet(found[0])
+    sheet = read_sheet_file(found[0])
     if len(found) == 1:
         return sheet
     sentence = f"{found[1].name} is not used, for {found[0].name} is there too."
-    return replace(sheet, findings=(finding(sentence), *sheet.findings))
+    return replace(sheet, findings=(sheet_finding(sentence), *sheet.findings))
 
 
-def read_sheet(path: Path, name: str | None = None) -> CellSheet:
+def read_sheet_file(path: Path, name: str | None = None) -> CellSheet:
     """Read a cell sheet; see the module for what it looks like. Messages call it ``name``."""
-    rows, is_csv = _rows(path), path.suffix.lower() == ".csv"
+    rows, is_csv = _read_rows(path), path.suffix.lower() == ".csv"
     path = path.with_name(name or path.name)
     findings: list[Finding] = []
     header = rows[0] if rows else []
-    places = _places(header, path, findings)
+    places = _parse_header(header, path, findings)
     absent = [f.header for f in FIELDS if f.name in REQUIRED and f.name not in places]
     if absent:
         raise CellSheetError(
@@ -79,28 +86,32 @@ def read_sheet(path: Path, name: str | None = None) -> CellSheet:
     for number, row in enumerate(rows[1:], 2):
         if not any(text.strip() for text in row) or _is_remark(row, places):
             continue
-        if is_csv and is_overfull(row, header):
+        if is_csv and has_extra_values(row, header):
             where = f"{path.name}, row {number}"
-            findings.append(finding(f"{where}: {overfull(row, header)}; the row is left out"))
+            findings.append(
+                sheet_finding(f"{where}: {overfull_message(row, header)}; the row is left out")
+            )
             continue
         reader = Row(path.name, number, row, places, findings)
-        cell = reader.cell()
+        cell = reader.parse_cell()
         if cell is None:
             continue
         if cell.cell_id.casefold() in cells:
-            reader.says("cell_id", f"cell ID {cell.cell_id} is used twice; this row is left out")
+            reader.add_finding(
+                "cell_id", f"cell ID {cell.cell_id} is used twice; this row is left out"
+            )
             continue
         cells[cell.cell_id.casefold()] = cell
     return CellSheet(path, tuple(cells.values()), tuple(findings))
 
 
-def _is_remark(row: Sequence[str], places: dict[str, Place]) -> bool:
+def _is_remark(row: Sequence[str], places: dict[str, FieldColumn]) -> bool:
     """Whether a row is a remark: its cell ID begins with #, like a template's help and examples."""
     column = places["cell_id"].column
     return column < len(row) and row[column].lstrip().startswith("#")
 
 
-def _rows(path: Path) -> list[list[str]]:
+def _read_rows(path: Path) -> list[list[str]]:
     try:
         content = path.read_bytes()
     except PermissionError as error:
@@ -109,7 +120,7 @@ def _rows(path: Path) -> list[list[str]]:
             remedy="close it in Excel and start again", file=path.name,
         ) from error  # fmt: skip
     if path.suffix.lower() == ".csv":
-        return csv_rows(content, path.name)
+        return parse_csv_rows(content, path.name)
     import fastexcel
 
     try:
@@ -122,7 +133,7 @@ def _rows(path: Path) -> list[list[str]]:
     return [[str(v) if v is not None else "" for v in row] for row in sheet.to_polars().rows()]
 
 
-def csv_rows(content: bytes, name: str) -> list[list[str]]:
+def parse_csv_rows(content: bytes, name: str) -> list[list[str]]:
     """Read the rows of a .csv as Excel writes it: commas, semicolons or tabs, UTF-8 or Windows.
 
     Raises
@@ -146,12 +157,12 @@ def csv_rows(content: bytes, name: str) -> list[list[str]]:
         ) from error  # fmt: skip
 
 
-def is_overfull(row: Sequence[str], header: Sequence[str]) -> bool:
+def has_extra_values(row: Sequence[str], header: Sequence[str]) -> bool:
     """Whether a row of a .csv holds more values than there are headers: none is sure then."""
     return any(text.strip() for text in row[len(header) :])
 
 
-def overfull(row: Sequence[str], header: Sequence[str]) -> str:
+def overfull_message(row: Sequence[str], header: Sequence[str]) -> str:
     """Say what is wrong with such a row."""
     count = max(place for place, text in enumerate(row, 1) if text.strip())
     return (
@@ -160,7 +171,7 @@ def overfull(row: Sequence[str], header: Sequence[str]) -> str:
     )
 
 
-def _split(header: str) -> tuple[str, str]:
+def _split_header(header: str) -> tuple[str, str]:
     """Split ``Area / cm²`` or ``Area (cm²)`` into name and unit."""
     found = re.fullmatch(r"\s*(.*?)\s*(?:/\s*(\S.*)|[(\[]\s*(.*?)\s*[)\]])?\s*", header)
     if found is None:
@@ -168,32 +179,38 @@ def _split(header: str) -> tuple[str, str]:
     return found[1], (found[2] or found[3] or "").strip()
 
 
-def _places(header: Sequence[str], path: Path, findings: list[Finding]) -> dict[str, Place]:
-    by_name = {plain(name): f for f in FIELDS for name in (f.header, *f.others)}
-    places: dict[str, Place] = {}
+def _parse_header(
+    header: Sequence[str], path: Path, findings: list[Finding]
+) -> dict[str, FieldColumn]:
+    by_name = {normalize_word(name): f for f in FIELDS for name in (f.header, *f.aliases)}
+    places: dict[str, FieldColumn] = {}
     for column, text in enumerate(header):
-        name, unit = _split(text)
-        if plain(text) in by_name and not by_name[plain(text)].units:  # a slash in the name
+        name, unit = _split_header(text)
+        if (
+            normalize_word(text) in by_name and not by_name[normalize_word(text)].units
+        ):  # a slash in the name
             name, unit = text, ""
-        known = by_name.get(plain(name))
+        known = by_name.get(normalize_word(name))
         where = f"{path.name}, row 1, column {column_letter(column)}"
         if known is None:
-            _unknown_column(where, text, findings)
+            _report_unknown_column(where, text, findings)
         elif known.name in places:
-            findings.append(finding(f"{where}: column '{text}' is there twice; the first counts"))
+            findings.append(
+                sheet_finding(f"{where}: column '{text}' is there twice; the first counts")
+            )
         elif known.units and unit not in known.units:
             wanted = f"write '{known.label}'"
             found = f"unit '{unit}' is not known" if unit else "the unit is missing"
-            findings.append(finding(f"{where}: column '{text}': {found}; {wanted}"))
+            findings.append(sheet_finding(f"{where}: column '{text}': {found}; {wanted}"))
         else:
-            places[known.name] = Place(column, known, known.units.get(unit, 1.0))
+            places[known.name] = FieldColumn(column, known, known.units.get(unit, 1.0))
     return places
 
 
-def _unknown_column(where: str, text: str, findings: list[Finding]) -> None:
+def _report_unknown_column(where: str, text: str, findings: list[Finding]) -> None:
     if not text.strip():
         return
-    close = difflib.get_close_matches(_split(text)[0], [f.header for f in FIELDS], 1, 0.75)
+    close = difflib.get_close_matches(_split_header(text)[0], [f.header for f in FIELDS], 1, 0.75)
     hint = f"did you mean '{close[0]}'?" if close else "it is not used"
     level: Level = "warning" if close else "info"
     findings.append(
@@ -201,9 +218,9 @@ def _unknown_column(where: str, text: str, findings: list[Finding]) -> None:
     )
 
 
-def cells_of(name: str, relative: str, cells: Iterable[Cell]) -> list[Cell]:
+def find_cells(name: str, relative: str, cells: Iterable[Cell]) -> list[Cell]:
     """Give the cells whose patterns match a file's name or its path within the folder."""
-    texts = (composed(name).lower(), composed(relative).lower())
+    texts = (to_nfc(name).lower(), to_nfc(relative).lower())
     return [
         cell for cell in cells if cell.patterns and any(map(_matcher(cell.patterns).match, texts))
     ]
@@ -224,7 +241,7 @@ def cell_id_from_name(stem: str) -> tuple[str, str | None]:
     None).
     """
     channel = None
-    stem = composed(stem)
+    stem = to_nfc(stem)
     short = re.sub(r"(_Wb_\d+)?$", "", stem)
     found = re.search(r"_(C[A-Z]?\d+|Channel_\d+)$", short)
     if found is not None:

@@ -80,7 +80,7 @@ def write_template(folder: Path, cells: Mapping[str, str]) -> Path:
     try:
         with xlsxwriter.Workbook(path, {"strings_to_formulas": False}) as book:
             sheet = book.add_worksheet("cells")
-            _fill(book, sheet, cells)
+            _fill_sheet(book, sheet, cells)
     except (OSError, xlsxwriter.exceptions.FileCreateError) as error:
         raise CellpipeError(
             f"a folder that can't be written ({error})", expected="one where cells.xlsx can stand",
@@ -89,7 +89,7 @@ def write_template(folder: Path, cells: Mapping[str, str]) -> Path:
     return path
 
 
-def _fill(book: xlsxwriter.Workbook, sheet: Worksheet, cells: Mapping[str, str]) -> None:
+def _fill_sheet(book: xlsxwriter.Workbook, sheet: Worksheet, cells: Mapping[str, str]) -> None:
     head = book.add_format({"bold": True, "text_wrap": True, "valign": "top", "bottom": 1})
     must = book.add_format(
         {"bold": True, "text_wrap": True, "valign": "top", "bottom": 1, "bg_color": "#FFF2CC"}

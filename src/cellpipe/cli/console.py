@@ -39,7 +39,7 @@ _NARROWEST = 128  # columns that the table of cells needs; below that it is a li
 
 
 @contextmanager
-def progress_shown() -> Iterator[Tell | None]:
+def show_progress() -> Iterator[Tell | None]:
     """Show a progress bar on a terminal; elsewhere (a log, a pipe) give None."""
     console = Console(stderr=True)
     if not console.is_terminal:
@@ -61,31 +61,31 @@ def progress_shown() -> Iterator[Tell | None]:
         yield tell
 
 
-class _Screen(Console):
+class _Console(Console):
     def on_broken_pipe(self) -> None:
         """Leave it to the command line, which knows what the exit code is to be."""
         raise BrokenPipeError
 
 
-def screen() -> Console:
+def make_console() -> Console:
     """Give the terminal, or where there is none one that is wide enough for tables."""
-    console = _Screen()
-    return console if console.is_terminal else _Screen(width=max(console.width, _NARROWEST))
+    console = _Console()
+    return console if console.is_terminal else _Console(width=max(console.width, _NARROWEST))
 
 
 def show_summary(summary: Summary) -> None:
     """Print what a run did: the cells, what could not be used, and the page to open."""
-    console = screen()
+    console = make_console()
     if not (summary.read or summary.cells_updated) and summary.unchanged:
-        console.print(f"Nothing new: {counted(summary.unchanged, 'file')} unchanged.")
+        console.print(f"Nothing new: {pluralize(summary.unchanged, 'file')} unchanged.")
     else:
         console.print(
-            f"{counted(summary.read, 'file')} read, {summary.unchanged} unchanged, "
-            f"{counted(summary.cells_updated, 'cell')} computed."
+            f"{pluralize(summary.read, 'file')} read, {summary.unchanged} unchanged, "
+            f"{pluralize(summary.cells_updated, 'cell')} computed."
         )
-    if summary.again:
+    if summary.reread:
         console.print(
-            f"{counted(summary.again, 'file')} read again: the version or --time-zone is another."
+            f"{pluralize(summary.reread, 'file')} read again: the version or --time-zone is another."
         )
     if summary.cells.height:
         table = _cells_table(summary)
@@ -112,11 +112,11 @@ def _show_remarks(console: Console, summary: Summary) -> None:
     _show_cut(console, summary)
     if "time_zone_unknown" in summary.findings["code"]:
         console.print("Local times are taken as UTC; tell the instruments' zone with --time-zone.")
-    if summary.left_alone:
-        kinds = sorted({"." + name.rpartition(".")[2] for name in summary.left_alone})
+    if summary.ignored:
+        kinds = sorted({"." + name.rpartition(".")[2] for name in summary.ignored})
         console.print(
             Text(
-                f"{counted(len(summary.left_alone), 'file')} of other kinds left alone "
+                f"{pluralize(len(summary.ignored), 'file')} of other kinds left alone "
                 f"({', '.join(kinds)})."
             )
         )
@@ -137,14 +137,14 @@ def _cells_table(summary: Summary) -> Table:
         left = header in {"Cell", "Kind"}
         table.add_column(header, justify="left" if left else "right", no_wrap=header != "Kind")
     for row in summary.cells.iter_rows(named=True):
-        retention = percent(row["capacity_retention"])
+        retention = format_percent(row["capacity_retention"])
         if row["retention_cycle"]:
             cycle, reference = row["retention_cycle"], row["retention_reference_cycle"]
             retention += f" (cycle {cycle} / {reference})"
         table.add_row(
             Text(row["cell_id"]), row["configuration"] or "not known", str(row["cycles"]),
-            _first_capacity(row), percent(row["initial_coulombic_efficiency"]),
-            percent(row["mean_coulombic_efficiency"], 2), retention, _resistance(row),
+            _format_first_capacity(row), format_percent(row["initial_coulombic_efficiency"]),
+            format_percent(row["mean_coulombic_efficiency"], 2), retention, _format_resistance(row),
         )  # fmt: skip
     return table
 
@@ -156,45 +156,45 @@ def _cells_list(summary: Summary) -> Table:
     table.add_column()
     for row in summary.cells.iter_rows(named=True):
         kind = row["configuration"] or "kind not known"
-        retention = percent(row["capacity_retention"])
+        retention = format_percent(row["capacity_retention"])
         if row["retention_cycle"]:
             cycle, reference = row["retention_cycle"], row["retention_reference_cycle"]
             retention += f" (cycle {cycle} / {reference})"
         numbers = {
-            "first discharge": _first_capacity(row),
-            "initial CE": percent(row["initial_coulombic_efficiency"]),
-            "mean CE": percent(row["mean_coulombic_efficiency"], 2),
+            "first discharge": _format_first_capacity(row),
+            "initial CE": format_percent(row["initial_coulombic_efficiency"]),
+            "mean CE": format_percent(row["mean_coulombic_efficiency"], 2),
             "retention": retention,
-            "interfacial resistance": _resistance(row),
+            "interfacial resistance": _format_resistance(row),
         }
         known = [f"{name} {shown}" for name, shown in numbers.items() if shown != "–"]
-        first = f"{kind}, {counted(row['cycles'], 'cycle')}"
+        first = f"{kind}, {pluralize(row['cycles'], 'cycle')}"
         table.add_row(Text(row["cell_id"]), Text("; ".join([first, *known])))
     return table
 
 
-def counted(number: int, noun: str) -> str:
+def pluralize(number: int, noun: str) -> str:
     """Give a number with its noun, in the plural where it is not one."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def _first_capacity(row: dict[str, Any]) -> str:
+def _format_first_capacity(row: dict[str, Any]) -> str:
     ampere_hour = row["first_discharging_capacity_ah"]
     if ampere_hour is None:
         return "–"
-    shown = f"{plain(1e3 * ampere_hour, 4)} mAh"
+    shown = f"{format_number(1e3 * ampere_hour, 4)} mAh"
     specific = row["first_specific_discharging_capacity_mah_per_g"]
     if specific is None:
         return shown
-    return f"{plain(specific, 4)} mAh/g {row['capacity_basis'].split()[0]}"
+    return f"{format_number(specific, 4)} mAh/g {row['capacity_basis'].split()[0]}"
 
 
-def percent(fraction: float | None, digits: int = 1) -> str:
+def format_percent(fraction: float | None, digits: int = 1) -> str:
     """Write a fraction in percent; a dash where there is none."""
     return "–" if fraction is None else f"{100 * fraction:.{digits}f} %"
 
 
-def _resistance(row: dict[str, Any]) -> str:
+def _format_resistance(row: dict[str, Any]) -> str:
     unit = "Ω cm²"
     first = row["first_areal_interfacial_resistance_ohm_cm2"]
     last = row["last_areal_interfacial_resistance_ohm_cm2"]
@@ -207,11 +207,11 @@ def _resistance(row: dict[str, Any]) -> str:
     if first is None:
         return "–"
     if row["spectra"] == 1:
-        return f"{plain(first)} {unit}"
-    return f"{plain(first)} → {plain(last)} {unit}"
+        return f"{format_number(first)} {unit}"
+    return f"{format_number(first)} → {format_number(last)} {unit}"
 
 
-def plain(value: float, digits: int = 3) -> str:
+def format_number(value: float, digits: int = 3) -> str:
     """Write a number to some significant digits, without an exponent where people read."""
     if value == 0 or not 1e-3 <= abs(value) < 1e7:
         return f"{value:.{digits}g}"
@@ -230,7 +230,7 @@ def _failures_table(summary: Summary) -> Table:
 
 def show_measurement(measurement: Measurement) -> None:
     """Print what was read from one file."""
-    console = screen()
+    console = make_console()
     raw = measurement.raw_file
     part = f" {raw.part}" if raw.part else ""
     console.print(Text(f"{raw.path}{part}: {measurement.format}"))
@@ -246,7 +246,7 @@ def show_measurement(measurement: Measurement) -> None:
         console.print(Text(f"{finding.level}: {finding.sentence}"))
 
 
-def told(measurement: Measurement) -> dict[str, object]:
+def measurement_to_dict(measurement: Measurement) -> dict[str, object]:
     """Give what was read from one file as plain values: tables by name with rows and columns."""
     raw = measurement.raw_file
     return {
@@ -260,7 +260,7 @@ def told(measurement: Measurement) -> dict[str, object]:
     }  # fmt: skip
 
 
-def told_of_run(summary: Summary) -> dict[str, object]:
+def summary_to_dict(summary: Summary) -> dict[str, object]:
     """Give what a run did as plain values: counts, cells with their numbers, and failures."""
     return {
         "read": summary.read, "unchanged": summary.unchanged,
@@ -279,9 +279,9 @@ def show_check(check: Check) -> None:
     """Print one thing that was looked at."""
     mark, style = _MARKS[check.state]
     line = Text.assemble((mark, style), f" {check.what:<16} {check.found}")
-    screen().print(line)
+    make_console().print(line)
     if check.remedy:
-        screen().print(Text(f"{'':22}what to do: {check.remedy}"))
+        make_console().print(Text(f"{'':22}what to do: {check.remedy}"))
 
 
 _MARKS = {"good": ("good", "green"), "note": ("note", "yellow"), "bad": ("BAD ", "bold red")}
@@ -293,7 +293,7 @@ def show_baselines(own: pl.DataFrame | None = None) -> None:
     from cellpipe.baselines import REVIEW, REVIEW_DOI, review_text, table1
     from cellpipe.baselines.materials import electrolyte_family
 
-    console = screen()
+    console = make_console()
     titles = [(f"{REVIEW} (doi {REVIEW_DOI})", table1())]
     if own is not None:
         titles.append(("The lab's own baselines.csv", own))

@@ -12,8 +12,8 @@ from cellpipe.cli.options import add_settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from cellpipe.config.settings import HandOnSettings
-    from cellpipe.pipeline.stored_cells import Finished
+    from cellpipe.config.settings import DeliverySettings
+    from cellpipe.pipeline.stored_cells import StoredCell
 
     Files = Iterator[tuple[str, bytes]]
 
@@ -75,11 +75,11 @@ def commands() -> dict[str, Callable[[argparse.Namespace], int]]:
     return {"compare": _compare, "export": _export, "push": _push}
 
 
-def _chosen(options: argparse.Namespace, least: int) -> list[Finished]:
+def _select_cells(options: argparse.Namespace, least: int) -> list[StoredCell]:
     from cellpipe.core.errors import CellpipeError
-    from cellpipe.pipeline.stored_cells import finished_cells
+    from cellpipe.pipeline.stored_cells import read_stored_cells
 
-    found = finished_cells(options.out, options.cells, options.group)
+    found = read_stored_cells(options.out, options.cells, options.group)
     if len(found) < least:
         raise CellpipeError(
             f"too few cells ({len(found)})", expected=f"at least {least}",
@@ -94,9 +94,9 @@ def _compare(options: argparse.Namespace) -> int:
 
     from cellpipe._version import __version__
     from cellpipe.report.html.several_cells import several_page
-    from cellpipe.system.atomic_files import file_name, written_bytes
+    from cellpipe.system.atomic_files import file_name, write_bytes
 
-    cells = _chosen(options, 2)
+    cells = _select_cells(options, 2)
     names = [each.cell.cell_id for each in cells]
     title = f"Group {options.group}" if options.group and not options.cells else " · ".join(names)
     stem = options.group if options.group and not options.cells else "_".join(names)
@@ -109,7 +109,7 @@ def _compare(options: argparse.Namespace) -> int:
     page = several_page(
         [(each.cell, each.tables) for each in cells], title=title, up=up, version=__version__
     )
-    written_bytes(path, page.encode("utf-8", "xmlcharrefreplace"))
+    write_bytes(path, page.encode("utf-8", "xmlcharrefreplace"))
     print(f"Open {path}")
     return 0
 
@@ -118,9 +118,9 @@ def _export(options: argparse.Namespace) -> int:
     from cellpipe.core.errors import CellpipeError
 
     failed = 0
-    for each in _chosen(options, 1):
+    for each in _select_cells(options, 1):
         try:
-            written = _written(each, options)
+            written = _write_export(each, options)
         except CellpipeError as error:
             print(f"cellpipe: {each.cell.cell_id}, {options.what}: {error}", file=sys.stderr)
             failed = 1
@@ -129,21 +129,27 @@ def _export(options: argparse.Namespace) -> int:
     return failed
 
 
-def _written(each: Finished, options: argparse.Namespace) -> str:
+def _write_export(each: StoredCell, options: argparse.Namespace) -> str:
     """Write one kind of files of a cell; say what was written, and where."""
-    from cellpipe.system.atomic_files import file_name, written_bytes
+    from cellpipe.system.atomic_files import file_name, write_bytes
 
     kind = options.what
     folder = (options.to or options.out / "exports") / file_name(each.cell.cell_id)
-    makers = {"figures": _figures, "tables": _tables, "pdf": _pdf, "eln": _eln, "bdf": _bdf}
+    makers = {
+        "figures": _figure_files,
+        "tables": _table_files,
+        "pdf": _pdf_files,
+        "eln": _eln_files,
+        "bdf": _bdf_files,
+    }
     count = 0
     for name, content in makers[kind](each, options):
-        written_bytes(folder / name, content)
+        write_bytes(folder / name, content)
         count += 1
     return f"{count} {'file' if count == 1 else 'files'} of {kind} in {folder}"
 
 
-def _figures(each: Finished, _: argparse.Namespace) -> Files:
+def _figure_files(each: StoredCell, _: argparse.Namespace) -> Files:
     from cellpipe.report.figures.files import figure_files
     from cellpipe.report.html.cell_page import cell_panels
 
@@ -152,7 +158,7 @@ def _figures(each: Finished, _: argparse.Namespace) -> Files:
             yield f"figures/{name}", content
 
 
-def _tables(each: Finished, _: argparse.Namespace) -> Files:
+def _table_files(each: StoredCell, _: argparse.Namespace) -> Files:
     from cellpipe.report.long_tables import long_csv
 
     for name in sorted(each.tables):
@@ -160,37 +166,37 @@ def _tables(each: Finished, _: argparse.Namespace) -> Files:
             yield f"tables/{name}.csv", long_csv(each.tables[name])
 
 
-def _pdf(each: Finished, _: argparse.Namespace) -> Files:
+def _pdf_files(each: StoredCell, _: argparse.Namespace) -> Files:
     from cellpipe._version import __version__
     from cellpipe.report.html.cell_page import cell_page
-    from cellpipe.report.html.pdf import printed
+    from cellpipe.report.html.pdf import print_pdf
     from cellpipe.system.atomic_files import file_name
 
     name = file_name(each.cell.cell_id)
     page = cell_page(each.cell, each.tables, each.files, name=name, version=__version__)
-    yield f"{name}.pdf", printed(page)
+    yield f"{name}.pdf", print_pdf(page)
 
 
-def _eln(each: Finished, options: argparse.Namespace) -> Files:
+def _eln_files(each: StoredCell, options: argparse.Namespace) -> Files:
     from datetime import UTC, datetime
 
     from cellpipe.handoff.eln import eln_archive
-    from cellpipe.service.delivery import record_from, sender
+    from cellpipe.service.delivery import record_from_cell, sender_from_settings
     from cellpipe.system.atomic_files import file_name
 
-    given = _hand_on_settings(options)
-    record = record_from(options.out, each, given.prefix)
+    given = _read_delivery_settings(options)
+    record = record_from_cell(options.out, each, given.prefix)
     name = file_name(each.cell.cell_id)
     yield f"{name}.eln", eln_archive(
-        [record], name, sender(given), made_at=datetime.now(UTC),
+        [record], name, sender_from_settings(given), made_at=datetime.now(UTC),
         for_elabftw=options.receiver == "elabftw",
     )  # fmt: skip
 
 
-def _bdf(each: Finished, options: argparse.Namespace) -> Files:
+def _bdf_files(each: StoredCell, options: argparse.Namespace) -> Files:
     from cellpipe.service.delivery import bdf_files
 
-    given = _hand_on_settings(options)
+    given = _read_delivery_settings(options)
     for name, content in bdf_files(options.out, each, given.organisation, options.parquet):
         if content is None:
             print(f"cellpipe: {each.cell.cell_id}: {name}", file=sys.stderr)
@@ -198,35 +204,37 @@ def _bdf(each: Finished, options: argparse.Namespace) -> Files:
             yield f"bdf/{name}", content
 
 
-def _hand_on_settings(options: argparse.Namespace) -> HandOnSettings:
+def _read_delivery_settings(options: argparse.Namespace) -> DeliverySettings:
     """Give who hands on: from the settings, or nobody in particular where there are none."""
-    from cellpipe.config.settings import HandOnSettings, settings
+    from cellpipe.config.settings import DeliverySettings, read_settings
 
     is_asked = options.settings != Path("cellpipe.toml")
     if not options.settings.is_file() and not is_asked:
-        return HandOnSettings()
-    return settings(options.settings).hand_on
+        return DeliverySettings()
+    return read_settings(options.settings).hand_on
 
 
 def _push(options: argparse.Namespace) -> int:
-    from cellpipe.cli.options import secret_block
-    from cellpipe.config.settings import settings
+    from cellpipe.cli.options import read_secret_block
+    from cellpipe.config.settings import read_settings
     from cellpipe.core.errors import SettingsError
     from cellpipe.pipeline.ingest import Job
-    from cellpipe.pipeline.stored_cells import finished_ids
-    from cellpipe.service.delivery import HandedOn, delivered, receiver
+    from cellpipe.pipeline.stored_cells import stored_cell_ids
+    from cellpipe.service.delivery import DeliveryResult, deliver, open_receiver
 
-    given = settings(options.settings).hand_on
+    given = read_settings(options.settings).hand_on
     if getattr(given, options.receiver) is None:
         raise SettingsError(
             f"no server called {options.receiver}", expected=f"a part [hand_on.{options.receiver}]",
             remedy="add it; docs/hand-on.md has an example", file=options.settings,
         )  # fmt: skip
-    names = finished_ids(options.out, options.cells, options.group)
-    said = HandedOn()
-    one = receiver(options.receiver, given, options.settings.resolve().parent, secret_block)
+    names = stored_cell_ids(options.out, options.cells, options.group)
+    said = DeliveryResult()
+    one = open_receiver(
+        options.receiver, given, options.settings.resolve().parent, read_secret_block
+    )
     with one.server:
-        delivered(Job(options.out, options.out), [one], given, said, only=names)
+        deliver(Job(options.out, options.out), [one], given, said, only=names)
     for sentence in said.done or ([] if said.failed else ["Everything was there already."]):
         print(sentence)
     for sentence in said.failed:

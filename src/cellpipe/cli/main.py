@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from cellpipe.cli import export, maintenance, setup, watch
-from cellpipe.cli.options import add_json, add_time_zone, not_opened
+from cellpipe.cli.options import add_json, add_time_zone, open_error
 
 if TYPE_CHECKING:
     from cellpipe.core.errors import CellpipeError
@@ -33,7 +33,7 @@ exit code:
 """
 
 
-def _parser() -> argparse.ArgumentParser:
+def _build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="cellpipe",
         description="Raw cycler files in; checked tables, the numbers of every cell and a report "
@@ -66,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def command_names() -> list[str]:
     """Name every command."""
-    parser = _parser()
+    parser = _build_parser()
     found = next(a for a in parser._actions if isinstance(a, argparse._SubParsersAction))
     return list(found.choices)
 
@@ -84,9 +84,9 @@ def _add_eis(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "--circuit", metavar="CIRCUIT",
         help='circuit, as "R0-p(R1,CPE1)-p(R2,CPE2)-W1"; without it, it is chosen',
     )  # fmt: skip
-    eis.add_argument("--area", type=_number, metavar="CM2", help="electrode area in cm²")
+    eis.add_argument("--area", type=_parse_number, metavar="CM2", help="electrode area in cm²")
     eis.add_argument(
-        "--age", type=_number, metavar="HOURS",
+        "--age", type=_parse_number, metavar="HOURS",
         help="how old the cell was at the first spectrum; the law of growth depends on it",
     )  # fmt: skip
     eis.add_argument("--out", type=Path, metavar="FOLDER", help="folder for page and tables")
@@ -132,27 +132,29 @@ def _add_process(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )  # fmt: skip
     process.add_argument("--address", metavar="URL", help="of a cluster, e.g. tcp://scheduler:8786")
     process.add_argument(
-        "--workers", type=_count, metavar="COUNT",
+        "--workers", type=_parse_count, metavar="COUNT",
         help="how many processes read and compute (default: by cores and memory)",
     )  # fmt: skip
     process.add_argument("--verbose", action="store_true", help="log every step")
     add_json(process)
 
 
-def _count(text: str) -> int:
+def _parse_count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"found {text!r}, expected a whole number from 1 on")
     return int(text)
 
 
-def _number(text: str) -> float:
+def _parse_number(text: str) -> float:
     try:
         return float(text.replace(",", "."))
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"found {text!r}, expected a number") from error
 
 
-def _parsed(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> argparse.Namespace:
+def _parse_arguments(
+    parser: argparse.ArgumentParser, arguments: Sequence[str] | None
+) -> argparse.Namespace:
     """Read a command line; cells may stand behind options, too."""
     options, more = parser.parse_known_args(arguments)
     if more and hasattr(options, "cells") and not any(each.startswith("-") for each in more):
@@ -162,7 +164,7 @@ def _parsed(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) ->
     return options
 
 
-def _speak_utf_8() -> None:
+def _set_utf8_output() -> None:
     """Print Ω and → into a file or a pipe, too: on Windows these are in an old encoding."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -173,13 +175,13 @@ def _speak_utf_8() -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; give its exit code."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small matrices: threads only cost time
-    _speak_utf_8()
-    parser = _parser()
+    _set_utf8_output()
+    parser = _build_parser()
     if "_ARGCOMPLETE" in os.environ:  # a shell asks
         import argcomplete
 
         argcomplete.autocomplete(parser)
-    options = _parsed(parser, arguments)
+    options = _parse_arguments(parser, arguments)
     if options.version:
         from cellpipe._version import __version__
 
@@ -197,8 +199,8 @@ def _run(options: argparse.Namespace) -> int:
 
     commands = {
         "process": _process,
-        "eis": _eis,
-        "baselines": _baselines,
+        "eis": _run_eis,
+        "baselines": _show_baselines,
         **setup.commands(),
         **watch.commands(),
         **maintenance.commands(),
@@ -209,12 +211,12 @@ def _run(options: argparse.Namespace) -> int:
         code = commands[options.command](options)
         sys.stdout.flush()
     except CellpipeError as error:
-        _say(error, options)
+        _print_error(error, options)
     except BrokenPipeError:  # who reads has seen enough, as head has
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     except PermissionError as error:
-        _say(not_opened(error.filename or "", error), options)
+        _print_error(open_error(error.filename or "", error), options)
     except Exception as error:  # the exit code 1 says that files were set aside, so not here
         logging.getLogger("cellpipe").exception("a fault in cellpipe itself")
         print(
@@ -231,7 +233,7 @@ def _run(options: argparse.Namespace) -> int:
     return code
 
 
-def _say(error: CellpipeError, options: argparse.Namespace) -> None:
+def _print_error(error: CellpipeError, options: argparse.Namespace) -> None:
     """Say what went wrong, for scripts in JSON too."""
     print(f"cellpipe: {error}", file=sys.stderr)
     if getattr(options, "json", False):
@@ -244,7 +246,7 @@ def _say(error: CellpipeError, options: argparse.Namespace) -> None:
 def _process(options: argparse.Namespace) -> int:
     from cellpipe.cli import console
     from cellpipe.core.errors import SettingsError
-    from cellpipe.pipeline.run import check_folder, prepared
+    from cellpipe.pipeline.run import check_folder, prepare_lab
     from cellpipe.store.location import set_ledger_url
 
     if options.address and not options.runner:
@@ -255,14 +257,14 @@ def _process(options: argparse.Namespace) -> int:
     if options.fetch:
         from cellpipe.store.object_download import download
 
-        print(download(options.fetch, options.folder), file=_aside(options))
+        print(download(options.fetch, options.folder), file=_message_stream(options))
     check_folder(options.folder)
     if options.ledger:
         set_ledger_url(options.out, options.ledger)
-    prepared(options.folder, options.out, options.time_zone, options.also)
+    prepare_lab(options.folder, options.out, options.time_zone, options.also)
     watch.log_to(options.out, verbose=options.verbose)
     if options.time_zone is None:
-        _tell_of_zone(options.folder)
+        _suggest_time_zone(options.folder)
     if options.prefect or options.runner:
         from cellpipe.config.settings import RunnerSettings
         from cellpipe.core.checkout import flow_module
@@ -275,16 +277,16 @@ def _process(options: argparse.Namespace) -> int:
         )
     else:
         from cellpipe.pipeline.run import process
-        from cellpipe.system.processes import usual_count
+        from cellpipe.system.processes import default_worker_count
 
-        with console.progress_shown() as progress:
+        with console.show_progress() as progress:
             summary = process(
                 options.folder, options.out, time_zone=options.time_zone, also=options.also,
-                workers=options.workers or usual_count(), wait_second=options.wait,
+                workers=options.workers or default_worker_count(), wait_second=options.wait,
                 progress=progress,
             )  # fmt: skip
     if options.json:
-        console.show_json(console.told_of_run(summary))
+        console.show_json(console.summary_to_dict(summary))
     else:
         console.show_summary(summary)
     if options.publish:
@@ -293,18 +295,18 @@ def _process(options: argparse.Namespace) -> int:
 
         with acquire(summary.job.ledger, wait_second=options.wait):
             count = upload(summary.job.ledger, options.publish)
-        print(f"{count} files published to {options.publish}.", file=_aside(options))
+        print(f"{count} files published to {options.publish}.", file=_message_stream(options))
     return summary.exit_code
 
 
-def _tell_of_zone(folder: Path) -> None:
+def _suggest_time_zone(folder: Path) -> None:
     """Say so where settings name the zone that the command line leaves out."""
-    from cellpipe.config.settings import NAME, settings
+    from cellpipe.config.settings import NAME, read_settings
     from cellpipe.core.errors import SettingsError
 
     for path in dict.fromkeys((Path(NAME).resolve(), folder.resolve().parent / NAME)):
         try:
-            labs = settings(path).lab
+            labs = read_settings(path).lab
         except (SettingsError, OSError):
             continue
         zone = next((lab.time_zone for lab in labs if lab.folder == folder.resolve()), None)
@@ -319,15 +321,15 @@ def _log_file() -> str | None:
     return next((each.baseFilename for each in files), None)
 
 
-def _aside(options: argparse.Namespace) -> TextIO:
+def _message_stream(options: argparse.Namespace) -> TextIO:
     """Give where words go: not among the JSON that a script reads."""
     return sys.stderr if options.json else sys.stdout
 
 
-def _eis(options: argparse.Namespace) -> int:
+def _run_eis(options: argparse.Namespace) -> int:
     from cellpipe.cli.show_eis import show_eis
     from cellpipe.core.errors import CellpipeError
-    from cellpipe.pipeline.single_file import fitted_file, write_eis
+    from cellpipe.pipeline.single_file import fit_file, write_eis
 
     if options.area is not None and not options.area > 0:
         raise CellpipeError(
@@ -340,18 +342,18 @@ def _eis(options: argparse.Namespace) -> int:
             f"an age of {options.age} h", expected="zero or more", remedy="correct --age"
         )
     try:
-        fitted = fitted_file(
+        fitted = fit_file(
             options.file, circuit=options.circuit, area_cm2=options.area, age_hour=options.age
         )
     except OSError as error:
-        raise not_opened(options.file, error) from error
+        raise open_error(options.file, error) from error
     show_eis(fitted)
     if options.out is not None:
         print(f"Open {write_eis(fitted, options.out)}")
     return 0
 
 
-def _baselines(options: argparse.Namespace) -> int:
+def _show_baselines(options: argparse.Namespace) -> int:
     from cellpipe.cell_sheet.lab_baselines import read_lab_baselines, write_baselines_template
     from cellpipe.cli import console
     from cellpipe.core.errors import CellpipeError

@@ -48,16 +48,16 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def commands() -> dict[str, Callable[[argparse.Namespace], int]]:
     """Give each command's function."""
     return {
-        "status": _status, "history": _history, "retry": _retry, "forget": _forget,
+        "status": _show_status, "history": _show_history, "retry": _retry, "forget": _forget,
         "rebuild": _rebuild, "move-ledger": _move_ledger,
     }  # fmt: skip
 
 
-def _status(options: argparse.Namespace) -> int:
+def _show_status(options: argparse.Namespace) -> int:
     from cellpipe.cli import console, show_ledger
-    from cellpipe.pipeline.maintenance import opened, status
+    from cellpipe.pipeline.maintenance import open_ledger, read_status
 
-    found = status(opened(options.out))
+    found = read_status(open_ledger(options.out))
     if options.json:
         console.show_json(asdict(found))
         return 1 if found.aside else 0
@@ -65,11 +65,11 @@ def _status(options: argparse.Namespace) -> int:
     return 1 if found.aside else 0
 
 
-def _history(options: argparse.Namespace) -> int:
+def _show_history(options: argparse.Namespace) -> int:
     from cellpipe.cli import console, show_ledger
-    from cellpipe.pipeline.maintenance import history, opened
+    from cellpipe.pipeline.maintenance import open_ledger, read_history
 
-    found = history(opened(options.out), options.subject)
+    found = read_history(open_ledger(options.out), options.subject)
     if options.json:
         console.show_json([asdict(event) for event in found])
     else:
@@ -78,14 +78,14 @@ def _history(options: argparse.Namespace) -> int:
 
 
 def _retry(options: argparse.Namespace) -> int:
-    from cellpipe.pipeline.maintenance import opened, retry
+    from cellpipe.pipeline.maintenance import open_ledger, retry
 
-    names = retry(opened(options.out), options.subject)
-    _say(names, "will be tried again by the next run", "Nothing was set aside.")
+    names = retry(open_ledger(options.out), options.subject)
+    _print_names(names, "will be tried again by the next run", "Nothing was set aside.")
     return 0
 
 
-def _say(names: Sequence[str], what: str, nothing: str) -> None:
+def _print_names(names: Sequence[str], what: str, nothing: str) -> None:
     shown = ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
     print(f"{shown} {what}." if names else nothing)
 
@@ -93,9 +93,9 @@ def _say(names: Sequence[str], what: str, nothing: str) -> None:
 def _forget(options: argparse.Namespace) -> int:
     from cellpipe.pipeline.finalize import cell_outputs
     from cellpipe.pipeline.ingest import Job
-    from cellpipe.pipeline.maintenance import forget, opened
+    from cellpipe.pipeline.maintenance import forget, open_ledger
 
-    ledger = opened(options.out)
+    ledger = open_ledger(options.out)
     outputs = cell_outputs(Job(options.out, options.out), options.subject)
     forget(ledger, options.subject, outputs)
     print(
@@ -106,10 +106,10 @@ def _forget(options: argparse.Namespace) -> int:
 
 
 def _move_ledger(options: argparse.Namespace) -> int:
-    from cellpipe.pipeline.maintenance import opened
+    from cellpipe.pipeline.maintenance import open_ledger
     from cellpipe.store.postgres_migration import move_ledger
 
-    opened(options.out)
+    open_ledger(options.out)
     count = move_ledger(options.out, options.url)
     print(f"{count} rows moved. The ledger is in PostgreSQL now; see {options.out / 'ledger.url'}.")
     return 0
@@ -117,14 +117,14 @@ def _move_ledger(options: argparse.Namespace) -> int:
 
 def _rebuild(options: argparse.Namespace) -> int:
     from cellpipe.cli import console
-    from cellpipe.pipeline.maintenance import all_anew, opened
-    from cellpipe.pipeline.run import processed, remembered_job
-    from cellpipe.system.processes import Workers, usual_count
+    from cellpipe.pipeline.maintenance import invalidate_all, open_ledger
+    from cellpipe.pipeline.run import load_job, run_lab
+    from cellpipe.system.processes import Workers, default_worker_count
 
-    opened(options.out)
-    job = remembered_job(options.out.resolve())
-    all_anew(job.ledger)
-    with console.progress_shown() as progress, Workers(usual_count()) as workers:
-        summary = processed(job, workers, wait_second=600, progress=progress)
+    open_ledger(options.out)
+    job = load_job(options.out.resolve())
+    invalidate_all(job.ledger)
+    with console.show_progress() as progress, Workers(default_worker_count()) as workers:
+        summary = run_lab(job, workers, wait_second=600, progress=progress)
     console.show_summary(summary)
     return summary.exit_code

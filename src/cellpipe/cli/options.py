@@ -21,7 +21,7 @@ def add_time_zone(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def not_opened(path: Path | str, error: OSError) -> CellpipeError:
+def open_error(path: Path | str, error: OSError) -> CellpipeError:
     """Give the error for a file that a command was to open."""
     if isinstance(error, FileNotFoundError):
         found, remedy = "no such file", "check the path; a network drive may be away"
@@ -35,11 +35,11 @@ def not_opened(path: Path | str, error: OSError) -> CellpipeError:
     )
 
 
-def secret_block(name: str) -> str:
+def read_secret_block(name: str) -> str:
     """Return what a Secret block of Prefect holds; Prefect is imported only then."""
     from cellpipe.core.checkout import flow_module
 
-    return str(flow_module("blocks").block(name))
+    return str(flow_module("blocks").read_block(name))
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:

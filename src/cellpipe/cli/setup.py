@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from cellpipe.cli.options import add_json, add_settings, add_time_zone, not_opened
+from cellpipe.cli.options import add_json, add_settings, add_time_zone, open_error
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -55,7 +55,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def commands() -> dict[str, Callable[[argparse.Namespace], int]]:
     """Give each command's function."""
-    return {"check": _check, "init": _init, "doctor": _doctor, "completion": _completion}
+    return {"check": _check, "init": _init, "doctor": _run_doctor, "completion": _print_completion}
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -71,9 +71,11 @@ def _check(options: argparse.Namespace) -> int:
             for part in parts(options.file) or (None,)
         ]
     except OSError as error:
-        raise not_opened(options.file, error) from error
+        raise open_error(options.file, error) from error
     if options.json:
-        console.show_json([console.told(measurement) for measurement in measurements])
+        console.show_json(
+            [console.measurement_to_dict(measurement) for measurement in measurements]
+        )
         return 0
     for measurement in measurements:
         console.show_measurement(measurement)
@@ -83,20 +85,20 @@ def _check(options: argparse.Namespace) -> int:
 def _init(options: argparse.Namespace) -> int:
     from cellpipe.cell_sheet.template import patterns_by_cell, write_template
     from cellpipe.cli import workspace
-    from cellpipe.pipeline.ingest import candidates
+    from cellpipe.pipeline.ingest import find_candidates
     from cellpipe.pipeline.run import check_folder
     from cellpipe.system.time_zones import check_time_zone
 
     if options.time_zone is not None:
         check_time_zone(options.time_zone)
     if workspace.is_free(options.folder):
-        places = workspace.made(options.folder.resolve(), options.time_zone)
+        places = workspace.make_workspace(options.folder.resolve(), options.time_zone)
         zone = f" --time-zone {options.time_zone}" if options.time_zone else ""
         print(_STEPS.format(*places, zone=zone), end="")
         return 0
     check_folder(options.folder)
-    workspace.refuse_second(options.folder)
-    cells = patterns_by_cell(candidates(options.folder))
+    workspace.check_not_workspace(options.folder)
+    cells = patterns_by_cell(find_candidates(options.folder))
     path = write_template(options.folder, cells)
     count = "1 cell" if len(cells) == 1 else f"{len(cells)} cells"
     rows = f"{count} from the file names" if cells else "no cell yet"
@@ -117,12 +119,12 @@ Later: "cellpipe watch" in the workspace takes what arrives by itself, as {2} sa
 """
 
 
-def _doctor(options: argparse.Namespace) -> int:
+def _run_doctor(options: argparse.Namespace) -> int:
     from cellpipe.cli import console
-    from cellpipe.service.doctor import checks
+    from cellpipe.service.doctor import run_checks
 
     found = []
-    for check in checks(options.settings):
+    for check in run_checks(options.settings):
         found.append(check)
         if not options.json:
             console.show_check(check)
@@ -131,7 +133,7 @@ def _doctor(options: argparse.Namespace) -> int:
     return 1 if any(check.state == "bad" for check in found) else 0
 
 
-def _completion(options: argparse.Namespace) -> int:
+def _print_completion(options: argparse.Namespace) -> int:
     from argcomplete.shell_integration import shellcode
 
     print(shellcode(["cellpipe"], True, options.shell))

@@ -8,7 +8,7 @@ import polars as pl
 from rich.table import Table
 from rich.text import Text
 
-from cellpipe.cli.console import counted, percent, plain, screen
+from cellpipe.cli.console import format_number, format_percent, make_console, pluralize
 
 if TYPE_CHECKING:
     from cellpipe.pipeline.single_file import FittedFile
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 def show_eis(fitted: FittedFile) -> None:
     """Print what the spectra of one file gave."""
-    console = screen()
+    console = make_console()
     resistances = fitted.tables["interfacial_resistance"]
     arcs = fitted.tables["impedance_arcs"]
     circuits = ", ".join(fitted.tables["circuit_fits"]["circuit"].unique().to_list())
-    spectra = counted(resistances.height, "spectrum").replace("spectrums", "spectra")
+    spectra = pluralize(resistances.height, "spectrum").replace("spectrums", "spectra")
     console.print(Text(f"{fitted.path}: {spectra}, {circuits or 'no circuit fitted'}"))
     console.print(_arcs_table(resistances, arcs))
     if resistances.height == 1:
@@ -30,7 +30,7 @@ def show_eis(fitted: FittedFile) -> None:
         free = row["exponent_standard_error"]
         console.print(Text(
             f"{what}: law of growth {row['law']} "
-            f"(probability {percent(row['law_probability'], 0)}), for a cell that was "
+            f"(probability {format_percent(row['law_probability'], 0)}), for a cell that was "
             f"{fitted.age_hour:g} h old at the first spectrum"
             + (f", free exponent {row['exponent']:.2f} ± {1.96 * free:.2g} (95 %)" if free else "")
         ))  # fmt: skip
@@ -49,16 +49,16 @@ def _arcs_table(resistances: pl.DataFrame, arcs: pl.DataFrame) -> Table:
     table.add_column("Residual", justify="right")
     for row in resistances.iter_rows(named=True):
         of_row = arcs.filter(pl.col("spectrum") == row["spectrum"])
-        own = {arc["arc"]: _with_error(arc) for arc in of_row.iter_rows(named=True)}
+        own = {arc["arc"]: _format_arc(arc) for arc in of_row.iter_rows(named=True)}
         total, error = (
             row["interfacial_resistance_ohm"],
             "interfacial_resistance_standard_error_ohm",
         )
         table.add_row(
-            str(row["spectrum"]), _known(row["series_resistance_ohm"]),
+            str(row["spectrum"]), _format_value(row["series_resistance_ohm"]),
             *(own.get(name, "–") for name in names["arc"]),
-            _error_beside(total, row[error], sure=row["identifiable"]),
-            percent(row["relative_residual"], 2),
+            _format_with_error(total, row[error], sure=row["identifiable"]),
+            format_percent(row["relative_residual"], 2),
         )  # fmt: skip
     table.caption = (
         "±: one standard error. In series: R0 and every arc that is not of the interface."
@@ -66,22 +66,22 @@ def _arcs_table(resistances: pl.DataFrame, arcs: pl.DataFrame) -> Table:
     return table
 
 
-def _known(value: float | None) -> str:
-    return "–" if value is None else plain(value, 4)
+def _format_value(value: float | None) -> str:
+    return "–" if value is None else format_number(value, 4)
 
 
-def _with_error(arc: dict[str, Any]) -> str:
-    return _error_beside(
+def _format_arc(arc: dict[str, Any]) -> str:
+    return _format_with_error(
         arc["resistance_ohm"], arc["resistance_standard_error_ohm"], sure=arc["identifiable"]
     )
 
 
-def _error_beside(value: float | None, error: float | None, *, sure: bool) -> str:
+def _format_with_error(value: float | None, error: float | None, *, sure: bool) -> str:
     """Write a value with its standard error; with ? where the data does not determine it."""
     if value is None:
         return "–"
-    beside = "" if error is None else f" ± {plain(error, 2)}"
-    return f"{plain(value, 4)}{beside}{'' if sure else ' ?'}"
+    beside = "" if error is None else f" ± {format_number(error, 2)}"
+    return f"{format_number(value, 4)}{beside}{'' if sure else ' ?'}"
 
 
 def _parameters_table(fitted: FittedFile) -> Table:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from cellpipe.cli.console import counted, screen
+from cellpipe.cli.console import make_console, pluralize
 
 if TYPE_CHECKING:
     from cellpipe.pipeline.maintenance import Status
@@ -18,22 +18,24 @@ if TYPE_CHECKING:
 
 def show_status(out: Path, status: Status) -> None:
     """Print how results stand."""
-    console = screen()
+    console = make_console()
     counts = status.counts
     console.print(
         Text(f"{out}: results of {', '.join(map(str, status.folders)) or 'no folder yet'}")
     )
     console.print(
-        f"{counted(counts['used'], 'recording')} used, {counted(status.cells, 'cell')}, "
+        f"{pluralize(counts['used'], 'recording')} used, {pluralize(status.cells, 'cell')}, "
         f"{len(status.aside)} could not be used, {status.waiting} in the queue."
     )
     if status.writer:
         console.print(Text(f"Writing now: {status.writer}"))
     if status.last:
         last, why = status.last, f" ({status.last.reason})" if status.last.reason else ""
-        console.print(Text(f"Last: {_when(last)} UTC, {last.subject} {last.event}{why}"))
+        console.print(Text(f"Last: {_format_time(last)} UTC, {last.subject} {last.event}{why}"))
     night = (
-        f"Last night run: ended {_when(status.night)} UTC" if status.night else "No night run yet."
+        f"Last night run: ended {_format_time(status.night)} UTC"
+        if status.night
+        else "No night run yet."
     )
     console.print(Text(night))
     if status.aside:
@@ -51,17 +53,19 @@ def show_history(events: Sequence[Event]) -> None:
     for column in ("When", "What", "Event", "Reason or numbers", "Content", "Version"):
         table.add_column(column, overflow="fold")
     for event in events:
-        numbers = ", ".join(f"{name} {_short(value)}" for name, value in event.numbers.items())
+        numbers = ", ".join(
+            f"{name} {_format_value(value)}" for name, value in event.numbers.items()
+        )
         table.add_row(
-            _when(event), Text(event.subject), event.event, Text(event.reason or numbers),
+            _format_time(event), Text(event.subject), event.event, Text(event.reason or numbers),
             (event.sha256 or "")[:8], event.version,
         )  # fmt: skip
-    screen().print(table)
+    make_console().print(table)
 
 
-def _when(event: Event) -> str:
+def _format_time(event: Event) -> str:
     return event.at[:19].replace("T", " ")
 
 
-def _short(value: object) -> str:
+def _format_value(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)

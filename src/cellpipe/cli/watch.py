@@ -57,10 +57,10 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def commands() -> dict[str, Callable[[argparse.Namespace], int]]:
     """Give each command's function."""
-    return {"watch": _watch, "nightly": _nightly, "serve": _serve}
+    return {"watch": _watch, "nightly": _run_nightly, "serve": _serve}
 
 
-class _Terminal(logging.Handler):
+class _TerminalHandler(logging.Handler):
     """What is logged, on whatever is the terminal then: all of it, or what is marked aloud."""
 
     def __init__(self, *, verbose: bool) -> None:
@@ -82,19 +82,19 @@ def log_to(out: Path, *, verbose: bool, name: str = "cellpipe.log") -> None:
         out / name, maxBytes=10_000_000, backupCount=3, encoding="utf-8", delay=True
     )
     logger = logging.getLogger("cellpipe")
-    for before in [one for one in logger.handlers if isinstance(one, _Terminal)]:
+    for before in [one for one in logger.handlers if isinstance(one, _TerminalHandler)]:
         logger.removeHandler(before)
     logger.setLevel(logging.INFO)
     logger.propagate = False
     formatter = logging.Formatter("%(asctime)s %(levelname)s %(message)s")
-    for handler in (file, _Terminal(verbose=verbose)):
+    for handler in (file, _TerminalHandler(verbose=verbose)):
         handler.setFormatter(formatter)
         logger.addHandler(handler)
 
 
-def _labs(options: argparse.Namespace) -> tuple[tuple[Lab, ...], Settings]:
+def _resolve_labs(options: argparse.Namespace) -> tuple[tuple[Lab, ...], Settings]:
     """Give the labs that a command is about, and the settings."""
-    from cellpipe.config.settings import LabSettings, Settings, settings
+    from cellpipe.config.settings import LabSettings, Settings, read_settings
     from cellpipe.core.errors import SettingsError
     from cellpipe.service.watch.watcher import Lab
     from cellpipe.store.location import set_ledger_url
@@ -113,11 +113,11 @@ def _labs(options: argparse.Namespace) -> tuple[tuple[Lab, ...], Settings]:
         )
         given = Settings(lab=(one,))
         if options.settings.is_file():
-            given = settings(options.settings)
+            given = read_settings(options.settings)
             zone = options.time_zone or given.time_zone
             given = given.model_copy(update={"lab": (one.model_copy(update={"time_zone": zone}),)})
     else:
-        given = settings(options.settings)
+        given = read_settings(options.settings)
     for lab in given.lab:
         if lab.ledger:
             set_ledger_url(lab.results, lab.ledger)
@@ -130,41 +130,41 @@ def _labs(options: argparse.Namespace) -> tuple[tuple[Lab, ...], Settings]:
 
 
 def _watch(options: argparse.Namespace) -> int:
-    from cellpipe.service.watch.batch_runner import OwnProcess, Prefect
-    from cellpipe.service.watch.file_events import Hints
-    from cellpipe.service.watch.stability import Patience
-    from cellpipe.service.watch.watcher import Watcher, watch
+    from cellpipe.service.watch.batch_runner import LocalRunner, PrefectRunner
+    from cellpipe.service.watch.file_events import FileEvents
+    from cellpipe.service.watch.stability import WaitTimes
+    from cellpipe.service.watch.watcher import Watcher, watch_labs
     from cellpipe.system.mounts import is_network_path
 
-    labs, given = _labs(options)
+    labs, given = _resolve_labs(options)
     for lab in labs:
         _log_once(lab.out)
-    is_over = _until_stopped()
+    is_over = _install_stop_event()
     url = os.environ.get("PREFECT_API_URL")
-    own = None if url else OwnProcess()
+    own = None if url else LocalRunner()
     if own is not None:
         own.warm_up()
-    patience = Patience(
+    patience = WaitTimes(
         given.watch.settle_seconds, given.watch.incomplete_seconds, 60 * given.watch.growing_minutes
     )
     watchers = [
-        Watcher(lab, Prefect(url) if url else own or OwnProcess(), patience,
+        Watcher(lab, PrefectRunner(url) if url else own or LocalRunner(), patience,
                 given.watch.poll_seconds)
         for lab in labs
     ]  # fmt: skip
     folders = [folder for lab in labs for folder in (lab.folder, *lab.also)]
-    hints = Hints(folders, given.watch.events)
+    hints = FileEvents(folders, given.watch.events)
     for settled in given.lab:
         if settled.fetch:
-            _keep_fetching(settled, given.watch.fetch_seconds, is_over)
+            _start_fetching(settled, given.watch.fetch_seconds, is_over)
     for folder in folders:
         place = "a network drive" if is_network_path(folder) else "a local disk"
         way = "told by the system" if folder in hints.folders else "looked at in turn"
         _log.info("watching %s (%s, %s)", folder, place, way)
     print(f"Watching {', '.join(map(str, folders))}. Ctrl+C ends it; nothing is lost.", flush=True)
     try:
-        watch(
-            watchers, is_over.is_set, hints=hints.taken,
+        watch_labs(
+            watchers, is_over.is_set, hints=hints.drain,
             wait=lambda seconds: hints.awake.wait(seconds) or is_over.is_set(),
         )  # fmt: skip
     finally:
@@ -174,7 +174,7 @@ def _watch(options: argparse.Namespace) -> int:
     return 0
 
 
-def _keep_fetching(lab: LabSettings, seconds: float, is_over: threading.Event) -> None:
+def _start_fetching(lab: LabSettings, seconds: float, is_over: threading.Event) -> None:
     """Bring a lab's files from object storage again and again; the watch sees them arrive."""
     from cellpipe.core.errors import CellpipeError
     from cellpipe.store.object_download import download
@@ -196,39 +196,39 @@ def _log_once(out: Path) -> None:
         log_to(out, verbose=True, name="watch.log")
 
 
-def _until_stopped() -> threading.Event:
+def _install_stop_event() -> threading.Event:
     """Give an event that is set when the process is asked to end, or its parent is gone."""
-    from cellpipe.system.processes import when_stdin_ends
+    from cellpipe.system.processes import call_on_stdin_close
 
     over = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: over.set())
     if os.environ.get("CELLPIPE_ENDS_WITH_STDIN"):
-        when_stdin_ends(over.set)
+        call_on_stdin_close(over.set)
     return over
 
 
-def _nightly(options: argparse.Namespace) -> int:
+def _run_nightly(options: argparse.Namespace) -> int:
     from cellpipe.cli import console
-    from cellpipe.cli.options import secret_block
+    from cellpipe.cli.options import read_secret_block
     from cellpipe.core.errors import CellpipeError
-    from cellpipe.pipeline.run import prepared, processed
+    from cellpipe.pipeline.run import prepare_lab, run_lab
     from cellpipe.service import nightly
-    from cellpipe.system.processes import Workers, usual_count
+    from cellpipe.system.processes import Workers, default_worker_count
 
-    labs, given = _labs(options)
+    labs, given = _resolve_labs(options)
     codes = []
     for lab in labs:
-        begun = nightly.begun()
+        begun = nightly.start()
         try:
             _log_once(lab.out)
-            missed = nightly.fetched_for(nightly.lab_of(given, lab.out))
-            job = prepared(lab.folder, lab.out, lab.time_zone, lab.also)
-            with Workers(usual_count()) as workers:
-                summary = processed(job, workers, wait_second=6 * 3600)
-            ended = nightly.ended(
+            missed = nightly.fetch_files(nightly.find_lab(given, lab.out))
+            job = prepare_lab(lab.folder, lab.out, lab.time_zone, lab.also)
+            with Workers(default_worker_count()) as workers:
+                summary = run_lab(job, workers, wait_second=6 * 3600)
+            ended = nightly.finish(
                 job, summary, begun, given=given, beside=options.settings.resolve().parent,
-                blocks=secret_block, missed=missed,
+                blocks=read_secret_block, missed=missed,
             )  # fmt: skip
         except Exception as error:  # one lab that fails does not stop the next
             known = isinstance(error, (CellpipeError, OSError))
@@ -252,8 +252,8 @@ def _serve(options: argparse.Namespace) -> int:
     if options.example:
         print(EXAMPLE, end="")
         return 0
-    from cellpipe.service.supervisor import home_of, serve
+    from cellpipe.service.supervisor import home_folder, serve
 
-    _labs(options)
-    log_to(home_of(options.settings), verbose=True, name="serve.log")
-    return serve(options.settings, _until_stopped())
+    _resolve_labs(options)
+    log_to(home_folder(options.settings), verbose=True, name="serve.log")
+    return serve(options.settings, _install_stop_event())

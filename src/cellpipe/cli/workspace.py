@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from cellpipe.cell_sheet.template import write_template
-from cellpipe.config.settings import NAME, example
+from cellpipe.config.settings import NAME, example_settings
 from cellpipe.core.errors import CellpipeError
 
 INBOX, RESULTS = "inbox", "results"
@@ -16,7 +16,7 @@ def is_free(folder: Path) -> bool:
     return not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
 
 
-def refuse_second(folder: Path) -> None:
+def check_not_workspace(folder: Path) -> None:
     """Refuse a folder that is a workspace already: nothing reads a cell sheet beside its settings.
 
     Raises
@@ -32,7 +32,7 @@ def refuse_second(folder: Path) -> None:
         )  # fmt: skip
 
 
-def made(folder: Path, time_zone: str | None = None) -> tuple[Path, ...]:
+def make_workspace(folder: Path, time_zone: str | None = None) -> tuple[Path, ...]:
     """Make a workspace; give what stands in it, in the order in which it is needed.
 
     ``time_zone`` is that of the instruments' clocks. Without one none is written down.
@@ -52,7 +52,7 @@ def made(folder: Path, time_zone: str | None = None) -> tuple[Path, ...]:
     try:
         inbox.mkdir(parents=True)
         results.mkdir()
-        settings.write_text(example(INBOX, RESULTS, time_zone), encoding="utf-8")
+        settings.write_text(example_settings(INBOX, RESULTS, time_zone), encoding="utf-8")
     except OSError as error:
         raise CellpipeError(
             f"a place that can't be written ({error.strerror})",

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from cellpipe.core.errors import SettingsError
-from cellpipe.system.time_zones import EXPECTED, is_time_zone, may_be_meant
+from cellpipe.system.time_zones import EXPECTED, is_time_zone, suggest_time_zone
 
 NAME = "cellpipe.toml"
 _EXAMPLE = """\
@@ -79,7 +79,7 @@ resistance_growth = 2.0              # of the interface, last over first
 """
 
 
-def example(folder: str, results: str, time_zone: str | None = None) -> str:
+def example_settings(folder: str, results: str, time_zone: str | None = None) -> str:
     """Give settings to fill in: each one with its default, or a remark that shows it.
 
     No zone is guessed: without ``time_zone`` the line for it is a remark.
@@ -91,7 +91,7 @@ def example(folder: str, results: str, time_zone: str | None = None) -> str:
     )  # fmt: skip
 
 
-EXAMPLE = example("D:\\exports", "D:\\results", "Europe/Berlin")
+EXAMPLE = example_settings("D:\\exports", "D:\\results", "Europe/Berlin")
 _CRON = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))  # minute, hour, day, month, weekday
 _NAMES = {
     (1, 12): ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"),
@@ -99,20 +99,20 @@ _NAMES = {
 }
 
 
-def _zone(name: str) -> str:
+def _check_zone(name: str) -> str:
     if not is_time_zone(name):
-        raise ValueError(f"{EXPECTED}; {may_be_meant(name)}")
+        raise ValueError(f"{EXPECTED}; {suggest_time_zone(name)}")
     return name
 
 
-def _cron(line: str) -> str:
+def _check_cron(line: str) -> str:
     fields = line.split()
-    if len(fields) != len(_CRON) or not all(map(_is_field, fields, _CRON)):
+    if len(fields) != len(_CRON) or not all(map(_is_cron_field, fields, _CRON)):
         raise ValueError("five fields (minute hour day month weekday), as 0 2 * * *")
     return line
 
 
-def _is_field(text: str, bounds: tuple[int, int]) -> bool:
+def _is_cron_field(text: str, bounds: tuple[int, int]) -> bool:
     """Whether a field is a list of ``*``, ``5``, ``1-5``, ``MON-FRI``, each perhaps with ``/2``."""
     names = _NAMES.get(bounds, ())
     for part in text.upper().split(","):
@@ -129,23 +129,23 @@ def _is_field(text: str, bounds: tuple[int, int]) -> bool:
     return True
 
 
-def _reference(text: str) -> str:
+def _check_reference(text: str) -> str:
     if not re.fullmatch(r"(env|file|prefect):\S.*", text):
         raise ValueError("where the secret is: env:NAME, file:PATH or prefect:BLOCK")
     return text
 
 
-Reference = Annotated[str, AfterValidator(_reference)]
-Zone = Annotated[str, AfterValidator(_zone)]
+Reference = Annotated[str, AfterValidator(_check_reference)]
+Zone = Annotated[str, AfterValidator(_check_zone)]
 Url = Annotated[str, Field(pattern=r"^[a-z][a-z0-9+]+://\S+$")]
 Positive = Annotated[float, Field(gt=0, le=86_400)]
 
 
-class _Strict(BaseModel):
+class _StrictModel(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
-class LabSettings(_Strict):
+class LabSettings(_StrictModel):
     """One lab: its folders and its results.
 
     ``fetch`` is an address of object storage whose files are brought into ``folder``, ``publish``
@@ -161,7 +161,7 @@ class LabSettings(_Strict):
     publish: Url | None = None
 
 
-class WatchSettings(_Strict):
+class WatchSettings(_StrictModel):
     """How the watch waits."""
 
     settle_seconds: Positive = 1.0
@@ -172,14 +172,14 @@ class WatchSettings(_Strict):
     events: Literal["auto", "on", "off"] = "auto"
 
 
-class NightlySettings(_Strict):
+class NightlySettings(_StrictModel):
     """When the nightly run is."""
 
-    cron: Annotated[str, AfterValidator(_cron)] = "0 2 * * *"
+    cron: Annotated[str, AfterValidator(_check_cron)] = "0 2 * * *"
     time_zone: Zone | None = None
 
 
-class ServerSettings(_Strict):
+class ServerSettings(_StrictModel):
     """The Prefect server of ``cellpipe serve``."""
 
     host: str = "127.0.0.1"
@@ -188,7 +188,7 @@ class ServerSettings(_Strict):
     database: str | None = None
 
 
-class RunnerSettings(_Strict):
+class RunnerSettings(_StrictModel):
     """Where the flows' work is done: this machine, or a cluster of Dask's or Ray's.
 
     ``address`` is that of a cluster; without one, ``workers`` processes are started here.
@@ -199,7 +199,7 @@ class RunnerSettings(_Strict):
     workers: Annotated[int, Field(ge=1, le=1024)] | None = None
 
 
-class ReceiverSettings(_Strict):
+class ReceiverSettings(_StrictModel):
     """A server that takes results; the token is a reference (see :mod:`..handoff.secrets`)."""
 
     url: str
@@ -213,7 +213,7 @@ class ElabftwSettings(ReceiverSettings):
     items: tuple[int, ...] = ()
 
 
-class HandOnSettings(_Strict):
+class DeliverySettings(_StrictModel):
     """Who hands on, what, and to whom."""
 
     organisation: str = ""
@@ -225,14 +225,14 @@ class HandOnSettings(_Strict):
     elabftw: ElabftwSettings | None = None
 
 
-class NotifySettings(_Strict):
+class NotifySettings(_StrictModel):
     """Who is told of a night, and when."""
 
     to: tuple[Reference, ...] = ()
     when: Literal["news", "alarms", "always"] = "news"
 
 
-class LimitSettings(_Strict):
+class LimitSettings(_StrictModel):
     """Limits of which the digest tells when a cell crosses one (:mod:`cellpipe.service.alarms`)."""
 
     coulombic_efficiency: Annotated[float, Field(ge=0, le=1)] = 0.98
@@ -240,7 +240,7 @@ class LimitSettings(_Strict):
     resistance_growth: Annotated[float, Field(gt=1, le=1e6)] = 2.0
 
 
-class Settings(_Strict):
+class Settings(_StrictModel):
     """All of ``cellpipe.toml``; paths are whole, and each lab has its time zone."""
 
     lab: Annotated[tuple[LabSettings, ...], Field(min_length=1)]
@@ -249,7 +249,7 @@ class Settings(_Strict):
     nightly: NightlySettings = NightlySettings()
     server: ServerSettings = ServerSettings()
     runner: RunnerSettings = RunnerSettings()
-    hand_on: HandOnSettings = HandOnSettings()
+    hand_on: DeliverySettings = DeliverySettings()
     notify: NotifySettings = NotifySettings()
     limits: LimitSettings = LimitSettings()
 
@@ -259,7 +259,7 @@ class Settings(_Strict):
         return self.nightly.time_zone or self.time_zone or "UTC"
 
 
-def settings(path: Path) -> Settings:
+def read_settings(path: Path) -> Settings:
     """Read ``cellpipe.toml``; paths in it are from its own folder.
 
     Raises
@@ -285,11 +285,11 @@ def settings(path: Path) -> Settings:
     try:
         given = Settings.model_validate(found)
     except ValidationError as error:
-        raise _explained(error, path) from error
-    return _completed(given, path)
+        raise _settings_error(error, path) from error
+    return _resolve_settings(given, path)
 
 
-def _completed(given: Settings, path: Path) -> Settings:
+def _resolve_settings(given: Settings, path: Path) -> Settings:
     here = path.resolve().parent
     labs = tuple(
         lab.model_copy(
@@ -318,20 +318,20 @@ def _completed(given: Settings, path: Path) -> Settings:
     return given.model_copy(update={"lab": labs})
 
 
-def _near(place: Sequence[object]) -> str:
+def _suggestion(place: Sequence[object]) -> str:
     """Ask whether a setting of a similar name is meant."""
     every = re.findall(r"^#? ?(\w+) = ", EXAMPLE, re.MULTILINE)
     close = difflib.get_close_matches(str(place[-1]), every, 1, 0.75)
     return f"did you mean {close[0]}? " if close else ""
 
 
-def _explained(error: ValidationError, path: Path) -> SettingsError:
+def _settings_error(error: ValidationError, path: Path) -> SettingsError:
     first: Any = error.errors()[0]
     place = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         return SettingsError(
             f"the setting {place}, which is not known", expected="one that is",
-            remedy=f"{_near(first['loc'])}cellpipe serve --example prints all of them", file=path,
+            remedy=f"{_suggestion(first['loc'])}cellpipe serve --example prints all of them", file=path,
         )  # fmt: skip
     found = "nothing" if first["type"] == "missing" else repr(first["input"])
     if {"hand_on", "notify"} & {*first["loc"]}:

@@ -78,7 +78,7 @@ def schema_folder() -> Traversable:
 
 
 @cache
-def _files() -> dict[str, Traversable]:
+def _schema_files() -> dict[str, Traversable]:
     """Give each table's schema file: those of cellpipe, then those of installed packages."""
     outside = (resources.files(point.value) for point in entry_points(group="cellpipe.schemas"))
     found: dict[str, Traversable] = {}
@@ -96,13 +96,13 @@ def _files() -> dict[str, Traversable]:
 
 
 @cache
-def names() -> tuple[str, ...]:
+def table_names() -> tuple[str, ...]:
     """Names of all tables, in alphabetical order."""
-    return tuple(sorted(_files()))
+    return tuple(sorted(_schema_files()))
 
 
 @cache
-def schema(name: str) -> Schema:
+def load_schema(name: str) -> Schema:
     """Read the schema of a table.
 
     Raises
@@ -111,17 +111,17 @@ def schema(name: str) -> Schema:
         If there is none of that name, or the file has a key or a value that isn't known.
 
     """
-    if name not in names():
-        known = ", ".join(names())
+    if name not in table_names():
+        known = ", ".join(table_names())
         raise SchemaError(
             f"no schema called {name!r}",
             expected=f"one of {known}",
             remedy="correct the name, or add the file to schemas/",
         )
-    return parsed_schema(_files()[name].read_text(encoding="utf-8"), name)
+    return parse_schema(_schema_files()[name].read_text(encoding="utf-8"), name)
 
 
-def parsed_schema(text: str, name: str) -> Schema:
+def parse_schema(text: str, name: str) -> Schema:
     """Turn the text of a schema file into a schema, strictly."""
     file = f"schemas/{name}.yaml"
     try:
@@ -129,7 +129,7 @@ def parsed_schema(text: str, name: str) -> Schema:
     except (ValidationError, yaml.YAMLError) as error:
         remedy = "see docs/tables.md for the keys that are known"
         raise SchemaError(
-            _first_line(error), remedy=remedy, file=file, expected="the keys of a schema"
+            _first_error_line(error), remedy=remedy, file=file, expected="the keys of a schema"
         ) from error
     if found.table != name:
         raise SchemaError(
@@ -141,7 +141,7 @@ def parsed_schema(text: str, name: str) -> Schema:
     return found
 
 
-def _first_line(error: Exception) -> str:
+def _first_error_line(error: Exception) -> str:
     if isinstance(error, ValidationError):
         first = error.errors()[0]
         place = " → ".join(str(part) for part in first["loc"])
@@ -150,23 +150,25 @@ def _first_line(error: Exception) -> str:
 
 
 @cache
-def empty(name: str) -> pl.DataFrame:
+def empty_table(name: str) -> pl.DataFrame:
     """Give the table without rows, with its required columns."""
-    return pl.DataFrame(schema={n: c.dtype for n, c in schema(name).columns.items() if c.required})
+    return pl.DataFrame(
+        schema={n: c.dtype for n, c in load_schema(name).columns.items() if c.required}
+    )
 
 
-def units(name: str, columns: list[str]) -> dict[str, dict[str, str]]:
+def column_metadata(name: str, columns: list[str]) -> dict[str, dict[str, str]]:
     """Unit, meaning and BDF label of each column, for the metadata of a file's fields."""
     described = {}
     for column in columns:
-        spec = _spec(schema(name), column)
+        spec = _find_spec(load_schema(name), column)
         if spec is not None:
             labels = {"unit": spec.unit, "meaning": spec.meaning, "bdf": spec.bdf}
             described[column] = {key: text for key, text in labels.items() if text}
     return described
 
 
-def checked(name: str, frame: pl.DataFrame) -> pl.DataFrame:
+def validate(name: str, frame: pl.DataFrame) -> pl.DataFrame:
     """Hold the contract against a table and give it back in the contract's types and order.
 
     NaN and infinities become null; whole numbers are widened, nothing is rounded.
@@ -177,18 +179,20 @@ def checked(name: str, frame: pl.DataFrame) -> pl.DataFrame:
         If a column is missing, unknown or of another type, or a value breaks its bounds.
 
     """
-    shaped = _shaped(name, frame)
-    failures = _failures(name, shaped)
+    shaped = _coerce(name, frame)
+    failures = _find_failures(name, shaped)
     if failures.height:
         raise ContractError(
-            f"table {name}: {_described(failures)}",
+            f"table {name}: {_describe_failures(failures)}",
             expected=f"what schemas/{name}.yaml says",
             remedy="correct what makes the table",
         )
     return shaped
 
 
-def admitted(name: str, frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, list[Finding]]:
+def validate_rows(
+    name: str, frame: pl.DataFrame
+) -> tuple[pl.DataFrame, pl.DataFrame, list[Finding]]:
     """Hold the contract against a table that was read: bad rows are set aside and counted.
 
     A table whose schema does not say ``bad_rows: reject`` is refused for a bad row.
@@ -205,15 +209,15 @@ def admitted(name: str, frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame
         If a column is missing, unknown or of another type.
 
     """
-    if schema(name).bad_rows == "error":
-        return checked(name, frame), empty("rejected_rows"), []
-    shaped = _shaped(name, frame)
-    failures = _failures(name, shaped)
+    if load_schema(name).bad_rows == "error":
+        return validate(name, frame), empty_table("rejected_rows"), []
+    shaped = _coerce(name, frame)
+    failures = _find_failures(name, shaped)
     if not failures.height:
-        return shaped, empty("rejected_rows"), []
+        return shaped, empty_table("rejected_rows"), []
     if failures["index"].null_count():
         raise ContractError(
-            f"table {name}: {_described(failures)}",
+            f"table {name}: {_describe_failures(failures)}",
             expected=f"what schemas/{name}.yaml says",
             remedy="correct what makes the table",
         )
@@ -228,16 +232,16 @@ def admitted(name: str, frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame
     kept = shaped.with_row_index("_row").filter(~pl.col("_row").is_in(bad.implode())).drop("_row")
     sentence = (
         f"{bad.len()} of {shaped.height} rows of {name} can't be used and were set aside: "
-        f"{_described(failures)}."
+        f"{_describe_failures(failures)}."
     )
     return (
         kept,
-        checked("rejected_rows", rejected),
+        validate("rejected_rows", rejected),
         [Finding("warning", "rows_rejected", sentence, bad.len())],
     )
 
 
-def _spec(found: Schema, column: str) -> Column | None:
+def _find_spec(found: Schema, column: str) -> Column | None:
     import re
 
     if column in found.columns and not found.columns[column].pattern:
@@ -248,9 +252,9 @@ def _spec(found: Schema, column: str) -> Column | None:
     return None
 
 
-def _shaped(name: str, frame: pl.DataFrame) -> pl.DataFrame:
-    found = schema(name)
-    specs = {column: _spec(found, column) for column in frame.columns}
+def _coerce(name: str, frame: pl.DataFrame) -> pl.DataFrame:
+    found = load_schema(name)
+    specs = {column: _find_spec(found, column) for column in frame.columns}
     unknown = [column for column, spec in specs.items() if spec is None]
     missing = [c for c, s in found.columns.items() if s.required and c not in frame.columns]
     if unknown or missing:
@@ -263,7 +267,7 @@ def _shaped(name: str, frame: pl.DataFrame) -> pl.DataFrame:
         )
     known = {column: spec for column, spec in specs.items() if spec is not None}
     order = list(found.columns)
-    in_order = sorted(known, key=lambda column: _place(order, column, found))
+    in_order = sorted(known, key=lambda column: _column_position(order, column, found))
     types = frame.schema
     floats = [c for c in in_order if types[c].is_float()]
     finite = frame.select(pl.col(floats).is_finite().all()).row(0) if floats else ()
@@ -272,16 +276,16 @@ def _shaped(name: str, frame: pl.DataFrame) -> pl.DataFrame:
         return frame.select(_cast(types[c], c, known[c], c in strange) for c in in_order)
     except pl.exceptions.PolarsError as error:
         raise ContractError(
-            f"table {name}: {_first_line(error)}",
+            f"table {name}: {_first_error_line(error)}",
             expected=f"what schemas/{name}.yaml says",
             remedy="correct what makes the table",
         ) from error
 
 
-def _place(order: list[str], column: str, found: Schema) -> tuple[int, str]:
+def _column_position(order: list[str], column: str, found: Schema) -> tuple[int, str]:
     if column in order:
         return order.index(column), column
-    spec = _spec(found, column)
+    spec = _find_spec(found, column)
     return next(i for i, name in enumerate(order) if found.columns[name] is spec), column
 
 
@@ -293,13 +297,13 @@ def _cast(dtype: pl.DataType, column: str, spec: Column, strange: bool) -> pl.Ex
 
 
 @cache
-def _pandera(name: str, columns: tuple[str, ...]) -> pa.DataFrameSchema:
+def _pandera_schema(name: str, columns: tuple[str, ...]) -> pa.DataFrameSchema:
     import pandera.polars as pa
 
-    found = schema(name)
+    found = load_schema(name)
     described: dict[str, Any] = {}
     for column in columns:
-        spec = _spec(found, column)
+        spec = _find_spec(found, column)
         if spec is None:
             continue
         checks = []
@@ -314,14 +318,14 @@ def _pandera(name: str, columns: tuple[str, ...]) -> pa.DataFrameSchema:
     return pa.DataFrameSchema(described, strict=True, unique=list(found.key) or None)
 
 
-def _failures(name: str, frame: pl.DataFrame) -> pl.DataFrame:
+def _find_failures(name: str, frame: pl.DataFrame) -> pl.DataFrame:
     """One row per value that breaks the contract: column, check, failure_case, index."""
-    if _keeps_bounds(name, frame):
+    if _is_within_bounds(name, frame):
         return _NO_FAILURES
     from pandera.errors import SchemaErrors  # it takes half a second and 90 MB: not before
 
     try:
-        _pandera(name, tuple(frame.columns)).validate(frame, lazy=True)
+        _pandera_schema(name, tuple(frame.columns)).validate(frame, lazy=True)
     except SchemaErrors as error:
         cases: pl.DataFrame = error.failure_cases
         words = (
@@ -338,21 +342,21 @@ def _failures(name: str, frame: pl.DataFrame) -> pl.DataFrame:
     return _NO_FAILURES
 
 
-def _keeps_bounds(name: str, frame: pl.DataFrame) -> bool:
+def _is_within_bounds(name: str, frame: pl.DataFrame) -> bool:
     """Whether a shaped table surely keeps its contract, in one pass instead of one per check.
 
     pandera says what is wrong with a table; that nothing is, the table's extremes say.
     """
-    kept = _bounds_kept(name, tuple(frame.columns))
+    kept = _bounds_expression(name, tuple(frame.columns))
     return kept is not None and bool(frame.select(kept).item())
 
 
 @lru_cache(maxsize=256)  # files of one kind have the same columns
-def _bounds_kept(name: str, columns: tuple[str, ...]) -> pl.Expr | None:
-    found = schema(name)
+def _bounds_expression(name: str, columns: tuple[str, ...]) -> pl.Expr | None:
+    found = load_schema(name)
     facts = [pl.lit(value=True)]
     for column in columns:
-        spec = _spec(found, column)
+        spec = _find_spec(found, column)
         values = pl.col(column)
         if spec is None:
             return None
@@ -369,7 +373,7 @@ def _bounds_kept(name: str, columns: tuple[str, ...]) -> pl.Expr | None:
     return pl.all_horizontal(facts)
 
 
-def _described(failures: pl.DataFrame) -> str:
+def _describe_failures(failures: pl.DataFrame) -> str:
     counted = failures.group_by("check", maintain_order=True).agg(
         pl.len(), pl.col("failure_case").first(), pl.col("index").first()
     )

@@ -66,7 +66,7 @@ class CellpipeError(Exception):
             parts.append(f"remedy: {self.remedy}")
         return "; ".join(parts) + "."
 
-    def about(self, file: Path | str) -> CellpipeError:
+    def with_file(self, file: Path | str) -> CellpipeError:
         """Give the same error with the file's name filled in."""
         return type(self)(self.found, expected=self.expected, remedy=self.remedy, file=file)
 
@@ -113,11 +113,11 @@ class StoreError(CellpipeError):
     """The results folder can't be used."""
 
 
-class WriterError(StoreError):
+class LeaseError(StoreError):
     """Another run is writing into the results folder."""
 
 
-class HeldFileError(StoreError):
+class LockedFileError(StoreError):
     """Another program (Excel, say) holds a file of the results open; the others can be written."""
 
 
@@ -143,9 +143,9 @@ class SummaryError(CellpipeError):
     """The summary that people write into can't be read; nothing of it is touched."""
 
 
-class HandOnError(CellpipeError):
+class DeliveryError(CellpipeError):
     """A receiver of results (a notebook, a mail server) is away, or refuses; it is tried again."""
 
 
-class NoAnswerError(HandOnError):
+class NoAnswerError(DeliveryError):
     """A receiver did not answer; whether it did what it was asked is not known."""

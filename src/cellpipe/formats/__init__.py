@@ -31,7 +31,7 @@ from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.neware import binary as neware_binary
 from cellpipe.formats.neware import csv as neware_csv
 from cellpipe.formats.neware import xlsx as neware_xlsx
-from cellpipe.formats.utc import in_utc, started_in_utc
+from cellpipe.formats.utc import to_utc, utc_start_time
 
 FORMATS: tuple[Format, ...] = (
     biologic_mpr.FORMAT,
@@ -53,7 +53,7 @@ FORMATS: tuple[Format, ...] = (
     bdf.FORMAT,
 )
 HEAD_BYTES = 1 << 16
-_STRANGERS = {
+_FOREIGN_FILES = {
     b"version https://git-lfs": ("a git-LFS pointer", "fetch the file itself with git lfs pull"),
     b"\x80\x04\x95": ("a Python pickle", "export the data again from the instrument's program"),
     b"\x80\x03": ("a Python pickle", "export the data again from the instrument's program"),
@@ -104,7 +104,7 @@ def read(path: str | Path, *, part: str | None = None, time_zone: str | None = N
 
     """
     raw = raw_file(Path(path))
-    return read_raw(part_of(raw, part) if part else raw, time_zone=time_zone)
+    return read_raw(raw_part(raw, part) if part else raw, time_zone=time_zone)
 
 
 def parts(path: str | Path, form: Format | None = None) -> tuple[str, ...]:
@@ -130,14 +130,14 @@ def parts(path: str | Path, form: Format | None = None) -> tuple[str, ...]:
 
     """
     path = Path(path)
-    form = form or recognised(path)
+    form = form or find_format(path)
     try:
         return form.parts(path) if form.parts else ()
     except FileError:
         return ()  # reading it says what is wrong
 
 
-def part_of(raw: RawFile, part: str) -> RawFile:
+def raw_part(raw: RawFile, part: str) -> RawFile:
     """Give the identity of one of the recordings in a file."""
     digest = hashlib.sha256(f"{raw.sha256}#{part}".encode()).hexdigest()
     return replace(raw, sha256=digest, part=part)
@@ -148,25 +148,25 @@ def read_raw(
 ) -> Measurement:
     """Read a raw file whose identity, and perhaps format, is known already; see :func:`read`."""
     path = raw.path
-    form = form or recognised(path)
+    form = form or find_format(path)
     try:
-        recording = _recording(form, raw)
-        return _measurement(raw, form, recording, time_zone)
+        recording = _read_recording(form, raw)
+        return _build_measurement(raw, form, recording, time_zone)
     except FileError as error:
-        raise error.about(path) from error
+        raise error.with_file(path) from error
     # whatever a reader stumbles over in bytes that nobody vouches for
     except (Exception, pl.exceptions.PanicException) as e:
-        if _is_the_disks(e):
+        if _is_disk_error(e):
             raise
         raise DamagedFileError(
-            f"content that can't be read as {form.name} ({type(e).__name__}: {_short(e)})",
+            f"content that can't be read as {form.name} ({type(e).__name__}: {_short_message(e)})",
             expected=f"a whole {form.maker} {form.suffixes[0]} file",
             remedy="copy it again from the instrument, or export it again",
             file=path,
         ) from e
 
 
-def _recording(form: Format, raw: RawFile) -> Recording:
+def _read_recording(form: Format, raw: RawFile) -> Recording:
     if raw.part is None:
         return form.read(raw.path)
     named = form.parts(raw.path) if form.parts else ()
@@ -179,7 +179,7 @@ def _recording(form: Format, raw: RawFile) -> Recording:
     return form.read_part(raw.path, raw.part)
 
 
-def _is_the_disks(error: BaseException) -> bool:
+def _is_disk_error(error: BaseException) -> bool:
     """Whether an error is the disk's or the network's, and may pass.
 
     A place before the beginning of the file (EINVAL) is what a false offset in the file leads to.
@@ -195,7 +195,7 @@ def raw_file(path: Path) -> RawFile:
     return RawFile(path, digest, status.st_size, status.st_mtime)
 
 
-def recognised(path: Path) -> Format:
+def find_format(path: Path) -> Format:
     """Find the one format that claims a file.
 
     Raises
@@ -218,7 +218,7 @@ def recognised(path: Path) -> Format:
     sample = Sample(path, head)
     claims = [form for form in all_formats() if _claims(form, sample)]
     if len(claims) != 1:
-        raise _unknown(sample, claims)
+        raise _unknown_format_error(sample, claims)
     return claims[0]
 
 
@@ -227,16 +227,16 @@ def _claims(form: Format, sample: Sample) -> bool:
     try:
         return form.claims(sample)
     except (Exception, pl.exceptions.PanicException) as error:
-        if _is_the_disks(error):
+        if _is_disk_error(error):
             raise
         return False
 
 
-def _unknown(sample: Sample, claims: list[Format]) -> UnknownFormatError:
+def _unknown_format_error(sample: Sample, claims: list[Format]) -> UnknownFormatError:
     names = ", ".join(form.name for form in claims)
     found = f"a file that {len(claims)} formats claim ({names})" if claims else ""
     remedy = "if it is no measurement, keep it in another folder"
-    for start, (kind, what_to_do) in _STRANGERS.items():
+    for start, (kind, what_to_do) in _FOREIGN_FILES.items():
         if sample.head.startswith(start):
             found, remedy = kind, what_to_do
     if not found and sample.head.startswith(b"PK\x03\x04") and not zipfile.is_zipfile(sample.path):
@@ -249,14 +249,14 @@ def _unknown(sample: Sample, claims: list[Format]) -> UnknownFormatError:
     return UnknownFormatError(found, expected=expected, remedy=remedy, file=sample.path)
 
 
-def _measurement(
+def _build_measurement(
     raw: RawFile, form: Format, recording: Recording, time_zone: str | None
 ) -> Measurement:
     findings = list(recording.findings)
     tables: dict[str, pl.DataFrame] = {}
     rejected: list[pl.DataFrame] = []
     for name, frame in recording.tables.items():
-        kept, bad, said = contracts.admitted(name, in_utc(frame, recording, time_zone))
+        kept, bad, said = contracts.validate_rows(name, to_utc(frame, recording, time_zone))
         tables[name] = kept
         findings += said
         if bad.height:
@@ -268,7 +268,7 @@ def _measurement(
     if "timeseries" in tables:
         findings += charge_findings(tables["timeseries"])
     findings += _clock_findings(recording, tables, time_zone)
-    started = started_in_utc(recording, tables, time_zone)
+    started = utc_start_time(recording, tables, time_zone)
     return Measurement(raw, form.name, started, tables, recording.metadata, tuple(findings))
 
 
@@ -290,6 +290,6 @@ def _clock_findings(
     return found
 
 
-def _short(error: BaseException) -> str:
+def _short_message(error: BaseException) -> str:
     text = " ".join(str(error).split())
     return text if len(text) < 160 else text[:157] + "…"

@@ -24,13 +24,13 @@ from cellpipe.formats.tabular.dialect import (
     SECOND,
     VOLT,
     Quantity,
-    recognised,
+    find_targets,
 )
 from cellpipe.formats.tabular.records import (
-    labelled,
-    matched,
-    steps_as_run,
-    timed_from_start,
+    build_elapsed_recording,
+    count_steps,
+    match_required,
+    metadata_from_labels,
 )
 
 QUANTITIES = (
@@ -50,13 +50,13 @@ QUANTITIES = (
     Quantity("temperature_t{}_celsius", ("T#",), CELSIUS, numbered=True),
 )
 _NEEDED = {"test_time_second": "Time[s]", "voltage_volt": "U[V]", "current_ampere": "I[A]"}
-_columns_in = partial(matched, quantities=QUANTITIES, needed=_NEEDED)
+_match_columns = partial(match_required, quantities=QUANTITIES, needed=_NEEDED)
 _STARTED = r"~Start of Test: *(\d\d\.\d\d\.\d{4} \d\d:\d\d:\d\d)"
 
 
-def known(fields: Sequence[str]) -> int:
+def header_score(fields: Sequence[str]) -> int:
     """Count the columns known in a header line of records; 0 if it is none of BaSyTec's."""
-    found = recognised(fields, QUANTITIES)
+    found = find_targets(fields, QUANTITIES)
     own = fields[0].startswith("~") and {"voltage_volt", "current_ampere"} <= found.keys()
     return sum(found.values()) if own else 0
 
@@ -72,25 +72,25 @@ def read(path: Path) -> Recording:
         If there is no record.
 
     """
-    header = delimited.claimed_header(path, known)
+    header = delimited.read_header(path, header_score)
     if header is None:
-        raise delimited.without_header("BaSyTec", "~Time[s], U[V], I[A]")
-    titles = delimited.titles(path, header)
+        raise delimited.no_header_error("BaSyTec", "~Time[s], U[V], I[A]")
+    titles = delimited.read_titles(path, header)
     header = replace(header, fields=(header.fields[0].lstrip("~"), *header.fields[1:]))
-    table, findings = delimited.flat_table(path, header, _columns_in, bare_seconds=False)
+    table, findings = delimited.read_flat_table(path, header, _match_columns, bare_seconds=False)
     started = re.search(_STARTED, titles)
     moment = datetime.strptime(started[1], "%d.%m.%Y %H:%M:%S") if started else None  # noqa: DTZ007
-    table = table.with_columns(steps_as_run(table))
-    return timed_from_start("timeseries", table, moment, _metadata(titles), findings)
+    table = table.with_columns(count_steps(table))
+    return build_elapsed_recording("timeseries", table, moment, _metadata(titles), findings)
 
 
 def _metadata(titles: str) -> dict[str, object]:
     pairs = re.findall(r"^~([A-Z][\w ()]*): *(\S.*)$", titles, re.MULTILINE)
-    return {"maker": "BaSyTec"} | labelled(pairs)
+    return {"maker": "BaSyTec"} | metadata_from_labels(pairs)
 
 
 def _claims(sample: Sample) -> bool:
-    return delimited.header_in(sample.head, known) is not None
+    return delimited.find_header(sample.head, header_score) is not None
 
 
 FORMAT = Format("basytec_txt", "BaSyTec", (".txt", ".csv"), _claims, read)

@@ -27,10 +27,10 @@ from cellpipe.formats.tabular.dialect import (
     WATT_HOUR,
     Match,
     Quantity,
-    matches,
-    recognised,
+    find_targets,
+    match_headers,
 )
-from cellpipe.formats.tabular.records import recording, require, standard_columns, steps_as_run
+from cellpipe.formats.tabular.records import build_recording, count_steps, require, standard_columns
 from cellpipe.numerics.impedance.spectra import spectrum_numbers
 
 _HERTZ = {"Hz": 1.0}
@@ -77,14 +77,14 @@ _BARE = frozenset({"Step Type", "Step ID"})  # labels that have no unit
 _MACHINE = frozenset(name for q in QUANTITIES for name in q.names if name == name.lower())
 
 
-def _own(headers: Sequence[str]) -> list[str]:
+def _own_headers(headers: Sequence[str]) -> list[str]:
     """Give the headers that are written as in the format: a label with its unit, or a name."""
     return [h for h in headers if " / " in h or h in _MACHINE or h in _BARE]
 
 
-def known(fields: Sequence[str]) -> int:
+def header_score(fields: Sequence[str]) -> int:
     """Count the columns known in a header line; 0 if they are not called as in the format."""
-    found = recognised(_own(fields), QUANTITIES)
+    found = find_targets(_own_headers(fields), QUANTITIES)
     enough = {*_NEEDED} <= found.keys() or {*_SPECTRUM} <= found.keys()
     return sum(found.values()) if enough else 0
 
@@ -102,21 +102,21 @@ def read(path: Path) -> Recording:
     """
     with path.open("rb") as stream:
         packed = stream.read(4) == _PARQUET
-    table, findings = _parquet(path) if packed else _csv(path)
+    table, findings = _read_parquet(path) if packed else _read_csv(path)
     if "unix_time_second" in table.columns:
         table = table.with_columns(pl.col("unix_time_second").cast(pl.Float64, strict=False))
-    table = _with_index(table)
+    table = _add_record_index(table)
     if {*_SPECTRUM} <= {*table.columns} and "current_ampere" not in table.columns:
         return Recording({"impedance": _spectra(table)}, {"maker": "BDF"}, findings, None, "utc")
     spectra = _spectra(table) if {*_SPECTRUM} <= {*table.columns} else table[:0]
     table = table.drop(_SPECTRUM[1:], strict=False)
     if "step_count" not in table.columns:
-        table = table.with_columns(steps_as_run(table))
-    read = recording(table, {"maker": "BDF"}, findings)
+        table = table.with_columns(count_steps(table))
+    read = build_recording(table, {"maker": "BDF"}, findings)
     return replace(read, tables={**read.tables, "impedance": spectra}) if spectra.height else read
 
 
-def _with_index(table: pl.DataFrame) -> pl.DataFrame:
+def _add_record_index(table: pl.DataFrame) -> pl.DataFrame:
     if "record_index" in table.columns:
         return table
     return table.with_columns(record_index=pl.int_range(1, pl.len() + 1, dtype=pl.Int64))
@@ -134,21 +134,21 @@ def _spectra(table: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(spectrum=pl.Series(numbers, dtype=pl.Int64))
 
 
-def _csv(path: Path) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
-    header = delimited.claimed_header(path, known)
+def _read_csv(path: Path) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
+    header = delimited.read_header(path, header_score)
     if header is None:
-        raise delimited.without_header("the Battery Data Format", ", ".join(_NEEDED.values()))
-    return delimited.flat_table(path, header, _columns_in, bare_seconds=True)
+        raise delimited.no_header_error("the Battery Data Format", ", ".join(_NEEDED.values()))
+    return delimited.read_flat_table(path, header, _match_columns, bare_seconds=True)
 
 
-def _parquet(path: Path) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
-    found = _columns_in(pl.scan_parquet(path, glob=False).collect_schema().names())
+def _read_parquet(path: Path) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
+    found = _match_columns(pl.scan_parquet(path, glob=False).collect_schema().names())
     frame = pl.read_parquet(path, columns=[match.header for match in found], glob=False)
     return standard_columns(frame, found, bare_seconds=True), ()
 
 
-def _columns_in(headers: Sequence[str]) -> list[Match]:
-    found = matches(_own(headers), QUANTITIES)
+def _match_columns(headers: Sequence[str]) -> list[Match]:
+    found = match_headers(_own_headers(headers), QUANTITIES)
     if not {*_SPECTRUM} <= {match.target for match in found}:
         require(found, headers, _NEEDED)
     return found
@@ -157,8 +157,8 @@ def _columns_in(headers: Sequence[str]) -> list[Match]:
 def _claims(sample: Sample) -> bool:
     if sample.head.startswith(_PARQUET):
         names = pl.scan_parquet(sample.path, glob=False).collect_schema().names()
-        return known(names) > 0
-    return delimited.header_in(sample.head, known) is not None
+        return header_score(names) > 0
+    return delimited.find_header(sample.head, header_score) is not None
 
 
 FORMAT = Format("bdf", "Battery Data Format", (".bdf.csv", ".bdf.parquet"), _claims, read)

@@ -37,7 +37,7 @@ def charge_findings(table: pl.DataFrame) -> list[Finding]:
     """
     if not {*_COUNTERS, "step_count"} <= {*table.columns} or table.height < _FEWEST_RECORDS:
         return []
-    lower, upper, counted, numbers = _per_step(table)
+    lower, upper, counted, numbers = _step_charges(table)
     size = np.abs(counted)
     worth = size > _SMALL * float(size.max(initial=0))
     outside = np.maximum(lower - counted, counted - upper) / np.where(worth, size, np.inf)
@@ -54,7 +54,7 @@ def charge_findings(table: pl.DataFrame) -> list[Finding]:
     return [Finding("warning", "charge_disagrees", sentence, int(wrong.sum()))]
 
 
-def _per_step(table: pl.DataFrame) -> tuple[Floats, Floats, Floats, Floats]:
+def _step_charges(table: pl.DataFrame) -> tuple[Floats, Floats, Floats, Floats]:
     """Give of each step the bounds of its charge, the counted charge (Ah), and its number."""
     used = table.select("step_count", "test_time_second", "current_ampere", *_COUNTERS)
     whole = used.with_columns(pl.all().fill_null(strategy="forward").fill_null(0))
@@ -64,7 +64,7 @@ def _per_step(table: pl.DataFrame) -> tuple[Floats, Floats, Floats, Floats]:
     )
     same = np.diff(step) == 0
     begins = np.concatenate(([0], np.flatnonzero(~same) + 1))
-    within = same & ~_perturbed(table)
+    within = same & ~_impedance_intervals(table)
     hours = np.diff(time).clip(min=0) * within / 3600
 
     def summed(values: Floats) -> Floats:
@@ -80,7 +80,7 @@ def _per_step(table: pl.DataFrame) -> tuple[Floats, Floats, Floats, Floats]:
     return lower, upper, summed(net * within), step[begins].astype(np.float64)
 
 
-def _perturbed(table: pl.DataFrame) -> npt.NDArray[np.bool_]:
+def _impedance_intervals(table: pl.DataFrame) -> npt.NDArray[np.bool_]:
     """Say which intervals an impedance measurement lies in: their current swings unseen."""
     if "frequency_hertz" not in table.columns:
         return np.zeros(table.height - 1, np.bool_)

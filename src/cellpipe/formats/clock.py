@@ -53,7 +53,7 @@ class Dates:
     findings: tuple[Finding, ...] = ()
 
 
-def seconds(column: pl.Series, factor: float, *, has_unit: bool) -> pl.Series:
+def to_seconds(column: pl.Series, factor: float, *, has_unit: bool) -> pl.Series:
     """Turn durations into seconds; what can't be read is null.
 
     Parameters
@@ -68,20 +68,20 @@ def seconds(column: pl.Series, factor: float, *, has_unit: bool) -> pl.Series:
     """
     if column.dtype == pl.Duration:
         if column.null_count() == column.len():
-            raise _without_unit(column.name, "that are no Excel times")
+            raise _no_unit_error(column.name, "that are no Excel times")
         return column.dt.total_microseconds() / 1e6
     if column.dtype != pl.String:
         return column.cast(pl.Float64) * factor
     text = column.str.strip_chars()
     if text.drop_nulls().head(_ENOUGH).str.contains(":", literal=True).any():
-        return _of_clock(text)
+        return _seconds_from_clock(text)
     numbers = text.cast(pl.Float64, strict=False)
     if not has_unit and (numbers != 0).any():
-        raise _without_unit(column.name, f"such as {text.drop_nulls()[-1]}")
+        raise _no_unit_error(column.name, f"such as {text.drop_nulls()[-1]}")
     return numbers * factor
 
 
-def _without_unit(column: str, which: str) -> DamagedFileError:
+def _no_unit_error(column: str, which: str) -> DamagedFileError:
     return DamagedFileError(
         f"column {column!r} with numbers ({which}) and no unit",
         expected="clock text such as 01:02:03, or a unit in the header",
@@ -89,7 +89,7 @@ def _without_unit(column: str, which: str) -> DamagedFileError:
     )
 
 
-def _of_clock(text: pl.Series) -> pl.Series:
+def _seconds_from_clock(text: pl.Series) -> pl.Series:
     """Give the seconds of ``h:m:s``, fast where nothing stands before the hours."""
     if text.head(_ENOUGH).str.contains(",", literal=True).any():
         text = text.str.replace(",", ".", literal=True)
@@ -104,28 +104,28 @@ def _of_clock(text: pl.Series) -> pl.Series:
     return days.fill_null(0) * 86_400 + hours * 3600 + minutes * 60 + rest
 
 
-def dates(column: pl.Series, elapsed: pl.Series | None) -> Dates:
+def parse_dates(column: pl.Series, elapsed: pl.Series | None) -> Dates:
     """Turn absolute times into seconds since 1970; what can't be read is null.
 
     ``elapsed`` is the test time: where day and month could stand either way round, the order in
     which the dates advance as the test time does is taken.
     """
     if column.dtype == pl.Datetime:
-        return Dates(_since_1970(column))
+        return Dates(_unix_seconds(column))
     if column.dtype != pl.String:
-        return _of_numbers(column.cast(pl.Float64))
+        return _dates_from_numbers(column.cast(pl.Float64))
     text = column.str.strip_chars()
     numbers = text.cast(pl.Float64, strict=False)
     if numbers.null_count() <= (text.null_count() + text.len()) // 2:
-        return _of_numbers(numbers)
-    return _of_text(text, elapsed)
+        return _dates_from_numbers(numbers)
+    return _dates_from_text(text, elapsed)
 
 
-def _since_1970(moments: pl.Series) -> pl.Series:
+def _unix_seconds(moments: pl.Series) -> pl.Series:
     return moments.dt.epoch("us") / 1e6
 
 
-def _of_numbers(numbers: pl.Series) -> Dates:
+def _dates_from_numbers(numbers: pl.Series) -> Dates:
     first = numbers.drop_nulls().head(1).sum()
     for low, high, factor in _EPOCHS:
         if low <= first < high:
@@ -133,32 +133,34 @@ def _of_numbers(numbers: pl.Series) -> Dates:
     if 20_000 <= first < 100_000:
         return Dates(((numbers - _OLE_UNIX_DAYS) * 86_400).round(3))
     return Dates(
-        pl.Series(numbers.name, [None] * numbers.len(), pl.Float64), "local", _unread(first)
+        pl.Series(numbers.name, [None] * numbers.len(), pl.Float64),
+        "local",
+        _unreadable_findings(first),
     )
 
 
-def _of_text(text: pl.Series, elapsed: pl.Series | None) -> Dates:
+def _dates_from_text(text: pl.Series, elapsed: pl.Series | None) -> Dates:
     """Read dates in the way in which fewest are lost and the span is that of the test time.
 
     The ways are held against values from all over the column, then the best is used for all.
     """
-    sample = _spread(pl.DataFrame({"text": text, "elapsed": elapsed}))
-    best, rivals = _ways(sample["text"], sample["elapsed"])
+    sample = _sample_rows(pl.DataFrame({"text": text, "elapsed": elapsed}))
+    best, rivals = _choose_format(sample["text"], sample["elapsed"])
     if best is None:
         nothing = pl.Series(text.name, [None] * text.len(), pl.Float64)
         known = sample["text"].drop_nulls().filter(sample["text"].drop_nulls() != "")
-        return Dates(nothing, "local", _unread(known[0]) if known.len() else ())
-    moments = _since_1970(_parsed_by_all_cores(text, best))
+        return Dates(nothing, "local", _unreadable_findings(known[0]) if known.len() else ())
+    moments = _unix_seconds(_parse_in_parallel(text, best))
     if moments.null_count() > (text.is_null() | (text == "")).sum():
-        whole = _ways(text, elapsed)
+        whole = _choose_format(text, elapsed)
         best, rivals = whole if whole[0] is not None else (best, rivals)
-        moments = _since_1970(_parsed(text, str(best)))
-    others = [_since_1970(_parsed(sample["text"], other)) for other in rivals]
-    own = _since_1970(_parsed(sample["text"], str(best)))
+        moments = _unix_seconds(_parse_datetimes(text, str(best)))
+    others = [_unix_seconds(_parse_datetimes(sample["text"], other)) for other in rivals]
+    own = _unix_seconds(_parse_datetimes(sample["text"], str(best)))
     return Dates(moments, "local", _order_findings(own, others, str(best)))
 
 
-def _spread(frame: pl.DataFrame) -> pl.DataFrame:
+def _sample_rows(frame: pl.DataFrame) -> pl.DataFrame:
     """Give the first, the last and evenly spaced rows between them."""
     if frame.height <= _SAMPLES:
         return frame
@@ -166,17 +168,17 @@ def _spread(frame: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([frame.gather_every(every), frame.tail(1)])
 
 
-def _ways(text: pl.Series, elapsed: pl.Series | None) -> tuple[str | None, list[str]]:
+def _choose_format(text: pl.Series, elapsed: pl.Series | None) -> tuple[str | None, list[str]]:
     """Give the best of the formats, and those that are as good; None if there is none."""
     known = text.drop_nulls().filter(text.drop_nulls() != "")
     ends = pl.concat([known.head(1), known.tail(1)])
     tried_all = pl.DataFrame({"text": ends}).select(
-        _moments(form).null_count().alias(form) for form in DATE_FORMATS
+        _datetime_expression(form).null_count().alias(form) for form in DATE_FORMATS
     )
     fitting = [form for form, lost in zip(DATE_FORMATS, tried_all.row(0), strict=True) if not lost]
     if not fitting or not known.len():
         return None, []
-    tried = {form: _since_1970(_parsed(text, form)) for form in fitting}
+    tried = {form: _unix_seconds(_parse_datetimes(text, form)) for form in fitting}
     fewest = min(column.null_count() for column in tried.values())
     best = {form: column for form, column in tried.items() if column.null_count() == fewest}
     apart = {form: _disagreement(column, elapsed) for form, column in best.items()}
@@ -184,16 +186,16 @@ def _ways(text: pl.Series, elapsed: pl.Series | None) -> tuple[str | None, list[
     return form, [other for other in best if apart[other] == apart[form] and other != form]
 
 
-def _moments(form: str) -> pl.Expr:
+def _datetime_expression(form: str) -> pl.Expr:
     return pl.col("text").str.to_datetime(form, time_unit="us", strict=False)
 
 
-def _parsed(text: pl.Series, form: str) -> pl.Series:
-    return pl.DataFrame({"text": text}).select(_moments(form))["text"]
+def _parse_datetimes(text: pl.Series, form: str) -> pl.Series:
+    return pl.DataFrame({"text": text}).select(_datetime_expression(form))["text"]
 
 
-def _parsed_by_all_cores(text: pl.Series, form: str) -> pl.Series:
-    lazy = pl.LazyFrame({"text": text}).select(_moments(form))
+def _parse_in_parallel(text: pl.Series, form: str) -> pl.Series:
+    lazy = pl.LazyFrame({"text": text}).select(_datetime_expression(form))
     return lazy.collect(engine="streaming")["text"]
 
 
@@ -216,6 +218,6 @@ def _order_findings(own: pl.Series, rivals: list[pl.Series], form: str) -> tuple
     return (Finding("info", "date_order_assumed", sentence),)
 
 
-def _unread(example: object) -> tuple[Finding, ...]:
+def _unreadable_findings(example: object) -> tuple[Finding, ...]:
     sentence = f"The dates (such as {example!r}) can't be read and are left out."
     return (Finding("warning", "dates_unreadable", sentence),)

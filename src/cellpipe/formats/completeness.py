@@ -22,7 +22,7 @@ _MPR_START = 52
 _MPR_LONG_HEADER = 0xFFFFFFFF
 
 
-def is_whole(path: Path) -> bool:
+def is_complete(path: Path) -> bool:
     """Tell whether a file ends where its format says.
 
     Raises
@@ -36,16 +36,16 @@ def is_whole(path: Path) -> bool:
         size = os.fstat(stream.fileno()).st_size
         head = stream.read(4)
         if check is None and head.startswith(b"PK\x03\x04"):
-            check = _zip
+            check = _is_complete_zip
         return check(stream, size) if check else True
 
 
-def _zip(stream: BinaryIO, size: int) -> bool:
+def _is_complete_zip(stream: BinaryIO, size: int) -> bool:
     stream.seek(max(0, size - _ZIP_TAIL))
     return _ZIP_END in stream.read()
 
 
-def _text(stream: BinaryIO, size: int) -> bool:
+def _is_complete_text(stream: BinaryIO, size: int) -> bool:
     """Whether the last line has an end, or at least is laid out like the one before.
 
     EC-Lab writes no end behind the last line; its numbers are all of one length.
@@ -61,22 +61,22 @@ def _text(stream: BinaryIO, size: int) -> bool:
     return len(before) == len(last) > 1 and len(before[-1]) == len(last[-1])
 
 
-def _jet(_stream: BinaryIO, size: int) -> bool:
+def _is_complete_jet(_stream: BinaryIO, size: int) -> bool:
     return size % _JET_PAGE == 0
 
 
-def _nda(stream: BinaryIO, size: int) -> bool:
+def _is_complete_nda(stream: BinaryIO, size: int) -> bool:
     stream.seek(0)
     head = stream.read(72)
     if head.startswith(b"PK"):
-        return _zip(stream, size)
+        return _is_complete_zip(stream, size)
     if len(head) < 72 or head[14] not in _NDA_WITH_LENGTH:
         return len(head) == 72
     begin, length = struct.unpack_from("<2I", head, 64)
     return not length or begin + length <= size
 
 
-def _mpr(stream: BinaryIO, size: int) -> bool:
+def _is_complete_mpr(stream: BinaryIO, size: int) -> bool:
     place = _MPR_START
     while place < size:
         stream.seek(place)
@@ -91,12 +91,12 @@ def _mpr(stream: BinaryIO, size: int) -> bool:
     return place == size
 
 
-def _parquet(stream: BinaryIO, size: int) -> bool:
+def _is_complete_parquet(stream: BinaryIO, size: int) -> bool:
     stream.seek(max(0, size - 4))
     return stream.read() == b"PAR1"
 
 
 _CHECKS: dict[str, Callable[[BinaryIO, int], bool]] = {
-    ".mpr": _mpr, ".nda": _nda, ".ndax": _zip, ".xlsx": _zip, ".res": _jet, ".parquet": _parquet,
-    ".mpt": _text, ".csv": _text, ".txt": _text, ".dta": _text, ".z": _text,
+    ".mpr": _is_complete_mpr, ".nda": _is_complete_nda, ".ndax": _is_complete_zip, ".xlsx": _is_complete_zip, ".res": _is_complete_jet, ".parquet": _is_complete_parquet,
+    ".mpt": _is_complete_text, ".csv": _is_complete_text, ".txt": _is_complete_text, ".dta": _is_complete_text, ".z": _is_complete_text,
 }  # fmt: skip

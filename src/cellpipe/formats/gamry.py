@@ -23,8 +23,8 @@ from cellpipe.core.errors import DamagedFileError, NoDataError
 from cellpipe.core.model import Finding, Recording
 from cellpipe.formats import clock
 from cellpipe.formats.format import Format, Sample
-from cellpipe.formats.tabular.records import timed_from_start
-from cellpipe.formats.tabular.text_blocks import western_text
+from cellpipe.formats.tabular.records import build_elapsed_recording
+from cellpipe.formats.tabular.text_blocks import decode_western
 
 _TABLE = re.compile(r"^(\w+)\tTABLE")
 _LARGEST = 1 << 28  # bytes; a potentiostat's file is a thousandth of this
@@ -39,7 +39,7 @@ _IMPEDANCE = (
 )  # fmt: skip
 _CURVE = (("T", "test_time_second"), ("Vf", "voltage_volt"), ("Im", "current_ampere"))
 _WANTED = {theirs for theirs, _ in (*_IMPEDANCE, *_CURVE)} | {"Temp"}
-_READ = ("ZCURVE", "CURVE", "OCVCURVE")
+_TABLE_NAMES = ("ZCURVE", "CURVE", "OCVCURVE")
 _UNITS = {"Freq": "Hz", "Zreal": "ohm", "Zimag": "ohm", "Time": "s", "T": "s", "Im": "A",
           "Idc": "A", "Vdc": "V"}  # fmt: skip
 
@@ -69,9 +69,9 @@ def read(path: Path) -> Recording:
             expected=f"at most {_LARGEST}",
             remedy="export it again, in parts if it is so long",
         )
-    lines = western_text(path.read_bytes())[0].splitlines()
-    labels = _labels(lines)
-    tables = [table for table in _tables(lines) if table.rows]
+    lines = decode_western(path.read_bytes())[0].splitlines()
+    labels = _parse_labels(lines)
+    tables = [table for table in _parse_tables(lines) if table.rows]
     spectra = [table for table in tables if table.name.startswith("ZCURVE")]
     curves = [table for table in tables if table.name.startswith("CURVE")]
     curves = curves or [table for table in tables if table.name == "OCVCURVE"]
@@ -81,7 +81,7 @@ def read(path: Path) -> Recording:
             expected="a ZCURVE or a CURVE with records",
             remedy="nothing if the test was stopped at once; else copy the file again",
         )
-    started, findings = _started(labels)
+    started, findings = _start_time(labels)
     metadata = {"maker": "Gamry"} | {
         ours: labels[theirs] for theirs, ours in _LABELS.items() if labels.get(theirs)
     }
@@ -98,10 +98,10 @@ def read(path: Path) -> Recording:
         sentence = f"{lost} lines do not have a value for each column and are left out."
         findings.append(Finding("warning", "lines_left_out", sentence, lost))
     frame = frame.with_columns(record_index=pl.int_range(1, pl.len() + 1, dtype=pl.Int64))
-    return timed_from_start(name, frame, started, metadata, findings)
+    return build_elapsed_recording(name, frame, started, metadata, findings)
 
 
-def _labels(lines: list[str]) -> dict[str, str]:
+def _parse_labels(lines: list[str]) -> dict[str, str]:
     """Give the settings: the label and its value, which follows its kind."""
     found: dict[str, str] = {}
     for line in lines:
@@ -112,21 +112,21 @@ def _labels(lines: list[str]) -> dict[str, str]:
     return found
 
 
-def _tables(lines: list[str]) -> Iterator[_Table]:
+def _parse_tables(lines: list[str]) -> Iterator[_Table]:
     starts = [
         (place, match[1]) for place, line in enumerate(lines) if (match := _TABLE.match(line))
     ]
     for place, name in starts:
-        if not name.startswith(_READ):
+        if not name.startswith(_TABLE_NAMES):
             continue
         below = (lines[at] for at in range(place + 1, len(lines)))
         of_table = takewhile(lambda line: line.startswith(("\t", "  ")), below)
         body = [line.strip("\r\n").split("\t")[1:] for line in of_table]
         if len(body) >= 2:
-            yield _parsed(name, body)
+            yield _parse_table(name, body)
 
 
-def _parsed(name: str, body: list[list[str]]) -> _Table:
+def _parse_table(name: str, body: list[list[str]]) -> _Table:
     """Give a table's columns as numbers; its last line is left out if it is shorter."""
     names, units, *rows = body
     for column, unit in zip(names, units, strict=False):
@@ -148,7 +148,9 @@ def _parsed(name: str, body: list[list[str]]) -> _Table:
     return _Table(name, columns, len(whole), len(rows) - len(whole))
 
 
-def _named(table: _Table, wanted: tuple[tuple[str, str], ...], needed: int) -> pl.DataFrame:
+def _select_columns(
+    table: _Table, wanted: tuple[tuple[str, str], ...], needed: int
+) -> pl.DataFrame:
     missing = [theirs for theirs, _ in wanted[:needed] if theirs not in table.columns]
     if missing:
         raise DamagedFileError(
@@ -171,7 +173,7 @@ def _named(table: _Table, wanted: tuple[tuple[str, str], ...], needed: int) -> p
 
 
 def _spectrum(table: _Table, number: int) -> pl.DataFrame:
-    frame = _named(table, _IMPEDANCE, 4)
+    frame = _select_columns(table, _IMPEDANCE, 4)
     if "test_time_second" not in frame.columns:
         frame = frame.with_columns(test_time_second=pl.lit(None, pl.Float64))
     return frame.with_columns(spectrum=pl.lit(number, pl.Int64)).filter(
@@ -180,17 +182,17 @@ def _spectrum(table: _Table, number: int) -> pl.DataFrame:
 
 
 def _curve(table: _Table) -> pl.DataFrame:
-    frame = _named(table, _CURVE, 2)
+    frame = _select_columns(table, _CURVE, 2)
     if "current_ampere" in frame.columns:
         return frame
     return frame.with_columns(current_ampere=pl.lit(0.0))  # measured at open circuit
 
 
-def _started(labels: dict[str, str]) -> tuple[datetime | None, list[Finding]]:
+def _start_time(labels: dict[str, str]) -> tuple[datetime | None, list[Finding]]:
     text = f"{labels.get('DATE', '')} {labels.get('TIME', '')}".strip()
     if not labels.get("DATE"):
         return None, []
-    read = clock.dates(pl.Series([text]), None)
+    read = clock.parse_dates(pl.Series([text]), None)
     seconds = read.seconds[0]
     if seconds is None:
         return None, list(read.findings)

@@ -22,15 +22,15 @@ from cellpipe.formats.tabular.dialect import (
     VOLT,
     WATT_HOUR,
     Quantity,
-    recognised,
+    find_targets,
 )
 from cellpipe.formats.tabular.records import (
-    matched,
-    recording,
-    signed,
+    build_recording,
+    count_steps,
+    match_required,
+    sign_discharge_current,
     split_counters,
     standard_columns,
-    steps_as_run,
     vendor_cycles,
 )
 
@@ -63,7 +63,7 @@ _VENDOR_CYCLES = "Cycle"
 
 
 def _is_header(row: Sequence[str]) -> bool:
-    found = recognised(row, QUANTITIES)
+    found = find_targets(row, QUANTITIES)
     return {*_NEEDED} <= found.keys() and all("/" in field for field in row if "Time" in field)
 
 
@@ -78,7 +78,7 @@ def read(path: Path) -> Recording:
         If no sheet holds records.
 
     """
-    sheets = workbook.sheets(path)
+    sheets = workbook.read_sheets(path)
     places = [(s, i) for s in sheets for i, row in enumerate(s.rows) if _is_header(row)]
     if not places:
         raise NoDataError(
@@ -86,15 +86,15 @@ def read(path: Path) -> Recording:
             expected="a sheet Record with TestTime/h, Voltage/V and Current/mA",
             remedy="export the workbook again with the records",
         )
-    names = workbook.names_in(*places[0])
-    found = matched(names, QUANTITIES, _NEEDED)
-    frame = workbook.columns(path, *places[0], found, bare_seconds=False)
+    names = workbook.column_names(*places[0])
+    found = match_required(names, QUANTITIES, _NEEDED)
+    frame = workbook.read_columns(path, *places[0], found, bare_seconds=False)
     table = standard_columns(frame, found, bare_seconds=False)
-    table, unsigned = signed(table.with_columns(steps_as_run(table)), "^D")
-    read = recording(split_counters(table), {"maker": "LAND"}, unsigned)
+    table, unsigned = sign_discharge_current(table.with_columns(count_steps(table)), "^D")
+    read = build_recording(split_counters(table), {"maker": "LAND"}, unsigned)
     if _VENDOR_CYCLES not in {sheet.name for sheet in sheets}:
         return read
-    own = workbook.text_table(path, _VENDOR_CYCLES)
+    own = workbook.read_text_table(path, _VENDOR_CYCLES)
     cycles = vendor_cycles(own, CYCLE_QUANTITIES, bare_seconds=False)
     return replace(read, tables={**read.tables, **cycles})
 
@@ -102,7 +102,7 @@ def read(path: Path) -> Recording:
 def _claims(sample: Sample) -> bool:
     names = workbook.sheet_names(sample)
     return bool(names) and any(
-        _is_header(row) for sheet in workbook.sheets_if_whole(sample.path) for row in sheet.rows
+        _is_header(row) for sheet in workbook.try_read_sheets(sample.path) for row in sheet.rows
     )
 
 

@@ -34,16 +34,16 @@ from cellpipe.formats.tabular.dialect import (
     WATT_HOUR,
     Match,
     Quantity,
-    recognised,
+    find_targets,
 )
 from cellpipe.formats.tabular.records import (
-    matched,
-    recording,
-    signed,
+    build_elapsed_recording,
+    build_recording,
+    count_steps,
+    match_required,
+    sign_discharge_current,
     split_counters,
     standard_columns,
-    steps_as_run,
-    timed_from_start,
 )
 
 _RENAMED = (  # names that carry their unit
@@ -70,7 +70,7 @@ QUANTITIES = (
     Quantity("temperature_t{}_celsius", ("Temp #",), CELSIUS, numbered=True),
 )
 _NEEDED = {"test_time_second": "Test (Sec)", "voltage_volt": "Volts", "current_ampere": "Amps"}
-_columns_in = partial(matched, quantities=QUANTITIES, needed=_NEEDED)
+_match_columns = partial(match_required, quantities=QUANTITIES, needed=_NEEDED)
 _SECONDS = (1.0, 60.0, 3600.0)
 _CLOCK_TEXT = r"^\s*\d{1,2}:\d\d:\d\d\s*$"
 _TITLES = {
@@ -82,17 +82,17 @@ _STARTED = r"(?:Date of Test:|Started)[\s,]+(\d[^\t\n]*?)\s*(?:\t|\n|$)"
 _DAYS = ("%m/%d/%Y", "%d-%b-%y", "%d.%m.%Y", "%Y-%m-%d")
 
 
-def _plain(field: str) -> str:
+def _rename_field(field: str) -> str:
     for pattern, plain in _RENAMED:
         field = re.sub(pattern, plain, field)
     return field
 
 
-def known(fields: Sequence[str]) -> int:
+def header_score(fields: Sequence[str]) -> int:
     """Count the columns known in a header line of records; 0 if it is none of Maccor's."""
     if not fields or fields[0] not in {"Rec", "Rec#"}:
         return 0
-    found = recognised(map(_plain, fields), QUANTITIES)
+    found = find_targets(map(_rename_field, fields), QUANTITIES)
     own = {"record_index", "step_id", "test_time_second"} <= found.keys()
     return sum(found.values()) if own else 0
 
@@ -108,35 +108,35 @@ def read(path: Path) -> Recording:
         If there is no record.
 
     """
-    header = delimited.claimed_header(path, known)
+    header = delimited.read_header(path, header_score)
     if header is None:
-        raise delimited.without_header("Maccor", "Rec#, Step, Amps, Volts")
-    titles = delimited.titles(path, header)
-    header = replace(header, fields=tuple(map(_plain, header.fields)))
-    frame, found, findings = delimited.vendor_table(path, header, _columns_in)
+        raise delimited.no_header_error("Maccor", "Rec#, Step, Amps, Volts")
+    titles = delimited.read_titles(path, header)
+    header = replace(header, fields=tuple(map(_rename_field, header.fields)))
+    frame, found, findings = delimited.read_vendor_table(path, header, _match_columns)
     said = list(findings)
-    found, started = _dated(frame, found, titles)
-    found = _timed(frame, found, said)
+    found, started = _resolve_start(frame, found, titles)
+    found = _resolve_time_unit(frame, found, said)
     table = standard_columns(frame, found, bare_seconds=True)
-    table = _in_volts(table, said)
-    table, unsigned = signed(table.with_columns(steps_as_run(table)), "^D$")
+    table = _convert_to_volts(table, said)
+    table, unsigned = sign_discharge_current(table.with_columns(count_steps(table)), "^D$")
     table, metadata = split_counters(table), _metadata(titles)
     if started is None:
-        return recording(table, metadata, (*said, *unsigned))
+        return build_recording(table, metadata, (*said, *unsigned))
     first = float(table["test_time_second"][0] or 0)
     started -= timedelta(seconds=first)  # it is the first record's time of day
-    return timed_from_start("timeseries", table, started, metadata, (*said, *unsigned))
+    return build_elapsed_recording("timeseries", table, started, metadata, (*said, *unsigned))
 
 
-def _header_of(found: Sequence[Match], target: str) -> str:
+def _find_header(found: Sequence[Match], target: str) -> str:
     return next((match.header for match in found if match.target == target), "")
 
 
-def _dated(
+def _resolve_start(
     frame: pl.DataFrame, found: list[Match], titles: str
 ) -> tuple[list[Match], datetime | None]:
     """Take the titles' date where the records have a time of day only; it is left out then."""
-    column = _header_of(found, "unix_time_second")
+    column = _find_header(found, "unix_time_second")
     known = frame[column].drop_nulls() if column else pl.Series(dtype=pl.String)
     if not known.len() or not re.match(_CLOCK_TEXT, known[0]):
         return found, None
@@ -160,16 +160,16 @@ def _test_day(titles: str) -> datetime | None:
     return None
 
 
-def _timed(frame: pl.DataFrame, found: list[Match], said: list[Finding]) -> list[Match]:
+def _resolve_time_unit(frame: pl.DataFrame, found: list[Match], said: list[Finding]) -> list[Match]:
     """Find the unit of a test time without one by the dates beside it."""
-    column = _header_of(found, "test_time_second")
+    column = _find_header(found, "test_time_second")
     if "(" in column or frame[column].dtype != pl.String:
         return found
     numbers = frame[column].str.strip_chars().cast(pl.Float64, strict=False)
     if numbers.null_count() == numbers.len():
         return found
-    factor = _unit_by_dates(
-        numbers, frame.get_column(_header_of(found, "unix_time_second"), default=None)
+    factor = _unit_from_dates(
+        numbers, frame.get_column(_find_header(found, "unix_time_second"), default=None)
     )
     if factor is None:
         raise DamagedFileError(
@@ -183,11 +183,11 @@ def _timed(frame: pl.DataFrame, found: list[Match], said: list[Finding]) -> list
     return [replace(match, factor=factor) if match.target in times else match for match in found]
 
 
-def _unit_by_dates(numbers: pl.Series, dates: pl.Series | None) -> float | None:
+def _unit_from_dates(numbers: pl.Series, dates: pl.Series | None) -> float | None:
     """Give the seconds that one of a time's units has, where the dates beside it span as long."""
     if dates is None:
         return None
-    moments = clock.dates(dates, None).seconds
+    moments = clock.parse_dates(dates, None).seconds
     both = pl.DataFrame({"time": numbers, "moment": moments}).drop_nulls()
     if both.height < 2 or both["time"][-1] <= both["time"][0]:
         return None
@@ -195,7 +195,7 @@ def _unit_by_dates(numbers: pl.Series, dates: pl.Series | None) -> float | None:
     return next((unit for unit in _SECONDS if abs(ratio / unit - 1) < 0.05), None)
 
 
-def _in_volts(table: pl.DataFrame, said: list[Finding]) -> pl.DataFrame:
+def _convert_to_volts(table: pl.DataFrame, said: list[Finding]) -> pl.DataFrame:
     """Turn millivolts under the name Volts into volts, where energy over charge shows them."""
     if not {"capacity_ah", "energy_wh"} <= {*table.columns}:
         return table
@@ -219,7 +219,7 @@ def _metadata(titles: str) -> dict[str, object]:
 
 
 def _claims(sample: Sample) -> bool:
-    return delimited.header_in(sample.head, known) is not None
+    return delimited.find_header(sample.head, header_score) is not None
 
 
 FORMAT = Format(

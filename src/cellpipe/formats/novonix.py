@@ -24,9 +24,14 @@ from cellpipe.formats.tabular.dialect import (
     SECOND,
     VOLT,
     Quantity,
-    recognised,
+    find_targets,
 )
-from cellpipe.formats.tabular.records import labelled, matched, recording, steps_as_run
+from cellpipe.formats.tabular.records import (
+    build_recording,
+    count_steps,
+    match_required,
+    metadata_from_labels,
+)
 
 QUANTITIES = (
     Quantity("unix_time_second", ("Date and Time",)),
@@ -45,15 +50,15 @@ _NEEDED = {
     "voltage_volt": "Potential (V)",
     "current_ampere": "Current (A)",
 }
-_columns_in = partial(matched, quantities=QUANTITIES, needed=_NEEDED)
+_match_columns = partial(match_required, quantities=QUANTITIES, needed=_NEEDED)
 _LONGEST_PROTOCOL = 1 << 24
 _STEPS = {"0": "Rest", "1": "CC_Chg", "2": "CC_DChg", "7": "CCCV_Chg (CC)", "8": "CCCV_Chg (CV)",
           "9": "CCCV_DChg (CC)", "10": "CCCV_DChg (CV)"}  # fmt: skip
 
 
-def known(fields: Sequence[str]) -> int:
+def header_score(fields: Sequence[str]) -> int:
     """Count the columns known in a header line of records; 0 if it is none of Novonix's."""
-    found = recognised(fields, QUANTITIES)
+    found = find_targets(fields, QUANTITIES)
     own = {"test_time_second", "voltage_volt"} <= found.keys() and "Potential (V)" in fields
     return sum(found.values()) if own else 0
 
@@ -69,22 +74,22 @@ def read(path: Path) -> Recording:
         If there is no record.
 
     """
-    header = _header(path)
+    header = _read_header(path)
     if header is None:
-        raise delimited.without_header("Novonix", "Run Time (h), Potential (V), Current (A)")
-    table, findings = delimited.flat_table(path, header, _columns_in, bare_seconds=False)
+        raise delimited.no_header_error("Novonix", "Run Time (h), Potential (V), Current (A)")
+    table, findings = delimited.read_flat_table(path, header, _match_columns, bare_seconds=False)
     if "step_type" in table.columns:
         table = table.with_columns(pl.col("step_type").replace(_STEPS))
-    table = table.with_columns(steps_as_run(table))
-    return recording(table, _metadata(delimited.titles(path, header)), findings)
+    table = table.with_columns(count_steps(table))
+    return build_recording(table, _metadata(delimited.read_titles(path, header)), findings)
 
 
-def _header(path: Path) -> delimited.Header | None:
+def _read_header(path: Path) -> delimited.Header | None:
     """Find the line below ``[Data]``; the protocol above it may be long."""
     with path.open("rb") as stream:
         content = stream.read(_LONGEST_PROTOCOL)
     start = content.find(b"[Data]")
-    header = delimited.header_in(content[max(start, 0) :][: 1 << 16], known)
+    header = delimited.find_header(content[max(start, 0) :][: 1 << 16], header_score)
     end = b"\n" if b"\n" in content else b"\r"
     return header and replace(header, line=header.line + content[: max(start, 0)].count(end))
 
@@ -93,13 +98,13 @@ def _metadata(titles: str) -> dict[str, object]:
     """Give what the summary says, each line a label and a value."""
     summary = titles.partition("[End Summary]")[0]
     pairs = re.findall(r"^([A-Z][\w .()]*): *(\S.*)$", summary, re.MULTILINE)
-    return {"maker": "Novonix"} | labelled(pairs)
+    return {"maker": "Novonix"} | metadata_from_labels(pairs)
 
 
 def _claims(sample: Sample) -> bool:
     named = sample.head.lstrip(b"\xef\xbb\xbf").startswith(b"[Summary]")
     return (named and b"Novonix" in sample.head) or (
-        delimited.header_in(sample.head, known) is not None
+        delimited.find_header(sample.head, header_score) is not None
     )
 
 

@@ -25,9 +25,14 @@ from cellpipe.formats.tabular.dialect import (
     VOLT,
     WATT_HOUR,
     Quantity,
-    recognised,
+    find_targets,
 )
-from cellpipe.formats.tabular.records import labelled, matched, recording, steps_as_run
+from cellpipe.formats.tabular.records import (
+    build_recording,
+    count_steps,
+    match_required,
+    metadata_from_labels,
+)
 
 _TIMES = CLOCK | {
     "Hours in hh:mm:ss.xxx": 1.0, "Seconds": 1.0, "Minutes": 60.0, "Hours": 3600.0,
@@ -54,12 +59,12 @@ _NEEDED = {
     "voltage_volt": "Voltage (V)",
     "current_ampere": "Current (A)",
 }
-_columns_in = partial(matched, quantities=QUANTITIES, needed=_NEEDED)
+_match_columns = partial(match_required, quantities=QUANTITIES, needed=_NEEDED)
 
 
-def known(fields: Sequence[str]) -> int:
+def header_score(fields: Sequence[str]) -> int:
     """Count the columns known in a header line of records; 0 if it is none of PEC's."""
-    found = recognised(fields, QUANTITIES)
+    found = find_targets(fields, QUANTITIES)
     own = {"Instruction Name", "Real Time"} <= {*fields}
     return sum(found.values()) if own and "voltage_volt" in found else 0
 
@@ -75,37 +80,39 @@ def read(path: Path) -> Recording:
         If there is no record.
 
     """
-    header = delimited.claimed_header(path, known)
+    header = delimited.read_header(path, header_score)
     if header is None:
-        raise delimited.without_header("PEC", "Instruction Name, Real Time, Voltage (V)")
-    table, findings = delimited.flat_table(path, header, _columns_in, bare_seconds=False)
-    cells = _cells(path, header)
+        raise delimited.no_header_error("PEC", "Instruction Name, Real Time, Voltage (V)")
+    table, findings = delimited.read_flat_table(path, header, _match_columns, bare_seconds=False)
+    cells = _read_cell_ids(path, header)
     if len(cells) > 1:
         raise DamagedFileError(
             f"records of {len(cells)} cells ({', '.join(cells[:4])})",
             expected="those of one",
             remedy="export each cell to a file of its own",
         )
-    table = table.with_columns(steps_as_run(table))
-    metadata = _metadata(delimited.titles(path, header)) | {"cell_id": cells[0] if cells else ""}
-    return recording(table, metadata, findings)
+    table = table.with_columns(count_steps(table))
+    metadata = _metadata(delimited.read_titles(path, header)) | {
+        "cell_id": cells[0] if cells else ""
+    }
+    return build_recording(table, metadata, findings)
 
 
-def _cells(path: Path, header: delimited.Header) -> list[str]:
+def _read_cell_ids(path: Path, header: delimited.Header) -> list[str]:
     places = [place for place, name in enumerate(header.fields) if name in {"Cell ID", "Cell"}][-1:]
     if not places:
         return []
-    column = delimited.columns(path, header, places, places)[0].to_series()
+    column = delimited.read_columns(path, header, places, places)[0].to_series()
     return [str(cell) for cell in column.drop_nulls().unique(maintain_order=True)]
 
 
 def _metadata(titles: str) -> dict[str, object]:
     pairs = re.findall(r"^([A-Z][\w /]*):,(\S.*)$", titles, re.MULTILINE)
-    return {"maker": "PEC"} | labelled(pairs)
+    return {"maker": "PEC"} | metadata_from_labels(pairs)
 
 
 def _claims(sample: Sample) -> bool:
-    return delimited.header_in(sample.head, known) is not None
+    return delimited.find_header(sample.head, header_score) is not None
 
 
 FORMAT = Format("pec_csv", "PEC", (".csv",), _claims, read)

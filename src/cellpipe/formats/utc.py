@@ -18,7 +18,7 @@ _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - the instrument's own clock
 _BACK_SECOND = 60.0  # a clock that goes back by more was set back
 
 
-def in_utc(frame: pl.DataFrame, recording: Recording, time_zone: str | None) -> pl.DataFrame:
+def to_utc(frame: pl.DataFrame, recording: Recording, time_zone: str | None) -> pl.DataFrame:
     """Convert ``unix_time_second`` from the instrument's clock to UTC; without a zone it stays."""
     known = "unix_time_second" in frame.columns and frame.height > 0
     if not known or recording.clock == "utc" or time_zone is None:
@@ -51,7 +51,7 @@ def _elapsed_offset(frame: pl.DataFrame, time_zone: str) -> float:
     return (aware.replace(tzinfo=None) - zero).total_seconds()
 
 
-def started_in_utc(
+def utc_start_time(
     recording: Recording, tables: dict[str, pl.DataFrame], time_zone: str | None
 ) -> datetime | None:
     """Give the start of a recording in UTC, by its first record where that has a time."""

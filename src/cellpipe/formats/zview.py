@@ -16,9 +16,9 @@ import polars as pl
 
 from cellpipe.core.errors import DamagedFileError
 from cellpipe.core.model import Finding, Recording
-from cellpipe.formats.biologic.companion import local_time
+from cellpipe.formats.biologic.companion import parse_local_time
 from cellpipe.formats.format import Format, Sample
-from cellpipe.formats.tabular.records import timed_from_start
+from cellpipe.formats.tabular.records import build_elapsed_recording
 
 _NAMES = ("Freq(Hz)", "Ampl", "Bias", "Time(Sec)", "Z'(a)", "Z''(b)")
 _COLUMNS = {
@@ -44,7 +44,7 @@ def read(path: Path) -> Recording:
     """
     with path.open("rb") as stream:
         lines = stream.read(_LARGEST).decode("cp1252", "replace").splitlines()
-    named = next((place for place, line in enumerate(lines) if _names(line)), None)
+    named = next((place for place, line in enumerate(lines) if _is_header(line)), None)
     if named is None:
         raise DamagedFileError(
             "no line with Freq(Hz), Z'(a) and Z''(b)",
@@ -69,16 +69,18 @@ def read(path: Path) -> Recording:
     frame = frame.filter(pl.col("frequency_hertz") > 0).with_columns(
         record_index=pl.int_range(1, pl.len() + 1, dtype=pl.Int64), spectrum=pl.lit(1, pl.Int64)
     )
-    return timed_from_start("impedance", frame, _started(titles), _metadata(titles), findings)
+    return build_elapsed_recording(
+        "impedance", frame, _start_time(titles), _metadata(titles), findings
+    )
 
 
-def _names(line: str) -> bool:
+def _is_header(line: str) -> bool:
     return tuple(re.split(r"[\s,\"]+", line.strip(' "'))[: len(_NAMES)]) == _NAMES
 
 
-def _started(titles: str) -> datetime | None:
+def _start_time(titles: str) -> datetime | None:
     when = re.search(_WHEN, titles)
-    return local_time(f"{when[1]} {when[2]}") if when else None
+    return parse_local_time(f"{when[1]} {when[2]}") if when else None
 
 
 def _metadata(titles: str) -> dict[str, object]:

@@ -32,7 +32,7 @@ def media_type(name: str) -> str:
     return MEDIA_TYPES.get(PurePath(name).suffix, "application/octet-stream")
 
 
-def attachments(
+def build_attachments(
     cell: Cell, tables: Mapping[str, pl.DataFrame], reports: Mapping[str, bytes]
 ) -> tuple[Attachment, ...]:
     """Give a cell's files to hand on, by name; the same results give the same bytes.
@@ -45,7 +45,7 @@ def attachments(
         Attachment(name, said.get(PurePath(name).suffix, name), content)
         for name, content in reports.items()
     ]
-    made.append(Attachment("cell-sheet.csv", "Row of the cell sheet", long_csv(_sheet(cell))))
+    made.append(Attachment("cell-sheet.csv", "Row of the cell sheet", long_csv(_sheet_table(cell))))
     for panel in cell_panels(cell, tables):
         for name, content in figure_files(panel, (_WIDTH,)).items():
             made.append(Attachment(f"figure-{name}", f"{panel.title}, as a figure", content))
@@ -57,7 +57,7 @@ def attachments(
     return tuple(sorted(made, key=lambda each: each.name))
 
 
-def _sheet(cell: Cell) -> pl.DataFrame:
+def _sheet_table(cell: Cell) -> pl.DataFrame:
     """Give the cell sheet's row as a table of one row, with units in the headers."""
     row: dict[str, object] = {"Cell ID": cell.cell_id}
     for name, attribute, unit in SHEET_FIELDS:

@@ -48,7 +48,7 @@ def bdf_table(timeseries: pl.DataFrame, impedance: pl.DataFrame) -> pl.DataFrame
     return timeseries.select(pl.col(name).alias(labels[name]) for name in kept)
 
 
-def left_out(timeseries: pl.DataFrame) -> list[str]:
+def unmapped_columns(timeseries: pl.DataFrame) -> list[str]:
     """Name the columns of a table that hold something and have no name in the format."""
     labels = _labels(timeseries.columns)
     return [
@@ -62,7 +62,7 @@ def _labels(columns: list[str]) -> dict[str, str]:
     """Give the format's label of each column that has one, those it needs first."""
     found: dict[str, str] = {}
     for table in ("timeseries", "impedance"):
-        described = contracts.units(table, [*_NEEDED, *columns])
+        described = contracts.column_metadata(table, [*_NEEDED, *columns])
         found = {name: said["bdf"] for name, said in described.items() if "bdf" in said} | found
     ordered = {name: found[name] for name in (*_NEEDED, *columns) if name in found}
     sensor = {name: re.fullmatch(r"temperature_t(\d+)_celsius", name) for name in ordered}
@@ -75,11 +75,11 @@ def _labels(columns: list[str]) -> dict[str, str]:
 def bdf_name(organisation: str, cell_id: str, started_at: datetime | None, number: int) -> str:
     """Give a file's name without suffixes, as the format asks: ``Lab__Cell__YYYYMMDD_001``."""
     day = f"{started_at:%Y%m%d}" if started_at else "00000000"
-    lab = _plain(organisation) or "unknown"
-    return f"{lab}__{_plain(cell_id) or 'cell'}__{day}_{number:03d}"
+    lab = _safe_name(organisation) or "unknown"
+    return f"{lab}__{_safe_name(cell_id) or 'cell'}__{day}_{number:03d}"
 
 
-def _plain(text: str) -> str:
+def _safe_name(text: str) -> str:
     return re.sub(r"_+", "_", re.sub(r"[^A-Za-z0-9.-]+", "_", text)).strip("_.-")
 
 
@@ -110,7 +110,7 @@ def sidecar(
             for value in values
         },
         "source": dict(source),
-        "left_out": absent,
+        "unmapped_columns": absent,
         "conventions": {
             "current": "positive charges the cell", "unix_time": "UTC",
             "imaginary_impedance": "negative if capacitive",

@@ -10,7 +10,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from cellpipe.core.errors import HandOnError, NoAnswerError
+from cellpipe.core.errors import DeliveryError, NoAnswerError
 from cellpipe.handoff.attachments import media_type
 from cellpipe.handoff.record import Attachment, Record, Value
 from cellpipe.handoff.rest import Address, Server
@@ -23,11 +23,11 @@ _REMEDIES = {
     404: "it does not exist, or the key's owner may not see it; check the address",
     413: "the file is larger than the server takes; ask who runs it",
 }
-_OURS = " (cellpipe)"  # ends the names of results
+_RESULT_SUFFIX = " (cellpipe)"  # ends the names of results
 _HASHED_BELOW = 100_000_000  # larger files have no sha256 there: name and size are compared
 
 
-def elabftw(address: Address) -> Server:
+def open_server(address: Address) -> Server:
     """Open an eLabFTW server."""
     return Server(
         "eLabFTW", address, path="/api/v2", headers={"Authorization": address.token},
@@ -35,7 +35,7 @@ def elabftw(address: Address) -> Server:
     )  # fmt: skip
 
 
-def greeted(server: Server) -> None:
+def check_access(server: Server) -> None:
     """Make sure that the server is there and knows the key.
 
     Raises
@@ -44,7 +44,7 @@ def greeted(server: Server) -> None:
         If not.
 
     """
-    server.json(server.asked("GET", "/info", again=True))
+    server.json(server.request("GET", "/info", again=True))
 
 
 def extra_fields(record: Record) -> dict[str, Any]:
@@ -59,11 +59,11 @@ def extra_fields(record: Record) -> dict[str, Any]:
             "group_id": _GROUPS[group][0], "position": position, "description": value.meaning
         }  # fmt: skip
     groups = [{"id": number, "name": name} for number, name in _GROUPS.values()]
-    return {"elabftw": {"extra_fields_groups": groups}, "extra_fields": fields}
+    return {"open_server": {"extra_fields_groups": groups}, "extra_fields": fields}
 
 
 def _label(value: Value) -> str:
-    return value.name if value.identifier.startswith("cell.") else f"{value.name}{_OURS}"
+    return value.name if value.identifier.startswith("cell.") else f"{value.name}{_RESULT_SUFFIX}"
 
 
 def _field(value: Value) -> dict[str, Any]:
@@ -75,13 +75,15 @@ def _field(value: Value) -> dict[str, Any]:
     return number | ({"unit": value.unit, "units": [value.unit]} if value.unit else {})
 
 
-def pushed(server: Server, record: Record, *, items: Sequence[int] = ()) -> tuple[int, list[str]]:
+def push_record(
+    server: Server, record: Record, *, items: Sequence[int] = ()
+) -> tuple[int, list[str]]:
     """Create or update the experiment of a cell.
 
     Parameters
     ----------
     server
-        What :func:`elabftw` opened.
+        What :func:`open_server` opened.
     record
         The cell.
     items
@@ -99,45 +101,45 @@ def pushed(server: Server, record: Record, *, items: Sequence[int] = ()) -> tupl
 
     """
     metadata = extra_fields(record)
-    found = _experiment(server, record.key)
+    found = _find_experiment(server, record.key)
     done = []
     if found is None:
-        found = _created(server, record, metadata)
+        found = _create_experiment(server, record, metadata)
         done.append("created")
     number = int(found["id"])
-    change = _change(metadata, _metadata(found))
+    change = _metadata_patch(metadata, _metadata(found))
     if change:
-        server.asked("PATCH", f"/experiments/{number}", again=True, json=change)
+        server.request("PATCH", f"/experiments/{number}", again=True, json=change)
         done += [] if done else ["numbers updated"]
-    done += _tagged(server, number, found, record)
-    done += _uploaded(server, number, record.files)
+    done += _add_tags(server, number, found, record)
+    done += _upload_files(server, number, record.files)
     for item in items:
         path = f"/experiments/{number}/items_links/{item}"
-        server.asked("POST", path, again=True, json={"action": "create"})
+        server.request("POST", path, again=True, json={"action": "create"})
     return number, done
 
 
-def _experiment(server: Server, key: str) -> dict[str, Any] | None:
+def _find_experiment(server: Server, key: str) -> dict[str, Any] | None:
     """Find the experiment of a key: the server's search is loose, so it is compared exactly."""
     question = {"extended": f'extrafield:s:{ID_FIELD}:"{key}"', "scope": "3", "limit": "100",
                 "full": "1"}  # fmt: skip
-    answer = server.json(server.asked("GET", "/experiments", again=True, params=question))
+    answer = server.json(server.request("GET", "/experiments", again=True, params=question))
     whole = [
         each if "metadata" in each or "metadata_decoded" in each
-        else server.json(server.asked("GET", f"/experiments/{each['id']}", again=True))
+        else server.json(server.request("GET", f"/experiments/{each['id']}", again=True))
         for each in answer
     ]  # fmt: skip
-    hits = [each for each in whole if _id_of(_metadata(each)) == key]
+    hits = [each for each in whole if _cellpipe_id(_metadata(each)) == key]
     if len(hits) > 1:
         ids = ", ".join(str(each["id"]) for each in hits)
-        raise HandOnError(
+        raise DeliveryError(
             f"{len(hits)} experiments with the id {key} ({ids})", expected="one",
             remedy="delete all but one in eLabFTW, or change their field cellpipe_id",
         )  # fmt: skip
     return hits[0] if hits else None
 
 
-def _id_of(metadata: dict[str, Any]) -> object:
+def _cellpipe_id(metadata: dict[str, Any]) -> object:
     fields = metadata.get("extra_fields")
     field = fields.get(ID_FIELD) if isinstance(fields, dict) else None
     return field.get("value") if isinstance(field, dict) else None
@@ -154,7 +156,7 @@ def _metadata(experiment: dict[str, Any]) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _created(server: Server, record: Record, metadata: dict[str, Any]) -> dict[str, Any]:
+def _create_experiment(server: Server, record: Record, metadata: dict[str, Any]) -> dict[str, Any]:
     """Create the experiment; after a lost answer look for it before creating another."""
     said: dict[str, Any] = {
         "title": record.title, "body": record.text, "content_type": 1, "metadata": metadata,
@@ -164,9 +166,9 @@ def _created(server: Server, record: Record, metadata: dict[str, Any]) -> dict[s
         said["date"] = f"{record.started_at:%Y-%m-%d}"
     for last in (False, True):
         try:
-            answer = server.asked("POST", "/experiments", again=False, json=said)
+            answer = server.request("POST", "/experiments", again=False, json=said)
         except NoAnswerError:
-            found = _experiment(server, record.key)
+            found = _find_experiment(server, record.key)
             if found is not None:
                 return found
             if last:
@@ -174,16 +176,16 @@ def _created(server: Server, record: Record, metadata: dict[str, Any]) -> dict[s
             continue
         number = answer.headers.get("location", "").rstrip("/").rpartition("/")[2]
         if not number.isdigit():
-            raise HandOnError(
+            raise DeliveryError(
                 "an experiment without an address", expected="its id in the header Location",
                 remedy="check the address of the server",
             )  # fmt: skip
-        made = server.asked("GET", f"/experiments/{number}", again=True)
+        made = server.request("GET", f"/experiments/{number}", again=True)
         return dict(server.json(made))
     raise AssertionError  # pragma: no cover
 
 
-def _change(ours: dict[str, Any], theirs: dict[str, Any]) -> dict[str, Any]:
+def _metadata_patch(ours: dict[str, Any], theirs: dict[str, Any]) -> dict[str, Any]:
     """Give what is to be sent so that cellpipe's fields say what they should; {} if they do.
 
     A merge changes values only. Where a field's type or unit is another one, or a value is no
@@ -206,20 +208,20 @@ def _change(ours: dict[str, Any], theirs: dict[str, Any]) -> dict[str, Any]:
 def _is_ours(name: str, field: dict[str, Any]) -> bool:
     """Whether a field is one that cellpipe made: by its name, or by what it says of itself."""
     of_sheet = str(field.get("description", "")).startswith(("from the cell sheet", "inferred: "))
-    return name.endswith(_OURS) or of_sheet
+    return name.endswith(_RESULT_SUFFIX) or of_sheet
 
 
-def _tagged(server: Server, number: int, found: dict[str, Any], record: Record) -> list[str]:
+def _add_tags(server: Server, number: int, found: dict[str, Any], record: Record) -> list[str]:
     there = set(str(found.get("tags") or "").split("|"))
     missing = [tag for tag in record.tags if tag not in there]
     for tag in missing:
-        server.asked("POST", f"/experiments/{number}/tags", again=True, json={"tag": tag})
+        server.request("POST", f"/experiments/{number}/tags", again=True, json={"tag": tag})
     return [f"tag {tag}" for tag in missing]
 
 
-def _uploaded(server: Server, number: int, files: Sequence[Attachment]) -> list[str]:
+def _upload_files(server: Server, number: int, files: Sequence[Attachment]) -> list[str]:
     path = f"/experiments/{number}/uploads"
-    there = _uploads(server, path)
+    there = _list_uploads(server, path)
     done = []
     for file in files:
         known = there.get(file.name)
@@ -227,18 +229,18 @@ def _uploaded(server: Server, number: int, files: Sequence[Attachment]) -> list[
             continue
         place = f"{path}/{known['id']}" if known else path
         try:
-            _sent(server, place, file)
+            _send_file(server, place, file)
         except NoAnswerError:
-            there = _uploads(server, path)
+            there = _list_uploads(server, path)
             if not _is_same(there.get(file.name), file):
                 known = there.get(file.name)
-                _sent(server, f"{path}/{known['id']}" if known else path, file)
+                _send_file(server, f"{path}/{known['id']}" if known else path, file)
         done.append(f"{file.name} {'replaced' if known else 'added'}")
     return done
 
 
-def _uploads(server: Server, path: str) -> dict[str, dict[str, Any]]:
-    answer = server.json(server.asked("GET", path, again=True))
+def _list_uploads(server: Server, path: str) -> dict[str, dict[str, Any]]:
+    answer = server.json(server.request("GET", path, again=True))
     return {str(each["real_name"]): each for each in answer if each.get("state", 1) == 1}
 
 
@@ -251,8 +253,8 @@ def _is_same(known: dict[str, Any] | None, file: Attachment) -> bool:
     return is_large and int(known.get("filesize") or -1) == len(file.content)
 
 
-def _sent(server: Server, path: str, file: Attachment) -> None:
-    server.asked(
+def _send_file(server: Server, path: str, file: Attachment) -> None:
+    server.request(
         "POST", path, again=False, data={"comment": file.about},
         files={"file": (file.name, file.content, media_type(file.name))},
     )  # fmt: skip

@@ -69,14 +69,14 @@ def eln_archive(
     written = io.BytesIO()
     with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as archive:
         # First of all: Kadi takes the name of the root folder from the first entry.
-        _put(archive, f"{root}/{METADATA}", described)
+        _add_file(archive, f"{root}/{METADATA}", described)
         for record in records:
             for file in record.files:
-                _put(archive, f"{root}/{_folder(record)}/{file.name}", file.content)
+                _add_file(archive, f"{root}/{_folder(record)}/{file.name}", file.content)
     return written.getvalue()
 
 
-def _put(archive: zipfile.ZipFile, path: str, content: bytes) -> None:
+def _add_file(archive: zipfile.ZipFile, path: str, content: bytes) -> None:
     entry = zipfile.ZipInfo(path, _ZIP_TIME)
     entry.compress_type = zipfile.ZIP_DEFLATED
     entry.external_attr = 0o644 << 16
@@ -91,7 +91,7 @@ def _metadata(
     records: Sequence[Record], sender: Sender, made_at: datetime, for_elabftw: bool
 ) -> bytes:
     dates = [record.changed_at for record in records if record.changed_at]
-    when = _written(max(dates) if dates else made_at)
+    when = _format_time(max(dates) if dates else made_at)
     authors = _authors(sender)
     licence = _licence(sender.licence)
     publisher = _organisation(sender.organisation)
@@ -107,9 +107,9 @@ def _metadata(
         crate["contributor"] = [_reference(author) for author in authors[1:]]
     if for_elabftw:
         crate["version"] = ELABFTW_VERSION
-    graph = [*_about_itself(when), crate, publisher, licence, *authors]
+    graph = [*_descriptor_nodes(when), crate, publisher, licence, *authors]
     for record in records:
-        graph += _entry(record, authors, when, for_elabftw)
+        graph += _record_nodes(record, authors, when, for_elabftw)
     unique = {node["@id"]: node for node in graph}
     text = json.dumps(
         {"@context": CONTEXT, "@graph": list(unique.values())}, indent=1, ensure_ascii=False,
@@ -118,7 +118,7 @@ def _metadata(
     return text.encode()
 
 
-def _about_itself(when: str) -> list[Node]:
+def _descriptor_nodes(when: str) -> list[Node]:
     version = __version__
     return [
         {"@id": METADATA, "@type": "CreativeWork", "about": {"@id": "./"},
@@ -132,13 +132,15 @@ def _about_itself(when: str) -> list[Node]:
     ]  # fmt: skip
 
 
-def _entry(record: Record, authors: Sequence[Node], when: str, for_elabftw: bool) -> list[Node]:
+def _record_nodes(
+    record: Record, authors: Sequence[Node], when: str, for_elabftw: bool
+) -> list[Node]:
     """Give the nodes of one record: itself, its values, its files, what was done."""
     here = f"./{_folder(record)}/"
-    created = _written(record.changed_at) if record.changed_at else when
-    values = [_property(here, value) for value in record.values if _is_written(value)]
+    created = _format_time(record.changed_at) if record.changed_at else when
+    values = [_property_node(here, value) for value in record.values if _is_exportable(value)]
     if for_elabftw:
-        values.append(_for_elabftw(here, record))
+        values.append(_elabftw_node(here, record))
     files: list[Node] = [
         {"@id": here + file.name, "@type": "File", "name": file.name, "description": file.about,
          "encodingFormat": media_type(file.name), "contentSize": str(len(file.content)),
@@ -153,7 +155,7 @@ def _entry(record: Record, authors: Sequence[Node], when: str, for_elabftw: bool
         "@id": here, "@type": "Dataset", "name": record.title, "description": record.line,
         "genre": "experiment", "identifier": str(uuid.uuid5(_NAMES, record.key)),
         "alternateName": record.key, "dateCreated": created, "dateModified": created,
-        "temporal": _written(record.started_at) if record.started_at else created,
+        "temporal": _format_time(record.started_at) if record.started_at else created,
         "text": record.text, "encodingFormat": "text/html", "keywords": ",".join(record.tags),
         "author": _reference(authors[0]), "creator": _reference(authors[0]),
         "hasPart": [_reference(file) for file in files],
@@ -169,14 +171,14 @@ def _entry(record: Record, authors: Sequence[Node], when: str, for_elabftw: bool
     return [dataset, action, *files, *values, *sources]
 
 
-def _is_written(value: Value) -> bool:
+def _is_exportable(value: Value) -> bool:
     return (
         not (isinstance(value.value, float) and not math.isfinite(value.value))
         and value.value != ""
     )
 
 
-def _property(here: str, value: Value) -> Node:
+def _property_node(here: str, value: Value) -> Node:
     node: Node = {
         "@id": f"{here}#value-{value.identifier}", "@type": "PropertyValue",
         "propertyID": value.identifier, "name": value.name, "value": value.value,
@@ -188,7 +190,7 @@ def _property(here: str, value: Value) -> Node:
     return node
 
 
-def _for_elabftw(here: str, record: Record) -> Node:
+def _elabftw_node(here: str, record: Record) -> Node:
     from cellpipe.handoff.elabftw import extra_fields
 
     return {
@@ -238,5 +240,5 @@ def _reference(node: Mapping[str, Any]) -> Node:
     return {"@id": node["@id"]}
 
 
-def _written(moment: datetime) -> str:
+def _format_time(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="seconds")

@@ -10,13 +10,13 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from cellpipe.core.errors import HandOnError, NoAnswerError
+from cellpipe.core.errors import DeliveryError, NoAnswerError
 from cellpipe.handoff.attachments import media_type
 from cellpipe.handoff.record import Attachment, Record, Value
 from cellpipe.handoff.rest import Address, Server
 
 ENTRY = "cellpipe"
-_PIECE = 10_000_000  # Kadi4Mat's, of files that are sent in pieces
+_CHUNK_SIZE = 10_000_000  # Kadi4Mat's, of files that are sent in pieces
 _LONGEST_TITLE = 150
 _OCTETS = {"Content-Type": "application/octet-stream"}
 _REMEDIES = {
@@ -28,7 +28,7 @@ _REMEDIES = {
 }
 
 
-def kadi(address: Address) -> Server:
+def open_server(address: Address) -> Server:
     """Open a Kadi4Mat server."""
     return Server(
         "Kadi4Mat", address, path="/api", remedies=_REMEDIES,
@@ -36,7 +36,7 @@ def kadi(address: Address) -> Server:
     )  # fmt: skip
 
 
-def greeted(server: Server) -> None:
+def check_access(server: Server) -> None:
     """Make sure that the server is there and knows the token.
 
     Raises
@@ -45,7 +45,7 @@ def greeted(server: Server) -> None:
         If not.
 
     """
-    server.asked("GET", "/users/me", again=True, ok=(200, 403))  # 403: a token without that scope
+    server.request("GET", "/users/me", again=True, ok=(200, 403))  # 403: a token without that scope
 
 
 def extras(record: Record) -> list[dict[str, Any]]:
@@ -66,7 +66,7 @@ def _extra(value: Value) -> dict[str, Any]:
     return said | ({"unit": value.unit} if is_number and value.unit else {})
 
 
-def pushed(server: Server, record: Record) -> tuple[int, list[str]]:
+def push_record(server: Server, record: Record) -> tuple[int, list[str]]:
     """Create or update the record of a cell.
 
     Returns
@@ -80,36 +80,36 @@ def pushed(server: Server, record: Record) -> tuple[int, list[str]]:
         If the server refuses or is silent.
 
     """
-    found = _record(server, record.key)
+    found = _find_record(server, record.key)
     done: list[str] = []
     if found is None:
-        found = _created(server, record)
+        found = _create_record(server, record)
         done.append("created")
     else:
-        done += _updated(server, found, record)
+        done += _update_record(server, found, record)
     number = int(found["id"])
-    return number, done + _uploaded(server, number, record)
+    return number, done + _upload_files(server, number, record)
 
 
-def _record(server: Server, key: str) -> dict[str, Any] | None:
+def _find_record(server: Server, key: str) -> dict[str, Any] | None:
     path = f"/records/identifier/{key}"
-    answer = server.asked("GET", path, again=True, ok=(200, 404))
+    answer = server.request("GET", path, again=True, ok=(200, 404))
     return dict(server.json(answer)) if answer.status_code == 200 else None
 
 
-def _created(server: Server, record: Record) -> dict[str, Any]:
+def _create_record(server: Server, record: Record) -> dict[str, Any]:
     """Create the record; done again it changes nothing: an identifier is of one record only."""
     said = {
         "identifier": record.key, "title": record.title[:_LONGEST_TITLE], "type": "cell",
         "description": record.line, "tags": list(record.tags), "extras": extras(record),
     }  # fmt: skip
-    answer = server.asked("POST", "/records", again=True, ok=(201, 400), json=said)
+    answer = server.request("POST", "/records", again=True, ok=(201, 400), json=said)
     if answer.status_code == 201:
         return dict(server.json(answer))
-    found = _record(server, record.key)
+    found = _find_record(server, record.key)
     if found is None:
         said_by_server = server.json(answer).get("errors") or server.json(answer)
-        raise HandOnError(
+        raise DeliveryError(
             f"the record {record.key} refused ({said_by_server})", expected="it to be taken",
             remedy="if the identifier is in use: restore the record from Kadi4Mat's trash, or set "
             "another prefix in cellpipe.toml",
@@ -117,57 +117,57 @@ def _created(server: Server, record: Record) -> dict[str, Any]:
     return found
 
 
-def _updated(server: Server, found: dict[str, Any], record: Record) -> list[str]:
+def _update_record(server: Server, found: dict[str, Any], record: Record) -> list[str]:
     """Put the values of now into cellpipe's entry, and add missing tags; the rest is people's."""
     ours = extras(record)
     others = [extra for extra in found.get("extras", []) if extra.get("key") != ENTRY]
     before = [extra for extra in found.get("extras", []) if extra.get("key") == ENTRY]
     tags = list(dict.fromkeys([*found.get("tags", []), *record.tags]))
     change: dict[str, Any] = {}
-    if _plain(before) != _plain(ours):
+    if _strip_server_fields(before) != _strip_server_fields(ours):
         change["extras"] = [*others, *ours]
     if sorted(tags) != sorted(found.get("tags", [])):
         change["tags"] = tags
     if not change:
         return []
-    server.asked("PATCH", f"/records/{found['id']}", again=True, json=change)
+    server.request("PATCH", f"/records/{found['id']}", again=True, json=change)
     return ["numbers updated" if "extras" in change else "tags updated"]
 
 
-def _plain(found: Any) -> Any:
+def _strip_server_fields(found: Any) -> Any:
     """Leave out what the server adds to an entry of the extras."""
     if isinstance(found, list):
-        return [_plain(each) for each in found]
+        return [_strip_server_fields(each) for each in found]
     if isinstance(found, dict):
         kept = ("key", "type", "value", "unit")
-        return {key: _plain(found[key]) for key in kept if found.get(key) is not None}
+        return {key: _strip_server_fields(found[key]) for key in kept if found.get(key) is not None}
     return found
 
 
-def _uploaded(server: Server, number: int, record: Record) -> list[str]:
-    there = _files(server, number)
+def _upload_files(server: Server, number: int, record: Record) -> list[str]:
+    there = _list_files(server, number)
     done = []
     for file in record.files:
         known = there.get(file.name)
         if _is_same(known, file):
             continue
         try:
-            _sent(server, number, file, known)
+            _send_file(server, number, file, known)
         except NoAnswerError:
-            known = _files(server, number).get(file.name)
+            known = _list_files(server, number).get(file.name)
             if not _is_same(known, file):
-                _sent(server, number, file, known)
+                _send_file(server, number, file, known)
         done.append(f"{file.name} {'replaced' if file.name in there else 'added'}")
     return done
 
 
-def _files(server: Server, number: int) -> dict[str, dict[str, Any]]:
+def _list_files(server: Server, number: int) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     page, pages = 1, 1
     while page <= pages:
         path = f"/records/{number}/files"
         question = {"per_page": "100", "page": str(page)}
-        answer = server.json(server.asked("GET", path, again=True, params=question))
+        answer = server.json(server.request("GET", path, again=True, params=question))
         found |= {str(each["name"]): each for each in answer["items"]}
         page, pages = page + 1, int(answer["_pagination"]["total_pages"])
     return found
@@ -177,41 +177,43 @@ def _is_same(known: dict[str, Any] | None, file: Attachment) -> bool:
     if known is None:
         return False
     checksum = str(known.get("checksum"))
-    return checksum == (_in_pieces(file.content) if "-" in checksum else _md5(file.content))
+    return checksum == (
+        _multipart_checksum(file.content) if "-" in checksum else _md5(file.content)
+    )
 
 
-def _in_pieces(content: bytes) -> str:
+def _multipart_checksum(content: bytes) -> str:
     """Give the checksum of a file that came in pieces: of the pieces' checksums, and how many."""
-    pieces = [content[start : start + _PIECE] for start in range(0, len(content), _PIECE)]
+    pieces = [content[start : start + _CHUNK_SIZE] for start in range(0, len(content), _CHUNK_SIZE)]
     together = b"".join(hashlib.md5(p, usedforsecurity=False).digest() for p in pieces)
     return f"{_md5(together)}-{len(pieces)}"
 
 
-def _sent(server: Server, number: int, file: Attachment, known: dict[str, Any] | None) -> None:
+def _send_file(server: Server, number: int, file: Attachment, known: dict[str, Any] | None) -> None:
     """Send a file: announced first, then its bytes, whole or in the server's pieces."""
     said = {"size": len(file.content), "description": file.about,
             "mimetype": media_type(file.name)}  # fmt: skip
     path = f"/records/{number}"
     if known is None:
-        begun = server.asked("POST", f"{path}/uploads", again=True, ok=(201, 409),
+        begun = server.request("POST", f"{path}/uploads", again=True, ok=(201, 409),
                              json={**said, "name": file.name})  # fmt: skip
         if begun.status_code == 409:
             known = server.json(begun).get("file") or {}
     if known is not None:
-        begun = server.asked("PUT", f"{path}/files/{known['id']}", again=True, json=said)
+        begun = server.request("PUT", f"{path}/files/{known['id']}", again=True, json=said)
     upload = server.json(begun)
     place = f"{path}/uploads/{upload['id']}"
     if upload.get("upload_type") != "chunked":
         headers = _OCTETS | {"Kadi-MD5-Checksum": _md5(file.content)}
-        server.asked("PUT", place, again=False, content=file.content, headers=headers)
+        server.request("PUT", place, again=False, content=file.content, headers=headers)
         return
     size = int(upload["_meta"]["chunk_size"])
     for index, start in enumerate(range(0, len(file.content), size)):
         piece = file.content[start : start + size]
         headers = _OCTETS | {"Kadi-Chunk-Index": str(index), "Kadi-Chunk-Size": str(len(piece)),
                              "Kadi-MD5-Checksum": _md5(piece)}  # fmt: skip
-        server.asked("PUT", place, again=True, content=piece, headers=headers)
-    server.asked("POST", place, again=False, ok=(200, 202))
+        server.request("PUT", place, again=True, content=piece, headers=headers)
+    server.request("POST", place, again=False, ok=(200, 202))
 
 
 def _md5(content: bytes) -> str:

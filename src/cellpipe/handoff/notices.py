@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Sequence
 
 
-def told(addresses: Sequence[tuple[str, str]], title: str, text: str) -> list[str]:
+def send_notice(addresses: Sequence[tuple[str, str]], title: str, text: str) -> list[str]:
     """Send a message to each address; give a sentence for each that could not be reached.
 
     Parameters
@@ -21,10 +21,10 @@ def told(addresses: Sequence[tuple[str, str]], title: str, text: str) -> list[st
     """
     with warnings.catch_warnings():  # it loads modules that newer Pythons will not have
         warnings.simplefilter("ignore", DeprecationWarning)
-        return [said for each in addresses for said in _sent(*each, title, text)]
+        return [said for each in addresses for said in _send_message(*each, title, text)]
 
 
-def _sent(name: str, address: str, title: str, text: str) -> list[str]:
+def _send_message(name: str, address: str, title: str, text: str) -> list[str]:
     import apprise
 
     logging.getLogger("apprise").setLevel(logging.CRITICAL)  # what it says may hold the address

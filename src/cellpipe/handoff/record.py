@@ -15,7 +15,7 @@ import polars as pl
 from cellpipe.core import contracts
 from cellpipe.core.model import Cell
 from cellpipe.report.html.cell_tables import SHEET_FIELDS
-from cellpipe.report.key_numbers import KeyNumber, described, key_numbers
+from cellpipe.report.key_numbers import KeyNumber, describe_cell, key_numbers
 from cellpipe.report.wording import kind_words
 from cellpipe.system.atomic_files import file_name
 
@@ -84,7 +84,7 @@ def record_key(cell_id: str, prefix: str = "cellpipe") -> str:
     return key if len(key) <= _LONGEST else f"{key[: _LONGEST - 9]}-{digits}"
 
 
-def record_of(
+def build_record(
     cell: Cell,
     tables: Mapping[str, pl.DataFrame],
     files: pl.DataFrame,
@@ -105,7 +105,7 @@ def record_of(
 
     """
     words = kind_words(cell)
-    line = described(cell, words)
+    line = describe_cell(cell, words)
     numbers = key_numbers(tables["cells"], words)
     tags = [*TAGS, *(each for each in (cell.configuration, cell.group) if each)]
     started = files["started_at"].drop_nulls()
@@ -115,9 +115,9 @@ def record_of(
         line=line,
         text=_text(cell.cell_id, line, numbers, tables["findings"]),
         values=(*sheet_values(cell), *result_values(tables["cells"])),
-        tags=tuple(dict.fromkeys(tag for tag in map(_tag, tags) if tag)),
-        started_at=_moment(started.min()),
-        changed_at=_moment(files["modified_at"].drop_nulls().max() or started.max()),
+        tags=tuple(dict.fromkeys(tag for tag in map(_make_tag, tags) if tag)),
+        started_at=_to_utc(started.min()),
+        changed_at=_to_utc(files["modified_at"].drop_nulls().max() or started.max()),
         sources=tuple(files.sort("path").select("path", "file_sha256").iter_rows()),
         files=attachments,
     )
@@ -140,7 +140,7 @@ def sheet_values(cell: Cell) -> list[Value]:
 
 def result_values(summary: pl.DataFrame) -> list[Value]:
     """Give the numbers of the table ``cells`` with its units; ratios in per cent, for people."""
-    columns = contracts.schema("cells").columns
+    columns = contracts.load_schema("cells").columns
     values = []
     for row in summary.head(1).iter_rows(named=True):
         for name, found in row.items():
@@ -152,23 +152,23 @@ def result_values(summary: pl.DataFrame) -> list[Value]:
             is_ratio = spec.unit == "1" and isinstance(found, float)
             unit = "%" if is_ratio else "" if spec.unit in {None, "1"} else str(spec.unit)
             value = float(f"{100 * found:.12g}") if is_ratio else found
-            values.append(Value(f"result.{name}", _named(name), value, unit, spec.meaning))
+            values.append(Value(f"result.{name}", _display_name(name), value, unit, spec.meaning))
     return values
 
 
-def _named(column: str) -> str:
+def _display_name(column: str) -> str:
     if column == "files":
         return "Raw files"  # the cell sheet's own Files are patterns
     words = re.sub(_UNITS_IN_NAMES, "", column).replace("_", " ")
     return words[:1].upper() + words[1:].replace("coulombic", "Coulombic")
 
 
-def _tag(text: str) -> str:
+def _make_tag(text: str) -> str:
     """Write a tag of a-z, 0-9, - and _: receivers drop others."""
     return re.sub(r"[^a-z0-9_-]+", "-", text.lower()).strip("-")[:_LONGEST]
 
 
-def _moment(found: object) -> datetime | None:
+def _to_utc(found: object) -> datetime | None:
     if not isinstance(found, datetime):
         return None
     return found if found.tzinfo else found.replace(tzinfo=UTC)

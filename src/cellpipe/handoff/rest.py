@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from cellpipe.core.errors import HandOnError, NoAnswerError, SettingsError
+from cellpipe.core.errors import DeliveryError, NoAnswerError, SettingsError
 
-_TRIES = 3
+_MAX_ATTEMPTS = 3
 _PAUSE_SECONDS = 0.5
 _BUSY = frozenset({429, 502, 503, 504})
 _TIMEOUT = httpx.Timeout(60.0, connect=10.0)
@@ -78,7 +78,7 @@ class Server:
         self._remedies = remedies
         self._client = httpx.Client(
             base_url=self.url + path, headers={"Accept": "application/json", **headers},
-            timeout=_TIMEOUT, verify=_trust(address),
+            timeout=_TIMEOUT, verify=_ssl_context(address),
             trust_env=not is_loopback(address.url),  # no proxy between the machine and itself
         )  # fmt: skip
 
@@ -94,7 +94,7 @@ class Server:
         """Close its connections."""
         self._client.close()
 
-    def asked(
+    def request(
         self, method: str, path: str, *, again: bool, ok: tuple[int, ...] = (200, 201, 204),
         **request: Any,
     ) -> httpx.Response:  # fmt: skip
@@ -111,18 +111,18 @@ class Server:
             If the server refuses.
 
         """
-        tries = _TRIES if again else 1
+        tries = _MAX_ATTEMPTS if again else 1
         for number in range(1, tries + 1):
             try:
                 answer = self._client.request(method, path, **request)
             except httpx.RequestError as error:
                 if number == tries or isinstance(error, httpx.UnsupportedProtocol):
-                    raise self._silent(error) from None  # what it says may hold headers
+                    raise self._no_answer_error(error) from None  # what it says may hold headers
             else:
                 if answer.status_code in ok:
                     return answer
                 if answer.status_code not in _BUSY or number == tries:
-                    raise self._refused(method, path, answer)
+                    raise self._refusal_error(method, path, answer)
             time.sleep(_PAUSE_SECONDS * 2 ** (number - 1))
         raise AssertionError  # pragma: no cover - the last try gives or raises
 
@@ -138,40 +138,40 @@ class Server:
         try:
             return answer.json()
         except ValueError:
-            raise HandOnError(
+            raise DeliveryError(
                 f"an answer of {self.url} that is no JSON", expected=f"{self.name}'s interface",
                 remedy="write the address of the server's start page into cellpipe.toml",
             ) from None  # fmt: skip
 
-    def _silent(self, error: httpx.RequestError) -> NoAnswerError:
+    def _no_answer_error(self, error: httpx.RequestError) -> NoAnswerError:
         remedy = "check the address, and that this machine is in the lab's network"
         if "CERTIFICATE" in str(error).upper():
             remedy = "name the .pem file of the lab's authority under certificate_authority"
-        said = self._plain(str(error)) or type(error).__name__
+        said = self._redact(str(error)) or type(error).__name__
         return NoAnswerError(
             f"no answer from {self.url} ({said})", expected=f"{self.name}",
             remedy=f"{remedy}; the next night tries again",
         )  # fmt: skip
 
-    def _refused(self, method: str, path: str, answer: httpx.Response) -> HandOnError:
-        said = self._plain(_message(answer))[:300]
+    def _refusal_error(self, method: str, path: str, answer: httpx.Response) -> DeliveryError:
+        said = self._redact(_error_message(answer))[:300]
         status = answer.status_code
         default = "see the server's log; the next night tries again"
         if answer.is_redirect:
             default = "write the address it leads to into cellpipe.toml"
-            said = f"it leads to {self._plain(answer.headers.get('location', 'nowhere'))}"
-        return HandOnError(
+            said = f"it leads to {self._redact(answer.headers.get('location', 'nowhere'))}"
+        return DeliveryError(
             f"the answer {status} to {method} {path.split('?', maxsplit=1)[0]} ({said})",
             expected=f"{self.name} at {self.url} to take it",
             remedy=self._remedies.get(status, default),
         )  # fmt: skip
 
-    def _plain(self, text: str) -> str:
+    def _redact(self, text: str) -> str:
         """Keep the token out of what a server says."""
         return " ".join(text.replace(self._token, "***").split()) if self._token else text
 
 
-def _message(answer: httpx.Response) -> str:
+def _error_message(answer: httpx.Response) -> str:
     try:
         found = answer.json()
     except ValueError:
@@ -185,7 +185,7 @@ def _message(answer: httpx.Response) -> str:
     return answer.reason_phrase or "no reason given"
 
 
-def _trust(address: Address) -> ssl.SSLContext | bool:
+def _ssl_context(address: Address) -> ssl.SSLContext | bool:
     if address.certificate_authority is None:
         return True
     try:

@@ -12,7 +12,7 @@ from cellpipe.core.errors import SettingsError
 Blocks = Callable[[str], str]
 
 
-def secret(reference: str, beside: Path, blocks: Blocks | None = None) -> str:
+def resolve_secret(reference: str, beside: Path, blocks: Blocks | None = None) -> str:
     """Give the secret that a reference names.
 
     Parameters
@@ -35,7 +35,7 @@ def secret(reference: str, beside: Path, blocks: Blocks | None = None) -> str:
     if kind == "env":
         found = os.environ.get(name, "")
     elif kind == "file":
-        found = _of_file(beside / name)
+        found = _read_secret_file(beside / name)
     elif kind == "prefect" and blocks is not None:
         found = blocks(name)
     else:
@@ -60,7 +60,7 @@ _REMEDIES = {
 }
 
 
-def _of_file(path: Path) -> str:
+def _read_secret_file(path: Path) -> str:
     try:
         mode = path.stat().st_mode
         content = path.read_text(encoding="utf-8-sig")

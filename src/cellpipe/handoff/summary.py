@@ -16,14 +16,14 @@ from pathlib import Path
 import polars as pl
 import xlsxwriter
 
-from cellpipe.core.errors import HeldFileError, SummaryError
-from cellpipe.handoff.workbook_part import filled
+from cellpipe.core.errors import LockedFileError, SummaryError
+from cellpipe.handoff.workbook_part import fill_sheet
 from cellpipe.handoff.workbook_part import name_key as _key
-from cellpipe.report.excel.cell_workbook import CREATED, settings
+from cellpipe.report.excel.cell_workbook import CREATED, workbook_options
 from cellpipe.report.excel.lab_workbook import cell_columns
 from cellpipe.report.excel.sheets import TEXT, Book, SheetColumn, write_sheet
-from cellpipe.report.long_tables import not_formula
-from cellpipe.system.atomic_files import written_bytes
+from cellpipe.report.long_tables import escape_formula
+from cellpipe.system.atomic_files import write_bytes
 
 NAME = "summary"
 _SHEET, _KEY = "Cells", "Cell"
@@ -49,51 +49,53 @@ def update_summary(out: Path, cells: pl.DataFrame, marks: Marks) -> list[str]:
     """
     columns = cell_columns(cells.sort("cell_id"))
     said = []
-    for suffix, made in ((".xlsx", _workbook), (".csv", _csv)):
-        sentence = _updated(out / f"{NAME}{suffix}", columns, made, marks)
+    for suffix, made in ((".xlsx", _merge_workbook), (".csv", _merge_csv)):
+        sentence = _update_file(out / f"{NAME}{suffix}", columns, made, marks)
         said += [sentence] if sentence else []
     return said
 
 
-Made = Callable[[bytes | None, Sequence[SheetColumn]], bytes]
+Merge = Callable[[bytes | None, Sequence[SheetColumn]], bytes]
 
 
-def _updated(path: Path, columns: Sequence[SheetColumn], made: Made, marks: Marks) -> str | None:
+def _update_file(
+    path: Path, columns: Sequence[SheetColumn], made: Merge, marks: Marks
+) -> str | None:
     """Bring one file up to date, or write the new state beside it; then say why."""
     merged = "the next night merges it"
     beside = path.with_name(f"{path.stem} (not merged yet){path.suffix}")
     for _ in range(3):
-        before = _read(path)
+        before = _read_bytes(path)
         try:
             content = made(before, columns)
         except SummaryError as error:
             reason, merged = f"{path.name}: {error.reason}", "until that is mended"
             break
         reason = f"{path.name} is open in another program."
-        if content != before and _is_held(path):
+        if content != before and _is_open(path):
             break
-        if _read(path) != before:
+        if _read_bytes(path) != before:
             continue  # it was saved meanwhile
         try:
             if content != before:
-                written_bytes(path, content)
-        except HeldFileError:
+                write_bytes(path, content)
+        except LockedFileError:
             break
-        return _cleared(beside, marks)
+        return _remove_pending_copy(beside, marks)
     else:
         return f"{path.name} is being written by another program. The next night tries again."
     content = made(None, columns)
     if beside.is_file() and _digest(beside) not in {None, marks.get(beside.name)}:
         return f"{reason} {beside.name} was changed by hand and is left as it is."
     try:
-        written_bytes(beside, content)
-    except HeldFileError:
+        write_bytes(beside, content)
+    except LockedFileError:
         return f"{reason} {beside.name}, with the state of before, is open, too."
     marks[beside.name] = hashlib.sha256(content).hexdigest()
     return f"{reason} The new state is in {beside.name}; {merged}."
 
 
-def _cleared(beside: Path, marks: Marks) -> str | None:
+def _remove_pending_copy(beside: Path, marks: Marks) -> str | None:
     """Remove what was written beside, if nobody wrote into it."""
     if not beside.is_file():
         return None
@@ -107,7 +109,7 @@ def _cleared(beside: Path, marks: Marks) -> str | None:
     return None
 
 
-def _read(path: Path) -> bytes | None:
+def _read_bytes(path: Path) -> bytes | None:
     try:
         return path.read_bytes()
     except FileNotFoundError:
@@ -117,21 +119,21 @@ def _read(path: Path) -> bytes | None:
 
 
 def _digest(path: Path) -> str | None:
-    content = _read(path)
+    content = _read_bytes(path)
     return hashlib.sha256(content).hexdigest() if content is not None else None
 
 
-def _is_held(path: Path) -> bool:
+def _is_open(path: Path) -> bool:
     """Tell whether Excel or LibreOffice holds a file: they leave a sign beside it."""
     signs = (f"~${path.name}", f"~${path.name[2:]}", f".~lock.{path.name}#")
     return any(path.with_name(sign).exists() for sign in signs)
 
 
-def _workbook(before: bytes | None, columns: Sequence[SheetColumn]) -> bytes:
+def _merge_workbook(before: bytes | None, columns: Sequence[SheetColumn]) -> bytes:
     if before is not None:
-        return filled(before, _SHEET, _KEY, _values(columns))[0]
+        return fill_sheet(before, _SHEET, _KEY, _values_by_head(columns))[0]
     content = io.BytesIO()
-    workbook = xlsxwriter.Workbook(content, settings())
+    workbook = xlsxwriter.Workbook(content, workbook_options())
     workbook.set_properties({"title": "Summary of all cells", "created": CREATED})
     book = Book(workbook)
     write_sheet(book, _SHEET, columns, "")
@@ -151,17 +153,17 @@ _NOTES = (
 )
 
 
-def _values(columns: Sequence[SheetColumn]) -> Mapping[str, Sequence[object]]:
+def _values_by_head(columns: Sequence[SheetColumn]) -> Mapping[str, Sequence[object]]:
     return {column.head: column.values for column in columns}
 
 
-def _csv(before: bytes | None, columns: Sequence[SheetColumn]) -> bytes:
+def _merge_csv(before: bytes | None, columns: Sequence[SheetColumn]) -> bytes:
     """Write the summary as .csv; columns and rows of people stay, in the file's own dialect."""
     titles = [column.head for column in columns]
-    heads, rows, delimiter = _parsed(before) if before is not None else (titles, [], ",")
-    heads = _respelled(heads, titles)
+    heads, rows, delimiter = _parse_csv(before) if before is not None else (titles, [], ",")
+    heads = _restore_heads(heads, titles)
     decimal = "," if delimiter == ";" else "."
-    ours = {c.head: [_text(value, decimal) for value in c.values] for c in columns}
+    ours = {c.head: [_format_value(value, decimal) for value in c.values] for c in columns}
     if _KEY not in heads:
         raise SummaryError(
             f"no column called {_KEY!r}", expected="the heads in the first line",
@@ -170,7 +172,7 @@ def _csv(before: bytes | None, columns: Sequence[SheetColumn]) -> bytes:
     heads = [*heads, *(head for head in ours if head not in heads)]
     key = heads.index(_KEY)
     by_key = {row[key].removeprefix("'"): row for row in reversed(rows) if len(row) > key}
-    names = [str(value) for value in _values(columns)[_KEY]]
+    names = [str(value) for value in _values_by_head(columns)[_KEY]]
     alike = {
         _key(name.replace(decimal, ".")): row for name, row in by_key.items() if name not in names
     }
@@ -187,7 +189,7 @@ def _csv(before: bytes | None, columns: Sequence[SheetColumn]) -> bytes:
     return b"\xef\xbb\xbf" + written.getvalue().encode()
 
 
-def _parsed(content: bytes) -> tuple[list[str], list[list[str]], str]:
+def _parse_csv(content: bytes) -> tuple[list[str], list[list[str]], str]:
     """Read a .csv that Excel may have saved: with ; where a comma is the decimal sign."""
     try:
         text = content.decode("utf-8-sig")
@@ -206,16 +208,16 @@ def _parsed(content: bytes) -> tuple[list[str], list[list[str]], str]:
     return (rows[0] if rows else [], rows[1:], delimiter)
 
 
-def _respelled(heads: list[str], titles: Sequence[str]) -> list[str]:
+def _restore_heads(heads: list[str], titles: Sequence[str]) -> list[str]:
     """Give heads back the signs that Excel writes as ? where it saves without Unicode."""
     spelled = {title.encode("cp1252", "replace").decode("cp1252"): title for title in titles}
     return [spelled.get(head, head) for head in heads]
 
 
-def _text(value: object, decimal: str) -> str:
+def _format_value(value: object, decimal: str) -> str:
     """Write a value: numbers with the file's decimal sign, texts never as formulas."""
     if value is None or value != value:  # noqa: PLR0124 - NaN
         return ""
     if isinstance(value, float):
         return str(value).replace(".", decimal)
-    return not_formula(str(value))
+    return escape_formula(str(value))

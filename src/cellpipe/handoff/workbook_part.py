@@ -44,32 +44,32 @@ class Workbook:
             with zipfile.ZipFile(io.BytesIO(content)) as archive:
                 self._entries = archive.infolist()
                 self.parts = {entry.filename: archive.read(entry) for entry in self._entries}
-            self._book = self.tree("xl/workbook.xml")
+            self._book = self.parse_part("xl/workbook.xml")
         except (*BROKEN_ZIP, KeyError, RuntimeError, etree.XMLSyntaxError) as error:
             raise SummaryError(
                 f"no workbook ({type(error).__name__})", expected="an .xlsx without a password",
                 remedy="save it as .xlsx, or take it away: a new one is written then",
             ) from error  # fmt: skip
 
-    def tree(self, part: str) -> Element:
+    def parse_part(self, part: str) -> Element:
         """Read a part; nothing outside of it is looked up."""
         parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
         return etree.fromstring(self.parts[part], parser)
 
-    def put(self, part: str, root: Element) -> None:
+    def write_part(self, part: str, root: Element) -> None:
         """Write a part anew."""
         self.parts[part] = etree.tostring(
             root, xml_declaration=True, encoding="UTF-8", standalone=True
         )
 
-    def sheet(self, name: str) -> str | None:
+    def find_sheet(self, name: str) -> str | None:
         """Give the part in which a sheet lies."""
         for sheet in self._book.iter(f"{_MAIN}sheet"):
             if sheet.get("name") == name:
-                return self.related("xl/workbook.xml", "")[sheet.get(_RELATION, "")]
+                return self.related_parts("xl/workbook.xml", "")[sheet.get(_RELATION, "")]
         return None
 
-    def related(self, part: str, kind: str) -> dict[str, str]:
+    def related_parts(self, part: str, kind: str) -> dict[str, str]:
         """Give the parts that a part refers to, by id; of one kind, if it is named."""
         folder, _, name = part.rpartition("/")
         place = f"{folder}/_rels/{name}.rels"
@@ -79,13 +79,13 @@ class Workbook:
             each.get("Id", ""): posixpath.normpath(
                 posixpath.join("/", folder, each.get("Target", ""))
             ).lstrip("/")
-            for each in self.tree(place)
+            for each in self.parse_part(place)
             if each.get("Type", "").endswith(kind) and each.get("TargetMode") != "External"
         }
 
-    def texts(self) -> list[str]:
+    def shared_strings(self) -> list[str]:
         """Give the texts that cells refer to by number."""
-        part = next(iter(self.related("xl/workbook.xml", "/sharedStrings").values()), None)
+        part = next(iter(self.related_parts("xl/workbook.xml", "/sharedStrings").values()), None)
         if part is None or part not in self.parts:
             return []
         phonetic = f"{_MAIN}rPh"
@@ -94,30 +94,30 @@ class Workbook:
                 t.text or "" for t in item.iter(f"{_MAIN}t")
                 if not any(above.tag == phonetic for above in t.iterancestors())
             )
-            for item in self.tree(part).findall(f"{_MAIN}si")
+            for item in self.parse_part(part).findall(f"{_MAIN}si")
         ]  # fmt: skip
 
-    def computes_anew(self) -> None:
+    def force_recalculation(self) -> None:
         """Let the program that opens it compute all formulas: what they refer to has changed."""
         calculation = self._book.find(f"{_MAIN}calcPr")
         if calculation is None:
             return
         calculation.set("fullCalcOnLoad", "1")
-        self.put("xl/workbook.xml", self._book)
+        self.write_part("xl/workbook.xml", self._book)
 
-    def forgets_calculation_chain(self) -> None:
+    def drop_calculation_chain(self) -> None:
         """Drop the list of formulas, which Excel makes anew; one that names others is a fault."""
-        chains = set(self.related("xl/workbook.xml", "/calcChain").values()) & set(self.parts)
+        chains = set(self.related_parts("xl/workbook.xml", "/calcChain").values()) & set(self.parts)
         for place, attribute in (("xl/_rels/workbook.xml.rels", "Type"),
                                  ("[Content_Types].xml", "PartName")):  # fmt: skip
-            root = self.tree(place)
+            root = self.parse_part(place)
             for node in list(root):
                 if "/calcchain" in node.get(attribute, "").lower():
                     root.remove(node)
-            self.put(place, root)
+            self.write_part(place, root)
         self._entries = [entry for entry in self._entries if entry.filename not in chains]
 
-    def content(self) -> bytes:
+    def to_bytes(self) -> bytes:
         """Give the file, its parts in the order that they were in."""
         written = io.BytesIO()
         with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -127,7 +127,7 @@ class Workbook:
         return written.getvalue()
 
 
-def filled(
+def fill_sheet(
     content: bytes, sheet: str, key: str, columns: Mapping[str, Sequence[object]]
 ) -> tuple[bytes, int]:
     """Write columns into a sheet of a workbook.
@@ -153,7 +153,7 @@ def filled(
 
     """
     try:
-        return _filled(Workbook(content), content, sheet, key, columns)
+        return _fill_sheet(Workbook(content), content, sheet, key, columns)
     except (KeyError, IndexError, ValueError, TypeError, AttributeError, SyntaxError) as error:
         raise SummaryError(
             f"a workbook that is not understood ({type(error).__name__}: {error})",
@@ -162,44 +162,44 @@ def filled(
         ) from error  # fmt: skip
 
 
-def _filled(
+def _fill_sheet(
     book: Workbook, content: bytes, sheet: str, key: str, columns: Mapping[str, Sequence[object]]
 ) -> tuple[bytes, int]:
-    part = book.sheet(sheet)
+    part = book.find_sheet(sheet)
     if part is None or part not in book.parts:
-        raise _unlike(f"no sheet called {sheet!r}", sheet, key)
-    if any(book.tree(place).get("totalsRowCount", "0") != "0"
-           for place in book.related(part, "/table").values()):  # fmt: skip
+        raise _layout_error(f"no sheet called {sheet!r}", sheet, key)
+    if any(book.parse_part(place).get("totalsRowCount", "0") != "0"
+           for place in book.related_parts(part, "/table").values()):  # fmt: skip
         raise SummaryError(
             "a table with a row of totals below the cells", expected="room for new cells there",
             remedy="switch the row of totals off, and put the totals on another sheet",
         )  # fmt: skip
-    grid = _Grid(book.tree(part), book.texts())
-    head = grid.row_with(key)
+    grid = _Grid(book.parse_part(part), book.shared_strings())
+    head = grid.find_row(key)
     if head is None:
-        raise _unlike(f"no column called {key!r} in the sheet {sheet}", sheet, key)
+        raise _layout_error(f"no column called {key!r} in the sheet {sheet}", sheet, key)
     last = grid.last_row(head)
-    places, changed = grid.places(head, list(columns))
-    rows = grid.rows_by(places[key], list(map(str, columns[key])), after=head)
+    places, changed = grid.ensure_columns(head, list(columns))
+    rows = grid.find_rows(places[key], list(map(str, columns[key])), after=head)
     end = last
     for number, name in enumerate(columns[key]):
         row = rows.get(str(name))
         if row is None:
             end += 1
-            row = grid.added(end, like=end - 1 if end - 1 > head else None)
+            row = grid.add_row(end, like=end - 1 if end - 1 > head else None)
         for title, values in columns.items():
             changed += grid.put(row, places[title], values[number])
     if not changed:
         return content, 0
-    _extended(book, part, grid, head, last, end)
-    book.put(part, grid.root)
+    _extend_tables(book, part, grid, head, last, end)
+    book.write_part(part, grid.root)
     if grid.formulas_gone:
-        book.forgets_calculation_chain()
-    book.computes_anew()
-    return book.content(), changed
+        book.drop_calculation_chain()
+    book.force_recalculation()
+    return book.to_bytes(), changed
 
 
-def _unlike(found: str, sheet: str, key: str) -> SummaryError:
+def _layout_error(found: str, sheet: str, key: str) -> SummaryError:
     return SummaryError(
         found, expected=f"the sheet {sheet} with the column {key}",
         remedy="give both their names back, or take the file away: a new one is written then",
@@ -218,7 +218,7 @@ class _Grid:
             raise ValueError("cells that don't say where they are")
         self.formulas_gone = False
 
-    def row_with(self, text: str) -> int | None:
+    def find_row(self, text: str) -> int | None:
         """Give the number of the first row that has a cell of this text."""
         for number in sorted(self._rows)[:_HEAD_ROWS]:
             if any(self.value(cell) == text for cell in self._rows[number]):
@@ -230,13 +230,13 @@ class _Grid:
         held = [n for n, row in self._rows.items() if any(len(cell) for cell in row)]
         return max([head, *held])
 
-    def places(self, head: int, titles: Sequence[str]) -> tuple[dict[str, int], int]:
+    def ensure_columns(self, head: int, titles: Sequence[str]) -> tuple[dict[str, int], int]:
         """Give the place of each column by its head; those that are missing are put at the end."""
         row = self._rows[head]
         found: dict[str, int] = {}
         for cell in row:
-            found.setdefault(str(self.value(cell)), _place(cell))
-        free = max(map(_place, self._cells()), default=-1) + 1
+            found.setdefault(str(self.value(cell)), _column_index(cell))
+        free = max(map(_column_index, self._nonempty_cells()), default=-1) + 1
         added = 0
         for title in titles:
             if title not in found:
@@ -245,7 +245,7 @@ class _Grid:
                 free += 1
         return {title: found[title] for title in titles}, added
 
-    def rows_by(self, place: int, names: Sequence[str], *, after: int) -> dict[str, Element]:
+    def find_rows(self, place: int, names: Sequence[str], *, after: int) -> dict[str, Element]:
         """Give the rows below the head by name, the first of each.
 
         A cell that a spreadsheet took for a number (001 for 1) still names its row.
@@ -253,16 +253,16 @@ class _Grid:
         found: dict[str, Element] = {}
         alike: dict[str, Element] = {}
         for number in sorted(self._rows):
-            cell = self._cell(self._rows[number], place)
+            cell = self._find_cell(self._rows[number], place)
             value = None if cell is None or number <= after else self.value(cell)
             if value is not None:
-                name = _named(value)
+                name = _name_text(value)
                 found.setdefault(name, self._rows[number])
                 if isinstance(value, float) and name not in names:
                     alike.setdefault(name_key(name), self._rows[number])
         return {name: alike[name_key(name)] for name in names if name_key(name) in alike} | found
 
-    def added(self, number: int, like: int | None) -> Element:
+    def add_row(self, number: int, like: int | None) -> Element:
         """Add a row at the end, in the looks of another one."""
         row = self._rows.get(number)
         if row is None:
@@ -270,15 +270,15 @@ class _Grid:
             self._data.insert(sum(1 for other in self._rows if other < number), row)
             self._rows[number] = row
         for cell in self._rows.get(like or 0, ()):
-            if cell.get("s") and self._cell(row, _place(cell)) is None:
-                self._made(row, _place(cell)).set("s", cell.get("s"))
+            if cell.get("s") and self._find_cell(row, _column_index(cell)) is None:
+                self._make_cell(row, _column_index(cell)).set("s", cell.get("s"))
         return row
 
     def put(self, row: Element, place: int, value: object) -> int:
         """Write a value, if the cell doesn't hold it; tell (as 0 or 1) whether it was written."""
         if isinstance(value, float) and not math.isfinite(value):
             value = None
-        cell = self._cell(row, place)
+        cell = self._find_cell(row, place)
         if value is None and (cell is None or not len(cell)):
             return 0
         if (
@@ -287,7 +287,7 @@ class _Grid:
             and _is_same(self.value(cell), value)
         ):
             return 0
-        cell = self._made(row, place) if cell is None else cell
+        cell = self._make_cell(row, place) if cell is None else cell
         for child in list(cell):
             self.formulas_gone |= child.tag == f"{_MAIN}f"
             cell.remove(child)
@@ -298,7 +298,7 @@ class _Grid:
             cell.set("t", "inlineStr")
             text = etree.SubElement(etree.SubElement(cell, f"{_MAIN}is"), f"{_MAIN}t")
             text.set(_SPACE, "preserve")
-            text.text = _writable(str(value))
+            text.text = _clean_text(str(value))
         return 1
 
     def value(self, cell: Element) -> str | float | None:
@@ -313,23 +313,23 @@ class _Grid:
             return self._texts[int(found.text)]
         return found.text if kind in {"str", "b", "e", "d"} else float(found.text)
 
-    def _cells(self) -> Iterator[Element]:
+    def _nonempty_cells(self) -> Iterator[Element]:
         for row in self._rows.values():
             yield from (cell for cell in row if len(cell))
 
-    def _cell(self, row: Element, place: int) -> Element | None:
-        return next((cell for cell in row if _place(cell) == place), None)
+    def _find_cell(self, row: Element, place: int) -> Element | None:
+        return next((cell for cell in row if _column_index(cell) == place), None)
 
-    def _made(self, row: Element, place: int) -> Element:
+    def _make_cell(self, row: Element, place: int) -> Element:
         """Make a cell, in the order of columns."""
         row.attrib.pop("spans", None)
         cell = etree.Element(f"{_MAIN}c", r=f"{column_letter(place)}{row.get('r')}")
-        before = sum(1 for other in row if _place(other) < place)
+        before = sum(1 for other in row if _column_index(other) < place)
         row.insert(before, cell)
         return cell
 
 
-def _place(cell: Element) -> int:
+def _column_index(cell: Element) -> int:
     """Give a cell's column, counted from 0."""
     place = 0
     for letter in re.sub(r"\d", "", cell.get("r", "A")):
@@ -344,7 +344,7 @@ def _is_same(found: object, value: object) -> bool:
     return found == value
 
 
-def _named(value: object) -> str:
+def _name_text(value: object) -> str:
     return f"{value:.15g}" if isinstance(value, float) else str(value).strip()
 
 
@@ -356,12 +356,12 @@ def name_key(name: str) -> str:
         return name
 
 
-def _writable(text: str) -> str:
+def _clean_text(text: str) -> str:
     """Leave out the signs that XML can't hold."""
     return re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]", "", text)
 
 
-def _extended(book: Workbook, part: str, grid: _Grid, head: int, last: int, end: int) -> None:
+def _extend_tables(book: Workbook, part: str, grid: _Grid, head: int, last: int, end: int) -> None:
     """Let a filter or a table that went to the last row go to the new one."""
     dimension = grid.root.find(f"{_MAIN}dimension")
     if dimension is not None:
@@ -370,17 +370,17 @@ def _extended(book: Workbook, part: str, grid: _Grid, head: int, last: int, end:
         return
     found = grid.root.find(f"{_MAIN}autoFilter")
     if found is not None:
-        _stretch(found, head, last, end)
-    for place in book.related(part, "/table").values():
-        table = book.tree(place)
-        if _stretch(table, head, last, end):
+        _extend_range(found, head, last, end)
+    for place in book.related_parts(part, "/table").values():
+        table = book.parse_part(place)
+        if _extend_range(table, head, last, end):
             inner = table.find(f"{_MAIN}autoFilter")
             if inner is not None:
-                _stretch(inner, head, last, end)
-            book.put(place, table)
+                _extend_range(inner, head, last, end)
+            book.write_part(place, table)
 
 
-def _stretch(element: Element, head: int, last: int, end: int) -> bool:
+def _extend_range(element: Element, head: int, last: int, end: int) -> bool:
     match = re.fullmatch(r"([A-Z]+)(\d+):([A-Z]+)(\d+)", element.get("ref", ""))
     if match is None or int(match[2]) != head or int(match[4]) != last:
         return False

@@ -25,7 +25,7 @@ class InputFile:
     content: Content
 
 
-def in_order(
+def order_files(
     files: Sequence[InputFile], unused: dict[str, tuple[str, str]]
 ) -> tuple[tuple[InputFile, ...], tuple[Finding, ...]]:
     """Put a cell's files in the order of time, each content and each recording once.
@@ -34,37 +34,39 @@ def in_order(
     """
     findings: list[Finding] = []
     kept: list[InputFile] = []
-    for file in _by_time(files):
-        twin = next((k for k in kept if _same_recording(k, file)), None)
+    for file in _sort_by_time(files):
+        twin = next((k for k in kept if _is_same_recording(k, file)), None)
         if twin is None:
             kept.append(file)
             continue
-        better, other = _preferred(twin, file)
+        better, other = _sort_by_preference(twin, file)
         kept[kept.index(twin)] = better
         sentence = f"{other.path} holds the same recording as {better.path}; the latter is used."
         unused[other.path] = ("duplicate", sentence)
         findings.append(Finding("info", "same_recording", sentence))
-    return tuple(kept), (*findings, *_gaps(kept))
+    return tuple(kept), (*findings, *_gap_findings(kept))
 
 
-def _by_time(files: Sequence[InputFile]) -> list[InputFile]:
+def _sort_by_time(files: Sequence[InputFile]) -> list[InputFile]:
     """Put files in the order of time; one without a clock behind those whose names come before."""
     timed = [file for file in files if file.content.started_at is not None]
     ordered = sorted(timed, key=lambda file: (file.content.started_at or _NEVER, file.path))
     clockless = [file for file in files if file.content.started_at is None]
-    for file in sorted(clockless, key=lambda file: _natural(file.path)):
-        before = [n for n, one in enumerate(ordered) if _natural(one.path) < _natural(file.path)]
+    for file in sorted(clockless, key=lambda file: _natural_key(file.path)):
+        before = [
+            n for n, one in enumerate(ordered) if _natural_key(one.path) < _natural_key(file.path)
+        ]
         ordered.insert(before[-1] + 1 if before else 0, file)
     return ordered
 
 
-def _natural(path: str) -> tuple[tuple[str, int], ...]:
+def _natural_key(path: str) -> tuple[tuple[str, int], ...]:
     """Give a name's words and numbers, so that part 10 comes after part 9."""
     parts = re.findall(r"(\D*)(\d*)", path.casefold())
     return tuple((word, int(digits or 0)) for word, digits in parts)
 
 
-def _gaps(files: Sequence[InputFile]) -> list[Finding]:
+def _gap_findings(files: Sequence[InputFile]) -> list[Finding]:
     """Say where more than a day lies between one file's end and the next one's beginning."""
     said = []
     for one, other in pairwise(files):
@@ -81,7 +83,7 @@ def _gaps(files: Sequence[InputFile]) -> list[Finding]:
     return said
 
 
-def _same_recording(one: InputFile, other: InputFile) -> bool:
+def _is_same_recording(one: InputFile, other: InputFile) -> bool:
     """Whether two files are one content, or two exports of one recording.
 
     Exports of one recording begin at the same second, or hold as many records over the same time
@@ -92,21 +94,21 @@ def _same_recording(one: InputFile, other: InputFile) -> bool:
         return True
     if not (a.records and b.records) or bool(a.spectra) != bool(b.spectra):
         return False
-    apart = _seconds_apart(a, b)
+    apart = _start_difference(a, b)
     to_the_day = any(f.code == "start_known_to_the_day" for f in (*a.findings, *b.findings))
     if apart is not None and apart < 1 and not to_the_day:
         return True
     like_a_zone = apart is None or to_the_day or (apart < 93_600 and (apart + 60) % 900 < 120)
-    return like_a_zone and a.records == b.records and _same_charge(a, b)
+    return like_a_zone and a.records == b.records and _is_same_charge(a, b)
 
 
-def _seconds_apart(a: Content, b: Content) -> float | None:
+def _start_difference(a: Content, b: Content) -> float | None:
     if a.started_at is None or b.started_at is None:
         return None
     return abs((a.started_at - b.started_at).total_seconds())
 
 
-def _same_charge(a: Content, b: Content) -> bool:
+def _is_same_charge(a: Content, b: Content) -> bool:
     """Whether the same charge passed in the same time, to what exports round away."""
     if not (a.span_second and b.span_second and a.throughput_ah and b.throughput_ah):
         return False
@@ -115,7 +117,7 @@ def _same_charge(a: Content, b: Content) -> bool:
     )
 
 
-def _preferred(one: InputFile, other: InputFile) -> tuple[InputFile, InputFile]:
+def _sort_by_preference(one: InputFile, other: InputFile) -> tuple[InputFile, InputFile]:
     """Prefer the longer recording, then the instrument's own binary file."""
 
     def rank(file: InputFile) -> tuple[int, bool]:

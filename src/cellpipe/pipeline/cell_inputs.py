@@ -11,14 +11,14 @@ from pathlib import Path
 import polars as pl
 
 from cellpipe import analyses
-from cellpipe.cell_sheet.row import composed
-from cellpipe.cell_sheet.sheet import CellSheet, cell_id_from_name, cells_of
+from cellpipe.cell_sheet.row import to_nfc
+from cellpipe.cell_sheet.sheet import CellSheet, cell_id_from_name, find_cells
 from cellpipe.core import contracts
 from cellpipe.core.errors import CellpipeError
 from cellpipe.core.model import Cell, Finding
-from cellpipe.pipeline.cell_history import InputFile, in_order
+from cellpipe.pipeline.cell_history import InputFile, order_files
 from cellpipe.pipeline.ingest import Job
-from cellpipe.pipeline.sheet_snapshot import Sheet
+from cellpipe.pipeline.sheet_snapshot import SheetSnapshot
 from cellpipe.store import LAB, read_table
 
 
@@ -65,7 +65,7 @@ class _Group:
     files: list[InputFile] = field(default_factory=list)
 
 
-def grouped(job: Job, paths: Sequence[Path], sheet: Sheet) -> Grouping:
+def group_files(job: Job, paths: Sequence[Path], sheet: SheetSnapshot) -> Grouping:
     """Put files together to cells, in the order of ids.
 
     A file belongs to the cell whose pattern in the sheet matches its name or path; else to the row
@@ -75,14 +75,16 @@ def grouped(job: Job, paths: Sequence[Path], sheet: Sheet) -> Grouping:
     of one workbook that one row claims together are not either. Ids that differ only in case name
     one cell.
     """
-    files = _usable(job, paths)
-    by_pattern = {f.path: cells_of(Path(f.path).name, f.path, sheet.cells) for f in files}
-    named = _named(files, by_pattern)
+    files = _usable_files(job, paths)
+    by_pattern = {f.path: find_cells(Path(f.path).name, f.path, sheet.cells) for f in files}
+    named = _cell_names(files, by_pattern)
     sheet_ids = {cell.cell_id.casefold(): cell.cell_id for cell in sheet.cells}
     groups: dict[str, _Group] = {}
     open_ids = {cell.cell_id.casefold(): cell for cell in sheet.cells if not cell.patterns}
-    claimed = {f.path: by_pattern[f.path] or _claims(f, named.get(f.path), open_ids) for f in files}
-    unused = _undecided({path: one[0] for path, one in claimed.items() if len(one) == 1})
+    claimed = {
+        f.path: by_pattern[f.path] or _find_claims(f, named.get(f.path), open_ids) for f in files
+    }
+    unused = _ambiguous_parts({path: one[0] for path, one in claimed.items() if len(one) == 1})
     for file in files:
         if file.path in unused:
             continue
@@ -99,12 +101,16 @@ def grouped(job: Job, paths: Sequence[Path], sheet: Sheet) -> Grouping:
             groups.setdefault(key, _Group(cell)).files.append(file)
     cells = []
     for key in sorted(groups):
-        kept, said = in_order(groups[key].files, unused)
+        kept, said = order_files(groups[key].files, unused)
         cells.append(CellInputs(groups[key].cell, kept, said, sheet.baselines))
-    return Grouping(tuple(cells), unused, (*_without_files(sheet, groups), *_shared(cells)))
+    return Grouping(
+        tuple(cells),
+        unused,
+        (*_missing_file_findings(sheet, groups), *_shared_content_findings(cells)),
+    )
 
 
-def _usable(job: Job, paths: Sequence[Path]) -> list[InputFile]:
+def _usable_files(job: Job, paths: Sequence[Path]) -> list[InputFile]:
     return [
         InputFile(file.path, file.size, content)
         for file, content in filter(None, job.recordings(paths).values())
@@ -112,7 +118,9 @@ def _usable(job: Job, paths: Sequence[Path]) -> list[InputFile]:
     ]
 
 
-def _named(files: Sequence[InputFile], by_pattern: Mapping[str, Sequence[Cell]]) -> dict[str, str]:
+def _cell_names(
+    files: Sequence[InputFile], by_pattern: Mapping[str, Sequence[Cell]]
+) -> dict[str, str]:
     """Name the cell of each file that no row claims; channels tell cells of one name apart."""
     names = {file.path: _name_and_channel(file.path) for file in files if not by_pattern[file.path]}
     channels: dict[str, set[str | None]] = {}
@@ -124,14 +132,14 @@ def _named(files: Sequence[InputFile], by_pattern: Mapping[str, Sequence[Cell]])
     }
 
 
-def _claims(file: InputFile, named: str | None, open_ids: Mapping[str, Cell]) -> list[Cell]:
+def _find_claims(file: InputFile, named: str | None, open_ids: Mapping[str, Cell]) -> list[Cell]:
     """Give the cell of the sheet that a file belongs to though no pattern says so."""
     if named is None or not open_ids:
         return []
     said = json.loads(file.content.metadata)
     names = [
-        *reversed(Path(composed(file.path)).parent.parts),
-        *(composed(value) for value in said.values() if isinstance(value, str)),
+        *reversed(Path(to_nfc(file.path)).parent.parts),
+        *(to_nfc(value) for value in said.values() if isinstance(value, str)),
         named,
     ]
     found = next((name for name in names if name.strip().casefold() in open_ids), None)
@@ -140,19 +148,19 @@ def _claims(file: InputFile, named: str | None, open_ids: Mapping[str, Cell]) ->
 
 def _name_and_channel(path: str) -> tuple[str, str | None]:
     name, channel = cell_id_from_name(Path(path).stem)
-    return name, _part_of(path) or channel
+    return name, _part_name(path) or channel
 
 
-def _part_of(path: str) -> str | None:
+def _part_name(path: str) -> str | None:
     """Name the part of the file that a recording is; it stands behind the file's suffix."""
     return Path(path).suffix.partition("#")[2] or None
 
 
-def _undecided(claims: Mapping[str, Cell]) -> dict[str, tuple[str, str]]:
+def _ambiguous_parts(claims: Mapping[str, Cell]) -> dict[str, tuple[str, str]]:
     """Give the parts of a file that one row claims together: they are different cells."""
     owners: dict[tuple[str, str], list[str]] = {}
     for path, cell in claims.items():
-        if _part_of(path):
+        if _part_name(path):
             owners.setdefault((path.rpartition("#")[0], cell.cell_id), []).append(path)
     found: dict[str, tuple[str, str]] = {}
     for (_, cell_id), paths in owners.items():
@@ -164,7 +172,7 @@ def _undecided(claims: Mapping[str, Cell]) -> dict[str, tuple[str, str]]:
     return found
 
 
-def _without_files(sheet: CellSheet, groups: dict[str, _Group]) -> list[Finding]:
+def _missing_file_findings(sheet: CellSheet, groups: dict[str, _Group]) -> list[Finding]:
     return [
         Finding("warning", "cell_without_files", f"No usable file was found for {cell.cell_id}.")
         for cell in sheet.cells
@@ -172,7 +180,7 @@ def _without_files(sheet: CellSheet, groups: dict[str, _Group]) -> list[Finding]
     ]
 
 
-def _shared(cells: Sequence[CellInputs]) -> list[Finding]:
+def _shared_content_findings(cells: Sequence[CellInputs]) -> list[Finding]:
     """Say which content is in two cells: a copy under another cell's name."""
     owners: dict[str, list[str]] = {}
     for inputs in cells:
@@ -185,11 +193,11 @@ def _shared(cells: Sequence[CellInputs]) -> list[Finding]:
     ]
 
 
-def input_tables(job: Job, inputs: CellInputs) -> dict[str, pl.DataFrame]:
+def read_input_tables(job: Job, inputs: CellInputs) -> dict[str, pl.DataFrame]:
     """Gather a cell's raw tables from the store, with their files, spectra numbered through."""
     published = read_table(job.out, "baselines", LAB)
     gathered = {
-        "baselines": contracts.empty("baselines") if published is None else published,
+        "baselines": contracts.empty_table("baselines") if published is None else published,
         "files": file_rows(inputs),
     }
     for name in ("timeseries", "impedance", "half_cycle_segments"):
@@ -205,13 +213,13 @@ def input_tables(job: Job, inputs: CellInputs) -> dict[str, pl.DataFrame]:
                 )  # fmt: skip
             if frame.height:
                 parts.append(frame.with_columns(file_sha256=pl.lit(file.content.sha256)))
-        blank = contracts.empty(name).with_columns(file_sha256=pl.lit("", pl.String))
+        blank = contracts.empty_table(name).with_columns(file_sha256=pl.lit("", pl.String))
         gathered[name] = pl.concat([blank, *parts], how="diagonal")
-    gathered["impedance"] = _numbered_spectra(gathered["impedance"])
+    gathered["impedance"] = _number_spectra(gathered["impedance"])
     return gathered
 
 
-def _numbered_spectra(impedance: pl.DataFrame) -> pl.DataFrame:
+def _number_spectra(impedance: pl.DataFrame) -> pl.DataFrame:
     """Number spectra through the files of a cell, by absolute time where every file has a clock."""
     place = ["file_sha256", "spectrum"]
     first = impedance.group_by(place, maintain_order=True).agg(
@@ -243,4 +251,4 @@ def file_rows(inputs: CellInputs) -> pl.DataFrame:
         }
         for file in inputs.files
     ]  # fmt: skip
-    return pl.DataFrame(rows, schema=contracts.empty("files").schema)
+    return pl.DataFrame(rows, schema=contracts.empty_table("files").schema)

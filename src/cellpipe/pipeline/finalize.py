@@ -15,18 +15,18 @@ import polars as pl
 from cellpipe import analyses
 from cellpipe._version import __version__
 from cellpipe.core import contracts
-from cellpipe.core.errors import HeldFileError
+from cellpipe.core.errors import LockedFileError
 from cellpipe.core.model import Finding
 from cellpipe.pipeline.cell_inputs import Grouping, file_rows
-from cellpipe.pipeline.ingest import Job, Plan, planned_from
-from cellpipe.pipeline.sheet_snapshot import Sheet
+from cellpipe.pipeline.ingest import Job, Plan, plan_entries
+from cellpipe.pipeline.sheet_snapshot import SheetSnapshot
 from cellpipe.store import LAB, CellEntry, Results, read_table, table_path, write_table
 from cellpipe.store.consolidated import consolidate_tables
 from cellpipe.store.failures import MAX_ATTEMPTS, file_failures
 from cellpipe.store.history import Event
 from cellpipe.store.ledger import LAST_COMPLETE_STATE
 from cellpipe.store.manifest import describe_file, names_digest, quarantine_orphans
-from cellpipe.system.atomic_files import file_name, removed
+from cellpipe.system.atomic_files import delete, file_name
 from cellpipe.system.scan import Failure
 
 _NUMBERS = (
@@ -35,7 +35,7 @@ _NUMBERS = (
     "first_interfacial_resistance_ohm", "last_interfacial_resistance_ohm",
 )  # fmt: skip
 ALL_CELLS = "all-cells.xlsx"
-_STALE = "all-cells.xlsx is to be written"
+_WORKBOOK_PENDING = "all-cells.xlsx is to be written"
 _END_OF_LIFE = 0.8  # of the reference capacity, as the field says
 
 
@@ -43,19 +43,19 @@ _END_OF_LIFE = 0.8  # of the reference capacity, as the field says
 class Summary:
     """What a run did. ``files`` and ``findings`` are the lab's tables as they now stand.
 
-    ``again`` counts the files that were read again because the version or the time zone changed.
+    ``reread`` counts the files that were read again because the version or the time zone changed.
     """
 
     job: Job
     read: int
-    again: int
+    reread: int
     unchanged: int
-    left_alone: tuple[str, ...]
+    ignored: tuple[str, ...]
     cells_updated: int
     failures: tuple[Failure, ...]
     files: pl.DataFrame
     findings: pl.DataFrame
-    out_of_reach: tuple[Failure, ...] = ()
+    unreachable: tuple[Failure, ...] = ()
 
     @cached_property
     def cells(self) -> pl.DataFrame:
@@ -85,39 +85,45 @@ def cell_outputs(job: Job, cell_id: str) -> list[Path]:
     return [*(table_path(job.out, name, cell_id) for name in made), *pages]
 
 
-def unchanged_or_planned(job: Job, sheet: Sheet) -> Summary | Plan:
+def plan_or_skip(job: Job, sheet: SheetSnapshot) -> Summary | Plan:
     """Walk the folders; give the summary if nothing is new since the last run, else the plan.
 
     Nothing is new if the walk, the cell sheet, the versions and the names of the results are as
     they were; then nothing more than that is looked at.
     """
-    entries, out_of_reach = job.raw.walked()
+    entries, unreachable = job.raw.walk()
     walk = job.raw.digest(entries)
-    last = json.loads(job.ledger.mark(LAST_COMPLETE_STATE) or "{}")
-    hidden = _hides_files(job, out_of_reach)
-    if hidden or sheet.failures or last.get("state") != _state(job, sheet, walk):
-        return planned_from(job, entries, out_of_reach, walk)
+    last = json.loads(job.ledger.key_value(LAST_COMPLETE_STATE) or "{}")
+    hidden = _has_hidden_files(job, unreachable)
+    if hidden or sheet.failures or last.get("state") != _state_digest(job, sheet, walk):
+        return plan_entries(job, entries, unreachable, walk)
     files = read_table(job.out, "files", LAB)
     findings = read_table(job.out, "findings", LAB)
     outputs = (job.out / "index.html", job.out / ALL_CELLS, table_path(job.out, "cell_sheet", LAB))
     there = all(path.is_file() for path in outputs)
     if files is None or findings is None or not there:
-        return planned_from(job, entries, out_of_reach, walk)
+        return plan_entries(job, entries, unreachable, walk)
     left_alone, failures = last["left_alone"], [Failure(*each) for each in last["failures"]]
     known = len(entries) - len(left_alone)
     return Summary(job, 0, 0, known, tuple(left_alone), 0, tuple(failures), files, findings)
 
 
-def _state(job: Job, sheet: Sheet, walk: str) -> str:
-    described = (walk, sheet.digest, job.reading, analyses.analysis_versions(), names_digest(job.out))
+def _state_digest(job: Job, sheet: SheetSnapshot, walk: str) -> str:
+    described = (
+        walk,
+        sheet.digest,
+        job.reading,
+        analyses.analysis_versions(),
+        names_digest(job.out),
+    )
     return hashlib.sha256(repr(described).encode()).hexdigest()
 
 
-def concluded(
+def finalize(
     job: Job,
     plan: Plan,
     grouping: Grouping,
-    sheet: Sheet,
+    sheet: SheetSnapshot,
     failures: Sequence[Failure],
     cells_updated: int,
 ) -> Summary:
@@ -126,47 +132,49 @@ def concluded(
     ``failures`` are those of files and cells in this run.
     """
     job.ledger.set_key_value(LAST_COMPLETE_STATE, None)
-    resting = [failure for _, failure in plan.resting]
-    failed = [*plan.out_of_reach, *resting, *failures]
-    kept = _tidied(job, plan, grouping)
-    files = _files(job, plan, grouping, failed)
-    said = _findings(job, grouping, [*sheet.findings, *grouping.findings, *kept], failed)
+    resting = [failure for _, failure in plan.suspended]
+    failed = [*plan.unreachable, *resting, *failures]
+    kept = _remove_outdated(job, plan, grouping)
+    files = _files_table(job, plan, grouping, failed)
+    said = _findings_table(job, grouping, [*sheet.findings, *grouping.findings, *kept], failed)
     aside = files.filter(status="set aside")
     named = set(aside["path"])
     every = [Failure(*row) for row in aside.select("path", "reason").iter_rows()]
     every += [failure for failure in failed if failure.path not in named]
     every += sheet.failures
-    changed = _write_tables(job, {"files": files, "findings": said, "cell_sheet": _sheet(grouping)})
-    gather(job)
+    changed = _write_tables(
+        job, {"files": files, "findings": said, "cell_sheet": _sheet_table(grouping)}
+    )
+    consolidate(job)
     there = all((job.out / name).is_file() for name in ("index.html", ALL_CELLS))
-    stale = job.ledger.mark(_STALE) is not None
+    stale = job.ledger.key_value(_WORKBOOK_PENDING) is not None
     is_due = cells_updated or changed or stale or not there
     held = _write_reports(job, files, said) if is_due else []
     if stale or held:
-        job.ledger.set_key_value(_STALE, "yes" if held else None)
+        job.ledger.set_key_value(_WORKBOOK_PENDING, "yes" if held else None)
     every += held
     quarantine_orphans(job.ledger)
-    left_alone = tuple(job.relative(path) for path in plan.left_alone)
-    hidden = _hides_files(job, plan.out_of_reach)
-    if plan.walk and not (hidden or held or sheet.failures or _is_open(job, failures)):
-        told = {"state": _state(job, sheet, plan.walk), "left_alone": left_alone,
+    left_alone = tuple(job.relative_name(path) for path in plan.ignored)
+    hidden = _has_hidden_files(job, plan.unreachable)
+    if plan.walk and not (hidden or held or sheet.failures or _has_pending_retry(job, failures)):
+        told = {"state": _state_digest(job, sheet, plan.walk), "left_alone": left_alone,
                 "failures": [(failure.path, failure.reason) for failure in every]}  # fmt: skip
         job.ledger.set_key_value(LAST_COMPLETE_STATE, json.dumps(told))
     return Summary(
-        job, len(plan.new), plan.again, len(plan.known), left_alone, cells_updated, tuple(every),
-        files, said, plan.out_of_reach,
+        job, len(plan.new), plan.reread, len(plan.known), left_alone, cells_updated, tuple(every),
+        files, said, plan.unreachable,
     )  # fmt: skip
 
 
-def _hides_files(job: Job, out_of_reach: Sequence[Failure]) -> bool:
+def _has_hidden_files(job: Job, unreachable: Sequence[Failure]) -> bool:
     """Whether what is out of reach may be more than links that lead nowhere."""
     return any(
         failure.path == "." or not job.raw.path(failure.path).is_symlink()
-        for failure in out_of_reach
+        for failure in unreachable
     )
 
 
-def _is_open(job: Job, failures: Sequence[Failure]) -> bool:
+def _has_pending_retry(job: Job, failures: Sequence[Failure]) -> bool:
     """Whether something is to be tried again: a fault that does not rest, or a cell that failed."""
     failed = file_failures(job.ledger)
     if any(not fault.reading or fault.attempts < MAX_ATTEMPTS for fault in failed.values()):
@@ -203,9 +211,11 @@ def cell_events(
     return events
 
 
-def _files(job: Job, plan: Plan, grouping: Grouping, failures: Sequence[Failure]) -> pl.DataFrame:
+def _files_table(
+    job: Job, plan: Plan, grouping: Grouping, failures: Sequence[Failure]
+) -> pl.DataFrame:
     """Give one row per file of the folder: used, set aside or a duplicate."""
-    used = pl.concat([contracts.empty("files"), *(file_rows(c) for c in grouping.cells)])
+    used = pl.concat([contracts.empty_table("files"), *(file_rows(c) for c in grouping.cells)])
     mine = set(used["path"])
     reasons = {failure.path: failure.reason for failure in failures}
     rows, written = [], {}
@@ -226,7 +236,7 @@ def _files(job: Job, plan: Plan, grouping: Grouping, failures: Sequence[Failure]
     every = pl.concat([used, rest], how="diagonal").sort("path")
     when = pl.Series([written.get(path) for path in every["path"]], dtype=pl.Int64)
     modified = when.cast(pl.Datetime("ns", "UTC")).cast(every.schema["modified_at"])
-    return contracts.checked("files", every.with_columns(modified_at=modified))
+    return contracts.validate("files", every.with_columns(modified_at=modified))
 
 
 def finding_rows(findings: Iterable[Finding], cell_id: str | None) -> pl.DataFrame:
@@ -236,10 +246,10 @@ def finding_rows(findings: Iterable[Finding], cell_id: str | None) -> pl.DataFra
          "sentence": f.sentence, "rows": f.rows}
         for f in findings
     ]  # fmt: skip
-    return pl.DataFrame(rows, schema=contracts.empty("findings").schema)
+    return pl.DataFrame(rows, schema=contracts.empty_table("findings").schema)
 
 
-def _findings(
+def _findings_table(
     job: Job, grouping: Grouping, findings: Sequence[Finding], failures: Sequence[Failure]
 ) -> pl.DataFrame:
     entries = job.ledger.cells()
@@ -251,19 +261,19 @@ def _findings(
         if f.path in entries or any(f.path in {x.path for x in c.files} for c in grouping.cells)
     ]
     parts = [finding_rows(entry.findings, entry.cell_id) for entry in mine]
-    return contracts.checked(
+    return contracts.validate(
         "findings", pl.concat([finding_rows([*findings, *broken], None), *parts])
     )
 
 
-def _sheet(grouping: Grouping) -> pl.DataFrame:
+def _sheet_table(grouping: Grouping) -> pl.DataFrame:
     """Give what the cell sheet says of each cell."""
-    columns = contracts.empty("cell_sheet").schema
+    columns = contracts.empty_table("cell_sheet").schema
     rows = [{name: getattr(each.cell, name) for name in columns} for each in grouping.cells]
-    return contracts.checked("cell_sheet", pl.DataFrame(rows, schema=columns))
+    return contracts.validate("cell_sheet", pl.DataFrame(rows, schema=columns))
 
 
-def gather(job: Job, *, all_of_it: bool = False) -> None:
+def consolidate(job: Job, *, all_of_it: bool = False) -> None:
     """Gather the tables of many cells in one file each; see :mod:`cellpipe.store.consolidated`."""
     made = consolidate_tables(job.out, all_of_it=all_of_it)
     job.ledger.record_result_files(describe_file(job.out, path) for path in made)
@@ -293,16 +303,16 @@ def _write_reports(job: Job, files: pl.DataFrame, findings: pl.DataFrame) -> lis
     tables |= {"files": files, "findings": findings}
     try:
         write_index(tables, job.out, version=__version__)
-    except HeldFileError as error:
+    except LockedFileError as error:
         return [Failure("index.html", str(error))]
     try:
         write_lab_workbook(tables, job.out, version=__version__)
-    except HeldFileError as error:
+    except LockedFileError as error:
         return [Failure(ALL_CELLS, str(error))]
     return []
 
 
-def _tidied(job: Job, plan: Plan, grouping: Grouping) -> list[Finding]:
+def _remove_outdated(job: Job, plan: Plan, grouping: Grouping) -> list[Finding]:
     """Remove what a later state replaced; keep the results of cells whose files were taken away.
 
     A cell that is gone though its files are there (they belong to another one now, or to none)
@@ -311,12 +321,12 @@ def _tidied(job: Job, plan: Plan, grouping: Grouping) -> list[Finding]:
     neither a file nor a cell names any more are removed. Nothing is removed while a part of the
     folder is out of reach.
     """
-    is_emptied = not plan.files and not plan.asked  # a share that is away may look like that
-    if _hides_files(job, plan.out_of_reach) or is_emptied:
+    is_emptied = not plan.files and not plan.is_partial  # a share that is away may look like that
+    if _has_hidden_files(job, plan.unreachable) or is_emptied:
         return []
     ledger = job.ledger
     seen = ledger.seen_files(job.folder)
-    there = {job.relative(path) for path in plan.files} | job.recordings(plan.files).keys()
+    there = {job.relative_name(path) for path in plan.files} | job.recordings(plan.files).keys()
     ledger.forget_files(job.folder, sorted((set(seen) | file_failures(ledger).keys()) - there))
     current = {c.cell.cell_id for c in grouping.cells}
     here = {file.sha256 for path, file in seen.items() if path in there}
@@ -326,8 +336,8 @@ def _tidied(job: Job, plan: Plan, grouping: Grouping) -> list[Finding]:
             continue
         if here & set(entry.contents):
             try:
-                _removed(cell_outputs(job, entry.cell_id), keep=_outputs_of(job, current))
-            except HeldFileError as error:
+                _delete_files(cell_outputs(job, entry.cell_id), keep=_output_keys(job, current))
+            except LockedFileError as error:
                 findings.append(Finding("warning", "held_open", f"{entry.cell_id}: {error}"))
                 continue
             ledger.forget_cell(entry.cell_id)
@@ -338,18 +348,18 @@ def _tidied(job: Job, plan: Plan, grouping: Grouping) -> list[Finding]:
     for content in ledger.contents().values():
         if content.sha256 not in named:
             paths = [table_path(job.out, name, content.sha256) for name in content.tables]
-            with suppress(HeldFileError):  # a program reads it; the next run removes it
-                _removed(paths, keep=set())
+            with suppress(LockedFileError):  # a program reads it; the next run removes it
+                _delete_files(paths, keep=set())
                 ledger.forget_content(content.sha256)
     return findings
 
 
-def _outputs_of(job: Job, cell_ids: Iterable[str]) -> set[str]:
+def _output_keys(job: Job, cell_ids: Iterable[str]) -> set[str]:
     """Paths of these cells' results, without regard to case."""
     return {str(p).casefold() for cell_id in cell_ids for p in cell_outputs(job, cell_id)}
 
 
-def _removed(paths: Iterable[Path], *, keep: set[str]) -> None:
+def _delete_files(paths: Iterable[Path], *, keep: set[str]) -> None:
     for path in paths:
         if str(path).casefold() not in keep:
-            removed(path)
+            delete(path)

@@ -19,11 +19,11 @@ from cellpipe.analyses.half_cycle_segments import half_cycle_segments
 from cellpipe.core import contracts
 from cellpipe.core.errors import CellpipeError, FileError
 from cellpipe.core.model import Measurement, RawFile
-from cellpipe.store import Content, Ledger, SeenFile, ResultFile, table_path, write_table
+from cellpipe.store import Content, Ledger, ResultFile, SeenFile, table_path, write_table
 from cellpipe.store.failures import FileFailure, file_failures
 from cellpipe.store.history import Event
 from cellpipe.store.manifest import describe_file, result_file_names
-from cellpipe.system.scan import Entry, Failure, RawFolders, is_other_kind, is_sheet
+from cellpipe.system.scan import Entry, Failure, RawFolders, has_foreign_suffix, is_lab_file
 
 READING = 3  # to be raised when the tables that are made of a file change: all are read again
 SEVERAL = "several"  # status of a file that holds the recordings of several cells
@@ -56,11 +56,11 @@ class Job:
         """The folders with raw files, and the names of what is in them."""
         return RawFolders(self.folder, self.also, (self.out,))
 
-    def relative(self, path: Path) -> str:
+    def relative_name(self, path: Path) -> str:
         """Give a file's path within the folder, with slashes on every system."""
-        return self.raw.relative(path)
+        return self.raw.relative_name(path)
 
-    def tables_are_there(self, content: Content) -> bool:
+    def has_tables(self, content: Content) -> bool:
         """Whether every table of a content is there, made by this version."""
         there = (table_path(self.out, name, content.sha256).is_file() for name in content.tables)
         return content.reading == self.reading and all(there)
@@ -74,8 +74,8 @@ class Job:
         seen, contents = self.ledger.seen_files(self.folder), self.ledger.contents()
         found: dict[str, tuple[SeenFile, Content] | None] = {}
         for path in paths:
-            relative = self.relative(path)
-            for name in _recordings_in(relative, seen, contents):
+            relative = self.relative_name(path)
+            for name in _recording_names(relative, seen, contents):
                 file = seen.get(name)
                 content = contents.get(file.sha256) if file else None
                 found[name] = (file, content) if file and content else None
@@ -87,7 +87,7 @@ class Plan:
     """What a run has to do: files to take in, known ones, those left alone.
 
     ``again`` counts the new ones that were read before, by another version or in another time zone.
-    ``out_of_reach`` names files and folders that can't be looked at now; what was known of them is
+    ``unreachable`` names files and folders that can't be looked at now; what was known of them is
     among the known ones. ``resting`` are those that failed three times in the same way and did not
     change. ``walk`` tells one state of the folders from another. ``asked`` says that certain files
     were asked for: those of them that are not there are gone.
@@ -95,21 +95,21 @@ class Plan:
 
     new: tuple[Path, ...]
     known: tuple[Path, ...]
-    left_alone: tuple[Path, ...]
-    again: int = 0
-    out_of_reach: tuple[Failure, ...] = ()
-    resting: tuple[tuple[Path, Failure], ...] = ()
+    ignored: tuple[Path, ...]
+    reread: int = 0
+    unreachable: tuple[Failure, ...] = ()
+    suspended: tuple[tuple[Path, Failure], ...] = ()
     walk: str = ""
-    asked: bool = False
+    is_partial: bool = False
 
     @property
     def files(self) -> tuple[Path, ...]:
         """All files that may be a cycler's, in the order of their paths."""
-        paths = (*self.new, *self.known, *(path for path, _ in self.resting))
+        paths = (*self.new, *self.known, *(path for path, _ in self.suspended))
         return tuple(sorted(paths, key=lambda path: path.as_posix()))
 
 
-def _recordings_in(
+def _recording_names(
     relative: str, seen: Mapping[str, SeenFile], contents: Mapping[str, Content]
 ) -> list[str]:
     """Name the recordings in a file as the ledger knows them: the file itself, or its parts."""
@@ -120,20 +120,22 @@ def _recordings_in(
     return [f"{relative}#{part}" for part in json.loads(content.metadata)["parts"]]
 
 
-def file_of(recording: str, seen: Mapping[str, SeenFile], contents: Mapping[str, Content]) -> str:
+def recording_file(
+    recording: str, seen: Mapping[str, SeenFile], contents: Mapping[str, Content]
+) -> str:
     """Name the file that a recording is in: itself, or what holds those of several cells."""
     whole = recording.rpartition("#")[0]
-    return whole if recording in _recordings_in(whole, seen, contents) else recording
+    return whole if recording in _recording_names(whole, seen, contents) else recording
 
 
-def planned(job: Job) -> Plan:
-    """Walk the folders and compare them with the ledger; see :func:`planned_from`."""
-    entries, out_of_reach = job.raw.walked()
-    return planned_from(job, entries, out_of_reach, job.raw.digest(entries))
+def plan_all(job: Job) -> Plan:
+    """Walk the folders and compare them with the ledger; see :func:`plan_entries`."""
+    entries, unreachable = job.raw.walk()
+    return plan_entries(job, entries, unreachable, job.raw.digest(entries))
 
 
-def planned_from(
-    job: Job, entries: Sequence[Entry], out_of_reach: Sequence[Failure], walk: str = ""
+def plan_entries(
+    job: Job, entries: Sequence[Entry], unreachable: Sequence[Failure], walk: str = ""
 ) -> Plan:
     """Compare what a walk found with the ledger.
 
@@ -152,58 +154,58 @@ def planned_from(
 
     @cache  # of thousands of contents, those of the files that are asked for
     def is_whole(sha256: str) -> bool:
-        return sha256 in contents and job.tables_are_there(contents[sha256])
+        return sha256 in contents and job.has_tables(contents[sha256])
 
     for entry in entries:
         before = seen.get(entry.name)
         content = contents.get(before.sha256) if before else None
         same = before and (before.size, before.modified_ns) == (entry.size, entry.modified_ns)
-        names = {entry.name, *_recordings_in(entry.name, seen, contents)}
+        names = {entry.name, *_recording_names(entry.name, seen, contents)}
         fault = failed.get(entry.name)
-        if entry.leads_out:
+        if entry.is_external:
             left_alone.append(entry.path)
         elif same and all(name in seen and is_whole(seen[name].sha256) for name in names):
             known.append(entry.path)
-        elif fault and fault.rests(entry.size, entry.modified_ns, job.reading):
-            resting.append((entry.path, Failure(entry.name, at_rest(fault))))
+        elif fault and fault.is_suspended(entry.size, entry.modified_ns, job.reading):
+            resting.append((entry.path, Failure(entry.name, suspension_message(fault))))
         else:
             again += bool(same and content is not None and content.reading != job.reading)
             (new if _is_candidate(entry.path) else left_alone).append(entry.path)
-    emptied = job.raw.emptied(entries, seen) if walk else []
-    out_of_reach = [*out_of_reach, *emptied]
+    emptied = job.raw.find_empty_roots(entries, seen) if walk else []
+    unreachable = [*unreachable, *emptied]
     there = {entry.name for entry in entries}
-    for failure in out_of_reach:
+    for failure in unreachable:
         known += [
             job.raw.path(name)
             for name in seen
             if name not in there and job.raw.is_below(name, failure.path)
         ]
     return Plan(
-        tuple(new), tuple(known), tuple(left_alone), again, tuple(out_of_reach), tuple(resting),
+        tuple(new), tuple(known), tuple(left_alone), again, tuple(unreachable), tuple(resting),
         walk,
     )  # fmt: skip
 
 
-def planned_of(job: Job, paths: Sequence[Path]) -> Plan:
+def plan_files(job: Job, paths: Sequence[Path]) -> Plan:
     """Plan for these files alone: what else is known of the folders is taken as it was."""
     seen = job.ledger.seen_files(job.folder)
-    wanted = {job.relative(path): path for path in paths}
-    wanted = {name: path for name, path in wanted.items() if not is_sheet(name)}
-    wanted |= {name: job.raw.path(name) for name in _without_tables(job, seen)}
-    entries, failures = job.raw.looked_at(wanted)
-    plan = planned_from(job, entries, failures)
+    wanted = {job.relative_name(path): path for path in paths}
+    wanted = {name: path for name, path in wanted.items() if not is_lab_file(name)}
+    wanted |= {name: job.raw.path(name) for name in _files_without_tables(job, seen)}
+    entries, failures = job.raw.stat_files(wanted)
+    plan = plan_entries(job, entries, failures)
     contents = job.ledger.contents()
-    rest = sorted({file_of(name, seen, contents) for name in seen} - wanted.keys())
+    rest = sorted({recording_file(name, seen, contents) for name in seen} - wanted.keys())
     known = (*plan.known, *(job.raw.path(name) for name in rest))
     failed = [
         (job.raw.path(name), Failure(name, fault.reason))
         for name, fault in sorted(file_failures(job.ledger).items())
         if name not in wanted and name not in rest
     ]
-    return replace(plan, known=known, resting=(*plan.resting, *failed), asked=True)
+    return replace(plan, known=known, suspended=(*plan.suspended, *failed), is_partial=True)
 
 
-def _without_tables(job: Job, seen: Mapping[str, SeenFile]) -> set[str]:
+def _files_without_tables(job: Job, seen: Mapping[str, SeenFile]) -> set[str]:
     """Name the files whose tables are not all there (removed, or damaged and put aside)."""
     there = set(result_file_names(job.out))
     contents = job.ledger.contents()
@@ -212,13 +214,15 @@ def _without_tables(job: Job, seen: Mapping[str, SeenFile]) -> set[str]:
         for content in contents.values()
     }
     lost = {sha256 for sha256, names in tables.items() if not there.issuperset(names)}
-    return {file_of(name, seen, contents) for name, file in seen.items() if file.sha256 in lost}
+    return {
+        recording_file(name, seen, contents) for name, file in seen.items() if file.sha256 in lost
+    }
 
 
-def candidates(folder: Path) -> list[str]:
+def find_candidates(folder: Path) -> list[str]:
     """Name the files below a folder that may be a cycler's."""
-    entries, _ = RawFolders(folder, (), ()).walked()
-    paths = [entry.path for entry in entries if not is_sheet(entry.path.name)]
+    entries, _ = RawFolders(folder, (), ()).walk()
+    paths = [entry.path for entry in entries if not is_lab_file(entry.path.name)]
     return [path.name for path in paths if _is_candidate(path)]
 
 
@@ -226,17 +230,17 @@ def _is_candidate(path: Path) -> bool:
     """Whether a file may be a cycler's: by a suffix that a format uses, or by its content."""
     if path.name.lower().endswith(tuple(formats.known_suffixes())):
         return True
-    if is_other_kind(path.name):
+    if has_foreign_suffix(path.name):
         return False
     try:
-        formats.recognised(path)
+        formats.find_format(path)
     except (CellpipeError, OSError):
         return False
     return True
 
 
 @dataclass(frozen=True)
-class Taken:
+class IngestResult:
     """What taking a file in gave, for the ledger: the file and its parts, and what was written.
 
     ``read`` are the contents that were not known before.
@@ -248,12 +252,12 @@ class Taken:
     read: frozenset[str] = frozenset()
 
     @property
-    def whole(self) -> Content:
+    def file_content(self) -> Content:
         """The content of the file itself."""
         return self.contents[-1]
 
 
-def taken(job: Job, path: Path) -> Taken:
+def ingest_file(job: Job, path: Path) -> IngestResult:
     """Read one file and write its tables; the ledger is left as it is.
 
     A file that can't be used gives a content of status ``set aside`` with its reason; one that
@@ -269,37 +273,37 @@ def taken(job: Job, path: Path) -> Taken:
 
     """
     try:
-        return _taken(job, path, path)
+        return _ingest(job, path, path)
     except BlockingIOError:
-        with _copied(job, path) as copy:
-            return _taken(job, path, copy)
+        with _temporary_copy(job, path) as copy:
+            return _ingest(job, path, copy)
 
 
-def _taken(job: Job, path: Path, source: Path) -> Taken:
+def _ingest(job: Job, path: Path, source: Path) -> IngestResult:
     before = source.stat()
     raw = formats.raw_file(source)
     written: list[ResultFile] = []
     read: set[str] = set()
-    whole = _known_or_read(job, raw, written, read)
+    whole = _find_or_read(job, raw, written, read)
     parts = json.loads(whole.metadata)["parts"] if whole.status == SEVERAL else []
     named = {
-        f"#{part}": _known_or_read(job, formats.part_of(raw, part), written, read)
+        f"#{part}": _find_or_read(job, formats.raw_part(raw, part), written, read)
         for part in parts
     }  # fmt: skip
     after = source.stat()
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         raise BlockingIOError(11, "it is still being written")
     contents = {**named, "": whole}  # the file itself last: then all is there
-    name = job.relative(path)
+    name = job.relative_name(path)
     files = tuple(
         SeenFile(f"{name}{part}", after.st_size, after.st_mtime_ns, content.sha256)
         for part, content in contents.items()
     )
-    return Taken(files, tuple(contents.values()), tuple(written), frozenset(read))
+    return IngestResult(files, tuple(contents.values()), tuple(written), frozenset(read))
 
 
 @contextmanager
-def _copied(job: Job, path: Path) -> Iterator[Path]:
+def _temporary_copy(job: Job, path: Path) -> Iterator[Path]:
     """Give a copy of a file that is being written, with its time and the log beside it."""
     with tempfile.TemporaryDirectory(dir=job.out, prefix=".", suffix=".tmp") as folder:
         copy = Path(folder) / path.name
@@ -311,7 +315,7 @@ def _copied(job: Job, path: Path) -> Iterator[Path]:
         yield copy
 
 
-def note_taken(job: Job, result: Taken) -> None:
+def record_ingest(job: Job, result: IngestResult) -> None:
     """Note in the ledger what taking a file in gave."""
     events = []
     for file, content in zip(result.files, result.contents, strict=True):
@@ -324,36 +328,36 @@ def note_taken(job: Job, result: Taken) -> None:
     job.ledger.record_files(job.folder, result.files, result.contents, result.written, events)
 
 
-def _known_or_read(job: Job, raw: RawFile, written: list[ResultFile], read: set[str]) -> Content:
+def _find_or_read(job: Job, raw: RawFile, written: list[ResultFile], read: set[str]) -> Content:
     content = job.ledger.content(raw.sha256)
-    if content is not None and job.tables_are_there(content):
+    if content is not None and job.has_tables(content):
         return content
     begun = time.perf_counter()
-    content = _read(job, raw, written)
+    content = _read_content(job, raw, written)
     read.add(raw.sha256)
     return replace(content, seconds=round(time.perf_counter() - begun, 4))
 
 
-def _read(job: Job, raw: RawFile, written: list[ResultFile]) -> Content:
+def _read_content(job: Job, raw: RawFile, written: list[ResultFile]) -> Content:
     try:
-        form = formats.recognised(raw.path)
+        form = formats.find_format(raw.path)
         parts = formats.parts(raw.path, form) if raw.part is None else ()
         if parts:
             return Content(raw.sha256, job.reading, SEVERAL, metadata=json.dumps({"parts": parts}))
         measurement = formats.read_raw(raw, form, time_zone=job.time_zone)
     except FileError as error:
         return Content(raw.sha256, job.reading, "set aside", reason=error.reason)
-    return _written(job, measurement, written)
+    return _write_tables(job, measurement, written)
 
 
-def _written(job: Job, measurement: Measurement, written: list[ResultFile]) -> Content:
+def _write_tables(job: Job, measurement: Measurement, written: list[ResultFile]) -> Content:
     """Write a measurement's tables; give what the ledger is to remember."""
     sha256 = measurement.raw_file.sha256
     tables = dict(measurement.tables)
     span = throughput = None
     if "timeseries" in tables:
         made = half_cycle_segments(tables["timeseries"], sha256)
-        segments = contracts.checked("half_cycle_segments", made)
+        segments = contracts.validate("half_cycle_segments", made)
         tables["half_cycle_segments"] = segments
         times = tables["timeseries"]["test_time_second"]
         span = float(times[-1] - times[0]) if len(times) else 0.0
@@ -370,12 +374,12 @@ def _written(job: Job, measurement: Measurement, written: list[ResultFile]) -> C
     )  # fmt: skip
 
 
-def cannot_be_opened(what: str, error: OSError) -> str:
+def open_failure_message(what: str, error: OSError) -> str:
     """Say that something can't be opened now and will be tried again."""
     return f"{what} can't be opened now ({error.strerror or error}); the next run tries again."
 
 
-def at_rest(fault: FileFailure) -> str:
+def suspension_message(fault: FileFailure) -> str:
     """Say why a file is left alone, and until when."""
     return (
         f"{fault.reason.rstrip('.')}: {fault.attempts} times in a row, so it rests until it changes, "

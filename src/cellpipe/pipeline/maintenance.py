@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cellpipe.core.errors import CellpipeError, StoreError
-from cellpipe.pipeline.ingest import file_of
+from cellpipe.pipeline.ingest import recording_file
 from cellpipe.store.batch_queue import queued_files
 from cellpipe.store.database import Transaction
 from cellpipe.store.failures import MAX_ATTEMPTS, file_failures
-from cellpipe.store.history import Event, add_events, read_events, last_event
+from cellpipe.store.history import Event, add_events, last_event, read_events
 from cellpipe.store.ledger import LAST_COMPLETE_STATE, Ledger
-from cellpipe.store.writer_lease import current_writer, acquire
-from cellpipe.system.atomic_files import removed
+from cellpipe.store.writer_lease import acquire, current_writer
+from cellpipe.system.atomic_files import delete
 
 _WAIT_SECONDS = 600.0
 
@@ -32,7 +32,7 @@ class Status:
     night: Event | None
 
 
-def opened(out: Path) -> Ledger:
+def open_ledger(out: Path) -> Ledger:
     """Open the ledger of results that are there.
 
     Raises
@@ -49,7 +49,7 @@ def opened(out: Path) -> Ledger:
     return Ledger(out)
 
 
-def status(ledger: Ledger) -> Status:
+def read_status(ledger: Ledger) -> Status:
     """Tell how a results folder stands."""
     folders = ledger.folders()
     contents = ledger.contents()
@@ -72,7 +72,7 @@ def status(ledger: Ledger) -> Status:
     )  # fmt: skip
 
 
-def history(ledger: Ledger, subject: str) -> list[Event]:
+def read_history(ledger: Ledger, subject: str) -> list[Event]:
     """Give what happened to a file (its path, or the end of it) or a cell, in order.
 
     Raises
@@ -108,7 +108,7 @@ def retry(ledger: Ledger, subjects: list[str]) -> list[str]:
 
     """
     with acquire(ledger, wait_second=_WAIT_SECONDS):
-        files, cells = _named(ledger, subjects)
+        files, cells = _resolve_subjects(ledger, subjects)
 
         def work(rows: Transaction) -> None:
             for name in files:
@@ -125,7 +125,9 @@ def retry(ledger: Ledger, subjects: list[str]) -> list[str]:
     return [*files, *cells]
 
 
-def _named(ledger: Ledger, subjects: list[str]) -> tuple[dict[str, list[str]], list[str]]:
+def _resolve_subjects(
+    ledger: Ledger, subjects: list[str]
+) -> tuple[dict[str, list[str]], list[str]]:
     """Sort names into files, with their contents, and cells."""
     seen = {name: f for folder in ledger.folders() for name, f in ledger.seen_files(folder).items()}
     failed = file_failures(ledger)
@@ -143,7 +145,7 @@ def _named(ledger: Ledger, subjects: list[str]) -> tuple[dict[str, list[str]], l
     for subject in subjects:
         tail = f"/{subject.replace(chr(92), '/')}"
         names = {**seen, **failed}
-        matching = [n for n in names if f"/{file_of(n, seen, contents)}".endswith(tail)]
+        matching = [n for n in names if f"/{recording_file(n, seen, contents)}".endswith(tail)]
         files |= {name: [seen[name].sha256] if name in seen else [] for name in matching}
         if subject in known_cells:
             cells.append(subject)
@@ -171,7 +173,7 @@ def forget(ledger: Ledger, cell_id: str, outputs: list[Path]) -> None:
                 remedy=f"one of {', '.join(sorted(ledger.cells()))[:200]}",
             )  # fmt: skip
         for path in outputs:
-            removed(path)
+            delete(path)
         ledger.forget_result_files(path.relative_to(ledger.folder).as_posix() for path in outputs)
         ledger.forget_cell(cell_id)
 
@@ -182,7 +184,7 @@ def forget(ledger: Ledger, cell_id: str, outputs: list[Path]) -> None:
         ledger.update(work)
 
 
-def all_anew(ledger: Ledger) -> None:
+def invalidate_all(ledger: Ledger) -> None:
     """Let the next run read every file and compute every cell again."""
     with acquire(ledger, wait_second=_WAIT_SECONDS):
 

@@ -21,42 +21,47 @@ from cellpipe.core.errors import (
     CellpipeError,
     DamagedLedgerError,
     DamagedTableError,
-    HeldFileError,
+    LockedFileError,
     StoreError,
 )
 from cellpipe.core.model import Finding
-from cellpipe.pipeline.cell_inputs import CellInputs, grouped, input_tables
+from cellpipe.pipeline.cell_inputs import CellInputs, group_files, read_input_tables
 from cellpipe.pipeline.finalize import (
     Summary,
     cell_events,
     cell_outputs,
-    concluded,
+    finalize,
     finding_rows,
-    unchanged_or_planned,
+    plan_or_skip,
 )
 from cellpipe.pipeline.ingest import (
+    IngestResult,
     Job,
     Plan,
-    Taken,
-    at_rest,
-    cannot_be_opened,
-    note_taken,
-    planned_of,
-    taken,
+    ingest_file,
+    open_failure_message,
+    plan_files,
+    record_ingest,
+    suspension_message,
 )
-from cellpipe.pipeline.sheet_snapshot import Sheet, current_sheet
+from cellpipe.pipeline.sheet_snapshot import SheetSnapshot, read_current_sheet
 from cellpipe.store import CellEntry, ResultFile, write_table
 from cellpipe.store.failures import FileFailure, record_failure
 from cellpipe.store.history import Event, last_numbers
-from cellpipe.store.manifest import register_existing, describe_file, quarantine_damaged, delete_partial_files
+from cellpipe.store.manifest import (
+    delete_partial_files,
+    describe_file,
+    quarantine_damaged,
+    register_existing,
+)
 from cellpipe.store.writer_lease import acquire
 from cellpipe.system.processes import Workers
-from cellpipe.system.progress import CELL_COST, FILE_COST, Progress, Steps
+from cellpipe.system.progress import CELL_COST, FILE_COST, Progress, StageProgress
 from cellpipe.system.scan import Failure
 from cellpipe.system.time_zones import check_time_zone
 
 _log = logging.getLogger("cellpipe")
-JOB = "what the results are made of"
+JOB_KEY = "what the results are made of"
 
 
 def process(
@@ -102,12 +107,12 @@ def process(
         another run that does not end.
 
     """
-    job = prepared(folder, out, time_zone, also)
+    job = prepare_lab(folder, out, time_zone, also)
     with Workers(workers) as pool:
-        return processed(job, pool, wait_second=wait_second, progress=progress)
+        return run_lab(job, pool, wait_second=wait_second, progress=progress)
 
 
-def processed(
+def run_lab(
     job: Job,
     workers: Workers,
     *,
@@ -118,17 +123,17 @@ def processed(
     """Do the main job for what was prepared; ``only`` names the files to look at, if not all."""
 
     def once() -> Summary:
-        with one_run(job, wait_second):
-            sheet = current_sheet(job)
-            found = planned_of(job, only) if only is not None else unchanged_or_planned(job, sheet)
+        with exclusive_run(job, wait_second):
+            sheet = read_current_sheet(job)
+            found = plan_files(job, only) if only is not None else plan_or_skip(job, sheet)
             return (
                 found if isinstance(found, Summary) else _run(job, sheet, found, workers, progress)
             )
 
-    return mended(job, once)
+    return with_repair(job, once)
 
 
-def mended(job: Job, run: Callable[[], Summary]) -> Summary:
+def with_repair(job: Job, run: Callable[[], Summary]) -> Summary:
     """Do a run; where it meets results that are damaged, put them aside and do it again."""
     for _ in range(3):
         try:
@@ -144,14 +149,14 @@ def mended(job: Job, run: Callable[[], Summary]) -> Summary:
 
 
 @contextmanager
-def one_run(job: Job, wait_second: float = 0.0) -> Iterator[None]:
+def exclusive_run(job: Job, wait_second: float = 0.0) -> Iterator[None]:
     """Be the writer of a job's results, and find what earlier runs left in disorder."""
 
     def tell(sentence: str) -> None:
         _log.warning("%s, at most %.0f s", sentence, wait_second, extra={"aloud": True})
 
     with acquire(job.ledger, wait_second=wait_second, tell=tell):
-        remember_job(job)
+        save_job(job)
         count = delete_partial_files(job.out)
         register_existing(job.ledger)
         broken = quarantine_damaged(job.ledger)
@@ -160,16 +165,16 @@ def one_run(job: Job, wait_second: float = 0.0) -> Iterator[None]:
         yield
 
 
-def remember_job(job: Job) -> None:
+def save_job(job: Job) -> None:
     """Note what the results are made of, so that they can be made again by their name alone."""
     also = [str(path) for path in job.also]
     described = {"folder": str(job.folder), "time_zone": job.time_zone, "also": also}
     text = json.dumps(described)
-    if job.ledger.mark(JOB) != text:
-        job.ledger.set_key_value(JOB, text)
+    if job.ledger.key_value(JOB_KEY) != text:
+        job.ledger.set_key_value(JOB_KEY, text)
 
 
-def remembered_job(out: Path) -> Job:
+def load_job(out: Path) -> Job:
     """Give the job that results were made by last.
 
     Raises
@@ -178,7 +183,7 @@ def remembered_job(out: Path) -> Job:
         If the ledger knows of none.
 
     """
-    text = Job(out, out).ledger.mark(JOB)
+    text = Job(out, out).ledger.key_value(JOB_KEY)
     if text is None:
         raise StoreError(
             "results of which the ledger does not know what they were made of",
@@ -186,30 +191,32 @@ def remembered_job(out: Path) -> Job:
             remedy="run cellpipe process FOLDER --out RESULTS", file=out,
         )  # fmt: skip
     said = json.loads(text)
-    return prepared(said["folder"], out, said["time_zone"], said["also"])
+    return prepare_lab(said["folder"], out, said["time_zone"], said["also"])
 
 
 def _run(
-    job: Job, sheet: Sheet, plan: Plan, workers: Workers, progress: Progress | None
+    job: Job, sheet: SheetSnapshot, plan: Plan, workers: Workers, progress: Progress | None
 ) -> Summary:
     failures = []
-    by_size = Steps("files", {path: FILE_COST + _size(path) for path in plan.new}, progress)
-    for path, result in workers.each(taken, job, plan.new):
-        failures += file_noted(job, path, result)
-        by_size.tell(path, job.relative(path))
-    grouping = grouped(job, plan.files, sheet)
+    by_size = StageProgress(
+        "files", {path: FILE_COST + _file_size(path) for path in plan.new}, progress
+    )
+    for path, result in workers.map(ingest_file, job, plan.new):
+        failures += record_file(job, path, result)
+        by_size.advance(path, job.relative_name(path))
+    grouping = group_files(job, plan.files, sheet)
     stale = stale_cells(job, grouping.cells)
-    costs = {inputs.cell.cell_id: CELL_COST + _records(inputs) for inputs in stale}
-    by_records = Steps("cells", costs, progress)
-    for inputs, made in workers.each(computed, job, stale):
-        failures += cell_noted(job, inputs, made)
-        by_records.tell(inputs.cell.cell_id, inputs.cell.cell_id)
-    summary = concluded(job, plan, grouping, sheet, failures, len(stale))
-    Steps("report", {None: 1}, progress).tell(None, summary.page.name)
+    costs = {inputs.cell.cell_id: CELL_COST + _record_count(inputs) for inputs in stale}
+    by_records = StageProgress("cells", costs, progress)
+    for inputs, made in workers.map(compute_cell, job, stale):
+        failures += record_cell(job, inputs, made)
+        by_records.advance(inputs.cell.cell_id, inputs.cell.cell_id)
+    summary = finalize(job, plan, grouping, sheet, failures, len(stale))
+    StageProgress("report", {None: 1}, progress).advance(None, summary.page.name)
     return summary
 
 
-def prepared(
+def prepare_lab(
     folder: str | Path,
     out: str | Path,
     time_zone: str | None = None,
@@ -257,7 +264,7 @@ def check_folder(folder: Path) -> None:
         ) from error  # fmt: skip
 
 
-def file_noted(job: Job, path: Path, result: Taken | Exception) -> list[Failure]:
+def record_file(job: Job, path: Path, result: IngestResult | Exception) -> list[Failure]:
     """Note what taking a file in gave; give the failure, if it is one, so that the others go on.
 
     Raises
@@ -266,35 +273,35 @@ def file_noted(job: Job, path: Path, result: Taken | Exception) -> list[Failure]
         If the results can't be written: then there is no use in going on.
 
     """
-    relative = job.relative(path)
-    if isinstance(result, Taken):
-        note_taken(job, result)
-        whole = result.whole
+    relative = job.relative_name(path)
+    if isinstance(result, IngestResult):
+        record_ingest(job, result)
+        whole = result.file_content
         return [Failure(relative, whole.reason or "")] if whole.status == "set aside" else []
-    if isinstance(result, StoreError) and not isinstance(result, HeldFileError):
+    if isinstance(result, StoreError) and not isinstance(result, LockedFileError):
         raise result
     if isinstance(result, OSError):
-        reason, reading = cannot_be_opened("It", result), ""  # may pass: it never rests
-    elif isinstance(result, HeldFileError):
+        reason, reading = open_failure_message("It", result), ""  # may pass: it never rests
+    elif isinstance(result, LockedFileError):
         reason, reading = str(result), ""
     else:
         _log.error("file %s", relative, exc_info=result)
         reason = f"found an error while reading the file ({type(result).__name__}: {result})"
         reading = job.reading
-    status = _status(path)
+    status = _file_status(path)
     size, modified = (status.st_size, status.st_mtime_ns) if status else (None, None)
     fault = FileFailure(relative, size, modified, reading, reason, 1)
-    fault = replace(fault, times=record_failure(job.ledger, fault))
-    rests = fault.rests(size, modified, job.reading)
-    return [Failure(relative, at_rest(fault) if rests else reason)]
+    fault = replace(fault, attempts=record_failure(job.ledger, fault))
+    rests = fault.is_suspended(size, modified, job.reading)
+    return [Failure(relative, suspension_message(fault) if rests else reason)]
 
 
-def _size(path: Path) -> int:
-    status = _status(path)
+def _file_size(path: Path) -> int:
+    status = _file_status(path)
     return status.st_size if status else 0
 
 
-def _status(path: Path) -> os.stat_result | None:
+def _file_status(path: Path) -> os.stat_result | None:
     try:
         return path.stat()
     except OSError:
@@ -314,15 +321,15 @@ def stale_cells(job: Job, cells: Sequence[CellInputs]) -> list[CellInputs]:
         return same and all(p.is_file() for p in cell_outputs(job, inputs.cell.cell_id))
 
     stale = (inputs for inputs in cells if not fresh(inputs))
-    return sorted(stale, key=_records, reverse=True)
+    return sorted(stale, key=_record_count, reverse=True)
 
 
-def _records(inputs: CellInputs) -> int:
+def _record_count(inputs: CellInputs) -> int:
     return sum(file.content.records or 0 for file in inputs.files)
 
 
 @dataclass(frozen=True)
-class Computed:
+class CellResult:
     """What computing a cell gave, for the ledger."""
 
     entry: CellEntry
@@ -330,12 +337,12 @@ class Computed:
     events: tuple[Event, ...]
 
 
-def computed(job: Job, inputs: CellInputs) -> Computed:
+def compute_cell(job: Job, inputs: CellInputs) -> CellResult:
     """Compute a cell's tables, write them and its report; the ledger is left as it is."""
     from cellpipe.report import write_cell_report
 
     begun = time.perf_counter()
-    tables = input_tables(job, inputs)
+    tables = read_input_tables(job, inputs)
     findings = [*inputs.findings, *_file_findings(inputs)]
     paths = []
     for result in analyses.results_of(inputs.cell, tables):
@@ -350,10 +357,10 @@ def computed(job: Job, inputs: CellInputs) -> Computed:
     entry = CellEntry(cell_id, inputs.fingerprint, inputs.contents, tuple(findings), seconds)
     last = last_numbers(job.ledger.database, cell_id)
     events = cell_events(job.ledger.cell(cell_id), entry, tables["cells"], last)
-    return Computed(entry, tuple(describe_file(job.out, path) for path in paths), tuple(events))
+    return CellResult(entry, tuple(describe_file(job.out, path) for path in paths), tuple(events))
 
 
-def cell_noted(job: Job, inputs: CellInputs, made: Computed | Exception) -> list[Failure]:
+def record_cell(job: Job, inputs: CellInputs, made: CellResult | Exception) -> list[Failure]:
     """Note what computing a cell gave; give the failure, if it is one, so that the others go on.
 
     Raises
@@ -362,13 +369,13 @@ def cell_noted(job: Job, inputs: CellInputs, made: Computed | Exception) -> list
         If the results can't be read or written: then there is no use in going on.
 
     """
-    if isinstance(made, Computed):
+    if isinstance(made, CellResult):
         job.ledger.record_cell(made.entry, made.written, made.events)
         return []
-    if isinstance(made, StoreError) and not isinstance(made, HeldFileError):
+    if isinstance(made, StoreError) and not isinstance(made, LockedFileError):
         raise made
     if isinstance(made, CellpipeError):
-        held = isinstance(made, HeldFileError)  # then the reason is nothing without the file
+        held = isinstance(made, LockedFileError)  # then the reason is nothing without the file
         return [Failure(inputs.cell.cell_id, str(made) if held else made.reason)]
     _log.error("cell %s", inputs.cell.cell_id, exc_info=made)
     reason = f"found an error while computing the cell ({type(made).__name__}: {made})"

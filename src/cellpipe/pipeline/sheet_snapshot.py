@@ -17,21 +17,21 @@ import polars as pl
 
 from cellpipe.baselines import table1
 from cellpipe.cell_sheet.lab_baselines import read_lab_baselines
-from cellpipe.cell_sheet.sheet import CellSheet, cell_sheet, read_sheet
+from cellpipe.cell_sheet.sheet import CellSheet, read_cell_sheet, read_sheet_file
 from cellpipe.core import contracts
 from cellpipe.core.errors import CellSheetError
 from cellpipe.core.model import Cell, Finding
 from cellpipe.pipeline.ingest import Job
 from cellpipe.store import LAB, read_table, write_table
 from cellpipe.store.manifest import describe_file
-from cellpipe.system.atomic_files import written_whole
+from cellpipe.system.atomic_files import atomic_write
 from cellpipe.system.scan import BASELINES_NAME, Failure
 
 _COPY, _BASELINES_COPY = "sheet.copy", "baselines.copy"
 
 
 @dataclass(frozen=True)
-class Sheet(CellSheet):
+class SheetSnapshot(CellSheet):
     """A cell sheet, why it is not the folder's own if so, and a digest of what the lab says.
 
     ``baselines`` is a digest of the published cells, Table 1's and the lab's own, that lie in the
@@ -43,7 +43,7 @@ class Sheet(CellSheet):
     baselines: str = ""
 
 
-def current_sheet(job: Job) -> Sheet:
+def read_current_sheet(job: Job) -> SheetSnapshot:
     """Read the cell sheet of a job's folder, or the last one that could be used.
 
     Raises
@@ -52,30 +52,30 @@ def current_sheet(job: Job) -> Sheet:
         If it can't be used, and none ever could.
 
     """
-    published, said, failures = _published(job)
+    published, said, failures = _update_baselines(job)
     try:
-        sheet = cell_sheet(job.folder)
-        if sheet.path is None and _is_emptied(job) and last_sheet(job.out):
+        sheet = read_cell_sheet(job.folder)
+        if sheet.path is None and _is_folder_empty(job) and read_last_cells(job.out):
             raise CellSheetError(
                 "an empty folder", expected="the sheet that was in it",
                 remedy="bring the share back", file=job.folder,
             )  # fmt: skip
         content = sheet.path.read_bytes() if sheet.path else b""
     except (CellSheetError, OSError) as error:
-        sheet, failure = _last(job, error)
+        sheet, failure = _read_last_sheet(job, error)
         findings = (*sheet.findings, *said)
-        return Sheet(sheet.path, sheet.cells, findings, (failure, *failures), "", published)
+        return SheetSnapshot(sheet.path, sheet.cells, findings, (failure, *failures), "", published)
     if sheet.path:
-        _keep(job, _COPY, sheet.path.suffix.lower(), content)
+        _save_copy(job, _COPY, sheet.path.suffix.lower(), content)
     findings = (*sheet.findings, *said)
     digest = hashlib.sha256(repr((sheet.cells, findings, published)).encode()).hexdigest()
-    return Sheet(sheet.path, sheet.cells, findings, failures, digest, published)
+    return SheetSnapshot(sheet.path, sheet.cells, findings, failures, digest, published)
 
 
-def _published(job: Job) -> tuple[str, tuple[Finding, ...], tuple[Failure, ...]]:
+def _update_baselines(job: Job) -> tuple[str, tuple[Finding, ...], tuple[Failure, ...]]:
     """Bring the store's table of published cells up to date; give its digest and what to say."""
-    own, findings, failures = _own_baselines(job)
-    table = contracts.checked("baselines", pl.concat([table1(), own]))
+    own, findings, failures = _read_own_baselines(job)
+    table = contracts.validate("baselines", pl.concat([table1(), own]))
     before = read_table(job.out, "baselines", LAB)
     if before is None or not before.equals(table):
         path = write_table(job.out, "baselines", LAB, table)
@@ -84,57 +84,57 @@ def _published(job: Job) -> tuple[str, tuple[Finding, ...], tuple[Failure, ...]]
     return digest, findings, failures
 
 
-def _own_baselines(
+def _read_own_baselines(
     job: Job,
 ) -> tuple[pl.DataFrame, tuple[Finding, ...], tuple[Failure, ...]]:
     """Read the lab's own baselines, or the last that could be used; none if there is no file."""
     copy = job.out / f"{_BASELINES_COPY}.csv"
     named = (path for path in job.folder.iterdir() if path.name.lower() == BASELINES_NAME)
     path = next(named, None)
-    if path is None and _is_emptied(job) and copy.is_file():
+    if path is None and _is_folder_empty(job) and copy.is_file():
         return (*read_lab_baselines(copy), ())
     if path is None:
         copy.unlink(missing_ok=True)
-        return contracts.empty("baselines"), (), ()
+        return contracts.empty_table("baselines"), (), ()
     try:
         rows, findings = read_lab_baselines(path)
         content = path.read_bytes()
     except (CellSheetError, OSError) as error:
         said = error.reason if isinstance(error, CellSheetError) else f"found {error.strerror}."
-        rows, findings = contracts.empty("baselines"), ()
+        rows, findings = contracts.empty_table("baselines"), ()
         sentence = f"{said} No baseline of the lab's own is used until then."
         if copy.is_file():
             rows, findings = read_lab_baselines(copy)
             sentence = f"{said} Those from before are used until then."
         finding = Finding("error", "baselines_not_used", f"{path.name}: {sentence}")
         return rows, (finding, *findings), (Failure(path.name, sentence),)
-    _keep(job, _BASELINES_COPY, ".csv", content)
+    _save_copy(job, _BASELINES_COPY, ".csv", content)
     return rows, findings, ()
 
 
-def _is_emptied(job: Job) -> bool:
+def _is_folder_empty(job: Job) -> bool:
     """Whether the main of several folders holds nothing: its share may be away."""
     return len(job.raw.roots) > 1 and not any(job.folder.iterdir())
 
 
-def _keep(job: Job, stem: str, suffix: str, content: bytes) -> None:
+def _save_copy(job: Job, stem: str, suffix: str, content: bytes) -> None:
     copy = job.out / f"{stem}{suffix}"
     if not copy.is_file() or copy.read_bytes() != content:
-        written_whole(copy, lambda path: path.write_bytes(content))
+        atomic_write(copy, lambda path: path.write_bytes(content))
     for other in (".xlsx", ".csv"):
         if other != suffix:
             with contextlib.suppress(FileNotFoundError):
                 (job.out / f"{stem}{other}").unlink()
 
 
-def last_sheet(out: Path) -> tuple[Cell, ...]:
+def read_last_cells(out: Path) -> tuple[Cell, ...]:
     """Give the cells of the sheet that results were last made with; none if there was no sheet."""
     copies = [out / f"{_COPY}{suffix}" for suffix in (".xlsx", ".csv")]
     there = [copy for copy in copies if copy.is_file()]
-    return read_sheet(there[0]).cells if there else ()
+    return read_sheet_file(there[0]).cells if there else ()
 
 
-def _last(job: Job, error: CellSheetError | OSError) -> tuple[CellSheet, Failure]:
+def _read_last_sheet(job: Job, error: CellSheetError | OSError) -> tuple[CellSheet, Failure]:
     copies = [job.out / f"{_COPY}{suffix}" for suffix in (".xlsx", ".csv")]
     there = [copy for copy in copies if copy.is_file()]
     if not there:
@@ -144,6 +144,6 @@ def _last(job: Job, error: CellSheetError | OSError) -> tuple[CellSheet, Failure
     name = error.file if isinstance(error, CellSheetError) and error.file else "cells.xlsx"
     as_it_was = f"the sheet as it was on {when:%Y-%m-%d %H:%M} UTC"
     sentence = f"{Path(name).name}: {said} T{as_it_was[1:]} is used until then."
-    sheet = read_sheet(there[0], as_it_was)
+    sheet = read_sheet_file(there[0], as_it_was)
     findings = (Finding("error", "sheet_not_used", sentence), *sheet.findings)
     return CellSheet(Path(name), sheet.cells, findings), Failure(Path(name).name, sentence)

@@ -13,7 +13,7 @@ from cellpipe.core import contracts
 from cellpipe.core.errors import NoDataError
 from cellpipe.core.model import Cell, Finding
 from cellpipe.formats import read
-from cellpipe.system.atomic_files import written_whole
+from cellpipe.system.atomic_files import atomic_write
 
 _WRITTEN = ("circuit_fits", "impedance_arcs", "interfacial_resistance", "resistance_growth")
 
@@ -38,7 +38,7 @@ class FittedFile:
     age_hour: float | None = None
 
 
-def fitted_file(
+def fit_file(
     path: Path,
     *,
     circuit: str | None = None,
@@ -68,7 +68,7 @@ def fitted_file(
 
     """
     measurement = read(path)
-    impedance = measurement.tables.get("impedance", contracts.empty("impedance"))
+    impedance = measurement.tables.get("impedance", contracts.empty_table("impedance"))
     if impedance.is_empty():
         raise NoDataError(
             "no impedance spectrum", expected="PEIS, GEIS or another spectrum",
@@ -79,15 +79,15 @@ def fitted_file(
         file_sha256=pl.lit(measurement.raw_file.sha256), spectrum_in_file="spectrum"
     )
     tables: dict[str, pl.DataFrame] = {
-        "impedance": gathered, "cycles": contracts.empty("cycles"),
+        "impedance": gathered, "cycles": contracts.empty_table("cycles"),
     }  # fmt: skip
     found = list(measurement.findings)
     results = circuit_fits.fit_spectra(cell, tables, circuit)
     tables |= {
-        result.analysis: contracts.checked(result.analysis, result.table) for result in results
+        result.analysis: contracts.validate(result.analysis, result.table) for result in results
     }
     if age_hour is not None:
-        tables["cycles"] = _begun(tables, age_hour)
+        tables["cycles"] = _start_from_age(tables, age_hour)
     growth = resistance_growth.ANALYSIS.compute(cell, tables)
     found += [finding for result in (*results, *growth) for finding in result.findings]
     grown = growth[0].table
@@ -98,12 +98,12 @@ def fitted_file(
     return FittedFile(path, tables | {"resistance_growth": grown}, tuple(found), age_hour)
 
 
-def _begun(tables: Mapping[str, pl.DataFrame], age_hour: float) -> pl.DataFrame:
+def _start_from_age(tables: Mapping[str, pl.DataFrame], age_hour: float) -> pl.DataFrame:
     """Give the beginning of the cell's life as the table of cycles says it."""
     times = tables["interfacial_resistance"].select(
         start_unix_time_second=pl.col("unix_time_second").min() - 3600.0 * age_hour
     )
-    return pl.concat([contracts.empty("cycles"), times], how="diagonal")
+    return pl.concat([contracts.empty_table("cycles"), times], how="diagonal")
 
 
 def write_eis(fitted: FittedFile, out: Path) -> Path:
@@ -114,10 +114,10 @@ def write_eis(fitted: FittedFile, out: Path) -> Path:
     name = fitted.path.name
     for table in _WRITTEN:
         text = fitted.tables[table].drop("cell_id").write_csv()
-        _written(out / f"{name}.{table}.csv", text.encode("utf-8-sig"))
+        _write_file(out / f"{name}.{table}.csv", text.encode("utf-8-sig"))
     page = eis_page(name, fitted.tables, fitted.findings, age_known=fitted.age_hour is not None)
-    return _written(out / f"{name}.eis.html", page.encode("utf-8"))
+    return _write_file(out / f"{name}.eis.html", page.encode("utf-8"))
 
 
-def _written(path: Path, content: bytes) -> Path:
-    return written_whole(path, lambda file: file.write_bytes(content))
+def _write_file(path: Path, content: bytes) -> Path:
+    return atomic_write(path, lambda file: file.write_bytes(content))

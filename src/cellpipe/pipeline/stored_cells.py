@@ -17,14 +17,14 @@ from cellpipe.core import contracts
 from cellpipe.core.errors import CellpipeError
 from cellpipe.core.model import Cell
 from cellpipe.pipeline.cell_history import InputFile
-from cellpipe.pipeline.cell_inputs import CellInputs, input_tables
+from cellpipe.pipeline.cell_inputs import CellInputs, read_input_tables
 from cellpipe.pipeline.ingest import Job
-from cellpipe.pipeline.sheet_snapshot import last_sheet
+from cellpipe.pipeline.sheet_snapshot import read_last_cells
 from cellpipe.store import LAB, read_table
 
 
 @dataclass(frozen=True)
-class Finished:
+class StoredCell:
     """A cell as its results have it: its row of the sheet, its tables, its rows of ``files``."""
 
     cell: Cell
@@ -32,9 +32,9 @@ class Finished:
     files: pl.DataFrame
 
 
-def finished_cells(
+def read_stored_cells(
     out: Path, cell_ids: Sequence[str] = (), group: str | None = None
-) -> list[Finished]:
+) -> list[StoredCell]:
     """Take cells from the results, in the order they are named; those of a group after them.
 
     Raises
@@ -44,10 +44,10 @@ def finished_cells(
 
     """
     job = Job(out, out)
-    return [_finished(job, cell_id) for cell_id in finished_ids(out, cell_ids, group)]
+    return [_read_cell(job, cell_id) for cell_id in stored_cell_ids(out, cell_ids, group)]
 
 
-def finished_ids(out: Path, cell_ids: Sequence[str] = (), group: str | None = None) -> list[str]:
+def stored_cell_ids(out: Path, cell_ids: Sequence[str] = (), group: str | None = None) -> list[str]:
     """Give the ids of cells that are named, as the results write them; errors as above."""
     job = Job(out, out)
     entries = job.ledger.cells() if (out / "tables").is_dir() else {}
@@ -57,13 +57,13 @@ def finished_ids(out: Path, cell_ids: Sequence[str] = (), group: str | None = No
             remedy="make them with cellpipe process FOLDER --out RESULTS",
         )  # fmt: skip
     by_name = {name.casefold(): name for name in entries}
-    chosen = [_known(each, by_name) for each in cell_ids]
+    chosen = [_resolve_id(each, by_name) for each in cell_ids]
     if group is not None:
-        chosen += _of_group(out, group, list(entries))
+        chosen += _group_ids(out, group, list(entries))
     return list(dict.fromkeys(chosen))
 
 
-def _known(cell_id: str, by_name: Mapping[str, str]) -> str:
+def _resolve_id(cell_id: str, by_name: Mapping[str, str]) -> str:
     if cell_id.casefold() not in by_name:
         near = difflib.get_close_matches(cell_id, list(by_name.values()), 3, 0.5)
         shown = near or sorted(by_name.values())[:5]
@@ -74,9 +74,9 @@ def _known(cell_id: str, by_name: Mapping[str, str]) -> str:
     return by_name[cell_id.casefold()]
 
 
-def _of_group(out: Path, group: str, cell_ids: Sequence[str]) -> list[str]:
+def _group_ids(out: Path, group: str, cell_ids: Sequence[str]) -> list[str]:
     tables = [read_table(out, "cells", cell_id) for cell_id in cell_ids]
-    rows = pl.concat([contracts.empty("cells"), *(t for t in tables if t is not None)])
+    rows = pl.concat([contracts.empty_table("cells"), *(t for t in tables if t is not None)])
     found = rows.filter(pl.col("group") == group)["cell_id"].sort().to_list()
     if not found:
         known = rows["group"].drop_nulls().unique().sort().to_list()
@@ -87,12 +87,12 @@ def _of_group(out: Path, group: str, cell_ids: Sequence[str]) -> list[str]:
     return found
 
 
-def _finished(job: Job, cell_id: str) -> Finished:
+def _read_cell(job: Job, cell_id: str) -> StoredCell:
     entry = job.ledger.cells()[cell_id]
-    cell = next((c for c in last_sheet(job.out) if c.cell_id == cell_id), None)
+    cell = next((c for c in read_last_cells(job.out) if c.cell_id == cell_id), None)
     contents = job.ledger.contents()
     listed = read_table(job.out, "files", LAB)
-    rows = (contracts.empty("files") if listed is None else listed).filter(cell_id=cell_id)
+    rows = (contracts.empty_table("files") if listed is None else listed).filter(cell_id=cell_id)
     paths = dict(rows.select("file_sha256", "path").iter_rows())
     inputs = CellInputs(
         cell or Cell(cell_id, in_sheet=False),
@@ -102,21 +102,25 @@ def _finished(job: Job, cell_id: str) -> Finished:
             if sha256 in contents
         ),
     )
-    tables = input_tables(job, inputs)
+    tables = read_input_tables(job, inputs)
     for analysis in analyses.all_analyses():
         for name in analysis.makes:
             made = read_table(job.out, name, cell_id)
-            tables[name] = contracts.empty(name) if made is None else _of_today(name, made)
+            tables[name] = (
+                contracts.empty_table(name) if made is None else _check_columns(name, made)
+            )
     said = read_table(job.out, "findings", LAB)
-    tables["findings"] = (contracts.empty("findings") if said is None else said).filter(
+    tables["findings"] = (contracts.empty_table("findings") if said is None else said).filter(
         cell_id=cell_id
     )
-    return Finished(inputs.cell, tables, rows.with_columns(modified_at=None))
+    return StoredCell(inputs.cell, tables, rows.with_columns(modified_at=None))
 
 
-def _of_today(name: str, table: pl.DataFrame) -> pl.DataFrame:
+def _check_columns(name: str, table: pl.DataFrame) -> pl.DataFrame:
     """Refuse a table that another version wrote, with other columns."""
-    missing = [column for column in contracts.empty(name).columns if column not in table.columns]
+    missing = [
+        column for column in contracts.empty_table(name).columns if column not in table.columns
+    ]
     if missing:
         raise CellpipeError(
             f"results of an older version (the table {name} has no {missing[0]})",

@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from cellpipe.core.model import Cell
-from cellpipe.system.atomic_files import file_name, written_bytes
+from cellpipe.system.atomic_files import file_name, write_bytes
 
 __all__ = ["file_name", "write_cell_report", "write_index", "write_lab_workbook"]
 
@@ -50,18 +50,18 @@ def write_cell_report(
     from cellpipe.report.html.cell_page import cell_page
 
     name = file_name(cell.cell_id)
-    with _uncollected():
+    with _pause_gc():
         page = cell_page(cell, tables, files, name=name, version=version)
         workbook = cell_workbook(cell, tables, files, version=version)
     stem = folder / "cells" / name
     return (
-        written_bytes(stem.with_name(f"{name}.html"), _encoded(page)),
-        written_bytes(stem.with_name(f"{name}.xlsx"), workbook),
+        write_bytes(stem.with_name(f"{name}.html"), _encode_page(page)),
+        write_bytes(stem.with_name(f"{name}.xlsx"), workbook),
     )
 
 
 @contextlib.contextmanager
-def _uncollected() -> Iterator[None]:
+def _pause_gc() -> Iterator[None]:
     """Leave garbage until afterwards: a report makes many small objects and hardly a circle."""
     was_enabled = gc.isenabled()
     gc.disable()
@@ -80,15 +80,15 @@ def write_index(tables: Mapping[str, pl.DataFrame], folder: Path, *, version: st
     """
     from cellpipe.report.html.index import index_page
 
-    return written_bytes(folder / "index.html", _encoded(index_page(tables, version=version)))
+    return write_bytes(folder / "index.html", _encode_page(index_page(tables, version=version)))
 
 
 def write_lab_workbook(tables: Mapping[str, pl.DataFrame], folder: Path, *, version: str) -> Path:
     """Write the lab's workbook of the same tables to ``folder/all-cells.xlsx``; give its path."""
     from cellpipe.report.excel.lab_workbook import lab_workbook
 
-    return written_bytes(folder / "all-cells.xlsx", lab_workbook(tables, version=version))
+    return write_bytes(folder / "all-cells.xlsx", lab_workbook(tables, version=version))
 
 
-def _encoded(page: str) -> bytes:
+def _encode_page(page: str) -> bytes:
     return page.encode("utf-8", "xmlcharrefreplace")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from cellpipe.core.model import Cell
-from cellpipe.report.wording import NOTHING, KindWords, count, number, percent
+from cellpipe.report.wording import NOTHING, KindWords, format_number, format_percent, pluralize
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class KeyNumber:
     basis: str
 
 
-def described(cell: Cell, words: KindWords) -> str:
+def describe_cell(cell: Cell, words: KindWords) -> str:
     """Say in one line what the cell is, from what the cell sheet says and nothing else."""
     parts = [words.kind]
     if cell.working_electrode:
@@ -44,17 +44,17 @@ def key_numbers(summary: pl.DataFrame, words: KindWords) -> list[KeyNumber]:
     if summary.is_empty():
         return []
     row = summary.row(0, named=True)
-    complete = count(row["complete_cycles"], "complete", "complete")
+    complete = pluralize(row["complete_cycles"], "complete", "complete")
     return [
         _first_capacity(row, words),
         KeyNumber(
             "Initial Coulombic efficiency",
-            percent(row["initial_coulombic_efficiency"], 2),
-            f"cycle 1: {words.efficiency}" if words.efficiency else without_efficiency(row),
+            format_percent(row["initial_coulombic_efficiency"], 2),
+            f"cycle 1: {words.efficiency}" if words.efficiency else no_efficiency_reason(row),
         ),
         KeyNumber(
             "Mean Coulombic efficiency",
-            percent(row["mean_coulombic_efficiency"], 2),
+            format_percent(row["mean_coulombic_efficiency"], 2),
             "complete cycles from cycle 2 on",
         ),
         _retention(row),
@@ -63,7 +63,7 @@ def key_numbers(summary: pl.DataFrame, words: KindWords) -> list[KeyNumber]:
     ]
 
 
-def without_efficiency(row: dict[str, object]) -> str:
+def no_efficiency_reason(row: dict[str, object]) -> str:
     """Say why a cell has no Coulombic efficiency."""
     if row["configuration"] == "symmetric":
         return "a symmetric cell has none"
@@ -74,52 +74,52 @@ def without_efficiency(row: dict[str, object]) -> str:
 
 def _first_capacity(row: dict[str, object], words: KindWords) -> KeyNumber:
     name = f"First {words.discharge}"
-    specific = _real(row["first_specific_discharging_capacity_mah_per_g"])
-    areal = _real(row["first_areal_discharging_capacity_mah_per_cm2"])
-    charge = _real(row["first_discharging_capacity_ah"])
-    areal_words = "" if areal is None else f"{number(areal)} mAh/cm²"
+    specific = _to_float(row["first_specific_discharging_capacity_mah_per_g"])
+    areal = _to_float(row["first_areal_discharging_capacity_mah_per_cm2"])
+    charge = _to_float(row["first_discharging_capacity_ah"])
+    areal_words = "" if areal is None else f"{format_number(areal)} mAh/cm²"
     if specific is not None:
         basis = f"per {row['capacity_basis']}"
         beside = f"{basis}; {areal_words} by area" if areal_words else basis
-        return KeyNumber(name, f"{number(specific, 4)} mAh/g", beside)
+        return KeyNumber(name, f"{format_number(specific, 4)} mAh/g", beside)
     if areal_words:
         return KeyNumber(name, areal_words, "per area")
     if charge is None:
         return KeyNumber(name, NOTHING, "no discharge")
-    return KeyNumber(name, f"{number(1e3 * charge, 4)} mAh", "no active mass, no area known")
+    return KeyNumber(name, f"{format_number(1e3 * charge, 4)} mAh", "no active mass, no area known")
 
 
 def _retention(row: dict[str, object]) -> KeyNumber:
-    value = _real(row["capacity_retention"])
+    value = _to_float(row["capacity_retention"])
     if value is None:
         return KeyNumber("Capacity retention", NOTHING, "needs two complete cycles")
     basis = f"cycle {row['retention_cycle']} over cycle {row['retention_reference_cycle']}"
-    fade = _real(row["fade_per_cycle"])
+    fade = _to_float(row["fade_per_cycle"])
     if fade is not None:
-        basis += f"; fade {percent(fade, 3)} per cycle at the usual rate"
-    return KeyNumber("Capacity retention", percent(value), basis)
+        basis += f"; fade {format_percent(fade, 3)} per cycle at the usual rate"
+    return KeyNumber("Capacity retention", format_percent(value), basis)
 
 
 def _resistance(row: dict[str, object]) -> KeyNumber:
     name = "Interfacial resistance"
-    value, unit = first_to_last(row)
+    value, unit = resistance_text(row)
     if not unit:
         return KeyNumber(name, NOTHING, "no spectrum gave one")
     basis = "its only spectrum" if row["spectra"] == 1 else "first → last spectrum"
     return KeyNumber(name, f"{value} {unit}", basis)
 
 
-def first_to_last(row: dict[str, object]) -> tuple[str, str]:
+def resistance_text(row: dict[str, object]) -> tuple[str, str]:
     """Write the first and last interfacial resistance, and their unit: per area if known."""
     stems = (("areal_interfacial_resistance_ohm_cm2", "Ω cm²"), ("interfacial_resistance_ohm", "Ω"))
     for stem, unit in stems:
-        first, last = _real(row[f"first_{stem}"]), _real(row[f"last_{stem}"])
+        first, last = _to_float(row[f"first_{stem}"]), _to_float(row[f"last_{stem}"])
         if row["spectra"] == 1 and first is not None:
-            return number(first), unit
+            return format_number(first), unit
         if first is not None or last is not None:
-            return f"{number(first)} → {number(last)}", unit
+            return f"{format_number(first)} → {format_number(last)}", unit
     return NOTHING, ""
 
 
-def _real(value: object) -> float | None:
+def _to_float(value: object) -> float | None:
     return float(value) if isinstance(value, (int, float)) else None

@@ -20,6 +20,6 @@ def long_csv(table: pl.DataFrame) -> bytes:
     return b"\xef\xbb\xbf" + shown.write_csv(datetime_format="%Y-%m-%d %H:%M:%S").encode()
 
 
-def not_formula(text: str) -> str:
+def escape_formula(text: str) -> str:
     """Put an apostrophe before a text that a spreadsheet would take for a formula."""
     return f"'{text}" if re.match(_FORMULA, text) else text

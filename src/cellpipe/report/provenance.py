@@ -10,17 +10,17 @@ _LIBRARIES = ("galvani", "fastnda", "polars", "numpy", "scipy", "lmfit", "matplo
 
 
 @cache
-def made_with(version: str) -> str:
+def software_versions(version: str) -> str:
     """Name everything that a number depends on besides files and cell sheet."""
     from cellpipe.analyses import analysis_versions
 
     parts = [f"cellpipe {version}"]
-    parts += [f"{name} {number}" for name in _LIBRARIES if (number := _installed(name))]
+    parts += [f"{name} {number}" for name in _LIBRARIES if (number := _library_version(name))]
     analyses = ", ".join(f"{name} {number}" for name, number in sorted(analysis_versions().items()))
     return f"{', '.join(parts)}. Versions of the analyses: {analyses}."
 
 
-def _installed(name: str) -> str | None:
+def _library_version(name: str) -> str | None:
     try:
         return version_of(name)
     except PackageNotFoundError:

@@ -46,7 +46,7 @@ def kind_words(cell: Cell) -> KindWords:
     return known.get(cell.configuration or "", _UNKNOWN)
 
 
-def number(value: float | None, digits: int = 3) -> str:
+def format_number(value: float | None, digits: int = 3) -> str:
     """Round to significant digits without an exponent where that can be read."""
     if value is None or not math.isfinite(value):
         return NOTHING
@@ -59,30 +59,30 @@ def number(value: float | None, digits: int = 3) -> str:
     return f"{mantissa}e{int(power)}".replace("-", "−")
 
 
-def fixed(value: float | None, decimals: int) -> str:
+def format_fixed(value: float | None, decimals: int) -> str:
     """Round to decimals."""
     if value is None or not math.isfinite(value):
         return NOTHING
     return f"{value:.{decimals}f}".replace("-", "−")
 
 
-def percent(value: float | None, decimals: int = 1) -> str:
+def format_percent(value: float | None, decimals: int = 1) -> str:
     """Write a fraction as per cent."""
-    text = fixed(None if value is None else 100 * value, decimals)
+    text = format_fixed(None if value is None else 100 * value, decimals)
     return text if text == NOTHING else f"{text} %"
 
 
-def whole(value: int | None) -> str:
+def format_integer(value: int | None) -> str:
     """Write a whole number."""
     return NOTHING if value is None else str(value)
 
 
-def count(value: int, one: str, many: str = "") -> str:
+def pluralize(value: int, one: str, many: str = "") -> str:
     """Write a number with its noun."""
     return f"{value} {one if value == 1 else many or one + 's'}"
 
 
-def moment(value: float | datetime | None) -> str:
+def format_time(value: float | datetime | None) -> str:
     """Write a time in UTC; a number is seconds since 1970."""
     if value is None:
         return NOTHING

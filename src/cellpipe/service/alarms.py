@@ -12,14 +12,14 @@ _LATEST = 3  # cycles whose median efficiency counts: one odd cycle crosses noth
 
 
 @dataclass(frozen=True)
-class Crossing:
+class Alarm:
     """A limit that a cell has crossed; ``code`` tells this crossing from the next."""
 
     code: str
     sentence: str
 
 
-def crossed(cell: pl.DataFrame, cycles: pl.DataFrame, limits: LimitSettings) -> list[Crossing]:
+def check_limits(cell: pl.DataFrame, cycles: pl.DataFrame, limits: LimitSettings) -> list[Alarm]:
     """Give the limits that a cell has crossed.
 
     Parameters
@@ -37,7 +37,7 @@ def crossed(cell: pl.DataFrame, cycles: pl.DataFrame, limits: LimitSettings) -> 
     counted = cycles.filter(
         pl.col("complete") & ~pl.col("formation_cycle") & (pl.col("cycle") > 1)
     ).sort("cycle")
-    found = [*_inefficient(counted, limits), *_lost(counted, limits)]
+    found = [*_efficiency_alarms(counted, limits), *_loss_alarms(counted, limits)]
     row = cell.row(0, named=True) if cell.height else {}
     first, last = (row.get(f"{when}_interfacial_resistance_ohm") for when in ("first", "last"))
     if first and last and last / first > limits.resistance_growth:
@@ -45,11 +45,11 @@ def crossed(cell: pl.DataFrame, cycles: pl.DataFrame, limits: LimitSettings) -> 
             f"The interfacial resistance has grown to {last / first:.2g} times the first "
             f"({last:.3g} Ω from {first:.3g} Ω; limit {limits.resistance_growth:g})."
         )
-        found.append(Crossing("resistance_growth", sentence))
+        found.append(Alarm("resistance_growth", sentence))
     return found
 
 
-def _inefficient(cycles: pl.DataFrame, limits: LimitSettings) -> list[Crossing]:
+def _efficiency_alarms(cycles: pl.DataFrame, limits: LimitSettings) -> list[Alarm]:
     latest = cycles.drop_nulls("coulombic_efficiency").tail(_LATEST)
     median = latest["coulombic_efficiency"].median()
     if latest.height < _LATEST or not isinstance(median, float):
@@ -61,10 +61,10 @@ def _inefficient(cycles: pl.DataFrame, limits: LimitSettings) -> list[Crossing]:
         f"{latest['cycle'][0]} to {latest['cycle'][-1]}; "
         f"limit {100 * limits.coulombic_efficiency:g} %)."
     )
-    return [Crossing("coulombic_efficiency", sentence)]
+    return [Alarm("coulombic_efficiency", sentence)]
 
 
-def _lost(cycles: pl.DataFrame, limits: LimitSettings) -> list[Crossing]:
+def _loss_alarms(cycles: pl.DataFrame, limits: LimitSettings) -> list[Alarm]:
     """Give the latest sudden loss."""
     after = pl.col("discharging_capacity_ah")
     before, rate = after.shift(), pl.col("rate_group")
@@ -78,4 +78,4 @@ def _lost(cycles: pl.DataFrame, limits: LimitSettings) -> list[Crossing]:
         f"The discharge capacity fell by {100 * last['loss']:.1f} % in cycle {last['cycle']} "
         f"(limit {100 * limits.sudden_loss:g} % from one cycle to the next at the same rate)."
     )
-    return [Crossing(f"sudden_loss in cycle {last['cycle']}", sentence)]
+    return [Alarm(f"sudden_loss in cycle {last['cycle']}", sentence)]

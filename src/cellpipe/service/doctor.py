@@ -17,15 +17,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from cellpipe.config.settings import LabSettings, Settings, settings
+from cellpipe.config.settings import LabSettings, Settings, read_settings
 from cellpipe.core.errors import CellpipeError, ServerError
-from cellpipe.handoff.secrets import secret
-from cellpipe.service.prefect_api import asked
+from cellpipe.handoff.secrets import resolve_secret
+from cellpipe.service.prefect_api import call_api
 from cellpipe.store.database import Transaction
 from cellpipe.store.location import ledger_url, postgres_from_url
 from cellpipe.store.recovery import is_ledger_lost
 from cellpipe.system.mounts import is_network_path
-from cellpipe.system.processes import EACH_BYTES, free_memory, usual_count
+from cellpipe.system.processes import WORKER_BYTES, default_worker_count, free_memory
 from cellpipe.system.scan import SHEET_NAMES
 
 State = Literal["good", "note", "bad"]
@@ -45,23 +45,23 @@ class Check:
     remedy: str = ""
 
 
-def checks(path: Path) -> Iterator[Check]:
+def run_checks(path: Path) -> Iterator[Check]:
     """Look at this machine, and at the workspace whose settings stand at ``path``."""
-    yield from machine()
+    yield from check_machine()
     try:
-        given = settings(path)
+        given = read_settings(path)
     except CellpipeError as error:
         remedy = error.remedy if path.exists() else "cellpipe init FOLDER makes a workspace"
         yield Check("settings", "bad", f"{path}: {error.found}", remedy)
         return
     yield Check("settings", "good", str(path))
     for lab in given.lab:
-        yield from of_lab(lab)
-    yield from of_server(given)
-    yield from _of_secrets(given, path.resolve().parent)
+        yield from check_lab(lab)
+    yield from check_server(given)
+    yield from _check_secrets(given, path.resolve().parent)
 
 
-def machine() -> Iterator[Check]:
+def check_machine() -> Iterator[Check]:
     """Look at Python, the packages, the zones, the memory and the folder for temporary files."""
     version = ".".join(map(str, sys.version_info[:3]))
     yield Check("Python", "good", version)
@@ -70,15 +70,17 @@ def machine() -> Iterator[Check]:
             yield Check(name, "good", importlib.metadata.version(name))
         except importlib.metadata.PackageNotFoundError:
             yield Check(name, "bad", "not installed", "install cellpipe again")
-    yield _asked("time zones", lambda: zoneinfo.ZoneInfo("Europe/Berlin").key, "install tzdata")
-    yield _memory()
-    yield _written("temporary files", Path(tempfile.gettempdir()))
+    yield _check_call(
+        "time zones", lambda: zoneinfo.ZoneInfo("Europe/Berlin").key, "install tzdata"
+    )
+    yield _check_memory()
+    yield _check_writable("temporary files", Path(tempfile.gettempdir()))
 
 
-def of_lab(lab: LabSettings) -> Iterator[Check]:
+def check_lab(lab: LabSettings) -> Iterator[Check]:
     """Look at a lab's folders, its sheet, its results and its ledger."""
     for folder in (lab.folder, *lab.also):
-        yield _raw_folder(folder)
+        yield _check_raw_folder(folder)
     sheets = [name for name in SHEET_NAMES if (lab.folder / name).is_file()]
     if sheets:
         yield Check("cell sheet", "good", sheets[0])
@@ -90,40 +92,40 @@ def of_lab(lab: LabSettings) -> Iterator[Check]:
                     'set time_zone = "Europe/Berlin", or yours')  # fmt: skip
     else:
         yield Check("time zone", "good", lab.time_zone)
-    yield _written("results", lab.results)
-    yield _space(lab.results)
+    yield _check_writable("results", lab.results)
+    yield _check_disk_space(lab.results)
     if sys.platform == "win32" and len(str(lab.results)) > _LONG_PATH:
         yield Check("length of paths", "note", f"{len(str(lab.results))} characters",
                     "use a shorter results folder, or allow long paths in Windows")  # fmt: skip
-    yield _ledger(lab)
+    yield _check_ledger(lab)
     if lab.fetch or lab.publish:
-        yield _installed("object storage", "obstore", "s3")
+        yield _check_package("object storage", "obstore", "s3")
 
 
-def of_server(given: Settings) -> Iterator[Check]:
+def check_server(given: Settings) -> Iterator[Check]:
     """Look at the port of ``cellpipe serve``, the server that is named, and the runner."""
     host, port = given.server.host, given.server.port
     near = "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104 - as it was set
     url = f"http://{near}:{port}/api"
-    if _is_answered(url):
+    if _is_reachable(url):
         yield Check("port", "good", f"{port}: a Prefect server answers there")
-    elif _is_taken(near, port):
+    elif _is_port_used(near, port):
         yield Check("port", "bad", f"{port}: another program is there",
                     "set another port under [server]")  # fmt: skip
     else:
         yield Check("port", "good", f"{port} is free")
     named = os.environ.get("PREFECT_API_URL")
-    if named and _is_answered(named):
+    if named and _is_reachable(named):
         yield Check("PREFECT_API_URL", "good", f"{named} answers")
     elif named:
         yield Check("PREFECT_API_URL", "bad", f"{named} does not answer",
                     "start that server, or take the variable away")  # fmt: skip
     if given.runner.kind != "threads":
         kind = given.runner.kind
-        yield _installed("runner", f"prefect_{kind}", kind)
+        yield _check_package("runner", f"prefect_{kind}", kind)
 
 
-def _of_secrets(given: Settings, beside: Path) -> Iterator[Check]:
+def _check_secrets(given: Settings, beside: Path) -> Iterator[Check]:
     """Look whether secrets are where they are said to be; none is shown."""
     receivers = {"hand_on.kadi": given.hand_on.kadi, "hand_on.elabftw": given.hand_on.elabftw}
     named = [(what, one.token) for what, one in receivers.items() if one is not None]
@@ -133,29 +135,31 @@ def _of_secrets(given: Settings, beside: Path) -> Iterator[Check]:
             yield Check(what, "note", f"{reference} is asked for when it is used")
             continue
         try:
-            secret(reference, beside)
+            resolve_secret(reference, beside)
         except CellpipeError as error:
             yield Check(what, "bad", error.found, error.remedy)
         else:
             yield Check(what, "good", f"{reference} is there")
 
 
-def _asked(what: str, ask: Callable[[], str], remedy: str) -> Check:
+def _check_call(what: str, ask: Callable[[], str], remedy: str) -> Check:
     try:
         return Check(what, "good", ask())
     except (OSError, LookupError, ValueError) as error:
         return Check(what, "bad", f"{type(error).__name__}: {error}", remedy)
 
 
-def _memory() -> Check:
+def _check_memory() -> Check:
     free = free_memory()
-    found = f"{free / 1e9:.1f} GB free, {os.cpu_count()} processors: {usual_count()} processes"
-    if free < EACH_BYTES:
+    found = (
+        f"{free / 1e9:.1f} GB free, {os.cpu_count()} processors: {default_worker_count()} processes"
+    )
+    if free < WORKER_BYTES:
         return Check("memory", "note", found, "close other programs while much is to be read")
     return Check("memory", "good", found)
 
 
-def _raw_folder(folder: Path) -> Check:
+def _check_raw_folder(folder: Path) -> Check:
     try:
         with os.scandir(folder) as entries:
             next(entries, None)
@@ -169,9 +173,9 @@ def _raw_folder(folder: Path) -> Check:
     return Check("raw files", "good", f"{folder}, {where}")
 
 
-def _written(what: str, folder: Path) -> Check:
+def _check_writable(what: str, folder: Path) -> Check:
     """Try whether files can be written, as it is done: under another name, then renamed."""
-    place = _nearest(folder)
+    place = _existing_parent(folder)
     try:
         with tempfile.TemporaryDirectory(prefix=".cellpipe-", dir=place) as trial:
             first = Path(trial) / "first"
@@ -184,14 +188,14 @@ def _written(what: str, folder: Path) -> Check:
     return Check(what, "good", f"{folder} can be written{made}")
 
 
-def _nearest(folder: Path) -> Path:
+def _existing_parent(folder: Path) -> Path:
     """Give the folder, or the nearest one above it that is there."""
     return next((each for each in (folder, *folder.parents) if each.exists()), folder)
 
 
-def _space(folder: Path) -> Check:
+def _check_disk_space(folder: Path) -> Check:
     try:
-        free = shutil.disk_usage(_nearest(folder)).free
+        free = shutil.disk_usage(_existing_parent(folder)).free
     except OSError as error:
         return Check("disk space", "note", f"not known ({error.strerror})")
     found = f"{free / 1e9:.0f} GB free"
@@ -201,17 +205,17 @@ def _space(folder: Path) -> Check:
                  "make room soon" if free < _SHORT_BYTES else "")  # fmt: skip
 
 
-def _ledger(lab: LabSettings) -> Check:
+def _check_ledger(lab: LabSettings) -> Check:
     """Look at the ledger without opening it as a run does, which would bring it up or mend it."""
     url = ledger_url(lab.results) or lab.ledger
     try:
         if url:
-            count = postgres_from_url(url).transact(_files_known, writes=False)
+            count = postgres_from_url(url).transact(_count_known_files, writes=False)
         elif is_ledger_lost(lab.results):
             return Check("ledger", "bad", "it is not there, though results are",
                          "the next run takes its copy, or makes all results again")  # fmt: skip
         else:
-            count = _files_in(lab.results / "ledger.sqlite")
+            count = _count_sqlite_files(lab.results / "ledger.sqlite")
     except CellpipeError as error:
         return Check("ledger", "bad", error.found, error.remedy)
     except sqlite3.Error as error:
@@ -221,32 +225,32 @@ def _ledger(lab: LabSettings) -> Check:
     return Check("ledger", "good", none_yet if count is None else f"{count} files known")
 
 
-def _files_known(rows: Transaction) -> int | None:
+def _count_known_files(rows: Transaction) -> int | None:
     return int(rows.read("SELECT count(*) FROM seen")[0][0]) if rows.layout() else None
 
 
-def _files_in(path: Path) -> int | None:
+def _count_sqlite_files(path: Path) -> int | None:
     if not path.is_file():
         return None
     with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as ledger:
         return int(ledger.execute("SELECT count(*) FROM seen").fetchone()[0])
 
 
-def _installed(what: str, module: str, extra: str) -> Check:
+def _check_package(what: str, module: str, extra: str) -> Check:
     if importlib.util.find_spec(module) is None:
         return Check(what, "bad", f"{module} is not installed", f'pip install "cellpipe[{extra}]"')
     return Check(what, "good", f"{module} is installed")
 
 
-def _is_answered(url: str) -> bool:
+def _is_reachable(url: str) -> bool:
     try:
-        asked(url, "health", timeout=_ANSWER_SECONDS)
+        call_api(url, "health", timeout=_ANSWER_SECONDS)
     except ServerError:
         return False
     return True
 
 
-def _is_taken(host: str, port: int) -> bool:
+def _is_port_used(host: str, port: int) -> bool:
     try:
         with socket.create_connection((host, port), timeout=_ANSWER_SECONDS):
             return True

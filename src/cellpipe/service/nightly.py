@@ -11,26 +11,26 @@ from typing import TYPE_CHECKING
 
 from cellpipe._version import __version__
 from cellpipe.config.settings import (
-    HandOnSettings,
+    DeliverySettings,
     LabSettings,
     LimitSettings,
     NotifySettings,
     Settings,
 )
 from cellpipe.core.errors import CellpipeError
-from cellpipe.handoff.notices import told
-from cellpipe.handoff.secrets import Blocks, secret
-from cellpipe.pipeline.finalize import Summary, gather
+from cellpipe.handoff.notices import send_notice
+from cellpipe.handoff.secrets import Blocks, resolve_secret
+from cellpipe.pipeline.finalize import Summary, consolidate
 from cellpipe.report.html.digest import Digest, digest_page, digest_text, digest_title
-from cellpipe.service.alarms import crossed
-from cellpipe.service.delivery import HandedOn, handed_on
+from cellpipe.service.alarms import check_limits
+from cellpipe.service.delivery import DeliveryResult, deliver_all
 from cellpipe.store import read_table
-from cellpipe.store.history import Event, read_events, last_event, utc_now
+from cellpipe.store.history import Event, last_event, read_events, utc_now
 from cellpipe.store.object_download import download
 from cellpipe.store.object_upload import upload
 from cellpipe.store.recovery import back_up_ledger
 from cellpipe.store.writer_lease import acquire
-from cellpipe.system.atomic_files import written_whole
+from cellpipe.system.atomic_files import atomic_write
 
 if TYPE_CHECKING:
     from cellpipe.pipeline.ingest import Job
@@ -44,29 +44,29 @@ _MOST_WAITING = 100_000  # signs of messages that wait for an address
 
 
 @dataclass(frozen=True)
-class Night:
+class NightlyResult:
     """What came of a night besides its results: the digest, and what could not be handed on."""
 
     digest: Path
     failed: tuple[str, ...]
 
 
-def begun() -> str:
-    """Give the time at which a night begins; it is what :func:`ended` wants."""
+def start() -> str:
+    """Give the time at which a night begins; it is what :func:`finish` wants."""
     return utc_now()
 
 
-def last_night(job: Job) -> str | None:
+def last_night_start(job: Job) -> str | None:
     """Give when the last nightly run that came to its end began (UTC), or None."""
-    night = _last(job)
+    night = _last_event(job)
     return night.reason if night else None
 
 
-def _last(job: Job) -> Event | None:
+def _last_event(job: Job) -> Event | None:
     return last_event(job.ledger.database, _NIGHT, "ended")
 
 
-def ended(
+def finish(
     job: Job,
     summary: Summary,
     since: str,
@@ -75,7 +75,7 @@ def ended(
     beside: Path | None = None,
     blocks: Blocks | None = None,
     missed: Sequence[str] = (),
-) -> Night:
+) -> NightlyResult:
     """End a night: tell of limits crossed, hand on what is new, leave a digest, tell people.
 
     The digest lies in the results as ``digest.txt`` and ``digest.html``: what is new since the
@@ -97,36 +97,36 @@ def ended(
 
     """
     beside = beside or job.out
-    night = _last(job)
+    night = _last_event(job)
     before = str(night.numbers.get("told_until", night.at)) if night else ""
-    _limits_noted(job, summary, given.limits if given else LimitSettings())
-    hand_on = given.hand_on if given else HandOnSettings()
-    handed = handed_on(job, hand_on, beside, since, blocks)
-    found = digest(job, summary, before, handed)
-    before_it = (*missed, *filter(None, [job.ledger.mark(_NOT_PUBLISHED)]))
+    _record_alarms(job, summary, given.limits if given else LimitSettings())
+    hand_on = given.hand_on if given else DeliverySettings()
+    handed = deliver_all(job, hand_on, beside, since, blocks)
+    found = build_digest(job, summary, before, handed)
+    before_it = (*missed, *filter(None, [job.ledger.key_value(_NOT_PUBLISHED)]))
     found.failed += before_it
-    failed = _told(job, found, given.notify if given else NotifySettings(), beside, blocks)
+    failed = _notify(job, found, given.notify if given else NotifySettings(), beside, blocks)
     found.failed += failed
     text, page = digest_text(found), digest_page(found, version=__version__)
-    path = written_whole(job.out / "digest.txt", lambda p: p.write_text(text, encoding="utf-8"))
-    written_whole(job.out / "digest.html", lambda p: p.write_text(page, encoding="utf-8"))
+    path = atomic_write(job.out / "digest.txt", lambda p: p.write_text(text, encoding="utf-8"))
+    atomic_write(job.out / "digest.html", lambda p: p.write_text(page, encoding="utf-8"))
     with acquire(job.ledger, wait_second=600):
         event = Event(_NIGHT, "ended", reason=since, numbers={"told_until": found.made_at})
         job.ledger.record_files(job.folder, (), events=[event])
-        gather(job, all_of_it=True)
+        consolidate(job, all_of_it=True)
         back_up_ledger(job.out)
-        not_published = _published(job, lab_of(given, job.out))
+        not_published = _publish_results(job, find_lab(given, job.out))
         job.ledger.set_key_value(_NOT_PUBLISHED, "; ".join(not_published) or None)
-    return Night(path, (*missed, *handed.failed, *failed, *not_published))
+    return NightlyResult(path, (*missed, *handed.failed, *failed, *not_published))
 
 
-def lab_of(given: Settings | None, out: Path) -> LabSettings | None:
+def find_lab(given: Settings | None, out: Path) -> LabSettings | None:
     """Give the settings of the lab with these results."""
     labs = given.lab if given else ()
     return next((lab for lab in labs if lab.results.resolve() == out.resolve()), None)
 
 
-def fetched_for(lab: LabSettings | None) -> list[str]:
+def fetch_files(lab: LabSettings | None) -> list[str]:
     """Bring the files of object storage into a lab's folder; give what failed."""
     if lab is None or lab.fetch is None:
         return []
@@ -137,7 +137,7 @@ def fetched_for(lab: LabSettings | None) -> list[str]:
     return []
 
 
-def _published(job: Job, lab: LabSettings | None) -> list[str]:
+def _publish_results(job: Job, lab: LabSettings | None) -> list[str]:
     if lab is None or lab.publish is None:
         return []
     try:
@@ -147,7 +147,7 @@ def _published(job: Job, lab: LabSettings | None) -> list[str]:
     return []
 
 
-def digest(job: Job, summary: Summary, since: str, handed: HandedOn) -> Digest:
+def build_digest(job: Job, summary: Summary, since: str, handed: DeliveryResult) -> Digest:
     """Collect what happened since a time (UTC)."""
     now = utc_now()
     events = read_events(job.ledger.database, since=since)
@@ -158,16 +158,16 @@ def digest(job: Job, summary: Summary, since: str, handed: HandedOn) -> Digest:
         read=len({e.subject for e in events if e.event == "read"}),
         computed=sorted({e.subject for e in events if e.event == "computed"}),
         alarms=[(e.subject, e.reason or "") for e in events if e.event == "alarm"],
-        aside=[(failure.path, failure.reason) for failure in summary.failures],
+        rejected=[(failure.path, failure.reason) for failure in summary.failures],
         done=list(handed.done),
         failed=list(handed.failed),
     )
 
 
-def _limits_noted(job: Job, summary: Summary, limits: LimitSettings) -> None:
+def _record_alarms(job: Job, summary: Summary, limits: LimitSettings) -> None:
     """Note an alarm for each limit that a cell has crossed and had not before."""
-    known: dict[str, list[str]] = json.loads(job.ledger.mark(_CROSSED) or "{}")
-    states = json.loads(job.ledger.mark(f"{_CROSSED}: states") or "{}")
+    known: dict[str, list[str]] = json.loads(job.ledger.key_value(_CROSSED) or "{}")
+    states = json.loads(job.ledger.key_value(f"{_CROSSED}: states") or "{}")
     before, now, alarms = dict(states), dict(known), []
     entries = job.ledger.cells()
     for (cell_id,), row in summary.cells.group_by("cell_id", maintain_order=True):
@@ -176,7 +176,7 @@ def _limits_noted(job: Job, summary: Summary, limits: LimitSettings) -> None:
         if states.get(name) == state:
             continue
         cycles = read_table(job.out, "cycles", name)
-        found = [] if cycles is None else crossed(row, cycles, limits)
+        found = [] if cycles is None else check_limits(row, cycles, limits)
         states[name], now[name] = state, [crossing.code for crossing in found]
         alarms += [
             Event(name, "alarm", reason=crossing.sentence)
@@ -184,42 +184,42 @@ def _limits_noted(job: Job, summary: Summary, limits: LimitSettings) -> None:
             if crossing.code not in known.get(name, [])
         ]
     if alarms or now != known or states != before:
-        _kept(job, {_CROSSED: now, f"{_CROSSED}: states": states}, alarms)
+        _save_alarms(job, {_CROSSED: now, f"{_CROSSED}: states": states}, alarms)
 
 
-def _kept(job: Job, marks: Mapping[str, object], events: list[Event]) -> None:
+def _save_alarms(job: Job, marks: Mapping[str, object], events: list[Event]) -> None:
     with acquire(job.ledger, wait_second=600):
         job.ledger.record_files(job.folder, (), events=events)
         for name, value in marks.items():
             job.ledger.set_key_value(name, json.dumps(value, sort_keys=True))
 
 
-def _told(
+def _notify(
     job: Job, found: Digest, given: NotifySettings, beside: Path, blocks: Blocks | None
 ) -> list[str]:
     """Tell each who is named, if there is what they want to hear of; give what failed.
 
     What could not be delivered waits, and goes before the next message.
     """
-    text = digest_text(found) if found.tells(given.when) else ""
+    text = digest_text(found) if found.has_news(given.when) else ""
     failed = []
     for reference in given.to:
         mark = f"{_WAITING} {reference}"
-        waiting = job.ledger.mark(mark) or ""
+        waiting = job.ledger.key_value(mark) or ""
         message = "\n".join(part for part in (waiting, text) if part)
         if not message:
             continue
-        said = _sent(reference, digest_title(found), message, beside, blocks)
+        said = _send(reference, digest_title(found), message, beside, blocks)
         failed += said
         kept = message[-_MOST_WAITING:] if said else None
-        if kept != job.ledger.mark(mark):
+        if kept != job.ledger.key_value(mark):
             with acquire(job.ledger, wait_second=600):
                 job.ledger.set_key_value(mark, kept)
     return failed
 
 
-def _sent(reference: str, title: str, text: str, beside: Path, blocks: Blocks | None) -> list[str]:
+def _send(reference: str, title: str, text: str, beside: Path, blocks: Blocks | None) -> list[str]:
     try:
-        return told([(reference, secret(reference, beside, blocks))], title, text)
+        return send_notice([(reference, resolve_secret(reference, beside, blocks))], title, text)
     except CellpipeError as error:
         return [f"notify: {error}"]

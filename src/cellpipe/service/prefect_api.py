@@ -1,4 +1,4 @@
-"""Prefect's REST API, asked with Python's own library: the watch does without Prefect's client.
+"""Prefect's REST API, call_api with Python's own library: the watch does without Prefect's client.
 
 Keys and passwords are those of Prefect's own variables, ``PREFECT_API_KEY`` and
 ``PREFECT_API_AUTH_STRING``.
@@ -21,7 +21,7 @@ DEPLOYMENT = "process-batch/watched"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
-def asked(
+def call_api(
     url: str, path: str, body: dict[str, object] | None = None, *, timeout: float = 30.0
 ) -> Any:
     """Ask Prefect's API; give its answer.
@@ -32,7 +32,7 @@ def asked(
         If there is none, or not the one that was hoped for.
 
     """
-    headers = {"Content-Type": "application/json", **_credentials()}
+    headers = {"Content-Type": "application/json", **_auth_headers()}
     data = None if body is None else json.dumps(body).encode()
     try:
         request = urllib.request.Request(f"{url.rstrip('/')}/{path}", data, headers)  # noqa: S310
@@ -57,7 +57,7 @@ def asked(
         ) from error  # fmt: skip
 
 
-def _credentials() -> dict[str, str]:
+def _auth_headers() -> dict[str, str]:
     key, login = os.environ.get("PREFECT_API_KEY"), os.environ.get("PREFECT_API_AUTH_STRING")
     if key:
         return {"Authorization": f"Bearer {key}"}

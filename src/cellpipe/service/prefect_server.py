@@ -18,17 +18,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cellpipe.core.errors import ServerError
-from cellpipe.service.prefect_api import asked
-from cellpipe.system.processes import when_stdin_ends
+from cellpipe.service.prefect_api import call_api
+from cellpipe.system.processes import call_on_stdin_close
 
-QUIET = {  # nothing leaves the machine, from the client or the server
+NO_TELEMETRY = {  # nothing leaves the machine, from the client or the server
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
     "PREFECT_LOGGING_LEVEL": "WARNING",
     "PREFECT_CLI_PROMPT": "false",
 }
-KEPT_RECORDS = {  # with the defaults a busy server drops task runs
+RETENTION = {  # with the defaults a busy server drops task runs
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "500",
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_READ_BATCH_SIZE": "500",
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
@@ -37,13 +37,13 @@ KEPT_RECORDS = {  # with the defaults a busy server drops task runs
     "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_FLUSH_INTERVAL": "2",
     "PREFECT_SERVER_SERVICES_TRIGGERS_READ_BATCH_SIZE": "500",
 }
-ZOMBIES = {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30"}  # the least that Prefect allows
+HEARTBEAT = {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30"}  # the least that Prefect allows
 _START_SECONDS = 180.0
 _RECORD_SECONDS = 120.0
 
 
 @contextmanager
-def server_for(out: Path) -> Iterator[str]:
+def ensure_server(out: Path) -> Iterator[str]:
     """Give the API address of a server that answers; stop it afterwards if it was started here.
 
     Raises
@@ -52,10 +52,10 @@ def server_for(out: Path) -> Iterator[str]:
         If the named server does not answer, or a local one does not start.
 
     """
-    os.environ.update(QUIET)
+    os.environ.update(NO_TELEMETRY)
     named = os.environ.get("PREFECT_API_URL")
     if named:
-        if not answers(named):
+        if not is_reachable(named):
             raise ServerError(
                 f"no answer from {named}", expected="the Prefect server that PREFECT_API_URL names",
                 remedy="start it with prefect server start, or unset PREFECT_API_URL",
@@ -80,7 +80,7 @@ def _local_server(out: Path) -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     url = f"http://127.0.0.1:{port}/api"
-    settings = {**os.environ, **KEPT_RECORDS, "PREFECT_SERVER_UI_API_URL": url}
+    settings = {**os.environ, **RETENTION, "PREFECT_SERVER_UI_API_URL": url}
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1",
                "--port", str(port)]  # fmt: skip
     with (home / "server.log").open("ab") as log:
@@ -88,16 +88,16 @@ def _local_server(out: Path) -> Iterator[str]:
             command, env=settings, stdout=log, stderr=log, stdin=subprocess.DEVNULL
         )
         try:
-            _wait_for(process, url, home / "server.log")
+            _wait_until_up(process, url, home / "server.log")
             yield url
         finally:
             _stop(process)
 
 
-def _wait_for(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
+def _wait_until_up(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
-        if answers(url):
+        if is_reachable(url):
             return
         if process.poll() is not None:
             break
@@ -118,10 +118,10 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def answers(url: str) -> bool:
+def is_reachable(url: str) -> bool:
     """Tell whether a Prefect server answers at an API address."""
     try:
-        asked(url, "health", timeout=5)
+        call_api(url, "health", timeout=5)
     except ServerError:
         return False
     return True
@@ -132,7 +132,7 @@ def main(host: str, port: str) -> None:
     import uvicorn
 
     os.environ["PREFECT__SERVER_FINAL"] = "1"
-    when_stdin_ends(_end)
+    call_on_stdin_close(_end)
     uvicorn.run(
         "prefect.server.api.server:create_app", factory=True, host=host, port=int(port),
         log_level="warning", timeout_keep_alive=30,
@@ -158,16 +158,16 @@ def wait_until_recorded(url: str, flow_run_id: str, tasks: int) -> int:
         "task_runs": {"state": {"type": {"any_": ["COMPLETED", "FAILED", "CRASHED"]}}},
     }
     deadline = time.monotonic() + _RECORD_SECONDS
-    recorded = _count(url, wanted)
+    recorded = _count_task_runs(url, wanted)
     while recorded < tasks and time.monotonic() < deadline:
         time.sleep(0.3)
-        recorded = _count(url, wanted)
+        recorded = _count_task_runs(url, wanted)
     return recorded
 
 
-def _count(url: str, wanted: dict[str, object]) -> int:
+def _count_task_runs(url: str, wanted: dict[str, object]) -> int:
     try:
-        return int(asked(url, "task_runs/count", wanted))
+        return int(call_api(url, "task_runs/count", wanted))
     except ServerError:
         return 0
 

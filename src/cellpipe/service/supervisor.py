@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from cellpipe.config.settings import Settings, settings
+from cellpipe.config.settings import Settings, read_settings
 from cellpipe.core.errors import ServerError, SettingsError
 from cellpipe.service import prefect_server
 from cellpipe.service.prefect_api import LOOPBACK
@@ -45,7 +45,7 @@ class Child:
     after: float = 0.0
     pause: float = 1.0
 
-    def look(self) -> None:
+    def ensure_running(self) -> None:
         """Start it if it is not there and its pause is over."""
         now = time.monotonic()
         if self.process is not None and self.process.poll() is not None:
@@ -73,7 +73,7 @@ class Child:
         _log.info("%s started (process %d)", self.name, self.process.pid)
         if self.process.stdout is not None:
             threading.Thread(
-                target=_kept, args=(self.process.stdout, self.log), daemon=True
+                target=_copy_to_log, args=(self.process.stdout, self.log), daemon=True
             ).start()
 
     def end(self) -> None:
@@ -90,7 +90,7 @@ class Child:
         _log.info("%s ended", self.name)
 
 
-def _kept(stream: IO[bytes], log: Path) -> None:
+def _copy_to_log(stream: IO[bytes], log: Path) -> None:
     """Write what a child says into a log that does not grow without end."""
     log.parent.mkdir(parents=True, exist_ok=True)
     handler = logging.handlers.RotatingFileHandler(
@@ -103,7 +103,7 @@ def _kept(stream: IO[bytes], log: Path) -> None:
     handler.close()
 
 
-def home_of(path: Path) -> Path:
+def home_folder(path: Path) -> Path:
     """Give the folder, beside the settings, of Prefect's database and all logs."""
     return path.resolve().parent / "prefect"
 
@@ -119,16 +119,16 @@ def serve(path: Path, is_over: threading.Event) -> int:
         If Prefect's server does not start.
 
     """
-    given = settings(path)
-    home = home_of(path)
+    given = read_settings(path)
+    home = home_folder(path)
     home.mkdir(exist_ok=True)
     named = os.environ.get("PREFECT_API_URL")
-    url = named or f"http://{_reached_at(given)}:{given.server.port}/api"
+    url = named or f"http://{_local_host(given)}:{given.server.port}/api"
     shared = {
-        **prefect_server.QUIET, **prefect_server.ZOMBIES, "PREFECT_API_URL": url, "PREFECT_HOME": str(home),
+        **prefect_server.NO_TELEMETRY, **prefect_server.HEARTBEAT, "PREFECT_API_URL": url, "PREFECT_HOME": str(home),
         "NO_PROXY": ",".join(filter(None, (os.environ.get("NO_PROXY"), "127.0.0.1,localhost"))),
     }  # fmt: skip
-    children = [] if named else [_server(given, home, shared, url)]
+    children = [] if named else [_make_server(given, home, shared, url)]
     flows = Child("flows", ["-m", "cellpipe.flows.runner", str(path)], home / "flows.log", shared)
     watch = Child(
         "watch", ["-m", "cellpipe", "watch", "--settings", str(path)], home / "watch.log", shared
@@ -143,7 +143,7 @@ def serve(path: Path, is_over: threading.Event) -> int:
     return 0
 
 
-def _reached_at(given: Settings) -> str:
+def _local_host(given: Settings) -> str:
     """Give the host at which this machine reaches its own server.
 
     A server that others can reach too wants a password.
@@ -162,9 +162,9 @@ def _reached_at(given: Settings) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _server(given: Settings, home: Path, shared: dict[str, str], url: str) -> Child:
+def _make_server(given: Settings, home: Path, shared: dict[str, str], url: str) -> Child:
     environment = {
-        **shared, **prefect_server.KEPT_RECORDS, "PREFECT_UI_API_URL": url,
+        **shared, **prefect_server.RETENTION, "PREFECT_UI_API_URL": url,
         "PREFECT_SERVER_UI_API_URL": url,
         "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
         "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(86_400 * given.server.keep_days),
@@ -178,13 +178,13 @@ def _server(given: Settings, home: Path, shared: dict[str, str], url: str) -> Ch
 def _keep_alive(
     children: list[Child], url: str, is_over: threading.Event, server: Child | None
 ) -> None:
-    answers = prefect_server.answers
+    answers = prefect_server.is_reachable
     silent, next_health, has_answered = 0, 0.0, False
     given_up = time.monotonic() + _START_SECONDS
     while not is_over.wait(_LOOK_SECONDS):
         for child in children:
             if child is server or has_answered:
-                child.look()
+                child.ensure_running()
         now = time.monotonic()
         if now < next_health and has_answered:
             continue

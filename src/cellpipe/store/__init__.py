@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cellpipe.store.ledger import CellEntry, Content, Ledger, SeenFile, ResultFile
+from cellpipe.store.ledger import CellEntry, Content, Ledger, ResultFile, SeenFile
 
 if TYPE_CHECKING:
     from cellpipe.store.results import Results, open_results

@@ -27,7 +27,9 @@ def enqueue(database: Database, files: Iterable[QueuedFile]) -> None:
     now = utc_now()
     values = [(f.path, f.size, f.modified_ns, f.batch, now) for f in files]
     if values:
-        statement = upsert_statement("queue", "path, size, modified_ns, batch, since", "path", keep="since")
+        statement = upsert_statement(
+            "queue", "path, size, modified_ns, batch, since", "path", keep="since"
+        )
         database.transact(lambda rows: rows.write(statement, *values), writes=True)
 
 
@@ -36,7 +38,9 @@ def queued_files(database: Database, batch: str | None = None) -> list[QueuedFil
     where = " WHERE batch = ?" if batch is not None else ""
     query = f"SELECT path, size, modified_ns, batch FROM queue{where} ORDER BY path"  # noqa: S608
     values = () if batch is None else (batch,)
-    return [QueuedFile(*row) for row in database.transact(lambda r: r.read(query, values), writes=False)]
+    return [
+        QueuedFile(*row) for row in database.transact(lambda r: r.read(query, values), writes=False)
+    ]
 
 
 def assign_batch(database: Database, batch: str, paths: Sequence[str]) -> None:

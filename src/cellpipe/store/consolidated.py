@@ -15,8 +15,8 @@ from typing import Protocol
 
 import polars as pl
 
-from cellpipe.core.contracts import empty
-from cellpipe.system.atomic_files import is_unfinished, written_whole
+from cellpipe.core.contracts import empty_table
+from cellpipe.system.atomic_files import atomic_write, is_unfinished
 
 FOLDER = "gathered"
 TABLES = (  # those with some rows for each cell, cycle or spectrum
@@ -34,7 +34,7 @@ Index = dict[str, tuple[State, str]]
 class TableSource(Protocol):
     """Where the files of results lie: a folder, or an address of object storage."""
 
-    def listed(self, table: str) -> dict[str, State]:
+    def file_states(self, table: str) -> dict[str, State]:
         """Give size and time of each file of a table, by name, in order."""
 
     def location(self, name: str) -> str:
@@ -47,7 +47,7 @@ class FolderSource:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def listed(self, table: str) -> dict[str, State]:
+    def file_states(self, table: str) -> dict[str, State]:
         """Give size and time of each file of a table, by name, in order."""
         place = self.folder / "tables" / table
         if not place.is_dir():
@@ -60,19 +60,19 @@ class FolderSource:
             ]
         return {name: (status.st_size, status.st_mtime_ns) for name, status in sorted(found)}
 
-    def place(self, name: str) -> str:
+    def location(self, name: str) -> str:
         """Give where the file of this path within the results is."""
         return str(self.folder / name)
 
 
 def scan_table(shelf: TableSource, table: str) -> pl.LazyFrame:
     """Give the rows of every file of a table of cells: what is gathered, and what is newer."""
-    there, index = shelf.listed(table), _read_index(shelf, table)
+    there, index = shelf.file_states(table), _read_index(shelf, table)
     newer = dict.fromkeys(_newer_files(there, index))
     if not index or len(newer) > max(ENOUGH, _NEWER * len(there)):
         return _scan_files(shelf, table, there)
     held = pl.scan_parquet(
-        shelf.location(consolidated_name(table)), schema=empty(table).schema,
+        shelf.location(consolidated_name(table)), schema=empty_table(table).schema,
         missing_columns="insert", extra_columns="ignore", glob=False,
     )  # fmt: skip
     # Left out by id, newer ones too: another process may gather them before the frame is read.
@@ -90,7 +90,7 @@ def _scan_files(
 
     A file of an older version may lack a column, or have one that is no more.
     """
-    columns = empty(table).schema
+    columns = empty_table(table).schema
     paths = [shelf.location(f"tables/{table}/{name}") for name in names]
     if not paths:
         return pl.LazyFrame(schema=columns | ({file: pl.String()} if file else {}))
@@ -123,7 +123,7 @@ def consolidate_tables(folder: Path, *, all_of_it: bool = False) -> list[Path]:
     """
     written, shelf = [], FolderSource(folder)
     for table in TABLES:
-        there, index = shelf.listed(table), _read_index(shelf, table)
+        there, index = shelf.file_states(table), _read_index(shelf, table)
         count = len(_newer_files(there, index)) + len(index.keys() - there.keys())
         if len(there) >= ENOUGH and count > (0 if all_of_it else _NEWER * len(there)):
             written.append(_consolidate_table(shelf, table, there))
@@ -137,7 +137,7 @@ def _consolidate_table(shelf: FolderSource, table: str, there: dict[str, State])
     frame = scan_table(shelf, table).sort("cell_id", maintain_order=True).collect()
     index = {name: (state, cells.get(name, "")) for name, state in there.items()}
     metadata = {_INDEX: json.dumps(index)}
-    return written_whole(
+    return atomic_write(
         shelf.folder / consolidated_name(table),
         lambda file: frame.write_parquet(file, metadata=metadata),
     )

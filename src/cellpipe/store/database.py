@@ -35,7 +35,7 @@ class Transaction(Protocol):
     def layout(self) -> int:
         """Give the number of the layout of what is there; 0 where nothing is."""
 
-    def note_layout(self, number: int) -> None:
+    def set_layout(self, number: int) -> None:
         """Note the number of the layout; older versions of cellpipe refuse one they don't know."""
 
 
@@ -78,7 +78,7 @@ class _SqliteTransaction:
     def layout(self) -> int:
         return int(self.read("PRAGMA user_version")[0][0])
 
-    def note_layout(self, number: int) -> None:
+    def set_layout(self, number: int) -> None:
         self.write(f"PRAGMA user_version={number:d}")
 
 
@@ -102,7 +102,7 @@ class Sqlite:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(**state)  # type: ignore[misc]
 
-    def do(self, work: Callable[[Transaction], T], *, writes: bool) -> T:
+    def transact(self, work: Callable[[Transaction], T], *, writes: bool) -> T:
         """Run work in a transaction; wait up to two minutes for one of another process."""
         try:
             connection = self._connection()
@@ -204,7 +204,7 @@ class _PostgresTransaction:
             return 0
         return int(self.read("SELECT version FROM layout")[0][0])
 
-    def note_layout(self, number: int) -> None:
+    def set_layout(self, number: int) -> None:
         self.write("CREATE TABLE IF NOT EXISTS layout (version BIGINT NOT NULL)")
         self.write("DELETE FROM layout")
         self.write("INSERT INTO layout VALUES (?)", (number,))
@@ -230,7 +230,7 @@ class Postgres:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(**state)  # type: ignore[misc]
 
-    def do(self, work: Callable[[Transaction], T], *, writes: bool) -> T:  # noqa: ARG002 - as SQLite's
+    def transact(self, work: Callable[[Transaction], T], *, writes: bool) -> T:  # noqa: ARG002 - as SQLite's
         """Run work in a transaction; again, for a minute, where the server went away in it."""
         psycopg = _import_psycopg(self.address)
         deadline = time.monotonic() + _AWAY_SECONDS

@@ -25,7 +25,7 @@ class FileFailure:
     reason: str
     attempts: int
 
-    def rests(self, size: int | None, modified_ns: int | None, reading: str) -> bool:
+    def is_suspended(self, size: int | None, modified_ns: int | None, reading: str) -> bool:
         """Whether the file is to be left alone: three times the same, and nothing has changed."""
         state = (self.size, self.modified_ns, self.reading)
         return self.attempts >= MAX_ATTEMPTS and state == (size, modified_ns, reading)

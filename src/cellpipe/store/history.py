@@ -68,7 +68,9 @@ def read_events(database: Database, subject: str | None = None, since: str = "")
     of_one = "subject = ? AND " if subject else ""
     query = f"{_EVENT} WHERE {of_one}at >= ? ORDER BY at, id"
     values = (subject, since) if subject else (since,)
-    return list(map(_event_from_row, database.transact(lambda rows: rows.read(query, values), writes=False)))
+    return list(
+        map(_event_from_row, database.transact(lambda rows: rows.read(query, values), writes=False))
+    )
 
 
 def last_event(database: Database, subject: str = "", event: str = "") -> Event | None:

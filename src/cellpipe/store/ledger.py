@@ -29,7 +29,9 @@ _CONTENT = (
     "tables, metadata, findings, reason, read_at, seconds"
 )
 
-LAST_COMPLETE_STATE = "state of the folders that the results are of"  # a mark: with it, nothing is new
+LAST_COMPLETE_STATE = (
+    "state of the folders that the results are of"  # a mark: with it, nothing is new
+)
 _CELL = "SELECT cell_id, inputs, contents, findings, seconds FROM cells"
 
 
@@ -182,7 +184,9 @@ class Ledger:
                 rows.write(upsert_statement("contents", _CONTENT, "sha256"), row)
             columns = "folder, path, size, modified_ns, sha256, first_seen"
             for file in seen:
-                rows.write(upsert_statement("seen", columns, "folder, path", keep="first_seen"), file)
+                rows.write(
+                    upsert_statement("seen", columns, "folder, path", keep="first_seen"), file
+                )
             clear_failures(rows, [file[1] for file in seen])
             add_events(rows, events)
 
@@ -255,14 +259,14 @@ class Ledger:
         if gone:
             self.update(lambda rows: rows.write("DELETE FROM written WHERE path = ?", *gone))
 
-    def mark(self, name: str) -> str | None:
+    def key_value(self, name: str) -> str | None:
         """Give what was noted under a name."""
         rows = self._read("SELECT value FROM marks WHERE name = ?", (name,))
         return str(rows[0][0]) if rows else None
 
     def identity(self) -> str:
         """Give what tells these results from all others, everywhere."""
-        held = self.mark(IDENTITY)
+        held = self.key_value(IDENTITY)
         if held is None:
             held = uuid.uuid4().hex
             self.set_key_value(IDENTITY, held)

@@ -14,9 +14,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from cellpipe.core.errors import DamagedLedgerError, StoreError
-from cellpipe.store.database import PASSWORD, Database, Postgres, Transaction, Sqlite
+from cellpipe.store.database import PASSWORD, Database, Postgres, Sqlite, Transaction
 from cellpipe.store.migrations import IDENTITY, migrate
-from cellpipe.store.recovery import has_tables, is_ledger_lost, recover_ledger, quarantine_results
+from cellpipe.store.recovery import has_tables, is_ledger_lost, quarantine_results, recover_ledger
 from cellpipe.system.mounts import is_network_path
 
 POINTER = "ledger.url"

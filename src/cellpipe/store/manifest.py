@@ -10,11 +10,11 @@ import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from cellpipe.core.errors import HeldFileError
+from cellpipe.core.errors import LockedFileError
 from cellpipe.store.ledger import Ledger, ResultFile
 from cellpipe.store.migrations import ADOPT
 from cellpipe.store.recovery import quarantine_folder
-from cellpipe.system.atomic_files import is_unfinished, put_elsewhere
+from cellpipe.system.atomic_files import is_unfinished, move
 
 _KEPT = ("tables", "cells", "gathered")  # folders of the results in which every file is noted
 _AT_ONCE = 5_000  # files that one run looks at; the next ones go on from there
@@ -70,7 +70,9 @@ def delete_partial_files(folder: Path) -> int:
 def _unfinished_files(folder: Path) -> Iterator[Path]:
     yield from (path for path in folder.iterdir() if is_unfinished(path.name))
     yield from (
-        folder / name for name in result_file_names(folder) if is_unfinished(name.rpartition("/")[2])
+        folder / name
+        for name in result_file_names(folder)
+        if is_unfinished(name.rpartition("/")[2])
     )
 
 
@@ -111,7 +113,7 @@ def register_existing(ledger: Ledger) -> None:
     After a ledger of an older layout, which did not note what it wrote, and after last night's
     copy took the place of a damaged one.
     """
-    if ledger.mark(ADOPT) is not None:
+    if ledger.key_value(ADOPT) is not None:
         names = sorted(name for name in result_file_names(ledger.folder) if not is_unfinished(name))
         ledger.record_result_files(describe_file(ledger.folder, ledger.folder / n) for n in names)
         ledger.set_key_value(ADOPT, None)
@@ -122,8 +124,8 @@ def _quarantine_files(folder: Path, names: Iterable[str]) -> list[str]:
     place = quarantine_folder(folder)
     done = []
     for name in names:
-        with contextlib.suppress(FileNotFoundError, HeldFileError):
-            put_elsewhere(folder / name, place / name)
+        with contextlib.suppress(FileNotFoundError, LockedFileError):
+            move(folder / name, place / name)
             done.append(name)
     return done
 
@@ -134,7 +136,7 @@ def quarantine_damaged(ledger: Ledger, *, thoroughly: bool = False) -> list[str]
     Size and time decide whether to look, sha256 decides. A run looks at some thousand, and the
     next one goes on from there; ``thoroughly`` looks at the content of all of them.
     """
-    place = "" if thoroughly else ledger.mark(_PLACE) or ""
+    place = "" if thoroughly else ledger.key_value(_PLACE) or ""
     files = ledger.result_files(place, 2**31 if thoroughly else _AT_ONCE)
     found = [f.path for f in files if _is_damaged(ledger, f, thoroughly=thoroughly)]
     put = _quarantine_files(ledger.folder, found)

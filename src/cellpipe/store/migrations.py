@@ -75,6 +75,6 @@ def migrate(database: Database, place: Path | str) -> None:
                 rows.write(statement)
         if found:
             rows.write("INSERT INTO marks VALUES (?, ?)", (ADOPT, str(found)))
-        rows.note_layout(LAYOUT)
+        rows.set_layout(LAYOUT)
 
     database.transact(steps, writes=True)

@@ -17,7 +17,7 @@ from typing import Any
 
 from cellpipe.core.errors import StoreError
 from cellpipe.store.objects import client, storage
-from cellpipe.system.atomic_files import is_reserved, written_bytes, written_whole
+from cellpipe.system.atomic_files import atomic_write, is_reserved, write_bytes
 
 FETCHED = ".fetched.json"  # hidden: no raw file
 State = list[object]  # size and tag
@@ -105,7 +105,7 @@ def _write_object(found: Any, path: Path) -> None:
                 stream.write(chunk)
         os.utime(to, (seconds, seconds))
 
-    written_whole(path, write)
+    atomic_write(path, write)
 
 
 def _is_safe_name(name: str) -> bool:
@@ -138,4 +138,4 @@ def _track_downloads(folder: Path, url: str) -> Iterator[dict[str, State]]:
     finally:
         if known != held:
             content = json.dumps({"from": url, "files": known}, sort_keys=True)
-            written_bytes(path, content.encode())
+            write_bytes(path, content.encode())

@@ -83,7 +83,7 @@ class PublishedSource:
                 remedy="run cellpipe process FOLDER --out RESULTS --publish URL first", file=url,
             )  # fmt: skip
 
-    def listed(self, table: str) -> dict[str, tuple[int, int]]:
+    def file_states(self, table: str) -> dict[str, tuple[int, int]]:
         """Give size and time of each file of a table, by name, in order."""
         start = f"tables/{table}/"
         return {

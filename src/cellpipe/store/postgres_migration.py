@@ -12,7 +12,7 @@ from pathlib import Path
 from cellpipe.core.errors import StoreError
 from cellpipe.store.database import Row, Transaction
 from cellpipe.store.ledger import Ledger
-from cellpipe.store.location import POINTER, set_ledger_url, postgres_from_url
+from cellpipe.store.location import POINTER, postgres_from_url, set_ledger_url
 from cellpipe.store.migrations import IDENTITY, TABLES, migrate
 from cellpipe.store.recovery import quarantine_ledger
 from cellpipe.store.writer_lease import acquire

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cellpipe.store.migrations import ADOPT
-from cellpipe.system.atomic_files import put_elsewhere, written_whole
+from cellpipe.system.atomic_files import atomic_write, move
 
 DAMAGED = "damaged"  # folder within the results for what can't be used, and is not deleted
 _COPY = "ledger.copy.sqlite"
@@ -38,7 +38,7 @@ def recover_ledger(folder: Path) -> None:
         _move_files(aside, folder, _RESULTS)
     if good:
         content = (folder / _COPY).read_bytes()
-        written_whole(path, lambda file: file.write_bytes(content))
+        atomic_write(path, lambda file: file.write_bytes(content))
     what = "its last good copy is used" if good else "everything is made again from the raw files"
     _log.warning("the ledger %s was damaged; it was put into %s, and %s", path, aside, what)
 
@@ -78,7 +78,7 @@ def _move_files(aside: Path, folder: Path, names: Sequence[str]) -> None:
     aside.mkdir(parents=True, exist_ok=True)
     for name in names:
         with contextlib.suppress(FileNotFoundError):
-            put_elsewhere(folder / name, aside / name)
+            move(folder / name, aside / name)
 
 
 def _is_intact(path: Path) -> bool:
@@ -112,4 +112,4 @@ def back_up_ledger(folder: Path) -> None:
             copied.execute("INSERT OR REPLACE INTO marks VALUES (?, 'copy')", (ADOPT,))
             copied.commit()
 
-    written_whole(folder / _COPY, copy)
+    atomic_write(folder / _COPY, copy)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from cellpipe.core.contracts import empty, names, schema
+from cellpipe.core.contracts import empty_table, load_schema, table_names
 from cellpipe.core.errors import StoreError
 from cellpipe.store.consolidated import FolderSource, TableSource, scan_table
 from cellpipe.store.object_upload import PublishedSource
@@ -29,26 +29,26 @@ class Results(Mapping[str, pl.LazyFrame]):
 
     def __getitem__(self, name: str) -> pl.LazyFrame:
         """Give a table as a lazy frame; empty where nothing was computed yet."""
-        if name not in names():
-            close = difflib.get_close_matches(name, names(), 3, 0.4) or names()
+        if name not in table_names():
+            close = difflib.get_close_matches(name, table_names(), 3, 0.4) or table_names()
             raise KeyError(f"no table {name!r}; there are {', '.join(close)}")
-        if "cell_id" in schema(name).columns or name == "baselines":
+        if "cell_id" in load_schema(name).columns or name == "baselines":
             return scan_table(self._shelf, name)
         frames = list(self._scan_files(name))
-        return pl.concat(frames, how="diagonal") if frames else empty(name).lazy()
+        return pl.concat(frames, how="diagonal") if frames else empty_table(name).lazy()
 
     def __iter__(self) -> Iterator[str]:
         """Give the names of all tables."""
-        return iter(names())
+        return iter(table_names())
 
     def __len__(self) -> int:
         """Give the number of tables."""
-        return len(names())
+        return len(table_names())
 
     def _scan_files(self, name: str) -> Iterator[pl.LazyFrame]:
         files = self["files"].filter(pl.col("status") == "used").collect()
         once = files.unique("file_sha256", keep="first", maintain_order=True)
-        there = self._shelf.listed(name)
+        there = self._shelf.file_states(name)
         for sha256, cell_id in once.select("file_sha256", "cell_id").iter_rows():
             if f"{sha256}.parquet" in there:
                 path = self._shelf.location(f"tables/{name}/{sha256}.parquet")

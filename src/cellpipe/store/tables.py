@@ -8,10 +8,10 @@ from pathlib import Path
 import polars as pl
 from arro3.core import Schema
 
-from cellpipe.core.contracts import schema, units
+from cellpipe.core.contracts import column_metadata, load_schema
 from cellpipe.core.errors import DamagedTableError
 from cellpipe.store import LAB
-from cellpipe.system.atomic_files import file_name, written_whole
+from cellpipe.system.atomic_files import atomic_write, file_name
 
 
 def table_path(folder: Path, table: str, key: str) -> Path:
@@ -31,8 +31,8 @@ def write_table(folder: Path, table: str, key: str, frame: pl.DataFrame) -> Path
         If the folder can't be written.
 
     """
-    described = units(table, frame.columns)
-    if key != LAB and "cell_id" not in schema(table).columns:
+    described = column_metadata(table, frame.columns)
+    if key != LAB and "cell_id" not in load_schema(table).columns:
         frame = frame.with_columns(file_sha256=pl.lit(key, pl.String))
         described["file_sha256"] = {"meaning": "Content of the raw file; see the table files."}
     fields = Schema.from_arrow(frame.schema)
@@ -51,7 +51,7 @@ def write_table(folder: Path, table: str, key: str, frame: pl.DataFrame) -> Path
                 raise
             raise OSError(None, said[1]) from error
 
-    return written_whole(path, write)
+    return atomic_write(path, write)
 
 
 def read_table(folder: Path, table: str, key: str) -> pl.DataFrame | None:

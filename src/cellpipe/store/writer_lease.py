@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cellpipe.core.errors import StoreError, WriterError
+from cellpipe.core.errors import LeaseError, StoreError
 from cellpipe.store.database import Transaction
 
 if TYPE_CHECKING:
@@ -145,7 +145,9 @@ def _wait_for_lease(
         begun = time.monotonic()
         still = watched if begun - since > STILL_SECONDS else None
 
-        def attempt(rows: Transaction, still: tuple[str, int] | None = still) -> tuple[str, int, str]:
+        def attempt(
+            rows: Transaction, still: tuple[str, int] | None = still
+        ) -> tuple[str, int, str]:
             return _try_lease(rows, token, described, still, ledger.database.lock_row)
 
         held, beat, holder = ledger.database.transact(attempt, writes=True)
@@ -155,7 +157,7 @@ def _wait_for_lease(
         if (held, beat) != watched or now - begun > _SLOW_SECONDS:
             watched, since = (held, beat), now
         if now > deadline:
-            raise WriterError(
+            raise LeaseError(
                 f"another run that writes here ({_describe_holder(holder)})",
                 expected="one writer at a time",
                 remedy="wait until it has ended; a dead one is taken over within "
@@ -216,7 +218,7 @@ def check_lease(rows: Transaction, token: str | None, lock_row: str) -> None:
     """
     found = rows.read(f"SELECT token FROM writer WHERE slot = 1{lock_row}")  # noqa: S608
     if token is None or not found or found[0][0] != token:
-        raise WriterError(
+        raise LeaseError(
             "another run that took these results over", expected="one writer at a time",
             remedy="nothing is lost: start again, and what the other did is found",
         )  # fmt: skip

@@ -11,14 +11,14 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
-from cellpipe.core.errors import HeldFileError, StoreError
+from cellpipe.core.errors import LockedFileError, StoreError
 
 _RESERVED = frozenset(
     {"CON", "PRN", "AUX", "NUL"}
     | {f"{port}{number}" for port in ("COM", "LPT") for number in range(10)}
 )
 _LONGEST = 64
-PATIENCE_SECONDS = 2.0 if os.name == "nt" else 0.0
+RETRY_SECONDS = 2.0 if os.name == "nt" else 0.0
 
 
 def file_name(cell_id: str) -> str:
@@ -46,7 +46,7 @@ def is_reserved(name: str) -> bool:
     return name.partition(".")[0].upper() in _RESERVED
 
 
-def written_whole(path: Path, write: Callable[[Path], object]) -> Path:
+def atomic_write(path: Path, write: Callable[[Path], object]) -> Path:
     """Let ``write`` fill a file beside ``path``, then put it there in one step.
 
     Whoever reads ``path`` finds the old content or the new one, never a part, even after a power
@@ -68,8 +68,8 @@ def written_whole(path: Path, write: Callable[[Path], object]) -> Path:
         write(unfinished)
         with unfinished.open("rb+") as stream:
             os.fsync(stream.fileno())
-        _put(unfinished, path)
-        _keep_entry(path.parent)
+        _replace(unfinished, path)
+        _sync_folder(path.parent)
     except OSError as error:
         raise StoreError(
             f"a results folder that can't be written ({error.strerror or error})",
@@ -85,21 +85,21 @@ def written_whole(path: Path, write: Callable[[Path], object]) -> Path:
     return path
 
 
-def written_bytes(path: Path, content: bytes) -> Path:
-    """Put a file there in one step, as :func:`written_whole` does; errors as there."""
-    return written_whole(path, lambda file: file.write_bytes(content))
+def write_bytes(path: Path, content: bytes) -> Path:
+    """Put a file there in one step, as :func:`atomic_write` does; errors as there."""
+    return atomic_write(path, lambda file: file.write_bytes(content))
 
 
-def _put(unfinished: Path, path: Path) -> None:
+def _replace(unfinished: Path, path: Path) -> None:
     try:
-        _insisted(lambda: unfinished.replace(path))
+        _retry_while_locked(lambda: unfinished.replace(path))
     except PermissionError as error:
         if not path.is_file():
             raise
-        raise _held(path, error) from error
+        raise _locked_error(path, error) from error
 
 
-def removed(path: Path) -> None:
+def delete(path: Path) -> None:
     """Delete a file of the results; one that is not there is none.
 
     Raises
@@ -109,31 +109,31 @@ def removed(path: Path) -> None:
 
     """
     try:
-        _insisted(lambda: path.unlink(missing_ok=True))
+        _retry_while_locked(lambda: path.unlink(missing_ok=True))
     except PermissionError as error:
-        raise _held(path, error) from error
+        raise _locked_error(path, error) from error
 
 
-def put_elsewhere(path: Path, to: Path) -> None:
-    """Move a file of the results; errors as of :func:`removed`."""
+def move(path: Path, to: Path) -> None:
+    """Move a file of the results; errors as of :func:`delete`."""
     try:
         to.parent.mkdir(parents=True, exist_ok=True)
-        _insisted(lambda: path.replace(to))
+        _retry_while_locked(lambda: path.replace(to))
     except PermissionError as error:
-        raise _held(path, error) from error
+        raise _locked_error(path, error) from error
 
 
-def _held(path: Path, error: OSError) -> HeldFileError:
-    return HeldFileError(
+def _locked_error(path: Path, error: OSError) -> LockedFileError:
+    return LockedFileError(
         f"a file that can't be replaced ({error.strerror or error})",
         expected="one that no other program holds open",
         remedy="close it (in Excel, say); the next run writes it", file=path,
     )  # fmt: skip
 
 
-def _insisted(act: Callable[[], object]) -> None:
+def _retry_while_locked(act: Callable[[], object]) -> None:
     """Act on a file; on Windows again for a while, for scanners hold a new file for a moment."""
-    until = time.monotonic() + PATIENCE_SECONDS
+    until = time.monotonic() + RETRY_SECONDS
     pause = 0.01
     while True:
         try:
@@ -147,7 +147,7 @@ def _insisted(act: Callable[[], object]) -> None:
             return
 
 
-def _keep_entry(folder: Path) -> None:
+def _sync_folder(folder: Path) -> None:
     """Let a folder's list of names reach the disk, where the system can be asked to."""
     if os.name != "posix":
         return

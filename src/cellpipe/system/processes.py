@@ -18,10 +18,10 @@ from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
-MOST = 8  # processes of one machine: more would wait for its disk
+MAX_WORKERS = 8  # processes of one machine: more would wait for its disk
 _WINDOWS_WAITS_FOR = 61  # handles, and so processes of a pool, at most
-EACH_BYTES = 700 << 20  # what a process takes at most, but for the largest files
-FEW = 12  # so many items are done here: starting processes would take longer
+WORKER_BYTES = 700 << 20  # what a process takes at most, but for the largest files
+SERIAL_BELOW = 12  # so many items are done here: starting processes would take longer
 _AHEAD = 4  # items that wait for each process: enough to keep it busy, and memory stays flat
 
 
@@ -64,17 +64,17 @@ class Workers:
         for process in list(processes.values()):
             process.kill()
 
-    def each(
+    def map(
         self, work: Callable[..., R], shared: object, items: Sequence[T]
     ) -> Iterator[tuple[T, R | Exception]]:
         """Give each item with what ``work(shared, item)`` gave or raised, as they are done."""
-        if self.count == 1 or (len(items) <= FEW and self._pool is None):
+        if self.count == 1 or (len(items) <= SERIAL_BELOW and self._pool is None):
             for item in items:
-                yield item, _tried(work, shared, item)
+                yield item, _try_call(work, shared, item)
             return
-        yield from _Round(self, work, shared, items).results()
+        yield from _MapCall(self, work, shared, items).results()
 
-    def one(self, work: Callable[..., R], shared: object, item: object) -> R:
+    def run_one(self, work: Callable[..., R], shared: object, item: object) -> R:
         """Give what ``work(shared, item)`` gives, in one of the processes.
 
         Raises
@@ -84,22 +84,22 @@ class Workers:
 
         """
         for _ in range(2):
-            pool = self.pool()
+            pool = self.get_pool()
             try:
                 return pool.submit(work, shared, item).result()
             except BrokenProcessPool:
-                self.renew(pool)
+                self.replace_pool(pool)
         raise WorkerDiedError("the process that worked on it ended, twice (out of memory?)")
 
-    def pool(self) -> ProcessPoolExecutor:
+    def get_pool(self) -> ProcessPoolExecutor:
         """Give the processes."""
         with self._lock:
             if self._pool is None:
                 context = multiprocessing.get_context("spawn")
-                self._pool = ProcessPoolExecutor(self.count, context, _leave_stopping_to_the_parent)
+                self._pool = ProcessPoolExecutor(self.count, context, _ignore_interrupts)
             return self._pool
 
-    def renew(self, broken: ProcessPoolExecutor) -> None:
+    def replace_pool(self, broken: ProcessPoolExecutor) -> None:
         """Drop processes of which one died; new ones are started when they are needed."""
         with self._lock:
             if self._pool is broken:
@@ -107,7 +107,7 @@ class Workers:
                 self._pool = None
 
 
-class _Round(Generic[T, R]):
+class _MapCall(Generic[T, R]):
     """The items of one call, of which a few are on their way at a time."""
 
     def __init__(
@@ -116,55 +116,55 @@ class _Round(Generic[T, R]):
         self.workers = workers
         self.call = (work, shared)
         self.left = list(reversed(items))
-        self.flying: dict[Future[R], T] = {}
+        self.in_flight: dict[Future[R], T] = {}
         self.suspects: list[T] = []  # on their way when a process died
 
     def results(self) -> Iterator[tuple[T, R | Exception]]:
-        while self.left or self.flying:
-            broken = not self._filled()
-            if self.flying and not broken:
-                done, _ = wait(self.flying, return_when=FIRST_COMPLETED)
+        while self.left or self.in_flight:
+            broken = not self._fill()
+            if self.in_flight and not broken:
+                done, _ = wait(self.in_flight, return_when=FIRST_COMPLETED)
                 for future in done:
                     error = future.exception()
                     if isinstance(error, BrokenProcessPool):
                         broken = True
                         continue
-                    item = self.flying.pop(future)
+                    item = self.in_flight.pop(future)
                     yield item, error if isinstance(error, Exception) else future.result()
             if broken:
-                self.suspects += self.flying.values()
-                self.flying.clear()
-                self.workers.renew(self.workers.pool())
+                self.suspects += self.in_flight.values()
+                self.in_flight.clear()
+                self.workers.replace_pool(self.workers.get_pool())
         for item in self.suspects:
-            yield item, self._alone(item)
+            yield item, self._run_alone(item)
 
-    def _filled(self) -> bool:
-        pool = self.workers.pool()
+    def _fill(self) -> bool:
+        pool = self.workers.get_pool()
         try:
-            while self.left and len(self.flying) < self.workers.count * _AHEAD:
+            while self.left and len(self.in_flight) < self.workers.count * _AHEAD:
                 item = self.left[-1]
-                self.flying[pool.submit(self.call[0], self.call[1], item)] = item
+                self.in_flight[pool.submit(self.call[0], self.call[1], item)] = item
                 self.left.pop()
         except BrokenProcessPool:
             return False
         return True
 
-    def _alone(self, item: T) -> R | Exception:
+    def _run_alone(self, item: T) -> R | Exception:
         """Work on a suspect with nothing beside it, so that a death is known to be its doing."""
         try:
-            return self.workers.one(*self.call, item)
+            return self.workers.run_one(*self.call, item)
         except Exception as error:  # as the others' are given
             return error
 
 
-def _tried(work: Callable[..., R], shared: object, item: object) -> R | Exception:
+def _try_call(work: Callable[..., R], shared: object, item: object) -> R | Exception:
     try:
         return work(shared, item)
     except Exception as error:
         return error
 
 
-def end_with_the_parent() -> None:
+def exit_with_parent() -> None:
     """End this process when the one that started it ends, however that comes."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     parent = multiprocessing.parent_process()
@@ -177,19 +177,19 @@ def end_with_the_parent() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _leave_stopping_to_the_parent() -> None:
+def _ignore_interrupts() -> None:
     """Let Ctrl-C, which reaches every process of a terminal, be dealt with by the first one."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    end_with_the_parent()
+    exit_with_parent()
 
 
-def end_when_stopped() -> None:
+def exit_on_interrupt() -> None:
     """End this process at Ctrl-C, without a word; the one that started it says what is to say."""
     signal.signal(signal.SIGINT, lambda *_: os._exit(130))
-    end_with_the_parent()
+    exit_with_parent()
 
 
-def when_stdin_ends(then: Callable[[], object]) -> None:
+def call_on_stdin_close(then: Callable[[], object]) -> None:
     """Do something when whoever started this process, and holds its input open, is gone.
 
     The input is read from a copy, and nothing is put in its place: on Windows a process that is
@@ -208,11 +208,11 @@ def when_stdin_ends(then: Callable[[], object]) -> None:
     threading.Thread(target=wait_and_do, daemon=True).start()
 
 
-def usual_count() -> int:
+def default_worker_count() -> int:
     """Give how many processes a machine can use: by cores and by memory, at most eight."""
     usable: Any = getattr(os, "sched_getaffinity", None)
     cores = len(usable(0)) if usable else os.cpu_count() or 1
-    return max(1, min(MOST, cores, free_memory() // EACH_BYTES))
+    return max(1, min(MAX_WORKERS, cores, free_memory() // WORKER_BYTES))
 
 
 def free_memory() -> int:

@@ -14,14 +14,14 @@ CELL_COST = 1_500_000  # records that are computed while a cell's figures are dr
 _log = logging.getLogger("cellpipe")
 
 
-class Steps:
+class StageProgress:
     """The steps of a stage, each with its cost; telling of one says how far the stage is."""
 
     def __init__(self, stage: Stage, costs: Mapping[Any, float], progress: Progress | None) -> None:
         self.stage, self.costs, self.progress = stage, costs, progress
         self.done, self.spent, self.all = 0, 0.0, sum(costs.values())
 
-    def tell(self, step: object, what: str) -> None:
+    def advance(self, step: object, what: str) -> None:
         """Say that a step is done."""
         self.done += 1
         self.spent += self.costs[step]

@@ -46,7 +46,7 @@ class Entry:
     place: str
     size: int
     modified_ns: int
-    leads_out: bool = False  # a link to something outside of the folders
+    is_external: bool = False  # a link to something outside of the folders
 
     @property
     def path(self) -> Path:
@@ -55,7 +55,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class FolderEntry:
     """A folder to list: what the names in it begin with, and where it is."""
 
     prefix: str
@@ -80,12 +80,12 @@ class RawFolders:
     """
 
     def __init__(self, folder: Path, also: Sequence[Path], without: Sequence[Path]) -> None:
-        self.roots = {"": folder} | {f"{label(path)}/": path for path in also}
+        self.roots = {"": folder} | {f"{folder_label(path)}/": path for path in also}
         self._starts = [(p, str(root).rstrip(os.sep) + os.sep) for p, root in self.roots.items()]
         self._without = frozenset(str(path) for path in without)
         every = (folder, *also)
         twice = len(self.roots) <= len(also) or any(
-            (folder / label(path)).exists() for path in also
+            (folder / folder_label(path)).exists() for path in also
         )
         nested = any(a != b and b.is_relative_to(a) for a in every for b in every)
         if twice or nested:
@@ -95,13 +95,13 @@ class RawFolders:
                 remedy=f"rename one of {', '.join(str(root) for root in every)}",
             )
 
-    def relative(self, path: Path) -> str:
+    def relative_name(self, path: Path) -> str:
         """Give a file's name within the folders, with slashes, of letters that can be written."""
         place = str(path)
         for prefix, start in self._starts:
             if place.startswith(start):
                 name = f"{prefix}{place[len(start) :]}"
-                return self._shown(name if os.sep == "/" else name.replace(os.sep, "/"))
+                return self._printable_name(name if os.sep == "/" else name.replace(os.sep, "/"))
         raise ValueError(f"{path} is in none of the folders")
 
     def path(self, name: str) -> Path:
@@ -109,10 +109,14 @@ class RawFolders:
         for prefix, root in reversed(self.roots.items()):  # the main folder's is empty: last
             if name.startswith(prefix):
                 path = root / name.removeprefix(prefix)
-                return path if "\\udc" not in name or path.exists() else Path(_raw(str(path)))
+                return (
+                    path
+                    if "\\udc" not in name or path.exists()
+                    else Path(_unescape_name(str(path)))
+                )
         raise ValueError(f"{name} is in none of the folders")
 
-    def walked(self) -> tuple[list[Entry], list[Failure]]:
+    def walk(self) -> tuple[list[Entry], list[Failure]]:
         """Give every file in the order of names, and what can't be looked at now.
 
         Results, hidden and unfinished files are left out, and folders behind links are not entered.
@@ -120,104 +124,110 @@ class RawFolders:
         found: list[Entry] = []
         failures: list[Failure] = []
         for prefix, root in self.roots.items():
-            self._walk(root, prefix, found, failures)
+            self._walk_root(root, prefix, found, failures)
         return found, failures
 
-    def _walk(self, folder: Path, prefix: str, found: list[Entry], failures: list[Failure]) -> None:
+    def _walk_root(
+        self, folder: Path, prefix: str, found: list[Entry], failures: list[Failure]
+    ) -> None:
         """Add the files of a folder and those below it, deepest last, in the order of names."""
-        waiting = [Listing(prefix, str(folder))]
+        waiting = [FolderEntry(prefix, str(folder))]
         while waiting:
             listing = waiting.pop()
-            waiting += reversed(self.list_into(listing, found, failures))
+            waiting += reversed(self.list_folder(listing, found, failures))
 
-    def list_into(
-        self, listing: Listing, found: list[Entry], failures: list[Failure]
-    ) -> list[Listing]:
+    def list_folder(
+        self, listing: FolderEntry, found: list[Entry], failures: list[Failure]
+    ) -> list[FolderEntry]:
         """Add the files of one folder, and what can't be looked at; give the folders in it."""
         prefix = listing.prefix
         try:
             with os.scandir(listing.place) as entries:
-                listed = sorted(entries, key=_by_name)
+                listed = sorted(entries, key=_entry_name)
         except OSError as error:
-            shown = self._shown(prefix)
-            failures.append(Failure(shown.rstrip("/") or ".", _away("folder", shown, error)))
+            shown = self._printable_name(prefix)
+            failures.append(
+                Failure(shown.rstrip("/") or ".", _unreachable_message("folder", shown, error))
+            )
             return []
-        if prefix not in self.roots and _are_results([entry.name for entry in listed]):
+        if prefix not in self.roots and _is_results_folder([entry.name for entry in listed]):
             return []
         below = []
         for entry in listed:
             name = entry.name
             try:
                 if entry.is_dir(follow_symlinks=False):
-                    if _is_entered(entry) and entry.path not in self._without:
-                        below.append(Listing(f"{prefix}{name}/", entry.path))
-                elif is_finished(name) and (prefix or not is_sheet(name)):
-                    self._add(entry, prefix, found)
+                    if _is_searchable(entry) and entry.path not in self._without:
+                        below.append(FolderEntry(f"{prefix}{name}/", entry.path))
+                elif is_finished(name) and (prefix or not is_lab_file(name)):
+                    self._add_entry(entry, prefix, found)
             except OSError as error:
-                shown = self._shown(f"{prefix}{name}")
-                failures.append(Failure(shown, _away("file", self._shown(name), error)))
+                shown = self._printable_name(f"{prefix}{name}")
+                failures.append(
+                    Failure(shown, _unreachable_message("file", self._printable_name(name), error))
+                )
         return below
 
-    def _add(self, entry: os.DirEntry[str], prefix: str, found: list[Entry]) -> None:
+    def _add_entry(self, entry: os.DirEntry[str], prefix: str, found: list[Entry]) -> None:
         status = os.stat(entry.path)  # noqa: PTH116 - a listing's own sizes may be old on Windows
-        leads_out = entry.is_symlink() and self._leads_out(Path(entry.path))
+        leads_out = entry.is_symlink() and self._is_external(Path(entry.path))
         if stat.S_ISREG(status.st_mode):
-            name = self._shown(f"{prefix}{entry.name}")
+            name = self._printable_name(f"{prefix}{entry.name}")
             size, modified = status.st_size, status.st_mtime_ns
             found.append(Entry(name, entry.path, size, modified, leads_out))
 
-    def _leads_out(self, path: Path) -> bool:
+    def _is_external(self, path: Path) -> bool:
         target = path.resolve()
         return not any(target.is_relative_to(root.resolve()) for root in self.roots.values())
 
     @staticmethod
-    def _shown(name: str) -> str:
+    def _printable_name(name: str) -> str:
         return name if name.isascii() else name.encode("utf-8", "backslashreplace").decode("utf-8")
 
-    def looked_at(self, wanted: Mapping[str, Path]) -> tuple[list[Entry], list[Failure]]:
+    def stat_files(self, wanted: Mapping[str, Path]) -> tuple[list[Entry], list[Failure]]:
         """Give the state of these files; one that is there no more is left out."""
         found: list[Entry] = []
         failures: list[Failure] = []
         for name, path in sorted(wanted.items()):
             try:
                 status = path.stat()
-                leads_out = path.is_symlink() and self._leads_out(path)
+                leads_out = path.is_symlink() and self._is_external(path)
             except FileNotFoundError as error:
-                failures += self._away_with_its_root(name, error)
+                failures += self._find_lost_root(name, error)
                 continue
             except OSError as error:
-                failures.append(Failure(name, _away("file", path.name, error)))
+                failures.append(Failure(name, _unreachable_message("file", path.name, error)))
                 continue
             if not stat.S_ISREG(status.st_mode):
                 continue  # a folder has taken its name
             found.append(Entry(name, str(path), status.st_size, status.st_mtime_ns, leads_out))
         return found, failures
 
-    def _away_with_its_root(self, name: str, error: OSError) -> list[Failure]:
+    def _find_lost_root(self, name: str, error: OSError) -> list[Failure]:
         """Say that a file's root is away or empty, if it is: then the file is not gone."""
-        prefix = self.prefix_of(name)
+        prefix = self.root_prefix(name)
         try:
             with os.scandir(self.roots[prefix]) as entries:
                 is_away = next(entries, None) is None
         except OSError:
             is_away = True
         label = prefix.rstrip("/") or "."
-        return [Failure(label, _away("folder", label, error))] if is_away else []
+        return [Failure(label, _unreachable_message("folder", label, error))] if is_away else []
 
-    def prefix_of(self, name: str) -> str:
+    def root_prefix(self, name: str) -> str:
         """Give what a file's name begins with by the folder that it is in."""
         return next(p for p in reversed(self.roots) if name.startswith(p))
 
     def is_below(self, name: str, place: str) -> bool:
         """Whether a file is in a folder of this name; "." is the main one without the further."""
         if place == ".":
-            return not self.prefix_of(name)
+            return not self.root_prefix(name)
         return f"{name}/".startswith(f"{place}/")
 
-    def emptied(self, entries: Sequence[Entry], known: Iterable[str]) -> list[Failure]:
+    def find_empty_roots(self, entries: Sequence[Entry], known: Iterable[str]) -> list[Failure]:
         """Name the roots in which files are known and none is there: a share may be away."""
-        there = {self.prefix_of(entry.name) for entry in entries}
-        were = {self.prefix_of(name) for name in known}
+        there = {self.root_prefix(entry.name) for entry in entries}
+        were = {self.root_prefix(name) for name in known}
         reason = "it is empty all at once; what was known of it is kept"
         away = sorted(were - there) if len(self.roots) > 1 else []
         return [Failure(prefix.rstrip("/") or ".", reason) for prefix in away]
@@ -237,7 +247,7 @@ _SYSTEMS_OWN = 0x2 | 0x4  # Windows' attributes of a folder that is hidden, and 
 _JUNCTION = 0xA0000003  # a folder that leads elsewhere, as a link does, on Windows
 
 
-def _is_entered(folder: os.DirEntry[str]) -> bool:
+def _is_searchable(folder: os.DirEntry[str]) -> bool:
     """Whether raw files are looked for in a folder: it is no bin, not hidden, and leads nowhere."""
     if folder.name.startswith((".", "__")) or folder.name.casefold() in _BINS:
         return False
@@ -248,12 +258,12 @@ def _is_entered(folder: os.DirEntry[str]) -> bool:
     return not hidden and getattr(status, "st_reparse_tag", 0) != _JUNCTION
 
 
-def _raw(name: str) -> str:
+def _unescape_name(name: str) -> str:
     r"""Give back the bytes that are no text, of a name in which they were written as \udcff."""
     return re.sub(r"\\udc([0-9a-f]{2})", lambda found: chr(0xDC00 + int(found[1], 16)), name)
 
 
-def label(folder: PurePath) -> str:
+def folder_label(folder: PurePath) -> str:
     r"""Give what the files of a further folder are named by: its name, or that of its share.
 
     ``\\nas\neware`` is ``neware``, the drive ``E:\`` is ``E``.
@@ -267,12 +277,12 @@ def is_finished(name: str) -> bool:
     return not (_UNFINISHED.search(name) or name.lower() in _NO_FILES)
 
 
-def is_sheet(name: str) -> bool:
+def is_lab_file(name: str) -> bool:
     """Whether a name within the folders is that of the cell sheet, or of the lab's baselines."""
     return name.lower() in LAB_NAMES
 
 
-def is_other_kind(name: str) -> bool:
+def has_foreign_suffix(name: str) -> bool:
     """Whether a name's suffix is one that no cycler uses."""
     return (
         not name.lower().endswith(".bdf.parquet")
@@ -280,15 +290,15 @@ def is_other_kind(name: str) -> bool:
     )
 
 
-def _by_name(entry: os.DirEntry[str]) -> str:
+def _entry_name(entry: os.DirEntry[str]) -> str:
     return entry.name
 
 
-def _are_results(names: Sequence[str]) -> bool:
+def _is_results_folder(names: Sequence[str]) -> bool:
     """Whether a folder with these names in it is one of results."""
     return "tables" in names and ("ledger.sqlite" in names or "ledger.url" in names)
 
 
-def _away(kind: str, name: str, error: OSError) -> str:
+def _unreachable_message(kind: str, name: str, error: OSError) -> str:
     what = f"the folder {name.rstrip('/') or '.'}" if kind == "folder" else name
     return f"{what} can't be opened now ({error.strerror or error}); the next run tries again."

@@ -19,7 +19,7 @@ def is_time_zone(name: str) -> bool:
     return name in zoneinfo.available_timezones()  # some disks tell no a from A
 
 
-def may_be_meant(name: str) -> str:
+def suggest_time_zone(name: str) -> str:
     """Say which zone may be meant, by its whole name or by its place, or how one is named."""
     known = {zone.casefold(): zone for zone in sorted(zoneinfo.available_timezones())}
     places = [zone for zone in known if not zone.startswith("etc/")]  # Etc/GMT+1 is west of UTC
@@ -44,4 +44,6 @@ def check_time_zone(name: str) -> None:
 
     """
     if not is_time_zone(name):
-        raise CellpipeError(f"the time zone {name!r}", expected=EXPECTED, remedy=may_be_meant(name))
+        raise CellpipeError(
+            f"the time zone {name!r}", expected=EXPECTED, remedy=suggest_time_zone(name)
+        )

@@ -25,11 +25,16 @@ from cellpipe.formats.tabular.dialect import (
     WATT_HOUR,
     Match,
     Quantity,
-    normalised,
-    recognised,
+    find_targets,
+    normalize_name,
     split_header,
 )
-from cellpipe.formats.tabular.records import COUNTED_PER_CYCLE, matched, recording, steps_as_run
+from cellpipe.formats.tabular.records import (
+    CYCLE_TARGETS,
+    build_recording,
+    count_steps,
+    match_required,
+)
 
 QUANTITIES = (
     Quantity("record_index", ("Data_Point",)),
@@ -50,11 +55,7 @@ QUANTITIES = (
     Quantity("auxiliary_voltage_v{}_volt", ("Aux_Voltage_#",), VOLT, numbered=True),
 )
 CYCLE_QUANTITIES = (
-    *(
-        quantity
-        for quantity in QUANTITIES
-        if quantity.target in {*COUNTED_PER_CYCLE, "record_index"}
-    ),
+    *(quantity for quantity in QUANTITIES if quantity.target in {*CYCLE_TARGETS, "record_index"}),
     Quantity("charging_time_second", ("Charge_Time",), SECOND),
     Quantity("discharging_time_second", ("Discharge_Time",), SECOND),
     Quantity("highest_voltage_volt", ("Vmax_On_Cycle",), VOLT),
@@ -64,27 +65,27 @@ _NEEDED = {
     "voltage_volt": "Voltage(V)",
     "current_ampere": "Current(A)",
 }
-_STRANGE = {
+_FOREIGN_NAMES = {
     *("steptype", "totaltime", "cumulativetime"),  # Neware's
     *("chargetime", "dischargetime", "vmaxoncycle"),  # Arbin's tables of cycles and of steps
 }
 
 
-def known(fields: Sequence[str]) -> int:
+def header_score(fields: Sequence[str]) -> int:
     """Count the columns known in a header line of records; 0 if it is none of Arbin's."""
     if any("/" in field.split("(")[0] and " / " in field for field in fields):
         return 0  # the Battery Data Format's "Current / A"
-    found = recognised(fields, QUANTITIES)
-    names = {normalised(split_header(field)[0]) for field in fields}
+    found = find_targets(fields, QUANTITIES)
+    names = {normalize_name(split_header(field)[0]) for field in fields}
     counted = {"record_index", "vendor_charging_capacity_ah"} & found.keys()
-    if "testtime" not in names or "step_id" not in found or names & _STRANGE or not counted:
+    if "testtime" not in names or "step_id" not in found or names & _FOREIGN_NAMES or not counted:
         return 0
     if not {"voltage_volt", "current_ampere"} & found.keys():
         return 0  # one of them is enough to be known as Arbin's and told what is missing
     return sum(2 if unit_is_known else 1 for unit_is_known in found.values())
 
 
-def columns_in(headers: Sequence[str]) -> list[Match]:
+def match_columns(headers: Sequence[str]) -> list[Match]:
     """Match headers with Arbin's quantities.
 
     Raises
@@ -93,19 +94,19 @@ def columns_in(headers: Sequence[str]) -> list[Match]:
         If a needed column is missing, or the unit of one is not known.
 
     """
-    return matched(headers, QUANTITIES, _NEEDED)
+    return match_required(headers, QUANTITIES, _NEEDED)
 
 
-def recorded(
+def to_recording(
     table: pl.DataFrame, metadata: Mapping[str, object], findings: Sequence[Finding] = ()
 ) -> Recording:
     """Give the recording of Arbin's records in standard columns."""
-    table, said = _in_order(table)
-    table = table.with_columns(steps_as_run(table))
-    return recording(table, {"maker": "Arbin"} | dict(metadata), (*findings, *said))
+    table, said = _sort_records(table)
+    table = table.with_columns(count_steps(table))
+    return build_recording(table, {"maker": "Arbin"} | dict(metadata), (*findings, *said))
 
 
-def _in_order(table: pl.DataFrame) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
+def _sort_records(table: pl.DataFrame) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
     """Put records that are numbered once each into the order of their numbers."""
     if "record_index" not in table.columns or table["record_index"].is_sorted():
         return table, ()

@@ -28,17 +28,19 @@ def read(path: Path) -> Recording:
         If there is no record.
 
     """
-    header = delimited.claimed_header(path, arbin.known)
+    header = delimited.read_header(path, arbin.header_score)
     if header is None:
-        raise delimited.without_header(
+        raise delimited.no_header_error(
             "Arbin", "Data_Point, Test_Time, Step_Index, Current, Voltage"
         )
-    table, findings = delimited.flat_table(path, header, arbin.columns_in, bare_seconds=True)
-    return arbin.recorded(table, {}, findings)
+    table, findings = delimited.read_flat_table(
+        path, header, arbin.match_columns, bare_seconds=True
+    )
+    return arbin.to_recording(table, {}, findings)
 
 
 def _claims(sample: Sample) -> bool:
-    return delimited.header_in(sample.head, arbin.known) is not None
+    return delimited.find_header(sample.head, arbin.header_score) is not None
 
 
 FORMAT = Format("arbin_csv", "Arbin", (".csv", ".txt"), _claims, read)

@@ -15,12 +15,12 @@ from pathlib import Path
 
 import polars as pl
 
-from cellpipe.core.contracts import empty
+from cellpipe.core.contracts import empty_table
 from cellpipe.core.errors import DamagedFileError
 from cellpipe.core.model import Finding, Recording
 from cellpipe.formats.arbin import columns as arbin
 from cellpipe.formats.format import Format, Sample
-from cellpipe.formats.jet4.database import JetError, declared_rows, read_table, table_names
+from cellpipe.formats.jet4.database import JetError, declared_row_count, read_table, table_names
 from cellpipe.formats.tabular.records import vendor_cycles
 
 _MAGIC = b"\x00\x01\x00\x00Standard Jet DB\x00"
@@ -58,7 +58,7 @@ def read(path: Path) -> Recording:
     """
     with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
         try:
-            return _recording(data)
+            return _read_recording(data)
         except JetError as error:
             raise DamagedFileError(
                 str(error),
@@ -67,7 +67,7 @@ def read(path: Path) -> Recording:
             ) from error
 
 
-def _recording(data: mmap.mmap) -> Recording:
+def _read_recording(data: mmap.mmap) -> Recording:
     names = table_names(data)
     if _RECORDS not in names:
         raise DamagedFileError(
@@ -77,17 +77,19 @@ def _recording(data: mmap.mmap) -> Recording:
         )
     raw = read_table(data, _RECORDS)
     if not raw.height:
-        return Recording({"timeseries": empty("timeseries")}, _metadata(data, names))
+        return Recording({"timeseries": empty_table("timeseries")}, _read_metadata(data, names))
     findings = _row_findings(data, raw)
     place = [name for name in _PLACE if name in raw.columns]
     records = raw.sort(place)
-    for channel in _auxiliary(data, names, place, findings):
+    for channel in _read_auxiliary_channels(data, names, place, findings):
         records = records.join(channel, on=place, how="left", maintain_order="left")
-    tables = {"timeseries": _timeseries(records)} | _vendor_cycles(data, names, raw)
-    return Recording(tables, _metadata(data, names), tuple(findings), _started(records))
+    tables = {"timeseries": _timeseries(records)} | _read_vendor_cycles(data, names, raw)
+    return Recording(tables, _read_metadata(data, names), tuple(findings), _start_time(records))
 
 
-def _vendor_cycles(data: mmap.mmap, names: list[str], raw: pl.DataFrame) -> dict[str, pl.DataFrame]:
+def _read_vendor_cycles(
+    data: mmap.mmap, names: list[str], raw: pl.DataFrame
+) -> dict[str, pl.DataFrame]:
     """Give Arbin's table of cycles: it names each cycle's last record, which has the counters."""
     cycles = read_table(data, _CYCLES) if _CYCLES in names else pl.DataFrame()
     place = [name for name in _PLACE if name in cycles.columns and name in raw.columns]
@@ -98,7 +100,7 @@ def _vendor_cycles(data: mmap.mmap, names: list[str], raw: pl.DataFrame) -> dict
 
 
 def _row_findings(data: mmap.mmap, raw: pl.DataFrame) -> list[Finding]:
-    declared = declared_rows(data, _RECORDS)
+    declared = declared_row_count(data, _RECORDS)
     found = []
     if declared > raw.height:
         sentence = (
@@ -130,7 +132,7 @@ def _timeseries(records: pl.DataFrame) -> pl.DataFrame:
     return table.with_columns(step_count=counted)
 
 
-def _auxiliary(
+def _read_auxiliary_channels(
     data: mmap.mmap, names: list[str], place: list[str], findings: list[Finding]
 ) -> list[pl.DataFrame]:
     """Give a table per auxiliary channel: the record's place and its temperature or voltage."""
@@ -152,14 +154,14 @@ def _auxiliary(
     return channels
 
 
-def _started(records: pl.DataFrame) -> datetime | None:
+def _start_time(records: pl.DataFrame) -> datetime | None:
     if "DateTime" not in records.columns or records["DateTime"][0] is None:
         return None
     first = _OLE_ZERO + timedelta(milliseconds=round(float(records["DateTime"][0]) * 86_400_000))
     return first - timedelta(seconds=float(records["Test_Time"][0] or 0.0))
 
 
-def _metadata(data: mmap.mmap, names: list[str]) -> dict[str, object]:
+def _read_metadata(data: mmap.mmap, names: list[str]) -> dict[str, object]:
     found: dict[str, object] = {"maker": "Arbin"}
     if "Version_Table" in names:
         version = read_table(data, "Version_Table")

@@ -21,8 +21,8 @@ from cellpipe.core.model import Recording
 from cellpipe.formats.arbin import columns as arbin
 from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.tabular import workbook
-from cellpipe.formats.tabular.dialect import matches, recognised
-from cellpipe.formats.tabular.records import labelled, standard_columns, vendor_cycles
+from cellpipe.formats.tabular.dialect import find_targets, match_headers
+from cellpipe.formats.tabular.records import metadata_from_labels, standard_columns, vendor_cycles
 
 _CHANNEL = re.compile(r"^Channel[_\- ]?(?P<channel>\d+(?:-\d+)?)(?:_(?P<part>.*))?$")
 _STATISTICS = re.compile(r"^Statistics[_\- ]?(?P<channel>\d+(?:-\d+)?)?(?:_.*)?$")
@@ -51,7 +51,7 @@ def read(path: Path) -> Recording:
         If there is no record.
 
     """
-    sheets = workbook.sheets(path)
+    sheets = workbook.read_sheets(path)
     parts = _parts(sheets)
     channels = _channels(parts)
     if not parts:
@@ -66,17 +66,19 @@ def read(path: Path) -> Recording:
             expected="the name of one",
             remedy=f"name the part to be read, such as {_PART}{channels[0]}",
         )
-    return _recorded(path, sheets, parts)
+    return _read_recording(path, sheets, parts)
 
 
-def _recorded(path: Path, sheets: Sequence[workbook.Sheet], parts: Sequence[_Part]) -> Recording:
+def _read_recording(
+    path: Path, sheets: Sequence[workbook.Sheet], parts: Sequence[_Part]
+) -> Recording:
     """Give the recording on a channel's sheets."""
     channel = parts[0].channel
-    found = arbin.columns_in(workbook.names_in(parts[0].sheet, parts[0].header))
-    frame = pl.concat([_records(path, part) for part in parts], how="diagonal_relaxed")
+    found = arbin.match_columns(workbook.column_names(parts[0].sheet, parts[0].header))
+    frame = pl.concat([_read_records(path, part) for part in parts], how="diagonal_relaxed")
     table = standard_columns(frame, found, bare_seconds=True)
-    read = arbin.recorded(table, _metadata(path, sheets, channel))
-    return replace(read, tables={**read.tables, **_vendor_cycles(path, sheets, channel)})
+    read = arbin.to_recording(table, _read_metadata(path, sheets, channel))
+    return replace(read, tables={**read.tables, **_read_vendor_cycles(path, sheets, channel)})
 
 
 def _channels(parts: Sequence[_Part]) -> list[str]:
@@ -85,22 +87,22 @@ def _channels(parts: Sequence[_Part]) -> list[str]:
 
 def channels(path: Path) -> tuple[str, ...]:
     """Name the channels of a workbook that holds the records of several, as parts of it."""
-    found = _channels(_parts(workbook.sheets(path)))
+    found = _channels(_parts(workbook.read_sheets(path)))
     return tuple(f"{_PART}{channel}" for channel in found) if len(found) > 1 else ()
 
 
 def read_channel(path: Path, part: str) -> Recording:
     """Read one of the channels that :func:`channels` names; raises what :func:`read` raises."""
-    sheets = workbook.sheets(path)
+    sheets = workbook.read_sheets(path)
     mine = [one for one in _parts(sheets) if f"{_PART}{one.channel}" == part]
-    return _recorded(path, sheets, mine)
+    return _read_recording(path, sheets, mine)
 
 
 def _parts(sheets: Sequence[workbook.Sheet]) -> list[_Part]:
     found = []
     for sheet in sheets:
         name = _CHANNEL.match(sheet.name)
-        header = next((i for i, row in enumerate(sheet.rows) if arbin.known(row)), None)
+        header = next((i for i, row in enumerate(sheet.rows) if arbin.header_score(row)), None)
         if header is not None:
             channel, rest = (name["channel"], name["part"] or "") if name else ("", "")
             order = tuple(int(digits) for digits in re.findall(r"\d+", rest))
@@ -109,29 +111,29 @@ def _parts(sheets: Sequence[workbook.Sheet]) -> list[_Part]:
     return sorted(named or found, key=lambda part: part.order)
 
 
-def _records(path: Path, part: _Part) -> pl.DataFrame:
-    found = arbin.columns_in(workbook.names_in(part.sheet, part.header))
-    return workbook.columns(path, part.sheet, part.header, found, bare_seconds=True)
+def _read_records(path: Path, part: _Part) -> pl.DataFrame:
+    found = arbin.match_columns(workbook.column_names(part.sheet, part.header))
+    return workbook.read_columns(path, part.sheet, part.header, found, bare_seconds=True)
 
 
-def _metadata(path: Path, sheets: Sequence[workbook.Sheet], channel: str) -> dict[str, object]:
+def _read_metadata(path: Path, sheets: Sequence[workbook.Sheet], channel: str) -> dict[str, object]:
     """Give what the test's sheet says: labelled cells above, and the channel's row below."""
     name = next((sheet.name for sheet in sheets if sheet.name in _INFO), None)
     if name is None:
         return {"channel": channel} if channel else {}
-    rows = workbook.texts(path, name)
-    found: dict[str, object] = _above(rows)
+    rows = workbook.read_texts(path, name)
+    found: dict[str, object] = _title_metadata(rows)
     top = next((i for i, row in enumerate(rows) if "Channel" in row[:2]), None)
     if top is not None and len(rows) > top + 1:
         below = [row for row in rows[top + 1 :] if channel in row[:2]] or rows[top + 1 :]
-        named = labelled(
+        named = metadata_from_labels(
             (label, text) for label, text in zip(rows[top], below[0], strict=False) if text
         )
         found |= {label: text for label, text in named.items() if label}
     return found
 
 
-def _above(rows: Sequence[tuple[str, ...]]) -> dict[str, object]:
+def _title_metadata(rows: Sequence[tuple[str, ...]]) -> dict[str, object]:
     """Give the test's name (labelled or not, in the second row) and the instrument's number."""
     found: dict[str, object] = {}
     if len(rows) < 3:
@@ -148,7 +150,7 @@ def _above(rows: Sequence[tuple[str, ...]]) -> dict[str, object]:
     return found
 
 
-def _vendor_cycles(
+def _read_vendor_cycles(
     path: Path, sheets: Sequence[workbook.Sheet], channel: str
 ) -> dict[str, pl.DataFrame]:
     """Give the table of cycles on the sheets ``Statistics_…`` of a channel."""
@@ -158,11 +160,11 @@ def _vendor_cycles(
         mine = named is not None and (not channel or named["channel"] in {channel, None})
         if not mine or not sheet.rows:
             continue
-        names = workbook.names_in(sheet, 0)
-        known = recognised(names, arbin.CYCLE_QUANTITIES)
+        names = workbook.column_names(sheet, 0)
+        known = find_targets(names, arbin.CYCLE_QUANTITIES)
         if known and all(known.values()):
-            found = matches(names, arbin.CYCLE_QUANTITIES)
-            parts.append(workbook.columns(path, sheet, 0, found, bare_seconds=True))
+            found = match_headers(names, arbin.CYCLE_QUANTITIES)
+            parts.append(workbook.read_columns(path, sheet, 0, found, bare_seconds=True))
     if not parts:
         return {}
     whole = pl.concat(parts, how="diagonal_relaxed")
@@ -174,7 +176,9 @@ def _claims(sample: Sample) -> bool:
     if any(_CHANNEL.match(name) for name in names):
         return True
     return bool(names) and any(
-        arbin.known(row) for sheet in workbook.sheets_if_whole(sample.path) for row in sheet.rows
+        arbin.header_score(row)
+        for sheet in workbook.try_read_sheets(sample.path)
+        for row in sheet.rows
     )
 
 

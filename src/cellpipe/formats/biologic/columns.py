@@ -45,11 +45,11 @@ _OTHERS = (
     "time/s", "freq/Hz", "Re(Z)/Ohm", "-Im(Z)/Ohm", "|Z|/Ohm", "Phase(Z)/deg", "cycle number",
     "half cycle", "Ns", "Q charge/discharge/mA.h",
 )  # fmt: skip
-_USED = frozenset(
+_SOURCE_COLUMNS = frozenset(
     {*_CURRENTS, *_POTENTIALS, *_COUNTER_POTENTIALS, *_CHARGE_STEPS, *_OTHERS}
     | {name for name, _, _ in _SCALED}
 )
-_REBUILT = (  # standard column, EC-Lab's columns that hold it, what it is rebuilt from
+_DERIVED_SOURCES = (  # standard column, EC-Lab's columns that hold it, what it is rebuilt from
     ("current_ampere", tuple(_CURRENTS), tuple(_CHARGE_STEPS)),
     ("cycle_count", ("cycle number",), ("half cycle",)),
     ("net_capacity_ah", ("(Q-Qo)/mA.h", "(Q-Qo)/C"), tuple(_CHARGE_STEPS)),
@@ -58,12 +58,12 @@ _REBUILT = (  # standard column, EC-Lab's columns that hold it, what it is rebui
 )
 
 
-def used(names: Iterable[str]) -> list[str]:
+def source_columns(names: Iterable[str]) -> list[str]:
     """Give those of EC-Lab's columns that standard columns are made of."""
-    return [name for name in names if name in _USED]
+    return [name for name in names if name in _SOURCE_COLUMNS]
 
 
-def recording(
+def to_recording(
     columns: pl.DataFrame,
     metadata: Mapping[str, object],
     acquisition_started: datetime | None,
@@ -89,13 +89,13 @@ def recording(
 
     """
     said = list(findings)
-    columns = _with_rectangular_impedance(columns)
+    columns = _add_rectangular_impedance(columns)
     indexed = columns.with_row_index("record_index", offset=1)
     tables: dict[str, pl.DataFrame] = {}
     if "freq/Hz" in columns.columns and {"Re(Z)/Ohm", "-Im(Z)/Ohm"} <= set(columns.columns):
-        tables["impedance"] = _impedance(indexed, acquisition_started)
-    if "time/s" in columns.columns and _first(columns, _POTENTIALS):
-        tables["timeseries"] = _timeseries(indexed, metadata, acquisition_started, said)
+        tables["impedance"] = _build_impedance(indexed, acquisition_started)
+    if "time/s" in columns.columns and _first_column(columns, _POTENTIALS):
+        tables["timeseries"] = _build_timeseries(indexed, metadata, acquisition_started, said)
     if not tables:
         raise DamagedFileError(
             f"the columns {', '.join(columns.columns[:12])}",
@@ -105,22 +105,22 @@ def recording(
     spectra = tables.get("impedance")
     if spectra is not None and not spectra.height and "timeseries" in tables:
         del tables["impedance"]
-    started = _started(columns, acquisition_started)
-    derived = ", ".join(_derived(columns.columns)) if "timeseries" in tables else ""
+    started = _start_time(columns, acquisition_started)
+    derived = ", ".join(_derived_columns(columns.columns)) if "timeseries" in tables else ""
     metadata = {**metadata, "derived_columns": derived} if derived else metadata
     return Recording(tables, metadata, tuple(said), started, "elapsed")
 
 
-def _derived(names: Sequence[str]) -> list[str]:
+def _derived_columns(names: Sequence[str]) -> list[str]:
     """Name the standard columns that are rebuilt because the file does not hold them."""
     return [
         target
-        for target, stored, sources in _REBUILT
+        for target, stored, sources in _DERIVED_SOURCES
         if not {*stored} & {*names} and {*sources} & {*names}
     ]
 
 
-def _with_rectangular_impedance(columns: pl.DataFrame) -> pl.DataFrame:
+def _add_rectangular_impedance(columns: pl.DataFrame) -> pl.DataFrame:
     """Rebuild Re(Z) and −Im(Z) where the file stores |Z| and the phase only (Modulo Bat)."""
     polar = {"freq/Hz", "|Z|/Ohm", "Phase(Z)/deg"} <= set(columns.columns)
     if not polar or "Re(Z)/Ohm" in columns.columns:
@@ -131,52 +131,54 @@ def _with_rectangular_impedance(columns: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _first(columns: pl.DataFrame, names: Sequence[str]) -> str | None:
+def _first_column(columns: pl.DataFrame, names: Sequence[str]) -> str | None:
     return next((name for name in names if name in columns.columns), None)
 
 
-def _started(columns: pl.DataFrame, acquisition_started: datetime | None) -> datetime | None:
+def _start_time(columns: pl.DataFrame, acquisition_started: datetime | None) -> datetime | None:
     if acquisition_started is None or "time/s" not in columns.columns or not columns.height:
         return acquisition_started
     first = columns["time/s"][0]
     return acquisition_started + timedelta(seconds=float(first or 0.0))
 
 
-def _timeseries(
+def _build_timeseries(
     columns: pl.DataFrame,
     metadata: Mapping[str, object],
     acquisition_started: datetime | None,
     said: list[Finding],
 ) -> pl.DataFrame:
-    potential = str(_first(columns, _POTENTIALS))
+    potential = str(_first_column(columns, _POTENTIALS))
     chosen = [
         pl.col("record_index").cast(pl.Int64),
         pl.col("time/s").alias("test_time_second"),
         pl.col(potential).cast(pl.Float64).alias("voltage_volt"),
-        _current(columns, metadata, said),
+        _build_current(columns, metadata, said),
     ]
     if acquisition_started is not None:
-        chosen.append(_absolute(acquisition_started))
+        chosen.append(_unix_time(acquisition_started))
     chosen += _counters(columns)
     taken: set[str] = set()
     for name, target, factor in _SCALED:
         if name in columns.columns and target not in taken:
             taken.add(target)
             chosen.append((pl.col(name).cast(pl.Float64) * factor).alias(target))
-    counter = _first(columns, _COUNTER_POTENTIALS)
+    counter = _first_column(columns, _COUNTER_POTENTIALS)
     if counter and potential != "Ewe-Ece/V":
         chosen.append(pl.col(counter).cast(pl.Float64).alias("counter_electrode_potential_volt"))
     if "freq/Hz" in columns.columns:
         perturbed = pl.when(pl.col("freq/Hz") > 0).then(pl.col("freq/Hz").cast(pl.Float64))
         chosen.append(perturbed.alias("frequency_hertz"))
-    return _with_rebuilt_charge(columns, columns.select(chosen))
+    return _add_charge_counters(columns, columns.select(chosen))
 
 
-def _current(columns: pl.DataFrame, metadata: Mapping[str, object], said: list[Finding]) -> pl.Expr:
-    name = _first(columns, list(_CURRENTS))
+def _build_current(
+    columns: pl.DataFrame, metadata: Mapping[str, object], said: list[Finding]
+) -> pl.Expr:
+    name = _first_column(columns, list(_CURRENTS))
     if name:
         return (pl.col(name).cast(pl.Float64) * _CURRENTS[name]).alias("current_ampere")
-    step = _first(columns, list(_CHARGE_STEPS))
+    step = _first_column(columns, list(_CHARGE_STEPS))
     if step:
         said.append(Finding("info", "current_derived", "The current was rebuilt from dq/dt."))
         hours = pl.col("time/s").diff().fill_null(pl.col("time/s").first()) / 3600
@@ -189,7 +191,7 @@ def _current(columns: pl.DataFrame, metadata: Mapping[str, object], said: list[F
     return pl.lit(0.0).alias("current_ampere")
 
 
-def _absolute(acquisition_started: datetime) -> pl.Expr:
+def _unix_time(acquisition_started: datetime) -> pl.Expr:
     epoch = (acquisition_started - datetime(1970, 1, 1)).total_seconds()  # noqa: DTZ001 - local clock
     return (pl.col("time/s") + epoch).alias("unix_time_second")
 
@@ -210,7 +212,7 @@ def _counters(columns: pl.DataFrame) -> list[pl.Expr]:
     return found
 
 
-def _with_rebuilt_charge(columns: pl.DataFrame, table: pl.DataFrame) -> pl.DataFrame:
+def _add_charge_counters(columns: pl.DataFrame, table: pl.DataFrame) -> pl.DataFrame:
     """Add the counters that follow from the charge of the half cycle and of each record."""
     if "Q charge/discharge/mA.h" in columns.columns:
         signed = columns["Q charge/discharge/mA.h"].cast(pl.Float64) * 1e-3
@@ -218,14 +220,14 @@ def _with_rebuilt_charge(columns: pl.DataFrame, table: pl.DataFrame) -> pl.DataF
             signed.clip(lower_bound=0).alias("vendor_charging_capacity_ah"),
             (-signed).clip(lower_bound=0).alias("vendor_discharging_capacity_ah"),
         )
-    step = _first(columns, list(_CHARGE_STEPS))
+    step = _first_column(columns, list(_CHARGE_STEPS))
     if step and "net_capacity_ah" not in table.columns:
         charge = columns[step].cast(pl.Float64).fill_null(0) * _CHARGE_STEPS[step]
         table = table.with_columns(charge.cum_sum().alias("net_capacity_ah"))
     return table
 
 
-def _impedance(columns: pl.DataFrame, acquisition_started: datetime | None) -> pl.DataFrame:
+def _build_impedance(columns: pl.DataFrame, acquisition_started: datetime | None) -> pl.DataFrame:
     perturbed = columns.filter(pl.col("freq/Hz") > 0)
     chosen = [
         pl.col("record_index").cast(pl.Int64),
@@ -236,13 +238,13 @@ def _impedance(columns: pl.DataFrame, acquisition_started: datetime | None) -> p
     if "time/s" in columns.columns:
         chosen.append(pl.col("time/s").alias("test_time_second"))
         if acquisition_started is not None:
-            chosen.append(_absolute(acquisition_started))
+            chosen.append(_unix_time(acquisition_started))
     else:
         chosen.append(pl.lit(None, pl.Float64).alias("test_time_second"))
-    potential = _first(columns, _POTENTIALS[1:] + _POTENTIALS[:1])
+    potential = _first_column(columns, _POTENTIALS[1:] + _POTENTIALS[:1])
     if potential:
         chosen.append(pl.col(potential).cast(pl.Float64).alias("voltage_volt"))
-    current = _first(columns, list(_CURRENTS))
+    current = _first_column(columns, list(_CURRENTS))
     if current:
         ampere = pl.col(current).cast(pl.Float64) * _CURRENTS[current]
         chosen.append(ampere.alias("current_ampere"))

@@ -13,22 +13,22 @@ _PATTERNS = (
 )  # fmt: skip
 
 
-def acquisition_start(log: Path) -> datetime | None:
+def read_acquisition_start(log: Path) -> datetime | None:
     """Read "Acquisition started on" from a log file, if it is there and says so."""
     try:
         text = log.read_bytes()[:65536].decode("cp1252", "replace")
     except OSError:
         return None
-    return started_on(text)
+    return find_acquisition_start(text)
 
 
-def started_on(text: str) -> datetime | None:
+def find_acquisition_start(text: str) -> datetime | None:
     """Find the local start time in EC-Lab's header text; None if absent or made anonymous."""
     found = _STARTED.search(text)
-    return local_time(f"{found[1]} {found[2]}") if found else None
+    return parse_local_time(f"{found[1]} {found[2]}") if found else None
 
 
-def local_time(text: str) -> datetime | None:
+def parse_local_time(text: str) -> datetime | None:
     """Read a date and time as EC-Lab writes them (month first), or None."""
     for pattern in _PATTERNS:
         try:

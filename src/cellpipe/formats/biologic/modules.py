@@ -50,7 +50,7 @@ class Module:
 
     offset: int
     length: int
-    there: int
+    available: int
     version: int
     date: bytes
 
@@ -69,7 +69,7 @@ class Records:
     findings: tuple[Finding, ...]
 
 
-def modules(path: Path) -> dict[str, Module]:
+def read_modules(path: Path) -> dict[str, Module]:
     """Find a file's modules by their short names; only the data may be cut off by the file's end.
 
     Raises
@@ -82,11 +82,13 @@ def modules(path: Path) -> dict[str, Module]:
     found: dict[str, Module] = {}
     with path.open("rb") as stream:
         stream.seek(_MAGIC_BYTES)
-        for module in _headers(stream):
+        for module in _read_headers(stream):
             name = bytes(module["shortname"]).decode("latin1").strip()
             offset, length = int(module["offset"]), int(module["length"])
             if offset + length > size and name != "VMP data":
-                raise _cut(f"{size} bytes, but its module {name!r} ends at byte {offset + length}")
+                raise _truncation_error(
+                    f"{size} bytes, but its module {name!r} ends at byte {offset + length}"
+                )
             there = max(min(length, size - offset), 0)
             found[name] = Module(
                 offset, length, there, int(module["version"]), bytes(module["date"])
@@ -94,11 +96,11 @@ def modules(path: Path) -> dict[str, Module]:
             if there < length:
                 break
     if not {"VMP Set", "VMP data"} <= found.keys():
-        raise _cut(f"the modules {', '.join(found) or 'none'}", "VMP Set and VMP data")
+        raise _truncation_error(f"the modules {', '.join(found) or 'none'}", "VMP Set and VMP data")
     return found
 
 
-def _headers(stream: BinaryIO) -> Iterator[dict[str, Any]]:
+def _read_headers(stream: BinaryIO) -> Iterator[dict[str, Any]]:
     """Give the headers of modules up to the first that is none (a file may be padded)."""
     try:
         yield from read_VMP_modules(stream, read_module_data=False)
@@ -109,12 +111,12 @@ def _headers(stream: BinaryIO) -> Iterator[dict[str, Any]]:
             raise
 
 
-def _cut(found: str, expected: str = "a whole file") -> DamagedFileError:
+def _truncation_error(found: str, expected: str = "a whole file") -> DamagedFileError:
     remedy = f"it was cut off while it was copied: {_COPY_AGAIN}"
     return DamagedFileError(found, expected=expected, remedy=remedy)
 
 
-def records(content: Content, module: Module) -> Records:
+def locate_records(content: Content, module: Module) -> Records:
     """Read the head of the data module.
 
     Raises
@@ -123,15 +125,15 @@ def records(content: Content, module: Module) -> Records:
         If it is of no known version, or its records don't have the width of their columns.
 
     """
-    if module.there < 8:
-        raise _cut(f"a data module of {module.there} bytes")
+    if module.available < 8:
+        raise _truncation_error(f"a data module of {module.available} bytes")
     start, declared = module.offset, int.from_bytes(bytes(content[module.offset :][:4]), "little")
     ids, header = _column_ids(content, module)
-    if module.there < header:
-        raise _cut(f"a data module of {module.there} bytes", f"at least {header}")
-    width, findings = _width(ids, module.length - header, declared)
+    if module.available < header:
+        raise _truncation_error(f"a data module of {module.available} bytes", f"at least {header}")
+    width, findings = _record_width(ids, module.length - header, declared)
     layout, flags = _layout(ids, width)
-    count = min(declared, (module.there - header) // width)
+    count = min(declared, (module.available - header) // width)
     if count < declared:
         sentence = (
             f"The file holds {count} of the {declared} records that it announces: it was copied "
@@ -143,7 +145,7 @@ def records(content: Content, module: Module) -> Records:
 
 def _column_ids(content: Content, module: Module) -> tuple[list[int], int]:
     """Give the ids of the columns and how many bytes stand before the records."""
-    head = bytes(content[module.offset : module.offset + min(module.there, 1007)])
+    head = bytes(content[module.offset : module.offset + min(module.available, 1007)])
     wide = module.version == 0 and head[5] == 0
     if module.version in {2, 3}:
         form, at, number = "H", 5, head[4]
@@ -160,22 +162,24 @@ def _column_ids(content: Content, module: Module) -> tuple[list[int], int]:
             remedy="export the file as text (.mpt) from EC-Lab, and tell us of it",
         )
     if at + number * struct.calcsize(f"<{form}") > min(size, len(head)):
-        raise _cut(f"{number} columns", "as many as the data module's head has room for")
+        raise _truncation_error(
+            f"{number} columns", "as many as the data module's head has room for"
+        )
     return list(struct.unpack_from(f"<{number}{form}", head, at)), size
 
 
-def _width(ids: Sequence[int], room: int, count: int) -> tuple[int, list[Finding]]:
+def _record_width(ids: Sequence[int], room: int, count: int) -> tuple[int, list[Finding]]:
     """Give the bytes of a record: those of its columns, or, with unknown ids, the room it has."""
     known = _known_width(ids)
     if all(number in COLUMNS or number in FLAGS for number in ids):
         if not known or (count and room != count * known and room // count != known):
-            raise _mismatch(room // count if count else 0, known, ids)
+            raise _width_error(room // count if count else 0, known, ids)
         return known, []
     names = ", ".join(str(i) for i in ids if i not in COLUMNS and i not in FLAGS)
     if not count:
         return max(known, 1), []
     if room < 0 or room % count:
-        raise _mismatch(room // count, known, ids)
+        raise _width_error(room // count, known, ids)
     sentence = f"EC-Lab's column ids {names} are not known; these columns were left out."
     return room // count, [Finding("warning", "unknown_column", sentence)]
 
@@ -185,7 +189,7 @@ def _known_width(ids: Sequence[int]) -> int:
     return sum(widths) + int(any(i in FLAGS for i in ids))
 
 
-def _mismatch(width: int, known: int, ids: Sequence[int]) -> DamagedFileError:
+def _width_error(width: int, known: int, ids: Sequence[int]) -> DamagedFileError:
     return DamagedFileError(
         f"records of {width} bytes, of which its known columns take {known} (ids {list(ids)[:40]})",
         expected="records as wide as their columns",
@@ -196,9 +200,9 @@ def _mismatch(width: int, known: int, ids: Sequence[int]) -> DamagedFileError:
 def _layout(ids: Sequence[int], record_bytes: int) -> tuple[np.dtype[Any], dict[str, int]]:
     """Give the record's layout; neighbours that are not known make one field that nobody reads."""
     runs = [list(group) for unknown, group in groupby(ids, _is_unknown) if unknown]
-    share = _shares(runs, record_bytes - _known_width(ids))
+    share = _unknown_widths(runs, record_bytes - _known_width(ids))
     if share is None:
-        raise _mismatch(record_bytes, _known_width(ids), ids)
+        raise _width_error(record_bytes, _known_width(ids), ids)
     fields: list[tuple[str, str]] = []
     flags: dict[str, int] = {}
     seen: dict[str, int] = {}
@@ -222,7 +226,7 @@ def _is_unknown(number: int) -> bool:
     return number not in COLUMNS and number not in FLAGS
 
 
-def _shares(runs: Sequence[Sequence[int]], rest: int) -> list[int] | None:
+def _unknown_widths(runs: Sequence[Sequence[int]], rest: int) -> list[int] | None:
     """Divide the bytes that are left among the runs of unknown columns, if that is certain."""
     unknown = sum(map(len, runs))
     if len(runs) <= 1:

@@ -17,11 +17,11 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from cellpipe.core.contracts import empty
+from cellpipe.core.contracts import empty_table
 from cellpipe.core.model import Finding, Recording
-from cellpipe.formats.biologic.columns import recording, used
-from cellpipe.formats.biologic.companion import acquisition_start
-from cellpipe.formats.biologic.modules import Content, Module, Records, modules, records
+from cellpipe.formats.biologic.columns import source_columns, to_recording
+from cellpipe.formats.biologic.companion import read_acquisition_start
+from cellpipe.formats.biologic.modules import Content, Module, Records, locate_records, read_modules
 from cellpipe.formats.format import Format, Sample
 
 MAGIC = b"BIO-LOGIC MODULAR FILE\x1a"
@@ -52,19 +52,19 @@ def read(path: Path) -> Recording:
 
     """
     content = np.memmap(path, dtype=np.uint8, mode="r")
-    found = modules(path)
+    found = read_modules(path)
     log = found.get("VMP LOG")
-    metadata = _metadata(content, found["VMP Set"], log)
-    table = records(content, found["VMP data"])
-    started, said = _start(path, content, found["VMP Set"], log)
+    metadata = _read_metadata(content, found["VMP Set"], log)
+    table = locate_records(content, found["VMP data"])
+    started, said = _find_start_time(path, content, found["VMP Set"], log)
     findings = (*table.findings, *said)
     if not table.count:
-        return Recording({"timeseries": empty("timeseries")}, metadata, findings, started)
-    columns = stored_columns(content, table, used(table.layout.names or ()))
-    return recording(columns, metadata, started, findings)
+        return Recording({"timeseries": empty_table("timeseries")}, metadata, findings, started)
+    columns = read_columns(content, table, source_columns(table.layout.names or ()))
+    return to_recording(columns, metadata, started, findings)
 
 
-def stored_columns(
+def read_columns(
     content: Content, table: Records, only: Collection[str] | None = None
 ) -> pl.DataFrame:
     """Turn records into columns as they are stored, in one pass over the bytes.
@@ -87,20 +87,20 @@ def stored_columns(
     return pl.DataFrame(columns)
 
 
-def _metadata(content: Content, settings: Module, log: Module | None) -> dict[str, object]:
+def _read_metadata(content: Content, settings: Module, log: Module | None) -> dict[str, object]:
     """Read the fields of settings and log whose place is known."""
-    body = _bytes(content, settings)
+    body = _module_bytes(content, settings)
     found: dict[str, object] = {
         "maker": "BioLogic",
         "technique": TECHNIQUES.get(body[0] if body else -1, "unknown"),
     }
-    found |= {name: _text(body, at) for name, at in _SETTINGS.items()}
+    found |= {name: _read_text(body, at) for name, at in _SETTINGS.items()}
     for name, at in _SETTINGS_NUMBERS.items():
         if len(body) >= at + 4:
             found[name] = round(float(struct.unpack_from("<f", body, at)[0]), 6)
     if log is not None:
-        body = _bytes(content, log)
-        found |= {name: _text(body, at) for name, at in _LOG.items()}
+        body = _module_bytes(content, log)
+        found |= {name: _read_text(body, at) for name, at in _LOG.items()}
         if len(body) > _LOG_CHANNEL_SERIAL + 2:
             found["channel"] = body[_LOG_CHANNEL] + 1
             serial = struct.unpack_from("<H", body, _LOG_CHANNEL_SERIAL)[0]
@@ -108,32 +108,32 @@ def _metadata(content: Content, settings: Module, log: Module | None) -> dict[st
     return {name: value for name, value in found.items() if value != ""}
 
 
-def _bytes(content: Content, module: Module) -> bytes:
-    return bytes(content[module.offset : module.offset + min(module.there, 4096)])
+def _module_bytes(content: Content, module: Module) -> bytes:
+    return bytes(content[module.offset : module.offset + min(module.available, 4096)])
 
 
-def _text(body: bytes, at: int) -> str:
+def _read_text(body: bytes, at: int) -> str:
     """Read a text that has its length before it; none where that can't be."""
     length = body[at] if at < len(body) else 0
     text = body[at + 1 : at + 1 + length].decode("cp1252", "replace").strip("\x00 \r\n")
     return text if text.replace("\r\n", " ").isprintable() else ""
 
 
-def _start(
+def _find_start_time(
     path: Path, content: Content, settings: Module, log: Module | None
 ) -> tuple[datetime | None, list[Finding]]:
     """Give the local time at which the acquisition was started."""
     if log is not None:
-        body = _bytes(content, log)
+        body = _module_bytes(content, log)
         for offset in _OLE_OFFSETS:
             if len(body) >= offset + 8:
                 (days,) = struct.unpack_from("<d", body, offset)
                 if 36_000 < days < 60_000:
                     return _OLE_ZERO + timedelta(milliseconds=round(days * 86_400_000)), []
-    companion = acquisition_start(path.with_suffix(".mpl"))
+    companion = read_acquisition_start(path.with_suffix(".mpl"))
     if companion is not None:
         return companion, []
-    day = _day(settings.date)
+    day = _parse_day(settings.date)
     if day is None:
         return None, []
     sentence = (
@@ -145,7 +145,7 @@ def _start(
     ]
 
 
-def _day(text: bytes) -> date | None:
+def _parse_day(text: bytes) -> date | None:
     for pattern in ("%m/%d/%y", "%m-%d-%y", "%m.%d.%y"):
         try:
             return datetime.strptime(text.decode("latin1"), pattern).date()  # noqa: DTZ007

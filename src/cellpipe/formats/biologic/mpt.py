@@ -15,14 +15,14 @@ from pathlib import Path
 
 import polars as pl
 
-from cellpipe.core.contracts import empty
+from cellpipe.core.contracts import empty_table
 from cellpipe.core.errors import DamagedFileError
 from cellpipe.core.model import Finding, Recording
-from cellpipe.formats.biologic.columns import recording, used
-from cellpipe.formats.biologic.companion import local_time, started_on
+from cellpipe.formats.biologic.columns import source_columns, to_recording
+from cellpipe.formats.biologic.companion import find_acquisition_start, parse_local_time
 from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.tabular import delimited
-from cellpipe.formats.tabular.text_blocks import western_text
+from cellpipe.formats.tabular.text_blocks import decode_western
 
 _MAGIC = re.compile(rb"\s*(EC|BT)-Lab ASCII FILE", re.IGNORECASE)
 _COUNT = re.compile(rb"Nb header lines : *(\d+)")
@@ -64,18 +64,21 @@ def read(path: Path) -> Recording:
         If the header is longer than the file, or names no column that is known.
 
     """
-    header = _header(path)
+    header = _read_header(path)
     if not header.first_row.strip():
         return Recording(
-            {"timeseries": empty("timeseries")}, _metadata(header.text), (), started_on(header.text)
+            {"timeseries": empty_table("timeseries")},
+            _metadata(header.text),
+            (),
+            find_acquisition_start(header.text),
         )
-    columns, findings = _body(path, header)
-    started = started_on(header.text)
-    columns, started = _times(columns, started)
-    return recording(columns, _metadata(header.text), started, findings)
+    columns, findings = _read_body(path, header)
+    started = find_acquisition_start(header.text)
+    columns, started = _to_elapsed_times(columns, started)
+    return to_recording(columns, _metadata(header.text), started, findings)
 
 
-def _header(path: Path) -> _Header:
+def _read_header(path: Path) -> _Header:
     with path.open("rb") as stream:
         content = stream.read(1 << 16)
         found = _COUNT.search(content[:512])
@@ -89,12 +92,12 @@ def _header(path: Path) -> _Header:
             expected="the header and the records below it",
             remedy="it was cut off while it was copied: copy or export it again",
         )
-    text, encoding = western_text(b"\n".join(split[:lines]))
+    text, encoding = decode_western(b"\n".join(split[:lines]))
     first_row = split[lines] if len(split) > lines else b""
-    return _Header(lines, text, _names(text.rsplit("\n", 1)[-1]), first_row, encoding)
+    return _Header(lines, text, _column_names(text.rsplit("\n", 1)[-1]), first_row, encoding)
 
 
-def _names(line: str) -> list[str]:
+def _column_names(line: str) -> list[str]:
     names: list[str] = []
     for place, name in enumerate(line.rstrip("\r\n\t ").split("\t")):
         clean = _RENAMED.get(name.strip(), name.strip()) or f"unnamed_{place}"
@@ -104,16 +107,16 @@ def _names(line: str) -> list[str]:
     return names
 
 
-def _body(
+def _read_body(
     path: Path, header: _Header, *, everything: bool = False
 ) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
     """Read the columns that standard columns are made of, or all of them."""
     fields = header.first_row.rstrip(b"\r\n").split(b"\t")
-    names = _aligned(header.names, fields)
-    wanted = [place for place, name in enumerate(names) if everything or used([name])]
+    names = _align_names(header.names, fields)
+    wanted = [place for place, name in enumerate(names) if everything or source_columns([name])]
     dated = [names.index("time/s")] if _is_dated(names, fields) else []
     top = delimited.Header(header.encoding, "\t", tuple(header.names), header.lines - 1)
-    frame, findings = delimited.columns(path, top, wanted or [0], dated)
+    frame, findings = delimited.read_columns(path, top, wanted or [0], dated)
     words = [
         name
         for name in frame.columns
@@ -123,7 +126,7 @@ def _body(
     return frame.with_columns(numbers).fill_nan(None), findings
 
 
-def _aligned(names: list[str], fields: list[bytes]) -> list[str]:
+def _align_names(names: list[str], fields: list[bytes]) -> list[str]:
     """Give a name for each field; refuse values that stand under no name."""
     beyond = fields[len(names) :]
     if any(field.strip() for field in beyond):
@@ -140,11 +143,13 @@ def _is_dated(names: list[str], fields: list[bytes]) -> bool:
     return 0 <= place < len(fields) and b":" in fields[place]
 
 
-def _times(columns: pl.DataFrame, started: datetime | None) -> tuple[pl.DataFrame, datetime | None]:
+def _to_elapsed_times(
+    columns: pl.DataFrame, started: datetime | None
+) -> tuple[pl.DataFrame, datetime | None]:
     """Turn absolute date-times in ``time/s`` into seconds since the acquisition's start."""
     if columns.schema.get("time/s") != pl.String:
         return columns, started
-    first = local_time(str(columns["time/s"][0]))
+    first = parse_local_time(str(columns["time/s"][0]))
     if first is None:
         raise DamagedFileError(
             f"time/s = {columns['time/s'][0]!r}",

@@ -11,7 +11,7 @@ its stored ten-thousandths to units.
 
 Honesty about rows
 ------------------
-:func:`declared_rows` is the number of rows the definition claims, for comparison with the number
+:func:`declared_row_count` is the number of rows the definition claims, for comparison with the number
 found.  Where the usage map leads to another number, all pages are searched for those that name
 the definition as owner, and they are taken instead if they hold exactly the declared number.
 """
@@ -25,21 +25,27 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from cellpipe.formats.jet4.definition import Column, Definition, definition_at
+from cellpipe.formats.jet4.definition import Column, Definition, read_definition
 from cellpipe.formats.jet4.pages import (
     Buffer,
     Flags,
     JetError,
     PageFile,
     Positions,
-    mapped_pages,
     open_pages,
-    pages_owned,
+    pages_of_owner,
+    usage_map_pages,
 )
-from cellpipe.formats.jet4.rows import Rows, fixed_positions, live_rows, present, variable_spans
-from cellpipe.formats.jet4.values import Allowance, decimal, guid, long_value, text
+from cellpipe.formats.jet4.rows import Rows, fixed_positions, is_present, live_rows, variable_spans
+from cellpipe.formats.jet4.values import (
+    Allowance,
+    decode_decimal,
+    decode_guid,
+    decode_text,
+    read_long_value,
+)
 
-__all__ = ["JetError", "declared_rows", "read_table", "table_names"]
+__all__ = ["JetError", "declared_row_count", "read_table", "table_names"]
 
 _CATALOGUE_PAGE = 2
 _TABLE_OBJECT = 1
@@ -70,9 +76,9 @@ def table_names(data: Buffer) -> list[str]:
     """
 
     def names(file: PageFile) -> list[str]:
-        return [name for name, (_, system) in _catalogue(file).items() if not system]
+        return [name for name, (_, system) in _read_catalogue(file).items() if not system]
 
-    return _released(names, data)
+    return _run_on_pages(names, data)
 
 
 def read_table(data: Buffer, name: str) -> pl.DataFrame:
@@ -84,18 +90,18 @@ def read_table(data: Buffer, name: str) -> pl.DataFrame:
     """
 
     def table(file: PageFile) -> pl.DataFrame:
-        definition = _find(file, name)
-        return pl.DataFrame(_read(file, definition, definition.columns))
+        definition = _find_definition(file, name)
+        return pl.DataFrame(_read_columns(file, definition, definition.columns))
 
-    return _released(table, data)
+    return _run_on_pages(table, data)
 
 
-def declared_rows(data: Buffer, name: str) -> int:
+def declared_row_count(data: Buffer, name: str) -> int:
     """Return the number of rows the table's definition claims."""
-    return _released(lambda file: _find(file, name).declared, data)
+    return _run_on_pages(lambda file: _find_definition(file, name).declared, data)
 
 
-def _released(task: Callable[[PageFile], Result], data: Buffer) -> Result:
+def _run_on_pages(task: Callable[[PageFile], Result], data: Buffer) -> Result:
     """Run a task on the pages of a file and keep no hold on its bytes, even after an error.
 
     A traceback would keep views of the bytes alive, and a mapped file with views cannot be
@@ -108,23 +114,25 @@ def _released(task: Callable[[PageFile], Result], data: Buffer) -> Result:
     raise JetError(message)
 
 
-def _find(file: PageFile, name: str) -> Definition:
+def _find_definition(file: PageFile, name: str) -> Definition:
     """Return the definition of the table of a name, system tables included."""
-    catalogue = _catalogue(file)
+    catalogue = _read_catalogue(file)
     if name not in catalogue:
         known = ", ".join(list(catalogue)[:_NAMES_IN_MESSAGE])
         raise JetError(f"found no table {name!r}, expected one of {known}")
-    return definition_at(file, catalogue[name][0], name)
+    return read_definition(file, catalogue[name][0], name)
 
 
-def _catalogue(file: PageFile) -> dict[str, tuple[int, bool]]:
+def _read_catalogue(file: PageFile) -> dict[str, tuple[int, bool]]:
     """Map each table's name to the page of its definition and whether it is a system table."""
-    definition = definition_at(file, _CATALOGUE_PAGE, "MSysObjects")
+    definition = read_definition(file, _CATALOGUE_PAGE, "MSysObjects")
     by_name = {column.name: column for column in definition.columns}
     wanted = [by_name.get(name) for name in ("Name", "Id", "Type", "Flags")]
     if None in wanted:
         raise JetError(f"found catalogue columns {list(by_name)}, expected Name, Id, Type, Flags")
-    names, pages, kinds, flags = _read(file, definition, [c for c in wanted if c is not None])
+    names, pages, kinds, flags = _read_columns(
+        file, definition, [c for c in wanted if c is not None]
+    )
     found: dict[str, tuple[int, bool]] = {}
     for name, page, kind, flag in zip(names, pages, kinds, flags, strict=True):
         if kind == _TABLE_OBJECT and isinstance(name, str) and isinstance(page, int):
@@ -133,11 +141,11 @@ def _catalogue(file: PageFile) -> dict[str, tuple[int, bool]]:
     return found
 
 
-def _read(
+def _read_columns(
     file: PageFile, definition: Definition, columns: list[Column] | tuple[Column, ...]
 ) -> list[pl.Series]:
     """Read some columns of a table."""
-    rows = _table_rows(file, definition)
+    rows = _locate_rows(file, definition)
     cells = len(rows) * len(columns)
     if cells > _CELLS_PER_BYTE * file.content.size:
         raise JetError(
@@ -145,38 +153,38 @@ def _read(
             f"expected at most {_CELLS_PER_BYTE} values per byte of the file"
         )
     allowance = Allowance(2 * file.content.size)
-    return [_series(file, rows, column, allowance) for column in columns]
+    return [_read_column(file, rows, column, allowance) for column in columns]
 
 
-def _table_rows(file: PageFile, definition: Definition) -> Rows:
+def _locate_rows(file: PageFile, definition: Definition) -> Rows:
     """Locate a table's rows by its usage map, or by owner where only that gives all of them."""
-    mapped = mapped_pages(file, definition.usage, f"usage map of {definition.name!r}")
-    rows = live_rows(file, pages_owned(file, definition.page, mapped))
+    mapped = usage_map_pages(file, definition.usage, f"usage map of {definition.name!r}")
+    rows = live_rows(file, pages_of_owner(file, definition.page, mapped))
     if len(rows) == definition.declared:
         return rows
     try:
-        others = live_rows(file, pages_owned(file, definition.page))
+        others = live_rows(file, pages_of_owner(file, definition.page))
     except JetError:
         return rows
     return others if len(others) == definition.declared else rows
 
 
-def _series(file: PageFile, rows: Rows, column: Column, allowance: Allowance) -> pl.Series:
+def _read_column(file: PageFile, rows: Rows, column: Column, allowance: Allowance) -> pl.Series:
     """Read one column of all rows."""
-    shown = present(file, rows, column.number)
+    shown = is_present(file, rows, column.number)
     if column.kind == _BOOLEAN:
         return pl.Series(column.name, shown)
     if column.fixed and column.kind in _NUMBERS:
-        return _numbers(file, rows, shown, column)
+        return _read_numbers(file, rows, shown, column)
     if column.fixed:
         begin = fixed_positions(rows, shown, column.offset, column.size, column.name)
         length = np.where(shown, column.size, -1)
     else:
         begin, length = variable_spans(file, rows, shown, column.order, column.name)
-    return _composite(file, column, _pieces(file, begin, length, allowance), allowance)
+    return _decode_values(file, column, _copy_values(file, begin, length, allowance), allowance)
 
 
-def _numbers(file: PageFile, rows: Rows, shown: Flags, column: Column) -> pl.Series:
+def _read_numbers(file: PageFile, rows: Rows, shown: Flags, column: Column) -> pl.Series:
     """Gather a column of fixed-length numbers with one index over the whole file."""
     kind = np.dtype(_NUMBERS[column.kind])
     at = fixed_positions(rows, shown, column.offset, kind.itemsize, column.name)
@@ -186,17 +194,17 @@ def _numbers(file: PageFile, rows: Rows, shown: Flags, column: Column) -> pl.Ser
         buffer=file.content,
         strides=(1,),
     )
-    return _nullable(column, windows[at].view(kind), shown)
+    return _nullable_series(column, windows[at].view(kind), shown)
 
 
-def _nullable(column: Column, values: npt.NDArray[np.generic], shown: Flags) -> pl.Series:
+def _nullable_series(column: Column, values: npt.NDArray[np.generic], shown: Flags) -> pl.Series:
     """Make a column of numbers, null where not shown; Currency is scaled to units."""
     scaled = values.astype(np.float64) / 1e4 if column.kind == _CURRENCY else values
     series = pl.Series(column.name, scaled)
     return series if shown.all() else series.set(pl.Series(~shown), None)
 
 
-def _pieces(
+def _copy_values(
     file: PageFile, begin: Positions, length: Positions, allowance: Allowance
 ) -> list[bytes | None]:
     """Copy the bytes of each value out of the file; a length of -1 is a null."""
@@ -208,31 +216,31 @@ def _pieces(
     ]
 
 
-def _composite(
+def _decode_values(
     file: PageFile, column: Column, pieces: list[bytes | None], allowance: Allowance
 ) -> pl.Series:
     """Decode values that are not fixed-length numbers."""
     name = column.name
     if column.kind in (_MEMO, _OLE):
-        pieces = [None if p is None else long_value(file, p, name, allowance) for p in pieces]
+        pieces = [None if p is None else read_long_value(file, p, name, allowance) for p in pieces]
     if column.kind in (_TEXT, _MEMO):
-        words = [None if p is None else text(p) for p in pieces]
+        words = [None if p is None else decode_text(p) for p in pieces]
         return pl.Series(name, words, dtype=pl.String)
     if column.kind == _GUID:
-        labels = [None if p is None else guid(p) for p in pieces]
+        labels = [None if p is None else decode_guid(p) for p in pieces]
         return pl.Series(name, labels, dtype=pl.String)
     if column.kind == _DECIMAL:
-        numbers = [None if p is None else decimal(p, column.decimals) for p in pieces]
+        numbers = [None if p is None else decode_decimal(p, column.decimals) for p in pieces]
         return pl.Series(name, numbers, dtype=pl.Float64)
     if column.kind in _NUMBERS:
-        return _unpacked(column, pieces)
+        return _unpack_numbers(column, pieces)
     return pl.Series(name, pieces, dtype=pl.Binary)
 
 
-def _unpacked(column: Column, pieces: list[bytes | None]) -> pl.Series:
+def _unpack_numbers(column: Column, pieces: list[bytes | None]) -> pl.Series:
     """Read numbers stored among the variable-length values; null where the length is not theirs."""
     kind = np.dtype(_NUMBERS[column.kind])
     shown = np.array([p is not None and len(p) == kind.itemsize for p in pieces], dtype=np.bool_)
     blank = bytes(kind.itemsize)
     whole = [p if p is not None and len(p) == kind.itemsize else blank for p in pieces]
-    return _nullable(column, np.frombuffer(b"".join(whole), dtype=kind), shown)
+    return _nullable_series(column, np.frombuffer(b"".join(whole), dtype=kind), shown)

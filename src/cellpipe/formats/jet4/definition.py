@@ -46,7 +46,7 @@ class Definition:
     columns: tuple[Column, ...]
 
 
-def definition_at(file: PageFile, page: int, name: str) -> Definition:
+def read_definition(file: PageFile, page: int, name: str) -> Definition:
     """Read a table's definition."""
     body = _definition_bytes(file, page, name)
     count, indexes = _integer(body, 45, 2), _integer(body, 51, 4)
@@ -58,7 +58,7 @@ def definition_at(file: PageFile, page: int, name: str) -> Definition:
         )
     entries = [body[at + _COLUMN_BYTES * i : at + _COLUMN_BYTES * (i + 1)] for i in range(count)]
     names = _column_names(body, at + _COLUMN_BYTES * count, count, name)
-    columns = [_column(entry, label) for entry, label in zip(entries, names, strict=True)]
+    columns = [_parse_column(entry, label) for entry, label in zip(entries, names, strict=True)]
     if len(set(names)) != count or len({column.number for column in columns}) != count:
         raise JetError(f"definition of {name!r}: found columns that share a name or a number")
     columns.sort(key=lambda column: column.number)
@@ -94,7 +94,7 @@ def _column_names(body: bytes, at: int, count: int, table: str) -> list[str]:
     return names
 
 
-def _column(entry: bytes, name: str) -> Column:
+def _parse_column(entry: bytes, name: str) -> Column:
     """Read the 25 bytes of a column."""
     return Column(
         name=name,

@@ -147,7 +147,7 @@ def u32_at(file: PageFile, positions: Positions) -> Positions:
     return u16_at(file, positions) | (u16_at(file, positions + 2) << 16)
 
 
-def record(file: PageFile, pointer: int, purpose: str) -> tuple[bytes, bytes]:
+def read_row(file: PageFile, pointer: int, purpose: str) -> tuple[bytes, bytes]:
     """Return the page header (14 bytes) and the bytes of the single row a pointer names."""
     number, slot = pointer >> 8, pointer & 0xFF
     page = page_bytes(file, number, ROWS_PAGE, purpose)
@@ -166,29 +166,29 @@ def record(file: PageFile, pointer: int, purpose: str) -> tuple[bytes, bytes]:
     return page[:SLOTS_AT], page[begin:stop]
 
 
-def mapped_pages(file: PageFile, pointer: int, purpose: str) -> Positions:
+def usage_map_pages(file: PageFile, pointer: int, purpose: str) -> Positions:
     """Return the page numbers a usage map lists, ascending.
 
     The map is a row.  Byte 0 is its kind.  Kind 0: u32 at byte 1 is the first page, the bits
     after it one page each, lowest bit first.  Kind 1: u32 page numbers from byte 1, each of a
     page of type 0x05 whose bits from byte 4 on stand for 32736 pages; 0 where there is none.
     """
-    _, body = record(file, pointer, purpose)
+    _, body = read_row(file, pointer, purpose)
     if len(body) < 5 or body[0] > 1:
         raise JetError(f"{purpose}: found {body[:5]!r}, expected a map of kind 0 or 1")
     if body[0] == 0:
         first = int.from_bytes(body[1:5], "little")
-        return _pages_of_bits(file, body[5:], first, purpose)
+        return _pages_from_bits(file, body[5:], first, purpose)
     parts = [np.empty(0, dtype=np.int64)]
     for index in range((len(body) - 1) // 4):
         number = int.from_bytes(body[1 + 4 * index : 5 + 4 * index], "little")
         if number:
             bits = page_bytes(file, number, USAGE_PAGE, purpose)[4:]
-            parts.append(_pages_of_bits(file, bits, index * _PAGES_PER_USAGE_PAGE, purpose))
+            parts.append(_pages_from_bits(file, bits, index * _PAGES_PER_USAGE_PAGE, purpose))
     return np.concatenate(parts)
 
 
-def _pages_of_bits(file: PageFile, bits: bytes, first: int, purpose: str) -> Positions:
+def _pages_from_bits(file: PageFile, bits: bytes, first: int, purpose: str) -> Positions:
     """Turn set bits into page numbers, all of which the file must hold."""
     unpacked = np.unpackbits(np.frombuffer(bits, dtype=np.uint8), bitorder="little")
     pages = np.flatnonzero(unpacked).astype(np.int64) + first
@@ -200,7 +200,7 @@ def _pages_of_bits(file: PageFile, bits: bytes, first: int, purpose: str) -> Pos
     return pages
 
 
-def pages_owned(file: PageFile, owner: int, among: Positions | None = None) -> Positions:
+def pages_of_owner(file: PageFile, owner: int, among: Positions | None = None) -> Positions:
     """Return the pages of rows that name the definition page ``owner``, of all or of some."""
     candidates = np.arange(file.page_count, dtype=np.int64) if among is None else among
     of_rows: Positions = candidates[file.content[candidates * PAGE_BYTES] == ROWS_PAGE]

@@ -160,7 +160,7 @@ def _rows(file: PageFile, begin: Positions, stop: Positions) -> Rows:
     return Rows(begin, mask, columns)
 
 
-def present(file: PageFile, rows: Rows, number: int) -> Flags:
+def is_present(file: PageFile, rows: Rows, number: int) -> Flags:
     """Tell for each row whether the null mask marks the column of this number as present."""
     stored = rows.columns > number
     byte = np.where(stored, rows.mask + number // 8, 0)

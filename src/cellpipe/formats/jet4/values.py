@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import uuid
 
-from cellpipe.formats.jet4.pages import JetError, PageFile, record
+from cellpipe.formats.jet4.pages import JetError, PageFile, read_row
 
 _LONG_HEADER = 12
 _LONG_LENGTH = 0x3FFFFFFF
@@ -50,13 +50,13 @@ class Allowance:
             )
 
 
-def text(raw: bytes) -> str:
+def decode_text(raw: bytes) -> str:
     """Decode a text value; a byte pair that is no character becomes U+FFFD."""
-    wide = _expanded(raw) if raw[:2] == b"\xff\xfe" else raw
+    wide = _decompress_text(raw) if raw[:2] == b"\xff\xfe" else raw
     return wide.decode("utf-16-le", errors="replace")
 
 
-def _expanded(raw: bytes) -> bytes:
+def _decompress_text(raw: bytes) -> bytes:
     """Turn compressed text into UTF-16."""
     out = bytearray()
     at, compressed = 2, True
@@ -75,7 +75,7 @@ def _expanded(raw: bytes) -> bytes:
     return bytes(out)
 
 
-def long_value(file: PageFile, raw: bytes, name: str, allowance: Allowance) -> bytes:
+def read_long_value(file: PageFile, raw: bytes, name: str, allowance: Allowance) -> bytes:
     """Return the bytes of a long value, wherever they are stored."""
     if not raw:
         return b""
@@ -86,15 +86,15 @@ def long_value(file: PageFile, raw: bytes, name: str, allowance: Allowance) -> b
     if head & _LONG_INLINE:
         value = raw[_LONG_HEADER:]
     elif head & _LONG_SINGLE:
-        value = _long_record(file, pointer, name, allowance)
+        value = _read_long_record(file, pointer, name, allowance)
     else:
-        value = _long_chain(file, pointer, length, name, allowance)
+        value = _read_long_chain(file, pointer, length, name, allowance)
     if len(value) < length:
         raise JetError(f"column {name!r}: found {len(value)} bytes, expected {length}")
     return value[:length]
 
 
-def _long_chain(
+def _read_long_chain(
     file: PageFile, pointer: int, length: int, name: str, allowance: Allowance
 ) -> bytes:
     """Join the rows of a chain until the value is complete or the chain ends.
@@ -104,7 +104,7 @@ def _long_chain(
     """
     out = bytearray()
     while pointer and len(out) < length:
-        piece = _long_record(file, pointer, name, allowance)
+        piece = _read_long_record(file, pointer, name, allowance)
         if len(piece) < 4:
             raise JetError(f"column {name!r}: found {len(piece)} bytes, expected a pointer of 4")
         allowance.spend(max(_PIECE_CHARGE - len(piece), 0))
@@ -113,10 +113,10 @@ def _long_chain(
     return bytes(out)
 
 
-def _long_record(file: PageFile, pointer: int, name: str, allowance: Allowance) -> bytes:
+def _read_long_record(file: PageFile, pointer: int, name: str, allowance: Allowance) -> bytes:
     """Return one row of a long-value page."""
     purpose = f"long value of column {name!r}"
-    head, body = record(file, pointer, purpose)
+    head, body = read_row(file, pointer, purpose)
     if head[4:8] != b"LVAL":
         raise JetError(
             f"{purpose}: found owner {head[4:8]!r} on page {pointer >> 8}, expected LVAL"
@@ -125,12 +125,12 @@ def _long_record(file: PageFile, pointer: int, name: str, allowance: Allowance) 
     return body
 
 
-def guid(raw: bytes) -> str | None:
+def decode_guid(raw: bytes) -> str | None:
     """Write a GUID in braces and capitals; null where the value is not of 16 bytes."""
     return "{" + str(uuid.UUID(bytes_le=raw)).upper() + "}" if len(raw) == 16 else None
 
 
-def decimal(raw: bytes, decimals: int) -> float | None:
+def decode_decimal(raw: bytes, decimals: int) -> float | None:
     """Return a decimal number as a float; null where the value is not of 17 bytes."""
     if len(raw) != 17:
         return None

@@ -28,7 +28,7 @@ import polars as pl
 from cellpipe.core.errors import DamagedFileError
 from cellpipe.core.model import Finding, Recording
 from cellpipe.formats.format import Format, Sample
-from cellpipe.formats.neware.ndax import LOCAL_VERSIONS, archive, member
+from cellpipe.formats.neware.ndax import LOCAL_VERSIONS, read_archive, read_member
 from cellpipe.formats.tabular.workbook import BROKEN_ZIP
 
 _ELAPSED_VERSIONS, _LOCAL_VERSIONS = {1, 3, 4}, {26, 28, 29}  # local: at the start, or always
@@ -58,10 +58,10 @@ def read(path: Path) -> Recording:
 
     """
     findings: list[Finding] = []
-    with _unpacked(path) as file, _overheard(findings):
+    with _unpack_file(path) as file, _capture_warnings(findings):
         nda = _is_nda(file)
         findings += _length_findings(file) if nda else []
-        frame, metadata = _nda(file) if nda else _ndax(file, findings)
+        frame, metadata = _read_nda(file) if nda else _read_ndax(file, findings)
         clock = _clock(file if nda else None, metadata)
     findings += _count_findings(frame, metadata)
     table = frame.select(_columns(frame))
@@ -100,10 +100,10 @@ def _is_nda(path: Path) -> bool:
 
 
 @contextmanager
-def _unpacked(path: Path) -> Iterator[Path]:
+def _unpack_file(path: Path) -> Iterator[Path]:
     """Give the file; an .nda under the suffix that fastnda goes by, unpacked if it was zipped."""
     nda = _is_nda(path)
-    inner = "" if nda else _zipped_nda(path)
+    inner = "" if nda else _find_zipped_nda(path)
     if not inner and (not nda or path.suffix.lower() == ".nda"):
         yield path
         return
@@ -111,24 +111,24 @@ def _unpacked(path: Path) -> Iterator[Path]:
         copy = Path(folder) / "copy.nda"
         if inner:
             with zipfile.ZipFile(path) as opened:
-                copy.write_bytes(member(opened, inner))
+                copy.write_bytes(read_member(opened, inner))
         else:
             shutil.copyfile(path, copy)
         yield copy
 
 
-def _zipped_nda(path: Path) -> str:
+def _find_zipped_nda(path: Path) -> str:
     """Name the one .nda in a zip archive that holds nothing else of Neware's."""
     try:
         with zipfile.ZipFile(path) as opened:
             names = [name for name in opened.namelist() if name.lower().endswith((".nda", ".ndc"))]
     except zipfile.BadZipFile as error:
-        raise _damaged("ndax", error) from error
+        raise _damaged_file_error("ndax", error) from error
     return names[0] if len(names) == 1 and names[0].lower().endswith(".nda") else ""
 
 
 @contextmanager
-def _overheard(findings: list[Finding]) -> Iterator[None]:
+def _capture_warnings(findings: list[Finding]) -> Iterator[None]:
     """Turn what fastnda logs into findings; what it says of cycle modes is not for people."""
     here = threading.get_ident()
 
@@ -155,23 +155,23 @@ _UNREADABLE = (
 )  # fmt: skip
 
 
-def _nda(path: Path) -> tuple[pl.DataFrame, dict[str, object]]:
+def _read_nda(path: Path) -> tuple[pl.DataFrame, dict[str, object]]:
     try:
-        return fastnda.read(path, cycle_mode="raw"), _metadata(path)
+        return fastnda.read(path, cycle_mode="raw"), _read_metadata(path)
     except _UNREADABLE as error:
-        raise _damaged("nda", error) from error
+        raise _damaged_file_error("nda", error) from error
 
 
-def _ndax(path: Path, findings: list[Finding]) -> tuple[pl.DataFrame, dict[str, object]]:
+def _read_ndax(path: Path, findings: list[Finding]) -> tuple[pl.DataFrame, dict[str, object]]:
     try:
-        found = archive(path)
+        found = read_archive(path)
     except (*_UNREADABLE, *BROKEN_ZIP) as error:
-        raise _damaged("ndax", error) from error
+        raise _damaged_file_error("ndax", error) from error
     findings += found.findings
     return found.frame, found.metadata
 
 
-def _damaged(suffix: str, error: Exception) -> DamagedFileError:
+def _damaged_file_error(suffix: str, error: Exception) -> DamagedFileError:
     return DamagedFileError(
         f"content that can't be read ({type(error).__name__}: {error})",
         expected=f"a whole Neware .{suffix} file of a known version",
@@ -191,10 +191,12 @@ def _length_findings(path: Path) -> list[Finding]:
     begin, length = struct.unpack_from("<2I", head, 64)
     size = path.stat().st_size
     if length and begin + length > size:
-        return [_cut_off(f"The file has {size} bytes where its header says {begin + length}")]
+        return [
+            _cut_off_finding(f"The file has {size} bytes where its header says {begin + length}")
+        ]
     record = _RECORD_BYTES.get(head[14], 1)
     if not length and (size - begin) % record:
-        return [_cut_off("The file ends within a record")]
+        return [_cut_off_finding("The file ends within a record")]
     return []
 
 
@@ -204,13 +206,15 @@ def _count_findings(frame: pl.DataFrame, metadata: Mapping[str, object]) -> list
     if not isinstance(version, int) or version < _OWN_COUNT:
         return []
     if not isinstance(stated, int):
-        return [_cut_off("The description that follows the records is not there")]
+        return [_cut_off_finding("The description that follows the records is not there")]
     if frame.height >= stated:
         return []
-    return [_cut_off(f"The file holds {frame.height} of the {stated} records that it states")]
+    return [
+        _cut_off_finding(f"The file holds {frame.height} of the {stated} records that it states")
+    ]
 
 
-def _cut_off(found: str) -> Finding:
+def _cut_off_finding(found: str) -> Finding:
     sentence = (
         f"{found}: it was cut off or is still being written, and its last records are missing."
     )
@@ -237,10 +241,10 @@ def _columns(frame: pl.DataFrame) -> list[pl.Expr]:
             charge, discharge = signed.clip(lower_bound=0), (-signed).clip(lower_bound=0)
         chosen.append((charge * 1e-3).alias(f"vendor_charging_{kind}"))
         chosen.append((discharge * 1e-3).alias(f"vendor_discharging_{kind}"))
-    return chosen + _auxiliary(frame)
+    return chosen + _auxiliary_columns(frame)
 
 
-def _auxiliary(frame: pl.DataFrame) -> list[pl.Expr]:
+def _auxiliary_columns(frame: pl.DataFrame) -> list[pl.Expr]:
     """Number the auxiliary columns in the order in which the file has them."""
     temperatures = [
         c for c in frame.columns if c.startswith("aux") and c.endswith("temperature_degC")
@@ -255,7 +259,7 @@ def _auxiliary(frame: pl.DataFrame) -> list[pl.Expr]:
     ]
 
 
-def _metadata(path: Path) -> dict[str, object]:
+def _read_metadata(path: Path) -> dict[str, object]:
     """Give what an .nda says of its test; its records count without it."""
     try:
         with warnings.catch_warnings(action="ignore"):  # it warns of fields it can't name

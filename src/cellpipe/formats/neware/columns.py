@@ -30,18 +30,18 @@ from cellpipe.formats.tabular.dialect import (
     WATT_HOUR,
     Match,
     Quantity,
-    recognised,
+    find_targets,
 )
 from cellpipe.formats.tabular.records import (
-    COUNTED_PER_CYCLE,
     COUNTER_PARTS,
-    matched,
-    recording,
+    CYCLE_TARGETS,
+    build_recording,
+    count_steps,
+    match_required,
     require,
-    signed,
+    sign_discharge_current,
     split_counters,
     standard_columns,
-    steps_as_run,
 )
 
 QUANTITIES = (
@@ -84,7 +84,7 @@ QUANTITIES = (
              "Auxiliary channel TU# U"), VOLT, numbered=True),
 )  # fmt: skip
 CYCLE_QUANTITIES = (
-    *(quantity for quantity in QUANTITIES if quantity.target in COUNTED_PER_CYCLE),
+    *(quantity for quantity in QUANTITIES if quantity.target in CYCLE_TARGETS),
     Quantity("charging_time_second", ("Chg. Time", "充电时间"), CLOCK),
     Quantity("discharging_time_second", ("DChg. Time", "放电时间"), CLOCK),
 )
@@ -96,13 +96,13 @@ _TIMES = ("test_time_second", "step_time_second", "unix_time_second")
 _DISCHARGE = r"(?i)d-?chg|dis|放|^d$"
 
 
-def meanings(fields: Sequence[str]) -> dict[str, bool]:
+def find_own_targets(fields: Sequence[str]) -> dict[str, bool]:
     """Say which quantities a header line names, and of each whether its unit is known.
 
     Names with the unit behind a slash (LAND's ``Voltage/V``, the Battery Data Format's ``Voltage /
     V``) and Arbin's ``Test_Time`` are others' and give nothing.
     """
-    found = recognised(fields, QUANTITIES)
+    found = find_targets(fields, QUANTITIES)
     if not found:
         return {}
     foreign = any(f.lower().replace("_", " ").startswith(("test time", "testtime")) for f in fields)
@@ -111,12 +111,12 @@ def meanings(fields: Sequence[str]) -> dict[str, bool]:
 
 
 def _is_measured(field: str) -> bool:
-    return bool({"voltage_volt", "current_ampere"} & recognised([field], QUANTITIES).keys())
+    return bool({"voltage_volt", "current_ampere"} & find_targets([field], QUANTITIES).keys())
 
 
-def known(fields: Sequence[str]) -> int:
+def header_score(fields: Sequence[str]) -> int:
     """Count the columns known in a header line of records; 0 if it is none of Neware's."""
-    found = meanings(fields)
+    found = find_own_targets(fields)
     times = {*_TIMES} & found.keys()
     if "record_index" not in found or "voltage_volt" not in found or not times:
         return 0
@@ -125,7 +125,7 @@ def known(fields: Sequence[str]) -> int:
     return sum(2 if unit_is_known else 1 for unit_is_known in found.values())
 
 
-def columns_in(headers: Sequence[str]) -> list[Match]:
+def match_columns(headers: Sequence[str]) -> list[Match]:
     """Match headers with Neware's quantities.
 
     Raises
@@ -134,7 +134,7 @@ def columns_in(headers: Sequence[str]) -> list[Match]:
         If a needed column is missing, or the unit of one is not known.
 
     """
-    found = matched(headers, QUANTITIES, _NEEDED)
+    found = match_required(headers, QUANTITIES, _NEEDED)
     if not {match.target for match in found} & {*_TIMES}:
         require(found, headers, {"test_time_second": "Total Time, Time or Date"})
     targets = {match.target for match in found}
@@ -142,25 +142,25 @@ def columns_in(headers: Sequence[str]) -> list[Match]:
     return [match for match in found if match.target not in whole]
 
 
-def standard(frame: pl.DataFrame) -> pl.DataFrame:
+def to_standard_columns(frame: pl.DataFrame) -> pl.DataFrame:
     """Give Neware's columns in standard ones."""
-    return standard_columns(frame, columns_in(frame.columns), bare_seconds=False)
+    return standard_columns(frame, match_columns(frame.columns), bare_seconds=False)
 
 
-def recorded(
+def to_recording(
     table: pl.DataFrame, metadata: Mapping[str, object], findings: Sequence[Finding] = ()
 ) -> Recording:
     """Give the recording of Neware's records in standard columns."""
     said = list(findings)
-    table = _stepped(table)
-    table = _timed(table, said)
-    table, unsigned = signed(table, _DISCHARGE)
-    return recording(
+    table = _ensure_step_count(table)
+    table = _ensure_test_time(table, said)
+    table, unsigned = sign_discharge_current(table, _DISCHARGE)
+    return build_recording(
         split_counters(table), {"maker": "Neware"} | dict(metadata), (*said, *unsigned)
     )
 
 
-def _stepped(table: pl.DataFrame) -> pl.DataFrame:
+def _ensure_step_count(table: pl.DataFrame) -> pl.DataFrame:
     """Take the instrument's count of steps as run if it never goes back, else count them.
 
     One and the same name (工步序号) stands for the count in some exports and for the line of the
@@ -175,15 +175,15 @@ def _stepped(table: pl.DataFrame) -> pl.DataFrame:
             if "step_id" in table.columns
             else table.rename({"step_count": "step_id"})
         )
-    return table.with_columns(steps_as_run(table))
+    return table.with_columns(count_steps(table))
 
 
-def _timed(table: pl.DataFrame, said: list[Finding]) -> pl.DataFrame:
+def _ensure_test_time(table: pl.DataFrame, said: list[Finding]) -> pl.DataFrame:
     """Give a table without a test time one: from the steps' times in a row, or from the dates."""
     if "test_time_second" in table.columns:
         return table
     if "step_time_second" not in table.columns:
-        return _timed_by_date(table, said)
+        return _add_time_from_dates(table, said)
     said.append(
         Finding("info", "test_time_derived", "The test time is put together from the steps' times.")
     )
@@ -193,8 +193,8 @@ def _timed(table: pl.DataFrame, said: list[Finding]) -> pl.DataFrame:
     return table.with_columns(test_time_second=pl.col("step_time_second") + before)
 
 
-def _timed_by_date(table: pl.DataFrame, said: list[Finding]) -> pl.DataFrame:
-    moments = clock.dates(table["unix_time_second"], None).seconds
+def _add_time_from_dates(table: pl.DataFrame, said: list[Finding]) -> pl.DataFrame:
+    moments = clock.parse_dates(table["unix_time_second"], None).seconds
     if moments.null_count() == moments.len():
         raise DamagedFileError(
             "no time that can be read",

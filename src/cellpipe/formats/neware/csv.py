@@ -30,34 +30,36 @@ def read(path: Path) -> Recording:
         If there is no record.
 
     """
-    top = delimited.claimed_header(path, neware_layers.known)
-    header = delimited.claimed_header(path, neware.known)
+    top = delimited.read_header(path, neware_layers.header_score)
+    header = delimited.read_header(path, neware.header_score)
     if header is None or not header.fields[0] or (top is not None and top.line < header.line):
-        return _nested(path, top or header)
-    table, findings = delimited.flat_table(path, header, neware.columns_in, bare_seconds=False)
-    return neware.recorded(table, {}, findings)
+        return _read_nested(path, top or header)
+    table, findings = delimited.read_flat_table(
+        path, header, neware.match_columns, bare_seconds=False
+    )
+    return neware.to_recording(table, {}, findings)
 
 
-def _nested(path: Path, top: delimited.Header | None) -> Recording:
+def _read_nested(path: Path, top: delimited.Header | None) -> Recording:
     if top is None:
-        raise _without_records("no header line of Neware's")
+        raise _no_records_error("no header line of Neware's")
     with path.open("rb") as stream:
         head = stream.read(1 << 16).decode(top.encoding, errors="replace").splitlines()
-    lines = [delimited.split(line, top.separator)[1] for line in head]
-    found = neware_layers.levels(lines)
+    lines = [delimited.split_line(line, top.separator)[1] for line in head]
+    found = neware_layers.find_levels(lines)
     if "record" not in {one.kind for one in found}:
-        raise _without_records(f"a table of {found[0].kind}s")
+        raise _no_records_error(f"a table of {found[0].kind}s")
     names = tuple(f"c{place}" for place in range(sum(x.indent + len(x.names) for x in found)))
     everything = replace(top, line=-1, fields=names)  # the headers are among the lines
     places = range(len(names))
-    text, findings = delimited.columns(path, everything, places, places)
+    text, findings = delimited.read_columns(path, everything, places, places)
     frame = neware_layers.records(text, found)
     cycles = neware_layers.cycles(text, found)
-    read = neware.recorded(neware.standard(frame), {}, findings)
+    read = neware.to_recording(neware.to_standard_columns(frame), {}, findings)
     return replace(read, tables={**read.tables, **cycles})
 
 
-def _without_records(found: str) -> NoDataError:
+def _no_records_error(found: str) -> NoDataError:
     return NoDataError(
         found,
         expected="the records (DataPoint, Time, Current, Voltage …)",
@@ -67,8 +69,8 @@ def _without_records(found: str) -> NoDataError:
 
 def _claims(sample: Sample) -> bool:
     return any(
-        delimited.header_in(sample.head, known) is not None
-        for known in (neware.known, neware_layers.known)
+        delimited.find_header(sample.head, known) is not None
+        for known in (neware.header_score, neware_layers.header_score)
     )
 
 

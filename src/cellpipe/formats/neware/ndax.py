@@ -33,7 +33,7 @@ _TABLES = ("data.ndc", "data_runInfo.ndc", "data_step.ndc")
 _AUXILIARY = re.compile(r"data_AUX_(\d+)_(\d+)_(\d+)\.ndc$|.*_(\d+)\.ndc$")
 _COUNTERS = ("charge_capacity_mAh", "discharge_capacity_mAh", "charge_energy_mWh",
              "discharge_energy_mWh")  # fmt: skip
-_TOLD = {  # our name: member, element, attribute
+_XML_FIELDS = {  # our name: member, element, attribute
     "software_version": ("VersionInfo", "ZwjVersion", "CurrClientVer"),
     "server_version": ("VersionInfo", "ZwjVersion", "SvrVer"),
     "serial_number": ("VersionInfo", "ZwjVersion", "ZwjSn"),
@@ -62,7 +62,7 @@ class Archive:
     findings: list[Finding] = field(default_factory=list)
 
 
-def archive(path: Path) -> Archive:
+def read_archive(path: Path) -> Archive:
     """Read an .ndax.
 
     Raises
@@ -80,20 +80,20 @@ def archive(path: Path) -> Archive:
                 expected=f"one with {_TABLES[0]}",
                 remedy="copy the file again from the instrument",
             )
-        raw = member(opened, names[_TABLES[0]])
+        raw = read_member(opened, names[_TABLES[0]])
         main: pl.DataFrame = read_ndc(raw)
-        run, step = (_table(opened, names[n]) if n in names else None for n in _TABLES[1:])
-        described = _described(opened, names, findings)
-        table = _named(main) if run is None else _with_run(main, run, step)
-        table = _timed(table)
-        table = _with_auxiliary(table, opened, names, described, findings)
+        run, step = (_read_table(opened, names[n]) if n in names else None for n in _TABLES[1:])
+        described = _read_descriptions(opened, names, findings)
+        table = _name_step_types(main) if run is None else _merge_run_info(main, run, step)
+        table = _add_test_time(table)
+        table = _add_auxiliary_channels(table, opened, names, described, findings)
     metadata = dict(_metadata(described)) | {"ndc_version": raw[2]}
     if run is not None and main.height > run.height:
         metadata["interpolated_records"] = main.height - run.height
     return Archive(table, metadata, findings)
 
 
-def member(opened: zipfile.ZipFile, name: str) -> bytes:
+def read_member(opened: zipfile.ZipFile, name: str) -> bytes:
     """Read a member, unless it is large and packed as only emptiness is."""
     info = opened.getinfo(name)
     if info.file_size > max(_LARGEST_MEMBER, _LARGEST_RATIO * info.compress_size):
@@ -105,19 +105,21 @@ def member(opened: zipfile.ZipFile, name: str) -> bytes:
     return opened.read(info)
 
 
-def _table(opened: zipfile.ZipFile, name: str) -> pl.DataFrame:
-    table: pl.DataFrame = read_ndc(member(opened, name))
+def _read_table(opened: zipfile.ZipFile, name: str) -> pl.DataFrame:
+    table: pl.DataFrame = read_ndc(read_member(opened, name))
     return table
 
 
-def _with_run(data: pl.DataFrame, run: pl.DataFrame, step: pl.DataFrame | None) -> pl.DataFrame:
+def _merge_run_info(
+    data: pl.DataFrame, run: pl.DataFrame, step: pl.DataFrame | None
+) -> pl.DataFrame:
     """Give each record the time, the counters and the step of the last one that has them."""
     data = data if data["index"].is_sorted() else data.sort("index")
     run = run.filter(pl.col("index").is_in(data["index"].implode())).sort("index")
     if step is not None:
         extra = [c for c in step.columns if c not in run.columns or c == "step_count"]
         run = run.join(
-            _named(step.select(extra)), on="step_count", how="left", maintain_order="left"
+            _name_step_types(step.select(extra)), on="step_count", how="left", maintain_order="left"
         )
     if not run.height:
         return data.clear().with_columns(run.clear().drop("index"))
@@ -129,8 +131,8 @@ def _with_run(data: pl.DataFrame, run: pl.DataFrame, step: pl.DataFrame | None) 
     interval = _numbers(run["dt"])
     volt, milliampere = _numbers(data["voltage_V"]), _numbers(data["current_mA"])
     hours = np.repeat(interval / 3600, lengths)
-    charge = hours * _since_start(milliampere, at, lengths)
-    energy = hours * _since_start(milliampere * volt, at, lengths)
+    charge = hours * _sum_since_start(milliampere, at, lengths)
+    energy = hours * _sum_since_start(milliampere * volt, at, lengths)
     grown = (charge.clip(min=0), -charge.clip(max=0), energy.clip(min=0), -energy.clip(max=0))
     seconds = since * np.repeat(interval, lengths)
     columns = {
@@ -145,7 +147,7 @@ def _with_run(data: pl.DataFrame, run: pl.DataFrame, step: pl.DataFrame | None) 
     return data.with_columns(*stretched, **{name: pl.Series(a) for name, a in columns.items()})
 
 
-def _named(table: pl.DataFrame) -> pl.DataFrame:
+def _name_step_types(table: pl.DataFrame) -> pl.DataFrame:
     """Give the kinds of steps by their names."""
     if "step_type" not in table.columns:
         return table.with_columns(step_type=pl.lit(None, pl.String))
@@ -153,7 +155,7 @@ def _named(table: pl.DataFrame) -> pl.DataFrame:
     return table.with_columns(kind)
 
 
-def _timed(table: pl.DataFrame) -> pl.DataFrame:
+def _add_test_time(table: pl.DataFrame) -> pl.DataFrame:
     """Add the test time if it isn't there: after the longest times of all steps before."""
     if "total_time_s" in table.columns:
         return table.with_columns(pl.col("total_time_s").cast(pl.Float64).round(6))
@@ -176,7 +178,7 @@ def _numbers(column: pl.Series) -> Floats:
     return column.cast(pl.Float64).to_numpy()
 
 
-def _since_start(
+def _sum_since_start(
     values: Floats, at: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]
 ) -> Floats:
     """Sum values over the records since the last one that has a time, without that one's own."""
@@ -184,7 +186,7 @@ def _since_start(
     return total - np.repeat(total[at], lengths)
 
 
-def _described(
+def _read_descriptions(
     opened: zipfile.ZipFile, names: Mapping[str, str], findings: list[Finding]
 ) -> dict[str, Element]:
     """Give the ``config`` element of each XML member that can be read."""
@@ -193,9 +195,9 @@ def _described(
         name = names.get(f"{part}.xml")
         if name is None:
             continue
-        raw = member(opened, name)
+        raw = read_member(opened, name)
         try:
-            config = _parsed(raw).find("config")
+            config = _parse_xml(raw).find("config")
         except (ParseError, DefusedXmlException, ValueError, LookupError):
             sentence = f"{part}.xml is damaged; what it says of the test is missing."
             findings.append(Finding("info", "description_damaged", sentence))
@@ -205,7 +207,7 @@ def _described(
     return found
 
 
-def _parsed(raw: bytes) -> Element:
+def _parse_xml(raw: bytes) -> Element:
     """Parse XML that may hold characters outside the encoding that it declares."""
     declared = re.search(rb'encoding="([^"]+)"', raw[:100])
     encoding = declared[1].decode("ascii", "replace") if declared else "utf-8"
@@ -215,7 +217,7 @@ def _parsed(raw: bytes) -> Element:
 
 
 def _metadata(described: Mapping[str, Element]) -> Iterator[tuple[str, object]]:
-    for name, (part, place, attribute) in _TOLD.items():
+    for name, (part, place, attribute) in _XML_FIELDS.items():
         element = described[part].find(place) if part in described else None
         text = element.get(attribute, "") if element is not None else ""
         if text.strip():
@@ -226,7 +228,7 @@ def _metadata(described: Mapping[str, Element]) -> Iterator[tuple[str, object]]:
         yield "channel", "-".join(parts)
 
 
-def _with_auxiliary(
+def _add_auxiliary_channels(
     table: pl.DataFrame,
     opened: zipfile.ZipFile,
     names: Mapping[str, str],
@@ -234,7 +236,7 @@ def _with_auxiliary(
     findings: list[Finding],
 ) -> pl.DataFrame:
     """Put auxiliary channels beside the records; their members stand in TestInfo's order."""
-    members = sorted((_order(name), name) for name in names if _order(name))
+    members = sorted((_channel_numbers(name), name) for name in names if _channel_numbers(name))
     test = described["TestInfo"].find("TestInfo") if "TestInfo" in described else None
     channels = [child for child in (test if test is not None else ()) if "aux" in child.tag.lower()]
     if len(channels) != len(members):
@@ -245,7 +247,7 @@ def _with_auxiliary(
         findings.append(Finding("warning", "auxiliary_unclear", sentence))
         channels = [Element("Aux") for _ in members]
     for place, ((_, name), channel) in enumerate(zip(members, channels, strict=True)):
-        part = _auxiliary(_table(opened, names[name]), channel, place)
+        part = _name_auxiliary_columns(_read_table(opened, names[name]), channel, place)
         same = part.height == table.height and part["index"].equals(table["index"])
         table = (
             pl.concat([table, part.drop("index")], how="horizontal")
@@ -255,7 +257,7 @@ def _with_auxiliary(
     return table
 
 
-def _order(name: str) -> tuple[int, ...]:
+def _channel_numbers(name: str) -> tuple[int, ...]:
     """Give the numbers in the name of an auxiliary channel's member, none for another."""
     found = _AUXILIARY.match(name)
     if found is None or name in _TABLES:
@@ -263,7 +265,7 @@ def _order(name: str) -> tuple[int, ...]:
     return tuple(int(number) for number in found.groups(default="0"))
 
 
-def _auxiliary(part: pl.DataFrame, channel: Element, place: int) -> pl.DataFrame:
+def _name_auxiliary_columns(part: pl.DataFrame, channel: Element, place: int) -> pl.DataFrame:
     """Name a channel's columns; one whose quantity is not known is left out."""
     kind = int(channel.get("ChlType", "0")) if channel.get("ChlType", "").isdigit() else 0
     if "?" in part.columns:

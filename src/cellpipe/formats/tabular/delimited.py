@@ -20,10 +20,10 @@ import polars as pl
 from cellpipe.core.errors import DamagedFileError, NoDataError
 from cellpipe.core.model import Finding
 from cellpipe.formats.tabular.dialect import Match
-from cellpipe.formats.tabular.records import WRITTEN, standard_columns
-from cellpipe.formats.tabular.text_blocks import blocks, recoded
+from cellpipe.formats.tabular.records import TEXT_TARGETS, standard_columns
+from cellpipe.formats.tabular.text_blocks import read_blocks, recode_texts
 
-Known = Callable[[Sequence[str]], int]
+HeaderScore = Callable[[Sequence[str]], int]
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF16_LE, "utf-16"),
@@ -47,7 +47,7 @@ class Header:
     line: int
 
 
-def header_in(head: bytes, known: Known) -> Header | None:
+def find_header(head: bytes, known: HeaderScore) -> Header | None:
     """Find the first header line in the first bytes of a file, None where there is none.
 
     ``known`` counts the columns that a format knows among the fields of a line; 0: not its header.
@@ -70,13 +70,13 @@ def _candidates(head: bytes, encoding: str) -> tuple[tuple[int, str, tuple[str, 
     found = []
     for number, line in enumerate(_lines(head, encoding)[:_LINES_BEFORE]):
         if len(line) <= _LONGEST_HEADER and not _starts_with_number(line):
-            separator, fields = split(line)
+            separator, fields = split_line(line)
             if len(fields) > 2:
                 found.append((number, separator, fields))
     return tuple(found)
 
 
-def titles(path: Path, header: Header) -> str:
+def read_titles(path: Path, header: Header) -> str:
     """Give the lines above the header."""
     with path.open("rb") as stream:
         lines = _lines(stream.read(_HEAD_BYTES), header.encoding)
@@ -102,7 +102,7 @@ def _starts_with_number(line: str) -> bool:
     return line.lstrip("\ufeff\"' ,;\t")[:1].isdigit()
 
 
-def split(line: str, separator: str | None = None) -> tuple[str, tuple[str, ...]]:
+def split_line(line: str, separator: str | None = None) -> tuple[str, tuple[str, ...]]:
     """Give a line's separator and its fields, without quotes, blanks and an empty end."""
     taken = separator or max(",;\t", key=line.count)
     fields = [field.strip("\ufeff\"' \t\r\n") for field in line.split(taken)]
@@ -111,7 +111,7 @@ def split(line: str, separator: str | None = None) -> tuple[str, tuple[str, ...]
     return taken, tuple(fields)
 
 
-def columns(
+def read_columns(
     path: Path,
     header: Header,
     wanted: Sequence[int],
@@ -138,24 +138,24 @@ def columns(
         If there is no line.
 
     """
-    names, findings = unique(header.fields), list[Finding]()
+    names, findings = unique_names(header.fields), list[Finding]()
     numbers = [place for place in wanted if place not in texts]
     frames = []
-    for block in blocks(
+    for block in read_blocks(
         path, header.encoding, header.separator, header.line + 1, len(header.fields), findings
     ):
-        frame = _block_frame(block.content, header.separator, names, wanted, numbers)
+        frame = _read_block(block.content, header.separator, names, wanted, numbers)
         if block.as_latin:
-            frame = recoded(frame, header.encoding)
+            frame = recode_texts(frame, header.encoding)
         if all(frame.null_count().row(0)):
             frame = frame.filter(~pl.all_horizontal(pl.all().is_null()))
         frames.append(finished(frame))
     if not frames:
-        raise _without_records()
-    return _joined(frames), tuple(findings)
+        raise _no_records_error()
+    return _concat_frames(frames), tuple(findings)
 
 
-def _block_frame(
+def _read_block(
     content: bytes,
     separator: str,
     names: Sequence[str],
@@ -167,16 +167,16 @@ def _block_frame(
     frame = None
     if numbers:
         with suppress(pl.exceptions.ComputeError):
-            frame = _frame(content, separator, names, wanted, numbers, commas)
+            frame = _parse_csv(content, separator, names, wanted, numbers, commas)
     if frame is None:
-        frame = _frame(content, separator, names, wanted, (), commas)
+        frame = _parse_csv(content, separator, names, wanted, (), commas)
         commas = commas or (separator != "," and _has_decimal_commas(content))
     if not commas:
         return frame
     return frame.with_columns(pl.col(pl.String).str.replace(",", ".", literal=True))
 
 
-def without_header(maker: str, expected: str) -> DamagedFileError:
+def no_header_error(maker: str, expected: str) -> DamagedFileError:
     """Give the error for a file whose header line is not where it was when it was recognised."""
     return DamagedFileError(
         f"no header line of {maker}'s",
@@ -185,7 +185,7 @@ def without_header(maker: str, expected: str) -> DamagedFileError:
     )
 
 
-def _without_records() -> NoDataError:
+def _no_records_error() -> NoDataError:
     return NoDataError(
         "a header without records",
         expected="at least one record",
@@ -193,14 +193,14 @@ def _without_records() -> NoDataError:
     )
 
 
-def _joined(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
+def _concat_frames(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
     """Put blocks behind one another; a column is text if it is so in one of them."""
     texts = {name for frame in frames for name in frame.columns if frame[name].dtype == pl.String}
     alike = [frame.with_columns(pl.col(texts).cast(pl.String)) for frame in frames]
     return pl.concat(alike, rechunk=False) if len(alike) > 1 else alike[0]
 
 
-def _frame(
+def _parse_csv(
     content: bytes,
     separator: str,
     names: Sequence[str],
@@ -228,7 +228,7 @@ def _has_decimal_commas(content: bytes) -> bool:
     return _DECIMAL_COMMA.search(content) is not None
 
 
-def unique(fields: Sequence[str]) -> list[str]:
+def unique_names(fields: Sequence[str]) -> list[str]:
     """Give names that occur once: an empty or repeated one gets its place behind it."""
     seen: set[str] = set()
     names = []
@@ -239,13 +239,13 @@ def unique(fields: Sequence[str]) -> list[str]:
     return names
 
 
-def claimed_header(path: Path, known: Known) -> Header | None:
+def read_header(path: Path, known: HeaderScore) -> Header | None:
     """Find the header line of a file."""
     with path.open("rb") as stream:
-        return header_in(stream.read(_HEAD_BYTES), known)
+        return find_header(stream.read(_HEAD_BYTES), known)
 
 
-def flat_table(
+def read_flat_table(
     path: Path,
     header: Header,
     columns_in: Callable[[Sequence[str]], list[Match]],
@@ -256,33 +256,33 @@ def flat_table(
 
     ``bare_seconds`` says that the maker's documentation fixes seconds for a time without a unit.
     """
-    found = columns_in(unique(header.fields))
+    found = columns_in(unique_names(header.fields))
 
     def finished(frame: pl.DataFrame) -> pl.DataFrame:
         return standard_columns(frame, found, bare_seconds=bare_seconds)
 
-    return _vendor_columns(path, header, found, finished)
+    return _read_matched_columns(path, header, found, finished)
 
 
-def vendor_table(
+def read_vendor_table(
     path: Path, header: Header, columns_in: Callable[[Sequence[str]], list[Match]]
 ) -> tuple[pl.DataFrame, list[Match], tuple[Finding, ...]]:
     """Read the columns that a maker's quantities name as the vendor has them.
 
     Gives the columns, where each goes, and what has to be said.
     """
-    found = columns_in(unique(header.fields))
-    frame, findings = _vendor_columns(path, header, found, lambda frame: frame)
+    found = columns_in(unique_names(header.fields))
+    frame, findings = _read_matched_columns(path, header, found, lambda frame: frame)
     return frame, found, findings
 
 
-def _vendor_columns(
+def _read_matched_columns(
     path: Path,
     header: Header,
     found: Sequence[Match],
     finished: Callable[[pl.DataFrame], pl.DataFrame],
 ) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
-    names = unique(header.fields)
+    names = unique_names(header.fields)
     places = {names.index(match.header): match.target for match in found}
-    texts = {place for place, target in places.items() if target in WRITTEN}
-    return columns(path, header, sorted(places), texts, finished)
+    texts = {place for place, target in places.items() if target in TEXT_TARGETS}
+    return read_columns(path, header, sorted(places), texts, finished)

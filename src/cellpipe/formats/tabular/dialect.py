@@ -68,7 +68,7 @@ class Match:
 
 
 @dataclass(frozen=True)
-class _Meanings:
+class _Lookup:
     plain: Mapping[str, Quantity]
     numbered: tuple[tuple[re.Pattern[str], Quantity], ...]
 
@@ -88,12 +88,12 @@ def split_header(header: str) -> tuple[str, str | None]:
 
 
 @lru_cache(maxsize=4096)
-def normalised(name: str) -> str:
+def normalize_name(name: str) -> str:
     """Give a name as it is compared: lower case, without spaces, underscores, dots and dashes."""
     return re.sub(r"[\s_.\-]+", "", name).lower()
 
 
-def matches(headers: Iterable[str], quantities: tuple[Quantity, ...]) -> list[Match]:
+def match_headers(headers: Iterable[str], quantities: tuple[Quantity, ...]) -> list[Match]:
     """Match headers with quantities; the first header that means a target is taken.
 
     Raises
@@ -104,10 +104,10 @@ def matches(headers: Iterable[str], quantities: tuple[Quantity, ...]) -> list[Ma
     """
     found: list[Match] = []
     taken: set[str] = set()
-    meanings = _meanings(quantities)
+    meanings = _cached_lookup(quantities)
     for header in headers:
         name, unit = split_header(header)
-        quantity, target = _quantity(normalised(name), meanings)
+        quantity, target = _find_quantity(normalize_name(name), meanings)
         if quantity is None or target in taken:
             continue
         taken.add(target)
@@ -115,37 +115,37 @@ def matches(headers: Iterable[str], quantities: tuple[Quantity, ...]) -> list[Ma
     return found
 
 
-def recognised(headers: Iterable[str], quantities: tuple[Quantity, ...]) -> dict[str, bool]:
+def find_targets(headers: Iterable[str], quantities: tuple[Quantity, ...]) -> dict[str, bool]:
     """Say which targets headers mean, and of each whether its unit is known; nothing is raised."""
     found: dict[str, bool] = {}
-    meanings = _meanings(quantities)
+    meanings = _cached_lookup(quantities)
     for header in headers:
         name, unit = split_header(header)
-        quantity, target = _quantity(normalised(name), meanings)
+        quantity, target = _find_quantity(normalize_name(name), meanings)
         if quantity is not None:
-            found.setdefault(target, _known_factor(unit, quantity) is not None)
+            found.setdefault(target, _find_factor(unit, quantity) is not None)
     return found
 
 
-_PREPARED: dict[int, tuple[tuple[Quantity, ...], _Meanings]] = {}
+_LOOKUPS: dict[int, tuple[tuple[Quantity, ...], _Lookup]] = {}
 
 
-def _meanings(quantities: tuple[Quantity, ...]) -> _Meanings:
+def _cached_lookup(quantities: tuple[Quantity, ...]) -> _Lookup:
     """Prepare a maker's quantities once; the tuple is held, so that its identity stays its own."""
-    known = _PREPARED.get(id(quantities))
+    known = _LOOKUPS.get(id(quantities))
     if known is None:
-        known = _PREPARED[id(quantities)] = (quantities, _prepared(quantities))
+        known = _LOOKUPS[id(quantities)] = (quantities, _build_lookup(quantities))
     return known[1]
 
 
-def _prepared(quantities: tuple[Quantity, ...]) -> _Meanings:
-    plain = [(normalised(n), q) for q in quantities if not q.numbered for n in q.names]
-    numbered = [(normalised(n), q) for q in quantities if q.numbered for n in q.names]
+def _build_lookup(quantities: tuple[Quantity, ...]) -> _Lookup:
+    plain = [(normalize_name(n), q) for q in quantities if not q.numbered for n in q.names]
+    numbered = [(normalize_name(n), q) for q in quantities if q.numbered for n in q.names]
     patterns = [(re.compile(re.escape(name).replace("\\#", r"(\d+)")), q) for name, q in numbered]
-    return _Meanings(dict(reversed(plain)), tuple(patterns))
+    return _Lookup(dict(reversed(plain)), tuple(patterns))
 
 
-def _quantity(name: str, meanings: _Meanings) -> tuple[Quantity | None, str]:
+def _find_quantity(name: str, meanings: _Lookup) -> tuple[Quantity | None, str]:
     plain = meanings.plain.get(name)
     if plain is not None:
         return plain, plain.target
@@ -157,7 +157,7 @@ def _quantity(name: str, meanings: _Meanings) -> tuple[Quantity | None, str]:
 
 
 def _factor(header: str, unit: str | None, quantity: Quantity) -> float:
-    factor = _known_factor(unit, quantity)
+    factor = _find_factor(unit, quantity)
     if factor is not None:
         return factor
     expected = ", ".join(quantity.units) or "no unit"
@@ -168,13 +168,13 @@ def _factor(header: str, unit: str | None, quantity: Quantity) -> float:
     )
 
 
-def _known_factor(unit: str | None, quantity: Quantity) -> float | None:
+def _find_factor(unit: str | None, quantity: Quantity) -> float | None:
     if unit is not None and unit in quantity.units:
         return quantity.units[unit]
     return quantity.bare if unit is None or not quantity.units else None
 
 
-def standard(frame: pl.DataFrame, found: list[Match]) -> list[pl.Expr]:
+def standard_expressions(frame: pl.DataFrame, found: list[Match]) -> list[pl.Expr]:
     """Give the expressions that rename and rescale a vendor's numeric columns."""
     return [_number(frame, m).alias(m.target) for m in found if m.header in frame.columns]
 

@@ -14,10 +14,10 @@ from cellpipe.formats import clock
 from cellpipe.formats.tabular.dialect import (
     Match,
     Quantity,
-    matches,
-    recognised,
+    find_targets,
+    match_headers,
     split_header,
-    standard,
+    standard_expressions,
 )
 
 _COUNTERS = ("record_index", "cycle_count", "step_count", "step_id")
@@ -29,18 +29,20 @@ _DURATIONS = (
 )
 _DATE = "unix_time_second"
 _TEXT = "step_type"
-WRITTEN = frozenset({*_DURATIONS, _DATE, _TEXT})  # targets whose cells may be more than numbers
+TEXT_TARGETS = frozenset(
+    {*_DURATIONS, _DATE, _TEXT}
+)  # targets whose cells may be more than numbers
 COUNTER_PARTS = (  # a counter, and its parts by the direction of the current
     ("capacity_ah", "vendor_charging_capacity_ah", "vendor_discharging_capacity_ah"),
     ("energy_wh", "vendor_charging_energy_wh", "vendor_discharging_energy_wh"),
 )
-_OF_A_CYCLE = (
+_REQUIRED_CYCLE_TARGETS = (
     "cycle_count",
     "vendor_charging_capacity_ah",
     "vendor_discharging_capacity_ah",
 )
-COUNTED_PER_CYCLE = frozenset(
-    {*_OF_A_CYCLE, "vendor_charging_energy_wh", "vendor_discharging_energy_wh"}
+CYCLE_TARGETS = frozenset(
+    {*_REQUIRED_CYCLE_TARGETS, "vendor_charging_energy_wh", "vendor_discharging_energy_wh"}
 )
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - the instrument's own clock
 
@@ -48,12 +50,12 @@ _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - the instrument's own clock
 def standard_columns(
     frame: pl.DataFrame, found: Sequence[Match], *, bare_seconds: bool
 ) -> pl.DataFrame:
-    """Rename, rescale and type a vendor's columns; dates are left for :func:`recording`.
+    """Rename, rescale and type a vendor's columns; dates are left for :func:`build_recording`.
 
     ``bare_seconds`` says that the maker's documentation fixes seconds for a time without a unit.
     """
-    numbers = [match for match in found if match.target not in WRITTEN]
-    table = frame.select(standard(frame, numbers))
+    numbers = [match for match in found if match.target not in TEXT_TARGETS]
+    table = frame.select(standard_expressions(frame, numbers))
     counters = pl.col([name for name in _COUNTERS if name in table.columns])
     columns = [*table.with_columns(counters.cast(pl.Int64, strict=False))]
     for match in found:
@@ -61,7 +63,7 @@ def standard_columns(
         if match.target in _DURATIONS:
             has_unit = bare_seconds or split_header(match.header)[1] is not None
             columns.append(
-                clock.seconds(column, match.factor, has_unit=has_unit).alias(match.target)
+                clock.to_seconds(column, match.factor, has_unit=has_unit).alias(match.target)
             )
         elif match.target == _TEXT:
             columns.append(column.cast(pl.String).str.strip_chars().alias(_TEXT))
@@ -90,7 +92,7 @@ def require(found: Sequence[Match], headers: Sequence[str], needed: Mapping[str,
         )
 
 
-def matched(
+def match_required(
     headers: Sequence[str], quantities: tuple[Quantity, ...], needed: Mapping[str, str]
 ) -> list[Match]:
     """Match headers with a maker's quantities.
@@ -101,7 +103,7 @@ def matched(
         If a needed column is missing, or the unit of one is not known.
 
     """
-    found = matches(headers, quantities)
+    found = match_headers(headers, quantities)
     require(found, headers, needed)
     return found
 
@@ -114,20 +116,26 @@ def vendor_cycles(
     There is none where the cycle's number or one of its capacities is missing, or where the unit
     of a column is not known: the records are what counts.
     """
-    known = recognised(frame.columns, quantities)
-    if not {*_OF_A_CYCLE} <= known.keys() or not all(known.values()) or not frame.height:
+    known = find_targets(frame.columns, quantities)
+    if (
+        not {*_REQUIRED_CYCLE_TARGETS} <= known.keys()
+        or not all(known.values())
+        or not frame.height
+    ):
         return {}
-    table = standard_columns(frame, matches(frame.columns, quantities), bare_seconds=bare_seconds)
+    table = standard_columns(
+        frame, match_headers(frame.columns, quantities), bare_seconds=bare_seconds
+    )
     table = table.drop_nulls("cycle_count")
     return {"vendor_cycles": table} if table.height else {}
 
 
-def labelled(pairs: Iterable[tuple[str, str]]) -> dict[str, object]:
+def metadata_from_labels(pairs: Iterable[tuple[str, str]]) -> dict[str, object]:
     """Give a file's labels and values as metadata: ``Start Time`` becomes ``start_time``."""
     return {re.sub(r"\W+", "_", label).strip("_").lower(): text for label, text in pairs}
 
 
-def steps_as_run(table: pl.DataFrame) -> pl.Series:
+def count_steps(table: pl.DataFrame) -> pl.Series:
     """Count the steps as they were run, from 1.
 
     A step begins where the protocol's line, the cycle or the kind of step changes, or where the
@@ -143,7 +151,7 @@ def steps_as_run(table: pl.DataFrame) -> pl.Series:
     return table.select(step_count=begins.cast(pl.Int64).cum_sum() + 1)["step_count"]
 
 
-def numbered(table: pl.DataFrame) -> pl.DataFrame:
+def number_records(table: pl.DataFrame) -> pl.DataFrame:
     """Keep the instrument's record numbers where they count up from 1 or more, else number anew."""
     if "record_index" in table.columns:
         own = table["record_index"]
@@ -154,7 +162,7 @@ def numbered(table: pl.DataFrame) -> pl.DataFrame:
     return table.with_columns(record_index=pl.int_range(1, pl.len() + 1, dtype=pl.Int64))
 
 
-def recording(
+def build_recording(
     table: pl.DataFrame, metadata: Mapping[str, object], findings: Sequence[Finding]
 ) -> Recording:
     """Give the recording of a table, its dates turned into seconds since 1970.
@@ -166,22 +174,22 @@ def recording(
 
     """
     if not table.height:
-        raise _nothing()
-    table = numbered(table)
+        raise _no_records_error()
+    table = number_records(table)
     if _DATE not in table.columns:
         return Recording({"timeseries": table}, metadata, tuple(findings))
-    read = clock.dates(table[_DATE], table["test_time_second"])
+    read = clock.parse_dates(table[_DATE], table["test_time_second"])
     table = table.with_columns(read.seconds.alias(_DATE))
     return Recording(
         {"timeseries": table},
         metadata,
         (*findings, *read.findings),
-        _started(table, read.clock),
+        _start_time(table, read.clock),
         read.clock,
     )
 
 
-def _nothing() -> NoDataError:
+def _no_records_error() -> NoDataError:
     return NoDataError(
         "no record",
         expected="at least one",
@@ -189,7 +197,7 @@ def _nothing() -> NoDataError:
     )
 
 
-def _started(table: pl.DataFrame, whose: str) -> datetime | None:
+def _start_time(table: pl.DataFrame, whose: str) -> datetime | None:
     """Give the first record's date less its test time."""
     known = table.select(_DATE, "test_time_second").drop_nulls().head(1)
     if not known.height:
@@ -198,7 +206,9 @@ def _started(table: pl.DataFrame, whose: str) -> datetime | None:
     return moment.replace(tzinfo=UTC) if whose == "utc" else moment
 
 
-def signed(table: pl.DataFrame, discharging: str) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
+def sign_discharge_current(
+    table: pl.DataFrame, discharging: str
+) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
     """Give discharge currents their sign in exports that print none.
 
     ``discharging`` is the pattern of the kinds of step that discharge.
@@ -234,7 +244,7 @@ def split_counters(table: pl.DataFrame) -> pl.DataFrame:
     return table
 
 
-def timed_from_start(
+def build_elapsed_recording(
     name: str,
     table: pl.DataFrame,
     started: datetime | None,
@@ -250,8 +260,8 @@ def timed_from_start(
 
     """
     if not table.height:
-        raise _nothing()
-    table = numbered(table)
+        raise _no_records_error()
+    table = number_records(table)
     if started is None:
         return Recording({name: table}, metadata, tuple(findings), None, "elapsed")
     zero = (started - _EPOCH).total_seconds()

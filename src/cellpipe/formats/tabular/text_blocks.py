@@ -3,7 +3,7 @@
 A block ends with a line. A file that was copied while it grew ends within one: what is not whole of
 the last line is left out, and a finding says so. Recoding a whole file costs more than reading it,
 and only the few columns of text need it: a block that is not UTF-8 is given as if it were Latin-1,
-and :func:`recoded` turns the texts read from it into what they say. Separators and line ends are
+and :func:`recode_texts` turns the texts read from it into what they say. Separators and line ends are
 never part of a character in GB18030 or Windows-1252, nor are digits where a field begins.
 """
 
@@ -42,7 +42,7 @@ class Block:
         return Block(one + two, as_latin=True)
 
 
-def blocks(
+def read_blocks(
     path: Path,
     encoding: str,
     separator: str,
@@ -66,14 +66,14 @@ def blocks(
     """
     mark = separator.encode()
     held = Block(b"")
-    for raw in _raw(path, encoding):
+    for raw in _read_raw_blocks(path, encoding):
         if b"\n" in raw and not encoding.startswith("utf-16"):  # titles may hold what values don't
-            start, passed = _behind(raw, lines_before)
+            start, passed = _skip_lines(raw, lines_before)
             raw = raw[start:]  # noqa: PLW2901
             lines_before -= passed
-        block = _block(raw, encoding)
+        block = _make_block(raw, encoding)
         if lines_before:
-            start, passed = _behind(block.content, lines_before)
+            start, passed = _skip_lines(block.content, lines_before)
             block = Block(block.content[start:], block.as_latin)
             lines_before -= passed
         if len(block.content) < _SHORT:  # a cut line is told by the line above it
@@ -82,12 +82,12 @@ def blocks(
         if held.content:
             yield held
         held = block
-    last = held.content[: _whole(held.content, mark, fields, findings)]
+    last = held.content[: _find_record_end(held.content, mark, fields, findings)]
     if last.strip():
         yield Block(last, held.as_latin)
 
 
-def _behind(content: bytes, lines: int) -> tuple[int, int]:
+def _skip_lines(content: bytes, lines: int) -> tuple[int, int]:
     """Give where the lines behind the first ones begin, and how many of those there are."""
     start = 0
     for passed in range(lines):
@@ -98,7 +98,7 @@ def _behind(content: bytes, lines: int) -> tuple[int, int]:
     return start, lines
 
 
-def _raw(path: Path, encoding: str) -> Iterator[bytes]:
+def _read_raw_blocks(path: Path, encoding: str) -> Iterator[bytes]:
     """Give a file's bytes in blocks that end with a line, the last one where the file ends."""
     with path.open("rb") as stream:
         while block := stream.read(BLOCK_BYTES):
@@ -108,7 +108,7 @@ def _raw(path: Path, encoding: str) -> Iterator[bytes]:
             yield block if block.endswith(b"\n") else block + stream.readline()
 
 
-def _block(raw: bytes, encoding: str) -> Block:
+def _make_block(raw: bytes, encoding: str) -> Block:
     """Give a block; only where there is no line feed, a carriage return ends a line."""
     as_latin = False
     if encoding.startswith("utf-16"):
@@ -129,7 +129,7 @@ def _is_utf8(raw: bytes) -> bool:
     return True
 
 
-def western_text(raw: bytes) -> tuple[str, str]:
+def decode_western(raw: bytes) -> tuple[str, str]:
     """Decode the text of a program that writes UTF-8 or Windows-1252, and say which it is."""
     try:
         return raw.decode("utf-8-sig"), "utf-8"
@@ -137,19 +137,19 @@ def western_text(raw: bytes) -> tuple[str, str]:
         return raw.decode("cp1252", "replace"), "cp1252"
 
 
-def recoded(frame: pl.DataFrame, encoding: str) -> pl.DataFrame:
+def recode_texts(frame: pl.DataFrame, encoding: str) -> pl.DataFrame:
     """Give texts that were read as Latin-1 in what they are, each different one decoded once."""
     changed = []
     for column in frame.select(pl.col(pl.String)):
         different = column.drop_nulls().unique()
         strange = [text for text in different if not text.isascii()]
         if strange:
-            clear = [_decoded(text.encode("latin-1"), encoding) for text in strange]
+            clear = [_decode(text.encode("latin-1"), encoding) for text in strange]
             changed.append(column.replace(strange, clear))
     return frame.with_columns(changed)
 
 
-def _decoded(raw: bytes, encoding: str) -> str:
+def _decode(raw: bytes, encoding: str) -> str:
     for name in (encoding, "gb18030", "cp1252"):
         try:
             return raw.decode(name)
@@ -158,7 +158,7 @@ def _decoded(raw: bytes, encoding: str) -> str:
     return raw.decode(encoding, errors="replace")
 
 
-def _whole(content: bytes, mark: bytes, fields: int, findings: list[Finding]) -> int:
+def _find_record_end(content: bytes, mark: bytes, fields: int, findings: list[Finding]) -> int:
     """Say where the last whole record of the last lines ends.
 
     A last line that has fewer fields than the one above is left out; of a last line without an end

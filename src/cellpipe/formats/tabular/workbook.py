@@ -22,7 +22,7 @@ import polars as pl
 
 from cellpipe.core.errors import DamagedFileError
 from cellpipe.formats.format import Sample
-from cellpipe.formats.tabular.delimited import unique
+from cellpipe.formats.tabular.delimited import unique_names
 from cellpipe.formats.tabular.dialect import Match, split_header
 
 try:  # fastnda puts ISA-L's inflate in zlib's place for the whole process; its errors are its own
@@ -60,9 +60,9 @@ def sheet_names(sample: Sample) -> tuple[str, ...]:
         return ()
     try:
         with zipfile.ZipFile(sample.path) as archive:
-            return _names(archive.read(_BOOK)) if _BOOK in archive.namelist() else ()
+            return _parse_sheet_names(archive.read(_BOOK)) if _BOOK in archive.namelist() else ()
     except BROKEN_ZIP:
-        return _names(_member_in(sample.head, _BOOK.encode()))
+        return _parse_sheet_names(_inflate_member(sample.head, _BOOK.encode()))
 
 
 def _fastexcel_names(path: Path) -> tuple[str, ...]:
@@ -72,7 +72,7 @@ def _fastexcel_names(path: Path) -> tuple[str, ...]:
         return ()
 
 
-def _names(book: bytes) -> tuple[str, ...]:
+def _parse_sheet_names(book: bytes) -> tuple[str, ...]:
     found = (name.decode("utf-8", "replace") for name in _NAMES.findall(book))
     return tuple(
         name.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", '"').replace("&amp;", "&")
@@ -80,7 +80,7 @@ def _names(book: bytes) -> tuple[str, ...]:
     )
 
 
-def _member_in(head: bytes, name: bytes) -> bytes:
+def _inflate_member(head: bytes, name: bytes) -> bytes:
     """Inflate a member of a zip archive without its directory, as far as the bytes reach."""
     at = head.find(name) - 30
     if at < 0 or head[at : at + 4] != _ZIP:
@@ -92,7 +92,7 @@ def _member_in(head: bytes, name: bytes) -> bytes:
         return b""
 
 
-def sheets(path: Path) -> tuple[Sheet, ...]:
+def read_sheets(path: Path) -> tuple[Sheet, ...]:
     """Give the sheets of a workbook with their first rows.
 
     Raises
@@ -102,27 +102,27 @@ def sheets(path: Path) -> tuple[Sheet, ...]:
 
     """
     status = path.stat()
-    return _sheets(path, status.st_mtime_ns, status.st_size)
+    return _cached_sheets(path, status.st_mtime_ns, status.st_size)
 
 
-def sheets_if_whole(path: Path) -> tuple[Sheet, ...]:
+def try_read_sheets(path: Path) -> tuple[Sheet, ...]:
     """Give the sheets of a workbook, none if it can't be opened."""
     try:
-        return sheets(path)
+        return read_sheets(path)
     except DamagedFileError:
         return ()
 
 
 @lru_cache(maxsize=4)
-def _sheets(path: Path, _modified: int, _size: int) -> tuple[Sheet, ...]:
+def _cached_sheets(path: Path, _modified: int, _size: int) -> tuple[Sheet, ...]:
     try:
         with zipfile.ZipFile(path) as archive:
-            return tuple(_looked_at(archive))
+            return tuple(_sheets_from_xml(archive))
     except (*BROKEN_ZIP, KeyError, ElementTree.ParseError, ValueError, IndexError, RuntimeError):
-        return tuple(_loaded(path))
+        return tuple(_sheets_from_fastexcel(path))
 
 
-def _looked_at(archive: zipfile.ZipFile) -> Iterator[Sheet]:
+def _sheets_from_xml(archive: zipfile.ZipFile) -> Iterator[Sheet]:
     places = {
         found.attrib["Id"]: found.attrib["Target"]
         for found in _elements(archive, "xl/_rels/workbook.xml.rels", "Relationship")
@@ -136,10 +136,10 @@ def _looked_at(archive: zipfile.ZipFile) -> Iterator[Sheet]:
 
 def _elements(archive: zipfile.ZipFile, member: str, tag: str) -> Iterator[ElementTree.Element]:
     with archive.open(member) as stream:
-        yield from _parsed(stream, tag)
+        yield from _parse_elements(stream, tag)
 
 
-def _parsed(stream: IO[bytes], tag: str) -> Iterator[ElementTree.Element]:
+def _parse_elements(stream: IO[bytes], tag: str) -> Iterator[ElementTree.Element]:
     for _, element in ElementTree.iterparse(stream):  # noqa: S314 - expat bounds its entities
         if element.tag.rpartition("}")[2] == tag:
             yield element
@@ -148,11 +148,11 @@ def _parsed(stream: IO[bytes], tag: str) -> Iterator[ElementTree.Element]:
 def _first_rows(archive: zipfile.ZipFile, member: str) -> Rows:
     """Give the first rows as fastexcel places them: from the first row and column in use."""
     elements = list(islice(_elements(archive, member, "row"), _FIRST_ROWS))
-    rows = [[_cell(cell) for cell in row if cell.tag.endswith("}c")] for row in elements]
-    shared = _shared_texts(archive, {int(t) for row in rows for _, kind, t in row if kind == "s"})
+    rows = [[_parse_cell(cell) for cell in row if cell.tag.endswith("}c")] for row in elements]
+    shared = _shared_strings(archive, {int(t) for row in rows for _, kind, t in row if kind == "s"})
     placed: list[tuple[str, ...]] = []
     for element, row in zip(elements, rows, strict=True):
-        texts = _in_places([(at, shared[int(t)] if kind == "s" else t) for at, kind, t in row])
+        texts = _place_cells([(at, shared[int(t)] if kind == "s" else t) for at, kind, t in row])
         gap = int(element.attrib.get("r", 0)) - int(elements[0].attrib.get("r", 0)) - len(placed)
         placed += [()] * (gap if placed else 0) + ([texts] if placed or any(texts) else [])
     margin = min((_margin(row) for row in placed if any(row)), default=0)
@@ -163,7 +163,7 @@ def _margin(row: tuple[str, ...]) -> int:
     return next(place for place, text in enumerate(row) if text)
 
 
-def _cell(cell: ElementTree.Element) -> tuple[int | None, str, str]:
+def _parse_cell(cell: ElementTree.Element) -> tuple[int | None, str, str]:
     """Give a cell's column (None: the next one), its kind and its text."""
     letters = re.match(r"[A-Z]+", cell.attrib.get("r", ""))
     place = None
@@ -183,7 +183,7 @@ def _text(element: ElementTree.Element) -> str:
     return "".join(part.text or "" for part in element.iter() if part.tag.endswith("}t"))
 
 
-def _shared_texts(archive: zipfile.ZipFile, wanted: set[int]) -> Mapping[int, str]:
+def _shared_strings(archive: zipfile.ZipFile, wanted: set[int]) -> Mapping[int, str]:
     if not wanted:
         return {}
     elements = _elements(archive, "xl/sharedStrings.xml", "si")
@@ -191,7 +191,7 @@ def _shared_texts(archive: zipfile.ZipFile, wanted: set[int]) -> Mapping[int, st
     return {place: _text(element) for place, element in first if place in wanted}
 
 
-def _in_places(cells: list[tuple[int | None, str]]) -> tuple[str, ...]:
+def _place_cells(cells: list[tuple[int | None, str]]) -> tuple[str, ...]:
     row: list[str] = []
     for place, text in cells:
         row += [""] * ((len(row) if place is None else place) - len(row))
@@ -199,22 +199,22 @@ def _in_places(cells: list[tuple[int | None, str]]) -> tuple[str, ...]:
     return tuple(row)
 
 
-def _loaded(path: Path) -> Iterator[Sheet]:
-    book = _opened(path)
+def _sheets_from_fastexcel(path: Path) -> Iterator[Sheet]:
+    book = _open_workbook(path)
     for name in book.sheet_names:
-        frame = _frame(book, name, 0, dtypes="string", n_rows=_FIRST_ROWS)
+        frame = _load_frame(book, name, 0, dtypes="string", n_rows=_FIRST_ROWS)
         rows = tuple(tuple((text or "").strip() for text in row) for row in frame.rows())
         yield Sheet(name, rows)
 
 
-def _opened(path: Path) -> fastexcel.ExcelReader:
+def _open_workbook(path: Path) -> fastexcel.ExcelReader:
     try:
         return fastexcel.read_excel(path.read_bytes())
     except fastexcel.FastExcelError as error:
-        raise _damaged("a workbook that can't be opened") from error
+        raise _damaged_file_error("a workbook that can't be opened") from error
 
 
-def _damaged(found: str) -> DamagedFileError:
+def _damaged_file_error(found: str) -> DamagedFileError:
     return DamagedFileError(
         found,
         expected="a whole Excel file",
@@ -222,12 +222,12 @@ def _damaged(found: str) -> DamagedFileError:
     )
 
 
-def names_in(sheet: Sheet, header: int) -> list[str]:
+def column_names(sheet: Sheet, header: int) -> list[str]:
     """Name the columns of a sheet by the row that is its header, each name once."""
-    return unique(sheet.rows[header])
+    return unique_names(sheet.rows[header])
 
 
-def columns(
+def read_columns(
     path: Path, sheet: Sheet, header: int, found: Sequence[Match], *, bare_seconds: bool
 ) -> pl.DataFrame:
     """Read matched columns of a sheet below its header row; rows that hold nothing are left out.
@@ -236,14 +236,16 @@ def columns(
     """
     if len(sheet.rows) < header + 2:
         return pl.DataFrame(schema=dict.fromkeys((match.header for match in found), pl.String))
-    names, first = names_in(sheet, header), sheet.rows[header + 1]
+    names, first = column_names(sheet, header), sheet.rows[header + 1]
     kinds: dict[str | int, Kind] = {}
     for match in found:
         place = names.index(match.header)
         example = first[place] if place < len(first) else ""
         kinds[place] = _kind(example, match, bare_seconds=bare_seconds)
     wanted = sorted(place for place in kinds if isinstance(place, int))
-    frame = _frame(_opened(path), sheet.name, header + 1, use_columns=wanted, dtypes=kinds)
+    frame = _load_frame(
+        _open_workbook(path), sheet.name, header + 1, use_columns=wanted, dtypes=kinds
+    )
     frame = frame.rename(dict(zip(frame.columns, (names[i] for i in wanted), strict=True)))
     return frame.filter(~pl.all_horizontal(pl.all().is_null()))
 
@@ -266,25 +268,25 @@ def _kind(example: str, match: Match, *, bare_seconds: bool) -> Kind:
     return "float"
 
 
-def text_table(path: Path, sheet: str) -> pl.DataFrame:
+def read_text_table(path: Path, sheet: str) -> pl.DataFrame:
     """Read a small sheet whose first row is its header as columns of text."""
-    rows = texts(path, sheet)
-    names = unique(rows[0]) if rows else []
+    rows = read_texts(path, sheet)
+    names = unique_names(rows[0]) if rows else []
     return pl.DataFrame(rows[1:], schema=dict.fromkeys(names, pl.String), orient="row")
 
 
-def texts(path: Path, sheet: str) -> list[tuple[str, ...]]:
+def read_texts(path: Path, sheet: str) -> list[tuple[str, ...]]:
     """Read a small sheet as rows of text, empty cells as empty text."""
-    return [tuple((cell or "").strip() for cell in row) for row in lines(path, sheet).rows()]
+    return [tuple((cell or "").strip() for cell in row) for row in read_lines(path, sheet).rows()]
 
 
-def lines(path: Path, sheet: str) -> pl.DataFrame:
+def read_lines(path: Path, sheet: str) -> pl.DataFrame:
     """Read a whole sheet as text, its columns named ``c0``, ``c1`` and so on."""
-    frame = _frame(_opened(path), sheet, 0, dtypes="string")
+    frame = _load_frame(_open_workbook(path), sheet, 0, dtypes="string")
     return frame.rename({name: f"c{place}" for place, name in enumerate(frame.columns)})
 
 
-def _frame(
+def _load_frame(
     book: fastexcel.ExcelReader,
     sheet: str,
     skip: int,
@@ -303,5 +305,5 @@ def _frame(
             use_columns=list(use_columns) if use_columns is not None else None,
         )
     except fastexcel.FastExcelError as error:
-        raise _damaged(f"a sheet {sheet!r} that can't be read") from error
+        raise _damaged_file_error(f"a sheet {sheet!r} that can't be read") from error
     return loaded.to_polars()

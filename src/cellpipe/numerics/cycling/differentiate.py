@@ -83,7 +83,9 @@ def differential_capacity(
     total = int(steps.sum())
     has_curve = np.repeat(steps > 0, counts)
     shift = np.repeat(starts - first, counts)[has_curve]
-    charge = _bin_charge(low[has_curve], high[has_curve], charge_ah[has_curve], shift, step_volt, total)
+    charge = _bin_charge(
+        low[has_curve], high[has_curve], charge_ah[has_curve], shift, step_volt, total
+    )
     owner = np.repeat(np.arange(len(begins)), steps)
     at = (np.arange(total) - starts[owner] + first[owner] + 0.5) * step_volt
     curves = Curves(starts, at, charge / step_volt)

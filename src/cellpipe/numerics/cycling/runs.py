@@ -144,7 +144,9 @@ def _profile_starts(charge: Floats, lasted: Floats, at_limit: NDArray[np.bool_])
     keep = np.ones(len(charge), np.bool_)
     largest = float(np.abs(charge).max())
     for series in _find_series(lasted, PROFILE_RUNS):
-        irregular = _has_net_charge(charge[series]) or _quartile_ratio(charge[series]) > PROFILE_SPREAD
+        irregular = (
+            _has_net_charge(charge[series]) or _quartile_ratio(charge[series]) > PROFILE_SPREAD
+        )
         large = abs(float(charge[series].sum())) >= PULSE * largest
         if irregular and large and at_limit[series].mean() < 0.5:
             keep[series.start + 1 : series.stop] = False

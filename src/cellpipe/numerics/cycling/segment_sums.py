@@ -116,10 +116,17 @@ def _sum_block(
         low, high = np.where(rest, np.inf, voltage_volt), np.where(rest, -np.inf, voltage_volt)
     net = reduce_segments(np.add, charge_ah, segments)
     lasted = reduce_segments(np.add, interval, segments)
-    lowest, highest = reduce_segments(np.minimum, low, segments), reduce_segments(np.maximum, high, segments)
+    lowest, highest = (
+        reduce_segments(np.minimum, low, segments),
+        reduce_segments(np.maximum, high, segments),
+    )
     held = _constant_voltage_records(voltage_volt, interval, segments)
-    constant, share = _constant_current_and_share(current_ampere, charge_ah, interval, segments, held, net, lasted)
-    return SegmentSums(net, reduce_segments(np.add, energy, segments), lasted, lowest, highest, constant, share)
+    constant, share = _constant_current_and_share(
+        current_ampere, charge_ah, interval, segments, held, net, lasted
+    )
+    return SegmentSums(
+        net, reduce_segments(np.add, energy, segments), lasted, lowest, highest, constant, share
+    )
 
 
 def _charge_times(
@@ -156,7 +163,9 @@ def _broadcast_to_records(values: Floats, segments: Segments, count: int) -> Flo
     return np.cumsum(found, out=found)
 
 
-def _constant_voltage_records(voltage: Floats, interval: Floats, segments: Segments) -> NDArray[np.int64]:
+def _constant_voltage_records(
+    voltage: Floats, interval: Floats, segments: Segments
+) -> NDArray[np.int64]:
     """Give the records with current at the voltage that their segment ends at.
 
     That voltage is the median of the last few, its noise their median deviation: neither an
@@ -193,7 +202,10 @@ def _constant_current_and_share(
 
     free_ah = np.maximum(passed - total(share, owner), 0.0)
     free_second = np.maximum(lasted - total(interval[held], owner), 0.0)
-    first, last = np.abs(current[segments.first]), np.median(np.abs(_tail_values(current, segments)), 1)
+    first, last = (
+        np.abs(current[segments.first]),
+        np.median(np.abs(_tail_values(current, segments)), 1),
+    )
     mean = 3600.0 * passed / np.where(lasted > 0, lasted, np.inf)
     whole = np.where(last < FALLEN * first, first, np.where(lasted > 0, mean, first))
     off = free_second > HELD * lasted

@@ -121,7 +121,10 @@ def _best_index(candidates: Sequence[Sequence[CircuitFit]]) -> int:
     The number of observations is counted from the fit that leaves least.
     """
     spectra = range(len(candidates[0]))
-    counts = [_effective_count(min((fits[i] for fits in candidates), key=lambda f: f.cost)) for i in spectra]
+    counts = [
+        _effective_count(min((fits[i] for fits in candidates), key=lambda f: f.cost))
+        for i in spectra
+    ]
     scores = [
         sum(fit.criterion(count) for fit, count in zip(fits, counts, strict=True))
         for fits in candidates

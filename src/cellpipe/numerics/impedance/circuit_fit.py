@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 
 from cellpipe.numerics.impedance.circuit_forms import (
     Form,
-    parameter_bounds,
-    series_elements,
-    form_values,
     build_form,
+    form_values,
+    parameter_bounds,
     parameter_jacobian,
+    series_elements,
     values_from_theta,
 )
 from cellpipe.numerics.impedance.circuit_starts import start_values

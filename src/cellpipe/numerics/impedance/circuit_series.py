@@ -226,7 +226,9 @@ class _System:
     pull: Floats
 
 
-def _build_system(posterior: _Posterior, state: _State, residuals: Floats, slopes: Floats) -> _System:
+def _build_system(
+    posterior: _Posterior, state: _State, residuals: Floats, slopes: Floats
+) -> _System:
     blocks = slopes @ slopes.transpose(0, 2, 1) / state.variance
     gradient = (slopes @ residuals[:, :, None])[:, :, 0] / state.variance
     ties = 1 / state.walk**2

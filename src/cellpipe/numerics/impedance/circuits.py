@@ -66,7 +66,9 @@ def _parse_node(
 ) -> Node:
     series = _split(text, "-")
     if len(series) > 1:
-        return Node("series", children=tuple(_parse_node(s, keys, parameters, whole) for s in series))
+        return Node(
+            "series", children=tuple(_parse_node(s, keys, parameters, whole) for s in series)
+        )
     if text.startswith("p(") and text.endswith(")"):
         branches = _split(text[2:-1], ",")
         inside = tuple(_parse_node(s, keys, parameters, whole) for s in branches)

@@ -25,8 +25,8 @@ from cellpipe.numerics.impedance.elements import Complexes, Floats
 from cellpipe.numerics.impedance.kramers_kronig import (
     VIOLATED,
     KramersKronig,
-    kramers_kronig,
     find_isolated,
+    kramers_kronig,
     valid_frequencies,
 )
 from cellpipe.numerics.impedance.lmfit_result import (

@@ -187,9 +187,7 @@ def _basis(grid: bytes, length: int, *, admittance: bool) -> Complexes:
 def _residuals(basis: Complexes, data: Complexes) -> Complexes:
     """Residuals of the least squares in both parts at once."""
     columns = np.ascontiguousarray(basis).view(np.float64)
-    return (np.ascontiguousarray(data).view(np.float64) - _solve(columns, data)).view(
-        np.complex128
-    )
+    return (np.ascontiguousarray(data).view(np.float64) - _solve(columns, data)).view(np.complex128)
 
 
 def _solve(columns: Floats, data: Complexes | Floats) -> Floats:

@@ -15,7 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cellpipe.core.errors import CellpipeError
-from cellpipe.numerics.impedance.circuit_fit import CircuitFit, invert_normal_matrix, weighted_residuals
+from cellpipe.numerics.impedance.circuit_fit import (
+    CircuitFit,
+    invert_normal_matrix,
+    weighted_residuals,
+)
 from cellpipe.numerics.impedance.circuit_forms import parameter_jacobian, theta_from_values
 from cellpipe.numerics.impedance.circuits import Circuit
 from cellpipe.numerics.impedance.elements import Floats, Parameter
@@ -85,7 +89,8 @@ def minimise_with_lmfit(
         at = theta(current)
         return np.asarray(
             np.linalg.solve(
-                parameter_jacobian(form, at).T, weighted_residuals(form, fit.spectrum, at[None])[1][0]
+                parameter_jacobian(form, at).T,
+                weighted_residuals(form, fit.spectrum, at[None])[1][0],
             )
         )
 
@@ -96,7 +101,9 @@ def minimise_with_lmfit(
         return minimizer, minimizer.minimize(method="leastsq", **exact)
 
 
-def fit_with_constraints(fit: CircuitFit, constraints: Parameters) -> tuple[CircuitFit, MinimizerResult]:
+def fit_with_constraints(
+    fit: CircuitFit, constraints: Parameters
+) -> tuple[CircuitFit, MinimizerResult]:
     """Give the fit under a user's constraints, and lmfit's result.
 
     Raises
@@ -139,7 +146,9 @@ def _check_constraints(constraints: Parameters | None, names: list[str]) -> None
         )
 
 
-def _build_parameters(fit: CircuitFit, names: list[str], constraints: Parameters | None) -> Parameters:
+def _build_parameters(
+    fit: CircuitFit, names: list[str], constraints: Parameters | None
+) -> Parameters:
     import lmfit
 
     out = lmfit.Parameters()
@@ -152,7 +161,9 @@ def _build_parameters(fit: CircuitFit, names: list[str], constraints: Parameters
             out.add(name, value=given[name].value, vary=False)
         elif parameter.positive:
             low, high = map(math.log, _parameter_limits(parameter, given.get(name)))
-            out.add(_LOGARITHM + name, value=_clip_start(math.log(value), low, high), min=low, max=high)
+            out.add(
+                _LOGARITHM + name, value=_clip_start(math.log(value), low, high), min=low, max=high
+            )
             out.add(name, expr=f"exp({_LOGARITHM}{name})")
         else:
             low, high = _parameter_limits(parameter, given.get(name))

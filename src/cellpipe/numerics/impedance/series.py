@@ -25,7 +25,12 @@ from cellpipe.numerics.impedance.circuit_fit import (
     standardised_residuals,
     weighted_residuals,
 )
-from cellpipe.numerics.impedance.circuit_forms import Form, parameter_bounds, form_values, build_form
+from cellpipe.numerics.impedance.circuit_forms import (
+    Form,
+    build_form,
+    form_values,
+    parameter_bounds,
+)
 from cellpipe.numerics.impedance.circuit_series import JointFit
 from cellpipe.numerics.impedance.circuits import evaluate_circuit
 from cellpipe.numerics.impedance.elements import Complexes, Floats
@@ -33,7 +38,11 @@ from cellpipe.numerics.impedance.fit import ImpedanceFit, check_area, find_isola
 from cellpipe.numerics.impedance.growth import Growth, fit_growth
 from cellpipe.numerics.impedance.kramers_kronig import valid_frequencies
 from cellpipe.numerics.impedance.processes import process_probabilities
-from cellpipe.numerics.impedance.series_labels import fit_individually, exchangeable_arcs, fit_series
+from cellpipe.numerics.impedance.series_labels import (
+    exchangeable_arcs,
+    fit_individually,
+    fit_series,
+)
 from cellpipe.numerics.impedance.spectra import CleanSpectrum, clean_spectrum, modulus
 
 if TYPE_CHECKING:
@@ -231,7 +240,12 @@ def sort_by_capacitance(form: Form, found: JointFit) -> JointFit:
 
 
 def _build_fit(
-    points: CleanSpectrum, weight: Floats, form: Form, theta: Floats, joint: JointFit | None, row: int
+    points: CleanSpectrum,
+    weight: Floats,
+    form: Form,
+    theta: Floats,
+    joint: JointFit | None,
+    row: int,
 ) -> ImpedanceFit:
     weight = weight[: len(points.frequency)]
     used = weight > 0
@@ -246,7 +260,9 @@ def _build_fit(
     return ImpedanceFit(points.frequency, points.impedance, used, points.left_out, fit)
 
 
-def _clean_spectra(frequency: ArrayLike | Sequence[ArrayLike], impedance: object) -> list[CleanSpectrum]:
+def _clean_spectra(
+    frequency: ArrayLike | Sequence[ArrayLike], impedance: object
+) -> list[CleanSpectrum]:
     rows = [np.asarray(row, np.complex128) for row in impedance]  # type: ignore[attr-defined]
     if not rows or any(row.ndim != 1 for row in rows):
         raise CellpipeError(

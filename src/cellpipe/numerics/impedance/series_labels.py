@@ -73,10 +73,16 @@ def hypotheses(form: Form, spectra: Spectrum, theta: Floats) -> list[Floats]:
         return [theta]
     groups = exchangeable_arcs(form)
     known = _information(form, spectra, theta)
-    tried = [sort_arcs_by_key(form, groups, theta, 0), sort_arcs_by_key(form, groups, theta, 1), _sort_by_path(form, theta)]
+    tried = [
+        sort_arcs_by_key(form, groups, theta, 0),
+        sort_arcs_by_key(form, groups, theta, 1),
+        _sort_by_path(form, theta),
+    ]
     lines = [_constant_line(form, ordered) for ordered in tried]
     first, last = _third_means(form, tried[0], known)
-    lines += [_straight_line(first, swapped, len(theta)) for swapped in _arc_permutations(groups, last)]
+    lines += [
+        _straight_line(first, swapped, len(theta)) for swapped in _arc_permutations(groups, last)
+    ]
     out: list[Floats] = []
     for line in lines:
         if all(np.abs((line - other)[:, places]).max() > _DISTINCT for other in out):
@@ -177,7 +183,9 @@ def _constant_line(form: Form, theta: Floats) -> Floats:
 def _third_means(form: Form, theta: Floats, known: Floats) -> tuple[Floats, Floats]:
     work = theta @ np.linalg.inv(transform_matrix(form)).T
     third = max(1, len(work) // 3)
-    return _weighted_mean(work[:third], known[:third]), _weighted_mean(work[-third:], known[-third:])
+    return _weighted_mean(work[:third], known[:third]), _weighted_mean(
+        work[-third:], known[-third:]
+    )
 
 
 def _arc_permutations(groups: list[list[Arc]], last: Floats) -> list[Floats]:
@@ -267,4 +275,6 @@ def fit_series(form: Form, spectra: Spectrum, gaps: Floats, theta: Floats) -> Jo
     back = np.linalg.inv(transform_matrix(form))
     work = best.theta @ back.T
     fine = np.stack([np.interp(place, place[some], column) for column in work.T], axis=1)
-    return fit_joint(form, spectra, fine @ transform_matrix(form).T, gaps, rounds=_FINE_ROUNDS, walk=best.walk)
+    return fit_joint(
+        form, spectra, fine @ transform_matrix(form).T, gaps, rounds=_FINE_ROUNDS, walk=best.walk
+    )

@@ -62,7 +62,9 @@ class CleanSpectrum:
     left_out: dict[str, int]
 
 
-def clean_spectrum(frequency_hertz: NDArray[np.float64], impedance_ohm: NDArray[np.complex128]) -> CleanSpectrum:
+def clean_spectrum(
+    frequency_hertz: NDArray[np.float64], impedance_ohm: NDArray[np.complex128]
+) -> CleanSpectrum:
     """Drop what is no impedance at a frequency, and count it.
 
     Parameters

@@ -25,7 +25,7 @@ from cellpipe.report.excel.data_sheets import (
 )
 from cellpipe.report.excel.sheets import Book, SheetColumn, write_sheet
 from cellpipe.report.excel.summary_sheet import write_summary
-from cellpipe.report.figures.choice import shown_cycles
+from cellpipe.report.figures.choice import select_cycles
 from cellpipe.report.html.comparison_tables import baseline_columns
 from cellpipe.report.wording import kind_words
 
@@ -38,7 +38,7 @@ def cell_workbook(
 ) -> bytes:
     """Write the workbook of a cell and give its bytes."""
     content = io.BytesIO()
-    workbook = xlsxwriter.Workbook(content, settings())
+    workbook = xlsxwriter.Workbook(content, workbook_options())
     workbook.set_properties({"title": cell.cell_id[:200], "created": CREATED})
     book = Book(workbook)
     words = kind_words(cell)
@@ -50,7 +50,7 @@ def cell_workbook(
     return content.getvalue()
 
 
-def settings() -> dict[str, object]:
+def workbook_options() -> dict[str, object]:
     """Give xlsxwriter's settings, new for every workbook: it writes into the dictionary inside."""
     return {
         "in_memory": True,
@@ -75,12 +75,12 @@ def _sheets(
         ("Cycles", cycle_columns(cell, tables, files, kind_words(cell)), "There are no cycles."),
         (
             "Profiles",
-            profile_columns(cell, profiles, shown_cycles(cycles, profiles), cycles),
+            profile_columns(cell, profiles, select_cycles(cycles, profiles), cycles),
             "There are no voltage profiles.",
         ),
         (
             "dQdV",
-            curve_columns(cell, curves, shown_cycles(cycles, curves), cycles),
+            curve_columns(cell, curves, select_cycles(cycles, curves), cycles),
             "There are no dQ/dV curves.",
         ),
         ("EIS", spectrum_columns(spectra, growth, tables["circuit_fits"]), none),

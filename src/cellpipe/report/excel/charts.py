@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from cellpipe.report.excel.sheets import Book
-from cellpipe.report.figures.choice import spread
+from cellpipe.report.figures.choice import sample_evenly
 from cellpipe.report.figures.style import BLUE, ORANGE, RED, sequence_colours
 from cellpipe.report.wording import KindWords
 
@@ -46,7 +46,7 @@ def _series(sheet: str, rows: tuple[int, int], x: int, y: int, **look: Any) -> d
     }
 
 
-def _marks(shape: str, colour: str, size: int = 5) -> dict[str, Any]:
+def _marker_format(shape: str, colour: str, size: int = 5) -> dict[str, Any]:
     return {
         "marker": {
             "type": shape, "size": size, "border": {"color": colour}, "fill": {"color": colour},
@@ -66,14 +66,14 @@ def _cycling_chart(book: Book, cycles: pl.DataFrame, words: KindWords) -> tuple[
     halves = zip(columns, (words.charge, words.discharge), looks, strict=True)
     for column, name, (shape, colour, size) in halves:
         chart.add_series(
-            _series("Cycles", rows, 0, column, name=name, **_marks(shape, colour, size))
+            _series("Cycles", rows, 0, column, name=name, **_marker_format(shape, colour, size))
         )
     chart.set_title({"name": "Capacity and Coulombic efficiency", "name_font": {"size": 12}})
     chart.set_x_axis({"name": "Cycle", "min": 0, **_AXIS})
     chart.set_y_axis({"name": f"Capacity ({unit})", "min": 0, **_AXIS})
     efficiency = cycles["coulombic_efficiency"].drop_nulls().to_numpy()
     if efficiency.size:
-        look = _marks("diamond", RED)
+        look = _marker_format("diamond", RED)
         chart.add_series(
             _series("Cycles", rows, 0, 8, name="Coulombic efficiency", y2_axis=True, **look)
         )
@@ -89,7 +89,7 @@ def _nyquist_chart(book: Book, impedance: pl.DataFrame) -> tuple[Any, str] | Non
     numbers = sorted(impedance["spectrum"].unique().to_list())
     if not numbers:
         return None
-    shown = spread(numbers, head=1)
+    shown = sample_evenly(numbers, head=1)
     heights = dict(impedance.group_by("spectrum").len().iter_rows())
     starts = dict(
         zip(numbers, np.cumsum([1, *(heights[n] for n in numbers)]).tolist(), strict=False)
@@ -98,19 +98,19 @@ def _nyquist_chart(book: Book, impedance: pl.DataFrame) -> tuple[Any, str] | Non
     for number, shape, colour in zip(shown, _SHAPES, sequence_colours(len(shown)), strict=False):
         rows = (starts[number], starts[number] + heights[number] - 1)
         name = f"spectrum {number}"
-        chart.add_series(_series("EIS", rows, 3, 4, name=name, **_marks(shape, colour)))
+        chart.add_series(_series("EIS", rows, 3, 4, name=name, **_marker_format(shape, colour)))
     for number, colour in zip(shown, sequence_colours(len(shown)), strict=True):
         rows = (starts[number], starts[number] + heights[number] - 1)
         line = {"line": {"color": colour, "width": 1.25}, "marker": {"type": "none"}}
         chart.add_series(_series("EIS", rows, 5, 6, name="fit", **line))
     chart.set_title({"name": "Nyquist plot; lines: fit", "name_font": {"size": 12}})
-    _equal_axes(chart, impedance.filter(pl.col("spectrum").is_in(shown)))
+    _set_equal_axes(chart, impedance.filter(pl.col("spectrum").is_in(shown)))
     fits = list(range(len(shown), 2 * len(shown)))
     chart.set_legend({"position": "bottom", "delete_series": fits})
     return chart, "Nyquist plot of the impedance spectra"
 
 
-def _equal_axes(chart: Any, points: pl.DataFrame) -> None:
+def _set_equal_axes(chart: Any, points: pl.DataFrame) -> None:
     real, upwards = points["real_impedance_ohm"], -points["imaginary_impedance_ohm"]
     width, height = 0.84 * _WIDTH, 0.66 * _HEIGHT
     lowest = min(float(str(upwards.min())), 0.0)
@@ -144,7 +144,7 @@ def _resistance_chart(book: Book, growth: pl.DataFrame) -> tuple[Any, str] | Non
     column, unit = (4, "Ω cm²") if areal else (2, "Ω")
     by_cycle = growth["cycle"].null_count() == 0
     chart = book.workbook.add_chart({"type": "scatter"})
-    look = _marks("circle", BLUE)
+    look = _marker_format("circle", BLUE)
     rows = (1, growth.height)
     chart.add_series(_series("Resistance", rows, int(by_cycle), column, name=f"R ({unit})", **look))
     chart.set_title({"name": "Interfacial resistance", "name_font": {"size": 12}})

@@ -17,10 +17,10 @@ from cellpipe.report.excel.sheets import (
     PERCENT,
     TEXT,
     SheetColumn,
-    live,
+    formula_or_value,
 )
 from cellpipe.report.figures.scale import active_mass_mg
-from cellpipe.report.wording import KindWords, moment
+from cellpipe.report.wording import KindWords, format_time
 
 MASS_NAME, AREA_NAME = "active_mass_mg", "electrode_area_cm2"
 # Letters of the columns that formulas and charts refer to.
@@ -37,43 +37,45 @@ def cycle_columns(
     rows = tables["cycles"].sort("cycle").to_dicts()
     charge, discharge = words.charge, words.discharge
     return [
-        SheetColumn("Cycle", _plain(rows, "cycle"), FIXED_0, 8),
-        SheetColumn("Complete", _plain(rows, "complete"), TEXT, 10),
-        SheetColumn(f"{charge} (mAh)", _milli(rows, "charging_capacity_ah"), FIXED_4),
-        SheetColumn(f"{discharge} (mAh)", _milli(rows, "discharging_capacity_ah"), FIXED_4),
-        *_per_mass_and_area(cell, rows, words),
+        SheetColumn("Cycle", _values(rows, "cycle"), FIXED_0, 8),
+        SheetColumn("Complete", _values(rows, "complete"), TEXT, 10),
+        SheetColumn(f"{charge} (mAh)", _milli_values(rows, "charging_capacity_ah"), FIXED_4),
+        SheetColumn(f"{discharge} (mAh)", _milli_values(rows, "discharging_capacity_ah"), FIXED_4),
+        *_capacity_columns(cell, rows, words),
         SheetColumn("Coulombic efficiency", _efficiency(rows), PERCENT),
         SheetColumn("Capacity retention", _retention(rows), PERCENT),
         SheetColumn(
-            "Reference cycle of retention", _plain(rows, "retention_reference_cycle"), FIXED_0
+            "Reference cycle of retention", _values(rows, "retention_reference_cycle"), FIXED_0
         ),
-        SheetColumn("Energy efficiency", _plain(rows, "energy_efficiency"), PERCENT),
+        SheetColumn("Energy efficiency", _values(rows, "energy_efficiency"), PERCENT),
         SheetColumn(
-            f"Mean voltage, {charge} (V)", _plain(rows, "mean_charging_voltage_volt"), FIXED_4
+            f"Mean voltage, {charge} (V)", _values(rows, "mean_charging_voltage_volt"), FIXED_4
         ),
         SheetColumn(
-            f"Mean voltage, {discharge} (V)", _plain(rows, "mean_discharging_voltage_volt"), FIXED_4
+            f"Mean voltage, {discharge} (V)",
+            _values(rows, "mean_discharging_voltage_volt"),
+            FIXED_4,
         ),
-        SheetColumn("Voltage hysteresis (V)", _plain(rows, "voltage_hysteresis_volt"), FIXED_4),
-        SheetColumn("C-rate (1/h)", _plain(rows, "discharging_c_rate"), FIXED_3),
-        SheetColumn("Start (UTC)", _moments(rows), TEXT, 17),
+        SheetColumn("Voltage hysteresis (V)", _values(rows, "voltage_hysteresis_volt"), FIXED_4),
+        SheetColumn("C-rate (1/h)", _values(rows, "discharging_c_rate"), FIXED_3),
+        SheetColumn("Start (UTC)", _start_times(rows), TEXT, 17),
         SheetColumn("Duration (h)", [row["duration_second"] / 3600 for row in rows], FIXED_2),
-        SheetColumn("Mean temperature (°C)", _plain(rows, "mean_temperature_celsius"), FIXED_1),
-        SheetColumn("Highest temperature (°C)", _plain(rows, "max_temperature_celsius"), FIXED_1),
-        SheetColumn("Instrument's cycle", _plain(rows, "vendor_cycle_count"), FIXED_0),
-        SheetColumn("Rate", _plain(rows, "rate_group"), FIXED_0),
-        SheetColumn("Formation", _plain(rows, "formation_cycle"), TEXT, 10),
-        SheetColumn("Retention at its rate", _plain(rows, "capacity_retention_at_rate"), PERCENT),
-        *_of_halves(rows, words),
+        SheetColumn("Mean temperature (°C)", _values(rows, "mean_temperature_celsius"), FIXED_1),
+        SheetColumn("Highest temperature (°C)", _values(rows, "max_temperature_celsius"), FIXED_1),
+        SheetColumn("Instrument's cycle", _values(rows, "vendor_cycle_count"), FIXED_0),
+        SheetColumn("Rate", _values(rows, "rate_group"), FIXED_0),
+        SheetColumn("Formation", _values(rows, "formation_cycle"), TEXT, 10),
+        SheetColumn("Retention at its rate", _values(rows, "capacity_retention_at_rate"), PERCENT),
+        *_half_cycle_columns(rows, words),
         *_sources(rows, tables["half_cycles"], files, words),
     ]
 
 
-def _of_halves(rows: list[Row], words: KindWords) -> list[SheetColumn]:
+def _half_cycle_columns(rows: list[Row], words: KindWords) -> list[SheetColumn]:
     """Give what is known of each half: end, rest after it, constant voltage, resistance."""
     return [
         SheetColumn(f"{title}, {half} ({unit})" if unit else f"{title}, {half}",
-                    _plain(rows, name.format(word)), style)
+                    _values(rows, name.format(word)), style)
         for half, word in ((words.charge, "charging"), (words.discharge, "discharging"))
         for title, unit, name, style in (
             ("End voltage", "V", "end_{}_voltage_volt", FIXED_4),
@@ -84,20 +86,20 @@ def _of_halves(rows: list[Row], words: KindWords) -> list[SheetColumn]:
     ]  # fmt: skip
 
 
-def _plain(rows: list[Row], name: str) -> list[Any]:
+def _values(rows: list[Row], name: str) -> list[Any]:
     return [row[name] for row in rows]
 
 
-def _milli(rows: list[Row], name: str) -> list[float | None]:
+def _milli_values(rows: list[Row], name: str) -> list[float | None]:
     return [None if row[name] is None else 1e3 * row[name] for row in rows]
 
 
-def _moments(rows: list[Row]) -> list[str | None]:
+def _start_times(rows: list[Row]) -> list[str | None]:
     starts = [row["start_unix_time_second"] for row in rows]
-    return [None if start is None else moment(start) for start in starts]
+    return [None if start is None else format_time(start) for start in starts]
 
 
-def _per_mass_and_area(cell: Cell, rows: list[Row], words: KindWords) -> list[SheetColumn]:
+def _capacity_columns(cell: Cell, rows: list[Row], words: KindWords) -> list[SheetColumn]:
     """Charge in mAh over the named mass or area."""
     bases = [row["capacity_basis"] for row in rows if row["capacity_basis"]]
     basis = bases[0] if bases else None
@@ -105,13 +107,17 @@ def _per_mass_and_area(cell: Cell, rows: list[Row], words: KindWords) -> list[Sh
     halves = (("charging", CHARGE, words.charge), ("discharging", DISCHARGE, words.discharge))
     per_mass, per_area = [], []
     for word, letter, shown in halves:
-        milli = _milli(rows, f"{word}_capacity_ah")
+        milli = _milli_values(rows, f"{word}_capacity_ah")
         specific = [
-            live(f"={letter}{n}/{MASS_NAME}*1000", _over(q, mass, 1e3), row[_specific(word)])
+            formula_or_value(
+                f"={letter}{n}/{MASS_NAME}*1000", _ratio(q, mass, 1e3), row[_specific_column(word)]
+            )
             for n, (q, row) in enumerate(zip(milli, rows, strict=True), start=2)
         ]
         areal = [
-            live(f"={letter}{n}/{AREA_NAME}", _over(q, area, 1.0), row[_areal(word)])
+            formula_or_value(
+                f"={letter}{n}/{AREA_NAME}", _ratio(q, area, 1.0), row[_areal_column(word)]
+            )
             for n, (q, row) in enumerate(zip(milli, rows, strict=True), start=2)
         ]
         per = f", per {basis}" if basis else ""
@@ -120,15 +126,15 @@ def _per_mass_and_area(cell: Cell, rows: list[Row], words: KindWords) -> list[Sh
     return per_mass + per_area
 
 
-def _specific(word: str) -> str:
+def _specific_column(word: str) -> str:
     return f"specific_{word}_capacity_mah_per_g"
 
 
-def _areal(word: str) -> str:
+def _areal_column(word: str) -> str:
     return f"areal_{word}_capacity_mah_per_cm2"
 
 
-def _over(charge: float | None, by: float | None, factor: float) -> float | None:
+def _ratio(charge: float | None, by: float | None, factor: float) -> float | None:
     return charge / by * factor if charge is not None and by else None
 
 
@@ -138,8 +144,12 @@ def _efficiency(rows: list[Row]) -> list[object]:
     for n, row in enumerate(rows, start=2):
         value = row["coulombic_efficiency"]
         charge, discharge = row["charging_capacity_ah"], row["discharging_capacity_ah"]
-        forward = live(f"={DISCHARGE}{n}/{CHARGE}{n}", _over(discharge, charge, 1.0), value)
-        backward = live(f"={CHARGE}{n}/{DISCHARGE}{n}", _over(charge, discharge, 1.0), value)
+        forward = formula_or_value(
+            f"={DISCHARGE}{n}/{CHARGE}{n}", _ratio(discharge, charge, 1.0), value
+        )
+        backward = formula_or_value(
+            f"={CHARGE}{n}/{DISCHARGE}{n}", _ratio(charge, discharge, 1.0), value
+        )
         written.append(backward if isinstance(forward, float) else forward)
     return written
 
@@ -153,9 +163,9 @@ def _retention(rows: list[Row]) -> list[object]:
         place = places.get(row["retention_reference_cycle"])
         halves = ((DISCHARGE, "discharging_capacity_ah"), (CHARGE, "charging_capacity_ah"))
         for letter, name in halves if place is not None else ():
-            ratio = _over(row[name], rows[place or 0][name], 1.0)
+            ratio = _ratio(row[name], rows[place or 0][name], 1.0)
             if isinstance(value, float):
-                value = live(f"={letter}{n}/{letter}${(place or 0) + 2}", ratio, value)
+                value = formula_or_value(f"={letter}{n}/{letter}${(place or 0) + 2}", ratio, value)
         written.append(value)
     return written
 

@@ -19,10 +19,10 @@ from cellpipe.report.excel.sheets import (
 from cellpipe.report.figures.choice import ShownCycle
 from cellpipe.report.figures.impedance import fitted_impedance
 from cellpipe.report.figures.scale import capacity_scale
-from cellpipe.report.wording import moment
+from cellpipe.report.wording import format_time
 
 
-def _chosen(table: pl.DataFrame, shown: list[ShownCycle]) -> pl.DataFrame:
+def _select_half_cycles(table: pl.DataFrame, shown: list[ShownCycle]) -> pl.DataFrame:
     """Rows of the shown half cycles, with the name of their cycle in front."""
     names = {half: cycle.label for cycle in shown for half in cycle.half_cycles}
     label = pl.col("half_cycle").replace_strict(names, default=None, return_dtype=pl.String)
@@ -50,7 +50,7 @@ def profile_columns(
     cell: Cell, profiles: pl.DataFrame, shown: list[ShownCycle], cycles: pl.DataFrame
 ) -> list[SheetColumn]:
     """Give the voltage profiles of the cycles that the page shows."""
-    table = _chosen(profiles, shown)
+    table = _select_half_cycles(profiles, shown)
     scale = capacity_scale(cell, cycles)
     columns = _half_cycle_columns(table)
     charge = table["capacity_ah"]
@@ -66,7 +66,7 @@ def curve_columns(
     cell: Cell, differential: pl.DataFrame, shown: list[ShownCycle], cycles: pl.DataFrame
 ) -> list[SheetColumn]:
     """Give dQ/dV of the cycles that the page shows."""
-    table = _chosen(differential, shown)
+    table = _select_half_cycles(differential, shown)
     scale = capacity_scale(cell, cycles)
     slope = (table["differential_capacity_ah_per_volt"] * scale.per_ah).to_list()
     per = f", per {scale.basis}" if scale.basis else ""
@@ -117,12 +117,12 @@ def _fitted_columns(
             real, imaginary = real + blank, imaginary + blank
             continue
         z = fitted_impedance(fit, points["frequency_hertz"].to_numpy())
-        real += [_nine_digits(part) for part in np.real(z)]
-        imaginary += [_nine_digits(-part) for part in np.imag(z)]
+        real += [_round_digits(part) for part in np.real(z)]
+        imaginary += [_round_digits(-part) for part in np.imag(z)]
     return real, imaginary
 
 
-def _nine_digits(value: float) -> float:
+def _round_digits(value: float) -> float:
     """Drop the last bits, which in complex arithmetic depend on where arrays lie in memory."""
     return float(f"{value:.9g}")
 
@@ -151,7 +151,7 @@ def resistance_columns(growth: pl.DataFrame) -> list[SheetColumn]:
         ("Spectrum in file", "spectrum_in_file", FIXED_0),
     )
     columns = [SheetColumn(h, table[c].to_list(), s, 14) for h, c, s in described]
-    starts = [None if t is None else moment(t) for t in table["unix_time_second"].to_list()]
+    starts = [None if t is None else format_time(t) for t in table["unix_time_second"].to_list()]
     return [*columns, SheetColumn("Start (UTC)", starts, TEXT, 17)]
 
 
@@ -231,7 +231,7 @@ def finding_columns(findings: pl.DataFrame) -> list[SheetColumn]:
 def file_columns(files: pl.DataFrame, version: str) -> list[SheetColumn]:
     """Give the raw files, and the version that made the numbers."""
     table = files.sort("path")
-    starts = [None if t is None else moment(t) for t in table["started_at"].to_list()]
+    starts = [None if t is None else format_time(t) for t in table["started_at"].to_list()]
     described = (
         ("File", "path", TEXT, 40),
         ("sha256", "file_sha256", TEXT, 68),

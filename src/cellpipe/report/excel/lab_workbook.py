@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 import xlsxwriter
 
-from cellpipe.report.excel.cell_workbook import CREATED, settings
+from cellpipe.report.excel.cell_workbook import CREATED, workbook_options
 from cellpipe.report.excel.data_sheets import file_columns, finding_columns
 from cellpipe.report.excel.sheets import (
     FIXED_0,
@@ -21,7 +21,7 @@ from cellpipe.report.excel.sheets import (
     Book,
     SheetColumn,
     column_letter,
-    live,
+    formula_or_value,
     write_sheet,
 )
 from cellpipe.report.figures.style import BLUE
@@ -79,12 +79,12 @@ def lab_workbook(tables: Mapping[str, pl.DataFrame], *, version: str) -> bytes:
     ``tables`` are ``cells``, ``baseline_comparison``, ``cycles``, ``files`` and ``findings``.
     """
     content = io.BytesIO()
-    workbook = xlsxwriter.Workbook(content, settings())
+    workbook = xlsxwriter.Workbook(content, workbook_options())
     workbook.set_properties({"title": "All cells", "created": CREATED})
     book = Book(workbook)
     cells = tables["cells"].sort("cell_id")
     beside = tables["baseline_comparison"].filter("comparable").sort("cell_id", "rank")
-    write_sheet(book, "Cells", _cell_columns(cells), "There are no cells yet.")
+    write_sheet(book, "Cells", _formula_columns(cells), "There are no cells yet.")
     write_sheet(
         book, "Replicates", _replicates(cells, tables["cycles"]), "No two cells share a group."
     )
@@ -104,7 +104,7 @@ def cell_columns(cells: pl.DataFrame) -> list[SheetColumn]:
     return [SheetColumn(h, shown[c].to_list(), s, w) for h, c, s, w in _CELLS]
 
 
-def _cell_columns(cells: pl.DataFrame) -> list[SheetColumn]:
+def _formula_columns(cells: pl.DataFrame) -> list[SheetColumn]:
     shown = cells.with_columns(pl.col(name) * 1e3 for name in _MILLI)
     every = zip(_CELLS, cell_columns(cells), strict=True)
     columns = {spec[1]: column for spec, column in every}
@@ -129,8 +129,8 @@ def _efficiency(
     if not charged or not discharged:
         return value
     if kind == "half":
-        return live(f"={charge}{row}/{discharge}{row}", charged / discharged, value)
-    return live(f"={discharge}{row}/{charge}{row}", discharged / charged, value)
+        return formula_or_value(f"={charge}{row}/{discharge}{row}", charged / discharged, value)
+    return formula_or_value(f"={discharge}{row}/{charge}{row}", discharged / charged, value)
 
 
 def _replicates(cells: pl.DataFrame, cycles: pl.DataFrame) -> list[SheetColumn]:

@@ -127,7 +127,9 @@ def write_value(sheet: Any, row: int, column: int, value: object, look: Any) -> 
         sheet.write_string(row, column, str(value)[:_LONGEST_TEXT], look)
 
 
-def live(text: str, computed: float | None, value: float | None) -> Formula | float | None:
+def formula_or_value(
+    text: str, computed: float | None, value: float | None
+) -> Formula | float | None:
     """Give a formula where it yields what the table holds, else the table's value as it is.
 
     ``computed`` is the formula's value by the same arithmetic; the table has the last word.

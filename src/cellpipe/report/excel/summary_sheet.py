@@ -19,12 +19,12 @@ from cellpipe.report.excel.sheets import (
     PERCENT,
     TEXT,
     Book,
-    live,
+    formula_or_value,
     write_value,
 )
 from cellpipe.report.figures.scale import MASS_FIELDS
 from cellpipe.report.html.cell_tables import SHEET_FIELDS
-from cellpipe.report.key_numbers import without_efficiency
+from cellpipe.report.key_numbers import no_efficiency_reason
 from cellpipe.report.wording import KindWords
 
 _ROWS = 64
@@ -111,14 +111,16 @@ def _numbers(summary: pl.DataFrame, cycles: pl.DataFrame, words: KindWords) -> l
         *_first_capacities(row, cycles, words),
         (
             "Initial Coulombic efficiency",
-            _of_first(row, cycles, letters.EFFICIENCY, "coulombic_efficiency", "initial_{}"),
+            _first_cycle_value(
+                row, cycles, letters.EFFICIENCY, "coulombic_efficiency", "initial_{}"
+            ),
             "",
-            words.efficiency or without_efficiency(row),
+            words.efficiency or no_efficiency_reason(row),
             PERCENT,
         ),
         _mean_efficiency(row, cycles),
         _retention(row, cycles),
-        *_ageing(row),
+        *_ageing_lines(row),
         ("Cycles", row["cycles"], "", f"{row['complete_cycles']} complete", FIXED_0),
         ("Spectra", row["spectra"], "", "", FIXED_0),
         *_resistances(row),
@@ -126,14 +128,16 @@ def _numbers(summary: pl.DataFrame, cycles: pl.DataFrame, words: KindWords) -> l
     return [line for line in lines if line[1] is not None]
 
 
-def _of_first(
+def _first_cycle_value(
     row: Row, cycles: pl.DataFrame, letter: str, column: str, name: str, factor: float = 1.0
 ) -> object:
     """Refer to the first cycle, if the table's value is the one that stands there."""
     found = cycles.sort("cycle")[column].head(1).to_list()
     computed = factor * found[0] if found and found[0] is not None else None
     value = row[name.format(column)]
-    return live(f"=Cycles!{letter}2", computed, None if value is None else factor * value)
+    return formula_or_value(
+        f"=Cycles!{letter}2", computed, None if value is None else factor * value
+    )
 
 
 def _first_capacities(row: Row, cycles: pl.DataFrame, words: KindWords) -> list[Line]:
@@ -145,7 +149,13 @@ def _first_capacities(row: Row, cycles: pl.DataFrame, words: KindWords) -> list[
         (letters.AREAL_DISCHARGE, _AREAL, 1.0, "mAh/cm²", "per area", FIXED_4),
     )
     return [
-        (name, _of_first(row, cycles, letter, column, "first_{}", factor), unit, per, style)
+        (
+            name,
+            _first_cycle_value(row, cycles, letter, column, "first_{}", factor),
+            unit,
+            per,
+            style,
+        )
         for letter, column, factor, unit, per, style in described
     ]
 
@@ -160,7 +170,7 @@ def _mean_efficiency(row: Row, cycles: pl.DataFrame) -> Line:
     )
     formula = f'=AVERAGEIFS({efficiency},{number},">=2",{complete},"yes")'
     computed = sum(values) / len(values) if values else None
-    value = live(formula, computed, row["mean_coulombic_efficiency"])
+    value = formula_or_value(formula, computed, row["mean_coulombic_efficiency"])
     basis = "complete cycles from cycle 2 on"
     return ("Mean Coulombic efficiency", value, "", basis, PERCENT)
 
@@ -173,11 +183,11 @@ def _retention(row: Row, cycles: pl.DataFrame) -> Line:
         place = numbers.index(number)
         computed = cycles.sort("cycle")["capacity_retention"][place]
         formula = f"=Cycles!{letters.RETENTION}{place + 2}"
-        value = live(formula, computed, row["capacity_retention"])
+        value = formula_or_value(formula, computed, row["capacity_retention"])
     return ("Capacity retention", value, "", f"cycle {number} over cycle {reference}", PERCENT)
 
 
-def _ageing(row: Row) -> list[Line]:
+def _ageing_lines(row: Row) -> list[Line]:
     """Give the retention at the cycles of papers, and what is compared at equal rate."""
     reference = f"over cycle {row['retention_reference_cycle']}"
     usual = f"of the usual rate ({row['usual_rate_cycles']} cycles)"

@@ -18,7 +18,7 @@ from cellpipe.report.figures.style import (
     ORANGE,
     RED,
     is_wide,
-    new_figure,
+    make_figure,
     sequence_colours,
 )
 
@@ -42,7 +42,7 @@ def arcs_panel(impedance: pl.DataFrame, fits: pl.DataFrame, arcs: pl.DataFrame) 
     shown = arcs.filter(pl.col("spectrum") == last).sort("time_constant_second").to_dicts()
 
     def draw() -> Figure:
-        figure = new_figure(3.4 if is_wide() else 6.4, layout="constrained")
+        figure = make_figure(3.4 if is_wide() else 6.4, layout="constrained")
         if is_wide():
             left, right = figure.subplots(1, 2, width_ratios=(1.15, 1))
         else:
@@ -71,14 +71,14 @@ def _points(impedance: pl.DataFrame, number: int) -> pl.DataFrame:
     return impedance.filter((pl.col("spectrum") == number) & usable).sort("frequency_hertz")
 
 
-def _complex(points: pl.DataFrame) -> np.ndarray:
+def _complex_impedance(points: pl.DataFrame) -> np.ndarray:
     return np.asarray(
         points["real_impedance_ohm"].to_numpy() + 1j * points["imaginary_impedance_ohm"].to_numpy()
     )
 
 
 def _draw_arcs(axes: Axes, points: pl.DataFrame, fit: pl.DataFrame, arcs: list[Arc]) -> None:
-    frequency, z = points["frequency_hertz"].to_numpy(), _complex(points)
+    frequency, z = points["frequency_hertz"].to_numpy(), _complex_impedance(points)
     fine = np.geomspace(frequency[0], frequency[-1], 240)
     resistor = fit.filter((pl.col("element") == "R0") & (pl.col("parameter") == "R"))["value"]
     start = float(resistor.sum())
@@ -93,7 +93,7 @@ def _draw_arcs(axes: Axes, points: pl.DataFrame, fit: pl.DataFrame, arcs: list[A
     model = fitted_impedance(fit, fine)
     axes.plot(model.real, -model.imag, color=INK, lw=1)
     axes.plot(z.real, -z.imag, "o", ms=3.5, mfc="none", color=INK)
-    _limit(axes, z, start)
+    _set_limits(axes, z, start)
     axes.set_aspect("equal", adjustable="box", anchor="SW")
     axes.xaxis.set_major_locator(MaxNLocator(5, steps=_STEPS))
     axes.yaxis.set_major_locator(MaxNLocator(5, steps=_STEPS))
@@ -104,7 +104,7 @@ def _draw_arcs(axes: Axes, points: pl.DataFrame, fit: pl.DataFrame, arcs: list[A
     axes.legend(unique.values(), unique.keys(), loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2)
 
 
-def _limit(axes: Axes, z: np.ndarray, end: float) -> None:
+def _set_limits(axes: Axes, z: np.ndarray, end: float) -> None:
     """Show the arcs and the tail, but no more of the tail than twice the arcs."""
     right = min(float(z.real.max()), 2 * end)
     right = max(right, 1.02 * end)
@@ -120,7 +120,7 @@ def _draw_times(axes: Axes, impedance: pl.DataFrame, ends: list[int], arcs: list
 
     for number, colour in zip(ends, sequence_colours(len(ends)), strict=True):
         points = _points(impedance, number)
-        found = relaxation_times(points["frequency_hertz"].to_numpy(), _complex(points))
+        found = relaxation_times(points["frequency_hertz"].to_numpy(), _complex_impedance(points))
         if found is not None:
             axes.plot(
                 found.time_constant_second, found.distribution, color=colour,

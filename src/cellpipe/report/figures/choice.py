@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-MOST_SHOWN = 6
-MOST_POINTS = 800
+MAX_SHOWN = 6
+MAX_POINTS = 800
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class ShownCycle:
     half_cycles: tuple[int, ...]
 
 
-def spread(items: list[int], most: int = MOST_SHOWN, head: int = 2) -> list[int]:
+def sample_evenly(items: list[int], most: int = MAX_SHOWN, head: int = 2) -> list[int]:
     """Take the first ``head`` items, the last, and the rest evenly spread between."""
     if len(items) <= most:
         return items
@@ -27,7 +27,7 @@ def spread(items: list[int], most: int = MOST_SHOWN, head: int = 2) -> list[int]
     return items[:head] + [items[round(place)] for place in places.tolist()]
 
 
-def shown_cycles(cycles: pl.DataFrame, curves: pl.DataFrame) -> list[ShownCycle]:
+def select_cycles(cycles: pl.DataFrame, curves: pl.DataFrame) -> list[ShownCycle]:
     """Choose at most six cycles that have curves; half cycles where there are no cycles."""
     drawn = set(curves["half_cycle"].unique().to_list())
     pairs = cycles.sort("cycle").select("cycle", "charging_half_cycle", "discharging_half_cycle")
@@ -37,11 +37,11 @@ def shown_cycles(cycles: pl.DataFrame, curves: pl.DataFrame) -> list[ShownCycle]
     }
     numbers = [cycle for cycle, halves in found.items() if halves]
     if numbers:
-        return [ShownCycle(f"cycle {n}", found[n]) for n in spread(numbers)]
-    return [ShownCycle(f"half cycle {n}", (n,)) for n in spread(sorted(drawn))]
+        return [ShownCycle(f"cycle {n}", found[n]) for n in sample_evenly(numbers)]
+    return [ShownCycle(f"half cycle {n}", (n,)) for n in sample_evenly(sorted(drawn))]
 
 
-def thinned(values: np.ndarray, most: int = MOST_POINTS) -> np.ndarray:
+def downsample_indices(values: np.ndarray, most: int = MAX_POINTS) -> np.ndarray:
     """Give the places of at most ``most`` points that keep the lowest and highest of each stretch.
 
     Nothing is averaged, so an outlier stays where it is.

@@ -9,7 +9,7 @@ import polars as pl
 from matplotlib.figure import Figure
 
 from cellpipe.report.figures.panel import Panel
-from cellpipe.report.figures.style import BLUE, FAINT, GREY, is_wide, new_figure
+from cellpipe.report.figures.style import BLUE, FAINT, GREY, is_wide, make_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,7 +21,7 @@ def capacity_panel(comparison: pl.DataFrame) -> Panel:
     both = ("cell_initial_capacity", "baseline_initial_capacity", "basis", "unit")
     rows = comparison.filter("comparable").drop_nulls(both)
     if rows.is_empty():
-        return Panel("capacities", title, absent=no_row(comparison, "capacity"))
+        return Panel("capacities", title, absent=no_comparison_reason(comparison, "capacity"))
     groups = [
         group
         for _, group in rows.sort("unit", "basis").group_by("unit", "basis", maintain_order=True)
@@ -29,7 +29,7 @@ def capacity_panel(comparison: pl.DataFrame) -> Panel:
 
     def draw() -> Figure:
         height = sum(0.75 + 0.24 * (group.height + 1) for group in groups)
-        figure = new_figure(height, layout="constrained")
+        figure = make_figure(height, layout="constrained")
         ratios = [0.75 + 0.24 * (group.height + 1) for group in groups]
         places = figure.subplots(len(groups), 1, height_ratios=ratios, squeeze=False)[:, 0]
         for axes, group in zip(places, groups, strict=True):
@@ -71,7 +71,7 @@ def _draw_dots(axes: Axes, group: pl.DataFrame) -> None:
     axes.set_xlabel(f"First discharge capacity{' ' if is_wide() else chr(10)}({unit}{per})")
 
 
-def no_row(comparison: pl.DataFrame, what: str) -> str:
+def no_comparison_reason(comparison: pl.DataFrame, what: str) -> str:
     """Say why there is nothing to compare with."""
     if comparison.is_empty():
         return "This cell was not compared with published cells."

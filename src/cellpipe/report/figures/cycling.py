@@ -9,7 +9,7 @@ import polars as pl
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from cellpipe.report.figures.choice import MOST_POINTS, thinned
+from cellpipe.report.figures.choice import MAX_POINTS, downsample_indices
 from cellpipe.report.figures.panel import Panel
 from cellpipe.report.figures.scale import CapacityScale
 from cellpipe.report.figures.style import (
@@ -19,18 +19,18 @@ from cellpipe.report.figures.style import (
     INK,
     ORANGE,
     RED,
-    new_figure,
-    scaled,
-    whole_numbers,
+    integer_locator,
+    make_figure,
+    scale_functions,
 )
-from cellpipe.report.wording import KindWords, percent
+from cellpipe.report.wording import KindWords, format_percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _TITLE = "Capacity and Coulombic efficiency"
-_NAMED_CUT_OFF = 4
-_MOST_RATES = 14
+_MAX_NAMED_OUTLIERS = 4
+_MAX_RATES = 14
 
 
 def cycling_panel(cycles: pl.DataFrame, scale: CapacityScale, words: KindWords) -> Panel:
@@ -42,7 +42,7 @@ def cycling_panel(cycles: pl.DataFrame, scale: CapacityScale, words: KindWords) 
 
     def draw() -> Figure:
         height = 4.8 if efficiency.height else 3.2
-        figure = new_figure(height, layout="constrained")
+        figure = make_figure(height, layout="constrained")
         if not efficiency.height:
             axes = figure.add_subplot()
             _draw_capacity(axes, cycles, scale, words)
@@ -77,7 +77,7 @@ def _caption(
         parts.append("No cycle has a Coulombic efficiency yet.")
     if cycles["formation_cycle"].any():
         parts.append("Shaded: formation cycles. Rates stand where they begin, if there is room.")
-    if cycles.height > MOST_POINTS:
+    if cycles.height > MAX_POINTS:
         parts.append("Thinned; the lowest and highest point of each stretch are kept.")
     return " ".join(parts)
 
@@ -87,10 +87,10 @@ def _draw_capacity(
 ) -> None:
     _draw_direction(axes, cycles, "charging", scale, words.charge)
     _draw_direction(axes, cycles, "discharging", scale, words.discharge)
-    top = _highest(cycles) * scale.per_ah
+    top = _max_capacity(cycles) * scale.per_ah
     axes.set_ylim(0, 1.08 * top if top else 1)
     axes.set_ylabel(scale.stacked_label)
-    axes.xaxis.set_major_locator(whole_numbers())
+    axes.xaxis.set_major_locator(integer_locator())
     axes.set_xlim(*_cycle_limits(cycles))
     handles, labels = axes.get_legend_handles_labels()
     if handles:
@@ -113,9 +113,9 @@ def _write_rates(axes: Axes, cycles: pl.DataFrame) -> None:
     known = cycles.drop_nulls(("rate_group", "discharging_c_rate"))
     changes = known.filter(pl.col("rate_group") != pl.col("rate_group").shift(1).fill_null(-1))
     numbers = changes["cycle"].to_list()
-    span = max(_largest_gap(cycles), 1)
+    span = max(_cycle_span(cycles), 1)
     room = all(b - a >= 0.07 * span for a, b in zip(numbers, numbers[2:], strict=False))
-    if not 1 < len(numbers) <= _MOST_RATES or not room:
+    if not 1 < len(numbers) <= _MAX_RATES or not room:
         return
     rows = changes.select("cycle", "discharging_c_rate").iter_rows()
     for place, (number, rate) in enumerate(rows):  # on two lines in turn
@@ -125,13 +125,13 @@ def _write_rates(axes: Axes, cycles: pl.DataFrame) -> None:
         )  # fmt: skip
 
 
-def _largest_gap(cycles: pl.DataFrame) -> int:
+def _cycle_span(cycles: pl.DataFrame) -> int:
     numbers = cycles["cycle"].to_list()
     return int(numbers[-1] - numbers[0])
 
 
 def _draw_areal(axes: Axes, scale: CapacityScale, areal_per_ah: float) -> None:
-    functions = scaled(areal_per_ah / scale.per_ah)
+    functions = scale_functions(areal_per_ah / scale.per_ah)
     right = axes.secondary_yaxis("right", functions=functions)
     right.set_ylabel("Areal capacity\n(mAh/cm²)")
 
@@ -146,7 +146,7 @@ def _draw_direction(
     for complete, label in ((True, word), (False, f"{word}, cycle not complete")):
         part = cycles.filter(pl.col("complete") == complete).drop_nulls(column)
         x, y = part["cycle"].to_numpy(), part[column].to_numpy() * scale.per_ah
-        kept = thinned(y)
+        kept = downsample_indices(y)
         marker = shape if complete else "+" if charging else "x"
         if kept.size:
             axes.plot(x[kept], y[kept], marker, ms=size, color=colour, mfc=fill, label=label)
@@ -156,18 +156,20 @@ def _draw_efficiency(axes: Axes, cycles: pl.DataFrame) -> None:
     x, y = cycles["cycle"].to_numpy(), cycles["coulombic_efficiency"].to_numpy()
     low, high = efficiency_limits(x, y)
     inside = (y >= low) & (y <= high)
-    kept = np.flatnonzero(inside)[thinned(y[inside])] if inside.any() else np.array([], int)
+    kept = (
+        np.flatnonzero(inside)[downsample_indices(y[inside])] if inside.any() else np.array([], int)
+    )
     axes.plot(x[kept], 100 * y[kept], "D", ms=_marker_size(y.size), color=RED, mfc=RED,
               label="_Coulombic efficiency")  # fmt: skip
     edge = 0.02 * (high - low)
     for outside, shape, place in ((y < low, "v", low + edge), (y > high, "^", high - edge)):
-        at = x[outside][thinned(y[outside])] if outside.any() else x[:0]
+        at = x[outside][downsample_indices(y[outside])] if outside.any() else x[:0]
         axes.plot(at, np.full(at.size, 100 * place), shape, ms=5, mfc="white", color=RED)
     axes.axhline(100, color=GREY, lw=0.8, zorder=0)
     axes.set_ylim(100 * low, 100 * high)
     axes.set_ylabel("Coulombic\nefficiency (%)")
     axes.set_xlabel("Cycle")
-    axes.set_title(_cut_off_values(x, y, low, high), color=INK)
+    axes.set_title(_outlier_text(x, y, low, high), color=INK)
     axes.yaxis.set_major_locator(MaxNLocator(5))
 
 
@@ -188,14 +190,16 @@ def efficiency_limits(cycle: np.ndarray, efficiency: np.ndarray) -> tuple[float,
     return max(low, 0.0), high
 
 
-def _cut_off_values(x: np.ndarray, y: np.ndarray, low: float, high: float) -> str:
+def _outlier_text(x: np.ndarray, y: np.ndarray, low: float, high: float) -> str:
     parts = []
     for outside, words in ((y < low, "▽ below the axis: "), (y > high, "△ above the axis: ")):
-        named = [f"cycle {n}: {percent(v)}" for n, v in zip(x[outside], y[outside], strict=True)]
+        named = [
+            f"cycle {n}: {format_percent(v)}" for n, v in zip(x[outside], y[outside], strict=True)
+        ]
         if named:
-            rest = len(named) - _NAMED_CUT_OFF
+            rest = len(named) - _MAX_NAMED_OUTLIERS
             more = f"; and {rest} more" if rest > 0 else ""
-            parts.append(words + "; ".join(named[:_NAMED_CUT_OFF]) + more)
+            parts.append(words + "; ".join(named[:_MAX_NAMED_OUTLIERS]) + more)
     return "\n".join(parts)
 
 
@@ -203,7 +207,7 @@ def _marker_size(points: int) -> float:
     return 4.2 if points <= 120 else 3.0 if points <= 400 else 2.0
 
 
-def _highest(cycles: pl.DataFrame) -> float:
+def _max_capacity(cycles: pl.DataFrame) -> float:
     both = (cycles["charging_capacity_ah"].max(), cycles["discharging_capacity_ah"].max())
     return max((float(str(value)) for value in both if value is not None), default=0.0)
 

@@ -6,17 +6,17 @@ import polars as pl
 from matplotlib.figure import Figure
 
 from cellpipe.core.model import Cell
-from cellpipe.report.figures.choice import ShownCycle, shown_cycles
+from cellpipe.report.figures.choice import ShownCycle, select_cycles
 from cellpipe.report.figures.half_cycle_curves import (
     cycle_names,
     draw_curves,
-    measured_label,
+    voltage_label,
     write_legend,
 )
 from cellpipe.report.figures.panel import Panel
 from cellpipe.report.figures.scale import CapacityScale
-from cellpipe.report.figures.style import GREY, new_figure, shifted
-from cellpipe.report.wording import KindWords, number
+from cellpipe.report.figures.style import GREY, make_figure, shift_functions
+from cellpipe.report.wording import KindWords, format_number
 
 _COLUMN = "differential_capacity_ah_per_volt"
 
@@ -30,36 +30,36 @@ def differential_panel(
 ) -> Panel:
     """Draw dQ/dV against voltage: charge upwards, discharge downwards."""
     title = "Differential capacity dQ/dV"
-    shown = shown_cycles(cycles, differential)
+    shown = select_cycles(cycles, differential)
     if not shown:
         return Panel("dqdv", title, absent="No half cycle of this cell has a dQ/dV curve.")
-    signed = _signed(differential, shown)
+    signed = _signed_curves(differential, shown)
     low, high = (scale.per_ah * end for end in axis_limits(signed))
 
     def draw() -> Figure:
-        figure = new_figure(3.8, layout="constrained")
+        figure = make_figure(3.8, layout="constrained")
         axes = figure.add_subplot()
         axes.axhline(0, color=GREY, lw=0.8, zorder=0)
         draw_curves(axes, signed, shown, ("voltage_volt", 1.0), (_COLUMN, scale.per_ah))
         axes.set_ylim(low, high)
-        axes.set_xlabel(measured_label(cell))
+        axes.set_xlabel(voltage_label(cell))
         basis = f"\nper {scale.basis}" if scale.basis else ""
         axes.set_ylabel(f"dQ/dV ({scale.unit}/V){basis}")
         offset = cell.reference_offset_volt
         if offset:
-            top = axes.secondary_xaxis("top", functions=shifted(offset))
+            top = axes.secondary_xaxis("top", functions=shift_functions(offset))
             top.set_xlabel("Voltage vs Li⁺/Li (V)")
         write_legend(figure, shown, words)
         return figure
 
     description = f"Differential capacity against voltage for {cycle_names(shown)}"
-    directions = _capital(f"{words.charge} upwards, {words.discharge} downwards.")
-    cut_off = _cut_off_words(signed, shown, scale, low, high)
-    caption = f"{directions} {_grid_words(differential)}{cut_off}"
+    directions = _capitalize(f"{words.charge} upwards, {words.discharge} downwards.")
+    cut_off = _outlier_text(signed, shown, scale, low, high)
+    caption = f"{directions} {_grid_text(differential)}{cut_off}"
     return Panel("dqdv", title, caption, description, draw)
 
 
-def _signed(differential: pl.DataFrame, shown: list[ShownCycle]) -> pl.DataFrame:
+def _signed_curves(differential: pl.DataFrame, shown: list[ShownCycle]) -> pl.DataFrame:
     """Give the shown curves, those of discharge turned downwards."""
     halves = [half for cycle in shown for half in cycle.half_cycles]
     upwards = pl.when(pl.col("direction") == "charge").then(1.0).otherwise(-1.0)
@@ -95,7 +95,7 @@ def _height(part: pl.DataFrame) -> float:
     return float(heights[0]) if heights else 0.0
 
 
-def _cut_off_words(
+def _outlier_text(
     signed: pl.DataFrame, shown: list[ShownCycle], scale: CapacityScale, low: float, high: float
 ) -> str:
     parts = []
@@ -103,25 +103,27 @@ def _cut_off_words(
         part = signed.filter(pl.col("half_cycle").is_in(cycle.half_cycles))[_COLUMN] * scale.per_ah
         beyond = part.filter((part < low) | (part > high)).to_list()
         if beyond:
-            parts.append(f"{cycle.label} reaches {number(max(beyond, key=abs), 2)} {scale.unit}/V")
+            parts.append(
+                f"{cycle.label} reaches {format_number(max(beyond, key=abs), 2)} {scale.unit}/V"
+            )
     return f" The axis is cut: {'; '.join(parts)}." if parts else ""
 
 
-def _grid_words(differential: pl.DataFrame) -> str:
+def _grid_text(differential: pl.DataFrame) -> str:
     steps = differential["grid_step_volt"].unique().sort().to_list()
     widths = differential["smoothing_volt"].unique().sort().to_list()
     smoothing = (
         "no smoothing"
         if widths == [0.0]
-        else (f"smoothed with a Gaussian of {_millivolts(widths)} standard deviation")
+        else (f"smoothed with a Gaussian of {_format_millivolts(widths)} standard deviation")
     )
-    return f"Grid of {_millivolts(steps)}, {smoothing}."
+    return f"Grid of {_format_millivolts(steps)}, {smoothing}."
 
 
-def _millivolts(values: list[float]) -> str:
+def _format_millivolts(values: list[float]) -> str:
     ends = [f"{1e3 * value:.3g}" for value in (values[0], values[-1])]
     return f"{ends[0]} mV" if len(values) == 1 else f"{ends[0]} to {ends[1]} mV"
 
 
-def _capital(text: str) -> str:
+def _capitalize(text: str) -> str:
     return text[:1].upper() + text[1:]

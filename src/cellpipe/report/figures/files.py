@@ -11,9 +11,9 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 
-from cellpipe.report.figures.panel import Panel, drawing
+from cellpipe.report.figures.panel import Panel, plot_style
 from cellpipe.report.figures.style import COLUMN_RC, RC
-from cellpipe.report.long_tables import not_formula
+from cellpipe.report.long_tables import escape_formula
 from cellpipe.report.wording import NOTHING
 
 if TYPE_CHECKING:
@@ -38,11 +38,11 @@ def figure_files(panel: Panel, widths: Sequence[str] = WIDTHS) -> dict[str, byte
         return {}
     made: dict[str, bytes] = {}
     for width in widths:
-        with drawing(_WIDTHS[width]):
+        with plot_style(_WIDTHS[width]):
             figure = panel.draw()
             made[f"{panel.key}-{width}.svg"] = _svg(figure)
             made[f"{panel.key}-{width}.png"] = _png(figure)
-    with drawing():
+    with plot_style():
         made[f"{panel.key}.csv"] = _csv(panel.draw())
     return made
 
@@ -72,14 +72,14 @@ def _csv(figure: Figure) -> bytes:
             label = str(line.get_label())
             series = f"line {place}" if label.startswith("_child") else label.lstrip("_")
             drawn: Any = line.get_xydata()
-            if _is_rule(line.get_transform(), axes):
+            if _is_reference_line(line.get_transform(), axes):
                 continue
             for x, y in np.asarray(drawn, dtype=float).tolist():
                 rows.writerow(
                     (
                         number,
-                        not_formula(series),
-                        *map(not_formula, names),
+                        escape_formula(series),
+                        *map(escape_formula, names),
                         f"{x:.10g}",
                         f"{y:.10g}",
                     )
@@ -87,7 +87,7 @@ def _csv(figure: Figure) -> bytes:
     return ("\ufeff" + written.getvalue()).encode()
 
 
-def _is_rule(transform: Any, axes: Axes) -> bool:
+def _is_reference_line(transform: Any, axes: Axes) -> bool:
     """Whether a line is a rule across the axes (a zero line, a mark of a value): no data."""
     return bool(transform != axes.transData)
 

@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 
 from cellpipe.core.model import Cell
 from cellpipe.report.figures.choice import ShownCycle
-from cellpipe.report.figures.style import GREY, SHAPES, legend_beside, sequence_colours
+from cellpipe.report.figures.style import GREY, SHAPES, add_legend, sequence_colours
 from cellpipe.report.wording import KindWords
 
 if TYPE_CHECKING:
@@ -59,10 +59,10 @@ def write_legend(figure: Figure, shown: list[ShownCycle], words: KindWords) -> N
         Line2D([], [], color=GREY, ls=_LINES["charge"], label=words.charge),
         Line2D([], [], color=GREY, ls=_LINES["discharge"], label=words.discharge),
     ]
-    legend_beside(figure, handles)
+    add_legend(figure, handles)
 
 
-def measured_label(cell: Cell) -> str:
+def voltage_label(cell: Cell) -> str:
     """Say what the voltage was measured against, as far as the cell sheet says."""
     offset, counter = cell.reference_offset_volt, cell.counter_electrode
     if offset == 0:

@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
-from cellpipe.report.figures.choice import spread
+from cellpipe.report.figures.choice import sample_evenly
 from cellpipe.report.figures.panel import Panel
-from cellpipe.report.figures.style import GREY, SHAPES, legend_beside, new_figure, sequence_colours
+from cellpipe.report.figures.style import GREY, SHAPES, add_legend, make_figure, sequence_colours
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,11 +38,13 @@ def impedance_panel(impedance: pl.DataFrame, fits: pl.DataFrame, growth: pl.Data
     if not numbers:
         return Panel("nyquist", _TITLE, absent="There are no impedance spectra of this cell.")
     cycles = dict(growth.select("spectrum", "cycle").iter_rows())
-    shown = [_spectrum(n, cycles.get(n), impedance, fits) for n in spread(numbers, head=1)]
+    shown = [
+        _build_spectrum(n, cycles.get(n), impedance, fits) for n in sample_evenly(numbers, head=1)
+    ]
 
     def draw() -> Figure:
         upper = _nyquist_height(shown)
-        figure = new_figure(upper + _LOWER, layout="constrained")
+        figure = make_figure(upper + _LOWER, layout="constrained")
         rows = figure.add_gridspec(2, 2, height_ratios=(upper, _LOWER))
         _draw_nyquist(figure.add_subplot(rows[0, :]), shown)
         if any(spectrum.fitted is not None for spectrum in shown):
@@ -51,7 +53,7 @@ def impedance_panel(impedance: pl.DataFrame, fits: pl.DataFrame, growth: pl.Data
         else:
             _draw_magnitude(figure.add_subplot(rows[1, 0]), shown)
             _draw_phase(figure.add_subplot(rows[1, 1]), shown)
-        _legend(figure, shown)
+        _draw_legend(figure, shown)
         return figure
 
     description = "Nyquist plot of " + ", ".join(spectrum.label for spectrum in shown)
@@ -59,7 +61,7 @@ def impedance_panel(impedance: pl.DataFrame, fits: pl.DataFrame, growth: pl.Data
     return Panel("nyquist", _TITLE, caption, description, draw)
 
 
-def _spectrum(
+def _build_spectrum(
     number: int, cycle: int | None, impedance: pl.DataFrame, fits: pl.DataFrame
 ) -> _Spectrum:
     points = impedance.filter(pl.col("spectrum") == number).sort("frequency_hertz")
@@ -137,7 +139,7 @@ def _draw_residuals(left: Axes, right: Axes, shown: list[_Spectrum]) -> None:
     for axes, part in ((left, "real part"), (right, "imaginary part")):
         axes.set_title(part)
         axes.axhline(0, color=GREY, lw=0.8, zorder=0)
-        frequency_axis(axes)
+        set_frequency_axis(axes)
 
 
 def _draw_magnitude(axes: Axes, shown: list[_Spectrum]) -> None:
@@ -148,7 +150,7 @@ def _draw_magnitude(axes: Axes, shown: list[_Spectrum]) -> None:
     axes.yaxis.set_major_formatter(EngFormatter())
     axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_ylabel("|Z| (Ω)")
-    frequency_axis(axes)
+    set_frequency_axis(axes)
 
 
 def _draw_phase(axes: Axes, shown: list[_Spectrum]) -> None:
@@ -156,10 +158,10 @@ def _draw_phase(axes: Axes, shown: list[_Spectrum]) -> None:
         phase = -np.degrees(np.angle(spectrum.measured))
         axes.plot(spectrum.frequency, phase, shape, ms=3, mfc="none", color=colour)
     axes.set_ylabel("−Phase (°)")
-    frequency_axis(axes)
+    set_frequency_axis(axes)
 
 
-def frequency_axis(axes: Axes) -> None:
+def set_frequency_axis(axes: Axes) -> None:
     """Give an axis of frequencies its scale, ticks and name."""
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(LogLocator(numticks=6))
@@ -168,7 +170,7 @@ def frequency_axis(axes: Axes) -> None:
     axes.set_xlabel("Frequency (Hz)")
 
 
-def _legend(figure: Figure, shown: list[_Spectrum]) -> None:
+def _draw_legend(figure: Figure, shown: list[_Spectrum]) -> None:
     colours = sequence_colours(len(shown))
     with_fit = any(spectrum.fine is not None for spectrum in shown)
     handles = [
@@ -178,7 +180,7 @@ def _legend(figure: Figure, shown: list[_Spectrum]) -> None:
         )
         for spectrum, colour, shape in zip(shown, colours, SHAPES, strict=False)
     ]  # fmt: skip
-    legend_beside(figure, handles)
+    add_legend(figure, handles)
 
 
 def _caption(spectra: int, shown: list[_Spectrum], fits: pl.DataFrame) -> str:

@@ -18,7 +18,7 @@ class Box:
     right: float
     top: float
 
-    def meets(self, other: Box) -> bool:
+    def overlaps(self, other: Box) -> bool:
         """Say whether the two have a part in common."""
         apart = (
             self.right <= other.left
@@ -28,7 +28,7 @@ class Box:
         )
         return not apart
 
-    def within(self, other: Box) -> bool:
+    def is_inside(self, other: Box) -> bool:
         """Say whether this one lies in the other as a whole."""
         return (
             self.left >= other.left
@@ -38,7 +38,7 @@ class Box:
         )
 
 
-def placed_labels(
+def place_labels(
     anchors: Sequence[tuple[float, float]],
     sizes: Sequence[tuple[float, float]],
     obstacles: Sequence[Box],
@@ -69,7 +69,7 @@ def placed_labels(
         free = (
             box
             for box in candidates
-            if box.within(frame) and not any(box.meets(other) for other in taken)
+            if box.is_inside(frame) and not any(box.overlaps(other) for other in taken)
         )
         chosen = next(free, candidates[0])
         taken.append(chosen)

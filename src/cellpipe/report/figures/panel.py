@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # matplotlib's settings belong to the process: two pages must not be drawn at the same moment.
-_ONE_AT_A_TIME = threading.Lock()
+_PLOT_LOCK = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -41,23 +41,23 @@ class Panel:
     @cached_property
     def picture(self) -> str:
         """The figure as SVG for use inside a page; empty where there is none."""
-        return "" if self.draw is None else svg(self.key, self.description, self.draw)
+        return "" if self.draw is None else render_svg(self.key, self.description, self.draw)
 
 
 @contextmanager
-def drawing(rc: Mapping[Any, Any] = RC) -> Iterator[None]:
+def plot_style(rc: Mapping[Any, Any] = RC) -> Iterator[None]:
     """Draw in the project's style, one figure at a time."""
-    with _ONE_AT_A_TIME, mpl.rc_context(dict(rc)):
+    with _PLOT_LOCK, mpl.rc_context(dict(rc)):
         yield
 
 
-def svg(key: str, description: str, draw: Callable[[], Figure]) -> str:
+def render_svg(key: str, description: str, draw: Callable[[], Figure]) -> str:
     """Draw a figure in the project's style and give it as SVG for use inside a page.
 
     Ids are prefixed with ``key``, so that two figures of one page can't refer to each other's;
     date, maker and document type are left out, so that the same figure has the same bytes.
     """
-    with drawing():
+    with plot_style():
         figure = draw()
         written = io.StringIO()
         # Not savefig: with a layout engine that draws everything twice.

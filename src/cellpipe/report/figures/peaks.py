@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from cellpipe.core.model import Cell
-from cellpipe.report.figures.choice import thinned
-from cellpipe.report.figures.half_cycle_curves import measured_label
+from cellpipe.report.figures.choice import downsample_indices
+from cellpipe.report.figures.half_cycle_curves import voltage_label
 from cellpipe.report.figures.panel import Panel
 from cellpipe.report.figures.scale import CapacityScale
 from cellpipe.report.figures.style import (
-    cell_looks,
+    add_legend,
+    cell_styles,
+    integer_locator,
     is_wide,
-    legend_beside,
-    new_figure,
-    whole_numbers,
+    make_figure,
 )
 
 if TYPE_CHECKING:
@@ -30,30 +30,30 @@ def peak_panel(
     cell: Cell, cycles: pl.DataFrame, peaks: pl.DataFrame, scale: CapacityScale
 ) -> Panel:
     """Draw position and height of the most prominent peaks against the cycle number."""
-    followed = _followed(cycles, peaks)
+    followed = _select_peaks(cycles, peaks)
     if not followed:
         absent = f"No peak could be followed through {_LEAST_CYCLES} cycles."
         return Panel("peaks", _TITLE, absent=absent)
 
     def draw() -> Figure:
-        figure = new_figure(2.9 if is_wide() else 6.0, layout="constrained")
+        figure = make_figure(2.9 if is_wide() else 6.0, layout="constrained")
         left, right = figure.subplots(*((1, 2) if is_wide() else (2, 1)))
-        looks = cell_looks(len(followed))
+        looks = cell_styles(len(followed))
         for (name, rows), (colour, shape) in zip(followed, looks, strict=True):
             fill = "none" if rows["direction"][0] == "discharge" else colour
-            kept = thinned(rows["voltage_volt"].to_numpy(), 300)
+            kept = downsample_indices(rows["voltage_volt"].to_numpy(), 300)
             x = rows["cycle"].to_numpy()[kept]
             for axes, column, factor in ((left, "voltage_volt", 1.0),
                                          (right, "height_ah_per_volt", scale.per_ah)):  # fmt: skip
                 axes.plot(x, factor * rows[column].to_numpy()[kept], shape, ms=3.5, color=colour,
                           mfc=fill, label=name)  # fmt: skip
         for axes in (left, right):
-            axes.xaxis.set_major_locator(whole_numbers())
+            axes.xaxis.set_major_locator(integer_locator())
             axes.set_xlabel("Cycle")
         right.set_ylim(bottom=0)
-        left.set_ylabel(measured_label(cell))
+        left.set_ylabel(voltage_label(cell))
         right.set_ylabel(f"Height ({scale.unit}/V)")
-        legend_beside(figure, left.get_legend_handles_labels()[0])
+        add_legend(figure, left.get_legend_handles_labels()[0])
         return figure
 
     some = " the most prominent" if len(followed) == _MOST else ""
@@ -65,7 +65,7 @@ def peak_panel(
     return Panel("peaks", _TITLE, caption, f"{len(followed)} peaks of dQ/dV by cycle", draw)
 
 
-def _followed(cycles: pl.DataFrame, peaks: pl.DataFrame) -> list[tuple[str, pl.DataFrame]]:
+def _select_peaks(cycles: pl.DataFrame, peaks: pl.DataFrame) -> list[tuple[str, pl.DataFrame]]:
     """Give the rows of the most prominent peaks with their cycle, each with a name."""
     halves = pl.concat([
         cycles.select("cycle", half_cycle=f"{word}_half_cycle")
@@ -81,11 +81,11 @@ def _followed(cycles: pl.DataFrame, peaks: pl.DataFrame) -> list[tuple[str, pl.D
         "size", *keys, descending=[True, False, False]
     )[:_MOST]
     return [
-        (_name(row), rows.filter(direction=row["direction"], peak=row["peak"]))
+        (_peak_name(row), rows.filter(direction=row["direction"], peak=row["peak"]))
         for row in chosen.sort("direction", "place").to_dicts()
     ]
 
 
-def _name(row: dict[str, object]) -> str:
+def _peak_name(row: dict[str, object]) -> str:
     place = f"near {row['place']:.2f} V"
     return f"{row['direction']}, {row['step'] or place}"

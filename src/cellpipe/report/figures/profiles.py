@@ -6,17 +6,17 @@ import polars as pl
 from matplotlib.figure import Figure
 
 from cellpipe.core.model import Cell
-from cellpipe.report.figures.choice import shown_cycles
+from cellpipe.report.figures.choice import select_cycles
 from cellpipe.report.figures.half_cycle_curves import (
     cycle_names,
     draw_curves,
-    measured_label,
+    voltage_label,
     write_legend,
 )
 from cellpipe.report.figures.panel import Panel
 from cellpipe.report.figures.scale import CapacityScale
-from cellpipe.report.figures.style import new_figure, shifted
-from cellpipe.report.wording import KindWords, number
+from cellpipe.report.figures.style import make_figure, shift_functions
+from cellpipe.report.wording import KindWords, format_number
 
 
 def profile_panel(
@@ -28,35 +28,35 @@ def profile_panel(
 ) -> Panel:
     """Draw voltage against capacity: on both scales where the reference's offset is known."""
     title = "Voltage profiles"
-    shown = shown_cycles(cycles, profiles)
+    shown = select_cycles(cycles, profiles)
     if not shown:
         return Panel("profiles", title, absent="No half cycle of this cell has a voltage profile.")
 
     def draw() -> Figure:
-        figure = new_figure(3.8, layout="constrained")
+        figure = make_figure(3.8, layout="constrained")
         axes = figure.add_subplot()
         draw_curves(axes, profiles, shown, ("capacity_ah", scale.per_ah), ("voltage_volt", 1.0))
         axes.set_xlabel(scale.label)
         axes.set_xlim(left=0)
-        axes.set_ylabel(measured_label(cell))
+        axes.set_ylabel(voltage_label(cell))
         offset = cell.reference_offset_volt
         if offset:
-            right = axes.secondary_yaxis("right", functions=shifted(offset))
+            right = axes.secondary_yaxis("right", functions=shift_functions(offset))
             right.set_ylabel("Voltage vs Li⁺/Li (V)")
         write_legend(figure, shown, words)
         return figure
 
     description = f"Voltage against capacity for {cycle_names(shown)}"
-    return Panel("profiles", title, _offset_words(cell), description, draw)
+    return Panel("profiles", title, _caption(cell), description, draw)
 
 
-def _offset_words(cell: Cell) -> str:
+def _caption(cell: Cell) -> str:
     offset = cell.reference_offset_volt
     if not offset:
         return "Markers only tell the curves apart; they are not the recorded points."
     source = cell.inferred.get("reference_offset_volt")
     given = f"inferred: {source}" if source else "from the cell sheet"
     return (
-        f"Left: as measured. Right: plus {number(offset)} V ({given})."
+        f"Left: as measured. Right: plus {format_number(offset)} V ({given})."
         " Markers only tell the curves apart; they are not the recorded points."
     )

@@ -10,7 +10,7 @@ from matplotlib.ticker import NullFormatter, ScalarFormatter
 
 from cellpipe.report.figures.panel import Panel
 from cellpipe.report.figures.scale import CapacityScale
-from cellpipe.report.figures.style import BLUE, GREY, new_figure
+from cellpipe.report.figures.style import BLUE, GREY, make_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -27,7 +27,7 @@ def rate_panel(cycles: pl.DataFrame, half_cycles: pl.DataFrame, scale: CapacityS
         return Panel("rates", _TITLE, absent=absent)
 
     def draw() -> Figure:
-        figure = new_figure(3.0, layout="constrained")
+        figure = make_figure(3.0, layout="constrained")
         axes = figure.subplots()
         x = rates["rate"].to_numpy()
         low, mean, high = (

@@ -9,7 +9,7 @@ import polars as pl
 from matplotlib.figure import Figure
 
 from cellpipe.report.figures.panel import Panel
-from cellpipe.report.figures.style import BLUE, ORANGE, new_figure, whole_numbers
+from cellpipe.report.figures.style import BLUE, ORANGE, integer_locator, make_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,8 +47,8 @@ def resistance_panel(
     unit = "Ω cm²" if growth["areal_interfacial_resistance_ohm_cm2"].drop_nulls().len() else "Ω"
 
     def draw() -> Figure:
-        figure = new_figure(3.1, layout="constrained")
-        axes = _axes_with_data(figure, points)
+        figure = make_figure(3.1, layout="constrained")
+        axes = _make_axes(figure, points)
         for place, (column, label) in axes:
             _draw_points(place, points.drop_nulls(column), column)
             if column == "root_hours":
@@ -59,7 +59,7 @@ def resistance_panel(
         return figure
 
     description = f"Interfacial resistance in {unit} of {points.height} spectra"
-    caption = " ".join([_caption(points, age_known=age_known), *_said(found, points)])
+    caption = " ".join([_caption(points, age_known=age_known), *_law_sentences(found, points)])
     return Panel("resistance", _TITLE, caption, description, draw)
 
 
@@ -90,7 +90,7 @@ def _draw_laws(axes: Axes, points: pl.DataFrame, laws: list[dict[str, Any]]) -> 
                           alpha=0.25, lw=0, zorder=0)  # fmt: skip
 
 
-def _said(laws: list[dict[str, Any]], points: pl.DataFrame) -> list[str]:
+def _law_sentences(laws: list[dict[str, Any]], points: pl.DataFrame) -> list[str]:
     """Say the law, its probability and its rate."""
     out = []
     several = points["state"].n_unique() > 1
@@ -122,7 +122,7 @@ def _points(growth: pl.DataFrame, cycles: pl.DataFrame) -> pl.DataFrame:
     areal = pl.col("areal_interfacial_resistance_ohm_cm2")
     per_area = growth["areal_interfacial_resistance_ohm_cm2"].drop_nulls().len() > 0
     error = pl.col("interfacial_resistance_standard_error_ohm")
-    hours = (pl.col("second") - pl.lit(_start(growth, cycles))) / 3600
+    hours = (pl.col("second") - pl.lit(_start_time(growth, cycles))) / 3600
     clock = pl.col("unix_time_second") if _has_clock(growth) else pl.col("test_time_second")
     return (
         growth.sort("spectrum")
@@ -144,14 +144,14 @@ def _has_clock(growth: pl.DataFrame) -> bool:
     return growth["unix_time_second"].null_count() == 0
 
 
-def _start(growth: pl.DataFrame, cycles: pl.DataFrame) -> float | None:
+def _start_time(growth: pl.DataFrame, cycles: pl.DataFrame) -> float | None:
     if not _has_clock(growth):
         return 0.0
     starts = [growth["unix_time_second"].min(), cycles["start_unix_time_second"].min()]
     return min((float(str(start)) for start in starts if start is not None), default=None)
 
 
-def _axes_with_data(figure: Figure, points: pl.DataFrame) -> list[tuple[Axes, tuple[str, str]]]:
+def _make_axes(figure: Figure, points: pl.DataFrame) -> list[tuple[Axes, tuple[str, str]]]:
     columns = [("cycle", "Cycles begun"), ("root_hours", "√(time / h)")]
     filled = [pair for pair in columns if points[pair[0]].drop_nulls().len()]
     filled = filled or [("spectrum", "Spectrum")]
@@ -181,7 +181,7 @@ def _draw_points(axes: Axes, points: pl.DataFrame, column: str) -> None:
     else:
         last = max(float(str(points[column].max())), 1.0)
         axes.set_xlim(-0.04 * last, 1.04 * last)
-        axes.xaxis.set_major_locator(whole_numbers())
+        axes.xaxis.set_major_locator(integer_locator())
 
 
 def _limits(points: pl.DataFrame) -> tuple[float, float]:

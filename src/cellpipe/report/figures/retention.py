@@ -10,11 +10,11 @@ import polars as pl
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator, ScalarFormatter
 
-from cellpipe.report.figures.choice import thinned
-from cellpipe.report.figures.comparison import no_row
-from cellpipe.report.figures.labels import Box, placed_labels
+from cellpipe.report.figures.choice import downsample_indices
+from cellpipe.report.figures.comparison import no_comparison_reason
+from cellpipe.report.figures.labels import Box, place_labels
 from cellpipe.report.figures.panel import Panel
-from cellpipe.report.figures.style import BLUE, FAINT, GREY, INK, new_figure
+from cellpipe.report.figures.style import BLUE, FAINT, GREY, INK, make_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,12 +31,12 @@ def retention_panel(
     published = published_retention(comparison, baselines)
     own = own_retention(cycles)
     if published.is_empty():
-        return Panel("retention", title, absent=no_row(comparison, "retention"))
+        return Panel("retention", title, absent=no_comparison_reason(comparison, "retention"))
     if own.is_empty():
         return Panel("retention", title, absent="The cell has no first discharge to compare with.")
 
     def draw() -> Figure:
-        figure = new_figure(4.0)
+        figure = make_figure(4.0)
         axes = figure.add_axes((0.085, 0.125, 0.895, 0.85))
         _set_limits(axes, own, published)
         _draw_published(axes, published)
@@ -81,7 +81,7 @@ def own_retention(cycles: pl.DataFrame) -> pl.DataFrame:
 
 
 def _set_limits(axes: Axes, own: pl.DataFrame, published: pl.DataFrame) -> None:
-    last = max(_largest(own["cycle"]), _largest(published["cycle"]), 10)
+    last = max(_max_cycle(own["cycle"]), _max_cycle(published["cycle"]), 10)
     ends = [published[column] for column in ("printed", "low", "high")]
     values = np.array([v for end in ends for v in end.drop_nulls().to_list()])
     low = min(float(values.min()), float(np.quantile(own["retention"].to_numpy(), 0.02)))
@@ -112,28 +112,28 @@ def _draw_published(axes: Axes, published: pl.DataFrame) -> None:
 
 
 def _draw_own(axes: Axes, own: pl.DataFrame) -> None:
-    points = _drawn(own)
+    points = _downsample(own)
     axes.plot(points["cycle"], 100 * points["retention"], "o", ms=3.5, color=BLUE, zorder=4,
               label=f"_{_THIS}")  # fmt: skip
 
 
-def _drawn(own: pl.DataFrame) -> pl.DataFrame:
+def _downsample(own: pl.DataFrame) -> pl.DataFrame:
     """Give all of the first hundred cycles and a thinned rest, as the axis is logarithmic."""
     rest = own[100:]
-    return pl.concat([own[:100], rest[thinned(rest["retention"].to_numpy(), 300)]])
+    return pl.concat([own[:100], rest[downsample_indices(rest["retention"].to_numpy(), 300)]])
 
 
 def _write_names(figure: Figure, axes: Axes, own: pl.DataFrame, published: pl.DataFrame) -> None:
     """Write each published cell's name beside its end point, and the cell's at its last one."""
     size = mpl.rcParams["font.size"] - 0.5
     names = [_THIS, *published["first_author_year"].to_list()]
-    curve = list(_drawn(own).select("cycle", 100 * pl.col("retention")).iter_rows())
+    curve = list(_downsample(own).select("cycle", 100 * pl.col("retention")).iter_rows())
     to_points = axes.transData.transform
     scale = 72 / figure.dpi
     anchors = scale * to_points([curve[-1], *_end_points(published)])
-    marks = scale * to_points([*curve, *_all_marks(published)])
+    marks = scale * to_points([*curve, *_marker_points(published)])
     corners = scale * axes.bbox.get_points()
-    boxes = placed_labels(
+    boxes = place_labels(
         [(float(x), float(y)) for x, y in anchors],
         [(0.62 * size * len(name), 1.35 * size) for name in names],
         [Box(x - 4, y - 4, x + 4, y + 4) for x, y in marks.tolist()],
@@ -161,7 +161,7 @@ def _end_points(published: pl.DataFrame) -> list[tuple[float, float]]:
     return [(c, v) for c, v in published.select("cycle", 100 * best).iter_rows()]
 
 
-def _all_marks(published: pl.DataFrame) -> list[tuple[float, float]]:
+def _marker_points(published: pl.DataFrame) -> list[tuple[float, float]]:
     marks = []
     for _, cycle, printed, low, high in published.iter_rows():
         values = [100 * value for value in (printed, low, high) if value is not None]
@@ -169,5 +169,5 @@ def _all_marks(published: pl.DataFrame) -> list[tuple[float, float]]:
     return marks
 
 
-def _largest(numbers: pl.Series) -> int:
+def _max_cycle(numbers: pl.Series) -> int:
     return max(numbers.to_list(), default=1)

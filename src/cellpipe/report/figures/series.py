@@ -7,10 +7,10 @@ import polars as pl
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, NullFormatter
 
-from cellpipe.report.figures.choice import spread
-from cellpipe.report.figures.impedance import fitted_impedance, frequency_axis
+from cellpipe.report.figures.choice import sample_evenly
+from cellpipe.report.figures.impedance import fitted_impedance, set_frequency_axis
 from cellpipe.report.figures.panel import Panel
-from cellpipe.report.figures.style import SHAPES, new_figure, sequence_colours
+from cellpipe.report.figures.style import SHAPES, make_figure, sequence_colours
 
 _MOST = 40
 _LIFT = 0.35  # of the highest −Z″, from one spectrum to the next
@@ -22,10 +22,10 @@ def bode_panel(impedance: pl.DataFrame, fits: pl.DataFrame) -> Panel:
     numbers = impedance["spectrum"].unique().sort().to_list()
     if not numbers:
         return Panel("bode", title, absent="There are no impedance spectra.")
-    shown = spread(numbers, head=1)
+    shown = sample_evenly(numbers, head=1)
 
     def draw() -> Figure:
-        figure = new_figure(2.9, layout="constrained")
+        figure = make_figure(2.9, layout="constrained")
         left, right = figure.subplots(1, 2)
         for number, colour, shape in zip(shown, sequence_colours(len(shown)), SHAPES, strict=False):
             frequency, z, model = _spectrum(impedance, fits, number)
@@ -40,7 +40,7 @@ def bode_panel(impedance: pl.DataFrame, fits: pl.DataFrame) -> Panel:
         left.set_ylabel("|Z| (Ω)")
         right.set_ylabel("−Phase (°)")
         for axes in (left, right):
-            frequency_axis(axes)
+            set_frequency_axis(axes)
         handles, labels = left.get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside right upper")
         return figure
@@ -56,11 +56,11 @@ def waterfall_panel(impedance: pl.DataFrame, fits: pl.DataFrame) -> Panel:
     numbers = impedance["spectrum"].unique().sort().to_list()
     if len(numbers) < 2:
         return Panel("waterfall", title, absent="There is only one spectrum.")
-    shown = spread(numbers, most=_MOST, head=1)
+    shown = sample_evenly(numbers, most=_MOST, head=1)
     lift = _LIFT * _height(impedance)
 
     def draw() -> Figure:
-        figure = new_figure(4.2, layout="constrained")
+        figure = make_figure(4.2, layout="constrained")
         axes = figure.subplots()
         for place, (number, colour) in enumerate(
             zip(shown, sequence_colours(len(shown)), strict=True)
@@ -69,7 +69,7 @@ def waterfall_panel(impedance: pl.DataFrame, fits: pl.DataFrame) -> Panel:
             axes.plot(frequency, place * lift - z.imag, ".", ms=2.5, color=colour)
             line = z if model is None else model
             axes.plot(frequency, place * lift - line.imag, "-", lw=0.9, color=colour)
-        frequency_axis(axes)
+        set_frequency_axis(axes)
         axes.set_ylabel("−Z″ (Ω), each spectrum lifted")
         axes.annotate(f"spectrum {shown[0]}", (1.01, 0.02), xycoords="axes fraction", fontsize=8)
         axes.annotate(f"spectrum {shown[-1]}", (1.01, 0.95), xycoords="axes fraction", fontsize=8)

@@ -10,17 +10,17 @@ import numpy as np
 import polars as pl
 
 from cellpipe.core.model import Cell
-from cellpipe.report.figures.choice import thinned
+from cellpipe.report.figures.choice import downsample_indices
 from cellpipe.report.figures.impedance import fitted_impedance
 from cellpipe.report.figures.panel import Panel
 from cellpipe.report.figures.scale import CapacityScale, capacity_scale
 from cellpipe.report.figures.style import (
     BLUE,
     GREY,
-    cell_looks,
-    legend_beside,
-    new_figure,
-    whole_numbers,
+    add_legend,
+    cell_styles,
+    integer_locator,
+    make_figure,
 )
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ Tables = Mapping[str, pl.DataFrame]
 Cells = Sequence[tuple[Cell, Tables]]
 
 
-def shared_scale(cells: Cells) -> tuple[list[CapacityScale], str]:
+def common_scales(cells: Cells) -> tuple[list[CapacityScale], str]:
     """Find the basis that all cells share: mass, else area, else none.
 
     Returns each cell's scale, and what to say where it is no mass.
@@ -50,7 +50,7 @@ def shared_scale(cells: Cells) -> tuple[list[CapacityScale], str]:
 
 
 @dataclass(frozen=True)
-class _One:
+class _CellSeries:
     """A cell as all figures show it."""
 
     cell: Cell
@@ -78,26 +78,27 @@ class _Measure:
 
 def several_panels(cells: Cells) -> list[Panel]:
     """Draw all figures of a comparison of several cells."""
-    scales, note = shared_scale(cells)
-    looks = cell_looks(len(cells))
+    scales, note = common_scales(cells)
+    looks = cell_styles(len(cells))
     ones = [
-        _One(*cell, scale, *look) for cell, scale, look in zip(cells, scales, looks, strict=True)
+        _CellSeries(*cell, scale, *look)
+        for cell, scale, look in zip(cells, scales, looks, strict=True)
     ]
     efficiency = "Each by the kind of its cell. The axis leaves out the first cycle."
     measures = (
         _Measure("capacities", "Discharge capacity", "discharging_capacity_ah",
                  scales[0].stacked_label, note),
         _Measure("retentions", "Capacity retention", "capacity_retention", "Retention (%)",
-                 _references(cells)),
+                 _reference_note(cells)),
         _Measure("efficiencies", "Coulombic efficiency", "coulombic_efficiency",
                  "Coulombic efficiency (%)", efficiency, first=2),
     )  # fmt: skip
-    by_cycle = [_by_cycle(measure, ones) for measure in measures]
-    return [*by_cycle, _profiles(ones, scales[0].label), _nyquist(ones), _resistance(ones),
+    by_cycle = [_cycle_panel(measure, ones) for measure in measures]
+    return [*by_cycle, _profile_panel(ones, scales[0].label), _nyquist_panel(ones), _resistance_panel(ones),
             replicate_panel(cells)]  # fmt: skip
 
 
-def _references(cells: Cells) -> str:
+def _reference_note(cells: Cells) -> str:
     found = {
         number
         for _, t in cells
@@ -108,7 +109,7 @@ def _references(cells: Cells) -> str:
     return f"Over cycle {next(iter(found))}." if found else ""
 
 
-def _by_cycle(measure: _Measure, ones: Sequence[_One]) -> Panel:
+def _cycle_panel(measure: _Measure, ones: Sequence[_CellSeries]) -> Panel:
     shown = []
     for one in ones:
         factor = one.scale.per_ah if measure.column.endswith("_ah") else 100.0
@@ -121,20 +122,20 @@ def _by_cycle(measure: _Measure, ones: Sequence[_One]) -> Panel:
         return Panel(measure.key, measure.title, absent="None of the cells has it.")
 
     def draw() -> Figure:
-        figure = new_figure(3.2, layout="constrained")
+        figure = make_figure(3.2, layout="constrained")
         axes = figure.subplots()
         for one, x, y in shown:
-            kept = thinned(y, 400)
+            kept = downsample_indices(y, 400)
             axes.plot(x[kept], y[kept], one.shape, ms=3.2, color=one.colour, mfc="none",
                       label=one.name)  # fmt: skip
         if measure.first > 1:
-            _cut(axes, np.concatenate([y for _, _, y in shown]))
+            _clip_axis(axes, np.concatenate([y for _, _, y in shown]))
         else:
             axes.set_ylim(bottom=0)
-        axes.xaxis.set_major_locator(whole_numbers())
+        axes.xaxis.set_major_locator(integer_locator())
         axes.set_xlabel("Cycle")
         axes.set_ylabel(measure.label)
-        legend_beside(figure, axes.get_legend_handles_labels()[0])
+        add_legend(figure, axes.get_legend_handles_labels()[0])
         return figure
 
     description = f"{measure.title} of {len(ones)} cells by cycle"
@@ -142,14 +143,14 @@ def _by_cycle(measure: _Measure, ones: Sequence[_One]) -> Panel:
     return Panel(measure.key, measure.title, caption, description, draw)
 
 
-def _cut(axes: Axes, values: np.ndarray) -> None:
+def _clip_axis(axes: Axes, values: np.ndarray) -> None:
     """Cut the axis so that the scatter is seen; what lies outside is not drawn."""
     low, high = (float(q) for q in np.quantile(values, [0.03, 0.97]))
     air = max(0.5 * (high - low), 0.3)
     axes.set_ylim(low - air, high + air)
 
 
-def _profiles(ones: Sequence[_One], label: str) -> Panel:
+def _profile_panel(ones: Sequence[_CellSeries], label: str) -> Panel:
     """Draw the voltage profiles of the last cycle that all cells have."""
     title = "Voltage profiles of one cycle"
     shown = [one for one in ones if one.tables["cycles"].filter("complete").height]
@@ -159,7 +160,7 @@ def _profiles(ones: Sequence[_One], label: str) -> Panel:
     common = min(max(numbers) for numbers in ends)
 
     def draw() -> Figure:
-        figure = new_figure(3.6, layout="constrained")
+        figure = make_figure(3.6, layout="constrained")
         axes = figure.subplots()
         for one in shown:
             row = one.tables["cycles"].filter(pl.col("cycle") == common)
@@ -175,7 +176,7 @@ def _profiles(ones: Sequence[_One], label: str) -> Panel:
         axes.set_xlim(left=0)
         axes.set_xlabel(label)
         axes.set_ylabel("Voltage (V), as measured")
-        legend_beside(figure, axes.get_legend_handles_labels()[0])
+        add_legend(figure, axes.get_legend_handles_labels()[0])
         return figure
 
     caption = (
@@ -185,7 +186,7 @@ def _profiles(ones: Sequence[_One], label: str) -> Panel:
     return Panel("profiles", title, caption, f"Voltage profiles of cycle {common}", draw)
 
 
-def _nyquist(ones: Sequence[_One]) -> Panel:
+def _nyquist_panel(ones: Sequence[_CellSeries]) -> Panel:
     """Draw the last spectrum of each cell, per area where all cells have one."""
     title = "Last impedance spectra"
     shown = [one for one in ones if one.tables["impedance"].height]
@@ -196,7 +197,7 @@ def _nyquist(ones: Sequence[_One]) -> Panel:
     unit = "Ω cm²" if all(areas) else "Ω"
 
     def draw() -> Figure:
-        figure = new_figure(3.6, layout="constrained")
+        figure = make_figure(3.6, layout="constrained")
         axes = figure.subplots()
         for one, factor in zip(shown, factors, strict=True):
             spectra = one.tables["impedance"]
@@ -216,7 +217,7 @@ def _nyquist(ones: Sequence[_One]) -> Panel:
         axes.set_aspect("equal", adjustable="datalim")
         axes.set_xlabel(f"Z′ ({unit})")
         axes.set_ylabel(f"−Z″ ({unit})")
-        legend_beside(figure, axes.get_legend_handles_labels()[0])
+        add_legend(figure, axes.get_legend_handles_labels()[0])
         return figure
 
     per = "Per area" if all(areas) else "Not all cells have an area"
@@ -224,7 +225,7 @@ def _nyquist(ones: Sequence[_One]) -> Panel:
     return Panel("nyquist", title, caption, f"Last spectra of {len(shown)} cells", draw)
 
 
-def _resistance(ones: Sequence[_One]) -> Panel:
+def _resistance_panel(ones: Sequence[_CellSeries]) -> Panel:
     title, areal = "Interfacial resistance", "areal_interfacial_resistance_ohm_cm2"
     having = [
         (one, rows)
@@ -238,16 +239,16 @@ def _resistance(ones: Sequence[_One]) -> Panel:
     column, unit = (areal, "Ω cm²") if per_area else ("interfacial_resistance_ohm", "Ω")
 
     def draw() -> Figure:
-        figure = new_figure(3.0, layout="constrained")
+        figure = make_figure(3.0, layout="constrained")
         axes = figure.subplots()
         for one, rows in having:
             axes.plot(rows["cycle"].to_numpy(), rows[column].to_numpy(), f"{one.shape}-", lw=0.8,
                       ms=4, mfc="none", color=one.colour, label=one.name)  # fmt: skip
         axes.set_ylim(bottom=0)
-        axes.xaxis.set_major_locator(whole_numbers())
+        axes.xaxis.set_major_locator(integer_locator())
         axes.set_xlabel("Cycles begun")
         axes.set_ylabel(f"Interfacial resistance ({unit})")
-        legend_beside(figure, axes.get_legend_handles_labels()[0])
+        add_legend(figure, axes.get_legend_handles_labels()[0])
         return figure
 
     description = f"Interfacial resistance of {len(having)} cells by cycle"
@@ -261,7 +262,7 @@ def replicate_panel(cells: Cells) -> Panel:
     groups = {cell.group for cell, _ in cells}
     if len(cells) < 2 or len(groups) != 1 or None in groups:
         return Panel("replicates", title, absent="The cells are not replicates of one group.")
-    frames = [_of_first(tables) for _, tables in cells]
+    frames = [_relative_capacity(tables) for _, tables in cells]
     joined = pl.concat(frames).group_by("cycle").agg(
         mean=pl.col("retention").mean(), deviation=pl.col("retention").std(), n=pl.len()
     )  # fmt: skip
@@ -270,7 +271,7 @@ def replicate_panel(cells: Cells) -> Panel:
         return Panel("replicates", title, absent="The replicates share no complete cycle.")
 
     def draw() -> Figure:
-        figure = new_figure(3.0, layout="constrained")
+        figure = make_figure(3.0, layout="constrained")
         axes = figure.subplots()
         x, mean = band["cycle"].to_numpy(), 100 * band["mean"].to_numpy()
         half = 100 * band["deviation"].fill_null(0).to_numpy()
@@ -278,7 +279,7 @@ def replicate_panel(cells: Cells) -> Panel:
         axes.plot(x, mean, color=BLUE, label="_mean")
         for bound, sign in ((mean - half, "minus"), (mean + half, "plus")):
             axes.plot(x, bound, color=BLUE, lw=0.5, label=f"_mean {sign} one s.d.")
-        axes.xaxis.set_major_locator(whole_numbers())
+        axes.xaxis.set_major_locator(integer_locator())
         axes.set_xlabel("Cycle")
         axes.set_ylabel("Retention (%)")
         return figure
@@ -290,7 +291,7 @@ def replicate_panel(cells: Cells) -> Panel:
     return Panel("replicates", title, caption, f"Mean retention of {len(cells)} replicates", draw)
 
 
-def _of_first(tables: Tables) -> pl.DataFrame:
+def _relative_capacity(tables: Tables) -> pl.DataFrame:
     known = tables["cycles"].filter("complete").drop_nulls("discharging_capacity_ah")
     cycles = known.filter(pl.col("discharging_capacity_ah") > 0)
     first = pl.col("discharging_capacity_ah") / pl.col("discharging_capacity_ah").first()

@@ -6,7 +6,7 @@ import html
 
 import numpy as np
 
-from cellpipe.report.figures.choice import thinned
+from cellpipe.report.figures.choice import downsample_indices
 from cellpipe.report.figures.style import BLUE
 
 _WIDTH, _HEIGHT, _EDGE = 110.0, 26.0, 3.0
@@ -18,7 +18,7 @@ def sparkline(x: np.ndarray, y: np.ndarray, label: str) -> str:
     x, y = x[known], y[known]
     if not y.size:
         return ""
-    kept = thinned(y, 40)
+    kept = downsample_indices(y, 40)
     across = _EDGE + (_WIDTH - 2 * _EDGE) * (x[kept] - x[0]) / max(float(x[-1] - x[0]), 1.0)
     up = _HEIGHT - _EDGE - (_HEIGHT - 2 * _EDGE) * y[kept] / max(float(y.max()), 1e-30)
     ends = zip(across.tolist(), up.tolist(), strict=True)

@@ -67,7 +67,7 @@ def is_wide() -> bool:
     return bool(mpl.rcParams["figure.figsize"][0] > COLUMN)
 
 
-def new_figure(height: float, **layout: Any) -> Figure:
+def make_figure(height: float, **layout: Any) -> Figure:
     """Begin a figure that is two columns wide and so many inches high.
 
     Under the settings of ``COLUMN_RC`` it is one column wide, and lower by less than that.
@@ -75,14 +75,14 @@ def new_figure(height: float, **layout: Any) -> Figure:
     return Figure(figsize=(WIDTH, height) if is_wide() else (COLUMN, 0.68 * height), **layout)
 
 
-def legend_beside(figure: Figure, handles: Any) -> None:
+def add_legend(figure: Figure, handles: Any) -> None:
     """Put the legend beside the axes, or below them where the figure is one column wide."""
     beside, below = {"loc": "outside right upper"}, {"loc": "outside lower left", "ncols": 2}
     place: dict[str, Any] = beside if is_wide() else below
     figure.legend(handles=handles, **place)
 
 
-def whole_numbers() -> MaxNLocator:
+def integer_locator() -> MaxNLocator:
     """Give ticks for an axis that counts."""
     return MaxNLocator(integer=True, min_n_ticks=1, steps=(1, 2, 5, 10))
 
@@ -93,16 +93,16 @@ def sequence_colours(steps: int) -> list[str]:
     return [to_hex(viridis(place)) for place in np.linspace(0.0, 0.86, max(steps, 1))]
 
 
-def cell_looks(count: int) -> list[tuple[str, str]]:
+def cell_styles(count: int) -> list[tuple[str, str]]:
     """Give colour and shape for each of several cells; no two have both alike up to 42."""
     return [(_CELLS[n % len(_CELLS)], SHAPES[n % len(SHAPES)]) for n in range(count)]
 
 
-def shifted(by: float) -> tuple[AxisFunction, AxisFunction]:
+def shift_functions(by: float) -> tuple[AxisFunction, AxisFunction]:
     """Give there and back for a second axis that is ``by`` more."""
     return (lambda x: np.asarray(x) + by, lambda x: np.asarray(x) - by)
 
 
-def scaled(by: float) -> tuple[AxisFunction, AxisFunction]:
+def scale_functions(by: float) -> tuple[AxisFunction, AxisFunction]:
     """Give there and back for a second axis that is ``by`` times as much."""
     return (lambda x: np.asarray(x) * by, lambda x: np.asarray(x) / by)

@@ -24,8 +24,8 @@ from cellpipe.report.figures.retention import retention_panel
 from cellpipe.report.figures.scale import capacity_scale
 from cellpipe.report.html import cell_tables
 from cellpipe.report.html.comparison_tables import number_grid, text_grid, verdict_grid
-from cellpipe.report.key_numbers import described, key_numbers
-from cellpipe.report.provenance import made_with
+from cellpipe.report.key_numbers import describe_cell, key_numbers
+from cellpipe.report.provenance import software_versions
 from cellpipe.report.wording import kind_words
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def _environment() -> Environment:
     )
 
 
-def template(name: str) -> Template:
+def load_template(name: str) -> Template:
     """Load a template of this package; what is put into it is escaped."""
     return _environment().get_template(name)
 
@@ -63,10 +63,10 @@ def cell_page(
     """Write the page of a cell; ``name`` is the file name of its workbook without the suffix."""
     words = kind_words(cell)
     findings = tables["findings"]
-    return template("cell.html.j2").render(
+    return load_template("cell.html.j2").render(
         cell=cell,
         workbook=f"{name}.xlsx",
-        line=described(cell, words),
+        line=describe_cell(cell, words),
         key_numbers=key_numbers(tables["cells"], words),
         checks=_checks(findings),
         shown_checks=_SHOWN_FINDINGS,
@@ -83,7 +83,7 @@ def cell_page(
         in_text=text_grid(cell, tables["cells"], tables["cycles"]),
         sheet=cell_tables.sheet_grid(cell),
         files=cell_tables.file_grid(files),
-        made_with=made_with(version),
+        made_with=software_versions(version),
         version=version,
     )
 

@@ -7,18 +7,18 @@ from functools import partial
 import polars as pl
 
 from cellpipe.core.model import Cell
-from cellpipe.report.html.grid import Grid, Shown, folded, grid
+from cellpipe.report.html.grid import Grid, GridColumn, build_grid, fold_rows
 from cellpipe.report.wording import (
     NOTHING,
     KindWords,
-    fixed,
-    moment,
-    number,
-    percent,
-    whole,
+    format_fixed,
+    format_integer,
+    format_number,
+    format_percent,
+    format_time,
 )
 
-_FOUR = partial(number, digits=4)
+_FOUR = partial(format_number, digits=4)
 
 SHEET_FIELDS = (
     ("Configuration", "configuration", ""),
@@ -47,7 +47,7 @@ SHEET_FIELDS = (
 )
 
 
-def text(value: str | None) -> str:
+def format_text(value: str | None) -> str:
     """Write a text, or the sign for nothing."""
     return NOTHING if value is None else value
 
@@ -62,55 +62,59 @@ def cycle_grid(cycles: pl.DataFrame, words: KindWords) -> Grid:
         pl.when("complete").then(pl.lit("yes")).otherwise(pl.lit("no")).alias("complete"),
     )
     columns = [
-        Shown("Cycle", "cycle", whole),
-        *(Shown(f"{w} (mAh)", f"{d}_capacity_ah", _FOUR) for d, w in directions),
-        *(Shown(f"{w} (mAh/g)", specific.format(d), _FOUR) for d, w in directions),
-        *(Shown(f"{w} (mAh/cm²)", areal.format(d), _FOUR) for d, w in directions),
-        Shown("CE (%)", "coulombic_efficiency", _bare_percent),
-        Shown(f"Retention (%){_of_reference(cycles)}", "capacity_retention", _bare_percent),
-        Shown("Energy efficiency (%)", "energy_efficiency", _bare_percent),
-        Shown("Hysteresis (V)", "voltage_hysteresis_volt", number),
-        Shown("C-rate (1/h)", "discharging_c_rate", number),
-        Shown("Duration (h)", "duration_second", number),
-        Shown("Start (UTC)", "start_unix_time_second", moment, text=True),
-        Shown("Instrument's cycle", "vendor_cycle_count", whole),
-        Shown("Complete", "complete", text, text=True),
+        GridColumn("Cycle", "cycle", format_integer),
+        *(GridColumn(f"{w} (mAh)", f"{d}_capacity_ah", _FOUR) for d, w in directions),
+        *(GridColumn(f"{w} (mAh/g)", specific.format(d), _FOUR) for d, w in directions),
+        *(GridColumn(f"{w} (mAh/cm²)", areal.format(d), _FOUR) for d, w in directions),
+        GridColumn("CE (%)", "coulombic_efficiency", _percent_value),
+        GridColumn(
+            f"Retention (%){_reference_suffix(cycles)}", "capacity_retention", _percent_value
+        ),
+        GridColumn("Energy efficiency (%)", "energy_efficiency", _percent_value),
+        GridColumn("Hysteresis (V)", "voltage_hysteresis_volt", format_number),
+        GridColumn("C-rate (1/h)", "discharging_c_rate", format_number),
+        GridColumn("Duration (h)", "duration_second", format_number),
+        GridColumn("Start (UTC)", "start_unix_time_second", format_time, text=True),
+        GridColumn("Instrument's cycle", "vendor_cycle_count", format_integer),
+        GridColumn("Complete", "complete", format_text, text=True),
     ]
     absent = "There are no cycles in this cell's files."
-    return folded(grid(table, columns, absent), 10, 5)
+    return fold_rows(build_grid(table, columns, absent), 10, 5)
 
 
-def _of_reference(cycles: pl.DataFrame) -> str:
+def _reference_suffix(cycles: pl.DataFrame) -> str:
     """Name the reference cycle of the retention, which is one for all cycles of a cell."""
     reference = cycles["retention_reference_cycle"].drop_nulls()
     return f" of cycle {reference[0]}" if len(reference) else ""
 
 
-def _bare_percent(value: float | None) -> str:
-    return fixed(None if value is None else 100 * value, 2)
+def _percent_value(value: float | None) -> str:
+    return format_fixed(None if value is None else 100 * value, 2)
 
 
 def fit_grid(fits: pl.DataFrame, growth: pl.DataFrame) -> Grid:
     """Give the fitted parameters, one a row."""
-    table = _by_spectrum(fits, growth)
+    table = _join_spectra(fits, growth)
     columns = [
-        Shown("Spectrum", "spectrum", whole),
-        Shown("Cycles begun", "cycle", whole),
-        Shown("Circuit", "circuit", text, text=True),
-        Shown("Element", "element", text, text=True),
-        Shown("Parameter", "parameter", text, text=True),
-        Shown("Value", "value", _FOUR),
-        Shown("Standard error", "standard_error", partial(number, digits=2)),
-        Shown("of that noise", "precision", partial(number, digits=2)),
-        Shown("Unit", "unit", text, text=True),
-        Shown("Determined", "sure", text, text=True),
-        Shown("Residual (%)", "relative_residual", _bare_percent),
+        GridColumn("Spectrum", "spectrum", format_integer),
+        GridColumn("Cycles begun", "cycle", format_integer),
+        GridColumn("Circuit", "circuit", format_text, text=True),
+        GridColumn("Element", "element", format_text, text=True),
+        GridColumn("Parameter", "parameter", format_text, text=True),
+        GridColumn("Value", "value", _FOUR),
+        GridColumn("Standard error", "standard_error", partial(format_number, digits=2)),
+        GridColumn("of that noise", "precision", partial(format_number, digits=2)),
+        GridColumn("Unit", "unit", format_text, text=True),
+        GridColumn("Determined", "sure", format_text, text=True),
+        GridColumn("Residual (%)", "relative_residual", _percent_value),
     ]
     sizes = table.group_by("spectrum", maintain_order=True).len()["len"].to_list() or [0]
-    return folded(grid(table, columns, "No circuit was fitted."), sum(sizes[:1]), sizes[-1])
+    return fold_rows(
+        build_grid(table, columns, "No circuit was fitted."), sum(sizes[:1]), sizes[-1]
+    )
 
 
-def _by_spectrum(rows: pl.DataFrame, growth: pl.DataFrame) -> pl.DataFrame:
+def _join_spectra(rows: pl.DataFrame, growth: pl.DataFrame) -> pl.DataFrame:
     """Put the spectrum's cycle and residual beside rows, and in words if they are determined."""
     spectra = growth.select("spectrum", "cycle", "relative_residual")
     return rows.join(spectra, on="spectrum", how="left", maintain_order="left").with_columns(
@@ -120,25 +124,29 @@ def _by_spectrum(rows: pl.DataFrame, growth: pl.DataFrame) -> pl.DataFrame:
 
 def arc_grid(arcs: pl.DataFrame, growth: pl.DataFrame) -> Grid:
     """Give the arcs of every spectrum, one a row."""
-    table = _by_spectrum(arcs, growth)
+    table = _join_spectra(arcs, growth)
     columns = [
-        Shown("Spectrum", "spectrum", whole),
-        Shown("Cycles begun", "cycle", whole),
-        Shown("Arc", "arc", text, text=True),
-        Shown("Process", "process", text, text=True),
-        Shown("Probability", "process_probability", percent),
-        Shown("R (Ω)", "resistance_ohm", _FOUR),
-        Shown("Standard error (Ω)", "resistance_standard_error_ohm", partial(number, digits=2)),
-        Shown("of that noise (Ω)", "resistance_precision_ohm", partial(number, digits=2)),
-        Shown("R (Ω cm²)", "areal_resistance_ohm_cm2", _FOUR),
-        Shown("τ (s)", "time_constant_second", partial(number, digits=3)),
-        Shown("n", "exponent", partial(number, digits=3)),
-        Shown("C (F)", "capacitance_farad", partial(number, digits=3)),
-        Shown("C, Brug (F)", "brug_capacitance_farad", partial(number, digits=3)),
-        Shown("Determined", "sure", text, text=True),
+        GridColumn("Spectrum", "spectrum", format_integer),
+        GridColumn("Cycles begun", "cycle", format_integer),
+        GridColumn("Arc", "arc", format_text, text=True),
+        GridColumn("Process", "process", format_text, text=True),
+        GridColumn("Probability", "process_probability", format_percent),
+        GridColumn("R (Ω)", "resistance_ohm", _FOUR),
+        GridColumn(
+            "Standard error (Ω)", "resistance_standard_error_ohm", partial(format_number, digits=2)
+        ),
+        GridColumn(
+            "of that noise (Ω)", "resistance_precision_ohm", partial(format_number, digits=2)
+        ),
+        GridColumn("R (Ω cm²)", "areal_resistance_ohm_cm2", _FOUR),
+        GridColumn("τ (s)", "time_constant_second", partial(format_number, digits=3)),
+        GridColumn("n", "exponent", partial(format_number, digits=3)),
+        GridColumn("C (F)", "capacitance_farad", partial(format_number, digits=3)),
+        GridColumn("C, Brug (F)", "brug_capacitance_farad", partial(format_number, digits=3)),
+        GridColumn("Determined", "sure", format_text, text=True),
     ]
     sizes = table.group_by("spectrum", maintain_order=True).len()["len"].to_list() or [0]
-    return folded(grid(table, columns, "No arc was fitted."), sum(sizes[:1]), sizes[-1])
+    return fold_rows(build_grid(table, columns, "No arc was fitted."), sum(sizes[:1]), sizes[-1])
 
 
 def sheet_grid(cell: Cell) -> Grid:
@@ -147,13 +155,13 @@ def sheet_grid(cell: Cell) -> Grid:
     for name, field, unit in SHEET_FIELDS:
         value = getattr(cell, field)
         source = cell.inferred.get(field)
-        written = _sheet_value(value)
+        written = _format_sheet_value(value)
         with_unit = f"{written} {unit}" if unit and written != NOTHING else written
         body.append((name, with_unit, f"inferred: {source}" if source else ""))
     return Grid(("Field", "Value", "Remark"), tuple(body), frozenset({0, 1, 2}))
 
 
-def _sheet_value(value: object) -> str:
+def _format_sheet_value(value: object) -> str:
     if value is None or value in {(), ""}:
         return NOTHING
     if isinstance(value, tuple):
@@ -164,14 +172,14 @@ def _sheet_value(value: object) -> str:
 def file_grid(files: pl.DataFrame) -> Grid:
     """Give the raw files: what they are, what was read from them, and their content's identity."""
     columns = [
-        Shown("File", "path", text, text=True),
-        Shown("Status", "status", text, text=True),
-        Shown("Format", "format", text, text=True),
-        Shown("Records", "records", whole),
-        Shown("Spectra", "spectra", whole),
-        Shown("Start (UTC)", "started_at", moment, text=True),
-        Shown("Size (B)", "size_byte", whole),
-        Shown("sha256", "file_sha256", text, text=True),
-        Shown("Reason", "reason", text, text=True),
+        GridColumn("File", "path", format_text, text=True),
+        GridColumn("Status", "status", format_text, text=True),
+        GridColumn("Format", "format", format_text, text=True),
+        GridColumn("Records", "records", format_integer),
+        GridColumn("Spectra", "spectra", format_integer),
+        GridColumn("Start (UTC)", "started_at", format_time, text=True),
+        GridColumn("Size (B)", "size_byte", format_integer),
+        GridColumn("sha256", "file_sha256", format_text, text=True),
+        GridColumn("Reason", "reason", format_text, text=True),
     ]
-    return grid(files.sort("path"), columns, "No raw file belongs to this cell.")
+    return build_grid(files.sort("path"), columns, "No raw file belongs to this cell.")

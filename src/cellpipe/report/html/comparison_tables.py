@@ -18,11 +18,17 @@ from cellpipe.report.excel.sheets import (
     TEXT,
     SheetColumn,
     column_letter,
-    live,
+    formula_or_value,
 )
-from cellpipe.report.html.cell_tables import text
-from cellpipe.report.html.grid import Grid, Shown, grid
-from cellpipe.report.wording import NOTHING, fixed, number, percent, whole
+from cellpipe.report.html.cell_tables import format_text
+from cellpipe.report.html.grid import Grid, GridColumn, build_grid
+from cellpipe.report.wording import (
+    NOTHING,
+    format_fixed,
+    format_integer,
+    format_number,
+    format_percent,
+)
 
 _SHEET = (
     ("Rank", "rank", FIXED_0, 7),
@@ -62,12 +68,12 @@ _SHEET = (
     ("Retention, as printed", "retention_text", TEXT, 12),
     ("DOI", "doi", TEXT, 30),
 )
-_FOUR = partial(number, digits=4)
+_FOUR = partial(format_number, digits=4)
 _ABSENT = "There are no published cells to compare with."
 Row = dict[str, Any]
 
 
-def _joined(comparison: pl.DataFrame, baselines: pl.DataFrame) -> pl.DataFrame:
+def _join_baselines(comparison: pl.DataFrame, baselines: pl.DataFrame) -> pl.DataFrame:
     """Put the comparison beside the rows it is about, the nearest first."""
     beside = comparison.drop("first_author_year", "doi", "cell_id")
     return (
@@ -81,91 +87,105 @@ def _joined(comparison: pl.DataFrame, baselines: pl.DataFrame) -> pl.DataFrame:
 def verdict_grid(comparison: pl.DataFrame, baselines: pl.DataFrame) -> Grid:
     """Give every published cell with its verdict and the reason for its rank, the nearest first."""
     columns = [
-        Shown("Rank", "rank", whole),
-        Shown("Published cell", "first_author_year", text, text=True),
-        Shown("From", "origin", text, text=True),
-        Shown("How this cell stands beside it", "verdict", text, text=True),
-        Shown("In common", "alike", text, text=True),
-        Shown("What differs", "apart", text, text=True),
-        Shown("To bear in mind", "caveat", text, text=True),
-        Shown("DOI", "doi", text, text=True),
+        GridColumn("Rank", "rank", format_integer),
+        GridColumn("Published cell", "first_author_year", format_text, text=True),
+        GridColumn("From", "origin", format_text, text=True),
+        GridColumn("How this cell stands beside it", "verdict", format_text, text=True),
+        GridColumn("In common", "alike", format_text, text=True),
+        GridColumn("What differs", "apart", format_text, text=True),
+        GridColumn("To bear in mind", "caveat", format_text, text=True),
+        GridColumn("DOI", "doi", format_text, text=True),
     ]
-    table = _joined(comparison, baselines).with_columns(
+    table = _join_baselines(comparison, baselines).with_columns(
         caveat=pl.when("comparable").then("reason"),
         apart=pl.when("comparable").then("differences"),
         verdict=pl.col("verdict").fill_null("Not compared."),
     )
-    return grid(table, columns, _ABSENT, keep_empty=True)
+    return build_grid(table, columns, _ABSENT, keep_empty=True)
 
 
 def number_grid(comparison: pl.DataFrame, baselines: pl.DataFrame) -> Grid:
     """Give the numbers behind the verdicts, and what the rows print."""
-    table = _joined(comparison, baselines).with_columns(
-        two_points=_written(partial(percent, decimals=3), "cell_fade_to_cycle"),
-        published=_written(_range, "baseline_retention_low", "baseline_retention_high"),
-        own_fade=_written(
-            _interval, "cell_fade_per_cycle", "cell_fade_per_cycle_low", "cell_fade_per_cycle_high"
+    table = _join_baselines(comparison, baselines).with_columns(
+        two_points=_format_columns(partial(format_percent, decimals=3), "cell_fade_to_cycle"),
+        published=_format_columns(
+            _format_range, "baseline_retention_low", "baseline_retention_high"
         ),
-        fade=_written(_fades, "baseline_fade_per_cycle_low", "baseline_fade_per_cycle_high"),
+        own_fade=_format_columns(
+            _format_interval,
+            "cell_fade_per_cycle",
+            "cell_fade_per_cycle_low",
+            "cell_fade_per_cycle_high",
+        ),
+        fade=_format_columns(
+            _format_fades, "baseline_fade_per_cycle_low", "baseline_fade_per_cycle_high"
+        ),
         family=pl.col("solid_electrolyte").map_elements(
             lambda name: electrolyte_family(name) or NOTHING, return_dtype=pl.String
         ),
     )
     columns = [
-        Shown("Rank", "rank", whole),
-        Shown("Published cell", "first_author_year", text, text=True),
-        Shown("This cell, first", "cell_initial_capacity", _FOUR),
-        Shown("Published, first", "baseline_initial_capacity", _FOUR),
-        Shown("Unit", "unit", text, text=True),
-        Shown("Basis", "basis", text, text=True),
-        Shown("Ratio", "capacity_ratio", number),
-        Shown("At cycle", "cycle", whole),
-        Shown("This cell, retention", "cell_retention", percent),
-        Shown("Published then", "published", text, text=True),
-        Shown(
-            "This cell, loss per cycle from the first to that one", "two_points", text, text=True
+        GridColumn("Rank", "rank", format_integer),
+        GridColumn("Published cell", "first_author_year", format_text, text=True),
+        GridColumn("This cell, first", "cell_initial_capacity", _FOUR),
+        GridColumn("Published, first", "baseline_initial_capacity", _FOUR),
+        GridColumn("Unit", "unit", format_text, text=True),
+        GridColumn("Basis", "basis", format_text, text=True),
+        GridColumn("Ratio", "capacity_ratio", format_number),
+        GridColumn("At cycle", "cycle", format_integer),
+        GridColumn("This cell, retention", "cell_retention", format_percent),
+        GridColumn("Published then", "published", format_text, text=True),
+        GridColumn(
+            "This cell, loss per cycle from the first to that one",
+            "two_points",
+            format_text,
+            text=True,
         ),
-        Shown("Published, loss per cycle between its two points", "fade", text, text=True),
-        Shown("This cell, steady loss per cycle (95 %)", "own_fade", text, text=True),
-        Shown("Retention, as printed", "retention_text", text, text=True),
-        Shown("Initial capacity, as printed", "initial_text", text, text=True),
-        Shown("Later capacity, as printed", "later_text", text, text=True),
-        Shown("Temperature", "temperature_text", text, text=True),
-        Shown("Current", "current_text", text, text=True),
-        Shown("Window (V)", "voltage_text", text, text=True),
-        Shown("Loading", "loading_text", text, text=True),
-        Shown("Electrolyte", "solid_electrolyte", text, text=True),
-        Shown("Family (inferred)", "family", text, text=True),
-        Shown("Anode", "anode_composition", text, text=True),
-        Shown("Cathode", "cathode_composition", text, text=True),
-        Shown("Kind (inferred)", "cell_kind_inferred", text, text=True),
-        Shown("Basis (inferred)", "capacity_basis_inferred", text, text=True),
+        GridColumn(
+            "Published, loss per cycle between its two points", "fade", format_text, text=True
+        ),
+        GridColumn("This cell, steady loss per cycle (95 %)", "own_fade", format_text, text=True),
+        GridColumn("Retention, as printed", "retention_text", format_text, text=True),
+        GridColumn("Initial capacity, as printed", "initial_text", format_text, text=True),
+        GridColumn("Later capacity, as printed", "later_text", format_text, text=True),
+        GridColumn("Temperature", "temperature_text", format_text, text=True),
+        GridColumn("Current", "current_text", format_text, text=True),
+        GridColumn("Window (V)", "voltage_text", format_text, text=True),
+        GridColumn("Loading", "loading_text", format_text, text=True),
+        GridColumn("Electrolyte", "solid_electrolyte", format_text, text=True),
+        GridColumn("Family (inferred)", "family", format_text, text=True),
+        GridColumn("Anode", "anode_composition", format_text, text=True),
+        GridColumn("Cathode", "cathode_composition", format_text, text=True),
+        GridColumn("Kind (inferred)", "cell_kind_inferred", format_text, text=True),
+        GridColumn("Basis (inferred)", "capacity_basis_inferred", format_text, text=True),
     ]
-    return grid(table, columns, _ABSENT, keep_empty=True)
+    return build_grid(table, columns, _ABSENT, keep_empty=True)
 
 
-def _written(write: Callable[..., str], *names: str) -> pl.Expr:
+def _format_columns(write: Callable[..., str], *names: str) -> pl.Expr:
     """Write several columns of a row into one text."""
     return pl.struct(names).map_elements(
         lambda row: write(*(row[name] for name in names)), return_dtype=pl.String
     )
 
 
-def _range(low: float | None, high: float | None) -> str:
-    ends = percent(low), percent(high)
+def _format_range(low: float | None, high: float | None) -> str:
+    ends = format_percent(low), format_percent(high)
     return ends[0] if ends[0] == ends[1] else f"{ends[0]} to {ends[1]}"
 
 
-def _fades(low: float | None, high: float | None) -> str:
-    ends = percent(low, 3), percent(high, 3)
+def _format_fades(low: float | None, high: float | None) -> str:
+    ends = format_percent(low, 3), format_percent(high, 3)
     return ends[0] if ends[0] == ends[1] else f"{ends[0]} to {ends[1]}"
 
 
-def _interval(value: float | None, low: float | None, high: float | None) -> str:
+def _format_interval(value: float | None, low: float | None, high: float | None) -> str:
     if value is None:
         return NOTHING
     known = low is not None and high is not None
-    return percent(value, 3) + (f" ({percent(low, 3)} to {percent(high, 3)})" if known else "")
+    return format_percent(value, 3) + (
+        f" ({format_percent(low, 3)} to {format_percent(high, 3)})" if known else ""
+    )
 
 
 def text_grid(cell: Cell, summary: pl.DataFrame, cycles: pl.DataFrame) -> Grid:
@@ -181,7 +201,7 @@ def text_grid(cell: Cell, summary: pl.DataFrame, cycles: pl.DataFrame) -> Grid:
             continue  # the text is about silicon
         if row["cell_kind_inferred"] not in {None, cell.configuration}:
             continue
-        value, note = _own_figure(row, own, cycles)
+        value, note = _own_value(row, own, cycles)
         if row["cell_kind_inferred"] is None:
             note = "; ".join(filter(None, (note, "the text does not say whether full or half")))
         ends = [f"{row[end]:g}" for end in ("value_low", "value_high")]
@@ -198,12 +218,12 @@ def text_grid(cell: Cell, summary: pl.DataFrame, cycles: pl.DataFrame) -> Grid:
                 absent=absent)  # fmt: skip
 
 
-def _own_figure(row: Row, own: Row, cycles: pl.DataFrame) -> tuple[str, str]:
+def _own_value(row: Row, own: Row, cycles: pl.DataFrame) -> tuple[str, str]:
     """Give the cell's number that stands beside a figure of the text, and what to bear in mind."""
     measure, cycle = row["measure_inferred"], row["cycle_inferred"]
     if measure in {"initial_coulombic_efficiency", "mean_coulombic_efficiency"}:
         value = own[measure]
-        return fixed(None if value is None else 100 * value, 2), ""
+        return format_fixed(None if value is None else 100 * value, 2), ""
     known = cycles.filter(pl.col("complete") | (pl.col("cycle") == 1)).sort("cycle")
     column = ("areal_discharging_capacity_mah_per_cm2" if measure == "areal_capacity"
               else "discharging_capacity_ah")  # fmt: skip
@@ -213,22 +233,22 @@ def _own_figure(row: Row, own: Row, cycles: pl.DataFrame) -> tuple[str, str]:
         numbers = known["cycle"].to_list()
         return NOTHING, f"the cell is at cycle {numbers[-1]}" if numbers else ""
     if measure == "areal_capacity":
-        return number(at[0], 4), "first discharge" if cycle == 1 else ""
+        return format_number(at[0], 4), "first discharge" if cycle == 1 else ""
     first = known.filter(pl.col("cycle") == 1)[column]
-    return (fixed(100 * at[0] / first[0], 1), "over the first discharge") if (
+    return (format_fixed(100 * at[0] / first[0], 1), "over the first discharge") if (
         first.len() and first[0]
     ) else (NOTHING, "")  # fmt: skip
 
 
 def baseline_columns(comparison: pl.DataFrame, baselines: pl.DataFrame) -> list[SheetColumn]:
     """Give every published cell with what the cell has beside it, for the workbook."""
-    table = _joined(comparison, baselines)
+    table = _join_baselines(comparison, baselines)
     columns = [SheetColumn(h, table[c].to_list(), s, w) for h, c, s, w in _SHEET]
     heads = [column.head for column in columns]
     own = column_letter(heads.index("This cell, first"))
     published = column_letter(heads.index("Published, first"))
     ratios = [
-        live(f"={own}{n}/{published}{n}", mine / theirs if mine and theirs else None, ratio)
+        formula_or_value(f"={own}{n}/{published}{n}", mine / theirs if mine and theirs else None, ratio)
         for n, (mine, theirs, ratio) in enumerate(
             table.select("cell_initial_capacity", "baseline_initial_capacity", "capacity_ratio")
             .iter_rows(), 2,

@@ -14,7 +14,7 @@ from cellpipe.report.figures.panel import Panel
 from cellpipe.report.figures.resistance import resistance_panel
 from cellpipe.report.figures.series import bode_panel, waterfall_panel
 from cellpipe.report.html import cell_tables
-from cellpipe.report.html.cell_page import template
+from cellpipe.report.html.cell_page import load_template
 
 
 def eis_page(
@@ -41,7 +41,7 @@ def eis_page(
     """
     growth, fits = tables["interfacial_resistance"], tables["circuit_fits"]
     circuits = ", ".join(fits["circuit"].unique().sort().to_list()) or "no circuit"
-    return template("eis.html.j2").render(
+    return load_template("eis.html.j2").render(
         name=name,
         line=f"{growth.height} spectra, fitted with {circuits}",
         checks=[finding for finding in findings if finding.level != "info"],

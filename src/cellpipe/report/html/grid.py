@@ -10,7 +10,7 @@ import polars as pl
 
 
 @dataclass(frozen=True)
-class Shown:
+class GridColumn:
     """One column of a page's table: its head, the column it is made from, and how it is written."""
 
     head: str
@@ -39,8 +39,8 @@ class Grid:
         return self.body[:start], self.body[start:stop], self.body[stop:]
 
 
-def grid(
-    table: pl.DataFrame, columns: Sequence[Shown], absent: str, *, keep_empty: bool = False
+def build_grid(
+    table: pl.DataFrame, columns: Sequence[GridColumn], absent: str, *, keep_empty: bool = False
 ) -> Grid:
     """Write a table's columns as texts; columns without any value are left out."""
     if table.is_empty():
@@ -54,7 +54,7 @@ def grid(
     )
 
 
-def folded(whole: Grid, head: int, tail: int) -> Grid:
+def fold_rows(whole: Grid, head: int, tail: int) -> Grid:
     """Show the first and last rows and fold what is between, if that saves more than five rows."""
     rows = len(whole.body)
     fold = (head, rows - tail) if rows > head + tail + 5 else (rows, rows)

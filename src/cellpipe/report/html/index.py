@@ -15,11 +15,17 @@ import polars as pl
 from cellpipe.baselines import TABLE_1
 from cellpipe.baselines.verdict import count_standings, describe_standing
 from cellpipe.report.figures.sparkline import sparkline
-from cellpipe.report.html.cell_page import template
+from cellpipe.report.html.cell_page import load_template
 from cellpipe.report.html.grid import Grid
 from cellpipe.report.html.replicates import replicate_grid
-from cellpipe.report.key_numbers import first_to_last
-from cellpipe.report.wording import NOTHING, fixed, moment, number, percent
+from cellpipe.report.key_numbers import resistance_text
+from cellpipe.report.wording import (
+    NOTHING,
+    format_fixed,
+    format_number,
+    format_percent,
+    format_time,
+)
 from cellpipe.system.atomic_files import file_name
 
 Row = dict[str, Any]
@@ -55,24 +61,24 @@ def index_page(tables: Mapping[str, pl.DataFrame], *, version: str) -> str:
     newest = dict(files.group_by("cell_id").agg(pl.col("modified_at").max()).iter_rows())
     rows = [
         cell_row(row, checks.get(row["cell_id"], 0), curves.get(row["cell_id"]))
-        | _standing(beside.get(row["cell_id"], []))
-        | {"newest": _newest(newest.get(row["cell_id"]))}
+        | _standing_fields(beside.get(row["cell_id"], []))
+        | {"newest": _newest_time(newest.get(row["cell_id"]))}
         for row in cells.sort("cell_id").to_dicts()
     ]
-    return template("index.html.j2").render(
+    return load_template("index.html.j2").render(
         script=script,
         script_hash=f"sha256-{digest}",
         rows=rows,
-        newest=_newest(files["modified_at"].max())[0],  # type: ignore[arg-type]
+        newest=_newest_time(files["modified_at"].max())[0],  # type: ignore[arg-type]
         kinds=sorted({row["kind"] for row in rows}),
         groups=replicate_grid(cells, cycles),
         comparison=comparison_matrix(comparison),
         lab_findings=serious.filter(pl.col("cell_id").is_null()).to_dicts(),
         unusable=[
-            row | {"newest": _newest(row["modified_at"])}
+            row | {"newest": _newest_time(row["modified_at"])}
             for row in files.filter(pl.col("status") == "set aside").sort("path").to_dicts()
         ],
-        missing=missing_grid(cells),
+        missing=missing_fields_grid(cells),
         used_files=files.filter(pl.col("status") == "used").height,
         version=version,
     )
@@ -81,7 +87,7 @@ def index_page(tables: Mapping[str, pl.DataFrame], *, version: str) -> str:
 def cell_row(row: Row, checks: int, curve: Curve | None) -> Row:
     """Give what the index shows of a cell: texts, and the numbers that they are sorted by."""
     capacity, unit, basis = _first_capacity(row)
-    resistance, resistance_unit = first_to_last(row)
+    resistance, resistance_unit = resistance_text(row)
     areal = row["last_areal_interfacial_resistance_ohm_cm2"]
     return {
         "cell_id": row["cell_id"],
@@ -89,22 +95,25 @@ def cell_row(row: Row, checks: int, curve: Curve | None) -> Row:
         "kind": row["configuration"] or "not known",
         "group": row["group"] or "",
         "cycles": row["cycles"],
-        "capacity": (number(capacity, 4), capacity),
+        "capacity": (format_number(capacity, 4), capacity),
         "capacity_unit": unit,
         "basis": basis,
         "initial": (
-            percent(row["initial_coulombic_efficiency"]),
+            format_percent(row["initial_coulombic_efficiency"]),
             row["initial_coulombic_efficiency"],
         ),
-        "mean": (percent(row["mean_coulombic_efficiency"], 2), row["mean_coulombic_efficiency"]),
-        "retention": (percent(row["capacity_retention"]), row["capacity_retention"]),
-        "retention_at": _retention_at(row),
+        "mean": (
+            format_percent(row["mean_coulombic_efficiency"], 2),
+            row["mean_coulombic_efficiency"],
+        ),
+        "retention": (format_percent(row["capacity_retention"]), row["capacity_retention"]),
+        "retention_at": _retention_basis(row),
         "resistance": (
             resistance,
             row["last_interfacial_resistance_ohm"] if areal is None else areal,
         ),
         "resistance_unit": resistance_unit,
-        "spark": _spark(curve),
+        "spark": _capacity_sparkline(curve),
         "checks": checks,
     }
 
@@ -117,7 +126,7 @@ def _curves(cycles: pl.DataFrame) -> dict[str, Curve]:
     return {str(cell_id): (numbers[0][at], numbers[1][at]) for cell_id, at in places.iter_rows()}
 
 
-def _standing(rows: list[Row]) -> Row:
+def _standing_fields(rows: list[Row]) -> Row:
     """Give how a cell stands beside published ones: in figures, in words, and to be sorted by."""
     counts = count_standings(rows)
     of = sum(counts.values())
@@ -126,9 +135,9 @@ def _standing(rows: list[Row]) -> Row:
     return {"standing": (short, value), "standing_words": describe_standing(rows)}
 
 
-def _newest(modified: datetime | None) -> tuple[str, float | None]:
+def _newest_time(modified: datetime | None) -> tuple[str, float | None]:
     """Give when the newest file of a cell was written, as text and in seconds since 1970."""
-    return moment(modified), None if modified is None else modified.timestamp()
+    return format_time(modified), None if modified is None else modified.timestamp()
 
 
 def _first_capacity(row: Row) -> tuple[float | None, str, str]:
@@ -140,13 +149,13 @@ def _first_capacity(row: Row) -> tuple[float | None, str, str]:
     return None, "", ""
 
 
-def _retention_at(row: Row) -> str:
+def _retention_basis(row: Row) -> str:
     if row["retention_cycle"] is None:
         return ""
     return f"cycle {row['retention_cycle']} over {row['retention_reference_cycle']}"
 
 
-def _spark(curve: Curve | None) -> str:
+def _capacity_sparkline(curve: Curve | None) -> str:
     if curve is None:
         return ""
     number, capacity = curve
@@ -165,7 +174,8 @@ def comparison_matrix(comparison: pl.DataFrame) -> Grid:
     for row in rows.sort("cell_id").to_dicts():
         cells.setdefault(row["cell_id"], {})[row["source"], row["row"]] = row
     body = [
-        (cell_id, *(_beside(beside.get(key)) for key in keys)) for cell_id, beside in cells.items()
+        (cell_id, *(_matrix_entry(beside.get(key)) for key in keys))
+        for cell_id, beside in cells.items()
     ]
     names = [
         f"{row['first_author_year']} ({'row' if row['source'] == TABLE_1 else row['source']}"
@@ -177,22 +187,24 @@ def comparison_matrix(comparison: pl.DataFrame) -> Grid:
     return Grid(heads if body else (), tuple(body), frozenset({0}), absent=absent)
 
 
-def _beside(row: Row | None) -> str:
+def _matrix_entry(row: Row | None) -> str:
     if row is None:
         return NOTHING
     low, high = row["baseline_retention_low"], row["baseline_retention_high"]
-    ends = [fixed(100 * value, 1) for value in (low, high)]
+    ends = [format_fixed(100 * value, 1) for value in (low, high)]
     published = ends[0] if ends[0] == ends[1] else f"{ends[0]}–{ends[1]}"
     sign = {"above": "▲ ", "below": "▼ ", "within": "● "}.get(row["standing"] or "", "")
     line = "*" if row["interpolated"] else ""
-    return f"{sign}{fixed(100 * row['cell_retention'], 1)} / {published}{line} @{row['cycle']}"
+    return (
+        f"{sign}{format_fixed(100 * row['cell_retention'], 1)} / {published}{line} @{row['cycle']}"
+    )
 
 
-def missing_grid(cells: pl.DataFrame) -> Grid:
+def missing_fields_grid(cells: pl.DataFrame) -> Grid:
     """Say of each cell what a complete row in the cell sheet would add."""
     body = []
     for row in cells.sort("cell_id").to_dicts():
-        wanted = _wanted(row)
+        wanted = _missing_fields(row)
         if wanted:
             in_sheet = "incomplete row" if row["in_sheet"] else "no row"
             body.append((row["cell_id"], in_sheet, "; ".join(wanted)))
@@ -205,7 +217,7 @@ def missing_grid(cells: pl.DataFrame) -> Grid:
     )
 
 
-def _wanted(row: Row) -> list[str]:
+def _missing_fields(row: Row) -> list[str]:
     wanted = []
     if row["configuration"] is None:
         wanted.append("full or half: Coulombic efficiency and the comparison with published cells")

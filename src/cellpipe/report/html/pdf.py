@@ -29,7 +29,7 @@ _MAC = (
 _SECONDS = 120.0
 
 
-def browser() -> str | None:
+def find_browser() -> str | None:
     """Find a browser that can print: the one that CELLPIPE_BROWSER names, or a usual one."""
     named = os.environ.get(BROWSER)
     if named:
@@ -40,7 +40,7 @@ def browser() -> str | None:
     return usual or next((str(p) for p in (*windows, *map(Path, _MAC)) if p.is_file()), None)
 
 
-def printed(page: str) -> bytes:
+def print_pdf(page: str) -> bytes:
     """Print a page that needs nothing but itself; give the PDF's bytes.
 
     The same page and browser give the same bytes: the dates that the browser writes are replaced.
@@ -51,7 +51,7 @@ def printed(page: str) -> bytes:
         If there is no browser, or it does not print.
 
     """
-    program = browser()
+    program = find_browser()
     if program is None:
         raise CellpipeError(
             "no browser that prints pages", expected="Edge, Chrome or Chromium on this machine",
@@ -59,7 +59,7 @@ def printed(page: str) -> bytes:
         )  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="cellpipe-", ignore_cleanup_errors=True) as folder:
         source, made = Path(folder) / "page.html", Path(folder) / "page.pdf"
-        source.write_text(_for_paper(page), encoding="utf-8", errors="xmlcharrefreplace")
+        source.write_text(_prepare_page(page), encoding="utf-8", errors="xmlcharrefreplace")
         options = [
             "--headless", "--disable-gpu", "--disable-dev-shm-usage", "--disable-extensions",
             "--no-pdf-header-footer", "--proxy-server=127.0.0.1:9", "--no-first-run",
@@ -73,7 +73,7 @@ def printed(page: str) -> bytes:
                 [program, *options, source.as_uri()], capture_output=True, timeout=_SECONDS,
                 check=True,
             )  # fmt: skip
-            return _undated(made.read_bytes())
+            return _replace_dates(made.read_bytes())
         except (OSError, subprocess.SubprocessError) as error:
             raise CellpipeError(
                 f"a browser that does not print ({type(error).__name__})",
@@ -82,13 +82,13 @@ def printed(page: str) -> bytes:
             ) from error  # fmt: skip
 
 
-def _for_paper(page: str) -> str:
+def _prepare_page(page: str) -> str:
     """Unfold what is folded, and leave out the links to files that lie beside the page."""
     unfolded = re.sub(r"<details(?=[ >])", "<details open", page)
     return re.sub(r"<nav\b.*?</nav>", "", unfolded, flags=re.DOTALL)
 
 
-def _undated(content: bytes) -> bytes:
+def _replace_dates(content: bytes) -> bytes:
     """Replace the dates of the making, byte for byte, so that places within the file stay."""
     return re.sub(
         rb"(/(?:CreationDate|ModDate) \(D:)\d{14}([+-]\d\d'\d\d')?",

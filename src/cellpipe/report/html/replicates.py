@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from cellpipe.report.html.grid import Grid
-from cellpipe.report.wording import NOTHING, fixed, number
+from cellpipe.report.wording import NOTHING, format_fixed, format_number
 
 
 def replicate_grid(cells: pl.DataFrame, cycles: pl.DataFrame) -> Grid:
@@ -37,8 +37,8 @@ def replicate_grid(cells: pl.DataFrame, cycles: pl.DataFrame) -> Grid:
 def _numbers(group: pl.DataFrame, cycles: pl.DataFrame) -> tuple[str, ...]:
     return (
         _capacity(group),
-        _spread(_values(group, "initial_coulombic_efficiency", 100), 2),
-        _spread(_values(group, "mean_coulombic_efficiency", 100), 2),
+        _format_mean(_values(group, "initial_coulombic_efficiency", 100), 2),
+        _format_mean(_values(group, "mean_coulombic_efficiency", 100), 2),
         _retention(group, cycles),
         _resistance(group),
     )
@@ -48,17 +48,17 @@ def _values(group: pl.DataFrame, column: str, factor: float = 1.0) -> list[float
     return [factor * value for value in group[column].drop_nulls().to_list()]
 
 
-def _spread(values: list[float], decimals: int | None = None) -> str:
+def _format_mean(values: list[float], decimals: int | None = None) -> str:
     """Write mean ± standard deviation and how many values there are."""
     if not values:
         return NOTHING
     series = pl.Series(values)
-    write = number if decimals is None else (lambda value: fixed(value, decimals))
+    write = format_number if decimals is None else (lambda value: format_fixed(value, decimals))
     mean = write(sum(values) / len(values))
     if len(values) == 1:
         return f"{mean} (n = 1)"
     deviation = float(str(series.std()))
-    shown = number(deviation, 2) if decimals is None else fixed(deviation, decimals)
+    shown = format_number(deviation, 2) if decimals is None else format_fixed(deviation, decimals)
     return f"{mean} ± {shown} (n = {len(values)})"
 
 
@@ -69,12 +69,12 @@ def _capacity(group: pl.DataFrame) -> str:
         return "different bases"
     if bases:
         values = _values(specific, "first_specific_discharging_capacity_mah_per_g")
-        return f"{_spread(values, 1)} mAh/g, per {bases[0]}"
+        return f"{_format_mean(values, 1)} mAh/g, per {bases[0]}"
     areal = _values(group, "first_areal_discharging_capacity_mah_per_cm2")
     if areal:
-        return f"{_spread(areal, 2)} mAh/cm²"
+        return f"{_format_mean(areal, 2)} mAh/cm²"
     charge = _values(group, "first_discharging_capacity_ah", 1e3)
-    return f"{_spread(charge)} mAh" if charge else NOTHING
+    return f"{_format_mean(charge)} mAh" if charge else NOTHING
 
 
 def _retention(group: pl.DataFrame, cycles: pl.DataFrame) -> str:
@@ -88,12 +88,12 @@ def _retention(group: pl.DataFrame, cycles: pl.DataFrame) -> str:
     if len(references) != 1:
         return "different reference cycles" if references else NOTHING
     values = _values(at, "capacity_retention", 100)
-    return f"{_spread(values, 1)}, cycle {min(last)} over {references[0]}"
+    return f"{_format_mean(values, 1)}, cycle {min(last)} over {references[0]}"
 
 
 def _resistance(group: pl.DataFrame) -> str:
     areal = _values(group, "last_areal_interfacial_resistance_ohm_cm2")
     if areal:
-        return f"{_spread(areal)} Ω cm²"
+        return f"{_format_mean(areal)} Ω cm²"
     ohm = _values(group, "last_interfacial_resistance_ohm")
-    return f"{_spread(ohm)} Ω" if ohm else NOTHING
+    return f"{_format_mean(ohm)} Ω" if ohm else NOTHING

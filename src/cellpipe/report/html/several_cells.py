@@ -10,40 +10,41 @@ import polars as pl
 from cellpipe.baselines.verdict import describe_standing
 from cellpipe.core.model import Cell
 from cellpipe.report.figures.several_cells import Cells, several_panels
-from cellpipe.report.html.cell_page import template
+from cellpipe.report.html.cell_page import load_template
 from cellpipe.report.html.cell_tables import SHEET_FIELDS
 from cellpipe.report.html.grid import Grid
 from cellpipe.report.html.replicates import replicate_grid
 from cellpipe.report.key_numbers import key_numbers
-from cellpipe.report.wording import NOTHING, kind_words, percent
+from cellpipe.report.wording import NOTHING, format_percent, kind_words
 
 
 def several_page(cells: Cells, *, title: str, up: str, version: str) -> str:
     """Write the page of several cells; ``up`` leads from its folder to that of the index."""
     summaries = pl.concat([tables["cells"] for _, tables in cells])
     cycles = pl.concat([tables["cycles"] for _, tables in cells])
-    return template("several.html.j2").render(
+    return load_template("several.html.j2").render(
         title=title,
         up=up,
-        warnings=not_alike([cell for cell, _ in cells]),
+        warnings=condition_differences([cell for cell, _ in cells]),
         panels=several_panels(cells),
         numbers=number_grid(cells),
         conditions=condition_grid([cell for cell, _ in cells]),
         groups=replicate_grid(summaries, cycles),
         standings=[
-            (cell.cell_id, describe_standing(t["baseline_comparison"].to_dicts())) for cell, t in cells
+            (cell.cell_id, describe_standing(t["baseline_comparison"].to_dicts()))
+            for cell, t in cells
         ],
         version=version,
     )
 
 
-def not_alike(cells: Sequence[Cell]) -> list[str]:
+def condition_differences(cells: Sequence[Cell]) -> list[str]:
     """Say what makes the cells unlike, so that nobody compares what can't be compared."""
     said = []
     for name, field, unit in SHEET_FIELDS:
         if field not in _CONDITIONS:
             continue
-        values = {_text(getattr(cell, field), unit) for cell in cells}
+        values = {_format_value(getattr(cell, field), unit) for cell in cells}
         if len(values) > 1:
             shown = sorted("not known" if value == NOTHING else value for value in values)
             said.append(f"{name} is not the same for all: {', '.join(shown)}.")
@@ -56,7 +57,7 @@ _CONDITIONS = frozenset({
 })  # fmt: skip
 
 
-def _text(value: Any, unit: str) -> str:
+def _format_value(value: Any, unit: str) -> str:
     if value in {None, (), ""}:
         return NOTHING
     if isinstance(value, tuple):
@@ -78,7 +79,8 @@ def number_grid(cells: Cells) -> Grid:
     names: dict[str, None] = dict.fromkeys(name for column in columns for name in column)
     body = [(name, *(column.get(name, NOTHING) for column in columns)) for name in names]
     fades = [
-        percent(t["cells"]["fade_per_cycle"][0] if t["cells"].height else None, 3) for _, t in cells
+        format_percent(t["cells"]["fade_per_cycle"][0] if t["cells"].height else None, 3)
+        for _, t in cells
     ]
     body.append(("Fade per cycle at the usual rate", *fades))
     return Grid(
@@ -91,7 +93,7 @@ def condition_grid(cells: Sequence[Cell]) -> Grid:
     """Give the cell sheet of each cell, one column a cell, and say where they differ."""
     body = []
     for name, field, unit in SHEET_FIELDS:
-        values = [_text(getattr(cell, field), unit) for cell in cells]
+        values = [_format_value(getattr(cell, field), unit) for cell in cells]
         if any(value != NOTHING for value in values):
             body.append((name, *values, "" if len(set(values)) == 1 else "differs"))
     heads = ("Cell sheet", *(cell.cell_id for cell in cells), "Alike?")

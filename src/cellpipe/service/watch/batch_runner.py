@@ -1,4 +1,4 @@
-"""Who deals with a batch: a process of the watch's own, or Prefect, asked over its API."""
+"""Who deals with a batch: a process of the watch's own, or Prefect, call_api over its API."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from cellpipe.core.errors import ServerError
-from cellpipe.service.prefect_api import DEPLOYMENT, asked
-from cellpipe.system.processes import end_when_stopped
+from cellpipe.service.prefect_api import DEPLOYMENT, call_api
+from cellpipe.system.processes import exit_on_interrupt
 
 State = Literal["running", "done", "died"]
 _BATCHES = 100  # that a process deals with before a fresh one takes its place
@@ -20,7 +20,7 @@ _GONE = 404
 
 
 @dataclass(frozen=True)
-class Task:
+class BatchTask:
     """A batch of a lab: what a hand needs to deal with it."""
 
     folder: Path
@@ -38,10 +38,10 @@ class Task:
         }  # fmt: skip
 
 
-class Hand(Protocol):
+class BatchRunner(Protocol):
     """Deals with batches, one at a time for each lab."""
 
-    def start(self, task: Task) -> str:
+    def start(self, task: BatchTask) -> str:
         """Begin with a batch; give a name to ask after it."""
 
     def state(self, name: str) -> tuple[State, str]:
@@ -51,7 +51,7 @@ class Hand(Protocol):
         """Let go."""
 
 
-class OwnProcess:
+class LocalRunner:
     """A process beside the watch, kept warm; one that dies is replaced."""
 
     def __init__(self) -> None:
@@ -60,15 +60,15 @@ class OwnProcess:
 
     def warm_up(self) -> None:
         """Start the process, so that the first batch need not wait for it."""
-        self._started().submit(_warm)
+        self._ensure_pool().submit(_preload)
 
-    def start(self, task: Task) -> str:
+    def start(self, task: BatchTask) -> str:
         """Begin with a batch."""
         try:
-            future = self._started().submit(_deal, task)
+            future = self._ensure_pool().submit(_process_batch, task)
         except BrokenProcessPool:
             self.close()
-            future = self._started().submit(_deal, task)
+            future = self._ensure_pool().submit(_process_batch, task)
         self._futures[task.batch] = future
         return task.batch
 
@@ -92,29 +92,29 @@ class OwnProcess:
             self._pool.shutdown(wait=True, cancel_futures=True)
         self._pool = None
 
-    def _started(self) -> ProcessPoolExecutor:
+    def _ensure_pool(self) -> ProcessPoolExecutor:
         if self._pool is None:
             context = multiprocessing.get_context("spawn")
             self._pool = ProcessPoolExecutor(
-                1, context, end_when_stopped, max_tasks_per_child=_BATCHES
+                1, context, exit_on_interrupt, max_tasks_per_child=_BATCHES
             )
         return self._pool
 
 
-def _warm() -> None:
-    from cellpipe.service.watch.batch import warm
+def _preload() -> None:
+    from cellpipe.service.watch.batch import preload_modules
 
-    warm()
-
-
-def _deal(task: Task) -> str:
-    from cellpipe.service.watch.batch import deal_with
-
-    return deal_with(task)
+    preload_modules()
 
 
-class Prefect:
-    """A Prefect server, asked for a run of the deployment ``process-batch/watched``.
+def _process_batch(task: BatchTask) -> str:
+    from cellpipe.service.watch.batch import process_batch
+
+    return process_batch(task)
+
+
+class PrefectRunner:
+    """A Prefect server, call_api for a run of the deployment ``process-batch/watched``.
 
     The batch's name is the idempotency key: asked twice, it is one run. Keys and passwords are
     those of Prefect's own variables, ``PREFECT_API_KEY`` and ``PREFECT_API_AUTH_STRING``.
@@ -123,20 +123,20 @@ class Prefect:
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
 
-    def start(self, task: Task) -> str:
+    def start(self, task: BatchTask) -> str:
         """Ask for a run."""
-        deployment = asked(self.url, f"deployments/name/{DEPLOYMENT}")
+        deployment = call_api(self.url, f"deployments/name/{DEPLOYMENT}")
         wanted: dict[str, object] = {
             "name": f"batch {task.batch}", "parameters": task.parameters,
             "idempotency_key": task.batch, "state": {"type": "SCHEDULED", "name": "Scheduled"},
         }  # fmt: skip
-        run = asked(self.url, f"deployments/{deployment['id']}/create_flow_run", wanted)
+        run = call_api(self.url, f"deployments/{deployment['id']}/create_flow_run", wanted)
         return str(run["id"])
 
     def state(self, name: str) -> tuple[State, str]:
         """Tell how a run stands; a server that is away just now leaves it running."""
         try:
-            run = asked(self.url, f"flow_runs/{name}")
+            run = call_api(self.url, f"flow_runs/{name}")
         except ServerError as error:
             return ("died", "the server forgot it") if error.status == _GONE else ("running", "")
         kind = str(run["state_type"])

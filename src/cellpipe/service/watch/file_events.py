@@ -16,7 +16,7 @@ _MOST = 20_000
 _log = logging.getLogger("cellpipe")
 
 
-class Hints:
+class FileEvents:
     """Paths of which the system said that something happened there, gathered by a thread.
 
     Parameters
@@ -36,11 +36,11 @@ class Hints:
         self._stop = threading.Event()
         told = [f for f in folders if events == "on" or not is_network_path(f)]
         self.folders = [] if events == "off" else told
-        self._thread = threading.Thread(target=self._gather, daemon=True)
+        self._thread = threading.Thread(target=self._listen, daemon=True)
         if self.folders:
             self._thread.start()
 
-    def taken(self) -> set[str]:
+    def drain(self) -> set[str]:
         """Give the paths that came since, and forget them."""
         with self._lock:
             paths, self._paths = self._paths, set()
@@ -53,7 +53,7 @@ class Hints:
         if self._thread.is_alive():
             self._thread.join(timeout=5)
 
-    def _gather(self) -> None:
+    def _listen(self) -> None:
         from watchfiles import watch
 
         while not self._stop.is_set():
@@ -63,13 +63,13 @@ class Hints:
                     debounce=400, rust_timeout=60_000, recursive=True, raise_interrupt=False,
                     ignore_permission_denied=True,
                 ):  # fmt: skip
-                    self._note({path for _, path in changes})
+                    self._add_paths({path for _, path in changes})
             except Exception as error:  # of the system: no more watches, a folder that is away
                 _log.info("no events (%s); the folders are looked at in turn", error)
                 with contextlib.suppress(Exception):
                     self._stop.wait(60.0)
 
-    def _note(self, paths: set[str]) -> None:
+    def _add_paths(self, paths: set[str]) -> None:
         with self._lock:
             if len(self._paths) + len(paths) <= _MOST:
                 self._paths |= paths

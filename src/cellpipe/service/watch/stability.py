@@ -6,14 +6,14 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from cellpipe.formats.completeness import is_whole
-from cellpipe.system.scan import Entry, is_other_kind, is_sheet
+from cellpipe.formats.completeness import is_complete
+from cellpipe.system.scan import Entry, has_foreign_suffix, is_lab_file
 
 _LOOK_SECONDS = 1.0  # between two looks at a file that seems to be cut
 
 
 @dataclass(frozen=True)
-class Patience:
+class WaitTimes:
     """How long to wait, in seconds.
 
     ``settle`` for a file that is no longer written to; ``incomplete`` for one that is not as long
@@ -29,80 +29,82 @@ class Patience:
 
 
 @dataclass
-class _Waiting:
+class _PendingFile:
     entry: Entry
     since: float  # that it is as it is
     first: float  # that it changes
-    whole: bool = False
-    looked: float = float("-inf")  # when it was last held against its format
+    is_complete: bool = False
+    checked_at: float = float("-inf")  # when it was last held against its format
 
 
-class Settling:
+class StabilityTracker:
     """The files that changed and are not ready yet."""
 
-    def __init__(self, patience: Patience, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self.patience = patience
+    def __init__(self, patience: WaitTimes, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.wait_times = patience
         self._clock = clock
-        self._waiting: dict[str, _Waiting] = {}
+        self._waiting: dict[str, _PendingFile] = {}
         self._gone: dict[str, float] = {}
 
     def __len__(self) -> int:
         """Give the number of files that wait; an empty one waits for nothing but bytes."""
         return sum(one.entry.size > 0 for one in self._waiting.values()) + len(self._gone)
 
-    def changed(self, entries: Iterable[Entry]) -> None:
+    def mark_changed(self, entries: Iterable[Entry]) -> None:
         """Note files that are other than before."""
         now = self._clock()
         for entry in entries:
             self._gone.pop(entry.name, None)
-            if is_other_kind(entry.name) and not is_sheet(entry.name):
+            if has_foreign_suffix(entry.name) and not is_lab_file(entry.name):
                 continue
             before = self._waiting.get(entry.name)
             first = before.first if before else now
-            self._waiting[entry.name] = _Waiting(entry, now, first)
+            self._waiting[entry.name] = _PendingFile(entry, now, first)
 
-    def gone(self, names: Iterable[str]) -> None:
+    def mark_gone(self, names: Iterable[str]) -> None:
         """Note files that are there no more."""
         now = self._clock()
         for name in names:
             self._waiting.pop(name, None)
-            if not is_other_kind(name) or is_sheet(name):
+            if not has_foreign_suffix(name) or is_lab_file(name):
                 self._gone[name] = now
 
-    def ready(self) -> list[Entry]:
+    def pop_ready(self) -> list[Entry]:
         """Give the files that are ready now, each once; one that is gone has no size."""
         now = self._clock()
         found = [one.entry for one in self._waiting.values() if self._is_ready(one, now)]
         for entry in found:
             del self._waiting[entry.name]
-        patience = 0.9 * self.patience.settle if found else self.patience.gone  # it was renamed
+        patience = 0.9 * self.wait_times.settle if found else self.wait_times.gone  # it was renamed
         gone = [name for name, at in self._gone.items() if now - at >= patience]
         for name in gone:
             del self._gone[name]
         return [*found, *(Entry(name, "", -1, 0) for name in gone)]
 
-    def soonest(self) -> float | None:
+    def next_delay(self) -> float | None:
         """Give after how many seconds a file may be ready, or None if none waits."""
         now = self._clock()
         sized = [one for one in self._waiting.values() if one.entry.size]
-        ends = [max(one.since + self.patience.settle, one.looked + _LOOK_SECONDS) for one in sized]
-        ends += [at + self.patience.gone for at in self._gone.values()]
+        ends = [
+            max(one.since + self.wait_times.settle, one.checked_at + _LOOK_SECONDS) for one in sized
+        ]
+        ends += [at + self.wait_times.gone for at in self._gone.values()]
         return max(0.05, min(ends) - now) if ends else None
 
-    def _is_ready(self, one: _Waiting, now: float) -> bool:
-        if now - one.first >= self.patience.growing and one.entry.size:
+    def _is_ready(self, one: _PendingFile, now: float) -> bool:
+        if now - one.first >= self.wait_times.growing and one.entry.size:
             return True  # the file of a running test: read as it is now
         still = now - one.since
-        if still < self.patience.settle or not one.entry.size:
+        if still < self.wait_times.settle or not one.entry.size:
             return False
-        if not one.whole and now - one.looked >= _LOOK_SECONDS:
-            one.looked = now
-            one.whole = _opens_whole(one.entry)
-        return one.whole or still >= self.patience.incomplete
+        if not one.is_complete and now - one.checked_at >= _LOOK_SECONDS:
+            one.checked_at = now
+            one.is_complete = _is_file_complete(one.entry)
+        return one.is_complete or still >= self.wait_times.incomplete
 
 
-def _opens_whole(entry: Entry) -> bool:
+def _is_file_complete(entry: Entry) -> bool:
     try:
-        return is_whole(entry.path)
+        return is_complete(entry.path)
     except OSError:
         return False

@@ -18,10 +18,10 @@ from cellpipe.system.scan import (
     LAB_NAMES,
     Entry,
     Failure,
-    Listing,
+    FolderEntry,
     RawFolders,
     is_finished,
-    is_sheet,
+    is_lab_file,
 )
 
 State = tuple[int, int]  # size and time of modification
@@ -39,7 +39,7 @@ class Changes:
 
     files: tuple[Entry, ...] = ()
     gone: tuple[str, ...] = ()
-    out_of_reach: tuple[Failure, ...] = ()
+    unreachable: tuple[Failure, ...] = ()
 
 
 class Tracker:
@@ -68,7 +68,7 @@ class Tracker:
     ) -> None:
         self.raw = raw
         self.files: dict[str, State] = dict(known)
-        self._folders: dict[str, tuple[Listing, int | None]] = {}
+        self._folders: dict[str, tuple[FolderEntry, int | None]] = {}
         self._again: dict[str, int] = {}
         self._warm: dict[str, float] = {}
         self._sheet_names = set(LAB_NAMES)
@@ -76,109 +76,109 @@ class Tracker:
         self._poll = poll_seconds
         self._next_walk = self._next_look = 0.0
 
-    def changes(self, hints: Iterable[str] = ()) -> Changes:
+    def find_changes(self, hints: Iterable[str] = ()) -> Changes:
         """Look; ``hints`` are paths of which the system said that something happened."""
         now = self._clock()
         if now >= self._next_walk:
-            changes = self._walked()
+            changes = self._walk_all()
             ended = self._clock()
             self._next_walk = ended + max(60.0, _WALK_SHARE * (ended - now))
             return changes
         found: dict[str, Entry | None] = {}
         failures: list[Failure] = []
-        self._hinted(hints, found)
+        self._check_hints(hints, found)
         if now >= self._next_look:
-            self._look_at_folders(found, failures)
-            self._look_at_warm(now, found)
+            self._check_folders(found, failures)
+            self._check_recent_files(now, found)
             ended = self._clock()
             share = _BUSY_SHARE if found or self._again else _LOOK_SHARE
             self._next_look = ended + max(self._poll, share * (ended - now))
-        return self._compared(found, failures)
+        return self._apply_changes(found, failures)
 
-    def look_again(self) -> None:
+    def schedule_walk(self) -> None:
         """Walk everything next time."""
         self._next_walk = 0.0
 
-    def _walked(self) -> Changes:
+    def _walk_all(self) -> Changes:
         found: list[Entry] = []
         failures: list[Failure] = []
         self._folders.clear()
         for prefix, root in self.raw.roots.items():
-            waiting = [Listing(prefix, str(root))]
+            waiting = [FolderEntry(prefix, str(root))]
             here: list[Entry] = []
             while waiting:
                 listing = waiting.pop()
-                self._folders[listing.prefix] = (listing, _modified(listing.place))
-                waiting += self.raw.list_into(listing, here, failures)
+                self._folders[listing.prefix] = (listing, _modified_ns(listing.place))
+                waiting += self.raw.list_folder(listing, here, failures)
             known = (
                 name
                 for name in self.files
-                if not is_sheet(name) and self.raw.prefix_of(name) == prefix
+                if not is_lab_file(name) and self.raw.root_prefix(name) == prefix
             )
             if not here and any(known):
-                failures.append(self._emptied(prefix))
+                failures.append(self._empty_folder_failure(prefix))
             found += here
-        found += self._sheets()
+        found += self._stat_lab_files()
         there = {entry.name for entry in found}
         away = tuple("" if f.path == "." else f"{f.path}/" for f in failures)
         gone = [
             name for name in self.files if name not in there and not f"{name}/".startswith(away)
         ]
-        return self._compared({e.name: e for e in found} | dict.fromkeys(gone), failures)
+        return self._apply_changes({e.name: e for e in found} | dict.fromkeys(gone), failures)
 
     @staticmethod
-    def _emptied(prefix: str) -> Failure:
+    def _empty_folder_failure(prefix: str) -> Failure:
         """Say that a folder is empty: where a share was mounted, such a one is left."""
         return Failure(prefix.rstrip("/") or ".", "it is empty all at once")
 
-    def _sheets(self) -> list[Entry]:
+    def _stat_lab_files(self) -> list[Entry]:
         try:
-            there = [p.name for p in self.raw.path("").iterdir() if is_sheet(p.name)]
+            there = [p.name for p in self.raw.path("").iterdir() if is_lab_file(p.name)]
         except OSError:
             return []
         self._sheet_names = {*LAB_NAMES, *there}
-        return self.raw.looked_at({name: self.raw.path(name) for name in there})[0]
+        return self.raw.stat_files({name: self.raw.path(name) for name in there})[0]
 
-    def _hinted(self, hints: Iterable[str], found: dict[str, Entry | None]) -> None:
+    def _check_hints(self, hints: Iterable[str], found: dict[str, Entry | None]) -> None:
         for hint in hints:
             path = Path(hint)
             try:
-                name = self.raw.relative(path)
+                name = self.raw.relative_name(path)
             except ValueError:
                 continue
             folder = f"{name.rpartition('/')[0]}/".lstrip("/")
             if folder not in self._folders or name + "/" in self._folders or path.is_dir():
-                self._again[self._nearest(folder)] = _AGAIN
+                self._again[self._nearest_prefix(folder)] = _AGAIN
                 self._next_look = 0.0
             elif is_finished(path.name):
-                self._look(name, found)
+                self._check_file(name, found)
 
-    def _nearest(self, folder: str) -> str:
+    def _nearest_prefix(self, folder: str) -> str:
         """Give the prefix of the nearest folder above that is known."""
         while folder and folder not in self._folders:
             folder = f"{folder.rstrip('/').rpartition('/')[0]}/".lstrip("/")
         return folder
 
-    def _look(self, name: str, found: dict[str, Entry | None]) -> None:
-        entries, failures = self.raw.looked_at({name: self.raw.path(name)})
+    def _check_file(self, name: str, found: dict[str, Entry | None]) -> None:
+        entries, failures = self.raw.stat_files({name: self.raw.path(name)})
         if entries:
             found[name] = entries[0]
         elif not failures and name in self.files:
             found[name] = None
 
-    def _look_at_folders(self, found: dict[str, Entry | None], failures: list[Failure]) -> None:
+    def _check_folders(self, found: dict[str, Entry | None], failures: list[Failure]) -> None:
         for prefix, (listing, before) in list(self._folders.items()):
-            modified = _modified(listing.place)
+            modified = _modified_ns(listing.place)
             if modified != before:
                 self._again[prefix] = _AGAIN
             if self._again.get(prefix, 0) > 0:
                 self._again[prefix] -= 1
-                self._list(listing, modified, found, failures)
+                self._list_folder(listing, modified, found, failures)
         self._again = {prefix: left for prefix, left in self._again.items() if left}
 
-    def _list(
+    def _list_folder(
         self,
-        listing: Listing,
+        listing: FolderEntry,
         modified: int | None,
         found: dict[str, Entry | None],
         failures: list[Failure],
@@ -186,38 +186,40 @@ class Tracker:
         """List a folder whose time moved, and folders in it that are new."""
         here: list[Entry] = []
         missed: list[Failure] = []
-        below = self.raw.list_into(listing, here, missed)
+        below = self.raw.list_folder(listing, here, missed)
         self._folders[listing.prefix] = (listing, modified)
         if listing.prefix in self.raw.roots and not (here or below or missed):
-            missed.append(self._emptied(listing.prefix))
+            missed.append(self._empty_folder_failure(listing.prefix))
         failures += missed
         found.update({entry.name: entry for entry in here})
         for one in below:
             if one.prefix not in self._folders:
-                self._list(one, _modified(one.place), found, failures)
+                self._list_folder(one, _modified_ns(one.place), found, failures)
         if missed:
             return
         prefixes = {one.prefix for one in below}
         there = {entry.name for entry in here}
         length = len(listing.prefix)
-        root = self.raw.prefix_of(listing.prefix)
+        root = self.raw.root_prefix(listing.prefix)
         for name in self.files:
-            inside = name.startswith(listing.prefix) and not is_sheet(name)
+            inside = name.startswith(listing.prefix) and not is_lab_file(name)
             direct, _, deeper = name[length:].partition("/") if inside else ("", "", "")
             lost = f"{listing.prefix}{direct}/" not in prefixes if deeper else name not in there
-            if inside and lost and self.raw.prefix_of(name) == root:
+            if inside and lost and self.raw.root_prefix(name) == root:
                 found[name] = None
         for prefix in [p for p in self._folders if p.startswith(listing.prefix) and p]:
             top = f"{listing.prefix}{prefix[length:].partition('/')[0]}/"
             if prefix != listing.prefix and top not in prefixes and prefix not in self.raw.roots:
                 self._folders.pop(prefix)
 
-    def _look_at_warm(self, now: float, found: dict[str, Entry | None]) -> None:
+    def _check_recent_files(self, now: float, found: dict[str, Entry | None]) -> None:
         for name in {*self._warm, *self._sheet_names}:
-            self._look(name, found)
+            self._check_file(name, found)
         self._warm = {name: end for name, end in self._warm.items() if end > now}
 
-    def _compared(self, found: Mapping[str, Entry | None], failures: Iterable[Failure]) -> Changes:
+    def _apply_changes(
+        self, found: Mapping[str, Entry | None], failures: Iterable[Failure]
+    ) -> Changes:
         changed, gone = [], []
         end = self._clock() + _WARM_SECONDS
         for name, entry in found.items():
@@ -225,7 +227,7 @@ class Tracker:
                 if self.files.pop(name, None) is not None:
                     gone.append(name)
                     self._warm.pop(name, None)
-            elif self.files.get(name) != (entry.size, entry.modified_ns) and not entry.leads_out:
+            elif self.files.get(name) != (entry.size, entry.modified_ns) and not entry.is_external:
                 self.files[name] = (entry.size, entry.modified_ns)
                 changed.append(entry)
                 self._warm[name] = end
@@ -234,7 +236,7 @@ class Tracker:
         return Changes(tuple(changed), tuple(gone), tuple(failures))
 
 
-def _modified(place: str) -> int | None:
+def _modified_ns(place: str) -> int | None:
     try:
         return os.stat(place).st_mtime_ns  # noqa: PTH116 - thousands of folders each time
     except OSError:

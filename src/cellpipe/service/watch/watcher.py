@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cellpipe.core.errors import CellpipeError, ServerError
-from cellpipe.pipeline.ingest import file_of
-from cellpipe.service.watch.batch_runner import Hand, Task
-from cellpipe.service.watch.stability import Patience, Settling
+from cellpipe.pipeline.ingest import recording_file
+from cellpipe.service.watch.batch_runner import BatchRunner, BatchTask
+from cellpipe.service.watch.stability import StabilityTracker, WaitTimes
 from cellpipe.service.watch.tracker import Tracker
 from cellpipe.store.batch_queue import QueuedFile, assign_batch, enqueue, queued_files
 from cellpipe.store.failures import MAX_ATTEMPTS, file_failures
@@ -46,8 +46,8 @@ class Watcher:
     """Watches a lab. :meth:`tick` does what is due and never waits."""
 
     lab: Lab
-    hand: Hand
-    patience: Patience = field(default_factory=Patience)
+    runner: BatchRunner
+    wait_times: WaitTimes = field(default_factory=WaitTimes)
     poll_seconds: float = 1.0
     clock: Callable[[], float] = time.monotonic
 
@@ -55,11 +55,11 @@ class Watcher:
         """Begin with what the ledger knows, and with batches that were left by an earlier watch."""
         self.ledger = Ledger(self.lab.out)
         self.raw = RawFolders(self.lab.folder, self.lab.also, (self.lab.out,))
-        known = _states(self.ledger, self.lab)
+        known = _ledger_states(self.ledger, self.lab)
         self.tracker = Tracker(
             self.raw, known, poll_seconds=self.poll_seconds, clock=self.clock
         )  # fmt: skip
-        self.settling = Settling(self.patience, clock=self.clock)
+        self.settling = StabilityTracker(self.wait_times, clock=self.clock)
         self._running: tuple[str, str] | None = None  # batch and the hand's name for it
         self._retries: dict[str, _Retry] = {}
         self._attempt = 0
@@ -68,42 +68,42 @@ class Watcher:
 
     def tick(self, hints: Iterable[str] = ()) -> None:
         """Look at the folders, put what is ready in the queue, and hand a batch on if none runs."""
-        changes = self.tracker.changes(hints)
-        self._say(bool(changes.out_of_reach), changes.out_of_reach)
-        self.settling.changed(changes.files)
-        self.settling.gone(changes.gone)
-        ready = self.settling.ready()
+        changes = self.tracker.find_changes(hints)
+        self._log_reachability(bool(changes.unreachable), changes.unreachable)
+        self.settling.mark_changed(changes.files)
+        self.settling.mark_gone(changes.gone)
+        ready = self.settling.pop_ready()
         for entry in ready:
             self._retries.pop(entry.name, None)
         try:
-            enqueue(self.ledger.database, [_waiting(entry) for entry in ready])
+            enqueue(self.ledger.database, [_queue_item(entry) for entry in ready])
         except BaseException:  # the ledger is away: they are ready again by and by
-            self.settling.changed(entry for entry in ready if entry.size >= 0)
-            self.settling.gone(entry.name for entry in ready if entry.size < 0)
+            self.settling.mark_changed(entry for entry in ready if entry.size >= 0)
+            self.settling.mark_gone(entry.name for entry in ready if entry.size < 0)
             raise
         if self._running is not None:
-            self._look_after(*self._running)
+            self._check_batch(*self._running)
         if self._running is None and self.clock() >= self._hand_retry.after:
-            self._hand_on()
+            self._start_batch()
 
     def is_idle(self) -> bool:
         """Whether nothing waits and nothing runs."""
         waits = len(self.settling) or self._running or queued_files(self.ledger.database)
         return not waits
 
-    def soonest(self) -> float:
+    def next_delay(self) -> float:
         """Give after how many seconds the next tick has something to do."""
         if self._running is not None:
             return 0.2
-        return min(self.poll_seconds, self.settling.soonest() or self.poll_seconds)
+        return min(self.poll_seconds, self.settling.next_delay() or self.poll_seconds)
 
-    def _say(self, away: bool, failures: Iterable[Failure]) -> None:
+    def _log_reachability(self, away: bool, failures: Iterable[Failure]) -> None:
         if away != self._away:
             self._away = away
             what = "; ".join(f"{failure.path}: {failure.reason}" for failure in failures)
             _log.warning("%s %s", self.lab.folder, what if away else "can be reached again")
 
-    def _hand_on(self) -> None:
+    def _start_batch(self) -> None:
         now = self.clock()
         waiting = [
             file
@@ -118,22 +118,22 @@ class Watcher:
             batch = f"{uuid.uuid4().hex[:12]}{again}"
             assign_batch(self.ledger.database, batch, [file.path for file in waiting])
         lab = self.lab
-        task = Task(lab.folder, lab.out, lab.time_zone, lab.also, batch)
+        task = BatchTask(lab.folder, lab.out, lab.time_zone, lab.also, batch)
         try:
-            self._running = (batch, self.hand.start(task))
+            self._running = (batch, self.runner.start(task))
         except (ServerError, OSError) as error:
-            self._pause(str(error))
+            self._back_off(str(error))
             return
         self._hand_retry = _Retry(0.0, 1.0)
         _log.info("batch %s: %d files", batch, len(waiting))
 
-    def _pause(self, reason: str) -> None:
+    def _back_off(self, reason: str) -> None:
         retry = self._hand_retry
         _log.warning("%s; again in %.0f s", reason, retry.pause)
         self._hand_retry = _Retry(self.clock() + retry.pause, min(60.0, 2 * retry.pause))
 
-    def _look_after(self, batch: str, name: str) -> None:
-        state, message = self.hand.state(name)
+    def _check_batch(self, batch: str, name: str) -> None:
+        state, message = self.runner.state(name)
         if state == "running":
             return
         self._running = None
@@ -141,13 +141,13 @@ class Watcher:
             state, message = "died", message or "its files are still in the queue"
         if state == "died":
             self._attempt += 1
-            self._pause(f"batch {batch} died ({message})")
+            self._back_off(f"batch {batch} died ({message})")
             return
         self._attempt = 0
         _log.info("batch %s: %s", batch, message)
-        self._try_again_what_failed()
+        self._requeue_failed()
 
-    def _try_again_what_failed(self) -> None:
+    def _requeue_failed(self) -> None:
         """Queue files anew that could not be read for a reason that may pass."""
         known = file_failures(self.ledger)
         now = self.clock()
@@ -165,36 +165,36 @@ class Watcher:
         enqueue(self.ledger.database, again)
 
 
-def _states(ledger: Ledger, lab: Lab) -> dict[str, tuple[int, int]]:
+def _ledger_states(ledger: Ledger, lab: Lab) -> dict[str, tuple[int, int]]:
     """Give the size and time with which each file was dealt with; parts of files are none."""
     seen, contents = ledger.seen_files(lab.folder), ledger.contents()
-    files = (f for f in seen.values() if file_of(f.path, seen, contents) == f.path)
+    files = (f for f in seen.values() if recording_file(f.path, seen, contents) == f.path)
     return {f.path: (f.size, f.modified_ns) for f in files}
 
 
-def _waiting(entry: Entry) -> QueuedFile:
+def _queue_item(entry: Entry) -> QueuedFile:
     return QueuedFile(entry.name, entry.size, entry.modified_ns)
 
 
-def settled_files(lab: Lab, patience: Patience) -> list[str]:
+def find_stable_files(lab: Lab, patience: WaitTimes) -> list[str]:
     """Look once at a lab's folders; name what is new, changed or gone, when it has settled."""
     raw = RawFolders(lab.folder, lab.also, (lab.out,))
-    tracker = Tracker(raw, _states(Ledger(lab.out), lab))
-    first = tracker.changes()
-    settling = Settling(patience)
-    settling.changed(first.files)
-    settling.gone(first.gone)
+    tracker = Tracker(raw, _ledger_states(Ledger(lab.out), lab))
+    first = tracker.find_changes()
+    settling = StabilityTracker(patience)
+    settling.mark_changed(first.files)
+    settling.mark_gone(first.gone)
     names: list[str] = []
     deadline = time.monotonic() + patience.incomplete + 2 * patience.settle
     while len(settling) and time.monotonic() < deadline:
-        time.sleep(settling.soonest() or 0.0)
-        tracker.look_again()
-        settling.changed(tracker.changes().files)
-        names += [entry.name for entry in settling.ready()]
+        time.sleep(settling.next_delay() or 0.0)
+        tracker.schedule_walk()
+        settling.mark_changed(tracker.find_changes().files)
+        names += [entry.name for entry in settling.pop_ready()]
     return names
 
 
-def watch(
+def watch_labs(
     watchers: Iterable[Watcher],
     is_over: Callable[[], bool],
     *,
@@ -217,4 +217,4 @@ def watch(
             except Exception:  # a fault of ours must not end the watch
                 _log.exception("watching %s", watcher.lab.folder)
                 pauses[number] = watcher.clock() + 30.0
-        wait(min(watcher.soonest() for watcher in watchers))
+        wait(min(watcher.next_delay() for watcher in watchers))
