@@ -10,7 +10,7 @@ from cellpipe.core.errors import SettingsError
 
 
 def read_block(name: str) -> str:
-    """Give what a Secret block holds.
+    """Return what a Secret block holds.
 
     Raises
     ------

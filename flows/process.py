@@ -111,7 +111,7 @@ class Chunk(Generic[T]):
 
 
 def is_retryable(_task: Any, _run: TaskRun, state: State[Any]) -> bool:
-    """Tell whether trying again can help: a file that can't be opened now, not a broken one."""
+    """Return whether trying again can help: a file that can't be opened now, not a broken one."""
     return isinstance(state.data, OSError) or isinstance(
         state.result(raise_on_failure=False), OSError
     )
@@ -143,7 +143,7 @@ def compute_cells(
 
 
 def rejection_reason(result: IngestResult | Exception) -> str | None:
-    """Give the reason why a file can't be used, if it can't."""
+    """Return the reason why a file can't be used, if it can't."""
     if isinstance(result, Exception):
         return f"{type(result).__name__}: {result}"
     return result.file_content.reason if result.file_content.status == "set aside" else None
@@ -191,7 +191,7 @@ def process_batch(
 
 
 def state_from_summary(summary: Summary) -> State[Any]:
-    """Give the state of a run by what it did: it fails if anything was set aside."""
+    """Return the state of a run by what it did: it fails if anything was set aside."""
     message = f"{(summary.files['status'] == 'used').sum()} files used"
     if summary.failures:
         message = f"{len(summary.failures)} set aside, {message}"
@@ -219,7 +219,7 @@ def run_lab(job: Job, only: Sequence[Path] | None) -> Summary:
 
 
 def make_context(job: Job, workers: Workers) -> RunContext:
-    """Give what the tasks of the flow that runs now share."""
+    """Return what the tasks of the flow that runs now share."""
     return RunContext(job, workers, is_remote=runners.is_remote())
 
 
@@ -291,7 +291,7 @@ def run_step(step: Step[T, R], batch: RunContext, shares: Sequence[Chunk[T]]) ->
 def _collect_outcomes(
     step: Step[T, R], batch: RunContext, future: PrefectFuture[Any], share: Chunk[T]
 ) -> Sequence[Outcome[T, R]]:
-    """Give what became of a share's items; a share that was lost is done here, one by one."""
+    """Return what became of a share's items; a share that was lost is done here, one by one."""
     state = _wait_for_state(future)
     if state is not None and state.is_final() and not state.is_crashed():
         result = state.result(raise_on_failure=False)
@@ -306,7 +306,7 @@ def _collect_outcomes(
 
 
 def _wait_for_state(future: PrefectFuture[Any]) -> State[Any] | None:
-    """Give the state that a task run ended in; None where its worker took it along."""
+    """Return the state that a task run ended in; None where its worker took it along."""
     try:
         future.wait()
         return future.state

@@ -99,7 +99,7 @@ def _deploy_flows(given: Settings, path: Path) -> dict[str, Flow[..., Any]]:
 def _with_task_runner(
     flows: dict[str, Flow[..., Any]], given: Settings
 ) -> dict[str, Flow[..., Any]]:  # fmt: skip
-    """Give the flows with the task runner that the settings ask for."""
+    """Return the flows with the task runner that the settings ask for."""
     runner = flow_module("task_runners").make_task_runner(given.runner)
     return {deployment: f.with_options(task_runner=runner) for deployment, f in flows.items()}
 
@@ -171,7 +171,7 @@ def _run_missed_night(given: Settings, flows: dict[str, Flow[..., Any]]) -> None
 
 
 def last_due_time(cron: str, zone: str, now: datetime) -> datetime | None:
-    """Give when a cron line was last due (UTC), within the last five weeks."""
+    """Return when a cron line was last due (UTC), within the last five weeks."""
     import asyncio
 
     schedule = CronSchedule(cron=cron, timezone=zone)

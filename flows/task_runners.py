@@ -19,7 +19,7 @@ from cellpipe.system.processes import default_worker_count
 
 
 def make_task_runner(given: RunnerSettings) -> TaskRunner[Any]:
-    """Give the task runner that settings ask for.
+    """Return the task runner that settings ask for.
 
     Raises
     ------
@@ -43,7 +43,7 @@ def make_task_runner(given: RunnerSettings) -> TaskRunner[Any]:
 
 
 def is_remote() -> bool:
-    """Whether the tasks of the flow that runs now run in other processes than its own."""
+    """Return whether the tasks of the flow that runs now run in other processes than its own."""
     context = FlowRunContext.get()
     return context is not None and not isinstance(context.task_runner, ThreadPoolTaskRunner)
 

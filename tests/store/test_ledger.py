@@ -330,11 +330,11 @@ def test_eight_writers_take_turns_while_the_server_is_restarted(
 ) -> None:
     script = (
         "import sys\nfrom pathlib import Path\nfrom cellpipe.store import Ledger, SeenFile\n"
-        "from cellpipe.store.history import Event\nfrom cellpipe.store.writer_lease import writing\n"
+        "from cellpipe.store.history import Event\nfrom cellpipe.store.writer_lease import acquire\n"
         "ledger, me = Ledger(Path(sys.argv[1])), sys.argv[2]\n"
         "for number in range(10):\n"
         "    name = f'{me}_{number}'\n"
-        "    with writing(ledger, wait_second=300):\n"
+        "    with acquire(ledger, wait_second=300):\n"
         "        before = int(ledger.key_value('count') or 0)\n"
         "        file = SeenFile(name, 1, 2, name)\n"
         "        ledger.record_files(Path('lab'), [file], events=[Event(name, 'read')])\n"

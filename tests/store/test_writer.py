@@ -24,8 +24,8 @@ HOLD = """
 import sys, time
 from pathlib import Path
 from cellpipe.store import Ledger
-from cellpipe.store.writer_lease import writing
-with writing(Ledger(Path(sys.argv[1]))):
+from cellpipe.store.writer_lease import acquire
+with acquire(Ledger(Path(sys.argv[1]))):
     print("writing", flush=True)
     time.sleep(60)
 """
@@ -144,9 +144,9 @@ def test_a_process_number_that_was_given_again_is_not_the_writer(tmp_path: Path)
 def test_twenty_processes_that_want_to_write_take_turns(tmp_path: Path) -> None:
     script = (
         "import sys\nfrom pathlib import Path\nfrom cellpipe.store import Ledger\n"
-        "from cellpipe.store.writer_lease import writing\n"
+        "from cellpipe.store.writer_lease import acquire\n"
         "ledger = Ledger(Path(sys.argv[1]))\n"
-        "with writing(ledger, wait_second=120):\n"
+        "with acquire(ledger, wait_second=120):\n"
         "    count = int(ledger.key_value('count') or 0)\n"
         "    import time; time.sleep(0.02)\n"
         "    ledger.set_key_value('count', str(count + 1))\n"

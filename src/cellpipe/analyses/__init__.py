@@ -36,12 +36,12 @@ ANALYSES: tuple[Analysis, ...] = (
 
 @cache
 def all_analyses() -> tuple[Analysis, ...]:
-    """Give the built-in analyses and those of installed packages."""
+    """Return the built-in analyses and those of installed packages."""
     return (*ANALYSES, *(point.load() for point in entry_points(group="cellpipe.analyses")))
 
 
 def analysis_versions() -> dict[str, int]:
-    """Give the version of each analysis: part of what a result depends on."""
+    """Return the version of each analysis: part of what a result depends on."""
     return {analysis.name: analysis.version for analysis in all_analyses()}
 
 

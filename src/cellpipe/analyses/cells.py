@@ -62,7 +62,7 @@ def _cumulative_efficiency(efficiency: pl.Series) -> float | None:
 
 
 def _ageing_summary(cycles: pl.DataFrame, direction: str) -> dict[str, object]:
-    """Give what is compared at equal rate, and the retention at the cycle numbers of papers."""
+    """Return what is compared at equal rate, and the retention at the cycle numbers of papers."""
     complete = cycles.filter(pl.col("complete") & pl.col("capacity_retention").is_not_null())
     at = dict(complete.select("cycle", "capacity_retention").iter_rows())
     usual = usual_rate(complete["rate_group"].to_numpy())

@@ -166,7 +166,7 @@ def _fit_by_state(
 
 
 def _clock_times(spectra: list[_Spectrum]) -> list[float] | None:
-    """Times of the spectra where every one has a clock and they don't fall."""
+    """Return the times of the spectra where every one has a clock and they don't fall."""
     seconds = [s.second for s in spectra if s.second is not None]
     rising = all(a <= b for a, b in pairwise(seconds))
     return seconds if len(seconds) == len(spectra) and rising else None

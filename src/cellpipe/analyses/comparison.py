@@ -70,7 +70,7 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
 
 
 def _cell_fade(cycles: pl.DataFrame) -> dict[str, object]:
-    """Give the steady loss of discharge capacity per cycle, as a share of the first discharge.
+    """Return the steady loss of discharge capacity per cycle, as a share of the first discharge.
 
     The median slope of the complete cycles of the usual rate (Theil and Sen), with its 95 %
     interval: what the first cycles lose is not in it.
@@ -114,7 +114,7 @@ def _compare_row(cell: Cell, cycles: pl.DataFrame, row: dict[str, Any]) -> dict[
 
 
 def _row_fade(row: dict[str, Any]) -> dict[str, object]:
-    """Give the loss per cycle between a row's two points, as a share of the first."""
+    """Return the loss per cycle between a row's two points, as a share of the first."""
     ends, cycle = _end_retentions(row), row["later_cycle"]
     if ends is None or not cycle or cycle < 2:
         return {}
@@ -124,7 +124,7 @@ def _row_fade(row: dict[str, Any]) -> dict[str, object]:
 
 
 def _end_retentions(row: dict[str, Any]) -> list[float] | None:
-    """Give the retentions that a row gives for its end: by its capacities and as printed."""
+    """Return the retentions that a row gives for its end: by its capacities and as printed."""
     values = [row["later_value_low"], row["later_value_high"]]
     computed = row["later_unit"] == row["initial_unit"] and row["initial_value"]
     ends = [v / row["initial_value"] for v in values if computed and v is not None]
@@ -154,7 +154,7 @@ def _electrode_role(row: dict[str, Any]) -> str:
 def _common_basis(
     cycles: pl.DataFrame, row: dict[str, Any]
 ) -> tuple[str | None, float | None, str | None, bool]:
-    """Give the basis that both have: the row's own, or the area through the row's loading."""
+    """Return the basis that both have: the row's own, or the area through the row's loading."""
     wanted = row["capacity_basis_inferred"]
     own = _BASES.get(str(cycles["capacity_basis"][0]))
     areal = cycles["areal_discharging_capacity_mah_per_cm2"][0] is not None

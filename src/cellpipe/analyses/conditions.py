@@ -90,7 +90,7 @@ def _parse_rates(text: str) -> dict[str, float]:
 
 
 def parse_currents(text: str) -> dict[str, list[float]]:
-    """Give every current that a text prints, by unit: 1/h, mA/cm2, mA/g."""
+    """Return every current that a text prints, by unit: 1/h, mA/cm2, mA/g."""
     found: dict[str, list[tuple[int, float]]] = {}
     for unit, pattern, factor in _CURRENTS:
         for match in re.finditer(pattern, text):
@@ -203,7 +203,7 @@ def distance(own: Conditions, published: Conditions) -> tuple[float, ...]:
 
 
 def _range_gap(one: Range | None, other: Range | None) -> float:
-    """Give the gap between two ranges, infinite where one is not known."""
+    """Return the gap between two ranges, infinite where one is not known."""
     if one is None or other is None:
         return math.inf
     return max(one[0] - other[1], other[0] - one[1], 0.0)
@@ -215,7 +215,7 @@ def _common_unit(own: Conditions, published: Conditions) -> str | None:
 
 
 def _rate_ratio(own: Conditions, published: Conditions) -> float:
-    """Give the larger rate over the smaller one, infinite where there is no shared unit."""
+    """Return the larger rate over the smaller one, infinite where there is no shared unit."""
     unit = _common_unit(own, published)
     if unit is None:
         return math.inf

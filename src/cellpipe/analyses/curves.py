@@ -89,7 +89,7 @@ def collect_records(tables: Tables) -> Records:
 
 
 def derivatives(records: Records) -> tuple[Curves, Floats]:
-    """Give dQ/dV of every half cycle, and the smoothing of each, V."""
+    """Return dQ/dV of every half cycle, and the smoothing of each, V."""
     smoothing = sufficient_smoothing(records.voltage, records.begins, SMOOTHING_VOLT)
     curves = differential_capacity(
         records.voltage,
@@ -140,7 +140,7 @@ def _build_table(
 
 
 def _thin_profiles(records: Records) -> Curves:
-    """Give the voltage over the charge of each half cycle, evenly over it and with both ends."""
+    """Return the voltage over the charge of each half cycle, evenly over it and with both ends."""
     begins, places, charges = [], [], []
     count = 0
     ends = np.append(records.begins, len(records.charge))[1:]

@@ -59,7 +59,7 @@ def reversible_direction(cell: Cell) -> Direction:
 
 
 def active_mass(cell: Cell) -> tuple[float | None, str | None]:
-    """Give the mass that specific capacities are per, mg, and its name."""
+    """Return the mass that specific capacities are per, mg, and its name."""
     masses = {
         "cathode active mass": cell.cathode_active_mass_mg,
         "anode active mass": cell.anode_active_mass_mg,
@@ -107,7 +107,7 @@ def _is_complete(cell: Cell, paired: pl.DataFrame, half_cycles: pl.DataFrame) ->
 
 
 def _is_first_cut(half_cycles: pl.DataFrame) -> bool:
-    """Whether the data begins within a half cycle.
+    """Return whether the data begins within a half cycle.
 
     It does if no rest stands before it, and it holds less than the next one of its direction by a
     tenth while that one does not differ so from the half cycle between them.
@@ -119,7 +119,7 @@ def _is_first_cut(half_cycles: pl.DataFrame) -> bool:
 
 
 def _is_last_finished(cell: Cell, half_cycles: pl.DataFrame) -> bool:
-    """Whether the last half cycle came to its end: to a known end voltage, or records follow it."""
+    """Return whether the last half cycle came to its end: to a known end voltage, or records follow it."""
     if half_cycles.height < 2:
         return True
     last = half_cycles.row(-1, named=True)
@@ -179,7 +179,7 @@ def _columns(cell: Cell) -> list[pl.Expr]:
 
 
 def _first_value(name: str) -> pl.Expr:
-    """Give the value of the half that came first."""
+    """Return the value of the half that came first."""
     charge_first = (
         pl.col("discharge_half_cycle").is_null()
         | (pl.col("charge_half_cycle") < pl.col("discharge_half_cycle")).fill_null(value=False)

@@ -84,7 +84,7 @@ def add_charge(timeseries: pl.DataFrame) -> pl.DataFrame:
 
 
 def half_cycle_segments(timeseries: pl.DataFrame, file_sha256: str) -> pl.DataFrame:
-    """Give one row per segment of a file, as schemas/half_cycle_segments.yaml says."""
+    """Return one row per segment of a file, as schemas/half_cycle_segments.yaml says."""
     flow = _flow(timeseries)
     direction, charge, found = flow.direction, flow.charge_ah, flow.segments
     first, last = found
@@ -137,7 +137,7 @@ def half_cycle_segments(timeseries: pl.DataFrame, file_sha256: str) -> pl.DataFr
 
 
 def _step_starts(timeseries: pl.DataFrame, direction: NDArray[np.int8]) -> NDArray[np.bool_]:
-    """A new step begins where the instrument says so, or where the direction changes."""
+    """Mark where a new step begins: where the instrument says so, or the direction changes."""
     changed = np.zeros(len(direction), np.bool_)
     np.not_equal(direction[1:], direction[:-1], out=changed[1:])
     if "step_count" in timeseries.columns:
@@ -159,7 +159,7 @@ def _rest_columns(
     current: Floats,
     found: Segments,
 ) -> dict[str, Floats]:
-    """Give the voltages of the rests before and after, and the resistance where current sets in."""
+    """Return the voltages of the rests before and after, and the resistance where current sets in."""
     first, last = found
     blank = np.full((4, len(first)), np.nan)
     before, after, resistance, delay = blank
@@ -184,7 +184,7 @@ def _rest_columns(
 
 
 def _counter_columns(timeseries: pl.DataFrame, flow: _Flow) -> dict[str, Floats]:
-    """Give each segment's charge by the instrument's own counters; NaN without them.
+    """Return each segment's charge by the instrument's own counters; NaN without them.
 
     Its last charge is counted with the first record at rest, so that one counts; what a rest or an
     impedance measurement lets flow after it does not.
@@ -219,7 +219,7 @@ def _vendor_charge(timeseries: pl.DataFrame, new_step: NDArray[np.bool_]) -> Flo
 def _temperature_columns(
     timeseries: pl.DataFrame, direction: NDArray[np.int8], found: Segments
 ) -> dict[str, Floats]:
-    """Give each segment's mean and highest temperature, °C; NaN where none was recorded."""
+    """Return each segment's mean and highest temperature, °C; NaN where none was recorded."""
     names = ["ambient_temperature_celsius"]
     names += sorted(c for c in timeseries.columns if c.startswith("temperature_t"))
     present = [name for name in names if name in timeseries.columns]

@@ -148,7 +148,7 @@ def _weighted_mean(name: str, weight: str) -> pl.Expr:
 
 
 def _constant_current() -> pl.Expr:
-    """Give the charge at constant current over the time that it took, of all segments."""
+    """Return the charge at constant current over the time that it took, of all segments."""
     charge = pl.col("capacity_ah") * (1 - pl.col("constant_voltage_share"))
     flows = (pl.col("constant_current_ampere") > 0) & (charge > 0)
     time = (charge / pl.col("constant_current_ampere")).filter(flows).sum()
@@ -158,7 +158,7 @@ def _constant_current() -> pl.Expr:
 
 
 def potential(cell: Cell, voltage: str) -> pl.Expr:
-    """Give a half cell's voltage against Li+/Li, null without the sheet's offset."""
+    """Return a half cell's voltage against Li+/Li, null without the sheet's offset."""
     offset = cell.reference_offset_volt if cell.configuration == "half" else None
     return pl.lit(None, pl.Float64) if offset is None else pl.col(voltage) + offset
 

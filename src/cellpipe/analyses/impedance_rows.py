@@ -17,7 +17,7 @@ Row = dict[str, object]
 
 
 def circuit_fit_rows(cell: Cell, number: int, fit: ImpedanceFit) -> list[Row]:
-    """Give the rows of ``circuit_fits``."""
+    """Return the rows of ``circuit_fits``."""
     circuit = fit.fit.circuit
     columns = zip(
         circuit.keys, circuit.parameters, fit.names, fit.fit.values, fit.fit.errors,
@@ -36,7 +36,7 @@ def circuit_fit_rows(cell: Cell, number: int, fit: ImpedanceFit) -> list[Row]:
 
 
 def arc_rows(cell: Cell, number: int, fit: ImpedanceFit, processes: list[str]) -> list[Row]:
-    """Give the rows of ``impedance_arcs``; ``processes`` names each arc."""
+    """Return the rows of ``impedance_arcs``; ``processes`` names each arc."""
     share = fit.noise_share
     area = cell.area_cm2
     rows: list[Row] = []
@@ -67,7 +67,7 @@ def areal_resistance(cell: Cell, resistance_ohm: float) -> float | None:
 
 
 def resistance_row(cell: Cell, fit: ImpedanceFit, processes: list[str]) -> Row:
-    """Give the row of ``interfacial_resistance``: the interface's arcs summed up, and the rest."""
+    """Return the row of ``interfacial_resistance``: the interface's arcs summed up, and the rest."""
     places = [arc.first for arc in fit.fit.form.arcs]
     size = np.exp(fit.fit.theta[places])
     inside = np.array([process in INTERFACE for process in processes], bool)

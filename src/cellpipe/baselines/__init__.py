@@ -20,13 +20,13 @@ REVIEW_DOI = "10.1016/j.etran.2024.100391"
 
 @cache
 def table1() -> pl.DataFrame:
-    """Give the twelve rows of Table 1, as schemas/baselines.yaml says."""
+    """Return the twelve rows of Table 1, as schemas/baselines.yaml says."""
     return contracts.validate("baselines", _read_packaged("baselines", "table1.csv"))
 
 
 @cache
 def review_text() -> pl.DataFrame:
-    """Give the figures of the review's running text, as schemas/review_text.yaml says."""
+    """Return the figures of the review's running text, as schemas/review_text.yaml says."""
     return contracts.validate("review_text", _read_packaged("review_text", "review_text.csv"))
 
 

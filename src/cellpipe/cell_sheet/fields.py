@@ -32,7 +32,7 @@ class Field:
 
     @property
     def is_number(self) -> bool:
-        """Whether a number is asked for."""
+        """Return whether a number is asked for."""
         return self.high > self.low
 
     @property

@@ -27,22 +27,22 @@ class FieldColumn:
 
 
 def to_nfc(text: str) -> str:
-    """Give ü as one character, as people type it; names of files from a Mac hold two."""
+    """Return ü as one character, as people type it; names of files from a Mac hold two."""
     return unicodedata.normalize("NFC", text)
 
 
 def normalize_word(text: str) -> str:
-    """Give a header or a word without case, spaces and punctuation."""
+    """Return a header or a word without case, spaces and punctuation."""
     return re.sub(r"[\W_]+", "", text).lower()
 
 
 def sheet_finding(sentence: str) -> Finding:
-    """Give what is wrong with the sheet."""
+    """Return what is wrong with the sheet."""
     return Finding("warning", "cell_sheet", sentence)
 
 
 def column_letter(column: int) -> str:
-    """Give a column's letter as Excel shows it, from 0."""
+    """Return a column's letter as Excel shows it, from 0."""
     letters = ""
     column += 1
     while column:
@@ -69,14 +69,14 @@ class Row:
         self.findings.append(sheet_finding(f"{where}: {sentence}"))
 
     def text(self, name: str) -> str | None:
-        """Give a field as text, None where it is empty or has no column."""
+        """Return a field as text, None where it is empty or has no column."""
         place = self.places.get(name)
         if place is None or place.column >= len(self.row):
             return None
         return to_nfc(self.row[place.column].strip()) or None
 
     def parse_number(self, name: str) -> float | None:
-        """Give a field as a number in its unit; a decimal comma is understood."""
+        """Return a field as a number in its unit; a decimal comma is understood."""
         text = self.text(name)
         if text is None:
             return None
@@ -102,7 +102,7 @@ class Row:
         return value
 
     def parse_cell(self) -> Cell | None:
-        """Give the row's cell, or None where it has no id."""
+        """Return the row's cell, or None where it has no id."""
         cell_id = self.text("cell_id")
         if cell_id is None:
             self.add_finding("cell_id", "Cell ID is empty; the row is left out")
@@ -177,7 +177,7 @@ class Row:
         return role
 
     def _parse_masses(self, role: Role | None) -> tuple[float | None, float | None]:
-        """Give cathode and anode active mass; the working electrode's may be a fraction of it."""
+        """Return cathode and anode active mass; the working electrode's may be a fraction of it."""
         cathode = self.parse_number("cathode_active_mass")
         anode = self.parse_number("anode_active_mass")
         own = self.parse_number("active_mass")
@@ -214,7 +214,7 @@ class Row:
         return offset
 
     def _parse_window(self) -> tuple[float | None, float | None]:
-        """Give the voltage window, neither end of it where they are swapped."""
+        """Return the voltage window, neither end of it where they are swapped."""
         lower, upper = self.parse_number("lower_voltage"), self.parse_number("upper_voltage")
         if lower is not None and upper is not None and lower >= upper:
             found = f"Lower voltage = {lower:g} V is not below Upper voltage = {upper:g} V"

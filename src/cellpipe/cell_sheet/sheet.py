@@ -106,7 +106,7 @@ def read_sheet_file(path: Path, name: str | None = None) -> CellSheet:
 
 
 def _is_remark(row: Sequence[str], places: dict[str, FieldColumn]) -> bool:
-    """Whether a row is a remark: its cell ID begins with #, like a template's help and examples."""
+    """Return whether a row is a remark: its cell ID begins with #, like a template's help and examples."""
     column = places["cell_id"].column
     return column < len(row) and row[column].lstrip().startswith("#")
 
@@ -158,7 +158,7 @@ def parse_csv_rows(content: bytes, name: str) -> list[list[str]]:
 
 
 def has_extra_values(row: Sequence[str], header: Sequence[str]) -> bool:
-    """Whether a row of a .csv holds more values than there are headers: none is sure then."""
+    """Return whether a row of a .csv holds more values than there are headers: none is sure then."""
     return any(text.strip() for text in row[len(header) :])
 
 
@@ -219,7 +219,7 @@ def _report_unknown_column(where: str, text: str, findings: list[Finding]) -> No
 
 
 def find_cells(name: str, relative: str, cells: Iterable[Cell]) -> list[Cell]:
-    """Give the cells whose patterns match a file's name or its path within the folder."""
+    """Return the cells whose patterns match a file's name or its path within the folder."""
     texts = (to_nfc(name).lower(), to_nfc(relative).lower())
     return [
         cell for cell in cells if cell.patterns and any(map(_matcher(cell.patterns).match, texts))
@@ -228,7 +228,7 @@ def find_cells(name: str, relative: str, cells: Iterable[Cell]) -> list[Cell]:
 
 @functools.lru_cache(maxsize=20_000)
 def _matcher(patterns: tuple[str, ...]) -> re.Pattern[str]:
-    """Give one expression for all patterns of a cell; letters' case and slashes don't matter."""
+    """Return one expression for all patterns of a cell; letters' case and slashes don't matter."""
     wanted = (pattern.replace("\\", "/").lower() for pattern in patterns)
     return re.compile("|".join(fnmatch.translate(pattern) for pattern in wanted))
 

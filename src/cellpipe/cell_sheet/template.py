@@ -47,7 +47,7 @@ _EXAMPLES: tuple[dict[str, str | float], ...] = (
 
 
 def patterns_by_cell(names: Iterable[str]) -> dict[str, str]:
-    """Give the cells that file names point to, and what to write under Files for each."""
+    """Return the cells that file names point to, and what to write under Files for each."""
     cells: dict[str, list[str]] = {}
     for name in names:
         cells.setdefault(cell_id_from_name(Path(name).stem)[0], []).append(name)
@@ -116,7 +116,7 @@ def _fill_sheet(book: xlsxwriter.Workbook, sheet: Worksheet, cells: Mapping[str,
 
 
 def _validation(field: Field) -> dict[str, object]:
-    """Give a column's drop-down or bounds, and the help that a selected cell shows.
+    """Return a column's drop-down or bounds, and the help that a selected cell shows.
 
     What is not in a list may be written all the same, except for the configuration.
     """

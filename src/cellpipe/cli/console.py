@@ -68,7 +68,7 @@ class _Console(Console):
 
 
 def make_console() -> Console:
-    """Give the terminal, or where there is none one that is wide enough for tables."""
+    """Return the terminal, or where there is none one that is wide enough for tables."""
     console = _Console()
     return console if console.is_terminal else _Console(width=max(console.width, _NARROWEST))
 
@@ -150,7 +150,7 @@ def _cells_table(summary: Summary) -> Table:
 
 
 def _cells_list(summary: Summary) -> Table:
-    """Give the cells with their numbers in running text, for a narrow terminal."""
+    """Return the cells with their numbers in running text, for a narrow terminal."""
     table = Table(title="Cells", title_justify="left", title_style="bold", show_header=False)
     table.add_column(overflow="fold", max_width=40)
     table.add_column()
@@ -174,7 +174,7 @@ def _cells_list(summary: Summary) -> Table:
 
 
 def pluralize(number: int, noun: str) -> str:
-    """Give a number with its noun, in the plural where it is not one."""
+    """Return a number with its noun, in the plural where it is not one."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
@@ -247,7 +247,7 @@ def show_measurement(measurement: Measurement) -> None:
 
 
 def measurement_to_dict(measurement: Measurement) -> dict[str, object]:
-    """Give what was read from one file as plain values: tables by name with rows and columns."""
+    """Return what was read from one file as plain values: tables by name with rows and columns."""
     raw = measurement.raw_file
     return {
         "file": raw.path, "part": raw.part, "sha256": raw.sha256, "format": measurement.format,
@@ -261,7 +261,7 @@ def measurement_to_dict(measurement: Measurement) -> dict[str, object]:
 
 
 def summary_to_dict(summary: Summary) -> dict[str, object]:
-    """Give what a run did as plain values: counts, cells with their numbers, and failures."""
+    """Return what a run did as plain values: counts, cells with their numbers, and failures."""
     return {
         "read": summary.read, "unchanged": summary.unchanged,
         "cells_updated": summary.cells_updated, "page": summary.page,

@@ -71,7 +71,7 @@ def _add_cells(parser: argparse.ArgumentParser) -> None:
 
 
 def commands() -> dict[str, Callable[[argparse.Namespace], int]]:
-    """Give what runs each command."""
+    """Return what runs each command."""
     return {"compare": _compare, "export": _export, "push": _push}
 
 
@@ -205,7 +205,7 @@ def _bdf_files(each: StoredCell, options: argparse.Namespace) -> Files:
 
 
 def _read_delivery_settings(options: argparse.Namespace) -> DeliverySettings:
-    """Give who hands on: from the settings, or nobody in particular where there are none."""
+    """Return who hands on: from the settings, or nobody in particular where there are none."""
     from cellpipe.config.settings import DeliverySettings, read_settings
 
     is_asked = options.settings != Path("cellpipe.toml")

@@ -322,7 +322,7 @@ def _log_file() -> str | None:
 
 
 def _message_stream(options: argparse.Namespace) -> TextIO:
-    """Give where words go: not among the JSON that a script reads."""
+    """Return where words go: not among the JSON that a script reads."""
     return sys.stderr if options.json else sys.stdout
 
 

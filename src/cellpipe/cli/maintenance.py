@@ -46,7 +46,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def commands() -> dict[str, Callable[[argparse.Namespace], int]]:
-    """Give each command's function."""
+    """Return each command's function."""
     return {
         "status": _show_status, "history": _show_history, "retry": _retry, "forget": _forget,
         "rebuild": _rebuild, "move-ledger": _move_ledger,

@@ -22,7 +22,7 @@ def add_time_zone(parser: argparse.ArgumentParser) -> None:
 
 
 def open_error(path: Path | str, error: OSError) -> CellpipeError:
-    """Give the error for a file that a command was to open."""
+    """Return the error for a file that a command was to open."""
     if isinstance(error, FileNotFoundError):
         found, remedy = "no such file", "check the path; a network drive may be away"
     elif os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises where a folder is locked

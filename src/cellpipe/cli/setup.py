@@ -54,7 +54,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def commands() -> dict[str, Callable[[argparse.Namespace], int]]:
-    """Give each command's function."""
+    """Return each command's function."""
     return {"check": _check, "init": _init, "doctor": _run_doctor, "completion": _print_completion}
 
 

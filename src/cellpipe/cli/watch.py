@@ -56,7 +56,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def commands() -> dict[str, Callable[[argparse.Namespace], int]]:
-    """Give each command's function."""
+    """Return each command's function."""
     return {"watch": _watch, "nightly": _run_nightly, "serve": _serve}
 
 
@@ -93,7 +93,7 @@ def log_to(out: Path, *, verbose: bool, name: str = "cellpipe.log") -> None:
 
 
 def _resolve_labs(options: argparse.Namespace) -> tuple[tuple[Lab, ...], Settings]:
-    """Give the labs that a command is about, and the settings."""
+    """Return the labs that a command is about, and the settings."""
     from cellpipe.config.settings import LabSettings, Settings, read_settings
     from cellpipe.core.errors import SettingsError
     from cellpipe.service.watch.watcher import Lab
@@ -197,7 +197,7 @@ def _log_once(out: Path) -> None:
 
 
 def _install_stop_event() -> threading.Event:
-    """Give an event that is set when the process is asked to end, or its parent is gone."""
+    """Return an event that is set when the process is asked to end, or its parent is gone."""
     from cellpipe.system.processes import call_on_stdin_close
 
     over = threading.Event()

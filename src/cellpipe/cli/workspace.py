@@ -12,7 +12,7 @@ INBOX, RESULTS = "inbox", "results"
 
 
 def is_free(folder: Path) -> bool:
-    """Whether a workspace can be made there: nothing stands there, or an empty folder."""
+    """Return whether a workspace can be made there: nothing stands there, or an empty folder."""
     return not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
 
 

@@ -80,7 +80,7 @@ resistance_growth = 2.0              # of the interface, last over first
 
 
 def example_settings(folder: str, results: str, time_zone: str | None = None) -> str:
-    """Give settings to fill in: each one with its default, or a remark that shows it.
+    """Return settings to fill in: each one with its default, or a remark that shows it.
 
     No zone is guessed: without ``time_zone`` the line for it is a remark.
     """
@@ -113,7 +113,7 @@ def _check_cron(line: str) -> str:
 
 
 def _is_cron_field(text: str, bounds: tuple[int, int]) -> bool:
-    """Whether a field is a list of ``*``, ``5``, ``1-5``, ``MON-FRI``, each perhaps with ``/2``."""
+    """Return whether a field is a list of ``*``, ``5``, ``1-5``, ``MON-FRI``, each perhaps with ``/2``."""
     names = _NAMES.get(bounds, ())
     for part in text.upper().split(","):
         found = re.fullmatch(r"(\*|[A-Z]{3}|\d+)(?:-([A-Z]{3}|\d+))?(?:/([1-9]\d*))?", part)

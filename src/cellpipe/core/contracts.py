@@ -73,13 +73,13 @@ class Schema(BaseModel):
 
 
 def schema_folder() -> Traversable:
-    """Give the folder ``schemas/``: inside the package, or at the top of an editable checkout."""
+    """Return the folder ``schemas/``: inside the package, or at the top of an editable checkout."""
     return find_folder("schemas")
 
 
 @cache
 def _schema_files() -> dict[str, Traversable]:
-    """Give each table's schema file: those of cellpipe, then those of installed packages."""
+    """Return each table's schema file: those of cellpipe, then those of installed packages."""
     outside = (resources.files(point.value) for point in entry_points(group="cellpipe.schemas"))
     found: dict[str, Traversable] = {}
     for folder in (schema_folder(), *outside):
@@ -151,14 +151,14 @@ def _first_error_line(error: Exception) -> str:
 
 @cache
 def empty_table(name: str) -> pl.DataFrame:
-    """Give the table without rows, with its required columns."""
+    """Return the table without rows, with its required columns."""
     return pl.DataFrame(
         schema={n: c.dtype for n, c in load_schema(name).columns.items() if c.required}
     )
 
 
 def column_metadata(name: str, columns: list[str]) -> dict[str, dict[str, str]]:
-    """Unit, meaning and BDF label of each column, for the metadata of a file's fields."""
+    """Return unit, meaning and BDF label of each column, for the metadata of a file's fields."""
     described = {}
     for column in columns:
         spec = _find_spec(load_schema(name), column)
@@ -343,7 +343,7 @@ def _find_failures(name: str, frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _is_within_bounds(name: str, frame: pl.DataFrame) -> bool:
-    """Whether a shaped table surely keeps its contract, in one pass instead of one per check.
+    """Return whether a shaped table surely keeps its contract, in one pass instead of one per check.
 
     pandera says what is wrong with a table; that nothing is, the table's extremes say.
     """

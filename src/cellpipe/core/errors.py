@@ -52,7 +52,7 @@ class CellpipeError(Exception):
         super().__init__(found, expected, remedy, self.file)
 
     def __str__(self) -> str:
-        """The whole message on one line."""
+        """Return the whole message on one line."""
         name = f"{self.file}: " if self.file else ""
         return name + self.reason
 
@@ -67,7 +67,7 @@ class CellpipeError(Exception):
         return "; ".join(parts) + "."
 
     def with_file(self, file: Path | str) -> CellpipeError:
-        """Give the same error with the file's name filled in."""
+        """Return the same error with the file's name filled in."""
         return type(self)(self.found, expected=self.expected, remedy=self.remedy, file=file)
 
     def __reduce__(self) -> tuple[object, ...]:

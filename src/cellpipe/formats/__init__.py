@@ -67,7 +67,7 @@ _FOREIGN_FILES = {
 
 @cache
 def all_formats() -> tuple[Format, ...]:
-    """Give the built-in formats and those of installed packages."""
+    """Return the built-in formats and those of installed packages."""
     outside = (point.load() for point in entry_points(group="cellpipe.formats"))
     return (*FORMATS, *outside)
 
@@ -138,7 +138,7 @@ def parts(path: str | Path, form: Format | None = None) -> tuple[str, ...]:
 
 
 def raw_part(raw: RawFile, part: str) -> RawFile:
-    """Give the identity of one of the recordings in a file."""
+    """Return the identity of one of the recordings in a file."""
     digest = hashlib.sha256(f"{raw.sha256}#{part}".encode()).hexdigest()
     return replace(raw, sha256=digest, part=part)
 
@@ -180,7 +180,7 @@ def _read_recording(form: Format, raw: RawFile) -> Recording:
 
 
 def _is_disk_error(error: BaseException) -> bool:
-    """Whether an error is the disk's or the network's, and may pass.
+    """Return whether an error is the disk's or the network's, and may pass.
 
     A place before the beginning of the file (EINVAL) is what a false offset in the file leads to.
     """
@@ -188,7 +188,7 @@ def _is_disk_error(error: BaseException) -> bool:
 
 
 def raw_file(path: Path) -> RawFile:
-    """Give a file's identity: the sha256 of its content."""
+    """Return a file's identity: the sha256 of its content."""
     status = path.stat()
     with path.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
@@ -223,7 +223,7 @@ def find_format(path: Path) -> Format:
 
 
 def _claims(form: Format, sample: Sample) -> bool:
-    """Whether a format claims a file; one that stumbles over its bytes does not."""
+    """Return whether a format claims a file; one that stumbles over its bytes does not."""
     try:
         return form.claims(sample)
     except (Exception, pl.exceptions.PanicException) as error:

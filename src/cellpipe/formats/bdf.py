@@ -78,7 +78,7 @@ _MACHINE = frozenset(name for q in QUANTITIES for name in q.names if name == nam
 
 
 def _own_headers(headers: Sequence[str]) -> list[str]:
-    """Give the headers that are written as in the format: a label with its unit, or a name."""
+    """Return the headers that are written as in the format: a label with its unit, or a name."""
     return [h for h in headers if " / " in h or h in _MACHINE or h in _BARE]
 
 

@@ -55,7 +55,7 @@ def charge_findings(table: pl.DataFrame) -> list[Finding]:
 
 
 def _step_charges(table: pl.DataFrame) -> tuple[Floats, Floats, Floats, Floats]:
-    """Give of each step the bounds of its charge, the counted charge (Ah), and its number."""
+    """Return of each step the bounds of its charge, the counted charge (Ah), and its number."""
     used = table.select("step_count", "test_time_second", "current_ampere", *_COUNTERS)
     whole = used.with_columns(pl.all().fill_null(strategy="forward").fill_null(0))
     step = whole["step_count"].to_numpy()
@@ -90,7 +90,7 @@ def _impedance_intervals(table: pl.DataFrame) -> npt.NDArray[np.bool_]:
 
 
 def _last_digit(values: Floats) -> float:
-    """Give the decimal place to which numbers were printed; 0 if they were not."""
+    """Return the decimal place to which numbers were printed; 0 if they were not."""
     if not values.any():
         return 0.0
     for place in range(13):

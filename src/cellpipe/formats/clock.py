@@ -90,7 +90,7 @@ def _no_unit_error(column: str, which: str) -> DamagedFileError:
 
 
 def _seconds_from_clock(text: pl.Series) -> pl.Series:
-    """Give the seconds of ``h:m:s``, fast where nothing stands before the hours."""
+    """Return the seconds of ``h:m:s``, fast where nothing stands before the hours."""
     if text.head(_ENOUGH).str.contains(",", literal=True).any():
         text = text.str.replace(",", ".", literal=True)
     parts = pl.LazyFrame({"text": text}).select(pl.col("text").str.split_exact(":", 2))
@@ -161,7 +161,7 @@ def _dates_from_text(text: pl.Series, elapsed: pl.Series | None) -> Dates:
 
 
 def _sample_rows(frame: pl.DataFrame) -> pl.DataFrame:
-    """Give the first, the last and evenly spaced rows between them."""
+    """Return the first, the last and evenly spaced rows between them."""
     if frame.height <= _SAMPLES:
         return frame
     every = -(-frame.height // _SAMPLES)
@@ -169,7 +169,7 @@ def _sample_rows(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _choose_format(text: pl.Series, elapsed: pl.Series | None) -> tuple[str | None, list[str]]:
-    """Give the best of the formats, and those that are as good; None if there is none."""
+    """Return the best of the formats, and those that are as good; None if there is none."""
     known = text.drop_nulls().filter(text.drop_nulls() != "")
     ends = pl.concat([known.head(1), known.tail(1)])
     tried_all = pl.DataFrame({"text": ends}).select(
@@ -200,7 +200,7 @@ def _parse_in_parallel(text: pl.Series, form: str) -> pl.Series:
 
 
 def _disagreement(moments: pl.Series, elapsed: pl.Series | None) -> float:
-    """Give how far the dates' span is from the test time's, in seconds."""
+    """Return how far the dates' span is from the test time's, in seconds."""
     if elapsed is None:
         return 0.0
     both = pl.DataFrame({"moment": moments, "elapsed": elapsed}).drop_nulls()

@@ -1,4 +1,4 @@
-"""Whether a file holds as many bytes as its format says it must: a guard against half a copy.
+"""Return whether a file holds as many bytes as its format says it must: a guard against half a copy.
 
 Four of seven formats are read short without a word by most readers. What each format tells of its
 own length is little, but enough to wait: a file that seems cut is waited for longer, never refused.
@@ -23,7 +23,7 @@ _MPR_LONG_HEADER = 0xFFFFFFFF
 
 
 def is_complete(path: Path) -> bool:
-    """Tell whether a file ends where its format says.
+    """Return whether a file ends where its format says.
 
     Raises
     ------
@@ -46,7 +46,7 @@ def _is_complete_zip(stream: BinaryIO, size: int) -> bool:
 
 
 def _is_complete_text(stream: BinaryIO, size: int) -> bool:
-    """Whether the last line has an end, or at least is laid out like the one before.
+    """Return whether the last line has an end, or at least is laid out like the one before.
 
     EC-Lab writes no end behind the last line; its numbers are all of one length.
     """

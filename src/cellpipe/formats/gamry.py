@@ -102,7 +102,7 @@ def read(path: Path) -> Recording:
 
 
 def _parse_labels(lines: list[str]) -> dict[str, str]:
-    """Give the settings: the label and its value, which follows its kind."""
+    """Return the settings: the label and its value, which follows its kind."""
     found: dict[str, str] = {}
     for line in lines:
         fields = [field.strip() for field in line.split("\t")]
@@ -127,7 +127,7 @@ def _parse_tables(lines: list[str]) -> Iterator[_Table]:
 
 
 def _parse_table(name: str, body: list[list[str]]) -> _Table:
-    """Give a table's columns as numbers; its last line is left out if it is shorter."""
+    """Return a table's columns as numbers; its last line is left out if it is shorter."""
     names, units, *rows = body
     for column, unit in zip(names, units, strict=False):
         if column in _UNITS and unit.strip() != _UNITS[column]:

@@ -184,7 +184,7 @@ def _resolve_time_unit(frame: pl.DataFrame, found: list[Match], said: list[Findi
 
 
 def _unit_from_dates(numbers: pl.Series, dates: pl.Series | None) -> float | None:
-    """Give the seconds that one of a time's units has, where the dates beside it span as long."""
+    """Return the seconds that one of a time's units has, where the dates beside it span as long."""
     if dates is None:
         return None
     moments = clock.parse_dates(dates, None).seconds

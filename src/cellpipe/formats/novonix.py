@@ -95,7 +95,7 @@ def _read_header(path: Path) -> delimited.Header | None:
 
 
 def _metadata(titles: str) -> dict[str, object]:
-    """Give what the summary says, each line a label and a value."""
+    """Return what the summary says, each line a label and a value."""
     summary = titles.partition("[End Summary]")[0]
     pairs = re.findall(r"^([A-Z][\w .()]*): *(\S.*)$", summary, re.MULTILINE)
     return {"maker": "Novonix"} | metadata_from_labels(pairs)

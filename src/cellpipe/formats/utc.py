@@ -54,7 +54,7 @@ def _elapsed_offset(frame: pl.DataFrame, time_zone: str) -> float:
 def utc_start_time(
     recording: Recording, tables: dict[str, pl.DataFrame], time_zone: str | None
 ) -> datetime | None:
-    """Give the start of a recording in UTC, by its first record where that has a time."""
+    """Return the start of a recording in UTC, by its first record where that has a time."""
     started = recording.started_at
     if started is None or started.tzinfo is not None:
         return started.astimezone(UTC) if started else None

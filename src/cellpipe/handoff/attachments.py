@@ -28,14 +28,14 @@ MEDIA_TYPES = {
 
 
 def media_type(name: str) -> str:
-    """Give the media type of a file by its suffix."""
+    """Return the media type of a file by its suffix."""
     return MEDIA_TYPES.get(PurePath(name).suffix, "application/octet-stream")
 
 
 def build_attachments(
     cell: Cell, tables: Mapping[str, pl.DataFrame], reports: Mapping[str, bytes]
 ) -> tuple[Attachment, ...]:
-    """Give a cell's files to hand on, by name; the same results give the same bytes.
+    """Return a cell's files to hand on, by name; the same results give the same bytes.
 
     ``reports`` are the page and the workbook as they lie in the results. Tables are those of the
     analyses that hold a row; records and spectra go as files of the Battery Data Format.
@@ -58,7 +58,7 @@ def build_attachments(
 
 
 def _sheet_table(cell: Cell) -> pl.DataFrame:
-    """Give the cell sheet's row as a table of one row, with units in the headers."""
+    """Return the cell sheet's row as a table of one row, with units in the headers."""
     row: dict[str, object] = {"Cell ID": cell.cell_id}
     for name, attribute, unit in SHEET_FIELDS:
         found = getattr(cell, attribute)

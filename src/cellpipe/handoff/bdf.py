@@ -25,7 +25,7 @@ VERSION = "1.3"
 
 
 def bdf_table(timeseries: pl.DataFrame, impedance: pl.DataFrame) -> pl.DataFrame | None:
-    """Give a recording with the format's labels, or None where it lacks what the format needs.
+    """Return a recording with the format's labels, or None where it lacks what the format needs.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def unmapped_columns(timeseries: pl.DataFrame) -> list[str]:
 
 
 def _labels(columns: list[str]) -> dict[str, str]:
-    """Give the format's label of each column that has one, those it needs first."""
+    """Return the format's label of each column that has one, those it needs first."""
     found: dict[str, str] = {}
     for table in ("timeseries", "impedance"):
         described = contracts.column_metadata(table, [*_NEEDED, *columns])
@@ -73,7 +73,7 @@ def _labels(columns: list[str]) -> dict[str, str]:
 
 
 def bdf_name(organisation: str, cell_id: str, started_at: datetime | None, number: int) -> str:
-    """Give a file's name without suffixes, as the format asks: ``Lab__Cell__YYYYMMDD_001``."""
+    """Return a file's name without suffixes, as the format asks: ``Lab__Cell__YYYYMMDD_001``."""
     day = f"{started_at:%Y%m%d}" if started_at else "00000000"
     lab = _safe_name(organisation) or "unknown"
     return f"{lab}__{_safe_name(cell_id) or 'cell'}__{day}_{number:03d}"

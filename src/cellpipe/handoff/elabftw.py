@@ -48,7 +48,7 @@ def check_access(server: Server) -> None:
 
 
 def extra_fields(record: Record) -> dict[str, Any]:
-    """Give a record's values as eLabFTW's metadata: typed fields with units, in two groups."""
+    """Return a record's values as eLabFTW's metadata: typed fields with units, in two groups."""
     fields: dict[str, Any] = {
         ID_FIELD: {"type": "text", "value": record.key, "group_id": 2, "position": 0,
                    "description": "written by cellpipe, which finds the experiment by it"}
@@ -146,7 +146,7 @@ def _cellpipe_id(metadata: dict[str, Any]) -> object:
 
 
 def _metadata(experiment: dict[str, Any]) -> dict[str, Any]:
-    """Give the metadata of an experiment: servers send it as an object, as a text, or both."""
+    """Return the metadata of an experiment: servers send it as an object, as a text, or both."""
     found = experiment.get("metadata_decoded") or experiment.get("metadata") or {}
     if isinstance(found, str):
         try:
@@ -186,7 +186,7 @@ def _create_experiment(server: Server, record: Record, metadata: dict[str, Any])
 
 
 def _metadata_patch(ours: dict[str, Any], theirs: dict[str, Any]) -> dict[str, Any]:
-    """Give what is to be sent so that cellpipe's fields say what they should; {} if they do.
+    """Return what is to be sent so that cellpipe's fields say what they should; {} if they do.
 
     A merge changes values only. Where a field's type or unit is another one, or a value is no
     longer known, all metadata are sent, people's own fields among them as they are.
@@ -206,7 +206,7 @@ def _metadata_patch(ours: dict[str, Any], theirs: dict[str, Any]) -> dict[str, A
 
 
 def _is_ours(name: str, field: dict[str, Any]) -> bool:
-    """Whether a field is one that cellpipe made: by its name, or by what it says of itself."""
+    """Return whether a field is one that cellpipe made: by its name, or by what it says of itself."""
     of_sheet = str(field.get("description", "")).startswith(("from the cell sheet", "inferred: "))
     return name.endswith(_RESULT_SUFFIX) or of_sheet
 

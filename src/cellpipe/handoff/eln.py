@@ -135,7 +135,7 @@ def _descriptor_nodes(when: str) -> list[Node]:
 def _record_nodes(
     record: Record, authors: Sequence[Node], when: str, for_elabftw: bool
 ) -> list[Node]:
-    """Give the nodes of one record: itself, its values, its files, what was done."""
+    """Return the nodes of one record: itself, its values, its files, what was done."""
     here = f"./{_folder(record)}/"
     created = _format_time(record.changed_at) if record.changed_at else when
     values = [_property_node(here, value) for value in record.values if _is_exportable(value)]

@@ -49,7 +49,7 @@ def check_access(server: Server) -> None:
 
 
 def extras(record: Record) -> list[dict[str, Any]]:
-    """Give a record's values as Kadi4Mat's extras: one entry that holds them all, typed."""
+    """Return a record's values as Kadi4Mat's extras: one entry that holds them all, typed."""
     parts = {"cell": "cell sheet", "result": "results"}
     groups = [
         {"key": name, "type": "dict",
@@ -183,7 +183,7 @@ def _is_same(known: dict[str, Any] | None, file: Attachment) -> bool:
 
 
 def _multipart_checksum(content: bytes) -> str:
-    """Give the checksum of a file that came in pieces: of the pieces' checksums, and how many."""
+    """Return the checksum of a file that came in pieces: of the pieces' checksums, and how many."""
     pieces = [content[start : start + _CHUNK_SIZE] for start in range(0, len(content), _CHUNK_SIZE)]
     together = b"".join(hashlib.md5(p, usedforsecurity=False).digest() for p in pieces)
     return f"{_md5(together)}-{len(pieces)}"

@@ -48,7 +48,7 @@ class Attachment:
 
     @property
     def sha256(self) -> str:
-        """Give the identity of the content."""
+        """Return the identity of the content."""
         return hashlib.sha256(self.content).hexdigest()
 
 
@@ -74,7 +74,7 @@ class Record:
 
 
 def record_key(cell_id: str, prefix: str = "cellpipe") -> str:
-    """Give the name by which receivers know a cell: lower case, digits, ``-`` and ``_``."""
+    """Return the name by which receivers know a cell: lower case, digits, ``-`` and ``_``."""
     digits = hashlib.sha256(cell_id.casefold().encode("utf-8", "replace")).hexdigest()[:8]
     plain = file_name(cell_id).lower()
     safe = re.sub(r"[^a-z0-9_-]", "-", plain)
@@ -124,7 +124,7 @@ def build_record(
 
 
 def sheet_values(cell: Cell) -> list[Value]:
-    """Give what the cell sheet says of a cell; what it leaves empty is not there."""
+    """Return what the cell sheet says of a cell; what it leaves empty is not there."""
     values = [Value("cell.cell_id", "Cell ID", cell.cell_id)]
     for name, attribute, unit in SHEET_FIELDS:
         found = getattr(cell, attribute)
@@ -139,7 +139,7 @@ def sheet_values(cell: Cell) -> list[Value]:
 
 
 def result_values(summary: pl.DataFrame) -> list[Value]:
-    """Give the numbers of the table ``cells`` with its units; ratios in per cent, for people."""
+    """Return the numbers of the table ``cells`` with its units; ratios in per cent, for people."""
     columns = contracts.load_schema("cells").columns
     values = []
     for row in summary.head(1).iter_rows(named=True):

@@ -83,7 +83,7 @@ class Server:
         )  # fmt: skip
 
     def __enter__(self) -> Server:
-        """Give itself."""
+        """Return itself."""
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -127,7 +127,7 @@ class Server:
         raise AssertionError  # pragma: no cover - the last try gives or raises
 
     def json(self, answer: httpx.Response) -> Any:
-        """Give what an answer says.
+        """Return what an answer says.
 
         Raises
         ------
@@ -222,7 +222,7 @@ def check_address(name: str, url: str) -> None:
 
 
 def is_loopback(url: str) -> bool:
-    """Tell whether an address is this machine's own."""
+    """Return whether an address is this machine's own."""
     host = urlsplit(url).hostname or ""
     try:
         return ipaddress.ip_address(host).is_loopback

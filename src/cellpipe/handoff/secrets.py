@@ -13,7 +13,7 @@ Blocks = Callable[[str], str]
 
 
 def resolve_secret(reference: str, beside: Path, blocks: Blocks | None = None) -> str:
-    """Give the secret that a reference names.
+    """Return the secret that a reference names.
 
     Parameters
     ----------

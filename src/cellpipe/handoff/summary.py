@@ -124,7 +124,7 @@ def _digest(path: Path) -> str | None:
 
 
 def _is_open(path: Path) -> bool:
-    """Tell whether Excel or LibreOffice holds a file: they leave a sign beside it."""
+    """Return whether Excel or LibreOffice holds a file: they leave a sign beside it."""
     signs = (f"~${path.name}", f"~${path.name[2:]}", f".~lock.{path.name}#")
     return any(path.with_name(sign).exists() for sign in signs)
 
@@ -209,7 +209,7 @@ def _parse_csv(content: bytes) -> tuple[list[str], list[list[str]], str]:
 
 
 def _restore_heads(heads: list[str], titles: Sequence[str]) -> list[str]:
-    """Give heads back the signs that Excel writes as ? where it saves without Unicode."""
+    """Return heads back the signs that Excel writes as ? where it saves without Unicode."""
     spelled = {title.encode("cp1252", "replace").decode("cp1252"): title for title in titles}
     return [spelled.get(head, head) for head in heads]
 

@@ -63,14 +63,14 @@ class Workbook:
         )
 
     def find_sheet(self, name: str) -> str | None:
-        """Give the part in which a sheet lies."""
+        """Return the part in which a sheet lies."""
         for sheet in self._book.iter(f"{_MAIN}sheet"):
             if sheet.get("name") == name:
                 return self.related_parts("xl/workbook.xml", "")[sheet.get(_RELATION, "")]
         return None
 
     def related_parts(self, part: str, kind: str) -> dict[str, str]:
-        """Give the parts that a part refers to, by id; of one kind, if it is named."""
+        """Return the parts that a part refers to, by id; of one kind, if it is named."""
         folder, _, name = part.rpartition("/")
         place = f"{folder}/_rels/{name}.rels"
         if place not in self.parts:
@@ -84,7 +84,7 @@ class Workbook:
         }
 
     def shared_strings(self) -> list[str]:
-        """Give the texts that cells refer to by number."""
+        """Return the texts that cells refer to by number."""
         part = next(iter(self.related_parts("xl/workbook.xml", "/sharedStrings").values()), None)
         if part is None or part not in self.parts:
             return []
@@ -118,7 +118,7 @@ class Workbook:
         self._entries = [entry for entry in self._entries if entry.filename not in chains]
 
     def to_bytes(self) -> bytes:
-        """Give the file, its parts in the order that they were in."""
+        """Return the file, its parts in the order that they were in."""
         written = io.BytesIO()
         with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as archive:
             for entry in self._entries:
@@ -219,19 +219,19 @@ class _Grid:
         self.formulas_gone = False
 
     def find_row(self, text: str) -> int | None:
-        """Give the number of the first row that has a cell of this text."""
+        """Return the number of the first row that has a cell of this text."""
         for number in sorted(self._rows)[:_HEAD_ROWS]:
             if any(self.value(cell) == text for cell in self._rows[number]):
                 return number
         return None
 
     def last_row(self, head: int) -> int:
-        """Give the number of the last row that holds anything."""
+        """Return the number of the last row that holds anything."""
         held = [n for n, row in self._rows.items() if any(len(cell) for cell in row)]
         return max([head, *held])
 
     def ensure_columns(self, head: int, titles: Sequence[str]) -> tuple[dict[str, int], int]:
-        """Give the place of each column by its head; those that are missing are put at the end."""
+        """Return the place of each column by its head; those that are missing are put at the end."""
         row = self._rows[head]
         found: dict[str, int] = {}
         for cell in row:
@@ -246,7 +246,7 @@ class _Grid:
         return {title: found[title] for title in titles}, added
 
     def find_rows(self, place: int, names: Sequence[str], *, after: int) -> dict[str, Element]:
-        """Give the rows below the head by name, the first of each.
+        """Return the rows below the head by name, the first of each.
 
         A cell that a spreadsheet took for a number (001 for 1) still names its row.
         """
@@ -302,7 +302,7 @@ class _Grid:
         return 1
 
     def value(self, cell: Element) -> str | float | None:
-        """Give what a cell holds: a text, a number, or None."""
+        """Return what a cell holds: a text, a number, or None."""
         kind = cell.get("t", "n")
         if kind == "inlineStr":
             return "".join(t.text or "" for t in cell.iter(f"{_MAIN}t"))
@@ -330,7 +330,7 @@ class _Grid:
 
 
 def _column_index(cell: Element) -> int:
-    """Give a cell's column, counted from 0."""
+    """Return a cell's column, counted from 0."""
     place = 0
     for letter in re.sub(r"\d", "", cell.get("r", "A")):
         place = 26 * place + ord(letter) - ord("A") + 1

@@ -61,7 +61,7 @@ def _sort_by_time(files: Sequence[InputFile]) -> list[InputFile]:
 
 
 def _natural_key(path: str) -> tuple[tuple[str, int], ...]:
-    """Give a name's words and numbers, so that part 10 comes after part 9."""
+    """Return a name's words and numbers, so that part 10 comes after part 9."""
     parts = re.findall(r"(\D*)(\d*)", path.casefold())
     return tuple((word, int(digits or 0)) for word, digits in parts)
 
@@ -84,7 +84,7 @@ def _gap_findings(files: Sequence[InputFile]) -> list[Finding]:
 
 
 def _is_same_recording(one: InputFile, other: InputFile) -> bool:
-    """Whether two files are one content, or two exports of one recording.
+    """Return whether two files are one content, or two exports of one recording.
 
     Exports of one recording begin at the same second, or hold as many records over the same time
     with the same charge while their clocks differ as time zones do.
@@ -109,7 +109,7 @@ def _start_difference(a: Content, b: Content) -> float | None:
 
 
 def _is_same_charge(a: Content, b: Content) -> bool:
-    """Whether the same charge passed in the same time, to what exports round away."""
+    """Return whether the same charge passed in the same time, to what exports round away."""
     if not (a.span_second and b.span_second and a.throughput_ah and b.throughput_ah):
         return False
     return math.isclose(a.span_second, b.span_second, rel_tol=1e-3, abs_tol=2) and math.isclose(

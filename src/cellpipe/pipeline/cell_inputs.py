@@ -133,7 +133,7 @@ def _cell_names(
 
 
 def _find_claims(file: InputFile, named: str | None, open_ids: Mapping[str, Cell]) -> list[Cell]:
-    """Give the cell of the sheet that a file belongs to though no pattern says so."""
+    """Return the cell of the sheet that a file belongs to though no pattern says so."""
     if named is None or not open_ids:
         return []
     said = json.loads(file.content.metadata)
@@ -157,7 +157,7 @@ def _part_name(path: str) -> str | None:
 
 
 def _ambiguous_parts(claims: Mapping[str, Cell]) -> dict[str, tuple[str, str]]:
-    """Give the parts of a file that one row claims together: they are different cells."""
+    """Return the parts of a file that one row claims together: they are different cells."""
     owners: dict[tuple[str, str], list[str]] = {}
     for path, cell in claims.items():
         if _part_name(path):
@@ -220,7 +220,7 @@ def read_input_tables(job: Job, inputs: CellInputs) -> dict[str, pl.DataFrame]:
 
 
 def _number_spectra(impedance: pl.DataFrame) -> pl.DataFrame:
-    """Number spectra through the files of a cell, by absolute time where every file has a clock."""
+    """Assign numbers to spectra through the files of a cell, by absolute time where every file has a clock."""
     place = ["file_sha256", "spectrum"]
     first = impedance.group_by(place, maintain_order=True).agg(
         _start=pl.col("unix_time_second").first()
@@ -240,7 +240,7 @@ def _number_spectra(impedance: pl.DataFrame) -> pl.DataFrame:
 
 
 def file_rows(inputs: CellInputs) -> pl.DataFrame:
-    """Give the rows of the table ``files`` for a cell's files."""
+    """Return the rows of the table ``files`` for a cell's files."""
     rows = [
         {
             "path": file.path, "file_sha256": file.content.sha256,

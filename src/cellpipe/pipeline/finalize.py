@@ -22,7 +22,7 @@ from cellpipe.pipeline.ingest import Job, Plan, plan_entries
 from cellpipe.pipeline.sheet_snapshot import SheetSnapshot
 from cellpipe.store import LAB, CellEntry, Results, read_table, table_path, write_table
 from cellpipe.store.consolidated import consolidate_tables
-from cellpipe.store.failures import MAX_ATTEMPTS, file_failures
+from cellpipe.store.failures import MAX_ATTEMPTS
 from cellpipe.store.history import Event
 from cellpipe.store.ledger import LAST_COMPLETE_STATE
 from cellpipe.store.manifest import describe_file, names_digest, quarantine_orphans
@@ -79,7 +79,7 @@ class Summary:
 
 
 def cell_outputs(job: Job, cell_id: str) -> list[Path]:
-    """Give every file that a cell's results consist of."""
+    """Return every file that a cell's results consist of."""
     made = [name for analysis in analyses.all_analyses() for name in analysis.makes]
     pages = [job.out / "cells" / f"{file_name(cell_id)}{suffix}" for suffix in (".html", ".xlsx")]
     return [*(table_path(job.out, name, cell_id) for name in made), *pages]
@@ -167,7 +167,7 @@ def finalize(
 
 
 def _has_hidden_files(job: Job, unreachable: Sequence[Failure]) -> bool:
-    """Whether what is out of reach may be more than links that lead nowhere."""
+    """Return whether what is out of reach may be more than links that lead nowhere."""
     return any(
         failure.path == "." or not job.raw.path(failure.path).is_symlink()
         for failure in unreachable
@@ -175,8 +175,8 @@ def _has_hidden_files(job: Job, unreachable: Sequence[Failure]) -> bool:
 
 
 def _has_pending_retry(job: Job, failures: Sequence[Failure]) -> bool:
-    """Whether something is to be tried again: a fault that does not rest, or a cell that failed."""
-    failed = file_failures(job.ledger)
+    """Return whether something is to be tried again: a fault that does not rest, or a cell that failed."""
+    failed = job.ledger.file_failures()
     if any(not fault.reading or fault.attempts < MAX_ATTEMPTS for fault in failed.values()):
         return True
     seen = job.ledger.seen_files(job.folder) if failures else {}
@@ -214,7 +214,7 @@ def cell_events(
 def _files_table(
     job: Job, plan: Plan, grouping: Grouping, failures: Sequence[Failure]
 ) -> pl.DataFrame:
-    """Give one row per file of the folder: used, set aside or a duplicate."""
+    """Return one row per file of the folder: used, set aside or a duplicate."""
     used = pl.concat([contracts.empty_table("files"), *(file_rows(c) for c in grouping.cells)])
     mine = set(used["path"])
     reasons = {failure.path: failure.reason for failure in failures}
@@ -240,7 +240,7 @@ def _files_table(
 
 
 def finding_rows(findings: Iterable[Finding], cell_id: str | None) -> pl.DataFrame:
-    """Give the rows of the table ``findings`` for findings of a cell, or of the lab."""
+    """Return the rows of the table ``findings`` for findings of a cell, or of the lab."""
     rows = [
         {"cell_id": cell_id, "file": None, "level": f.level, "code": f.code,
          "sentence": f.sentence, "rows": f.rows}
@@ -267,7 +267,7 @@ def _findings_table(
 
 
 def _sheet_table(grouping: Grouping) -> pl.DataFrame:
-    """Give what the cell sheet says of each cell."""
+    """Return what the cell sheet says of each cell."""
     columns = contracts.empty_table("cell_sheet").schema
     rows = [{name: getattr(each.cell, name) for name in columns} for each in grouping.cells]
     return contracts.validate("cell_sheet", pl.DataFrame(rows, schema=columns))
@@ -327,7 +327,7 @@ def _remove_outdated(job: Job, plan: Plan, grouping: Grouping) -> list[Finding]:
     ledger = job.ledger
     seen = ledger.seen_files(job.folder)
     there = {job.relative_name(path) for path in plan.files} | job.recordings(plan.files).keys()
-    ledger.forget_files(job.folder, sorted((set(seen) | file_failures(ledger).keys()) - there))
+    ledger.forget_files(job.folder, sorted((set(seen) | ledger.file_failures().keys()) - there))
     current = {c.cell.cell_id for c in grouping.cells}
     here = {file.sha256 for path, file in seen.items() if path in there}
     findings = []

@@ -20,7 +20,7 @@ from cellpipe.core import contracts
 from cellpipe.core.errors import CellpipeError, FileError
 from cellpipe.core.model import Measurement, RawFile
 from cellpipe.store import Content, Ledger, ResultFile, SeenFile, table_path, write_table
-from cellpipe.store.failures import FileFailure, file_failures
+from cellpipe.store.failures import FileFailure
 from cellpipe.store.history import Event
 from cellpipe.store.manifest import describe_file, result_file_names
 from cellpipe.system.scan import Entry, Failure, RawFolders, has_foreign_suffix, is_lab_file
@@ -57,16 +57,16 @@ class Job:
         return RawFolders(self.folder, self.also, (self.out,))
 
     def relative_name(self, path: Path) -> str:
-        """Give a file's path within the folder, with slashes on every system."""
+        """Return a file's path within the folder, with slashes on every system."""
         return self.raw.relative_name(path)
 
     def has_tables(self, content: Content) -> bool:
-        """Whether every table of a content is there, made by this version."""
+        """Return whether every table of a content is there, made by this version."""
         there = (table_path(self.out, name, content.sha256).is_file() for name in content.tables)
         return content.reading == self.reading and all(there)
 
     def recordings(self, paths: Iterable[Path]) -> dict[str, tuple[SeenFile, Content] | None]:
-        """Give what is known of the recordings in files, by the path within the folder.
+        """Return what is known of the recordings in files, by the path within the folder.
 
         A file that holds those of several cells is named once for each, ``path#part``. None stands
         for a file that was not taken in yet.
@@ -145,7 +145,7 @@ def plan_entries(
     """
     seen = job.ledger.seen_files(job.folder)
     contents = job.ledger.contents()
-    failed = file_failures(job.ledger)
+    failed = job.ledger.file_failures()
     new: list[Path] = []
     known: list[Path] = []
     left_alone: list[Path] = []
@@ -199,7 +199,7 @@ def plan_files(job: Job, paths: Sequence[Path]) -> Plan:
     known = (*plan.known, *(job.raw.path(name) for name in rest))
     failed = [
         (job.raw.path(name), Failure(name, fault.reason))
-        for name, fault in sorted(file_failures(job.ledger).items())
+        for name, fault in sorted(job.ledger.file_failures().items())
         if name not in wanted and name not in rest
     ]
     return replace(plan, known=known, suspended=(*plan.suspended, *failed), is_partial=True)
@@ -227,7 +227,7 @@ def find_candidates(folder: Path) -> list[str]:
 
 
 def _is_candidate(path: Path) -> bool:
-    """Whether a file may be a cycler's: by a suffix that a format uses, or by its content."""
+    """Return whether a file may be a cycler's: by a suffix that a format uses, or by its content."""
     if path.name.lower().endswith(tuple(formats.known_suffixes())):
         return True
     if has_foreign_suffix(path.name):
@@ -304,7 +304,7 @@ def _ingest(job: Job, path: Path, source: Path) -> IngestResult:
 
 @contextmanager
 def _temporary_copy(job: Job, path: Path) -> Iterator[Path]:
-    """Give a copy of a file that is being written, with its time and the log beside it."""
+    """Return a copy of a file that is being written, with its time and the log beside it."""
     with tempfile.TemporaryDirectory(dir=job.out, prefix=".", suffix=".tmp") as folder:
         copy = Path(folder) / path.name
         before = path.stat()

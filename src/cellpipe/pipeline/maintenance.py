@@ -9,7 +9,7 @@ from cellpipe.core.errors import CellpipeError, StoreError
 from cellpipe.pipeline.ingest import recording_file
 from cellpipe.store.batch_queue import queued_files
 from cellpipe.store.database import Transaction
-from cellpipe.store.failures import MAX_ATTEMPTS, file_failures
+from cellpipe.store.failures import MAX_ATTEMPTS
 from cellpipe.store.history import Event, add_events, last_event, read_events
 from cellpipe.store.ledger import LAST_COMPLETE_STATE, Ledger
 from cellpipe.store.writer_lease import acquire, current_writer
@@ -62,7 +62,7 @@ def read_status(ledger: Ledger) -> Status:
                 counts[content.status] += 1
                 if content.status == "set aside":
                     aside.append((name, content.reason or ""))
-    for name, fault in sorted(file_failures(ledger).items()):
+    for name, fault in sorted(ledger.file_failures().items()):
         rests = ", rests" if fault.reading and fault.attempts >= MAX_ATTEMPTS else ""
         aside.append((name, f"{fault.reason} ({fault.attempts} times{rests})"))
     return Status(
@@ -73,7 +73,7 @@ def read_status(ledger: Ledger) -> Status:
 
 
 def read_history(ledger: Ledger, subject: str) -> list[Event]:
-    """Give what happened to a file (its path, or the end of it) or a cell, in order.
+    """Return what happened to a file (its path, or the end of it) or a cell, in order.
 
     Raises
     ------
@@ -130,7 +130,7 @@ def _resolve_subjects(
 ) -> tuple[dict[str, list[str]], list[str]]:
     """Sort names into files, with their contents, and cells."""
     seen = {name: f for folder in ledger.folders() for name, f in ledger.seen_files(folder).items()}
-    failed = file_failures(ledger)
+    failed = ledger.file_failures()
     contents = ledger.contents()
     if not subjects:
         aside = {

@@ -46,7 +46,7 @@ from cellpipe.pipeline.ingest import (
 )
 from cellpipe.pipeline.sheet_snapshot import SheetSnapshot, read_current_sheet
 from cellpipe.store import CellEntry, ResultFile, write_table
-from cellpipe.store.failures import FileFailure, record_failure
+from cellpipe.store.failures import FileFailure
 from cellpipe.store.history import Event, last_numbers
 from cellpipe.store.manifest import (
     delete_partial_files,
@@ -175,7 +175,7 @@ def save_job(job: Job) -> None:
 
 
 def load_job(out: Path) -> Job:
-    """Give the job that results were made by last.
+    """Return the job that results were made by last.
 
     Raises
     ------
@@ -291,7 +291,7 @@ def record_file(job: Job, path: Path, result: IngestResult | Exception) -> list[
     status = _file_status(path)
     size, modified = (status.st_size, status.st_mtime_ns) if status else (None, None)
     fault = FileFailure(relative, size, modified, reading, reason, 1)
-    fault = replace(fault, attempts=record_failure(job.ledger, fault))
+    fault = replace(fault, attempts=job.ledger.record_failure(fault))
     rests = fault.is_suspended(size, modified, job.reading)
     return [Failure(relative, suspension_message(fault) if rests else reason)]
 
@@ -309,7 +309,7 @@ def _file_status(path: Path) -> os.stat_result | None:
 
 
 def stale_cells(job: Job, cells: Sequence[CellInputs]) -> list[CellInputs]:
-    """Give the cells whose results were computed from other inputs, or are not all there.
+    """Return the cells whose results were computed from other inputs, or are not all there.
 
     Those with the most records come first, so that no process is left with a long one at the end.
     """
@@ -383,7 +383,7 @@ def record_cell(job: Job, inputs: CellInputs, made: CellResult | Exception) -> l
 
 
 def _file_findings(inputs: CellInputs) -> list[Finding]:
-    """Give what was said of the cell's files, once where it was said of several."""
+    """Return what was said of the cell's files, once where it was said of several."""
     said: dict[Finding, list[str]] = {}
     for file in inputs.files:
         for finding in file.content.findings:

@@ -113,7 +113,7 @@ def _read_own_baselines(
 
 
 def _is_folder_empty(job: Job) -> bool:
-    """Whether the main of several folders holds nothing: its share may be away."""
+    """Return whether the main of several folders holds nothing: its share may be away."""
     return len(job.raw.roots) > 1 and not any(job.folder.iterdir())
 
 
@@ -128,7 +128,7 @@ def _save_copy(job: Job, stem: str, suffix: str, content: bytes) -> None:
 
 
 def read_last_cells(out: Path) -> tuple[Cell, ...]:
-    """Give the cells of the sheet that results were last made with; none if there was no sheet."""
+    """Return the cells of the sheet that results were last made with; none if there was no sheet."""
     copies = [out / f"{_COPY}{suffix}" for suffix in (".xlsx", ".csv")]
     there = [copy for copy in copies if copy.is_file()]
     return read_sheet_file(there[0]).cells if there else ()

@@ -99,7 +99,7 @@ def fit_file(
 
 
 def _start_from_age(tables: Mapping[str, pl.DataFrame], age_hour: float) -> pl.DataFrame:
-    """Give the beginning of the cell's life as the table of cycles says it."""
+    """Return the beginning of the cell's life as the table of cycles says it."""
     times = tables["interfacial_resistance"].select(
         start_unix_time_second=pl.col("unix_time_second").min() - 3600.0 * age_hour
     )

@@ -48,7 +48,7 @@ def read_stored_cells(
 
 
 def stored_cell_ids(out: Path, cell_ids: Sequence[str] = (), group: str | None = None) -> list[str]:
-    """Give the ids of cells that are named, as the results write them; errors as above."""
+    """Return the ids of cells that are named, as the results write them; errors as above."""
     job = Job(out, out)
     entries = job.ledger.cells() if (out / "tables").is_dir() else {}
     if not entries:

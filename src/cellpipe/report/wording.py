@@ -39,7 +39,7 @@ _UNKNOWN = KindWords("Kind of cell not known", "charge", "discharge", "")
 
 
 def kind_words(cell: Cell) -> KindWords:
-    """Give the words for a cell; an efficiency without words is one that isn't defined."""
+    """Return the words for a cell; an efficiency without words is one that isn't defined."""
     if cell.configuration == "half" and cell.working_electrode_role == "cathode":
         return _CATHODE_HALF
     known = {"full": _FULL, "half": _HALF, "symmetric": _SYMMETRIC}

@@ -20,7 +20,7 @@ class Alarm:
 
 
 def check_limits(cell: pl.DataFrame, cycles: pl.DataFrame, limits: LimitSettings) -> list[Alarm]:
-    """Give the limits that a cell has crossed.
+    """Return the limits that a cell has crossed.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def _efficiency_alarms(cycles: pl.DataFrame, limits: LimitSettings) -> list[Alar
 
 
 def _loss_alarms(cycles: pl.DataFrame, limits: LimitSettings) -> list[Alarm]:
-    """Give the latest sudden loss."""
+    """Return the latest sudden loss."""
     after = pl.col("discharging_capacity_ah")
     before, rate = after.shift(), pl.col("rate_group")
     losses = cycles.with_columns(loss=1 - after / before).filter(

@@ -187,7 +187,7 @@ def deliver(
     only: Sequence[str] = (),
     archive: str | None = None,
 ) -> None:
-    """Give receivers what they have not taken yet, or the cells that are named.
+    """Return receivers what they have not taken yet, or the cells that are named.
 
     A receiver that does not answer any more is left in peace until the next night.
 
@@ -300,7 +300,7 @@ class _ArchiveWriter:
 def _due_cells(
     job: Job, place: str, given: DeliverySettings, only: Sequence[str] = ()
 ) -> dict[str, str]:
-    """Give the cells of which a place has not taken the state of now, with that state.
+    """Return the cells of which a place has not taken the state of now, with that state.
 
     Those that are named are due whatever was taken.
     """
@@ -338,7 +338,7 @@ def _save_values(job: Job, marks: dict[str, str]) -> None:
 def bdf_files(
     out: Path, each: StoredCell, organisation: str, packed: bool
 ) -> Iterator[tuple[str, bytes | None]]:
-    """Give a cell's recordings as files of the Battery Data Format, each with its sidecar.
+    """Return a cell's recordings as files of the Battery Data Format, each with its sidecar.
 
     Yields
     ------

@@ -189,7 +189,7 @@ def _check_writable(what: str, folder: Path) -> Check:
 
 
 def _existing_parent(folder: Path) -> Path:
-    """Give the folder, or the nearest one above it that is there."""
+    """Return the folder, or the nearest one above it that is there."""
     return next((each for each in (folder, *folder.parents) if each.exists()), folder)
 
 

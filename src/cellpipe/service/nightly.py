@@ -52,12 +52,12 @@ class NightlyResult:
 
 
 def start() -> str:
-    """Give the time at which a night begins; it is what :func:`finish` wants."""
+    """Return the time at which a night begins; it is what :func:`finish` wants."""
     return utc_now()
 
 
 def last_night_start(job: Job) -> str | None:
-    """Give when the last nightly run that came to its end began (UTC), or None."""
+    """Return when the last nightly run that came to its end began (UTC), or None."""
     night = _last_event(job)
     return night.reason if night else None
 
@@ -121,7 +121,7 @@ def finish(
 
 
 def find_lab(given: Settings | None, out: Path) -> LabSettings | None:
-    """Give the settings of the lab with these results."""
+    """Return the settings of the lab with these results."""
     labs = given.lab if given else ()
     return next((lab for lab in labs if lab.results.resolve() == out.resolve()), None)
 

@@ -44,7 +44,7 @@ _RECORD_SECONDS = 120.0
 
 @contextmanager
 def ensure_server(out: Path) -> Iterator[str]:
-    """Give the API address of a server that answers; stop it afterwards if it was started here.
+    """Return the API address of a server that answers; stop it afterwards if it was started here.
 
     Raises
     ------
@@ -119,7 +119,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def is_reachable(url: str) -> bool:
-    """Tell whether a Prefect server answers at an API address."""
+    """Return whether a Prefect server answers at an API address."""
     try:
         call_api(url, "health", timeout=5)
     except ServerError:

@@ -104,7 +104,7 @@ def _copy_to_log(stream: IO[bytes], log: Path) -> None:
 
 
 def home_folder(path: Path) -> Path:
-    """Give the folder, beside the settings, of Prefect's database and all logs."""
+    """Return the folder, beside the settings, of Prefect's database and all logs."""
     return path.resolve().parent / "prefect"
 
 
@@ -144,7 +144,7 @@ def serve(path: Path, is_over: threading.Event) -> int:
 
 
 def _local_host(given: Settings) -> str:
-    """Give the host at which this machine reaches its own server.
+    """Return the host at which this machine reaches its own server.
 
     A server that others can reach too wants a password.
     """

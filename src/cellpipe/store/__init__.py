@@ -23,22 +23,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from cellpipe.store.layout import LAB, table_path
 from cellpipe.store.ledger import CellEntry, Content, Ledger, ResultFile, SeenFile
 
 if TYPE_CHECKING:
     from cellpipe.store.results import Results, open_results
-    from cellpipe.store.tables import read_table, table_path, write_table
-
-LAB = "lab"  # key of the tables that are about the whole lab
+    from cellpipe.store.tables import read_table, write_table
 
 __all__ = [
     "LAB",
     "CellEntry",
     "Content",
     "Ledger",
+    "ResultFile",
     "Results",
     "SeenFile",
-    "ResultFile",
     "open_results",
     "read_table",
     "table_path",

@@ -34,7 +34,7 @@ def enqueue(database: Database, files: Iterable[QueuedFile]) -> None:
 
 
 def queued_files(database: Database, batch: str | None = None) -> list[QueuedFile]:
-    """Give the files that wait, of one batch or all, in the order of paths."""
+    """Return the files that wait, of one batch or all, in the order of paths."""
     where = " WHERE batch = ?" if batch is not None else ""
     query = f"SELECT path, size, modified_ns, batch FROM queue{where} ORDER BY path"  # noqa: S608
     values = () if batch is None else (batch,)

@@ -35,10 +35,10 @@ class TableSource(Protocol):
     """Where the files of results lie: a folder, or an address of object storage."""
 
     def file_states(self, table: str) -> dict[str, State]:
-        """Give size and time of each file of a table, by name, in order."""
+        """Return size and time of each file of a table, by name, in order."""
 
     def location(self, name: str) -> str:
-        """Give where the file of this path within the results is, as polars takes it."""
+        """Return where the file of this path within the results is, as polars takes it."""
 
 
 class FolderSource:
@@ -48,7 +48,7 @@ class FolderSource:
         self.folder = folder
 
     def file_states(self, table: str) -> dict[str, State]:
-        """Give size and time of each file of a table, by name, in order."""
+        """Return size and time of each file of a table, by name, in order."""
         place = self.folder / "tables" / table
         if not place.is_dir():
             return {}
@@ -61,12 +61,12 @@ class FolderSource:
         return {name: (status.st_size, status.st_mtime_ns) for name, status in sorted(found)}
 
     def location(self, name: str) -> str:
-        """Give where the file of this path within the results is."""
+        """Return where the file of this path within the results is."""
         return str(self.folder / name)
 
 
 def scan_table(shelf: TableSource, table: str) -> pl.LazyFrame:
-    """Give the rows of every file of a table of cells: what is gathered, and what is newer."""
+    """Return the rows of every file of a table of cells: what is gathered, and what is newer."""
     there, index = shelf.file_states(table), _read_index(shelf, table)
     newer = dict.fromkeys(_newer_files(there, index))
     if not index or len(newer) > max(ENOUGH, _NEWER * len(there)):
@@ -86,7 +86,7 @@ def scan_table(shelf: TableSource, table: str) -> pl.LazyFrame:
 def _scan_files(
     shelf: TableSource, table: str, names: Iterable[str], file: str | None = None
 ) -> pl.LazyFrame:
-    """Give the rows of files of a table as one frame, with the path in a column if it is named.
+    """Return the rows of files of a table as one frame, with the path in a column if it is named.
 
     A file of an older version may lack a column, or have one that is no more.
     """
@@ -108,7 +108,7 @@ def _cells_by_file(shelf: TableSource, table: str, names: Iterable[str]) -> dict
 
 
 def consolidated_name(table: str) -> str:
-    """Give the path within the results of what is gathered of a table."""
+    """Return the path within the results of what is gathered of a table."""
     return f"{FOLDER}/{table}.parquet"
 
 
@@ -148,7 +148,7 @@ def _newer_files(there: dict[str, State], index: Index) -> list[str]:
 
 
 def _read_index(shelf: TableSource, table: str) -> Index:
-    """Give what is gathered of a table: state and cell by file; nothing where it can't be read."""
+    """Return what is gathered of a table: state and cell by file; nothing where it can't be read."""
     try:
         told = pl.read_parquet_metadata(shelf.location(consolidated_name(table))).get(_INDEX, "{}")
     except (OSError, pl.exceptions.PolarsError):

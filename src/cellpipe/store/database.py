@@ -27,13 +27,13 @@ class Transaction(Protocol):
     """What a piece of work does with a database, within one transaction."""
 
     def read(self, statement: str, values: Sequence[object] = ()) -> list[Row]:
-        """Give the rows that a SELECT finds."""
+        """Return the rows that a SELECT finds."""
 
     def write(self, statement: str, *rows: Sequence[object]) -> int:
         """Run a statement once for each row of values (once if there is none); count the rows."""
 
     def layout(self) -> int:
-        """Give the number of the layout of what is there; 0 where nothing is."""
+        """Return the number of the layout of what is there; 0 where nothing is."""
 
     def set_layout(self, number: int) -> None:
         """Note the number of the layout; older versions of cellpipe refuse one they don't know."""
@@ -124,7 +124,7 @@ class Sqlite:
         self._local.held = None
 
     def _connection(self) -> sqlite3.Connection:
-        """Give this thread's connection; open it again where the file is another one now."""
+        """Return this thread's connection; open it again where the file is another one now."""
         held = getattr(self._local, "held", None)
         if held is not None and held.of == (self._file_id(), os.getpid()):
             return held.connection  # type: ignore[no-any-return]
@@ -189,7 +189,7 @@ class _PostgresTransaction:
         return int(self._cursor.rowcount)
 
     def layout(self) -> int:
-        """Give the number; others that ask wait until this transaction ends.
+        """Return the number; others that ask wait until this transaction ends.
 
         The catalog is asked by a query, which sees what was committed while this one waited;
         ``to_regclass`` may answer from before that.

@@ -9,7 +9,6 @@ from cellpipe.store.history import Event, add_events, upsert_statement
 
 if TYPE_CHECKING:
     from cellpipe.store.database import Transaction
-    from cellpipe.store.ledger import Ledger
 
 MAX_ATTEMPTS = 3
 
@@ -26,34 +25,29 @@ class FileFailure:
     attempts: int
 
     def is_suspended(self, size: int | None, modified_ns: int | None, reading: str) -> bool:
-        """Whether the file is to be left alone: three times the same, and nothing has changed."""
+        """Return whether the file is to be left alone: three times the same, and nothing has changed."""
         state = (self.size, self.modified_ns, self.reading)
         return self.attempts >= MAX_ATTEMPTS and state == (size, modified_ns, reading)
 
 
-def file_failures(ledger: Ledger) -> dict[str, FileFailure]:
-    """Give the faults that are known, by path."""
+def read_failures(rows: Transaction) -> dict[str, FileFailure]:
+    """Return the failures that are known, by path."""
     query = "SELECT path, size, modified_ns, reading, fault, times FROM faults"
-    found = ledger.database.transact(lambda rows: rows.read(query), writes=False)
-    return {row[0]: FileFailure(*row) for row in found}
+    return {row[0]: FileFailure(*row) for row in rows.read(query)}
 
 
-def record_failure(ledger: Ledger, fault: FileFailure) -> int:
-    """Count a fault; give how often the same one came in a row."""
-
-    def work(rows: Transaction) -> int:
-        query = "SELECT size, modified_ns, reading, fault, times FROM faults WHERE path = ?"
-        before = rows.read(query, (fault.path,))
-        state = (fault.size, fault.modified_ns, fault.reading, fault.reason)
-        times = before[0][4] + 1 if before and tuple(before[0][:4]) == state else 1
-        columns = "path, size, modified_ns, reading, fault, times"
-        rows.write(upsert_statement("faults", columns, "path"), (fault.path, *state, times))
-        if times <= MAX_ATTEMPTS:
-            event = "rests" if times == MAX_ATTEMPTS else "waits"
-            add_events(rows, [Event(fault.path, event, reason=fault.reason)])
-        return int(times)
-
-    return ledger.update(work)
+def count_failure(rows: Transaction, failure: FileFailure) -> int:
+    """Record a failure; return how often the same one came in a row."""
+    query = "SELECT size, modified_ns, reading, fault, times FROM faults WHERE path = ?"
+    before = rows.read(query, (failure.path,))
+    state = (failure.size, failure.modified_ns, failure.reading, failure.reason)
+    times = before[0][4] + 1 if before and tuple(before[0][:4]) == state else 1
+    columns = "path, size, modified_ns, reading, fault, times"
+    rows.write(upsert_statement("faults", columns, "path"), (failure.path, *state, times))
+    if times <= MAX_ATTEMPTS:
+        event = "rests" if times == MAX_ATTEMPTS else "waits"
+        add_events(rows, [Event(failure.path, event, reason=failure.reason)])
+    return int(times)
 
 
 def clear_failures(rows: Transaction, paths: list[str]) -> None:

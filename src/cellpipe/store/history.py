@@ -34,12 +34,12 @@ class Event:
 
 
 def utc_now() -> str:
-    """Give the time now, as the ledger writes it: UTC, so fine that no two events share one."""
+    """Return the time now, as the ledger writes it: UTC, so fine that no two events share one."""
     return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
 def upsert_statement(table: str, columns: str, key: str, *, keep: str = "") -> str:
-    """Give the statement that puts a row in, or in the place of the one with its key."""
+    """Return the statement that puts a row in, or in the place of the one with its key."""
     names = columns.split(", ")
     new = [f"{n} = excluded.{n}" for n in names if n not in key.split(", ") and n != keep]
     places = ", ".join("?" * len(names))
@@ -64,7 +64,7 @@ def add_events(rows: Transaction, events: Iterable[Event]) -> None:
 
 
 def read_events(database: Database, subject: str | None = None, since: str = "") -> list[Event]:
-    """Give what happened, of one subject or all, since a time, in order."""
+    """Return what happened, of one subject or all, since a time, in order."""
     of_one = "subject = ? AND " if subject else ""
     query = f"{_EVENT} WHERE {of_one}at >= ? ORDER BY at, id"
     values = (subject, since) if subject else (since,)
@@ -74,7 +74,7 @@ def read_events(database: Database, subject: str | None = None, since: str = "")
 
 
 def last_event(database: Database, subject: str = "", event: str = "") -> Event | None:
-    """Give what happened last, of one subject and kind or all of them."""
+    """Return what happened last, of one subject and kind or all of them."""
     wanted = {"subject": subject, "event": event}
     told = " AND ".join(f"{name} = ?" for name, value in wanted.items() if value) or "1 = 1"
     query = f"{_EVENT} WHERE {told} ORDER BY at DESC, id DESC LIMIT 1"
@@ -92,6 +92,6 @@ def _event_from_row(row: Row) -> Event:
 
 
 def last_numbers(database: Database, cell_id: str) -> Mapping[str, object]:
-    """Give the numbers that a cell had when it was last computed."""
+    """Return the numbers that a cell had when it was last computed."""
     computed = last_event(database, cell_id, "computed")
     return computed.numbers if computed else {}

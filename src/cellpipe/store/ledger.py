@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cellpipe.core.errors import DamagedLedgerError, StoreError
-from cellpipe.store.failures import clear_failures
+from cellpipe.store.failures import FileFailure, clear_failures, count_failure, read_failures
 from cellpipe.store.history import Event, add_events, upsert_statement, utc_now
 from cellpipe.store.location import open_database
 from cellpipe.store.migrations import IDENTITY
@@ -150,17 +150,17 @@ class Ledger:
         return self.database.transact(guarded, writes=True)
 
     def seen_files(self, folder: Path) -> dict[str, SeenFile]:
-        """Give the files of a folder as they were last seen, by path within it."""
+        """Return the files of a folder as they were last seen, by path within it."""
         query = "SELECT path, size, modified_ns, sha256 FROM seen WHERE folder = ?"
         return {row[0]: SeenFile(*row) for row in self._read(query, (str(folder),))}
 
     def contents(self) -> dict[str, Content]:
-        """Give what is known of every content, by sha256."""
+        """Return what is known of every content, by sha256."""
         rows = self._read(f"SELECT {_CONTENT} FROM contents")  # noqa: S608
         return {row[0]: _content_from_row(row) for row in rows}
 
     def content(self, sha256: str) -> Content | None:
-        """Give what is known of one content."""
+        """Return what is known of one content."""
         query = f"SELECT {_CONTENT} FROM contents WHERE sha256 = ?"  # noqa: S608
         rows = self._read(query, (sha256,))
         return _content_from_row(rows[0]) if rows else None
@@ -192,6 +192,14 @@ class Ledger:
 
         self.update(work)
 
+    def file_failures(self) -> dict[str, FileFailure]:
+        """Return the failures of files that may pass, by path."""
+        return self.database.transact(read_failures, writes=False)
+
+    def record_failure(self, failure: FileFailure) -> int:
+        """Record a failure; return how often the same one came in a row."""
+        return self.update(lambda rows: count_failure(rows, failure))
+
     def forget_content(self, sha256: str) -> None:
         """Strike a content out; its tables must be gone already."""
         self.update(lambda rows: rows.write("DELETE FROM contents WHERE sha256 = ?", (sha256,)))
@@ -208,15 +216,15 @@ class Ledger:
             self.update(work)
 
     def folders(self) -> list[Path]:
-        """Give the folders whose files were taken in."""
+        """Return the folders whose files were taken in."""
         return [Path(row[0]) for row in self._read("SELECT DISTINCT folder FROM seen")]
 
     def cells(self) -> dict[str, CellEntry]:
-        """Give every cell that was computed, by id."""
+        """Return every cell that was computed, by id."""
         return {row[0]: _cell_from_row(row) for row in self._read(f"{_CELL} ORDER BY cell_id")}
 
     def cell(self, cell_id: str) -> CellEntry | None:
-        """Give one cell, if it was computed."""
+        """Return one cell, if it was computed."""
         rows = self._read(f"{_CELL} WHERE cell_id = ?", (cell_id,))
         return _cell_from_row(rows[0]) if rows else None
 
@@ -246,7 +254,7 @@ class Ledger:
         self.update(lambda rows: _upsert_result_files(rows, written))
 
     def result_files(self, after: str = "", at_most: int = 2**31) -> list[ResultFile]:
-        """Give files of the results as they were written, in the order of paths."""
+        """Return files of the results as they were written, in the order of paths."""
         query = (
             "SELECT path, size, modified_ns, sha256 FROM written WHERE path > ? "
             "ORDER BY path LIMIT ?"
@@ -260,12 +268,12 @@ class Ledger:
             self.update(lambda rows: rows.write("DELETE FROM written WHERE path = ?", *gone))
 
     def key_value(self, name: str) -> str | None:
-        """Give what was noted under a name."""
+        """Return what was noted under a name."""
         rows = self._read("SELECT value FROM marks WHERE name = ?", (name,))
         return str(rows[0][0]) if rows else None
 
     def identity(self) -> str:
-        """Give what tells these results from all others, everywhere."""
+        """Return what tells these results from all others, everywhere."""
         held = self.key_value(IDENTITY)
         if held is None:
             held = uuid.uuid4().hex
@@ -273,7 +281,7 @@ class Ledger:
         return held
 
     def key_values(self, beginning: str) -> dict[str, str]:
-        """Give what was noted under all names with a beginning."""
+        """Return what was noted under all names with a beginning."""
         rows = self._read("SELECT name, value FROM marks")
         return {str(r[0]): str(r[1]) for r in rows if str(r[0]).startswith(beginning)}
 

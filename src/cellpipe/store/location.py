@@ -53,7 +53,7 @@ def open_database(folder: Path) -> Database:
 
 
 def ledger_url(folder: Path) -> str | None:
-    """Give the address of a results folder's ledger in PostgreSQL, if it has one."""
+    """Return the address of a results folder's ledger in PostgreSQL, if it has one."""
     pointer = folder / POINTER
     return _read_pointer(pointer)[0] if pointer.is_file() else None
 
@@ -111,7 +111,7 @@ def set_ledger_url(folder: Path, url: str, *, moved_as: str = "") -> None:
 
 
 def postgres_from_url(url: str) -> Postgres:
-    """Give the database that an address names.
+    """Return the database that an address names.
 
     Raises
     ------

@@ -22,7 +22,7 @@ _PLACE = "results looked at up to"
 
 
 def describe_file(folder: Path, path: Path) -> ResultFile:
-    """Give a file of the results as it was written just now."""
+    """Return a file of the results as it was written just now."""
     status = path.stat()
     name = path.relative_to(folder).as_posix()
     return ResultFile(name, status.st_size, status.st_mtime_ns, _sha256(path))
@@ -50,7 +50,7 @@ def result_file_names(folder: Path) -> list[str]:
 
 
 def names_digest(folder: Path) -> str:
-    """Give a digest of the names of the results' files."""
+    """Return a digest of the names of the results' files."""
     return hashlib.sha256("\n".join(sorted(result_file_names(folder))).encode()).hexdigest()
 
 

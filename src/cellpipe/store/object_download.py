@@ -90,7 +90,7 @@ def download(url: str, folder: Path) -> DownloadResult:
 
 
 def _is_same_object(path: Path, found: Mapping[str, Any]) -> bool:
-    """Whether a file is an object that was fetched, though a run was cut off before it noted so."""
+    """Return whether a file is an object that was fetched, though a run was cut off before it noted so."""
     status = path.stat()
     apart = abs(status.st_mtime - found["last_modified"].timestamp())
     return bool(status.st_size == found["size"] and apart <= _ROUNDED)
@@ -109,7 +109,7 @@ def _write_object(found: Any, path: Path) -> None:
 
 
 def _is_safe_name(name: str) -> bool:
-    """Whether an object's name can be a file's within the folder, on every system."""
+    """Return whether an object's name can be a file's within the folder, on every system."""
     parts = PurePosixPath(name).parts
     return bool(parts) and not any(
         p.endswith((".", " ")) or is_reserved(p) or re.search(r'[\\:*?"<>|\x00-\x1f]', p)
@@ -119,7 +119,7 @@ def _is_safe_name(name: str) -> bool:
 
 @contextmanager
 def _track_downloads(folder: Path, url: str) -> Iterator[dict[str, State]]:
-    """Give what was fetched into a folder, by name; what becomes of it is kept, come what may."""
+    """Return what was fetched into a folder, by name; what becomes of it is kept, come what may."""
     path = folder / FETCHED
     try:
         told = json.loads(path.read_text(encoding="utf-8"))

@@ -84,7 +84,7 @@ class PublishedSource:
             )  # fmt: skip
 
     def file_states(self, table: str) -> dict[str, tuple[int, int]]:
-        """Give size and time of each file of a table, by name, in order."""
+        """Return size and time of each file of a table, by name, in order."""
         start = f"tables/{table}/"
         return {
             path.removeprefix(start): (file.size, file.modified_ns)
@@ -93,7 +93,7 @@ class PublishedSource:
         }
 
     def location(self, name: str) -> str:
-        """Give the address of the file of this path within the results."""
+        """Return the address of the file of this path within the results."""
         return f"{self.url}/{name}"
 
 

@@ -17,12 +17,12 @@ from cellpipe.core.errors import StoreError
 
 
 def is_url(place: object) -> bool:
-    """Whether a place is one of object storage: a scheme of more than a drive's letter."""
+    """Return whether a place is one of object storage: a scheme of more than a drive's letter."""
     return re.match(r"[a-z][a-z0-9+]+://", str(place)) is not None
 
 
 def storage(url: str) -> Any:
-    """Give the store of an address; below it, names are relative."""
+    """Return the store of an address; below it, names are relative."""
     from obstore.store import from_url
 
     plain = os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://")
@@ -31,7 +31,7 @@ def storage(url: str) -> Any:
 
 @contextmanager
 def client(url: str) -> Iterator[Any]:
-    """Give obstore; turn what it raises into an error that says what to do."""
+    """Return obstore; turn what it raises into an error that says what to do."""
     try:
         import obstore
         from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError

@@ -44,19 +44,19 @@ def recover_ledger(folder: Path) -> None:
 
 
 def is_ledger_lost(folder: Path) -> bool:
-    """Whether there are tables, and no ledger that tells what they are."""
+    """Return whether there are tables, and no ledger that tells what they are."""
     path = folder / "ledger.sqlite"
     there = path.is_file() and path.stat().st_size > 0
     return not there and has_tables(folder)
 
 
 def has_tables(folder: Path) -> bool:
-    """Whether there are tables in a results folder."""
+    """Return whether there are tables in a results folder."""
     return any((folder / "tables").glob("*/*.parquet"))
 
 
 def quarantine_folder(folder: Path) -> Path:
-    """Give the place within the results for what is put aside now."""
+    """Return the place within the results for what is put aside now."""
     return folder / DAMAGED / datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
 
 

@@ -28,7 +28,7 @@ class Results(Mapping[str, pl.LazyFrame]):
         self._shelf = FolderSource(folder) if isinstance(folder, Path) else folder
 
     def __getitem__(self, name: str) -> pl.LazyFrame:
-        """Give a table as a lazy frame; empty where nothing was computed yet."""
+        """Return a table as a lazy frame; empty where nothing was computed yet."""
         if name not in table_names():
             close = difflib.get_close_matches(name, table_names(), 3, 0.4) or table_names()
             raise KeyError(f"no table {name!r}; there are {', '.join(close)}")
@@ -38,11 +38,11 @@ class Results(Mapping[str, pl.LazyFrame]):
         return pl.concat(frames, how="diagonal") if frames else empty_table(name).lazy()
 
     def __iter__(self) -> Iterator[str]:
-        """Give the names of all tables."""
+        """Return the names of all tables."""
         return iter(table_names())
 
     def __len__(self) -> int:
-        """Give the number of tables."""
+        """Return the number of tables."""
         return len(table_names())
 
     def _scan_files(self, name: str) -> Iterator[pl.LazyFrame]:

@@ -10,13 +10,8 @@ from arro3.core import Schema
 
 from cellpipe.core.contracts import column_metadata, load_schema
 from cellpipe.core.errors import DamagedTableError
-from cellpipe.store import LAB
-from cellpipe.system.atomic_files import atomic_write, file_name
-
-
-def table_path(folder: Path, table: str, key: str) -> Path:
-    """Give the place of a table: ``key`` is a content's sha256 or a cell's id."""
-    return folder / "tables" / table / f"{file_name(key)}.parquet"
+from cellpipe.store.layout import LAB, table_path
+from cellpipe.system.atomic_files import atomic_write
 
 
 def write_table(folder: Path, table: str, key: str, frame: pl.DataFrame) -> Path:

@@ -20,13 +20,10 @@ import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from cellpipe.core.errors import LeaseError, StoreError
-from cellpipe.store.database import Transaction
-
-if TYPE_CHECKING:
-    from cellpipe.store.ledger import Ledger
+from cellpipe.store.database import Database, Transaction
 
 BEAT_SECONDS = 5.0
 STILL_SECONDS = 30.0
@@ -34,6 +31,17 @@ _LOOK_SECONDS = 0.5
 _HAS_PROC = sys.platform == "linux"
 _HIDDEN = "hidden"  # the system says that a process is there, and no more
 _SLOW_SECONDS = 2.0  # a transaction that took longer waited: what it saw may be old
+
+
+class Leasable(Protocol):
+    """What a lease is for: the ledger of a results folder."""
+
+    folder: Path
+    token: str | None
+
+    @property
+    def database(self) -> Database:
+        """Where the row of the writer lies."""
 
 
 def this_process() -> dict[str, str]:
@@ -86,7 +94,7 @@ def _start_date(process: int) -> str:
 
 
 def is_gone(holder: dict[str, str]) -> bool:
-    """Whether a process is known to be gone: it was on this machine, and is there no more."""
+    """Return whether a process is known to be gone: it was on this machine, and is there no more."""
     here = this_process()
     same = all(holder[key] == here[key] for key in ("machine", "boot"))
     if not (same and here["boot"]):  # another machine of that name, a container, another boot
@@ -96,7 +104,7 @@ def is_gone(holder: dict[str, str]) -> bool:
 
 @contextlib.contextmanager
 def acquire(
-    ledger: Ledger, *, wait_second: float = 0.0, tell: Callable[[str], None] | None = None
+    ledger: Leasable, *, wait_second: float = 0.0, tell: Callable[[str], None] | None = None
 ) -> Iterator[None]:
     """Be the one writer of a results folder, for the time of the block.
 
@@ -134,7 +142,7 @@ def acquire(
 
 
 def _wait_for_lease(
-    ledger: Ledger, token: str, wait_second: float, tell: Callable[[str], None] | None
+    ledger: Leasable, token: str, wait_second: float, tell: Callable[[str], None] | None
 ) -> None:
     described = json.dumps(this_process() | {"since": datetime.now(UTC).isoformat()[:19]})
     deadline = time.monotonic() + wait_second
@@ -187,7 +195,7 @@ def _try_lease(
     return held, beat, holder
 
 
-def _heartbeat(ledger: Ledger, token: str, ended: threading.Event) -> None:
+def _heartbeat(ledger: Leasable, token: str, ended: threading.Event) -> None:
     alive = "UPDATE writer SET beat = beat + 1 WHERE token = ?"
     while not ended.wait(BEAT_SECONDS):
         with contextlib.suppress(StoreError):  # the run itself will meet it
@@ -200,7 +208,7 @@ def _describe_holder(holder: str) -> str:
     return f"process {who['process']} on {who['machine']}, since {who['since']} UTC"
 
 
-def current_writer(ledger: Ledger) -> str | None:
+def current_writer(ledger: Leasable) -> str | None:
     """Say who is writing now, or None."""
     query = "SELECT holder FROM writer WHERE slot = 1"
     found = ledger.database.transact(lambda rows: rows.read(query), writes=False)

@@ -22,7 +22,7 @@ RETRY_SECONDS = 2.0 if os.name == "nt" else 0.0
 
 
 def file_name(cell_id: str) -> str:
-    """Give the name (without a suffix) under which a cell's files lie.
+    """Return the name (without a suffix) under which a cell's files lie.
 
     An id of ``A-Z a-z 0-9 . _ -`` is its own name, safe on Windows, macOS and Linux. Whatever else
     it holds becomes ``_``, and eight hexadecimal digits of the id's sha256 are put behind it; names
@@ -42,7 +42,7 @@ def _needs_digits(name: str) -> bool:
 
 
 def is_reserved(name: str) -> bool:
-    """Whether Windows keeps a name for itself, whatever its suffix and letters' case."""
+    """Return whether Windows keeps a name for itself, whatever its suffix and letters' case."""
     return name.partition(".")[0].upper() in _RESERVED
 
 
@@ -161,5 +161,5 @@ def _sync_folder(folder: Path) -> None:
 
 
 def is_unfinished(name: str) -> bool:
-    """Whether a name in the results is that of a file whose writing was broken off."""
+    """Return whether a name in the results is that of a file whose writing was broken off."""
     return name.startswith(".") and name.endswith(".tmp")

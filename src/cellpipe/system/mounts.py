@@ -20,7 +20,7 @@ _DRIVE_REMOTE = 4
 
 
 def is_network_path(path: Path) -> bool:
-    """Whether a folder, or the nearest one above that is there, lies across a network."""
+    """Return whether a folder, or the nearest one above that is there, lies across a network."""
     place = path.resolve()
     while not place.exists() and place != place.parent:
         place = place.parent
@@ -37,7 +37,7 @@ def _is_network_type(file_system: str) -> bool:
 
 
 def file_system_type(place: Path, mounts: Iterable[tuple[str, str]]) -> str:
-    """Give the type of the file system that holds a path: that of the longest mount above it.
+    """Return the type of the file system that holds a path: that of the longest mount above it.
 
     Of two at one place, the later hides the earlier. Letters' case does not matter: it does not on
     macOS, and elsewhere mounts whose names differ in nothing else are not to be expected.

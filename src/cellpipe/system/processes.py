@@ -67,7 +67,7 @@ class Workers:
     def map(
         self, work: Callable[..., R], shared: object, items: Sequence[T]
     ) -> Iterator[tuple[T, R | Exception]]:
-        """Give each item with what ``work(shared, item)`` gave or raised, as they are done."""
+        """Return each item with what ``work(shared, item)`` gave or raised, as they are done."""
         if self.count == 1 or (len(items) <= SERIAL_BELOW and self._pool is None):
             for item in items:
                 yield item, _try_call(work, shared, item)
@@ -75,7 +75,7 @@ class Workers:
         yield from _MapCall(self, work, shared, items).results()
 
     def run_one(self, work: Callable[..., R], shared: object, item: object) -> R:
-        """Give what ``work(shared, item)`` gives, in one of the processes.
+        """Return what ``work(shared, item)`` gives, in one of the processes.
 
         Raises
         ------
@@ -92,7 +92,7 @@ class Workers:
         raise WorkerDiedError("the process that worked on it ended, twice (out of memory?)")
 
     def get_pool(self) -> ProcessPoolExecutor:
-        """Give the processes."""
+        """Return the processes."""
         with self._lock:
             if self._pool is None:
                 context = multiprocessing.get_context("spawn")
@@ -209,14 +209,14 @@ def call_on_stdin_close(then: Callable[[], object]) -> None:
 
 
 def default_worker_count() -> int:
-    """Give how many processes a machine can use: by cores and by memory, at most eight."""
+    """Return how many processes a machine can use: by cores and by memory, at most eight."""
     usable: Any = getattr(os, "sched_getaffinity", None)
     cores = len(usable(0)) if usable else os.cpu_count() or 1
     return max(1, min(MAX_WORKERS, cores, free_memory() // WORKER_BYTES))
 
 
 def free_memory() -> int:
-    """Give how many bytes of memory processes may take now, in a container those it allows."""
+    """Return how many bytes of memory processes may take now, in a container those it allows."""
     import psutil
 
     found = [int(psutil.virtual_memory().available)]

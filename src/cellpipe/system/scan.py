@@ -96,7 +96,7 @@ class RawFolders:
             )
 
     def relative_name(self, path: Path) -> str:
-        """Give a file's name within the folders, with slashes, of letters that can be written."""
+        """Return a file's name within the folders, with slashes, of letters that can be written."""
         place = str(path)
         for prefix, start in self._starts:
             if place.startswith(start):
@@ -105,7 +105,7 @@ class RawFolders:
         raise ValueError(f"{path} is in none of the folders")
 
     def path(self, name: str) -> Path:
-        """Give the place of a file by its name within the folders."""
+        """Return the place of a file by its name within the folders."""
         for prefix, root in reversed(self.roots.items()):  # the main folder's is empty: last
             if name.startswith(prefix):
                 path = root / name.removeprefix(prefix)
@@ -117,7 +117,7 @@ class RawFolders:
         raise ValueError(f"{name} is in none of the folders")
 
     def walk(self) -> tuple[list[Entry], list[Failure]]:
-        """Give every file in the order of names, and what can't be looked at now.
+        """Return every file in the order of names, and what can't be looked at now.
 
         Results, hidden and unfinished files are left out, and folders behind links are not entered.
         """
@@ -185,7 +185,7 @@ class RawFolders:
         return name if name.isascii() else name.encode("utf-8", "backslashreplace").decode("utf-8")
 
     def stat_files(self, wanted: Mapping[str, Path]) -> tuple[list[Entry], list[Failure]]:
-        """Give the state of these files; one that is there no more is left out."""
+        """Return the state of these files; one that is there no more is left out."""
         found: list[Entry] = []
         failures: list[Failure] = []
         for name, path in sorted(wanted.items()):
@@ -215,11 +215,11 @@ class RawFolders:
         return [Failure(label, _unreachable_message("folder", label, error))] if is_away else []
 
     def root_prefix(self, name: str) -> str:
-        """Give what a file's name begins with by the folder that it is in."""
+        """Return what a file's name begins with by the folder that it is in."""
         return next(p for p in reversed(self.roots) if name.startswith(p))
 
     def is_below(self, name: str, place: str) -> bool:
-        """Whether a file is in a folder of this name; "." is the main one without the further."""
+        """Return whether a file is in a folder of this name; "." is the main one without the further."""
         if place == ".":
             return not self.root_prefix(name)
         return f"{name}/".startswith(f"{place}/")
@@ -234,7 +234,7 @@ class RawFolders:
 
     @staticmethod
     def digest(entries: Sequence[Entry]) -> str:
-        """Give a digest that tells one state of the folders from another."""
+        """Return a digest that tells one state of the folders from another."""
         lines = "\n".join(f"{e.name}\0{e.size}\0{e.modified_ns}" for e in entries)
         return hashlib.sha256(lines.encode()).hexdigest()
 
@@ -248,7 +248,7 @@ _JUNCTION = 0xA0000003  # a folder that leads elsewhere, as a link does, on Wind
 
 
 def _is_searchable(folder: os.DirEntry[str]) -> bool:
-    """Whether raw files are looked for in a folder: it is no bin, not hidden, and leads nowhere."""
+    """Return whether raw files are looked for in a folder: it is no bin, not hidden, and leads nowhere."""
     if folder.name.startswith((".", "__")) or folder.name.casefold() in _BINS:
         return False
     if os.name != "nt":
@@ -259,12 +259,12 @@ def _is_searchable(folder: os.DirEntry[str]) -> bool:
 
 
 def _unescape_name(name: str) -> str:
-    r"""Give back the bytes that are no text, of a name in which they were written as \udcff."""
+    r"""Return the bytes that are no text, of a name in which they were written as \udcff."""
     return re.sub(r"\\udc([0-9a-f]{2})", lambda found: chr(0xDC00 + int(found[1], 16)), name)
 
 
 def folder_label(folder: PurePath) -> str:
-    r"""Give what the files of a further folder are named by: its name, or that of its share.
+    r"""Return what the files of a further folder are named by: its name, or that of its share.
 
     ``\\nas\neware`` is ``neware``, the drive ``E:\`` is ``E``.
     """
@@ -273,17 +273,17 @@ def folder_label(folder: PurePath) -> str:
 
 
 def is_finished(name: str) -> bool:
-    """Whether a name is not that of a hidden, a lock, or an unfinished file."""
+    """Return whether a name is not that of a hidden, a lock, or an unfinished file."""
     return not (_UNFINISHED.search(name) or name.lower() in _NO_FILES)
 
 
 def is_lab_file(name: str) -> bool:
-    """Whether a name within the folders is that of the cell sheet, or of the lab's baselines."""
+    """Return whether a name within the folders is that of the cell sheet, or of the lab's baselines."""
     return name.lower() in LAB_NAMES
 
 
 def has_foreign_suffix(name: str) -> bool:
-    """Whether a name's suffix is one that no cycler uses."""
+    """Return whether a name's suffix is one that no cycler uses."""
     return (
         not name.lower().endswith(".bdf.parquet")
         and f".{name.rpartition('.')[2].lower()}" in _OTHER
@@ -295,7 +295,7 @@ def _entry_name(entry: os.DirEntry[str]) -> str:
 
 
 def _is_results_folder(names: Sequence[str]) -> bool:
-    """Whether a folder with these names in it is one of results."""
+    """Return whether a folder with these names in it is one of results."""
     return "tables" in names and ("ledger.sqlite" in names or "ledger.url" in names)
 
 

@@ -11,7 +11,7 @@ EXPECTED = "an IANA name such as Europe/Berlin"
 
 
 def is_time_zone(name: str) -> bool:
-    """Whether a name is one of the IANA's, letter for letter."""
+    """Return whether a name is one of the IANA's, letter for letter."""
     try:
         zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):

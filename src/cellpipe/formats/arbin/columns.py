@@ -100,7 +100,7 @@ def match_columns(headers: Sequence[str]) -> list[Match]:
 def to_recording(
     table: pl.DataFrame, metadata: Mapping[str, object], findings: Sequence[Finding] = ()
 ) -> Recording:
-    """Give the recording of Arbin's records in standard columns."""
+    """Return the recording of Arbin's records in standard columns."""
     table, said = _sort_records(table)
     table = table.with_columns(count_steps(table))
     return build_recording(table, {"maker": "Arbin"} | dict(metadata), (*findings, *said))

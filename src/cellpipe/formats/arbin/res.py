@@ -90,7 +90,7 @@ def _read_recording(data: mmap.mmap) -> Recording:
 def _read_vendor_cycles(
     data: mmap.mmap, names: list[str], raw: pl.DataFrame
 ) -> dict[str, pl.DataFrame]:
-    """Give Arbin's table of cycles: it names each cycle's last record, which has the counters."""
+    """Return Arbin's table of cycles: it names each cycle's last record, which has the counters."""
     cycles = read_table(data, _CYCLES) if _CYCLES in names else pl.DataFrame()
     place = [name for name in _PLACE if name in cycles.columns and name in raw.columns]
     if not cycles.height or "Data_Point" not in place:
@@ -135,7 +135,7 @@ def _timeseries(records: pl.DataFrame) -> pl.DataFrame:
 def _read_auxiliary_channels(
     data: mmap.mmap, names: list[str], place: list[str], findings: list[Finding]
 ) -> list[pl.DataFrame]:
-    """Give a table per auxiliary channel: the record's place and its temperature or voltage."""
+    """Return a table per auxiliary channel: the record's place and its temperature or voltage."""
     raw = read_table(data, "Auxiliary_Table") if "Auxiliary_Table" in names else pl.DataFrame()
     if not raw.height:
         return []

@@ -72,7 +72,7 @@ def read(path: Path) -> Recording:
 def _read_recording(
     path: Path, sheets: Sequence[workbook.Sheet], parts: Sequence[_Part]
 ) -> Recording:
-    """Give the recording on a channel's sheets."""
+    """Return the recording on a channel's sheets."""
     channel = parts[0].channel
     found = arbin.match_columns(workbook.column_names(parts[0].sheet, parts[0].header))
     frame = pl.concat([_read_records(path, part) for part in parts], how="diagonal_relaxed")
@@ -117,7 +117,7 @@ def _read_records(path: Path, part: _Part) -> pl.DataFrame:
 
 
 def _read_metadata(path: Path, sheets: Sequence[workbook.Sheet], channel: str) -> dict[str, object]:
-    """Give what the test's sheet says: labelled cells above, and the channel's row below."""
+    """Return what the test's sheet says: labelled cells above, and the channel's row below."""
     name = next((sheet.name for sheet in sheets if sheet.name in _INFO), None)
     if name is None:
         return {"channel": channel} if channel else {}
@@ -134,7 +134,7 @@ def _read_metadata(path: Path, sheets: Sequence[workbook.Sheet], channel: str) -
 
 
 def _title_metadata(rows: Sequence[tuple[str, ...]]) -> dict[str, object]:
-    """Give the test's name (labelled or not, in the second row) and the instrument's number."""
+    """Return the test's name (labelled or not, in the second row) and the instrument's number."""
     found: dict[str, object] = {}
     if len(rows) < 3:
         return found
@@ -153,7 +153,7 @@ def _title_metadata(rows: Sequence[tuple[str, ...]]) -> dict[str, object]:
 def _read_vendor_cycles(
     path: Path, sheets: Sequence[workbook.Sheet], channel: str
 ) -> dict[str, pl.DataFrame]:
-    """Give the table of cycles on the sheets ``Statistics_…`` of a channel."""
+    """Return the table of cycles on the sheets ``Statistics_…`` of a channel."""
     parts = []
     for sheet in sheets:
         named = _STATISTICS.match(sheet.name)

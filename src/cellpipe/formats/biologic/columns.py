@@ -59,7 +59,7 @@ _DERIVED_SOURCES = (  # standard column, EC-Lab's columns that hold it, what it 
 
 
 def source_columns(names: Iterable[str]) -> list[str]:
-    """Give those of EC-Lab's columns that standard columns are made of."""
+    """Return those of EC-Lab's columns that standard columns are made of."""
     return [name for name in names if name in _SOURCE_COLUMNS]
 
 

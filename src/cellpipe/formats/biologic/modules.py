@@ -101,7 +101,7 @@ def read_modules(path: Path) -> dict[str, Module]:
 
 
 def _read_headers(stream: BinaryIO) -> Iterator[dict[str, Any]]:
-    """Give the headers of modules up to the first that is none (a file may be padded)."""
+    """Return the headers of modules up to the first that is none (a file may be padded)."""
     try:
         yield from read_VMP_modules(stream, read_module_data=False)
     except ValueError:
@@ -144,7 +144,7 @@ def locate_records(content: Content, module: Module) -> Records:
 
 
 def _column_ids(content: Content, module: Module) -> tuple[list[int], int]:
-    """Give the ids of the columns and how many bytes stand before the records."""
+    """Return the ids of the columns and how many bytes stand before the records."""
     head = bytes(content[module.offset : module.offset + min(module.available, 1007)])
     wide = module.version == 0 and head[5] == 0
     if module.version in {2, 3}:
@@ -169,7 +169,7 @@ def _column_ids(content: Content, module: Module) -> tuple[list[int], int]:
 
 
 def _record_width(ids: Sequence[int], room: int, count: int) -> tuple[int, list[Finding]]:
-    """Give the bytes of a record: those of its columns, or, with unknown ids, the room it has."""
+    """Return the bytes of a record: those of its columns, or, with unknown ids, the room it has."""
     known = _known_width(ids)
     if all(number in COLUMNS or number in FLAGS for number in ids):
         if not known or (count and room != count * known and room // count != known):
@@ -198,7 +198,7 @@ def _width_error(width: int, known: int, ids: Sequence[int]) -> DamagedFileError
 
 
 def _layout(ids: Sequence[int], record_bytes: int) -> tuple[np.dtype[Any], dict[str, int]]:
-    """Give the record's layout; neighbours that are not known make one field that nobody reads."""
+    """Return the record's layout; neighbours that are not known make one field that nobody reads."""
     runs = [list(group) for unknown, group in groupby(ids, _is_unknown) if unknown]
     share = _unknown_widths(runs, record_bytes - _known_width(ids))
     if share is None:

@@ -122,7 +122,7 @@ def _read_text(body: bytes, at: int) -> str:
 def _find_start_time(
     path: Path, content: Content, settings: Module, log: Module | None
 ) -> tuple[datetime | None, list[Finding]]:
-    """Give the local time at which the acquisition was started."""
+    """Return the local time at which the acquisition was started."""
     if log is not None:
         body = _module_bytes(content, log)
         for offset in _OLE_OFFSETS:

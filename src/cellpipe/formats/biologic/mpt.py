@@ -127,7 +127,7 @@ def _read_body(
 
 
 def _align_names(names: list[str], fields: list[bytes]) -> list[str]:
-    """Give a name for each field; refuse values that stand under no name."""
+    """Return a name for each field; refuse values that stand under no name."""
     beyond = fields[len(names) :]
     if any(field.strip() for field in beyond):
         raise DamagedFileError(

@@ -101,7 +101,7 @@ def _is_nda(path: Path) -> bool:
 
 @contextmanager
 def _unpack_file(path: Path) -> Iterator[Path]:
-    """Give the file; an .nda under the suffix that fastnda goes by, unpacked if it was zipped."""
+    """Return the file; an .nda under the suffix that fastnda goes by, unpacked if it was zipped."""
     nda = _is_nda(path)
     inner = "" if nda else _find_zipped_nda(path)
     if not inner and (not nda or path.suffix.lower() == ".nda"):
@@ -245,7 +245,7 @@ def _columns(frame: pl.DataFrame) -> list[pl.Expr]:
 
 
 def _auxiliary_columns(frame: pl.DataFrame) -> list[pl.Expr]:
-    """Number the auxiliary columns in the order in which the file has them."""
+    """Assign numbers to the auxiliary columns in the order in which the file has them."""
     temperatures = [
         c for c in frame.columns if c.startswith("aux") and c.endswith("temperature_degC")
     ]
@@ -260,7 +260,7 @@ def _auxiliary_columns(frame: pl.DataFrame) -> list[pl.Expr]:
 
 
 def _read_metadata(path: Path) -> dict[str, object]:
-    """Give what an .nda says of its test; its records count without it."""
+    """Return what an .nda says of its test; its records count without it."""
     try:
         with warnings.catch_warnings(action="ignore"):  # it warns of fields it can't name
             said = fastnda.read_metadata(path)
@@ -270,7 +270,7 @@ def _read_metadata(path: Path) -> dict[str, object]:
 
 
 def _scalars(said: Mapping[str, object]) -> Iterator[tuple[str, object]]:
-    """Give the numbers and texts of what the file says of the test, under names of one kind."""
+    """Return the numbers and texts of what the file says of the test, under names of one kind."""
     for key, value in said.items():
         name = "".join(c if c.isalnum() else "_" for c in key).strip("_").lower()
         if isinstance(value, str | int | float) and name and value != "":

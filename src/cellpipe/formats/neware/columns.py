@@ -143,14 +143,14 @@ def match_columns(headers: Sequence[str]) -> list[Match]:
 
 
 def to_standard_columns(frame: pl.DataFrame) -> pl.DataFrame:
-    """Give Neware's columns in standard ones."""
+    """Return Neware's columns in standard ones."""
     return standard_columns(frame, match_columns(frame.columns), bare_seconds=False)
 
 
 def to_recording(
     table: pl.DataFrame, metadata: Mapping[str, object], findings: Sequence[Finding] = ()
 ) -> Recording:
-    """Give the recording of Neware's records in standard columns."""
+    """Return the recording of Neware's records in standard columns."""
     said = list(findings)
     table = _ensure_step_count(table)
     table = _ensure_test_time(table, said)
@@ -179,7 +179,7 @@ def _ensure_step_count(table: pl.DataFrame) -> pl.DataFrame:
 
 
 def _ensure_test_time(table: pl.DataFrame, said: list[Finding]) -> pl.DataFrame:
-    """Give a table without a test time one: from the steps' times in a row, or from the dates."""
+    """Return a table without a test time one: from the steps' times in a row, or from the dates."""
     if "test_time_second" in table.columns:
         return table
     if "step_time_second" not in table.columns:

@@ -74,7 +74,7 @@ def _has_efficiency(names: Sequence[str]) -> bool:
 
 
 def find_levels(lines: Sequence[Sequence[str]]) -> tuple[Level, ...]:
-    """Give the headers among the first lines, one of each level, in their order."""
+    """Return the headers among the first lines, one of each level, in their order."""
     found: dict[Kind, Level] = {}
     for fields in lines[:_HEADER_LINES]:
         one = find_level(fields)
@@ -90,7 +90,7 @@ def header_score(fields: Sequence[str]) -> int:
 
 
 def cycles(lines: pl.DataFrame, found: Sequence[Level]) -> dict[str, pl.DataFrame]:
-    """Give the instrument's own table of cycles, if there is a level for them."""
+    """Return the instrument's own table of cycles, if there is a level for them."""
     one = next((one for one in found if one.kind == "cycle"), None)
     if one is None:
         return {}
@@ -101,7 +101,7 @@ def cycles(lines: pl.DataFrame, found: Sequence[Level]) -> dict[str, pl.DataFram
 
 
 def records(lines: pl.DataFrame, found: Sequence[Level]) -> pl.DataFrame:
-    """Give the records with Neware's headers, their cycle and their step beside them.
+    """Return the records with Neware's headers, their cycle and their step beside them.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ def records(lines: pl.DataFrame, found: Sequence[Level]) -> pl.DataFrame:
 
 
 def _classify_lines(lines: pl.DataFrame, found: Sequence[Level]) -> pl.DataFrame:
-    """Give the lines that are no headers, with the level of each."""
+    """Return the lines that are no headers, with the level of each."""
     stacked = len({one.indent for one in found}) == len(found)
     return _classify_by_indent(lines, found) if stacked else _classify_by_header(lines, found)
 

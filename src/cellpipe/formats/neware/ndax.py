@@ -113,7 +113,7 @@ def _read_table(opened: zipfile.ZipFile, name: str) -> pl.DataFrame:
 def _merge_run_info(
     data: pl.DataFrame, run: pl.DataFrame, step: pl.DataFrame | None
 ) -> pl.DataFrame:
-    """Give each record the time, the counters and the step of the last one that has them."""
+    """Return each record the time, the counters and the step of the last one that has them."""
     data = data if data["index"].is_sorted() else data.sort("index")
     run = run.filter(pl.col("index").is_in(data["index"].implode())).sort("index")
     if step is not None:
@@ -148,7 +148,7 @@ def _merge_run_info(
 
 
 def _name_step_types(table: pl.DataFrame) -> pl.DataFrame:
-    """Give the kinds of steps by their names."""
+    """Return the kinds of steps by their names."""
     if "step_type" not in table.columns:
         return table.with_columns(step_type=pl.lit(None, pl.String))
     kind = pl.col("step_type").replace_strict(STEP_TYPE_MAP, default=None, return_dtype=pl.String)
@@ -189,7 +189,7 @@ def _sum_since_start(
 def _read_descriptions(
     opened: zipfile.ZipFile, names: Mapping[str, str], findings: list[Finding]
 ) -> dict[str, Element]:
-    """Give the ``config`` element of each XML member that can be read."""
+    """Return the ``config`` element of each XML member that can be read."""
     found: dict[str, Element] = {}
     for part in ("TestInfo", "VersionInfo", "Step"):
         name = names.get(f"{part}.xml")
@@ -258,7 +258,7 @@ def _add_auxiliary_channels(
 
 
 def _channel_numbers(name: str) -> tuple[int, ...]:
-    """Give the numbers in the name of an auxiliary channel's member, none for another."""
+    """Return the numbers in the name of an auxiliary channel's member, none for another."""
     found = _AUXILIARY.match(name)
     if found is None or name in _TABLES:
         return ()

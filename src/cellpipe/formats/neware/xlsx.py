@@ -66,7 +66,7 @@ def read(path: Path) -> Recording:
 
 
 def _record_sheets(sheets: Sequence[workbook.Sheet]) -> list[Place]:
-    """Give the sheets of records that have the first one's columns, and their header rows."""
+    """Return the sheets of records that have the first one's columns, and their header rows."""
     found: list[Place] = []
     for sheet in sheets:
         header = next((i for i, row in enumerate(sheet.rows) if neware.header_score(row)), None)
@@ -83,7 +83,7 @@ def _read_records(path: Path, place: Place) -> pl.DataFrame:
 
 
 def _nested_levels(sheet: workbook.Sheet) -> tuple[neware_layers.Level, ...]:
-    """Give the levels of a nested sheet, none if it is flat."""
+    """Return the levels of a nested sheet, none if it is flat."""
     found = neware_layers.find_levels(sheet.rows)
     return found if len(found) > 1 and "record" in {one.kind for one in found} else ()
 
@@ -128,7 +128,7 @@ def _add_steps(
 
 
 def _read_step_sheet(path: Path, sheets: Sequence[workbook.Sheet]) -> pl.DataFrame | None:
-    """Give cycle, line of the schedule and number of each step from the step sheet."""
+    """Return cycle, line of the schedule and number of each step from the step sheet."""
     for sheet in sheets:
         one = neware_layers.find_level(sheet.rows[0]) if sheet.rows else None
         if one is not None and one.kind == "step":
@@ -138,7 +138,7 @@ def _read_step_sheet(path: Path, sheets: Sequence[workbook.Sheet]) -> pl.DataFra
 
 
 def _read_metadata(path: Path, sheets: Sequence[workbook.Sheet]) -> dict[str, object]:
-    """Give the labelled cells of the sheets unit and test."""
+    """Return the labelled cells of the sheets unit and test."""
     found: dict[str, object] = {}
     for sheet in sheets:
         if sheet.name.lower() in {"unit", "test"}:
@@ -148,7 +148,7 @@ def _read_metadata(path: Path, sheets: Sequence[workbook.Sheet]) -> dict[str, ob
 
 
 def _read_vendor_cycles(path: Path, sheets: Sequence[workbook.Sheet]) -> dict[str, pl.DataFrame]:
-    """Give the table of cycles on the sheet ``cycle``."""
+    """Return the table of cycles on the sheet ``cycle``."""
     name = next((sheet.name for sheet in sheets if sheet.name.lower() == "cycle"), None)
     if name is None:
         return {}
@@ -157,7 +157,7 @@ def _read_vendor_cycles(path: Path, sheets: Sequence[workbook.Sheet]) -> dict[st
 
 
 def _row_metadata(texts: Sequence[str]) -> dict[str, object]:
-    """Give what stands behind known labels in a row; the device's parts are joined."""
+    """Return what stands behind known labels in a row; the device's parts are joined."""
     if texts and texts[0] == "device":
         return {"device": "-".join(texts[1:])}
     return metadata_from_labels(

@@ -66,7 +66,7 @@ def find_header(head: bytes, known: HeaderScore) -> Header | None:
 
 @lru_cache(maxsize=8)  # each text format asks for those of the same file
 def _candidates(head: bytes, encoding: str) -> tuple[tuple[int, str, tuple[str, ...]], ...]:
-    """Give the lines that may name columns: place, separator and fields."""
+    """Return the lines that may name columns: place, separator and fields."""
     found = []
     for number, line in enumerate(_lines(head, encoding)[:_LINES_BEFORE]):
         if len(line) <= _LONGEST_HEADER and not _starts_with_number(line):
@@ -77,7 +77,7 @@ def _candidates(head: bytes, encoding: str) -> tuple[tuple[int, str, tuple[str, 
 
 
 def read_titles(path: Path, header: Header) -> str:
-    """Give the lines above the header."""
+    """Return the lines above the header."""
     with path.open("rb") as stream:
         lines = _lines(stream.read(_HEAD_BYTES), header.encoding)
     return "\n".join(lines[: header.line])
@@ -93,7 +93,7 @@ def _encodings(head: bytes) -> tuple[str, ...]:
 
 
 def _lines(head: bytes, encoding: str) -> list[str]:
-    """Give lines as they are counted below: a carriage return ends one if nothing else does."""
+    """Return lines as they are counted below: a carriage return ends one if nothing else does."""
     text = head.decode(encoding, errors="replace")
     return [line.strip("\r") for line in text.split("\n" if "\n" in text else "\r")]
 
@@ -103,7 +103,7 @@ def _starts_with_number(line: str) -> bool:
 
 
 def split_line(line: str, separator: str | None = None) -> tuple[str, tuple[str, ...]]:
-    """Give a line's separator and its fields, without quotes, blanks and an empty end."""
+    """Return a line's separator and its fields, without quotes, blanks and an empty end."""
     taken = separator or max(",;\t", key=line.count)
     fields = [field.strip("\ufeff\"' \t\r\n") for field in line.split(taken)]
     while fields and not fields[-1]:
@@ -177,7 +177,7 @@ def _read_block(
 
 
 def no_header_error(maker: str, expected: str) -> DamagedFileError:
-    """Give the error for a file whose header line is not where it was when it was recognised."""
+    """Return the error for a file whose header line is not where it was when it was recognised."""
     return DamagedFileError(
         f"no header line of {maker}'s",
         expected=f"{expected} and others in one line",
@@ -229,7 +229,7 @@ def _has_decimal_commas(content: bytes) -> bool:
 
 
 def unique_names(fields: Sequence[str]) -> list[str]:
-    """Give names that occur once: an empty or repeated one gets its place behind it."""
+    """Return names that occur once: an empty or repeated one gets its place behind it."""
     seen: set[str] = set()
     names = []
     for place, field in enumerate(fields):

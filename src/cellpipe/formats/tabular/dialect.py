@@ -89,7 +89,7 @@ def split_header(header: str) -> tuple[str, str | None]:
 
 @lru_cache(maxsize=4096)
 def normalize_name(name: str) -> str:
-    """Give a name as it is compared: lower case, without spaces, underscores, dots and dashes."""
+    """Return a name as it is compared: lower case, without spaces, underscores, dots and dashes."""
     return re.sub(r"[\s_.\-]+", "", name).lower()
 
 
@@ -175,7 +175,7 @@ def _find_factor(unit: str | None, quantity: Quantity) -> float | None:
 
 
 def standard_expressions(frame: pl.DataFrame, found: list[Match]) -> list[pl.Expr]:
-    """Give the expressions that rename and rescale a vendor's numeric columns."""
+    """Return the expressions that rename and rescale a vendor's numeric columns."""
     return [_number(frame, m).alias(m.target) for m in found if m.header in frame.columns]
 
 

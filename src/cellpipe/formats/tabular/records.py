@@ -111,7 +111,7 @@ def match_required(
 def vendor_cycles(
     frame: pl.DataFrame, quantities: tuple[Quantity, ...], *, bare_seconds: bool
 ) -> dict[str, pl.DataFrame]:
-    """Give the table ``vendor_cycles`` of a maker's own table of cycles, one row per cycle.
+    """Return the table ``vendor_cycles`` of a maker's own table of cycles, one row per cycle.
 
     There is none where the cycle's number or one of its capacities is missing, or where the unit
     of a column is not known: the records are what counts.
@@ -131,7 +131,7 @@ def vendor_cycles(
 
 
 def metadata_from_labels(pairs: Iterable[tuple[str, str]]) -> dict[str, object]:
-    """Give a file's labels and values as metadata: ``Start Time`` becomes ``start_time``."""
+    """Return a file's labels and values as metadata: ``Start Time`` becomes ``start_time``."""
     return {re.sub(r"\W+", "_", label).strip("_").lower(): text for label, text in pairs}
 
 
@@ -165,7 +165,7 @@ def number_records(table: pl.DataFrame) -> pl.DataFrame:
 def build_recording(
     table: pl.DataFrame, metadata: Mapping[str, object], findings: Sequence[Finding]
 ) -> Recording:
-    """Give the recording of a table, its dates turned into seconds since 1970.
+    """Return the recording of a table, its dates turned into seconds since 1970.
 
     Raises
     ------
@@ -198,7 +198,7 @@ def _no_records_error() -> NoDataError:
 
 
 def _start_time(table: pl.DataFrame, whose: str) -> datetime | None:
-    """Give the first record's date less its test time."""
+    """Return the first record's date less its test time."""
     known = table.select(_DATE, "test_time_second").drop_nulls().head(1)
     if not known.height:
         return None
@@ -209,7 +209,7 @@ def _start_time(table: pl.DataFrame, whose: str) -> datetime | None:
 def sign_discharge_current(
     table: pl.DataFrame, discharging: str
 ) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
-    """Give discharge currents their sign in exports that print none.
+    """Return discharge currents their sign in exports that print none.
 
     ``discharging`` is the pattern of the kinds of step that discharge.
     """
@@ -251,7 +251,7 @@ def build_elapsed_recording(
     metadata: Mapping[str, object],
     findings: Sequence[Finding],
 ) -> Recording:
-    """Give the recording of a table whose clock was read once, at its start.
+    """Return the recording of a table whose clock was read once, at its start.
 
     Raises
     ------

@@ -50,7 +50,7 @@ def read_blocks(
     fields: int,
     findings: list[Finding],
 ) -> Iterator[Block]:
-    """Give the lines of a file behind the first ones.
+    """Return the lines of a file behind the first ones.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def read_blocks(
 
 
 def _skip_lines(content: bytes, lines: int) -> tuple[int, int]:
-    """Give where the lines behind the first ones begin, and how many of those there are."""
+    """Return where the lines behind the first ones begin, and how many of those there are."""
     start = 0
     for passed in range(lines):
         end = content.find(b"\n", start)
@@ -99,7 +99,7 @@ def _skip_lines(content: bytes, lines: int) -> tuple[int, int]:
 
 
 def _read_raw_blocks(path: Path, encoding: str) -> Iterator[bytes]:
-    """Give a file's bytes in blocks that end with a line, the last one where the file ends."""
+    """Return a file's bytes in blocks that end with a line, the last one where the file ends."""
     with path.open("rb") as stream:
         while block := stream.read(BLOCK_BYTES):
             if encoding.startswith("utf-16") or (b"\r" in block and b"\n" not in block):
@@ -109,7 +109,7 @@ def _read_raw_blocks(path: Path, encoding: str) -> Iterator[bytes]:
 
 
 def _make_block(raw: bytes, encoding: str) -> Block:
-    """Give a block; only where there is no line feed, a carriage return ends a line."""
+    """Return a block; only where there is no line feed, a carriage return ends a line."""
     as_latin = False
     if encoding.startswith("utf-16"):
         raw = raw.decode(encoding, errors="replace").encode()
@@ -121,7 +121,7 @@ def _make_block(raw: bytes, encoding: str) -> Block:
 
 
 def _is_utf8(raw: bytes) -> bool:
-    """Whether whole lines are; the header may be ASCII where the lines below it are in GB18030."""
+    """Return whether whole lines are; the header may be ASCII where the lines below it are in GB18030."""
     try:
         codecs.utf_8_decode(memoryview(raw)[: raw.rfind(b"\n") + 1 or len(raw)], "strict", True)
     except UnicodeDecodeError:
@@ -138,7 +138,7 @@ def decode_western(raw: bytes) -> tuple[str, str]:
 
 
 def recode_texts(frame: pl.DataFrame, encoding: str) -> pl.DataFrame:
-    """Give texts that were read as Latin-1 in what they are, each different one decoded once."""
+    """Return texts that were read as Latin-1 in what they are, each different one decoded once."""
     changed = []
     for column in frame.select(pl.col(pl.String)):
         different = column.drop_nulls().unique()

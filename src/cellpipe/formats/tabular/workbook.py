@@ -93,7 +93,7 @@ def _inflate_member(head: bytes, name: bytes) -> bytes:
 
 
 def read_sheets(path: Path) -> tuple[Sheet, ...]:
-    """Give the sheets of a workbook with their first rows.
+    """Return the sheets of a workbook with their first rows.
 
     Raises
     ------
@@ -106,7 +106,7 @@ def read_sheets(path: Path) -> tuple[Sheet, ...]:
 
 
 def try_read_sheets(path: Path) -> tuple[Sheet, ...]:
-    """Give the sheets of a workbook, none if it can't be opened."""
+    """Return the sheets of a workbook, none if it can't be opened."""
     try:
         return read_sheets(path)
     except DamagedFileError:
@@ -146,7 +146,7 @@ def _parse_elements(stream: IO[bytes], tag: str) -> Iterator[ElementTree.Element
 
 
 def _first_rows(archive: zipfile.ZipFile, member: str) -> Rows:
-    """Give the first rows as fastexcel places them: from the first row and column in use."""
+    """Return the first rows as fastexcel places them: from the first row and column in use."""
     elements = list(islice(_elements(archive, member, "row"), _FIRST_ROWS))
     rows = [[_parse_cell(cell) for cell in row if cell.tag.endswith("}c")] for row in elements]
     shared = _shared_strings(archive, {int(t) for row in rows for _, kind, t in row if kind == "s"})
@@ -164,7 +164,7 @@ def _margin(row: tuple[str, ...]) -> int:
 
 
 def _parse_cell(cell: ElementTree.Element) -> tuple[int | None, str, str]:
-    """Give a cell's column (None: the next one), its kind and its text."""
+    """Return a cell's column (None: the next one), its kind and its text."""
     letters = re.match(r"[A-Z]+", cell.attrib.get("r", ""))
     place = None
     if letters:

@@ -24,7 +24,7 @@ class Slope(NamedTuple):
 
 
 def rate_groups(current_ampere: Floats) -> Integers:
-    """Number the rates of cycles in the order of their first appearance.
+    """Assign numbers to the rates of cycles in the order of their first appearance.
 
     Cycles are of one rate if their charging and their discharging current are each within 10 % of
     those of the rate's first cycle. A half that is missing (NaN) agrees with any.
@@ -68,7 +68,7 @@ def _first_rate_mask(known: Floats) -> NDArray[np.bool_]:
 
 
 def usual_rate(groups: Integers) -> int:
-    """Give the rate of most cycles, the earliest of several; 0 if there is no cycle."""
+    """Return the rate of most cycles, the earliest of several; 0 if there is no cycle."""
     return int(np.argmax(np.bincount(groups))) if len(groups) else 0
 
 
@@ -113,7 +113,7 @@ def fade(cycle: Floats, retention: Floats) -> Slope:
 
 
 def first_cycle_below(cycle: Integers, retention: Floats, limit: float) -> int | None:
-    """Give the first cycle that is below a limit with the two after it; None while there is none.
+    """Return the first cycle that is below a limit with the two after it; None while there is none.
 
     Parameters
     ----------

@@ -35,7 +35,7 @@ class Curves(NamedTuple):
     density: Floats
 
     def parts(self) -> Iterator[tuple[Floats, Floats]]:
-        """Give the points of each half cycle."""
+        """Return the points of each half cycle."""
         ends = np.append(self.begins, len(self.at))[1:]
         for begin, end in zip(self.begins, ends, strict=True):
             yield self.at[begin:end], self.density[begin:end]
@@ -94,7 +94,7 @@ def differential_capacity(
 
 
 def sufficient_smoothing(voltage_volt: Floats, begins: Indices, least_volt: float) -> Floats:
-    """Give the smoothing that each half cycle's noise calls for.
+    """Return the smoothing that each half cycle's noise calls for.
 
     A voltage with white noise of standard deviation s, recorded at n places of a window w, gives a
     dQ/dV that is smoothed by a Gaussian of σ a relative ripple of s √(w/n) / (2 π^¼ σ^1.5): σ is
@@ -127,7 +127,7 @@ def sufficient_smoothing(voltage_volt: Floats, begins: Indices, least_volt: floa
 
 
 def _spans(voltage: Floats, begins: Indices) -> tuple[Floats, Floats]:
-    """Give the lower and the higher voltage of each record and the one before it."""
+    """Return the lower and the higher voltage of each record and the one before it."""
     before = np.concatenate([voltage[:1], voltage[:-1]])
     before[begins] = voltage[begins]
     return np.minimum(voltage, before), np.maximum(voltage, before)

@@ -85,7 +85,7 @@ def charge_increments(
 def _time_in_new_step(
     old: Floats, new: Floats, whole: Floats, counted: Floats, following: Floats
 ) -> Floats:
-    """Give how much of an interval lies in the new step, s, by the count or by its length."""
+    """Return how much of an interval lies in the new step, s, by the count or by its length."""
     usual = np.where(whole <= 2.0 * following, whole, 0.0)
     apart = new - old
     solved = (3600.0 * counted - old * whole) / np.where(apart == 0, np.inf, apart)

@@ -72,7 +72,7 @@ def locate_peaks(voltage_volt: Floats, density: Floats, smoothing_volt: float) -
 def _valleys(
     density: Floats, found: Indices, left: Indices, right: Indices
 ) -> tuple[Indices, Indices]:
-    """Give the lowest points beside each peak, towards its neighbours or its bases."""
+    """Return the lowest points beside each peak, towards its neighbours or its bases."""
     low, high = left.copy(), right.copy()
     for place in range(len(found) - 1):
         between = slice(found[place], found[place + 1] + 1)
@@ -82,7 +82,7 @@ def _valleys(
 
 
 def _top_offset(density: Floats, peak: int, prominence: float, low: int, high: int) -> float:
-    """Give how far the top of a parabola lies from the highest point, in steps.
+    """Return how far the top of a parabola lies from the highest point, in steps.
 
     It is fitted to the logarithm of the points around that stand within a third of the prominence
     below the top.
@@ -101,7 +101,7 @@ def _top_offset(density: Floats, peak: int, prominence: float, low: int, high: i
 
 
 def track_peaks(curve: Indices, voltage_volt: Floats) -> Indices:
-    """Number peaks so that one that is followed from curve to curve keeps its number.
+    """Assign numbers to peaks so that one that is followed from curve to curve keeps its number.
 
     A peak goes on where the next curve has one within 40 mV; of several the nearest pairs are
     taken. One that is absent from three curves in a row is gone; a later one there is another.

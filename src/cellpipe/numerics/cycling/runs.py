@@ -68,7 +68,7 @@ def reduce_segments(ufunc: np.ufunc, values: Floats, segments: Segments) -> Floa
 def find_segments(
     direction: NDArray[np.int8], charge_ah: Floats, time_second: Floats, voltage_volt: Floats
 ) -> Segments:
-    """Give the stretches of current in one direction.
+    """Return the stretches of current in one direction.
 
     Rests don't end a stretch. A drive cycle (eight or more runs under two minutes in a row, that
     carry charge one way or differ widely) is one stretch in the direction of its net charge. What
@@ -105,7 +105,7 @@ def find_segments(
 
 
 def _is_noise(charge: Floats, active: int) -> bool:
-    """Whether the sign changes at every other record, at random and about zero."""
+    """Return whether the sign changes at every other record, at random and about zero."""
     if len(charge) <= 8 or len(charge) <= 0.5 * active:
         return False
     return not _has_net_charge(charge) and _quartile_ratio(charge) > NOISE_SPREAD
@@ -121,7 +121,7 @@ def _split_loose_ends(begins: Indices, sign: NDArray[np.int8], charge: Floats) -
 
 
 def _find_runs(direction: NDArray[np.int8]) -> tuple[Segments, NDArray[np.int8]]:
-    """Give the stretches between changes of sign, rests within included, and their signs."""
+    """Return the stretches between changes of sign, rests within included, and their signs."""
     if not direction.any():
         return Segments(np.zeros(0, np.int64), np.zeros(0, np.int64)), direction[:0]
     starts = np.concatenate([[0], np.flatnonzero(direction[1:] != direction[:-1]) + 1])
@@ -133,14 +133,14 @@ def _find_runs(direction: NDArray[np.int8]) -> tuple[Segments, NDArray[np.int8]]
 
 
 def _find_series(lasted: Floats, fewest: int) -> list[slice]:
-    """Give the series of so many runs under two minutes in a row."""
+    """Return the series of so many runs under two minutes in a row."""
     edges = np.flatnonzero(np.diff(lasted < PULSE_SECOND, prepend=False, append=False))
     ends = zip(edges[::2], edges[1::2], strict=True)
     return [slice(start, end) for start, end in ends if end - start >= fewest]
 
 
 def _profile_starts(charge: Floats, lasted: Floats, at_limit: NDArray[np.bool_]) -> Indices:
-    """Give the places where runs begin once each drive cycle is one."""
+    """Return the places where runs begin once each drive cycle is one."""
     keep = np.ones(len(charge), np.bool_)
     largest = float(np.abs(charge).max())
     for series in _find_series(lasted, PROFILE_RUNS):
@@ -168,7 +168,7 @@ def _quartile_ratio(charge: Floats) -> float:
 
 
 def segment_numbers(direction: NDArray[np.int8], found: Segments) -> Indices:
-    """Number segments from 1 for each of their records with current, 0 elsewhere; shape (n,)."""
+    """Assign numbers to segments from 1 for each of their records with current, 0 elsewhere; shape (n,)."""
     begins, inside = (np.zeros(len(direction) + 1, np.int64) for _ in range(2))
     begins[found.first] = 1
     inside[found.first] += 1
@@ -179,7 +179,7 @@ def segment_numbers(direction: NDArray[np.int8], found: Segments) -> Indices:
 
 
 def _join_minor_runs(sign: NDArray[np.int8], major: NDArray[np.bool_]) -> Indices:
-    """Number runs so that minor ones and major ones of the same sign join the one before."""
+    """Assign numbers to runs so that minor ones and major ones of the same sign join the one before."""
     kept = np.flatnonzero(major)
     turned = np.concatenate([[True], sign[kept][1:] != sign[kept][:-1]])
     number = np.zeros(len(sign), np.int64)
@@ -191,7 +191,7 @@ def _join_minor_runs(sign: NDArray[np.int8], major: NDArray[np.bool_]) -> Indice
 def number_half_cycles(
     direction: NDArray[np.int8], charge_ah: Floats, lasted_second: Floats, end_volt: Floats
 ) -> Indices:
-    """Number runs, or segments of several files, so that small ones belong to a neighbour.
+    """Assign numbers to runs, or segments of several files, so that small ones belong to a neighbour.
 
     Small is what carries less than 0.1 % of the largest one's charge, or less than 5 % of it within
     two minutes (a pulse), or less than 1 % at less than 5 % of the current (a leak, the noise of a

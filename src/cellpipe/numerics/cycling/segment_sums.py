@@ -82,7 +82,7 @@ def sum_segments(
 
 
 def _iter_blocks(segments: Segments) -> Iterator[tuple[slice, Segments]]:
-    """Give segments by slices of the records that are small enough for the processor's cache.
+    """Return segments by slices of the records that are small enough for the processor's cache.
 
     A slice ends with the record behind its last segment.
     """
@@ -136,7 +136,7 @@ def _charge_times(
     begins: NDArray[np.int64],
     ends: NDArray[np.int64],
 ) -> Floats:
-    """Give the time that each record's charge took, s; that of an end may outlast its record."""
+    """Return the time that each record's charge took, s; that of an end may outlast its record."""
     interval = differences(time)
     np.maximum(interval, 0.0, out=interval)
     following = interval[np.minimum(ends + 1, len(interval) - 1)]
@@ -150,14 +150,14 @@ def _charge_times(
 
 
 def _tail_values(values: Floats, segments: Segments) -> Floats:
-    """Give the last few values of each segment; shape (k, TAIL)."""
+    """Return the last few values of each segment; shape (k, TAIL)."""
     places = segments.last[:, None] - np.arange(TAIL)
     found: Floats = values[np.maximum(places, segments.first[:, None])]
     return found
 
 
 def _broadcast_to_records(values: Floats, segments: Segments, count: int) -> Floats:
-    """Give each record its segment's value, until the next one begins; shape (k,) to (n,)."""
+    """Return each record its segment's value, until the next one begins; shape (k,) to (n,)."""
     found = np.zeros(count)
     found[segments.first] = np.diff(values, prepend=0.0)
     return np.cumsum(found, out=found)
@@ -166,7 +166,7 @@ def _broadcast_to_records(values: Floats, segments: Segments, count: int) -> Flo
 def _constant_voltage_records(
     voltage: Floats, interval: Floats, segments: Segments
 ) -> NDArray[np.int64]:
-    """Give the records with current at the voltage that their segment ends at.
+    """Return the records with current at the voltage that their segment ends at.
 
     That voltage is the median of the last few, its noise their median deviation: neither an
     overshoot nor noise moves it.
@@ -192,7 +192,7 @@ def _constant_current_and_share(
     net: Floats,
     lasted: Floats,
 ) -> tuple[Floats, Floats]:
-    """Give each segment's constant current, and the share of its charge at constant voltage."""
+    """Return each segment's constant current, and the share of its charge at constant voltage."""
     owner = np.searchsorted(segments.first, held, side="right") - 1
     passed = np.abs(net)
     share = charge[held] * np.sign(net)[owner]

@@ -40,7 +40,7 @@ class ImpedanceArc:
 
 
 def build_arcs(fit: CircuitFit, area_cm2: float | None) -> tuple[ImpedanceArc, ...]:
-    """Give the arcs of a fit, fastest first."""
+    """Return the arcs of a fit, fastest first."""
     return tuple(
         build_arc(fit.form, arc, fit.theta, fit.spread, area_cm2, bool(known))
         for arc, known in zip(fit.form.arcs, arc_identifiability(fit), strict=True)

@@ -26,14 +26,14 @@ _STRONG_EVIDENCE = 6.0  # of the criterion: Kass, Raftery, doi 10.1080/01621459.
 
 
 def circuit_text(arcs: int, tail: str, *, inductive: bool = False) -> str:
-    """Give a circuit's string: ``L0-R0-p(R1,CPE1)-p(R2,CPE2)-CPE3``."""
+    """Return a circuit's string: ``L0-R0-p(R1,CPE1)-p(R2,CPE2)-CPE3``."""
     parts = [f"p(R{i},CPE{i})" for i in range(1, arcs + 1)]
     last = {"CPE": [f"CPE{arcs + 1}"], "W": ["W1"], "": []}[tail]
     return "-".join([*(["L0"] if inductive else []), "R0", *parts, *last])
 
 
 def candidate_circuits(*, inductive: bool) -> list[str]:
-    """Give the candidates, simplest first."""
+    """Return the candidates, simplest first."""
     return [
         circuit_text(arcs, tail, inductive=inductive)
         for arcs in range(MOST_ARCS + 1)
@@ -42,7 +42,7 @@ def candidate_circuits(*, inductive: bool) -> list[str]:
 
 
 def is_inductive(impedance_ohm: Complexes) -> bool:
-    """Tell whether the high end of a spectrum is above the real axis by more than noise.
+    """Return whether the high end of a spectrum is above the real axis by more than noise.
 
     The spectrum, ohm, shape (n,), highest frequency first. Noise is taken from third differences
     of the imaginary part over |Z|, in which what is smooth cancels.
@@ -139,7 +139,7 @@ def _best_index(candidates: Sequence[Sequence[CircuitFit]]) -> int:
 
 
 def _effective_count(fit: CircuitFit) -> float:
-    """Number of observations that are free of each other: where a circuit misses, residuals repeat.
+    """Return how many observations are independent: where a circuit misses, residuals repeat.
 
     n (1 - r) / (1 + r) for residuals whose neighbours repeat with the correlation r.
     """

@@ -248,7 +248,7 @@ def sort_arcs(form: Form, theta: Floats) -> Floats:
 def finish_fit(
     form: Form, spectrum: Spectrum, theta: Floats, bounds: tuple[Floats, Floats]
 ) -> CircuitFit:
-    """Give the fit at an optimum with its covariance."""
+    """Return the fit at an optimum with its covariance."""
     residuals, slopes = weighted_residuals(form, spectrum, theta[None])
     cost = float(residuals[0] @ residuals[0])
     freedom = max(residuals.shape[1] - len(theta), 1)

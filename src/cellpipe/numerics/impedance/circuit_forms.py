@@ -53,7 +53,7 @@ class Form:
 
 @cache
 def build_form(text: str) -> Form:
-    """Give the form in which a circuit is fitted.
+    """Return the form in which a circuit is fitted.
 
     Raises
     ------
@@ -112,7 +112,7 @@ def _write_group(
 
 
 def _find_arc_pair(node: Node) -> tuple[Node, Node] | None:
-    """Give resistor and capacitor (or CPE) where a node is nothing but these two in parallel."""
+    """Return resistor and capacitor (or CPE) where a node is nothing but these two in parallel."""
     if node.kind != "parallel" or len(node.children) != 2:
         return None
     resistors = [child for child in node.children if child.name == "R"]
@@ -121,7 +121,7 @@ def _find_arc_pair(node: Node) -> tuple[Node, Node] | None:
 
 
 def theta_from_values(form: Form, values: Floats) -> Floats:
-    """Give the fitted form's parameters of the user's values; shape (..., p)."""
+    """Return the fitted form's parameters of the user's values; shape (..., p)."""
     theta = np.empty_like(values)
     theta[..., form.places] = _logarithms(values, _positive_mask(form.circuit))
     for arc in form.arcs:
@@ -133,7 +133,7 @@ def theta_from_values(form: Form, values: Floats) -> Floats:
 
 
 def values_from_theta(form: Form, theta: Floats) -> Floats:
-    """Give the user's values of the fitted form's parameters; shape (..., p)."""
+    """Return the user's values of the fitted form's parameters; shape (..., p)."""
     logarithms = theta.copy()
     for arc in form.arcs:
         if not arc.by_time:
@@ -145,7 +145,7 @@ def values_from_theta(form: Form, theta: Floats) -> Floats:
 
 
 def parameter_jacobian(form: Form, theta: Floats) -> Floats:
-    """Derivatives of the user's logarithms (and exponents) by the fitted form's; shape (p, p)."""
+    """Return derivatives of the user's logarithms and exponents by the fitted form's; (p, p)."""
     slopes = np.eye(len(theta))
     for arc in form.arcs:
         if not arc.by_time:
@@ -158,7 +158,7 @@ def parameter_jacobian(form: Form, theta: Floats) -> Floats:
 
 
 def form_values(form: Form, theta: Floats) -> Floats:
-    """Give the fitted form's parameters in their units; shape (..., p)."""
+    """Return the fitted form's parameters in their units; shape (..., p)."""
     return np.where(form.positive, np.exp(np.where(form.positive, theta, 0.0)), theta)
 
 

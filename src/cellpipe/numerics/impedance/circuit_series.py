@@ -82,7 +82,7 @@ class _Posterior:
         return residuals, slopes
 
     def steps(self, state: _State) -> Floats:
-        """Steps from spectrum to spectrum beyond the drift; shape (n - 1, p)."""
+        """Return the steps from spectrum to spectrum beyond the drift; shape (n - 1, p)."""
         steps = np.diff(state.work, axis=0)
         steps[:, self.drifting] -= self.gaps[:, None] * state.drift
         return steps

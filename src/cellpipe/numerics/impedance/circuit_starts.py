@@ -44,7 +44,7 @@ def start_values(
     weight: Floats,
     number: int,
 ) -> Floats:
-    """Give start values of a circuit, best first.
+    """Return start values of a circuit, best first.
 
     Parameters
     ----------
@@ -189,7 +189,7 @@ def _scatter_starts(
 
 
 def _set_time_constants(form: Form, theta: Floats, omega: Floats, rng: np.random.Generator) -> None:
-    """Give capacitances, CPEs, inductances and Warburgs a time constant in the window."""
+    """Return capacitances, CPEs, inductances and Warburgs a time constant in the window."""
     for place, parameter in enumerate(form.fitted.parameters):
         draw = rng.uniform(np.log(0.3 / omega.max()), np.log(3 / omega.min()), len(theta))
         if parameter.name == "C":

@@ -152,7 +152,7 @@ def _evaluate_node(
 def circuit_impedance(
     circuit: str, values: Mapping[tuple[str, str], float], frequency_hertz: Floats
 ) -> Complexes:
-    """Give the impedance of a circuit.
+    """Return the impedance of a circuit.
 
     Parameters
     ----------

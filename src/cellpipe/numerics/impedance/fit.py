@@ -124,7 +124,7 @@ class ImpedanceFit:
 
     @cached_property
     def kramers_kronig(self) -> KramersKronig | None:
-        """Whether the used points obey the Kramers–Kronig relations; None for too few."""
+        """Return whether the used points obey the Kramers–Kronig relations; None for too few."""
         return kramers_kronig(self.frequency_hertz[self.used], self.impedance_ohm[self.used])
 
     @property
@@ -138,7 +138,7 @@ class ImpedanceFit:
         return minimise_with_lmfit(self.fit, self.constraints)[1]
 
     def parameters(self) -> Parameters:
-        """Give lmfit parameters at the best values, to constrain and fit again with.
+        """Return lmfit parameters at the best values, to constrain and fit again with.
 
         For example ``p = fit.parameters(); p["CPE1_n"].set(value=1, vary=False)`` or
         ``p["R2"].set(expr="2 * R1")``, and then ``fit_impedance(…, parameters=p)``.
@@ -146,7 +146,7 @@ class ImpedanceFit:
         return plain_parameters(self.fit)
 
     def report(self) -> str:
-        """Give lmfit's report."""
+        """Return lmfit's report."""
         import lmfit
 
         return str(lmfit.fit_report(self.result))
@@ -154,7 +154,7 @@ class ImpedanceFit:
     def confidence_intervals(
         self, sigmas: tuple[float, ...] = (1, 2)
     ) -> dict[str, list[tuple[float, float]]]:
-        """Give profile-likelihood intervals from lmfit, by name (probability, value)."""
+        """Return profile-likelihood intervals from lmfit, by name (probability, value)."""
         return confidence_intervals(self.fit, sigmas, self.constraints)
 
     @cached_property

@@ -161,7 +161,7 @@ def _fit_linear(data: _Data, exponent: float | None, jumps: list[int]) -> _Fit:
 
 
 def _effective_count(residuals: Floats, size: int) -> float:
-    """Number of observations that are free of each other, from the residuals' own repetition."""
+    """Return how many observations are independent, from the residuals' own repetition."""
     count = len(residuals)
     total = float(residuals @ residuals)
     repeated = float(residuals[1:] @ residuals[:-1]) / total if total > 0 else 0.0
@@ -196,14 +196,14 @@ def _covariance(data: _Data, jumps: list[int], fit: _Fit, *, free: bool) -> Floa
 
 
 def _exponent_error(data: _Data, jumps: list[int], fit: _Fit) -> float:
-    """Standard error of a free exponent; NaN at the end of its range."""
+    """Return the standard error of a free exponent; NaN at the end of its range."""
     if not _LOWEST * 1.001 < fit.exponent < _HIGHEST * 0.999:
         return math.nan
     return math.sqrt(max(float(_covariance(data, jumps, fit, free=True)[-1, -1]), 0.0))
 
 
 def _rate_error(fit: _Fit, spread: Floats, scale: float, power: float, *, free: bool) -> float:
-    """Standard error of k = amount / scale^m, with that of m where it is free."""
+    """Return the standard error of k = amount / scale^m, with that of m where it is free."""
     variance = float(spread[1, 1])
     if free:
         turned = float(fit.amounts[1]) * math.log(scale)
@@ -237,7 +237,7 @@ def _fit_coarse(data: _Data, jumps: list[int]) -> _Fit:
 
 
 def _find_next_jump(data: _Data, found: list[int]) -> int | None:
-    """Give the place of the step that takes most off the misfit, whatever the exponent."""
+    """Return the place of the step that takes most off the misfit, whatever the exponent."""
     count = len(data.time)
     places = np.array(
         [p for p in range(2, count - 1) if all(abs(p - other) > 1 for other in found)]

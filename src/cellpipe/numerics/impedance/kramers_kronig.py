@@ -1,4 +1,4 @@
-"""Whether a spectrum obeys the Kramers–Kronig relations, and how noisy it is.
+"""Return whether a spectrum obeys the Kramers–Kronig relations, and how noisy it is.
 
 The linear test: resistors and capacitors in parallel, in series with a resistor, an inductor and a
 capacitor, at fixed time constants, obey the relations whatever their sizes, so a spectrum that
@@ -145,7 +145,7 @@ def kramers_kronig(frequency_hertz: Floats, impedance_ohm: Complexes) -> Kramers
 
 
 def _best_chain(frequency: Floats, impedance: Complexes) -> _Chain:
-    """Give the better of the best chain for the impedance and that for the admittance."""
+    """Return the better of the best chain for the impedance and that for the admittance."""
     return min(
         (_fit_chain(frequency, impedance, admittance=way) for way in (False, True)),
         key=lambda chain: float(np.sum(np.abs(chain.residuals) ** 2)),

@@ -90,7 +90,7 @@ def minimise(
 
 
 def _screen(state: _State, groups: Ints, active: NDArray[np.bool_], behind: float) -> None:
-    """Give up starts that are far behind the best of their fit or beside a better one."""
+    """Return up starts that are far behind the best of their fit or beside a better one."""
     best = np.full(groups.max() + 1, np.inf)
     np.minimum.at(best, groups, state.cost)
     active &= state.cost <= behind * best[groups]

@@ -44,7 +44,7 @@ def parameter_names(circuit: Circuit) -> list[str]:
 
 
 def plain_parameters(fit: CircuitFit) -> Parameters:
-    """Give lmfit parameters at a fit's values, by the names of :func:`parameter_names`, without bounds."""
+    """Return lmfit parameters at a fit's values, by the names of :func:`parameter_names`, without bounds."""
     import lmfit
 
     out = lmfit.Parameters()
@@ -104,7 +104,7 @@ def minimise_with_lmfit(
 def fit_with_constraints(
     fit: CircuitFit, constraints: Parameters
 ) -> tuple[CircuitFit, MinimizerResult]:
-    """Give the fit under a user's constraints, and lmfit's result.
+    """Return the fit under a user's constraints, and lmfit's result.
 
     Raises
     ------
@@ -174,7 +174,7 @@ def _build_parameters(
 
 
 def _clip_start(value: float, low: float, high: float) -> float:
-    """Give a start within bounds; one from outside starts off them, for lmfit can't leave them."""
+    """Return a start within bounds; one from outside starts off them, for lmfit can't leave them."""
     if low < value < high:
         return float(np.clip(value, low + 1e-9, high - 1e-9))
     off = min(_OFF_BOUND, 0.25 * (high - low))
@@ -192,7 +192,7 @@ def _parameter_limits(parameter: Parameter, given: Any) -> tuple[float, float]:
 def confidence_intervals(
     fit: CircuitFit, sigmas: tuple[float, ...], constraints: Parameters | None = None
 ) -> dict[str, list[tuple[float, float]]]:
-    """Give profile-likelihood intervals: for each name (probability, value) from low to high.
+    """Return profile-likelihood intervals: for each name (probability, value) from low to high.
 
     Raises
     ------

@@ -46,7 +46,7 @@ def brug_capacitance(resistance_ohm: float, q: float, n: float, series_ohm: floa
 def process_probabilities(
     capacitance_farad: float, area_cm2: float | None, error_decades: float = 0.0
 ) -> dict[str, float]:
-    """Give the probability of every process for an arc of this capacitance.
+    """Return the probability of every process for an arc of this capacitance.
 
     Parameters
     ----------

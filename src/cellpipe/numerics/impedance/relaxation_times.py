@@ -39,7 +39,7 @@ class RelaxationTimes:
 
 
 def relaxation_times(frequency_hertz: Floats, impedance_ohm: Complexes) -> RelaxationTimes | None:
-    """Give the distribution of relaxation times of a spectrum.
+    """Return the distribution of relaxation times of a spectrum.
 
     Parameters
     ----------

@@ -114,7 +114,7 @@ class ImpedanceSeries:
         return out
 
     def growth(self, arc: int) -> Growth | None:
-        """Give the law by which an arc's resistance grows; None without times or for few."""
+        """Return the law by which an arc's resistance grows; None without times or for few."""
         if self.time_second is None:
             return None
         resistance = np.array([arcs[arc].resistance for arcs in self.arcs])
@@ -223,7 +223,7 @@ def _fit_joint(form: Form, spectra: Spectrum, theta: Floats, time: Floats | None
 
 
 def sort_by_capacitance(form: Form, found: JointFit) -> JointFit:
-    """Number the arcs of a series by their median capacitance, which is what stays."""
+    """Assign numbers to the arcs of a series by their median capacitance, which is what stays."""
     order = np.arange(found.theta.shape[1])
     for group in exchangeable_arcs(form):
         size = 3 if group[0].exponent else 2
@@ -311,7 +311,7 @@ def _choose_circuit(points: list[CleanSpectrum]) -> str:
 
 
 def pad_spectra(spectra: Sequence[tuple[Floats, Complexes]]) -> Spectrum:
-    """Give spectra of different lengths one shape (n, f); what is added has the weight zero."""
+    """Return spectra of different lengths one shape (n, f); what is added has the weight zero."""
     longest = max(len(frequency) for frequency, _ in spectra)
     frequency = np.stack([np.pad(f, (0, longest - len(f)), mode="edge") for f, _ in spectra])
     impedance = np.stack([np.pad(z, (0, longest - len(z)), mode="edge") for _, z in spectra])
@@ -320,7 +320,7 @@ def pad_spectra(spectra: Sequence[tuple[Floats, Complexes]]) -> Spectrum:
 
 
 def _exclude_isolated_points(form: Form, spectra: Spectrum, theta: Floats) -> Floats:
-    """Give the weights without the points that stand alone against their spectrum's own fit."""
+    """Return the weights without the points that stand alone against their spectrum's own fit."""
     weight = spectra.weight.copy()
     residuals, slopes = weighted_residuals(form, spectra, theta)
     standard = standardised_residuals(residuals, slopes)

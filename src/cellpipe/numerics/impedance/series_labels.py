@@ -48,7 +48,7 @@ def fit_individually(form: Form, spectra: Spectrum) -> tuple[Floats, Floats]:
 
 
 def select_spectra(spectra: Spectrum, rows: np.ndarray | int) -> Spectrum:
-    """Give some spectra of a series."""
+    """Return some spectra of a series."""
     return Spectrum(spectra.frequency[rows], spectra.impedance[rows], spectra.weight[rows])
 
 
@@ -62,7 +62,7 @@ def _fit_single(form: Form, spectra: Spectrum, place: int) -> Floats:
 
 
 def hypotheses(form: Form, spectra: Spectrum, theta: Floats) -> list[Floats]:
-    """Give start values of the series, one for each way in which its arcs could belong together.
+    """Return start values of the series, one for each way in which its arcs could belong together.
 
     ``theta`` are the fits of the single spectra, (n, p). In each start the capacitance and the
     exponent of every arc are constant or run straight from the first third of the spectra to the
@@ -189,7 +189,7 @@ def _third_means(form: Form, theta: Floats, known: Floats) -> tuple[Floats, Floa
 
 
 def _arc_permutations(groups: list[list[Arc]], last: Floats) -> list[Floats]:
-    """Give the last third with its arcs in every order."""
+    """Return the last third with its arcs in every order."""
     out = [last]
     for group in groups:
         size = 3 if group[0].exponent else 2

@@ -17,7 +17,7 @@ _TURN = 1.5  # a step back by more than this factor begins a new sweep; noise on
 def spectrum_numbers(
     frequency_hertz: NDArray[np.float64], record_index: NDArray[np.integer]
 ) -> NDArray[np.int64]:
-    """Number the spectra in a list of frequencies.
+    """Assign numbers to the spectra in a list of frequencies.
 
     A new spectrum begins where records that are no impedance stand between two frequencies, or
     where the frequency jumps back against the direction of the sweep.
@@ -111,7 +111,7 @@ def clean_spectrum(
 
 
 def modulus(impedance_ohm: NDArray[np.complex128]) -> NDArray[np.float64]:
-    """Give |Z| for weights, ohm, shape (n,), of a spectrum in the order of frequency.
+    """Return |Z| for weights, ohm, shape (n,), of a spectrum in the order of frequency.
 
     A glitch to almost zero would outweigh all other points together: where |Z| is less than half of
     both its neighbours', their geometric mean stands for it.

@@ -51,7 +51,7 @@ def cell_workbook(
 
 
 def workbook_options() -> dict[str, object]:
-    """Give xlsxwriter's settings, new for every workbook: it writes into the dictionary inside."""
+    """Return xlsxwriter's settings, new for every workbook: it writes into the dictionary inside."""
     return {
         "in_memory": True,
         "constant_memory": False,

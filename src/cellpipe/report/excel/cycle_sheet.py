@@ -33,7 +33,7 @@ Row = dict[str, Any]
 def cycle_columns(
     cell: Cell, tables: Mapping[str, pl.DataFrame], files: pl.DataFrame, words: KindWords
 ) -> list[SheetColumn]:
-    """Give the sheet's columns, in the order that the letters above stand for."""
+    """Return the sheet's columns, in the order that the letters above stand for."""
     rows = tables["cycles"].sort("cycle").to_dicts()
     charge, discharge = words.charge, words.discharge
     return [
@@ -72,7 +72,7 @@ def cycle_columns(
 
 
 def _half_cycle_columns(rows: list[Row], words: KindWords) -> list[SheetColumn]:
-    """Give what is known of each half: end, rest after it, constant voltage, resistance."""
+    """Return what is known of each half: end, rest after it, constant voltage, resistance."""
     return [
         SheetColumn(f"{title}, {half} ({unit})" if unit else f"{title}, {half}",
                     _values(rows, name.format(word)), style)
@@ -173,7 +173,7 @@ def _retention(rows: list[Row]) -> list[object]:
 def _sources(
     rows: list[Row], half_cycles: pl.DataFrame, files: pl.DataFrame, words: KindWords
 ) -> list[SheetColumn]:
-    """Give the file and the records that each half cycle was read from."""
+    """Return the file and the records that each half cycle was read from."""
     paths = dict(files.select("file_sha256", "path").iter_rows())
     by_number = {half["half_cycle"]: half for half in half_cycles.to_dicts()}
     columns = []

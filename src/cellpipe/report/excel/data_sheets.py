@@ -49,7 +49,7 @@ def _voltage_columns(cell: Cell, table: pl.DataFrame) -> list[SheetColumn]:
 def profile_columns(
     cell: Cell, profiles: pl.DataFrame, shown: list[ShownCycle], cycles: pl.DataFrame
 ) -> list[SheetColumn]:
-    """Give the voltage profiles of the cycles that the page shows."""
+    """Return the voltage profiles of the cycles that the page shows."""
     table = _select_half_cycles(profiles, shown)
     scale = capacity_scale(cell, cycles)
     columns = _half_cycle_columns(table)
@@ -65,7 +65,7 @@ def profile_columns(
 def curve_columns(
     cell: Cell, differential: pl.DataFrame, shown: list[ShownCycle], cycles: pl.DataFrame
 ) -> list[SheetColumn]:
-    """Give dQ/dV of the cycles that the page shows."""
+    """Return dQ/dV of the cycles that the page shows."""
     table = _select_half_cycles(differential, shown)
     scale = capacity_scale(cell, cycles)
     slope = (table["differential_capacity_ah_per_volt"] * scale.per_ah).to_list()
@@ -88,7 +88,7 @@ def curve_columns(
 def spectrum_columns(
     impedance: pl.DataFrame, growth: pl.DataFrame, fits: pl.DataFrame
 ) -> list[SheetColumn]:
-    """Give all spectra, highest frequency first, beside what the fitted circuit gives."""
+    """Return all spectra, highest frequency first, beside what the fitted circuit gives."""
     cycles = growth.select("spectrum", "cycle")
     table = impedance.join(cycles, on="spectrum", how="left").sort(
         "spectrum", "frequency_hertz", descending=[False, True]
@@ -128,7 +128,7 @@ def _round_digits(value: float) -> float:
 
 
 def resistance_columns(growth: pl.DataFrame) -> list[SheetColumn]:
-    """Give the interfacial resistance of every spectrum."""
+    """Return the interfacial resistance of every spectrum."""
     table = growth.sort("spectrum")
     described = (
         ("Spectrum", "spectrum", FIXED_0),
@@ -156,7 +156,7 @@ def resistance_columns(growth: pl.DataFrame) -> list[SheetColumn]:
 
 
 def fit_columns(fits: pl.DataFrame) -> list[SheetColumn]:
-    """Give the fitted parameters, one a row."""
+    """Return the fitted parameters, one a row."""
     described = (
         ("Spectrum", "spectrum", FIXED_0, 10),
         ("Circuit", "circuit", TEXT, 28),
@@ -172,7 +172,7 @@ def fit_columns(fits: pl.DataFrame) -> list[SheetColumn]:
 
 
 def arc_columns(arcs: pl.DataFrame) -> list[SheetColumn]:
-    """Give the arcs of every spectrum, one a row."""
+    """Return the arcs of every spectrum, one a row."""
     described = (
         ("Spectrum", "spectrum", FIXED_0, 10),
         ("Arc", "arc", TEXT, 8),
@@ -193,7 +193,7 @@ def arc_columns(arcs: pl.DataFrame) -> list[SheetColumn]:
 
 
 def growth_columns(laws: pl.DataFrame) -> list[SheetColumn]:
-    """Give the laws of growth, one a row."""
+    """Return the laws of growth, one a row."""
     described = (
         ("State", "state", FIXED_0, 8),
         ("Arc", "arc", TEXT, 8),
@@ -217,7 +217,7 @@ def growth_columns(laws: pl.DataFrame) -> list[SheetColumn]:
 
 
 def finding_columns(findings: pl.DataFrame) -> list[SheetColumn]:
-    """Give what the data could not settle."""
+    """Return what the data could not settle."""
     described = (
         ("Level", "level", 10),
         ("Code", "code", 26),
@@ -229,7 +229,7 @@ def finding_columns(findings: pl.DataFrame) -> list[SheetColumn]:
 
 
 def file_columns(files: pl.DataFrame, version: str) -> list[SheetColumn]:
-    """Give the raw files, and the version that made the numbers."""
+    """Return the raw files, and the version that made the numbers."""
     table = files.sort("path")
     starts = [None if t is None else format_time(t) for t in table["started_at"].to_list()]
     described = (

@@ -99,7 +99,7 @@ def lab_workbook(tables: Mapping[str, pl.DataFrame], *, version: str) -> bytes:
 
 
 def cell_columns(cells: pl.DataFrame) -> list[SheetColumn]:
-    """Give the columns of the sheet of cells, one line a cell; all are values."""
+    """Return the columns of the sheet of cells, one line a cell; all are values."""
     shown = cells.with_columns(pl.col(name) * 1e3 for name in _MILLI)
     return [SheetColumn(h, shown[c].to_list(), s, w) for h, c, s, w in _CELLS]
 
@@ -125,7 +125,7 @@ def _efficiency(
     row: int, charge: str, discharge: str, kind: str | None, charged: float | None,
     discharged: float | None, value: Any,
 ) -> object:  # fmt: skip
-    """Give the first efficiency as a formula, by the kind of the cell."""
+    """Return the first efficiency as a formula, by the kind of the cell."""
     if not charged or not discharged:
         return value
     if kind == "half":
@@ -134,7 +134,7 @@ def _efficiency(
 
 
 def _replicates(cells: pl.DataFrame, cycles: pl.DataFrame) -> list[SheetColumn]:
-    """Give the replicates as the index shows them: mean ± standard deviation, as text."""
+    """Return the replicates as the index shows them: mean ± standard deviation, as text."""
     grid = replicate_grid(cells, cycles)
     return [
         SheetColumn(head, [row[place] for row in grid.body], TEXT, 26)

@@ -42,7 +42,7 @@ class Book:
     formats: dict[tuple[str, ...], Any] = field(default_factory=dict)
 
     def style(self, number: str = TEXT, *marks: str) -> Any:
-        """Give the format for a number format and marks: head, title, input, soft, wrap."""
+        """Return the format for a number format and marks: head, title, input, soft, wrap."""
         key = (number, *marks)
         if key not in self.formats:
             look: dict[str, object] = {"font_name": "Arial", "font_size": 10, "num_format": number}
@@ -130,7 +130,7 @@ def write_value(sheet: Any, row: int, column: int, value: object, look: Any) -> 
 def formula_or_value(
     text: str, computed: float | None, value: float | None
 ) -> Formula | float | None:
-    """Give a formula where it yields what the table holds, else the table's value as it is.
+    """Return a formula where it yields what the table holds, else the table's value as it is.
 
     ``computed`` is the formula's value by the same arithmetic; the table has the last word.
     """
@@ -141,7 +141,7 @@ def formula_or_value(
 
 
 def column_letter(place: int) -> str:
-    """Give the letters of a column, counted from 0."""
+    """Return the letters of a column, counted from 0."""
     letters = ""
     place += 1
     while place:

@@ -103,7 +103,7 @@ def _write_line(book: Book, sheet: Any, row: int, line: Line) -> None:
 
 
 def _numbers(summary: pl.DataFrame, cycles: pl.DataFrame, words: KindWords) -> list[Line]:
-    """Give the cell's numbers; a formula stands where the sheet of cycles has what it needs."""
+    """Return the cell's numbers; a formula stands where the sheet of cycles has what it needs."""
     if summary.is_empty():
         return []
     row = summary.row(0, named=True)
@@ -188,7 +188,7 @@ def _retention(row: Row, cycles: pl.DataFrame) -> Line:
 
 
 def _ageing_lines(row: Row) -> list[Line]:
-    """Give the retention at the cycles of papers, and what is compared at equal rate."""
+    """Return the retention at the cycles of papers, and what is compared at equal rate."""
     reference = f"over cycle {row['retention_reference_cycle']}"
     usual = f"of the usual rate ({row['usual_rate_cycles']} cycles)"
     bounds = [row[f"fade_per_cycle_{end}"] for end in ("low", "high")]

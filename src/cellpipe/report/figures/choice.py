@@ -42,7 +42,7 @@ def select_cycles(cycles: pl.DataFrame, curves: pl.DataFrame) -> list[ShownCycle
 
 
 def downsample_indices(values: np.ndarray, most: int = MAX_POINTS) -> np.ndarray:
-    """Give the places of at most ``most`` points that keep the lowest and highest of each stretch.
+    """Return the places of at most ``most`` points that keep the lowest and highest of each stretch.
 
     Nothing is averaged, so an outlier stays where it is.
     """

@@ -60,7 +60,7 @@ def differential_panel(
 
 
 def _signed_curves(differential: pl.DataFrame, shown: list[ShownCycle]) -> pl.DataFrame:
-    """Give the shown curves, those of discharge turned downwards."""
+    """Return the shown curves, those of discharge turned downwards."""
     halves = [half for cycle in shown for half in cycle.half_cycles]
     upwards = pl.when(pl.col("direction") == "charge").then(1.0).otherwise(-1.0)
     drawn = differential.filter(pl.col("half_cycle").is_in(halves))

@@ -88,7 +88,7 @@ def _csv(figure: Figure) -> bytes:
 
 
 def _is_reference_line(transform: Any, axes: Axes) -> bool:
-    """Whether a line is a rule across the axes (a zero line, a mark of a value): no data."""
+    """Return whether a line is a rule across the axes (a zero line, a mark of a value): no data."""
     return bool(transform != axes.transData)
 
 

@@ -162,7 +162,7 @@ def _draw_phase(axes: Axes, shown: list[_Spectrum]) -> None:
 
 
 def set_frequency_axis(axes: Axes) -> None:
-    """Give an axis of frequencies its scale, ticks and name."""
+    """Return an axis of frequencies its scale, ticks and name."""
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(LogLocator(numticks=6))
     axes.xaxis.set_minor_locator(NullLocator())

@@ -66,7 +66,7 @@ def peak_panel(
 
 
 def _select_peaks(cycles: pl.DataFrame, peaks: pl.DataFrame) -> list[tuple[str, pl.DataFrame]]:
-    """Give the rows of the most prominent peaks with their cycle, each with a name."""
+    """Return the rows of the most prominent peaks with their cycle, each with a name."""
     halves = pl.concat([
         cycles.select("cycle", half_cycle=f"{word}_half_cycle")
         for word in ("charging", "discharging")

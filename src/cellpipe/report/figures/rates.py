@@ -52,7 +52,7 @@ def rate_panel(cycles: pl.DataFrame, half_cycles: pl.DataFrame, scale: CapacityS
 
 
 def _rates(cycles: pl.DataFrame, half_cycles: pl.DataFrame) -> tuple[pl.DataFrame, str]:
-    """Give rate, lowest, mean and highest capacity (Ah) of each rate, and the rate's unit."""
+    """Return rate, lowest, mean and highest capacity (Ah) of each rate, and the rate's unit."""
     current = half_cycles.select(
         "constant_current_ampere", discharging_half_cycle="half_cycle"
     ).unique("discharging_half_cycle")

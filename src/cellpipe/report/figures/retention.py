@@ -71,7 +71,7 @@ def published_retention(comparison: pl.DataFrame, baselines: pl.DataFrame) -> pl
 
 
 def own_retention(cycles: pl.DataFrame) -> pl.DataFrame:
-    """Give the cell's discharge capacity over its first, of the first and all complete cycles."""
+    """Return the cell's discharge capacity over its first, of the first and all complete cycles."""
     chosen = cycles.filter(pl.col("complete") | (pl.col("cycle") == 1)).sort("cycle")
     discharged = chosen.drop_nulls("discharging_capacity_ah")
     first = discharged["discharging_capacity_ah"][0] if discharged.height else 0.0
@@ -118,7 +118,7 @@ def _draw_own(axes: Axes, own: pl.DataFrame) -> None:
 
 
 def _downsample(own: pl.DataFrame) -> pl.DataFrame:
-    """Give all of the first hundred cycles and a thinned rest, as the axis is logarithmic."""
+    """Return all of the first hundred cycles and a thinned rest, as the axis is logarithmic."""
     rest = own[100:]
     return pl.concat([own[:100], rest[downsample_indices(rest["retention"].to_numpy(), 300)]])
 

@@ -52,7 +52,7 @@ def capacity_scale(cell: Cell, *tables: pl.DataFrame) -> CapacityScale:
 
 
 def active_mass_mg(cell: Cell, basis: str | None) -> float | None:
-    """Give the mass that a basis names."""
+    """Return the mass that a basis names."""
     field = MASS_FIELDS.get(basis or "")
     mass: float | None = getattr(cell, field) if field else None
     return mass

@@ -63,7 +63,7 @@ COLUMN_RC: dict[Any, Any] = RC | {
 
 
 def is_wide() -> bool:
-    """Whether figures are two columns wide by the settings of the moment."""
+    """Return whether figures are two columns wide by the settings of the moment."""
     return bool(mpl.rcParams["figure.figsize"][0] > COLUMN)
 
 
@@ -83,26 +83,26 @@ def add_legend(figure: Figure, handles: Any) -> None:
 
 
 def integer_locator() -> MaxNLocator:
-    """Give ticks for an axis that counts."""
+    """Return ticks for an axis that counts."""
     return MaxNLocator(integer=True, min_n_ticks=1, steps=(1, 2, 5, 10))
 
 
 def sequence_colours(steps: int) -> list[str]:
-    """Give viridis from dark to light without its palest end, so that all can be seen on white."""
+    """Return viridis from dark to light without its palest end, so that all can be seen on white."""
     viridis = mpl.colormaps["viridis"]
     return [to_hex(viridis(place)) for place in np.linspace(0.0, 0.86, max(steps, 1))]
 
 
 def cell_styles(count: int) -> list[tuple[str, str]]:
-    """Give colour and shape for each of several cells; no two have both alike up to 42."""
+    """Return colour and shape for each of several cells; no two have both alike up to 42."""
     return [(_CELLS[n % len(_CELLS)], SHAPES[n % len(SHAPES)]) for n in range(count)]
 
 
 def shift_functions(by: float) -> tuple[AxisFunction, AxisFunction]:
-    """Give there and back for a second axis that is ``by`` more."""
+    """Return there and back for a second axis that is ``by`` more."""
     return (lambda x: np.asarray(x) + by, lambda x: np.asarray(x) - by)
 
 
 def scale_functions(by: float) -> tuple[AxisFunction, AxisFunction]:
-    """Give there and back for a second axis that is ``by`` times as much."""
+    """Return there and back for a second axis that is ``by`` times as much."""
     return (lambda x: np.asarray(x) * by, lambda x: np.asarray(x) / by)

@@ -53,7 +53,7 @@ def format_text(value: str | None) -> str:
 
 
 def cycle_grid(cycles: pl.DataFrame, words: KindWords) -> Grid:
-    """Give the cycles with the cell's own words for its directions."""
+    """Return the cycles with the cell's own words for its directions."""
     specific, areal = "specific_{}_capacity_mah_per_g", "areal_{}_capacity_mah_per_cm2"
     directions = (("charging", words.charge), ("discharging", words.discharge))
     table = cycles.sort("cycle").with_columns(
@@ -93,7 +93,7 @@ def _percent_value(value: float | None) -> str:
 
 
 def fit_grid(fits: pl.DataFrame, growth: pl.DataFrame) -> Grid:
-    """Give the fitted parameters, one a row."""
+    """Return the fitted parameters, one a row."""
     table = _join_spectra(fits, growth)
     columns = [
         GridColumn("Spectrum", "spectrum", format_integer),
@@ -123,7 +123,7 @@ def _join_spectra(rows: pl.DataFrame, growth: pl.DataFrame) -> pl.DataFrame:
 
 
 def arc_grid(arcs: pl.DataFrame, growth: pl.DataFrame) -> Grid:
-    """Give the arcs of every spectrum, one a row."""
+    """Return the arcs of every spectrum, one a row."""
     table = _join_spectra(arcs, growth)
     columns = [
         GridColumn("Spectrum", "spectrum", format_integer),
@@ -150,7 +150,7 @@ def arc_grid(arcs: pl.DataFrame, growth: pl.DataFrame) -> Grid:
 
 
 def sheet_grid(cell: Cell) -> Grid:
-    """Give the cell sheet's row as it was read; what was inferred says from what."""
+    """Return the cell sheet's row as it was read; what was inferred says from what."""
     body = []
     for name, field, unit in SHEET_FIELDS:
         value = getattr(cell, field)
@@ -170,7 +170,7 @@ def _format_sheet_value(value: object) -> str:
 
 
 def file_grid(files: pl.DataFrame) -> Grid:
-    """Give the raw files: what they are, what was read from them, and their content's identity."""
+    """Return the raw files: what they are, what was read from them, and their content's identity."""
     columns = [
         GridColumn("File", "path", format_text, text=True),
         GridColumn("Status", "status", format_text, text=True),

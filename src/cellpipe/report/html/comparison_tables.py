@@ -85,7 +85,7 @@ def _join_baselines(comparison: pl.DataFrame, baselines: pl.DataFrame) -> pl.Dat
 
 
 def verdict_grid(comparison: pl.DataFrame, baselines: pl.DataFrame) -> Grid:
-    """Give every published cell with its verdict and the reason for its rank, the nearest first."""
+    """Return every published cell with its verdict and the reason for its rank, the nearest first."""
     columns = [
         GridColumn("Rank", "rank", format_integer),
         GridColumn("Published cell", "first_author_year", format_text, text=True),
@@ -105,7 +105,7 @@ def verdict_grid(comparison: pl.DataFrame, baselines: pl.DataFrame) -> Grid:
 
 
 def number_grid(comparison: pl.DataFrame, baselines: pl.DataFrame) -> Grid:
-    """Give the numbers behind the verdicts, and what the rows print."""
+    """Return the numbers behind the verdicts, and what the rows print."""
     table = _join_baselines(comparison, baselines).with_columns(
         two_points=_format_columns(partial(format_percent, decimals=3), "cell_fade_to_cycle"),
         published=_format_columns(
@@ -219,7 +219,7 @@ def text_grid(cell: Cell, summary: pl.DataFrame, cycles: pl.DataFrame) -> Grid:
 
 
 def _own_value(row: Row, own: Row, cycles: pl.DataFrame) -> tuple[str, str]:
-    """Give the cell's number that stands beside a figure of the text, and what to bear in mind."""
+    """Return the cell's number that stands beside a figure of the text, and what to bear in mind."""
     measure, cycle = row["measure_inferred"], row["cycle_inferred"]
     if measure in {"initial_coulombic_efficiency", "mean_coulombic_efficiency"}:
         value = own[measure]
@@ -241,7 +241,7 @@ def _own_value(row: Row, own: Row, cycles: pl.DataFrame) -> tuple[str, str]:
 
 
 def baseline_columns(comparison: pl.DataFrame, baselines: pl.DataFrame) -> list[SheetColumn]:
-    """Give every published cell with what the cell has beside it, for the workbook."""
+    """Return every published cell with what the cell has beside it, for the workbook."""
     table = _join_baselines(comparison, baselines)
     columns = [SheetColumn(h, table[c].to_list(), s, w) for h, c, s, w in _SHEET]
     heads = [column.head for column in columns]

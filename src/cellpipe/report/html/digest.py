@@ -32,14 +32,14 @@ class Digest:
     failed: list[str] = field(default_factory=list)
 
     def has_news(self, when: Literal["news", "alarms", "always"]) -> bool:
-        """Tell whether there is what somebody wants to hear of."""
+        """Return whether there is what somebody wants to hear of."""
         alarming = bool(self.alarms or self.failed)
         news = alarming or bool(self.read or self.computed or self.rejected)
         return {"always": True, "news": news, "alarms": alarming}[when]
 
 
 def digest_title(found: Digest) -> str:
-    """Give a subject line."""
+    """Return a subject line."""
     parts = [f"{pluralize(len(found.computed), 'cell')} computed"]
     parts += [pluralize(len(found.alarms), "alarm")] if found.alarms else []
     parts += [f"{len(found.rejected)} set aside"] if found.rejected else []

@@ -85,7 +85,7 @@ def index_page(tables: Mapping[str, pl.DataFrame], *, version: str) -> str:
 
 
 def cell_row(row: Row, checks: int, curve: Curve | None) -> Row:
-    """Give what the index shows of a cell: texts, and the numbers that they are sorted by."""
+    """Return what the index shows of a cell: texts, and the numbers that they are sorted by."""
     capacity, unit, basis = _first_capacity(row)
     resistance, resistance_unit = resistance_text(row)
     areal = row["last_areal_interfacial_resistance_ohm_cm2"]
@@ -119,7 +119,7 @@ def cell_row(row: Row, checks: int, curve: Curve | None) -> Row:
 
 
 def _curves(cycles: pl.DataFrame) -> dict[str, Curve]:
-    """Give cycle numbers and discharge capacities of each cell's complete cycles."""
+    """Return cycle numbers and discharge capacities of each cell's complete cycles."""
     known = cycles.filter("complete").drop_nulls("discharging_capacity_ah").sort("cycle")
     numbers = known["cycle"].to_numpy(), known["discharging_capacity_ah"].to_numpy()
     places = known.with_row_index("_at").group_by("cell_id").agg("_at")
@@ -127,7 +127,7 @@ def _curves(cycles: pl.DataFrame) -> dict[str, Curve]:
 
 
 def _standing_fields(rows: list[Row]) -> Row:
-    """Give how a cell stands beside published ones: in figures, in words, and to be sorted by."""
+    """Return how a cell stands beside published ones: in figures, in words, and to be sorted by."""
     counts = count_standings(rows)
     of = sum(counts.values())
     short = f"above {counts['above']} of {of}" if of else NOTHING
@@ -136,12 +136,12 @@ def _standing_fields(rows: list[Row]) -> Row:
 
 
 def _newest_time(modified: datetime | None) -> tuple[str, float | None]:
-    """Give when the newest file of a cell was written, as text and in seconds since 1970."""
+    """Return when the newest file of a cell was written, as text and in seconds since 1970."""
     return format_time(modified), None if modified is None else modified.timestamp()
 
 
 def _first_capacity(row: Row) -> tuple[float | None, str, str]:
-    """Give the first discharge on the best basis there is: mass, else area, else none."""
+    """Return the first discharge on the best basis there is: mass, else area, else none."""
     for column, factor, unit in _CAPACITIES:
         if row[column] is not None:
             basis = row["capacity_basis"] if unit == "mAh/g" else ""
@@ -164,7 +164,7 @@ def _capacity_sparkline(curve: Curve | None) -> str:
 
 
 def comparison_matrix(comparison: pl.DataFrame) -> Grid:
-    """Give retention of each cell beside that of each published cell, at the same cycle."""
+    """Return retention of each cell beside that of each published cell, at the same cycle."""
     rows = comparison.filter("comparable").drop_nulls(("cell_retention", "cycle"))
     rows = rows.select(_COMPARED)
     published = rows.select("source", "row", "first_author_year").unique()

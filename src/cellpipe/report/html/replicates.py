@@ -9,7 +9,7 @@ from cellpipe.report.wording import NOTHING, format_fixed, format_number
 
 
 def replicate_grid(cells: pl.DataFrame, cycles: pl.DataFrame) -> Grid:
-    """Give one line per group of at least two cells.
+    """Return one line per group of at least two cells.
 
     A number is averaged over the cells of a group only where all that have it have it on the same
     basis; retention at the last cycle that all of them completed, over the same reference cycle.

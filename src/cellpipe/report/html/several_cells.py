@@ -67,7 +67,7 @@ def _format_value(value: Any, unit: str) -> str:
 
 
 def number_grid(cells: Cells) -> Grid:
-    """Give the key numbers of each cell, one column a cell."""
+    """Return the key numbers of each cell, one column a cell."""
     columns = []
     for cell, tables in cells:
         keys = key_numbers(tables["cells"], kind_words(cell))
@@ -90,7 +90,7 @@ def number_grid(cells: Cells) -> Grid:
 
 
 def condition_grid(cells: Sequence[Cell]) -> Grid:
-    """Give the cell sheet of each cell, one column a cell, and say where they differ."""
+    """Return the cell sheet of each cell, one column a cell, and say where they differ."""
     body = []
     for name, field, unit in SHEET_FIELDS:
         values = [_format_value(getattr(cell, field), unit) for cell in cells]

@@ -31,7 +31,7 @@ class BatchTask:
 
     @property
     def parameters(self) -> dict[str, object]:
-        """Give it as the flow's parameters."""
+        """Return it as the flow's parameters."""
         return {
             "folder": str(self.folder), "out": str(self.out), "batch": self.batch,
             "time_zone": self.time_zone, "also": [str(path) for path in self.also],

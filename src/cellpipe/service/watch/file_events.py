@@ -41,7 +41,7 @@ class FileEvents:
             self._thread.start()
 
     def drain(self) -> set[str]:
-        """Give the paths that came since, and forget them."""
+        """Return the paths that came since, and forget them."""
         with self._lock:
             paths, self._paths = self._paths, set()
             self.awake.clear()

@@ -47,7 +47,7 @@ class StabilityTracker:
         self._gone: dict[str, float] = {}
 
     def __len__(self) -> int:
-        """Give the number of files that wait; an empty one waits for nothing but bytes."""
+        """Return the number of files that wait; an empty one waits for nothing but bytes."""
         return sum(one.entry.size > 0 for one in self._waiting.values()) + len(self._gone)
 
     def mark_changed(self, entries: Iterable[Entry]) -> None:
@@ -70,7 +70,7 @@ class StabilityTracker:
                 self._gone[name] = now
 
     def pop_ready(self) -> list[Entry]:
-        """Give the files that are ready now, each once; one that is gone has no size."""
+        """Return the files that are ready now, each once; one that is gone has no size."""
         now = self._clock()
         found = [one.entry for one in self._waiting.values() if self._is_ready(one, now)]
         for entry in found:
@@ -82,7 +82,7 @@ class StabilityTracker:
         return [*found, *(Entry(name, "", -1, 0) for name in gone)]
 
     def next_delay(self) -> float | None:
-        """Give after how many seconds a file may be ready, or None if none waits."""
+        """Return after how many seconds a file may be ready, or None if none waits."""
         now = self._clock()
         sized = [one for one in self._waiting.values() if one.entry.size]
         ends = [

@@ -154,7 +154,7 @@ class Tracker:
                 self._check_file(name, found)
 
     def _nearest_prefix(self, folder: str) -> str:
-        """Give the prefix of the nearest folder above that is known."""
+        """Return the prefix of the nearest folder above that is known."""
         while folder and folder not in self._folders:
             folder = f"{folder.rstrip('/').rpartition('/')[0]}/".lstrip("/")
         return folder

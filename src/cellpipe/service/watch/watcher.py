@@ -15,7 +15,7 @@ from cellpipe.service.watch.batch_runner import BatchRunner, BatchTask
 from cellpipe.service.watch.stability import StabilityTracker, WaitTimes
 from cellpipe.service.watch.tracker import Tracker
 from cellpipe.store.batch_queue import QueuedFile, assign_batch, enqueue, queued_files
-from cellpipe.store.failures import MAX_ATTEMPTS, file_failures
+from cellpipe.store.failures import MAX_ATTEMPTS
 from cellpipe.store.ledger import Ledger
 from cellpipe.system.scan import Entry, Failure, RawFolders
 
@@ -87,12 +87,12 @@ class Watcher:
             self._start_batch()
 
     def is_idle(self) -> bool:
-        """Whether nothing waits and nothing runs."""
+        """Return whether nothing waits and nothing runs."""
         waits = len(self.settling) or self._running or queued_files(self.ledger.database)
         return not waits
 
     def next_delay(self) -> float:
-        """Give after how many seconds the next tick has something to do."""
+        """Return after how many seconds the next tick has something to do."""
         if self._running is not None:
             return 0.2
         return min(self.poll_seconds, self.settling.next_delay() or self.poll_seconds)
@@ -149,7 +149,7 @@ class Watcher:
 
     def _requeue_failed(self) -> None:
         """Queue files anew that could not be read for a reason that may pass."""
-        known = file_failures(self.ledger)
+        known = self.ledger.file_failures()
         now = self.clock()
         again = []
         for name, fault in known.items():
@@ -166,7 +166,7 @@ class Watcher:
 
 
 def _ledger_states(ledger: Ledger, lab: Lab) -> dict[str, tuple[int, int]]:
-    """Give the size and time with which each file was dealt with; parts of files are none."""
+    """Return the size and time with which each file was dealt with; parts of files are none."""
     seen, contents = ledger.seen_files(lab.folder), ledger.contents()
     files = (f for f in seen.values() if recording_file(f.path, seen, contents) == f.path)
     return {f.path: (f.size, f.modified_ns) for f in files}

@@ -1,0 +1,14 @@
+"""Where the files of a results folder lie."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cellpipe.system.atomic_files import file_name
+
+LAB = "lab"  # key of the tables that are about the whole lab
+
+
+def table_path(folder: Path, table: str, key: str) -> Path:
+    """Return the place of a table: ``key`` is a content's sha256 or a cell's id."""
+    return folder / "tables" / table / f"{file_name(key)}.parquet"
