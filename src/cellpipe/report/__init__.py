@@ -1,4 +1,4 @@
-"""Tables in, what people read out: a page and a workbook for each cell, and an index of the lab."""
+"""Write reports from tables: a page and a workbook for each cell, and an index of the lab."""
 
 from __future__ import annotations
 
@@ -28,22 +28,21 @@ def write_cell_report(
     Parameters
     ----------
     cell
-        Its row of the cell sheet.
+        The cell's row of the cell sheet.
     tables
-        This cell's rows by contract name; ``impedance`` with spectra numbered through the cell.
-        Any may be empty.
+        This cell's rows of each table, by contract name; in ``impedance`` the spectra are numbered
+        through the cell. Any table may be empty.
     files
-        This cell's rows of ``files``.
+        This cell's rows of the table ``files``.
     folder
-        Where the reports lie.
+        Folder of the reports.
     version
-        Version that made the numbers.
+        Version of cellpipe that computed the numbers.
 
     Returns
     -------
     page, workbook
-        Their paths. Both are there as a whole or not at all, and the same input gives the same
-        bytes.
+        Their paths. Each file is written atomically, and the same input gives the same bytes.
 
     """
     from cellpipe.report.excel.cell_workbook import cell_workbook
@@ -62,7 +61,7 @@ def write_cell_report(
 
 @contextlib.contextmanager
 def _pause_gc() -> Iterator[None]:
-    """Leave garbage until afterwards: a report makes many small objects and hardly a circle."""
+    """Pause the garbage collector: a report makes many small objects and hardly any cycles."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -73,7 +72,7 @@ def _pause_gc() -> Iterator[None]:
 
 
 def write_index(tables: Mapping[str, pl.DataFrame], folder: Path, *, version: str) -> Path:
-    """Write the lab's index of all cells to ``folder/index.html`` and give its path.
+    """Write the lab's index of all cells to ``folder/index.html`` and return its path.
 
     ``tables`` are the lab's ``cells``, ``baseline_comparison``, ``cycles``, ``files`` and
     ``findings``.
@@ -84,7 +83,10 @@ def write_index(tables: Mapping[str, pl.DataFrame], folder: Path, *, version: st
 
 
 def write_lab_workbook(tables: Mapping[str, pl.DataFrame], folder: Path, *, version: str) -> Path:
-    """Write the lab's workbook of the same tables to ``folder/all-cells.xlsx``; give its path."""
+    """Write the lab's workbook to ``folder/all-cells.xlsx`` and return its path.
+
+    ``tables`` are those of `write_index`.
+    """
     from cellpipe.report.excel.lab_workbook import lab_workbook
 
     return write_bytes(folder / "all-cells.xlsx", lab_workbook(tables, version=version))

@@ -1,4 +1,4 @@
-"""What made the numbers: versions of cellpipe, its analyses and the libraries behind them."""
+"""Name the versions of cellpipe, its analyses and its libraries that computed the numbers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _LIBRARIES = ("galvani", "fastnda", "polars", "numpy", "scipy", "lmfit", "matplo
 
 @cache
 def software_versions(version: str) -> str:
-    """Name everything that a number depends on besides files and cell sheet."""
+    """Return all versions that a number depends on besides files and cell sheet, as a sentence."""
     from cellpipe.analyses import analysis_versions
 
     parts = [f"cellpipe {version}"]
