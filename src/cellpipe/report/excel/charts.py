@@ -1,4 +1,4 @@
-"""Native charts of the workbook: they read the sheets, so they follow what is changed there."""
+"""Insert native charts into the workbook; they read its sheets, so they follow changes there."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _AXIS = {
 
 
 def insert_charts(book: Book, tables: Mapping[str, pl.DataFrame], words: KindWords) -> None:
-    """Put the charts for which there is data beside the summary."""
+    """Insert the charts for which there is data, beside the summary."""
     sheet = book.workbook.get_worksheet_by_name("Summary")
     charts = [
         _cycling_chart(book, tables["cycles"], words),
@@ -85,7 +85,7 @@ def _cycling_chart(book: Book, cycles: pl.DataFrame, words: KindWords) -> tuple[
 
 
 def _nyquist_chart(book: Book, impedance: pl.DataFrame) -> tuple[Any, str] | None:
-    """Draw at most six spectra; plot area and axes are set so that an ohm is as long on both."""
+    """Draw at most six spectra; plot area and axes make an ohm equally long on both axes."""
     numbers = sorted(impedance["spectrum"].unique().to_list())
     if not numbers:
         return None
@@ -132,7 +132,7 @@ def _set_equal_axes(chart: Any, points: pl.DataFrame) -> None:
 
 
 def _round_step(size: float) -> float:
-    """Round up to 1, 2 or 5 times a power of ten."""
+    """Return the size rounded up to 1, 2 or 5 times a power of ten."""
     power = float(10.0 ** np.floor(np.log10(max(size, 1e-9))))
     return next(power * factor for factor in (1, 2, 5, 10) if power * factor >= size)
 

@@ -1,4 +1,4 @@
-"""The sheet of cycles: charges as numbers, what follows from them as live formulas."""
+"""Build the sheet of cycles: charges as numbers, derived values as live formulas."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Row = dict[str, Any]
 def cycle_columns(
     cell: Cell, tables: Mapping[str, pl.DataFrame], files: pl.DataFrame, words: KindWords
 ) -> list[SheetColumn]:
-    """Return the sheet's columns, in the order that the letters above stand for."""
+    """Return the sheet's columns, in the order of the column letters above."""
     rows = tables["cycles"].sort("cycle").to_dicts()
     charge, discharge = words.charge, words.discharge
     return [
@@ -72,7 +72,7 @@ def cycle_columns(
 
 
 def _half_cycle_columns(rows: list[Row], words: KindWords) -> list[SheetColumn]:
-    """Return what is known of each half: end, rest after it, constant voltage, resistance."""
+    """Return each half cycle's end and rest voltage, constant-voltage share and resistance."""
     return [
         SheetColumn(f"{title}, {half} ({unit})" if unit else f"{title}, {half}",
                     _values(rows, name.format(word)), style)
@@ -100,7 +100,7 @@ def _start_times(rows: list[Row]) -> list[str | None]:
 
 
 def _capacity_columns(cell: Cell, rows: list[Row], words: KindWords) -> list[SheetColumn]:
-    """Charge in mAh over the named mass or area."""
+    """Return capacity per named mass and per area, as formulas of the charge in mAh."""
     bases = [row["capacity_basis"] for row in rows if row["capacity_basis"]]
     basis = bases[0] if bases else None
     mass, area = active_mass_mg(cell, basis), cell.area_cm2
@@ -139,7 +139,7 @@ def _ratio(charge: float | None, by: float | None, factor: float) -> float | Non
 
 
 def _efficiency(rows: list[Row]) -> list[object]:
-    """Write the ratio as a formula, whichever way round the kind of the cell has it."""
+    """Return the ratio as a formula, in the direction that the kind of cell has."""
     written: list[object] = []
     for n, row in enumerate(rows, start=2):
         value = row["coulombic_efficiency"]
@@ -155,7 +155,7 @@ def _efficiency(rows: list[Row]) -> list[object]:
 
 
 def _retention(rows: list[Row]) -> list[object]:
-    """Write the capacity over that of the reference cycle as a formula."""
+    """Return the capacity over that of the reference cycle, as a formula."""
     places = {row["cycle"]: n for n, row in enumerate(rows)}
     written: list[object] = []
     for n, row in enumerate(rows, start=2):

@@ -1,4 +1,4 @@
-"""The sheets below the summary and the cycles: curves, spectra, fits, Table 1, findings, files."""
+"""Build the sheets after summary and cycles: curves, spectra, fits, arcs, laws, findings, files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from cellpipe.report.wording import format_time
 
 
 def _select_half_cycles(table: pl.DataFrame, shown: list[ShownCycle]) -> pl.DataFrame:
-    """Rows of the shown half cycles, with the name of their cycle in front."""
+    """Return the rows of the shown half cycles, with their cycle's name as first column."""
     names = {half: cycle.label for cycle in shown for half in cycle.half_cycles}
     label = pl.col("half_cycle").replace_strict(names, default=None, return_dtype=pl.String)
     labelled = table.select(label.alias("label"), pl.all())
@@ -88,7 +88,7 @@ def curve_columns(
 def spectrum_columns(
     impedance: pl.DataFrame, growth: pl.DataFrame, fits: pl.DataFrame
 ) -> list[SheetColumn]:
-    """Return all spectra, highest frequency first, beside what the fitted circuit gives."""
+    """Return all spectra, highest frequency first, with the values of the fitted circuit."""
     cycles = growth.select("spectrum", "cycle")
     table = impedance.join(cycles, on="spectrum", how="left").sort(
         "spectrum", "frequency_hertz", descending=[False, True]
@@ -123,7 +123,7 @@ def _fitted_columns(
 
 
 def _round_digits(value: float) -> float:
-    """Drop the last bits, which in complex arithmetic depend on where arrays lie in memory."""
+    """Return nine digits: in complex arithmetic the last bits depend on the arrays' alignment."""
     return float(f"{value:.9g}")
 
 
@@ -156,7 +156,7 @@ def resistance_columns(growth: pl.DataFrame) -> list[SheetColumn]:
 
 
 def fit_columns(fits: pl.DataFrame) -> list[SheetColumn]:
-    """Return the fitted parameters, one a row."""
+    """Return the fitted parameters, one per row."""
     described = (
         ("Spectrum", "spectrum", FIXED_0, 10),
         ("Circuit", "circuit", TEXT, 28),
@@ -172,7 +172,7 @@ def fit_columns(fits: pl.DataFrame) -> list[SheetColumn]:
 
 
 def arc_columns(arcs: pl.DataFrame) -> list[SheetColumn]:
-    """Return the arcs of every spectrum, one a row."""
+    """Return the arcs of every spectrum, one per row."""
     described = (
         ("Spectrum", "spectrum", FIXED_0, 10),
         ("Arc", "arc", TEXT, 8),
@@ -193,7 +193,7 @@ def arc_columns(arcs: pl.DataFrame) -> list[SheetColumn]:
 
 
 def growth_columns(laws: pl.DataFrame) -> list[SheetColumn]:
-    """Return the laws of growth, one a row."""
+    """Return the laws of growth, one per row."""
     described = (
         ("State", "state", FIXED_0, 8),
         ("Arc", "arc", TEXT, 8),
@@ -217,7 +217,7 @@ def growth_columns(laws: pl.DataFrame) -> list[SheetColumn]:
 
 
 def finding_columns(findings: pl.DataFrame) -> list[SheetColumn]:
-    """Return what the data could not settle."""
+    """Return the findings: what the data could not decide."""
     described = (
         ("Level", "level", 10),
         ("Code", "code", 26),
@@ -229,7 +229,7 @@ def finding_columns(findings: pl.DataFrame) -> list[SheetColumn]:
 
 
 def file_columns(files: pl.DataFrame, version: str) -> list[SheetColumn]:
-    """Return the raw files, and the version that made the numbers."""
+    """Return the raw files, and the version of cellpipe that computed the numbers."""
     table = files.sort("path")
     starts = [None if t is None else format_time(t) for t in table["started_at"].to_list()]
     described = (

@@ -1,4 +1,4 @@
-"""The workbook of the lab: one line a cell, replicates, published cells, findings, files."""
+"""Write the workbook of the lab: one row per cell, replicates, published cells, findings, files."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ _MILLI = ("first_charging_capacity_ah", "first_discharging_capacity_ah")
 
 
 def lab_workbook(tables: Mapping[str, pl.DataFrame], *, version: str) -> bytes:
-    """Write the lab's workbook and give its bytes.
+    """Return the lab's workbook as bytes.
 
     ``tables`` are ``cells``, ``baseline_comparison``, ``cycles``, ``files`` and ``findings``.
     """
@@ -99,7 +99,7 @@ def lab_workbook(tables: Mapping[str, pl.DataFrame], *, version: str) -> bytes:
 
 
 def cell_columns(cells: pl.DataFrame) -> list[SheetColumn]:
-    """Return the columns of the sheet of cells, one line a cell; all are values."""
+    """Return the columns of the sheet of cells, one row per cell; values only, no formulas."""
     shown = cells.with_columns(pl.col(name) * 1e3 for name in _MILLI)
     return [SheetColumn(h, shown[c].to_list(), s, w) for h, c, s, w in _CELLS]
 
@@ -125,7 +125,7 @@ def _efficiency(
     row: int, charge: str, discharge: str, kind: str | None, charged: float | None,
     discharged: float | None, value: Any,
 ) -> object:  # fmt: skip
-    """Return the first efficiency as a formula, by the kind of the cell."""
+    """Return the first efficiency as a formula, in the direction of the kind of cell."""
     if not charged or not discharged:
         return value
     if kind == "half":

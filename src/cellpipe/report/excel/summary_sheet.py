@@ -1,4 +1,4 @@
-"""The first sheet: the cell sheet's inputs in blue, and the cell's numbers as formulas below."""
+"""Write the first sheet: the cell sheet's inputs in blue, the cell's numbers as formulas below."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ _AREAL = "areal_discharging_capacity_mah_per_cm2"
 def write_summary(
     book: Book, cell: Cell, summary: pl.DataFrame, cycles: pl.DataFrame, words: KindWords
 ) -> None:
-    """Write the sheet, and give mass and area the names that formulas use."""
+    """Write the sheet, and define the names of mass and area that formulas use."""
     sheet = book.workbook.add_worksheet("Summary")
-    for row in range(_ROWS):  # fixed, so that no program stretches the charts with its own heights
+    for row in range(_ROWS):  # fixed, so that no program stretches charts with its own heights
         sheet.set_row(row, 15.75)
     for place, width in enumerate((36, 30, 10, 58)):
         sheet.set_column(place, place, width)
@@ -65,7 +65,7 @@ def _write_heads(book: Book, sheet: Any, row: int, heads: tuple[str, ...]) -> in
 
 
 def _names(cycles: pl.DataFrame) -> dict[str, str]:
-    """Name of the area, and of the mass that the cycles' specific capacities are per."""
+    """Return the names of the area, and of the mass that specific capacities are per."""
     bases = cycles["capacity_basis"].drop_nulls().to_list()
     mass = MASS_FIELDS.get(bases[0]) if bases else None
     return {"area_cm2": letters.AREA_NAME} | ({mass: letters.MASS_NAME} if mass else {})
@@ -103,7 +103,7 @@ def _write_line(book: Book, sheet: Any, row: int, line: Line) -> None:
 
 
 def _numbers(summary: pl.DataFrame, cycles: pl.DataFrame, words: KindWords) -> list[Line]:
-    """Return the cell's numbers; a formula stands where the sheet of cycles has what it needs."""
+    """Return the cell's numbers, as formulas where the sheet of cycles has their inputs."""
     if summary.is_empty():
         return []
     row = summary.row(0, named=True)
@@ -131,7 +131,7 @@ def _numbers(summary: pl.DataFrame, cycles: pl.DataFrame, words: KindWords) -> l
 def _first_cycle_value(
     row: Row, cycles: pl.DataFrame, letter: str, column: str, name: str, factor: float = 1.0
 ) -> object:
-    """Refer to the first cycle, if the table's value is the one that stands there."""
+    """Return a reference to the first cycle if it holds the table's value, else the value."""
     found = cycles.sort("cycle")[column].head(1).to_list()
     computed = factor * found[0] if found and found[0] is not None else None
     value = row[name.format(column)]
@@ -188,7 +188,7 @@ def _retention(row: Row, cycles: pl.DataFrame) -> Line:
 
 
 def _ageing_lines(row: Row) -> list[Line]:
-    """Return the retention at the cycles of papers, and what is compared at equal rate."""
+    """Return the retention at cycles usual in papers, and what is compared at equal rate."""
     reference = f"over cycle {row['retention_reference_cycle']}"
     usual = f"of the usual rate ({row['usual_rate_cycles']} cycles)"
     bounds = [row[f"fade_per_cycle_{end}"] for end in ("low", "high")]

@@ -1,4 +1,4 @@
-"""The tables that set a cell beside published ones: verdicts, numbers, and what was printed."""
+"""Build the tables that compare a cell with published ones: verdicts, numbers, printed values."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ Row = dict[str, Any]
 
 
 def _join_baselines(comparison: pl.DataFrame, baselines: pl.DataFrame) -> pl.DataFrame:
-    """Put the comparison beside the rows it is about, the nearest first."""
+    """Return the published rows joined with their comparison, the nearest first."""
     beside = comparison.drop("first_author_year", "doi", "cell_id")
     return (
         baselines.with_row_index("_order")
@@ -85,7 +85,7 @@ def _join_baselines(comparison: pl.DataFrame, baselines: pl.DataFrame) -> pl.Dat
 
 
 def verdict_grid(comparison: pl.DataFrame, baselines: pl.DataFrame) -> Grid:
-    """Return every published cell with its verdict and the reason for its rank, the nearest first."""
+    """Return every published cell with its verdict and the reason for its rank, nearest first."""
     columns = [
         GridColumn("Rank", "rank", format_integer),
         GridColumn("Published cell", "first_author_year", format_text, text=True),
@@ -105,7 +105,7 @@ def verdict_grid(comparison: pl.DataFrame, baselines: pl.DataFrame) -> Grid:
 
 
 def number_grid(comparison: pl.DataFrame, baselines: pl.DataFrame) -> Grid:
-    """Return the numbers behind the verdicts, and what the rows print."""
+    """Return the numbers behind the verdicts, and the values as printed."""
     table = _join_baselines(comparison, baselines).with_columns(
         two_points=_format_columns(partial(format_percent, decimals=3), "cell_fade_to_cycle"),
         published=_format_columns(
@@ -163,7 +163,7 @@ def number_grid(comparison: pl.DataFrame, baselines: pl.DataFrame) -> Grid:
 
 
 def _format_columns(write: Callable[..., str], *names: str) -> pl.Expr:
-    """Write several columns of a row into one text."""
+    """Return an expression that writes several columns of a row as one text."""
     return pl.struct(names).map_elements(
         lambda row: write(*(row[name] for name in names)), return_dtype=pl.String
     )
@@ -189,7 +189,7 @@ def _format_interval(value: float | None, low: float | None, high: float | None)
 
 
 def text_grid(cell: Cell, summary: pl.DataFrame, cycles: pl.DataFrame) -> Grid:
-    """Set the cell beside the figures of the review's running text, where that can be done."""
+    """Return the cell beside the figures of the review's running text, where they are comparable."""
     if summary.is_empty():
         return Grid((), (), absent="There is nothing to set beside the review's text.")
     own = summary.row(0, named=True)
@@ -219,7 +219,7 @@ def text_grid(cell: Cell, summary: pl.DataFrame, cycles: pl.DataFrame) -> Grid:
 
 
 def _own_value(row: Row, own: Row, cycles: pl.DataFrame) -> tuple[str, str]:
-    """Return the cell's number that stands beside a figure of the text, and what to bear in mind."""
+    """Return the cell's number to compare with a figure of the text, and a caveat."""
     measure, cycle = row["measure_inferred"], row["cycle_inferred"]
     if measure in {"initial_coulombic_efficiency", "mean_coulombic_efficiency"}:
         value = own[measure]
@@ -241,7 +241,7 @@ def _own_value(row: Row, own: Row, cycles: pl.DataFrame) -> tuple[str, str]:
 
 
 def baseline_columns(comparison: pl.DataFrame, baselines: pl.DataFrame) -> list[SheetColumn]:
-    """Return every published cell with what the cell has beside it, for the workbook."""
+    """Return every published cell with the cell's own values beside it, for the workbook."""
     table = _join_baselines(comparison, baselines)
     columns = [SheetColumn(h, table[c].to_list(), s, w) for h, c, s, w in _SHEET]
     heads = [column.head for column in columns]
