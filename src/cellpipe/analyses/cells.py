@@ -144,5 +144,11 @@ def _field_finding(field: str, gain: str) -> Finding:
     return Finding("info", "sheet_field_missing", sentence)
 
 
-ANALYSIS = Analysis("cells", ("cycles", "interfacial_resistance", "files"), ("cells",), _compute,
-                    version=2)  # fmt: skip
+ANALYSIS = Analysis(
+    "cells", ("cycles", "interfacial_resistance", "files"), ("cells",), _compute, version=2,
+    fields=(
+        "cell_id", "configuration", "group", "in_sheet", "inferred", "cathode_active_mass_mg",
+        "anode_active_mass_mg", "area_cm2", "nominal_capacity_mah_per_g", "reference_offset_volt",
+        "working_electrode_role", "stack_pressure_mpa", "temperature_celsius",
+    ),
+)  # fmt: skip

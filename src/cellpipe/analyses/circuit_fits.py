@@ -264,4 +264,6 @@ ANALYSIS = Analysis(
     ("circuit_fits", "impedance_arcs", "interfacial_resistance"),
     fit_spectra,
     version=2,
+    fields=("cell_id", "configuration", "area_cm2"),
+    columns={"cycles": ("start_unix_time_second",)},
 )

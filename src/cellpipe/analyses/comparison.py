@@ -263,4 +263,10 @@ def _fraction(percent: float | None) -> float | None:
 ANALYSIS = Analysis(
     "baseline_comparison", ("cycles", "half_cycles", "baselines"),
     ("baseline_comparison",), _compute, version=2,
+    fields=(
+        "cell_id", "configuration", "working_electrode_role", "temperature_celsius",
+        "lower_voltage_volt", "upper_voltage_volt", "electrolyte", "cathode", "working_electrode",
+        "stack_pressure_mpa", "cathode_active_mass_mg", "anode_active_mass_mg", "area_cm2",
+        "reference_offset_volt",
+    ),
 )  # fmt: skip

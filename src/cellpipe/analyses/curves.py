@@ -218,4 +218,5 @@ ANALYSIS = Analysis(
     ),
     _compute,
     version=2,
+    fields=("cell_id", "configuration", "working_electrode_role", "reference_offset_volt"),
 )

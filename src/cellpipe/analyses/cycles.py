@@ -267,4 +267,11 @@ def _findings(cell: Cell, table: pl.DataFrame, half_cycles: pl.DataFrame) -> tup
     return tuple(found)
 
 
-ANALYSIS = Analysis("cycles", ("half_cycles",), ("cycles",), _compute, version=2)
+ANALYSIS = Analysis(
+    "cycles", ("half_cycles",), ("cycles",), _compute, version=2,
+    fields=(
+        "cell_id", "configuration", "working_electrode_role", "cathode_active_mass_mg",
+        "anode_active_mass_mg", "area_cm2", "nominal_capacity_mah_per_g", "lower_voltage_volt",
+        "upper_voltage_volt",
+    ),
+)  # fmt: skip

@@ -197,4 +197,7 @@ def _findings(table: pl.DataFrame) -> tuple[Finding, ...]:
     return (Finding("warning", "capacity_differs_from_counter", sentence, len(apart)),)
 
 
-ANALYSIS = Analysis("half_cycles", ("half_cycle_segments",), ("half_cycles",), _compute, version=2)
+ANALYSIS = Analysis(
+    "half_cycles", ("half_cycle_segments",), ("half_cycles",), _compute, version=2,
+    fields=("cell_id", "configuration", "reference_offset_volt"),
+)  # fmt: skip

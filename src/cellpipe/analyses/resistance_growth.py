@@ -143,4 +143,6 @@ ANALYSIS = Analysis(
     ("interfacial_resistance", "impedance_arcs", "cycles"),
     ("resistance_growth",),
     _compute,
+    fields=("cell_id",),
+    columns={"cycles": ("start_unix_time_second",)},
 )

@@ -303,7 +303,10 @@ def _resolve_settings(given: Settings, path: Path) -> Settings:
         for lab in given.lab
     )
     results = [lab.results for lab in labs]
-    twice = next((one for one in results if results.count(one) > 1), None)
+    spelt = [str(one.resolve()).casefold() for one in results]  # links and letters' case aside
+    twice = next(
+        (one for one, key in zip(results, spelt, strict=True) if spelt.count(key) > 1), None
+    )
     if twice is not None:
         raise SettingsError(
             f"the results {twice} of two labs", expected="a results folder for each",

@@ -24,10 +24,63 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+class Reason(str):
+    """Why something could not be used: a text that keeps its parts.
+
+    As text it is what :attr:`CellpipeError.reason` says; ``found``, ``expected`` and ``remedy`` are
+    that error's, and ``file`` its file. A plain sentence has none of them.
+    """
+
+    found: str | None
+    expected: str | None
+    remedy: str | None
+    file: str | None
+
+    def __new__(
+        cls,
+        text: str,
+        *,
+        found: str | None = None,
+        expected: str | None = None,
+        remedy: str | None = None,
+        file: str | None = None,
+    ) -> Reason:
+        """Make a reason of a sentence, or of an error's parts and their sentence."""
+        made = super().__new__(cls, text)
+        made.found, made.expected, made.remedy, made.file = found, expected, remedy, file
+        return made
+
+    @property
+    def parts(self) -> dict[str, str | None]:
+        """The parts by name, for scripts and tables; a plain sentence is what was found."""
+        found = str(self) if self.found is None else self.found
+        return {"file": self.file, "found": found, "expected": self.expected, "remedy": self.remedy}
+
+    def to_json(self) -> str:
+        """Return what the ledger keeps: the text itself, or JSON where there are parts."""
+        return str(self) if self.found is None else json.dumps({"text": str(self), **self.parts})
+
+    @classmethod
+    def from_json(cls, kept: str) -> Reason:
+        """Return the reason that the ledger kept; of older versions it is a plain sentence."""
+        if not kept.startswith('{"text": '):
+            return cls(kept)
+        parts = json.loads(kept)
+        return cls(parts.pop("text"), **parts)
+
+    def __getnewargs_ex__(self) -> tuple[tuple[str], dict[str, str | None]]:
+        """Keep the parts on the way from a worker process to its parent."""
+        return (str(self),), {
+            "found": self.found, "expected": self.expected, "remedy": self.remedy,
+            "file": self.file,
+        }  # fmt: skip
 
 
 class CellpipeError(Exception):
@@ -57,14 +110,17 @@ class CellpipeError(Exception):
         return name + self.reason
 
     @property
-    def reason(self) -> str:
-        """The message without the file's name."""
+    def reason(self) -> Reason:
+        """The message without the file's name, with its parts."""
         parts = [f"found {self.found}"]
         if self.expected:
             parts.append(f"expected {self.expected}")
         if self.remedy:
             parts.append(f"remedy: {self.remedy}")
-        return "; ".join(parts) + "."
+        return Reason(
+            "; ".join(parts) + ".", found=self.found, expected=self.expected or None,
+            remedy=self.remedy or None, file=self.file,
+        )  # fmt: skip
 
     def with_file(self, file: Path | str) -> CellpipeError:
         """Return the same error with the file's name filled in."""

@@ -138,8 +138,12 @@ class Analysis:
 
     ``needs`` names the tables it reads; it runs once they are there. ``makes`` names the tables it
     gives, in order. Raw tables of a cell (``timeseries``, ``impedance``, ``half_cycle_segments``)
-    hold all its files in the order of time and carry ``file_sha256``. A change of ``version``
-    makes the store compute its tables anew.
+    hold all its files in the order of time and carry ``file_sha256``.
+
+    What is named here decides when the tables are computed again: after a change of ``version``, of
+    a table that it needs or, where ``columns`` names those it uses of a table, of these, and of the
+    fields of the cell that ``fields`` names (None: all of them). ``compute`` is given nothing else:
+    another field or column raises.
     """
 
     name: str
@@ -147,3 +151,5 @@ class Analysis:
     makes: tuple[str, ...]
     compute: Callable[[Cell, Tables], tuple[Result, ...]]
     version: int = 1
+    fields: tuple[str, ...] | None = None
+    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

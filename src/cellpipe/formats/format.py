@@ -31,7 +31,7 @@ class Format:
 
     A format whose files may hold the recordings of several cells (a workbook with the channels of
     a test) also names the parts of a file (``parts``: none where it holds one) and reads one of
-    them (``read_part``).
+    them (``read_part``). A change of ``version`` lets the files of this format be read again.
     """
 
     name: str
@@ -41,3 +41,4 @@ class Format:
     read: Callable[[Path], Recording]
     parts: Callable[[Path], tuple[str, ...]] | None = None
     read_part: Callable[[Path, str], Recording] | None = None
+    version: int = 1

@@ -28,9 +28,9 @@ from cellpipe.handoff.record import Record, build_record, sheet_values
 from cellpipe.handoff.rest import Address, Server
 from cellpipe.handoff.secrets import Blocks, resolve_secret
 from cellpipe.handoff.summary import update_summary
-from cellpipe.pipeline.ingest import Job
 from cellpipe.pipeline.stored_cells import StoredCell, read_stored_cells
 from cellpipe.store import CellEntry, Results, read_table
+from cellpipe.store.lab import Lab
 from cellpipe.store.writer_lease import acquire
 from cellpipe.system.atomic_files import file_name, write_bytes
 
@@ -126,7 +126,7 @@ def _resolve_address(settings: ReceiverSettings, base_dir: Path, blocks: Blocks 
 
 
 def deliver_all(
-    job: Job,
+    lab: Lab,
     settings: DeliverySettings,
     base_dir: Path,
     started_at: str,
@@ -136,8 +136,8 @@ def deliver_all(
 
     Parameters
     ----------
-    job
-        The lab.
+    lab
+        The lab whose results are delivered.
     settings
         What to deliver, and to whom.
     base_dir
@@ -149,7 +149,7 @@ def deliver_all(
 
     """
     result = DeliveryResult()
-    _update_summary(job, result)
+    _update_summary(lab, result)
     with ExitStack() as servers:
         receivers = []
         for name in RECEIVERS:
@@ -162,23 +162,23 @@ def deliver_all(
                 result.failed.append(f"{name}: {error}")
             except Exception as error:  # no answer of a server may end the night
                 result.failed.append(f"{name}: {_unexpected_message(error)}")
-        deliver(job, receivers, settings, result, archive=started_at if settings.eln else None)
+        deliver(lab, receivers, settings, result, archive=started_at if settings.eln else None)
     return result
 
 
-def _update_summary(job: Job, result: DeliveryResult) -> None:
+def _update_summary(lab: Lab, result: DeliveryResult) -> None:
     """Update the summary; an error there costs the summary only."""
-    pending_copies = json.loads(job.ledger.key_value(_BESIDE) or "{}")
+    pending_copies = json.loads(lab.ledger.key_value(_BESIDE) or "{}")
     try:
         result.failed += update_summary(
-            job.out, Results(job.out)["cells"].collect(), pending_copies
+            lab.results, Results(lab.results)["cells"].collect(), pending_copies
         )
     except CellpipeError as error:
         result.failed.append(f"summary: {error}")
     except Exception as error:  # files that people edit may contain anything
         _log.exception("summary")
         result.failed.append(f"summary: {_unexpected_message(error)}")
-    _save_values(job, {_BESIDE: json.dumps(pending_copies)})
+    _save_values(lab, {_BESIDE: json.dumps(pending_copies)})
 
 
 def _unexpected_message(error: Exception) -> str:
@@ -188,7 +188,7 @@ def _unexpected_message(error: Exception) -> str:
 
 
 def deliver(
-    job: Job,
+    lab: Lab,
     receivers: Sequence[Receiver],
     settings: DeliverySettings,
     result: DeliveryResult,
@@ -202,7 +202,7 @@ def deliver(
 
     Parameters
     ----------
-    job, receivers, settings, result
+    lab, receivers, settings, result
         The lab, the destinations, the settings, and the result, to which sentences are added.
     only
         Ids of cells to send, whether or not they were sent before.
@@ -211,13 +211,13 @@ def deliver(
 
     """
     names = [receiver.ledger_key for receiver in receivers] + ([_ARCHIVE] if archive else [])
-    due = {destination: _due_cells(job, destination, settings, only) for destination in names}
+    due = {destination: _due_cells(lab, destination, settings, only) for destination in names}
     active = list(receivers)
-    archives = _ArchiveWriter(job, settings, archive or "", len(due.get(_ARCHIVE, ())))
+    archives = _ArchiveWriter(lab, settings, archive or "", len(due.get(_ARCHIVE, ())))
     for cell_id in sorted({name for cells in due.values() for name in cells}):
         try:
-            stored = read_stored_cells(job.out, [cell_id])[0]
-            record = record_from_cell(job.out, stored, settings.prefix)
+            stored = read_stored_cells(lab.results, [cell_id])[0]
+            record = record_from_cell(lab.results, stored, settings.prefix)
         except CellpipeError as error:
             result.failed.append(f"{cell_id}: {error}")
             continue
@@ -227,7 +227,7 @@ def deliver(
             continue
         for receiver in list(active):
             state = due[receiver.ledger_key].get(cell_id)
-            if state and not _push_record(job, receiver, record, state, result):
+            if state and not _push_record(lab, receiver, record, state, result):
                 active.remove(receiver)
                 rest = sum(name >= cell_id for name in due[receiver.ledger_key])
                 result.failed.append(f"{receiver.name}: {rest} cells wait for the next night.")
@@ -239,7 +239,7 @@ def deliver(
 
 
 def _push_record(
-    job: Job, receiver: Receiver, record: Record, state: str, result: DeliveryResult
+    lab: Lab, receiver: Receiver, record: Record, state: str, result: DeliveryResult
 ) -> bool:
     """Send a record to a receiver; return False if it does not answer, so that no more is sent."""
     try:
@@ -250,7 +250,7 @@ def _push_record(
     except Exception as error:  # an unexpected answer must not end the night
         result.failed.append(f"{receiver.name}, {record.title}: {_unexpected_message(error)}")
         return True
-    _save_values(job, {_delivery_key(receiver.ledger_key, record.title): state})
+    _save_values(lab, {_delivery_key(receiver.ledger_key, record.title): state})
     if done:
         result.done.append(f"{receiver.name}, {record.title}: entry {number}, {_summarize(done)}.")
     return True
@@ -267,9 +267,9 @@ class _ArchiveWriter:
     """Writer of the archives of a night, at most 20 cells in each."""
 
     def __init__(
-        self, job: Job, settings: DeliverySettings, started_at: str, expected: int
+        self, lab: Lab, settings: DeliverySettings, started_at: str, expected: int
     ) -> None:
-        self._job = job
+        self._job = lab
         self._given = settings
         self._stem = f"night-{started_at[:19].replace(':', '')}"
         self._several = expected > _CELLS_PER_ARCHIVE
@@ -290,7 +290,7 @@ class _ArchiveWriter:
             return
         self._number += 1
         name = self._stem + (f"-{self._number:02d}" if self._several else "")
-        path = self._job.out / "eln" / f"{name}.eln"
+        path = self._job.results / "eln" / f"{name}.eln"
         if path.exists():  # from another night in the same second: a clock may have been set back
             name = f"{name}-{len(list(path.parent.iterdir()))}"
             path = path.with_name(f"{name}.eln")
@@ -311,15 +311,15 @@ class _ArchiveWriter:
 
 
 def _due_cells(
-    job: Job, destination: str, settings: DeliverySettings, only: Sequence[str] = ()
+    lab: Lab, destination: str, settings: DeliverySettings, only: Sequence[str] = ()
 ) -> dict[str, str]:
     """Return the cells whose current state a destination does not have, each with that state.
 
     Cells that are named in ``only`` are due in any case.
     """
-    delivered = job.ledger.key_values(_delivery_key(destination, ""))
+    delivered = lab.ledger.key_values(_delivery_key(destination, ""))
     states = {
-        name: _state_digest(entry, settings) for name, entry in sorted(job.ledger.cells().items())
+        name: _state_digest(entry, settings) for name, entry in sorted(lab.ledger.cells().items())
     }
     if only:
         return {name: states[name] for name in only}
@@ -341,11 +341,11 @@ def _delivery_key(destination: str, cell_id: str) -> str:
     return f"handed on to {destination}: {cell_id}"
 
 
-def _save_values(job: Job, values: dict[str, str]) -> None:
-    with acquire(job.ledger, wait_second=_WAIT_SECONDS):
+def _save_values(lab: Lab, values: dict[str, str]) -> None:
+    with acquire(lab.ledger, wait_second=_WAIT_SECONDS):
         for name, value in values.items():
-            if job.ledger.key_value(name) != value:
-                job.ledger.set_key_value(name, value)
+            if lab.ledger.key_value(name) != value:
+                lab.ledger.set_key_value(name, value)
 
 
 def bdf_files(

@@ -24,7 +24,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cellpipe.store.layout import LAB, table_path
-from cellpipe.store.ledger import CellEntry, Content, Ledger, ResultFile, SeenFile
+from cellpipe.store.ledger import Ledger
+from cellpipe.store.records import CellEntry, Content, ResultFile, SeenFile
 
 if TYPE_CHECKING:
     from cellpipe.store.results import Results, open_results

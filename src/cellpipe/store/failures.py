@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cellpipe.core.errors import Reason
 from cellpipe.store.history import Event, add_events, upsert_statement
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ class FileFailure:
     size: int | None
     modified_ns: int | None
     reading: str
-    reason: str
+    reason: Reason
     attempts: int
 
     def is_suspended(self, size: int | None, modified_ns: int | None, reading: str) -> bool:
@@ -33,14 +34,17 @@ class FileFailure:
 def read_failures(rows: Transaction) -> dict[str, FileFailure]:
     """Return the failures that are known, by path."""
     query = "SELECT path, size, modified_ns, reading, fault, times FROM faults"
-    return {row[0]: FileFailure(*row) for row in rows.read(query)}
+    return {
+        row[0]: FileFailure(row[0], row[1], row[2], row[3], Reason.from_json(row[4]), row[5])
+        for row in rows.read(query)
+    }
 
 
 def count_failure(rows: Transaction, failure: FileFailure) -> int:
     """Record a failure; return how often the same one came in a row."""
     query = "SELECT size, modified_ns, reading, fault, times FROM faults WHERE path = ?"
     before = rows.read(query, (failure.path,))
-    state = (failure.size, failure.modified_ns, failure.reading, failure.reason)
+    state = (failure.size, failure.modified_ns, failure.reading, failure.reason.to_json())
     times = before[0][4] + 1 if before and tuple(before[0][:4]) == state else 1
     columns = "path, size, modified_ns, reading, fault, times"
     rows.write(upsert_statement("faults", columns, "path"), (failure.path, *state, times))

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from cellpipe._version import __version__
+from cellpipe.core.errors import Reason
 
 if TYPE_CHECKING:
     from cellpipe.store.database import Database, Row, Transaction
@@ -53,7 +54,7 @@ def add_events(rows: Transaction, events: Iterable[Event]) -> None:
     """Add events, all with the time now."""
     now = utc_now()
     values = [
-        (uuid.uuid4().hex, now, e.subject, e.event, e.sha256, e.reason,
+        (uuid.uuid4().hex, now, e.subject, e.event, e.sha256, _kept_reason(e.reason),
          json.dumps(e.numbers, sort_keys=True) if e.numbers else None, __version__,
          e.seconds)
         for e in events
@@ -88,10 +89,9 @@ _EVENT = "SELECT subject, event, sha256, reason, numbers, seconds, at, version F
 
 def _event_from_row(row: Row) -> Event:
     subject, event, sha256, reason, numbers, *others = row
-    return Event(subject, event, sha256, reason, json.loads(numbers) if numbers else {}, *others)
+    why = None if reason is None else Reason.from_json(reason)
+    return Event(subject, event, sha256, why, json.loads(numbers) if numbers else {}, *others)
 
 
-def last_numbers(database: Database, cell_id: str) -> Mapping[str, object]:
-    """Return the numbers that a cell had when it was last computed."""
-    computed = last_event(database, cell_id, "computed")
-    return computed.numbers if computed else {}
+def _kept_reason(reason: str | None) -> str | None:
+    return reason.to_json() if isinstance(reason, Reason) else reason

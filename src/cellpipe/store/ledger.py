@@ -2,93 +2,41 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
-from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from cellpipe.core.errors import DamagedLedgerError, StoreError
 from cellpipe.store.failures import FileFailure, clear_failures, count_failure, read_failures
 from cellpipe.store.history import Event, add_events, upsert_statement, utc_now
 from cellpipe.store.location import open_database
 from cellpipe.store.migrations import IDENTITY
+from cellpipe.store.records import (
+    CELL_COLUMNS,
+    CONTENT_COLUMNS,
+    CellEntry,
+    Content,
+    ResultFile,
+    SeenFile,
+    cell_from_row,
+    cell_row,
+    content_from_row,
+    content_row,
+)
 from cellpipe.store.recovery import recover_ledger
+from cellpipe.store.snapshot import LedgerSnapshot
 from cellpipe.store.writer_lease import check_lease
 
 if TYPE_CHECKING:
-    from cellpipe.core.model import Finding
     from cellpipe.store.database import Database, Row, Transaction
 
 T = TypeVar("T")
-_CONTENT = (
-    "sha256, reading, status, format, started_at, records, spectra, span_second, throughput_ah, "
-    "tables, metadata, findings, reason, read_at, seconds"
-)
-
-LAST_COMPLETE_STATE = (
-    "state of the folders that the results are of"  # a mark: with it, nothing is new
-)
-_CELL = "SELECT cell_id, inputs, contents, findings, seconds FROM cells"
-
-
-@dataclass(frozen=True)
-class SeenFile:
-    """A file as it was last seen: enough to know that it did not change."""
-
-    path: str
-    size: int
-    modified_ns: int
-    sha256: str
-
-
-@dataclass(frozen=True)
-class ResultFile:
-    """A file of the results as it was written; ``path`` is within the results folder."""
-
-    path: str
-    size: int
-    modified_ns: int
-    sha256: str
-
-
-@dataclass(frozen=True)
-class Content:
-    """What reading a content gave.
-
-    ``reading`` names the version and settings it was read with, ``tables`` the tables that were
-    written; ``span_second`` is the test time it covers and ``throughput_ah`` the charge that
-    passed in both directions. ``seconds`` is how long reading took.
-    """
-
-    sha256: str
-    reading: str
-    status: str
-    format: str | None = None
-    started_at: datetime | None = None
-    records: int | None = None
-    spectra: int | None = None
-    span_second: float | None = None
-    throughput_ah: float | None = None
-    tables: tuple[str, ...] = ()
-    metadata: str = "{}"
-    findings: tuple[Finding, ...] = ()
-    reason: str | None = None
-    seconds: float | None = None
-
-
-@dataclass(frozen=True)
-class CellEntry:
-    """From which inputs and contents a cell's tables were computed, and what was found."""
-
-    cell_id: str
-    inputs: str
-    contents: tuple[str, ...] = ()
-    findings: tuple[Finding, ...] = ()
-    seconds: float | None = None
+LAST_COMPLETE_STATE = "state of the folders that the results are of"  # with it, nothing is new
+_SEEN = "SELECT path, size, modified_ns, sha256 FROM seen WHERE folder = ?"
+_CONTENTS = f"SELECT {CONTENT_COLUMNS} FROM contents"  # noqa: S608 - the ledger's own names
+_CELLS = f"SELECT {CELL_COLUMNS} FROM cells ORDER BY cell_id"  # noqa: S608
 
 
 class Ledger:
@@ -129,9 +77,10 @@ class Ledger:
         recover_ledger(self.folder)
 
     def _read(self, statement: str, values: Sequence[object] = ()) -> list[Row]:
-        def work(rows: Transaction) -> list[Row]:
-            return rows.read(statement, values)
+        return self._transact(lambda rows: rows.read(statement, values))
 
+    def _transact(self, work: Callable[[Transaction], T]) -> T:
+        """Read in one transaction; repair a damaged ledger where no run is writing."""
         try:
             return self.database.transact(work, writes=False)
         except DamagedLedgerError:
@@ -149,21 +98,40 @@ class Ledger:
 
         return self.database.transact(guarded, writes=True)
 
+    def snapshot(self, folder: Path | None = None) -> LedgerSnapshot:
+        """Read what is known, in one transaction: of a folder's files, or those of all folders."""
+        query = (_SEEN, (str(folder),)) if folder else (f"{_SEEN} OR TRUE", ("",))
+
+        def work(rows: Transaction) -> LedgerSnapshot:
+            seen = [SeenFile(*row) for row in rows.read(*query)]
+            contents = map(content_from_row, rows.read(_CONTENTS))
+            cells = map(cell_from_row, rows.read(_CELLS))
+            values = rows.read("SELECT name, value FROM marks")
+            folders = rows.read("SELECT DISTINCT folder FROM seen")
+            return LedgerSnapshot(
+                {file.path: file for file in seen},
+                {content.sha256: content for content in contents},
+                {cell.cell_id: cell for cell in cells},
+                read_failures(rows),
+                {str(name): str(value) for name, value in values},
+                tuple(str(row[0]) for row in folders),
+            )
+
+        return self._transact(work)
+
     def seen_files(self, folder: Path) -> dict[str, SeenFile]:
         """Return the files of a folder as they were last seen, by path within it."""
-        query = "SELECT path, size, modified_ns, sha256 FROM seen WHERE folder = ?"
-        return {row[0]: SeenFile(*row) for row in self._read(query, (str(folder),))}
+        return {row[0]: SeenFile(*row) for row in self._read(_SEEN, (str(folder),))}
 
     def contents(self) -> dict[str, Content]:
         """Return what is known of every content, by sha256."""
-        rows = self._read(f"SELECT {_CONTENT} FROM contents")  # noqa: S608
-        return {row[0]: _content_from_row(row) for row in rows}
+        return {row[0]: content_from_row(row) for row in self._read(_CONTENTS)}
 
     def content(self, sha256: str) -> Content | None:
         """Return what is known of one content."""
-        query = f"SELECT {_CONTENT} FROM contents WHERE sha256 = ?"  # noqa: S608
+        query = f"SELECT {CONTENT_COLUMNS} FROM contents WHERE sha256 = ?"  # noqa: S608
         rows = self._read(query, (sha256,))
-        return _content_from_row(rows[0]) if rows else None
+        return content_from_row(rows[0]) if rows else None
 
     def record_files(
         self,
@@ -175,13 +143,13 @@ class Ledger:
     ) -> None:
         """Note what reading a file gave, in one transaction; its tables must be written already."""
         now = utc_now()
-        known = [_content_row(content, now) for content in contents]
+        known = [content_row(content, now) for content in contents]
         seen = [(str(folder), f.path, f.size, f.modified_ns, f.sha256, now) for f in files]
 
         def work(rows: Transaction) -> None:
             _upsert_result_files(rows, written)
             for row in known:
-                rows.write(upsert_statement("contents", _CONTENT, "sha256"), row)
+                rows.write(upsert_statement("contents", CONTENT_COLUMNS, "sha256"), row)
             columns = "folder, path, size, modified_ns, sha256, first_seen"
             for file in seen:
                 rows.write(
@@ -221,26 +189,22 @@ class Ledger:
 
     def cells(self) -> dict[str, CellEntry]:
         """Return every cell that was computed, by id."""
-        return {row[0]: _cell_from_row(row) for row in self._read(f"{_CELL} ORDER BY cell_id")}
+        return {row[0]: cell_from_row(row) for row in self._read(_CELLS)}
 
     def cell(self, cell_id: str) -> CellEntry | None:
         """Return one cell, if it was computed."""
-        rows = self._read(f"{_CELL} WHERE cell_id = ?", (cell_id,))
-        return _cell_from_row(rows[0]) if rows else None
+        rows = self._read(f"SELECT {CELL_COLUMNS} FROM cells WHERE cell_id = ?", (cell_id,))
+        return cell_from_row(rows[0]) if rows else None
 
     def record_cell(
         self, cell: CellEntry, written: Iterable[ResultFile] = (), events: Iterable[Event] = ()
     ) -> None:
         """Note from what a cell was computed; its tables and pages must be written already."""
-        row = (
-            cell.cell_id, cell.inputs, json.dumps(cell.contents), _findings_to_json(cell.findings),
-            utc_now(), cell.seconds,
-        )  # fmt: skip
-        columns = "cell_id, inputs, contents, findings, computed_at, seconds"
+        row = cell_row(cell, utc_now())
 
         def work(rows: Transaction) -> None:
             _upsert_result_files(rows, written)
-            rows.write(upsert_statement("cells", columns, "cell_id"), row)
+            rows.write(upsert_statement("cells", CELL_COLUMNS, "cell_id"), row)
             add_events(rows, events)
 
         self.update(work)
@@ -298,37 +262,3 @@ def _upsert_result_files(rows: Transaction, written: Iterable[ResultFile]) -> No
     values = [(w.path, w.size, w.modified_ns, w.sha256) for w in written]
     if values:
         rows.write(upsert_statement("written", "path, size, modified_ns, sha256", "path"), *values)
-
-
-def _findings_to_json(findings: tuple[Finding, ...]) -> str:
-    return json.dumps([asdict(finding) for finding in findings])
-
-
-def _findings_from_json(text: str) -> tuple[Finding, ...]:
-    if text == "[]":
-        return ()
-    from cellpipe.core.model import Finding
-
-    return tuple(Finding(**found) for found in json.loads(text))
-
-
-def _cell_from_row(row: Row) -> CellEntry:
-    return CellEntry(row[0], row[1], tuple(json.loads(row[2])), _findings_from_json(row[3]), row[4])
-
-
-def _content_row(content: Content, now: str) -> Row:
-    started = content.started_at.isoformat() if content.started_at else None
-    return (
-        content.sha256, content.reading, content.status, content.format, started,
-        content.records, content.spectra, content.span_second, content.throughput_ah,
-        json.dumps(content.tables), content.metadata, _findings_to_json(content.findings),
-        content.reason, now, content.seconds,
-    )  # fmt: skip
-
-
-def _content_from_row(row: tuple[Any, ...]) -> Content:
-    started = datetime.fromisoformat(row[4]) if row[4] else None
-    return Content(
-        row[0], row[1], row[2], row[3], started, row[5], row[6], row[7], row[8],
-        tuple(json.loads(row[9])), row[10], _findings_from_json(row[11]), row[12], row[14],
-    )  # fmt: skip

@@ -11,8 +11,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from cellpipe.core.errors import LockedFileError
-from cellpipe.store.ledger import Ledger, ResultFile
+from cellpipe.store.ledger import Ledger
 from cellpipe.store.migrations import ADOPT
+from cellpipe.store.records import ResultFile
 from cellpipe.store.recovery import quarantine_folder
 from cellpipe.system.atomic_files import is_unfinished, move
 

@@ -41,11 +41,18 @@ CREATE TABLE writer (
     slot BIGINT PRIMARY KEY, token TEXT NOT NULL, holder TEXT NOT NULL, beat BIGINT NOT NULL);
 CREATE TABLE marks (name TEXT PRIMARY KEY, value TEXT NOT NULL)
 """
-LAYOUT = 3
+_FOURTH = """
+ALTER TABLE cells ADD COLUMN steps TEXT;
+ALTER TABLE cells ADD COLUMN numbers TEXT;
+UPDATE cells SET numbers = (SELECT h.numbers FROM history h WHERE h.subject = cells.cell_id
+    AND h.event = 'computed' ORDER BY h.at DESC LIMIT 1)
+"""
+LAYOUT = 4
+_NOTES_RESULT_FILES = 3  # the first layout that notes each file of results as it was written
 TABLES = ("seen", "contents", "cells", "written", "history", "faults", "queue", "marks")  # facts
 IDENTITY = "identity"  # a mark: which results the ledger is of
 ADOPT = "files from before this layout are to be noted"
-_STEPS = {2: _FIRST, 3: _THIRD}  # what leads to a layout from the one before
+_STEPS = {2: _FIRST, 3: _THIRD, 4: _FOURTH}  # what leads to a layout from the one before
 
 
 def migrate(database: Database, place: Path | str) -> None:
@@ -73,7 +80,7 @@ def migrate(database: Database, place: Path | str) -> None:
         for layout, script in _STEPS.items():
             for statement in script.split(";\n") if layout > found else ():
                 rows.write(statement)
-        if found:
+        if 0 < found < _NOTES_RESULT_FILES:
             rows.write("INSERT INTO marks VALUES (?, ?)", (ADOPT, str(found)))
         rows.set_layout(LAYOUT)
 

@@ -15,9 +15,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from cellpipe.core.errors import StoreError
-from cellpipe.store.ledger import Ledger, ResultFile
+from cellpipe.store.ledger import Ledger
 from cellpipe.store.manifest import describe_file
 from cellpipe.store.objects import client, storage
+from cellpipe.store.records import ResultFile
 
 MANIFEST = "published.json"
 _ABOUT_ALL = ("index.html", "all-cells.xlsx", "digest.html", "digest.txt", "summary.xlsx",

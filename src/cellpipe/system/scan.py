@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-from cellpipe.core.errors import CellpipeError
+from cellpipe.core.errors import CellpipeError, Reason
 
 SHEET_NAMES = ("cells.xlsx", "cells.csv")
 BASELINES_NAME = "baselines.csv"
@@ -35,7 +35,13 @@ class Failure:
     """A file, a folder or a cell that could not be used, and why."""
 
     path: str
-    reason: str
+    reason: str  # with the parts of an error as Reason; else a plain sentence
+
+    @property
+    def parts(self) -> dict[str, str | None]:
+        """What was found, expected, the remedy and the file, by name."""
+        reason = self.reason if isinstance(self.reason, Reason) else Reason(self.reason)
+        return reason.parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +243,33 @@ class RawFolders:
         """Return a digest that tells one state of the folders from another."""
         lines = "\n".join(f"{e.name}\0{e.size}\0{e.modified_ns}" for e in entries)
         return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def check_folder(folder: Path) -> None:
+    """Check that a folder is one, and can be looked into.
+
+    Raises
+    ------
+    CellpipeError
+        If it is not there, a file, or can't be opened.
+
+    """
+    try:
+        with os.scandir(folder) as entries:
+            next(entries, None)
+    except NotADirectoryError as error:
+        raise CellpipeError(
+            "a file", expected="a folder with raw files", file=folder,
+            remedy="name the folder that it is in; cellpipe check FILE looks at one file",
+        ) from error  # fmt: skip
+    except OSError as error:
+        found = "no such folder" if isinstance(error, FileNotFoundError) else (
+            f"a folder that can't be opened ({error.strerror})"
+        )  # fmt: skip
+        raise CellpipeError(
+            found, expected="a folder with raw files", file=folder,
+            remedy="check the path; a network drive may be away",
+        ) from error  # fmt: skip
 
 
 _BINS = frozenset({  # what was deleted, and what drives keep for themselves

@@ -189,7 +189,7 @@ def _format_interval(value: float | None, low: float | None, high: float | None)
 
 
 def text_grid(cell: Cell, summary: pl.DataFrame, cycles: pl.DataFrame) -> Grid:
-    """Return the cell beside the figures of the review's running text, where they are comparable."""
+    """Return the cell beside the figures of the review's running text, where comparable."""
     if summary.is_empty():
         return Grid((), (), absent="There is nothing to set beside the review's text.")
     own = summary.row(0, named=True)
