@@ -172,8 +172,8 @@ def _read_vendor_cycles(
             parts.append(workbook.read_columns(path, sheet, 0, matches, bare_seconds=True))
     if not parts:
         return {}
-    whole = pl.concat(parts, how="diagonal_relaxed")
-    return vendor_cycles(whole, arbin.CYCLE_QUANTITIES, bare_seconds=True)
+    combined = pl.concat(parts, how="diagonal_relaxed")
+    return vendor_cycles(combined, arbin.CYCLE_QUANTITIES, bare_seconds=True)
 
 
 def _claims(sample: Sample) -> bool:
