@@ -67,17 +67,17 @@ def _step_charges(table: pl.DataFrame) -> tuple[Floats, Floats, Floats, Floats]:
     within = same & ~_impedance_intervals(table)
     hours = np.diff(time).clip(min=0) * within / 3600
 
-    def summed(values: Floats) -> Floats:
+    def sum_by_step(values: Floats) -> Floats:
         total: Floats = np.add.reduceat(np.append(values, 0.0), begins)
         return total
 
     stride = max(current.size // _SAMPLES, 1)
-    tolerance = summed(hours) * _last_digit(current[::stride])
+    tolerance = sum_by_step(hours) * _last_digit(current[::stride])
     tolerance += max(_last_digit(counter[::stride]) for counter in (charge, discharge))
-    lower = summed(np.minimum(current[1:], current[:-1]) * hours) - tolerance
-    upper = summed(np.maximum(current[1:], current[:-1]) * hours) + tolerance
+    lower = sum_by_step(np.minimum(current[1:], current[:-1]) * hours) - tolerance
+    upper = sum_by_step(np.maximum(current[1:], current[:-1]) * hours) + tolerance
     net = np.diff(charge).clip(min=0) - np.diff(np.abs(discharge)).clip(min=0)
-    return lower, upper, summed(net * within), step[begins].astype(np.float64)
+    return lower, upper, sum_by_step(net * within), step[begins].astype(np.float64)
 
 
 def _impedance_intervals(table: pl.DataFrame) -> npt.NDArray[np.bool_]:

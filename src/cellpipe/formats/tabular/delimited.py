@@ -262,10 +262,10 @@ def read_flat_table(
     """
     matches = match_columns(unique_names(header.fields))
 
-    def finished(frame: pl.DataFrame) -> pl.DataFrame:
+    def standardize(frame: pl.DataFrame) -> pl.DataFrame:
         return standard_columns(frame, matches, bare_seconds=bare_seconds)
 
-    return _read_matched_columns(path, header, matches, finished)
+    return _read_matched_columns(path, header, matches, standardize)
 
 
 def read_vendor_table(
