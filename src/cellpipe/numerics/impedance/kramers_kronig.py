@@ -91,7 +91,10 @@ def valid_frequencies(frequency_hertz: Floats, impedance_ohm: Complexes) -> NDAr
 
 
 def _is_suspect(frequency: Floats, impedance: Complexes) -> bool:
-    """Return whether low frequencies may violate the relations, from one chain as a quick test."""
+    """Return whether low frequencies may violate the relations.
+
+    One chain is enough to exclude it, because its residual is larger than that of the full test.
+    """
     omega = 2 * np.pi * frequency
     length = max(3, min(int(5 * math.log10(omega.max() / omega.min())), len(omega) - 4))
     weight = 1 / modulus(impedance)

@@ -182,7 +182,7 @@ def _build_parameters(
 
 
 def _clip_start(value: float, low: float, high: float) -> float:
-    """Return a start inside the bounds; at a bound, lmfit could not leave it."""
+    """Return a start moved inside the bounds if it is outside; lmfit can't leave a bound."""
     if low < value < high:
         return float(np.clip(value, low + 1e-9, high - 1e-9))
     off = min(_OFF_BOUND, 0.25 * (high - low))

@@ -276,7 +276,7 @@ def fit_series(form: Form, spectra: Spectrum, gaps: Floats, theta: Floats) -> Jo
         fit_joint(form, part, start, intervals, rounds=_COARSE_ROUNDS)
         for start in hypotheses(form, part, theta[sampled])
     ]
-    best = min(coarse, key=lambda found: found.evidence)
+    best = min(coarse, key=lambda fit: fit.evidence)
     to_work = np.linalg.inv(transform_matrix(form))
     work = best.theta @ to_work.T
     fine = np.stack([np.interp(place, place[sampled], column) for column in work.T], axis=1)
