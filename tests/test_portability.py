@@ -192,9 +192,9 @@ def test_a_writer_that_is_gone_is_known_to_be_without_proc(
 def test_a_child_gets_no_input_at_which_its_parent_waits() -> None:
     script = (
         "import os, subprocess, sys, threading\n"
-        "from cellpipe.system.processes import when_stdin_ends\n"
+        "from cellpipe.system.processes import call_on_stdin_close\n"
         "over = threading.Event()\n"
-        "when_stdin_ends(over.set)\n"
+        "call_on_stdin_close(over.set)\n"
         "child = [sys.executable, '-c', 'import sys; print(repr(sys.stdin.read()))']\n"
         "print(subprocess.run(child, timeout=30, capture_output=True, text=True).stdout.strip())\n"
         "sys.stdout.flush()\n"

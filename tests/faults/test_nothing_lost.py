@@ -163,7 +163,7 @@ def test_files_that_settle_while_the_ledger_is_away_are_not_forgotten(
         def away(*_: object) -> None:
             raise StoreError("made to be away")
 
-        patched.setattr(watch_room, "put_in_queue", away)
+        patched.setattr(watch_room, "enqueue", away)
         with pytest.raises(StoreError):
             watcher.tick()
     ticked(watcher)
