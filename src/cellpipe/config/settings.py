@@ -6,6 +6,7 @@ import difflib
 import re
 import tomllib
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -92,11 +93,7 @@ def example_settings(folder: str, results: str, time_zone: str | None = None) ->
 
 
 EXAMPLE = example_settings("D:\\exports", "D:\\results", "Europe/Berlin")
-_CRON = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))  # minute, hour, day, month, weekday
-_NAMES = {
-    (1, 12): ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"),
-    (0, 7): ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"),
-}
+_CRON_FIELDS = 5
 
 
 def _check_zone(name: str) -> str:
@@ -106,27 +103,16 @@ def _check_zone(name: str) -> str:
 
 
 def _check_cron(line: str) -> str:
-    fields = line.split()
-    if len(fields) != len(_CRON) or not all(map(_is_cron_field, fields, _CRON)):
-        raise ValueError("five fields (minute hour day month weekday), as 0 2 * * *")
+    from cronsim import CronSim, CronSimError
+
+    expected = "five fields (minute hour day month weekday), as 0 2 * * *"
+    if len(line.split()) != _CRON_FIELDS:
+        raise ValueError(expected)
+    try:
+        CronSim(line, datetime.now(UTC))
+    except CronSimError as error:
+        raise ValueError(f"{expected}; {str(error).lower()}") from error
     return line
-
-
-def _is_cron_field(text: str, bounds: tuple[int, int]) -> bool:
-    """Return whether a field is a list of ``*``, ``5``, ``1-5``, ``MON-FRI``, each perhaps with ``/2``."""
-    names = _NAMES.get(bounds, ())
-    for part in text.upper().split(","):
-        found = re.fullmatch(r"(\*|[A-Z]{3}|\d+)(?:-([A-Z]{3}|\d+))?(?:/([1-9]\d*))?", part)
-        if found is None or (found[1] == "*" and found[2]):
-            return False
-        ends = [
-            bounds[0] + names.index(end) if end in names else int(end) if end.isdigit() else -1
-            for end in filter(None, (found[1], found[2]))
-            if end != "*"
-        ]
-        if ends != sorted(ends) or not all(bounds[0] <= end <= bounds[1] for end in ends):
-            return False
-    return True
 
 
 def _check_reference(text: str) -> str:
