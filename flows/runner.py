@@ -17,7 +17,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
+from cronsim import CronSim
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import (
     DeploymentFilter,
@@ -27,7 +29,6 @@ from prefect.client.schemas.filters import (
     FlowRunFilterStateType,
 )
 from prefect.client.schemas.objects import FlowRun, State, StateType
-from prefect.client.schemas.schedules import CronSchedule
 from prefect.exceptions import ObjectNotFound
 from prefect.flow_engine import run_flow
 from prefect.flows import Flow
@@ -179,20 +180,10 @@ def _run_missed_night(given: Settings, flows: dict[str, Flow[..., Any]]) -> None
 
 def last_due_time(cron: str, zone: str, now: datetime) -> datetime | None:
     """Return when a cron line was last due (UTC), within the last five weeks."""
-    import asyncio
-
-    schedule = CronSchedule(cron=cron, timezone=zone)
-    start = now - timedelta(weeks=5)
-    dates = asyncio.run(_schedule_dates(schedule, start, now))
-    past = [date.astimezone(UTC) for date in dates if date.astimezone(UTC) <= now]
-    return past[-1] if past else None
-
-
-async def _schedule_dates(schedule: CronSchedule, start: datetime, end: datetime) -> list[datetime]:
-    from prefect.server.schemas.schedules import CronSchedule as Schedule
-
-    whole = Schedule(cron=schedule.cron, timezone=schedule.timezone)
-    return list(await whole.get_dates(n=1000, start=start, end=end))
+    due = next(CronSim(cron, now.astimezone(ZoneInfo(zone)), reverse=True), None)
+    if due is None or now - due > timedelta(weeks=5):
+        return None
+    return due.astimezone(UTC)
 
 
 class Runner:

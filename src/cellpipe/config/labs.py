@@ -67,7 +67,7 @@ def choose_lab(choice: LabChoice, settings: Settings | None, file: Path) -> Chos
     labs = labs_from_settings(settings) if settings else ()
     known = _find_known(choice, labs)
     if known is None and choice.folder is None:
-        raise _undecided(labs, file)
+        raise _undecided_error(labs, file)
     if known is not None:
         return _merge(known, choice, file)
     if choice.results is None:
@@ -122,14 +122,14 @@ def _merge(known: Lab, choice: LabChoice, file: Path) -> ChosenLab:
     taken = {name: value for name, value in wanted.items() if value is not None}
     lab = replace(known, **taken)  # type: ignore[arg-type]
     notes = [
-        f"{_OPTIONS[name]} {_shown(value)} is used, not {_shown(getattr(known, name))} as "
+        f"{_OPTIONS[name]} {_format_value(value)} is used, not {_format_value(getattr(known, name))} as "
         f"{file.name} says."
         for name, value in taken.items()
         if getattr(known, name) and getattr(known, name) != value
     ]
     used = [f"results {lab.results}" if "results" not in taken else ""]
     used += [f"clocks in {lab.time_zone}" if lab.time_zone and "time_zone" not in taken else ""]
-    used += [f"also {_shown(lab.also)}" if lab.also and "also" not in taken else ""]
+    used += [f"also {_format_value(lab.also)}" if lab.also and "also" not in taken else ""]
     if any(used):
         notes.insert(0, f"As {file.name} says: {', '.join(filter(None, used))}.")
     return ChosenLab(lab, notes)
@@ -141,11 +141,11 @@ _OPTIONS = {
 }  # fmt: skip
 
 
-def _shown(value: object) -> str:
+def _format_value(value: object) -> str:
     return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
-def _undecided(labs: Sequence[Lab], file: Path) -> SettingsError:
+def _undecided_error(labs: Sequence[Lab], file: Path) -> SettingsError:
     if labs:
         return SettingsError(
             f"{len(labs)} labs in {file.name}", expected="the one that is meant",

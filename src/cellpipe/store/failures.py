@@ -1,4 +1,4 @@
-"""Faults that may pass, counted: after the same one three times a file rests until it changes."""
+"""Count temporary failures; after three equal ones a file is suspended until it changes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MAX_ATTEMPTS = 3
 
 @dataclass(frozen=True)
 class FileFailure:
-    """What failed, of which state of a file, under which reading, and how often in a row."""
+    """A failure of a file in one state, read in one way, and how often it came in a row."""
 
     path: str
     size: int | None
@@ -26,13 +26,13 @@ class FileFailure:
     attempts: int
 
     def is_suspended(self, size: int | None, modified_ns: int | None, reading: str) -> bool:
-        """Return whether the file is to be left alone: three times the same, and nothing has changed."""
+        """Return whether to skip the file: the same failure three times, and no change."""
         state = (self.size, self.modified_ns, self.reading)
         return self.attempts >= MAX_ATTEMPTS and state == (size, modified_ns, reading)
 
 
 def read_failures(rows: Transaction) -> dict[str, FileFailure]:
-    """Return the failures that are known, by path."""
+    """Return the recorded failures, by path."""
     query = "SELECT path, size, modified_ns, reading, fault, times FROM faults"
     return {
         row[0]: FileFailure(row[0], row[1], row[2], row[3], Reason.from_json(row[4]), row[5])
@@ -55,6 +55,6 @@ def count_failure(rows: Transaction, failure: FileFailure) -> int:
 
 
 def clear_failures(rows: Transaction, paths: list[str]) -> None:
-    """Strike out the faults of files that were read after all."""
+    """Delete the failures of files that were read after all, or are gone."""
     if paths:
         rows.write("DELETE FROM faults WHERE path = ?", *[(path,) for path in paths])

@@ -1,4 +1,4 @@
-"""Where the files of a results folder lie."""
+"""Paths of the files in a results folder."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 from cellpipe.system.atomic_files import file_name
 
 ALL_CELLS = "all-cells.xlsx"
-LAB = "lab"  # key of the tables that are about the whole lab
+LAB = "lab"  # key of the tables of the whole lab
 
 
 def table_path(folder: Path, table: str, key: str) -> Path:
-    """Return the place of a table: ``key`` is a content's sha256 or a cell's id."""
+    """Return the path of a table; ``key`` is a content's sha256 or a cell's id."""
     return folder / "tables" / table / f"{file_name(key)}.parquet"
 
 

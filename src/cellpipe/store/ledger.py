@@ -1,4 +1,4 @@
-"""The ledger: what was read and computed, from what. One short transaction per fact."""
+"""The ledger: what was read and computed, and from what; one short transaction per fact."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ _CELLS = f"SELECT {CELL_COLUMNS} FROM cells ORDER BY cell_id"  # noqa: S608
 class Ledger:
     """The ledger of a results folder: ``ledger.sqlite`` in it, or the PostgreSQL of ``ledger.url``.
 
-    Threads and processes may share the object. Facts about results are let through only while
+    Threads and processes may share the object. Facts about results can be changed only while
     ``token`` is the writer's (:func:`cellpipe.store.writer_lease.acquire`).
 
     Raises
     ------
     StoreError
-        If the folder can't be written, or its ledger is of a newer layout.
+        If the folder can't be written, or its ledger has a newer layout.
 
     """
 
@@ -67,11 +67,11 @@ class Ledger:
 
     @cached_property
     def database(self) -> Database:
-        """Where the rows lie."""
+        """Return the database that holds the rows."""
         return open_database(self.folder)
 
     def repair(self) -> None:
-        """Put a damaged ledger aside, and open what takes its place."""
+        """Quarantine a damaged ledger; what replaces it is opened on the next access."""
         self.database.close()
         self.__dict__.pop("database", None)
         recover_ledger(self.folder)
@@ -84,13 +84,20 @@ class Ledger:
         try:
             return self.database.transact(work, writes=False)
         except DamagedLedgerError:
-            if self.token is not None:  # the run itself begins anew
+            if self.token is not None:  # the run itself starts again
                 raise
             self.repair()
             return self.database.transact(work, writes=False)
 
     def update(self, work: Callable[[Transaction], T]) -> T:
-        """Let work change facts about results, if this run is the writer."""
+        """Run work that changes facts about results, if this run is the writer.
+
+        Raises
+        ------
+        LeaseError
+            If it is not.
+
+        """
 
         def guarded(rows: Transaction) -> T:
             check_lease(rows, self.token, self.database.lock_row)
@@ -124,11 +131,11 @@ class Ledger:
         return {row[0]: SeenFile(*row) for row in self._read(_SEEN, (str(folder),))}
 
     def contents(self) -> dict[str, Content]:
-        """Return what is known of every content, by sha256."""
+        """Return all contents that were read, by sha256."""
         return {row[0]: content_from_row(row) for row in self._read(_CONTENTS)}
 
     def content(self, sha256: str) -> Content | None:
-        """Return what is known of one content."""
+        """Return one content, or None if it was not read."""
         query = f"SELECT {CONTENT_COLUMNS} FROM contents WHERE sha256 = ?"  # noqa: S608
         rows = self._read(query, (sha256,))
         return content_from_row(rows[0]) if rows else None
@@ -141,7 +148,7 @@ class Ledger:
         written: Iterable[ResultFile] = (),
         events: Iterable[Event] = (),
     ) -> None:
-        """Note what reading a file gave, in one transaction; its tables must be written already."""
+        """Record what reading files gave, in one transaction; write their tables first."""
         now = utc_now()
         known = [content_row(content, now) for content in contents]
         seen = [(str(folder), f.path, f.size, f.modified_ns, f.sha256, now) for f in files]
@@ -161,7 +168,7 @@ class Ledger:
         self.update(work)
 
     def file_failures(self) -> dict[str, FileFailure]:
-        """Return the failures of files that may pass, by path."""
+        """Return the temporary failures of files, by path."""
         return self.database.transact(read_failures, writes=False)
 
     def record_failure(self, failure: FileFailure) -> int:
@@ -169,11 +176,11 @@ class Ledger:
         return self.update(lambda rows: count_failure(rows, failure))
 
     def forget_content(self, sha256: str) -> None:
-        """Strike a content out; its tables must be gone already."""
+        """Delete the row of a content; delete its tables first."""
         self.update(lambda rows: rows.write("DELETE FROM contents WHERE sha256 = ?", (sha256,)))
 
     def forget_files(self, folder: Path, paths: Iterable[str]) -> None:
-        """Strike files out that are no longer in the folder."""
+        """Delete the rows of files that are no longer in the folder."""
         gone = [(str(folder), path) for path in paths]
 
         def work(rows: Transaction) -> None:
@@ -184,22 +191,22 @@ class Ledger:
             self.update(work)
 
     def folders(self) -> list[Path]:
-        """Return the folders whose files were taken in."""
+        """Return the folders whose files were ingested."""
         return [Path(row[0]) for row in self._read("SELECT DISTINCT folder FROM seen")]
 
     def cells(self) -> dict[str, CellEntry]:
-        """Return every cell that was computed, by id."""
+        """Return all cells that were computed, by id."""
         return {row[0]: cell_from_row(row) for row in self._read(_CELLS)}
 
     def cell(self, cell_id: str) -> CellEntry | None:
-        """Return one cell, if it was computed."""
+        """Return one cell, or None if it was not computed."""
         rows = self._read(f"SELECT {CELL_COLUMNS} FROM cells WHERE cell_id = ?", (cell_id,))
         return cell_from_row(rows[0]) if rows else None
 
     def record_cell(
         self, cell: CellEntry, written: Iterable[ResultFile] = (), events: Iterable[Event] = ()
     ) -> None:
-        """Note from what a cell was computed; its tables and pages must be written already."""
+        """Record what a cell was computed from; write its tables and pages first."""
         row = cell_row(cell, utc_now())
 
         def work(rows: Transaction) -> None:
@@ -210,15 +217,15 @@ class Ledger:
         self.update(work)
 
     def forget_cell(self, cell_id: str) -> None:
-        """Strike a cell out; its tables and pages must be gone already."""
+        """Delete the row of a cell; delete its tables and pages first."""
         self.update(lambda rows: rows.write("DELETE FROM cells WHERE cell_id = ?", (cell_id,)))
 
     def record_result_files(self, written: Iterable[ResultFile]) -> None:
-        """Note how files of the results were written."""
+        """Record result files as they were written."""
         self.update(lambda rows: _upsert_result_files(rows, written))
 
     def result_files(self, after: str = "", at_most: int = 2**31) -> list[ResultFile]:
-        """Return files of the results as they were written, in the order of paths."""
+        """Return recorded result files in order of paths, those after one path, at most so many."""
         query = (
             "SELECT path, size, modified_ns, sha256 FROM written WHERE path > ? "
             "ORDER BY path LIMIT ?"
@@ -226,18 +233,18 @@ class Ledger:
         return [ResultFile(*row) for row in self._read(query, (after, at_most))]
 
     def forget_result_files(self, paths: Iterable[str]) -> None:
-        """Strike out files of the results that are there no more."""
+        """Delete the rows of result files that no longer exist."""
         gone = [(path,) for path in paths]
         if gone:
             self.update(lambda rows: rows.write("DELETE FROM written WHERE path = ?", *gone))
 
     def key_value(self, name: str) -> str | None:
-        """Return what was noted under a name."""
+        """Return the value stored under a name, or None."""
         rows = self._read("SELECT value FROM marks WHERE name = ?", (name,))
         return str(rows[0][0]) if rows else None
 
     def identity(self) -> str:
-        """Return what tells these results from all others, everywhere."""
+        """Return the id that distinguishes these results from all others; create it if needed."""
         held = self.key_value(IDENTITY)
         if held is None:
             held = uuid.uuid4().hex
@@ -245,12 +252,12 @@ class Ledger:
         return held
 
     def key_values(self, beginning: str) -> dict[str, str]:
-        """Return what was noted under all names with a beginning."""
+        """Return the values stored under all names with a prefix."""
         rows = self._read("SELECT name, value FROM marks")
         return {str(r[0]): str(r[1]) for r in rows if str(r[0]).startswith(beginning)}
 
     def set_key_value(self, name: str, value: str | None) -> None:
-        """Note something under a name, or (None) strike it out."""
+        """Store a value under a name, or (None) delete it."""
         if value is None:
             self.update(lambda rows: rows.write("DELETE FROM marks WHERE name = ?", (name,)))
         else:
