@@ -99,11 +99,11 @@ class Ledger:
 
         """
 
-        def guarded(rows: Transaction) -> T:
+        def work_as_writer(rows: Transaction) -> T:
             check_lease(rows, self.token, self.database.lock_row)
             return work(rows)
 
-        return self.database.transact(guarded, writes=True)
+        return self.database.transact(work_as_writer, writes=True)
 
     def snapshot(self, folder: Path | None = None) -> LedgerSnapshot:
         """Read what is known, in one transaction: of a folder's files, or those of all folders."""
@@ -200,7 +200,8 @@ class Ledger:
 
     def cell(self, cell_id: str) -> CellEntry | None:
         """Return one cell, or None if it was not computed."""
-        rows = self._read(f"SELECT {CELL_COLUMNS} FROM cells WHERE cell_id = ?", (cell_id,))
+        query = f"SELECT {CELL_COLUMNS} FROM cells WHERE cell_id = ?"  # noqa: S608
+        rows = self._read(query, (cell_id,))
         return cell_from_row(rows[0]) if rows else None
 
     def record_cell(
