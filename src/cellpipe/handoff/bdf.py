@@ -110,7 +110,7 @@ def sidecar(
             for value in values
         },
         "source": dict(source),
-        "unmapped_columns": absent,
+        "left_out": absent,
         "conventions": {
             "current": "positive charges the cell", "unix_time": "UTC",
             "imaginary_impedance": "negative if capacitive",
