@@ -350,8 +350,10 @@ def compute_cell(job: Job, inputs: CellInputs) -> CellResult:
         tables[result.analysis] = result.table
         findings += result.findings
     tables["findings"] = finding_rows(findings, inputs.cell.cell_id)
-    version = __version__
-    paths += write_cell_report(inputs.cell, tables, tables["files"], job.out, version=version)
+    paths += write_cell_report(
+        inputs.cell, tables, tables["files"], job.out, version=__version__,
+        analyses=analyses.analysis_versions(),
+    )  # fmt: skip
     seconds = round(time.perf_counter() - begun, 4)
     cell_id = inputs.cell.cell_id
     entry = CellEntry(cell_id, inputs.fingerprint, inputs.contents, tuple(findings), seconds)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 SAME_RATE = 0.1  # currents closer than this are one rate
 MOST = 1000  # cycles that a slope is taken over; more are thinned evenly
 FEWEST = 5  # cycles that a slope needs
+RETENTION_CYCLES = (10, 50, 100, 200, 500, 1000)  # at which papers print a retention
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
