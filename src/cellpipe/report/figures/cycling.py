@@ -167,7 +167,7 @@ def _draw_efficiency(axes: Axes, cycles: pl.DataFrame) -> None:
         # The marks lie at the edge and are no data; the data behind the figure has the values.
         axes.plot(x[at], np.full(at.size, place), shape, ms=5, mfc="white", color=RED,
                   transform=axes.get_xaxis_transform())  # fmt: skip
-        axes.plot(x[at], 100 * y[at], "", label="_Coulombic efficiency, outside of the axis")
+        axes.plot(x[at], 100 * y[at], ls="none", label="_Coulombic efficiency, outside of the axis")
     axes.axhline(100, color=GREY, lw=0.8, zorder=0)
     axes.set_ylim(100 * low, 100 * high)
     axes.set_ylabel("Coulombic\nefficiency (%)")
