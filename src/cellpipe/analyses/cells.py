@@ -8,9 +8,12 @@ import polars as pl
 from cellpipe.analyses.cycles import reversible_direction
 from cellpipe.core.contracts import load_schema
 from cellpipe.core.model import Analysis, Cell, Finding, Result, Tables
-from cellpipe.numerics.cycling.ageing import fade, first_cycle_below, usual_rate
-
-RETENTION_CYCLES = (10, 50, 100, 200, 500, 1000)
+from cellpipe.numerics.cycling.ageing import (
+    RETENTION_CYCLES,
+    fade,
+    first_cycle_below,
+    usual_rate,
+)
 
 
 def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:

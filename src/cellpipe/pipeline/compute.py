@@ -113,8 +113,9 @@ def compute_cell(lab: Lab, task: CellTask) -> CellResult:
     cell_id = inputs.cell.cell_id
     tables["findings"] = finding_rows(findings, cell_id)
     paths = write_cell_report(
-        inputs.cell, tables, tables["files"], lab.results, version=__version__
-    )
+        inputs.cell, tables, tables["files"], lab.results, version=__version__,
+        analyses=analyses.analysis_versions(),
+    )  # fmt: skip
     computation.written += [describe_file(lab.results, path) for path in paths]
     fingerprints = {name: record.fingerprint for name, record in computation.records.items()}
     numbers = _first_numbers(tables["cells"])

@@ -24,6 +24,7 @@ def write_cell_report(
     folder: Path,
     *,
     version: str,
+    analyses: Mapping[str, int],
 ) -> tuple[Path, Path]:
     """Write the page and the workbook of one cell into ``folder/cells``.
 
@@ -38,8 +39,8 @@ def write_cell_report(
         This cell's rows of the table ``files``.
     folder
         Folder of the reports.
-    version
-        Version of cellpipe that computed the numbers.
+    version, analyses
+        Versions that made the numbers: the program's, and those of the analyses by name.
 
     Returns
     -------
@@ -52,7 +53,7 @@ def write_cell_report(
 
     name = file_name(cell.cell_id)
     with _pause_gc():
-        page = cell_page(cell, tables, files, name=name, version=version)
+        page = cell_page(cell, tables, files, name=name, version=version, analyses=analyses)
         workbook = cell_workbook(cell, tables, files, version=version)
     stem = folder / "cells" / name
     return (

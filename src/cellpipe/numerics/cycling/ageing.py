@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 SAME_RATE = 0.1  # relative difference of currents up to which rates are equal
 MOST = 1000  # cycles used for a slope; longer series are thinned evenly
 FEWEST = 5  # cycles needed for a slope
+RETENTION_CYCLES = (10, 50, 100, 200, 500, 1000)  # at which papers print a retention
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]

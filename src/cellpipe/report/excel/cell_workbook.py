@@ -23,7 +23,7 @@ from cellpipe.report.excel.data_sheets import (
     resistance_columns,
     spectrum_columns,
 )
-from cellpipe.report.excel.sheets import Book, SheetColumn, write_sheet
+from cellpipe.report.excel.sheets import Book, SheetColumn, SheetLayout, write_sheet
 from cellpipe.report.excel.summary_sheet import write_summary
 from cellpipe.report.figures.choice import select_cycles
 from cellpipe.report.html.comparison_tables import baseline_columns
@@ -42,16 +42,18 @@ def cell_workbook(
     workbook.set_properties({"title": cell.cell_id[:200], "created": CREATED})
     book = Book(workbook)
     words = kind_words(cell)
-    write_summary(book, cell, tables["cells"], tables["cycles"], words)
-    for name, columns, absent in _sheets(cell, tables, files, version):
+    sheets = _sheets(cell, tables, files, version)
+    layouts = {name: SheetLayout(name, columns) for name, columns, _ in sheets}
+    write_summary(book, cell, layouts["Cycles"], tables["cells"], tables["cycles"], words)
+    for name, columns, absent in sheets:
         write_sheet(book, name, columns, absent)
-    insert_charts(book, tables, words)
+    insert_charts(book, layouts, tables, words)
     workbook.close()
     return content.getvalue()
 
 
 def workbook_options() -> dict[str, object]:
-    """Return xlsxwriter's settings, new for each workbook: it modifies the inner dictionary."""
+    """Return xlsxwriter's settings, new for each workbook: it writes into the inner dictionary."""
     return {
         "in_memory": True,
         "constant_memory": False,

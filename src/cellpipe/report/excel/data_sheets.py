@@ -21,6 +21,10 @@ from cellpipe.report.figures.impedance import fitted_impedance
 from cellpipe.report.figures.scale import capacity_scale
 from cellpipe.report.wording import format_time
 
+# What the sheet of spectra shows is no table's column as it stands.
+REAL, UPWARDS = "real", "minus_imaginary"
+FITTED_REAL, FITTED_UPWARDS = "fitted_real", "fitted_minus_imaginary"
+
 
 def _select_half_cycles(table: pl.DataFrame, shown: list[ShownCycle]) -> pl.DataFrame:
     """Return the rows of the shown half cycles, with their cycle's name as first column."""
@@ -98,10 +102,10 @@ def spectrum_columns(
         SheetColumn("Spectrum", table["spectrum"].to_list(), FIXED_0),
         SheetColumn("Cycles begun", table["cycle"].to_list(), FIXED_0),
         SheetColumn("Frequency (Hz)", table["frequency_hertz"].to_list(), SCIENTIFIC),
-        SheetColumn("Z′ (Ω)", table["real_impedance_ohm"].to_list(), FIXED_4),
-        SheetColumn("−Z″ (Ω)", (-table["imaginary_impedance_ohm"]).to_list(), FIXED_4),
-        SheetColumn("Z′, fit (Ω)", real, FIXED_4),
-        SheetColumn("−Z″, fit (Ω)", imaginary, FIXED_4),
+        SheetColumn("Z′ (Ω)", table["real_impedance_ohm"].to_list(), FIXED_4, key=REAL),
+        SheetColumn("−Z″ (Ω)", (-table["imaginary_impedance_ohm"]).to_list(), FIXED_4, key=UPWARDS),
+        SheetColumn("Z′, fit (Ω)", real, FIXED_4, key=FITTED_REAL),
+        SheetColumn("−Z″, fit (Ω)", imaginary, FIXED_4, key=FITTED_UPWARDS),
     ]
 
 
@@ -150,7 +154,7 @@ def resistance_columns(growth: pl.DataFrame) -> list[SheetColumn]:
         ("File sha256", "file_sha256", TEXT),
         ("Spectrum in file", "spectrum_in_file", FIXED_0),
     )
-    columns = [SheetColumn(h, table[c].to_list(), s, 14) for h, c, s in described]
+    columns = [SheetColumn(h, table[c].to_list(), s, 14, c) for h, c, s in described]
     starts = [None if t is None else format_time(t) for t in table["unix_time_second"].to_list()]
     return [*columns, SheetColumn("Start (UTC)", starts, TEXT, 17)]
 

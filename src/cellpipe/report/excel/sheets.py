@@ -26,12 +26,45 @@ class Formula:
 
 @dataclass(frozen=True)
 class SheetColumn:
-    """One column of a sheet; ``values`` are numbers, texts, formulas, or None for a blank."""
+    """One column of a sheet; ``values`` are numbers, texts, formulas, or None for a blank.
+
+    ``key`` is the column of the table that it shows: formulas and charts find it by that.
+    """
 
     head: str
     values: Sequence[object]
     style: str = TEXT
     width: float = 11.0
+    key: str = ""
+
+
+class SheetLayout:
+    """Where the columns of a sheet lie, by their keys; nothing else knows letters or numbers."""
+
+    def __init__(self, name: str, columns: Sequence[SheetColumn]) -> None:
+        self.name = name
+        self._places = {each.key: place for place, each in enumerate(columns) if each.key}
+
+    def letter(self, key: str) -> str:
+        """Return the letter of a column; a key that the sheet does not have is a KeyError."""
+        return column_letter(self._places[key])
+
+    def column_range(self, key: str, rows: int) -> str:
+        """Return a column's cells below the head, for a formula on another sheet."""
+        letter = self.letter(key)
+        return f"{self.name}!{letter}2:{letter}{rows + 1}"
+
+    def chart_series(self, x: str, y: str, rows: tuple[int, int]) -> dict[str, list[str | int]]:
+        """Return the cells that a chart reads: x and y from the first to the last of rows.
+
+        Rows count from 1, the first one below the head.
+        """
+        first, last = rows
+        across, up = self._places[x], self._places[y]
+        return {
+            "categories": [self.name, first, across, last, across],
+            "values": [self.name, first, up, last, up],
+        }
 
 
 @dataclass(frozen=True)

@@ -161,10 +161,13 @@ def _draw_efficiency(axes: Axes, cycles: pl.DataFrame) -> None:
     )
     axes.plot(x[kept], 100 * y[kept], "D", ms=_marker_size(y.size), color=RED, mfc=RED,
               label="_Coulombic efficiency")  # fmt: skip
-    edge = 0.02 * (high - low)
-    for outside, shape, place in ((y < low, "v", low + edge), (y > high, "^", high - edge)):
-        at = x[outside][downsample_indices(y[outside])] if outside.any() else x[:0]
-        axes.plot(at, np.full(at.size, 100 * place), shape, ms=5, mfc="white", color=RED)
+    for outside, shape, place in ((y < low, "v", 0.02), (y > high, "^", 0.98)):
+        at = np.flatnonzero(outside)
+        at = at[downsample_indices(y[at])] if at.size else at
+        # The marks lie at the edge and are no data; the data behind the figure has the values.
+        axes.plot(x[at], np.full(at.size, place), shape, ms=5, mfc="white", color=RED,
+                  transform=axes.get_xaxis_transform())  # fmt: skip
+        axes.plot(x[at], 100 * y[at], ls="none", label="_Coulombic efficiency, outside of the axis")
     axes.axhline(100, color=GREY, lw=0.8, zorder=0)
     axes.set_ylim(100 * low, 100 * high)
     axes.set_ylabel("Coulombic\nefficiency (%)")

@@ -167,7 +167,7 @@ def _draw_points(axes: Axes, points: pl.DataFrame, column: str) -> None:
         if part.is_empty():
             continue
         error = part["error"].fill_null(0).to_numpy()
-        axes.errorbar(
+        points_of, ends, _ = axes.errorbar(
             part[column].to_numpy(),
             part["resistance"].to_numpy(),
             error,
@@ -178,6 +178,9 @@ def _draw_points(axes: Axes, points: pl.DataFrame, column: str) -> None:
             color=BLUE,
             mfc=fill,
         )
+        points_of.set_label("_interfacial resistance")
+        for end in ends:
+            end.set_label("_one standard error from it")
     if column == "root_hours":
         axes.set_xlim(left=0)
     else:

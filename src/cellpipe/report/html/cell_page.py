@@ -59,8 +59,12 @@ def cell_page(
     *,
     name: str,
     version: str,
+    analyses: Mapping[str, int],
 ) -> str:
-    """Return the page of a cell; ``name`` is its workbook's file name without the suffix."""
+    """Write the page of a cell; ``name`` is the file name of its workbook without the suffix.
+
+    ``version`` and ``analyses`` (versions by name) say what made the numbers.
+    """
     words = kind_words(cell)
     findings = tables["findings"]
     return load_template("cell.html.j2").render(
@@ -83,7 +87,7 @@ def cell_page(
         in_text=text_grid(cell, tables["cells"], tables["cycles"]),
         sheet=cell_tables.sheet_grid(cell),
         files=cell_tables.file_grid(files),
-        made_with=software_versions(version),
+        made_with=software_versions(version, analyses),
         version=version,
     )
 

@@ -17,7 +17,7 @@ from cellpipe.report.excel.sheets import (
     PERCENT,
     TEXT,
     SheetColumn,
-    column_letter,
+    SheetLayout,
     formula_or_value,
 )
 from cellpipe.report.html.cell_tables import format_text
@@ -85,7 +85,7 @@ def _join_baselines(comparison: pl.DataFrame, baselines: pl.DataFrame) -> pl.Dat
 
 
 def verdict_grid(comparison: pl.DataFrame, baselines: pl.DataFrame) -> Grid:
-    """Return every published cell with its verdict and the reason for its rank, nearest first."""
+    """Return each published cell with its verdict and the reason for its rank, nearest first."""
     columns = [
         GridColumn("Rank", "rank", format_integer),
         GridColumn("Published cell", "first_author_year", format_text, text=True),
@@ -219,7 +219,7 @@ def text_grid(cell: Cell, summary: pl.DataFrame, cycles: pl.DataFrame) -> Grid:
 
 
 def _own_value(row: Row, own: Row, cycles: pl.DataFrame) -> tuple[str, str]:
-    """Return the cell's number to compare with a figure of the text, and a caveat."""
+    """Return the cell's number beside a figure of the text, and what to bear in mind."""
     measure, cycle = row["measure_inferred"], row["cycle_inferred"]
     if measure in {"initial_coulombic_efficiency", "mean_coulombic_efficiency"}:
         value = own[measure]
@@ -243,16 +243,19 @@ def _own_value(row: Row, own: Row, cycles: pl.DataFrame) -> tuple[str, str]:
 def baseline_columns(comparison: pl.DataFrame, baselines: pl.DataFrame) -> list[SheetColumn]:
     """Return every published cell with the cell's own values beside it, for the workbook."""
     table = _join_baselines(comparison, baselines)
-    columns = [SheetColumn(h, table[c].to_list(), s, w) for h, c, s, w in _SHEET]
-    heads = [column.head for column in columns]
-    own = column_letter(heads.index("This cell, first"))
-    published = column_letter(heads.index("Published, first"))
+    columns = [SheetColumn(h, table[c].to_list(), s, w, c) for h, c, s, w in _SHEET]
+    layout = SheetLayout("Baselines", columns)
+    own = layout.letter("cell_initial_capacity")
+    published = layout.letter("baseline_initial_capacity")
     ratios = [
-        formula_or_value(f"={own}{n}/{published}{n}", mine / theirs if mine and theirs else None, ratio)
+        formula_or_value(
+            f"={own}{n}/{published}{n}", mine / theirs if mine and theirs else None, ratio
+        )
         for n, (mine, theirs, ratio) in enumerate(
             table.select("cell_initial_capacity", "baseline_initial_capacity", "capacity_ratio")
             .iter_rows(), 2,
         )
     ]  # fmt: skip
-    place = heads.index("Published, first") + 1
-    return [*columns[:place], SheetColumn("Ratio", ratios, FIXED_3), *columns[place:]]
+    place = [column.key for column in columns].index("baseline_initial_capacity") + 1
+    ratio = SheetColumn("Ratio", ratios, FIXED_3, key="capacity_ratio")
+    return [*columns[:place], ratio, *columns[place:]]
