@@ -1,6 +1,6 @@
-"""The one lab that a command is about: from ``cellpipe.toml``, or from the command line.
+"""Choose the lab that a command works on: from ``cellpipe.toml``, or from the command line.
 
-What the command line says wins, and is said where the settings say something else.
+The command line takes precedence, and a note says where it differs from the settings.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from cellpipe.store.lab import Lab, resolve_lab
 
 @dataclass(frozen=True)
 class LabChoice:
-    """What a command line says of its lab; None stands for what it leaves to the settings."""
+    """What a command line says about its lab; None leaves it to the settings."""
 
     folder: Path | None = None
     results: Path | None = None
@@ -29,14 +29,14 @@ class LabChoice:
 
 @dataclass
 class ChosenLab:
-    """A lab, and sentences about where it was taken from."""
+    """A lab, and sentences on what was taken from the settings."""
 
     lab: Lab
     notes: list[str] = field(default_factory=list)
 
 
 def lab_from_settings(given: LabSettings) -> Lab:
-    """Return the lab of a part of the settings; its paths are absolute already."""
+    """Return the lab of one section of the settings; its paths are absolute already."""
     return resolve_lab(
         given.folder, given.results, given.time_zone, given.also,
         ledger_url=given.ledger, fetch_url=given.fetch, publish_url=given.publish,
@@ -49,7 +49,7 @@ def labs_from_settings(settings: Settings) -> tuple[Lab, ...]:
 
 
 def choose_lab(choice: LabChoice, settings: Settings | None, file: Path) -> ChosenLab:
-    """Return the lab that a command is about.
+    """Return the lab that a command works on.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def choose_lab(choice: LabChoice, settings: Settings | None, file: Path) -> Chos
     Raises
     ------
     SettingsError
-        If neither says which folder, or which results, or the settings have several labs.
+        If neither names the folder, or the results, or the settings have several labs.
 
     """
     labs = labs_from_settings(settings) if settings else ()
@@ -75,7 +75,7 @@ def choose_lab(choice: LabChoice, settings: Settings | None, file: Path) -> Chos
             "no results folder", expected="one", remedy="add --out RESULTS",
             file=file if settings else None,
         )  # fmt: skip
-    assert choice.folder is not None  # noqa: S101 - told apart above
+    assert choice.folder is not None  # noqa: S101 - checked above
     zone = choice.time_zone or (settings.time_zone if settings else None)
     notes = [f"As {file.name} says: clocks in {zone}."] if zone != choice.time_zone else []
     lab = resolve_lab(
@@ -86,7 +86,7 @@ def choose_lab(choice: LabChoice, settings: Settings | None, file: Path) -> Chos
 
 
 def _find_known(choice: LabChoice, labs: Sequence[Lab]) -> Lab | None:
-    """Return the lab of the settings that a command line means, if it means one."""
+    """Return the lab of the settings that a command line names, or None."""
     if choice.folder is None:
         wanted = [lab for lab in labs if choice.results is None or _is_results(lab, choice)]
         return wanted[0] if len(wanted) == 1 else labs[0] if len(labs) == 1 else None
@@ -98,19 +98,19 @@ def _is_results(lab: Lab, choice: LabChoice) -> bool:
 
 
 def is_same_place(one: Path, other: Path) -> bool:
-    """Return whether two paths lead to one folder, however they are spelt.
+    """Return whether two paths lead to the same folder, however they are spelt.
 
-    Links are followed, and letters' case does not count: on some disks it does not.
+    Links are followed, and case is ignored, as it is on some disks.
     """
     one, other = one.resolve(), other.resolve()
     try:
         return one.samefile(other)
-    except OSError:  # one of them is not there yet
+    except OSError:  # one of them does not exist yet
         return str(one).casefold() == str(other).casefold()
 
 
 def _merge(known: Lab, choice: LabChoice, file: Path) -> ChosenLab:
-    """Return a lab of the settings with what the command line says instead, and say so."""
+    """Return a lab of the settings with the command line's values, and notes on them."""
     wanted: dict[str, object] = {
         "results": choice.results.resolve() if choice.results else None,
         "time_zone": choice.time_zone,
@@ -122,8 +122,8 @@ def _merge(known: Lab, choice: LabChoice, file: Path) -> ChosenLab:
     taken = {name: value for name, value in wanted.items() if value is not None}
     lab = replace(known, **taken)  # type: ignore[arg-type]
     notes = [
-        f"{_OPTIONS[name]} {_format_value(value)} is used, not {_format_value(getattr(known, name))} as "
-        f"{file.name} says."
+        f"{_OPTIONS[name]} {_format_value(value)} is used, "
+        f"not {_format_value(getattr(known, name))} as {file.name} says."
         for name, value in taken.items()
         if getattr(known, name) and getattr(known, name) != value
     ]

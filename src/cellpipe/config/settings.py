@@ -289,9 +289,9 @@ def _resolve_settings(settings: Settings, path: Path) -> Settings:
         for lab in settings.lab
     )
     results = [lab.results for lab in labs]
-    spelt = [str(one.resolve()).casefold() for one in results]  # links and letters' case aside
+    keys = [str(one.resolve()).casefold() for one in results]  # without links and case
     duplicate = next(
-        (one for one, key in zip(results, spelt, strict=True) if spelt.count(key) > 1), None
+        (one for one, key in zip(results, keys, strict=True) if keys.count(key) > 1), None
     )
     if duplicate is not None:
         raise SettingsError(

@@ -52,31 +52,31 @@ class Reason(str):
         remedy: str | None = None,
         file: str | None = None,
     ) -> Reason:
-        """Make a reason of a sentence, or of an error's parts and their sentence."""
+        """Create a reason from a sentence, or from an error's parts and their sentence."""
         made = super().__new__(cls, text)
         made.found, made.expected, made.remedy, made.file = found, expected, remedy, file
         return made
 
     @property
     def parts(self) -> dict[str, str | None]:
-        """The parts by name, for scripts and tables; a plain sentence is what was found."""
+        """Return the parts by name, for scripts and tables; a plain sentence is what was found."""
         found = str(self) if self.found is None else self.found
         return {"file": self.file, "found": found, "expected": self.expected, "remedy": self.remedy}
 
     def to_json(self) -> str:
-        """Return what the ledger keeps: the text itself, or JSON where there are parts."""
+        """Return the form stored in the ledger: the text itself, or JSON if it has parts."""
         return str(self) if self.found is None else json.dumps({"text": str(self), **self.parts})
 
     @classmethod
-    def from_json(cls, kept: str) -> Reason:
-        """Return the reason that the ledger kept; of older versions it is a plain sentence."""
-        if not kept.startswith('{"text": '):
-            return cls(kept)
-        parts = json.loads(kept)
+    def from_json(cls, stored: str) -> Reason:
+        """Return the reason from its stored form; older versions stored a plain sentence."""
+        if not stored.startswith('{"text": '):
+            return cls(stored)
+        parts = json.loads(stored)
         return cls(parts.pop("text"), **parts)
 
     def __getnewargs_ex__(self) -> tuple[tuple[str], dict[str, str | None]]:
-        """Keep the parts on the way from a worker process to its parent."""
+        """Keep the parts when pickled, from a worker process to its parent."""
         return (str(self),), {
             "found": self.found, "expected": self.expected, "remedy": self.remedy,
             "file": self.file,

@@ -136,14 +136,14 @@ Tables = Mapping[str, pl.DataFrame]
 class Analysis:
     """An analysis of one cell, which computes further tables from the cell's tables.
 
-    ``needs`` names the tables it reads; it runs once they are there. ``makes`` names the tables it
-    gives, in order. Raw tables of a cell (``timeseries``, ``impedance``, ``half_cycle_segments``)
-    hold all its files in the order of time and carry ``file_sha256``.
+    ``needs`` names the tables it reads; it runs if they are present. ``makes`` names the tables it
+    returns, in order. Raw tables of a cell (``timeseries``, ``impedance``, ``half_cycle_segments``)
+    hold all its files in order of time and carry ``file_sha256``.
 
-    What is named here decides when the tables are computed again: after a change of ``version``, of
-    a table that it needs or, where ``columns`` names those it uses of a table, of these, and of the
-    fields of the cell that ``fields`` names (None: all of them). ``compute`` is given nothing else:
-    another field or column raises.
+    These attributes decide when the tables are computed again: after a change of ``version``, of a
+    table that it needs (or, where ``columns`` names those it uses of a table, of these), and of the
+    fields of the cell that ``fields`` names (None: all of them). ``compute`` receives nothing else:
+    any other field or column raises an error.
     """
 
     name: str

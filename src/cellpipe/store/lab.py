@@ -1,6 +1,6 @@
-"""A lab: its folders with raw files, its results with their ledger, the zone of its clocks.
+"""A lab: its folders with raw files, its results with their ledger, its clocks' time zone.
 
-Everything that acts for a lab is given this one object. It is resolved once, from the command line
+Everything that works for a lab receives this one object. It is resolved once, from the command line
 (:func:`resolve_lab`) or from ``cellpipe.toml`` (:mod:`cellpipe.config.labs`).
 """
 
@@ -20,12 +20,12 @@ from cellpipe.system.time_zones import check_time_zone
 
 @dataclass(frozen=True)
 class Lab:
-    """Folders with raw files, the results that are made of them, and the instruments' zone.
+    """Folders with raw files, the results made from them, and the instruments' time zone.
 
     ``folder`` holds the cell sheet, ``also`` are more folders with raw files of the same cells;
     ``results`` is cellpipe's own. Paths are absolute. ``ledger_url`` is that of a ledger in
-    PostgreSQL, ``fetch_url`` an address of object storage whose files are brought into ``folder``,
-    ``publish_url`` one that results are brought to.
+    PostgreSQL, ``fetch_url`` an address of object storage whose files are downloaded into
+    ``folder``, ``publish_url`` one that results are uploaded to.
     """
 
     folder: Path
@@ -37,24 +37,24 @@ class Lab:
     publish_url: str | None = None
 
     def __getstate__(self) -> dict[str, object]:
-        """Leave what is open behind: a process that is given a lab opens what it needs."""
+        """Leave out what is open: a process that receives a lab opens what it needs."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @cached_property
     def ledger(self) -> Ledger:
-        """The ledger of the results; made where there is none."""
+        """Return the ledger of the results; create it if there is none."""
         if self.ledger_url:
             set_ledger_url(self.results, self.ledger_url)
         return Ledger(self.results)
 
     @cached_property
     def raw(self) -> RawFolders:
-        """The folders with raw files, and the names of what is in them."""
+        """Return the folders with raw files, which name the files in them."""
         return RawFolders(self.folder, self.also, (self.results,))
 
     @property
     def folders(self) -> tuple[Path, ...]:
-        """Every folder with raw files, the main one first."""
+        """Return every folder with raw files, the main one first."""
         return (self.folder, *self.also)
 
     def relative_name(self, path: Path) -> str:
@@ -62,13 +62,13 @@ class Lab:
         return self.raw.relative_name(path)
 
     def check(self) -> None:
-        """Check what a run needs before it begins.
+        """Check what a run needs before it starts.
 
         Raises
         ------
         CellpipeError
-            If a folder can't be looked into, the time zone is not known, two raw folders clash, or
-            a folder with raw files is that of the results.
+            If a folder can't be opened, the time zone is not known, two raw folders clash, or a
+            folder with raw files is also that of the results.
 
         """
         for folder in self.folders:
@@ -93,7 +93,7 @@ def resolve_lab(
     fetch_url: str | None = None,
     publish_url: str | None = None,
 ) -> Lab:
-    """Return a lab with absolute paths; nothing is looked at or made."""
+    """Return a lab with absolute paths; no file is accessed or created."""
     return Lab(
         Path(folder).resolve(), Path(results).resolve(), time_zone,
         tuple(Path(each).resolve() for each in also), ledger_url, fetch_url, publish_url,
@@ -101,5 +101,5 @@ def resolve_lab(
 
 
 def lab_of_results(results: Path) -> Lab:
-    """Return a lab of which only the results are known: to read them, raw files aside."""
+    """Return a lab of which only the results are known, to read them without raw files."""
     return Lab(results, results)

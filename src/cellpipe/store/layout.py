@@ -16,6 +16,6 @@ def table_path(folder: Path, table: str, key: str) -> Path:
 
 
 def cell_report_paths(folder: Path, cell_id: str) -> tuple[Path, Path]:
-    """Return the places of a cell's page and of its workbook."""
+    """Return the paths of a cell's page and of its workbook."""
     stem = folder / "cells" / file_name(cell_id)
     return stem.with_name(f"{stem.name}.html"), stem.with_name(f"{stem.name}.xlsx")

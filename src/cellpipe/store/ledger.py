@@ -80,7 +80,7 @@ class Ledger:
         return self._transact(lambda rows: rows.read(statement, values))
 
     def _transact(self, work: Callable[[Transaction], T]) -> T:
-        """Read in one transaction; repair a damaged ledger where no run is writing."""
+        """Read in one transaction; repair a damaged ledger if no run is writing."""
         try:
             return self.database.transact(work, writes=False)
         except DamagedLedgerError:
@@ -106,7 +106,7 @@ class Ledger:
         return self.database.transact(work_as_writer, writes=True)
 
     def snapshot(self, folder: Path | None = None) -> LedgerSnapshot:
-        """Read what is known, in one transaction: of a folder's files, or those of all folders."""
+        """Read the state in one transaction, with the files of one folder or of all."""
         query = (_SEEN, (str(folder),)) if folder else (f"{_SEEN} OR TRUE", ("",))
 
         def work(rows: Transaction) -> LedgerSnapshot:

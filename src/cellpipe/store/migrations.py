@@ -48,7 +48,7 @@ UPDATE cells SET numbers = (SELECT h.numbers FROM history h WHERE h.subject = ce
     AND h.event = 'computed' ORDER BY h.at DESC LIMIT 1)
 """
 LAYOUT = 4
-_NOTES_RESULT_FILES = 3  # the first layout that notes each file of results as it was written
+_NOTES_RESULT_FILES = 3  # the first layout that records each result file as it was written
 TABLES = ("seen", "contents", "cells", "written", "history", "faults", "queue", "marks")  # facts
 IDENTITY = "identity"  # name of the value that identifies the results
 ADOPT = "files from before this layout are to be noted"

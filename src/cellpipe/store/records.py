@@ -1,4 +1,4 @@
-"""The records of the ledger, and how each is written as a row."""
+"""The records of the ledger, and their conversion to and from rows."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CELL_COLUMNS = "cell_id, inputs, contents, findings, computed_at, seconds, steps
 
 @dataclass(frozen=True)
 class SeenFile:
-    """A file as it was last seen: enough to know that it did not change."""
+    """A file as it was last seen, to detect whether it has changed."""
 
     path: str
     size: int
@@ -33,7 +33,7 @@ class SeenFile:
 
 @dataclass(frozen=True)
 class ResultFile:
-    """A file of the results as it was written; ``path`` is within the results folder."""
+    """A result file as it was written; ``path`` is relative to the results folder."""
 
     path: str
     size: int
@@ -43,11 +43,11 @@ class ResultFile:
 
 @dataclass(frozen=True)
 class Content:
-    """What reading a content gave.
+    """The outcome of reading a content.
 
     ``reading`` names the version of its format and the time zone that it was read with, ``tables``
-    the tables that were written; ``span_second`` is the test time it covers and ``throughput_ah``
-    the charge that passed in both directions. ``seconds`` is how long reading took.
+    the tables that were written; ``span_second`` is the test time covered in s, ``throughput_ah``
+    the charge passed in both directions in Ah. ``seconds`` is how long reading took.
     """
 
     sha256: str
@@ -70,8 +70,8 @@ class Content:
 class AnalysisRecord:
     """One analysis of a cell as it was computed.
 
-    ``fingerprint`` is that of its version and inputs, ``digests`` those of the tables that it made,
-    by table and by which of the columns ("*": all).
+    ``fingerprint`` is that of its version and inputs, ``digests`` those of the tables it made, by
+    table and by which of the columns ("*": all).
     """
 
     fingerprint: str
@@ -81,7 +81,7 @@ class AnalysisRecord:
 
 @dataclass(frozen=True)
 class CellEntry:
-    """From which inputs and contents a cell's tables were computed, and what was found.
+    """The inputs and contents that a cell's tables were computed from, and the findings.
 
     ``inputs`` is a fingerprint of everything that its tables and reports depend on, ``analyses``
     has that of each analysis; ``numbers`` are the cell's first numbers, for its history.

@@ -1,4 +1,4 @@
-"""What the ledger knows, read once: the state that a run plans from."""
+"""The state of the ledger, read once: what a run plans from."""
 
 from __future__ import annotations
 
@@ -43,19 +43,19 @@ class LedgerSnapshot:
     folders: tuple[str, ...] = ()
 
     def content_of(self, name: str) -> Content | None:
-        """Return what is known of the content of a file, or of a recording in one."""
+        """Return the content of a file, or of a recording in one; None if not known."""
         file = self.seen.get(name)
         return self.contents.get(file.sha256) if file else None
 
     def recording_names(self, name: str) -> list[str]:
-        """Name the recordings in a file: the file itself, or its parts as ``path#part``."""
+        """Return the recordings in a file: the file itself, or its parts as ``path#part``."""
         content = self.content_of(name)
         if content is None or content.status != SEVERAL:
             return [name]
         return [f"{name}#{part}" for part in json.loads(content.metadata)["parts"]]
 
     def recording_file(self, recording: str) -> str:
-        """Name the file that a recording is in: itself, or what holds those of several cells."""
+        """Return the file that a recording is in: itself, or one with those of several cells."""
         whole = recording.rpartition("#")[0]
         return whole if recording in self.recording_names(whole) else recording
 
@@ -69,7 +69,7 @@ class LedgerSnapshot:
                 yield recording, (file, content) if file and content else None
 
     def contents_of_size(self, size: int) -> tuple[Content, ...]:
-        """Return the contents of files of a size, and of their parts: a copy is among them."""
+        """Return the contents of files of a size, and of their parts; a copy has one of them."""
         return self._contents_by_size.get(size, ())
 
     @property

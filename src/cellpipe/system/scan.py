@@ -39,7 +39,7 @@ class Failure:
 
     @property
     def parts(self) -> dict[str, str | None]:
-        """What was found, expected, the remedy and the file, by name."""
+        """Return what was found, expected, the remedy and the file, by name."""
         reason = self.reason if isinstance(self.reason, Reason) else Reason(self.reason)
         return reason.parts
 
@@ -246,12 +246,12 @@ class RawFolders:
 
 
 def check_folder(folder: Path) -> None:
-    """Check that a folder is one, and can be looked into.
+    """Check that a folder exists and can be opened.
 
     Raises
     ------
     CellpipeError
-        If it is not there, a file, or can't be opened.
+        If it does not exist, is a file, or can't be opened.
 
     """
     try:
