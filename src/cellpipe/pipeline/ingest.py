@@ -23,7 +23,7 @@ from cellpipe.store import Content, Ledger, ResultFile, SeenFile, table_path, wr
 from cellpipe.store.failures import FileFailure
 from cellpipe.store.history import Event
 from cellpipe.store.manifest import describe_file, result_file_names
-from cellpipe.system.scan import Entry, Failure, RawFolders, has_foreign_suffix, is_lab_file
+from cellpipe.system.scan import Entry, Failure, RawFolders, is_lab_file
 
 READING = 3  # to be raised when the tables that are made of a file change: all are read again
 SEVERAL = "several"  # status of a file that holds the recordings of several cells
@@ -228,9 +228,9 @@ def find_candidates(folder: Path) -> list[str]:
 
 def _is_candidate(path: Path) -> bool:
     """Return whether a file may be a cycler's: by a suffix that a format uses, or by its content."""
-    if path.name.lower().endswith(tuple(formats.known_suffixes())):
+    if formats.has_known_suffix(path.name):
         return True
-    if has_foreign_suffix(path.name):
+    if formats.has_foreign_suffix(path.name):
         return False
     try:
         formats.find_format(path)
@@ -308,7 +308,7 @@ def _temporary_copy(job: Job, path: Path) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(dir=job.out, prefix=".", suffix=".tmp") as folder:
         copy = Path(folder) / path.name
         before = path.stat()
-        for beside in (path.with_suffix(".mpl"), path):
+        for beside in (*formats.companion_paths(path), path):
             if beside.is_file():
                 shutil.copyfile(beside, copy.with_name(beside.name))
         os.utime(copy, ns=(before.st_atime_ns, before.st_mtime_ns))  # it may be another by now

@@ -1,6 +1,7 @@
 """The folders with raw files: what is in them, by names that hold on every system.
 
-Nothing here needs more than Python's own library, so that the watch stays light.
+Nothing here needs more than Python's own library. Which of the files may be a cycler's is for the
+formats to say (:mod:`cellpipe.formats.registry`).
 """
 
 from __future__ import annotations
@@ -18,12 +19,6 @@ from cellpipe.core.errors import CellpipeError
 SHEET_NAMES = ("cells.xlsx", "cells.csv")
 BASELINES_NAME = "baselines.csv"
 LAB_NAMES = (*SHEET_NAMES, BASELINES_NAME)  # what a lab writes itself, at the folder's top
-_OTHER = frozenset({  # files that lie about in a lab's folders and are no measurements
-    ".mpl", ".mps", ".sdx", ".sdu", ".log", ".ini", ".md", ".rst", ".py", ".ipynb", ".m", ".r",
-    ".sh", ".bat", ".ps1", ".json", ".yaml", ".yml", ".toml", ".xml", ".html", ".htm", ".pdf",
-    ".png", ".jpg", ".jpeg", ".gif", ".svg", ".doc", ".docx", ".ppt", ".pptx", ".tsv", ".parquet",
-    ".opj", ".opju", ".zip", ".7z", ".lnk", ".db", ".exe", ".dll",
-})  # fmt: skip
 _UNFINISHED = re.compile(
     r"^(~|\.)|\.(tmp|temp|part|partial|filepart|crdownload|download|swp|lck|lock)$", re.IGNORECASE
 )
@@ -280,14 +275,6 @@ def is_finished(name: str) -> bool:
 def is_lab_file(name: str) -> bool:
     """Return whether a name within the folders is that of the cell sheet, or of the lab's baselines."""
     return name.lower() in LAB_NAMES
-
-
-def has_foreign_suffix(name: str) -> bool:
-    """Return whether a name's suffix is one that no cycler uses."""
-    return (
-        not name.lower().endswith(".bdf.parquet")
-        and f".{name.rpartition('.')[2].lower()}" in _OTHER
-    )
 
 
 def _entry_name(entry: os.DirEntry[str]) -> str:
