@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from cellpipe.formats import Format, Sample, parts, read
     from cellpipe.numerics.impedance.fit import ImpedanceFit, fit_impedance
     from cellpipe.numerics.impedance.series import ImpedanceSeries, fit_impedance_series
-    from cellpipe.pipeline.finalize import Summary
     from cellpipe.pipeline.run import process
+    from cellpipe.pipeline.summary import Summary
     from cellpipe.store import Results, open_results
 
 __path__ = package_path()  # cellpipe.flows lies beside src/ in a checkout
@@ -55,7 +55,7 @@ _HOMES = {
     "Analysis": "core.model",
     "ImpedanceFit": "numerics.impedance.fit",
     "ImpedanceSeries": "numerics.impedance.series",
-    "Summary": "pipeline.finalize",
+    "Summary": "pipeline.summary",
     "parts": "formats",
     "Cell": "core.model",
     "CellpipeError": "core.errors",

@@ -16,6 +16,7 @@ import cellpipe
 from cellpipe import formats
 from cellpipe.core.errors import CellpipeError
 from cellpipe.formats import registry
+from cellpipe.pipeline import plan
 from cellpipe.service.watch.batch import process_batch
 from cellpipe.service.watch.batch_runner import BatchTask, State
 from cellpipe.service.watch.stability import WaitTimes
@@ -35,7 +36,8 @@ def parts(kind: str) -> list[str]:
 def forget() -> None:
     """Let the formats be looked up anew, as in a process that starts."""
     for looked_up in (
-        registry.all_formats, registry.formats_by_suffix, registry.companion_suffixes
+        registry.all_formats, registry.formats_by_suffix, registry.companion_suffixes,
+        plan._format_versions, plan._all_formats_key,
     ):  # fmt: skip
         looked_up.cache_clear()
 

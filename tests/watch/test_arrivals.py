@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 
 import cellpipe
-from cellpipe.service.watch.batch import process_batch
-from cellpipe.service.watch.batch_runner import BatchTask, State
+from cellpipe.service.watch.batch_runner import BatchTask, State, process_batch
 from cellpipe.service.watch.file_events import FileEvents
 from cellpipe.service.watch.stability import WaitTimes
-from cellpipe.service.watch.watcher import Lab, Watcher, watch_labs
+from cellpipe.service.watch.watcher import Watcher, watch_labs
 from cellpipe.store import Ledger
 from cellpipe.store.history import read_events
+from cellpipe.store.lab import Lab
 from made_files import LONG, neware_csv
 
 QUICK = WaitTimes(settle=0.3, incomplete=2.0, growing=3600.0, gone=0.6)

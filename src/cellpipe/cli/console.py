@@ -30,7 +30,7 @@ from cellpipe.system.progress import Stage
 if TYPE_CHECKING:
     import polars as pl
 
-    from cellpipe.pipeline.finalize import Summary
+    from cellpipe.pipeline.summary import Summary
     from cellpipe.service.doctor import Check
 
 _STAGES: dict[Stage, str] = {"files": "Reading files", "cells": "Computing cells",

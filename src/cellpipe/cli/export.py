@@ -7,10 +7,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cellpipe.cli.labs import add_results, find_settings, resolve_results
 from cellpipe.cli.options import add_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from cellpipe.config.settings import DeliverySettings
     from cellpipe.pipeline.stored_cells import StoredCell
@@ -28,7 +29,9 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "what makes them unlike. Capacities are drawn on a basis that all of them share.",
         epilog="example:  cellpipe compare D:\\results SSB-01 SSB-02 SSB-03",
     )  # fmt: skip
+    compare.set_defaults(run=_compare)
     _add_cells(compare)
+    add_settings(compare)
     compare.add_argument(
         "--to", type=Path, metavar="FILE",
         help="the page to write (default: in RESULTS, under comparisons)",
@@ -42,6 +45,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         epilog="example:  cellpipe export figures D:\\results SSB-01",
     )  # fmt: skip
     export.add_argument("what", choices=KINDS, metavar="WHAT", help=", ".join(KINDS))
+    export.set_defaults(run=_export)
     _add_cells(export)
     export.add_argument(
         "--to", type=Path, metavar="FOLDER",
@@ -60,26 +64,23 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )  # fmt: skip
     push.add_argument("receiver", choices=("kadi", "elabftw"), metavar="NOTEBOOK",
                       help="kadi or elabftw")  # fmt: skip
+    push.set_defaults(run=_push)
     _add_cells(push)
     add_settings(push)
 
 
 def _add_cells(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("out", type=Path, metavar="RESULTS", help="folder with results")
+    add_results(parser)
     parser.add_argument("cells", nargs="*", metavar="CELL", help="cell IDs")
     parser.add_argument("--group", metavar="GROUP", help="all cells of a group of the cell sheet")
-
-
-def commands() -> dict[str, Callable[[argparse.Namespace], int]]:
-    """Return what runs each command."""
-    return {"compare": _compare, "export": _export, "push": _push}
 
 
 def _select_cells(options: argparse.Namespace, least: int) -> list[StoredCell]:
     from cellpipe.core.errors import CellpipeError
     from cellpipe.pipeline.stored_cells import read_stored_cells
 
-    found = read_stored_cells(options.out, options.cells, options.group)
+    lab = resolve_results(options, "cells")
+    found = read_stored_cells(lab.results, options.cells, options.group)
     if len(found) < least:
         raise CellpipeError(
             f"too few cells ({len(found)})", expected=f"at least {least}",
@@ -208,33 +209,30 @@ def _read_delivery_settings(options: argparse.Namespace) -> DeliverySettings:
     """Return who hands on: from the settings, or nobody in particular where there are none."""
     from cellpipe.config.settings import DeliverySettings, read_settings
 
-    is_asked = options.settings != Path("cellpipe.toml")
-    if not options.settings.is_file() and not is_asked:
-        return DeliverySettings()
-    return read_settings(options.settings).hand_on
+    path = find_settings(options)
+    return DeliverySettings() if path is None else read_settings(path).hand_on
 
 
 def _push(options: argparse.Namespace) -> int:
     from cellpipe.cli.options import read_secret_block
     from cellpipe.config.settings import read_settings
     from cellpipe.core.errors import SettingsError
-    from cellpipe.pipeline.ingest import Job
     from cellpipe.pipeline.stored_cells import stored_cell_ids
     from cellpipe.service.delivery import DeliveryResult, deliver, open_receiver
 
-    given = read_settings(options.settings).hand_on
+    lab = resolve_results(options, "cells")
+    path = find_settings(options) or options.settings
+    given = read_settings(path).hand_on
     if getattr(given, options.receiver) is None:
         raise SettingsError(
             f"no server called {options.receiver}", expected=f"a part [hand_on.{options.receiver}]",
-            remedy="add it; docs/hand-on.md has an example", file=options.settings,
+            remedy="add it; docs/hand-on.md has an example", file=path,
         )  # fmt: skip
-    names = stored_cell_ids(options.out, options.cells, options.group)
+    names = stored_cell_ids(lab.results, options.cells, options.group)
     said = DeliveryResult()
-    one = open_receiver(
-        options.receiver, given, options.settings.resolve().parent, read_secret_block
-    )
+    one = open_receiver(options.receiver, given, path.resolve().parent, read_secret_block)
     with one.server:
-        deliver(Job(options.out, options.out), [one], given, said, only=names)
+        deliver(lab, [one], given, said, only=names)
     for sentence in said.done or ([] if said.failed else ["Everything was there already."]):
         print(sentence)
     for sentence in said.failed:

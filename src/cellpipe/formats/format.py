@@ -35,7 +35,7 @@ class Format:
 
     A format whose files may hold the recordings of several cells (a workbook with the channels of
     a test) also names the parts of a file (``parts``: none where it holds one) and reads one of
-    them (``read_part``).
+    them (``read_part``). A change of ``version`` lets the files of this format be read again.
 
     ``is_complete`` takes a file, open at its beginning, and its size in bytes, and returns whether
     it ends where the format says. The watch waits for one that doesn't, for a while; it is never
@@ -58,6 +58,7 @@ class Format:
     read_part: Callable[[Path, str], Recording] | None = None
     is_complete: Callable[[BinaryIO, int], bool] | None = None
     companions: tuple[str, ...] = ()
+    version: int = 1
 
     def __post_init__(self) -> None:
         """Refuse a suffix that no file could have."""

@@ -12,7 +12,9 @@ import polars as pl
 from cellpipe.core.model import Cell
 from cellpipe.system.atomic_files import file_name, write_bytes
 
-__all__ = ["file_name", "write_cell_report", "write_index", "write_lab_workbook"]
+VERSION = 1  # to be raised when pages or workbooks change: all of them are written anew
+
+__all__ = ["VERSION", "file_name", "write_cell_report", "write_index", "write_lab_workbook"]
 
 
 def write_cell_report(

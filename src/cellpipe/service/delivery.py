@@ -28,9 +28,9 @@ from cellpipe.handoff.record import Record, build_record, sheet_values
 from cellpipe.handoff.rest import Address, Server
 from cellpipe.handoff.secrets import Blocks, resolve_secret
 from cellpipe.handoff.summary import update_summary
-from cellpipe.pipeline.ingest import Job
 from cellpipe.pipeline.stored_cells import StoredCell, read_stored_cells
 from cellpipe.store import CellEntry, Results, read_table
+from cellpipe.store.lab import Lab
 from cellpipe.store.writer_lease import acquire
 from cellpipe.system.atomic_files import file_name, write_bytes
 
@@ -123,7 +123,7 @@ def _resolve_address(given: ReceiverSettings, beside: Path, blocks: Blocks | Non
 
 
 def deliver_all(
-    job: Job, given: DeliverySettings, beside: Path, begun: str, blocks: Blocks | None = None
+    job: Lab, given: DeliverySettings, beside: Path, begun: str, blocks: Blocks | None = None
 ) -> DeliveryResult:
     """Do what the settings ask for after a night; what fails is said, and the rest goes on.
 
@@ -159,11 +159,11 @@ def deliver_all(
     return said
 
 
-def _update_summary(job: Job, said: DeliveryResult) -> None:
+def _update_summary(job: Lab, said: DeliveryResult) -> None:
     """Bring the summary up to date; what it meets there costs the summary only."""
     marks = json.loads(job.ledger.key_value(_BESIDE) or "{}")
     try:
-        said.failed += update_summary(job.out, Results(job.out)["cells"].collect(), marks)
+        said.failed += update_summary(job.results, Results(job.results)["cells"].collect(), marks)
     except CellpipeError as error:
         said.failed.append(f"summary: {error}")
     except Exception as error:  # files that people write into may hold anything
@@ -179,7 +179,7 @@ def _unexpected_message(error: Exception) -> str:
 
 
 def deliver(
-    job: Job,
+    job: Lab,
     receivers: Sequence[Receiver],
     given: DeliverySettings,
     said: DeliveryResult,
@@ -207,8 +207,8 @@ def deliver(
     gathered = _ArchiveWriter(job, given, archive or "", len(due.get(_ARCHIVE, ())))
     for cell_id in sorted({name for cells in due.values() for name in cells}):
         try:
-            each = read_stored_cells(job.out, [cell_id])[0]
-            record = record_from_cell(job.out, each, given.prefix)
+            each = read_stored_cells(job.results, [cell_id])[0]
+            record = record_from_cell(job.results, each, given.prefix)
         except CellpipeError as error:
             said.failed.append(f"{cell_id}: {error}")
             continue
@@ -229,7 +229,7 @@ def deliver(
     gathered.flush(said)
 
 
-def _push_record(job: Job, one: Receiver, record: Record, state: str, said: DeliveryResult) -> bool:
+def _push_record(job: Lab, one: Receiver, record: Record, state: str, said: DeliveryResult) -> bool:
     """Let a receiver take a record; give False if there is no use in going on with it."""
     try:
         number, done = one.push(one.server, _drop_archive_files(record))
@@ -255,7 +255,7 @@ def _summarize(done: Sequence[str]) -> str:
 class _ArchiveWriter:
     """The archives of a night, some cells in each."""
 
-    def __init__(self, job: Job, given: DeliverySettings, begun: str, expected: int) -> None:
+    def __init__(self, job: Lab, given: DeliverySettings, begun: str, expected: int) -> None:
         self._job = job
         self._given = given
         self._stem = f"night-{begun[:19].replace(':', '')}"
@@ -277,7 +277,7 @@ class _ArchiveWriter:
             return
         self._number += 1
         name = self._stem + (f"-{self._number:02d}" if self._several else "")
-        path = self._job.out / "eln" / f"{name}.eln"
+        path = self._job.results / "eln" / f"{name}.eln"
         if path.exists():  # of another night in the same second: a clock may have gone back
             name = f"{name}-{len(list(path.parent.iterdir()))}"
             path = path.with_name(f"{name}.eln")
@@ -298,7 +298,7 @@ class _ArchiveWriter:
 
 
 def _due_cells(
-    job: Job, place: str, given: DeliverySettings, only: Sequence[str] = ()
+    job: Lab, place: str, given: DeliverySettings, only: Sequence[str] = ()
 ) -> dict[str, str]:
     """Return the cells of which a place has not taken the state of now, with that state.
 
@@ -328,7 +328,7 @@ def _delivery_key(place: str, cell_id: str) -> str:
     return f"handed on to {place}: {cell_id}"
 
 
-def _save_values(job: Job, marks: dict[str, str]) -> None:
+def _save_values(job: Lab, marks: dict[str, str]) -> None:
     with acquire(job.ledger, wait_second=_WAIT_SECONDS):
         for name, value in marks.items():
             if job.ledger.key_value(name) != value:
