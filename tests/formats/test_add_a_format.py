@@ -17,11 +17,11 @@ from cellpipe import formats
 from cellpipe.core.errors import CellpipeError
 from cellpipe.formats import registry
 from cellpipe.pipeline import plan
-from cellpipe.service.watch.batch import process_batch
-from cellpipe.service.watch.batch_runner import BatchTask, State
+from cellpipe.service.watch.batch_runner import BatchTask, State, process_batch
 from cellpipe.service.watch.stability import WaitTimes
-from cellpipe.service.watch.watcher import Lab, Watcher, find_stable_files
+from cellpipe.service.watch.watcher import Watcher, find_stable_files
 from cellpipe.store import Ledger
+from cellpipe.store.lab import Lab
 from made_files import neware_csv
 
 ROOT = Path(__file__).parents[2]
