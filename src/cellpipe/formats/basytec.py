@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from cellpipe.core.model import Recording
+from cellpipe.formats.file_ends import is_complete_text
 from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.tabular import delimited
 from cellpipe.formats.tabular.dialect import (
@@ -93,4 +94,6 @@ def _claims(sample: Sample) -> bool:
     return delimited.find_header(sample.head, header_score) is not None
 
 
-FORMAT = Format("basytec_txt", "BaSyTec", (".txt", ".csv"), _claims, read)
+FORMAT = Format(
+    "basytec_txt", "BaSyTec", (".txt", ".csv"), _claims, read, is_complete=is_complete_text
+)

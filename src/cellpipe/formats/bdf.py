@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 import polars as pl
 
 from cellpipe.core.model import Finding, Recording
+from cellpipe.formats.file_ends import PARQUET, is_complete_parquet, is_complete_text
 from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.tabular import delimited
 from cellpipe.formats.tabular.dialect import (
@@ -69,9 +71,6 @@ _NEEDED = {
     "current_ampere": "Current / A",
 }
 _SPECTRUM = ("frequency_hertz", "real_impedance_ohm", "imaginary_impedance_ohm")
-_PARQUET = b"PAR1"
-
-
 _BARE = frozenset({"Step Type", "Step ID"})  # labels that have no unit
 _MACHINE = frozenset(name for q in QUANTITIES for name in q.names if name == name.lower())
 
@@ -100,7 +99,7 @@ def read(path: Path) -> Recording:
 
     """
     with path.open("rb") as stream:
-        is_parquet = stream.read(4) == _PARQUET
+        is_parquet = stream.read(4) == PARQUET
     table, findings = _read_parquet(path) if is_parquet else _read_csv(path)
     if "unix_time_second" in table.columns:
         table = table.with_columns(pl.col("unix_time_second").cast(pl.Float64, strict=False))
@@ -158,10 +157,19 @@ def _match_columns(headers: Sequence[str]) -> list[Match]:
 
 
 def _claims(sample: Sample) -> bool:
-    if sample.head.startswith(_PARQUET):
+    if sample.head.startswith(PARQUET):
         names = pl.scan_parquet(sample.path, glob=False).collect_schema().names()
         return header_score(names) > 0
     return delimited.find_header(sample.head, header_score) is not None
 
 
-FORMAT = Format("bdf", "Battery Data Format", (".bdf.csv", ".bdf.parquet"), _claims, read)
+def is_complete(stream: BinaryIO, size: int) -> bool:
+    """Return whether the file ends: packed with parquet's mark, else with its last line."""
+    is_parquet = stream.read(len(PARQUET)) == PARQUET
+    return (is_complete_parquet if is_parquet else is_complete_text)(stream, size)
+
+
+FORMAT = Format(
+    "bdf", "Battery Data Format", (".bdf.csv", ".bdf.parquet"), _claims, read,
+    is_complete=is_complete,
+)  # fmt: skip

@@ -22,6 +22,7 @@ import polars as pl
 from cellpipe.core.errors import DamagedFileError, NoDataError
 from cellpipe.core.model import Finding, Recording
 from cellpipe.formats import clock
+from cellpipe.formats.file_ends import is_complete_text
 from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.tabular.records import build_elapsed_recording
 from cellpipe.formats.tabular.text_blocks import decode_western
@@ -207,4 +208,4 @@ def _claims(sample: Sample) -> bool:
     return head.startswith(b"EXPLAIN") and (b"\tTABLE" in head or b"\nTAG\t" in head)
 
 
-FORMAT = Format("gamry_dta", "Gamry", (".dta",), _claims, read)
+FORMAT = Format("gamry_dta", "Gamry", (".dta",), _claims, read, is_complete=is_complete_text)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from cellpipe.core.errors import NoDataError
 from cellpipe.core.model import Recording
+from cellpipe.formats.file_ends import is_complete_workbook
 from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.tabular import workbook
 from cellpipe.formats.tabular.dialect import (
@@ -106,4 +107,4 @@ def _claims(sample: Sample) -> bool:
     )
 
 
-FORMAT = Format("landt_xlsx", "LAND", (".xlsx",), _claims, read)
+FORMAT = Format("landt_xlsx", "LAND", (".xlsx",), _claims, read, is_complete=is_complete_workbook)

@@ -23,6 +23,7 @@ import polars as pl
 from cellpipe.core.errors import DamagedFileError
 from cellpipe.core.model import Finding, Recording
 from cellpipe.formats import clock
+from cellpipe.formats.file_ends import is_complete_text
 from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.tabular import delimited
 from cellpipe.formats.tabular.dialect import (
@@ -237,5 +238,10 @@ def _claims(sample: Sample) -> bool:
 
 
 FORMAT = Format(
-    "maccor_txt", "Maccor", (".txt", ".csv", *(f".{n:03d}" for n in range(1000))), _claims, read
+    "maccor_txt",
+    "Maccor",
+    (".txt", ".csv", *(f".{n:03d}" for n in range(1000))),
+    _claims,
+    read,
+    is_complete=is_complete_text,
 )

@@ -16,6 +16,7 @@ from pathlib import Path
 import polars as pl
 
 from cellpipe.core.model import Recording
+from cellpipe.formats.file_ends import is_complete_text
 from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.tabular import delimited
 from cellpipe.formats.tabular.dialect import (
@@ -108,4 +109,4 @@ def _claims(sample: Sample) -> bool:
     )
 
 
-FORMAT = Format("novonix_csv", "Novonix", (".csv",), _claims, read)
+FORMAT = Format("novonix_csv", "Novonix", (".csv",), _claims, read, is_complete=is_complete_text)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from cellpipe.core.errors import DamagedFileError
 from cellpipe.core.model import Recording
+from cellpipe.formats.file_ends import is_complete_text
 from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.tabular import delimited
 from cellpipe.formats.tabular.dialect import (
@@ -115,4 +116,4 @@ def _claims(sample: Sample) -> bool:
     return delimited.find_header(sample.head, header_score) is not None
 
 
-FORMAT = Format("pec_csv", "PEC", (".csv",), _claims, read)
+FORMAT = Format("pec_csv", "PEC", (".csv",), _claims, read, is_complete=is_complete_text)

@@ -17,6 +17,7 @@ import polars as pl
 from cellpipe.core.errors import DamagedFileError
 from cellpipe.core.model import Finding, Recording
 from cellpipe.formats.biologic.companion import parse_local_time
+from cellpipe.formats.file_ends import is_complete_text
 from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.tabular.records import build_elapsed_recording
 
@@ -98,4 +99,4 @@ def _claims(sample: Sample) -> bool:
     return sample.head.startswith(_STARTS)
 
 
-FORMAT = Format("zview_z", "Scribner", (".z",), _claims, read)
+FORMAT = Format("zview_z", "Scribner", (".z",), _claims, read, is_complete=is_complete_text)

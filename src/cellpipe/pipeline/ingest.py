@@ -70,7 +70,7 @@ def _temporary_copy(lab: Lab, path: Path) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(dir=lab.results, prefix=".", suffix=".tmp") as folder:
         copy = Path(folder) / path.name
         before = path.stat()
-        for companion in (path.with_suffix(".mpl"), path):
+        for companion in (*formats.companion_paths(path), path):
             if companion.is_file():
                 shutil.copyfile(companion, copy.with_name(companion.name))
         os.utime(copy, ns=(before.st_atime_ns, before.st_mtime_ns))  # it may be another by now

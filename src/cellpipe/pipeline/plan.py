@@ -16,7 +16,7 @@ from cellpipe.store.layout import table_path
 from cellpipe.store.manifest import result_file_names
 from cellpipe.store.records import Content
 from cellpipe.store.snapshot import LedgerSnapshot
-from cellpipe.system.scan import Entry, Failure, RawFolders, has_foreign_suffix, is_lab_file
+from cellpipe.system.scan import Entry, Failure, RawFolders, is_lab_file
 
 TABLES_VERSION = 4  # to be raised when the tables of every content change: all are read again
 
@@ -195,9 +195,9 @@ def find_candidates(folder: Path) -> list[str]:
 
 def is_candidate(path: Path) -> bool:
     """Return whether a file may be a cycler's: by a suffix that a format uses, or its content."""
-    if path.name.lower().endswith(tuple(formats.known_suffixes())):
+    if formats.has_known_suffix(path.name):
         return True
-    if has_foreign_suffix(path.name):
+    if formats.has_foreign_suffix(path.name):
         return False
     try:
         formats.find_format(path)

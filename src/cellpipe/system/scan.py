@@ -1,6 +1,7 @@
 """List the folders with raw files, by file names that are the same on every system.
 
-Only Python's standard library is used, so that the watch stays light.
+Only Python's standard library is used. Which of the files may be a cycler's is for the formats to
+say (:mod:`cellpipe.formats.registry`).
 """
 
 from __future__ import annotations
@@ -18,12 +19,6 @@ from cellpipe.core.errors import CellpipeError, Reason
 SHEET_NAMES = ("cells.xlsx", "cells.csv")
 BASELINES_NAME = "baselines.csv"
 LAB_NAMES = (*SHEET_NAMES, BASELINES_NAME)  # written by the lab itself, at the top of the folder
-_OTHER = frozenset({  # files that are common in a lab's folders and are no measurements
-    ".mpl", ".mps", ".sdx", ".sdu", ".log", ".ini", ".md", ".rst", ".py", ".ipynb", ".m", ".r",
-    ".sh", ".bat", ".ps1", ".json", ".yaml", ".yml", ".toml", ".xml", ".html", ".htm", ".pdf",
-    ".png", ".jpg", ".jpeg", ".gif", ".svg", ".doc", ".docx", ".ppt", ".pptx", ".tsv", ".parquet",
-    ".opj", ".opju", ".zip", ".7z", ".lnk", ".db", ".exe", ".dll",
-})  # fmt: skip
 _UNFINISHED = re.compile(
     r"^(~|\.)|\.(tmp|temp|part|partial|filepart|crdownload|download|swp|lck|lock)$", re.IGNORECASE
 )
@@ -313,14 +308,6 @@ def is_finished(name: str) -> bool:
 def is_lab_file(name: str) -> bool:
     """Return whether a name within the folders is the cell sheet's or the lab baselines'."""
     return name.lower() in LAB_NAMES
-
-
-def has_foreign_suffix(name: str) -> bool:
-    """Return whether a name's suffix is one that no cycler uses."""
-    return (
-        not name.lower().endswith(".bdf.parquet")
-        and f".{name.rpartition('.')[2].lower()}" in _OTHER
-    )
 
 
 def _entry_name(entry: os.DirEntry[str]) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from cellpipe.core.model import Recording
 from cellpipe.formats.arbin import columns as arbin
+from cellpipe.formats.file_ends import is_complete_text
 from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.tabular import delimited
 
@@ -43,4 +44,4 @@ def _claims(sample: Sample) -> bool:
     return delimited.find_header(sample.head, arbin.header_score) is not None
 
 
-FORMAT = Format("arbin_csv", "Arbin", (".csv", ".txt"), _claims, read)
+FORMAT = Format("arbin_csv", "Arbin", (".csv", ".txt"), _claims, read, is_complete=is_complete_text)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import mmap
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import BinaryIO
 
 import polars as pl
 
@@ -21,6 +22,7 @@ from cellpipe.core.model import Finding, Recording
 from cellpipe.formats.arbin import columns as arbin
 from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.jet4.database import JetError, declared_row_count, read_table, table_names
+from cellpipe.formats.jet4.pages import PAGE_BYTES
 from cellpipe.formats.tabular.records import vendor_cycles
 
 _MAGIC = b"\x00\x01\x00\x00Standard Jet DB\x00"
@@ -180,4 +182,9 @@ def _claims(sample: Sample) -> bool:
     return sample.head.startswith(_MAGIC)
 
 
-FORMAT = Format("arbin_res", "Arbin", (".res",), _claims, read)
+def is_complete(_stream: BinaryIO, size: int) -> bool:
+    """Return whether the database is made of whole pages."""
+    return size % PAGE_BYTES == 0
+
+
+FORMAT = Format("arbin_res", "Arbin", (".res",), _claims, read, is_complete=is_complete)

@@ -20,6 +20,7 @@ import polars as pl
 from cellpipe.core.errors import DamagedFileError, NoDataError
 from cellpipe.core.model import Recording
 from cellpipe.formats.arbin import columns as arbin
+from cellpipe.formats.file_ends import is_complete_workbook
 from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.tabular import workbook
 from cellpipe.formats.tabular.dialect import find_targets, match_headers
@@ -187,4 +188,13 @@ def _claims(sample: Sample) -> bool:
     )
 
 
-FORMAT = Format("arbin_xlsx", "Arbin", (".xlsx", ".xls"), _claims, read, channels, read_channel)
+FORMAT = Format(
+    "arbin_xlsx",
+    "Arbin",
+    (".xlsx", ".xls"),
+    _claims,
+    read,
+    channels,
+    read_channel,
+    is_complete_workbook,
+)

@@ -13,6 +13,7 @@ import struct
 from collections.abc import Collection
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import polars as pl
@@ -39,6 +40,9 @@ _LOG = {"host_file": 0x251, "address": 0x384, "software_version": 0x3B7, "serial
 _LOG_CHANNEL, _LOG_CHANNEL_SERIAL = 0x009, 0x0AB
 _OLE_ZERO = datetime(1899, 12, 30)  # noqa: DTZ001 - the instrument's local clock
 _OLE_OFFSETS = (585, 465, 469, 473)
+_LOG_SUFFIX = ".mpl"  # of the log that EC-Lab writes beside a file, with its start
+_FIRST_MODULE = 52  # byte behind the magic
+_LONG_HEADER = 0xFFFFFFFF  # in place of a length: it follows, behind a longer header
 _BLOCK = 8192  # rows; small enough for the processor's cache while it is transposed
 
 
@@ -130,7 +134,7 @@ def _find_start_time(
                 (days,) = struct.unpack_from("<d", body, offset)
                 if 36_000 < days < 60_000:
                     return _OLE_ZERO + timedelta(milliseconds=round(days * 86_400_000)), []
-    companion = read_acquisition_start(path.with_suffix(".mpl"))
+    companion = read_acquisition_start(path.with_suffix(_LOG_SUFFIX))
     if companion is not None:
         return companion, []
     day = _parse_day(settings.date)
@@ -158,4 +162,23 @@ def _claims(sample: Sample) -> bool:
     return sample.head.startswith(MAGIC)
 
 
-FORMAT = Format("biologic_mpr", "BioLogic", (".mpr",), _claims, read)
+def is_complete(stream: BinaryIO, size: int) -> bool:
+    """Return whether the last module ends with the file; what comes behind them is padding."""
+    place = _FIRST_MODULE
+    while place < size:
+        stream.seek(place)
+        header = stream.read(65)
+        if header[:6] != b"MODULE":
+            return place > _FIRST_MODULE
+        if len(header) < 65:
+            return False
+        first, second = struct.unpack_from("<2I", header, 41)
+        is_long = first == _LONG_HEADER
+        place += (65 if is_long else 57) + (second if is_long else first)
+    return place == size
+
+
+FORMAT = Format(
+    "biologic_mpr", "BioLogic", (".mpr",), _claims, read,
+    is_complete=is_complete, companions=(_LOG_SUFFIX,),
+)  # fmt: skip

@@ -20,6 +20,7 @@ from cellpipe.core.errors import DamagedFileError
 from cellpipe.core.model import Finding, Recording
 from cellpipe.formats.biologic.columns import source_columns, to_recording
 from cellpipe.formats.biologic.companion import find_acquisition_start, parse_local_time
+from cellpipe.formats.file_ends import is_complete_text
 from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.tabular import delimited
 from cellpipe.formats.tabular.text_blocks import decode_western
@@ -187,4 +188,6 @@ def _claims(sample: Sample) -> bool:
     return first.startswith(_FIRST_COLUMNS) and known
 
 
-FORMAT = Format("biologic_mpt", "BioLogic", (".mpt", ".txt"), _claims, read)
+FORMAT = Format(
+    "biologic_mpt", "BioLogic", (".mpt", ".txt"), _claims, read, is_complete=is_complete_text
+)

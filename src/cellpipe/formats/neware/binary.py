@@ -20,19 +20,21 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 import fastnda
 import polars as pl
 
 from cellpipe.core.errors import DamagedFileError
 from cellpipe.core.model import Finding, Recording
+from cellpipe.formats.file_ends import is_complete_zip
 from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.neware.ndax import LOCAL_VERSIONS, read_archive, read_member
 from cellpipe.formats.tabular.workbook import BROKEN_ZIP
 
 _ELAPSED_VERSIONS, _LOCAL_VERSIONS = {1, 3, 4}, {26, 28, 29}  # local: at the start, or always
 _OWN_COUNT = 129  # from this version on the file states its number of records
+_WITH_LENGTH = range(9, 130)  # versions below leave the length out, BTS 9 has none
 _RECORD_BYTES = {1: 38, 2: 39, 3: 43, 4: 43, 5: 59, 6: 59, 7: 59, 8: 59}
 _SCALED = (
     ("index", "record_index", 1.0),
@@ -294,5 +296,18 @@ def _claims_ndax(sample: Sample) -> bool:
     )
 
 
-NDA = Format("neware_nda", "Neware", (".nda",), _claims_nda, read)
-NDAX = Format("neware_ndax", "Neware", (".ndax", ".nda.zip"), _claims_ndax, read)
+def is_complete(stream: BinaryIO, size: int) -> bool:
+    """Return whether an .nda is as long as its head says; what it says nothing of is complete."""
+    head = stream.read(72)
+    if head.startswith(b"PK"):
+        return is_complete_zip(stream, size)
+    if len(head) < 72 or head[14] not in _WITH_LENGTH:
+        return len(head) == 72
+    begin, length = struct.unpack_from("<2I", head, 64)
+    return not length or begin + length <= size
+
+
+NDA = Format("neware_nda", "Neware", (".nda",), _claims_nda, read, is_complete=is_complete)
+NDAX = Format(
+    "neware_ndax", "Neware", (".ndax", ".nda.zip"), _claims_ndax, read, is_complete=is_complete_zip
+)

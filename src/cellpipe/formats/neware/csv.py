@@ -13,6 +13,7 @@ from pathlib import Path
 
 from cellpipe.core.errors import NoDataError
 from cellpipe.core.model import Recording
+from cellpipe.formats.file_ends import is_complete_text
 from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.neware import columns as neware
 from cellpipe.formats.neware import layers as neware_layers
@@ -76,4 +77,6 @@ def _claims(sample: Sample) -> bool:
     )
 
 
-FORMAT = Format("neware_csv", "Neware", (".csv", ".txt"), _claims, read)
+FORMAT = Format(
+    "neware_csv", "Neware", (".csv", ".txt"), _claims, read, is_complete=is_complete_text
+)

@@ -19,6 +19,7 @@ import polars as pl
 from cellpipe.core.errors import NoDataError
 from cellpipe.core.model import Finding, Recording
 from cellpipe.formats.arbin import columns as arbin
+from cellpipe.formats.file_ends import is_complete_workbook
 from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.neware import columns as neware
 from cellpipe.formats.neware import layers as neware_layers
@@ -181,4 +182,6 @@ def _claims(sample: Sample) -> bool:
     return bool(_record_sheets(sheets)) or any(_nested_levels(sheet) for sheet in sheets)
 
 
-FORMAT = Format("neware_xlsx", "Neware", (".xlsx", ".xls"), _claims, read)
+FORMAT = Format(
+    "neware_xlsx", "Neware", (".xlsx", ".xls"), _claims, read, is_complete=is_complete_workbook
+)
