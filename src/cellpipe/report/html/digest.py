@@ -67,7 +67,7 @@ def digest_page(found: Digest, *, version: str) -> str:
         title=digest_title(found),
         line=f"{_format_time(found.made_at)}; since {_since_text(found)}: {_counts_text(found)}.",
         alarms=[(name, _link(name), said) for name, said in found.alarms],
-        aside=found.rejected,
+        rejected=found.rejected,
         failed=found.failed,
         done=found.done,
         computed=[(name, _link(name)) for name in found.computed],
