@@ -43,7 +43,7 @@ def installed(site: Path) -> None:
 def ran(site: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, *words], capture_output=True, text=True, check=False,
-        env={**os.environ, "PYTHONPATH": str(site)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(site), *sys.path])},
     )  # fmt: skip
 
 
@@ -70,5 +70,5 @@ def test_a_second_schema_of_one_name_is_an_error(tmp_path: Path) -> None:
     installed(tmp_path)
     schemas = tmp_path / "my_lab" / "schemas"
     (schemas / "cycles.yaml").write_text("table: cycles\n", encoding="utf-8")
-    done = ran(tmp_path, "-c", "from cellpipe import contracts; contracts.names()")
+    done = ran(tmp_path, "-c", "from cellpipe import contracts; contracts.table_names()")
     assert "a second schema called 'cycles'; expected one for each table" in done.stderr

@@ -11,6 +11,7 @@ from cellpipe.core.model import Analysis, Cell, Finding, Result, Tables
 from cellpipe.numerics.cycling.ageing import fade, first_cycle_below, usual_rate
 
 RETENTION_CYCLES = (10, 50, 100, 200, 500, 1000)
+_OF_CYCLES = ("cycles", "complete_cycles", "formation_cycles", "rates", "usual_rate_cycles")
 
 
 def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
@@ -24,9 +25,21 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
         **_cycling_summary(cycles),
         **_ageing_summary(cycles, reversible_direction(cell)),
         **_impedance_summary(spectra),
+        **dict.fromkeys(_unknown_counts(tables)),
     }
     types = {name: column.dtype for name, column in load_schema("cells").columns.items()}
     return (Result("cells", pl.DataFrame([row], schema=types), _missing_fields(cell, tables)),)
+
+
+def _unknown_counts(tables: Tables) -> tuple[str, ...]:
+    """Name the counts that can't be known, as what was to be counted could not be made: not 0."""
+
+    def is_lost(raw: str, made: str) -> bool:
+        return raw in tables and tables[raw].height > 0 and tables[made].is_empty()
+
+    lost_spectra = is_lost("impedance", "interfacial_resistance")
+    lost_cycles = is_lost("half_cycle_segments", "cycles")
+    return (*(_OF_CYCLES if lost_cycles else ()), *(("spectra",) if lost_spectra else ()))
 
 
 def _cycling_summary(cycles: pl.DataFrame) -> dict[str, object]:
@@ -144,5 +157,7 @@ def _field_finding(field: str, gain: str) -> Finding:
     return Finding("info", "sheet_field_missing", sentence)
 
 
-ANALYSIS = Analysis("cells", ("cycles", "interfacial_resistance", "files"), ("cells",), _compute,
-                    version=2)  # fmt: skip
+ANALYSIS = Analysis(
+    "cells", ("cycles", "interfacial_resistance", "files", "half_cycle_segments", "impedance"),
+    ("cells",), _compute, version=2,
+)  # fmt: skip

@@ -142,7 +142,7 @@ def _cells_table(summary: Summary) -> Table:
             cycle, reference = row["retention_cycle"], row["retention_reference_cycle"]
             retention += f" (cycle {cycle} / {reference})"
         table.add_row(
-            Text(row["cell_id"]), row["configuration"] or "not known", str(row["cycles"]),
+            Text(row["cell_id"]), row["configuration"] or "not known", _format_count(row["cycles"]),
             _format_first_capacity(row), format_percent(row["initial_coulombic_efficiency"]),
             format_percent(row["mean_coulombic_efficiency"], 2), retention, _format_resistance(row),
         )  # fmt: skip
@@ -168,9 +168,15 @@ def _cells_list(summary: Summary) -> Table:
             "interfacial resistance": _format_resistance(row),
         }
         known = [f"{name} {shown}" for name, shown in numbers.items() if shown != "–"]
-        first = f"{kind}, {pluralize(row['cycles'], 'cycle')}"
+        count = row["cycles"]
+        first = f"{kind}, {'cycles not known' if count is None else pluralize(count, 'cycle')}"
         table.add_row(Text(row["cell_id"]), Text("; ".join([first, *known])))
     return table
+
+
+def _format_count(number: int | None) -> str:
+    """Write a count; a dash where it could not be made."""
+    return "–" if number is None else str(number)
 
 
 def pluralize(number: int, noun: str) -> str:

@@ -122,11 +122,16 @@ class Cell:
 
 @dataclass(frozen=True)
 class Result:
-    """What an analysis made of its inputs: a checked table, and what has to be said about it."""
+    """What an analysis made of its inputs: a checked table, and what has to be said about it.
+
+    ``analysis`` is the table's name. A table without columns is none: then there are findings only.
+    ``trace`` is for the log: where in an analysis that failed it failed.
+    """
 
     analysis: str
     table: pl.DataFrame
     findings: tuple[Finding, ...] = ()
+    trace: str = ""
 
 
 Tables = Mapping[str, pl.DataFrame]

@@ -194,13 +194,16 @@ def _shared_content_findings(cells: Sequence[CellInputs]) -> list[Finding]:
 
 
 def read_input_tables(job: Job, inputs: CellInputs) -> dict[str, pl.DataFrame]:
-    """Gather a cell's raw tables from the store, with their files, spectra numbered through."""
+    """Gather a cell's raw tables from the store, with their files, spectra numbered through.
+
+    They are those that the analyses need (:func:`cellpipe.analyses.input_tables`).
+    """
     published = read_table(job.out, "baselines", LAB)
     gathered = {
         "baselines": contracts.empty_table("baselines") if published is None else published,
         "files": file_rows(inputs),
     }
-    for name in ("timeseries", "impedance", "half_cycle_segments"):
+    for name in analyses.input_tables():
         parts = []
         for file in inputs.files:
             if name not in file.content.tables:
@@ -213,8 +216,7 @@ def read_input_tables(job: Job, inputs: CellInputs) -> dict[str, pl.DataFrame]:
                 )  # fmt: skip
             if frame.height:
                 parts.append(frame.with_columns(file_sha256=pl.lit(file.content.sha256)))
-        blank = contracts.empty_table(name).with_columns(file_sha256=pl.lit("", pl.String))
-        gathered[name] = pl.concat([blank, *parts], how="diagonal")
+        gathered[name] = pl.concat([analyses.empty_input(name), *parts], how="diagonal")
     gathered["impedance"] = _number_spectra(gathered["impedance"])
     return gathered
 

@@ -35,7 +35,8 @@ class Peaks(NamedTuple):
 def locate_peaks(voltage_volt: Floats, density: Floats, smoothing_volt: float) -> Peaks:
     """Find the peaks of a dQ/dV curve.
 
-    A peak stands out by a twentieth of the highest one. Its position is the top of a parabola
+    A peak stands out by a twentieth of the highest one, and above zero: what lies below is charge
+    that flowed against the half cycle (a pulse). Its position is the top of a parabola
     through the logarithms of the points of its upper third. What lies within three standard
     deviations of the smoothing from an end is the end of the half cycle (a voltage held there, the
     jump of a new current) and left out.
@@ -58,6 +59,7 @@ def locate_peaks(voltage_volt: Floats, density: Floats, smoothing_volt: float) -
     found, _ = find_peaks(inner)
     measured = peak_prominences(inner, found)
     standing = measured[0] >= PROMINENT * inner[found].max(initial=0.0)
+    standing &= inner[found] >= 0.0
     found, measured = found[standing], tuple(values[standing] for values in measured)
     width = peak_widths(inner, found, 0.5, measured)[0] * step
     bounds = _valleys(inner, found, measured[1], measured[2])

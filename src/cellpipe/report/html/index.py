@@ -22,6 +22,7 @@ from cellpipe.report.key_numbers import resistance_text
 from cellpipe.report.wording import (
     NOTHING,
     format_fixed,
+    format_integer,
     format_number,
     format_percent,
     format_time,
@@ -94,7 +95,7 @@ def cell_row(row: Row, checks: int, curve: Curve | None) -> Row:
         "name": file_name(row["cell_id"]),
         "kind": row["configuration"] or "not known",
         "group": row["group"] or "",
-        "cycles": row["cycles"],
+        "cycles": (format_integer(row["cycles"]), row["cycles"]),
         "capacity": (format_number(capacity, 4), capacity),
         "capacity_unit": unit,
         "basis": basis,
