@@ -162,7 +162,8 @@ def _run_analysis(analysis: Analysis, cell: Cell, at_hand: Tables) -> tuple[Resu
     names = [result.analysis for result in made]
     if sorted(names) != sorted(analysis.makes):
         raise ContractError(
-            f"the tables {', '.join(names) or 'none'}", expected=", ".join(analysis.makes),
+            f"the tables {', '.join(names) or 'none'}",
+            expected=", ".join(analysis.makes) or "none",
             remedy="let makes name the tables that it gives",
         )  # fmt: skip
     return made

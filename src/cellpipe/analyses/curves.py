@@ -6,9 +6,10 @@ charge over voltage on a grid of 5 mV, smoothed by a Gaussian of 5 mV, or of up 
 voltage is noisy (the column says which); the sum over the grid times its step is the half cycle's
 capacity. A half cycle with more than two thirds of its charge between two records has none where
 these are more than 0.1 V apart: at which voltage it passed is not known. Current against the half
-cycle (pulses) counts against it; where dQ/dV falls below zero for that, there are no peaks. dV/dQ is the
-slope of the mean voltage over 200 steps of the half cycle's charge, smoothed by a Gaussian of one
-step (:mod:`cellpipe.numerics.cycling.differentiate`).
+cycle (pulses) counts against it; where dQ/dV falls below zero for that, there are no peaks.
+
+dV/dQ is the slope of the mean voltage over 200 steps of the half cycle's charge, smoothed by a
+Gaussian of one step (:mod:`cellpipe.numerics.cycling.differentiate`).
 
 Peaks of dQ/dV (:mod:`cellpipe.numerics.cycling.peaks`) are followed from half cycle to half cycle of one
 direction. Of a silicon half cell whose reference offset the sheet gives, a peak near the potential

@@ -53,8 +53,8 @@ def _sentence(
     analysis: Analysis, failure: StepFailure, cell: Cell, chain: Sequence[Analysis]
 ) -> str:
     """Name the analysis, what is missing for it and why, and what to do."""
-    made = ", ".join(analysis.makes)
-    lost = f"this cell's {made} could not be made" if made else "it made nothing"
+    made = f"table{'s' if len(analysis.makes) > 1 else ''} {', '.join(analysis.makes)}"
+    lost = f"the {made} of this cell could not be made" if analysis.makes else "it made nothing"
     further = ", ".join(_tables_made_from(analysis.makes, chain))
     lacking = f", and what is made from that ({further}) lacks it" if further else ""
     return (

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 _STAGES: dict[Stage, str] = {"files": "Reading files", "cells": "Computing cells",
                              "report": "Writing the report"}  # fmt: skip
+_NAMED = 10  # cells that a line names
 _NARROWEST = 128  # columns that the table of cells needs; below that it is a list
 
 
@@ -110,6 +111,7 @@ def _show_remarks(console: Console, summary: Summary) -> None:
         names = ", ".join(asked)
         console.print(Text(f"Not in the cell sheet, so in mAh only: {names}."))
     _show_cut(console, summary)
+    _show_failed_steps(console, summary)
     if "time_zone_unknown" in summary.findings["code"]:
         console.print("Local times are taken as UTC; tell the instruments' zone with --time-zone.")
     if summary.ignored:
@@ -128,6 +130,18 @@ def _show_cut(console: Console, summary: Summary) -> None:
     if len(cut):
         names = ", ".join(cut.drop_nulls().unique(maintain_order=True))
         console.print(Text(f"Check: a file of {names} was cut off; copy it again."))
+
+
+def _show_failed_steps(console: Console, summary: Summary) -> None:
+    """Name the cells of which an analysis or a block of the report failed; their pages say which."""
+    is_failed = summary.findings["code"].is_in(["analysis_failed", "report_block_failed"])
+    cells = summary.findings.filter(is_failed)["cell_id"].drop_nulls().unique().sort()
+    if len(cells):
+        shown = ", ".join(cells[:_NAMED]) + (" …" if len(cells) > _NAMED else "")
+        line = (
+            f"Check: a part of {pluralize(len(cells), 'cell')} failed ({shown}); see their pages."
+        )
+        console.print(Text(line))
 
 
 def _cells_table(summary: Summary) -> Table:

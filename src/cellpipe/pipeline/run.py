@@ -330,34 +330,42 @@ def _record_count(inputs: CellInputs) -> int:
 
 @dataclass(frozen=True)
 class CellResult:
-    """What computing a cell gave, for the ledger."""
+    """What computing a cell gave, for the ledger; ``traces`` of what failed are for the log."""
 
     entry: CellEntry
     written: tuple[ResultFile, ...]
     events: tuple[Event, ...]
+    traces: tuple[str, ...] = ()
 
 
 def compute_cell(job: Job, inputs: CellInputs) -> CellResult:
     """Compute a cell's tables, write them and its report; the ledger is left as it is."""
-    from cellpipe.report import write_cell_report
+    from cellpipe.report import BlockFailure, write_cell_report
 
     begun = time.perf_counter()
     tables = read_input_tables(job, inputs)
     findings = [*inputs.findings, *_file_findings(inputs)]
-    paths = []
+    paths, traces = [], list[str]()
     for result in analyses.results_of(inputs.cell, tables):
-        paths.append(write_table(job.out, result.analysis, inputs.cell.cell_id, result.table))
-        tables[result.analysis] = result.table
         findings += result.findings
+        traces += filter(None, [result.trace])
+        if result.table.columns:
+            paths.append(write_table(job.out, result.analysis, inputs.cell.cell_id, result.table))
+            tables[result.analysis] = result.table
     tables["findings"] = finding_rows(findings, inputs.cell.cell_id)
-    version = __version__
-    paths += write_cell_report(inputs.cell, tables, tables["files"], job.out, version=version)
+    failed: list[BlockFailure] = []
+    paths += write_cell_report(
+        inputs.cell, tables, tables["files"], job.out, version=__version__, tell=failed.append
+    )
+    findings += [each.finding for each in failed]
+    traces += [each.trace for each in failed]
     seconds = round(time.perf_counter() - begun, 4)
     cell_id = inputs.cell.cell_id
     entry = CellEntry(cell_id, inputs.fingerprint, inputs.contents, tuple(findings), seconds)
     last = last_numbers(job.ledger.database, cell_id)
     events = cell_events(job.ledger.cell(cell_id), entry, tables["cells"], last)
-    return CellResult(entry, tuple(describe_file(job.out, path) for path in paths), tuple(events))
+    written = tuple(describe_file(job.out, path) for path in paths)
+    return CellResult(entry, written, tuple(events), tuple(traces))
 
 
 def record_cell(job: Job, inputs: CellInputs, made: CellResult | Exception) -> list[Failure]:
@@ -370,6 +378,8 @@ def record_cell(job: Job, inputs: CellInputs, made: CellResult | Exception) -> l
 
     """
     if isinstance(made, CellResult):
+        for trace in made.traces:
+            _log.error("cell %s: %s", inputs.cell.cell_id, trace)
         job.ledger.record_cell(made.entry, made.written, made.events)
         return []
     if isinstance(made, StoreError) and not isinstance(made, LockedFileError):

@@ -10,9 +10,12 @@ from pathlib import Path
 import polars as pl
 
 from cellpipe.core.model import Cell
+from cellpipe.report.blocks import BlockFailure, Tell, log_failure, new_findings
 from cellpipe.system.atomic_files import file_name, write_bytes
 
-__all__ = ["file_name", "write_cell_report", "write_index", "write_lab_workbook"]
+__all__ = [
+    "BlockFailure", "file_name", "write_cell_report", "write_index", "write_lab_workbook",
+]  # fmt: skip
 
 
 def write_cell_report(
@@ -22,8 +25,11 @@ def write_cell_report(
     folder: Path,
     *,
     version: str,
+    tell: Tell = log_failure,
 ) -> tuple[Path, Path]:
     """Write the page and the workbook of one cell into ``folder/cells``.
+
+    A block of either that fails is replaced by a sentence, and stands among the cell's findings.
 
     Parameters
     ----------
@@ -38,6 +44,8 @@ def write_cell_report(
         Where the reports lie.
     version
         Version that made the numbers.
+    tell
+        Called for each block that fails.
 
     Returns
     -------
@@ -46,18 +54,36 @@ def write_cell_report(
         bytes.
 
     """
-    from cellpipe.report.excel.cell_workbook import cell_workbook
-    from cellpipe.report.html.cell_page import cell_page
-
     name = file_name(cell.cell_id)
+    failed: list[BlockFailure] = []
     with _pause_gc():
-        page = cell_page(cell, tables, files, name=name, version=version)
-        workbook = cell_workbook(cell, tables, files, version=version)
+        page, workbook = _render(cell, tables, files, name, version, failed.append)
+        if failed:  # once more, so that the findings of both name what is missing in either
+            said = new_findings(tables["findings"], failed, cell.cell_id)
+            all_said = {**tables, "findings": said}
+            page, workbook = _render(cell, all_said, files, name, version, lambda _: None)
+    for each in failed:
+        tell(each)
     stem = folder / "cells" / name
     return (
         write_bytes(stem.with_name(f"{name}.html"), _encode_page(page)),
         write_bytes(stem.with_name(f"{name}.xlsx"), workbook),
     )
+
+
+def _render(
+    cell: Cell,
+    tables: Mapping[str, pl.DataFrame],
+    files: pl.DataFrame,
+    name: str,
+    version: str,
+    tell: Tell,
+) -> tuple[str, bytes]:
+    from cellpipe.report.excel.cell_workbook import cell_workbook
+    from cellpipe.report.html.cell_page import cell_page
+
+    page = cell_page(cell, tables, files, name=name, version=version, tell=tell)
+    return page, cell_workbook(cell, tables, files, version=version, tell=tell)
 
 
 @contextlib.contextmanager

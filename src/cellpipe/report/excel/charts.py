@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from cellpipe.report.excel.sheets import Book
+from cellpipe.report.excel.sheets import TEXT, Book
 from cellpipe.report.figures.choice import sample_evenly
 from cellpipe.report.figures.style import BLUE, ORANGE, RED, sequence_colours
 from cellpipe.report.wording import KindWords
 
 _WIDTH, _HEIGHT = 620, 380
 _SHAPES = ("circle", "square", "triangle", "diamond", "x", "plus")
+Chart = tuple[Any, str] | str | None  # with its description; or why there is none
 _AXIS = {
     "num_font": {"size": 9},
     "name_font": {"size": 10, "bold": False},
@@ -22,19 +23,37 @@ _AXIS = {
 }
 
 
-def insert_charts(book: Book, tables: Mapping[str, pl.DataFrame], words: KindWords) -> None:
-    """Put the charts for which there is data beside the summary."""
+def _just_make(_: str, make: Callable[[], Chart], __: Callable[[str], Chart]) -> Chart:
+    return make()
+
+
+def insert_charts(
+    book: Book,
+    tables: Mapping[str, pl.DataFrame],
+    words: KindWords,
+    attempt: Callable[[str, Callable[[], Chart], Callable[[str], Chart]], Chart] = _just_make,
+) -> None:
+    """Put the charts for which there is data beside the summary.
+
+    ``attempt(name, make, instead)`` makes a chart, or gives the sentence that stands in its place.
+    """
     sheet = book.workbook.get_worksheet_by_name("Summary")
-    charts = [
-        _cycling_chart(book, tables["cycles"], words),
-        _nyquist_chart(book, tables["impedance"]),
-        _resistance_chart(book, tables["interfacial_resistance"]),
-    ]
+    makers: dict[str, Callable[[], Chart]] = {
+        "Capacity and Coulombic efficiency": lambda: _cycling_chart(book, tables["cycles"], words),
+        "Nyquist plot": lambda: _nyquist_chart(book, tables["impedance"]),
+        "Interfacial resistance": lambda: _resistance_chart(book, tables["interfacial_resistance"]),
+    }
     row = 0
-    for chart, description in (pair for pair in charts if pair is not None):
-        chart.set_size({"width": _WIDTH, "height": _HEIGHT})
-        sheet.insert_chart(row, 5, chart, {"description": description, "object_position": 3})
-        row += 19
+    for name, make in makers.items():
+        made = attempt(f"The chart '{name}'", make, str)
+        if isinstance(made, str):
+            sheet.write_string(row, 5, made, book.style(TEXT, "soft"))
+            row += 2
+        elif made is not None:
+            chart, description = made
+            chart.set_size({"width": _WIDTH, "height": _HEIGHT})
+            sheet.insert_chart(row, 5, chart, {"description": description, "object_position": 3})
+            row += 19
 
 
 def _series(sheet: str, rows: tuple[int, int], x: int, y: int, **look: Any) -> dict[str, Any]:

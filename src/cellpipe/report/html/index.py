@@ -64,7 +64,7 @@ def index_page(tables: Mapping[str, pl.DataFrame], *, version: str) -> str:
         cell_row(row, checks.get(row["cell_id"], 0), curves.get(row["cell_id"]))
         | _standing_fields(beside.get(row["cell_id"], []))
         | {"newest": _newest_time(newest.get(row["cell_id"]))}
-        for row in cells.sort("cell_id").to_dicts()
+        for row in _listed_cells(cells, files).sort("cell_id").to_dicts()
     ]
     return load_template("index.html.j2").render(
         script=script,
@@ -83,6 +83,13 @@ def index_page(tables: Mapping[str, pl.DataFrame], *, version: str) -> str:
         used_files=files.filter(pl.col("status") == "used").height,
         version=version,
     )
+
+
+def _listed_cells(cells: pl.DataFrame, files: pl.DataFrame) -> pl.DataFrame:
+    """Return a row for every cell with files: one without its numbers has a page, too."""
+    used = files.filter(pl.col("status") == "used").select("cell_id").drop_nulls().unique()
+    missing = used.join(cells, on="cell_id", how="anti")
+    return pl.concat([cells, missing], how="diagonal") if missing.height else cells
 
 
 def cell_row(row: Row, checks: int, curve: Curve | None) -> Row:
