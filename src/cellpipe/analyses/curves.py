@@ -11,12 +11,12 @@ cycle (pulses) counts against it; where dQ/dV falls below zero for that, there a
 dV/dQ is the slope of the mean voltage over 200 steps of the half cycle's charge, smoothed by a
 Gaussian of one step (:mod:`cellpipe.numerics.cycling.differentiate`).
 
-Peaks of dQ/dV (:mod:`cellpipe.numerics.cycling.peaks`) are followed from half cycle to half cycle of one
-direction. Of a silicon half cell whose reference offset the sheet gives, a peak near the potential
-of a known step of silicon is named after it: the two steps of amorphous silicon on lithiation near
-0.25 and 0.1 V against Li+/Li and on delithiation near 0.3 and 0.45 V, and the narrow one of
-crystalline Li15Si4 near 0.43 V (M. N. Obrovac and L. Christensen, Electrochem. Solid-State Lett. 7,
-A93 (2004), doi 10.1149/1.1652421).
+Peaks of dQ/dV (:mod:`cellpipe.numerics.cycling.peaks`) are followed from half cycle to half cycle
+of one direction. Of a silicon half cell whose reference offset the sheet gives, a peak near the
+potential of a known step of silicon is named after it: the two steps of amorphous silicon on
+lithiation near 0.25 and 0.1 V against Li+/Li and on delithiation near 0.3 and 0.45 V, and the
+narrow one of crystalline Li15Si4 near 0.43 V (M. N. Obrovac and L. Christensen, Electrochem.
+Solid-State Lett. 7, A93 (2004), doi 10.1149/1.1652421).
 """
 
 from __future__ import annotations

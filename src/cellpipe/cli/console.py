@@ -133,7 +133,7 @@ def _show_cut(console: Console, summary: Summary) -> None:
 
 
 def _show_failed_steps(console: Console, summary: Summary) -> None:
-    """Name the cells of which an analysis or a block of the report failed; their pages say which."""
+    """Name the cells of which an analysis or a block failed; their pages say which."""
     is_failed = summary.findings["code"].is_in(["analysis_failed", "report_block_failed"])
     cells = summary.findings.filter(is_failed)["cell_id"].drop_nulls().unique().sort()
     if len(cells):

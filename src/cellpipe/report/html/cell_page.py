@@ -193,7 +193,7 @@ def cell_panels(cell: Cell, tables: Mapping[str, pl.DataFrame]) -> list[Panel]:
 
 
 def _panel_blocks(cell: Cell, tables: Mapping[str, pl.DataFrame]) -> list[Block[Panel]]:
-    """Describe the figures of a cell: key, title, tables that it is empty without, what draws it."""
+    """Describe a cell's figures: key, title, tables they are empty without, what draws them."""
     words = kind_words(cell)
     cycles, growth = tables["cycles"], tables["interfacial_resistance"]
     comparison, baselines = tables["baseline_comparison"], tables["baselines"]
