@@ -54,7 +54,8 @@ def tables_page() -> str:
     parts.append(
         "\n## Keys of a schema file\n\n"
         "`table`, `about`, `row`, `key` (columns that are unique together), `bad_rows` (`reject` "
-        "sets bad rows aside, `error` refuses the table), and `columns`; of a column: `type` "
+        "sets bad rows aside, `error` refuses the table), `consolidate` (`false`: the table is not "
+        "gathered over all cells in one file), and `columns`; of a column: `type` "
         "(string, int64, float64, bool, datetime), `unit`, `meaning`, `bdf`, `nullable`, "
         "`required`, `pattern` (the name is a regular expression), `min`, `max`, `isin`. "
         "A key that is not in this list is refused.\n"
