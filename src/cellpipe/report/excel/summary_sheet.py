@@ -179,14 +179,15 @@ def _first_capacities(
 def _mean_efficiency(layout: SheetLayout, row: Row, cycles: pl.DataFrame) -> Line:
     chosen = cycles.filter(pl.col("complete") & (pl.col("cycle") >= 2))
     values = chosen["coulombic_efficiency"].drop_nulls().to_list()
-    value: object = row["mean_coulombic_efficiency"]
+    stored: float | None = row["mean_coulombic_efficiency"]
+    value: object = stored
     if values:
         efficiency, number, complete = (
             layout.column_range(column, cycles.height)
             for column in ("coulombic_efficiency", "cycle", "complete")
         )
         formula = f'=AVERAGEIFS({efficiency},{number},">=2",{complete},"yes")'
-        value = formula_or_value(formula, sum(values) / len(values), value)
+        value = formula_or_value(formula, sum(values) / len(values), stored)
     basis = "complete cycles from cycle 2 on"
     return ("Mean Coulombic efficiency", value, "", basis, PERCENT)
 
