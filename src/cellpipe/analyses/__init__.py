@@ -1,9 +1,9 @@
 """Tables to tables: the analyses of a cell.
 
 The contracts are the wiring: an analysis runs once the tables it needs exist, and what it makes is
-checked. One that fails costs its own tables only. A new one is one file and one line in :mod:`cellpipe.analyses.registry`
-(docs/add-an-analysis.md); a package outside adds one through the entry point group
-``cellpipe.analyses``.
+checked. One that fails costs its own tables only. A new one is one file and one line in
+:mod:`cellpipe.analyses.registry` (docs/add-an-analysis.md); a package outside adds one through the
+entry point group ``cellpipe.analyses``.
 """
 
 from __future__ import annotations

@@ -287,7 +287,10 @@ def summary_to_dict(summary: Summary) -> dict[str, object]:
         "read": summary.read, "unchanged": summary.unchanged,
         "cells_updated": summary.cells_updated, "page": summary.page,
         "cells": summary.cells.to_dicts(),
-        "failures": [asdict(failure) for failure in summary.failures],
+        "failures": [
+            {"path": failure.path, "reason": str(failure.reason), **failure.parts}
+            for failure in summary.failures
+        ],
     }  # fmt: skip
 
 

@@ -222,7 +222,7 @@ def read_input_tables(lab: Lab, inputs: CellInputs) -> dict[str, pl.DataFrame]:
 
 
 def _number_spectra(impedance: pl.DataFrame) -> pl.DataFrame:
-    """Assign numbers to spectra through the files of a cell, by absolute time where every file has a clock."""
+    """Assign numbers to a cell's spectra, by absolute time where every file has a clock."""
     place = ["file_sha256", "spectrum"]
     first = impedance.group_by(place, maintain_order=True).agg(
         _start=pl.col("unix_time_second").first()

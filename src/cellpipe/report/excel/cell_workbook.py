@@ -164,7 +164,7 @@ def _without_failed_sheets(
 
 
 def workbook_options() -> dict[str, object]:
-    """Return xlsxwriter's settings, new for every workbook: it writes into the dictionary inside."""
+    """Return xlsxwriter's settings, new for each workbook: it modifies the inner dictionary."""
     return {
         "in_memory": True,
         "constant_memory": False,

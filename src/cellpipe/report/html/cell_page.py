@@ -125,7 +125,9 @@ def _text_blocks(
             lambda _: not comparison["comparable"].any(),
         ),
         "conditions": Block("What it was cycled in", lambda: _conditions(comparison), str),
-        "made_with": Block("The versions", lambda: software_versions(version, analyses.versions), str),
+        "made_with": Block(
+            "The versions", lambda: software_versions(version, analyses.versions), str
+        ),
     }  # fmt: skip
 
 
