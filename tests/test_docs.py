@@ -105,6 +105,9 @@ def test_commands_say_what_the_page_shows(
         if parts["kind"] == "console":
             for step in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
                 command, _, expected = step.partition("\n")
+                if command.startswith("cd "):
+                    monkeypatch.chdir(command.removeprefix("cd "))
+                    continue
                 said = said_by(command)
                 assert is_shown(expected, said), f"{command}\n{said}"
 

@@ -91,7 +91,7 @@ def resolve_results(options: argparse.Namespace, names: str | None = None) -> La
     out: Path | None = options.out
     path = find_settings(options)
     if out is not None and (path is None or _is_results(out) or names is None):
-        return lab_of_results(out.resolve())
+        return lab_of_results(out)
     if path is None:
         raise SettingsError(
             "no results folder", expected="one, or a workspace to be in",

@@ -91,8 +91,7 @@ def _init(options: argparse.Namespace) -> int:
         check_time_zone(options.time_zone)
     if workspace.is_free(options.folder):
         places = workspace.make_workspace(options.folder.resolve(), options.time_zone)
-        zone = f" --time-zone {options.time_zone}" if options.time_zone else ""
-        print(_STEPS.format(*places, zone=zone), end="")
+        print(_STEPS.format(*places, folder=options.folder.resolve()), end="")
         return 0
     check_folder(options.folder)
     workspace.check_not_workspace(options.folder)
@@ -109,20 +108,22 @@ A workspace is made. Three steps to the first results:
 
   1. Copy raw files into {0}
      and write a row for each cell into {1}
-  2. cellpipe process "{0}" --out "{3}"{zone}
+  2. cd "{folder}"
+     cellpipe process
   3. Open index.html in {3}
 
-Later: "cellpipe watch" in the workspace takes what arrives by itself, as {2} says.
-"cellpipe doctor" there checks that all is well.
+In the workspace, commands know folders and time zone from {2}.
+Later, "cellpipe watch" there takes what arrives by itself; "cellpipe doctor" checks that all is well.
 """
 
 
 def _run_doctor(options: argparse.Namespace) -> int:
     from cellpipe.cli import console
+    from cellpipe.cli.labs import find_settings
     from cellpipe.service.doctor import run_checks
 
     found = []
-    for check in run_checks(options.settings):
+    for check in run_checks(find_settings(options) or options.settings):
         found.append(check)
         if not options.json:
             console.show_check(check)
