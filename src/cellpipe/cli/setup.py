@@ -113,7 +113,7 @@ A workspace is made. Three steps to the first results:
   3. Open index.html in {3}
 
 In the workspace, commands know folders and time zone from {2}.
-Later, "cellpipe watch" there takes what arrives by itself; "cellpipe doctor" checks that all is well.
+Later, "cellpipe watch" there takes what arrives; "cellpipe doctor" checks that all is well.
 """
 
 
