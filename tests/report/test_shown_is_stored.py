@@ -38,7 +38,7 @@ Patch = pytest.MonkeyPatch
 
 @pytest.fixture(scope="module")
 def lab(sample_run: Summary) -> Lab:
-    return Lab(sample_run.job.out)
+    return Lab(sample_run.lab.results)
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +92,7 @@ def test_the_summaries(lab: Lab, tmp_path: Path) -> None:
 def digests(lab: Lab, run: Summary) -> list[str]:
     """Write the digest of the first night, with limits that every cell crosses."""
     limits = LimitSettings(coulombic_efficiency=1.0, sudden_loss=0.0001, resistance_growth=1.01)
-    found = build_digest(run.job, run, "", DeliveryResult())
+    found = build_digest(run.lab, run, "", DeliveryResult())
     for cell_id in lab.cell_ids:
         row, cycles = (
             lab.table(name).filter(pl.col("cell_id") == cell_id) for name in ("cells", "cycles")

@@ -39,6 +39,11 @@ def results_of(cell: Cell, tables: Tables) -> tuple[Result, ...]:
     -------
     Results, each table checked against its contract.
 
+    Raises
+    ------
+    MemoryError
+        If there is no room; every other fault costs its analysis only.
+
     """
     at_hand = {**_missing_inputs(tables), **tables}
     results: list[Result] = []

@@ -288,7 +288,10 @@ def summary_to_dict(summary: Summary) -> dict[str, object]:
         "cells_updated": summary.cells_updated, "page": summary.page,
         "cells": summary.cells.to_dicts(),
         "failures": [
-            {"path": failure.path, "reason": str(failure.reason), **failure.parts}
+            {
+                "path": failure.path, "reason": str(failure.reason), **failure.parts,
+                "file": failure.parts["file"] or failure.path,
+            }
             for failure in summary.failures
         ],
     }  # fmt: skip

@@ -109,6 +109,7 @@ def _process(options: argparse.Namespace) -> int:
         print(download(options.fetch, lab.folder), file=_message_stream(options))
     check_folder(lab.folder)
     lab.check()
+    _ = lab.ledger  # what is wrong with the results is said before anything is written
     log_to(lab.results, verbose=options.verbose)
     summary = _run(options, lab)
     if options.json:
@@ -127,7 +128,6 @@ def _process(options: argparse.Namespace) -> int:
 
 def _run(options: argparse.Namespace, lab: Lab) -> Summary:
     """Run a lab in processes of this machine, or as a Prefect flow."""
-    _ = lab.ledger  # what is wrong with it is said before anything is started
     if options.prefect or options.runner:
         from cellpipe.config.settings import RunnerSettings
         from cellpipe.core.checkout import flow_module

@@ -63,6 +63,12 @@ class Reason(str):
         found = str(self) if self.found is None else self.found
         return {"file": self.file, "found": found, "expected": self.expected, "remedy": self.remedy}
 
+    def without_file(self) -> Reason:
+        """Return the same reason without the file, where that is known otherwise."""
+        return Reason(
+            str(self), found=self.found, expected=self.expected, remedy=self.remedy
+        )  # fmt: skip
+
     def to_json(self) -> str:
         """Return the form stored in the ledger: the text itself, or JSON if it has parts."""
         return str(self) if self.found is None else json.dumps({"text": str(self), **self.parts})

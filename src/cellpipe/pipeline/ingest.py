@@ -128,7 +128,7 @@ class _Ingestion:
             measurement = formats.read_raw(raw, form, time_zone=lab.time_zone)
         except FileError as error:
             key = reading_key(lab, None)
-            return Content(raw.sha256, key, "set aside", reason=error.reason)
+            return Content(raw.sha256, key, "set aside", reason=error.reason.without_file())
         return self._write_tables(measurement)
 
     def _write_tables(self, measurement: Measurement) -> Content:
