@@ -11,6 +11,7 @@ from hypothesis import settings
 
 from cellpipe.pipeline.run import Summary, process
 
+pytest_plugins = ["no_pages", "skips"]
 settings.register_profile("house", deadline=None)  # a busy machine is no failure
 settings.load_profile("house")
 

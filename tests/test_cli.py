@@ -13,6 +13,8 @@ import pytest
 
 from cellpipe.cli.main import command_names, main
 
+pytestmark = pytest.mark.usefixtures("no_pages")  # tables, files and the ledger are asked about
+
 SAMPLE = Path(__file__).parents[1] / "sample_data"
 
 

@@ -19,6 +19,8 @@ from cellpipe.core.errors import CellpipeError, CellSheetError, StoreError
 from cellpipe.pipeline.run import process
 from made_files import neware_csv
 
+pytestmark = pytest.mark.usefixtures("no_pages")  # tables, files and the ledger are asked about
+
 
 def digests(folder: Path) -> dict[str, str]:
     return {
@@ -38,6 +40,7 @@ def test_a_second_run_on_the_same_folder_does_nothing(small_lab: Path, tmp_path:
     assert {p: p.stat().st_mtime_ns for p in (tmp_path / "out").rglob("*.parquet")} == before
 
 
+@pytest.mark.pages
 def test_two_runs_into_two_folders_write_the_same_bytes(small_lab: Path, tmp_path: Path) -> None:
     process(small_lab, tmp_path / "one")
     process(small_lab, tmp_path / "two")
@@ -125,6 +128,7 @@ def test_what_a_process_wrote_before_leaves_no_trace_in_its_results(
     assert digests(tmp_path / "first") == digests(tmp_path / "second")
 
 
+@pytest.mark.pages
 def test_deleted_results_are_made_again(made_lab: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     process(made_lab, out)

@@ -22,6 +22,8 @@ from cellpipe.report.html.digest import Digest, digest_page, digest_text, digest
 from cellpipe.service import nightly
 from cellpipe.service.alarms import check_limits
 
+pytestmark = pytest.mark.usefixtures("no_pages")  # tables, files and the ledger are asked about
+
 
 class Box:
     """A mail server's memory."""
