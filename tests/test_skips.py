@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -120,3 +121,12 @@ def test_every_exception_is_a_reason_that_some_test_gives() -> None:
     for words, because in skips.ALLOWED.items():
         assert any(words.removeprefix("^") in source for source in sources), words
         assert because
+
+
+def test_lists_of_tests_in_the_makefile_name_what_there_is() -> None:
+    root = Path(__file__).parents[1]
+    named = re.findall(r"\btests/[\w/]+(?:\.py|(?=\s))", (root / "Makefile").read_text("utf-8"))
+    assert len(named) > 20
+    assert not [
+        path for path in named if "%" not in path and not (root / path.rstrip("./")).exists()
+    ]
