@@ -117,7 +117,8 @@ def test_ci_is_what_every_forge_sets(
 
 
 def test_every_exception_is_a_reason_that_some_test_gives() -> None:
-    sources = [path.read_text("utf-8") for path in Path(__file__).parent.rglob("test_*.py")]
+    here = Path(__file__)
+    sources = [p.read_text("utf-8") for p in here.parent.rglob("test_*.py") if p != here]
     for words, because in skips.ALLOWED.items():
         assert any(words.removeprefix("^") in source for source in sources), words
         assert because
@@ -127,6 +128,4 @@ def test_lists_of_tests_in_the_makefile_name_what_there_is() -> None:
     root = Path(__file__).parents[1]
     named = re.findall(r"\btests/[\w/]+(?:\.py|(?=\s))", (root / "Makefile").read_text("utf-8"))
     assert len(named) > 20
-    assert not [
-        path for path in named if "%" not in path and not (root / path.rstrip("./")).exists()
-    ]
+    assert not [path for path in named if not (root / path).exists()]
