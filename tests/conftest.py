@@ -11,19 +11,13 @@ from hypothesis import settings
 
 from cellpipe.pipeline.run import Summary, process
 
-pytest_plugins = ["no_pages", "skips"]
+pytest_plugins = ["groups", "no_pages", "skips"]
 settings.register_profile("house", deadline=None)  # a busy machine is no failure
 settings.load_profile("house")
 
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "sample_data"
 REAL = ROOT.parent / "shared" / "real_data"
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Let workers begin with what takes long, so that none is left alone with it at the end."""
-    if hasattr(config, "workerinput"):
-        items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @pytest.fixture(scope="session")
