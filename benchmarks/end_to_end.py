@@ -163,7 +163,7 @@ def started() -> list[str]:
 
 STEPS = {
     "reading files, their tables included": ("cellpipe/intake.py", "taken"),
-    "… parsing": ("cellpipe/formats/__init__.py", "read_raw"),
+    "… parsing": ("cellpipe/formats/reader.py", "read_raw"),
     "fitting spectra": ("cellpipe/numerics/impedance_series.py", "fit_impedance_series"),
     "all analyses of cells": ("cellpipe/analyses/__init__.py", "results_of"),
     "pages and workbooks of cells": ("cellpipe/report/__init__.py", "write_cell_report"),

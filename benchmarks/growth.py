@@ -41,14 +41,17 @@ def said(seconds: float) -> None:
 
 def ledger_of(count: int) -> None:
     """A night with nothing new over so many files, of which the ledger knows all."""
-    from cellpipe.pipeline.ingest import Job, plan_all
+    from cellpipe.core.errors import Reason
+    from cellpipe.pipeline.plan import plan_all, reading_key
     from cellpipe.store import Content, SeenFile
+    from cellpipe.store.lab import Lab
     from cellpipe.store.writer_lease import acquire
 
     with tempfile.TemporaryDirectory() as folder:
         lab, out = Path(folder) / "lab", Path(folder) / "out"
-        job = Job(lab, out)
+        job = Lab(lab, out)
         files, contents = [], []
+        key = reading_key(job, None)
         for number in range(count):
             place = lab / f"{number // 500:04}"
             place.mkdir(parents=True, exist_ok=True)
@@ -58,14 +61,14 @@ def ledger_of(count: int) -> None:
             sha256 = f"{number:064x}"
             name = f"{number // 500:04}/{path.name}"
             files.append(SeenFile(name, status.st_size, status.st_mtime_ns, sha256))
-            contents.append(Content(sha256, job.reading, "set aside", reason="made"))
+            contents.append(Content(sha256, key, "set aside", reason=Reason("made")))
         with acquire(job.ledger):
             for start in range(0, count, 5000):
                 part = slice(start, start + 5000)
                 job.ledger.record_files(lab, files[part], contents[part])
         del files, contents
         start = time.perf_counter()
-        plan = plan_all(job)
+        plan = plan_all(job, job.ledger.snapshot(lab))
         seconds = time.perf_counter() - start
         assert len(plan.known) == count, len(plan.known)
         said(seconds)
@@ -73,25 +76,28 @@ def ledger_of(count: int) -> None:
 
 def parsed(count: int) -> None:
     """So many real parse jobs: a file is read, checked, its tables are written, noted."""
-    from cellpipe.pipeline.ingest import Job, ingest_file, record_ingest
+    from cellpipe.pipeline.ingest import ingest_file
+    from cellpipe.pipeline.plan import NewFile
+    from cellpipe.pipeline.record import record_ingest
+    from cellpipe.store.lab import Lab
     from cellpipe.store.writer_lease import acquire
 
     source = (ROOT / "sample_data/neware_csv/SSB-05_record_zh.csv").read_bytes()
     with tempfile.TemporaryDirectory() as folder:
         lab = Path(folder) / "lab"
         lab.mkdir()
-        job = Job(lab, Path(folder) / "out")
+        job = Lab(lab, Path(folder) / "out")
         begun, seconds = 0.0, 0.0
         with acquire(job.ledger):
             for number in range(count):
                 path = lab / f"SSB-05_{number}.csv"
                 path.write_bytes(source + b"\n" * number)
                 begun = time.perf_counter()
-                record_ingest(job, ingest_file(job, path))
+                record_ingest(job, ingest_file(job, NewFile(path)))
                 seconds += time.perf_counter() - begun
                 path.unlink()
                 if number % 500 == 499:
-                    shutil.rmtree(job.out / "tables")
+                    shutil.rmtree(job.results / "tables")
         said(seconds)
 
 

@@ -26,9 +26,9 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
 from cellpipe.pipeline.run import process
-from cellpipe.service.watch.batch import process_batch
-from cellpipe.service.watch.batch_runner import BatchTask
+from cellpipe.service.watch.batch_runner import BatchTask, process_batch
 from cellpipe.store import Ledger, SeenFile
+from cellpipe.store.lab import Lab
 from cellpipe.store.writer_lease import acquire
 from cellpipe.system.processes import default_worker_count
 from cellpipe.system.scan import RawFolders
@@ -187,7 +187,7 @@ def queued(lab: Path, out: Path, names: list[str], batch: str) -> str:
     from cellpipe.store.batch_queue import QueuedFile, enqueue
 
     enqueue(Ledger(out).database, [QueuedFile(name, 0, 0, batch) for name in names])
-    return process_batch(BatchTask(lab, out, None, (), batch))
+    return process_batch(BatchTask(Lab(lab, out), batch))
 
 
 def backfill(place: Path) -> Rows:
@@ -228,7 +228,7 @@ def as_a_flow(lab: Path, out: Path) -> float:
     script = (
         "import sys, time\nfrom pathlib import Path\nfrom cellpipe.core.checkout import flow_module\n"
         "from cellpipe.service import prefect_server\n"
-        "with prefect_server.server_for(Path(sys.argv[2])):\n"
+        "with prefect_server.ensure_server(Path(sys.argv[2])):\n"
         "    flow = flow_module('process').process\n"
         "    begun = time.perf_counter()\n"
         "    flow(sys.argv[1], sys.argv[2], return_state=True)\n"

@@ -62,7 +62,9 @@ def of_a_cell() -> Rows:
             alone.append(seconds(lambda: drawn_alone(one)))
             reports.append(
                 seconds(
-                    lambda: write_cell_report(one.cell, one.tables, one.files, out, version="1")
+                    lambda: write_cell_report(
+                        one.cell, one.tables, one.files, out, version="1", analyses={}
+                    )
                 )
             )
         size = next((out / "cells").glob("*.html")).stat().st_size / 1e6

@@ -77,7 +77,7 @@ def formats_page() -> str:
         if module.__name__ in seen:
             continue
         seen.add(module.__name__)
-        name = module.__name__.rpartition(".")[2]
+        name = module.__name__.removeprefix("cellpipe.formats.").replace(".", "_")
         parts.append(f"\n## {name}\n\n{_markdown(module.__doc__ or '')}\n")
     return "".join(parts)
 

@@ -12,11 +12,14 @@ import os
 import sys
 import threading
 import time
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
+from cronsim import CronSim
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import (
     DeploymentFilter,
@@ -26,20 +29,20 @@ from prefect.client.schemas.filters import (
     FlowRunFilterStateType,
 )
 from prefect.client.schemas.objects import FlowRun, State, StateType
-from prefect.client.schemas.schedules import CronSchedule
 from prefect.exceptions import ObjectNotFound
 from prefect.flow_engine import run_flow
 from prefect.flows import Flow
 from prefect.schedules import Cron
 from prefect.states import Cancelled, Crashed, Pending
 
+from cellpipe.config.labs import labs_from_settings
 from cellpipe.config.settings import Settings, read_settings
 from cellpipe.core.checkout import flow_module
 from cellpipe.core.errors import CellpipeError
-from cellpipe.pipeline.ingest import Job
 from cellpipe.service import nightly
 from cellpipe.service.prefect_api import call_api
-from cellpipe.service.watch.batch import preload_modules
+from cellpipe.service.watch.batch_runner import preload_modules
+from cellpipe.store.lab import Lab
 from cellpipe.system.processes import call_on_stdin_close
 
 _LOOK_SECONDS = 0.5
@@ -80,20 +83,25 @@ def _exit_later(over: threading.Event) -> None:
 
 def _deploy_flows(given: Settings, path: Path) -> dict[str, Flow[..., Any]]:
     """Deploy the flows; give them by their deployments' ids."""
-    labs = [
-        {"folder": str(lab.folder), "out": str(lab.results), "time_zone": lab.time_zone,
-         "also": [str(folder) for folder in lab.also], "settings": str(path.resolve())}
-        for lab in given.lab
-    ]  # fmt: skip
+    labs = [_parameters(lab) for lab in labs_from_settings(given)]
     batch = process_batch.to_deployment(
         name="watched", description="Files that the watch found ready, and their cells."
     )
     nights = nightly_flow.nightly.to_deployment(
-        name="nightly", parameters={"labs": labs},
+        name="nightly", parameters={"labs": labs, "settings": str(path.resolve())},
         schedule=Cron(given.nightly.cron, timezone=given.cron_zone),
         description="Everything that is new or changed since, and a digest.",
     )  # fmt: skip
     return {str(batch.apply()): process_batch, str(nights.apply()): nightly_flow.nightly}
+
+
+def _parameters(lab: Lab) -> dict[str, object]:
+    """Return a lab as a flow's parameter, in JSON's types."""
+    described = {field.name: getattr(lab, field.name) for field in fields(lab)}
+    return described | {
+        "folder": str(lab.folder), "results": str(lab.results),
+        "also": [str(folder) for folder in lab.also],
+    }  # fmt: skip
 
 
 def _with_task_runner(
@@ -154,9 +162,9 @@ def _run_missed_night(given: Settings, flows: dict[str, Flow[..., Any]]) -> None
     now = datetime.now(UTC)
     due = last_due_time(given.nightly.cron, given.cron_zone, now)
     nights = []
-    for lab in given.lab:
+    for lab in labs_from_settings(given):
         try:
-            nights.append(nightly.last_night_start(Job(lab.folder, lab.results)))
+            nights.append(nightly.last_night_start(lab))
         except CellpipeError as error:  # its results are away: the others go on
             _log.warning("%s", error)
     if due is None or not any(nights) or all(n and n[:19] >= due.isoformat()[:19] for n in nights):
@@ -172,20 +180,10 @@ def _run_missed_night(given: Settings, flows: dict[str, Flow[..., Any]]) -> None
 
 def last_due_time(cron: str, zone: str, now: datetime) -> datetime | None:
     """Return when a cron line was last due (UTC), within the last five weeks."""
-    import asyncio
-
-    schedule = CronSchedule(cron=cron, timezone=zone)
-    start = now - timedelta(weeks=5)
-    dates = asyncio.run(_schedule_dates(schedule, start, now))
-    past = [date.astimezone(UTC) for date in dates if date.astimezone(UTC) <= now]
-    return past[-1] if past else None
-
-
-async def _schedule_dates(schedule: CronSchedule, start: datetime, end: datetime) -> list[datetime]:
-    from prefect.server.schemas.schedules import CronSchedule as Schedule
-
-    whole = Schedule(cron=schedule.cron, timezone=schedule.timezone)
-    return list(await whole.get_dates(n=1000, start=start, end=end))
+    due = next(CronSim(cron, now.astimezone(ZoneInfo(zone)), reverse=True), None)
+    if due is None or now - due > timedelta(weeks=5):
+        return None
+    return due.astimezone(UTC)
 
 
 class Runner:

@@ -13,9 +13,9 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from cellpipe.core.checkout import flow_module
-from cellpipe.pipeline.run import prepare_lab
 from cellpipe.service.watch.stability import WaitTimes
-from cellpipe.service.watch.watcher import Lab, find_stable_files
+from cellpipe.service.watch.watcher import find_stable_files
+from cellpipe.store.lab import resolve_lab
 
 batches = flow_module("process")
 
@@ -27,11 +27,11 @@ def watch(
     settle_seconds: float = 10.0,
 ) -> State[Any]:  # fmt: skip
     """Look for files that are new or changed and settled, and process them."""
-    job = prepare_lab(folder, out, time_zone, also or ())
-    lab = Lab(job.folder, job.out, time_zone, job.also)
+    lab = resolve_lab(folder, out, time_zone, also or ())
+    lab.check()
     names = find_stable_files(lab, WaitTimes(settle=settle_seconds))
     if not names:
         return Completed(message="nothing new")
-    summary = batches.run_lab(job, [job.raw.path(name) for name in names])
+    summary = batches.run_as_tasks(lab, only=[lab.raw.path(name) for name in names])
     state: State[Any] = batches.state_from_summary(summary)
     return state

@@ -9,7 +9,8 @@ import polars as pl
 import pytest
 from hypothesis import settings
 
-from cellpipe.pipeline.run import Summary, process
+from cellpipe.pipeline.run import process
+from cellpipe.pipeline.summary import Summary
 
 pytest_plugins = ["groups", "no_pages", "skips"]
 settings.register_profile("house", deadline=None)  # a busy machine is no failure

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -12,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from cellpipe.cli.main import command_names, main
+from cellpipe.config.settings import read_settings
+from cellpipe.core.errors import SettingsError
 
 pytestmark = pytest.mark.usefixtures("no_pages")  # tables, files and the ledger are asked about
 
@@ -91,7 +94,7 @@ def test_a_fault_in_the_program_is_never_taken_for_files_set_aside(
     def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError("made to fail")
 
-    monkeypatch.setattr(run, "grouped", fail)
+    monkeypatch.setattr(run, "group_files", fail)
     assert main(["process", str(small_lab), "--out", str(tmp_path / "out")]) == 2
     assert "a fault in cellpipe itself (ZeroDivisionError" in capsys.readouterr().err
     assert "made to fail" in (tmp_path / "out" / "cellpipe.log").read_text(encoding="utf-8")
@@ -212,16 +215,58 @@ def test_a_file_that_was_cut_off_is_named_at_the_end_of_a_run(
     assert "Check: a file of SSB-05 was cut off" in capsys.readouterr().out
 
 
-def test_settings_beside_the_folder_that_name_the_zone_are_pointed_at(
+def test_settings_beside_the_folder_say_the_zone_and_the_command_line_wins(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from cellpipe.pipeline.run import load_lab
+
+    lab = tmp_path / "lab"
+    assert main(["init", str(lab), "--time-zone", "Europe/Berlin"]) == 0
+    shutil.copy2(SAMPLE / "neware_csv/SSB-05_record_zh.csv", lab / "inbox")
+    line = ["process", str(lab / "inbox")]
+    main(line)
+    said = capsys.readouterr().err
+    assert f"As cellpipe.toml says: results {lab / 'results'}, clocks in Europe/Berlin." in said
+    assert load_lab(lab / "results").time_zone == "Europe/Berlin"
+    main([*line, "--time-zone", "Asia/Seoul"])
+    said = capsys.readouterr().err
+    assert "--time-zone Asia/Seoul is used, not Europe/Berlin as cellpipe.toml says." in said
+    assert load_lab(lab / "results").time_zone == "Asia/Seoul"
+
+
+def test_in_a_workspace_no_command_needs_a_path(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lab = tmp_path / "lab"
     assert main(["init", str(lab), "--time-zone", "Europe/Berlin"]) == 0
-    line = ["process", str(lab / "inbox"), "--out", str(lab / "results")]
-    main(line)
-    assert "add --time-zone Europe/Berlin" in capsys.readouterr().err
-    main([*line, "--time-zone", "Europe/Berlin"])
-    assert "add --time-zone" not in capsys.readouterr().err
+    for path in (*SAMPLE.glob("neware_csv/SSB-05*"), *SAMPLE.glob("biologic_mpr/SSB-01_02*")):
+        shutil.copy2(path, lab / "inbox")
+    monkeypatch.chdir(lab / "inbox")  # anywhere in the workspace
+    assert main(["process"]) == 0
+    for command in (
+        ["status"], ["history", "SSB-05_record_zh"], ["compare", "SSB-05_record_zh", "SSB-01"],
+        ["export", "tables", "SSB-05_record_zh"], ["retry", "SSB-05_record_zh"], ["forget", "SSB-01"], ["rebuild"],
+    ):  # fmt: skip
+        assert main(command) == 0, (command, capsys.readouterr().err)
+    assert (lab / "results" / "exports" / "SSB-05_record_zh").is_dir()
+    assert main(["push", "kadi", "SSB-05_record_zh"]) == 2
+    assert "[hand_on.kadi]" in capsys.readouterr().err
+    monkeypatch.chdir(tmp_path)
+    assert main(["status"]) == 2
+    assert "a workspace to be in" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("other", ["results/", "./results/../results", "RESULTS", "link"])
+def test_two_labs_with_one_results_folder_are_refused_however_it_is_spelt(
+    tmp_path: Path, other: str
+) -> None:
+    (tmp_path / "results").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "results")
+    path = tmp_path / "cellpipe.toml"
+    labs = (("a", "results"), ("b", other))
+    path.write_text("".join(f"[[lab]]\nfolder = '{a}'\nresults = '{b}'\n" for a, b in labs))
+    with pytest.raises(SettingsError, match="a results folder for each"):
+        read_settings(path)
 
 
 def test_a_run_that_waits_for_another_says_so(

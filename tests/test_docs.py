@@ -112,7 +112,7 @@ def test_commands_say_what_the_page_shows(
 def test_the_python_of_the_readme_runs(monkeypatch: pytest.MonkeyPatch, sample_run: Any) -> None:
     monkeypatch.chdir(ROOT)
     (example,) = (text for text, _ in blocks(ROOT / "README.md", "python"))
-    code = example.replace("RESULTS", sample_run.job.out.as_posix())
+    code = example.replace("RESULTS", sample_run.lab.results.as_posix())
     frequency = np.geomspace(1e6, 1e-2, 60)
     impedance = 10 + 50 / (1 + 2j * np.pi * frequency * 1e-3)
     names = {"frequency_hertz": frequency, "impedance_ohm": impedance}

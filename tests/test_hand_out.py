@@ -14,8 +14,8 @@ import pytest
 
 import cellpipe
 from cellpipe.cli.main import main
-from cellpipe.pipeline.run import Summary
 from cellpipe.pipeline.stored_cells import read_stored_cells
+from cellpipe.pipeline.summary import Summary
 from cellpipe.report.figures.files import figure_files
 from cellpipe.report.html.cell_page import cell_panels
 from cellpipe.report.html.pdf import find_browser
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.xdist_group("sample")  # they share one run of the samp
 
 @pytest.fixture(scope="module")
 def out(sample_run: Summary) -> Path:
-    return sample_run.job.out
+    return sample_run.lab.results
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +161,7 @@ def test_what_is_not_there_is_said_with_what_may_be_meant(
 
 
 def test_the_labs_workbook_has_a_line_for_every_cell(sample_run: Summary) -> None:
-    book = fastexcel.read_excel(sample_run.job.out / "all-cells.xlsx")
+    book = fastexcel.read_excel(sample_run.lab.results / "all-cells.xlsx")
     assert book.sheet_names == ["Cells", "Replicates", "Baselines", "Findings", "Provenance",
                                 "Chart"]  # fmt: skip
     cells = book.load_sheet("Cells").to_polars()
@@ -173,5 +173,5 @@ def test_the_labs_workbook_has_a_line_for_every_cell(sample_run: Summary) -> Non
         assert value == expected if expected is None else value == pytest.approx(expected)
     beside = book.load_sheet("Baselines").to_polars()
     assert set(beside["Retention is"].drop_nulls()) <= {"above", "within", "below"}
-    table = cellpipe.open_results(sample_run.job.out)["baseline_comparison"].collect()
+    table = cellpipe.open_results(sample_run.lab.results)["baseline_comparison"].collect()
     assert beside.height == table.filter("comparable").height

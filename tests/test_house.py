@@ -1,4 +1,4 @@
-"""The house stands: imports only go down, the face is what it says, and files stay small."""
+"""The house stands: eight floors, imports only go down, ordinary names, files that stay small."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -15,65 +17,210 @@ from cellpipe.core import errors
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "cellpipe"
-FLOORS = {
-    "errors": 1, "numerics": 1,
-    "contracts": 2, "domain": 2, "cell_fields": 2, "result_files": 2, "raw_folders": 2,
-    "formats": 3, "analyses": 3, "baselines": 3, "store": 3, "report": 3,
-    "cell_history": 4, "cell_row": 3, "cell_sheet": 3, "cell_sheet_template": 3,
-    "intake": 4, "cell_inputs": 4, "eis": 4, "pipeline": 4, "lab": 4, "sheet_copy": 4, "workers": 1,
-    "finished": 4, "progress": 1, "time_zones": 1, "workspace": 4, "doctor": 4, "hand_out": 5,
-    "handoff": 3, "limits": 3, "hand_on": 4,
-    "settings": 2, "watch": 4, "night": 4, "upkeep": 4,
-    "first_steps": 5, "night_shift": 5, "command_options": 5, "upkeep_commands": 5,
-    "supervisor": 5, "ledger_view": 5, "eis_view": 5,
-    "cli": 5, "terminal": 5, "prefect_run": 5, "__main__": 5,
-}  # fmt: skip
+LOOSE = {"__init__", "__main__", "_version"}
+FLOORS = (  # from the top: a room imports rooms of lower floors only
+    ("__main__",),
+    ("cli",),
+    ("flows",),
+    ("service",),
+    ("pipeline", "handoff", "config"),
+    ("formats", "analyses", "report", "store", "cell_sheet"),
+    ("numerics", "system", "baselines"),
+    ("core", "_version"),
+)
 
 
-def imports(path: Path) -> set[str]:
+@cache
+def modules() -> dict[str, Path]:
+    """Every module by its dotted name; flows/ is cellpipe.flows, as when it is installed."""
+    found = {}
+    for root, prefix in ((SOURCE, ("cellpipe",)), (ROOT / "flows", ("cellpipe", "flows"))):
+        for path in root.rglob("*.py"):
+            parts = [*prefix, *path.relative_to(root).with_suffix("").parts]
+            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def module_of(name: str) -> str | None:
+    """Return the module that a dotted name is, or is a name in."""
+    while name and name not in modules():
+        name = name.rpartition(".")[0]
+    return name or None
+
+
+@cache
+def imports(module: str) -> frozenset[str]:
+    """Return the modules that one imports: for types, within functions and by string, too."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            if node.module == "cellpipe":
-                found |= {alias.name for alias in node.names}
-            elif node.module.startswith("cellpipe."):
-                found.add(node.module.split(".")[1])
+    for node in ast.walk(ast.parse(modules()[module].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("cellpipe"):
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
         elif isinstance(node, ast.Import):
-            found |= {a.name.split(".")[1] for a in node.names if a.name.startswith("cellpipe.")}
-    return found & set(FLOORS)
+            found |= {alias.name for alias in node.names if alias.name.startswith("cellpipe.")}
+        elif isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+            called, given = ast.unparse(node.func), str(node.args[0].value)
+            if called.endswith("flow_module"):
+                found.add(f"cellpipe.flows.{given}")
+            elif called.endswith("import_module") and given.startswith("cellpipe"):
+                found.add(given)
+    return frozenset(filter(None, map(module_of, found))) - {module}
 
 
-def room(path: Path) -> str:
-    return path.relative_to(SOURCE).parts[0].removesuffix(".py")
+def room(module: str) -> str:
+    return module.split(".")[1] if "." in module else "__init__"
 
 
-def test_every_room_is_on_a_floor() -> None:
-    rooms = {room(path) for path in SOURCE.rglob("*.py")} - {"__init__"}
-    assert rooms == set(FLOORS)
+def arrows() -> set[tuple[str, str]]:
+    """Return which room imports which; the package's own face imports nothing but for types."""
+    return {
+        (room(one), room(other))
+        for one in modules()
+        for other in imports(one)
+        if "__init__" not in {room(one), room(other)} and room(one) != room(other)
+    }
 
 
-def test_imports_only_go_down() -> None:
+def longest_chain() -> list[str]:
+    """Return the longest chain of rooms in which each imports the next."""
+    below: dict[str, set[str]] = {}
+    for one, other in arrows():
+        below.setdefault(one, set()).add(other)
+
+    def chain(of: str, above: tuple[str, ...] = ()) -> list[str]:
+        assert of not in above, f"a circle of rooms: {' → '.join((*above, of))}"
+        rest = (chain(each, (*above, of)) for each in sorted(below.get(of, ())))
+        return [of, *max(rest, key=len, default=[])]
+
+    return max((chain(of) for of in sorted(below)), key=len)
+
+
+def test_only_three_modules_are_loose_at_the_top_of_the_package() -> None:
+    assert {path.stem for path in SOURCE.glob("*.py")} == LOOSE
+
+
+def test_the_house_has_eight_floors_as_measured_from_its_imports() -> None:
+    chain = longest_chain()
+    print(" → ".join(chain))
+    assert len(chain) <= len(FLOORS) == 8, chain
+
+
+def test_every_room_is_on_a_floor_and_imports_only_go_down() -> None:
+    floor = {name: number for number, names in enumerate(FLOORS) for name in names}
+    assert {room(module) for module in modules()} - {"__init__"} == set(floor)
     uphill = [
-        f"{path.relative_to(SOURCE)} imports {other}"
-        for path in SOURCE.rglob("*.py")
-        for other in imports(path)
-        if room(path) != "__init__" and FLOORS[other] > FLOORS[room(path)]
+        f"{one} imports {other}"
+        for one in modules()
+        for other in imports(one)
+        if "__init__" not in {room(one), room(other)}
+        and room(one) != room(other)
+        and floor[room(other)] <= floor[room(one)]
     ]
     assert not uphill
 
 
-def test_rooms_of_one_floor_do_not_import_each_other_in_a_circle() -> None:
-    edges = {
-        (room(path), other)
-        for path in SOURCE.rglob("*.py")
-        for other in imports(path)
-        if room(path) not in {"__init__", other}
-    }
-    left = set(FLOORS)
+def test_no_files_import_each_other_in_a_circle() -> None:
+    left = set(modules()) - {"cellpipe"}
     while left:
-        free = {r for r in left if not any(a == r and b in left for a, b in edges)}
-        assert free, f"a circle among {left}"
+        free = {m for m in left if not (imports(m) & left)}
+        assert free, f"a circle among {sorted(left)}"
         left -= free
+
+
+def test_the_measure_sees_imports_for_types_within_functions_and_by_string() -> None:
+    assert "cellpipe.flows.process" in imports("cellpipe.flows.nightly")  # by string
+    assert "cellpipe.store.location" in imports("cellpipe.store.lab")
+    assert "cellpipe.pipeline.compute" in imports("cellpipe.pipeline.record")  # for types
+    assert "cellpipe.pipeline.run" in imports("cellpipe.cli.process")  # within a function
+
+
+# Words that end as participles do, and are verbs or nouns where they end a function's name.
+WORDS = {
+    "read": "a verb", "split": "a verb", "cut": "a verb", "set": "a verb", "put": "a verb",
+    "feed": "a verb", "embed": "a verb", "speed": "a noun", "need": "a noun", "seed": "a noun",
+    "reading": "a noun: what an instrument shows", "heading": "a noun", "string": "a noun",
+    "setting": "a noun", "finding": "a noun of this house", "warning": "a noun",
+    "spacing": "a noun", "loading": "a noun: mg/cm²", "ring": "a noun", "encoding": "a noun",
+    "token": "a noun", "screen": "a noun", "open": "a verb", "listing": "a noun",
+    "listen": "a verb", "recording": "a noun: what an instrument wrote", "smoothing": "a noun",
+    "mapping": "a noun", "rounding": "a noun", "cycling": "a noun: what cells do",
+}  # fmt: skip
+IRREGULAR = {
+    "taken", "told", "swept", "kept", "made", "written", "done", "held", "begun", "sent", "shown",
+    "known", "drawn", "gone", "seen", "lost", "built", "chosen", "found", "given", "said",
+    "brought", "met", "left", "spelt",
+}  # fmt: skip
+VERBS = {  # that begin names in which a participle is what they act on: mark_changed
+    "build", "check", "count", "describe", "draw", "ensure", "find", "format", "mark", "match",
+    "quarantine", "read", "register", "remove", "requeue", "start", "wait",
+}  # fmt: skip
+SMALL_WORDS = {"at", "by", "from", "of", "on", "in", "to", "up", "anew", "whole", "aside", "beside"}
+# Names that must be participles, with the reason.
+EXCEPTIONS: dict[str, str] = {}
+
+
+def is_participle(word: str) -> bool:
+    return word in IRREGULAR or (
+        word not in WORDS and len(word) > 4 and word.endswith(("ed", "en", "ing"))
+    )
+
+
+def is_named_by_participle(name: str) -> bool:
+    """Return whether a name's head is a participle: ``computed``, ``rows_fitted``, ``looked_at``.
+
+    Before a noun (``queued_files``) one is an adjective, and the name is that of a thing.
+    """
+    words = name.strip("_").split("_")
+    if words[0] in {"is", "has", "can"} or (len(words) > 1 and words[0] in VERBS):
+        return False
+    return is_participle(words[-1]) or (
+        is_participle(words[0]) and len(words) > 1 and words[1] in SMALL_WORDS
+    )
+
+
+def functions() -> list[tuple[str, ast.FunctionDef]]:
+    return [
+        (f"{module}.{node.name}", node)
+        for module, path in modules().items()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef)
+    ]
+
+
+def test_no_public_function_is_named_by_a_participle() -> None:
+    named = {
+        name
+        for name, node in functions()
+        if not node.name.startswith("_")
+        and not any("property" in ast.unparse(each) for each in node.decorator_list)
+        and is_named_by_participle(node.name)
+    }
+    assert named == set(EXCEPTIONS)
+
+
+@pytest.mark.parametrize(
+    ("name", "is_bad"),
+    [("computed", True), ("rows_fitted", True), ("looked_at", True), ("read", False),
+     ("queued_files", False), ("is_finished", False), ("taken", True), ("written_whole", True),
+     ("atomic_write", False), ("mark_changed", False), ("sheet_finding", False), ("_noted", True)],
+)  # fmt: skip
+def test_the_rule_of_names_tells_procedures_from_things(name: str, is_bad: bool) -> None:
+    assert is_named_by_participle(name) is is_bad
+
+
+def test_docstrings_begin_with_an_imperative() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    lint = settings["tool"]["ruff"]["lint"]
+    assert "D" in lint["select"]
+    assert "D401" not in lint["ignore"]
+    for patterns in lint["per-file-ignores"].items():
+        assert "D401" not in patterns[1]
+
+
+def test_the_command_line_has_one_registry() -> None:
+    for module, path in modules().items():
+        text = path.read_text(encoding="utf-8")
+        assert room(module) != "cli" or "def commands(" not in text, module
+        assert "prefect.server" not in text or module.endswith("prefect_server"), module
 
 
 def test_only_flows_knows_prefect() -> None:

@@ -47,8 +47,7 @@ def test_the_page_names_what_a_file_meets_in_that_order(tmp_path: Path) -> None:
     )  # fmt: skip
     met = {name: place for place, name in enumerate(done.stdout.split())}
     page = PAGE.read_text(encoding="utf-8").partition("## What never")[0]
-    rooms = "analyses|baselines|cell_inputs|contracts|formats|intake|lab|numerics|pipeline"
-    rooms += "|raw_folders|report|result_files|sheet_copy|store|workers"
+    rooms = "analyses|core|formats|numerics|pipeline|report|store|system"
     steps = [
         list(re.findall(rf"`((?:{rooms})\.[A-Za-z_.]+)`", part)) for part in page.split("\n## ")[1:]
     ]

@@ -11,11 +11,13 @@ from pathlib import Path, PureWindowsPath
 import pytest
 
 import cellpipe
+from cellpipe.cell_sheet.row import to_nfc
 from cellpipe.config.settings import read_settings
-from cellpipe.pipeline.cell_inputs import composed
-from cellpipe.pipeline.run import prepare_lab, process, run_lab
-from cellpipe.service.watch.watcher import Lab, find_stable_files
+from cellpipe.pipeline.executors import LocalExecutor
+from cellpipe.pipeline.run import process, run_lab
+from cellpipe.service.watch.watcher import find_stable_files
 from cellpipe.store import Ledger, writer_lease
+from cellpipe.store.lab import Lab
 from cellpipe.store.object_download import _is_safe_name
 from cellpipe.system import atomic_files
 from cellpipe.system.atomic_files import delete, move, write_bytes
@@ -119,7 +121,7 @@ def test_a_hash_in_a_name_is_part_of_it(tmp_path: Path) -> None:
     neware_csv(lab / "B_1.csv", "2026-04-02 10:00:00", rows=8)
     assert find_stable_files(one, _patience()) == ["B_1.csv"]
     with Workers(1) as workers:
-        summary = run_lab(prepare_lab(lab, out), workers, only=[lab / "B_1.csv"])
+        summary = run_lab(one, LocalExecutor(workers), only=[lab / "B_1.csv"])
     assert not summary.failures
     assert set(Ledger(out).seen_files(lab)) == {"B_1.csv", "Cell #3.csv"}
 
@@ -148,7 +150,7 @@ def test_signs_that_are_patterns_elsewhere_are_signs_in_a_path(tmp_path: Path) -
 
 def test_names_from_a_mac_are_those_that_people_type(tmp_path: Path) -> None:
     decomposed = unicodedata.normalize("NFD", "Zelle_ü")
-    assert decomposed != "Zelle_ü" == composed(decomposed)
+    assert decomposed != "Zelle_ü" == to_nfc(decomposed)
     lab = lab_with(tmp_path / "lab", f"{decomposed}_1.csv", f"{decomposed}2.csv")
     (lab / "cells.csv").write_text(
         "Cell ID,Files,Configuration\nA,Zelle_ü_*,full\nZelle_ü2,,full\n", encoding="utf-8"
@@ -192,9 +194,9 @@ def test_a_writer_that_is_gone_is_known_to_be_without_proc(
 def test_a_child_gets_no_input_at_which_its_parent_waits() -> None:
     script = (
         "import os, subprocess, sys, threading\n"
-        "from cellpipe.system.processes import when_stdin_ends\n"
+        "from cellpipe.system.processes import call_on_stdin_close\n"
         "over = threading.Event()\n"
-        "when_stdin_ends(over.set)\n"
+        "call_on_stdin_close(over.set)\n"
         "child = [sys.executable, '-c', 'import sys; print(repr(sys.stdin.read()))']\n"
         "print(subprocess.run(child, timeout=30, capture_output=True, text=True).stdout.strip())\n"
         "sys.stdout.flush()\n"

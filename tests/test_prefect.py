@@ -80,10 +80,10 @@ def test_a_named_server_that_does_not_answer_is_a_clear_error(
 def test_what_may_pass_is_tried_again_and_what_can_not_is_not() -> None:
     script = (
         "from cellpipe.core.checkout import flow_module\n"
-        "flow = flow_module('process')\n"
+        "flow = flow_module('executor')\n"
         "from prefect.states import Failed\n"
-        "tell = lambda error: flow.may_pass(None, None, Failed(data=error))\n"
-        "print(tell(PermissionError(13, 'locked')), tell(flow.SetAsideError('broken')))"
+        "tell = lambda error: flow.is_retryable(None, None, Failed(data=error))\n"
+        "print(tell(PermissionError(13, 'locked')), tell(flow.RejectedError('broken')))"
     )
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
@@ -103,24 +103,24 @@ from pathlib import Path
 from cellpipe.core.checkout import flow_module
 from cellpipe.service import prefect_server
 from cellpipe.store import Ledger
-from cellpipe.store.batch_queue import Waiting, put_in_queue, queue
+from cellpipe.store.batch_queue import QueuedFile, enqueue, queued_files
 folder, out = {str(small_lab)!r}, {str(tmp_path / "out")!r}
-lab = dict(folder=folder, out=out, settings={str(settings)!r})
-with prefect_server.server_for(Path(out)):
+lab = dict(folder=folder, results=out)
+with prefect_server.ensure_server(Path(out)):
     from prefect.blocks.system import Secret
     Secret(value={KEY!r}).save("elab-key")
     nightly = flow_module("nightly").nightly
-    night = nightly([lab], return_state=True)
-    again = nightly([lab], return_state=True)
+    night = nightly([lab], {str(settings)!r}, return_state=True)
+    again = nightly([lab], {str(settings)!r}, return_state=True)
     page = Path(out) / "index.html"
     page.unlink()
     report = flow_module("report").report(folder, out, None, return_state=True)
-    files = [Waiting("SSB-05_record_zh.csv", 1, 1, "b1")]
-    put_in_queue(Ledger(Path(out)).database, files)
+    files = [QueuedFile("SSB-05_record_zh.csv", 1, 1, "b1")]
+    enqueue(Ledger(Path(out)).database, files)
     batch = flow_module("process").process_batch
     first = batch(folder, out, "b1", return_state=True)
     second = batch(folder, out, "b1", return_state=True)
-    left = len(queue(Ledger(Path(out)).database))
+    left = len(queued_files(Ledger(Path(out)).database))
     (Path(folder) / "SSB-01_03_PEIS_C01.mpr").unlink()
     watch = flow_module("watch").watch(folder, out, settle_seconds=0.2, return_state=True)
     try:
@@ -175,9 +175,10 @@ from pathlib import Path
 from cellpipe.core.checkout import flow_module
 out = Path({str(tmp_path / "out")!r})
 batches = flow_module("process")
-batches.SINGLY, batches.TOGETHER = 5, 3
+parts = flow_module("executor")
+parts.SINGLE_ITEM_LIMIT, parts.CHUNK_SIZE = 5, 3
 from cellpipe.service import prefect_server as server
-with server.server_for(out) as url:
+with server.ensure_server(out) as url:
     state = batches.process({str(small_lab)!r}, str(out), return_state=True)
     batches.process({str(small_lab)!r}, str(out), return_state=True)
     server.wait_until_recorded(url, str(state.state_details.flow_run_id), 4)

@@ -57,7 +57,7 @@ def test_a_run_on_a_cluster_of_this_machine_writes_the_same_bytes(
 KILLED = """
 import os, signal, threading, time
 from pathlib import Path
-from cellpipe.flows import server
+from cellpipe.service import prefect_server as server
 from cellpipe.store import Ledger
 lab, out, kind = Path({lab!r}), Path({out!r}), {kind!r}
 killed = []
@@ -76,8 +76,8 @@ def workers_of_ray():
     return [each.pid for each in every if each.cmdline() and each.cmdline()[0].startswith("ray::t")]
 
 if __name__ == "__main__":
-    with server.server_for(out):
-        from cellpipe.flows import process as batches, runners
+    with server.ensure_server(out):
+        from cellpipe.flows import process as batches, task_runners
         from cellpipe.config.settings import RunnerSettings
         if kind == "dask":
             import distributed
@@ -91,7 +91,7 @@ if __name__ == "__main__":
             given = RunnerSettings(kind="ray", workers=2)
             processes = workers_of_ray
         threading.Thread(target=kill, args=(processes,), daemon=True).start()
-        flow = batches.process.with_options(task_runner=runners.runner_of(given))
+        flow = batches.process.with_options(task_runner=task_runners.make_task_runner(given))
         state = flow(str(lab), str(out), return_state=True)
         print(state.message, len(killed))
 """
@@ -118,8 +118,8 @@ def test_a_worker_that_is_killed_costs_its_task_once_more_and_nothing_else(
 def test_a_runner_that_is_not_installed_is_a_clear_error(lab: Path, tmp_path: Path) -> None:
     script = (
         "import sys\nsys.modules['prefect_ray'] = None\n"
-        "from cellpipe.flows import runners\nfrom cellpipe.config.settings import RunnerSettings\n"
-        "runners.runner_of(RunnerSettings(kind='ray'))"
+        "from cellpipe.flows import task_runners\nfrom cellpipe.config.settings import RunnerSettings\n"
+        "task_runners.make_task_runner(RunnerSettings(kind='ray'))"
     )
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=False

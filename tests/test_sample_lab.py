@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 import cellpipe
-from cellpipe.pipeline.run import Summary
+from cellpipe.pipeline.summary import Summary
 
 pytestmark = pytest.mark.xdist_group("sample")  # they share one run of the sample lab
 
@@ -76,7 +76,7 @@ def test_a_cell_that_is_not_in_the_sheet_gets_capacities_and_no_guessed_efficien
 def test_the_growing_interphase_comes_back_within_two_per_cent_in_every_spectrum(
     sample_run: Summary, truth: pl.DataFrame
 ) -> None:
-    results = cellpipe.open_results(sample_run.job.out)
+    results = cellpipe.open_results(sample_run.lab.results)
     files = results["files"].select("file_sha256", "path")
     fitted = (
         results["interfacial_resistance"].join(files, on="file_sha256").sort("spectrum").collect()
@@ -95,7 +95,7 @@ def test_the_growing_interphase_comes_back_within_two_per_cent_in_every_spectrum
 
 def test_the_interphase_is_followed_through_the_cycles(sample_run: Summary) -> None:
     growth = (
-        cellpipe.open_results(sample_run.job.out)["interfacial_resistance"]
+        cellpipe.open_results(sample_run.lab.results)["interfacial_resistance"]
         .filter(pl.col("cell_id") == "SSB-01")
         .sort("spectrum")
         .collect()
@@ -105,7 +105,7 @@ def test_the_interphase_is_followed_through_the_cycles(sample_run: Summary) -> N
 
 
 def test_every_table_can_be_opened_by_name_and_says_which_cell(sample_run: Summary) -> None:
-    results = cellpipe.open_results(sample_run.job.out)
+    results = cellpipe.open_results(sample_run.lab.results)
     for name in results:
         table = results[name].collect()
         if name != "baselines" and table.height:
@@ -117,6 +117,6 @@ def test_every_table_can_be_opened_by_name_and_says_which_cell(sample_run: Summa
 def test_charge_integrated_from_the_records_agrees_with_every_instruments_counter(
     sample_run: Summary,
 ) -> None:
-    halves = cellpipe.open_results(sample_run.job.out)["half_cycles"].collect()
+    halves = cellpipe.open_results(sample_run.lab.results)["half_cycles"].collect()
     assert halves["vendor_capacity_ah"].null_count() == 0
     assert halves["vendor_capacity_difference"].abs().max() < 2e-3

@@ -120,8 +120,9 @@ def test_watching_a_folder_takes_the_time_zone_of_the_settings_beside_it(tmp_pat
             folder=tmp_path, out=tmp_path / "out", time_zone=zone,
             settings=tmp_path / "cellpipe.toml",
         )  # fmt: skip
-        labs, given = watch._resolve_labs(options)
-        assert labs[0].time_zone == given.lab[0].time_zone == expected
+        labs, given, _ = watch._resolve_labs(options)
+        assert labs[0].time_zone == expected
+        assert given.time_zone == "Asia/Seoul"
 
 
 def test_a_time_zone_that_is_none_is_said_and_no_fault(

@@ -17,12 +17,12 @@ from cellpipe.core.checkout import package_path
 if TYPE_CHECKING:
     from cellpipe.analyses import results_of
     from cellpipe.core.errors import CellpipeError
-    from cellpipe.core.model import Analysis, Cell, Finding, Measurement, RawFile, Result
-    from cellpipe.formats import parts, read
+    from cellpipe.core.model import Analysis, Cell, Finding, Measurement, RawFile, Recording, Result
+    from cellpipe.formats import Format, Sample, parts, read
     from cellpipe.numerics.impedance.fit import ImpedanceFit, fit_impedance
     from cellpipe.numerics.impedance.series import ImpedanceSeries, fit_impedance_series
-    from cellpipe.pipeline.finalize import Summary
     from cellpipe.pipeline.run import process
+    from cellpipe.pipeline.summary import Summary
     from cellpipe.store import Results, open_results
 
 __path__ = package_path()  # cellpipe.flows lies beside src/ in a checkout
@@ -32,12 +32,15 @@ __all__ = [
     "Cell",
     "CellpipeError",
     "Finding",
+    "Format",
     "ImpedanceFit",
     "ImpedanceSeries",
     "Measurement",
     "RawFile",
+    "Recording",
     "Result",
     "Results",
+    "Sample",
     "Summary",
     "fit_impedance",
     "fit_impedance_series",
@@ -52,15 +55,18 @@ _HOMES = {
     "Analysis": "core.model",
     "ImpedanceFit": "numerics.impedance.fit",
     "ImpedanceSeries": "numerics.impedance.series",
-    "Summary": "pipeline.finalize",
+    "Summary": "pipeline.summary",
     "parts": "formats",
     "Cell": "core.model",
     "CellpipeError": "core.errors",
     "Finding": "core.model",
+    "Format": "formats",
     "Measurement": "core.model",
     "RawFile": "core.model",
+    "Recording": "core.model",
     "Result": "core.model",
     "Results": "store",
+    "Sample": "formats",
     "open_results": "store",
     "fit_impedance": "numerics.impedance.fit",
     "fit_impedance_series": "numerics.impedance.series",

@@ -12,15 +12,14 @@ import cellpipe
 from cellpipe import formats
 from cellpipe.cli.main import main
 from cellpipe.core.errors import StoreError
-from cellpipe.pipeline.ingest import Job
 from cellpipe.pipeline.run import process
 from cellpipe.service.watch import watcher as watch_room
-from cellpipe.service.watch.batch import process_batch
-from cellpipe.service.watch.batch_runner import BatchTask, State
+from cellpipe.service.watch.batch_runner import BatchTask, State, process_batch
 from cellpipe.service.watch.stability import WaitTimes
-from cellpipe.service.watch.watcher import Lab, Watcher
+from cellpipe.service.watch.watcher import Watcher
 from cellpipe.store import Ledger
 from cellpipe.store.batch_queue import queued_files
+from cellpipe.store.lab import Lab
 from cellpipe.store.recovery import back_up_ledger
 from cellpipe.system.scan import folder_label
 from made_files import neware_csv
@@ -167,7 +166,7 @@ def test_files_that_settle_while_the_ledger_is_away_are_not_forgotten(
         def away(*_: object) -> None:
             raise StoreError("made to be away")
 
-        patched.setattr(watch_room, "put_in_queue", away)
+        patched.setattr(watch_room, "enqueue", away)
         with pytest.raises(StoreError):
             watcher.tick()
     ticked(watcher)
@@ -320,4 +319,4 @@ def test_a_file_that_is_written_while_it_is_read_is_read_from_a_copy(
     monkeypatch.setattr(formats, "raw_file", growing)
     assert process(lab, out).cells.height == 1
     assert not [path for path in out.iterdir() if path.name.startswith(".")]
-    assert Job(lab, out).ledger.seen_files(lab)["A_1.csv"].size <= (lab / "A_1.csv").stat().st_size
+    assert Lab(lab, out).ledger.seen_files(lab)["A_1.csv"].size <= (lab / "A_1.csv").stat().st_size

@@ -8,14 +8,14 @@ import pytest
 from importers import Importer, importer
 
 from cellpipe.handoff.record import Record
-from cellpipe.pipeline.run import Summary
 from cellpipe.pipeline.stored_cells import StoredCell, read_stored_cells
+from cellpipe.pipeline.summary import Summary
 from cellpipe.service.delivery import record_from_cell
 
 
 @pytest.fixture(scope="session")
 def results(sample_run: Summary) -> Path:
-    return sample_run.job.out
+    return sample_run.lab.results
 
 
 @pytest.fixture(scope="session")

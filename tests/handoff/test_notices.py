@@ -17,10 +17,14 @@ from aiosmtpd.controller import Controller
 from cellpipe.config.settings import LabSettings, LimitSettings, NotifySettings, Settings
 from cellpipe.core import contracts
 from cellpipe.handoff.notices import send_notice
-from cellpipe.pipeline.run import prepare_lab, process
+from cellpipe.pipeline.executors import LocalExecutor
+from cellpipe.pipeline.run import run_lab
+from cellpipe.pipeline.summary import Summary
 from cellpipe.report.html.digest import Digest, digest_page, digest_text, digest_title
-from cellpipe.service import nightly
 from cellpipe.service.alarms import check_limits
+from cellpipe.service.nightly import run_night
+from cellpipe.store.lab import Lab
+from cellpipe.system.processes import Workers
 
 pytestmark = pytest.mark.usefixtures("no_pages")  # tables, files and the ledger are asked about
 
@@ -151,10 +155,8 @@ def test_a_crossing_is_told_once_and_a_tighter_limit_anew(small_lab: Path, tmp_p
     one = LabSettings(folder=small_lab, results=out)
 
     def a_night(limits: LimitSettings) -> str:
-        job = prepare_lab(small_lab, out)
-        begun = nightly.start()
-        summary = process(small_lab, out)
-        ended = nightly.finish(job, summary, begun, given=Settings(lab=(one,), limits=limits))
+        settings = Settings(lab=(one,), limits=limits)
+        ended = run_night(Lab(small_lab, out), run_here, settings=settings)
         return ended.digest.read_text(encoding="utf-8")
 
     tight = LimitSettings(coulombic_efficiency=0.9999)
@@ -164,6 +166,10 @@ def test_a_crossing_is_told_once_and_a_tighter_limit_anew(small_lab: Path, tmp_p
     page = (out / "digest.html").read_text(encoding="utf-8")
     assert "No request" not in page
     assert "default-src 'none'" in page
+
+
+def run_here(lab: Lab) -> Summary:
+    return run_lab(lab, LocalExecutor(Workers(1)))
 
 
 def made(**more: Any) -> Digest:
@@ -213,9 +219,7 @@ def test_what_a_dead_mail_server_did_not_take_is_told_once_it_lives(
     given = Settings(lab=(one,), notify=NotifySettings(to=("env:HOOK",)), limits=limits)
     for address in ("json://127.0.0.1:9/x", hook[0], hook[0]):
         monkeypatch.setenv("HOOK", address)
-        begun = nightly.start()
-        summary = process(small_lab, out)
-        nightly.finish(prepare_lab(small_lab, out), summary, begun, given=given)
+        run_night(Lab(small_lab, out), run_here, settings=given)
     first, last = (each["message"] for each in hook[1])
     assert "SSB-05: The Coulombic efficiency is" in first
     assert "1 file read" not in last
@@ -232,8 +236,6 @@ def test_nobody_is_told_of_a_night_without_news(
     given = Settings(lab=(one,), notify=NotifySettings(to=("env:HOOK",)))
     (small_lab / "SSB-08_02_GCPL_C03.mpr").unlink()
     for _ in range(2):
-        begun = nightly.start()
-        summary = process(small_lab, out)
-        ended = nightly.finish(prepare_lab(small_lab, out), summary, begun, given=given)
+        ended = run_night(Lab(small_lab, out), run_here, settings=given)
         assert ended.failed == ()
     assert [each["title"] for each in hook[1]] == ["cellpipe: 2 cells computed"]

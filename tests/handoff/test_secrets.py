@@ -6,6 +6,7 @@ import logging
 import os
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,9 @@ from cellpipe.config.settings import read_settings
 from cellpipe.core.errors import SettingsError
 from cellpipe.handoff.rest import Address, Server
 from cellpipe.handoff.secrets import resolve_secret
-from cellpipe.pipeline.run import prepare_lab, process
-from cellpipe.service import nightly
+from cellpipe.pipeline.run import process
+from cellpipe.service.nightly import run_night
+from cellpipe.store.lab import Lab
 from elabftw_stand_in import KEY, StandIn
 
 
@@ -131,8 +133,11 @@ def test_no_secret_is_found_anywhere_after_a_night(
 def test_a_nights_parameters_hold_no_secret() -> None:
     from cellpipe.core.checkout import flow_module
 
-    fields = flow_module("nightly").LabRun.model_fields
-    assert set(fields) == {"folder", "out", "time_zone", "also", "settings"}
+    parameters = flow_module("nightly").nightly.parameters.properties
+    assert set(parameters) == {"labs", "settings"}
+    named = {field.name for field in fields(Lab)}
+    assert named == {"folder", "results", "time_zone", "also", "ledger_url", "fetch_url",
+                     "publish_url"}  # fmt: skip
 
 
 def test_certificates_are_checked_and_an_authority_can_be_named(tmp_path: Path) -> None:
@@ -147,8 +152,7 @@ def test_a_night_without_settings_hands_on_the_summary_only(
     small_lab: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "results"
-    begun = nightly.start()
-    ended = nightly.finish(prepare_lab(small_lab, out), process(small_lab, out), begun)
+    ended = run_night(Lab(small_lab, out), lambda lab: process(lab.folder, lab.results))
     assert ended.failed == ()
     assert (out / "summary.xlsx").is_file()
     assert (out / "summary.csv").is_file()

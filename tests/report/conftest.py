@@ -11,6 +11,11 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> Reports:
     """Page and workbook of every odd cell, by what is odd about it."""
     folder = tmp_path_factory.mktemp("report")
     return {
-        what: (one, *write_cell_report(one.cell, one.tables, one.files, folder, version="0.0.1"))
+        what: (
+            one,
+            *write_cell_report(
+                one.cell, one.tables, one.files, folder, version="0.0.1", analyses={}
+            ),
+        )
         for what, one in odd_cells().items()
     }

@@ -41,7 +41,7 @@ def outline(page: str) -> Outline:
 
 
 def page_of(one: Made) -> str:
-    return cell_page(one.cell, one.tables, one.files, name="x", version="0.0.1")
+    return cell_page(one.cell, one.tables, one.files, name="x", version="0.0.1", analyses={})
 
 
 @pytest.mark.parametrize("what", WHAT)
@@ -107,12 +107,16 @@ def test_the_same_input_gives_the_same_bytes(tmp_path: Path) -> None:
     one = made(HALF, 5, 2)
     first = [
         path.read_bytes()
-        for path in write_cell_report(one.cell, one.tables, one.files, tmp_path, version="1")
+        for path in write_cell_report(
+            one.cell, one.tables, one.files, tmp_path, version="1", analyses={}
+        )
     ]
     again = made(HALF, 5, 2)
     second = [
         path.read_bytes()
-        for path in write_cell_report(again.cell, again.tables, again.files, tmp_path, version="1")
+        for path in write_cell_report(
+            again.cell, again.tables, again.files, tmp_path, version="1", analyses={}
+        )
     ]
     assert first == second
     assert sorted(path.suffix for path in (tmp_path / "cells").iterdir()) == [".html", ".xlsx"]

@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 
 import cellpipe
-from cellpipe.service.watch.batch import process_batch
-from cellpipe.service.watch.batch_runner import BatchTask, State
+from cellpipe.service.watch.batch_runner import BatchTask, State, process_batch
 from cellpipe.service.watch.file_events import FileEvents
 from cellpipe.service.watch.stability import WaitTimes
-from cellpipe.service.watch.watcher import Lab, Watcher, watch_labs
+from cellpipe.service.watch.watcher import Watcher, watch_labs
 from cellpipe.store import Ledger
 from cellpipe.store.history import read_events
+from cellpipe.store.lab import Lab
 from made_files import LONG, neware_csv
 
 pytestmark = pytest.mark.usefixtures("no_pages")  # tables, files and the ledger are asked about

@@ -1,4 +1,4 @@
-"""One line per cell: the numbers that are asked for first, and what the cell sheet would add."""
+"""Summary of a cell in one row, and findings about fields missing from the cell sheet."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ import polars as pl
 from cellpipe.analyses.cycles import reversible_direction
 from cellpipe.core.contracts import load_schema
 from cellpipe.core.model import Analysis, Cell, Finding, Result, Tables
-from cellpipe.numerics.cycling.ageing import fade, first_cycle_below, usual_rate
-
-RETENTION_CYCLES = (10, 50, 100, 200, 500, 1000)
+from cellpipe.numerics.cycling.ageing import (
+    RETENTION_CYCLES,
+    fade,
+    first_cycle_below,
+    usual_rate,
+)
 
 
 def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
@@ -34,7 +37,7 @@ def _cycling_summary(cycles: pl.DataFrame) -> dict[str, object]:
     later = complete.filter(pl.col("cycle") > 1)["coulombic_efficiency"]
     last = complete.filter(pl.col("capacity_retention").is_not_null())
     first = cycles.row(0, named=True) if cycles.height else {}
-    ended = last.row(-1, named=True) if last.height else {}
+    final = last.row(-1, named=True) if last.height else {}
     return {
         "cycles": cycles.height,
         "complete_cycles": complete.height,
@@ -51,9 +54,9 @@ def _cycling_summary(cycles: pl.DataFrame) -> dict[str, object]:
         "mean_coulombic_efficiency": later.mean(),
         "coulombic_efficiency_standard_deviation": later.std(),
         "cumulative_coulombic_efficiency": _cumulative_efficiency(complete["coulombic_efficiency"]),
-        "capacity_retention": ended.get("capacity_retention"),
-        "retention_cycle": ended.get("cycle"),
-        "retention_reference_cycle": ended.get("retention_reference_cycle"),
+        "capacity_retention": final.get("capacity_retention"),
+        "retention_cycle": final.get("cycle"),
+        "retention_reference_cycle": final.get("retention_reference_cycle"),
     }
 
 
@@ -62,25 +65,25 @@ def _cumulative_efficiency(efficiency: pl.Series) -> float | None:
 
 
 def _ageing_summary(cycles: pl.DataFrame, direction: str) -> dict[str, object]:
-    """Return what is compared at equal rate, and the retention at the cycle numbers of papers."""
+    """Return ageing at equal rate, and the retention at cycle numbers common in papers."""
     complete = cycles.filter(pl.col("complete") & pl.col("capacity_retention").is_not_null())
-    at = dict(complete.select("cycle", "capacity_retention").iter_rows())
+    retention_at = dict(complete.select("cycle", "capacity_retention").iter_rows())
     usual = usual_rate(complete["rate_group"].to_numpy())
     same = complete.filter(
         (pl.col("rate_group") == usual) & ~pl.col("formation_cycle")
         & pl.col("capacity_retention_at_rate").is_not_null()
     )  # fmt: skip
-    number, left = same["cycle"].to_numpy(), same["capacity_retention_at_rate"].to_numpy()
-    slope = fade(number.astype(np.float64), left)
+    number, retention = same["cycle"].to_numpy(), same["capacity_retention_at_rate"].to_numpy()
+    slope = fade(number.astype(np.float64), retention)
     column = "charging_capacity_ah" if direction == "charge" else "discharging_capacity_ah"
     return {
         "reference_capacity_ah": complete[column][0] if complete.height else None,
-        **{f"capacity_retention_cycle_{n}": at.get(n) for n in RETENTION_CYCLES},
+        **{f"capacity_retention_cycle_{n}": retention_at.get(n) for n in RETENTION_CYCLES},
         "formation_cycles": int(cycles["formation_cycle"].sum()),
         "rates": cycles["rate_group"].n_unique(),
         "usual_rate_cycles": same.height,
-        "cycles_to_90_percent": first_cycle_below(number, left, 0.9),
-        "cycles_to_80_percent": first_cycle_below(number, left, 0.8),
+        "cycles_to_90_percent": first_cycle_below(number, retention, 0.9),
+        "cycles_to_80_percent": first_cycle_below(number, retention, 0.8),
         "fade_per_cycle": -slope.value if np.isfinite(slope.value) else None,
         "fade_per_cycle_low": -slope.high if np.isfinite(slope.high) else None,
         "fade_per_cycle_high": -slope.low if np.isfinite(slope.low) else None,
@@ -105,7 +108,7 @@ def _impedance_summary(spectra: pl.DataFrame) -> dict[str, object]:
 
 
 def _missing_fields(cell: Cell, tables: Tables) -> tuple[Finding, ...]:
-    """Say what the cell sheet would add, once for each number that is missing for it."""
+    """Return one finding for each result that a missing field of the cell sheet would add."""
     if not cell.in_sheet:
         sentence = (
             f"{cell.cell_id} has no row in the cell sheet (cells.xlsx or cells.csv): capacities "
@@ -113,30 +116,32 @@ def _missing_fields(cell: Cell, tables: Tables) -> tuple[Finding, ...]:
             "efficiency, mAh/g, mAh/cm², Ω cm² and the comparison with published cells."
         )
         return (Finding("warning", "not_in_sheet", sentence),)
-    found = []
+    findings = []
     cycled, spectra = tables["cycles"].height, tables["interfacial_resistance"].height
     no_mass = cell.cathode_active_mass_mg is None and cell.anode_active_mass_mg is None
     if cycled and cell.configuration != "symmetric" and no_mass:
-        found.append(_field_finding("Active mass / mg", "mAh/g"))
+        findings.append(_field_finding("Active mass / mg", "mAh/g"))
     if (cycled or spectra) and cell.area_cm2 is None:
-        found.append(_field_finding("Area / cm²", "mAh/cm² and Ω cm²"))
+        findings.append(_field_finding("Area / cm²", "mAh/cm² and Ω cm²"))
     if cycled and cell.nominal_capacity_mah_per_g is None:
-        found.append(_field_finding("1C capacity / mAh/g", "the C-rate"))
+        findings.append(_field_finding("1C capacity / mAh/g", "the C-rate"))
     if cell.configuration == "half" and cell.reference_offset_volt is None:
-        found.append(_field_finding("Reference offset / V", "potentials against Li+/Li"))
+        findings.append(_field_finding("Reference offset / V", "potentials against Li+/Li"))
     if cell.configuration == "half" and "working_electrode_role" in cell.inferred:
         sentence = (
             "The cell sheet names no working electrode; the half cell is taken for a silicon "
             "anode's: its efficiency is delithiation over the lithiation before it."
         )
-        found.append(Finding("warning", "working_electrode_inferred", sentence))
+        findings.append(Finding("warning", "working_electrode_inferred", sentence))
     if cell.configuration == "half" and cell.working_electrode_role is None:
-        found.append(_field_finding("Working electrode", "Coulombic efficiency and mAh/g"))
+        findings.append(_field_finding("Working electrode", "Coulombic efficiency and mAh/g"))
     if cell.stack_pressure_mpa is None:
-        found.append(_field_finding("Stack pressure / MPa", "a condition that results depend on"))
+        findings.append(
+            _field_finding("Stack pressure / MPa", "a condition that results depend on")
+        )
     if cell.temperature_celsius is None:
-        found.append(_field_finding("Temperature / °C", "a condition that results depend on"))
-    return tuple(found)
+        findings.append(_field_finding("Temperature / °C", "a condition that results depend on"))
+    return tuple(findings)
 
 
 def _field_finding(field: str, gain: str) -> Finding:
@@ -144,5 +149,11 @@ def _field_finding(field: str, gain: str) -> Finding:
     return Finding("info", "sheet_field_missing", sentence)
 
 
-ANALYSIS = Analysis("cells", ("cycles", "interfacial_resistance", "files"), ("cells",), _compute,
-                    version=2)  # fmt: skip
+ANALYSIS = Analysis(
+    "cells", ("cycles", "interfacial_resistance", "files"), ("cells",), _compute, version=2,
+    fields=(
+        "cell_id", "configuration", "group", "in_sheet", "inferred", "cathode_active_mass_mg",
+        "anode_active_mass_mg", "area_cm2", "nominal_capacity_mah_per_g", "reference_offset_volt",
+        "working_electrode_role", "stack_pressure_mpa", "temperature_celsius",
+    ),
+)  # fmt: skip

@@ -1,17 +1,17 @@
-"""Impedance spectra to circuit fits, arcs, and the interfacial resistance in the order of time.
+"""Circuit fits, arcs and interfacial resistance of a cell's impedance spectra, in order of time.
 
-Protocol: in every spectrum, points that are no impedance, single points that stand alone, and low
-frequencies at which the cell changed meanwhile are left out and counted. One circuit serves all
-spectra of a cell: R0 with up to three R‖CPE arcs, a CPE, a Warburg or no tail, and the leads'
-inductance where it shows, the one with the lowest sum of the Bayesian information criterion over up
-to five spectra spread over the cell's life. The spectra of one state of charge are fitted together
+Protocol: in every spectrum, invalid points, outliers, and low frequencies during which the cell
+changed are excluded and counted. All spectra of a cell are fitted with one circuit: R0 with up to
+three R‖CPE arcs, a CPE, a Warburg element or no tail, and the inductance of the leads if visible,
+whichever has the lowest sum of the Bayesian information criterion over up to five spectra spread
+over the cell's life. Spectra of one state of charge are fitted jointly
 (:mod:`cellpipe.numerics.impedance.series`), weighted by the modulus.
 
-The interfacial resistance is the sum of the arcs that are an interphase or a charge transfer by
-their median capacitance per area (:mod:`cellpipe.numerics.impedance.processes`); smaller capacitances belong
-to the electrolyte. It is null where a spectrum has fewer than 12 usable frequencies. Fitted numbers
-are kept to seven significant digits: the last bits of complex arithmetic depend on where arrays lie
-in memory, and the same input is to give the same bytes.
+The interfacial resistance is the sum of the arcs assigned to an interphase or a charge transfer by
+their median capacitance per area (:mod:`cellpipe.numerics.impedance.processes`); smaller
+capacitances belong to the electrolyte. It is null for a spectrum with fewer than 12 usable
+frequencies. Fitted numbers are rounded to seven significant digits, because the last bits of
+complex arithmetic depend on the memory alignment of arrays and equal input must give equal bytes.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ from cellpipe.numerics.impedance.processes import INTERFACE
 from cellpipe.numerics.impedance.series import fit_impedance_series
 from cellpipe.numerics.impedance.spectra import CleanSpectrum, charge_states, clean_spectrum
 
-FEWEST = 12  # frequencies; below that a circuit with seven parameters is not determined
+FEWEST = 12  # frequencies needed to determine a circuit with seven parameters
 _SAMPLED = 5
 _DIGITS = 7
-_LOOSE = 0.1  # standard error over the interfacial resistance
+_LOOSE = 0.1  # relative standard error above which the resistance is reported as uncertain
 _MEASURED = ("unix_time_second", "test_time_second", "voltage_volt", "ambient_temperature_celsius")
 _MEANS = ("unix_time_second", "voltage_volt", "ambient_temperature_celsius")
 
@@ -82,22 +82,22 @@ def _clean_spectra(impedance: pl.DataFrame) -> Iterator[_Spectrum]:
 
 
 def fit_spectra(cell: Cell, tables: Tables, circuit: str | None = None) -> tuple[Result, ...]:
-    """Fit all spectra of a cell with a circuit, or with the one that is best supported.
+    """Fit all spectra of a cell with a given circuit or the best supported one.
 
     Parameters
     ----------
     cell
-        Its area and kind; either may be unknown.
+        The cell; its area and configuration may be unknown.
     tables
-        ``impedance`` with ``file_sha256``, ``spectrum_in_file`` and ``spectrum`` numbered through
+        ``impedance`` with ``file_sha256``, ``spectrum_in_file`` and ``spectrum`` numbered over
         the cell, and ``cycles``.
     circuit
-        The circuit in impedance.py's syntax.
+        The circuit in impedance.py's syntax; by default it is chosen.
 
     Raises
     ------
     CellpipeError
-        If the circuit can't be read, or a spectrum has too few frequencies for it.
+        If the circuit string is invalid, or a spectrum has too few frequencies for it.
 
     """
     spectra = list(_clean_spectra(tables["impedance"]))
@@ -107,9 +107,9 @@ def fit_spectra(cell: Cell, tables: Tables, circuit: str | None = None) -> tuple
     parameters: list[dict[str, object]] = []
     arcs: list[dict[str, object]] = []
     for spectrum, of_state in zip(spectra, state, strict=True):
-        begun = _count_cycles_before(tables["cycles"], spectrum.row["unix_time_second"])
+        cycles_before = _count_cycles_before(tables["cycles"], spectrum.row["unix_time_second"])
         row = {
-            "cell_id": cell.cell_id, "spectrum": spectrum.number, "cycle": begun,
+            "cell_id": cell.cell_id, "spectrum": spectrum.number, "cycle": cycles_before,
             "state": int(of_state), "frequencies": 0, "frequencies_left_out": spectrum.left_out,
             "identifiable": False, **spectrum.row,
         }  # fmt: skip
@@ -143,7 +143,7 @@ Fits = dict[int, tuple[ImpedanceFit, list[str], float | None]]
 def _fit_by_state(
     cell: Cell, spectra: list[_Spectrum], state: NDArray[np.int64], circuit: str | None
 ) -> Fits:
-    """Fit all spectra, those of one state together; give the fits and what each arc is."""
+    """Fit all spectra, those of one state jointly; return fits and the process of each arc."""
     usable = [(s, int(of)) for s, of in zip(spectra, state, strict=True) if s.points is not None]
     if not usable:
         return {}
@@ -166,7 +166,7 @@ def _fit_by_state(
 
 
 def _clock_times(spectra: list[_Spectrum]) -> list[float] | None:
-    """Return the times of the spectra where every one has a clock and they don't fall."""
+    """Return the times of the spectra, s, if all are known and non-decreasing, else None."""
     seconds = [s.second for s in spectra if s.second is not None]
     rising = all(a <= b for a, b in pairwise(seconds))
     return seconds if len(seconds) == len(spectra) and rising else None
@@ -179,19 +179,19 @@ def _build_table(rows: list[dict[str, object]], name: str) -> pl.DataFrame:
     return pl.concat([empty_table(name), rounded], how="diagonal")
 
 
-def _count_cycles_before(cycles: pl.DataFrame, moment: object) -> int | None:
-    """Count the cycles that were begun before a moment; None where the clock does not say."""
+def _count_cycles_before(cycles: pl.DataFrame, time: object) -> int | None:
+    """Return the number of cycles started before a time; None if times are unknown."""
     starts = cycles["start_unix_time_second"]
-    if not isinstance(moment, float) or starts.null_count() or cycles.is_empty():
+    if not isinstance(time, float) or starts.null_count() or cycles.is_empty():
         return None
-    return int((starts < moment).sum())
+    return int((starts < time).sum())
 
 
 def _findings(spectra: list[_Spectrum], table: pl.DataFrame, fits: Fits) -> tuple[Finding, ...]:
     count = len(spectra)
     error = pl.col("interfacial_resistance_standard_error_ohm")
-    sure = pl.col("kramers_kronig_valid")
-    said = (
+    valid = pl.col("kramers_kronig_valid")
+    checks = (
         (
             "circuit_does_not_fit", pl.col("relative_residual") > MISFIT,
             ("are not described by the circuit: the root mean square residual exceeds "
@@ -207,23 +207,23 @@ def _findings(spectra: list[_Spectrum], table: pl.DataFrame, fits: Fits) -> tupl
             f"have fewer than {FEWEST} usable frequencies: no circuit fitted.",
         ),
         (
-            "kramers_kronig_violated", ~sure & (pl.col("kramers_kronig_violation") > VIOLATED),
+            "kramers_kronig_violated", ~valid & (pl.col("kramers_kronig_violation") > VIOLATED),
             (f"contradict the Kramers–Kronig relations by more than {VIOLATED:.0%} of |Z|: the "
              "cell changed while it was measured, or it was not at rest."),
         ),
         ("spectrum_noisy", pl.col("noise") > NOISY, f"have more than {NOISY:.0%} of noise."),
     )  # fmt: skip
-    counts = [(code, table.filter(which).height, sentence) for code, which, sentence in said]
-    found = [
+    counts = [(code, table.filter(which).height, sentence) for code, which, sentence in checks]
+    findings = [
         Finding("warning", code, f"{number} of {count} spectra {sentence}", number)
         for code, number, sentence in counts
         if number
     ]
-    return (*found, *_interface_findings(fits), *_left_out_findings(spectra, fits))
+    return (*findings, *_interface_findings(fits), *_left_out_findings(spectra, fits))
 
 
 def _interface_findings(fits: Fits) -> Iterator[Finding]:
-    """Say which resistors of a nested circuit are in no sum, and where no arc is an interface."""
+    """Iterate over findings: nested resistors in no sum, and spectra without interface arcs."""
     inside = sorted({name for fit, *_ in fits.values() for name in nested_resistors(fit)})
     if inside:
         sentence = (
@@ -241,16 +241,16 @@ def _interface_findings(fits: Fits) -> Iterator[Finding]:
 
 
 def _left_out_findings(spectra: list[_Spectrum], fits: Fits) -> Iterator[Finding]:
-    """Say how many points were left out, and why."""
+    """Iterate over findings about excluded points, one per reason."""
     reasons: dict[str, int] = {}
     for spectrum in spectra:
         for reason, number in (spectrum.points.left_out if spectrum.points else {}).items():
             reasons[reason] = reasons.get(reason, 0) + number
     drifted = sum(fit.drifted for fit, *_ in fits.values())
-    alone = sum(int(np.count_nonzero(~fit.used)) - fit.drifted for fit, *_ in fits.values())
+    isolated = sum(int(np.count_nonzero(~fit.used)) - fit.drifted for fit, *_ in fits.values())
     for reason, number in (
         *reasons.items(),
-        ("it stands alone against its neighbours", alone),
+        ("it stands alone against its neighbours", isolated),
         ("the cell changed while it was measured", drifted),
     ):
         if number:
@@ -264,4 +264,6 @@ ANALYSIS = Analysis(
     ("circuit_fits", "impedance_arcs", "interfacial_resistance"),
     fit_spectra,
     version=2,
+    fields=("cell_id", "configuration", "area_cm2"),
+    columns={"cycles": ("start_unix_time_second",)},
 )

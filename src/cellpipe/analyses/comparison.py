@@ -1,16 +1,16 @@
-"""A cell beside published cells: like with like, or the reason why not.
+"""Comparison of a cell with published cells on equal terms, or the reason against it.
 
-A row is comparable if it is of the cell's kind and both capacities are on one basis: mAh/g of
-cathode or anode active material, or mAh/cm²; where the row prints a loading of its active
+A row is comparable if it has the cell's configuration and both capacities have the same basis:
+mAh/g of cathode or anode active material, or mAh/cm². If the row gives a loading of its active
 material in mg/cm², its mAh/g × mg/cm² is compared per area and marked as derived. "Initial" is the
 first discharge, as in the table (in a half cell the first lithiation). Retention is compared at
-the row's own cycle; a cell that is not there yet is compared at its last complete cycle with the
-row's retention interpolated along the straight line from 1 at cycle 1 to the row's end, and marked
-as such. A row's spread runs from the lowest to the highest of what its printed capacities give and
-of the retention that it prints, interpolated in the same way.
+the row's own cycle. A cell that has not reached it is compared at its last complete cycle, with the
+row's retention interpolated linearly from 1 at cycle 1 to the row's last cycle, and marked as
+interpolated. The spread of a row is the range of the retentions from its printed capacities and of
+its printed retention, interpolated in the same way.
 
-Comparable rows are ranked, the nearest first: by the family of the electrolyte, then the cathode,
-then the temperature (5 K apart count as equal), then the rate.
+Comparable rows are ranked by similarity: electrolyte family, then cathode, then temperature
+(differences up to 5 K count as equal), then rate.
 """
 
 from __future__ import annotations
@@ -49,19 +49,19 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
     cycles = tables["cycles"].filter(
         pl.col("complete") | (pl.col("cycle") == 1), pl.col("discharging_capacity_ah").is_not_null()
     )
-    own = cell_conditions(cell, tables["cycles"], tables["half_cycles"])
-    steady = _cell_fade(cycles)
+    own_conditions = cell_conditions(cell, tables["cycles"], tables["half_cycles"])
+    cell_fade = _cell_fade(cycles)
     published = tables["baselines"].to_dicts()
-    rows = [_compare_row(cell, cycles, row) | steady for row in published]
-    beside = [published_conditions(row) for row in published]
-    order = [n for n, row in enumerate(rows) if row["comparable"]]
-    order.sort(key=lambda n: (distance(own, beside[n]), n))
-    for n, row in enumerate(rows):
-        row["cell_conditions"] = describe_conditions(own)
-        row["differences"] = "; ".join(differences(own, beside[n]))
-        if n in order:
-            row["rank"] = order.index(n) + 1
-            row["alike"] = ", ".join(similarities(own, beside[n]))
+    rows = [_compare_row(cell, cycles, row) | cell_fade for row in published]
+    conditions = [published_conditions(row) for row in published]
+    order = [index for index, row in enumerate(rows) if row["comparable"]]
+    order.sort(key=lambda index: (distance(own_conditions, conditions[index]), index))
+    for index, row in enumerate(rows):
+        row["cell_conditions"] = describe_conditions(own_conditions)
+        row["differences"] = "; ".join(differences(own_conditions, conditions[index]))
+        if index in order:
+            row["rank"] = order.index(index) + 1
+            row["alike"] = ", ".join(similarities(own_conditions, conditions[index]))
         row["verdict"] = verdict(row)
     types = {
         name: column.dtype for name, column in load_schema("baseline_comparison").columns.items()
@@ -70,18 +70,18 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
 
 
 def _cell_fade(cycles: pl.DataFrame) -> dict[str, object]:
-    """Return the steady loss of discharge capacity per cycle, as a share of the first discharge.
+    """Return the steady loss of discharge capacity per cycle, relative to the first discharge.
 
-    The median slope of the complete cycles of the usual rate (Theil and Sen), with its 95 %
-    interval: what the first cycles lose is not in it.
+    Theil–Sen slope over the complete cycles at the most frequent rate, with its 95 % interval;
+    the losses of the first cycles are not included.
     """
     complete = cycles.filter("complete")
     if complete.is_empty() or not cycles["discharging_capacity_ah"][0]:
         return {}
     usual = usual_rate(complete["rate_group"].to_numpy())
     same = complete.filter((pl.col("rate_group") == usual) & ~pl.col("formation_cycle"))
-    left = same["discharging_capacity_ah"].to_numpy() / cycles["discharging_capacity_ah"][0]
-    slope = fade(same["cycle"].to_numpy().astype(np.float64), left)
+    retention = same["discharging_capacity_ah"].to_numpy() / cycles["discharging_capacity_ah"][0]
+    slope = fade(same["cycle"].to_numpy().astype(np.float64), retention)
     ends = {"": -slope.value, "_low": -slope.high, "_high": -slope.low}
     return {f"cell_fade_per_cycle{name}": v for name, v in ends.items() if np.isfinite(v)}
 
@@ -99,14 +99,14 @@ def _compare_row(cell: Cell, cycles: pl.DataFrame, row: dict[str, Any]) -> dict[
         return compared | {"reason": reason}
     basis, initial, unit, derived = _common_basis(cycles, row)
     if basis is None:
-        wanted = row["capacity_basis_inferred"]
-        return compared | {"reason": f"no shared basis: the row is per {wanted}"}
+        basis_of_row = row["capacity_basis_inferred"]
+        return compared | {"reason": f"no shared basis: the row is per {basis_of_row}"}
     column, _ = _CAPACITIES[basis]
-    own = cycles[column][0]
+    initial_of_cell = cycles[column][0]
     compared |= {
-        "comparable": True, "basis": basis, "unit": unit, "cell_initial_capacity": own,
+        "comparable": True, "basis": basis, "unit": unit, "cell_initial_capacity": initial_of_cell,
         "baseline_initial_capacity": initial, "baseline_initial_derived": derived,
-        "capacity_ratio": own / initial if initial else None,
+        "capacity_ratio": initial_of_cell / initial if initial else None,
     }  # fmt: skip
     retention = _compare_retention(cycles, row)
     reason = _caveat(row, retention, derived=derived)
@@ -114,7 +114,7 @@ def _compare_row(cell: Cell, cycles: pl.DataFrame, row: dict[str, Any]) -> dict[
 
 
 def _row_fade(row: dict[str, Any]) -> dict[str, object]:
-    """Return the loss per cycle between a row's two points, as a share of the first."""
+    """Return the loss per cycle between a row's two points, relative to the first."""
     ends, cycle = _end_retentions(row), row["later_cycle"]
     if ends is None or not cycle or cycle < 2:
         return {}
@@ -124,7 +124,7 @@ def _row_fade(row: dict[str, Any]) -> dict[str, object]:
 
 
 def _end_retentions(row: dict[str, Any]) -> list[float] | None:
-    """Return the retentions that a row gives for its end: by its capacities and as printed."""
+    """Return a row's final retentions, from its capacities and as printed; None without any."""
     values = [row["later_value_low"], row["later_value_high"]]
     computed = row["later_unit"] == row["initial_unit"] and row["initial_value"]
     ends = [v / row["initial_value"] for v in values if computed and v is not None]
@@ -139,14 +139,17 @@ def _exclusion_reason(cell: Cell, cycles: pl.DataFrame, row: dict[str, Any]) -> 
     if cell.configuration != kind:
         return f"the row is a {kind} cell"
     if kind == "half" and cell.working_electrode_role != _electrode_role(row):
-        return f"the row is a half cell of {'an anode' if _electrode_role(row) == 'anode' else 'a cathode'}"
+        return (
+            "the row is a half cell of "
+            f"{'an anode' if _electrode_role(row) == 'anode' else 'a cathode'}"
+        )
     if not cycles.height or cycles["cycle"][0] != 1:
         return "the cell has no first discharge"
     return None
 
 
 def _electrode_role(row: dict[str, Any]) -> str:
-    """Tell which electrode of a published half cell works against lithium."""
+    """Return which electrode of a published half cell is the working electrode."""
     no_cathode = (row["cathode_composition"] or "-").strip() in {"-", "–"}
     return "anode" if no_cathode else "cathode"
 
@@ -154,106 +157,115 @@ def _electrode_role(row: dict[str, Any]) -> str:
 def _common_basis(
     cycles: pl.DataFrame, row: dict[str, Any]
 ) -> tuple[str | None, float | None, str | None, bool]:
-    """Return the basis that both have: the row's own, or the area through the row's loading."""
-    wanted = row["capacity_basis_inferred"]
-    own = _BASES.get(str(cycles["capacity_basis"][0]))
+    """Return the common basis, the row's initial capacity, its unit and whether it is derived.
+
+    The basis is that of the row, or the area by means of the row's loading; None if there is none.
+    """
+    basis = row["capacity_basis_inferred"]
+    own_basis = _BASES.get(str(cycles["capacity_basis"][0]))
     areal = cycles["areal_discharging_capacity_mah_per_cm2"][0] is not None
-    if wanted == own or (wanted == "area" and areal):
-        return wanted, row["initial_value"], _CAPACITIES[wanted][1], False
+    if basis == own_basis or (basis == "area" and areal):
+        return basis, row["initial_value"], _CAPACITIES[basis][1], False
     loading = loading_mg_per_cm2(row["loading_text"] or "", row["capacity_basis_inferred"])
-    if areal and loading is not None and wanted != "area":
+    if areal and loading is not None and basis != "area":
         return "area", row["initial_value"] * loading * 1e-3, "mAh/cm2", True
     return None, None, None, False
 
 
 def loading_mg_per_cm2(text: str, basis: str) -> float | None:
-    """Read the loading of the material that a row's capacity is per from the printed text.
+    """Return the loading, mg/cm², of the material of a row's capacity basis, from the printed text.
 
-    Gives None where the text does not name that material, or not one number for it.
+    None if the text does not name that material, or not exactly one number for it.
     """
     cathode = basis == "cathode active material"
-    found = []
+    loadings = []
     for part in text.split(";"):
         label, _, _ = part.partition(":")
         is_cathode = bool(cathode_family(label) or re.search(r"cathode", label, re.IGNORECASE))
         is_anode = bool(re.search(r"anode|silicon|Si(?![a-z])", label)) and not is_cathode
         if is_cathode if cathode else is_anode:
-            found += re.findall(r"(\d+(?:[.,]\d+)?)\s*mg\s*/?\s*cm", part)
+            loadings += re.findall(r"(\d+(?:[.,]\d+)?)\s*mg\s*/?\s*cm", part)
             if re.search(r"\d\s*(?:±|[-–—]|to)\s*\d+(?:[.,]\d+)?\s*mg", part):
                 return None
-    return float(found[0].replace(",", ".")) if len(found) == 1 else None
+    return float(loadings[0].replace(",", ".")) if len(loadings) == 1 else None
 
 
 def _compare_retention(cycles: pl.DataFrame, row: dict[str, Any]) -> dict[str, object]:
-    """Compare retentions at the row's cycle, or at the cell's last one before it."""
+    """Return retentions at the row's cycle, or at the cell's last complete cycle before it."""
     end, ends = row["later_cycle"], _end_retentions(row)
     complete = cycles.filter(pl.col("complete"))
     if end is None or not complete.height or ends is None:
         return {}
     cycle = min(int(end), int(complete["cycle"][-1]))
     first = float(cycles["discharging_capacity_ah"][0])
-    at = complete.filter(pl.col("cycle") <= cycle)
-    if not at.height or first <= 0:
+    reached = complete.filter(pl.col("cycle") <= cycle)
+    if not reached.height or first <= 0:
         return {}
-    cycle = int(at["cycle"][-1])
-    way = (cycle - 1) / (int(end) - 1) if end > 1 else 1.0
-    low, high = (1 - (1 - retention) * way for retention in (min(ends), max(ends)))
-    own = float(at["discharging_capacity_ah"][-1]) / first
-    rates = (cycles["rate_group"][0], at["rate_group"][-1])
-    found: dict[str, object] = {
+    cycle = int(reached["cycle"][-1])
+    progress = (cycle - 1) / (int(end) - 1) if end > 1 else 1.0
+    low, high = (1 - (1 - retention) * progress for retention in (min(ends), max(ends)))
+    own = float(reached["discharging_capacity_ah"][-1]) / first
+    rates = (cycles["rate_group"][0], reached["rate_group"][-1])
+    compared: dict[str, object] = {
         "cycle": cycle, "cell_retention": own, "baseline_retention_low": low,
         "baseline_retention_high": high, "interpolated": cycle < int(end),
         "reached": int(complete["cycle"][-1]) >= int(end),
         "other_rate": None not in rates and rates[0] != rates[1],
     }  # fmt: skip
-    if cycle > 1:  # in the first cycle both are 100 % by definition
-        found["cell_fade_to_cycle"] = (1 - own) / (cycle - 1)
-        shown = [round(100 * value, 1) for value in (low, own, high)]  # as people read them
+    if cycle > 1:  # in the first cycle, both are 100 % by definition
+        compared["cell_fade_to_cycle"] = (1 - own) / (cycle - 1)
+        shown = [round(100 * value, 1) for value in (low, own, high)]  # rounded as in the report
         above, below = shown[1] > shown[2], shown[1] < shown[0]
-        found["standing"] = "above" if above else "below" if below else "within"
-    return found
+        compared["standing"] = "above" if above else "below" if below else "within"
+    return compared
 
 
 def _caveat(row: dict[str, Any], retention: dict[str, object], *, derived: bool) -> str | None:
-    said = []
+    caveats = []
     if derived:
-        said.append("the row's capacity was converted with its printed loading")
+        caveats.append("the row's capacity was converted with its printed loading")
     if retention.get("interpolated") and retention.get("reached"):
-        said.append(f"cycle {row['later_cycle']} of the cell is not complete: the one before it "
+        caveats.append(f"cycle {row['later_cycle']} of the cell is not complete: the one before it "
                     "that is stands for it")  # fmt: skip
     elif retention.get("interpolated"):
-        said.append(f"the row ends at cycle {row['later_cycle']}; interpolated to the cell's last")
+        caveats.append(
+            f"the row ends at cycle {row['later_cycle']}; interpolated to the cell's last"
+        )
     if retention.get("other_rate"):
-        said.append("the cell's first discharge was at another rate: its retention contains that")
-    return "; ".join([*said, *remarks(row)]) or None
+        caveats.append(
+            "the cell's first discharge was at another rate: its retention contains that"
+        )
+    return "; ".join([*caveats, *remarks(row)]) or None
 
 
 def remarks(row: dict[str, Any]) -> list[str]:
-    """Say what is to be borne in mind of a row of ``baselines``.
+    """Return caveats about a row of ``baselines``, as sentences.
 
-    Where its printed retention is not what its printed capacities give, or one of them is missing;
-    and where the cathode that a loading is printed for is not the row's cathode.
+    They name a printed retention that differs from that of the printed capacities, a missing one of
+    either, several printed currents, and a loading printed for another cathode than the row's.
     """
     printed, initial = row["retention_percent"], row["initial_value"]
     values = [v for v in (row["later_value_low"], row["later_value_high"]) if v is not None]
     computed = initial and row["later_unit"] == row["initial_unit"]
     ends = sorted({round(100 * value / initial, 1) for value in values}) if computed else []
-    given = "–".join(f"{end:.1f}" for end in ends)
-    said = []
+    computed_text = "–".join(f"{end:.1f}" for end in ends)
+    caveats = []
     if printed is None:
-        said.append(f"no retention is printed; the capacities give {given} %" if ends
+        caveats.append(f"no retention is printed; the capacities give {computed_text} %" if ends
                     else "one capacity only is printed: no retention can be had")  # fmt: skip
     elif ends and not ends[0] - 0.1 <= printed <= ends[-1] + 0.1:
-        said.append(f"printed {printed:g} %, but the printed capacities give {given} %")
+        caveats.append(f"printed {printed:g} %, but the printed capacities give {computed_text} %")
     elif len(ends) > 1:
-        said.append(f"printed {printed:g} %; the printed range of capacities gives {given} %")
+        caveats.append(
+            f"printed {printed:g} %; the printed range of capacities gives {computed_text} %"
+        )
     if any(len(values) > 1 for values in parse_currents(row["current_text"] or "").values()):
-        said.append("of the currents that are printed, the last is compared")
+        caveats.append("of the currents that are printed, the last is compared")
     loaded = re.search(r"\b(N[CM][MC]\d+|LCO|LFP|NCA)\b", row["loading_text"] or "")
     cathode = row["cathode_composition"] or ""
     if loaded and loaded[1] not in cathode:
-        said.append(f"the loading is printed for {loaded[1]}, the cathode is {cathode}")
-    return said
+        caveats.append(f"the loading is printed for {loaded[1]}, the cathode is {cathode}")
+    return caveats
 
 
 def _fraction(percent: float | None) -> float | None:
@@ -263,4 +275,10 @@ def _fraction(percent: float | None) -> float | None:
 ANALYSIS = Analysis(
     "baseline_comparison", ("cycles", "half_cycles", "baselines"),
     ("baseline_comparison",), _compute, version=2,
+    fields=(
+        "cell_id", "configuration", "working_electrode_role", "temperature_celsius",
+        "lower_voltage_volt", "upper_voltage_volt", "electrolyte", "cathode", "working_electrode",
+        "stack_pressure_mpa", "cathode_active_mass_mg", "anode_active_mass_mg", "area_cm2",
+        "reference_offset_volt",
+    ),
 )  # fmt: skip

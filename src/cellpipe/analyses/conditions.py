@@ -1,8 +1,8 @@
-"""The conditions of a cell and of a published one, side by side: what is alike, what differs.
+"""Conditions of a cell and of published cells, with their similarities and differences.
 
-A condition that the sheet, the data or the paper does not give is None, and is said to be unknown;
-room temperature (RT) counts as 20 to 25 °C. Rates are compared on a basis that both have: C-rate,
-current per area, or current per mass.
+A condition that the sheet, the data or the paper does not give is None and reported as not known;
+room temperature (RT) counts as 20 to 25 °C. Rates are compared on a common basis: C-rate, current
+per area, or current per mass.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ _SAME_VOLTAGE = 0.05  # V
 
 @dataclass(frozen=True)
 class Conditions:
-    """What a cell was cycled in and how; ``rates`` by unit: 1/h, mA/cm2, mA/g.
+    """Materials and cycling conditions of a cell; ``rates`` by unit: 1/h, mA/cm2, mA/g.
 
-    Temperature in °C and window in V as (lowest, highest), the window of a half cell against
-    Li+/Li; pressure is the stack pressure in MPa.
+    ``temperature`` (°C) and ``window`` (V) are (lowest, highest), the window of a half cell against
+    Li+/Li; ``pressure`` is the stack pressure, MPa.
     """
 
     kind: str | None
@@ -60,7 +60,7 @@ class Conditions:
 
 
 def published_conditions(row: Mapping[str, Any]) -> Conditions:
-    """Read the conditions of a row of ``baselines``; of several currents the last counts."""
+    """Return the conditions of a row of ``baselines``; of several currents, the last counts."""
     celsius, text = row["temperature_c"], (row["temperature_text"] or "").strip()
     temperature = (celsius, celsius) if celsius is not None else _ROOM if text == "RT" else None
     low, high = row["voltage_min_v"], row["voltage_max_v"]
@@ -76,33 +76,33 @@ def published_conditions(row: Mapping[str, Any]) -> Conditions:
 
 
 def _parse_rates(text: str) -> dict[str, float]:
-    """Read the currents in a printed text; the last one of each unit is that of the cycling.
+    """Return the cycling rate per unit from a printed text: the last current of each unit.
 
-    What 1C means is no current, and a range of currents is not known.
+    Definitions of 1C are ignored, and a range of currents counts as not known.
     """
     text = re.sub(r"(?<=\d),(?=\d)", ".", text)
     text = re.sub(r"\b1\s*C\s*=[^;,)]*", "", text)
-    found: dict[str, float] = {}
+    rates: dict[str, float] = {}
     for unit, values in parse_currents(text).items():
         if not re.search(_RANGE[unit], text):
-            found[unit] = values[-1]
-    return found
+            rates[unit] = values[-1]
+    return rates
 
 
 def parse_currents(text: str) -> dict[str, list[float]]:
-    """Return every current that a text prints, by unit: 1/h, mA/cm2, mA/g."""
-    found: dict[str, list[tuple[int, float]]] = {}
+    """Return every current in a text, in order, by unit: 1/h, mA/cm2, mA/g."""
+    currents: dict[str, list[tuple[int, float]]] = {}
     for unit, pattern, factor in _CURRENTS:
         for match in re.finditer(pattern, text):
             number = float(match[1])
             if number > 0:
                 value = 1 / number if "/" in match[0][:3] else factor * number
-                found.setdefault(unit, []).append((match.start(), value))
-    return {unit: [value for _, value in sorted(values)] for unit, values in found.items()}
+                currents.setdefault(unit, []).append((match.start(), value))
+    return {unit: [value for _, value in sorted(values)] for unit, values in currents.items()}
 
 
 def cell_conditions(cell: Cell, cycles: pl.DataFrame, half_cycles: pl.DataFrame) -> Conditions:
-    """Take a cell's conditions from the sheet; temperature and window else from the data."""
+    """Return a cell's conditions from the sheet, missing temperature and window from the data."""
     usual = cycles.filter(pl.col("complete"))
     usual = usual.filter(pl.col("rate_group") == usual_rate(usual["rate_group"].to_numpy()))
     recorded = usual["mean_temperature_celsius"].median()
@@ -131,11 +131,11 @@ def _cell_rates(cell: Cell, usual: pl.DataFrame, half_cycles: pl.DataFrame) -> d
     masses = {"cathode active mass": cell.cathode_active_mass_mg,
               "anode active mass": cell.anode_active_mass_mg}  # fmt: skip
     mass = masses.get(bases[0]) if bases else None
-    found: dict[str, object] = {"1/h": usual["discharging_c_rate"].median()}
+    rates: dict[str, object] = {"1/h": usual["discharging_c_rate"].median()}
     if current is not None:
-        found["mA/cm2"] = 1e3 * _to_float(current) / cell.area_cm2 if cell.area_cm2 else None
-        found["mA/g"] = 1e6 * _to_float(current) / mass if mass else None
-    return {unit: _to_float(value) for unit, value in found.items() if value is not None}
+        rates["mA/cm2"] = 1e3 * _to_float(current) / cell.area_cm2 if cell.area_cm2 else None
+        rates["mA/g"] = 1e6 * _to_float(current) / mass if mass else None
+    return {unit: _to_float(value) for unit, value in rates.items() if value is not None}
 
 
 def _lithium_window(cell: Cell, ends: tuple[float | None, float | None]) -> Range | None:
@@ -145,26 +145,26 @@ def _lithium_window(cell: Cell, ends: tuple[float | None, float | None]) -> Rang
 
 
 def similarities(own: Conditions, published: Conditions) -> list[str]:
-    """Name what the two have in common, in the order in which it counts."""
-    found = [f"both {own.kind} cells"]
+    """Return what two cells have in common, most important first."""
+    shared = [f"both {own.kind} cells"]
     if own.electrolyte and own.electrolyte == published.electrolyte:
-        found.append(f"{own.electrolyte} electrolyte")
+        shared.append(f"{own.electrolyte} electrolyte")
     if own.cathode and own.cathode == published.cathode:
-        found.append(f"{own.cathode} cathode")
+        shared.append(f"{own.cathode} cathode")
     if _range_gap(own.temperature, published.temperature) <= _SAME_TEMPERATURE:
-        found.append(f"about {_format_temperature(published.temperature)}")
+        shared.append(f"about {_format_temperature(published.temperature)}")
     unit = _common_unit(own, published)
     if unit and _rate_ratio(own, published) <= _SAME_RATE:
-        found.append(f"about {_format_rate(published.rates[unit], unit)}")
-    return found
+        shared.append(f"about {_format_rate(published.rates[unit], unit)}")
+    return shared
 
 
 def differences(own: Conditions, published: Conditions) -> list[str]:
-    """Name what differs or is not known, as ``condition: this cell's; published``."""
+    """Return what differs or is not known, as ``condition: this cell's; published``."""
     pairs = [("electrolyte", own.electrolyte, published.electrolyte)]
     if published.kind == "full":
         pairs.append(("cathode", own.cathode, published.cathode))
-    found = [
+    differing = [
         f"{what}: {mine or 'not known'}; published {theirs or 'not known'}"
         for what, mine, theirs in pairs
         if mine != theirs or mine is None
@@ -174,24 +174,24 @@ def differences(own: Conditions, published: Conditions) -> list[str]:
             _format_temperature(own.temperature),
             _format_temperature(published.temperature),
         )
-        found.append(f"temperature: {mine}; published {theirs}")
+        differing.append(f"temperature: {mine}; published {theirs}")
     if _rate_ratio(own, published) > _SAME_RATE:
         unit = _common_unit(own, published)
         mine, theirs = (_format_rates(each, unit) for each in (own, published))
-        found.append(f"rate: {mine}; published {theirs}")
+        differing.append(f"rate: {mine}; published {theirs}")
     if _has_other_window(own.window, published.window):
         mine, theirs = _format_window(own.window), _format_window(published.window)
         against = " vs Li⁺/Li" if published.kind == "half" else ""
-        found.append(f"voltage window{against}: {mine}; published {theirs}")
+        differing.append(f"voltage window{against}: {mine}; published {theirs}")
     pressure = "not known" if own.pressure is None else f"{own.pressure:g} MPa"
-    return [*found, f"stack pressure: {pressure}; published: not printed"]
+    return [*differing, f"stack pressure: {pressure}; published: not printed"]
 
 
 def distance(own: Conditions, published: Conditions) -> tuple[float, ...]:
-    """Tell how far apart two cells are; the first number that differs decides.
+    """Return the dissimilarity of two cells as a tuple to sort by.
 
-    Electrolyte family, then cathode, then temperature (beyond 5 K), then rate (as the logarithm of
-    the ratio). What is not known of one of them counts as different.
+    In this order: electrolyte family, cathode, temperature (difference above 5 K), rate (logarithm
+    of the ratio). A condition that is not known counts as different.
     """
     kelvin = _range_gap(own.temperature, published.temperature)
     return (
@@ -203,7 +203,7 @@ def distance(own: Conditions, published: Conditions) -> tuple[float, ...]:
 
 
 def _range_gap(one: Range | None, other: Range | None) -> float:
-    """Return the gap between two ranges, infinite where one is not known."""
+    """Return the gap between two ranges; infinite if one is not known."""
     if one is None or other is None:
         return math.inf
     return max(one[0] - other[1], other[0] - one[1], 0.0)
@@ -215,7 +215,7 @@ def _common_unit(own: Conditions, published: Conditions) -> str | None:
 
 
 def _rate_ratio(own: Conditions, published: Conditions) -> float:
-    """Return the larger rate over the smaller one, infinite where there is no shared unit."""
+    """Return the ratio of the larger to the smaller rate; infinite without a common unit."""
     unit = _common_unit(own, published)
     if unit is None:
         return math.inf
@@ -230,7 +230,7 @@ def _has_other_window(own: Range | None, published: Range | None) -> bool:
 
 
 def describe_conditions(conditions: Conditions) -> str:
-    """Write a cell's conditions in one line."""
+    """Return a cell's conditions in one line."""
     parts = [
         f"{conditions.electrolyte or 'unknown'} electrolyte",
         *([f"{conditions.cathode or 'unknown'} cathode"] if conditions.kind == "full" else []),
@@ -266,8 +266,8 @@ def _format_window(window: Range | None) -> str:
     return "not known" if window is None else f"{window[0]:.3g} to {window[1]:.3g} V"
 
 
-def _first_known(said: float | None, found: object) -> float | None:
-    return said if said is not None else None if found is None else _to_float(found)
+def _first_known(stated: float | None, measured: object) -> float | None:
+    return stated if stated is not None else None if measured is None else _to_float(measured)
 
 
 def _to_float(value: object) -> float:

@@ -1,15 +1,15 @@
-"""Curves of every half cycle: voltage profiles, dQ/dV with its peaks, dV/dQ.
+"""Curves of every half cycle: voltage profile, dQ/dV with its peaks, and dV/dQ.
 
-All come from the records of the half cycle, whichever files they lie in. A profile is thinned to
-400 points, evenly over its records' charge and keeping both ends. dQ/dV is the distribution of the
-charge over voltage on a grid of 5 mV, smoothed by a Gaussian of 5 mV, or of up to 20 mV where the
-voltage is noisy (the column says which); the sum over the grid times its step is the half cycle's
-capacity. dV/dQ is the slope of the mean voltage over 200 steps of the half cycle's charge, smoothed
-by a Gaussian of one step (:mod:`cellpipe.numerics.cycling.differentiate`).
+All use the records of the half cycle from all its files. A profile is thinned to 400 points, evenly
+over the charge of its records and with both ends. dQ/dV is the distribution of the charge over
+voltage on a grid of 5 mV, smoothed by a Gaussian of 5 mV, or of up to 20 mV if the voltage is noisy
+(column ``smoothing_volt``); the sum over the grid times its step is the capacity of the half cycle.
+dV/dQ is the slope of the mean voltage over 200 steps of the half cycle's charge, smoothed by a
+Gaussian of one step (:mod:`cellpipe.numerics.cycling.differentiate`).
 
-Peaks of dQ/dV (:mod:`cellpipe.numerics.cycling.peaks`) are followed from half cycle to half cycle of one
-direction. Of a silicon half cell whose reference offset the sheet gives, a peak near the potential
-of a known step of silicon is named after it: the two steps of amorphous silicon on lithiation near
+Peaks of dQ/dV (:mod:`cellpipe.numerics.cycling.peaks`) are tracked over the half cycles of one
+direction. In a silicon half cell with a reference offset in the sheet, a peak near the potential of
+a known step of silicon is assigned to it: the two steps of amorphous silicon on lithiation near
 0.25 and 0.1 V against Li+/Li and on delithiation near 0.3 and 0.45 V, and the narrow one of
 crystalline Li15Si4 near 0.43 V (M. N. Obrovac and L. Christensen, Electrochem. Solid-State Lett. 7,
 A93 (2004), doi 10.1149/1.1652421).
@@ -51,9 +51,10 @@ Floats = NDArray[np.float64]
 
 
 class Records(NamedTuple):
-    """Records of all half cycles one behind the other, and where each half cycle begins.
+    """Concatenated records of all half cycles, and the first index of each half cycle.
 
-    Charges are positive in the half cycle's direction; those of pulses against it are negative.
+    ``charge`` (Ah) is positive in the half cycle's direction and negative in opposite pulses;
+    ``voltage`` in V. Both have shape (n,), the others (k,).
     """
 
     half_cycle: NDArray[np.int64]
@@ -64,14 +65,14 @@ class Records(NamedTuple):
 
 
 def collect_records(tables: Tables) -> Records:
-    """Gather the records of all half cycles of a cell."""
+    """Return the records of all half cycles of a cell."""
     segments = add_half_cycles(tables["half_cycle_segments"]).with_row_index("place")
     parts = []
     for (sha256,), records in tables["timeseries"].group_by("file_sha256", maintain_order=True):
-        mine = segments.filter(pl.col("file_sha256") == sha256)
-        if mine.height:
+        own = segments.filter(pl.col("file_sha256") == sha256)
+        if own.height:
             charged = add_charge(records).filter(pl.col("segment") > 0)
-            place = mine.select("segment", "half_cycle", "place")
+            place = own.select("segment", "half_cycle", "place")
             joined = charged.join(place, on="segment", maintain_order="left")
             parts.append(joined.select("half_cycle", "place", "voltage_volt", "charge_ah"))
     if not parts:
@@ -89,7 +90,7 @@ def collect_records(tables: Tables) -> Records:
 
 
 def derivatives(records: Records) -> tuple[Curves, Floats]:
-    """Return dQ/dV of every half cycle, and the smoothing of each, V."""
+    """Return dQ/dV of every half cycle, and the standard deviation of its smoothing, V."""
     smoothing = sufficient_smoothing(records.voltage, records.begins, SMOOTHING_VOLT)
     curves = differential_capacity(
         records.voltage,
@@ -126,7 +127,7 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
 def _build_table(
     cell: Cell, records: Records, begins: NDArray[np.int64], columns: dict[str, Floats]
 ) -> pl.DataFrame:
-    """Put the number and the direction of its half cycle beside each point."""
+    """Return a table of points with the number and direction of their half cycles."""
     size = len(next(iter(columns.values())))
     lengths = np.diff(np.append(begins, size))
     charging = pl.Series(np.repeat(records.charging, lengths), dtype=pl.Boolean)
@@ -140,7 +141,7 @@ def _build_table(
 
 
 def _thin_profiles(records: Records) -> Curves:
-    """Return the voltage over the charge of each half cycle, evenly over it and with both ends."""
+    """Return voltage over charge of each half cycle, thinned evenly and with both ends."""
     begins, places, charges = [], [], []
     count = 0
     ends = np.append(records.begins, len(records.charge))[1:]
@@ -157,33 +158,33 @@ def _thin_profiles(records: Records) -> Curves:
 
 
 def _select_evenly(passed: Floats) -> NDArray[np.int64]:
-    """Choose at most POINTS records, evenly over the charge, with the first and the last."""
+    """Return indices of at most POINTS records, evenly over charge, with the first and the last."""
     if len(passed) <= POINTS:
         return np.arange(len(passed))
-    wanted = np.linspace(passed[0], passed[-1], POINTS - 1)
-    found = np.searchsorted(passed, wanted)
-    return np.unique(np.concatenate([[0], np.minimum(found, len(passed) - 1)]))
+    targets = np.linspace(passed[0], passed[-1], POINTS - 1)
+    places = np.searchsorted(passed, targets)
+    return np.unique(np.concatenate([[0], np.minimum(places, len(passed) - 1)]))
 
 
 def _peak_table(cell: Cell, records: Records, curves: Curves, smoothing: Floats) -> pl.DataFrame:
-    found = [
+    peaks = [
         locate_peaks(at, density, float(sigma))
         for (at, density), sigma in zip(curves.parts(), smoothing, strict=True)
     ]
-    counts = [len(one.voltage_volt) for one in found]
+    counts = [len(curve_peaks.voltage_volt) for curve_peaks in peaks]
     begins = np.cumsum([0, *counts[:-1]]) if counts else np.zeros(0, np.int64)
     columns = {
-        name: np.concatenate([np.zeros(0), *(getattr(one, name) for one in found)])
+        name: np.concatenate([np.zeros(0), *(getattr(curve_peaks, name) for curve_peaks in peaks)])
         for name in ("voltage_volt", "height_ah_per_volt", "prominence_ah_per_volt", "width_volt",
                      "capacity_ah")
     }  # fmt: skip
     table = _build_table(cell, records, begins, columns)
     numbers = np.zeros(table.height, np.int64)
     for direction in ("charge", "discharge"):
-        mine = (table["direction"] == direction).to_numpy()
+        is_direction = (table["direction"] == direction).to_numpy()
         own = records.half_cycle[records.charging == (direction == "charge")]
-        place = np.searchsorted(own, table["half_cycle"].to_numpy()[mine])
-        numbers[mine] = track_peaks(place, table["voltage_volt"].to_numpy()[mine])
+        place = np.searchsorted(own, table["half_cycle"].to_numpy()[is_direction])
+        numbers[is_direction] = track_peaks(place, table["voltage_volt"].to_numpy()[is_direction])
     table = table.with_columns(
         pl.Series("peak", numbers, dtype=pl.Int64), potential_volt=potential(cell, "voltage_volt")
     ).with_columns(assignment=_silicon_step(cell))
@@ -191,20 +192,20 @@ def _peak_table(cell: Cell, records: Records, curves: Curves, smoothing: Floats)
 
 
 def _silicon_step(cell: Cell) -> pl.Expr:
-    """Name the step of silicon that a peak lies near."""
-    named = pl.lit(None, pl.String)
+    """Return the name of the silicon step near each peak; null without one."""
+    assignment = pl.lit(None, pl.String)
     if cell.configuration != "half" or cell.working_electrode_role != "anode":
-        return named
+        return assignment
     for direction, steps in SILICON.items():
         for place, name in steps.items():
             near = (pl.col("potential_volt") - place).abs() <= NEAR_VOLT
-            named = pl.when(near & (pl.col("direction") == direction)).then(
-                pl.lit(name)).otherwise(named)  # fmt: skip
+            assignment = pl.when(near & (pl.col("direction") == direction)).then(
+                pl.lit(name)).otherwise(assignment)  # fmt: skip
     place, name = CRYSTALLINE
     narrow = pl.col("width_volt") < NARROW_VOLT
     near = (pl.col("potential_volt") - place).abs() <= NEAR_VOLT / 2
     return pl.when(near & narrow & (pl.col("direction") == "charge")).then(
-        pl.lit(name)).otherwise(named)  # fmt: skip
+        pl.lit(name)).otherwise(assignment)  # fmt: skip
 
 
 ANALYSIS = Analysis(
@@ -218,4 +219,5 @@ ANALYSIS = Analysis(
     ),
     _compute,
     version=2,
+    fields=("cell_id", "configuration", "working_electrode_role", "reference_offset_volt"),
 )

@@ -1,21 +1,21 @@
-"""Half cycles to cycles, paired by the kind of the cell.
+"""Cycles from half cycles, paired according to the configuration of the cell.
 
-A cycle of a full cell is a charge and the discharge after it; of a silicon half cell a discharge
-(lithiation) and the charge (delithiation) after it; of a cathode's half cell as of a full cell. A
-recording that begins with the other half gives an incomplete first cycle. Where the kind is not
-known, cycles begin with the half that comes first, and no Coulombic efficiency is given.
+A cycle of a full cell or of a cathode half cell is a charge and the following discharge; that of a
+silicon half cell is a discharge (lithiation) and the following charge (delithiation). A recording
+that begins with the other half has an incomplete first cycle. If the configuration is not known,
+cycles begin with the first half cycle, and Coulombic efficiency is null.
 
-A half cell is a silicon anode's unless the sheet names another working electrode; where it names
-one that is not known, the half cell is treated like a cell of unknown kind.
+A half cell is taken for one of a silicon anode unless the sheet names another working electrode; if
+that electrode is not known, the cell is treated as of unknown configuration.
 
 Coulombic efficiency: full cell Q_discharge/Q_charge, silicon half cell Q_charge/Q_discharge of the
 same cycle. Capacity retention: reversible capacity (full cell discharge, silicon half cell
-delithiation) over that of the first complete cycle, and beside it over that of the first complete
-one of the same rate (:mod:`cellpipe.numerics.cycling.ageing`), formation apart. Energy efficiency is that
-of full cells and of cathodes' half cells: what silicon gives and takes against lithium is none. A
-cycle is complete if both halves are there
-and the last one of the data came to its end: to the end voltage of those before it, to the sheet's
-voltage limit or back to where the first half cycle began, or other records follow it.
+delithiation) relative to the first complete cycle, and relative to the first complete cycle at the
+same rate (:mod:`cellpipe.numerics.cycling.ageing`), separately for formation. Energy efficiency is
+defined for full cells and cathode half cells only, not for silicon against lithium. A cycle is
+complete if it has both halves and, for the last of the data, if it reached its end: the end voltage
+of earlier half cycles, the voltage limit of the sheet or the start voltage of the first half cycle,
+or if other records follow it.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from cellpipe.core.model import Analysis, Cell, Finding, Result, Tables
 from cellpipe.numerics.cycling.ageing import count_formation_cycles, rate_groups
 
 Direction = Literal["charge", "discharge"]
-_IMPOSSIBLE = 1.01  # a Coulombic efficiency beyond noise
-_CUT = 0.9  # of the next one's capacity: a first half cycle with less may have begun before
-_REACHED = 0.02  # of the voltage window: so near to the usual end voltage counts as reached
+_IMPOSSIBLE = 1.01  # Coulombic efficiency above 1 by more than noise
+_CUT = 0.9  # of the next one's capacity; a smaller first half cycle may have begun before the data
+_REACHED = 0.02  # of the voltage window: tolerance for reaching the usual end voltage
 
 _WORDS: dict[Direction, str] = {"charge": "charging", "discharge": "discharging"}
 _HALVES = (
@@ -43,7 +43,7 @@ _HALVES = (
 
 
 def leading_direction(cell: Cell, half_cycles: pl.DataFrame) -> Direction:
-    """Tell with which half the cycles of this kind of cell begin."""
+    """Return the direction with which cycles of this cell begin."""
     if cell.configuration == "full":
         return "charge"
     if cell.configuration == "half" and cell.working_electrode_role is not None:
@@ -53,13 +53,13 @@ def leading_direction(cell: Cell, half_cycles: pl.DataFrame) -> Direction:
 
 
 def reversible_direction(cell: Cell) -> Direction:
-    """Tell whose capacity the retention is about: the discharge, or the delithiation of silicon."""
+    """Return the direction of the reversible capacity: discharge, or delithiation of silicon."""
     anode_half_cell = cell.configuration == "half" and cell.working_electrode_role == "anode"
     return "charge" if anode_half_cell else "discharge"
 
 
 def active_mass(cell: Cell) -> tuple[float | None, str | None]:
-    """Return the mass that specific capacities are per, mg, and its name."""
+    """Return the mass for specific capacities, mg, and its name; None if unknown."""
     masses = {
         "cathode active mass": cell.cathode_active_mass_mg,
         "anode active mass": cell.anode_active_mass_mg,
@@ -84,7 +84,7 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
 
 
 def _pair_half_cycles(half_cycles: pl.DataFrame, lead: Direction) -> pl.DataFrame:
-    """Put the two halves of a cycle side by side, ``charge_…`` and ``discharge_…``."""
+    """Return cycles with the columns of both halves, ``charge_…`` and ``discharge_…``."""
     leads = pl.col("direction") == lead
     number = leads.cast(pl.Int64).cum_sum()
     starts_otherwise = half_cycles.height > 0 and half_cycles["direction"][0] != lead
@@ -107,10 +107,10 @@ def _is_complete(cell: Cell, paired: pl.DataFrame, half_cycles: pl.DataFrame) ->
 
 
 def _is_first_cut(half_cycles: pl.DataFrame) -> bool:
-    """Return whether the data begins within a half cycle.
+    """Return whether the data begin within a half cycle.
 
-    It does if no rest stands before it, and it holds less than the next one of its direction by a
-    tenth while that one does not differ so from the half cycle between them.
+    They do if no rest precedes it and its capacity is less than 90 % of the next one of its
+    direction, while that one differs by less than 10 % from the half cycle between them.
     """
     if half_cycles.height < 3 or half_cycles["rest_voltage_before_volt"][0] is not None:
         return False
@@ -119,15 +119,15 @@ def _is_first_cut(half_cycles: pl.DataFrame) -> bool:
 
 
 def _is_last_finished(cell: Cell, half_cycles: pl.DataFrame) -> bool:
-    """Return whether the last half cycle came to its end: to a known end voltage, or records follow it."""
+    """Return whether the last half cycle reached a known end voltage or is followed by records."""
     if half_cycles.height < 2:
         return True
     last = half_cycles.row(-1, named=True)
     lowest, highest = half_cycles["min_voltage_volt"].min(), half_cycles["max_voltage_volt"].max()
     window = float(highest) - float(lowest)  # type: ignore[arg-type]
-    before = half_cycles[:-1].filter(pl.col("direction") == last["direction"])
-    ends = [before["end_voltage_volt"].median()]
-    if not before.height:
+    earlier = half_cycles[:-1].filter(pl.col("direction") == last["direction"])
+    ends = [earlier["end_voltage_volt"].median()]
+    if not earlier.height:
         limit = (
             cell.upper_voltage_volt if last["direction"] == "charge" else cell.lower_voltage_volt
         )
@@ -179,7 +179,7 @@ def _columns(cell: Cell) -> list[pl.Expr]:
 
 
 def _first_value(name: str) -> pl.Expr:
-    """Return the value of the half that came first."""
+    """Return the value of the earlier half cycle."""
     charge_first = (
         pl.col("discharge_half_cycle").is_null()
         | (pl.col("charge_half_cycle") < pl.col("discharge_half_cycle")).fill_null(value=False)
@@ -219,7 +219,7 @@ def _efficiencies(cell: Cell) -> list[pl.Expr]:
 
 
 def _add_rates(table: pl.DataFrame, paired: pl.DataFrame) -> pl.DataFrame:
-    """Tell cycles of different rates apart, and those of the formation."""
+    """Add the number of each cycle's rate, and whether it is a formation cycle."""
     sides = (paired[f"{side}_constant_current_ampere"] for side in ("charge", "discharge"))
     currents = np.column_stack([side.cast(pl.Float64).to_numpy() for side in sides])
     groups = rate_groups(currents)
@@ -231,7 +231,7 @@ def _add_rates(table: pl.DataFrame, paired: pl.DataFrame) -> pl.DataFrame:
 
 
 def _add_retention(table: pl.DataFrame, direction: Direction) -> pl.DataFrame:
-    """Relate capacities to the first complete cycle's, and to the first one's of their rate."""
+    """Add capacities relative to the first complete cycle, overall and at the same rate."""
     capacity = pl.col(f"{_WORDS[direction]}_capacity_ah")
     complete = capacity.filter(pl.col("complete") & (capacity > 0))
     number = pl.col("cycle").filter(pl.col("complete") & (capacity > 0))
@@ -244,27 +244,34 @@ def _add_retention(table: pl.DataFrame, direction: Direction) -> pl.DataFrame:
 
 
 def _findings(cell: Cell, table: pl.DataFrame, half_cycles: pl.DataFrame) -> tuple[Finding, ...]:
-    found = []
+    findings = []
     if table.height and not table["complete"][0]:
         sentence = "The first cycle is incomplete: the data does not begin where it does."
         if table.height > 1 or cell.configuration is None:
-            found.append(Finding("info", "first_cycle_incomplete", sentence))
+            findings.append(Finding("info", "first_cycle_incomplete", sentence))
     above = int((table["coulombic_efficiency"] > _IMPOSSIBLE).sum())
     if above > 1:
         sentence = (
             f"The Coulombic efficiency of {above} of {table.height} cycles is above 100 %: look at "
             "the kind of the cell in the sheet, and at the calibration of the current."
         )
-        found.append(Finding("warning", "efficiency_above_one", sentence, above))
+        findings.append(Finding("warning", "efficiency_above_one", sentence, above))
     counts = zip(half_cycles["file_sha256"], half_cycles["vendor_cycle_count"], strict=True)
-    counted = {(file, count) for file, count in counts if count is not None}
-    if counted and len(counted) != table.height:
+    vendor_cycles = {(file, count) for file, count in counts if count is not None}
+    if vendor_cycles and len(vendor_cycles) != table.height:
         sentence = (
             f"{table.height} cycles were found from the current's direction; "
-            f"the instrument's own counter names {len(counted)}."
+            f"the instrument's own counter names {len(vendor_cycles)}."
         )
-        found.append(Finding("info", "cycle_count_differs", sentence))
-    return tuple(found)
+        findings.append(Finding("info", "cycle_count_differs", sentence))
+    return tuple(findings)
 
 
-ANALYSIS = Analysis("cycles", ("half_cycles",), ("cycles",), _compute, version=2)
+ANALYSIS = Analysis(
+    "cycles", ("half_cycles",), ("cycles",), _compute, version=2,
+    fields=(
+        "cell_id", "configuration", "working_electrode_role", "cathode_active_mass_mg",
+        "anode_active_mass_mg", "area_cm2", "nominal_capacity_mah_per_g", "lower_voltage_volt",
+        "upper_voltage_volt",
+    ),
+)  # fmt: skip

@@ -1,13 +1,13 @@
-"""Time series to segments: stretches of current in one direction within one file.
+"""Segments of a time series: current in one direction within one file.
 
 Protocol: a record is charge, discharge or rest by the sign of its current above the noise
-(:mod:`cellpipe.numerics.cycling.runs`); records of an impedance spectrum, and of a step that the instrument
-calls a rest, are rest; charge is integrated by
-:mod:`cellpipe.numerics.cycling.integrate`; a segment is what lies between two turns of the current, summed
-up by :mod:`cellpipe.numerics.cycling.segment_sums`. Energy is V·dQ in the direction of the segment: it is
-negative where the voltage is. Null is what the file leaves out: the vendor's counters, clock and
-temperature, the voltages of rests, and the resistance where no record stands shortly after the
-step. Runs once per content of a file.
+(:mod:`cellpipe.numerics.cycling.runs`). Records of an impedance spectrum and of steps that the
+instrument names as rest are rest. Charge is integrated by
+:mod:`cellpipe.numerics.cycling.integrate`. A segment lies between two changes of the current's
+direction and is summed by :mod:`cellpipe.numerics.cycling.segment_sums`. Energy is V·dQ in the
+direction of the segment, so it is negative where the voltage is. Values missing from the file are
+null: vendor counters, clock, temperature, voltages of rests, and the resistance if no record
+follows shortly after the step. Runs once per file content.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ from cellpipe.numerics.cycling.runs import (
 from cellpipe.numerics.cycling.segment_sums import step_resistance, sum_segments
 
 Floats = NDArray[np.float64]
-RESTS = ("rest", "r", "ocv", "pause", "idle", "搁置", "静置")  # kinds of step, as makers name them
+RESTS = ("rest", "r", "ocv", "pause", "idle", "搁置", "静置")  # vendors' names of rest steps
 
 
 class _Flow(NamedTuple):
-    """Of each record its direction, whether it begins a step, and its charge; the segments.
+    """Direction, start of a step, and charge of each record, shape (n,); and the segments.
 
-    Charges are Ah since the record before, 0 at rest.
+    The charge is in Ah since the previous record, 0 at rest.
     """
 
     direction: NDArray[np.int8]
@@ -53,7 +53,7 @@ def _flow(timeseries: pl.DataFrame) -> _Flow:
     time = timeseries["test_time_second"].to_numpy()
     current = timeseries["current_ampere"].to_numpy()
     direction = current_directions(current)
-    if "frequency_hertz" in timeseries.columns:  # the mean current of an impedance record is noise
+    if "frequency_hertz" in timeseries.columns:  # mean current of an impedance record is noise
         direction[timeseries["frequency_hertz"].is_not_null().to_numpy()] = 0
     if "step_type" in timeseries.columns:
         rests = timeseries["step_type"].str.to_lowercase().is_in(RESTS).fill_null(value=False)
@@ -73,50 +73,50 @@ def _flow(timeseries: pl.DataFrame) -> _Flow:
 
 
 def add_charge(timeseries: pl.DataFrame) -> pl.DataFrame:
-    """Add to each record its charge and its segment.
+    """Add charge and segment number to each record.
 
-    Adds ``charge_ah`` (Ah since the record before, positive on charge, 0 at rest) and ``segment``
-    (0 outside of any).
+    Adds ``charge_ah`` (Ah since the previous record, positive on charge, 0 at rest) and ``segment``
+    (0 outside segments).
     """
-    direction, _, charge, found = _flow(timeseries)
-    number = segment_numbers(direction, found)
+    direction, _, charge, segments = _flow(timeseries)
+    number = segment_numbers(direction, segments)
     return timeseries.with_columns(pl.Series("charge_ah", charge), pl.Series("segment", number))
 
 
 def half_cycle_segments(timeseries: pl.DataFrame, file_sha256: str) -> pl.DataFrame:
-    """Return one row per segment of a file, as schemas/half_cycle_segments.yaml says."""
+    """Return one row per segment of a file, as defined in schemas/half_cycle_segments.yaml."""
     flow = _flow(timeseries)
-    direction, charge, found = flow.direction, flow.charge_ah, flow.segments
-    first, last = found
+    direction, charge, segments = flow.direction, flow.charge_ah, flow.segments
+    first, last = segments
     time, voltage, current = (
         timeseries[name].to_numpy()
         for name in ("test_time_second", "voltage_volt", "current_ampere")
     )
-    total = sum_segments(time, voltage, current, charge, direction, found)
-    charging = np.where(total.net_ah == 0, current[first], total.net_ah) > 0
+    sums = sum_segments(time, voltage, current, charge, direction, segments)
+    charging = np.where(sums.net_ah == 0, current[first], sums.net_ah) > 0
     resting = np.flatnonzero(direction == 0)
     rests = np.searchsorted(resting, last) - np.searchsorted(resting, first)
     columns = {
         "segment": np.arange(1, len(first) + 1),
         "records": last - first + 1 - rests,
         "records_after": timeseries.height - 1 - last,
-        "capacity_ah": np.abs(total.net_ah),
-        "energy_wh": np.where(charging, total.energy_wh, -total.energy_wh),
+        "capacity_ah": np.abs(sums.net_ah),
+        "energy_wh": np.where(charging, sums.energy_wh, -sums.energy_wh),
         "start_test_time_second": time[first],
-        "duration_second": total.duration_second,
+        "duration_second": sums.duration_second,
         "start_voltage_volt": voltage[first],
         "end_voltage_volt": voltage[last],
-        "min_voltage_volt": total.min_voltage_volt,
-        "max_voltage_volt": total.max_voltage_volt,
+        "min_voltage_volt": sums.min_voltage_volt,
+        "max_voltage_volt": sums.max_voltage_volt,
         "start_current_ampere": current[first],
         "end_current_ampere": current[last],
-        "constant_current_ampere": total.constant_current_ampere,
-        "constant_voltage_share": total.constant_voltage_share,
-        **_rest_columns(timeseries, direction, voltage, current, found),
+        "constant_current_ampere": sums.constant_current_ampere,
+        "constant_voltage_share": sums.constant_voltage_share,
+        **_rest_columns(timeseries, direction, voltage, current, segments),
         **_counter_columns(timeseries, flow),
-        **_temperature_columns(timeseries, direction, found),
+        **_temperature_columns(timeseries, direction, segments),
     }
-    taken = {
+    copied = {
         "first_record_index": ("record_index", first),
         "last_record_index": ("record_index", last),
         "start_unix_time_second": ("unix_time_second", first),
@@ -130,14 +130,14 @@ def half_cycle_segments(timeseries: pl.DataFrame, file_sha256: str) -> pl.DataFr
             timeseries[name][at].alias(target)
             if name in timeseries.columns
             else pl.lit(None, types[target]).alias(target)
-            for target, (name, at) in taken.items()
+            for target, (name, at) in copied.items()
         ),
         file_sha256=pl.lit(file_sha256),
     )
 
 
 def _step_starts(timeseries: pl.DataFrame, direction: NDArray[np.int8]) -> NDArray[np.bool_]:
-    """Mark where a new step begins: where the instrument says so, or the direction changes."""
+    """Return where a step begins: at a new step count, or a change of direction; shape (n,)."""
     changed = np.zeros(len(direction), np.bool_)
     np.not_equal(direction[1:], direction[:-1], out=changed[1:])
     if "step_count" in timeseries.columns:
@@ -157,24 +157,24 @@ def _rest_columns(
     direction: NDArray[np.int8],
     voltage: Floats,
     current: Floats,
-    found: Segments,
+    segments: Segments,
 ) -> dict[str, Floats]:
-    """Return the voltages of the rests before and after, and the resistance where current sets in."""
-    first, last = found
+    """Return voltages of the rests before and after, V, and resistance at current onset, Ω."""
+    first, last = segments
     blank = np.full((4, len(first)), np.nan)
     before, after, resistance, delay = blank
     rested = np.flatnonzero((first > 0) & (direction[first - 1] == 0))
-    at = first[rested]
-    before[rested] = voltage[at - 1]
+    onset = first[rested]
+    before[rested] = voltage[onset - 1]
     final = np.append(first[1:], len(direction)) - 1
     relaxed = np.flatnonzero(final > last)
     after[relaxed] = voltage[final[relaxed]]
-    since = _optional_column(timeseries, "step_time_second")
+    step_time = _optional_column(timeseries, "step_time_second")
     time = timeseries["test_time_second"].to_numpy()
-    passed = time[at] - time[at - 1]
-    waited = passed if since is None else np.minimum(since[at], passed)
-    resistance[rested] = step_resistance(voltage, current, waited, at)
-    delay[rested] = np.where(np.isfinite(resistance[rested]), waited, np.nan)
+    interval = time[onset] - time[onset - 1]
+    elapsed = interval if step_time is None else np.minimum(step_time[onset], interval)
+    resistance[rested] = step_resistance(voltage, current, elapsed, onset)
+    delay[rested] = np.where(np.isfinite(resistance[rested]), elapsed, np.nan)
     return {
         "rest_voltage_before_volt": before,
         "rest_voltage_after_volt": after,
@@ -184,24 +184,24 @@ def _rest_columns(
 
 
 def _counter_columns(timeseries: pl.DataFrame, flow: _Flow) -> dict[str, Floats]:
-    """Return each segment's charge by the instrument's own counters; NaN without them.
+    """Return each segment's charge from the instrument's counters, Ah; NaN without them.
 
-    Its last charge is counted with the first record at rest, so that one counts; what a rest or an
-    impedance measurement lets flow after it does not.
+    The first record at rest is included, because it contains the last charge of the segment; later
+    charge of a rest or an impedance measurement is not.
     """
-    direction, found = flow.direction, flow.segments
+    direction, segments = flow.direction, flow.segments
     charge = _vendor_charge(timeseries, flow.new_step)
     if charge is None:
-        return {"vendor_capacity_ah": np.full(len(found.first), np.nan)}
+        return {"vendor_capacity_ah": np.full(len(segments.first), np.nan)}
     counts = direction != 0
     counts[1:] |= direction[:-1] != 0
-    until = np.minimum(found.last + 1, np.append(found.first[1:], timeseries.height) - 1)
-    total = reduce_segments(np.add, charge * counts, Segments(found.first, until))
+    last = np.minimum(segments.last + 1, np.append(segments.first[1:], timeseries.height) - 1)
+    total = reduce_segments(np.add, charge * counts, Segments(segments.first, last))
     return {"vendor_capacity_ah": np.abs(total)}
 
 
 def _vendor_charge(timeseries: pl.DataFrame, new_step: NDArray[np.bool_]) -> Floats | None:
-    """Charge between records by the instrument's own counters, or None without them."""
+    """Return the charge between records from the instrument's counters, Ah; None without them."""
     net = _optional_column(timeseries, "net_capacity_ah")
     if net is not None:
         current, time = (
@@ -217,20 +217,20 @@ def _vendor_charge(timeseries: pl.DataFrame, new_step: NDArray[np.bool_]) -> Flo
 
 
 def _temperature_columns(
-    timeseries: pl.DataFrame, direction: NDArray[np.int8], found: Segments
+    timeseries: pl.DataFrame, direction: NDArray[np.int8], segments: Segments
 ) -> dict[str, Floats]:
-    """Return each segment's mean and highest temperature, °C; NaN where none was recorded."""
+    """Return each segment's mean and highest temperature, °C; NaN if not recorded."""
     names = ["ambient_temperature_celsius"]
     names += sorted(c for c in timeseries.columns if c.startswith("temperature_t"))
     present = [name for name in names if name in timeseries.columns]
-    mean = highest = np.full(len(found.first), np.nan)
+    mean = highest = np.full(len(segments.first), np.nan)
     if present:
         celsius = timeseries[present[0]].cast(pl.Float64).fill_null(np.nan).to_numpy()
         known = np.isfinite(celsius) & (direction != 0)
-        count = reduce_segments(np.add, known.astype(np.float64), found)
-        total = reduce_segments(np.add, np.where(known, celsius, 0.0), found)
-        most = reduce_segments(np.maximum, np.where(known, celsius, -np.inf), found)
-        some = count > 0
-        mean = np.where(some, total / np.where(some, count, 1.0), np.nan)
-        highest = np.where(some, most, np.nan)
+        count = reduce_segments(np.add, known.astype(np.float64), segments)
+        total = reduce_segments(np.add, np.where(known, celsius, 0.0), segments)
+        most = reduce_segments(np.maximum, np.where(known, celsius, -np.inf), segments)
+        recorded = count > 0
+        mean = np.where(recorded, total / np.where(recorded, count, 1.0), np.nan)
+        highest = np.where(recorded, most, np.nan)
     return {"mean_temperature_celsius": mean, "max_temperature_celsius": highest}

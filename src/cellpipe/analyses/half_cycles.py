@@ -1,10 +1,10 @@
-"""Segments of all files of a cell to its half cycles.
+"""Half cycles of a cell from the segments of all its files.
 
-Protocol: segments are put in the order of their absolute times (in the order of the files where a
-file has no clock); neighbours of the same direction are one half cycle, so one that is cut by a
-file's end goes on in the next, the interval between the two files included where it is no longer
-than usual; small ones belong to their neighbour, by the same rule as within a file. Integrated and
-counted charge stand side by side; above 0.5 % their difference is a finding.
+Protocol: segments are sorted by absolute time (by file if a file has no clock). Neighbours of the
+same direction form one half cycle, so that one cut by the end of a file continues in the next,
+including the interval between the files if it is no longer than usual. Small segments are joined to
+a neighbour by the same rule as within a file. Integrated and counted charge are both given; a
+difference above 0.5 % is a finding.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ _LAST = ("end_voltage_volt", "records_after", "last_record_index", "rest_voltage
 
 
 def add_half_cycles(segments: pl.DataFrame) -> pl.DataFrame:
-    """Put segments in the order of time and add the number of their half cycle.
+    """Sort segments by time and add the number of their half cycle.
 
-    Within a file the order of its records is the order of time, whatever its clock says.
+    Within a file, the order of records counts as the order of time, even if the clock disagrees.
     """
     ordered = segments
     if _has_several_files(segments) and not segments["start_unix_time_second"].null_count():
-        never_back = pl.col("start_unix_time_second").cum_max().over("file_sha256")
-        ordered = segments.sort(never_back, maintain_order=True)
+        monotonic_time = pl.col("start_unix_time_second").cum_max().over("file_sha256")
+        ordered = segments.sort(monotonic_time, maintain_order=True)
     charging = (ordered["direction"] == "charge").to_numpy()
     numbers = number_half_cycles(
         np.where(charging, 1, -1).astype(np.int8),
@@ -49,34 +49,34 @@ def _has_several_files(segments: pl.DataFrame) -> bool:
 
 
 def _bridge_files(segments: pl.DataFrame) -> pl.DataFrame:
-    """Add the charge, energy and time between a file's last record and the next one's first.
+    """Add charge, energy and time between the last record of a file and the first of the next.
 
-    They count where a half cycle goes on in the next file within twice the time between records;
-    current and voltage are taken as straight lines between the two.
+    Only if a half cycle continues in the next file within twice the interval between records;
+    current and voltage are interpolated linearly.
     """
     if not _has_several_files(segments):
         return segments
-    passed = pl.col("start_unix_time_second") - pl.col("end_unix_time_second").shift(1)
+    gap = pl.col("start_unix_time_second") - pl.col("end_unix_time_second").shift(1)
     usual = pl.max_horizontal(_record_interval(), _record_interval().shift(1))
-    goes_on = (
+    continues = (
         (pl.col("half_cycle") == pl.col("half_cycle").shift(1))
         & (pl.col("direction") == pl.col("direction").shift(1))
         & (pl.col("file_sha256") != pl.col("file_sha256").shift(1))
         & (pl.col("records_after").shift(1) == 0)
         & pl.col("rest_voltage_before_volt").is_null()
-        & (passed > 0)
-        & (passed <= 2 * usual)
+        & (gap > 0)
+        & (gap <= 2 * usual)
     ).fill_null(value=False)
     current = (pl.col("start_current_ampere") + pl.col("end_current_ampere").shift(1)).abs() / 2
-    charge = current * passed / 3600
+    charge = current * gap / 3600
     volt = (pl.col("start_voltage_volt") + pl.col("end_voltage_volt").shift(1)) / 2
     return segments.with_columns(
-        pl.when(goes_on).then(pl.col(name) + added).otherwise(pl.col(name)).alias(name)
+        pl.when(continues).then(pl.col(name) + added).otherwise(pl.col(name)).alias(name)
         for name, added in {
             "capacity_ah": charge,
             "vendor_capacity_ah": charge,
             "energy_wh": charge * volt,
-            "duration_second": passed,
+            "duration_second": gap,
         }.items()
     )
 
@@ -141,14 +141,14 @@ def _positive_ratio(over: pl.Expr, under: pl.Expr) -> pl.Expr:
 
 
 def _weighted_mean(name: str, weight: str) -> pl.Expr:
-    """Mean of a column by weight over the segments that have it; null where none has."""
+    """Return the weighted mean of a column over the segments that have it; null if none has."""
     known = pl.col(weight).filter(pl.col(name).is_not_null())
     mean = (pl.col(name) * pl.col(weight)).sum() / known.sum()
     return pl.when(mean.is_finite()).then(mean)
 
 
 def _constant_current() -> pl.Expr:
-    """Return the charge at constant current over the time that it took, of all segments."""
+    """Return the charge at constant current divided by its time, over all segments."""
     charge = pl.col("capacity_ah") * (1 - pl.col("constant_voltage_share"))
     flows = (pl.col("constant_current_ampere") > 0) & (charge > 0)
     time = (charge / pl.col("constant_current_ampere")).filter(flows).sum()
@@ -158,28 +158,28 @@ def _constant_current() -> pl.Expr:
 
 
 def potential(cell: Cell, voltage: str) -> pl.Expr:
-    """Return a half cell's voltage against Li+/Li, null without the sheet's offset."""
+    """Return a half cell's voltage against Li+/Li; null if the sheet has no offset."""
     offset = cell.reference_offset_volt if cell.configuration == "half" else None
     return pl.lit(None, pl.Float64) if offset is None else pl.col(voltage) + offset
 
 
 def _find_overlaps(segments: pl.DataFrame) -> tuple[Finding, ...]:
-    """Find segments of different files at the same time: a cell can't be in two tests at once."""
+    """Return a finding if segments of different files overlap in time, which one cell can't do."""
     if not _has_several_files(segments):
         return ()
-    start, lasted = pl.col("start_unix_time_second"), pl.col("duration_second")
+    start, duration = pl.col("start_unix_time_second"), pl.col("duration_second")
     ordered = segments.filter(start.is_not_null()).sort("start_unix_time_second")
-    shared = (start + lasted).shift(1) - start
+    shared = (start + duration).shift(1) - start
     other_file = pl.col("file_sha256") != pl.col("file_sha256").shift(1)
-    shorter = pl.min_horizontal(lasted, lasted.shift(1))
-    together = ordered.filter(other_file & (shared > 0.05 * shorter) & (shorter > 0)).height
-    if not together:
+    shorter = pl.min_horizontal(duration, duration.shift(1))
+    overlapping = ordered.filter(other_file & (shared > 0.05 * shorter) & (shorter > 0)).height
+    if not overlapping:
         return ()
     sentence = (
-        f"{together} stretches of current from two files overlap in time: the same test may be "
+        f"{overlapping} stretches of current from two files overlap in time: the same test may be "
         "there twice, or the instruments' time zone is wrong. Capacities may be doubled."
     )
-    return (Finding("warning", "recordings_overlap", sentence, together),)
+    return (Finding("warning", "recordings_overlap", sentence, overlapping),)
 
 
 def _findings(table: pl.DataFrame) -> tuple[Finding, ...]:
@@ -197,4 +197,7 @@ def _findings(table: pl.DataFrame) -> tuple[Finding, ...]:
     return (Finding("warning", "capacity_differs_from_counter", sentence, len(apart)),)
 
 
-ANALYSIS = Analysis("half_cycles", ("half_cycle_segments",), ("half_cycles",), _compute, version=2)
+ANALYSIS = Analysis(
+    "half_cycles", ("half_cycle_segments",), ("half_cycles",), _compute, version=2,
+    fields=("cell_id", "configuration", "reference_offset_volt"),
+)  # fmt: skip

@@ -1,4 +1,4 @@
-"""Rows of the tables that a fitted spectrum gives."""
+"""Table rows of a fitted spectrum."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def circuit_fit_rows(cell: Cell, number: int, fit: ImpedanceFit) -> list[Row]:
 
 
 def arc_rows(cell: Cell, number: int, fit: ImpedanceFit, processes: list[str]) -> list[Row]:
-    """Return the rows of ``impedance_arcs``; ``processes`` names each arc."""
+    """Return the rows of ``impedance_arcs``; ``processes`` holds the process of each arc."""
     share = fit.noise_share
     area = cell.area_cm2
     rows: list[Row] = []
@@ -60,14 +60,14 @@ def arc_rows(cell: Cell, number: int, fit: ImpedanceFit, processes: list[str]) -
 
 
 def areal_resistance(cell: Cell, resistance_ohm: float) -> float | None:
-    """Resistance of one interface, Ω cm²; None where the area is not known."""
+    """Return the areal resistance of one interface, Ω cm²; None if the area is not known."""
     if cell.area_cm2 is None:
         return None
     return resistance_ohm * cell.area_cm2 / (2 if cell.configuration == "symmetric" else 1)
 
 
 def resistance_row(cell: Cell, fit: ImpedanceFit, processes: list[str]) -> Row:
-    """Return the row of ``interfacial_resistance``: the interface's arcs summed up, and the rest."""
+    """Return the row of ``interfacial_resistance``: sum of the interface arcs, and the rest."""
     places = [arc.first for arc in fit.fit.form.arcs]
     size = np.exp(fit.fit.theta[places])
     inside = np.array([process in INTERFACE for process in processes], bool)
@@ -76,7 +76,7 @@ def resistance_row(cell: Cell, fit: ImpedanceFit, processes: list[str]) -> Row:
     spread = fit.fit.spread[np.ix_(places, places)] * np.outer(size, size)
     variance = float(spread[np.ix_(inside, inside)].sum())
     error = math.sqrt(variance) if total is not None and variance > 0 else None
-    tested = fit.kramers_kronig
+    test = fit.kramers_kronig
     return {
         "interfacial_resistance_ohm": total,
         "interfacial_resistance_standard_error_ohm": error,
@@ -88,15 +88,15 @@ def resistance_row(cell: Cell, fit: ImpedanceFit, processes: list[str]) -> Row:
         "circuit": fit.circuit,
         "relative_residual": fit.relative_residual,
         "frequencies": int(np.count_nonzero(fit.used)),
-        "noise": None if tested is None else tested.noise,
-        "kramers_kronig_violation": None if tested is None else tested.violation,
-        "kramers_kronig_valid": None if tested is None else tested.valid,
+        "noise": None if test is None else test.noise,
+        "kramers_kronig_violation": None if test is None else test.violation,
+        "kramers_kronig_valid": None if test is None else test.valid,
         "identifiable": error is not None and total is not None and error < WORST_ERROR * total,
     }
 
 
 def single_resistance(cell: Cell, form: Form, theta: Floats) -> float | None:
-    """Interfacial resistance of a spectrum by itself, each arc by its own capacitance."""
+    """Return the interfacial resistance of a separate fit, ohm, arcs assigned by capacitance."""
     total = 0.0
     for arc in form.arcs:
         r, tau = np.exp(theta[arc.first : arc.first + 2])
@@ -107,14 +107,14 @@ def single_resistance(cell: Cell, form: Form, theta: Floats) -> float | None:
 
 
 def _series_resistance(fit: ImpedanceFit) -> float:
-    """Sum of the resistors that stand in series with everything."""
+    """Return the sum of the resistors in series with everything else, ohm."""
     root = fit.fit.form.fitted.root
     tops = {"element": (root,), "series": root.children}.get(root.kind, ())
     return float(sum(np.exp(fit.fit.theta[node.first]) for node in tops if node.name == "R"))
 
 
 def nested_resistors(fit: ImpedanceFit) -> list[str]:
-    """Name the resistors that are neither in series with everything nor an arc's own."""
+    """Return resistors that are neither in series with everything else nor part of an arc."""
     form = fit.fit.form
     root = form.fitted.root
     tops = {"element": (root,), "series": root.children}.get(root.kind, ())

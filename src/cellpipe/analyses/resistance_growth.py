@@ -1,12 +1,12 @@
-"""How the interfacial resistance grows over the life of a cell.
+"""Growth of the interfacial resistance over the life of a cell.
 
-For every state of charge, the whole interfacial resistance and each arc of the interface: first
-and last value, growth per cycle and per root of time, the law R = R0 + k tᵐ that is best supported,
-and jumps beside it (:mod:`cellpipe.numerics.impedance.growth`). Time runs from the cell's first record. The
-law is null for fewer than five spectra, or where a spectrum has no clock.
+For every state of charge, of the total interfacial resistance and of each interface arc: first and
+last value, growth per cycle and per root of time, the best supported law R = R0 + k tᵐ, and jumps
+(:mod:`cellpipe.numerics.impedance.growth`). Time starts at the cell's first record. The law is null
+for fewer than five spectra, or if a spectrum has no clock.
 
-Repeats are spectra of one state with no cycle begun between them; their repeatability is that of
-the sum, from fits of the single spectra.
+Repeats are spectra of one state without a new cycle between them; their repeatability is that of
+the sum, from separate fits of the spectra.
 """
 
 from __future__ import annotations
@@ -30,27 +30,27 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
     )
     start = _start_time(known, tables["cycles"])
     rows: list[dict[str, object]] = []
-    found: list[Finding] = []
+    findings: list[Finding] = []
     for (state,), spectra in known.group_by("state", maintain_order=True):
-        whole = spectra.select(
+        total = spectra.select(
             "spectrum", "cycle", "unix_time_second",
             resistance="interfacial_resistance_ohm",
             error="interfacial_resistance_standard_error_ohm",
         )  # fmt: skip
-        row, law = _growth_row(whole, start)
+        row, law = _growth_row(total, start)
         head = {"cell_id": cell.cell_id, "state": state}
         rows.append({**head, "arc": _TOTAL, "process": "interface", **row,
                      "repeatability": _repeatability(spectra)})  # fmt: skip
-        found += _jump_findings(law, whole)
+        findings += _jump_findings(law, total)
         rows += [{**head, **arc} for arc in _arc_rows(tables["impedance_arcs"], spectra, start)]
     frame = pl.DataFrame(rows, schema_overrides=empty_table("resistance_growth").schema)
     rounded = frame.with_columns(pl.selectors.float().fill_nan(None).round_sig_figs(_DIGITS))
     table = pl.concat([empty_table("resistance_growth"), rounded], how="diagonal")
-    return (Result("resistance_growth", table, tuple(found)),)
+    return (Result("resistance_growth", table, tuple(findings)),)
 
 
 def _start_time(spectra: pl.DataFrame, cycles: pl.DataFrame) -> float | None:
-    """Time of the cell's first record; None where a spectrum has no clock."""
+    """Return the time of the cell's first record, s; None if a spectrum has no clock."""
     if spectra["unix_time_second"].null_count() or spectra.is_empty():
         return None
     starts = [spectra["unix_time_second"].min(), cycles["start_unix_time_second"].min()]
@@ -108,11 +108,11 @@ def _growth_row(
 
 
 def _repeatability(spectra: pl.DataFrame) -> float | None:
-    """Relative standard deviation of the resistances of single fits, over the repeats."""
-    alone = spectra.filter(
+    """Return the relative standard deviation of repeats, from separate fits; None without any."""
+    separate = spectra.filter(
         pl.col("cycle").is_not_null() & pl.col("single_fit_resistance_ohm").is_not_null()
     )
-    groups = alone.group_by("cycle").agg(
+    groups = separate.group_by("cycle").agg(
         count=pl.len(), mean=pl.col("single_fit_resistance_ohm").mean(),
         variance=pl.col("single_fit_resistance_ohm").var(),
     ).filter(pl.col("count") > 1)  # fmt: skip
@@ -143,4 +143,6 @@ ANALYSIS = Analysis(
     ("interfacial_resistance", "impedance_arcs", "cycles"),
     ("resistance_growth",),
     _compute,
+    fields=("cell_id",),
+    columns={"cycles": ("start_unix_time_second",)},
 )

@@ -1,7 +1,7 @@
-"""Published cells as data, the review's Table 1 first, and the comparison of a cell with them.
+"""Published cells as data, and text for the comparison of a cell with them.
 
 Source: Molaiyan et al., eTransportation 23 (2025) 100391, doi 10.1016/j.etran.2024.100391, CC BY
-4.0, Table 1. The ``*_text`` columns are as printed; what ends in ``_inferred`` is not printed.
+4.0, Table 1. Columns ``*_text`` are as printed; columns ``*_inferred`` are not printed there.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ REVIEW_DOI = "10.1016/j.etran.2024.100391"
 
 @cache
 def table1() -> pl.DataFrame:
-    """Return the twelve rows of Table 1, as schemas/baselines.yaml says."""
+    """Return the twelve rows of Table 1, as defined in schemas/baselines.yaml."""
     return contracts.validate("baselines", _read_packaged("baselines", "table1.csv"))
 
 
 @cache
 def review_text() -> pl.DataFrame:
-    """Return the figures of the review's running text, as schemas/review_text.yaml says."""
+    """Return the numbers in the review's text, as defined in schemas/review_text.yaml."""
     return contracts.validate("review_text", _read_packaged("review_text", "review_text.csv"))
 
 

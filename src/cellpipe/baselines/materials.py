@@ -1,4 +1,4 @@
-"""Families of materials, read off their names and formulas: what makes two cells alike."""
+"""Families of materials from names and formulas, for the similarity of cells."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ _DIGITS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 
 
 def electrolyte_family(name: str | None) -> str | None:
-    """Tell sulfide, halide, oxide, polymer, hydride and liquid electrolytes apart by their name.
+    """Return sulfide, halide, oxide, polymer, hydride or liquid for the name of an electrolyte.
 
-    A polymer with a ceramic filler is a polymer, for the polymer is what is in touch with the
-    electrodes; in a sulfide it is the binder. A formula is of the sulfides if it has sulfur, else
-    of the halides if it has a halogen and no oxygen, or is an oxychloride of a metal, else of the
-    oxides if it has oxygen and another element. None where the name tells nothing.
+    A polymer with a ceramic filler is a polymer, because the polymer contacts the electrodes; a
+    polymer in a sulfide is a binder. A formula with sulfur is a sulfide; else, one with a halogen
+    and no oxygen, or an oxyhalide of a metal, is a halide; else, one with oxygen and another
+    element is an oxide. None if the name is not recognised.
     """
     text = (name or "").translate(_DIGITS).replace("_", " ")
     words = [text.replace(" ", ""), *re.split(r"[\s,;|@:]+", text)]
@@ -59,7 +59,7 @@ def _formula_family(word: str) -> str | None:
 
 
 def cathode_family(name: str | None) -> str | None:
-    """Tell the usual cathode materials apart by their name; None where it tells nothing."""
+    """Return the family of a usual cathode material by its name; None if not recognised."""
     text = (name or "").translate(_DIGITS)
-    found = (family for family, pattern in _CATHODES if re.search(pattern, text, re.IGNORECASE))
-    return next(found, None)
+    families = (family for family, pattern in _CATHODES if re.search(pattern, text, re.IGNORECASE))
+    return next(families, None)

@@ -1,4 +1,4 @@
-"""How a cell stands beside published ones, in sentences with their numbers."""
+"""Comparison of a cell with published ones, in sentences with numbers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _STANDING = {"above": "Above", "below": "Below", "within": "Within the spread"}
 
 
 def verdict(row: Mapping[str, Any]) -> str:
-    """Say in one sentence how the cell stands beside one published cell."""
+    """Return the comparison of the cell with one published cell, in one or two sentences."""
     if not row["comparable"]:
         return f"Not comparable: {row['reason']}."
     capacity = describe_capacity(row)
@@ -20,7 +20,7 @@ def verdict(row: Mapping[str, Any]) -> str:
 
 
 def describe_retention(row: Mapping[str, Any]) -> str:
-    """Write the cell's retention against the published one."""
+    """Return a text of the cell's retention and the published one."""
     published = format_range(row["baseline_retention_low"], row["baseline_retention_high"])
     line = ", on a straight line to its end" if row["interpolated"] else ""
     own = 100 * row["cell_retention"]
@@ -28,7 +28,7 @@ def describe_retention(row: Mapping[str, Any]) -> str:
 
 
 def describe_capacity(row: Mapping[str, Any]) -> str:
-    """Write the cell's first discharge against the published one."""
+    """Return a text of the cell's first discharge and the published one."""
     own, published = row["cell_initial_capacity"], row["baseline_initial_capacity"]
     unit = row["unit"].replace("cm2", "cm²")
     per = "" if row["basis"] == "area" else f" per {row['basis']}"
@@ -38,19 +38,19 @@ def describe_capacity(row: Mapping[str, Any]) -> str:
 
 
 def format_range(low: float, high: float) -> str:
-    """Write a range of fractions as per cent; one number where the ends read alike."""
+    """Return a range of fractions in per cent; one number if both ends round to the same."""
     ends = [f"{100 * value:.1f}" for value in (low, high)]
     return f"{ends[0]} %" if ends[0] == ends[1] else f"{ends[0]} to {ends[1]} %"
 
 
 def count_standings(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    """Count beside how many published cells a cell's retention is above, within and below."""
-    found = [row["standing"] for row in rows]
-    return {name: found.count(name) for name in ("above", "within", "below")}
+    """Return the number of published cells that a cell's retention is above, within and below."""
+    standings = [row["standing"] for row in rows]
+    return {name: standings.count(name) for name in ("above", "within", "below")}
 
 
 def describe_standing(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Say in a sentence or two how a cell stands beside all published cells of its kind.
+    """Return the comparison of a cell with all published cells of its kind, in a few sentences.
 
     ``rows`` are the cell's rows of ``baseline_comparison``.
     """
@@ -68,25 +68,27 @@ def describe_standing(rows: Sequence[Mapping[str, Any]]) -> str:
             f"{_lower_first(describe_capacity(row))}."
         )
     words = {"above": "above", "within": "within the spread of", "below": "below"}
-    said = ", ".join(f"{words[name]} {number}" for name, number in count_standings(compared).items()
-                     if number)  # fmt: skip
+    counts = ", ".join(
+        f"{words[name]} {number}" for name, number in count_standings(compared).items() if number
+    )
     of = f"{len(compared)} published {'cell' if len(compared) == 1 else 'cells'}"
     nearest = compared[0]
     so_far = " so far" if nearest["interpolated"] and not nearest["reached"] else ""
-    word = _STANDING[nearest["standing"]].lower()
+    standing = _STANDING[nearest["standing"]].lower()
     first = comparable[0]
     lead = f"Nearest is {_baseline_name(nearest)}"
     if first is not nearest:
         lead = (
-            f"Nearest is {_baseline_name(first)}: {_lower_first(describe_capacity(first))}, no retention to "
-            f"compare. Nearest with one is {_baseline_name(nearest)}"
+            f"Nearest is {_baseline_name(first)}: {_lower_first(describe_capacity(first))}, "
+            f"no retention to compare. Nearest with one is {_baseline_name(nearest)}"
         )
     rates = ""
     if nearest["other_rate"]:
         rates = " The first discharge was at another rate than later ones: retention contains that."
     return (
-        f"Retention {said} of {of} that can be compared. {lead}: "
-        f"{word}{so_far}, {describe_retention(nearest)}; {_lower_first(describe_capacity(nearest))}."
+        f"Retention {counts} of {of} that can be compared. {lead}: "
+        f"{standing}{so_far}, {describe_retention(nearest)}; "
+        f"{_lower_first(describe_capacity(nearest))}."
         f"{rates}"
     )
 

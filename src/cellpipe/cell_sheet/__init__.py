@@ -1,1 +1,1 @@
-"""What a lab writes itself: the sheet of its cells, and its own baselines."""
+"""Files written by a lab: the sheet of its cells, and its own baselines."""

@@ -1,4 +1,4 @@
-"""The fields of the cell sheet: header, unit, bounds, and what to write. All as data."""
+"""Fields of the cell sheet as data: header, unit, bounds and hint."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _MILLIMETRE = {"mm": 1.0, "cm": 10.0, "µm": 1e-3}
 class Field:
     """One column of the cell sheet.
 
-    ``header`` is compared without case, spaces and punctuation, ``others`` are accepted too.
-    ``units`` maps the units that may stand in the header to their factor to ``unit``; ``low`` and
-    ``high`` bound a number in that unit; ``hint`` says what to write.
+    ``header`` is compared without case, spaces and punctuation; ``aliases`` are accepted too.
+    ``units`` maps the units allowed in the header to their factor to ``unit``; ``low`` and ``high``
+    are the bounds of a number in that unit; ``hint`` describes the value to enter.
     """
 
     name: str
@@ -32,12 +32,12 @@ class Field:
 
     @property
     def is_number(self) -> bool:
-        """Return whether a number is asked for."""
+        """Whether the field is a number."""
         return self.high > self.low
 
     @property
     def label(self) -> str:
-        """The header with its unit, as a template has it."""
+        """The header with its unit, as in the template."""
         return f"{self.header} / {self.unit}" if self.unit else self.header
 
 

@@ -1,8 +1,8 @@
-"""A lab's own baselines: ``baselines.csv`` beside the cell sheet, held to the same contract.
+"""A lab's own baselines: ``baselines.csv`` next to the cell sheet, under the same contract.
 
-Its columns are those of the table ``baselines`` without ``source``; ``row`` may be left out, and so
-may every column that may be empty. A row that begins with # is a remark. A row that breaks the
-contract is left out with a finding that names it, and the others are used.
+Its columns are those of the table ``baselines`` without ``source``; ``row`` and every column that
+may be empty can be omitted. A row that begins with # is a comment. A row that violates the contract
+is left out with a finding that names it, and the others are used.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ _LARGEST = 2**53
 
 
 def read_lab_baselines(path: Path) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
-    """Read a lab's baselines; give those that keep the contract, and what is wrong with others.
+    """Read a lab's baselines; return the valid rows and findings about the others.
 
     Raises
     ------
     CellSheetError
-        If the file can't be read as a table, or lacks a column that must be there.
+        If the file can't be read as a table, or lacks a required column.
 
     """
     content = _read_content(path)
@@ -58,31 +58,33 @@ def read_lab_baselines(path: Path) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
         if not any(text.strip() for text in line) or line[0].lstrip().startswith("#"):
             continue
         if has_extra_values(line, heads):
-            said = f"row {number}: {overfull_message(line, heads)}; this row is left out"
-            findings.append(_finding(said))
+            message = f"row {number}: {overfull_message(line, heads)}; this row is left out"
+            findings.append(_finding(message))
             continue
         try:
             row = contracts.validate("baselines", _parse_row(heads, line, number, decimal_comma))
             _check_row(row.row(0, named=True))
         except (ValueError, ContractError) as error:
-            said = error.found if isinstance(error, ContractError) else str(error)
-            findings.append(_finding(f"row {number}: {said}; this row is left out"))
+            message = error.found if isinstance(error, ContractError) else str(error)
+            findings.append(_finding(f"row {number}: {message}; this row is left out"))
             continue
         if row["row"][0] in pl.concat(rows)["row"]:
-            said = f"row {number}: the number {row['row'][0]} is used twice; this row is left out"
-            findings.append(_finding(said))
+            message = (
+                f"row {number}: the number {row['row'][0]} is used twice; this row is left out"
+            )
+            findings.append(_finding(message))
         else:
             rows.append(row)
     return pl.concat(rows), tuple(findings)
 
 
 def write_baselines_template(folder: Path) -> Path:
-    """Write an empty ``baselines.csv`` with a row of Table 1 as an example in a remark.
+    """Write an empty ``baselines.csv`` with a row of Table 1 as a commented example.
 
     Raises
     ------
     CellSheetError
-        If there is one already, or the folder can't be written.
+        If the file exists already, or the folder can't be written.
 
     """
     path = folder / BASELINES_NAME
@@ -123,7 +125,7 @@ def _read_content(path: Path) -> bytes:
 
 
 def _check_row(row: Mapping[str, object]) -> None:
-    """Raise ValueError where the fields of a row contradict each other."""
+    """Raise ValueError if fields of a row contradict each other."""
     per_area = row["capacity_basis_inferred"] == "area"
     unit, later = row["initial_unit"], row["later_unit"]
     if per_area is not (unit == "mAh/cm2"):
@@ -140,17 +142,19 @@ def _check_row(row: Mapping[str, object]) -> None:
 def _parse_row(
     heads: Sequence[str], line: Sequence[str], number: int, decimal_comma: bool
 ) -> pl.DataFrame:
-    """Turn one line into a row of the table; raise ValueError for what is no number."""
+    """Return one line as a row of the table; raise ValueError for an invalid number."""
     columns = contracts.load_schema("baselines").columns
     pairs = [(h, t.strip()) for h, t in zip(heads, line, strict=False) if h in columns]
-    said = {h: t for h, t in reversed(pairs) if t}  # of two columns of a name the first counts
+    texts = {
+        h: t for h, t in reversed(pairs) if t
+    }  # of two columns with one name, the first counts
     if decimal_comma:
         numeric = {name for name, column in columns.items() if column.type != "string"}
-        said |= {h: t.replace(",", ".") for h, t in said.items() if h in numeric and "." not in t}
-    said = {"row": str(number - 1), **said, "source": BASELINES_NAME}
+        texts |= {h: t.replace(",", ".") for h, t in texts.items() if h in numeric and "." not in t}
+    texts = {"row": str(number - 1), **texts, "source": BASELINES_NAME}
     values: dict[str, object] = {}
     for name, column in columns.items():
-        text = said.get(name)
+        text = texts.get(name)
         values[name] = (
             text if text is None or column.type == "string" else _parse_number(name, text)
         )

@@ -1,4 +1,4 @@
-"""One row of the cell sheet to a cell: its numbers and words, and what is wrong with them."""
+"""Parsing of one row of the cell sheet to a cell, with findings about invalid values."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _KINDS: dict[str, Configuration] = {
 
 @dataclass(frozen=True)
 class FieldColumn:
-    """Where a field stands in the sheet, and the factor of the unit in its header."""
+    """Column of a field in the sheet, and the factor of the unit in its header."""
 
     column: int
     field: Field
@@ -27,7 +27,7 @@ class FieldColumn:
 
 
 def to_nfc(text: str) -> str:
-    """Return ü as one character, as people type it; names of files from a Mac hold two."""
+    """Return text in NFC, with ü as one character as typed; file names from a Mac have two."""
     return unicodedata.normalize("NFC", text)
 
 
@@ -37,12 +37,12 @@ def normalize_word(text: str) -> str:
 
 
 def sheet_finding(sentence: str) -> Finding:
-    """Return what is wrong with the sheet."""
+    """Return a warning about the sheet."""
     return Finding("warning", "cell_sheet", sentence)
 
 
 def column_letter(column: int) -> str:
-    """Return a column's letter as Excel shows it, from 0."""
+    """Return Excel's letters for a column, counted from 0."""
     letters = ""
     column += 1
     while column:
@@ -52,7 +52,7 @@ def column_letter(column: int) -> str:
 
 
 class Row:
-    """One row of the sheet while it is read; what is wrong goes into the findings."""
+    """Parser of one row of the sheet; problems are appended to the findings."""
 
     def __init__(
         self, file: str, number: int, row: Sequence[str], places: dict[str, FieldColumn],
@@ -69,14 +69,17 @@ class Row:
         self.findings.append(sheet_finding(f"{where}: {sentence}"))
 
     def text(self, name: str) -> str | None:
-        """Return a field as text, None where it is empty or has no column."""
+        """Return a field as text; None if it is empty or has no column."""
         place = self.places.get(name)
         if place is None or place.column >= len(self.row):
             return None
         return to_nfc(self.row[place.column].strip()) or None
 
     def parse_number(self, name: str) -> float | None:
-        """Return a field as a number in its unit; a decimal comma is understood."""
+        """Return a field as a number in its unit; a decimal comma is accepted.
+
+        None, with a finding, if it is not a number or outside the bounds.
+        """
         text = self.text(name)
         if text is None:
             return None
@@ -102,7 +105,7 @@ class Row:
         return value
 
     def parse_cell(self) -> Cell | None:
-        """Return the row's cell, or None where it has no id."""
+        """Return the row's cell; None if it has no cell ID."""
         cell_id = self.text("cell_id")
         if cell_id is None:
             self.add_finding("cell_id", "Cell ID is empty; the row is left out")
@@ -161,7 +164,7 @@ class Row:
         return kind
 
     def _parse_role(self, kind: Configuration | None) -> Role | None:
-        """Tell from the working electrode's name which electrode it is."""
+        """Return the role of the working electrode from its name."""
         text = self.text("working_electrode")
         if text is None:
             if kind == "half":
@@ -177,7 +180,7 @@ class Row:
         return role
 
     def _parse_masses(self, role: Role | None) -> tuple[float | None, float | None]:
-        """Return cathode and anode active mass; the working electrode's may be a fraction of it."""
+        """Return cathode and anode active mass, mg; one may be a fraction of the electrode mass."""
         cathode = self.parse_number("cathode_active_mass")
         anode = self.parse_number("anode_active_mass")
         own = self.parse_number("active_mass")
@@ -214,7 +217,7 @@ class Row:
         return offset
 
     def _parse_window(self) -> tuple[float | None, float | None]:
-        """Return the voltage window, neither end of it where they are swapped."""
+        """Return the voltage window, V; neither end if they are swapped."""
         lower, upper = self.parse_number("lower_voltage"), self.parse_number("upper_voltage")
         if lower is not None and upper is not None and lower >= upper:
             found = f"Lower voltage = {lower:g} V is not below Upper voltage = {upper:g} V"
@@ -234,7 +237,7 @@ class Row:
 
 
 def electrode_role(text: str) -> Role | None:
-    """Tell an anode's from a cathode's active material by its name or formula, or its own word."""
+    """Return anode or cathode for an active material by its name, formula or that word itself."""
     parts = [part for part in re.split(r"[\s/|@,;:+()-]+", text) if part]
     words = [normalize_word(part) for part in parts]
     if "cathode" in words or "anode" in words:

@@ -1,9 +1,9 @@
-"""cells.xlsx or cells.csv to cells: read as text, nothing guessed, with messages to act on.
+"""Reading of cells from cells.xlsx or cells.csv as text, without guesses.
 
-The first row holds the headers, with units where there are any: ``Area / cm²``, ``Area (mm²)``.
-Only ``Cell ID``, ``Files`` and ``Configuration`` must be there. Rows whose id begins with # are
-remarks. A wrong value costs its field, a
-row without an id costs the row, and each is named by row, column and remedy; the other cells go on.
+The first row holds the headers, with units if any: ``Area / cm²``, ``Area (mm²)``. Only
+``Cell ID``, ``Files`` and ``Configuration`` are required. Rows whose ID begins with # are comments.
+An invalid value is ignored, and a row without an ID is left out, each with a finding that names
+row, column and remedy; the other cells are used.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from cellpipe.system.scan import SHEET_NAMES
 
 @dataclass(frozen=True)
 class CellSheet:
-    """The cells of a sheet in the order of its rows, and what was wrong with it."""
+    """The cells of a sheet in the order of its rows, and findings about it."""
 
     path: Path | None = None
     cells: tuple[Cell, ...] = ()
@@ -42,7 +42,7 @@ class CellSheet:
 
 
 def read_cell_sheet(folder: Path) -> CellSheet:
-    """Read the cell sheet of a folder: cells.xlsx, else cells.csv, else none.
+    """Read the cell sheet of a folder: cells.xlsx, else cells.csv, else an empty one.
 
     Raises
     ------
@@ -51,24 +51,31 @@ def read_cell_sheet(folder: Path) -> CellSheet:
 
     """
     named = (path for path in folder.iterdir() if path.name.lower() in SHEET_NAMES)
-    there = {path.name.lower(): path for path in named if path.is_file()}
-    found = [there[name] for name in SHEET_NAMES if name in there]
-    if not found:
+    by_name = {path.name.lower(): path for path in named if path.is_file()}
+    paths = [by_name[name] for name in SHEET_NAMES if name in by_name]
+    if not paths:
         sentence = (
             "There is no cell sheet in the folder: capacities are in mAh only. cellpipe init "
             "writes one to fill in: cells.xlsx, with the columns 'Cell ID', 'Files', "
             "'Configuration' and others."
         )
         return CellSheet(findings=(Finding("warning", "no_cell_sheet", sentence),))
-    sheet = read_sheet_file(found[0])
-    if len(found) == 1:
+    sheet = read_sheet_file(paths[0])
+    if len(paths) == 1:
         return sheet
-    sentence = f"{found[1].name} is not used, for {found[0].name} is there too."
+    sentence = f"{paths[1].name} is not used, for {paths[0].name} is there too."
     return replace(sheet, findings=(sheet_finding(sentence), *sheet.findings))
 
 
 def read_sheet_file(path: Path, name: str | None = None) -> CellSheet:
-    """Read a cell sheet; see the module for what it looks like. Messages call it ``name``."""
+    """Read a cell sheet in the layout described above; messages call it ``name``.
+
+    Raises
+    ------
+    CellSheetError
+        If the sheet can't be opened, or one of the three required columns is missing.
+
+    """
     rows, is_csv = _read_rows(path), path.suffix.lower() == ".csv"
     path = path.with_name(name or path.name)
     findings: list[Finding] = []
@@ -106,7 +113,7 @@ def read_sheet_file(path: Path, name: str | None = None) -> CellSheet:
 
 
 def _is_remark(row: Sequence[str], places: dict[str, FieldColumn]) -> bool:
-    """Return whether a row is a remark: its cell ID begins with #, like a template's help and examples."""
+    """Return whether a row is a comment, whose cell ID begins with #, as in the template."""
     column = places["cell_id"].column
     return column < len(row) and row[column].lstrip().startswith("#")
 
@@ -134,12 +141,12 @@ def _read_rows(path: Path) -> list[list[str]]:
 
 
 def parse_csv_rows(content: bytes, name: str) -> list[list[str]]:
-    """Read the rows of a .csv as Excel writes it: commas, semicolons or tabs, UTF-8 or Windows.
+    """Parse the rows of a .csv from Excel: commas, semicolons or tabs, UTF-8 or Windows-1252.
 
     Raises
     ------
     CellSheetError
-        If it is no table; ``name`` says of which file.
+        If it is no table; ``name`` is the file named in the message.
 
     """
     try:
@@ -158,12 +165,12 @@ def parse_csv_rows(content: bytes, name: str) -> list[list[str]]:
 
 
 def has_extra_values(row: Sequence[str], header: Sequence[str]) -> bool:
-    """Return whether a row of a .csv holds more values than there are headers: none is sure then."""
+    """Return whether a .csv row has more values than headers, so that none is reliable."""
     return any(text.strip() for text in row[len(header) :])
 
 
 def overfull_message(row: Sequence[str], header: Sequence[str]) -> str:
-    """Say what is wrong with such a row."""
+    """Return a message about a row with extra values."""
     count = max(place for place, text in enumerate(row, 1) if text.strip())
     return (
         f"found {count} values, expected {len(header)}, as in the header; remedy: a decimal comma "
@@ -173,10 +180,10 @@ def overfull_message(row: Sequence[str], header: Sequence[str]) -> str:
 
 def _split_header(header: str) -> tuple[str, str]:
     """Split ``Area / cm²`` or ``Area (cm²)`` into name and unit."""
-    found = re.fullmatch(r"\s*(.*?)\s*(?:/\s*(\S.*)|[(\[]\s*(.*?)\s*[)\]])?\s*", header)
-    if found is None:
+    match = re.fullmatch(r"\s*(.*?)\s*(?:/\s*(\S.*)|[(\[]\s*(.*?)\s*[)\]])?\s*", header)
+    if match is None:
         return header, ""
-    return found[1], (found[2] or found[3] or "").strip()
+    return match[1], (match[2] or match[3] or "").strip()
 
 
 def _parse_header(
@@ -188,7 +195,7 @@ def _parse_header(
         name, unit = _split_header(text)
         if (
             normalize_word(text) in by_name and not by_name[normalize_word(text)].units
-        ):  # a slash in the name
+        ):  # slash within the name
             name, unit = text, ""
         known = by_name.get(normalize_word(name))
         where = f"{path.name}, row 1, column {column_letter(column)}"
@@ -199,9 +206,9 @@ def _parse_header(
                 sheet_finding(f"{where}: column '{text}' is there twice; the first counts")
             )
         elif known.units and unit not in known.units:
-            wanted = f"write '{known.label}'"
+            remedy = f"write '{known.label}'"
             found = f"unit '{unit}' is not known" if unit else "the unit is missing"
-            findings.append(sheet_finding(f"{where}: column '{text}': {found}; {wanted}"))
+            findings.append(sheet_finding(f"{where}: column '{text}': {found}; {remedy}"))
         else:
             places[known.name] = FieldColumn(column, known, known.units.get(unit, 1.0))
     return places
@@ -228,24 +235,23 @@ def find_cells(name: str, relative: str, cells: Iterable[Cell]) -> list[Cell]:
 
 @functools.lru_cache(maxsize=20_000)
 def _matcher(patterns: tuple[str, ...]) -> re.Pattern[str]:
-    """Return one expression for all patterns of a cell; letters' case and slashes don't matter."""
-    wanted = (pattern.replace("\\", "/").lower() for pattern in patterns)
-    return re.compile("|".join(fnmatch.translate(pattern) for pattern in wanted))
+    """Return one expression for all patterns of a cell, ignoring case and kind of slash."""
+    normalized = (pattern.replace("\\", "/").lower() for pattern in patterns)
+    return re.compile("|".join(fnmatch.translate(pattern) for pattern in normalized))
 
 
 def cell_id_from_name(stem: str) -> tuple[str, str | None]:
-    """Conclude a cell's id from a file name: what instruments append is taken off.
+    """Return a cell ID from a file name without suffixes of instruments, and the channel.
 
-    Gives the channel too, which tells cells of one name apart: ``SSB-01_02_GCPL_C01`` is
-    (``SSB-01``, ``C01``), ``X_Channel_7_Wb_1`` is (``X``, ``Channel_7``), ``Y_record`` is (``Y``,
-    None).
+    The channel distinguishes cells of the same name: ``SSB-01_02_GCPL_C01`` is (``SSB-01``,
+    ``C01``), ``X_Channel_7_Wb_1`` is (``X``, ``Channel_7``), ``Y_record`` is (``Y``, None).
     """
     channel = None
     stem = to_nfc(stem)
     short = re.sub(r"(_Wb_\d+)?$", "", stem)
-    found = re.search(r"_(C[A-Z]?\d+|Channel_\d+)$", short)
-    if found is not None:
-        channel, short = found[1], short[: found.start()]
+    match = re.search(r"_(C[A-Z]?\d+|Channel_\d+)$", short)
+    if match is not None:
+        channel, short = match[1], short[: match.start()]
     short = re.sub(r"_\d{2}_[A-Za-z]{2,6}\d?$", "", short)
     short = re.sub(r"_record(-\d+)?$", "", short)
     return (short, channel) if short else (stem, None)

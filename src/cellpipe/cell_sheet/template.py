@@ -1,8 +1,8 @@
-"""A cell sheet to fill in: cells.xlsx with drop-downs, help and examples.
+"""Template of a cell sheet: cells.xlsx with drop-downs, help and examples.
 
-Row 1 has the headers with their units, row 2 says what to write, rows 3 and 4 are examples; rows
-whose cell ID begins with # are remarks and never read as cells. A cell that is selected shows the
-help of its column. Below stands one row for each cell that file names in the folder point to.
+Row 1 holds the headers with units, row 2 help, and rows 3 and 4 examples; rows whose cell ID begins
+with # are comments and never read as cells. A selected cell shows the help of its column. Below
+them is one row for each cell inferred from file names in the folder.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from cellpipe.cell_sheet.sheet import cell_id_from_name
 from cellpipe.core.errors import CellpipeError
 from cellpipe.system.scan import SHEET_NAMES
 
-_ROWS = 1000  # that drop-downs and bounds are set for
-_SHORT = 240  # characters that Excel shows of a help
+_ROWS = 1000  # rows with drop-downs and bounds
+_SHORT = 240  # characters of a help text shown by Excel
 _CHOICES = {
     "configuration": ("full", "half", "symmetric"),
     "working_electrode": ("anode: Si", "cathode: NCM811"),
@@ -47,7 +47,7 @@ _EXAMPLES: tuple[dict[str, str | float], ...] = (
 
 
 def patterns_by_cell(names: Iterable[str]) -> dict[str, str]:
-    """Return the cells that file names point to, and what to write under Files for each."""
+    """Return the cells inferred from file names, with the text for the column Files of each."""
     cells: dict[str, list[str]] = {}
     for name in names:
         cells.setdefault(cell_id_from_name(Path(name).stem)[0], []).append(name)
@@ -70,10 +70,10 @@ def write_template(folder: Path, cells: Mapping[str, str]) -> Path:
         If there is a cell sheet already, or the folder can't be written.
 
     """
-    there = [path.name for path in folder.iterdir() if path.name.lower() in SHEET_NAMES]
-    if there:
+    existing = [path.name for path in folder.iterdir() if path.name.lower() in SHEET_NAMES]
+    if existing:
         raise CellpipeError(
-            f"a cell sheet ({there[0]})", expected="a folder without one",
+            f"a cell sheet ({existing[0]})", expected="a folder without one",
             remedy="add rows to it, or rename it and start again", file=folder,
         )  # fmt: skip
     path = folder / SHEET_NAMES[0]
@@ -91,16 +91,16 @@ def write_template(folder: Path, cells: Mapping[str, str]) -> Path:
 
 def _fill_sheet(book: xlsxwriter.Workbook, sheet: Worksheet, cells: Mapping[str, str]) -> None:
     head = book.add_format({"bold": True, "text_wrap": True, "valign": "top", "bottom": 1})
-    must = book.add_format(
+    required = book.add_format(
         {"bold": True, "text_wrap": True, "valign": "top", "bottom": 1, "bg_color": "#FFF2CC"}
     )
-    quiet = book.add_format({"italic": True, "font_color": "#666666", "text_wrap": True,
+    help_format = book.add_format({"italic": True, "font_color": "#666666", "text_wrap": True,
                              "valign": "top"})  # fmt: skip
     example_format = book.add_format({"italic": True, "font_color": "#666666"})
     for column, field in enumerate(FIELDS):
-        sheet.write_string(0, column, field.label, must if field.name in REQUIRED else head)
+        sheet.write_string(0, column, field.label, required if field.name in REQUIRED else head)
         prefix = "# help: " if column == 0 else ""
-        sheet.write_string(1, column, f"{prefix}{field.hint}", quiet)
+        sheet.write_string(1, column, f"{prefix}{field.hint}", help_format)
         for row, example in enumerate(_EXAMPLES, 2):
             if field.name in example:
                 sheet.write(row, column, example[field.name], example_format)
@@ -116,9 +116,9 @@ def _fill_sheet(book: xlsxwriter.Workbook, sheet: Worksheet, cells: Mapping[str,
 
 
 def _validation(field: Field) -> dict[str, object]:
-    """Return a column's drop-down or bounds, and the help that a selected cell shows.
+    """Return a column's drop-down list or bounds, and the help shown in a selected cell.
 
-    What is not in a list may be written all the same, except for the configuration.
+    Values outside a list are accepted, except for the configuration.
     """
     units = f" In {field.unit}." if field.unit else ""
     rule: dict[str, object] = {
@@ -132,8 +132,8 @@ def _validation(field: Field) -> dict[str, object]:
                        "error_type": "stop" if strict else "information",
                        "show_error": strict}  # fmt: skip
     if field.is_number:
-        said = f"{field.header} is usually {field.low:g} to {field.high:g} {field.unit}".rstrip()
+        message = f"{field.header} is usually {field.low:g} to {field.high:g} {field.unit}".rstrip()
         return rule | {"validate": "decimal", "criteria": "between", "minimum": field.low,
                        "maximum": field.high, "error_type": "warning",
-                       "error_title": "Is the unit right?", "error_message": said}  # fmt: skip
+                       "error_title": "Is the unit right?", "error_message": message}  # fmt: skip
     return rule | {"validate": "any"}

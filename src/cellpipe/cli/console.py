@@ -1,4 +1,4 @@
-"""What the command line shows: a progress bar, and tables that a person reads."""
+"""Show results on the terminal: a progress bar, and tables for people to read."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ from cellpipe.system.progress import Stage
 if TYPE_CHECKING:
     import polars as pl
 
-    from cellpipe.pipeline.finalize import Summary
+    from cellpipe.pipeline.summary import Summary
     from cellpipe.service.doctor import Check
 
 _STAGES: dict[Stage, str] = {"files": "Reading files", "cells": "Computing cells",
                              "report": "Writing the report"}  # fmt: skip
-_NARROWEST = 128  # columns that the table of cells needs; below that it is a list
+_NARROWEST = 128  # characters that the table of cells needs; a narrower terminal gets a list
 
 
 @contextmanager
 def show_progress() -> Iterator[Tell | None]:
-    """Show a progress bar on a terminal; elsewhere (a log, a pipe) give None."""
+    """Show a progress bar on a terminal; yield None elsewhere (a log, a pipe)."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield None
@@ -63,18 +63,18 @@ def show_progress() -> Iterator[Tell | None]:
 
 class _Console(Console):
     def on_broken_pipe(self) -> None:
-        """Leave it to the command line, which knows what the exit code is to be."""
+        """Raise BrokenPipeError, so that the command line can choose the exit code."""
         raise BrokenPipeError
 
 
 def make_console() -> Console:
-    """Return the terminal, or where there is none one that is wide enough for tables."""
+    """Return the terminal's console or, without a terminal, one wide enough for tables."""
     console = _Console()
     return console if console.is_terminal else _Console(width=max(console.width, _NARROWEST))
 
 
 def show_summary(summary: Summary) -> None:
-    """Print what a run did: the cells, what could not be used, and the page to open."""
+    """Print what a run did: the cells, the unusable files, and the page to open."""
     console = make_console()
     if not (summary.read or summary.cells_updated) and summary.unchanged:
         console.print(f"Nothing new: {pluralize(summary.unchanged, 'file')} unchanged.")
@@ -85,12 +85,13 @@ def show_summary(summary: Summary) -> None:
         )
     if summary.reread:
         console.print(
-            f"{pluralize(summary.reread, 'file')} read again: the version or --time-zone is another."
+            f"{pluralize(summary.reread, 'file')} read again: "
+            "the version or --time-zone is another."
         )
     if summary.cells.height:
         table = _cells_table(summary)
-        at_will = console.options.update(max_width=1 << 16)
-        fits = Width.get(console, at_will, table).maximum <= console.width
+        unlimited = console.options.update(max_width=1 << 16)
+        fits = Width.get(console, unlimited, table).maximum <= console.width
         console.print(table if fits else _cells_list(summary))
     if summary.failures:
         console.print(_failures_table(summary))
@@ -105,9 +106,9 @@ def _show_remarks(console: Console, summary: Summary) -> None:
     lab = summary.findings.filter(summary.findings["cell_id"].is_null())
     for sentence in lab["sentence"]:
         console.print(Text(f"Check: {sentence}"))
-    asked = summary.findings.filter(summary.findings["code"] == "not_in_sheet")["cell_id"]
-    if len(asked):
-        names = ", ".join(asked)
+    not_in_sheet = summary.findings.filter(summary.findings["code"] == "not_in_sheet")["cell_id"]
+    if len(not_in_sheet):
+        names = ", ".join(not_in_sheet)
         console.print(Text(f"Not in the cell sheet, so in mAh only: {names}."))
     _show_cut(console, summary)
     if "time_zone_unknown" in summary.findings["code"]:
@@ -123,7 +124,7 @@ def _show_remarks(console: Console, summary: Summary) -> None:
 
 
 def _show_cut(console: Console, summary: Summary) -> None:
-    """Name the cells of which a file was cut off: their numbers are those of what is there."""
+    """Name the cells with a truncated file: their numbers cover only what is there."""
     cut = summary.findings.filter(summary.findings["code"] == "file_cut_off")["cell_id"]
     if len(cut):
         names = ", ".join(cut.drop_nulls().unique(maintain_order=True))
@@ -150,7 +151,7 @@ def _cells_table(summary: Summary) -> Table:
 
 
 def _cells_list(summary: Summary) -> Table:
-    """Return the cells with their numbers in running text, for a narrow terminal."""
+    """Return the cells with their numbers as running text, for a narrow terminal."""
     table = Table(title="Cells", title_justify="left", title_style="bold", show_header=False)
     table.add_column(overflow="fold", max_width=40)
     table.add_column()
@@ -174,7 +175,7 @@ def _cells_list(summary: Summary) -> Table:
 
 
 def pluralize(number: int, noun: str) -> str:
-    """Return a number with its noun, in the plural where it is not one."""
+    """Return a number with its noun, in the plural unless the number is one."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
@@ -190,7 +191,7 @@ def _format_first_capacity(row: dict[str, Any]) -> str:
 
 
 def format_percent(fraction: float | None, digits: int = 1) -> str:
-    """Write a fraction in percent; a dash where there is none."""
+    """Return a fraction in per cent; a dash for None."""
     return "–" if fraction is None else f"{100 * fraction:.{digits}f} %"
 
 
@@ -212,7 +213,7 @@ def _format_resistance(row: dict[str, Any]) -> str:
 
 
 def format_number(value: float, digits: int = 3) -> str:
-    """Write a number to some significant digits, without an exponent where people read."""
+    """Return a number to significant digits, without an exponent from 1e-3 to below 1e7."""
     if value == 0 or not 1e-3 <= abs(value) < 1e7:
         return f"{value:.{digits}g}"
     decimals = max(digits - 1 - math.floor(math.log10(abs(value))), 0)
@@ -276,7 +277,7 @@ def show_json(content: object) -> None:
 
 
 def show_check(check: Check) -> None:
-    """Print one thing that was looked at."""
+    """Print the result of one check."""
     mark, style = _MARKS[check.state]
     line = Text.assemble((mark, style), f" {check.what:<16} {check.found}")
     make_console().print(line)
@@ -288,7 +289,7 @@ _MARKS = {"good": ("good", "green"), "note": ("note", "yellow"), "bad": ("BAD ",
 
 
 def show_baselines(own: pl.DataFrame | None = None) -> None:
-    """Print the published cells of Table 1, the figures of its text, and a lab's own rows."""
+    """Print the published cells of Table 1, a lab's own rows, and the figures in the text."""
     from cellpipe.analyses.comparison import remarks
     from cellpipe.baselines import REVIEW, REVIEW_DOI, review_text, table1
     from cellpipe.baselines.materials import electrolyte_family
@@ -324,9 +325,9 @@ def show_baselines(own: pl.DataFrame | None = None) -> None:
 def _show_rows(
     console: Console, title: str, heads: Sequence[str], rows: Sequence[Sequence[str | None]]
 ) -> None:
-    """Print rows as a table if all but the last column fit in one line each, else as a list."""
+    """Print rows as a table if all but the last column fit on one line each, else as a list."""
     widths = [
-        max(len(head), *(len(row[at] or "") for row in rows)) for at, head in enumerate(heads)
+        max(len(head), *(len(row[index] or "") for row in rows)) for index, head in enumerate(heads)
     ]
     if sum(widths[:-1]) + 30 + 3 * len(heads) <= console.width:
         table = Table(title=title, title_justify="left")

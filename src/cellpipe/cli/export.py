@@ -1,4 +1,4 @@
-"""The commands that take results out of their folder: compare, export, push."""
+"""Define the commands that take results out of their folder: compare, export, push."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cellpipe.cli.labs import add_results, find_settings, resolve_results
 from cellpipe.cli.options import add_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from cellpipe.config.settings import DeliverySettings
     from cellpipe.pipeline.stored_cells import StoredCell
@@ -21,14 +22,16 @@ KINDS = ("figures", "tables", "pdf", "eln", "bdf")
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Describe the commands to the command line."""
+    """Add the commands to the command line's parser."""
     compare = commands.add_parser(
         "compare", help="write a page that sets several cells side by side",
         description="Write a page with the figures and numbers of several cells side by side, and "
         "what makes them unlike. Capacities are drawn on a basis that all of them share.",
         epilog="example:  cellpipe compare D:\\results SSB-01 SSB-02 SSB-03",
     )  # fmt: skip
+    compare.set_defaults(run=_compare)
     _add_cells(compare)
+    add_settings(compare)
     compare.add_argument(
         "--to", type=Path, metavar="FILE",
         help="the page to write (default: in RESULTS, under comparisons)",
@@ -42,6 +45,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         epilog="example:  cellpipe export figures D:\\results SSB-01",
     )  # fmt: skip
     export.add_argument("what", choices=KINDS, metavar="WHAT", help=", ".join(KINDS))
+    export.set_defaults(run=_export)
     _add_cells(export)
     export.add_argument(
         "--to", type=Path, metavar="FOLDER",
@@ -60,32 +64,29 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )  # fmt: skip
     push.add_argument("receiver", choices=("kadi", "elabftw"), metavar="NOTEBOOK",
                       help="kadi or elabftw")  # fmt: skip
+    push.set_defaults(run=_push)
     _add_cells(push)
     add_settings(push)
 
 
 def _add_cells(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("out", type=Path, metavar="RESULTS", help="folder with results")
+    add_results(parser)
     parser.add_argument("cells", nargs="*", metavar="CELL", help="cell IDs")
     parser.add_argument("--group", metavar="GROUP", help="all cells of a group of the cell sheet")
 
 
-def commands() -> dict[str, Callable[[argparse.Namespace], int]]:
-    """Return what runs each command."""
-    return {"compare": _compare, "export": _export, "push": _push}
-
-
-def _select_cells(options: argparse.Namespace, least: int) -> list[StoredCell]:
+def _select_cells(options: argparse.Namespace, minimum: int) -> list[StoredCell]:
     from cellpipe.core.errors import CellpipeError
     from cellpipe.pipeline.stored_cells import read_stored_cells
 
-    found = read_stored_cells(options.out, options.cells, options.group)
-    if len(found) < least:
+    lab = resolve_results(options, "cells")
+    cells = read_stored_cells(lab.results, options.cells, options.group)
+    if len(cells) < minimum:
         raise CellpipeError(
-            f"too few cells ({len(found)})", expected=f"at least {least}",
+            f"too few cells ({len(cells)})", expected=f"at least {minimum}",
             remedy="name them after the results folder, or a group with --group",
         )  # fmt: skip
-    return found
+    return cells
 
 
 def _compare(options: argparse.Namespace) -> int:
@@ -97,17 +98,17 @@ def _compare(options: argparse.Namespace) -> int:
     from cellpipe.system.atomic_files import file_name, write_bytes
 
     cells = _select_cells(options, 2)
-    names = [each.cell.cell_id for each in cells]
+    names = [stored.cell.cell_id for stored in cells]
     title = f"Group {options.group}" if options.group and not options.cells else " · ".join(names)
     stem = options.group if options.group and not options.cells else "_".join(names)
     path = options.to or options.out / "comparisons" / f"{file_name(stem)}.html"
     try:
-        beside = os.path.relpath(options.out.resolve(), path.resolve().parent)
-        up = quote(Path(beside).as_posix())
-    except ValueError:  # another drive of Windows
+        relative = os.path.relpath(options.out.resolve(), path.resolve().parent)
+        up = quote(Path(relative).as_posix())
+    except ValueError:  # on another drive of Windows
         up = options.out.resolve().as_uri()
     page = several_page(
-        [(each.cell, each.tables) for each in cells], title=title, up=up, version=__version__
+        [(stored.cell, stored.tables) for stored in cells], title=title, up=up, version=__version__
     )
     write_bytes(path, page.encode("utf-8", "xmlcharrefreplace"))
     print(f"Open {path}")
@@ -118,23 +119,23 @@ def _export(options: argparse.Namespace) -> int:
     from cellpipe.core.errors import CellpipeError
 
     failed = 0
-    for each in _select_cells(options, 1):
+    for stored in _select_cells(options, 1):
         try:
-            written = _write_export(each, options)
+            written = _write_export(stored, options)
         except CellpipeError as error:
-            print(f"cellpipe: {each.cell.cell_id}, {options.what}: {error}", file=sys.stderr)
+            print(f"cellpipe: {stored.cell.cell_id}, {options.what}: {error}", file=sys.stderr)
             failed = 1
             continue
-        print(f"{each.cell.cell_id}: {written}")
+        print(f"{stored.cell.cell_id}: {written}")
     return failed
 
 
-def _write_export(each: StoredCell, options: argparse.Namespace) -> str:
-    """Write one kind of files of a cell; say what was written, and where."""
+def _write_export(stored: StoredCell, options: argparse.Namespace) -> str:
+    """Write one kind of files of a cell; return how many were written, and where."""
     from cellpipe.system.atomic_files import file_name, write_bytes
 
     kind = options.what
-    folder = (options.to or options.out / "exports") / file_name(each.cell.cell_id)
+    folder = (options.to or options.out / "exports") / file_name(stored.cell.cell_id)
     makers = {
         "figures": _figure_files,
         "tables": _table_files,
@@ -143,100 +144,101 @@ def _write_export(each: StoredCell, options: argparse.Namespace) -> str:
         "bdf": _bdf_files,
     }
     count = 0
-    for name, content in makers[kind](each, options):
+    for name, content in makers[kind](stored, options):
         write_bytes(folder / name, content)
         count += 1
     return f"{count} {'file' if count == 1 else 'files'} of {kind} in {folder}"
 
 
-def _figure_files(each: StoredCell, _: argparse.Namespace) -> Files:
+def _figure_files(stored: StoredCell, _: argparse.Namespace) -> Files:
     from cellpipe.report.figures.files import figure_files
     from cellpipe.report.html.cell_page import cell_panels
 
-    for panel in cell_panels(each.cell, each.tables):
+    for panel in cell_panels(stored.cell, stored.tables):
         for name, content in figure_files(panel).items():
             yield f"figures/{name}", content
 
 
-def _table_files(each: StoredCell, _: argparse.Namespace) -> Files:
+def _table_files(stored: StoredCell, _: argparse.Namespace) -> Files:
     from cellpipe.report.long_tables import long_csv
 
-    for name in sorted(each.tables):
-        if each.tables[name].height:
-            yield f"tables/{name}.csv", long_csv(each.tables[name])
+    for name in sorted(stored.tables):
+        if stored.tables[name].height:
+            yield f"tables/{name}.csv", long_csv(stored.tables[name])
 
 
-def _pdf_files(each: StoredCell, _: argparse.Namespace) -> Files:
+def _pdf_files(stored: StoredCell, _: argparse.Namespace) -> Files:
     from cellpipe._version import __version__
+    from cellpipe.analyses import analysis_versions
     from cellpipe.report.html.cell_page import cell_page
     from cellpipe.report.html.pdf import print_pdf
     from cellpipe.system.atomic_files import file_name
 
-    name = file_name(each.cell.cell_id)
-    page = cell_page(each.cell, each.tables, each.files, name=name, version=__version__)
+    name = file_name(stored.cell.cell_id)
+    page = cell_page(
+        stored.cell, stored.tables, stored.files, name=name, version=__version__,
+        analyses=analysis_versions(),
+    )  # fmt: skip
     yield f"{name}.pdf", print_pdf(page)
 
 
-def _eln_files(each: StoredCell, options: argparse.Namespace) -> Files:
+def _eln_files(stored: StoredCell, options: argparse.Namespace) -> Files:
     from datetime import UTC, datetime
 
     from cellpipe.handoff.eln import eln_archive
     from cellpipe.service.delivery import record_from_cell, sender_from_settings
     from cellpipe.system.atomic_files import file_name
 
-    given = _read_delivery_settings(options)
-    record = record_from_cell(options.out, each, given.prefix)
-    name = file_name(each.cell.cell_id)
+    settings = _read_delivery_settings(options)
+    record = record_from_cell(options.out, stored, settings.prefix)
+    name = file_name(stored.cell.cell_id)
     yield f"{name}.eln", eln_archive(
-        [record], name, sender_from_settings(given), made_at=datetime.now(UTC),
+        [record], name, sender_from_settings(settings), made_at=datetime.now(UTC),
         for_elabftw=options.receiver == "elabftw",
     )  # fmt: skip
 
 
-def _bdf_files(each: StoredCell, options: argparse.Namespace) -> Files:
+def _bdf_files(stored: StoredCell, options: argparse.Namespace) -> Files:
     from cellpipe.service.delivery import bdf_files
 
-    given = _read_delivery_settings(options)
-    for name, content in bdf_files(options.out, each, given.organisation, options.parquet):
+    settings = _read_delivery_settings(options)
+    for name, content in bdf_files(options.out, stored, settings.organisation, options.parquet):
         if content is None:
-            print(f"cellpipe: {each.cell.cell_id}: {name}", file=sys.stderr)
+            print(f"cellpipe: {stored.cell.cell_id}: {name}", file=sys.stderr)
         else:
             yield f"bdf/{name}", content
 
 
 def _read_delivery_settings(options: argparse.Namespace) -> DeliverySettings:
-    """Return who hands on: from the settings, or nobody in particular where there are none."""
+    """Return the delivery settings; the defaults if there is no settings file."""
     from cellpipe.config.settings import DeliverySettings, read_settings
 
-    is_asked = options.settings != Path("cellpipe.toml")
-    if not options.settings.is_file() and not is_asked:
-        return DeliverySettings()
-    return read_settings(options.settings).hand_on
+    path = find_settings(options)
+    return DeliverySettings() if path is None else read_settings(path).hand_on
 
 
 def _push(options: argparse.Namespace) -> int:
     from cellpipe.cli.options import read_secret_block
     from cellpipe.config.settings import read_settings
     from cellpipe.core.errors import SettingsError
-    from cellpipe.pipeline.ingest import Job
     from cellpipe.pipeline.stored_cells import stored_cell_ids
     from cellpipe.service.delivery import DeliveryResult, deliver, open_receiver
 
-    given = read_settings(options.settings).hand_on
-    if getattr(given, options.receiver) is None:
+    lab = resolve_results(options, "cells")
+    path = find_settings(options) or options.settings
+    settings = read_settings(path).hand_on
+    if getattr(settings, options.receiver) is None:
         raise SettingsError(
             f"no server called {options.receiver}", expected=f"a part [hand_on.{options.receiver}]",
-            remedy="add it; docs/hand-on.md has an example", file=options.settings,
+            remedy="add it; docs/hand-on.md has an example", file=path,
         )  # fmt: skip
-    names = stored_cell_ids(options.out, options.cells, options.group)
-    said = DeliveryResult()
-    one = open_receiver(
-        options.receiver, given, options.settings.resolve().parent, read_secret_block
-    )
-    with one.server:
-        deliver(Job(options.out, options.out), [one], given, said, only=names)
-    for sentence in said.done or ([] if said.failed else ["Everything was there already."]):
+    names = stored_cell_ids(lab.results, options.cells, options.group)
+    result = DeliveryResult()
+    receiver = open_receiver(options.receiver, settings, path.resolve().parent, read_secret_block)
+    with receiver.server:
+        deliver(lab, [receiver], settings, result, only=names)
+    for sentence in result.done or ([] if result.failed else ["Everything was there already."]):
         print(sentence)
-    for sentence in said.failed:
+    for sentence in result.failed:
         print(f"cellpipe: {sentence}", file=sys.stderr)
-    return 1 if said.failed else 0
+    return 1 if result.failed else 0

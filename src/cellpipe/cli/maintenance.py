@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from cellpipe.cli.options import add_json
+from cellpipe.cli.labs import add_results, resolve_results
+from cellpipe.cli.options import add_json, add_settings
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -27,6 +28,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "ledger is put into RESULTS/damaged and not deleted.",
         epilog="example:  cellpipe move-ledger D:\\results postgresql://lab@host/cellpipe#our_lab",
     )  # fmt: skip
+    move.set_defaults(run=_move_ledger)
     move.add_argument("out", type=Path, metavar="RESULTS", help="folder with results")
     move.add_argument("url", metavar="URL", help="postgresql://user@host/database#schema")
     for name, (help_text, subject) in about.items():
@@ -35,7 +37,9 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         parser = commands.add_parser(
             name, help=help_text, description=described, epilog=f"example:  {example}"
         )
-        parser.add_argument("out", type=Path, metavar="RESULTS", help="folder with results")
+        parser.set_defaults(run=_RUN[name])
+        add_results(parser)
+        add_settings(parser)
         if name in {"status", "history"}:
             add_json(parser)
         if subject:
@@ -45,23 +49,16 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
             )  # fmt: skip
 
 
-def commands() -> dict[str, Callable[[argparse.Namespace], int]]:
-    """Return each command's function."""
-    return {
-        "status": _show_status, "history": _show_history, "retry": _retry, "forget": _forget,
-        "rebuild": _rebuild, "move-ledger": _move_ledger,
-    }  # fmt: skip
-
-
 def _show_status(options: argparse.Namespace) -> int:
     from cellpipe.cli import console, show_ledger
     from cellpipe.pipeline.maintenance import open_ledger, read_status
 
-    found = read_status(open_ledger(options.out))
+    lab = resolve_results(options)
+    found = read_status(open_ledger(lab.results))
     if options.json:
         console.show_json(asdict(found))
         return 1 if found.aside else 0
-    show_ledger.show_status(options.out, found)
+    show_ledger.show_status(lab.results, found)
     return 1 if found.aside else 0
 
 
@@ -69,7 +66,7 @@ def _show_history(options: argparse.Namespace) -> int:
     from cellpipe.cli import console, show_ledger
     from cellpipe.pipeline.maintenance import open_ledger, read_history
 
-    found = read_history(open_ledger(options.out), options.subject)
+    found = read_history(open_ledger(resolve_results(options).results), options.subject)
     if options.json:
         console.show_json([asdict(event) for event in found])
     else:
@@ -80,7 +77,7 @@ def _show_history(options: argparse.Namespace) -> int:
 def _retry(options: argparse.Namespace) -> int:
     from cellpipe.pipeline.maintenance import open_ledger, retry
 
-    names = retry(open_ledger(options.out), options.subject)
+    names = retry(open_ledger(resolve_results(options, "subject").results), options.subject)
     _print_names(names, "will be tried again by the next run", "Nothing was set aside.")
     return 0
 
@@ -91,13 +88,11 @@ def _print_names(names: Sequence[str], what: str, nothing: str) -> None:
 
 
 def _forget(options: argparse.Namespace) -> int:
-    from cellpipe.pipeline.finalize import cell_outputs
-    from cellpipe.pipeline.ingest import Job
+    from cellpipe.pipeline.compute import cell_outputs
     from cellpipe.pipeline.maintenance import forget, open_ledger
 
-    ledger = open_ledger(options.out)
-    outputs = cell_outputs(Job(options.out, options.out), options.subject)
-    forget(ledger, options.subject, outputs)
+    lab = resolve_results(options)
+    forget(open_ledger(lab.results), options.subject, cell_outputs(lab, options.subject))
     print(
         f"The results of {options.subject} are removed. If its raw files are still in the folder, "
         "the next run makes them again."
@@ -117,14 +112,22 @@ def _move_ledger(options: argparse.Namespace) -> int:
 
 def _rebuild(options: argparse.Namespace) -> int:
     from cellpipe.cli import console
+    from cellpipe.pipeline.executors import LocalExecutor
     from cellpipe.pipeline.maintenance import invalidate_all, open_ledger
-    from cellpipe.pipeline.run import load_job, run_lab
+    from cellpipe.pipeline.run import load_lab, run_lab
     from cellpipe.system.processes import Workers, default_worker_count
 
-    open_ledger(options.out)
-    job = load_job(options.out.resolve())
-    invalidate_all(job.ledger)
+    results = resolve_results(options).results
+    open_ledger(results)
+    lab = load_lab(results)
+    invalidate_all(lab.ledger)
     with console.show_progress() as progress, Workers(default_worker_count()) as workers:
-        summary = run_lab(job, workers, wait_second=600, progress=progress)
+        summary = run_lab(lab, LocalExecutor(workers), wait_second=600, progress=progress)
     console.show_summary(summary)
     return summary.exit_code
+
+
+_RUN = {
+    "status": _show_status, "history": _show_history, "retry": _retry, "forget": _forget,
+    "rebuild": _rebuild,
+}  # fmt: skip

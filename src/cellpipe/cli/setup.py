@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -17,6 +16,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         description="Read one file and show its tables and every finding; nothing is written.",
         epilog="example:  cellpipe check SSB-01_04_GCPL_C01.mpr",
     )  # fmt: skip
+    check.set_defaults(run=_check)
     check.add_argument("file", type=Path, metavar="FILE", help="a raw file of a cycler")
     add_time_zone(check)
     add_json(check)
@@ -28,6 +28,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "and one row for each cell that file names point to.",
         epilog="example:  cellpipe init D:\\my-lab --time-zone Europe/Berlin",
     )  # fmt: skip
+    init.set_defaults(run=_init)
     init.add_argument(
         "folder", type=Path, metavar="FOLDER", help="a new folder, or one with raw files"
     )
@@ -41,6 +42,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "changed; the exit code is 1 if something is wrong.",
         epilog="example:  cellpipe doctor --settings D:\\my-lab\\cellpipe.toml",
     )  # fmt: skip
+    doctor.set_defaults(run=_run_doctor)
     add_settings(doctor)
     add_json(doctor)
     completion = commands.add_parser(
@@ -50,12 +52,8 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "cellpipe completion powershell >> $PROFILE",
         epilog="example:  cellpipe completion bash >> ~/.bashrc",
     )  # fmt: skip
+    completion.set_defaults(run=_print_completion)
     completion.add_argument("shell", choices=("bash", "zsh", "fish", "powershell"))
-
-
-def commands() -> dict[str, Callable[[argparse.Namespace], int]]:
-    """Return each command's function."""
-    return {"check": _check, "init": _init, "doctor": _run_doctor, "completion": _print_completion}
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -85,8 +83,8 @@ def _check(options: argparse.Namespace) -> int:
 def _init(options: argparse.Namespace) -> int:
     from cellpipe.cell_sheet.template import patterns_by_cell, write_template
     from cellpipe.cli import workspace
-    from cellpipe.pipeline.ingest import find_candidates
-    from cellpipe.pipeline.run import check_folder
+    from cellpipe.pipeline.plan import find_candidates
+    from cellpipe.system.scan import check_folder
     from cellpipe.system.time_zones import check_time_zone
 
     if options.time_zone is not None:

@@ -1,4 +1,4 @@
-"""What ``cellpipe eis`` shows on the terminal."""
+"""Show the results of ``cellpipe eis`` on the terminal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def show_eis(fitted: FittedFile) -> None:
-    """Print what the spectra of one file gave."""
+    """Print the fit results of the spectra of one file."""
     console = make_console()
     resistances = fitted.tables["interfacial_resistance"]
     arcs = fitted.tables["impedance_arcs"]
@@ -27,12 +27,13 @@ def show_eis(fitted: FittedFile) -> None:
         console.print(_parameters_table(fitted))
     for row in fitted.tables["resistance_growth"].filter(pl.col("law").is_not_null()).to_dicts():
         what = "Interfacial resistance" if row["arc"] == "all" else f"Arc {row['arc']}"
-        free = row["exponent_standard_error"]
+        error = row["exponent_standard_error"]
         console.print(Text(
             f"{what}: law of growth {row['law']} "
             f"(probability {format_percent(row['law_probability'], 0)}), for a cell that was "
             f"{fitted.age_hour:g} h old at the first spectrum"
-            + (f", free exponent {row['exponent']:.2f} ± {1.96 * free:.2g} (95 %)" if free else "")
+            + (f", free exponent {row['exponent']:.2f} ± {1.96 * error:.2g} (95 %)"
+               if error else "")
         ))  # fmt: skip
     for finding in fitted.findings:
         console.print(Text(f"{finding.level}: {finding.sentence}"))
@@ -49,15 +50,15 @@ def _arcs_table(resistances: pl.DataFrame, arcs: pl.DataFrame) -> Table:
     table.add_column("Residual", justify="right")
     for row in resistances.iter_rows(named=True):
         of_row = arcs.filter(pl.col("spectrum") == row["spectrum"])
-        own = {arc["arc"]: _format_arc(arc) for arc in of_row.iter_rows(named=True)}
-        total, error = (
+        by_arc = {arc["arc"]: _format_arc(arc) for arc in of_row.iter_rows(named=True)}
+        total, error_column = (
             row["interfacial_resistance_ohm"],
             "interfacial_resistance_standard_error_ohm",
         )
         table.add_row(
             str(row["spectrum"]), _format_value(row["series_resistance_ohm"]),
-            *(own.get(name, "–") for name in names["arc"]),
-            _format_with_error(total, row[error], sure=row["identifiable"]),
+            *(by_arc.get(name, "–") for name in names["arc"]),
+            _format_with_error(total, row[error_column], sure=row["identifiable"]),
             format_percent(row["relative_residual"], 2),
         )  # fmt: skip
     table.caption = (
@@ -77,11 +78,11 @@ def _format_arc(arc: dict[str, Any]) -> str:
 
 
 def _format_with_error(value: float | None, error: float | None, *, sure: bool) -> str:
-    """Write a value with its standard error; with ? where the data does not determine it."""
+    """Return value ± standard error; with ? if the data does not determine the value."""
     if value is None:
         return "–"
-    beside = "" if error is None else f" ± {format_number(error, 2)}"
-    return f"{format_number(value, 4)}{beside}{'' if sure else ' ?'}"
+    error_text = "" if error is None else f" ± {format_number(error, 2)}"
+    return f"{format_number(value, 4)}{error_text}{'' if sure else ' ?'}"
 
 
 def _parameters_table(fitted: FittedFile) -> Table:

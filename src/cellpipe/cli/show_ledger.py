@@ -1,4 +1,4 @@
-"""What the ledger tells, on the terminal."""
+"""Show the state and the history of a ledger on the terminal."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def show_status(out: Path, status: Status) -> None:
-    """Print how results stand."""
+    """Print the status of a results folder."""
     console = make_console()
     counts = status.counts
     console.print(
@@ -48,7 +48,7 @@ def show_status(out: Path, status: Status) -> None:
 
 
 def show_history(events: Sequence[Event]) -> None:
-    """Print what happened, in order."""
+    """Print the events of the history, in order."""
     table = Table(title="History (UTC)", title_justify="left", title_style="bold")
     for column in ("When", "What", "Event", "Reason or numbers", "Content", "Version"):
         table.add_column(column, overflow="fold")

@@ -1,4 +1,4 @@
-"""A lab's workspace: its settings, a folder for raw files with the cell sheet, one for results."""
+"""Make a lab's workspace: settings, a folder for raw files and the cell sheet, one for results."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ INBOX, RESULTS = "inbox", "results"
 
 
 def is_free(folder: Path) -> bool:
-    """Return whether a workspace can be made there: nothing stands there, or an empty folder."""
+    """Return whether a workspace can be made there: the path is free, or an empty folder."""
     return not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
 
 
 def check_not_workspace(folder: Path) -> None:
-    """Refuse a folder that is a workspace already: nothing reads a cell sheet beside its settings.
+    """Refuse a folder that is a workspace already: a cell sheet beside its settings isn't read.
 
     Raises
     ------
     CellpipeError
-        That names the cell sheet to fill in.
+        If it is one; the error names the cell sheet to fill in.
 
     """
     if (folder / NAME).exists() and (folder / INBOX).is_dir():
@@ -33,14 +33,14 @@ def check_not_workspace(folder: Path) -> None:
 
 
 def make_workspace(folder: Path, time_zone: str | None = None) -> tuple[Path, ...]:
-    """Make a workspace; give what stands in it, in the order in which it is needed.
+    """Make a workspace; return its paths in the order in which they are needed.
 
-    ``time_zone`` is that of the instruments' clocks. Without one none is written down.
+    ``time_zone`` is that of the instruments' clocks. Without it none is written.
 
     Raises
     ------
     CellpipeError
-        If something stands there already, or the folder can't be written.
+        If the folder is not empty, or can't be written.
 
     """
     if not is_free(folder):

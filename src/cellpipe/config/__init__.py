@@ -1,1 +1,1 @@
-"""``cellpipe.toml``: the settings, read strictly."""
+"""The settings of ``cellpipe.toml``, read strictly."""

@@ -1,4 +1,4 @@
-"""``cellpipe.toml``: which folders, which results, and when; read strictly, nothing guessed."""
+"""Read ``cellpipe.toml`` strictly: which folders, which results, and when; nothing is guessed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import difflib
 import re
 import tomllib
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -80,9 +81,9 @@ resistance_growth = 2.0              # of the interface, last over first
 
 
 def example_settings(folder: str, results: str, time_zone: str | None = None) -> str:
-    """Return settings to fill in: each one with its default, or a remark that shows it.
+    """Return settings to fill in, each with its default or a comment that shows it.
 
-    No zone is guessed: without ``time_zone`` the line for it is a remark.
+    No time zone is guessed: without ``time_zone`` the line for it is a comment.
     """
     zone = f'{"" if time_zone else "# "}time_zone = "{time_zone or "Europe/Berlin"}"'
     return _EXAMPLE.format(
@@ -92,11 +93,7 @@ def example_settings(folder: str, results: str, time_zone: str | None = None) ->
 
 
 EXAMPLE = example_settings("D:\\exports", "D:\\results", "Europe/Berlin")
-_CRON = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))  # minute, hour, day, month, weekday
-_NAMES = {
-    (1, 12): ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"),
-    (0, 7): ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"),
-}
+_CRON_FIELDS = 5
 
 
 def _check_zone(name: str) -> str:
@@ -106,27 +103,16 @@ def _check_zone(name: str) -> str:
 
 
 def _check_cron(line: str) -> str:
-    fields = line.split()
-    if len(fields) != len(_CRON) or not all(map(_is_cron_field, fields, _CRON)):
-        raise ValueError("five fields (minute hour day month weekday), as 0 2 * * *")
+    from cronsim import CronSim, CronSimError
+
+    expected = "five fields (minute hour day month weekday), as 0 2 * * *"
+    if len(line.split()) != _CRON_FIELDS:
+        raise ValueError(expected)
+    try:
+        CronSim(line, datetime.now(UTC))
+    except CronSimError as error:
+        raise ValueError(f"{expected}; {str(error).lower()}") from error
     return line
-
-
-def _is_cron_field(text: str, bounds: tuple[int, int]) -> bool:
-    """Return whether a field is a list of ``*``, ``5``, ``1-5``, ``MON-FRI``, each perhaps with ``/2``."""
-    names = _NAMES.get(bounds, ())
-    for part in text.upper().split(","):
-        found = re.fullmatch(r"(\*|[A-Z]{3}|\d+)(?:-([A-Z]{3}|\d+))?(?:/([1-9]\d*))?", part)
-        if found is None or (found[1] == "*" and found[2]):
-            return False
-        ends = [
-            bounds[0] + names.index(end) if end in names else int(end) if end.isdigit() else -1
-            for end in filter(None, (found[1], found[2]))
-            if end != "*"
-        ]
-        if ends != sorted(ends) or not all(bounds[0] <= end <= bounds[1] for end in ends):
-            return False
-    return True
 
 
 def _check_reference(text: str) -> str:
@@ -148,8 +134,8 @@ class _StrictModel(BaseModel):
 class LabSettings(_StrictModel):
     """One lab: its folders and its results.
 
-    ``fetch`` is an address of object storage whose files are brought into ``folder``, ``publish``
-    one that results are brought to.
+    ``fetch`` is an address of object storage whose files are downloaded into ``folder``;
+    ``publish`` is one that results are uploaded to.
     """
 
     folder: Path
@@ -162,7 +148,7 @@ class LabSettings(_StrictModel):
 
 
 class WatchSettings(_StrictModel):
-    """How the watch waits."""
+    """The waiting times of the watch."""
 
     settle_seconds: Positive = 1.0
     incomplete_seconds: Positive = 30.0
@@ -173,7 +159,7 @@ class WatchSettings(_StrictModel):
 
 
 class NightlySettings(_StrictModel):
-    """When the nightly run is."""
+    """The schedule of the nightly run."""
 
     cron: Annotated[str, AfterValidator(_check_cron)] = "0 2 * * *"
     time_zone: Zone | None = None
@@ -189,7 +175,7 @@ class ServerSettings(_StrictModel):
 
 
 class RunnerSettings(_StrictModel):
-    """Where the flows' work is done: this machine, or a cluster of Dask's or Ray's.
+    """Where the flows run: on this machine, or on a cluster of Dask or Ray.
 
     ``address`` is that of a cluster; without one, ``workers`` processes are started here.
     """
@@ -200,7 +186,7 @@ class RunnerSettings(_StrictModel):
 
 
 class ReceiverSettings(_StrictModel):
-    """A server that takes results; the token is a reference (see :mod:`..handoff.secrets`)."""
+    """A server that takes results; ``token`` is a reference (see :mod:`..handoff.secrets`)."""
 
     url: str
     token: Reference
@@ -214,7 +200,7 @@ class ElabftwSettings(ReceiverSettings):
 
 
 class DeliverySettings(_StrictModel):
-    """Who hands on, what, and to whom."""
+    """Who delivers what, and to which receivers."""
 
     organisation: str = ""
     authors: tuple[str, ...] = ()
@@ -226,14 +212,14 @@ class DeliverySettings(_StrictModel):
 
 
 class NotifySettings(_StrictModel):
-    """Who is told of a night, and when."""
+    """Who is notified of a nightly run, and when."""
 
     to: tuple[Reference, ...] = ()
     when: Literal["news", "alarms", "always"] = "news"
 
 
 class LimitSettings(_StrictModel):
-    """Limits of which the digest tells when a cell crosses one (:mod:`cellpipe.service.alarms`)."""
+    """Limits; the digest reports a cell that crosses one (:mod:`cellpipe.service.alarms`)."""
 
     coulombic_efficiency: Annotated[float, Field(ge=0, le=1)] = 0.98
     sudden_loss: Annotated[float, Field(gt=0, le=1)] = 0.05
@@ -241,7 +227,7 @@ class LimitSettings(_StrictModel):
 
 
 class Settings(_StrictModel):
-    """All of ``cellpipe.toml``; paths are whole, and each lab has its time zone."""
+    """All settings of ``cellpipe.toml``; paths are absolute, and each lab has its time zone."""
 
     lab: Annotated[tuple[LabSettings, ...], Field(min_length=1)]
     time_zone: Zone | None = None
@@ -255,23 +241,23 @@ class Settings(_StrictModel):
 
     @property
     def cron_zone(self) -> str:
-        """The zone of the cron line."""
+        """Return the time zone of the cron line."""
         return self.nightly.time_zone or self.time_zone or "UTC"
 
 
 def read_settings(path: Path) -> Settings:
-    """Read ``cellpipe.toml``; paths in it are from its own folder.
+    """Read ``cellpipe.toml``; relative paths in it start from its own folder.
 
     Raises
     ------
     SettingsError
-        If it is absent, is no TOML, or holds what it must not.
+        If it is missing, is not TOML, or holds an unknown or invalid setting.
 
     """
     try:
         content = path.read_bytes()
         is_wide = content.startswith((b"\xff\xfe", b"\xfe\xff"))  # as PowerShell's > writes
-        found = tomllib.loads(content.decode("utf-16" if is_wide else "utf-8-sig"))
+        document = tomllib.loads(content.decode("utf-16" if is_wide else "utf-8-sig"))
     except FileNotFoundError as error:
         raise SettingsError(
             "no such file", expected="the settings of watch, nightly and serve",
@@ -283,30 +269,33 @@ def read_settings(path: Path) -> Settings:
             remedy="look at that line; Windows paths want single quotes: 'D:\\exports'", file=path,
         ) from error  # fmt: skip
     try:
-        given = Settings.model_validate(found)
+        settings = Settings.model_validate(document)
     except ValidationError as error:
         raise _settings_error(error, path) from error
-    return _resolve_settings(given, path)
+    return _resolve_settings(settings, path)
 
 
-def _resolve_settings(given: Settings, path: Path) -> Settings:
-    here = path.resolve().parent
+def _resolve_settings(settings: Settings, path: Path) -> Settings:
+    base_dir = path.resolve().parent
     labs = tuple(
         lab.model_copy(
             update={
-                "folder": here / lab.folder,
-                "results": here / lab.results,
-                "also": tuple(here / folder for folder in lab.also),
-                "time_zone": lab.time_zone or given.time_zone,
+                "folder": base_dir / lab.folder,
+                "results": base_dir / lab.results,
+                "also": tuple(base_dir / folder for folder in lab.also),
+                "time_zone": lab.time_zone or settings.time_zone,
             }
         )
-        for lab in given.lab
+        for lab in settings.lab
     )
     results = [lab.results for lab in labs]
-    twice = next((one for one in results if results.count(one) > 1), None)
-    if twice is not None:
+    keys = [str(one.resolve()).casefold() for one in results]  # without links and case
+    duplicate = next(
+        (one for one, key in zip(results, keys, strict=True) if keys.count(key) > 1), None
+    )
+    if duplicate is not None:
         raise SettingsError(
-            f"the results {twice} of two labs", expected="a results folder for each",
+            f"the results {duplicate} of two labs", expected="a results folder for each",
             remedy="name another; folders of one lab go under also", file=path,
         )  # fmt: skip
     ledgers = [lab.ledger for lab in labs if lab.ledger]
@@ -315,13 +304,13 @@ def _resolve_settings(given: Settings, path: Path) -> Settings:
             "one ledger for two labs", expected="one for each",
             remedy="give each a schema of its own: …/database#name", file=path,
         )  # fmt: skip
-    return given.model_copy(update={"lab": labs})
+    return settings.model_copy(update={"lab": labs})
 
 
 def _suggestion(place: Sequence[object]) -> str:
-    """Ask whether a setting of a similar name is meant."""
-    every = re.findall(r"^#? ?(\w+) = ", EXAMPLE, re.MULTILINE)
-    close = difflib.get_close_matches(str(place[-1]), every, 1, 0.75)
+    """Return a question whether a setting of a similar name is meant, or an empty text."""
+    names = re.findall(r"^#? ?(\w+) = ", EXAMPLE, re.MULTILINE)
+    close = difflib.get_close_matches(str(place[-1]), names, 1, 0.75)
     return f"did you mean {close[0]}? " if close else ""
 
 
@@ -331,7 +320,8 @@ def _settings_error(error: ValidationError, path: Path) -> SettingsError:
     if first["type"] == "extra_forbidden":
         return SettingsError(
             f"the setting {place}, which is not known", expected="one that is",
-            remedy=f"{_suggestion(first['loc'])}cellpipe serve --example prints all of them", file=path,
+            remedy=f"{_suggestion(first['loc'])}cellpipe serve --example prints all of them",
+            file=path,
         )  # fmt: skip
     found = "nothing" if first["type"] == "missing" else repr(first["input"])
     if {"hand_on", "notify"} & {*first["loc"]}:

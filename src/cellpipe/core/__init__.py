@@ -1,1 +1,1 @@
-"""The vocabulary that everything else imports: errors, the model, the contracts of tables."""
+"""Errors, data model and table contracts, which every other module imports."""

@@ -1,7 +1,7 @@
 """Find ``flows/`` and ``schemas/``: at the top of a checkout, or inside an installed package.
 
-In an editable checkout both stand beside ``src/``; a wheel carries them within the package. Nothing
-else knows about it.
+In an editable checkout both are next to ``src/``; a wheel carries them inside the package. No other
+module needs to know which of the two it is.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def find_folder(name: str) -> Path:
 
 
 def package_path() -> list[str]:
-    """Return where the modules of the package lie: ``cellpipe.flows`` is among them."""
+    """Return the search path of the package, with which ``cellpipe.flows`` is found."""
     return list(dict.fromkeys(map(str, (_PACKAGE, find_folder("flows").parent))))
 
 

@@ -1,9 +1,9 @@
-"""schemas/ as pandera schemas: the one place where a table is checked.
+"""Load the table schemas of ``schemas/``, and validate tables against them with pandera.
 
-A schema file names a table, says in words what one row is, and lists its columns with type, unit,
-bounds and meaning. The loader refuses a key that it doesn't know, so a misspelt bound can't be
-ignored. From a checked table on, no code doubts it. A package outside names a folder with further
-schemas through the entry point group ``cellpipe.schemas``.
+A schema file names a table, describes one row, and lists the columns with type, unit, bounds and
+meaning. Unknown keys are refused, so that a misspelt bound can't be ignored. Tables are validated
+only here, and later code relies on it. An installed package can add schemas: its entry point in the
+group ``cellpipe.schemas`` names the folder.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _DTYPES: dict[Type, pl.DataType] = {
 
 
 class Column(BaseModel):
-    """One column of a table as its schema file describes it."""
+    """One column of a table, as its schema file describes it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -55,7 +55,7 @@ class Column(BaseModel):
 
     @property
     def dtype(self) -> pl.DataType:
-        """The column's polars type."""
+        """Return the column's polars type."""
         return _DTYPES[self.type]
 
 
@@ -73,13 +73,13 @@ class Schema(BaseModel):
 
 
 def schema_folder() -> Traversable:
-    """Return the folder ``schemas/``: inside the package, or at the top of an editable checkout."""
+    """Return the folder ``schemas/`` of the package or of an editable checkout."""
     return find_folder("schemas")
 
 
 @cache
 def _schema_files() -> dict[str, Traversable]:
-    """Return each table's schema file: those of cellpipe, then those of installed packages."""
+    """Return each table's schema file: cellpipe's, then those of installed packages."""
     outside = (resources.files(point.value) for point in entry_points(group="cellpipe.schemas"))
     found: dict[str, Traversable] = {}
     for folder in (schema_folder(), *outside):
@@ -97,7 +97,7 @@ def _schema_files() -> dict[str, Traversable]:
 
 @cache
 def table_names() -> tuple[str, ...]:
-    """Names of all tables, in alphabetical order."""
+    """Return the names of all tables, in alphabetical order."""
     return tuple(sorted(_schema_files()))
 
 
@@ -108,7 +108,7 @@ def load_schema(name: str) -> Schema:
     Raises
     ------
     SchemaError
-        If there is none of that name, or the file has a key or a value that isn't known.
+        If no schema has that name, or its file has an unknown key or an invalid value.
 
     """
     if name not in table_names():
@@ -122,23 +122,30 @@ def load_schema(name: str) -> Schema:
 
 
 def parse_schema(text: str, name: str) -> Schema:
-    """Turn the text of a schema file into a schema, strictly."""
+    """Parse the text of a schema file, strictly.
+
+    Raises
+    ------
+    SchemaError
+        If it is not YAML, has an unknown key or an invalid value, or is of another table.
+
+    """
     file = f"schemas/{name}.yaml"
     try:
-        found = Schema.model_validate(yaml.safe_load(text))
+        schema = Schema.model_validate(yaml.safe_load(text))
     except (ValidationError, yaml.YAMLError) as error:
         remedy = "see docs/tables.md for the keys that are known"
         raise SchemaError(
             _first_error_line(error), remedy=remedy, file=file, expected="the keys of a schema"
         ) from error
-    if found.table != name:
+    if schema.table != name:
         raise SchemaError(
-            f"table: {found.table}",
+            f"table: {schema.table}",
             expected=f"table: {name}",
             file=file,
             remedy="name the file and the table alike",
         )
-    return found
+    return schema
 
 
 def _first_error_line(error: Exception) -> str:
@@ -151,7 +158,7 @@ def _first_error_line(error: Exception) -> str:
 
 @cache
 def empty_table(name: str) -> pl.DataFrame:
-    """Return the table without rows, with its required columns."""
+    """Return a table without rows, with its required columns."""
     return pl.DataFrame(
         schema={n: c.dtype for n, c in load_schema(name).columns.items() if c.required}
     )
@@ -169,14 +176,14 @@ def column_metadata(name: str, columns: list[str]) -> dict[str, dict[str, str]]:
 
 
 def validate(name: str, frame: pl.DataFrame) -> pl.DataFrame:
-    """Hold the contract against a table and give it back in the contract's types and order.
+    """Validate a table; return it with the types and the column order of its schema.
 
-    NaN and infinities become null; whole numbers are widened, nothing is rounded.
+    NaN and infinities become null; integers are widened, nothing is rounded.
 
     Raises
     ------
     ContractError
-        If a column is missing, unknown or of another type, or a value breaks its bounds.
+        If a column is missing, unknown or of another type, or a value breaks a check.
 
     """
     shaped = _coerce(name, frame)
@@ -193,20 +200,20 @@ def validate(name: str, frame: pl.DataFrame) -> pl.DataFrame:
 def validate_rows(
     name: str, frame: pl.DataFrame
 ) -> tuple[pl.DataFrame, pl.DataFrame, list[Finding]]:
-    """Hold the contract against a table that was read: bad rows are set aside and counted.
+    """Validate the rows of a table that was read from a file; reject and count the bad ones.
 
-    A table whose schema does not say ``bad_rows: reject`` is refused for a bad row.
+    A bad row is an error if the table's schema does not set ``bad_rows: reject``.
 
     Returns
     -------
     table, rejected, findings
-        The rows that keep the contract; a ``rejected_rows`` table of those that don't, one row
-        per offending value; and a finding if there are any.
+        The valid rows; a ``rejected_rows`` table with one row per offending value; and a finding
+        if there are any.
 
     Raises
     ------
     ContractError
-        If a column is missing, unknown or of another type.
+        If a column is missing, unknown or of another type, or a failure belongs to no single row.
 
     """
     if load_schema(name).bad_rows == "error":
@@ -241,22 +248,22 @@ def validate_rows(
     )
 
 
-def _find_spec(found: Schema, column: str) -> Column | None:
+def _find_spec(schema: Schema, column: str) -> Column | None:
     import re
 
-    if column in found.columns and not found.columns[column].pattern:
-        return found.columns[column]
-    for pattern, spec in found.columns.items():
+    if column in schema.columns and not schema.columns[column].pattern:
+        return schema.columns[column]
+    for pattern, spec in schema.columns.items():
         if spec.pattern and re.fullmatch(pattern, column):
             return spec
     return None
 
 
 def _coerce(name: str, frame: pl.DataFrame) -> pl.DataFrame:
-    found = load_schema(name)
-    specs = {column: _find_spec(found, column) for column in frame.columns}
+    schema = load_schema(name)
+    specs = {column: _find_spec(schema, column) for column in frame.columns}
     unknown = [column for column, spec in specs.items() if spec is None]
-    missing = [c for c, s in found.columns.items() if s.required and c not in frame.columns]
+    missing = [c for c, s in schema.columns.items() if s.required and c not in frame.columns]
     if unknown or missing:
         parts = [f"no column {', '.join(missing)}"] if missing else []
         parts += [f"unknown column {', '.join(unknown)}"] if unknown else []
@@ -266,14 +273,14 @@ def _coerce(name: str, frame: pl.DataFrame) -> pl.DataFrame:
             remedy="correct what makes the table",
         )
     known = {column: spec for column, spec in specs.items() if spec is not None}
-    order = list(found.columns)
-    in_order = sorted(known, key=lambda column: _column_position(order, column, found))
+    order = list(schema.columns)
+    in_order = sorted(known, key=lambda column: _column_position(order, column, schema))
     types = frame.schema
     floats = [c for c in in_order if types[c].is_float()]
     finite = frame.select(pl.col(floats).is_finite().all()).row(0) if floats else ()
-    strange = {c for c, whole in zip(floats, finite, strict=True) if not whole}
+    nonfinite = {c for c, is_finite in zip(floats, finite, strict=True) if not is_finite}
     try:
-        return frame.select(_cast(types[c], c, known[c], c in strange) for c in in_order)
+        return frame.select(_cast(types[c], c, known[c], c in nonfinite) for c in in_order)
     except pl.exceptions.PolarsError as error:
         raise ContractError(
             f"table {name}: {_first_error_line(error)}",
@@ -282,16 +289,16 @@ def _coerce(name: str, frame: pl.DataFrame) -> pl.DataFrame:
         ) from error
 
 
-def _column_position(order: list[str], column: str, found: Schema) -> tuple[int, str]:
+def _column_position(order: list[str], column: str, schema: Schema) -> tuple[int, str]:
     if column in order:
         return order.index(column), column
-    spec = _find_spec(found, column)
-    return next(i for i, name in enumerate(order) if found.columns[name] is spec), column
+    spec = _find_spec(schema, column)
+    return next(i for i, name in enumerate(order) if schema.columns[name] is spec), column
 
 
-def _cast(dtype: pl.DataType, column: str, spec: Column, strange: bool) -> pl.Expr:
+def _cast(dtype: pl.DataType, column: str, spec: Column, nonfinite: bool) -> pl.Expr:
     expression = pl.col(column)
-    if strange:
+    if nonfinite:
         expression = pl.when(expression.is_finite()).then(expression)
     return expression if dtype == spec.dtype else expression.cast(spec.dtype)
 
@@ -300,10 +307,10 @@ def _cast(dtype: pl.DataType, column: str, spec: Column, strange: bool) -> pl.Ex
 def _pandera_schema(name: str, columns: tuple[str, ...]) -> pa.DataFrameSchema:
     import pandera.polars as pa
 
-    found = load_schema(name)
+    schema = load_schema(name)
     described: dict[str, Any] = {}
     for column in columns:
-        spec = _find_spec(found, column)
+        spec = _find_spec(schema, column)
         if spec is None:
             continue
         checks = []
@@ -315,27 +322,27 @@ def _pandera_schema(name: str, columns: tuple[str, ...]) -> pa.DataFrameSchema:
             allowed = ", ".join(spec.isin)
             checks.append(pa.Check.isin(spec.isin, error=f"{column} is none of {allowed}"))
         described[column] = pa.Column(spec.dtype, checks, nullable=spec.nullable)
-    return pa.DataFrameSchema(described, strict=True, unique=list(found.key) or None)
+    return pa.DataFrameSchema(described, strict=True, unique=list(schema.key) or None)
 
 
 def _find_failures(name: str, frame: pl.DataFrame) -> pl.DataFrame:
-    """One row per value that breaks the contract: column, check, failure_case, index."""
+    """Return one row per value that breaks the contract: column, check, failure_case, index."""
     if _is_within_bounds(name, frame):
         return _NO_FAILURES
-    from pandera.errors import SchemaErrors  # it takes half a second and 90 MB: not before
+    from pandera.errors import SchemaErrors  # import takes 0.5 s and 90 MB: when needed
 
     try:
         _pandera_schema(name, tuple(frame.columns)).validate(frame, lazy=True)
     except SchemaErrors as error:
         cases: pl.DataFrame = error.failure_cases
-        words = (
+        message = (
             pl.when(pl.col("check") == "not_nullable")
             .then(pl.col("column") + " is empty")
             .otherwise("check")
         )
         return cases.select(
             pl.col("column").cast(pl.String),
-            words.cast(pl.String).alias("check"),
+            message.cast(pl.String).alias("check"),
             pl.col("failure_case").cast(pl.String),
             pl.col("index").cast(pl.Int64),
         )
@@ -343,42 +350,43 @@ def _find_failures(name: str, frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _is_within_bounds(name: str, frame: pl.DataFrame) -> bool:
-    """Return whether a shaped table surely keeps its contract, in one pass instead of one per check.
+    """Return whether a coerced table is valid, in one pass instead of one per check.
 
-    pandera says what is wrong with a table; that nothing is, the table's extremes say.
+    This compares the table's extremes with the bounds; pandera says which values are invalid. False
+    also where it can't be decided this way.
     """
-    kept = _bounds_expression(name, tuple(frame.columns))
-    return kept is not None and bool(frame.select(kept).item())
+    condition = _bounds_expression(name, tuple(frame.columns))
+    return condition is not None and bool(frame.select(condition).item())
 
 
 @lru_cache(maxsize=256)  # files of one kind have the same columns
 def _bounds_expression(name: str, columns: tuple[str, ...]) -> pl.Expr | None:
-    found = load_schema(name)
-    facts = [pl.lit(value=True)]
+    schema = load_schema(name)
+    conditions = [pl.lit(value=True)]
     for column in columns:
-        spec = _find_spec(found, column)
+        spec = _find_spec(schema, column)
         values = pl.col(column)
         if spec is None:
             return None
         if not spec.nullable:
-            facts.append(values.null_count() == 0)
+            conditions.append(values.null_count() == 0)
         if spec.min is not None:
-            facts.append((values.min() >= spec.min).fill_null(value=True))
+            conditions.append((values.min() >= spec.min).fill_null(value=True))
         if spec.max is not None:
-            facts.append((values.max() <= spec.max).fill_null(value=True))
+            conditions.append((values.max() <= spec.max).fill_null(value=True))
         if spec.isin is not None:
-            facts.append(values.is_in(spec.isin).fill_null(value=True).all())
-    if found.key:
-        facts.append(pl.struct(found.key).n_unique() == pl.len())
-    return pl.all_horizontal(facts)
+            conditions.append(values.is_in(spec.isin).fill_null(value=True).all())
+    if schema.key:
+        conditions.append(pl.struct(schema.key).n_unique() == pl.len())
+    return pl.all_horizontal(conditions)
 
 
 def _describe_failures(failures: pl.DataFrame) -> str:
-    counted = failures.group_by("check", maintain_order=True).agg(
+    counts = failures.group_by("check", maintain_order=True).agg(
         pl.len(), pl.col("failure_case").first(), pl.col("index").first()
     )
     parts = [
         f"{check} ({count} times, first {case!r} in row {index})"
-        for check, count, case, index in counted.head(3).iter_rows()
+        for check, count, case, index in counts.head(3).iter_rows()
     ]
     return ", ".join(parts)

@@ -1,44 +1,97 @@
-"""The errors of cellpipe: one tree, and every message says file, found, expected, remedy.
+"""The errors of cellpipe: one tree; every message states file, found, expected and remedy.
 
 ::
 
     CellpipeError
     ├── FileError                a raw file can't be used
-    │   ├── UnknownFormatError   no format (or more than one) claims the file
-    │   ├── DamagedFileError     the format is known, the content is not what it must be
-    │   └── NoDataError          the file is whole and holds no record
-    ├── ContractError            a table is not what its schema in schemas/ says
-    ├── SchemaError              a file in schemas/ is itself wrong
+    │   ├── UnknownFormatError   no format (or more than one) recognises the file
+    │   ├── DamagedFileError     the format is known, but the content does not conform to it
+    │   └── NoDataError          the file is complete, but holds no record
+    ├── ContractError            a table does not conform to its schema in schemas/
+    ├── SchemaError              a file in schemas/ is itself invalid
     ├── CellSheetError           the cell sheet as a whole can't be read
     ├── StoreError               the results folder can't be used
-    │   ├── WriterError          another run is writing there
-    │   ├── HeldFileError        another program holds a file of the results open
-    │   ├── DamagedTableError    a table of the results can't be read any more
+    │   ├── LeaseError           another run is writing there
+    │   ├── LockedFileError      another program holds a result file open
+    │   ├── DamagedTableError    a table of the results can no longer be read
     │   └── DamagedLedgerError   the ledger's file is no longer a database
-    ├── SettingsError            cellpipe.toml is not what it must be
+    ├── SettingsError            cellpipe.toml is missing or invalid
     ├── ServerError              the Prefect server can't be reached or started
-    ├── SummaryError             people's summary is not what can be written into
-    └── HandOnError              results can't be handed on
-        └── NoAnswerError        the receiver did not answer: whether it did it is not known
+    ├── SummaryError             the summary that people edit can't be updated
+    └── DeliveryError            results can't be delivered
+        └── NoAnswerError        the receiver did not answer; the outcome is not known
 """
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
+class Reason(str):
+    """Why something could not be used: a text that keeps its parts.
+
+    As text it is what :attr:`CellpipeError.reason` says; ``found``, ``expected`` and ``remedy`` are
+    that error's, and ``file`` its file. A plain sentence has none of them.
+    """
+
+    found: str | None
+    expected: str | None
+    remedy: str | None
+    file: str | None
+
+    def __new__(
+        cls,
+        text: str,
+        *,
+        found: str | None = None,
+        expected: str | None = None,
+        remedy: str | None = None,
+        file: str | None = None,
+    ) -> Reason:
+        """Create a reason from a sentence, or from an error's parts and their sentence."""
+        made = super().__new__(cls, text)
+        made.found, made.expected, made.remedy, made.file = found, expected, remedy, file
+        return made
+
+    @property
+    def parts(self) -> dict[str, str | None]:
+        """Return the parts by name, for scripts and tables; a plain sentence is what was found."""
+        found = str(self) if self.found is None else self.found
+        return {"file": self.file, "found": found, "expected": self.expected, "remedy": self.remedy}
+
+    def to_json(self) -> str:
+        """Return the form stored in the ledger: the text itself, or JSON if it has parts."""
+        return str(self) if self.found is None else json.dumps({"text": str(self), **self.parts})
+
+    @classmethod
+    def from_json(cls, stored: str) -> Reason:
+        """Return the reason from its stored form; older versions stored a plain sentence."""
+        if not stored.startswith('{"text": '):
+            return cls(stored)
+        parts = json.loads(stored)
+        return cls(parts.pop("text"), **parts)
+
+    def __getnewargs_ex__(self) -> tuple[tuple[str], dict[str, str | None]]:
+        """Keep the parts when pickled, from a worker process to its parent."""
+        return (str(self),), {
+            "found": self.found, "expected": self.expected, "remedy": self.remedy,
+            "file": self.file,
+        }  # fmt: skip
+
+
 class CellpipeError(Exception):
-    """What went wrong, in four parts.
+    """An error in four parts: what was found, what was expected, the remedy, and the file.
 
     Parameters
     ----------
     found, expected, remedy
         One clause each, without a full stop at the end.
     file
-        The file that it is about, if there is one.
+        The file concerned, if any.
 
     """
 
@@ -57,21 +110,24 @@ class CellpipeError(Exception):
         return name + self.reason
 
     @property
-    def reason(self) -> str:
-        """The message without the file's name."""
+    def reason(self) -> Reason:
+        """Return the message without the file's name, with its parts."""
         parts = [f"found {self.found}"]
         if self.expected:
             parts.append(f"expected {self.expected}")
         if self.remedy:
             parts.append(f"remedy: {self.remedy}")
-        return "; ".join(parts) + "."
+        return Reason(
+            "; ".join(parts) + ".", found=self.found, expected=self.expected or None,
+            remedy=self.remedy or None, file=self.file,
+        )  # fmt: skip
 
     def with_file(self, file: Path | str) -> CellpipeError:
         """Return the same error with the file's name filled in."""
         return type(self)(self.found, expected=self.expected, remedy=self.remedy, file=file)
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Survive the way from a worker process to its parent."""
+        """Keep all four parts when pickled, from a worker process to its parent."""
         return (_rebuild, (type(self), self.found, self.expected, self.remedy, self.file))
 
 
@@ -82,27 +138,27 @@ def _rebuild(
 
 
 class FileError(CellpipeError):
-    """A raw file can't be used; the others go on."""
+    """A raw file can't be used; the others are processed."""
 
 
 class UnknownFormatError(FileError):
-    """No format, or more than one, claims the file."""
+    """No format, or more than one, recognises the file."""
 
 
 class DamagedFileError(FileError):
-    """The format is known, the content is not what the format says it must be."""
+    """The format is known, but the content does not conform to it."""
 
 
 class NoDataError(FileError):
-    """The file is whole, and there is no record in it."""
+    """The file is complete, but holds no record."""
 
 
 class ContractError(CellpipeError):
-    """A table is not what its schema says."""
+    """A table does not conform to its schema."""
 
 
 class SchemaError(CellpipeError):
-    """A file in ``schemas/`` is itself wrong."""
+    """A file in ``schemas/`` is itself invalid."""
 
 
 class CellSheetError(CellpipeError):
@@ -118,11 +174,11 @@ class LeaseError(StoreError):
 
 
 class LockedFileError(StoreError):
-    """Another program (Excel, say) holds a file of the results open; the others can be written."""
+    """Another program (Excel, for example) holds a result file open; others can be written."""
 
 
 class DamagedTableError(StoreError):
-    """A table of the results can't be read any more; the next run makes it again."""
+    """A table of the results can no longer be read; the next run computes it again."""
 
 
 class DamagedLedgerError(StoreError):
@@ -130,22 +186,22 @@ class DamagedLedgerError(StoreError):
 
 
 class SettingsError(CellpipeError):
-    """``cellpipe.toml`` is not what it must be."""
+    """``cellpipe.toml`` is missing or invalid."""
 
 
 class ServerError(CellpipeError):
-    """The Prefect server can't be reached or started; ``status`` is that of its answer, if any."""
+    """The Prefect server can't be reached or started; ``status`` is its HTTP status, if any."""
 
     status: int | None = None
 
 
 class SummaryError(CellpipeError):
-    """The summary that people write into can't be read; nothing of it is touched."""
+    """The summary that people edit can't be updated; it is left unchanged."""
 
 
 class DeliveryError(CellpipeError):
-    """A receiver of results (a notebook, a mail server) is away, or refuses; it is tried again."""
+    """A receiver of results (notebook, mail server) is down or refuses; it is tried again."""
 
 
 class NoAnswerError(DeliveryError):
-    """A receiver did not answer; whether it did what it was asked is not known."""
+    """A receiver did not answer; whether it carried out the request is not known."""

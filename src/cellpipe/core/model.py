@@ -1,4 +1,4 @@
-"""The core types: what is handed about besides tables. Frozen, without behaviour."""
+"""The data model: frozen dataclasses without behaviour, passed around besides tables."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ Role = Literal["cathode", "anode"]
 
 @dataclass(frozen=True)
 class Finding:
-    """What the data can't settle: it travels to the report, it is not logged and lost.
+    """Something that the data can't settle; it is shown in the report, not only logged.
 
-    ``level`` is ``info`` (a note), ``warning`` (a number may be other than it seems: shown with its
-    sentence) or ``error`` (something could not be used). ``code`` is a stable name in snake_case,
-    ``sentence`` what a chemist reads, ``rows`` how many records it is about (None where that means
-    nothing).
+    ``level`` is ``info`` (a note), ``warning`` (a number may not be what it seems: it is shown with
+    the sentence) or ``error`` (something could not be used). ``code`` is a stable name in
+    snake_case, ``sentence`` the text for a chemist, ``rows`` the number of records concerned (None
+    where that has no meaning).
     """
 
     level: Level
@@ -33,11 +33,11 @@ class Finding:
 
 @dataclass(frozen=True)
 class RawFile:
-    """A file as it lies on disk; ``sha256`` of the content is its identity.
+    """A file on disk; its identity is the ``sha256`` of its content.
 
     ``size`` is in bytes, ``modified`` in seconds since 1970 (UTC).
 
-    Of a file that holds the recordings of several cells, ``part`` names one, and ``sha256`` is
+    If a file holds the recordings of several cells, ``part`` names one of them, and ``sha256`` is
     that of the content and the part's name.
     """
 
@@ -50,10 +50,10 @@ class RawFile:
 
 @dataclass(frozen=True)
 class Recording:
-    """What a format makes of the bytes, before the contract is held against it.
+    """What a format reads from a file, before its tables are validated.
 
-    ``started_at`` is by the instrument's own clock, and so is ``unix_time_second`` in the tables:
-    ``clock`` says whether that is UTC, a wall clock of the lab that was read at every record
+    ``started_at`` and ``unix_time_second`` in the tables are in the time of the instrument's clock;
+    ``clock`` says what that is: UTC, a local clock of the lab that was read at every record
     (``local``), or one that was read at the start and counts seconds from there (``elapsed``).
     """
 
@@ -66,10 +66,10 @@ class Recording:
 
 @dataclass(frozen=True)
 class Measurement:
-    """One raw file, read and checked.
+    """One raw file, read and validated.
 
-    ``tables`` maps the contract's name (``"timeseries"``, ``"impedance"``, ``"rejected_rows"``)
-    to its frame; ``started_at`` is UTC, or None where the file has no clock.
+    ``tables`` maps schema names (``"timeseries"``, ``"impedance"``, ``"rejected_rows"``) to frames;
+    ``started_at`` is UTC, or None where the file has no clock.
     """
 
     raw_file: RawFile
@@ -82,14 +82,14 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Cell:
-    """One row of the cell sheet. A field that the sheet leaves empty is None, never a default.
+    """One row of the cell sheet; a field that the sheet leaves empty is None, never a default.
 
     Masses in mg (active material), area in cm², offsets and voltages in V, nominal capacity of
-    1C in mAh/g, pressures in MPa, temperature in °C, thickness in µm. ``patterns`` say which files
-    are the cell's, as in a shell (``SSB-01_*``). ``reference_offset_volt`` is the potential of the
-    reference against Li⁺/Li, added to measured voltages (Li-In: 0.62); ``np_ratio`` the capacity
-    of the anode over that of the cathode. ``inferred`` names the fields that were concluded from
-    others and from what.
+    1C in mAh/g, pressures in MPa, temperature in °C, thickness in µm. ``patterns`` are shell
+    patterns of the cell's files (``SSB-01_*``). ``reference_offset_volt`` is the potential of the
+    reference against Li⁺/Li, added to measured voltages (Li-In: 0.62); ``np_ratio`` is the capacity
+    of the anode over that of the cathode. ``inferred`` maps each field that was inferred from
+    others to what it was inferred from.
     """
 
     cell_id: str
@@ -122,7 +122,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Result:
-    """What an analysis made of its inputs: a checked table, and what has to be said about it."""
+    """The result of an analysis: a validated table, and the findings about it."""
 
     analysis: str
     table: pl.DataFrame
@@ -134,12 +134,16 @@ Tables = Mapping[str, pl.DataFrame]
 
 @dataclass(frozen=True)
 class Analysis:
-    """An analysis of one cell: from its tables to further tables.
+    """An analysis of one cell, which computes further tables from the cell's tables.
 
-    ``needs`` names the tables it reads; it runs once they are there. ``makes`` names the tables it
-    gives, in order. Raw tables of a cell (``timeseries``, ``impedance``, ``half_cycle_segments``)
-    hold all its files in the order of time and carry ``file_sha256``. A change of ``version``
-    makes the store compute its tables anew.
+    ``needs`` names the tables it reads; it runs if they are present. ``makes`` names the tables it
+    returns, in order. Raw tables of a cell (``timeseries``, ``impedance``, ``half_cycle_segments``)
+    hold all its files in order of time and carry ``file_sha256``.
+
+    These attributes decide when the tables are computed again: after a change of ``version``, of a
+    table that it needs (or, where ``columns`` names those it uses of a table, of these), and of the
+    fields of the cell that ``fields`` names (None: all of them). ``compute`` receives nothing else:
+    any other field or column raises an error.
     """
 
     name: str
@@ -147,3 +151,5 @@ class Analysis:
     makes: tuple[str, ...]
     compute: Callable[[Cell, Tables], tuple[Result, ...]]
     version: int = 1
+    fields: tuple[str, ...] | None = None
+    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

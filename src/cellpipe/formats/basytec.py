@@ -1,6 +1,6 @@
-"""BaSyTec's text export: titles behind ``~``, then one line per record, parted by tabs.
+"""Read BaSyTec's text export: titles that begin with ``~``, then tab-separated records.
 
-The header's units stand in brackets; ``Ah-Cyc-Charge`` and the like are ampere-hours by their name.
+The header's units are in brackets; ``Ah-Cyc-Charge`` and the like are in ampere-hours by name.
 Current is positive on charge. ``Time`` counts from ``~Start of Test``, the computer's local clock
 (day.month.year). ``Line`` is the line of the test plan, ``Command`` the kind of step.
 """
@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from cellpipe.core.model import Recording
+from cellpipe.formats.file_ends import is_complete_text
 from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.tabular import delimited
 from cellpipe.formats.tabular.dialect import (
@@ -55,10 +56,10 @@ _STARTED = r"~Start of Test: *(\d\d\.\d\d\.\d{4} \d\d:\d\d:\d\d)"
 
 
 def header_score(fields: Sequence[str]) -> int:
-    """Count the columns known in a header line of records; 0 if it is none of BaSyTec's."""
-    found = find_targets(fields, QUANTITIES)
-    own = fields[0].startswith("~") and {"voltage_volt", "current_ampere"} <= found.keys()
-    return sum(found.values()) if own else 0
+    """Count the columns with known units in a header line; 0 if it is not BaSyTec's."""
+    targets = find_targets(fields, QUANTITIES)
+    is_header = fields[0].startswith("~") and {"voltage_volt", "current_ampere"} <= targets.keys()
+    return sum(targets.values()) if is_header else 0
 
 
 def read(path: Path) -> Recording:
@@ -67,7 +68,7 @@ def read(path: Path) -> Recording:
     Raises
     ------
     DamagedFileError
-        If a needed column is missing or stands in an unknown unit.
+        If a needed column is missing or in an unknown unit.
     NoDataError
         If there is no record.
 
@@ -93,4 +94,6 @@ def _claims(sample: Sample) -> bool:
     return delimited.find_header(sample.head, header_score) is not None
 
 
-FORMAT = Format("basytec_txt", "BaSyTec", (".txt", ".csv"), _claims, read)
+FORMAT = Format(
+    "basytec_txt", "BaSyTec", (".txt", ".csv"), _claims, read, is_complete=is_complete_text
+)

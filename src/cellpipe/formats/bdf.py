@@ -1,9 +1,8 @@
-"""The Battery Data Format (BDF 1.3) as .bdf.csv and .bdf.parquet.
+"""Read the Battery Data Format (BDF 1.3) as .bdf.csv and .bdf.parquet.
 
-Columns are called by their preferred labels (``Test Time / s``) or their machine names
+Columns have their preferred labels (``Test Time / s``) or their machine names
 (``test_time_second``), which are those of the table ``timeseries``; units are part of the name.
-``Unix Time / s`` is UTC. Current is positive on charge. Columns that are not the format's are left
-out.
+``Unix Time / s`` is UTC. Current is positive on charge. Columns outside the format are left out.
 """
 
 from __future__ import annotations
@@ -11,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 import polars as pl
 
 from cellpipe.core.model import Finding, Recording
+from cellpipe.formats.file_ends import PARQUET, is_complete_parquet, is_complete_text
 from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.tabular import delimited
 from cellpipe.formats.tabular.dialect import (
@@ -70,23 +71,20 @@ _NEEDED = {
     "current_ampere": "Current / A",
 }
 _SPECTRUM = ("frequency_hertz", "real_impedance_ohm", "imaginary_impedance_ohm")
-_PARQUET = b"PAR1"
-
-
 _BARE = frozenset({"Step Type", "Step ID"})  # labels that have no unit
 _MACHINE = frozenset(name for q in QUANTITIES for name in q.names if name == name.lower())
 
 
 def _own_headers(headers: Sequence[str]) -> list[str]:
-    """Return the headers that are written as in the format: a label with its unit, or a name."""
+    """Return the headers written as the format defines: label with unit, or machine name."""
     return [h for h in headers if " / " in h or h in _MACHINE or h in _BARE]
 
 
 def header_score(fields: Sequence[str]) -> int:
-    """Count the columns known in a header line; 0 if they are not called as in the format."""
-    found = find_targets(_own_headers(fields), QUANTITIES)
-    enough = {*_NEEDED} <= found.keys() or {*_SPECTRUM} <= found.keys()
-    return sum(found.values()) if enough else 0
+    """Count the columns with known units in a header line; 0 if it is not this format's."""
+    targets = find_targets(_own_headers(fields), QUANTITIES)
+    is_header = {*_NEEDED} <= targets.keys() or {*_SPECTRUM} <= targets.keys()
+    return sum(targets.values()) if is_header else 0
 
 
 def read(path: Path) -> Recording:
@@ -101,8 +99,8 @@ def read(path: Path) -> Recording:
 
     """
     with path.open("rb") as stream:
-        packed = stream.read(4) == _PARQUET
-    table, findings = _read_parquet(path) if packed else _read_csv(path)
+        is_parquet = stream.read(4) == PARQUET
+    table, findings = _read_parquet(path) if is_parquet else _read_csv(path)
     if "unix_time_second" in table.columns:
         table = table.with_columns(pl.col("unix_time_second").cast(pl.Float64, strict=False))
     table = _add_record_index(table)
@@ -112,8 +110,12 @@ def read(path: Path) -> Recording:
     table = table.drop(_SPECTRUM[1:], strict=False)
     if "step_count" not in table.columns:
         table = table.with_columns(count_steps(table))
-    read = build_recording(table, {"maker": "BDF"}, findings)
-    return replace(read, tables={**read.tables, "impedance": spectra}) if spectra.height else read
+    recording = build_recording(table, {"maker": "BDF"}, findings)
+    return (
+        replace(recording, tables={**recording.tables, "impedance": spectra})
+        if spectra.height
+        else recording
+    )
 
 
 def _add_record_index(table: pl.DataFrame) -> pl.DataFrame:
@@ -123,10 +125,10 @@ def _add_record_index(table: pl.DataFrame) -> pl.DataFrame:
 
 
 def _spectra(table: pl.DataFrame) -> pl.DataFrame:
-    kept = [c for c in (*_SPECTRUM, "record_index", "test_time_second", "unix_time_second",
+    columns = [c for c in (*_SPECTRUM, "record_index", "test_time_second", "unix_time_second",
                         "voltage_volt", "cycle_count") if c in table.columns]  # fmt: skip
-    frame = table.select(kept).drop_nulls(_SPECTRUM).filter(pl.col("frequency_hertz") > 0)
-    if "test_time_second" not in kept:
+    frame = table.select(columns).drop_nulls(_SPECTRUM).filter(pl.col("frequency_hertz") > 0)
+    if "test_time_second" not in columns:
         frame = frame.with_columns(test_time_second=pl.lit(None, pl.Float64))
     numbers = spectrum_numbers(
         frame["frequency_hertz"].to_numpy(), frame["record_index"].to_numpy()
@@ -142,23 +144,32 @@ def _read_csv(path: Path) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
 
 
 def _read_parquet(path: Path) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
-    found = _match_columns(pl.scan_parquet(path, glob=False).collect_schema().names())
-    frame = pl.read_parquet(path, columns=[match.header for match in found], glob=False)
-    return standard_columns(frame, found, bare_seconds=True), ()
+    matches = _match_columns(pl.scan_parquet(path, glob=False).collect_schema().names())
+    frame = pl.read_parquet(path, columns=[match.header for match in matches], glob=False)
+    return standard_columns(frame, matches, bare_seconds=True), ()
 
 
 def _match_columns(headers: Sequence[str]) -> list[Match]:
-    found = match_headers(_own_headers(headers), QUANTITIES)
-    if not {*_SPECTRUM} <= {match.target for match in found}:
-        require(found, headers, _NEEDED)
-    return found
+    matches = match_headers(_own_headers(headers), QUANTITIES)
+    if not {*_SPECTRUM} <= {match.target for match in matches}:
+        require(matches, headers, _NEEDED)
+    return matches
 
 
 def _claims(sample: Sample) -> bool:
-    if sample.head.startswith(_PARQUET):
+    if sample.head.startswith(PARQUET):
         names = pl.scan_parquet(sample.path, glob=False).collect_schema().names()
         return header_score(names) > 0
     return delimited.find_header(sample.head, header_score) is not None
 
 
-FORMAT = Format("bdf", "Battery Data Format", (".bdf.csv", ".bdf.parquet"), _claims, read)
+def is_complete(stream: BinaryIO, size: int) -> bool:
+    """Return whether the file ends: packed with parquet's mark, else with its last line."""
+    is_parquet = stream.read(len(PARQUET)) == PARQUET
+    return (is_complete_parquet if is_parquet else is_complete_text)(stream, size)
+
+
+FORMAT = Format(
+    "bdf", "Battery Data Format", (".bdf.csv", ".bdf.parquet"), _claims, read,
+    is_complete=is_complete,
+)  # fmt: skip

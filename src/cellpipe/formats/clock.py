@@ -1,10 +1,10 @@
-"""A vendor's times as seconds: durations as numbers or clock text, dates as text or numbers.
+"""Convert vendors' durations and dates to seconds.
 
-Durations: a number in the header's unit; text such as ``4344:10:00.5``, ``1d 02:03:04`` or
-``2-03:04:05``, which is read as it stands; Excel's time cells. Dates: text in one of
-:data:`DATE_FORMATS`, Excel's date cells, or a number whose magnitude says what it is: days since
-1899-12-30 (20 000 to 100 000), seconds (from 1e8), milliseconds (from 1e11) or 100 ns (from 1e15)
-since 1970 in UTC. The four ranges are those of the years 1973 to 2173 and do not touch.
+A duration is a number in the unit of its header; text such as ``4344:10:00.5``, ``1d 02:03:04`` or
+``2-03:04:05``, which needs no unit; or an Excel time cell. A date is text in one of
+:data:`DATE_FORMATS`, an Excel date cell, or a number whose magnitude determines its meaning: days
+since 1899-12-30 (20 000 to 100 000), seconds (from 1e8), milliseconds (from 1e11) or 100 ns (from
+1e15) since 1970 in UTC. The four ranges cover the years 1973 to 2173 and do not overlap.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ DATE_FORMATS = (
     "%d.%m.%Y %H:%M",
 )
 _SAMPLES = 1000
-_ENOUGH = 100  # first values that are looked at for how they are written
+_ENOUGH = 100  # first values checked to see how a column is written
 _OLE_UNIX_DAYS = 25_569.0  # day of 1970-01-01 counted from 1899-12-30
 _EPOCHS = ((1e8, 1e10, 1.0), (1e11, 1e13, 1e-3), (1e15, 1e17, 1e-7))  # from, to, factor
 _DAYS = r"^(?:(\d+)\s*(?:[dD天]|-|\s)\s*)?(\d+):(\d+):(\d+(?:\.\d*)?)$"
@@ -46,7 +46,7 @@ _DAYS = r"^(?:(\d+)\s*(?:[dD天]|-|\s)\s*)?(\d+):(\d+):(\d+(?:\.\d*)?)$"
 
 @dataclass(frozen=True)
 class Dates:
-    """Absolute times in seconds since 1970, and whose clock they are by."""
+    """Absolute times in seconds since 1970, and the clock that they were read from."""
 
     seconds: pl.Series
     clock: Literal["utc", "local"] = "local"
@@ -54,16 +54,21 @@ class Dates:
 
 
 def to_seconds(column: pl.Series, factor: float, *, has_unit: bool) -> pl.Series:
-    """Turn durations into seconds; what can't be read is null.
+    """Convert durations to seconds; values that can't be read become null.
 
     Parameters
     ----------
     column
-        Numbers, text or Excel's time cells.
+        Numbers, text or Excel time cells.
     factor
-        Of the unit in the header, for numbers.
+        Seconds in the unit of the header, for numbers.
     has_unit
-        Whether the header has one. A number without a unit is refused, clock text needs none.
+        Whether the header states a unit. Clock text needs none.
+
+    Raises
+    ------
+    DamagedFileError
+        If there are numbers other than zero without a unit.
 
     """
     if column.dtype == pl.Duration:
@@ -81,34 +86,34 @@ def to_seconds(column: pl.Series, factor: float, *, has_unit: bool) -> pl.Series
     return numbers * factor
 
 
-def _no_unit_error(column: str, which: str) -> DamagedFileError:
+def _no_unit_error(column: str, example: str) -> DamagedFileError:
     return DamagedFileError(
-        f"column {column!r} with numbers ({which}) and no unit",
+        f"column {column!r} with numbers ({example}) and no unit",
         expected="clock text such as 01:02:03, or a unit in the header",
         remedy="export the file again with times as h:m:s or in seconds",
     )
 
 
 def _seconds_from_clock(text: pl.Series) -> pl.Series:
-    """Return the seconds of ``h:m:s``, fast where nothing stands before the hours."""
+    """Return the seconds of ``h:m:s`` text, by a faster way where no value states days."""
     if text.head(_ENOUGH).str.contains(",", literal=True).any():
         text = text.str.replace(",", ".", literal=True)
     parts = pl.LazyFrame({"text": text}).select(pl.col("text").str.split_exact(":", 2))
     numbers = parts.unnest("text").select(pl.all().cast(pl.Float64, strict=False)).collect()
-    hours, minutes, rest = numbers.get_columns()
-    plain = (hours * 3600 + minutes * 60 + rest).alias(text.name)
-    if plain.null_count() == text.null_count():
-        return plain
+    hours, minutes, seconds = numbers.get_columns()
+    total = (hours * 3600 + minutes * 60 + seconds).alias(text.name)
+    if total.null_count() == text.null_count():
+        return total
     groups = text.str.extract_groups(_DAYS).struct.unnest().cast(pl.Float64)
-    days, hours, minutes, rest = groups.get_columns()
-    return days.fill_null(0) * 86_400 + hours * 3600 + minutes * 60 + rest
+    days, hours, minutes, seconds = groups.get_columns()
+    return days.fill_null(0) * 86_400 + hours * 3600 + minutes * 60 + seconds
 
 
 def parse_dates(column: pl.Series, elapsed: pl.Series | None) -> Dates:
-    """Turn absolute times into seconds since 1970; what can't be read is null.
+    """Convert absolute times to seconds since 1970; values that can't be read become null.
 
-    ``elapsed`` is the test time: where day and month could stand either way round, the order in
-    which the dates advance as the test time does is taken.
+    ``elapsed`` is the test time in seconds: where the order of day and month is ambiguous, the
+    order in which the dates advance with the test time is used.
     """
     if column.dtype == pl.Datetime:
         return Dates(_unix_seconds(column))
@@ -140,67 +145,73 @@ def _dates_from_numbers(numbers: pl.Series) -> Dates:
 
 
 def _dates_from_text(text: pl.Series, elapsed: pl.Series | None) -> Dates:
-    """Read dates in the way in which fewest are lost and the span is that of the test time.
+    """Read dates in the format that loses fewest and best reproduces the span of the test time.
 
-    The ways are held against values from all over the column, then the best is used for all.
+    The formats are tried on values sampled from the whole column, then the best is used for all.
     """
     sample = _sample_rows(pl.DataFrame({"text": text, "elapsed": elapsed}))
     best, rivals = _choose_format(sample["text"], sample["elapsed"])
     if best is None:
-        nothing = pl.Series(text.name, [None] * text.len(), pl.Float64)
+        nulls = pl.Series(text.name, [None] * text.len(), pl.Float64)
         known = sample["text"].drop_nulls().filter(sample["text"].drop_nulls() != "")
-        return Dates(nothing, "local", _unreadable_findings(known[0]) if known.len() else ())
+        return Dates(nulls, "local", _unreadable_findings(known[0]) if known.len() else ())
     moments = _unix_seconds(_parse_in_parallel(text, best))
     if moments.null_count() > (text.is_null() | (text == "")).sum():
-        whole = _choose_format(text, elapsed)
-        best, rivals = whole if whole[0] is not None else (best, rivals)
+        choice = _choose_format(text, elapsed)
+        best, rivals = choice if choice[0] is not None else (best, rivals)
         moments = _unix_seconds(_parse_datetimes(text, str(best)))
     others = [_unix_seconds(_parse_datetimes(sample["text"], other)) for other in rivals]
-    own = _unix_seconds(_parse_datetimes(sample["text"], str(best)))
-    return Dates(moments, "local", _order_findings(own, others, str(best)))
+    chosen = _unix_seconds(_parse_datetimes(sample["text"], str(best)))
+    return Dates(moments, "local", _order_findings(chosen, others, str(best)))
 
 
 def _sample_rows(frame: pl.DataFrame) -> pl.DataFrame:
     """Return the first, the last and evenly spaced rows between them."""
     if frame.height <= _SAMPLES:
         return frame
-    every = -(-frame.height // _SAMPLES)
-    return pl.concat([frame.gather_every(every), frame.tail(1)])
+    stride = -(-frame.height // _SAMPLES)
+    return pl.concat([frame.gather_every(stride), frame.tail(1)])
 
 
 def _choose_format(text: pl.Series, elapsed: pl.Series | None) -> tuple[str | None, list[str]]:
-    """Return the best of the formats, and those that are as good; None if there is none."""
+    """Return the best date format, None if none fits, and the formats that are equally good."""
     known = text.drop_nulls().filter(text.drop_nulls() != "")
     ends = pl.concat([known.head(1), known.tail(1)])
-    tried_all = pl.DataFrame({"text": ends}).select(
-        _datetime_expression(form).null_count().alias(form) for form in DATE_FORMATS
+    nulls_at_ends = pl.DataFrame({"text": ends}).select(
+        _datetime_expression(pattern).null_count().alias(pattern) for pattern in DATE_FORMATS
     )
-    fitting = [form for form, lost in zip(DATE_FORMATS, tried_all.row(0), strict=True) if not lost]
+    fitting = [
+        pattern
+        for pattern, nulls in zip(DATE_FORMATS, nulls_at_ends.row(0), strict=True)
+        if not nulls
+    ]
     if not fitting or not known.len():
         return None, []
-    tried = {form: _unix_seconds(_parse_datetimes(text, form)) for form in fitting}
-    fewest = min(column.null_count() for column in tried.values())
-    best = {form: column for form, column in tried.items() if column.null_count() == fewest}
-    apart = {form: _disagreement(column, elapsed) for form, column in best.items()}
-    form = min(best, key=lambda form: apart[form])
-    return form, [other for other in best if apart[other] == apart[form] and other != form]
+    parsed = {pattern: _unix_seconds(_parse_datetimes(text, pattern)) for pattern in fitting}
+    fewest = min(column.null_count() for column in parsed.values())
+    best = {pattern: column for pattern, column in parsed.items() if column.null_count() == fewest}
+    differences = {pattern: _disagreement(column, elapsed) for pattern, column in best.items()}
+    pattern = min(best, key=lambda pattern: differences[pattern])
+    return pattern, [
+        other for other in best if differences[other] == differences[pattern] and other != pattern
+    ]
 
 
-def _datetime_expression(form: str) -> pl.Expr:
-    return pl.col("text").str.to_datetime(form, time_unit="us", strict=False)
+def _datetime_expression(pattern: str) -> pl.Expr:
+    return pl.col("text").str.to_datetime(pattern, time_unit="us", strict=False)
 
 
-def _parse_datetimes(text: pl.Series, form: str) -> pl.Series:
-    return pl.DataFrame({"text": text}).select(_datetime_expression(form))["text"]
+def _parse_datetimes(text: pl.Series, pattern: str) -> pl.Series:
+    return pl.DataFrame({"text": text}).select(_datetime_expression(pattern))["text"]
 
 
-def _parse_in_parallel(text: pl.Series, form: str) -> pl.Series:
-    lazy = pl.LazyFrame({"text": text}).select(_datetime_expression(form))
+def _parse_in_parallel(text: pl.Series, pattern: str) -> pl.Series:
+    lazy = pl.LazyFrame({"text": text}).select(_datetime_expression(pattern))
     return lazy.collect(engine="streaming")["text"]
 
 
 def _disagreement(moments: pl.Series, elapsed: pl.Series | None) -> float:
-    """Return how far the dates' span is from the test time's, in seconds."""
+    """Return the difference between the spans of dates and test time, in seconds."""
     if elapsed is None:
         return 0.0
     both = pl.DataFrame({"moment": moments, "elapsed": elapsed}).drop_nulls()
@@ -210,9 +221,11 @@ def _disagreement(moments: pl.Series, elapsed: pl.Series | None) -> float:
     return round(abs(float(span) - float(both["elapsed"][-1] - both["elapsed"][0])), 1)
 
 
-def _order_findings(own: pl.Series, rivals: list[pl.Series], form: str) -> tuple[Finding, ...]:
-    order = {"%m/%d": "month/day", "%d/%m": "day/month"}.get(form[:5])
-    if order is None or all(column.equals(own) for column in rivals):
+def _order_findings(
+    chosen: pl.Series, rivals: list[pl.Series], pattern: str
+) -> tuple[Finding, ...]:
+    order = {"%m/%d": "month/day", "%d/%m": "day/month"}.get(pattern[:5])
+    if order is None or all(column.equals(chosen) for column in rivals):
         return ()
     sentence = f"Day and month could stand either way round; the dates are read as {order}/year."
     return (Finding("info", "date_order_assumed", sentence),)

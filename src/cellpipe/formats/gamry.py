@@ -1,11 +1,11 @@
-"""Gamry's .DTA (Framework): labelled settings, then tables parted by tabs.
+"""Read Gamry's .DTA files (Framework): labelled settings, then tables separated by tabs.
 
-A line such as ``ZCURVE TABLE`` begins a table; below it stand the names, the units, and the records
-behind an empty field. ``ZCURVE`` is an impedance spectrum (``Zimag`` is negative if capacitive);
-``CURVE``, ``CURVE1`` … hold time, potential ``Vf`` and current ``Im``. An open-circuit curve before
-them is left alone. ``DATE`` and ``TIME`` are the computer's local clock at the start. The current
-is positive where it oxidises the working electrode. A temperature that no probe can measure (below
-−200 °C, above 1000 °C) is Gamry's way to say that there was none.
+A line such as ``ZCURVE TABLE`` begins a table; the lines below, each after an empty field, hold the
+names, the units and the records. ``ZCURVE`` is an impedance spectrum (``Zimag`` is negative if
+capacitive); ``CURVE``, ``CURVE1`` … hold time, potential ``Vf`` and current ``Im``. An open-circuit
+curve is read only if there is no other table. ``DATE`` and ``TIME`` are the computer's local clock
+at the start. Positive current oxidises the working electrode. Gamry writes a temperature that no
+probe can measure (below −200 °C or above 1000 °C) where there was no probe.
 """
 
 from __future__ import annotations
@@ -22,12 +22,13 @@ import polars as pl
 from cellpipe.core.errors import DamagedFileError, NoDataError
 from cellpipe.core.model import Finding, Recording
 from cellpipe.formats import clock
+from cellpipe.formats.file_ends import is_complete_text
 from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.tabular.records import build_elapsed_recording
 from cellpipe.formats.tabular.text_blocks import decode_western
 
 _TABLE = re.compile(r"^(\w+)\tTABLE")
-_LARGEST = 1 << 28  # bytes; a potentiostat's file is a thousandth of this
+_LARGEST = 1 << 28  # bytes; a typical file is a thousandth of this
 _LABELS = {
     "TAG": "technique", "TITLE": "title", "PSTAT": "instrument", "PSTATSERIALNO": "serial_number",
     "FRAMEWORKVERSION": "software_version", "AREA": "electrode_area_cm2",
@@ -38,7 +39,7 @@ _IMPEDANCE = (
     ("Idc", "current_ampere"),
 )  # fmt: skip
 _CURVE = (("T", "test_time_second"), ("Vf", "voltage_volt"), ("Im", "current_ampere"))
-_WANTED = {theirs for theirs, _ in (*_IMPEDANCE, *_CURVE)} | {"Temp"}
+_WANTED = {source for source, _ in (*_IMPEDANCE, *_CURVE)} | {"Temp"}
 _TABLE_NAMES = ("ZCURVE", "CURVE", "OCVCURVE")
 _UNITS = {"Freq": "Hz", "Zreal": "ohm", "Zimag": "ohm", "Time": "s", "T": "s", "Im": "A",
           "Idc": "A", "Vdc": "V"}  # fmt: skip
@@ -58,7 +59,7 @@ def read(path: Path) -> Recording:
     Raises
     ------
     DamagedFileError
-        If its tables lack a needed column, or state a unit that is not Gamry's.
+        If it is too large, or its tables lack a needed column or state a unit that is not Gamry's.
     NoDataError
         If it has no table with records.
 
@@ -83,7 +84,7 @@ def read(path: Path) -> Recording:
         )
     started, findings = _start_time(labels)
     metadata = {"maker": "Gamry"} | {
-        ours: labels[theirs] for theirs, ours in _LABELS.items() if labels.get(theirs)
+        key: labels[label] for label, key in _LABELS.items() if labels.get(label)
     }
     if spectra:
         parts = [_spectrum(table, number) for number, table in enumerate(spectra, 1)]
@@ -102,32 +103,32 @@ def read(path: Path) -> Recording:
 
 
 def _parse_labels(lines: list[str]) -> dict[str, str]:
-    """Return the settings: the label and its value, which follows its kind."""
-    found: dict[str, str] = {}
+    """Return the settings by their labels; the value follows the label and its type."""
+    labels: dict[str, str] = {}
     for line in lines:
         fields = [field.strip() for field in line.split("\t")]
         if line.startswith("\t") or len(fields) < 2 or fields[1] == "TABLE":
             continue
-        found.setdefault(fields[0], fields[1] if fields[0] == "TAG" else "".join(fields[2:3]))
-    return found
+        labels.setdefault(fields[0], fields[1] if fields[0] == "TAG" else "".join(fields[2:3]))
+    return labels
 
 
 def _parse_tables(lines: list[str]) -> Iterator[_Table]:
     starts = [
-        (place, match[1]) for place, line in enumerate(lines) if (match := _TABLE.match(line))
+        (start, match[1]) for start, line in enumerate(lines) if (match := _TABLE.match(line))
     ]
-    for place, name in starts:
+    for start, name in starts:
         if not name.startswith(_TABLE_NAMES):
             continue
-        below = (lines[at] for at in range(place + 1, len(lines)))
-        of_table = takewhile(lambda line: line.startswith(("\t", "  ")), below)
-        body = [line.strip("\r\n").split("\t")[1:] for line in of_table]
+        below = (lines[line_number] for line_number in range(start + 1, len(lines)))
+        table_lines = takewhile(lambda line: line.startswith(("\t", "  ")), below)
+        body = [line.strip("\r\n").split("\t")[1:] for line in table_lines]
         if len(body) >= 2:
             yield _parse_table(name, body)
 
 
 def _parse_table(name: str, body: list[list[str]]) -> _Table:
-    """Return a table's columns as numbers; its last line is left out if it is shorter."""
+    """Return a table's columns as numbers, without the lines that lack values."""
     names, units, *rows = body
     for column, unit in zip(names, units, strict=False):
         if column in _UNITS and unit.strip() != _UNITS[column]:
@@ -136,38 +137,40 @@ def _parse_table(name: str, body: list[list[str]]) -> _Table:
                 expected=_UNITS[column],
                 remedy="export the file again from Gamry Framework",
             )
-    width = max((len(row) for row in rows), default=0)  # a last name may have no values
-    whole = [row for row in rows if len(row) == width >= len(names) - 1]
+    width = max((len(row) for row in rows), default=0)  # the last column may have no values
+    complete = [row for row in rows if len(row) == width >= len(names) - 1]
     columns = {
-        column: pl.Series(column, [row[at] if at < len(row) else None for row in whole], pl.String)
+        column: pl.Series(
+            column, [row[index] if index < len(row) else None for row in complete], pl.String
+        )
         .str.replace(",", ".", literal=True)
         .cast(pl.Float64, strict=False)
-        for at, column in enumerate(names)
+        for index, column in enumerate(names)
         if column in _WANTED
     }
-    return _Table(name, columns, len(whole), len(rows) - len(whole))
+    return _Table(name, columns, len(complete), len(rows) - len(complete))
 
 
 def _select_columns(
     table: _Table, wanted: tuple[tuple[str, str], ...], needed: int
 ) -> pl.DataFrame:
-    missing = [theirs for theirs, _ in wanted[:needed] if theirs not in table.columns]
+    missing = [source for source, _ in wanted[:needed] if source not in table.columns]
     if missing:
         raise DamagedFileError(
             f"a table {table.name} without {', '.join(missing)}",
-            expected=f"{', '.join(theirs for theirs, _ in wanted[:needed])}",
+            expected=f"{', '.join(source for source, _ in wanted[:needed])}",
             remedy="leave it out of the folder if its technique is none of a battery's cycling",
         )
     columns = [
-        table.columns[theirs].alias(ours) for theirs, ours in wanted if theirs in table.columns
+        table.columns[source].alias(target) for source, target in wanted if source in table.columns
     ]
     frame = pl.DataFrame(columns)
     if "Temp" in table.columns:
         celsius = table.columns["Temp"]
-        real = celsius.is_between(-200, 1000)
-        if real.any():
+        plausible = celsius.is_between(-200, 1000)
+        if plausible.any():
             frame = frame.with_columns(
-                celsius.alias("ambient_temperature_celsius").set(~real, None)
+                celsius.alias("ambient_temperature_celsius").set(~plausible, None)
             )
     return frame
 
@@ -192,12 +195,12 @@ def _start_time(labels: dict[str, str]) -> tuple[datetime | None, list[Finding]]
     text = f"{labels.get('DATE', '')} {labels.get('TIME', '')}".strip()
     if not labels.get("DATE"):
         return None, []
-    read = clock.parse_dates(pl.Series([text]), None)
-    seconds = read.seconds[0]
+    dates = clock.parse_dates(pl.Series([text]), None)
+    seconds = dates.seconds[0]
     if seconds is None:
-        return None, list(read.findings)
+        return None, list(dates.findings)
     epoch = datetime(1970, 1, 1)  # noqa: DTZ001 - the instrument's local clock
-    return epoch + timedelta(seconds=float(seconds)), list(read.findings)
+    return epoch + timedelta(seconds=float(seconds)), list(dates.findings)
 
 
 def _claims(sample: Sample) -> bool:
@@ -205,4 +208,4 @@ def _claims(sample: Sample) -> bool:
     return head.startswith(b"EXPLAIN") and (b"\tTABLE" in head or b"\nTAG\t" in head)
 
 
-FORMAT = Format("gamry_dta", "Gamry", (".dta",), _claims, read)
+FORMAT = Format("gamry_dta", "Gamry", (".dta",), _claims, read, is_complete=is_complete_text)

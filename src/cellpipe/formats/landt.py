@@ -1,8 +1,8 @@
-"""LAND's (LANHE's) Excel export: ``Record`` holds the records, ``Cycle`` one line per cycle.
+"""Read LAND's (LANHE's) Excel export: sheet ``Record`` with the records, ``Cycle`` with the cycles.
 
-Units stand behind a slash (``TestTime/h``, ``Current/mA``). Current is positive on charge;
-``Capacity`` starts anew with each step, ``State`` (R, C_CC, D_CC …) is the kind of step. The
-records have no date and no cycle of their own.
+Units follow a slash (``TestTime/h``, ``Current/mA``). Current is positive on charge; ``Capacity``
+restarts at each step; ``State`` (R, C_CC, D_CC …) is the kind of step. The records have no date and
+no cycle number; ``Cycle`` has one row per cycle.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from cellpipe.core.errors import NoDataError
 from cellpipe.core.model import Recording
+from cellpipe.formats.file_ends import is_complete_workbook
 from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.tabular import workbook
 from cellpipe.formats.tabular.dialect import (
@@ -63,8 +64,8 @@ _VENDOR_CYCLES = "Cycle"
 
 
 def _is_header(row: Sequence[str]) -> bool:
-    found = find_targets(row, QUANTITIES)
-    return {*_NEEDED} <= found.keys() and all("/" in field for field in row if "Time" in field)
+    targets = find_targets(row, QUANTITIES)
+    return {*_NEEDED} <= targets.keys() and all("/" in field for field in row if "Time" in field)
 
 
 def read(path: Path) -> Recording:
@@ -73,30 +74,30 @@ def read(path: Path) -> Recording:
     Raises
     ------
     DamagedFileError
-        If it can't be opened, or a needed column is missing or stands in an unknown unit.
+        If it can't be opened, or a needed column is missing or in an unknown unit.
     NoDataError
         If no sheet holds records.
 
     """
     sheets = workbook.read_sheets(path)
-    places = [(s, i) for s in sheets for i, row in enumerate(s.rows) if _is_header(row)]
-    if not places:
+    headers = [(s, index) for s in sheets for index, row in enumerate(s.rows) if _is_header(row)]
+    if not headers:
         raise NoDataError(
             f"no records on the sheets {', '.join(sheet.name for sheet in sheets)}",
             expected="a sheet Record with TestTime/h, Voltage/V and Current/mA",
             remedy="export the workbook again with the records",
         )
-    names = workbook.column_names(*places[0])
-    found = match_required(names, QUANTITIES, _NEEDED)
-    frame = workbook.read_columns(path, *places[0], found, bare_seconds=False)
-    table = standard_columns(frame, found, bare_seconds=False)
-    table, unsigned = sign_discharge_current(table.with_columns(count_steps(table)), "^D")
-    read = build_recording(split_counters(table), {"maker": "LAND"}, unsigned)
+    names = workbook.column_names(*headers[0])
+    matches = match_required(names, QUANTITIES, _NEEDED)
+    frame = workbook.read_columns(path, *headers[0], matches, bare_seconds=False)
+    table = standard_columns(frame, matches, bare_seconds=False)
+    table, sign_findings = sign_discharge_current(table.with_columns(count_steps(table)), "^D")
+    recording = build_recording(split_counters(table), {"maker": "LAND"}, sign_findings)
     if _VENDOR_CYCLES not in {sheet.name for sheet in sheets}:
-        return read
-    own = workbook.read_text_table(path, _VENDOR_CYCLES)
-    cycles = vendor_cycles(own, CYCLE_QUANTITIES, bare_seconds=False)
-    return replace(read, tables={**read.tables, **cycles})
+        return recording
+    cycle_rows = workbook.read_text_table(path, _VENDOR_CYCLES)
+    cycles = vendor_cycles(cycle_rows, CYCLE_QUANTITIES, bare_seconds=False)
+    return replace(recording, tables={**recording.tables, **cycles})
 
 
 def _claims(sample: Sample) -> bool:
@@ -106,4 +107,4 @@ def _claims(sample: Sample) -> bool:
     )
 
 
-FORMAT = Format("landt_xlsx", "LAND", (".xlsx",), _claims, read)
+FORMAT = Format("landt_xlsx", "LAND", (".xlsx",), _claims, read, is_complete=is_complete_workbook)

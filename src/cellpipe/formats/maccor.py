@@ -1,12 +1,12 @@
-"""Maccor's text export (MIMS Client): tab or comma, one line per record below some titles.
+"""Read Maccor's text export (MIMS Client), tab- or comma-separated, with titles above the records.
 
-``Amp-hr``, ``mAmps`` and the like carry their unit in the name; ``Current [A]`` and plain
-``Current`` occur too, which are amperes, volts and ampere-hours. ``Test (Min)`` is a number in the
-unit of its header, ``TestTime`` clock text, or a number without a unit: then the dates beside it
-say what it counts, and a file without them is refused. ``Volts`` holds millivolts in exports in mA;
-energy over charge tells. Current is positive on charge; most exports print no sign, which ``State``
-(C, D, R …) gives. The counters start anew with each step. ``DPt Time`` is the computer's local
-clock; where it has no date, that of the test is taken.
+``Amp-hr``, ``mAmps`` and the like contain their unit; ``Current [A]`` and plain ``Current`` occur
+too, and are in amperes, volts and ampere-hours. ``Test (Min)`` is a number in the unit of its
+header; ``TestTime`` is clock text, or a number without a unit: then the unit is derived from the
+dates beside it, and a file without dates is refused. ``Volts`` holds millivolts in exports in mA,
+which the ratio of energy to charge shows. Current is positive on charge; most exports print no
+sign, which is then taken from ``State`` (C, D, R …). The counters restart at each step. ``DPt
+Time`` is the computer's local clock; where it has no date, the date of the test is used.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import polars as pl
 from cellpipe.core.errors import DamagedFileError
 from cellpipe.core.model import Finding, Recording
 from cellpipe.formats import clock
+from cellpipe.formats.file_ends import is_complete_text
 from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.tabular import delimited
 from cellpipe.formats.tabular.dialect import (
@@ -46,7 +47,7 @@ from cellpipe.formats.tabular.records import (
     standard_columns,
 )
 
-_RENAMED = (  # names that carry their unit
+_RENAMED = (  # names that contain their unit
     (r"^(m?)Amp-?hrs?$", r"Capacity(\1Ah)"),
     (r"^(m?)Watt-?hrs?$", r"Energy(\1Wh)"),
     (r"^(m?)Amps$", r"Current(\1A)"),
@@ -83,18 +84,18 @@ _DAYS = ("%m/%d/%Y", "%d-%b-%y", "%d.%m.%Y", "%Y-%m-%d")
 
 
 def _rename_field(field: str) -> str:
-    for pattern, plain in _RENAMED:
-        field = re.sub(pattern, plain, field)
+    for pattern, replacement in _RENAMED:
+        field = re.sub(pattern, replacement, field)
     return field
 
 
 def header_score(fields: Sequence[str]) -> int:
-    """Count the columns known in a header line of records; 0 if it is none of Maccor's."""
+    """Count the columns with known units in a header line; 0 if it is not Maccor's."""
     if not fields or fields[0] not in {"Rec", "Rec#"}:
         return 0
-    found = find_targets(map(_rename_field, fields), QUANTITIES)
-    own = {"record_index", "step_id", "test_time_second"} <= found.keys()
-    return sum(found.values()) if own else 0
+    targets = find_targets(map(_rename_field, fields), QUANTITIES)
+    is_header = {"record_index", "step_id", "test_time_second"} <= targets.keys()
+    return sum(targets.values()) if is_header else 0
 
 
 def read(path: Path) -> Recording:
@@ -103,7 +104,7 @@ def read(path: Path) -> Recording:
     Raises
     ------
     DamagedFileError
-        If a needed column is missing, or a unit is not known and can't be told.
+        If a needed column is missing, or a unit is unknown and can't be derived.
     NoDataError
         If there is no record.
 
@@ -113,38 +114,43 @@ def read(path: Path) -> Recording:
         raise delimited.no_header_error("Maccor", "Rec#, Step, Amps, Volts")
     titles = delimited.read_titles(path, header)
     header = replace(header, fields=tuple(map(_rename_field, header.fields)))
-    frame, found, findings = delimited.read_vendor_table(path, header, _match_columns)
-    said = list(findings)
-    found, started = _resolve_start(frame, found, titles)
-    found = _resolve_time_unit(frame, found, said)
-    table = standard_columns(frame, found, bare_seconds=True)
-    table = _convert_to_volts(table, said)
-    table, unsigned = sign_discharge_current(table.with_columns(count_steps(table)), "^D$")
+    frame, matches, table_findings = delimited.read_vendor_table(path, header, _match_columns)
+    findings = list(table_findings)
+    matches, started = _resolve_start(frame, matches, titles)
+    matches = _resolve_time_unit(frame, matches, findings)
+    table = standard_columns(frame, matches, bare_seconds=True)
+    table = _convert_to_volts(table, findings)
+    table, sign_findings = sign_discharge_current(table.with_columns(count_steps(table)), "^D$")
     table, metadata = split_counters(table), _metadata(titles)
     if started is None:
-        return build_recording(table, metadata, (*said, *unsigned))
+        return build_recording(table, metadata, (*findings, *sign_findings))
     first = float(table["test_time_second"][0] or 0)
-    started -= timedelta(seconds=first)  # it is the first record's time of day
-    return build_elapsed_recording("timeseries", table, started, metadata, (*said, *unsigned))
+    started -= timedelta(seconds=first)  # it was the first record's time of day
+    return build_elapsed_recording(
+        "timeseries", table, started, metadata, (*findings, *sign_findings)
+    )
 
 
-def _find_header(found: Sequence[Match], target: str) -> str:
-    return next((match.header for match in found if match.target == target), "")
+def _find_header(matches: Sequence[Match], target: str) -> str:
+    return next((match.header for match in matches if match.target == target), "")
 
 
 def _resolve_start(
-    frame: pl.DataFrame, found: list[Match], titles: str
+    frame: pl.DataFrame, matches: list[Match], titles: str
 ) -> tuple[list[Match], datetime | None]:
-    """Take the titles' date where the records have a time of day only; it is left out then."""
-    column = _find_header(found, "unix_time_second")
-    known = frame[column].drop_nulls() if column else pl.Series(dtype=pl.String)
-    if not known.len() or not re.match(_CLOCK_TEXT, known[0]):
-        return found, None
-    rest = [match for match in found if match.header != column]
+    """Return the matches and, where the dates are times of day only, the start by the titles.
+
+    Such a column of times is left out of the matches.
+    """
+    column = _find_header(matches, "unix_time_second")
+    times = frame[column].drop_nulls() if column else pl.Series(dtype=pl.String)
+    if not times.len() or not re.match(_CLOCK_TEXT, times[0]):
+        return matches, None
+    rest = [match for match in matches if match.header != column]
     day = _test_day(titles)
     if day is None:
         return rest, None
-    hours, minutes, seconds = (int(part) for part in known[0].split(":"))
+    hours, minutes, seconds = (int(part) for part in times[0].split(":"))
     return rest, day.replace(hour=hours, minute=minutes, second=seconds)
 
 
@@ -160,16 +166,25 @@ def _test_day(titles: str) -> datetime | None:
     return None
 
 
-def _resolve_time_unit(frame: pl.DataFrame, found: list[Match], said: list[Finding]) -> list[Match]:
-    """Find the unit of a test time without one by the dates beside it."""
-    column = _find_header(found, "test_time_second")
+def _resolve_time_unit(
+    frame: pl.DataFrame, matches: list[Match], findings: list[Finding]
+) -> list[Match]:
+    """Derive the unit of a test time that states none from the dates beside it.
+
+    Raises
+    ------
+    DamagedFileError
+        If the dates don't allow it.
+
+    """
+    column = _find_header(matches, "test_time_second")
     if "(" in column or frame[column].dtype != pl.String:
-        return found
+        return matches
     numbers = frame[column].str.strip_chars().cast(pl.Float64, strict=False)
     if numbers.null_count() == numbers.len():
-        return found
+        return matches
     factor = _unit_from_dates(
-        numbers, frame.get_column(_find_header(found, "unix_time_second"), default=None)
+        numbers, frame.get_column(_find_header(matches, "unix_time_second"), default=None)
     )
     if factor is None:
         raise DamagedFileError(
@@ -178,13 +193,13 @@ def _resolve_time_unit(frame: pl.DataFrame, found: list[Match], said: list[Findi
             remedy="export the file again with times as h:m:s",
         )
     sentence = f"The test time has no unit; by the dates one is {factor:g} s."
-    said.append(Finding("info", "time_unit_by_dates", sentence))
+    findings.append(Finding("info", "time_unit_by_dates", sentence))
     times = {"test_time_second", "step_time_second"}
-    return [replace(match, factor=factor) if match.target in times else match for match in found]
+    return [replace(match, factor=factor) if match.target in times else match for match in matches]
 
 
 def _unit_from_dates(numbers: pl.Series, dates: pl.Series | None) -> float | None:
-    """Return the seconds that one of a time's units has, where the dates beside it span as long."""
+    """Return the unit, in seconds, with which the times span as long as the dates, or None."""
     if dates is None:
         return None
     moments = clock.parse_dates(dates, None).seconds
@@ -195,27 +210,27 @@ def _unit_from_dates(numbers: pl.Series, dates: pl.Series | None) -> float | Non
     return next((unit for unit in _SECONDS if abs(ratio / unit - 1) < 0.05), None)
 
 
-def _convert_to_volts(table: pl.DataFrame, said: list[Finding]) -> pl.DataFrame:
-    """Turn millivolts under the name Volts into volts, where energy over charge shows them."""
+def _convert_to_volts(table: pl.DataFrame, findings: list[Finding]) -> pl.DataFrame:
+    """Convert a column Volts that holds millivolts, by the ratio of energy to charge, to volts."""
     if not {"capacity_ah", "energy_wh"} <= {*table.columns}:
         return table
     counted = table.filter((pl.col("capacity_ah").abs() > 0) & (pl.col("energy_wh").abs() > 0))
-    mean = (counted["energy_wh"] / counted["capacity_ah"]).abs()
-    ratio = (counted["voltage_volt"].abs() / mean).median()
+    mean_voltage = (counted["energy_wh"] / counted["capacity_ah"]).abs()
+    ratio = (counted["voltage_volt"].abs() / mean_voltage).median()
     if not isinstance(ratio, float) or not 300 < ratio < 3000:
         return table
     sentence = "The column Volts holds millivolts: its energy over its charge says so."
-    said.append(Finding("info", "voltage_in_millivolt", sentence, table.height))
+    findings.append(Finding("info", "voltage_in_millivolt", sentence, table.height))
     return table.with_columns(pl.col("voltage_volt") / 1000)
 
 
 def _metadata(titles: str) -> dict[str, object]:
-    found: dict[str, object] = {"maker": "Maccor"}
+    metadata: dict[str, object] = {"maker": "Maccor"}
     for name, pattern in _TITLES.items():
         match = re.search(pattern, titles, re.MULTILINE)
         if match and match[1].strip():
-            found[name] = match[1].strip()
-    return found
+            metadata[name] = match[1].strip()
+    return metadata
 
 
 def _claims(sample: Sample) -> bool:
@@ -223,5 +238,10 @@ def _claims(sample: Sample) -> bool:
 
 
 FORMAT = Format(
-    "maccor_txt", "Maccor", (".txt", ".csv", *(f".{n:03d}" for n in range(1000))), _claims, read
+    "maccor_txt",
+    "Maccor",
+    (".txt", ".csv", *(f".{n:03d}" for n in range(1000))),
+    _claims,
+    read,
+    is_complete=is_complete_text,
 )

@@ -1,8 +1,8 @@
-"""Novonix's .csv (UHPC): a summary, the protocol, then the records under ``[Data]``.
+"""Read Novonix's .csv files (UHPC): a summary, the protocol, then the records below ``[Data]``.
 
 Times are in hours, current in A (positive on charge), temperature in °C; ``Date and Time`` is the
-computer's local clock. ``Step Type`` is a number that is given by its meaning. ``Capacity`` and
-``Energy`` are left out: when they go back to zero is not said in the file.
+computer's local clock. The numbers of ``Step Type`` are replaced by names. ``Capacity`` and
+``Energy`` are left out, because the file does not say when they return to zero.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 import polars as pl
 
 from cellpipe.core.model import Recording
+from cellpipe.formats.file_ends import is_complete_text
 from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.tabular import delimited
 from cellpipe.formats.tabular.dialect import (
@@ -57,10 +58,10 @@ _STEPS = {"0": "Rest", "1": "CC_Chg", "2": "CC_DChg", "7": "CCCV_Chg (CC)", "8":
 
 
 def header_score(fields: Sequence[str]) -> int:
-    """Count the columns known in a header line of records; 0 if it is none of Novonix's."""
-    found = find_targets(fields, QUANTITIES)
-    own = {"test_time_second", "voltage_volt"} <= found.keys() and "Potential (V)" in fields
-    return sum(found.values()) if own else 0
+    """Count the columns with known units in a header line; 0 if it is not Novonix's."""
+    targets = find_targets(fields, QUANTITIES)
+    is_header = {"test_time_second", "voltage_volt"} <= targets.keys() and "Potential (V)" in fields
+    return sum(targets.values()) if is_header else 0
 
 
 def read(path: Path) -> Recording:
@@ -69,7 +70,7 @@ def read(path: Path) -> Recording:
     Raises
     ------
     DamagedFileError
-        If a needed column is missing or stands in an unknown unit.
+        If a needed column is missing or in an unknown unit.
     NoDataError
         If there is no record.
 
@@ -85,7 +86,7 @@ def read(path: Path) -> Recording:
 
 
 def _read_header(path: Path) -> delimited.Header | None:
-    """Find the line below ``[Data]``; the protocol above it may be long."""
+    """Find the header line below ``[Data]``; the protocol above it may be long."""
     with path.open("rb") as stream:
         content = stream.read(_LONGEST_PROTOCOL)
     start = content.find(b"[Data]")
@@ -95,17 +96,17 @@ def _read_header(path: Path) -> delimited.Header | None:
 
 
 def _metadata(titles: str) -> dict[str, object]:
-    """Return what the summary says, each line a label and a value."""
+    """Return the labels and values of the summary."""
     summary = titles.partition("[End Summary]")[0]
     pairs = re.findall(r"^([A-Z][\w .()]*): *(\S.*)$", summary, re.MULTILINE)
     return {"maker": "Novonix"} | metadata_from_labels(pairs)
 
 
 def _claims(sample: Sample) -> bool:
-    named = sample.head.lstrip(b"\xef\xbb\xbf").startswith(b"[Summary]")
-    return (named and b"Novonix" in sample.head) or (
+    has_summary = sample.head.lstrip(b"\xef\xbb\xbf").startswith(b"[Summary]")
+    return (has_summary and b"Novonix" in sample.head) or (
         delimited.find_header(sample.head, header_score) is not None
     )
 
 
-FORMAT = Format("novonix_csv", "Novonix", (".csv",), _claims, read)
+FORMAT = Format("novonix_csv", "Novonix", (".csv",), _claims, read, is_complete=is_complete_text)

@@ -1,8 +1,8 @@
-"""PEC's .csv export: labelled titles, then one line per record of a cell.
+"""Read PEC's .csv export: labelled titles, then one line per record of a cell.
 
-``Total Time`` is clock text, ``Step Time`` seconds, capacities are in mA·h and energies in mW·h and
-count within the cycle, current is in A (positive on charge), ``Real Time`` is the computer's local
-clock. A file with several cells is refused: each belongs in a file of its own.
+``Total Time`` is clock text, ``Step Time`` is in seconds; capacities (mA·h) and energies (mW·h)
+count within the cycle; current is in A (positive on charge); ``Real Time`` is the computer's local
+clock. A file with several cells is refused: each must be exported to its own file.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 
 from cellpipe.core.errors import DamagedFileError
 from cellpipe.core.model import Recording
+from cellpipe.formats.file_ends import is_complete_text
 from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.tabular import delimited
 from cellpipe.formats.tabular.dialect import (
@@ -63,10 +64,10 @@ _match_columns = partial(match_required, quantities=QUANTITIES, needed=_NEEDED)
 
 
 def header_score(fields: Sequence[str]) -> int:
-    """Count the columns known in a header line of records; 0 if it is none of PEC's."""
-    found = find_targets(fields, QUANTITIES)
-    own = {"Instruction Name", "Real Time"} <= {*fields}
-    return sum(found.values()) if own and "voltage_volt" in found else 0
+    """Count the columns with known units in a header line; 0 if it is not PEC's."""
+    targets = find_targets(fields, QUANTITIES)
+    is_header = {"Instruction Name", "Real Time"} <= {*fields}
+    return sum(targets.values()) if is_header and "voltage_volt" in targets else 0
 
 
 def read(path: Path) -> Recording:
@@ -115,4 +116,4 @@ def _claims(sample: Sample) -> bool:
     return delimited.find_header(sample.head, header_score) is not None
 
 
-FORMAT = Format("pec_csv", "PEC", (".csv",), _claims, read)
+FORMAT = Format("pec_csv", "PEC", (".csv",), _claims, read, is_complete=is_complete_text)

@@ -1,8 +1,8 @@
-"""The instrument's clock to UTC.
+"""Convert times of the instrument's clock to UTC.
 
 A wall clock (Arbin, Neware) was read at every record, so each time is converted by itself; in the
-hour that comes twice in autumn the second pass begins where the clock goes back. An elapsed clock
-(BioLogic) was read once, at the start, and counts seconds from there: one offset serves all.
+hour that occurs twice in autumn, the second pass begins where the clock goes back. An elapsed clock
+(BioLogic) was read once, at the start, and counts seconds from there: one offset applies to all.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ import polars as pl
 from cellpipe.core.model import Recording
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - the instrument's own clock
-_BACK_SECOND = 60.0  # a clock that goes back by more was set back
+_BACK_SECOND = 60.0  # a clock that goes back by more than this was set back
 
 
 def to_utc(frame: pl.DataFrame, recording: Recording, time_zone: str | None) -> pl.DataFrame:
-    """Convert ``unix_time_second`` from the instrument's clock to UTC; without a zone it stays."""
-    known = "unix_time_second" in frame.columns and frame.height > 0
-    if not known or recording.clock == "utc" or time_zone is None:
+    """Convert ``unix_time_second`` from the instrument's clock to UTC, if the zone is known."""
+    has_times = "unix_time_second" in frame.columns and frame.height > 0
+    if not has_times or recording.clock == "utc" or time_zone is None:
         return frame
     if recording.clock == "elapsed":
-        moved = pl.col("unix_time_second") + _elapsed_offset(frame, time_zone)
-        return frame.with_columns(unix_time_second=moved)
+        shifted = pl.col("unix_time_second") + _elapsed_offset(frame, time_zone)
+        return frame.with_columns(unix_time_second=shifted)
     local = pl.from_epoch((pl.col("unix_time_second") * 1e6).cast(pl.Int64), time_unit="us")
     first, second = (
-        local.dt.replace_time_zone(time_zone, ambiguous=which, non_existent="null").dt.timestamp(
+        local.dt.replace_time_zone(time_zone, ambiguous=choice, non_existent="null").dt.timestamp(
             "us"
         )
         / 1e6
-        for which in ("earliest", "latest")
+        for choice in ("earliest", "latest")
     )
     set_back = (pl.col("unix_time_second").diff() < -_BACK_SECOND).fill_null(value=False)
     return frame.with_columns(
@@ -41,7 +41,7 @@ def to_utc(frame: pl.DataFrame, recording: Recording, time_zone: str | None) -> 
 
 
 def _elapsed_offset(frame: pl.DataFrame, time_zone: str) -> float:
-    """Seconds from the instrument's zero to UTC, by the clock at the start of the acquisition."""
+    """Return the seconds from the instrument's clock to UTC at the start of the acquisition."""
     known = frame.select("unix_time_second", "test_time_second").drop_nulls()
     if not known.height:
         return 0.0
@@ -54,7 +54,10 @@ def _elapsed_offset(frame: pl.DataFrame, time_zone: str) -> float:
 def utc_start_time(
     recording: Recording, tables: dict[str, pl.DataFrame], time_zone: str | None
 ) -> datetime | None:
-    """Return the start of a recording in UTC, by its first record where that has a time."""
+    """Return the start of a recording in UTC, None if it is not known.
+
+    For an elapsed clock it is the time of the first record, where that has one.
+    """
     started = recording.started_at
     if started is None or started.tzinfo is not None:
         return started.astimezone(UTC) if started else None
@@ -62,8 +65,8 @@ def utc_start_time(
         return started.replace(tzinfo=UTC)
     if recording.clock == "elapsed":
         for frame in tables.values():
-            known = frame.get_column("unix_time_second", default=None)
-            if known is not None and known.drop_nulls().len():
-                seconds = float(known.drop_nulls()[0])
+            times = frame.get_column("unix_time_second", default=None)
+            if times is not None and times.drop_nulls().len():
+                seconds = float(times.drop_nulls()[0])
                 return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
     return started.replace(tzinfo=zoneinfo.ZoneInfo(time_zone)).astimezone(UTC)

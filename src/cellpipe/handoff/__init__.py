@@ -1,5 +1,5 @@
-"""What leaves the results for other programs: archives, notebooks, the Battery Data Format, mail.
+"""Deliver results to other programs: archives, notebooks, the Battery Data Format, mail.
 
-A cell is handed on as a :class:`~cellpipe.handoff.record.Record`: typed values with units, files
-and a text. Where it goes to is a module each.
+A cell is delivered as a :class:`~cellpipe.handoff.record.Record`: typed values with units, files
+and a text. Each kind of receiver has its own module.
 """

@@ -1,4 +1,4 @@
-"""The files that go with a cell: page, workbook, figures, tables, its row of the cell sheet."""
+"""The files delivered with a cell: page, workbook, figures, tables, its row of the cell sheet."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ def media_type(name: str) -> str:
 def build_attachments(
     cell: Cell, tables: Mapping[str, pl.DataFrame], reports: Mapping[str, bytes]
 ) -> tuple[Attachment, ...]:
-    """Return a cell's files to hand on, by name; the same results give the same bytes.
+    """Return a cell's files to deliver, by name; the same results give the same bytes.
 
-    ``reports`` are the page and the workbook as they lie in the results. Tables are those of the
-    analyses that hold a row; records and spectra go as files of the Battery Data Format.
+    ``reports`` are the page and the workbook as stored in the results. Tables are the non-empty
+    ones of the analyses; records and spectra are delivered as Battery Data Format files.
     """
-    said = {".html": "Page of the cell", ".xlsx": "Workbook of the cell"}
+    descriptions = {".html": "Page of the cell", ".xlsx": "Workbook of the cell"}
     made = [
-        Attachment(name, said.get(PurePath(name).suffix, name), content)
+        Attachment(name, descriptions.get(PurePath(name).suffix, name), content)
         for name, content in reports.items()
     ]
     made.append(Attachment("cell-sheet.csv", "Row of the cell sheet", long_csv(_sheet_table(cell))))
@@ -58,7 +58,7 @@ def build_attachments(
 
 
 def _sheet_table(cell: Cell) -> pl.DataFrame:
-    """Return the cell sheet's row as a table of one row, with units in the headers."""
+    """Return the cell sheet's row as a table with one row and units in the headers."""
     row: dict[str, object] = {"Cell ID": cell.cell_id}
     for name, attribute, unit in SHEET_FIELDS:
         found = getattr(cell, attribute)

@@ -1,8 +1,8 @@
-"""Records as files of the Battery Data Format (BDF 1.3), with what is known of the cell beside it.
+"""Write records as files of the Battery Data Format (BDF 1.3), with a sidecar about the cell.
 
-A file holds one recording of one cell; columns are called by the format's labels, in its units.
-Columns that the format has no name for are left out, and the sidecar names them: an instrument's
-own counters of charge start anew in ways that the format's columns don't allow.
+A file holds one recording of one cell; columns have the format's labels and units. Columns without
+a name in the format are left out, and the sidecar lists them: an instrument's own counters of
+charge are reset in ways that the format's columns don't allow.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ VERSION = "1.3"
 
 
 def bdf_table(timeseries: pl.DataFrame, impedance: pl.DataFrame) -> pl.DataFrame | None:
-    """Return a recording with the format's labels, or None where it lacks what the format needs.
+    """Return a recording with the format's labels, or None if it lacks what the format needs.
 
     Parameters
     ----------
     timeseries, impedance
-        One raw file's tables; the impedance stands at the records that it was measured at. Either
+        One raw file's tables; impedance is joined to the records at which it was measured. Either
         may be empty.
 
     """
@@ -49,7 +49,7 @@ def bdf_table(timeseries: pl.DataFrame, impedance: pl.DataFrame) -> pl.DataFrame
 
 
 def unmapped_columns(timeseries: pl.DataFrame) -> list[str]:
-    """Name the columns of a table that hold something and have no name in the format."""
+    """Return the non-empty columns of a table that have no name in the format."""
     labels = _labels(timeseries.columns)
     return [
         name for name in timeseries.columns
@@ -59,16 +59,16 @@ def unmapped_columns(timeseries: pl.DataFrame) -> list[str]:
 
 
 def _labels(columns: list[str]) -> dict[str, str]:
-    """Return the format's label of each column that has one, those it needs first."""
-    found: dict[str, str] = {}
+    """Return the format's label of each column that has one, required ones first."""
+    labels: dict[str, str] = {}
     for table in ("timeseries", "impedance"):
         described = contracts.column_metadata(table, [*_NEEDED, *columns])
-        found = {name: said["bdf"] for name, said in described.items() if "bdf" in said} | found
-    ordered = {name: found[name] for name in (*_NEEDED, *columns) if name in found}
-    sensor = {name: re.fullmatch(r"temperature_t(\d+)_celsius", name) for name in ordered}
+        labels = {name: meta["bdf"] for name, meta in described.items() if "bdf" in meta} | labels
+    ordered = {name: labels[name] for name in (*_NEEDED, *columns) if name in labels}
+    sensors = {name: re.fullmatch(r"temperature_t(\d+)_celsius", name) for name in ordered}
     return {
         name: f"Temperature T{match[1]} / degC" if match else ordered[name]
-        for name, match in sensor.items()
+        for name, match in sensors.items()
     }
 
 
@@ -84,22 +84,22 @@ def _safe_name(text: str) -> str:
 
 
 def csv_bytes(table: pl.DataFrame) -> bytes:
-    """Write a table as .bdf.csv; every number reads back as it was."""
+    """Return a table as .bdf.csv; every number can be read back exactly."""
     return table.write_csv().encode()
 
 
 def parquet_bytes(table: pl.DataFrame) -> bytes:
-    """Write a table as .bdf.parquet."""
-    written = io.BytesIO()
-    table.write_parquet(written)
-    return written.getvalue()
+    """Return a table as .bdf.parquet."""
+    buffer = io.BytesIO()
+    table.write_parquet(buffer)
+    return buffer.getvalue()
 
 
 def sidecar(
     values: list[Value], source: Mapping[str, object], absent: list[str], organisation: str
 ) -> bytes:
-    """Write what is known besides the records: the cell, the raw file, what was left out."""
-    said = {
+    """Return the sidecar as JSON: the cell, the raw file, and what was left out."""
+    document = {
         "format": f"Battery Data Format {VERSION}",
         "institution": organisation or None,
         "cell": {
@@ -110,11 +110,11 @@ def sidecar(
             for value in values
         },
         "source": dict(source),
-        "unmapped_columns": absent,
+        "left_out": absent,
         "conventions": {
             "current": "positive charges the cell", "unix_time": "UTC",
             "imaginary_impedance": "negative if capacitive",
         },
         "made_with": f"cellpipe {__version__}",
     }  # fmt: skip
-    return (json.dumps(said, indent=2, ensure_ascii=False, default=str) + "\n").encode()
+    return (json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n").encode()

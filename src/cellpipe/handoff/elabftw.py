@@ -1,7 +1,7 @@
-"""Cells as experiments of eLabFTW, over its REST interface v2.
+"""Deliver cells as experiments of eLabFTW, through its REST interface v2.
 
-People write into their experiments: after the first time, title and text are theirs, and only
-cellpipe's extra fields, missing tags and changed files are touched.
+People write into their experiments: after the first delivery, title and text are theirs, and only
+cellpipe's extra fields, missing tags and changed files are updated.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ _REMEDIES = {
     404: "it does not exist, or the key's owner may not see it; check the address",
     413: "the file is larger than the server takes; ask who runs it",
 }
-_RESULT_SUFFIX = " (cellpipe)"  # ends the names of results
-_HASHED_BELOW = 100_000_000  # larger files have no sha256 there: name and size are compared
+_RESULT_SUFFIX = " (cellpipe)"  # suffix of the names of results
+_HASHED_BELOW = 100_000_000  # bytes; larger files have no sha256 there: name and size are compared
 
 
 def open_server(address: Address) -> Server:
-    """Open an eLabFTW server."""
+    """Return a connection to an eLabFTW server."""
     return Server(
         "eLabFTW", address, path="/api/v2", headers={"Authorization": address.token},
         remedies=_REMEDIES,
@@ -36,11 +36,11 @@ def open_server(address: Address) -> Server:
 
 
 def check_access(server: Server) -> None:
-    """Make sure that the server is there and knows the key.
+    """Check that the server answers and accepts the key.
 
     Raises
     ------
-    HandOnError
+    DeliveryError
         If not.
 
     """
@@ -83,7 +83,7 @@ def push_record(
     Parameters
     ----------
     server
-        What :func:`open_server` opened.
+        The connection from :func:`open_server`.
     record
         The cell.
     items
@@ -92,12 +92,12 @@ def push_record(
     Returns
     -------
     experiment, done
-        Its id, and what was done to it; nothing, if all was there.
+        Its id, and what was done to it; empty if it was up to date.
 
     Raises
     ------
-    HandOnError
-        If the server refuses or is silent, or several experiments have this cell's id.
+    DeliveryError
+        If the server refuses or does not answer, or several experiments have this cell's id.
 
     """
     metadata = extra_fields(record)
@@ -120,23 +120,26 @@ def push_record(
 
 
 def _find_experiment(server: Server, key: str) -> dict[str, Any] | None:
-    """Find the experiment of a key: the server's search is loose, so it is compared exactly."""
-    question = {"extended": f'extrafield:s:{ID_FIELD}:"{key}"', "scope": "3", "limit": "100",
+    """Return the experiment with a key, or None.
+
+    The server's search is fuzzy, so the key is compared exactly.
+    """
+    query = {"extended": f'extrafield:s:{ID_FIELD}:"{key}"', "scope": "3", "limit": "100",
                 "full": "1"}  # fmt: skip
-    answer = server.json(server.request("GET", "/experiments", again=True, params=question))
-    whole = [
+    answer = server.json(server.request("GET", "/experiments", again=True, params=query))
+    experiments = [
         each if "metadata" in each or "metadata_decoded" in each
         else server.json(server.request("GET", f"/experiments/{each['id']}", again=True))
         for each in answer
     ]  # fmt: skip
-    hits = [each for each in whole if _cellpipe_id(_metadata(each)) == key]
-    if len(hits) > 1:
-        ids = ", ".join(str(each["id"]) for each in hits)
+    matches = [each for each in experiments if _cellpipe_id(_metadata(each)) == key]
+    if len(matches) > 1:
+        ids = ", ".join(str(each["id"]) for each in matches)
         raise DeliveryError(
-            f"{len(hits)} experiments with the id {key} ({ids})", expected="one",
+            f"{len(matches)} experiments with the id {key} ({ids})", expected="one",
             remedy="delete all but one in eLabFTW, or change their field cellpipe_id",
         )  # fmt: skip
-    return hits[0] if hits else None
+    return matches[0] if matches else None
 
 
 def _cellpipe_id(metadata: dict[str, Any]) -> object:
@@ -146,7 +149,7 @@ def _cellpipe_id(metadata: dict[str, Any]) -> object:
 
 
 def _metadata(experiment: dict[str, Any]) -> dict[str, Any]:
-    """Return the metadata of an experiment: servers send it as an object, as a text, or both."""
+    """Return the metadata of an experiment; servers send an object, a text, or both."""
     found = experiment.get("metadata_decoded") or experiment.get("metadata") or {}
     if isinstance(found, str):
         try:
@@ -158,15 +161,15 @@ def _metadata(experiment: dict[str, Any]) -> dict[str, Any]:
 
 def _create_experiment(server: Server, record: Record, metadata: dict[str, Any]) -> dict[str, Any]:
     """Create the experiment; after a lost answer look for it before creating another."""
-    said: dict[str, Any] = {
+    content: dict[str, Any] = {
         "title": record.title, "body": record.text, "content_type": 1, "metadata": metadata,
         "tags": list(record.tags),
     }  # fmt: skip
     if record.started_at is not None:
-        said["date"] = f"{record.started_at:%Y-%m-%d}"
+        content["date"] = f"{record.started_at:%Y-%m-%d}"
     for last in (False, True):
         try:
-            answer = server.request("POST", "/experiments", again=False, json=said)
+            answer = server.request("POST", "/experiments", again=False, json=content)
         except NoAnswerError:
             found = _find_experiment(server, record.key)
             if found is not None:
@@ -180,40 +183,40 @@ def _create_experiment(server: Server, record: Record, metadata: dict[str, Any])
                 "an experiment without an address", expected="its id in the header Location",
                 remedy="check the address of the server",
             )  # fmt: skip
-        made = server.request("GET", f"/experiments/{number}", again=True)
-        return dict(server.json(made))
+        created = server.request("GET", f"/experiments/{number}", again=True)
+        return dict(server.json(created))
     raise AssertionError  # pragma: no cover
 
 
 def _metadata_patch(ours: dict[str, Any], theirs: dict[str, Any]) -> dict[str, Any]:
-    """Return what is to be sent so that cellpipe's fields say what they should; {} if they do.
+    """Return the change that makes cellpipe's fields correct; {} if they are.
 
-    A merge changes values only. Where a field's type or unit is another one, or a value is no
-    longer known, all metadata are sent, people's own fields among them as they are.
+    A merge changes values only. If a field's type or unit differs, or a value no longer exists, all
+    metadata are sent, including people's own fields as they are.
     """
-    fields, there = ours["extra_fields"], theirs.get("extra_fields") or {}
-    gone = [name for name, field in there.items() if name not in fields and _is_ours(name, field)]
-    shaped = ("type", "unit")
-    unlike = [name for name, field in fields.items() if name in there
-              and any(field.get(key) != there[name].get(key) for key in shaped)]  # fmt: skip
-    if gone or unlike:
-        kept = {name: field for name, field in there.items() if name not in gone}
+    fields, known = ours["extra_fields"], theirs.get("extra_fields") or {}
+    gone = [name for name, field in known.items() if name not in fields and _is_ours(name, field)]
+    keys = ("type", "unit")
+    changed = [name for name, field in fields.items() if name in known
+              and any(field.get(key) != known[name].get(key) for key in keys)]  # fmt: skip
+    if gone or changed:
+        kept = {name: field for name, field in known.items() if name not in gone}
         return {"metadata": {**theirs, "extra_fields": {**kept, **fields}}}
     differs = any(
-        str(there.get(name, {}).get("value")) != field["value"] for name, field in fields.items()
+        str(known.get(name, {}).get("value")) != field["value"] for name, field in fields.items()
     )
     return {"metadatamerge": ours} if differs else {}
 
 
 def _is_ours(name: str, field: dict[str, Any]) -> bool:
-    """Return whether a field is one that cellpipe made: by its name, or by what it says of itself."""
+    """Return whether cellpipe made a field, judged by its name and its description."""
     of_sheet = str(field.get("description", "")).startswith(("from the cell sheet", "inferred: "))
     return name.endswith(_RESULT_SUFFIX) or of_sheet
 
 
 def _add_tags(server: Server, number: int, found: dict[str, Any], record: Record) -> list[str]:
-    there = set(str(found.get("tags") or "").split("|"))
-    missing = [tag for tag in record.tags if tag not in there]
+    existing = set(str(found.get("tags") or "").split("|"))
+    missing = [tag for tag in record.tags if tag not in existing]
     for tag in missing:
         server.request("POST", f"/experiments/{number}/tags", again=True, json={"tag": tag})
     return [f"tag {tag}" for tag in missing]
@@ -221,19 +224,19 @@ def _add_tags(server: Server, number: int, found: dict[str, Any], record: Record
 
 def _upload_files(server: Server, number: int, files: Sequence[Attachment]) -> list[str]:
     path = f"/experiments/{number}/uploads"
-    there = _list_uploads(server, path)
+    existing = _list_uploads(server, path)
     done = []
     for file in files:
-        known = there.get(file.name)
+        known = existing.get(file.name)
         if _is_same(known, file):
             continue
         place = f"{path}/{known['id']}" if known else path
         try:
             _send_file(server, place, file)
         except NoAnswerError:
-            there = _list_uploads(server, path)
-            if not _is_same(there.get(file.name), file):
-                known = there.get(file.name)
+            existing = _list_uploads(server, path)
+            if not _is_same(existing.get(file.name), file):
+                known = existing.get(file.name)
                 _send_file(server, f"{path}/{known['id']}" if known else path, file)
         done.append(f"{file.name} {'replaced' if known else 'added'}")
     return done

@@ -1,7 +1,7 @@
-"""``.eln`` archives (RO-Crate 1.1 in a zip) that electronic lab notebooks import.
+"""Write ``.eln`` archives (RO-Crate 1.1 in a zip) that electronic lab notebooks import.
 
 Format: TheELNConsortium/TheELNFileFormat, SPECIFICATION.md. Importers are stricter, and each in its
-own way; what is kept for their sake is said where it is done.
+own way; comments name what is done for one of them.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from cellpipe.system.atomic_files import file_name
 
 Node = dict[str, Any]
 METADATA = "ro-crate-metadata.json"
-# sha256 is no term of RO-Crate 1.1: named by itself, validators and importers take it.
+# sha256 is no term of RO-Crate 1.1; defined here, validators and importers accept it.
 CONTEXT = ["https://w3id.org/ro/crate/1.1/context", {"sha256": "https://schema.org/sha256"}]
-ELABFTW_VERSION = "107"  # from 103 on it takes what is referred to, instead of what is nested
+ELABFTW_VERSION = "107"  # from 103 on it follows references; before, it expected nested nodes
 _NAMES = uuid.uuid5(uuid.NAMESPACE_OID, "cellpipe")
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 
 
 @dataclass(frozen=True)
 class Sender:
-    """Who hands on, as the settings say it.
+    """Who delivers, according to the settings.
 
-    ``authors`` are ``Name <mail or ORCID>``; ``licence`` an SPDX name or an address. What is empty
-    is said to be not stated.
+    ``authors`` are ``Name <mail or ORCID>``; ``licence`` an SPDX name or an address. Empty
+    fields are exported as not stated.
     """
 
     organisation: str = ""
@@ -48,32 +48,32 @@ def eln_archive(
     records: Sequence[Record], name: str, sender: Sender, *, made_at: datetime,
     for_elabftw: bool = False,
 ) -> bytes:  # fmt: skip
-    """Put records into an archive; the same records give the same bytes.
+    """Return an archive of records; the same records give the same bytes.
 
     Parameters
     ----------
     records
         At least one; each becomes an entry of the notebook.
     name
-        The archive's name without ``.eln``; its only folder is called so.
+        The archive's name without ``.eln``, and that of its only folder.
     sender
         Authors, organisation, licence.
     made_at
-        Stands for the date of records whose files have none.
+        The date of records whose files have none.
     for_elabftw
         Add the extra fields of eLabFTW, which other notebooks show as an odd text.
 
     """
     root = re.sub(r"[^A-Za-z0-9._-]", "_", name)
-    described = _metadata(records, sender, made_at, for_elabftw)
-    written = io.BytesIO()
-    with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as archive:
-        # First of all: Kadi takes the name of the root folder from the first entry.
-        _add_file(archive, f"{root}/{METADATA}", described)
+    metadata = _metadata(records, sender, made_at, for_elabftw)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        # Must be first: Kadi takes the name of the root folder from the first entry.
+        _add_file(archive, f"{root}/{METADATA}", metadata)
         for record in records:
             for file in record.files:
                 _add_file(archive, f"{root}/{_folder(record)}/{file.name}", file.content)
-    return written.getvalue()
+    return buffer.getvalue()
 
 
 def _add_file(archive: zipfile.ZipFile, path: str, content: bytes) -> None:
@@ -124,7 +124,7 @@ def _descriptor_nodes(when: str) -> list[Node]:
         {"@id": METADATA, "@type": "CreativeWork", "about": {"@id": "./"},
          "conformsTo": {"@id": "https://w3id.org/ro/crate/1.1"}, "dateCreated": when,
          "version": "1.1", "sdPublisher": {"@id": "#cellpipe"}},
-        # Without areaServed, eLabFTW takes the archive for one of its own early ones.
+        # Without areaServed, eLabFTW takes the archive for an early one of its own.
         {"@id": "#cellpipe", "@type": "Organization", "name": "cellpipe",
          "areaServed": "battery laboratories"},
         {"@id": "#cellpipe-software", "@type": "SoftwareApplication", "name": "cellpipe",
@@ -135,14 +135,14 @@ def _descriptor_nodes(when: str) -> list[Node]:
 def _record_nodes(
     record: Record, authors: Sequence[Node], when: str, for_elabftw: bool
 ) -> list[Node]:
-    """Return the nodes of one record: itself, its values, its files, what was done."""
-    here = f"./{_folder(record)}/"
+    """Return the nodes of one record: the dataset, its values and files, and how it was made."""
+    base = f"./{_folder(record)}/"
     created = _format_time(record.changed_at) if record.changed_at else when
-    values = [_property_node(here, value) for value in record.values if _is_exportable(value)]
+    values = [_property_node(base, value) for value in record.values if _is_exportable(value)]
     if for_elabftw:
-        values.append(_elabftw_node(here, record))
+        values.append(_elabftw_node(base, record))
     files: list[Node] = [
-        {"@id": here + file.name, "@type": "File", "name": file.name, "description": file.about,
+        {"@id": base + file.name, "@type": "File", "name": file.name, "description": file.about,
          "encodingFormat": media_type(file.name), "contentSize": str(len(file.content)),
          "sha256": file.sha256, "dateCreated": created}
         for file in record.files
@@ -152,7 +152,7 @@ def _record_nodes(
         for path, sha256 in record.sources
     ]
     dataset: Node = {
-        "@id": here, "@type": "Dataset", "name": record.title, "description": record.line,
+        "@id": base, "@type": "Dataset", "name": record.title, "description": record.line,
         "genre": "experiment", "identifier": str(uuid.uuid5(_NAMES, record.key)),
         "alternateName": record.key, "dateCreated": created, "dateModified": created,
         "temporal": _format_time(record.started_at) if record.started_at else created,
@@ -162,11 +162,11 @@ def _record_nodes(
         "variableMeasured": [_reference(value) for value in values],
     }  # fmt: skip
     action: Node = {
-        "@id": f"{here}#analysis", "@type": "CreateAction", "name": "analysis by cellpipe",
+        "@id": f"{base}#analysis", "@type": "CreateAction", "name": "analysis by cellpipe",
         "endTime": created, "instrument": {"@id": "#cellpipe-software"},
         "agent": _reference(authors[0]),
-        "object": [_reference(source) for source in sources] or [{"@id": here}],
-        "result": [{"@id": here}],
+        "object": [_reference(source) for source in sources] or [{"@id": base}],
+        "result": [{"@id": base}],
     }  # fmt: skip
     return [dataset, action, *files, *values, *sources]
 
@@ -178,9 +178,9 @@ def _is_exportable(value: Value) -> bool:
     )
 
 
-def _property_node(here: str, value: Value) -> Node:
+def _property_node(base: str, value: Value) -> Node:
     node: Node = {
-        "@id": f"{here}#value-{value.identifier}", "@type": "PropertyValue",
+        "@id": f"{base}#value-{value.identifier}", "@type": "PropertyValue",
         "propertyID": value.identifier, "name": value.name, "value": value.value,
     }  # fmt: skip
     if value.unit:
@@ -190,21 +190,21 @@ def _property_node(here: str, value: Value) -> Node:
     return node
 
 
-def _elabftw_node(here: str, record: Record) -> Node:
+def _elabftw_node(base: str, record: Record) -> Node:
     from cellpipe.handoff.elabftw import extra_fields
 
     return {
-        "@id": f"{here}#value-elabftw_metadata", "@type": "PropertyValue",
+        "@id": f"{base}#value-elabftw_metadata", "@type": "PropertyValue",
         "propertyID": "elabftw_metadata", "name": "Extra fields of eLabFTW",
         "value": json.dumps(extra_fields(record), ensure_ascii=False),
     }  # fmt: skip
 
 
 def _authors(sender: Sender) -> list[Node]:
-    home = _organisation(sender.organisation)
+    organisation = _organisation(sender.organisation)
     named = [text for text in sender.authors if text.strip(" <>")]
-    people = [_person(text) | {"affiliation": _reference(home)} for text in named]
-    return people or [home]
+    people = [_person(text) | {"affiliation": _reference(organisation)} for text in named]
+    return people or [organisation]
 
 
 def _person(text: str) -> Node:

@@ -1,8 +1,8 @@
-"""Cells as records of Kadi4Mat, over its REST interface.
+"""Deliver cells as records of Kadi4Mat, through its REST interface.
 
 A record is found by its identifier, which is the cell's key. People write into their records: after
-the first time, title and description are theirs; cellpipe's values stand in one nested entry of the
-extras, and the others stay as they are.
+the first delivery, title and description are theirs; cellpipe's values are in one nested entry of
+the extras, and the other entries are left unchanged.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from cellpipe.handoff.record import Attachment, Record, Value
 from cellpipe.handoff.rest import Address, Server
 
 ENTRY = "cellpipe"
-_CHUNK_SIZE = 10_000_000  # Kadi4Mat's, of files that are sent in pieces
+_CHUNK_SIZE = 10_000_000  # bytes; Kadi4Mat's, of files that are sent in chunks
 _LONGEST_TITLE = 150
 _OCTETS = {"Content-Type": "application/octet-stream"}
 _REMEDIES = {
@@ -29,7 +29,7 @@ _REMEDIES = {
 
 
 def open_server(address: Address) -> Server:
-    """Open a Kadi4Mat server."""
+    """Return a connection to a Kadi4Mat server."""
     return Server(
         "Kadi4Mat", address, path="/api", remedies=_REMEDIES,
         headers={"Authorization": f"Bearer {address.token}"},
@@ -37,11 +37,11 @@ def open_server(address: Address) -> Server:
 
 
 def check_access(server: Server) -> None:
-    """Make sure that the server is there and knows the token.
+    """Check that the server answers and accepts the token.
 
     Raises
     ------
-    HandOnError
+    DeliveryError
         If not.
 
     """
@@ -61,9 +61,9 @@ def extras(record: Record) -> list[dict[str, Any]]:
 
 def _extra(value: Value) -> dict[str, Any]:
     kinds = {bool: "bool", int: "int", float: "float", str: "str"}
-    said = {"key": value.name, "type": kinds[type(value.value)], "value": value.value}
+    entry = {"key": value.name, "type": kinds[type(value.value)], "value": value.value}
     is_number = isinstance(value.value, (int, float)) and not isinstance(value.value, bool)
-    return said | ({"unit": value.unit} if is_number and value.unit else {})
+    return entry | ({"unit": value.unit} if is_number and value.unit else {})
 
 
 def push_record(server: Server, record: Record) -> tuple[int, list[str]]:
@@ -72,12 +72,12 @@ def push_record(server: Server, record: Record) -> tuple[int, list[str]]:
     Returns
     -------
     record, done
-        Its id, and what was done to it; nothing, if all was there.
+        Its id, and what was done to it; empty if it was up to date.
 
     Raises
     ------
-    HandOnError
-        If the server refuses or is silent.
+    DeliveryError
+        If the server refuses or does not answer.
 
     """
     found = _find_record(server, record.key)
@@ -98,19 +98,19 @@ def _find_record(server: Server, key: str) -> dict[str, Any] | None:
 
 
 def _create_record(server: Server, record: Record) -> dict[str, Any]:
-    """Create the record; done again it changes nothing: an identifier is of one record only."""
-    said = {
+    """Create the record; repeating it changes nothing, as identifiers are unique."""
+    content = {
         "identifier": record.key, "title": record.title[:_LONGEST_TITLE], "type": "cell",
         "description": record.line, "tags": list(record.tags), "extras": extras(record),
     }  # fmt: skip
-    answer = server.request("POST", "/records", again=True, ok=(201, 400), json=said)
+    answer = server.request("POST", "/records", again=True, ok=(201, 400), json=content)
     if answer.status_code == 201:
         return dict(server.json(answer))
     found = _find_record(server, record.key)
     if found is None:
-        said_by_server = server.json(answer).get("errors") or server.json(answer)
+        reason = server.json(answer).get("errors") or server.json(answer)
         raise DeliveryError(
-            f"the record {record.key} refused ({said_by_server})", expected="it to be taken",
+            f"the record {record.key} refused ({reason})", expected="it to be taken",
             remedy="if the identifier is in use: restore the record from Kadi4Mat's trash, or set "
             "another prefix in cellpipe.toml",
         )  # fmt: skip
@@ -118,7 +118,7 @@ def _create_record(server: Server, record: Record) -> dict[str, Any]:
 
 
 def _update_record(server: Server, found: dict[str, Any], record: Record) -> list[str]:
-    """Put the values of now into cellpipe's entry, and add missing tags; the rest is people's."""
+    """Update cellpipe's entry and add missing tags; the rest belongs to people."""
     ours = extras(record)
     others = [extra for extra in found.get("extras", []) if extra.get("key") != ENTRY]
     before = [extra for extra in found.get("extras", []) if extra.get("key") == ENTRY]
@@ -134,21 +134,21 @@ def _update_record(server: Server, found: dict[str, Any], record: Record) -> lis
     return ["numbers updated" if "extras" in change else "tags updated"]
 
 
-def _strip_server_fields(found: Any) -> Any:
-    """Leave out what the server adds to an entry of the extras."""
-    if isinstance(found, list):
-        return [_strip_server_fields(each) for each in found]
-    if isinstance(found, dict):
+def _strip_server_fields(extra: Any) -> Any:
+    """Return an entry of the extras without what the server adds to it."""
+    if isinstance(extra, list):
+        return [_strip_server_fields(each) for each in extra]
+    if isinstance(extra, dict):
         kept = ("key", "type", "value", "unit")
-        return {key: _strip_server_fields(found[key]) for key in kept if found.get(key) is not None}
-    return found
+        return {key: _strip_server_fields(extra[key]) for key in kept if extra.get(key) is not None}
+    return extra
 
 
 def _upload_files(server: Server, number: int, record: Record) -> list[str]:
-    there = _list_files(server, number)
+    existing = _list_files(server, number)
     done = []
     for file in record.files:
-        known = there.get(file.name)
+        known = existing.get(file.name)
         if _is_same(known, file):
             continue
         try:
@@ -157,20 +157,20 @@ def _upload_files(server: Server, number: int, record: Record) -> list[str]:
             known = _list_files(server, number).get(file.name)
             if not _is_same(known, file):
                 _send_file(server, number, file, known)
-        done.append(f"{file.name} {'replaced' if file.name in there else 'added'}")
+        done.append(f"{file.name} {'replaced' if file.name in existing else 'added'}")
     return done
 
 
 def _list_files(server: Server, number: int) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = {}
+    files: dict[str, dict[str, Any]] = {}
     page, pages = 1, 1
     while page <= pages:
         path = f"/records/{number}/files"
-        question = {"per_page": "100", "page": str(page)}
-        answer = server.json(server.request("GET", path, again=True, params=question))
-        found |= {str(each["name"]): each for each in answer["items"]}
+        query = {"per_page": "100", "page": str(page)}
+        answer = server.json(server.request("GET", path, again=True, params=query))
+        files |= {str(each["name"]): each for each in answer["items"]}
         page, pages = page + 1, int(answer["_pagination"]["total_pages"])
-    return found
+    return files
 
 
 def _is_same(known: dict[str, Any] | None, file: Attachment) -> bool:
@@ -183,25 +183,25 @@ def _is_same(known: dict[str, Any] | None, file: Attachment) -> bool:
 
 
 def _multipart_checksum(content: bytes) -> str:
-    """Return the checksum of a file that came in pieces: of the pieces' checksums, and how many."""
-    pieces = [content[start : start + _CHUNK_SIZE] for start in range(0, len(content), _CHUNK_SIZE)]
-    together = b"".join(hashlib.md5(p, usedforsecurity=False).digest() for p in pieces)
-    return f"{_md5(together)}-{len(pieces)}"
+    """Return the checksum of a file sent in chunks: of the chunks' checksums, and their number."""
+    chunks = [content[start : start + _CHUNK_SIZE] for start in range(0, len(content), _CHUNK_SIZE)]
+    digests = b"".join(hashlib.md5(p, usedforsecurity=False).digest() for p in chunks)
+    return f"{_md5(digests)}-{len(chunks)}"
 
 
 def _send_file(server: Server, number: int, file: Attachment, known: dict[str, Any] | None) -> None:
-    """Send a file: announced first, then its bytes, whole or in the server's pieces."""
-    said = {"size": len(file.content), "description": file.about,
+    """Send a file: announce it, then send its bytes, whole or in the server's chunks."""
+    description = {"size": len(file.content), "description": file.about,
             "mimetype": media_type(file.name)}  # fmt: skip
     path = f"/records/{number}"
     if known is None:
-        begun = server.request("POST", f"{path}/uploads", again=True, ok=(201, 409),
-                             json={**said, "name": file.name})  # fmt: skip
-        if begun.status_code == 409:
-            known = server.json(begun).get("file") or {}
+        answer = server.request("POST", f"{path}/uploads", again=True, ok=(201, 409),
+                             json={**description, "name": file.name})  # fmt: skip
+        if answer.status_code == 409:
+            known = server.json(answer).get("file") or {}
     if known is not None:
-        begun = server.request("PUT", f"{path}/files/{known['id']}", again=True, json=said)
-    upload = server.json(begun)
+        answer = server.request("PUT", f"{path}/files/{known['id']}", again=True, json=description)
+    upload = server.json(answer)
     place = f"{path}/uploads/{upload['id']}"
     if upload.get("upload_type") != "chunked":
         headers = _OCTETS | {"Kadi-MD5-Checksum": _md5(file.content)}
@@ -209,10 +209,10 @@ def _send_file(server: Server, number: int, file: Attachment, known: dict[str, A
         return
     size = int(upload["_meta"]["chunk_size"])
     for index, start in enumerate(range(0, len(file.content), size)):
-        piece = file.content[start : start + size]
-        headers = _OCTETS | {"Kadi-Chunk-Index": str(index), "Kadi-Chunk-Size": str(len(piece)),
-                             "Kadi-MD5-Checksum": _md5(piece)}  # fmt: skip
-        server.request("PUT", place, again=True, content=piece, headers=headers)
+        chunk = file.content[start : start + size]
+        headers = _OCTETS | {"Kadi-Chunk-Index": str(index), "Kadi-Chunk-Size": str(len(chunk)),
+                             "Kadi-MD5-Checksum": _md5(chunk)}  # fmt: skip
+        server.request("PUT", place, again=True, content=chunk, headers=headers)
     server.request("POST", place, again=False, ok=(200, 202))
 
 

@@ -1,4 +1,4 @@
-"""Messages to people, through apprise: mail, Teams, Slack, a webhook and many more."""
+"""Send messages to people through apprise: mail, Teams, Slack, a webhook and many more."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from collections.abc import Sequence
 
 
 def send_notice(addresses: Sequence[tuple[str, str]], title: str, text: str) -> list[str]:
-    """Send a message to each address; give a sentence for each that could not be reached.
+    """Send a message to each address; return a sentence for each that could not be reached.
 
     Parameters
     ----------
     addresses
-        Pairs of what an address is called (the reference to it) and the address itself, which holds
-        a password as a rule and is never repeated.
+        Pairs of an address's name (the reference to it) and the address itself, which usually holds
+        a password and is never shown.
     title, text
         The message, plain text.
 
     """
-    with warnings.catch_warnings():  # it loads modules that newer Pythons will not have
+    with warnings.catch_warnings():  # apprise loads modules that newer Pythons won't have
         warnings.simplefilter("ignore", DeprecationWarning)
-        return [said for each in addresses for said in _send_message(*each, title, text)]
+        return [sentence for each in addresses for sentence in _send_message(*each, title, text)]
 
 
 def _send_message(name: str, address: str, title: str, text: str) -> list[str]:
     import apprise
 
-    logging.getLogger("apprise").setLevel(logging.CRITICAL)  # what it says may hold the address
+    logging.getLogger("apprise").setLevel(logging.CRITICAL)  # its messages may hold the address
     messenger = apprise.Apprise()
     if not messenger.add(address):
         known = "such are mailtos://… and msteams://…, see docs/hand-on.md"

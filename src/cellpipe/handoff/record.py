@@ -1,4 +1,4 @@
-"""A cell as it is handed on to any receiver: typed values with units, files, a text."""
+"""A cell as it is delivered to any receiver: typed values with units, files, a text."""
 
 from __future__ import annotations
 
@@ -19,16 +19,17 @@ from cellpipe.report.key_numbers import KeyNumber, describe_cell, key_numbers
 from cellpipe.report.wording import kind_words
 from cellpipe.system.atomic_files import file_name
 
-_LONGEST = 50  # of keys and tags: Kadi4Mat takes no longer ones
+_LONGEST = 50  # characters of keys and tags: Kadi4Mat's limit
 TAGS = ("battery", "cellpipe")
 _UNITS_IN_NAMES = r"_(ah|ohm_cm2|ohm|mah_per_g|mah_per_cm2)$"
 
 
 @dataclass(frozen=True)
 class Value:
-    """A number or text with its name; ``identifier`` is its place, dotted (``result.cycles``).
+    """A number or text with its name; ``identifier`` is its dotted path (``result.cycles``).
 
-    ``unit`` is in signs that pint reads (``mAh/g``, ``Ω cm²``, ``%``), empty where there is none.
+    ``unit`` is written so that pint can read it (``mAh/g``, ``Ω cm²``, ``%``); empty if there is
+    none.
     """
 
     identifier: str
@@ -40,7 +41,7 @@ class Value:
 
 @dataclass(frozen=True)
 class Attachment:
-    """A file to hand on: a flat name of ``A-Z a-z 0-9 . _ -``, what it is, its content."""
+    """A file to deliver: a flat name of ``A-Z a-z 0-9 . _ -``, a description, its content."""
 
     name: str
     about: str
@@ -48,17 +49,17 @@ class Attachment:
 
     @property
     def sha256(self) -> str:
-        """Return the identity of the content."""
+        """Return the sha256 of the content, which identifies it."""
         return hashlib.sha256(self.content).hexdigest()
 
 
 @dataclass(frozen=True)
 class Record:
-    """A cell to hand on.
+    """A cell to deliver.
 
-    ``key`` names it for good, in lower case, digits, ``-`` and ``_``: a second time finds the
-    first by it. ``started_at`` and ``changed_at`` are UTC, of its files; None where no file says.
-    ``sources`` are the raw files: path and sha256.
+    ``key`` identifies it permanently, in lower case, digits, ``-`` and ``_``: later deliveries find
+    the first by it. ``started_at`` and ``changed_at`` are UTC, from its files; None if no file
+    gives them. ``sources`` are the raw files: path and sha256.
     """
 
     key: str
@@ -74,7 +75,7 @@ class Record:
 
 
 def record_key(cell_id: str, prefix: str = "cellpipe") -> str:
-    """Return the name by which receivers know a cell: lower case, digits, ``-`` and ``_``."""
+    """Return the key by which receivers know a cell: lower case, digits, ``-`` and ``_``."""
     digits = hashlib.sha256(cell_id.casefold().encode("utf-8", "replace")).hexdigest()[:8]
     plain = file_name(cell_id).lower()
     safe = re.sub(r"[^a-z0-9_-]", "-", plain)
@@ -92,16 +93,16 @@ def build_record(
     *,
     prefix: str = "cellpipe",
 ) -> Record:
-    """Describe a cell for a receiver, from its results.
+    """Build the record of a cell from its results.
 
     Parameters
     ----------
     cell, tables, files
         Its row of the cell sheet, its tables by contract name, its rows of ``files``.
     attachments
-        What goes with it.
+        The files to deliver with it.
     prefix
-        Begins the record's key: labs that share a notebook have one each.
+        First part of the record's key: labs that share a notebook have one each.
 
     """
     words = kind_words(cell)
@@ -124,7 +125,7 @@ def build_record(
 
 
 def sheet_values(cell: Cell) -> list[Value]:
-    """Return what the cell sheet says of a cell; what it leaves empty is not there."""
+    """Return the cell sheet's values of a cell; empty fields are left out."""
     values = [Value("cell.cell_id", "Cell ID", cell.cell_id)]
     for name, attribute, unit in SHEET_FIELDS:
         found = getattr(cell, attribute)
@@ -139,7 +140,7 @@ def sheet_values(cell: Cell) -> list[Value]:
 
 
 def result_values(summary: pl.DataFrame) -> list[Value]:
-    """Return the numbers of the table ``cells`` with its units; ratios in per cent, for people."""
+    """Return the numbers of the table ``cells`` with units; ratios in per cent, for people."""
     columns = contracts.load_schema("cells").columns
     values = []
     for row in summary.head(1).iter_rows(named=True):
@@ -158,35 +159,35 @@ def result_values(summary: pl.DataFrame) -> list[Value]:
 
 def _display_name(column: str) -> str:
     if column == "files":
-        return "Raw files"  # the cell sheet's own Files are patterns
+        return "Raw files"  # in the cell sheet, Files are patterns
     words = re.sub(_UNITS_IN_NAMES, "", column).replace("_", " ")
     return words[:1].upper() + words[1:].replace("coulombic", "Coulombic")
 
 
 def _make_tag(text: str) -> str:
-    """Write a tag of a-z, 0-9, - and _: receivers drop others."""
+    """Return a tag of a-z, 0-9, - and _: receivers drop other characters."""
     return re.sub(r"[^a-z0-9_-]+", "-", text.lower()).strip("-")[:_LONGEST]
 
 
-def _to_utc(found: object) -> datetime | None:
-    if not isinstance(found, datetime):
+def _to_utc(moment: object) -> datetime | None:
+    if not isinstance(moment, datetime):
         return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _text(cell_id: str, line: str, numbers: list[KeyNumber], findings: pl.DataFrame) -> str:
-    """Write the record's text: what the cell is, six numbers, and what to check."""
+    """Return the record's text as HTML: what the cell is, six numbers, and what to check."""
     rows = "".join(
         f"<tr><th>{html.escape(each.name)}</th><td>{html.escape(each.value)}</td>"
         f"<td>{html.escape(each.basis)}</td></tr>"
         for each in numbers
     )
     checks = findings.filter(pl.col("level").is_in(["warning", "error"]))["sentence"].to_list()
-    told = "".join(f"<li>{html.escape(str(sentence))}</li>" for sentence in checks)
+    items = "".join(f"<li>{html.escape(str(sentence))}</li>" for sentence in checks)
     parts = [f"<h1>{html.escape(cell_id)}</h1><p>{html.escape(line)}</p>"]
     if rows:
         heads = "<tr><th>Quantity</th><th>Value</th><th>Basis</th></tr>"
         parts.append(f"<table>{heads}{rows}</table>")
-    if told:
-        parts.append(f"<h2>Check</h2><ul>{told}</ul>")
+    if items:
+        parts.append(f"<h2>Check</h2><ul>{items}</ul>")
     return "".join(parts)

@@ -1,4 +1,4 @@
-"""A receiver's REST interface: its answers, its silences, and its refusals in plain words."""
+"""A receiver's REST interface, with retries, and with errors that state a remedy."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _TIMEOUT = httpx.Timeout(60.0, connect=10.0)
 
 @dataclass(frozen=True)
 class Address:
-    """Where a receiver is, and what opens it. The token is never shown.
+    """The address of a receiver and its token, which is never shown.
 
-    ``certificate_authority`` is a .pem file that its certificate is checked against, where the
-    system's own authorities don't know it.
+    ``certificate_authority`` is a .pem file that the server's certificate is checked against, if
+    the system's own authorities don't know it.
     """
 
     url: str
@@ -35,25 +35,26 @@ class Address:
 
 
 class Server:
-    """A receiver that is asked over HTTP.
+    """A receiver with an HTTP interface.
 
     Parameters
     ----------
     name
-        What it is called in messages.
+        Its name in messages.
     address
-        Where it is.
+        Its address and token.
     path
-        Begins every request's path.
+        Prefix of every request's path.
     headers
-        Sent with each; the one with the token is among them.
+        Sent with each request, including the one with the token.
     remedies
         What to do, by status of the answer.
 
     Raises
     ------
     SettingsError
-        If the token would travel in clear, or the authority's file can't be read.
+        If the token would be sent unencrypted or is not ASCII, or the authority's file can't be
+        read.
 
     """
 
@@ -79,7 +80,7 @@ class Server:
         self._client = httpx.Client(
             base_url=self.url + path, headers={"Accept": "application/json", **headers},
             timeout=_TIMEOUT, verify=_ssl_context(address),
-            trust_env=not is_loopback(address.url),  # no proxy between the machine and itself
+            trust_env=not is_loopback(address.url),  # no proxy for this machine itself
         )  # fmt: skip
 
     def __enter__(self) -> Server:
@@ -87,52 +88,52 @@ class Server:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close its connections."""
+        """Close the connections."""
         self.close()
 
     def close(self) -> None:
-        """Close its connections."""
+        """Close the connections."""
         self._client.close()
 
     def request(
         self, method: str, path: str, *, again: bool, ok: tuple[int, ...] = (200, 201, 204),
         **request: Any,
     ) -> httpx.Response:  # fmt: skip
-        """Ask, and give the answer if its status is one of ``ok``.
+        """Send a request; return the answer if its status is one of ``ok``.
 
-        ``again`` says that asking twice does what asking once does: then silence and a busy server
-        are met with patience.
+        ``again`` says that the request is idempotent; only then is it repeated if the server is
+        silent or busy.
 
         Raises
         ------
         NoAnswerError
             If no answer came.
-        HandOnError
+        DeliveryError
             If the server refuses.
 
         """
-        tries = _MAX_ATTEMPTS if again else 1
-        for number in range(1, tries + 1):
+        attempts = _MAX_ATTEMPTS if again else 1
+        for attempt in range(1, attempts + 1):
             try:
                 answer = self._client.request(method, path, **request)
             except httpx.RequestError as error:
-                if number == tries or isinstance(error, httpx.UnsupportedProtocol):
-                    raise self._no_answer_error(error) from None  # what it says may hold headers
+                if attempt == attempts or isinstance(error, httpx.UnsupportedProtocol):
+                    raise self._no_answer_error(error) from None  # its message may hold headers
             else:
                 if answer.status_code in ok:
                     return answer
-                if answer.status_code not in _BUSY or number == tries:
+                if answer.status_code not in _BUSY or attempt == attempts:
                     raise self._refusal_error(method, path, answer)
-            time.sleep(_PAUSE_SECONDS * 2 ** (number - 1))
-        raise AssertionError  # pragma: no cover - the last try gives or raises
+            time.sleep(_PAUSE_SECONDS * 2 ** (attempt - 1))
+        raise AssertionError  # pragma: no cover - the last attempt returns or raises
 
     def json(self, answer: httpx.Response) -> Any:
-        """Return what an answer says.
+        """Return the JSON content of an answer.
 
         Raises
         ------
-        HandOnError
-            If it is no JSON: then something else answers at this address.
+        DeliveryError
+            If it is not JSON: something else answers at this address.
 
         """
         try:
@@ -147,39 +148,39 @@ class Server:
         remedy = "check the address, and that this machine is in the lab's network"
         if "CERTIFICATE" in str(error).upper():
             remedy = "name the .pem file of the lab's authority under certificate_authority"
-        said = self._redact(str(error)) or type(error).__name__
+        message = self._redact(str(error)) or type(error).__name__
         return NoAnswerError(
-            f"no answer from {self.url} ({said})", expected=f"{self.name}",
+            f"no answer from {self.url} ({message})", expected=f"{self.name}",
             remedy=f"{remedy}; the next night tries again",
         )  # fmt: skip
 
     def _refusal_error(self, method: str, path: str, answer: httpx.Response) -> DeliveryError:
-        said = self._redact(_error_message(answer))[:300]
+        message = self._redact(_error_message(answer))[:300]
         status = answer.status_code
         default = "see the server's log; the next night tries again"
         if answer.is_redirect:
             default = "write the address it leads to into cellpipe.toml"
-            said = f"it leads to {self._redact(answer.headers.get('location', 'nowhere'))}"
+            message = f"it leads to {self._redact(answer.headers.get('location', 'nowhere'))}"
         return DeliveryError(
-            f"the answer {status} to {method} {path.split('?', maxsplit=1)[0]} ({said})",
+            f"the answer {status} to {method} {path.split('?', maxsplit=1)[0]} ({message})",
             expected=f"{self.name} at {self.url} to take it",
             remedy=self._remedies.get(status, default),
         )  # fmt: skip
 
     def _redact(self, text: str) -> str:
-        """Keep the token out of what a server says."""
+        """Return a server's text on one line, with the token masked."""
         return " ".join(text.replace(self._token, "***").split()) if self._token else text
 
 
 def _error_message(answer: httpx.Response) -> str:
     try:
-        found = answer.json()
+        content = answer.json()
     except ValueError:
-        found = {}
-    if isinstance(found, dict):
-        parts = [str(found[key]) for key in ("message", "description") if found.get(key)]
-        if found.get("errors"):
-            parts.append(str(found["errors"]))
+        content = {}
+    if isinstance(content, dict):
+        parts = [str(content[key]) for key in ("message", "description") if content.get(key)]
+        if content.get("errors"):
+            parts.append(str(content["errors"]))
         if parts:
             return ": ".join(parts)
     return answer.reason_phrase or "no reason given"
@@ -199,12 +200,12 @@ def _ssl_context(address: Address) -> ssl.SSLContext | bool:
 
 
 def check_address(name: str, url: str) -> None:
-    """Refuse an address over which a token would travel in clear.
+    """Refuse an address over which a token would be sent unencrypted.
 
     Raises
     ------
     SettingsError
-        If it is not https, and not this machine; or has a user, a question or no host.
+        If it is neither https nor this machine, has a user or a query, or has no host.
 
     """
     try:
@@ -222,7 +223,7 @@ def check_address(name: str, url: str) -> None:
 
 
 def is_loopback(url: str) -> bool:
-    """Return whether an address is this machine's own."""
+    """Return whether an address is on this machine."""
     host = urlsplit(url).hostname or ""
     try:
         return ipaddress.ip_address(host).is_loopback

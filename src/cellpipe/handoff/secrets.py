@@ -1,4 +1,4 @@
-"""Secrets by reference: settings name where a token is, never the token itself."""
+"""Resolve secrets by reference: settings name where a token is, never the token itself."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from cellpipe.core.errors import SettingsError
 Blocks = Callable[[str], str]
 
 
-def resolve_secret(reference: str, beside: Path, blocks: Blocks | None = None) -> str:
+def resolve_secret(reference: str, base_dir: Path, blocks: Blocks | None = None) -> str:
     """Return the secret that a reference names.
 
     Parameters
     ----------
     reference
-        ``env:NAME`` (of the environment), ``file:PATH`` (its first line; read by its owner alone)
-        or ``prefect:BLOCK`` (a Secret block of the Prefect server).
-    beside
-        The folder from which a relative path counts.
+        ``env:NAME`` (environment variable), ``file:PATH`` (its only line; readable by its owner
+        alone) or ``prefect:BLOCK`` (a Secret block of the Prefect server).
+    base_dir
+        The folder that relative paths start from.
     blocks
-        What gives a Prefect block's content.
+        Returns the content of a Prefect block.
 
     Raises
     ------
@@ -33,24 +33,24 @@ def resolve_secret(reference: str, beside: Path, blocks: Blocks | None = None) -
     """
     kind, _, name = reference.partition(":")
     if kind == "env":
-        found = os.environ.get(name, "")
+        secret = os.environ.get(name, "")
     elif kind == "file":
-        found = _read_secret_file(beside / name)
+        secret = _read_secret_file(base_dir / name)
     elif kind == "prefect" and blocks is not None:
-        found = blocks(name)
+        secret = blocks(name)
     else:
         raise SettingsError(
             "a secret that is written down, or whose kind is not known",
             expected="where it is: env:NAME, file:PATH or prefect:BLOCK",
             remedy="put it into a file that only you can read, and name that",
         )  # fmt: skip
-    found = found.strip()
-    if not found or "\n" in found or not found.isprintable():
+    secret = secret.strip()
+    if not secret or "\n" in secret or not secret.isprintable():
         raise SettingsError(
             f"nothing, or more than one line, in {kind}:{name}", expected="a token",
             remedy=_REMEDIES[kind].format(name=name),
         )  # fmt: skip
-    return found
+    return secret
 
 
 _REMEDIES = {

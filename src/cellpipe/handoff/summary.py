@@ -1,8 +1,8 @@
-"""``summary.xlsx`` and ``summary.csv``: a line a cell, for people to write into.
+"""Update ``summary.xlsx`` and ``summary.csv``: one row per cell, for people to add to.
 
-Each night our columns are filled in and new cells get a row at the end. Columns, rows, sheets,
-charts and formats that people add stay as they are. A file that is held open is left alone; the new
-state is written beside it, and goes into it as soon as it is closed.
+Each night cellpipe's columns are updated and new cells get a row at the end. Columns, rows, sheets,
+charts and formats that people add are kept. A file that is open elsewhere is left alone; the new
+state is written to a file beside it, and merged as soon as it is closed.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def update_summary(out: Path, cells: pl.DataFrame, marks: Marks) -> list[str]:
     cells
         The lab's table ``cells``.
     marks
-        What is known of files that were written beside; it is changed.
+        Digests of the pending copies by name; updated in place.
 
     Returns
     -------
@@ -48,28 +48,28 @@ def update_summary(out: Path, cells: pl.DataFrame, marks: Marks) -> list[str]:
 
     """
     columns = cell_columns(cells.sort("cell_id"))
-    said = []
-    for suffix, made in ((".xlsx", _merge_workbook), (".csv", _merge_csv)):
-        sentence = _update_file(out / f"{NAME}{suffix}", columns, made, marks)
-        said += [sentence] if sentence else []
-    return said
+    sentences = []
+    for suffix, merge in ((".xlsx", _merge_workbook), (".csv", _merge_csv)):
+        sentence = _update_file(out / f"{NAME}{suffix}", columns, merge, marks)
+        sentences += [sentence] if sentence else []
+    return sentences
 
 
 Merge = Callable[[bytes | None, Sequence[SheetColumn]], bytes]
 
 
 def _update_file(
-    path: Path, columns: Sequence[SheetColumn], made: Merge, marks: Marks
+    path: Path, columns: Sequence[SheetColumn], merge: Merge, marks: Marks
 ) -> str | None:
-    """Bring one file up to date, or write the new state beside it; then say why."""
-    merged = "the next night merges it"
-    beside = path.with_name(f"{path.stem} (not merged yet){path.suffix}")
+    """Bring one file up to date, or write a pending copy beside it; then return why."""
+    outlook = "the next night merges it"
+    pending = path.with_name(f"{path.stem} (not merged yet){path.suffix}")
     for _ in range(3):
         before = _read_bytes(path)
         try:
-            content = made(before, columns)
+            content = merge(before, columns)
         except SummaryError as error:
-            reason, merged = f"{path.name}: {error.reason}", "until that is mended"
+            reason, outlook = f"{path.name}: {error.reason}", "until that is mended"
             break
         reason = f"{path.name} is open in another program."
         if content != before and _is_open(path):
@@ -81,31 +81,31 @@ def _update_file(
                 write_bytes(path, content)
         except LockedFileError:
             break
-        return _remove_pending_copy(beside, marks)
+        return _remove_pending_copy(pending, marks)
     else:
         return f"{path.name} is being written by another program. The next night tries again."
-    content = made(None, columns)
-    if beside.is_file() and _digest(beside) not in {None, marks.get(beside.name)}:
-        return f"{reason} {beside.name} was changed by hand and is left as it is."
+    content = merge(None, columns)
+    if pending.is_file() and _digest(pending) not in {None, marks.get(pending.name)}:
+        return f"{reason} {pending.name} was changed by hand and is left as it is."
     try:
-        write_bytes(beside, content)
+        write_bytes(pending, content)
     except LockedFileError:
-        return f"{reason} {beside.name}, with the state of before, is open, too."
-    marks[beside.name] = hashlib.sha256(content).hexdigest()
-    return f"{reason} The new state is in {beside.name}; {merged}."
+        return f"{reason} {pending.name}, with the state of before, is open, too."
+    marks[pending.name] = hashlib.sha256(content).hexdigest()
+    return f"{reason} The new state is in {pending.name}; {outlook}."
 
 
-def _remove_pending_copy(beside: Path, marks: Marks) -> str | None:
-    """Remove what was written beside, if nobody wrote into it."""
-    if not beside.is_file():
+def _remove_pending_copy(pending: Path, marks: Marks) -> str | None:
+    """Delete the pending copy unless somebody changed it; return a sentence if it stays."""
+    if not pending.is_file():
         return None
-    if _digest(beside) != marks.get(beside.name):
-        return f"{beside.name} was changed by hand: take over what is yours and delete it."
+    if _digest(pending) != marks.get(pending.name):
+        return f"{pending.name} was changed by hand: take over what is yours and delete it."
     try:
-        beside.unlink()
+        pending.unlink()
     except OSError:
-        return f"{beside.name} is open in another program; it is out of date and can be deleted."
-    marks.pop(beside.name, None)
+        return f"{pending.name} is open in another program; it is out of date and can be deleted."
+    marks.pop(pending.name, None)
     return None
 
 
@@ -115,7 +115,7 @@ def _read_bytes(path: Path) -> bytes | None:
     except FileNotFoundError:
         return None
     except OSError:
-        return b""  # there, and can't be read: then nothing is made of it
+        return b""  # exists, and can't be read: nothing can be merged into it
 
 
 def _digest(path: Path) -> str | None:
@@ -124,9 +124,9 @@ def _digest(path: Path) -> str | None:
 
 
 def _is_open(path: Path) -> bool:
-    """Return whether Excel or LibreOffice holds a file: they leave a sign beside it."""
-    signs = (f"~${path.name}", f"~${path.name[2:]}", f".~lock.{path.name}#")
-    return any(path.with_name(sign).exists() for sign in signs)
+    """Return whether Excel or LibreOffice has a file open: they put a lock file beside it."""
+    lock_files = (f"~${path.name}", f"~${path.name[2:]}", f".~lock.{path.name}#")
+    return any(path.with_name(name).exists() for name in lock_files)
 
 
 def _merge_workbook(before: bytes | None, columns: Sequence[SheetColumn]) -> bytes:
@@ -158,7 +158,7 @@ def _values_by_head(columns: Sequence[SheetColumn]) -> Mapping[str, Sequence[obj
 
 
 def _merge_csv(before: bytes | None, columns: Sequence[SheetColumn]) -> bytes:
-    """Write the summary as .csv; columns and rows of people stay, in the file's own dialect."""
+    """Return the summary as .csv; people's columns and rows stay, in the file's own dialect."""
     titles = [column.head for column in columns]
     heads, rows, delimiter = _parse_csv(before) if before is not None else (titles, [], ",")
     heads = _restore_heads(heads, titles)
@@ -173,24 +173,27 @@ def _merge_csv(before: bytes | None, columns: Sequence[SheetColumn]) -> bytes:
     key = heads.index(_KEY)
     by_key = {row[key].removeprefix("'"): row for row in reversed(rows) if len(row) > key}
     names = [str(value) for value in _values_by_head(columns)[_KEY]]
-    alike = {
+    by_name_key = {
         _key(name.replace(decimal, ".")): row for name, row in by_key.items() if name not in names
     }
     for number, name in enumerate(names):
-        row = by_key.get(name, alike.get(_key(name)))
+        row = by_key.get(name, by_name_key.get(_key(name)))
         if row is None:
             row = []
             rows.append(row)
         row += [""] * (len(heads) - len(row))
         for head, values in ours.items():
             row[heads.index(head)] = values[number]
-    written = io.StringIO()
-    csv.writer(written, delimiter=delimiter, lineterminator="\r\n").writerows([heads, *rows])
-    return b"\xef\xbb\xbf" + written.getvalue().encode()
+    buffer = io.StringIO()
+    csv.writer(buffer, delimiter=delimiter, lineterminator="\r\n").writerows([heads, *rows])
+    return b"\xef\xbb\xbf" + buffer.getvalue().encode()
 
 
 def _parse_csv(content: bytes) -> tuple[list[str], list[list[str]], str]:
-    """Read a .csv that Excel may have saved: with ; where a comma is the decimal sign."""
+    """Return heads, rows and delimiter of a .csv that Excel may have saved.
+
+    Excel separates with ; where a comma is the decimal sign.
+    """
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -209,13 +212,13 @@ def _parse_csv(content: bytes) -> tuple[list[str], list[list[str]], str]:
 
 
 def _restore_heads(heads: list[str], titles: Sequence[str]) -> list[str]:
-    """Return heads back the signs that Excel writes as ? where it saves without Unicode."""
+    """Return heads with the characters that Excel writes as ? when it saves without Unicode."""
     spelled = {title.encode("cp1252", "replace").decode("cp1252"): title for title in titles}
     return [spelled.get(head, head) for head in heads]
 
 
 def _format_value(value: object, decimal: str) -> str:
-    """Write a value: numbers with the file's decimal sign, texts never as formulas."""
+    """Return a value as text: numbers with the file's decimal sign, texts never as formulas."""
     if value is None or value != value:  # noqa: PLR0124 - NaN
         return ""
     if isinstance(value, float):

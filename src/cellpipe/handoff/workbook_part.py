@@ -1,9 +1,8 @@
-"""One sheet of a workbook that people write into: our columns are filled, all else stays.
+"""Fill cellpipe's columns in one sheet of a workbook that people edit; all else is kept.
 
-The sheet is edited where it lies in the .xlsx (ECMA-376, part 1, 18.3): every other part of the
-file (other sheets, charts, pictures, formats, macros) is copied byte for byte. Rows are found by
-their key and columns by their head, wherever people moved or sorted them to; what is missing is
-added at the end.
+The sheet is edited inside the .xlsx (ECMA-376, part 1, 18.3): every other part of the file (other
+sheets, charts, pictures, formats, macros) is copied byte for byte. Rows are found by their key and
+columns by their head, wherever people moved or sorted them; missing ones are added at the end.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ class Workbook:
     Raises
     ------
     SummaryError
-        If it is none.
+        If it is not a workbook.
 
     """
 
@@ -52,25 +51,25 @@ class Workbook:
             ) from error  # fmt: skip
 
     def parse_part(self, part: str) -> Element:
-        """Read a part; nothing outside of it is looked up."""
+        """Parse a part, without resolving anything outside it."""
         parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
         return etree.fromstring(self.parts[part], parser)
 
     def write_part(self, part: str, root: Element) -> None:
-        """Write a part anew."""
+        """Replace a part."""
         self.parts[part] = etree.tostring(
             root, xml_declaration=True, encoding="UTF-8", standalone=True
         )
 
     def find_sheet(self, name: str) -> str | None:
-        """Return the part in which a sheet lies."""
+        """Return the part that holds a sheet, or None."""
         for sheet in self._book.iter(f"{_MAIN}sheet"):
             if sheet.get("name") == name:
                 return self.related_parts("xl/workbook.xml", "")[sheet.get(_RELATION, "")]
         return None
 
     def related_parts(self, part: str, kind: str) -> dict[str, str]:
-        """Return the parts that a part refers to, by id; of one kind, if it is named."""
+        """Return the parts that a part refers to, by id; only those of one kind if it is named."""
         folder, _, name = part.rpartition("/")
         place = f"{folder}/_rels/{name}.rels"
         if place not in self.parts:
@@ -98,7 +97,7 @@ class Workbook:
         ]  # fmt: skip
 
     def force_recalculation(self) -> None:
-        """Let the program that opens it compute all formulas: what they refer to has changed."""
+        """Have all formulas recomputed on opening, as the values they refer to have changed."""
         calculation = self._book.find(f"{_MAIN}calcPr")
         if calculation is None:
             return
@@ -106,7 +105,7 @@ class Workbook:
         self.write_part("xl/workbook.xml", self._book)
 
     def drop_calculation_chain(self) -> None:
-        """Drop the list of formulas, which Excel makes anew; one that names others is a fault."""
+        """Remove the list of formulas, which Excel rebuilds; an outdated one is an error."""
         chains = set(self.related_parts("xl/workbook.xml", "/calcChain").values()) & set(self.parts)
         for place, attribute in (("xl/_rels/workbook.xml.rels", "Type"),
                                  ("[Content_Types].xml", "PartName")):  # fmt: skip
@@ -118,13 +117,13 @@ class Workbook:
         self._entries = [entry for entry in self._entries if entry.filename not in chains]
 
     def to_bytes(self) -> bytes:
-        """Return the file, its parts in the order that they were in."""
-        written = io.BytesIO()
-        with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as archive:
+        """Return the file, its parts in their original order."""
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
             for entry in self._entries:
                 entry.compress_type = zipfile.ZIP_DEFLATED
                 archive.writestr(entry, self.parts[entry.filename])
-        return written.getvalue()
+        return buffer.getvalue()
 
 
 def fill_sheet(
@@ -139,17 +138,17 @@ def fill_sheet(
     sheet, key
         The sheet's name, and the head of the column by which rows are found.
     columns
-        Values by head, ``key``'s among them: numbers, texts, or None for an empty cell.
+        Values by head, including that of ``key``: numbers, texts, or None for an empty cell.
 
     Returns
     -------
     content, changed
-        The workbook, and how many cells are not as they were; the same bytes if none is.
+        The workbook and the number of cells changed; the same bytes if none is.
 
     Raises
     ------
     SummaryError
-        If it is no workbook, or has no such sheet or column.
+        If it is not a workbook, or has no such sheet or column.
 
     """
     try:
@@ -179,8 +178,8 @@ def _fill_sheet(
     if head is None:
         raise _layout_error(f"no column called {key!r} in the sheet {sheet}", sheet, key)
     last = grid.last_row(head)
-    places, changed = grid.ensure_columns(head, list(columns))
-    rows = grid.find_rows(places[key], list(map(str, columns[key])), after=head)
+    indices, changed = grid.ensure_columns(head, list(columns))
+    rows = grid.find_rows(indices[key], list(map(str, columns[key])), after=head)
     end = last
     for number, name in enumerate(columns[key]):
         row = rows.get(str(name))
@@ -188,7 +187,7 @@ def _fill_sheet(
             end += 1
             row = grid.add_row(end, like=end - 1 if end - 1 > head else None)
         for title, values in columns.items():
-            changed += grid.put(row, places[title], values[number])
+            changed += grid.put(row, indices[title], values[number])
     if not changed:
         return content, 0
     _extend_tables(book, part, grid, head, last, end)
@@ -219,7 +218,7 @@ class _Grid:
         self.formulas_gone = False
 
     def find_row(self, text: str) -> int | None:
-        """Return the number of the first row that has a cell of this text."""
+        """Return the number of the first row with a cell of this text, or None."""
         for number in sorted(self._rows)[:_HEAD_ROWS]:
             if any(self.value(cell) == text for cell in self._rows[number]):
                 return number
@@ -231,39 +230,39 @@ class _Grid:
         return max([head, *held])
 
     def ensure_columns(self, head: int, titles: Sequence[str]) -> tuple[dict[str, int], int]:
-        """Return the place of each column by its head; those that are missing are put at the end."""
+        """Return each column's index by head, and count those added at the end."""
         row = self._rows[head]
-        found: dict[str, int] = {}
+        indices: dict[str, int] = {}
         for cell in row:
-            found.setdefault(str(self.value(cell)), _column_index(cell))
+            indices.setdefault(str(self.value(cell)), _column_index(cell))
         free = max(map(_column_index, self._nonempty_cells()), default=-1) + 1
         added = 0
         for title in titles:
-            if title not in found:
-                found[title] = free
+            if title not in indices:
+                indices[title] = free
                 added += self.put(row, free, title)
                 free += 1
-        return {title: found[title] for title in titles}, added
+        return {title: indices[title] for title in titles}, added
 
     def find_rows(self, place: int, names: Sequence[str], *, after: int) -> dict[str, Element]:
         """Return the rows below the head by name, the first of each.
 
-        A cell that a spreadsheet took for a number (001 for 1) still names its row.
+        A name that a spreadsheet turned into a number (001 into 1) still finds its row.
         """
-        found: dict[str, Element] = {}
-        alike: dict[str, Element] = {}
+        rows: dict[str, Element] = {}
+        by_key: dict[str, Element] = {}
         for number in sorted(self._rows):
             cell = self._find_cell(self._rows[number], place)
             value = None if cell is None or number <= after else self.value(cell)
             if value is not None:
                 name = _name_text(value)
-                found.setdefault(name, self._rows[number])
+                rows.setdefault(name, self._rows[number])
                 if isinstance(value, float) and name not in names:
-                    alike.setdefault(name_key(name), self._rows[number])
-        return {name: alike[name_key(name)] for name in names if name_key(name) in alike} | found
+                    by_key.setdefault(name_key(name), self._rows[number])
+        return {name: by_key[name_key(name)] for name in names if name_key(name) in by_key} | rows
 
     def add_row(self, number: int, like: int | None) -> Element:
-        """Add a row at the end, in the looks of another one."""
+        """Add a row at the end, formatted as another one."""
         row = self._rows.get(number)
         if row is None:
             row = etree.Element(f"{_MAIN}row", r=str(number))
@@ -275,7 +274,7 @@ class _Grid:
         return row
 
     def put(self, row: Element, place: int, value: object) -> int:
-        """Write a value, if the cell doesn't hold it; tell (as 0 or 1) whether it was written."""
+        """Write a value unless the cell holds it already; return 1 if it was written, else 0."""
         if isinstance(value, float) and not math.isfinite(value):
             value = None
         cell = self._find_cell(row, place)
@@ -321,7 +320,7 @@ class _Grid:
         return next((cell for cell in row if _column_index(cell) == place), None)
 
     def _make_cell(self, row: Element, place: int) -> Element:
-        """Make a cell, in the order of columns."""
+        """Insert a cell in the order of columns."""
         row.attrib.pop("spans", None)
         cell = etree.Element(f"{_MAIN}c", r=f"{column_letter(place)}{row.get('r')}")
         before = sum(1 for other in row if _column_index(other) < place)
@@ -338,7 +337,7 @@ def _column_index(cell: Element) -> int:
 
 
 def _is_same(found: object, value: object) -> bool:
-    """Compare what a cell holds: programs write numbers with 15 digits, or more."""
+    """Return whether a cell holds a value; programs write numbers with 15 digits, or more."""
     if isinstance(found, float) and isinstance(value, (int, float)):
         return math.isclose(found, value, rel_tol=1e-13)
     return found == value
@@ -349,7 +348,7 @@ def _name_text(value: object) -> str:
 
 
 def name_key(name: str) -> str:
-    """Write a name so that the ones a spreadsheet can't tell apart are the same."""
+    """Return a key that is the same for names that a spreadsheet can't tell apart."""
     try:
         return f"{float(name):.15g}"
     except ValueError:
@@ -357,26 +356,26 @@ def name_key(name: str) -> str:
 
 
 def _clean_text(text: str) -> str:
-    """Leave out the signs that XML can't hold."""
+    """Return a text without the characters that XML can't hold."""
     return re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]", "", text)
 
 
 def _extend_tables(book: Workbook, part: str, grid: _Grid, head: int, last: int, end: int) -> None:
-    """Let a filter or a table that went to the last row go to the new one."""
+    """Extend filters and tables that end at the last row to the new last row."""
     dimension = grid.root.find(f"{_MAIN}dimension")
     if dimension is not None:
-        grid.root.remove(dimension)  # it is optional, and no longer true
+        grid.root.remove(dimension)  # optional, and no longer correct
     if end == last:
         return
-    found = grid.root.find(f"{_MAIN}autoFilter")
-    if found is not None:
-        _extend_range(found, head, last, end)
+    sheet_filter = grid.root.find(f"{_MAIN}autoFilter")
+    if sheet_filter is not None:
+        _extend_range(sheet_filter, head, last, end)
     for place in book.related_parts(part, "/table").values():
         table = book.parse_part(place)
         if _extend_range(table, head, last, end):
-            inner = table.find(f"{_MAIN}autoFilter")
-            if inner is not None:
-                _extend_range(inner, head, last, end)
+            table_filter = table.find(f"{_MAIN}autoFilter")
+            if table_filter is not None:
+                _extend_range(table_filter, head, last, end)
             book.write_part(place, table)
 
 

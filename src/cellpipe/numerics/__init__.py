@@ -1,1 +1,1 @@
-"""Mathematics on bare arrays: no tables, no files. Formula, units and source in each docstring."""
+"""Numerics on plain arrays, without tables or files; docstrings give formula, units and source."""

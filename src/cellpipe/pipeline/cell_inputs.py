@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
 
-from cellpipe import analyses
 from cellpipe.cell_sheet.row import to_nfc
 from cellpipe.cell_sheet.sheet import CellSheet, cell_id_from_name, find_cells
 from cellpipe.core import contracts
 from cellpipe.core.errors import CellpipeError
 from cellpipe.core.model import Cell, Finding
 from cellpipe.pipeline.cell_history import InputFile, order_files
-from cellpipe.pipeline.ingest import Job
 from cellpipe.pipeline.sheet_snapshot import SheetSnapshot
-from cellpipe.store import LAB, read_table
+from cellpipe.store import LAB, CellEntry, read_table
+from cellpipe.store.lab import Lab
+from cellpipe.store.snapshot import LedgerSnapshot
 
 
 @dataclass(frozen=True)
@@ -36,18 +35,18 @@ class CellInputs:
         """The contents that make up the cell."""
         return tuple(file.content.sha256 for file in self.files)
 
+
+@dataclass(frozen=True)
+class CellTask:
+    """A cell to compute, and what is known of it from before."""
+
+    inputs: CellInputs
+    entry: CellEntry | None = None
+
     @property
-    def fingerprint(self) -> str:
-        """What the cell's tables depend on: contents, sheet row, versions, findings."""
-        described = {
-            "cell": asdict(self.cell),
-            "files": [(f.path, f.content.sha256, f.content.reading) for f in self.files],
-            "findings": [finding.sentence for finding in self.findings],
-            "analyses": analyses.analysis_versions(),
-            "baselines": self.baselines,
-        }
-        text = json.dumps(described, sort_keys=True, default=str)
-        return hashlib.sha256(text.encode()).hexdigest()
+    def records(self) -> int:
+        """How many records its files hold."""
+        return sum(file.content.records or 0 for file in self.inputs.files)
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ class _Group:
     files: list[InputFile] = field(default_factory=list)
 
 
-def group_files(job: Job, paths: Sequence[Path], sheet: SheetSnapshot) -> Grouping:
+def group_files(state: LedgerSnapshot, names: Iterable[str], sheet: SheetSnapshot) -> Grouping:
     """Put files together to cells, in the order of ids.
 
     A file belongs to the cell whose pattern in the sheet matches its name or path; else to the row
@@ -75,7 +74,7 @@ def group_files(job: Job, paths: Sequence[Path], sheet: SheetSnapshot) -> Groupi
     of one workbook that one row claims together are not either. Ids that differ only in case name
     one cell.
     """
-    files = _usable_files(job, paths)
+    files = _usable_files(state, names)
     by_pattern = {f.path: find_cells(Path(f.path).name, f.path, sheet.cells) for f in files}
     named = _cell_names(files, by_pattern)
     sheet_ids = {cell.cell_id.casefold(): cell.cell_id for cell in sheet.cells}
@@ -110,10 +109,10 @@ def group_files(job: Job, paths: Sequence[Path], sheet: SheetSnapshot) -> Groupi
     )
 
 
-def _usable_files(job: Job, paths: Sequence[Path]) -> list[InputFile]:
+def _usable_files(state: LedgerSnapshot, names: Iterable[str]) -> list[InputFile]:
     return [
         InputFile(file.path, file.size, content)
-        for file, content in filter(None, job.recordings(paths).values())
+        for file, content in filter(None, (known for _, known in state.recordings(names)))
         if content.status == "used"
     ]
 
@@ -193,9 +192,9 @@ def _shared_content_findings(cells: Sequence[CellInputs]) -> list[Finding]:
     ]
 
 
-def read_input_tables(job: Job, inputs: CellInputs) -> dict[str, pl.DataFrame]:
+def read_input_tables(lab: Lab, inputs: CellInputs) -> dict[str, pl.DataFrame]:
     """Gather a cell's raw tables from the store, with their files, spectra numbered through."""
-    published = read_table(job.out, "baselines", LAB)
+    published = read_table(lab.results, "baselines", LAB)
     gathered = {
         "baselines": contracts.empty_table("baselines") if published is None else published,
         "files": file_rows(inputs),
@@ -205,7 +204,7 @@ def read_input_tables(job: Job, inputs: CellInputs) -> dict[str, pl.DataFrame]:
         for file in inputs.files:
             if name not in file.content.tables:
                 continue
-            frame = read_table(job.out, name, file.content.sha256)
+            frame = read_table(lab.results, name, file.content.sha256)
             if frame is None:
                 raise CellpipeError(
                     f"no table {name} of {file.path}", expected="it in the results folder",
@@ -252,3 +251,13 @@ def file_rows(inputs: CellInputs) -> pl.DataFrame:
         for file in inputs.files
     ]  # fmt: skip
     return pl.DataFrame(rows, schema=contracts.empty_table("files").schema)
+
+
+def finding_rows(findings: Iterable[Finding], cell_id: str | None) -> pl.DataFrame:
+    """Return the rows of the table ``findings`` for findings of a cell, or of the lab."""
+    rows = [
+        {"cell_id": cell_id, "file": None, "level": f.level, "code": f.code,
+         "sentence": f.sentence, "rows": f.rows}
+        for f in findings
+    ]  # fmt: skip
+    return pl.DataFrame(rows, schema=contracts.empty_table("findings").schema)

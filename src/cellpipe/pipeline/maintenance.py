@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cellpipe.core.errors import CellpipeError, StoreError
-from cellpipe.pipeline.ingest import recording_file
 from cellpipe.store.batch_queue import queued_files
 from cellpipe.store.database import Transaction
 from cellpipe.store.failures import MAX_ATTEMPTS
 from cellpipe.store.history import Event, add_events, last_event, read_events
 from cellpipe.store.ledger import LAST_COMPLETE_STATE, Ledger
+from cellpipe.store.snapshot import SEVERAL
 from cellpipe.store.writer_lease import acquire, current_writer
 from cellpipe.system.atomic_files import delete
 
@@ -51,22 +51,21 @@ def open_ledger(out: Path) -> Ledger:
 
 def read_status(ledger: Ledger) -> Status:
     """Tell how a results folder stands."""
-    folders = ledger.folders()
-    contents = ledger.contents()
-    counts = {"used": 0, "set aside": 0, "several": 0}
+    state = ledger.snapshot()
+    counts = {"used": 0, "set aside": 0, SEVERAL: 0}
     aside = []
-    for folder in folders:
-        for name, file in sorted(ledger.seen_files(folder).items()):
-            content = contents.get(file.sha256)
-            if content is not None:
-                counts[content.status] += 1
-                if content.status == "set aside":
-                    aside.append((name, content.reason or ""))
-    for name, fault in sorted(ledger.file_failures().items()):
-        rests = ", rests" if fault.reading and fault.attempts >= MAX_ATTEMPTS else ""
-        aside.append((name, f"{fault.reason} ({fault.attempts} times{rests})"))
+    for name, file in sorted(state.seen.items()):
+        content = state.contents.get(file.sha256)
+        if content is not None:
+            counts[content.status] += 1
+            if content.status == "set aside":
+                aside.append((name, content.reason or ""))
+    for name, failure in sorted(state.failures.items()):
+        rests = ", rests" if failure.reading and failure.attempts >= MAX_ATTEMPTS else ""
+        aside.append((name, f"{failure.reason} ({failure.attempts} times{rests})"))
+    folders = tuple(map(Path, state.folders))
     return Status(
-        tuple(folders), counts, len(ledger.cells()), current_writer(ledger),
+        folders, counts, len(state.cells), current_writer(ledger),
         len(queued_files(ledger.database)), tuple(aside), last_event(ledger.database),
         last_event(ledger.database, "night"),
     )  # fmt: skip
@@ -129,9 +128,8 @@ def _resolve_subjects(
     ledger: Ledger, subjects: list[str]
 ) -> tuple[dict[str, list[str]], list[str]]:
     """Sort names into files, with their contents, and cells."""
-    seen = {name: f for folder in ledger.folders() for name, f in ledger.seen_files(folder).items()}
-    failed = ledger.file_failures()
-    contents = ledger.contents()
+    state = ledger.snapshot()
+    seen, failed, contents = state.seen, state.failures, state.contents
     if not subjects:
         aside = {
             name: [file.sha256]
@@ -141,13 +139,12 @@ def _resolve_subjects(
         return aside | {name: [] for name in failed if name not in aside}, []
     files: dict[str, list[str]] = {}
     cells = []
-    known_cells = ledger.cells()
     for subject in subjects:
         tail = f"/{subject.replace(chr(92), '/')}"
         names = {**seen, **failed}
-        matching = [n for n in names if f"/{recording_file(n, seen, contents)}".endswith(tail)]
+        matching = [n for n in names if f"/{state.recording_file(n)}".endswith(tail)]
         files |= {name: [seen[name].sha256] if name in seen else [] for name in matching}
-        if subject in known_cells:
+        if subject in state.cells:
             cells.append(subject)
         elif not matching:
             raise CellpipeError(

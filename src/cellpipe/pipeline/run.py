@@ -1,67 +1,41 @@
-"""The path of a file and of a cell, in plain functions; no server is needed.
+"""One run, in one sequence: lease, sheet, plan, ingest, group, compute, finalize.
 
-:func:`process` is the main job. Its steps are functions of their own, which ``flows/`` runs as
-Prefect tasks in the same order: both ways write the same bytes.
+The steps are functions of their own, each in its module. Who does their work is an
+:class:`~cellpipe.pipeline.executors.Executor`: processes here, Prefect's tasks in ``flows/``; every
+way writes the same bytes. What the ledger knows is read once, at the beginning.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-import os
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cellpipe import analyses
-from cellpipe._version import __version__
-from cellpipe.core.errors import (
-    CellpipeError,
-    DamagedLedgerError,
-    DamagedTableError,
-    LockedFileError,
-    StoreError,
-)
-from cellpipe.core.model import Finding
-from cellpipe.pipeline.cell_inputs import CellInputs, group_files, read_input_tables
-from cellpipe.pipeline.finalize import (
-    Summary,
-    cell_events,
-    cell_outputs,
-    finalize,
-    finding_rows,
-    plan_or_skip,
-)
-from cellpipe.pipeline.ingest import (
-    IngestResult,
-    Job,
-    Plan,
-    ingest_file,
-    open_failure_message,
-    plan_files,
-    record_ingest,
-    suspension_message,
-)
+from cellpipe.core.errors import DamagedLedgerError, DamagedTableError, StoreError
+from cellpipe.pipeline.cell_inputs import CellTask, Grouping, group_files
+from cellpipe.pipeline.cleanup import hides_files
+from cellpipe.pipeline.compute import stale_cells
+from cellpipe.pipeline.executors import COMPUTE, INGEST, Executor, LocalExecutor
+from cellpipe.pipeline.finalize import Run, finalize, last_summary
+from cellpipe.pipeline.plan import NewFile, Plan, plan_all, plan_entries, plan_files
+from cellpipe.pipeline.record import record_cell, record_file
 from cellpipe.pipeline.sheet_snapshot import SheetSnapshot, read_current_sheet
-from cellpipe.store import CellEntry, ResultFile, write_table
-from cellpipe.store.failures import FileFailure
-from cellpipe.store.history import Event, last_numbers
-from cellpipe.store.manifest import (
-    delete_partial_files,
-    describe_file,
-    quarantine_damaged,
-    register_existing,
-)
+from cellpipe.pipeline.summary import Summary
+from cellpipe.store.batch_queue import finish_batch, queued_files
+from cellpipe.store.lab import Lab, lab_of_results, resolve_lab
+from cellpipe.store.manifest import delete_partial_files, quarantine_damaged, register_existing
+from cellpipe.store.migrations import ADOPT
+from cellpipe.store.snapshot import LedgerSnapshot
 from cellpipe.store.writer_lease import acquire
 from cellpipe.system.processes import Workers
 from cellpipe.system.progress import CELL_COST, FILE_COST, Progress, StageProgress
 from cellpipe.system.scan import Failure
-from cellpipe.system.time_zones import check_time_zone
 
 _log = logging.getLogger("cellpipe")
 JOB_KEY = "what the results are made of"
+LONG_WAIT_SECONDS = 6 * 3600.0  # of an unattended run, for another one that writes there
 
 
 def process(
@@ -107,75 +81,231 @@ def process(
         another run that does not end.
 
     """
-    job = prepare_lab(folder, out, time_zone, also)
+    lab = resolve_lab(folder, out, time_zone, also)
     with Workers(workers) as pool:
-        return run_lab(job, pool, wait_second=wait_second, progress=progress)
+        return run_lab(lab, LocalExecutor(pool), wait_second=wait_second, progress=progress)
 
 
 def run_lab(
-    job: Job,
-    workers: Workers,
+    lab: Lab,
+    executor: Executor,
     *,
     only: Sequence[Path] | None = None,
+    redraw: bool = False,
     wait_second: float = 0.0,
     progress: Progress | None = None,
 ) -> Summary:
-    """Do the main job for what was prepared; ``only`` names the files to look at, if not all."""
+    """Run everything that is new for a lab.
 
-    def once() -> Summary:
-        with exclusive_run(job, wait_second):
-            sheet = read_current_sheet(job)
-            found = plan_files(job, only) if only is not None else plan_or_skip(job, sheet)
-            return (
-                found if isinstance(found, Summary) else _run(job, sheet, found, workers, progress)
-            )
+    Parameters
+    ----------
+    lab, executor
+        For whom, and who does the work.
+    only
+        The files to look at; without it, all that are in the folders.
+    redraw
+        Read no file; make the page and workbook of every cell, and of the lab, anew.
+    wait_second
+        How long to wait for another run that writes into the same results.
+    progress
+        As of :func:`process`.
 
-    return with_repair(job, once)
+    """
+    lab.check()
+
+    def run() -> Summary:
+        with exclusive_run(lab, wait_second) as state:
+            sheet = read_current_sheet(lab)
+            if redraw:
+                return _redraw(lab, state, sheet, executor, progress)
+            if only is not None:
+                plan = plan_files(lab, state, only)
+            else:
+                found = _plan_or_skip(lab, state, sheet)
+                if isinstance(found, Summary):
+                    return found
+                plan = found
+            return _run(lab, state, sheet, plan, executor, progress)
+
+    return with_repair(lab, run)
 
 
-def with_repair(job: Job, run: Callable[[], Summary]) -> Summary:
+def run_batch(
+    lab: Lab, batch: str, executor: Executor, *, wait_second: float = LONG_WAIT_SECONDS
+) -> Summary | None:
+    """Run the files that the watch put into a batch, and their cells; None if none is left."""
+    waiting = queued_files(lab.ledger.database, batch)
+    if not waiting:
+        return None
+    paths = [lab.raw.path(file.path) for file in waiting]
+    summary = run_lab(lab, executor, only=paths, wait_second=wait_second)
+    if not summary.unreachable:  # else the watch asks again, and what is known costs nothing
+        finish_batch(lab.ledger.database, batch)
+    return summary
+
+
+def _plan_or_skip(lab: Lab, state: LedgerSnapshot, sheet: SheetSnapshot) -> Summary | Plan:
+    """Walk the folders; return the last run's summary if nothing is new since, else the plan.
+
+    Nothing is new if the walk, the cell sheet, the versions and the names of the results are as
+    they were; then nothing more than that is looked at.
+    """
+    entries, unreachable = lab.raw.walk()
+    walk = lab.raw.digest(entries)
+    if not hides_files(lab, unreachable):
+        last = last_summary(lab, state, sheet, walk, len(entries))
+        if last is not None:
+            return last
+    return plan_entries(lab, state, entries, unreachable, walk)
+
+
+def _run(
+    lab: Lab,
+    state: LedgerSnapshot,
+    sheet: SheetSnapshot,
+    plan: Plan,
+    executor: Executor,
+    progress: Progress | None,
+) -> Summary:
+    state, failures = _ingest(lab, state, plan.new, executor, progress)
+    grouping = group_files(state, map(lab.relative_name, plan.files), sheet)
+    tasks = stale_cells(lab, state, grouping.cells)
+    state, failed, computed = _compute(lab, state, tasks, executor, progress)
+    run = Run(plan, grouping, sheet, (*failures, *failed), computed)
+    return _finalize(lab, state, run, progress)
+
+
+def _redraw(
+    lab: Lab,
+    state: LedgerSnapshot,
+    sheet: SheetSnapshot,
+    executor: Executor,
+    progress: Progress | None,
+) -> Summary:
+    plan = plan_all(lab, state)
+    grouping: Grouping = group_files(state, map(lab.relative_name, plan.files), sheet)
+    tasks = stale_cells(lab, state, grouping.cells, redraw=True)
+    state, failed, computed = _compute(lab, state, tasks, executor, progress)
+    (lab.results / "index.html").unlink(missing_ok=True)
+    nothing_read = Plan((), plan.files, plan.ignored, unreachable=plan.unreachable)
+    return _finalize(lab, state, Run(nothing_read, grouping, sheet, failed, computed), progress)
+
+
+def _finalize(lab: Lab, state: LedgerSnapshot, run: Run, progress: Progress | None) -> Summary:
+    summary = finalize(lab, state, run)
+    StageProgress("report", {None: 1}, progress).advance(None, summary.page.name)
+    return summary
+
+
+def _ingest(
+    lab: Lab,
+    state: LedgerSnapshot,
+    files: Sequence[NewFile],
+    executor: Executor,
+    progress: Progress | None,
+) -> tuple[LedgerSnapshot, tuple[Failure, ...]]:
+    """Ingest files and record each; return the state after it, and what failed."""
+    steps = StageProgress("files", {f.path: FILE_COST + f.size for f in files}, progress)
+    outcomes = []
+    for file, result in executor.map(INGEST, lab, files):
+        outcomes.append(record_file(lab, file, result))
+        steps.advance(file.path, lab.relative_name(file.path))
+    ingested = [outcome.ingested for outcome in outcomes if outcome.ingested]
+    state = state.with_files(
+        (file for result in ingested for file in result.files),
+        (content for result in ingested for content in result.contents),
+        (outcome.counted for outcome in outcomes if outcome.counted),
+    )
+    return state, tuple(outcome.failure for outcome in outcomes if outcome.failure)
+
+
+def _compute(
+    lab: Lab,
+    state: LedgerSnapshot,
+    tasks: Sequence[CellTask],
+    executor: Executor,
+    progress: Progress | None,
+) -> tuple[LedgerSnapshot, tuple[Failure, ...], dict[str, tuple[str, ...]]]:
+    """Compute cells and record each; return the state, what failed, and which analyses ran."""
+    costs = {task.inputs.cell.cell_id: CELL_COST + task.records for task in tasks}
+    steps = StageProgress("cells", costs, progress)
+    failures, entries = [], []
+    computed: dict[str, tuple[str, ...]] = {}
+    for task, result in executor.map(COMPUTE, lab, tasks):
+        cell_id = task.inputs.cell.cell_id
+        failure = record_cell(lab, task, result)
+        computed[cell_id] = ()
+        if failure is not None:
+            failures.append(failure)
+        elif not isinstance(result, Exception):
+            entries.append(result.entry)
+            computed[cell_id] = result.computed
+        steps.advance(cell_id, cell_id)
+    return state.with_cells(entries), tuple(failures), computed
+
+
+def with_repair(lab: Lab, run: Callable[[], Summary]) -> Summary:
     """Do a run; where it meets results that are damaged, put them aside and do it again."""
     for _ in range(3):
         try:
             return run()
         except DamagedTableError as error:
             _log.warning("%s", error)
-            with acquire(job.ledger, wait_second=60):
-                if not quarantine_damaged(job.ledger, thoroughly=True):
+            with acquire(lab.ledger, wait_second=60):
+                if not quarantine_damaged(lab.ledger, thoroughly=True):
                     raise
         except DamagedLedgerError:
-            job.ledger.repair()
+            lab.ledger.repair()
     return run()
 
 
 @contextmanager
-def exclusive_run(job: Job, wait_second: float = 0.0) -> Iterator[None]:
-    """Be the writer of a job's results, and find what earlier runs left in disorder."""
+def exclusive_run(lab: Lab, wait_second: float = 0.0) -> Iterator[LedgerSnapshot]:
+    """Be the writer of a lab's results; tidy up after earlier runs, and read what is known.
+
+    Raises
+    ------
+    StoreError
+        If the results are those of another folder.
+
+    """
 
     def tell(sentence: str) -> None:
         _log.warning("%s, at most %.0f s", sentence, wait_second, extra={"aloud": True})
 
-    with acquire(job.ledger, wait_second=wait_second, tell=tell):
-        save_job(job)
-        count = delete_partial_files(job.out)
-        register_existing(job.ledger)
-        broken = quarantine_damaged(job.ledger)
+    with acquire(lab.ledger, wait_second=wait_second, tell=tell):
+        state = lab.ledger.snapshot(lab.folder)
+        _check_owner(lab, state)
+        _save_job(lab, state)
+        count = delete_partial_files(lab.results)
+        if ADOPT in state.values:
+            register_existing(lab.ledger)
+        broken = quarantine_damaged(lab.ledger)
         if count or broken:
             _log.warning("%d unfinished files removed, %d damaged put aside", count, len(broken))
-        yield
+        yield state
 
 
-def save_job(job: Job) -> None:
-    """Note what the results are made of, so that they can be made again by their name alone."""
-    also = [str(path) for path in job.also]
-    described = {"folder": str(job.folder), "time_zone": job.time_zone, "also": also}
+def _check_owner(lab: Lab, state: LedgerSnapshot) -> None:
+    others = [folder for folder in map(Path, state.folders) if folder != lab.folder]
+    if any(folder.is_dir() for folder in others):
+        raise StoreError(
+            f"results of the folder {others[0]}", expected=f"those of {lab.folder}",
+            remedy="choose a results folder for each folder with --out", file=lab.results,
+        )  # fmt: skip
+
+
+def _save_job(lab: Lab, state: LedgerSnapshot) -> None:
+    """Record what the results are made of, so that they can be made again by their name alone."""
+    also = [str(path) for path in lab.also]
+    described = {"folder": str(lab.folder), "time_zone": lab.time_zone, "also": also}
     text = json.dumps(described)
-    if job.ledger.key_value(JOB_KEY) != text:
-        job.ledger.set_key_value(JOB_KEY, text)
+    if state.values.get(JOB_KEY) != text:
+        lab.ledger.set_key_value(JOB_KEY, text)
 
 
-def load_job(out: Path) -> Job:
-    """Return the job that results were made by last.
+def load_lab(results: Path) -> Lab:
+    """Return the lab that results were made for last.
 
     Raises
     ------
@@ -183,214 +313,12 @@ def load_job(out: Path) -> Job:
         If the ledger knows of none.
 
     """
-    text = Job(out, out).ledger.key_value(JOB_KEY)
+    text = lab_of_results(results).ledger.key_value(JOB_KEY)
     if text is None:
         raise StoreError(
             "results of which the ledger does not know what they were made of",
             expected="those of a run of this version",
-            remedy="run cellpipe process FOLDER --out RESULTS", file=out,
+            remedy="run cellpipe process FOLDER --out RESULTS", file=results,
         )  # fmt: skip
-    said = json.loads(text)
-    return prepare_lab(said["folder"], out, said["time_zone"], said["also"])
-
-
-def _run(
-    job: Job, sheet: SheetSnapshot, plan: Plan, workers: Workers, progress: Progress | None
-) -> Summary:
-    failures = []
-    by_size = StageProgress(
-        "files", {path: FILE_COST + _file_size(path) for path in plan.new}, progress
-    )
-    for path, result in workers.map(ingest_file, job, plan.new):
-        failures += record_file(job, path, result)
-        by_size.advance(path, job.relative_name(path))
-    grouping = group_files(job, plan.files, sheet)
-    stale = stale_cells(job, grouping.cells)
-    costs = {inputs.cell.cell_id: CELL_COST + _record_count(inputs) for inputs in stale}
-    by_records = StageProgress("cells", costs, progress)
-    for inputs, made in workers.map(compute_cell, job, stale):
-        failures += record_cell(job, inputs, made)
-        by_records.advance(inputs.cell.cell_id, inputs.cell.cell_id)
-    summary = finalize(job, plan, grouping, sheet, failures, len(stale))
-    StageProgress("report", {None: 1}, progress).advance(None, summary.page.name)
-    return summary
-
-
-def prepare_lab(
-    folder: str | Path,
-    out: str | Path,
-    time_zone: str | None = None,
-    also: Sequence[str | Path] = (),
-) -> Job:
-    """Check what a run needs before it begins."""
-    folders = [Path(each).resolve() for each in also]
-    job = Job(Path(folder).resolve(), Path(out).resolve(), time_zone, tuple(folders))
-    for each in (job.folder, *job.also):
-        check_folder(each)
-    if time_zone is not None:
-        check_time_zone(time_zone)
-    if job.out in {job.folder, *job.also}:
-        raise CellpipeError(
-            "one folder for raw files and results", expected="a results folder of its own",
-            remedy="choose another with --out",
-        )  # fmt: skip
-    _ = job.raw
-    others = [folder for folder in job.ledger.folders() if folder != job.folder]
-    if any(folder.is_dir() for folder in others):
-        raise StoreError(
-            f"results of the folder {others[0]}", expected=f"those of {job.folder}",
-            remedy="choose a results folder for each folder with --out", file=job.out,
-        )  # fmt: skip
-    return job
-
-
-def check_folder(folder: Path) -> None:
-    """Refuse what is no folder, or can't be looked into."""
-    try:
-        with os.scandir(folder) as entries:
-            next(entries, None)
-    except NotADirectoryError as error:
-        raise CellpipeError(
-            "a file", expected="a folder with raw files", file=folder,
-            remedy="name the folder that it is in; cellpipe check FILE looks at one file",
-        ) from error  # fmt: skip
-    except OSError as error:
-        found = "no such folder" if isinstance(error, FileNotFoundError) else (
-            f"a folder that can't be opened ({error.strerror})"
-        )  # fmt: skip
-        raise CellpipeError(
-            found, expected="a folder with raw files", file=folder,
-            remedy="check the path; a network drive may be away",
-        ) from error  # fmt: skip
-
-
-def record_file(job: Job, path: Path, result: IngestResult | Exception) -> list[Failure]:
-    """Note what taking a file in gave; give the failure, if it is one, so that the others go on.
-
-    Raises
-    ------
-    StoreError
-        If the results can't be written: then there is no use in going on.
-
-    """
-    relative = job.relative_name(path)
-    if isinstance(result, IngestResult):
-        record_ingest(job, result)
-        whole = result.file_content
-        return [Failure(relative, whole.reason or "")] if whole.status == "set aside" else []
-    if isinstance(result, StoreError) and not isinstance(result, LockedFileError):
-        raise result
-    if isinstance(result, OSError):
-        reason, reading = open_failure_message("It", result), ""  # may pass: it never rests
-    elif isinstance(result, LockedFileError):
-        reason, reading = str(result), ""
-    else:
-        _log.error("file %s", relative, exc_info=result)
-        reason = f"found an error while reading the file ({type(result).__name__}: {result})"
-        reading = job.reading
-    status = _file_status(path)
-    size, modified = (status.st_size, status.st_mtime_ns) if status else (None, None)
-    fault = FileFailure(relative, size, modified, reading, reason, 1)
-    fault = replace(fault, attempts=job.ledger.record_failure(fault))
-    rests = fault.is_suspended(size, modified, job.reading)
-    return [Failure(relative, suspension_message(fault) if rests else reason)]
-
-
-def _file_size(path: Path) -> int:
-    status = _file_status(path)
-    return status.st_size if status else 0
-
-
-def _file_status(path: Path) -> os.stat_result | None:
-    try:
-        return path.stat()
-    except OSError:
-        return None
-
-
-def stale_cells(job: Job, cells: Sequence[CellInputs]) -> list[CellInputs]:
-    """Return the cells whose results were computed from other inputs, or are not all there.
-
-    Those with the most records come first, so that no process is left with a long one at the end.
-    """
-    known = job.ledger.cells()
-
-    def fresh(inputs: CellInputs) -> bool:
-        entry = known.get(inputs.cell.cell_id)
-        same = entry is not None and entry.inputs == inputs.fingerprint
-        return same and all(p.is_file() for p in cell_outputs(job, inputs.cell.cell_id))
-
-    stale = (inputs for inputs in cells if not fresh(inputs))
-    return sorted(stale, key=_record_count, reverse=True)
-
-
-def _record_count(inputs: CellInputs) -> int:
-    return sum(file.content.records or 0 for file in inputs.files)
-
-
-@dataclass(frozen=True)
-class CellResult:
-    """What computing a cell gave, for the ledger."""
-
-    entry: CellEntry
-    written: tuple[ResultFile, ...]
-    events: tuple[Event, ...]
-
-
-def compute_cell(job: Job, inputs: CellInputs) -> CellResult:
-    """Compute a cell's tables, write them and its report; the ledger is left as it is."""
-    from cellpipe.report import write_cell_report
-
-    begun = time.perf_counter()
-    tables = read_input_tables(job, inputs)
-    findings = [*inputs.findings, *_file_findings(inputs)]
-    paths = []
-    for result in analyses.results_of(inputs.cell, tables):
-        paths.append(write_table(job.out, result.analysis, inputs.cell.cell_id, result.table))
-        tables[result.analysis] = result.table
-        findings += result.findings
-    tables["findings"] = finding_rows(findings, inputs.cell.cell_id)
-    version = __version__
-    paths += write_cell_report(inputs.cell, tables, tables["files"], job.out, version=version)
-    seconds = round(time.perf_counter() - begun, 4)
-    cell_id = inputs.cell.cell_id
-    entry = CellEntry(cell_id, inputs.fingerprint, inputs.contents, tuple(findings), seconds)
-    last = last_numbers(job.ledger.database, cell_id)
-    events = cell_events(job.ledger.cell(cell_id), entry, tables["cells"], last)
-    return CellResult(entry, tuple(describe_file(job.out, path) for path in paths), tuple(events))
-
-
-def record_cell(job: Job, inputs: CellInputs, made: CellResult | Exception) -> list[Failure]:
-    """Note what computing a cell gave; give the failure, if it is one, so that the others go on.
-
-    Raises
-    ------
-    StoreError
-        If the results can't be read or written: then there is no use in going on.
-
-    """
-    if isinstance(made, CellResult):
-        job.ledger.record_cell(made.entry, made.written, made.events)
-        return []
-    if isinstance(made, StoreError) and not isinstance(made, LockedFileError):
-        raise made
-    if isinstance(made, CellpipeError):
-        held = isinstance(made, LockedFileError)  # then the reason is nothing without the file
-        return [Failure(inputs.cell.cell_id, str(made) if held else made.reason)]
-    _log.error("cell %s", inputs.cell.cell_id, exc_info=made)
-    reason = f"found an error while computing the cell ({type(made).__name__}: {made})"
-    return [Failure(inputs.cell.cell_id, reason)]
-
-
-def _file_findings(inputs: CellInputs) -> list[Finding]:
-    """Return what was said of the cell's files, once where it was said of several."""
-    said: dict[Finding, list[str]] = {}
-    for file in inputs.files:
-        for finding in file.content.findings:
-            said.setdefault(finding, []).append(file.path)
-    return [
-        replace(
-            f, sentence=f"{paths[0] if len(paths) == 1 else f'{len(paths)} files'}: {f.sentence}"
-        )
-        for f, paths in said.items()
-    ]
+    kept = json.loads(text)
+    return resolve_lab(kept["folder"], results, kept["time_zone"], kept["also"])

@@ -21,8 +21,8 @@ from cellpipe.cell_sheet.sheet import CellSheet, read_cell_sheet, read_sheet_fil
 from cellpipe.core import contracts
 from cellpipe.core.errors import CellSheetError
 from cellpipe.core.model import Cell, Finding
-from cellpipe.pipeline.ingest import Job
 from cellpipe.store import LAB, read_table, write_table
+from cellpipe.store.lab import Lab
 from cellpipe.store.manifest import describe_file
 from cellpipe.system.atomic_files import atomic_write
 from cellpipe.system.scan import BASELINES_NAME, Failure
@@ -43,7 +43,7 @@ class SheetSnapshot(CellSheet):
     baselines: str = ""
 
 
-def read_current_sheet(job: Job) -> SheetSnapshot:
+def read_current_sheet(lab: Lab) -> SheetSnapshot:
     """Read the cell sheet of a job's folder, or the last one that could be used.
 
     Raises
@@ -52,46 +52,46 @@ def read_current_sheet(job: Job) -> SheetSnapshot:
         If it can't be used, and none ever could.
 
     """
-    published, said, failures = _update_baselines(job)
+    published, said, failures = _update_baselines(lab)
     try:
-        sheet = read_cell_sheet(job.folder)
-        if sheet.path is None and _is_folder_empty(job) and read_last_cells(job.out):
+        sheet = read_cell_sheet(lab.folder)
+        if sheet.path is None and _is_folder_empty(lab) and read_last_cells(lab.results):
             raise CellSheetError(
                 "an empty folder", expected="the sheet that was in it",
-                remedy="bring the share back", file=job.folder,
+                remedy="bring the share back", file=lab.folder,
             )  # fmt: skip
         content = sheet.path.read_bytes() if sheet.path else b""
     except (CellSheetError, OSError) as error:
-        sheet, failure = _read_last_sheet(job, error)
+        sheet, failure = _read_last_sheet(lab, error)
         findings = (*sheet.findings, *said)
         return SheetSnapshot(sheet.path, sheet.cells, findings, (failure, *failures), "", published)
     if sheet.path:
-        _save_copy(job, _COPY, sheet.path.suffix.lower(), content)
+        _save_copy(lab, _COPY, sheet.path.suffix.lower(), content)
     findings = (*sheet.findings, *said)
     digest = hashlib.sha256(repr((sheet.cells, findings, published)).encode()).hexdigest()
     return SheetSnapshot(sheet.path, sheet.cells, findings, failures, digest, published)
 
 
-def _update_baselines(job: Job) -> tuple[str, tuple[Finding, ...], tuple[Failure, ...]]:
+def _update_baselines(lab: Lab) -> tuple[str, tuple[Finding, ...], tuple[Failure, ...]]:
     """Bring the store's table of published cells up to date; give its digest and what to say."""
-    own, findings, failures = _read_own_baselines(job)
+    own, findings, failures = _read_own_baselines(lab)
     table = contracts.validate("baselines", pl.concat([table1(), own]))
-    before = read_table(job.out, "baselines", LAB)
+    before = read_table(lab.results, "baselines", LAB)
     if before is None or not before.equals(table):
-        path = write_table(job.out, "baselines", LAB, table)
-        job.ledger.record_result_files([describe_file(job.out, path)])
+        path = write_table(lab.results, "baselines", LAB, table)
+        lab.ledger.record_result_files([describe_file(lab.results, path)])
     digest = hashlib.sha256(table.write_csv().encode()).hexdigest()
     return digest, findings, failures
 
 
 def _read_own_baselines(
-    job: Job,
+    lab: Lab,
 ) -> tuple[pl.DataFrame, tuple[Finding, ...], tuple[Failure, ...]]:
     """Read the lab's own baselines, or the last that could be used; none if there is no file."""
-    copy = job.out / f"{_BASELINES_COPY}.csv"
-    named = (path for path in job.folder.iterdir() if path.name.lower() == BASELINES_NAME)
+    copy = lab.results / f"{_BASELINES_COPY}.csv"
+    named = (path for path in lab.folder.iterdir() if path.name.lower() == BASELINES_NAME)
     path = next(named, None)
-    if path is None and _is_folder_empty(job) and copy.is_file():
+    if path is None and _is_folder_empty(lab) and copy.is_file():
         return (*read_lab_baselines(copy), ())
     if path is None:
         copy.unlink(missing_ok=True)
@@ -108,23 +108,23 @@ def _read_own_baselines(
             sentence = f"{said} Those from before are used until then."
         finding = Finding("error", "baselines_not_used", f"{path.name}: {sentence}")
         return rows, (finding, *findings), (Failure(path.name, sentence),)
-    _save_copy(job, _BASELINES_COPY, ".csv", content)
+    _save_copy(lab, _BASELINES_COPY, ".csv", content)
     return rows, findings, ()
 
 
-def _is_folder_empty(job: Job) -> bool:
+def _is_folder_empty(lab: Lab) -> bool:
     """Return whether the main of several folders holds nothing: its share may be away."""
-    return len(job.raw.roots) > 1 and not any(job.folder.iterdir())
+    return len(lab.raw.roots) > 1 and not any(lab.folder.iterdir())
 
 
-def _save_copy(job: Job, stem: str, suffix: str, content: bytes) -> None:
-    copy = job.out / f"{stem}{suffix}"
+def _save_copy(lab: Lab, stem: str, suffix: str, content: bytes) -> None:
+    copy = lab.results / f"{stem}{suffix}"
     if not copy.is_file() or copy.read_bytes() != content:
         atomic_write(copy, lambda path: path.write_bytes(content))
     for other in (".xlsx", ".csv"):
         if other != suffix:
             with contextlib.suppress(FileNotFoundError):
-                (job.out / f"{stem}{other}").unlink()
+                (lab.results / f"{stem}{other}").unlink()
 
 
 def read_last_cells(out: Path) -> tuple[Cell, ...]:
@@ -134,8 +134,8 @@ def read_last_cells(out: Path) -> tuple[Cell, ...]:
     return read_sheet_file(there[0]).cells if there else ()
 
 
-def _read_last_sheet(job: Job, error: CellSheetError | OSError) -> tuple[CellSheet, Failure]:
-    copies = [job.out / f"{_COPY}{suffix}" for suffix in (".xlsx", ".csv")]
+def _read_last_sheet(lab: Lab, error: CellSheetError | OSError) -> tuple[CellSheet, Failure]:
+    copies = [lab.results / f"{_COPY}{suffix}" for suffix in (".xlsx", ".csv")]
     there = [copy for copy in copies if copy.is_file()]
     if not there:
         raise error

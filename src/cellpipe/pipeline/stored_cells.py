@@ -18,9 +18,9 @@ from cellpipe.core.errors import CellpipeError
 from cellpipe.core.model import Cell
 from cellpipe.pipeline.cell_history import InputFile
 from cellpipe.pipeline.cell_inputs import CellInputs, read_input_tables
-from cellpipe.pipeline.ingest import Job
 from cellpipe.pipeline.sheet_snapshot import read_last_cells
 from cellpipe.store import LAB, read_table
+from cellpipe.store.lab import Lab, lab_of_results
 
 
 @dataclass(frozen=True)
@@ -43,14 +43,14 @@ def read_stored_cells(
         If there are no results, or a cell or a group that is named is not in them.
 
     """
-    job = Job(out, out)
-    return [_read_cell(job, cell_id) for cell_id in stored_cell_ids(out, cell_ids, group)]
+    lab = lab_of_results(out)
+    return [_read_cell(lab, cell_id) for cell_id in stored_cell_ids(out, cell_ids, group)]
 
 
 def stored_cell_ids(out: Path, cell_ids: Sequence[str] = (), group: str | None = None) -> list[str]:
     """Return the ids of cells that are named, as the results write them; errors as above."""
-    job = Job(out, out)
-    entries = job.ledger.cells() if (out / "tables").is_dir() else {}
+    lab = lab_of_results(out)
+    entries = lab.ledger.cells() if (out / "tables").is_dir() else {}
     if not entries:
         raise CellpipeError(
             "no results of a cell", expected="a results folder", file=out,
@@ -87,11 +87,11 @@ def _group_ids(out: Path, group: str, cell_ids: Sequence[str]) -> list[str]:
     return found
 
 
-def _read_cell(job: Job, cell_id: str) -> StoredCell:
-    entry = job.ledger.cells()[cell_id]
-    cell = next((c for c in read_last_cells(job.out) if c.cell_id == cell_id), None)
-    contents = job.ledger.contents()
-    listed = read_table(job.out, "files", LAB)
+def _read_cell(lab: Lab, cell_id: str) -> StoredCell:
+    entry = lab.ledger.cells()[cell_id]
+    cell = next((c for c in read_last_cells(lab.results) if c.cell_id == cell_id), None)
+    contents = lab.ledger.contents()
+    listed = read_table(lab.results, "files", LAB)
     rows = (contracts.empty_table("files") if listed is None else listed).filter(cell_id=cell_id)
     paths = dict(rows.select("file_sha256", "path").iter_rows())
     inputs = CellInputs(
@@ -102,14 +102,14 @@ def _read_cell(job: Job, cell_id: str) -> StoredCell:
             if sha256 in contents
         ),
     )
-    tables = read_input_tables(job, inputs)
+    tables = read_input_tables(lab, inputs)
     for analysis in analyses.all_analyses():
         for name in analysis.makes:
-            made = read_table(job.out, name, cell_id)
+            made = read_table(lab.results, name, cell_id)
             tables[name] = (
                 contracts.empty_table(name) if made is None else _check_columns(name, made)
             )
-    said = read_table(job.out, "findings", LAB)
+    said = read_table(lab.results, "findings", LAB)
     tables["findings"] = (contracts.empty_table("findings") if said is None else said).filter(
         cell_id=cell_id
     )

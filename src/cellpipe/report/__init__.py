@@ -1,4 +1,4 @@
-"""Tables in, what people read out: a page and a workbook for each cell, and an index of the lab."""
+"""Write reports from tables: a page and a workbook for each cell, and an index of the lab."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ import polars as pl
 from cellpipe.core.model import Cell
 from cellpipe.system.atomic_files import file_name, write_bytes
 
-__all__ = ["file_name", "write_cell_report", "write_index", "write_lab_workbook"]
+VERSION = 1  # to be raised when pages or workbooks change: all of them are written anew
+
+__all__ = ["VERSION", "file_name", "write_cell_report", "write_index", "write_lab_workbook"]
 
 
 def write_cell_report(
@@ -22,28 +24,28 @@ def write_cell_report(
     folder: Path,
     *,
     version: str,
+    analyses: Mapping[str, int],
 ) -> tuple[Path, Path]:
     """Write the page and the workbook of one cell into ``folder/cells``.
 
     Parameters
     ----------
     cell
-        Its row of the cell sheet.
+        The cell's row of the cell sheet.
     tables
-        This cell's rows by contract name; ``impedance`` with spectra numbered through the cell.
-        Any may be empty.
+        This cell's rows of each table, by contract name; in ``impedance`` the spectra are numbered
+        through the cell. Any table may be empty.
     files
-        This cell's rows of ``files``.
+        This cell's rows of the table ``files``.
     folder
-        Where the reports lie.
-    version
-        Version that made the numbers.
+        Folder of the reports.
+    version, analyses
+        Versions that made the numbers: the program's, and those of the analyses by name.
 
     Returns
     -------
     page, workbook
-        Their paths. Both are there as a whole or not at all, and the same input gives the same
-        bytes.
+        Their paths. Each file is written atomically, and the same input gives the same bytes.
 
     """
     from cellpipe.report.excel.cell_workbook import cell_workbook
@@ -51,7 +53,7 @@ def write_cell_report(
 
     name = file_name(cell.cell_id)
     with _pause_gc():
-        page = cell_page(cell, tables, files, name=name, version=version)
+        page = cell_page(cell, tables, files, name=name, version=version, analyses=analyses)
         workbook = cell_workbook(cell, tables, files, version=version)
     stem = folder / "cells" / name
     return (
@@ -62,7 +64,7 @@ def write_cell_report(
 
 @contextlib.contextmanager
 def _pause_gc() -> Iterator[None]:
-    """Leave garbage until afterwards: a report makes many small objects and hardly a circle."""
+    """Pause the garbage collector: a report makes many small objects and hardly any cycles."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -73,7 +75,7 @@ def _pause_gc() -> Iterator[None]:
 
 
 def write_index(tables: Mapping[str, pl.DataFrame], folder: Path, *, version: str) -> Path:
-    """Write the lab's index of all cells to ``folder/index.html`` and give its path.
+    """Write the lab's index of all cells to ``folder/index.html`` and return its path.
 
     ``tables`` are the lab's ``cells``, ``baseline_comparison``, ``cycles``, ``files`` and
     ``findings``.
@@ -84,7 +86,10 @@ def write_index(tables: Mapping[str, pl.DataFrame], folder: Path, *, version: st
 
 
 def write_lab_workbook(tables: Mapping[str, pl.DataFrame], folder: Path, *, version: str) -> Path:
-    """Write the lab's workbook of the same tables to ``folder/all-cells.xlsx``; give its path."""
+    """Write the lab's workbook to ``folder/all-cells.xlsx`` and return its path.
+
+    ``tables`` are those of `write_index`.
+    """
     from cellpipe.report.excel.lab_workbook import lab_workbook
 
     return write_bytes(folder / "all-cells.xlsx", lab_workbook(tables, version=version))

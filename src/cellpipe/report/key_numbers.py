@@ -1,4 +1,4 @@
-"""What stands at the top of a cell's page: one line of what it is, and six numbers."""
+"""Describe a cell in one line and six key numbers, for the top of its page."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cellpipe.report.wording import NOTHING, KindWords, format_number, format_pe
 
 @dataclass(frozen=True)
 class KeyNumber:
-    """A number with its unit, its name, and what it is based on."""
+    """A key number: its name, its value with unit, and its basis."""
 
     name: str
     value: str
@@ -20,7 +20,7 @@ class KeyNumber:
 
 
 def describe_cell(cell: Cell, words: KindWords) -> str:
-    """Say in one line what the cell is, from what the cell sheet says and nothing else."""
+    """Return one line that says what the cell is, from the cell sheet alone."""
     parts = [words.kind]
     if cell.working_electrode:
         parts.append(f"working electrode {cell.working_electrode}")
@@ -40,7 +40,7 @@ def describe_cell(cell: Cell, words: KindWords) -> str:
 
 
 def key_numbers(summary: pl.DataFrame, words: KindWords) -> list[KeyNumber]:
-    """Write the six numbers that a lab manager asks for first."""
+    """Return the six numbers that a lab manager asks for first; none if ``summary`` is empty."""
     if summary.is_empty():
         return []
     row = summary.row(0, named=True)
@@ -64,7 +64,7 @@ def key_numbers(summary: pl.DataFrame, words: KindWords) -> list[KeyNumber]:
 
 
 def no_efficiency_reason(row: dict[str, object]) -> str:
-    """Say why a cell has no Coulombic efficiency."""
+    """Return why a cell has no Coulombic efficiency."""
     if row["configuration"] == "symmetric":
         return "a symmetric cell has none"
     if row["configuration"] == "half":
@@ -77,13 +77,13 @@ def _first_capacity(row: dict[str, object], words: KindWords) -> KeyNumber:
     specific = _to_float(row["first_specific_discharging_capacity_mah_per_g"])
     areal = _to_float(row["first_areal_discharging_capacity_mah_per_cm2"])
     charge = _to_float(row["first_discharging_capacity_ah"])
-    areal_words = "" if areal is None else f"{format_number(areal)} mAh/cm²"
+    areal_text = "" if areal is None else f"{format_number(areal)} mAh/cm²"
     if specific is not None:
         basis = f"per {row['capacity_basis']}"
-        beside = f"{basis}; {areal_words} by area" if areal_words else basis
-        return KeyNumber(name, f"{format_number(specific, 4)} mAh/g", beside)
-    if areal_words:
-        return KeyNumber(name, areal_words, "per area")
+        full_basis = f"{basis}; {areal_text} by area" if areal_text else basis
+        return KeyNumber(name, f"{format_number(specific, 4)} mAh/g", full_basis)
+    if areal_text:
+        return KeyNumber(name, areal_text, "per area")
     if charge is None:
         return KeyNumber(name, NOTHING, "no discharge")
     return KeyNumber(name, f"{format_number(1e3 * charge, 4)} mAh", "no active mass, no area known")
@@ -110,7 +110,7 @@ def _resistance(row: dict[str, object]) -> KeyNumber:
 
 
 def resistance_text(row: dict[str, object]) -> tuple[str, str]:
-    """Write the first and last interfacial resistance, and their unit: per area if known."""
+    """Return the first and last interfacial resistance as text, and the unit: per area if known."""
     stems = (("areal_interfacial_resistance_ohm_cm2", "Ω cm²"), ("interfacial_resistance_ohm", "Ω"))
     for stem, unit in stems:
         first, last = _to_float(row[f"first_{stem}"]), _to_float(row[f"last_{stem}"])

@@ -1,4 +1,4 @@
-"""Words and numbers as people read them. Per cent exists here and nowhere below."""
+"""Format words and numbers for readers. Per cent is used here and in no lower layer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NOTHING = "–"
 
 @dataclass(frozen=True)
 class KindWords:
-    """How the two directions and the efficiency are called in a kind of cell."""
+    """Names of the two directions and of the efficiency for one kind of cell."""
 
     kind: str
     charge: str
@@ -39,7 +39,7 @@ _UNKNOWN = KindWords("Kind of cell not known", "charge", "discharge", "")
 
 
 def kind_words(cell: Cell) -> KindWords:
-    """Return the words for a cell; an efficiency without words is one that isn't defined."""
+    """Return the words for a cell; ``efficiency`` is empty if it isn't defined for its kind."""
     if cell.configuration == "half" and cell.working_electrode_role == "cathode":
         return _CATHODE_HALF
     known = {"full": _FULL, "half": _HALF, "symmetric": _SYMMETRIC}
@@ -47,7 +47,10 @@ def kind_words(cell: Cell) -> KindWords:
 
 
 def format_number(value: float | None, digits: int = 3) -> str:
-    """Round to significant digits without an exponent where that can be read."""
+    """Return a number rounded to significant digits; a dash if it is None or not finite.
+
+    An exponent is used only below 1e-4 and from 1e7 on.
+    """
     if value is None or not math.isfinite(value):
         return NOTHING
     if value == 0:
@@ -60,30 +63,30 @@ def format_number(value: float | None, digits: int = 3) -> str:
 
 
 def format_fixed(value: float | None, decimals: int) -> str:
-    """Round to decimals."""
+    """Return a number rounded to decimals; a dash if it is None or not finite."""
     if value is None or not math.isfinite(value):
         return NOTHING
     return f"{value:.{decimals}f}".replace("-", "−")
 
 
 def format_percent(value: float | None, decimals: int = 1) -> str:
-    """Write a fraction as per cent."""
+    """Return a fraction in per cent; a dash if it is None or not finite."""
     text = format_fixed(None if value is None else 100 * value, decimals)
     return text if text == NOTHING else f"{text} %"
 
 
 def format_integer(value: int | None) -> str:
-    """Write a whole number."""
+    """Return a whole number as text; a dash for None."""
     return NOTHING if value is None else str(value)
 
 
 def pluralize(value: int, one: str, many: str = "") -> str:
-    """Write a number with its noun."""
+    """Return a number with its noun, in the plural unless the number is one."""
     return f"{value} {one if value == 1 else many or one + 's'}"
 
 
 def format_time(value: float | datetime | None) -> str:
-    """Write a time in UTC; a number is seconds since 1970."""
+    """Return a time in UTC as text, a dash for None; a number is seconds since 1970."""
     if value is None:
         return NOTHING
     if not isinstance(value, datetime):

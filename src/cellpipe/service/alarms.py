@@ -1,4 +1,4 @@
-"""Limits that a cell may cross: efficiency, a sudden loss of capacity, growth of resistance."""
+"""Check a cell against limits: efficiency, sudden loss of capacity, growth of resistance."""
 
 from __future__ import annotations
 
@@ -8,36 +8,36 @@ import polars as pl
 
 from cellpipe.config.settings import LimitSettings
 
-_LATEST = 3  # cycles whose median efficiency counts: one odd cycle crosses nothing
+_LATEST = 3  # cycles whose median efficiency counts, so that one outlier raises no alarm
 
 
 @dataclass(frozen=True)
 class Alarm:
-    """A limit that a cell has crossed; ``code`` tells this crossing from the next."""
+    """A limit that a cell has crossed; ``code`` distinguishes this crossing from later ones."""
 
     code: str
     sentence: str
 
 
 def check_limits(cell: pl.DataFrame, cycles: pl.DataFrame, limits: LimitSettings) -> list[Alarm]:
-    """Return the limits that a cell has crossed.
+    """Return an alarm for each limit that a cell has crossed.
 
     Parameters
     ----------
     cell
         Its row of the table ``cells``.
     cycles
-        Its cycles; those that are complete and no formation count, from cycle 2 on.
+        Its cycles; those count that are complete and not formation, from cycle 2 on.
     limits
-        What is still in order. The efficiency is the median of the latest three cycles; a loss is
-        of the discharge capacity, from one cycle to the next at the same rate; the resistance is
+        The limits. The efficiency is the median of the latest three cycles; a loss is one of the
+        discharge capacity, from one cycle to the next at the same rate; the resistance is
         the interfacial one of the last spectrum over the first's.
 
     """
     counted = cycles.filter(
         pl.col("complete") & ~pl.col("formation_cycle") & (pl.col("cycle") > 1)
     ).sort("cycle")
-    found = [*_efficiency_alarms(counted, limits), *_loss_alarms(counted, limits)]
+    alarms = [*_efficiency_alarms(counted, limits), *_loss_alarms(counted, limits)]
     row = cell.row(0, named=True) if cell.height else {}
     first, last = (row.get(f"{when}_interfacial_resistance_ohm") for when in ("first", "last"))
     if first and last and last / first > limits.resistance_growth:
@@ -45,8 +45,8 @@ def check_limits(cell: pl.DataFrame, cycles: pl.DataFrame, limits: LimitSettings
             f"The interfacial resistance has grown to {last / first:.2g} times the first "
             f"({last:.3g} Ω from {first:.3g} Ω; limit {limits.resistance_growth:g})."
         )
-        found.append(Alarm("resistance_growth", sentence))
-    return found
+        alarms.append(Alarm("resistance_growth", sentence))
+    return alarms
 
 
 def _efficiency_alarms(cycles: pl.DataFrame, limits: LimitSettings) -> list[Alarm]:
@@ -65,7 +65,7 @@ def _efficiency_alarms(cycles: pl.DataFrame, limits: LimitSettings) -> list[Alar
 
 
 def _loss_alarms(cycles: pl.DataFrame, limits: LimitSettings) -> list[Alarm]:
-    """Return the latest sudden loss."""
+    """Return an alarm for the latest sudden loss, if there is one."""
     after = pl.col("discharging_capacity_ah")
     before, rate = after.shift(), pl.col("rate_group")
     losses = cycles.with_columns(loss=1 - after / before).filter(

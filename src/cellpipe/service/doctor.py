@@ -1,4 +1,4 @@
-"""What a machine and a workspace need, looked at one by one; what is wrong says what to do."""
+"""Check what a machine and a workspace need, one thing at a time, with remedies for faults."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ from cellpipe.system.scan import SHEET_NAMES
 State = Literal["good", "note", "bad"]
 _PACKAGES = ("polars", "pandera", "prefect", "galvani", "fastnda", "lmfit", "matplotlib")
 _LITTLE_BYTES, _SHORT_BYTES = 1 << 30, 10 << 30
-_LONG_PATH = 115  # of 260 that Windows allows; names within take up to 110, put aside 32 more
+_LONG_PATH = 115  # of 260 that Windows allows; names inside take up to 110, quarantine 32 more
 _ANSWER_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at: ``what``, what was ``found``, and what to do about it."""
+    """Result of one check: ``what`` was checked, what was ``found``, and the ``remedy``."""
 
     what: str
     state: State
@@ -46,23 +46,23 @@ class Check:
 
 
 def run_checks(path: Path) -> Iterator[Check]:
-    """Look at this machine, and at the workspace whose settings stand at ``path``."""
+    """Yield the checks of this machine and of the workspace with the settings file ``path``."""
     yield from check_machine()
     try:
-        given = read_settings(path)
+        settings = read_settings(path)
     except CellpipeError as error:
         remedy = error.remedy if path.exists() else "cellpipe init FOLDER makes a workspace"
         yield Check("settings", "bad", f"{path}: {error.found}", remedy)
         return
     yield Check("settings", "good", str(path))
-    for lab in given.lab:
+    for lab in settings.lab:
         yield from check_lab(lab)
-    yield from check_server(given)
-    yield from _check_secrets(given, path.resolve().parent)
+    yield from check_server(settings)
+    yield from _check_secrets(settings, path.resolve().parent)
 
 
 def check_machine() -> Iterator[Check]:
-    """Look at Python, the packages, the zones, the memory and the folder for temporary files."""
+    """Yield the checks of Python, packages, time zones, memory and the temporary folder."""
     version = ".".join(map(str, sys.version_info[:3]))
     yield Check("Python", "good", version)
     for name in _PACKAGES:
@@ -78,7 +78,7 @@ def check_machine() -> Iterator[Check]:
 
 
 def check_lab(lab: LabSettings) -> Iterator[Check]:
-    """Look at a lab's folders, its sheet, its results and its ledger."""
+    """Yield the checks of a lab's folders, cell sheet, time zone, results and ledger."""
     for folder in (lab.folder, *lab.also):
         yield _check_raw_folder(folder)
     sheets = [name for name in SHEET_NAMES if (lab.folder / name).is_file()]
@@ -102,49 +102,49 @@ def check_lab(lab: LabSettings) -> Iterator[Check]:
         yield _check_package("object storage", "obstore", "s3")
 
 
-def check_server(given: Settings) -> Iterator[Check]:
-    """Look at the port of ``cellpipe serve``, the server that is named, and the runner."""
-    host, port = given.server.host, given.server.port
-    near = "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104 - as it was set
-    url = f"http://{near}:{port}/api"
+def check_server(settings: Settings) -> Iterator[Check]:
+    """Yield the checks of the port of ``cellpipe serve``, PREFECT_API_URL and the runner."""
+    host, port = settings.server.host, settings.server.port
+    local_host = "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104 - as configured
+    url = f"http://{local_host}:{port}/api"
     if _is_reachable(url):
         yield Check("port", "good", f"{port}: a Prefect server answers there")
-    elif _is_port_used(near, port):
+    elif _is_port_used(local_host, port):
         yield Check("port", "bad", f"{port}: another program is there",
                     "set another port under [server]")  # fmt: skip
     else:
         yield Check("port", "good", f"{port} is free")
-    named = os.environ.get("PREFECT_API_URL")
-    if named and _is_reachable(named):
-        yield Check("PREFECT_API_URL", "good", f"{named} answers")
-    elif named:
-        yield Check("PREFECT_API_URL", "bad", f"{named} does not answer",
+    named_url = os.environ.get("PREFECT_API_URL")
+    if named_url and _is_reachable(named_url):
+        yield Check("PREFECT_API_URL", "good", f"{named_url} answers")
+    elif named_url:
+        yield Check("PREFECT_API_URL", "bad", f"{named_url} does not answer",
                     "start that server, or take the variable away")  # fmt: skip
-    if given.runner.kind != "threads":
-        kind = given.runner.kind
+    if settings.runner.kind != "threads":
+        kind = settings.runner.kind
         yield _check_package("runner", f"prefect_{kind}", kind)
 
 
-def _check_secrets(given: Settings, beside: Path) -> Iterator[Check]:
-    """Look whether secrets are where they are said to be; none is shown."""
-    receivers = {"hand_on.kadi": given.hand_on.kadi, "hand_on.elabftw": given.hand_on.elabftw}
-    named = [(what, one.token) for what, one in receivers.items() if one is not None]
-    named += [("notify.to", reference) for reference in given.notify.to]
+def _check_secrets(settings: Settings, base_dir: Path) -> Iterator[Check]:
+    """Yield a check for each secret that the settings name; no secret is shown."""
+    receivers = {"hand_on.kadi": settings.hand_on.kadi, "hand_on.elabftw": settings.hand_on.elabftw}
+    named = [(what, receiver.token) for what, receiver in receivers.items() if receiver is not None]
+    named += [("notify.to", reference) for reference in settings.notify.to]
     for what, reference in named:
         if reference.startswith("prefect:"):
             yield Check(what, "note", f"{reference} is asked for when it is used")
             continue
         try:
-            resolve_secret(reference, beside)
+            resolve_secret(reference, base_dir)
         except CellpipeError as error:
             yield Check(what, "bad", error.found, error.remedy)
         else:
             yield Check(what, "good", f"{reference} is there")
 
 
-def _check_call(what: str, ask: Callable[[], str], remedy: str) -> Check:
+def _check_call(what: str, call: Callable[[], str], remedy: str) -> Check:
     try:
-        return Check(what, "good", ask())
+        return Check(what, "good", call())
     except (OSError, LookupError, ValueError) as error:
         return Check(what, "bad", f"{type(error).__name__}: {error}", remedy)
 
@@ -174,23 +174,25 @@ def _check_raw_folder(folder: Path) -> Check:
 
 
 def _check_writable(what: str, folder: Path) -> Check:
-    """Try whether files can be written, as it is done: under another name, then renamed."""
-    place = _existing_parent(folder)
+    """Check that files can be written as results are: under another name, then renamed."""
+    parent = _existing_parent(folder)
     try:
-        with tempfile.TemporaryDirectory(prefix=".cellpipe-", dir=place) as trial:
+        with tempfile.TemporaryDirectory(prefix=".cellpipe-", dir=parent) as trial:
             first = Path(trial) / "first"
             first.write_bytes(b"x")
             first.replace(first.with_name("second"))
     except OSError as error:
-        return Check(what, "bad", f"{place} can't be written ({error.strerror})",
+        return Check(what, "bad", f"{parent} can't be written ({error.strerror})",
                      "check your rights there, or name another folder")  # fmt: skip
-    made = "" if place == folder else ", not made yet"
-    return Check(what, "good", f"{folder} can be written{made}")
+    note = "" if parent == folder else ", not made yet"
+    return Check(what, "good", f"{folder} can be written{note}")
 
 
 def _existing_parent(folder: Path) -> Path:
-    """Return the folder, or the nearest one above it that is there."""
-    return next((each for each in (folder, *folder.parents) if each.exists()), folder)
+    """Return the folder, or its nearest parent that exists."""
+    return next(
+        (candidate for candidate in (folder, *folder.parents) if candidate.exists()), folder
+    )
 
 
 def _check_disk_space(folder: Path) -> Check:
@@ -206,7 +208,7 @@ def _check_disk_space(folder: Path) -> Check:
 
 
 def _check_ledger(lab: LabSettings) -> Check:
-    """Look at the ledger without opening it as a run does, which would bring it up or mend it."""
+    """Check the ledger without opening it as a run does, which would migrate or repair it."""
     url = ledger_url(lab.results) or lab.ledger
     try:
         if url:

@@ -1,6 +1,6 @@
-"""Prefect's REST API, call_api with Python's own library: the watch does without Prefect's client.
+"""Call Prefect's REST API with Python's standard library: the watch needs no Prefect client.
 
-Keys and passwords are those of Prefect's own variables, ``PREFECT_API_KEY`` and
+The key or password is taken from Prefect's own variables, ``PREFECT_API_KEY`` and
 ``PREFECT_API_AUTH_STRING``.
 """
 
@@ -16,7 +16,7 @@ from typing import Any
 
 from cellpipe.core.errors import ServerError
 
-_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # no proxy to loopback
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # no proxy for loopback
 DEPLOYMENT = "process-batch/watched"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -24,32 +24,32 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 def call_api(
     url: str, path: str, body: dict[str, object] | None = None, *, timeout: float = 30.0
 ) -> Any:
-    """Ask Prefect's API; give its answer.
+    """Send a request to Prefect's API and return its JSON answer; with a body it is a POST.
 
     Raises
     ------
     ServerError
-        If there is none, or not the one that was hoped for.
+        If there is no answer, or an HTTP error, whose code is then its ``status``.
 
     """
     headers = {"Content-Type": "application/json", **_auth_headers()}
     data = None if body is None else json.dumps(body).encode()
     try:
         request = urllib.request.Request(f"{url.rstrip('/')}/{path}", data, headers)  # noqa: S310
-        is_here = urllib.parse.urlsplit(url).hostname in LOOPBACK
-        with (_DIRECT.open if is_here else urllib.request.urlopen)(
+        is_local = urllib.parse.urlsplit(url).hostname in LOOPBACK
+        with (_DIRECT.open if is_local else urllib.request.urlopen)(
             request, timeout=timeout
-        ) as answer:
-            return json.load(answer)
+        ) as response:
+            return json.load(response)
     except urllib.error.HTTPError as error:
-        refused = ServerError(
+        server_error = ServerError(
             f"the answer {error.code} from Prefect to {path.partition('?')[0]}",
             expected=f"a server with the deployment {DEPLOYMENT}",
             remedy="deploy the flows: prefect deploy --all, or start cellpipe serve",
         )
-        refused.status = error.code
+        server_error.status = error.code
         error.close()
-        raise refused from error
+        raise server_error from error
     except (urllib.error.URLError, OSError, ValueError) as error:
         raise ServerError(
             f"no answer from {url}", expected="the Prefect server of PREFECT_API_URL",

@@ -1,8 +1,9 @@
-"""A Prefect server for a run: the one that PREFECT_API_URL names, or a local one.
+"""Provide a Prefect server for a run: the one that PREFECT_API_URL names, or a local one.
 
-A local server is started on loopback with its database in ``RESULTS/prefect``, waited for, and
-stopped once its records are written. Prefect's ephemeral mode is never used: it loses task runs.
-Nothing here imports Prefect, for Prefect reads these settings when it is imported.
+A local server is started on loopback with its database in ``RESULTS/prefect``. The run waits for
+its first answer, and stops it once its records are written. Prefect's ephemeral mode is never
+used, because it loses task runs. This module must not import Prefect, which reads these settings
+when it is imported.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from cellpipe.core.errors import ServerError
 from cellpipe.service.prefect_api import call_api
 from cellpipe.system.processes import call_on_stdin_close
 
-NO_TELEMETRY = {  # nothing leaves the machine, from the client or the server
+NO_TELEMETRY = {  # neither client nor server sends anything from this machine
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
@@ -37,14 +38,14 @@ RETENTION = {  # with the defaults a busy server drops task runs
     "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_FLUSH_INTERVAL": "2",
     "PREFECT_SERVER_SERVICES_TRIGGERS_READ_BATCH_SIZE": "500",
 }
-HEARTBEAT = {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30"}  # the least that Prefect allows
+HEARTBEAT = {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30"}  # seconds; the shortest that Prefect allows
 _START_SECONDS = 180.0
 _RECORD_SECONDS = 120.0
 
 
 @contextmanager
 def ensure_server(out: Path) -> Iterator[str]:
-    """Return the API address of a server that answers; stop it afterwards if it was started here.
+    """Yield the API address of a server that answers; stop it afterwards if it was started here.
 
     Raises
     ------
@@ -53,14 +54,15 @@ def ensure_server(out: Path) -> Iterator[str]:
 
     """
     os.environ.update(NO_TELEMETRY)
-    named = os.environ.get("PREFECT_API_URL")
-    if named:
-        if not is_reachable(named):
+    named_url = os.environ.get("PREFECT_API_URL")
+    if named_url:
+        if not is_reachable(named_url):
             raise ServerError(
-                f"no answer from {named}", expected="the Prefect server that PREFECT_API_URL names",
+                f"no answer from {named_url}",
+                expected="the Prefect server that PREFECT_API_URL names",
                 remedy="start it with prefect server start, or unset PREFECT_API_URL",
             )  # fmt: skip
-        yield named
+        yield named_url
         return
     with _local_server(out) as url:
         os.environ["PREFECT_API_URL"] = url
@@ -128,7 +130,7 @@ def is_reachable(url: str) -> bool:
 
 
 def main(host: str, port: str) -> None:
-    """Run the server in this process until it is told to end, or its parent is gone."""
+    """Run the server in this process until it is stopped or its parent process ends."""
     import uvicorn
 
     os.environ["PREFECT__SERVER_FINAL"] = "1"
@@ -146,28 +148,28 @@ def _end() -> None:
 
 
 def wait_until_recorded(url: str, flow_run_id: str, tasks: int) -> int:
-    """Wait until the server has recorded so many finished task runs of a flow run.
+    """Wait until the server has recorded ``tasks`` finished task runs of a flow run.
 
     Returns
     -------
-    How many it has recorded; fewer than ``tasks`` only if it did not come to it in two minutes.
+    How many it has recorded; fewer than ``tasks`` only after waiting for two minutes.
 
     """
-    wanted = {
+    filters = {
         "flow_runs": {"id": {"any_": [flow_run_id]}},
         "task_runs": {"state": {"type": {"any_": ["COMPLETED", "FAILED", "CRASHED"]}}},
     }
     deadline = time.monotonic() + _RECORD_SECONDS
-    recorded = _count_task_runs(url, wanted)
+    recorded = _count_task_runs(url, filters)
     while recorded < tasks and time.monotonic() < deadline:
         time.sleep(0.3)
-        recorded = _count_task_runs(url, wanted)
+        recorded = _count_task_runs(url, filters)
     return recorded
 
 
-def _count_task_runs(url: str, wanted: dict[str, object]) -> int:
+def _count_task_runs(url: str, filters: dict[str, object]) -> int:
     try:
-        return int(call_api(url, "task_runs/count", wanted))
+        return int(call_api(url, "task_runs/count", filters))
     except ServerError:
         return 0
 

@@ -1,7 +1,7 @@
-"""``cellpipe serve``: Prefect's server, the flows and the watch as children, kept alive.
+"""Run Prefect's server, the flows and the watch as child processes, for ``cellpipe serve``.
 
-A child that dies is started again, after a second at first and a minute at most. Each ends when
-this process does, however that comes: it reads from a pipe that closes then.
+A child that ends is restarted, after one second at first and one minute at most. Every child
+ends when this process does, for whatever reason: it reads from a pipe that closes then.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from cellpipe.service.prefect_api import LOOPBACK
 
 _LOOK_SECONDS = 0.5
 _HEALTH_SECONDS = 15.0
-_SILENT = 4  # looks without an answer after which a server is taken for dead
+_SILENT = 4  # failed health checks in a row after which the server is restarted
 _LONG_LIFE = 300.0
 _LONGEST_PAUSE = 60.0
 _END_SECONDS = 40.0
-_START_SECONDS = 180.0  # after which a server that never answered is given up
+_START_SECONDS = 180.0  # time limit for the first answer of a server
 _log = logging.getLogger("cellpipe")
 
 
 @dataclass
 class Child:
-    """A process that is to be there all the time."""
+    """A child process that is kept running."""
 
     name: str
     arguments: list[str]
@@ -46,7 +46,7 @@ class Child:
     pause: float = 1.0
 
     def ensure_running(self) -> None:
-        """Start it if it is not there and its pause is over."""
+        """Start the process if it is not running and its pause is over."""
         now = time.monotonic()
         if self.process is not None and self.process.poll() is not None:
             if now - self.began > _LONG_LIFE:
@@ -62,7 +62,7 @@ class Child:
             self.start()
 
     def start(self) -> None:
-        """Start it, and its log."""
+        """Start the process, and the thread that writes its log."""
         self.began = time.monotonic()
         self.process = subprocess.Popen(  # noqa: S603 - this Python, this package
             [sys.executable, *self.arguments],
@@ -77,7 +77,7 @@ class Child:
             ).start()
 
     def end(self) -> None:
-        """Ask it to end, and wait; kill it if it does not."""
+        """Close the process's stdin, which asks it to end; kill it if it does not in 40 seconds."""
         if self.process is None:
             return
         if self.process.stdin is not None:
@@ -91,7 +91,7 @@ class Child:
 
 
 def _copy_to_log(stream: IO[bytes], log: Path) -> None:
-    """Write what a child says into a log that does not grow without end."""
+    """Write a child's output to a log of limited size."""
     log.parent.mkdir(parents=True, exist_ok=True)
     handler = logging.handlers.RotatingFileHandler(
         log, maxBytes=5_000_000, backupCount=2, encoding="utf-8"
@@ -104,51 +104,63 @@ def _copy_to_log(stream: IO[bytes], log: Path) -> None:
 
 
 def home_folder(path: Path) -> Path:
-    """Return the folder, beside the settings, of Prefect's database and all logs."""
+    """Return the folder of Prefect's database and all logs, beside the settings."""
     return path.resolve().parent / "prefect"
 
 
 def serve(path: Path, is_over: threading.Event) -> int:
-    """Run everything until it is over.
+    """Run all children until ``is_over`` is set; return the exit code.
 
     Raises
     ------
     SettingsError
-        If the settings are wrong, or would open the server to others without a password.
+        If the settings are wrong, or would open the server to other machines without a password.
     ServerError
         If Prefect's server does not start.
 
     """
-    given = read_settings(path)
+    settings = read_settings(path)
     home = home_folder(path)
     home.mkdir(exist_ok=True)
-    named = os.environ.get("PREFECT_API_URL")
-    url = named or f"http://{_local_host(given)}:{given.server.port}/api"
-    shared = {
-        **prefect_server.NO_TELEMETRY, **prefect_server.HEARTBEAT, "PREFECT_API_URL": url, "PREFECT_HOME": str(home),
+    named_url = os.environ.get("PREFECT_API_URL")
+    url = named_url or f"http://{_local_host(settings)}:{settings.server.port}/api"
+    environment = {
+        **prefect_server.NO_TELEMETRY, **prefect_server.HEARTBEAT,
+        "PREFECT_API_URL": url, "PREFECT_HOME": str(home),
         "NO_PROXY": ",".join(filter(None, (os.environ.get("NO_PROXY"), "127.0.0.1,localhost"))),
     }  # fmt: skip
-    children = [] if named else [_make_server(given, home, shared, url)]
-    flows = Child("flows", ["-m", "cellpipe.flows.runner", str(path)], home / "flows.log", shared)
+    children = [] if named_url else [_make_server(settings, home, environment, url)]
+    flows = Child(
+        "flows", ["-m", "cellpipe.flows.runner", str(path)], home / "flows.log", environment
+    )
     watch = Child(
-        "watch", ["-m", "cellpipe", "watch", "--settings", str(path)], home / "watch.log", shared
+        "watch",
+        ["-m", "cellpipe", "watch", "--settings", str(path)],
+        home / "watch.log",
+        environment,
     )
     children += [flows, watch]
     print(f"Serving. What runs and ran: {url.removesuffix('/api')}  Ctrl+C ends it.", flush=True)  # noqa: T201
     try:
-        _keep_alive(children, url, is_over, None if named else children[0])
+        _keep_alive(children, url, is_over, None if named_url else children[0])
     finally:
         for child in reversed(children):
             child.end()
     return 0
 
 
-def _local_host(given: Settings) -> str:
-    """Return the host at which this machine reaches its own server.
+def _local_host(settings: Settings) -> str:
+    """Return the host name at which this machine reaches its own server.
 
-    A server that others can reach too wants a password.
+    A server that other machines can reach needs a password.
+
+    Raises
+    ------
+    SettingsError
+        If it has none.
+
     """
-    host = given.server.host
+    host = settings.server.host
     if host in LOOPBACK:
         return f"[{host}]" if ":" in host else host
     if not os.environ.get("PREFECT_SERVER_API_AUTH_STRING"):
@@ -157,30 +169,37 @@ def _local_host(given: Settings) -> str:
             expected="127.0.0.1, or a password for Prefect's API",
             remedy="set PREFECT_SERVER_API_AUTH_STRING and PREFECT_API_AUTH_STRING to user:secret",
         )  # fmt: skip
-    if host in {"0.0.0.0", "::"}:  # noqa: S104 - as it was set
+    if host in {"0.0.0.0", "::"}:  # noqa: S104 - as configured
         return "127.0.0.1"
     return f"[{host}]" if ":" in host else host
 
 
-def _make_server(given: Settings, home: Path, shared: dict[str, str], url: str) -> Child:
+def _make_server(settings: Settings, home: Path, shared: dict[str, str], url: str) -> Child:
     environment = {
         **shared, **prefect_server.RETENTION, "PREFECT_UI_API_URL": url,
         "PREFECT_SERVER_UI_API_URL": url,
         "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
-        "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(86_400 * given.server.keep_days),
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(
+            86_400 * settings.server.keep_days
+        ),
     }  # fmt: skip
-    if given.server.database:
-        environment["PREFECT_API_DATABASE_CONNECTION_URL"] = given.server.database
-    arguments = ["-m", "cellpipe.service.prefect_server", given.server.host, str(given.server.port)]
+    if settings.server.database:
+        environment["PREFECT_API_DATABASE_CONNECTION_URL"] = settings.server.database
+    arguments = [
+        "-m",
+        "cellpipe.service.prefect_server",
+        settings.server.host,
+        str(settings.server.port),
+    ]
     return Child("server", arguments, home / "server.log", environment)
 
 
 def _keep_alive(
     children: list[Child], url: str, is_over: threading.Event, server: Child | None
 ) -> None:
-    answers = prefect_server.is_reachable
-    silent, next_health, has_answered = 0, 0.0, False
-    given_up = time.monotonic() + _START_SECONDS
+    is_reachable = prefect_server.is_reachable
+    failed_checks, next_health, has_answered = 0, 0.0, False
+    deadline = time.monotonic() + _START_SECONDS
     while not is_over.wait(_LOOK_SECONDS):
         for child in children:
             if child is server or has_answered:
@@ -188,17 +207,17 @@ def _keep_alive(
         now = time.monotonic()
         if now < next_health and has_answered:
             continue
-        if answers(url):
-            silent, has_answered, next_health = 0, True, now + _HEALTH_SECONDS
+        if is_reachable(url):
+            failed_checks, has_answered, next_health = 0, True, now + _HEALTH_SECONDS
         elif has_answered:
-            silent, next_health = silent + 1, now + _HEALTH_SECONDS
-        elif server is not None and now > given_up:
+            failed_checks, next_health = failed_checks + 1, now + _HEALTH_SECONDS
+        elif server is not None and now > deadline:
             raise ServerError(
                 f"no answer from {url} in {_START_SECONDS:.0f} seconds",
                 expected="Prefect's server, started here", file=server.log,
                 remedy="the log says why; cellpipe doctor says whether the port is taken",
             )  # fmt: skip
-        if silent >= _SILENT and server is not None and server.process is not None:
+        if failed_checks >= _SILENT and server is not None and server.process is not None:
             _log.warning("the server does not answer; it is started again")
             server.process.kill()
-            silent = 0
+            failed_checks = 0

@@ -1,4 +1,4 @@
-"""Files that the watch found ready, until a run has dealt with them."""
+"""The queue of files that the watch found ready, until a run has processed them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class QueuedFile:
-    """A file that is ready: its path within the folder, its state then, and its batch if any."""
+    """A ready file: its path within the folder, its state then, and its batch if any."""
 
     path: str
     size: int
@@ -23,7 +23,7 @@ class QueuedFile:
 
 
 def enqueue(database: Database, files: Iterable[QueuedFile]) -> None:
-    """Note files as ready; one that was noted before is noted anew, for no batch yet."""
+    """Queue files; one already queued gets its new state, and no batch unless it names one."""
     now = utc_now()
     values = [(f.path, f.size, f.modified_ns, f.batch, now) for f in files]
     if values:
@@ -34,7 +34,7 @@ def enqueue(database: Database, files: Iterable[QueuedFile]) -> None:
 
 
 def queued_files(database: Database, batch: str | None = None) -> list[QueuedFile]:
-    """Return the files that wait, of one batch or all, in the order of paths."""
+    """Return the queued files, of one batch or all, in order of paths."""
     where = " WHERE batch = ?" if batch is not None else ""
     query = f"SELECT path, size, modified_ns, batch FROM queue{where} ORDER BY path"  # noqa: S608
     values = () if batch is None else (batch,)
@@ -44,14 +44,14 @@ def queued_files(database: Database, batch: str | None = None) -> list[QueuedFil
 
 
 def assign_batch(database: Database, batch: str, paths: Sequence[str]) -> None:
-    """Put waiting files into a batch."""
+    """Assign queued files to a batch."""
     values = [(batch, path) for path in paths]
     statement = "UPDATE queue SET batch = ? WHERE path = ?"
     database.transact(lambda rows: rows.write(statement, *values), writes=True)
 
 
 def finish_batch(database: Database, batch: str) -> None:
-    """Strike a batch's files out; one that changed since has been put in the queue anew."""
+    """Remove a batch's files from the queue; one that changed since has been queued again."""
 
     def work(rows: Transaction) -> None:
         rows.write("DELETE FROM queue WHERE batch = ?", (batch,))

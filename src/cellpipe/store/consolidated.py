@@ -1,8 +1,8 @@
-"""Tables of many cells in one file, so that a question about the whole lab opens one and not all.
+"""Tables of many cells in one file, so that a query about the whole lab opens one file, not all.
 
 ``gathered/<table>.parquet`` holds the rows of ``tables/<table>/*.parquet`` as they were when it was
-written, and in its metadata the size and time of each of those files. It may be deleted whenever
-one likes: what is newer, or not in it, is read from the files themselves.
+written, and in its metadata the size and time of each of those files. It may be deleted at any
+time: files that are newer, or not in it, are read directly.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ from cellpipe.core.contracts import empty_table
 from cellpipe.system.atomic_files import atomic_write, is_unfinished
 
 FOLDER = "gathered"
-TABLES = (  # those with some rows for each cell, cycle or spectrum
+TABLES = (  # those with a few rows per cell, cycle or spectrum
     "baseline_comparison", "cells", "circuit_fits", "cycles", "half_cycles", "impedance_arcs",
     "interfacial_resistance", "resistance_growth",
 )  # fmt: skip
-ENOUGH = 100  # fewer files are opened one by one in no time
-_NEWER = 0.02  # the share of files that may be newer than what is gathered
+ENOUGH = 100  # fewer files are quickly opened one by one
+_NEWER = 0.02  # the share of files that may be newer than the consolidated one
 _INDEX = "cellpipe.files"
 
-State = tuple[int, int]  # size, time of change in ns
+State = tuple[int, int]  # size in bytes, time of change in ns
 Index = dict[str, tuple[State, str]]
 
 
 class TableSource(Protocol):
-    """Where the files of results lie: a folder, or an address of object storage."""
+    """The source of result files: a folder, or an address of object storage."""
 
     def file_states(self, table: str) -> dict[str, State]:
-        """Return size and time of each file of a table, by name, in order."""
+        """Return size and time of each file of a table, by name, in order of names."""
 
     def location(self, name: str) -> str:
-        """Return where the file of this path within the results is, as polars takes it."""
+        """Return the location of the file with this path in the results, as polars takes it."""
 
 
 class FolderSource:
@@ -48,7 +48,7 @@ class FolderSource:
         self.folder = folder
 
     def file_states(self, table: str) -> dict[str, State]:
-        """Return size and time of each file of a table, by name, in order."""
+        """Return size and time of each file of a table, by name, in order of names."""
         place = self.folder / "tables" / table
         if not place.is_dir():
             return {}
@@ -61,12 +61,12 @@ class FolderSource:
         return {name: (status.st_size, status.st_mtime_ns) for name, status in sorted(found)}
 
     def location(self, name: str) -> str:
-        """Return where the file of this path within the results is."""
+        """Return the location of the file with this path in the results."""
         return str(self.folder / name)
 
 
 def scan_table(shelf: TableSource, table: str) -> pl.LazyFrame:
-    """Return the rows of every file of a table of cells: what is gathered, and what is newer."""
+    """Return all rows of a table of cells: those consolidated, and those of newer files."""
     there, index = shelf.file_states(table), _read_index(shelf, table)
     newer = dict.fromkeys(_newer_files(there, index))
     if not index or len(newer) > max(ENOUGH, _NEWER * len(there)):
@@ -75,7 +75,7 @@ def scan_table(shelf: TableSource, table: str) -> pl.LazyFrame:
         shelf.location(consolidated_name(table)), schema=empty_table(table).schema,
         missing_columns="insert", extra_columns="ignore", glob=False,
     )  # fmt: skip
-    # Left out by id, newer ones too: another process may gather them before the frame is read.
+    # Newer cells are excluded by id too: another process may add them before the frame is read.
     left_out = {index[name][1] for name in index if name in newer or name not in there}
     left_out |= {*_cells_by_file(shelf, table, newer).values()}
     if left_out:
@@ -86,9 +86,9 @@ def scan_table(shelf: TableSource, table: str) -> pl.LazyFrame:
 def _scan_files(
     shelf: TableSource, table: str, names: Iterable[str], file: str | None = None
 ) -> pl.LazyFrame:
-    """Return the rows of files of a table as one frame, with the path in a column if it is named.
+    """Return the rows of files of a table as one frame; ``file`` names a column for their paths.
 
-    A file of an older version may lack a column, or have one that is no more.
+    A file of an older version may lack a column, or have one that no longer exists.
     """
     columns = empty_table(table).schema
     paths = [shelf.location(f"tables/{table}/{name}") for name in names]
@@ -101,19 +101,19 @@ def _scan_files(
 
 
 def _cells_by_file(shelf: TableSource, table: str, names: Iterable[str]) -> dict[str, str]:
-    """Name the cell of each file that has rows."""
+    """Return the cell of each file that has rows, by file name."""
     found = _scan_files(shelf, table, names, "_file")
     rows = found.group_by("_file").agg(pl.col("cell_id").first()).collect().iter_rows()
     return {Path(path).name: cell for path, cell in rows}
 
 
 def consolidated_name(table: str) -> str:
-    """Return the path within the results of what is gathered of a table."""
+    """Return the path within the results of a consolidated table."""
     return f"{FOLDER}/{table}.parquet"
 
 
 def consolidate_tables(folder: Path, *, all_of_it: bool = False) -> list[Path]:
-    """Gather the tables of which enough is newer than what is gathered, or all; give the files.
+    """Consolidate the tables of which enough files are newer, or all; return the files written.
 
     Raises
     ------
@@ -148,7 +148,7 @@ def _newer_files(there: dict[str, State], index: Index) -> list[str]:
 
 
 def _read_index(shelf: TableSource, table: str) -> Index:
-    """Return what is gathered of a table: state and cell by file; nothing where it can't be read."""
+    """Return state and cell of each consolidated file of a table; empty if it can't be read."""
     try:
         told = pl.read_parquet_metadata(shelf.location(consolidated_name(table))).get(_INDEX, "{}")
     except (OSError, pl.exceptions.PolarsError):

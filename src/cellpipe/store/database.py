@@ -1,6 +1,6 @@
-"""Where the ledger's rows lie: SQLite beside the tables, or PostgreSQL that several machines reach.
+"""Database backends of the ledger: SQLite next to the tables, or PostgreSQL for several machines.
 
-The statements of the ledger are of the subset that both understand, with ``?`` for a value.
+The ledger's statements use the subset of SQL that both understand, with ``?`` for a value.
 """
 
 from __future__ import annotations
@@ -20,29 +20,29 @@ T = TypeVar("T")
 Row = tuple[Any, ...]
 PASSWORD = "CELLPIPE_LEDGER_PASSWORD"  # noqa: S105 - the name of a variable
 _BUSY_SECONDS = 120.0
-_AWAY_SECONDS = 60.0  # a PostgreSQL that restarts is waited for
+_AWAY_SECONDS = 60.0  # how long to wait for a PostgreSQL that restarts
 
 
 class Transaction(Protocol):
-    """What a piece of work does with a database, within one transaction."""
+    """Access to a database within one transaction."""
 
     def read(self, statement: str, values: Sequence[object] = ()) -> list[Row]:
         """Return the rows that a SELECT finds."""
 
     def write(self, statement: str, *rows: Sequence[object]) -> int:
-        """Run a statement once for each row of values (once if there is none); count the rows."""
+        """Execute a statement once per row of values (once if there is none); count the rows."""
 
     def layout(self) -> int:
-        """Return the number of the layout of what is there; 0 where nothing is."""
+        """Return the number of the database's layout; 0 if it is empty."""
 
     def set_layout(self, number: int) -> None:
-        """Note the number of the layout; older versions of cellpipe refuse one they don't know."""
+        """Set the number of the layout; older versions of cellpipe refuse an unknown one."""
 
 
 class Database(Protocol):
-    """A place for rows. ``do`` runs work in one transaction: all of it is kept, or none."""
+    """A database; ``transact`` runs work in one transaction: all of it is kept, or none."""
 
-    lock_row: str  # what a SELECT ends with that holds its rows until the transaction ends
+    lock_row: str  # suffix of a SELECT that locks its rows until the transaction ends
 
     def transact(self, work: Callable[[Transaction], T], *, writes: bool) -> T:
         """Run work in a transaction."""
@@ -52,7 +52,7 @@ class Database(Protocol):
 
 
 class _ThreadConnection:
-    """A thread's connection, closed with the thread or the object that it is for."""
+    """A connection of one thread, closed with the thread or with the object it belongs to."""
 
     def __init__(self, connection: Any, of: object) -> None:
         self.connection = connection
@@ -83,10 +83,10 @@ class _SqliteTransaction:
 
 
 class Sqlite:
-    """A file ``ledger.sqlite``. Each thread has a connection of its own, so objects may be shared.
+    """The file ``ledger.sqlite``, with one connection per thread, so that objects may be shared.
 
-    The log is written ahead (WAL) where all who use the file are on one machine; on a network
-    drive, where that can't work, SQLite's older way is used.
+    The write-ahead log (WAL) is used if all users of the file are on one machine; on a network
+    drive, where that can't work, SQLite's older rollback journal is used.
     """
 
     lock_row = ""
@@ -124,7 +124,7 @@ class Sqlite:
         self._local.held = None
 
     def _connection(self) -> sqlite3.Connection:
-        """Return this thread's connection; open it again where the file is another one now."""
+        """Return this thread's connection; open a new one if the file has been replaced."""
         held = getattr(self._local, "held", None)
         if held is not None and held.of == (self._file_id(), os.getpid()):
             return held.connection  # type: ignore[no-any-return]
@@ -159,14 +159,14 @@ class Sqlite:
 
 
 def _set_journal_mode(connection: sqlite3.Connection, mode: str) -> None:
-    """Set how the log is kept; wait, as SQLite itself does not here, for others that set it."""
-    until = time.monotonic() + _BUSY_SECONDS
+    """Set the journal mode; wait for others that set it, as SQLite itself does not here."""
+    deadline = time.monotonic() + _BUSY_SECONDS
     while True:
         try:
             connection.execute(f"PRAGMA journal_mode={mode}")
         except sqlite3.OperationalError as error:
             busy = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
-            if not busy or time.monotonic() > until:
+            if not busy or time.monotonic() > deadline:
                 raise
             time.sleep(0.05)
         else:
@@ -189,9 +189,9 @@ class _PostgresTransaction:
         return int(self._cursor.rowcount)
 
     def layout(self) -> int:
-        """Return the number; others that ask wait until this transaction ends.
+        """Return the number of the layout; others that ask wait until this transaction ends.
 
-        The catalog is asked by a query, which sees what was committed while this one waited;
+        The catalog is queried because a query sees what was committed while this one waited;
         ``to_regclass`` may answer from before that.
         """
         self._cursor.execute(
@@ -211,10 +211,10 @@ class _PostgresTransaction:
 
 
 class Postgres:
-    """A schema in a PostgreSQL database; needs ``psycopg``. A server that restarts is waited for.
+    """A schema in a PostgreSQL database; needs ``psycopg`` and waits for a server that restarts.
 
-    The address never holds a password: libpq finds it in ``PGPASSFILE`` or ``~/.pgpass``, or it is
-    in the variable ``CELLPIPE_LEDGER_PASSWORD``.
+    The address never holds a password: libpq takes it from ``PGPASSFILE`` or ``~/.pgpass``, or it
+    is in the variable ``CELLPIPE_LEDGER_PASSWORD``.
     """
 
     lock_row = " FOR UPDATE"
@@ -231,7 +231,7 @@ class Postgres:
         self.__init__(**state)  # type: ignore[misc]
 
     def transact(self, work: Callable[[Transaction], T], *, writes: bool) -> T:  # noqa: ARG002 - as SQLite's
-        """Run work in a transaction; again, for a minute, where the server went away in it."""
+        """Run work in a transaction; retry for a minute if the server went away during it."""
         psycopg = _import_psycopg(self.address)
         deadline = time.monotonic() + _AWAY_SECONDS
         while True:
@@ -267,7 +267,7 @@ class Postgres:
         connection = psycopg.connect(
             self.address, password=os.environ.get(PASSWORD), autocommit=True, connect_timeout=10
         )
-        with contextlib.suppress(psycopg.errors.UniqueViolation):  # made by another just now
+        with contextlib.suppress(psycopg.errors.UniqueViolation):  # another process just created it
             connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{self.schema}"')
         connection.execute(f'SET search_path TO "{self.schema}"')
         self._local.held = _ThreadConnection(connection, os.getpid())

@@ -1,10 +1,11 @@
-"""Faults that may pass, counted: after the same one three times a file rests until it changes."""
+"""Count temporary failures; after three equal ones a file is suspended until it changes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cellpipe.core.errors import Reason
 from cellpipe.store.history import Event, add_events, upsert_statement
 
 if TYPE_CHECKING:
@@ -15,32 +16,35 @@ MAX_ATTEMPTS = 3
 
 @dataclass(frozen=True)
 class FileFailure:
-    """What failed, of which state of a file, under which reading, and how often in a row."""
+    """A failure of a file in one state, read in one way, and how often it came in a row."""
 
     path: str
     size: int | None
     modified_ns: int | None
     reading: str
-    reason: str
+    reason: Reason
     attempts: int
 
     def is_suspended(self, size: int | None, modified_ns: int | None, reading: str) -> bool:
-        """Return whether the file is to be left alone: three times the same, and nothing has changed."""
+        """Return whether to skip the file: the same failure three times, and no change."""
         state = (self.size, self.modified_ns, self.reading)
         return self.attempts >= MAX_ATTEMPTS and state == (size, modified_ns, reading)
 
 
 def read_failures(rows: Transaction) -> dict[str, FileFailure]:
-    """Return the failures that are known, by path."""
+    """Return the recorded failures, by path."""
     query = "SELECT path, size, modified_ns, reading, fault, times FROM faults"
-    return {row[0]: FileFailure(*row) for row in rows.read(query)}
+    return {
+        row[0]: FileFailure(row[0], row[1], row[2], row[3], Reason.from_json(row[4]), row[5])
+        for row in rows.read(query)
+    }
 
 
 def count_failure(rows: Transaction, failure: FileFailure) -> int:
     """Record a failure; return how often the same one came in a row."""
     query = "SELECT size, modified_ns, reading, fault, times FROM faults WHERE path = ?"
     before = rows.read(query, (failure.path,))
-    state = (failure.size, failure.modified_ns, failure.reading, failure.reason)
+    state = (failure.size, failure.modified_ns, failure.reading, failure.reason.to_json())
     times = before[0][4] + 1 if before and tuple(before[0][:4]) == state else 1
     columns = "path, size, modified_ns, reading, fault, times"
     rows.write(upsert_statement("faults", columns, "path"), (failure.path, *state, times))
@@ -51,6 +55,6 @@ def count_failure(rows: Transaction, failure: FileFailure) -> int:
 
 
 def clear_failures(rows: Transaction, paths: list[str]) -> None:
-    """Strike out the faults of files that were read after all."""
+    """Delete the failures of files that were read after all, or are gone."""
     if paths:
         rows.write("DELETE FROM faults WHERE path = ?", *[(path,) for path in paths])

@@ -1,4 +1,4 @@
-"""What happened when: the ledger's history of files, cells and runs, which is only added to."""
+"""The history of files, cells and runs in the ledger; events are only added."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from cellpipe._version import __version__
+from cellpipe.core.errors import Reason
 
 if TYPE_CHECKING:
     from cellpipe.store.database import Database, Row, Transaction
@@ -20,7 +21,7 @@ class Event:
     """Something that happened to a file (its path), a cell (its id) or the run (``run``).
 
     ``event`` is ``read``, ``duplicate``, ``set aside``, ``waits``, ``rests``, ``computed``,
-    ``forgotten``, ``alarm``, ``night`` …; ``numbers`` are those that a cell had then.
+    ``forgotten``, ``alarm``, ``night`` …; ``numbers`` are the cell's numbers at that time.
     """
 
     subject: str
@@ -34,12 +35,12 @@ class Event:
 
 
 def utc_now() -> str:
-    """Return the time now, as the ledger writes it: UTC, so fine that no two events share one."""
+    """Return the time in UTC as the ledger stores it, in µs, so that no two events share one."""
     return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
 def upsert_statement(table: str, columns: str, key: str, *, keep: str = "") -> str:
-    """Return the statement that puts a row in, or in the place of the one with its key."""
+    """Return the statement that inserts a row, or replaces the one with its key but ``keep``."""
     names = columns.split(", ")
     new = [f"{n} = excluded.{n}" for n in names if n not in key.split(", ") and n != keep]
     places = ", ".join("?" * len(names))
@@ -50,10 +51,10 @@ def upsert_statement(table: str, columns: str, key: str, *, keep: str = "") -> s
 
 
 def add_events(rows: Transaction, events: Iterable[Event]) -> None:
-    """Add events, all with the time now."""
+    """Add events, all with the present time."""
     now = utc_now()
     values = [
-        (uuid.uuid4().hex, now, e.subject, e.event, e.sha256, e.reason,
+        (uuid.uuid4().hex, now, e.subject, e.event, e.sha256, _kept_reason(e.reason),
          json.dumps(e.numbers, sort_keys=True) if e.numbers else None, __version__,
          e.seconds)
         for e in events
@@ -64,9 +65,9 @@ def add_events(rows: Transaction, events: Iterable[Event]) -> None:
 
 
 def read_events(database: Database, subject: str | None = None, since: str = "") -> list[Event]:
-    """Return what happened, of one subject or all, since a time, in order."""
-    of_one = "subject = ? AND " if subject else ""
-    query = f"{_EVENT} WHERE {of_one}at >= ? ORDER BY at, id"
+    """Return the events since a time, of one subject or all, in order of time."""
+    condition = "subject = ? AND " if subject else ""
+    query = f"{_EVENT} WHERE {condition}at >= ? ORDER BY at, id"
     values = (subject, since) if subject else (since,)
     return list(
         map(_event_from_row, database.transact(lambda rows: rows.read(query, values), writes=False))
@@ -74,13 +75,13 @@ def read_events(database: Database, subject: str | None = None, since: str = "")
 
 
 def last_event(database: Database, subject: str = "", event: str = "") -> Event | None:
-    """Return what happened last, of one subject and kind or all of them."""
+    """Return the latest event, of one subject and kind or of all."""
     wanted = {"subject": subject, "event": event}
-    told = " AND ".join(f"{name} = ?" for name, value in wanted.items() if value) or "1 = 1"
-    query = f"{_EVENT} WHERE {told} ORDER BY at DESC, id DESC LIMIT 1"
+    conditions = " AND ".join(f"{name} = ?" for name, value in wanted.items() if value) or "1 = 1"
+    query = f"{_EVENT} WHERE {conditions} ORDER BY at DESC, id DESC LIMIT 1"
     values = tuple(filter(None, wanted.values()))
-    found = database.transact(lambda rows: rows.read(query, values), writes=False)
-    return _event_from_row(found[0]) if found else None
+    latest = database.transact(lambda rows: rows.read(query, values), writes=False)
+    return _event_from_row(latest[0]) if latest else None
 
 
 _EVENT = "SELECT subject, event, sha256, reason, numbers, seconds, at, version FROM history"
@@ -88,10 +89,9 @@ _EVENT = "SELECT subject, event, sha256, reason, numbers, seconds, at, version F
 
 def _event_from_row(row: Row) -> Event:
     subject, event, sha256, reason, numbers, *others = row
-    return Event(subject, event, sha256, reason, json.loads(numbers) if numbers else {}, *others)
+    why = None if reason is None else Reason.from_json(reason)
+    return Event(subject, event, sha256, why, json.loads(numbers) if numbers else {}, *others)
 
 
-def last_numbers(database: Database, cell_id: str) -> Mapping[str, object]:
-    """Return the numbers that a cell had when it was last computed."""
-    computed = last_event(database, cell_id, "computed")
-    return computed.numbers if computed else {}
+def _kept_reason(reason: str | None) -> str | None:
+    return reason.to_json() if isinstance(reason, Reason) else reason

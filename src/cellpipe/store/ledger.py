@@ -1,106 +1,54 @@
-"""The ledger: what was read and computed, from what. One short transaction per fact."""
+"""The ledger: what was read and computed, and from what; one short transaction per fact."""
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
-from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from cellpipe.core.errors import DamagedLedgerError, StoreError
 from cellpipe.store.failures import FileFailure, clear_failures, count_failure, read_failures
 from cellpipe.store.history import Event, add_events, upsert_statement, utc_now
 from cellpipe.store.location import open_database
 from cellpipe.store.migrations import IDENTITY
+from cellpipe.store.records import (
+    CELL_COLUMNS,
+    CONTENT_COLUMNS,
+    CellEntry,
+    Content,
+    ResultFile,
+    SeenFile,
+    cell_from_row,
+    cell_row,
+    content_from_row,
+    content_row,
+)
 from cellpipe.store.recovery import recover_ledger
+from cellpipe.store.snapshot import LedgerSnapshot
 from cellpipe.store.writer_lease import check_lease
 
 if TYPE_CHECKING:
-    from cellpipe.core.model import Finding
     from cellpipe.store.database import Database, Row, Transaction
 
 T = TypeVar("T")
-_CONTENT = (
-    "sha256, reading, status, format, started_at, records, spectra, span_second, throughput_ah, "
-    "tables, metadata, findings, reason, read_at, seconds"
-)
-
-LAST_COMPLETE_STATE = (
-    "state of the folders that the results are of"  # a mark: with it, nothing is new
-)
-_CELL = "SELECT cell_id, inputs, contents, findings, seconds FROM cells"
-
-
-@dataclass(frozen=True)
-class SeenFile:
-    """A file as it was last seen: enough to know that it did not change."""
-
-    path: str
-    size: int
-    modified_ns: int
-    sha256: str
-
-
-@dataclass(frozen=True)
-class ResultFile:
-    """A file of the results as it was written; ``path`` is within the results folder."""
-
-    path: str
-    size: int
-    modified_ns: int
-    sha256: str
-
-
-@dataclass(frozen=True)
-class Content:
-    """What reading a content gave.
-
-    ``reading`` names the version and settings it was read with, ``tables`` the tables that were
-    written; ``span_second`` is the test time it covers and ``throughput_ah`` the charge that
-    passed in both directions. ``seconds`` is how long reading took.
-    """
-
-    sha256: str
-    reading: str
-    status: str
-    format: str | None = None
-    started_at: datetime | None = None
-    records: int | None = None
-    spectra: int | None = None
-    span_second: float | None = None
-    throughput_ah: float | None = None
-    tables: tuple[str, ...] = ()
-    metadata: str = "{}"
-    findings: tuple[Finding, ...] = ()
-    reason: str | None = None
-    seconds: float | None = None
-
-
-@dataclass(frozen=True)
-class CellEntry:
-    """From which inputs and contents a cell's tables were computed, and what was found."""
-
-    cell_id: str
-    inputs: str
-    contents: tuple[str, ...] = ()
-    findings: tuple[Finding, ...] = ()
-    seconds: float | None = None
+LAST_COMPLETE_STATE = "state of the folders that the results are of"  # with it, nothing is new
+_SEEN = "SELECT path, size, modified_ns, sha256 FROM seen WHERE folder = ?"
+_CONTENTS = f"SELECT {CONTENT_COLUMNS} FROM contents"  # noqa: S608 - the ledger's own names
+_CELLS = f"SELECT {CELL_COLUMNS} FROM cells ORDER BY cell_id"  # noqa: S608
 
 
 class Ledger:
     """The ledger of a results folder: ``ledger.sqlite`` in it, or the PostgreSQL of ``ledger.url``.
 
-    Threads and processes may share the object. Facts about results are let through only while
+    Threads and processes may share the object. Facts about results can be changed only while
     ``token`` is the writer's (:func:`cellpipe.store.writer_lease.acquire`).
 
     Raises
     ------
     StoreError
-        If the folder can't be written, or its ledger is of a newer layout.
+        If the folder can't be written, or its ledger has a newer layout.
 
     """
 
@@ -119,51 +67,78 @@ class Ledger:
 
     @cached_property
     def database(self) -> Database:
-        """Where the rows lie."""
+        """Return the database that holds the rows."""
         return open_database(self.folder)
 
     def repair(self) -> None:
-        """Put a damaged ledger aside, and open what takes its place."""
+        """Quarantine a damaged ledger; what replaces it is opened on the next access."""
         self.database.close()
         self.__dict__.pop("database", None)
         recover_ledger(self.folder)
 
     def _read(self, statement: str, values: Sequence[object] = ()) -> list[Row]:
-        def work(rows: Transaction) -> list[Row]:
-            return rows.read(statement, values)
+        return self._transact(lambda rows: rows.read(statement, values))
 
+    def _transact(self, work: Callable[[Transaction], T]) -> T:
+        """Read in one transaction; repair a damaged ledger if no run is writing."""
         try:
             return self.database.transact(work, writes=False)
         except DamagedLedgerError:
-            if self.token is not None:  # the run itself begins anew
+            if self.token is not None:  # the run itself starts again
                 raise
             self.repair()
             return self.database.transact(work, writes=False)
 
     def update(self, work: Callable[[Transaction], T]) -> T:
-        """Let work change facts about results, if this run is the writer."""
+        """Run work that changes facts about results, if this run is the writer.
 
-        def guarded(rows: Transaction) -> T:
+        Raises
+        ------
+        LeaseError
+            If it is not.
+
+        """
+
+        def work_as_writer(rows: Transaction) -> T:
             check_lease(rows, self.token, self.database.lock_row)
             return work(rows)
 
-        return self.database.transact(guarded, writes=True)
+        return self.database.transact(work_as_writer, writes=True)
+
+    def snapshot(self, folder: Path | None = None) -> LedgerSnapshot:
+        """Read the state in one transaction, with the files of one folder or of all."""
+        query = (_SEEN, (str(folder),)) if folder else (f"{_SEEN} OR TRUE", ("",))
+
+        def work(rows: Transaction) -> LedgerSnapshot:
+            seen = [SeenFile(*row) for row in rows.read(*query)]
+            contents = map(content_from_row, rows.read(_CONTENTS))
+            cells = map(cell_from_row, rows.read(_CELLS))
+            values = rows.read("SELECT name, value FROM marks")
+            folders = rows.read("SELECT DISTINCT folder FROM seen")
+            return LedgerSnapshot(
+                {file.path: file for file in seen},
+                {content.sha256: content for content in contents},
+                {cell.cell_id: cell for cell in cells},
+                read_failures(rows),
+                {str(name): str(value) for name, value in values},
+                tuple(str(row[0]) for row in folders),
+            )
+
+        return self._transact(work)
 
     def seen_files(self, folder: Path) -> dict[str, SeenFile]:
         """Return the files of a folder as they were last seen, by path within it."""
-        query = "SELECT path, size, modified_ns, sha256 FROM seen WHERE folder = ?"
-        return {row[0]: SeenFile(*row) for row in self._read(query, (str(folder),))}
+        return {row[0]: SeenFile(*row) for row in self._read(_SEEN, (str(folder),))}
 
     def contents(self) -> dict[str, Content]:
-        """Return what is known of every content, by sha256."""
-        rows = self._read(f"SELECT {_CONTENT} FROM contents")  # noqa: S608
-        return {row[0]: _content_from_row(row) for row in rows}
+        """Return all contents that were read, by sha256."""
+        return {row[0]: content_from_row(row) for row in self._read(_CONTENTS)}
 
     def content(self, sha256: str) -> Content | None:
-        """Return what is known of one content."""
-        query = f"SELECT {_CONTENT} FROM contents WHERE sha256 = ?"  # noqa: S608
+        """Return one content, or None if it was not read."""
+        query = f"SELECT {CONTENT_COLUMNS} FROM contents WHERE sha256 = ?"  # noqa: S608
         rows = self._read(query, (sha256,))
-        return _content_from_row(rows[0]) if rows else None
+        return content_from_row(rows[0]) if rows else None
 
     def record_files(
         self,
@@ -173,15 +148,15 @@ class Ledger:
         written: Iterable[ResultFile] = (),
         events: Iterable[Event] = (),
     ) -> None:
-        """Note what reading a file gave, in one transaction; its tables must be written already."""
+        """Record what reading files gave, in one transaction; write their tables first."""
         now = utc_now()
-        known = [_content_row(content, now) for content in contents]
+        known = [content_row(content, now) for content in contents]
         seen = [(str(folder), f.path, f.size, f.modified_ns, f.sha256, now) for f in files]
 
         def work(rows: Transaction) -> None:
             _upsert_result_files(rows, written)
             for row in known:
-                rows.write(upsert_statement("contents", _CONTENT, "sha256"), row)
+                rows.write(upsert_statement("contents", CONTENT_COLUMNS, "sha256"), row)
             columns = "folder, path, size, modified_ns, sha256, first_seen"
             for file in seen:
                 rows.write(
@@ -193,7 +168,7 @@ class Ledger:
         self.update(work)
 
     def file_failures(self) -> dict[str, FileFailure]:
-        """Return the failures of files that may pass, by path."""
+        """Return the temporary failures of files, by path."""
         return self.database.transact(read_failures, writes=False)
 
     def record_failure(self, failure: FileFailure) -> int:
@@ -201,11 +176,11 @@ class Ledger:
         return self.update(lambda rows: count_failure(rows, failure))
 
     def forget_content(self, sha256: str) -> None:
-        """Strike a content out; its tables must be gone already."""
+        """Delete the row of a content; delete its tables first."""
         self.update(lambda rows: rows.write("DELETE FROM contents WHERE sha256 = ?", (sha256,)))
 
     def forget_files(self, folder: Path, paths: Iterable[str]) -> None:
-        """Strike files out that are no longer in the folder."""
+        """Delete the rows of files that are no longer in the folder."""
         gone = [(str(folder), path) for path in paths]
 
         def work(rows: Transaction) -> None:
@@ -216,45 +191,42 @@ class Ledger:
             self.update(work)
 
     def folders(self) -> list[Path]:
-        """Return the folders whose files were taken in."""
+        """Return the folders whose files were ingested."""
         return [Path(row[0]) for row in self._read("SELECT DISTINCT folder FROM seen")]
 
     def cells(self) -> dict[str, CellEntry]:
-        """Return every cell that was computed, by id."""
-        return {row[0]: _cell_from_row(row) for row in self._read(f"{_CELL} ORDER BY cell_id")}
+        """Return all cells that were computed, by id."""
+        return {row[0]: cell_from_row(row) for row in self._read(_CELLS)}
 
     def cell(self, cell_id: str) -> CellEntry | None:
-        """Return one cell, if it was computed."""
-        rows = self._read(f"{_CELL} WHERE cell_id = ?", (cell_id,))
-        return _cell_from_row(rows[0]) if rows else None
+        """Return one cell, or None if it was not computed."""
+        query = f"SELECT {CELL_COLUMNS} FROM cells WHERE cell_id = ?"  # noqa: S608
+        rows = self._read(query, (cell_id,))
+        return cell_from_row(rows[0]) if rows else None
 
     def record_cell(
         self, cell: CellEntry, written: Iterable[ResultFile] = (), events: Iterable[Event] = ()
     ) -> None:
-        """Note from what a cell was computed; its tables and pages must be written already."""
-        row = (
-            cell.cell_id, cell.inputs, json.dumps(cell.contents), _findings_to_json(cell.findings),
-            utc_now(), cell.seconds,
-        )  # fmt: skip
-        columns = "cell_id, inputs, contents, findings, computed_at, seconds"
+        """Record what a cell was computed from; write its tables and pages first."""
+        row = cell_row(cell, utc_now())
 
         def work(rows: Transaction) -> None:
             _upsert_result_files(rows, written)
-            rows.write(upsert_statement("cells", columns, "cell_id"), row)
+            rows.write(upsert_statement("cells", CELL_COLUMNS, "cell_id"), row)
             add_events(rows, events)
 
         self.update(work)
 
     def forget_cell(self, cell_id: str) -> None:
-        """Strike a cell out; its tables and pages must be gone already."""
+        """Delete the row of a cell; delete its tables and pages first."""
         self.update(lambda rows: rows.write("DELETE FROM cells WHERE cell_id = ?", (cell_id,)))
 
     def record_result_files(self, written: Iterable[ResultFile]) -> None:
-        """Note how files of the results were written."""
+        """Record result files as they were written."""
         self.update(lambda rows: _upsert_result_files(rows, written))
 
     def result_files(self, after: str = "", at_most: int = 2**31) -> list[ResultFile]:
-        """Return files of the results as they were written, in the order of paths."""
+        """Return recorded result files in order of paths, those after one path, at most so many."""
         query = (
             "SELECT path, size, modified_ns, sha256 FROM written WHERE path > ? "
             "ORDER BY path LIMIT ?"
@@ -262,18 +234,18 @@ class Ledger:
         return [ResultFile(*row) for row in self._read(query, (after, at_most))]
 
     def forget_result_files(self, paths: Iterable[str]) -> None:
-        """Strike out files of the results that are there no more."""
+        """Delete the rows of result files that no longer exist."""
         gone = [(path,) for path in paths]
         if gone:
             self.update(lambda rows: rows.write("DELETE FROM written WHERE path = ?", *gone))
 
     def key_value(self, name: str) -> str | None:
-        """Return what was noted under a name."""
+        """Return the value stored under a name, or None."""
         rows = self._read("SELECT value FROM marks WHERE name = ?", (name,))
         return str(rows[0][0]) if rows else None
 
     def identity(self) -> str:
-        """Return what tells these results from all others, everywhere."""
+        """Return the id that distinguishes these results from all others; create it if needed."""
         held = self.key_value(IDENTITY)
         if held is None:
             held = uuid.uuid4().hex
@@ -281,12 +253,12 @@ class Ledger:
         return held
 
     def key_values(self, beginning: str) -> dict[str, str]:
-        """Return what was noted under all names with a beginning."""
+        """Return the values stored under all names with a prefix."""
         rows = self._read("SELECT name, value FROM marks")
         return {str(r[0]): str(r[1]) for r in rows if str(r[0]).startswith(beginning)}
 
     def set_key_value(self, name: str, value: str | None) -> None:
-        """Note something under a name, or (None) strike it out."""
+        """Store a value under a name, or (None) delete it."""
         if value is None:
             self.update(lambda rows: rows.write("DELETE FROM marks WHERE name = ?", (name,)))
         else:
@@ -298,37 +270,3 @@ def _upsert_result_files(rows: Transaction, written: Iterable[ResultFile]) -> No
     values = [(w.path, w.size, w.modified_ns, w.sha256) for w in written]
     if values:
         rows.write(upsert_statement("written", "path, size, modified_ns, sha256", "path"), *values)
-
-
-def _findings_to_json(findings: tuple[Finding, ...]) -> str:
-    return json.dumps([asdict(finding) for finding in findings])
-
-
-def _findings_from_json(text: str) -> tuple[Finding, ...]:
-    if text == "[]":
-        return ()
-    from cellpipe.core.model import Finding
-
-    return tuple(Finding(**found) for found in json.loads(text))
-
-
-def _cell_from_row(row: Row) -> CellEntry:
-    return CellEntry(row[0], row[1], tuple(json.loads(row[2])), _findings_from_json(row[3]), row[4])
-
-
-def _content_row(content: Content, now: str) -> Row:
-    started = content.started_at.isoformat() if content.started_at else None
-    return (
-        content.sha256, content.reading, content.status, content.format, started,
-        content.records, content.spectra, content.span_second, content.throughput_ah,
-        json.dumps(content.tables), content.metadata, _findings_to_json(content.findings),
-        content.reason, now, content.seconds,
-    )  # fmt: skip
-
-
-def _content_from_row(row: tuple[Any, ...]) -> Content:
-    started = datetime.fromisoformat(row[4]) if row[4] else None
-    return Content(
-        row[0], row[1], row[2], row[3], started, row[5], row[6], row[7], row[8],
-        tuple(json.loads(row[9])), row[10], _findings_from_json(row[11]), row[12], row[14],
-    )  # fmt: skip

@@ -1,8 +1,8 @@
-"""Finding the ledger of a results folder: beside the tables, or where ``ledger.url`` says.
+"""Find the ledger of a results folder: next to the tables, or where ``ledger.url`` points.
 
-``ledger.url`` holds ``postgresql://user@host/database#schema``, and below it what ties that ledger
-to these results, so that no other results are ever noted in it. It is written once (``cellpipe
-process … --ledger URL``) and never holds a password.
+``ledger.url`` holds ``postgresql://user@host/database#schema``, and on the next line the id that
+ties that ledger to these results, so that no other results are ever recorded in it. It is written
+once (``cellpipe process … --ledger URL``) and never holds a password.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 
 
 def open_database(folder: Path) -> Database:
-    """Open the ledger of a results folder, made or brought up to this layout if need be.
+    """Open the ledger of a results folder; create it or migrate it to this layout if needed.
 
     A file that is no longer a database is replaced by its last good copy, or by an empty one; see
     :mod:`cellpipe.store.recovery`.
@@ -53,7 +53,7 @@ def open_database(folder: Path) -> Database:
 
 
 def ledger_url(folder: Path) -> str | None:
-    """Return the address of a results folder's ledger in PostgreSQL, if it has one."""
+    """Return the PostgreSQL address of a results folder's ledger, or None."""
     pointer = folder / POINTER
     return _read_pointer(pointer)[0] if pointer.is_file() else None
 
@@ -67,12 +67,12 @@ def _claim_ledger(database: Database, identity: str, pointer: Path) -> None:
     """Tie a new ledger to the results that point to it; refuse one that is tied to others."""
 
     def claim(rows: Transaction) -> None:
-        given = "INSERT INTO marks VALUES (?, ?) ON CONFLICT (name) DO NOTHING"
-        rows.write(given, (IDENTITY, identity))
+        statement = "INSERT INTO marks VALUES (?, ?) ON CONFLICT (name) DO NOTHING"
+        rows.write(statement, (IDENTITY, identity))
 
     def holder(rows: Transaction) -> str:
-        told = rows.read("SELECT value FROM marks WHERE name = ?", (IDENTITY,))
-        return str(told[0][0]) if told else ""
+        stored = rows.read("SELECT value FROM marks WHERE name = ?", (IDENTITY,))
+        return str(stored[0][0]) if stored else ""
 
     if identity and not database.transact(holder, writes=False):
         database.transact(claim, writes=True)
@@ -85,7 +85,7 @@ def _claim_ledger(database: Database, identity: str, pointer: Path) -> None:
 
 
 def set_ledger_url(folder: Path, url: str, *, moved_as: str = "") -> None:
-    """Let the ledger of results be in PostgreSQL: from its beginning, or once it was moved.
+    """Point a results folder to a ledger in PostgreSQL: a new one, or one that was moved there.
 
     ``moved_as`` is the identity of a ledger that was moved there.
 
@@ -97,12 +97,12 @@ def set_ledger_url(folder: Path, url: str, *, moved_as: str = "") -> None:
     """
     postgres_from_url(url)
     pointer = folder / POINTER
-    held = ledger_url(folder)
-    if held == url:
+    current = ledger_url(folder)
+    if current == url:
         return
-    if held is not None or (not moved_as and (folder / "ledger.sqlite").exists()):
+    if current is not None or (not moved_as and (folder / "ledger.sqlite").exists()):
         raise StoreError(
-            f"a ledger in {held or 'ledger.sqlite'}", expected=f"none, or one in {url}",
+            f"a ledger in {current or 'ledger.sqlite'}", expected=f"none, or one in {url}",
             remedy="cellpipe move-ledger moves one; or choose a new results folder", file=folder,
         )  # fmt: skip
     folder.mkdir(parents=True, exist_ok=True)
@@ -111,12 +111,12 @@ def set_ledger_url(folder: Path, url: str, *, moved_as: str = "") -> None:
 
 
 def postgres_from_url(url: str) -> Postgres:
-    """Return the database that an address names.
+    """Return the PostgreSQL database that an address names.
 
     Raises
     ------
     StoreError
-        If it is no address of PostgreSQL, or holds a password.
+        If it is not an address of PostgreSQL, or holds a password.
 
     """
     address, _, schema = url.partition("#")

@@ -1,4 +1,4 @@
-"""The files of the results as they were written, and what became of them since."""
+"""Record the result files as they were written; find and quarantine those changed since."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from cellpipe.core.errors import LockedFileError
-from cellpipe.store.ledger import Ledger, ResultFile
+from cellpipe.store.ledger import Ledger
 from cellpipe.store.migrations import ADOPT
+from cellpipe.store.records import ResultFile
 from cellpipe.store.recovery import quarantine_folder
 from cellpipe.system.atomic_files import is_unfinished, move
 
-_KEPT = ("tables", "cells", "gathered")  # folders of the results in which every file is noted
-_AT_ONCE = 5_000  # files that one run looks at; the next ones go on from there
+_KEPT = ("tables", "cells", "gathered")  # folders of the results in which every file is recorded
+_AT_ONCE = 5_000  # files that one run checks; the next run continues from there
 _PLACE = "results looked at up to"
 
 
 def describe_file(folder: Path, path: Path) -> ResultFile:
-    """Return a file of the results as it was written just now."""
+    """Return the record of a result file that was just written."""
     status = path.stat()
     name = path.relative_to(folder).as_posix()
     return ResultFile(name, status.st_size, status.st_mtime_ns, _sha256(path))
@@ -34,34 +35,34 @@ def _sha256(path: Path) -> str:
 
 
 def result_file_names(folder: Path) -> list[str]:
-    """Name every file of the results' folders of tables and pages, in no order."""
-    found = []
-    waiting = list(_KEPT)
-    while waiting:
-        place = waiting.pop()
-        with contextlib.suppress(FileNotFoundError), os.scandir(folder / place) as entries:
+    """Return the names of all files in the folders of tables and pages, in no order."""
+    names = []
+    pending = list(_KEPT)
+    while pending:
+        parent = pending.pop()
+        with contextlib.suppress(FileNotFoundError), os.scandir(folder / parent) as entries:
             for entry in entries:
-                name = f"{place}/{entry.name}"
+                name = f"{parent}/{entry.name}"
                 if entry.is_dir(follow_symlinks=False):
-                    waiting.append(name)
+                    pending.append(name)
                 else:
-                    found.append(name)
-    return found
+                    names.append(name)
+    return names
 
 
 def names_digest(folder: Path) -> str:
-    """Return a digest of the names of the results' files."""
+    """Return a digest of the names of the result files."""
     return hashlib.sha256("\n".join(sorted(result_file_names(folder))).encode()).hexdigest()
 
 
 def delete_partial_files(folder: Path) -> int:
-    """Remove what a run that was killed left unfinished; count it. Only the writer may call it."""
+    """Delete the unfinished files of a killed run; count them. Only the writer may call it."""
     count = 0
     for path in _unfinished_files(folder):
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:
-            with contextlib.suppress(OSError):  # held by a scanner: the next run removes it
+            with contextlib.suppress(OSError):  # held open by a scanner: the next run deletes it
                 path.unlink(missing_ok=True)
         count += 1
     return count
@@ -77,26 +78,26 @@ def _unfinished_files(folder: Path) -> Iterator[Path]:
 
 
 def quarantine_orphans(ledger: Ledger) -> int:
-    """Put away files of the results that the ledger does not know; strike out those gone.
+    """Quarantine result files that the ledger does not know; count them, and forget missing ones.
 
-    A run that is killed between the last byte of a table and its row in the ledger leaves such.
+    A run that is killed between writing a table and its row in the ledger leaves such files.
     """
     folder = ledger.folder
-    there = set(result_file_names(folder))
+    existing = set(result_file_names(folder))
     known = {written.path for written in ledger.result_files()}
-    alike = {name.casefold() for name in known}  # a disk may keep a name's old spelling
-    unknown = [name for name in there if name.casefold() not in alike]
+    known_folded = {name.casefold() for name in known}  # a disk may keep a name's old case
+    unknown = [name for name in existing if name.casefold() not in known_folded]
     for name in unknown:
         _quarantine_orphan(folder, name)
-    spelt = {name.casefold() for name in there}
-    ledger.forget_result_files(name for name in known if name.casefold() not in spelt)
+    existing_folded = {name.casefold() for name in existing}
+    ledger.forget_result_files(name for name in known if name.casefold() not in existing_folded)
     return len(unknown)
 
 
 def _quarantine_orphan(folder: Path, name: str) -> None:
-    """Delete what is unfinished; put aside what is whole and unknown: it may be somebody's.
+    """Delete an unfinished file; quarantine a complete one: somebody may want it.
 
-    What has a name that cellpipe gives to no file is left alone.
+    A file with a name that cellpipe never gives is left alone.
     """
     path = folder / name
     suffixes = {".html", ".xlsx"} if name.startswith("cells/") else {".parquet"}
@@ -108,10 +109,10 @@ def _quarantine_orphan(folder: Path, name: str) -> None:
 
 
 def register_existing(ledger: Ledger) -> None:
-    """Note every file of results that the ledger does not know, or knows otherwise, as it is.
+    """Record every result file that the ledger does not know, or knows in another state, as it is.
 
-    After a ledger of an older layout, which did not note what it wrote, and after last night's
-    copy took the place of a damaged one.
+    This follows the migration of an older layout, which did not record files, and the replacement
+    of a damaged ledger by last night's copy.
     """
     if ledger.key_value(ADOPT) is not None:
         names = sorted(name for name in result_file_names(ledger.folder) if not is_unfinished(name))
@@ -120,45 +121,45 @@ def register_existing(ledger: Ledger) -> None:
 
 
 def _quarantine_files(folder: Path, names: Iterable[str]) -> list[str]:
-    """Put files of the results aside: somebody may want them. Give those that nothing holds."""
-    place = quarantine_folder(folder)
-    done = []
+    """Quarantine result files, which may still be wanted; return the names of those moved."""
+    quarantine = quarantine_folder(folder)
+    moved = []
     for name in names:
         with contextlib.suppress(FileNotFoundError, LockedFileError):
-            move(folder / name, place / name)
-            done.append(name)
-    return done
+            move(folder / name, quarantine / name)
+            moved.append(name)
+    return moved
 
 
 def quarantine_damaged(ledger: Ledger, *, thoroughly: bool = False) -> list[str]:
-    """Put files of the results aside that are not what was written; name them.
+    """Quarantine result files that are not as they were written; return their names.
 
-    Size and time decide whether to look, sha256 decides. A run looks at some thousand, and the
-    next one goes on from there; ``thoroughly`` looks at the content of all of them.
+    A changed size or time decides whether to look, the sha256 decides. One run checks 5,000 files
+    and the next continues from there; ``thoroughly`` checks the content of all files.
     """
-    place = "" if thoroughly else ledger.key_value(_PLACE) or ""
-    files = ledger.result_files(place, 2**31 if thoroughly else _AT_ONCE)
-    found = [f.path for f in files if _is_damaged(ledger, f, thoroughly=thoroughly)]
-    put = _quarantine_files(ledger.folder, found)
-    ledger.forget_result_files(put)
+    start = "" if thoroughly else ledger.key_value(_PLACE) or ""
+    files = ledger.result_files(start, 2**31 if thoroughly else _AT_ONCE)
+    damaged = [f.path for f in files if _is_damaged(ledger, f, thoroughly=thoroughly)]
+    moved = _quarantine_files(ledger.folder, damaged)
+    ledger.forget_result_files(moved)
     if not thoroughly:
-        ahead = files[-1].path if len(files) == _AT_ONCE else None
-        if ahead or place:
-            ledger.set_key_value(_PLACE, ahead)
-    return put
+        next_start = files[-1].path if len(files) == _AT_ONCE else None
+        if next_start or start:
+            ledger.set_key_value(_PLACE, next_start)
+    return moved
 
 
 def _is_damaged(ledger: Ledger, written: ResultFile, *, thoroughly: bool) -> bool:
     path = ledger.folder / written.path
     try:
         status = path.stat()
-        same = (status.st_size, status.st_mtime_ns) == (written.size, written.modified_ns)
-        if same and not thoroughly:
+        unchanged = (status.st_size, status.st_mtime_ns) == (written.size, written.modified_ns)
+        if unchanged and not thoroughly:
             return False
         if status.st_size == written.size and _sha256(path) == written.sha256:
-            if not same:
+            if not unchanged:
                 ledger.record_result_files([describe_file(ledger.folder, path)])
             return False
     except OSError:
-        return False  # what is absent is made again anyway; what is locked is looked at next time
+        return False  # an absent file is made again anyway; a locked one is checked next time
     return True

@@ -1,4 +1,4 @@
-"""How the ledger is laid out, and the steps from each older layout to this one."""
+"""Define the layout of the ledger's tables, and migrate older layouts to it."""
 
 from __future__ import annotations
 
@@ -41,40 +41,47 @@ CREATE TABLE writer (
     slot BIGINT PRIMARY KEY, token TEXT NOT NULL, holder TEXT NOT NULL, beat BIGINT NOT NULL);
 CREATE TABLE marks (name TEXT PRIMARY KEY, value TEXT NOT NULL)
 """
-LAYOUT = 3
+_FOURTH = """
+ALTER TABLE cells ADD COLUMN steps TEXT;
+ALTER TABLE cells ADD COLUMN numbers TEXT;
+UPDATE cells SET numbers = (SELECT h.numbers FROM history h WHERE h.subject = cells.cell_id
+    AND h.event = 'computed' ORDER BY h.at DESC LIMIT 1)
+"""
+LAYOUT = 4
+_NOTES_RESULT_FILES = 3  # the first layout that records each result file as it was written
 TABLES = ("seen", "contents", "cells", "written", "history", "faults", "queue", "marks")  # facts
-IDENTITY = "identity"  # a mark: which results the ledger is of
+IDENTITY = "identity"  # name of the value that identifies the results
 ADOPT = "files from before this layout are to be noted"
-_STEPS = {2: _FIRST, 3: _THIRD}  # what leads to a layout from the one before
+_STEPS = {2: _FIRST, 3: _THIRD, 4: _FOURTH}  # the script that leads to each layout
 
 
 def migrate(database: Database, place: Path | str) -> None:
-    """Bring a new or an older ledger to this layout, in one transaction; what it holds is kept.
+    """Create the ledger, or migrate an older one with its content, in one transaction.
 
     Raises
     ------
     StoreError
-        If it is of a newer layout, or older than the first that can be brought up.
+        If its layout is newer than this one, or older than the first that can be migrated.
 
     """
     if database.transact(lambda rows: rows.layout(), writes=False) == LAYOUT:
         return
 
     def steps(rows: Transaction) -> None:
-        found = rows.layout()
-        if found == LAYOUT:  # another process brought it up meanwhile
+        current = rows.layout()
+        if current == LAYOUT:  # another process migrated it meanwhile
             return
-        if found not in {0, *_STEPS}:
+        if current not in {0, *_STEPS}:
             raise StoreError(
-                f"a ledger of layout {found}", expected=f"layout 2 to {LAYOUT}",
+                f"a ledger of layout {current}", expected=f"layout 2 to {LAYOUT}",
                 remedy="use the cellpipe version that wrote it, or a new results folder",
                 file=place,
             )  # fmt: skip
         for layout, script in _STEPS.items():
-            for statement in script.split(";\n") if layout > found else ():
+            for statement in script.split(";\n") if layout > current else ():
                 rows.write(statement)
-        if found:
-            rows.write("INSERT INTO marks VALUES (?, ?)", (ADOPT, str(found)))
+        if 0 < current < _NOTES_RESULT_FILES:
+            rows.write("INSERT INTO marks VALUES (?, ?)", (ADOPT, str(current)))
         rows.set_layout(LAYOUT)
 
     database.transact(steps, writes=True)

@@ -1,7 +1,7 @@
-"""Raw files from object storage: a folder follows what lies below an address.
+"""Download raw files from object storage: a folder mirrors the objects below an address.
 
-What is new or changed is told by the listing's sizes and tags. ``.fetched.json`` in the folder
-notes what came from there; no other file is ever touched.
+New and changed objects are recognised by the sizes and tags of the listing. ``.fetched.json`` in
+the folder records what was downloaded; no other file is ever touched.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from cellpipe.core.errors import StoreError
 from cellpipe.store.objects import client, storage
 from cellpipe.system.atomic_files import atomic_write, is_reserved, write_bytes
 
-FETCHED = ".fetched.json"  # hidden: no raw file
+FETCHED = ".fetched.json"  # hidden, so not taken for a raw file
 State = list[object]  # size and tag
-_ROUNDED = 2.0  # seconds: to so much some disks round a file's time
+_ROUNDED = 2.0  # seconds to which some disks round a file's time
 
 
 @dataclass(frozen=True)
 class DownloadResult:
-    """What fetching did: files that are new or changed here, files that are gone, others' files.
+    """The outcome of a download: files that are new or changed here, and files that are gone.
 
-    ``left_alone`` names files of the folder's own that are called like an object.
+    ``left_alone`` names the folder's own files that have the name of an object.
     """
 
     new: tuple[str, ...]
@@ -36,74 +36,74 @@ class DownloadResult:
     left_alone: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        said = f"{len(self.new)} files fetched, {len(self.gone)} gone."
+        text = f"{len(self.new)} files fetched, {len(self.gone)} gone."
         if self.left_alone:
-            said += f" Not fetched, for the folder has its own: {', '.join(self.left_alone)}."
-        return said
+            text += f" Not fetched, for the folder has its own: {', '.join(self.left_alone)}."
+        return text
 
 
 def download(url: str, folder: Path) -> DownloadResult:
     """Bring a folder to the state of the objects below an address.
 
-    An object counts as changed by its size and tag. A file is put there whole, with the time of
-    its object; what is in the folder and did not come from there is left alone.
+    An object is taken as changed if its size or tag is. A file is written atomically, with the time
+    of its object; files in the folder that were not downloaded are left alone.
 
     Raises
     ------
     StoreError
-        If the storage does not answer or is empty all at once, the folder can't be written, or it
-        holds what was fetched from another address.
+        If the storage does not answer or is suddenly empty, the folder can't be written, or it
+        holds files that were downloaded from another address.
 
     """
     with client(url) as obstore:
         store = storage(url)
         folder.mkdir(parents=True, exist_ok=True)
         listed = (o for batch in obstore.list(store) for o in batch if _is_safe_name(o["path"]))
-        there, spelt = {}, set()
-        for found in sorted(listed, key=lambda o: str(o["path"])):
-            if found["path"].casefold() not in spelt:  # Windows and macOS hold one of two
-                there[found["path"]] = found
-                spelt.add(found["path"].casefold())
+        objects, folded_names = {}, set()
+        for entry in sorted(listed, key=lambda o: str(o["path"])):
+            if entry["path"].casefold() not in folded_names:  # Windows and macOS can't hold both
+                objects[entry["path"]] = entry
+                folded_names.add(entry["path"].casefold())
         with _track_downloads(folder, url) as known:
-            if known and not there:
+            if known and not objects:
                 raise StoreError(
                     f"nothing, where {len(known)} files were", expected="what was fetched before",
                     remedy="nothing is removed here; if they are gone for good, delete the files "
                     f"in {folder} and {FETCHED}", file=url,
                 )  # fmt: skip
             new, left_alone = [], []
-            for name, found in there.items():
-                path, state = folder / name, [found["size"], found["e_tag"]]
+            for name, entry in objects.items():
+                path, state = folder / name, [entry["size"], entry["e_tag"]]
                 if known.get(name) == state and path.is_file():
                     continue
-                if name not in known and path.exists() and not _is_same_object(path, found):
+                if name not in known and path.exists() and not _is_same_object(path, entry):
                     left_alone.append(name)
                     continue
                 _write_object(obstore.get(store, name), path)
                 known[name] = state
                 new.append(name)
-            gone = sorted(known.keys() - there.keys())
+            gone = sorted(known.keys() - objects.keys())
             for name in gone:
                 (folder / name).unlink(missing_ok=True)
                 del known[name]
     return DownloadResult(tuple(new), tuple(gone), tuple(left_alone))
 
 
-def _is_same_object(path: Path, found: Mapping[str, Any]) -> bool:
-    """Return whether a file is an object that was fetched, though a run was cut off before it noted so."""
+def _is_same_object(path: Path, entry: Mapping[str, Any]) -> bool:
+    """Return whether a file was downloaded by a run that was cut off before recording it."""
     status = path.stat()
-    apart = abs(status.st_mtime - found["last_modified"].timestamp())
-    return bool(status.st_size == found["size"] and apart <= _ROUNDED)
+    difference = abs(status.st_mtime - entry["last_modified"].timestamp())
+    return bool(status.st_size == entry["size"] and difference <= _ROUNDED)
 
 
-def _write_object(found: Any, path: Path) -> None:
-    seconds = found.meta["last_modified"].timestamp()
+def _write_object(response: Any, path: Path) -> None:
+    seconds = response.meta["last_modified"].timestamp()
 
-    def write(to: Path) -> None:
-        with to.open("wb") as stream:
-            for chunk in found.stream(min_chunk_size=8 << 20):
+    def write(target: Path) -> None:
+        with target.open("wb") as stream:
+            for chunk in response.stream(min_chunk_size=8 << 20):
                 stream.write(chunk)
-        os.utime(to, (seconds, seconds))
+        os.utime(target, (seconds, seconds))
 
     atomic_write(path, write)
 
@@ -119,11 +119,11 @@ def _is_safe_name(name: str) -> bool:
 
 @contextmanager
 def _track_downloads(folder: Path, url: str) -> Iterator[dict[str, State]]:
-    """Return what was fetched into a folder, by name; what becomes of it is kept, come what may."""
+    """Yield the files downloaded into a folder, by name; save changes to it in any case."""
     path = folder / FETCHED
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
-        before, known = str(told["from"]), dict(told["files"])
+        document = json.loads(path.read_text(encoding="utf-8"))
+        before, known = str(document["from"]), dict(document["files"])
     except (OSError, ValueError, KeyError, TypeError):
         before, known = url, {}
     if before != url:
@@ -132,10 +132,10 @@ def _track_downloads(folder: Path, url: str) -> Iterator[dict[str, State]]:
             remedy=f"choose a folder for each address; or delete {FETCHED} to keep them as the "
             "folder's own", file=folder,
         )  # fmt: skip
-    held = dict(known)
+    initial = dict(known)
     try:
         yield known
     finally:
-        if known != held:
+        if known != initial:
             content = json.dumps({"from": url, "files": known}, sort_keys=True)
             write_bytes(path, content.encode())

@@ -1,9 +1,9 @@
-"""Results to object storage: what changed, then ``published.json``, which names every file.
+"""Upload results to object storage: changed files first, then the manifest ``published.json``.
 
-It holds the sha256 of every file. Objects are put first, then it, each put being whole or not at
-all, and only then is removed what is no more. It is put only over the one that was read (a
-conditional write), so of two that publish at once one is refused before it writes anything. The
-ledger is the truth: whatever broke off is made good by the next run.
+The manifest holds the sha256 of every file. Objects are put first, then the manifest, each
+completely or not at all; objects no longer needed are deleted last. The manifest is put only over
+the one that was read (a conditional write), so of two uploads at once one is refused before it
+writes anything. The ledger is the truth: the next run completes whatever was interrupted.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from cellpipe.core.errors import StoreError
-from cellpipe.store.ledger import Ledger, ResultFile
+from cellpipe.store.ledger import Ledger
 from cellpipe.store.manifest import describe_file
 from cellpipe.store.objects import client, storage
+from cellpipe.store.records import ResultFile
 
 MANIFEST = "published.json"
 _ABOUT_ALL = ("index.html", "all-cells.xlsx", "digest.html", "digest.txt", "summary.xlsx",
@@ -26,9 +27,9 @@ _ABOUT_ALL = ("index.html", "all-cells.xlsx", "digest.html", "digest.txt", "summ
 
 @dataclass(frozen=True)
 class PublishedManifest:
-    """What is published below an address: files by path; ``tag`` tells this state from others.
+    """The files published below an address, by path; ``tag`` distinguishes this state from others.
 
-    ``leaving`` names files that are to be removed, or are already.
+    ``leaving`` names files that are to be deleted, or are deleted already.
     """
 
     identity: str
@@ -39,24 +40,24 @@ class PublishedManifest:
 
 
 def read_manifest(url: str) -> PublishedManifest:
-    """Read what is published below an address; nothing is if nothing ever was.
+    """Read the manifest below an address; return an empty one if nothing was ever published.
 
     Raises
     ------
     StoreError
-        If the storage does not answer, or what lies there is not cellpipe's.
+        If the storage does not answer, or the object there is not cellpipe's.
 
     """
     with client(url) as obstore:
         try:
-            found = obstore.get(storage(url), MANIFEST)
-            told, tag = bytes(found.bytes()), found.meta["e_tag"]
+            response = obstore.get(storage(url), MANIFEST)
+            content, tag = bytes(response.bytes()), response.meta["e_tag"]
         except FileNotFoundError:
             return PublishedManifest("", {})
     try:
-        said = json.loads(told)
-        files = {path: ResultFile(path, *state) for path, state in said["files"].items()}
-        return PublishedManifest(said["results"], files, tag, said["done"], tuple(said["leaving"]))
+        held = json.loads(content)
+        files = {path: ResultFile(path, *state) for path, state in held["files"].items()}
+        return PublishedManifest(held["results"], files, tag, held["done"], tuple(held["leaving"]))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise StoreError(
             f"a {MANIFEST} that is not cellpipe's", expected="published results, or nothing",
@@ -84,7 +85,7 @@ class PublishedSource:
             )  # fmt: skip
 
     def file_states(self, table: str) -> dict[str, tuple[int, int]]:
-        """Return size and time of each file of a table, by name, in order."""
+        """Return size and time of each file of a table, by name, in order of names."""
         start = f"tables/{table}/"
         return {
             path.removeprefix(start): (file.size, file.modified_ns)
@@ -93,7 +94,7 @@ class PublishedSource:
         }
 
     def location(self, name: str) -> str:
-        """Return the address of the file of this path within the results."""
+        """Return the address of the file with this path in the results."""
         return f"{self.url}/{name}"
 
 
@@ -105,7 +106,7 @@ def upload(ledger: Ledger, url: str) -> int:
     Raises
     ------
     StoreError
-        If the storage does not answer, holds other results, or another one publishes just now.
+        If the storage does not answer, holds other results, or another upload is running.
 
     """
     before = read_manifest(url)
@@ -131,22 +132,22 @@ def upload(ledger: Ledger, url: str) -> int:
             obstore.put(store, path, ledger.folder / path)
         state = _put_manifest(obstore, store, replace(state, files=files, leaving=gone))
         for path in gone:
-            with suppress(FileNotFoundError):  # removed by a run that was cut off
+            with suppress(FileNotFoundError):  # deleted by a run that was interrupted
                 obstore.delete(store, path)
         _put_manifest(obstore, store, replace(state, done=True, leaving=()))
     return len(changed)
 
 
 def _put_manifest(obstore: Any, store: Any, state: PublishedManifest) -> PublishedManifest:
-    """Put the manifest over the one that was read; give the state with its new tag."""
-    told = {
+    """Put the manifest over the one that was read; return the state with its new tag."""
+    document = {
         "results": state.identity,
         "done": state.done,
         "leaving": state.leaving,
         "files": {p: [f.size, f.modified_ns, f.sha256] for p, f in sorted(state.files.items())},
     }
     mode: Any = {"e_tag": state.tag} if state.tag else "create"
-    tag = obstore.put(store, MANIFEST, json.dumps(told).encode(), mode=mode)["e_tag"]
+    tag = obstore.put(store, MANIFEST, json.dumps(document).encode(), mode=mode)["e_tag"]
     return replace(state, tag=str(tag))
 
 

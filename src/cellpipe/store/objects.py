@@ -1,8 +1,9 @@
-"""Object storage (``s3://…``, ``gs://…``, ``az://…``): its addresses, and a client for them.
+"""Addresses of object storage (``s3://…``, ``gs://…``, ``az://…``), and a client for them.
 
-Work is done on a disk; a bucket is where files come from (:mod:`cellpipe.store.object_download`) and where
-results go (:mod:`cellpipe.store.object_upload`). Keys and addresses come from the environment
-(``AWS_ACCESS_KEY_ID``, ``AWS_ENDPOINT_URL`` …), as the vendors' own programs read them.
+Work is done on a local disk; raw files are downloaded from a bucket
+(:mod:`cellpipe.store.object_download`) and results uploaded to one
+(:mod:`cellpipe.store.object_upload`). Keys and addresses are taken from the environment
+(``AWS_ACCESS_KEY_ID``, ``AWS_ENDPOINT_URL`` …), as in the vendors' own programs.
 """
 
 from __future__ import annotations
@@ -17,12 +18,12 @@ from cellpipe.core.errors import StoreError
 
 
 def is_url(place: object) -> bool:
-    """Return whether a place is one of object storage: a scheme of more than a drive's letter."""
+    """Return whether a path is an address of object storage: its scheme is no drive letter."""
     return re.match(r"[a-z][a-z0-9+]+://", str(place)) is not None
 
 
 def storage(url: str) -> Any:
-    """Return the store of an address; below it, names are relative."""
+    """Return the object store at an address; names are relative to it."""
     from obstore.store import from_url
 
     plain = os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://")
@@ -31,7 +32,7 @@ def storage(url: str) -> Any:
 
 @contextmanager
 def client(url: str) -> Iterator[Any]:
-    """Return obstore; turn what it raises into an error that says what to do."""
+    """Yield obstore; turn its errors into a :class:`StoreError` with a remedy."""
     try:
         import obstore
         from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
@@ -55,9 +56,9 @@ def client(url: str) -> Iterator[Any]:
                 expected="one that nothing else holds open, and room on the disk",
                 remedy="close it; the next run goes on from here", file=local,
             ) from error  # fmt: skip
-        said = str(error).split("\n")[0][:200]
+        message = str(error).split("\n")[0][:200]
         raise StoreError(
-            f"a storage that does not do as it is asked ({said})",
+            f"a storage that does not do as it is asked ({message})",
             expected="an address that can be reached, and the right to it",
             remedy="check the address and the keys in the environment", file=url,
         ) from error  # fmt: skip

@@ -1,7 +1,7 @@
-"""Moving a ledger from SQLite to PostgreSQL: all rows in one transaction, then the pointer.
+"""Move a ledger from SQLite to PostgreSQL: all rows in one transaction, then the pointer.
 
-Killed at any point, the old ledger is used until the pointer is there, and the command may be given
-again.
+If it is killed at any point, the old ledger is used until the pointer exists, and the command can
+be repeated.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ _AT_ONCE = 5_000
 
 
 def move_ledger(folder: Path, url: str, *, wait_second: float = 600.0) -> int:
-    """Move the ledger of a results folder into PostgreSQL; count the rows.
+    """Move the ledger of a results folder into PostgreSQL; return the number of rows.
 
-    The old one is put into ``damaged/``; tables and pages stay where they are.
+    The old one is moved to ``damaged/``; tables and pages stay where they are.
 
     Parameters
     ----------
@@ -51,14 +51,14 @@ def move_ledger(folder: Path, url: str, *, wait_second: float = 600.0) -> int:
     ledger = Ledger(folder)
     with acquire(ledger, wait_second=wait_second):
         identity = ledger.identity()
-        held = {name: ledger.database.transact(_select_all(name), writes=False) for name in TABLES}
+        data = {name: ledger.database.transact(_select_all(name), writes=False) for name in TABLES}
 
         def fill(rows: Transaction) -> int:
             _check_target(rows, identity, url)
-            for name, found in held.items():
+            for name, table_rows in data.items():
                 rows.write(f"DELETE FROM {name}")  # noqa: S608 - names of the layout
-                _insert_rows(rows, name, found)
-            return sum(map(len, held.values()))
+                _insert_rows(rows, name, table_rows)
+            return sum(map(len, data.values()))
 
         count = target.transact(fill, writes=True)
         set_ledger_url(folder, url, moved_as=identity)
@@ -71,17 +71,17 @@ def _select_all(name: str) -> Callable[[Transaction], list[Row]]:
     return lambda rows: rows.read(f"SELECT * FROM {name}")  # noqa: S608
 
 
-def _insert_rows(rows: Transaction, name: str, found: list[Row]) -> None:
-    for start in range(0, len(found), _AT_ONCE):
-        places = ", ".join("?" * len(found[0]))
+def _insert_rows(rows: Transaction, name: str, table_rows: list[Row]) -> None:
+    for start in range(0, len(table_rows), _AT_ONCE):
+        places = ", ".join("?" * len(table_rows[0]))
         statement = f"INSERT INTO {name} VALUES ({places})"  # noqa: S608
-        rows.write(statement, *found[start : start + _AT_ONCE])
+        rows.write(statement, *table_rows[start : start + _AT_ONCE])
 
 
 def _check_target(rows: Transaction, identity: str, url: str) -> None:
-    """Refuse a schema that holds the ledger of other results; a move of these may be there."""
-    told = rows.read("SELECT value FROM marks WHERE name = ?", (IDENTITY,))
-    mine = bool(told) and told[0][0] == identity
+    """Refuse a schema with the ledger of other results; an earlier move of this one is allowed."""
+    stored = rows.read("SELECT value FROM marks WHERE name = ?", (IDENTITY,))
+    mine = bool(stored) and stored[0][0] == identity
     empty = not any(rows.read(f"SELECT 1 FROM {name} LIMIT 1") for name in TABLES)  # noqa: S608
     if not (mine or empty):
         raise StoreError(

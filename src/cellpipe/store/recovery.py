@@ -1,9 +1,9 @@
-"""A ledger that is no longer a database: its last good copy, or a clean start.
+"""Recover from a damaged ledger with its last good copy, or with a clean start.
 
-Every night leaves a copy of the ledger, ``ledger.copy.sqlite``. If the ledger is damaged, it is put
-aside (``damaged/…``, nothing is deleted) and the copy takes its place: what came after is found
-anew from the raw files, and results that the copy does not know are kept. Without a good copy the
-results are put aside too, and all of them are made again.
+Every nightly run leaves a copy of the ledger, ``ledger.copy.sqlite``. A damaged ledger is
+quarantined (in ``damaged/…``, nothing is deleted) and replaced by the copy: later changes are found
+again from the raw files, and results that the copy does not know are kept. Without a good copy the
+results are quarantined too, and all of them are made again.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 from cellpipe.store.migrations import ADOPT
 from cellpipe.system.atomic_files import atomic_write, move
 
-DAMAGED = "damaged"  # folder within the results for what can't be used, and is not deleted
+DAMAGED = "damaged"  # quarantine within the results: what can't be used is not deleted
 _COPY = "ledger.copy.sqlite"
 _FILES = ("ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm")
 _RESULTS = ("tables", "cells", "gathered", "index.html", "all-cells.xlsx")
@@ -26,59 +26,59 @@ _log = logging.getLogger("cellpipe")
 
 
 def recover_ledger(folder: Path) -> None:
-    """Put a damaged ledger aside, and its last good copy into its place if there is one."""
+    """Quarantine a damaged ledger, and replace it by its last good copy if there is one."""
     path = folder / "ledger.sqlite"
     if _is_intact(path):  # another process was faster
         return
-    aside = quarantine_folder(folder)
-    aside.mkdir(parents=True)
-    good = _is_intact(folder / _COPY)
-    _move_files(aside, folder, _FILES)
-    if not good:
-        _move_files(aside, folder, _RESULTS)
-    if good:
+    quarantine = quarantine_folder(folder)
+    quarantine.mkdir(parents=True)
+    intact = _is_intact(folder / _COPY)
+    _move_files(quarantine, folder, _FILES)
+    if not intact:
+        _move_files(quarantine, folder, _RESULTS)
+    if intact:
         content = (folder / _COPY).read_bytes()
         atomic_write(path, lambda file: file.write_bytes(content))
-    what = "its last good copy is used" if good else "everything is made again from the raw files"
-    _log.warning("the ledger %s was damaged; it was put into %s, and %s", path, aside, what)
+    what = "its last good copy is used" if intact else "everything is made again from the raw files"
+    _log.warning("the ledger %s was damaged; it was put into %s, and %s", path, quarantine, what)
 
 
 def is_ledger_lost(folder: Path) -> bool:
-    """Return whether there are tables, and no ledger that tells what they are."""
+    """Return whether there are tables, but no ledger that describes them."""
     path = folder / "ledger.sqlite"
-    there = path.is_file() and path.stat().st_size > 0
-    return not there and has_tables(folder)
+    exists = path.is_file() and path.stat().st_size > 0
+    return not exists and has_tables(folder)
 
 
 def has_tables(folder: Path) -> bool:
-    """Return whether there are tables in a results folder."""
+    """Return whether a results folder contains tables."""
     return any((folder / "tables").glob("*/*.parquet"))
 
 
 def quarantine_folder(folder: Path) -> Path:
-    """Return the place within the results for what is put aside now."""
+    """Return the folder within the results for what is quarantined now."""
     return folder / DAMAGED / datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
 
 
 def quarantine_results(folder: Path) -> None:
-    """Put results aside that no ledger knows; all of them are made again."""
-    aside = quarantine_folder(folder)
-    _move_files(aside, folder, _RESULTS)
-    _log.warning("no ledger knows the results in %s; they were put into %s", folder, aside)
+    """Quarantine results that no ledger knows; all of them are made again."""
+    quarantine = quarantine_folder(folder)
+    _move_files(quarantine, folder, _RESULTS)
+    _log.warning("no ledger knows the results in %s; they were put into %s", folder, quarantine)
 
 
 def quarantine_ledger(folder: Path) -> Path:
-    """Put a ledger aside that is in another place now; give where it lies."""
-    aside = quarantine_folder(folder)
-    _move_files(aside, folder, _FILES)
-    return aside
+    """Quarantine a ledger that has been moved to another place; return its folder."""
+    quarantine = quarantine_folder(folder)
+    _move_files(quarantine, folder, _FILES)
+    return quarantine
 
 
-def _move_files(aside: Path, folder: Path, names: Sequence[str]) -> None:
-    aside.mkdir(parents=True, exist_ok=True)
+def _move_files(target: Path, folder: Path, names: Sequence[str]) -> None:
+    target.mkdir(parents=True, exist_ok=True)
     for name in names:
         with contextlib.suppress(FileNotFoundError):
-            move(folder / name, aside / name)
+            move(folder / name, target / name)
 
 
 def _is_intact(path: Path) -> bool:
@@ -86,9 +86,9 @@ def _is_intact(path: Path) -> bool:
         return False
     connection = sqlite3.connect(path)
     try:
-        found = [row[0] for row in connection.execute("PRAGMA quick_check(1)").fetchall()]
+        check = [row[0] for row in connection.execute("PRAGMA quick_check(1)").fetchall()]
         tables = "SELECT count(*) FROM sqlite_master WHERE name IN ('seen', 'contents', 'cells')"
-        return found == ["ok"] and bool(connection.execute(tables).fetchone()[0] == 3)
+        return check == ["ok"] and bool(connection.execute(tables).fetchone()[0] == 3)
     except sqlite3.Error:
         return False
     finally:
@@ -96,7 +96,7 @@ def _is_intact(path: Path) -> bool:
 
 
 def back_up_ledger(folder: Path) -> None:
-    """Leave a copy of the ledger, whole, for the day when it is needed."""
+    """Write a complete copy of the ledger, for recovery."""
     path = folder / "ledger.sqlite"
     if not _is_intact(path):
         return
@@ -104,12 +104,12 @@ def back_up_ledger(folder: Path) -> None:
     def copy(target: Path) -> None:
         with (
             contextlib.closing(sqlite3.connect(path, timeout=60)) as source,
-            contextlib.closing(sqlite3.connect(target)) as copied,
+            contextlib.closing(sqlite3.connect(target)) as backup,
         ):
-            copied.execute("PRAGMA journal_mode=DELETE")
-            source.backup(copied)
-            copied.execute("DELETE FROM writer")
-            copied.execute("INSERT OR REPLACE INTO marks VALUES (?, 'copy')", (ADOPT,))
-            copied.commit()
+            backup.execute("PRAGMA journal_mode=DELETE")
+            source.backup(backup)
+            backup.execute("DELETE FROM writer")
+            backup.execute("INSERT OR REPLACE INTO marks VALUES (?, 'copy')", (ADOPT,))
+            backup.commit()
 
     atomic_write(folder / _COPY, copy)

@@ -1,4 +1,4 @@
-"""Reading a results folder: one lazy frame per table, each row with its cell."""
+"""Read a results folder: one lazy frame per table, each row with its cell."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ class Results(Mapping[str, pl.LazyFrame]):
     """The tables of a results folder by name: ``results["cycles"].collect()``.
 
     Each is a lazy frame: nothing is read before ``collect``, which raises polars' own errors if a
-    file has gone or was damaged meanwhile. Tables of raw files (``timeseries``, ``impedance`` …)
+    file was deleted or damaged meanwhile. Tables of raw files (``timeseries``, ``impedance`` …)
     get ``cell_id`` and ``file_sha256`` from the table ``files``; the columns are those of
-    ``schemas/``, with their units. A name that is none raises ``KeyError``.
+    ``schemas/``, with their units. An unknown name raises ``KeyError``.
     """
 
     def __init__(self, folder: Path | TableSource) -> None:
         self._shelf = FolderSource(folder) if isinstance(folder, Path) else folder
 
     def __getitem__(self, name: str) -> pl.LazyFrame:
-        """Return a table as a lazy frame; empty where nothing was computed yet."""
+        """Return a table as a lazy frame, empty if nothing was computed yet."""
         if name not in table_names():
             close = difflib.get_close_matches(name, table_names(), 3, 0.4) or table_names()
             raise KeyError(f"no table {name!r}; there are {', '.join(close)}")
@@ -47,10 +47,10 @@ class Results(Mapping[str, pl.LazyFrame]):
 
     def _scan_files(self, name: str) -> Iterator[pl.LazyFrame]:
         files = self["files"].filter(pl.col("status") == "used").collect()
-        once = files.unique("file_sha256", keep="first", maintain_order=True)
-        there = self._shelf.file_states(name)
-        for sha256, cell_id in once.select("file_sha256", "cell_id").iter_rows():
-            if f"{sha256}.parquet" in there:
+        unique_files = files.unique("file_sha256", keep="first", maintain_order=True)
+        existing = self._shelf.file_states(name)
+        for sha256, cell_id in unique_files.select("file_sha256", "cell_id").iter_rows():
+            if f"{sha256}.parquet" in existing:
                 path = self._shelf.location(f"tables/{name}/{sha256}.parquet")
                 yield pl.scan_parquet(path, glob=False).with_columns(
                     cell_id=pl.lit(cell_id, pl.String), file_sha256=pl.lit(sha256)
@@ -58,7 +58,7 @@ class Results(Mapping[str, pl.LazyFrame]):
 
 
 def open_results(folder: str | Path) -> Results:
-    """Open results for reading: a folder, or what was published at an address of object storage.
+    """Open results for reading: a folder, or results published to object storage.
 
     Parameters
     ----------

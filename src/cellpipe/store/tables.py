@@ -1,4 +1,4 @@
-"""Tables as parquet files: written whole or not at all, with units in the fields' metadata."""
+"""Read and write tables as parquet files, atomically, with units in the fields' metadata."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from cellpipe.system.atomic_files import atomic_write
 
 
 def write_table(folder: Path, table: str, key: str, frame: pl.DataFrame) -> Path:
-    """Write a table that kept its contract, with its units.
+    """Write a validated table with its units.
 
-    A table of a raw file gets a last column ``file_sha256``: whatever program reads many of them
-    can tell their rows apart, and find the file, its cell and its start in the table ``files``.
+    A table of a raw file gets a last column ``file_sha256``, so that a program that reads many of
+    them can tell their rows apart, and find the file, its cell and its start in the table
+    ``files``.
 
     Raises
     ------
@@ -41,21 +42,21 @@ def write_table(folder: Path, table: str, key: str, frame: pl.DataFrame) -> Path
         try:
             frame.write_parquet(file, arrow_schema=arrow)
         except pl.exceptions.ComputeError as error:
-            said = re.search(r"(.*) \(os error \d+\)", str(error))
-            if said is None:
+            match = re.search(r"(.*) \(os error \d+\)", str(error))
+            if match is None:
                 raise
-            raise OSError(None, said[1]) from error
+            raise OSError(None, match[1]) from error
 
     return atomic_write(path, write)
 
 
 def read_table(folder: Path, table: str, key: str) -> pl.DataFrame | None:
-    """Read a table, or None where there is none.
+    """Read a table; return None if there is none.
 
     Raises
     ------
     DamagedTableError
-        If the file is there and can't be read.
+        If the file exists and can't be read.
 
     """
     path = table_path(folder, table, key)

@@ -1,10 +1,10 @@
-"""One writer per results folder, across processes and machines.
+"""The writer lease: one writer per results folder, across processes and machines.
 
-Who writes holds the one row of the table ``writer`` and raises its ``beat`` every few seconds. Each
-change of the ledger looks, in its own transaction, whether the row is still the writer's: a writer
-that was taken for dead and wakes up again can't change anything. A row is taken over where the
-process that made it is known to be gone (same machine), or where its beat stood still for
-``STILL_SECONDS`` of the watcher's own clock; the clocks of two machines are never compared.
+The writer holds the one row of the table ``writer`` and increments its ``beat`` every few seconds.
+Each change of the ledger checks, in its own transaction, whether the row is still the writer's: a
+writer that was taken for dead and resumes can't change anything. A row is taken over if its process
+is known to be gone (same machine), or if its beat has not changed for ``STILL_SECONDS`` of the
+waiting process's own clock; the clocks of two machines are never compared.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ BEAT_SECONDS = 5.0
 STILL_SECONDS = 30.0
 _LOOK_SECONDS = 0.5
 _HAS_PROC = sys.platform == "linux"
-_HIDDEN = "hidden"  # the system says that a process is there, and no more
-_SLOW_SECONDS = 2.0  # a transaction that took longer waited: what it saw may be old
+_HIDDEN = "hidden"  # the system says only that the process exists
+_SLOW_SECONDS = 2.0  # a transaction that took longer was waiting: what it saw may be outdated
 
 
 class Leasable(Protocol):
-    """What a lease is for: the ledger of a results folder."""
+    """The object of a lease: the ledger of a results folder."""
 
     folder: Path
     token: str | None
 
     @property
     def database(self) -> Database:
-        """Where the row of the writer lies."""
+        """Return the database that holds the writer's row."""
 
 
 def this_process() -> dict[str, str]:
-    """Say which process this is: machine, boot, process number and when it began."""
+    """Return what identifies this process: machine, boot, process number and start time."""
     return {
         "machine": socket.gethostname(),
         "boot": _boot_id(),
@@ -55,9 +55,9 @@ def this_process() -> dict[str, str]:
 
 
 def _boot_id() -> str:
-    """Tell this boot of this machine, and its container, from others; empty if that can't be."""
+    """Return an id of this boot of this machine and its container; empty if there is none."""
     if not _HAS_PROC:
-        return sys.platform  # a process is known by when it began, to the microsecond
+        return sys.platform  # a process is identified by its start time, to the microsecond
     return _read_text("/proc/sys/kernel/random/boot_id") + _read_link("/proc/self/ns/pid")
 
 
@@ -76,7 +76,7 @@ def _read_link(path: str) -> str:
 
 
 def _start_time(process: int) -> str:
-    """When a process began, in ticks since the boot or as a date; empty if there is none."""
+    """Return when a process started, in ticks since boot or s since 1970; empty if none runs."""
     if not _HAS_PROC:
         return _start_date(process)
     return (_read_text(f"/proc/{process}/stat").rpartition(")")[2].split() or [""] * 20)[19]
@@ -94,7 +94,7 @@ def _start_date(process: int) -> str:
 
 
 def is_gone(holder: dict[str, str]) -> bool:
-    """Return whether a process is known to be gone: it was on this machine, and is there no more."""
+    """Return whether a process is known to be gone: it was on this machine and no longer exists."""
     here = this_process()
     same = all(holder[key] == here[key] for key in ("machine", "boot"))
     if not (same and here["boot"]):  # another machine of that name, a container, another boot
@@ -106,34 +106,34 @@ def is_gone(holder: dict[str, str]) -> bool:
 def acquire(
     ledger: Leasable, *, wait_second: float = 0.0, tell: Callable[[str], None] | None = None
 ) -> Iterator[None]:
-    """Be the one writer of a results folder, for the time of the block.
+    """Hold the writer lease of a results folder for the duration of the block.
 
     Parameters
     ----------
     ledger
-        The ledger of the results; inside the block it lets changes through.
+        The ledger of the results; inside the block it accepts changes.
     wait_second
         How long to wait for another writer.
     tell
-        Is told once who is being waited for.
+        Called once with a sentence on the run that is being waited for.
 
     Raises
     ------
-    WriterError
+    LeaseError
         If another run is still writing after that time.
 
     """
     token = uuid.uuid4().hex
     _wait_for_lease(ledger, token, wait_second, tell)
-    ended = threading.Event()
-    heart = threading.Thread(target=_heartbeat, args=(ledger, token, ended), daemon=True)
+    stop = threading.Event()
+    thread = threading.Thread(target=_heartbeat, args=(ledger, token, stop), daemon=True)
     ledger.token = token
-    heart.start()
+    thread.start()
     try:
         yield
     finally:
-        ended.set()
-        heart.join()
+        stop.set()
+        thread.join()
         ledger.token = None
         with contextlib.suppress(StoreError):
             release = "DELETE FROM writer WHERE token = ?"
@@ -144,25 +144,25 @@ def acquire(
 def _wait_for_lease(
     ledger: Leasable, token: str, wait_second: float, tell: Callable[[str], None] | None
 ) -> None:
-    described = json.dumps(this_process() | {"since": datetime.now(UTC).isoformat()[:19]})
+    description = json.dumps(this_process() | {"since": datetime.now(UTC).isoformat()[:19]})
     deadline = time.monotonic() + wait_second
     watched: tuple[str, int] | None = None  # token and beat as they were last seen to change
     since = time.monotonic()
-    told = False
+    was_reported = False
     while True:
-        begun = time.monotonic()
-        still = watched if begun - since > STILL_SECONDS else None
+        started = time.monotonic()
+        stale = watched if started - since > STILL_SECONDS else None
 
         def attempt(
-            rows: Transaction, still: tuple[str, int] | None = still
+            rows: Transaction, stale: tuple[str, int] | None = stale
         ) -> tuple[str, int, str]:
-            return _try_lease(rows, token, described, still, ledger.database.lock_row)
+            return _try_lease(rows, token, description, stale, ledger.database.lock_row)
 
         held, beat, holder = ledger.database.transact(attempt, writes=True)
         if held == token:
             return
         now = time.monotonic()
-        if (held, beat) != watched or now - begun > _SLOW_SECONDS:
+        if (held, beat) != watched or now - started > _SLOW_SECONDS:
             watched, since = (held, beat), now
         if now > deadline:
             raise LeaseError(
@@ -172,55 +172,55 @@ def _wait_for_lease(
                 f"{STILL_SECONDS:.0f} s",
                 file=ledger.folder,
             )
-        if tell and not told:
+        if tell and not was_reported:
             tell(f"waiting for another run ({_describe_holder(holder)})")
-            told = True
+            was_reported = True
         time.sleep(_LOOK_SECONDS)
 
 
 def _try_lease(
-    rows: Transaction, token: str, described: str, still: tuple[str, int] | None, lock_row: str
+    rows: Transaction, token: str, description: str, stale: tuple[str, int] | None, lock_row: str
 ) -> tuple[str, int, str]:
-    """Take the row if it is free, its process gone, or it still stands as ``still`` does."""
-    found = rows.read(f"SELECT token, beat, holder FROM writer WHERE slot = 1{lock_row}")  # noqa: S608
-    if found:
-        held, beat, holder = found[0]
-        if (held, beat) != still and not is_gone(json.loads(holder)):
+    """Take the row if it is free, its process is gone, or it equals ``stale``; return the row."""
+    existing = rows.read(f"SELECT token, beat, holder FROM writer WHERE slot = 1{lock_row}")  # noqa: S608
+    if existing:
+        held, beat, holder = existing[0]
+        if (held, beat) != stale and not is_gone(json.loads(holder)):
             return held, beat, holder
         rows.write("DELETE FROM writer WHERE slot = 1")
-    mine = "INSERT INTO writer VALUES (1, ?, ?, 0) ON CONFLICT (slot) DO NOTHING"
-    rows.write(mine, (token, described))
-    now = rows.read("SELECT token, beat, holder FROM writer WHERE slot = 1")
-    held, beat, holder = now[0] if now else ("", -1, described)  # free again: try once more
+    statement = "INSERT INTO writer VALUES (1, ?, ?, 0) ON CONFLICT (slot) DO NOTHING"
+    rows.write(statement, (token, description))
+    latest = rows.read("SELECT token, beat, holder FROM writer WHERE slot = 1")
+    held, beat, holder = latest[0] if latest else ("", -1, description)  # free again: retry
     return held, beat, holder
 
 
-def _heartbeat(ledger: Leasable, token: str, ended: threading.Event) -> None:
-    alive = "UPDATE writer SET beat = beat + 1 WHERE token = ?"
-    while not ended.wait(BEAT_SECONDS):
-        with contextlib.suppress(StoreError):  # the run itself will meet it
-            ledger.database.transact(lambda rows: rows.write(alive, (token,)), writes=True)
+def _heartbeat(ledger: Leasable, token: str, stop: threading.Event) -> None:
+    statement = "UPDATE writer SET beat = beat + 1 WHERE token = ?"
+    while not stop.wait(BEAT_SECONDS):
+        with contextlib.suppress(StoreError):  # the run itself will raise it
+            ledger.database.transact(lambda rows: rows.write(statement, (token,)), writes=True)
     ledger.database.close()
 
 
 def _describe_holder(holder: str) -> str:
-    who = json.loads(holder)
-    return f"process {who['process']} on {who['machine']}, since {who['since']} UTC"
+    process = json.loads(holder)
+    return f"process {process['process']} on {process['machine']}, since {process['since']} UTC"
 
 
 def current_writer(ledger: Leasable) -> str | None:
-    """Say who is writing now, or None."""
+    """Return a description of the run that is writing now, or None."""
     query = "SELECT holder FROM writer WHERE slot = 1"
     found = ledger.database.transact(lambda rows: rows.read(query), writes=False)
     return _describe_holder(found[0][0]) if found and not is_gone(json.loads(found[0][0])) else None
 
 
 def check_lease(rows: Transaction, token: str | None, lock_row: str) -> None:
-    """Refuse a change by a run that no longer is, or never was, the writer.
+    """Refuse a change by a run that is not, or no longer, the writer.
 
     Raises
     ------
-    WriterError
+    LeaseError
         If another run took the results over, or no run is writing.
 
     """

@@ -1,1 +1,1 @@
-"""What cellpipe needs of the machine: files, folders, processes, time zones."""
+"""Access to the machine: files, folders, processes, time zones."""

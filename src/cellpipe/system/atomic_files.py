@@ -1,4 +1,4 @@
-"""Files of a results folder: their names, and writing them whole or not at all."""
+"""Name result files, and write them atomically: completely or not at all."""
 
 from __future__ import annotations
 
@@ -22,12 +22,13 @@ RETRY_SECONDS = 2.0 if os.name == "nt" else 0.0
 
 
 def file_name(cell_id: str) -> str:
-    """Return the name (without a suffix) under which a cell's files lie.
+    """Return the file name (without a suffix) for a cell's files.
 
-    An id of ``A-Z a-z 0-9 . _ -`` is its own name, safe on Windows, macOS and Linux. Whatever else
-    it holds becomes ``_``, and eight hexadecimal digits of the id's sha256 are put behind it; names
-    that Windows keeps for itself, names that are too long, and names that end like such digits get
-    them too. Ids that differ only in case are no two cells (:mod:`cellpipe.pipeline.cell_inputs`).
+    An id of ``A-Z a-z 0-9 . _ -`` is used as it is; it is safe on Windows, macOS and Linux. Other
+    characters become ``_``, and eight hexadecimal digits of the id's sha256 are appended; names
+    reserved by Windows, names that are too long, and names that already end in such digits get
+    them too. Ids that differ only in case are not two cells
+    (:mod:`cellpipe.pipeline.cell_inputs`).
     """
     safe = re.sub(r"[^A-Za-z0-9._-]", "_", cell_id)[:_LONGEST].strip(".-") or "cell"
     if safe == cell_id and not _needs_digits(safe):
@@ -42,22 +43,22 @@ def _needs_digits(name: str) -> bool:
 
 
 def is_reserved(name: str) -> bool:
-    """Return whether Windows keeps a name for itself, whatever its suffix and letters' case."""
+    """Return whether Windows reserves a name, whatever its suffix and case."""
     return name.partition(".")[0].upper() in _RESERVED
 
 
 def atomic_write(path: Path, write: Callable[[Path], object]) -> Path:
-    """Let ``write`` fill a file beside ``path``, then put it there in one step.
+    """Let ``write`` fill a temporary file next to ``path``, then move it there in one step.
 
-    Whoever reads ``path`` finds the old content or the new one, never a part, even after a power
-    cut.
+    A reader of ``path`` gets the old content or the new one, never a part, even after a power
+    failure.
 
     Raises
     ------
-    HeldFileError
+    LockedFileError
         If another program holds the file open, as Excel does on Windows.
     StoreError
-        If the folder can't be written: the disk is full, read-only or away.
+        If the folder can't be written: the disk is full, read-only or not available.
 
     """
     unfinished: Path | None = None
@@ -86,7 +87,7 @@ def atomic_write(path: Path, write: Callable[[Path], object]) -> Path:
 
 
 def write_bytes(path: Path, content: bytes) -> Path:
-    """Put a file there in one step, as :func:`atomic_write` does; errors as there."""
+    """Write a file in one step, as :func:`atomic_write` does and with its errors."""
     return atomic_write(path, lambda file: file.write_bytes(content))
 
 
@@ -100,11 +101,11 @@ def _replace(unfinished: Path, path: Path) -> None:
 
 
 def delete(path: Path) -> None:
-    """Delete a file of the results; one that is not there is none.
+    """Delete a result file; do nothing if it does not exist.
 
     Raises
     ------
-    HeldFileError
+    LockedFileError
         If another program holds the file open, as Excel does on Windows.
 
     """
@@ -115,7 +116,7 @@ def delete(path: Path) -> None:
 
 
 def move(path: Path, to: Path) -> None:
-    """Move a file of the results; errors as of :func:`delete`."""
+    """Move a result file; errors as of :func:`delete`."""
     try:
         to.parent.mkdir(parents=True, exist_ok=True)
         _retry_while_locked(lambda: path.replace(to))
@@ -132,14 +133,14 @@ def _locked_error(path: Path, error: OSError) -> LockedFileError:
 
 
 def _retry_while_locked(act: Callable[[], object]) -> None:
-    """Act on a file; on Windows again for a while, for scanners hold a new file for a moment."""
-    until = time.monotonic() + RETRY_SECONDS
+    """Call ``act``; on Windows retry for 2 s, as scanners briefly hold a new file open."""
+    deadline = time.monotonic() + RETRY_SECONDS
     pause = 0.01
     while True:
         try:
             act()
         except PermissionError:
-            if time.monotonic() + pause > until:
+            if time.monotonic() + pause > deadline:
                 raise
             time.sleep(pause)
             pause *= 2
@@ -148,7 +149,7 @@ def _retry_while_locked(act: Callable[[], object]) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Let a folder's list of names reach the disk, where the system can be asked to."""
+    """Flush a folder's list of names to the disk, where the system supports it."""
     if os.name != "posix":
         return
     handle = os.open(folder, os.O_RDONLY)
@@ -161,5 +162,5 @@ def _sync_folder(folder: Path) -> None:
 
 
 def is_unfinished(name: str) -> bool:
-    """Return whether a name in the results is that of a file whose writing was broken off."""
+    """Return whether a name in the results is that of a file whose writing was interrupted."""
     return name.startswith(".") and name.endswith(".tmp")

@@ -1,7 +1,7 @@
-"""What kind of place a folder is: on a disk of this machine, or across a network.
+"""Tell folders on a disk of this machine from folders on a network drive.
 
-On a network drive, and on the folders that WSL, Docker and virtual machines share, other machines
-write without this one being told, and files can't be mapped into memory by several machines.
+On a network drive, and on folders that WSL, Docker and virtual machines share, other machines write
+without this one being notified, and files can't be mapped into memory by several machines.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _DRIVE_REMOTE = 4
 
 
 def is_network_path(path: Path) -> bool:
-    """Return whether a folder, or the nearest one above that is there, lies across a network."""
+    """Return whether a folder, or its nearest parent that exists, is on a network drive."""
     place = path.resolve()
     while not place.exists() and place != place.parent:
         place = place.parent
@@ -28,7 +28,7 @@ def is_network_path(path: Path) -> bool:
         return _is_remote_drive(place)
     import psutil
 
-    mounts = [(each.mountpoint, each.fstype) for each in psutil.disk_partitions(all=True)]
+    mounts = [(disk.mountpoint, disk.fstype) for disk in psutil.disk_partitions(all=True)]
     return _is_network_type(file_system_type(place, mounts))
 
 
@@ -39,16 +39,16 @@ def _is_network_type(file_system: str) -> bool:
 def file_system_type(place: Path, mounts: Iterable[tuple[str, str]]) -> str:
     """Return the type of the file system that holds a path: that of the longest mount above it.
 
-    Of two at one place, the later hides the earlier. Letters' case does not matter: it does not on
-    macOS, and elsewhere mounts whose names differ in nothing else are not to be expected.
+    Of two mounts at one place, the later hides the earlier. Case is ignored: macOS ignores it, and
+    elsewhere mounts whose names differ only in case are not to be expected.
     """
-    best, found = -1, ""
+    depth, result = -1, ""
     parts = [part.casefold() for part in place.parts]
     for mount, kind in mounts:
-        above = [part.casefold() for part in Path(mount).parts]
-        if len(above) >= best and parts[: len(above)] == above:
-            best, found = len(above), kind
-    return found
+        mount_parts = [part.casefold() for part in Path(mount).parts]
+        if len(mount_parts) >= depth and parts[: len(mount_parts)] == mount_parts:
+            depth, result = len(mount_parts), kind
+    return result
 
 
 def _is_remote_drive(place: Path) -> bool:  # pragma: no cover - Windows only

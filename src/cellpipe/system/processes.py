@@ -1,7 +1,7 @@
-"""Processes that read files and compute cells beside each other.
+"""Worker processes that read files and compute cells in parallel.
 
-One that dies (out of memory, a fault in a library) takes nothing with it but the item it was at:
-the others are done again, and that item gives a :class:`WorkerDiedError`.
+A process that dies (out of memory, a fault in a library) costs only the item it was working on: the
+others are repeated, and that item gives a :class:`WorkerDiedError`.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
-MAX_WORKERS = 8  # processes of one machine: more would wait for its disk
-_WINDOWS_WAITS_FOR = 61  # handles, and so processes of a pool, at most
-WORKER_BYTES = 700 << 20  # what a process takes at most, but for the largest files
-SERIAL_BELOW = 12  # so many items are done here: starting processes would take longer
-_AHEAD = 4  # items that wait for each process: enough to keep it busy, and memory stays flat
+MAX_WORKERS = 8  # processes per machine: more would wait for its disk
+_WINDOWS_WAITS_FOR = 61  # handles at most, and so processes of a pool
+WORKER_BYTES = 700 << 20  # memory of a process at most, except for the largest files
+SERIAL_BELOW = 12  # up to so many items are done here: starting processes takes longer
+_AHEAD = 4  # items queued per process: enough to keep it busy, and memory stays flat
 
 
 class WorkerDiedError(Exception):
@@ -30,12 +30,12 @@ class WorkerDiedError(Exception):
 
 
 class Workers:
-    """So many processes, started when they are first needed and kept until :meth:`close`.
+    """A pool of processes, started when first needed and kept until :meth:`close`.
 
     Parameters
     ----------
     count
-        How many; 1 works in this process, where a fault in a library ends the run.
+        Number of processes; 1 works in this process, where a fault in a library ends the run.
 
     """
 
@@ -59,7 +59,7 @@ class Workers:
             self._pool = None
 
     def stop(self) -> None:
-        """End the processes at once; what they had not finished is done by the next run."""
+        """Kill the processes at once; what they had not finished is done by the next run."""
         processes = getattr(self._pool, "_processes", None) or {}
         for process in list(processes.values()):
             process.kill()
@@ -67,7 +67,7 @@ class Workers:
     def map(
         self, work: Callable[..., R], shared: object, items: Sequence[T]
     ) -> Iterator[tuple[T, R | Exception]]:
-        """Return each item with what ``work(shared, item)`` gave or raised, as they are done."""
+        """Yield each item with what ``work(shared, item)`` returned or raised, as they finish."""
         if self.count == 1 or (len(items) <= SERIAL_BELOW and self._pool is None):
             for item in items:
                 yield item, _try_call(work, shared, item)
@@ -75,12 +75,12 @@ class Workers:
         yield from _MapCall(self, work, shared, items).results()
 
     def run_one(self, work: Callable[..., R], shared: object, item: object) -> R:
-        """Return what ``work(shared, item)`` gives, in one of the processes.
+        """Return what ``work(shared, item)`` returns, run in one of the processes.
 
         Raises
         ------
         WorkerDiedError
-            If the process ended over it, twice.
+            If the process ended while working on it, twice.
 
         """
         for _ in range(2):
@@ -92,7 +92,7 @@ class Workers:
         raise WorkerDiedError("the process that worked on it ended, twice (out of memory?)")
 
     def get_pool(self) -> ProcessPoolExecutor:
-        """Return the processes."""
+        """Return the pool of processes; create it if there is none."""
         with self._lock:
             if self._pool is None:
                 context = multiprocessing.get_context("spawn")
@@ -100,7 +100,7 @@ class Workers:
             return self._pool
 
     def replace_pool(self, broken: ProcessPoolExecutor) -> None:
-        """Drop processes of which one died; new ones are started when they are needed."""
+        """Discard a pool in which a process died; a new one is started when needed."""
         with self._lock:
             if self._pool is broken:
                 broken.shutdown(wait=False, cancel_futures=True)
@@ -108,7 +108,7 @@ class Workers:
 
 
 class _MapCall(Generic[T, R]):
-    """The items of one call, of which a few are on their way at a time."""
+    """The items of one call, of which a few are submitted at a time."""
 
     def __init__(
         self, workers: Workers, work: Callable[..., R], shared: object, items: Sequence[T]
@@ -117,7 +117,7 @@ class _MapCall(Generic[T, R]):
         self.call = (work, shared)
         self.left = list(reversed(items))
         self.in_flight: dict[Future[R], T] = {}
-        self.suspects: list[T] = []  # on their way when a process died
+        self.suspects: list[T] = []  # in flight when a process died
 
     def results(self) -> Iterator[tuple[T, R | Exception]]:
         while self.left or self.in_flight:
@@ -150,10 +150,10 @@ class _MapCall(Generic[T, R]):
         return True
 
     def _run_alone(self, item: T) -> R | Exception:
-        """Work on a suspect with nothing beside it, so that a death is known to be its doing."""
+        """Run a suspect on its own, so that a process that dies is known to die of it."""
         try:
             return self.workers.run_one(*self.call, item)
-        except Exception as error:  # as the others' are given
+        except Exception as error:  # returned, as the others' are
             return error
 
 
@@ -165,7 +165,7 @@ def _try_call(work: Callable[..., R], shared: object, item: object) -> R | Excep
 
 
 def exit_with_parent() -> None:
-    """End this process when the one that started it ends, however that comes."""
+    """Exit this process when the one that started it ends, for whatever reason."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     parent = multiprocessing.parent_process()
 
@@ -178,30 +178,30 @@ def exit_with_parent() -> None:
 
 
 def _ignore_interrupts() -> None:
-    """Let Ctrl-C, which reaches every process of a terminal, be dealt with by the first one."""
+    """Ignore Ctrl-C, which reaches every process of a terminal; the first one handles it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     exit_with_parent()
 
 
 def exit_on_interrupt() -> None:
-    """End this process at Ctrl-C, without a word; the one that started it says what is to say."""
+    """Exit this process silently at Ctrl-C; the one that started it reports the interrupt."""
     signal.signal(signal.SIGINT, lambda *_: os._exit(130))
     exit_with_parent()
 
 
 def call_on_stdin_close(then: Callable[[], object]) -> None:
-    """Do something when whoever started this process, and holds its input open, is gone.
+    """Call ``then`` when the process that started this one, and holds its input open, is gone.
 
-    The input is read from a copy, and nothing is put in its place: on Windows a process that is
-    started with an input at which another one waits would wait for it, too.
+    The input is read from a copy, and the null device takes its place: on Windows a process that
+    inherits an input on which another one waits would wait for it, too.
     """
-    held = os.dup(0)
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.close(nothing)
+    copy = os.dup(0)
+    null_device = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null_device, 0)
+    os.close(null_device)
 
     def wait_and_do() -> None:
-        while os.read(held, 4096):
+        while os.read(copy, 4096):
             pass
         then()
 
@@ -209,23 +209,23 @@ def call_on_stdin_close(then: Callable[[], object]) -> None:
 
 
 def default_worker_count() -> int:
-    """Return how many processes a machine can use: by cores and by memory, at most eight."""
+    """Return how many processes this machine can use: by cores and memory, at most eight."""
     usable: Any = getattr(os, "sched_getaffinity", None)
     cores = len(usable(0)) if usable else os.cpu_count() or 1
     return max(1, min(MAX_WORKERS, cores, free_memory() // WORKER_BYTES))
 
 
 def free_memory() -> int:
-    """Return how many bytes of memory processes may take now, in a container those it allows."""
+    """Return the memory that processes may take now, in bytes; in a container, within its limit."""
     import psutil
 
-    found = [int(psutil.virtual_memory().available)]
+    available = [int(psutil.virtual_memory().available)]
     try:
         limit, used = (
             (Path("/sys/fs/cgroup") / name).read_text(encoding="ascii").strip()
             for name in ("memory.max", "memory.current")
         )
-        found += [int(limit) - int(used)] if limit != "max" else []
+        available += [int(limit) - int(used)] if limit != "max" else []
     except (OSError, ValueError):
         pass
-    return min(found)
+    return min(available)

@@ -1,4 +1,4 @@
-"""How far a run is: steps done, and which share of the work they are."""
+"""Report the progress of a run: steps done, and their share of the work."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 Stage = Literal["files", "cells", "report"]
-# Stage, done, of how many, what, and which share (0 to 1) of the stage's work that is.
+# Stage, steps done, steps in all, description, share of the stage's work done (0 to 1).
 Progress = Callable[[Stage, int, int, str, float], None]
-FILE_COST = 4_000_000  # bytes that are read while a file is opened, checked and noted
-CELL_COST = 1_500_000  # records that are computed while a cell's figures are drawn
+FILE_COST = 4_000_000  # bytes read in the time of opening, checking and recording a file
+CELL_COST = 1_500_000  # records computed in the time of drawing a cell's figures
 _log = logging.getLogger("cellpipe")
 
 
 class StageProgress:
-    """The steps of a stage, each with its cost; telling of one says how far the stage is."""
+    """The steps of a stage with their costs; each step done is reported with the share so far."""
 
     def __init__(self, stage: Stage, costs: Mapping[Any, float], progress: Progress | None) -> None:
         self.stage, self.costs, self.progress = stage, costs, progress
         self.done, self.spent, self.all = 0, 0.0, sum(costs.values())
 
     def advance(self, step: object, what: str) -> None:
-        """Say that a step is done."""
+        """Record that a step is done; log and report it."""
         self.done += 1
         self.spent += self.costs[step]
         _log.info("%s %d/%d %s", self.stage, self.done, len(self.costs), what)

@@ -1,6 +1,7 @@
-"""The folders with raw files: what is in them, by names that hold on every system.
+"""List the folders with raw files, by file names that are the same on every system.
 
-Nothing here needs more than Python's own library, so that the watch stays light.
+Only Python's standard library is used. Which of the files may be a cycler's is for the formats to
+say (:mod:`cellpipe.formats.registry`).
 """
 
 from __future__ import annotations
@@ -13,17 +14,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-from cellpipe.core.errors import CellpipeError
+from cellpipe.core.errors import CellpipeError, Reason
 
 SHEET_NAMES = ("cells.xlsx", "cells.csv")
 BASELINES_NAME = "baselines.csv"
-LAB_NAMES = (*SHEET_NAMES, BASELINES_NAME)  # what a lab writes itself, at the folder's top
-_OTHER = frozenset({  # files that lie about in a lab's folders and are no measurements
-    ".mpl", ".mps", ".sdx", ".sdu", ".log", ".ini", ".md", ".rst", ".py", ".ipynb", ".m", ".r",
-    ".sh", ".bat", ".ps1", ".json", ".yaml", ".yml", ".toml", ".xml", ".html", ".htm", ".pdf",
-    ".png", ".jpg", ".jpeg", ".gif", ".svg", ".doc", ".docx", ".ppt", ".pptx", ".tsv", ".parquet",
-    ".opj", ".opju", ".zip", ".7z", ".lnk", ".db", ".exe", ".dll",
-})  # fmt: skip
+LAB_NAMES = (*SHEET_NAMES, BASELINES_NAME)  # written by the lab itself, at the top of the folder
 _UNFINISHED = re.compile(
     r"^(~|\.)|\.(tmp|temp|part|partial|filepart|crdownload|download|swp|lck|lock)$", re.IGNORECASE
 )
@@ -32,50 +27,56 @@ _NO_FILES = frozenset({"thumbs.db", "desktop.ini"})
 
 @dataclass(frozen=True)
 class Failure:
-    """A file, a folder or a cell that could not be used, and why."""
+    """A file, folder or cell that could not be used, and the reason."""
 
     path: str
-    reason: str
+    reason: str  # with the parts of an error as Reason; else a plain sentence
+
+    @property
+    def parts(self) -> dict[str, str | None]:
+        """Return what was found, expected, the remedy and the file, by name."""
+        reason = self.reason if isinstance(self.reason, Reason) else Reason(self.reason)
+        return reason.parts
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A file of the folders: its name within them, where it is, and its state."""
+    """A file of the folders: its name in them, its path, size (bytes) and time of change (ns)."""
 
     name: str
     place: str
     size: int
     modified_ns: int
-    is_external: bool = False  # a link to something outside of the folders
+    is_external: bool = False  # a link to a file outside the folders
 
     @property
     def path(self) -> Path:
-        """Where it is."""
+        """Return the file's path."""
         return Path(self.place)
 
 
 @dataclass(frozen=True, slots=True)
 class FolderEntry:
-    """A folder to list: what the names in it begin with, and where it is."""
+    """A folder to list: the prefix of the names in it, and its path."""
 
     prefix: str
     place: str
 
 
 class RawFolders:
-    """A main folder, and others whose files are named by theirs: ``neware/SSB-01.ndax``.
+    """A main folder, and further ones that prefix their files' names: ``neware/SSB-01.ndax``.
 
     Parameters
     ----------
     folder, also
-        The main folder, which holds the cell sheet, and the others.
+        The main folder, which holds the cell sheet, and the further ones.
     without
-        Folders that are not looked into, wherever they lie: the results.
+        Folders that are not searched, wherever they are: the results.
 
     Raises
     ------
     CellpipeError
-        If two folders would give one name to different files, or one lies in another.
+        If two folders would give different files the same name, or one is inside another.
 
     """
 
@@ -83,20 +84,20 @@ class RawFolders:
         self.roots = {"": folder} | {f"{folder_label(path)}/": path for path in also}
         self._starts = [(p, str(root).rstrip(os.sep) + os.sep) for p, root in self.roots.items()]
         self._without = frozenset(str(path) for path in without)
-        every = (folder, *also)
-        twice = len(self.roots) <= len(also) or any(
+        folders = (folder, *also)
+        clash = len(self.roots) <= len(also) or any(
             (folder / folder_label(path)).exists() for path in also
         )
-        nested = any(a != b and b.is_relative_to(a) for a in every for b in every)
-        if twice or nested:
+        nested = any(a != b and b.is_relative_to(a) for a in folders for b in folders)
+        if clash or nested:
             raise CellpipeError(
                 "folders with raw files whose names clash",
                 expected="folders of different names, none within another",
-                remedy=f"rename one of {', '.join(str(root) for root in every)}",
+                remedy=f"rename one of {', '.join(str(root) for root in folders)}",
             )
 
     def relative_name(self, path: Path) -> str:
-        """Return a file's name within the folders, with slashes, of letters that can be written."""
+        """Return a file's name within the folders, with slashes and encodable characters only."""
         place = str(path)
         for prefix, start in self._starts:
             if place.startswith(start):
@@ -105,8 +106,8 @@ class RawFolders:
         raise ValueError(f"{path} is in none of the folders")
 
     def path(self, name: str) -> Path:
-        """Return the place of a file by its name within the folders."""
-        for prefix, root in reversed(self.roots.items()):  # the main folder's is empty: last
+        """Return the path of a file by its name within the folders."""
+        for prefix, root in reversed(self.roots.items()):  # the main folder's prefix is empty: last
             if name.startswith(prefix):
                 path = root / name.removeprefix(prefix)
                 return (
@@ -117,9 +118,9 @@ class RawFolders:
         raise ValueError(f"{name} is in none of the folders")
 
     def walk(self) -> tuple[list[Entry], list[Failure]]:
-        """Return every file in the order of names, and what can't be looked at now.
+        """Return every file in order of names, and what can't be accessed now.
 
-        Results, hidden and unfinished files are left out, and folders behind links are not entered.
+        Results, hidden and unfinished files are left out, and linked folders are not entered.
         """
         found: list[Entry] = []
         failures: list[Failure] = []
@@ -130,16 +131,16 @@ class RawFolders:
     def _walk_root(
         self, folder: Path, prefix: str, found: list[Entry], failures: list[Failure]
     ) -> None:
-        """Add the files of a folder and those below it, deepest last, in the order of names."""
-        waiting = [FolderEntry(prefix, str(folder))]
-        while waiting:
-            listing = waiting.pop()
-            waiting += reversed(self.list_folder(listing, found, failures))
+        """Add the files of a folder and its subfolders, deepest last, in order of names."""
+        pending = [FolderEntry(prefix, str(folder))]
+        while pending:
+            listing = pending.pop()
+            pending += reversed(self.list_folder(listing, found, failures))
 
     def list_folder(
         self, listing: FolderEntry, found: list[Entry], failures: list[Failure]
     ) -> list[FolderEntry]:
-        """Add the files of one folder, and what can't be looked at; give the folders in it."""
+        """Add the files of one folder, and what can't be accessed; return its subfolders."""
         prefix = listing.prefix
         try:
             with os.scandir(listing.place) as entries:
@@ -152,13 +153,13 @@ class RawFolders:
             return []
         if prefix not in self.roots and _is_results_folder([entry.name for entry in listed]):
             return []
-        below = []
+        subfolders = []
         for entry in listed:
             name = entry.name
             try:
                 if entry.is_dir(follow_symlinks=False):
                     if _is_searchable(entry) and entry.path not in self._without:
-                        below.append(FolderEntry(f"{prefix}{name}/", entry.path))
+                        subfolders.append(FolderEntry(f"{prefix}{name}/", entry.path))
                 elif is_finished(name) and (prefix or not is_lab_file(name)):
                     self._add_entry(entry, prefix, found)
             except OSError as error:
@@ -166,15 +167,15 @@ class RawFolders:
                 failures.append(
                     Failure(shown, _unreachable_message("file", self._printable_name(name), error))
                 )
-        return below
+        return subfolders
 
     def _add_entry(self, entry: os.DirEntry[str], prefix: str, found: list[Entry]) -> None:
-        status = os.stat(entry.path)  # noqa: PTH116 - a listing's own sizes may be old on Windows
-        leads_out = entry.is_symlink() and self._is_external(Path(entry.path))
+        status = os.stat(entry.path)  # noqa: PTH116 - a listing's sizes may be outdated on Windows
+        is_external = entry.is_symlink() and self._is_external(Path(entry.path))
         if stat.S_ISREG(status.st_mode):
             name = self._printable_name(f"{prefix}{entry.name}")
             size, modified = status.st_size, status.st_mtime_ns
-            found.append(Entry(name, entry.path, size, modified, leads_out))
+            found.append(Entry(name, entry.path, size, modified, is_external))
 
     def _is_external(self, path: Path) -> bool:
         target = path.resolve()
@@ -185,13 +186,13 @@ class RawFolders:
         return name if name.isascii() else name.encode("utf-8", "backslashreplace").decode("utf-8")
 
     def stat_files(self, wanted: Mapping[str, Path]) -> tuple[list[Entry], list[Failure]]:
-        """Return the state of these files; one that is there no more is left out."""
+        """Return the state of these files; those that no longer exist are left out."""
         found: list[Entry] = []
         failures: list[Failure] = []
         for name, path in sorted(wanted.items()):
             try:
                 status = path.stat()
-                leads_out = path.is_symlink() and self._is_external(path)
+                is_external = path.is_symlink() and self._is_external(path)
             except FileNotFoundError as error:
                 failures += self._find_lost_root(name, error)
                 continue
@@ -199,12 +200,12 @@ class RawFolders:
                 failures.append(Failure(name, _unreachable_message("file", path.name, error)))
                 continue
             if not stat.S_ISREG(status.st_mode):
-                continue  # a folder has taken its name
-            found.append(Entry(name, str(path), status.st_size, status.st_mtime_ns, leads_out))
+                continue  # a folder now has its name
+            found.append(Entry(name, str(path), status.st_size, status.st_mtime_ns, is_external))
         return found, failures
 
     def _find_lost_root(self, name: str, error: OSError) -> list[Failure]:
-        """Say that a file's root is away or empty, if it is: then the file is not gone."""
+        """Return a failure if a file's root is unreachable or empty: the file is not gone then."""
         prefix = self.root_prefix(name)
         try:
             with os.scandir(self.roots[prefix]) as entries:
@@ -215,40 +216,67 @@ class RawFolders:
         return [Failure(label, _unreachable_message("folder", label, error))] if is_away else []
 
     def root_prefix(self, name: str) -> str:
-        """Return what a file's name begins with by the folder that it is in."""
+        """Return the prefix of a file's name that names the folder it is in."""
         return next(p for p in reversed(self.roots) if name.startswith(p))
 
     def is_below(self, name: str, place: str) -> bool:
-        """Return whether a file is in a folder of this name; "." is the main one without the further."""
+        """Return whether a file is in the folder of this name; ``.`` is the main one by itself."""
         if place == ".":
             return not self.root_prefix(name)
         return f"{name}/".startswith(f"{place}/")
 
     def find_empty_roots(self, entries: Sequence[Entry], known: Iterable[str]) -> list[Failure]:
-        """Name the roots in which files are known and none is there: a share may be away."""
-        there = {self.root_prefix(entry.name) for entry in entries}
-        were = {self.root_prefix(name) for name in known}
+        """Return a failure for each root that had files and is empty: a share may be offline."""
+        present = {self.root_prefix(entry.name) for entry in entries}
+        expected = {self.root_prefix(name) for name in known}
         reason = "it is empty all at once; what was known of it is kept"
-        away = sorted(were - there) if len(self.roots) > 1 else []
-        return [Failure(prefix.rstrip("/") or ".", reason) for prefix in away]
+        missing = sorted(expected - present) if len(self.roots) > 1 else []
+        return [Failure(prefix.rstrip("/") or ".", reason) for prefix in missing]
 
     @staticmethod
     def digest(entries: Sequence[Entry]) -> str:
-        """Return a digest that tells one state of the folders from another."""
+        """Return a digest that differs between any two states of the folders."""
         lines = "\n".join(f"{e.name}\0{e.size}\0{e.modified_ns}" for e in entries)
         return hashlib.sha256(lines.encode()).hexdigest()
 
 
-_BINS = frozenset({  # what was deleted, and what drives keep for themselves
+def check_folder(folder: Path) -> None:
+    """Check that a folder exists and can be opened.
+
+    Raises
+    ------
+    CellpipeError
+        If it does not exist, is a file, or can't be opened.
+
+    """
+    try:
+        with os.scandir(folder) as entries:
+            next(entries, None)
+    except NotADirectoryError as error:
+        raise CellpipeError(
+            "a file", expected="a folder with raw files", file=folder,
+            remedy="name the folder that it is in; cellpipe check FILE looks at one file",
+        ) from error  # fmt: skip
+    except OSError as error:
+        found = "no such folder" if isinstance(error, FileNotFoundError) else (
+            f"a folder that can't be opened ({error.strerror})"
+        )  # fmt: skip
+        raise CellpipeError(
+            found, expected="a folder with raw files", file=folder,
+            remedy="check the path; a network drive may be away",
+        ) from error  # fmt: skip
+
+
+_BINS = frozenset({  # recycle bins, and folders that drives keep for themselves
     "$recycle.bin", "#recycle", "@recycle", "recycler", "system volume information", "lost+found",
     "@eadir", "#snapshot", "network trash folder", "temporary items",
 })  # fmt: skip
-_SYSTEMS_OWN = 0x2 | 0x4  # Windows' attributes of a folder that is hidden, and the system's
-_JUNCTION = 0xA0000003  # a folder that leads elsewhere, as a link does, on Windows
+_SYSTEMS_OWN = 0x2 | 0x4  # Windows' attributes of a folder that is hidden and of the system
+_JUNCTION = 0xA0000003  # Windows' tag of a folder that points elsewhere, as a link does
 
 
 def _is_searchable(folder: os.DirEntry[str]) -> bool:
-    """Return whether raw files are looked for in a folder: it is no bin, not hidden, and leads nowhere."""
+    """Return whether a folder is searched for raw files: no bin, not hidden, no junction."""
     if folder.name.startswith((".", "__")) or folder.name.casefold() in _BINS:
         return False
     if os.name != "nt":
@@ -259,12 +287,12 @@ def _is_searchable(folder: os.DirEntry[str]) -> bool:
 
 
 def _unescape_name(name: str) -> str:
-    r"""Return the bytes that are no text, of a name in which they were written as \udcff."""
-    return re.sub(r"\\udc([0-9a-f]{2})", lambda found: chr(0xDC00 + int(found[1], 16)), name)
+    r"""Return a name with the bytes that are no text restored from their form \udcff."""
+    return re.sub(r"\\udc([0-9a-f]{2})", lambda match: chr(0xDC00 + int(match[1], 16)), name)
 
 
 def folder_label(folder: PurePath) -> str:
-    r"""Return what the files of a further folder are named by: its name, or that of its share.
+    r"""Return the prefix of a further folder's files: the folder's name, or its share's or drive's.
 
     ``\\nas\neware`` is ``neware``, the drive ``E:\`` is ``E``.
     """
@@ -273,21 +301,13 @@ def folder_label(folder: PurePath) -> str:
 
 
 def is_finished(name: str) -> bool:
-    """Return whether a name is not that of a hidden, a lock, or an unfinished file."""
+    """Return whether a name is not that of a hidden, lock or unfinished file."""
     return not (_UNFINISHED.search(name) or name.lower() in _NO_FILES)
 
 
 def is_lab_file(name: str) -> bool:
-    """Return whether a name within the folders is that of the cell sheet, or of the lab's baselines."""
+    """Return whether a name within the folders is the cell sheet's or the lab baselines'."""
     return name.lower() in LAB_NAMES
-
-
-def has_foreign_suffix(name: str) -> bool:
-    """Return whether a name's suffix is one that no cycler uses."""
-    return (
-        not name.lower().endswith(".bdf.parquet")
-        and f".{name.rpartition('.')[2].lower()}" in _OTHER
-    )
 
 
 def _entry_name(entry: os.DirEntry[str]) -> str:
@@ -295,7 +315,7 @@ def _entry_name(entry: os.DirEntry[str]) -> str:
 
 
 def _is_results_folder(names: Sequence[str]) -> bool:
-    """Return whether a folder with these names in it is one of results."""
+    """Return whether a folder that contains these names is a results folder."""
     return "tables" in names and ("ledger.sqlite" in names or "ledger.url" in names)
 
 

@@ -1,4 +1,4 @@
-"""Names of time zones: which is known, and which may be meant by one that is not."""
+"""Check names of time zones, and suggest one for a name that is not known."""
 
 from __future__ import annotations
 
@@ -11,36 +11,36 @@ EXPECTED = "an IANA name such as Europe/Berlin"
 
 
 def is_time_zone(name: str) -> bool:
-    """Return whether a name is one of the IANA's, letter for letter."""
+    """Return whether a name is exactly an IANA time zone's, in upper and lower case too."""
     try:
         zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
         return False
-    return name in zoneinfo.available_timezones()  # some disks tell no a from A
+    return name in zoneinfo.available_timezones()  # some file systems ignore case
 
 
 def suggest_time_zone(name: str) -> str:
-    """Say which zone may be meant, by its whole name or by its place, or how one is named."""
+    """Return which zone may be meant, by its whole name or its place, or how to name one."""
     known = {zone.casefold(): zone for zone in sorted(zoneinfo.available_timezones())}
     places = [zone for zone in known if not zone.startswith("etc/")]  # Etc/GMT+1 is west of UTC
     by_place = {zone.rpartition("/")[2]: zone for zone in places}
     wanted = name.strip().casefold().replace(" ", "_")
-    telling = len(wanted) > 4 and not any(letter.isdigit() for letter in wanted)
-    sure = 0.8 if telling else 1.0  # MEZ is near to MET, GMT+1 to GMT+0
-    whole = difflib.get_close_matches(wanted, known, 1, sure)
-    place = difflib.get_close_matches(wanted.rpartition("/")[2], by_place, 1, sure)
-    for found in (*whole, *(by_place[one] for one in place)):
-        return f"write {known[found]}, if that is meant"
+    is_distinctive = len(wanted) > 4 and not any(letter.isdigit() for letter in wanted)
+    cutoff = 0.8 if is_distinctive else 1.0  # MEZ is close to MET, GMT+1 to GMT+0
+    whole = difflib.get_close_matches(wanted, known, 1, cutoff)
+    place = difflib.get_close_matches(wanted.rpartition("/")[2], by_place, 1, cutoff)
+    for match in (*whole, *(by_place[one] for one in place)):
+        return f"write {known[match]}, if that is meant"
     return "name continent and city, as America/New_York, or UTC"
 
 
 def check_time_zone(name: str) -> None:
-    """Refuse what is no name of a time zone.
+    """Refuse a name that is not a time zone's.
 
     Raises
     ------
     CellpipeError
-        That says which may be meant.
+        With the zone that may be meant as its remedy.
 
     """
     if not is_time_zone(name):

@@ -1,1 +1,1 @@
-"""Arbin: MITS text and workbooks, and the Access database (.res)."""
+"""Arbin's formats: MITS text and workbooks, and the Access database (.res)."""

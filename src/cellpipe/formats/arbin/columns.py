@@ -1,11 +1,11 @@
-"""Arbin's quantities: what its columns are called, in MITS Pro of all ages and in its database.
+"""Define Arbin's quantities: the column names of all versions of MITS Pro and of its database.
 
-Names stand with underscores (``Test_Time(s)``) or blanks (``Test Time (s)``), with a unit or, in
-exports of the database, without one. Arbin documents s, A, V, Ah, Wh, Ohm and °C for those.
-Current is positive while the cell is charged. ``Charge_Capacity`` and ``Discharge_Capacity`` run
-side by side and go back to zero where the schedule says so: with the cycle, with a step, or never.
-``Step_Index`` is the line of the schedule; steps as they were run are counted here. ``Data_Point``
-numbers the records; the rows of a database export need not be in its order.
+Names have underscores (``Test_Time(s)``) or spaces (``Test Time (s)``), and a unit or, in exports
+of the database, none. Arbin documents s, A, V, Ah, Wh, Ohm and °C for those. Current is positive on
+charge. ``Charge_Capacity`` and ``Discharge_Capacity`` count in parallel and return to zero where
+the schedule says so: at a cycle, at a step, or never. ``Step_Index`` is the line of the schedule;
+the steps as run are counted here. ``Data_Point`` numbers the records; the rows of a database export
+need not be in its order.
 """
 
 from __future__ import annotations
@@ -72,17 +72,17 @@ _FOREIGN_NAMES = {
 
 
 def header_score(fields: Sequence[str]) -> int:
-    """Count the columns known in a header line of records; 0 if it is none of Arbin's."""
+    """Score the known columns in a header line, 2 with a known unit, else 1; 0: not Arbin's."""
     if any("/" in field.split("(")[0] and " / " in field for field in fields):
         return 0  # the Battery Data Format's "Current / A"
-    found = find_targets(fields, QUANTITIES)
+    targets = find_targets(fields, QUANTITIES)
     names = {normalize_name(split_header(field)[0]) for field in fields}
-    counted = {"record_index", "vendor_charging_capacity_ah"} & found.keys()
-    if "testtime" not in names or "step_id" not in found or names & _FOREIGN_NAMES or not counted:
+    counts = {"record_index", "vendor_charging_capacity_ah"} & targets.keys()
+    if "testtime" not in names or "step_id" not in targets or names & _FOREIGN_NAMES or not counts:
         return 0
-    if not {"voltage_volt", "current_ampere"} & found.keys():
-        return 0  # one of them is enough to be known as Arbin's and told what is missing
-    return sum(2 if unit_is_known else 1 for unit_is_known in found.values())
+    if not {"voltage_volt", "current_ampere"} & targets.keys():
+        return 0  # one of them identifies the file; reading it then reports the missing one
+    return sum(2 if unit_is_known else 1 for unit_is_known in targets.values())
 
 
 def match_columns(headers: Sequence[str]) -> list[Match]:
@@ -100,19 +100,19 @@ def match_columns(headers: Sequence[str]) -> list[Match]:
 def to_recording(
     table: pl.DataFrame, metadata: Mapping[str, object], findings: Sequence[Finding] = ()
 ) -> Recording:
-    """Return the recording of Arbin's records in standard columns."""
-    table, said = _sort_records(table)
+    """Return the recording built from Arbin's records in standard columns."""
+    table, sort_findings = _sort_records(table)
     table = table.with_columns(count_steps(table))
-    return build_recording(table, {"maker": "Arbin"} | dict(metadata), (*findings, *said))
+    return build_recording(table, {"maker": "Arbin"} | dict(metadata), (*findings, *sort_findings))
 
 
 def _sort_records(table: pl.DataFrame) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
-    """Put records that are numbered once each into the order of their numbers."""
+    """Sort records by their numbers, if no number is missing or repeated."""
     if "record_index" not in table.columns or table["record_index"].is_sorted():
         return table, ()
-    own = table["record_index"]
-    if own.null_count() or own.n_unique() < own.len():
+    numbers = table["record_index"]
+    if numbers.null_count() or numbers.n_unique() < numbers.len():
         return table, ()
-    moved = int((own.diff() < 0).sum())
+    moved = int((numbers.diff() < 0).sum())
     sentence = "The file's rows are not in the order of Data_Point; they were put into it."
     return table.sort("record_index"), (Finding("info", "records_sorted", sentence, moved),)

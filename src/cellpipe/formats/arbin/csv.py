@@ -1,10 +1,10 @@
-"""Arbin's records as text: MITS Pro's CSV export, and dumps of its Access or SQL database.
+"""Read Arbin's records as text: MITS Pro's CSV export, and dumps of its Access or SQL database.
 
-One header line (see :mod:`cellpipe.formats.arbin.columns` for its names and units), one line per record.
-``Date_Time`` is text of the computer's local clock (``2010-12-16 12:41:54``, or month/day/year
-behind a tab), an OLE day of it (dumps of the Access database), or Unix seconds in UTC (dumps of the
-SQL database). Current is positive on charge. The table ``…_Metadata.csv`` that goes with a dump
-holds no record and is not read.
+There is one header line (names and units: :mod:`cellpipe.formats.arbin.columns`), then one line per
+record. ``Date_Time`` is text in the computer's local time (``2010-12-16 12:41:54``, or
+month/day/year after a tab), an OLE day in local time (dumps of the Access database), or Unix
+seconds in UTC (dumps of the SQL database). Current is positive on charge. The table
+``…_Metadata.csv`` that accompanies a dump holds no record and is not read.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from cellpipe.core.model import Recording
 from cellpipe.formats.arbin import columns as arbin
+from cellpipe.formats.file_ends import is_complete_text
 from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.tabular import delimited
 
@@ -23,7 +24,7 @@ def read(path: Path) -> Recording:
     Raises
     ------
     DamagedFileError
-        If a needed column is missing or stands in an unknown unit.
+        If a needed column is missing or in an unknown unit.
     NoDataError
         If there is no record.
 
@@ -43,4 +44,4 @@ def _claims(sample: Sample) -> bool:
     return delimited.find_header(sample.head, arbin.header_score) is not None
 
 
-FORMAT = Format("arbin_csv", "Arbin", (".csv", ".txt"), _claims, read)
+FORMAT = Format("arbin_csv", "Arbin", (".csv", ".txt"), _claims, read, is_complete=is_complete_text)

@@ -1,10 +1,10 @@
-"""Arbin's .res: an Access (Jet 4) database, read page by page without any outside program.
+"""Read Arbin's .res files: Access (Jet 4) databases, without any external program.
 
-``Channel_Normal_Table`` holds the records in SI units (s, A, V, Ah, Wh), in no order: they are put
-in the order of ``Data_Point``. ``DateTime`` is an OLE day of the computer's local clock.
-``Channel_Statistic_Table`` names the last record of each cycle: it becomes ``vendor_cycles``.
-``Auxiliary_Table`` holds temperatures and voltages by channel and Data_Point; where two rows claim
-the same place the last one counts. ``Global_Table`` says what the test is.
+``Channel_Normal_Table`` holds the records in s, A, V, Ah and Wh, in no order: they are sorted by
+``Data_Point``. ``DateTime`` is an OLE day in the computer's local time. ``Channel_Statistic_Table``
+names the last record of each cycle: it becomes ``vendor_cycles``. ``Auxiliary_Table`` holds
+temperatures and voltages by channel and Data_Point; of two rows for the same channel and
+Data_Point the last is used. ``Global_Table`` describes the test.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import mmap
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import BinaryIO
 
 import polars as pl
 
@@ -21,6 +22,7 @@ from cellpipe.core.model import Finding, Recording
 from cellpipe.formats.arbin import columns as arbin
 from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.jet4.database import JetError, declared_row_count, read_table, table_names
+from cellpipe.formats.jet4.pages import PAGE_BYTES
 from cellpipe.formats.tabular.records import vendor_cycles
 
 _MAGIC = b"\x00\x01\x00\x00Standard Jet DB\x00"
@@ -53,7 +55,7 @@ def read(path: Path) -> Recording:
     Raises
     ------
     DamagedFileError
-        If it is no whole Jet database, or not Arbin's.
+        If it is not a complete Jet database, or not Arbin's.
 
     """
     with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
@@ -79,10 +81,10 @@ def _read_recording(data: mmap.mmap) -> Recording:
     if not raw.height:
         return Recording({"timeseries": empty_table("timeseries")}, _read_metadata(data, names))
     findings = _row_findings(data, raw)
-    place = [name for name in _PLACE if name in raw.columns]
-    records = raw.sort(place)
-    for channel in _read_auxiliary_channels(data, names, place, findings):
-        records = records.join(channel, on=place, how="left", maintain_order="left")
+    keys = [name for name in _PLACE if name in raw.columns]
+    records = raw.sort(keys)
+    for channel in _read_auxiliary_channels(data, names, keys, findings):
+        records = records.join(channel, on=keys, how="left", maintain_order="left")
     tables = {"timeseries": _timeseries(records)} | _read_vendor_cycles(data, names, raw)
     return Recording(tables, _read_metadata(data, names), tuple(findings), _start_time(records))
 
@@ -90,56 +92,56 @@ def _read_recording(data: mmap.mmap) -> Recording:
 def _read_vendor_cycles(
     data: mmap.mmap, names: list[str], raw: pl.DataFrame
 ) -> dict[str, pl.DataFrame]:
-    """Return Arbin's table of cycles: it names each cycle's last record, which has the counters."""
+    """Return Arbin's table of cycles with the counters of the last record, which each row names."""
     cycles = read_table(data, _CYCLES) if _CYCLES in names else pl.DataFrame()
-    place = [name for name in _PLACE if name in cycles.columns and name in raw.columns]
-    if not cycles.height or "Data_Point" not in place:
+    keys = [name for name in _PLACE if name in cycles.columns and name in raw.columns]
+    if not cycles.height or "Data_Point" not in keys:
         return {}
-    joined = cycles.join(raw, on=place, how="left", maintain_order="left")
+    joined = cycles.join(raw, on=keys, how="left", maintain_order="left")
     return vendor_cycles(joined, arbin.CYCLE_QUANTITIES, bare_seconds=True)
 
 
 def _row_findings(data: mmap.mmap, raw: pl.DataFrame) -> list[Finding]:
     declared = declared_row_count(data, _RECORDS)
-    found = []
+    findings = []
     if declared > raw.height:
         sentence = (
             f"{raw.height} of {declared} records are in the file: it was cut off or is damaged."
         )
-        found.append(Finding("warning", "file_cut_off", sentence, declared - raw.height))
+        findings.append(Finding("warning", "file_cut_off", sentence, declared - raw.height))
     tests = raw["Test_ID"].n_unique() if "Test_ID" in raw.columns else 1
     if tests > 1:
         sentence = f"The file holds {tests} tests; they are taken as one after the other."
-        found.append(Finding("warning", "several_tests", sentence, tests))
-    return found
+        findings.append(Finding("warning", "several_tests", sentence, tests))
+    return findings
 
 
 def _timeseries(records: pl.DataFrame) -> pl.DataFrame:
-    chosen = [pl.col("Data_Point").cast(pl.Int64).alias("record_index")]
-    chosen += [
+    columns = [pl.col("Data_Point").cast(pl.Int64).alias("record_index")]
+    columns += [
         pl.col(name).cast(dtype).alias(target)
         for name, target, dtype in _COLUMNS
         if name in records.columns
     ]
-    chosen += [pl.col(name) for name in records.columns if name.startswith(_AUXILIARY_NAMES)]
+    columns += [pl.col(name) for name in records.columns if name.startswith(_AUXILIARY_NAMES)]
     if "DateTime" in records.columns:
         seconds = ((pl.col("DateTime") - _OLE_UNIX_DAYS) * 86_400).round(3)
-        chosen.append(seconds.alias("unix_time_second"))
-    table = records.select(chosen)
+        columns.append(seconds.alias("unix_time_second"))
+    table = records.select(columns)
     changed = (pl.col("step_id").diff() != 0) | (pl.col("cycle_count").diff() != 0)
-    again = pl.col("step_time_second").diff() < 0
-    counted = (changed | again).fill_null(value=False).cast(pl.Int64).cum_sum() + 1
-    return table.with_columns(step_count=counted)
+    restarted = pl.col("step_time_second").diff() < 0
+    steps = (changed | restarted).fill_null(value=False).cast(pl.Int64).cum_sum() + 1
+    return table.with_columns(step_count=steps)
 
 
 def _read_auxiliary_channels(
-    data: mmap.mmap, names: list[str], place: list[str], findings: list[Finding]
+    data: mmap.mmap, names: list[str], record_keys: list[str], findings: list[Finding]
 ) -> list[pl.DataFrame]:
-    """Return a table per auxiliary channel: the record's place and its temperature or voltage."""
+    """Return a table per auxiliary channel: record keys and its temperature (°C) or voltage (V)."""
     raw = read_table(data, "Auxiliary_Table") if "Auxiliary_Table" in names else pl.DataFrame()
     if not raw.height:
         return []
-    keys = [name for name in place if name in raw.columns]
+    keys = [name for name in record_keys if name in raw.columns]
     unique = raw.unique([*keys, "Auxiliary_Index", "Data_Type"], keep="last", maintain_order=True)
     if unique.height < raw.height:
         number = raw.height - unique.height
@@ -162,22 +164,27 @@ def _start_time(records: pl.DataFrame) -> datetime | None:
 
 
 def _read_metadata(data: mmap.mmap, names: list[str]) -> dict[str, object]:
-    found: dict[str, object] = {"maker": "Arbin"}
+    metadata: dict[str, object] = {"maker": "Arbin"}
     if "Version_Table" in names:
         version = read_table(data, "Version_Table")
         for name in version.columns:
             if version.height and "Version" in name:
-                found[name.lower()] = version[name][0]
+                metadata[name.lower()] = version[name][0]
     if "Global_Table" in names:
         table = read_table(data, "Global_Table")
         for name in _GLOBAL:
             if table.height and name in table.columns and table[name][0] not in {None, ""}:
-                found[name.lower()] = table[name][0]
-    return found
+                metadata[name.lower()] = table[name][0]
+    return metadata
 
 
 def _claims(sample: Sample) -> bool:
     return sample.head.startswith(_MAGIC)
 
 
-FORMAT = Format("arbin_res", "Arbin", (".res",), _claims, read)
+def is_complete(_stream: BinaryIO, size: int) -> bool:
+    """Return whether the database is made of whole pages."""
+    return size % PAGE_BYTES == 0
+
+
+FORMAT = Format("arbin_res", "Arbin", (".res",), _claims, read, is_complete=is_complete)

@@ -1,11 +1,11 @@
-"""What BioLogic's .mpr and .mpt have in common: EC-Lab's columns and what they mean.
+"""Convert EC-Lab's columns, common to BioLogic's .mpr and .mpt, to standard tables.
 
-EC-Lab writes potentials in V, currents in mA (positive oxidises the working electrode, which
-charges the cell when that is its positive electrode; cellpipe keeps the sign as the instrument
-has it), charges in mA·h, energies in W·h and impedances as Re and −Im in Ω. ``time/s`` counts
-from "Acquisition started on", which linked techniques share; that start is a local time.
+EC-Lab writes potentials in V, currents in mA (positive current oxidises the working electrode,
+which charges the cell if that is its positive electrode; cellpipe keeps the instrument's sign),
+charges in mA·h, energies in W·h and impedances as Re and −Im in Ω. ``time/s`` counts from
+"Acquisition started on", which linked techniques share; that start is a local time.
 
-Columns that EC-Lab shows but a file leaves out are rebuilt, and named in the metadata under
+Columns that EC-Lab displays but a file does not store are derived, and named in the metadata under
 ``derived_columns``: ``cycle number`` is half cycle // 2, ``Q charge`` and ``Q discharge`` are the
 parts of the half cycle's charge by their sign, ``(Q-Qo)`` is the sum of dq, and ``<I>`` is
 3600·dq/dt where no current is stored. At open circuit the current is zero.
@@ -49,7 +49,7 @@ _SOURCE_COLUMNS = frozenset(
     {*_CURRENTS, *_POTENTIALS, *_COUNTER_POTENTIALS, *_CHARGE_STEPS, *_OTHERS}
     | {name for name, _, _ in _SCALED}
 )
-_DERIVED_SOURCES = (  # standard column, EC-Lab's columns that hold it, what it is rebuilt from
+_DERIVED_SOURCES = (  # standard column, EC-Lab's columns that hold it, columns it is derived from
     ("current_ampere", tuple(_CURRENTS), tuple(_CHARGE_STEPS)),
     ("cycle_count", ("cycle number",), ("half cycle",)),
     ("net_capacity_ah", ("(Q-Qo)/mA.h", "(Q-Qo)/C"), tuple(_CHARGE_STEPS)),
@@ -59,7 +59,7 @@ _DERIVED_SOURCES = (  # standard column, EC-Lab's columns that hold it, what it 
 
 
 def source_columns(names: Iterable[str]) -> list[str]:
-    """Return those of EC-Lab's columns that standard columns are made of."""
+    """Return the names of EC-Lab's columns that standard columns are made from."""
     return [name for name in names if name in _SOURCE_COLUMNS]
 
 
@@ -69,18 +69,18 @@ def to_recording(
     acquisition_started: datetime | None,
     findings: Sequence[Finding] = (),
 ) -> Recording:
-    """Turn EC-Lab's columns into standard tables.
+    """Convert EC-Lab's columns to standard tables.
 
     Parameters
     ----------
     columns
         One column per EC-Lab column, under EC-Lab's name (``Ewe/V``), numbers as numbers.
     metadata
-        What the file says of itself; ``technique`` tells open circuit from a missing current.
+        The file's metadata; ``technique`` distinguishes open circuit from a missing current.
     acquisition_started
-        Local time to which ``time/s`` = 0 belongs, if the file says.
+        Local time of ``time/s`` = 0, None if the file does not state it.
     findings
-        What reading the bytes already had to say.
+        Findings made while the file was read.
 
     Raises
     ------
@@ -88,14 +88,16 @@ def to_recording(
         If there is neither a time with a potential nor an impedance.
 
     """
-    said = list(findings)
+    all_findings = list(findings)
     columns = _add_rectangular_impedance(columns)
     indexed = columns.with_row_index("record_index", offset=1)
     tables: dict[str, pl.DataFrame] = {}
     if "freq/Hz" in columns.columns and {"Re(Z)/Ohm", "-Im(Z)/Ohm"} <= set(columns.columns):
         tables["impedance"] = _build_impedance(indexed, acquisition_started)
     if "time/s" in columns.columns and _first_column(columns, _POTENTIALS):
-        tables["timeseries"] = _build_timeseries(indexed, metadata, acquisition_started, said)
+        tables["timeseries"] = _build_timeseries(
+            indexed, metadata, acquisition_started, all_findings
+        )
     if not tables:
         raise DamagedFileError(
             f"the columns {', '.join(columns.columns[:12])}",
@@ -108,11 +110,11 @@ def to_recording(
     started = _start_time(columns, acquisition_started)
     derived = ", ".join(_derived_columns(columns.columns)) if "timeseries" in tables else ""
     metadata = {**metadata, "derived_columns": derived} if derived else metadata
-    return Recording(tables, metadata, tuple(said), started, "elapsed")
+    return Recording(tables, metadata, tuple(all_findings), started, "elapsed")
 
 
 def _derived_columns(names: Sequence[str]) -> list[str]:
-    """Name the standard columns that are rebuilt because the file does not hold them."""
+    """Return the standard columns that are derived because the file does not hold them."""
     return [
         target
         for target, stored, sources in _DERIVED_SOURCES
@@ -121,7 +123,7 @@ def _derived_columns(names: Sequence[str]) -> list[str]:
 
 
 def _add_rectangular_impedance(columns: pl.DataFrame) -> pl.DataFrame:
-    """Rebuild Re(Z) and −Im(Z) where the file stores |Z| and the phase only (Modulo Bat)."""
+    """Compute Re(Z) and −Im(Z) where the file stores only |Z| and the phase (Modulo Bat)."""
     polar = {"freq/Hz", "|Z|/Ohm", "Phase(Z)/deg"} <= set(columns.columns)
     if not polar or "Re(Z)/Ohm" in columns.columns:
         return columns
@@ -146,48 +148,50 @@ def _build_timeseries(
     columns: pl.DataFrame,
     metadata: Mapping[str, object],
     acquisition_started: datetime | None,
-    said: list[Finding],
+    findings: list[Finding],
 ) -> pl.DataFrame:
     potential = str(_first_column(columns, _POTENTIALS))
-    chosen = [
+    expressions = [
         pl.col("record_index").cast(pl.Int64),
         pl.col("time/s").alias("test_time_second"),
         pl.col(potential).cast(pl.Float64).alias("voltage_volt"),
-        _build_current(columns, metadata, said),
+        _build_current(columns, metadata, findings),
     ]
     if acquisition_started is not None:
-        chosen.append(_unix_time(acquisition_started))
-    chosen += _counters(columns)
-    taken: set[str] = set()
+        expressions.append(_unix_time(acquisition_started))
+    expressions += _counters(columns)
+    used_targets: set[str] = set()
     for name, target, factor in _SCALED:
-        if name in columns.columns and target not in taken:
-            taken.add(target)
-            chosen.append((pl.col(name).cast(pl.Float64) * factor).alias(target))
+        if name in columns.columns and target not in used_targets:
+            used_targets.add(target)
+            expressions.append((pl.col(name).cast(pl.Float64) * factor).alias(target))
     counter = _first_column(columns, _COUNTER_POTENTIALS)
     if counter and potential != "Ewe-Ece/V":
-        chosen.append(pl.col(counter).cast(pl.Float64).alias("counter_electrode_potential_volt"))
+        expressions.append(
+            pl.col(counter).cast(pl.Float64).alias("counter_electrode_potential_volt")
+        )
     if "freq/Hz" in columns.columns:
-        perturbed = pl.when(pl.col("freq/Hz") > 0).then(pl.col("freq/Hz").cast(pl.Float64))
-        chosen.append(perturbed.alias("frequency_hertz"))
-    return _add_charge_counters(columns, columns.select(chosen))
+        frequency = pl.when(pl.col("freq/Hz") > 0).then(pl.col("freq/Hz").cast(pl.Float64))
+        expressions.append(frequency.alias("frequency_hertz"))
+    return _add_charge_counters(columns, columns.select(expressions))
 
 
 def _build_current(
-    columns: pl.DataFrame, metadata: Mapping[str, object], said: list[Finding]
+    columns: pl.DataFrame, metadata: Mapping[str, object], findings: list[Finding]
 ) -> pl.Expr:
     name = _first_column(columns, list(_CURRENTS))
     if name:
         return (pl.col(name).cast(pl.Float64) * _CURRENTS[name]).alias("current_ampere")
     step = _first_column(columns, list(_CHARGE_STEPS))
     if step:
-        said.append(Finding("info", "current_derived", "The current was rebuilt from dq/dt."))
+        findings.append(Finding("info", "current_derived", "The current was rebuilt from dq/dt."))
         hours = pl.col("time/s").diff().fill_null(pl.col("time/s").first()) / 3600
         ampere = pl.col(step) * _CHARGE_STEPS[step] / hours
         return pl.when(hours > 0).then(ampere).otherwise(0.0).alias("current_ampere")
     if metadata.get("technique") in {"OCV", "Open Circuit Voltage", "WAIT", "Wait"}:
         return pl.lit(0.0).alias("current_ampere")
     sentence = "The file stores no current; it is taken as zero and no capacity is computed."
-    said.append(Finding("warning", "no_current", sentence, columns.height))
+    findings.append(Finding("warning", "no_current", sentence, columns.height))
     return pl.lit(0.0).alias("current_ampere")
 
 
@@ -197,23 +201,23 @@ def _unix_time(acquisition_started: datetime) -> pl.Expr:
 
 
 def _counters(columns: pl.DataFrame) -> list[pl.Expr]:
-    found = []
+    counters = []
     if "cycle number" in columns.columns:
-        found.append(pl.col("cycle number").cast(pl.Int64).alias("cycle_count"))
+        counters.append(pl.col("cycle number").cast(pl.Int64).alias("cycle_count"))
     elif "half cycle" in columns.columns:
-        found.append((pl.col("half cycle").cast(pl.Int64) // 2).alias("cycle_count"))
+        counters.append((pl.col("half cycle").cast(pl.Int64) // 2).alias("cycle_count"))
     if "Ns" in columns.columns:
         line = pl.col("Ns").cast(pl.Int64)
-        found.append(line.alias("step_id"))
+        counters.append(line.alias("step_id"))
         changed = (line != line.shift(1)).fill_null(value=False)
         if "half cycle" in columns.columns:
             changed |= (pl.col("half cycle").diff() != 0).fill_null(value=False)
-        found.append((changed.cast(pl.Int64).cum_sum() + 1).alias("step_count"))
-    return found
+        counters.append((changed.cast(pl.Int64).cum_sum() + 1).alias("step_count"))
+    return counters
 
 
 def _add_charge_counters(columns: pl.DataFrame, table: pl.DataFrame) -> pl.DataFrame:
-    """Add the counters that follow from the charge of the half cycle and of each record."""
+    """Add the counters (Ah) that follow from the charge of the half cycle and of each record."""
     if "Q charge/discharge/mA.h" in columns.columns:
         signed = columns["Q charge/discharge/mA.h"].cast(pl.Float64) * 1e-3
         table = table.with_columns(
@@ -229,28 +233,28 @@ def _add_charge_counters(columns: pl.DataFrame, table: pl.DataFrame) -> pl.DataF
 
 def _build_impedance(columns: pl.DataFrame, acquisition_started: datetime | None) -> pl.DataFrame:
     perturbed = columns.filter(pl.col("freq/Hz") > 0)
-    chosen = [
+    expressions = [
         pl.col("record_index").cast(pl.Int64),
         pl.col("freq/Hz").cast(pl.Float64).alias("frequency_hertz"),
         pl.col("Re(Z)/Ohm").cast(pl.Float64).alias("real_impedance_ohm"),
         (-pl.col("-Im(Z)/Ohm").cast(pl.Float64)).alias("imaginary_impedance_ohm"),
     ]
     if "time/s" in columns.columns:
-        chosen.append(pl.col("time/s").alias("test_time_second"))
+        expressions.append(pl.col("time/s").alias("test_time_second"))
         if acquisition_started is not None:
-            chosen.append(_unix_time(acquisition_started))
+            expressions.append(_unix_time(acquisition_started))
     else:
-        chosen.append(pl.lit(None, pl.Float64).alias("test_time_second"))
+        expressions.append(pl.lit(None, pl.Float64).alias("test_time_second"))
     potential = _first_column(columns, _POTENTIALS[1:] + _POTENTIALS[:1])
     if potential:
-        chosen.append(pl.col(potential).cast(pl.Float64).alias("voltage_volt"))
+        expressions.append(pl.col(potential).cast(pl.Float64).alias("voltage_volt"))
     current = _first_column(columns, list(_CURRENTS))
     if current:
         ampere = pl.col(current).cast(pl.Float64) * _CURRENTS[current]
-        chosen.append(ampere.alias("current_ampere"))
+        expressions.append(ampere.alias("current_ampere"))
     if "cycle number" in columns.columns:
-        chosen.append(pl.col("cycle number").cast(pl.Int64).alias("cycle_count"))
+        expressions.append(pl.col("cycle number").cast(pl.Int64).alias("cycle_count"))
     numbers = spectrum_numbers(
         perturbed["freq/Hz"].to_numpy().astype(np.float64), perturbed["record_index"].to_numpy()
     )
-    return perturbed.select(chosen).with_columns(spectrum=pl.Series(numbers, dtype=pl.Int64))
+    return perturbed.select(expressions).with_columns(spectrum=pl.Series(numbers, dtype=pl.Int64))

@@ -1,4 +1,4 @@
-"""Dates in the text that EC-Lab writes: headers of .mpt files and .mpl logs beside an .mpr."""
+"""Read the dates in EC-Lab's text: headers of .mpt files and .mpl logs beside an .mpr."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PATTERNS = (
 
 
 def read_acquisition_start(log: Path) -> datetime | None:
-    """Read "Acquisition started on" from a log file, if it is there and says so."""
+    """Read "Acquisition started on" from a log file; None if the file or the line is missing."""
     try:
         text = log.read_bytes()[:65536].decode("cp1252", "replace")
     except OSError:
@@ -23,13 +23,13 @@ def read_acquisition_start(log: Path) -> datetime | None:
 
 
 def find_acquisition_start(text: str) -> datetime | None:
-    """Find the local start time in EC-Lab's header text; None if absent or made anonymous."""
-    found = _STARTED.search(text)
-    return parse_local_time(f"{found[1]} {found[2]}") if found else None
+    """Find the local start time in EC-Lab's header text; None if absent or anonymised."""
+    match = _STARTED.search(text)
+    return parse_local_time(f"{match[1]} {match[2]}") if match else None
 
 
 def parse_local_time(text: str) -> datetime | None:
-    """Read a date and time as EC-Lab writes them (month first), or None."""
+    """Parse a date and time as EC-Lab writes them (month first), else return None."""
     for pattern in _PATTERNS:
         try:
             return datetime.strptime(text.strip().replace(",", "."), pattern)  # noqa: DTZ007

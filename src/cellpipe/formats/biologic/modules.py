@@ -1,10 +1,10 @@
-"""The modules of an .mpr file, and the layout of the records in its data module.
+"""Locate the modules of an .mpr file, and the records in its data module.
 
-After a 52-byte magic follow modules: a header (galvani's reader tells the old from the new, EC-Lab
-11.50 and later) and as many bytes as it says. The data module begins with the number of records
-and the ids of the columns. Which id is which column and how wide it is stands in galvani's table,
-extended by :data:`MORE_COLUMNS`; in the new data modules the ids are little-endian 16-bit numbers
-from byte 6. The flag columns share one byte.
+After 52 magic bytes follow modules: a header (galvani's reader distinguishes the old from the new,
+EC-Lab 11.50 and later) and as many bytes as it states. The data module begins with the number of
+records and the ids of the columns. The name and width of each id are in galvani's table, extended
+by :data:`MORE_COLUMNS`; in the new data modules the ids are little-endian 16-bit numbers from
+byte 6. The flag columns share one byte.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from cellpipe.core.errors import DamagedFileError
 from cellpipe.core.model import Finding
 
 Content = np.memmap[Any, Any]
-MORE_COLUMNS = {  # what galvani's table leaves out or calls otherwise than EC-Lab does
+MORE_COLUMNS = {  # missing from galvani's table, or named differently from EC-Lab
     441: ("<Ece>/V", "<f4"),
     878: ("Energy ce/W.h", "<f8"),
     880: ("Energy we/W.h", "<f8"),
@@ -46,7 +46,7 @@ _COPY_AGAIN = "copy the file again from the instrument"
 
 @dataclass(frozen=True)
 class Module:
-    """A module's place; ``length`` is what its header says, ``there`` what the file has of it."""
+    """A module's position, and its bytes: ``length`` as stated, ``available`` in the file."""
 
     offset: int
     length: int
@@ -57,9 +57,9 @@ class Module:
 
 @dataclass(frozen=True)
 class Records:
-    """Where the records stand, how one is laid out, and what has to be said of them.
+    """The position, number and layout of the records, with findings about them.
 
-    ``flags`` gives the bit mask of each flag column within the field ``flags``.
+    ``flags`` maps each flag column to its bit mask within the field ``flags``.
     """
 
     start: int
@@ -70,7 +70,7 @@ class Records:
 
 
 def read_modules(path: Path) -> dict[str, Module]:
-    """Find a file's modules by their short names; only the data may be cut off by the file's end.
+    """Return a file's modules by their short names; only the data may be cut off by the file's end.
 
     Raises
     ------
@@ -79,7 +79,7 @@ def read_modules(path: Path) -> dict[str, Module]:
 
     """
     size = path.stat().st_size
-    found: dict[str, Module] = {}
+    modules: dict[str, Module] = {}
     with path.open("rb") as stream:
         stream.seek(_MAGIC_BYTES)
         for module in _read_headers(stream):
@@ -89,25 +89,27 @@ def read_modules(path: Path) -> dict[str, Module]:
                 raise _truncation_error(
                     f"{size} bytes, but its module {name!r} ends at byte {offset + length}"
                 )
-            there = max(min(length, size - offset), 0)
-            found[name] = Module(
-                offset, length, there, int(module["version"]), bytes(module["date"])
+            available = max(min(length, size - offset), 0)
+            modules[name] = Module(
+                offset, length, available, int(module["version"]), bytes(module["date"])
             )
-            if there < length:
+            if available < length:
                 break
-    if not {"VMP Set", "VMP data"} <= found.keys():
-        raise _truncation_error(f"the modules {', '.join(found) or 'none'}", "VMP Set and VMP data")
-    return found
+    if not {"VMP Set", "VMP data"} <= modules.keys():
+        raise _truncation_error(
+            f"the modules {', '.join(modules) or 'none'}", "VMP Set and VMP data"
+        )
+    return modules
 
 
 def _read_headers(stream: BinaryIO) -> Iterator[dict[str, Any]]:
-    """Return the headers of modules up to the first that is none (a file may be padded)."""
+    """Return the module headers up to the first invalid one (a file may be padded)."""
     try:
         yield from read_VMP_modules(stream, read_module_data=False)
     except ValueError:
         return
     except OSError as error:
-        if error.errno is not None:  # the disk's own error; galvani's says that the file ends
+        if error.errno is not None:  # an error of the disk; galvani's own means the end of the file
             raise
 
 
@@ -117,12 +119,12 @@ def _truncation_error(found: str, expected: str = "a whole file") -> DamagedFile
 
 
 def locate_records(content: Content, module: Module) -> Records:
-    """Read the head of the data module.
+    """Locate the records by the head of the data module.
 
     Raises
     ------
     DamagedFileError
-        If it is of no known version, or its records don't have the width of their columns.
+        If its version is unknown, or its records don't have the width of their columns.
 
     """
     if module.available < 8:
@@ -144,32 +146,32 @@ def locate_records(content: Content, module: Module) -> Records:
 
 
 def _column_ids(content: Content, module: Module) -> tuple[list[int], int]:
-    """Return the ids of the columns and how many bytes stand before the records."""
+    """Return the ids of the columns and the number of bytes before the records."""
     head = bytes(content[module.offset : module.offset + min(module.available, 1007)])
-    wide = module.version == 0 and head[5] == 0
+    is_new = module.version == 0 and head[5] == 0
     if module.version in {2, 3}:
-        form, at, number = "H", 5, head[4]
+        code, offset, number = "H", 5, head[4]
         size = _HEADER_BYTES[f"v{module.version}"]
-    elif wide:
-        form, at, number = "H", 6, int.from_bytes(head[4:6], "little")
+    elif is_new:
+        code, offset, number = "H", 6, int.from_bytes(head[4:6], "little")
         size = _HEADER_BYTES["new"]
     elif module.version == 0:
-        form, at, number, size = "B", 5, head[4], _HEADER_BYTES["bytes"]
+        code, offset, number, size = "B", 5, head[4], _HEADER_BYTES["bytes"]
     else:
         raise DamagedFileError(
             f"a data module of version {module.version}",
             expected="version 0, 2 or 3",
             remedy="export the file as text (.mpt) from EC-Lab, and tell us of it",
         )
-    if at + number * struct.calcsize(f"<{form}") > min(size, len(head)):
+    if offset + number * struct.calcsize(f"<{code}") > min(size, len(head)):
         raise _truncation_error(
             f"{number} columns", "as many as the data module's head has room for"
         )
-    return list(struct.unpack_from(f"<{number}{form}", head, at)), size
+    return list(struct.unpack_from(f"<{number}{code}", head, offset)), size
 
 
 def _record_width(ids: Sequence[int], room: int, count: int) -> tuple[int, list[Finding]]:
-    """Return the bytes of a record: those of its columns, or, with unknown ids, the room it has."""
+    """Return a record's bytes: the sum of its columns or, with unknown ids, room / count."""
     known = _known_width(ids)
     if all(number in COLUMNS or number in FLAGS for number in ids):
         if not known or (count and room != count * known and room // count != known):
@@ -198,17 +200,17 @@ def _width_error(width: int, known: int, ids: Sequence[int]) -> DamagedFileError
 
 
 def _layout(ids: Sequence[int], record_bytes: int) -> tuple[np.dtype[Any], dict[str, int]]:
-    """Return the record's layout; neighbours that are not known make one field that nobody reads."""
+    """Return a record's layout; adjacent unknown columns become one field, which is not read."""
     runs = [list(group) for unknown, group in groupby(ids, _is_unknown) if unknown]
-    share = _unknown_widths(runs, record_bytes - _known_width(ids))
-    if share is None:
+    widths = _unknown_widths(runs, record_bytes - _known_width(ids))
+    if widths is None:
         raise _width_error(record_bytes, _known_width(ids), ids)
     fields: list[tuple[str, str]] = []
     flags: dict[str, int] = {}
     seen: dict[str, int] = {}
     for unknown, group in groupby(ids, _is_unknown):
         if unknown:
-            fields.append((f"unknown_{len(fields)}", f"V{share.pop(0)}"))
+            fields.append((f"unknown_{len(fields)}", f"V{widths.pop(0)}"))
             continue
         for number in group:
             if number in FLAGS:
@@ -227,7 +229,7 @@ def _is_unknown(number: int) -> bool:
 
 
 def _unknown_widths(runs: Sequence[Sequence[int]], rest: int) -> list[int] | None:
-    """Divide the bytes that are left among the runs of unknown columns, if that is certain."""
+    """Divide the remaining bytes among the runs of unknown columns; None if that is ambiguous."""
     unknown = sum(map(len, runs))
     if len(runs) <= 1:
         fits = rest == 0 if not runs else unknown <= rest <= 8 * unknown

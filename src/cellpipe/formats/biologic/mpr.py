@@ -1,10 +1,10 @@
-"""BioLogic's binary .mpr (EC-Lab 10 to 11.6x, BT-Lab).
+"""Read BioLogic's binary .mpr files (EC-Lab 10 to 11.6x, BT-Lab).
 
-The file is a row of modules (:mod:`cellpipe.formats.biologic.modules`): ``VMP Set`` holds the
-technique and what was typed in, ``VMP data`` the records, ``VMP LOG`` the instrument and the start.
-A file that is copied while the test runs has no LOG, and may end within its data: it is read up to
-the last whole record, and a finding says so. The mass of active material is given as it is stored;
-its unit is not in the file.
+The file is a sequence of modules (:mod:`cellpipe.formats.biologic.modules`): ``VMP Set`` holds the
+technique and the user's entries, ``VMP data`` the records, ``VMP LOG`` the instrument and the
+start. A file copied while the test runs has no LOG, and may end within its data: it is read up to
+the last complete record, and a finding reports it. The mass of active material is returned as
+stored; its unit is not in the file.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import struct
 from collections.abc import Collection
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import polars as pl
@@ -30,7 +31,7 @@ TECHNIQUES = {
     0x1D: "PEIS", 0x1E: "GEIS", 0x30: "CV", 0x32: "ZIR", 0x33: "CVA", 0x6C: "LSV", 0x75: "CstV",
     0x76: "CstC", 0x77: "GCPL", 0x7F: "MB", 0x88: "BCD",
 }  # fmt: skip
-_SETTINGS = {  # offset of a text with its length before it
+_SETTINGS = {  # offset of a text, which follows its length in one byte
     "comments": 0x007, "electrode_material": 0x11E, "electrolyte": 0x1C0,
     "reference_electrode": 0x215,
 }  # fmt: skip
@@ -39,7 +40,10 @@ _LOG = {"host_file": 0x251, "address": 0x384, "software_version": 0x3B7, "serial
 _LOG_CHANNEL, _LOG_CHANNEL_SERIAL = 0x009, 0x0AB
 _OLE_ZERO = datetime(1899, 12, 30)  # noqa: DTZ001 - the instrument's local clock
 _OLE_OFFSETS = (585, 465, 469, 473)
-_BLOCK = 8192  # rows; a block of records stays in the processor's cache while it is transposed
+_LOG_SUFFIX = ".mpl"  # of the log that EC-Lab writes beside a file, with its start
+_FIRST_MODULE = 52  # byte behind the magic
+_LONG_HEADER = 0xFFFFFFFF  # in place of a length: it follows, behind a longer header
+_BLOCK = 8192  # rows; small enough for the processor's cache while it is transposed
 
 
 def read(path: Path) -> Recording:
@@ -52,12 +56,12 @@ def read(path: Path) -> Recording:
 
     """
     content = np.memmap(path, dtype=np.uint8, mode="r")
-    found = read_modules(path)
-    log = found.get("VMP LOG")
-    metadata = _read_metadata(content, found["VMP Set"], log)
-    table = locate_records(content, found["VMP data"])
-    started, said = _find_start_time(path, content, found["VMP Set"], log)
-    findings = (*table.findings, *said)
+    modules = read_modules(path)
+    log = modules.get("VMP LOG")
+    metadata = _read_metadata(content, modules["VMP Set"], log)
+    table = locate_records(content, modules["VMP data"])
+    started, start_findings = _find_start_time(path, content, modules["VMP Set"], log)
+    findings = (*table.findings, *start_findings)
     if not table.count:
         return Recording({"timeseries": empty_table("timeseries")}, metadata, findings, started)
     columns = read_columns(content, table, source_columns(table.layout.names or ()))
@@ -67,9 +71,9 @@ def read(path: Path) -> Recording:
 def read_columns(
     content: Content, table: Records, only: Collection[str] | None = None
 ) -> pl.DataFrame:
-    """Turn records into columns as they are stored, in one pass over the bytes.
+    """Return the records as columns with their stored types, in one pass over the bytes.
 
-    ``only`` names the columns to take; without it all of them are, and the flags one by one.
+    ``only`` names the columns to return; without it all are, with one column per flag.
     """
     rows = np.frombuffer(content, table.layout, table.count, table.start)
     names = [name for name in rows.dtype.names or () if not name.startswith("unknown_")]
@@ -88,41 +92,41 @@ def read_columns(
 
 
 def _read_metadata(content: Content, settings: Module, log: Module | None) -> dict[str, object]:
-    """Read the fields of settings and log whose place is known."""
+    """Return the fields of settings and log whose positions are known."""
     body = _module_bytes(content, settings)
-    found: dict[str, object] = {
+    metadata: dict[str, object] = {
         "maker": "BioLogic",
         "technique": TECHNIQUES.get(body[0] if body else -1, "unknown"),
     }
-    found |= {name: _read_text(body, at) for name, at in _SETTINGS.items()}
-    for name, at in _SETTINGS_NUMBERS.items():
-        if len(body) >= at + 4:
-            found[name] = round(float(struct.unpack_from("<f", body, at)[0]), 6)
+    metadata |= {name: _read_text(body, offset) for name, offset in _SETTINGS.items()}
+    for name, offset in _SETTINGS_NUMBERS.items():
+        if len(body) >= offset + 4:
+            metadata[name] = round(float(struct.unpack_from("<f", body, offset)[0]), 6)
     if log is not None:
         body = _module_bytes(content, log)
-        found |= {name: _read_text(body, at) for name, at in _LOG.items()}
+        metadata |= {name: _read_text(body, offset) for name, offset in _LOG.items()}
         if len(body) > _LOG_CHANNEL_SERIAL + 2:
-            found["channel"] = body[_LOG_CHANNEL] + 1
+            metadata["channel"] = body[_LOG_CHANNEL] + 1
             serial = struct.unpack_from("<H", body, _LOG_CHANNEL_SERIAL)[0]
-            found["channel_serial_number"] = serial
-    return {name: value for name, value in found.items() if value != ""}
+            metadata["channel_serial_number"] = serial
+    return {name: value for name, value in metadata.items() if value != ""}
 
 
 def _module_bytes(content: Content, module: Module) -> bytes:
     return bytes(content[module.offset : module.offset + min(module.available, 4096)])
 
 
-def _read_text(body: bytes, at: int) -> str:
-    """Read a text that has its length before it; none where that can't be."""
-    length = body[at] if at < len(body) else 0
-    text = body[at + 1 : at + 1 + length].decode("cp1252", "replace").strip("\x00 \r\n")
+def _read_text(body: bytes, offset: int) -> str:
+    """Return the text that follows its length in one byte; an empty one if it isn't printable."""
+    length = body[offset] if offset < len(body) else 0
+    text = body[offset + 1 : offset + 1 + length].decode("cp1252", "replace").strip("\x00 \r\n")
     return text if text.replace("\r\n", " ").isprintable() else ""
 
 
 def _find_start_time(
     path: Path, content: Content, settings: Module, log: Module | None
 ) -> tuple[datetime | None, list[Finding]]:
-    """Return the local time at which the acquisition was started."""
+    """Return the local start time of the acquisition from log, .mpl file or settings."""
     if log is not None:
         body = _module_bytes(content, log)
         for offset in _OLE_OFFSETS:
@@ -130,7 +134,7 @@ def _find_start_time(
                 (days,) = struct.unpack_from("<d", body, offset)
                 if 36_000 < days < 60_000:
                     return _OLE_ZERO + timedelta(milliseconds=round(days * 86_400_000)), []
-    companion = read_acquisition_start(path.with_suffix(".mpl"))
+    companion = read_acquisition_start(path.with_suffix(_LOG_SUFFIX))
     if companion is not None:
         return companion, []
     day = _parse_day(settings.date)
@@ -158,4 +162,23 @@ def _claims(sample: Sample) -> bool:
     return sample.head.startswith(MAGIC)
 
 
-FORMAT = Format("biologic_mpr", "BioLogic", (".mpr",), _claims, read)
+def is_complete(stream: BinaryIO, size: int) -> bool:
+    """Return whether the last module ends with the file; what comes behind them is padding."""
+    place = _FIRST_MODULE
+    while place < size:
+        stream.seek(place)
+        header = stream.read(65)
+        if header[:6] != b"MODULE":
+            return place > _FIRST_MODULE
+        if len(header) < 65:
+            return False
+        first, second = struct.unpack_from("<2I", header, 41)
+        is_long = first == _LONG_HEADER
+        place += (65 if is_long else 57) + (second if is_long else first)
+    return place == size
+
+
+FORMAT = Format(
+    "biologic_mpr", "BioLogic", (".mpr",), _claims, read,
+    is_complete=is_complete, companions=(_LOG_SUFFIX,),
+)  # fmt: skip

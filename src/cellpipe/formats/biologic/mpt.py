@@ -1,9 +1,9 @@
-"""BioLogic's text export, .mpt or .txt (EC-Lab and BT-Lab).
+"""Read BioLogic's text export, .mpt or .txt (EC-Lab and BT-Lab).
 
-First line "EC-Lab ASCII FILE" or "BT-Lab ASCII FILE", second line how many header lines there are,
-the last of which names the columns; without any header the first line names them. Fields are parted
-by tabs. Decimal commas, cp1252 or UTF-8, a trailing tab, columns without a name, columns that come
-twice and ``time/s`` as absolute date-times occur, and are read as they stand.
+The first line is "EC-Lab ASCII FILE" or "BT-Lab ASCII FILE", the second states the number of header
+lines, the last of which names the columns; without a header the first line names them. Fields are
+separated by tabs. Decimal commas, cp1252 or UTF-8, a trailing tab, unnamed columns, repeated
+columns and ``time/s`` as absolute date-times all occur and are read.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from cellpipe.core.errors import DamagedFileError
 from cellpipe.core.model import Finding, Recording
 from cellpipe.formats.biologic.columns import source_columns, to_recording
 from cellpipe.formats.biologic.companion import find_acquisition_start, parse_local_time
+from cellpipe.formats.file_ends import is_complete_text
 from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.tabular import delimited
 from cellpipe.formats.tabular.text_blocks import decode_western
@@ -61,7 +62,7 @@ def read(path: Path) -> Recording:
     Raises
     ------
     DamagedFileError
-        If the header is longer than the file, or names no column that is known.
+        If the header is longer than the file, or names no known column.
 
     """
     header = _read_header(path)
@@ -81,8 +82,8 @@ def read(path: Path) -> Recording:
 def _read_header(path: Path) -> _Header:
     with path.open("rb") as stream:
         content = stream.read(1 << 16)
-        found = _COUNT.search(content[:512])
-        lines = int(found[1]) if found else 1
+        match = _COUNT.search(content[:512])
+        lines = int(match[1]) if match else 1
         if content.count(b"\n") <= lines:
             content += stream.read(_LONGEST_HEADER)
     split = content.split(b"\n", lines + 1)
@@ -99,8 +100,8 @@ def _read_header(path: Path) -> _Header:
 
 def _column_names(line: str) -> list[str]:
     names: list[str] = []
-    for place, name in enumerate(line.rstrip("\r\n\t ").split("\t")):
-        clean = _RENAMED.get(name.strip(), name.strip()) or f"unnamed_{place}"
+    for index, name in enumerate(line.rstrip("\r\n\t ").split("\t")):
+        clean = _RENAMED.get(name.strip(), name.strip()) or f"unnamed_{index}"
         clean = re.sub(r"^Temperature/.{1,3}C$", "Temperature/°C", clean)
         repeats = names.count(clean)
         names.append(f"{clean} {repeats + 1}" if repeats else clean)
@@ -110,24 +111,24 @@ def _column_names(line: str) -> list[str]:
 def _read_body(
     path: Path, header: _Header, *, everything: bool = False
 ) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
-    """Read the columns that standard columns are made of, or all of them."""
+    """Read the columns that standard columns are made from, or all of them."""
     fields = header.first_row.rstrip(b"\r\n").split(b"\t")
     names = _align_names(header.names, fields)
     wanted = [place for place, name in enumerate(names) if everything or source_columns([name])]
-    dated = [names.index("time/s")] if _is_dated(names, fields) else []
-    top = delimited.Header(header.encoding, "\t", tuple(header.names), header.lines - 1)
-    frame, findings = delimited.read_columns(path, top, wanted or [0], dated)
-    words = [
+    date_columns = [names.index("time/s")] if _is_dated(names, fields) else []
+    column_header = delimited.Header(header.encoding, "\t", tuple(header.names), header.lines - 1)
+    frame, findings = delimited.read_columns(path, column_header, wanted or [0], date_columns)
+    text_columns = [
         name
         for name in frame.columns
-        if frame.schema[name] == pl.String and not (dated and name == "time/s")
+        if frame.schema[name] == pl.String and not (date_columns and name == "time/s")
     ]
-    numbers = pl.col(words).str.strip_chars().cast(pl.Float64, strict=False)
+    numbers = pl.col(text_columns).str.strip_chars().cast(pl.Float64, strict=False)
     return frame.with_columns(numbers).fill_nan(None), findings
 
 
 def _align_names(names: list[str], fields: list[bytes]) -> list[str]:
-    """Return a name for each field; refuse values that stand under no name."""
+    """Return a name for each field; raise DamagedFileError for values without a column name."""
     beyond = fields[len(names) :]
     if any(field.strip() for field in beyond):
         raise DamagedFileError(
@@ -139,14 +140,14 @@ def _align_names(names: list[str], fields: list[bytes]) -> list[str]:
 
 
 def _is_dated(names: list[str], fields: list[bytes]) -> bool:
-    place = names.index("time/s") if "time/s" in names else -1
-    return 0 <= place < len(fields) and b":" in fields[place]
+    index = names.index("time/s") if "time/s" in names else -1
+    return 0 <= index < len(fields) and b":" in fields[index]
 
 
 def _to_elapsed_times(
     columns: pl.DataFrame, started: datetime | None
 ) -> tuple[pl.DataFrame, datetime | None]:
-    """Turn absolute date-times in ``time/s`` into seconds since the acquisition's start."""
+    """Convert absolute date-times in ``time/s`` to seconds since the acquisition's start."""
     if columns.schema.get("time/s") != pl.String:
         return columns, started
     first = parse_local_time(str(columns["time/s"][0]))
@@ -167,15 +168,15 @@ def _to_elapsed_times(
 
 
 def _metadata(text: str) -> dict[str, object]:
-    found: dict[str, object] = {"maker": "BioLogic"}
+    metadata: dict[str, object] = {"maker": "BioLogic"}
     lines = [line.strip() for line in text.splitlines()]
     if len(lines) > 3 and lines[3] and "\t" not in lines[3] and ":" not in lines[3]:
-        found["technique"] = lines[3]
+        metadata["technique"] = lines[3]
     for name, pattern in _FIELDS.items():
         match = re.search(pattern, text, re.IGNORECASE)
         if match and match[1].strip():
-            found[name] = match[1].strip()
-    return found
+            metadata[name] = match[1].strip()
+    return metadata
 
 
 def _claims(sample: Sample) -> bool:
@@ -187,4 +188,6 @@ def _claims(sample: Sample) -> bool:
     return first.startswith(_FIRST_COLUMNS) and known
 
 
-FORMAT = Format("biologic_mpt", "BioLogic", (".mpt", ".txt"), _claims, read)
+FORMAT = Format(
+    "biologic_mpt", "BioLogic", (".mpt", ".txt"), _claims, read, is_complete=is_complete_text
+)

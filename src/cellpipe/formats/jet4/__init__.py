@@ -1,1 +1,1 @@
-"""Microsoft Access databases (Jet 4), read without a driver."""
+"""Reader of Microsoft Access databases (Jet 4) without a driver."""

@@ -1,19 +1,19 @@
-"""Tables of a Jet 4 / ACE (Microsoft Access 2000 and later) database file.
+"""Read tables of a Jet 4 / ACE (Microsoft Access 2000 and later) database file.
 
-Cycler files with the ending ``.res`` are such databases.  The reader follows the file's own
-structures: the catalogue ``MSysObjects`` (definition on page 2) names the tables, a table's
+Cycler files with the suffix ``.res`` are such databases.  The reader follows the file's own
+structures: the catalogue ``MSysObjects`` (definition on page 2) lists the tables, a table's
 definition its columns and its usage map, the usage map its pages.
 
 Units
 -----
-Values come as stored.  DateTime is a number of days since 1899-12-30; Currency is scaled from
-its stored ten-thousandths to units.
+Values are returned as stored.  DateTime is a number of days since 1899-12-30; Currency is scaled
+from its stored ten-thousandths to units.
 
-Honesty about rows
-------------------
-:func:`declared_row_count` is the number of rows the definition claims, for comparison with the number
-found.  Where the usage map leads to another number, all pages are searched for those that name
-the definition as owner, and they are taken instead if they hold exactly the declared number.
+Number of rows
+--------------
+:func:`declared_row_count` is the number of rows that the definition states, for comparison with the
+number found.  If the usage map leads to another number, all pages are searched for those that name
+the definition as owner, and these are used instead if they hold exactly the declared number.
 """
 
 from __future__ import annotations
@@ -97,15 +97,15 @@ def read_table(data: Buffer, name: str) -> pl.DataFrame:
 
 
 def declared_row_count(data: Buffer, name: str) -> int:
-    """Return the number of rows the table's definition claims."""
+    """Return the number of rows that the table's definition states."""
     return _run_on_pages(lambda file: _find_definition(file, name).declared, data)
 
 
 def _run_on_pages(task: Callable[[PageFile], Result], data: Buffer) -> Result:
-    """Run a task on the pages of a file and keep no hold on its bytes, even after an error.
+    """Run a task on the pages of a file and keep no reference to its bytes, even after an error.
 
     A traceback would keep views of the bytes alive, and a mapped file with views cannot be
-    closed; an error is therefore raised anew from here.
+    closed; an error is therefore raised again from here.
     """
     try:
         return task(open_pages(data))
@@ -115,7 +115,7 @@ def _run_on_pages(task: Callable[[PageFile], Result], data: Buffer) -> Result:
 
 
 def _find_definition(file: PageFile, name: str) -> Definition:
-    """Return the definition of the table of a name, system tables included."""
+    """Return the definition of the table with a name; system tables are included."""
     catalogue = _read_catalogue(file)
     if name not in catalogue:
         known = ", ".join(list(catalogue)[:_NAMES_IN_MESSAGE])
@@ -133,12 +133,12 @@ def _read_catalogue(file: PageFile) -> dict[str, tuple[int, bool]]:
     names, pages, kinds, flags = _read_columns(
         file, definition, [c for c in wanted if c is not None]
     )
-    found: dict[str, tuple[int, bool]] = {}
+    catalogue: dict[str, tuple[int, bool]] = {}
     for name, page, kind, flag in zip(names, pages, kinds, flags, strict=True):
         if kind == _TABLE_OBJECT and isinstance(name, str) and isinstance(page, int):
             system = isinstance(flag, int) and bool(flag & _SYSTEM_FLAGS)
-            found.setdefault(name, (page & 0xFFFFFF, system))
-    return found
+            catalogue.setdefault(name, (page & 0xFFFFFF, system))
+    return catalogue
 
 
 def _read_columns(
@@ -157,7 +157,7 @@ def _read_columns(
 
 
 def _locate_rows(file: PageFile, definition: Definition) -> Rows:
-    """Locate a table's rows by its usage map, or by owner where only that gives all of them."""
+    """Locate a table's rows by its usage map, or by owner if only that finds all of them."""
     mapped = usage_map_pages(file, definition.usage, f"usage map of {definition.name!r}")
     rows = live_rows(file, pages_of_owner(file, definition.page, mapped))
     if len(rows) == definition.declared:
@@ -171,43 +171,43 @@ def _locate_rows(file: PageFile, definition: Definition) -> Rows:
 
 def _read_column(file: PageFile, rows: Rows, column: Column, allowance: Allowance) -> pl.Series:
     """Read one column of all rows."""
-    shown = is_present(file, rows, column.number)
+    present = is_present(file, rows, column.number)
     if column.kind == _BOOLEAN:
-        return pl.Series(column.name, shown)
+        return pl.Series(column.name, present)
     if column.fixed and column.kind in _NUMBERS:
-        return _read_numbers(file, rows, shown, column)
+        return _read_numbers(file, rows, present, column)
     if column.fixed:
-        begin = fixed_positions(rows, shown, column.offset, column.size, column.name)
-        length = np.where(shown, column.size, -1)
+        begin = fixed_positions(rows, present, column.offset, column.size, column.name)
+        length = np.where(present, column.size, -1)
     else:
-        begin, length = variable_spans(file, rows, shown, column.order, column.name)
+        begin, length = variable_spans(file, rows, present, column.order, column.name)
     return _decode_values(file, column, _copy_values(file, begin, length, allowance), allowance)
 
 
-def _read_numbers(file: PageFile, rows: Rows, shown: Flags, column: Column) -> pl.Series:
-    """Gather a column of fixed-length numbers with one index over the whole file."""
+def _read_numbers(file: PageFile, rows: Rows, present: Flags, column: Column) -> pl.Series:
+    """Read a column of fixed-length numbers with a single index over the whole file."""
     kind = np.dtype(_NUMBERS[column.kind])
-    at = fixed_positions(rows, shown, column.offset, kind.itemsize, column.name)
+    at = fixed_positions(rows, present, column.offset, kind.itemsize, column.name)
     windows = np.ndarray(
         (file.content.size - kind.itemsize + 1,),
         dtype=f"V{kind.itemsize}",
         buffer=file.content,
         strides=(1,),
     )
-    return _nullable_series(column, windows[at].view(kind), shown)
+    return _nullable_series(column, windows[at].view(kind), present)
 
 
-def _nullable_series(column: Column, values: npt.NDArray[np.generic], shown: Flags) -> pl.Series:
-    """Make a column of numbers, null where not shown; Currency is scaled to units."""
+def _nullable_series(column: Column, values: npt.NDArray[np.generic], present: Flags) -> pl.Series:
+    """Return a column of numbers, null where not present; Currency is scaled to units."""
     scaled = values.astype(np.float64) / 1e4 if column.kind == _CURRENCY else values
     series = pl.Series(column.name, scaled)
-    return series if shown.all() else series.set(pl.Series(~shown), None)
+    return series if present.all() else series.set(pl.Series(~present), None)
 
 
 def _copy_values(
     file: PageFile, begin: Positions, length: Positions, allowance: Allowance
 ) -> list[bytes | None]:
-    """Copy the bytes of each value out of the file; a length of -1 is a null."""
+    """Copy the bytes of each value from the file; a length of -1 means null."""
     allowance.spend(int(np.maximum(length, 0).sum()))
     content = file.content
     return [
@@ -224,8 +224,8 @@ def _decode_values(
     if column.kind in (_MEMO, _OLE):
         pieces = [None if p is None else read_long_value(file, p, name, allowance) for p in pieces]
     if column.kind in (_TEXT, _MEMO):
-        words = [None if p is None else decode_text(p) for p in pieces]
-        return pl.Series(name, words, dtype=pl.String)
+        texts = [None if p is None else decode_text(p) for p in pieces]
+        return pl.Series(name, texts, dtype=pl.String)
     if column.kind == _GUID:
         labels = [None if p is None else decode_guid(p) for p in pieces]
         return pl.Series(name, labels, dtype=pl.String)
@@ -238,9 +238,9 @@ def _decode_values(
 
 
 def _unpack_numbers(column: Column, pieces: list[bytes | None]) -> pl.Series:
-    """Read numbers stored among the variable-length values; null where the length is not theirs."""
+    """Read numbers stored as variable-length values; null where the length is wrong."""
     kind = np.dtype(_NUMBERS[column.kind])
-    shown = np.array([p is not None and len(p) == kind.itemsize for p in pieces], dtype=np.bool_)
+    present = np.array([p is not None and len(p) == kind.itemsize for p in pieces], dtype=np.bool_)
     blank = bytes(kind.itemsize)
-    whole = [p if p is not None and len(p) == kind.itemsize else blank for p in pieces]
-    return _nullable_series(column, np.frombuffer(b"".join(whole), dtype=kind), shown)
+    padded = [p if p is not None and len(p) == kind.itemsize else blank for p in pieces]
+    return _nullable_series(column, np.frombuffer(b"".join(padded), dtype=kind), present)

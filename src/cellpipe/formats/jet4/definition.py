@@ -1,4 +1,4 @@
-"""Table definitions of a Jet 4 / ACE database file.
+"""Read table definitions of a Jet 4 / ACE database file.
 
 Layout
 ------
@@ -7,7 +7,7 @@ are joined.  u32 number of rows at 16, u16 number of columns at 45, u32 number o
 u32 pointer to the usage map at 55, 12 bytes an index from 63, then 25 bytes a column: type (u8 at
 0), number in the null mask (u16 at 5), order among variable-length values (u16 at 7), decimals
 (u8 at 12), flags (u8 at 15; bit 0: fixed length), offset of a fixed-length value (u16 at 21),
-length in bytes (u16 at 23).  Then for each column u16 length and its name in UTF-16.
+length in bytes (u16 at 23).  Then for each column a u16 length and its name in UTF-16.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _COLUMN_BYTES = 25
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a definition; ``offset`` is of a fixed value, ``order`` of a variable one."""
+    """A column; ``offset`` applies to fixed-length values, ``order`` to variable-length ones."""
 
     name: str
     kind: int
@@ -37,7 +37,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Definition:
-    """A table's definition: its page, its declared rows, its usage map and its columns."""
+    """A table's definition: its page, declared number of rows, usage map and columns."""
 
     name: str
     page: int
@@ -47,7 +47,7 @@ class Definition:
 
 
 def read_definition(file: PageFile, page: int, name: str) -> Definition:
-    """Read a table's definition."""
+    """Read a table's definition; raise JetError if it is inconsistent."""
     body = _definition_bytes(file, page, name)
     count, indexes = _integer(body, 45, 2), _integer(body, 51, 4)
     at = 63 + 12 * indexes
@@ -66,17 +66,17 @@ def read_definition(file: PageFile, page: int, name: str) -> Definition:
 
 
 def _definition_bytes(file: PageFile, page: int, name: str) -> bytes:
-    """Join the pages of a definition."""
+    """Return the joined bytes of a definition's pages."""
     purpose = f"definition of {name!r}"
     body = page_bytes(file, page, DEFINITION_PAGE, purpose)
-    following, seen = _integer(body, 4, 4), {page}
+    next_page, seen = _integer(body, 4, 4), {page}
     parts = [body]
-    while following:
-        if following in seen or len(seen) == _MOST_DEFINITION_PAGES:
-            raise JetError(f"{purpose}: found page {following} after {len(seen)}, expected an end")
-        seen.add(following)
-        part = page_bytes(file, following, DEFINITION_PAGE, purpose)
-        following = _integer(part, 4, 4)
+    while next_page:
+        if next_page in seen or len(seen) == _MOST_DEFINITION_PAGES:
+            raise JetError(f"{purpose}: found page {next_page} after {len(seen)}, expected an end")
+        seen.add(next_page)
+        part = page_bytes(file, next_page, DEFINITION_PAGE, purpose)
+        next_page = _integer(part, 4, 4)
         parts.append(part[8:])
     return b"".join(parts)
 
@@ -95,7 +95,7 @@ def _column_names(body: bytes, at: int, count: int, table: str) -> list[str]:
 
 
 def _parse_column(entry: bytes, name: str) -> Column:
-    """Read the 25 bytes of a column."""
+    """Parse the 25 bytes of a column."""
     return Column(
         name=name,
         kind=entry[0],
@@ -109,5 +109,5 @@ def _parse_column(entry: bytes, name: str) -> Column:
 
 
 def _integer(raw: bytes, at: int, size: int) -> int:
-    """Return the unsigned little-endian integer at a byte."""
+    """Return the unsigned little-endian integer of ``size`` bytes at a position."""
     return int.from_bytes(raw[at : at + size], "little")

@@ -1,8 +1,8 @@
-"""Pages, single rows and usage maps of a Jet 4 / ACE database file.
+"""Read pages, single rows and usage maps of a Jet 4 / ACE database file.
 
 Layout
 ------
-The file is a row of pages of 4096 bytes; every integer is little-endian.  Byte 0 of a page is
+The file is a sequence of pages of 4096 bytes; every integer is little-endian.  Byte 0 of a page is
 its type: 0x00 header (page 0), 0x01 rows, 0x02 table definition, 0x03/0x04 index, 0x05 usage map.
 
 A page of rows holds the page number of its table's definition at byte 4 (or the letters
@@ -12,10 +12,10 @@ begins; the row ends where the row of the slot before begins, the first at the e
 
 A row pointer is a u32: slot number in the low byte, page number in the upper three.
 
-Trust
------
-No number of the file is used before it has been compared with the bytes present.  Whatever does
-not fit raises :class:`JetError`, which states what was found and what was expected.
+Checks
+------
+No number in the file is used before it has been compared with the bytes present.  Any mismatch
+raises :class:`JetError`, which states what was found and what was expected.
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ def open_pages(data: Buffer) -> PageFile:
     """Check the header of a database file and return its pages.
 
     Header: bytes 0-3 ``00 01 00 00``, a signature of 16 bytes, then the version (u8 at 0x14):
-    0 Jet 3, 1 Jet 4, 2 and above ACE.  Pages of Jet 4 and ACE are laid out alike.  A database
-    password alone leaves the pages readable; a database key (u32 at 0x3E) enciphers them.
+    0 Jet 3, 1 Jet 4, 2 and above ACE.  Pages of Jet 4 and ACE have the same layout.  A database
+    password alone leaves the pages readable; a database key (u32 at 0x3E) encrypts them.
     """
     view = memoryview(data)
     if view.nbytes < _HEADER_BYTES:
@@ -80,7 +80,7 @@ def open_pages(data: Buffer) -> PageFile:
 
 
 def _check_signature(header: bytes) -> None:
-    """Accept the signatures of Jet 4 and ACE; name what else the header says."""
+    """Accept the signatures of Jet 4 and ACE; raise JetError for any other header."""
     signature, version = header[4:20], header[20]
     if header[:4] != b"\x00\x01\x00\x00" or signature not in (
         b"Standard Jet DB\x00",
@@ -94,7 +94,7 @@ def _check_signature(header: bytes) -> None:
 
 
 def _check_not_enciphered(stored: bytes) -> None:
-    """Refuse a file whose pages are enciphered: its database key is not zero.
+    """Refuse a file whose pages are encrypted: its database key is not zero.
 
     The header from byte 0x18 on is masked with the RC4 stream of a constant key.
     """
@@ -137,18 +137,18 @@ def page_bytes(file: PageFile, number: int, kind: int, purpose: str) -> bytes:
 
 
 def u16_at(file: PageFile, positions: Positions) -> Positions:
-    """Gather unsigned 16-bit integers at byte positions of the file."""
+    """Return the unsigned 16-bit integers at byte positions of the file."""
     low = file.content[positions].astype(np.int64)
     return low | (file.content[positions + 1].astype(np.int64) << 8)
 
 
 def u32_at(file: PageFile, positions: Positions) -> Positions:
-    """Gather unsigned 32-bit integers at byte positions of the file."""
+    """Return the unsigned 32-bit integers at byte positions of the file."""
     return u16_at(file, positions) | (u16_at(file, positions + 2) << 16)
 
 
 def read_row(file: PageFile, pointer: int, purpose: str) -> tuple[bytes, bytes]:
-    """Return the page header (14 bytes) and the bytes of the single row a pointer names."""
+    """Return the page header (14 bytes) and the bytes of the row that a pointer refers to."""
     number, slot = pointer >> 8, pointer & 0xFF
     page = page_bytes(file, number, ROWS_PAGE, purpose)
     count = int.from_bytes(page[12:14], "little")
@@ -167,11 +167,11 @@ def read_row(file: PageFile, pointer: int, purpose: str) -> tuple[bytes, bytes]:
 
 
 def usage_map_pages(file: PageFile, pointer: int, purpose: str) -> Positions:
-    """Return the page numbers a usage map lists, ascending.
+    """Return the page numbers in a usage map, ascending.
 
     The map is a row.  Byte 0 is its kind.  Kind 0: u32 at byte 1 is the first page, the bits
     after it one page each, lowest bit first.  Kind 1: u32 page numbers from byte 1, each of a
-    page of type 0x05 whose bits from byte 4 on stand for 32736 pages; 0 where there is none.
+    page of type 0x05 whose bits from byte 4 on represent 32736 pages; 0 where there is none.
     """
     _, body = read_row(file, pointer, purpose)
     if len(body) < 5 or body[0] > 1:
@@ -189,7 +189,7 @@ def usage_map_pages(file: PageFile, pointer: int, purpose: str) -> Positions:
 
 
 def _pages_from_bits(file: PageFile, bits: bytes, first: int, purpose: str) -> Positions:
-    """Turn set bits into page numbers, all of which the file must hold."""
+    """Convert set bits to page numbers, all of which must be in the file."""
     unpacked = np.unpackbits(np.frombuffer(bits, dtype=np.uint8), bitorder="little")
     pages = np.flatnonzero(unpacked).astype(np.int64) + first
     if pages.size and pages[-1] >= file.page_count:
@@ -201,9 +201,9 @@ def _pages_from_bits(file: PageFile, bits: bytes, first: int, purpose: str) -> P
 
 
 def pages_of_owner(file: PageFile, owner: int, among: Positions | None = None) -> Positions:
-    """Return the pages of rows that name the definition page ``owner``, of all or of some."""
+    """Return the row pages that name the definition page ``owner``, among all or some pages."""
     candidates = np.arange(file.page_count, dtype=np.int64) if among is None else among
-    of_rows: Positions = candidates[file.content[candidates * PAGE_BYTES] == ROWS_PAGE]
-    owned: Flags = u32_at(file, of_rows * PAGE_BYTES + 4) == owner
-    mine: Positions = of_rows[owned]
-    return mine
+    row_pages: Positions = candidates[file.content[candidates * PAGE_BYTES] == ROWS_PAGE]
+    is_owned: Flags = u32_at(file, row_pages * PAGE_BYTES + 4) == owner
+    owner_pages: Positions = row_pages[is_owned]
+    return owner_pages

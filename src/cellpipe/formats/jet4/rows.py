@@ -1,10 +1,10 @@
-"""The rows of a table in a Jet 4 / ACE database file, located over all its pages at once.
+"""Locate the rows of a table in a Jet 4 / ACE database file, on all its pages at once.
 
 Layout
 ------
 Slot flags of a page of rows: 0x4000 alone, the slot holds a pointer (u32: slot number in the low
-byte, page number above it) to a row that has moved; 0x8000 alone, the row is such a moved row and
-is counted at its pointer; both, the row is deleted; none, the row lies here.
+byte, page number above it) to a moved row; 0x8000 alone, the row is such a moved row and is counted
+at its pointer; both, the row is deleted; none, the row is here.
 
 A row: u16 number of columns stored; the fixed-length values at the offsets of the definition,
 counted from byte 2; the variable-length values; from the end backwards the null mask (one bit a
@@ -37,7 +37,7 @@ _MOVED_AWAY = 0x4000
 
 @dataclass(frozen=True)
 class _Slots:
-    """The row slots of several pages, flattened; ``page_index`` tells which page each is of.
+    """The row slots of several pages, flattened; ``page_index`` is the index of each one's page.
 
     ``pages``, ``counts`` and ``firsts`` (index of the page's first slot) have one entry a page,
     the others one a slot; ``begin`` and ``stop`` are bytes within the page.
@@ -54,7 +54,7 @@ class _Slots:
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows of a table: first byte and first byte of the null mask (in the file), columns stored."""
+    """Rows of a table: positions of row and null mask in the file, number of columns stored."""
 
     begin: Positions
     mask: Positions
@@ -72,23 +72,23 @@ def live_rows(file: PageFile, pages: Positions) -> Rows:
     a page of the same table.
     """
     slots = _slots(file, pages)
-    shown = np.flatnonzero((slots.flags == 0) | (slots.flags == _MOVED_AWAY))
-    _check_spans(slots, shown)
-    moved = slots.flags[shown] == _MOVED_AWAY
+    live = np.flatnonzero((slots.flags == 0) | (slots.flags == _MOVED_AWAY))
+    _check_spans(slots, live)
+    moved = slots.flags[live] == _MOVED_AWAY
     if moved.any():
-        shown[moved] = _targets(file, slots, shown[moved])
-        _check_spans(slots, shown)
-        if np.unique(shown).size != shown.size:
+        live[moved] = _targets(file, slots, live[moved])
+        _check_spans(slots, live)
+        if np.unique(live).size != live.size:
             raise JetError("found one moved row under two pointers, expected one pointer a row")
-    base = slots.pages[slots.page_index[shown]] * PAGE_BYTES
-    return _rows(file, base + slots.begin[shown], base + slots.stop[shown])
+    base = slots.pages[slots.page_index[live]] * PAGE_BYTES
+    return _rows(file, base + slots.begin[live], base + slots.stop[live])
 
 
 def _slots(file: PageFile, pages: Positions) -> _Slots:
     """Read the slots of all pages.
 
     A row ends at the lowest beginning among the slots before it on its page, so that no two rows
-    overlap whatever the slots say.  One running minimum serves all pages: each page is shifted
+    overlap even if the slots are wrong.  One running minimum covers all pages: each page is shifted
     below all earlier ones.
     """
     head = pages * PAGE_BYTES
@@ -110,7 +110,7 @@ def _slots(file: PageFile, pages: Positions) -> _Slots:
 
 
 def _check_spans(slots: _Slots, rows: Positions) -> None:
-    """Require each row to lie between the slots of its page and its end."""
+    """Raise JetError for a row that is not between the slots of its page and the page's end."""
     floor = SLOTS_AT + 2 * slots.counts[slots.page_index[rows]]
     begin, stop = slots.begin[rows], slots.stop[rows]
     wrong = np.flatnonzero((begin < floor) | (begin > stop))
@@ -124,7 +124,7 @@ def _check_spans(slots: _Slots, rows: Positions) -> None:
 
 
 def _targets(file: PageFile, slots: _Slots, pointers: Positions) -> Positions:
-    """Return, for slots that hold a pointer, the slot each points to."""
+    """Return the slot to which each slot with a pointer refers."""
     if np.any(slots.stop[pointers] - slots.begin[pointers] < 4):
         raise JetError("found a row pointer cut short, expected 4 bytes")
     base = slots.pages[slots.page_index[pointers]] * PAGE_BYTES
@@ -145,7 +145,7 @@ def _targets(file: PageFile, slots: _Slots, pointers: Positions) -> Positions:
 
 
 def _rows(file: PageFile, begin: Positions, stop: Positions) -> Rows:
-    """Read how many columns each row stores and find its null mask."""
+    """Read the number of columns in each row and locate its null mask."""
     if np.any(stop - begin < 2):
         raise JetError("found a row of less than 2 bytes, expected a number of columns")
     columns = u16_at(file, begin)
@@ -161,41 +161,41 @@ def _rows(file: PageFile, begin: Positions, stop: Positions) -> Rows:
 
 
 def is_present(file: PageFile, rows: Rows, number: int) -> Flags:
-    """Tell for each row whether the null mask marks the column of this number as present."""
+    """Return for each row whether its null mask marks the column of this number as present."""
     stored = rows.columns > number
     byte = np.where(stored, rows.mask + number // 8, 0)
     return stored & ((file.content[byte] >> (number % 8)) & 1).astype(np.bool_)
 
 
-def fixed_positions(rows: Rows, shown: Flags, offset: int, size: int, name: str) -> Positions:
+def fixed_positions(rows: Rows, present: Flags, offset: int, size: int, name: str) -> Positions:
     """Return the file position of a fixed-length value in each row; 0 where there is none."""
     position = rows.begin + 2 + offset
-    if np.any(shown & (position + size > rows.mask)):
+    if np.any(present & (position + size > rows.mask)):
         raise JetError(f"column {name!r}: found a row that ends before its value of {size} bytes")
-    return np.where(shown, position, 0)
+    return np.where(present, position, 0)
 
 
 def variable_spans(
-    file: PageFile, rows: Rows, shown: Flags, order: int, name: str
+    file: PageFile, rows: Rows, present: Flags, order: int, name: str
 ) -> tuple[Positions, Positions]:
-    """Return where the variable-length value of this order lies in the rows that have one.
+    """Return the file positions and the lengths of the variable-length values of this order.
 
-    The first array is the file position, the second the length; -1 where there is no value
-    (the row was written before the column existed, or the mask says null).
+    The length is -1 where there is no value (the row was written before the column existed, or the
+    mask says null).
     """
     begin = np.zeros(len(rows), dtype=np.int64)
     length = np.full(len(rows), -1, dtype=np.int64)
     table = rows.mask - 2
-    has_table = shown & (table >= rows.begin + 2)
+    has_table = present & (table >= rows.begin + 2)
     count = u16_at(file, np.where(has_table, table, 0))
-    held = np.flatnonzero(has_table & (count > order))
-    entry = table[held] - 2 - 2 * order
-    if np.any(entry - 2 < rows.begin[held] + 2):
+    with_value = np.flatnonzero(has_table & (count > order))
+    entry = table[with_value] - 2 - 2 * order
+    if np.any(entry - 2 < rows.begin[with_value] + 2):
         raise JetError(f"column {name!r}: found a row too short for its table of values")
     start, stop = u16_at(file, entry), u16_at(file, entry - 2)
-    room = entry - rows.begin[held]
+    room = entry - rows.begin[with_value]
     if np.any((start < 2) | (start > stop) | (stop > room)):
         raise JetError(f"column {name!r}: found a value that lies outside its row")
-    begin[held] = rows.begin[held] + start
-    length[held] = stop - start
+    begin[with_value] = rows.begin[with_value] + start
+    length[with_value] = stop - start
     return begin, length

@@ -1,13 +1,13 @@
-"""Variable-length and composite values of a Jet 4 / ACE database file.
+"""Decode variable-length and composite values of a Jet 4 / ACE database file.
 
 Layout
 ------
 Text: UTF-16 little-endian, or, after the bytes FF FE, compressed: one byte a character (its
 upper byte being 0) until a byte 00, which switches to UTF-16 and back at each further byte 00.
 
-Long value (memo, OLE object): u32 length (low 30 bits) and place (0x80000000 the bytes follow
-after byte 12; 0x40000000 they are one row of a long-value page; neither, a chain of rows, each
-beginning with the u32 pointer to the next, 0 at the last), u32 row pointer, u32 unused.
+Long value (memo, OLE object): u32 length (low 30 bits) and storage (0x80000000: the bytes follow
+from byte 12; 0x40000000: they are one row of a long-value page; neither: a chain of rows, each
+beginning with the u32 pointer to the next, 0 in the last), u32 row pointer, u32 unused.
 
 GUID: 16 bytes, the first three groups little-endian.
 
@@ -29,10 +29,10 @@ _PIECE_CHARGE = 512
 
 
 class Allowance:
-    """A number of bytes that may still be read for one table.
+    """A limit on the number of bytes read for one table.
 
-    Values of a sound file never share bytes, so that all of a table hold no more than the file
-    does.  Pointers that lead in circles, or many to one place, use the allowance up.
+    Values of a valid file never share bytes, so a table holds no more bytes than the file.
+    Circular pointers, or many pointers to one position, exceed the limit.
     """
 
     def __init__(self, total: int) -> None:
@@ -41,7 +41,7 @@ class Allowance:
         self._left = total
 
     def spend(self, count: int) -> None:
-        """Take ``count`` bytes off."""
+        """Subtract ``count`` bytes; raise JetError if fewer are left."""
         self._left -= count
         if self._left < 0:
             raise JetError(
@@ -51,13 +51,13 @@ class Allowance:
 
 
 def decode_text(raw: bytes) -> str:
-    """Decode a text value; a byte pair that is no character becomes U+FFFD."""
-    wide = _decompress_text(raw) if raw[:2] == b"\xff\xfe" else raw
-    return wide.decode("utf-16-le", errors="replace")
+    """Decode a text value; a byte pair that is not a character becomes U+FFFD."""
+    utf16 = _decompress_text(raw) if raw[:2] == b"\xff\xfe" else raw
+    return utf16.decode("utf-16-le", errors="replace")
 
 
 def _decompress_text(raw: bytes) -> bytes:
-    """Turn compressed text into UTF-16."""
+    """Convert compressed text to UTF-16."""
     out = bytearray()
     at, compressed = 2, True
     while at < len(raw):
@@ -76,7 +76,7 @@ def _decompress_text(raw: bytes) -> bytes:
 
 
 def read_long_value(file: PageFile, raw: bytes, name: str, allowance: Allowance) -> bytes:
-    """Return the bytes of a long value, wherever they are stored."""
+    """Return the bytes of a long value from any of its three kinds of storage."""
     if not raw:
         return b""
     if len(raw) < _LONG_HEADER:
@@ -99,8 +99,8 @@ def _read_long_chain(
 ) -> bytes:
     """Join the rows of a chain until the value is complete or the chain ends.
 
-    Chains are for values larger than a page, so a short piece is charged as if it were longer:
-    a circle of tiny pieces ends soon even in a large file.
+    Chains are for values larger than a page, so a short piece counts as if it were longer:
+    a circle of tiny pieces then ends soon even in a large file.
     """
     out = bytearray()
     while pointer and len(out) < length:
@@ -126,15 +126,15 @@ def _read_long_record(file: PageFile, pointer: int, name: str, allowance: Allowa
 
 
 def decode_guid(raw: bytes) -> str | None:
-    """Write a GUID in braces and capitals; null where the value is not of 16 bytes."""
+    """Return a GUID in braces and capitals; None if the value does not have 16 bytes."""
     return "{" + str(uuid.UUID(bytes_le=raw)).upper() + "}" if len(raw) == 16 else None
 
 
 def decode_decimal(raw: bytes, decimals: int) -> float | None:
-    """Return a decimal number as a float; null where the value is not of 17 bytes."""
+    """Return a decimal number as a float; None if the value does not have 17 bytes."""
     if len(raw) != 17:
         return None
     words = [int.from_bytes(raw[at : at + 4], "little") for at in range(1, 17, 4)]
-    whole = sum(word << (96 - 32 * index) for index, word in enumerate(words))
+    unscaled = sum(word << (96 - 32 * index) for index, word in enumerate(words))
     scale: int = 10**decimals
-    return (-whole if raw[0] & 0x80 else whole) / scale
+    return (-unscaled if raw[0] & 0x80 else unscaled) / scale

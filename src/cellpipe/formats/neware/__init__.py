@@ -1,1 +1,1 @@
-"""Neware: BTS text and workbooks, .nda and .ndax."""
+"""Neware's formats: BTS text and workbooks, .nda and .ndax."""

@@ -1,10 +1,10 @@
-"""Neware's binary .nda (versions 1 to 130) and .ndax (ndc 1 to 17).
+"""Read Neware's binary .nda (versions 1 to 130) and .ndax (ndc 1 to 17) files.
 
-fastnda parses the bytes: currents in mA (positive charges), capacities in mA·h that start anew at
-each step, ``cycle_count`` as the file has it (an .nda that stores none: a cycle begins with the
+fastnda parses the bytes: currents in mA (positive on charge), capacities in mA·h that restart at
+each step, ``cycle_count`` as in the file (in an .nda that stores none, a cycle begins with the
 first direction of current that occurs). Newer versions store Unix times, older ones the computer's
-local time or that of the start alone. How the members of an .ndax go together is said in
-:mod:`cellpipe.formats.neware.ndax`. A zip archive that holds one .nda is read as that.
+local time, or only that of the start. :mod:`cellpipe.formats.neware.ndax` combines the members of
+an .ndax. A zip archive that holds one .nda is read as that .nda.
 """
 
 from __future__ import annotations
@@ -20,19 +20,21 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 import fastnda
 import polars as pl
 
 from cellpipe.core.errors import DamagedFileError
 from cellpipe.core.model import Finding, Recording
+from cellpipe.formats.file_ends import is_complete_zip
 from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.neware.ndax import LOCAL_VERSIONS, read_archive, read_member
 from cellpipe.formats.tabular.workbook import BROKEN_ZIP
 
 _ELAPSED_VERSIONS, _LOCAL_VERSIONS = {1, 3, 4}, {26, 28, 29}  # local: at the start, or always
 _OWN_COUNT = 129  # from this version on the file states its number of records
+_WITH_LENGTH = range(9, 130)  # versions below leave the length out, BTS 9 has none
 _RECORD_BYTES = {1: 38, 2: 39, 3: 43, 4: 43, 5: 59, 6: 59, 7: 59, 8: 59}
 _SCALED = (
     ("index", "record_index", 1.0),
@@ -54,7 +56,7 @@ def read(path: Path) -> Recording:
     Raises
     ------
     DamagedFileError
-        If the file is shorter than it says, or a version that is not known.
+        If the content can't be read, or its version is unknown.
 
     """
     findings: list[Finding] = []
@@ -66,8 +68,8 @@ def read(path: Path) -> Recording:
     findings += _count_findings(frame, metadata)
     table = frame.select(_columns(frame))
     findings += _clock_findings(table)
-    clocked = table.height and "unix_time_second" in table.columns
-    first = table["unix_time_second"][0] if clocked else None
+    has_times = table.height and "unix_time_second" in table.columns
+    first = table["unix_time_second"][0] if has_times else None
     epoch = datetime(1970, 1, 1, tzinfo=UTC if clock == "utc" else None)
     started = epoch + timedelta(seconds=float(first)) if first else None
     return Recording(
@@ -76,7 +78,7 @@ def read(path: Path) -> Recording:
 
 
 def _clock(nda: Path | None, metadata: Mapping[str, object]) -> Literal["utc", "local", "elapsed"]:
-    """Say whose the times are: Unix times, the computer's, or counted from the computer's start."""
+    """Return the clock of the times: Unix, local, or counted from the local time of the start."""
     if nda is None:
         return "local" if metadata.get("ndc_version") in LOCAL_VERSIONS else "utc"
     with nda.open("rb") as stream:
@@ -101,7 +103,7 @@ def _is_nda(path: Path) -> bool:
 
 @contextmanager
 def _unpack_file(path: Path) -> Iterator[Path]:
-    """Return the file; an .nda under the suffix that fastnda goes by, unpacked if it was zipped."""
+    """Yield the file, or a temporary copy of an .nda that is zipped or lacks fastnda's suffix."""
     nda = _is_nda(path)
     inner = "" if nda else _find_zipped_nda(path)
     if not inner and (not nda or path.suffix.lower() == ".nda"):
@@ -118,7 +120,7 @@ def _unpack_file(path: Path) -> Iterator[Path]:
 
 
 def _find_zipped_nda(path: Path) -> str:
-    """Name the one .nda in a zip archive that holds nothing else of Neware's."""
+    """Return the name of the .nda in a zip archive, empty if it holds other Neware members."""
     try:
         with zipfile.ZipFile(path) as opened:
             names = [name for name in opened.namelist() if name.lower().endswith((".nda", ".ndc"))]
@@ -129,24 +131,24 @@ def _find_zipped_nda(path: Path) -> str:
 
 @contextmanager
 def _capture_warnings(findings: list[Finding]) -> Iterator[None]:
-    """Turn what fastnda logs into findings; what it says of cycle modes is not for people."""
-    here = threading.get_ident()
+    """Convert fastnda's log warnings to findings, without those on cycle modes (not for users)."""
+    thread = threading.get_ident()
 
     class Listener(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             sentence = record.getMessage()
-            if record.thread == here and "cycle" not in sentence:
+            if record.thread == thread and "cycle" not in sentence:
                 findings.append(Finding("warning", "reader_warning", sentence))
 
     logger, listener = logging.getLogger("fastnda"), Listener(logging.WARNING)
-    before = logger.propagate
+    propagated = logger.propagate
     logger.addHandler(listener)
     logger.propagate = False
     try:
         yield
     finally:
         logger.removeHandler(listener)
-        logger.propagate = before
+        logger.propagate = propagated
 
 
 _UNREADABLE = (
@@ -164,11 +166,11 @@ def _read_nda(path: Path) -> tuple[pl.DataFrame, dict[str, object]]:
 
 def _read_ndax(path: Path, findings: list[Finding]) -> tuple[pl.DataFrame, dict[str, object]]:
     try:
-        found = read_archive(path)
+        archive = read_archive(path)
     except (*_UNREADABLE, *BROKEN_ZIP) as error:
         raise _damaged_file_error("ndax", error) from error
-    findings += found.findings
-    return found.frame, found.metadata
+    findings += archive.findings
+    return archive.frame, archive.metadata
 
 
 def _damaged_file_error(suffix: str, error: Exception) -> DamagedFileError:
@@ -180,9 +182,9 @@ def _damaged_file_error(suffix: str, error: Exception) -> DamagedFileError:
 
 
 def _length_findings(path: Path) -> list[Finding]:
-    """Hold what the header of an .nda says of the records' length against the file's.
+    """Compare the length of the records in an .nda's header with the file's.
 
-    Versions below 9 leave the length out: of them only a last record that is not whole can be told.
+    Versions below 9 don't state it: for them only an incomplete last record can be detected.
     """
     with path.open("rb") as stream:
         head = stream.read(128)
@@ -201,7 +203,7 @@ def _length_findings(path: Path) -> list[Finding]:
 
 
 def _count_findings(frame: pl.DataFrame, metadata: Mapping[str, object]) -> list[Finding]:
-    """Hold the records of BTS 9 against the number that is stated behind them."""
+    """Compare the number of BTS 9 records with the number stated after them."""
     version, stated = metadata.get("nda_version"), metadata.get("num_datapoints")
     if not isinstance(version, int) or version < _OWN_COUNT:
         return []
@@ -214,21 +216,21 @@ def _count_findings(frame: pl.DataFrame, metadata: Mapping[str, object]) -> list
     ]
 
 
-def _cut_off_finding(found: str) -> Finding:
+def _cut_off_finding(evidence: str) -> Finding:
     sentence = (
-        f"{found}: it was cut off or is still being written, and its last records are missing."
+        f"{evidence}: it was cut off or is still being written, and its last records are missing."
     )
     return Finding("warning", "file_cut_off", sentence)
 
 
 def _columns(frame: pl.DataFrame) -> list[pl.Expr]:
-    chosen = []
+    expressions = []
     for name, target, factor in _SCALED:
         if name in frame.columns:
             dtype = pl.Int64() if target in _WHOLE else pl.Float64()
             column = pl.col(name).cast(dtype)
-            chosen.append((column * factor if factor != 1.0 else column).alias(target))
-    chosen.append(pl.col("step_type").cast(pl.String))
+            expressions.append((column * factor if factor != 1.0 else column).alias(target))
+    expressions.append(pl.col("step_type").cast(pl.String))
     for name, kind in (("capacity_mAh", "capacity_ah"), ("energy_mWh", "energy_wh")):
         if f"charge_{name}" in frame.columns:
             charge, discharge = (
@@ -239,39 +241,39 @@ def _columns(frame: pl.DataFrame) -> list[pl.Expr]:
         else:
             signed = pl.col(name).cast(pl.Float64)
             charge, discharge = signed.clip(lower_bound=0), (-signed).clip(lower_bound=0)
-        chosen.append((charge * 1e-3).alias(f"vendor_charging_{kind}"))
-        chosen.append((discharge * 1e-3).alias(f"vendor_discharging_{kind}"))
-    return chosen + _auxiliary_columns(frame)
+        expressions.append((charge * 1e-3).alias(f"vendor_charging_{kind}"))
+        expressions.append((discharge * 1e-3).alias(f"vendor_discharging_{kind}"))
+    return expressions + _auxiliary_columns(frame)
 
 
 def _auxiliary_columns(frame: pl.DataFrame) -> list[pl.Expr]:
-    """Assign numbers to the auxiliary columns in the order in which the file has them."""
+    """Return the auxiliary columns (°C, V), numbered in the order of the file."""
     temperatures = [
         c for c in frame.columns if c.startswith("aux") and c.endswith("temperature_degC")
     ]
     voltages = [c for c in frame.columns if c.startswith("aux") and c.endswith("voltage_V")]
     return [
-        pl.col(name).cast(pl.Float64).alias(f"temperature_t{place}_celsius")
-        for place, name in enumerate(temperatures, 1)
+        pl.col(name).cast(pl.Float64).alias(f"temperature_t{number}_celsius")
+        for number, name in enumerate(temperatures, 1)
     ] + [
-        pl.col(name).cast(pl.Float64).alias(f"auxiliary_voltage_v{place}_volt")
-        for place, name in enumerate(voltages, 1)
+        pl.col(name).cast(pl.Float64).alias(f"auxiliary_voltage_v{number}_volt")
+        for number, name in enumerate(voltages, 1)
     ]
 
 
 def _read_metadata(path: Path) -> dict[str, object]:
-    """Return what an .nda says of its test; its records count without it."""
+    """Return the metadata of an .nda, empty if it can't be read: the records don't need it."""
     try:
-        with warnings.catch_warnings(action="ignore"):  # it warns of fields it can't name
-            said = fastnda.read_metadata(path)
+        with warnings.catch_warnings(action="ignore"):  # it warns about fields that it can't name
+            metadata = fastnda.read_metadata(path)
     except (ValueError, KeyError, IndexError, NotImplementedError):
         return {}
-    return dict(_scalars(said))
+    return dict(_scalars(metadata))
 
 
-def _scalars(said: Mapping[str, object]) -> Iterator[tuple[str, object]]:
-    """Return the numbers and texts of what the file says of the test, under names of one kind."""
-    for key, value in said.items():
+def _scalars(metadata: Mapping[str, object]) -> Iterator[tuple[str, object]]:
+    """Yield the numbers and texts of the metadata, under names in lower case with underscores."""
+    for key, value in metadata.items():
         name = "".join(c if c.isalnum() else "_" for c in key).strip("_").lower()
         if isinstance(value, str | int | float) and name and value != "":
             yield name, value
@@ -294,5 +296,18 @@ def _claims_ndax(sample: Sample) -> bool:
     )
 
 
-NDA = Format("neware_nda", "Neware", (".nda",), _claims_nda, read)
-NDAX = Format("neware_ndax", "Neware", (".ndax", ".nda.zip"), _claims_ndax, read)
+def is_complete(stream: BinaryIO, size: int) -> bool:
+    """Return whether an .nda is as long as its head says; what it says nothing of is complete."""
+    head = stream.read(72)
+    if head.startswith(b"PK"):
+        return is_complete_zip(stream, size)
+    if len(head) < 72 or head[14] not in _WITH_LENGTH:
+        return len(head) == 72
+    begin, length = struct.unpack_from("<2I", head, 64)
+    return not length or begin + length <= size
+
+
+NDA = Format("neware_nda", "Neware", (".nda",), _claims_nda, read, is_complete=is_complete)
+NDAX = Format(
+    "neware_ndax", "Neware", (".ndax", ".nda.zip"), _claims_ndax, read, is_complete=is_complete_zip
+)

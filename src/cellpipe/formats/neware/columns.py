@@ -1,14 +1,14 @@
-"""Neware's quantities: what its columns are called in BTS and BTSDA exports of all ages.
+"""Define Neware's quantities: the column names of all versions of BTS and BTSDA exports.
 
 BTSDA 8 writes ``DataPoint, Cycle Index, Step Index, Step Type, Time, Total Time, Current(mA),
 Voltage(V) …``, BTS 5 to 7 ``Record ID, Cur(mA), Vol(V), Time(h:min:s.ms), Realtime``; both also in
-Chinese. Units stand in the header, in whatever scale the user chose (µA, mV, mAs and mWs
-included). Current is positive while the cell is charged; some old exports give it without a sign,
-which the kind of step then gives. ``Time`` is the time in the step, ``Total Time`` (or
-``Cumulative Time``) that in the test, as ``h:m:s`` text with any number of hours or, with a unit,
-as a number. Where only the step time is given, the steps are put one behind the other. ``Date`` is
-the computer's local clock. ``Capacity`` and its charge and discharge parts start anew with each
-step. ``Step Index`` is the line of the schedule, ``Step Number`` counts the steps as they were run.
+Chinese. Units are in the header, in any scale that the user chose (µA, mV, mAs and mWs included).
+Current is positive on charge; some old exports print it without a sign, which is then taken from
+the kind of step. ``Time`` is the time in the step, ``Total Time`` (or ``Cumulative Time``) that in
+the test, as ``h:m:s`` text with any number of hours or, with a unit, as a number. Where only the
+step time is given, the times of the steps are added up. ``Date`` is the computer's local clock.
+``Capacity`` and its charge and discharge parts restart at each step. ``Step Index`` is the line of
+the schedule, ``Step Number`` counts the steps as run.
 """
 
 from __future__ import annotations
@@ -97,17 +97,19 @@ _DISCHARGE = r"(?i)d-?chg|dis|放|^d$"
 
 
 def find_own_targets(fields: Sequence[str]) -> dict[str, bool]:
-    """Say which quantities a header line names, and of each whether its unit is known.
+    """Return the quantities that a header line names, and whether the unit of each is known.
 
-    Names with the unit behind a slash (LAND's ``Voltage/V``, the Battery Data Format's ``Voltage /
-    V``) and Arbin's ``Test_Time`` are others' and give nothing.
+    Names with the unit after a slash (LAND's ``Voltage/V``, the Battery Data Format's ``Voltage /
+    V``) and Arbin's ``Test_Time`` belong to other formats: the result is empty then.
     """
-    found = find_targets(fields, QUANTITIES)
-    if not found:
+    targets = find_targets(fields, QUANTITIES)
+    if not targets:
         return {}
-    foreign = any(f.lower().replace("_", " ").startswith(("test time", "testtime")) for f in fields)
-    slashed = any("/" in f and "(" not in f for f in fields if _is_measured(f))
-    return {} if foreign or slashed else found
+    is_foreign = any(
+        f.lower().replace("_", " ").startswith(("test time", "testtime")) for f in fields
+    )
+    has_slash = any("/" in f and "(" not in f for f in fields if _is_measured(f))
+    return {} if is_foreign or has_slash else targets
 
 
 def _is_measured(field: str) -> bool:
@@ -115,14 +117,14 @@ def _is_measured(field: str) -> bool:
 
 
 def header_score(fields: Sequence[str]) -> int:
-    """Count the columns known in a header line of records; 0 if it is none of Neware's."""
-    found = find_own_targets(fields)
-    times = {*_TIMES} & found.keys()
-    if "record_index" not in found or "voltage_volt" not in found or not times:
+    """Score the known columns in a header line, 2 with a known unit, else 1; 0: not Neware's."""
+    targets = find_own_targets(fields)
+    times = {*_TIMES} & targets.keys()
+    if "record_index" not in targets or "voltage_volt" not in targets or not times:
         return 0
-    if not {"step_time_second", "test_time_second", "step_type"} & found.keys():
+    if not {"step_time_second", "test_time_second", "step_type"} & targets.keys():
         return 0
-    return sum(2 if unit_is_known else 1 for unit_is_known in found.values())
+    return sum(2 if unit_is_known else 1 for unit_is_known in targets.values())
 
 
 def match_columns(headers: Sequence[str]) -> list[Match]:
@@ -134,41 +136,41 @@ def match_columns(headers: Sequence[str]) -> list[Match]:
         If a needed column is missing, or the unit of one is not known.
 
     """
-    found = match_required(headers, QUANTITIES, _NEEDED)
-    if not {match.target for match in found} & {*_TIMES}:
-        require(found, headers, {"test_time_second": "Total Time, Time or Date"})
-    targets = {match.target for match in found}
-    whole = {whole for whole, *parts in COUNTER_PARTS if {*parts} <= targets}
-    return [match for match in found if match.target not in whole]
+    matches = match_required(headers, QUANTITIES, _NEEDED)
+    if not {match.target for match in matches} & {*_TIMES}:
+        require(matches, headers, {"test_time_second": "Total Time, Time or Date"})
+    targets = {match.target for match in matches}
+    totals = {total for total, *parts in COUNTER_PARTS if {*parts} <= targets}
+    return [match for match in matches if match.target not in totals]
 
 
 def to_standard_columns(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return Neware's columns in standard ones."""
+    """Convert Neware's columns to standard columns."""
     return standard_columns(frame, match_columns(frame.columns), bare_seconds=False)
 
 
 def to_recording(
     table: pl.DataFrame, metadata: Mapping[str, object], findings: Sequence[Finding] = ()
 ) -> Recording:
-    """Return the recording of Neware's records in standard columns."""
-    said = list(findings)
+    """Return the recording built from Neware's records in standard columns."""
+    all_findings = list(findings)
     table = _ensure_step_count(table)
-    table = _ensure_test_time(table, said)
-    table, unsigned = sign_discharge_current(table, _DISCHARGE)
+    table = _ensure_test_time(table, all_findings)
+    table, sign_findings = sign_discharge_current(table, _DISCHARGE)
     return build_recording(
-        split_counters(table), {"maker": "Neware"} | dict(metadata), (*said, *unsigned)
+        split_counters(table), {"maker": "Neware"} | dict(metadata), (*all_findings, *sign_findings)
     )
 
 
 def _ensure_step_count(table: pl.DataFrame) -> pl.DataFrame:
-    """Take the instrument's count of steps as run if it never goes back, else count them.
+    """Keep the instrument's count of the steps as run if it never decreases, else count them.
 
-    One and the same name (工步序号) stands for the count in some exports and for the line of the
-    schedule in others: what goes back is the line.
+    The same name (工步序号) means the count in some exports and the line of the schedule in others:
+    a column that decreases is the line.
     """
     if "step_count" in table.columns:
-        own = table["step_count"]
-        if bool((own.diff().drop_nulls() >= 0).all()) and own.null_count() < own.len():
+        counts = table["step_count"]
+        if bool((counts.diff().drop_nulls() >= 0).all()) and counts.null_count() < counts.len():
             return table
         table = (
             table.drop("step_count")
@@ -178,13 +180,13 @@ def _ensure_step_count(table: pl.DataFrame) -> pl.DataFrame:
     return table.with_columns(count_steps(table))
 
 
-def _ensure_test_time(table: pl.DataFrame, said: list[Finding]) -> pl.DataFrame:
-    """Return a table without a test time one: from the steps' times in a row, or from the dates."""
+def _ensure_test_time(table: pl.DataFrame, findings: list[Finding]) -> pl.DataFrame:
+    """Add the test time (s) to a table that has none, from the step times or from the dates."""
     if "test_time_second" in table.columns:
         return table
     if "step_time_second" not in table.columns:
-        return _add_time_from_dates(table, said)
-    said.append(
+        return _add_time_from_dates(table, findings)
+    findings.append(
         Finding("info", "test_time_derived", "The test time is put together from the steps' times.")
     )
     time = pl.col("step_time_second").forward_fill()
@@ -193,7 +195,7 @@ def _ensure_test_time(table: pl.DataFrame, said: list[Finding]) -> pl.DataFrame:
     return table.with_columns(test_time_second=pl.col("step_time_second") + before)
 
 
-def _add_time_from_dates(table: pl.DataFrame, said: list[Finding]) -> pl.DataFrame:
+def _add_time_from_dates(table: pl.DataFrame, findings: list[Finding]) -> pl.DataFrame:
     moments = clock.parse_dates(table["unix_time_second"], None).seconds
     if moments.null_count() == moments.len():
         raise DamagedFileError(
@@ -201,5 +203,7 @@ def _add_time_from_dates(table: pl.DataFrame, said: list[Finding]) -> pl.DataFra
             expected="Total Time, Time or Date in every record",
             remedy="export the file again with a column of times",
         )
-    said.append(Finding("info", "test_time_derived", "The test time is that since the first date."))
+    findings.append(
+        Finding("info", "test_time_derived", "The test time is that since the first date.")
+    )
     return table.with_columns(test_time_second=moments - moments.drop_nulls()[0])

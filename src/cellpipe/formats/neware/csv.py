@@ -1,9 +1,9 @@
-"""Neware's records as text: flat or nested, comma or tab, UTF-8, GB18030 or Windows-1252.
+"""Read Neware's records as text: flat or nested, comma or tab, UTF-8, GB18030 or Windows-1252.
 
-The flat export (BTSDA's ``…_record.csv`` among them) has one header line and one line per record;
-columns, units, sign and clock are those of :mod:`cellpipe.formats.neware.columns`. The nested export is
-that of :mod:`cellpipe.formats.neware.layers`. BTSDA's ``…_cycle.csv`` and ``…_step.csv``, which
-hold no record, are known and refused.
+The flat export (such as BTSDA's ``…_record.csv``) has one header line and one line per record;
+columns, units, sign and clock are those of :mod:`cellpipe.formats.neware.columns`. The nested
+export is that of :mod:`cellpipe.formats.neware.layers`. BTSDA's ``…_cycle.csv`` and
+``…_step.csv``, which hold no record, are recognised and refused.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from cellpipe.core.errors import NoDataError
 from cellpipe.core.model import Recording
+from cellpipe.formats.file_ends import is_complete_text
 from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.neware import columns as neware
 from cellpipe.formats.neware import layers as neware_layers
@@ -25,7 +26,7 @@ def read(path: Path) -> Recording:
     Raises
     ------
     DamagedFileError
-        If a needed column is missing or stands in an unknown unit.
+        If a needed column is missing or in an unknown unit.
     NoDataError
         If there is no record.
 
@@ -46,17 +47,19 @@ def _read_nested(path: Path, top: delimited.Header | None) -> Recording:
     with path.open("rb") as stream:
         head = stream.read(1 << 16).decode(top.encoding, errors="replace").splitlines()
     lines = [delimited.split_line(line, top.separator)[1] for line in head]
-    found = neware_layers.find_levels(lines)
-    if "record" not in {one.kind for one in found}:
-        raise _no_records_error(f"a table of {found[0].kind}s")
-    names = tuple(f"c{place}" for place in range(sum(x.indent + len(x.names) for x in found)))
-    everything = replace(top, line=-1, fields=names)  # the headers are among the lines
+    levels = neware_layers.find_levels(lines)
+    if "record" not in {level.kind for level in levels}:
+        raise _no_records_error(f"a table of {levels[0].kind}s")
+    names = tuple(
+        f"c{index}" for index in range(sum(level.indent + len(level.names) for level in levels))
+    )
+    all_columns = replace(top, line=-1, fields=names)  # the headers are among the lines
     places = range(len(names))
-    text, findings = delimited.read_columns(path, everything, places, places)
-    frame = neware_layers.records(text, found)
-    cycles = neware_layers.cycles(text, found)
-    read = neware.to_recording(neware.to_standard_columns(frame), {}, findings)
-    return replace(read, tables={**read.tables, **cycles})
+    text, findings = delimited.read_columns(path, all_columns, places, places)
+    frame = neware_layers.records(text, levels)
+    cycles = neware_layers.cycles(text, levels)
+    recording = neware.to_recording(neware.to_standard_columns(frame), {}, findings)
+    return replace(recording, tables={**recording.tables, **cycles})
 
 
 def _no_records_error(found: str) -> NoDataError:
@@ -69,9 +72,11 @@ def _no_records_error(found: str) -> NoDataError:
 
 def _claims(sample: Sample) -> bool:
     return any(
-        delimited.find_header(sample.head, known) is not None
-        for known in (neware.header_score, neware_layers.header_score)
+        delimited.find_header(sample.head, score) is not None
+        for score in (neware.header_score, neware_layers.header_score)
     )
 
 
-FORMAT = Format("neware_csv", "Neware", (".csv", ".txt"), _claims, read)
+FORMAT = Format(
+    "neware_csv", "Neware", (".csv", ".txt"), _claims, read, is_complete=is_complete_text
+)

@@ -1,11 +1,11 @@
-"""The members of a Neware .ndax, read one after the other and put together.
+"""Read the members of a Neware .ndax and combine them.
 
 An .ndax is a zip archive. ``data.ndc`` holds voltage and current of each record, ``data_runInfo``
-times and counters of some of them, ``data_step`` the steps; older versions hold all in the first.
-A record between two that have a time gets it from the interval that the earlier one states, and its
-counters from the charge since then: BTSDA shows the same. Auxiliary channels stand in members of
-their own, and ``TestInfo.xml`` says what each measures. fastnda parses the members' bytes; they are
-read serially, for CPython's zipfile is not safe between threads in some versions.
+times and counters of some of them, ``data_step`` the steps; older versions hold all in the first. A
+record between two that have a time gets its time from the interval stated by the earlier one, and
+its counters from the charge since then, as BTSDA does. Auxiliary channels are in separate members;
+``TestInfo.xml`` states what each measures. fastnda parses the members' bytes; they are read one
+after the other, because CPython's zipfile is not thread-safe in some versions.
 """
 
 from __future__ import annotations
@@ -47,15 +47,15 @@ _XML_FIELDS = {  # our name: member, element, attribute
     "creator": ("Step", "Head_Info/Creator", "Value"),
     "part_number": ("Step", "Head_Info/PN", "Value"),
 }
-LOCAL_VERSIONS = {1, 2, 3, 4, 5, 7}  # their records hold year, month, day of the computer
-_LARGEST_MEMBER, _LARGEST_RATIO = 1 << 26, 300  # real ones are packed up to 200 times
+LOCAL_VERSIONS = {1, 2, 3, 4, 5, 7}  # their records hold the computer's local date
+_LARGEST_MEMBER, _LARGEST_RATIO = 1 << 26, 300  # real ones are compressed up to 200-fold
 
 Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Archive:
-    """The records in fastnda's columns, and what the XML members say."""
+    """The records in fastnda's columns, and the metadata from the XML members."""
 
     frame: pl.DataFrame
     metadata: dict[str, object]
@@ -68,7 +68,7 @@ def read_archive(path: Path) -> Archive:
     Raises
     ------
     DamagedFileError
-        If it has no ``data.ndc``, or a member unpacks to more than a recording can.
+        If it has no ``data.ndc``, or a member is larger unpacked than a recording can be.
 
     """
     findings: list[Finding] = []
@@ -94,7 +94,7 @@ def read_archive(path: Path) -> Archive:
 
 
 def read_member(opened: zipfile.ZipFile, name: str) -> bytes:
-    """Read a member, unless it is large and packed as only emptiness is."""
+    """Read a member; refuse one that is large and compressed more than data can be."""
     info = opened.getinfo(name)
     if info.file_size > max(_LARGEST_MEMBER, _LARGEST_RATIO * info.compress_size):
         raise DamagedFileError(
@@ -113,7 +113,7 @@ def _read_table(opened: zipfile.ZipFile, name: str) -> pl.DataFrame:
 def _merge_run_info(
     data: pl.DataFrame, run: pl.DataFrame, step: pl.DataFrame | None
 ) -> pl.DataFrame:
-    """Return each record the time, the counters and the step of the last one that has them."""
+    """Add times (s), counters (mA·h, mW·h) and step to each record, from the last stated ones."""
     data = data if data["index"].is_sorted() else data.sort("index")
     run = run.filter(pl.col("index").is_in(data["index"].implode())).sort("index")
     if step is not None:
@@ -123,32 +123,32 @@ def _merge_run_info(
         )
     if not run.height:
         return data.clear().with_columns(run.clear().drop("index"))
-    at = data["index"].search_sorted(run["index"]).to_numpy().astype(np.int64)
-    data = data[int(at[0]) :]
-    at -= at[0]
-    lengths = np.diff(np.append(at, data.height))
-    since = np.arange(data.height) - np.repeat(at, lengths)
+    starts = data["index"].search_sorted(run["index"]).to_numpy().astype(np.int64)
+    data = data[int(starts[0]) :]
+    starts -= starts[0]
+    lengths = np.diff(np.append(starts, data.height))
+    records_since = np.arange(data.height) - np.repeat(starts, lengths)
     interval = _numbers(run["dt"])
     volt, milliampere = _numbers(data["voltage_V"]), _numbers(data["current_mA"])
     hours = np.repeat(interval / 3600, lengths)
-    charge = hours * _sum_since_start(milliampere, at, lengths)
-    energy = hours * _sum_since_start(milliampere * volt, at, lengths)
-    grown = (charge.clip(min=0), -charge.clip(max=0), energy.clip(min=0), -energy.clip(max=0))
-    seconds = since * np.repeat(interval, lengths)
+    charge = hours * _sum_since_start(milliampere, starts, lengths)
+    energy = hours * _sum_since_start(milliampere * volt, starts, lengths)
+    increments = (charge.clip(min=0), -charge.clip(max=0), energy.clip(min=0), -energy.clip(max=0))
+    seconds = records_since * np.repeat(interval, lengths)
     columns = {
-        name: np.abs(np.repeat(_numbers(run[name]), lengths)) + more
-        for name, more in zip(_COUNTERS, grown, strict=True)
+        name: np.abs(np.repeat(_numbers(run[name]), lengths)) + increment
+        for name, increment in zip(_COUNTERS, increments, strict=True)
     } | {
         name: np.repeat(_numbers(run[name]), lengths) + seconds
         for name in ("step_time_s", "unix_time_s")
     }
     others = [c for c in run.columns if c not in columns and c not in {"index", "dt"}]
-    stretched = run[np.repeat(np.arange(run.height), lengths)].select(others)
-    return data.with_columns(*stretched, **{name: pl.Series(a) for name, a in columns.items()})
+    repeated = run[np.repeat(np.arange(run.height), lengths)].select(others)
+    return data.with_columns(*repeated, **{name: pl.Series(a) for name, a in columns.items()})
 
 
 def _name_step_types(table: pl.DataFrame) -> pl.DataFrame:
-    """Return the kinds of steps by their names."""
+    """Replace the codes of step types by names, unknown ones by null."""
     if "step_type" not in table.columns:
         return table.with_columns(step_type=pl.lit(None, pl.String))
     kind = pl.col("step_type").replace_strict(STEP_TYPE_MAP, default=None, return_dtype=pl.String)
@@ -156,7 +156,7 @@ def _name_step_types(table: pl.DataFrame) -> pl.DataFrame:
 
 
 def _add_test_time(table: pl.DataFrame) -> pl.DataFrame:
-    """Add the test time if it isn't there: after the longest times of all steps before."""
+    """Add the test time (s) if it is missing: step time plus the lengths of all earlier steps."""
     if "total_time_s" in table.columns:
         return table.with_columns(pl.col("total_time_s").cast(pl.Float64).round(6))
     if "step_time_s" not in table.columns:
@@ -179,18 +179,18 @@ def _numbers(column: pl.Series) -> Floats:
 
 
 def _sum_since_start(
-    values: Floats, at: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]
+    values: Floats, starts: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]
 ) -> Floats:
-    """Sum values over the records since the last one that has a time, without that one's own."""
+    """Return the sums of values since the last record that has a time, without that record's."""
     total = np.cumsum(values)
-    return total - np.repeat(total[at], lengths)
+    return total - np.repeat(total[starts], lengths)
 
 
 def _read_descriptions(
     opened: zipfile.ZipFile, names: Mapping[str, str], findings: list[Finding]
 ) -> dict[str, Element]:
     """Return the ``config`` element of each XML member that can be read."""
-    found: dict[str, Element] = {}
+    configs: dict[str, Element] = {}
     for part in ("TestInfo", "VersionInfo", "Step"):
         name = names.get(f"{part}.xml")
         if name is None:
@@ -203,12 +203,12 @@ def _read_descriptions(
             findings.append(Finding("info", "description_damaged", sentence))
             continue
         if config is not None:
-            found[part] = config
-    return found
+            configs[part] = config
+    return configs
 
 
 def _parse_xml(raw: bytes) -> Element:
-    """Parse XML that may hold characters outside the encoding that it declares."""
+    """Parse XML that may hold characters outside its declared encoding."""
     declared = re.search(rb'encoding="([^"]+)"', raw[:100])
     encoding = declared[1].decode("ascii", "replace") if declared else "utf-8"
     text = raw.decode("gb18030" if encoding.lower().startswith("gb") else encoding, "replace")
@@ -235,7 +235,7 @@ def _add_auxiliary_channels(
     described: Mapping[str, Element],
     findings: list[Finding],
 ) -> pl.DataFrame:
-    """Put auxiliary channels beside the records; their members stand in TestInfo's order."""
+    """Add the auxiliary channels to the records; their members are in the order of TestInfo."""
     members = sorted((_channel_numbers(name), name) for name in names if _channel_numbers(name))
     test = described["TestInfo"].find("TestInfo") if "TestInfo" in described else None
     channels = [child for child in (test if test is not None else ()) if "aux" in child.tag.lower()]
@@ -248,25 +248,25 @@ def _add_auxiliary_channels(
         channels = [Element("Aux") for _ in members]
     for place, ((_, name), channel) in enumerate(zip(members, channels, strict=True)):
         part = _name_auxiliary_columns(_read_table(opened, names[name]), channel, place)
-        same = part.height == table.height and part["index"].equals(table["index"])
+        is_aligned = part.height == table.height and part["index"].equals(table["index"])
         table = (
             pl.concat([table, part.drop("index")], how="horizontal")
-            if same
+            if is_aligned
             else table.join(part.unique("index"), on="index", how="left", maintain_order="left")
         )
     return table
 
 
 def _channel_numbers(name: str) -> tuple[int, ...]:
-    """Return the numbers in the name of an auxiliary channel's member, none for another."""
-    found = _AUXILIARY.match(name)
-    if found is None or name in _TABLES:
+    """Return the numbers in the name of an auxiliary channel's member, none for other members."""
+    match = _AUXILIARY.match(name)
+    if match is None or name in _TABLES:
         return ()
-    return tuple(int(number) for number in found.groups(default="0"))
+    return tuple(int(number) for number in match.groups(default="0"))
 
 
 def _name_auxiliary_columns(part: pl.DataFrame, channel: Element, place: int) -> pl.DataFrame:
-    """Name a channel's columns; one whose quantity is not known is left out."""
+    """Return a channel's columns under their names, without those of unknown quantity."""
     kind = int(channel.get("ChlType", "0")) if channel.get("ChlType", "").isdigit() else 0
     if "?" in part.columns:
         scale = AUX_CHL_SCALE_MAP.get(kind, 1)

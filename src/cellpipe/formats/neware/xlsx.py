@@ -1,10 +1,10 @@
-"""Neware's Excel export: BTSDA 8 with a sheet per level, BTS 7 with details or one nested sheet.
+"""Read Neware's Excel export: BTSDA 8 with a sheet per level, BTS 7 with details or nested.
 
 BTSDA 8 writes ``unit`` and ``test`` (the instrument and the cell), ``cycle``, ``step`` and
-``record``; columns, units, sign and clock are those of :mod:`cellpipe.formats.neware.columns`. Where the
-records have no cycle and no step of their own, those of the ``step`` sheet are put beside them,
-provided that it lists as many steps as the records show. BTS 7 writes ``Detail_…`` sheets, or one
-sheet as in :mod:`cellpipe.formats.neware.layers`. ``log``, ``idle`` and ``curve`` are left alone.
+``record``; columns, units, sign and clock are those of :mod:`cellpipe.formats.neware.columns`.
+Records without cycle and step numbers get those of the ``step`` sheet, provided that it lists as
+many steps as the records show. BTS 7 writes ``Detail_…`` sheets, or one nested sheet as in
+:mod:`cellpipe.formats.neware.layers`. ``log``, ``idle`` and ``curve`` are not read.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import polars as pl
 from cellpipe.core.errors import NoDataError
 from cellpipe.core.model import Finding, Recording
 from cellpipe.formats.arbin import columns as arbin
+from cellpipe.formats.file_ends import is_complete_workbook
 from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.neware import columns as neware
 from cellpipe.formats.neware import layers as neware_layers
@@ -45,7 +46,7 @@ def read(path: Path) -> Recording:
     Raises
     ------
     DamagedFileError
-        If it can't be opened, or a needed column is missing or stands in an unknown unit.
+        If it can't be opened, or a needed column is missing or in an unknown unit.
     NoDataError
         If there is no record.
 
@@ -54,38 +55,40 @@ def read(path: Path) -> Recording:
     places = _record_sheets(sheets)
     if not places:
         return _read_nested(path, sheets)
-    found = neware.match_columns(workbook.column_names(*places[0]))
+    matches = neware.match_columns(workbook.column_names(*places[0]))
     frame = pl.concat([_read_records(path, place) for place in places], how="diagonal_relaxed")
     findings: list[Finding] = []
-    if not {"cycle_count", "step_id"} & {match.target for match in found}:
+    if not {"cycle_count", "step_id"} & {match.target for match in matches}:
         frame = _add_steps(path, sheets, frame, findings)
-        found = neware.match_columns(frame.columns)
-    table = standard_columns(frame, found, bare_seconds=False)
-    read = neware.to_recording(table, _read_metadata(path, sheets), findings)
-    return replace(read, tables={**read.tables, **_read_vendor_cycles(path, sheets)})
+        matches = neware.match_columns(frame.columns)
+    table = standard_columns(frame, matches, bare_seconds=False)
+    recording = neware.to_recording(table, _read_metadata(path, sheets), findings)
+    return replace(recording, tables={**recording.tables, **_read_vendor_cycles(path, sheets)})
 
 
 def _record_sheets(sheets: Sequence[workbook.Sheet]) -> list[Place]:
-    """Return the sheets of records that have the first one's columns, and their header rows."""
-    found: list[Place] = []
+    """Return the record sheets with the same columns as the first, and their header rows."""
+    places: list[Place] = []
     for sheet in sheets:
-        header = next((i for i, row in enumerate(sheet.rows) if neware.header_score(row)), None)
+        header = next(
+            (index for index, row in enumerate(sheet.rows) if neware.header_score(row)), None
+        )
         if header is None or sheet.name.lower() in _OTHERS or _nested_levels(sheet):
             continue
-        if not found or sheet.rows[header] == found[0][0].rows[found[0][1]]:
-            found.append((sheet, header))
-    return found
+        if not places or sheet.rows[header] == places[0][0].rows[places[0][1]]:
+            places.append((sheet, header))
+    return places
 
 
 def _read_records(path: Path, place: Place) -> pl.DataFrame:
-    found = neware.match_columns(workbook.column_names(*place))
-    return workbook.read_columns(path, *place, found, bare_seconds=False)
+    matches = neware.match_columns(workbook.column_names(*place))
+    return workbook.read_columns(path, *place, matches, bare_seconds=False)
 
 
 def _nested_levels(sheet: workbook.Sheet) -> tuple[neware_layers.Level, ...]:
-    """Return the levels of a nested sheet, none if it is flat."""
-    found = neware_layers.find_levels(sheet.rows)
-    return found if len(found) > 1 and "record" in {one.kind for one in found} else ()
+    """Return the levels of a nested sheet, none for a flat one."""
+    levels = neware_layers.find_levels(sheet.rows)
+    return levels if len(levels) > 1 and "record" in {level.kind for level in levels} else ()
 
 
 def _read_nested(path: Path, sheets: Sequence[workbook.Sheet]) -> Recording:
@@ -96,59 +99,59 @@ def _read_nested(path: Path, sheets: Sequence[workbook.Sheet]) -> Recording:
             expected="a sheet with DataPoint, Time, Current, Voltage and others",
             remedy="export the workbook again with the records",
         )
-    found = _nested_levels(nested[0])
+    levels = _nested_levels(nested[0])
     lines = workbook.read_lines(path, nested[0].name)
-    frame = neware_layers.records(lines, found)
-    cycles = neware_layers.cycles(lines, found)
-    read = neware.to_recording(neware.to_standard_columns(frame), {})
-    return replace(read, tables={**read.tables, **cycles})
+    frame = neware_layers.records(lines, levels)
+    cycles = neware_layers.cycles(lines, levels)
+    recording = neware.to_recording(neware.to_standard_columns(frame), {})
+    return replace(recording, tables={**recording.tables, **cycles})
 
 
 def _add_steps(
     path: Path, sheets: Sequence[workbook.Sheet], frame: pl.DataFrame, findings: list[Finding]
 ) -> pl.DataFrame:
-    """Put the cycle and the step of the step sheet beside the records, in the order as run."""
-    listed = _read_step_sheet(path, sheets)
-    if listed is None:
+    """Add cycle and step from the step sheet to the records, in the order as run."""
+    step_rows = _read_step_sheet(path, sheets)
+    if step_rows is None:
         return frame
-    found = [
-        m
-        for m in neware.match_columns(frame.columns)
-        if m.target in {"step_type", "step_time_second"}
+    matches = [
+        match
+        for match in neware.match_columns(frame.columns)
+        if match.target in {"step_type", "step_time_second"}
     ]
-    run = count_steps(standard_columns(frame, found, bare_seconds=False))
-    if not run.len() or run[-1] != listed.height:
+    steps = count_steps(standard_columns(frame, matches, bare_seconds=False))
+    if not steps.len() or steps[-1] != step_rows.height:
         sentence = (
-            f"The step sheet lists {listed.height} steps where the records show "
-            f"{run[-1] if run.len() else 0}; the instrument's cycles are left out."
+            f"The step sheet lists {step_rows.height} steps where the records show "
+            f"{steps[-1] if steps.len() else 0}; the instrument's cycles are left out."
         )
         findings.append(Finding("warning", "steps_not_matched", sentence))
         return frame
-    return pl.concat([frame, listed[(run - 1).to_list()]], how="horizontal")
+    return pl.concat([frame, step_rows[(steps - 1).to_list()]], how="horizontal")
 
 
 def _read_step_sheet(path: Path, sheets: Sequence[workbook.Sheet]) -> pl.DataFrame | None:
-    """Return cycle, line of the schedule and number of each step from the step sheet."""
+    """Read cycle, line of the schedule and number of each step from the step sheet."""
     for sheet in sheets:
-        one = neware_layers.find_level(sheet.rows[0]) if sheet.rows else None
-        if one is not None and one.kind == "step":
-            found = match_headers(one.names, _STEP_QUANTITIES)
-            return workbook.read_columns(path, sheet, 0, found, bare_seconds=False)
+        level = neware_layers.find_level(sheet.rows[0]) if sheet.rows else None
+        if level is not None and level.kind == "step":
+            matches = match_headers(level.names, _STEP_QUANTITIES)
+            return workbook.read_columns(path, sheet, 0, matches, bare_seconds=False)
     return None
 
 
 def _read_metadata(path: Path, sheets: Sequence[workbook.Sheet]) -> dict[str, object]:
-    """Return the labelled cells of the sheets unit and test."""
-    found: dict[str, object] = {}
+    """Read the labelled cells of the sheets ``unit`` and ``test``."""
+    metadata: dict[str, object] = {}
     for sheet in sheets:
         if sheet.name.lower() in {"unit", "test"}:
             for row in workbook.read_texts(path, sheet.name):
-                found |= _row_metadata([text for text in row if text])
-    return found
+                metadata |= _row_metadata([text for text in row if text])
+    return metadata
 
 
 def _read_vendor_cycles(path: Path, sheets: Sequence[workbook.Sheet]) -> dict[str, pl.DataFrame]:
-    """Return the table of cycles on the sheet ``cycle``."""
+    """Read the table of cycles on the sheet ``cycle``."""
     name = next((sheet.name for sheet in sheets if sheet.name.lower() == "cycle"), None)
     if name is None:
         return {}
@@ -157,7 +160,7 @@ def _read_vendor_cycles(path: Path, sheets: Sequence[workbook.Sheet]) -> dict[st
 
 
 def _row_metadata(texts: Sequence[str]) -> dict[str, object]:
-    """Return what stands behind known labels in a row; the device's parts are joined."""
+    """Return the values after known labels in a row; the parts of the device are joined."""
     if texts and texts[0] == "device":
         return {"device": "-".join(texts[1:])}
     return metadata_from_labels(
@@ -179,4 +182,6 @@ def _claims(sample: Sample) -> bool:
     return bool(_record_sheets(sheets)) or any(_nested_levels(sheet) for sheet in sheets)
 
 
-FORMAT = Format("neware_xlsx", "Neware", (".xlsx", ".xls"), _claims, read)
+FORMAT = Format(
+    "neware_xlsx", "Neware", (".xlsx", ".xls"), _claims, read, is_complete=is_complete_workbook
+)

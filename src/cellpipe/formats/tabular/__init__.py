@@ -1,1 +1,1 @@
-"""Tables as text and workbooks: dialects of numbers, columns, blocks of lines."""
+"""Readers of tables in text files and workbooks: headers and units, columns, blocks of lines."""

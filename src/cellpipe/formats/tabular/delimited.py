@@ -1,8 +1,8 @@
-"""Vendor text: its encoding, its separator, its header line, and its columns read as text.
+"""Find the encoding, separator and header line of a vendor's text file, and read its columns.
 
-A file is UTF-8 (with or without a mark), UTF-16, GB18030 (Chinese Windows; GBK and GB2312 are parts
-of it) or Windows-1252. Bytes alone can't tell the last two apart: ``µA`` in one is ``礎`` in the
-other. The encoding taken is the one in which most headers are known with a known unit.
+A file is UTF-8 (with or without a byte order mark), UTF-16, GB18030 (Chinese Windows; it includes
+GBK and GB2312) or Windows-1252. Bytes alone don't distinguish the last two: ``µA`` in one is ``礎``
+in the other. The encoding used is the one in which most headers are known with a known unit.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _HEAD_BYTES = 1 << 16
 
 @dataclass(frozen=True)
 class Header:
-    """The line that names the columns: how the file is written, and how many lines stand before."""
+    """A header line: the file's encoding and separator, the column names and the line number."""
 
     encoding: str
     separator: str
@@ -47,16 +47,16 @@ class Header:
     line: int
 
 
-def find_header(head: bytes, known: HeaderScore) -> Header | None:
-    """Find the first header line in the first bytes of a file, None where there is none.
+def find_header(head: bytes, score: HeaderScore) -> Header | None:
+    """Return the first header line in the first bytes of a file, None if there is none.
 
-    ``known`` counts the columns that a format knows among the fields of a line; 0: not its header.
+    ``score`` counts the columns that a format knows among the fields of a line; 0: no header.
     """
     best: Header | None = None
     most = 0
     for encoding in _encodings(head):
         for number, separator, fields in _candidates(head, encoding):
-            count = known(fields)
+            count = score(fields)
             if count > most:
                 best, most = Header(encoding, separator, fields, number), count
             if count:
@@ -64,16 +64,16 @@ def find_header(head: bytes, known: HeaderScore) -> Header | None:
     return best
 
 
-@lru_cache(maxsize=8)  # each text format asks for those of the same file
+@lru_cache(maxsize=8)  # each text format asks for the same file's
 def _candidates(head: bytes, encoding: str) -> tuple[tuple[int, str, tuple[str, ...]], ...]:
-    """Return the lines that may name columns: place, separator and fields."""
-    found = []
+    """Return the lines that may name columns: line number, separator and fields."""
+    candidates = []
     for number, line in enumerate(_lines(head, encoding)[:_LINES_BEFORE]):
         if len(line) <= _LONGEST_HEADER and not _starts_with_number(line):
             separator, fields = split_line(line)
             if len(fields) > 2:
-                found.append((number, separator, fields))
-    return tuple(found)
+                candidates.append((number, separator, fields))
+    return tuple(candidates)
 
 
 def read_titles(path: Path, header: Header) -> str:
@@ -84,8 +84,8 @@ def read_titles(path: Path, header: Header) -> str:
 
 
 def _encodings(head: bytes) -> tuple[str, ...]:
-    for mark, encoding in _MARKS:
-        if head.startswith(mark):
+    for bom, encoding in _MARKS:
+        if head.startswith(bom):
             return (encoding,)
     if b"\x00" in head[:512]:
         return ("utf-16-le",) if head[1:2] == b"\x00" else ()
@@ -93,7 +93,7 @@ def _encodings(head: bytes) -> tuple[str, ...]:
 
 
 def _lines(head: bytes, encoding: str) -> list[str]:
-    """Return lines as they are counted below: a carriage return ends one if nothing else does."""
+    """Return the lines; a carriage return ends a line only if there is no line feed."""
     text = head.decode(encoding, errors="replace")
     return [line.strip("\r") for line in text.split("\n" if "\n" in text else "\r")]
 
@@ -103,12 +103,12 @@ def _starts_with_number(line: str) -> bool:
 
 
 def split_line(line: str, separator: str | None = None) -> tuple[str, tuple[str, ...]]:
-    """Return a line's separator and its fields, without quotes, blanks and an empty end."""
-    taken = separator or max(",;\t", key=line.count)
-    fields = [field.strip("\ufeff\"' \t\r\n") for field in line.split(taken)]
+    """Return a line's separator, and its fields without quotes, blanks and empty last fields."""
+    chosen = separator or max(",;\t", key=line.count)
+    fields = [field.strip("\ufeff\"' \t\r\n") for field in line.split(chosen)]
     while fields and not fields[-1]:
         fields.pop()
-    return taken, tuple(fields)
+    return chosen, tuple(fields)
 
 
 def read_columns(
@@ -116,21 +116,21 @@ def read_columns(
     header: Header,
     wanted: Sequence[int],
     texts: Collection[int] = (),
-    finished: Callable[[pl.DataFrame], pl.DataFrame] = lambda frame: frame,
+    transform: Callable[[pl.DataFrame], pl.DataFrame] = lambda frame: frame,
 ) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
-    """Read columns below the header, named as in it: numbers, or text where that is said.
+    """Read columns below the header under its names: numbers, or text for those in ``texts``.
 
-    A number that can't be read as it stands is read with the blanks around it taken away; what is
-    none then is null. Lines that hold nothing are left out, and so is a last line that is cut off.
+    Columns in which a number can't be parsed are returned as text; converting them later strips
+    blanks, and makes null what is not a number. Empty lines and a truncated last line are left out.
 
     Parameters
     ----------
     path, header
-        The file, and the line that names its columns.
+        The file, and its header line.
     wanted, texts
-        Places of the columns to read, and of those that are text.
-    finished
-        What is kept of a block of lines, so that no more than one is in memory as it was read.
+        Indices of the columns to read, and of those that are text.
+    transform
+        Applied to each block of lines, so that no more than one block is in memory as read.
 
     Raises
     ------
@@ -139,7 +139,7 @@ def read_columns(
 
     """
     names, findings = unique_names(header.fields), list[Finding]()
-    numbers = [place for place in wanted if place not in texts]
+    numbers = [index for index in wanted if index not in texts]
     frames = []
     for block in read_blocks(
         path, header.encoding, header.separator, header.line + 1, len(header.fields), findings
@@ -149,7 +149,7 @@ def read_columns(
             frame = recode_texts(frame, header.encoding)
         if all(frame.null_count().row(0)):
             frame = frame.filter(~pl.all_horizontal(pl.all().is_null()))
-        frames.append(finished(frame))
+        frames.append(transform(frame))
     if not frames:
         raise _no_records_error()
     return _concat_frames(frames), tuple(findings)
@@ -162,7 +162,7 @@ def _read_block(
     wanted: Sequence[int],
     numbers: Sequence[int],
 ) -> pl.DataFrame:
-    """Read lines with numbers as numbers, or all as text if one of them is none as it stands."""
+    """Read a block with its numbers as numbers, or all as text if one of them can't be parsed."""
     commas = separator != "," and _has_decimal_commas(content[: 1 << 12])
     frame = None
     if numbers:
@@ -177,7 +177,7 @@ def _read_block(
 
 
 def no_header_error(maker: str, expected: str) -> DamagedFileError:
-    """Return the error for a file whose header line is not where it was when it was recognised."""
+    """Return the error for a file whose header line is not found again after its recognition."""
     return DamagedFileError(
         f"no header line of {maker}'s",
         expected=f"{expected} and others in one line",
@@ -194,10 +194,12 @@ def _no_records_error() -> NoDataError:
 
 
 def _concat_frames(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    """Put blocks behind one another; a column is text if it is so in one of them."""
-    texts = {name for frame in frames for name in frame.columns if frame[name].dtype == pl.String}
-    alike = [frame.with_columns(pl.col(texts).cast(pl.String)) for frame in frames]
-    return pl.concat(alike, rechunk=False) if len(alike) > 1 else alike[0]
+    """Concatenate blocks; a column is text if it is text in one of them."""
+    text_columns = {
+        name for frame in frames for name in frame.columns if frame[name].dtype == pl.String
+    }
+    aligned = [frame.with_columns(pl.col(text_columns).cast(pl.String)) for frame in frames]
+    return pl.concat(aligned, rechunk=False) if len(aligned) > 1 else aligned[0]
 
 
 def _parse_csv(
@@ -208,20 +210,22 @@ def _parse_csv(
     numbers: Sequence[int],
     decimal_comma: bool,
 ) -> pl.DataFrame:
-    mark, first = separator.encode(), content[: content.find(b"\n")]
-    width = max(len(names), first.count(mark) + 1)
-    top = mark.join(b"c%d" % place for place in range(width))  # polars counts the columns there
+    delimiter, first_line = separator.encode(), content[: content.find(b"\n")]
+    width = max(len(names), first_line.count(delimiter) + 1)
+    header = delimiter.join(
+        b"c%d" % index for index in range(width)
+    )  # polars counts the columns by this line
     frame = pl.read_csv(
-        b"".join((top, b"\n", content)),
+        b"".join((header, b"\n", content)),
         separator=separator,
         columns=list(wanted),
-        schema_overrides={f"c{place}": pl.Float64 for place in numbers},
+        schema_overrides={f"c{index}": pl.Float64 for index in numbers},
         infer_schema=False,
         truncate_ragged_lines=True,
         decimal_comma=decimal_comma and bool(numbers),
         quote_char='"' if b'"' in content else None,
     )
-    return frame.rename({f"c{place}": names[place] for place in wanted})
+    return frame.rename({f"c{index}": names[index] for index in wanted})
 
 
 def _has_decimal_commas(content: bytes) -> bool:
@@ -229,60 +233,60 @@ def _has_decimal_commas(content: bytes) -> bool:
 
 
 def unique_names(fields: Sequence[str]) -> list[str]:
-    """Return names that occur once: an empty or repeated one gets its place behind it."""
+    """Return unique names: an empty or repeated one gets its index as a suffix."""
     seen: set[str] = set()
     names = []
-    for place, field in enumerate(fields):
-        name = field if field and field not in seen else f"{field}#{place}"
+    for index, field in enumerate(fields):
+        name = field if field and field not in seen else f"{field}#{index}"
         seen.add(name)
         names.append(name)
     return names
 
 
-def read_header(path: Path, known: HeaderScore) -> Header | None:
+def read_header(path: Path, score: HeaderScore) -> Header | None:
     """Find the header line of a file."""
     with path.open("rb") as stream:
-        return find_header(stream.read(_HEAD_BYTES), known)
+        return find_header(stream.read(_HEAD_BYTES), score)
 
 
 def read_flat_table(
     path: Path,
     header: Header,
-    columns_in: Callable[[Sequence[str]], list[Match]],
+    match_columns: Callable[[Sequence[str]], list[Match]],
     *,
     bare_seconds: bool,
 ) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
-    """Read a file with one line per record into standard columns (dates as they are written).
+    """Read a file with one line per record into standard columns (dates as written).
 
-    ``bare_seconds`` says that the maker's documentation fixes seconds for a time without a unit.
+    ``bare_seconds``: the maker's documentation fixes seconds for a time without a unit.
     """
-    found = columns_in(unique_names(header.fields))
+    matches = match_columns(unique_names(header.fields))
 
-    def finished(frame: pl.DataFrame) -> pl.DataFrame:
-        return standard_columns(frame, found, bare_seconds=bare_seconds)
+    def standardize(frame: pl.DataFrame) -> pl.DataFrame:
+        return standard_columns(frame, matches, bare_seconds=bare_seconds)
 
-    return _read_matched_columns(path, header, found, finished)
+    return _read_matched_columns(path, header, matches, standardize)
 
 
 def read_vendor_table(
-    path: Path, header: Header, columns_in: Callable[[Sequence[str]], list[Match]]
+    path: Path, header: Header, match_columns: Callable[[Sequence[str]], list[Match]]
 ) -> tuple[pl.DataFrame, list[Match], tuple[Finding, ...]]:
-    """Read the columns that a maker's quantities name as the vendor has them.
+    """Read the columns that a maker's quantities name, unconverted.
 
-    Gives the columns, where each goes, and what has to be said.
+    Return the columns, the match of each with a standard column, and the findings.
     """
-    found = columns_in(unique_names(header.fields))
-    frame, findings = _read_matched_columns(path, header, found, lambda frame: frame)
-    return frame, found, findings
+    matches = match_columns(unique_names(header.fields))
+    frame, findings = _read_matched_columns(path, header, matches, lambda frame: frame)
+    return frame, matches, findings
 
 
 def _read_matched_columns(
     path: Path,
     header: Header,
-    found: Sequence[Match],
-    finished: Callable[[pl.DataFrame], pl.DataFrame],
+    matches: Sequence[Match],
+    transform: Callable[[pl.DataFrame], pl.DataFrame],
 ) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
     names = unique_names(header.fields)
-    places = {names.index(match.header): match.target for match in found}
-    texts = {place for place, target in places.items() if target in TEXT_TARGETS}
-    return read_columns(path, header, sorted(places), texts, finished)
+    targets = {names.index(match.header): match.target for match in matches}
+    texts = {index for index, target in targets.items() if target in TEXT_TARGETS}
+    return read_columns(path, header, sorted(targets), texts, transform)

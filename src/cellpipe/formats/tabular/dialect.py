@@ -1,8 +1,9 @@
-"""Vendor headers to standard columns, as data: names, units, factors. Nothing is guessed.
+"""Map vendors' headers to standard columns by tables of names, units and factors.
 
-A header is a name with or without a unit behind it: ``Current(mA)``, ``Test Time (s)``,
-``Voltage / V``, ``Current``. The unit decides the factor; a header without a unit is taken in the
-unit that the vendor's documentation fixes for it (``bare``), or refused if there is none.
+A header is a name with or without a unit after it: ``Current(mA)``, ``Test Time (s)``,
+``Voltage / V``, ``Current``. The unit determines the factor; a header without a unit has the unit
+that the vendor's documentation fixes for it (``bare``), or is refused if there is none. Nothing is
+guessed.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import polars as pl
 from cellpipe.core.errors import DamagedFileError
 
 SECOND = {"s": 1.0, "sec": 1.0, "min": 60.0, "h": 3600.0, "ms": 1e-3}
-CLOCK = SECOND | dict.fromkeys(  # a text such as 4344:10:00.5, which is read as it stands
+CLOCK = SECOND | dict.fromkeys(  # text such as 4344:10:00.5, which needs no factor
     ("h:min:s.ms", "h:min:s", "h:m:s", "h:mm:ss", "hh:mm:ss", "h:mm:ss.ms", "hh:mm:ss.ms",
      "h:m:s.ms", "H:M:S", "HH:MM:SS"), 1.0
 )  # fmt: skip
@@ -29,7 +30,7 @@ WATT_HOUR = {"Wh": 1.0, "mWh": 1e-3, "µWh": 1e-6, "uWh": 1e-6, "mWs": 1 / 3.6e6
              "W.h": 1.0}  # fmt: skip
 OHM = {"Ohm": 1.0, "Ohms": 1.0, "ohm": 1.0, "Ω": 1.0, "O": 1.0,
        "mOhm": 1e-3, "mohm": 1e-3, "mΩ": 1e-3, "mO": 1e-3}  # fmt: skip
-CELSIUS = dict.fromkeys(  # the last ones are a degree sign that an export or a codec has spoilt
+CELSIUS = dict.fromkeys(  # the last ones are a degree sign damaged by an export or a codec
     ("C", "°C", "℃", "degC", "deg C", "oC", "Celsius",
      "", "?", "??", "?C", "\ufffd", "\ufffdC", "¡æ", "â„ƒ", "Â°C", "Ąć"), 1.0
 )  # fmt: skip
@@ -44,7 +45,7 @@ _HEADER = re.compile(
 
 @dataclass(frozen=True)
 class Quantity:
-    """A standard column and the vendor headers that mean it.
+    """A standard column and the vendor headers for it.
 
     ``names`` are compared without case, spaces, underscores and dots. ``units`` maps a unit to its
     factor to the standard unit; ``bare`` is the factor of a header without a unit (None: refused).
@@ -60,7 +61,7 @@ class Quantity:
 
 @dataclass(frozen=True)
 class Match:
-    """Where a vendor's column goes, and its factor to the standard unit."""
+    """A vendor's header, its standard column, and its factor to the standard unit."""
 
     header: str
     target: str
@@ -75,63 +76,63 @@ class _Lookup:
 
 @lru_cache(maxsize=4096)
 def split_header(header: str) -> tuple[str, str | None]:
-    """Split ``Current(mA)`` into its name and its unit (None where there is none).
+    """Split ``Current(mA)`` into its name and its unit (None if there is none).
 
-    A number behind the unit belongs to the name: ``Aux_Temperature(C)_1``.
+    A number after the unit belongs to the name: ``Aux_Temperature(C)_1``.
     """
-    found = _HEADER.match(header.strip().lstrip("\ufeff"))
-    if found is None:
+    match = _HEADER.match(header.strip().lstrip("\ufeff"))
+    if match is None:
         return header.strip(), None
-    unit = found["inside"] if found["inside"] is not None else found["after"]
-    name = found["name"].strip() + (found["number"] or "")
+    unit = match["inside"] if match["inside"] is not None else match["after"]
+    name = match["name"].strip() + (match["number"] or "")
     return name, unit.strip().translate(_TWINS) if unit is not None else None
 
 
 @lru_cache(maxsize=4096)
 def normalize_name(name: str) -> str:
-    """Return a name as it is compared: lower case, without spaces, underscores, dots and dashes."""
+    """Return a name for comparison: lower case, without spaces, underscores, dots and dashes."""
     return re.sub(r"[\s_.\-]+", "", name).lower()
 
 
 def match_headers(headers: Iterable[str], quantities: tuple[Quantity, ...]) -> list[Match]:
-    """Match headers with quantities; the first header that means a target is taken.
+    """Match headers with quantities; of several headers for a target the first is used.
 
     Raises
     ------
     DamagedFileError
-        If a known name stands with a unit that is not known.
+        If a known name has an unknown unit.
 
     """
-    found: list[Match] = []
-    taken: set[str] = set()
-    meanings = _cached_lookup(quantities)
+    matches: list[Match] = []
+    matched_targets: set[str] = set()
+    lookup = _cached_lookup(quantities)
     for header in headers:
         name, unit = split_header(header)
-        quantity, target = _find_quantity(normalize_name(name), meanings)
-        if quantity is None or target in taken:
+        quantity, target = _find_quantity(normalize_name(name), lookup)
+        if quantity is None or target in matched_targets:
             continue
-        taken.add(target)
-        found.append(Match(header, target, _factor(header, unit, quantity)))
-    return found
+        matched_targets.add(target)
+        matches.append(Match(header, target, _factor(header, unit, quantity)))
+    return matches
 
 
 def find_targets(headers: Iterable[str], quantities: tuple[Quantity, ...]) -> dict[str, bool]:
-    """Say which targets headers mean, and of each whether its unit is known; nothing is raised."""
-    found: dict[str, bool] = {}
-    meanings = _cached_lookup(quantities)
+    """Return the targets of headers, and whether the unit of each is known; raise nothing."""
+    targets: dict[str, bool] = {}
+    lookup = _cached_lookup(quantities)
     for header in headers:
         name, unit = split_header(header)
-        quantity, target = _find_quantity(normalize_name(name), meanings)
+        quantity, target = _find_quantity(normalize_name(name), lookup)
         if quantity is not None:
-            found.setdefault(target, _find_factor(unit, quantity) is not None)
-    return found
+            targets.setdefault(target, _find_factor(unit, quantity) is not None)
+    return targets
 
 
 _LOOKUPS: dict[int, tuple[tuple[Quantity, ...], _Lookup]] = {}
 
 
 def _cached_lookup(quantities: tuple[Quantity, ...]) -> _Lookup:
-    """Prepare a maker's quantities once; the tuple is held, so that its identity stays its own."""
+    """Return a maker's lookup, built once; the tuple is kept, so that no other gets its id."""
     known = _LOOKUPS.get(id(quantities))
     if known is None:
         known = _LOOKUPS[id(quantities)] = (quantities, _build_lookup(quantities))
@@ -145,11 +146,11 @@ def _build_lookup(quantities: tuple[Quantity, ...]) -> _Lookup:
     return _Lookup(dict(reversed(plain)), tuple(patterns))
 
 
-def _find_quantity(name: str, meanings: _Lookup) -> tuple[Quantity | None, str]:
-    plain = meanings.plain.get(name)
+def _find_quantity(name: str, lookup: _Lookup) -> tuple[Quantity | None, str]:
+    plain = lookup.plain.get(name)
     if plain is not None:
         return plain, plain.target
-    for pattern, quantity in meanings.numbered:
+    for pattern, quantity in lookup.numbered:
         number = pattern.fullmatch(name)
         if number:
             return quantity, quantity.target.format(int(number[1]))
@@ -174,9 +175,13 @@ def _find_factor(unit: str | None, quantity: Quantity) -> float | None:
     return quantity.bare if unit is None or not quantity.units else None
 
 
-def standard_expressions(frame: pl.DataFrame, found: list[Match]) -> list[pl.Expr]:
+def standard_expressions(frame: pl.DataFrame, matches: list[Match]) -> list[pl.Expr]:
     """Return the expressions that rename and rescale a vendor's numeric columns."""
-    return [_number(frame, m).alias(m.target) for m in found if m.header in frame.columns]
+    return [
+        _number(frame, match).alias(match.target)
+        for match in matches
+        if match.header in frame.columns
+    ]
 
 
 def _number(frame: pl.DataFrame, match: Match) -> pl.Expr:

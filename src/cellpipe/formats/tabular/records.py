@@ -1,4 +1,4 @@
-"""From a vendor's columns to a recording: what the makers' tables have in common."""
+"""Build recordings from vendors' columns: the steps common to all makers' tables."""
 
 from __future__ import annotations
 
@@ -29,9 +29,7 @@ _DURATIONS = (
 )
 _DATE = "unix_time_second"
 _TEXT = "step_type"
-TEXT_TARGETS = frozenset(
-    {*_DURATIONS, _DATE, _TEXT}
-)  # targets whose cells may be more than numbers
+TEXT_TARGETS = frozenset({*_DURATIONS, _DATE, _TEXT})  # targets whose cells may be text
 COUNTER_PARTS = (  # a counter, and its parts by the direction of the current
     ("capacity_ah", "vendor_charging_capacity_ah", "vendor_discharging_capacity_ah"),
     ("energy_wh", "vendor_charging_energy_wh", "vendor_discharging_energy_wh"),
@@ -48,17 +46,17 @@ _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - the instrument's own clock
 
 
 def standard_columns(
-    frame: pl.DataFrame, found: Sequence[Match], *, bare_seconds: bool
+    frame: pl.DataFrame, matches: Sequence[Match], *, bare_seconds: bool
 ) -> pl.DataFrame:
-    """Rename, rescale and type a vendor's columns; dates are left for :func:`build_recording`.
+    """Rename, rescale and type a vendor's columns; :func:`build_recording` parses the dates.
 
-    ``bare_seconds`` says that the maker's documentation fixes seconds for a time without a unit.
+    ``bare_seconds``: the maker's documentation fixes seconds for a time without a unit.
     """
-    numbers = [match for match in found if match.target not in TEXT_TARGETS]
+    numbers = [match for match in matches if match.target not in TEXT_TARGETS]
     table = frame.select(standard_expressions(frame, numbers))
     counters = pl.col([name for name in _COUNTERS if name in table.columns])
     columns = [*table.with_columns(counters.cast(pl.Int64, strict=False))]
-    for match in found:
+    for match in matches:
         column = frame[match.header]
         if match.target in _DURATIONS:
             has_unit = bare_seconds or split_header(match.header)[1] is not None
@@ -72,16 +70,16 @@ def standard_columns(
     return pl.DataFrame(columns)
 
 
-def require(found: Sequence[Match], headers: Sequence[str], needed: Mapping[str, str]) -> None:
-    """Refuse a table without a column that it can't be used without.
+def require(matches: Sequence[Match], headers: Sequence[str], needed: Mapping[str, str]) -> None:
+    """Check that all needed columns are there.
 
     Raises
     ------
     DamagedFileError
-        That says which is missing; ``needed`` maps a target to the vendor's names for it.
+        If one is missing; ``needed`` maps a target to the vendor's names for it.
 
     """
-    targets = {match.target for match in found}
+    targets = {match.target for match in matches}
     missing = [names for target, names in needed.items() if target not in targets]
     if missing:
         shown = ", ".join(header for header in headers if header)
@@ -103,9 +101,9 @@ def match_required(
         If a needed column is missing, or the unit of one is not known.
 
     """
-    found = match_headers(headers, quantities)
-    require(found, headers, needed)
-    return found
+    matches = match_headers(headers, quantities)
+    require(matches, headers, needed)
+    return matches
 
 
 def vendor_cycles(
@@ -113,13 +111,13 @@ def vendor_cycles(
 ) -> dict[str, pl.DataFrame]:
     """Return the table ``vendor_cycles`` of a maker's own table of cycles, one row per cycle.
 
-    There is none where the cycle's number or one of its capacities is missing, or where the unit
-    of a column is not known: the records are what counts.
+    It is left out if the cycle's number or one of its capacities is missing, or the unit of a
+    column is unknown: the records don't need it.
     """
-    known = find_targets(frame.columns, quantities)
+    targets = find_targets(frame.columns, quantities)
     if (
-        not {*_REQUIRED_CYCLE_TARGETS} <= known.keys()
-        or not all(known.values())
+        not {*_REQUIRED_CYCLE_TARGETS} <= targets.keys()
+        or not all(targets.values())
         or not frame.height
     ):
         return {}
@@ -136,10 +134,10 @@ def metadata_from_labels(pairs: Iterable[tuple[str, str]]) -> dict[str, object]:
 
 
 def count_steps(table: pl.DataFrame) -> pl.Series:
-    """Count the steps as they were run, from 1.
+    """Count the steps as run, from 1.
 
     A step begins where the protocol's line, the cycle or the kind of step changes, or where the
-    step time goes back.
+    step time decreases.
     """
     begins = pl.repeat(value=False, n=pl.len())
     for name in ("step_id", "cycle_count", "step_type"):
@@ -152,12 +150,12 @@ def count_steps(table: pl.DataFrame) -> pl.Series:
 
 
 def number_records(table: pl.DataFrame) -> pl.DataFrame:
-    """Keep the instrument's record numbers where they count up from 1 or more, else number anew."""
+    """Keep the instrument's record numbers if they increase from 1 or more, else number from 1."""
     if "record_index" in table.columns:
-        own = table["record_index"]
-        lowest = own.min()
-        counts = own.null_count() == 0 and bool((own.diff().drop_nulls() > 0).all())
-        if counts and isinstance(lowest, int) and lowest >= 1:
+        numbers = table["record_index"]
+        lowest = numbers.min()
+        is_increasing = numbers.null_count() == 0 and bool((numbers.diff().drop_nulls() > 0).all())
+        if is_increasing and isinstance(lowest, int) and lowest >= 1:
             return table
     return table.with_columns(record_index=pl.int_range(1, pl.len() + 1, dtype=pl.Int64))
 
@@ -165,7 +163,7 @@ def number_records(table: pl.DataFrame) -> pl.DataFrame:
 def build_recording(
     table: pl.DataFrame, metadata: Mapping[str, object], findings: Sequence[Finding]
 ) -> Recording:
-    """Return the recording of a table, its dates turned into seconds since 1970.
+    """Return the recording of a table, with its dates converted to seconds since 1970.
 
     Raises
     ------
@@ -178,14 +176,14 @@ def build_recording(
     table = number_records(table)
     if _DATE not in table.columns:
         return Recording({"timeseries": table}, metadata, tuple(findings))
-    read = clock.parse_dates(table[_DATE], table["test_time_second"])
-    table = table.with_columns(read.seconds.alias(_DATE))
+    dates = clock.parse_dates(table[_DATE], table["test_time_second"])
+    table = table.with_columns(dates.seconds.alias(_DATE))
     return Recording(
         {"timeseries": table},
         metadata,
-        (*findings, *read.findings),
-        _start_time(table, read.clock),
-        read.clock,
+        (*findings, *dates.findings),
+        _start_time(table, dates.clock),
+        dates.clock,
     )
 
 
@@ -197,21 +195,21 @@ def _no_records_error() -> NoDataError:
     )
 
 
-def _start_time(table: pl.DataFrame, whose: str) -> datetime | None:
-    """Return the first record's date less its test time."""
-    known = table.select(_DATE, "test_time_second").drop_nulls().head(1)
-    if not known.height:
+def _start_time(table: pl.DataFrame, clock_kind: str) -> datetime | None:
+    """Return the first record's date minus its test time."""
+    times = table.select(_DATE, "test_time_second").drop_nulls().head(1)
+    if not times.height:
         return None
-    moment = _EPOCH + timedelta(seconds=round(known[_DATE][0] - known["test_time_second"][0], 3))
-    return moment.replace(tzinfo=UTC) if whose == "utc" else moment
+    moment = _EPOCH + timedelta(seconds=round(times[_DATE][0] - times["test_time_second"][0], 3))
+    return moment.replace(tzinfo=UTC) if clock_kind == "utc" else moment
 
 
 def sign_discharge_current(
     table: pl.DataFrame, discharging: str
 ) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
-    """Return discharge currents their sign in exports that print none.
+    """Make the currents of discharge steps negative in exports that print no sign.
 
-    ``discharging`` is the pattern of the kinds of step that discharge.
+    ``discharging`` is a regular expression for the kinds of step that discharge.
     """
     if "step_type" not in table.columns:
         return table, ()
@@ -231,16 +229,16 @@ def sign_discharge_current(
 
 def split_counters(table: pl.DataFrame) -> pl.DataFrame:
     """Split a step's capacity and energy into parts by the sign of the current."""
-    for whole, charging, discharging in COUNTER_PARTS:
-        if whole not in table.columns:
+    for total, charging, discharging in COUNTER_PARTS:
+        if total not in table.columns:
             continue
         if charging not in table.columns and discharging not in table.columns:
-            current, amount = pl.col("current_ampere"), pl.col(whole).abs()
+            current, amount = pl.col("current_ampere"), pl.col(total).abs()
             table = table.with_columns(
                 pl.when(current > 0).then(amount).otherwise(0.0).alias(charging),
                 pl.when(current < 0).then(amount).otherwise(0.0).alias(discharging),
             )
-        table = table.drop(whole)
+        table = table.drop(total)
     return table
 
 
@@ -266,5 +264,5 @@ def build_elapsed_recording(
         return Recording({name: table}, metadata, tuple(findings), None, "elapsed")
     zero = (started - _EPOCH).total_seconds()
     table = table.with_columns((pl.col("test_time_second") + zero).alias(_DATE))
-    began = started + timedelta(seconds=float(table["test_time_second"][0] or 0.0))
-    return Recording({name: table}, metadata, tuple(findings), began, "elapsed")
+    first_time = started + timedelta(seconds=float(table["test_time_second"][0] or 0.0))
+    return Recording({name: table}, metadata, tuple(findings), first_time, "elapsed")

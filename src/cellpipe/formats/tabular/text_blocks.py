@@ -1,10 +1,10 @@
-"""The lines of a text file in blocks, so that a file is never in memory as a whole.
+"""Read the lines of a text file in blocks, so that the whole file is never in memory.
 
-A block ends with a line. A file that was copied while it grew ends within one: what is not whole of
-the last line is left out, and a finding says so. Recoding a whole file costs more than reading it,
-and only the few columns of text need it: a block that is not UTF-8 is given as if it were Latin-1,
-and :func:`recode_texts` turns the texts read from it into what they say. Separators and line ends are
-never part of a character in GB18030 or Windows-1252, nor are digits where a field begins.
+A block ends at the end of a line. A file that was copied while it grew ends within a line: the
+incomplete part is left out, and a finding reports it. Recoding a whole file costs more than reading
+it, and only the few text columns need it: a block that is not UTF-8 is treated as Latin-1, and
+:func:`recode_texts` corrects the texts read from it. Separators and line ends are never part of a
+character in GB18030 or Windows-1252, nor are digits at the beginning of a field.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _CUT_VALUE = "The last line has no end: its last value may be cut off and is lef
 
 @dataclass(frozen=True)
 class Block:
-    """Whole lines in UTF-8; ``as_latin`` if their bytes were taken for Latin-1."""
+    """Whole lines in UTF-8; ``as_latin`` if their bytes were decoded as Latin-1."""
 
     content: bytes
     as_latin: bool = False
@@ -35,11 +35,11 @@ class Block:
         """Join two blocks."""
         if self.as_latin == other.as_latin or not self.content:
             return Block(self.content + other.content, other.as_latin)
-        one, two = (
+        left, right = (
             block.content if block.as_latin else block.content.decode("latin-1").encode()
             for block in (self, other)
         )
-        return Block(one + two, as_latin=True)
+        return Block(left + right, as_latin=True)
 
 
 def read_blocks(
@@ -50,56 +50,58 @@ def read_blocks(
     fields: int,
     findings: list[Finding],
 ) -> Iterator[Block]:
-    """Return the lines of a file behind the first ones.
+    """Yield the lines of a file after the titles and the header.
 
     Parameters
     ----------
     path, encoding, separator
-        The file, and how it is written.
+        The file, its encoding and its separator.
     lines_before
-        Lines to leave out at the beginning: titles and the header.
+        Number of lines to skip: titles and the header.
     fields
-        How many fields the header has, against which a single line is held.
+        Number of fields in the header, with which a single line is compared.
     findings
-        Takes what has to be said of the last line.
+        List to which findings about the last line are appended.
 
     """
-    mark = separator.encode()
-    held = Block(b"")
+    delimiter = separator.encode()
+    pending = Block(b"")
     for raw in _read_raw_blocks(path, encoding):
-        if b"\n" in raw and not encoding.startswith("utf-16"):  # titles may hold what values don't
-            start, passed = _skip_lines(raw, lines_before)
+        if b"\n" in raw and not encoding.startswith(
+            "utf-16"
+        ):  # titles may have other characters than values
+            start, skipped = _skip_lines(raw, lines_before)
             raw = raw[start:]  # noqa: PLW2901
-            lines_before -= passed
+            lines_before -= skipped
         block = _make_block(raw, encoding)
         if lines_before:
-            start, passed = _skip_lines(block.content, lines_before)
+            start, skipped = _skip_lines(block.content, lines_before)
             block = Block(block.content[start:], block.as_latin)
-            lines_before -= passed
-        if len(block.content) < _SHORT:  # a cut line is told by the line above it
-            held += block
+            lines_before -= skipped
+        if len(block.content) < _SHORT:  # a cut line is detected by the line above it
+            pending += block
             continue
-        if held.content:
-            yield held
-        held = block
-    last = held.content[: _find_record_end(held.content, mark, fields, findings)]
+        if pending.content:
+            yield pending
+        pending = block
+    last = pending.content[: _find_record_end(pending.content, delimiter, fields, findings)]
     if last.strip():
-        yield Block(last, held.as_latin)
+        yield Block(last, pending.as_latin)
 
 
 def _skip_lines(content: bytes, lines: int) -> tuple[int, int]:
-    """Return where the lines behind the first ones begin, and how many of those there are."""
+    """Return the position after the first lines, and how many lines were skipped."""
     start = 0
-    for passed in range(lines):
+    for skipped in range(lines):
         end = content.find(b"\n", start)
         if end < 0:
-            return len(content), passed
+            return len(content), skipped
         start = end + 1
     return start, lines
 
 
 def _read_raw_blocks(path: Path, encoding: str) -> Iterator[bytes]:
-    """Return a file's bytes in blocks that end with a line, the last one where the file ends."""
+    """Yield a file's bytes in blocks that end with a line, or with the file."""
     with path.open("rb") as stream:
         while block := stream.read(BLOCK_BYTES):
             if encoding.startswith("utf-16") or (b"\r" in block and b"\n" not in block):
@@ -109,7 +111,7 @@ def _read_raw_blocks(path: Path, encoding: str) -> Iterator[bytes]:
 
 
 def _make_block(raw: bytes, encoding: str) -> Block:
-    """Return a block; only where there is no line feed, a carriage return ends a line."""
+    """Return a block; a carriage return ends a line only if there is no line feed."""
     as_latin = False
     if encoding.startswith("utf-16"):
         raw = raw.decode(encoding, errors="replace").encode()
@@ -121,7 +123,7 @@ def _make_block(raw: bytes, encoding: str) -> Block:
 
 
 def _is_utf8(raw: bytes) -> bool:
-    """Return whether whole lines are; the header may be ASCII where the lines below it are in GB18030."""
+    """Return whether the whole lines are UTF-8; GB18030 lines may follow an ASCII header."""
     try:
         codecs.utf_8_decode(memoryview(raw)[: raw.rfind(b"\n") + 1 or len(raw)], "strict", True)
     except UnicodeDecodeError:
@@ -130,7 +132,7 @@ def _is_utf8(raw: bytes) -> bool:
 
 
 def decode_western(raw: bytes) -> tuple[str, str]:
-    """Decode the text of a program that writes UTF-8 or Windows-1252, and say which it is."""
+    """Decode the text of a program that writes UTF-8 or Windows-1252; return the encoding too."""
     try:
         return raw.decode("utf-8-sig"), "utf-8"
     except UnicodeDecodeError:
@@ -138,14 +140,14 @@ def decode_western(raw: bytes) -> tuple[str, str]:
 
 
 def recode_texts(frame: pl.DataFrame, encoding: str) -> pl.DataFrame:
-    """Return texts that were read as Latin-1 in what they are, each different one decoded once."""
+    """Decode texts that were read as Latin-1, each different one once."""
     changed = []
     for column in frame.select(pl.col(pl.String)):
         different = column.drop_nulls().unique()
-        strange = [text for text in different if not text.isascii()]
-        if strange:
-            clear = [_decode(text.encode("latin-1"), encoding) for text in strange]
-            changed.append(column.replace(strange, clear))
+        non_ascii = [text for text in different if not text.isascii()]
+        if non_ascii:
+            decoded = [_decode(text.encode("latin-1"), encoding) for text in non_ascii]
+            changed.append(column.replace(non_ascii, decoded))
     return frame.with_columns(changed)
 
 
@@ -158,26 +160,30 @@ def _decode(raw: bytes, encoding: str) -> str:
     return raw.decode(encoding, errors="replace")
 
 
-def _find_record_end(content: bytes, mark: bytes, fields: int, findings: list[Finding]) -> int:
-    """Say where the last whole record of the last lines ends.
+def _find_record_end(content: bytes, delimiter: bytes, fields: int, findings: list[Finding]) -> int:
+    """Return the position where the last complete record ends.
 
-    A last line that has fewer fields than the one above is left out; of a last line without an end
-    the last value is left out if it is shorter than the one above it.
+    A last line with fewer fields than the one above is left out; if the last line has no line end,
+    its last value is left out if it is shorter than the one above it.
     """
     stripped = content.rstrip(b"\r\n")
     above, _, last = stripped.rpartition(b"\n")
     above = above.rstrip(b"\r\n").rpartition(b"\n")[2]
-    expected = above.count(mark) if above else fields - 1
-    if last and last.count(mark) < expected and _indent(last, mark) == _indent(above, mark):
+    expected = above.count(delimiter) if above else fields - 1
+    if (
+        last
+        and last.count(delimiter) < expected
+        and _indent(last, delimiter) == _indent(above, delimiter)
+    ):
         findings.append(Finding("warning", "file_cut_off", _CUT_LINE, 1))
         return len(stripped) - len(last)
-    field, field_above = last.rpartition(mark)[2], above.rpartition(mark)[2]
+    field, field_above = last.rpartition(delimiter)[2], above.rpartition(delimiter)[2]
     if above and not content.endswith((b"\n", b"\r")) and len(field) < len(field_above):
         findings.append(Finding("warning", "file_cut_off", _CUT_VALUE, 1))
         return len(stripped) - len(field)
     return len(stripped)
 
 
-def _indent(line: bytes, mark: bytes) -> int:
-    """Count the empty fields before the first one, which tell the levels of a nested table."""
-    return len(line) - len(line.lstrip(mark))
+def _indent(line: bytes, delimiter: bytes) -> int:
+    """Count the empty fields at the beginning, which give the level in a nested table."""
+    return len(line) - len(line.lstrip(delimiter))

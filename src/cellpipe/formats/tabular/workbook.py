@@ -1,7 +1,7 @@
-"""Sheets of a workbook (.xlsx, or an old .xls) through fastexcel, and a look at their first rows.
+"""Read the sheets of a workbook (.xlsx, or an old .xls) with fastexcel.
 
-The first rows of an .xlsx are read from its XML without reading the sheet, so that a file can be
-recognised, and the types of its columns be told to fastexcel, for little.
+The first rows of an .xlsx are read from its XML without reading the sheet, so that recognising a
+file and determining the column types for fastexcel cost little.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from cellpipe.formats.format import Sample
 from cellpipe.formats.tabular.delimited import unique_names
 from cellpipe.formats.tabular.dialect import Match, split_header
 
-try:  # fastnda puts ISA-L's inflate in zlib's place for the whole process; its errors are its own
+try:  # fastnda replaces zlib's inflate in the whole process by ISA-L's, which has its own errors
     from isal.igzip_lib import IsalError
-except ImportError:  # a machine that ISA-L isn't made for
+except ImportError:  # ISA-L doesn't exist for this machine
     IsalError = zlib.error  # type: ignore[assignment]
 
 _ZIP = b"PK\x03\x04"
@@ -50,9 +50,9 @@ class Sheet:
 
 
 def sheet_names(sample: Sample) -> tuple[str, ...]:
-    """Name the sheets of a workbook: none if the file is no workbook.
+    """Return the names of a workbook's sheets, none if the file is not a workbook.
 
-    Of an .xlsx that was cut off the names are read from its first bytes, where Excel writes them.
+    If an .xlsx was cut off, the names are read from its first bytes, where Excel writes them.
     """
     if sample.head.startswith(_OLE):
         return _fastexcel_names(sample.path)
@@ -73,15 +73,15 @@ def _fastexcel_names(path: Path) -> tuple[str, ...]:
 
 
 def _parse_sheet_names(book: bytes) -> tuple[str, ...]:
-    found = (name.decode("utf-8", "replace") for name in _NAMES.findall(book))
+    names = (name.decode("utf-8", "replace") for name in _NAMES.findall(book))
     return tuple(
         name.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", '"').replace("&amp;", "&")
-        for name in found
+        for name in names
     )
 
 
 def _inflate_member(head: bytes, name: bytes) -> bytes:
-    """Inflate a member of a zip archive without its directory, as far as the bytes reach."""
+    """Inflate a member of a zip archive without its directory, as far as its bytes are there."""
     at = head.find(name) - 30
     if at < 0 or head[at : at + 4] != _ZIP:
         return b""
@@ -123,14 +123,14 @@ def _cached_sheets(path: Path, _modified: int, _size: int) -> tuple[Sheet, ...]:
 
 
 def _sheets_from_xml(archive: zipfile.ZipFile) -> Iterator[Sheet]:
-    places = {
-        found.attrib["Id"]: found.attrib["Target"]
-        for found in _elements(archive, "xl/_rels/workbook.xml.rels", "Relationship")
+    targets = {
+        relationship.attrib["Id"]: relationship.attrib["Target"]
+        for relationship in _elements(archive, "xl/_rels/workbook.xml.rels", "Relationship")
     }
     for sheet in list(_elements(archive, _BOOK, "sheet")):
         relation = next(value for key, value in sheet.attrib.items() if key.endswith("}id"))
-        place = places[relation]
-        member = place.lstrip("/") if place.startswith("/") else f"xl/{place}"
+        target = targets[relation]
+        member = target.lstrip("/") if target.startswith("/") else f"xl/{target}"
         yield Sheet(sheet.attrib["name"], _first_rows(archive, member))
 
 
@@ -146,7 +146,7 @@ def _parse_elements(stream: IO[bytes], tag: str) -> Iterator[ElementTree.Element
 
 
 def _first_rows(archive: zipfile.ZipFile, member: str) -> Rows:
-    """Return the first rows as fastexcel places them: from the first row and column in use."""
+    """Return the first rows as fastexcel returns them: from the first used row and column."""
     elements = list(islice(_elements(archive, member, "row"), _FIRST_ROWS))
     rows = [[_parse_cell(cell) for cell in row if cell.tag.endswith("}c")] for row in elements]
     shared = _shared_strings(archive, {int(t) for row in rows for _, kind, t in row if kind == "s"})
@@ -166,17 +166,17 @@ def _margin(row: tuple[str, ...]) -> int:
 def _parse_cell(cell: ElementTree.Element) -> tuple[int | None, str, str]:
     """Return a cell's column (None: the next one), its kind and its text."""
     letters = re.match(r"[A-Z]+", cell.attrib.get("r", ""))
-    place = None
+    column = None
     if letters:
-        place = 0
+        column = 0
         for letter in letters[0]:
-            place = place * 26 + ord(letter) - 64
-        place -= 1
+            column = column * 26 + ord(letter) - 64
+        column -= 1
     kind = cell.attrib.get("t", "n")
     if kind == "inlineStr":
-        return place, kind, _text(cell)
+        return column, kind, _text(cell)
     value = next((part.text or "" for part in cell if part.tag.endswith("}v")), "")
-    return place, kind if value else "n", value
+    return column, kind if value else "n", value
 
 
 def _text(element: ElementTree.Element) -> str:
@@ -223,26 +223,26 @@ def _damaged_file_error(found: str) -> DamagedFileError:
 
 
 def column_names(sheet: Sheet, header: int) -> list[str]:
-    """Name the columns of a sheet by the row that is its header, each name once."""
+    """Return the unique column names from a sheet's header row."""
     return unique_names(sheet.rows[header])
 
 
 def read_columns(
-    path: Path, sheet: Sheet, header: int, found: Sequence[Match], *, bare_seconds: bool
+    path: Path, sheet: Sheet, header: int, matches: Sequence[Match], *, bare_seconds: bool
 ) -> pl.DataFrame:
-    """Read matched columns of a sheet below its header row; rows that hold nothing are left out.
+    """Read matched columns of a sheet below its header row, without its empty rows.
 
-    ``bare_seconds`` says that a time without a unit is a number of seconds, not an Excel time.
+    ``bare_seconds``: a time without a unit is a number of seconds, not an Excel time.
     """
     if len(sheet.rows) < header + 2:
-        return pl.DataFrame(schema=dict.fromkeys((match.header for match in found), pl.String))
+        return pl.DataFrame(schema=dict.fromkeys((match.header for match in matches), pl.String))
     names, first = column_names(sheet, header), sheet.rows[header + 1]
     kinds: dict[str | int, Kind] = {}
-    for match in found:
-        place = names.index(match.header)
-        example = first[place] if place < len(first) else ""
-        kinds[place] = _kind(example, match, bare_seconds=bare_seconds)
-    wanted = sorted(place for place in kinds if isinstance(place, int))
+    for match in matches:
+        index = names.index(match.header)
+        example = first[index] if index < len(first) else ""
+        kinds[index] = _kind(example, match, bare_seconds=bare_seconds)
+    wanted = sorted(index for index in kinds if isinstance(index, int))
     frame = _load_frame(
         _open_workbook(path), sheet.name, header + 1, use_columns=wanted, dtypes=kinds
     )
@@ -251,7 +251,7 @@ def read_columns(
 
 
 def _kind(example: str, match: Match, *, bare_seconds: bool) -> Kind:
-    """Say as what to read a column, by its target and the text of its first cell.
+    """Return the type with which to read a column, from its target and its first cell's text.
 
     Numbers under a date are Excel days unless they are too large for that.
     """

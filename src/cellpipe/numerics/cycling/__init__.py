@@ -1,1 +1,1 @@
-"""The mathematics of cycling on bare arrays: runs, charge, ageing, dQ/dV."""
+"""Numerics of cycling data on plain arrays: runs, charge, ageing, dQ/dV."""

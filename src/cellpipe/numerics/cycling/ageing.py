@@ -1,4 +1,4 @@
-"""How a cell ages: cycles of one rate, the fade per cycle, and when a limit is passed."""
+"""Ageing of a cell: cycles of equal rate, fade per cycle, and the cycle that passes a limit."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-SAME_RATE = 0.1  # currents closer than this are one rate
-MOST = 1000  # cycles that a slope is taken over; more are thinned evenly
-FEWEST = 5  # cycles that a slope needs
+SAME_RATE = 0.1  # relative difference of currents up to which rates are equal
+MOST = 1000  # cycles used for a slope; longer series are thinned evenly
+FEWEST = 5  # cycles needed for a slope
+RETENTION_CYCLES = (10, 50, 100, 200, 500, 1000)  # at which papers print a retention
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -24,10 +25,10 @@ class Slope(NamedTuple):
 
 
 def rate_groups(current_ampere: Floats) -> Integers:
-    """Assign numbers to the rates of cycles in the order of their first appearance.
+    """Return the number of each cycle's rate, in the order of first appearance.
 
-    Cycles are of one rate if their charging and their discharging current are each within 10 % of
-    those of the rate's first cycle. A half that is missing (NaN) agrees with any.
+    Cycles have the same rate if their charging and discharging currents are each within 10 % of
+    those of the first cycle at that rate. A missing half cycle (NaN) agrees with any current.
 
     Parameters
     ----------
@@ -39,41 +40,41 @@ def rate_groups(current_ampere: Floats) -> Integers:
     Number of the rate from 1 for each cycle; shape (n,).
 
     """
-    known = np.log(np.where(current_ampere > 0, current_ampere, np.nan))
-    groups = np.zeros(len(known), np.int64)
+    log_current = np.log(np.where(current_ampere > 0, current_ampere, np.nan))
+    groups = np.zeros(len(log_current), np.int64)
     number = 0
-    while len(left := np.flatnonzero(groups == 0)):
+    while len(remaining := np.flatnonzero(groups == 0)):
         number += 1
-        groups[left[_first_rate_mask(known[left])]] = number
+        groups[remaining[_first_rate_mask(log_current[remaining])]] = number
     return groups
 
 
-def _first_rate_mask(known: Floats) -> NDArray[np.bool_]:
-    """Tell which cycles are of the first one's rate.
+def _first_rate_mask(log_current: Floats) -> NDArray[np.bool_]:
+    """Return which cycles have the same rate as the first one.
 
-    A half that it lacks is taken from the first cycle that agrees with it and has that half.
+    A current that the first cycle lacks is taken from the first cycle that agrees and has it.
     """
-    near = np.zeros(len(known), np.bool_)
-    first, start = known[0].copy(), 0
-    while start < len(known):
-        apart = np.abs(known[start:] - first)
-        fits = (~(apart >= np.log1p(SAME_RATE))).all(axis=1)  # NaN: it agrees
-        fills = fits & (np.isnan(first) & ~np.isnan(known[start:])).any(axis=1)
-        end = int(np.argmax(fills)) + 1 if fills.any() else len(fits)
-        near[start : start + end] = fits[:end]
+    same_rate = np.zeros(len(log_current), np.bool_)
+    first, start = log_current[0].copy(), 0
+    while start < len(log_current):
+        difference = np.abs(log_current[start:] - first)
+        agrees = (~(difference >= np.log1p(SAME_RATE))).all(axis=1)  # NaN agrees
+        fills = agrees & (np.isnan(first) & ~np.isnan(log_current[start:])).any(axis=1)
+        end = int(np.argmax(fills)) + 1 if fills.any() else len(agrees)
+        same_rate[start : start + end] = agrees[:end]
         start += end
         if fills.any():
-            first = np.where(np.isnan(first), known[start - 1], first)
-    return near
+            first = np.where(np.isnan(first), log_current[start - 1], first)
+    return same_rate
 
 
 def usual_rate(groups: Integers) -> int:
-    """Return the rate of most cycles, the earliest of several; 0 if there is no cycle."""
+    """Return the most frequent rate, the earliest if there is a tie; 0 if there are no cycles."""
     return int(np.argmax(np.bincount(groups))) if len(groups) else 0
 
 
 def count_formation_cycles(groups: Integers, current_ampere: Floats) -> int:
-    """Count the cycles at the beginning that are run slower than the usual rate.
+    """Return the number of leading cycles that are slower than the most frequent rate.
 
     Parameters
     ----------
@@ -92,37 +93,37 @@ def count_formation_cycles(groups: Integers, current_ampere: Floats) -> int:
 
 
 def fade(cycle: Floats, retention: Floats) -> Slope:
-    """Slope of the retention over the cycles, by Theil and Sen: the median of all pairs' slopes.
+    """Return the Theil–Sen slope of retention over cycle number, the median of all pairwise slopes.
 
-    The interval is Sen's, from Kendall's τ (P. K. Sen, J. Am. Stat. Assoc. 63, 1379 (1968), doi
-    10.1080/01621459.1968.10480934). Up to 29 % of the cycles may be outliers.
+    The 95 % interval is Sen's, from Kendall's τ (P. K. Sen, J. Am. Stat. Assoc. 63, 1379 (1968),
+    doi 10.1080/01621459.1968.10480934). Up to 29 % of the cycles may be outliers.
 
     Parameters
     ----------
     cycle, retention
-        Cycle numbers and capacities over the reference; shape (n,).
+        Cycle numbers, and capacities relative to the reference; shape (n,).
 
     """
     if len(cycle) < FEWEST:
         return Slope(np.nan, np.nan, np.nan)
     from scipy.stats import theilslopes
 
-    at = np.unique(np.linspace(0, len(cycle) - 1, MOST).round().astype(int))
-    found = theilslopes(retention[at], cycle[at], alpha=0.95)
-    return Slope(float(found.slope), float(found.low_slope), float(found.high_slope))
+    places = np.unique(np.linspace(0, len(cycle) - 1, MOST).round().astype(int))
+    estimate = theilslopes(retention[places], cycle[places], alpha=0.95)
+    return Slope(float(estimate.slope), float(estimate.low_slope), float(estimate.high_slope))
 
 
 def first_cycle_below(cycle: Integers, retention: Floats, limit: float) -> int | None:
-    """Return the first cycle that is below a limit with the two after it; None while there is none.
+    """Return the first of three successive cycles below a limit; None if there is none.
 
     Parameters
     ----------
     cycle, retention
-        Cycle numbers and capacities over the reference; shape (n,).
+        Cycle numbers, and capacities relative to the reference; shape (n,).
     limit
         The limit as a fraction.
 
     """
     below = retention < limit
-    found = np.flatnonzero(below[:-2] & below[1:-1] & below[2:])
-    return int(cycle[found[0]]) if len(found) else None
+    places = np.flatnonzero(below[:-2] & below[1:-1] & below[2:])
+    return int(cycle[places[0]]) if len(places) else None

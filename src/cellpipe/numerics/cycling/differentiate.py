@@ -1,7 +1,8 @@
-"""dQ/dV by the distribution of the charge over voltage, dV/dQ by that of the voltage over charge.
+"""Differential capacity (dQ/dV) and differential voltage (dV/dQ) of half cycles.
 
-Both are taken of many half cycles at once: their records lie one behind the other in one array, and
-``begins`` says where each begins.
+dQ/dV is the distribution of the charge over voltage, dV/dQ the derivative of the mean voltage over
+steps of charge. Many half cycles are processed at once: their records are concatenated in one
+array, and ``begins`` holds the index of the first record of each.
 """
 
 from __future__ import annotations
@@ -14,20 +15,20 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
-FEWEST = 3  # records that a curve needs
-FEWEST_FOR_NOISE = 20  # records that the noise is told from
-RIPPLE = 0.015  # of dQ/dV: what noise may leave of itself
-MOST_SMOOTHING = 4.0  # times the least
-NARROWEST = 0.1  # steps: a narrower Gaussian is less than the grid can show
-_OF_FOURTH = 0.6745 * 70**0.5  # median size of a fourth difference of white noise of 1
-MOST_STEPS = 4000  # of the grid, of one half cycle: beyond, the voltage is no cell's
+FEWEST = 3  # records needed for a curve
+FEWEST_FOR_NOISE = 20  # records needed to estimate the noise
+RIPPLE = 0.015  # relative ripple of dQ/dV that noise may leave
+MOST_SMOOTHING = 4.0  # times the smallest smoothing
+NARROWEST = 0.1  # steps; a narrower Gaussian is below the resolution of the grid
+_OF_FOURTH = 0.6745 * 70**0.5  # median |fourth difference| of white noise of standard deviation 1
+MOST_STEPS = 4000  # grid steps of one half cycle; more is no voltage of a cell
 
 
 class Curves(NamedTuple):
-    """Curves one behind the other: where each begins, and its points; shape (k,), (m,), (m,).
+    """Concatenated curves: first index of each, and points; shape (k,), (m,), (m,).
 
-    ``at`` is the middle of each step of the grid, ``density`` the derivative there. A half cycle
-    without a curve has no points: it begins where the next one does.
+    ``at`` is the middle of each grid step, ``density`` the derivative there. A half cycle without a
+    curve has no points: it begins at the same index as the next one.
     """
 
     begins: Indices
@@ -35,7 +36,7 @@ class Curves(NamedTuple):
     density: Floats
 
     def parts(self) -> Iterator[tuple[Floats, Floats]]:
-        """Return the points of each half cycle."""
+        """Iterate over the points of each half cycle."""
         ends = np.append(self.begins, len(self.at))[1:]
         for begin, end in zip(self.begins, ends, strict=True):
             yield self.at[begin:end], self.density[begin:end]
@@ -49,28 +50,28 @@ def differential_capacity(
     step_volt: float,
     smoothing_volt: Floats,
 ) -> Curves:
-    """dQ/dV on a grid of voltage; its sum times the step is the charge that passed.
+    """Return dQ/dV on a voltage grid; its sum times the step is the charge passed.
 
-    The charge between two records is spread evenly over the voltages between them, however often
-    the curve turns back: so nothing is interpolated over noise, and the total is kept exactly.
+    The charge between two records is distributed evenly over the voltages between them, also where
+    the voltage reverses. Noise is therefore not interpolated, and the total is conserved exactly.
 
     Parameters
     ----------
     voltage_volt, charge_ah
-        Voltage at each record, V, and charge since the record before, Ah, positive in the half
-        cycle's direction; shape (n,). A half cycle's first charge passes at its first voltage.
+        Voltage at each record, V, and charge since the previous record, Ah, positive in the half
+        cycle's direction; shape (n,). The first charge of a half cycle counts at its first voltage.
     begins
         First record of each half cycle; shape (k,).
     step_volt
         Step of the grid, V.
     smoothing_volt
-        Standard deviation of the Gaussian that smooths each half cycle's curve, V; mirrored at the
-        ends, so that the total is kept; shape (k,).
+        Standard deviation of the Gaussian that smooths each half cycle's curve, V; reflected at
+        the ends, so that the total is conserved; shape (k,).
 
     Returns
     -------
-    Curves over the middles of the steps, V, in Ah/V; none of half cycles with fewer than three
-    records or less than two steps of voltage.
+    Curves in Ah/V over the middles of the steps, V; none for half cycles with fewer than three
+    records or a span of less than two voltage steps.
 
     """
     low, high = _spans(voltage_volt, begins)
@@ -94,19 +95,19 @@ def differential_capacity(
 
 
 def sufficient_smoothing(voltage_volt: Floats, begins: Indices, least_volt: float) -> Floats:
-    """Return the smoothing that each half cycle's noise calls for.
+    """Return the smoothing that the noise of each half cycle requires.
 
-    A voltage with white noise of standard deviation s, recorded at n places of a window w, gives a
-    dQ/dV that is smoothed by a Gaussian of σ a relative ripple of s √(w/n) / (2 π^¼ σ^1.5): σ is
-    chosen so that it is 1.5 %, but from ``least_volt`` to four times that. The noise is told from
-    the fourth differences of the voltage, for which the curve itself is straight.
+    White noise of standard deviation s on a voltage recorded at n points of a window w leaves a
+    relative ripple of s √(w/n) / (2 π^¼ σ^1.5) on a dQ/dV smoothed by a Gaussian of σ. σ is chosen
+    for a ripple of 1.5 %, within ``least_volt`` and four times that. The noise is estimated from
+    the fourth differences of the voltage, to which the curve itself contributes little.
 
     Parameters
     ----------
     voltage_volt, begins
         As of :func:`differential_capacity`.
     least_volt
-        The smoothing of a voltage without noise, V.
+        Smoothing of a voltage without noise, V.
 
     Returns
     -------
@@ -114,50 +115,50 @@ def sufficient_smoothing(voltage_volt: Floats, begins: Indices, least_volt: floa
 
     """
     ends = np.append(begins, len(voltage_volt))[1:]
-    found = np.full(len(begins), least_volt)
+    smoothing = np.full(len(begins), least_volt)
     for place, (begin, end) in enumerate(zip(begins, ends, strict=True)):
         voltage = voltage_volt[begin:end]
         if len(voltage) < FEWEST_FOR_NOISE:
             continue
         noise = float(np.median(np.abs(np.diff(voltage, 4)))) / _OF_FOURTH
-        apart = float(np.ptp(voltage)) / len(voltage)
-        found[place] = (noise * np.sqrt(apart) / (2 * np.pi**0.25 * RIPPLE)) ** (2 / 3)
-    clipped: Floats = np.clip(found, least_volt, MOST_SMOOTHING * least_volt)
+        spacing = float(np.ptp(voltage)) / len(voltage)
+        smoothing[place] = (noise * np.sqrt(spacing) / (2 * np.pi**0.25 * RIPPLE)) ** (2 / 3)
+    clipped: Floats = np.clip(smoothing, least_volt, MOST_SMOOTHING * least_volt)
     return clipped
 
 
 def _spans(voltage: Floats, begins: Indices) -> tuple[Floats, Floats]:
-    """Return the lower and the higher voltage of each record and the one before it."""
-    before = np.concatenate([voltage[:1], voltage[:-1]])
-    before[begins] = voltage[begins]
-    return np.minimum(voltage, before), np.maximum(voltage, before)
+    """Return the lower and the higher voltage of each record and its predecessor."""
+    previous = np.concatenate([voltage[:1], voltage[:-1]])
+    previous[begins] = voltage[begins]
+    return np.minimum(voltage, previous), np.maximum(voltage, previous)
 
 
 def _reduce_half_cycles(ufunc: np.ufunc, values: Floats, begins: Indices) -> Floats:
-    found: Floats = ufunc.reduceat(values, begins) if len(begins) else np.zeros(0)
-    return found
+    reduced: Floats = ufunc.reduceat(values, begins) if len(begins) else np.zeros(0)
+    return reduced
 
 
 def _grid_index(values: Floats, step: float) -> Indices:
-    found: Indices = np.floor(values / step).astype(np.int64)
-    return found
+    index: Indices = np.floor(values / step).astype(np.int64)
+    return index
 
 
 def _bin_charge(
     low: Floats, high: Floats, charge: Floats, shift: Indices, step: float, total: int
 ) -> Floats:
-    """Spread charges over the steps between two voltages; shape (total,)."""
+    """Return charges distributed over the grid steps between two voltages; shape (total,)."""
     lower = _grid_index(low, step)
     spans = _grid_index(high, step) - lower
     wide = np.flatnonzero(spans)
     narrow = spans == 0
     sums: Floats = np.bincount((lower + shift)[narrow], charge[narrow], total).astype(np.float64)
     count = spans[wide] + 1
-    which = np.repeat(wide, count)
-    place = np.arange(len(which)) - np.repeat(np.cumsum(count) - count, count) + lower[which]
-    covered = np.minimum(high[which], (place + 1) * step) - np.maximum(low[which], place * step)
-    part = charge[which] * np.clip(covered, 0.0, None) / (high[which] - low[which])
-    sums += np.bincount(place + shift[which], part, total)
+    source = np.repeat(wide, count)
+    place = np.arange(len(source)) - np.repeat(np.cumsum(count) - count, count) + lower[source]
+    covered = np.minimum(high[source], (place + 1) * step) - np.maximum(low[source], place * step)
+    part = charge[source] * np.clip(covered, 0.0, None) / (high[source] - low[source])
+    sums += np.bincount(place + shift[source], part, total)
     return sums
 
 
@@ -172,24 +173,24 @@ def _smooth(curves: Curves, steps: Floats) -> None:
 def differential_voltage(
     voltage_volt: Floats, charge_ah: Floats, begins: Indices, *, steps: int, smoothing_steps: float
 ) -> Curves:
-    """dV/dQ on a grid of charge, in V/Ah; its sum times the step is the change of the voltage.
+    """Return dV/dQ on a charge grid; its sum times the step is the change of the voltage.
 
-    The mean voltage over each step of the charge is smoothed by a Gaussian and differentiated.
-    Charge that flows back (a pulse) is passed over until it has come again.
+    The mean voltage over each step of charge is smoothed by a Gaussian and differentiated. Where
+    the charge runs backwards (a pulse), records are skipped until it is passed again.
 
     Parameters
     ----------
     voltage_volt, charge_ah, begins
         As of :func:`differential_capacity`.
     steps
-        Steps of the grid over the charge of each half cycle.
+        Number of grid steps over the charge of each half cycle.
     smoothing_steps
         Standard deviation of the Gaussian, in steps.
 
     Returns
     -------
-    Curves over the charge between the middles of two steps, Ah; none of half cycles with fewer
-    records than a quarter of the steps.
+    Curves in V/Ah over the charge at the boundaries between steps, Ah; none for half cycles with
+    fewer records than a quarter of the steps.
 
     """
     from scipy.ndimage import gaussian_filter1d

@@ -1,4 +1,4 @@
-"""Peaks of dQ/dV, and the same peak from one half cycle to the next."""
+"""Detection of dQ/dV peaks, and tracking of a peak from one half cycle to the next."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-PROMINENT = 0.05  # of the highest peak: what stands out less is no peak
-TOP = 1 / 3  # of the prominence: the points that the position is taken from
-MARGIN = 3.0  # standard deviations of the smoothing from an end: nearer is the end itself
-TRACKING_VOLT = 0.04  # between two half cycles of one direction: further is another peak
-MAX_ABSENCE = 3  # half cycles of one direction without the peak: then it is gone
+PROMINENT = 0.05  # of the highest peak: smallest prominence of a peak
+TOP = 1 / 3  # of the prominence: upper part whose points give the position
+MARGIN = 3.0  # standard deviations of the smoothing; nearer to an end is an artefact of the end
+TRACKING_VOLT = 0.04  # largest shift between two half cycles of one direction
+MAX_ABSENCE = 3  # half cycles of one direction without the peak before its track ends
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
 
 class Peaks(NamedTuple):
-    """Peaks of one curve, by rising voltage; shape (p,) each.
+    """Peaks of one curve in the order of voltage; shape (p,) each.
 
-    ``width_volt`` is the full width at half the prominence, ``capacity_ah`` the charge between the
+    ``width_volt`` is the full width at half prominence, ``capacity_ah`` the charge between the
     valleys on both sides.
     """
 
@@ -35,15 +35,15 @@ class Peaks(NamedTuple):
 def locate_peaks(voltage_volt: Floats, density: Floats, smoothing_volt: float) -> Peaks:
     """Find the peaks of a dQ/dV curve.
 
-    A peak stands out by a twentieth of the highest one. Its position is the top of a parabola
-    through the logarithms of the points of its upper third. What lies within three standard
-    deviations of the smoothing from an end is the end of the half cycle (a voltage held there, the
-    jump of a new current) and left out.
+    A peak has a prominence of at least 5 % of the highest one. Its position is the vertex of a
+    parabola through the logarithms of the points of its upper third. Points within three standard
+    deviations of the smoothing from an end are excluded: they belong to the end of the half cycle
+    (constant voltage, or the voltage jump at a new current).
 
     Parameters
     ----------
     voltage_volt, density
-        Middles of the steps of an even grid, V, and dQ/dV, Ah/V; shape (m,).
+        Middles of the steps of a uniform grid, V, and dQ/dV, Ah/V; shape (m,).
     smoothing_volt
         Standard deviation of the Gaussian that smoothed it, V.
 
@@ -55,88 +55,91 @@ def locate_peaks(voltage_volt: Floats, density: Floats, smoothing_volt: float) -
     inner = density[margin : len(density) - margin]
     if len(inner) < 3:
         return Peaks(*(np.zeros(0) for _ in range(5)))
-    found, _ = find_peaks(inner)
-    measured = peak_prominences(inner, found)
-    standing = measured[0] >= PROMINENT * inner[found].max(initial=0.0)
-    found, measured = found[standing], tuple(values[standing] for values in measured)
-    width = peak_widths(inner, found, 0.5, measured)[0] * step
-    bounds = _valleys(inner, found, measured[1], measured[2])
+    peaks, _ = find_peaks(inner)
+    prominences = peak_prominences(inner, peaks)
+    prominent = prominences[0] >= PROMINENT * inner[peaks].max(initial=0.0)
+    peaks, prominences = peaks[prominent], tuple(values[prominent] for values in prominences)
+    width = peak_widths(inner, peaks, 0.5, prominences)[0] * step
+    bounds = _valleys(inner, peaks, prominences[1], prominences[2])
     running = np.concatenate([[0.0], np.cumsum(inner)]) * step
-    top = [_top_offset(inner, *peak) for peak in zip(found, measured[0], *bounds, strict=True)]
+    top = [_top_offset(inner, *peak) for peak in zip(peaks, prominences[0], *bounds, strict=True)]
     return Peaks(
-        voltage_volt[margin] + (found + top) * step, inner[found], measured[0], width,
+        voltage_volt[margin] + (peaks + top) * step, inner[peaks], prominences[0], width,
         running[bounds[1] + 1] - running[bounds[0]],
     )  # fmt: skip
 
 
 def _valleys(
-    density: Floats, found: Indices, left: Indices, right: Indices
+    density: Floats, peaks: Indices, left: Indices, right: Indices
 ) -> tuple[Indices, Indices]:
-    """Return the lowest points beside each peak, towards its neighbours or its bases."""
+    """Return the lowest point on each side of every peak, up to its neighbours or bases."""
     low, high = left.copy(), right.copy()
-    for place in range(len(found) - 1):
-        between = slice(found[place], found[place + 1] + 1)
-        valley = found[place] + int(np.argmin(density[between]))
+    for place in range(len(peaks) - 1):
+        between = slice(peaks[place], peaks[place + 1] + 1)
+        valley = peaks[place] + int(np.argmin(density[between]))
         high[place], low[place + 1] = min(high[place], valley), max(low[place + 1], valley)
     return low, high
 
 
 def _top_offset(density: Floats, peak: int, prominence: float, low: int, high: int) -> float:
-    """Return how far the top of a parabola lies from the highest point, in steps.
+    """Return the distance of a parabola's vertex from the highest point, in steps.
 
-    It is fitted to the logarithm of the points around that stand within a third of the prominence
-    below the top.
+    The parabola is fitted to the logarithms of the surrounding points that lie within a third of
+    the prominence below the maximum.
     """
-    within = density >= density[peak] - TOP * prominence
+    is_upper = density >= density[peak] - TOP * prominence
     left, right = peak, peak
-    while left > low and within[left - 1]:
+    while left > low and is_upper[left - 1]:
         left -= 1
-    while right < high and within[right + 1]:
+    while right < high and is_upper[right + 1]:
         right += 1
     left, right = min(left, peak - 1), max(right, peak + 1)
-    at = np.arange(left, right + 1) - peak
-    curvature, slope, _ = np.polyfit(at, np.log(np.maximum(density[left : right + 1], 1e-300)), 2)
+    offset = np.arange(left, right + 1) - peak
+    curvature, slope, _ = np.polyfit(
+        offset, np.log(np.maximum(density[left : right + 1], 1e-300)), 2
+    )
     shift = -slope / (2 * curvature) if curvature < 0 else 0.0
-    return float(np.clip(shift, at[0], at[-1]))
+    return float(np.clip(shift, offset[0], offset[-1]))
 
 
 def track_peaks(curve: Indices, voltage_volt: Floats) -> Indices:
-    """Assign numbers to peaks so that one that is followed from curve to curve keeps its number.
+    """Return track numbers, so that a peak keeps its number from curve to curve.
 
-    A peak goes on where the next curve has one within 40 mV; of several the nearest pairs are
-    taken. One that is absent from three curves in a row is gone; a later one there is another.
+    A track continues with a peak of the next curve within 40 mV; with several, the nearest pairs
+    are matched first. A track ends after three successive curves without the peak; a later peak at
+    that voltage gets a new number.
 
     Parameters
     ----------
     curve
-        Number of the curve, from 0, that each peak is of, not falling; shape (p,).
+        Number of each peak's curve from 0, in non-decreasing order; shape (p,).
     voltage_volt
         Position of each peak, V; shape (p,).
 
     Returns
     -------
-    Number of each peak from 1, in the order of their first appearance; shape (p,).
+    Track number of each peak from 1, in the order of first appearance; shape (p,).
 
     """
     numbers = np.zeros(len(curve), np.int64)
-    tracks: dict[int, tuple[float, int]] = {}  # number: last position, last curve
+    tracks: dict[int, tuple[float, int]] = {}  # track number: last position, last curve
     count = 0
     begins = [*np.flatnonzero(np.diff(curve, prepend=-1)), len(curve)]
     for begin, end in pairwise(begins):
-        here = int(curve[begin])
-        tracks = {k: v for k, v in tracks.items() if here - v[1] <= MAX_ABSENCE}
+        current = int(curve[begin])
+        tracks = {k: v for k, v in tracks.items() if current - v[1] <= MAX_ABSENCE}
         pairs = sorted(
             (abs(voltage_volt[peak] - last), peak, track)
             for peak in range(begin, end)
             for track, (last, _) in tracks.items()
         )
-        taken: set[int] = set()
-        for apart, peak, track in pairs:
-            if apart <= TRACKING_VOLT and not numbers[peak] and track not in taken:
+        matched: set[int] = set()
+        for distance, peak, track in pairs:
+            if distance <= TRACKING_VOLT and not numbers[peak] and track not in matched:
                 numbers[peak] = track
-                taken.add(track)
+                matched.add(track)
         for peak in range(begin, end):
             if not numbers[peak]:
                 numbers[peak] = count = count + 1
-            tracks[int(numbers[peak])] = (float(voltage_volt[peak]), here)
+            tracks[int(numbers[peak])] = (float(voltage_volt[peak]), current)
     return numbers

@@ -1,4 +1,4 @@
-"""Stretches of current in one direction: what makes half cycles."""
+"""Runs of current in one direction, joined to the segments and half cycles of a test."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-NOISE = 1e-3  # of the test's usual current; what is below is no current
+NOISE = 1e-3  # of the test's typical current; less is noise
 FLOOR_AMPERE = 5e-9  # below the noise of every cycler
-MINOR = 1e-3  # of the largest stretch's charge; what is below belongs to its neighbour
-FEW, WEAK = 0.01, 0.05  # of the largest one's charge, and of the current of those with much charge
-PULSE = 0.05  # of the largest stretch's charge, if it is also shorter than PULSE_SECOND
+MINOR = 1e-3  # of the largest charge; a smaller run belongs to its neighbour
+FEW, WEAK = 0.01, 0.05  # of the largest charge, and of the median current of large runs
+PULSE = 0.05  # of the largest charge, for runs shorter than PULSE_SECOND
 PULSE_SECOND = 120.0
-PROFILE_RUNS = 8  # so many short runs in a row may be a drive cycle
-PROFILE_NET = 1 / 3  # of its throughput: a drive cycle goes somewhere, quick cycling does not
-PROFILE_SPREAD = 3.0  # of its runs' charges, upper over lower quartile: they are no cycles
-NOISE_SPREAD = 2.0  # the same of noise about zero, at least
-SERIES_RUNS = 40  # so many short runs in a row, all alike, are quick cycling
-REACHED = 0.02  # of the voltage window: so near to the end voltage of the others counts as reached
-_SAMPLES = 1 << 17  # currents that the usual one is told from
+PROFILE_RUNS = 8  # this many successive short runs may be a drive cycle
+PROFILE_NET = 1 / 3  # of the throughput: a drive cycle has more net charge, fast cycling less
+PROFILE_SPREAD = 3.0  # upper over lower quartile of run charges; above it they are no cycles
+NOISE_SPREAD = 2.0  # the same ratio, exceeded by noise about zero
+SERIES_RUNS = 40  # this many successive short runs of similar charge are fast cycling
+REACHED = 0.02  # of the voltage window: tolerance for reaching the end voltage of the others
+_SAMPLES = 1 << 17  # currents sampled to find the typical one
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -33,11 +33,11 @@ class Segments(NamedTuple):
 
 
 def current_directions(current_ampere: Floats) -> NDArray[np.int8]:
-    """Tell charge (+1) and discharge (−1) from rest (0).
+    """Return the direction of each record: charge (+1), discharge (−1) or rest (0); shape (n,).
 
-    Current is what exceeds 0.1 % of the test's usual current and 5 nA. The usual current is the
-    one that half of the charge passes above (of evenly spaced records where there are many):
-    however long the rests are, their noise does not count.
+    A current counts above 0.1 % of the test's typical current and above 5 nA. The typical current
+    is the one above which half of the charge passes (of evenly sampled records if there are many),
+    so that the noise of long rests has no influence.
 
     Parameters
     ----------
@@ -48,38 +48,38 @@ def current_directions(current_ampere: Floats) -> NDArray[np.int8]:
     sample = np.abs(current_ampere[:: max(1, len(current_ampere) // _SAMPLES)])
     flowing = np.sort(sample[sample > FLOOR_AMPERE])
     passed = np.cumsum(flowing)
-    usual = flowing[np.searchsorted(passed, passed[-1] / 2)] if len(flowing) else 0.0
-    threshold = max(NOISE * float(usual), FLOOR_AMPERE)
+    typical = flowing[np.searchsorted(passed, passed[-1] / 2)] if len(flowing) else 0.0
+    threshold = max(NOISE * float(typical), FLOOR_AMPERE)
     charging = (current_ampere > threshold).view(np.int8)
     return charging - (current_ampere < -threshold).view(np.int8)
 
 
 def reduce_segments(ufunc: np.ufunc, values: Floats, segments: Segments) -> Floats:
-    """Reduce values over each segment, its rests included; shape (n,) to (k,)."""
+    """Reduce values over each segment, including its rests; shape (n,) to (k,)."""
     if not len(segments.first):
         return np.zeros(0)
     edges = np.column_stack([segments.first, segments.last + 1]).ravel()
     if edges[-1] == len(values):
         edges = edges[:-1]
-    found: Floats = ufunc.reduceat(values, edges)[::2]
-    return found
+    reduced: Floats = ufunc.reduceat(values, edges)[::2]
+    return reduced
 
 
 def find_segments(
     direction: NDArray[np.int8], charge_ah: Floats, time_second: Floats, voltage_volt: Floats
 ) -> Segments:
-    """Return the stretches of current in one direction.
+    """Find the segments of current in one direction.
 
-    Rests don't end a stretch. A drive cycle (eight or more runs under two minutes in a row, that
-    carry charge one way or differ widely) is one stretch in the direction of its net charge. What
-    small ones belong to, :func:`number_half_cycles` says.
+    Rests do not end a segment. A drive cycle (eight or more successive runs under two minutes with
+    net charge or widely differing charges) is one segment in the direction of its net charge. Small
+    runs are assigned by :func:`number_half_cycles`.
 
     Parameters
     ----------
     direction
         +1, −1 or 0 for each record; shape (n,).
     charge_ah
-        Charge since the record before, Ah, 0 at rest; shape (n,).
+        Charge since the previous record, Ah, 0 at rest; shape (n,).
     time_second, voltage_volt
         Time in the test, s, and voltage, V; shape (n,).
 
@@ -89,9 +89,9 @@ def find_segments(
     if not len(sign) or _is_noise(charge, int(np.count_nonzero(direction))):
         none = np.zeros(0, np.int64)
         return Segments(none, none)
-    lasted = time_second[runs.last] - time_second[runs.first]
+    duration = time_second[runs.last] - time_second[runs.first]
     starts = _profile_starts(
-        charge, lasted, _is_at_limit(sign, np.abs(charge), lasted, voltage_volt[runs.last])
+        charge, duration, _is_at_limit(sign, np.abs(charge), duration, voltage_volt[runs.last])
     )
     charge = np.add.reduceat(charge, starts)
     ends = np.append(starts[1:], len(sign)) - 1
@@ -105,14 +105,14 @@ def find_segments(
 
 
 def _is_noise(charge: Floats, active: int) -> bool:
-    """Return whether the sign changes at every other record, at random and about zero."""
+    """Return whether the sign changes at about every other record, randomly and about zero."""
     if len(charge) <= 8 or len(charge) <= 0.5 * active:
         return False
     return not _has_net_charge(charge) and _quartile_ratio(charge) > NOISE_SPREAD
 
 
 def _split_loose_ends(begins: Indices, sign: NDArray[np.int8], charge: Floats) -> Indices:
-    """Keep a small run at either end of a file apart: it may go on in another file."""
+    """Return segment starts with a small run at either end apart: another file may continue it."""
     net = np.add.reduceat(charge, begins)
     loose = [1] if sign[0] * net[0] < 0 else []
     if sign[-1] * net[-1] < 0:
@@ -121,7 +121,7 @@ def _split_loose_ends(begins: Indices, sign: NDArray[np.int8], charge: Floats) -
 
 
 def _find_runs(direction: NDArray[np.int8]) -> tuple[Segments, NDArray[np.int8]]:
-    """Return the stretches between changes of sign, rests within included, and their signs."""
+    """Return the runs between changes of sign, including rests within, and their signs."""
     if not direction.any():
         return Segments(np.zeros(0, np.int64), np.zeros(0, np.int64)), direction[:0]
     starts = np.concatenate([[0], np.flatnonzero(direction[1:] != direction[:-1]) + 1])
@@ -132,18 +132,18 @@ def _find_runs(direction: NDArray[np.int8]) -> tuple[Segments, NDArray[np.int8]]
     return Segments(starts[turns], ends[np.append(turns[1:], len(sign)) - 1]), sign[turns]
 
 
-def _find_series(lasted: Floats, fewest: int) -> list[slice]:
-    """Return the series of so many runs under two minutes in a row."""
-    edges = np.flatnonzero(np.diff(lasted < PULSE_SECOND, prepend=False, append=False))
+def _find_series(duration: Floats, fewest: int) -> list[slice]:
+    """Return the series of at least ``fewest`` successive runs under two minutes."""
+    edges = np.flatnonzero(np.diff(duration < PULSE_SECOND, prepend=False, append=False))
     ends = zip(edges[::2], edges[1::2], strict=True)
     return [slice(start, end) for start, end in ends if end - start >= fewest]
 
 
-def _profile_starts(charge: Floats, lasted: Floats, at_limit: NDArray[np.bool_]) -> Indices:
-    """Return the places where runs begin once each drive cycle is one."""
+def _profile_starts(charge: Floats, duration: Floats, at_limit: NDArray[np.bool_]) -> Indices:
+    """Return the first indices of runs after joining each drive cycle into one."""
     keep = np.ones(len(charge), np.bool_)
     largest = float(np.abs(charge).max())
-    for series in _find_series(lasted, PROFILE_RUNS):
+    for series in _find_series(duration, PROFILE_RUNS):
         irregular = (
             _has_net_charge(charge[series]) or _quartile_ratio(charge[series]) > PROFILE_SPREAD
         )
@@ -158,7 +158,7 @@ def _has_net_charge(charge: Floats) -> bool:
 
 
 def _quartile_ratio(charge: Floats) -> float:
-    """Upper over lower quartile of what runs of one direction carry, the larger of both."""
+    """Return the larger ratio of upper to lower quartile of the charges of either direction."""
     size = np.abs(charge)
     carried = [size[charge * sign > 0] for sign in (1, -1)]
     if not all(len(runs) for runs in carried):
@@ -167,19 +167,19 @@ def _quartile_ratio(charge: Floats) -> float:
     return max(float(upper / lower) for lower, upper in quartiles)
 
 
-def segment_numbers(direction: NDArray[np.int8], found: Segments) -> Indices:
-    """Assign numbers to segments from 1 for each of their records with current, 0 elsewhere; shape (n,)."""
+def segment_numbers(direction: NDArray[np.int8], segments: Segments) -> Indices:
+    """Return the segment number, from 1, of each record with current, 0 elsewhere; shape (n,)."""
     begins, inside = (np.zeros(len(direction) + 1, np.int64) for _ in range(2))
-    begins[found.first] = 1
-    inside[found.first] += 1
-    inside[found.last + 1] -= 1
+    begins[segments.first] = 1
+    inside[segments.first] += 1
+    inside[segments.last + 1] -= 1
     number: Indices = np.cumsum(begins[:-1])
     number[(direction == 0) | (np.cumsum(inside[:-1]) == 0)] = 0
     return number
 
 
 def _join_minor_runs(sign: NDArray[np.int8], major: NDArray[np.bool_]) -> Indices:
-    """Assign numbers to runs so that minor ones and major ones of the same sign join the one before."""
+    """Return run numbers; minor runs and major ones of the same sign join the previous run."""
     kept = np.flatnonzero(major)
     turned = np.concatenate([[True], sign[kept][1:] != sign[kept][:-1]])
     number = np.zeros(len(sign), np.int64)
@@ -191,37 +191,37 @@ def _join_minor_runs(sign: NDArray[np.int8], major: NDArray[np.bool_]) -> Indice
 def number_half_cycles(
     direction: NDArray[np.int8], charge_ah: Floats, lasted_second: Floats, end_volt: Floats
 ) -> Indices:
-    """Assign numbers to runs, or segments of several files, so that small ones belong to a neighbour.
+    """Return the half cycle number of runs, or of segments of several files.
 
-    Small is what carries less than 0.1 % of the largest one's charge, or less than 5 % of it within
-    two minutes (a pulse), or less than 1 % at less than 5 % of the current (a leak, the noise of a
-    float). A run of less than two minutes is no pulse if it comes to the end voltage of the long
-    ones of its direction, or in a series of forty or more that are all alike: then the test is
-    cycled so quickly.
+    Small ones are joined to a neighbour: those with less than 0.1 % of the largest charge, with
+    less than 5 % of it in under two minutes (a pulse), or with less than 1 % at less than 5 % of
+    the current (leakage, or noise of a float). A run under two minutes is no pulse if it reaches
+    the end voltage of the long runs of its direction, or belongs to a series of forty or more of
+    similar charge: such a test is cycled that fast.
 
     Parameters
     ----------
     direction, charge_ah, lasted_second, end_volt
-        +1 or −1, charge (Ah, positive), length (s) and last voltage (V) of each in the order of
+        +1 or −1, charge (Ah, positive), duration (s) and last voltage (V) of each in the order of
         time; shape (n,).
 
     Returns
     -------
-    Number of the stretch, or half cycle, from 1 for each; shape (n,).
+    Number of each one's half cycle from 1; shape (n,).
 
     """
     if not len(direction):
         return np.zeros(0, np.int64)
     starts = np.flatnonzero(np.diff(direction, prepend=0))
-    if len(starts) < len(direction):  # neighbours of one direction are one
+    if len(starts) < len(direction):  # join neighbours of the same direction
         counts = np.diff(np.append(starts, len(direction)))
-        whole = number_half_cycles(
+        joined = number_half_cycles(
             direction[starts],
             np.add.reduceat(charge_ah, starts),
             np.add.reduceat(lasted_second, starts),
             end_volt[starts + counts - 1],
         )
-        return np.repeat(whole, counts)
+        return np.repeat(joined, counts)
     largest = charge_ah.max()
     small = charge_ah < PULSE * largest
     short = lasted_second < PULSE_SECOND
@@ -246,14 +246,14 @@ def _finite_median(values: Floats) -> float:
 def _is_at_limit(
     direction: NDArray[np.int8], charge_ah: Floats, lasted_second: Floats, end_volt: Floats
 ) -> NDArray[np.bool_]:
-    """Say which runs come to the end voltage of the long ones of their direction."""
+    """Return which runs reach the end voltage of the long runs of their direction."""
     long = (charge_ah >= PULSE * charge_ah.max()) & (lasted_second >= PULSE_SECOND)
     high, low = (end_volt[long & (direction == sign)] for sign in (1, -1))
     if not (len(high) and len(low)):
         return np.zeros(len(direction), np.bool_)
     upper, lower = float(np.median(high)), float(np.median(low))
-    near = REACHED * (upper - lower)
+    tolerance = REACHED * (upper - lower)
     reached: NDArray[np.bool_] = np.where(
-        direction > 0, end_volt >= upper - near, end_volt <= lower + near
+        direction > 0, end_volt >= upper - tolerance, end_volt <= lower + tolerance
     )
     return reached

@@ -1,6 +1,6 @@
-"""What a stretch of current amounts to: charge, energy, time, voltages, current, resistance.
+"""Sums of a segment: charge, energy, time, voltages, current and resistance.
 
-All of it is reduced over ranges of records, so that millions of records cost a few passes over the
+All are reductions over ranges of records, so that millions of records need a few passes over the
 arrays and no grouping.
 """
 
@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from cellpipe.numerics.cycling.integrate import differences
 from cellpipe.numerics.cycling.runs import Segments, reduce_segments
 
-TAIL = 5  # records at a segment's end that its last voltage and current are told from
-LIMIT_VOLT, MOST_LIMIT_VOLT = 0.003, 0.01  # so near to the last voltage is at the voltage limit
-TAPERED = 0.98  # of the constant current: below it the current tapers
-HELD = 0.01  # of the time is spent off the limit: less, and the whole stretch is held there
-FALLEN = 0.9  # of the constant current: what is held at a voltage limit ends below it
-BLOCK = 1 << 18  # records that are summed up together
-STEP_SECOND = 10.0  # so soon after a step the jump of the voltage is called resistive
+TAIL = 5  # last records of a segment, whose medians are its last voltage and current
+LIMIT_VOLT, MOST_LIMIT_VOLT = 0.003, 0.01  # tolerance within which the voltage is at its limit
+TAPERED = 0.98  # of the constant current; below it the current tapers
+HELD = 0.01  # of the time off the limit; with less, the whole segment is at the limit
+FALLEN = 0.9  # of the constant current; a constant-voltage phase ends below it
+BLOCK = 1 << 18  # records summed at once
+STEP_SECOND = 10.0  # latest time after a step at which the voltage jump counts as resistive
 
 Floats = NDArray[np.float64]
 
@@ -31,8 +31,8 @@ class SegmentSums(NamedTuple):
     """One value per segment; shape (k,) each.
 
     ``net_ah`` is positive on charge; ``energy_wh`` is ∫V·dQ. ``constant_current_ampere`` is the
-    mean current of what does not pass at the voltage limit, ``constant_voltage_share`` the share
-    of the charge that does while the current tapers.
+    mean current away from the voltage limit, ``constant_voltage_share`` the share of the charge
+    that passes at the limit while the current tapers.
     """
 
     net_ah: Floats
@@ -52,17 +52,17 @@ def sum_segments(
     direction: NDArray[np.int8],
     segments: Segments,
 ) -> SegmentSums:
-    """Sum segments up.
+    """Return the sums of each segment.
 
-    The charge between two records passes at the mean of their voltages; the first after a rest or
-    in a segment at its own, and in as long as its current needs for it.
+    The charge between two records counts at the mean of their voltages. The first charge after a
+    rest or in a segment counts at its own voltage and takes the time that its current needs.
 
     Parameters
     ----------
     time_second, voltage_volt, current_ampere
         Time in the test, s, voltage, V, and current, A; shape (n,).
     charge_ah
-        Charge since the record before, Ah, positive on charge, 0 at rest; shape (n,).
+        Charge since the previous record, Ah, positive on charge, 0 at rest; shape (n,).
     direction
         +1, −1 or 0 for each record; shape (n,).
     segments
@@ -71,10 +71,10 @@ def sum_segments(
     """
     parts = [
         _sum_block(
-            time_second[where], voltage_volt[where], current_ampere[where], charge_ah[where],
-            direction[where], Segments(some.first - where.start, some.last - where.start),
+            time_second[span], voltage_volt[span], current_ampere[span], charge_ah[span],
+            direction[span], Segments(block.first - span.start, block.last - span.start),
         )
-        for where, some in _iter_blocks(segments)
+        for span, block in _iter_blocks(segments)
     ]  # fmt: skip
     if not parts:
         return SegmentSums(*(np.zeros(0) for _ in SegmentSums._fields))
@@ -82,9 +82,9 @@ def sum_segments(
 
 
 def _iter_blocks(segments: Segments) -> Iterator[tuple[slice, Segments]]:
-    """Return segments by slices of the records that are small enough for the processor's cache.
+    """Iterate over slices of records that fit the processor's cache, with their segments.
 
-    A slice ends with the record behind its last segment.
+    Each slice ends with the record after its last segment.
     """
     first, last = segments
     block = first // BLOCK
@@ -115,17 +115,17 @@ def _sum_block(
         interval[rest] = energy[rest] = 0.0
         low, high = np.where(rest, np.inf, voltage_volt), np.where(rest, -np.inf, voltage_volt)
     net = reduce_segments(np.add, charge_ah, segments)
-    lasted = reduce_segments(np.add, interval, segments)
+    duration = reduce_segments(np.add, interval, segments)
     lowest, highest = (
         reduce_segments(np.minimum, low, segments),
         reduce_segments(np.maximum, high, segments),
     )
-    held = _constant_voltage_records(voltage_volt, interval, segments)
+    at_limit = _constant_voltage_records(voltage_volt, interval, segments)
     constant, share = _constant_current_and_share(
-        current_ampere, charge_ah, interval, segments, held, net, lasted
+        current_ampere, charge_ah, interval, segments, at_limit, net, duration
     )
     return SegmentSums(
-        net, reduce_segments(np.add, energy, segments), lasted, lowest, highest, constant, share
+        net, reduce_segments(np.add, energy, segments), duration, lowest, highest, constant, share
     )
 
 
@@ -136,51 +136,51 @@ def _charge_times(
     begins: NDArray[np.int64],
     ends: NDArray[np.int64],
 ) -> Floats:
-    """Return the time that each record's charge took, s; that of an end may outlast its record."""
+    """Return the time of each record's charge, s; at a segment's end it may exceed its interval."""
     interval = differences(time)
     np.maximum(interval, 0.0, out=interval)
     following = interval[np.minimum(ends + 1, len(interval) - 1)]
-    for at, least, most in (
+    for places, least, most in (
         (begins, 0.0, interval[begins]),
         (ends, interval[ends], interval[ends] + following),
     ):
-        needed = np.abs(charge[at] / np.where(current[at] == 0, np.inf, current[at]))
-        interval[at] = np.clip(3600.0 * needed, least, most)
+        needed = np.abs(charge[places] / np.where(current[places] == 0, np.inf, current[places]))
+        interval[places] = np.clip(3600.0 * needed, least, most)
     return interval
 
 
 def _tail_values(values: Floats, segments: Segments) -> Floats:
     """Return the last few values of each segment; shape (k, TAIL)."""
     places = segments.last[:, None] - np.arange(TAIL)
-    found: Floats = values[np.maximum(places, segments.first[:, None])]
-    return found
+    tail: Floats = values[np.maximum(places, segments.first[:, None])]
+    return tail
 
 
 def _broadcast_to_records(values: Floats, segments: Segments, count: int) -> Floats:
-    """Return each record its segment's value, until the next one begins; shape (k,) to (n,)."""
-    found = np.zeros(count)
-    found[segments.first] = np.diff(values, prepend=0.0)
-    return np.cumsum(found, out=found)
+    """Repeat each segment's value until the next segment begins; shape (k,) to (n,)."""
+    repeated = np.zeros(count)
+    repeated[segments.first] = np.diff(values, prepend=0.0)
+    return np.cumsum(repeated, out=repeated)
 
 
 def _constant_voltage_records(
     voltage: Floats, interval: Floats, segments: Segments
 ) -> NDArray[np.int64]:
-    """Return the records with current at the voltage that their segment ends at.
+    """Return the records with current at the end voltage of their segment.
 
-    That voltage is the median of the last few, its noise their median deviation: neither an
-    overshoot nor noise moves it.
+    The end voltage is the median of the last few voltages, and its noise their median absolute
+    deviation, so that neither an overshoot nor noise shifts it.
     """
     tail = _tail_values(voltage, segments)
     limit = np.median(tail, axis=1)
     noise = 1.4826 * np.median(np.abs(tail - limit[:, None]), axis=1)
-    near = np.clip(4.0 * noise, LIMIT_VOLT, MOST_LIMIT_VOLT)
-    apart = _broadcast_to_records(limit, segments, len(voltage))
-    np.subtract(voltage, apart, out=apart)
-    np.abs(apart, out=apart)
-    if near.max() > LIMIT_VOLT:
-        apart -= _broadcast_to_records(near - LIMIT_VOLT, segments, len(voltage))
-    return np.flatnonzero((apart < LIMIT_VOLT) & (interval > 0))
+    tolerance = np.clip(4.0 * noise, LIMIT_VOLT, MOST_LIMIT_VOLT)
+    distance = _broadcast_to_records(limit, segments, len(voltage))
+    np.subtract(voltage, distance, out=distance)
+    np.abs(distance, out=distance)
+    if tolerance.max() > LIMIT_VOLT:
+        distance -= _broadcast_to_records(tolerance - LIMIT_VOLT, segments, len(voltage))
+    return np.flatnonzero((distance < LIMIT_VOLT) & (interval > 0))
 
 
 def _constant_current_and_share(
@@ -188,33 +188,33 @@ def _constant_current_and_share(
     charge: Floats,
     interval: Floats,
     segments: Segments,
-    held: NDArray[np.int64],
+    at_limit: NDArray[np.int64],
     net: Floats,
-    lasted: Floats,
+    duration: Floats,
 ) -> tuple[Floats, Floats]:
     """Return each segment's constant current, and the share of its charge at constant voltage."""
-    owner = np.searchsorted(segments.first, held, side="right") - 1
+    owner = np.searchsorted(segments.first, at_limit, side="right") - 1
     passed = np.abs(net)
-    share = charge[held] * np.sign(net)[owner]
+    share = charge[at_limit] * np.sign(net)[owner]
 
     def total(values: Floats, of: NDArray[np.int64]) -> Floats:
         return np.bincount(of, values, len(passed)).astype(np.float64)
 
     free_ah = np.maximum(passed - total(share, owner), 0.0)
-    free_second = np.maximum(lasted - total(interval[held], owner), 0.0)
+    free_second = np.maximum(duration - total(interval[at_limit], owner), 0.0)
     first, last = (
         np.abs(current[segments.first]),
         np.median(np.abs(_tail_values(current, segments)), 1),
     )
-    mean = 3600.0 * passed / np.where(lasted > 0, lasted, np.inf)
-    whole = np.where(last < FALLEN * first, first, np.where(lasted > 0, mean, first))
-    off = free_second > HELD * lasted
-    usual = np.where(off, 3600.0 * free_ah / np.where(off, free_second, np.inf), whole)
+    mean = 3600.0 * passed / np.where(duration > 0, duration, np.inf)
+    whole = np.where(last < FALLEN * first, first, np.where(duration > 0, mean, first))
+    off_limit = free_second > HELD * duration
+    usual = np.where(off_limit, 3600.0 * free_ah / np.where(off_limit, free_second, np.inf), whole)
     fallen = last < FALLEN * usual
-    tapers = (np.abs(current[held]) < TAPERED * usual[owner]) & fallen[owner]
+    tapers = (np.abs(current[at_limit]) < TAPERED * usual[owner]) & fallen[owner]
     tapered_ah = np.minimum(total(share[tapers], owner[tapers]).clip(0.0), passed)
-    rest_second = lasted - total(interval[held[tapers]], owner[tapers])
-    some = rest_second > HELD * lasted
+    rest_second = duration - total(interval[at_limit[tapers]], owner[tapers])
+    some = rest_second > HELD * duration
     constant = 3600.0 * (passed - tapered_ah) / np.where(some, rest_second, np.inf)
     return np.where(some, constant, usual), tapered_ah / np.where(passed > 0, passed, np.inf)
 
@@ -222,7 +222,7 @@ def _constant_current_and_share(
 def step_resistance(
     voltage_volt: Floats, current_ampere: Floats, delay_second: Floats, first: NDArray[np.int64]
 ) -> Floats:
-    """Resistance by the jump of the voltage where the current sets in: ΔV/ΔI.
+    """Return the resistance from the voltage jump at the onset of current, ΔV/ΔI.
 
     Parameters
     ----------
@@ -235,7 +235,8 @@ def step_resistance(
 
     Returns
     -------
-    Ω; NaN where the first record comes later than ten seconds or the jump goes the wrong way.
+    Resistance in Ω, shape (k,); NaN where the first record is later than ten seconds or the jump
+    has the wrong sign.
 
     """
     jump = voltage_volt[first] - voltage_volt[first - 1]

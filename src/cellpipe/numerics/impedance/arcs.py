@@ -1,4 +1,4 @@
-"""The arcs of a fit: resistance, time constant, capacitance, and the process they point to."""
+"""Arcs of a fit: resistance, time constant, capacitance and the process assigned to each."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from cellpipe.numerics.impedance.processes import (
 class ImpedanceArc:
     """One arc, in ohm, s and F.
 
-    ``capacitance`` is Hsu and Mansfeld's, ``brug_capacitance`` Brug's, with all that is faster in
-    series. ``capacitance_error`` is the standard error of the former's natural logarithm.
-    ``process`` is the most probable origin by the capacitance per area, ``probability`` its own.
+    ``capacitance`` is that of Hsu and Mansfeld, ``brug_capacitance`` that of Brug, with all faster
+    elements in series. ``capacitance_error`` is the standard error of ln(``capacitance``).
+    ``process`` is the most probable origin by capacitance per area, with its ``probability``.
     """
 
     name: str
@@ -42,20 +42,20 @@ class ImpedanceArc:
 def build_arcs(fit: CircuitFit, area_cm2: float | None) -> tuple[ImpedanceArc, ...]:
     """Return the arcs of a fit, fastest first."""
     return tuple(
-        build_arc(fit.form, arc, fit.theta, fit.spread, area_cm2, bool(known))
-        for arc, known in zip(fit.form.arcs, arc_identifiability(fit), strict=True)
+        build_arc(fit.form, arc, fit.theta, fit.spread, area_cm2, bool(identifiable))
+        for arc, identifiable in zip(fit.form.arcs, arc_identifiability(fit), strict=True)
     )
 
 
 def arc_identifiability(fit: CircuitFit) -> list[bool]:
-    """Tell for each arc whether the data determines its resistance."""
+    """Return for each arc whether the data determine its resistance."""
     return [bool(fit.identifiable[arc.user[0]]) for arc in fit.form.arcs]
 
 
 def build_arc(
     form: Form, arc: Arc, theta: Floats, spread: Floats, area_cm2: float | None, known: bool
 ) -> ImpedanceArc:
-    """Describe an arc from the fitted form's parameters (p,) and their covariance (p, p)."""
+    """Return an arc from the fitted form's parameters (p,) and their covariance (p, p)."""
     r, tau = float(np.exp(theta[arc.first])), float(np.exp(theta[arc.first + 1]))
     n = float(theta[arc.first + 2]) if arc.exponent else 1.0
     pair = spread[arc.first : arc.first + 2, arc.first : arc.first + 2]
@@ -73,7 +73,7 @@ def build_arc(
 
 
 def _series_resistance(form: Form, arc: Arc, theta: Floats) -> float:
-    """Resistance in front of an arc: resistors in series, and arcs that are faster."""
+    """Return the resistance in series with an arc: series resistors and faster arcs, ohm."""
     if form.fitted.root.kind != "series":
         return 0.0
     tops = {c.first: c.name for c in form.fitted.root.children if c.kind == "element"}

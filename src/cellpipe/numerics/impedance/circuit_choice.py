@@ -1,9 +1,9 @@
-"""How many arcs a spectrum supports, and which tail.
+"""Choice of an equivalent circuit: the number of arcs and the tail that a spectrum supports.
 
-Candidates are R0 with up to three arcs, no tail or a CPE or a Warburg, and the leads' inductance
-where the spectrum shows any. The Bayesian information criterion (G. Schwarz, Ann. Stat. 6, 461
-(1978), doi 10.1214/aos/1176344136) decides among those whose parameters the data determines; only
-where there is none such, among all.
+Candidates are R0 with up to three arcs, no tail or a CPE or a Warburg element, and the inductance
+of the leads if the spectrum shows any. The circuit is chosen by the Bayesian information criterion
+(G. Schwarz, Ann. Stat. 6, 461 (1978), doi 10.1214/aos/1176344136) among those whose parameters the
+data determine; if there are none, among all.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from cellpipe.numerics.impedance.kramers_kronig import kramers_kronig, valid_fre
 from cellpipe.numerics.impedance.spectra import modulus
 
 MOST_ARCS = 3
-_STARTS = 8  # enough to tell circuits apart; the one that is chosen is fitted with all
+_STARTS = 8  # enough to compare circuits; the chosen one is fitted from all starts
 _TAILS = ("", "W", "CPE")
 _ABOVE_NOISE = 4.0
-_STRONG_EVIDENCE = 6.0  # of the criterion: Kass, Raftery, doi 10.1080/01621459.1995.10476572
+_STRONG_EVIDENCE = 6.0  # in the criterion: Kass, Raftery, doi 10.1080/01621459.1995.10476572
 
 
 def circuit_text(arcs: int, tail: str, *, inductive: bool = False) -> str:
-    """Return a circuit's string: ``L0-R0-p(R1,CPE1)-p(R2,CPE2)-CPE3``."""
+    """Return a circuit string, e.g. ``L0-R0-p(R1,CPE1)-p(R2,CPE2)-CPE3``."""
     parts = [f"p(R{i},CPE{i})" for i in range(1, arcs + 1)]
     last = {"CPE": [f"CPE{arcs + 1}"], "W": ["W1"], "": []}[tail]
     return "-".join([*(["L0"] if inductive else []), "R0", *parts, *last])
 
 
 def candidate_circuits(*, inductive: bool) -> list[str]:
-    """Return the candidates, simplest first."""
+    """Return the candidate circuits, simplest first."""
     return [
         circuit_text(arcs, tail, inductive=inductive)
         for arcs in range(MOST_ARCS + 1)
@@ -42,10 +42,10 @@ def candidate_circuits(*, inductive: bool) -> list[str]:
 
 
 def is_inductive(impedance_ohm: Complexes) -> bool:
-    """Return whether the high end of a spectrum is above the real axis by more than noise.
+    """Return whether the imaginary part at high frequency is positive by more than the noise.
 
-    The spectrum, ohm, shape (n,), highest frequency first. Noise is taken from third differences
-    of the imaginary part over |Z|, in which what is smooth cancels.
+    The spectrum is in ohm, shape (n,), highest frequency first. The noise is estimated from third
+    differences of the imaginary part over |Z|, in which smooth contributions cancel.
     """
     relative = impedance_ohm.imag / np.abs(impedance_ohm)
     top = relative[: max(3, len(relative) // 5)]
@@ -56,14 +56,14 @@ def is_inductive(impedance_ohm: Complexes) -> bool:
 def fit_best_circuit(
     frequency_hertz: Floats, impedance_ohm: Complexes, *, weight: Floats | None = None
 ) -> CircuitFit:
-    """Fit every candidate that the spectrum has points for; give the best supported.
+    """Fit every candidate that has enough data points and return the best supported fit.
 
     Parameters
     ----------
     frequency_hertz, impedance_ohm
         The spectrum, highest frequency first, Hz and ohm; shape (n,).
     weight
-        What a residual in ohm is multiplied with; shape (n,). Without it 1/|Z|.
+        Weights of the residuals, 1/ohm; shape (n,). Default: 1/|Z|.
 
     """
     leads = is_inductive(impedance_ohm)
@@ -76,20 +76,21 @@ def fit_best_circuit(
     best = fit_circuit(text, frequency_hertz, impedance_ohm, weight=weight)
     if leads or not _affordable_circuits([f"L0-{text}"], len(frequency_hertz)):
         return best
-    text = f"L0-{text}"  # hidden below the arcs, but perhaps seen by the fit
+    text = f"L0-{text}"  # an inductance may be hidden by the arcs but detected by the fit
     return select_best_fit([best, fit_circuit(text, frequency_hertz, impedance_ohm, weight=weight)])
 
 
 def select_best_fit(fits: Sequence[CircuitFit]) -> CircuitFit:
-    """Choose the lowest criterion, or a fit that is as good and whose parameters are determined."""
+    """Return the fit of lowest criterion, or one about as good whose parameters are determined."""
     place = _best_index([[fit] for fit in fits])
     return fits[place]
 
 
 def choose_circuit(frequencies: Sequence[Floats], impedances: Sequence[Complexes]) -> str:
-    """Choose one circuit for several spectra, highest frequency first: the lowest sum.
+    """Return the circuit with the lowest summed criterion over several spectra.
 
-    Points that the Kramers–Kronig test sets aside have no say.
+    Spectra are ordered by falling frequency, Hz and ohm. Points rejected by the Kramers–Kronig test
+    are ignored.
     """
     pairs = [_valid_points(f, z) for f, z in zip(frequencies, impedances, strict=True)]
     leads = any(is_inductive(z) for _, z in pairs)
@@ -99,15 +100,15 @@ def choose_circuit(frequencies: Sequence[Floats], impedances: Sequence[Complexes
 
 
 def _affordable_circuits(texts: Sequence[str], frequencies: int) -> list[str]:
-    """Circuits with no more parameters than frequencies: as many data again tell the errors."""
+    """Return circuits with at most one parameter per frequency; the other data give the errors."""
     return [text for text in texts if len(build_form(text).circuit.keys) <= frequencies]
 
 
 def _valid_points(frequency: Floats, impedance: Complexes) -> tuple[Floats, Complexes]:
     kept = valid_frequencies(frequency, impedance)
-    tested = kramers_kronig(frequency[kept], impedance[kept])
-    if tested is not None:
-        kept[np.flatnonzero(kept)[tested.outlying]] = False
+    test = kramers_kronig(frequency[kept], impedance[kept])
+    if test is not None:
+        kept[np.flatnonzero(kept)[test.outlying]] = False
     return frequency[kept], impedance[kept]
 
 
@@ -116,9 +117,9 @@ def _fit_quickly(text: str, frequency: Floats, impedance: Complexes) -> CircuitF
 
 
 def _best_index(candidates: Sequence[Sequence[CircuitFit]]) -> int:
-    """Choose among circuits, each fitted to the same spectra.
+    """Return the index of the best circuit, each fitted to the same spectra.
 
-    The number of observations is counted from the fit that leaves least.
+    The number of independent observations is that of the fit with the lowest residual.
     """
     spectra = range(len(candidates[0]))
     counts = [
@@ -139,12 +140,12 @@ def _best_index(candidates: Sequence[Sequence[CircuitFit]]) -> int:
 
 
 def _effective_count(fit: CircuitFit) -> float:
-    """Return how many observations are independent: where a circuit misses, residuals repeat.
+    """Return the number of independent observations; misfit of a circuit correlates residuals.
 
-    n (1 - r) / (1 + r) for residuals whose neighbours repeat with the correlation r.
+    n (1 - r) / (1 + r), where r is the correlation of neighbouring residuals.
     """
     residuals = (fit.model - fit.spectrum.impedance) * fit.spectrum.weight
     total = float(np.sum(np.abs(residuals) ** 2))
-    repeated = float(np.sum((residuals[1:] * residuals[:-1].conj()).real)) / max(total, 1e-300)
-    repeated = min(max(repeated, 0.0), 0.95)
-    return max(2 * len(residuals) * (1 - repeated) / (1 + repeated), 4.0)
+    correlation = float(np.sum((residuals[1:] * residuals[:-1].conj()).real)) / max(total, 1e-300)
+    correlation = min(max(correlation, 0.0), 0.95)
+    return max(2 * len(residuals) * (1 - correlation) / (1 + correlation), 4.0)

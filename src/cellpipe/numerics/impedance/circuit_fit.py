@@ -1,10 +1,10 @@
-"""Fitting a circuit to an impedance spectrum, without anyone's guess.
+"""Fit of a circuit to an impedance spectrum without start values from the user.
 
-Starts come from the spectrum itself (:mod:`circuit_starts`), all are refined at once
+Start values come from the spectrum itself (:mod:`circuit_starts`) and are refined together
 (:mod:`least_squares`) in logarithms (:mod:`circuit_forms`). Residuals are weighted by the modulus,
-1/|Z|, unless the standard deviations are known. Standard errors are those of the linearised least
-squares at the optimum with the noise estimated from the residuals; at the noise of a real spectrum
-they are the Cramér–Rao bound (M. E. Orazem, B. Tribollet, doi 10.1002/9781119363682, ch. 19).
+1/|Z|, unless standard deviations are known. Standard errors are those of linearised least squares
+at the optimum, with the noise estimated from the residuals; at the noise of real spectra they equal
+the Cramér–Rao bound (M. E. Orazem, B. Tribollet, doi 10.1002/9781119363682, ch. 19).
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ from cellpipe.numerics.impedance.least_squares import Ints, minimise
 Booleans = NDArray[np.bool_]
 
 STARTS = 16
-_ROUGHLY, _EXACTLY = 1e-6, 1e-11  # tolerances of the search and of its best
+_ROUGHLY, _EXACTLY = 1e-6, 1e-11  # tolerances of the search and of the final fit
 _SCATTERED_STARTS = 96
-WORST_ERROR = 0.35  # standard error of a logarithm beyond which a parameter is not determined
-_WORST_EXPONENT = 0.1  # the same of an exponent
+WORST_ERROR = 0.35  # standard error of a logarithm above which a parameter is not determined
+_WORST_EXPONENT = 0.1  # the same for an exponent
 _WORST_CORRELATION = 0.995
 _UNSEEN, _BOUNDLESS = 1e-13, 1e6  # share of the largest eigenvalue; variance of a logarithm
-_NO_ERROR = 100.0  # standard error of a logarithm beyond which none is given
+_NO_ERROR = 100.0  # standard error of a logarithm above which it is reported as NaN
 
 
 @dataclass(frozen=True)
 class Spectrum:
-    """A spectrum to fit: Hz, ohm, and what a residual in ohm is multiplied with; shape (n,)."""
+    """A spectrum to fit: frequency (Hz), impedance (ohm), weights (1/ohm); shape (n,)."""
 
     frequency: Floats
     impedance: Complexes
@@ -55,8 +55,8 @@ class Spectrum:
 class CircuitFit:
     """A fitted circuit.
 
-    ``theta`` are the parameters as they are fitted and ``spread`` their covariance matrix,
-    see :mod:`circuit_forms`; ``values`` and ``errors`` are in the user's units, in the order of
+    ``theta`` are the parameters of the fitted form and ``spread`` their covariance matrix, see
+    :mod:`circuit_forms`; ``values`` and ``errors`` are in the user's units, in the order of
     ``circuit.keys``. ``cost`` is the sum of squared weighted residuals.
     """
 
@@ -69,30 +69,30 @@ class CircuitFit:
 
     @property
     def circuit(self) -> Circuit:
-        """The circuit as it was written."""
+        """The circuit as written by the user."""
         return self.form.circuit
 
     @cached_property
     def values(self) -> Floats:
-        """Parameters in their units."""
+        """Parameter values in their units; shape (p,)."""
         return values_from_theta(self.form, self.theta)
 
     @cached_property
     def logarithmic_covariance(self) -> Floats:
-        """Covariance of the logarithms (of exponents: themselves), in the user's order."""
+        """Covariance of logarithms (of exponents themselves), in the user's order; shape (p, p)."""
         slopes = parameter_jacobian(self.form, self.theta)
         return np.asarray(slopes @ self.spread @ slopes.T)
 
     @cached_property
     def covariance(self) -> Floats:
-        """Covariance of the values."""
+        """Covariance of the values; shape (p, p)."""
         positive = np.array([p.positive for p in self.circuit.parameters])
         scale = np.where(positive, self.values, 1.0)
         return np.asarray(self.logarithmic_covariance * np.outer(scale, scale))
 
     @property
     def errors(self) -> Floats:
-        """Standard errors; NaN where the data gives none, as at a bound."""
+        """Standard errors; NaN where the data yield none, e.g. at a bound."""
         variance = np.diag(self.covariance)
         known = (variance >= 0) & ~self.bounded[self.form.places]
         known &= np.diag(self.logarithmic_covariance) < _NO_ERROR**2
@@ -100,7 +100,7 @@ class CircuitFit:
 
     @property
     def relative_residual(self) -> float:
-        """Root mean square of |residual| over |Z|."""
+        """Root mean square of |residual| / |Z|."""
         relative = np.abs((self.model - self.spectrum.impedance) / self.spectrum.impedance)
         return float(np.sqrt(np.mean(relative**2)))
 
@@ -112,19 +112,19 @@ class CircuitFit:
 
     @cached_property
     def standardised_residuals(self) -> Complexes:
-        """Weighted residuals as large as they would be without the pull of the point itself.
+        """Weighted residuals corrected for the leverage of each point; shape (n,).
 
-        (I - H)^(-1/2) r with the two rows of the hat matrix H of each point, shape (n,): at the
-        ends of a spectrum a point draws the fit to itself and hides. R. D. Cook, S. Weisberg,
+        (I - H)^(-1/2) r with the two rows of the hat matrix H of each point: at the ends of a
+        spectrum, high leverage makes the residual of an outlier small. R. D. Cook, S. Weisberg,
         Residuals and Influence in Regression (1982), section 2.2.
         """
         residuals, slopes = weighted_residuals(self.form, self.spectrum, self.theta[None])
         return np.asarray(standardised_residuals(residuals, slopes)[0])
 
     def criterion(self, count: float) -> float:
-        """Bayesian information criterion, without what is the same for every circuit.
+        """Return the Bayesian information criterion without terms common to all circuits.
 
-        ``count`` is the number of independent observations, at most twice that of frequencies.
+        ``count`` is the number of independent observations, at most twice the frequencies.
         """
         all_points = 2 * len(self.spectrum.frequency)
         misfit = math.log(max(self.cost, 1e-300) / all_points)
@@ -132,11 +132,11 @@ class CircuitFit:
 
     @cached_property
     def is_determined(self) -> Booleans:
-        """Which of the fitted form's parameters the data determines; shape (p,).
+        """Which of the fitted form's parameters the data determine; shape (p,).
 
-        One that it does not: at its bound, a standard error of its logarithm above 0.35 (of an
-        exponent above 0.1), or tied to another by a correlation beyond 0.995. An exponent at one
-        is a capacitor, not a failure.
+        Not determined: at a bound, a standard error of the logarithm above 0.35 (of an exponent
+        above 0.1), or a correlation with another parameter above 0.995. An exponent of one is a
+        capacitor and valid.
         """
         deviation = np.sqrt(np.maximum(np.diag(self.spread), 0))
         size = np.maximum(np.outer(deviation, deviation), 1e-300)
@@ -149,7 +149,7 @@ class CircuitFit:
 
     @cached_property
     def identifiable(self) -> Booleans:
-        """Which of the user's parameters the data determines, by their own errors as well."""
+        """Which of the user's parameters the data determine, also by their errors; shape (p,)."""
         positive = np.array([p.positive for p in self.circuit.parameters])
         variance = np.diag(self.logarithmic_covariance)
         loose = positive & ~(variance < WORST_ERROR**2)
@@ -165,7 +165,7 @@ def fit_circuit(
     starts: int | None = None,
     bounds: tuple[Floats, Floats] | None = None,
 ) -> CircuitFit:
-    """Fit a circuit to a spectrum from starts that the spectrum itself gives.
+    """Fit a circuit to a spectrum, with start values from the spectrum itself.
 
     Parameters
     ----------
@@ -174,11 +174,11 @@ def fit_circuit(
     frequency_hertz, impedance_ohm
         The spectrum, Hz and ohm; shape (n,).
     weight
-        What a residual in ohm is multiplied with; shape (n,). Without it 1/|Z|.
+        Weights of the residuals, 1/ohm; shape (n,). Default: 1/|Z|.
     starts
-        How many starts are refined.
+        Number of start values to refine.
     bounds
-        Lower and upper bounds of the fitted form; without them the elements' own.
+        Lower and upper bounds of the fitted form; default: those of the elements.
 
     """
     form = build_form(text)
@@ -192,7 +192,7 @@ def fit_circuit(
 def fit_from_starts(
     form: Form, spectrum: Spectrum, starts: Floats, bounds: tuple[Floats, Floats] | None = None
 ) -> CircuitFit:
-    """Fit from given starts of the fitted form, shape (b, p); the best of them is kept."""
+    """Fit from given starts of the fitted form, shape (b, p), and return the best fit."""
     low, high = parameter_bounds(form, spectrum.frequency) if bounds is None else bounds
 
     def model(theta: Floats, _: Ints) -> tuple[Floats, Floats]:
@@ -206,7 +206,7 @@ def fit_from_starts(
 
 
 def weighted_residuals(form: Form, spectrum: Spectrum, theta: Floats) -> tuple[Floats, Floats]:
-    """Residuals (b, 2n) and their derivatives (b, p, 2n): real and imaginary parts in turn."""
+    """Return residuals (b, 2n) and derivatives (b, p, 2n), real and imaginary parts alternating."""
     model, slopes = evaluate_circuit(form.fitted, spectrum.frequency, form_values(form, theta))
     model -= spectrum.impedance
     model *= spectrum.weight
@@ -215,7 +215,7 @@ def weighted_residuals(form: Form, spectrum: Spectrum, theta: Floats) -> tuple[F
 
 
 def standardised_residuals(residuals: Floats, slopes: Floats) -> Complexes:
-    """Weighted residuals (b, 2n) without the pull of each point on its fit; shape (b, n)."""
+    """Return weighted residuals (b, 2n) corrected for leverage; shape (b, n)."""
     count, size, _ = slopes.shape
     rows = slopes.transpose(0, 2, 1).reshape(count, -1, 2, size)
     normal = slopes @ slopes.transpose(0, 2, 1)
@@ -230,7 +230,7 @@ def standardised_residuals(residuals: Floats, slopes: Floats) -> Complexes:
 
 
 def sort_arcs(form: Form, theta: Floats) -> Floats:
-    """Put arcs of one kind that stand in series into the order of their time constants."""
+    """Return theta with series arcs of the same kind in the order of their time constants."""
     ordered = theta.copy()
     for exponent in (True, False):
         arcs = [arc for arc in form.arcs if arc.exponent == exponent]
@@ -248,7 +248,7 @@ def sort_arcs(form: Form, theta: Floats) -> Floats:
 def finish_fit(
     form: Form, spectrum: Spectrum, theta: Floats, bounds: tuple[Floats, Floats]
 ) -> CircuitFit:
-    """Return the fit at an optimum with its covariance."""
+    """Return the fit at an optimum, with its covariance."""
     residuals, slopes = weighted_residuals(form, spectrum, theta[None])
     cost = float(residuals[0] @ residuals[0])
     freedom = max(residuals.shape[1] - len(theta), 1)
@@ -258,18 +258,18 @@ def finish_fit(
     return CircuitFit(form, spectrum, theta, spread, bounded, cost)
 
 
-def invert_normal_matrix(normal: Floats, held: Booleans) -> Floats:
-    """Invert normal equations, scaled; a parameter at its bound has no spread.
+def invert_normal_matrix(normal: Floats, bounded: Booleans) -> Floats:
+    """Return the covariance from scaled normal equations, zero for parameters at a bound.
 
-    A direction that the data does not see at all gets a spread beyond any use, not none.
+    A direction that the data do not constrain gets a very large variance instead of none.
     """
-    free = np.flatnonzero(~held)
+    free = np.flatnonzero(~bounded)
     matrix = normal[np.ix_(free, free)]
     scale = np.sqrt(np.maximum(np.diag(matrix), 1e-300))
     value, vector = np.linalg.eigh(matrix / np.outer(scale, scale))
-    seen = value > _UNSEEN * max(float(value.max(initial=0.0)), 1e-300)
-    inverse = (vector[:, seen] / value[seen]) @ vector[:, seen].T
-    inverse += _BOUNDLESS * vector[:, ~seen] @ vector[:, ~seen].T * np.outer(scale, scale)
+    known = value > _UNSEEN * max(float(value.max(initial=0.0)), 1e-300)
+    inverse = (vector[:, known] / value[known]) @ vector[:, known].T
+    inverse += _BOUNDLESS * vector[:, ~known] @ vector[:, ~known].T * np.outer(scale, scale)
     spread = np.zeros_like(normal)
     spread[np.ix_(free, free)] = inverse / np.outer(scale, scale)
     return spread

@@ -1,9 +1,9 @@
-"""The form in which a circuit is fitted: arcs by resistance, time constant and exponent.
+"""Fitted form of a circuit, with arcs given by resistance, time constant and exponent.
 
-``p(R1,CPE1)`` is the same arc as a ZARC, and ``p(R1,C1)`` the same as ``K``, but Q and n of a CPE
-are so closely tied that a fit crawls. So a circuit is fitted in a form where each arc has its R, τ
-and n, and all that is positive is a logarithm; what the user sees is in the user's own parameters,
-with their errors carried over: ln Q = n ln τ - ln R, ln C = ln τ - ln R.
+``p(R1,CPE1)`` is equivalent to a ZARC, and ``p(R1,C1)`` to ``K``, but Q and n of a CPE are so
+strongly correlated that a fit converges slowly. A circuit is therefore fitted in a form where each
+arc has R, τ and n, and positive parameters are logarithms. Results are in the user's own
+parameters, with propagated errors: ln Q = n ln τ - ln R, ln C = ln τ - ln R.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from cellpipe.numerics.impedance.circuits import Circuit, Node, parse_circuit
 from cellpipe.numerics.impedance.elements import ELEMENTS, Floats
 
 _ARCS = ("ZARC", "Zarc", "K")
-_REACH = 10.0  # an arc's time constant lies at most this factor outside the measured window
+_REACH = 10.0  # largest factor by which a time constant may lie outside the measured window
 _TIMED = {"ZARC": 1, "Zarc": 1, "K": 1, "G": 1, "Gs": 1}
 _SLOW = {"Wo": 1, "Ws": 1}
 
 
 @dataclass(frozen=True)
 class Arc:
-    """An arc: its name, and its first place in the fitted form (ln R, ln τ, and n if it has one).
+    """An arc: name and first index in the fitted form (ln R, ln τ, and n if it has one).
 
-    ``user`` are the places of the same parameters in the user's circuit: R, C or Q or τ, and n.
+    ``user`` holds the indices of these parameters in the user's circuit: R, C or Q or τ, and n.
     """
 
     name: str
@@ -39,9 +39,9 @@ class Arc:
 
 @dataclass(frozen=True)
 class Form:
-    """A circuit as it is fitted, beside the circuit as it was written.
+    """The fitted form of a circuit, together with the circuit as written.
 
-    ``places[i]`` is where the i-th parameter of the user's circuit stands in the fitted one.
+    ``places[i]`` is the index in the fitted form of the i-th parameter of the user's circuit.
     """
 
     circuit: Circuit
@@ -67,7 +67,7 @@ def build_form(text: str) -> Form:
     written: list[str] = []
     _write_node(circuit.root, circuit, written, arcs, places)
     fitted = parse_circuit("".join(written))
-    if len({arc.name for arc in arcs}) < len(arcs):  # R1 with CPE1, and ZARC1
+    if len({arc.name for arc in arcs}) < len(arcs):  # e.g. R1 with CPE1, and ZARC1
         arcs = [replace(arc, name=circuit.keys[arc.user[0]][0]) for arc in arcs]
     positive = np.array([p.positive for p in fitted.parameters])
     return Form(circuit, fitted, tuple(arcs), places, positive)
@@ -76,7 +76,7 @@ def build_form(text: str) -> Form:
 def _write_node(
     node: Node, circuit: Circuit, out: list[str], arcs: list[Arc], places: NDArray[np.int64]
 ) -> None:
-    """Write the fitted form of a node; every element takes its first place as its number."""
+    """Write the fitted form of a node; each element is numbered by its first parameter index."""
     pair = _find_arc_pair(node)
     if pair is not None:
         resistor, other = pair
@@ -102,17 +102,17 @@ def _write_node(
 def _write_group(
     node: Node, circuit: Circuit, out: list[str], arcs: list[Arc], places: NDArray[np.int64]
 ) -> None:
-    opening, between, closing = ("p(", ",", ")") if node.kind == "parallel" else ("", "-", "")
+    opening, separator, closing = ("p(", ",", ")") if node.kind == "parallel" else ("", "-", "")
     out.append(opening)
     for number, child in enumerate(node.children):
         if number:
-            out.append(between)
+            out.append(separator)
         _write_node(child, circuit, out, arcs, places)
     out.append(closing)
 
 
 def _find_arc_pair(node: Node) -> tuple[Node, Node] | None:
-    """Return resistor and capacitor (or CPE) where a node is nothing but these two in parallel."""
+    """Return resistor and capacitor (or CPE) if a node consists of these two in parallel."""
     if node.kind != "parallel" or len(node.children) != 2:
         return None
     resistors = [child for child in node.children if child.name == "R"]
@@ -121,7 +121,7 @@ def _find_arc_pair(node: Node) -> tuple[Node, Node] | None:
 
 
 def theta_from_values(form: Form, values: Floats) -> Floats:
-    """Return the fitted form's parameters of the user's values; shape (..., p)."""
+    """Return the fitted form's parameters for the user's values; shape (..., p)."""
     theta = np.empty_like(values)
     theta[..., form.places] = _logarithms(values, _positive_mask(form.circuit))
     for arc in form.arcs:
@@ -133,7 +133,7 @@ def theta_from_values(form: Form, values: Floats) -> Floats:
 
 
 def values_from_theta(form: Form, theta: Floats) -> Floats:
-    """Return the user's values of the fitted form's parameters; shape (..., p)."""
+    """Return the user's values for the fitted form's parameters; shape (..., p)."""
     logarithms = theta.copy()
     for arc in form.arcs:
         if not arc.by_time:
@@ -145,7 +145,7 @@ def values_from_theta(form: Form, theta: Floats) -> Floats:
 
 
 def parameter_jacobian(form: Form, theta: Floats) -> Floats:
-    """Return derivatives of the user's logarithms and exponents by the fitted form's; (p, p)."""
+    """Return derivatives of the user's logarithms and exponents by the fitted ones; (p, p)."""
     slopes = np.eye(len(theta))
     for arc in form.arcs:
         if not arc.by_time:
@@ -163,7 +163,7 @@ def form_values(form: Form, theta: Floats) -> Floats:
 
 
 def parameter_bounds(form: Form, frequency_hertz: Floats) -> tuple[Floats, Floats]:
-    """Bounds of the fitted form's parameters: those of the elements, and the measured window."""
+    """Return the fitted form's bounds, from the elements and the measured window; shape (p,)."""
     omega = 2 * np.pi * frequency_hertz
     low = np.array([p.low for p in form.fitted.parameters])
     high = np.array([p.high for p in form.fitted.parameters])
@@ -182,7 +182,7 @@ def _elements(node: Node) -> list[tuple[str, int]]:
 
 
 def series_elements(form: Form) -> list[tuple[str, int]] | None:
-    """Elements of a form that is nothing but elements in series, with their first places."""
+    """Return elements and first indices if a form has only elements in series, else None."""
     root = form.fitted.root
     if root.kind == "element":
         return [(root.name, root.first)]

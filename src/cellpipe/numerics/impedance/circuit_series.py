@@ -1,17 +1,17 @@
-"""All spectra of a cell fitted together, so that an arc stays the same arc.
+"""Joint fit of all spectra of a cell, which keeps the identity of each arc.
 
-Fitted one by one, two arcs that come near each other can't be told apart, and change places. Fitted
-together they can: from one spectrum to the next a process changes little. So the parameters of the
-series, the logarithms of R and of the capacitance and the exponent of every arc, follow a random
-walk whose step sizes are learned from the data by expectation maximisation (A. P. Dempster, N. M.
-Laird, D. B. Rubin, J. R. Stat. Soc. B 39, 1 (1977), doi 10.1111/j.2517-6161.1977.tb01600.x), and
-the series is the maximum of the posterior: a smoother for a nonlinear state space (B. M. Bell, SIAM
-J. Optim. 4, 626 (1994), doi 10.1137/0804035). As only neighbours are tied, the normal equations are
-a narrow band, and the work grows with the number of spectra.
+In separate fits, arcs with similar time constants can't be distinguished and may swap. A joint fit
+can distinguish them, because a process changes little from one spectrum to the next. The parameters
+(ln R, ln C and exponent of each arc) follow a random walk whose step sizes are estimated by
+expectation maximisation (A. P. Dempster, N. M. Laird, D. B. Rubin, J. R. Stat. Soc. B 39, 1 (1977),
+doi 10.1111/j.2517-6161.1977.tb01600.x). The result is the maximum of the posterior, a smoother for
+a nonlinear state space (B. M. Bell, SIAM J. Optim. 4, 626 (1994), doi 10.1137/0804035). Only
+neighbours are coupled, so the normal equations are banded and the cost is linear in the number of
+spectra.
 
-An arc whose capacitance drifts steadily while it is hidden behind another would be taken for one
-whose resistance does. The data hardly tells, so the walk is allowed a common drift of every
-capacitance, and its uncertainty is carried into the errors.
+A steady drift of the capacitance of an arc that is hidden by another could be mistaken for a drift
+of its resistance, and the data hardly distinguish the two. Each capacitance may therefore drift at
+a constant rate, whose uncertainty is propagated into the errors.
 """
 
 from __future__ import annotations
@@ -27,25 +27,25 @@ from cellpipe.numerics.impedance.circuit_fit import Spectrum, weighted_residuals
 from cellpipe.numerics.impedance.circuit_forms import Form, parameter_bounds
 from cellpipe.numerics.impedance.elements import Floats
 
-_AHEAD = 2.0  # expectation maximisation creeps: each round goes this much further
+_AHEAD = 2.0  # over-relaxation exponent: expectation maximisation converges slowly
 _STEPS, _STEPS_BETWEEN = 60, 12
 _SMALLEST_WALK, _LARGEST_WALK = 2e-4, 1.0
-_TAIL = 3.0  # degrees of freedom of Student's t: single large steps are possible
-_DRIFT = 0.25  # standard deviation of a capacitance's drift over the whole series, logarithm
-_SHARED = 2e-3  # step of capacitances and exponents while labels are sorted out
+_TAIL = 3.0  # degrees of freedom of Student's t, which allows single large steps
+_DRIFT = 0.25  # standard deviation of the drift of ln C over the whole series
+_SHARED = 2e-3  # step of capacitances and exponents in the first, tight fit
 _WALK_RESISTANCE, _WALK_CAPACITANCE, _WALK_EXPONENT, _WALK_OTHER = 0.05, 0.02, 0.005, 0.03
 _LARGEST_STEP = 1.5
-_BOUND = 32.0  # of the logarithm of a capacitance
+_BOUND = 32.0  # of |ln C|
 
 
 @dataclass(frozen=True)
 class JointFit:
     """A series at the maximum of its posterior.
 
-    ``theta`` are the fitted form's parameters, shape (n, p), ``spread`` their covariances,
-    (n, p, p); ``walk`` the step sizes (p,) with capacitances in the place of time constants;
-    ``noise`` the standard deviation of a weighted residual; ``cost`` the sums of squared residuals
-    (n,); ``evidence`` minus twice the logarithm of Laplace's approximation to the evidence.
+    ``theta``: parameters of the fitted form, shape (n, p). ``spread``: their covariances,
+    (n, p, p). ``walk``: step sizes (p,), of ln C instead of ln τ. ``noise``: standard deviation of
+    a weighted residual. ``cost``: sums of squared residuals (n,). ``evidence``: minus twice the
+    logarithm of the evidence in Laplace's approximation.
     """
 
     theta: Floats
@@ -58,10 +58,10 @@ class JointFit:
 
 @dataclass(frozen=True)
 class _Posterior:
-    """What stays the same while a series is fitted; ``turn`` makes theta of work: M @ work.
+    """Constants of a series fit; ``turn`` is the matrix M with theta = M @ work.
 
-    ``drifting`` are the places of the capacitances, ``loose`` the standard deviation of their
-    drift in a step.
+    ``drifting`` holds the indices of the capacitances, ``loose`` the standard deviation of their
+    drift per step.
     """
 
     form: Form
@@ -75,14 +75,14 @@ class _Posterior:
     loose: float
 
     def evaluate(self, work: Floats) -> tuple[Floats, Floats]:
-        """Residuals (n, 2f) and their derivatives by work (n, p, 2f)."""
+        """Return residuals (n, 2f) and their derivatives by work (n, p, 2f)."""
         residuals, slopes = weighted_residuals(self.form, self.spectra, work @ self.turn.T)
-        for place in self.drifting:  # a resistance moves the time constant of its capacitance
+        for place in self.drifting:  # at constant C, a resistance changes the time constant
             slopes[:, place - 1] += slopes[:, place]
         return residuals, slopes
 
     def steps(self, state: _State) -> Floats:
-        """Return the steps from spectrum to spectrum beyond the drift; shape (n - 1, p)."""
+        """Return the steps between spectra minus the drift; shape (n - 1, p)."""
         steps = np.diff(state.work, axis=0)
         steps[:, self.drifting] -= self.gaps[:, None] * state.drift
         return steps
@@ -90,7 +90,7 @@ class _Posterior:
 
 @dataclass(frozen=True)
 class _State:
-    """Where the series stands, and what the walk allows: ``walk`` has shape (n - 1, p)."""
+    """Current parameters of the series, and step sizes ``walk`` of shape (n - 1, p)."""
 
     work: Floats
     drift: Floats
@@ -100,7 +100,7 @@ class _State:
 
 
 def transform_matrix(form: Form) -> Floats:
-    """Matrix from (ln R, ln C, n) of every arc to (ln R, ln τ, n): ln τ = ln C + ln R; (p, p)."""
+    """Return the matrix (p, p) from (ln R, ln C, n) to (ln R, ln τ, n): ln τ = ln C + ln R."""
     turn = np.eye(len(form.positive))
     for arc in form.arcs:
         turn[arc.first + 1, arc.first] = 1.0
@@ -108,7 +108,7 @@ def transform_matrix(form: Form) -> Floats:
 
 
 def initial_walk(form: Form) -> Floats:
-    """Step sizes to begin with, shape (p,)."""
+    """Return the initial step sizes; shape (p,)."""
     walk = np.full(len(form.positive), _WALK_OTHER)
     for arc in form.arcs:
         walk[arc.first], walk[arc.first + 1] = _WALK_RESISTANCE, _WALK_CAPACITANCE
@@ -126,24 +126,24 @@ def fit_joint(
     rounds: int,
     walk: Floats | None = None,
 ) -> JointFit:
-    """Fit a series from start values whose arcs are in the same order in every spectrum.
+    """Fit a series from start values with the arcs in the same order in every spectrum.
 
     Parameters
     ----------
     form
         The circuit, with p parameters.
     spectra
-        The series: frequencies, impedances and weights of shape (n, f), n at least 2. A point that
-        a spectrum does not have has the weight zero.
+        The series: frequencies (Hz), impedances (ohm) and weights of shape (n, f), n at least 2.
+        Missing points have zero weight.
     start
         Start values of the fitted form; shape (n, p).
     gaps
-        Distance from one spectrum to the next, in steps; shape (n - 1,).
+        Distances between successive spectra, in steps; shape (n - 1,).
     rounds
-        Rounds of expectation maximisation.
+        Number of iterations of expectation maximisation.
     walk
-        Step sizes to begin with, as of a fit to some of the spectra; shape (p,). Without them,
-        capacitances and exponents are held together first.
+        Initial step sizes, e.g. from a fit to some of the spectra; shape (p,). Without them,
+        capacitances and exponents are first held nearly constant.
 
     """
     posterior = _build_posterior(form, spectra, gaps)
@@ -152,14 +152,14 @@ def fit_joint(
     freedom = np.maximum(posterior.points - work.shape[1], 1)
     variance = max(float(np.median(np.sum(residuals**2, axis=1) / freedom)), 1e-16)
     drift = (work[-1] - work[0])[posterior.drifting] / gaps.sum()
-    root = np.sqrt(gaps)[:, None]
-    usual = initial_walk(form) if walk is None else walk
-    state = _State(work, drift, root * usual, usual, variance)
+    root_gaps = np.sqrt(gaps)[:, None]
+    scale = initial_walk(form) if walk is None else walk
+    state = _State(work, drift, root_gaps * scale, scale, variance)
     if walk is None:
-        tight = usual.copy()
+        tight = scale.copy()
         for arc in form.arcs:
             tight[arc.first + 1 : arc.first + (3 if arc.exponent else 2)] = _SHARED
-        held = _maximise(posterior, replace(state, walk=root * tight), 2 * _STEPS_BETWEEN)
+        held = _maximise(posterior, replace(state, walk=root_gaps * tight), 2 * _STEPS_BETWEEN)
         state = replace(state, work=held.work, drift=held.drift)
     for _ in range(rounds):
         state = _update_walk(posterior, _maximise(posterior, state, _STEPS_BETWEEN))
@@ -176,31 +176,31 @@ def _build_posterior(form: Form, spectra: Spectrum, gaps: Floats) -> _Posterior:
 
 
 def _maximise(posterior: _Posterior, state: _State, steps: int = _STEPS) -> _State:
-    """Levenberg–Marquardt to the maximum of the posterior for these step sizes."""
+    """Return the maximum of the posterior for given step sizes, by Levenberg–Marquardt."""
     damping = 1e-3
     residuals, slopes = posterior.evaluate(state.work)
     cost = _cost(posterior, state, residuals)
     for _ in range(steps):
         system = _build_system(posterior, state, residuals, slopes)
         for _ in range(12):
-            step, turned = _solve_step(system, damping)
-            short = min(1.0, _LARGEST_STEP / max(float(np.abs(step).max()), 1e-30))
-            tried = replace(
+            step, drift_step = _solve_step(system, damping)
+            shortening = min(1.0, _LARGEST_STEP / max(float(np.abs(step).max()), 1e-30))
+            trial = replace(
                 state,
-                work=np.clip(state.work + short * step, posterior.low, posterior.high),
-                drift=state.drift + short * turned,
+                work=np.clip(state.work + shortening * step, posterior.low, posterior.high),
+                drift=state.drift + shortening * drift_step,
             )
-            new, new_slopes = posterior.evaluate(tried.work)
-            new_cost = _cost(posterior, tried, new)
+            new, new_slopes = posterior.evaluate(trial.work)
+            new_cost = _cost(posterior, trial, new)
             if np.isfinite(new_cost) and new_cost <= cost * (1 + 1e-12):
                 break
             damping *= 6
         else:
             break
-        gained = (cost - new_cost) / max(abs(cost), 1e-30)
-        state, residuals, slopes, cost = tried, new, new_slopes, new_cost
+        gain = (cost - new_cost) / max(abs(cost), 1e-30)
+        state, residuals, slopes, cost = trial, new, new_slopes, new_cost
         damping = max(damping / 6, 1e-9)
-        if gained < 1e-7 or (steps < _STEPS and gained < 1e-5):
+        if gain < 1e-7 or (steps < _STEPS and gain < 1e-5):
             break
     return state
 
@@ -213,7 +213,7 @@ def _cost(posterior: _Posterior, state: _State, residuals: Floats) -> float:
 
 @dataclass(frozen=True)
 class _System:
-    """Normal equations: a band of blocks (n, p, p) tied by (n - 1, p), bordered by the drifts.
+    """Normal equations: blocks (n, p, p) coupled by ``ties`` (n - 1, p), bordered by the drifts.
 
     ``border`` has shape (n, p, q), ``corner`` (q, q); ``gradient`` (n, p) and ``pull`` (q,).
     """
@@ -240,24 +240,24 @@ def _build_system(
     blocks[1:, diagonal, diagonal] += ties
     places, gaps = posterior.drifting, posterior.gaps[:, None]
     border = np.zeros((*gradient.shape, len(places)))
-    each = np.arange(len(places))
-    border[:-1, places, each] += gaps * ties[:, places]
-    border[1:, places, each] -= gaps * ties[:, places]
+    columns = np.arange(len(places))
+    border[:-1, places, columns] += gaps * ties[:, places]
+    border[1:, places, columns] -= gaps * ties[:, places]
     corner = np.sum(gaps**2 * ties[:, places], axis=0) + 1 / posterior.loose**2
-    turned = state.drift / posterior.loose**2 - np.sum(gaps * pull[:, places], axis=0)
-    return _System(blocks, ties, gradient, border, np.diag(corner), turned)
+    drift_gradient = state.drift / posterior.loose**2 - np.sum(gaps * pull[:, places], axis=0)
+    return _System(blocks, ties, gradient, border, np.diag(corner), drift_gradient)
 
 
 def _solve_step(system: _System, damping: float) -> tuple[Floats, Floats]:
     """Solve the bordered equations for a step of the series (n, p) and of the drifts (q,)."""
     count, size = system.gradient.shape
     sides = np.concatenate([system.gradient[:, :, None], system.border], axis=2)
-    solved = _solve(system, sides.reshape(count * size, -1), damping).reshape(sides.shape)
-    plain, share = solved[:, :, 0], solved[:, :, 1:]
+    solution = _solve(system, sides.reshape(count * size, -1), damping).reshape(sides.shape)
+    plain, share = solution[:, :, 0], solution[:, :, 1:]
     corner = system.corner - np.einsum("npq,npr->qr", system.border, share)
     right = system.pull - np.einsum("npq,np->q", system.border, plain)
-    turned = -np.linalg.solve(corner + damping * np.diag(np.diag(system.corner)), right)
-    return -plain - share @ turned, turned
+    drift_step = -np.linalg.solve(corner + damping * np.diag(np.diag(system.corner)), right)
+    return -plain - share @ drift_step, drift_step
 
 
 def _solve(system: _System, sides: Floats, damping: float) -> Floats:
@@ -275,7 +275,7 @@ def _solve(system: _System, sides: Floats, damping: float) -> Floats:
 
 
 def _band(blocks: Floats, ties: Floats, damping: float) -> Floats:
-    """Lower band of the normal equations, as LAPACK keeps it; shape (p + 1, n p)."""
+    """Return the lower band of the normal equations in LAPACK storage; shape (p + 1, n p)."""
     count, size, _ = blocks.shape
     band = np.zeros((size + 1, count, size))
     for below in range(size):
@@ -287,7 +287,7 @@ def _band(blocks: Floats, ties: Floats, damping: float) -> Floats:
 
 
 def _inverse(system: _System) -> tuple[Floats, Floats, float]:
-    """Diagonal blocks of the inverse (n, p, p), those beside them, and the log determinant."""
+    """Return diagonal (n, p, p) and neighbouring blocks of the inverse, and the log determinant."""
     blocks, ties = system.blocks, system.ties
     count, size, _ = blocks.shape
     schur = np.empty_like(blocks)
@@ -299,38 +299,38 @@ def _inverse(system: _System) -> tuple[Floats, Floats, float]:
         logarithm += float(np.linalg.slogdet(left)[1])
         schur[i] = np.linalg.inv(left)
     inverse = np.empty_like(blocks)
-    beside = np.empty((count - 1, size, size))
+    neighbours = np.empty((count - 1, size, size))
     inverse[-1] = schur[-1]
     for i in range(count - 2, -1, -1):
         share = schur[i] * ties[i]
-        beside[i] = share @ inverse[i + 1]
-        inverse[i] = schur[i] + beside[i] @ share.T
-    return _add_drift(system, inverse, beside, logarithm)
+        neighbours[i] = share @ inverse[i + 1]
+        inverse[i] = schur[i] + neighbours[i] @ share.T
+    return _add_drift(system, inverse, neighbours, logarithm)
 
 
 def _add_drift(
-    system: _System, inverse: Floats, beside: Floats, logarithm: float
+    system: _System, inverse: Floats, neighbours: Floats, logarithm: float
 ) -> tuple[Floats, Floats, float]:
-    """Add what the uncertain drifts add."""
+    """Add the contribution of the uncertain drifts."""
     count, size = system.gradient.shape
     share = _solve(system, system.border.reshape(count * size, -1), 0.0).reshape(
         system.border.shape
     )
     corner = system.corner - np.einsum("npq,npr->qr", system.border, share)
-    wide = np.linalg.inv(corner)
-    inverse = inverse + np.einsum("npq,qr,nsr->nps", share, wide, share)
-    beside = beside + np.einsum("npq,qr,nsr->nps", share[:-1], wide, share[1:])
-    return inverse, beside, logarithm + float(np.linalg.slogdet(corner)[1])
+    drift_covariance = np.linalg.inv(corner)
+    inverse = inverse + np.einsum("npq,qr,nsr->nps", share, drift_covariance, share)
+    neighbours = neighbours + np.einsum("npq,qr,nsr->nps", share[:-1], drift_covariance, share[1:])
+    return inverse, neighbours, logarithm + float(np.linalg.slogdet(corner)[1])
 
 
 def _update_walk(posterior: _Posterior, state: _State) -> _State:
-    """One round of expectation maximisation: step sizes, large single steps, noise."""
+    """Update step sizes, weights of large steps and noise by expectation maximisation."""
     residuals, slopes = posterior.evaluate(state.work)
     system = _build_system(posterior, state, residuals, slopes)
-    inverse, beside, _ = _inverse(system)
-    own = np.einsum("npp->np", inverse)
-    across = np.einsum("npp->np", beside)
-    square = posterior.steps(state) ** 2 + own[:-1] + own[1:] - 2 * across
+    inverse, neighbours, _ = _inverse(system)
+    variances = np.einsum("npp->np", inverse)
+    covariances = np.einsum("npp->np", neighbours)
+    square = posterior.steps(state) ** 2 + variances[:-1] + variances[1:] - 2 * covariances
     square = np.maximum(square, 0) / posterior.gaps[:, None]
     share = (_TAIL + 1) / (_TAIL + square / state.scale**2)
     new = np.sqrt(np.mean(share * square, axis=0))
@@ -342,7 +342,7 @@ def _update_walk(posterior: _Posterior, state: _State) -> _State:
 
 
 def _effective_parameters(system: _System, inverse: Floats) -> float:
-    """Degrees of freedom that the fit takes from the data: trace of the data's share."""
+    """Return the effective number of parameters, the trace of the data's share of the posterior."""
     data = system.blocks.copy()
     diagonal = np.arange(data.shape[1])
     data[:-1, diagonal, diagonal] -= system.ties

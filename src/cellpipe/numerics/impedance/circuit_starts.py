@@ -1,10 +1,10 @@
-"""Start values of a fit from the spectrum itself, without a guess.
+"""Start values of a fit from the spectrum itself.
 
-Elements in series are linear in their sizes once their shapes (time constants, exponents) are
-chosen. So all combinations on a grid of shapes are solved at once (variable projection: G. H.
-Golub, V. Pereyra, SIAM J. Numer. Anal. 10, 413 (1973), doi 10.1137/0710036), and the best few that
-are not neighbours are where the fit starts. A circuit that is more than elements in series is
-searched from a fixed set of scattered points instead, of which the best are refined.
+The impedance of elements in series is linear in their amplitudes for fixed shapes (time constants,
+exponents). All combinations on a grid of shapes are therefore solved at once (variable projection:
+G. H. Golub, V. Pereyra, SIAM J. Numer. Anal. 10, 413 (1973), doi 10.1137/0710036), and the best
+ones that are not neighbours are the start values. Any other circuit is searched from a fixed set of
+scattered points, of which the best are refined.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from cellpipe.numerics.impedance.elements import ELEMENTS, Complexes, Element, F
 
 Ints = NDArray[np.int64]
 
-_BEAM = 400  # combinations that are tried with one more element
-_SMALLEST = 1e-3  # of the median impedance: what an element has at least at the start
-_ALIKE = 1  # steps of the grid: nearer combinations are neighbours
+_BEAM = 400  # combinations extended by one more element
+_SMALLEST = 1e-3  # of the median |Z|: least start value of an element
+_ALIKE = 1  # grid steps up to which combinations are neighbours
 _CANDIDATES = 300
 _SCATTERED = 4000
 _ORDER = ("R", "L", "C", "W", "La", "CPE", "Wo", "Ws", "G", "Gs", "K", "TLMQ", "TLM", "ZARC")
@@ -30,7 +30,7 @@ _ORDER = ("R", "L", "C", "W", "La", "CPE", "Wo", "Ws", "G", "Gs", "K", "TLMQ", "
 
 @dataclass(frozen=True)
 class _Dictionary:
-    """Columns to combine: for each kind of element the shapes, their parameters, their place."""
+    """Columns to combine; for each kind of element, the shapes and their first column."""
 
     design: Floats
     values: dict[str, Floats]
@@ -53,9 +53,9 @@ def start_values(
     frequency_hertz, impedance_ohm
         The spectrum, Hz and ohm (capacitive: negative imaginary part); shape (n,).
     weight
-        What a residual in ohm is multiplied with; shape (n,).
+        Weights of the residuals, 1/ohm; shape (n,).
     number
-        How many starts.
+        Largest number of starts.
 
     Returns
     -------
@@ -68,24 +68,24 @@ def start_values(
     names = ["ZARC" if name == "Zarc" else name for name, _ in elements]
     order = sorted(range(len(names)), key=lambda place: _ORDER.index(names[place]))
     kinds = [names[place] for place in order]
-    book = _build_dictionary(kinds, frequency_hertz, weight)
+    dictionary = _build_dictionary(kinds, frequency_hertz, weight)
     weighted = impedance_ohm * weight
     data = np.concatenate([weighted.real, weighted.imag])
-    chosen, amounts = _search_combinations(book, kinds, data, number)
+    chosen, amplitudes = _search_combinations(dictionary, kinds, data, number)
     floor = _SMALLEST * float(np.median(np.abs(impedance_ohm)))
     theta = np.empty((len(chosen), len(form.positive)))
     for column, place in enumerate(order):
         name, first = names[place], elements[place][1]
-        shapes = book.values[name][chosen[:, column] - book.first[name]]
-        values = _scale_shapes(ELEMENTS[name], shapes, np.maximum(amounts[:, column], floor))
+        shapes = dictionary.values[name][chosen[:, column] - dictionary.first[name]]
+        values = _scale_shapes(ELEMENTS[name], shapes, np.maximum(amplitudes[:, column], floor))
         theta[:, first : first + values.shape[1]] = values
     positive = form.positive
     return np.where(positive, np.log(np.where(positive, theta, 1.0)), theta)
 
 
-def _scale_shapes(element: Element, shapes: Floats, amount: Floats) -> Floats:
+def _scale_shapes(element: Element, shapes: Floats, amplitude: Floats) -> Floats:
     scaling = np.array([p.scaling for p in element.parameters])
-    return np.asarray(shapes * amount[:, None] ** scaling, np.float64)
+    return np.asarray(shapes * amplitude[:, None] ** scaling, np.float64)
 
 
 def _build_dictionary(kinds: list[str], frequency: Floats, weight: Floats) -> _Dictionary:
@@ -105,35 +105,35 @@ def _build_dictionary(kinds: list[str], frequency: Floats, weight: Floats) -> _D
 
 
 def _search_combinations(
-    book: _Dictionary, kinds: list[str], data: Floats, number: int
+    dictionary: _Dictionary, kinds: list[str], data: Floats, number: int
 ) -> tuple[Ints, Floats]:
-    """Add element after element to the best combinations so far; give the best that differ."""
-    scale = np.sqrt(np.einsum("kn,kn->k", book.design, book.design))
-    unit = book.design / scale[:, None]
+    """Extend the best combinations element by element; return the best distinct ones."""
+    scale = np.sqrt(np.einsum("kn,kn->k", dictionary.design, dictionary.design))
+    unit = dictionary.design / scale[:, None]
     gram, right, total = unit @ unit.T, unit @ data, float(data @ data)
     chosen = np.zeros((1, 0), np.int64)
-    amounts = np.zeros((1, 0))
+    amplitudes = np.zeros((1, 0))
     for step, kind in enumerate(kinds):
-        shapes = book.first[kind] + np.arange(len(book.values[kind]))
+        shapes = dictionary.first[kind] + np.arange(len(dictionary.values[kind]))
         last = step == len(kinds) - 1
-        tried, misfit = _extend_combinations(gram, right, total, chosen, shapes, punished=last)
+        tried, misfit = _extend_combinations(gram, right, total, chosen, shapes, penalised=last)
         if step and kinds[step - 1] == kind and len(shapes) > 1:
-            misfit[chosen[:, -1:] >= shapes] = np.inf  # one kind stands in the order of the grid
+            misfit[chosen[:, -1:] >= shapes] = np.inf  # elements of one kind are in grid order
         order = np.argsort(misfit, axis=None)[: _CANDIDATES if last else _BEAM]
         row, column = np.unravel_index(order[np.isfinite(misfit.ravel()[order])], misfit.shape)
         chosen = np.concatenate([chosen[row], shapes[column, None]], axis=1)
-        amounts = tried[row, :, column]
-    apart = _select_distinct(chosen, number)
-    return chosen[apart], amounts[apart] / scale[chosen[apart]]
+        amplitudes = tried[row, :, column]
+    distinct = _select_distinct(chosen, number)
+    return chosen[distinct], amplitudes[distinct] / scale[chosen[distinct]]
 
 
 def _extend_combinations(
-    gram: Floats, right: Floats, total: float, chosen: Ints, more: Ints, *, punished: bool
+    gram: Floats, right: Floats, total: float, chosen: Ints, more: Ints, *, penalised: bool
 ) -> tuple[Floats, Floats]:
-    """Solve the normal equations of every combination with every further column.
+    """Return amplitudes (b, k + 1, c) and misfits (b, c) of combinations with one more column.
 
-    Gives the amounts, shape (b, k + 1, c), and the misfits, shape (b, c), in which negative
-    amounts are punished. What a column adds follows from what is left of it (Schur complement).
+    The normal equations are solved by the Schur complement of the added column; negative amplitudes
+    are penalised.
     """
     size = chosen.shape[1]
     inner = gram[chosen[:, :, None], chosen[:, None, :]] + 1e-10 * np.eye(size)
@@ -143,29 +143,31 @@ def _extend_combinations(
     before, share = solved[:, :, :1], solved[:, :, 1:]
     left = 1 + 1e-10 - np.sum(across * share, axis=1)
     added = (right[more] - np.sum(across * before, axis=1)) / left
-    amounts = np.concatenate([before - share * added[:, None], added[:, None]], axis=1)
+    amplitudes = np.concatenate([before - share * added[:, None], added[:, None]], axis=1)
     explained = np.sum(right[chosen][:, :, None] * before, axis=1) + left * added**2
-    negative = np.minimum(amounts, 0)
-    penalty = 5 * np.sum(negative**2, axis=1) + (0.02 * total if punished else 0.0)
+    negative = np.minimum(amplitudes, 0)
+    penalty = 5 * np.sum(negative**2, axis=1) + (0.02 * total if penalised else 0.0)
     misfit = np.maximum(total - explained, 0) + np.where(negative.any(axis=1), penalty, 0)
-    return amounts, misfit
+    return amplitudes, misfit
 
 
 def _select_distinct(subsets: Ints, number: int) -> list[int]:
-    """Choose the best subsets that are not neighbours of a better one on the grid."""
+    """Return the best subsets that are not grid neighbours of a better one."""
     chosen: list[int] = []
-    left = np.arange(len(subsets))
-    while len(left) and len(chosen) < number:
-        chosen.append(int(left[0]))
-        left = left[(np.abs(subsets[left] - subsets[left[0]]) > _ALIKE).any(axis=1)]
+    remaining = np.arange(len(subsets))
+    while len(remaining) and len(chosen) < number:
+        chosen.append(int(remaining[0]))
+        remaining = remaining[
+            (np.abs(subsets[remaining] - subsets[remaining[0]]) > _ALIKE).any(axis=1)
+        ]
     return chosen
 
 
 def _scatter_starts(
     form: Form, frequency: Floats, impedance_ohm: Complexes, weight: Floats, number: int
 ) -> Floats:
-    """Scatter parameters over what the spectrum allows; give the best."""
-    rng = np.random.default_rng(20)  # the same spectrum is to give the same fit
+    """Return the best of random parameters within the range of the spectrum."""
+    rng = np.random.default_rng(20)  # fixed seed, for reproducible fits
     omega = 2 * np.pi * frequency
     size = np.median(np.abs(impedance_ohm))
     low, high = parameter_bounds(form, frequency)
@@ -189,7 +191,7 @@ def _scatter_starts(
 
 
 def _set_time_constants(form: Form, theta: Floats, omega: Floats, rng: np.random.Generator) -> None:
-    """Return capacitances, CPEs, inductances and Warburgs a time constant in the window."""
+    """Set time constants of capacitors, CPEs, inductors and Warburgs within the window."""
     for place, parameter in enumerate(form.fitted.parameters):
         draw = rng.uniform(np.log(0.3 / omega.max()), np.log(3 / omega.min()), len(theta))
         if parameter.name == "C":

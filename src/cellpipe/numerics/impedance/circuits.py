@@ -21,7 +21,7 @@ from cellpipe.numerics.impedance.elements import ELEMENTS, Complexes, Floats, Pa
 
 @dataclass(frozen=True)
 class Node:
-    """A place in the tree: an element with its first parameter's index, or a group of nodes."""
+    """A node of the tree: an element with its first parameter index, or a group of nodes."""
 
     kind: Literal["element", "series", "parallel"]
     name: str = ""
@@ -31,7 +31,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Circuit:
-    """A circuit and its parameters in the order of the string."""
+    """A circuit and its parameters, in the order of the string."""
 
     text: str
     root: Node
@@ -41,12 +41,12 @@ class Circuit:
 
 @cache
 def parse_circuit(text: str) -> Circuit:
-    """Read a circuit's string.
+    """Parse a circuit string.
 
     Raises
     ------
     CellpipeError
-        If an element is not known, is named twice, or the brackets don't match.
+        If an element is unknown or named twice, or brackets don't match.
 
     """
     keys: list[tuple[str, str]] = []
@@ -73,43 +73,43 @@ def _parse_node(
         branches = _split(text[2:-1], ",")
         inside = tuple(_parse_node(s, keys, parameters, whole) for s in branches)
         return Node("parallel", children=inside)
-    found = re.fullmatch(r"([A-Za-z]+)(\d*)", text)
-    if found is None or found[1] not in ELEMENTS:
+    match = re.fullmatch(r"([A-Za-z]+)(\d*)", text)
+    if match is None or match[1] not in ELEMENTS:
         raise CellpipeError(
             f"{text!r} in the circuit {whole!r}",
             expected=f"elements {', '.join(ELEMENTS)}, joined by - and p( , )",
             remedy="see docs/conventions.md",
         )
     first = len(keys)
-    for parameter in ELEMENTS[found[1]].parameters:
+    for parameter in ELEMENTS[match[1]].parameters:
         keys.append((text, parameter.name))
         parameters.append(parameter)
-    return Node("element", found[1], first)
+    return Node("element", match[1], first)
 
 
 def _split(text: str, separator: str) -> list[str]:
-    """Split at a separator outside brackets."""
+    """Split at separators outside brackets."""
     parts, depth = [""], 0
-    for sign in text:
-        depth += (sign == "(") - (sign == ")")
-        if sign == separator and depth == 0:
+    for character in text:
+        depth += (character == "(") - (character == ")")
+        if character == separator and depth == 0:
             parts.append("")
         else:
-            parts[-1] += sign
+            parts[-1] += character
     return parts
 
 
 def evaluate_circuit(
     circuit: Circuit, frequency_hertz: Floats, values: Floats
 ) -> tuple[Complexes, Complexes]:
-    """Impedance and its derivatives by the fitted parameters.
+    """Return the impedance and its derivatives by the fitted parameters.
 
     Parameters
     ----------
     circuit
         The circuit, with p parameters.
     frequency_hertz
-        Frequencies, Hz; shape (n,), or (b, n) where each of the b parameter sets has its own.
+        Frequencies, Hz; shape (n,), or (b, n) with own frequencies for each of b parameter sets.
     values
         Parameters in their units; shape (..., p).
 
@@ -128,7 +128,7 @@ def evaluate_circuit(
 def _evaluate_node(
     node: Node, jw: Complexes, values: Floats, slopes: Complexes
 ) -> tuple[Complexes, tuple[int, int]]:
-    """Evaluate a node; give its impedance and the range of its parameters."""
+    """Return the impedance of a node and the range of its parameters; fill ``slopes``."""
     if node.kind == "element":
         element = ELEMENTS[node.name]
         last = node.first + len(element.parameters)

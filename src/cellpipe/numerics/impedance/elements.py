@@ -1,4 +1,4 @@
-"""The elements of equivalent circuits: impedance, derivatives, and shapes to search with.
+"""Elements of equivalent circuits: impedance, derivatives, and shapes for the search of starts.
 
 ==========  ==============================  =====================================================
 element     parameters (unit)               impedance
@@ -19,10 +19,10 @@ TLMQ        R_ion (ohm), Q, n               √(R_ion Z) coth √(R_ion / Z), Z 
 TLM         R_ion, R_ct (ohm), Q, n         the same with Z = R_ct / (1 + R_ct Q (jω)^n)
 ==========  ==============================  =====================================================
 
-Names and parameters are those of impedance.py where it has the element. Sources: constant phase
+Names and parameters follow impedance.py where it has the element. Sources: constant phase
 element, Warburg, Gerischer: M. E. Orazem, B. Tribollet, Electrochemical Impedance Spectroscopy,
 2nd ed. (2017), doi 10.1002/9781119363682; ZARC: K. S. Cole, R. H. Cole, J. Chem. Phys. 9, 341
-(1941), doi 10.1063/1.1750906; transmission line of a composite electrode whose electrons meet no
+(1941), doi 10.1063/1.1750906; transmission line of a composite electrode without electronic
 resistance: J. Bisquert, J. Phys. Chem. B 106, 325 (2002), doi 10.1021/jp011941g, and for a lithium
 cell's blocking and reacting electrode N. Ogihara et al., J. Electrochem. Soc. 159, A1034 (2012),
 doi 10.1149/2.057207jes.
@@ -42,19 +42,19 @@ Complexes = NDArray[np.complex128]
 Evaluation = tuple[Complexes, list[Complexes]]
 
 _TIMES = 26  # grid points of a time constant over the measured window
-_FEW = 6  # of a time constant that stands beside other arcs
+_FEW = 6  # grid points of a time constant of other elements
 _EXPONENTS = (0.65, 0.8, 0.95)
 _TAIL_EXPONENTS = (0.5, 0.65, 0.8, 0.95)
 _QUARTER = 0.5j * np.pi  # ln j
-_SATURATED = 20.0  # tanh is one to all digits beyond
+_SATURATED = 20.0  # beyond this, tanh is one in double precision
 
 
 @dataclass(frozen=True)
 class Parameter:
     """One parameter of an element; a positive one is fitted as its logarithm.
 
-    ``scaling`` says what it is multiplied with when the element's impedance is multiplied with a
-    number: 1 the number, -1 its inverse, 0 nothing (times and exponents).
+    ``scaling`` is the power with which it scales with the element's impedance: 1, -1, or 0 for
+    times and exponents.
     """
 
     name: str
@@ -69,10 +69,10 @@ class Parameter:
 class Element:
     """One kind of element: its parameters, and its impedance with derivatives.
 
-    ``evaluate(jw, values)`` takes jω of shape (n,) and values of shape (..., p), and gives the
+    ``evaluate(jw, values)`` takes jω of shape (n,) and values of shape (..., p), and returns the
     impedance (..., n) and its derivative by each fitted parameter. ``shapes(shortest, longest)``
-    gives parameters of shape (k, p) that cover what the element can look like between these times
-    constants, in s; their impedance is one ohm where it matters, to be multiplied.
+    returns parameters of shape (k, p) that cover the element's spectra between these time
+    constants, s, scaled to about one ohm.
     """
 
     parameters: tuple[Parameter, ...]
@@ -96,7 +96,7 @@ def _inductor(jw: Complexes, values: Floats) -> Evaluation:
 
 
 def _power(logarithm: Floats, n: Floats) -> Complexes:
-    """(jx)^n of ln x: a real power, turned by n quarters of a circle."""
+    """Return (jx)^n from ln x: a real power, rotated by n quarter turns."""
     return np.asarray(np.exp(n * logarithm) * np.exp(0.5j * np.pi * n), np.complex128)
 
 
@@ -118,7 +118,7 @@ def _warburg(jw: Complexes, values: Floats) -> Evaluation:
 
 
 def _tanh(x: Complexes) -> Complexes:
-    """Hyperbolic tangent of numbers in the right half plane, without overflow."""
+    """Return the hyperbolic tangent in the right half plane, without overflow."""
     return np.asarray(np.tanh(np.where(x.real > _SATURATED, _SATURATED, x)), np.complex128)
 
 
@@ -171,7 +171,7 @@ def _zarc(jw: Complexes, values: Floats) -> Evaluation:
 
 
 def _transmission_line(r: Floats, x: Complexes) -> tuple[Complexes, Complexes]:
-    """Impedance of the line, r coth(x) / x, and its derivative by ln x."""
+    """Return the impedance of the line, r coth(x) / x, and its derivative by ln x."""
     coth = 1 / _tanh(x)
     z = r * coth / x
     return z, r * (1 - coth * coth) - z
@@ -194,7 +194,7 @@ def _reacting_line(jw: Complexes, values: Floats) -> Evaluation:
 
 
 def _grid(*axes: Floats | tuple[float, ...]) -> Floats:
-    """All combinations of the axes, the last running fastest; shape (k, number of axes)."""
+    """Return all combinations of the axes, the last varying fastest; shape (k, number of axes)."""
     return np.stack([a.ravel() for a in np.meshgrid(*axes, indexing="ij")], axis=1)
 
 
@@ -207,7 +207,7 @@ def _arc_shapes(shortest: float, longest: float) -> Floats:
 
 
 def _blocking_line_shapes(shortest: float, longest: float) -> Floats:
-    """Transmission lines: R_ion is one, Q follows from the time constant (R_ion Q)^(1/n)."""
+    """Return shapes with R_ion of one and Q from the time constant (R_ion Q)^(1/n)."""
     grid = _grid((1.0,), _time_grid(shortest, longest, 2 * _FEW), _TAIL_EXPONENTS)
     grid[:, 1] **= grid[:, 2]
     return grid
@@ -269,7 +269,9 @@ ELEMENTS: dict[str, Element] = {
     ),
     "TLMQ": Element((_R_ION, _Q, _N), _blocking_line, _blocking_line_shapes),
     "TLM": Element(
-        (_R_ION, Parameter("R_ct", "ohm", 1e-6, 1e12, 1), _Q, _N), _reacting_line, _reacting_line_shapes
+        (_R_ION, Parameter("R_ct", "ohm", 1e-6, 1e12, 1), _Q, _N),
+        _reacting_line,
+        _reacting_line_shapes,
     ),
 }  # fmt: skip
 ELEMENTS["Zarc"] = ELEMENTS["ZARC"]

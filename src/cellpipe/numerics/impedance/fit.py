@@ -1,9 +1,8 @@
-"""One impedance spectrum, from raw numbers to a fit that says what it is worth.
+"""Fit of one impedance spectrum, from raw numbers to values with errors and flags.
 
-Points that are no impedance are dropped and counted; points that stand alone against their
-neighbours are left out of the fit and flagged; the circuit is given, or chosen by how well it is
-supported (:mod:`circuit_choice`). Nothing asks for a start value. A number that the data does not
-determine carries a flag.
+Invalid points are dropped and counted; outliers among their neighbours are excluded from the fit
+and flagged; the circuit is given, or chosen by its statistical support (:mod:`circuit_choice`). No
+start values are needed. Values that the data do not determine are flagged.
 """
 
 from __future__ import annotations
@@ -43,9 +42,9 @@ if TYPE_CHECKING:
     from lmfit.minimizer import MinimizerResult
 
 _ROUNDS = 3
-_MISSES = 2.0  # residual over noise beyond which a circuit lacks something
-MISFIT = 0.02  # root mean square residual over |Z| beyond which a circuit does not describe it
-NOISY = 0.05  # noise over |Z|
+_MISSES = 2.0  # residual over noise above which a circuit is incomplete
+MISFIT = 0.02  # root mean square residual over |Z| above which a circuit does not fit
+NOISY = 0.05  # noise over |Z| above which a spectrum is flagged
 
 
 @dataclass(frozen=True)
@@ -53,8 +52,8 @@ class ImpedanceFit:
     """A fitted spectrum.
 
     ``frequency_hertz`` and ``impedance_ohm`` are the usable points, highest frequency first, and
-    ``used`` says which of them the fit used; ``left_out`` counts what was dropped, by reason.
-    ``fit`` is the optimum as :mod:`circuit_fit` gives it; ``drifted`` counts the lowest
+    ``used`` marks those in the fit, all of shape (n,); ``left_out`` counts dropped points by
+    reason. ``fit`` is the optimum from :mod:`circuit_fit`; ``drifted`` counts the lowest
     frequencies that were not used because the cell changed while they were measured.
     """
 
@@ -69,12 +68,12 @@ class ImpedanceFit:
 
     @property
     def circuit(self) -> str:
-        """The circuit's string."""
+        """The circuit string."""
         return self.fit.circuit.text
 
     @property
     def names(self) -> list[str]:
-        """Names of the parameters, as ``R0``, ``R1``, ``CPE1_Q``, ``CPE1_n``."""
+        """Names of the parameters, e.g. ``R0``, ``R1``, ``CPE1_Q``, ``CPE1_n``."""
         return parameter_names(self.fit.circuit)
 
     @property
@@ -84,61 +83,61 @@ class ImpedanceFit:
 
     @property
     def standard_errors(self) -> dict[str, float]:
-        """Standard errors by name; NaN where the data gives none."""
+        """Standard errors by name; NaN where the data yield none."""
         return dict(zip(self.names, map(float, self.fit.errors), strict=True))
 
     @property
     def precisions(self) -> dict[str, float]:
-        """Standard errors by name from the noise alone, as a repeated measurement would show them.
+        """Standard errors by name from the noise alone, as seen in repeated measurements.
 
-        The standard errors also hold what the circuit misses of the spectrum, which is the same in
-        every repeat. NaN where the noise is not known.
+        The full standard errors also contain the misfit of the circuit, which is the same in every
+        repeat. NaN where the noise is unknown.
         """
         return {name: e * self.noise_share for name, e in self.standard_errors.items()}
 
     @cached_property
     def noise_share(self) -> float:
-        """Share of the noise in the standard errors; the rest is what the circuit misses."""
-        found = self.kramers_kronig
+        """Share of the noise in the standard errors; the rest is misfit of the circuit."""
+        test = self.kramers_kronig
         freedom = max(2 * int(self.used.sum()) - len(self.fit.theta), 1)
         spread = float(np.sqrt(self.fit.cost / freedom))
-        if found is None or spread <= 0:
+        if test is None or spread <= 0:
             return float("nan")
-        return min(found.noise * float(np.median(self._weighted_modulus)) / spread, 1.0)
+        return min(test.noise * float(np.median(self._weighted_modulus)) / spread, 1.0)
 
     @property
     def _weighted_modulus(self) -> Floats:
-        """``|Z|`` times the weight: one for weights by the modulus; shape (n,)."""
+        """``|Z|`` times the weight, which is one for modulus weighting; shape (n,)."""
         spectrum = self.fit.spectrum
         return np.asarray(np.abs(spectrum.impedance) * spectrum.weight, np.float64)
 
     @property
     def identifiable(self) -> dict[str, bool]:
-        """Which parameters the data determines, by name."""
+        """Whether the data determine each parameter, by name."""
         return dict(zip(self.names, map(bool, self.fit.identifiable), strict=True))
 
     @cached_property
     def arcs(self) -> tuple[ImpedanceArc, ...]:
-        """The arcs, with their capacitance and what it says of their origin."""
+        """The arcs, with their capacitance and the process assigned by it."""
         return build_arcs(self.fit, self.area_cm2)
 
     @cached_property
     def kramers_kronig(self) -> KramersKronig | None:
-        """Return whether the used points obey the Kramers–Kronig relations; None for too few."""
+        """The Kramers–Kronig test of the used points; None if there are too few."""
         return kramers_kronig(self.frequency_hertz[self.used], self.impedance_ohm[self.used])
 
     @property
     def relative_residual(self) -> float:
-        """Root mean square of ``|residual|`` over ``|Z|``."""
+        """Root mean square of ``|residual|`` / ``|Z|``."""
         return self.fit.relative_residual
 
     @cached_property
     def result(self) -> MinimizerResult:
-        """The fit as lmfit's result, with ``result.params`` and all that lmfit does with it."""
+        """The fit as an lmfit result, with ``result.params`` and all of lmfit's methods."""
         return minimise_with_lmfit(self.fit, self.constraints)[1]
 
     def parameters(self) -> Parameters:
-        """Return lmfit parameters at the best values, to constrain and fit again with.
+        """Return lmfit parameters at the best values, for a fit with constraints.
 
         For example ``p = fit.parameters(); p["CPE1_n"].set(value=1, vary=False)`` or
         ``p["R2"].set(expr="2 * R1")``, and then ``fit_impedance(…, parameters=p)``.
@@ -154,12 +153,12 @@ class ImpedanceFit:
     def confidence_intervals(
         self, sigmas: tuple[float, ...] = (1, 2)
     ) -> dict[str, list[tuple[float, float]]]:
-        """Return profile-likelihood intervals from lmfit, by name (probability, value)."""
+        """Return profile-likelihood intervals from lmfit: (probability, value) by name."""
         return confidence_intervals(self.fit, sigmas, self.constraints)
 
     @cached_property
     def flags(self) -> tuple[str, ...]:
-        """What has to be said with the numbers, one sentence each."""
+        """Warnings about the numbers, one sentence each."""
         return tuple(_flags(self))
 
 
@@ -181,25 +180,24 @@ def fit_impedance(
         The spectrum, Hz and complex ohm (capacitive: negative imaginary part); shape (f,), in any
         order.
     circuit
-        The circuit in impedance.py's syntax, as ``"R0-p(R1,CPE1)-p(R2,CPE2)-W1"``; without it the
+        The circuit in impedance.py's syntax, e.g. ``"R0-p(R1,CPE1)-p(R2,CPE2)-W1"``; without it the
         number of arcs and the tail are chosen by the Bayesian information criterion among the
-        circuits whose parameters the data determines.
+        circuits whose parameters the data determine.
     deviation_ohm
-        Standard deviation of each impedance, ohm, shape (f,): that of repeats, or ``|Z|`` times the
-        noise of :attr:`ImpedanceFit.kramers_kronig`. Without it they are taken as proportional to
-        ``|Z|``.
+        Standard deviation of each impedance, ohm, shape (f,): from repeats, or ``|Z|`` times the
+        noise of :attr:`ImpedanceFit.kramers_kronig`. Default: proportional to ``|Z|``.
     parameters
-        lmfit parameters that hold bounds, fixed values or expressions for some of the circuit's
+        lmfit parameters with bounds, fixed values or expressions for some of the circuit's
         parameters, by name: ``R0``, ``CPE1_Q``, ``CPE1_n`` …; see :meth:`ImpedanceFit.parameters`.
     area_cm2
-        Electrode area, cm², by which arcs are named after their capacitance.
+        Electrode area, cm², for the assignment of arcs by capacitance per area.
     robust
-        Leave out points that stand alone against their neighbours; they are flagged.
+        Exclude points that are outliers among their neighbours; they are flagged.
 
     Returns
     -------
-    Values and errors by parameter, arcs, residuals, the Kramers–Kronig test, flags in words, and
-    lmfit's own result.
+    Values and errors by parameter, arcs, residuals, Kramers–Kronig test, flags in words, and the
+    lmfit result.
 
     Notes
     -----
@@ -211,7 +209,7 @@ def fit_impedance(
     Raises
     ------
     CellpipeError
-        If there are too few usable points for the circuit, or the circuit can't be read.
+        If there are too few usable points for the circuit, or the circuit string is invalid.
 
     """
     points = clean_spectrum(np.asarray(frequency_hertz), np.asarray(impedance_ohm))
@@ -246,7 +244,7 @@ def fit_impedance(
 
 
 def check_area(area_cm2: float | None) -> None:
-    """Raise a CellpipeError for an area that is none."""
+    """Raise a CellpipeError for an area that is not positive and finite."""
     if area_cm2 is not None and not 0 < area_cm2 < np.inf:
         raise CellpipeError(
             f"an area of {area_cm2} cm²",
@@ -258,33 +256,33 @@ def check_area(area_cm2: float | None) -> None:
 def find_isolated_points(
     standardised: Complexes, frequency: Floats, impedance: Complexes, model: Complexes
 ) -> NDArray[np.bool_]:
-    """Find points of a fit that stand alone against their neighbours; shape (n,).
+    """Return which points of a fit are outliers among their neighbours; shape (n,).
 
-    Where the circuit misses more of the spectrum than its noise, the Kramers–Kronig test has to
-    say so as well, or a feature that the circuit lacks would be taken for bad points.
+    Where the misfit of the circuit exceeds the noise, the Kramers–Kronig test must confirm an
+    outlier; otherwise a feature that the circuit lacks would be mistaken for bad points.
     """
-    found = find_isolated(standardised, ends=True)
-    if not found.any():
-        return found
-    tested = kramers_kronig(frequency, impedance)
+    isolated = find_isolated(standardised, ends=True)
+    if not isolated.any():
+        return isolated
+    test = kramers_kronig(frequency, impedance)
     relative = np.abs((model - impedance) / modulus(impedance))
-    usual = 1.4826 * float(np.median(relative)) / np.sqrt(2)
-    if tested is not None and usual > _MISSES * tested.noise:
-        found &= tested.outlying
-    return found
+    typical = 1.4826 * float(np.median(relative)) / np.sqrt(2)
+    if test is not None and typical > _MISSES * test.noise:
+        isolated &= test.outlying
+    return isolated
 
 
 def _point_weights(points: CleanSpectrum, deviation_ohm: ArrayLike | None, size: int) -> Floats:
     if deviation_ohm is None:
         return 1 / modulus(points.impedance)
-    given = np.asarray(deviation_ohm, np.float64)
-    if given.shape != (size,):
+    deviations = np.asarray(deviation_ohm, np.float64)
+    if deviations.shape != (size,):
         raise CellpipeError(
-            f"deviations of shape {given.shape}",
+            f"deviations of shape {deviations.shape}",
             expected=f"shape ({size},)",
             remedy="give one for each point, or leave them out",
         )
-    deviation = given[points.places]
+    deviation = deviations[points.places]
     if not (np.isfinite(deviation) & (deviation > 0)).all():
         raise CellpipeError(
             "a standard deviation that is not above zero",
@@ -311,41 +309,40 @@ def _fit_points(
 
 
 def _flags(fit: ImpedanceFit) -> list[str]:
-    out = [f"{number} points left out: {reason}." for reason, number in fit.left_out.items()]
+    sentences = [f"{number} points left out: {reason}." for reason, number in fit.left_out.items()]
     if fit.drifted:
-        out.append(
+        sentences.append(
             f"The {fit.drifted} lowest frequencies were left out: there the spectrum contradicts "
             "the Kramers–Kronig relations, as when a cell changes while it is measured."
         )
-    single = ~fit.used[: len(fit.used) - fit.drifted]
-    if single.any():
-        where = ", ".join(f"{f:.4g} Hz" for f in fit.frequency_hertz[: len(single)][single])
-        out.append(f"Left out, for they stand alone against their neighbours: {where}.")
+    isolated = ~fit.used[: len(fit.used) - fit.drifted]
+    if isolated.any():
+        where = ", ".join(f"{f:.4g} Hz" for f in fit.frequency_hertz[: len(isolated)][isolated])
+        sentences.append(f"Left out, for they stand alone against their neighbours: {where}.")
     negative = np.count_nonzero(fit.impedance_ohm.real < 0)
     if negative:
         shown = f"{negative} of {len(fit.frequency_hertz)} frequencies"
-        out.append(f"The real part is negative at {shown}, which no passive cell has.")
-    out += _validity_flags(fit.kramers_kronig)
+        sentences.append(f"The real part is negative at {shown}, which no passive cell has.")
+    sentences += _validity_flags(fit.kramers_kronig)
     if fit.relative_residual > MISFIT:
-        out.append(
+        sentences.append(
             f"The circuit {fit.circuit} does not describe the spectrum: the root mean square "
             f"residual is {fit.relative_residual:.2%} of |Z|."
         )
     unknown = [name for name, known in fit.identifiable.items() if not known]
     if unknown:
-        out.append(f"The data does not determine {', '.join(unknown)}.")
-    return out
+        sentences.append(f"The data does not determine {', '.join(unknown)}.")
+    return sentences
 
 
-def _validity_flags(found: KramersKronig | None) -> list[str]:
-    if found is None:
+def _validity_flags(test: KramersKronig | None) -> list[str]:
+    if test is None:
         return ["There are too few frequencies to test the Kramers–Kronig relations."]
-    out = []
-    if not found.valid and found.violation > VIOLATED:
-        out.append(
-            "The spectrum contradicts the Kramers–Kronig relations by "
-            f"{found.violation:.2%} of |Z|."
+    sentences = []
+    if not test.valid and test.violation > VIOLATED:
+        sentences.append(
+            f"The spectrum contradicts the Kramers–Kronig relations by {test.violation:.2%} of |Z|."
         )
-    if found.noise > NOISY:
-        out.append(f"The noise is {found.noise:.1%} of |Z|.")
-    return out
+    if test.noise > NOISY:
+        sentences.append(f"The noise is {test.noise:.1%} of |Z|.")
+    return sentences

@@ -1,15 +1,15 @@
-"""By which law a resistance grows: R = R₀ + k tᵐ, and whether it jumped.
+"""Growth law of a resistance, R = R₀ + k tᵐ, and its jumps.
 
-m = ½ is an interphase whose growth is limited by diffusion through itself (J. Janek, W. G. Zeier,
+m = ½ is an interphase whose growth is limited by diffusion through it (J. Janek, W. G. Zeier,
 Nat. Energy 8, 230 (2023), doi 10.1038/s41560-023-01208-9; S. Wenzel et al., Solid State Ion. 286,
 24 (2016), doi 10.1016/j.ssi.2015.11.034), m = 1 a steady reaction or loss of contact. Neither is
-taken for granted: no growth, m = ½, m = 1 and a free m are compared by the Bayesian information
-criterion, and the verdict is as probable as its share of exp(-BIC/2) (A. E. Raftery, Sociol.
+assumed: no growth, m = ½, m = 1 and a free m are compared by the Bayesian information criterion,
+and the probability of a law is its share of exp(-BIC/2) (A. E. Raftery, Sociol.
 Methodol. 25, 111 (1995), doi 10.2307/271063). Neighbouring resistances of a series are not
-independent; what their residuals repeat is taken off the number of observations.
+independent; the number of observations is reduced by the correlation of their residuals.
 
-A jump is a step between two spectra that no law explains, as when a contact is lost or a short
-forms: it is fitted beside the law, so that it does not count as growth.
+A jump is a step between two spectra that no law explains, e.g. from loss of contact or a short
+circuit. It is fitted together with the law, so that it does not count as growth.
 """
 
 from __future__ import annotations
@@ -22,25 +22,25 @@ import numpy as np
 from cellpipe.numerics.impedance.elements import Floats
 
 LAWS = ("constant", "square root", "linear", "free")
-FEWEST = 5  # spectra; below that no law is told
+FEWEST = 5  # spectra needed for a law
 _EXPONENTS = {"constant": None, "square root": 0.5, "linear": 1.0}
 _LOWEST, _HIGHEST = 0.05, 4.0
 _SCANNED = (None, 0.2, 0.35, 0.5, 0.6, 0.7, 0.85, 1.0, 1.4, 2.0)
-_LEAST = 0.5  # standard errors: a scatter below that is none
+_LEAST = 0.5  # standard errors; less scatter counts as none
 _MOST_JUMPS = 3
-_JUMP_EVIDENCE = 10.0  # by which the criterion must fall
+_JUMP_EVIDENCE = 10.0  # least decrease of the criterion for a jump
 _JUMP_NOISES = 6.0
 _JUMP_SHARE = 0.05  # of the resistance
 
 
 @dataclass(frozen=True)
 class Growth:
-    """The law of a resistance, with standard errors.
+    """The growth law of a resistance, with standard errors.
 
-    ``law`` is the most probable of :data:`LAWS`, ``probability`` its own. ``exponent`` is the free
-    fit's m with its error; ``initial`` R₀ (ohm) and ``rate`` k (ohm per unit of time to the m) are
-    those of the law at ``law_exponent``, and the error of k holds that of a free m. ``jumps`` are
-    the places before which the resistance jumped, with the step in ohm.
+    ``law`` is the most probable of :data:`LAWS`, with its ``probability``. ``exponent`` is m of the
+    free fit, with its error; ``initial`` R₀ (ohm) and ``rate`` k (ohm per unit of time to the m)
+    are those of the law at ``law_exponent``; the error of k includes that of a free m. ``jumps``
+    holds the index before which the resistance jumped and the step in ohm, for each jump.
     """
 
     law: str
@@ -57,7 +57,7 @@ class Growth:
 
 @dataclass(frozen=True)
 class _Fit:
-    """A law's fit; ``left`` is the mean squared residual, ``misfit`` no less than counts as any."""
+    """The fit of a law; ``left`` is the mean squared residual, ``misfit`` the same with a floor."""
 
     exponent: float
     amounts: Floats
@@ -67,7 +67,7 @@ class _Fit:
     parameters: int
 
     def criterion(self, count: float) -> float:
-        """Bayesian information criterion for this many free observations, corrected for few.
+        """Return the Bayesian information criterion for ``count`` observations, corrected if few.
 
         A. D. R. McQuarrie, Stat. Probab. Lett. 44, 79 (1999), doi 10.1016/S0167-7152(98)00294-6.
         """
@@ -76,19 +76,19 @@ class _Fit:
 
 
 def fit_growth(time_since: Floats, resistance_ohm: Floats, error_ohm: Floats) -> Growth | None:
-    """Find the law by which a resistance grows.
+    """Return the law by which a resistance grows.
 
     Parameters
     ----------
     time_since
-        Time since growth began, in any unit, rising, none negative; shape (n,).
+        Time since the start of growth, in any unit, increasing, not negative; shape (n,).
     resistance_ohm, error_ohm
-        The resistance and its standard error, ohm; shape (n,). Errors that are not above zero
-        count as the median of the others; a scatter below half of them is no misfit.
+        The resistance and its standard error, ohm; shape (n,). Errors that are not positive are
+        replaced by the median of the others; scatter below half the errors is no misfit.
 
     Returns
     -------
-    The law; None for fewer than five resistances or where time does not advance.
+    The law; None for fewer than five resistances or if time does not advance.
 
     """
     if len(time_since) < FEWEST or time_since[-1] <= time_since[0]:
@@ -106,21 +106,21 @@ def fit_growth(time_since: Floats, resistance_ohm: Floats, error_ohm: Floats) ->
     law = max(probabilities, key=lambda name: probabilities[name])
     best, free = fits[law], fits["free"]
     power = best.exponent if law != "constant" else 0.5
-    grown = 1 if law != "constant" else 0
-    steps = best.amounts[1 + grown :]
-    spread = _covariance(data, jumps, best, free=law == "free")
+    has_rate = 1 if law != "constant" else 0
+    steps = best.amounts[1 + has_rate :]
+    covariance = _covariance(data, jumps, best, free=law == "free")
     return Growth(
         law, probabilities[law], probabilities, free.exponent, _exponent_error(data, jumps, free),
         power, float(best.amounts[0]),
-        float(best.amounts[1]) / scale**power if grown else 0.0,
-        _rate_error(best, spread, scale, power, free=law == "free") if grown else math.nan,
+        float(best.amounts[1]) / scale**power if has_rate else 0.0,
+        _rate_error(best, covariance, scale, power, free=law == "free") if has_rate else math.nan,
         tuple((place, float(step)) for place, step in zip(jumps, steps, strict=True)),
     )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class _Data:
-    """Time from 0 to 1, resistance, its weight, and the least misfit that can be told from none."""
+    """Time from 0 to 1, resistance, its weight, and the lowest significant misfit."""
 
     time: Floats
     resistance: Floats
@@ -131,11 +131,11 @@ class _Data:
 def _build_data(time: Floats, resistance: Floats, error: Floats) -> _Data:
     good = np.isfinite(error) & (error > 0)
     size = max(float(np.median(np.abs(resistance))), 1e-300)
-    usual = float(np.median(error[good])) if good.any() else size
-    used = np.where(good, error, usual)
-    weight = np.asarray(1 / np.maximum(used, 0.2 * usual), np.float64)
+    typical = float(np.median(error[good])) if good.any() else size
+    used = np.where(good, error, typical)
+    weight = np.asarray(1 / np.maximum(used, 0.2 * typical), np.float64)
     floor = _LEAST**2 if good.any() else 0.0
-    return _Data(time, resistance, weight, max(floor, (1e-9 * size / usual) ** 2))
+    return _Data(time, resistance, weight, max(floor, (1e-9 * size / typical) ** 2))
 
 
 def _design_matrix(time: Floats, exponent: float | None, jumps: list[int]) -> Floats:
@@ -161,12 +161,12 @@ def _fit_linear(data: _Data, exponent: float | None, jumps: list[int]) -> _Fit:
 
 
 def _effective_count(residuals: Floats, size: int) -> float:
-    """Return how many observations are independent, from the residuals' own repetition."""
+    """Return the number of independent observations, from the correlation of residuals."""
     count = len(residuals)
     total = float(residuals @ residuals)
-    repeated = float(residuals[1:] @ residuals[:-1]) / total if total > 0 else 0.0
-    repeated = min(max(repeated, 0.0), 0.95)
-    return max(count * (1 - repeated) / (1 + repeated), size + 2.0)
+    correlation = float(residuals[1:] @ residuals[:-1]) / total if total > 0 else 0.0
+    correlation = min(max(correlation, 0.0), 0.95)
+    return max(count * (1 - correlation) / (1 + correlation), size + 2.0)
 
 
 def _fit_law(law: str, data: _Data, jumps: list[int]) -> _Fit:
@@ -183,7 +183,7 @@ def _fit_law(law: str, data: _Data, jumps: list[int]) -> _Fit:
 
 
 def _covariance(data: _Data, jumps: list[int], fit: _Fit, *, free: bool) -> Floats:
-    """Covariance of the amounts, and of the exponent behind them where it is free."""
+    """Return the covariance of the amplitudes, and last of the exponent if it is free."""
     exponent = None if math.isnan(fit.exponent) else fit.exponent
     design = _design_matrix(data.time, exponent, jumps)
     if free:
@@ -196,51 +196,51 @@ def _covariance(data: _Data, jumps: list[int], fit: _Fit, *, free: bool) -> Floa
 
 
 def _exponent_error(data: _Data, jumps: list[int], fit: _Fit) -> float:
-    """Return the standard error of a free exponent; NaN at the end of its range."""
+    """Return the standard error of a free exponent; NaN at the limits of its range."""
     if not _LOWEST * 1.001 < fit.exponent < _HIGHEST * 0.999:
         return math.nan
     return math.sqrt(max(float(_covariance(data, jumps, fit, free=True)[-1, -1]), 0.0))
 
 
-def _rate_error(fit: _Fit, spread: Floats, scale: float, power: float, *, free: bool) -> float:
-    """Return the standard error of k = amount / scale^m, with that of m where it is free."""
-    variance = float(spread[1, 1])
+def _rate_error(fit: _Fit, covariance: Floats, scale: float, power: float, *, free: bool) -> float:
+    """Return the standard error of k = amplitude / scale^m, with that of m if it is free."""
+    variance = float(covariance[1, 1])
     if free:
-        turned = float(fit.amounts[1]) * math.log(scale)
-        variance += turned**2 * float(spread[-1, -1]) - 2 * turned * float(spread[1, -1])
+        slope = float(fit.amounts[1]) * math.log(scale)
+        variance += slope**2 * float(covariance[-1, -1]) - 2 * slope * float(covariance[1, -1])
     return float(math.sqrt(max(variance, 0.0)) / scale**power)
 
 
 def _find_jumps(data: _Data) -> list[int]:
-    """Find steps that no law explains, at most three, each with two spectra on either side."""
-    found: list[int] = []
-    while len(found) < _MOST_JUMPS:
-        before = _fit_coarse(data, found)
-        place = _find_next_jump(data, found)
+    """Return up to three jumps that no law explains, each with two spectra on either side."""
+    jumps: list[int] = []
+    while len(jumps) < _MOST_JUMPS:
+        before = _fit_coarse(data, jumps)
+        place = _find_next_jump(data, jumps)
         if place is None:
             break
-        after = _fit_coarse(data, [*found, place])
+        after = _fit_coarse(data, [*jumps, place])
         step = abs(float(after.amounts[-1]))
         noise = math.sqrt(after.misfit) / float(data.weight[place])
         count = after.effective
-        worth = after.criterion(count) + _JUMP_EVIDENCE < before.criterion(count)
+        supported = after.criterion(count) + _JUMP_EVIDENCE < before.criterion(count)
         share = _JUMP_SHARE * abs(float(data.resistance[place]))
-        if not (worth and step > max(_JUMP_NOISES * noise, share)):
+        if not (supported and step > max(_JUMP_NOISES * noise, share)):
             break
-        found.append(place)
-    return sorted(found)
+        jumps.append(place)
+    return sorted(jumps)
 
 
 def _fit_coarse(data: _Data, jumps: list[int]) -> _Fit:
-    """Fit with the best of some exponents."""
+    """Return the best fit over a few exponents."""
     return min((_fit_linear(data, m, jumps) for m in _SCANNED), key=lambda fit: fit.left)
 
 
-def _find_next_jump(data: _Data, found: list[int]) -> int | None:
-    """Return the place of the step that takes most off the misfit, whatever the exponent."""
+def _find_next_jump(data: _Data, jumps: list[int]) -> int | None:
+    """Return the jump that reduces the misfit most, over a few exponents; None if impossible."""
     count = len(data.time)
     places = np.array(
-        [p for p in range(2, count - 1) if all(abs(p - other) > 1 for other in found)]
+        [p for p in range(2, count - 1) if all(abs(p - other) > 1 for other in jumps)]
     )
     if not len(places):
         return None
@@ -248,11 +248,11 @@ def _find_next_jump(data: _Data, found: list[int]) -> int | None:
     steps = data.weight[:, None] * (np.arange(count)[:, None] >= places)
     best: tuple[float, int] = (np.inf, -1)
     for exponent in _SCANNED:
-        design = _design_matrix(data.time, exponent, found) * data.weight[:, None]
+        design = _design_matrix(data.time, exponent, jumps) * data.weight[:, None]
         basis, _ = np.linalg.qr(design)
         left = target - basis @ (basis.T @ target)
         rest = steps - basis @ (basis.T @ steps)
-        taken = (rest.T @ left) ** 2 / np.maximum(np.sum(rest**2, axis=0), 1e-300)
-        place = int(np.argmax(taken))
-        best = min(best, (float(left @ left - taken[place]), int(places[place])))
+        reduction = (rest.T @ left) ** 2 / np.maximum(np.sum(rest**2, axis=0), 1e-300)
+        place = int(np.argmax(reduction))
+        best = min(best, (float(left @ left - reduction[place]), int(places[place])))
     return best[1]

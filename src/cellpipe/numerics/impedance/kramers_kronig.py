@@ -1,15 +1,16 @@
-"""Return whether a spectrum obeys the Kramers–Kronig relations, and how noisy it is.
+"""Test of a spectrum for the Kramers–Kronig relations, and estimate of its noise.
 
-The linear test: resistors and capacitors in parallel, in series with a resistor, an inductor and a
-capacitor, at fixed time constants, obey the relations whatever their sizes, so a spectrum that
-obeys them is fitted by such a chain down to its noise (B. A. Boukamp, J. Electrochem. Soc. 142,
-1885 (1995), doi 10.1149/1.2044210; M. Schönleber, D. Klotz, E. Ivers-Tiffée, Electrochim. Acta 131,
-20 (2014), doi 10.1016/j.electacta.2014.01.034). The chain is fitted to the impedance and, as its
-admittance, to 1/Z; the better one counts. Its length is chosen by the corrected Akaike criterion.
+The linear test: a chain of parallel resistor–capacitor pairs of fixed time constants, in series
+with a resistor, an inductor and a capacitor, obeys the relations for all amplitudes, so a spectrum
+that obeys them is fitted by such a chain down to its noise (B. A. Boukamp, J. Electrochem. Soc.
+142, 1885 (1995), doi 10.1149/1.2044210; M. Schönleber, D. Klotz, E. Ivers-Tiffée, Electrochim. Acta
+131, 20 (2014), doi 10.1016/j.electacta.2014.01.034). The chain is fitted to the impedance and, as
+an admittance, to 1/Z; the better fit counts. Its length is chosen by the corrected Akaike
+criterion.
 
-What noise alone would leave is known from the spectrum itself: real and imaginary part, each fitted
-alone by the same chain, are free of each other. Only where both together leave clearly more than
-each alone do they contradict the relations.
+The residual of noise alone is estimated from the spectrum itself: separate fits of the same chain
+to the real and the imaginary part do not constrain each other. The relations are violated only if
+the residual of the joint fit is clearly larger than that of the separate fits.
 """
 
 from __future__ import annotations
@@ -26,30 +27,30 @@ from scipy.linalg import lstsq
 from cellpipe.numerics.impedance.elements import Complexes, Floats
 from cellpipe.numerics.impedance.spectra import modulus
 
-VIOLATED = 0.01  # violation that matters
-FEWEST = 8  # frequencies; below that nothing is tested
+VIOLATED = 0.01  # lowest relevant violation
+FEWEST = 8  # frequencies needed for the test
 _CONTRADICTION = 1.5  # joint over separate residual: 0.95–1.15 in valid spectra, from 2.1 in others
-_EXACT = 1e-4  # residual over |Z| that a chain leaves of an exact spectrum
+_EXACT = 1e-4  # residual over |Z| of a chain fitted to an exact spectrum
 _SMALLEST_CHAIN = 3
 _PER_DECADE = 7
 _LENGTHS = 14
 _OUTLYING = 5.0  # robust standard deviations of a residual
-_MORE_AT_ENDS = 1.6  # a model that misses something misses most there
+_MORE_AT_ENDS = 1.6  # an incomplete model has its largest residuals there
 _ROUNDS = 4
-_MOST_OUTLYING = 0.15  # of the points; more than that is no matter of single points
-_CLEARED = 1.3  # contradiction below which single points were all that was wrong
-_LOWEST = 0.25  # of the frequencies; a drifting cell shows there
+_MOST_OUTLYING = 0.15  # of the points; more are not single outliers
+_CLEARED = 1.3  # contradiction below which outliers explain the violation
+_LOWEST = 0.25  # of the frequencies; a drifting cell is seen at these lowest ones
 
 
 @dataclass(frozen=True)
 class KramersKronig:
-    """What the test found.
+    """Result of the Kramers–Kronig test.
 
     ``valid``: real and imaginary part agree. ``noise``: standard deviation of each part over |Z|.
-    ``contradiction``: residual of both parts together over that of each alone, 1 in a valid
-    spectrum. ``residuals``: measured minus chain over |Z|, complex, shape (n,). ``outlying``:
-    frequencies that stand alone against their neighbours, shape (n,). ``drift``: the
-    contradiction is largest at the low end, as when a cell changes while it is measured.
+    ``contradiction``: residual of the joint fit over that of the separate fits, 1 in a valid
+    spectrum. ``residuals``: (measured minus chain) / |Z|, complex, shape (n,). ``outlying``:
+    frequencies that are outliers among their neighbours, shape (n,). ``drift``: the violation is
+    largest at low frequencies, as when a cell changes during the measurement.
     """
 
     valid: bool
@@ -62,35 +63,38 @@ class KramersKronig:
 
     @property
     def violation(self) -> float:
-        """Root mean square of the residuals: how far the spectrum is from obeying."""
+        """Root mean square of the residuals, as the size of the violation."""
         return float(np.sqrt(np.nanmean(np.abs(self.residuals) ** 2)))
 
 
 def valid_frequencies(frequency_hertz: Floats, impedance_ohm: Complexes) -> NDArray[np.bool_]:
-    """Tell which frequencies of a spectrum can be fitted; shape (n,).
+    """Return which frequencies of a spectrum can be fitted; shape (n,).
 
-    Where it contradicts the relations by more than a per cent, most at low frequencies, the lowest
-    are left out until the rest obeys them, at most four tenths. All are kept where that does not
-    help: then the contradiction is no matter of a cell that changed while it was measured.
+    If the relations are violated by more than 1 %, and most at low frequencies, the lowest are
+    excluded until the rest obeys them, at most 40 %. If that does not help, all are kept: the
+    violation is then not due to a cell that changed during the measurement.
     """
     kept = np.ones(len(frequency_hertz), bool)
     if len(frequency_hertz) < 2 * FEWEST or not _is_suspect(frequency_hertz, impedance_ohm):
         return kept
-    found = kramers_kronig(frequency_hertz, impedance_ohm)
-    if found is None or not found.drift or found.violation < VIOLATED:
+    test = kramers_kronig(frequency_hertz, impedance_ohm)
+    if test is None or not test.drift or test.violation < VIOLATED:
         return kept
     order = np.argsort(frequency_hertz)
     for share in (0.1, 0.2, 0.3, 0.4):
         trial = kept.copy()
         trial[order[: math.ceil(share * len(order))]] = False
-        again = kramers_kronig(frequency_hertz[trial], impedance_ohm[trial])
-        if again is not None and (again.valid or again.violation < VIOLATED):
+        retry = kramers_kronig(frequency_hertz[trial], impedance_ohm[trial])
+        if retry is not None and (retry.valid or retry.violation < VIOLATED):
             return trial
     return kept
 
 
 def _is_suspect(frequency: Floats, impedance: Complexes) -> bool:
-    """Tell by one chain whether the low end may contradict: it leaves more than the whole test."""
+    """Return whether low frequencies may violate the relations.
+
+    One chain is enough to exclude it, because its residual is larger than that of the full test.
+    """
     omega = 2 * np.pi * frequency
     length = max(3, min(int(5 * math.log10(omega.max() / omega.min())), len(omega) - 4))
     weight = 1 / modulus(impedance)
@@ -112,17 +116,17 @@ class _Chain(NamedTuple):
 
 
 def kramers_kronig(frequency_hertz: Floats, impedance_ohm: Complexes) -> KramersKronig | None:
-    """Test a spectrum.
+    """Test whether a spectrum obeys the Kramers–Kronig relations.
 
     Parameters
     ----------
     frequency_hertz, impedance_ohm
-        The spectrum in the order of frequency, Hz and ohm; shape (n,). Every frequency once, no
-        impedance zero.
+        The spectrum in the order of frequency, Hz and ohm; shape (n,). No repeated frequency, no
+        zero impedance.
 
     Returns
     -------
-    The findings; None for fewer than eight frequencies, for which there is no test.
+    The result; None for fewer than eight frequencies.
 
     """
     if len(frequency_hertz) < FEWEST:
@@ -145,9 +149,9 @@ def kramers_kronig(frequency_hertz: Floats, impedance_ohm: Complexes) -> Kramers
 
 
 def _best_chain(frequency: Floats, impedance: Complexes) -> _Chain:
-    """Return the better of the best chain for the impedance and that for the admittance."""
+    """Return the better of the best impedance chain and the best admittance chain."""
     return min(
-        (_fit_chain(frequency, impedance, admittance=way) for way in (False, True)),
+        (_fit_chain(frequency, impedance, admittance=admittance) for admittance in (False, True)),
         key=lambda chain: float(np.sum(np.abs(chain.residuals) ** 2)),
     )
 
@@ -160,7 +164,7 @@ def _fit_chain(frequency: Floats, impedance: Complexes, *, admittance: bool) -> 
     lengths = np.unique(np.geomspace(_SMALLEST_CHAIN, longest, _LENGTHS).astype(int))
     data = 1 / impedance if admittance else impedance
     weight = np.abs(impedance) if admittance else 1 / modulus(impedance)
-    tried: list[_Chain] = []
+    chains: list[_Chain] = []
     for length in lengths:
         basis = _basis(omega.tobytes(), int(length), admittance=admittance) * weight
         residuals = _residuals(basis, data * weight)
@@ -168,24 +172,24 @@ def _fit_chain(frequency: Floats, impedance: Complexes, *, admittance: bool) -> 
         cost = max(float(np.sum(np.abs(residuals) ** 2)), 1e-300)
         correction = 2 * parameters * (parameters + 1) / max(2 * count - parameters - 1, 1)
         criterion = 2 * count * math.log(cost / (2 * count)) + 2 * parameters + correction
-        tried.append(_Chain(admittance, criterion, int(length), residuals, basis, data * weight))
-    return min(tried, key=lambda chain: chain.criterion)
+        chains.append(_Chain(admittance, criterion, int(length), residuals, basis, data * weight))
+    return min(chains, key=lambda chain: chain.criterion)
 
 
 @lru_cache(maxsize=128)  # the spectra of a series share their frequencies
 def _basis(grid: bytes, length: int, *, admittance: bool) -> Complexes:
-    """Columns of resistor, inductor, capacitor and the chain of this length; (length + 3, n)."""
+    """Return columns of resistor, inductor, capacitor and chain; shape (length + 3, n)."""
     omega = np.frombuffer(grid)
     ladder = np.exp(np.linspace(-np.log(omega.max()), -np.log(omega.min()), length))
     x = omega * ladder[:, None]
     square = 1 / (1 + x * x)
     chain = x * square * (x + 1j) if admittance else square * (1 - 1j * x)
-    others = [np.ones_like(omega) + 0j, 1j * omega / omega.max(), omega.min() / (1j * omega)]
-    return np.concatenate([others, chain])
+    lumped = [np.ones_like(omega) + 0j, 1j * omega / omega.max(), omega.min() / (1j * omega)]
+    return np.concatenate([lumped, chain])
 
 
 def _residuals(basis: Complexes, data: Complexes) -> Complexes:
-    """Residuals of the least squares in both parts at once."""
+    """Return the residuals of a least-squares fit to both parts at once."""
     columns = np.ascontiguousarray(basis).view(np.float64)
     return (np.ascontiguousarray(data).view(np.float64) - _solve(columns, data)).view(np.complex128)
 
@@ -199,15 +203,15 @@ def _solve(columns: Floats, data: Complexes | Floats) -> Floats:
 
 
 def find_isolated(residuals: Complexes, *, ends: bool = False) -> NDArray[np.bool_]:
-    """Find residuals that are far off while their neighbours are not.
+    """Return which residuals are large while those of their neighbours are not; shape (n,).
 
     Parameters
     ----------
     residuals
         Relative residuals in the order of frequency; shape (n,).
     ends
-        Judge the first and the last as well, by their one neighbour. What is off there may be a
-        cell that drifts, not a bad point.
+        Include the first and the last point, compared with their one neighbour. A large residual
+        there may be due to a drifting cell, not a bad point.
 
     """
     size = np.abs(residuals)
@@ -215,13 +219,13 @@ def find_isolated(residuals: Complexes, *, ends: bool = False) -> NDArray[np.boo
     scale = np.full(len(residuals), _OUTLYING * max(1.4826 * float(np.median(parts)), 1e-12))
     scale[[0, -1]] *= _MORE_AT_ENDS
     padded = np.concatenate([residuals[1:2], residuals, residuals[-2:-1]])
-    around = 0.5 * (padded[:-2] + padded[2:])
-    found = np.minimum(size, np.abs(residuals - around)) > scale
-    found &= size > 2 * np.abs(around)
+    neighbours = 0.5 * (padded[:-2] + padded[2:])
+    isolated = np.minimum(size, np.abs(residuals - neighbours)) > scale
+    isolated &= size > 2 * np.abs(neighbours)
     if not ends:
-        found[[0, -1]] = False
-    # one bad point pulls the model at its neighbours: the worst go first
-    return np.asarray(found & (size >= 0.5 * size[found].max(initial=0.0)))
+        isolated[[0, -1]] = False
+    # a bad point shifts the model at its neighbours: remove the worst first
+    return np.asarray(isolated & (size >= 0.5 * size[isolated].max(initial=0.0)))
 
 
 def _evaluate_chain(frequency: Floats, outlying: NDArray[np.bool_], chain: _Chain) -> KramersKronig:
@@ -243,7 +247,7 @@ def _evaluate_chain(frequency: Floats, outlying: NDArray[np.bool_], chain: _Chai
 
 
 def _separate_noise(chain: _Chain) -> float:
-    """Noise as each part alone shows it: standard deviation of one part."""
+    """Return the noise from separate fits, as the standard deviation of one part."""
     count = len(chain.data)
     freedom = max(2 * (count - min(chain.length + 2, count - 1)), 1)
     total = 0.0

@@ -1,4 +1,4 @@
-"""Levenberg–Marquardt for many fits of one circuit at once, within bounds.
+"""Levenberg–Marquardt minimisation of many fits of one circuit at once, within bounds.
 
 K. Levenberg, Quart. Appl. Math. 2, 164 (1944), doi 10.1090/qam/10666; D. W. Marquardt, J. SIAM 11,
 431 (1963), doi 10.1137/0111030. The damping follows H. B. Nielsen, IMM-REP-1999-05 (1999).
@@ -15,15 +15,15 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Model = Callable[[Floats, Ints], tuple[Floats, Floats]]
-_LARGEST_STEP = 2.0  # of a logarithm: a factor of e² at a time
-# a start that is this many times worse than the best of its fit is given up at this step
+_LARGEST_STEP = 2.0  # of a logarithm, a factor of e²
+# step: factor by which a start may exceed the best cost of its fit, else it is dropped
 _SCREENED = {3: 100.0, 6: 20.0, 10: 5.0, 14: 2.0, 18: 1.2, 24: 1.05}
-_SAME = 0.02  # starts of one fit that have come this near go the same way
+_SAME = 0.02  # distance below which starts of one fit have converged to the same path
 
 
 @dataclass
 class _State:
-    """Where the fits stand; one row each."""
+    """Current state of the fits, one row each."""
 
     theta: Floats
     cost: Floats
@@ -48,19 +48,19 @@ def minimise(
     Parameters
     ----------
     model
-        Takes parameters (b, p) and the numbers of their starts (b,), gives residuals (b, n) and
+        Takes parameters (b, p) and the indices of their starts (b,), returns residuals (b, n) and
         their derivatives (b, p, n).
     starts
         Start values; shape (b, p).
     low, high
         Bounds of each parameter; shape (p,).
     groups
-        Which fit a start belongs to, from 0; shape (b,). Starts of one fit that fall far behind
-        its best, or come together with it, are given up. Without it each start is its own fit.
+        Number of the fit that each start belongs to, from 0; shape (b,). Starts of one fit that
+        are far worse than its best, or converge to it, are dropped. Default: one fit per start.
     iterations
-        The most steps.
+        Largest number of steps.
     tolerance
-        Share of its sum of squares that a fit at rest gains by a step no more.
+        Relative decrease of the sum of squares below which a fit has converged.
 
     Returns
     -------
@@ -89,11 +89,11 @@ def minimise(
     return state.theta, state.cost
 
 
-def _screen(state: _State, groups: Ints, active: NDArray[np.bool_], behind: float) -> None:
-    """Return up starts that are far behind the best of their fit or beside a better one."""
+def _screen(state: _State, groups: Ints, active: NDArray[np.bool_], factor: float) -> None:
+    """Drop starts that are far worse than the best of their fit or close to a better one."""
     best = np.full(groups.max() + 1, np.inf)
     np.minimum.at(best, groups, state.cost)
-    active &= state.cost <= behind * best[groups]
+    active &= state.cost <= factor * best[groups]
     rows = np.flatnonzero(active)
     order = rows[np.lexsort((state.cost[rows], groups[rows]))]
     for place, row in enumerate(order):
@@ -106,19 +106,19 @@ def _screen(state: _State, groups: Ints, active: NDArray[np.bool_], behind: floa
 def _advance(
     model: Model, state: _State, rows: Ints, low: Floats, high: Floats, tolerance: float
 ) -> NDArray[np.bool_]:
-    """Take one step for these fits; tell which have come to rest."""
+    """Take one step for these fits and return which have converged."""
     step = _steps(state, rows, low, high)
-    tried = np.clip(state.theta[rows] + step, low, high)
-    residuals, slopes = model(tried, rows)
+    trial = np.clip(state.theta[rows] + step, low, high)
+    residuals, slopes = model(trial, rows)
     cost = np.einsum("bn,bn->b", residuals, residuals)
     cost = np.where(np.isfinite(cost), cost, np.inf)
     better = cost < state.cost[rows]
-    moved = np.abs(tried - state.theta[rows]).max(axis=1)
-    gained = (state.cost[rows] - cost) / np.maximum(state.cost[rows], 1e-300)
-    rest: NDArray[np.bool_] = (better & (gained < tolerance) & (moved < 1e-3)) | (moved < 1e-7)
-    rest |= ~better & (state.damping[rows] > 1e10)
+    moved = np.abs(trial - state.theta[rows]).max(axis=1)
+    gain = (state.cost[rows] - cost) / np.maximum(state.cost[rows], 1e-300)
+    converged: NDArray[np.bool_] = (better & (gain < tolerance) & (moved < 1e-3)) | (moved < 1e-7)
+    converged |= ~better & (state.damping[rows] > 1e10)
     good, bad = rows[better], rows[~better]
-    state.theta[good], state.cost[good] = tried[better], cost[better]
+    state.theta[good], state.cost[good] = trial[better], cost[better]
     if not better.all():
         slopes, residuals = slopes[better], residuals[better]
     state.normal[good] = slopes @ slopes.transpose(0, 2, 1)
@@ -127,20 +127,20 @@ def _advance(
     state.growth[good] = 2.0
     state.damping[bad] *= state.growth[bad]
     state.growth[bad] *= 2
-    return rest
+    return converged
 
 
 def _steps(state: _State, rows: Ints, low: Floats, high: Floats) -> Floats:
-    """Solve the damped normal equations; a parameter that pushes against its bound stays."""
+    """Return damped steps; a parameter whose gradient points beyond its bound stays."""
     normal, gradient, theta = state.normal[rows], state.gradient[rows], state.theta[rows]
-    held = ((theta <= low) & (gradient > 0)) | ((theta >= high) & (gradient < 0))
+    fixed = ((theta <= low) & (gradient > 0)) | ((theta >= high) & (gradient < 0))
     diagonal = np.arange(theta.shape[1])
-    spread = np.maximum(normal[:, diagonal, diagonal], 1e-14)
-    normal[:, diagonal, diagonal] += state.damping[rows, None] * spread
-    if held.any():
-        normal[held[:, :, None] | held[:, None, :]] = 0
-        normal[:, diagonal, diagonal] = np.where(held, 1.0, normal[:, diagonal, diagonal])
-    right = np.where(held, 0.0, gradient)
+    scale = np.maximum(normal[:, diagonal, diagonal], 1e-14)
+    normal[:, diagonal, diagonal] += state.damping[rows, None] * scale
+    if fixed.any():
+        normal[fixed[:, :, None] | fixed[:, None, :]] = 0
+        normal[:, diagonal, diagonal] = np.where(fixed, 1.0, normal[:, diagonal, diagonal])
+    right = np.where(fixed, 0.0, gradient)
     try:
         step = -np.linalg.solve(normal, right[..., None])[..., 0]
     except np.linalg.LinAlgError:

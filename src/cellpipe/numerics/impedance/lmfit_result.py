@@ -1,9 +1,9 @@
-"""A fit as lmfit knows it: parameters with bounds and expressions, report, confidence intervals.
+"""Fits with lmfit: parameters with bounds and expressions, report, confidence intervals.
 
-lmfit takes over at the optimum that was found without a guess. Its variables are the logarithms of
-what is positive, for lmfit's bounds lose all digits of a farad of 1e-9 between 0 and 1e5; the
-parameters in their own units stand beside them as expressions, and a user's bounds, fixed values
-and expressions are given for these.
+lmfit starts at the optimum found by :mod:`circuit_fit`. Its variables are the logarithms of
+positive parameters, because lmfit's bounds lose all digits of 1e-9 F between 0 and 1e5; the
+parameters in their own units are expressions of them, and a user's bounds, fixed values and
+expressions apply to these.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 _LOGARITHM = "ln_"
 _OFF_BOUND = 0.1  # of a logarithm or an exponent
 _AT_BOUND = 1e-4  # of a logarithm or an exponent
-_STEP = 1e-6  # of a variable, for what the fitted form's parameters owe to it
+_STEP = 1e-6  # of a variable, for the numerical derivative of the fitted form's parameters
 
 
 def parameter_names(circuit: Circuit) -> list[str]:
-    """Names of the parameters: ``R1``, ``CPE1_Q``, ``CPE1_n``; an element's only one is its own."""
+    """Return parameter names: ``R1`` (an element's only one), ``CPE1_Q``, ``CPE1_n``."""
     elements = [element for element, _ in circuit.keys]
     return [
         element if elements.count(element) == 1 else f"{element}_{parameter}"
@@ -44,27 +44,27 @@ def parameter_names(circuit: Circuit) -> list[str]:
 
 
 def plain_parameters(fit: CircuitFit) -> Parameters:
-    """Return lmfit parameters at a fit's values, by the names of :func:`parameter_names`, without bounds."""
+    """Return lmfit parameters at a fit's values, without bounds; see :func:`parameter_names`."""
     import lmfit
 
-    out = lmfit.Parameters()
+    parameters = lmfit.Parameters()
     for name, value in zip(parameter_names(fit.circuit), fit.values, strict=True):
-        out.add(name, value=float(value))
-    return out
+        parameters.add(name, value=float(value))
+    return parameters
 
 
 def minimise_with_lmfit(
     fit: CircuitFit, constraints: Parameters | None = None
 ) -> tuple[Minimizer, MinimizerResult]:
-    """Let lmfit finish at a fit's optimum, under a user's constraints if there are any.
+    """Run lmfit from a fit's optimum, under a user's constraints if there are any.
 
     Parameters
     ----------
     fit
-        The fit whose optimum lmfit starts from.
+        The fit whose optimum is the start.
     constraints
-        lmfit parameters by the names of :func:`parameter_names`: their bounds, ``vary=False`` with its
-        value, or an expression.
+        lmfit parameters named by :func:`parameter_names`, with bounds, ``vary=False`` and a value,
+        or an expression.
 
     Raises
     ------
@@ -86,25 +86,25 @@ def minimise_with_lmfit(
         return np.asarray(weighted_residuals(form, fit.spectrum, theta(current)[None])[0][0])
 
     def slopes(current: Any) -> Floats:
-        at = theta(current)
+        point = theta(current)
         return np.asarray(
             np.linalg.solve(
-                parameter_jacobian(form, at).T,
-                weighted_residuals(form, fit.spectrum, at[None])[1][0],
+                parameter_jacobian(form, point).T,
+                weighted_residuals(form, fit.spectrum, point[None])[1][0],
             )
         )
 
     minimizer = lmfit.Minimizer(residual, parameters)
     plain = constraints is None
     exact = {"Dfun": slopes, "col_deriv": 1} if plain else {}
-    with warnings.catch_warnings(action="ignore"):  # a parameter at its bound has no error
+    with warnings.catch_warnings(action="ignore"):  # lmfit warns of parameters at a bound
         return minimizer, minimizer.minimize(method="leastsq", **exact)
 
 
 def fit_with_constraints(
     fit: CircuitFit, constraints: Parameters
 ) -> tuple[CircuitFit, MinimizerResult]:
-    """Return the fit under a user's constraints, and lmfit's result.
+    """Return the fit under a user's constraints, and the lmfit result.
 
     Raises
     ------
@@ -121,18 +121,24 @@ def fit_with_constraints(
         return theta_from_values(fit.form, np.array([trial[name].value for name in names]))
 
     trial = result.params.copy()
-    at = np.array([result.params[name].value for name in result.var_names])
-    best = theta(at)
-    turned = [(theta(at + _STEP * unit) - best) / _STEP for unit in np.eye(len(at))]
-    turn = np.array(turned).reshape(len(at), len(best))
+    optimum = np.array([result.params[name].value for name in result.var_names])
+    best = theta(optimum)
+    columns = [(theta(optimum + _STEP * unit) - best) / _STEP for unit in np.eye(len(optimum))]
+    jacobian = np.array(columns).reshape(len(optimum), len(best))
     variables = [result.params[name] for name in result.var_names]
-    held = np.array([min(v.value - v.min, v.max - v.value) < _AT_BOUND for v in variables], bool)
+    at_bound = np.array(
+        [min(v.value - v.min, v.max - v.value) < _AT_BOUND for v in variables], bool
+    )
     residuals, slopes = weighted_residuals(fit.form, fit.spectrum, best[None])
     cost = float(residuals[0] @ residuals[0])
-    freedom = max(residuals.shape[1] - len(at), 1)
-    seen = turn @ slopes[0]
-    spread = turn.T @ invert_normal_matrix(seen @ seen.T / max(cost / freedom, 1e-300), held) @ turn
-    bounded = (np.abs(turn[held]) > 0.5).any(axis=0)
+    freedom = max(residuals.shape[1] - len(optimum), 1)
+    projected = jacobian @ slopes[0]
+    spread = (
+        jacobian.T
+        @ invert_normal_matrix(projected @ projected.T / max(cost / freedom, 1e-300), at_bound)
+        @ jacobian
+    )
+    bounded = (np.abs(jacobian[at_bound]) > 0.5).any(axis=0)
     return CircuitFit(fit.form, fit.spectrum, best, spread, bounded, cost), result
 
 
@@ -151,53 +157,55 @@ def _build_parameters(
 ) -> Parameters:
     import lmfit
 
-    out = lmfit.Parameters()
-    given = {} if constraints is None else constraints
-    expressions = {name: given[name].expr for name in given if given[name].expr is not None}
+    parameters = lmfit.Parameters()
+    settings = {} if constraints is None else constraints
+    expressions = {
+        name: settings[name].expr for name in settings if settings[name].expr is not None
+    }
     for name, parameter, value in zip(names, fit.circuit.parameters, fit.values, strict=True):
-        if name in expressions:  # set below: it may speak of any other
-            out.add(name, value=float(value))
-        elif name in given and not given[name].vary:
-            out.add(name, value=given[name].value, vary=False)
+        if name in expressions:  # set below: it may refer to any other parameter
+            parameters.add(name, value=float(value))
+        elif name in settings and not settings[name].vary:
+            parameters.add(name, value=settings[name].value, vary=False)
         elif parameter.positive:
-            low, high = map(math.log, _parameter_limits(parameter, given.get(name)))
-            out.add(
+            low, high = map(math.log, _parameter_limits(parameter, settings.get(name)))
+            parameters.add(
                 _LOGARITHM + name, value=_clip_start(math.log(value), low, high), min=low, max=high
             )
-            out.add(name, expr=f"exp({_LOGARITHM}{name})")
+            parameters.add(name, expr=f"exp({_LOGARITHM}{name})")
         else:
-            low, high = _parameter_limits(parameter, given.get(name))
-            out.add(name, value=_clip_start(float(value), low, high), min=low, max=high)
+            low, high = _parameter_limits(parameter, settings.get(name))
+            parameters.add(name, value=_clip_start(float(value), low, high), min=low, max=high)
     for name, expression in expressions.items():
-        out[name].expr = expression
-    return out
+        parameters[name].expr = expression
+    return parameters
 
 
 def _clip_start(value: float, low: float, high: float) -> float:
-    """Return a start within bounds; one from outside starts off them, for lmfit can't leave them."""
+    """Return a start moved inside the bounds if it is outside; lmfit can't leave a bound."""
     if low < value < high:
         return float(np.clip(value, low + 1e-9, high - 1e-9))
     off = min(_OFF_BOUND, 0.25 * (high - low))
     return float(np.clip(value, low + off, high - off))
 
 
-def _parameter_limits(parameter: Parameter, given: Any) -> tuple[float, float]:
+def _parameter_limits(parameter: Parameter, setting: Any) -> tuple[float, float]:
     low, high = parameter.low, parameter.high
-    if given is not None:
-        low = max(low, given.min) if np.isfinite(given.min) else low
-        high = min(high, given.max) if np.isfinite(given.max) else high
+    if setting is not None:
+        low = max(low, setting.min) if np.isfinite(setting.min) else low
+        high = min(high, setting.max) if np.isfinite(setting.max) else high
     return low, high
 
 
 def confidence_intervals(
     fit: CircuitFit, sigmas: tuple[float, ...], constraints: Parameters | None = None
 ) -> dict[str, list[tuple[float, float]]]:
-    """Return profile-likelihood intervals: for each name (probability, value) from low to high.
+    """Return profile-likelihood intervals by name: (probability, value) in the order of value.
 
     Raises
     ------
     CellpipeError
-        If the data determines no interval: a parameter is not identifiable.
+        If a parameter is not identifiable, so that there is no interval.
 
     """
     import lmfit
@@ -209,10 +217,10 @@ def confidence_intervals(
             expected="standard errors of all variables", remedy="take a simpler circuit",
         )  # fmt: skip
     with warnings.catch_warnings(action="ignore"):
-        found = lmfit.conf_interval(minimizer, result, sigmas=list(sigmas))
+        intervals = lmfit.conf_interval(minimizer, result, sigmas=list(sigmas))
     return {
         name.removeprefix(_LOGARITHM): [
             (float(p), float(math.exp(v) if name.startswith(_LOGARITHM) else v)) for p, v in points
         ]
-        for name, points in found.items()
+        for name, points in intervals.items()
     }

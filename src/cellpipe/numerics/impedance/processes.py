@@ -1,12 +1,12 @@
-"""Which process an arc belongs to, by its capacitance per area; effective capacitances.
+"""Assignment of arcs to processes by capacitance per area, and effective capacitances.
 
-An arc keeps its capacitance while its resistance grows by orders of magnitude, so the capacitance
-names it. The edges between the ranges follow J. T. S. Irvine, D. C. Sinclair, A. R. West, Adv.
-Mater. 2, 132 (1990), doi 10.1002/adma.19900020304, table 1 (for samples of about 1 cm²): bulk about
-1e-12 F, grain boundaries 1e-11 to 1e-8 F, surface layers and the sample's interface with an
-electrode 1e-9 to 1e-5 F, electrochemical reactions about 1e-4 F. As real ranges overlap, an edge
-is known to half a decade (to a whole one where the area is not known), and the name comes with its
-probability.
+The capacitance of an arc stays constant while its resistance grows by orders of magnitude, so it
+identifies the process. The limits between the ranges follow J. T. S. Irvine, D. C. Sinclair, A. R.
+West, Adv. Mater. 2, 132 (1990), doi 10.1002/adma.19900020304, table 1 (for samples of about 1 cm²):
+bulk about 1e-12 F, grain boundaries 1e-11 to 1e-8 F, surface layers and the sample's interface with
+an electrode 1e-9 to 1e-5 F, electrochemical reactions about 1e-4 F. Real ranges overlap, so a limit
+has a standard deviation of half a decade (one decade if the area is unknown), and each assignment
+has a probability.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ PROCESSES = (BULK, GRAIN_BOUNDARY, INTERPHASE, CHARGE_TRANSFER)
 INTERFACE = (INTERPHASE, CHARGE_TRANSFER)
 EDGES_FARAD_PER_CM2 = (3e-11, 3e-8, 3e-5)
 _EDGE_DECADES = 0.5
-_AREA_DECADES = 0.87  # together with the edge: one decade
+_AREA_DECADES = 0.87  # together with the limit: one decade
 
 
 def effective_capacitance(resistance_ohm: float, q: float, n: float) -> float:
-    """Effective capacitance of R‖CPE in F, where its arc peaks: (QR)^(1/n) / R.
+    """Return the effective capacitance of R‖CPE, F, from its peak frequency: (QR)^(1/n) / R.
 
     C. H. Hsu, F. Mansfeld, Corrosion 57, 747 (2001), doi 10.5006/1.3280607.
     """
@@ -31,10 +31,10 @@ def effective_capacitance(resistance_ohm: float, q: float, n: float) -> float:
 
 
 def brug_capacitance(resistance_ohm: float, q: float, n: float, series_ohm: float) -> float:
-    """Effective capacitance of R‖CPE in F if time constants vary along the surface.
+    """Return the effective capacitance of R‖CPE, F, for time constants varying along the surface.
 
-    Q^(1/n) (1/R_s + 1/R)^((n-1)/n), where R_s is what lies in series with the arc; NaN where
-    nothing does. G. J. Brug et al., J. Electroanal. Chem. 176, 275 (1984), doi
+    Q^(1/n) (1/R_s + 1/R)^((n-1)/n), where R_s is the resistance in series with the arc; NaN if
+    there is none. G. J. Brug et al., J. Electroanal. Chem. 176, 275 (1984), doi
     10.1016/S0022-0728(84)80324-1.
     """
     if series_ohm <= 0:
@@ -46,14 +46,14 @@ def brug_capacitance(resistance_ohm: float, q: float, n: float, series_ohm: floa
 def process_probabilities(
     capacitance_farad: float, area_cm2: float | None, error_decades: float = 0.0
 ) -> dict[str, float]:
-    """Return the probability of every process for an arc of this capacitance.
+    """Return the probability of each process for an arc of this capacitance.
 
     Parameters
     ----------
     capacitance_farad
         Effective capacitance, F.
     area_cm2
-        Electrode area, cm²; None where it is not known: then 1 cm² within a decade.
+        Electrode area, cm²; None if unknown, then 1 cm² within a decade.
     error_decades
         Standard error of the capacitance's decimal logarithm.
 

@@ -1,11 +1,11 @@
-"""Distribution of relaxation times: what a spectrum is made of, before any circuit.
+"""Distribution of relaxation times of a spectrum, without a circuit model.
 
-Z = R + jωL + 1/(jωC) + ∫ γ(ln τ) / (1 + jωτ) d ln τ, with γ ≥ 0 on a ladder of time constants,
-found by least squares with a penalty on the second difference of γ (A. N. Tikhonov; for spectra: T.
+Z = R + jωL + 1/(jωC) + ∫ γ(ln τ) / (1 + jωτ) d ln τ, with γ ≥ 0 on a grid of time constants, by
+least squares with a penalty on the second difference of γ (A. N. Tikhonov; for spectra: T.
 H. Wan, M. Saccoccio, C. Chen, F. Ciucci, Electrochim. Acta 184, 483 (2015), doi
 10.1016/j.electacta.2015.09.097). The penalty is the strongest that still describes the spectrum
-down to its noise. A CPE or a Warburg shows as a row of peaks at the slow end; the distribution is a
-picture beside the fit, not a second set of numbers.
+down to its noise. A CPE or Warburg element appears as a series of peaks at long time constants. The
+distribution illustrates the fit; its numbers are not results.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from cellpipe.numerics.impedance.kramers_kronig import kramers_kronig
 from cellpipe.numerics.impedance.spectra import modulus
 
 _PER_DECADE = 8
-_BEYOND = 3.0  # factor outside the measured window
+_BEYOND = 3.0  # factor beyond the measured window
 _PENALTIES = np.geomspace(1e2, 1e-5, 15)
 _ABOVE_NOISE = 1.15
 _FEW = 10
@@ -28,9 +28,9 @@ _FEW = 10
 
 @dataclass(frozen=True)
 class RelaxationTimes:
-    """``distribution`` γ in ohm per ln τ at ``time_constant_second``; shape (m,).
+    """Distribution γ, ohm per unit of ln τ, at ``time_constant_second``; shape (m,).
 
-    ``residual`` is the root mean square of |residual| over |Z|.
+    ``residual`` is the root mean square of |residual| / |Z|.
     """
 
     time_constant_second: Floats
@@ -61,30 +61,34 @@ def relaxation_times(frequency_hertz: Floats, impedance_ohm: Complexes) -> Relax
     step = float(np.log(tau[1] / tau[0]))
     scale = float(np.median(np.abs(impedance_ohm)))
     weight = scale / modulus(impedance_ohm)
-    others = [np.ones_like(omega), 1j * omega / omega.max(), omega.min() / (1j * omega)]
-    columns = np.concatenate([others, step / (1 + 1j * omega * tau[:, None])]) * weight
+    lumped = [np.ones_like(omega), 1j * omega / omega.max(), omega.min() / (1j * omega)]
+    columns = np.concatenate([lumped, step / (1 + 1j * omega * tau[:, None])]) * weight
     target = impedance_ohm / scale * weight
     design = np.concatenate([columns.real, columns.imag], axis=1).T
     data = np.concatenate([target.real, target.imag])
-    tested = kramers_kronig(frequency_hertz, impedance_ohm)
-    noise = 0.01 if tested is None else max(tested.noise, tested.violation / np.sqrt(2), 1e-4)
-    amounts, residual = _fit_smoothest(design, data, len(others), noise)
-    return RelaxationTimes(tau, amounts[len(others) :] * scale, residual)
+    test = kramers_kronig(frequency_hertz, impedance_ohm)
+    noise = 0.01 if test is None else max(test.noise, test.violation / np.sqrt(2), 1e-4)
+    amplitudes, residual = _fit_smoothest(design, data, len(lumped), noise)
+    return RelaxationTimes(tau, amplitudes[len(lumped) :] * scale, residual)
 
 
-def _fit_smoothest(design: Floats, data: Floats, plain: int, noise: float) -> tuple[Floats, float]:
-    """Solve with the strongest penalty that leaves no more than the noise."""
+def _fit_smoothest(
+    design: Floats, data: Floats, unpenalised: int, noise: float
+) -> tuple[Floats, float]:
+    """Return the solution with the strongest penalty whose residual is within the noise."""
     size = design.shape[1]
-    bend = np.zeros((size - plain, size))
-    bend[:, plain:] = np.diff(np.eye(size - plain + 2), 2, axis=0)[:, 1:-1]
+    curvature = np.zeros((size - unpenalised, size))
+    curvature[:, unpenalised:] = np.diff(np.eye(size - unpenalised + 2), 2, axis=0)[:, 1:-1]
     best = np.zeros(size)
     lowest = np.inf
     for penalty in _PENALTIES:
-        stacked = np.concatenate([design, np.sqrt(penalty) * bend])
-        amounts, _ = nnls(stacked, np.concatenate([data, np.zeros(len(bend))]), maxiter=20 * size)
-        residual = float(np.sqrt(np.mean((design @ amounts - data) ** 2)))
+        stacked = np.concatenate([design, np.sqrt(penalty) * curvature])
+        amplitudes, _ = nnls(
+            stacked, np.concatenate([data, np.zeros(len(curvature))]), maxiter=20 * size
+        )
+        residual = float(np.sqrt(np.mean((design @ amplitudes - data) ** 2)))
         if residual < 0.98 * lowest:
-            best, lowest = amounts, residual
+            best, lowest = amplitudes, residual
         if residual < _ABOVE_NOISE * noise:
             break
     return best, float(np.sqrt(2) * lowest)

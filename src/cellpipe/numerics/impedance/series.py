@@ -1,8 +1,8 @@
-"""All spectra of a cell, from raw numbers to resistances over time that belong together.
+"""Joint fit of all spectra of a cell, from raw numbers to consistent resistances over time.
 
 Every spectrum is cleaned, one circuit is chosen for all (or given), and all are fitted jointly
-(:mod:`circuit_series`), so that each arc stays the same from the first spectrum to the last. Arcs
-are named by their capacitance.
+(:mod:`circuit_series`), so that each arc keeps its identity from the first spectrum to the last.
+Arcs are assigned to processes by their capacitance.
 """
 
 from __future__ import annotations
@@ -48,17 +48,17 @@ from cellpipe.numerics.impedance.spectra import CleanSpectrum, clean_spectrum, m
 if TYPE_CHECKING:
     from lmfit.minimizer import MinimizerResult
 
-_SAMPLED = 5  # spectra that the circuit is chosen on
-_SHORTEST_GAP, _LONGEST_GAP = 0.1, 10.0  # in steps, so that one long rest does not untie a series
+_SAMPLED = 5  # spectra used to choose the circuit
+_SHORTEST_GAP, _LONGEST_GAP = 0.1, 10.0  # in steps, so that a long rest does not decouple a series
 
 
 @dataclass(frozen=True)
 class ImpedanceSeries:
-    """A fitted series, one :class:`ImpedanceFit` a spectrum, with the arcs in one order.
+    """A fitted series, one :class:`ImpedanceFit` per spectrum, with the same order of arcs.
 
-    ``single`` are the fitted form's parameters of each spectrum by itself, (n, p), whose arcs may
-    change places. ``joint`` holds what ties them: step sizes of the walk, noise, evidence; None for
-    a single spectrum. ``time_second`` is None where it was not given.
+    ``single`` holds the fitted form's parameters from separate fits, (n, p), whose arcs may swap.
+    ``joint`` holds the joint fit with step sizes of the walk, noise and evidence; None for a single
+    spectrum. ``time_second`` is None if not given.
     """
 
     fits: tuple[ImpedanceFit, ...]
@@ -69,7 +69,7 @@ class ImpedanceSeries:
 
     @property
     def circuit(self) -> str:
-        """The circuit's string."""
+        """The circuit string."""
         return self.fits[0].circuit
 
     @property
@@ -84,28 +84,28 @@ class ImpedanceSeries:
 
     @property
     def identifiable(self) -> dict[str, NDArray[np.bool_]]:
-        """Which parameters the data determines, by name, each of shape (n,)."""
+        """Whether the data determine each parameter, by name, each of shape (n,)."""
         rows = [fit.identifiable for fit in self.fits]
         return {name: np.array([row[name] for row in rows]) for name in rows[0]}
 
     @property
     def flags(self) -> tuple[tuple[str, ...], ...]:
-        """What has to be said of each spectrum."""
+        """Warnings about each spectrum."""
         return tuple(fit.flags for fit in self.fits)
 
     @property
     def results(self) -> tuple[MinimizerResult, ...]:
-        """Lmfit's result of each spectrum, fitted alone from where the series stands."""
+        """The lmfit result of each spectrum, fitted separately from the optimum of the series."""
         return tuple(fit.result for fit in self.fits)
 
     @cached_property
     def arcs(self) -> tuple[tuple[ImpedanceArc, ...], ...]:
-        """The arcs of each spectrum; the k-th is the same arc in all."""
+        """The arcs of each spectrum; the k-th arc is the same in all."""
         return tuple(fit.arcs for fit in self.fits)
 
     @cached_property
     def processes(self) -> list[str]:
-        """What each arc is, by its median capacitance over the series."""
+        """The process of each arc, by its median capacitance over the series."""
         out = []
         for row in zip(*self.arcs, strict=True):
             capacitance = float(np.median([arc.capacitance for arc in row]))
@@ -114,7 +114,7 @@ class ImpedanceSeries:
         return out
 
     def growth(self, arc: int) -> Growth | None:
-        """Return the law by which an arc's resistance grows; None without times or for few."""
+        """Return the growth law of an arc's resistance; None without times or with few spectra."""
         if self.time_second is None:
             return None
         resistance = np.array([arcs[arc].resistance for arcs in self.arcs])
@@ -135,40 +135,39 @@ def fit_impedance_series(
     area_cm2: float | None = None,
     robust: bool = True,
 ) -> ImpedanceSeries:
-    """Fit the spectra of one cell together; no start values are needed.
+    """Fit the spectra of one cell jointly; no start values are needed.
 
     Parameters
     ----------
     frequency_hertz, impedance_ohm
         The spectra in the order of time, Hz and complex ohm: arrays of shape (f,) and (n, f), or n
-        arrays each if the spectra have frequencies of their own.
+        arrays each if the spectra have different frequencies.
     circuit
-        The circuit for all of them, in impedance.py's syntax; without it, it is chosen.
+        The circuit for all spectra, in impedance.py's syntax; by default it is chosen.
     time_second
-        When each spectrum was measured, s, shape (n,): for the law of growth, and for how much may
-        change from one spectrum to the next.
+        Time of each spectrum, s, shape (n,): for the growth law, and for the size of changes
+        allowed between successive spectra.
     area_cm2
-        Electrode area, cm², by which arcs are named after their capacitance.
+        Electrode area, cm², for the assignment of arcs by capacitance per area.
     robust
-        Leave out points that stand alone against their neighbours.
+        Exclude points that are outliers among their neighbours.
 
     Returns
     -------
-    Each parameter's course and errors, arrays of shape (n,); arcs with their names; the law of
-    growth of the interface; flags in words.
+    Values and errors of each parameter, arrays of shape (n,); arcs with their processes; the growth
+    law of each; flags in words.
 
     Notes
     -----
-    Maximum a posteriori: ln R, the logarithm of the capacitance and n of an arc walk at random from
-    one spectrum to the next, by steps whose size is learned by expectation–maximisation (R. H.
-    Shumway, D. S. Stoffer, J. Time Ser. Anal. 3 (1982) 253, doi
-    10.1111/j.1467-9892.1982.tb00349.x).
+    Maximum a posteriori estimate: ln R, ln C and n of an arc follow a random walk from one spectrum
+    to the next, whose step sizes are estimated by expectation maximisation (R. H. Shumway, D. S.
+    Stoffer, J. Time Ser. Anal. 3 (1982) 253, doi 10.1111/j.1467-9892.1982.tb00349.x).
 
     Raises
     ------
     CellpipeError
-        If a spectrum has too few usable points, shapes or times don't match, or the circuit can't
-        be read. The message says which spectrum.
+        If a spectrum has too few usable points (the message names it), shapes or times don't
+        match, or the circuit string is invalid.
 
     """
     check_area(area_cm2)
@@ -208,34 +207,34 @@ def fit_impedance_series(
 
 
 def _count_drifted(points: list[CleanSpectrum]) -> list[int]:
-    """Count the lowest frequencies of every spectrum at which its cell changed meanwhile."""
+    """Return the number of lowest frequencies per spectrum during which the cell changed."""
     return [int(np.count_nonzero(~valid_frequencies(p.frequency, p.impedance))) for p in points]
 
 
 def _fit_joint(form: Form, spectra: Spectrum, theta: Floats, time: Floats | None) -> JointFit:
     gaps = np.ones(len(theta) - 1)
     if time is not None and time[-1] > time[0]:
-        apart = np.diff(time)
-        usual = float(np.median(apart[apart > 0]))
-        gaps = np.clip(apart / usual, _SHORTEST_GAP, _LONGEST_GAP)
-    found = fit_series(form, spectra, gaps, theta)
-    return sort_by_capacitance(form, found)
+        intervals = np.diff(time)
+        typical = float(np.median(intervals[intervals > 0]))
+        gaps = np.clip(intervals / typical, _SHORTEST_GAP, _LONGEST_GAP)
+    joint = fit_series(form, spectra, gaps, theta)
+    return sort_by_capacitance(form, joint)
 
 
-def sort_by_capacitance(form: Form, found: JointFit) -> JointFit:
-    """Assign numbers to the arcs of a series by their median capacitance, which is what stays."""
-    order = np.arange(found.theta.shape[1])
+def sort_by_capacitance(form: Form, joint: JointFit) -> JointFit:
+    """Return the series with its arcs ordered by median capacitance, which stays constant."""
+    order = np.arange(joint.theta.shape[1])
     for group in exchangeable_arcs(form):
         size = 3 if group[0].exponent else 2
-        medians = [np.median(found.theta[:, a.first + 1] - found.theta[:, a.first]) for a in group]
+        medians = [np.median(joint.theta[:, a.first + 1] - joint.theta[:, a.first]) for a in group]
         for arc, rank in zip(group, np.argsort(medians), strict=True):
             source = group[int(rank)].first
             order[arc.first : arc.first + size] = range(source, source + size)
     return replace(
-        found,
-        theta=found.theta[:, order],
-        spread=found.spread[:, order[:, None], order],
-        walk=found.walk[order],
+        joint,
+        theta=joint.theta[:, order],
+        spread=joint.spread[:, order[:, None], order],
+        walk=joint.walk[order],
     )
 
 
@@ -271,23 +270,23 @@ def _clean_spectra(
             remedy="give a list of spectra, or fit_impedance one",
         )
     shared = not len(frequency) or np.ndim(frequency[0]) == 0  # type: ignore[arg-type,index]
-    own = [frequency] * len(rows) if shared else list(frequency)  # type: ignore[arg-type]
-    if len(own) != len(rows):
+    frequencies = [frequency] * len(rows) if shared else list(frequency)  # type: ignore[arg-type]
+    if len(frequencies) != len(rows):
         raise CellpipeError(
-            f"{len(own)} arrays of frequencies for {len(rows)} spectra",
+            f"{len(frequencies)} arrays of frequencies for {len(rows)} spectra",
             expected="one for all, or one for each",
             remedy="give a list of both that is as long",
         )
-    out = []
-    for number, (f, z) in enumerate(zip(own, rows, strict=True), start=1):
+    cleaned = []
+    for number, (f, z) in enumerate(zip(frequencies, rows, strict=True), start=1):
         try:
-            out.append(clean_spectrum(np.asarray(f, np.float64), z))
+            cleaned.append(clean_spectrum(np.asarray(f, np.float64), z))
         except CellpipeError as error:
             raise CellpipeError(
                 f"in spectrum {number}, {error.found}",
                 expected=error.expected, remedy=error.remedy,
             ) from error  # fmt: skip
-    return out
+    return cleaned
 
 
 def _parse_times(time_second: ArrayLike | None, count: int) -> Floats | None:
@@ -311,7 +310,7 @@ def _choose_circuit(points: list[CleanSpectrum]) -> str:
 
 
 def pad_spectra(spectra: Sequence[tuple[Floats, Complexes]]) -> Spectrum:
-    """Return spectra of different lengths one shape (n, f); what is added has the weight zero."""
+    """Pad spectra to one shape (n, f); padding has zero weight."""
     longest = max(len(frequency) for frequency, _ in spectra)
     frequency = np.stack([np.pad(f, (0, longest - len(f)), mode="edge") for f, _ in spectra])
     impedance = np.stack([np.pad(z, (0, longest - len(z)), mode="edge") for _, z in spectra])
@@ -320,16 +319,16 @@ def pad_spectra(spectra: Sequence[tuple[Floats, Complexes]]) -> Spectrum:
 
 
 def _exclude_isolated_points(form: Form, spectra: Spectrum, theta: Floats) -> Floats:
-    """Return the weights without the points that stand alone against their spectrum's own fit."""
+    """Return the weights, zero for outliers of each spectrum's separate fit."""
     weight = spectra.weight.copy()
     residuals, slopes = weighted_residuals(form, spectra, theta)
     standard = standardised_residuals(residuals, slopes)
     model, _ = evaluate_circuit(form.fitted, spectra.frequency, form_values(form, theta))
-    for row, there in enumerate(weight > 0):
-        found = find_isolated_points(
-            standard[row, there], spectra.frequency[row, there],
-            spectra.impedance[row, there], model[row, there],
+    for row, present in enumerate(weight > 0):
+        isolated = find_isolated_points(
+            standard[row, present], spectra.frequency[row, present],
+            spectra.impedance[row, present], model[row, present],
         )  # fmt: skip
-        if np.count_nonzero(there) - np.count_nonzero(found) > theta.shape[1]:
-            weight[row, np.flatnonzero(there)[found]] = 0.0
+        if np.count_nonzero(present) - np.count_nonzero(isolated) > theta.shape[1]:
+            weight[row, np.flatnonzero(present)[isolated]] = 0.0
     return weight

@@ -1,4 +1,4 @@
-"""Impedance spectra before they are fitted: where one ends, and which of its points can be used."""
+"""Preparation of impedance spectra: where one ends, and which of its points can be used."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from cellpipe.core.errors import CellpipeError
 
 _TINY, _HUGE = 1e-12, 1e15  # ohm
 _STATE_VOLT, _MOST_STATES, _FEWEST_OF_STATE = 0.15, 5, 3
-_TURN = 1.5  # a step back by more than this factor begins a new sweep; noise on f is far less
+_TURN = 1.5  # factor of a step back that begins a new sweep; noise on f is far smaller
 
 
 def spectrum_numbers(
     frequency_hertz: NDArray[np.float64], record_index: NDArray[np.integer]
 ) -> NDArray[np.int64]:
-    """Assign numbers to the spectra in a list of frequencies.
+    """Return the number of each record's spectrum.
 
-    A new spectrum begins where records that are no impedance stand between two frequencies, or
-    where the frequency jumps back against the direction of the sweep.
+    A new spectrum begins where other records lie between two frequencies, or where the frequency
+    jumps back against the direction of the sweep.
 
     Parameters
     ----------
     frequency_hertz
         Frequencies > 0 in the order of measurement, Hz, shape (n,).
     record_index
-        Numbers of these records in the file, shape (n,).
+        Indices of these records in the file, shape (n,).
 
     Returns
     -------
@@ -39,21 +39,21 @@ def spectrum_numbers(
         return np.zeros(0, np.int64)
     ratio = frequency_hertz[1:] / frequency_hertz[:-1]
     falling = np.count_nonzero(ratio < 1) >= np.count_nonzero(ratio > 1)
-    back = ratio > _TURN if falling else ratio < 1 / _TURN
-    apart = np.diff(record_index.astype(np.int64)) > 1
-    starts = np.concatenate([[True], back | apart])
+    is_reversed = ratio > _TURN if falling else ratio < 1 / _TURN
+    is_separate = np.diff(record_index.astype(np.int64)) > 1
+    starts = np.concatenate([[True], is_reversed | is_separate])
     return np.cumsum(starts, dtype=np.int64)
 
 
 FEWEST_FREQUENCIES = 4
-_MOST_FREQUENCIES = 1000  # a spectrum with more is thinned, evenly in the logarithm
+_MOST_FREQUENCIES = 1000  # longer spectra are thinned, evenly in the logarithm
 
 
 @dataclass(frozen=True)
 class CleanSpectrum:
-    """A spectrum that can be fitted, highest frequency first, and what was left out.
+    """A spectrum ready to be fitted, highest frequency first: Hz, ohm; shape (n,).
 
-    ``places`` are the points' places in the input; ``left_out`` maps a reason to a number.
+    ``places`` holds the indices in the input; ``left_out`` maps a reason to a number of points.
     """
 
     frequency: NDArray[np.float64]
@@ -65,7 +65,7 @@ class CleanSpectrum:
 def clean_spectrum(
     frequency_hertz: NDArray[np.float64], impedance_ohm: NDArray[np.complex128]
 ) -> CleanSpectrum:
-    """Drop what is no impedance at a frequency, and count it.
+    """Remove invalid points from a spectrum and count them.
 
     Parameters
     ----------
@@ -74,14 +74,14 @@ def clean_spectrum(
 
     Returns
     -------
-    The points with a finite impedance that is not zero at a finite frequency above zero, each
-    frequency once (the first), highest first, at most a thousand of them.
+    The points with a finite non-zero impedance at a finite positive frequency, each frequency once
+    (the first), highest first, at most a thousand.
 
     Raises
     ------
     CellpipeError
         If the shapes differ, or fewer than four points or less than a factor of two in frequency
-        are left.
+        remain.
 
     """
     frequency = np.asarray(frequency_hertz, np.float64)
@@ -94,14 +94,14 @@ def clean_spectrum(
         )
     places = np.arange(len(frequency))
     left_out = {}
-    for reason, good in _validity_masks(frequency, impedance):
-        left_out[reason] = int(np.count_nonzero(~good[places]))
-        places = places[good[places]]
+    for reason, valid in _validity_masks(frequency, impedance):
+        left_out[reason] = int(np.count_nonzero(~valid[places]))
+        places = places[valid[places]]
     order = places[np.argsort(-frequency[places], kind="stable")]
-    fresh = np.ones(len(order), bool)
-    fresh[1:] = np.diff(frequency[order]) != 0
-    left_out["frequency measured twice"] = int(np.count_nonzero(~fresh))
-    order = order[fresh]
+    is_new = np.ones(len(order), bool)
+    is_new[1:] = np.diff(frequency[order]) != 0
+    left_out["frequency measured twice"] = int(np.count_nonzero(~is_new))
+    order = order[is_new]
     thinned = _thin_frequencies(frequency[order])
     left_out["more than a thousand frequencies"] = len(order) - len(thinned)
     order = order[thinned]
@@ -111,10 +111,10 @@ def clean_spectrum(
 
 
 def modulus(impedance_ohm: NDArray[np.complex128]) -> NDArray[np.float64]:
-    """Return |Z| for weights, ohm, shape (n,), of a spectrum in the order of frequency.
+    """Return |Z| for weighting, ohm, shape (n,), of a spectrum in the order of frequency.
 
-    A glitch to almost zero would outweigh all other points together: where |Z| is less than half of
-    both its neighbours', their geometric mean stands for it.
+    A glitch to almost zero would outweigh all other points together. Where |Z| is less than half
+    of both neighbours, it is replaced by their geometric mean.
     """
     size = np.abs(impedance_ohm)
     padded = np.concatenate([size[1:2], size, size[-2:-1]])
@@ -162,7 +162,7 @@ def _check_frequencies(frequency: NDArray[np.float64], left_out: dict[str, int])
 
 
 def charge_states(voltage_volt: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Tell states of charge apart in which a cell was measured again and again.
+    """Return the number of each spectrum's state of charge, if a cell was measured in a few.
 
     Parameters
     ----------
@@ -171,9 +171,9 @@ def charge_states(voltage_volt: NDArray[np.float64]) -> NDArray[np.int64]:
 
     Returns
     -------
-    Number of the state from 1 for the lowest, shape (n,). Voltages that lie more than 0.15 V apart
-    are two states where no more than five come about and each has at least three spectra; else all
-    spectra are of one state, as in a sweep over the state of charge.
+    Number of the state from 1 for the lowest, shape (n,). Voltages more than 0.15 V apart are
+    different states, if this gives at most five states of at least three spectra each; otherwise
+    all spectra are of one state, as in a sweep over the state of charge.
 
     """
     order = np.argsort(voltage_volt, kind="stable")

@@ -1,1 +1,1 @@
-"""Workbooks of a cell and of the lab."""
+"""Write the workbooks of a cell and of the lab."""

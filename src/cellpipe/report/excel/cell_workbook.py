@@ -1,4 +1,4 @@
-"""The workbook of a cell: every number of its page with units, sources and live formulas."""
+"""Write the workbook of a cell: all numbers of its page with units, sources, live formulas."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from cellpipe.report.excel.data_sheets import (
     resistance_columns,
     spectrum_columns,
 )
-from cellpipe.report.excel.sheets import Book, SheetColumn, write_sheet
+from cellpipe.report.excel.sheets import Book, SheetColumn, SheetLayout, write_sheet
 from cellpipe.report.excel.summary_sheet import write_summary
 from cellpipe.report.figures.choice import select_cycles
 from cellpipe.report.html.comparison_tables import baseline_columns
@@ -36,29 +36,31 @@ CREATED = datetime(2000, 1, 1)  # noqa: DTZ001 (the file format has no zone)
 def cell_workbook(
     cell: Cell, tables: Mapping[str, pl.DataFrame], files: pl.DataFrame, *, version: str
 ) -> bytes:
-    """Write the workbook of a cell and give its bytes."""
+    """Return the workbook of a cell as bytes."""
     content = io.BytesIO()
     workbook = xlsxwriter.Workbook(content, workbook_options())
     workbook.set_properties({"title": cell.cell_id[:200], "created": CREATED})
     book = Book(workbook)
     words = kind_words(cell)
-    write_summary(book, cell, tables["cells"], tables["cycles"], words)
-    for name, columns, absent in _sheets(cell, tables, files, version):
+    sheets = _sheets(cell, tables, files, version)
+    layouts = {name: SheetLayout(name, columns) for name, columns, _ in sheets}
+    write_summary(book, cell, layouts["Cycles"], tables["cells"], tables["cycles"], words)
+    for name, columns, absent in sheets:
         write_sheet(book, name, columns, absent)
-    insert_charts(book, tables, words)
+    insert_charts(book, layouts, tables, words)
     workbook.close()
     return content.getvalue()
 
 
 def workbook_options() -> dict[str, object]:
-    """Return xlsxwriter's settings, new for every workbook: it writes into the dictionary inside."""
+    """Return xlsxwriter's settings, new for each workbook: it writes into the inner dictionary."""
     return {
         "in_memory": True,
         "constant_memory": False,
         "strings_to_formulas": False,
         "strings_to_urls": False,
         "strings_to_numbers": False,
-        # A font that every office program has, or has the widths of: charts are sized by columns.
+        # A font that every office program has, or knows the widths of: charts are sized by columns.
         "default_format_properties": {"font_name": "Arial", "font_size": 10},
     }
 
@@ -66,7 +68,7 @@ def workbook_options() -> dict[str, object]:
 def _sheets(
     cell: Cell, tables: Mapping[str, pl.DataFrame], files: pl.DataFrame, version: str
 ) -> list[tuple[str, list[SheetColumn], str]]:
-    """Name, columns and the sentence for an empty table of each sheet, in order."""
+    """Return name, columns and the sentence for an empty table of each sheet, in order."""
     cycles = tables["cycles"]
     profiles, curves = tables["voltage_profiles"], tables["differential_capacity"]
     spectra, growth = tables["impedance"], tables["interfacial_resistance"]

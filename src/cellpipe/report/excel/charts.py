@@ -1,4 +1,4 @@
-"""Native charts of the workbook: they read the sheets, so they follow what is changed there."""
+"""Insert native charts into the workbook; they read its sheets, so they follow changes there."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from cellpipe.report.excel.sheets import Book
+from cellpipe.report.excel.data_sheets import FITTED_REAL, FITTED_UPWARDS, REAL, UPWARDS
+from cellpipe.report.excel.sheets import Book, SheetLayout
 from cellpipe.report.figures.choice import sample_evenly
 from cellpipe.report.figures.style import BLUE, ORANGE, RED, sequence_colours
 from cellpipe.report.wording import KindWords
@@ -22,28 +23,24 @@ _AXIS = {
 }
 
 
-def insert_charts(book: Book, tables: Mapping[str, pl.DataFrame], words: KindWords) -> None:
-    """Put the charts for which there is data beside the summary."""
+def insert_charts(
+    book: Book,
+    layouts: Mapping[str, SheetLayout],
+    tables: Mapping[str, pl.DataFrame],
+    words: KindWords,
+) -> None:
+    """Put the charts for which there is data beside the summary; ``layouts`` are by sheet."""
     sheet = book.workbook.get_worksheet_by_name("Summary")
     charts = [
-        _cycling_chart(book, tables["cycles"], words),
-        _nyquist_chart(book, tables["impedance"]),
-        _resistance_chart(book, tables["interfacial_resistance"]),
+        _cycling_chart(book, layouts["Cycles"], tables["cycles"], words),
+        _nyquist_chart(book, layouts["EIS"], tables["impedance"]),
+        _resistance_chart(book, layouts["Resistance"], tables["interfacial_resistance"]),
     ]
     row = 0
     for chart, description in (pair for pair in charts if pair is not None):
         chart.set_size({"width": _WIDTH, "height": _HEIGHT})
         sheet.insert_chart(row, 5, chart, {"description": description, "object_position": 3})
         row += 19
-
-
-def _series(sheet: str, rows: tuple[int, int], x: int, y: int, **look: Any) -> dict[str, Any]:
-    first, last = rows
-    return {
-        "categories": [sheet, first, x, last, x],
-        "values": [sheet, first, y, last, y],
-        **look,
-    }
 
 
 def _marker_format(shape: str, colour: str, size: int = 5) -> dict[str, Any]:
@@ -55,28 +52,32 @@ def _marker_format(shape: str, colour: str, size: int = 5) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _cycling_chart(book: Book, cycles: pl.DataFrame, words: KindWords) -> tuple[Any, str] | None:
+def _cycling_chart(
+    book: Book, layout: SheetLayout, cycles: pl.DataFrame, words: KindWords
+) -> tuple[Any, str] | None:
     if cycles.is_empty():
         return None
     specific = cycles["specific_discharging_capacity_mah_per_g"].drop_nulls().len() > 0
-    columns, unit = ((4, 5), "mAh/g") if specific else ((2, 3), "mAh")
+    name, unit = (
+        ("specific_{}_capacity_mah_per_g", "mAh/g") if specific else ("{}_capacity_ah", "mAh")
+    )
     rows = (1, cycles.height)
     chart = book.workbook.add_chart({"type": "scatter"})
-    looks = (("x", ORANGE, 6), ("circle", BLUE, 4))
-    halves = zip(columns, (words.charge, words.discharge), looks, strict=True)
-    for column, name, (shape, colour, size) in halves:
-        chart.add_series(
-            _series("Cycles", rows, 0, column, name=name, **_marker_format(shape, colour, size))
-        )
+    halves = (
+        ("charging", words.charge, ("x", ORANGE, 6)),
+        ("discharging", words.discharge, ("circle", BLUE, 4)),
+    )
+    for word, shown, marker in halves:
+        points = layout.chart_series("cycle", name.format(word), rows)
+        chart.add_series({**points, "name": shown, **_marker_format(*marker)})
     chart.set_title({"name": "Capacity and Coulombic efficiency", "name_font": {"size": 12}})
     chart.set_x_axis({"name": "Cycle", "min": 0, **_AXIS})
     chart.set_y_axis({"name": f"Capacity ({unit})", "min": 0, **_AXIS})
     efficiency = cycles["coulombic_efficiency"].drop_nulls().to_numpy()
     if efficiency.size:
+        points = layout.chart_series("cycle", "coulombic_efficiency", rows)
         look = _marker_format("diamond", RED)
-        chart.add_series(
-            _series("Cycles", rows, 0, 8, name="Coulombic efficiency", y2_axis=True, **look)
-        )
+        chart.add_series({**points, "name": "Coulombic efficiency", "y2_axis": True, **look})
         low = np.floor(20 * min(float(np.quantile(efficiency, 0.05)), 0.95)) / 20
         right = {"name": "Coulombic efficiency", "min": float(low), "max": 1.05, "num_format": "0%"}
         chart.set_y2_axis({**right, "num_font": {"size": 9}, "name_font": {"bold": False}})
@@ -84,7 +85,9 @@ def _cycling_chart(book: Book, cycles: pl.DataFrame, words: KindWords) -> tuple[
     return chart, "Capacity and Coulombic efficiency against the cycle number"
 
 
-def _nyquist_chart(book: Book, impedance: pl.DataFrame) -> tuple[Any, str] | None:
+def _nyquist_chart(
+    book: Book, layout: SheetLayout, impedance: pl.DataFrame
+) -> tuple[Any, str] | None:
     """Draw at most six spectra; plot area and axes are set so that an ohm is as long on both."""
     numbers = sorted(impedance["spectrum"].unique().to_list())
     if not numbers:
@@ -97,12 +100,13 @@ def _nyquist_chart(book: Book, impedance: pl.DataFrame) -> tuple[Any, str] | Non
     chart = book.workbook.add_chart({"type": "scatter"})
     for number, shape, colour in zip(shown, _SHAPES, sequence_colours(len(shown)), strict=False):
         rows = (starts[number], starts[number] + heights[number] - 1)
-        name = f"spectrum {number}"
-        chart.add_series(_series("EIS", rows, 3, 4, name=name, **_marker_format(shape, colour)))
+        points = layout.chart_series(REAL, UPWARDS, rows)
+        chart.add_series({**points, "name": f"spectrum {number}", **_marker_format(shape, colour)})
     for number, colour in zip(shown, sequence_colours(len(shown)), strict=True):
         rows = (starts[number], starts[number] + heights[number] - 1)
         line = {"line": {"color": colour, "width": 1.25}, "marker": {"type": "none"}}
-        chart.add_series(_series("EIS", rows, 5, 6, name="fit", **line))
+        points = layout.chart_series(FITTED_REAL, FITTED_UPWARDS, rows)
+        chart.add_series({**points, "name": "fit", **line})
     chart.set_title({"name": "Nyquist plot; lines: fit", "name_font": {"size": 12}})
     _set_equal_axes(chart, impedance.filter(pl.col("spectrum").is_in(shown)))
     fits = list(range(len(shown), 2 * len(shown)))
@@ -132,21 +136,25 @@ def _set_equal_axes(chart: Any, points: pl.DataFrame) -> None:
 
 
 def _round_step(size: float) -> float:
-    """Round up to 1, 2 or 5 times a power of ten."""
+    """Return the size rounded up to 1, 2 or 5 times a power of ten."""
     power = float(10.0 ** np.floor(np.log10(max(size, 1e-9))))
     return next(power * factor for factor in (1, 2, 5, 10) if power * factor >= size)
 
 
-def _resistance_chart(book: Book, growth: pl.DataFrame) -> tuple[Any, str] | None:
-    if growth["interfacial_resistance_ohm"].drop_nulls().is_empty():
+def _resistance_chart(
+    book: Book, layout: SheetLayout, growth: pl.DataFrame
+) -> tuple[Any, str] | None:
+    column, areal = "interfacial_resistance_ohm", "areal_interfacial_resistance_ohm_cm2"
+    if growth[column].drop_nulls().is_empty():
         return None
-    areal = growth["areal_interfacial_resistance_ohm_cm2"].drop_nulls().len() > 0
-    column, unit = (4, "Ω cm²") if areal else (2, "Ω")
+    unit = "Ω"
+    if growth[areal].drop_nulls().len() > 0:
+        column, unit = areal, "Ω cm²"
     by_cycle = growth["cycle"].null_count() == 0
     chart = book.workbook.add_chart({"type": "scatter"})
-    look = _marker_format("circle", BLUE)
-    rows = (1, growth.height)
-    chart.add_series(_series("Resistance", rows, int(by_cycle), column, name=f"R ({unit})", **look))
+    x = "cycle" if by_cycle else "spectrum"
+    points = layout.chart_series(x, column, (1, growth.height))
+    chart.add_series({**points, "name": f"R ({unit})", **_marker_format("circle", BLUE)})
     chart.set_title({"name": "Interfacial resistance", "name_font": {"size": 12}})
     chart.set_x_axis({"name": "Cycles begun" if by_cycle else "Spectrum", "min": 0, **_AXIS})
     chart.set_y_axis({"name": f"Interfacial resistance ({unit})", "min": 0, **_AXIS})

@@ -1,4 +1,4 @@
-"""The sheet of cycles: charges as numbers, what follows from them as live formulas."""
+"""Build the sheet of cycles: charges as numbers, derived values as live formulas."""
 
 from __future__ import annotations
 
@@ -17,15 +17,13 @@ from cellpipe.report.excel.sheets import (
     PERCENT,
     TEXT,
     SheetColumn,
+    SheetLayout,
     formula_or_value,
 )
 from cellpipe.report.figures.scale import active_mass_mg
 from cellpipe.report.wording import KindWords, format_time
 
 MASS_NAME, AREA_NAME = "active_mass_mg", "electrode_area_cm2"
-# Letters of the columns that formulas and charts refer to.
-CYCLE, COMPLETE, CHARGE, DISCHARGE = "A", "B", "C", "D"
-SPECIFIC_DISCHARGE, AREAL_DISCHARGE, EFFICIENCY, RETENTION = "F", "H", "I", "J"
 
 Row = dict[str, Any]
 
@@ -33,17 +31,19 @@ Row = dict[str, Any]
 def cycle_columns(
     cell: Cell, tables: Mapping[str, pl.DataFrame], files: pl.DataFrame, words: KindWords
 ) -> list[SheetColumn]:
-    """Return the sheet's columns, in the order that the letters above stand for."""
+    """Return the sheet's columns: first those that formulas refer to, then what else is known."""
     rows = tables["cycles"].sort("cycle").to_dicts()
+    layout = SheetLayout("Cycles", charges := _charge_columns(rows, words))
     charge, discharge = words.charge, words.discharge
     return [
-        SheetColumn("Cycle", _values(rows, "cycle"), FIXED_0, 8),
-        SheetColumn("Complete", _values(rows, "complete"), TEXT, 10),
-        SheetColumn(f"{charge} (mAh)", _milli_values(rows, "charging_capacity_ah"), FIXED_4),
-        SheetColumn(f"{discharge} (mAh)", _milli_values(rows, "discharging_capacity_ah"), FIXED_4),
-        *_capacity_columns(cell, rows, words),
-        SheetColumn("Coulombic efficiency", _efficiency(rows), PERCENT),
-        SheetColumn("Capacity retention", _retention(rows), PERCENT),
+        *charges,
+        *_capacity_columns(cell, rows, words, layout),
+        SheetColumn(
+            "Coulombic efficiency", _efficiency(rows, layout), PERCENT, key="coulombic_efficiency"
+        ),
+        SheetColumn(
+            "Capacity retention", _retention(rows, layout), PERCENT, key="capacity_retention"
+        ),
         SheetColumn(
             "Reference cycle of retention", _values(rows, "retention_reference_cycle"), FIXED_0
         ),
@@ -71,8 +71,24 @@ def cycle_columns(
     ]
 
 
+def _charge_columns(rows: list[Row], words: KindWords) -> list[SheetColumn]:
+    """Return what the formulas of the sheet are made from."""
+    halves = (
+        (words.charge, "charging_capacity_ah"),
+        (words.discharge, "discharging_capacity_ah"),
+    )
+    return [
+        SheetColumn("Cycle", _values(rows, "cycle"), FIXED_0, 8, "cycle"),
+        SheetColumn("Complete", _values(rows, "complete"), TEXT, 10, "complete"),
+        *(
+            SheetColumn(f"{shown} (mAh)", _milli_values(rows, name), FIXED_4, key=name)
+            for shown, name in halves
+        ),
+    ]
+
+
 def _half_cycle_columns(rows: list[Row], words: KindWords) -> list[SheetColumn]:
-    """Return what is known of each half: end, rest after it, constant voltage, resistance."""
+    """Return each half cycle's end and rest voltage, constant-voltage share and resistance."""
     return [
         SheetColumn(f"{title}, {half} ({unit})" if unit else f"{title}, {half}",
                     _values(rows, name.format(word)), style)
@@ -99,15 +115,18 @@ def _start_times(rows: list[Row]) -> list[str | None]:
     return [None if start is None else format_time(start) for start in starts]
 
 
-def _capacity_columns(cell: Cell, rows: list[Row], words: KindWords) -> list[SheetColumn]:
+def _capacity_columns(
+    cell: Cell, rows: list[Row], words: KindWords, layout: SheetLayout
+) -> list[SheetColumn]:
     """Charge in mAh over the named mass or area."""
     bases = [row["capacity_basis"] for row in rows if row["capacity_basis"]]
     basis = bases[0] if bases else None
     mass, area = active_mass_mg(cell, basis), cell.area_cm2
-    halves = (("charging", CHARGE, words.charge), ("discharging", DISCHARGE, words.discharge))
+    halves = (("charging", words.charge), ("discharging", words.discharge))
     per_mass, per_area = [], []
-    for word, letter, shown in halves:
+    for word, shown in halves:
         milli = _milli_values(rows, f"{word}_capacity_ah")
+        letter = layout.letter(f"{word}_capacity_ah")
         specific = [
             formula_or_value(
                 f"={letter}{n}/{MASS_NAME}*1000", _ratio(q, mass, 1e3), row[_specific_column(word)]
@@ -121,8 +140,10 @@ def _capacity_columns(cell: Cell, rows: list[Row], words: KindWords) -> list[She
             for n, (q, row) in enumerate(zip(milli, rows, strict=True), start=2)
         ]
         per = f", per {basis}" if basis else ""
-        per_mass.append(SheetColumn(f"{shown} (mAh/g{per})", specific, FIXED_2, 16))
-        per_area.append(SheetColumn(f"{shown} (mAh/cm²)", areal, FIXED_4))
+        per_mass.append(
+            SheetColumn(f"{shown} (mAh/g{per})", specific, FIXED_2, 16, _specific_column(word))
+        )
+        per_area.append(SheetColumn(f"{shown} (mAh/cm²)", areal, FIXED_4, key=_areal_column(word)))
     return per_mass + per_area
 
 
@@ -138,31 +159,29 @@ def _ratio(charge: float | None, by: float | None, factor: float) -> float | Non
     return charge / by * factor if charge is not None and by else None
 
 
-def _efficiency(rows: list[Row]) -> list[object]:
+def _efficiency(rows: list[Row], layout: SheetLayout) -> list[object]:
     """Write the ratio as a formula, whichever way round the kind of the cell has it."""
     written: list[object] = []
+    over, under = layout.letter("discharging_capacity_ah"), layout.letter("charging_capacity_ah")
     for n, row in enumerate(rows, start=2):
         value = row["coulombic_efficiency"]
         charge, discharge = row["charging_capacity_ah"], row["discharging_capacity_ah"]
-        forward = formula_or_value(
-            f"={DISCHARGE}{n}/{CHARGE}{n}", _ratio(discharge, charge, 1.0), value
-        )
-        backward = formula_or_value(
-            f"={CHARGE}{n}/{DISCHARGE}{n}", _ratio(charge, discharge, 1.0), value
-        )
+        forward = formula_or_value(f"={over}{n}/{under}{n}", _ratio(discharge, charge, 1.0), value)
+        backward = formula_or_value(f"={under}{n}/{over}{n}", _ratio(charge, discharge, 1.0), value)
         written.append(backward if isinstance(forward, float) else forward)
     return written
 
 
-def _retention(rows: list[Row]) -> list[object]:
+def _retention(rows: list[Row], layout: SheetLayout) -> list[object]:
     """Write the capacity over that of the reference cycle as a formula."""
     places = {row["cycle"]: n for n, row in enumerate(rows)}
     written: list[object] = []
     for n, row in enumerate(rows, start=2):
         value: object = row["capacity_retention"]
         place = places.get(row["retention_reference_cycle"])
-        halves = ((DISCHARGE, "discharging_capacity_ah"), (CHARGE, "charging_capacity_ah"))
-        for letter, name in halves if place is not None else ():
+        halves = ("discharging_capacity_ah", "charging_capacity_ah")
+        for name in halves if place is not None else ():
+            letter = layout.letter(name)
             ratio = _ratio(row[name], rows[place or 0][name], 1.0)
             if isinstance(value, float):
                 value = formula_or_value(f"={letter}{n}/{letter}${(place or 0) + 2}", ratio, value)

@@ -1,4 +1,4 @@
-"""The sheets below the summary and the cycles: curves, spectra, fits, Table 1, findings, files."""
+"""Build the sheets after summary and cycles: curves, spectra, fits, arcs, laws, findings, files."""
 
 from __future__ import annotations
 
@@ -21,9 +21,13 @@ from cellpipe.report.figures.impedance import fitted_impedance
 from cellpipe.report.figures.scale import capacity_scale
 from cellpipe.report.wording import format_time
 
+# What the sheet of spectra shows is no table's column as it stands.
+REAL, UPWARDS = "real", "minus_imaginary"
+FITTED_REAL, FITTED_UPWARDS = "fitted_real", "fitted_minus_imaginary"
+
 
 def _select_half_cycles(table: pl.DataFrame, shown: list[ShownCycle]) -> pl.DataFrame:
-    """Rows of the shown half cycles, with the name of their cycle in front."""
+    """Return the rows of the shown half cycles, with their cycle's name as first column."""
     names = {half: cycle.label for cycle in shown for half in cycle.half_cycles}
     label = pl.col("half_cycle").replace_strict(names, default=None, return_dtype=pl.String)
     labelled = table.select(label.alias("label"), pl.all())
@@ -88,7 +92,7 @@ def curve_columns(
 def spectrum_columns(
     impedance: pl.DataFrame, growth: pl.DataFrame, fits: pl.DataFrame
 ) -> list[SheetColumn]:
-    """Return all spectra, highest frequency first, beside what the fitted circuit gives."""
+    """Return all spectra, highest frequency first, with the values of the fitted circuit."""
     cycles = growth.select("spectrum", "cycle")
     table = impedance.join(cycles, on="spectrum", how="left").sort(
         "spectrum", "frequency_hertz", descending=[False, True]
@@ -98,10 +102,10 @@ def spectrum_columns(
         SheetColumn("Spectrum", table["spectrum"].to_list(), FIXED_0),
         SheetColumn("Cycles begun", table["cycle"].to_list(), FIXED_0),
         SheetColumn("Frequency (Hz)", table["frequency_hertz"].to_list(), SCIENTIFIC),
-        SheetColumn("Z′ (Ω)", table["real_impedance_ohm"].to_list(), FIXED_4),
-        SheetColumn("−Z″ (Ω)", (-table["imaginary_impedance_ohm"]).to_list(), FIXED_4),
-        SheetColumn("Z′, fit (Ω)", real, FIXED_4),
-        SheetColumn("−Z″, fit (Ω)", imaginary, FIXED_4),
+        SheetColumn("Z′ (Ω)", table["real_impedance_ohm"].to_list(), FIXED_4, key=REAL),
+        SheetColumn("−Z″ (Ω)", (-table["imaginary_impedance_ohm"]).to_list(), FIXED_4, key=UPWARDS),
+        SheetColumn("Z′, fit (Ω)", real, FIXED_4, key=FITTED_REAL),
+        SheetColumn("−Z″, fit (Ω)", imaginary, FIXED_4, key=FITTED_UPWARDS),
     ]
 
 
@@ -123,7 +127,7 @@ def _fitted_columns(
 
 
 def _round_digits(value: float) -> float:
-    """Drop the last bits, which in complex arithmetic depend on where arrays lie in memory."""
+    """Return nine digits: in complex arithmetic the last bits depend on the arrays' alignment."""
     return float(f"{value:.9g}")
 
 
@@ -150,13 +154,13 @@ def resistance_columns(growth: pl.DataFrame) -> list[SheetColumn]:
         ("File sha256", "file_sha256", TEXT),
         ("Spectrum in file", "spectrum_in_file", FIXED_0),
     )
-    columns = [SheetColumn(h, table[c].to_list(), s, 14) for h, c, s in described]
+    columns = [SheetColumn(h, table[c].to_list(), s, 14, c) for h, c, s in described]
     starts = [None if t is None else format_time(t) for t in table["unix_time_second"].to_list()]
     return [*columns, SheetColumn("Start (UTC)", starts, TEXT, 17)]
 
 
 def fit_columns(fits: pl.DataFrame) -> list[SheetColumn]:
-    """Return the fitted parameters, one a row."""
+    """Return the fitted parameters, one per row."""
     described = (
         ("Spectrum", "spectrum", FIXED_0, 10),
         ("Circuit", "circuit", TEXT, 28),
@@ -172,7 +176,7 @@ def fit_columns(fits: pl.DataFrame) -> list[SheetColumn]:
 
 
 def arc_columns(arcs: pl.DataFrame) -> list[SheetColumn]:
-    """Return the arcs of every spectrum, one a row."""
+    """Return the arcs of every spectrum, one per row."""
     described = (
         ("Spectrum", "spectrum", FIXED_0, 10),
         ("Arc", "arc", TEXT, 8),
@@ -193,7 +197,7 @@ def arc_columns(arcs: pl.DataFrame) -> list[SheetColumn]:
 
 
 def growth_columns(laws: pl.DataFrame) -> list[SheetColumn]:
-    """Return the laws of growth, one a row."""
+    """Return the laws of growth, one per row."""
     described = (
         ("State", "state", FIXED_0, 8),
         ("Arc", "arc", TEXT, 8),
@@ -217,7 +221,7 @@ def growth_columns(laws: pl.DataFrame) -> list[SheetColumn]:
 
 
 def finding_columns(findings: pl.DataFrame) -> list[SheetColumn]:
-    """Return what the data could not settle."""
+    """Return the findings: what the data could not decide."""
     described = (
         ("Level", "level", 10),
         ("Code", "code", 26),
@@ -229,7 +233,7 @@ def finding_columns(findings: pl.DataFrame) -> list[SheetColumn]:
 
 
 def file_columns(files: pl.DataFrame, version: str) -> list[SheetColumn]:
-    """Return the raw files, and the version that made the numbers."""
+    """Return the raw files, and the version of cellpipe that computed the numbers."""
     table = files.sort("path")
     starts = [None if t is None else format_time(t) for t in table["started_at"].to_list()]
     described = (

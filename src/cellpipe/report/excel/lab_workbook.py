@@ -1,9 +1,10 @@
-"""The workbook of the lab: one line a cell, replicates, published cells, findings, files."""
+"""Write the workbook of the lab: one row per cell, replicates, published cells, findings, files."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
@@ -20,7 +21,7 @@ from cellpipe.report.excel.sheets import (
     TEXT,
     Book,
     SheetColumn,
-    column_letter,
+    SheetLayout,
     formula_or_value,
     write_sheet,
 )
@@ -74,7 +75,7 @@ _MILLI = ("first_charging_capacity_ah", "first_discharging_capacity_ah")
 
 
 def lab_workbook(tables: Mapping[str, pl.DataFrame], *, version: str) -> bytes:
-    """Write the lab's workbook and give its bytes.
+    """Return the lab's workbook as bytes.
 
     ``tables`` are ``cells``, ``baseline_comparison``, ``cycles``, ``files`` and ``findings``.
     """
@@ -84,7 +85,8 @@ def lab_workbook(tables: Mapping[str, pl.DataFrame], *, version: str) -> bytes:
     book = Book(workbook)
     cells = tables["cells"].sort("cell_id")
     beside = tables["baseline_comparison"].filter("comparable").sort("cell_id", "rank")
-    write_sheet(book, "Cells", _formula_columns(cells), "There are no cells yet.")
+    rows = _formula_columns(cells)
+    write_sheet(book, "Cells", rows, "There are no cells yet.")
     write_sheet(
         book, "Replicates", _replicates(cells, tables["cycles"]), "No two cells share a group."
     )
@@ -93,31 +95,28 @@ def lab_workbook(tables: Mapping[str, pl.DataFrame], *, version: str) -> bytes:
     named = SheetColumn("Cell", tables["findings"]["cell_id"].to_list(), TEXT, 20)
     write_sheet(book, "Findings", [named, *finding_columns(tables["findings"])], "No findings.")
     write_sheet(book, "Provenance", file_columns(tables["files"], version), "There are no files.")
-    _insert_chart(book, cells)
+    _insert_chart(book, SheetLayout("Cells", rows), cells)
     workbook.close()
     return content.getvalue()
 
 
 def cell_columns(cells: pl.DataFrame) -> list[SheetColumn]:
-    """Return the columns of the sheet of cells, one line a cell; all are values."""
+    """Return the columns of the sheet of cells, one row per cell; values only, no formulas."""
     shown = cells.with_columns(pl.col(name) * 1e3 for name in _MILLI)
-    return [SheetColumn(h, shown[c].to_list(), s, w) for h, c, s, w in _CELLS]
+    return [SheetColumn(h, shown[c].to_list(), s, w, c) for h, c, s, w in _CELLS]
 
 
 def _formula_columns(cells: pl.DataFrame) -> list[SheetColumn]:
     shown = cells.with_columns(pl.col(name) * 1e3 for name in _MILLI)
-    every = zip(_CELLS, cell_columns(cells), strict=True)
-    columns = {spec[1]: column for spec, column in every}
-    places = {column: column_letter(place) for place, (_, column, _, _) in enumerate(_CELLS)}
-    charge, discharge = (places[name] for name in _MILLI)
+    columns = {column.key: column for column in cell_columns(cells)}
+    layout = SheetLayout("Cells", list(columns.values()))
+    charge, discharge = (layout.letter(name) for name in _MILLI)
     efficiency = columns["initial_coulombic_efficiency"]
     rows = zip(
         cells["configuration"], *(shown[name] for name in _MILLI), efficiency.values, strict=True
     )
     formulas = [_efficiency(number, charge, discharge, *row) for number, row in enumerate(rows, 2)]
-    columns["initial_coulombic_efficiency"] = SheetColumn(
-        efficiency.head, formulas, efficiency.style, efficiency.width
-    )
+    columns[efficiency.key] = replace(efficiency, values=formulas)
     return list(columns.values())
 
 
@@ -125,7 +124,7 @@ def _efficiency(
     row: int, charge: str, discharge: str, kind: str | None, charged: float | None,
     discharged: float | None, value: Any,
 ) -> object:  # fmt: skip
-    """Return the first efficiency as a formula, by the kind of the cell."""
+    """Return the first efficiency as a formula, in the direction of the kind of cell."""
     if not charged or not discharged:
         return value
     if kind == "half":
@@ -142,15 +141,13 @@ def _replicates(cells: pl.DataFrame, cycles: pl.DataFrame) -> list[SheetColumn]:
     ]
 
 
-def _insert_chart(book: Book, cells: pl.DataFrame) -> None:
+def _insert_chart(book: Book, layout: SheetLayout, cells: pl.DataFrame) -> None:
     if cells["capacity_retention"].drop_nulls().is_empty():
         return
-    names = [column for _, column, _, _ in _CELLS]
-    x, y = names.index("retention_cycle"), names.index("capacity_retention")
     chart = book.workbook.add_chart({"type": "scatter"})
     chart.add_series({
         "name": "Capacity retention",
-        "categories": ["Cells", 1, x, cells.height, x], "values": ["Cells", 1, y, cells.height, y],
+        **layout.chart_series("retention_cycle", "capacity_retention", (1, cells.height)),
         "marker": {"type": "circle", "size": 6, "border": {"color": BLUE}, "fill": {"color": BLUE}},
     })  # fmt: skip
     chart.set_title(

@@ -1,4 +1,4 @@
-"""How a table is put on a sheet: units in the head, blanks for nulls, formulas with values."""
+"""Write a table to a sheet: units in the head, blanks for nulls, formulas with values."""
 
 from __future__ import annotations
 
@@ -26,23 +26,56 @@ class Formula:
 
 @dataclass(frozen=True)
 class SheetColumn:
-    """One column of a sheet; ``values`` are numbers, texts, formulas, or None for a blank."""
+    """One column of a sheet; ``values`` are numbers, texts, formulas, or None for a blank.
+
+    ``key`` is the column of the table that it shows: formulas and charts find it by that.
+    """
 
     head: str
     values: Sequence[object]
     style: str = TEXT
     width: float = 11.0
+    key: str = ""
+
+
+class SheetLayout:
+    """Where the columns of a sheet lie, by their keys; nothing else knows letters or numbers."""
+
+    def __init__(self, name: str, columns: Sequence[SheetColumn]) -> None:
+        self.name = name
+        self._places = {each.key: place for place, each in enumerate(columns) if each.key}
+
+    def letter(self, key: str) -> str:
+        """Return the letter of a column; a key that the sheet does not have is a KeyError."""
+        return column_letter(self._places[key])
+
+    def column_range(self, key: str, rows: int) -> str:
+        """Return a column's cells below the head, for a formula on another sheet."""
+        letter = self.letter(key)
+        return f"{self.name}!{letter}2:{letter}{rows + 1}"
+
+    def chart_series(self, x: str, y: str, rows: tuple[int, int]) -> dict[str, list[str | int]]:
+        """Return the cells that a chart reads: x and y from the first to the last of rows.
+
+        Rows count from 1, the first one below the head.
+        """
+        first, last = rows
+        across, up = self._places[x], self._places[y]
+        return {
+            "categories": [self.name, first, across, last, across],
+            "values": [self.name, first, up, last, up],
+        }
 
 
 @dataclass(frozen=True)
 class Book:
-    """A workbook that is being written, with its formats."""
+    """A workbook being written, with its cell formats."""
 
     workbook: Any
     formats: dict[tuple[str, ...], Any] = field(default_factory=dict)
 
     def style(self, number: str = TEXT, *marks: str) -> Any:
-        """Return the format for a number format and marks: head, title, input, soft, wrap."""
+        """Return the format for a number format and marks: head, title, input, soft, wrap, left."""
         key = (number, *marks)
         if key not in self.formats:
             look: dict[str, object] = {"font_name": "Arial", "font_size": 10, "num_format": number}
@@ -71,10 +104,10 @@ _MARKS: dict[str, dict[str, object]] = {
 
 
 class Sheet(Worksheet):  # type: ignore[misc]  # xlsxwriter has no types
-    """A sheet whose formulas are all of Excel 2007 and before.
+    """A sheet whose formulas use only functions of Excel 2007 and before.
 
-    xlsxwriter searches each formula for some thirty newer functions, which took a third of the
-    time of a workbook; here there are none to be found.
+    xlsxwriter searches each formula for about thirty newer functions, which took a third of a
+    workbook's time; no formula here uses any of them.
     """
 
     def _prepare_formula(self, formula: str, expand_future_functions: bool = False) -> str:  # noqa: ARG002 - the library's own signature
@@ -84,7 +117,7 @@ class Sheet(Worksheet):  # type: ignore[misc]  # xlsxwriter has no types
 def write_sheet(book: Book, name: str, columns: Sequence[SheetColumn], absent: str) -> None:
     """Write a table as a sheet with a frozen head, a frozen first column and filters.
 
-    A table without rows says ``absent``.
+    A table without rows shows the sentence ``absent``.
     """
     sheet = book.workbook.add_worksheet(name, Sheet)
     rows = max((len(column.values) for column in columns), default=0)
@@ -104,7 +137,7 @@ def write_sheet(book: Book, name: str, columns: Sequence[SheetColumn], absent: s
 
 
 def _write_column(sheet: Any, place: int, column: SheetColumn, look: Any) -> None:
-    """Write the values of a column; numbers, which are the most, by the shortest way."""
+    """Write the values of a column; numbers, the most frequent, by the fastest call."""
     write: Any = sheet.write_number
     finite: Any = math.isfinite
     for row, value in enumerate(column.values, start=1):
@@ -115,7 +148,7 @@ def _write_column(sheet: Any, place: int, column: SheetColumn, look: Any) -> Non
 
 
 def write_value(sheet: Any, row: int, column: int, value: object, look: Any) -> None:
-    """Write one cell: text as text whatever it looks like, nothing for null and NaN."""
+    """Write one cell: text as text whatever it looks like; null, NaN and infinity as blank."""
     if isinstance(value, Formula):
         sheet.write_formula(row, column, value.text, look, value.value)
     elif isinstance(value, bool):
@@ -130,9 +163,9 @@ def write_value(sheet: Any, row: int, column: int, value: object, look: Any) -> 
 def formula_or_value(
     text: str, computed: float | None, value: float | None
 ) -> Formula | float | None:
-    """Return a formula where it yields what the table holds, else the table's value as it is.
+    """Return a formula if it yields the table's value, else the table's value itself.
 
-    ``computed`` is the formula's value by the same arithmetic; the table has the last word.
+    ``computed`` is the formula's value by the same arithmetic; the table's value takes precedence.
     """
     if value is None or computed is None:
         return value
@@ -141,7 +174,7 @@ def formula_or_value(
 
 
 def column_letter(place: int) -> str:
-    """Return the letters of a column, counted from 0."""
+    """Return the letters of a column by its index from 0."""
     letters = ""
     place += 1
     while place:

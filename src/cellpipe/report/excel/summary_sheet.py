@@ -1,4 +1,4 @@
-"""The first sheet: the cell sheet's inputs in blue, and the cell's numbers as formulas below."""
+"""Write the first sheet: the cell sheet's inputs in blue, the cell's numbers as formulas below."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 
 import polars as pl
 
-from cellpipe.analyses.cells import RETENTION_CYCLES
 from cellpipe.core.model import Cell
-from cellpipe.report.excel import cycle_sheet as letters
+from cellpipe.numerics.cycling.ageing import RETENTION_CYCLES
+from cellpipe.report.excel.cycle_sheet import AREA_NAME, MASS_NAME
 from cellpipe.report.excel.sheets import (
     FIXED_0,
     FIXED_2,
@@ -19,6 +19,7 @@ from cellpipe.report.excel.sheets import (
     PERCENT,
     TEXT,
     Book,
+    SheetLayout,
     formula_or_value,
     write_value,
 )
@@ -36,11 +37,19 @@ _AREAL = "areal_discharging_capacity_mah_per_cm2"
 
 
 def write_summary(
-    book: Book, cell: Cell, summary: pl.DataFrame, cycles: pl.DataFrame, words: KindWords
+    book: Book,
+    cell: Cell,
+    layout: SheetLayout,
+    summary: pl.DataFrame,
+    cycles: pl.DataFrame,
+    words: KindWords,
 ) -> None:
-    """Write the sheet, and give mass and area the names that formulas use."""
+    """Write the sheet, and give mass and area the names that formulas use.
+
+    ``layout`` is that of the sheet of cycles.
+    """
     sheet = book.workbook.add_worksheet("Summary")
-    for row in range(_ROWS):  # fixed, so that no program stretches the charts with its own heights
+    for row in range(_ROWS):  # fixed, so that no program stretches charts with its own heights
         sheet.set_row(row, 15.75)
     for place, width in enumerate((36, 30, 10, 58)):
         sheet.set_column(place, place, width)
@@ -51,7 +60,7 @@ def write_summary(
     row = _write_heads(book, sheet, 3, ("Cell sheet", "Value", "Unit", "Remark"))
     row = _write_inputs(book, sheet, row, cell, _names(cycles))
     row = _write_heads(book, sheet, row + 1, ("Numbers", "Value", "Unit", "Basis"))
-    for place, line in enumerate(_numbers(summary, cycles, words)):
+    for place, line in enumerate(_numbers(layout, summary, cycles, words)):
         _write_line(book, sheet, row + place, line)
     sheet.set_landscape()
     sheet.set_paper(9)
@@ -65,10 +74,10 @@ def _write_heads(book: Book, sheet: Any, row: int, heads: tuple[str, ...]) -> in
 
 
 def _names(cycles: pl.DataFrame) -> dict[str, str]:
-    """Name of the area, and of the mass that the cycles' specific capacities are per."""
+    """Return the names of the area, and of the mass that specific capacities are per."""
     bases = cycles["capacity_basis"].drop_nulls().to_list()
     mass = MASS_FIELDS.get(bases[0]) if bases else None
-    return {"area_cm2": letters.AREA_NAME} | ({mass: letters.MASS_NAME} if mass else {})
+    return {"area_cm2": AREA_NAME} | ({mass: MASS_NAME} if mass else {})
 
 
 def _write_inputs(
@@ -102,24 +111,24 @@ def _write_line(book: Book, sheet: Any, row: int, line: Line) -> None:
     sheet.write_string(row, 3, remark, book.style(TEXT, "soft"))
 
 
-def _numbers(summary: pl.DataFrame, cycles: pl.DataFrame, words: KindWords) -> list[Line]:
+def _numbers(
+    layout: SheetLayout, summary: pl.DataFrame, cycles: pl.DataFrame, words: KindWords
+) -> list[Line]:
     """Return the cell's numbers; a formula stands where the sheet of cycles has what it needs."""
     if summary.is_empty():
         return []
     row = summary.row(0, named=True)
     lines: list[Line] = [
-        *_first_capacities(row, cycles, words),
+        *_first_capacities(layout, row, cycles, words),
         (
             "Initial Coulombic efficiency",
-            _first_cycle_value(
-                row, cycles, letters.EFFICIENCY, "coulombic_efficiency", "initial_{}"
-            ),
+            _first_cycle_value(layout, row, cycles, "coulombic_efficiency", "initial_{}"),
             "",
             words.efficiency or no_efficiency_reason(row),
             PERCENT,
         ),
-        _mean_efficiency(row, cycles),
-        _retention(row, cycles),
+        _mean_efficiency(layout, row, cycles),
+        _retention(layout, row, cycles),
         *_ageing_lines(row),
         ("Cycles", row["cycles"], "", f"{row['complete_cycles']} complete", FIXED_0),
         ("Spectra", row["spectra"], "", "", FIXED_0),
@@ -129,44 +138,52 @@ def _numbers(summary: pl.DataFrame, cycles: pl.DataFrame, words: KindWords) -> l
 
 
 def _first_cycle_value(
-    row: Row, cycles: pl.DataFrame, letter: str, column: str, name: str, factor: float = 1.0
+    layout: SheetLayout,
+    row: Row,
+    cycles: pl.DataFrame,
+    column: str,
+    name: str,
+    factor: float = 1.0,
 ) -> object:
-    """Refer to the first cycle, if the table's value is the one that stands there."""
+    """Return a reference to the first cycle if it holds the table's value, else the value."""
     found = cycles.sort("cycle")[column].head(1).to_list()
     computed = factor * found[0] if found and found[0] is not None else None
     value = row[name.format(column)]
     return formula_or_value(
-        f"=Cycles!{letter}2", computed, None if value is None else factor * value
+        f"={layout.name}!{layout.letter(column)}2",
+        computed,
+        None if value is None else factor * value,
     )
 
 
-def _first_capacities(row: Row, cycles: pl.DataFrame, words: KindWords) -> list[Line]:
+def _first_capacities(
+    layout: SheetLayout, row: Row, cycles: pl.DataFrame, words: KindWords
+) -> list[Line]:
     name = f"First {words.discharge}"
     basis = f"per {row['capacity_basis']}" if row["capacity_basis"] else ""
     described = (
-        (letters.DISCHARGE, "discharging_capacity_ah", 1e3, "mAh", "", FIXED_4),
-        (letters.SPECIFIC_DISCHARGE, _SPECIFIC, 1.0, "mAh/g", basis, FIXED_2),
-        (letters.AREAL_DISCHARGE, _AREAL, 1.0, "mAh/cm²", "per area", FIXED_4),
+        ("discharging_capacity_ah", 1e3, "mAh", "", FIXED_4),
+        (_SPECIFIC, 1.0, "mAh/g", basis, FIXED_2),
+        (_AREAL, 1.0, "mAh/cm²", "per area", FIXED_4),
     )
     return [
         (
             name,
-            _first_cycle_value(row, cycles, letter, column, "first_{}", factor),
+            _first_cycle_value(layout, row, cycles, column, "first_{}", factor),
             unit,
             per,
             style,
         )
-        for letter, column, factor, unit, per, style in described
+        for column, factor, unit, per, style in described
     ]
 
 
-def _mean_efficiency(row: Row, cycles: pl.DataFrame) -> Line:
+def _mean_efficiency(layout: SheetLayout, row: Row, cycles: pl.DataFrame) -> Line:
     chosen = cycles.filter(pl.col("complete") & (pl.col("cycle") >= 2))
     values = chosen["coulombic_efficiency"].drop_nulls().to_list()
-    end = cycles.height + 1
     efficiency, number, complete = (
-        f"Cycles!{letter}2:{letter}{end}"
-        for letter in (letters.EFFICIENCY, letters.CYCLE, letters.COMPLETE)
+        layout.column_range(column, cycles.height)
+        for column in ("coulombic_efficiency", "cycle", "complete")
     )
     formula = f'=AVERAGEIFS({efficiency},{number},">=2",{complete},"yes")'
     computed = sum(values) / len(values) if values else None
@@ -175,20 +192,20 @@ def _mean_efficiency(row: Row, cycles: pl.DataFrame) -> Line:
     return ("Mean Coulombic efficiency", value, "", basis, PERCENT)
 
 
-def _retention(row: Row, cycles: pl.DataFrame) -> Line:
+def _retention(layout: SheetLayout, row: Row, cycles: pl.DataFrame) -> Line:
     number, reference = row["retention_cycle"], row["retention_reference_cycle"]
     numbers = cycles.sort("cycle")["cycle"].to_list()
     value: object = row["capacity_retention"]
     if value is not None and number in numbers:
         place = numbers.index(number)
         computed = cycles.sort("cycle")["capacity_retention"][place]
-        formula = f"=Cycles!{letters.RETENTION}{place + 2}"
+        formula = f"={layout.name}!{layout.letter('capacity_retention')}{place + 2}"
         value = formula_or_value(formula, computed, row["capacity_retention"])
     return ("Capacity retention", value, "", f"cycle {number} over cycle {reference}", PERCENT)
 
 
 def _ageing_lines(row: Row) -> list[Line]:
-    """Return the retention at the cycles of papers, and what is compared at equal rate."""
+    """Return the retention at cycles usual in papers, and what is compared at equal rate."""
     reference = f"over cycle {row['retention_reference_cycle']}"
     usual = f"of the usual rate ({row['usual_rate_cycles']} cycles)"
     bounds = [row[f"fade_per_cycle_{end}"] for end in ("low", "high")]

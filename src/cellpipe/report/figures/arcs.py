@@ -1,4 +1,4 @@
-"""What a spectrum is made of: its arcs in the Nyquist plot, and its relaxation times."""
+"""Draw the arcs of a spectrum in the Nyquist plot, and its relaxation times."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Arc = dict[str, Any]
 
 
 def arcs_panel(impedance: pl.DataFrame, fits: pl.DataFrame, arcs: pl.DataFrame) -> Panel:
-    """Draw the last fitted spectrum with its arcs, and the relaxation times of first and last."""
+    """Draw the last fitted spectrum with its arcs, and relaxation times of the first and last."""
     if arcs.is_empty():
         return Panel("arcs", _TITLE, absent="No arc was fitted to a spectrum of this cell.")
     numbers = arcs["spectrum"].unique().sort().to_list()
@@ -51,17 +51,17 @@ def arcs_panel(impedance: pl.DataFrame, fits: pl.DataFrame, arcs: pl.DataFrame) 
         _draw_times(right, impedance, ends, shown)
         return figure
 
-    named = ", ".join(
+    names = ", ".join(
         f"{arc['process']} {arc['resistance_ohm']:.3g} Ω ({arc['process_probability']:.0%})"
         for arc in shown
     )
     caption = (
-        f"Left: spectrum {last} with its arcs ({named}), each where the faster ones end; equal "
+        f"Left: spectrum {last} with its arcs ({names}), each where the faster ones end; equal "
         "axes. Right: distribution of relaxation times, for comparison only; dotted lines are the "
         "fitted arcs' time constants. Names and their probabilities follow from the capacitance "
         "per area."
     )
-    description = f"Arcs of spectrum {last}: {named}"
+    description = f"Arcs of spectrum {last}: {names}"
     return Panel("arcs", _TITLE, caption, description, draw)
 
 
@@ -79,18 +79,24 @@ def _complex_impedance(points: pl.DataFrame) -> np.ndarray:
 
 def _draw_arcs(axes: Axes, points: pl.DataFrame, fit: pl.DataFrame, arcs: list[Arc]) -> None:
     frequency, z = points["frequency_hertz"].to_numpy(), _complex_impedance(points)
-    fine = np.geomspace(frequency[0], frequency[-1], 240)
+    fine_frequency = np.geomspace(frequency[0], frequency[-1], 240)
     resistor = fit.filter((pl.col("element") == "R0") & (pl.col("parameter") == "R"))["value"]
     start = float(resistor.sum())
-    wide = np.geomspace(1e-4 * frequency[0], 1e4 * frequency[-1], 600)
+    wide_frequency = np.geomspace(1e-4 * frequency[0], 1e4 * frequency[-1], 600)
     for arc in arcs:
-        power = (2j * np.pi * wide * arc["time_constant_second"]) ** arc["exponent"]
-        own = arc["resistance_ohm"] / (1 + power)
+        power = (2j * np.pi * wide_frequency * arc["time_constant_second"]) ** arc["exponent"]
+        arc_impedance = arc["resistance_ohm"] / (1 + power)
         colour = _PROCESS_COLOURS[arc["process"]]
-        axes.fill(start + own.real, -own.imag, color=colour, alpha=0.22, lw=0)
-        axes.plot(start + own.real, -own.imag, color=colour, lw=1, label=arc["process"])
+        axes.fill(start + arc_impedance.real, -arc_impedance.imag, color=colour, alpha=0.22, lw=0)
+        axes.plot(
+            start + arc_impedance.real,
+            -arc_impedance.imag,
+            color=colour,
+            lw=1,
+            label=arc["process"],
+        )
         start += arc["resistance_ohm"]
-    model = fitted_impedance(fit, fine)
+    model = fitted_impedance(fit, fine_frequency)
     axes.plot(model.real, -model.imag, color=INK, lw=1)
     axes.plot(z.real, -z.imag, "o", ms=3.5, mfc="none", color=INK)
     _set_limits(axes, z, start)
@@ -105,7 +111,7 @@ def _draw_arcs(axes: Axes, points: pl.DataFrame, fit: pl.DataFrame, arcs: list[A
 
 
 def _set_limits(axes: Axes, z: np.ndarray, end: float) -> None:
-    """Show the arcs and the tail, but no more of the tail than twice the arcs."""
+    """Set the axes to show the arcs, and the tail up to twice the end of the arcs."""
     right = min(float(z.real.max()), 2 * end)
     right = max(right, 1.02 * end)
     inside = z[(z.real <= right) & (z.real >= 0)]
@@ -120,10 +126,12 @@ def _draw_times(axes: Axes, impedance: pl.DataFrame, ends: list[int], arcs: list
 
     for number, colour in zip(ends, sequence_colours(len(ends)), strict=True):
         points = _points(impedance, number)
-        found = relaxation_times(points["frequency_hertz"].to_numpy(), _complex_impedance(points))
-        if found is not None:
+        spectrum_times = relaxation_times(
+            points["frequency_hertz"].to_numpy(), _complex_impedance(points)
+        )
+        if spectrum_times is not None:
             axes.plot(
-                found.time_constant_second, found.distribution, color=colour,
+                spectrum_times.time_constant_second, spectrum_times.distribution, color=colour,
                 label=f"spectrum {number}",
             )  # fmt: skip
     for arc in arcs:

@@ -1,4 +1,4 @@
-"""Figure 6, below: the first discharge beside published cells, on the same basis only."""
+"""Draw the lower part of figure 6: first discharge beside published cells, same basis only."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def capacity_panel(comparison: pl.DataFrame) -> Panel:
-    """Draw first discharge capacities as horizontal dots: one picture per basis and unit."""
+    """Draw first discharge capacities as horizontal dot plots, one per basis and unit."""
     title = "First discharge capacity beside published cells"
     both = ("cell_initial_capacity", "baseline_initial_capacity", "basis", "unit")
     rows = comparison.filter("comparable").drop_nulls(both)
@@ -72,7 +72,7 @@ def _draw_dots(axes: Axes, group: pl.DataFrame) -> None:
 
 
 def no_comparison_reason(comparison: pl.DataFrame, what: str) -> str:
-    """Say why there is nothing to compare with."""
+    """Return why there is nothing to compare with, as a sentence."""
     if comparison.is_empty():
         return "This cell was not compared with published cells."
     return f"No published cell has a {what} that this cell can be compared with; see the table."

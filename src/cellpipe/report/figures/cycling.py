@@ -1,4 +1,4 @@
-"""Figure 1: capacity and Coulombic efficiency against the cycle number."""
+"""Draw figure 1: capacity and Coulombic efficiency against the cycle number."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def _draw_formation(axes: Axes, cycles: pl.DataFrame) -> None:
 
 
 def _write_rates(axes: Axes, cycles: pl.DataFrame) -> None:
-    """Write the C-rate where it changes, if there is room for all of them."""
+    """Write the C-rate where it changes, if there is room for all changes."""
     known = cycles.drop_nulls(("rate_group", "discharging_c_rate"))
     changes = known.filter(pl.col("rate_group") != pl.col("rate_group").shift(1).fill_null(-1))
     numbers = changes["cycle"].to_list()
@@ -118,7 +118,7 @@ def _write_rates(axes: Axes, cycles: pl.DataFrame) -> None:
     if not 1 < len(numbers) <= _MAX_RATES or not room:
         return
     rows = changes.select("cycle", "discharging_c_rate").iter_rows()
-    for place, (number, rate) in enumerate(rows):  # on two lines in turn
+    for place, (number, rate) in enumerate(rows):  # alternately on two lines
         axes.annotate(
             f"{rate:.2g}C", (number, 0), (0, 3 + 9 * (place % 2)), textcoords="offset points",
             fontsize="small", color=GREY,
@@ -161,10 +161,13 @@ def _draw_efficiency(axes: Axes, cycles: pl.DataFrame) -> None:
     )
     axes.plot(x[kept], 100 * y[kept], "D", ms=_marker_size(y.size), color=RED, mfc=RED,
               label="_Coulombic efficiency")  # fmt: skip
-    edge = 0.02 * (high - low)
-    for outside, shape, place in ((y < low, "v", low + edge), (y > high, "^", high - edge)):
-        at = x[outside][downsample_indices(y[outside])] if outside.any() else x[:0]
-        axes.plot(at, np.full(at.size, 100 * place), shape, ms=5, mfc="white", color=RED)
+    for outside, shape, place in ((y < low, "v", 0.02), (y > high, "^", 0.98)):
+        at = np.flatnonzero(outside)
+        at = at[downsample_indices(y[at])] if at.size else at
+        # The marks lie at the edge and are no data; the data behind the figure has the values.
+        axes.plot(x[at], np.full(at.size, place), shape, ms=5, mfc="white", color=RED,
+                  transform=axes.get_xaxis_transform())  # fmt: skip
+        axes.plot(x[at], 100 * y[at], ls="none", label="_Coulombic efficiency, outside of the axis")
     axes.axhline(100, color=GREY, lw=0.8, zorder=0)
     axes.set_ylim(100 * low, 100 * high)
     axes.set_ylabel("Coulombic\nefficiency (%)")
@@ -174,14 +177,14 @@ def _draw_efficiency(axes: Axes, cycles: pl.DataFrame) -> None:
 
 
 def efficiency_limits(cycle: np.ndarray, efficiency: np.ndarray) -> tuple[float, float]:
-    """Choose the axis so that nine tenths of the cycles after the first fill its middle.
+    """Return axis limits, as fractions, with 90 % of the cycles after the first in the middle.
 
-    At least one percentage point high; 100 % is on it where the cycles come near.
+    They span at least one percentage point, and include 100 % if the cycles come near it.
     """
     later = efficiency[cycle >= 2] if (cycle >= 2).any() else efficiency
     low, high = (float(q) for q in np.quantile(later, [0.05, 0.95]))
-    air = max(0.75 * (high - low), 0.002)
-    low, high = low - air, high + air
+    margin = max(0.75 * (high - low), 0.002)
+    low, high = low - margin, high + margin
     if high < 1.0 < high + 2 * (high - low):
         high = 1.0 + 0.1 * (1.0 - low)
     if high - low < 0.01:
@@ -193,13 +196,13 @@ def efficiency_limits(cycle: np.ndarray, efficiency: np.ndarray) -> tuple[float,
 def _outlier_text(x: np.ndarray, y: np.ndarray, low: float, high: float) -> str:
     parts = []
     for outside, words in ((y < low, "▽ below the axis: "), (y > high, "△ above the axis: ")):
-        named = [
+        labels = [
             f"cycle {n}: {format_percent(v)}" for n, v in zip(x[outside], y[outside], strict=True)
         ]
-        if named:
-            rest = len(named) - _MAX_NAMED_OUTLIERS
+        if labels:
+            rest = len(labels) - _MAX_NAMED_OUTLIERS
             more = f"; and {rest} more" if rest > 0 else ""
-            parts.append(words + "; ".join(named[:_MAX_NAMED_OUTLIERS]) + more)
+            parts.append(words + "; ".join(labels[:_MAX_NAMED_OUTLIERS]) + more)
     return "\n".join(parts)
 
 
@@ -214,5 +217,5 @@ def _max_capacity(cycles: pl.DataFrame) -> float:
 
 def _cycle_limits(cycles: pl.DataFrame) -> tuple[float, float]:
     numbers = cycles["cycle"].to_list()
-    air = max(0.02 * (numbers[-1] - numbers[0]), 0.5)
-    return numbers[0] - air, numbers[-1] + air
+    margin = max(0.02 * (numbers[-1] - numbers[0]), 0.5)
+    return numbers[0] - margin, numbers[-1] + margin

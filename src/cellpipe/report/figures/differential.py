@@ -1,4 +1,4 @@
-"""Figure 3: dQ/dV of selected cycles."""
+"""Draw figure 3: dQ/dV of selected cycles."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def differential_panel(
 
 
 def _signed_curves(differential: pl.DataFrame, shown: list[ShownCycle]) -> pl.DataFrame:
-    """Return the shown curves, those of discharge turned downwards."""
+    """Return the shown curves, those of discharge with a negative sign."""
     halves = [half for cycle in shown for half in cycle.half_cycles]
     upwards = pl.when(pl.col("direction") == "charge").then(1.0).otherwise(-1.0)
     drawn = differential.filter(pl.col("half_cycle").is_in(halves))
@@ -68,26 +68,26 @@ def _signed_curves(differential: pl.DataFrame, shown: list[ShownCycle]) -> pl.Da
 
 
 def axis_limits(signed: pl.DataFrame) -> tuple[float, float]:
-    """Choose the axis so that one spike does not flatten all other curves.
+    """Return axis limits, low and high, at which one spike does not flatten all other curves.
 
-    A curve counts with its highest point, or, where this is over three times its 98th percentile
-    (a constant-voltage step falls on one place of the grid), with 1.3 times the percentile. Of
-    three or more curves in a direction the highest is cut off if it is over 2.5 times the next,
-    as the first lithiation of crystalline silicon is.
+    A curve's height is its highest point or, if that exceeds three times its 98th percentile
+    (a constant-voltage step falls on one point of the grid), 1.3 times the percentile. Of three
+    or more curves in a direction the highest is cut off if it is over 2.5 times the next, as the
+    first lithiation of crystalline silicon is.
     """
     down, up = (
         _height(signed.filter(pl.col("direction") == direction))
         for direction in ("discharge", "charge")
     )
-    air = 0.06 * (up + down) or 1.0
-    return -(down + air), up + air
+    margin = 0.06 * (up + down) or 1.0
+    return -(down + margin), up + margin
 
 
 def _height(part: pl.DataFrame) -> float:
     size = pl.col(_COLUMN).abs()
-    usual = 1.3 * size.quantile(0.98)
+    typical = 1.3 * size.quantile(0.98)
     curves = part.group_by("half_cycle").agg(
-        pl.when(size.max() > 3 / 1.3 * usual).then(usual).otherwise(size.max()).alias("height")
+        pl.when(size.max() > 3 / 1.3 * typical).then(typical).otherwise(size.max()).alias("height")
     )
     heights = curves["height"].sort(descending=True).to_list()
     if len(heights) >= 3 and heights[0] > 2.5 * heights[1]:

@@ -1,4 +1,4 @@
-"""A figure as files for slides and papers: SVG, PNG, and the data that was drawn as .csv."""
+"""Write a figure as files for slides and papers: SVG, PNG, and the drawn data as .csv."""
 
 from __future__ import annotations
 
@@ -29,52 +29,53 @@ WIDTHS = tuple(_WIDTHS)
 
 
 def figure_files(panel: Panel, widths: Sequence[str] = WIDTHS) -> dict[str, bytes]:
-    """Draw a figure at a journal's widths; give the content of its files by name.
+    """Draw a figure at a journal's column widths; return the content of its files by name.
 
-    Names are ``<key>-one-column.svg`` and so on; ``<key>.csv`` holds what was drawn, long: axes,
-    series, x, y, each with what its axis is called. The same figure gives the same bytes.
+    Names are ``<key>-one-column.svg`` and so on; ``<key>.csv`` holds the drawn data in long
+    format: number of the axes, series, label of each axis, x, y. The same figure gives the same
+    bytes; an absent figure gives no files.
     """
     if panel.draw is None:
         return {}
-    made: dict[str, bytes] = {}
+    files: dict[str, bytes] = {}
     for width in widths:
         with plot_style(_WIDTHS[width]):
             figure = panel.draw()
-            made[f"{panel.key}-{width}.svg"] = _svg(figure)
-            made[f"{panel.key}-{width}.png"] = _png(figure)
+            files[f"{panel.key}-{width}.svg"] = _svg(figure)
+            files[f"{panel.key}-{width}.png"] = _png(figure)
     with plot_style():
-        made[f"{panel.key}.csv"] = _csv(panel.draw())
-    return made
+        files[f"{panel.key}.csv"] = _csv(panel.draw())
+    return files
 
 
 def _svg(figure: Figure) -> bytes:
-    written = io.StringIO()
+    buffer = io.StringIO()
     canvas: Any = FigureCanvasSVG(figure)
-    canvas.print_svg(written, metadata={"Date": None})
-    return written.getvalue().encode()
+    canvas.print_svg(buffer, metadata={"Date": None})
+    return buffer.getvalue().encode()
 
 
 def _png(figure: Figure) -> bytes:
     figure.set_dpi(DPI)
-    written = io.BytesIO()
+    buffer = io.BytesIO()
     canvas: Any = FigureCanvasAgg(figure)
-    canvas.print_png(written, metadata={"Software": None})
-    return written.getvalue()
+    canvas.print_png(buffer, metadata={"Software": None})
+    return buffer.getvalue()
 
 
 def _csv(figure: Figure) -> bytes:
-    written = io.StringIO()
-    rows = csv.writer(written, lineterminator="\n")
+    buffer = io.StringIO()
+    rows = csv.writer(buffer, lineterminator="\n")
     rows.writerow(("axes", "series", "x_axis", "y_axis", "x", "y"))
     for number, axes in enumerate(figure.axes, 1):
         names = (_one_line(axes.get_xlabel()), _one_line(axes.get_ylabel()))
-        for place, line in enumerate(axes.lines, 1):
+        for index, line in enumerate(axes.lines, 1):
             label = str(line.get_label())
-            series = f"line {place}" if label.startswith("_child") else label.lstrip("_")
-            drawn: Any = line.get_xydata()
+            series = f"line {index}" if label.startswith("_child") else label.lstrip("_")
+            points: Any = line.get_xydata()
             if _is_reference_line(line.get_transform(), axes):
                 continue
-            for x, y in np.asarray(drawn, dtype=float).tolist():
+            for x, y in np.asarray(points, dtype=float).tolist():
                 rows.writerow(
                     (
                         number,
@@ -84,11 +85,11 @@ def _csv(figure: Figure) -> bytes:
                         f"{y:.10g}",
                     )
                 )
-    return ("\ufeff" + written.getvalue()).encode()
+    return ("\ufeff" + buffer.getvalue()).encode()
 
 
 def _is_reference_line(transform: Any, axes: Axes) -> bool:
-    """Return whether a line is a rule across the axes (a zero line, a mark of a value): no data."""
+    """Return whether a line is a reference line (zero, a marked value) and not data."""
     return bool(transform != axes.transData)
 
 

@@ -1,4 +1,4 @@
-"""Curves of half cycles: drawing, legend, and what the voltage axis is called."""
+"""Draw curves of half cycles, their legend and the label of the voltage axis."""
 
 from __future__ import annotations
 
@@ -23,33 +23,36 @@ def draw_curves(
     axes: Axes,
     table: pl.DataFrame,
     shown: list[ShownCycle],
-    across: tuple[str, float],
-    up: tuple[str, float],
+    x_column: tuple[str, float],
+    y_column: tuple[str, float],
 ) -> None:
-    """Draw column ``up`` against column ``across``, each times its factor."""
+    """Draw column ``y_column`` against ``x_column``; each is a name and a factor."""
     halves = [half for cycle in shown for half in cycle.half_cycles]
     drawn = table.filter(pl.col("half_cycle").is_in(halves))
     colours = sequence_colours(len(shown))
-    for place, (cycle, colour) in enumerate(zip(shown, colours, strict=True)):
+    for index, (cycle, colour) in enumerate(zip(shown, colours, strict=True)):
         for half in cycle.half_cycles:
             part = drawn.filter(pl.col("half_cycle") == half)
-            x, y = part[across[0]].to_numpy() * across[1], part[up[0]].to_numpy() * up[1]
-            every = max(part.height // 6, 1)
+            x, y = (
+                part[x_column[0]].to_numpy() * x_column[1],
+                part[y_column[0]].to_numpy() * y_column[1],
+            )
+            spacing = max(part.height // 6, 1)
             axes.plot(
                 x,
                 y,
                 _LINES[part["direction"][0]],
                 color=colour,
-                marker=SHAPES[place],
+                marker=SHAPES[index],
                 ms=4,
                 mfc="white",
                 label=f"{cycle.label}, {part['direction'][0]}",
-                markevery=(place * every // 6, every),
+                markevery=(index * spacing // 6, spacing),
             )
 
 
 def write_legend(figure: Figure, shown: list[ShownCycle], words: KindWords) -> None:
-    """Name cycles and directions beside the axes."""
+    """Add a legend of the cycles and directions."""
     colours = sequence_colours(len(shown))
     handles = [
         Line2D([], [], color=colour, marker=shape, ms=4.5, mfc="white", label=cycle.label)
@@ -63,7 +66,7 @@ def write_legend(figure: Figure, shown: list[ShownCycle], words: KindWords) -> N
 
 
 def voltage_label(cell: Cell) -> str:
-    """Say what the voltage was measured against, as far as the cell sheet says."""
+    """Return the label of a voltage axis, with the reference if the cell sheet gives it."""
     offset, counter = cell.reference_offset_volt, cell.counter_electrode
     if offset == 0:
         return "Voltage vs Li⁺/Li (V)"
@@ -73,5 +76,5 @@ def voltage_label(cell: Cell) -> str:
 
 
 def cycle_names(shown: list[ShownCycle]) -> str:
-    """Name the shown cycles in a sentence."""
+    """Return the labels of the shown cycles as one text."""
     return ", ".join(cycle.label for cycle in shown)

@@ -1,4 +1,4 @@
-"""Figures 4 and 5: spectra with their fits, and the interfacial resistance over the cell's life."""
+"""Draw figure 4: impedance spectra with their fits."""
 
 from __future__ import annotations
 
@@ -33,7 +33,10 @@ class _Spectrum:
 
 
 def impedance_panel(impedance: pl.DataFrame, fits: pl.DataFrame, growth: pl.DataFrame) -> Panel:
-    """Draw at most six spectra with their fits on equal axes, and the residuals below."""
+    """Draw at most six spectra with their fits on equal axes.
+
+    The residuals are drawn below; magnitude and phase if no circuit was fitted.
+    """
     numbers = sorted(impedance["spectrum"].unique().to_list())
     if not numbers:
         return Panel("nyquist", _TITLE, absent="There are no impedance spectra of this cell.")
@@ -79,7 +82,7 @@ def _build_spectrum(
 
 
 def fitted_impedance(fit: pl.DataFrame, frequency_hertz: np.ndarray) -> np.ndarray:
-    """Evaluate one spectrum's rows of ``circuit_fits``; complex, in ohm."""
+    """Return the impedance of one spectrum's rows of ``circuit_fits``: complex, in ohm."""
     from cellpipe.numerics.impedance.circuits import circuit_impedance
 
     values = {(e, p): v for e, p, v in fit.select("element", "parameter", "value").iter_rows()}
@@ -87,17 +90,17 @@ def fitted_impedance(fit: pl.DataFrame, frequency_hertz: np.ndarray) -> np.ndarr
 
 
 def _extent(shown: list[_Spectrum]) -> tuple[float, float, float, float]:
-    """Left, right, bottom and top of the Nyquist plot, in ohm, with some air."""
+    """Return left, right, bottom and top of the Nyquist plot in ohm, with a margin."""
     real = np.concatenate([spectrum.measured.real for spectrum in shown])
     upwards = -np.concatenate([spectrum.measured.imag for spectrum in shown])
     left, right = min(float(real.min()), 0.0), float(real.max())
     bottom, top = min(float(upwards.min()), 0.0), max(float(upwards.max()), 0.0)
-    air = 0.04 * max(right - left, top - bottom, 1e-12)
-    return left - air, right + air, bottom - air, top + air
+    margin = 0.04 * max(right - left, top - bottom, 1e-12)
+    return left - margin, right + margin, bottom - margin, top + margin
 
 
 def _nyquist_height(shown: list[_Spectrum]) -> float:
-    """Height in inches at which equal axes fill the figure's width, within reason."""
+    """Return the height at which equal axes fill the figure's width, 1.6 to 4.4 inches."""
     left, right, bottom, top = _extent(shown)
     return float(np.clip(4.6 * (top - bottom) / (right - left) + 0.6, 1.6, 4.4))
 
@@ -162,7 +165,7 @@ def _draw_phase(axes: Axes, shown: list[_Spectrum]) -> None:
 
 
 def set_frequency_axis(axes: Axes) -> None:
-    """Return an axis of frequencies its scale, ticks and name."""
+    """Set scale, ticks and label of a frequency axis."""
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(LogLocator(numticks=6))
     axes.xaxis.set_minor_locator(NullLocator())
@@ -184,12 +187,12 @@ def _draw_legend(figure: Figure, shown: list[_Spectrum]) -> None:
 
 
 def _caption(spectra: int, shown: list[_Spectrum], fits: pl.DataFrame) -> str:
-    some = f"{len(shown)} of {spectra} spectra. " if spectra > len(shown) else ""
+    subset = f"{len(shown)} of {spectra} spectra. " if spectra > len(shown) else ""
     circuits = fits["circuit"].unique().sort().to_list()
     if not circuits:
-        return f"{some}Equal axes. No circuit was fitted; below, magnitude and phase."
-    named = ", ".join(circuits)
+        return f"{subset}Equal axes. No circuit was fitted; below, magnitude and phase."
+    names = ", ".join(circuits)
     return (
-        f"{some}Points: measured, lines: fit of {named}, equal axes. Below: measured minus fitted"
+        f"{subset}Points: measured, lines: fit of {names}, equal axes. Below: measured minus fitted"
         " relative to |Z|; the axis holds 99 % of the residuals."
     )

@@ -1,4 +1,4 @@
-"""Where labels go so that they lie neither on each other nor on the points."""
+"""Place labels so that they overlap neither each other nor the points."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Box:
     top: float
 
     def overlaps(self, other: Box) -> bool:
-        """Say whether the two have a part in common."""
+        """Return whether the two rectangles overlap."""
         apart = (
             self.right <= other.left
             or other.right <= self.left
@@ -29,7 +29,7 @@ class Box:
         return not apart
 
     def is_inside(self, other: Box) -> bool:
-        """Say whether this one lies in the other as a whole."""
+        """Return whether this rectangle lies entirely within the other."""
         return (
             self.left >= other.left
             and self.right <= other.right
@@ -45,21 +45,21 @@ def place_labels(
     frame: Box,
     gap: float = 7.0,
 ) -> list[Box]:
-    """Put each label beside its anchor: right first, then left, then ever higher and lower.
+    """Return a box for each label beside its anchor: right, then left, then ever higher and lower.
 
     Parameters
     ----------
     anchors, sizes
-        Points to be labelled, and width and height of each label, in points.
+        Points to label (x, y), and width and height of each label, in points (1/72 inch).
     obstacles
-        What no label may lie on; labels that were placed join them.
+        Boxes that no label may overlap; labels already placed are added.
     frame
-        What every label must lie in. If nothing is free the first place to the right is taken.
+        Box that every label must lie in. If no place is free, the first to the right is used.
     gap
-        Between anchor and label, in points.
+        Distance between anchor and label, in points.
 
     """
-    taken = list(obstacles)
+    occupied = list(obstacles)
     placed = []
     for (x, y), (width, height) in zip(anchors, sizes, strict=True):
         candidates = [
@@ -69,9 +69,9 @@ def place_labels(
         free = (
             box
             for box in candidates
-            if box.is_inside(frame) and not any(box.overlaps(other) for other in taken)
+            if box.is_inside(frame) and not any(box.overlaps(other) for other in occupied)
         )
         chosen = next(free, candidates[0])
-        taken.append(chosen)
+        occupied.append(chosen)
         placed.append(chosen)
     return placed

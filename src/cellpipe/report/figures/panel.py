@@ -1,4 +1,4 @@
-"""A figure as the page takes it: inline SVG with a caption, or the sentence why there is none."""
+"""Render a figure for a page: inline SVG with a caption, or a sentence why there is none."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from cellpipe.report.figures.style import RC
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# matplotlib's settings belong to the process: two pages must not be drawn at the same moment.
+# matplotlib's settings belong to the whole process: only one figure may be drawn at a time.
 _PLOT_LOCK = threading.Lock()
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One figure of a page: ``draw`` makes it; without one, ``absent`` says why there is none.
+    """One figure of a page: ``draw`` makes it, or ``absent`` says why there is none.
 
-    ``caption`` stands below it, ``description`` is read to those who can't see it.
+    ``caption`` is shown below it; ``description`` is its text for screen readers.
     """
 
     key: str
@@ -40,30 +40,30 @@ class Panel:
 
     @cached_property
     def picture(self) -> str:
-        """The figure as SVG for use inside a page; empty where there is none."""
+        """The figure as SVG to embed in a page; empty if there is none."""
         return "" if self.draw is None else render_svg(self.key, self.description, self.draw)
 
 
 @contextmanager
 def plot_style(rc: Mapping[Any, Any] = RC) -> Iterator[None]:
-    """Draw in the project's style, one figure at a time."""
+    """Apply the project's plot style, to one figure at a time."""
     with _PLOT_LOCK, mpl.rc_context(dict(rc)):
         yield
 
 
 def render_svg(key: str, description: str, draw: Callable[[], Figure]) -> str:
-    """Draw a figure in the project's style and give it as SVG for use inside a page.
+    """Draw a figure in the project's style and return it as SVG to embed in a page.
 
-    Ids are prefixed with ``key``, so that two figures of one page can't refer to each other's;
-    date, maker and document type are left out, so that the same figure has the same bytes.
+    Ids are prefixed with ``key``, so that figures of one page can't refer to each other's; date,
+    creator and document type are left out, so that the same figure gives the same bytes.
     """
     with plot_style():
         figure = draw()
-        written = io.StringIO()
-        # Not savefig: with a layout engine that draws everything twice.
+        buffer = io.StringIO()
+        # Not savefig: with a layout engine it draws everything twice.
         canvas: Any = FigureCanvasSVG(figure)
-        canvas.print_svg(written, metadata={"Date": None})
-    text = written.getvalue()
+        canvas.print_svg(buffer, metadata={"Date": None})
+    text = buffer.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, count=1, flags=re.DOTALL)
     text = re.sub(r'\bid="', f'id="{key}-', text)

@@ -1,4 +1,4 @@
-"""The peaks of dQ/dV that are followed from cycle to cycle: where they are and how high."""
+"""Draw position and height of the dQ/dV peaks that are tracked from cycle to cycle."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def peak_panel(
     def draw() -> Figure:
         figure = make_figure(2.9 if is_wide() else 6.0, layout="constrained")
         left, right = figure.subplots(*((1, 2) if is_wide() else (2, 1)))
-        looks = cell_styles(len(followed))
-        for (name, rows), (colour, shape) in zip(followed, looks, strict=True):
+        styles = cell_styles(len(followed))
+        for (name, rows), (colour, shape) in zip(followed, styles, strict=True):
             fill = "none" if rows["direction"][0] == "discharge" else colour
             kept = downsample_indices(rows["voltage_volt"].to_numpy(), 300)
             x = rows["cycle"].to_numpy()[kept]
@@ -56,9 +56,9 @@ def peak_panel(
         add_legend(figure, left.get_legend_handles_labels()[0])
         return figure
 
-    some = " the most prominent" if len(followed) == _MOST else ""
+    subset = " the most prominent" if len(followed) == _MOST else ""
     caption = (
-        f"First position, then height of{some} peaks that are followed through at least "
+        f"First position, then height of{subset} peaks that are followed through at least "
         f"{_LEAST_CYCLES} cycles. Filled: charge, hollow: discharge. Silicon's steps are named "
         "where the cell is a silicon half cell with a known reference offset."
     )
@@ -66,18 +66,18 @@ def peak_panel(
 
 
 def _select_peaks(cycles: pl.DataFrame, peaks: pl.DataFrame) -> list[tuple[str, pl.DataFrame]]:
-    """Return the rows of the most prominent peaks with their cycle, each with a name."""
+    """Return name and rows, with their cycle, of each of the most prominent peaks."""
     halves = pl.concat([
         cycles.select("cycle", half_cycle=f"{word}_half_cycle")
         for word in ("charging", "discharging")
     ])  # fmt: skip
     rows = peaks.join(halves.drop_nulls(), on="half_cycle").sort("cycle")
     keys = ("direction", "peak")
-    found = rows.group_by(keys).agg(
+    tracks = rows.group_by(keys).agg(
         size=pl.col("prominence_ah_per_volt").median(), cycles=pl.len(),
         place=pl.col("voltage_volt").median(), step=pl.col("assignment").drop_nulls().first(),
     )  # fmt: skip
-    chosen = found.filter(pl.col("cycles") >= _LEAST_CYCLES).sort(
+    chosen = tracks.filter(pl.col("cycles") >= _LEAST_CYCLES).sort(
         "size", *keys, descending=[True, False, False]
     )[:_MOST]
     return [

@@ -1,4 +1,4 @@
-"""Figure 2: voltage profiles of selected cycles."""
+"""Draw figure 2: voltage profiles of selected cycles."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def profile_panel(
     scale: CapacityScale,
     words: KindWords,
 ) -> Panel:
-    """Draw voltage against capacity: on both scales where the reference's offset is known."""
+    """Draw voltage against capacity, with a second axis vs Li⁺/Li if the offset is known."""
     title = "Voltage profiles"
     shown = select_cycles(cycles, profiles)
     if not shown:
@@ -55,8 +55,8 @@ def _caption(cell: Cell) -> str:
     if not offset:
         return "Markers only tell the curves apart; they are not the recorded points."
     source = cell.inferred.get("reference_offset_volt")
-    given = f"inferred: {source}" if source else "from the cell sheet"
+    origin = f"inferred: {source}" if source else "from the cell sheet"
     return (
-        f"Left: as measured. Right: plus {format_number(offset)} V ({given})."
+        f"Left: as measured. Right: plus {format_number(offset)} V ({origin})."
         " Markers only tell the curves apart; they are not the recorded points."
     )

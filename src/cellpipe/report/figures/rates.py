@@ -1,4 +1,4 @@
-"""Rate capability: what is left of the capacity at each rate that a cell was cycled at."""
+"""Draw the rate capability: the capacity at each rate at which a cell was discharged."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LEAST_RATES = 3
 
 
 def rate_panel(cycles: pl.DataFrame, half_cycles: pl.DataFrame, scale: CapacityScale) -> Panel:
-    """Draw the discharge capacity of each rate against the rate: its mean and its range."""
+    """Draw mean and range of the discharge capacity at each rate against the rate."""
     rates, unit = _rates(cycles, half_cycles)
     if rates.height < _LEAST_RATES:
         absent = f"The cell was not discharged at {_LEAST_RATES} rates or more."
@@ -58,11 +58,11 @@ def _rates(cycles: pl.DataFrame, half_cycles: pl.DataFrame) -> tuple[pl.DataFram
     ).unique("discharging_half_cycle")
     known = cycles.filter("complete").drop_nulls("discharging_capacity_ah")
     known = known.join(current, on="discharging_half_cycle", how="left")
-    by_c = known["discharging_c_rate"].null_count() == 0
-    rate = pl.col("discharging_c_rate") if by_c else 1e3 * pl.col("constant_current_ampere")
+    in_c_rates = known["discharging_c_rate"].null_count() == 0
+    rate = pl.col("discharging_c_rate") if in_c_rates else 1e3 * pl.col("constant_current_ampere")
     capacity = pl.col("discharging_capacity_ah")
-    found = known.group_by("rate_group").agg(
+    rates = known.group_by("rate_group").agg(
         rate=rate.median(), low=capacity.min(), mean=capacity.mean(), high=capacity.max()
     )
-    positive = found.drop_nulls("rate").filter(pl.col("rate") > 0)
-    return positive.sort("rate"), "C" if by_c else "mA"
+    positive = rates.drop_nulls("rate").filter(pl.col("rate") > 0)
+    return positive.sort("rate"), "C" if in_c_rates else "mA"

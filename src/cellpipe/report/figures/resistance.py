@@ -1,4 +1,4 @@
-"""Figure 5: the interfacial resistance against the cycle number and the root of time."""
+"""Draw figure 5: the interfacial resistance against cycle number and square root of time."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def resistance_panel(
     *,
     age_known: bool = True,
 ) -> Panel:
-    """Draw the interfacial resistance of every spectrum with its standard error and its law.
+    """Draw the interfacial resistance of every spectrum with standard error and growth law.
 
-    ``laws`` are the rows of ``resistance_growth``; without them no law is drawn. Where the cell's
+    ``laws`` are the rows of ``resistance_growth``; without them no law is drawn. If the cell's
     age is not known, time runs from the first spectrum.
     """
     if growth.is_empty():
@@ -43,7 +43,7 @@ def resistance_panel(
         return Panel(
             "resistance", _TITLE, absent="No spectrum gave an interfacial resistance; see the fits."
         )
-    found = [] if laws is None else _laws(laws)
+    growth_laws = [] if laws is None else _laws(laws)
     unit = "Ω cm²" if growth["areal_interfacial_resistance_ohm_cm2"].drop_nulls().len() else "Ω"
 
     def draw() -> Figure:
@@ -52,24 +52,26 @@ def resistance_panel(
         for place, (column, label) in axes:
             _draw_points(place, points.drop_nulls(column), column)
             if column == "root_hours":
-                _draw_laws(place, points, found)
+                _draw_laws(place, points, growth_laws)
             place.set_xlabel(label)
             place.set_ylim(*_limits(points))
         axes[0][0].set_ylabel(f"Interfacial resistance ({unit})")
         return figure
 
     description = f"Interfacial resistance in {unit} of {points.height} spectra"
-    caption = " ".join([_caption(points, age_known=age_known), *_law_sentences(found, points)])
+    caption = " ".join(
+        [_caption(points, age_known=age_known), *_law_sentences(growth_laws, points)]
+    )
     return Panel("resistance", _TITLE, caption, description, draw)
 
 
 def _laws(laws: pl.DataFrame) -> list[dict[str, Any]]:
-    """Laws of the whole interfacial resistance, one a state of charge."""
+    """Return the laws of the whole interfacial resistance, one per state of charge."""
     return laws.filter((pl.col("arc") == "all") & pl.col("law").is_not_null()).to_dicts()
 
 
 def _draw_laws(axes: Axes, points: pl.DataFrame, laws: list[dict[str, Any]]) -> None:
-    """Draw the law and the band of 95 % of its rate, up to the first jump if there is one."""
+    """Draw each law and the 95 % band of its rate, up to the first jump if there is one."""
     for law in laws:
         of_state = points.filter(pl.col("state") == law["state"]).drop_nulls("root_hours")
         if law["first_jump_spectrum"] is not None:
@@ -84,40 +86,40 @@ def _draw_laws(axes: Axes, points: pl.DataFrame, laws: list[dict[str, Any]]) -> 
         line = law["initial_resistance_ohm"] + rate * power
         half = 1.96 * error * np.abs(power - middle)
         axes.plot(root, scale * line, color=ORANGE, lw=1.2, zorder=1)
-        if law["law"] == "free":  # its rate and exponent are tied: no band of the rate alone
+        if law["law"] == "free":  # rate and exponent are correlated: no band of the rate alone
             continue
         axes.fill_between(root, scale * (line - half), scale * (line + half), color=ORANGE,
                           alpha=0.25, lw=0, zorder=0)  # fmt: skip
 
 
 def _law_sentences(laws: list[dict[str, Any]], points: pl.DataFrame) -> list[str]:
-    """Say the law, its probability and its rate."""
-    out = []
-    several = points["state"].n_unique() > 1
+    """Return sentences that give each law, its probability, rate and first jump."""
+    sentences = []
+    several_states = points["state"].n_unique() > 1
     for law in laws:
-        where = f"State {law['state']}: " if several else ""
+        prefix = f"State {law['state']}: " if several_states else ""
         words = _LAW_WORDS[law["law"]].format(m=law["exponent"] or 0.0)
-        sentence = f"{where}{words} (probability {law['law_probability']:.0%})"
+        sentence = f"{prefix}{words} (probability {law['law_probability']:.0%})"
         if law["law"] != "constant":
             unit = {"square root": "h^½", "linear": "h"}.get(law["law"], f"h^{law['exponent']:.2f}")
             sentence += (
                 f", rate {law['rate_ohm_per_hour_to_the_m']:.3g} ± "
                 f"{1.96 * (law['rate_standard_error'] or 0):.2g} Ω/{unit} (95 %)"
             )
-        free = law["exponent_standard_error"]
-        if free is not None:
-            sentence += f"; free exponent {law['exponent']:.2f} ± {1.96 * free:.2g}"
-        out.append(sentence + ".")
+        exponent_error = law["exponent_standard_error"]
+        if exponent_error is not None:
+            sentence += f"; free exponent {law['exponent']:.2f} ± {1.96 * exponent_error:.2g}"
+        sentences.append(sentence + ".")
         if law["jumps"]:
-            out.append(
+            sentences.append(
                 f"A jump of {law['first_jump_ohm']:.3g} Ω before spectrum "
                 f"{law['first_jump_spectrum']} is no growth."
             )
-    return out
+    return sentences
 
 
 def _points(growth: pl.DataFrame, cycles: pl.DataFrame) -> pl.DataFrame:
-    """Resistance and error per area where there is one, cycle, and √(hours since the start)."""
+    """Return resistance and error (per area if known), cycle, and √(hours since the start)."""
     ohm = pl.col("interfacial_resistance_ohm")
     areal = pl.col("areal_interfacial_resistance_ohm_cm2")
     per_area = growth["areal_interfacial_resistance_ohm_cm2"].drop_nulls().len() > 0
@@ -165,7 +167,7 @@ def _draw_points(axes: Axes, points: pl.DataFrame, column: str) -> None:
         if part.is_empty():
             continue
         error = part["error"].fill_null(0).to_numpy()
-        axes.errorbar(
+        points_of, ends, _ = axes.errorbar(
             part[column].to_numpy(),
             part["resistance"].to_numpy(),
             error,
@@ -176,6 +178,9 @@ def _draw_points(axes: Axes, points: pl.DataFrame, column: str) -> None:
             color=BLUE,
             mfc=fill,
         )
+        points_of.set_label("_interfacial resistance")
+        for end in ends:
+            end.set_label("_one standard error from it")
     if column == "root_hours":
         axes.set_xlim(left=0)
     else:
@@ -185,9 +190,9 @@ def _draw_points(axes: Axes, points: pl.DataFrame, column: str) -> None:
 
 
 def _limits(points: pl.DataFrame) -> tuple[float, float]:
-    """From zero to the highest value and the highest error bar of what is identifiable."""
-    sure = points.filter("identifiable")
-    tops = (sure["resistance"] + sure["error"].fill_null(0)).to_list()
+    """Return zero, and 1.1 times the highest value or error bar (of identifiable points only)."""
+    identifiable = points.filter("identifiable")
+    tops = (identifiable["resistance"] + identifiable["error"].fill_null(0)).to_list()
     top = max([*tops, *points["resistance"].to_list()])
     return 0.0, 1.1 * top if top else 1.0
 

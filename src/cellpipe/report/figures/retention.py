@@ -1,4 +1,4 @@
-"""Figure 6, above: retention beside the published cells of the same kind."""
+"""Draw the upper part of figure 6: retention beside published cells of the same kind."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _TICKS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000)
 def retention_panel(
     cycles: pl.DataFrame, comparison: pl.DataFrame, baselines: pl.DataFrame
 ) -> Panel:
-    """Draw retention against the cycle number with the published cells' start and end."""
+    """Draw retention against the cycle number, with start and end point of published cells."""
     title = "Retention beside published cells"
     published = published_retention(comparison, baselines)
     own = own_retention(cycles)
@@ -57,7 +57,7 @@ def retention_panel(
 
 
 def published_retention(comparison: pl.DataFrame, baselines: pl.DataFrame) -> pl.DataFrame:
-    """One row per comparable published cell with an end point: cycle, printed, low, high."""
+    """Return cycle, printed, low and high of each comparable published cell with an end point."""
     rows = comparison.filter("comparable").select("source", "row", "rank")
     ends = baselines.join(rows, on=("source", "row")).drop_nulls("later_cycle").sort("rank")
     computed = (pl.col("later_unit") == pl.col("initial_unit")) & (pl.col("initial_value") > 0)
@@ -71,7 +71,7 @@ def published_retention(comparison: pl.DataFrame, baselines: pl.DataFrame) -> pl
 
 
 def own_retention(cycles: pl.DataFrame) -> pl.DataFrame:
-    """Return the cell's discharge capacity over its first, of the first and all complete cycles."""
+    """Return discharge capacity over the first one, for cycle 1 and all complete cycles."""
     chosen = cycles.filter(pl.col("complete") | (pl.col("cycle") == 1)).sort("cycle")
     discharged = chosen.drop_nulls("discharging_capacity_ah")
     first = discharged["discharging_capacity_ah"][0] if discharged.height else 0.0
@@ -99,9 +99,9 @@ def _set_limits(axes: Axes, own: pl.DataFrame, published: pl.DataFrame) -> None:
 def _draw_published(axes: Axes, published: pl.DataFrame) -> None:
     for name, cycle, printed, low, high in published.iter_rows():
         values = [100 * value for value in (printed, low, high) if value is not None]
-        way = np.geomspace(1, cycle, 40)  # straight in cycles, so bent on this axis
-        line = 100 - (100 - float(np.mean(values))) * (way - 1) / max(cycle - 1, 1)
-        axes.plot(way, line, color=FAINT, lw=0.8, zorder=1, label=f"_{name}")
+        x = np.geomspace(1, cycle, 40)  # linear in cycles, so curved on this logarithmic axis
+        y = 100 - (100 - float(np.mean(values))) * (x - 1) / max(cycle - 1, 1)
+        axes.plot(x, y, color=FAINT, lw=0.8, zorder=1, label=f"_{name}")
         axes.plot([cycle, cycle], [min(values), max(values)], color=GREY, lw=2.2, zorder=2,
                   label=f"_{name}, range")  # fmt: skip
         ends = (("computed", low, "white"), ("computed", high, "white"), ("printed", printed, GREY))
@@ -118,13 +118,13 @@ def _draw_own(axes: Axes, own: pl.DataFrame) -> None:
 
 
 def _downsample(own: pl.DataFrame) -> pl.DataFrame:
-    """Return all of the first hundred cycles and a thinned rest, as the axis is logarithmic."""
+    """Return the first hundred cycles and a thinned rest, because the axis is logarithmic."""
     rest = own[100:]
     return pl.concat([own[:100], rest[downsample_indices(rest["retention"].to_numpy(), 300)]])
 
 
 def _write_names(figure: Figure, axes: Axes, own: pl.DataFrame, published: pl.DataFrame) -> None:
-    """Write each published cell's name beside its end point, and the cell's at its last one."""
+    """Write each published cell's name at its end point, and this cell's at its last point."""
     size = mpl.rcParams["font.size"] - 0.5
     names = [_THIS, *published["first_author_year"].to_list()]
     curve = list(_downsample(own).select("cycle", 100 * pl.col("retention")).iter_rows())
@@ -144,15 +144,15 @@ def _write_names(figure: Figure, axes: Axes, own: pl.DataFrame, published: pl.Da
 
 
 def _write_name(axes: Axes, name: str, box: Box, anchor: np.ndarray, scale: float) -> None:
-    """Write one name where it was placed, with a line to its point if that is not beside it."""
+    """Write one name in its box, with a line to its point if that is not beside it."""
     middle, size = (box.bottom + box.top) / 2, mpl.rcParams["font.size"] - 0.5
-    back = axes.transData.inverted().transform
-    x, y = back((box.left / scale, middle / scale))
+    to_data = axes.transData.inverted().transform
+    x, y = to_data((box.left / scale, middle / scale))
     colour = BLUE if name == _THIS else INK
     axes.text(float(x), float(y), name, fontsize=size, color=colour, va="center_baseline")
     if abs(middle - anchor[1]) > size:
-        near = box.left if box.left > anchor[0] else box.right
-        line = back(np.array([anchor, (near, middle)]) / scale)
+        edge = box.left if box.left > anchor[0] else box.right
+        line = to_data(np.array([anchor, (edge, middle)]) / scale)
         axes.plot(line[:, 0], line[:, 1], color=GREY, lw=0.6, zorder=1)
 
 

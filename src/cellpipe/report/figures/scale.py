@@ -1,4 +1,4 @@
-"""What a cell's capacities are shown per: its active mass if there is one, else nothing."""
+"""Choose what a cell's capacities are shown per: its active mass if known, else nothing."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ MASS_FIELDS = {
 class CapacityScale:
     """How a charge in Ah is shown.
 
-    ``per_ah`` turns Ah into ``unit``; ``areal_per_ah`` turns Ah into mAh/cm², None without an
-    area. ``basis`` is the mass behind a specific capacity, None for a plain charge in mAh.
+    ``per_ah`` converts Ah to ``unit``; ``areal_per_ah`` converts Ah to mAh/cm², None without an
+    area. ``basis`` names the mass of a specific capacity, None for a plain charge in mAh.
     """
 
     per_ah: float
@@ -36,13 +36,13 @@ class CapacityScale:
 
     @property
     def stacked_label(self) -> str:
-        """The same in two lines, for an axis that stands upright."""
+        """The same in two lines, for a vertical axis."""
         basis = f"\nper {self.basis}" if self.basis else ""
         return f"{self.name} ({self.unit}){basis}"
 
 
 def capacity_scale(cell: Cell, *tables: pl.DataFrame) -> CapacityScale:
-    """Find the basis in the first of the tables that has one, and its mass in the cell sheet."""
+    """Return the scale for the first basis found in the tables; mAh without one or its mass."""
     areal = 1e3 / cell.area_cm2 if cell.area_cm2 else None
     basis = _basis(*tables)
     mass = active_mass_mg(cell, basis)
@@ -52,7 +52,7 @@ def capacity_scale(cell: Cell, *tables: pl.DataFrame) -> CapacityScale:
 
 
 def active_mass_mg(cell: Cell, basis: str | None) -> float | None:
-    """Return the mass that a basis names."""
+    """Return the mass in mg that a basis names, from the cell sheet."""
     field = MASS_FIELDS.get(basis or "")
     mass: float | None = getattr(cell, field) if field else None
     return mass
@@ -60,7 +60,7 @@ def active_mass_mg(cell: Cell, basis: str | None) -> float | None:
 
 def _basis(*tables: pl.DataFrame) -> str | None:
     for table in tables:
-        named = table["capacity_basis"].drop_nulls()
-        if named.len():
-            return str(named[0])
+        bases = table["capacity_basis"].drop_nulls()
+        if bases.len():
+            return str(bases[0])
     return None

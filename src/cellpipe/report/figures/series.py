@@ -1,4 +1,4 @@
-"""All spectra of a cell at a glance: Bode plot with fits, and the waterfall of the series."""
+"""Draw the series of a cell's spectra: a Bode plot with fits, and a waterfall plot."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cellpipe.report.figures.panel import Panel
 from cellpipe.report.figures.style import SHAPES, make_figure, sequence_colours
 
 _MOST = 40
-_LIFT = 0.35  # of the highest −Z″, from one spectrum to the next
+_LIFT = 0.35  # fraction of the highest −Z″ between two spectra
 
 
 def bode_panel(impedance: pl.DataFrame, fits: pl.DataFrame) -> Panel:
@@ -45,13 +45,13 @@ def bode_panel(impedance: pl.DataFrame, fits: pl.DataFrame) -> Panel:
         figure.legend(handles, labels, loc="outside right upper")
         return figure
 
-    some = f"{len(shown)} of {len(numbers)} spectra. " if len(numbers) > len(shown) else ""
-    caption = f"{some}Points: measured, lines: fit."
+    subset = f"{len(shown)} of {len(numbers)} spectra. " if len(numbers) > len(shown) else ""
+    caption = f"{subset}Points: measured, lines: fit."
     return Panel("bode", title, caption, "Bode plot of the spectra", draw)
 
 
 def waterfall_panel(impedance: pl.DataFrame, fits: pl.DataFrame) -> Panel:
-    """Draw −Z″ of every spectrum over the frequency, each above the one before."""
+    """Draw −Z″ of at most 40 spectra against frequency, each above the one before."""
     title = "Waterfall"
     numbers = impedance["spectrum"].unique().sort().to_list()
     if len(numbers) < 2:
@@ -62,13 +62,13 @@ def waterfall_panel(impedance: pl.DataFrame, fits: pl.DataFrame) -> Panel:
     def draw() -> Figure:
         figure = make_figure(4.2, layout="constrained")
         axes = figure.subplots()
-        for place, (number, colour) in enumerate(
+        for index, (number, colour) in enumerate(
             zip(shown, sequence_colours(len(shown)), strict=True)
         ):
             frequency, z, model = _spectrum(impedance, fits, number)
-            axes.plot(frequency, place * lift - z.imag, ".", ms=2.5, color=colour)
+            axes.plot(frequency, index * lift - z.imag, ".", ms=2.5, color=colour)
             line = z if model is None else model
-            axes.plot(frequency, place * lift - line.imag, "-", lw=0.9, color=colour)
+            axes.plot(frequency, index * lift - line.imag, "-", lw=0.9, color=colour)
         set_frequency_axis(axes)
         axes.set_ylabel("−Z″ (Ω), each spectrum lifted")
         axes.annotate(f"spectrum {shown[0]}", (1.01, 0.02), xycoords="axes fraction", fontsize=8)
@@ -82,7 +82,7 @@ def waterfall_panel(impedance: pl.DataFrame, fits: pl.DataFrame) -> Panel:
 
 
 def _height(impedance: pl.DataFrame) -> float:
-    """Largest −Z″ above 1 Hz, where arcs are; of all frequencies if there are none."""
+    """Return the largest −Z″ above 1 Hz, where arcs are; of all frequencies if none is above."""
     fast = impedance.filter(pl.col("frequency_hertz") > 1)
     part = fast if fast.height else impedance
     return max(float(str((-part["imaginary_impedance_ohm"]).max())), 1e-9)

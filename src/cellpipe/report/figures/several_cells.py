@@ -1,4 +1,4 @@
-"""Several cells in one picture: cycling, one cycle's profiles, spectra, growth, replicates."""
+"""Draw several cells together: cycling, one cycle's profiles, spectra, growth, replicates."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ Cells = Sequence[tuple[Cell, Tables]]
 
 
 def common_scales(cells: Cells) -> tuple[list[CapacityScale], str]:
-    """Find the basis that all cells share: mass, else area, else none.
+    """Return each cell's scale on a shared basis (mass, else area, else none), and a note.
 
-    Returns each cell's scale, and what to say where it is no mass.
+    The note says why the basis is no mass; it is empty if it is one.
     """
     scales = [capacity_scale(cell, t["cycles"], t["cells"]) for cell, t in cells]
     bases = {scale.basis for scale in scales}
@@ -51,7 +51,7 @@ def common_scales(cells: Cells) -> tuple[list[CapacityScale], str]:
 
 @dataclass(frozen=True)
 class _CellSeries:
-    """A cell as all figures show it."""
+    """A cell with its scale, colour and marker, the same in all figures."""
 
     cell: Cell
     tables: Tables
@@ -66,7 +66,7 @@ class _CellSeries:
 
 @dataclass(frozen=True)
 class _Measure:
-    """What is drawn by cycle: a column of ``cycles``, and how it is shown."""
+    """A column of ``cycles`` that is drawn by cycle, and how it is shown."""
 
     key: str
     title: str
@@ -77,12 +77,12 @@ class _Measure:
 
 
 def several_panels(cells: Cells) -> list[Panel]:
-    """Draw all figures of a comparison of several cells."""
+    """Return all figures of a comparison of several cells."""
     scales, note = common_scales(cells)
-    looks = cell_styles(len(cells))
-    ones = [
-        _CellSeries(*cell, scale, *look)
-        for cell, scale, look in zip(cells, scales, looks, strict=True)
+    styles = cell_styles(len(cells))
+    series = [
+        _CellSeries(*cell, scale, *style)
+        for cell, scale, style in zip(cells, scales, styles, strict=True)
     ]
     efficiency = "Each by the kind of its cell. The axis leaves out the first cycle."
     measures = (
@@ -93,43 +93,48 @@ def several_panels(cells: Cells) -> list[Panel]:
         _Measure("efficiencies", "Coulombic efficiency", "coulombic_efficiency",
                  "Coulombic efficiency (%)", efficiency, first=2),
     )  # fmt: skip
-    by_cycle = [_cycle_panel(measure, ones) for measure in measures]
-    return [*by_cycle, _profile_panel(ones, scales[0].label), _nyquist_panel(ones), _resistance_panel(ones),
-            replicate_panel(cells)]  # fmt: skip
+    by_cycle = [_cycle_panel(measure, series) for measure in measures]
+    return [
+        *by_cycle,
+        _profile_panel(series, scales[0].label),
+        _nyquist_panel(series),
+        _resistance_panel(series),
+        replicate_panel(cells),
+    ]
 
 
 def _reference_note(cells: Cells) -> str:
-    found = {
+    references = {
         number
         for _, t in cells
         for number in t["cycles"]["retention_reference_cycle"].drop_nulls().unique().to_list()
     }
-    if len(found) > 1:
+    if len(references) > 1:
         return "The reference cycle is not the same for all; see the table."
-    return f"Over cycle {next(iter(found))}." if found else ""
+    return f"Over cycle {next(iter(references))}." if references else ""
 
 
-def _cycle_panel(measure: _Measure, ones: Sequence[_CellSeries]) -> Panel:
-    shown = []
-    for one in ones:
-        factor = one.scale.per_ah if measure.column.endswith("_ah") else 100.0
-        complete = one.tables["cycles"].filter(
+def _cycle_panel(measure: _Measure, series: Sequence[_CellSeries]) -> Panel:
+    curves = []
+    for each in series:
+        factor = each.scale.per_ah if measure.column.endswith("_ah") else 100.0
+        complete = each.tables["cycles"].filter(
             pl.col("complete") & (pl.col("cycle") >= measure.first)
         )
         rows = complete.drop_nulls(measure.column).sort("cycle")
-        shown.append((one, rows["cycle"].to_numpy(), factor * rows[measure.column].to_numpy()))
-    if not any(x.size for _, x, _ in shown):
+        curves.append((each, rows["cycle"].to_numpy(), factor * rows[measure.column].to_numpy()))
+    if not any(x.size for _, x, _ in curves):
         return Panel(measure.key, measure.title, absent="None of the cells has it.")
 
     def draw() -> Figure:
         figure = make_figure(3.2, layout="constrained")
         axes = figure.subplots()
-        for one, x, y in shown:
+        for each, x, y in curves:
             kept = downsample_indices(y, 400)
-            axes.plot(x[kept], y[kept], one.shape, ms=3.2, color=one.colour, mfc="none",
-                      label=one.name)  # fmt: skip
+            axes.plot(x[kept], y[kept], each.shape, ms=3.2, color=each.colour, mfc="none",
+                      label=each.name)  # fmt: skip
         if measure.first > 1:
-            _clip_axis(axes, np.concatenate([y for _, _, y in shown]))
+            _clip_axis(axes, np.concatenate([y for _, _, y in curves]))
         else:
             axes.set_ylim(bottom=0)
         axes.xaxis.set_major_locator(integer_locator())
@@ -138,40 +143,40 @@ def _cycle_panel(measure: _Measure, ones: Sequence[_CellSeries]) -> Panel:
         add_legend(figure, axes.get_legend_handles_labels()[0])
         return figure
 
-    description = f"{measure.title} of {len(ones)} cells by cycle"
+    description = f"{measure.title} of {len(series)} cells by cycle"
     caption = f"Complete cycles. {measure.note}".strip()
     return Panel(measure.key, measure.title, caption, description, draw)
 
 
 def _clip_axis(axes: Axes, values: np.ndarray) -> None:
-    """Cut the axis so that the scatter is seen; what lies outside is not drawn."""
+    """Limit the axis so that the scatter is visible; points outside are not shown."""
     low, high = (float(q) for q in np.quantile(values, [0.03, 0.97]))
-    air = max(0.5 * (high - low), 0.3)
-    axes.set_ylim(low - air, high + air)
+    margin = max(0.5 * (high - low), 0.3)
+    axes.set_ylim(low - margin, high + margin)
 
 
-def _profile_panel(ones: Sequence[_CellSeries], label: str) -> Panel:
-    """Draw the voltage profiles of the last cycle that all cells have."""
+def _profile_panel(series: Sequence[_CellSeries], label: str) -> Panel:
+    """Draw the voltage profiles of the last cycle that all cells have completed."""
     title = "Voltage profiles of one cycle"
-    shown = [one for one in ones if one.tables["cycles"].filter("complete").height]
+    shown = [each for each in series if each.tables["cycles"].filter("complete").height]
     if not shown:
         return Panel("profiles", title, absent="None of the cells has a complete cycle.")
-    ends = [one.tables["cycles"].filter("complete")["cycle"].to_list() for one in shown]
+    ends = [each.tables["cycles"].filter("complete")["cycle"].to_list() for each in shown]
     common = min(max(numbers) for numbers in ends)
 
     def draw() -> Figure:
         figure = make_figure(3.6, layout="constrained")
         axes = figure.subplots()
-        for one in shown:
-            row = one.tables["cycles"].filter(pl.col("cycle") == common)
+        for each in shown:
+            row = each.tables["cycles"].filter(pl.col("cycle") == common)
             halves = (*row["charging_half_cycle"], *row["discharging_half_cycle"])
             for half, line in zip(halves, ("-", "--"), strict=False):
-                part = one.tables["voltage_profiles"].filter(pl.col("half_cycle") == half)
+                part = each.tables["voltage_profiles"].filter(pl.col("half_cycle") == half)
                 axes.plot(
-                    part["capacity_ah"].to_numpy() * one.scale.per_ah,
-                    part["voltage_volt"].to_numpy(), line, color=one.colour, marker=one.shape,
+                    part["capacity_ah"].to_numpy() * each.scale.per_ah,
+                    part["voltage_volt"].to_numpy(), line, color=each.colour, marker=each.shape,
                     ms=3.5, mfc="white", markevery=max(part.height // 5, 1),
-                    label=one.name if line == "-" else f"_{one.name}, discharge",
+                    label=each.name if line == "-" else f"_{each.name}, discharge",
                 )  # fmt: skip
         axes.set_xlim(left=0)
         axes.set_xlabel(label)
@@ -186,33 +191,33 @@ def _profile_panel(ones: Sequence[_CellSeries], label: str) -> Panel:
     return Panel("profiles", title, caption, f"Voltage profiles of cycle {common}", draw)
 
 
-def _nyquist_panel(ones: Sequence[_CellSeries]) -> Panel:
+def _nyquist_panel(series: Sequence[_CellSeries]) -> Panel:
     """Draw the last spectrum of each cell, per area where all cells have one."""
     title = "Last impedance spectra"
-    shown = [one for one in ones if one.tables["impedance"].height]
+    shown = [each for each in series if each.tables["impedance"].height]
     if not shown:
         return Panel("nyquist", title, absent="None of the cells has an impedance spectrum.")
-    areas = [one.cell.area_cm2 for one in shown]
+    areas = [each.cell.area_cm2 for each in shown]
     factors = [area or 1.0 for area in areas] if all(areas) else [1.0] * len(shown)
     unit = "Ω cm²" if all(areas) else "Ω"
 
     def draw() -> Figure:
         figure = make_figure(3.6, layout="constrained")
         axes = figure.subplots()
-        for one, factor in zip(shown, factors, strict=True):
-            spectra = one.tables["impedance"]
+        for each, factor in zip(shown, factors, strict=True):
+            spectra = each.tables["impedance"]
             last = spectra["spectrum"].max()
             points = spectra.filter(pl.col("spectrum") == last).sort("frequency_hertz")
-            fit = one.tables["circuit_fits"].filter(pl.col("spectrum") == last)
+            fit = each.tables["circuit_fits"].filter(pl.col("spectrum") == last)
             axes.plot(
                 factor * points["real_impedance_ohm"].to_numpy(),
                 -factor * points["imaginary_impedance_ohm"].to_numpy(),
-                one.shape, ms=3.5, mfc="none", color=one.colour, label=one.name,
+                each.shape, ms=3.5, mfc="none", color=each.colour, label=each.name,
             )  # fmt: skip
             if fit.height:
                 model = factor * fitted_impedance(fit, points["frequency_hertz"].to_numpy())
-                axes.plot(model.real, -model.imag, "-", lw=1, color=one.colour,
-                          label=f"_{one.name}, fit")  # fmt: skip
+                axes.plot(model.real, -model.imag, "-", lw=1, color=each.colour,
+                          label=f"_{each.name}, fit")  # fmt: skip
         axes.axhline(0, color=GREY, lw=0.8, zorder=0)
         axes.set_aspect("equal", adjustable="datalim")
         axes.set_xlabel(f"Z′ ({unit})")
@@ -225,25 +230,25 @@ def _nyquist_panel(ones: Sequence[_CellSeries]) -> Panel:
     return Panel("nyquist", title, caption, f"Last spectra of {len(shown)} cells", draw)
 
 
-def _resistance_panel(ones: Sequence[_CellSeries]) -> Panel:
+def _resistance_panel(series: Sequence[_CellSeries]) -> Panel:
     title, areal = "Interfacial resistance", "areal_interfacial_resistance_ohm_cm2"
-    having = [
-        (one, rows)
-        for one in ones
-        if (rows := one.tables["interfacial_resistance"].drop_nulls(
+    known = [
+        (each, rows)
+        for each in series
+        if (rows := each.tables["interfacial_resistance"].drop_nulls(
             ("interfacial_resistance_ohm", "cycle"))).height
     ]  # fmt: skip
-    if not having:
+    if not known:
         return Panel("resistance", title, absent="None of the cells has one for a known cycle.")
-    per_area = all(not rows[areal].null_count() for _, rows in having)
+    per_area = all(not rows[areal].null_count() for _, rows in known)
     column, unit = (areal, "Ω cm²") if per_area else ("interfacial_resistance_ohm", "Ω")
 
     def draw() -> Figure:
         figure = make_figure(3.0, layout="constrained")
         axes = figure.subplots()
-        for one, rows in having:
-            axes.plot(rows["cycle"].to_numpy(), rows[column].to_numpy(), f"{one.shape}-", lw=0.8,
-                      ms=4, mfc="none", color=one.colour, label=one.name)  # fmt: skip
+        for each, rows in known:
+            axes.plot(rows["cycle"].to_numpy(), rows[column].to_numpy(), f"{each.shape}-", lw=0.8,
+                      ms=4, mfc="none", color=each.colour, label=each.name)  # fmt: skip
         axes.set_ylim(bottom=0)
         axes.xaxis.set_major_locator(integer_locator())
         axes.set_xlabel("Cycles begun")
@@ -251,7 +256,7 @@ def _resistance_panel(ones: Sequence[_CellSeries]) -> Panel:
         add_legend(figure, axes.get_legend_handles_labels()[0])
         return figure
 
-    description = f"Interfacial resistance of {len(having)} cells by cycle"
+    description = f"Interfacial resistance of {len(known)} cells by cycle"
     caption = "" if per_area else "Not all cells have an area: in Ω, which depends on it."
     return Panel("resistance", title, caption, description, draw)
 

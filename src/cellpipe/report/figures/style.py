@@ -1,4 +1,4 @@
-"""One look for all figures: colours that all readers can tell apart, and shapes beside them."""
+"""Define one style for all figures: colours that all readers can tell apart, and markers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ AxisFunction = Callable[[ArrayLike], np.ndarray]
 BLUE, ORANGE, RED = "#0072B2", "#E69F00", "#D55E00"
 INK, GREY, FAINT = "#1c2430", "#6b7480", "#d3d7dc"
 SHAPES = ("o", "s", "^", "D", "v", "P")
-# Okabe and Ito's, which all readers can tell apart; its yellow can't be seen on white.
+# Okabe and Ito's palette, which all readers can tell apart, without its yellow: invisible on white.
 _CELLS = (BLUE, RED, "#009E73", "#CC79A7", ORANGE, "#56B4E9", "#000000")
 WIDTH = 7.2  # inches: two columns of a journal, 183 mm
 COLUMN = 3.5  # one column, 89 mm
@@ -63,46 +63,46 @@ COLUMN_RC: dict[Any, Any] = RC | {
 
 
 def is_wide() -> bool:
-    """Return whether figures are two columns wide by the settings of the moment."""
+    """Return whether figures are two columns wide under the current settings."""
     return bool(mpl.rcParams["figure.figsize"][0] > COLUMN)
 
 
 def make_figure(height: float, **layout: Any) -> Figure:
-    """Begin a figure that is two columns wide and so many inches high.
+    """Return a new figure, two columns wide and ``height`` inches high.
 
-    Under the settings of ``COLUMN_RC`` it is one column wide, and lower by less than that.
+    Under the settings of ``COLUMN_RC`` it is one column wide and 0.68 times as high.
     """
     return Figure(figsize=(WIDTH, height) if is_wide() else (COLUMN, 0.68 * height), **layout)
 
 
 def add_legend(figure: Figure, handles: Any) -> None:
-    """Put the legend beside the axes, or below them where the figure is one column wide."""
+    """Put the legend beside the axes, or below them if the figure is one column wide."""
     beside, below = {"loc": "outside right upper"}, {"loc": "outside lower left", "ncols": 2}
     place: dict[str, Any] = beside if is_wide() else below
     figure.legend(handles=handles, **place)
 
 
 def integer_locator() -> MaxNLocator:
-    """Return ticks for an axis that counts."""
+    """Return a tick locator for an axis of whole numbers."""
     return MaxNLocator(integer=True, min_n_ticks=1, steps=(1, 2, 5, 10))
 
 
 def sequence_colours(steps: int) -> list[str]:
-    """Return viridis from dark to light without its palest end, so that all can be seen on white."""
+    """Return viridis from dark to light, without its palest end: all are visible on white."""
     viridis = mpl.colormaps["viridis"]
     return [to_hex(viridis(place)) for place in np.linspace(0.0, 0.86, max(steps, 1))]
 
 
 def cell_styles(count: int) -> list[tuple[str, str]]:
-    """Return colour and shape for each of several cells; no two have both alike up to 42."""
+    """Return colour and marker of each cell; up to 42 cells, no two share both."""
     return [(_CELLS[n % len(_CELLS)], SHAPES[n % len(SHAPES)]) for n in range(count)]
 
 
 def shift_functions(by: float) -> tuple[AxisFunction, AxisFunction]:
-    """Return there and back for a second axis that is ``by`` more."""
+    """Return function and inverse for a second axis that adds ``by``."""
     return (lambda x: np.asarray(x) + by, lambda x: np.asarray(x) - by)
 
 
 def scale_functions(by: float) -> tuple[AxisFunction, AxisFunction]:
-    """Return there and back for a second axis that is ``by`` times as much."""
+    """Return function and inverse for a second axis that multiplies by ``by``."""
     return (lambda x: np.asarray(x) * by, lambda x: np.asarray(x) / by)

@@ -1,1 +1,1 @@
-"""Pages of a cell, of several cells and of the lab."""
+"""Write the pages of a cell, of several cells and of the lab."""

@@ -1,4 +1,4 @@
-"""The page of a cell: one HTML file that needs nothing but itself."""
+"""Write the page of a cell: one self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _environment() -> Environment:
 
 
 def load_template(name: str) -> Template:
-    """Load a template of this package; what is put into it is escaped."""
+    """Load a template of this package; values put into it are escaped."""
     return _environment().get_template(name)
 
 
@@ -59,8 +59,12 @@ def cell_page(
     *,
     name: str,
     version: str,
+    analyses: Mapping[str, int],
 ) -> str:
-    """Write the page of a cell; ``name`` is the file name of its workbook without the suffix."""
+    """Write the page of a cell; ``name`` is the file name of its workbook without the suffix.
+
+    ``version`` and ``analyses`` (versions by name) say what made the numbers.
+    """
     words = kind_words(cell)
     findings = tables["findings"]
     return load_template("cell.html.j2").render(
@@ -83,25 +87,25 @@ def cell_page(
         in_text=text_grid(cell, tables["cells"], tables["cycles"]),
         sheet=cell_tables.sheet_grid(cell),
         files=cell_tables.file_grid(files),
-        made_with=software_versions(version),
+        made_with=software_versions(version, analyses),
         version=version,
     )
 
 
 def _conditions(comparison: pl.DataFrame) -> str:
-    """Say what the cell was cycled in and how, as the comparison took it."""
+    """Return a sentence with the cell's conditions as the comparison used them."""
     said = comparison["cell_conditions"].to_list()
     return f"This cell: {said[0]}." if said else ""
 
 
 def _checks(findings: pl.DataFrame) -> list[dict[str, object]]:
-    """Errors first, then warnings, each in the order in which they were found."""
+    """Return errors, then warnings, each in the order in which they were found."""
     by_level = [findings.filter(pl.col("level") == level) for level in ("error", "warning")]
     return [row for part in by_level for row in part.to_dicts()]
 
 
 def cell_panels(cell: Cell, tables: Mapping[str, pl.DataFrame]) -> list[Panel]:
-    """Draw all figures of a cell, in the page's order."""
+    """Return all figures of a cell, in the page's order."""
     words = kind_words(cell)
     cycles, growth = tables["cycles"], tables["interfacial_resistance"]
     scale = capacity_scale(cell, cycles, tables["cells"])

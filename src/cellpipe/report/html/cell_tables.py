@@ -1,4 +1,4 @@
-"""The tables of a cell's page: cycles, fits, cell sheet, files."""
+"""Build the tables of a cell's page: cycles, fits, arcs, cell sheet, files."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ SHEET_FIELDS = (
 
 
 def format_text(value: str | None) -> str:
-    """Write a text, or the sign for nothing."""
+    """Return the text, or a dash for None."""
     return NOTHING if value is None else value
 
 
 def cycle_grid(cycles: pl.DataFrame, words: KindWords) -> Grid:
-    """Return the cycles with the cell's own words for its directions."""
+    """Return the cycles, one per row; the directions are named for the kind of cell."""
     specific, areal = "specific_{}_capacity_mah_per_g", "areal_{}_capacity_mah_per_cm2"
     directions = (("charging", words.charge), ("discharging", words.discharge))
     table = cycles.sort("cycle").with_columns(
@@ -83,7 +83,7 @@ def cycle_grid(cycles: pl.DataFrame, words: KindWords) -> Grid:
 
 
 def _reference_suffix(cycles: pl.DataFrame) -> str:
-    """Name the reference cycle of the retention, which is one for all cycles of a cell."""
+    """Return the name of the retention's reference cycle, the same for all cycles of a cell."""
     reference = cycles["retention_reference_cycle"].drop_nulls()
     return f" of cycle {reference[0]}" if len(reference) else ""
 
@@ -93,7 +93,7 @@ def _percent_value(value: float | None) -> str:
 
 
 def fit_grid(fits: pl.DataFrame, growth: pl.DataFrame) -> Grid:
-    """Return the fitted parameters, one a row."""
+    """Return the fitted parameters, one per row."""
     table = _join_spectra(fits, growth)
     columns = [
         GridColumn("Spectrum", "spectrum", format_integer),
@@ -115,7 +115,7 @@ def fit_grid(fits: pl.DataFrame, growth: pl.DataFrame) -> Grid:
 
 
 def _join_spectra(rows: pl.DataFrame, growth: pl.DataFrame) -> pl.DataFrame:
-    """Put the spectrum's cycle and residual beside rows, and in words if they are determined."""
+    """Return rows with cycle and residual of their spectrum, and ``sure``: yes if identifiable."""
     spectra = growth.select("spectrum", "cycle", "relative_residual")
     return rows.join(spectra, on="spectrum", how="left", maintain_order="left").with_columns(
         sure=pl.when("identifiable").then(pl.lit("yes")).otherwise(pl.lit("no"))
@@ -123,7 +123,7 @@ def _join_spectra(rows: pl.DataFrame, growth: pl.DataFrame) -> pl.DataFrame:
 
 
 def arc_grid(arcs: pl.DataFrame, growth: pl.DataFrame) -> Grid:
-    """Return the arcs of every spectrum, one a row."""
+    """Return the arcs of every spectrum, one per row."""
     table = _join_spectra(arcs, growth)
     columns = [
         GridColumn("Spectrum", "spectrum", format_integer),
@@ -150,7 +150,7 @@ def arc_grid(arcs: pl.DataFrame, growth: pl.DataFrame) -> Grid:
 
 
 def sheet_grid(cell: Cell) -> Grid:
-    """Return the cell sheet's row as it was read; what was inferred says from what."""
+    """Return the cell sheet's row as it was read, with the source of each inferred value."""
     body = []
     for name, field, unit in SHEET_FIELDS:
         value = getattr(cell, field)
@@ -170,7 +170,7 @@ def _format_sheet_value(value: object) -> str:
 
 
 def file_grid(files: pl.DataFrame) -> Grid:
-    """Return the raw files: what they are, what was read from them, and their content's identity."""
+    """Return the raw files: what they are, what was read from them, and their SHA-256."""
     columns = [
         GridColumn("File", "path", format_text, text=True),
         GridColumn("Status", "status", format_text, text=True),

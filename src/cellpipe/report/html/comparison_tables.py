@@ -1,4 +1,4 @@
-"""The tables that set a cell beside published ones: verdicts, numbers, and what was printed."""
+"""Build the tables that compare a cell with published ones: verdicts, numbers, printed values."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cellpipe.report.excel.sheets import (
     PERCENT,
     TEXT,
     SheetColumn,
-    column_letter,
+    SheetLayout,
     formula_or_value,
 )
 from cellpipe.report.html.cell_tables import format_text
@@ -74,7 +74,7 @@ Row = dict[str, Any]
 
 
 def _join_baselines(comparison: pl.DataFrame, baselines: pl.DataFrame) -> pl.DataFrame:
-    """Put the comparison beside the rows it is about, the nearest first."""
+    """Return the published rows joined with their comparison, the nearest first."""
     beside = comparison.drop("first_author_year", "doi", "cell_id")
     return (
         baselines.with_row_index("_order")
@@ -85,7 +85,7 @@ def _join_baselines(comparison: pl.DataFrame, baselines: pl.DataFrame) -> pl.Dat
 
 
 def verdict_grid(comparison: pl.DataFrame, baselines: pl.DataFrame) -> Grid:
-    """Return every published cell with its verdict and the reason for its rank, the nearest first."""
+    """Return each published cell with its verdict and the reason for its rank, nearest first."""
     columns = [
         GridColumn("Rank", "rank", format_integer),
         GridColumn("Published cell", "first_author_year", format_text, text=True),
@@ -105,7 +105,7 @@ def verdict_grid(comparison: pl.DataFrame, baselines: pl.DataFrame) -> Grid:
 
 
 def number_grid(comparison: pl.DataFrame, baselines: pl.DataFrame) -> Grid:
-    """Return the numbers behind the verdicts, and what the rows print."""
+    """Return the numbers behind the verdicts, and the values as printed."""
     table = _join_baselines(comparison, baselines).with_columns(
         two_points=_format_columns(partial(format_percent, decimals=3), "cell_fade_to_cycle"),
         published=_format_columns(
@@ -163,7 +163,7 @@ def number_grid(comparison: pl.DataFrame, baselines: pl.DataFrame) -> Grid:
 
 
 def _format_columns(write: Callable[..., str], *names: str) -> pl.Expr:
-    """Write several columns of a row into one text."""
+    """Return an expression that writes several columns of a row as one text."""
     return pl.struct(names).map_elements(
         lambda row: write(*(row[name] for name in names)), return_dtype=pl.String
     )
@@ -189,7 +189,7 @@ def _format_interval(value: float | None, low: float | None, high: float | None)
 
 
 def text_grid(cell: Cell, summary: pl.DataFrame, cycles: pl.DataFrame) -> Grid:
-    """Set the cell beside the figures of the review's running text, where that can be done."""
+    """Return the cell beside the figures of the review's running text, where comparable."""
     if summary.is_empty():
         return Grid((), (), absent="There is nothing to set beside the review's text.")
     own = summary.row(0, named=True)
@@ -219,7 +219,7 @@ def text_grid(cell: Cell, summary: pl.DataFrame, cycles: pl.DataFrame) -> Grid:
 
 
 def _own_value(row: Row, own: Row, cycles: pl.DataFrame) -> tuple[str, str]:
-    """Return the cell's number that stands beside a figure of the text, and what to bear in mind."""
+    """Return the cell's number beside a figure of the text, and what to bear in mind."""
     measure, cycle = row["measure_inferred"], row["cycle_inferred"]
     if measure in {"initial_coulombic_efficiency", "mean_coulombic_efficiency"}:
         value = own[measure]
@@ -241,18 +241,21 @@ def _own_value(row: Row, own: Row, cycles: pl.DataFrame) -> tuple[str, str]:
 
 
 def baseline_columns(comparison: pl.DataFrame, baselines: pl.DataFrame) -> list[SheetColumn]:
-    """Return every published cell with what the cell has beside it, for the workbook."""
+    """Return every published cell with the cell's own values beside it, for the workbook."""
     table = _join_baselines(comparison, baselines)
-    columns = [SheetColumn(h, table[c].to_list(), s, w) for h, c, s, w in _SHEET]
-    heads = [column.head for column in columns]
-    own = column_letter(heads.index("This cell, first"))
-    published = column_letter(heads.index("Published, first"))
+    columns = [SheetColumn(h, table[c].to_list(), s, w, c) for h, c, s, w in _SHEET]
+    layout = SheetLayout("Baselines", columns)
+    own = layout.letter("cell_initial_capacity")
+    published = layout.letter("baseline_initial_capacity")
     ratios = [
-        formula_or_value(f"={own}{n}/{published}{n}", mine / theirs if mine and theirs else None, ratio)
+        formula_or_value(
+            f"={own}{n}/{published}{n}", mine / theirs if mine and theirs else None, ratio
+        )
         for n, (mine, theirs, ratio) in enumerate(
             table.select("cell_initial_capacity", "baseline_initial_capacity", "capacity_ratio")
             .iter_rows(), 2,
         )
     ]  # fmt: skip
-    place = heads.index("Published, first") + 1
-    return [*columns[:place], SheetColumn("Ratio", ratios, FIXED_3), *columns[place:]]
+    place = [column.key for column in columns].index("baseline_initial_capacity") + 1
+    ratio = SheetColumn("Ratio", ratios, FIXED_3, key="capacity_ratio")
+    return [*columns[:place], ratio, *columns[place:]]

@@ -1,4 +1,4 @@
-"""The digest of a night: as a page, and as plain text for mail and messengers."""
+"""Write the digest of a night as a page, and as plain text for mail and messengers."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from cellpipe.report.html.cell_page import load_template
 from cellpipe.report.wording import pluralize
 from cellpipe.system.atomic_files import file_name
 
-_MAX_LINES = 50  # lines of a kind
+_MAX_LINES = 50  # lines of a section
 
 
 @dataclass
 class Digest:
     """What happened since the last night; pairs are of a name and a sentence.
 
-    ``done`` and ``failed`` are about handing on. Times are UTC, as the ledger writes them; an empty
-    ``since`` is the beginning.
+    ``done`` and ``failed`` are about delivery. Times are UTC, as the ledger writes them; an empty
+    ``since`` means since the beginning.
     """
 
     made_at: str
@@ -32,14 +32,14 @@ class Digest:
     failed: list[str] = field(default_factory=list)
 
     def has_news(self, when: Literal["news", "alarms", "always"]) -> bool:
-        """Return whether there is what somebody wants to hear of."""
+        """Return whether there is anything to send by the setting ``when``."""
         alarming = bool(self.alarms or self.failed)
         news = alarming or bool(self.read or self.computed or self.rejected)
         return {"always": True, "news": news, "alarms": alarming}[when]
 
 
 def digest_title(found: Digest) -> str:
-    """Return a subject line."""
+    """Return the subject line of the digest."""
     parts = [f"{pluralize(len(found.computed), 'cell')} computed"]
     parts += [pluralize(len(found.alarms), "alarm")] if found.alarms else []
     parts += [f"{len(found.rejected)} set aside"] if found.rejected else []
@@ -48,7 +48,7 @@ def digest_title(found: Digest) -> str:
 
 
 def digest_text(found: Digest) -> str:
-    """Write the digest as plain text: alarms first, then what was set aside."""
+    """Return the digest as plain text: alarms first, then rejected files."""
     lines = [
         f"cellpipe, {_format_time(found.made_at)}. Results: {found.page}",
         f"Since {_since_text(found)}: {_counts_text(found)}.",
@@ -62,7 +62,7 @@ def digest_text(found: Digest) -> str:
 
 
 def digest_page(found: Digest, *, version: str) -> str:
-    """Write the digest as a page that lies beside the index."""
+    """Return the digest as a page, to be stored beside the index."""
     return load_template("digest.html.j2").render(
         title=digest_title(found),
         line=f"{_format_time(found.made_at)}; since {_since_text(found)}: {_counts_text(found)}.",

@@ -1,4 +1,4 @@
-"""The page of one file's spectra, as ``cellpipe eis`` writes it."""
+"""Write the page of one file's spectra, for ``cellpipe eis``."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def eis_page(
     *,
     age_known: bool = False,
 ) -> str:
-    """Write the page of a file's spectra: all figures, arcs and parameters.
+    """Return the page of a file's spectra: all figures, arcs and parameters.
 
     Parameters
     ----------
@@ -34,9 +34,10 @@ def eis_page(
         ``impedance``, ``circuit_fits``, ``impedance_arcs``, ``interfacial_resistance``,
         ``resistance_growth`` and ``cycles``.
     findings
-        What has to be said.
+        Findings to show; those of level info are notes.
     age_known
-        Whether ``cycles`` says when the cell's life began; else time runs from the first spectrum.
+        Whether ``cycles`` gives the start of the cell's life; else time runs from the first
+        spectrum.
 
     """
     growth, fits = tables["interfacial_resistance"], tables["circuit_fits"]

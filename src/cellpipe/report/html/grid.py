@@ -1,4 +1,4 @@
-"""A table as a page shows it: texts only, and which columns hold numbers."""
+"""Build a table as a page shows it: all texts, and which columns hold numbers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import polars as pl
 
 @dataclass(frozen=True)
 class GridColumn:
-    """One column of a page's table: its head, the column it is made from, and how it is written."""
+    """One column of a page's table: its head, its source column, and how values are written."""
 
     head: str
     column: str
@@ -21,9 +21,10 @@ class GridColumn:
 
 @dataclass(frozen=True)
 class Grid:
-    """A table of texts. ``texts`` are the places of the columns that are no numbers.
+    """A table of texts; ``texts`` are the indices of the columns that are not numbers.
 
-    ``body`` is in order; ``folded`` says which rows (from, to) are shown on demand only.
+    ``body`` is in order; ``folded`` are the rows (start, stop) that are shown on demand only.
+    ``absent`` is the sentence for an empty table.
     """
 
     heads: tuple[str, ...]
@@ -42,7 +43,7 @@ class Grid:
 def build_grid(
     table: pl.DataFrame, columns: Sequence[GridColumn], absent: str, *, keep_empty: bool = False
 ) -> Grid:
-    """Write a table's columns as texts; columns without any value are left out."""
+    """Return a table's columns as texts; columns without any value are left out unless kept."""
     if table.is_empty():
         return Grid((), (), absent=absent)
     used = [c for c in columns if keep_empty or table[c.column].null_count() < table.height]
@@ -55,7 +56,7 @@ def build_grid(
 
 
 def fold_rows(whole: Grid, head: int, tail: int) -> Grid:
-    """Show the first and last rows and fold what is between, if that saves more than five rows."""
+    """Return the table with the rows between head and tail folded, if that hides over five."""
     rows = len(whole.body)
     fold = (head, rows - tail) if rows > head + tail + 5 else (rows, rows)
     return Grid(whole.heads, whole.body, whole.texts, fold, whole.absent)

@@ -1,4 +1,4 @@
-"""The index of a lab: all cells in one table, replicates, published cells, and what failed."""
+"""Write the index of a lab: all cells in one table, replicates, published cells, failures."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _CAPACITIES = (
 
 
 def index_page(tables: Mapping[str, pl.DataFrame], *, version: str) -> str:
-    """Write the index; it works without its script, which only sorts and filters."""
+    """Return the index page; it works without its script, which only sorts and filters."""
     cells, comparison, cycles = (
         tables[name] for name in ("cells", "baseline_comparison", "cycles")
     )
@@ -85,7 +85,7 @@ def index_page(tables: Mapping[str, pl.DataFrame], *, version: str) -> str:
 
 
 def cell_row(row: Row, checks: int, curve: Curve | None) -> Row:
-    """Return what the index shows of a cell: texts, and the numbers that they are sorted by."""
+    """Return what the index shows of a cell: texts, and the numbers to sort by."""
     capacity, unit, basis = _first_capacity(row)
     resistance, resistance_unit = resistance_text(row)
     areal = row["last_areal_interfacial_resistance_ohm_cm2"]
@@ -127,7 +127,7 @@ def _curves(cycles: pl.DataFrame) -> dict[str, Curve]:
 
 
 def _standing_fields(rows: list[Row]) -> Row:
-    """Return how a cell stands beside published ones: in figures, in words, and to be sorted by."""
+    """Return how a cell compares with published ones: in figures, in words, and a sort key."""
     counts = count_standings(rows)
     of = sum(counts.values())
     short = f"above {counts['above']} of {of}" if of else NOTHING
@@ -141,7 +141,7 @@ def _newest_time(modified: datetime | None) -> tuple[str, float | None]:
 
 
 def _first_capacity(row: Row) -> tuple[float | None, str, str]:
-    """Return the first discharge on the best basis there is: mass, else area, else none."""
+    """Return the first discharge on the best known basis: mass, else area, else none."""
     for column, factor, unit in _CAPACITIES:
         if row[column] is not None:
             basis = row["capacity_basis"] if unit == "mAh/g" else ""
@@ -164,7 +164,7 @@ def _capacity_sparkline(curve: Curve | None) -> str:
 
 
 def comparison_matrix(comparison: pl.DataFrame) -> Grid:
-    """Return retention of each cell beside that of each published cell, at the same cycle."""
+    """Return the retention of each cell and of each published cell at the same cycle."""
     rows = comparison.filter("comparable").drop_nulls(("cell_retention", "cycle"))
     rows = rows.select(_COMPARED)
     published = rows.select("source", "row", "first_author_year").unique()
@@ -201,7 +201,7 @@ def _matrix_entry(row: Row | None) -> str:
 
 
 def missing_fields_grid(cells: pl.DataFrame) -> Grid:
-    """Say of each cell what a complete row in the cell sheet would add."""
+    """Return, for each cell, what a complete row in the cell sheet would add."""
     body = []
     for row in cells.sort("cell_id").to_dicts():
         wanted = _missing_fields(row)

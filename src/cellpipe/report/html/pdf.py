@@ -1,7 +1,7 @@
-"""A page as PDF for archives, printed by a browser that is on the machine.
+"""Print a page as PDF for archives, with a browser of this machine.
 
 Every Windows PC has Edge; elsewhere Chromium or Chrome is looked for. The browser is started
-without a window, without a profile and without a network.
+without a window, with an empty profile and without a network.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _SECONDS = 120.0
 
 
 def find_browser() -> str | None:
-    """Find a browser that can print: the one that CELLPIPE_BROWSER names, or a usual one."""
+    """Return a browser that can print: the one that CELLPIPE_BROWSER names, or a common one."""
     named = os.environ.get(BROWSER)
     if named:
         return shutil.which(named)
@@ -41,7 +41,7 @@ def find_browser() -> str | None:
 
 
 def print_pdf(page: str) -> bytes:
-    """Print a page that needs nothing but itself; give the PDF's bytes.
+    """Print a self-contained page; return the PDF's bytes.
 
     The same page and browser give the same bytes: the dates that the browser writes are replaced.
 
@@ -67,9 +67,9 @@ def print_pdf(page: str) -> bytes:
             f"--print-to-pdf={made}",
         ]  # fmt: skip
         if hasattr(os, "geteuid") and os.geteuid() == 0:
-            options.append("--no-sandbox")  # it refuses to start with one for root
+            options.append("--no-sandbox")  # with a sandbox it refuses to start for root
         try:
-            subprocess.run(  # noqa: S603 - the browser that was found, and a page of our own
+            subprocess.run(  # noqa: S603 - the browser found above, our own page
                 [program, *options, source.as_uri()], capture_output=True, timeout=_SECONDS,
                 check=True,
             )  # fmt: skip
@@ -83,13 +83,13 @@ def print_pdf(page: str) -> bytes:
 
 
 def _prepare_page(page: str) -> str:
-    """Unfold what is folded, and leave out the links to files that lie beside the page."""
+    """Return the page unfolded, and without the links to files beside it."""
     unfolded = re.sub(r"<details(?=[ >])", "<details open", page)
     return re.sub(r"<nav\b.*?</nav>", "", unfolded, flags=re.DOTALL)
 
 
 def _replace_dates(content: bytes) -> bytes:
-    """Replace the dates of the making, byte for byte, so that places within the file stay."""
+    """Replace the creation dates by one of equal length, so that offsets in the file stay valid."""
     return re.sub(
         rb"(/(?:CreationDate|ModDate) \(D:)\d{14}([+-]\d\d'\d\d')?",
         lambda found: found[1] + b"20000101000000" + (b"+00'00'" if found[2] else b""),

@@ -1,4 +1,4 @@
-"""Groups of replicates: mean ± standard deviation of what their cells share."""
+"""Summarize groups of replicates: mean ± standard deviation of what their cells share."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from cellpipe.report.wording import NOTHING, format_fixed, format_number
 
 
 def replicate_grid(cells: pl.DataFrame, cycles: pl.DataFrame) -> Grid:
-    """Return one line per group of at least two cells.
+    """Return one row per group of at least two cells.
 
-    A number is averaged over the cells of a group only where all that have it have it on the same
-    basis; retention at the last cycle that all of them completed, over the same reference cycle.
-    The standard deviation is the sample's (n − 1).
+    A number is averaged over the cells of a group only if all cells that have it have it on the
+    same basis; retention at the last cycle that all of them completed, over the same reference
+    cycle. The standard deviation is the sample's (n − 1).
     """
     body = []
     for (name,), group in (
@@ -49,7 +49,7 @@ def _values(group: pl.DataFrame, column: str, factor: float = 1.0) -> list[float
 
 
 def _format_mean(values: list[float], decimals: int | None = None) -> str:
-    """Write mean ± standard deviation and how many values there are."""
+    """Return mean ± standard deviation and the number of values as text; a dash for none."""
     if not values:
         return NOTHING
     series = pl.Series(values)

@@ -1,4 +1,4 @@
-"""The page that sets several cells side by side."""
+"""Write the page that compares several cells side by side."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from cellpipe.report.wording import NOTHING, format_percent, kind_words
 
 
 def several_page(cells: Cells, *, title: str, up: str, version: str) -> str:
-    """Write the page of several cells; ``up`` leads from its folder to that of the index."""
+    """Return the page of several cells; ``up`` is the path from its folder to the index's."""
     summaries = pl.concat([tables["cells"] for _, tables in cells])
     cycles = pl.concat([tables["cycles"] for _, tables in cells])
     return load_template("several.html.j2").render(
@@ -39,7 +39,7 @@ def several_page(cells: Cells, *, title: str, up: str, version: str) -> str:
 
 
 def condition_differences(cells: Sequence[Cell]) -> list[str]:
-    """Say what makes the cells unlike, so that nobody compares what can't be compared."""
+    """Return a sentence for each condition that differs, as a warning against comparing."""
     said = []
     for name, field, unit in SHEET_FIELDS:
         if field not in _CONDITIONS:
@@ -67,13 +67,13 @@ def _format_value(value: Any, unit: str) -> str:
 
 
 def number_grid(cells: Cells) -> Grid:
-    """Return the key numbers of each cell, one column a cell."""
+    """Return the key numbers of each cell, one column per cell."""
     columns = []
     for cell, tables in cells:
         keys = key_numbers(tables["cells"], kind_words(cell))
         first, *others = keys or (None,)
         column = {key.name: f"{key.value} ({key.basis})" for key in others if key}
-        if first:  # called by the cell's own word; the row is about all of them
+        if first:  # named in the cell's own words; the row covers all cells
             column = {"First discharge": f"{first.value} ({first.basis})"} | column
         columns.append(column)
     names: dict[str, None] = dict.fromkeys(name for column in columns for name in column)
@@ -90,7 +90,7 @@ def number_grid(cells: Cells) -> Grid:
 
 
 def condition_grid(cells: Sequence[Cell]) -> Grid:
-    """Return the cell sheet of each cell, one column a cell, and say where they differ."""
+    """Return the cell sheet of each cell, one column per cell, and mark where they differ."""
     body = []
     for name, field, unit in SHEET_FIELDS:
         values = [_format_value(getattr(cell, field), unit) for cell in cells]

@@ -6,11 +6,11 @@ import multiprocessing
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal, Protocol
 
 from cellpipe.core.errors import ServerError
 from cellpipe.service.prefect_api import DEPLOYMENT, call_api
+from cellpipe.store.lab import Lab
 from cellpipe.system.processes import exit_on_interrupt
 
 State = Literal["running", "done", "died"]
@@ -21,20 +21,18 @@ _GONE = 404
 
 @dataclass(frozen=True)
 class BatchTask:
-    """A batch of a lab: what a hand needs to deal with it."""
+    """A batch of a lab's files: what a runner needs to process it."""
 
-    folder: Path
-    out: Path
-    time_zone: str | None
-    also: tuple[Path, ...]
+    lab: Lab
     batch: str
 
     @property
     def parameters(self) -> dict[str, object]:
         """Return it as the flow's parameters."""
+        lab = self.lab
         return {
-            "folder": str(self.folder), "out": str(self.out), "batch": self.batch,
-            "time_zone": self.time_zone, "also": [str(path) for path in self.also],
+            "folder": str(lab.folder), "out": str(lab.results), "batch": self.batch,
+            "time_zone": lab.time_zone, "also": [str(path) for path in lab.also],
         }  # fmt: skip
 
 
@@ -60,15 +58,15 @@ class LocalRunner:
 
     def warm_up(self) -> None:
         """Start the process, so that the first batch need not wait for it."""
-        self._ensure_pool().submit(_preload)
+        self._ensure_pool().submit(preload_modules)
 
     def start(self, task: BatchTask) -> str:
         """Begin with a batch."""
         try:
-            future = self._ensure_pool().submit(_process_batch, task)
+            future = self._ensure_pool().submit(process_batch, task)
         except BrokenProcessPool:
             self.close()
-            future = self._ensure_pool().submit(_process_batch, task)
+            future = self._ensure_pool().submit(process_batch, task)
         self._futures[task.batch] = future
         return task.batch
 
@@ -101,20 +99,38 @@ class LocalRunner:
         return self._pool
 
 
-def _preload() -> None:
-    from cellpipe.service.watch.batch import preload_modules
+def preload_modules() -> None:
+    """Import what a batch will need."""
+    import lmfit  # noqa: F401
+    import matplotlib.figure  # noqa: F401
 
-    preload_modules()
+    import cellpipe.pipeline.run
+    import cellpipe.report.excel.cell_workbook
+    import cellpipe.report.html.cell_page  # noqa: F401
+
+    cellpipe.analyses.all_analyses()
 
 
-def _process_batch(task: BatchTask) -> str:
-    from cellpipe.service.watch.batch import process_batch
+def process_batch(task: BatchTask) -> str:
+    """Process a batch's files and the cells that they belong to; return what came of it."""
+    from cellpipe.pipeline.executors import LocalExecutor
+    from cellpipe.pipeline.run import run_batch
+    from cellpipe.system.processes import Workers, default_worker_count
 
-    return process_batch(task)
+    with Workers(default_worker_count()) as workers:
+        if "-" in task.batch:  # it died before: a file that ends its process must not end this one
+            workers.get_pool()
+        summary = run_batch(task.lab, task.batch, LocalExecutor(workers))
+    if summary is None:
+        return "the batch has been dealt with"
+    return (
+        f"files read: {summary.read}, cells computed: {summary.cells_updated}, "
+        f"set aside in all: {len(summary.failures)}"
+    )
 
 
 class PrefectRunner:
-    """A Prefect server, call_api for a run of the deployment ``process-batch/watched``.
+    """A Prefect server, asked for a run of the deployment ``process-batch/watched``.
 
     The batch's name is the idempotency key: asked twice, it is one run. Keys and passwords are
     those of Prefect's own variables, ``PREFECT_API_KEY`` and ``PREFECT_API_AUTH_STRING``.

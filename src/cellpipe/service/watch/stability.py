@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from cellpipe.formats.completeness import is_complete
-from cellpipe.system.scan import Entry, has_foreign_suffix, is_lab_file
+from cellpipe.formats import has_foreign_suffix, is_complete
+from cellpipe.system.scan import Entry, is_lab_file
 
 _LOOK_SECONDS = 1.0  # between two looks at a file that seems to be cut
 

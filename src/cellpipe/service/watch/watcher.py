@@ -7,32 +7,20 @@ import time
 import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from cellpipe.core.errors import CellpipeError, ServerError
-from cellpipe.pipeline.ingest import recording_file
 from cellpipe.service.watch.batch_runner import BatchRunner, BatchTask
 from cellpipe.service.watch.stability import StabilityTracker, WaitTimes
 from cellpipe.service.watch.tracker import Tracker
 from cellpipe.store.batch_queue import QueuedFile, assign_batch, enqueue, queued_files
 from cellpipe.store.failures import MAX_ATTEMPTS
-from cellpipe.store.ledger import Ledger
-from cellpipe.system.scan import Entry, Failure, RawFolders
+from cellpipe.store.lab import Lab
+from cellpipe.system.scan import Entry, Failure
 
 BATCH = 500  # files at most
 _FIRST_RETRY = 30.0
 _LAST_RETRY = 3600.0
 _log = logging.getLogger("cellpipe")
-
-
-@dataclass(frozen=True)
-class Lab:
-    """Folders with raw files, the results that are made of them, and the instruments' zone."""
-
-    folder: Path
-    out: Path
-    time_zone: str | None = None
-    also: tuple[Path, ...] = ()
 
 
 @dataclass
@@ -53,11 +41,10 @@ class Watcher:
 
     def __post_init__(self) -> None:
         """Begin with what the ledger knows, and with batches that were left by an earlier watch."""
-        self.ledger = Ledger(self.lab.out)
-        self.raw = RawFolders(self.lab.folder, self.lab.also, (self.lab.out,))
-        known = _ledger_states(self.ledger, self.lab)
+        self.ledger = self.lab.ledger
+        known = _ledger_states(self.lab)
         self.tracker = Tracker(
-            self.raw, known, poll_seconds=self.poll_seconds, clock=self.clock
+            self.lab.raw, known, poll_seconds=self.poll_seconds, clock=self.clock
         )  # fmt: skip
         self.settling = StabilityTracker(self.wait_times, clock=self.clock)
         self._running: tuple[str, str] | None = None  # batch and the hand's name for it
@@ -117,8 +104,7 @@ class Watcher:
             again = f"-{self._attempt}" if self._attempt else ""
             batch = f"{uuid.uuid4().hex[:12]}{again}"
             assign_batch(self.ledger.database, batch, [file.path for file in waiting])
-        lab = self.lab
-        task = BatchTask(lab.folder, lab.out, lab.time_zone, lab.also, batch)
+        task = BatchTask(self.lab, batch)
         try:
             self._running = (batch, self.runner.start(task))
         except (ServerError, OSError) as error:
@@ -165,10 +151,10 @@ class Watcher:
         enqueue(self.ledger.database, again)
 
 
-def _ledger_states(ledger: Ledger, lab: Lab) -> dict[str, tuple[int, int]]:
-    """Return the size and time with which each file was dealt with; parts of files are none."""
-    seen, contents = ledger.seen_files(lab.folder), ledger.contents()
-    files = (f for f in seen.values() if recording_file(f.path, seen, contents) == f.path)
+def _ledger_states(lab: Lab) -> dict[str, tuple[int, int]]:
+    """Return the size and time with which each file was ingested; parts of files are none."""
+    state = lab.ledger.snapshot(lab.folder)
+    files = (f for f in state.seen.values() if state.recording_file(f.path) == f.path)
     return {f.path: (f.size, f.modified_ns) for f in files}
 
 
@@ -178,8 +164,7 @@ def _queue_item(entry: Entry) -> QueuedFile:
 
 def find_stable_files(lab: Lab, patience: WaitTimes) -> list[str]:
     """Look once at a lab's folders; name what is new, changed or gone, when it has settled."""
-    raw = RawFolders(lab.folder, lab.also, (lab.out,))
-    tracker = Tracker(raw, _ledger_states(Ledger(lab.out), lab))
+    tracker = Tracker(lab.raw, _ledger_states(lab))
     first = tracker.find_changes()
     settling = StabilityTracker(patience)
     settling.mark_changed(first.files)

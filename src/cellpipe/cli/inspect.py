@@ -1,0 +1,108 @@
+"""The commands that show something without results: eis and baselines."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from cellpipe.cli.options import open_error
+
+
+def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Describe the commands to the command line."""
+    _add_eis(commands)
+    baselines = commands.add_parser(
+        "baselines", help="show the published cells that results are compared with",
+        description="Show the published cells that results are compared with: the review's Table "
+        "1, the figures of its text and, of a folder that has a baselines.csv, the lab's own.",
+        epilog="example:  cellpipe baselines D:\\cycler-exports",
+    )  # fmt: skip
+    baselines.set_defaults(run=_show_baselines)
+    baselines.add_argument(
+        "folder", type=Path, nargs="?", metavar="FOLDER", help="folder with a baselines.csv"
+    )
+    baselines.add_argument(
+        "--write", action="store_true",
+        help="write an empty baselines.csv into FOLDER, to add rows of the lab's own",
+    )  # fmt: skip
+
+
+def _add_eis(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    eis = commands.add_parser(
+        "eis", help="fit the impedance spectra of one file",
+        description="Fit the impedance spectra of one file, all together and without start values, "
+        "and show resistances, capacitances and what to bear in mind. With --out, write a page "
+        "with all figures and the tables as .csv.",
+        epilog="example:  cellpipe eis SSB-01_05_PEIS_C01.mpr --area 0.785 --out fits",
+    )  # fmt: skip
+    eis.set_defaults(run=_run_eis)
+    eis.add_argument("file", type=Path, metavar="FILE", help="a raw file with impedance spectra")
+    eis.add_argument(
+        "--circuit", metavar="CIRCUIT",
+        help='circuit, as "R0-p(R1,CPE1)-p(R2,CPE2)-W1"; without it, it is chosen',
+    )  # fmt: skip
+    eis.add_argument("--area", type=_parse_number, metavar="CM2", help="electrode area in cm²")
+    eis.add_argument(
+        "--age", type=_parse_number, metavar="HOURS",
+        help="how old the cell was at the first spectrum; the law of growth depends on it",
+    )  # fmt: skip
+    eis.add_argument("--out", type=Path, metavar="FOLDER", help="folder for page and tables")
+
+
+def _parse_number(text: str) -> float:
+    try:
+        return float(text.replace(",", "."))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected a number") from error
+
+
+def _run_eis(options: argparse.Namespace) -> int:
+    from cellpipe.cli.show_eis import show_eis
+    from cellpipe.core.errors import CellpipeError
+    from cellpipe.pipeline.single_file import fit_file, write_eis
+
+    if options.area is not None and not options.area > 0:
+        raise CellpipeError(
+            f"an area of {options.area} cm²",
+            expected="a number above zero",
+            remedy="correct --area",
+        )
+    if options.age is not None and not options.age >= 0:
+        raise CellpipeError(
+            f"an age of {options.age} h", expected="zero or more", remedy="correct --age"
+        )
+    try:
+        fitted = fit_file(
+            options.file, circuit=options.circuit, area_cm2=options.area, age_hour=options.age
+        )
+    except OSError as error:
+        raise open_error(options.file, error) from error
+    show_eis(fitted)
+    if options.out is not None:
+        print(f"Open {write_eis(fitted, options.out)}")
+    return 0
+
+
+def _show_baselines(options: argparse.Namespace) -> int:
+    from cellpipe.cell_sheet.lab_baselines import read_lab_baselines, write_baselines_template
+    from cellpipe.cli import console
+    from cellpipe.core.errors import CellpipeError
+    from cellpipe.system.scan import BASELINES_NAME
+
+    if options.write and options.folder is None:
+        raise CellpipeError(
+            "no folder to write into", expected="cellpipe baselines FOLDER --write",
+            remedy="name the folder with the raw files",
+        )  # fmt: skip
+    if options.write:
+        print(f"Written: {write_baselines_template(options.folder)}. Fill in a row for each cell.")
+        return 0
+    if options.folder is None:
+        console.show_baselines()
+        return 0
+    own, findings = read_lab_baselines(options.folder / BASELINES_NAME)
+    console.show_baselines(own)
+    for finding in findings:
+        print(f"Check: {finding.sentence}", file=sys.stderr)
+    return 1 if findings else 0

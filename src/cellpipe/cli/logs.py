@@ -1,0 +1,54 @@
+"""Where a command logs: a file in the results, and the terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import logging.handlers
+import sys
+from pathlib import Path
+
+
+class _TerminalHandler(logging.Handler):
+    """Print on whatever is the terminal then: everything, or what is marked ``aloud``."""
+
+    def __init__(self, *, verbose: bool) -> None:
+        super().__init__()
+        self.addFilter(lambda record: verbose or hasattr(record, "aloud"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        with contextlib.suppress(OSError, ValueError):  # it may be gone; the file has it, too
+            print(self.format(record), file=sys.stderr)
+
+
+def log_to(out: Path, *, verbose: bool, name: str = "cellpipe.log") -> None:
+    """Log to a file in the results, of bounded size, and to the terminal.
+
+    There only what is marked ``aloud`` is shown, or everything if asked.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    file = logging.handlers.RotatingFileHandler(
+        out / name, maxBytes=10_000_000, backupCount=3, encoding="utf-8", delay=True
+    )
+    logger = logging.getLogger("cellpipe")
+    for before in [one for one in logger.handlers if isinstance(one, _TerminalHandler)]:
+        logger.removeHandler(before)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    formatter = logging.Formatter("%(asctime)s %(levelname)s %(message)s")
+    for handler in (file, _TerminalHandler(verbose=verbose)):
+        handler.setFormatter(formatter)
+        logger.addHandler(handler)
+
+
+def log_once(out: Path) -> None:
+    """Log everything to ``watch.log`` in the results, if nothing is logged yet."""
+    if not logging.getLogger("cellpipe").handlers:
+        log_to(out, verbose=True, name="watch.log")
+
+
+def log_file() -> str | None:
+    """Return the file that is logged to, if there is one."""
+    handlers = logging.getLogger("cellpipe").handlers
+    files = (each for each in handlers if isinstance(each, logging.FileHandler))
+    return next((each.baseFilename for each in files), None)

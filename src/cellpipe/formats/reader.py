@@ -1,0 +1,174 @@
+"""Raw bytes to measurements: a file's identity, its recordings, and what a format makes of them."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from cellpipe.core import contracts
+from cellpipe.core.errors import DamagedFileError, FileError, NoDataError
+from cellpipe.core.model import Finding, Measurement, RawFile, Recording
+from cellpipe.formats.charge_check import charge_findings
+from cellpipe.formats.format import Format
+from cellpipe.formats.recognition import find_format, is_disk_error
+from cellpipe.formats.utc import to_utc, utc_start_time
+
+
+def read(path: str | Path, *, part: str | None = None, time_zone: str | None = None) -> Measurement:
+    """Read one raw file of a cycler.
+
+    Parameters
+    ----------
+    path
+        The file. Its first bytes say what it is, its suffix only helps.
+    part
+        Which recording, of a file that holds those of several cells; :func:`parts` names them.
+    time_zone
+        IANA name of the zone of the instrument's clock (``"Europe/Berlin"``). Without it local
+        times are taken as UTC, and a finding says so.
+
+    Returns
+    -------
+    Measurement
+        With ``tables`` (``"timeseries"``, ``"impedance"``) that keep their contracts.
+
+    Raises
+    ------
+    FileError
+        If the file can't be used: UnknownFormatError, DamagedFileError or NoDataError.
+    OSError
+        If it can't be opened (absent, locked): that may pass.
+
+    """
+    raw = raw_file(Path(path))
+    return read_raw(raw_part(raw, part) if part else raw, time_zone=time_zone)
+
+
+def parts(path: str | Path, form: Format | None = None) -> tuple[str, ...]:
+    """Name the recordings in a file that holds those of several cells; none if it holds one.
+
+    Parameters
+    ----------
+    path
+        The file.
+    form
+        Its format, if that is known already.
+
+    Returns
+    -------
+    Names to be given to :func:`read` as ``part``, in the order of the file.
+
+    Raises
+    ------
+    FileError
+        If no format claims the file.
+    OSError
+        If it can't be opened (absent, locked): that may pass.
+
+    """
+    path = Path(path)
+    form = form or find_format(path)
+    try:
+        return form.parts(path) if form.parts else ()
+    except FileError:
+        return ()  # reading it says what is wrong
+
+
+def raw_part(raw: RawFile, part: str) -> RawFile:
+    """Return the identity of one of the recordings in a file."""
+    digest = hashlib.sha256(f"{raw.sha256}#{part}".encode()).hexdigest()
+    return replace(raw, sha256=digest, part=part)
+
+
+def read_raw(
+    raw: RawFile, form: Format | None = None, *, time_zone: str | None = None
+) -> Measurement:
+    """Read a raw file whose identity, and perhaps format, is known already; see :func:`read`."""
+    path = raw.path
+    form = form or find_format(path)
+    try:
+        recording = _read_recording(form, raw)
+        return _build_measurement(raw, form, recording, time_zone)
+    except FileError as error:
+        raise error.with_file(path) from error
+    # whatever a reader stumbles over in bytes that nobody vouches for
+    except (Exception, pl.exceptions.PanicException) as e:
+        if is_disk_error(e):
+            raise
+        raise DamagedFileError(
+            f"content that can't be read as {form.name} ({type(e).__name__}: {_short_message(e)})",
+            expected=f"a whole {form.maker} {form.suffixes[0]} file",
+            remedy="copy it again from the instrument, or export it again",
+            file=path,
+        ) from e
+
+
+def _read_recording(form: Format, raw: RawFile) -> Recording:
+    if raw.part is None:
+        return form.read(raw.path)
+    named = form.parts(raw.path) if form.parts else ()
+    if form.read_part is None or raw.part not in named:
+        raise NoDataError(
+            f"no part {raw.part}",
+            expected=f"one of {', '.join(named)}" if named else "no name: the file holds one",
+            remedy="name one of those that the file holds",
+        )
+    return form.read_part(raw.path, raw.part)
+
+
+def raw_file(path: Path) -> RawFile:
+    """Return a file's identity: the sha256 of its content."""
+    status = path.stat()
+    with path.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    return RawFile(path, digest, status.st_size, status.st_mtime)
+
+
+def _build_measurement(
+    raw: RawFile, form: Format, recording: Recording, time_zone: str | None
+) -> Measurement:
+    findings = list(recording.findings)
+    tables: dict[str, pl.DataFrame] = {}
+    rejected: list[pl.DataFrame] = []
+    for name, frame in recording.tables.items():
+        kept, bad, said = contracts.validate_rows(name, to_utc(frame, recording, time_zone))
+        tables[name] = kept
+        findings += said
+        if bad.height:
+            rejected.append(bad)
+    if rejected:
+        tables["rejected_rows"] = pl.concat(rejected)
+    if not any(tables[name].height for name in recording.tables):
+        findings.append(Finding("info", "no_record", "The file is whole and holds no record."))
+    if "timeseries" in tables:
+        findings += charge_findings(tables["timeseries"])
+    findings += _clock_findings(recording, tables, time_zone)
+    started = utc_start_time(recording, tables, time_zone)
+    return Measurement(raw, form.name, started, tables, recording.metadata, tuple(findings))
+
+
+def _clock_findings(
+    recording: Recording, tables: dict[str, pl.DataFrame], time_zone: str | None
+) -> list[Finding]:
+    found = []
+    if recording.started_at is None:
+        sentence = "The file does not say when the test was started; files are ordered by name."
+        found.append(Finding("info", "no_clock", sentence))
+    elif recording.clock != "utc" and time_zone is None:
+        sentence = "The instrument's time zone is not known; its local times are taken as UTC."
+        found.append(Finding("info", "time_zone_unknown", sentence))
+    if "timeseries" in tables:
+        back = int((np.diff(tables["timeseries"]["test_time_second"].to_numpy()) < 0).sum())
+        if back:
+            sentence = f"The test time goes backwards {back} times; such steps count as zero time."
+            found.append(Finding("warning", "time_goes_backwards", sentence, back))
+    return found
+
+
+def _short_message(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return text if len(text) < 160 else text[:157] + "…"

@@ -1,0 +1,87 @@
+"""Which format a file is of: told by its first bytes, and said what it is if it is none."""
+
+from __future__ import annotations
+
+import errno
+import zipfile
+from pathlib import Path
+
+import polars as pl
+
+from cellpipe.core.errors import NoDataError, UnknownFormatError
+from cellpipe.formats import registry
+from cellpipe.formats.format import Format, Sample
+
+HEAD_BYTES = 1 << 16
+_FOREIGN_FILES = {
+    b"version https://git-lfs": ("a git-LFS pointer", "fetch the file itself with git lfs pull"),
+    b"\x80\x04\x95": ("a Python pickle", "export the data again from the instrument's program"),
+    b"\x80\x03": ("a Python pickle", "export the data again from the instrument's program"),
+    b"<!DOCTYPE": ("a web page", "download the file itself, not the page that shows it"),
+    b"<html": ("a web page", "download the file itself, not the page that shows it"),
+    b"%PDF": ("a PDF document", "leave it out of the folder"),
+    b"\x89PNG": ("a picture", "leave it out of the folder"),
+    b"\xff\xd8\xff": ("a picture", "leave it out of the folder"),
+}
+
+
+def find_format(path: Path) -> Format:
+    """Find the one format that claims a file.
+
+    Raises
+    ------
+    UnknownFormatError
+        If none or two do.
+    NoDataError
+        If the file is empty.
+
+    """
+    with path.open("rb") as stream:
+        head = stream.read(HEAD_BYTES)
+    if not head.strip(b"\x00"):
+        raise NoDataError(
+            f"{'an empty file' if not head else 'nothing but zeros'}",
+            expected="a cycler's file",
+            remedy="copy it again from the instrument",
+            file=path,
+        )
+    sample = Sample(path, head)
+    claims = [form for form in registry.all_formats() if claims_file(form, sample)]
+    if len(claims) != 1:
+        raise _unknown_format_error(sample, claims)
+    return claims[0]
+
+
+def claims_file(form: Format, sample: Sample) -> bool:
+    """Return whether a format claims a file; one that stumbles over its bytes does not."""
+    try:
+        return form.claims(sample)
+    except (Exception, pl.exceptions.PanicException) as error:
+        if is_disk_error(error):
+            raise
+        return False
+
+
+def _unknown_format_error(sample: Sample, claims: list[Format]) -> UnknownFormatError:
+    names = ", ".join(form.name for form in claims)
+    found = f"a file that {len(claims)} formats claim ({names})" if claims else ""
+    remedy = "if it is no measurement, keep it in another folder"
+    for start, (kind, what_to_do) in _FOREIGN_FILES.items():
+        if sample.head.startswith(start):
+            found, remedy = kind, what_to_do
+    if not found and sample.head.startswith(b"PK\x03\x04") and not zipfile.is_zipfile(sample.path):
+        found, remedy = "a zip file or workbook that was cut off", "copy it again"
+    if not found:
+        shown = sample.head[:24].decode("ascii", "replace").replace("\ufffd", "·")
+        found = f"content that no format knows, beginning {shown!r}"
+    makers = ", ".join(dict.fromkeys(form.maker for form in registry.all_formats()))
+    expected = f"a file of one of these: {makers}"
+    return UnknownFormatError(found, expected=expected, remedy=remedy, file=sample.path)
+
+
+def is_disk_error(error: BaseException) -> bool:
+    """Return whether an error is the disk's or the network's, and may pass.
+
+    A place before the beginning of the file (EINVAL) is what a false offset in the file leads to.
+    """
+    return isinstance(error, OSError) and error.errno not in {None, errno.EINVAL}

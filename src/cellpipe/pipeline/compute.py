@@ -1,0 +1,212 @@
+"""Compute a cell: the analyses whose inputs changed, and its page and workbook."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import polars as pl
+
+from cellpipe import analyses
+from cellpipe._version import __version__
+from cellpipe.core import contracts
+from cellpipe.core.model import Analysis, Finding
+from cellpipe.pipeline.cell_inputs import CellInputs, CellTask, finding_rows, read_input_tables
+from cellpipe.pipeline.fingerprints import (
+    cell_fingerprint,
+    fingerprint,
+    input_digests,
+    table_digests,
+    unchanged_analyses,
+)
+from cellpipe.store import CellEntry, ResultFile, read_table, write_table
+from cellpipe.store.history import Event
+from cellpipe.store.lab import Lab
+from cellpipe.store.layout import cell_report_paths, table_path
+from cellpipe.store.manifest import describe_file
+from cellpipe.store.records import AnalysisRecord
+from cellpipe.store.snapshot import LedgerSnapshot
+
+_NUMBERS = (
+    "files", "cycles", "complete_cycles", "first_discharging_capacity_ah", "capacity_retention",
+    "retention_cycle", "initial_coulombic_efficiency", "mean_coulombic_efficiency", "spectra",
+    "first_interfacial_resistance_ohm", "last_interfacial_resistance_ohm",
+)  # fmt: skip
+_END_OF_LIFE = 0.8  # of the reference capacity, as the field says
+
+
+@dataclass(frozen=True)
+class CellResult:
+    """What computing a cell gave, for the ledger; ``computed`` names the analyses that ran."""
+
+    entry: CellEntry
+    written: tuple[ResultFile, ...]
+    events: tuple[Event, ...]
+    computed: tuple[str, ...] = ()
+
+
+def stale_cells(
+    lab: Lab, state: LedgerSnapshot, cells: Sequence[CellInputs], *, redraw: bool = False
+) -> list[CellTask]:
+    """Return the cells whose results were made from other inputs, or are not all there.
+
+    Those with the most records come first, so that no process is left with a long one at the end.
+    With ``redraw`` the reports of all of them are made anew.
+    """
+    tasks = (
+        CellTask(inputs, state.cells.get(inputs.cell.cell_id))
+        for inputs in cells
+        if redraw or _is_stale(lab, inputs, state.cells.get(inputs.cell.cell_id))
+    )
+    return sorted(tasks, key=lambda task: task.records, reverse=True)
+
+
+def _is_stale(lab: Lab, inputs: CellInputs, entry: CellEntry | None) -> bool:
+    unchanged = unchanged_analyses(inputs, entry)
+    if entry is None or len(unchanged) < len(analyses.all_analyses()):
+        return True
+    fingerprints = {name: record.fingerprint for name, record in unchanged.items()}
+    if entry.inputs != cell_fingerprint(inputs, fingerprints, input_findings(inputs)):
+        return True
+    return not all(path.is_file() for path in cell_outputs(lab, inputs.cell.cell_id))
+
+
+def cell_outputs(lab: Lab, cell_id: str) -> list[Path]:
+    """Return every file that a cell's results consist of."""
+    made = [name for analysis in analyses.all_analyses() for name in analysis.makes]
+    tables = (table_path(lab.results, name, cell_id) for name in made)
+    return [*tables, *cell_report_paths(lab.results, cell_id)]
+
+
+def input_findings(inputs: CellInputs) -> list[Finding]:
+    """Return what is known of a cell before it is computed: of its history and of its files.
+
+    A finding of several files is named once.
+    """
+    files: dict[Finding, list[str]] = {}
+    for file in inputs.files:
+        for finding in file.content.findings:
+            files.setdefault(finding, []).append(file.path)
+    of_files = [
+        replace(
+            f, sentence=f"{paths[0] if len(paths) == 1 else f'{len(paths)} files'}: {f.sentence}"
+        )
+        for f, paths in files.items()
+    ]
+    return [*inputs.findings, *of_files]
+
+
+def compute_cell(lab: Lab, task: CellTask) -> CellResult:
+    """Compute a cell's tables, write them and its report; the ledger is left as it is."""
+    from cellpipe.report import write_cell_report
+
+    start = time.perf_counter()
+    computation = _Computation(lab, task)
+    computation.run()
+    inputs, tables = task.inputs, computation.tables
+    before = input_findings(inputs)
+    made = [f for record in computation.records.values() for f in record.findings]
+    findings = (*before, *made)
+    cell_id = inputs.cell.cell_id
+    tables["findings"] = finding_rows(findings, cell_id)
+    paths = write_cell_report(
+        inputs.cell, tables, tables["files"], lab.results, version=__version__,
+        analyses=analyses.analysis_versions(),
+    )  # fmt: skip
+    computation.written += [describe_file(lab.results, path) for path in paths]
+    fingerprints = {name: record.fingerprint for name, record in computation.records.items()}
+    numbers = _first_numbers(tables["cells"])
+    entry = CellEntry(
+        cell_id, cell_fingerprint(inputs, fingerprints, before), inputs.contents, findings,
+        round(time.perf_counter() - start, 4), computation.records, numbers,
+    )  # fmt: skip
+    computed = tuple(computation.computed)
+    events = cell_events(task.entry, entry, is_computed=bool(computed))
+    return CellResult(entry, tuple(computation.written), tuple(events), computed)
+
+
+class _Computation:
+    """The analyses of one cell, in order: each is run, or what it gave before is read."""
+
+    def __init__(self, lab: Lab, task: CellTask) -> None:
+        self.lab, self.inputs = lab, task.inputs
+        self.tables = read_input_tables(lab, task.inputs)
+        self.records: dict[str, AnalysisRecord] = {}
+        self.written: list[ResultFile] = []
+        self.computed: list[str] = []
+        self._known = task.entry.analyses if task.entry is not None and task.entry.inputs else {}
+        self._digests = input_digests(task.inputs)
+
+    def run(self) -> None:
+        for analysis in analyses.execution_order():
+            key = fingerprint(analysis, self.inputs, self._digests) or ""
+            record = self._known.get(analysis.name)
+            if record is None or record.fingerprint != key or not self._read_tables(analysis):
+                record = self._compute(analysis, key)
+            self.records[analysis.name] = record
+            self._digests.update(record.digests)
+
+    def _read_tables(self, analysis: Analysis) -> bool:
+        """Read the tables that an analysis made before; False where one is not as it would be."""
+        cell_id = self.inputs.cell.cell_id
+        frames = {name: read_table(self.lab.results, name, cell_id) for name in analysis.makes}
+        found = {name: frame for name, frame in frames.items() if frame is not None}
+        if len(found) < len(frames) or not all(map(_has_todays_columns, found, found.values())):
+            return False
+        self.tables.update(found)
+        return True
+
+    def _compute(self, analysis: Analysis, key: str) -> AnalysisRecord:
+        """Run an analysis, and write its tables."""
+        folder, cell = self.lab.results, self.inputs.cell
+        digests: dict[str, Mapping[str, str]] = {}
+        findings: list[Finding] = []
+        for result in analyses.run_analysis(analysis, cell, self.tables):
+            path = write_table(folder, result.analysis, cell.cell_id, result.table)
+            file = describe_file(folder, path)
+            self.written.append(file)
+            self.tables[result.analysis] = result.table
+            digests[result.analysis] = table_digests(result.analysis, result.table, file.sha256)
+            findings += result.findings
+        self.computed.append(analysis.name)
+        return AnalysisRecord(key, digests, tuple(findings))
+
+
+def _has_todays_columns(name: str, frame: pl.DataFrame) -> bool:
+    return set(contracts.empty_table(name).columns) <= set(frame.columns)
+
+
+def _first_numbers(cells: pl.DataFrame) -> dict[str, object]:
+    row = cells.row(0, named=True) if cells.height else {}
+    return {name: row[name] for name in _NUMBERS if row.get(name) is not None}
+
+
+def cell_events(
+    before: CellEntry | None, entry: CellEntry, *, is_computed: bool = True
+) -> list[Event]:
+    """Return what a cell's new results mean for its history: its numbers, and new alarms.
+
+    An alarm is a warning or an error that was not there before, or a capacity that has fallen
+    below 80 % of its reference.
+    """
+    contents = hashlib.sha256(" ".join(entry.contents).encode()).hexdigest()
+    kind = "computed" if is_computed else "reported"
+    events = [
+        Event(entry.cell_id, kind, contents, numbers=entry.numbers, seconds=entry.seconds)
+    ]  # fmt: skip
+    known = {finding.code for finding in before.findings} if before else set()
+    events += [
+        Event(entry.cell_id, "alarm", reason=finding.sentence)
+        for finding in entry.findings
+        if finding.level in {"warning", "error"} and before and finding.code not in known
+    ]
+    retention = entry.numbers.get("capacity_retention")
+    earlier = before.numbers.get("capacity_retention") if before else None
+    fell = not isinstance(earlier, float) or earlier >= _END_OF_LIFE
+    if isinstance(retention, float) and retention < _END_OF_LIFE and fell:
+        sentence = f"The capacity is at {100 * retention:.1f} % of its reference."
+        events.append(Event(entry.cell_id, "alarm", reason=sentence))
+    return events

@@ -1,0 +1,66 @@
+"""Who does the work of a run: processes of this machine; flows bring Prefect's task runners."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from cellpipe.pipeline.cell_inputs import CellTask
+from cellpipe.pipeline.compute import CellResult, compute_cell
+from cellpipe.pipeline.ingest import IngestResult, ingest_file
+from cellpipe.pipeline.plan import NewFile
+from cellpipe.store.lab import Lab
+from cellpipe.system.processes import Workers
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Step(Generic[T, R]):
+    """A step of a run over many items: what is done with each, and how an item is called."""
+
+    stage: str
+    work: Callable[[Lab, T], R]
+    name: Callable[[Lab, T], str]
+    rejection: Callable[[R], str | None] = lambda _: None
+
+
+def _rejection(result: IngestResult) -> str | None:
+    whole = result.file_content
+    return str(whole.reason) if whole.status == "set aside" else None
+
+
+def _file_name(lab: Lab, file: NewFile) -> str:
+    return lab.relative_name(file.path)
+
+
+def _cell_name(_: Lab, task: CellTask) -> str:
+    return task.inputs.cell.cell_id
+
+
+INGEST: Step[NewFile, IngestResult] = Step("files", ingest_file, _file_name, _rejection)
+COMPUTE: Step[CellTask, CellResult] = Step("cells", compute_cell, _cell_name)
+
+
+class Executor(Protocol):
+    """Does a step's work on many items, in whatever order and place."""
+
+    def map(
+        self, step: Step[T, R], lab: Lab, items: Sequence[T]
+    ) -> Iterator[tuple[T, R | Exception]]:
+        """Yield each item with what the step's work on it gave or raised, as they are done."""
+
+
+class LocalExecutor:
+    """The processes of a pool, or this process where there is little to do."""
+
+    def __init__(self, workers: Workers) -> None:
+        self._workers = workers
+
+    def map(
+        self, step: Step[T, R], lab: Lab, items: Sequence[T]
+    ) -> Iterator[tuple[T, R | Exception]]:
+        """Yield each item with what the step's work on it gave or raised, as they are done."""
+        yield from self._workers.map(step.work, lab, items)

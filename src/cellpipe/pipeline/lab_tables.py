@@ -1,0 +1,71 @@
+"""The tables that are about the whole lab: its files, its findings, its cell sheet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from cellpipe.core import contracts
+from cellpipe.core.model import Finding
+from cellpipe.pipeline.cell_inputs import Grouping, file_rows, finding_rows
+from cellpipe.pipeline.plan import Plan
+from cellpipe.store.lab import Lab
+from cellpipe.store.snapshot import LedgerSnapshot
+from cellpipe.system.scan import Failure
+
+
+def files_table(
+    lab: Lab, state: LedgerSnapshot, plan: Plan, grouping: Grouping, failures: Sequence[Failure]
+) -> pl.DataFrame:
+    """Return one row per file of the folder: used, set aside or a duplicate."""
+    used = pl.concat([contracts.empty_table("files"), *(file_rows(c) for c in grouping.cells)])
+    mine = set(used["path"])
+    reasons = {failure.path: failure.reason for failure in failures}
+    rows, written = [], {}
+    for name, known in state.recordings(lab.relative_name(path) for path in plan.files):
+        written[name] = known[0].modified_ns if known else None
+        if name in mine:
+            continue
+        file, content = known or (None, None)
+        why = reasons.get(name) or (content.reason if content else None)
+        status, reason = "set aside", why or "It was not read yet."
+        if name in grouping.unused:
+            status, reason = grouping.unused[name]
+        rows.append({
+            "path": name, "file_sha256": file.sha256 if file else None, "status": status,
+            "size_byte": file.size if file else 0, "reason": str(reason),
+        })  # fmt: skip
+    rest = pl.DataFrame(rows, schema_overrides=used.schema)
+    table = pl.concat([used, rest], how="diagonal").sort("path")
+    when = pl.Series([written.get(path) for path in table["path"]], dtype=pl.Int64)
+    modified = when.cast(pl.Datetime("ns", "UTC")).cast(table.schema["modified_at"])
+    return contracts.validate("files", table.with_columns(modified_at=modified))
+
+
+def findings_table(
+    state: LedgerSnapshot,
+    grouping: Grouping,
+    findings: Sequence[Finding],
+    failures: Sequence[Failure],
+) -> pl.DataFrame:
+    """Return the findings of the lab, then those of each cell."""
+    entries = state.cells
+    ids = [inputs.cell.cell_id for inputs in grouping.cells]
+    mine = [entries[cell_id] for cell_id in ids if cell_id in entries]
+    used = {file.path for inputs in grouping.cells for file in inputs.files}
+    not_updated = [
+        Finding("error", "not_updated", f"{f.path}: {f.reason} What is shown is from before.")
+        for f in failures
+        if f.path in entries or f.path in used
+    ]
+    parts = [finding_rows(entry.findings, entry.cell_id) for entry in mine]
+    of_lab = finding_rows([*findings, *not_updated], None)
+    return contracts.validate("findings", pl.concat([of_lab, *parts]))
+
+
+def sheet_table(grouping: Grouping) -> pl.DataFrame:
+    """Return what the cell sheet says of each cell."""
+    columns = contracts.empty_table("cell_sheet").schema
+    rows = [{name: getattr(each.cell, name) for name in columns} for each in grouping.cells]
+    return contracts.validate("cell_sheet", pl.DataFrame(rows, schema=columns))

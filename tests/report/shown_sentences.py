@@ -1,0 +1,116 @@
+"""What the numbers in sentences and in figures mean: the second half of the vocabulary."""
+
+from __future__ import annotations
+
+from shown_words import STANDING
+
+# About one cell; names are columns of its row of the table ``cells`` where no table is named.
+_LAW = "rate {law.rate_ohm_per_hour_to_the_m} ± {=law_band rate_standard_error} Ω/h^½ (95 %)"
+_ARC = (
+    "{{!a process}} {{=last_arc {0} resistance_ohm}} Ω ({{=last_arc {0} process_probability:%}}%)"
+)
+_ARCS = ", ".join(map(_ARC.format, "01"))
+SENTENCES = (
+    "{cell_id}",
+    "cycle 1: {!how the efficiency is defined}",
+    "{!what the cell is} · {%parts_of_sheet}[[ · {cell_sheet.stack_pressure_mpa} MPa stack "
+    "pressure]] · {cell_sheet.temperature_celsius} °C",
+    "per {capacity_basis}[[; {first_areal_discharging_capacity_mah_per_cm2} mAh/cm² by area]]",
+    "cycle {retention_cycle} over cycle {retention_reference_cycle}",
+    "cycle {retention_cycle} over cycle {retention_reference_cycle}; fade {fade_per_cycle:%} % per "
+    "cycle at the usual rate",
+    "over cycle {retention_reference_cycle}",
+    "of the usual rate ({usual_rate_cycles} cycles)[[, 95 % interval {fade_per_cycle_low:%}% to "
+    "{fade_per_cycle_high:%}%]]",
+    "{complete_cycles} complete",
+    "complete cycles from cycle 2 on",
+    "standard deviation, complete cycles from cycle 2 on",
+    STANDING,
+    f"Beside published cells: {STANDING} All of them",
+    "This cell: {~baseline_comparison.cell_conditions}.",
+    "{=count findings level info} note[[s]]",
+    "{~findings.sentence}[[ ({~findings.file})]]",
+    "Check: {~findings.sentence}[[ ({~findings.file})]]",
+    "{#how many rows are folded} rows between",
+    # figures: what is read to those who can't see them, captions, marks
+    "[[Specific capacity]][[Capacity]] and Coulombic efficiency of {cycles} cycles",
+    "{!two quantities} for {%cycles}",
+    "{=peaks} peaks of dQ/dV by cycle",
+    "Nyquist plot of {%spectra}",
+    "Interfacial resistance in Ω cm² of {spectra} spectra",
+    "Retention by cycle, beside {=compared} published cells",
+    "First discharge capacity beside {=with_capacity} published cells",
+    "Arcs of spectrum {spectra}: " + _ARCS,
+    "{!charge or discharge} upwards, discharge downwards. Grid of {=range grid_step_volt low:mV} "
+    "mV, smoothed with a Gaussian of {=range smoothing_volt low:mV} to {=range smoothing_volt high:"
+    "mV} mV standard deviation.[[ The axis is cut: {%reaches}.]]",
+    "First position, then height of peaks that are followed through at least 3 cycles. {!words}",
+    "The cell was not discharged at 3 rates or more.",
+    "[[{#how many are drawn, at most six} of {spectra} spectra. ]]Points: measured, lines: fit of "
+    "{~interfacial_resistance.circuit}, equal axes. Below: measured minus fitted relative to |Z|; "
+    "the axis holds 99 % of the residuals.",
+    "Left: spectrum {spectra} with its arcs (" + _ARCS + "), {!words}",
+    "Left: as measured. Right: plus {cell_sheet.reference_offset_volt} V (from the cell sheet). "
+    "{!words}",
+    "Bars: one standard error of the fit; {!words} Orange: the best supported law with the band of "
+    "95 % of its rate, if its exponent is not free. It grows with the square root of time "
+    f"(probability {{law.law_probability:%}}%), {_LAW}; free exponent {{law.exponent}} ± "
+    "{=law_band exponent_standard_error}.",
+    "Discharge capacity over the first discharge. Published cells start at 100 % in cycle 1; "
+    "{!words}",
+    "{%spectra}",
+    "{%cycles}",
+    "[[{!direction and step}, ]]near {%peak} V",
+    "[[discharge]][[charge]], {!step} near {%peak} V",
+    "{~baselines.first_author_year}",
+    "▽ below the axis: {%lie_below}",
+    "{%rate}C",
+    "called {##a name} in formulas",
+    "{!where it is from}; called {##a name} in formulas",
+    # alarms of the digest
+    "The capacity is at {capacity_retention:%} % of its reference.",
+    "The interfacial resistance has grown to {=growth} times the first "
+    "({last_interfacial_resistance_ohm} Ω from {first_interfacial_resistance_ohm} Ω; "
+    "limit {#set}).",
+    "The Coulombic efficiency is {=latest_median:%} % (median of the cycles {=latest 0} to "
+    "{=latest 2}; limit {#set} %).",
+    "The discharge capacity fell by {%sudden_loss} (limit {#set} % from one cycle to the next at "
+    "the same rate).",
+    # what is no result
+    "Table 1 of Molaiyan et al., eTransportation 23 (2025) 100391, 10.1016/j.etran.2024.100391, CC "
+    "BY 4.0, {!what the table is}",
+    "Made with {##versions of programs}",
+    "Written by cellpipe {##its version}[[. {!where more is}]]",
+    "cellpipe: {cell_id}",
+)
+
+# About the lab.
+LAB_SENTENCES = (
+    "{=count cells} cells from {=count files status used} raw files; "
+    "{=count files status set_aside} files could not be used",
+    "The newest raw file was written on {=newest} UTC.",
+    "Check: {~findings.sentence}",
+    "Discharge capacity, cycles 1 to {#the cell's cycles, a name of a drawing}, from zero",
+    "Written by cellpipe {##its version}.",
+    "This lab's cell / published cell in per cent, {!how the table is read} as in Table 1; "
+    "{!words} Table 1 of {!authors} 10.1016/j.etran.2024.100391; {!whose rows they are}",
+    "Kind{!kinds and times to choose from}in the last 7 days{!a box to tick}",
+    # the page of several cells
+    "Complete cycles. Over cycle {=reference}.",
+    "Cycle {=last_common}, the last that all have completed. {!words}",
+    "Voltage profiles of cycle {=last_common}",
+    "Last spectra of {#how many have some} cells",
+    "{!a quantity} of {#how many are drawn} cells by cycle",
+    "Check: {!a field} is not the same for all: {%conditions}.",
+    # the digest
+    "cellpipe: {=count cells} cells computed, {#alarms: they stand in the ledger} alarms, "
+    "{=count files status set_aside} set aside",
+    "{##when} UTC; since {##when}: {#files since then} files read, {=count cells} cells computed.",
+    "cellpipe, {##a time} UTC. Results: {##a path}",
+    "Since {##a time}: {#files since then} files read, {=count cells} cells computed.",
+    "{!a section} ({#how many lines follow}):",
+    "{%cells}:",
+    "{~files.path}: {~files.reason}",
+    "{%cells}",
+    "Mean ± standard deviation (n − 1) of the cells that have the number.",
+)

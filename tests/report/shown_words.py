@@ -1,0 +1,392 @@
+"""What every label means: the one vocabulary that all that is shown is held against.
+
+It is written from what a label says and from the meanings in ``schemas/*.yaml``, not from the code
+that writes the label. A label that is not here fails the test, and so does a number in a sentence
+that is not here. ``{name}`` stands for a number or text (names: ``shown_lab``), ``{name:unit}`` for
+one in that unit, ``[[ ]]`` for what may be missing, ``{~table.column}`` for any text that stands
+there. What is no result is ``{!reason}``, words without a digit, ``{#reason}``, a
+number, or ``{##reason}``, any text. ``{%name}`` is a list that a function of ``shown_lists`` reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+Meaning = str | tuple[str, ...] | dict[str, str]
+Words = Mapping[str, Meaning]
+
+
+_HALVES = {"charge": "charging", "discharge": "discharging"}
+CYCLES: dict[str, Meaning] = {
+    "Cycle": "cycle",
+    "Complete": "complete",
+    "CE (%)": "coulombic_efficiency",
+    "Coulombic efficiency": "coulombic_efficiency",
+    "Retention (%) of cycle {retention_reference_cycle}": "capacity_retention",
+    "Capacity retention": "capacity_retention",
+    "Reference cycle of retention": "retention_reference_cycle",
+    "Retention at its rate": "capacity_retention_at_rate",
+    "Energy efficiency (%)": "energy_efficiency",
+    "Energy efficiency": "energy_efficiency",
+    "Hysteresis (V)": "voltage_hysteresis_volt",
+    "Voltage hysteresis (V)": "voltage_hysteresis_volt",
+    "C-rate (1/h)": "discharging_c_rate",  # the C-rate of a cycle is that of its discharge
+    "Duration (h)": "duration_second",
+    "Start (UTC)": "=time",
+    "Instrument's cycle": "vendor_cycle_count",
+    "Mean temperature (°C)": "mean_temperature_celsius",
+    "Highest temperature (°C)": "max_temperature_celsius",
+    "Rate": "rate_group",
+    "Formation": "formation_cycle",
+} | {
+    label.format(shown): name.format(word)
+    for shown, word in _HALVES.items()
+    for label, name in {
+        "{} (mAh)": "{}_capacity_ah",
+        "{} (mAh/g)": "specific_{}_capacity_mah_per_g",
+        "{} (mAh/g, per {{capacity_basis}})": "specific_{}_capacity_mah_per_g",
+        "{} (mAh/cm²)": "areal_{}_capacity_mah_per_cm2",
+        "Mean voltage, {} (V)": "mean_{}_voltage_volt",
+        "End voltage, {} (V)": "end_{}_voltage_volt",
+        "Rest voltage after, {} (V)": "rest_voltage_after_{}_volt",
+        "Share at constant voltage, {}": "{}_constant_voltage_share",
+        "DC resistance, {} (Ω)": "{}_dc_resistance_ohm",
+        "{}: first file": "=source {}_half_cycle file_sha256",
+        "{}: first record": "half_cycles.first_record_index@{}_half_cycle",
+        "{}: last file": "=source {}_half_cycle last_file_sha256",
+        "{}: last record": "half_cycles.last_record_index@{}_half_cycle",
+    }.items()
+}
+_SPECTRUM: dict[str, Meaning] = {
+    "Spectrum": "spectrum",
+    "Cycles begun": "interfacial_resistance.cycle",
+    "Determined": "identifiable",
+}
+ARCS: dict[str, Meaning] = _SPECTRUM | {
+    "Arc": "arc",
+    "Process": "process",
+    "Probability": "process_probability",
+    "R (Ω)": "resistance_ohm",
+    "Standard error (Ω)": "resistance_standard_error_ohm",
+    "of that noise (Ω)": "resistance_precision_ohm",
+    "R (Ω cm²)": "areal_resistance_ohm_cm2",
+    "τ (s)": "time_constant_second",
+    "n": "exponent",
+    "C (F)": "capacitance_farad",
+    "C, Brug (F)": "brug_capacitance_farad",
+    "C (F/cm²)": "capacitance_farad_per_cm2",
+}
+FITS: dict[str, Meaning] = _SPECTRUM | {
+    "Circuit": "circuit",
+    "Element": "element",
+    "Parameter": "parameter",
+    "Value": "value",
+    "Standard error": "standard_error",
+    "of that noise": "precision",
+    "Unit": "unit",
+    "Residual (%)": "interfacial_resistance.relative_residual",
+}
+RESISTANCE: dict[str, Meaning] = {
+    **_SPECTRUM,
+    "Cycles begun": "cycle",
+    "Interfacial resistance (Ω)": "interfacial_resistance_ohm",
+    "R (Ω)": "interfacial_resistance_ohm",
+    "Standard error (Ω)": "interfacial_resistance_standard_error_ohm",
+    "of that noise (Ω)": "interfacial_resistance_precision_ohm",
+    "Interfacial resistance (Ω cm²)": "areal_interfacial_resistance_ohm_cm2",
+    "R (Ω cm²)": "areal_interfacial_resistance_ohm_cm2",
+    "Series resistance (Ω)": "series_resistance_ohm",
+    "Relative residual": "relative_residual",
+    "Frequencies": "frequencies",
+    "Left out": "frequencies_left_out",
+    "Noise": "noise",
+    "Kramers–Kronig, misses by": "kramers_kronig_violation",
+    "State": "state",
+    "Voltage (V)": "voltage_volt",
+    "Circuit": "circuit",
+    "File sha256": "file_sha256",
+    "Spectrum in file": "spectrum_in_file",
+    "Start (UTC)": "=time unix_time_second",
+}
+GROWTH: dict[str, Meaning] = {
+    "State": "state",
+    "Arc": "arc",
+    "Process": "process",
+    "Spectra": "spectra",
+    "First (Ω)": "first_resistance_ohm",
+    "Last (Ω)": "last_resistance_ohm",
+    "Per cycle (Ω)": "growth_per_cycle_ohm",
+    "Per √h (Ω)": "growth_per_root_hour_ohm:Ω per √h",
+    "Law": "law",
+    "Probability": "law_probability",
+    "Free exponent": "exponent",
+    "Standard error of the exponent": "exponent_standard_error",
+    "R₀ (Ω)": "initial_resistance_ohm",
+    "Rate (Ω/h^m)": "rate_ohm_per_hour_to_the_m",
+    "Standard error of the rate": "rate_standard_error",
+    "Jumps": "jumps",
+    "Repeatability": "repeatability",
+}
+EIS: dict[str, Meaning] = _SPECTRUM | {
+    "Frequency (Hz)": "frequency_hertz",
+    "Z′ (Ω)": "real_impedance_ohm",
+    "−Z″ (Ω)": "=minus imaginary_impedance_ohm",
+    "Z′, fit (Ω)": "=fitted real",
+    "−Z″, fit (Ω)": "=fitted imaginary",
+}
+CURVE: dict[str, Meaning] = {
+    "Cycle": "cycle {=own cycle}",
+    "Direction": "direction",
+    "Charge passed (mAh)": "capacity_ah",
+    "Charge passed (mAh/g, per {=basis})": "=per_gram capacity_ah",
+    "Voltage, as measured (V)": "voltage_volt",
+    "Voltage vs Li⁺/Li (V)": "=potential",
+    "dQ/dV ({!its unit}/V[[, per {=basis}]][[, grid {grid_step_volt:mV} mV]]"
+    "[[, smoothing {smoothing_volt:mV} mV]])": "=per_gram differential_capacity_ah_per_volt",
+    "Grid (mV)": "grid_step_volt",
+    "Smoothing (mV)": "smoothing_volt",
+}
+FILES: dict[str, Meaning] = {
+    "File": "path",
+    "Status": "status",
+    "Format": "format",
+    "Records": "records",
+    "Spectra": "spectra",
+    "Start (UTC)": "started_at",
+    "Size (B)": "size_byte",
+    "sha256": "file_sha256",
+    "Reason": "reason",
+    "Written (UTC)": "modified_at",
+    "Written (UTC), sorted by": "=stamp modified_at",
+    "Written by": "cellpipe {##the program's version}",
+}
+FINDINGS: dict[str, Meaning] = {
+    "Cell": "cell_id",
+    "Level": "level",
+    "Code": "code",
+    "Sentence": "sentence",
+    "File": "file",
+    "Rows": "rows",
+}
+BESIDE: dict[str, Meaning] = {
+    "Cell": "cell_id",
+    "Rank": "rank",
+    "Published cell": "baselines.first_author_year",
+    "From": ("{source}, row {row}", "source"),
+    "Row": "row",
+    "How this cell stands beside it": "verdict",
+    "In common": "alike",
+    "What differs": ("differences", "–"),
+    "To bear in mind": ("reason", "–"),
+    "Why not, or what to bear in mind": "reason",
+    "Basis": "basis",
+    "Unit": "unit",
+    "This cell, first": "cell_initial_capacity",
+    "The cell's first discharge": "cell_initial_capacity",
+    "Published, first": "baseline_initial_capacity",
+    "Published first discharge": "baseline_initial_capacity",
+    "Ratio": "capacity_ratio",
+    "Published value was converted": "baseline_initial_derived",
+    "At cycle": "cycle",
+    "Retention is": "standing",
+    "This cell, retention": "cell_retention",
+    "The cell's retention": "cell_retention",
+    "Published then": (
+        "{baseline_retention_low:%} % to {baseline_retention_high:%} %",
+        "{baseline_retention_low:%}[[ %]]",
+    ),
+    "Published, low": "baseline_retention_low",
+    "Published, high": "baseline_retention_high",
+    "Published, printed": "baseline_retention_printed",
+    "On a straight line": "interpolated",
+    "This cell, loss per cycle to there": "cell_fade_to_cycle",
+    "This cell, loss per cycle from the first to that one": "cell_fade_to_cycle",
+    "Published loss per cycle, from": "baseline_fade_per_cycle_low",
+    "Published loss per cycle, to": "baseline_fade_per_cycle_high",
+    "Published, loss per cycle between its two points": (
+        "{baseline_fade_per_cycle_low:%} % to {baseline_fade_per_cycle_high:%} %",
+        "{baseline_fade_per_cycle_low:%}[[ %]]",
+    ),
+    "This cell, steady loss per cycle": "cell_fade_per_cycle",
+    "Steady loss, 95 % from": "cell_fade_per_cycle_low",
+    "Steady loss, 95 % to": "cell_fade_per_cycle_high",
+    "This cell, steady loss per cycle (95 %)": (
+        "{cell_fade_per_cycle:%} % ({cell_fade_per_cycle_low:%} % to"
+        " {cell_fade_per_cycle_high:%} %)",
+        "cell_fade_per_cycle",
+    ),
+    "Family (inferred)": "{!the family that its electrolyte is counted to, no number}",
+    "Kind (inferred)": "baselines.cell_kind_inferred",
+    "Basis (inferred)": "baselines.capacity_basis_inferred",
+    "DOI": "baselines.doi",
+} | {
+    label: f"baselines.{name}"
+    for name, labels in {
+        "anode_composition": ("Anode", "Anode, as printed"),
+        "solid_electrolyte": ("Electrolyte", "Electrolyte, as printed"),
+        "cathode_composition": ("Cathode", "Cathode, as printed"),
+        "temperature_text": ("Temperature", "Temperature, as printed"),
+        "current_text": ("Current", "Current, as printed"),
+        "voltage_text": ("Window (V)", "Window, as printed (V)"),
+        "loading_text": ("Loading", "Loading, as printed"),
+        "initial_text": ("Initial capacity, as printed", "Initial, as printed"),
+        "later_text": ("Later capacity, as printed", "Later, as printed"),
+        "retention_text": ("Retention, as printed",),
+    }.items()
+    for label in labels
+}
+STANDING = (
+    "Retention [[above {=standings above}]][[, ]][[within the spread of {=standings within}]][[, ]]"
+    "[[below {=standings below}]] of {=compared} published cells that can be compared. "
+    "Nearest is {nearest.first_author_year} ({nearest.source}, row {nearest.row}; {nearest.alike}):"
+    " {!above, below or within}, {nearest.cell_retention:%} % retained at cycle {nearest.cycle},"
+    " published [[{nearest.baseline_retention_low:%} to ]]{nearest.baseline_retention_high:%} %"
+    "[[, on a straight line to its end]];"
+    " first discharge {nearest.capacity_ratio} times: {nearest.cell_initial_capacity}, published"
+    " {nearest.baseline_initial_capacity} {nearest.unit} per {nearest.basis}."
+    "[[ The first discharge was at another rate than later ones: retention contains that.]]"
+)
+_FIRST: Meaning = {
+    "mAh": "first_discharging_capacity_ah",
+    "mAh/g": "first_specific_discharging_capacity_mah_per_g",
+    "mAh/cm²": "first_areal_discharging_capacity_mah_per_cm2",
+}
+_FIRST_TO_LAST: Meaning = (
+    "{first_areal_interfacial_resistance_ohm_cm2} → {last_areal_interfacial_resistance_ohm_cm2}"
+    " Ω cm²",
+    "{first_interfacial_resistance_ohm} → {last_interfacial_resistance_ohm} Ω",
+    "{first_areal_interfacial_resistance_ohm_cm2} Ω cm²",  # of the only spectrum
+    "first_interfacial_resistance_ohm",
+)
+CELLS: dict[str, Meaning] = {
+    "Cell": "cell_id",
+    "Kind": ("configuration", "not known{configuration}"),
+    "Group": "group",
+    "Cycles": "cycles",
+    "Complete cycles": "complete_cycles",
+    "Spectra": "spectra",
+    "First charge (mAh)": "first_charging_capacity_ah",
+    "First discharge": _FIRST,
+    "First discharge (mAh)": "first_discharging_capacity_ah",
+    "First discharge (mAh/g)": "first_specific_discharging_capacity_mah_per_g",
+    "First discharge (mAh/cm²)": "first_areal_discharging_capacity_mah_per_cm2",
+    "Unit and basis": ("mAh/g {capacity_basis}", "mAh/cm²", "mAh"),
+    "Basis": "capacity_basis",
+    "Initial Coulombic efficiency": "initial_coulombic_efficiency",
+    "Initial CE": "initial_coulombic_efficiency",
+    "Mean Coulombic efficiency": "mean_coulombic_efficiency",
+    "Mean CE from cycle 2": "mean_coulombic_efficiency",
+    "Capacity retention": "capacity_retention",
+    "At cycle": "retention_cycle",
+    "Cycle, Capacity retention": "retention_cycle",  # an axis: at the last cycle
+    "Over cycle": "retention_reference_cycle",
+    "Retention": "{capacity_retention:%} % cycle {retention_cycle} over "
+    "{retention_reference_cycle}",
+    "Fade per cycle": "fade_per_cycle",
+    "Fade per cycle at the usual rate": "fade_per_cycle",
+    "Fade, 95 % from": "fade_per_cycle_low",
+    "Fade, 95 % to": "fade_per_cycle_high",
+    "Below 90 % from cycle": "cycles_to_90_percent",
+    "Below 80 % from cycle": "cycles_to_80_percent",
+    "Formation cycles": "formation_cycles",
+    "Cumulative Coulombic efficiency": "cumulative_coulombic_efficiency",
+    "Scatter of the efficiency": "coulombic_efficiency_standard_deviation",
+    "First interfacial resistance (Ω)": "first_interfacial_resistance_ohm",
+    "Last interfacial resistance (Ω)": "last_interfacial_resistance_ohm",
+    "First (Ω cm²)": "first_areal_interfacial_resistance_ohm_cm2",
+    "Last (Ω cm²)": "last_areal_interfacial_resistance_ohm_cm2",
+    "Interfacial resistance": _FIRST_TO_LAST,
+    "Interfacial resistance, first spectrum": {
+        "Ω": "first_interfacial_resistance_ohm",
+        "Ω cm²": "first_areal_interfacial_resistance_ohm_cm2",
+    },
+    "Interfacial resistance, last spectrum": {
+        "Ω": "last_interfacial_resistance_ohm",
+        "Ω cm²": "last_areal_interfacial_resistance_ohm_cm2",
+    },
+    "Checks": "=checks",
+    "Newest file (UTC)": "[[new ]]{=newest}",
+    "Retention beside published cells": ("above {=standings above} of {=compared}", "–"),
+    "Discharge capacity by cycle": "{!a drawing without a scale}",
+    "Workbook": "xlsx",
+} | {
+    f"Retention at cycle {n}": f"capacity_retention_cycle_{n}"
+    for n in (10, 50, 100, 200, 500, 1000)
+}
+INDEX: dict[str, Meaning] = CELLS | {
+    "Retention": (CELLS["Retention"], "capacity_retention"),  # type: ignore[dict-item]
+    "Cycles, sorted by": "cycles",
+    "First discharge, sorted by": _FIRST,
+    "Initial CE, sorted by": "initial_coulombic_efficiency",
+    "Mean CE from cycle 2, sorted by": "mean_coulombic_efficiency",
+    "Retention, sorted by": "capacity_retention",
+    "Interfacial resistance, sorted by": (
+        "last_areal_interfacial_resistance_ohm_cm2", "last_interfacial_resistance_ohm",
+    ),
+    "Retention beside published cells, sorted by": "=share_above",
+    "Retention beside published cells, in words": (STANDING, "{!why there is none}"),
+    "Checks, sorted by": "=checks",
+    "Newest file (UTC), sorted by": "=newest seconds",
+}  # fmt: skip
+SHEET: dict[str, Meaning] = {
+    "Cell ID": "cell_id",
+    "cellpipe_id": "{##the name by which a notebook's entry is found again}",
+    "Files": "{##names of files, as they are written in the cell sheet}",
+    "Role of the working electrode": "{!a word of the cell sheet}",
+} | {
+    label: name
+    for name, label in {
+        "configuration": "Configuration", "working_electrode": "Working electrode",
+        "cathode_active_mass_mg": "Cathode active mass",
+        "anode_active_mass_mg": "Anode active mass",
+        "area_cm2": "Area", "counter_electrode": "Counter electrode",
+        "reference_offset_volt": "Reference offset vs Li⁺/Li",
+        "nominal_capacity_mah_per_g": "Nominal capacity (1C)",
+        "stack_pressure_mpa": "Stack pressure", "fabrication_pressure_mpa": "Fabrication pressure",
+        "temperature_celsius": "Temperature", "lower_voltage_volt": "Lower voltage",
+        "upper_voltage_volt": "Upper voltage", "electrolyte": "Electrolyte",
+        "electrolyte_thickness_um": "Electrolyte thickness",
+        "electrode_composition": "Electrode composition", "silicon": "Silicon",
+        "np_ratio": "N/P ratio", "cathode": "Cathode", "group": "Group", "comment": "Comment",
+    }.items()
+}  # fmt: skip
+REPLICATES: dict[str, Meaning] = {
+    "Group": "group",
+    "Cells": "=members",
+    "First discharge": "{=mean first_specific_discharging_capacity_mah_per_g} ± "
+    "{=std first_specific_discharging_capacity_mah_per_g} (n = "
+    "{=n first_specific_discharging_capacity_mah_per_g}) mAh/g, per {capacity_basis}",
+    "Retention (%)": "{=common mean:%} ± {=common std:%} (n = {=common n}), "
+    "cycle {=common cycle} over {=common reference}",
+    "Last interfacial resistance": (
+        "{=mean last_areal_interfacial_resistance_ohm_cm2} ± "
+        "{=std last_areal_interfacial_resistance_ohm_cm2} (n = "
+        "{=n last_areal_interfacial_resistance_ohm_cm2}) Ω cm²",
+        "last_interfacial_resistance_ohm",  # of the first of them: none
+    ),
+} | {
+    label: f"{{=mean {name}:%}} ± {{=std {name}:%}} (n = {{=n {name}}})"
+    for label, name in {
+        "Initial CE (%)": "initial_coulombic_efficiency",
+        "Mean CE (%)": "mean_coulombic_efficiency",
+    }.items()
+}
+
+MISSING: dict[str, Meaning] = {
+    "Cell": "cell_id",
+    "In the cell sheet": "{!in words}",
+    "What it would add": "{!names of fields and units}",
+}
+REVIEW: dict[str, Meaning] = {
+    "Reference": "[{ref}]",
+    "Published cell": "system",
+    "Quantity": "quantity",
+    "Published": ("{value_low} to {value_high}", "value_low"),
+    "This cell": "=own_measure",
+    "Unit": "=printed_unit",
+    "Conditions": "conditions",
+    "To bear in mind": ("[[the cell is at cycle {=last_cycle}]][[first discharge]][[over the first "
+                        "discharge]][[; ]][[the text does not say whether full or half]]", "–"),
+    "Section": "section",
+    "DOI": "doi",
+}  # fmt: skip
