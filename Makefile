@@ -11,7 +11,7 @@ FILES  := src flows tests sample_data benchmarks docs
 WORKERS ?= 3
 RUN     := $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 # What a change most likely breaks: formats, numerics, analyses, contracts, the house, pages, one
-# lab from end to end. What starts a server or reads thousands of files is left to `make test`.
+# lab from end to end. What is marked slow is left to `make test`.
 QUICK   := tests/numerics tests/formats tests/analyses tests/report tests/watch/test_wholeness.py \
   tests/test_house.py tests/test_contracts.py tests/test_result_files.py tests/test_settings.py \
   tests/test_cell_sheet.py tests/test_baselines.py tests/test_sample_files.py \

@@ -86,6 +86,7 @@ def is_shown(expected: str, said: str) -> bool:
     return re.fullmatch(r"[\s\S]*?".join(parts), said.strip()) is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", with_kind("console"), ids=named)
 def test_commands_say_what_the_page_shows(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -33,9 +34,10 @@ def test_each_group_runs_on_one_worker(tmp_path: Path) -> None:
     )
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-n", "3", "--dist", "loadgroup", "-rP",
+        [sys.executable, "-m", "pytest", "-n", "3", "--dist", "loadgroup", "-rP", "-p", "xdist",
          "-p", "no:cacheprovider"],
         cwd=tmp_path, capture_output=True, text=True, check=False,
+        env=os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
     )  # fmt: skip
     assert done.returncode == 0, done.stdout
     ran = re.findall(r"^(.*) ran on (gw\d)$", done.stdout, re.MULTILINE)

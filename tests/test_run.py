@@ -179,7 +179,9 @@ def test_a_file_that_failed_three_times_is_suspended_without_a_look_at_it() -> N
     [(path, shown)] = plan.suspended
     assert path.name == "A.mpr"
     assert "3 times in a row" in shown.reason
-    assert shown.parts["remedy"] == "it rests until it changes; cellpipe retry lets it be tried again"
+    assert (
+        shown.parts["remedy"] == "it rests until it changes; cellpipe retry lets it be tried again"
+    )
 
 
 def test_what_is_out_of_reach_stays_known() -> None:
