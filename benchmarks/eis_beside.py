@@ -30,7 +30,7 @@ def by_rule(z: NDArray[np.complex128], size: int) -> Floats:
 
 
 def costs(circuit: str, pairs: Sequence[Pair], values: Floats) -> Floats:
-    """Sums of squared relative residuals; infinite where a fit failed."""
+    """Return sums of squared relative residuals; infinite where a fit failed."""
     tree = parse_circuit(circuit)
     out = []
     for (f, z), row in zip(pairs, values, strict=True):

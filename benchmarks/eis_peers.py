@@ -39,7 +39,7 @@ def impedance_py(circuit: str, f: np.ndarray, z: np.ndarray, guess: np.ndarray) 
 
 
 def lmfit_plain(circuit: str, f: np.ndarray, z: np.ndarray, guess: np.ndarray) -> np.ndarray:
-    """What is written by hand around lmfit: R, Q and n as they are, numeric derivatives."""
+    """Return what is written by hand around lmfit: R, Q and n as they are, numeric derivatives."""
     import lmfit
 
     del circuit

@@ -40,7 +40,7 @@ def said(seconds: float) -> None:
 
 
 def ledger_of(count: int) -> None:
-    """A night with nothing new over so many files, of which the ledger knows all."""
+    """Return a night with nothing new over so many files, of which the ledger knows all."""
     from cellpipe.core.errors import Reason
     from cellpipe.pipeline.plan import plan_all, reading_key
     from cellpipe.store import Content, SeenFile
@@ -102,7 +102,7 @@ def parsed(count: int) -> None:
 
 
 def rows_of(count: int) -> None:
-    """A file of so many rows, from its bytes to its cycles."""
+    """Return a file of so many rows, from its bytes to its cycles."""
     import cellpipe
     from cellpipe.analyses import cycles, half_cycles
     from cellpipe.analyses.half_cycle_segments import half_cycle_segments
@@ -139,7 +139,7 @@ def arbin_csv(path: Path, count: int) -> Path:
 
 
 def cells_of(count: int) -> None:
-    """The lab's page, workbook and gathered tables of so many cells."""
+    """Return the lab's page, workbook and gathered tables of so many cells."""
     from cellpipe.store import write_table
     from cellpipe.store.consolidated import consolidate_tables
     from cellpipe.store.results import open_results
@@ -177,7 +177,7 @@ def a_cell() -> dict[str, pl.DataFrame]:
 
 
 def spectra_of(count: int) -> None:
-    """The joint fit of a cell's series of so many spectra."""
+    """Return the joint fit of a cell's series of so many spectra."""
     from cellpipe import fit_impedance_series
 
     frequency = np.logspace(6, -1, 50)
@@ -229,7 +229,7 @@ def grown(part: str) -> None:
 
 
 def backfill(processors: int) -> None:
-    """A backfill of real files by a process that may use so many processors, and by its pool."""
+    """Time a backfill of real files by a process that may use so many processors."""
     from cellpipe.pipeline.run import process
 
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:processors])

@@ -118,7 +118,7 @@ def latency(place: Path) -> Rows:
 
 
 def night(place: Path) -> Rows:
-    """A run with nothing new over 20,000 known files, over walking and stat-ing them."""
+    """Return a run with nothing new over 20,000 known files, over walking and stat-ing them."""
     contents, copies = (20, 100) if QUICK else (200, 100)
     lab = place / "lab"
     lab.mkdir()
@@ -191,7 +191,7 @@ def queued(lab: Path, out: Path, names: list[str], batch: str) -> str:
 
 
 def backfill(place: Path) -> Rows:
-    """A thousand real files through the flow, over the plain path."""
+    """Return a thousand real files through the flow, over the plain path."""
     if not REAL.is_dir():
         return []
     lab, wanted = place / "lab", 150 if QUICK else 1_000
@@ -226,7 +226,8 @@ def plainly(lab: Path, out: Path) -> None:
 def as_a_flow(lab: Path, out: Path) -> float:
     """Seconds of the flow itself; the server is there already."""
     script = (
-        "import sys, time\nfrom pathlib import Path\nfrom cellpipe.core.checkout import flow_module\n"
+        "import sys, time\nfrom pathlib import Path\n"
+        "from cellpipe.core.checkout import flow_module\n"
         "from cellpipe.service import prefect_server\n"
         "with prefect_server.ensure_server(Path(sys.argv[2])):\n"
         "    flow = flow_module('process').process\n"

@@ -27,6 +27,7 @@ sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "report")]
 from made_cells import FULL, Made, made
 
 from cellpipe.core import contracts
+from cellpipe.core.model import AnalysisFacts
 from cellpipe.report import write_cell_report, write_index, write_lab_workbook
 from cellpipe.report.figures.panel import plot_style
 from cellpipe.report.html.cell_page import cell_panels
@@ -63,7 +64,7 @@ def of_a_cell() -> Rows:
             reports.append(
                 seconds(
                     lambda: write_cell_report(
-                        one.cell, one.tables, one.files, out, version="1", analyses={}
+                        one.cell, one.tables, one.files, out, version="1", analyses=AnalysisFacts()
                     )
                 )
             )

@@ -54,7 +54,8 @@ def tables_page() -> str:
     parts.append(
         "\n## Keys of a schema file\n\n"
         "`table`, `about`, `row`, `key` (columns that are unique together), `bad_rows` (`reject` "
-        "sets bad rows aside, `error` refuses the table), and `columns`; of a column: `type` "
+        "sets bad rows aside, `error` refuses the table), `consolidate` (`false`: the table is not "
+        "gathered over all cells in one file), and `columns`; of a column: `type` "
         "(string, int64, float64, bool, datetime), `unit`, `meaning`, `bdf`, `nullable`, "
         "`required`, `pattern` (the name is a regular expression), `min`, `max`, `isin`. "
         "A key that is not in this list is refused.\n"
@@ -83,7 +84,7 @@ def formats_page() -> str:
 
 
 def _truth() -> str:
-    """What tests/formats/test_truth.py measured against the vendors' own exports."""
+    """Return what tests/formats/test_truth.py measured against the vendors' own exports."""
     lines = (HERE / "truth.tsv").read_text(encoding="utf-8").splitlines()
     rows = []
     for line in lines:
@@ -176,7 +177,7 @@ def _sentence(text: str) -> str:
 
 
 def _default(place: str, name: str) -> str:
-    """The default of a setting, as the model of its part has it."""
+    """Return the default of a setting, as the model of its part has it."""
     model: Any = Settings
     for part in filter(None, place.split(".")):
         kinds = _kinds(model.model_fields[part].annotation)
@@ -194,7 +195,7 @@ def _kinds(annotation: Any) -> list[Any]:
 
 
 def agreement_page() -> str:
-    """What tests/analyses/test_agreement.py measured against the instruments' tables of cycles."""
+    """Return what test_agreement.py measured against the instruments' tables of cycles."""
     lines = (HERE / "agreement.tsv").read_text(encoding="utf-8").splitlines()[1:]
     rows = "".join(f"| {' | '.join(line.split(chr(9)))} |\n" for line in lines)
     return (
@@ -231,7 +232,7 @@ def agreement_page() -> str:
 
 
 def command_page() -> str:
-    """The help of every command."""
+    """Return the help of every command."""
     parts = ["# Commands\n"]
     for name in ("", *command_names()):
         shown = io.StringIO()
@@ -242,7 +243,7 @@ def command_page() -> str:
 
 
 def add_a_format_page() -> str:
-    """The page as it stands, with the code of the format that it shows."""
+    """Return the page as it stands, with the code of the format that it shows."""
     page = (HERE / "add-a-format.md").read_text(encoding="utf-8")
     found = re.search(r"<!-- (src/\S+) -->\n```python\n", page)
     assert found is not None  # noqa: S101

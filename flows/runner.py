@@ -172,7 +172,7 @@ def _run_missed_night(given: Settings, flows: dict[str, Flow[..., Any]]) -> None
     deployment = next(d for d, flow in flows.items() if flow is nightly_flow.nightly)
     with get_client(sync_client=True) as client:
         client.create_flow_run_from_deployment(
-            UUID(deployment), idempotency_key=f"night {due.isoformat()}, call_api {now.isoformat()}",
+            UUID(deployment), idempotency_key=f"night {due.isoformat()}, asked {now.isoformat()}",
             name=f"night of {due:%Y-%m-%d}, caught up",
         )  # fmt: skip
     _log.info("the night of %s was missed; it is caught up", due)

@@ -58,7 +58,8 @@ def _dask_runner(given: RunnerSettings) -> Any:
     if given.address:
         return DaskTaskRunner(address=given.address)
     local = {
-        "n_workers": given.workers or default_worker_count(), "threads_per_worker": 1, "processes": True,
+        "n_workers": given.workers or default_worker_count(), "threads_per_worker": 1,
+        "processes": True,
         "host": "127.0.0.1", "dashboard_address": None,
     }  # fmt: skip
     return DaskTaskRunner(cluster_kwargs=local)

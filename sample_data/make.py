@@ -28,7 +28,7 @@ def write_lab(folder: Path) -> list[Path]:
 
 
 def same_content(one: Path, other: Path) -> bool:
-    """True if two files have the same bytes.
+    """Return true if two files have the same bytes.
 
     Workbooks are compared member by member as well, because two releases of the compressor may
     pack the same content into different bytes.

@@ -245,7 +245,8 @@ def test_in_a_workspace_no_command_needs_a_path(
     assert main(["process"]) == 0
     for command in (
         ["status"], ["history", "SSB-05_record_zh"], ["compare", "SSB-05_record_zh", "SSB-01"],
-        ["export", "tables", "SSB-05_record_zh"], ["retry", "SSB-05_record_zh"], ["forget", "SSB-01"], ["rebuild"],
+        ["export", "tables", "SSB-05_record_zh"], ["retry", "SSB-05_record_zh"],
+        ["forget", "SSB-01"], ["rebuild"],
     ):  # fmt: skip
         assert main(command) == 0, (command, capsys.readouterr().err)
     assert (lab / "results" / "exports" / "SSB-05_record_zh").is_dir()

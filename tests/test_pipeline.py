@@ -10,13 +10,16 @@ from concurrent.futures import ProcessPoolExecutor
 from datetime import datetime, timedelta
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 
 import cellpipe
+from cellpipe import open_results
 from cellpipe.core.errors import CellpipeError, CellSheetError, StoreError
 from cellpipe.pipeline.run import process
+from chains import use_analyses
 from made_files import neware_csv
 
 pytestmark = pytest.mark.usefixtures("no_pages")  # tables, files and the ledger are asked about
@@ -263,21 +266,55 @@ def test_ids_that_differ_only_in_case_name_one_cell(small_lab: Path, tmp_path: P
 def test_a_fault_in_one_file_or_one_cell_never_stops_the_others(
     small_lab: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from cellpipe.analyses import cycles
+    from cellpipe import report
 
-    def fail_for_one(cell: cellpipe.Cell, tables: object) -> tuple[object, ...]:
+    write = report.write_cell_report
+
+    def fail_for_one(cell: cellpipe.Cell, *given: Any, **named: Any) -> tuple[Path, Path]:
         if cell.cell_id == "SSB-05":
             raise ZeroDivisionError("made to fail")
-        return cycles._compute(cell, tables)  # type: ignore[arg-type]
+        return write(cell, *given, **named)
 
-    broken = cellpipe.core.model.Analysis("cycles", ("half_cycles",), ("cycles",), fail_for_one)
-    from cellpipe import analyses
-
-    chain = tuple(broken if a.name == "cycles" else a for a in analyses.all_analyses())
-    monkeypatch.setattr(analyses, "all_analyses", lambda: chain)
+    monkeypatch.setattr(report, "write_cell_report", fail_for_one)
     summary = process(small_lab, tmp_path / "out")
-    assert summary.cells["cell_id"].to_list() == ["SSB-01"]
     assert any("made to fail" in f.reason for f in summary.failures if f.path == "SSB-05")
+    assert (tmp_path / "out" / "cells" / "SSB-01.html").is_file()
+
+
+def test_a_fault_in_one_analysis_or_figure_costs_that_one_and_the_cells_page_says_so(
+    small_lab: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    from cellpipe import analyses
+    from cellpipe.analyses import cycles
+    from cellpipe.report.html import cell_page
+
+    def fail_for_one(cell: cellpipe.Cell, tables: Any) -> tuple[cellpipe.Result, ...]:
+        if cell.cell_id == "SSB-05":
+            raise ZeroDivisionError("made to fail")
+        return cycles._compute(cell, tables)
+
+    def fail(*_: object) -> None:
+        raise ArithmeticError("made to fail, too")
+
+    broken = cellpipe.Analysis("cycles", ("half_cycles",), ("cycles",), fail_for_one)
+    chain = tuple(broken if a.name == "cycles" else a for a in analyses.all_analyses())
+    use_analyses(monkeypatch, chain)
+    monkeypatch.setattr(cell_page, "profile_panel", fail)
+    summary = process(small_lab, tmp_path / "out")
+    assert summary.cells["cell_id"].to_list() == ["SSB-01", "SSB-05"]
+    assert summary.cells["cycles"].null_count() == 1
+    codes = summary.findings.group_by("cell_id").agg("code").rows_by_key("cell_id", unique=True)
+    assert {"analysis_failed", "report_block_failed"} <= set(codes["SSB-05"][0])
+    assert "report_block_failed" in codes["SSB-01"][0]
+    assert "analysis_failed" not in codes["SSB-01"][0]
+    page = (tmp_path / "out" / "cells" / "SSB-05.html").read_text(encoding="utf-8")
+    above = page.split("<h2")[0]
+    assert "The analysis cycles failed (ZeroDivisionError: made to fail)" in above
+    assert "ArithmeticError: made to fail, too" in above
+    assert open_results(tmp_path / "out")["half_cycles"].filter(cell_id="SSB-05").collect().height
+    assert caplog.text.count("in fail_for_one") == 1
+    index = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    assert 'href="cells/SSB-05.html"' in index
 
 
 def test_a_file_that_is_locked_is_set_aside_and_tried_again(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -220,7 +221,7 @@ def test_an_analysis_downstream_of_one_that_changed_is_not_taken_for_unchanged()
     inputs = CellInputs(Cell("C1", "full"), ())
     first = analyses.execution_order()[0]
     record = AnalysisRecord(
-        fingerprint(first, inputs, input_digests(inputs)) or "",
+        fingerprint(first, inputs, input_digests(inputs)),
         {name: {"*": name} for name in first.makes},
     )
     entry = CellEntry("C1", "x", analyses={first.name: record})
@@ -253,3 +254,17 @@ def test_a_reason_keeps_its_four_parts_from_where_it_is_raised_to_where_it_is_sh
         assert str(failure.parts["remedy"]).startswith("it was cut off while it was copied")
     table = pl.read_parquet(out / "tables" / "files" / "lab.parquet")
     assert failure.reason in table["reason"].to_list()
+
+
+def test_process_gives_the_four_parts_in_json_as_check_does(
+    small_lab: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from cellpipe.cli.main import main
+
+    assert main(["process", str(small_lab), "--out", str(tmp_path / "out"), "--json"]) == 1
+    [failure] = json.loads(capsys.readouterr().out)["failures"]
+    main(["check", str(small_lab / "SSB-08_02_GCPL_C03.mpr"), "--json"])
+    error = json.loads(capsys.readouterr().out)["error"]
+    for part in ("found", "expected", "remedy"):
+        assert failure[part] == error[part]
+    assert failure["path"] == "SSB-08_02_GCPL_C03.mpr"

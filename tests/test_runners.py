@@ -118,7 +118,8 @@ def test_a_worker_that_is_killed_costs_its_task_once_more_and_nothing_else(
 def test_a_runner_that_is_not_installed_is_a_clear_error(lab: Path, tmp_path: Path) -> None:
     script = (
         "import sys\nsys.modules['prefect_ray'] = None\n"
-        "from cellpipe.flows import task_runners\nfrom cellpipe.config.settings import RunnerSettings\n"
+        "from cellpipe.flows import task_runners\n"
+        "from cellpipe.config.settings import RunnerSettings\n"
         "task_runners.make_task_runner(RunnerSettings(kind='ray'))"
     )
     done = subprocess.run(

@@ -192,7 +192,8 @@ def test_a_watch_that_is_killed_is_started_again(served: Served) -> None:
 
 def test_children_end_when_the_one_that_looks_after_them_is_killed(tmp_path: Path) -> None:
     script = (
-        "import threading, sys\nfrom pathlib import Path\nfrom cellpipe.service.supervisor import Child\n"
+        "import threading, sys\nfrom pathlib import Path\n"
+        "from cellpipe.service.supervisor import Child\n"
         "child = Child('watch', ['-m', 'cellpipe', 'watch', sys.argv[1], '--out', sys.argv[2]],"
         " Path(sys.argv[3]))\nchild.start()\nprint(child.process.pid, flush=True)\n"
         "threading.Event().wait()"

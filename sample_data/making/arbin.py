@@ -34,7 +34,7 @@ _STATISTICS_NAMES = (
 
 
 def csv_file(rows: Sequence[Row], begun: datetime, celsius: float) -> bytes:
-    """A `.csv` as MITS 10 writes it: a tab before each date, month first, UTF-8 with a mark."""
+    """Return a `.csv` as MITS 10 writes it: a tab before each date, month first, with a mark."""
     lines = [_CSV_NAMES]
     before: Row | None = None
     for number, row in enumerate(rows, start=1):
@@ -73,7 +73,7 @@ def _csv_cells(
 
 
 def _moment(begun: datetime, seconds: float) -> datetime:
-    """The local time of a record, to the millisecond."""
+    """Return the local time of a record, to the millisecond."""
     return begun + timedelta(milliseconds=round(seconds * 1000.0))
 
 
@@ -86,13 +86,13 @@ def _slope(row: Row, before: Row | None) -> float:
 
 
 def _short(value: float, digits: int) -> str:
-    """A number without trailing zeros, 0 as `0`."""
+    """Return a number without trailing zeros, 0 as `0`."""
     text = f"{value:.{digits}f}".rstrip("0").rstrip(".")
     return "0" if text in ("-0", "") else text
 
 
 def xlsx_file(rows: Sequence[Row], begun: datetime, test: str) -> bytes:
-    """A workbook with the sheets Global_Info, Channel_7_1 and Statistics_7."""
+    """Return a workbook with the sheets Global_Info, Channel_7_1 and Statistics_7."""
     buffer = io.BytesIO()
     with xlsxwriter.Workbook(buffer, {"in_memory": True}) as book:
         book.set_properties({"created": CREATED})
@@ -104,7 +104,7 @@ def xlsx_file(rows: Sequence[Row], begun: datetime, test: str) -> bytes:
 
 
 def _global_info(sheet: Worksheet, begun: datetime, test: str, moment: Format) -> None:
-    """The first sheet: which test on which channel, and when it began."""
+    """Return the first sheet: which test on which channel, and when it began."""
     sheet.write_string(0, 3, "TEST REPORT")
     sheet.write_row(
         1, 3, [test, "Serial Number", "", "C:\\ArbinSoftware\\DataPro\\Result\\" + test]
@@ -119,7 +119,7 @@ def _global_info(sheet: Worksheet, begun: datetime, test: str, moment: Format) -
 
 
 def _channel(sheet: Worksheet, rows: Sequence[Row], begun: datetime, moment: Format) -> None:
-    """The records."""
+    """Return the records."""
     sheet.write_row(0, 0, _CHANNEL_NAMES)
     before: Row | None = None
     for number, row in enumerate(rows, start=1):
@@ -136,7 +136,7 @@ def _channel(sheet: Worksheet, rows: Sequence[Row], begun: datetime, moment: For
 
 
 def _statistics(sheet: Worksheet, rows: Sequence[Row], begun: datetime, moment: Format) -> None:
-    """The last record of each cycle, with the time spent charging and discharging."""
+    """Return the last record of each cycle, with the time spent charging and discharging."""
     sheet.write_row(0, 0, _STATISTICS_NAMES)
     for number, cycle in enumerate(grouped(rows, "cycle"), start=1):
         last = cycle[-1]

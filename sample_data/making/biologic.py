@@ -80,7 +80,7 @@ def looped_cycling(cell: str, run: Run, first: int, per_pass: int, sweep: Sweep)
 
 
 def heading(cell: str, begun: datetime, comment: str) -> mpr.Heading:
-    """What the operator typed into EC-Lab for this cell."""
+    """Return what the operator typed into EC-Lab for this cell."""
     build = BUILDS[cell]
     mass = build.cathode_mg or build.silicon_mg
     electrode = "NCM811 | Li6PS5Cl | uSi" if build.is_full else "Si/Li6PS5Cl/C | Li6PS5Cl | Li-In"
@@ -98,7 +98,7 @@ def heading(cell: str, begun: datetime, comment: str) -> mpr.Heading:
 
 
 def galvanostatic_heading(plain: mpr.Heading, name: str, cell: str, cycles: range) -> mpr.Heading:
-    """The heading of a GCPL file that runs some cycles."""
+    """Return the heading of a GCPL file that runs some cycles."""
     steps = cycle_steps(cell, cycles[0], 1, own_rests=False)
     interval = recording(cell, FIRST_RECORD).interval
     parameters = galvanostatic_parameters(steps, len(cycles), interval)
@@ -143,7 +143,7 @@ _TECHNIQUES = ("OCV", "GCPL", "PEIS", "GCPL", "PEIS")
 
 
 def ssb_08() -> dict[str, bytes]:
-    """A `.mpr` of which the copy over the network broke off before its first record."""
+    """Return a `.mpr` of which the copy over the network broke off before its first record."""
     cell, begun = "SSB-08", datetime.fromisoformat("2025-05-05T16:40:02.118")
     name = f"{cell}_02_GCPL_C03.mpr"
     run = started_run(cell, FIRST_RECORD)

@@ -59,7 +59,7 @@ def mpr_file(
     ended: datetime,
     loops: Sequence[int] = (),
 ) -> bytes:
-    """The bytes of a whole file. `loops` are the first records of the loops and the end."""
+    """Return the bytes of a whole file. `loops` are the first records of the loops and the end."""
     count = struct.pack("<IB", len(records), len(columns))
     ids = struct.pack(f"<{len(columns)}H", *columns)
     data = (count + ids).ljust(405, b"\x00") + b"\x01" + records.tobytes()
@@ -83,12 +83,12 @@ def ole_days(moment: datetime) -> float:
 
 
 def _day(moment: datetime) -> bytes:
-    """The date as module headers write it: month, day, year."""
+    """Return the date as module headers write it: month, day, year."""
     return moment.strftime("%m/%d/%y").encode()
 
 
 def _module(short: str, long: str, version: int, day: bytes, body: bytes) -> bytes:
-    """A module: its header and its body."""
+    """Return a module: its header and its body."""
     names = short.ljust(10).encode() + long.ljust(25).encode()
     return b"MODULE" + names + struct.pack("<II", len(body), version) + day + body
 
@@ -99,13 +99,13 @@ def _put(page: bytearray, offset: int, content: bytes) -> None:
 
 
 def _text(words: str) -> bytes:
-    """A text as EC-Lab stores it: its length in one byte, then cp1252."""
+    """Return a text as EC-Lab stores it: its length in one byte, then cp1252."""
     encoded = words.encode("cp1252")
     return bytes([len(encoded)]) + encoded
 
 
 def _settings(heading: Heading) -> bytes:
-    """The body of `VMP Set`: technique, comment, masses, area, and the protocol's parameters."""
+    """Return the body of `VMP Set`: technique, comment, masses, area, and parameters."""
     page = bytearray(0x1846 + 4 + len(heading.parameters) + 0x150)
     _put(page, 0x0, bytes([heading.technique, 0, 8, 0x4B, 3, 0, 0]))
     _put(page, 0x7, _text(heading.comment))
@@ -125,7 +125,7 @@ def _settings(heading: Heading) -> bytes:
 
 
 def _log(heading: Heading) -> bytes:
-    """The body of `VMP LOG`: channel, potential range, start, file name, software versions."""
+    """Return the body of `VMP LOG`: channel, potential range, start, file name, versions."""
     page = bytearray(8393)
     _put(page, 0x2, bytes([heading.technique, 0, 3, 0xA1, 1, 0, 0, 0]))
     _put(page, 0xAB, struct.pack("<H", 15265))

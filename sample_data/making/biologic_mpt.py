@@ -43,7 +43,7 @@ class TextHeading:
 def mpt_file(
     heading: TextHeading, names: Sequence[str], rows: Sequence[str], *, comma: bool
 ) -> bytes:
-    """The bytes of an export. With `comma` every number of header and rows has a decimal comma."""
+    """Return the bytes of an export. With `comma` every number has a decimal comma."""
     above = _heading_lines(heading, comma=comma)
     count = len(above) + 3
     head = ["EC-Lab ASCII FILE", f"Nb header lines : {count:<28}", *above]
@@ -92,7 +92,7 @@ def _heading_lines(heading: TextHeading, *, comma: bool) -> list[str]:
 
 
 def _number(value: float, digits: int, comma: bool) -> str:
-    """A number of the header."""
+    """Return a number of the header."""
     text = f"{value:.{digits}f}"
     return text.replace(".", ",") if comma else text
 
@@ -121,13 +121,13 @@ def _loop_lines(starts: Sequence[int]) -> list[str]:
 
 
 def exponent_text(value: float, digits: int) -> str:
-    """A number as EC-Lab prints it: 15 or 7 decimals and an exponent of three digits."""
+    """Return a number as EC-Lab prints it: 15 or 7 decimals and an exponent of three digits."""
     mantissa, exponent = f"{value:.{digits}E}".split("E")
     return f"{mantissa}E{exponent[0]}{int(exponent[1:]):03d}"
 
 
 def galvanostatic_rows(table: NDArray[np.void], currents: Sequence[float]) -> list[str]:
-    """The rows of a GCPL export, with the columns that EC-Lab derives when it exports.
+    """Return the rows of a GCPL export, with the columns that EC-Lab derives when it exports.
 
     `cycle number` is the half cycle divided by two; charge and discharge are the positive and the
     negative part of `Q charge/discharge`.
@@ -157,7 +157,7 @@ def galvanostatic_rows(table: NDArray[np.void], currents: Sequence[float]) -> li
 
 
 def impedance_rows(table: NDArray[np.void]) -> list[str]:
-    """The rows of a PEIS export."""
+    """Return the rows of a PEIS export."""
     digits = {"time": 15, "cycle": 15, "q": 15}
     whole = {"range", "sequence"}
     names = table.dtype.names or ()

@@ -22,7 +22,7 @@ _GCPL_SET = np.dtype(
 
 
 def galvanostatic_parameters(steps: Sequence[Step], cycles: int, interval: float) -> bytes:
-    """The sets of a GCPL: Ns 0 rests, then one set per half cycle, the last one loops to Ns 1.
+    """Return the sets of a GCPL: Ns 0 rests, then one set per half cycle; the last loops to Ns 1.
 
     `steps` are those of one cycle, each current followed by its rest.
     """
@@ -42,7 +42,7 @@ def galvanostatic_parameters(steps: Sequence[Step], cycles: int, interval: float
 def galvanostatic_lines(
     steps: Sequence[Step], cycles: int, interval: float
 ) -> list[tuple[str, list[str]]]:
-    """The same parameters as lines of an `.mpt` header: name, and one value per set."""
+    """Return the same parameters as lines of an `.mpt` header: name, and one value per set."""
     flowing, rests = steps[0::2], steps[1::2]
     last = ["0"] * len(flowing)
     clock = [f"0:{int(rest.seconds) // 60:02d}:0.0000" for rest in rests]

@@ -18,7 +18,7 @@ _MILLIAMPERE_RANGE, _REST_RANGE = 10, 12
 
 
 def galvanostatic_records(records: Sequence[Record], seed: int) -> NDArray[np.void]:
-    """Records of a GCPL: the current is not stored, it is 3600 dq / dt.
+    """Return records of a GCPL: the current is not stored, it is 3600 dq / dt.
 
     A half cycle begins with the first record of a current of the other sign; rests belong to the
     half cycle before them. The voltage carries 60 µV of noise.
@@ -47,14 +47,14 @@ def galvanostatic_records(records: Sequence[Record], seed: int) -> NDArray[np.vo
 
 
 def _mode(record: Record) -> int:
-    """The two lowest bits: 1 current control, 2 voltage control, 3 open circuit."""
+    """Return the two lowest bits: 1 current control, 2 voltage control, 3 open circuit."""
     if record.nominal == 0.0:
         return _RESTING
     return _HOLDING if record.holds_voltage else _CURRENT
 
 
 def open_circuit_records(records: Sequence[Record], seed: int) -> NDArray[np.void]:
-    """Records of an OCV technique."""
+    """Return records of an OCV technique."""
     table = np.zeros(len(records), dtype=OCV_RECORD)
     table["flags"] = _RESTING
     table["flags"][-1] |= 0x40
@@ -77,7 +77,7 @@ def impedance_records(
     hertz: NDArray[np.float64],
     cycle: int,
 ) -> NDArray[np.void]:
-    """Records of one spectrum begun `begun` seconds into the test, with 0.4 % of noise."""
+    """Return records of one spectrum begun `begun` seconds into the test, with 0.4 % of noise."""
     clean = impedance(build, elements, begun / 3600.0, hertz)
     seed = round(10.0 * begun)
     ohm = measured_impedance(clean, seed, 0.004)

@@ -56,7 +56,7 @@ def ssb_02() -> tuple[dict[str, bytes], list[Fact]]:
 
 
 def _cycling_heading(cell: str, name: str, begun: datetime, loops: list[int]) -> mpt.TextHeading:
-    """The heading of the cycling."""
+    """Return the heading of the cycling."""
     steps = cycle_steps(cell, 2, 1, own_rests=False)
     lines = galvanostatic_lines(steps, 5, recording(cell, FIRST_RECORD).interval)
     title = "Galvanostatic Cycling with Potential Limitation"
@@ -66,7 +66,7 @@ def _cycling_heading(cell: str, name: str, begun: datetime, loops: list[int]) ->
 def _spectra_heading(
     cell: str, name: str, begun: datetime, first: float, loops: list[int]
 ) -> mpt.TextHeading:
-    """The heading of the spectra, of which the first began `first` seconds into the test."""
+    """Return the heading of the spectra, of which the first began `first` seconds into the test."""
     title = "Potentio Electrochemical Impedance Spectroscopy"
     later = begun + timedelta(milliseconds=round(first * 1000.0))
     return _heading(cell, title, name, begun, later, list(_PEIS_LINES), loops)
@@ -81,7 +81,7 @@ def _heading(
     lines: list[tuple[str, list[str]]],
     loops: list[int],
 ) -> mpt.TextHeading:
-    """What both exports say of the cell."""
+    """Return what both exports say of the cell."""
     build = BUILDS[cell]
     return mpt.TextHeading(
         technique=title,

@@ -115,7 +115,7 @@ def diffusion_resistance(build: Build, state: State) -> float:
 
 
 def advanced(build: Build, state: State, current: float, seconds: float) -> State:
-    """The state after a constant current has flowed for some seconds.
+    """Return the state after a constant current has flowed for some seconds.
 
     Silicon is lithiated by the charge of a full cell and by the discharge of a half cell; the lost
     share of that lithium never reaches it. The hysteresis branch follows within 2.5 % of its

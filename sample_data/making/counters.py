@@ -31,12 +31,12 @@ Pair = tuple[float, float]
 
 
 def _plus(sums: Pair, amount: float, ah: float) -> Pair:
-    """The amount is added to the first sum while charging, to the second while discharging."""
+    """Add the amount to the first sum while charging, to the second while discharging."""
     return (sums[0] + amount, sums[1]) if ah > 0.0 else (sums[0], sums[1] + amount)
 
 
 def counted_rows(records: Sequence[Record], seed: int) -> list[Row]:
-    """Records with counters; 80 µV of noise on the voltage, 20 parts per million on the current."""
+    """Return records with counters; 80 µV of noise on the voltage, 20 ppm on the current."""
     noise = bell_numbers(seed, 2 * len(records)).reshape(2, -1)
     rows: list[Row] = []
     step, cycle = 0, 0

@@ -34,13 +34,13 @@ def all_files() -> dict[str, bytes]:
 
 
 def _test(cell: str, first: float, seed: int) -> tuple[list[Row], list[Fact]]:
-    """A cell's records with counters, and what is true of them."""
+    """Return a cell's records with counters, and what is true of them."""
     records: Sequence[Record] = whole_test(cell, first)
     return counted_rows(records, seed), cell_facts(cell, records)
 
 
 def _arbin_files() -> tuple[dict[str, bytes], list[Fact]]:
-    """The replicate pair."""
+    """Return the replicate pair."""
     a, facts_a = _test("SSB-03a", ARBIN_FIRST_RECORD, 31)
     b, facts_b = _test("SSB-03b", ARBIN_FIRST_RECORD, 32)
     begun = datetime.fromisoformat("2025-06-16T10:20:15")
@@ -53,7 +53,7 @@ def _arbin_files() -> tuple[dict[str, bytes], list[Fact]]:
 
 
 def _neware_files() -> tuple[dict[str, bytes], list[Fact]]:
-    """The four cells on Neware cyclers."""
+    """Return the four cells on Neware cyclers."""
     four, facts_four = _test("SSB-04", NEWARE_FIRST_RECORD, 41)
     five, facts_five = _test("SSB-05", NEWARE_FIRST_RECORD, 51)
     six, facts_six = _test("SSB-06", NEWARE_FIRST_RECORD, 61)

@@ -48,6 +48,6 @@ def impedance(
 
 
 def measured_impedance(clean: Spectrum, seed: int, relative: float) -> Spectrum:
-    """The impedance with noise on both parts, as a fraction of its modulus."""
+    """Return the impedance with noise on both parts, as a fraction of its modulus."""
     noise = bell_numbers(seed, 2 * clean.size).reshape(2, -1)
     return clean + relative * np.abs(clean) * (noise[0] + 1j * noise[1])

@@ -66,14 +66,14 @@ PLANS: dict[str, Plan] = {
 
 
 def one_c(build: Build) -> float:
-    """The current of 1C in mA, to a microampere as it is typed into a cycler."""
+    """Return the current of 1C in mA, to a microampere as it is typed into a cycler."""
     if build.is_full:
         return round(build.cathode_mg * NCM811_1C / 1000.0, 3)
     return round(build.silicon_mg * SILICON_1C / 1000.0, 3)
 
 
 def cycle_steps(cell: str, number: int, first_index: int, *, own_rests: bool) -> list[Step]:
-    """The steps of one cycle: charge first in a full cell, lithiation first in a half cell.
+    """Return the steps of one cycle: charge first in a full cell, lithiation first in a half cell.
 
     With `own_rests` a rest is a step of its own with its own index (Arbin, Neware); without, it
     belongs to the step before it (BioLogic).
@@ -96,7 +96,7 @@ def cycle_steps(cell: str, number: int, first_index: int, *, own_rests: bool) ->
 
 
 def recording(cell: str, first: float) -> Recording:
-    """Records about 70 times per half cycle, and whenever the voltage moved by 30 mV."""
+    """Return records about 70 times per half cycle, and whenever the voltage moved by 30 mV."""
     plan = PLANS[cell]
     interval = float(round(0.8 * 3600.0 / plan.rate / 70.0 / 10.0) * 10)
     return Recording(
@@ -105,7 +105,7 @@ def recording(cell: str, first: float) -> Recording:
 
 
 def started_run(cell: str, first: float) -> Run:
-    """A fresh cell on its cycler."""
+    """Return a fresh cell on its cycler."""
     return Run(BUILDS[cell], recording(cell, first))
 
 

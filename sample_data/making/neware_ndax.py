@@ -48,7 +48,7 @@ def ndax_file(
     plan: Plan,
     currents: Sequence[float],
 ) -> bytes:
-    """The bytes of the archive.
+    """Return the bytes of the archive.
 
     `unix` is `begun` in seconds since 1970 (UTC); `currents` are
     those of formation and ageing in mA.
@@ -74,7 +74,7 @@ def ndax_file(
 
 
 def _table(kind: int, rows: NDArray[np.void]) -> bytes:
-    """An `.ndc` table of one kind."""
+    """Return an `.ndc` table of one kind."""
     per_page = (_PAGE - _HEAD - 1) // rows.dtype.itemsize
     pages = [struct.pack("<HHIII", kind, 14, 1, 0, 1).ljust(_PAGE, b"\x00")]
     for first in range(0, len(rows), per_page):
@@ -94,7 +94,7 @@ def _main_rows(rows: Sequence[Row]) -> NDArray[np.void]:
 
 
 def _run_rows(rows: Sequence[Row], unix: int) -> NDArray[np.void]:
-    """Times in ms, and the charges (Ah) and energies (Wh) since the step began."""
+    """Return times in ms, and the charges (Ah) and energies (Wh) since the step began."""
     table = np.zeros(len(rows), dtype=_RUN_ROW)
     last_ms = 0
     for index, (entry, row) in enumerate(zip(table, rows, strict=True), start=1):
@@ -127,14 +127,14 @@ def _step_rows(rows: Sequence[Row], *, holds: bool) -> NDArray[np.void]:
 
 
 def _document(kind: str, attributes: str, inner: str) -> bytes:
-    """An XML member with its root and `config` elements."""
+    """Return an XML member with its root and `config` elements."""
     head = '<?xml version="1.0" encoding="GB2312"?>\r\n<root>\r\n'
     body = f'  <config type="{kind}" {attributes}>\r\n{inner}  </config>\r\n</root>\r\n'
     return (head + body).encode("gb2312")
 
 
 def _protocol_xml(plan: Plan, currents: Sequence[float], stamp: str, *, holds: bool) -> bytes:
-    """The protocol: currents in mA, voltages in 0.1 mV, times in ms."""
+    """Return the protocol: currents in mA, voltages in 0.1 mV, times in ms."""
     charge = _STEP_CODES["hold" if holds else "charge"]
     formation, ageing = currents
     blocks = [(formation, plan.formation_cycles), (ageing, plan.cycles - plan.formation_cycles)]
@@ -178,7 +178,7 @@ def _test_xml(cell: str, begun: datetime, ended: datetime, stamp: str) -> bytes:
 
 
 def _version_xml(stamp: str) -> bytes:
-    """The versions of server and client."""
+    """Return the versions of server and client."""
     inner = (
         '    <ZwjVersion SvrVer="BTSServer(R3)-8.0.0.390 (2024.06.24)" '
         'CurrClientVer="BTS Client 8.0.0.478(2024.06.24)" />\r\n'

@@ -26,7 +26,7 @@ CHINESE_TYPES = {
 
 
 def step_kind(row: Row, *, holds: bool) -> str:
-    """The kind of a row's step; `holds` says that charges of this test end at constant voltage."""
+    """Return the kind of a row's step; `holds`: charges of this test end at constant voltage."""
     if row.record.nominal == 0.0:
         return "rest"
     if row.record.nominal < 0.0:
@@ -35,12 +35,12 @@ def step_kind(row: Row, *, holds: bool) -> str:
 
 
 def moment_text(row: Row, begun: datetime) -> str:
-    """The local time of a row, to the second."""
+    """Return the local time of a row, to the second."""
     return f"{begun + timedelta(seconds=int(row.record.time + 0.5)):%Y-%m-%d %H:%M:%S}"
 
 
 def english_csv(rows: Sequence[Row], begun: datetime, *, holds: bool) -> bytes:
-    """The English export; no active mass was entered, so every specific value is 0.00."""
+    """Return the English export; no active mass was entered, so every specific value is 0.00."""
     lines = [_ENGLISH_NAMES]
     before: Row | None = None
     for number, row in enumerate(rows, start=1):
@@ -65,7 +65,7 @@ def english_csv(rows: Sequence[Row], begun: datetime, *, holds: bool) -> bytes:
 
 
 def _front(number: int, row: Row, kind: str) -> list[str]:
-    """The first eight cells of a line, which both languages share."""
+    """Return the first eight cells of a line, which both languages share."""
     record = row.record
     return [
         str(number),
@@ -88,7 +88,7 @@ def _charge_per_volt(row: Row, before: Row | None) -> float:
 
 
 def chinese_csv(rows: Sequence[Row], begun: datetime, *, holds: bool) -> bytes:
-    """The Chinese export in GB18030, with a comma at each line's end."""
+    """Return the Chinese export in GB18030, with a comma at each line's end."""
     lines = [_CHINESE_NAMES]
     for number, row in enumerate(rows, start=1):
         charging = row.record.nominal > 0.0

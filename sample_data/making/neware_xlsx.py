@@ -30,7 +30,7 @@ _IDLE_NAMES = ("No.", "DataPoint", "Date", "State", "Voltage(V)", "Current(mA)")
 
 
 def xlsx_file(rows: Sequence[Row], begun: datetime, name: str, plan: Plan) -> bytes:
-    """The bytes of the workbook."""
+    """Return the bytes of the workbook."""
     buffer = io.BytesIO()
     holds = plan.hold_rate > 0.0
     ended = begun + timedelta(seconds=int(rows[-1].record.time + 0.5))
@@ -59,7 +59,7 @@ def _unit(sheet: Worksheet, begun: datetime, ended: datetime, name: str) -> None
 
 
 def _test(sheet: Worksheet, plan: Plan) -> None:
-    """What the operator typed in."""
+    """Return what the operator typed in."""
     sheet.write_string(0, 0, "Test information")
     upper = f"{plan.window.upper:g}V"
     sheet.write_row(1, 0, ["Start step ID", "", "1", "Volt. upper", "", upper, "P/N"])

@@ -81,7 +81,7 @@ class Run:
             _run_step(self, step)
 
     def taken(self) -> list[Record]:
-        """The records since they were last taken, and an empty list for the next."""
+        """Return the records since they were last taken, and an empty list for the next."""
         taken, self.records = self.records, []
         return taken
 
@@ -155,7 +155,7 @@ def _rest(run: Run, step: Step, ohm: float, meter: _Meter) -> None:
 
 
 def _passed(step: Step, volt: float) -> bool:
-    """True once the voltage has reached the limit in the direction of the current."""
+    """Return true once the voltage has reached the limit in the direction of the current."""
     return volt >= step.stop_volt if step.current > 0.0 else volt <= step.stop_volt
 
 

@@ -32,7 +32,7 @@ _NOTES: dict[str, tuple[float | None, float, float, str | None, str]] = {
 
 
 def cell_sheet() -> bytes:
-    """The workbook with its one sheet, `cells`."""
+    """Return the workbook with its one sheet, `cells`."""
     buffer = io.BytesIO()
     with xlsxwriter.Workbook(buffer, {"in_memory": True}) as book:
         book.set_properties({"created": CREATED})
@@ -49,7 +49,7 @@ def cell_sheet() -> bytes:
 
 
 def _row(cell: str) -> list[Entry]:
-    """The entries of one cell in the order of the headers."""
+    """Return the entries of one cell in the order of the headers."""
     build, window = BUILDS[cell], PLANS[cell].window
     pressure, pressed, celsius, group, comment = _NOTES[cell]
     tail: list[Entry] = [pressure, pressed, celsius, window.lower, window.upper, "Li6PS5Cl"]

@@ -51,7 +51,7 @@ def _both(records: Sequence[Record], cycle: int) -> tuple[float, float]:
 
 
 def circuit_facts(cell: str, build: Build) -> list[Fact]:
-    """What is common to all spectra of a cell: the series resistances and the growth law."""
+    """Return what is common to all spectra of a cell: the series resistances and the growth law."""
     return [
         Fact(cell, "bulk_resistance", f"{build.bulk_ohm:.3f}", "ohm"),
         Fact(cell, "grain_boundary_resistance", f"{build.grain_boundary_ohm:.3f}", "ohm"),
@@ -61,12 +61,12 @@ def circuit_facts(cell: str, build: Build) -> list[Fact]:
 
 
 def spectrum_fact(cell: str, build: Build, name: str, seconds: float) -> Fact:
-    """The interphase resistance put into a spectrum; the name says which file and number."""
+    """Return the interphase resistance put into a spectrum; the name says which file and number."""
     ohm = interphase_resistance(build, seconds / 3600.0)
     return Fact(cell, f"interphase_resistance {name}", f"{ohm:.4f}", "ohm")
 
 
 def facts_csv(facts: Sequence[Fact]) -> bytes:
-    """The table of facts."""
+    """Return the table of facts."""
     lines = [f"{fact.cell_id},{fact.quantity},{fact.value},{fact.unit}" for fact in facts]
     return ("\n".join(["cell_id,quantity,value,unit", *lines]) + "\n").encode()

@@ -75,13 +75,17 @@ _HOMES = {
     "results_of": "analyses",
 }
 
+_MODULES = {"contracts": "core.contracts"}  # that packages with analyses of their own import
+
 
 def __getattr__(name: str) -> Any:
     """Import a name when it is first asked for, so that the command line starts at once."""
-    if name not in _HOMES:
-        raise AttributeError(f"module 'cellpipe' has no attribute {name!r}")
     from importlib import import_module
 
+    if name in _MODULES:
+        return import_module(f"cellpipe.{_MODULES[name]}")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'cellpipe' has no attribute {name!r}")
     return getattr(import_module(f"cellpipe.{_HOMES[name]}"), name)
 
 

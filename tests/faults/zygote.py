@@ -15,7 +15,8 @@ from pathlib import Path
 
 _SERVED = """
 import os, sys, gc
-import cellpipe.pipeline.run, cellpipe.report, cellpipe.report.html.cell_page, cellpipe.report.excel.cell_workbook
+import cellpipe.pipeline.run, cellpipe.report.html.cell_page
+import cellpipe.report.excel.cell_workbook
 import cellpipe.report.html.index, lmfit, matplotlib.figure, cellpipe.numerics.impedance.fit
 from cellpipe.pipeline.run import process
 gc.freeze()

@@ -131,7 +131,8 @@ def test_every_recording_is_what_the_vendors_own_export_says(real_data: Path) ->
 
 @pytest.mark.parametrize("line", PAGE.read_text(encoding="utf-8").splitlines())
 def test_the_page_shows_columns_that_a_contract_has(line: str) -> None:
-    known = {*contracts.load_schema("timeseries").columns, *contracts.load_schema("impedance").columns,
+    known = {*contracts.load_schema("timeseries").columns,
+             *contracts.load_schema("impedance").columns,
              "vendor_capacity_ah", "vendor_energy_wh"}  # fmt: skip
     columns = [part.split(" ")[0] for part in line.split("\t")[4].split(", ") if part]
     assert all(c in known or c.startswith(("temperature_t", "auxiliary_")) for c in columns)

@@ -226,7 +226,8 @@ def test_long_names_and_groups_are_taken_too(real: Kadi, server: Server, record:
     name = "SSB " + "long" * 60
     long = replace(record, key=record_key(name, "a-long-prefix-of-20x"), title=name, files=(),
                    tags=tuple(build_record(Cell(name, group="g" * 90), {
-                       "cells": contracts.empty_table("cells"), "findings": contracts.empty_table("findings"),
+                       "cells": contracts.empty_table("cells"),
+                       "findings": contracts.empty_table("findings"),
                    }, contracts.empty_table("files")).tags))  # fmt: skip
     number, _ = push_record(server, long)
     assert push_record(server, long) == (number, [])

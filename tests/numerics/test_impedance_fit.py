@@ -148,8 +148,8 @@ ODD = {
     "all points equal": np.full(81, 100 - 10j),
     "only noise": RNG.standard_normal(81) + 1j * RNG.standard_normal(81),
     "only an inductor": 2j * np.pi * FREQUENCY * 1e-6,
-    "a negative real part": -50 + circuit_impedance("p(R1,C1)", {("R1", "R"): 20.0, ("C1", "C"): 1e-5},
-                                            FREQUENCY),
+    "a negative real part": -50
+    + circuit_impedance("p(R1,C1)", {("R1", "R"): 20.0, ("C1", "C"): 1e-5}, FREQUENCY),
 }  # fmt: skip
 
 

@@ -62,6 +62,16 @@ def test_a_voltage_that_is_held_at_the_end_is_no_peak() -> None:
     assert len(locate_peaks(found.at, found.density, 0.005).voltage_volt) == 0
 
 
+def test_what_lies_below_zero_is_no_peak() -> None:
+    at = np.arange(200) * 0.005
+    dip = -np.exp(-(((at - 0.5) / 0.2) ** 2)) + 0.3 * np.exp(-(((at - 0.5) / 0.03) ** 2))
+    bell = 0.5 * np.exp(-(((at - 0.8) / 0.03) ** 2))
+    found = locate_peaks(at, dip + bell, 0.005)
+    assert len(found.height_ah_per_volt) == 1
+    assert found.voltage_volt[0] == pytest.approx(0.8, abs=0.01)
+    assert len(locate_peaks(at, dip, 0.005).voltage_volt) == 0
+
+
 def test_a_curve_of_a_few_points_has_no_peak() -> None:
     for count in (0, 1, 5):
         assert len(locate_peaks(np.arange(count) * 0.005, np.ones(count), 0.005).voltage_volt) == 0

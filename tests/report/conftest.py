@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from made_cells import Reports, odd_cells
 
+from cellpipe.core.model import AnalysisFacts
 from cellpipe.report import write_cell_report
 
 
@@ -14,7 +15,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> Reports:
         what: (
             one,
             *write_cell_report(
-                one.cell, one.tables, one.files, folder, version="0.0.1", analyses={}
+                one.cell, one.tables, one.files, folder, version="0.0.1", analyses=AnalysisFacts()
             ),
         )
         for what, one in odd_cells().items()

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from made_cells import FULL, HALF, Made, Reports, made, odd_cells
 
-from cellpipe.core.model import Cell
+from cellpipe.core.model import AnalysisFacts, Cell
 from cellpipe.report import write_cell_report
 from cellpipe.report.html.cell_page import cell_page
 
@@ -41,7 +41,9 @@ def outline(page: str) -> Outline:
 
 
 def page_of(one: Made) -> str:
-    return cell_page(one.cell, one.tables, one.files, name="x", version="0.0.1", analyses={})
+    return cell_page(
+        one.cell, one.tables, one.files, name="x", version="0.0.1", analyses=AnalysisFacts()
+    )
 
 
 @pytest.mark.parametrize("what", WHAT)
@@ -108,14 +110,14 @@ def test_the_same_input_gives_the_same_bytes(tmp_path: Path) -> None:
     first = [
         path.read_bytes()
         for path in write_cell_report(
-            one.cell, one.tables, one.files, tmp_path, version="1", analyses={}
+            one.cell, one.tables, one.files, tmp_path, version="1", analyses=AnalysisFacts()
         )
     ]
     again = made(HALF, 5, 2)
     second = [
         path.read_bytes()
         for path in write_cell_report(
-            again.cell, again.tables, again.files, tmp_path, version="1", analyses={}
+            again.cell, again.tables, again.files, tmp_path, version="1", analyses=AnalysisFacts()
         )
     ]
     assert first == second

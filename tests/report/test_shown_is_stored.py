@@ -18,6 +18,7 @@ from shown_lab import Lab
 from shown_parts import Parts, archive_parts, book_parts, csv_table, page_parts, svg_texts
 
 from cellpipe.config.settings import LimitSettings
+from cellpipe.core.model import AnalysisFacts
 from cellpipe.handoff import record, summary
 from cellpipe.handoff.eln import Sender, eln_archive
 from cellpipe.pipeline.run import Summary
@@ -182,7 +183,12 @@ def test_records_in_the_battery_data_format(lab: Lab, cells: Cells) -> None:
 def a_page(lab: Lab, cells: Cells, cell_id: str = "SSB-01", **tables: pl.DataFrame) -> list[str]:
     each = cells[cell_id]
     content = cell_page.cell_page(
-        each.cell, {**each.tables, **tables}, each.files, name="x", version="1", analyses={}
+        each.cell,
+        {**each.tables, **tables},
+        each.files,
+        name="x",
+        version="1",
+        analyses=AnalysisFacts(),
     )
     return page_faults(lab, content, cell_id)
 

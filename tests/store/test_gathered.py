@@ -142,3 +142,14 @@ def test_what_an_older_version_gathered_lacks_columns_and_has_others(tmp_path: P
     assert found.height == 2 * 3 + 3
     consolidate_tables(tmp_path, all_of_it=True)
     assert through_results(tmp_path).height == 9
+
+
+def test_which_tables_are_gathered_their_schemas_say() -> None:
+    gathered = set(consolidated.consolidated_tables())
+    schemas = {name: contracts.load_schema(name) for name in contracts.table_names()}
+    assert {"cells", "cycles", "half_cycles", "interfacial_resistance"} <= gathered
+    assert gathered == {
+        name for name, schema in schemas.items()
+        if schema.consolidate and "cell_id" in schema.columns
+    }  # fmt: skip
+    assert not gathered & {"voltage_profiles", "differential_capacity", "files", "findings"}

@@ -333,7 +333,8 @@ def test_eight_writers_take_turns_while_the_server_is_restarted(
 ) -> None:
     script = (
         "import sys\nfrom pathlib import Path\nfrom cellpipe.store import Ledger, SeenFile\n"
-        "from cellpipe.store.history import Event\nfrom cellpipe.store.writer_lease import acquire\n"
+        "from cellpipe.store.history import Event\n"
+        "from cellpipe.store.writer_lease import acquire\n"
         "ledger, me = Ledger(Path(sys.argv[1])), sys.argv[2]\n"
         "for number in range(10):\n"
         "    name = f'{me}_{number}'\n"

@@ -15,6 +15,8 @@ from cellpipe.numerics.cycling.ageing import (
     usual_rate,
 )
 
+_OF_CYCLES = ("cycles", "complete_cycles", "formation_cycles", "rates", "usual_rate_cycles")
+
 
 def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
     cycles, spectra = tables["cycles"], tables["interfacial_resistance"]
@@ -27,9 +29,21 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
         **_cycling_summary(cycles),
         **_ageing_summary(cycles, reversible_direction(cell)),
         **_impedance_summary(spectra),
+        **dict.fromkeys(_unknown_counts(tables)),
     }
     types = {name: column.dtype for name, column in load_schema("cells").columns.items()}
     return (Result("cells", pl.DataFrame([row], schema=types), _missing_fields(cell, tables)),)
+
+
+def _unknown_counts(tables: Tables) -> tuple[str, ...]:
+    """Name the counts that can't be known, as what was to be counted could not be made: not 0."""
+
+    def is_lost(raw: str, made: str) -> bool:
+        return raw in tables and tables[raw].height > 0 and tables[made].is_empty()
+
+    lost_spectra = is_lost("impedance", "interfacial_resistance")
+    lost_cycles = is_lost("half_cycle_segments", "cycles")
+    return (*(_OF_CYCLES if lost_cycles else ()), *(("spectra",) if lost_spectra else ()))
 
 
 def _cycling_summary(cycles: pl.DataFrame) -> dict[str, object]:
@@ -150,7 +164,8 @@ def _field_finding(field: str, gain: str) -> Finding:
 
 
 ANALYSIS = Analysis(
-    "cells", ("cycles", "interfacial_resistance", "files"), ("cells",), _compute, version=2,
+    "cells", ("cycles", "interfacial_resistance", "files", "half_cycle_segments", "impedance"),
+    ("cells",), _compute, version=2,
     fields=(
         "cell_id", "configuration", "group", "in_sheet", "inferred", "cathode_active_mass_mg",
         "anode_active_mass_mg", "area_cm2", "nominal_capacity_mah_per_g", "reference_offset_volt",

@@ -4,6 +4,9 @@ All use the records of the half cycle from all its files. A profile is thinned t
 over the charge of its records and with both ends. dQ/dV is the distribution of the charge over
 voltage on a grid of 5 mV, smoothed by a Gaussian of 5 mV, or of up to 20 mV if the voltage is noisy
 (column ``smoothing_volt``); the sum over the grid times its step is the capacity of the half cycle.
+A half cycle with more than two thirds of its charge between two records has none if these are more
+than 0.1 V apart: at which voltage it passed is not known. Charge of the opposite direction (pulses)
+is subtracted; where dQ/dV is below zero because of it, there are no peaks.
 dV/dQ is the slope of the mean voltage over 200 steps of the half cycle's charge, smoothed by a
 Gaussian of one step (:mod:`cellpipe.numerics.cycling.differentiate`).
 
@@ -26,8 +29,9 @@ from numpy.typing import NDArray
 from cellpipe.analyses.half_cycle_segments import add_charge
 from cellpipe.analyses.half_cycles import add_half_cycles, potential
 from cellpipe.core.contracts import empty_table
-from cellpipe.core.model import Analysis, Cell, Result, Tables
+from cellpipe.core.model import Analysis, Cell, Finding, Result, Tables
 from cellpipe.numerics.cycling.differentiate import (
+    FEWEST,
     Curves,
     differential_capacity,
     differential_voltage,
@@ -41,6 +45,10 @@ SMOOTHING_VOLT = 0.005
 STEPS = 200
 NEAR_VOLT = 0.05
 NARROW_VOLT = 0.04
+COARSE_VOLT = 0.1
+COARSE_SHARE = 2 / 3
+BACK_SHARE = 0.01
+_NAMED = 6  # half cycles: more are counted
 SILICON = {
     "discharge": {0.25: "lithiation near 0.25 V", 0.1: "lithiation near 0.1 V"},
     "charge": {0.3: "delithiation near 0.3 V", 0.45: "delithiation near 0.45 V"},
@@ -99,7 +107,65 @@ def derivatives(records: Records) -> tuple[Curves, Floats]:
         step_volt=GRID_VOLT,
         smoothing_volt=smoothing,
     )
-    return curves, smoothing
+    return _select_curves(curves, is_resolved(records)), smoothing
+
+
+def is_resolved(records: Records) -> NDArray[np.bool_]:
+    """Tell of each half cycle whether its records say at which voltages its charge passed.
+
+    They don't where one interval, of more than 0.1 V or with its first record before the half
+    cycle, holds more than two thirds of the charge.
+    """
+    if not len(records.begins):
+        return np.zeros(0, np.bool_)
+    span = np.abs(np.diff(records.voltage, prepend=records.voltage[0]))
+    span[records.begins] = np.inf
+    passed = np.abs(records.charge)
+    total = np.add.reduceat(passed, records.begins)
+    wide = np.where(span > COARSE_VOLT, passed, 0.0)
+    largest: Floats = np.maximum.reduceat(wide, records.begins)
+    return largest <= COARSE_SHARE * total
+
+
+def _select_curves(curves: Curves, kept: NDArray[np.bool_]) -> Curves:
+    """Return the curves of some half cycles; the others have no points."""
+    counts = np.diff(np.append(curves.begins, len(curves.at)))
+    points = np.repeat(kept, counts)
+    left = np.where(kept, counts, 0)
+    begins: NDArray[np.int64] = np.cumsum(left) - left
+    return Curves(begins, curves.at[points], curves.density[points])
+
+
+def _findings(records: Records, curves: Curves) -> tuple[Finding, ...]:
+    """Say of which half cycles dQ/dV can't be used, wholly or in part, and why."""
+    counts = np.diff(np.append(records.begins, len(records.voltage)))
+    coarse = records.half_cycle[(counts >= FEWEST) & ~is_resolved(records)].tolist()
+    back = [
+        int(number)
+        for number, (_, density) in zip(records.half_cycle, curves.parts(), strict=True)
+        if -density.clip(max=0.0).sum() > BACK_SHARE * np.abs(density).sum()
+    ]
+    found = []
+    if coarse:
+        sentence = (
+            f"There is no dQ/dV of {_half_cycle_names(coarse)}, and so no peaks: more than two "
+            f"thirds of the charge passed between two records over {COARSE_VOLT:g} V apart, or "
+            "before the first one, so at which voltage is not known. Capacities are not touched."
+        )
+        found.append(Finding("warning", "differential_capacity_left_out", sentence, len(coarse)))
+    if back:
+        sentence = (
+            f"In {_half_cycle_names(back)} current also flowed the other way (pulses): dQ/dV falls "
+            "below zero there, and has no peaks at these voltages."
+        )
+        found.append(Finding("info", "differential_capacity_below_zero", sentence, len(back)))
+    return tuple(found)
+
+
+def _half_cycle_names(numbers: list[int]) -> str:
+    if len(numbers) > _NAMED:
+        return f"{len(numbers)} half cycles"
+    return f"half cycle{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}"
 
 
 def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
@@ -116,7 +182,7 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
             "voltage_volt": capacity.at,
             "differential_capacity_ah_per_volt": capacity.density,
             "grid_step_volt": np.full(len(capacity.at), GRID_VOLT),
-            "smoothing_volt": np.repeat(smoothing, counts)})),
+            "smoothing_volt": np.repeat(smoothing, counts)}), _findings(records, capacity)),
         Result("differential_capacity_peaks", _peak_table(cell, records, capacity, smoothing)),
         Result("differential_voltage", _build_table(cell, records, voltage.begins, {
             "capacity_ah": voltage.at,
@@ -218,6 +284,6 @@ ANALYSIS = Analysis(
         "differential_voltage",
     ),
     _compute,
-    version=2,
+    version=3,
     fields=("cell_id", "configuration", "working_electrode_role", "reference_offset_volt"),
 )

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
+from functools import partial
+from types import MappingProxyType
 
 import polars as pl
 
 from cellpipe.analyses import registry
+from cellpipe.analyses.failures import failed_results, failed_tables
+from cellpipe.analyses.outside import check_needs
 from cellpipe.core.contracts import table_names, validate
-from cellpipe.core.errors import CellpipeError
-from cellpipe.core.model import Analysis, Cell, Result, Tables
+from cellpipe.core.errors import CellpipeError, ContractError
+from cellpipe.core.model import Analysis, AnalysisFacts, Cell, Result, Tables
+from cellpipe.core.steps import StepFailure, run_step
 
 _FIELDS = frozenset(field.name for field in fields(Cell))
 
@@ -18,58 +23,59 @@ _FIELDS = frozenset(field.name for field in fields(Cell))
 def results_of(cell: Cell, tables: Tables) -> tuple[Result, ...]:
     """Run every analysis of a cell, each as soon as what it needs is there.
 
+    An analysis that fails gives its tables without rows and a finding ``analysis_failed`` that says
+    why; the others go on. A table that is needed and that nothing makes is empty, too.
+
     Parameters
     ----------
     cell
         The cell as the sheet describes it.
     tables
         ``timeseries``, ``impedance`` (``spectrum`` numbered through the cell), ``files``,
-        ``half_cycle_segments`` and ``baselines``, the raw ones with ``file_sha256``.
+        ``half_cycle_segments`` and ``baselines``, the raw ones with ``file_sha256``; further raw
+        ones that analyses need.
 
     Returns
     -------
     Results, each table checked against its contract.
 
-    Raises
-    ------
-    ContractError
-        If an analysis makes a table that its schema does not allow.
-    CellpipeError
-        If no schema knows a table that an analysis needs.
-
     """
-    at_hand = dict(tables)
+    at_hand = {**_missing_inputs(tables), **tables}
     results: list[Result] = []
     for analysis in execution_order():
-        for result in run_analysis(analysis, cell, at_hand):
-            at_hand[result.analysis] = result.table
-            results.append(result)
+        made = attempt_analysis(analysis, cell, at_hand)
+        at_hand |= {result.analysis: result.table for result in made}
+        results += made
     return tuple(results)
+
+
+def analysis_facts(findings: pl.DataFrame) -> AnalysisFacts:
+    """Return what a report is told of the analyses; ``findings`` are the cell's rows of them."""
+    chain = registry.all_analyses()
+    return AnalysisFacts(
+        registry.analysis_versions(), failed_tables(findings, chain), registry.further_tables()
+    )
+
+
+def _missing_inputs(tables: Tables) -> dict[str, pl.DataFrame]:
+    """Return what analyses need, a schema knows, and neither the cell nor an analysis has."""
+    made = {name for analysis in registry.all_analyses() for name in analysis.makes}
+    needed = {need for analysis in registry.all_analyses() for need in analysis.needs}
+    missing = needed & set(table_names()) - made - set(tables)
+    return {name: registry.empty_input(name) for name in missing}
 
 
 def execution_order() -> tuple[Analysis, ...]:
     """Return the analyses in an order in which each finds what it needs.
 
-    Raises
-    ------
-    CellpipeError
-        If a table that one needs is made by no analysis and known to no schema, or two wait for
-        each other.
-
+    Those that need what nothing makes, or wait for each other, come last: running them says so.
     """
     waiting = list(registry.all_analyses())
     made = {name for analysis in waiting for name in analysis.makes}
     at_hand = set(table_names()) - made
     order: list[Analysis] = []
     while waiting:
-        ready = [analysis for analysis in waiting if set(analysis.needs) <= at_hand]
-        if not ready:
-            needed = {need for analysis in waiting for need in analysis.needs} - at_hand
-            raise CellpipeError(
-                f"no analysis that makes {', '.join(sorted(needed))}",
-                expected="each needed table to be made by an analysis or a format",
-                remedy="correct its needs",
-            )
+        ready = [a for a in waiting if set(a.needs) <= at_hand] or list(waiting)
         for analysis in ready:
             at_hand.update(analysis.makes)
             waiting.remove(analysis)
@@ -77,21 +83,47 @@ def execution_order() -> tuple[Analysis, ...]:
     return tuple(order)
 
 
-def run_analysis(analysis: Analysis, cell: Cell, tables: Tables) -> tuple[Result, ...]:
-    """Run one analysis with what it names of the cell and the tables.
+def attempt_analysis(analysis: Analysis, cell: Cell, tables: Tables) -> tuple[Result, ...]:
+    """Return what an analysis makes; where it fails, empty tables and the finding that says why."""
+    made = run_step(partial(_run_analysis, analysis, cell, tables))
+    if isinstance(made, StepFailure):
+        return failed_results(analysis, made, cell, registry.all_analyses())
+    return made
+
+
+def _run_analysis(analysis: Analysis, cell: Cell, tables: Tables) -> tuple[Result, ...]:
+    """Run one analysis with what it names of the cell and the tables; return what it makes.
 
     Raises
     ------
     ContractError
-        If it makes a table that its schema does not allow.
+        If a table is not what its schema allows, or not what the analysis says that it makes.
+    CellpipeError
+        If what it needs is not there.
 
     """
+    check_needs(analysis)
+    absent = [need for need in analysis.needs if need not in tables]
+    if absent:
+        raise CellpipeError(
+            f"{', '.join(absent)} not made", expected="analyses that don't wait for each other",
+            remedy="correct its needs",
+        )  # fmt: skip
     given = {name: _select_columns(analysis, name, tables[name]) for name in analysis.needs}
-    results = analysis.compute(restrict_cell(cell, analysis.fields), given)
-    return tuple(
+    made = tuple(
         Result(result.analysis, validate(result.analysis, result.table), result.findings)
-        for result in results
+        for result in analysis.compute(
+            restrict_cell(cell, analysis.fields), MappingProxyType(given)
+        )
     )
+    names = [result.analysis for result in made]
+    if sorted(names) != sorted(analysis.makes):
+        raise ContractError(
+            f"the tables {', '.join(names) or 'none'}",
+            expected=", ".join(analysis.makes) or "none",
+            remedy="let makes name the tables that it gives",
+        )  # fmt: skip
+    return made
 
 
 def _select_columns(analysis: Analysis, name: str, table: pl.DataFrame) -> pl.DataFrame:

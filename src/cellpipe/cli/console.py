@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 _STAGES: dict[Stage, str] = {"files": "Reading files", "cells": "Computing cells",
                              "report": "Writing the report"}  # fmt: skip
+_NAMED = 10  # cells that a line names
 _NARROWEST = 128  # characters that the table of cells needs; a narrower terminal gets a list
 
 
@@ -111,6 +112,7 @@ def _show_remarks(console: Console, summary: Summary) -> None:
         names = ", ".join(not_in_sheet)
         console.print(Text(f"Not in the cell sheet, so in mAh only: {names}."))
     _show_cut(console, summary)
+    _show_failed_steps(console, summary)
     if "time_zone_unknown" in summary.findings["code"]:
         console.print("Local times are taken as UTC; tell the instruments' zone with --time-zone.")
     if summary.ignored:
@@ -131,6 +133,18 @@ def _show_cut(console: Console, summary: Summary) -> None:
         console.print(Text(f"Check: a file of {names} was cut off; copy it again."))
 
 
+def _show_failed_steps(console: Console, summary: Summary) -> None:
+    """Name the cells of which an analysis or a block failed; their pages say which."""
+    is_failed = summary.findings["code"].is_in(["analysis_failed", "report_block_failed"])
+    cells = summary.findings.filter(is_failed)["cell_id"].drop_nulls().unique().sort()
+    if len(cells):
+        shown = ", ".join(cells[:_NAMED]) + (" …" if len(cells) > _NAMED else "")
+        line = (
+            f"Check: a part of {pluralize(len(cells), 'cell')} failed ({shown}); see their pages."
+        )
+        console.print(Text(line))
+
+
 def _cells_table(summary: Summary) -> Table:
     table = Table(title="Cells", title_justify="left", title_style="bold")
     for header in ("Cell", "Kind", "Cycles", "First discharge", "Initial CE", "Mean CE",
@@ -143,7 +157,7 @@ def _cells_table(summary: Summary) -> Table:
             cycle, reference = row["retention_cycle"], row["retention_reference_cycle"]
             retention += f" (cycle {cycle} / {reference})"
         table.add_row(
-            Text(row["cell_id"]), row["configuration"] or "not known", str(row["cycles"]),
+            Text(row["cell_id"]), row["configuration"] or "not known", _format_count(row["cycles"]),
             _format_first_capacity(row), format_percent(row["initial_coulombic_efficiency"]),
             format_percent(row["mean_coulombic_efficiency"], 2), retention, _format_resistance(row),
         )  # fmt: skip
@@ -169,9 +183,15 @@ def _cells_list(summary: Summary) -> Table:
             "interfacial resistance": _format_resistance(row),
         }
         known = [f"{name} {shown}" for name, shown in numbers.items() if shown != "–"]
-        first = f"{kind}, {pluralize(row['cycles'], 'cycle')}"
+        count = row["cycles"]
+        first = f"{kind}, {'cycles not known' if count is None else pluralize(count, 'cycle')}"
         table.add_row(Text(row["cell_id"]), Text("; ".join([first, *known])))
     return table
+
+
+def _format_count(number: int | None) -> str:
+    """Write a count; a dash where it could not be made."""
+    return "–" if number is None else str(number)
 
 
 def pluralize(number: int, noun: str) -> str:
@@ -267,7 +287,10 @@ def summary_to_dict(summary: Summary) -> dict[str, object]:
         "read": summary.read, "unchanged": summary.unchanged,
         "cells_updated": summary.cells_updated, "page": summary.page,
         "cells": summary.cells.to_dicts(),
-        "failures": [asdict(failure) for failure in summary.failures],
+        "failures": [
+            {"path": failure.path, "reason": str(failure.reason), **failure.parts}
+            for failure in summary.failures
+        ],
     }  # fmt: skip
 
 

@@ -169,7 +169,7 @@ def _table_files(stored: StoredCell, _: argparse.Namespace) -> Files:
 
 def _pdf_files(stored: StoredCell, _: argparse.Namespace) -> Files:
     from cellpipe._version import __version__
-    from cellpipe.analyses import analysis_versions
+    from cellpipe.analyses import analysis_facts
     from cellpipe.report.html.cell_page import cell_page
     from cellpipe.report.html.pdf import print_pdf
     from cellpipe.system.atomic_files import file_name
@@ -177,7 +177,7 @@ def _pdf_files(stored: StoredCell, _: argparse.Namespace) -> Files:
     name = file_name(stored.cell.cell_id)
     page = cell_page(
         stored.cell, stored.tables, stored.files, name=name, version=__version__,
-        analyses=analysis_versions(),
+        analyses=analysis_facts(stored.tables["findings"]),
     )  # fmt: skip
     yield f"{name}.pdf", print_pdf(page)
 

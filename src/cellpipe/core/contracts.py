@@ -70,6 +70,7 @@ class Schema(BaseModel):
     columns: Annotated[dict[str, Column], Field(min_length=1)]
     key: tuple[str, ...] = ()
     bad_rows: Literal["reject", "error"] = "error"
+    consolidate: bool = True
 
 
 def schema_folder() -> Traversable:

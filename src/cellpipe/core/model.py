@@ -122,11 +122,16 @@ class Cell:
 
 @dataclass(frozen=True)
 class Result:
-    """The result of an analysis: a validated table, and the findings about it."""
+    """The result of an analysis: a validated table, and the findings about it.
+
+    ``analysis`` is the table's name. A table without columns is none: then there are findings only.
+    ``trace`` is for the log: where an analysis failed.
+    """
 
     analysis: str
     table: pl.DataFrame
     findings: tuple[Finding, ...] = ()
+    trace: str = ""
 
 
 Tables = Mapping[str, pl.DataFrame]
@@ -153,3 +158,17 @@ class Analysis:
     version: int = 1
     fields: tuple[str, ...] | None = None
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class AnalysisFacts:
+    """What a report is told of the analyses behind its tables.
+
+    ``versions`` are those of the analyses, by name. ``lost`` are the tables that lack what an
+    analysis that failed would have made, each with that analysis' name. ``further`` names the
+    tables that no block of the report draws: those of packages.
+    """
+
+    versions: Mapping[str, int] = field(default_factory=dict)
+    lost: Mapping[str, str] = field(default_factory=dict)
+    further: tuple[str, ...] = ()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
+from cellpipe import analyses
 from cellpipe.cell_sheet.row import to_nfc
 from cellpipe.cell_sheet.sheet import CellSheet, cell_id_from_name, find_cells
 from cellpipe.core import contracts
@@ -193,13 +194,16 @@ def _shared_content_findings(cells: Sequence[CellInputs]) -> list[Finding]:
 
 
 def read_input_tables(lab: Lab, inputs: CellInputs) -> dict[str, pl.DataFrame]:
-    """Gather a cell's raw tables from the store, with their files, spectra numbered through."""
+    """Read a cell's raw tables from the store, with their files, spectra numbered through.
+
+    They are those that the analyses need (:func:`cellpipe.analyses.input_tables`).
+    """
     published = read_table(lab.results, "baselines", LAB)
     gathered = {
         "baselines": contracts.empty_table("baselines") if published is None else published,
         "files": file_rows(inputs),
     }
-    for name in ("timeseries", "impedance", "half_cycle_segments"):
+    for name in analyses.input_tables():
         parts = []
         for file in inputs.files:
             if name not in file.content.tables:
@@ -212,14 +216,13 @@ def read_input_tables(lab: Lab, inputs: CellInputs) -> dict[str, pl.DataFrame]:
                 )  # fmt: skip
             if frame.height:
                 parts.append(frame.with_columns(file_sha256=pl.lit(file.content.sha256)))
-        blank = contracts.empty_table(name).with_columns(file_sha256=pl.lit("", pl.String))
-        gathered[name] = pl.concat([blank, *parts], how="diagonal")
+        gathered[name] = pl.concat([analyses.empty_input(name), *parts], how="diagonal")
     gathered["impedance"] = _number_spectra(gathered["impedance"])
     return gathered
 
 
 def _number_spectra(impedance: pl.DataFrame) -> pl.DataFrame:
-    """Assign numbers to spectra through the files of a cell, by absolute time where every file has a clock."""
+    """Assign numbers to a cell's spectra, by absolute time where every file has a clock."""
     place = ["file_sha256", "spectrum"]
     first = impedance.group_by(place, maintain_order=True).agg(
         _start=pl.col("unix_time_second").first()

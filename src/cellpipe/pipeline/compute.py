@@ -40,12 +40,16 @@ _END_OF_LIFE = 0.8  # of the reference capacity, as the field says
 
 @dataclass(frozen=True)
 class CellResult:
-    """What computing a cell gave, for the ledger; ``computed`` names the analyses that ran."""
+    """What computing a cell gave, for the ledger.
+
+    ``computed`` names the analyses that ran; ``traces`` of what failed are for the log.
+    """
 
     entry: CellEntry
     written: tuple[ResultFile, ...]
     events: tuple[Event, ...]
     computed: tuple[str, ...] = ()
+    traces: tuple[str, ...] = ()
 
 
 def stale_cells(
@@ -101,7 +105,7 @@ def input_findings(inputs: CellInputs) -> list[Finding]:
 
 def compute_cell(lab: Lab, task: CellTask) -> CellResult:
     """Compute a cell's tables, write them and its report; the ledger is left as it is."""
-    from cellpipe.report import write_cell_report
+    from cellpipe.report import BlockFailure, write_cell_report
 
     start = time.perf_counter()
     computation = _Computation(lab, task)
@@ -109,13 +113,15 @@ def compute_cell(lab: Lab, task: CellTask) -> CellResult:
     inputs, tables = task.inputs, computation.tables
     before = input_findings(inputs)
     made = [f for record in computation.records.values() for f in record.findings]
-    findings = (*before, *made)
     cell_id = inputs.cell.cell_id
-    tables["findings"] = finding_rows(findings, cell_id)
+    tables["findings"] = finding_rows([*before, *made], cell_id)
+    failed: list[BlockFailure] = []
     paths = write_cell_report(
         inputs.cell, tables, tables["files"], lab.results, version=__version__,
-        analyses=analyses.analysis_versions(),
+        analyses=analyses.analysis_facts(tables["findings"]), tell=failed.append,
     )  # fmt: skip
+    findings = (*before, *made, *(block.finding for block in failed))
+    traces = (*computation.traces, *(block.trace for block in failed))
     computation.written += [describe_file(lab.results, path) for path in paths]
     fingerprints = {name: record.fingerprint for name, record in computation.records.items()}
     numbers = _first_numbers(tables["cells"])
@@ -125,7 +131,7 @@ def compute_cell(lab: Lab, task: CellTask) -> CellResult:
     )  # fmt: skip
     computed = tuple(computation.computed)
     events = cell_events(task.entry, entry, is_computed=bool(computed))
-    return CellResult(entry, tuple(computation.written), tuple(events), computed)
+    return CellResult(entry, tuple(computation.written), tuple(events), computed, traces)
 
 
 class _Computation:
@@ -137,12 +143,13 @@ class _Computation:
         self.records: dict[str, AnalysisRecord] = {}
         self.written: list[ResultFile] = []
         self.computed: list[str] = []
+        self.traces: list[str] = []
         self._known = task.entry.analyses if task.entry is not None and task.entry.inputs else {}
         self._digests = input_digests(task.inputs)
 
     def run(self) -> None:
         for analysis in analyses.execution_order():
-            key = fingerprint(analysis, self.inputs, self._digests) or ""
+            key = fingerprint(analysis, self.inputs, self._digests)
             record = self._known.get(analysis.name)
             if record is None or record.fingerprint != key or not self._read_tables(analysis):
                 record = self._compute(analysis, key)
@@ -164,13 +171,16 @@ class _Computation:
         folder, cell = self.lab.results, self.inputs.cell
         digests: dict[str, Mapping[str, str]] = {}
         findings: list[Finding] = []
-        for result in analyses.run_analysis(analysis, cell, self.tables):
+        for result in analyses.attempt_analysis(analysis, cell, self.tables):
+            findings += result.findings
+            self.traces += filter(None, [result.trace])
+            if not result.table.columns:
+                continue
             path = write_table(folder, result.analysis, cell.cell_id, result.table)
             file = describe_file(folder, path)
             self.written.append(file)
             self.tables[result.analysis] = result.table
             digests[result.analysis] = table_digests(result.analysis, result.table, file.sha256)
-            findings += result.findings
         self.computed.append(analysis.name)
         return AnalysisRecord(key, digests, tuple(findings))
 

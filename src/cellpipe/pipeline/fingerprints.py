@@ -47,14 +47,14 @@ def input_digests(inputs: CellInputs) -> Digests:
     return {name: {ALL_COLUMNS: _digest_json(value)} for name, value in described.items()}
 
 
-def fingerprint(analysis: Analysis, inputs: CellInputs, digests: Digests) -> str | None:
-    """Return what an analysis of a cell depends on; None where an input is not known yet."""
+def fingerprint(analysis: Analysis, inputs: CellInputs, digests: Digests) -> str:
+    """Return what an analysis of a cell depends on; empty where an input is not known (yet)."""
     described: dict[str, str] = {}
     for name in analysis.needs:
         selections = digests.get(name, {})
         digest = selections.get(selection_name(analysis, name), selections.get(ALL_COLUMNS))
         if digest is None:
-            return None
+            return ""
         described[name] = digest
     cell = asdict(inputs.cell)
     fields = cell if analysis.fields is None else {name: cell[name] for name in analysis.fields}

@@ -93,6 +93,8 @@ def record_cell(lab: Lab, task: CellTask, result: CellResult | Exception) -> Fai
     """
     cell_id = task.inputs.cell.cell_id
     if not isinstance(result, Exception):
+        for trace in result.traces:
+            _log.error("cell %s: %s", cell_id, trace)
         lab.ledger.record_cell(result.entry, result.written, result.events)
         return None
     if isinstance(result, StoreError) and not isinstance(result, LockedFileError):

@@ -128,7 +128,7 @@ def _save_copy(lab: Lab, stem: str, suffix: str, content: bytes) -> None:
 
 
 def read_last_cells(out: Path) -> tuple[Cell, ...]:
-    """Return the cells of the sheet that results were last made with; none if there was no sheet."""
+    """Return the cells of the sheet that results were last made with; none without a sheet."""
     copies = [out / f"{_COPY}{suffix}" for suffix in (".xlsx", ".csv")]
     there = [copy for copy in copies if copy.is_file()]
     return read_sheet_file(there[0]).cells if there else ()

@@ -9,12 +9,16 @@ from pathlib import Path
 
 import polars as pl
 
-from cellpipe.core.model import Cell
+from cellpipe.core.model import AnalysisFacts, Cell
+from cellpipe.report.blocks import BlockFailure, Tell, log_failure, new_findings
 from cellpipe.system.atomic_files import file_name, write_bytes
 
 VERSION = 1  # to be raised when pages or workbooks change: all of them are written anew
 
-__all__ = ["VERSION", "file_name", "write_cell_report", "write_index", "write_lab_workbook"]
+__all__ = [
+    "VERSION", "BlockFailure", "file_name", "write_cell_report", "write_index",
+    "write_lab_workbook",
+]  # fmt: skip
 
 
 def write_cell_report(
@@ -24,9 +28,12 @@ def write_cell_report(
     folder: Path,
     *,
     version: str,
-    analyses: Mapping[str, int],
+    analyses: AnalysisFacts,
+    tell: Tell = log_failure,
 ) -> tuple[Path, Path]:
     """Write the page and the workbook of one cell into ``folder/cells``.
+
+    A block of either that fails is replaced by a sentence, and stands among the cell's findings.
 
     Parameters
     ----------
@@ -40,7 +47,9 @@ def write_cell_report(
     folder
         Folder of the reports.
     version, analyses
-        Versions that made the numbers: the program's, and those of the analyses by name.
+        Version of cellpipe, and the analyses, that made the numbers.
+    tell
+        Called for each block that fails.
 
     Returns
     -------
@@ -48,18 +57,38 @@ def write_cell_report(
         Their paths. Each file is written atomically, and the same input gives the same bytes.
 
     """
-    from cellpipe.report.excel.cell_workbook import cell_workbook
-    from cellpipe.report.html.cell_page import cell_page
-
     name = file_name(cell.cell_id)
+    failed: list[BlockFailure] = []
     with _pause_gc():
-        page = cell_page(cell, tables, files, name=name, version=version, analyses=analyses)
-        workbook = cell_workbook(cell, tables, files, version=version)
+        page, workbook = _render(cell, tables, files, name, version, analyses, failed.append)
+        if failed:  # once more, so that the findings of both name what is missing in either
+            said = new_findings(tables["findings"], failed, cell.cell_id)
+            all_said = {**tables, "findings": said}
+            page, workbook = _render(cell, all_said, files, name, version, analyses, lambda _: None)
+    for each in failed:
+        tell(each)
     stem = folder / "cells" / name
     return (
         write_bytes(stem.with_name(f"{name}.html"), _encode_page(page)),
         write_bytes(stem.with_name(f"{name}.xlsx"), workbook),
     )
+
+
+def _render(
+    cell: Cell,
+    tables: Mapping[str, pl.DataFrame],
+    files: pl.DataFrame,
+    name: str,
+    version: str,
+    analyses: AnalysisFacts,
+    tell: Tell,
+) -> tuple[str, bytes]:
+    from cellpipe.report.excel.cell_workbook import cell_workbook
+    from cellpipe.report.html.cell_page import cell_page
+
+    page = cell_page(cell, tables, files, name=name, version=version, analyses=analyses, tell=tell)
+    workbook = cell_workbook(cell, tables, files, version=version, analyses=analyses, tell=tell)
+    return page, workbook
 
 
 @contextlib.contextmanager

@@ -44,7 +44,6 @@ def key_numbers(summary: pl.DataFrame, words: KindWords) -> list[KeyNumber]:
     if summary.is_empty():
         return []
     row = summary.row(0, named=True)
-    complete = pluralize(row["complete_cycles"], "complete", "complete")
     return [
         _first_capacity(row, words),
         KeyNumber(
@@ -59,8 +58,15 @@ def key_numbers(summary: pl.DataFrame, words: KindWords) -> list[KeyNumber]:
         ),
         _retention(row),
         _resistance(row),
-        KeyNumber("Cycles", str(row["cycles"]), complete),
+        _cycles(row),
     ]
+
+
+def _cycles(row: dict[str, object]) -> KeyNumber:
+    complete = row["complete_cycles"]
+    if not isinstance(complete, int):
+        return KeyNumber("Cycles", NOTHING, "could not be made; see what is to check")
+    return KeyNumber("Cycles", str(row["cycles"]), pluralize(complete, "complete", "complete"))
 
 
 def no_efficiency_reason(row: dict[str, object]) -> str:

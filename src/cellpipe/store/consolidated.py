@@ -2,7 +2,8 @@
 
 ``gathered/<table>.parquet`` holds the rows of ``tables/<table>/*.parquet`` as they were when it was
 written, and in its metadata the size and time of each of those files. It may be deleted at any
-time: files that are newer, or not in it, are read directly.
+time: files that are newer, or not in it, are read directly. Their schemas say which tables are
+consolidated.
 """
 
 from __future__ import annotations
@@ -15,14 +16,11 @@ from typing import Protocol
 
 import polars as pl
 
-from cellpipe.core.contracts import empty_table
+from cellpipe.core.contracts import empty_table, load_schema, table_names
+from cellpipe.core.errors import SchemaError
 from cellpipe.system.atomic_files import atomic_write, is_unfinished
 
 FOLDER = "gathered"
-TABLES = (  # those with a few rows per cell, cycle or spectrum
-    "baseline_comparison", "cells", "circuit_fits", "cycles", "half_cycles", "impedance_arcs",
-    "interfacial_resistance", "resistance_growth",
-)  # fmt: skip
 ENOUGH = 100  # fewer files are quickly opened one by one
 _NEWER = 0.02  # the share of files that may be newer than the consolidated one
 _INDEX = "cellpipe.files"
@@ -107,6 +105,23 @@ def _cells_by_file(shelf: TableSource, table: str, names: Iterable[str]) -> dict
     return {Path(path).name: cell for path, cell in rows}
 
 
+def consolidated_tables() -> tuple[str, ...]:
+    """Return the tables of cells that are gathered in one file each, in alphabetical order.
+
+    Those are all whose rows name their cell, but for the ones of which the schema says
+    ``consolidate: false``. One whose schema can't be read is none: what makes it says so.
+    """
+    return tuple(name for name in table_names() if _is_consolidated(name))
+
+
+def _is_consolidated(name: str) -> bool:
+    try:
+        schema = load_schema(name)
+    except SchemaError:
+        return False
+    return schema.consolidate and "cell_id" in schema.columns
+
+
 def consolidated_name(table: str) -> str:
     """Return the path within the results of a consolidated table."""
     return f"{FOLDER}/{table}.parquet"
@@ -122,7 +137,7 @@ def consolidate_tables(folder: Path, *, all_of_it: bool = False) -> list[Path]:
 
     """
     written, shelf = [], FolderSource(folder)
-    for table in TABLES:
+    for table in consolidated_tables():
         there, index = shelf.file_states(table), _read_index(shelf, table)
         count = len(_newer_files(there, index)) + len(index.keys() - there.keys())
         if len(there) >= ENOUGH and count > (0 if all_of_it else _NEWER * len(there)):

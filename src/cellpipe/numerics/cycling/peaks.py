@@ -35,7 +35,8 @@ class Peaks(NamedTuple):
 def locate_peaks(voltage_volt: Floats, density: Floats, smoothing_volt: float) -> Peaks:
     """Find the peaks of a dQ/dV curve.
 
-    A peak has a prominence of at least 5 % of the highest one. Its position is the vertex of a
+    A peak has a prominence of at least 5 % of the highest one and is not below zero: what lies
+    below is charge of the opposite direction (a pulse). Its position is the vertex of a
     parabola through the logarithms of the points of its upper third. Points within three standard
     deviations of the smoothing from an end are excluded: they belong to the end of the half cycle
     (constant voltage, or the voltage jump at a new current).
@@ -58,6 +59,7 @@ def locate_peaks(voltage_volt: Floats, density: Floats, smoothing_volt: float) -
     peaks, _ = find_peaks(inner)
     prominences = peak_prominences(inner, peaks)
     prominent = prominences[0] >= PROMINENT * inner[peaks].max(initial=0.0)
+    prominent &= inner[peaks] >= 0.0
     peaks, prominences = peaks[prominent], tuple(values[prominent] for values in prominences)
     width = peak_widths(inner, peaks, 0.5, prominences)[0] * step
     bounds = _valleys(inner, peaks, prominences[1], prominences[2])

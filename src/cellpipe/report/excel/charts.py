@@ -1,15 +1,15 @@
-"""Insert native charts into the workbook; they read its sheets, so they follow changes there."""
+"""Native charts of the workbook: they read the sheets, so they follow what is changed there."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from cellpipe.report.excel.data_sheets import FITTED_REAL, FITTED_UPWARDS, REAL, UPWARDS
-from cellpipe.report.excel.sheets import Book, SheetLayout
+from cellpipe.report.excel.sheets import TEXT, Book, SheetLayout
 from cellpipe.report.figures.choice import sample_evenly
 from cellpipe.report.figures.style import BLUE, ORANGE, RED, sequence_colours
 from cellpipe.report.wording import KindWords
@@ -21,6 +21,11 @@ _AXIS = {
     "name_font": {"size": 10, "bold": False},
     "major_gridlines": {"visible": True, "line": {"color": "#E5E5E5"}},
 }
+Chart = tuple[Any, str] | str | None  # with its description; or why there is none
+
+
+def _just_make(_: str, make: Callable[[], Chart], __: Callable[[str], Chart]) -> Chart:
+    return make()
 
 
 def insert_charts(
@@ -28,19 +33,33 @@ def insert_charts(
     layouts: Mapping[str, SheetLayout],
     tables: Mapping[str, pl.DataFrame],
     words: KindWords,
+    attempt: Callable[[str, Callable[[], Chart], Callable[[str], Chart]], Chart] = _just_make,
 ) -> None:
-    """Put the charts for which there is data beside the summary; ``layouts`` are by sheet."""
+    """Insert the charts for which there is data beside the summary; ``layouts`` are by sheet.
+
+    ``attempt(name, make, instead)`` makes a chart, or gives the sentence that stands in its place.
+    """
     sheet = book.workbook.get_worksheet_by_name("Summary")
-    charts = [
-        _cycling_chart(book, layouts["Cycles"], tables["cycles"], words),
-        _nyquist_chart(book, layouts["EIS"], tables["impedance"]),
-        _resistance_chart(book, layouts["Resistance"], tables["interfacial_resistance"]),
-    ]
+    makers: dict[str, Callable[[], Chart]] = {
+        "Capacity and Coulombic efficiency": lambda: _cycling_chart(
+            book, layouts["Cycles"], tables["cycles"], words
+        ),
+        "Nyquist plot": lambda: _nyquist_chart(book, layouts["EIS"], tables["impedance"]),
+        "Interfacial resistance": lambda: _resistance_chart(
+            book, layouts["Resistance"], tables["interfacial_resistance"]
+        ),
+    }
     row = 0
-    for chart, description in (pair for pair in charts if pair is not None):
-        chart.set_size({"width": _WIDTH, "height": _HEIGHT})
-        sheet.insert_chart(row, 5, chart, {"description": description, "object_position": 3})
-        row += 19
+    for name, make in makers.items():
+        made = attempt(f"The chart '{name}'", make, str)
+        if isinstance(made, str):
+            sheet.write_string(row, 5, made, book.style(TEXT, "soft"))
+            row += 2
+        elif made is not None:
+            chart, description = made
+            chart.set_size({"width": _WIDTH, "height": _HEIGHT})
+            sheet.insert_chart(row, 5, chart, {"description": description, "object_position": 3})
+            row += 19
 
 
 def _marker_format(shape: str, colour: str, size: int = 5) -> dict[str, Any]:
@@ -136,7 +155,7 @@ def _set_equal_axes(chart: Any, points: pl.DataFrame) -> None:
 
 
 def _round_step(size: float) -> float:
-    """Return the size rounded up to 1, 2 or 5 times a power of ten."""
+    """Round up to 1, 2 or 5 times a power of ten."""
     power = float(10.0 ** np.floor(np.log10(max(size, 1e-9))))
     return next(power * factor for factor in (1, 2, 5, 10) if power * factor >= size)
 

@@ -147,13 +147,11 @@ def _first_cycle_value(
 ) -> object:
     """Return a reference to the first cycle if it holds the table's value, else the value."""
     found = cycles.sort("cycle")[column].head(1).to_list()
-    computed = factor * found[0] if found and found[0] is not None else None
     value = row[name.format(column)]
-    return formula_or_value(
-        f"={layout.name}!{layout.letter(column)}2",
-        computed,
-        None if value is None else factor * value,
-    )
+    shown = None if value is None else factor * value
+    if not found or found[0] is None:
+        return shown
+    return formula_or_value(f"={layout.name}!{layout.letter(column)}2", factor * found[0], shown)
 
 
 def _first_capacities(
@@ -181,13 +179,15 @@ def _first_capacities(
 def _mean_efficiency(layout: SheetLayout, row: Row, cycles: pl.DataFrame) -> Line:
     chosen = cycles.filter(pl.col("complete") & (pl.col("cycle") >= 2))
     values = chosen["coulombic_efficiency"].drop_nulls().to_list()
-    efficiency, number, complete = (
-        layout.column_range(column, cycles.height)
-        for column in ("coulombic_efficiency", "cycle", "complete")
-    )
-    formula = f'=AVERAGEIFS({efficiency},{number},">=2",{complete},"yes")'
-    computed = sum(values) / len(values) if values else None
-    value = formula_or_value(formula, computed, row["mean_coulombic_efficiency"])
+    stored: float | None = row["mean_coulombic_efficiency"]
+    value: object = stored
+    if values:
+        efficiency, number, complete = (
+            layout.column_range(column, cycles.height)
+            for column in ("coulombic_efficiency", "cycle", "complete")
+        )
+        formula = f'=AVERAGEIFS({efficiency},{number},">=2",{complete},"yes")'
+        value = formula_or_value(formula, sum(values) / len(values), stored)
     basis = "complete cycles from cycle 2 on"
     return ("Mean Coulombic efficiency", value, "", basis, PERCENT)
 

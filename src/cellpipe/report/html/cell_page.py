@@ -1,15 +1,17 @@
-"""Write the page of a cell: one self-contained HTML file."""
+"""The page of a cell: one HTML file that needs nothing but itself."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import cache
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from cellpipe.baselines.verdict import describe_standing
-from cellpipe.core.model import Cell
+from cellpipe.core.model import AnalysisFacts, Cell
+from cellpipe.report.blocks import Block, Tell, log_failure, make_block
 from cellpipe.report.figures.arcs import arcs_panel
 from cellpipe.report.figures.comparison import capacity_panel
 from cellpipe.report.figures.cycling import cycling_panel
@@ -21,12 +23,15 @@ from cellpipe.report.figures.profiles import profile_panel
 from cellpipe.report.figures.rates import rate_panel
 from cellpipe.report.figures.resistance import resistance_panel
 from cellpipe.report.figures.retention import retention_panel
-from cellpipe.report.figures.scale import capacity_scale
+from cellpipe.report.figures.scale import CapacityScale, capacity_scale
+from cellpipe.report.further import collect_further
 from cellpipe.report.html import cell_tables
 from cellpipe.report.html.comparison_tables import number_grid, text_grid, verdict_grid
-from cellpipe.report.key_numbers import describe_cell, key_numbers
+from cellpipe.report.html.further_block import ShownTable, missing_table, shown_table
+from cellpipe.report.html.grid import Grid
+from cellpipe.report.key_numbers import KeyNumber, describe_cell, key_numbers
 from cellpipe.report.provenance import software_versions
-from cellpipe.report.wording import kind_words
+from cellpipe.report.wording import NOTHING, kind_words
 
 if TYPE_CHECKING:
     from jinja2 import Environment, Template
@@ -48,7 +53,7 @@ def _environment() -> Environment:
 
 
 def load_template(name: str) -> Template:
-    """Load a template of this package; values put into it are escaped."""
+    """Load a template of this package; what is put into it is escaped."""
     return _environment().get_template(name)
 
 
@@ -59,67 +64,191 @@ def cell_page(
     *,
     name: str,
     version: str,
-    analyses: Mapping[str, int],
+    analyses: AnalysisFacts,
+    tell: Tell = log_failure,
 ) -> str:
-    """Write the page of a cell; ``name`` is the file name of its workbook without the suffix.
+    """Write the page of a cell.
 
-    ``version`` and ``analyses`` (versions by name) say what made the numbers.
+    A block that fails is replaced by a sentence, and the others stand.
+
+    Parameters
+    ----------
+    cell, tables, files
+        As of :func:`cellpipe.report.write_cell_report`.
+    name
+        File name of its workbook without the suffix.
+    version, analyses
+        Version of cellpipe, and the analyses, that made the numbers.
+    tell
+        Called for each block that fails.
+
     """
-    words = kind_words(cell)
     findings = tables["findings"]
+    lost = analyses.lost
+    blocks = _text_blocks(cell, tables, version, analyses) | _grid_blocks(cell, tables, files)
+    panels = [_drawn(block) for block in _panel_blocks(cell, tables)]
     return load_template("cell.html.j2").render(
         cell=cell,
         workbook=f"{name}.xlsx",
-        line=describe_cell(cell, words),
-        key_numbers=key_numbers(tables["cells"], words),
         checks=_checks(findings),
         shown_checks=_SHOWN_FINDINGS,
         notes=findings.filter(pl.col("level") == "info").to_dicts(),
-        panels=cell_panels(cell, tables),
-        discharge=words.discharge,
-        cycles=cell_tables.cycle_grid(tables["cycles"], words),
-        arcs=cell_tables.arc_grid(tables["impedance_arcs"], tables["interfacial_resistance"]),
-        fits=cell_tables.fit_grid(tables["circuit_fits"], tables["interfacial_resistance"]),
-        standing=describe_standing(tables["baseline_comparison"].to_dicts()),
-        conditions=_conditions(tables["baseline_comparison"]),
-        verdicts=verdict_grid(tables["baseline_comparison"], tables["baselines"]),
-        published=number_grid(tables["baseline_comparison"], tables["baselines"]),
-        in_text=text_grid(cell, tables["cells"], tables["cycles"]),
-        sheet=cell_tables.sheet_grid(cell),
-        files=cell_tables.file_grid(files),
-        made_with=software_versions(version, analyses),
+        panels=[make_block(block, lost, tell) for block in panels],
+        discharge=kind_words(cell).discharge,
+        further=[
+            make_block(block, lost, tell) for block in _further_blocks(cell, tables, analyses)
+        ],
         version=version,
+        **{key: make_block(block, lost, tell) for key, block in blocks.items()},
     )
 
 
+def _text_blocks(
+    cell: Cell, tables: Mapping[str, pl.DataFrame], version: str, analyses: AnalysisFacts
+) -> dict[str, Block[Any]]:
+    """Return the blocks of words and single numbers, by their names in the template."""
+    words = kind_words(cell)
+    comparison = tables["baseline_comparison"]
+
+    def key_number(sentence: str) -> list[KeyNumber]:
+        return [KeyNumber("Key numbers", NOTHING, sentence)]
+
+    return {
+        "line": Block("What the cell is", lambda: describe_cell(cell, words), str),
+        "key_numbers": Block(
+            "The key numbers", lambda: key_numbers(tables["cells"], words), key_number, ("cells",),
+            lambda numbers: not numbers,
+        ),
+        "standing": Block(
+            "How the cell stands beside published ones",
+            lambda: describe_standing(comparison.to_dicts()), str, ("baseline_comparison",),
+            lambda _: not comparison["comparable"].any(),
+        ),
+        "conditions": Block("What it was cycled in", lambda: _conditions(comparison), str),
+        "made_with": Block(
+            "The versions", lambda: software_versions(version, analyses.versions), str
+        ),
+    }  # fmt: skip
+
+
+def _grid_blocks(
+    cell: Cell, tables: Mapping[str, pl.DataFrame], files: pl.DataFrame
+) -> dict[str, Block[Any]]:
+    """Return the tables of the page, by their names in the template."""
+    words = kind_words(cell)
+    growth, cycles = tables["interfacial_resistance"], tables["cycles"]
+    comparison, baselines = tables["baseline_comparison"], tables["baselines"]
+    described: tuple[tuple[str, str, tuple[str, ...], Callable[[], Grid]], ...] = (
+        ("cycles", "The table of cycles", ("cycles",),
+         lambda: cell_tables.cycle_grid(cycles, words)),
+        ("arcs", "The table of arcs", ("impedance_arcs",),
+         lambda: cell_tables.arc_grid(tables["impedance_arcs"], growth)),
+        ("fits", "The table of fits", ("circuit_fits",),
+         lambda: cell_tables.fit_grid(tables["circuit_fits"], growth)),
+        ("verdicts", "The table of verdicts", ("baseline_comparison",),
+         lambda: verdict_grid(comparison, baselines)),
+        ("published", "The numbers of published cells", ("baseline_comparison",),
+         lambda: number_grid(comparison, baselines)),
+        ("in_text", "The table of figures in the review's text", ("cells",),
+         lambda: text_grid(cell, tables["cells"], cycles)),
+        ("sheet", "The cell sheet's row", (), lambda: cell_tables.sheet_grid(cell)),
+        ("files", "The table of files", (), lambda: cell_tables.file_grid(files)),
+    )  # fmt: skip
+    return {
+        key: Block(name, make, _absent_grid, needed, lambda grid: not grid.heads)
+        for key, name, needed, make in described
+    }
+
+
+def _absent_grid(sentence: str) -> Grid:
+    return Grid((), (), absent=sentence)
+
+
+def _further_blocks(
+    cell: Cell, tables: Mapping[str, pl.DataFrame], analyses: AnalysisFacts
+) -> list[Block[ShownTable]]:
+    return [
+        Block(
+            f"The table {table.name}",
+            partial(shown_table, table, cell.cell_id),
+            partial(missing_table, table),
+            (table.name,),
+            lambda shown: not shown.rows.heads,
+        )
+        for table in collect_further(tables, analyses.further)
+    ]
+
+
 def _conditions(comparison: pl.DataFrame) -> str:
-    """Return a sentence with the cell's conditions as the comparison used them."""
+    """Say what the cell was cycled in and how, as the comparison took it."""
     said = comparison["cell_conditions"].to_list()
     return f"This cell: {said[0]}." if said else ""
 
 
 def _checks(findings: pl.DataFrame) -> list[dict[str, object]]:
-    """Return errors, then warnings, each in the order in which they were found."""
+    """Errors first, then warnings, each in the order in which they were found."""
     by_level = [findings.filter(pl.col("level") == level) for level in ("error", "warning")]
     return [row for part in by_level for row in part.to_dicts()]
 
 
-def cell_panels(cell: Cell, tables: Mapping[str, pl.DataFrame]) -> list[Panel]:
-    """Return all figures of a cell, in the page's order."""
+def cell_panels(
+    cell: Cell, tables: Mapping[str, pl.DataFrame], analyses: AnalysisFacts | None = None
+) -> list[Panel]:
+    """Return all figures of a cell, in the page's order; one that fails only says so."""
+    lost = analyses.lost if analyses else {}
+    return [make_block(block, lost, log_failure) for block in _panel_blocks(cell, tables)]
+
+
+def _panel_blocks(cell: Cell, tables: Mapping[str, pl.DataFrame]) -> list[Block[Panel]]:
+    """Describe a cell's figures: key, title, tables they are empty without, what draws them."""
     words = kind_words(cell)
     cycles, growth = tables["cycles"], tables["interfacial_resistance"]
-    scale = capacity_scale(cell, cycles, tables["cells"])
     comparison, baselines = tables["baseline_comparison"], tables["baselines"]
-    peaks = tables["differential_capacity_peaks"]
+    impedance, fits = tables["impedance"], tables["circuit_fits"]
+    peaks, arcs = tables["differential_capacity_peaks"], tables["impedance_arcs"]
+
+    @cache
+    def scale() -> CapacityScale:
+        return capacity_scale(cell, cycles, tables["cells"])
+
+    described: tuple[tuple[str, str, tuple[str, ...], Callable[[], Panel]], ...] = (
+        ("cycling", "Capacity and Coulombic efficiency", ("cycles",),
+         lambda: cycling_panel(cycles, scale(), words)),
+        ("profiles", "Voltage profiles", ("voltage_profiles", "cycles"),
+         lambda: profile_panel(cell, cycles, tables["voltage_profiles"], scale(), words)),
+        ("dqdv", "Differential capacity dQ/dV", ("differential_capacity", "cycles"),
+         lambda: differential_panel(cell, cycles, tables["differential_capacity"], scale(), words)),
+        ("peaks", "Peaks of dQ/dV", ("differential_capacity_peaks", "cycles"),
+         lambda: peak_panel(cell, cycles, peaks, scale())),
+        ("rates", "Rate capability", ("half_cycles", "cycles"),
+         lambda: rate_panel(cycles, tables["half_cycles"], scale())),
+        ("nyquist", "Impedance spectra", (), lambda: impedance_panel(impedance, fits, growth)),
+        ("arcs", "Arcs and relaxation times", ("impedance_arcs",),
+         lambda: arcs_panel(impedance, fits, arcs)),
+        ("resistance", "Interfacial resistance", ("interfacial_resistance",),
+         lambda: resistance_panel(growth, cycles, tables["resistance_growth"])),
+        ("retention", "Retention beside published cells", ("cycles", "baseline_comparison"),
+         lambda: retention_panel(cycles, comparison, baselines)),
+        ("capacities", "First discharge capacity beside published cells",
+         ("baseline_comparison",), lambda: capacity_panel(comparison)),
+    )  # fmt: skip
     return [
-        cycling_panel(cycles, scale, words),
-        profile_panel(cell, cycles, tables["voltage_profiles"], scale, words),
-        differential_panel(cell, cycles, tables["differential_capacity"], scale, words),
-        peak_panel(cell, cycles, peaks, scale),
-        rate_panel(cycles, tables["half_cycles"], scale),
-        impedance_panel(tables["impedance"], tables["circuit_fits"], growth),
-        arcs_panel(tables["impedance"], tables["circuit_fits"], tables["impedance_arcs"]),
-        resistance_panel(growth, cycles, tables["resistance_growth"]),
-        retention_panel(cycles, comparison, baselines),
-        capacity_panel(comparison),
-    ]
+        Block(f"The figure '{title}'", make, partial(_absent_panel, key, title), needed,
+              lambda panel: panel.draw is None)
+        for key, title, needed, make in described
+    ]  # fmt: skip
+
+
+def _absent_panel(key: str, title: str, sentence: str) -> Panel:
+    return Panel(key, title, absent=sentence)
+
+
+def _drawn(block: Block[Panel]) -> Block[Panel]:
+    """Return a block that fails where its figure can't be drawn, not only described."""
+
+    def make() -> Panel:
+        panel = block.make()
+        _ = panel.picture
+        return panel
+
+    return replace(block, make=make)

@@ -22,6 +22,7 @@ from cellpipe.report.key_numbers import resistance_text
 from cellpipe.report.wording import (
     NOTHING,
     format_fixed,
+    format_integer,
     format_number,
     format_percent,
     format_time,
@@ -63,7 +64,7 @@ def index_page(tables: Mapping[str, pl.DataFrame], *, version: str) -> str:
         cell_row(row, checks.get(row["cell_id"], 0), curves.get(row["cell_id"]))
         | _standing_fields(beside.get(row["cell_id"], []))
         | {"newest": _newest_time(newest.get(row["cell_id"]))}
-        for row in cells.sort("cell_id").to_dicts()
+        for row in _listed_cells(cells, files).sort("cell_id").to_dicts()
     ]
     return load_template("index.html.j2").render(
         script=script,
@@ -84,6 +85,13 @@ def index_page(tables: Mapping[str, pl.DataFrame], *, version: str) -> str:
     )
 
 
+def _listed_cells(cells: pl.DataFrame, files: pl.DataFrame) -> pl.DataFrame:
+    """Return a row for every cell with files: one without its numbers has a page, too."""
+    used = files.filter(pl.col("status") == "used").select("cell_id").drop_nulls().unique()
+    missing = used.join(cells, on="cell_id", how="anti")
+    return pl.concat([cells, missing], how="diagonal") if missing.height else cells
+
+
 def cell_row(row: Row, checks: int, curve: Curve | None) -> Row:
     """Return what the index shows of a cell: texts, and the numbers to sort by."""
     capacity, unit, basis = _first_capacity(row)
@@ -94,7 +102,7 @@ def cell_row(row: Row, checks: int, curve: Curve | None) -> Row:
         "name": file_name(row["cell_id"]),
         "kind": row["configuration"] or "not known",
         "group": row["group"] or "",
-        "cycles": row["cycles"],
+        "cycles": (format_integer(row["cycles"]), row["cycles"]),
         "capacity": (format_number(capacity, 4), capacity),
         "capacity_unit": unit,
         "basis": basis,

@@ -1,4 +1,4 @@
-"""Who deals with a batch: a process of the watch's own, or Prefect, call_api over its API."""
+"""Who deals with a batch: a process of the watch's own, or Prefect, asked over its API."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def preload_modules() -> None:
 
     import cellpipe.pipeline.run
     import cellpipe.report.excel.cell_workbook
-    import cellpipe.report.html.cell_page  # noqa: F401
+    import cellpipe.report.html.cell_page
 
     cellpipe.analyses.all_analyses()
 
