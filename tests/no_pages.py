@@ -39,21 +39,20 @@ def _cell_report(
     tables: Mapping[str, pl.DataFrame],
     files: pl.DataFrame,
     folder: Path,
-    *,
-    version: str,
+    **versions: object,
 ) -> tuple[Path, Path]:
-    line = digest({**tables, "files": files}, cell, version)
+    line = digest({**tables, "files": files}, cell, versions)
     stem = folder / "cells" / file_name(cell.cell_id)
     page, book = (stem.with_name(f"{stem.name}{suffix}") for suffix in (".html", ".xlsx"))
     return write_bytes(page, line), write_bytes(book, line)
 
 
-def _index(tables: Mapping[str, pl.DataFrame], folder: Path, *, version: str) -> Path:
-    return write_bytes(folder / "index.html", digest(tables, version))
+def _index(tables: Mapping[str, pl.DataFrame], folder: Path, **versions: object) -> Path:
+    return write_bytes(folder / "index.html", digest(tables, versions))
 
 
-def _lab_workbook(tables: Mapping[str, pl.DataFrame], folder: Path, *, version: str) -> Path:
-    return write_bytes(folder / "all-cells.xlsx", digest(tables, version))
+def _lab_workbook(tables: Mapping[str, pl.DataFrame], folder: Path, **versions: object) -> Path:
+    return write_bytes(folder / "all-cells.xlsx", digest(tables, versions))
 
 
 @contextmanager
