@@ -12,7 +12,8 @@ WORKERS ?= 3
 RUN     := $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 # What a change most likely breaks: formats, numerics, analyses, contracts, the house, pages, one
 # lab from end to end. What is marked slow is left to `make test`.
-QUICK   := tests/numerics tests/formats tests/analyses tests/report tests/watch/test_wholeness.py \
+QUICK   := tests/numerics tests/formats tests/analyses tests/watch/test_wholeness.py \
+  tests/report/test_pages.py tests/report/test_workbooks.py tests/report/test_index.py \
   tests/test_house.py tests/test_contracts.py tests/test_result_files.py tests/test_settings.py \
   tests/test_cell_sheet.py tests/test_baselines.py tests/test_sample_files.py \
   tests/test_sample_lab.py tests/test_pipeline.py tests/test_cli.py
@@ -31,7 +32,7 @@ test: $(READY)            ## run the tests
 	$(RUN) --durations=25
 
 quick: $(READY)           ## run the tests that a change most likely breaks
-	$(RUN) -m "not slow" $(QUICK)
+	$(RUN) -n 2 -m "not slow" $(QUICK)
 
 check: style types current test  ## everything that must hold before a change lands
 

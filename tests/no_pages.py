@@ -41,7 +41,8 @@ def _cell_report(
     folder: Path,
     **versions: object,
 ) -> tuple[Path, Path]:
-    line = digest({**tables, "files": files}, cell, versions)
+    told = {name: what for name, what in versions.items() if not callable(what)}
+    line = digest({**tables, "files": files}, cell, told)
     stem = folder / "cells" / file_name(cell.cell_id)
     page, book = (stem.with_name(f"{stem.name}{suffix}") for suffix in (".html", ".xlsx"))
     return write_bytes(page, line), write_bytes(book, line)

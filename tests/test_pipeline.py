@@ -281,6 +281,7 @@ def test_a_fault_in_one_file_or_one_cell_never_stops_the_others(
     assert (tmp_path / "out" / "cells" / "SSB-01.html").is_file()
 
 
+@pytest.mark.pages
 def test_a_fault_in_one_analysis_or_figure_costs_that_one_and_the_cells_page_says_so(
     small_lab: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: Any
 ) -> None:
