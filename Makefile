@@ -6,7 +6,21 @@ READY  := $(VENV)/ready
 UV     := 0.13.9
 FILES  := src flows tests sample_data benchmarks docs
 
-.PHONY: demo test check style types current setup lock bench importers oldest dist docs clean
+# Tests wait for half of their time (for servers, for files that settle): three workers keep two
+# cores busy.
+WORKERS ?= 3
+RUN     := $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+# What a change most likely breaks: formats, numerics, analyses, contracts, the house, pages, one
+# lab from end to end. What is marked slow is left to `make test`.
+QUICK   := tests/numerics tests/formats tests/analyses tests/watch/test_wholeness.py \
+  tests/report/test_pages.py tests/report/test_workbooks.py tests/report/test_index.py \
+  tests/test_house.py tests/test_contracts.py tests/test_result_files.py tests/test_settings.py \
+  tests/test_cell_sheet.py tests/test_baselines.py tests/test_sample_files.py \
+  tests/test_sample_lab.py tests/test_pipeline.py tests/test_cli.py
+# What tests need beyond Python, by the names of Debian's packages.
+SYSTEM  := chromium libreoffice-calc postgresql fonts-dejavu-core poppler-utils iproute2 util-linux systemd
+
+.PHONY: demo test quick check style types current setup system lock bench importers oldest dist docs clean
 
 demo: $(READY)            ## run the main job on the sample lab
 	@$(BIN)/cellpipe process sample_data --out results/demo --time-zone Europe/Berlin; \
@@ -15,7 +29,10 @@ demo: $(READY)            ## run the main job on the sample lab
 	  else exit $$code; fi
 
 test: $(READY)            ## run the tests
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --durations=25
+	$(RUN) --durations=25
+
+quick: $(READY)           ## run the tests that a change most likely breaks
+	$(RUN) -n 2 -m "not slow" $(QUICK)
 
 check: style types current test  ## everything that must hold before a change lands
 
@@ -31,6 +48,26 @@ current: $(READY)         ## generated pages and the sample lab are what their s
 	$(BIN)/python sample_data/make.py --check
 
 setup: $(READY)
+
+# Where it may not install, it says what is missing and goes on: tests that need it are skipped and
+# counted, and fail with CI=true.
+system:                   ## what tests need beyond Python: a browser, LibreOffice, PostgreSQL, fonts
+	@command -v dpkg-query >/dev/null 2>&1 && command -v apt-get >/dev/null 2>&1 || { \
+	  echo "make system installs packages of Debian and its kin, which this system is not."; \
+	  echo "Install by hand what these are called here: $(SYSTEM)"; exit 0; }; \
+	missing=; for name in $(SYSTEM); do \
+	  dpkg-query -W -f '$${Status}' $$name 2>/dev/null | grep -q 'ok installed' \
+	    || missing="$$missing $$name"; done; \
+	[ -n "$$missing" ] || { echo "What tests need beyond Python is here."; exit 0; }; \
+	if [ "$$(id -u)" -eq 0 ]; then root=; \
+	elif sudo -n true 2>/dev/null; then root="sudo -n"; \
+	else echo "make system may not install here: it is neither root nor has sudo without a password."; \
+	  echo "Ask for: apt-get install$$missing"; exit 0; fi; \
+	echo "Installing$$missing"; \
+	$$root apt-get update -qq \
+	  && $$root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+	    $$missing >/dev/null \
+	  || echo "apt-get could not install all of it:$$missing. Tests that need it are skipped."
 
 # uv installs the locked packages several times faster than pip; where it can't, pip does.
 $(READY): requirements.lock pyproject.toml
@@ -52,14 +89,14 @@ oldest: requirements-oldest.lock $(READY)  ## the main job and the formats with 
 	$(BIN)/uv pip install --quiet --python .oldest/bin/python -r $< \
 	  || .oldest/bin/python -m pip install --quiet -r $<
 	$(BIN)/uv pip install --quiet --python .oldest/bin/python --no-deps .
-	.oldest/bin/python -m pytest -q -p no:cacheprovider -n 2 --dist loadgroup \
+	.oldest/bin/python -m pytest -q -p no:cacheprovider -n $(WORKERS) --dist loadgroup \
 	  -W ignore::DeprecationWarning -W ignore::PendingDeprecationWarning \
 	  tests/test_sample_lab.py tests/test_pipeline.py tests/test_contracts.py \
 	  tests/formats/test_biologic.py tests/formats/test_neware_binary.py \
 	  tests/analyses/test_cells_on_paper.py tests/report/test_figures.py
 
 # Programs that take what cellpipe hands on, each in an environment of its own (they want other
-# versions of the same libraries). Tests that need them are skipped where they are not.
+# versions of the same libraries). Where they are not, tests that need them are skipped and counted.
 importers: .importers/kadi/ready .importers/checks/ready
 
 .importers/%/ready: tests/handoff/importers-%.txt $(READY)

@@ -12,6 +12,7 @@ from hypothesis import settings
 from cellpipe.pipeline.run import process
 from cellpipe.pipeline.summary import Summary
 
+pytest_plugins = ["groups", "no_pages", "skips"]
 settings.register_profile("house", deadline=None)  # a busy machine is no failure
 settings.load_profile("house")
 

@@ -16,6 +16,8 @@ from cellpipe.cli.main import command_names, main
 from cellpipe.config.settings import read_settings
 from cellpipe.core.errors import SettingsError
 
+pytestmark = pytest.mark.usefixtures("no_pages")  # tables, files and the ledger are asked about
+
 SAMPLE = Path(__file__).parents[1] / "sample_data"
 
 

@@ -24,7 +24,6 @@ import cellpipe
 from cellpipe.cli.main import command_names, main
 from cellpipe.config.settings import read_settings
 
-pytestmark = pytest.mark.xdist_group("sample")
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
 BLOCK = re.compile(
@@ -87,6 +86,7 @@ def is_shown(expected: str, said: str) -> bool:
     return re.fullmatch(r"[\s\S]*?".join(parts), said.strip()) is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", with_kind("console"), ids=named)
 def test_commands_say_what_the_page_shows(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -112,6 +112,7 @@ def test_commands_say_what_the_page_shows(
                 assert is_shown(expected, said), f"{command}\n{said}"
 
 
+@pytest.mark.xdist_group("sample")
 def test_the_python_of_the_readme_runs(monkeypatch: pytest.MonkeyPatch, sample_run: Any) -> None:
     monkeypatch.chdir(ROOT)
     (example,) = (text for text, _ in blocks(ROOT / "README.md", "python"))

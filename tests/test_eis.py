@@ -201,6 +201,7 @@ def test_a_cell_without_a_spectrum_has_empty_tables() -> None:
     assert all(frame.is_empty() for frame in found.values())
 
 
+@pytest.mark.slow
 def test_every_real_file_with_spectra_is_fitted(real_data: Path) -> None:
     """No file of the corpus raises but with a clear reason."""
     fitted = 0

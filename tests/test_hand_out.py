@@ -101,11 +101,12 @@ def test_a_page_becomes_the_same_pdf_every_time(out: Path, tmp_path: Path) -> No
     assert pdf == (tmp_path / "b" / "SSB-02" / "SSB-02.pdf").read_bytes()
     assert pdf.startswith(b"%PDF")
     assert b"file:///" not in pdf
-    if shutil.which("pdftotext"):
-        path = str(tmp_path / "a" / "SSB-02" / "SSB-02.pdf")
-        text = subprocess.run(["pdftotext", path, "-"], capture_output=True, check=True).stdout
-        assert "rows between" in text.decode()  # what the page folds is on paper, too
-        assert text.decode().count("Coulombic") > 3
+    if not shutil.which("pdftotext"):
+        pytest.skip("the PDFs are equal; no pdftotext on this machine reads what they say")
+    path = str(tmp_path / "a" / "SSB-02" / "SSB-02.pdf")
+    text = subprocess.run(["pdftotext", path, "-"], capture_output=True, check=True).stdout
+    assert "rows between" in text.decode()  # what the page folds is on paper, too
+    assert text.decode().count("Coulombic") > 3
 
 
 def test_without_a_browser_the_pdf_says_so_and_the_rest_is_written(

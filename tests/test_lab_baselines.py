@@ -14,6 +14,8 @@ from cellpipe.core.errors import CellSheetError
 from cellpipe.pipeline.run import process
 from made_files import neware_csv
 
+pytestmark = pytest.mark.usefixtures("no_pages")  # tables, files and the ledger are asked about
+
 HEADS = ("first_author_year,anode_composition,solid_electrolyte,cathode_composition,"
          "temperature_c,initial_value,initial_unit,later_value_low,later_value_high,later_unit,"
          "later_cycle,cell_kind_inferred,capacity_basis_inferred")  # fmt: skip

@@ -22,6 +22,8 @@ from cellpipe.pipeline.run import process
 from chains import use_analyses
 from made_files import neware_csv
 
+pytestmark = pytest.mark.usefixtures("no_pages")  # tables, files and the ledger are asked about
+
 
 def digests(folder: Path) -> dict[str, str]:
     return {
@@ -41,6 +43,7 @@ def test_a_second_run_on_the_same_folder_does_nothing(small_lab: Path, tmp_path:
     assert {p: p.stat().st_mtime_ns for p in (tmp_path / "out").rglob("*.parquet")} == before
 
 
+@pytest.mark.pages
 def test_two_runs_into_two_folders_write_the_same_bytes(small_lab: Path, tmp_path: Path) -> None:
     process(small_lab, tmp_path / "one")
     process(small_lab, tmp_path / "two")
@@ -128,6 +131,7 @@ def test_what_a_process_wrote_before_leaves_no_trace_in_its_results(
     assert digests(tmp_path / "first") == digests(tmp_path / "second")
 
 
+@pytest.mark.pages
 def test_deleted_results_are_made_again(made_lab: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     process(made_lab, out)
@@ -277,6 +281,7 @@ def test_a_fault_in_one_file_or_one_cell_never_stops_the_others(
     assert (tmp_path / "out" / "cells" / "SSB-01.html").is_file()
 
 
+@pytest.mark.pages
 def test_a_fault_in_one_analysis_or_figure_costs_that_one_and_the_cells_page_says_so(
     small_lab: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: Any
 ) -> None:

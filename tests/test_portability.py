@@ -26,6 +26,8 @@ from cellpipe.system.processes import Workers, call_on_stdin_close
 from cellpipe.system.scan import RawFolders
 from made_files import neware_csv
 
+pytestmark = pytest.mark.usefixtures("no_pages")  # tables, files and the ledger are asked about
+
 
 def lab_with(folder: Path, *names: str) -> Path:
     folder.mkdir(parents=True)

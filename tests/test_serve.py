@@ -132,10 +132,10 @@ def test_flows_that_are_killed_are_said_to_have_crashed_and_done_again(
     served: Served, tmp_path: Path
 ) -> None:
     before = served.used()
-    dropped(served, range(before, before + 40))
+    dropped(served, range(before, before + 24))
     served.until(lambda: served.used() > before + 2, 60, "the first of many")
     os.kill(served.child("flows"), signal.SIGKILL)
-    settled(served, before + 40, 240)
+    settled(served, before + 24, 240)
     assert_undisturbed(served, tmp_path)
     served.until(
         lambda: "CRASHED" in [state for name, state in served.runs() if name.startswith("batch")],
@@ -148,10 +148,10 @@ def test_a_server_that_is_killed_in_the_middle_costs_nothing(
     served: Served, tmp_path: Path
 ) -> None:
     before = served.used()
-    dropped(served, range(before, before + 30))
+    dropped(served, range(before, before + 20))
     served.until(lambda: served.used() > before + 2, 90, "the first of many")
     os.kill(served.child("server"), signal.SIGKILL)
-    settled(served, before + 30, 300)
+    settled(served, before + 20, 300)
     assert_undisturbed(served, tmp_path)
     served.until(lambda: "RUNNING" not in [s for _, s in served.runs()], 180, "no zombie")
 

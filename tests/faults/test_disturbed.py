@@ -23,6 +23,8 @@ from cellpipe.store.recovery import back_up_ledger
 from made_files import LONG
 from result_facts import assert_equal, files
 
+pytestmark = pytest.mark.usefixtures("no_pages")  # tables, files and the ledger are asked about
+
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:

@@ -24,6 +24,8 @@ from cellpipe.store.recovery import back_up_ledger
 from cellpipe.system.scan import folder_label
 from made_files import neware_csv
 
+pytestmark = pytest.mark.usefixtures("no_pages")  # tables, files and the ledger are asked about
+
 
 def lab_of(folder: Path, *names: str) -> Path:
     folder.mkdir(parents=True)
@@ -82,6 +84,7 @@ def test_a_known_file_that_changed_and_failed_once_is_read_by_the_next_run(
     assert process(lab, out).read == 0
 
 
+@pytest.mark.pages
 def test_after_the_same_fault_three_times_a_file_rests_until_it_changes_or_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -261,6 +264,7 @@ def test_shares_and_drives_have_names() -> None:
     assert folder_label(Path("/srv/neware")) == "neware"
 
 
+@pytest.mark.pages
 def test_a_page_that_excel_holds_open_costs_its_cell_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

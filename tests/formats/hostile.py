@@ -126,16 +126,23 @@ def trials(name: str, content: bytes, seeds: list[str], folder: Path) -> list[st
 
 def trial(path: Path) -> str:
     """Read a file: nothing if it gave whole tables or one of our errors, else what it did."""
+    return attempt(path)[0]
+
+
+def attempt(path: Path) -> tuple[str, bool]:
+    """Read a file; give what :func:`trial` says of it, and whether one of our errors refused it."""
     start = time.process_time()  # a busy machine is no fault of the reader
+    refused = False
     try:
         measurement = cellpipe.read(path)
         for table, frame in measurement.tables.items():
             contracts.validate(table, frame)
     except CellpipeError as error:
+        refused = True
         said = "" if error.file and error.found else f"an error without its file: {error}"
     except BaseException as error:
         said = f"{type(error).__name__}: {error}"[:300]
     else:
         said = ""
     took = time.process_time() - start
-    return said or (f"took {took:.1f} s" if took > SECONDS else "")
+    return said or (f"took {took:.1f} s" if took > SECONDS else ""), refused

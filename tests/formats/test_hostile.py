@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -20,7 +21,6 @@ import pytest
 import xlsxwriter
 
 import cellpipe
-from cellpipe.core.errors import CellpipeError
 
 SAMPLE = Path(__file__).parents[2] / "sample_data"
 TOTAL = int(os.environ.get("CELLPIPE_HOSTILE", "20000"))
@@ -114,20 +114,32 @@ def made_file(form: str, folder: Path) -> Path:
     return path
 
 
+@pytest.fixture
+def in_memory(tmp_path: Path) -> Iterator[Path]:
+    """Give a folder in memory where the system has one: writing, not reading, took most time."""
+    memory = Path("/dev/shm")  # noqa: S108 - a folder of its own is made in it
+    if not (memory.is_dir() and os.access(memory, os.W_OK)):
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir=memory) as folder:
+        yield Path(folder)
+
+
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit of memory is Linux's")
 @pytest.mark.parametrize("form", SMALL)
 def test_a_wrong_file_is_read_with_findings_or_refused(
-    form: str, tmp_path: Path, pool: ProcessPoolExecutor, request: pytest.FixtureRequest
+    form: str, in_memory: Path, pool: ProcessPoolExecutor
 ) -> None:
     real = Path(__file__).parents[3] / "shared" / "real_data"
-    good = small_file(form, tmp_path, real if real.is_dir() else None)
+    good = small_file(form, in_memory, real if real.is_dir() else None)
     cellpipe.read(good)
     content = good.read_bytes()
     number = -(-TOTAL * SMALL[form][0] // sum(share for share, _ in SMALL.values()))
     wrong: list[str] = []
     for first in range(0, number, BATCH):
         seeds = [f"{form}-{n}" for n in range(first, min(first + BATCH, number))]
-        done = pool.submit(hostile.trials, good.name, content, seeds, tmp_path)
+        done = pool.submit(hostile.trials, good.name, content, seeds, in_memory)
         wrong += done.result(timeout=BATCH * hostile.SECONDS)
         assert len(wrong) < 20, wrong
     assert not wrong
@@ -158,9 +170,7 @@ def test_a_zip_bomb_is_refused_before_it_is_unpacked(
     file: str, member: str, tmp_path: Path, pool: ProcessPoolExecutor
 ) -> None:
     path = bomb(tmp_path / file, member, b"\x01\x00\x0e")
-    assert pool.submit(hostile.trial, path).result(timeout=60) == ""
-    with pytest.raises(CellpipeError):
-        cellpipe.read(path)
+    assert pool.submit(hostile.attempt, path).result(timeout=60) == ("", True)
 
 
 @pytest.mark.parametrize("entity", ["internal", "external"])

@@ -13,6 +13,8 @@ from cellpipe.cli.main import main
 from cellpipe.store import Ledger
 from elabftw_stand_in import KEY, StandIn
 
+pytestmark = pytest.mark.usefixtures("no_pages")  # tables, files and the ledger are asked about
+
 
 @pytest.fixture
 def port() -> int:
@@ -113,6 +115,7 @@ def test_only_the_cell_that_changed_is_handed_on_again(
         notebook.close()
 
 
+@pytest.mark.pages
 def test_the_archive_of_a_night_keeps_the_rules(night: list[str], tmp_path: Path) -> None:
     main(night)
     (path,) = (tmp_path / "out" / "eln").iterdir()

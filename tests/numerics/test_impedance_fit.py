@@ -18,6 +18,7 @@ def test_the_face_offers_both_fits() -> None:
     assert callable(cellpipe.fit_impedance_series)
 
 
+@pytest.mark.slow
 def test_bad_points_cost_nothing_and_are_flagged() -> None:
     """Four of 81 points 5 to 30 % off: no R leaves four bounds; clean data lose nothing."""
     rng = np.random.default_rng(5)

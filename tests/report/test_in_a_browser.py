@@ -20,7 +20,7 @@ pytest.importorskip("playwright")
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
 
-pytestmark = pytest.mark.xdist_group("reports")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("reports")]
 WIDTHS = (360, 768, 1440)
 WHAT = list(odd_cells())
 

@@ -21,6 +21,8 @@ from cellpipe.store.writer_lease import acquire
 from made_files import neware_csv
 from result_facts import files
 
+pytestmark = pytest.mark.usefixtures("no_pages")  # tables, files and the ledger are asked about
+
 
 @pytest.fixture(autouse=True)
 def few_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,6 +29,8 @@ from cellpipe.store.writer_lease import acquire
 from made_files import neware_csv
 from result_facts import files
 
+pytestmark = pytest.mark.usefixtures("no_pages")  # tables, files and the ledger are asked about
+
 LAYOUT_2 = """
 CREATE TABLE seen (
     folder TEXT NOT NULL, path TEXT NOT NULL, size INTEGER NOT NULL, modified_ns INTEGER NOT NULL,
@@ -139,6 +141,7 @@ def test_history_status_retry_and_forget_say_what_they_do(
     assert process(lab, out).cells_updated == 1
 
 
+@pytest.mark.pages
 def test_rebuild_makes_the_same_bytes_from_raw_files_and_sheet(
     lab: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

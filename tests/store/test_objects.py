@@ -31,7 +31,7 @@ from cellpipe.store.object_upload import MANIFEST, read_manifest, upload
 from cellpipe.store.writer_lease import acquire
 from made_files import neware_csv
 
-pytestmark = pytest.mark.xdist_group("objects")
+pytestmark = [pytest.mark.xdist_group("objects"), pytest.mark.usefixtures("no_pages")]
 RAW, RESULTS = "s3://lab/raw", "s3://lab/results"
 
 

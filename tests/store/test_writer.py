@@ -20,6 +20,8 @@ from cellpipe.store import Ledger, writer_lease
 from cellpipe.store.writer_lease import acquire, current_writer
 from made_files import neware_csv
 
+pytestmark = pytest.mark.usefixtures("no_pages")  # tables, files and the ledger are asked about
+
 HOLD = """
 import sys, time
 from pathlib import Path

@@ -22,6 +22,8 @@ from cellpipe.store.history import read_events
 from cellpipe.store.lab import Lab
 from made_files import LONG, neware_csv
 
+pytestmark = pytest.mark.usefixtures("no_pages")  # tables, files and the ledger are asked about
+
 QUICK = WaitTimes(settle=0.3, incomplete=2.0, growing=3600.0, gone=0.6)
 
 
