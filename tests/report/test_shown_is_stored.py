@@ -31,7 +31,7 @@ from cellpipe.service.alarms import check_limits
 from cellpipe.service.delivery import bdf_files, record_from_cell
 from cellpipe.service.nightly import DeliveryResult, build_digest
 
-pytestmark = pytest.mark.xdist_group("shown")  # they share what is read once
+pytestmark = pytest.mark.xdist_group("sample")  # they share what is read once
 Cells = Mapping[str, StoredCell]
 Patch = pytest.MonkeyPatch
 

@@ -304,7 +304,7 @@ def test_a_ledger_is_moved_to_postgresql_by_one_command_and_nothing_is_done_agai
     pages = files(out)
     with monkeypatch.context() as killed:
         killed.setattr(
-            postgres_migration, "keep_ledger_at", lambda *_, **__: os.kill(os.getpid(), SIGINT)
+            postgres_migration, "set_ledger_url", lambda *_, **__: os.kill(os.getpid(), SIGINT)
         )
         with pytest.raises(KeyboardInterrupt):  # all rows are there, and nothing points to them
             move_ledger(out, url)

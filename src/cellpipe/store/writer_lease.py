@@ -33,6 +33,9 @@ _HIDDEN = "hidden"  # the system says only that the process exists
 _SLOW_SECONDS = 2.0  # a transaction that took longer was waiting: what it saw may be outdated
 
 
+_UNRELEASED: set[str] = set()  # leases of this process that are over, and could not be given back
+
+
 class Leasable(Protocol):
     """The object of a lease: the ledger of a results folder."""
 
@@ -135,10 +138,17 @@ def acquire(
         stop.set()
         thread.join()
         ledger.token = None
-        with contextlib.suppress(StoreError):
-            release = "DELETE FROM writer WHERE token = ?"
-            ledger.database.transact(lambda rows: rows.write(release, (token,)), writes=True)
-            ledger.database.close()
+        _release(ledger, token)
+
+
+def _release(ledger: Leasable, token: str) -> None:
+    """Give a lease back; if that can't be written (a full disk), this process knows it is over."""
+    release = "DELETE FROM writer WHERE token = ?"
+    try:
+        ledger.database.transact(lambda rows: rows.write(release, (token,)), writes=True)
+        ledger.database.close()
+    except StoreError:
+        _UNRELEASED.add(token)
 
 
 def _wait_for_lease(
@@ -185,7 +195,8 @@ def _try_lease(
     existing = rows.read(f"SELECT token, beat, holder FROM writer WHERE slot = 1{lock_row}")  # noqa: S608
     if existing:
         held, beat, holder = existing[0]
-        if (held, beat) != stale and not is_gone(json.loads(holder)):
+        is_over = held in _UNRELEASED or is_gone(json.loads(holder))
+        if (held, beat) != stale and not is_over:
             return held, beat, holder
         rows.write("DELETE FROM writer WHERE slot = 1")
     statement = "INSERT INTO writer VALUES (1, ?, ?, 0) ON CONFLICT (slot) DO NOTHING"
