@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from functools import partial
 from types import MappingProxyType
+from typing import get_args
 
 import polars as pl
 
@@ -14,7 +15,15 @@ from cellpipe.analyses.failures import failed_results, failed_tables
 from cellpipe.analyses.outside import check_needs
 from cellpipe.core.contracts import table_names, validate
 from cellpipe.core.errors import CellpipeError, ContractError
-from cellpipe.core.model import Analysis, AnalysisFacts, Cell, Result, Tables
+from cellpipe.core.model import (
+    Analysis,
+    AnalysisFacts,
+    Cell,
+    Finding,
+    Level,
+    Result,
+    Tables,
+)
 from cellpipe.core.steps import StepFailure, run_step
 
 _FIELDS = frozenset(field.name for field in fields(Cell))
@@ -116,7 +125,7 @@ def _run_analysis(analysis: Analysis, cell: Cell, tables: Tables) -> tuple[Resul
         )  # fmt: skip
     given = {name: _select_columns(analysis, name, tables[name]) for name in analysis.needs}
     made = tuple(
-        Result(result.analysis, validate(result.analysis, result.table), result.findings)
+        Result(result.analysis, _validate(result, cell), _check_findings(result.findings))
         for result in analysis.compute(
             restrict_cell(cell, analysis.fields), MappingProxyType(given)
         )
@@ -129,6 +138,32 @@ def _run_analysis(analysis: Analysis, cell: Cell, tables: Tables) -> tuple[Resul
             remedy="let makes name the tables that it gives",
         )  # fmt: skip
     return made
+
+
+def _validate(result: Result, cell: Cell) -> pl.DataFrame:
+    """Return a result's table as its contract has it, with rows of this cell only."""
+    table = validate(result.analysis, result.table)
+    others = set(table["cell_id"].unique()) - {cell.cell_id} if "cell_id" in table.columns else None
+    if others:
+        raise ContractError(
+            f"rows of {', '.join(map(str, sorted(others, key=str)))} in the table "
+            f"{result.analysis}",
+            expected=f"those of {cell.cell_id}", remedy="let cell_id be that of the cell",
+        )  # fmt: skip
+    return table
+
+
+def _check_findings(findings: object) -> tuple[Finding, ...]:
+    """Return an analysis' findings if they are such as can be stored and shown."""
+    checked = tuple(findings) if isinstance(findings, Iterable) else (findings,)
+    for finding in checked:
+        if not isinstance(finding, Finding) or finding.level not in get_args(Level):
+            raise ContractError(
+                f"a finding {finding!r}", expected=f"Finding with {' or '.join(get_args(Level))}",
+                remedy="correct what the analysis says",
+            )  # fmt: skip
+        f"{finding.code}{finding.sentence}".encode()  # a sign that can't be written raises here
+    return checked
 
 
 def _select_columns(analysis: Analysis, name: str, table: pl.DataFrame) -> pl.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
 from importlib.metadata import EntryPoint
 from typing import Any
 
@@ -10,6 +11,8 @@ from cellpipe.core.contracts import load_schema, table_names
 from cellpipe.core.errors import CellpipeError, SchemaError
 from cellpipe.core.model import Analysis, Cell, Result, Tables
 from cellpipe.core.steps import StepFailure, run_step
+
+LAB_TABLES = ("findings", "cell_sheet", "review_text")  # of the lab, or made at the end
 
 
 def load_analysis(point: EntryPoint, others: Sequence[Analysis]) -> Analysis:
@@ -43,6 +46,14 @@ def check_analysis(analysis: Any, others: Sequence[Analysis]) -> None:
             f"a {type(analysis).__name__}", expected="an Analysis",
             remedy="correct the entry point; docs/add-an-analysis.md has an example",
         )  # fmt: skip
+    unknown = set(analysis.fields or ()) - {field.name for field in fields(Cell)}
+    unknown |= set(analysis.columns) - set(analysis.needs)
+    if unknown:
+        raise CellpipeError(
+            f"fields or columns of {', '.join(sorted(unknown))}",
+            expected="fields of a Cell, and columns of tables that it needs",
+            remedy="correct its fields and columns",
+        )  # fmt: skip
     taken = {other.name for other in others} & {analysis.name}
     taken |= {name for other in others for name in other.makes} & {*analysis.makes}
     if taken:
@@ -70,6 +81,11 @@ def check_needs(analysis: Analysis) -> None:
 
     """
     for name in analysis.needs:
+        if name in LAB_TABLES:
+            raise SchemaError(
+                f"the need of {name}, a table that is made after the analyses",
+                expected="tables of recordings or of other analyses", remedy="correct its needs",
+            )  # fmt: skip
         if name not in table_names():
             raise SchemaError(
                 f"no table called {name!r}", expected="needs that name tables of docs/tables.md",

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from cellpipe.config.settings import Settings
     from cellpipe.store.lab import Lab
 
-_LEDGERS = ("ledger.sqlite", "ledger.url", "tables")
+_LEDGERS = ("ledger.sqlite", "ledger.url", "tables/files")
 DEFAULT_SETTINGS = Path("cellpipe.toml")
 
 
@@ -26,15 +26,49 @@ def add_results(parser: argparse.ArgumentParser) -> None:
 def find_settings(options: argparse.Namespace, folder: Path | None = None) -> Path | None:
     """Return the settings of a command: those named, or those of the workspace it is run in.
 
-    A workspace is the folder here, or above, that holds cellpipe.toml; else the one that holds
-    the folder with raw files.
+    A workspace is the folder here, or above, that holds cellpipe.toml. Of a folder with raw files,
+    the settings beside it come first if they name it.
+
+    Raises
+    ------
+    SettingsError
+        If the settings beside the folder can't be read.
+
     """
     named: Path = getattr(options, "settings", DEFAULT_SETTINGS)
     if named != DEFAULT_SETTINGS:
         return named
     here = Path.cwd()
-    places = [here, *here.parents, *([folder.resolve().parent] if folder else [])]
-    return next((p / named.name for p in places if (p / named.name).is_file()), None)
+    beside = [folder.absolute().parent, folder.resolve().parent] if folder else []
+    names_it = (place / named.name for place in beside if _names(place / named.name, folder))
+    there = (p / named.name for p in (here, *here.parents, *beside) if (p / named.name).is_file())
+    return next(names_it, None) or next(there, None)
+
+
+def _names(path: Path, folder: Path | None) -> bool:
+    """Return whether settings that are there name a folder as that of a lab."""
+    from cellpipe.config.labs import is_same_place
+    from cellpipe.config.settings import read_settings
+
+    if folder is None or not path.is_file():
+        return False
+    return any(is_same_place(lab.folder, folder) for lab in read_settings(path).lab)
+
+
+def settings_zone(file: Path) -> str | None:
+    """Return the zone of the lab in whose folder a file lies, as the workspace's settings say."""
+    from cellpipe.config.labs import labs_from_settings
+    from cellpipe.config.settings import read_settings
+
+    here, place = Path.cwd(), file.resolve()
+    for folder in (here, *here.parents, *place.parents):
+        path = folder / DEFAULT_SETTINGS.name
+        if not path.is_file():
+            continue
+        for lab in labs_from_settings(read_settings(path)):
+            if any(place.is_relative_to(each.resolve()) for each in lab.folders):
+                return lab.time_zone
+    return None
 
 
 def resolve_lab_options(options: argparse.Namespace) -> tuple[Lab, Settings | None]:

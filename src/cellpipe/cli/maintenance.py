@@ -117,9 +117,10 @@ def _rebuild(options: argparse.Namespace) -> int:
     from cellpipe.pipeline.run import load_lab, run_lab
     from cellpipe.system.processes import Workers, default_worker_count
 
-    results = resolve_results(options).results
-    open_ledger(results)
-    lab = load_lab(results)
+    lab = resolve_results(options)
+    open_ledger(lab.results)
+    if lab.folder == lab.results:  # no settings name these results: as they were made last
+        lab = load_lab(lab.results)
     invalidate_all(lab.ledger)
     with console.show_progress() as progress, Workers(default_worker_count()) as workers:
         summary = run_lab(lab, LocalExecutor(workers), wait_second=600, progress=progress)

@@ -58,11 +58,14 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def _check(options: argparse.Namespace) -> int:
     from cellpipe.cli import console
+    from cellpipe.cli.labs import settings_zone
     from cellpipe.formats import parts, read
     from cellpipe.system.time_zones import check_time_zone
 
     if options.time_zone is not None:
         check_time_zone(options.time_zone)
+    else:
+        options.time_zone = settings_zone(options.file)
     try:
         measurements = [
             read(options.file, part=part, time_zone=options.time_zone)

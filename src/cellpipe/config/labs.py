@@ -77,7 +77,7 @@ def choose_lab(choice: LabChoice, settings: Settings | None, file: Path) -> Chos
         )  # fmt: skip
     assert choice.folder is not None  # noqa: S101 - checked above
     zone = choice.time_zone or (settings.time_zone if settings else None)
-    notes = [f"As {file.name} says: clocks in {zone}."] if zone != choice.time_zone else []
+    notes = [f"As {file} says: clocks in {zone}."] if zone != choice.time_zone else []
     lab = resolve_lab(
         choice.folder, choice.results, zone, choice.also,
         ledger_url=choice.ledger_url, fetch_url=choice.fetch_url, publish_url=choice.publish_url,
@@ -123,7 +123,7 @@ def _merge(known: Lab, choice: LabChoice, file: Path) -> ChosenLab:
     lab = replace(known, **taken)  # type: ignore[arg-type]
     notes = [
         f"{_OPTIONS[name]} {_format_value(value)} is used, "
-        f"not {_format_value(getattr(known, name))} as {file.name} says."
+        f"not {_format_value(getattr(known, name))} as {file} says."
         for name, value in taken.items()
         if getattr(known, name) and getattr(known, name) != value
     ]
@@ -131,7 +131,7 @@ def _merge(known: Lab, choice: LabChoice, file: Path) -> ChosenLab:
     used += [f"clocks in {lab.time_zone}" if lab.time_zone and "time_zone" not in taken else ""]
     used += [f"also {_format_value(lab.also)}" if lab.also and "also" not in taken else ""]
     if any(used):
-        notes.insert(0, f"As {file.name} says: {', '.join(filter(None, used))}.")
+        notes.insert(0, f"As {file} says: {', '.join(filter(None, used))}.")
     return ChosenLab(lab, notes)
 
 
@@ -148,7 +148,7 @@ def _format_value(value: object) -> str:
 def _undecided_error(labs: Sequence[Lab], file: Path) -> SettingsError:
     if labs:
         return SettingsError(
-            f"{len(labs)} labs in {file.name}", expected="the one that is meant",
+            f"{len(labs)} labs in {file}", expected="the one that is meant",
             remedy=f"name its folder: {', '.join(str(lab.folder) for lab in labs)}", file=file,
         )  # fmt: skip
     return SettingsError(

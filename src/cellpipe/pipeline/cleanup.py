@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -65,10 +65,12 @@ def _remove_cells(
             findings.append(Finding("info", "cell_kept", sentence))
             continue
         try:
-            _delete_files(cell_outputs(lab, entry.cell_id), keep=_output_keys(lab, current))
+            gone = _delete_files(cell_outputs(lab, entry.cell_id), _output_paths(lab, current))
         except LockedFileError as error:
             findings.append(Finding("warning", "held_open", f"{entry.cell_id}: {error}"))
             continue
+        names = [path.relative_to(lab.results).as_posix() for path in gone]
+        lab.ledger.forget_result_files(names)
         lab.ledger.forget_cell(entry.cell_id)
         removed.add(entry.cell_id)
     return removed, findings
@@ -82,16 +84,32 @@ def _remove_contents(lab: Lab, state: LedgerSnapshot) -> None:
         if content.sha256 not in named:
             paths = [table_path(lab.results, name, content.sha256) for name in content.tables]
             with suppress(LockedFileError):  # a program reads it; the next run removes it
-                _delete_files(paths, keep=())
+                _delete_files(paths, {})
                 lab.ledger.forget_content(content.sha256)
 
 
-def _output_keys(lab: Lab, cell_ids: Iterable[str]) -> set[str]:
-    """Return the paths of these cells' results, without regard to case."""
-    return {str(p).casefold() for cell_id in cell_ids for p in cell_outputs(lab, cell_id)}
+def _output_paths(lab: Lab, cell_ids: Iterable[str]) -> dict[str, Path]:
+    """Return the paths of these cells' results, by the path without regard to case."""
+    paths = (path for cell_id in cell_ids for path in cell_outputs(lab, cell_id))
+    return {str(path).casefold(): path for path in paths}
 
 
-def _delete_files(paths: Iterable[Path], *, keep: Collection[str]) -> None:
+def _delete_files(paths: Iterable[Path], keep: Mapping[str, Path]) -> list[Path]:
+    """Delete files; return those that are gone. One that another cell's name leads to is kept.
+
+    On some disks two names that differ in case are one file, on others they are two.
+    """
+    gone = []
     for path in paths:
-        if str(path).casefold() not in keep:
+        other = keep.get(str(path).casefold())
+        if other is None or not _is_same_file(path, other):
             delete(path)
+            gone.append(path)
+    return gone
+
+
+def _is_same_file(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:
+        return False

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import polars as pl
 
-from cellpipe import analyses
+from cellpipe import analyses, report
 from cellpipe._version import __version__
 from cellpipe.core import contracts
+from cellpipe.core.errors import LockedFileError, StoreError
 from cellpipe.core.model import Analysis, Finding
+from cellpipe.core.steps import StepFailure, run_step
 from cellpipe.pipeline.cell_inputs import CellInputs, CellTask, finding_rows, read_input_tables
 from cellpipe.pipeline.fingerprints import (
     cell_fingerprint,
@@ -22,6 +24,7 @@ from cellpipe.pipeline.fingerprints import (
     table_digests,
     unchanged_analyses,
 )
+from cellpipe.report import BlockFailure
 from cellpipe.store import CellEntry, ResultFile, read_table, write_table
 from cellpipe.store.history import Event
 from cellpipe.store.lab import Lab
@@ -35,6 +38,7 @@ _NUMBERS = (
     "retention_cycle", "initial_coulombic_efficiency", "mean_coulombic_efficiency", "spectra",
     "first_interfacial_resistance_ohm", "last_interfacial_resistance_ohm",
 )  # fmt: skip
+_NO_REPORT = "its report is to be written"  # in place of a fingerprint: tables stand
 _END_OF_LIFE = 0.8  # of the reference capacity, as the field says
 
 
@@ -42,7 +46,8 @@ _END_OF_LIFE = 0.8  # of the reference capacity, as the field says
 class CellResult:
     """What computing a cell gave, for the ledger.
 
-    ``computed`` names the analyses that ran; ``traces`` of what failed are for the log.
+    ``computed`` names the analyses that ran; ``traces`` of what failed are for the log, and
+    ``report_error`` is why the cell's page or workbook could not be written.
     """
 
     entry: CellEntry
@@ -50,6 +55,7 @@ class CellResult:
     events: tuple[Event, ...]
     computed: tuple[str, ...] = ()
     traces: tuple[str, ...] = ()
+    report_error: BaseException | None = None
 
 
 def stale_cells(
@@ -104,34 +110,68 @@ def input_findings(inputs: CellInputs) -> list[Finding]:
 
 
 def compute_cell(lab: Lab, task: CellTask) -> CellResult:
-    """Compute a cell's tables, write them and its report; the ledger is left as it is."""
-    from cellpipe.report import BlockFailure, write_cell_report
+    """Compute a cell's tables, write them and its report; the ledger is left as it is.
 
+    A report that can't be written costs itself only: the tables stand, and the next run writes it.
+    """
     start = time.perf_counter()
     computation = _Computation(lab, task)
     computation.run()
-    inputs, tables = task.inputs, computation.tables
+    inputs, records = task.inputs, computation.records
     before = input_findings(inputs)
-    made = [f for record in computation.records.values() for f in record.findings]
-    cell_id = inputs.cell.cell_id
-    tables["findings"] = finding_rows([*before, *made], cell_id)
-    failed: list[BlockFailure] = []
-    paths = write_cell_report(
-        inputs.cell, tables, tables["files"], lab.results, version=__version__,
-        analyses=analyses.analysis_facts(tables["findings"]), tell=failed.append,
-    )  # fmt: skip
-    findings = (*before, *made, *(block.finding for block in failed))
-    traces = (*computation.traces, *(block.trace for block in failed))
-    computation.written += [describe_file(lab.results, path) for path in paths]
-    fingerprints = {name: record.fingerprint for name, record in computation.records.items()}
-    numbers = _first_numbers(tables["cells"])
+    made = [finding for record in records.values() for finding in record.findings]
+    blocks, failure = _write_report(lab, computation, [*before, *made])
+    findings = (*before, *made, *(block.finding for block in blocks))
+    traces = [*computation.traces, *(block.trace for block in blocks)]
+    traces += [failure.trace] if failure and not isinstance(failure.error, LockedFileError) else []
+    fingerprints = {name: record.fingerprint for name, record in records.items()}
     entry = CellEntry(
-        cell_id, cell_fingerprint(inputs, fingerprints, before), inputs.contents, findings,
-        round(time.perf_counter() - start, 4), computation.records, numbers,
+        inputs.cell.cell_id,
+        _NO_REPORT if failure else cell_fingerprint(inputs, fingerprints, before),
+        inputs.contents, findings, round(time.perf_counter() - start, 4), records,
+        _first_numbers(computation.tables["cells"]),
     )  # fmt: skip
     computed = tuple(computation.computed)
     events = cell_events(task.entry, entry, is_computed=bool(computed))
-    return CellResult(entry, tuple(computation.written), tuple(events), computed, traces)
+    return CellResult(
+        entry, tuple(computation.written), tuple(events), computed, tuple(traces),
+        failure.error if failure else None,
+    )  # fmt: skip
+
+
+def _write_report(
+    lab: Lab, computation: _Computation, findings: Sequence[Finding]
+) -> tuple[list[BlockFailure], StepFailure | None]:
+    """Write a cell's page and workbook; return the blocks that failed, or why all of it did.
+
+    Raises
+    ------
+    StoreError
+        If the results can't be written: then there is no use in going on.
+
+    """
+    cell, tables = computation.inputs.cell, computation.tables
+    tables["findings"] = finding_rows(findings, cell.cell_id)
+    failed: list[BlockFailure] = []
+    paths = run_step(
+        lambda: report.write_cell_report(
+            cell,
+            tables,
+            tables["files"],
+            lab.results,
+            version=__version__,
+            analyses=analyses.analysis_facts(tables["findings"]),
+            tell=failed.append,
+        )
+    )
+    if isinstance(paths, StepFailure):
+        if isinstance(paths.error, StoreError) and not isinstance(paths.error, LockedFileError):
+            raise paths.error
+        paths_there = [p for p in cell_report_paths(lab.results, cell.cell_id) if p.is_file()]
+        computation.written += [describe_file(lab.results, path) for path in paths_there]
+        return [], paths
+    computation.written += [describe_file(lab.results, path) for path in paths]
+    return failed, None
 
 
 class _Computation:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import polars as pl
 
 from cellpipe import analyses, report
 from cellpipe._version import __version__
-from cellpipe.core.errors import LockedFileError, Reason
+from cellpipe.core.errors import LockedFileError, Reason, StoreError
+from cellpipe.core.steps import StepFailure, run_step
 from cellpipe.pipeline.cell_inputs import Grouping
 from cellpipe.pipeline.cleanup import hides_files, remove_outdated
 from cellpipe.pipeline.lab_tables import files_table, findings_table, sheet_table
@@ -28,6 +31,7 @@ from cellpipe.store.manifest import describe_file, names_digest, quarantine_orph
 from cellpipe.store.snapshot import LedgerSnapshot
 from cellpipe.system.scan import Failure
 
+_log = logging.getLogger("cellpipe")
 _WORKBOOK_PENDING = "all-cells.xlsx is to be written"
 
 
@@ -55,7 +59,7 @@ def finalize(lab: Lab, state: LedgerSnapshot, run: Run) -> Summary:
     changed = _write_tables(lab, tables)
     consolidate(lab)
     locked = _update_reports(lab, state, tables, is_due=bool(run.computed) or changed)
-    failures = [*_all_failures(files, failed), *sheet.failures, *locked]
+    failures = [*_all_failures(state, files, failed), *sheet.failures, *locked]
     quarantine_orphans(lab.ledger)
     ignored = tuple(lab.relative_name(path) for path in plan.ignored)
     is_open = sheet.failures or locked or _has_pending_retry(state, run.failures)
@@ -67,14 +71,17 @@ def finalize(lab: Lab, state: LedgerSnapshot, run: Run) -> Summary:
     )  # fmt: skip
 
 
-def _all_failures(files: pl.DataFrame, failed: Sequence[Failure]) -> list[Failure]:
+def _all_failures(
+    state: LedgerSnapshot, files: pl.DataFrame, failed: Sequence[Failure]
+) -> list[Failure]:
     """Return every file that is set aside, and what else failed, each with its reason once."""
     rejected = files.filter(status="set aside").select("path", "reason")
     by_path = {failure.path: failure for failure in failed}
     found = []
     for path, reason in rejected.iter_rows():
-        known = by_path.get(path)
-        found.append(known if known and known.reason == reason else Failure(path, reason))
+        content, known = state.content_of(path), by_path.get(path)
+        kept = [one.reason for one in (known, content) if one and one.reason == reason]
+        found.append(Failure(path, kept[0] or reason if kept else reason))
     named = {failure.path for failure in found}
     return [*found, *(failure for failure in failed if failure.path not in named)]
 
@@ -82,7 +89,8 @@ def _all_failures(files: pl.DataFrame, failed: Sequence[Failure]) -> list[Failur
 def state_digest(lab: Lab, sheet: SheetSnapshot, walk: str) -> str:
     """Return what tells one complete state from another: folders, sheet, versions, results."""
     described = (
-        walk, sheet.digest, reading_key(lab, None), analyses.analysis_versions(), report.VERSION,
+        lab.folder, lab.also, walk, sheet.digest, reading_key(lab, None),
+        analyses.analysis_versions(), report.VERSION,
         names_digest(lab.results),
     )  # fmt: skip
     return hashlib.sha256(repr(described).encode()).hexdigest()
@@ -176,7 +184,7 @@ def _update_reports(
 
 
 def _write_reports(lab: Lab, files: pl.DataFrame, findings: pl.DataFrame) -> list[Failure]:
-    """Write the lab's page and workbook; return the failure if Excel holds one of them open."""
+    """Write the lab's page and workbook; return what failed: it costs itself only."""
     results = Results(lab.results)
     tables = {
         name: results[name].collect().sort("cell_id", maintain_order=True)
@@ -184,9 +192,25 @@ def _write_reports(lab: Lab, files: pl.DataFrame, findings: pl.DataFrame) -> lis
     }
     tables |= {"files": files, "findings": findings}
     writers = {"index.html": report.write_index, ALL_CELLS: report.write_lab_workbook}
+    failures = []
     for name, write in writers.items():
-        try:
-            write(tables, lab.results, version=__version__)
-        except LockedFileError as error:
-            return [Failure(name, Reason(str(error), **error.reason.parts))]
-    return []
+        made = run_step(partial(write, tables, lab.results, version=__version__))
+        if isinstance(made, StepFailure):
+            failures.append(Failure(name, _report_reason(name, made)))
+    return failures
+
+
+def _report_reason(name: str, failure: StepFailure) -> Reason:
+    """Return why the lab's page or workbook could not be written; the log has the details."""
+    error = failure.error
+    if isinstance(error, LockedFileError):
+        return Reason(str(error), **error.reason.parts)
+    if isinstance(error, StoreError):
+        raise error
+    _log.error("%s: %s", name, failure.trace)
+    found = f"an error while writing {name} ({failure.reason})"
+    return Reason(
+        f"found {found}; the tables and the cells' pages stand.", found=found,
+        expected="a page that can be written",
+        remedy="see cellpipe.log, and tell whoever looks after cellpipe",
+    )  # fmt: skip

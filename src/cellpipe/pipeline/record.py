@@ -96,16 +96,23 @@ def record_cell(lab: Lab, task: CellTask, result: CellResult | Exception) -> Fai
         for trace in result.traces:
             _log.error("cell %s: %s", cell_id, trace)
         lab.ledger.record_cell(result.entry, result.written, result.events)
-        return None
+        if result.report_error is None:
+            return None
+        return Failure(cell_id, _cell_reason("writing the cell's page", result.report_error))
     if isinstance(result, StoreError) and not isinstance(result, LockedFileError):
         raise result
-    if isinstance(result, CellpipeError):
-        locked = isinstance(result, LockedFileError)  # the reason is nothing without the file
-        reason = Reason(str(result), **result.reason.parts) if locked else result.reason
-        return Failure(cell_id, reason)
-    _log.error("cell %s", cell_id, exc_info=result)
-    found = f"an error while computing the cell ({type(result).__name__}: {result})"
-    return Failure(cell_id, Reason(f"found {found}", found=found))
+    if not isinstance(result, CellpipeError):
+        _log.error("cell %s", cell_id, exc_info=result)
+    return Failure(cell_id, _cell_reason("computing the cell", result))
+
+
+def _cell_reason(doing: str, error: BaseException) -> Reason:
+    if isinstance(error, LockedFileError):  # the reason is nothing without the file
+        return Reason(str(error), **error.reason.parts)
+    if isinstance(error, CellpipeError):
+        return error.reason
+    found = f"an error while {doing} ({type(error).__name__}: {error})"
+    return Reason(f"found {found}", found=found)
 
 
 def open_failure_reason(what: str, error: OSError) -> Reason:
