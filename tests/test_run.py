@@ -256,6 +256,20 @@ def test_a_reason_keeps_its_four_parts_from_where_it_is_raised_to_where_it_is_sh
     assert failure.reason in table["reason"].to_list()
 
 
+def test_status_and_history_give_the_parts_in_json(
+    small_lab: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from cellpipe.cli.main import main
+
+    out = tmp_path / "out"
+    process(small_lab, out)
+    assert main(["status", str(out), "--json"]) == 1
+    [failure] = json.loads(capsys.readouterr().out)["failures"]
+    assert failure["expected"] == "a whole file"
+    assert main(["history", str(out), "SSB-08_02_GCPL_C03.mpr", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[-1]["expected"] == "a whole file"
+
+
 def test_process_gives_the_four_parts_in_json_as_check_does(
     small_lab: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

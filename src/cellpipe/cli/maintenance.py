@@ -56,7 +56,8 @@ def _show_status(options: argparse.Namespace) -> int:
     lab = resolve_results(options)
     found = read_status(open_ledger(lab.results))
     if options.json:
-        console.show_json(asdict(found))
+        failures = [{"path": name, **_parts(reason)} for name, reason in found.aside]
+        console.show_json({**asdict(found), "failures": failures})
         return 1 if found.aside else 0
     show_ledger.show_status(lab.results, found)
     return 1 if found.aside else 0
@@ -68,10 +69,19 @@ def _show_history(options: argparse.Namespace) -> int:
 
     found = read_history(open_ledger(resolve_results(options).results), options.subject)
     if options.json:
-        console.show_json([asdict(event) for event in found])
+        console.show_json([{**asdict(event), **_parts(event.reason)} for event in found])
     else:
         show_ledger.show_history(found)
     return 0
+
+
+def _parts(reason: str | None) -> dict[str, str | None]:
+    """Return what was found, expected and the remedy, of a reason that has them."""
+    from cellpipe.core.errors import Reason
+
+    if not isinstance(reason, Reason) or reason.found is None:
+        return {}
+    return {part: reason.parts[part] for part in ("found", "expected", "remedy")}
 
 
 def _retry(options: argparse.Namespace) -> int:
