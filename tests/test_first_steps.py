@@ -33,17 +33,18 @@ def workspace(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
 
 
 def test_the_three_steps_that_are_printed_lead_to_results(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["init", str(tmp_path / "lab"), "--time-zone", "Asia/Seoul"]) == 0
     said = capsys.readouterr().out
-    (command,) = re.findall(r"2\. cellpipe (.*)", said)
-    words = [word.strip('"') for word in command.split(" ")]
-    neware_csv(tmp_path / "lab" / "inbox" / "A_1.csv", "2026-03-02 10:00:00", rows=20)
-    assert words[-2:] == ["--time-zone", "Asia/Seoul"]
-    assert main(words) == 0
+    (inbox,) = re.findall(r"1\. Copy raw files into (.*)", said)
+    ((folder, command),) = re.findall(r'2\. cd "(.*)"\n +cellpipe (.*)', said)
+    neware_csv(Path(inbox) / "A_1.csv", "2026-03-02 10:00:00", rows=20)
+    monkeypatch.chdir(folder)
+    assert main(command.split(" ")) == 0
     (results,) = re.findall(r"3\. Open index.html in (.*)", said)
     assert (Path(results) / "index.html").is_file()
+    assert "clocks in Asia/Seoul" in capsys.readouterr().err
 
 
 def test_a_workspace_holds_settings_that_are_valid_and_a_sheet_that_is_read(
