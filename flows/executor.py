@@ -1,9 +1,9 @@
 """The executor of the flows: each file's outcome, and each cell's, is a task run.
 
 A file that was set aside is a failed task with its reason; what may pass (a locked file, a share
-that is away) is tried again, what can't (a broken file) is not. Above some hundred items a task run
-stands for several. Where the work is done is up to the flow's task runner: threads and processes of
-this machine, Dask or Ray.
+that can't be reached) is tried again, what can't (a broken file) is not. Above some hundred items
+a task run stands for several. Where the work is done is up to the flow's task runner: threads and
+processes of this machine, Dask or Ray.
 """
 
 from __future__ import annotations
@@ -198,7 +198,7 @@ def _wait_for_state(future: PrefectFuture[Any]) -> State[Any] | None:
     try:
         future.wait()
         return future.state
-    except Exception as error:  # whatever a cluster says of a worker that is gone
+    except Exception as error:  # any error by which a cluster reports a lost worker
         _log.warning("%s", error)
         return None
 

@@ -165,7 +165,7 @@ def _run_missed_night(given: Settings, flows: dict[str, Flow[..., Any]]) -> None
     for lab in labs_from_settings(given):
         try:
             nights.append(nightly.last_night_start(lab))
-        except CellpipeError as error:  # its results are away: the others go on
+        except CellpipeError as error:  # results out of reach do not stop the other labs
             _log.warning("%s", error)
     if due is None or not any(nights) or all(n and n[:19] >= due.isoformat()[:19] for n in nights):
         return
@@ -192,16 +192,16 @@ class Runner:
     def __init__(self, url: str, flows: dict[str, Flow[..., Any]]) -> None:
         self.url = url
         self.flows = flows
-        self._unreported: dict[UUID, State[Any]] = {}  # how runs ended that could not be said
+        self._unreported: dict[UUID, State[Any]] = {}  # final states that could not be reported
         self._was_away = False
 
     def run_due(self) -> None:
-        """Run what is due now; a server that is away is waited for."""
+        """Run what is due now; wait for a server that can't be reached."""
         try:
             self._report_states()
             for run in self._due_runs():
                 self._run(run)
-        except Exception as error:  # whatever the client makes of a server that is away
+        except Exception as error:  # any error of the client while the server can't be reached
             if not self._was_away:
                 _log.warning("no answer from the server (%s)", error)
             self._was_away = True
@@ -240,7 +240,7 @@ class Runner:
         self._unreported[run.id] = state
 
     def _report_states(self) -> None:
-        """See that the server knows how runs ended: it may have been away just then."""
+        """Report final states to the server that it could not be told when runs ended."""
         for run_id, state in list(self._unreported.items()):
             with get_client(sync_client=True) as client:
                 try:
@@ -262,7 +262,7 @@ class Runner:
                     continue
                 with get_client(sync_client=True) as client:
                     client.set_flow_run_state(run_id, Cancelled(), force=True)
-            except Exception as error:  # the server is away
+            except Exception as error:  # the server can't be reached
                 _log.debug("%s", error)
                 continue
             os._exit(3)

@@ -64,7 +64,7 @@ def results_of(cell: Cell, tables: Tables) -> tuple[Result, ...]:
 
 
 def analysis_facts(findings: pl.DataFrame) -> AnalysisFacts:
-    """Return what a report is told of the analyses; ``findings`` are the cell's rows of them."""
+    """Return what a report needs to know of the analyses; ``findings`` are the cell's."""
     chain = registry.all_analyses()
     return AnalysisFacts(
         registry.analysis_versions(), failed_tables(findings, chain), registry.further_tables()

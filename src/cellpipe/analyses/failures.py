@@ -1,4 +1,4 @@
-"""What is said of an analysis that failed, and which tables are without what it would have made."""
+"""Findings about an analysis that failed, and the tables that lack its results."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ DEFAULT_SETTINGS = Path("cellpipe.toml")
 
 
 def add_results(parser: argparse.ArgumentParser) -> None:
-    """Let a command be told the results; in a workspace it knows them."""
+    """Add the argument RESULTS, which a workspace's settings replace."""
     parser.add_argument(
         "out", type=Path, nargs="?", metavar="RESULTS",
         help="folder with results; in a workspace, those of its settings",

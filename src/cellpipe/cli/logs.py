@@ -17,7 +17,7 @@ class _TerminalHandler(logging.Handler):
         self.addFilter(lambda record: verbose or hasattr(record, "aloud"))
 
     def emit(self, record: logging.LogRecord) -> None:
-        with contextlib.suppress(OSError, ValueError):  # it may be gone; the file has it, too
+        with contextlib.suppress(OSError, ValueError):  # stderr may be closed: the file has it
             print(self.format(record), file=sys.stderr)
 
 

@@ -90,7 +90,7 @@ def _run(options: argparse.Namespace) -> int:
         sys.stdout.flush()
     except CellpipeError as error:
         _print_error(error, options)
-    except BrokenPipeError:  # who reads has seen enough, as head has
+    except BrokenPipeError:  # the reader stopped, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     except PermissionError as error:

@@ -15,7 +15,7 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 
 
 def add_time_zone(parser: argparse.ArgumentParser) -> None:
-    """Let a command be told the zone of the instruments' clocks."""
+    """Add the option for the time zone of the instruments' clocks."""
     parser.add_argument(
         "--time-zone", metavar="ZONE", help="zone of the instruments' clocks, e.g. Europe/Berlin"
     )
@@ -24,7 +24,7 @@ def add_time_zone(parser: argparse.ArgumentParser) -> None:
 def open_error(path: Path | str, error: OSError) -> CellpipeError:
     """Return the error for a file that a command was to open."""
     if isinstance(error, FileNotFoundError):
-        found, remedy = "no such file", "check the path; a network drive may be away"
+        found, remedy = "no such file", "check the path; a network drive may be disconnected"
     elif os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises where a folder is locked
         found, remedy = "a folder", "name a file in it; cellpipe process reads whole folders"
     else:
@@ -43,7 +43,7 @@ def read_secret_block(name: str) -> str:
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
-    """Let a command be told where the settings are."""
+    """Add the option for the settings file."""
     parser.add_argument(
         "--settings", type=Path, default=Path("cellpipe.toml"), metavar="FILE",
         help="settings (default: cellpipe.toml here)",

@@ -162,7 +162,7 @@ class Analysis:
 
 @dataclass(frozen=True)
 class AnalysisFacts:
-    """What a report is told of the analyses behind its tables.
+    """Facts about the analyses behind the tables of a report.
 
     ``versions`` are those of the analyses, by name. ``lost`` are the tables that lack what an
     analysis that failed would have made, each with that analysis' name. ``further`` names the

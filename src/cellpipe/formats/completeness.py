@@ -59,11 +59,11 @@ def _checks_of(forms: tuple[Format, ...]) -> list[_Check]:
 
 
 def _passes(check: _Check, stream: BinaryIO, size: int) -> bool:
-    """Return what a check says; one that stumbles over the bytes has not seen the end."""
+    """Return what a check says; one that raises has not seen the end."""
     stream.seek(0)
     try:
         return check(stream, size)
     except OSError:
         raise
-    except Exception:  # of a package, in bytes that nobody vouches for
+    except Exception:  # a package's code, given untrusted bytes, may raise anything
         return False

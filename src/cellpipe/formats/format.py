@@ -26,7 +26,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Format:
-    """A vendor's format: how it is told, how it is read, and where its files end.
+    """A vendor's format: how files are recognised, read, and found complete.
 
     ``suffixes`` are in lower case, with the dot: a file that has one of them is taken for a raw
     file by everything that looks for some. ``claims`` looks at the first bytes; a suffix alone

@@ -95,7 +95,7 @@ def read_raw(
         return _build_measurement(raw, form, recording, time_zone)
     except FileError as error:
         raise error.with_file(path) from error
-    # whatever a reader stumbles over in bytes that nobody vouches for
+    # a reader given untrusted bytes may raise anything
     except (Exception, pl.exceptions.PanicException) as e:
         if is_disk_error(e):
             raise

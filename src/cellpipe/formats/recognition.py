@@ -1,4 +1,4 @@
-"""Which format a file is of: told by its first bytes, and said what it is if it is none."""
+"""Recognition of a file's format by its first bytes, and a description of what is no raw file."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def find_format(path: Path) -> Format:
 
 
 def claims_file(form: Format, sample: Sample) -> bool:
-    """Return whether a format claims a file; one that stumbles over its bytes does not."""
+    """Return whether a format claims a file; one whose test raises does not."""
     try:
         return form.claims(sample)
     except (Exception, pl.exceptions.PanicException) as error:

@@ -44,7 +44,7 @@ FORMATS: tuple[Format, ...] = (
     bdf.FORMAT,
 )
 GROUP = "cellpipe.formats"  # of entry points
-_FOREIGN = frozenset({  # files that lie about in a lab's folders and are no measurements
+_FOREIGN = frozenset({  # files found in a lab's folders that are no measurements
     ".mps", ".sdx", ".sdu", ".log", ".ini", ".md", ".rst", ".py", ".ipynb", ".m", ".r", ".sh",
     ".bat", ".ps1", ".json", ".yaml", ".yml", ".toml", ".xml", ".html", ".htm", ".pdf", ".png",
     ".jpg", ".jpeg", ".gif", ".svg", ".doc", ".docx", ".ppt", ".pptx", ".tsv", ".parquet", ".opj",

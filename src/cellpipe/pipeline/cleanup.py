@@ -28,7 +28,7 @@ def remove_outdated(
     so. Tables of contents that neither a file nor a cell names any more are removed. Nothing is
     removed while a part of the folder is out of reach.
     """
-    is_emptied = not plan.files and not plan.is_partial  # a share that is away may look like that
+    is_emptied = not plan.files and not plan.is_partial  # so may a share that can't be reached
     if hides_files(lab, plan.unreachable) or is_emptied:
         return state, []
     names = [lab.relative_name(path) for path in plan.files]

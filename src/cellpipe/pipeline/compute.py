@@ -38,7 +38,7 @@ _NUMBERS = (
     "retention_cycle", "initial_coulombic_efficiency", "mean_coulombic_efficiency", "spectra",
     "first_interfacial_resistance_ohm", "last_interfacial_resistance_ohm",
 )  # fmt: skip
-_NO_REPORT = "its report is to be written"  # in place of a fingerprint: tables stand
+_NO_REPORT = "its report is to be written"  # in place of a fingerprint: its tables are current
 _END_OF_LIFE = 0.8  # of the reference capacity, as the field says
 
 

@@ -113,7 +113,7 @@ def _read_own_baselines(
 
 
 def _is_folder_empty(lab: Lab) -> bool:
-    """Return whether the main of several folders holds nothing: its share may be away."""
+    """Return whether the main of several folders holds nothing: its share may be out of reach."""
     return len(lab.raw.roots) > 1 and not any(lab.folder.iterdir())
 
 

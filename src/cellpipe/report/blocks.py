@@ -52,7 +52,7 @@ class BlockFailure:
 
     @property
     def finding(self) -> Finding:
-        """What is said of it above all blocks."""
+        """Notices above all blocks."""
         sentence = (
             f"{self.block} could not be shown in this cell's {self.report} "
             f"({self.failure.reason}). The tables and all other blocks stand; cellpipe.log has the "

@@ -165,7 +165,7 @@ def _check_raw_folder(folder: Path) -> Check:
             next(entries, None)
     except FileNotFoundError:
         return Check("raw files", "bad", f"{folder} is not there",
-                     "make it, or correct its path; a network drive may be away")  # fmt: skip
+                     "make it, or correct its path; is a drive disconnected?")  # fmt: skip
     except OSError as error:
         return Check("raw files", "bad", f"{folder} can't be opened ({error.strerror})",
                      "check your rights there")  # fmt: skip

@@ -49,7 +49,16 @@ UPDATE cells SET numbers = (SELECT h.numbers FROM history h WHERE h.subject = ce
 """
 LAYOUT = 4
 _NOTES_RESULT_FILES = 3  # the first layout that records each result file as it was written
-TABLES = ("seen", "contents", "cells", "written", "history", "faults", "queue", "marks")  # facts
+TABLES = (
+    "seen",
+    "contents",
+    "cells",
+    "written",
+    "history",
+    "faults",
+    "queue",
+    "marks",
+)  # not from raw files
 IDENTITY = "identity"  # name of the value that identifies the results
 ADOPT = "files from before this layout are to be noted"
 _STEPS = {2: _FIRST, 3: _THIRD, 4: _FOURTH}  # the script that leads to each layout

@@ -263,7 +263,7 @@ def check_folder(folder: Path) -> None:
         )  # fmt: skip
         raise CellpipeError(
             found, expected="a folder with raw files", file=folder,
-            remedy="check the path; a network drive may be away",
+            remedy="check the path; a network drive may be disconnected",
         ) from error  # fmt: skip
 
 

@@ -150,7 +150,7 @@ class PrefectRunner:
         return str(run["id"])
 
     def state(self, name: str) -> tuple[State, str]:
-        """Tell how a run stands; a server that is away just now leaves it running."""
+        """Tell how a run stands; one whose server can't be reached counts as running."""
         try:
             run = call_api(self.url, f"flow_runs/{name}")
         except ServerError as error:

@@ -1,4 +1,4 @@
-"""What the system tells of changes: hints only, for no system tells of all of them."""
+"""Changes that the system reports: hints only, for no system reports all of them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _log = logging.getLogger("cellpipe")
 
 
 class FileEvents:
-    """Paths of which the system said that something happened there, gathered by a thread.
+    """Paths of changes that the system reported, gathered by a thread.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ class FileEvents:
                     ignore_permission_denied=True,
                 ):  # fmt: skip
                     self._add_paths({path for _, path in changes})
-            except Exception as error:  # of the system: no more watches, a folder that is away
+            except Exception as error:  # of the system: no more watches, a folder out of reach
                 _log.info("no events (%s); the folders are looked at in turn", error)
                 with contextlib.suppress(Exception):
                     self._stop.wait(60.0)

@@ -31,10 +31,10 @@ class WaitTimes:
 @dataclass
 class _PendingFile:
     entry: Entry
-    since: float  # that it is as it is
-    first: float  # that it changes
+    since: float  # when it last changed
+    first: float  # when it was first seen to change
     is_complete: bool = False
-    checked_at: float = float("-inf")  # when it was last held against its format
+    checked_at: float = float("-inf")  # when its format was last asked whether it is whole
 
 
 class StabilityTracker:

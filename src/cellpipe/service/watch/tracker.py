@@ -77,7 +77,7 @@ class Tracker:
         self._next_walk = self._next_look = 0.0
 
     def find_changes(self, hints: Iterable[str] = ()) -> Changes:
-        """Look; ``hints`` are paths of which the system said that something happened."""
+        """Look for changes; ``hints`` are paths that the system reported."""
         now = self._clock()
         if now >= self._next_walk:
             changes = self._walk_all()

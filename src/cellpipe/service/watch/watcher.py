@@ -47,7 +47,7 @@ class Watcher:
             self.lab.raw, known, poll_seconds=self.poll_seconds, clock=self.clock
         )  # fmt: skip
         self.settling = StabilityTracker(self.wait_times, clock=self.clock)
-        self._running: tuple[str, str] | None = None  # batch and the hand's name for it
+        self._running: tuple[str, str] | None = None  # batch, and the runner's name for it
         self._retries: dict[str, _Retry] = {}
         self._attempt = 0
         self._hand_retry = _Retry(0.0, 1.0)
@@ -64,7 +64,7 @@ class Watcher:
             self._retries.pop(entry.name, None)
         try:
             enqueue(self.ledger.database, [_queue_item(entry) for entry in ready])
-        except BaseException:  # the ledger is away: they are ready again by and by
+        except BaseException:  # the ledger can't be reached: they become ready again later
             self.settling.mark_changed(entry for entry in ready if entry.size >= 0)
             self.settling.mark_gone(entry.name for entry in ready if entry.size < 0)
             raise
@@ -199,7 +199,7 @@ def watch_labs(
             except CellpipeError as error:
                 _log.warning("%s", error)
                 pauses[number] = watcher.clock() + 5.0
-            except Exception:  # a fault of ours must not end the watch
+            except Exception:  # an error of the program must not end the watch
                 _log.exception("watching %s", watcher.lab.folder)
                 pauses[number] = watcher.clock() + 30.0
         wait(min(watcher.next_delay() for watcher in watchers))
