@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
@@ -9,7 +10,7 @@ import pytest
 
 from cellpipe.handoff import record
 from cellpipe.report import key_numbers
-from cellpipe.report.excel import cycle_sheet, lab_workbook, sheets
+from cellpipe.report.excel import cell_workbook, cycle_sheet, data_sheets, lab_workbook, sheets
 from cellpipe.report.figures import cycling
 from cellpipe.report.html import cell_page, cell_tables, grid, index, replicates
 
@@ -65,6 +66,139 @@ def a_chart_that_stops_a_row_early(patch: Patch) -> None:
     patch.setattr(
         sheets.SheetLayout, "chart_series",
         lambda self, x, y, rows: usual(self, x, y, (rows[0], rows[1] - 1)),
+    )  # fmt: skip
+
+
+def a_fit_of_another_spectrum(patch: Patch) -> None:
+    usual, seen = sheets.SheetLayout.chart_series, []  # type: ignore[var-annotated]
+
+    def changed(self: Any, x: str, y: str, rows: tuple[int, int]) -> Any:
+        if x == data_sheets.FITTED_REAL:
+            seen.append(rows)
+            return usual(self, x, y, seen[0])
+        return usual(self, x, y, rows)
+
+    patch.setattr(sheets.SheetLayout, "chart_series", changed)
+
+
+def points_of_a_chart_left_out(patch: Patch) -> None:
+    usual = sheets.SheetLayout.chart_series
+    names = (data_sheets.REAL, data_sheets.FITTED_REAL)
+    patch.setattr(
+        sheets.SheetLayout, "chart_series",
+        lambda self, x, y, rows: usual(self, x, y, (rows[0], rows[1] - 9 * (x in names))),
+    )  # fmt: skip
+
+
+def _write_heads_in(patch: Patch, word: str, style: str) -> None:
+    """Give the columns of a cell's workbook whose head has a word another number format."""
+    usual = cell_workbook.write_sheet
+
+    def changed(book: Any, name: str, columns: Any, absent: str) -> None:
+        other = [replace(c, style=style) if word in c.head else c for c in columns]
+        usual(book, name, other, absent)
+
+    patch.setattr(cell_workbook, "write_sheet", changed)
+
+
+def voltages_in_per_cent(patch: Patch) -> None:
+    _write_heads_in(patch, "(V)", "0.00%")
+
+
+def capacities_in_thousands(patch: Patch) -> None:
+    _write_heads_in(patch, "(mAh)", "#,##0.0,")
+
+
+def too_few_digits(patch: Patch) -> None:
+    _write_heads_in(patch, "(mAh/cm²)", "0")
+
+
+def shares_as_plain_numbers(patch: Patch) -> None:
+    _write_heads_in(patch, "efficiency", "0.00")
+
+
+def published_cells_left_out_of_a_workbook(patch: Patch) -> None:
+    usual = cell_workbook.baseline_columns
+    patch.setattr(cell_workbook, "baseline_columns", lambda rows, own: usual(rows, own.head(0)))
+
+
+def cycles_of_low_efficiency_left_out(patch: Patch) -> None:
+    usual, low = cell_tables.cycle_grid, pl.col("coulombic_efficiency") < 0.9
+    patch.setattr(cell_tables, "cycle_grid", lambda rows, *a: usual(rows.filter(low.not_()), *a))
+
+
+def the_first_check_left_out(patch: Patch) -> None:
+    usual = cell_page._checks
+    patch.setattr(cell_page, "_checks", lambda found: usual(found)[1:])
+
+
+def checks_of_another_level(patch: Patch) -> None:
+    usual, other = cell_page._checks, {"error": "warning", "warning": "error"}
+    patch.setattr(
+        cell_page, "_checks",
+        lambda found: [row | {"level": other[row["level"]]} for row in usual(found)],
+    )  # fmt: skip
+
+
+def a_cell_left_out_of_the_index(patch: Patch) -> None:
+    usual = index._listed_cells
+    patch.setattr(index, "_listed_cells", lambda *a: usual(*a).slice(1))
+
+
+def charge_drawn_in_the_index(patch: Patch) -> None:
+    usual, charge = index._curves, pl.col("charging_capacity_ah")
+    patch.setattr(
+        index, "_curves",
+        lambda rows: usual(rows.with_columns(charge.alias("discharging_capacity_ah"))),
+    )  # fmt: skip
+
+
+def signs_the_other_way_round(patch: Patch) -> None:
+    usual, other = index._matrix_entry, {"▲": "▼", "▼": "▲"}
+    patch.setattr(
+        index, "_matrix_entry",
+        lambda row: "".join(other.get(sign, sign) for sign in usual(row)),
+    )  # fmt: skip
+
+
+def no_sign(patch: Patch) -> None:
+    usual = index._matrix_entry
+    patch.setattr(index, "_matrix_entry", lambda row: usual(row).lstrip("▲▼● "))
+
+
+def standings_the_other_way_round(patch: Patch) -> None:
+    usual = index.describe_standing
+    patch.setattr(
+        index, "describe_standing",
+        lambda rows: usual(rows).replace(": below", ": above").replace(": above", ": below", 1),
+    )  # fmt: skip
+
+
+def no_standing_shown(patch: Patch) -> None:
+    usual = index._standing_fields
+    patch.setattr(
+        index, "_standing_fields",
+        lambda rows: usual(rows) | {"standing": ("–", usual(rows)["standing"][1])},
+    )  # fmt: skip
+
+
+def electrodes_the_other_way_round(patch: Patch) -> None:
+    usual = cell_page.describe_cell
+    patch.setattr(
+        cell_page, "describe_cell",
+        lambda cell, words: usual(
+            replace(cell, working_electrode=cell.counter_electrode,
+                    counter_electrode=cell.working_electrode), words,
+        ),
+    )  # fmt: skip
+
+
+def efficiency_the_other_way_round(patch: Patch) -> None:
+    usual = cell_page.key_numbers
+    other = "charge over the discharge before it"
+    patch.setattr(
+        cell_page, "key_numbers",
+        lambda rows, words: usual(rows, replace(words, efficiency=other)),
     )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from shown_exports import bdf_faults, csv_faults
 from shown_figures import figure_faults
 from shown_lab import Lab
 from shown_parts import Parts, archive_parts, book_parts, csv_table, page_parts, svg_texts
+from shown_rows import row_faults
 
 from cellpipe.config.settings import LimitSettings
 from cellpipe.core.model import AnalysisFacts
@@ -47,11 +48,15 @@ def cells(sample_run: Summary, lab: Lab) -> Cells:
 
 
 def page_faults(lab: Lab, content: str, cell_id: str | None) -> list[str]:
-    return faults_of(lab, page_parts(content), cell_id)
+    parts = page_parts(content)
+    kind = "index" if cell_id is None else "page of a cell"
+    return [*faults_of(lab, parts, cell_id), *row_faults(lab, kind, parts, cell_id)]
 
 
 def book_faults(lab: Lab, content: bytes, cell_id: str | None) -> list[str]:
-    return faults_of(lab, book_parts(content), cell_id)
+    parts = book_parts(content)
+    kind = "workbook of all cells" if cell_id is None else "workbook of a cell"
+    return [*faults_of(lab, parts, cell_id), *row_faults(lab, kind, parts, cell_id)]
 
 
 def test_the_page_of_a_cell(lab: Lab) -> None:
@@ -74,7 +79,7 @@ def test_the_index_and_the_workbook_of_all_cells(lab: Lab) -> None:
 def test_the_page_of_several_cells(lab: Lab, cells: Cells) -> None:
     pairs = [(each.cell, each.tables) for each in cells.values()]
     page = several_page(pairs, title=" · ".join(cells), up="..", version="1")
-    assert page_faults(lab, page, None) == []
+    assert faults_of(lab, page_parts(page), None) == []
 
 
 def summaries(lab: Lab, folder: Path) -> list[str]:
@@ -82,7 +87,12 @@ def summaries(lab: Lab, folder: Path) -> list[str]:
     assert summary.update_summary(folder, lab.table("cells"), {}) == []
     book = book_parts((folder / "summary.xlsx").read_bytes())
     text = csv_table((folder / "summary.csv").read_bytes(), "Cells")
-    return faults_of(lab, book, None) + list(table_faults(lab, text, None))
+    return [
+        *faults_of(lab, book, None),
+        *table_faults(lab, text, None),
+        *row_faults(lab, "summary", book, None),
+        *row_faults(lab, "summary", Parts(tables=[text]), None),
+    ]
 
 
 def test_the_summaries(lab: Lab, tmp_path: Path) -> None:
@@ -193,6 +203,10 @@ def a_page(lab: Lab, cells: Cells, cell_id: str = "SSB-01", **tables: pl.DataFra
     return page_faults(lab, content, cell_id)
 
 
+def a_page_with_checks(lab: Lab, cells: Cells) -> list[str]:
+    return a_page(lab, cells, "SSB-07")
+
+
 def a_workbook(lab: Lab, cells: Cells) -> list[str]:
     each = cells["SSB-01"]
     short = {
@@ -226,6 +240,24 @@ MUTANTS: list[tuple[Callable[[Patch], None], Make, str]] = [
     (mutants.last_resistance_before_the_first, a_page, "Interfacial resistance"),
     (mutants.standard_error_in_a_chart, a_workbook, "chart on Resistance"),
     (mutants.a_chart_that_stops_a_row_early, a_workbook, "chart on Cycles"),
+    (mutants.a_fit_of_another_spectrum, a_workbook, "the fits take the rows"),
+    (mutants.points_of_a_chart_left_out, a_workbook, "points of"),
+    (mutants.voltages_in_per_cent, a_workbook, "no share, and shown in per cent"),
+    (mutants.capacities_in_thousands, a_workbook, "'#,##0.0,'"),
+    (mutants.too_few_digits, a_workbook, "too few digits"),
+    (mutants.shares_as_plain_numbers, a_workbook, "a share in per cent"),
+    (mutants.published_cells_left_out_of_a_workbook, a_workbook, "Baselines: 0 rows"),
+    (mutants.cycles_of_low_efficiency_left_out, a_page, "Cycles: 61 rows"),
+    (mutants.the_first_check_left_out, a_page_with_checks, "checks of the level"),
+    (mutants.checks_of_another_level, a_page_with_checks, "checks of the level"),
+    (mutants.a_cell_left_out_of_the_index, an_index, "All cells: 7 rows"),
+    (mutants.charge_drawn_in_the_index, an_index, "is not its discharge capacity"),
+    (mutants.signs_the_other_way_round, an_index, "'▼"),
+    (mutants.no_sign, an_index, "is not what is stored"),
+    (mutants.standings_the_other_way_round, an_index, "in words"),
+    (mutants.no_standing_shown, an_index, "'Retention beside published cells' of"),
+    (mutants.electrodes_the_other_way_round, a_page, "working electrode"),
+    (mutants.efficiency_the_other_way_round, a_page, "before it"),
     (mutants.a_formula_on_another_column, a_workbook, "Summary!"),
     (mutants.discharge_voltage_as_charge_voltage, a_workbook, "Mean voltage, charge (V)"),
     (
@@ -253,7 +285,7 @@ def test_a_wrong_column_is_found(
     mutant: Callable[[Patch], None], make: Make, label: str, lab: Lab, cells: Cells,
     controls: dict[Make, list[str]], monkeypatch: Patch,
 ) -> None:  # fmt: skip
-    if make is a_page:
+    if make in {a_page, a_page_with_checks}:
         monkeypatch.setattr(
             cell_page, "cell_panels", lambda *_: []
         )  # slow, and not what is changed
