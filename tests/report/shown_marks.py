@@ -17,10 +17,11 @@ def _standing(row: Row) -> str | None:
     """Return how a cell's retention stands beside a published one, by the numbers."""
     if row["standing"] is None:
         return None
-    retention = row["cell_retention"]
-    if retention > row["baseline_retention_high"]:
+    names = ("baseline_retention_low", "cell_retention", "baseline_retention_high")
+    low, retention, high = (round(100 * row[name], 1) for name in names)  # as they are shown
+    if retention > high:
         return "above"
-    return "below" if retention < row["baseline_retention_low"] else "within"
+    return "below" if retention < low else "within"
 
 
 def is_sign(_: Lab, row: Row, text: str) -> bool:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
 import polars as pl
 import pytest
 
-from cellpipe.handoff import record
+from cellpipe.handoff import kadi, record
 from cellpipe.report import key_numbers
 from cellpipe.report.excel import cell_workbook, cycle_sheet, data_sheets, lab_workbook, sheets
-from cellpipe.report.figures import cycling
+from cellpipe.report.figures import arcs, cycling, profiles, several_cells
 from cellpipe.report.html import cell_page, cell_tables, grid, index, replicates
 
 Patch = pytest.MonkeyPatch
@@ -167,10 +168,10 @@ def no_sign(patch: Patch) -> None:
 
 
 def standings_the_other_way_round(patch: Patch) -> None:
-    usual = index.describe_standing
+    usual, other = index.describe_standing, {"above": "below", "below": "above"}
     patch.setattr(
         index, "describe_standing",
-        lambda rows: usual(rows).replace(": below", ": above").replace(": above", ": below", 1),
+        lambda rows: re.sub(r"(?<=: )(above|below)", lambda m: other[m[0]], usual(rows)),
     )  # fmt: skip
 
 
@@ -199,6 +200,67 @@ def efficiency_the_other_way_round(patch: Patch) -> None:
     patch.setattr(
         cell_page, "key_numbers",
         lambda rows, words: usual(rows, replace(words, efficiency=other)),
+    )  # fmt: skip
+
+
+def _with_tables(patch: Patch, change: Any) -> None:
+    """Give the figures of several cells other tables than their own."""
+    usual = several_cells._CellSeries
+    patch.setattr(
+        several_cells, "_CellSeries",
+        lambda cell, tables, *a: usual(cell, change(tables), *a),
+    )  # fmt: skip
+
+
+def charge_of_several_cells_as_discharge(patch: Patch) -> None:
+    charge = pl.col("charging_capacity_ah").alias("discharging_capacity_ah")
+    _with_tables(patch, lambda tables: {**tables, "cycles": tables["cycles"].with_columns(charge)})
+
+
+def resistance_of_a_neighbour(patch: Patch) -> None:
+    seen: list[pl.DataFrame] = []
+    name = "interfacial_resistance"
+
+    def of_the_last(tables: Any) -> Any:
+        seen.append(tables[name])
+        return {**tables, name: seen[-2] if len(seen) > 1 else seen[0].head(0)}
+
+    _with_tables(patch, of_the_last)
+
+
+def every_second_cycle_left_out(patch: Patch) -> None:
+    usual = cycling._draw_direction
+    patch.setattr(
+        cycling, "_draw_direction",
+        lambda axes, cycles, *a: usual(axes, cycles.gather_every(2), *a),
+    )  # fmt: skip
+
+
+def discharges_left_out(patch: Patch) -> None:
+    usual = profiles.select_cycles
+    patch.setattr(
+        profiles, "select_cycles",
+        lambda *a: [replace(each, half_cycles=each.half_cycles[:1]) for each in usual(*a)],
+    )  # fmt: skip
+
+
+def arcs_of_half_their_resistance(patch: Patch) -> None:
+    usual = arcs._draw_arcs
+    patch.setattr(
+        arcs, "_draw_arcs",
+        lambda axes, points, fit, shown: usual(
+            axes, points, fit, [a | {"resistance_ohm": 0.5 * a["resistance_ohm"]} for a in shown]
+        ),
+    )  # fmt: skip
+
+
+def values_times_a_thousand(patch: Patch) -> None:
+    usual = kadi._extra
+    patch.setattr(
+        kadi, "_extra",
+        lambda value: usual(
+            replace(value, value=1000 * value.value) if isinstance(value.value, float) else value
+        ),
     )  # fmt: skip
 
 

@@ -15,22 +15,26 @@ from shown_check import faults_of, sentence_faults, table_faults
 from shown_exports import bdf_faults, csv_faults
 from shown_figures import figure_faults
 from shown_lab import Lab
+from shown_night import night_faults, section_faults
 from shown_parts import Parts, archive_parts, book_parts, csv_table, page_parts, svg_texts
 from shown_rows import row_faults
+from shown_several import several_faults
 
 from cellpipe.config.settings import LimitSettings
 from cellpipe.core.model import AnalysisFacts
-from cellpipe.handoff import record, summary
+from cellpipe.handoff import kadi, record, summary
 from cellpipe.handoff.eln import Sender, eln_archive
 from cellpipe.pipeline.run import Summary
 from cellpipe.pipeline.stored_cells import StoredCell, read_stored_cells
 from cellpipe.report.excel.cell_workbook import cell_workbook
 from cellpipe.report.figures import files
+from cellpipe.report.figures.several_cells import several_panels
 from cellpipe.report.html import cell_page, digest, index
 from cellpipe.report.html.several_cells import several_page
 from cellpipe.service.alarms import check_limits
 from cellpipe.service.delivery import bdf_files, record_from_cell
 from cellpipe.service.nightly import DeliveryResult, build_digest
+from cellpipe.store.history import read_events
 
 pytestmark = pytest.mark.xdist_group("sample")  # they share what is read once
 Cells = Mapping[str, StoredCell]
@@ -82,6 +86,43 @@ def test_the_page_of_several_cells(lab: Lab, cells: Cells) -> None:
     assert faults_of(lab, page_parts(page), None) == []
 
 
+def curves_of_several(lab: Lab, cells: Cells) -> list[str]:
+    """Hold the drawn curves; replicates are a mean of the rows of their own, not held here."""
+    names = ["SSB-01", "SSB-02", "SSB-03a", "SSB-04"]
+    panels = several_panels([(cells[name].cell, cells[name].tables) for name in names])
+    return [
+        fault
+        for panel in panels if panel.key != "replicates"
+        for content in files.figure_files(panel, ()).values()
+        for fault in several_faults(lab, panel.key, content, names)
+    ]  # fmt: skip
+
+
+def test_the_curves_of_several_cells(lab: Lab, cells: Cells) -> None:
+    assert curves_of_several(lab, cells) == []
+
+
+def kadi_faults(lab: Lab, cells: Cells) -> list[str]:
+    """Hold what Kadi4Mat is given against the record, whose values an archive shows, too."""
+    each = cells["SSB-01"]
+    made = record.build_record(each.cell, each.tables, each.files, ())
+    (entry,) = kadi.extras(made)
+    given = [extra for group in entry["value"] for extra in group["value"]]
+    faults = [] if len(given) == len(made.values) > 20 else [f"{len(given)} values are given"]
+    for extra, value in zip(given, made.values, strict=False):
+        is_number = extra["type"] in {"int", "float"}
+        unit = value.unit if is_number else ""
+        wanted = (value.name, value.value, unit, type(value.value).__name__)
+        shown = (extra["key"], extra["value"], extra.get("unit", ""), extra["type"])
+        if shown != wanted:
+            faults.append(f"Kadi is given {shown}, the record has {wanted}")
+    return faults
+
+
+def test_what_kadi_is_given(lab: Lab, cells: Cells) -> None:
+    assert kadi_faults(lab, cells) == []
+
+
 def summaries(lab: Lab, folder: Path) -> list[str]:
     """Write both summaries and hold them against the table of cells."""
     assert summary.update_summary(folder, lab.table("cells"), {}) == []
@@ -103,17 +144,25 @@ def digests(lab: Lab, run: Summary) -> list[str]:
     """Write the digest of the first night, with limits that every cell crosses."""
     limits = LimitSettings(coulombic_efficiency=1.0, sudden_loss=0.0001, resistance_growth=1.01)
     found = build_digest(run.lab, run, "", DeliveryResult())
+    crossed: list[tuple[str, str]] = []
     for cell_id in lab.cell_ids:
         row, cycles = (
             lab.table(name).filter(pl.col("cell_id") == cell_id) for name in ("cells", "cycles")
         )
-        found.alarms += [(cell_id, alarm.sentence) for alarm in check_limits(row, cycles, limits)]
+        crossed += [(cell_id, alarm.sentence) for alarm in check_limits(row, cycles, limits)]
+    found.alarms += crossed
     assert len(found.alarms) > 10
     page = page_parts(digest.digest_page(found, version="1"))
     text = digest.digest_text(found).splitlines()
+    events = read_events(run.lab.ledger.database)
+    alarms = [(e.subject, e.reason or "") for e in events if e.event == "alarm"] + crossed
+    lines = [line for line in text if line]
     return [
         *faults_of(lab, page, None),
-        *faults_of(lab, Parts(sentences=[line for line in text if line]), None),
+        *faults_of(lab, Parts(sentences=lines), None),
+        *night_faults(page.sentences, events, alarms),
+        *night_faults(lines, events, alarms),
+        *section_faults("\n".join([*text, ""])),
     ]
 
 
@@ -226,11 +275,19 @@ def an_archive(lab: Lab, cells: Cells) -> list[str]:
     return faults_of(lab, parts, "SSB-01")
 
 
-def a_figure(lab: Lab, cells: Cells) -> list[str]:
+def a_figure(lab: Lab, cells: Cells, key: str = "cycling") -> list[str]:
     each = cells["SSB-01"]
-    panel = cell_page.cell_panels(each.cell, each.tables)[0]
-    (content,) = files.figure_files(panel, ()).values()
-    return list(figure_faults(lab, "cycling", content, "SSB-01"))
+    panels = {panel.key: panel for panel in cell_page.cell_panels(each.cell, each.tables)}
+    (content,) = files.figure_files(panels[key], ()).values()
+    return list(figure_faults(lab, key, content, "SSB-01"))
+
+
+def figure_of_arcs(lab: Lab, cells: Cells) -> list[str]:
+    return a_figure(lab, cells, "arcs")
+
+
+def figure_of_profiles(lab: Lab, cells: Cells) -> list[str]:
+    return a_figure(lab, cells, "profiles")
 
 
 Make = Callable[[Lab, Cells], list[str]]
@@ -258,6 +315,12 @@ MUTANTS: list[tuple[Callable[[Patch], None], Make, str]] = [
     (mutants.no_standing_shown, an_index, "'Retention beside published cells' of"),
     (mutants.electrodes_the_other_way_round, a_page, "working electrode"),
     (mutants.efficiency_the_other_way_round, a_page, "before it"),
+    (mutants.charge_of_several_cells_as_discharge, curves_of_several, "capacities: SSB-01 is not"),
+    (mutants.resistance_of_a_neighbour, curves_of_several, "resistance: "),
+    (mutants.every_second_cycle_left_out, a_figure, "and not drawn"),
+    (mutants.discharges_left_out, figure_of_profiles, "is left out"),
+    (mutants.arcs_of_half_their_resistance, figure_of_arcs, "arcs: "),
+    (mutants.values_times_a_thousand, kadi_faults, "Kadi is given"),
     (mutants.a_formula_on_another_column, a_workbook, "Summary!"),
     (mutants.discharge_voltage_as_charge_voltage, a_workbook, "Mean voltage, charge (V)"),
     (
@@ -289,7 +352,9 @@ def test_a_wrong_column_is_found(
         monkeypatch.setattr(
             cell_page, "cell_panels", lambda *_: []
         )  # slow, and not what is changed
-    assert make(lab, cells) == []
+    if make not in controls:
+        controls[make] = make(lab, cells)
+    assert controls[make] == []
     mutant(monkeypatch)
     assert any(label in fault for fault in make(lab, cells))
 
@@ -311,6 +376,18 @@ def test_a_wrong_count_in_the_digest_is_found(
     )
     found = digests(lab, sample_run)
     assert sum("7 cells computed" in fault and "stored is 8" in fault for fault in found) == 2
+
+
+def test_a_wrong_count_of_alarms_or_of_files_in_the_digest_is_found(
+    lab: Lab, sample_run: Summary, monkeypatch: Patch
+) -> None:
+    page, text = digest.digest_page, digest.digest_text
+    fewer = lambda found: replace(found, alarms=found.alarms[1:], read=found.read + 1)  # noqa: E731
+    monkeypatch.setattr(digest, "digest_page", lambda found, **k: page(fewer(found), **k))
+    monkeypatch.setattr(digest, "digest_text", lambda found: text(fewer(found)))
+    found = digests(lab, sample_run)
+    assert sum("files? read is shown" in fault for fault in found) == 2
+    assert sum("is not shown" in fault for fault in found) == 2
 
 
 def test_any_two_columns_of_the_cycles_that_change_places_are_found(
