@@ -11,6 +11,16 @@ from shown_places import PLACES, Place
 from shown_templates import meaning_of, unit_of_label
 
 
+def fit_faults(curves: list[Curve]) -> Iterator[str]:
+    """Return why the lines of a Nyquist chart are not the fits of the spectra beside them."""
+    spectra, fits = (
+        [(curve.first, len(curve.points)) for curve in curves if re.fullmatch(name, curve.series)]
+        for name in (r"spectrum \d+", "fit")
+    )
+    if fits != spectra:
+        yield f"chart: the fits take the rows {fits}, their spectra {spectra}"
+
+
 def curve_faults(lab: Lab, curve: Curve, cell_id: str | None) -> Iterator[str]:
     """Return why a chart's series does not plot what its words say.
 
@@ -40,6 +50,9 @@ def curve_faults(lab: Lab, curve: Curve, cell_id: str | None) -> Iterator[str]:
     if spectrum := re.fullmatch(r"spectrum (\d+)", curve.series):
         if {row["Spectrum"] for row in curve.rows} != {float(spectrum[1])}:
             yield f"chart: {curve.series} plots points of others"
+        stored = lab.rows(place.table, cell_id=cell_id, spectrum=int(spectrum[1]))
+        if len(curve.points) != len(stored):
+            yield f"chart: {curve.series} plots {len(curve.points)} points of {len(stored)}"
     elif curve.series != "fit" and len(curve.points) != _height(lab, place.table, cell_id):
         yield f"chart on {curve.sheet}: {curve.series} plots {len(curve.points)} rows"
 

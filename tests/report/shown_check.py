@@ -6,8 +6,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from shown_charts import curve_faults
+from shown_charts import curve_faults, fit_faults
+from shown_formats import format_faults
 from shown_lab import NOTHING, NUMBER, Lab, NotMapped, Row, agree
+from shown_marks import spark_faults
 from shown_parts import Parts, Table, plain
 from shown_places import PLACES, Place
 from shown_sentences import LAB_SENTENCES, SENTENCES
@@ -278,9 +280,12 @@ def faults_of(lab: Lab, parts: Parts, cell_id: str | None) -> list[str]:
     found = list(parts.faults)
     for table in parts.tables:
         found += table_faults(lab, table, cell_id)
+        found += format_faults(table)
     row = None if cell_id is None else lab.row("cells", cell_id=cell_id)
     for sentence in dict.fromkeys(map(plain, parts.sentences)):
         found += sentence_faults(lab, sentence, row)
     for curve in parts.curves:
         found += curve_faults(lab, curve, cell_id)
+    found += fit_faults(parts.curves)
+    found += spark_faults(lab, parts)
     return found

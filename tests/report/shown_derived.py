@@ -292,6 +292,11 @@ def _nearest(lab: Lab, row: Row, *, with_retention: bool = True) -> tuple[str, R
     return "baseline_comparison", min(ranked, key=lambda r: r["rank"])
 
 
+def standing_row(lab: Lab, row: Row) -> Row:
+    """Return a cell's row beside the nearest published cell with a retention."""
+    return _nearest(lab, row)[1]
+
+
 def _last_law(lab: Lab, row: Row) -> tuple[str, Row]:
     rows = lab.rows("resistance_growth", cell_id=row["cell_id"], arc="all")
     return "resistance_growth", rows[0]

@@ -32,6 +32,9 @@ class Drawn:
     reason: str = ""  # why it is no stored number
 
 
+# Drawn in part: printed cells, and peaks that are followed through enough cycles.
+_CHOSEN = {"baselines", "baseline_comparison", "differential_capacity_peaks"}
+_ALL_DRAWN = 400  # more points than these are thinned out
 _VOLTS = r"(?:Cell voltage|Voltage vs [^(]+) \(V\)(?:, as measured)?"
 _AMOUNT = r"(?:Specific c|C)apacity \((?P<unit>mAh/g|mAh)\b.*"
 _CURVE = r"cycle (?P<cycle>\d+), (?P<direction>\w+)"
@@ -86,6 +89,7 @@ def figure_faults(lab: Lab, figure: str, content: bytes, cell_id: str) -> Iterat
     series: dict[tuple[str, ...], list[tuple[float, float]]] = {}
     for line in csv.DictReader(io.StringIO(content.decode("utf-8-sig"))):
         key = tuple(plain(line[name]) for name in ("x_axis", "y_axis", "series"))
+        key = (*key[:2], key[2].removesuffix(", outside of the axis"))  # marks at its edge
         series.setdefault(key, []).append((float(line["x"]), float(line["y"])))
     for labels, points in series.items():
         found = None
@@ -102,6 +106,70 @@ def figure_faults(lab: Lab, figure: str, content: bytes, cell_id: str) -> Iterat
             rows = _rows(lab, found, named, cell_id)
             for fault in _missing(lab, found, named, rows, np.array(points)):
                 yield f"{figure}, {labels}: {fault}"
+    if figure == "arcs":
+        yield from _arc_faults(lab, series, cell_id)
+    yield from _curves_left_out(lab, figure, list(series), cell_id)
+
+
+def _curves_left_out(
+    lab: Lab, figure: str, labels: list[tuple[str, ...]], cell_id: str
+) -> Iterator[str]:
+    """Return the curves that a figure of cycles or of spectra does not have beside its others."""
+    names = [name for _, _, name in labels]
+    if figure == "nyquist":
+        spectra = {row["spectrum"] for row in lab.rows("impedance", cell_id=cell_id)}
+        drawn = {int(number) for name in names for number in re.findall(r"spectrum (\d+)", name)}
+        if len(drawn) != min(6, len(spectra)):
+            yield f"{figure}: {len(drawn)} of {len(spectra)} spectra are drawn"
+        for number in drawn:  # the points, the fit, and two parts of the residual
+            if sum(name.startswith(f"spectrum {number},") for name in names) != 4:
+                yield f"{figure}: a curve of spectrum {number} is left out"
+    if figure in {"profiles", "dqdv"}:
+        table = {"profiles": "voltage_profiles", "dqdv": "differential_capacity"}[figure]
+        halves = {row["half_cycle"] for row in lab.rows(table, cell_id=cell_id)}
+        curves = {
+            f"cycle {row['cycle']}, {half.removesuffix('ing')}": row[f"{half}_half_cycle"]
+            for row in lab.rows("cycles", cell_id=cell_id)
+            for half in ("charging", "discharging")
+            if row[f"{half}_half_cycle"] in halves
+        }
+        for name in names:
+            cycle = name.split(",")[0]
+            for known in curves:
+                said = known.replace("charg", "charge")
+                if known.startswith(f"{cycle},") and said not in names:
+                    yield f"{figure}: {said} is left out"
+        number = len({each.split(",")[0] for each in curves})
+        if len({name.split(",")[0] for name in names}) != min(6, number):
+            yield f"{figure}: not all cycles that are shown are drawn: {sorted(set(names))}"
+
+
+def _arc_faults(
+    lab: Lab, series: dict[tuple[str, ...], list[tuple[float, float]]], cell_id: str
+) -> Iterator[str]:
+    """Return the arcs that are not as wide and as high as those of the last spectrum."""
+    arcs = lab.rows("impedance_arcs", cell_id=cell_id)
+    last = max(arc["spectrum"] for arc in arcs)
+    shown = [arc for arc in arcs if arc["spectrum"] == last]
+    for arc in shown:
+        (points,) = (each for (x, _, name), each in series.items()
+                     if name == arc["process"] and x.startswith("Z"))  # fmt: skip
+        x, y = np.array(points).T
+        wide, high = arc["resistance_ohm"], arc["resistance_ohm"] / 2
+        high *= np.tan(np.pi * arc["exponent"] / 4)  # of a depressed semicircle
+        if abs(np.ptp(x) - wide) > 0.01 * wide or abs(y.max() - high) > 0.01 * high:
+            yield f"arcs: {arc['process']} is {np.ptp(x)} Ω wide, stored is {wide}"
+    stored = {
+        (round(row["real_impedance_ohm"], 5), round(-row["imaginary_impedance_ohm"], 5))
+        for row in lab.rows("impedance", cell_id=cell_id, spectrum=last)
+    }
+    marks = [{(round(x, 5), round(y, 5)) for x, y in points}
+             for (x, _, _), points in series.items() if x.startswith("Z")]  # fmt: skip
+    if stored not in marks:
+        yield f"arcs: the points of spectrum {last} are not drawn"
+    ends = {f"spectrum {each}" for each in (min(arc["spectrum"] for arc in arcs), last)}
+    if {name for x, _, name in series if x.startswith("Time")} != ends:
+        yield f"arcs: the relaxation times are not those of {sorted(ends)}"
 
 
 def _rows(lab: Lab, drawn: Drawn, named: dict[str, str], cell_id: str) -> list[Row]:
@@ -138,6 +206,20 @@ def _missing(
         if not (fits if ups else near).any():
             yield f"({px}, {py}) is drawn and not stored as ({along}, {' or '.join(ups)})"
             return
+    if len(rows) > _ALL_DRAWN or drawn.table in _CHOSEN:
+        return
+    for up, column in zip(ups, columns, strict=False):
+        for rx, ry in zip(x, column, strict=True):
+            near = np.isclose(points[:, 0], rx, rtol=1e-7, atol=1e-12)
+            near &= np.isclose(points[:, 1], ry, rtol=1e-6, atol=1e-9)
+            if np.isfinite([rx, ry]).all() and not (near.any() or _by_axis(drawn)):
+                yield f"({rx}, {ry}) is stored as ({along}, {up}) and not drawn"
+                return
+
+
+def _by_axis(drawn: Drawn) -> bool:
+    """Return whether real and imaginary part are two curves, of which each axis has one."""
+    return "=residual real" in drawn.up
 
 
 def _column(lab: Lab, name: str, table: str, rows: list[Row]) -> np.ndarray:

@@ -6,6 +6,7 @@ import re
 
 from shown_derived import per_gram
 from shown_lab import NUMBER, Lab, Row, agree
+from shown_marks import MARKS
 
 
 def reaches(lab: Lab, row: Row, text: str) -> bool:
@@ -99,14 +100,15 @@ def is_rate(lab: Lab, row: Row, text: str) -> bool:
 
 
 def are_parts_of_sheet(lab: Lab, row: Row, text: str) -> bool:
-    """Return whether each part of "counter electrode µSi · cathode NCM811" stands in the sheet."""
-    sheet = lab.rows("cell_sheet", cell_id=row["cell_id"])
-    values = [value for value in (sheet[0].values() if sheet else ()) if isinstance(value, str)]
-    return all(any(part.endswith(f" {v}") for v in values) for part in text.split(" · "))
+    """Return whether "counter electrode µSi · cathode NCM811" is what the sheet has below these."""
+    sheet = (lab.rows("cell_sheet", cell_id=row["cell_id"]) or [{}])[0]
+    columns = ("working_electrode", "counter_electrode", "electrolyte", "cathode")
+    wanted = [f"{name.replace('_', ' ')} {sheet[name]}" for name in columns if sheet.get(name)]
+    return text == " · ".join(wanted)
 
 
 LISTS = {
     "reaches": reaches, "lie_below": lie_below, "sudden_loss": fell, "conditions": are_conditions,
     "cells": are_cells, "spectra": are_spectra, "cycles": are_cycles, "peak": is_peak,
-    "rate": is_rate, "parts_of_sheet": are_parts_of_sheet,
+    "rate": is_rate, "parts_of_sheet": are_parts_of_sheet, **MARKS,
 }  # fmt: skip

@@ -20,6 +20,8 @@ _S = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 _C = "{http://schemas.openxmlformats.org/drawingml/2006/chart}"
 _A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
 _REL = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
+_BUILT_IN = {"0": "General", "1": "0", "2": "0.00", "9": "0%", "10": "0.00%", "11": "0.00E+00",
+             "3": "#,##0", "4": "#,##0.00", "49": "@"}  # fmt: skip
 HALF_CELL_WORDS = (("delithiation (charge)", "charge"), ("lithiation (discharge)", "discharge"),
                    ("Delithiation (charge)", "Charge"))  # fmt: skip
 
@@ -31,6 +33,7 @@ class Table:
     caption: str
     heads: tuple[str, ...]
     rows: list[dict[str, Any]]
+    formats: dict[tuple[int, str], str] = field(default_factory=dict)  # by row and head
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,11 @@ class Curve:
     y_head: str
     points: list[tuple[Any, Any]]
     rows: list[dict[str, Any]]
+    first: int = 2  # the sheet's row that it begins with
+
+
+# Width and height of a drawing at the size of a word, its label, its points as they are written.
+Spark = tuple[float, float, str, list[tuple[str, ...]]]
 
 
 @dataclass
@@ -54,7 +62,9 @@ class Parts:
     tables: list[Table] = field(default_factory=list)
     sentences: list[str] = field(default_factory=list)
     curves: list[Curve] = field(default_factory=list)
+    checks: list[tuple[str, str]] = field(default_factory=list)  # level and sentence
     faults: list[str] = field(default_factory=list)
+    sparks: dict[str, Spark] = field(default_factory=dict)  # by the row's first text
 
 
 def plain(text: object) -> str:
@@ -72,6 +82,9 @@ def page_parts(content: str) -> Parts:  # noqa: C901 - one walk through the page
     parts = Parts(sentences=[plain(title.text) for title in document.iter("title") if title.text])
     for drawn in body.iter("svg"):
         parts.sentences += svg_texts(drawn)
+        if drawn.get("class") == "spark":
+            row = next(drawn.iterancestors("tr"))
+            parts.sparks[plain(row[0].text_content())] = _spark(drawn)
     for each in list(body.iter("svg", "script", "style")):
         each.clear(keep_tail=True)
     keys: list[dict[str, Any]] = []
@@ -85,6 +98,8 @@ def page_parts(content: str) -> Parts:  # noqa: C901 - one walk through the page
             caption = "Numbers side by side" if heading == "Numbers" else heading
             parts.tables.append(_html_table(node, caption))
         elif "table" not in inside:
+            if "check" in (classes := (node.get("class") or "").split()):
+                parts.checks.append((classes[-1], plain(node.text_content())))
             parts.sentences += [plain(node.get(a)) for a in ("title", "aria-label", "placeholder")
                                 if node.get(a)]  # fmt: skip
             children = [child.tag for child in node]
@@ -96,6 +111,13 @@ def page_parts(content: str) -> Parts:  # noqa: C901 - one walk through the page
     if keys:
         parts.tables.append(Table("Key numbers", ("Name", "Value", "Basis"), keys))
     return parts
+
+
+def _spark(drawn: Any) -> Spark:
+    (line,) = drawn.iter("polyline", "{*}polyline")
+    points = [tuple(point.split(",")) for point in line.get("points").split()]
+    size = float(drawn.get("width")), float(drawn.get("height"))
+    return *size, plain(drawn.get("aria-label")), points
 
 
 def _own_texts(node: Any) -> list[str]:
@@ -144,6 +166,7 @@ class Book:
         self.sheets = {s.get("name"): f"xl/{places[s.get(_REL)]}" for s in book.iter(f"{_S}sheet")}
         self.names = {n.get("name"): n.text for n in book.iter(f"{_S}definedName")}
         self.formulas: dict[tuple[str, str], str] = {}
+        self.formats: dict[tuple[str, str], str] = {}
         self.values = {name: self._values(name, part) for name, part in self.sheets.items()}
 
     def _xml(self, part: str) -> Any:
@@ -154,10 +177,28 @@ class Book:
         items = self._xml("xl/sharedStrings.xml").findall(f"{_S}si")
         return ["".join(item.itertext()) for item in items]
 
+    @cached_property
+    def _styles(self) -> list[str]:
+        """Return the number format of each style of a cell."""
+        styles = self._xml("xl/styles.xml")
+        own = {f.get("numFmtId"): f.get("formatCode") for f in styles.iter(f"{_S}numFmt")}
+        known = _BUILT_IN | own
+        return [known[look.get("numFmtId")] for look in styles.find(f"{_S}cellXfs").iter(f"{_S}xf")]
+
+    def row_formats(self, sheet: str, row: int, heads: tuple[str, ...]) -> dict[str, str]:
+        """Return the number formats of a row's cells that hold something, by their heads."""
+        found = {}
+        for place, head in enumerate(heads, start=1):
+            ref = f"{letters(place)}{row}"
+            if ref in self.values[sheet]:
+                found[head] = self.formats[sheet, ref]
+        return found
+
     def _values(self, sheet: str, part: str) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for cell in self._xml(part).iter(f"{_S}c"):
             value, formula = cell.find(f"{_S}v"), cell.find(f"{_S}f")
+            self.formats[sheet, cell.get("r")] = self._styles[int(cell.get("s") or 0)]
             if formula is not None:
                 self.formulas[sheet, cell.get("r")] = formula.text
             if value is not None:
@@ -241,7 +282,7 @@ class Book:
         heads = [str(head) for head in grid[0]]
         rows = [dict(zip(heads, line, strict=True)) for line in grid[first - 1 :][: len(points)]]
         said = plain("".join(text.text for text in texts))
-        return Curve(sheet, said, *titles, *(heads[p - 1] for p in places), points, rows)
+        return Curve(sheet, said, *titles, *(heads[p - 1] for p in places), points, rows, first)
 
 
 def _rich_text(title: Any) -> str:
@@ -257,19 +298,33 @@ def split(ref: str) -> tuple[int, int]:
     return column, int(ref[len(letters) :])
 
 
+def letters(column: int) -> str:
+    """Return the letters of a column by its number from 1."""
+    found = ""
+    while column:
+        column, rest = divmod(column - 1, 26)
+        found = chr(65 + rest) + found
+    return found
+
+
 def book_parts(content: bytes, captions: Mapping[str, str] | None = None) -> Parts:
     """Read a workbook: its sheets as tables, its formulas computed anew, its charts."""
     book, parts = Book(content), Parts()
     for sheet in book.sheets:
         grid = book.grid(sheet)
         if sheet in {"Summary", "Read me", "Chart"}:
-            _read_blocks(grid, parts)
+            _read_blocks(book, sheet, grid, parts)
         elif sum(value is not None for value in grid[1]) == 1:  # the sentence of an empty table
             parts.sentences.append(str(grid[1][0]))
         else:
             heads = tuple(str(head) for head in grid[0])
             rows = [dict(zip(heads, line, strict=True)) for line in grid[1:]]
-            parts.tables.append(Table((captions or {}).get(sheet, sheet), heads, rows))
+            formats = {
+                (place, head): look
+                for place in range(len(rows))
+                for head, look in book.row_formats(sheet, place + 2, heads).items()
+            }
+            parts.tables.append(Table((captions or {}).get(sheet, sheet), heads, rows, formats))
     for (sheet, ref), formula in book.formulas.items():
         stored, computed = book.values[sheet].get(ref), book.evaluate(sheet, formula)
         if stored is None or not math.isclose(stored, computed, rel_tol=1e-9):
@@ -278,15 +333,18 @@ def book_parts(content: bytes, captions: Mapping[str, str] | None = None) -> Par
     return parts
 
 
-def _read_blocks(grid: list[list[Any]], parts: Parts) -> None:
+def _read_blocks(book: Book, sheet: str, grid: list[list[Any]], parts: Parts) -> None:
     """Read a sheet of blocks, each a table below a line of heads; what else stands is sentences."""
     heads: tuple[str, ...] = ()
-    for line in grid:
+    for number, line in enumerate(grid, start=1):
         if len(line) > 1 and line[1] == "Value":
             heads = tuple(line)
             parts.tables.append(Table(heads[0], heads, []))
         elif heads and any(value is not None for value in line):
-            parts.tables[-1].rows.append(dict(zip(heads, line, strict=True)))
+            table = parts.tables[-1]
+            for head, look in book.row_formats(sheet, number, heads).items():
+                table.formats[len(table.rows), head] = look
+            table.rows.append(dict(zip(heads, line, strict=True)))
         else:
             heads = ()
             parts.sentences += [str(value) for value in line if value is not None]

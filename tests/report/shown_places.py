@@ -63,7 +63,7 @@ PLACES: dict[str, Place] = {
     "Baselines": Place("baseline_comparison", BESIDE, _BY_ROW),
     "Retention beside published cells": Place(
         "baseline_comparison",
-        {"": "[[{!above, below or within} ]]{cell_retention:%} / {baseline_retention_low:%}"
+        {"": "{%sign}{cell_retention:%} / {baseline_retention_low:%}"
              "[[–{baseline_retention_high:%}]][[*]] @{cycle}"},
         {"Cell": "{cell_id}", "": "{first_author_year} (row {row})"}, form="matrix",
     ),

@@ -12,8 +12,8 @@ _ARC = (
 _ARCS = ", ".join(map(_ARC.format, "01"))
 SENTENCES = (
     "{cell_id}",
-    "cycle 1: {!how the efficiency is defined}",
-    "{!what the cell is} · {%parts_of_sheet}[[ · {cell_sheet.stack_pressure_mpa} MPa stack "
+    "cycle 1: {%direction_of_efficiency}",
+    "{%kind} · {%parts_of_sheet}[[ · {cell_sheet.stack_pressure_mpa} MPa stack "
     "pressure]] · {cell_sheet.temperature_celsius} °C",
     "per {capacity_basis}[[; {first_areal_discharging_capacity_mah_per_cm2} mAh/cm² by area]]",
     "cycle {retention_cycle} over cycle {retention_reference_cycle}",

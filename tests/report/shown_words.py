@@ -176,8 +176,8 @@ BESIDE: dict[str, Meaning] = {
     "Row": "row",
     "How this cell stands beside it": "verdict",
     "In common": "alike",
-    "What differs": ("differences", "–"),
-    "To bear in mind": ("reason", "–"),
+    "What differs": ("differences", "{%not_comparable}"),
+    "To bear in mind": ("reason", "{%not_comparable}"),
     "Why not, or what to bear in mind": "reason",
     "Basis": "basis",
     "Unit": "unit",
@@ -239,7 +239,7 @@ STANDING = (
     "Retention [[above {=standings above}]][[, ]][[within the spread of {=standings within}]][[, ]]"
     "[[below {=standings below}]] of {=compared} published cells that can be compared. "
     "Nearest is {nearest.first_author_year} ({nearest.source}, row {nearest.row}; {nearest.alike}):"
-    " {!above, below or within}, {nearest.cell_retention:%} % retained at cycle {nearest.cycle},"
+    " {%standing_of_nearest}, {nearest.cell_retention:%} % retained at cycle {nearest.cycle},"
     " published [[{nearest.baseline_retention_low:%} to ]]{nearest.baseline_retention_high:%} %"
     "[[, on a straight line to its end]];"
     " first discharge {nearest.capacity_ratio} times: {nearest.cell_initial_capacity}, published"
@@ -306,8 +306,11 @@ CELLS: dict[str, Meaning] = {
     },
     "Checks": "=checks",
     "Newest file (UTC)": "[[new ]]{=newest}",
-    "Retention beside published cells": ("above {=standings above} of {=compared}", "–"),
-    "Discharge capacity by cycle": "{!a drawing without a scale}",
+    "Retention beside published cells": (
+        "above {=standings above} of {=compared}",
+        "{%no_standing}",
+    ),
+    "Discharge capacity by cycle": "{!a drawing: shown_marks reads it}",
     "Workbook": "xlsx",
 } | {
     f"Retention at cycle {n}": f"capacity_retention_cycle_{n}"
@@ -324,7 +327,7 @@ INDEX: dict[str, Meaning] = CELLS | {
         "last_areal_interfacial_resistance_ohm_cm2", "last_interfacial_resistance_ohm",
     ),
     "Retention beside published cells, sorted by": "=share_above",
-    "Retention beside published cells, in words": (STANDING, "{!why there is none}"),
+    "Retention beside published cells, in words": (STANDING, "{%no_standing}"),
     "Checks, sorted by": "=checks",
     "Newest file (UTC), sorted by": "=newest seconds",
 }  # fmt: skip

@@ -15,21 +15,26 @@ from shown_check import faults_of, sentence_faults, table_faults
 from shown_exports import bdf_faults, csv_faults
 from shown_figures import figure_faults
 from shown_lab import Lab
+from shown_night import night_faults, section_faults
 from shown_parts import Parts, archive_parts, book_parts, csv_table, page_parts, svg_texts
+from shown_rows import row_faults
+from shown_several import several_faults
 
 from cellpipe.config.settings import LimitSettings
 from cellpipe.core.model import AnalysisFacts
-from cellpipe.handoff import record, summary
+from cellpipe.handoff import kadi, record, summary
 from cellpipe.handoff.eln import Sender, eln_archive
 from cellpipe.pipeline.run import Summary
 from cellpipe.pipeline.stored_cells import StoredCell, read_stored_cells
 from cellpipe.report.excel.cell_workbook import cell_workbook
 from cellpipe.report.figures import files
+from cellpipe.report.figures.several_cells import several_panels
 from cellpipe.report.html import cell_page, digest, index
 from cellpipe.report.html.several_cells import several_page
 from cellpipe.service.alarms import check_limits
 from cellpipe.service.delivery import bdf_files, record_from_cell
 from cellpipe.service.nightly import DeliveryResult, build_digest
+from cellpipe.store.history import read_events
 
 pytestmark = pytest.mark.xdist_group("sample")  # they share what is read once
 Cells = Mapping[str, StoredCell]
@@ -47,11 +52,15 @@ def cells(sample_run: Summary, lab: Lab) -> Cells:
 
 
 def page_faults(lab: Lab, content: str, cell_id: str | None) -> list[str]:
-    return faults_of(lab, page_parts(content), cell_id)
+    parts = page_parts(content)
+    kind = "index" if cell_id is None else "page of a cell"
+    return [*faults_of(lab, parts, cell_id), *row_faults(lab, kind, parts, cell_id)]
 
 
 def book_faults(lab: Lab, content: bytes, cell_id: str | None) -> list[str]:
-    return faults_of(lab, book_parts(content), cell_id)
+    parts = book_parts(content)
+    kind = "workbook of all cells" if cell_id is None else "workbook of a cell"
+    return [*faults_of(lab, parts, cell_id), *row_faults(lab, kind, parts, cell_id)]
 
 
 def test_the_page_of_a_cell(lab: Lab) -> None:
@@ -74,7 +83,44 @@ def test_the_index_and_the_workbook_of_all_cells(lab: Lab) -> None:
 def test_the_page_of_several_cells(lab: Lab, cells: Cells) -> None:
     pairs = [(each.cell, each.tables) for each in cells.values()]
     page = several_page(pairs, title=" · ".join(cells), up="..", version="1")
-    assert page_faults(lab, page, None) == []
+    assert faults_of(lab, page_parts(page), None) == []
+
+
+def curves_of_several(lab: Lab, cells: Cells) -> list[str]:
+    """Hold the drawn curves; replicates are a mean of the rows of their own, not held here."""
+    names = ["SSB-01", "SSB-02", "SSB-03a", "SSB-04"]
+    panels = several_panels([(cells[name].cell, cells[name].tables) for name in names])
+    return [
+        fault
+        for panel in panels if panel.key != "replicates"
+        for content in files.figure_files(panel, ()).values()
+        for fault in several_faults(lab, panel.key, content, names)
+    ]  # fmt: skip
+
+
+def test_the_curves_of_several_cells(lab: Lab, cells: Cells) -> None:
+    assert curves_of_several(lab, cells) == []
+
+
+def kadi_faults(lab: Lab, cells: Cells) -> list[str]:
+    """Hold what Kadi4Mat is given against the record, whose values an archive shows, too."""
+    each = cells["SSB-01"]
+    made = record.build_record(each.cell, each.tables, each.files, ())
+    (entry,) = kadi.extras(made)
+    given = [extra for group in entry["value"] for extra in group["value"]]
+    faults = [] if len(given) == len(made.values) > 20 else [f"{len(given)} values are given"]
+    for extra, value in zip(given, made.values, strict=False):
+        is_number = extra["type"] in {"int", "float"}
+        unit = value.unit if is_number else ""
+        wanted = (value.name, value.value, unit, type(value.value).__name__)
+        shown = (extra["key"], extra["value"], extra.get("unit", ""), extra["type"])
+        if shown != wanted:
+            faults.append(f"Kadi is given {shown}, the record has {wanted}")
+    return faults
+
+
+def test_what_kadi_is_given(lab: Lab, cells: Cells) -> None:
+    assert kadi_faults(lab, cells) == []
 
 
 def summaries(lab: Lab, folder: Path) -> list[str]:
@@ -82,7 +128,12 @@ def summaries(lab: Lab, folder: Path) -> list[str]:
     assert summary.update_summary(folder, lab.table("cells"), {}) == []
     book = book_parts((folder / "summary.xlsx").read_bytes())
     text = csv_table((folder / "summary.csv").read_bytes(), "Cells")
-    return faults_of(lab, book, None) + list(table_faults(lab, text, None))
+    return [
+        *faults_of(lab, book, None),
+        *table_faults(lab, text, None),
+        *row_faults(lab, "summary", book, None),
+        *row_faults(lab, "summary", Parts(tables=[text]), None),
+    ]
 
 
 def test_the_summaries(lab: Lab, tmp_path: Path) -> None:
@@ -93,17 +144,25 @@ def digests(lab: Lab, run: Summary) -> list[str]:
     """Write the digest of the first night, with limits that every cell crosses."""
     limits = LimitSettings(coulombic_efficiency=1.0, sudden_loss=0.0001, resistance_growth=1.01)
     found = build_digest(run.lab, run, "", DeliveryResult())
+    crossed: list[tuple[str, str]] = []
     for cell_id in lab.cell_ids:
         row, cycles = (
             lab.table(name).filter(pl.col("cell_id") == cell_id) for name in ("cells", "cycles")
         )
-        found.alarms += [(cell_id, alarm.sentence) for alarm in check_limits(row, cycles, limits)]
+        crossed += [(cell_id, alarm.sentence) for alarm in check_limits(row, cycles, limits)]
+    found.alarms += crossed
     assert len(found.alarms) > 10
     page = page_parts(digest.digest_page(found, version="1"))
     text = digest.digest_text(found).splitlines()
+    events = read_events(run.lab.ledger.database)
+    alarms = [(e.subject, e.reason or "") for e in events if e.event == "alarm"] + crossed
+    lines = [line for line in text if line]
     return [
         *faults_of(lab, page, None),
-        *faults_of(lab, Parts(sentences=[line for line in text if line]), None),
+        *faults_of(lab, Parts(sentences=lines), None),
+        *night_faults(page.sentences, events, alarms),
+        *night_faults(lines, events, alarms),
+        *section_faults("\n".join([*text, ""])),
     ]
 
 
@@ -193,6 +252,10 @@ def a_page(lab: Lab, cells: Cells, cell_id: str = "SSB-01", **tables: pl.DataFra
     return page_faults(lab, content, cell_id)
 
 
+def a_page_with_checks(lab: Lab, cells: Cells) -> list[str]:
+    return a_page(lab, cells, "SSB-07")
+
+
 def a_workbook(lab: Lab, cells: Cells) -> list[str]:
     each = cells["SSB-01"]
     short = {
@@ -212,11 +275,19 @@ def an_archive(lab: Lab, cells: Cells) -> list[str]:
     return faults_of(lab, parts, "SSB-01")
 
 
-def a_figure(lab: Lab, cells: Cells) -> list[str]:
+def a_figure(lab: Lab, cells: Cells, key: str = "cycling") -> list[str]:
     each = cells["SSB-01"]
-    panel = cell_page.cell_panels(each.cell, each.tables)[0]
-    (content,) = files.figure_files(panel, ()).values()
-    return list(figure_faults(lab, "cycling", content, "SSB-01"))
+    panels = {panel.key: panel for panel in cell_page.cell_panels(each.cell, each.tables)}
+    (content,) = files.figure_files(panels[key], ()).values()
+    return list(figure_faults(lab, key, content, "SSB-01"))
+
+
+def figure_of_arcs(lab: Lab, cells: Cells) -> list[str]:
+    return a_figure(lab, cells, "arcs")
+
+
+def figure_of_profiles(lab: Lab, cells: Cells) -> list[str]:
+    return a_figure(lab, cells, "profiles")
 
 
 Make = Callable[[Lab, Cells], list[str]]
@@ -226,6 +297,30 @@ MUTANTS: list[tuple[Callable[[Patch], None], Make, str]] = [
     (mutants.last_resistance_before_the_first, a_page, "Interfacial resistance"),
     (mutants.standard_error_in_a_chart, a_workbook, "chart on Resistance"),
     (mutants.a_chart_that_stops_a_row_early, a_workbook, "chart on Cycles"),
+    (mutants.a_fit_of_another_spectrum, a_workbook, "the fits take the rows"),
+    (mutants.points_of_a_chart_left_out, a_workbook, "points of"),
+    (mutants.voltages_in_per_cent, a_workbook, "no share, and shown in per cent"),
+    (mutants.capacities_in_thousands, a_workbook, "'#,##0.0,'"),
+    (mutants.too_few_digits, a_workbook, "too few digits"),
+    (mutants.shares_as_plain_numbers, a_workbook, "a share in per cent"),
+    (mutants.published_cells_left_out_of_a_workbook, a_workbook, "Baselines: 0 rows"),
+    (mutants.cycles_of_low_efficiency_left_out, a_page, "Cycles: 61 rows"),
+    (mutants.the_first_check_left_out, a_page_with_checks, "checks of the level"),
+    (mutants.checks_of_another_level, a_page_with_checks, "checks of the level"),
+    (mutants.a_cell_left_out_of_the_index, an_index, "All cells: 7 rows"),
+    (mutants.charge_drawn_in_the_index, an_index, "is not its discharge capacity"),
+    (mutants.signs_the_other_way_round, an_index, "'▼"),
+    (mutants.no_sign, an_index, "is not what is stored"),
+    (mutants.standings_the_other_way_round, an_index, "in words"),
+    (mutants.no_standing_shown, an_index, "'Retention beside published cells' of"),
+    (mutants.electrodes_the_other_way_round, a_page, "working electrode"),
+    (mutants.efficiency_the_other_way_round, a_page, "before it"),
+    (mutants.charge_of_several_cells_as_discharge, curves_of_several, "capacities: SSB-01 is not"),
+    (mutants.resistance_of_a_neighbour, curves_of_several, "resistance: "),
+    (mutants.every_second_cycle_left_out, a_figure, "and not drawn"),
+    (mutants.discharges_left_out, figure_of_profiles, "is left out"),
+    (mutants.arcs_of_half_their_resistance, figure_of_arcs, "arcs: "),
+    (mutants.values_times_a_thousand, kadi_faults, "Kadi is given"),
     (mutants.a_formula_on_another_column, a_workbook, "Summary!"),
     (mutants.discharge_voltage_as_charge_voltage, a_workbook, "Mean voltage, charge (V)"),
     (
@@ -253,11 +348,13 @@ def test_a_wrong_column_is_found(
     mutant: Callable[[Patch], None], make: Make, label: str, lab: Lab, cells: Cells,
     controls: dict[Make, list[str]], monkeypatch: Patch,
 ) -> None:  # fmt: skip
-    if make is a_page:
+    if make in {a_page, a_page_with_checks}:
         monkeypatch.setattr(
             cell_page, "cell_panels", lambda *_: []
         )  # slow, and not what is changed
-    assert make(lab, cells) == []
+    if make not in controls:
+        controls[make] = make(lab, cells)
+    assert controls[make] == []
     mutant(monkeypatch)
     assert any(label in fault for fault in make(lab, cells))
 
@@ -279,6 +376,18 @@ def test_a_wrong_count_in_the_digest_is_found(
     )
     found = digests(lab, sample_run)
     assert sum("7 cells computed" in fault and "stored is 8" in fault for fault in found) == 2
+
+
+def test_a_wrong_count_of_alarms_or_of_files_in_the_digest_is_found(
+    lab: Lab, sample_run: Summary, monkeypatch: Patch
+) -> None:
+    page, text = digest.digest_page, digest.digest_text
+    fewer = lambda found: replace(found, alarms=found.alarms[1:], read=found.read + 1)  # noqa: E731
+    monkeypatch.setattr(digest, "digest_page", lambda found, **k: page(fewer(found), **k))
+    monkeypatch.setattr(digest, "digest_text", lambda found: text(fewer(found)))
+    found = digests(lab, sample_run)
+    assert sum("files? read is shown" in fault for fault in found) == 2
+    assert sum("is not shown" in fault for fault in found) == 2
 
 
 def test_any_two_columns_of_the_cycles_that_change_places_are_found(
