@@ -65,15 +65,21 @@ killed = []
 def kill(processes):
     while len(list(out.glob("tables/timeseries/*.parquet"))) < 3:
         time.sleep(0.01)
-    while not processes():
+    while not (found := processes()):
         time.sleep(0.01)
-    killed.append(processes()[0])
+    killed.append(found[0])
     os.kill(killed[0], signal.SIGKILL)
 
 def workers_of_ray():
     import psutil
-    every = psutil.Process().children(recursive=True)
-    return [each.pid for each in every if each.cmdline() and each.cmdline()[0].startswith("ray::t")]
+    found = []
+    for each in psutil.Process().children(recursive=True):
+        try:
+            if each.cmdline() and each.cmdline()[0].startswith(("ray::ingest", "ray::compute")):
+                found.append(each.pid)
+        except psutil.NoSuchProcess:  # it ended meanwhile, or is a zombie
+            pass
+    return found
 
 if __name__ == "__main__":
     with server.ensure_server(out):
