@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from cellpipe.config.settings import Settings
     from cellpipe.store.lab import Lab
 
-_LEDGERS = ("ledger.sqlite", "ledger.url", "tables/files")
 DEFAULT_SETTINGS = Path("cellpipe.toml")
 
 
@@ -139,4 +138,6 @@ def resolve_results(options: argparse.Namespace, names: str | None = None) -> La
 
 
 def _is_results(folder: Path) -> bool:
-    return any((folder / name).exists() for name in _LEDGERS)
+    from cellpipe.store.location import has_ledger
+
+    return has_ledger(folder) or (folder / "tables" / "files").exists()

@@ -128,6 +128,11 @@ class CellpipeError(Exception):
             remedy=self.remedy or None, file=self.file,
         )  # fmt: skip
 
+    @property
+    def reason_with_file(self) -> Reason:
+        """Return the message with the file's name, with its parts."""
+        return Reason(str(self), **self.reason.parts)
+
     def with_file(self, file: Path | str) -> CellpipeError:
         """Return the same error with the file's name filled in."""
         return type(self)(self.found, expected=self.expected, remedy=self.remedy, file=file)

@@ -57,15 +57,15 @@ def _remove_cells(
     current = {inputs.cell.cell_id for inputs in grouping.cells}
     here = {file.sha256 for file in state.seen.values()}
     removed, findings = set(), []
-    for entry in state.cells.values():
-        if entry.cell_id in current:
-            continue
+    outdated = [entry for cell_id, entry in state.cells.items() if cell_id not in current]
+    keep = _output_paths(lab, current) if outdated else {}
+    for entry in outdated:
         if not here & set(entry.contents):
             sentence = f"The files of {entry.cell_id} are no longer there; its results are kept."
             findings.append(Finding("info", "cell_kept", sentence))
             continue
         try:
-            gone = _delete_files(cell_outputs(lab, entry.cell_id), _output_paths(lab, current))
+            gone = _delete_files(cell_outputs(lab, entry.cell_id), keep)
         except LockedFileError as error:
             findings.append(Finding("warning", "held_open", f"{entry.cell_id}: {error}"))
             continue

@@ -204,7 +204,7 @@ def _report_reason(name: str, failure: StepFailure) -> Reason:
     """Return why the lab's page or workbook could not be written; the log has the details."""
     error = failure.error
     if isinstance(error, LockedFileError):
-        return Reason(str(error), **error.reason.parts)
+        return error.reason_with_file
     if isinstance(error, StoreError):
         raise error
     _log.error("%s: %s", name, failure.trace)

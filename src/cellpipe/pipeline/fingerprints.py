@@ -12,7 +12,6 @@ import hashlib
 import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
 from functools import cache
 
 import polars as pl
@@ -56,7 +55,7 @@ def fingerprint(analysis: Analysis, inputs: CellInputs, digests: Digests) -> str
         if digest is None:
             return ""
         described[name] = digest
-    cell = asdict(inputs.cell)
+    cell = vars(inputs.cell)
     fields = cell if analysis.fields is None else {name: cell[name] for name in analysis.fields}
     return _digest_json([analysis.name, analysis.version, fields, described])
 
@@ -114,7 +113,7 @@ def cell_fingerprint(
 ) -> str:
     """Return what all of a cell's tables and reports depend on: what a page shows is in it."""
     described = [
-        asdict(inputs.cell),
+        vars(inputs.cell),
         [(file.path, file.content.sha256, file.content.reading) for file in inputs.files],
         [finding.sentence for finding in findings],
         dict(fingerprints),

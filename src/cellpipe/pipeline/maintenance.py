@@ -11,6 +11,7 @@ from cellpipe.store.database import Transaction
 from cellpipe.store.failures import MAX_ATTEMPTS
 from cellpipe.store.history import Event, add_events, last_event, read_events
 from cellpipe.store.ledger import LAST_COMPLETE_STATE, Ledger
+from cellpipe.store.location import has_ledger
 from cellpipe.store.snapshot import SEVERAL
 from cellpipe.store.writer_lease import acquire, current_writer
 from cellpipe.system.atomic_files import delete
@@ -41,7 +42,7 @@ def open_ledger(out: Path) -> Ledger:
         If the folder holds no results.
 
     """
-    if not any((out / name).is_file() for name in ("ledger.sqlite", "ledger.url")):
+    if not has_ledger(out):
         raise StoreError(
             "no results", expected="a folder that cellpipe process wrote",
             remedy="run cellpipe process FOLDER --out RESULTS first", file=out,

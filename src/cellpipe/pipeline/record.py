@@ -65,10 +65,9 @@ def _failure_reason(lab: Lab, name: str, error: Exception) -> tuple[Reason, str]
     if isinstance(error, OSError):
         return open_failure_reason("It", error), ""  # may pass: it is never suspended
     if isinstance(error, LockedFileError):
-        return Reason(str(error), **error.reason.parts), ""
+        return error.reason_with_file, ""
     _log.error("file %s", name, exc_info=error)
-    found = f"an error while reading the file ({type(error).__name__}: {error})"
-    return Reason(f"found {found}", found=found), reading_key(lab, None)
+    return _fault_reason("reading the file", error), reading_key(lab, None)
 
 
 def record_ingest(lab: Lab, result: IngestResult) -> None:
@@ -107,10 +106,12 @@ def record_cell(lab: Lab, task: CellTask, result: CellResult | Exception) -> Fai
 
 
 def _cell_reason(doing: str, error: BaseException) -> Reason:
-    if isinstance(error, LockedFileError):  # the reason is nothing without the file
-        return Reason(str(error), **error.reason.parts)
-    if isinstance(error, CellpipeError):
-        return error.reason
+    if isinstance(error, LockedFileError):
+        return error.reason_with_file
+    return error.reason if isinstance(error, CellpipeError) else _fault_reason(doing, error)
+
+
+def _fault_reason(doing: str, error: BaseException) -> Reason:
     found = f"an error while {doing} ({type(error).__name__}: {error})"
     return Reason(f"found {found}", found=found)
 

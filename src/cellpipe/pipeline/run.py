@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cellpipe.core.errors import DamagedLedgerError, DamagedTableError, StoreError
-from cellpipe.pipeline.cell_inputs import CellTask, Grouping, group_files
+from cellpipe.pipeline.cell_inputs import CellTask, group_files
 from cellpipe.pipeline.cleanup import hides_files
 from cellpipe.pipeline.compute import stale_cells
 from cellpipe.pipeline.executors import COMPUTE, INGEST, Executor, LocalExecutor
@@ -117,15 +117,14 @@ def run_lab(
         with exclusive_run(lab, wait_second) as state:
             sheet = read_current_sheet(lab)
             if redraw:
-                return _redraw(lab, state, sheet, executor, progress)
-            if only is not None:
+                plan: Plan | Summary = _plan_redraw(lab, state)
+            elif only is not None:
                 plan = plan_files(lab, state, only)
             else:
-                found = _plan_or_skip(lab, state, sheet)
-                if isinstance(found, Summary):
-                    return found
-                plan = found
-            return _run(lab, state, sheet, plan, executor, progress)
+                plan = _plan_or_skip(lab, state, sheet)
+            if isinstance(plan, Summary):
+                return plan
+            return _run(lab, state, sheet, plan, executor, progress, redraw=redraw)
 
     return with_repair(lab, run)
 
@@ -159,6 +158,12 @@ def _plan_or_skip(lab: Lab, state: LedgerSnapshot, sheet: SheetSnapshot) -> Summ
     return plan_entries(lab, state, entries, unreachable, walk)
 
 
+def _plan_redraw(lab: Lab, state: LedgerSnapshot) -> Plan:
+    """Return a plan that reads nothing: every file counts as it is known."""
+    plan = plan_all(lab, state)
+    return Plan((), plan.files, plan.ignored, unreachable=plan.unreachable)
+
+
 def _run(
     lab: Lab,
     state: LedgerSnapshot,
@@ -166,33 +171,16 @@ def _run(
     plan: Plan,
     executor: Executor,
     progress: Progress | None,
+    *,
+    redraw: bool,
 ) -> Summary:
     state, failures = _ingest(lab, state, plan.new, executor, progress)
     grouping = group_files(state, map(lab.relative_name, plan.files), sheet)
-    tasks = stale_cells(lab, state, grouping.cells)
+    tasks = stale_cells(lab, state, grouping.cells, redraw=redraw)
     state, failed, computed = _compute(lab, state, tasks, executor, progress)
-    run = Run(plan, grouping, sheet, (*failures, *failed), computed)
-    return _finalize(lab, state, run, progress)
-
-
-def _redraw(
-    lab: Lab,
-    state: LedgerSnapshot,
-    sheet: SheetSnapshot,
-    executor: Executor,
-    progress: Progress | None,
-) -> Summary:
-    plan = plan_all(lab, state)
-    grouping: Grouping = group_files(state, map(lab.relative_name, plan.files), sheet)
-    tasks = stale_cells(lab, state, grouping.cells, redraw=True)
-    state, failed, computed = _compute(lab, state, tasks, executor, progress)
-    (lab.results / "index.html").unlink(missing_ok=True)
-    nothing_read = Plan((), plan.files, plan.ignored, unreachable=plan.unreachable)
-    return _finalize(lab, state, Run(nothing_read, grouping, sheet, failed, computed), progress)
-
-
-def _finalize(lab: Lab, state: LedgerSnapshot, run: Run, progress: Progress | None) -> Summary:
-    summary = finalize(lab, state, run)
+    if redraw:
+        (lab.results / "index.html").unlink(missing_ok=True)
+    summary = finalize(lab, state, Run(plan, grouping, sheet, (*failures, *failed), computed))
     StageProgress("report", {None: 1}, progress).advance(None, summary.page.name)
     return summary
 

@@ -18,7 +18,7 @@ CODE = "report_block_failed"
 _log = logging.getLogger("cellpipe")
 
 
-def _has_content(_: object) -> bool:
+def _is_never_empty(_: object) -> bool:
     return False
 
 
@@ -34,7 +34,7 @@ class Block(Generic[T]):
     make: Callable[[], T]
     instead: Callable[[str], T]
     tables: tuple[str, ...] = ()
-    is_empty: Callable[[T], bool] = _has_content
+    is_empty: Callable[[T], bool] = _is_never_empty
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class BlockFailure:
 
     @property
     def finding(self) -> Finding:
-        """Notices above all blocks."""
+        """The finding about it, which the notices above all blocks show."""
         sentence = (
             f"{self.block} could not be shown in this cell's {self.report} "
             f"({self.failure.reason}). The tables and all other blocks stand; cellpipe.log has the "

@@ -20,6 +20,7 @@ from cellpipe.store.recovery import has_tables, is_ledger_lost, quarantine_resul
 from cellpipe.system.mounts import is_network_path
 
 POINTER = "ledger.url"
+_SQLITE = "ledger.sqlite"
 _SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 
 
@@ -39,7 +40,7 @@ def open_database(folder: Path) -> Database:
         migrate(database, folder)
         _claim_ledger(database, identity, pointer)
         return database
-    path = folder / "ledger.sqlite"
+    path = folder / _SQLITE
     if is_ledger_lost(folder):
         recover_ledger(folder)
     database = Sqlite(path, on_network=is_network_path(folder))
@@ -50,6 +51,11 @@ def open_database(folder: Path) -> Database:
         recover_ledger(folder)
         migrate(database, path)
     return database
+
+
+def has_ledger(folder: Path) -> bool:
+    """Return whether a folder has a ledger, or points to one."""
+    return any((folder / name).is_file() for name in (_SQLITE, POINTER))
 
 
 def ledger_url(folder: Path) -> str | None:

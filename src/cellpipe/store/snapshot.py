@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -72,17 +73,13 @@ class LedgerSnapshot:
         """Return the contents of files of a size, and of their parts; a copy has one of them."""
         return self._contents_by_size.get(size, ())
 
-    @property
+    @cached_property
     def _contents_by_size(self) -> dict[int, tuple[Content, ...]]:
-        cached: dict[int, tuple[Content, ...]] | None = self.__dict__.get("_by_size")
-        if cached is None:
-            found: dict[int, dict[str, Content]] = {}
-            for file in self.seen.values():
-                if file.sha256 in self.contents:
-                    found.setdefault(file.size, {})[file.sha256] = self.contents[file.sha256]
-            cached = {size: tuple(each.values()) for size, each in found.items()}
-            self.__dict__["_by_size"] = cached
-        return cached
+        found: dict[int, dict[str, Content]] = {}
+        for file in self.seen.values():
+            if file.sha256 in self.contents:
+                found.setdefault(file.size, {})[file.sha256] = self.contents[file.sha256]
+        return {size: tuple(each.values()) for size, each in found.items()}
 
     def with_files(
         self,
