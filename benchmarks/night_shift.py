@@ -229,10 +229,13 @@ def as_a_flow(lab: Path, out: Path) -> float:
         "import sys, time\nfrom pathlib import Path\n"
         "from cellpipe.core.checkout import flow_module\n"
         "from cellpipe.service import prefect_server\n"
+        "from cellpipe.store.lab import Lab\n"
         "with prefect_server.ensure_server(Path(sys.argv[2])):\n"
         "    flow = flow_module('process').process\n"
+        "    lab = Lab(Path(sys.argv[1]), Path(sys.argv[2]), name='lab')\n"
+        "    flow_module('labs').give_labs([lab])\n"
         "    begun = time.perf_counter()\n"
-        "    flow(sys.argv[1], sys.argv[2], return_state=True)\n"
+        "    flow('lab', return_state=True)\n"
         "    print(time.perf_counter() - begun)\n"
     )
     clean = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")}

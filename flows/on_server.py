@@ -6,6 +6,7 @@ Nothing here imports Prefect before the server's settings are there.
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cellpipe.core.checkout import flow_module
@@ -33,10 +34,9 @@ def process_on_server(lab: Lab, runner: RunnerSettings | None = None) -> Summary
         if runner is not None:
             task_runner = flow_module("task_runners").make_task_runner(runner)
             process = process.with_options(task_runner=task_runner)
-        also = [str(path) for path in lab.also]
-        state = process(
-            str(lab.folder), str(lab.results), lab.time_zone, also, return_state=True
-        )  # fmt: skip
+        named = replace(lab, name=lab.name or lab.folder.name or "lab")
+        flow_module("labs").give_labs([named])
+        state = process(named.name, return_state=True)
         summary = state.result(raise_on_failure=False)
         if isinstance(summary, BaseException):
             raise summary

@@ -17,41 +17,38 @@ from prefect.states import Completed, Failed
 from prefect.task_runners import TaskRunner
 from pydantic import Field
 
+from cellpipe.config.labs import LabName
 from cellpipe.config.settings import RunnerSettings
 from cellpipe.core.checkout import flow_module
 from cellpipe.pipeline.executors import Executor
 from cellpipe.pipeline.run import LONG_WAIT_SECONDS, run_batch, run_lab
 from cellpipe.pipeline.summary import Summary
 from cellpipe.store.history import read_events, utc_now
-from cellpipe.store.lab import Lab, resolve_lab
+from cellpipe.store.lab import Lab
 from cellpipe.system.processes import Workers, default_worker_count
 
 S = TypeVar("S", Summary, Summary | None)
 executor = flow_module("executor")
+labs = flow_module("labs")
 RUNNER: TaskRunner[Any] = flow_module("task_runners").make_task_runner(RunnerSettings())
-Text = Annotated[str, Field(min_length=1)]
+Batch = Annotated[str, Field(pattern=r"^[0-9a-z-]{1,40}$")]
 _EVENTS = {"set aside": "cellpipe.file.set-aside", "rests": "cellpipe.file.set-aside",
            "alarm": "cellpipe.cell.alarm"}  # fmt: skip
 
 
-@flow(name="process", flow_run_name="process {folder}", persist_result=False, retries=0,
+@flow(name="process", flow_run_name="process {lab}", persist_result=False, retries=0,
       task_runner=RUNNER)  # fmt: skip
-def process(
-    folder: Text, out: Text, time_zone: str | None = None, also: list[str] | None = None
-) -> State[Any]:
+def process(lab: LabName) -> State[Any]:
     """Do the main job as a flow; its state says whether everything was used."""
-    return state_from_summary(run_as_tasks(resolve_lab(folder, out, time_zone, also or ())))
+    return state_from_summary(run_as_tasks(labs.find_lab(lab)))
 
 
 @flow(name="process-batch", flow_run_name="batch {batch}", persist_result=False, retries=0,
       task_runner=RUNNER)  # fmt: skip
-def process_batch(
-    folder: Text, out: Text, batch: Text, time_zone: str | None = None,
-    also: list[str] | None = None,
-) -> State[Any]:  # fmt: skip
+def process_batch(lab: LabName, batch: Batch) -> State[Any]:
     """Process the files that the watch put into a batch, and the cells that they belong to."""
-    lab = resolve_lab(folder, out, time_zone, also or ())
-    summary = with_executor(lab, lambda each: run_batch(lab, batch, each))
+    found: Lab = labs.find_lab(lab)
+    summary = with_executor(found, lambda each: run_batch(found, batch, each))
     if summary is None:
         return Completed(message="the batch has been dealt with")
     return state_from_summary(summary)

@@ -8,20 +8,18 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
+from cellpipe.config.labs import LabName
 from cellpipe.core.checkout import flow_module
-from cellpipe.store.lab import resolve_lab
 
 batches = flow_module("process")
+labs = flow_module("labs")
 
 
-@flow(name="report", flow_run_name="report {out}", persist_result=False,
+@flow(name="report", flow_run_name="report {lab}", persist_result=False,
       task_runner=batches.RUNNER)  # fmt: skip
-def report(
-    folder: str, out: str, time_zone: str | None = None, also: list[str] | None = None
-) -> State[Any]:
+def report(lab: LabName) -> State[Any]:
     """Write every report from what has been read; no file is read again."""
-    lab = resolve_lab(folder, out, time_zone, also or ())
-    summary = batches.run_as_tasks(lab, redraw=True)
+    summary = batches.run_as_tasks(labs.find_lab(lab), redraw=True)
     if any(failure.path in set(summary.cells["cell_id"]) for failure in summary.failures):
         return Failed(message="a report could not be written", data=summary)
     return Completed(message=f"{summary.cells_updated} cells reported", data=summary)

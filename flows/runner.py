@@ -12,7 +12,6 @@ import os
 import sys
 import threading
 import time
-from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -42,7 +41,6 @@ from cellpipe.core.errors import CellpipeError
 from cellpipe.service import nightly
 from cellpipe.service.prefect_api import call_api
 from cellpipe.service.watch.batch_runner import preload_modules
-from cellpipe.store.lab import Lab
 from cellpipe.system.processes import call_on_stdin_close
 
 _LOOK_SECONDS = 0.5
@@ -51,6 +49,7 @@ _log = logging.getLogger("cellpipe")
 
 process_batch = flow_module("process").process_batch
 nightly_flow = flow_module("nightly")
+known_labs = flow_module("labs")
 
 
 def main(path: str) -> None:
@@ -63,8 +62,10 @@ def main(path: str) -> None:
     over = threading.Event()
     call_on_stdin_close(lambda: _exit_later(over))
     given = read_settings(Path(path))
+    os.environ[known_labs.SETTINGS_VARIABLE] = str(Path(path).resolve())
+    known_labs.give_labs(labs_from_settings(given))
     url = os.environ["PREFECT_API_URL"]
-    flows = _with_task_runner(_deploy_flows(given, Path(path)), given)
+    flows = _with_task_runner(_deploy_flows(given), given)
     add_zombie_automation()
     _mark_crashed(list(flows))
     _run_missed_night(given, flows)
@@ -81,27 +82,17 @@ def _exit_later(over: threading.Event) -> None:
     os._exit(0)  # in the middle of a run: the next runner says so to the server
 
 
-def _deploy_flows(given: Settings, path: Path) -> dict[str, Flow[..., Any]]:
-    """Deploy the flows; give them by their deployments' ids."""
-    labs = [_parameters(lab) for lab in labs_from_settings(given)]
+def _deploy_flows(given: Settings) -> dict[str, Flow[..., Any]]:
+    """Deploy the flows; give them by their deployments' ids. Their parameters are labs' names."""
     batch = process_batch.to_deployment(
         name="watched", description="Files that the watch found ready, and their cells."
     )
     nights = nightly_flow.nightly.to_deployment(
-        name="nightly", parameters={"labs": labs, "settings": str(path.resolve())},
+        name="nightly", parameters={"labs": [lab.name for lab in given.lab]},
         schedule=Cron(given.nightly.cron, timezone=given.cron_zone),
         description="Everything that is new or changed since, and a digest.",
     )  # fmt: skip
     return {str(batch.apply()): process_batch, str(nights.apply()): nightly_flow.nightly}
-
-
-def _parameters(lab: Lab) -> dict[str, object]:
-    """Return a lab as a flow's parameter, in JSON's types."""
-    described = {field.name: getattr(lab, field.name) for field in fields(lab)}
-    return described | {
-        "folder": str(lab.folder), "results": str(lab.results),
-        "also": [str(folder) for folder in lab.also],
-    }  # fmt: skip
 
 
 def _with_task_runner(

@@ -95,36 +95,37 @@ def test_the_other_flows_run_on_a_server(small_lab: Path, tmp_path: Path) -> Non
     notebook = StandIn()
     settings = tmp_path / "cellpipe.toml"
     settings.write_text(
-        "[[lab]]\nfolder = 'lab'\nresults = 'out'\n"
+        f"[[lab]]\nname = 'ours'\nfolder = '{small_lab}'\nresults = 'out'\n"
         f"[hand_on.elabftw]\nurl = '{notebook.url}'\ntoken = 'prefect:elab-key'\n"
     )
     script = f"""
+import os
 from pathlib import Path
 from cellpipe.core.checkout import flow_module
 from cellpipe.service import prefect_server
 from cellpipe.store import Ledger
 from cellpipe.store.batch_queue import QueuedFile, enqueue, queued_files
 folder, out = {str(small_lab)!r}, {str(tmp_path / "out")!r}
-lab = dict(folder=folder, results=out)
+os.environ["CELLPIPE_SETTINGS"] = {str(settings)!r}
 with prefect_server.ensure_server(Path(out)):
     from prefect.blocks.system import Secret
     Secret(value={KEY!r}).save("elab-key")
     nightly = flow_module("nightly").nightly
-    night = nightly([lab], {str(settings)!r}, return_state=True)
-    again = nightly([lab], {str(settings)!r}, return_state=True)
+    night = nightly(["ours"], return_state=True)
+    again = nightly(["ours"], return_state=True)
     page = Path(out) / "index.html"
     page.unlink()
-    report = flow_module("report").report(folder, out, None, return_state=True)
+    report = flow_module("report").report("ours", return_state=True)
     files = [QueuedFile("SSB-05_record_zh.csv", 1, 1, "b1")]
     enqueue(Ledger(Path(out)).database, files)
     batch = flow_module("process").process_batch
-    first = batch(folder, out, "b1", return_state=True)
-    second = batch(folder, out, "b1", return_state=True)
+    first = batch("ours", "b1", return_state=True)
+    second = batch("ours", "b1", return_state=True)
     left = len(queued_files(Ledger(Path(out)).database))
     (Path(folder) / "SSB-01_03_PEIS_C01.mpr").unlink()
-    watch = flow_module("watch").watch(folder, out, settle_seconds=0.2, return_state=True)
+    watch = flow_module("watch").watch("ours", settle_seconds=0.2, return_state=True)
     try:
-        batch(folder, out, "")
+        batch("ours", "")
     except Exception as error:
         wrong = type(error).__name__
     for state in (night, again, report, first, second, watch):
@@ -178,9 +179,11 @@ batches = flow_module("process")
 parts = flow_module("executor")
 parts.SINGLE_ITEM_LIMIT, parts.CHUNK_SIZE = 5, 3
 from cellpipe.service import prefect_server as server
+from cellpipe.store.lab import Lab
 with server.ensure_server(out) as url:
-    state = batches.process({str(small_lab)!r}, str(out), return_state=True)
-    batches.process({str(small_lab)!r}, str(out), return_state=True)
+    flow_module("labs").give_labs([Lab(Path({str(small_lab)!r}), out, name="ours")])
+    state = batches.process("ours", return_state=True)
+    batches.process("ours", return_state=True)
     server.wait_until_recorded(url, str(state.state_details.flow_run_id), 4)
 """
     clean = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")}

@@ -83,7 +83,8 @@ def workers_of_ray():
 
 if __name__ == "__main__":
     with server.ensure_server(out):
-        from cellpipe.flows import process as batches, task_runners
+        from cellpipe.flows import labs, process as batches, task_runners
+        from cellpipe.store.lab import Lab
         from cellpipe.config.settings import RunnerSettings
         if kind == "dask":
             import distributed
@@ -98,7 +99,8 @@ if __name__ == "__main__":
             processes = workers_of_ray
         threading.Thread(target=kill, args=(processes,), daemon=True).start()
         flow = batches.process.with_options(task_runner=task_runners.make_task_runner(given))
-        state = flow(str(lab), str(out), return_state=True)
+        labs.give_labs([Lab(lab, out, name="ours")])
+        state = flow("ours", return_state=True)
         print(state.message, len(killed))
 """
 

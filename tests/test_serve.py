@@ -157,11 +157,12 @@ def test_a_server_that_is_killed_in_the_middle_costs_nothing(
 
 
 CANCEL = """
-import json, sys, urllib.request
+import base64, json, sys, urllib.request
+password = base64.b64encode(sys.stdin.read().strip().encode()).decode()
 def ask(path, body):
     wanted = urllib.request.Request(
         f"http://127.0.0.1:4263/api/{path}", json.dumps(body).encode(),
-        {"Content-Type": "application/json"})
+        {"Content-Type": "application/json", "Authorization": f"Basic {password}"})
     return json.load(urllib.request.urlopen(wanted))
 state = {"type": "CANCELLING", "name": "Cancelling"}
 for run in ask("flow_runs/filter", {"flow_runs": {"state": {"type": {"any_": ["RUNNING"]}}}}):
@@ -176,7 +177,10 @@ def test_a_run_that_is_cancelled_ends_and_its_files_are_asked_for_again(
     dropped(served, range(before, before + 60))
     served.until(lambda: served.used() > before + 2, 90, "the first of many")
     inside = ["nsenter", "-t", str(served.process.pid), "-n"] if served.cut else []
-    done = subprocess.run([*inside, sys.executable, "-c", CANCEL], check=True, capture_output=True)
+    done = subprocess.run(
+        [*inside, sys.executable, "-c", CANCEL], check=True, capture_output=True,
+        input=(served.home / "prefect" / "password.txt").read_bytes(),
+    )  # fmt: skip
     assert b"ACCEPT" in done.stdout
     settled(served, before + 60, 240)
     assert_undisturbed(served, tmp_path)

@@ -132,6 +132,7 @@ def _run(options: argparse.Namespace, lab: Lab) -> Summary:
         from cellpipe.config.settings import RunnerSettings
         from cellpipe.core.checkout import flow_module
 
+        _set_client_password(options)
         runner = RunnerSettings(
             kind=options.runner or "threads", address=options.address, workers=options.workers
         )
@@ -145,6 +146,18 @@ def _run(options: argparse.Namespace, lab: Lab) -> Summary:
     count = options.workers or default_worker_count()
     with console.show_progress() as progress, Workers(count) as workers:
         return run_lab(lab, LocalExecutor(workers), wait_second=options.wait, progress=progress)
+
+
+def _set_client_password(options: argparse.Namespace) -> None:
+    """Find the password of the workspace's own Prefect server, if the run is to go there."""
+    from cellpipe.cli.labs import find_settings
+    from cellpipe.config.settings import read_settings
+    from cellpipe.service.server_password import set_client_password
+    from cellpipe.service.supervisor import home_folder
+
+    path = find_settings(options, options.folder)
+    if path is not None:
+        set_client_password(read_settings(path).server, home_folder(path))
 
 
 def _message_stream(options: argparse.Namespace) -> TextIO:

@@ -74,16 +74,21 @@ def _resolve_labs(options: argparse.Namespace) -> tuple[tuple[Lab, ...], Setting
 
 
 def _watch(options: argparse.Namespace) -> int:
+    from cellpipe.service.server_password import set_client_password
+    from cellpipe.service.supervisor import home_folder
     from cellpipe.service.watch.batch_runner import LocalRunner, PrefectRunner
     from cellpipe.service.watch.file_events import FileEvents
     from cellpipe.service.watch.stability import WaitTimes
     from cellpipe.service.watch.watcher import Watcher, watch_labs
 
-    labs, settings, _ = _resolve_labs(options)
+    labs, settings, path = _resolve_labs(options)
+    url = os.environ.get("PREFECT_API_URL")
+    if url:
+        set_client_password(settings.server, home_folder(path))
+        _check_names(labs, path)
     for lab in labs:
         log_once(lab.results)
     is_over = _install_stop_event()
-    url = os.environ.get("PREFECT_API_URL")
     local = None if url else LocalRunner()
     if local is not None:
         local.warm_up()
@@ -112,6 +117,20 @@ def _watch(options: argparse.Namespace) -> int:
         if local is not None:
             local.close()
     return 0
+
+
+def _check_names(labs: Sequence[Lab], path: Path) -> None:
+    """Check that a Prefect server can be asked for runs of these labs, which it knows by name."""
+    from cellpipe.core.errors import SettingsError
+
+    for lab in labs:
+        if not lab.name:
+            raise SettingsError(
+                f"the folder {lab.folder}, with results {lab.results}, which no lab of {path} has",
+                expected="a lab of the settings: Prefect's runs are asked for by its name",
+                remedy="write the lab into the settings, here and where the flows run; or unset "
+                "PREFECT_API_URL",
+            )  # fmt: skip
 
 
 def _log_folders(folders: Sequence[Path], with_events: Sequence[Path]) -> None:
@@ -153,7 +172,11 @@ def _install_stop_event() -> threading.Event:
 
 
 def _run_nightly(options: argparse.Namespace) -> int:
+    from cellpipe.service.server_password import set_client_password
+    from cellpipe.service.supervisor import home_folder
+
     labs, settings, path = _resolve_labs(options)
+    set_client_password(settings.server, home_folder(path))
     return max(_run_lab_night(lab, settings, path) for lab in labs)
 
 

@@ -8,10 +8,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
 
 from cellpipe.config.settings import LabSettings, Settings
 from cellpipe.core.errors import SettingsError
 from cellpipe.store.lab import Lab, resolve_lab
+
+LabName = Annotated[str, Field(min_length=1, max_length=1000)]
 
 
 @dataclass(frozen=True)
@@ -37,15 +42,35 @@ class ChosenLab:
 
 def lab_from_settings(given: LabSettings) -> Lab:
     """Return the lab of one section of the settings; its paths are absolute already."""
-    return resolve_lab(
+    lab = resolve_lab(
         given.folder, given.results, given.time_zone, given.also,
         ledger_url=given.ledger, fetch_url=given.fetch, publish_url=given.publish,
     )  # fmt: skip
+    return replace(lab, name=given.name or "")
 
 
 def labs_from_settings(settings: Settings) -> tuple[Lab, ...]:
     """Return the labs of the settings, in their order."""
     return tuple(lab_from_settings(given) for given in settings.lab)
+
+
+def find_lab(name: str, labs: Sequence[Lab], file: Path | None = None) -> Lab:
+    """Return the lab of a name.
+
+    Raises
+    ------
+    SettingsError
+        If none is called so; it says which there are. No folder is looked at.
+
+    """
+    found = next((lab for lab in labs if lab.name == name), None)
+    if found is None:
+        raise SettingsError(
+            f"no lab called {name!r}",
+            expected=f"one of {', '.join(repr(lab.name) for lab in labs)}",
+            remedy="correct the name; the settings say which there are", file=file,
+        )  # fmt: skip
+    return found
 
 
 def choose_lab(choice: LabChoice, settings: Settings | None, file: Path) -> ChosenLab:
@@ -121,6 +146,8 @@ def _merge(known: Lab, choice: LabChoice, file: Path) -> ChosenLab:
     }
     taken = {name: value for name, value in wanted.items() if value is not None}
     lab = replace(known, **taken)  # type: ignore[arg-type]
+    if lab != known:  # the name stands for what the settings say
+        lab = replace(lab, name="")
     notes = [
         f"{_OPTIONS[name]} {_format_value(value)} is used, "
         f"not {_format_value(getattr(known, name))} as {file} says."

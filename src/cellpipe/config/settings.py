@@ -21,6 +21,7 @@ _EXAMPLE = """\
 {time_zone}
 
 [[lab]]
+# name = "lab"                       # what Prefect calls it; left out: the name of its folder
 folder = {folder}# raw files, and cells.xlsx at its top
 # also = ['\\\\nas\\neware']            # more folders with raw files of the same cells
 results = {results}# tables, pages, workbooks: cellpipe's own
@@ -44,6 +45,7 @@ cron = "0 2 * * *"                   # minute hour day month weekday
 [server]                             # of cellpipe serve
 host = "127.0.0.1"                   # other machines can't reach it; see docs/night-shift.md
 port = 4200                          # of its page: http://127.0.0.1:4200
+# hosts = ["cycler.example.org"]     # other names by which it is called, as by a reverse proxy
 keep_days = 90                       # of Prefect's records; the ledger keeps its own for good
 # database = "postgresql+asyncpg://…" # of Prefect's records; left out: a file beside this one
 
@@ -124,6 +126,8 @@ def _check_reference(text: str) -> str:
 Reference = Annotated[str, AfterValidator(_check_reference)]
 Zone = Annotated[str, AfterValidator(_check_zone)]
 Url = Annotated[str, Field(pattern=r"^[a-z][a-z0-9+]+://\S+$")]
+Name = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]+$", max_length=200)]
+Host = Annotated[str, Field(pattern=r"^[A-Za-z0-9.:_-]+$", max_length=253)]
 Positive = Annotated[float, Field(gt=0, le=86_400)]
 
 
@@ -135,9 +139,11 @@ class LabSettings(_StrictModel):
     """One lab: its folders and its results.
 
     ``fetch`` is an address of object storage whose files are downloaded into ``folder``;
-    ``publish`` is one that results are uploaded to.
+    ``publish`` is one that results are uploaded to. Flows know the lab by its ``name``; without
+    one it is called after its folder.
     """
 
+    name: Name | None = None
     folder: Path
     results: Path
     also: tuple[Path, ...] = ()
@@ -166,10 +172,14 @@ class NightlySettings(_StrictModel):
 
 
 class ServerSettings(_StrictModel):
-    """The Prefect server of ``cellpipe serve``."""
+    """The Prefect server of ``cellpipe serve``.
+
+    It answers requests that call it by ``host``, by one of ``hosts``, or as this machine itself.
+    """
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65_535)] = 4200
+    hosts: tuple[Host, ...] = ()
     keep_days: Annotated[int, Field(ge=1, le=10_000)] = 90
     database: str | None = None
 
@@ -304,7 +314,48 @@ def _resolve_settings(settings: Settings, path: Path) -> Settings:
             "one ledger for two labs", expected="one for each",
             remedy="give each a schema of its own: …/database#name", file=path,
         )  # fmt: skip
-    return settings.model_copy(update={"lab": labs})
+    return settings.model_copy(update={"lab": _name_labs(labs, path)})
+
+
+def _name_labs(labs: Sequence[LabSettings], path: Path) -> tuple[LabSettings, ...]:
+    """Return the labs, each with a name of its own.
+
+    A lab without one is called after its folder, and after as many of the folders above as it takes
+    to tell it from the others.
+
+    Raises
+    ------
+    SettingsError
+        If two labs have one name, or one folder and no name.
+
+    """
+    names = [lab.name or _folder_name(lab, labs) for lab in labs]
+    keys = [name.casefold() for name in names]
+    taken = next((n for n, key in zip(names, keys, strict=True) if keys.count(key) > 1), None)
+    if taken is not None:
+        raise SettingsError(
+            f"two labs called {taken}", expected="a name for each",
+            remedy='give each another one: name = "…"', file=path,
+        )  # fmt: skip
+    pairs = zip(labs, names, strict=True)
+    return tuple(lab.model_copy(update={"name": name}) for lab, name in pairs)
+
+
+def _folder_name(lab: LabSettings, labs: Sequence[LabSettings]) -> str:
+    """Return the shortest end of a lab's folder that is no other lab's."""
+    parts = _name_parts(lab.folder)
+    others = [other for other in labs if other is not lab]
+    for depth in range(1, len(parts) + 1):
+        name = "/".join(parts[-depth:])
+        ends = (other.name or "/".join(_name_parts(other.folder)[-depth:]) for other in others)
+        if name.casefold() not in map(str.casefold, ends):
+            return name
+    return "/".join(parts)
+
+
+def _name_parts(folder: Path) -> list[str]:
+    """Return the names of a folder and of those above it, without drives' signs."""
+    return [part for part in re.split(r"[\\/:]+", str(folder)) if part] or ["lab"]
 
 
 def _suggestion(place: Sequence[object]) -> str:

@@ -21,6 +21,13 @@ from cellpipe.config.settings import LabSettings, Settings, read_settings
 from cellpipe.core.errors import CellpipeError, ServerError
 from cellpipe.handoff.secrets import resolve_secret
 from cellpipe.service.prefect_api import call_api
+from cellpipe.service.server_password import (
+    VARIABLE,
+    chosen_password,
+    find_password,
+    password_file,
+)
+from cellpipe.service.supervisor import home_folder
 from cellpipe.store.database import Transaction
 from cellpipe.store.location import ledger_url, postgres_from_url
 from cellpipe.store.recovery import is_ledger_lost
@@ -33,6 +40,7 @@ _PACKAGES = ("polars", "pandera", "prefect", "galvani", "fastnda", "lmfit", "mat
 _LITTLE_BYTES, _SHORT_BYTES = 1 << 30, 10 << 30
 _LONG_PATH = 115  # of 260 that Windows allows; names inside take up to 110, quarantine 32 more
 _ANSWER_SECONDS = 5.0
+_OTHERS = 0o077  # the rights of all accounts but the owner's
 
 
 @dataclass(frozen=True)
@@ -58,6 +66,7 @@ def run_checks(path: Path) -> Iterator[Check]:
     for lab in settings.lab:
         yield from check_lab(lab)
     yield from check_server(settings)
+    yield _check_password(home_folder(path))
     yield from _check_secrets(settings, path.resolve().parent)
 
 
@@ -123,6 +132,22 @@ def check_server(settings: Settings) -> Iterator[Check]:
     if settings.runner.kind != "threads":
         kind = settings.runner.kind
         yield _check_package("runner", f"prefect_{kind}", kind)
+
+
+def _check_password(home: Path) -> Check:
+    """Check the password of the server of ``cellpipe serve``; it is not shown."""
+    file = password_file(home)
+    try:
+        if chosen_password() is not None:
+            return Check("password", "good", f"that of {VARIABLE}")
+        if find_password(home) is None:
+            return Check("password", "good", "none yet: the first start of cellpipe serve makes it")
+    except CellpipeError as error:
+        return Check("password", "bad", f"{error.file or VARIABLE}: {error.found}", error.remedy)
+    if sys.platform != "win32" and home.stat().st_mode & _OTHERS:
+        return Check("password", "note", f"other accounts can look into {home}",
+                     f"chmod 700 {home}")  # fmt: skip
+    return Check("password", "good", f"of Prefect's page and API, in {file}")
 
 
 def _check_secrets(settings: Settings, base_dir: Path) -> Iterator[Check]:

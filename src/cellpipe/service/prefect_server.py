@@ -1,7 +1,8 @@
 """Provide a Prefect server for a run: the one that PREFECT_API_URL names, or a local one.
 
-A local server is started on loopback with its database in ``RESULTS/prefect``. The run waits for
-its first answer, and stops it once its records are written. Prefect's ephemeral mode is never
+A local server is started on loopback with its database in ``RESULTS/prefect`` and a password that
+nothing but the run knows. The run waits for its first answer, and stops it once its records are
+written. Prefect's ephemeral mode is never
 used, because it loses task runs. This module must not import Prefect, which reads these settings
 when it is imported.
 """
@@ -20,6 +21,8 @@ from pathlib import Path
 
 from cellpipe.core.errors import ServerError
 from cellpipe.service.prefect_api import call_api
+from cellpipe.service.server_guard import Guard
+from cellpipe.service.server_password import VARIABLE, chosen_password, make_password
 from cellpipe.system.processes import call_on_stdin_close
 
 NO_TELEMETRY = {  # neither client nor server sends anything from this machine
@@ -64,16 +67,50 @@ def ensure_server(out: Path) -> Iterator[str]:
             )  # fmt: skip
         yield named_url
         return
-    with _local_server(out) as url:
-        os.environ["PREFECT_API_URL"] = url
-        try:
-            yield url
-        finally:
-            del os.environ["PREFECT_API_URL"]
+    password = chosen_password() or make_password()
+    with _local_server(out, password) as url, _variables(client_variables(url, password)):
+        yield url
+
+
+def client_variables(url: str, password: str) -> dict[str, str]:
+    """Return the variables with which Prefect's clients reach a server that cellpipe started.
+
+    What a user has set for another server is left out.
+    """
+    return {
+        "PREFECT_API_URL": url, "PREFECT_API_AUTH_STRING": password,
+        "PREFECT_API_KEY": "", "PREFECT_CLIENT_CUSTOM_HEADERS": "{}",
+    }  # fmt: skip
+
+
+def server_variables(url: str, password: str) -> dict[str, str]:
+    """Return the variables of a server that cellpipe starts: a password, and its own pages only."""
+    own_page = url.removesuffix("/api")
+    return {
+        **client_variables(url, password), **RETENTION, VARIABLE: password,
+        "PREFECT_SERVER_API_CORS_ALLOWED_ORIGINS": own_page,
+        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": own_page,
+        "PREFECT_SERVER_UI_API_URL": "/api", "PREFECT_UI_API_URL": "/api",  # whatever its name is
+    }  # fmt: skip
 
 
 @contextmanager
-def _local_server(out: Path) -> Iterator[str]:
+def _variables(given: dict[str, str]) -> Iterator[None]:
+    """Set environment variables, and put back what was there."""
+    before = {name: os.environ.get(name) for name in given}
+    os.environ.update(given)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def _local_server(out: Path, password: str) -> Iterator[str]:
     home = out.resolve() / "prefect"
     home.mkdir(parents=True, exist_ok=True)
     os.environ["PREFECT_HOME"] = str(home)
@@ -82,9 +119,8 @@ def _local_server(out: Path) -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     url = f"http://127.0.0.1:{port}/api"
-    settings = {**os.environ, **RETENTION, "PREFECT_SERVER_UI_API_URL": url}
-    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1",
-               "--port", str(port)]  # fmt: skip
+    settings = {**os.environ, **server_variables(url, password)}
+    command = [sys.executable, "-m", "cellpipe.service.prefect_server", "127.0.0.1", str(port)]
     with (home / "server.log").open("ab") as log:
         process = subprocess.Popen(  # noqa: S603 - this Python, Prefect
             command, env=settings, stdout=log, stderr=log, stdin=subprocess.DEVNULL
@@ -129,15 +165,37 @@ def is_reachable(url: str) -> bool:
     return True
 
 
-def main(host: str, port: str) -> None:
-    """Run the server in this process until it is stopped or its parent process ends."""
+def main(host: str, port: str, *hosts: str) -> None:
+    """Run the server in this process until it is stopped or its parent process ends.
+
+    Parameters
+    ----------
+    host, port
+        The address and the port that it answers at.
+    hosts
+        More names by which it is called.
+
+    Raises
+    ------
+    ServerError
+        If there is no password: it never starts without one.
+
+    """
+    if chosen_password() is None:
+        raise ServerError(
+            "a server without a password", expected=f"one in {VARIABLE}",
+            remedy="start it with cellpipe serve",
+        )  # fmt: skip
     import uvicorn
+    from uvicorn.importer import import_from_string
 
     os.environ["PREFECT__SERVER_FINAL"] = "1"
-    call_on_stdin_close(_end)
+    if os.environ.get("CELLPIPE_ENDS_WITH_STDIN"):
+        call_on_stdin_close(_end)
+    create_app = import_from_string("prefect.server.api.server:create_app")
     uvicorn.run(
-        "prefect.server.api.server:create_app", factory=True, host=host, port=int(port),
-        log_level="warning", timeout_keep_alive=30,
+        Guard(create_app(), (host, *hosts)), host=host, port=int(port), log_level="warning",
+        timeout_keep_alive=30,
     )  # fmt: skip
 
 

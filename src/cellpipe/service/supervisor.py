@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -21,6 +22,12 @@ from cellpipe.config.settings import Settings, read_settings
 from cellpipe.core.errors import ServerError, SettingsError
 from cellpipe.service import prefect_server
 from cellpipe.service.prefect_api import LOOPBACK
+from cellpipe.service.server_password import (
+    VARIABLE,
+    Password,
+    chosen_password,
+    ensure_password,
+)
 
 _LOOK_SECONDS = 0.5
 _HEALTH_SECONDS = 15.0
@@ -121,15 +128,20 @@ def serve(path: Path, is_over: threading.Event) -> int:
     """
     settings = read_settings(path)
     home = home_folder(path)
-    home.mkdir(exist_ok=True)
-    named_url = os.environ.get("PREFECT_API_URL")
-    url = named_url or f"http://{_local_host(settings)}:{settings.server.port}/api"
+    _make_private(home)
     environment = {
-        **prefect_server.NO_TELEMETRY, **prefect_server.HEARTBEAT,
-        "PREFECT_API_URL": url, "PREFECT_HOME": str(home),
+        **prefect_server.NO_TELEMETRY, **prefect_server.HEARTBEAT, "PREFECT_HOME": str(home),
         "NO_PROXY": ",".join(filter(None, (os.environ.get("NO_PROXY"), "127.0.0.1,localhost"))),
     }  # fmt: skip
-    children = [] if named_url else [_make_server(settings, home, environment, url)]
+    named_url = os.environ.get("PREFECT_API_URL")
+    url = named_url or f"http://{_local_host(settings)}:{settings.server.port}/api"
+    children = []
+    if not named_url:
+        password = ensure_password(home)
+        children.append(_make_server(settings, home, environment, url, password.text))
+        environment |= prefect_server.client_variables(url, password.text)
+        if password.is_new:
+            _tell_password(password)
     flows = Child(
         "flows", ["-m", "cellpipe.flows.runner", str(path)], home / "flows.log", environment
     )
@@ -149,48 +161,60 @@ def serve(path: Path, is_over: threading.Event) -> int:
     return 0
 
 
+def _make_private(home: Path) -> None:
+    """Make Prefect's folder, or close it to other accounts: its database holds secrets, too."""
+    home.mkdir(mode=0o700, exist_ok=True)
+    with suppress(OSError):  # of another account, or on a disk without permissions
+        home.chmod(0o700)
+
+
+def _tell_password(password: Password) -> None:
+    """Say once where a new password is, never the password itself."""
+    _log.info("a password was made: %s", password.file)
+    print(  # noqa: T201
+        f"Prefect's page and API have a password of this machine's own: {password.file}\n"
+        "The page asks for it once in each browser: copy the whole line.", flush=True,
+    )  # fmt: skip
+
+
 def _local_host(settings: Settings) -> str:
     """Return the host name at which this machine reaches its own server.
 
-    A server that other machines can reach needs a password.
+    For a server that other machines can reach, somebody must have chosen a password: it is told
+    to others, and travels.
 
     Raises
     ------
     SettingsError
-        If it has none.
+        If nobody has.
 
     """
     host = settings.server.host
     if host in LOOPBACK:
         return f"[{host}]" if ":" in host else host
-    if not os.environ.get("PREFECT_SERVER_API_AUTH_STRING"):
+    if chosen_password() is None:
         raise SettingsError(
-            f"the host {host}, which other machines can reach, and no password",
+            f"the host {host}, which other machines can reach, and no password that you chose",
             expected="127.0.0.1, or a password for Prefect's API",
-            remedy="set PREFECT_SERVER_API_AUTH_STRING and PREFECT_API_AUTH_STRING to user:secret",
+            remedy=f"set {VARIABLE} to user:secret",
         )  # fmt: skip
     if host in {"0.0.0.0", "::"}:  # noqa: S104 - as configured
         return "127.0.0.1"
     return f"[{host}]" if ":" in host else host
 
 
-def _make_server(settings: Settings, home: Path, shared: dict[str, str], url: str) -> Child:
+def _make_server(
+    settings: Settings, home: Path, shared: dict[str, str], url: str, password: str
+) -> Child:
+    given = settings.server
     environment = {
-        **shared, **prefect_server.RETENTION, "PREFECT_UI_API_URL": url,
-        "PREFECT_SERVER_UI_API_URL": url,
+        **shared, **prefect_server.server_variables(url, password),
         "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
-        "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(
-            86_400 * settings.server.keep_days
-        ),
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(86_400 * given.keep_days),
     }  # fmt: skip
-    if settings.server.database:
-        environment["PREFECT_API_DATABASE_CONNECTION_URL"] = settings.server.database
-    arguments = [
-        "-m",
-        "cellpipe.service.prefect_server",
-        settings.server.host,
-        str(settings.server.port),
-    ]
+    if given.database:
+        environment["PREFECT_API_DATABASE_CONNECTION_URL"] = given.database
+    arguments = ["-m", "cellpipe.service.prefect_server", given.host, str(given.port), *given.hosts]
     return Child("server", arguments, home / "server.log", environment)
 
 

@@ -25,7 +25,8 @@ class Lab:
     ``folder`` holds the cell sheet, ``also`` are more folders with raw files of the same cells;
     ``results`` is cellpipe's own. Paths are absolute. ``ledger_url`` is that of a ledger in
     PostgreSQL, ``fetch_url`` an address of object storage whose files are downloaded into
-    ``folder``, ``publish_url`` one that results are uploaded to.
+    ``folder``, ``publish_url`` one that results are uploaded to. ``name`` is what the settings call
+    it; of a lab that the command line describes it is empty.
     """
 
     folder: Path
@@ -35,6 +36,7 @@ class Lab:
     ledger_url: str | None = None
     fetch_url: str | None = None
     publish_url: str | None = None
+    name: str = ""
 
     def __getstate__(self) -> dict[str, object]:
         """Leave out what is open: a process that receives a lab opens what it needs."""

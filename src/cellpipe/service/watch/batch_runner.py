@@ -28,12 +28,8 @@ class BatchTask:
 
     @property
     def parameters(self) -> dict[str, object]:
-        """Return it as the flow's parameters."""
-        lab = self.lab
-        return {
-            "folder": str(lab.folder), "out": str(lab.results), "batch": self.batch,
-            "time_zone": lab.time_zone, "also": [str(path) for path in lab.also],
-        }  # fmt: skip
+        """Return it as the flow's parameters: the lab's name, and no folder."""
+        return {"lab": self.lab.name, "batch": self.batch}
 
 
 class BatchRunner(Protocol):
