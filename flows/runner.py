@@ -28,11 +28,11 @@ from prefect.client.schemas.filters import (
     FlowRunFilterStateType,
 )
 from prefect.client.schemas.objects import FlowRun, State, StateType
-from prefect.exceptions import ObjectNotFound
+from prefect.exceptions import ObjectNotFound, SignatureMismatchError
 from prefect.flow_engine import run_flow
 from prefect.flows import Flow
 from prefect.schedules import Cron
-from prefect.states import Cancelled, Crashed, Pending
+from prefect.states import Cancelled, Crashed, Failed, Pending
 
 from cellpipe.config.labs import labs_from_settings
 from cellpipe.config.settings import Settings, read_settings
@@ -220,6 +220,8 @@ class Runner:
         threading.Thread(target=self._exit_if_cancelled, args=(run.id, ended), daemon=True).start()
         try:
             state: Any = run_flow(flow, flow_run=run, return_type="state")
+        except SignatureMismatchError as error:  # as those of versions that took folders
+            state = Failed(message=f"{error}. A lab is named; its folders are in the settings.")
         except BaseException as error:
             state = Crashed(message=f"{type(error).__name__}: {error}")
             _log.exception("%s", run.name)

@@ -21,7 +21,6 @@ from cellpipe.config.labs import labs_from_settings
 from cellpipe.config.settings import read_settings
 from cellpipe.core.checkout import flow_module
 from cellpipe.core.errors import ServerError, SettingsError
-from cellpipe.service import server_password
 from cellpipe.service.doctor import run_checks
 from cellpipe.service.prefect_api import call_api
 from cellpipe.service.prefect_server import client_variables, is_reachable, server_variables
@@ -41,6 +40,10 @@ posix = pytest.mark.skipif(os.name != "posix", reason="Windows has no such modes
 def clean(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith(("PREFECT_", "CELLPIPE_S"))]:
         monkeypatch.delenv(name)
+
+
+def names_in(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
 
 
 # --- the guard ------------------------------------------------------------------------------------
@@ -201,7 +204,7 @@ def test_a_password_is_made_once_and_kept(tmp_path: Path) -> None:
     assert len(first.text) > 40
     assert first.text.startswith("cellpipe:")
     assert first.text not in repr(first)
-    assert os.listdir(tmp_path) == ["password.txt"]
+    assert names_in(tmp_path) == ["password.txt"]
     assert ensure_password(tmp_path.parent).text != first.text
     password_file(tmp_path.parent).unlink()
 
@@ -284,7 +287,7 @@ def test_what_is_no_file_of_this_account_is_refused(
     if os.geteuid() == 0:
         os.chown(path, 1234, -1)
     else:
-        monkeypatch.setattr(server_password.os, "geteuid", lambda: os.getuid() + 1)
+        monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
     with pytest.raises(SettingsError, match="another account"):
         ensure_password(tmp_path)
 
@@ -316,7 +319,7 @@ def test_a_disk_without_permissions_keeps_no_password(
     monkeypatch.setattr(os, "fdopen", widen)
     with pytest.raises(SettingsError, match=f"set {VARIABLE}"):
         ensure_password(tmp_path)
-    assert os.listdir(tmp_path) == []
+    assert names_in(tmp_path) == []
 
 
 def test_on_windows_its_access_list_names_the_owner_alone(
@@ -330,8 +333,8 @@ def test_on_windows_its_access_list_names_the_owner_alone(
         empty.append(not Path(command[1]).read_text())
         return subprocess.CompletedProcess(command, len(asked) - 1)
 
-    monkeypatch.setattr(server_password.sys, "platform", "win32")
-    monkeypatch.setattr(server_password.subprocess, "run", run)
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(subprocess, "run", run)
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         ensure_password(tmp_path / name)
@@ -346,7 +349,7 @@ def test_a_password_that_the_user_chose_is_used_and_no_other_is_made(
 ) -> None:
     monkeypatch.setenv(VARIABLE, "lab:chosen")
     assert ensure_password(tmp_path).text == find_password(tmp_path) == "lab:chosen"
-    assert os.listdir(tmp_path) == []
+    assert names_in(tmp_path) == []
     monkeypatch.setenv(VARIABLE, "lab:schlüssel")
     with pytest.raises(SettingsError, match="without accents") as refused:
         ensure_password(tmp_path)
@@ -488,7 +491,7 @@ def test_a_name_that_no_lab_has_is_an_error_that_tells_the_names(
     for name in ("b", str(tmp_path / "b"), "../b", "exports/", ""):
         with pytest.raises(SettingsError, match="expected one of 'exports', 'B'"):
             labs.find_lab(name)
-    assert os.listdir(tmp_path) == ["cellpipe.toml"]  # no folder was made
+    assert names_in(tmp_path) == ["cellpipe.toml"]  # no folder was made
 
 
 def test_no_flow_takes_a_folder() -> None:

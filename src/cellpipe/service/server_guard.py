@@ -23,6 +23,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::[0-9]{1,5})?")
 _OWN_PAGE = {"same-origin", "none"}  # none: typed, or a bookmark
 _POLICY_VIOLATION = 1008
+_READ_BYTES = 1 << 20  # of a body that is refused
 _CONTENT = (  # Prefect's pages ask this server only, not whoever counts visits to them
     "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; object-src 'none'; "
     "base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
@@ -65,6 +66,7 @@ class Guard:
             await receive()
             await send({"type": "websocket.close", "code": _POLICY_VIOLATION, "reason": ""})
         else:
+            await _read_body(receive)
             await _refuse(_add_headers(send), *reason)
 
 
@@ -126,6 +128,16 @@ def _add_headers(send: Send) -> Send:
         await send(message)
 
     return send_with_headers
+
+
+async def _read_body(receive: Receive) -> None:
+    """Read a body of usual length, for a connection that is closed on it loses the answer."""
+    length = 0
+    while length < _READ_BYTES:
+        message = await receive()
+        length += len(message.get("body", b""))
+        if not message.get("more_body"):
+            return
 
 
 async def _refuse(send: Send, status: int, reason: str) -> None:
