@@ -207,3 +207,42 @@ def test_the_deployments_of_prefect_yaml_name_flows_that_there_are() -> None:
             assert f"{name}:" in source
     batch = next(d for d in described["deployments"] if d["name"] == "watched")
     assert batch["entrypoint"].endswith(":process_batch")
+
+
+def test_a_local_server_is_closed_to_all_but_its_run(tmp_path: Path) -> None:
+    script = f"""
+import os, urllib.error, urllib.request
+from pathlib import Path
+from cellpipe.service import prefect_server
+from cellpipe.service.prefect_api import call_api
+out = Path({str(tmp_path / "out")!r})
+def status(url, **headers):
+    wanted = urllib.request.Request(
+        f"{{url}}/flow_runs/filter", b"{{}}", {{"Content-Type": "application/json"}} | headers)
+    try:
+        return urllib.request.urlopen(wanted).status
+    except urllib.error.HTTPError as error:
+        return error.code
+with prefect_server.ensure_server(out) as url:
+    print(status(url), status(url, Host="evil.example"), status(url, Origin="http://127.0.0.1:9"))
+    print(call_api(url, "flow_runs/filter", {{}}))
+    from prefect.client.orchestration import get_client
+    with get_client(sync_client=True) as client:
+        print(client.read_flow_runs())
+    password = os.environ["PREFECT_API_AUTH_STRING"]
+    found = [p.name for p in out.rglob("*") if p.is_file() and password.encode() in p.read_bytes()]
+print(found, os.environ["PREFECT_API_AUTH_STRING"], os.environ.get("PREFECT_API_URL"))
+"""
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")}
+    theirs = {
+        "PREFECT_API_AUTH_STRING": "them:theirs", "PREFECT_API_KEY": "their-key",
+        "PREFECT_CLIENT_CUSTOM_HEADERS": '{"Authorization": "Bearer theirs"}',
+        "PREFECT_SERVER_API_CORS_ALLOWED_ORIGINS": "*",
+    }  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False,
+        env=clean | theirs, timeout=400,
+    )  # fmt: skip
+    assert done.stdout.splitlines() == ["401 403 403", "[]", "[]", "[] them:theirs None"], (
+        done.stderr
+    )

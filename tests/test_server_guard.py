@@ -21,6 +21,7 @@ from cellpipe.config.labs import labs_from_settings
 from cellpipe.config.settings import read_settings
 from cellpipe.core.checkout import flow_module
 from cellpipe.core.errors import ServerError, SettingsError
+from cellpipe.service import supervisor
 from cellpipe.service.doctor import run_checks
 from cellpipe.service.prefect_api import call_api
 from cellpipe.service.prefect_server import client_variables, is_reachable, server_variables
@@ -456,6 +457,27 @@ def test_a_command_finds_the_password_for_its_own_server_only(
     monkeypatch.setenv("PREFECT_API_AUTH_STRING", "me:mine")
     set_client_password(server, tmp_path)
     assert os.environ["PREFECT_API_AUTH_STRING"] == "me:mine"
+
+
+def test_a_program_at_the_port_is_told_nothing(
+    told: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "cellpipe.toml"
+    path.write_text(f"[[lab]]\nfolder = 'a'\nresults = 'b'\n[server]\nport = {told.server_port}\n")
+    monkeypatch.setattr(supervisor, "_PORT_SECONDS", 0.0)
+    with pytest.raises(ServerError, match="another program at port"):
+        supervisor.serve(path, threading.Event())
+    assert told.told == []
+    ended = supervisor.Child("server", ["-c", ""], tmp_path / "x.log")
+    ended.start()
+    assert ended.process is not None
+    ended.process.wait()
+    ended.ensure_running()  # notes that it ended
+    flows = supervisor.Child("flows", ["-c", ""], tmp_path / "y.log")
+    monkeypatch.setattr(supervisor, "_START_SECONDS", 0.2)
+    with pytest.raises(ServerError, match="no answer"):
+        supervisor._keep_alive([ended, flows], told.url, threading.Event(), ended)
+    assert flows.process is None  # not started: it would have said the password
 
 
 # --- names of labs --------------------------------------------------------------------------------

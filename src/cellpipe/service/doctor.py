@@ -6,7 +6,6 @@ import importlib.metadata
 import importlib.util
 import os
 import shutil
-import socket
 import sqlite3
 import sys
 import tempfile
@@ -21,6 +20,7 @@ from cellpipe.config.settings import LabSettings, Settings, read_settings
 from cellpipe.core.errors import CellpipeError, ServerError
 from cellpipe.handoff.secrets import resolve_secret
 from cellpipe.service.prefect_api import call_api
+from cellpipe.service.prefect_server import is_port_used
 from cellpipe.service.server_password import (
     VARIABLE,
     chosen_password,
@@ -118,7 +118,7 @@ def check_server(settings: Settings) -> Iterator[Check]:
     url = f"http://{local_host}:{port}/api"
     if _is_reachable(url):
         yield Check("port", "good", f"{port}: a Prefect server answers there")
-    elif _is_port_used(local_host, port):
+    elif is_port_used(local_host, port):
         yield Check("port", "bad", f"{port}: another program is there",
                     "set another port under [server]")  # fmt: skip
     else:
@@ -275,11 +275,3 @@ def _is_reachable(url: str) -> bool:
     except ServerError:
         return False
     return True
-
-
-def _is_port_used(host: str, port: int) -> bool:
-    try:
-        with socket.create_connection((host, port), timeout=_ANSWER_SECONDS):
-            return True
-    except OSError:
-        return False

@@ -165,6 +165,15 @@ def is_reachable(url: str) -> bool:
     return True
 
 
+def is_port_used(host: str, port: int) -> bool:
+    """Return whether some program takes connections at a port."""
+    try:
+        with socket.create_connection((host.strip("[]"), port), timeout=5):
+            return True
+    except OSError:
+        return False
+
+
 def main(host: str, port: str, *hosts: str) -> None:
     """Run the server in this process until it is stopped or its parent process ends.
 

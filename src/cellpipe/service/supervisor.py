@@ -35,6 +35,7 @@ _SILENT = 4  # failed health checks in a row after which the server is restarted
 _LONG_LIFE = 300.0
 _LONGEST_PAUSE = 60.0
 _END_SECONDS = 40.0
+_PORT_SECONDS = 30.0
 _START_SECONDS = 180.0  # time limit for the first answer of a server
 _log = logging.getLogger("cellpipe")
 
@@ -137,6 +138,7 @@ def serve(path: Path, is_over: threading.Event) -> int:
     url = named_url or f"http://{_local_host(settings)}:{settings.server.port}/api"
     children = []
     if not named_url:
+        _wait_for_port(_local_host(settings), settings.server.port, is_over)
         password = ensure_password(home)
         children.append(_make_server(settings, home, environment, url, password.text))
         environment |= prefect_server.client_variables(url, password.text)
@@ -166,6 +168,25 @@ def _make_private(home: Path) -> None:
     home.mkdir(mode=0o700, exist_ok=True)
     with suppress(OSError):  # of another account, or on a disk without permissions
         home.chmod(0o700)
+
+
+def _wait_for_port(host: str, port: int, is_over: threading.Event) -> None:
+    """Wait until the port is free: a program that is there would be told the password.
+
+    Raises
+    ------
+    ServerError
+        If it stays taken.
+
+    """
+    deadline = time.monotonic() + _PORT_SECONDS  # an earlier server takes some time to end
+    while prefect_server.is_port_used(host, port) and not is_over.wait(_LOOK_SECONDS):
+        if time.monotonic() > deadline:
+            raise ServerError(
+                f"another program at port {port}", expected="a free port for Prefect's server",
+                remedy="end it, if it is an earlier cellpipe serve; or set another port under "
+                "[server]",
+            )  # fmt: skip
 
 
 def _tell_password(password: Password) -> None:
@@ -231,7 +252,10 @@ def _keep_alive(
         now = time.monotonic()
         if now < next_health and has_answered:
             continue
-        if is_reachable(url):
+        is_running = server is None or (
+            server.process is not None and server.process.poll() is None
+        )  # another program may have taken its port
+        if is_running and is_reachable(url):
             failed_checks, has_answered, next_health = 0, True, now + _HEALTH_SECONDS
         elif has_answered:
             failed_checks, next_health = failed_checks + 1, now + _HEALTH_SECONDS
