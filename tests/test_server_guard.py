@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import itertools
+import math
 import os
 import subprocess
 import sys
@@ -229,6 +230,26 @@ def test_no_one_else_can_read_it_from_its_very_beginning(
         os.umask(before)
     assert modes == [0o600]
     assert password_file(tmp_path).stat().st_mode & 0o777 == 0o600
+
+
+@posix
+def test_doctor_says_where_it_is_and_who_may_look(tmp_path: Path) -> None:
+    settings = tmp_path / "cellpipe.toml"
+    settings.write_text("[[lab]]\nfolder = 'lab'\nresults = 'out'\n")
+
+    def state() -> tuple[str, str]:
+        (found,) = (check for check in run_checks(settings) if check.what == "password")
+        return found.state, found.found
+
+    assert state() == ("good", "none yet: the first start of cellpipe serve makes it")
+    home = tmp_path / "prefect"
+    home.mkdir(mode=0o700)
+    text = ensure_password(home).text
+    assert state()[0] == "good"
+    assert str(password_file(home)) in state()[1]
+    assert text not in state()[1]
+    home.chmod(0o755)
+    assert state()[0] == "note"
 
 
 @posix
@@ -468,12 +489,8 @@ def test_a_program_at_the_port_is_told_nothing(
     with pytest.raises(ServerError, match="another program at port"):
         supervisor.serve(path, threading.Event())
     assert told.told == []
-    ended = supervisor.Child("server", ["-c", ""], tmp_path / "x.log")
-    ended.start()
-    assert ended.process is not None
-    ended.process.wait()
-    ended.ensure_running()  # notes that it ended
-    flows = supervisor.Child("flows", ["-c", ""], tmp_path / "y.log")
+    ended = supervisor.Child("server", [], tmp_path / "x.log", after=math.inf)  # it can't start
+    flows = supervisor.Child("flows", [], tmp_path / "y.log")
     monkeypatch.setattr(supervisor, "_START_SECONDS", 0.2)
     with pytest.raises(ServerError, match="no answer"):
         supervisor._keep_alive([ended, flows], told.url, threading.Event(), ended)

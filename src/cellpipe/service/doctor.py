@@ -19,7 +19,7 @@ from typing import Literal
 from cellpipe.config.settings import LabSettings, Settings, read_settings
 from cellpipe.core.errors import CellpipeError, ServerError
 from cellpipe.handoff.secrets import resolve_secret
-from cellpipe.service.prefect_api import call_api
+from cellpipe.service.prefect_api import EVERY_ADDRESS, call_api
 from cellpipe.service.prefect_server import is_port_used
 from cellpipe.service.server_password import (
     VARIABLE,
@@ -114,7 +114,7 @@ def check_lab(lab: LabSettings) -> Iterator[Check]:
 def check_server(settings: Settings) -> Iterator[Check]:
     """Yield the checks of the port of ``cellpipe serve``, PREFECT_API_URL and the runner."""
     host, port = settings.server.host, settings.server.port
-    local_host = "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104 - as configured
+    local_host = "127.0.0.1" if host in EVERY_ADDRESS else host
     url = f"http://{local_host}:{port}/api"
     if _is_reachable(url):
         yield Check("port", "good", f"{port}: a Prefect server answers there")

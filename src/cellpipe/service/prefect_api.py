@@ -27,6 +27,7 @@ _REMEDIES = {
     401: ("the server's password", "set PREFECT_API_AUTH_STRING to it"),
     403: ("a server that is called so", "name it in its cellpipe.toml, under [server]: hosts"),
 }
+EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - as a user may configure
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 

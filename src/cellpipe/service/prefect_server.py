@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cellpipe.core.errors import ServerError
-from cellpipe.service.prefect_api import call_api
+from cellpipe.service.prefect_api import EVERY_ADDRESS, call_api
 from cellpipe.service.server_guard import Guard
 from cellpipe.service.server_password import VARIABLE, chosen_password, make_password
 from cellpipe.system.processes import call_on_stdin_close
@@ -123,7 +123,7 @@ def _local_server(out: Path, password: str) -> Iterator[str]:
     command = [sys.executable, "-m", "cellpipe.service.prefect_server", "127.0.0.1", str(port)]
     with (home / "server.log").open("ab") as log:
         process = subprocess.Popen(  # noqa: S603 - this Python, Prefect
-            command, env=settings, stdout=log, stderr=log, stdin=subprocess.DEVNULL
+            command, env=settings, stdout=log, stderr=log, stdin=subprocess.PIPE
         )
         try:
             _wait_until_up(process, url, home / "server.log")
@@ -199,11 +199,11 @@ def main(host: str, port: str, *hosts: str) -> None:
     from uvicorn.importer import import_from_string
 
     os.environ["PREFECT__SERVER_FINAL"] = "1"
-    if os.environ.get("CELLPIPE_ENDS_WITH_STDIN"):
-        call_on_stdin_close(_end)
+    call_on_stdin_close(_end)
+    names = {host, *hosts} - set(EVERY_ADDRESS)  # which are addresses to listen at, not to call
     create_app = import_from_string("prefect.server.api.server:create_app")
     uvicorn.run(
-        Guard(create_app(), (host, *hosts)), host=host, port=int(port), log_level="warning",
+        Guard(create_app(), names), host=host, port=int(port), log_level="warning",
         timeout_keep_alive=30,
     )  # fmt: skip
 

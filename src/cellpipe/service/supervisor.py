@@ -21,7 +21,7 @@ from typing import IO
 from cellpipe.config.settings import Settings, read_settings
 from cellpipe.core.errors import ServerError, SettingsError
 from cellpipe.service import prefect_server
-from cellpipe.service.prefect_api import LOOPBACK
+from cellpipe.service.prefect_api import EVERY_ADDRESS, LOOPBACK
 from cellpipe.service.server_password import (
     VARIABLE,
     Password,
@@ -219,7 +219,7 @@ def _local_host(settings: Settings) -> str:
             expected="127.0.0.1, or a password for Prefect's API",
             remedy=f"set {VARIABLE} to user:secret",
         )  # fmt: skip
-    if host in {"0.0.0.0", "::"}:  # noqa: S104 - as configured
+    if host in EVERY_ADDRESS:
         return "127.0.0.1"
     return f"[{host}]" if ":" in host else host
 
