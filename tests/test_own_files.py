@@ -13,8 +13,10 @@ import pytest
 
 import cellpipe
 from cellpipe.cli.main import main
+from cellpipe.config.settings import LabSettings
 from cellpipe.core.errors import CellpipeError, StoreError
 from cellpipe.pipeline.run import process
+from cellpipe.service.doctor import Check, check_lab
 from cellpipe.store.lab import resolve_lab
 from cellpipe.system.exports import RECORD
 from cellpipe.system.own_folder import MARK, read_mark
@@ -277,3 +279,16 @@ def test_no_sequence_of_commands_changes_a_file_outside_the_results(
     new = [Path(name) for name in digests(tmp_path).keys() - before.keys()]
     outside = [path for path in new if not roots & {*path.parents}]
     assert {path.parent.parent.parent for path in outside} <= {tmp_path / "full"}, outside
+
+
+def test_doctor_tells_a_results_folder_that_is_somebody_elses(lab: Path, tmp_path: Path) -> None:
+    def told(results: Path) -> Check:
+        checks = check_lab(LabSettings(folder=lab, results=results))
+        return next(check for check in checks if check.what == "results folder")
+
+    assert (told(tmp_path / "out").state, told(tmp_path / "out").found) == ("good", "new or empty")
+    process(lab, tmp_path / "out")
+    assert told(tmp_path / "out").found == "cellpipe's own"
+    assert "files that cellpipe did not write" in told(lab / "tables").found
+    assert "raw files within the results folder" in told(lab.parent).found
+    assert told(lab.parent).state == "bad"

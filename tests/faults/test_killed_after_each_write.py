@@ -121,12 +121,12 @@ def test_a_first_run_that_is_killed_after_any_write_is_ended_by_the_next(
 def test_a_run_with_news_that_is_killed_after_any_write_is_ended_by_the_next(
     counting: Zygote, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder, before = made_lab(tmp_path / "lab", files=4, cells=2), tmp_path / "before"
+    folder, before = made_lab(tmp_path / "lab", files=2, cells=2), tmp_path / "before"
     with nothing_drawn():
         process(folder, before)
     with closing(sqlite3.connect(before / "ledger.sqlite")) as ledger:
         ledger.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    neware_csv(folder / "C1_002.csv", "2026-03-02 10:00:00", rows=15)
+    neware_csv(folder / "C1_001.csv", "2026-03-02 10:00:00", rows=15)
     (folder / "cells.csv").write_text(
         "Cell ID,Files,Configuration\nC1,C1_*,half\nC7,C0_000*,full\n"
     )

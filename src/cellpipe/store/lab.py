@@ -74,13 +74,20 @@ class Lab:
         """
         for folder in self.folders:
             check_folder(folder)
-            self._check_apart(folder)
+            self.check_apart(folder)
         if self.time_zone is not None:
             check_time_zone(self.time_zone)
         _ = self.raw
 
-    def _check_apart(self, folder: Path) -> None:
-        """Check that no result can take the place of a raw file, however the folders are spelt."""
+    def check_apart(self, folder: Path) -> None:
+        """Check that no result can take the place of a raw file, however the folders are spelt.
+
+        Raises
+        ------
+        CellpipeError
+            If a folder with raw files is that of the results, within it, or holds other results.
+
+        """
         if is_same_folder(folder, self.results) or folder == self.results:
             raise CellpipeError(
                 "one folder for raw files and results", expected="a results folder of its own",

@@ -76,9 +76,8 @@ def claim_folder(folder: Path) -> None:
         If it holds files that cellpipe did not write, or can't be made.
 
     """
-    if read_mark(folder) is not None or holds_results(folder) or (folder / POINTER).is_file():
+    if is_own(folder):
         return
-    check_free(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         mark_folder(folder)
@@ -88,6 +87,21 @@ def claim_folder(folder: Path) -> None:
             expected="a folder that can be written", remedy="choose another with --out",
             file=folder,
         ) from error  # fmt: skip
+
+
+def is_own(folder: Path) -> bool:
+    """Return whether a folder holds cellpipe's results; it is new or empty if not.
+
+    Raises
+    ------
+    StoreError
+        If it holds files that cellpipe did not write.
+
+    """
+    if read_mark(folder) is not None or holds_results(folder) or (folder / POINTER).is_file():
+        return True
+    check_free(folder)
+    return False
 
 
 def has_ledger(folder: Path) -> bool:

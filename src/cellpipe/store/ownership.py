@@ -62,15 +62,18 @@ def remove_leftovers(ledger: Ledger) -> int:
     """
     pending = _find_unrecorded(ledger)
     redone = [name for name in pending if "/" in name or name in LAB_PAGES]
+    is_held = False
     for name in redone:
-        with contextlib.suppress(LockedFileError):  # it stays as it was noted, for the next run
+        try:
             delete(ledger.folder / name)
+        except LockedFileError:  # it stays as it was noted, for the next run
+            is_held = True
     if redone:
         ledger.forget_result_files(redone)
     kept = [describe_file(ledger.folder, ledger.folder / n) for n in pending if n not in redone]
     if pending:
         ledger.record_result_files(kept, pages_due=True)
-    if not _find_unrecorded(ledger):
+    if not is_held:
         delete_notes(ledger.folder)
     return len(pending)
 
