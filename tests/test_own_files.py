@@ -243,6 +243,9 @@ def test_an_export_replaces_only_what_an_export_wrote(
     assert digests(lab) == before
 
 
+SETTINGS = {"good": "out", "above": "data", "below": "data/cells/tables", "other": "full"}
+
+
 def commands(lab: Path, base: Path) -> list[list[str]]:
     """Give command lines that write, sensible ones and others."""
     good, outs = str(base / "out"), [base / "out", lab, lab.parent, lab / "results", base / "full"]
@@ -256,7 +259,8 @@ def commands(lab: Path, base: Path) -> list[list[str]]:
         ["status", good], ["status", str(lab)], ["status", str(base / "full")],
         ["retry", good], ["forget", good, "A"], ["rebuild", good], ["history", good, "A"],
         ["rebuild", str(lab)], ["retry", str(base / "full")], ["init", str(lab)],
-        ["check", str(lab / "A.csv")], ["doctor"],
+        ["check", str(lab / "A.csv")], ["doctor"], ["nightly"],
+        *(["nightly", "--settings", str(base / f"{name}.toml")] for name in SETTINGS),
     ]  # fmt: skip
 
 
@@ -267,6 +271,9 @@ def test_no_sequence_of_commands_changes_a_file_outside_the_results(
     (tmp_path / "full").mkdir()
     for name in ("A.html", "index.html", "ledger.url", "cellpipe.log", "all-cells.xlsx"):
         (tmp_path / "full" / name).write_bytes(b"somebody's")
+    for name, results in SETTINGS.items():
+        text = f"[[lab]]\nfolder = '{lab}'\nresults = '{tmp_path / results}'\n"
+        (tmp_path / f"{name}.toml").write_text(text)
     monkeypatch.chdir(tmp_path)
     draw = random.Random(seed)
     before = digests(tmp_path)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from cellpipe.core.errors import CellpipeError
 from cellpipe.store.ledger import Ledger
-from cellpipe.store.location import set_ledger_url
+from cellpipe.store.location import claim_folder, set_ledger_url
 from cellpipe.system.own_folder import MARK, is_same_folder, is_within, read_mark
 from cellpipe.system.scan import RawFolders, check_folder
 from cellpipe.system.time_zones import check_time_zone
@@ -61,6 +61,19 @@ class Lab:
     def relative_name(self, path: Path) -> str:
         """Return a file's path within the folder, with slashes on every system."""
         return self.raw.relative_name(path)
+
+    def claim(self) -> None:
+        """Make the results folder cellpipe's if it may be, before anything is written there.
+
+        Raises
+        ------
+        CellpipeError
+            If it holds files that cellpipe did not write, or is not apart from the raw files.
+
+        """
+        for folder in self.folders:
+            self.check_apart(folder)
+        claim_folder(self.results)
 
     def check(self) -> None:
         """Check what a run needs before it starts.
