@@ -23,6 +23,7 @@ from cellpipe.core.errors import ServerError
 from cellpipe.service.prefect_api import EVERY_ADDRESS, call_api
 from cellpipe.service.server_guard import Guard
 from cellpipe.service.server_password import VARIABLE, chosen_password, make_password
+from cellpipe.store.location import claim_folder
 from cellpipe.system.processes import call_on_stdin_close
 
 NO_TELEMETRY = {  # neither client nor server sends anything from this machine
@@ -54,6 +55,8 @@ def ensure_server(out: Path) -> Iterator[str]:
     ------
     ServerError
         If the named server does not answer, or a local one does not start.
+    StoreError
+        If a local one is needed, and the results folder holds what cellpipe did not write.
 
     """
     os.environ.update(NO_TELEMETRY)
@@ -111,6 +114,7 @@ def _variables(given: dict[str, str]) -> Iterator[None]:
 
 @contextmanager
 def _local_server(out: Path, password: str) -> Iterator[str]:
+    claim_folder(out.resolve())
     home = out.resolve() / "prefect"
     home.mkdir(parents=True, exist_ok=True)
     os.environ["PREFECT_HOME"] = str(home)
