@@ -175,12 +175,12 @@ def test_many_files_share_task_runs_and_unchanged_ones_have_none(
 from pathlib import Path
 from cellpipe.core.checkout import flow_module
 out = Path({str(tmp_path / "out")!r})
-batches = flow_module("process")
-parts = flow_module("executor")
-parts.SINGLE_ITEM_LIMIT, parts.CHUNK_SIZE = 5, 3
 from cellpipe.service import prefect_server as server
 from cellpipe.store.lab import Lab
-with server.ensure_server(out) as url:
+with server.ensure_server(out) as url:  # before Prefect is imported, which reads its address
+    batches = flow_module("process")
+    parts = flow_module("executor")
+    parts.SINGLE_ITEM_LIMIT, parts.CHUNK_SIZE = 5, 3
     flow_module("labs").give_labs([Lab(Path({str(small_lab)!r}), out, name="ours")])
     state = batches.process("ours", return_state=True)
     batches.process("ours", return_state=True)
