@@ -32,7 +32,7 @@ from cellpipe.store.snapshot import LedgerSnapshot
 from cellpipe.system.scan import Failure
 
 _log = logging.getLogger("cellpipe")
-_WORKBOOK_PENDING = "all-cells.xlsx is to be written"
+REPORTS_PENDING = "all-cells.xlsx is to be written"  # and index.html
 
 
 @dataclass(frozen=True)
@@ -174,23 +174,27 @@ def _update_reports(
 ) -> list[Failure]:
     """Write the lab's page and workbook if something changed, or they are not there."""
     there = all((lab.results / name).is_file() for name in ("index.html", ALL_CELLS))
-    pending = _WORKBOOK_PENDING in state.values
+    pending = REPORTS_PENDING in state.values
     if not (is_due or pending or not there):
         return []
     locked = _write_reports(lab, tables["files"], tables["findings"])
     if pending or locked:
-        lab.ledger.set_key_value(_WORKBOOK_PENDING, "yes" if locked else None)
+        lab.ledger.set_key_value(REPORTS_PENDING, "yes" if locked else None)
     return locked
+
+
+def read_lab_tables(lab: Lab) -> dict[str, pl.DataFrame]:
+    """Return the tables of all cells that the lab's page and workbook are made of."""
+    results = Results(lab.results)
+    return {
+        name: results[name].collect().sort("cell_id", maintain_order=True)
+        for name in ("cells", "baseline_comparison", "cycles")
+    }
 
 
 def _write_reports(lab: Lab, files: pl.DataFrame, findings: pl.DataFrame) -> list[Failure]:
     """Write the lab's page and workbook; return what failed: it costs itself only."""
-    results = Results(lab.results)
-    tables = {
-        name: results[name].collect().sort("cell_id", maintain_order=True)
-        for name in ("cells", "baseline_comparison", "cycles")
-    }
-    tables |= {"files": files, "findings": findings}
+    tables = read_lab_tables(lab) | {"files": files, "findings": findings}
     writers = {"index.html": report.write_index, ALL_CELLS: report.write_lab_workbook}
     failures = []
     for name, write in writers.items():
