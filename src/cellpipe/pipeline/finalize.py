@@ -24,6 +24,7 @@ from cellpipe.pipeline.summary import Summary
 from cellpipe.store import LAB, Results, read_table, table_path, write_table
 from cellpipe.store.consolidated import consolidate_tables
 from cellpipe.store.failures import MAX_ATTEMPTS
+from cellpipe.store.history import prune_events
 from cellpipe.store.lab import Lab
 from cellpipe.store.layout import ALL_CELLS
 from cellpipe.store.ledger import LAST_COMPLETE_STATE
@@ -61,6 +62,8 @@ def finalize(lab: Lab, state: LedgerSnapshot, run: Run) -> Summary:
     locked = _update_reports(lab, state, tables, is_due=bool(run.computed) or changed)
     failures = [*_all_failures(state, files, failed), *sheet.failures, *locked]
     quarantine_orphans(lab.ledger)
+    if plan.new or run.computed:
+        lab.ledger.update(prune_events)
     ignored = tuple(lab.relative_name(path) for path in plan.ignored)
     is_open = sheet.failures or locked or _has_pending_retry(state, run.failures)
     if plan.walk and not (is_open or hides_files(lab, plan.unreachable)):

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from cellpipe.core.errors import ServerError
 from cellpipe.service.prefect_api import call_api
+from cellpipe.system.log_files import make_room
 from cellpipe.system.processes import call_on_stdin_close
 
 NO_TELEMETRY = {  # neither client nor server sends anything from this machine
@@ -85,6 +86,7 @@ def _local_server(out: Path) -> Iterator[str]:
     settings = {**os.environ, **RETENTION, "PREFECT_SERVER_UI_API_URL": url}
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1",
                "--port", str(port)]  # fmt: skip
+    make_room(home / "server.log")
     with (home / "server.log").open("ab") as log:
         process = subprocess.Popen(  # noqa: S603 - this Python, Prefect
             command, env=settings, stdout=log, stderr=log, stdin=subprocess.DEVNULL

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 import polars as pl
@@ -15,8 +16,8 @@ from cellpipe.report.wording import format_time
 
 FEW = 20  # so many are shown each with all that is known of it
 _EXPECTED = "; expected "
-_BYTES = 650_000  # of the files that could not be used, on a page
-_BYTES_OF_LINE = 50  # besides its texts
+_BYTES = 850_000  # of the files that could not be used, on a page
+_BYTES_OF_LINE, _BYTES_OF_COLUMN = 10, 20  # besides the texts
 _OTHER = "other reasons"
 
 
@@ -24,8 +25,8 @@ _OTHER = "other reasons"
 class RejectedFiles:
     """Files that could not be used for one reason.
 
-    ``rows`` are their paths, what was found in each (empty where ``reason`` says it, or there is no
-    room for it) and when they were written; ``more`` are those for which there is no room.
+    ``rows`` are their paths, what was found in each and when it was written; either is empty where
+    there is no room for it, or ``reason`` says it. For ``more`` files there is no room.
     """
 
     reason: str
@@ -38,11 +39,16 @@ class RejectedFiles:
         """Whether the files differ in what was found."""
         return any(found for _, found, _ in self.rows)
 
+    @property
+    def has_time(self) -> bool:
+        """Whether it is said when the files were written."""
+        return any(when for _, _, when in self.rows)
+
 
 def group_rejected(files: pl.DataFrame) -> list[RejectedFiles]:
     """Group files that could not be used by what was expected of them, the largest group first.
 
-    ``files`` are their rows of the table ``files``. A line for each, at most 0.65 MB in all.
+    ``files`` are their rows of the table ``files``. A line for each, at most 0.85 MB in all.
     """
     groups: dict[str, list[tuple[str, str, str]]] = {}
     columns = files.sort("path").select("path", "reason", "modified_at")
@@ -54,6 +60,11 @@ def group_rejected(files: pl.DataFrame) -> list[RejectedFiles]:
     whole = [_make_group(said, rows) for said, rows in ordered]
     if sum(map(_size, whole)) > _BYTES:
         whole = [_without_found(group) for group in whole]
+    if sum(map(_size, whole)) > _BYTES:
+        whole = [
+            RejectedFiles(g.reason, g.count, tuple((path, "", "") for path, _, _ in g.rows))
+            for g in whole
+        ]
     room = _BYTES
     bounded = []
     for group in whole:
@@ -105,7 +116,8 @@ def _size(group: RejectedFiles) -> int:
 
 
 def _line_size(row: tuple[str, str, str]) -> int:
-    return _BYTES_OF_LINE + sum(len(text.encode("utf-8", "replace")) for text in row)
+    path, *others = (len(escape(text).encode("utf-8", "xmlcharrefreplace")) for text in row)
+    return _BYTES_OF_LINE + path + sum(_BYTES_OF_COLUMN + length for length in others if length)
 
 
 def _fitting(rows: Sequence[tuple[str, str, str]], room: int) -> int:
