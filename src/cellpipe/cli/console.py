@@ -94,12 +94,11 @@ def show_summary(summary: Summary) -> None:
             "the version or --time-zone is another."
         )
     if summary.cells.height:
-        cells = summary.cells.head(_MOST_CELLS)
-        table = _cells_table(cells)
+        table = _cells_table(summary)
         unlimited = console.options.update(max_width=1 << 16)
         fits = Width.get(console, unlimited, table).maximum <= console.width
-        console.print(table if fits else _cells_list(cells))
-        show_rest(console, summary.cells.height - cells.height, summary.page)
+        console.print(table if fits else _cells_list(summary))
+        show_rest(console, summary.cells.height - _MOST_CELLS, summary.page)
     if summary.failures:
         failures = [(failure.path, str(failure.reason)) for failure in summary.failures]
         show_rejected(console, failures, "File or cell", summary.page)
@@ -155,13 +154,13 @@ def _show_failed_steps(console: Console, summary: Summary) -> None:
         console.print(Text(line))
 
 
-def _cells_table(cells: pl.DataFrame) -> Table:
+def _cells_table(summary: Summary) -> Table:
     table = Table(title="Cells", title_justify="left", title_style="bold")
     for header in ("Cell", "Kind", "Cycles", "First discharge", "Initial CE", "Mean CE",
                    "Retention", "Interfacial resistance"):  # fmt: skip
         left = header in {"Cell", "Kind"}
         table.add_column(header, justify="left" if left else "right", no_wrap=header != "Kind")
-    for row in cells.iter_rows(named=True):
+    for row in summary.cells.head(_MOST_CELLS).iter_rows(named=True):
         retention = format_percent(row["capacity_retention"])
         if row["retention_cycle"]:
             cycle, reference = row["retention_cycle"], row["retention_reference_cycle"]
@@ -174,12 +173,12 @@ def _cells_table(cells: pl.DataFrame) -> Table:
     return table
 
 
-def _cells_list(cells: pl.DataFrame) -> Table:
+def _cells_list(summary: Summary) -> Table:
     """Return the cells with their numbers as running text, for a narrow terminal."""
     table = Table(title="Cells", title_justify="left", title_style="bold", show_header=False)
     table.add_column(overflow="fold", max_width=40)
     table.add_column()
-    for row in cells.iter_rows(named=True):
+    for row in summary.cells.head(_MOST_CELLS).iter_rows(named=True):
         kind = row["configuration"] or "kind not known"
         retention = format_percent(row["capacity_retention"])
         if row["retention_cycle"]:

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cellpipe.cli.console import make_console, pluralize, show_rejected
+from cellpipe.store.recovery import DAMAGED
 
 if TYPE_CHECKING:
     from cellpipe.pipeline.maintenance import Status
@@ -40,6 +41,10 @@ def show_status(out: Path, status: Status) -> None:
         else "No night run yet."
     )
     console.print(Text(night))
+    count, size = status.damaged
+    if count:
+        held = f"{pluralize(count, 'file')}, {size / 1e6:.1f} MB"
+        console.print(Text(f"Put aside as damaged: {held} in {out / DAMAGED}"))
     if status.aside:
         show_rejected(console, status.aside, "File", out / "index.html")
 

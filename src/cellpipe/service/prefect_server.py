@@ -8,6 +8,7 @@ when it is imported.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -42,6 +43,7 @@ RETENTION = {  # with the defaults a busy server drops task runs
 HEARTBEAT = {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30"}  # seconds; the shortest that Prefect allows
 _START_SECONDS = 180.0
 _RECORD_SECONDS = 120.0
+_RECORD_BYTES = 500_000_000  # of Prefect's database in the results
 
 
 @contextmanager
@@ -87,6 +89,7 @@ def _local_server(out: Path) -> Iterator[str]:
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1",
                "--port", str(port)]  # fmt: skip
     make_room(home / "server.log")
+    _make_room_for_records(home / "prefect.db")
     with (home / "server.log").open("ab") as log:
         process = subprocess.Popen(  # noqa: S603 - this Python, Prefect
             command, env=settings, stdout=log, stderr=log, stdin=subprocess.DEVNULL
@@ -96,6 +99,19 @@ def _local_server(out: Path) -> Iterator[str]:
             yield url
         finally:
             _stop(process)
+
+
+def _make_room_for_records(path: Path) -> None:
+    """Put Prefect's database aside if it is large: the ledger is the record, and one old is kept.
+
+    A server that lives for one run tidies up nothing itself.
+    """
+    if not path.is_file() or path.stat().st_size < _RECORD_BYTES:
+        return
+    with contextlib.suppress(OSError):  # another run's server holds it open
+        path.replace(path.with_name("prefect.db.1"))
+        for beside in ("prefect.db-wal", "prefect.db-shm"):
+            path.with_name(beside).unlink(missing_ok=True)
 
 
 def _wait_until_up(process: subprocess.Popen[bytes], url: str, log: Path) -> None:

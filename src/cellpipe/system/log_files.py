@@ -25,15 +25,15 @@ class BoundedLogHandler(logging.handlers.RotatingFileHandler):
     def __init__(self, path: Path, *, size: int = 10_000_000, kept: int = 3) -> None:
         super().__init__(path, maxBytes=size, backupCount=kept, encoding="utf-8", delay=True)
 
-    def rotate(self, source: str, dest: str) -> None:
+    def doRollover(self) -> None:  # noqa: N802 - the name is logging's
         """Rename the full file; where another process holds it open, copy and empty it.
 
         Windows renames no file that another process has opened.
         """
         try:
-            super().rotate(source, dest)
+            super().doRollover()
         except OSError:
-            empty_log(Path(source), Path(dest))
+            empty_log(Path(self.baseFilename), Path(f"{self.baseFilename}.1"))
 
 
 def empty_log(path: Path, copy: Path) -> None:

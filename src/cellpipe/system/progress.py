@@ -30,7 +30,7 @@ class StageProgress:
     ) -> None:
         self.stage, self.costs, self.progress = stage, dict(costs), progress
         self.done, self.spent, self.all = 0, 0.0, sum(costs.values())
-        self.known, self.expected = len(costs), expected
+        self.known, self.expected, self._share = len(costs), expected, 0.0
 
     def add(self, costs: Mapping[Any, float]) -> None:
         """Add steps, when those before are done; one that was there before is one more."""
@@ -45,5 +45,5 @@ class StageProgress:
         total = max(self.expected, self.known)
         _log.info("%s %d/%d %s", self.stage, self.done, total, what)
         if self.progress is not None:
-            share = self.spent / self.all * self.known / total
-            self.progress(self.stage, self.done, total, what, share)
+            self._share = max(self._share, self.spent / self.all * self.known / total)
+            self.progress(self.stage, self.done, total, what, self._share)
