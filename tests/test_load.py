@@ -80,11 +80,13 @@ def plan_of(count: int) -> Plan:
 
 @given(count=st.integers(1, 400))
 def test_each_new_file_is_in_one_portion_and_each_cell_in_one(count: int) -> None:
-    found = divide_files(Lab(Path("/lab"), Path("/out")), plan_of(count), SheetSnapshot())
+    cells = tuple(Cell(f"C{n:04}", patterns=(f"C{n:04}_*",)) for n in range(count // 3 + 1))
+    sheet = SheetSnapshot(cells=cells)
+    found = divide_files(Lab(Path("/lab"), Path("/out")), plan_of(count), sheet)
     files = [file for portion in found for file in portion.files]
     assert sorted(files, key=str) == sorted(plan_of(count).new, key=str)
-    cells = [{file.path.name[:5] for file in portion.files} for portion in found]
-    assert sum(map(len, cells)) == len(set().union(*cells))
+    parts = [{file.path.name[:5] for file in portion.files} for portion in found]
+    assert sum(map(len, parts)) == len(set().union(*parts))
     assert [portion.is_last for portion in found] == [False] * (len(found) - 1) + [True]
     sizes = [len(portion.files) for portion in found]
     assert sizes == [count] if count <= 40 else sizes[0] < 20
