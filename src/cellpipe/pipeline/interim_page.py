@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import polars as pl
 
@@ -18,12 +19,13 @@ from cellpipe import report
 from cellpipe._version import __version__
 from cellpipe.core.steps import StepFailure, run_step
 from cellpipe.pipeline.cell_inputs import group_files
-from cellpipe.pipeline.finalize import REPORTS_PENDING, read_lab_tables
+from cellpipe.pipeline.finalize import read_lab_tables
 from cellpipe.pipeline.lab_tables import files_table, findings_table
 from cellpipe.pipeline.plan import NewFile, Plan
 from cellpipe.pipeline.sheet_snapshot import SheetSnapshot
 from cellpipe.store.lab import Lab
 from cellpipe.store.ledger import LAST_COMPLETE_STATE
+from cellpipe.store.manifest import describe_file
 from cellpipe.store.snapshot import LedgerSnapshot
 from cellpipe.system.scan import Failure
 
@@ -68,17 +70,18 @@ class InterimPage:
         begun = self._clock()
         if not self._is_announced:  # if this run dies, the next one writes the page anew
             self._lab.ledger.set_key_value(LAST_COMPLETE_STATE, None)
-            self._lab.ledger.set_key_value(REPORTS_PENDING, "yes")
             self._is_announced = True
         made = run_step(partial(self._write, state, files, failures))
         if isinstance(made, StepFailure):
             _log.info("the page of what is there so far was not written (%s)", made.reason)
+        else:
+            self._lab.ledger.record_result_files([describe_file(self._lab.results, made)])
         ended = self._clock()
         self._next = ended + max(_PAUSE_SECONDS, _SHARE * (ended - begun))
 
     def _write(
         self, state: LedgerSnapshot, new: Sequence[NewFile], failures: Sequence[Failure]
-    ) -> None:
+    ) -> Path:
         lab, plan = self._lab, replace(self._plan, new=tuple(new))
         names = [lab.relative_name(path) for path in plan.files]
         grouping = group_files(state, names, self._sheet)
@@ -87,7 +90,7 @@ class InterimPage:
         findings = findings_table(state, grouping, self._sheet.findings, failed)
         is_there = pl.col("cell_id").is_null() | pl.col("cell_id").is_in(list(state.cells))
         tables = {"files": files.filter(is_there), "findings": findings}
-        report.write_index(
+        return report.write_index(
             read_lab_tables(lab) | tables, lab.results, version=__version__,
             interim=f"{len(new)} of {len(self._plan.new)} new files are read so far",
         )  # fmt: skip
