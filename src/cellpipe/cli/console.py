@@ -101,7 +101,7 @@ def show_summary(summary: Summary) -> None:
         show_rest(console, summary.cells.height - _MOST_CELLS, summary.page)
     if summary.failures:
         failures = [(failure.path, str(failure.reason)) for failure in summary.failures]
-        show_rejected(console, failures, "File or cell", summary.page)
+        show_failure_list(console, failures, "File or cell", summary.page)
     _show_remarks(console, summary)
     if summary.exit_code == 2:
         console.print("Nothing could be done: no file in the folder can be used.")
@@ -249,7 +249,7 @@ def format_number(value: float, digits: int = 3) -> str:
     return f"{value:.{decimals}f}"
 
 
-def show_rejected(
+def show_failure_list(
     console: Console, rejected: Sequence[tuple[str, str]], head: str, page: Path
 ) -> None:
     """Print what could not be used and why: twenty, and how many more the page has."""

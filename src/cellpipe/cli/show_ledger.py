@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from cellpipe.cli.console import make_console, pluralize, show_rejected
+from cellpipe.cli.console import make_console, pluralize, show_failure_list
 from cellpipe.store.recovery import DAMAGED
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def show_status(out: Path, status: Status) -> None:
         held = f"{pluralize(count, 'file')}, {size / 1e6:.1f} MB"
         console.print(Text(f"Put aside as damaged: {held} in {out / DAMAGED}"))
     if status.aside:
-        show_rejected(console, status.aside, "File", out / "index.html")
+        show_failure_list(console, status.aside, "File", out / "index.html")
 
 
 def show_history(events: Sequence[Event]) -> None:

@@ -17,7 +17,7 @@ from cellpipe.baselines.verdict import count_standings, describe_standing
 from cellpipe.report.figures.sparkline import sparkline
 from cellpipe.report.html.cell_page import load_template
 from cellpipe.report.html.grid import Grid
-from cellpipe.report.html.long_lists import FEW, group_rejected, shorten_findings
+from cellpipe.report.html.long_lists import FEW, group_by_reason, shorten_findings
 from cellpipe.report.html.replicates import replicate_grid
 from cellpipe.report.key_numbers import resistance_text
 from cellpipe.report.wording import (
@@ -86,7 +86,7 @@ def index_page(tables: Mapping[str, pl.DataFrame], *, version: str, interim: str
             row | {"newest": _newest_time(row["modified_at"])}
             for row in (rejected.sort("path").to_dicts() if is_short else ())
         ],
-        reasons=[] if is_short else group_rejected(rejected),
+        reasons=[] if is_short else group_by_reason(rejected),
         missing=missing_fields_grid(cells),
         used_files=files.filter(pl.col("status") == "used").height,
         version=version,

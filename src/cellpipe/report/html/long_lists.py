@@ -45,7 +45,7 @@ class RejectedFiles:
         return any(when for _, _, when in self.rows)
 
 
-def group_rejected(files: pl.DataFrame) -> list[RejectedFiles]:
+def group_by_reason(files: pl.DataFrame) -> list[RejectedFiles]:
     """Group files that could not be used by what was expected of them, the largest group first.
 
     ``files`` are their rows of the table ``files``. A line for each, at most 0.85 MB in all.
