@@ -18,6 +18,8 @@ from lxml import html
 
 from cellpipe.cell_sheet.sheet import find_cells
 from cellpipe.cli.console import show_summary
+from cellpipe.cli.main import main
+from cellpipe.config.settings import LabSettings
 from cellpipe.core import contracts
 from cellpipe.core.model import Cell
 from cellpipe.pipeline import finalize, interim_page, portions
@@ -27,12 +29,16 @@ from cellpipe.pipeline.portions import divide_files
 from cellpipe.pipeline.run import process
 from cellpipe.pipeline.sheet_snapshot import SheetSnapshot
 from cellpipe.report import write_index
+from cellpipe.report.html.digest import Digest, digest_page, digest_text
+from cellpipe.report.html.long_lists import shorten_findings
 from cellpipe.service import prefect_server
+from cellpipe.service.doctor import check_lab
 from cellpipe.service.watch.watcher import BATCH, _choose_files
 from cellpipe.store import Ledger, history
 from cellpipe.store.batch_queue import QueuedFile
 from cellpipe.store.history import Event, prune_events, read_events
 from cellpipe.store.lab import Lab
+from cellpipe.store.recovery import quarantine_size
 from cellpipe.store.writer_lease import acquire
 from cellpipe.system.log_files import BoundedLogHandler, make_room
 from made_files import neware_csv
@@ -93,6 +99,7 @@ def test_each_new_file_is_in_one_portion_and_each_cell_in_one(count: int) -> Non
     assert all(later >= 2 * size - 4 for size, later in pairwise(sizes[:-1]))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_pages", "eager")
 def test_a_run_in_portions_writes_what_one_without_does_byte_for_byte(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -145,6 +152,7 @@ def test_the_page_is_there_soon_names_what_is_there_and_says_that_the_run_goes_o
     assert "all-cells.xlsx" in last
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_pages", "eager")
 def test_a_run_that_dies_before_its_end_leaves_no_page_of_a_run_that_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -249,12 +257,11 @@ def test_a_line_for_a_file_says_what_was_found_in_it_while_there_is_room(tmp_pat
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_pages")
 def test_the_terminal_shows_twenty_files_and_a_count(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from cellpipe.cli.main import main
-
     lab, out = tmp_path / "lab", tmp_path / "out"
     lab.mkdir()
     for number in range(130):
@@ -271,6 +278,54 @@ def test_the_terminal_shows_twenty_files_and_a_count(
     assert "… and 110 more" in said
     table = pl.read_parquet(next(out.glob("tables/files/*.parquet")))
     assert table.height == 130  # nothing is lost by it
+
+
+def test_a_digest_of_thousands_of_files_and_cells_is_short(tmp_path: Path) -> None:
+    names = [f"junk_{number}" for number in range(10_000)]
+    found = Digest(
+        "2026-01-01T00:00:00", "", tmp_path / "index.html", 10_000, names,
+        alarms=[(name, "It fell.") for name in names],
+        rejected=[(name, "found nothing.") for name in names], done=names, failed=names,
+    )  # fmt: skip
+    page = digest_page(found, version="1")
+    assert len(page) < 60_000
+    assert len(digest_text(found)) < 20_000
+    assert page.count("… and 9950 more") == 5
+    assert "10000 set aside" in page
+
+
+def test_findings_of_one_kind_are_shown_until_there_are_many_and_then_counted() -> None:
+    def of(code: str, count: int) -> list[dict[str, Any]]:
+        return [{"code": code, "level": "warning", "sentence": f"{code} {n}", "file": None}
+                for n in range(count)]  # fmt: skip
+
+    few, many = of("rare_thing", 20), of("bad_row", 5_000)
+    shown = shorten_findings([*few, *many])
+    assert shown[:40] == [*few, *many[:20]]
+    (rest,) = shown[40:]
+    assert rest["sentence"].startswith("4980 more of this kind (bad row); the workbook has")
+    assert shorten_findings(few) == few
+
+
+@pytest.mark.usefixtures("no_pages")
+def test_what_was_put_aside_as_damaged_is_told_with_its_size(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lab, out = tmp_path / "lab", tmp_path / "out"
+    lab.mkdir()
+    neware_csv(lab / "A_1.csv", "2026-03-02 10:00:00", rows=3)
+    process(lab, out)
+    assert quarantine_size(out) == (0, 0)
+    (out / "damaged" / "20260101").mkdir(parents=True)
+    (out / "damaged" / "20260101" / "old.parquet").write_bytes(b"x" * 2_500_000)
+    main(["status", str(out)])
+    assert "Put aside as damaged: 1 file, 2.5 MB in" in capsys.readouterr().out
+    (check,) = [
+        check for check in check_lab(LabSettings(folder=lab, results=out))
+        if check.what == "damaged results"
+    ]  # fmt: skip
+    assert check.state == "note"
+    assert "1 files, 2.5 MB" in check.found
 
 
 def test_the_history_levels_off_and_keeps_the_last_of_each_kind(
@@ -306,6 +361,7 @@ def test_what_the_next_digest_tells_is_not_tidied_away(tmp_path: Path) -> None:
         assert len(read_events(ledger.database, "C")) == 3_000
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_pages")
 def test_a_run_tidies_the_history_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(finalize, "prune_events", lambda rows: history.prune_events(rows, 20))

@@ -99,7 +99,7 @@ def check_lab(lab: LabSettings) -> Iterator[Check]:
     count, size = quarantine_size(lab.results)
     if count:
         yield Check("damaged results", "note",
-                    f"{count} files, {size / 1e6:.0f} MB in {lab.results / DAMAGED}",
+                    f"{count} files, {size / 1e6:.1f} MB in {lab.results / DAMAGED}",
                     "they were made again; delete them when nobody misses any")  # fmt: skip
     if sys.platform == "win32" and len(str(lab.results)) > _LONG_PATH:
         yield Check("length of paths", "note", f"{len(str(lab.results))} characters",
