@@ -32,6 +32,8 @@ executor = flow_module("executor")
 labs = flow_module("labs")
 RUNNER: TaskRunner[Any] = flow_module("task_runners").make_task_runner(RunnerSettings())
 Batch = Annotated[str, Field(pattern=r"^[0-9a-z-]{1,40}$")]
+_MOST_ROWS = 200  # of an artifact; the results' own page has all
+_MOST_EVENTS = 500  # of a run
 _EVENTS = {"set aside": "cellpipe.file.set-aside", "rests": "cellpipe.file.set-aside",
            "alarm": "cellpipe.cell.alarm"}  # fmt: skip
 
@@ -88,17 +90,23 @@ def _create_artifacts(summary: Summary) -> None:
     columns = ["cell_id", "configuration", "cycles", "initial_coulombic_efficiency",
                "mean_coulombic_efficiency", "capacity_retention", "retention_cycle"]  # fmt: skip
     create_table_artifact(
-        key="cells", table=summary.cells.select(columns).to_dicts(),
-        description=f"Cells of {summary.lab.folder}; open {summary.page}",
+        key="cells", table=summary.cells.select(columns).head(_MOST_ROWS).to_dicts(),
+        description=f"Cells of {summary.lab.folder}; {_first_of(summary.cells.height)}"
+        f"open {summary.page}",
     )  # fmt: skip
     rejected = [
         {"file": failure.path, "reason": str(failure.reason), **_remedy(failure.parts)}
-        for failure in summary.failures
+        for failure in summary.failures[:_MOST_ROWS]
     ]
     create_table_artifact(
         key="set-aside", table=rejected or [{"file": "none", "reason": ""}],
-        description="What could not be used, and why",
+        description="What could not be used, and why; "
+        f"{_first_of(len(summary.failures))}all are in {summary.page}",
     )  # fmt: skip
+
+
+def _first_of(count: int) -> str:
+    return f"the first {_MOST_ROWS} of {count}; " if count > _MOST_ROWS else ""
 
 
 def _remedy(parts: dict[str, str | None]) -> dict[str, str]:
@@ -106,16 +114,27 @@ def _remedy(parts: dict[str, str | None]) -> dict[str, str]:
 
 
 def _emit_events(lab: Lab, since: str) -> None:
-    """Emit an event for each file that was set aside and each alarm of a cell in this run."""
-    for event in read_events(lab.ledger.database, since=since):
-        if event.event in _EVENTS:
-            kind = "cell" if event.event == "alarm" else "file"
-            emit_event(
-                event=_EVENTS[event.event],
-                resource={
-                    "prefect.resource.id": f"cellpipe.{kind}.{event.subject}",
-                    "prefect.resource.name": event.subject,
-                },
-                payload={"subject": event.subject, "reason": str(event.reason or ""),
-                         "sha256": event.sha256 or "", "results": str(lab.results)},
-            )  # fmt: skip
+    """Emit an event for each file that was set aside and each alarm of a cell in this run.
+
+    Of very many those of cells come first, and one event says how many more there are.
+    """
+    found = [e for e in read_events(lab.ledger.database, since=since) if e.event in _EVENTS]
+    found.sort(key=lambda event: event.event != "alarm")
+    for event in found[:_MOST_EVENTS]:
+        kind = "cell" if event.event == "alarm" else "file"
+        emit_event(
+            event=_EVENTS[event.event],
+            resource={
+                "prefect.resource.id": f"cellpipe.{kind}.{event.subject}",
+                "prefect.resource.name": event.subject,
+            },
+            payload={"subject": event.subject, "reason": str(event.reason or ""),
+                     "sha256": event.sha256 or "", "results": str(lab.results)},
+        )  # fmt: skip
+    if len(found) > _MOST_EVENTS:
+        more = len(found) - _MOST_EVENTS
+        emit_event(
+            event="cellpipe.more-events",
+            resource={"prefect.resource.id": f"cellpipe.lab.{lab.folder}"},
+            payload={"more": more, "results": str(lab.results)},
+        )

@@ -225,19 +225,46 @@ def _report_unknown_column(where: str, text: str, findings: list[Finding]) -> No
     )
 
 
+class PatternIndex:
+    """The patterns of a sheet's cells, by the text that each begins with.
+
+    A sheet of thousands of rows is looked up for thousands of files: only rows whose pattern
+    begins as the file's name or path does are tried.
+    """
+
+    def __init__(self, cells: Iterable[Cell]) -> None:
+        self._cells = list(cells)
+        self._by_beginning: dict[str, set[int]] = {}
+        for place, cell in enumerate(self._cells):
+            for pattern in cell.patterns:
+                beginning = re.split(r"[*?\[]", _normalize_pattern(pattern))[0]
+                self._by_beginning.setdefault(beginning, set()).add(place)
+        self._lengths = sorted({len(beginning) for beginning in self._by_beginning})
+
+    def find_cells(self, name: str, relative: str) -> list[Cell]:
+        """Return the cells whose patterns match a file's name or its path within the folder."""
+        texts = (to_nfc(name).lower(), to_nfc(relative).lower())
+        places: set[int] = set()
+        for text in texts:
+            for length in self._lengths:
+                places |= self._by_beginning.get(text[:length], set())
+        candidates = (self._cells[place] for place in sorted(places))
+        return [cell for cell in candidates if any(map(_matcher(cell.patterns).match, texts))]
+
+
 def find_cells(name: str, relative: str, cells: Iterable[Cell]) -> list[Cell]:
     """Return the cells whose patterns match a file's name or its path within the folder."""
-    texts = (to_nfc(name).lower(), to_nfc(relative).lower())
-    return [
-        cell for cell in cells if cell.patterns and any(map(_matcher(cell.patterns).match, texts))
-    ]
+    return PatternIndex(cells).find_cells(name, relative)
 
 
 @functools.lru_cache(maxsize=20_000)
 def _matcher(patterns: tuple[str, ...]) -> re.Pattern[str]:
     """Return one expression for all patterns of a cell, ignoring case and kind of slash."""
-    normalized = (pattern.replace("\\", "/").lower() for pattern in patterns)
-    return re.compile("|".join(fnmatch.translate(pattern) for pattern in normalized))
+    return re.compile("|".join(fnmatch.translate(_normalize_pattern(each)) for each in patterns))
+
+
+def _normalize_pattern(pattern: str) -> str:
+    return pattern.replace("\\", "/").lower()
 
 
 def cell_id_from_name(stem: str) -> tuple[str, str | None]:

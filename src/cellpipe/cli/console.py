@@ -28,6 +28,8 @@ from cellpipe.system.progress import Progress as Tell
 from cellpipe.system.progress import Stage
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import polars as pl
 
     from cellpipe.pipeline.summary import Summary
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
 _STAGES: dict[Stage, str] = {"files": "Reading files", "cells": "Computing cells",
                              "report": "Writing the report"}  # fmt: skip
 _NAMED = 10  # cells that a line names
+_LISTED = 20  # files, findings or cells that a list has before it says how many more there are
+_MOST_CELLS = 100
 _NARROWEST = 128  # characters that the table of cells needs; a narrower terminal gets a list
 
 
@@ -94,8 +98,10 @@ def show_summary(summary: Summary) -> None:
         unlimited = console.options.update(max_width=1 << 16)
         fits = Width.get(console, unlimited, table).maximum <= console.width
         console.print(table if fits else _cells_list(summary))
+        show_rest(console, summary.cells.height - _MOST_CELLS, summary.page)
     if summary.failures:
-        console.print(_failures_table(summary))
+        failures = [(failure.path, str(failure.reason)) for failure in summary.failures]
+        show_failure_list(console, failures, "File or cell", summary.page)
     _show_remarks(console, summary)
     if summary.exit_code == 2:
         console.print("Nothing could be done: no file in the folder can be used.")
@@ -105,32 +111,35 @@ def show_summary(summary: Summary) -> None:
 
 def _show_remarks(console: Console, summary: Summary) -> None:
     lab = summary.findings.filter(summary.findings["cell_id"].is_null())
-    for sentence in lab["sentence"]:
+    for sentence in lab["sentence"].head(_LISTED):
         console.print(Text(f"Check: {sentence}"))
+    show_rest(console, lab.height - _LISTED, summary.page)
     not_in_sheet = summary.findings.filter(summary.findings["code"] == "not_in_sheet")["cell_id"]
     if len(not_in_sheet):
-        names = ", ".join(not_in_sheet)
-        console.print(Text(f"Not in the cell sheet, so in mAh only: {names}."))
+        console.print(Text(f"Not in the cell sheet, so in mAh only: {_names(not_in_sheet)}."))
     _show_cut(console, summary)
     _show_failed_steps(console, summary)
     if "time_zone_unknown" in summary.findings["code"]:
         console.print("Local times are taken as UTC; tell the instruments' zone with --time-zone.")
     if summary.ignored:
         kinds = sorted({"." + name.rpartition(".")[2] for name in summary.ignored})
-        console.print(
-            Text(
-                f"{pluralize(len(summary.ignored), 'file')} of other kinds left alone "
-                f"({', '.join(kinds)})."
-            )
-        )
+        shown = ", ".join(kinds[:_LISTED]) + (" …" if len(kinds) > _LISTED else "")
+        count = pluralize(len(summary.ignored), "file")
+        console.print(Text(f"{count} of other kinds left alone ({shown})."))
 
 
 def _show_cut(console: Console, summary: Summary) -> None:
     """Name the cells with a truncated file: their numbers cover only what is there."""
     cut = summary.findings.filter(summary.findings["code"] == "file_cut_off")["cell_id"]
     if len(cut):
-        names = ", ".join(cut.drop_nulls().unique(maintain_order=True))
+        names = _names(cut.drop_nulls().unique(maintain_order=True))
         console.print(Text(f"Check: a file of {names} was cut off; copy it again."))
+
+
+def _names(cells: pl.Series) -> str:
+    """Name cells: those that are few, else the first and how many more there are."""
+    more = f" and {len(cells) - _LISTED:,} more" if len(cells) > _LISTED else ""
+    return ", ".join(cells.head(_LISTED)) + more
 
 
 def _show_failed_steps(console: Console, summary: Summary) -> None:
@@ -151,7 +160,7 @@ def _cells_table(summary: Summary) -> Table:
                    "Retention", "Interfacial resistance"):  # fmt: skip
         left = header in {"Cell", "Kind"}
         table.add_column(header, justify="left" if left else "right", no_wrap=header != "Kind")
-    for row in summary.cells.iter_rows(named=True):
+    for row in summary.cells.head(_MOST_CELLS).iter_rows(named=True):
         retention = format_percent(row["capacity_retention"])
         if row["retention_cycle"]:
             cycle, reference = row["retention_cycle"], row["retention_reference_cycle"]
@@ -169,7 +178,7 @@ def _cells_list(summary: Summary) -> Table:
     table = Table(title="Cells", title_justify="left", title_style="bold", show_header=False)
     table.add_column(overflow="fold", max_width=40)
     table.add_column()
-    for row in summary.cells.iter_rows(named=True):
+    for row in summary.cells.head(_MOST_CELLS).iter_rows(named=True):
         kind = row["configuration"] or "kind not known"
         retention = format_percent(row["capacity_retention"])
         if row["retention_cycle"]:
@@ -240,13 +249,23 @@ def format_number(value: float, digits: int = 3) -> str:
     return f"{value:.{decimals}f}"
 
 
-def _failures_table(summary: Summary) -> Table:
+def show_failure_list(
+    console: Console, rejected: Sequence[tuple[str, str]], head: str, page: Path
+) -> None:
+    """Print what could not be used and why: twenty, and how many more the page has."""
     table = Table(title="Could not be used", title_justify="left", title_style="bold")
-    table.add_column("File or cell", overflow="fold")
+    table.add_column(head, overflow="fold")
     table.add_column("Why")
-    for failure in summary.failures:
-        table.add_row(Text(failure.path), Text(failure.reason))
-    return table
+    for path, reason in rejected[:_LISTED]:
+        table.add_row(Text(path), Text(reason))
+    console.print(table)
+    show_rest(console, len(rejected) - _LISTED, page)
+
+
+def show_rest(console: Console, count: int, page: Path) -> None:
+    """Print how many more there are than a list has, and where all of them are."""
+    if count > 0:
+        console.print(Text(f"… and {count:,} more; all are in {page}"), soft_wrap=True)
 
 
 def show_measurement(measurement: Measurement) -> None:

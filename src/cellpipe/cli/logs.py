@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import logging.handlers
 import sys
 from pathlib import Path
+
+from cellpipe.system.log_files import BoundedLogHandler
 
 
 class _TerminalHandler(logging.Handler):
@@ -27,9 +28,7 @@ def log_to(out: Path, *, verbose: bool, name: str = "cellpipe.log") -> None:
     There only what is marked ``aloud`` is shown, or everything if asked.
     """
     out.mkdir(parents=True, exist_ok=True)
-    file = logging.handlers.RotatingFileHandler(
-        out / name, maxBytes=10_000_000, backupCount=3, encoding="utf-8", delay=True
-    )
+    file = BoundedLogHandler(out / name)
     logger = logging.getLogger("cellpipe")
     for before in [one for one in logger.handlers if isinstance(one, _TerminalHandler)]:
         logger.removeHandler(before)

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from cellpipe.cli.console import make_console, pluralize
+from cellpipe.cli.console import make_console, pluralize, show_failure_list
+from cellpipe.store.recovery import DAMAGED
 
 if TYPE_CHECKING:
     from cellpipe.pipeline.maintenance import Status
     from cellpipe.store.history import Event
+
+_MOST_EVENTS = 500
 
 
 def show_status(out: Path, status: Status) -> None:
@@ -38,21 +41,23 @@ def show_status(out: Path, status: Status) -> None:
         else "No night run yet."
     )
     console.print(Text(night))
+    count, size = status.damaged
+    if count:
+        held = f"{pluralize(count, 'file')}, {size / 1e6:.1f} MB"
+        console.print(Text(f"Put aside as damaged: {held} in {out / DAMAGED}"))
     if status.aside:
-        table = Table(title="Could not be used", title_justify="left", title_style="bold")
-        table.add_column("File", overflow="fold")
-        table.add_column("Why")
-        for name, reason in status.aside:
-            table.add_row(Text(name), Text(reason))
-        console.print(table)
+        show_failure_list(console, status.aside, "File", out / "index.html")
 
 
 def show_history(events: Sequence[Event]) -> None:
-    """Print the events of the history, in order."""
+    """Print the events of the history, in order; of very many the latest."""
+    left_out = len(events) - _MOST_EVENTS
+    if left_out > 0:
+        make_console().print(f"… {left_out:,} earlier events; cellpipe history --json has all.")
     table = Table(title="History (UTC)", title_justify="left", title_style="bold")
     for column in ("When", "What", "Event", "Reason or numbers", "Content", "Version"):
         table.add_column(column, overflow="fold")
-    for event in events:
+    for event in events[-_MOST_EVENTS:]:
         numbers = ", ".join(
             f"{name} {_format_value(value)}" for name, value in event.numbers.items()
         )

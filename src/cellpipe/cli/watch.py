@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cellpipe.store.lab import Lab
 
 _log = logging.getLogger("cellpipe")
+_NAMED_FAILURES = 20  # of a night's handing on
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -204,8 +205,11 @@ def _run_lab_night(lab: Lab, settings: Settings, path: Path) -> int:
         print(f"cellpipe: {kind}: {error}", file=sys.stderr)
         return 2
     console.show_summary(result.summary)
-    for sentence in result.failed:
+    for sentence in result.failed[:_NAMED_FAILURES]:
         print(f"cellpipe: {sentence}", file=sys.stderr)
+    if len(result.failed) > _NAMED_FAILURES:
+        more = len(result.failed) - _NAMED_FAILURES
+        print(f"cellpipe: … and {more} more; the digest names fifty", file=sys.stderr)
     print(f"Digest: {result.digest}")
     return max(result.summary.exit_code, 1 if result.failed else 0)
 

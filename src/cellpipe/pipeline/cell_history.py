@@ -51,12 +51,12 @@ def _sort_by_time(files: Sequence[InputFile]) -> list[InputFile]:
     """Put files in the order of time; one without a clock behind those whose names come before."""
     timed = [file for file in files if file.content.started_at is not None]
     ordered = sorted(timed, key=lambda file: (file.content.started_at or _NEVER, file.path))
-    clockless = [file for file in files if file.content.started_at is None]
-    for file in sorted(clockless, key=lambda file: _natural_key(file.path)):
-        before = [
-            n for n, one in enumerate(ordered) if _natural_key(one.path) < _natural_key(file.path)
-        ]
-        ordered.insert(before[-1] + 1 if before else 0, file)
+    keys = [_natural_key(file.path) for file in ordered]
+    clockless = [(_natural_key(file.path), file) for file in files if not file.content.started_at]
+    for key, file in sorted(clockless, key=lambda each: each[0]):
+        place = next((n for n in range(len(keys), 0, -1) if keys[n - 1] < key), 0)
+        ordered.insert(place, file)
+        keys.insert(place, key)
     return ordered
 
 

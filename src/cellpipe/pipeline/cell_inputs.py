@@ -11,7 +11,7 @@ import polars as pl
 
 from cellpipe import analyses
 from cellpipe.cell_sheet.row import to_nfc
-from cellpipe.cell_sheet.sheet import CellSheet, cell_id_from_name, find_cells
+from cellpipe.cell_sheet.sheet import CellSheet, PatternIndex, cell_id_from_name
 from cellpipe.core import contracts
 from cellpipe.core.errors import CellpipeError
 from cellpipe.core.model import Cell, Finding
@@ -76,7 +76,8 @@ def group_files(state: LedgerSnapshot, names: Iterable[str], sheet: SheetSnapsho
     one cell.
     """
     files = _usable_files(state, names)
-    by_pattern = {f.path: find_cells(Path(f.path).name, f.path, sheet.cells) for f in files}
+    patterns = PatternIndex(sheet.cells)
+    by_pattern = {f.path: patterns.find_cells(Path(f.path).name, f.path) for f in files}
     named = _cell_names(files, by_pattern)
     sheet_ids = {cell.cell_id.casefold(): cell.cell_id for cell in sheet.cells}
     groups: dict[str, _Group] = {}
@@ -108,6 +109,23 @@ def group_files(state: LedgerSnapshot, names: Iterable[str], sheet: SheetSnapsho
         unused,
         (*_missing_file_findings(sheet, groups), *_shared_content_findings(cells)),
     )
+
+
+def expected_cells(names: Iterable[str], sheet: CellSheet) -> dict[str, str]:
+    """Return the cell that each file probably belongs to, from its path alone, before it is read.
+
+    Parts and channels of one name count as one cell. What is in a file may make it another's
+    (:func:`group_files`): this is good for an order of work, and for nothing else.
+    """
+    patterns = PatternIndex(sheet.cells)
+    open_ids = {cell.cell_id.casefold() for cell in sheet.cells if not cell.patterns}
+    found = {}
+    for name in names:
+        claims = patterns.find_cells(Path(name).name, name)
+        parents = (to_nfc(each).strip().casefold() for each in reversed(Path(name).parent.parts))
+        known = claims[0].cell_id if claims else next((p for p in parents if p in open_ids), None)
+        found[name] = (known or cell_id_from_name(Path(name).stem)[0]).casefold()
+    return found
 
 
 def _usable_files(state: LedgerSnapshot, names: Iterable[str]) -> list[InputFile]:

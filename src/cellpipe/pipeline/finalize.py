@@ -25,6 +25,7 @@ from cellpipe.pipeline.summary import Summary
 from cellpipe.store import LAB, Results, read_table, table_path, write_table
 from cellpipe.store.consolidated import consolidate_tables
 from cellpipe.store.failures import MAX_ATTEMPTS
+from cellpipe.store.history import prune_events
 from cellpipe.store.lab import Lab
 from cellpipe.store.layout import ALL_CELLS, INDEX, LAB_PAGES
 from cellpipe.store.ledger import LAST_COMPLETE_STATE, PAGES_DUE
@@ -68,6 +69,8 @@ def finalize(lab: Lab, state: LedgerSnapshot, run: Run) -> Summary:
     if is_due or plan.new or locked:
         lab.ledger.set_key_value(PAGES_DUE, "yes" if locked else None)
     failures = [*_all_failures(state, files, failed), *sheet.failures, *locked]
+    if plan.new or run.computed:
+        lab.ledger.update(prune_events)
     ignored = tuple(lab.relative_name(path) for path in plan.ignored)
     is_open = sheet.failures or locked or _has_pending_retry(state, run.failures)
     if plan.walk and not (is_open or hides_files(lab, plan.unreachable)):
@@ -193,14 +196,18 @@ def _update_reports(lab: Lab, tables: Mapping[str, pl.DataFrame], *, is_due: boo
     return _write_reports(lab, tables["files"], tables["findings"])
 
 
-def _write_reports(lab: Lab, files: pl.DataFrame, findings: pl.DataFrame) -> list[Failure]:
-    """Write the lab's page and workbook; return what failed: it costs itself only."""
+def read_lab_tables(lab: Lab) -> dict[str, pl.DataFrame]:
+    """Return the tables of all cells that the lab's page and workbook are made of."""
     results = Results(lab.results)
-    tables = {
+    return {
         name: results[name].collect().sort("cell_id", maintain_order=True)
         for name in ("cells", "baseline_comparison", "cycles")
     }
-    tables |= {"files": files, "findings": findings}
+
+
+def _write_reports(lab: Lab, files: pl.DataFrame, findings: pl.DataFrame) -> list[Failure]:
+    """Write the lab's page and workbook; return what failed: it costs itself only."""
+    tables = read_lab_tables(lab) | {"files": files, "findings": findings}
     writers = {INDEX: report.write_index, ALL_CELLS: report.write_lab_workbook}
     failures, written = [], []
     for name, write in writers.items():

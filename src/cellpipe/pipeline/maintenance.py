@@ -12,6 +12,7 @@ from cellpipe.store.failures import MAX_ATTEMPTS
 from cellpipe.store.history import Event, add_events, last_event, read_events
 from cellpipe.store.ledger import LAST_COMPLETE_STATE, Ledger
 from cellpipe.store.location import has_ledger
+from cellpipe.store.recovery import quarantine_size
 from cellpipe.store.snapshot import SEVERAL
 from cellpipe.store.writer_lease import acquire, current_writer
 from cellpipe.system.atomic_files import delete
@@ -21,7 +22,10 @@ _WAIT_SECONDS = 600.0
 
 @dataclass(frozen=True)
 class Status:
-    """How a results folder stands: counts, who writes, and what could not be used."""
+    """How a results folder stands: counts, who writes, and what could not be used.
+
+    ``damaged`` are the number and the bytes of result files that were put into ``damaged/``.
+    """
 
     folders: tuple[Path, ...]
     counts: dict[str, int]
@@ -31,6 +35,7 @@ class Status:
     aside: tuple[tuple[str, str], ...]
     last: Event | None
     night: Event | None
+    damaged: tuple[int, int] = (0, 0)
 
 
 def open_ledger(out: Path) -> Ledger:
@@ -68,7 +73,7 @@ def read_status(ledger: Ledger) -> Status:
     return Status(
         folders, counts, len(state.cells), current_writer(ledger),
         len(queued_files(ledger.database)), tuple(aside), last_event(ledger.database),
-        last_event(ledger.database, "night"),
+        last_event(ledger.database, "night"), quarantine_size(ledger.folder),
     )  # fmt: skip
 
 

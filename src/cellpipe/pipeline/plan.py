@@ -167,10 +167,11 @@ def plan_files(lab: Lab, state: LedgerSnapshot, paths: Sequence[Path]) -> Plan:
     plan = plan_entries(lab, state, entries, failures)
     rest = sorted({state.recording_file(name) for name in state.seen} - wanted.keys())
     known = (*plan.known, *(lab.raw.path(name) for name in rest))
+    named = {*wanted, *rest}
     failed = [
         (lab.raw.path(name), Failure(name, failure.reason))
         for name, failure in sorted(state.failures.items())
-        if name not in wanted and name not in rest
+        if name not in named
     ]
     return replace(plan, known=known, suspended=(*plan.suspended, *failed), is_partial=True)
 

@@ -11,7 +11,7 @@ import json
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cellpipe.core.errors import DamagedLedgerError, DamagedTableError, StoreError
@@ -20,7 +20,9 @@ from cellpipe.pipeline.cleanup import hides_files
 from cellpipe.pipeline.compute import stale_cells
 from cellpipe.pipeline.executors import COMPUTE, INGEST, Executor, LocalExecutor
 from cellpipe.pipeline.finalize import Run, finalize, last_summary
+from cellpipe.pipeline.interim_page import InterimPage
 from cellpipe.pipeline.plan import NewFile, Plan, plan_all, plan_entries, plan_files
+from cellpipe.pipeline.portions import divide_files
 from cellpipe.pipeline.record import record_cell, record_file
 from cellpipe.pipeline.sheet_snapshot import SheetSnapshot, read_current_sheet
 from cellpipe.pipeline.summary import Summary
@@ -38,6 +40,7 @@ from cellpipe.store.ownership import (
     find_foreign_files,
     remove_leftovers,
 )
+from cellpipe.store.records import CellEntry
 from cellpipe.store.snapshot import LedgerSnapshot
 from cellpipe.store.writer_lease import acquire
 from cellpipe.system.processes import Workers
@@ -185,14 +188,38 @@ def _run(
     *,
     redraw: bool,
 ) -> Summary:
-    state, failures = _ingest(lab, state, plan.new, executor, progress)
-    grouping = group_files(state, map(lab.relative_name, plan.files), sheet)
-    tasks = stale_cells(lab, state, grouping.cells, redraw=redraw)
-    state, failed, computed = _compute(lab, state, tasks, executor, progress)
-    run = Run(plan, grouping, sheet, (*failures, *failed), computed, pages_due=redraw)
+    portions = divide_files(lab, plan, sheet)
+    reading = StageProgress("files", {f.path: FILE_COST + f.size for f in plan.new}, progress)
+    expected = len(portions[-1].cells)
+    computing = StageProgress("cells", {}, progress, expected=expected)
+    done = _Done(InterimPage(lab, plan, sheet) if len(portions) > 1 else None)
+    for portion in portions:
+        state = _ingest(lab, state, portion.files, executor, reading, done)
+        grouping = group_files(state, portion.names, sheet)
+        due = [inputs for inputs in grouping.cells if portion.is_due(inputs)]
+        computing.expected = 0 if portion.is_last else expected
+        tasks = stale_cells(lab, state, due, redraw=redraw)
+        state = _compute(lab, state, tasks, executor, computing, done)
+    run = Run(plan, grouping, sheet, done.failures, done.computed, pages_due=redraw)
     summary = finalize(lab, state, run)
     StageProgress("report", {None: 1}, progress).advance(None, summary.page.name)
     return summary
+
+
+@dataclass
+class _Done:
+    """What a run has done so far: files read, what failed, and which analyses ran, by cell."""
+
+    page: InterimPage | None
+    files: list[NewFile] = field(default_factory=list)
+    failed_files: list[Failure] = field(default_factory=list)
+    failed_cells: dict[str, Failure] = field(default_factory=dict)
+    computed: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def failures(self) -> tuple[Failure, ...]:
+        """What failed: files, then cells."""
+        return (*self.failed_files, *self.failed_cells.values())
 
 
 def _ingest(
@@ -200,21 +227,24 @@ def _ingest(
     state: LedgerSnapshot,
     files: Sequence[NewFile],
     executor: Executor,
-    progress: Progress | None,
-) -> tuple[LedgerSnapshot, tuple[Failure, ...]]:
-    """Ingest files and record each; return the state after it, and what failed."""
-    steps = StageProgress("files", {f.path: FILE_COST + f.size for f in files}, progress)
+    steps: StageProgress,
+    done: _Done,
+) -> LedgerSnapshot:
+    """Ingest files and record each; return the state after it."""
     outcomes = []
     for file, result in executor.map(INGEST, lab, files):
-        outcomes.append(record_file(lab, file, result))
+        outcome = record_file(lab, file, result)
+        outcomes.append(outcome)
+        if outcome.failure is not None:
+            done.failed_files.append(outcome.failure)
         steps.advance(file.path, lab.relative_name(file.path))
+    done.files += files
     ingested = [outcome.ingested for outcome in outcomes if outcome.ingested]
-    state = state.with_files(
+    return state.with_files(
         (file for result in ingested for file in result.files),
         (content for result in ingested for content in result.contents),
         (outcome.counted for outcome in outcomes if outcome.counted),
     )
-    return state, tuple(outcome.failure for outcome in outcomes if outcome.failure)
 
 
 def _compute(
@@ -222,24 +252,26 @@ def _compute(
     state: LedgerSnapshot,
     tasks: Sequence[CellTask],
     executor: Executor,
-    progress: Progress | None,
-) -> tuple[LedgerSnapshot, tuple[Failure, ...], dict[str, tuple[str, ...]]]:
-    """Compute cells and record each; return the state, what failed, and which analyses ran."""
-    costs = {task.inputs.cell.cell_id: CELL_COST + task.records for task in tasks}
-    steps = StageProgress("cells", costs, progress)
-    failures, entries = [], []
-    computed: dict[str, tuple[str, ...]] = {}
+    steps: StageProgress,
+    done: _Done,
+) -> LedgerSnapshot:
+    """Compute cells and record each; return the state after it."""
+    steps.add({task.inputs.cell.cell_id: CELL_COST + task.records for task in tasks})
+    entries: list[CellEntry] = []
     for task, result in executor.map(COMPUTE, lab, tasks):
         cell_id = task.inputs.cell.cell_id
         failure = record_cell(lab, task, result)
-        computed[cell_id] = ()
+        done.computed[cell_id] = ()
+        done.failed_cells.pop(cell_id, None)
         if failure is not None:
-            failures.append(failure)
+            done.failed_cells[cell_id] = failure
         elif not isinstance(result, Exception):
             entries.append(result.entry)
-            computed[cell_id] = result.computed
+            done.computed[cell_id] = result.computed
         steps.advance(cell_id, cell_id)
-    return state.with_cells(entries), tuple(failures), computed
+        if done.page is not None and done.page.is_due():
+            done.page.write(state.with_cells(entries), done.files, done.failures)
+    return state.with_cells(entries)
 
 
 def with_repair(lab: Lab, run: Callable[[], Summary]) -> Summary:

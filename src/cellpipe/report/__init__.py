@@ -13,7 +13,7 @@ from cellpipe.core.model import AnalysisFacts, Cell
 from cellpipe.report.blocks import BlockFailure, Tell, log_failure, new_findings
 from cellpipe.system.atomic_files import file_name, write_bytes
 
-VERSION = 1  # to be raised when pages or workbooks change: all of them are written anew
+VERSION = 2  # to be raised when pages or workbooks change: all of them are written anew
 
 __all__ = [
     "VERSION", "BlockFailure", "file_name", "write_cell_report", "write_index",
@@ -103,15 +103,18 @@ def _pause_gc() -> Iterator[None]:
             gc.enable()
 
 
-def write_index(tables: Mapping[str, pl.DataFrame], folder: Path, *, version: str) -> Path:
+def write_index(
+    tables: Mapping[str, pl.DataFrame], folder: Path, *, version: str, interim: str = ""
+) -> Path:
     """Write the lab's index of all cells to ``folder/index.html`` and return its path.
 
     ``tables`` are the lab's ``cells``, ``baseline_comparison``, ``cycles``, ``files`` and
-    ``findings``.
+    ``findings``; ``interim`` says how far a run is that still goes on.
     """
     from cellpipe.report.html.index import index_page
 
-    return write_bytes(folder / "index.html", _encode_page(index_page(tables, version=version)))
+    page = index_page(tables, version=version, interim=interim)
+    return write_bytes(folder / "index.html", _encode_page(page))
 
 
 def write_lab_workbook(tables: Mapping[str, pl.DataFrame], folder: Path, *, version: str) -> Path:

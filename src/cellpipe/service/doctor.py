@@ -31,7 +31,7 @@ from cellpipe.service.server_password import (
 from cellpipe.service.supervisor import home_folder
 from cellpipe.store.database import Transaction
 from cellpipe.store.location import is_own, ledger_url, postgres_from_url
-from cellpipe.store.recovery import is_ledger_lost
+from cellpipe.store.recovery import DAMAGED, is_ledger_lost, quarantine_size
 from cellpipe.system.mounts import is_network_path
 from cellpipe.system.processes import WORKER_BYTES, default_worker_count, free_memory
 from cellpipe.system.scan import SHEET_NAMES
@@ -105,6 +105,11 @@ def check_lab(lab: LabSettings) -> Iterator[Check]:
     yield _check_apart(lab)
     yield _check_writable("results", lab.results)
     yield _check_disk_space(lab.results)
+    count, size = quarantine_size(lab.results)
+    if count:
+        yield Check("damaged results", "note",
+                    f"{count} files, {size / 1e6:.1f} MB in {lab.results / DAMAGED}",
+                    "they were made again; delete them when nobody misses any")  # fmt: skip
     if sys.platform == "win32" and len(str(lab.results)) > _LONG_PATH:
         yield Check("length of paths", "note", f"{len(str(lab.results))} characters",
                     "use a shorter results folder, or allow long paths in Windows")  # fmt: skip

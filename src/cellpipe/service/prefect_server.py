@@ -9,6 +9,7 @@ when it is imported.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -24,6 +25,7 @@ from cellpipe.service.prefect_api import EVERY_ADDRESS, call_api
 from cellpipe.service.server_guard import Guard
 from cellpipe.service.server_password import VARIABLE, chosen_password, make_password
 from cellpipe.store.location import claim_folder
+from cellpipe.system.log_files import make_room
 from cellpipe.system.processes import call_on_stdin_close
 
 NO_TELEMETRY = {  # neither client nor server sends anything from this machine
@@ -45,6 +47,7 @@ RETENTION = {  # with the defaults a busy server drops task runs
 HEARTBEAT = {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30"}  # seconds; the shortest that Prefect allows
 _START_SECONDS = 180.0
 _RECORD_SECONDS = 120.0
+_RECORD_BYTES = 500_000_000  # of Prefect's database in the results
 
 
 @contextmanager
@@ -125,6 +128,8 @@ def _local_server(out: Path, password: str) -> Iterator[str]:
     url = f"http://127.0.0.1:{port}/api"
     settings = {**os.environ, **server_variables(url, password)}
     command = [sys.executable, "-m", "cellpipe.service.prefect_server", "127.0.0.1", str(port)]
+    make_room(home / "server.log")
+    _make_room_for_records(home / "prefect.db")
     with (home / "server.log").open("ab") as log:
         process = subprocess.Popen(  # noqa: S603 - this Python, Prefect
             command, env=settings, stdout=log, stderr=log, stdin=subprocess.PIPE
@@ -134,6 +139,19 @@ def _local_server(out: Path, password: str) -> Iterator[str]:
             yield url
         finally:
             _stop(process)
+
+
+def _make_room_for_records(path: Path) -> None:
+    """Put Prefect's database aside if it is large: the ledger is the record, and one old is kept.
+
+    A server that lives for one run tidies up nothing itself.
+    """
+    if not path.is_file() or path.stat().st_size < _RECORD_BYTES:
+        return
+    with contextlib.suppress(OSError):  # another run's server holds it open
+        path.replace(path.with_name("prefect.db.1"))
+        for beside in ("prefect.db-wal", "prefect.db-shm"):
+            path.with_name(beside).unlink(missing_ok=True)
 
 
 def _wait_until_up(process: subprocess.Popen[bytes], url: str, log: Path) -> None:

@@ -7,7 +7,6 @@ ends when this process does, for whatever reason: it reads from a pipe that clos
 from __future__ import annotations
 
 import logging
-import logging.handlers
 import os
 import subprocess
 import sys
@@ -28,6 +27,7 @@ from cellpipe.service.server_password import (
     chosen_password,
     ensure_password,
 )
+from cellpipe.system.log_files import BoundedLogHandler
 
 _LOOK_SECONDS = 0.5
 _HEALTH_SECONDS = 15.0
@@ -101,9 +101,7 @@ class Child:
 def _copy_to_log(stream: IO[bytes], log: Path) -> None:
     """Write a child's output to a log of limited size."""
     log.parent.mkdir(parents=True, exist_ok=True)
-    handler = logging.handlers.RotatingFileHandler(
-        log, maxBytes=5_000_000, backupCount=2, encoding="utf-8"
-    )
+    handler = BoundedLogHandler(log, size=5_000_000, kept=2)
     with stream:
         for line in stream:
             text = line.decode("utf-8", "replace").rstrip()

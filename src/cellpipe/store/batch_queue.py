@@ -14,12 +14,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class QueuedFile:
-    """A ready file: its path within the folder, its state then, and its batch if any."""
+    """A ready file: its path within the folder, its state then, and its batch if any.
+
+    ``since`` is when it was queued first (UTC), as the queue tells it.
+    """
 
     path: str
     size: int
     modified_ns: int
     batch: str | None = None
+    since: str = ""
 
 
 def enqueue(database: Database, files: Iterable[QueuedFile]) -> None:
@@ -36,7 +40,7 @@ def enqueue(database: Database, files: Iterable[QueuedFile]) -> None:
 def queued_files(database: Database, batch: str | None = None) -> list[QueuedFile]:
     """Return the queued files, of one batch or all, in order of paths."""
     where = " WHERE batch = ?" if batch is not None else ""
-    query = f"SELECT path, size, modified_ns, batch FROM queue{where} ORDER BY path"  # noqa: S608
+    query = f"SELECT path, size, modified_ns, batch, since FROM queue{where} ORDER BY path"  # noqa: S608
     values = () if batch is None else (batch,)
     return [
         QueuedFile(*row) for row in database.transact(lambda r: r.read(query, values), writes=False)

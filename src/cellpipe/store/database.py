@@ -20,6 +20,7 @@ T = TypeVar("T")
 Row = tuple[Any, ...]
 PASSWORD = "CELLPIPE_LEDGER_PASSWORD"  # noqa: S105 - the name of a variable
 _BUSY_SECONDS = 120.0
+_JOURNAL_BYTES = 16_000_000  # to which a write-ahead log shrinks when its content is in the file
 _AWAY_SECONDS = 60.0  # how long to wait for a PostgreSQL that restarts
 
 
@@ -133,6 +134,7 @@ class Sqlite:
         try:
             _set_journal_mode(connection, "DELETE" if self.on_network else "WAL")
             connection.execute(f"PRAGMA synchronous={'FULL' if self.on_network else 'NORMAL'}")
+            connection.execute(f"PRAGMA journal_size_limit={_JOURNAL_BYTES}")
         except BaseException:
             connection.close()
             raise

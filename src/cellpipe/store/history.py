@@ -1,4 +1,7 @@
-"""The history of files, cells and runs in the ledger; events are only added."""
+"""The history of files, cells and runs in the ledger: events are added, and very old ones go.
+
+The latest :data:`KEPT_EVENTS` are kept, and of older ones the last of each kind of each subject.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import json
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from cellpipe._version import __version__
@@ -14,6 +17,11 @@ from cellpipe.core.errors import Reason
 
 if TYPE_CHECKING:
     from cellpipe.store.database import Database, Row, Transaction
+
+KEPT_EVENTS = 100_000
+_SLACK = 1.1  # it is tidied up when there are so many times as many as it left last time
+_PRUNED = "events that tidying up left"
+_DAYS_OF_A_NIGHT = 31  # so long events wait for the digest of the next night
 
 
 @dataclass(frozen=True)
@@ -62,6 +70,33 @@ def add_events(rows: Transaction, events: Iterable[Event]) -> None:
     if values:
         columns = "id, at, subject, event, sha256, reason, numbers, version, seconds"
         rows.write(upsert_statement("history", columns, "id"), *values)
+
+
+def prune_events(rows: Transaction, keep: int = KEPT_EVENTS) -> int:
+    """Delete the oldest events where there are too many; return how many.
+
+    Not deleted are the latest ``keep``, the last of each kind of each subject, and what happened
+    since the last night, which the next digest tells.
+    """
+    count = int(rows.read("SELECT count(*) FROM history")[0][0])
+    left = rows.read("SELECT value FROM marks WHERE name = ?", (_PRUNED,))
+    if count <= _SLACK * max(keep, int(left[0][0]) if left else 0):
+        return 0
+    before = "SELECT at FROM history ORDER BY at DESC LIMIT 1 OFFSET ?"
+    oldest = str(rows.read(before, (keep,))[0][0])
+    night = rows.read("SELECT max(at) FROM history WHERE subject = 'night'")[0][0]
+    if night:
+        waited = datetime.now(UTC) - timedelta(days=_DAYS_OF_A_NIGHT)
+        oldest = min(oldest, max(str(night), waited.isoformat(timespec="microseconds")))
+    deleted = rows.write(
+        "DELETE FROM history WHERE at < ? AND EXISTS (SELECT 1 FROM history AS later WHERE "
+        "later.subject = history.subject AND later.event = history.event "
+        "AND later.at > history.at)",
+        (oldest,),
+    )
+    statement = upsert_statement("marks", "name, value", "name")
+    rows.write(statement, (_PRUNED, str(count - deleted)))
+    return deleted
 
 
 def read_events(database: Database, subject: str | None = None, since: str = "") -> list[Event]:

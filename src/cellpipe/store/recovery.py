@@ -69,6 +69,16 @@ def quarantine_folder(folder: Path) -> Path:
     return folder / DAMAGED / datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
 
 
+def quarantine_size(folder: Path) -> tuple[int, int]:
+    """Return how many files are quarantined in a results folder, and their bytes."""
+    sizes = []
+    for path in (folder / DAMAGED).rglob("*"):
+        with contextlib.suppress(OSError):
+            if path.is_file():
+                sizes.append(path.stat().st_size)
+    return len(sizes), sum(sizes)
+
+
 def quarantine_results(folder: Path) -> None:
     """Quarantine results that no ledger knows; all of them are made again."""
     quarantine = quarantine_folder(folder)

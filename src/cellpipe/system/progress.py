@@ -15,17 +15,35 @@ _log = logging.getLogger("cellpipe")
 
 
 class StageProgress:
-    """The steps of a stage with their costs; each step done is reported with the share so far."""
+    """The steps of a stage with their costs; each step done is reported with the share so far.
 
-    def __init__(self, stage: Stage, costs: Mapping[Any, float], progress: Progress | None) -> None:
-        self.stage, self.costs, self.progress = stage, costs, progress
+    Of ``expected`` steps in all some may be added later; those cost what the others do.
+    """
+
+    def __init__(
+        self,
+        stage: Stage,
+        costs: Mapping[Any, float],
+        progress: Progress | None,
+        *,
+        expected: int = 0,
+    ) -> None:
+        self.stage, self.costs, self.progress = stage, dict(costs), progress
         self.done, self.spent, self.all = 0, 0.0, sum(costs.values())
+        self.known, self.expected, self._share = len(costs), expected, 0.0
+
+    def add(self, costs: Mapping[Any, float]) -> None:
+        """Add steps, when those before are done; one that was there before is one more."""
+        self.known = self.done + len(costs)
+        self.costs.update(costs)
+        self.all = self.spent + sum(costs.values())
 
     def advance(self, step: object, what: str) -> None:
         """Record that a step is done; log and report it."""
         self.done += 1
         self.spent += self.costs[step]
-        _log.info("%s %d/%d %s", self.stage, self.done, len(self.costs), what)
+        total = max(self.expected, self.known)
+        _log.info("%s %d/%d %s", self.stage, self.done, total, what)
         if self.progress is not None:
-            share = self.spent / self.all
-            self.progress(self.stage, self.done, len(self.costs), what, share)
+            self._share = max(self._share, self.spent / self.all * self.known / total)
+            self.progress(self.stage, self.done, total, what, self._share)

@@ -29,6 +29,7 @@ from cellpipe.report.html import cell_tables
 from cellpipe.report.html.comparison_tables import number_grid, text_grid, verdict_grid
 from cellpipe.report.html.further_block import ShownTable, missing_table, shown_table
 from cellpipe.report.html.grid import Grid
+from cellpipe.report.html.long_lists import shorten_findings
 from cellpipe.report.key_numbers import KeyNumber, describe_cell, key_numbers
 from cellpipe.report.provenance import software_versions
 from cellpipe.report.wording import NOTHING, kind_words
@@ -36,6 +37,7 @@ from cellpipe.report.wording import NOTHING, kind_words
 if TYPE_CHECKING:
     from jinja2 import Environment, Template
 
+_MOST_OF_A_KIND = 200  # findings; a file of thousands of faulty lines has as many
 _SHOWN_FINDINGS = 12
 
 
@@ -90,9 +92,11 @@ def cell_page(
     return load_template("cell.html.j2").render(
         cell=cell,
         workbook=f"{name}.xlsx",
-        checks=_checks(findings),
+        checks=shorten_findings(_checks(findings), _MOST_OF_A_KIND),
         shown_checks=_SHOWN_FINDINGS,
-        notes=findings.filter(pl.col("level") == "info").to_dicts(),
+        notes=shorten_findings(
+            findings.filter(pl.col("level") == "info").to_dicts(), _MOST_OF_A_KIND
+        ),
         panels=[make_block(block, lost, tell) for block in panels],
         discharge=kind_words(cell).discharge,
         further=[
@@ -185,7 +189,7 @@ def _conditions(comparison: pl.DataFrame) -> str:
     return f"This cell: {said[0]}." if said else ""
 
 
-def _checks(findings: pl.DataFrame) -> list[dict[str, object]]:
+def _checks(findings: pl.DataFrame) -> list[dict[str, Any]]:
     """Errors first, then warnings, each in the order in which they were found."""
     by_level = [findings.filter(pl.col("level") == level) for level in ("error", "warning")]
     return [row for part in by_level for row in part.to_dicts()]

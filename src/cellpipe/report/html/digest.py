@@ -63,14 +63,17 @@ def digest_text(found: Digest) -> str:
 
 def digest_page(found: Digest, *, version: str) -> str:
     """Return the digest as a page, to be stored beside the index."""
+    sections = ("alarms", "rejected", "failed", "done", "computed")
+    lengths = {name: len(getattr(found, name)) for name in sections}
     return load_template("digest.html.j2").render(
         title=digest_title(found),
         line=f"{_format_time(found.made_at)}; since {_since_text(found)}: {_counts_text(found)}.",
-        alarms=[(name, _link(name), said) for name, said in found.alarms],
-        rejected=found.rejected,
-        failed=found.failed,
-        done=found.done,
-        computed=[(name, _link(name)) for name in found.computed],
+        alarms=[(name, _link(name), said) for name, said in found.alarms[:_MAX_LINES]],
+        rejected=found.rejected[:_MAX_LINES],
+        failed=found.failed[:_MAX_LINES],
+        done=found.done[:_MAX_LINES],
+        computed=[(name, _link(name)) for name in found.computed[:_MAX_LINES]],
+        more={name: max(0, length - _MAX_LINES) for name, length in lengths.items()},
         version=version,
     )
 

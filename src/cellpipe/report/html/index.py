@@ -17,6 +17,7 @@ from cellpipe.baselines.verdict import count_standings, describe_standing
 from cellpipe.report.figures.sparkline import sparkline
 from cellpipe.report.html.cell_page import load_template
 from cellpipe.report.html.grid import Grid
+from cellpipe.report.html.long_lists import FEW, group_by_reason, shorten_findings
 from cellpipe.report.html.replicates import replicate_grid
 from cellpipe.report.key_numbers import resistance_text
 from cellpipe.report.wording import (
@@ -45,8 +46,11 @@ _CAPACITIES = (
 )
 
 
-def index_page(tables: Mapping[str, pl.DataFrame], *, version: str) -> str:
-    """Return the index page; it works without its script, which only sorts and filters."""
+def index_page(tables: Mapping[str, pl.DataFrame], *, version: str, interim: str = "") -> str:
+    """Return the index page; it works without its script, which only sorts and filters.
+
+    ``interim`` says how far the run is, on the page of one that still goes on.
+    """
     cells, comparison, cycles = (
         tables[name] for name in ("cells", "baseline_comparison", "cycles")
     )
@@ -59,6 +63,8 @@ def index_page(tables: Mapping[str, pl.DataFrame], *, version: str) -> str:
     beside: dict[str, list[Row]] = {}
     for row in comparison.select(_COMPARED).to_dicts():
         beside.setdefault(row["cell_id"], []).append(row)
+    rejected = files.filter(pl.col("status") == "set aside")
+    is_short = rejected.height <= FEW
     newest = dict(files.group_by("cell_id").agg(pl.col("modified_at").max()).iter_rows())
     rows = [
         cell_row(row, checks.get(row["cell_id"], 0), curves.get(row["cell_id"]))
@@ -74,14 +80,17 @@ def index_page(tables: Mapping[str, pl.DataFrame], *, version: str) -> str:
         kinds=sorted({row["kind"] for row in rows}),
         groups=replicate_grid(cells, cycles),
         comparison=comparison_matrix(comparison),
-        lab_findings=serious.filter(pl.col("cell_id").is_null()).to_dicts(),
+        lab_findings=shorten_findings(serious.filter(pl.col("cell_id").is_null()).to_dicts()),
+        rejected=rejected.height,
         unusable=[
             row | {"newest": _newest_time(row["modified_at"])}
-            for row in files.filter(pl.col("status") == "set aside").sort("path").to_dicts()
+            for row in (rejected.sort("path").to_dicts() if is_short else ())
         ],
+        reasons=[] if is_short else group_by_reason(rejected),
         missing=missing_fields_grid(cells),
         used_files=files.filter(pl.col("status") == "used").height,
         version=version,
+        interim=interim,
     )
 
 

@@ -9,8 +9,9 @@
   }
   var fresh = { cells: [], files: [] };
   Array.prototype.forEach.call(document.querySelectorAll("td.when"), function (cell) {
-    var when = seconds(cell);
-    if (when === null || when < since(1)) { return; }
+    var when = cell.hasAttribute("data-v") ? seconds(cell) :
+      Date.parse(cell.textContent.trim().replace(" ", "T") + "Z") / 1000;
+    if (when === null || isNaN(when) || when < since(1)) { return; }
     var row = cell.parentNode;
     row.classList.add("new");
     var name = row.cells[0].textContent.trim();

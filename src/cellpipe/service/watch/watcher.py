@@ -96,7 +96,8 @@ class Watcher:
             file
             for file in queued_files(self.ledger.database)
             if file.path not in self._retries or self._retries[file.path].after <= now
-        ][:BATCH]
+        ]
+        waiting = _choose_files(waiting)
         if not waiting:
             return
         batch = next((file.batch for file in waiting if file.batch), None)
@@ -156,6 +157,19 @@ def _ledger_states(lab: Lab) -> dict[str, tuple[int, int]]:
     state = lab.ledger.snapshot(lab.folder)
     files = (f for f in state.seen.values() if state.recording_file(f.path) == f.path)
     return {f.path: (f.size, f.modified_ns) for f in files}
+
+
+def _choose_files(waiting: list[QueuedFile]) -> list[QueuedFile]:
+    """Return the files of the next batch, in order of paths.
+
+    Of more than a batch holds, one half are those that have waited longest and the other those that
+    came last: a file that is dropped behind thousands comes with the next batch.
+    """
+    if len(waiting) <= BATCH:
+        return waiting
+    by_age = sorted(waiting, key=lambda file: (file.since, file.path))
+    chosen = [*by_age[: BATCH // 2], *by_age[-(BATCH - BATCH // 2) :]]
+    return sorted(chosen, key=lambda file: file.path)
 
 
 def _queue_item(entry: Entry) -> QueuedFile:
