@@ -20,7 +20,7 @@ from pathlib import Path
 
 from cellpipe.core.errors import ServerError
 from cellpipe.service.prefect_api import call_api
-from cellpipe.system.processes import call_on_stdin_close
+from cellpipe.system.child_processes import call_on_stdin_close, start_module
 
 NO_TELEMETRY = {  # neither client nor server sends anything from this machine
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -39,6 +39,7 @@ RETENTION = {  # with the defaults a busy server drops task runs
     "PREFECT_SERVER_SERVICES_TRIGGERS_READ_BATCH_SIZE": "500",
 }
 HEARTBEAT = {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30"}  # seconds; the shortest that Prefect allows
+MODULE = "cellpipe.service.prefect_server"  # what a child process runs
 _START_SECONDS = 180.0
 _RECORD_SECONDS = 120.0
 
@@ -83,12 +84,8 @@ def _local_server(out: Path) -> Iterator[str]:
         port = probe.getsockname()[1]
     url = f"http://127.0.0.1:{port}/api"
     settings = {**os.environ, **RETENTION, "PREFECT_SERVER_UI_API_URL": url}
-    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1",
-               "--port", str(port)]  # fmt: skip
     with (home / "server.log").open("ab") as log:
-        process = subprocess.Popen(  # noqa: S603 - this Python, Prefect
-            command, env=settings, stdout=log, stderr=log, stdin=subprocess.DEVNULL
-        )
+        process = start_module(MODULE, "127.0.0.1", str(port), env=settings, stdout=log)
         try:
             _wait_until_up(process, url, home / "server.log")
             yield url
@@ -111,8 +108,8 @@ def _wait_until_up(process: subprocess.Popen[bytes], url: str, log: Path) -> Non
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
-        process.send_signal(signal.SIGINT if os.name == "posix" else signal.SIGTERM)
+    if process.stdin is not None:
+        process.stdin.close()
     try:
         process.wait(timeout=20)
     except subprocess.TimeoutExpired:

@@ -1,7 +1,7 @@
 """Run Prefect's server, the flows and the watch as child processes, for ``cellpipe serve``.
 
 A child that ends is restarted, after one second at first and one minute at most. Every child
-ends when this process does, for whatever reason: it reads from a pipe that closes then.
+ends when this process does, for whatever reason (:mod:`cellpipe.system.child_processes`).
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import logging
 import logging.handlers
 import os
 import subprocess
-import sys
 import threading
 import time
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from cellpipe.config.settings import Settings, read_settings
 from cellpipe.core.errors import ServerError, SettingsError
 from cellpipe.service import prefect_server
 from cellpipe.service.prefect_api import LOOPBACK
+from cellpipe.system.child_processes import start_module
 
 _LOOK_SECONDS = 0.5
 _HEALTH_SECONDS = 15.0
@@ -34,7 +34,7 @@ _log = logging.getLogger("cellpipe")
 
 @dataclass
 class Child:
-    """A child process that is kept running."""
+    """A child process that is kept running: a module, and its arguments."""
 
     name: str
     arguments: list[str]
@@ -64,11 +64,9 @@ class Child:
     def start(self) -> None:
         """Start the process, and the thread that writes its log."""
         self.began = time.monotonic()
-        self.process = subprocess.Popen(  # noqa: S603 - this Python, this package
-            [sys.executable, *self.arguments],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            env={**os.environ, **self.environment, "CELLPIPE_ENDS_WITH_STDIN": "1",
-                 "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"},
+        self.process = start_module(
+            *self.arguments, stdout=subprocess.PIPE,
+            env={**os.environ, **self.environment, "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"},
         )  # fmt: skip
         _log.info("%s started (process %d)", self.name, self.process.pid)
         if self.process.stdout is not None:
@@ -130,12 +128,10 @@ def serve(path: Path, is_over: threading.Event) -> int:
         "NO_PROXY": ",".join(filter(None, (os.environ.get("NO_PROXY"), "127.0.0.1,localhost"))),
     }  # fmt: skip
     children = [] if named_url else [_make_server(settings, home, environment, url)]
-    flows = Child(
-        "flows", ["-m", "cellpipe.flows.runner", str(path)], home / "flows.log", environment
-    )
+    flows = Child("flows", ["cellpipe.flows.runner", str(path)], home / "flows.log", environment)
     watch = Child(
         "watch",
-        ["-m", "cellpipe", "watch", "--settings", str(path)],
+        ["cellpipe", "watch", "--settings", str(path)],
         home / "watch.log",
         environment,
     )
@@ -186,8 +182,7 @@ def _make_server(settings: Settings, home: Path, shared: dict[str, str], url: st
     if settings.server.database:
         environment["PREFECT_API_DATABASE_CONNECTION_URL"] = settings.server.database
     arguments = [
-        "-m",
-        "cellpipe.service.prefect_server",
+        prefect_server.MODULE,
         settings.server.host,
         str(settings.server.port),
     ]
