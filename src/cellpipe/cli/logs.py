@@ -7,6 +7,25 @@ import logging
 import logging.handlers
 import sys
 from pathlib import Path
+from typing import Any
+
+from cellpipe.core.clean_text import clean_line, clean_lines
+
+
+class CleanFormatter(logging.Formatter):
+    """One line for each record: a name can't make two of it, and no secret of an address is kept.
+
+    A traceback follows on lines of its own.
+    """
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - as logging names it
+        """Format a record's line."""
+        record.message = clean_line(record.message)
+        return super().formatMessage(record)
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - as logging names it
+        """Format a traceback."""
+        return clean_lines(super().formatException(ei))
 
 
 class _TerminalHandler(logging.Handler):
@@ -35,7 +54,7 @@ def log_to(out: Path, *, verbose: bool, name: str = "cellpipe.log") -> None:
         logger.removeHandler(before)
     logger.setLevel(logging.INFO)
     logger.propagate = False
-    formatter = logging.Formatter("%(asctime)s %(levelname)s %(message)s")
+    formatter = CleanFormatter("%(asctime)s %(levelname)s %(message)s")
     for handler in (file, _TerminalHandler(verbose=verbose)):
         handler.setFormatter(formatter)
         logger.addHandler(handler)

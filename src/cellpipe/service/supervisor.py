@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from cellpipe.config.settings import Settings, read_settings
+from cellpipe.core.clean_text import clean_line
 from cellpipe.core.errors import ServerError, SettingsError
 from cellpipe.service import prefect_server
 from cellpipe.service.prefect_api import LOOPBACK
@@ -96,7 +97,7 @@ def _copy_to_log(stream: IO[bytes], log: Path) -> None:
     )
     with stream:
         for line in stream:
-            text = line.decode("utf-8", "replace").rstrip()
+            text = clean_line(line.decode("utf-8", "replace").rstrip())
             handler.emit(logging.LogRecord(log.stem, logging.INFO, "", 0, text, None, None))
     handler.close()
 

@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from cellpipe.core.clean_text import holds_secret
 from cellpipe.core.errors import DamagedLedgerError, StoreError
 from cellpipe.store.database import PASSWORD, Database, Postgres, Sqlite, Transaction
 from cellpipe.store.migrations import IDENTITY, migrate
@@ -131,17 +132,13 @@ def postgres_from_url(url: str) -> Postgres:
         schema or "cellpipe"
     ):
         raise StoreError(
-            f"the ledger's address {_redact_password(url)}",
+            f"the ledger's address {url}",
             expected="postgresql://user@host/database#schema, the schema in lower case",
             remedy="correct it",
         )
-    if parts.password is not None or "password=" in parts.query:
+    if holds_secret(url):
         raise StoreError(
             "a password in the ledger's address", expected="an address without one",
             remedy=f"put it into ~/.pgpass, or into the variable {PASSWORD}",
         )  # fmt: skip
     return Postgres(address, schema or "cellpipe")
-
-
-def _redact_password(url: str) -> str:
-    return re.sub(r":[^:@/]*@", ":…@", url)

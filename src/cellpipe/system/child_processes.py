@@ -27,7 +27,7 @@ from concurrent.futures import Future
 from typing import IO, Any, TypeVar
 
 from cellpipe.system import windows_job
-from cellpipe.system.left_over import STARTED_BY, end_left_over
+from cellpipe.system.orphans import STARTED_BY, end_orphans
 
 T = TypeVar("T")
 _STOP_SECONDS = 35.0  # that a child has to end when it is asked to
@@ -80,7 +80,7 @@ def _start(work: Callable[[], T]) -> T:
     global _starter  # noqa: PLW0603 - of this process
     with _lock:
         if _starter is None:
-            end_left_over()
+            end_orphans()
             windows_job.join()
             os.environ[STARTED_BY] = str(os.getpid())
             _starter = _Starter()

@@ -1,4 +1,4 @@
-"""End processes that outlived the one that started them.
+"""End orphans: processes that outlived the one that started them.
 
 Each child carries in its environment the number of the process that started it
 (:mod:`cellpipe.system.child_processes`).
@@ -13,7 +13,7 @@ from typing import Any
 STARTED_BY = "CELLPIPE_STARTED_BY"  # the variable with the number of a process's parent
 
 
-def end_left_over() -> list[int]:
+def end_orphans() -> list[int]:
     """Kill what an earlier process of this user started and what outlived it; return the ids.
 
     Such a process names in its environment the one that started it, which is no more: it is not
@@ -22,7 +22,7 @@ def end_left_over() -> list[int]:
     import psutil
 
     me = psutil.Process()
-    found = [each for each in psutil.process_iter() if _is_left_over(each, me)]
+    found = [each for each in psutil.process_iter() if _is_orphan(each, me)]
     for each in found:
         with contextlib.suppress(psutil.Error):
             each.kill()
@@ -30,7 +30,7 @@ def end_left_over() -> list[int]:
     return [each.pid for each in found]
 
 
-def _is_left_over(process: Any, me: Any) -> bool:
+def _is_orphan(process: Any, me: Any) -> bool:
     import psutil
 
     try:
