@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from cellpipe.core.clean_text import clean_line, clean_lines
+from cellpipe.core.errors import StoreError
+from cellpipe.system.regular_files import is_special
 
 
 class CleanFormatter(logging.Formatter):
@@ -44,8 +46,19 @@ def log_to(out: Path, *, verbose: bool, name: str = "cellpipe.log") -> None:
     """Log to a file in the results, of bounded size, and to the terminal.
 
     There only what is marked ``aloud`` is shown, or everything if asked.
+
+    Raises
+    ------
+    StoreError
+        If a pipe or a device has the name of the log.
+
     """
     out.mkdir(parents=True, exist_ok=True)
+    if is_special(out / name):
+        raise StoreError(
+            "a pipe, a socket or a device", expected="a file to log to, or none",
+            remedy="delete it", file=out / name,
+        )  # fmt: skip
     file = logging.handlers.RotatingFileHandler(
         out / name, maxBytes=10_000_000, backupCount=3, encoding="utf-8", delay=True
     )

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from cellpipe.core.errors import SettingsError
+from cellpipe.system.regular_files import read_regular
 from cellpipe.system.time_zones import EXPECTED, is_time_zone, suggest_time_zone
 
 NAME = "cellpipe.toml"
@@ -255,7 +256,7 @@ def read_settings(path: Path) -> Settings:
 
     """
     try:
-        content = path.read_bytes()
+        content = read_regular(path)
         is_wide = content.startswith((b"\xff\xfe", b"\xfe\xff"))  # as PowerShell's > writes
         document = tomllib.loads(content.decode("utf-16" if is_wide else "utf-8-sig"))
     except FileNotFoundError as error:

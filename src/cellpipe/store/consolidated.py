@@ -54,7 +54,9 @@ class FolderSource:
             found = [
                 (entry.name, entry.stat())
                 for entry in entries
-                if entry.name.endswith(".parquet") and not is_unfinished(entry.name)
+                if entry.name.endswith(".parquet")
+                and not is_unfinished(entry.name)
+                and entry.is_file()
             ]
         return {name: (status.st_size, status.st_mtime_ns) for name, status in sorted(found)}
 
