@@ -35,7 +35,7 @@ def put_device(path: Path) -> None:
 
 
 PUT: dict[str, Callable[[Path], None]] = {
-    "pipe": lambda path: os.mkfifo(path),
+    "pipe": os.mkfifo,
     "socket": put_socket,
     "device": put_device,
 }

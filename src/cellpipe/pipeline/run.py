@@ -174,6 +174,7 @@ def _run(
     *,
     redraw: bool,
 ) -> Summary:
+    lab.ledger.record_change_times(lab.folder, plan.untimed)
     state, failures = _ingest(lab, state, plan.new, executor, progress)
     grouping = group_files(state, map(lab.relative_name, plan.files), sheet)
     tasks = stale_cells(lab, state, grouping.cells, redraw=redraw)
