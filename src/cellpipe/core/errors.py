@@ -14,7 +14,8 @@
     │   ├── LeaseError           another run is writing there
     │   ├── LockedFileError      another program holds a result file open
     │   ├── DamagedTableError    a table of the results can no longer be read
-    │   └── DamagedLedgerError   the ledger's file is no longer a database
+    │   ├── DamagedLedgerError   the ledger's file is no longer a database
+    │   └── ReadOnlyLedgerError  the results folder can be read, and not written
     ├── SettingsError            cellpipe.toml is missing or invalid
     ├── ServerError              the Prefect server can't be reached or started
     ├── SummaryError             the summary that people edit can't be updated
@@ -197,6 +198,10 @@ class DamagedTableError(StoreError):
 
 class DamagedLedgerError(StoreError):
     """The ledger's file is no longer a database; see :mod:`cellpipe.store.recovery`."""
+
+
+class ReadOnlyLedgerError(StoreError):
+    """The results folder can be read, and not written."""
 
 
 class SettingsError(CellpipeError):

@@ -14,8 +14,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from cellpipe.core.clean_text import holds_secret
-from cellpipe.core.errors import DamagedLedgerError, StoreError
+from cellpipe.core.errors import DamagedLedgerError, ReadOnlyLedgerError, StoreError
 from cellpipe.store.database import PASSWORD, Database, Postgres, Sqlite, Transaction
+from cellpipe.store.ledger_copy import open_copy
 from cellpipe.store.migrations import IDENTITY, migrate
 from cellpipe.store.recovery import has_tables, is_ledger_lost, quarantine_results, recover_ledger
 from cellpipe.system.mounts import is_network_path
@@ -29,7 +30,7 @@ def open_database(folder: Path) -> Database:
     """Open the ledger of a results folder; create it or migrate it to this layout if needed.
 
     A file that is no longer a database is replaced by its last good copy, or by an empty one; see
-    :mod:`cellpipe.store.recovery`.
+    :mod:`cellpipe.store.recovery`. Of one that can't be written, a copy is opened to be read.
     """
     pointer = folder / POINTER
     if pointer.is_file():
@@ -51,6 +52,9 @@ def open_database(folder: Path) -> Database:
         database.close()
         recover_ledger(folder)
         migrate(database, path)
+    except ReadOnlyLedgerError:
+        database.close()
+        return open_copy(path)
     return database
 
 

@@ -86,6 +86,17 @@ def atomic_write(path: Path, write: Callable[[Path], object]) -> Path:
     return path
 
 
+def can_write(folder: Path) -> bool:
+    """Return whether a file can be made in a folder; rights alone don't tell on every system."""
+    probe = folder / f".{uuid.uuid4().hex[:12]}.tmp"
+    try:
+        probe.open("xb").close()
+        probe.unlink()
+    except OSError:
+        return False
+    return True
+
+
 def write_bytes(path: Path, content: bytes) -> Path:
     """Write a file in one step, as :func:`atomic_write` does and with its errors."""
     return atomic_write(path, lambda file: file.write_bytes(content))
