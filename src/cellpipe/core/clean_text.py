@@ -15,7 +15,7 @@ _NOT_IN_LINES = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202
 _SHORT = {"\n": "\\n", "\t": "\\t", "\r": "\\r"}
 _NAME = r"[\w.-]*(?:passw(?:or)?d|pwd|secret|token|api_?key|access_?key|signature|credential)"
 _USER = re.compile(
-    r"\b([a-z][a-z0-9+.-]+:/{1,2})(?:[^\s/@'\"<>]+|[^\s/@:'\"<>]*:[^\s'\"<>]*)@", re.IGNORECASE
+    r"\b([a-z][a-z0-9+.-]+:/{1,2})(?:[^\s/@:'\"<>]*:[^\s'\"<>]*|[^\s/@'\"<>]+)@", re.IGNORECASE
 )
 _VALUE = re.compile(rf"((?:\b|_){_NAME}\s?=\s?|[?&]sig=)[^\s&#'\",;]+", re.IGNORECASE)
 _HARMLESS_USER = re.compile(r"postgres(?:ql)?:/{1,2}[^\s/@:'\"<>]*@", re.IGNORECASE)
