@@ -41,7 +41,7 @@ from cellpipe.core.errors import CellpipeError
 from cellpipe.service import nightly
 from cellpipe.service.prefect_api import call_api
 from cellpipe.service.watch.batch_runner import preload_modules
-from cellpipe.system.processes import call_on_stdin_close
+from cellpipe.system.child_processes import call_on_stdin_close
 
 _LOOK_SECONDS = 0.5
 _CANCEL_SECONDS = 3.0

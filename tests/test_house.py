@@ -49,6 +49,9 @@ COMPUTED = {
     ("cellpipe", 'import_module(f"cellpipe.{_MODULES[name]}")'): "the face: its users are charged",
     ("cellpipe", 'import_module(f"cellpipe.{_HOMES[name]}")'): "the face: its users are charged",
     ("cellpipe.store", 'import_module(f"cellpipe.store.{home}")'): "its own room, on first access",
+    ("cellpipe.system.child_processes",
+        'runpy.run_module(command[1], run_name="__main__", alter_sys=True)'):
+        "start_module: whoever calls it names the module",
     ("cellpipe.core.checkout", 'importlib.import_module(f"cellpipe.flows.{name}")'):
         "flow_module: whoever calls it is charged",
 }  # fmt: skip

@@ -21,8 +21,9 @@ from cellpipe.store.lab import Lab
 from cellpipe.store.object_download import _is_safe_name
 from cellpipe.system import atomic_files
 from cellpipe.system.atomic_files import delete, move, write_bytes
+from cellpipe.system.child_processes import call_on_stdin_close
 from cellpipe.system.mounts import file_system_type
-from cellpipe.system.processes import Workers, call_on_stdin_close
+from cellpipe.system.processes import Workers
 from cellpipe.system.scan import RawFolders
 from made_files import neware_csv
 
@@ -194,7 +195,7 @@ def test_a_writer_that_is_gone_is_known_to_be_without_proc(
 def test_a_child_gets_no_input_at_which_its_parent_waits() -> None:
     script = (
         "import os, subprocess, sys, threading\n"
-        "from cellpipe.system.processes import call_on_stdin_close\n"
+        "from cellpipe.system.child_processes import call_on_stdin_close\n"
         "over = threading.Event()\n"
         "call_on_stdin_close(over.set)\n"
         "child = [sys.executable, '-c', 'import sys; print(repr(sys.stdin.read()))']\n"

@@ -198,7 +198,7 @@ def test_children_end_when_the_one_that_looks_after_them_is_killed(tmp_path: Pat
     script = (
         "import threading, sys\nfrom pathlib import Path\n"
         "from cellpipe.service.supervisor import Child\n"
-        "child = Child('watch', ['-m', 'cellpipe', 'watch', sys.argv[1], '--out', sys.argv[2]],"
+        "child = Child('watch', ['cellpipe', 'watch', sys.argv[1], '--out', sys.argv[2]],"
         " Path(sys.argv[3]))\nchild.start()\nprint(child.process.pid, flush=True)\n"
         "threading.Event().wait()"
     )
@@ -207,7 +207,9 @@ def test_children_end_when_the_one_that_looks_after_them_is_killed(tmp_path: Pat
     with subprocess.Popen([sys.executable, "-c", script, *places], stdout=subprocess.PIPE) as one:
         assert one.stdout is not None
         watch = int(one.stdout.readline())
-        time.sleep(2)
+        while not (tmp_path / "log").is_file() or "Watching" not in (tmp_path / "log").read_text():
+            assert Path(f"/proc/{watch}").exists()
+            time.sleep(0.1)
         one.kill()
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:

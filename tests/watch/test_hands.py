@@ -85,6 +85,6 @@ def test_a_server_that_never_answers_is_given_up(
 ) -> None:
     monkeypatch.setattr(supervisor, "_START_SECONDS", 0.5)
     monkeypatch.setattr(supervisor, "_LOOK_SECONDS", 0.1)
-    child = Child("server", ["-c", "raise SystemExit('the port is taken')"], tmp_path / "x.log")
+    child = Child("server", ["json.tool", "no-such-file"], tmp_path / "x.log")
     with pytest.raises(ServerError, match=r"no answer from .* remedy: the log says why"):
         supervisor._keep_alive([child], "http://127.0.0.1:9/api", threading.Event(), child)

@@ -20,6 +20,7 @@ from cellpipe.cell_sheet.sheet import has_extra_values, overfull_message, parse_
 from cellpipe.core import contracts
 from cellpipe.core.errors import CellSheetError, ContractError
 from cellpipe.core.model import Finding
+from cellpipe.system.regular_files import read_regular
 from cellpipe.system.scan import BASELINES_NAME
 
 _FILLED = ("source", "row")
@@ -111,7 +112,7 @@ def write_baselines_template(folder: Path) -> Path:
 
 def _read_content(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_regular(path)
     except FileNotFoundError as error:
         raise CellSheetError(
             "no such file", expected=f"a {BASELINES_NAME}", file=path,

@@ -29,6 +29,7 @@ from cellpipe.cell_sheet.row import (
 )
 from cellpipe.core.errors import CellSheetError
 from cellpipe.core.model import Cell, Finding, Level
+from cellpipe.system.regular_files import is_special, read_regular
 from cellpipe.system.scan import SHEET_NAMES
 
 
@@ -51,7 +52,7 @@ def read_cell_sheet(folder: Path) -> CellSheet:
 
     """
     named = (path for path in folder.iterdir() if path.name.lower() in SHEET_NAMES)
-    by_name = {path.name.lower(): path for path in named if path.is_file()}
+    by_name = {path.name.lower(): path for path in named if path.is_file() or is_special(path)}
     paths = [by_name[name] for name in SHEET_NAMES if name in by_name]
     if not paths:
         sentence = (
@@ -120,11 +121,18 @@ def _is_remark(row: Sequence[str], places: dict[str, FieldColumn]) -> bool:
 
 def _read_rows(path: Path) -> list[list[str]]:
     try:
-        content = path.read_bytes()
+        content = read_regular(path)
     except PermissionError as error:
         raise CellSheetError(
             "a file that is locked", expected="a file that can be read",
             remedy="close it in Excel and start again", file=path.name,
+        ) from error  # fmt: skip
+    except OSError as error:
+        if not is_special(path):
+            raise
+        raise CellSheetError(
+            "a pipe, a socket or a device", expected="a file", remedy="put the sheet in its place",
+            file=path.name,
         ) from error  # fmt: skip
     if path.suffix.lower() == ".csv":
         return parse_csv_rows(content, path.name)

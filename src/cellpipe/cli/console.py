@@ -20,9 +20,12 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
+from cellpipe.cli.output import terminal_stream
+from cellpipe.core.clean_text import clean_line, clean_lines, redact
 from cellpipe.core.model import Measurement
 from cellpipe.system.progress import Progress as Tell
 from cellpipe.system.progress import Stage
@@ -46,7 +49,7 @@ _NARROWEST = 128  # characters that the table of cells needs; a narrower termina
 @contextmanager
 def show_progress() -> Iterator[Tell | None]:
     """Show a progress bar on a terminal; yield None elsewhere (a log, a pipe)."""
-    console = Console(stderr=True)
+    console = Console(file=terminal_stream(sys.stderr))
     if not console.is_terminal:
         yield None
         return
@@ -61,12 +64,21 @@ def show_progress() -> Iterator[Tell | None]:
             if stage not in tasks:
                 tasks[stage] = bar.add_task(_STAGES[stage], total=1.0, what="", count="")
             count = f"{done}/{total}"
-            bar.update(tasks[stage], completed=share, what=escape(what), count=count)
+            bar.update(tasks[stage], completed=share, what=escape(clean_line(what)), count=count)
 
         yield tell
 
 
 class _Console(Console):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(file=terminal_stream(sys.stdout), **options)
+
+    def render(self, *given: Any, **options: Any) -> Iterator[Segment]:
+        """Render what is printed, with control characters written out."""
+        for segment in super().render(*given, **options):
+            text = segment.text if segment.control else clean_lines(segment.text)
+            yield segment if text is segment.text else Segment(text, segment.style)
+
     def on_broken_pipe(self) -> None:
         """Raise BrokenPipeError, so that the command line can choose the exit code."""
         raise BrokenPipeError
@@ -257,7 +269,7 @@ def show_failure_list(
     table.add_column(head, overflow="fold")
     table.add_column("Why")
     for path, reason in rejected[:_LISTED]:
-        table.add_row(Text(path), Text(reason))
+        table.add_row(Text(clean_line(path)), Text(clean_line(reason)))
     console.print(table)
     show_rest(console, len(rejected) - _LISTED, page)
 
@@ -318,7 +330,11 @@ def summary_to_dict(summary: Summary) -> dict[str, object]:
 
 def show_json(content: object) -> None:
     """Print plain values as JSON; paths and times as text."""
-    sys.stdout.write(json.dumps(content, ensure_ascii=False, indent=2, default=str) + "\n")
+    text = redact(json.dumps(content, ensure_ascii=False, indent=2, default=str))
+    shown = "".join(
+        one if one.isprintable() or one == "\n" else json.dumps(one)[1:-1] for one in text
+    )
+    sys.stdout.write(shown + "\n")
 
 
 def show_check(check: Check) -> None:

@@ -6,8 +6,29 @@ import contextlib
 import logging
 import sys
 from pathlib import Path
+from typing import Any
 
+from cellpipe.core.clean_text import clean_line, clean_lines
+from cellpipe.core.errors import StoreError
 from cellpipe.system.log_files import BoundedLogHandler
+from cellpipe.system.regular_files import is_special
+
+
+class CleanFormatter(logging.Formatter):
+    """One line for each record: a name can't make two of it, and no secret of an address is kept.
+
+    A traceback follows on lines of its own.
+    """
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - as logging names it
+        """Format a record's line."""
+        record.message = clean_line(record.message)
+        return super().formatMessage(record)
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - as logging names it
+        """Format a traceback."""
+        return clean_lines(super().formatException(ei))
+
 
 
 class _TerminalHandler(logging.Handler):
@@ -26,15 +47,26 @@ def log_to(out: Path, *, verbose: bool, name: str = "cellpipe.log") -> None:
     """Log to a file in the results, of bounded size, and to the terminal.
 
     There only what is marked ``aloud`` is shown, or everything if asked.
+
+    Raises
+    ------
+    StoreError
+        If a pipe or a device has the name of the log.
+
     """
     out.mkdir(parents=True, exist_ok=True)
+    if is_special(out / name):
+        raise StoreError(
+            "a pipe, a socket or a device", expected="a file to log to, or none",
+            remedy="delete it", file=out / name,
+        )  # fmt: skip
     file = BoundedLogHandler(out / name)
     logger = logging.getLogger("cellpipe")
     for before in [one for one in logger.handlers if isinstance(one, _TerminalHandler)]:
         logger.removeHandler(before)
     logger.setLevel(logging.INFO)
     logger.propagate = False
-    formatter = logging.Formatter("%(asctime)s %(levelname)s %(message)s")
+    formatter = CleanFormatter("%(asctime)s %(levelname)s %(message)s")
     for handler in (file, _TerminalHandler(verbose=verbose)):
         handler.setFormatter(formatter)
         logger.addHandler(handler)

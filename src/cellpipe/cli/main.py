@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import io
 import logging
 import os
 import sys
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 from cellpipe.cli import export, inspect, maintenance, process, setup, watch
 from cellpipe.cli.logs import log_file
 from cellpipe.cli.options import open_error
+from cellpipe.cli.output import clean_output
 
 if TYPE_CHECKING:
     from cellpipe.core.errors import CellpipeError
@@ -51,18 +51,14 @@ def _parse_arguments(
     return options
 
 
-def _set_utf8_output() -> None:
-    """Print Ω and → into a file or a pipe, too: on Windows these are in an old encoding."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            encoding = stream.encoding if stream.isatty() else "utf-8"
-            stream.reconfigure(encoding=encoding, errors="backslashreplace")
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; give its exit code."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small matrices: threads only cost time
-    _set_utf8_output()
+    with clean_output():
+        return _main(arguments)
+
+
+def _main(arguments: Sequence[str] | None) -> int:
     parser = _build_parser()
     if "_ARGCOMPLETE" in os.environ:  # a shell asks
         import argcomplete

@@ -163,12 +163,12 @@ def _start_fetching(lab: Lab, seconds: float, is_over: threading.Event) -> None:
 
 def _install_stop_event() -> threading.Event:
     """Return an event that is set when the process is asked to end, or its parent is gone."""
-    from cellpipe.system.processes import call_on_stdin_close
+    from cellpipe.system.child_processes import call_on_stdin_close, is_child
 
     over = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: over.set())
-    if os.environ.get("CELLPIPE_ENDS_WITH_STDIN"):
+    if is_child():
         call_on_stdin_close(over.set)
     return over
 

@@ -12,7 +12,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from cellpipe.core.clean_text import holds_secret
 from cellpipe.core.errors import SettingsError
+from cellpipe.system.regular_files import read_regular
 from cellpipe.system.time_zones import EXPECTED, is_time_zone, suggest_time_zone
 
 NAME = "cellpipe.toml"
@@ -123,9 +125,19 @@ def _check_reference(text: str) -> str:
     return text
 
 
+def _check_no_secret(url: str) -> str:
+    if holds_secret(url):
+        raise ValueError(
+            "an address without a key or password: for object storage they are in the "
+            "environment, as AWS_SECRET_ACCESS_KEY; for PostgreSQL in ~/.pgpass"
+        )
+    return url
+
+
 Reference = Annotated[str, AfterValidator(_check_reference)]
 Zone = Annotated[str, AfterValidator(_check_zone)]
-Url = Annotated[str, Field(pattern=r"^[a-z][a-z0-9+]+://\S+$")]
+Address = Annotated[str, AfterValidator(_check_no_secret)]
+Url = Annotated[Address, Field(pattern=r"^[a-z][a-z0-9+]+://\S+$")]
 Name = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]+$", max_length=200)]
 Host = Annotated[str, Field(pattern=r"^[A-Za-z0-9.:_-]+$", max_length=253)]
 Positive = Annotated[float, Field(gt=0, le=86_400)]
@@ -148,7 +160,7 @@ class LabSettings(_StrictModel):
     results: Path
     also: tuple[Path, ...] = ()
     time_zone: Zone | None = None
-    ledger: str | None = None
+    ledger: Address | None = None
     fetch: Url | None = None
     publish: Url | None = None
 
@@ -265,7 +277,7 @@ def read_settings(path: Path) -> Settings:
 
     """
     try:
-        content = path.read_bytes()
+        content = read_regular(path)
         is_wide = content.startswith((b"\xff\xfe", b"\xfe\xff"))  # as PowerShell's > writes
         document = tomllib.loads(content.decode("utf-16" if is_wide else "utf-8-sig"))
     except FileNotFoundError as error:

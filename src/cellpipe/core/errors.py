@@ -15,7 +15,8 @@
     │   ├── LockedFileError      another program holds a result file open
     │   │   └── ForeignFileError a file under a result's name is not cellpipe's
     │   ├── DamagedTableError    a table of the results can no longer be read
-    │   └── DamagedLedgerError   the ledger's file is no longer a database
+    │   ├── DamagedLedgerError   the ledger's file is no longer a database
+    │   └── ReadOnlyLedgerError  the results folder can be read, and not written
     ├── SettingsError            cellpipe.toml is missing or invalid
     ├── ServerError              the Prefect server can't be reached or started
     ├── SummaryError             the summary that people edit can't be updated
@@ -27,6 +28,8 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING
+
+from cellpipe.core.clean_text import clean_line
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -96,7 +99,8 @@ class CellpipeError(Exception):
     Parameters
     ----------
     found, expected, remedy
-        One clause each, without a full stop at the end.
+        One clause each, without a full stop at the end. Control characters are written out, and
+        secrets of addresses are left out.
     file
         The file concerned, if any.
 
@@ -105,15 +109,15 @@ class CellpipeError(Exception):
     def __init__(
         self, found: str, *, expected: str = "", remedy: str = "", file: Path | str | None = None
     ) -> None:
-        self.found = found
-        self.expected = expected
-        self.remedy = remedy
+        self.found = clean_line(found)
+        self.expected = clean_line(expected)
+        self.remedy = clean_line(remedy)
         self.file = str(file) if file is not None else None
-        super().__init__(found, expected, remedy, self.file)
+        super().__init__(self.found, self.expected, self.remedy, self.file)
 
     def __str__(self) -> str:
         """Return the whole message on one line."""
-        name = f"{self.file}: " if self.file else ""
+        name = f"{clean_line(self.file)}: " if self.file else ""
         return name + self.reason
 
     @property
@@ -199,6 +203,10 @@ class DamagedTableError(StoreError):
 
 class DamagedLedgerError(StoreError):
     """The ledger's file is no longer a database; see :mod:`cellpipe.store.recovery`."""
+
+
+class ReadOnlyLedgerError(StoreError):
+    """The results folder can be read, and not written."""
 
 
 class SettingsError(CellpipeError):

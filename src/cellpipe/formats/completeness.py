@@ -15,6 +15,7 @@ from cellpipe.formats import registry
 from cellpipe.formats.file_ends import PARQUET, ZIP, is_complete_parquet, is_complete_zip
 from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.recognition import HEAD_BYTES, claims_file
+from cellpipe.system.regular_files import open_regular
 
 _Check = Callable[[BinaryIO, int], bool]
 _BY_HEAD: tuple[tuple[bytes, _Check], ...] = (
@@ -36,7 +37,7 @@ def is_complete(path: Path) -> bool:
         If it can't be opened.
 
     """
-    with path.open("rb") as stream:
+    with open_regular(path) as stream:
         size = os.fstat(stream.fileno()).st_size
         head = stream.read(HEAD_BYTES)
         checks = _suffix_checks(Sample(path, head)) or [

@@ -16,6 +16,7 @@ from cellpipe.formats.charge_check import charge_findings
 from cellpipe.formats.format import Format
 from cellpipe.formats.recognition import find_format, is_disk_error
 from cellpipe.formats.utc import to_utc, utc_start_time
+from cellpipe.system.regular_files import open_regular
 
 
 def read(path: str | Path, *, part: str | None = None, time_zone: str | None = None) -> Measurement:
@@ -123,7 +124,7 @@ def _read_recording(form: Format, raw: RawFile) -> Recording:
 def raw_file(path: Path) -> RawFile:
     """Return a file's identity: the sha256 of its content."""
     status = path.stat()
-    with path.open("rb") as stream:
+    with open_regular(path) as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
     return RawFile(path, digest, status.st_size, status.st_mtime)
 

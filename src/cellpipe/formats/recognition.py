@@ -11,6 +11,7 @@ import polars as pl
 from cellpipe.core.errors import NoDataError, UnknownFormatError
 from cellpipe.formats import registry
 from cellpipe.formats.format import Format, Sample
+from cellpipe.system.regular_files import open_regular
 
 HEAD_BYTES = 1 << 16
 _FOREIGN_FILES = {
@@ -36,7 +37,7 @@ def find_format(path: Path) -> Format:
         If the file is empty.
 
     """
-    with path.open("rb") as stream:
+    with open_regular(path) as stream:
         head = stream.read(HEAD_BYTES)
     if not head.strip(b"\x00"):
         raise NoDataError(

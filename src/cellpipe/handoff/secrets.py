@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cellpipe.core.errors import SettingsError
+from cellpipe.system.regular_files import read_regular
 
 Blocks = Callable[[str], str]
 
@@ -63,7 +64,7 @@ _REMEDIES = {
 def _read_secret_file(path: Path) -> str:
     try:
         mode = path.stat().st_mode
-        content = path.read_text(encoding="utf-8-sig")
+        content = read_regular(path).decode("utf-8-sig")
     except (OSError, UnicodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "no text in UTF-8"
         raise SettingsError(

@@ -24,6 +24,7 @@ from cellpipe.report.excel.lab_workbook import cell_columns
 from cellpipe.report.excel.sheets import TEXT, Book, SheetColumn, write_sheet
 from cellpipe.report.long_tables import escape_formula
 from cellpipe.system.atomic_files import write_bytes
+from cellpipe.system.regular_files import read_regular
 
 NAME = "summary"
 _SHEET, _KEY = "Cells", "Cell"
@@ -111,7 +112,7 @@ def _remove_pending_copy(pending: Path, marks: Marks) -> str | None:
 
 def _read_bytes(path: Path) -> bytes | None:
     try:
-        return path.read_bytes()
+        return read_regular(path)
     except FileNotFoundError:
         return None
     except OSError:

@@ -22,6 +22,7 @@ from cellpipe.store import Content, ResultFile, SeenFile, write_table
 from cellpipe.store.lab import Lab
 from cellpipe.store.manifest import describe_file
 from cellpipe.store.snapshot import SEVERAL
+from cellpipe.system.change_time import change_time_ns
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,7 @@ class _Ingestion:
         self._read: set[str] = set()
 
     def ingest(self, source: Path) -> IngestResult:
+        changed_ns = change_time_ns(str(self._path), self._path.stat())  # of a copy's original, too
         before = source.stat()
         raw = formats.raw_file(source)
         whole = self._find_or_read(raw)
@@ -99,7 +101,7 @@ class _Ingestion:
         contents = {**named, "": whole}  # the file itself last: then all is there
         name = self._lab.relative_name(self._path)
         files = tuple(
-            SeenFile(f"{name}{part}", after.st_size, after.st_mtime_ns, content.sha256)
+            SeenFile(f"{name}{part}", after.st_size, after.st_mtime_ns, content.sha256, changed_ns)
             for part, content in contents.items()
         )
         return IngestResult(

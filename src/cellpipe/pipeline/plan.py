@@ -14,7 +14,7 @@ from cellpipe.store.failures import FileFailure
 from cellpipe.store.lab import Lab
 from cellpipe.store.layout import table_path
 from cellpipe.store.manifest import result_file_names
-from cellpipe.store.records import Content
+from cellpipe.store.records import Content, SeenFile
 from cellpipe.store.snapshot import LedgerSnapshot
 from cellpipe.system.scan import Entry, Failure, RawFolders, is_lab_file
 
@@ -39,7 +39,7 @@ class Plan:
     known of them is among the known ones. ``suspended`` are those that failed three times in the
     same way and did not change. ``walk`` tells one state of the folders from another.
     ``is_partial`` says that certain files were asked for: those of them that are not there are
-    gone.
+    gone. ``untimed`` are known files of which the ledger has no time of change yet, with it.
     """
 
     new: tuple[NewFile, ...]
@@ -50,6 +50,7 @@ class Plan:
     suspended: tuple[tuple[Path, Failure], ...] = ()
     walk: str = ""
     is_partial: bool = False
+    untimed: tuple[SeenFile, ...] = ()
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -102,8 +103,9 @@ def plan_entries(
 ) -> Plan:
     """Compare what a walk found with what is known.
 
-    A file counts as known if its size and time are those it was read with, and the content's
-    tables are there, made by this version of its format. Files of other kinds (no format claims
+    A file counts as known if its size and times are those it was read with, and the content's
+    tables are there, made by this version of its format. (If only its time of change is another,
+    its content is looked at: most often it is a known one.) Files of other kinds (no format claims
     them, and no format uses their suffix) are ignored, and so are links that lead out of the
     folder.
     """
@@ -111,6 +113,7 @@ def plan_entries(
     known: list[Path] = []
     ignored: list[Path] = []
     suspended: list[tuple[Path, Failure]] = []
+    untimed: list[SeenFile] = []
     reread = 0
 
     @cache  # of thousands of contents, those of the files that are asked for
@@ -119,7 +122,7 @@ def plan_entries(
 
     for entry in entries:
         before, content = state.seen.get(entry.name), state.content_of(entry.name)
-        same = before and (before.size, before.modified_ns) == (entry.size, entry.modified_ns)
+        same = before and entry.is_as(before.size, before.modified_ns, before.changed_ns)
         failure = state.failures.get(entry.name)
         if entry.is_external:
             ignored.append(entry.path)
@@ -128,6 +131,7 @@ def plan_entries(
             for name in {entry.name, *state.recording_names(entry.name)}
         ):
             known.append(entry.path)
+            untimed += _with_change_time(state, entry)
         elif failure and failure.is_suspended(
             entry.size, entry.modified_ns, reading_key(lab, None)
         ):
@@ -141,8 +145,17 @@ def plan_entries(
     lost = [*unreachable, *(lab.raw.find_empty_roots(entries, state.seen) if walk else [])]
     known += _known_out_of_reach(lab, state, entries, lost)
     return Plan(
-        tuple(new), tuple(known), tuple(ignored), reread, tuple(lost), tuple(suspended), walk
-    )
+        tuple(new), tuple(known), tuple(ignored), reread, tuple(lost), tuple(suspended), walk,
+        untimed=tuple(untimed),
+    )  # fmt: skip
+
+
+def _with_change_time(state: LedgerSnapshot, entry: Entry) -> list[SeenFile]:
+    """Return a known file, and its recordings, with its time of change if the ledger has none."""
+    if entry.changed_ns is None or state.seen[entry.name].changed_ns is not None:
+        return []
+    names = {entry.name, *state.recording_names(entry.name)}
+    return [replace(state.seen[name], changed_ns=entry.changed_ns) for name in sorted(names)]
 
 
 def _known_out_of_reach(

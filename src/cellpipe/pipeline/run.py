@@ -188,6 +188,7 @@ def _run(
     *,
     redraw: bool,
 ) -> Summary:
+    lab.ledger.record_change_times(lab.folder, plan.untimed)
     portions = divide_files(lab, plan, sheet)
     reading = StageProgress("files", {f.path: FILE_COST + f.size for f in plan.new}, progress)
     expected = len(portions[-1].cells)

@@ -25,8 +25,8 @@ from cellpipe.service.prefect_api import EVERY_ADDRESS, call_api
 from cellpipe.service.server_guard import Guard
 from cellpipe.service.server_password import VARIABLE, chosen_password, make_password
 from cellpipe.store.location import claim_folder
+from cellpipe.system.child_processes import call_on_stdin_close, start_module
 from cellpipe.system.log_files import make_room
-from cellpipe.system.processes import call_on_stdin_close
 
 NO_TELEMETRY = {  # neither client nor server sends anything from this machine
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -45,6 +45,7 @@ RETENTION = {  # with the defaults a busy server drops task runs
     "PREFECT_SERVER_SERVICES_TRIGGERS_READ_BATCH_SIZE": "500",
 }
 HEARTBEAT = {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30"}  # seconds; the shortest that Prefect allows
+MODULE = "cellpipe.service.prefect_server"  # what a child process runs
 _START_SECONDS = 180.0
 _RECORD_SECONDS = 120.0
 _RECORD_BYTES = 500_000_000  # of Prefect's database in the results
@@ -127,13 +128,10 @@ def _local_server(out: Path, password: str) -> Iterator[str]:
         port = probe.getsockname()[1]
     url = f"http://127.0.0.1:{port}/api"
     settings = {**os.environ, **server_variables(url, password)}
-    command = [sys.executable, "-m", "cellpipe.service.prefect_server", "127.0.0.1", str(port)]
     make_room(home / "server.log")
     _make_room_for_records(home / "prefect.db")
     with (home / "server.log").open("ab") as log:
-        process = subprocess.Popen(  # noqa: S603 - this Python, Prefect
-            command, env=settings, stdout=log, stderr=log, stdin=subprocess.PIPE
-        )
+        process = start_module(MODULE, "127.0.0.1", str(port), env=settings, stdout=log)
         try:
             _wait_until_up(process, url, home / "server.log")
             yield url
@@ -169,8 +167,8 @@ def _wait_until_up(process: subprocess.Popen[bytes], url: str, log: Path) -> Non
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
-        process.send_signal(signal.SIGINT if os.name == "posix" else signal.SIGTERM)
+    if process.stdin is not None:
+        process.stdin.close()
     try:
         process.wait(timeout=20)
     except subprocess.TimeoutExpired:

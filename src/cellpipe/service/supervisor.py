@@ -1,7 +1,7 @@
 """Run Prefect's server, the flows and the watch as child processes, for ``cellpipe serve``.
 
 A child that ends is restarted, after one second at first and one minute at most. Every child
-ends when this process does, for whatever reason: it reads from a pipe that closes then.
+ends when this process does, for whatever reason (:mod:`cellpipe.system.child_processes`).
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import os
 import subprocess
-import sys
 import threading
 import time
 from contextlib import suppress
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from cellpipe.config.settings import Settings, read_settings
+from cellpipe.core.clean_text import clean_line
 from cellpipe.core.errors import ServerError, SettingsError
 from cellpipe.service import prefect_server
 from cellpipe.service.prefect_api import EVERY_ADDRESS, LOOPBACK
@@ -27,6 +27,7 @@ from cellpipe.service.server_password import (
     chosen_password,
     ensure_password,
 )
+from cellpipe.system.child_processes import start_module
 from cellpipe.system.log_files import BoundedLogHandler
 
 _LOOK_SECONDS = 0.5
@@ -42,7 +43,7 @@ _log = logging.getLogger("cellpipe")
 
 @dataclass
 class Child:
-    """A child process that is kept running."""
+    """A child process that is kept running: a module, and its arguments."""
 
     name: str
     arguments: list[str]
@@ -72,11 +73,9 @@ class Child:
     def start(self) -> None:
         """Start the process, and the thread that writes its log."""
         self.began = time.monotonic()
-        self.process = subprocess.Popen(  # noqa: S603 - this Python, this package
-            [sys.executable, *self.arguments],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            env={**os.environ, **self.environment, "CELLPIPE_ENDS_WITH_STDIN": "1",
-                 "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"},
+        self.process = start_module(
+            *self.arguments, stdout=subprocess.PIPE,
+            env={**os.environ, **self.environment, "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"},
         )  # fmt: skip
         _log.info("%s started (process %d)", self.name, self.process.pid)
         if self.process.stdout is not None:
@@ -104,7 +103,7 @@ def _copy_to_log(stream: IO[bytes], log: Path) -> None:
     handler = BoundedLogHandler(log, size=5_000_000, kept=2)
     with stream:
         for line in stream:
-            text = line.decode("utf-8", "replace").rstrip()
+            text = clean_line(line.decode("utf-8", "replace").rstrip())
             handler.emit(logging.LogRecord(log.stem, logging.INFO, "", 0, text, None, None))
     handler.close()
 
@@ -142,12 +141,10 @@ def serve(path: Path, is_over: threading.Event) -> int:
         environment |= prefect_server.client_variables(url, password.text)
         if password.is_new:
             _tell_password(password)
-    flows = Child(
-        "flows", ["-m", "cellpipe.flows.runner", str(path)], home / "flows.log", environment
-    )
+    flows = Child("flows", ["cellpipe.flows.runner", str(path)], home / "flows.log", environment)
     watch = Child(
         "watch",
-        ["-m", "cellpipe", "watch", "--settings", str(path)],
+        ["cellpipe", "watch", "--settings", str(path)],
         home / "watch.log",
         environment,
     )
@@ -233,7 +230,7 @@ def _make_server(
     }  # fmt: skip
     if given.database:
         environment["PREFECT_API_DATABASE_CONNECTION_URL"] = given.database
-    arguments = ["-m", "cellpipe.service.prefect_server", given.host, str(given.port), *given.hosts]
+    arguments = [prefect_server.MODULE, given.host, str(given.port), *given.hosts]
     return Child("server", arguments, home / "server.log", environment)
 
 

@@ -56,8 +56,10 @@ class FolderSource:
             found = [
                 (entry.name, entry.stat())
                 for entry in entries
-                if entry.name.endswith(".parquet") and not is_unfinished(entry.name)
-                if f"tables/{table}/{entry.name}" not in foreign
+                if entry.name.endswith(".parquet")
+                and not is_unfinished(entry.name)
+                and entry.is_file()
+                and f"tables/{table}/{entry.name}" not in foreign
             ]
         return {name: (status.st_size, status.st_mtime_ns) for name, status in sorted(found)}
 

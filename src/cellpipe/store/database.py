@@ -14,7 +14,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from cellpipe.core.errors import DamagedLedgerError, StoreError
+from cellpipe.core.errors import DamagedLedgerError, ReadOnlyLedgerError, StoreError
+from cellpipe.system.atomic_files import can_write
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
@@ -87,24 +88,33 @@ class Sqlite:
     """The file ``ledger.sqlite``, with one connection per thread, so that objects may be shared.
 
     The write-ahead log (WAL) is used if all users of the file are on one machine; on a network
-    drive, where that can't work, SQLite's older rollback journal is used.
+    drive, where that can't work, SQLite's older rollback journal is used. ``copy_of`` is the ledger
+    that a copy was made of to be read; nothing may be written into it then.
     """
 
     lock_row = ""
 
-    def __init__(self, path: Path, *, on_network: bool = False) -> None:
+    def __init__(
+        self, path: Path, *, on_network: bool = False, copy_of: Path | None = None
+    ) -> None:  # fmt: skip
         self.path = path
         self.on_network = on_network
+        self.copy_of = copy_of
         self._local = threading.local()
 
     def __getstate__(self) -> dict[str, object]:
-        return {"path": self.path, "on_network": self.on_network}
+        return {"path": self.path, "on_network": self.on_network, "copy_of": self.copy_of}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(**state)  # type: ignore[misc]
 
     def transact(self, work: Callable[[Transaction], T], *, writes: bool) -> T:
         """Run work in a transaction; wait up to two minutes for one of another process."""
+        if writes and self.copy_of is not None:
+            raise ReadOnlyLedgerError(
+                "a results folder that can't be written", expected="the right to write there",
+                remedy="ask who keeps it; reading works", file=self.copy_of.parent,
+            )  # fmt: skip
         try:
             connection = self._connection()
             connection.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
@@ -150,8 +160,12 @@ class Sqlite:
 
     def _store_error(self, error: sqlite3.Error) -> StoreError:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        broken = code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
-        return (DamagedLedgerError if broken else StoreError)(
+        kind: type[StoreError] = StoreError
+        if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+            kind = DamagedLedgerError
+        elif code in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN} and self.path.is_file():
+            kind = StoreError if can_write(self.path.parent) else ReadOnlyLedgerError
+        return kind(
             f"a ledger that can't be used ({error})",
             expected="a results folder that can be read and written",
             remedy="check that you may write there, close other programs that use it, make room "

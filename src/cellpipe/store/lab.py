@@ -13,7 +13,8 @@ from pathlib import Path
 
 from cellpipe.core.errors import CellpipeError
 from cellpipe.store.ledger import Ledger
-from cellpipe.store.location import claim_folder, set_ledger_url
+from cellpipe.store.location import claim_folder, postgres_from_url, set_ledger_url
+from cellpipe.store.objects import check_address
 from cellpipe.system.own_folder import MARK, is_same_folder, is_within, read_mark
 from cellpipe.system.scan import RawFolders, check_folder
 from cellpipe.system.time_zones import check_time_zone
@@ -38,6 +39,14 @@ class Lab:
     fetch_url: str | None = None
     publish_url: str | None = None
     name: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse addresses with a key or password in them; see :meth:`check` for the rest."""
+        for url in (self.fetch_url, self.publish_url):
+            if url is not None:
+                check_address(url)
+        if self.ledger_url is not None:
+            postgres_from_url(self.ledger_url)
 
     def __getstate__(self) -> dict[str, object]:
         """Leave out what is open: a process that receives a lab opens what it needs."""

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 PAGES_DUE = "the lab's pages are to be written"
 LAST_COMPLETE_STATE = "state of the folders that the results are of"  # with it, nothing is new
-_SEEN = "SELECT path, size, modified_ns, sha256 FROM seen WHERE folder = ?"
+_SEEN = "SELECT path, size, modified_ns, sha256, changed_ns FROM seen WHERE folder = ?"
 _CONTENTS = f"SELECT {CONTENT_COLUMNS} FROM contents"  # noqa: S608 - the ledger's own names
 _CELLS = f"SELECT {CELL_COLUMNS} FROM cells ORDER BY cell_id"  # noqa: S608
 
@@ -148,7 +148,9 @@ class Ledger:
         """Record what reading files gave, in one transaction; write their tables first."""
         now = utc_now()
         known = [content_row(content, now) for content in contents]
-        seen = [(str(folder), f.path, f.size, f.modified_ns, f.sha256, now) for f in files]
+        seen = [
+            (str(folder), f.path, f.size, f.modified_ns, f.sha256, f.changed_ns, now) for f in files
+        ]
 
         def work(rows: Transaction) -> None:
             _upsert_result_files(rows, written)
@@ -156,7 +158,7 @@ class Ledger:
                 rows.write(_SET_VALUE, (PAGES_DUE, "yes"))
             for row in known:
                 rows.write(upsert_statement("contents", CONTENT_COLUMNS, "sha256"), row)
-            columns = "folder, path, size, modified_ns, sha256, first_seen"
+            columns = "folder, path, size, modified_ns, sha256, changed_ns, first_seen"
             for file in seen:
                 rows.write(
                     upsert_statement("seen", columns, "folder, path", keep="first_seen"), file
@@ -165,6 +167,15 @@ class Ledger:
             add_events(rows, events)
 
         self.update(work)
+
+    def record_change_times(self, folder: Path, files: Iterable[SeenFile]) -> None:
+        """Record when files changed last that were recorded without it; nothing else of them."""
+        rows = [(f.changed_ns, str(folder), f.path) for f in files]
+        statement = (
+            "UPDATE seen SET changed_ns = ? WHERE folder = ? AND path = ? AND changed_ns IS NULL"
+        )
+        if rows:
+            self.update(lambda transaction: transaction.write(statement, *rows))
 
     def file_failures(self) -> dict[str, FileFailure]:
         """Return the temporary failures of files, by path."""

@@ -13,8 +13,10 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from cellpipe.core.errors import DamagedLedgerError, StoreError
+from cellpipe.core.clean_text import holds_secret
+from cellpipe.core.errors import DamagedLedgerError, ReadOnlyLedgerError, StoreError
 from cellpipe.store.database import PASSWORD, Database, Postgres, Sqlite, Transaction
+from cellpipe.store.ledger_copy import open_copy
 from cellpipe.store.migrations import IDENTITY, migrate
 from cellpipe.store.recovery import (
     has_tables,
@@ -35,7 +37,7 @@ def open_database(folder: Path) -> Database:
     """Open the ledger of a results folder; create it or migrate it to this layout if needed.
 
     A file that is no longer a database is replaced by its last good copy, or by an empty one; see
-    :mod:`cellpipe.store.recovery`.
+    :mod:`cellpipe.store.recovery`. Of one that can't be written, a copy is opened to be read.
 
     Raises
     ------
@@ -64,6 +66,9 @@ def open_database(folder: Path) -> Database:
         database.close()
         recover_ledger(folder)
         migrate(database, path)
+    except ReadOnlyLedgerError:
+        database.close()
+        return open_copy(path)
     return database
 
 
@@ -183,17 +188,13 @@ def postgres_from_url(url: str) -> Postgres:
         schema or "cellpipe"
     ):
         raise StoreError(
-            f"the ledger's address {_redact_password(url)}",
+            f"the ledger's address {url}",
             expected="postgresql://user@host/database#schema, the schema in lower case",
             remedy="correct it",
         )
-    if parts.password is not None or "password=" in parts.query:
+    if holds_secret(url):
         raise StoreError(
             "a password in the ledger's address", expected="an address without one",
             remedy=f"put it into ~/.pgpass, or into the variable {PASSWORD}",
         )  # fmt: skip
     return Postgres(address, schema or "cellpipe")
-
-
-def _redact_password(url: str) -> str:
-    return re.sub(r":[^:@/]*@", ":…@", url)

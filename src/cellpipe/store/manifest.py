@@ -17,6 +17,7 @@ from cellpipe.store.records import ResultFile
 from cellpipe.store.recovery import quarantine_folder
 from cellpipe.system.atomic_files import move
 from cellpipe.system.own_folder import foreign_names, is_unfinished
+from cellpipe.system.regular_files import open_regular
 
 _AT_ONCE = 5_000  # files that one run checks; the next run continues from there
 _PLACE = "results looked at up to"
@@ -30,7 +31,7 @@ def describe_file(folder: Path, path: Path) -> ResultFile:
 
 
 def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
+    with open_regular(path) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 

@@ -47,7 +47,8 @@ ALTER TABLE cells ADD COLUMN numbers TEXT;
 UPDATE cells SET numbers = (SELECT h.numbers FROM history h WHERE h.subject = cells.cell_id
     AND h.event = 'computed' ORDER BY h.at DESC LIMIT 1)
 """
-LAYOUT = 4
+_FIFTH = "ALTER TABLE seen ADD COLUMN changed_ns BIGINT"
+LAYOUT = 5
 _NOTES_RESULT_FILES = 3  # the first layout that records each result file as it was written
 TABLES = (
     "seen",
@@ -61,7 +62,7 @@ TABLES = (
 )  # not from raw files
 IDENTITY = "identity"  # name of the value that identifies the results
 ADOPT = "files from before this layout are to be noted"
-_STEPS = {2: _FIRST, 3: _THIRD, 4: _FOURTH}  # the script that leads to each layout
+_STEPS = {2: _FIRST, 3: _THIRD, 4: _FOURTH, 5: _FIFTH}  # the script that leads to each layout
 
 
 def migrate(database: Database, place: Path | str) -> None:

@@ -19,6 +19,7 @@ from cellpipe.core.errors import StoreError
 from cellpipe.store.objects import client, storage
 from cellpipe.system.atomic_files import atomic_write, is_reserved, write_bytes
 from cellpipe.system.own_folder import find_root, is_within
+from cellpipe.system.regular_files import read_regular
 
 FETCHED = ".fetched.json"  # hidden, so not taken for a raw file
 State = list[Any]  # size, tag, and the file's time of change in ns as it was written here
@@ -151,7 +152,7 @@ def _track_downloads(folder: Path, url: str) -> Iterator[dict[str, State]]:
     """Yield the files downloaded into a folder, by name; save changes to it in any case."""
     path = folder / FETCHED
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(read_regular(path))
         before, known = str(document["from"]), dict(document["files"])
     except (OSError, ValueError, KeyError, TypeError):
         before, known = url, {}

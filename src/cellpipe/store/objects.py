@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from cellpipe.core.clean_text import holds_secret
 from cellpipe.core.errors import StoreError
 
 
@@ -22,10 +23,29 @@ def is_url(place: object) -> bool:
     return re.match(r"[a-z][a-z0-9+]+://", str(place)) is not None
 
 
+def check_address(url: str) -> None:
+    """Check that an address of object storage has no key in it.
+
+    Raises
+    ------
+    StoreError
+        If it has one: it would be shown, kept and handed on with the address.
+
+    """
+    if holds_secret(url):
+        raise StoreError(
+            "a key or password in the address of object storage",
+            expected="an address without one, as s3://bucket/folder",
+            remedy="put it into the environment, as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; "
+            "make a new one if others may have seen it",
+        )  # fmt: skip
+
+
 def storage(url: str) -> Any:
     """Return the object store at an address; names are relative to it."""
     from obstore.store import from_url
 
+    check_address(url)
     plain = os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://")
     return from_url(url, client_options={"allow_http": True} if plain else None)
 
@@ -33,6 +53,7 @@ def storage(url: str) -> Any:
 @contextmanager
 def client(url: str) -> Iterator[Any]:
     """Yield obstore; turn its errors into a :class:`StoreError` with a remedy."""
+    check_address(url)
     try:
         import obstore
         from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError

@@ -23,12 +23,16 @@ CELL_COLUMNS = "cell_id, inputs, contents, findings, computed_at, seconds, steps
 
 @dataclass(frozen=True)
 class SeenFile:
-    """A file as it was last seen, to detect whether it has changed."""
+    """A file as it was last seen, to detect whether it has changed.
+
+    ``changed_ns`` is None if it is not known (:mod:`cellpipe.system.change_time`).
+    """
 
     path: str
     size: int
     modified_ns: int
     sha256: str
+    changed_ns: int | None = None
 
 
 @dataclass(frozen=True)

@@ -97,6 +97,17 @@ def atomic_write(path: Path, write: Callable[[Path], object]) -> Path:
     return path
 
 
+def can_write(folder: Path) -> bool:
+    """Return whether a file can be made in a folder; rights alone don't tell on every system."""
+    probe = folder / unfinished_name("probe")
+    try:
+        probe.open("xb").close()
+        probe.unlink()
+    except OSError:
+        return False
+    return True
+
+
 def set_foreign_names(root: Path, names: Collection[str]) -> None:
     """Keep the list of files that others put among the results; without any there is no list."""
     if names == foreign_names(root):

@@ -6,7 +6,6 @@ others are repeated, and that item gives a :class:`WorkerDiedError`.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import threading
@@ -15,6 +14,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any, Generic, TypeVar
+
+from cellpipe.system.child_processes import WorkerContext
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -95,8 +96,7 @@ class Workers:
         """Return the pool of processes; create it if there is none."""
         with self._lock:
             if self._pool is None:
-                context = multiprocessing.get_context("spawn")
-                self._pool = ProcessPoolExecutor(self.count, context, _ignore_interrupts)
+                self._pool = ProcessPoolExecutor(self.count, WorkerContext(), _ignore_interrupts)
             return self._pool
 
     def replace_pool(self, broken: ProcessPoolExecutor) -> None:
@@ -164,48 +164,16 @@ def _try_call(work: Callable[..., R], shared: object, item: object) -> R | Excep
         return error
 
 
-def exit_with_parent() -> None:
-    """Exit this process when the one that started it ends, for whatever reason."""
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    parent = multiprocessing.parent_process()
-
-    def watch() -> None:
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
 def _ignore_interrupts() -> None:
     """Ignore Ctrl-C, which reaches every process of a terminal; the first one handles it."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    exit_with_parent()
 
 
 def exit_on_interrupt() -> None:
     """Exit this process silently at Ctrl-C; the one that started it reports the interrupt."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     signal.signal(signal.SIGINT, lambda *_: os._exit(130))
-    exit_with_parent()
-
-
-def call_on_stdin_close(then: Callable[[], object]) -> None:
-    """Call ``then`` when the process that started this one, and holds its input open, is gone.
-
-    The input is read from a copy, and the null device takes its place: on Windows a process that
-    inherits an input on which another one waits would wait for it, too.
-    """
-    copy = os.dup(0)
-    null_device = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(null_device, 0)
-    os.close(null_device)
-
-    def wait_and_do() -> None:
-        while os.read(copy, 4096):
-            pass
-        then()
-
-    threading.Thread(target=wait_and_do, daemon=True).start()
 
 
 def default_worker_count() -> int:

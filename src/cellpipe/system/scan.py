@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from cellpipe.core.errors import CellpipeError, Reason
+from cellpipe.system.change_time import change_time_ns
 from cellpipe.system.own_folder import MARK
 
 SHEET_NAMES = ("cells.xlsx", "cells.csv")
@@ -42,13 +43,23 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A file of the folders: its name in them, its path, size (bytes) and time of change (ns)."""
+    """A file of the folders: its name in them, its path, size (bytes) and times (ns).
+
+    ``changed_ns`` is None where the disk does not tell (:mod:`cellpipe.system.change_time`).
+    """
 
     name: str
     place: str
     size: int
     modified_ns: int
     is_external: bool = False  # a link to a file outside the folders
+    changed_ns: int | None = None
+
+    def is_as(self, size: int, modified_ns: int, changed_ns: int | None) -> bool:
+        """Return whether the file is as it was then, as far as both are known."""
+        if (self.size, self.modified_ns) != (size, modified_ns):
+            return False
+        return changed_ns is None or self.changed_ns in {None, changed_ns}
 
     @property
     def path(self) -> Path:
@@ -175,8 +186,7 @@ class RawFolders:
         is_external = entry.is_symlink() and self._is_external(Path(entry.path))
         if stat.S_ISREG(status.st_mode):
             name = self._printable_name(f"{prefix}{entry.name}")
-            size, modified = status.st_size, status.st_mtime_ns
-            found.append(Entry(name, entry.path, size, modified, is_external))
+            found.append(_make_entry(name, entry.path, status, is_external=is_external))
 
     def _is_external(self, path: Path) -> bool:
         target = path.resolve()
@@ -202,7 +212,7 @@ class RawFolders:
                 continue
             if not stat.S_ISREG(status.st_mode):
                 continue  # a folder now has its name
-            found.append(Entry(name, str(path), status.st_size, status.st_mtime_ns, is_external))
+            found.append(_make_entry(name, str(path), status, is_external=is_external))
         return found, failures
 
     def _find_lost_root(self, name: str, error: OSError) -> list[Failure]:
@@ -237,8 +247,13 @@ class RawFolders:
     @staticmethod
     def digest(entries: Sequence[Entry]) -> str:
         """Return a digest that differs between any two states of the folders."""
-        lines = "\n".join(f"{e.name}\0{e.size}\0{e.modified_ns}" for e in entries)
+        lines = "\n".join(f"{e.name}\0{e.size}\0{e.modified_ns}\0{e.changed_ns}" for e in entries)
         return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def _make_entry(name: str, place: str, status: os.stat_result, *, is_external: bool) -> Entry:
+    size, modified_ns = status.st_size, status.st_mtime_ns
+    return Entry(name, place, size, modified_ns, is_external, change_time_ns(place, status))
 
 
 def check_folder(folder: Path) -> None:

@@ -6,6 +6,8 @@ import re
 from datetime import datetime
 from pathlib import Path
 
+from cellpipe.system.regular_files import read_regular
+
 _STARTED = re.compile(r"Acquisition started on : (\S+) (\S+)")
 _PATTERNS = (
     "%m/%d/%Y %H:%M:%S.%f", "%m/%d/%Y %H:%M:%S", "%m-%d-%Y %H:%M:%S", "%m.%d.%Y %H:%M:%S",
@@ -16,7 +18,7 @@ _PATTERNS = (
 def read_acquisition_start(log: Path) -> datetime | None:
     """Read "Acquisition started on" from a log file; None if the file or the line is missing."""
     try:
-        text = log.read_bytes()[:65536].decode("cp1252", "replace")
+        text = read_regular(log)[:65536].decode("cp1252", "replace")
     except OSError:
         return None
     return find_acquisition_start(text)

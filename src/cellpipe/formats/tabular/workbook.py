@@ -24,6 +24,7 @@ from cellpipe.core.errors import DamagedFileError
 from cellpipe.formats.format import Sample
 from cellpipe.formats.tabular.delimited import unique_names
 from cellpipe.formats.tabular.dialect import Match, split_header
+from cellpipe.system.change_time import change_time_ns
 
 try:  # fastnda replaces zlib's inflate in the whole process by ISA-L's, which has its own errors
     from isal.igzip_lib import IsalError
@@ -102,7 +103,9 @@ def read_sheets(path: Path) -> tuple[Sheet, ...]:
 
     """
     status = path.stat()
-    return _cached_sheets(path, status.st_mtime_ns, status.st_size)
+    return _cached_sheets(
+        path, status.st_mtime_ns, status.st_size, change_time_ns(str(path), status)
+    )
 
 
 def try_read_sheets(path: Path) -> tuple[Sheet, ...]:
@@ -114,7 +117,9 @@ def try_read_sheets(path: Path) -> tuple[Sheet, ...]:
 
 
 @lru_cache(maxsize=4)
-def _cached_sheets(path: Path, _modified: int, _size: int) -> tuple[Sheet, ...]:
+def _cached_sheets(
+    path: Path, _modified: int, _size: int, _changed: int | None
+) -> tuple[Sheet, ...]:
     try:
         with zipfile.ZipFile(path) as archive:
             return tuple(_sheets_from_xml(archive))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from cellpipe.core.clean_text import clean_line
 from cellpipe.report.html.cell_page import load_template
 from cellpipe.report.wording import pluralize
 from cellpipe.system.atomic_files import file_name
@@ -58,7 +59,7 @@ def digest_text(found: Digest) -> str:
         *_section_lines("Handed on", found.done),
         *_section_lines("Cells computed", found.computed),
     ]
-    return "\n".join(lines) + "\n"
+    return "\n".join(map(clean_line, lines)) + "\n"
 
 
 def digest_page(found: Digest, *, version: str) -> str:

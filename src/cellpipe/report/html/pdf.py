@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 
 from cellpipe.core.errors import CellpipeError
+from cellpipe.system.child_processes import run_program
 
 BROWSER = "CELLPIPE_BROWSER"
 _NAMES = ("msedge", "microsoft-edge", "chromium", "chromium-browser", "google-chrome", "chrome")
@@ -69,10 +70,7 @@ def print_pdf(page: str) -> bytes:
         if hasattr(os, "geteuid") and os.geteuid() == 0:
             options.append("--no-sandbox")  # with a sandbox it refuses to start for root
         try:
-            subprocess.run(  # noqa: S603 - the browser found above, our own page
-                [program, *options, source.as_uri()], capture_output=True, timeout=_SECONDS,
-                check=True,
-            )  # fmt: skip
+            run_program([program, *options, source.as_uri()], timeout=_SECONDS)
             return _replace_dates(made.read_bytes())
         except (OSError, subprocess.SubprocessError) as error:
             raise CellpipeError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Literal, Protocol
 from cellpipe.core.errors import ServerError
 from cellpipe.service.prefect_api import DEPLOYMENT, call_api
 from cellpipe.store.lab import Lab
+from cellpipe.system.child_processes import WorkerContext
 from cellpipe.system.processes import exit_on_interrupt
 
 State = Literal["running", "done", "died"]
@@ -88,9 +88,8 @@ class LocalRunner:
 
     def _ensure_pool(self) -> ProcessPoolExecutor:
         if self._pool is None:
-            context = multiprocessing.get_context("spawn")
             self._pool = ProcessPoolExecutor(
-                1, context, exit_on_interrupt, max_tasks_per_child=_BATCHES
+                1, WorkerContext(), exit_on_interrupt, max_tasks_per_child=_BATCHES
             )
         return self._pool
 

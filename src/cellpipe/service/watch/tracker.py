@@ -24,7 +24,7 @@ from cellpipe.system.scan import (
     is_lab_file,
 )
 
-State = tuple[int, int]  # size and time of modification
+State = tuple[int, int, int | None]  # size, and the times of modification and of change
 _WARM_SECONDS = 900.0  # so long a file that changed is looked at each time
 _MOST_WARM = 2_000
 _LOOK_SHARE = 200.0  # a look at the folders comes after so many times what the last one took
@@ -227,10 +227,12 @@ class Tracker:
                 if self.files.pop(name, None) is not None:
                     gone.append(name)
                     self._warm.pop(name, None)
-            elif self.files.get(name) != (entry.size, entry.modified_ns) and not entry.is_external:
-                self.files[name] = (entry.size, entry.modified_ns)
-                changed.append(entry)
-                self._warm[name] = end
+            elif not entry.is_external:
+                before = self.files.get(name)
+                self.files[name] = (entry.size, entry.modified_ns, entry.changed_ns)
+                if before is None or not entry.is_as(*before):
+                    changed.append(entry)
+                    self._warm[name] = end
         while len(self._warm) > _MOST_WARM:
             self._warm.pop(next(iter(self._warm)))
         return Changes(tuple(changed), tuple(gone), tuple(failures))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from cellpipe.core.errors import CellpipeError, ServerError
 from cellpipe.service.watch.batch_runner import BatchRunner, BatchTask
 from cellpipe.service.watch.stability import StabilityTracker, WaitTimes
-from cellpipe.service.watch.tracker import Tracker
+from cellpipe.service.watch.tracker import State, Tracker
 from cellpipe.store.batch_queue import QueuedFile, assign_batch, enqueue, queued_files
 from cellpipe.store.failures import MAX_ATTEMPTS
 from cellpipe.store.lab import Lab
@@ -146,17 +146,17 @@ class Watcher:
             pause = min(_LAST_RETRY, 2 * before.pause) if before else _FIRST_RETRY
             if before is None or before.after <= now:
                 self._retries[name] = _Retry(now + pause, pause)
-                size, modified = self.tracker.files[name]
+                size, modified, _ = self.tracker.files[name]
                 again.append(QueuedFile(name, size, modified))
         self._retries = {n: retry for n, retry in self._retries.items() if n in known}
         enqueue(self.ledger.database, again)
 
 
-def _ledger_states(lab: Lab) -> dict[str, tuple[int, int]]:
-    """Return the size and time with which each file was ingested; parts of files are none."""
+def _ledger_states(lab: Lab) -> dict[str, State]:
+    """Return the size and times with which each file was ingested; parts of files are none."""
     state = lab.ledger.snapshot(lab.folder)
     files = (f for f in state.seen.values() if state.recording_file(f.path) == f.path)
-    return {f.path: (f.size, f.modified_ns) for f in files}
+    return {f.path: (f.size, f.modified_ns, f.changed_ns) for f in files}
 
 
 def _choose_files(waiting: list[QueuedFile]) -> list[QueuedFile]:

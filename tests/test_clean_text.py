@@ -1,0 +1,222 @@
+"""Text that leaves cellpipe: no secret of an address, and no control character."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import logging
+import sys
+import traceback
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cellpipe.cli import console
+from cellpipe.cli.logs import log_to
+from cellpipe.cli.main import main
+from cellpipe.cli.output import clean_output
+from cellpipe.core.clean_text import (
+    clean_line,
+    clean_lines,
+    escape_controls,
+    holds_secret,
+    redact,
+)
+from cellpipe.core.errors import CellpipeError, SettingsError, StoreError
+from cellpipe.report.html.digest import Digest, digest_text
+from cellpipe.store.lab import Lab
+from cellpipe.store.objects import check_address
+from made_files import neware_csv
+
+SECRET = "wJalr/XUt+nFEMI"  # noqa: S105 - with a slash, as half of all keys have
+WITH_SECRET = (
+    f"s3://AKIAKEY:{SECRET}@bucket/lab",
+    f"S3://AKIAKEY:{SECRET}@bucket",
+    f"s3://{SECRET.replace('/', '')}@bucket",
+    f"https://bucket.example.org/lab?X-Amz-Signature={SECRET}",
+    f"https://bucket.example.org/lab?sp=r&sig={SECRET}",
+    f"postgresql://lab:{SECRET}@db.example.org/cellpipe#ours",
+    f"postgresql://lab@db.example.org/cellpipe?password={SECRET}",
+    f"postgres://lab:p@{SECRET}@db.example.org/cellpipe",
+    f"http://anna:{SECRET}@proxy.example.org:3128",
+    f"mailtos://anna:{SECRET}@example.org",
+    f"s3:/AKIAKEY:{SECRET}@bucket",  # as a path has it
+)
+PLAIN = (
+    "s3://bucket/lab", "gs://bucket/a/b", "az://container/x", "s3://bucket/a@b/c",
+    "postgresql://lab@db.example.org/cellpipe#ours", "postgresql:///cellpipe",
+    "https://eln.example.org", "http://127.0.0.1:4200/api", "tcp://scheduler:8786",
+)  # fmt: skip
+CONTROLS = ["\x1b[2J", "\x07", "\x9b31m", "\u202egnp.exe", "\r", "\u2066", "\x00", "\u2028"]
+
+
+@pytest.mark.parametrize("address", WITH_SECRET)
+def test_no_secret_is_left_in_a_text(address: str) -> None:
+    for text in (address, f"no answer from {address}, tried again", f"({address!r},)"):
+        assert SECRET not in redact(text)
+        assert SECRET.replace("/", "") not in redact(text)
+        assert redact(redact(text)) == redact(text)
+    assert holds_secret(address)
+
+
+@pytest.mark.parametrize("address", PLAIN)
+def test_an_address_without_a_secret_stays_as_it_is(address: str) -> None:
+    assert redact(f"found {address};") == f"found {address};"
+    assert not holds_secret(address)
+
+
+@pytest.mark.parametrize("option", ["--publish", "--fetch", "--ledger", "--publsh", "--out"])
+@pytest.mark.parametrize("address", [a for a in WITH_SECRET if "mailto" not in a])
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_command_refuses_it_and_does_not_repeat_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    option: str, address: str, as_json: bool,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    lab = tmp_path / "lab"
+    lab.mkdir()
+    out = [] if option == "--out" else ["--out", "out"]
+    code: int | str | None
+    try:
+        code = main(["process", "lab", *out, option, address, *(["--json"] if as_json else [])])
+    except SystemExit as error:
+        code = error.code
+    told = capsys.readouterr()
+    logs = "".join(p.read_text() for p in tmp_path.rglob("*.log"))
+    for text in (told.out, told.err, logs):
+        assert SECRET not in text
+        assert SECRET.replace("/", "") not in text
+    assert code == 2
+    if option in {"--publish", "--fetch", "--ledger"}:
+        assert "password" in told.err or "address" in told.err
+
+
+@pytest.mark.parametrize("name", ["publish", "fetch", "ledger"])
+@pytest.mark.parametrize("address", [WITH_SECRET[0], WITH_SECRET[5]])
+def test_settings_with_one_are_refused_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, address: str
+) -> None:
+    (tmp_path / "lab").mkdir()
+    path = tmp_path / "cellpipe.toml"
+    path.write_text(f"[[lab]]\nfolder = 'lab'\nresults = 'out'\n{name} = '{address}'\n")
+    for command in ("process", "nightly", "watch", "serve", "doctor"):
+        code = main([command, "--settings", str(path)])
+        told = capsys.readouterr()
+        assert SECRET not in told.out + told.err
+        assert code in {1, 2}
+
+
+@pytest.mark.parametrize("wrong", ["lab = {!r}", "[server]\nport = {!r}", "[server]\nfoo = {!r}"])
+def test_settings_that_are_wrong_are_not_quoted_with_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], wrong: str
+) -> None:
+    path = tmp_path / "cellpipe.toml"
+    path.write_text(wrong.format(WITH_SECRET[5]))
+    assert main(["nightly", "--settings", str(path)]) == 2
+    told = capsys.readouterr()
+    assert SECRET not in told.out + told.err
+
+
+def test_an_error_a_log_and_a_traceback_hold_none(tmp_path: Path) -> None:
+    address = WITH_SECRET[0]
+    error = StoreError(f"no answer from {address}", expected=address, remedy=address, file=address)
+    logger = logging.getLogger("cellpipe")
+    kept = logger.handlers[:], logger.level, logger.propagate
+    try:
+        log_to(tmp_path, verbose=False)
+        try:
+            raise ValueError(address) from error
+        except ValueError:
+            logger.exception("%s\nforged line", address)
+            shown = traceback.format_exc()
+    finally:
+        for handler in [h for h in logger.handlers if h not in kept[0]]:
+            handler.close()
+        logger.handlers[:], logger.level, logger.propagate = kept
+    written = (tmp_path / "cellpipe.log").read_text()
+    assert "Traceback" in written
+    assert "forged line" in written.splitlines()[0]
+    parts = json.dumps({k: v for k, v in error.reason.parts.items() if k != "file"})
+    for text in (str(error), str(error.reason), repr(error.args[:3]), parts, written):
+        assert SECRET not in text
+    assert "StoreError" in shown
+
+
+def test_addresses_are_refused_wherever_a_lab_is_made() -> None:
+    here = Path()
+    for url in (WITH_SECRET[0], WITH_SECRET[2], WITH_SECRET[3]):
+        with pytest.raises(StoreError, match="AWS_SECRET_ACCESS_KEY"):
+            Lab(here, here, publish_url=url)
+        with pytest.raises(StoreError, match="environment"):
+            check_address(url)
+    with pytest.raises(StoreError, match="pgpass"):
+        Lab(here, here, ledger_url=WITH_SECRET[5])
+
+
+@given(st.text())
+def test_no_control_character_is_left(text: str) -> None:
+    line = escape_controls(text)
+    bidi = {*map(chr, range(0x202A, 0x202F)), *map(chr, range(0x2066, 0x206A))}
+    assert not any(ord(c) < 0x20 or 0x7F <= ord(c) < 0xA0 or c in bidi for c in line)
+    assert escape_controls(line) == line
+    lines = clean_lines(text)
+    assert lines.count("\n") == text.count("\n")
+
+
+@pytest.mark.parametrize("control", CONTROLS)
+def test_nothing_printed_holds_one(control: str) -> None:
+    stream = io.StringIO()
+    with contextlib.redirect_stdout(stream), clean_output():
+        print(f"name{control}.csv")
+        console.make_console().print(f"name{control}.csv")
+        console.show_json({f"name{control}": [control]})
+        sys.stdout.writelines([control])
+    shown = stream.getvalue()
+    assert not any(one in shown for one in control if not one.isprintable())
+    assert f"name{clean_line(control)}.csv" in shown
+    brace = shown.index("{")
+    document = json.loads(shown[brace : shown.rindex("}") + 1])
+    assert document == {f"name{control}": [control]}
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("no_pages")
+def test_names_of_files_and_cells_reach_no_output_with_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    lab = tmp_path / "lab"
+    lab.mkdir()
+    hostile = "\x1b[31mA\x07\u202e\n\x9b"
+    neware_csv(lab / f"{hostile}_1.csv", "2026-01-01 10:00:00", rows=12)
+    (lab / f"{hostile}.mpr").write_bytes(b"BIO-LOGIC MODULAR FILE\x1b" + bytes(100))
+    (lab / f"{hostile}.foo").write_bytes(b"Timestamp\x1b]0;title\x07,H2O\n" * 9)
+    (lab / "cells.csv").write_text(f'Cell ID,Files\x1b,Configuration\n"A{hostile}",*_1*,full\n')
+    neware_csv(lab / "B.csv", "2026-02-01 10:00:00", rows=12)
+    codes = [main(["process", "lab", "--out", "out", *more]) for more in ([], ["--json"], [])]
+    codes += [main(["check", str(next(lab.glob("*_1.csv")))]), main(["status", "out"])]
+    codes += [main(["status", "out", "--json"]), main(["history", "out", "B.csv"])]
+    told = capsys.readouterr()
+    log = (tmp_path / "out" / "cellpipe.log").read_text()
+    for text in (told.out, told.err, log):
+        assert not {c for c in text if not c.isprintable()} - {"\n", " "}, codes
+    assert "\\x1b[31mA" in told.out
+
+
+def test_a_digest_holds_one_line_for_each_name() -> None:
+    name = "A\x1b[2J\nAlarms (1):"
+    found = Digest("2026-01-01T00:00", "", Path("x"), 1, [name], [(name, name)], [(name, name)])
+    text = digest_text(found)
+    assert "\x1b" not in text
+    assert "\nAlarms (1):\nA" not in text
+    assert text.count("\nAlarms (1):\n") == 1
+
+
+def test_an_error_is_one_line() -> None:
+    error = SettingsError("a\nb\x1b", expected="\x9b", remedy="\u202e", file="c\nd")
+    assert str(error) == "c\\nd: found a\\nb\\x1b; expected \\x9b; remedy: \\u202e."
+    assert isinstance(error, CellpipeError)
+    assert error.file == "c\nd"  # the file itself can be opened
