@@ -11,6 +11,7 @@ import polars as pl
 from cellpipe.core.errors import NoDataError, UnknownFormatError
 from cellpipe.formats import registry
 from cellpipe.formats.format import Format, Sample
+from cellpipe.system.file_bounds import check_lines, check_packed
 
 HEAD_BYTES = 1 << 16
 _FOREIGN_FILES = {
@@ -34,6 +35,8 @@ def find_format(path: Path) -> Format:
         If none or two do.
     NoDataError
         If the file is empty.
+    DamagedFileError
+        If it states sizes that can't be.
 
     """
     with path.open("rb") as stream:
@@ -45,10 +48,12 @@ def find_format(path: Path) -> Format:
             remedy="copy it again from the instrument",
             file=path,
         )
+    check_packed(path, head)
     sample = Sample(path, head)
     claims = [form for form in registry.all_formats() if claims_file(form, sample)]
     if len(claims) != 1:
         raise _unknown_format_error(sample, claims)
+    check_lines(path, head)
     return claims[0]
 
 
