@@ -20,7 +20,7 @@ from typing import BinaryIO, cast
 import polars as pl
 
 from cellpipe.core.errors import DamagedFileError
-from cellpipe.system.processes import WORKER_BYTES, Bound
+from cellpipe.system.worker_process import Bound
 
 try:  # fastnda replaces zlib's inflate in the whole process by ISA-L's, which has its own errors
     from isal.igzip_lib import IsalError
@@ -29,7 +29,8 @@ except ImportError:  # ISA-L doesn't exist for this machine
 
 _IsalError = cast("type[Exception]", IsalError)
 _ZIP, _PARQUET, _UTF16 = b"PK\x03\x04", b"PAR1", (b"\xff\xfe", b"\xfe\xff")
-_BYTES_PER_BYTE = 30  # of memory, for a packed workbook
+_LEAST_BYTES = 600 << 20  # of memory that any file may take
+_BYTES_PER_BYTE = 160  # of memory; records of a packed .ndax take 145
 _SECONDS, _BYTES_PER_SECOND = 600.0, 100_000
 _MEMBERS = 2000  # real archives have up to some dozens
 _ALWAYS_BYTES = 32 << 20  # unpacked: what any archive may hold
@@ -38,6 +39,7 @@ _SMALL_MEMBERS = re.compile(r"(^|/)(workbook\.xml|styles\.xml|\[Content_Types\]\
 _SMALL_BYTES = 4 << 20
 _CHUNK = 1 << 20
 _TEXT_WINDOW = 1 << 17  # bytes; a cell holds at most 32,767 characters, 98,301 bytes
+_ROW_BYTES = 2 << 20  # a sheet has at most 16,384 columns
 _LINE_WINDOW, _LINE_LOOK = 1 << 15, 1 << 11  # real lines have up to 13,163 bytes
 _CELLS, _PLACES_PER_CELL = 4_000_000, 10
 _FAR = re.compile(rb' r="(?:[A-Za-z]{3}|[A-Za-z]{0,2}[0-9]{7}|[A-Za-z]{2}[0-9]{6})')
@@ -48,7 +50,7 @@ _VALUES, _VALUES_PER_BYTE = 20_000_000, 30  # of a parquet file
 
 def reading_bound(size: int) -> Bound:
     """Return the memory and time that reading a file of so many bytes may take."""
-    return Bound(WORKER_BYTES + _BYTES_PER_BYTE * size, _SECONDS + size / _BYTES_PER_SECOND)
+    return Bound(_LEAST_BYTES + _BYTES_PER_BYTE * size, _SECONDS + size / _BYTES_PER_SECOND)
 
 
 def check_packed(path: Path, head: bytes) -> None:
@@ -139,7 +141,7 @@ def _check_workbook_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) ->
 
     Readers of workbooks reserve memory for every place of the rectangle around all cells.
     """
-    name, is_far, tail = member.filename, False, b""
+    name, is_far, tail, since_row = member.filename, False, b"", 0
     is_xml = name.lower().endswith(".xml")
     try:
         for chunk in _read_chunks(archive, member):
@@ -148,6 +150,9 @@ def _check_workbook_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) ->
                     f"a text of more than {_TEXT_WINDOW:,} bytes in one cell of {name!r}",
                     "at most 32,767 characters in a cell",
                 )
+            since_row = 0 if b"row" in chunk else since_row + len(chunk)
+            if since_row > _ROW_BYTES and name.startswith("xl/worksheets/"):
+                raise _beyond(f"a row of more than {_ROW_BYTES:,} bytes in {name!r}", "table rows")
             joined = tail + chunk
             tail = joined[-_PLACE_BYTES:]
             is_far = is_far or bool(_FAR.search(joined)) or b" r='" in joined

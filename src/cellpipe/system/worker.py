@@ -125,16 +125,15 @@ def _encode_answer(answer: Answer) -> bytes:
 
 def _bound_address_space(memory: int) -> None:
     """Let a single giant allocation fail at once, where the system counts address space."""
-    if sys.platform != "linux":
-        return
-    import resource
+    if sys.platform == "linux":
+        import resource
 
-    with open("/proc/self/statm", "rb") as stream:  # noqa: PTH123 - before each call
-        used = int(stream.read().split()[0]) * resource.getpagesize()
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    wanted = used + memory + _ADDRESS_SLACK
-    soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-    resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+        with open("/proc/self/statm", "rb") as stream:  # noqa: PTH123 - before each call
+            used = int(stream.read().split()[0]) * resource.getpagesize()
+        _, hard = resource.getrlimit(resource.RLIMIT_AS)
+        wanted = used + memory + _ADDRESS_SLACK
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
 def _prefer_for_ending() -> None:

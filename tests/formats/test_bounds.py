@@ -1,0 +1,135 @@
+"""What a small file claims costs little: under a gigabyte, under ten seconds, refused by name."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from bombs import BOMBS, workbook
+
+import cellpipe
+from cellpipe.core.errors import DamagedFileError
+from cellpipe.pipeline.bounded_reading import read_recordings
+from cellpipe.pipeline.run import process
+from cellpipe.store.failures import MAX_ATTEMPTS
+from cellpipe.system import file_bounds
+from cellpipe.system.worker_process import Bound
+from made_files import neware_csv
+
+BYTES, SECONDS = 1 << 30, 10.0
+_READ = """
+import sys, time, cellpipe
+from cellpipe.core.errors import FileError
+try:
+    measurement = cellpipe.read(sys.argv[1])
+    print("read", {name: table.height for name, table in measurement.tables.items()})
+except FileError as error:
+    print(error)
+with open("/proc/self/status") as status:
+    print(next(line.split()[1] for line in status if line.startswith("VmHWM")))
+print(time.process_time())
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak of memory is told there")
+@pytest.mark.parametrize("name", BOMBS)
+def test_a_file_that_claims_too_much_is_refused_by_name_and_takes_little(
+    name: str, tmp_path: Path
+) -> None:
+    file, make, said = BOMBS[name]
+    make(tmp_path / file)
+    reader = subprocess.run(
+        [sys.executable, "-c", _READ, str(tmp_path / file)], capture_output=True, text=True
+    )
+    assert reader.returncode == 0, reader.stderr
+    found, peak, seconds = reader.stdout.splitlines()
+    size = (tmp_path / file).stat().st_size
+    print(f"{name:40} {size / 1e6:8.2f} MB {int(peak) / 1e3:6.0f} MB {seconds[:4]} s  {found}")
+    assert found.startswith(str(tmp_path)), "it is refused"
+    assert said in found
+    assert int(peak) << 10 < BYTES
+    assert float(seconds) < SECONDS
+
+
+@pytest.mark.slow
+def test_all_of_them_in_one_folder_cost_the_good_file_nothing(tmp_path: Path) -> None:
+    lab = tmp_path / "lab"
+    lab.mkdir()
+    neware_csv(lab / "A_1.csv", "2026-03-02 10:00:00", rows=20)
+    small = [name for name in BOMBS if "GB" not in name and "200 MB" not in name]
+    for name in small:
+        BOMBS[name][1](lab / BOMBS[name][0])
+    summary = process(lab, tmp_path / "out", workers=2)
+    assert {failure.path for failure in summary.failures} == {BOMBS[name][0] for name in small}
+    assert summary.cells["cell_id"].to_list() == ["A_1"]
+    again = process(lab, tmp_path / "out")
+    assert again.read == 0
+    assert len(again.failures) == len(small)
+
+
+def test_no_real_file_is_beyond_a_bound(real_data: Path) -> None:
+    refused = []
+    for path in sorted(path for path in real_data.rglob("*") if path.is_file()):
+        head = path.open("rb").read(1 << 16)
+        try:
+            file_bounds.check_packed(path, head)
+            file_bounds.check_lines(path, head)
+        except DamagedFileError as error:
+            refused.append(str(error))
+    assert [line for line in refused if ".pssession" not in line] == []  # which no format reads
+
+
+def test_a_table_that_is_wide_or_long_is_no_stray_cell(tmp_path: Path) -> None:
+    assert cellpipe.read(workbook(tmp_path / "a.xlsx")).tables["timeseries"].height == 19
+    assert cellpipe.read(workbook(tmp_path / "b.xlsx", "AD30")).tables["timeseries"].height == 19
+
+
+@pytest.mark.parametrize("place", ["file", "sheet"])
+def test_the_stray_cell_is_named_and_the_run_goes_on(place: str, tmp_path: Path) -> None:
+    lab, out = tmp_path / "lab", tmp_path / "out"
+    lab.mkdir()
+    neware_csv(lab / "A_1.csv", "2026-03-02 10:00:00", rows=20)
+    (lab / "cells.csv").write_text("Cell ID,Files,Configuration\nA,A_*,full\n")
+    process(lab, out)
+    name = "B_1.xlsx" if place == "file" else "cells.xlsx"
+    workbook(lab / name, "XFD1048576")
+    summary = process(lab, out)
+    assert [failure.path for failure in summary.failures] == [name]
+    assert "XFD1048576" in summary.failures[0].reason
+    assert summary.cells["cell_id"].to_list() == ["A"]
+    if place == "sheet":
+        assert "is used until then" in summary.failures[0].reason
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_file_of_which_the_reading_process_dies_is_counted_and_rests(
+    workers: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab, out = tmp_path / "lab", tmp_path / "out"
+    lab.mkdir()
+    neware_csv(lab / "A_1.csv", "2026-03-02 10:00:00", rows=20)
+    (lab / "B_1.xlsx").write_bytes(old_workbook())
+    for attempt in range(MAX_ATTEMPTS):
+        summary = process(lab, out, workers=workers)
+        assert [failure.path for failure in summary.failures] == ["B_1.xlsx"], attempt
+        assert "GB of memory and was ended" in summary.failures[0].reason
+        assert summary.cells["cell_id"].to_list() == ["A_1"]
+    assert "it rests until it changes" in summary.failures[0].reason
+    summary = process(lab, out, workers=workers)
+    assert summary.read == 0
+    workbook(lab / "B_1.xlsx")
+    assert not process(lab, out, workers=workers).failures
+
+
+def test_a_reader_that_hangs_is_ended_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cellpipe.pipeline import bounded_reading
+
+    path = neware_csv(tmp_path / "A_1.csv", "2026-03-02 10:00:00", rows=2000)
+    monkeypatch.setattr(bounded_reading, "reading_bound", lambda _: Bound(None, 1e-4))
+    with pytest.raises(DamagedFileError, match="took longer than"):
+        read_recordings(path, None)
