@@ -1,4 +1,4 @@
-"""Small files that unpack, or are read, into gigabytes: how each is made, and what is said of it."""
+"""Small files that unpack, or are read, into gigabytes: how each is made, what is said of it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ def workbook(path: Path, far: str = "", rows: int = 20) -> Path:
     return path
 
 
-def _with_member(path: Path, name: str, chunks: Iterable[bytes], source: Path | None = None) -> Path:
+def _with_member(
+    path: Path, name: str, chunks: Iterable[bytes], source: Path | None = None
+) -> Path:
     """Write an archive like another one, one member of which is replaced."""
     source = source or workbook(path.with_suffix(".small.xlsx"))
     with (
@@ -91,7 +93,9 @@ def one_long_string(path: Path) -> None:
 
 
 def styles(path: Path) -> None:
-    chunks = _repeated(b"<styleSheet><cellXfs>", b"<xf/>", 30 * MEGABYTE, b"</cellXfs></styleSheet>")
+    chunks = _repeated(
+        b"<styleSheet><cellXfs>", b"<xf/>", 30 * MEGABYTE, b"</cellXfs></styleSheet>"
+    )
     _with_member(path, "xl/styles.xml", chunks)
 
 
@@ -143,7 +147,9 @@ def many_columns(path: Path) -> None:
     with path.open("wb") as stream:
         stream.write(",".join(_HEADERS).encode() + b"\n")
         for row in range(3):
-            stream.write(f"{row},{10 * row},1,0.001,3.5,0.001".encode() + b",1" * 10_000_000 + b"\n")
+            stream.write(
+                f"{row},{10 * row},1,0.001,3.5,0.001".encode() + b",1" * 10_000_000 + b"\n"
+            )
 
 
 def text_without_lines(path: Path) -> None:
@@ -160,9 +166,11 @@ def neware_member(path: Path) -> None:
 
 def archive_in_archive(path: Path) -> None:
     inner = path.with_suffix(".inner")
-    with zipfile.ZipFile(inner, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        with archive.open("b.nda", "w", force_zip64=True) as stream:
-            stream.writelines(_repeated(b"NEWARE", bytes(4096), 200 * MEGABYTE))
+    with (
+        zipfile.ZipFile(inner, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
+        archive.open("b.nda", "w", force_zip64=True) as stream,
+    ):
+        stream.writelines(_repeated(b"NEWARE", bytes(4096), 200 * MEGABYTE))
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         archive.write(inner, "a.zip")
         with archive.open("a.nda", "w", force_zip64=True) as stream:

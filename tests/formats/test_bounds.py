@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from bombs import BOMBS, workbook
+from test_add_a_format import forget
 
 import cellpipe
 from cellpipe.core.errors import DamagedFileError
@@ -42,8 +45,9 @@ def test_a_file_that_claims_too_much_is_refused_by_name_and_takes_little(
     file, make, said = BOMBS[name]
     make(tmp_path / file)
     reader = subprocess.run(
-        [sys.executable, "-c", _READ, str(tmp_path / file)], capture_output=True, text=True
-    )
+        [sys.executable, "-c", _READ, str(tmp_path / file)], capture_output=True,
+        text=True, check=False,
+    )  # fmt: skip
     assert reader.returncode == 0, reader.stderr
     found, peak, seconds = reader.stdout.splitlines()
     size = (tmp_path / file).stat().st_size
@@ -55,6 +59,7 @@ def test_a_file_that_claims_too_much_is_refused_by_name_and_takes_little(
 
 
 @pytest.mark.slow
+@pytest.mark.processes
 def test_all_of_them_in_one_folder_cost_the_good_file_nothing(tmp_path: Path) -> None:
     lab = tmp_path / "lab"
     lab.mkdir()
@@ -73,7 +78,8 @@ def test_all_of_them_in_one_folder_cost_the_good_file_nothing(tmp_path: Path) ->
 def test_no_real_file_is_beyond_a_bound(real_data: Path) -> None:
     refused = []
     for path in sorted(path for path in real_data.rglob("*") if path.is_file()):
-        head = path.open("rb").read(1 << 16)
+        with path.open("rb") as stream:
+            head = stream.read(1 << 16)
         try:
             file_bounds.check_packed(path, head)
             file_bounds.check_lines(path, head)
@@ -87,6 +93,7 @@ def test_a_table_that_is_wide_or_long_is_no_stray_cell(tmp_path: Path) -> None:
     assert cellpipe.read(workbook(tmp_path / "b.xlsx", "AD30")).tables["timeseries"].height == 19
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("place", ["file", "sheet"])
 def test_the_stray_cell_is_named_and_the_run_goes_on(place: str, tmp_path: Path) -> None:
     lab, out = tmp_path / "lab", tmp_path / "out"
@@ -104,32 +111,73 @@ def test_the_stray_cell_is_named_and_the_run_goes_on(place: str, tmp_path: Path)
         assert "is used until then" in summary.failures[0].reason
 
 
+_FORMAT = """
+import os, time
+from cellpipe import Format
+def read(path):
+    deed = path.read_text().split()[1]
+    if deed == "abort":
+        os.abort()
+    if deed == "allocate":
+        kept = []
+        while True:
+            kept.append(b'x' * (1 << 24))
+    raise ValueError("it lives")
+FORM = Format("deadly", "Nobody", (".deadly",), lambda s: s.head.startswith(b"deadly"), read)
+"""
+
+
+@pytest.fixture
+def deadly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Install a package with a format whose files end the process that reads them."""
+    site = tmp_path / "site"
+    info = site / "deadly_format-1.dist-info"
+    info.mkdir(parents=True)
+    (site / "deadly_format.py").write_text(_FORMAT)
+    (info / "METADATA").write_text("Name: deadly-format\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[cellpipe.formats]\ndeadly = deadly_format:FORM\n")
+    with monkeypatch.context() as patched:
+        patched.syspath_prepend(site)
+        forget()
+        yield
+    sys.modules.pop("deadly_format", None)
+    forget()
+
+
+@pytest.mark.processes
+@pytest.mark.usefixtures("deadly")
 @pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize(
+    ("deed", "said"), [("abort", "SIGABRT"), ("allocate", "GB of memory and was ended")]
+)
 def test_a_file_of_which_the_reading_process_dies_is_counted_and_rests(
-    workers: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    deed: str, said: str, workers: int, tmp_path: Path
 ) -> None:
     lab, out = tmp_path / "lab", tmp_path / "out"
     lab.mkdir()
     neware_csv(lab / "A_1.csv", "2026-03-02 10:00:00", rows=20)
-    (lab / "B_1.xlsx").write_bytes(old_workbook())
+    (lab / "B_1.deadly").write_text(f"deadly {deed}")
     for attempt in range(MAX_ATTEMPTS):
         summary = process(lab, out, workers=workers)
-        assert [failure.path for failure in summary.failures] == ["B_1.xlsx"], attempt
-        assert "GB of memory and was ended" in summary.failures[0].reason
+        assert [failure.path for failure in summary.failures] == ["B_1.deadly"], attempt
+        assert "content whose reading" in summary.failures[0].reason
+        if os.name == "posix":
+            assert said in summary.failures[0].reason
         assert summary.cells["cell_id"].to_list() == ["A_1"]
     assert "it rests until it changes" in summary.failures[0].reason
-    summary = process(lab, out, workers=workers)
-    assert summary.read == 0
-    workbook(lab / "B_1.xlsx")
-    assert not process(lab, out, workers=workers).failures
+    assert process(lab, out, workers=workers).read == 0
+    (lab / "B_1.deadly").write_text("deadly no longer")
+    assert "it lives" in process(lab, out, workers=workers).failures[0].reason
 
 
+@pytest.mark.processes
 def test_a_reader_that_hangs_is_ended_and_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from cellpipe.pipeline import bounded_reading
 
-    path = neware_csv(tmp_path / "A_1.csv", "2026-03-02 10:00:00", rows=2000)
+    path = tmp_path / "A_1.csv"
+    neware_csv(path, "2026-03-02 10:00:00", rows=2000)
     monkeypatch.setattr(bounded_reading, "reading_bound", lambda _: Bound(None, 1e-4))
     with pytest.raises(DamagedFileError, match="took longer than"):
         read_recordings(path, None)

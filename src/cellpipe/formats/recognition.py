@@ -6,8 +6,6 @@ import errno
 import zipfile
 from pathlib import Path
 
-import polars as pl
-
 from cellpipe.core.errors import NoDataError, UnknownFormatError
 from cellpipe.formats import registry
 from cellpipe.formats.format import Format, Sample
@@ -61,8 +59,8 @@ def claims_file(form: Format, sample: Sample) -> bool:
     """Return whether a format claims a file; one whose test raises does not."""
     try:
         return form.claims(sample)
-    except (Exception, pl.exceptions.PanicException) as error:
-        if is_disk_error(error):
+    except BaseException as error:
+        if is_disk_error(error) or not is_reader_error(error):
             raise
         return False
 
@@ -82,6 +80,11 @@ def _unknown_format_error(sample: Sample, claims: list[Format]) -> UnknownFormat
     makers = ", ".join(dict.fromkeys(form.maker for form in registry.all_formats()))
     expected = f"a file of one of these: {makers}"
     return UnknownFormatError(found, expected=expected, remedy=remedy, file=sample.path)
+
+
+def is_reader_error(error: BaseException) -> bool:
+    """Return whether an error is a reader's, given untrusted bytes; each library panics its way."""
+    return isinstance(error, Exception) or type(error).__name__ == "PanicException"
 
 
 def is_disk_error(error: BaseException) -> bool:
