@@ -59,7 +59,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def _check(options: argparse.Namespace) -> int:
     from cellpipe.system.processes import prestart
 
-    prestart("cellpipe.pipeline.bounded_reading")
+    prestart("cellpipe.formats")
     from cellpipe.cli import console
     from cellpipe.cli.labs import settings_zone
     from cellpipe.pipeline.bounded_reading import read_recordings

@@ -1,4 +1,7 @@
-"""Read what anybody may have made in a process that may die of it: raw files and cell sheets."""
+"""Read what anybody may have made in a process that may die of it: raw files and cell sheets.
+
+The process that asks imports no reader: that is done beside it, in the one that reads.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,8 @@ from typing import TypeVar
 from cellpipe.cell_sheet.sheet import CellSheet, read_cell_sheet
 from cellpipe.core.errors import CellSheetError, DamagedFileError
 from cellpipe.core.model import Measurement
-from cellpipe.formats import find_format, parts, read
 from cellpipe.system.file_bounds import reading_bound
-from cellpipe.system.processes import WorkerDiedError, run_bounded
+from cellpipe.system.processes import Bound, WorkerDiedError, run_bounded
 
 R = TypeVar("R")
 
@@ -27,7 +29,7 @@ def read_file(path: Path) -> Measurement:
         If it can't be opened.
 
     """
-    return _read_bounded(read, path)
+    return _read_bounded(_read_one, path)
 
 
 def read_recordings(path: Path, time_zone: str | None) -> list[Measurement]:
@@ -35,15 +37,30 @@ def read_recordings(path: Path, time_zone: str | None) -> list[Measurement]:
     return _read_bounded(_read_all_parts, path, time_zone)
 
 
+def _read_one(path: Path) -> Measurement:
+    from cellpipe.formats import read
+
+    return read(path)
+
+
 def _read_all_parts(path: Path, time_zone: str | None) -> list[Measurement]:
+    from cellpipe.formats import parts, read
+
     return [read(path, part=part, time_zone=time_zone) for part in parts(path) or (None,)]
 
 
 def _read_bounded(work: Callable[..., R], path: Path, *arguments: object) -> R:
     try:
-        return run_bounded(work, path, *arguments, bound=reading_bound(path.stat().st_size))
+        return run_bounded(work, path, *arguments, bound=_bound_of(path))
     except WorkerDiedError as error:
         raise death_error(error).with_file(path) from error
+
+
+def _bound_of(path: Path) -> Bound:
+    try:
+        return reading_bound(path.stat().st_size)
+    except OSError:
+        return reading_bound(0)  # reading it says what is wrong
 
 
 def is_claimed(path: Path) -> bool:
@@ -58,10 +75,16 @@ def is_claimed(path: Path) -> bool:
 
     """
     try:
-        run_bounded(find_format, path, bound=reading_bound(path.stat().st_size))
+        run_bounded(_find_format, path, bound=_bound_of(path))
     except WorkerDiedError:
         return True  # reading it says what is wrong
     return True
+
+
+def _find_format(path: Path) -> None:
+    from cellpipe.formats import find_format
+
+    find_format(path)
 
 
 def read_sheet(folder: Path) -> CellSheet:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -61,8 +62,7 @@ def process(
     also
         More folders with raw files of the same cells.
     workers
-        How many processes read files and compute cells. (With more than one, a script needs the
-        usual ``if __name__ == "__main__":``.)
+        How many processes read files and compute cells. They never import the script that calls.
     wait_second
         How long to wait for another run that is writing into ``out``.
     progress
@@ -217,6 +217,8 @@ def _compute(
     """Compute cells and record each; return the state, what failed, and which analyses ran."""
     costs = {task.inputs.cell.cell_id: CELL_COST + task.records for task in tasks}
     steps = StageProgress("cells", costs, progress)
+    if tasks:
+        threading.Thread(target=_import_reports).start()
     failures, entries = [], []
     computed: dict[str, tuple[str, ...]] = {}
     for task, result in executor.map(COMPUTE, lab, tasks):
@@ -230,6 +232,12 @@ def _compute(
             computed[cell_id] = result.computed
         steps.advance(cell_id, cell_id)
     return state.with_cells(entries), tuple(failures), computed
+
+
+def _import_reports() -> None:
+    """Import what the end of a run needs, while others compute."""
+    import cellpipe.report.excel.lab_workbook
+    import cellpipe.report.html.index  # noqa: F401
 
 
 def with_repair(lab: Lab, run: Callable[[], Summary]) -> Summary:
