@@ -51,6 +51,8 @@ COMPUTED = {
     ("cellpipe.store", 'import_module(f"cellpipe.store.{home}")'): "its own room, on first access",
     ("cellpipe.core.checkout", 'importlib.import_module(f"cellpipe.flows.{name}")'):
         "flow_module: whoever calls it is charged",
+    ("cellpipe.system.worker_process", "importlib.import_module"):
+        "called in the worker, with the name that the command line gives",
 }  # fmt: skip
 
 

@@ -29,7 +29,7 @@ from cellpipe.cell_sheet.row import (
 )
 from cellpipe.core.errors import CellSheetError, DamagedFileError
 from cellpipe.core.model import Cell, Finding, Level
-from cellpipe.system.file_bounds import check_lines, check_packed
+from cellpipe.system.file_bounds import check_lines, check_sizes
 from cellpipe.system.scan import SHEET_NAMES
 
 LARGEST_SHEET = 16 << 20  # bytes of a cell sheet; one of ten thousand rows has a fourth of it
@@ -167,7 +167,7 @@ def read_bounded_content(path: Path) -> bytes:
         )  # fmt: skip
     content = path.read_bytes()
     try:
-        check_packed(path, content)
+        check_sizes(path, content)
         check_lines(path, content)
     except DamagedFileError as error:
         raise CellSheetError(

@@ -9,7 +9,7 @@ from pathlib import Path
 from cellpipe.core.errors import NoDataError, UnknownFormatError
 from cellpipe.formats import registry
 from cellpipe.formats.format import Format, Sample
-from cellpipe.system.file_bounds import check_lines, check_packed
+from cellpipe.system.file_bounds import check_lines, check_sizes
 
 HEAD_BYTES = 1 << 16
 _FOREIGN_FILES = {
@@ -46,7 +46,7 @@ def find_format(path: Path) -> Format:
             remedy="copy it again from the instrument",
             file=path,
         )
-    check_packed(path, head)
+    check_sizes(path, head)
     sample = Sample(path, head)
     claims = [form for form in registry.all_formats() if claims_file(form, sample)]
     if len(claims) != 1:

@@ -13,7 +13,7 @@ from cellpipe.cell_sheet.sheet import CellSheet, read_cell_sheet
 from cellpipe.core.errors import CellSheetError, DamagedFileError
 from cellpipe.core.model import Measurement
 from cellpipe.system.file_bounds import reading_bound
-from cellpipe.system.processes import Bound, WorkerDiedError, run_bounded
+from cellpipe.system.processes import Bound, WorkerDiedError, run_in_worker
 
 R = TypeVar("R")
 
@@ -51,7 +51,7 @@ def _read_all_parts(path: Path, time_zone: str | None) -> list[Measurement]:
 
 def _read_bounded(work: Callable[..., R], path: Path, *arguments: object) -> R:
     try:
-        return run_bounded(work, path, *arguments, bound=_bound_of(path))
+        return run_in_worker(work, path, *arguments, bound=_bound_of(path))
     except WorkerDiedError as error:
         raise death_error(error).with_file(path) from error
 
@@ -75,7 +75,7 @@ def is_claimed(path: Path) -> bool:
 
     """
     try:
-        run_bounded(_find_format, path, bound=_bound_of(path))
+        run_in_worker(_find_format, path, bound=_bound_of(path))
     except WorkerDiedError:
         return True  # reading it says what is wrong
     return True
@@ -98,7 +98,7 @@ def read_sheet(folder: Path) -> CellSheet:
         If the process died of it.
 
     """
-    return run_bounded(read_cell_sheet, folder, bound=reading_bound(0))
+    return run_in_worker(read_cell_sheet, folder, bound=reading_bound(0))
 
 
 def sheet_death_error(how: str, file: Path) -> CellSheetError:

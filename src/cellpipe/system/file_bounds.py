@@ -53,7 +53,7 @@ def reading_bound(size: int) -> Bound:
     return Bound(_LEAST_BYTES + _BYTES_PER_BYTE * size, _SECONDS + size / _BYTES_PER_SECOND)
 
 
-def check_packed(path: Path, head: bytes) -> None:
+def check_sizes(path: Path, head: bytes) -> None:
     """Refuse an archive or a parquet file that states what can't be; ``head`` is its beginning.
 
     Raises

@@ -144,7 +144,7 @@ class Workers:
         worker.close()
 
 
-def run_bounded(work: Callable[..., R], *arguments: object, bound: Bound | None = None) -> R:
+def run_in_worker(work: Callable[..., R], *arguments: object, bound: Bound | None = None) -> R:
     """Return what ``work(*arguments)`` returns, run in a process that may die of it.
 
     Raises
@@ -162,7 +162,7 @@ def prestart(module: str) -> None:
     with _change:
         if not _idle:
             worker = WorkerProcess()
-            worker.import_module(module)
+            worker.preload(module)
             _idle.append(worker)
 
 

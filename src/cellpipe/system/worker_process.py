@@ -86,7 +86,7 @@ class WorkerProcess:
         self._pid: int | None = None  # its own: on Windows a launcher may stand between
         self._answers_due = 0
 
-    def import_module(self, module: str) -> None:
+    def preload(self, module: str) -> None:
         """Let it import a module beforehand; the next call waits for that."""
         with contextlib.suppress(OSError):
             self._send(Request(importlib.import_module, (module,), LEAST_BYTES))
@@ -108,7 +108,7 @@ class WorkerProcess:
             while self._answers_due:
                 read_message(self._stream("stdout"))
                 self._answers_due -= 1
-            with _watch.watching(self, limit, bound.seconds):
+            with _watch.watch(self, limit, bound.seconds):
                 self._send(Request(work, arguments, limit))
                 answer: Answer = read_message(self._stream("stdout"))
         except (OSError, EOFError) as error:
@@ -201,7 +201,7 @@ class _Watch:
         self._thread: threading.Thread | None = None
 
     @contextmanager
-    def watching(self, worker: WorkerProcess, memory: int, seconds: float | None) -> Iterator[None]:
+    def watch(self, worker: WorkerProcess, memory: int, seconds: float | None) -> Iterator[None]:
         one = _Watched(worker, memory, seconds)
         with self._change:
             self._watched.add(one)
