@@ -181,3 +181,19 @@ def test_a_reader_that_hangs_is_ended_and_says_so(
     monkeypatch.setattr(bounded_reading, "reading_bound", lambda _: Bound(None, 1e-4))
     with pytest.raises(DamagedFileError, match="took longer than"):
         read_recordings(path, None)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_script_needs_no_guard_for_processes_to_work(workers: int, tmp_path: Path) -> None:
+    (tmp_path / "lab").mkdir()
+    neware_csv(tmp_path / "lab" / "A_1.csv", "2026-03-02 10:00:00", rows=20)
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import cellpipe\nprint('begin')\n"
+        f"print(cellpipe.process('lab', 'out', workers={workers}).read)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, script.name], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["begin", "1"]
