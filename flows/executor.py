@@ -24,7 +24,7 @@ from prefect.runtime import flow_run, task_run
 from cellpipe.core.checkout import flow_module
 from cellpipe.pipeline.executors import COMPUTE, INGEST, Step
 from cellpipe.store.lab import Lab
-from cellpipe.system.processes import SERIAL_BELOW, Workers
+from cellpipe.system.processes import Workers
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -52,7 +52,7 @@ class RejectedError(Exception):
 class RunContext:
     """What the tasks of one run share: the lab and its processes. Prefect does not look into it.
 
-    Where tasks run on other machines, each does its work in the process that it finds itself in.
+    Where tasks run on other machines, each process there does its work in one worker of its own.
     """
 
     def __init__(self, lab: Lab, workers: Workers, *, is_remote: bool = False) -> None:
@@ -90,7 +90,7 @@ def is_retryable(_task: Any, _run: TaskRun, state: State[Any]) -> bool:
 def ingest_files(context: RunContext, chunk: Chunk[Any]) -> list[Outcome[Any, Any]]:
     """Read files and write their tables."""
     outcomes: list[Outcome[Any, Any]] = []
-    for file, result in context.workers.map(INGEST.work, context.lab, chunk.items):
+    for file, result in _do(INGEST, context, chunk):
         if isinstance(result, OSError) and chunk.single and (task_run.run_count or 0) < 3:
             raise result
         outcomes.append((file, result))
@@ -100,8 +100,14 @@ def ingest_files(context: RunContext, chunk: Chunk[Any]) -> list[Outcome[Any, An
 @task(cache_policy=NO_CACHE, persist_result=False)
 def compute_cells(context: RunContext, chunk: Chunk[Any]) -> list[Outcome[Any, Any]]:
     """Compute cells' tables and reports."""
-    outcomes = list(context.workers.map(COMPUTE.work, context.lab, chunk.items))
+    outcomes = [*_do(COMPUTE, context, chunk)]
     return _raise_rejection(COMPUTE, chunk, outcomes)
+
+
+def _do(
+    step: Step[T, R], context: RunContext, chunk: Chunk[T]
+) -> Iterator[tuple[T, R | Exception]]:
+    return context.workers.map(step.work, context.lab, chunk.items, step.bound)
 
 
 def _raise_rejection(
@@ -134,8 +140,7 @@ class PrefectExecutor:
         if not items:
             return
         context = RunContext(lab, self._workers, is_remote=task_runners.is_remote())
-        if len(items) > SERIAL_BELOW and not context.is_remote:
-            self._workers.get_pool()
+        self._workers.expect(len(items))
         prefix = "" if step is INGEST else "cell "
         names = [f"{prefix}{step.name(lab, item)}" for item in items]
         chunks = make_chunks(items, names, is_remote=context.is_remote)
@@ -190,7 +195,7 @@ def _collect_outcomes(
         if not context.is_remote:
             return [(item, _to_exception(result)) for item in chunk.items]
     _log.warning("%s was lost on its way; it is done here", chunk.name)
-    return list(context.workers.map(step.work, context.lab, chunk.items))
+    return [*_do(step, context, chunk)]
 
 
 def _wait_for_state(future: PrefectFuture[Any]) -> State[Any] | None:

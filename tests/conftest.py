@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
@@ -11,6 +12,7 @@ from hypothesis import settings
 
 from cellpipe.pipeline.run import process
 from cellpipe.pipeline.summary import Summary
+from cellpipe.system.processes import Workers
 
 pytest_plugins = ["groups", "no_pages", "skips"]
 settings.register_profile("house", deadline=None)  # a busy machine is no failure
@@ -19,6 +21,17 @@ settings.load_profile("house")
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "sample_data"
 REAL = ROOT.parent / "shared" / "real_data"
+
+
+@pytest.fixture(autouse=True)
+def _work_in_this_process(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Do the work of runs here, where it sees what tests patch, but for tests of processes."""
+    if request.node.get_closest_marker("processes"):
+        yield
+        return
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Workers, "_call", lambda _, work, arguments, *__: work(*arguments))
+        yield
 
 
 @pytest.fixture(scope="session")

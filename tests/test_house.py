@@ -54,6 +54,8 @@ COMPUTED = {
         "start_module: whoever calls it names the module",
     ("cellpipe.core.checkout", 'importlib.import_module(f"cellpipe.flows.{name}")'):
         "flow_module: whoever calls it is charged",
+    ("cellpipe.system.worker_process", "importlib.import_module"):
+        "called in the worker, with the name that the command line gives",
 }  # fmt: skip
 
 

@@ -12,9 +12,12 @@ ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "the-path-of-a-file.md"
 TRACED = """
 import sys
+import threading
 from pathlib import Path
 from cellpipe.pipeline.run import process
+from cellpipe.system.processes import Workers
 
+Workers._call = lambda _, work, arguments, *__: work(*arguments)  # what is traced is done here
 met, known = {}, set()
 
 def note(frame, _event, _):
@@ -29,6 +32,7 @@ def note(frame, _event, _):
         met.setdefault(f"{module.replace('/', '.')}.{name}", len(met))
         met.setdefault(module.replace("/", "."), len(met))
 
+threading.settrace(note)
 sys.settrace(note)
 process(sys.argv[1], sys.argv[2], time_zone="Europe/Berlin")
 sys.settrace(None)

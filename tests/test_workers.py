@@ -39,6 +39,7 @@ def test_free_memory_is_less_than_all_of_it() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.processes
 def test_the_number_of_processes_does_not_change_a_byte(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -59,6 +60,7 @@ def test_the_number_of_processes_does_not_change_a_byte(
 
 
 @pytest.mark.slow
+@pytest.mark.processes
 @pytest.mark.skipif(os.name == "nt", reason="Ctrl-C can't be pressed from outside there")
 def test_ctrl_c_ends_a_run_at_once_says_so_and_leaves_nothing_half_done(tmp_path: Path) -> None:
     lab, out = tmp_path / "lab", tmp_path / "out"

@@ -294,6 +294,7 @@ def test_a_page_that_excel_holds_open_costs_its_cell_only(
     assert not process(lab, out).failures
 
 
+@pytest.mark.processes
 def test_a_file_that_ends_the_process_that_reads_it_costs_nobody_else(tmp_path: Path) -> None:
     from cellpipe.system.processes import WorkerDiedError, Workers
 

@@ -16,11 +16,15 @@ from pathlib import Path
 import polars as pl
 
 from cellpipe.baselines import table1
-from cellpipe.cell_sheet.sheet import has_extra_values, overfull_message, parse_csv_rows
+from cellpipe.cell_sheet.sheet import (
+    has_extra_values,
+    overfull_message,
+    parse_csv_rows,
+    read_bounded_content,
+)
 from cellpipe.core import contracts
 from cellpipe.core.errors import CellSheetError, ContractError
 from cellpipe.core.model import Finding
-from cellpipe.system.regular_files import read_regular
 from cellpipe.system.scan import BASELINES_NAME
 
 _FILLED = ("source", "row")
@@ -112,7 +116,7 @@ def write_baselines_template(folder: Path) -> Path:
 
 def _read_content(path: Path) -> bytes:
     try:
-        return read_regular(path)
+        return read_bounded_content(path)
     except FileNotFoundError as error:
         raise CellSheetError(
             "no such file", expected=f"a {BASELINES_NAME}", file=path,

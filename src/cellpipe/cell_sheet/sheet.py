@@ -27,10 +27,13 @@ from cellpipe.cell_sheet.row import (
     sheet_finding,
     to_nfc,
 )
-from cellpipe.core.errors import CellSheetError
+from cellpipe.core.errors import CellSheetError, DamagedFileError
 from cellpipe.core.model import Cell, Finding, Level
+from cellpipe.system.file_bounds import check_lines, check_sizes
 from cellpipe.system.regular_files import is_special, read_regular
 from cellpipe.system.scan import SHEET_NAMES
+
+LARGEST_SHEET = 16 << 20  # bytes of a cell sheet; one of ten thousand rows has a fourth of it
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,13 @@ class CellSheet:
     findings: tuple[Finding, ...] = ()
 
 
+def find_sheets(folder: Path) -> list[Path]:
+    """Return the cell sheets in a folder, the one that counts first."""
+    named = (path for path in folder.iterdir() if path.name.lower() in SHEET_NAMES)
+    by_name = {path.name.lower(): path for path in named if path.is_file() or is_special(path)}
+    return [by_name[name] for name in SHEET_NAMES if name in by_name]
+
+
 def read_cell_sheet(folder: Path) -> CellSheet:
     """Read the cell sheet of a folder: cells.xlsx, else cells.csv, else an empty one.
 
@@ -51,9 +61,7 @@ def read_cell_sheet(folder: Path) -> CellSheet:
         If the sheet can't be opened, or one of the three required columns is missing.
 
     """
-    named = (path for path in folder.iterdir() if path.name.lower() in SHEET_NAMES)
-    by_name = {path.name.lower(): path for path in named if path.is_file() or is_special(path)}
-    paths = [by_name[name] for name in SHEET_NAMES if name in by_name]
+    paths = find_sheets(folder)
     if not paths:
         sentence = (
             "There is no cell sheet in the folder: capacities are in mAh only. cellpipe init "
@@ -121,7 +129,7 @@ def _is_remark(row: Sequence[str], places: dict[str, FieldColumn]) -> bool:
 
 def _read_rows(path: Path) -> list[list[str]]:
     try:
-        content = read_regular(path)
+        content = read_bounded_content(path)
     except PermissionError as error:
         raise CellSheetError(
             "a file that is locked", expected="a file that can be read",
@@ -146,6 +154,34 @@ def _read_rows(path: Path) -> list[list[str]]:
             remedy="save it again from Excel, or as cells.csv", file=path.name,
         ) from error  # fmt: skip
     return [[str(v) if v is not None else "" for v in row] for row in sheet.to_polars().rows()]
+
+
+def read_bounded_content(path: Path) -> bytes:
+    """Return the bytes of a cell sheet or of baselines, if they are no more than such a table has.
+
+    Raises
+    ------
+    CellSheetError
+        If the file is beyond a bound, which the message names.
+    OSError
+        If it can't be read.
+
+    """
+    size = path.stat().st_size
+    if size > LARGEST_SHEET:
+        raise CellSheetError(
+            f"a file of {size:,} bytes", expected=f"a table of at most {LARGEST_SHEET:,} bytes",
+            remedy="keep what is no row of a cell in another file", file=path.name,
+        )  # fmt: skip
+    content = read_regular(path)
+    try:
+        check_sizes(path, content)
+        check_lines(path, content)
+    except DamagedFileError as error:
+        raise CellSheetError(
+            error.found, expected=error.expected, remedy=error.remedy, file=path.name
+        ) from error
+    return content
 
 
 def parse_csv_rows(content: bytes, name: str) -> list[list[str]]:

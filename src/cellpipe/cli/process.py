@@ -95,6 +95,7 @@ def _process(options: argparse.Namespace) -> int:
     from cellpipe.cli.labs import resolve_lab_options
     from cellpipe.cli.logs import log_to
     from cellpipe.core.errors import SettingsError
+    from cellpipe.system.processes import prestart
     from cellpipe.system.scan import check_folder
 
     if options.address and not options.runner:
@@ -102,6 +103,8 @@ def _process(options: argparse.Namespace) -> int:
             "--address without --runner", expected="both, or none",
             remedy="add --runner dask, or --runner ray",
         )  # fmt: skip
+    if not (options.prefect or options.runner):
+        prestart("cellpipe.pipeline.executors")
     lab, _ = resolve_lab_options(options)
     if options.fetch:
         from cellpipe.store.object_download import download

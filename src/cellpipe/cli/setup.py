@@ -57,9 +57,12 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _check(options: argparse.Namespace) -> int:
+    from cellpipe.system.processes import prestart
+
+    prestart("cellpipe.formats")
     from cellpipe.cli import console
     from cellpipe.cli.labs import settings_zone
-    from cellpipe.formats import parts, read
+    from cellpipe.pipeline.bounded_reading import read_recordings
     from cellpipe.system.time_zones import check_time_zone
 
     if options.time_zone is not None:
@@ -67,10 +70,7 @@ def _check(options: argparse.Namespace) -> int:
     else:
         options.time_zone = settings_zone(options.file)
     try:
-        measurements = [
-            read(options.file, part=part, time_zone=options.time_zone)
-            for part in parts(options.file) or (None,)
-        ]
+        measurements = read_recordings(options.file, options.time_zone)
     except OSError as error:
         raise open_error(options.file, error) from error
     if options.json:

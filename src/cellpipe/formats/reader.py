@@ -14,7 +14,7 @@ from cellpipe.core.errors import DamagedFileError, FileError, NoDataError
 from cellpipe.core.model import Finding, Measurement, RawFile, Recording
 from cellpipe.formats.charge_check import charge_findings
 from cellpipe.formats.format import Format
-from cellpipe.formats.recognition import find_format, is_disk_error
+from cellpipe.formats.recognition import find_format, is_disk_error, is_reader_error
 from cellpipe.formats.utc import to_utc, utc_start_time
 from cellpipe.system.regular_files import open_regular
 
@@ -96,12 +96,12 @@ def read_raw(
         return _build_measurement(raw, form, recording, time_zone)
     except FileError as error:
         raise error.with_file(path) from error
-    # a reader given untrusted bytes may raise anything
-    except (Exception, pl.exceptions.PanicException) as e:
-        if is_disk_error(e):
+    except BaseException as e:
+        if is_disk_error(e) or not is_reader_error(e):
             raise
+        what = "takes more memory than there is" if isinstance(e, MemoryError) else "can't be read"
         raise DamagedFileError(
-            f"content that can't be read as {form.name} ({type(e).__name__}: {_short_message(e)})",
+            f"content that {what} as {form.name} ({type(e).__name__}: {_short_message(e)})",
             expected=f"a whole {form.maker} {form.suffixes[0]} file",
             remedy="copy it again from the instrument, or export it again",
             file=path,

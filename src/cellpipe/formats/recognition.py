@@ -6,11 +6,10 @@ import errno
 import zipfile
 from pathlib import Path
 
-import polars as pl
-
 from cellpipe.core.errors import NoDataError, UnknownFormatError
 from cellpipe.formats import registry
 from cellpipe.formats.format import Format, Sample
+from cellpipe.system.file_bounds import check_lines, check_sizes
 from cellpipe.system.regular_files import open_regular
 
 HEAD_BYTES = 1 << 16
@@ -35,6 +34,8 @@ def find_format(path: Path) -> Format:
         If none or two do.
     NoDataError
         If the file is empty.
+    DamagedFileError
+        If it states sizes that can't be.
 
     """
     with open_regular(path) as stream:
@@ -46,10 +47,12 @@ def find_format(path: Path) -> Format:
             remedy="copy it again from the instrument",
             file=path,
         )
+    check_sizes(path, head)
     sample = Sample(path, head)
     claims = [form for form in registry.all_formats() if claims_file(form, sample)]
     if len(claims) != 1:
         raise _unknown_format_error(sample, claims)
+    check_lines(path, head)
     return claims[0]
 
 
@@ -57,8 +60,8 @@ def claims_file(form: Format, sample: Sample) -> bool:
     """Return whether a format claims a file; one whose test raises does not."""
     try:
         return form.claims(sample)
-    except (Exception, pl.exceptions.PanicException) as error:
-        if is_disk_error(error):
+    except BaseException as error:
+        if is_disk_error(error) or not is_reader_error(error):
             raise
         return False
 
@@ -78,6 +81,11 @@ def _unknown_format_error(sample: Sample, claims: list[Format]) -> UnknownFormat
     makers = ", ".join(dict.fromkeys(form.maker for form in registry.all_formats()))
     expected = f"a file of one of these: {makers}"
     return UnknownFormatError(found, expected=expected, remedy=remedy, file=sample.path)
+
+
+def is_reader_error(error: BaseException) -> bool:
+    """Return whether an error is a reader's, given untrusted bytes; each library panics its way."""
+    return isinstance(error, Exception) or type(error).__name__ == "PanicException"
 
 
 def is_disk_error(error: BaseException) -> bool:

@@ -11,7 +11,8 @@ from cellpipe.pipeline.compute import CellResult, compute_cell
 from cellpipe.pipeline.ingest import IngestResult, ingest_file
 from cellpipe.pipeline.plan import NewFile
 from cellpipe.store.lab import Lab
-from cellpipe.system.processes import Workers
+from cellpipe.system.file_bounds import reading_bound
+from cellpipe.system.processes import Bound, Workers
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -19,12 +20,13 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class Step(Generic[T, R]):
-    """A step of a run over many items: what is done with each, and how an item is called."""
+    """A step of a run over many items: what is done with each, its name, what it may take."""
 
     stage: str
     work: Callable[[Lab, T], R]
     name: Callable[[Lab, T], str]
     rejection: Callable[[R], str | None] = lambda _: None
+    bound: Callable[[T], Bound] = lambda _: Bound()
 
 
 def _rejection(result: IngestResult) -> str | None:
@@ -40,7 +42,13 @@ def _cell_name(_: Lab, task: CellTask) -> str:
     return task.inputs.cell.cell_id
 
 
-INGEST: Step[NewFile, IngestResult] = Step("files", ingest_file, _file_name, _rejection)
+def _reading_bound(file: NewFile) -> Bound:
+    return reading_bound(file.size)
+
+
+INGEST: Step[NewFile, IngestResult] = Step(
+    "files", ingest_file, _file_name, _rejection, _reading_bound
+)
 COMPUTE: Step[CellTask, CellResult] = Step("cells", compute_cell, _cell_name)
 
 
@@ -54,7 +62,7 @@ class Executor(Protocol):
 
 
 class LocalExecutor:
-    """The processes of a pool, or this process where there is little to do."""
+    """The processes of a pool."""
 
     def __init__(self, workers: Workers) -> None:
         self._workers = workers
@@ -63,4 +71,4 @@ class LocalExecutor:
         self, step: Step[T, R], lab: Lab, items: Sequence[T]
     ) -> Iterator[tuple[T, R | Exception]]:
         """Yield each item with what the step's work on it gave or raised, as they are done."""
-        yield from self._workers.map(step.work, lab, items)
+        yield from self._workers.map(step.work, lab, items, step.bound)

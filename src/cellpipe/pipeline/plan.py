@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cellpipe import formats
 from cellpipe.core.errors import CellpipeError, Reason
+from cellpipe.pipeline.bounded_reading import is_claimed
 from cellpipe.store.failures import FileFailure
 from cellpipe.store.lab import Lab
 from cellpipe.store.layout import table_path
@@ -214,10 +215,9 @@ def is_candidate(path: Path) -> bool:
     if formats.has_foreign_suffix(path.name):
         return False
     try:
-        formats.find_format(path)
+        return is_claimed(path)
     except (CellpipeError, OSError):
         return False
-    return True
 
 
 def suspension_message(failure: FileFailure) -> Reason:

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cellpipe.core.errors import CellpipeError, LockedFileError, Reason, StoreError
+from cellpipe.pipeline.bounded_reading import death_error
 from cellpipe.pipeline.ingest import IngestResult
 from cellpipe.pipeline.plan import NewFile, reading_key, suspension_message
 from cellpipe.store.failures import FileFailure
 from cellpipe.store.history import Event
 from cellpipe.store.lab import Lab
+from cellpipe.system.processes import WorkerDiedError
 from cellpipe.system.scan import Failure
 
 if TYPE_CHECKING:
@@ -66,6 +68,8 @@ def _failure_reason(lab: Lab, name: str, error: Exception) -> tuple[Reason, str]
         return open_failure_reason("It", error), ""  # may pass: it is never suspended
     if isinstance(error, LockedFileError):
         return error.reason_with_file, ""
+    if isinstance(error, WorkerDiedError):
+        return death_error(error).reason, reading_key(lab, None)
     _log.error("file %s", name, exc_info=error)
     return _fault_reason("reading the file", error), reading_key(lab, None)
 
@@ -108,6 +112,8 @@ def record_cell(lab: Lab, task: CellTask, result: CellResult | Exception) -> Fai
 def _cell_reason(doing: str, error: BaseException) -> Reason:
     if isinstance(error, LockedFileError):
         return error.reason_with_file
+    if isinstance(error, WorkerDiedError):
+        return Reason(f"found a computation that {error}", found=f"a computation that {error}")
     return error.reason if isinstance(error, CellpipeError) else _fault_reason(doing, error)
 
 

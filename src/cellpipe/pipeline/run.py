@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -75,8 +76,7 @@ def process(
     also
         More folders with raw files of the same cells.
     workers
-        How many processes read files and compute cells. (With more than one, a script needs the
-        usual ``if __name__ == "__main__":``.)
+        How many processes read files and compute cells. They never import the script that calls.
     wait_second
         How long to wait for another run that is writing into ``out``.
     progress
@@ -259,6 +259,8 @@ def _compute(
     """Compute cells and record each; return the state after it."""
     steps.add({task.inputs.cell.cell_id: CELL_COST + task.records for task in tasks})
     entries: list[CellEntry] = []
+    if tasks:
+        threading.Thread(target=_import_reports).start()
     for task, result in executor.map(COMPUTE, lab, tasks):
         cell_id = task.inputs.cell.cell_id
         failure = record_cell(lab, task, result)
@@ -273,6 +275,12 @@ def _compute(
         if done.page is not None and done.page.is_due():
             done.page.write(state.with_cells(entries), done.files, done.failures)
     return state.with_cells(entries)
+
+
+def _import_reports() -> None:
+    """Import what the end of a run needs, while others compute."""
+    import cellpipe.report.excel.lab_workbook
+    import cellpipe.report.html.index  # noqa: F401
 
 
 def with_repair(lab: Lab, run: Callable[[], Summary]) -> Summary:

@@ -8,24 +8,36 @@ used.
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
 
+from cellpipe._version import __version__
 from cellpipe.baselines import table1
 from cellpipe.cell_sheet.lab_baselines import read_lab_baselines
-from cellpipe.cell_sheet.sheet import CellSheet, read_cell_sheet, read_sheet_file
+from cellpipe.cell_sheet.sheet import (
+    LARGEST_SHEET,
+    CellSheet,
+    find_sheets,
+    read_cell_sheet,
+    read_sheet_file,
+)
 from cellpipe.core import contracts
 from cellpipe.core.errors import CellSheetError
 from cellpipe.core.model import Cell, Finding
+from cellpipe.pipeline.bounded_reading import read_sheet, sheet_death_error
 from cellpipe.store import LAB, read_table, write_table
 from cellpipe.store.lab import Lab
 from cellpipe.store.layout import BASELINES_COPY, SHEET_COPY
 from cellpipe.store.manifest import describe_file
 from cellpipe.system.atomic_files import delete, write_bytes
+from cellpipe.system.processes import WorkerDiedError
 from cellpipe.system.scan import BASELINES_NAME, Failure
+
+_DEADLY_SHEET = "a cell sheet of which the process died that read it"
 
 
 @dataclass(frozen=True)
@@ -52,7 +64,7 @@ def read_current_sheet(lab: Lab) -> SheetSnapshot:
     """
     published, said, failures = _update_baselines(lab)
     try:
-        sheet = read_cell_sheet(lab.folder)
+        sheet = _read_own_sheet(lab)
         if sheet.path is None and _is_folder_empty(lab) and read_last_cells(lab.results):
             raise CellSheetError(
                 "an empty folder", expected="the sheet that was in it",
@@ -68,6 +80,29 @@ def read_current_sheet(lab: Lab) -> SheetSnapshot:
     findings = (*sheet.findings, *said)
     digest = hashlib.sha256(repr((sheet.cells, findings, published)).encode()).hexdigest()
     return SheetSnapshot(sheet.path, sheet.cells, findings, failures, digest, published)
+
+
+def _read_own_sheet(lab: Lab) -> CellSheet:
+    """Read the cell sheet in a process that may die of it, unless it is the last good one.
+
+    One of which a process died is not read again before it changes.
+    """
+    paths = find_sheets(lab.folder)
+    content = paths[0].read_bytes() if paths and paths[0].stat().st_size <= LARGEST_SHEET else b""
+    copy = lab.results / f"{SHEET_COPY}{paths[0].suffix.lower()}" if paths else None
+    if copy is None or (copy.is_file() and copy.read_bytes() == content):
+        return read_cell_sheet(lab.folder)
+    digest = hashlib.sha256(content).hexdigest()
+    noted = lab.ledger.key_value(_DEADLY_SHEET)
+    known = json.loads(noted) if noted else {}
+    if known.get("sha256") == digest and known.get("version") == __version__:
+        raise sheet_death_error(known["how"], paths[0])
+    try:
+        return read_sheet(lab.folder)
+    except WorkerDiedError as error:
+        how = {"sha256": digest, "version": __version__, "how": str(error)}
+        lab.ledger.set_key_value(_DEADLY_SHEET, json.dumps(how))
+        raise sheet_death_error(str(error), paths[0]) from error
 
 
 def _update_baselines(lab: Lab) -> tuple[str, tuple[Finding, ...], tuple[Failure, ...]]:

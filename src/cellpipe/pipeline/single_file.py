@@ -12,7 +12,7 @@ from cellpipe.analyses import circuit_fits, resistance_growth
 from cellpipe.core import contracts
 from cellpipe.core.errors import NoDataError
 from cellpipe.core.model import Cell, Finding
-from cellpipe.formats import read
+from cellpipe.pipeline.bounded_reading import read_file
 from cellpipe.system.exports import export_file
 
 _WRITTEN = ("circuit_fits", "impedance_arcs", "interfacial_resistance", "resistance_growth")
@@ -67,7 +67,7 @@ def fit_file(
         If it can't be read.
 
     """
-    measurement = read(path)
+    measurement = read_file(path)
     impedance = measurement.tables.get("impedance", contracts.empty_table("impedance"))
     if impedance.is_empty():
         raise NoDataError(

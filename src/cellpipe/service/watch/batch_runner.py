@@ -95,7 +95,10 @@ class LocalRunner:
 
 
 def preload_modules() -> None:
-    """Import what a batch will need."""
+    """Import what a batch will need, here and in the process that will read."""
+    from cellpipe.system.processes import prestart
+
+    prestart("cellpipe.pipeline.executors")
     import lmfit  # noqa: F401
     import matplotlib.figure  # noqa: F401
 
@@ -113,8 +116,6 @@ def process_batch(task: BatchTask) -> str:
     from cellpipe.system.processes import Workers, default_worker_count
 
     with Workers(default_worker_count()) as workers:
-        if "-" in task.batch:  # it died before: a file that ends its process must not end this one
-            workers.get_pool()
         summary = run_batch(task.lab, task.batch, LocalExecutor(workers))
     if summary is None:
         return "the batch has been dealt with"
