@@ -30,7 +30,6 @@ class CleanFormatter(logging.Formatter):
         return clean_lines(super().formatException(ei))
 
 
-
 class _TerminalHandler(logging.Handler):
     """Print on whatever is the terminal then: everything, or what is marked ``aloud``."""
 

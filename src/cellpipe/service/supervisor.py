@@ -29,6 +29,7 @@ from cellpipe.service.server_password import (
 )
 from cellpipe.system.child_processes import start_module
 from cellpipe.system.log_files import BoundedLogHandler
+from cellpipe.system.orphans import end_orphans
 
 _LOOK_SECONDS = 0.5
 _HEALTH_SECONDS = 15.0
@@ -135,6 +136,7 @@ def serve(path: Path, is_over: threading.Event) -> int:
     url = named_url or f"http://{_local_host(settings)}:{settings.server.port}/api"
     children = []
     if not named_url:
+        end_orphans()  # one of an earlier start may hold the port
         _wait_for_port(_local_host(settings), settings.server.port, is_over)
         password = ensure_password(home)
         children.append(_make_server(settings, home, environment, url, password.text))

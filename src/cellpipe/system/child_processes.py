@@ -118,6 +118,20 @@ def start_module(
     )  # fmt: skip
 
 
+def start_worker(code: str, env: Mapping[str, str], errors: IO[bytes]) -> subprocess.Popen[bytes]:
+    """Start a Python that runs ``code``, which calls :func:`die_with`, and ends with this process.
+
+    It takes requests from its standard input, and ends when that closes.
+    """
+    return _start(
+        lambda: subprocess.Popen(  # noqa: S603 - this Python, this package
+            [sys.executable, "-c", code], env=_child_environment(env), stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, stderr=errors,
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # on Windows
+        )
+    )  # fmt: skip
+
+
 def run_program(command: Sequence[str], *, timeout: float) -> None:
     """Run another program that ends with this process; discard its output.
 
@@ -167,7 +181,7 @@ class WorkerProcess(multiprocessing.context.SpawnProcess):
         parent = multiprocessing.parent_process()
         if parent is not None and parent.pid is not None:
             threading.Thread(target=_exit_after, args=(parent,), daemon=True).start()
-            _die_with(parent.pid)
+            die_with(parent.pid)
         super().run()
 
 
@@ -182,7 +196,7 @@ def _exit_after(parent: Any) -> None:
     os._exit(1)
 
 
-def _die_with(parent: int) -> None:
+def die_with(parent: int) -> None:
     """Let the kernel kill this process when its parent ends, where it can; exit if it has ended."""
     if sys.platform == "linux":
         import ctypes
@@ -266,7 +280,7 @@ def _run_and_watch(command: Sequence[str]) -> int:
 def main() -> None:
     """Watch the parent, then be the module or the program that the command line names."""
     parent, *command = sys.argv[1:]
-    _die_with(int(parent))
+    die_with(int(parent))
     if command[0] != "-m":
         if sys.platform == "linux":  # the death signal stays with the process
             os.execvp(command[0], command)  # noqa: S606 - as the caller of run_program says

@@ -19,11 +19,13 @@ from typing import Any, TypeVar, cast
 
 import psutil
 
+from cellpipe.system.child_processes import start_worker
 from cellpipe.system.worker import Answer, Request, encode, read_message, write_message
 
 R = TypeVar("R")
 _START = (
     "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); import sys; sys.path[:] = {path}"
+    "; from cellpipe.system.child_processes import die_with; die_with({parent})"
     "; from cellpipe.system.worker import serve; serve()"
 )
 LEAST_BYTES = 2 << 30  # of memory that work may take where nothing else is said
@@ -74,15 +76,12 @@ class WorkerProcess:
     """A process that does one call after the other; it starts while this one goes on."""
 
     def __init__(self) -> None:
-        self.surroundings = surroundings()
         self.ended_because = ""
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the process
-        self._process = subprocess.Popen(  # noqa: S603 - this program itself
-            [sys.executable, "-c", _START.format(path=repr(sys.path))],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors,
-            env={"OPENBLAS_NUM_THREADS": "1", **os.environ},
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # on Windows
-        )  # fmt: skip
+        code = _START.format(path=repr(sys.path), parent=os.getpid())
+        env = {"OPENBLAS_NUM_THREADS": "1", **os.environ}
+        self._process = start_worker(code, env, self._errors)
+        self.surroundings = surroundings()
         self._pid: int | None = None  # its own: on Windows a launcher may stand between
         self._answers_due = 0
 
