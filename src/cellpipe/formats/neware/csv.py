@@ -55,7 +55,7 @@ def _read_nested(path: Path, top: delimited.Header | None) -> Recording:
     )
     all_columns = replace(top, line=-1, fields=names)  # the headers are among the lines
     places = range(len(names))
-    text, findings = delimited.read_columns(path, all_columns, places, places)
+    text, findings = delimited.read_columns(path, all_columns, places, places, is_nested=True)
     frame = neware_layers.records(text, levels)
     cycles = neware_layers.cycles(text, levels)
     recording = neware.to_recording(neware.to_standard_columns(frame), {}, findings)

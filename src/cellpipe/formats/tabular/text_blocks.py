@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
 
 from cellpipe.core.model import Finding
+from cellpipe.formats.tabular.line_account import LineAccount
 
 BLOCK_BYTES = 1 << 22
 _SHORT = 1 << 12
@@ -26,20 +27,27 @@ _CUT_VALUE = "The last line has no end: its last value may be cut off and is lef
 
 @dataclass(frozen=True)
 class Block:
-    """Whole lines in UTF-8; ``as_latin`` if their bytes were decoded as Latin-1."""
+    """Whole lines in UTF-8; ``as_latin`` if their bytes were decoded as Latin-1.
+
+    ``offset`` is where a part of the file begins whose lines these are, after ``skipped`` of them.
+    """
 
     content: bytes
     as_latin: bool = False
+    offset: int = 0
+    skipped: int = 0
 
     def __add__(self, other: Block) -> Block:
         """Join two blocks."""
-        if self.as_latin == other.as_latin or not self.content:
-            return Block(self.content + other.content, other.as_latin)
+        if not self.content:
+            return other
+        if self.as_latin == other.as_latin:
+            return replace(self, content=self.content + other.content)
         left, right = (
             block.content if block.as_latin else block.content.decode("latin-1").encode()
             for block in (self, other)
         )
-        return Block(left + right, as_latin=True)
+        return replace(self, content=left + right, as_latin=True)
 
 
 def read_blocks(
@@ -48,7 +56,7 @@ def read_blocks(
     separator: str,
     lines_before: int,
     fields: int,
-    findings: list[Finding],
+    account: LineAccount,
 ) -> Iterator[Block]:
     """Yield the lines of a file after the titles and the header.
 
@@ -60,33 +68,40 @@ def read_blocks(
         Number of lines to skip: titles and the header.
     fields
         Number of fields in the header, with which a single line is compared.
-    findings
-        List to which findings about the last line are appended.
+    account
+        To which lines with zeros, and findings about the last line, are added.
 
     """
-    delimiter = separator.encode()
-    pending = Block(b"")
+    delimiter, is_utf16 = separator.encode(), encoding.startswith("utf-16")
+    pending, offset = Block(b""), 0
     for raw in _read_raw_blocks(path, encoding):
-        if b"\n" in raw and not encoding.startswith(
-            "utf-16"
-        ):  # titles may have other characters than values
-            start, skipped = _skip_lines(raw, lines_before)
+        size, skipped_here = len(raw), 0
+        if b"\x00" in raw and not is_utf16:
+            end = b"\n" if b"\n" in raw else b"\r"
+            raw = account.blank_zeros(raw, offset, account.line_at(offset, end))  # noqa: PLW2901
+        if b"\n" in raw and not is_utf16:  # titles may have other characters than values
+            start, skipped_here = _skip_lines(raw, lines_before)
             raw = raw[start:]  # noqa: PLW2901
-            lines_before -= skipped
+            lines_before -= skipped_here
         block = _make_block(raw, encoding)
+        if is_utf16 and b"\x00" in block.content:
+            block = replace(block, content=account.blank_zeros(block.content, None, 0))
         if lines_before:
             start, skipped = _skip_lines(block.content, lines_before)
-            block = Block(block.content[start:], block.as_latin)
+            block = replace(block, content=block.content[start:])
             lines_before -= skipped
+            skipped_here += skipped
+        block = replace(block, offset=offset, skipped=skipped_here)
+        offset += size
         if len(block.content) < _SHORT:  # a cut line is detected by the line above it
             pending += block
             continue
         if pending.content:
             yield pending
         pending = block
-    last = pending.content[: _find_record_end(pending.content, delimiter, fields, findings)]
+    last = pending.content[: _find_record_end(pending.content, delimiter, fields, account.notes)]
     if last.strip():
-        yield Block(last, pending.as_latin)
+        yield replace(pending, content=last)
 
 
 def _skip_lines(content: bytes, lines: int) -> tuple[int, int]:
@@ -166,7 +181,7 @@ def _find_record_end(content: bytes, delimiter: bytes, fields: int, findings: li
     A last line with fewer fields than the one above is left out; if the last line has no line end,
     its last value is left out if it is shorter than the one above it.
     """
-    stripped = content.rstrip(b"\r\n")
+    stripped = content.rstrip(b"\r\n\x1a")
     above, _, last = stripped.rpartition(b"\n")
     above = above.rstrip(b"\r\n").rpartition(b"\n")[2]
     expected = above.count(delimiter) if above else fields - 1
