@@ -9,6 +9,7 @@ columns and ``time/s`` as absolute date-times all occur and are read.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -22,12 +23,14 @@ from cellpipe.formats.biologic.columns import source_columns, to_recording
 from cellpipe.formats.biologic.companion import find_acquisition_start, parse_local_time
 from cellpipe.formats.file_ends import is_complete_text
 from cellpipe.formats.format import Format, Sample
+from cellpipe.formats.gaps import find_time_gaps
 from cellpipe.formats.tabular import delimited
 from cellpipe.formats.tabular.text_blocks import decode_western
 
 _MAGIC = re.compile(rb"\s*(EC|BT)-Lab ASCII FILE", re.IGNORECASE)
 _COUNT = re.compile(rb"Nb header lines : *(\d+)")
 _LONGEST_HEADER = 1 << 24
+_ROWS = 20  # by which the number of values in a row is known
 _FIELDS = {
     "serial_number": r"Device : .*\(SN ([^)]*)\)",
     "instrument": r"Device : ([^\r\n(]*)",
@@ -52,7 +55,7 @@ class _Header:
     lines: int
     text: str
     names: list[str]
-    first_row: bytes
+    first_row: bytes | None
     encoding: str
 
 
@@ -66,7 +69,7 @@ def read(path: Path) -> Recording:
 
     """
     header = _read_header(path)
-    if not header.first_row.strip():
+    if header.first_row is None:
         return Recording(
             {"timeseries": empty_table("timeseries")},
             _metadata(header.text),
@@ -76,6 +79,8 @@ def read(path: Path) -> Recording:
     columns, findings = _read_body(path, header)
     started = find_acquisition_start(header.text)
     columns, started = _to_elapsed_times(columns, started)
+    if "time/s" in columns.columns:
+        findings = (*findings, *find_time_gaps(columns["time/s"]))
     return to_recording(columns, _metadata(header.text), started, findings)
 
 
@@ -86,7 +91,7 @@ def _read_header(path: Path) -> _Header:
         lines = int(match[1]) if match else 1
         if content.count(b"\n") <= lines:
             content += stream.read(_LONGEST_HEADER)
-    split = content.split(b"\n", lines + 1)
+    split = content.split(b"\n", lines)
     if len(split) < lines:
         raise DamagedFileError(
             f"{len(split)} lines, though the header alone has {lines}",
@@ -94,8 +99,16 @@ def _read_header(path: Path) -> _Header:
             remedy="it was cut off while it was copied: copy or export it again",
         )
     text, encoding = decode_western(b"\n".join(split[:lines]))
-    first_row = split[lines] if len(split) > lines else b""
+    first_row = _usual_row(split[lines].split(b"\n") if len(split) > lines else [])
     return _Header(lines, text, _column_names(text.rsplit("\n", 1)[-1]), first_row, encoding)
+
+
+def _usual_row(lines: list[bytes]) -> bytes | None:
+    """Return the first row that has as many values as most; None if there is no row."""
+    rows = [line for line in lines if line.strip()]
+    counts = Counter(row.count(b"\t") for row in rows[:_ROWS])
+    usual = max(counts, key=counts.__getitem__, default=0)
+    return next((row for row in rows if row.count(b"\t") == usual), None)
 
 
 def _column_names(line: str) -> list[str]:
@@ -112,7 +125,7 @@ def _read_body(
     path: Path, header: _Header, *, everything: bool = False
 ) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
     """Read the columns that standard columns are made from, or all of them."""
-    fields = header.first_row.rstrip(b"\r\n").split(b"\t")
+    fields = (header.first_row or b"").rstrip(b"\r\n").split(b"\t")
     names = _align_names(header.names, fields)
     wanted = [place for place, name in enumerate(names) if everything or source_columns([name])]
     date_columns = [names.index("time/s")] if _is_dated(names, fields) else []

@@ -21,8 +21,9 @@ from cellpipe.formats.tabular.line_account import LineAccount
 
 BLOCK_BYTES = 1 << 22
 _SHORT = 1 << 12
-_CUT_LINE = "The file ends within a line: that record is left out; the file was cut off."
-_CUT_VALUE = "The last line has no end: its last value may be cut off and is left out."
+_ENDS = b"\r\n\x1a"
+_CUT_LINE = "The file ends within line {}: that record is left out; the file was cut off."
+_CUT_VALUE = "The last line, {}, has no end: its last value may be cut off and is left out."
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,13 @@ def read_blocks(
         if pending.content:
             yield pending
         pending = block
-    last = pending.content[: _find_record_end(pending.content, delimiter, fields, account.notes)]
+    stop, fault = _find_record_end(pending.content, delimiter, fields)
+    last = pending.content[:stop]
+    if fault:
+        above = account.line_at(pending.offset) + pending.skipped
+        number = above + pending.content.rstrip(_ENDS).count(b"\n") + 1
+        sentence = fault.format(f"{number:,}")
+        account.notes.append(Finding("warning", "file_cut_off", sentence, 1))
     if last.strip():
         yield replace(pending, content=last)
 
@@ -175,13 +182,13 @@ def _decode(raw: bytes, encoding: str) -> str:
     return raw.decode(encoding, errors="replace")
 
 
-def _find_record_end(content: bytes, delimiter: bytes, fields: int, findings: list[Finding]) -> int:
-    """Return the position where the last complete record ends.
+def _find_record_end(content: bytes, delimiter: bytes, fields: int) -> tuple[int, str]:
+    """Return the position where the last complete record ends, and what is wrong with the rest.
 
     A last line with fewer fields than the one above is left out; if the last line has no line end,
     its last value is left out if it is shorter than the one above it.
     """
-    stripped = content.rstrip(b"\r\n\x1a")
+    stripped = content.rstrip(_ENDS)
     above, _, last = stripped.rpartition(b"\n")
     above = above.rstrip(b"\r\n").rpartition(b"\n")[2]
     expected = above.count(delimiter) if above else fields - 1
@@ -190,13 +197,11 @@ def _find_record_end(content: bytes, delimiter: bytes, fields: int, findings: li
         and last.count(delimiter) < expected
         and _indent(last, delimiter) == _indent(above, delimiter)
     ):
-        findings.append(Finding("warning", "file_cut_off", _CUT_LINE, 1))
-        return len(stripped) - len(last)
+        return len(stripped) - len(last), _CUT_LINE
     field, field_above = last.rpartition(delimiter)[2], above.rpartition(delimiter)[2]
     if above and not content.endswith((b"\n", b"\r")) and len(field) < len(field_above):
-        findings.append(Finding("warning", "file_cut_off", _CUT_VALUE, 1))
-        return len(stripped) - len(field)
-    return len(stripped)
+        return len(stripped) - len(field), _CUT_VALUE
+    return len(stripped), ""
 
 
 def _indent(line: bytes, delimiter: bytes) -> int:
