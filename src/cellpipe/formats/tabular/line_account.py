@@ -68,13 +68,13 @@ class LineAccount:
         self._counted = (start, lines)
         return lines
 
-    def reject(self, number: int, line: bytes, reason: str) -> None:
+    def reject(self, number: int, line: bytes | str, reason: str) -> None:
         """Reject a line, by its number from 1, because of something."""
         self._reasons[reason] += 1
         self._places.setdefault(reason, [])
         if len(self._places[reason]) < 5:
             self._places[reason].append(number)
-        self._keep(number, line, reason)
+        self._keep(number, line if isinstance(line, bytes) else line.encode(), reason)
 
     def _keep(self, number: int, line: bytes, reason: str) -> None:
         if len(self._rejected) < _MOST_ROWS:

@@ -153,8 +153,8 @@ def count_steps(table: pl.DataFrame) -> pl.Series:
 def number_records(table: pl.DataFrame) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
     """Keep the instrument's record numbers if they increase from 1 or more, else number from 1.
 
-    Records missing between others give a finding, by their numbers or, without these, by even times;
-    so do numbers of which few don't increase, because a gap in them is not seen then.
+    Records missing between others give a finding, by their numbers or, without these, by even
+    times; so do numbers of which few don't increase, because a gap in them is not seen then.
     """
     renumbered = table.with_columns(record_index=pl.int_range(1, pl.len() + 1, dtype=pl.Int64))
     if "record_index" not in table.columns:

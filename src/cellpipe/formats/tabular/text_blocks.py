@@ -16,6 +16,7 @@ from pathlib import Path
 
 import polars as pl
 
+from cellpipe.core.errors import DamagedFileError
 from cellpipe.core.model import Finding
 from cellpipe.formats.tabular.line_account import LineAccount
 
@@ -159,6 +160,30 @@ def decode_western(raw: bytes) -> tuple[str, str]:
         return raw.decode("utf-8-sig"), "utf-8"
     except UnicodeDecodeError:
         return raw.decode("cp1252", "replace"), "cp1252"
+
+
+def read_lines(path: Path, account: LineAccount, largest: int) -> list[str]:
+    """Return all lines of a small text in UTF-8 or Windows-1252; those with zeros are empty.
+
+    Raises
+    ------
+    DamagedFileError
+        If it has more bytes than the largest may have.
+
+    """
+    size = path.stat().st_size
+    if size > largest:
+        raise DamagedFileError(
+            f"{size:,} bytes",
+            expected=f"at most {largest:,}",
+            remedy="export it again, in parts if it is so long",
+        )
+    content = path.read_bytes()
+    if b"\x00" in content:
+        content = account.blank_zeros(content, 0, 0)
+    text = decode_western(content)[0].rstrip("\x1a")
+    lines = text.split("\n" if "\n" in text else "\r")
+    return [line.rstrip("\r") for line in (lines if lines[-1] else lines[:-1])]
 
 
 def recode_texts(frame: pl.DataFrame, encoding: str) -> pl.DataFrame:
