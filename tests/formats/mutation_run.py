@@ -51,7 +51,8 @@ def good_files(folder: Path, formats: Sequence[str] = ()) -> dict[str, list[Path
     from cellpipe.formats import find_format
 
     folders = [*SAMPLE.iterdir(), *(REAL / name for name in FOLDERS)]
-    paths = sorted(p for place in folders if place.is_dir() for p in place.iterdir())
+    paths = sorted(p for place in folders if place.is_dir() for p in place.iterdir()
+                   if p.suffix != ".py")  # fmt: skip
     found: defaultdict[str, list[Path]] = defaultdict(list)
     for path in (*paths, *_make_bdf(folder)):
         with suppress(FileError, OSError):

@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import takewhile
+from itertools import pairwise, takewhile
 from pathlib import Path
 
 import polars as pl
@@ -31,6 +31,7 @@ from cellpipe.formats.tabular.records import build_elapsed_recording
 from cellpipe.formats.tabular.text_blocks import read_lines
 
 _TABLE = re.compile(r"^(\w+)\tTABLE(?:\t(\d+))?")
+_RECORD = re.compile(r"^\t\d+\t[^\t]*\t[^\t]*\t")
 _LABEL = re.compile(r"^[A-Z][A-Z0-9_]*\t[A-Z]+\t")
 _LARGEST = 1 << 28  # bytes; a typical file is a thousandth of this
 _LABELS = {
@@ -122,13 +123,20 @@ def _parse_tables(lines: list[str], account: LineAccount) -> Iterator[_Table]:
     """
     starts = [number for number, line in enumerate(lines) if _TABLE.match(line)]
     account.titles = starts[0] + 1 if starts else 0
-    for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
+    settings = {label[0] for line in lines[: account.titles] if (label := _LABEL.match(line))}
+    for number, line in enumerate(lines[: account.titles], 1):
+        if _RECORD.match(line):
+            account.reject(number, line, "a record above the tables")
+    for start, end in pairwise([*starts, len(lines)]):
         title = _TABLE.match(lines[start])
         numbers = [number for number in range(start + 1, end) if lines[number].strip()]
         body = list(takewhile(lambda number: not _LABEL.match(lines[number]), numbers))
         for number in numbers[len(body) :]:
-            if not _LABEL.match(lines[number]):
+            label = _LABEL.match(lines[number])
+            if not label:
                 account.reject(number + 1, lines[number], "no table that it belongs to")
+            elif label[0] in settings:
+                account.reject(number + 1, lines[number], "a setting that stands above already")
         if title and title[1].startswith(_TABLE_NAMES) and len(body) >= 2:
             stated = int(title[2]) if title[2] else None
             yield _parse_table(title[1], stated, lines, body, account)

@@ -162,6 +162,10 @@ def read_columns(
         if usable is None:
             usual = usual_separators(block.content, separator, len(names))
             usable = UsableLines(account, separator, None if is_nested else usual)
+            if not is_nested:
+                titles = read_titles(path, header).split("\n")
+                account.check_titles(titles, header.separator, usual)
+                account.check_names(len(names), block.content, separator, usual)
         frame = _read_usable(block, usable, names, wanted, numbers)
         if frame is None:
             continue
@@ -199,11 +203,25 @@ def _read_usable(
     content, lines = usable.select(content, above)
     if not lines:
         return None
-    frame = _read_block(content, separator, names, wanted, numbers)
-    if frame.height != len(lines):  # a quotation mark that polars pairs with another line's
-        frame = _read_block(content.replace(b'"', b""), separator, names, wanted, numbers)
+    frame = _read_quoted(content, separator, names, wanted, numbers, len(lines))
     _note_unreadable(frame, names, numbers, block, usable.account, lines)
     return frame
+
+
+def _read_quoted(
+    content: bytes,
+    separator: str,
+    names: Sequence[str],
+    wanted: Sequence[int],
+    numbers: Sequence[int],
+    height: int,
+) -> pl.DataFrame:
+    """Read a block without its quotation marks where polars pairs some across fields or lines."""
+    with suppress(pl.exceptions.ComputeError):
+        frame = _read_block(content, separator, names, wanted, numbers)
+        if frame.height == height:
+            return frame
+    return _read_block(content.replace(b'"', b""), separator, names, wanted, numbers)
 
 
 def _last_filled_field(content: bytes, separator: bytes) -> int:

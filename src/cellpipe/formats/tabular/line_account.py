@@ -2,8 +2,7 @@
 
 Lines have one number of fields, that of most; in a nested table each level has its own. A line with
 another number was cut, joined with the next or overwritten, and its values may stand under other
-columns: it is rejected. A block of zeros is what a power failure or a broken network share leaves
-of lines that were there; the lines at its two ends are incomplete, and rejected with it.
+columns: it is rejected, as is a line with erased bytes (:mod:`cellpipe.formats.tabular.erased`).
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ import numpy as np
 import polars as pl
 
 from cellpipe.core.model import Finding, Rejection
+from cellpipe.formats.tabular.erased import Erased, blank_erased, erased_findings
 
 _MOST_ROWS = 10_000  # lines whose text is kept; all are counted
 _LONGEST_TEXT = 200
@@ -24,18 +24,6 @@ _SAMPLE_BYTES = 1 << 16
 _PIECE = 1 << 18  # bytes that stay in the processor's cache
 _HEADER_LINES = 12
 _BLANK = b" \r\n\x1a"
-
-
-@dataclass(frozen=True)
-class _Zeros:
-    """A line with zeros in it: the bytes from the first to the last, and how many are zero."""
-
-    first: int | None
-    last: int | None
-    number: int
-    line: int
-    lines_lost: int
-    to_end: bool
 
 
 @dataclass
@@ -50,7 +38,7 @@ class LineAccount:
     titles: int = 0
     table: str = "timeseries"
     notes: list[Finding] = field(default_factory=list)
-    _zeros: list[_Zeros] = field(default_factory=list)
+    _erased: list[Erased] = field(default_factory=list)
     _rejected: list[tuple[int, str, str]] = field(default_factory=list)
     _reasons: Counter[str] = field(default_factory=Counter)
     _places: dict[str, list[int]] = field(default_factory=dict)
@@ -78,39 +66,20 @@ class LineAccount:
 
     def _keep(self, number: int, line: bytes, reason: str) -> None:
         if len(self._rejected) < _MOST_ROWS:
-            text = line.replace(b"\x00", b"")[:_LONGEST_TEXT].decode("utf-8", "replace").strip()
+            text = line[:_LONGEST_TEXT].decode("utf-8", "replace").strip()
             self._rejected.append((number, text, reason))
 
-    def blank_zeros(self, content: bytes, offset: int | None, line: int) -> bytes:
-        """Return the content with lines that hold zeros made empty, and report them.
+    def blank_erased(self, content: bytes, offset: int | None, line: int) -> bytes:
+        """Return the content with lines that have erased bytes made empty, and report them.
 
         ``offset`` is the place of the content in the file (None: not known), ``line`` the number of
         lines above it.
         """
-        end = b"\n" if b"\n" in content else b"\r"
-        kept, at = list[bytes](), 0
-        zeros = content.count(b"\x00")
-        length = max(1, (len(content) - zeros) // (content.count(end) + 1))  # of a usual line
-        while (first := content.find(b"\x00", at)) >= 0:
-            start = max(at, content.rfind(end, at, first) + 1)
-            stop = content.find(end, first)
-            stop = len(content) if stop < 0 else stop
-            line += content.count(end, at, start)
-            last, number = content.rfind(b"\x00", first, stop), content.count(b"\x00", first, stop)
-            self._zeros.append(
-                _Zeros(
-                    None if offset is None else offset + first,
-                    None if offset is None else offset + last,
-                    number,
-                    line + 1,
-                    1 + number // length,
-                    to_end=last == len(content) - 1,
-                )
-            )
-            self._keep(line + 1, content[start:stop], f"zeros in line {line + 1:,}")
-            kept.append(content[at:start])
-            at = stop
-        return b"".join([*kept, content[at:]])
+        content, regions = blank_erased(content, offset, line)
+        for region in regions:
+            self._erased.append(region)
+            self._keep(region.line, region.text, f"{region.kind} instead of text")
+        return content
 
     def note_unreadable(self, column: str, text: str, line: int, number: int) -> None:
         """Note values of a column that are no numbers, and the first of them."""
@@ -119,24 +88,16 @@ class LineAccount:
 
     def findings(self) -> tuple[Finding, ...]:
         """Return the findings about what was left out, the first with the rejected lines."""
-        found = [*self._zero_findings(), *self._line_findings(), *self._value_findings()]
+        found = [
+            *erased_findings(self._erased, self.titles),
+            *self._line_findings(),
+            *self._value_findings(),
+        ]
         if found:
             rows = self._rejected_rows()
             first = found[0]
             found[0] = Rejection(first.level, first.code, first.sentence, first.rows, rows)
         return (*self.notes, *found)
-
-    def _zero_findings(self) -> Iterator[Finding]:
-        above = [zeros for zeros in self._zeros if zeros.line <= self.titles]
-        below = [zeros for zeros in self._zeros if zeros.line > self.titles]
-        if above:
-            sentence = f"{_places_of_zeros(above)}, above the records: what stood there is lost."
-            yield Finding("warning", "zeros_in_file", sentence)
-        if below:
-            lost = sum(zeros.lines_lost for zeros in below)
-            lines = "one line is" if lost == 1 else f"about {lost:,} lines are"
-            sentence = f"{_places_of_zeros(below)}: {lines} lost and left out."
-            yield Finding("warning", "zeros_in_file", sentence, lost)
 
     def _line_findings(self) -> Iterator[Finding]:
         for reason, number in self._reasons.items():
@@ -145,6 +106,24 @@ class LineAccount:
             what = f"Line {places} is" if number == 1 else f"{number:,} lines are"
             where = "" if number == 1 else f" (lines {places}{more})"
             yield Finding("warning", "lines_left_out", f"{what} left out{where}: {reason}.", number)
+
+    def check_titles(self, lines: Sequence[str], separator: str, separators: int) -> None:
+        """Reject records that stand above the column names, where no instrument writes any."""
+        for number, line in enumerate(lines, 1):
+            if line[:1].isdigit() and line.count(separator) == separators > 1:
+                self.reject(number, line, "a record above the column names")
+
+    def check_names(self, names: int, content: bytes, separator: bytes, separators: int) -> None:
+        """Note records with more values than there are column names."""
+        lines = content[:_SAMPLE_BYTES].split(b"\n")
+        usual = [line for line in lines if line.count(separator) == separators]
+        values = max((len(_filled(line, separator)) for line in usual[:_HEADER_LINES]), default=0)
+        if values > names:
+            sentence = (
+                f"The records have {values} values under {names} column names: the line of the "
+                f"names (line {self.titles:,}) is damaged, and records below it may be lost."
+            )
+            self.notes.append(Finding("warning", "header_damaged", sentence))
 
     def _value_findings(self) -> Iterator[Finding]:
         for column, (text, line, number) in self._unreadable.items():
@@ -162,22 +141,6 @@ class LineAccount:
                     "value": pl.String, "reason": pl.String},
             orient="row",
         )  # fmt: skip
-
-
-def _places_of_zeros(regions: Sequence[_Zeros]) -> str:
-    """Return where zeros are, as the beginning of a sentence."""
-    shown = []
-    for zeros in regions[:3]:
-        if zeros.first is None or zeros.last is None:
-            shown.append(f"{zeros.number:,} zeros in line {zeros.line:,}")
-        elif zeros.to_end:
-            shown.append(f"from byte {zeros.first:,} (line {zeros.line:,}) to the end of the file")
-        elif zeros.first == zeros.last:
-            shown.append(f"byte {zeros.first:,} (line {zeros.line:,})")
-        else:
-            shown.append(f"bytes {zeros.first:,} to {zeros.last:,} (line {zeros.line:,})")
-    more = f" and {len(regions) - 3:,} other places" if len(regions) > 3 else ""
-    return f"Zeros instead of text: {'; '.join(shown)}{more}"
 
 
 def count_separators(content: bytes, separator: bytes) -> int:
@@ -269,6 +232,11 @@ class UsableLines:
             self._known |= {*shapes[:_HEADER_LINES]}
         self._known |= {shape for shape, number in Counter(shapes).items() if number > 1}
         return self._known
+
+
+def _filled(line: bytes, separator: bytes) -> list[bytes]:
+    """Return the fields of a line up to the last that is not empty."""
+    return line.rstrip(separator + _BLANK).split(separator)
 
 
 def _indent(line: bytes, separator: bytes) -> int:
