@@ -46,7 +46,13 @@ _IMPEDANCE = (
 _CURVE = (("T", "test_time_second"), ("Vf", "voltage_volt"), ("Im", "current_ampere"))
 _WANTED = {source for source, _ in (*_IMPEDANCE, *_CURVE)} | {"Temp"}
 _TABLE_NAMES = ("ZCURVE", "CURVE", "OCVCURVE")
-_OTHER_TABLES = ("OCVCURVE", "FRACURVE", "EFMCURVE", "CURVE")  # may be there and are not needed
+_OTHER_TABLES = (
+    "OCVCURVE",
+    "FRACURVE",
+    "EFMCURVE",
+    "CURVE",
+    "ZCURVE",
+)  # may be there and are not needed
 _UNITS = {"Freq": "Hz", "Zreal": "ohm", "Zimag": "ohm", "Time": "s", "T": "s", "Im": "A",
           "Idc": "A", "Vdc": "V"}  # fmt: skip
 
@@ -141,7 +147,9 @@ def _parse_tables(lines: list[str], account: LineAccount) -> Iterator[_Table]:
             stated = int(title[2]) if title[2] else None
             yield _parse_table(title[1], stated, lines, body, account)
         elif title and not title[1].startswith(_OTHER_TABLES):
-            account.reject(start + 1, lines[start], "a table that is not known or has no records")
+            account.reject(start + 1, lines[start], "a table that is not known")
+        if title and title[1].startswith(("ZCURVE", "CURVE")) and len(body) <= 2:
+            account.reject(start + 1, lines[start], "a table without records")
 
 
 def _parse_table(

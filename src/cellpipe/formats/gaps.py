@@ -1,4 +1,4 @@
-"""What tells that records are missing between others: their numbers, and times evenly spaced."""
+"""What tells that records are missing between others: their numbers, and the steps in time."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import polars as pl
 
 from cellpipe.core.model import Finding
 
-_FEWEST = 12  # records, below which a spacing is not called even
-_SAME, _LONGER = 0.01, 1.5  # parts of the usual step
-_MOST_GAPS = 3
+_FEWEST, _FEWEST_UNEVEN = 12, 50  # records, below which a spacing says nothing
+_SAME, _LONGER, _MUCH_LONGER = 0.01, 1.5, 5.0  # parts of the usual or the longest step
+_MOST_GAPS = 2
 
 
 def find_number_gaps(increasing: pl.Series) -> tuple[Finding, ...]:
@@ -30,24 +30,28 @@ def find_number_gaps(increasing: pl.Series) -> tuple[Finding, ...]:
 
 
 def find_time_gaps(seconds: pl.Series) -> tuple[Finding, ...]:
-    """Return a finding if one to three steps of time are longer than all others, which are equal.
+    """Return a finding if one or two steps of time are far longer than all others.
 
-    It is for records without numbers of their own: where these are, they tell it better. The times
-    of a protocol whose records are not evenly spaced tell nothing, nor does a missing end.
+    That is half as long again where the others are equal to 1 %, and five times the longest of the
+    others where they differ. It is for records without numbers of their own, which tell it better.
+    What is missing at the end tells nothing.
     """
-    times = seconds.cast(pl.Float64).to_numpy()
+    times = seconds.cast(pl.Float64).drop_nulls().to_numpy()
     if times.size < _FEWEST or not np.isfinite(times).all():
         return ()
     steps = np.diff(times)
-    usual = float(np.median(steps))
-    if usual <= 0:
+    order = np.argsort(steps)
+    usual, longest = float(np.median(steps)), float(steps[order[-1 - _MOST_GAPS]])
+    is_even = bool((abs(steps[order[:-_MOST_GAPS]] - usual) <= _SAME * usual).all())
+    limit = _LONGER * usual if is_even else _MUCH_LONGER * longest
+    long = np.flatnonzero(steps > limit)
+    if usual <= 0 or not long.size or (not is_even and times.size < _FEWEST_UNEVEN):
         return ()
-    long = np.flatnonzero(steps > _LONGER * usual)
-    others = np.delete(steps, long)
-    if not 0 < long.size <= _MOST_GAPS or (abs(others - usual) > _SAME * usual).any():
-        return ()
-    missing = int(np.round(steps[long] / usual - 1).sum())
-    shown = ", ".join(f"{times[at]:.6g} s" for at in long)
-    what = "One record seems" if missing == 1 else f"About {missing:,} records seem"
-    sentence = f"{what} to be missing: they are {usual:.4g} s apart, but not after {shown}."
+    shown = " and ".join(f"{steps[at]:.4g} s after {times[at]:.6g} s" for at in long)
+    apart = f"{usual:.4g} s" if is_even else f"{longest:.4g} s at most"
+    sentence = (
+        f"There is no record for {shown}, though the others are {apart} apart: records may be "
+        "missing there."
+    )
+    missing = int(np.round(steps[long] / usual - 1).sum()) if is_even else None
     return (Finding("warning", "records_missing", sentence, missing),)

@@ -25,6 +25,8 @@ from cellpipe.formats.file_ends import is_complete_text
 from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.gaps import find_time_gaps
 from cellpipe.formats.tabular import delimited
+from cellpipe.formats.tabular.erased import has_erasures
+from cellpipe.formats.tabular.line_account import LineAccount
 from cellpipe.formats.tabular.text_blocks import decode_western
 
 _MAGIC = re.compile(rb"\s*(EC|BT)-Lab ASCII FILE", re.IGNORECASE)
@@ -46,6 +48,7 @@ _FIELDS = {
     "electrode_surface_area": r"Electrode surface area : ([^\r\n]*)",
     "cycle_definition": r"Cycle Definition : ([^\r\n]*)",
 }
+_LOOP = re.compile(r"Loop \d+ from point number \d+ to (\d+)")
 _FIRST_COLUMNS = (b"mode\t", b"freq/Hz\t", b"time/s\t")
 _RENAMED = {"Cs/uF": "Cs/µF", "Cp/uF": "Cp/µF", "Pwe/W": "P/W"}
 
@@ -57,6 +60,7 @@ class _Header:
     names: list[str]
     first_row: bytes | None
     encoding: str
+    findings: tuple[Finding, ...]
 
 
 def read(path: Path) -> Recording:
@@ -73,15 +77,37 @@ def read(path: Path) -> Recording:
         return Recording(
             {"timeseries": empty_table("timeseries")},
             _metadata(header.text),
-            (),
+            header.findings,
             find_acquisition_start(header.text),
         )
     columns, findings = _read_body(path, header)
     started = find_acquisition_start(header.text)
     columns, started = _to_elapsed_times(columns, started)
-    if "time/s" in columns.columns:
+    loops = _LOOP.findall(header.text)
+    if loops:
+        findings = (*findings, *_loop_findings(int(loops[-1]) + 1, columns.height))
+    elif "time/s" in columns.columns:
         findings = (*findings, *find_time_gaps(columns["time/s"]))
     return to_recording(columns, _metadata(header.text), started, findings)
+
+
+def _loop_findings(stated: int, found: int) -> tuple[Finding, ...]:
+    """Compare the number of records with the last one that the header's list of loops names."""
+    if found >= stated:
+        return ()
+    sentence = f"The header's loops have {stated:,} records, of which {found:,} can be read."
+    return (Finding("warning", "fewer_than_stated", sentence, stated - found),)
+
+
+def _header_findings(path: Path, content: bytes, *, is_whole: bool) -> tuple[Finding, ...]:
+    """Return what is wrong with a header that no record follows."""
+    account = LineAccount(path, titles=content.count(b"\n") + 1)
+    if has_erasures(content):
+        account.blank_erasures(content, 0, 0)
+    elif not is_whole:
+        sentence = "The file ends within the line of the column names: it was cut off."
+        account.notes.append(Finding("warning", "file_cut_off", sentence))
+    return account.findings()
 
 
 def _read_header(path: Path) -> _Header:
@@ -100,7 +126,10 @@ def _read_header(path: Path) -> _Header:
         )
     text, encoding = decode_western(b"\n".join(split[:lines]))
     first_row = _usual_row(split[lines].split(b"\n") if len(split) > lines else [])
-    return _Header(lines, text, _column_names(text.rsplit("\n", 1)[-1]), first_row, encoding)
+    is_whole = len(split) > lines or content.endswith((b"\t", b"\r"))  # EC-Lab's last line
+    findings = () if first_row else _header_findings(path, content, is_whole=is_whole)
+    names = _column_names(text.rsplit("\n", 1)[-1])
+    return _Header(lines, text, names, first_row, encoding, findings)
 
 
 def _usual_row(lines: list[bytes]) -> bytes | None:

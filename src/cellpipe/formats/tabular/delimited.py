@@ -165,7 +165,7 @@ def read_columns(
             if not is_nested:
                 titles = read_titles(path, header).split("\n")
                 account.check_titles(titles, header.separator, usual)
-                account.check_names(len(names), block.content, separator, usual)
+                account.check_names(names, block.content, separator, usual)
         frame = _read_usable(block, usable, names, wanted, numbers)
         if frame is None:
             continue

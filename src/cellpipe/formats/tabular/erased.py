@@ -35,14 +35,14 @@ class Erased:
     text: bytes
 
 
-def has_erased(content: bytes) -> bool:
+def has_erasures(content: bytes) -> bool:
     """Return whether there are erased bytes, in a time that is small beside reading the text."""
     if b"\x00" in content or b" " * 256 in content:
         return True
     return not content.isascii() and b"\xff" * 4 in content
 
 
-def blank_erased(content: bytes, offset: int | None, line: int) -> tuple[bytes, list[Erased]]:
+def blank_erasures(content: bytes, offset: int | None, line: int) -> tuple[bytes, list[Erased]]:
     """Return the content with the lines that have erased bytes made empty, and what these were.
 
     ``offset`` is the place of the content in the file (None: not known), ``line`` the number of

@@ -7,6 +7,7 @@ columns: it is rejected, as is a line with erased bytes (:mod:`cellpipe.formats.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -16,13 +17,14 @@ import numpy as np
 import polars as pl
 
 from cellpipe.core.model import Finding, Rejection
-from cellpipe.formats.tabular.erased import Erased, blank_erased, erased_findings
+from cellpipe.formats.tabular.erased import Erased, blank_erasures, erased_findings
 
 _MOST_ROWS = 10_000  # lines whose text is kept; all are counted
 _LONGEST_TEXT = 200
 _SAMPLE_BYTES = 1 << 16
 _PIECE = 1 << 18  # bytes that stay in the processor's cache
 _HEADER_LINES = 12
+_NUMBER = re.compile(r"[-+]?\d+[.,]\d+(?:[eE][-+]?\d+)?")
 _BLANK = b" \r\n\x1a"
 
 
@@ -69,13 +71,13 @@ class LineAccount:
             text = line[:_LONGEST_TEXT].decode("utf-8", "replace").strip()
             self._rejected.append((number, text, reason))
 
-    def blank_erased(self, content: bytes, offset: int | None, line: int) -> bytes:
+    def blank_erasures(self, content: bytes, offset: int | None, line: int) -> bytes:
         """Return the content with lines that have erased bytes made empty, and report them.
 
         ``offset`` is the place of the content in the file (None: not known), ``line`` the number of
         lines above it.
         """
-        content, regions = blank_erased(content, offset, line)
+        content, regions = blank_erasures(content, offset, line)
         for region in regions:
             self._erased.append(region)
             self._keep(region.line, region.text, f"{region.kind} instead of text")
@@ -113,17 +115,25 @@ class LineAccount:
             if line[:1].isdigit() and line.count(separator) == separators > 1:
                 self.reject(number, line, "a record above the column names")
 
-    def check_names(self, names: int, content: bytes, separator: bytes, separators: int) -> None:
-        """Note records with more values than there are column names."""
+    def check_names(
+        self, names: Sequence[str], content: bytes, separator: bytes, separators: int
+    ) -> None:
+        """Note column names that are numbers, and records with more values than names."""
         lines = content[:_SAMPLE_BYTES].split(b"\n")
         usual = [line for line in lines if line.count(separator) == separators]
         values = max((len(_filled(line, separator)) for line in usual[:_HEADER_LINES]), default=0)
-        if values > names:
-            sentence = (
-                f"The records have {values} values under {names} column names: the line of the "
-                f"names (line {self.titles:,}) is damaged, and records below it may be lost."
-            )
-            self.notes.append(Finding("warning", "header_damaged", sentence))
+        number = next((name for name in names if _NUMBER.fullmatch(name)), None)
+        if values > len(names):
+            found = f"{values} values stand under {len(names)} column names"
+        elif number is not None:
+            found = f"a column is called {number}"
+        else:
+            return
+        sentence = (
+            f"The line of the column names ({self.titles:,}) is damaged, and records below it may "
+            f"be lost: {found}."
+        )
+        self.notes.append(Finding("warning", "header_damaged", sentence))
 
     def _value_findings(self) -> Iterator[Finding]:
         for column, (text, line, number) in self._unreadable.items():

@@ -18,7 +18,7 @@ import polars as pl
 
 from cellpipe.core.errors import DamagedFileError
 from cellpipe.core.model import Finding
-from cellpipe.formats.tabular.erased import has_erased
+from cellpipe.formats.tabular.erased import has_erasures
 from cellpipe.formats.tabular.line_account import LineAccount
 
 BLOCK_BYTES = 1 << 22
@@ -79,16 +79,16 @@ def read_blocks(
     pending, offset = Block(b""), 0
     for raw in _read_raw_blocks(path, encoding):
         size, skipped_here = len(raw), 0
-        if not is_utf16 and has_erased(raw):
+        if not is_utf16 and has_erasures(raw):
             end = b"\n" if b"\n" in raw else b"\r"
-            raw = account.blank_erased(raw, offset, account.line_at(offset, end))  # noqa: PLW2901
+            raw = account.blank_erasures(raw, offset, account.line_at(offset, end))  # noqa: PLW2901
         if b"\n" in raw and not is_utf16:  # titles may have other characters than values
             start, skipped_here = _skip_lines(raw, lines_before)
             raw = raw[start:]  # noqa: PLW2901
             lines_before -= skipped_here
         block = _make_block(raw, encoding)
-        if is_utf16 and has_erased(block.content):
-            block = replace(block, content=account.blank_erased(block.content, None, 0))
+        if is_utf16 and has_erasures(block.content):
+            block = replace(block, content=account.blank_erasures(block.content, None, 0))
         if lines_before:
             start, skipped = _skip_lines(block.content, lines_before)
             block = replace(block, content=block.content[start:])
@@ -180,8 +180,8 @@ def read_lines(path: Path, account: LineAccount, largest: int) -> list[str]:
             remedy="export it again, in parts if it is so long",
         )
     content = path.read_bytes()
-    if has_erased(content):
-        content = account.blank_erased(content, 0, 0)
+    if has_erasures(content):
+        content = account.blank_erasures(content, 0, 0)
     text = decode_western(content)[0].rstrip("\x1a")
     lines = text.split("\n" if "\n" in text else "\r")
     return [line.rstrip("\r") for line in (lines if lines[-1] else lines[:-1])]
