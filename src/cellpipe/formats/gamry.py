@@ -256,4 +256,6 @@ def _claims(sample: Sample) -> bool:
     return head.startswith(b"EXPLAIN") and (b"\tTABLE" in head or b"\nTAG\t" in head)
 
 
-FORMAT = Format("gamry_dta", "Gamry", (".dta",), _claims, read, is_complete=is_complete_text)
+FORMAT = Format(
+    "gamry_dta", "Gamry", (".dta",), _claims, read, is_complete=is_complete_text, version=2
+)

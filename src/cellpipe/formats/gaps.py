@@ -40,12 +40,16 @@ def find_time_gaps(seconds: pl.Series) -> tuple[Finding, ...]:
     if times.size < _FEWEST or not np.isfinite(times).all():
         return ()
     steps = np.diff(times)
-    order = np.argsort(steps)
-    usual, longest = float(np.median(steps)), float(steps[order[-1 - _MOST_GAPS]])
-    is_even = bool((abs(steps[order[:-_MOST_GAPS]] - usual) <= _SAME * usual).all())
-    limit = _LONGER * usual if is_even else _MUCH_LONGER * longest
-    long = np.flatnonzero(steps > limit)
-    if usual <= 0 or not long.size or (not is_even and times.size < _FEWEST_UNEVEN):
+    longest = float(np.partition(steps, -1 - _MOST_GAPS)[-1 - _MOST_GAPS])
+    long = np.flatnonzero(steps > _LONGER * longest)
+    if longest <= 0 or not long.size:
+        return ()
+    others = np.delete(steps, long)
+    usual = float(np.median(others))
+    is_even = bool((abs(others - usual) <= _SAME * usual).all())
+    if not is_even:
+        long = long[steps[long] > _MUCH_LONGER * longest]
+    if not long.size or (not is_even and times.size < _FEWEST_UNEVEN):
         return ()
     shown = " and ".join(f"{steps[at]:.4g} s after {times[at]:.6g} s" for at in long)
     apart = f"{usual:.4g} s" if is_even else f"{longest:.4g} s at most"

@@ -136,4 +136,6 @@ def _claims(sample: Sample) -> bool:
     return sample.head.startswith(_STARTS)
 
 
-FORMAT = Format("zview_z", "Scribner", (".z",), _claims, read, is_complete=is_complete_text)
+FORMAT = Format(
+    "zview_z", "Scribner", (".z",), _claims, read, is_complete=is_complete_text, version=2
+)

@@ -231,5 +231,11 @@ def _claims(sample: Sample) -> bool:
 
 
 FORMAT = Format(
-    "biologic_mpt", "BioLogic", (".mpt", ".txt"), _claims, read, is_complete=is_complete_text
+    "biologic_mpt",
+    "BioLogic",
+    (".mpt", ".txt"),
+    _claims,
+    read,
+    is_complete=is_complete_text,
+    version=2,
 )

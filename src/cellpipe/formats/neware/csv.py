@@ -82,5 +82,5 @@ def _claims(sample: Sample) -> bool:
 
 
 FORMAT = Format(
-    "neware_csv", "Neware", (".csv", ".txt"), _claims, read, is_complete=is_complete_text
+    "neware_csv", "Neware", (".csv", ".txt"), _claims, read, is_complete=is_complete_text, version=2
 )

@@ -319,15 +319,17 @@ def _parse_csv(
 ) -> pl.DataFrame:
     delimiter, first_line = separator.encode(), content[: content.find(b"\n")]
     width = max(len(names), first_line.count(delimiter) + 1)
-    header = delimiter.join(
-        b"c%d" % index for index in range(width)
-    )  # polars counts the columns by this line
+    schema: dict[str, type[pl.DataType]] = {f"c{index}": pl.String for index in range(width)}
+    is_short = (
+        first_line.count(delimiter) + 1 < width
+    )  # polars counts the columns by the first line
+    head = delimiter.join(b"c%d" % index for index in range(width)) + b"\n" if is_short else b""
     frame = pl.read_csv(
-        b"".join((header, b"\n", content)),
+        head + content if is_short else content,
+        has_header=is_short,
         separator=separator,
         columns=list(wanted),
-        schema_overrides={f"c{index}": pl.Float64 for index in numbers},
-        infer_schema=False,
+        schema=schema | {f"c{index}": pl.Float64 for index in numbers},
         truncate_ragged_lines=True,
         decimal_comma=decimal_comma and bool(numbers),
         quote_char='"' if b'"' in content else None,

@@ -1,4 +1,4 @@
-"""Find the regions of a text that were overwritten with zeros, ones or blanks.
+"""Find the regions of a text that were overwritten with zeros or with ones.
 
 A power failure or a broken network share leaves blocks of zeros where lines were, erased flash
 memory blocks of 0xFF. Such a region has no line ends: it stands within one line, with what is left
@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from cellpipe.core.model import Finding
 
-_ERASED = re.compile(rb"\x00+|\xff{4,}| {256,}")
-_KINDS = {0x00: "zeros", 0xFF: "bytes 0xFF", 0x20: "blanks"}
+_ERASED = re.compile(rb"\x00+|\xff{4,}")
+_KINDS = {0x00: "zeros", 0xFF: "bytes 0xFF"}
 _SHOWN = 3
 
 
@@ -37,9 +37,7 @@ class Erased:
 
 def has_erasures(content: bytes) -> bool:
     """Return whether there are erased bytes, in a time that is small beside reading the text."""
-    if b"\x00" in content or b" " * 256 in content:
-        return True
-    return not content.isascii() and b"\xff" * 4 in content
+    return b"\x00" in content or (b"\xff" in content and b"\xff" * 4 in content)
 
 
 def blank_erasures(content: bytes, offset: int | None, line: int) -> tuple[bytes, list[Erased]]:

@@ -23,6 +23,7 @@ from cellpipe.formats.tabular.line_account import LineAccount
 
 BLOCK_BYTES = 1 << 22
 _SHORT = 1 << 12
+_LINES_COMPARED = 20  # with the last one
 _ENDS = b"\r\n\x1a"
 _CUT_LINE = "The file ends within line {}: that record is left out; the file was cut off."
 _CUT_VALUE = "The last line, {}, has no end: its last value may be cut off and is left out."
@@ -127,11 +128,19 @@ def _skip_lines(content: bytes, lines: int) -> tuple[int, int]:
 def _read_raw_blocks(path: Path, encoding: str) -> Iterator[bytes]:
     """Yield a file's bytes in blocks that end with a line, or with the file."""
     with path.open("rb") as stream:
-        while block := stream.read(BLOCK_BYTES):
+        start = 0
+        while True:
+            stream.seek(start + BLOCK_BYTES)  # where the line ends, so that nothing is copied
+            rest = len(stream.readline())
+            stream.seek(start)
+            block = stream.read(BLOCK_BYTES + rest)
+            if not block:
+                return
             if encoding.startswith("utf-16") or (b"\r" in block and b"\n" not in block):
                 yield block + stream.read()
                 return
-            yield block if block.endswith(b"\n") else block + stream.readline()
+            yield block
+            start += len(block)
 
 
 def _make_block(raw: bytes, encoding: str) -> Block:
@@ -211,18 +220,17 @@ def _decode(raw: bytes, encoding: str) -> str:
 def _find_record_end(content: bytes, delimiter: bytes, fields: int) -> tuple[int, str]:
     """Return the position where the last complete record ends, and what is wrong with the rest.
 
-    A last line with fewer fields than the one above is left out; if the last line has no line end,
+    A last line with fewer fields than most of those above is left out; if it has no line end,
     its last value is left out if it is shorter than the one above it.
     """
     stripped = content.rstrip(_ENDS)
-    above, _, last = stripped.rpartition(b"\n")
-    above = above.rstrip(b"\r\n").rpartition(b"\n")[2]
-    expected = above.count(delimiter) if above else fields - 1
-    if (
-        last
-        and last.count(delimiter) < expected
-        and _indent(last, delimiter) == _indent(above, delimiter)
-    ):
+    *before, last = stripped.rsplit(b"\n", _LINES_COMPARED)
+    above = before[-1].rstrip(b"\r\n").rpartition(b"\n")[2] if before else b""
+    near = before[1 - _LINES_COMPARED :]
+    like = [near_line.count(delimiter) for near_line in near
+            if _indent(near_line, delimiter) == _indent(last, delimiter)]  # fmt: skip
+    expected = max(like, key=like.count, default=0 if above else fields - 1)
+    if last and last.count(delimiter) < expected:
         return len(stripped) - len(last), _CUT_LINE
     field, field_above = last.rpartition(delimiter)[2], above.rpartition(delimiter)[2]
     if above and not content.endswith((b"\n", b"\r")) and len(field) < len(field_above):
