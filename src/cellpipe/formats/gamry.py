@@ -135,7 +135,7 @@ def _parse_tables(lines: list[str], account: LineAccount) -> Iterator[_Table]:
             account.reject(number, line, "a record above the tables")
     for start, end in pairwise([*starts, len(lines)]):
         title = _TABLE.match(lines[start])
-        numbers = [number for number in range(start + 1, end) if lines[number].strip()]
+        numbers = [number for number in range(start + 1, end) if lines[number]]
         body = list(takewhile(lambda number: not _LABEL.match(lines[number]), numbers))
         for number in numbers[len(body) :]:
             label = _LABEL.match(lines[number])
@@ -169,11 +169,14 @@ def _parse_table(
     width = max(widths, key=lambda width: (widths[width], width), default=0)
     complete = []
     for number in body[2:]:  # the last column may have no values
-        if len(fields[number]) == width >= len(names) - 1 and lines[number].startswith("\t"):
-            complete.append(fields[number])
-        else:
+        row = fields[number]
+        if len(row) != width or width < len(names) - 1 or not lines[number].startswith("\t"):
             reason = f"another number of values than {max(width, len(names) - 1)} in table {name}"
             account.reject(number + 1, lines[number], reason)
+        elif names[0] == "Pt" and not row[0].strip().isdigit():
+            account.reject(number + 1, lines[number], "no number of a point")
+        else:
+            complete.append(row)
     columns = {
         column: pl.Series(
             column, [row[index] if index < len(row) else None for row in complete], pl.String

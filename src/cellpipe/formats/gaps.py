@@ -7,7 +7,7 @@ import polars as pl
 
 from cellpipe.core.model import Finding
 
-_FEWEST, _FEWEST_UNEVEN = 12, 50  # records, below which a spacing says nothing
+_FEWEST, _FEWEST_UNEVEN = 6, 50  # records, below which a spacing says nothing
 _SAME, _LONGER, _MUCH_LONGER = 0.01, 1.5, 5.0  # parts of the usual or the longest step
 _MOST_GAPS = 2
 

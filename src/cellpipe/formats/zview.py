@@ -70,7 +70,7 @@ def _read_records(lines: list[str], first: int, account: LineAccount) -> pl.Data
     rows = [
         (number, re.split(r"[,\t]", line)) for number, line in enumerate(lines) if number >= first
     ]
-    rows = [(number, row) for number, row in rows if lines[number].strip()]
+    rows = [(number, row) for number, row in rows if lines[number]]
     widths = Counter(len(row) for _, row in rows)
     width = max(widths, key=lambda width: (widths[width], width), default=0)
     complete = []

@@ -32,6 +32,8 @@ from cellpipe.formats.tabular.text_blocks import decode_western
 _MAGIC = re.compile(rb"\s*(EC|BT)-Lab ASCII FILE", re.IGNORECASE)
 _COUNT = re.compile(rb"Nb header lines : *(\d+)")
 _LONGEST_HEADER = 1 << 24
+_COUNTERS = ("cycle number", "half cycle", "Ns")
+_LARGEST_COUNT = 1 << 53  # a number beyond is none
 _ROWS = 20  # by which the number of values in a row is known
 _FIELDS = {
     "serial_number": r"Device : .*\(SN ([^)]*)\)",
@@ -166,7 +168,14 @@ def _read_body(
         if frame.schema[name] == pl.String and not (date_columns and name == "time/s")
     ]
     numbers = pl.col(text_columns).str.strip_chars().cast(pl.Float64, strict=False)
-    return frame.with_columns(numbers).fill_nan(None), findings
+    frame = frame.with_columns(numbers).fill_nan(None)
+    counters = pl.col([name for name in _COUNTERS if name in frame.columns])
+    frame = frame.with_columns(pl.when(counters.abs() < _LARGEST_COUNT).then(counters))
+    lost = frame["freq/Hz"].null_count() if "freq/Hz" in frame.columns else 0
+    if lost and lost < frame.height:
+        sentence = f"{lost:,} records have no frequency that can be read; no spectrum has them."
+        findings = (*findings, Finding("warning", "lines_left_out", sentence, lost))
+    return frame, findings
 
 
 def _align_names(names: list[str], fields: list[bytes]) -> list[str]:

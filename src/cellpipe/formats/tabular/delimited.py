@@ -320,21 +320,29 @@ def _parse_csv(
     delimiter, first_line = separator.encode(), content[: content.find(b"\n")]
     width = max(len(names), first_line.count(delimiter) + 1)
     schema: dict[str, type[pl.DataType]] = {f"c{index}": pl.String for index in range(width)}
-    is_short = (
-        first_line.count(delimiter) + 1 < width
-    )  # polars counts the columns by the first line
-    head = delimiter.join(b"c%d" % index for index in range(width)) + b"\n" if is_short else b""
-    frame = pl.read_csv(
-        head + content if is_short else content,
-        has_header=is_short,
-        separator=separator,
-        columns=list(wanted),
-        schema=schema | {f"c{index}": pl.Float64 for index in numbers},
-        truncate_ragged_lines=True,
-        decimal_comma=decimal_comma and bool(numbers),
-        quote_char='"' if b'"' in content else None,
-    )
+    head = b"" if first_line.count(delimiter) + 1 == width else _column_line(width, delimiter)
+
+    def parse(head: bytes) -> pl.DataFrame:
+        return pl.read_csv(
+            head + content if head else content,
+            has_header=bool(head),
+            separator=separator,
+            columns=list(wanted),
+            schema=schema | {f"c{index}": pl.Float64 for index in numbers},
+            truncate_ragged_lines=True,
+            decimal_comma=decimal_comma and bool(numbers),
+            quote_char='"' if b'"' in content else None,
+        )
+
+    try:
+        frame = parse(head)
+    except pl.exceptions.SchemaError:  # polars counts the columns by a line that has others
+        frame = parse(_column_line(width, delimiter))
     return frame.rename({f"c{index}": names[index] for index in wanted})
+
+
+def _column_line(width: int, delimiter: bytes) -> bytes:
+    return delimiter.join(b"c%d" % index for index in range(width)) + b"\n"
 
 
 def _has_decimal_commas(content: bytes) -> bool:

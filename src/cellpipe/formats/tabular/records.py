@@ -161,8 +161,8 @@ def number_records(table: pl.DataFrame) -> tuple[pl.DataFrame, tuple[Finding, ..
         return renumbered, find_time_gaps(table["test_time_second"])
     numbers = table["record_index"]
     lowest, wrong = numbers.min(), int((numbers.diff().drop_nulls() <= 0).sum())
-    if not numbers.null_count() and not wrong and isinstance(lowest, int) and lowest >= 1:
-        return table, find_number_gaps(numbers)
+    if not numbers.null_count() and not wrong and isinstance(lowest, int):
+        return table if lowest >= 1 else renumbered, find_number_gaps(numbers)
     wrong += numbers.null_count()
     if not 0 < wrong <= numbers.len() / 2:  # a column that is no counter
         return renumbered, ()
