@@ -286,3 +286,12 @@ def test_a_damaged_line_does_not_end_gamrys_table(real_data: Path, tmp_path: Pat
     found = read(tmp_path, b"".join(lines), source.name)
     assert rows(found) == rows(cellpipe.read(source)) - 1
     assert "Line 91 is left out" in warnings(found)["lines_left_out"].sentence
+
+
+def test_gamrys_numbered_tables_are_counted(real_data: Path, tmp_path: Path) -> None:
+    source = real_data / "gamry" / "gamryp__cv_data.dta"
+    content = source.read_bytes()
+    assert not warnings(cellpipe.read(source))
+    second, third = content.index(b"CURVE2\t"), content.index(b"CURVE3\t")
+    found = warnings(read(tmp_path, content[:second] + content[third:], source.name))
+    assert "numbered 1, 3, 4, 5" in found["records_missing"].sentence

@@ -190,7 +190,12 @@ def _parse_table(
 
 
 def _table_findings(tables: list[_Table]) -> Iterator[Finding]:
-    """Yield what the numbers of points tell of records that are missing."""
+    """Yield what the numbers of tables and of points tell of records that are missing."""
+    numbers = [int(digits[0]) for t in tables if (digits := re.search(r"\d+$", t.name))]
+    if numbers and numbers != list(range(1, len(numbers) + 1)):
+        shown = ", ".join(str(number) for number in numbers)
+        sentence = f"The tables {tables[0].name[:-1]} are numbered {shown}: others are missing."
+        yield Finding("warning", "records_missing", sentence)
     for table in tables:
         if table.stated is not None and table.rows < table.stated:
             sentence = (
