@@ -23,8 +23,8 @@ from cellpipe.formats.tabular.dialect import Match
 from cellpipe.formats.tabular.line_account import (
     LineAccount,
     UsableLines,
-    count_separators,
-    separators_per_line,
+    is_even,
+    last_filled_field,
     usual_separators,
 )
 from cellpipe.formats.tabular.records import TEXT_TARGETS, standard_columns
@@ -193,10 +193,10 @@ def _read_usable(
     """
     content, separator = block.content, usable.separator.decode()
     if usable.separators is not None and b'"' not in content:
-        witness = _last_filled_field(content, usable.separator)
+        witness = last_filled_field(content, usable.separator)
         columns = sorted({*wanted, witness}) if witness < len(names) else list(wanted)
         frame = _read_block(content, separator, names, columns, numbers)
-        if _is_even(frame, content, usable, names[witness] if witness in columns else None):
+        if is_even(frame, content, usable, names[witness] if witness in columns else None):
             _note_unreadable(frame, names, numbers, block, usable.account)
             return frame.select(names[index] for index in wanted)
     above = usable.account.line_at(block.offset) + block.skipped
@@ -222,21 +222,6 @@ def _read_quoted(
         if frame.height == height:
             return frame
     return _read_block(content.replace(b'"', b""), separator, names, wanted, numbers)
-
-
-def _last_filled_field(content: bytes, separator: bytes) -> int:
-    line = content[: content.find(b"\n") + 1 or len(content)].rstrip(b"\r\n")
-    return line.rstrip(separator + b" ").count(separator)
-
-
-def _is_even(frame: pl.DataFrame, content: bytes, usable: UsableLines, witness: str | None) -> bool:
-    """Return whether all lines have the usual number of fields."""
-    expected = usable.separators or 0
-    if count_separators(content, usable.separator) != expected * frame.height:
-        return False
-    if witness is not None and not frame[witness].null_count():
-        return True
-    return bool((separators_per_line(content, usable.separator) == expected).all())
 
 
 def _note_unreadable(

@@ -251,3 +251,22 @@ def _filled(line: bytes, separator: bytes) -> list[bytes]:
 
 def _indent(line: bytes, separator: bytes) -> int:
     return len(line) - len(line.lstrip(separator))
+
+
+def last_filled_field(content: bytes, separator: bytes) -> int:
+    """Return the place of the last field of the first line that is not empty."""
+    line = content[: content.find(b"\n") + 1 or len(content)].rstrip(b"\r\n")
+    return line.rstrip(separator + b" ").count(separator)
+
+
+def is_even(frame: pl.DataFrame, content: bytes, usable: UsableLines, witness: str | None) -> bool:
+    """Return whether all lines of a block, which was read into a frame, have the usual fields.
+
+    ``witness`` names the column of the last field.
+    """
+    expected = usable.separators or 0
+    if count_separators(content, usable.separator) != expected * frame.height:
+        return False
+    if witness is not None and not frame[witness].null_count():
+        return True
+    return bool((separators_per_line(content, usable.separator) == expected).all())
