@@ -20,7 +20,7 @@ QUICK   := tests/numerics tests/formats tests/analyses tests/watch/test_wholenes
 # What tests need beyond Python, by the names of Debian's packages.
 SYSTEM  := chromium libreoffice-calc postgresql fonts-dejavu-core poppler-utils iproute2 util-linux systemd
 
-.PHONY: demo test quick check style types current setup system lock bench importers oldest dist docs clean
+.PHONY: demo test quick check style types current setup system lock bench mutations importers oldest dist docs clean
 
 demo: $(READY)            ## run the main job on the sample lab
 	@$(BIN)/cellpipe process sample_data --out results/demo --time-zone Europe/Berlin; \
@@ -122,6 +122,10 @@ bench: $(READY)           ## measure (the readers beside their peers, in an envi
 	$(BIN)/python benchmarks/growth.py
 	$(BIN)/python benchmarks/end_to_end.py
 	$(BIN)/python benchmarks/readers.py
+
+TOTAL ?= 5000
+mutations: $(READY)       ## read damaged files of all formats and count what becomes of them
+	$(BIN)/python tests/formats/mutation_run.py --total $(TOTAL)
 
 # The main job's exit code is 1: two files of the sample lab are bad on purpose.
 dist: $(READY)            ## wheel and sdist, each tried in an empty environment outside the checkout

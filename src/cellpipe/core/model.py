@@ -32,6 +32,16 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class Rejection(Finding):
+    """A finding about records or lines of a file that can't be used, with what they hold.
+
+    ``rejected`` are the rows that it adds to the table ``rejected_rows``.
+    """
+
+    rejected: pl.DataFrame = field(default_factory=pl.DataFrame, compare=False, repr=False)
+
+
+@dataclass(frozen=True)
 class RawFile:
     """A file on disk; its identity is the ``sha256`` of its content.
 

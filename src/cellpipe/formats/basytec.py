@@ -95,5 +95,11 @@ def _claims(sample: Sample) -> bool:
 
 
 FORMAT = Format(
-    "basytec_txt", "BaSyTec", (".txt", ".csv"), _claims, read, is_complete=is_complete_text
+    "basytec_txt",
+    "BaSyTec",
+    (".txt", ".csv"),
+    _claims,
+    read,
+    is_complete=is_complete_text,
+    version=2,
 )

@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 import polars as pl
 
+from cellpipe.core.errors import DamagedFileError
 from cellpipe.core.model import Finding, Recording
 from cellpipe.formats.file_ends import PARQUET, is_complete_parquet, is_complete_text
 from cellpipe.formats.format import Format, Sample
@@ -145,7 +146,14 @@ def _read_csv(path: Path) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
 
 def _read_parquet(path: Path) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
     matches = _match_columns(pl.scan_parquet(path, glob=False).collect_schema().names())
-    frame = pl.read_parquet(path, columns=[match.header for match in matches], glob=False)
+    try:
+        frame = pl.read_parquet(path, columns=[match.header for match in matches], glob=False)
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        raise DamagedFileError(
+            "a parquet file whose columns can't be unpacked",
+            expected="a whole .bdf.parquet file",
+            remedy="copy it again, or export it again",
+        ) from error
     return standard_columns(frame, matches, bare_seconds=True), ()
 
 
@@ -171,5 +179,5 @@ def is_complete(stream: BinaryIO, size: int) -> bool:
 
 FORMAT = Format(
     "bdf", "Battery Data Format", (".bdf.csv", ".bdf.parquet"), _claims, read,
-    is_complete=is_complete,
+    is_complete=is_complete, version=2,
 )  # fmt: skip

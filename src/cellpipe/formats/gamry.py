@@ -11,10 +11,11 @@ probe can measure (below −200 °C or above 1000 °C) where there was no probe.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import takewhile
+from itertools import pairwise, takewhile
 from pathlib import Path
 
 import polars as pl
@@ -24,10 +25,14 @@ from cellpipe.core.model import Finding, Recording
 from cellpipe.formats import clock
 from cellpipe.formats.file_ends import is_complete_text
 from cellpipe.formats.format import Format, Sample
+from cellpipe.formats.gaps import find_number_gaps
+from cellpipe.formats.tabular.line_account import LineAccount
 from cellpipe.formats.tabular.records import build_elapsed_recording
-from cellpipe.formats.tabular.text_blocks import decode_western
+from cellpipe.formats.tabular.text_blocks import read_lines
 
-_TABLE = re.compile(r"^(\w+)\tTABLE")
+_TABLE = re.compile(r"^(\w+)\tTABLE(?:\t(\d+))?")
+_RECORD = re.compile(r"^\t\d+\t[^\t]*\t[^\t]*\t")
+_LABEL = re.compile(r"^[A-Z][A-Z0-9_]*\t[A-Z]+\t")
 _LARGEST = 1 << 28  # bytes; a typical file is a thousandth of this
 _LABELS = {
     "TAG": "technique", "TITLE": "title", "PSTAT": "instrument", "PSTATSERIALNO": "serial_number",
@@ -41,6 +46,13 @@ _IMPEDANCE = (
 _CURVE = (("T", "test_time_second"), ("Vf", "voltage_volt"), ("Im", "current_ampere"))
 _WANTED = {source for source, _ in (*_IMPEDANCE, *_CURVE)} | {"Temp"}
 _TABLE_NAMES = ("ZCURVE", "CURVE", "OCVCURVE")
+_OTHER_TABLES = (
+    "OCVCURVE",
+    "FRACURVE",
+    "EFMCURVE",
+    "CURVE",
+    "ZCURVE",
+)  # may be there and are not needed
 _UNITS = {"Freq": "Hz", "Zreal": "ohm", "Zimag": "ohm", "Time": "s", "T": "s", "Im": "A",
           "Idc": "A", "Vdc": "V"}  # fmt: skip
 
@@ -50,7 +62,7 @@ class _Table:
     name: str
     columns: dict[str, pl.Series]
     rows: int
-    lost: int
+    stated: int | None
 
 
 def read(path: Path) -> Recording:
@@ -64,15 +76,10 @@ def read(path: Path) -> Recording:
         If it has no table with records.
 
     """
-    if path.stat().st_size > _LARGEST:
-        raise DamagedFileError(
-            f"{path.stat().st_size} bytes",
-            expected=f"at most {_LARGEST}",
-            remedy="export it again, in parts if it is so long",
-        )
-    lines = decode_western(path.read_bytes())[0].splitlines()
+    account = LineAccount(path)
+    lines = read_lines(path, account, _LARGEST)
     labels = _parse_labels(lines)
-    tables = [table for table in _parse_tables(lines) if table.rows]
+    tables = [table for table in _parse_tables(lines, account) if table.rows]
     spectra = [table for table in tables if table.name.startswith("ZCURVE")]
     curves = [table for table in tables if table.name.startswith("CURVE")]
     curves = curves or [table for table in tables if table.name == "OCVCURVE"]
@@ -82,7 +89,12 @@ def read(path: Path) -> Recording:
             expected="a ZCURVE or a CURVE with records",
             remedy="nothing if the test was stopped at once; else copy the file again",
         )
+    account.table = "impedance" if spectra else "timeseries"
     started, findings = _start_time(labels)
+    findings += [*account.findings(), *_table_findings(spectra or curves)]
+    if labels.get("TAG", "").upper().startswith("EIS") and not spectra:
+        sentence = f"The technique is {labels['TAG']}, but there is no spectrum: it may be lost."
+        findings.append(Finding("warning", "spectrum_missing", sentence))
     metadata = {"maker": "Gamry"} | {
         key: labels[label] for label, key in _LABELS.items() if labels.get(label)
     }
@@ -94,10 +106,6 @@ def read(path: Path) -> Recording:
     if labels.get("EXPERIMENTABORTED", "").upper().startswith("T"):
         sentence = "The experiment was stopped before its end."
         findings.append(Finding("info", "experiment_aborted", sentence))
-    lost = sum(table.lost for table in spectra or curves)
-    if lost:
-        sentence = f"{lost} lines do not have a value for each column and are left out."
-        findings.append(Finding("warning", "lines_left_out", sentence, lost))
     frame = frame.with_columns(record_index=pl.int_range(1, pl.len() + 1, dtype=pl.Int64))
     return build_elapsed_recording(name, frame, started, metadata, findings)
 
@@ -113,23 +121,43 @@ def _parse_labels(lines: list[str]) -> dict[str, str]:
     return labels
 
 
-def _parse_tables(lines: list[str]) -> Iterator[_Table]:
-    starts = [
-        (start, match[1]) for start, line in enumerate(lines) if (match := _TABLE.match(line))
-    ]
-    for start, name in starts:
-        if not name.startswith(_TABLE_NAMES):
-            continue
-        below = (lines[line_number] for line_number in range(start + 1, len(lines)))
-        table_lines = takewhile(lambda line: line.startswith(("\t", "  ")), below)
-        body = [line.strip("\r\n").split("\t")[1:] for line in table_lines]
-        if len(body) >= 2:
-            yield _parse_table(name, body)
+def _parse_tables(lines: list[str], account: LineAccount) -> Iterator[_Table]:
+    """Yield the tables that may be read; lines below the first that belong to none are rejected.
+
+    A table ends where the next begins, or at a label; any other line that has no empty first field
+    is one of its records, damaged.
+    """
+    starts = [number for number, line in enumerate(lines) if _TABLE.match(line)]
+    account.titles = starts[0] + 1 if starts else 0
+    settings = {label[0] for line in lines[: account.titles] if (label := _LABEL.match(line))}
+    for number, line in enumerate(lines[: account.titles], 1):
+        if _RECORD.match(line):
+            account.reject(number, line, "a record above the tables")
+    for start, end in pairwise([*starts, len(lines)]):
+        title = _TABLE.match(lines[start])
+        numbers = [number for number in range(start + 1, end) if lines[number]]
+        body = list(takewhile(lambda number: not _LABEL.match(lines[number]), numbers))
+        for number in numbers[len(body) :]:
+            label = _LABEL.match(lines[number])
+            if not label:
+                account.reject(number + 1, lines[number], "no table that it belongs to")
+            elif label[0] in settings:
+                account.reject(number + 1, lines[number], "a setting that stands above already")
+        if title and title[1].startswith(_TABLE_NAMES) and len(body) >= 2:
+            stated = int(title[2]) if title[2] else None
+            yield _parse_table(title[1], stated, lines, body, account)
+        elif title and not title[1].startswith(_OTHER_TABLES):
+            account.reject(start + 1, lines[start], "a table that is not known")
+        if title and title[1].startswith(("ZCURVE", "CURVE")) and len(body) <= 2:
+            account.reject(start + 1, lines[start], "a table without records")
 
 
-def _parse_table(name: str, body: list[list[str]]) -> _Table:
+def _parse_table(
+    name: str, stated: int | None, lines: list[str], body: list[int], account: LineAccount
+) -> _Table:
     """Return a table's columns as numbers, without the lines that lack values."""
-    names, units, *rows = body
+    fields = {number: lines[number].split("\t")[1:] for number in body}
+    names, units = fields[body[0]], fields[body[1]]
     for column, unit in zip(names, units, strict=False):
         if column in _UNITS and unit.strip() != _UNITS[column]:
             raise DamagedFileError(
@@ -137,8 +165,18 @@ def _parse_table(name: str, body: list[list[str]]) -> _Table:
                 expected=_UNITS[column],
                 remedy="export the file again from Gamry Framework",
             )
-    width = max((len(row) for row in rows), default=0)  # the last column may have no values
-    complete = [row for row in rows if len(row) == width >= len(names) - 1]
+    widths = Counter(len(fields[number]) for number in body[2:])
+    width = max(widths, key=lambda width: (widths[width], width), default=0)
+    complete = []
+    for number in body[2:]:  # the last column may have no values
+        row = fields[number]
+        if len(row) != width or width < len(names) - 1 or not lines[number].startswith("\t"):
+            reason = f"another number of values than {max(width, len(names) - 1)} in table {name}"
+            account.reject(number + 1, lines[number], reason)
+        elif names[0] == "Pt" and not row[0].strip().isdigit():
+            account.reject(number + 1, lines[number], "no number of a point")
+        else:
+            complete.append(row)
     columns = {
         column: pl.Series(
             column, [row[index] if index < len(row) else None for row in complete], pl.String
@@ -148,7 +186,27 @@ def _parse_table(name: str, body: list[list[str]]) -> _Table:
         for index, column in enumerate(names)
         if column in _WANTED
     }
-    return _Table(name, columns, len(complete), len(rows) - len(complete))
+    return _Table(name, columns, len(complete), stated)
+
+
+def _table_findings(tables: list[_Table]) -> Iterator[Finding]:
+    """Yield what the numbers of tables and of points tell of records that are missing."""
+    numbers = [int(digits[0]) for t in tables if (digits := re.search(r"\d+$", t.name))]
+    if numbers and numbers != list(range(1, len(numbers) + 1)):
+        shown = ", ".join(str(number) for number in numbers)
+        sentence = f"The tables {tables[0].name[:-1]} are numbered {shown}: others are missing."
+        yield Finding("warning", "records_missing", sentence)
+    for table in tables:
+        if table.stated is not None and table.rows < table.stated:
+            sentence = (
+                f"The table {table.name} states {table.stated:,} records and holds {table.rows:,}: "
+                "the test was stopped before its end, or records are missing."
+            )
+            missing = table.stated - table.rows
+            yield Finding("warning", "fewer_than_stated", sentence, missing)
+        points = table.columns.get("Pt")
+        if points is not None and points.null_count() == 0 and (points.diff() > 0).all():
+            yield from find_number_gaps(points.cast(pl.Int64))
 
 
 def _select_columns(
@@ -179,9 +237,7 @@ def _spectrum(table: _Table, number: int) -> pl.DataFrame:
     frame = _select_columns(table, _IMPEDANCE, 4)
     if "test_time_second" not in frame.columns:
         frame = frame.with_columns(test_time_second=pl.lit(None, pl.Float64))
-    return frame.with_columns(spectrum=pl.lit(number, pl.Int64)).filter(
-        pl.col("frequency_hertz") > 0
-    )
+    return frame.with_columns(spectrum=pl.lit(number, pl.Int64))
 
 
 def _curve(table: _Table) -> pl.DataFrame:
@@ -208,4 +264,6 @@ def _claims(sample: Sample) -> bool:
     return head.startswith(b"EXPLAIN") and (b"\tTABLE" in head or b"\nTAG\t" in head)
 
 
-FORMAT = Format("gamry_dta", "Gamry", (".dta",), _claims, read, is_complete=is_complete_text)
+FORMAT = Format(
+    "gamry_dta", "Gamry", (".dta",), _claims, read, is_complete=is_complete_text, version=2
+)

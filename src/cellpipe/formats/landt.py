@@ -107,4 +107,6 @@ def _claims(sample: Sample) -> bool:
     )
 
 
-FORMAT = Format("landt_xlsx", "LAND", (".xlsx",), _claims, read, is_complete=is_complete_workbook)
+FORMAT = Format(
+    "landt_xlsx", "LAND", (".xlsx",), _claims, read, is_complete=is_complete_workbook, version=2
+)

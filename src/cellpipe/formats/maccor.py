@@ -244,4 +244,5 @@ FORMAT = Format(
     _claims,
     read,
     is_complete=is_complete_text,
+    version=2,
 )

@@ -109,4 +109,6 @@ def _claims(sample: Sample) -> bool:
     )
 
 
-FORMAT = Format("novonix_csv", "Novonix", (".csv",), _claims, read, is_complete=is_complete_text)
+FORMAT = Format(
+    "novonix_csv", "Novonix", (".csv",), _claims, read, is_complete=is_complete_text, version=2
+)

@@ -11,7 +11,7 @@ import polars as pl
 
 from cellpipe.core import contracts
 from cellpipe.core.errors import DamagedFileError, FileError, NoDataError
-from cellpipe.core.model import Finding, Measurement, RawFile, Recording
+from cellpipe.core.model import Finding, Measurement, RawFile, Recording, Rejection
 from cellpipe.formats.charge_check import charge_findings
 from cellpipe.formats.format import Format
 from cellpipe.formats.recognition import find_format, is_disk_error, is_reader_error
@@ -132,9 +132,13 @@ def raw_file(path: Path) -> RawFile:
 def _build_measurement(
     raw: RawFile, form: Format, recording: Recording, time_zone: str | None
 ) -> Measurement:
-    findings = list(recording.findings)
+    findings = [_without_rows(finding) for finding in recording.findings]
     tables: dict[str, pl.DataFrame] = {}
-    rejected: list[pl.DataFrame] = []
+    rejected = [
+        contracts.validate("rejected_rows", finding.rejected)
+        for finding in recording.findings
+        if isinstance(finding, Rejection) and finding.rejected.height
+    ]
     for name, frame in recording.tables.items():
         kept, bad, said = contracts.validate_rows(name, to_utc(frame, recording, time_zone))
         tables[name] = kept
@@ -150,6 +154,11 @@ def _build_measurement(
     findings += _clock_findings(recording, tables, time_zone)
     started = utc_start_time(recording, tables, time_zone)
     return Measurement(raw, form.name, started, tables, recording.metadata, tuple(findings))
+
+
+def _without_rows(finding: Finding) -> Finding:
+    """Return a finding without the rejected rows that it may carry."""
+    return Finding(finding.level, finding.code, finding.sentence, finding.rows)
 
 
 def _clock_findings(

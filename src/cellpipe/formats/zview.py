@@ -9,6 +9,7 @@ sign, negative if capacitive. ``Date`` (month-day-year) and ``Time`` are the com
 from __future__ import annotations
 
 import re
+from collections import Counter
 from datetime import datetime
 from pathlib import Path
 
@@ -19,7 +20,9 @@ from cellpipe.core.model import Finding, Recording
 from cellpipe.formats.biologic.companion import parse_local_time
 from cellpipe.formats.file_ends import is_complete_text
 from cellpipe.formats.format import Format, Sample
+from cellpipe.formats.tabular.line_account import LineAccount
 from cellpipe.formats.tabular.records import build_elapsed_recording
+from cellpipe.formats.tabular.text_blocks import read_lines
 
 _NAMES = ("Freq(Hz)", "Ampl", "Bias", "Time(Sec)", "Z'(a)", "Z''(b)")
 _COLUMNS = {
@@ -38,13 +41,13 @@ def read(path: Path) -> Recording:
     Raises
     ------
     DamagedFileError
-        If no line names its columns.
+        If it is too large, or no line names its columns.
     NoDataError
         If there is no frequency.
 
     """
-    with path.open("rb") as stream:
-        lines = stream.read(_LARGEST).decode("cp1252", "replace").splitlines()
+    account = LineAccount(path, table="impedance")
+    lines = read_lines(path, account, _LARGEST)
     header = next((number for number, line in enumerate(lines) if _is_header(line)), None)
     if header is None:
         raise DamagedFileError(
@@ -53,26 +56,60 @@ def read(path: Path) -> Recording:
             remedy="save the spectrum again from ZView",
         )
     first = next((number for number, line in enumerate(lines) if line.startswith(_END)), header)
+    account.titles = first + 1
     titles = "\n".join(lines[:first])
-    rows = [re.split(r"[,\t]", line) for line in lines[first + 1 :] if line.strip()]
-    width = max((len(row) for row in rows), default=0)
-    complete = [row for row in rows if len(row) == width >= len(_NAMES)]
-    findings = []
-    if len(complete) < len(rows):
-        sentence = f"{len(rows) - len(complete)} lines are not whole and are left out."
-        findings.append(Finding("warning", "lines_left_out", sentence, len(rows) - len(complete)))
-    frame = pl.DataFrame(
-        {
-            name: pl.Series([row[index] for row in complete], dtype=pl.String)
-            for name, index in _COLUMNS.items()
-        }
-    ).select(pl.all().str.strip_chars().cast(pl.Float64, strict=False))
-    frame = frame.filter(pl.col("frequency_hertz") > 0).with_columns(
-        record_index=pl.int_range(1, pl.len() + 1, dtype=pl.Int64), spectrum=pl.lit(1, pl.Int64)
-    )
+    frame = _read_records(lines, first + 1, account)
+    findings = (*account.findings(), *_count_findings(titles, lines[header - 1], frame.height))
     return build_elapsed_recording(
         "impedance", frame, _start_time(titles), _metadata(titles), findings
     )
+
+
+def _read_records(lines: list[str], first: int, account: LineAccount) -> pl.DataFrame:
+    """Read the lines that have all values; reject the others."""
+    rows = [
+        (number, re.split(r"[,\t]", line)) for number, line in enumerate(lines) if number >= first
+    ]
+    rows = [(number, row) for number, row in rows if lines[number]]
+    widths = Counter(len(row) for _, row in rows)
+    width = max(widths, key=lambda width: (widths[width], width), default=0)
+    complete = []
+    for number, row in rows:
+        values = [_to_number(row[place]) for place in _COLUMNS.values() if place < len(row)]
+        if len(row) != width or width < len(_NAMES):
+            reason = f"another number of values than {max(width, len(_NAMES))}"
+        elif any(value is None for value in values) or not (values[0] or 0) > 0:
+            reason = "a value that is no number, or no frequency"
+        else:
+            complete.append(values)
+            continue
+        account.reject(number + 1, lines[number], reason)
+    frame = pl.DataFrame(complete, schema=dict.fromkeys(_COLUMNS, pl.Float64), orient="row")
+    return frame.with_columns(
+        record_index=pl.int_range(1, pl.len() + 1, dtype=pl.Int64), spectrum=pl.lit(1, pl.Int64)
+    )
+
+
+def _to_number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _count_findings(titles: str, above: str, found: int) -> tuple[Finding, ...]:
+    """Compare the number of frequencies that the titles state with that of the records.
+
+    It is under ``Data Points``, or in a line of its own above the column names.
+    """
+    stated = re.search(r"Data Points:\s*(\d+)", titles) or re.fullmatch(r"\s*(\d+)\s*", above)
+    if stated is None or found >= int(stated[1]):
+        return ()
+    sentence = (
+        f"The file states {stated[1]} frequencies and holds {found}: the sweep was stopped before "
+        "its end, or records are missing."
+    )
+    return (Finding("warning", "fewer_than_stated", sentence, int(stated[1]) - found),)
 
 
 def _is_header(line: str) -> bool:
@@ -99,4 +136,6 @@ def _claims(sample: Sample) -> bool:
     return sample.head.startswith(_STARTS)
 
 
-FORMAT = Format("zview_z", "Scribner", (".z",), _claims, read, is_complete=is_complete_text)
+FORMAT = Format(
+    "zview_z", "Scribner", (".z",), _claims, read, is_complete=is_complete_text, version=2
+)

@@ -44,4 +44,6 @@ def _claims(sample: Sample) -> bool:
     return delimited.find_header(sample.head, arbin.header_score) is not None
 
 
-FORMAT = Format("arbin_csv", "Arbin", (".csv", ".txt"), _claims, read, is_complete=is_complete_text)
+FORMAT = Format(
+    "arbin_csv", "Arbin", (".csv", ".txt"), _claims, read, is_complete=is_complete_text, version=2
+)

@@ -9,6 +9,7 @@ columns and ``time/s`` as absolute date-times all occur and are read.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -22,12 +23,18 @@ from cellpipe.formats.biologic.columns import source_columns, to_recording
 from cellpipe.formats.biologic.companion import find_acquisition_start, parse_local_time
 from cellpipe.formats.file_ends import is_complete_text
 from cellpipe.formats.format import Format, Sample
+from cellpipe.formats.gaps import find_time_gaps
 from cellpipe.formats.tabular import delimited
+from cellpipe.formats.tabular.erased import has_erasures
+from cellpipe.formats.tabular.line_account import LineAccount
 from cellpipe.formats.tabular.text_blocks import decode_western
 
 _MAGIC = re.compile(rb"\s*(EC|BT)-Lab ASCII FILE", re.IGNORECASE)
 _COUNT = re.compile(rb"Nb header lines : *(\d+)")
 _LONGEST_HEADER = 1 << 24
+_COUNTERS = ("cycle number", "half cycle", "Ns")
+_LARGEST_COUNT = 1 << 53  # a number beyond is none
+_ROWS = 20  # by which the number of values in a row is known
 _FIELDS = {
     "serial_number": r"Device : .*\(SN ([^)]*)\)",
     "instrument": r"Device : ([^\r\n(]*)",
@@ -43,6 +50,7 @@ _FIELDS = {
     "electrode_surface_area": r"Electrode surface area : ([^\r\n]*)",
     "cycle_definition": r"Cycle Definition : ([^\r\n]*)",
 }
+_LOOP = re.compile(r"Loop \d+ from point number \d+ to (\d+)")
 _FIRST_COLUMNS = (b"mode\t", b"freq/Hz\t", b"time/s\t")
 _RENAMED = {"Cs/uF": "Cs/µF", "Cp/uF": "Cp/µF", "Pwe/W": "P/W"}
 
@@ -52,8 +60,9 @@ class _Header:
     lines: int
     text: str
     names: list[str]
-    first_row: bytes
+    first_row: bytes | None
     encoding: str
+    findings: tuple[Finding, ...]
 
 
 def read(path: Path) -> Recording:
@@ -66,17 +75,41 @@ def read(path: Path) -> Recording:
 
     """
     header = _read_header(path)
-    if not header.first_row.strip():
+    if header.first_row is None:
         return Recording(
             {"timeseries": empty_table("timeseries")},
             _metadata(header.text),
-            (),
+            header.findings,
             find_acquisition_start(header.text),
         )
     columns, findings = _read_body(path, header)
     started = find_acquisition_start(header.text)
     columns, started = _to_elapsed_times(columns, started)
+    loops = _LOOP.findall(header.text)
+    if loops:
+        findings = (*findings, *_loop_findings(int(loops[-1]) + 1, columns.height))
+    elif "time/s" in columns.columns:
+        findings = (*findings, *find_time_gaps(columns["time/s"]))
     return to_recording(columns, _metadata(header.text), started, findings)
+
+
+def _loop_findings(stated: int, found: int) -> tuple[Finding, ...]:
+    """Compare the number of records with the last one that the header's list of loops names."""
+    if found >= stated:
+        return ()
+    sentence = f"The header's loops have {stated:,} records, of which {found:,} can be read."
+    return (Finding("warning", "fewer_than_stated", sentence, stated - found),)
+
+
+def _header_findings(path: Path, content: bytes, *, is_whole: bool) -> tuple[Finding, ...]:
+    """Return what is wrong with a header that no record follows."""
+    account = LineAccount(path, titles=content.count(b"\n") + 1)
+    if has_erasures(content):
+        account.blank_erasures(content, 0, 0)
+    elif not is_whole:
+        sentence = "The file ends within the line of the column names: it was cut off."
+        account.notes.append(Finding("warning", "file_cut_off", sentence))
+    return account.findings()
 
 
 def _read_header(path: Path) -> _Header:
@@ -86,7 +119,7 @@ def _read_header(path: Path) -> _Header:
         lines = int(match[1]) if match else 1
         if content.count(b"\n") <= lines:
             content += stream.read(_LONGEST_HEADER)
-    split = content.split(b"\n", lines + 1)
+    split = content.split(b"\n", lines)
     if len(split) < lines:
         raise DamagedFileError(
             f"{len(split)} lines, though the header alone has {lines}",
@@ -94,8 +127,19 @@ def _read_header(path: Path) -> _Header:
             remedy="it was cut off while it was copied: copy or export it again",
         )
     text, encoding = decode_western(b"\n".join(split[:lines]))
-    first_row = split[lines] if len(split) > lines else b""
-    return _Header(lines, text, _column_names(text.rsplit("\n", 1)[-1]), first_row, encoding)
+    first_row = _usual_row(split[lines].split(b"\n") if len(split) > lines else [])
+    is_whole = len(split) > lines or content.endswith((b"\t", b"\r"))  # EC-Lab's last line
+    findings = () if first_row else _header_findings(path, content, is_whole=is_whole)
+    names = _column_names(text.rsplit("\n", 1)[-1])
+    return _Header(lines, text, names, first_row, encoding, findings)
+
+
+def _usual_row(lines: list[bytes]) -> bytes | None:
+    """Return the first row that has as many values as most; None if there is no row."""
+    rows = [line for line in lines if line.strip()]
+    counts = Counter(row.count(b"\t") for row in rows[:_ROWS])
+    usual = max(counts, key=counts.__getitem__, default=0)
+    return next((row for row in rows if row.count(b"\t") == usual), None)
 
 
 def _column_names(line: str) -> list[str]:
@@ -112,7 +156,7 @@ def _read_body(
     path: Path, header: _Header, *, everything: bool = False
 ) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
     """Read the columns that standard columns are made from, or all of them."""
-    fields = header.first_row.rstrip(b"\r\n").split(b"\t")
+    fields = (header.first_row or b"").rstrip(b"\r\n").split(b"\t")
     names = _align_names(header.names, fields)
     wanted = [place for place, name in enumerate(names) if everything or source_columns([name])]
     date_columns = [names.index("time/s")] if _is_dated(names, fields) else []
@@ -124,7 +168,14 @@ def _read_body(
         if frame.schema[name] == pl.String and not (date_columns and name == "time/s")
     ]
     numbers = pl.col(text_columns).str.strip_chars().cast(pl.Float64, strict=False)
-    return frame.with_columns(numbers).fill_nan(None), findings
+    frame = frame.with_columns(numbers).fill_nan(None)
+    counters = pl.col([name for name in _COUNTERS if name in frame.columns])
+    frame = frame.with_columns(pl.when(counters.abs() < _LARGEST_COUNT).then(counters))
+    lost = frame["freq/Hz"].null_count() if "freq/Hz" in frame.columns else 0
+    if lost and lost < frame.height:
+        sentence = f"{lost:,} records have no frequency that can be read; no spectrum has them."
+        findings = (*findings, Finding("warning", "lines_left_out", sentence, lost))
+    return frame, findings
 
 
 def _align_names(names: list[str], fields: list[bytes]) -> list[str]:
@@ -189,5 +240,11 @@ def _claims(sample: Sample) -> bool:
 
 
 FORMAT = Format(
-    "biologic_mpt", "BioLogic", (".mpt", ".txt"), _claims, read, is_complete=is_complete_text
+    "biologic_mpt",
+    "BioLogic",
+    (".mpt", ".txt"),
+    _claims,
+    read,
+    is_complete=is_complete_text,
+    version=2,
 )

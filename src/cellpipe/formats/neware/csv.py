@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from cellpipe.core.errors import NoDataError
-from cellpipe.core.model import Recording
+from cellpipe.core.model import Finding, Recording
 from cellpipe.formats.file_ends import is_complete_text
 from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.neware import columns as neware
@@ -55,7 +55,11 @@ def _read_nested(path: Path, top: delimited.Header | None) -> Recording:
     )
     all_columns = replace(top, line=-1, fields=names)  # the headers are among the lines
     places = range(len(names))
-    text, findings = delimited.read_columns(path, all_columns, places, places)
+    text, findings = delimited.read_columns(path, all_columns, places, places, is_nested=True)
+    misplaced = neware_layers.count_lines_of_no_level(text, levels)
+    if misplaced:
+        sentence = f"{misplaced:,} lines belong to no line of column names and are left out."
+        findings = (*findings, Finding("warning", "lines_left_out", sentence, misplaced))
     frame = neware_layers.records(text, levels)
     cycles = neware_layers.cycles(text, levels)
     recording = neware.to_recording(neware.to_standard_columns(frame), {}, findings)
@@ -78,5 +82,5 @@ def _claims(sample: Sample) -> bool:
 
 
 FORMAT = Format(
-    "neware_csv", "Neware", (".csv", ".txt"), _claims, read, is_complete=is_complete_text
+    "neware_csv", "Neware", (".csv", ".txt"), _claims, read, is_complete=is_complete_text, version=2
 )

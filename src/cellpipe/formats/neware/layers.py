@@ -136,6 +136,25 @@ def records(lines: pl.DataFrame, levels: Sequence[Level]) -> pl.DataFrame:
     )
 
 
+def count_lines_of_no_level(lines: pl.DataFrame, levels: Sequence[Level]) -> int:
+    """Count the lines of no level: they are damaged, or their level's header is lost."""
+    if len({level.indent for level in levels}) == len(levels):
+        first = pl.coalesce(
+            pl.when(_is_filled(place)).then(place)
+            for place in range(min(max(level.indent for level in levels) + 1, lines.width))
+        )
+        known = first.is_in([level.indent for level in levels])
+        return lines.filter(~known.fill_null(value=True)).height
+    filled = pl.sum_horizontal(_is_filled(place) for place in range(lines.width))
+    widths = {level.kind: len(level.names) for level in levels}
+    kind = pl.col("_kind").replace_strict(widths, default=0, return_dtype=pl.Int64)
+    return _classify_lines(lines, levels).filter(filled > kind).height
+
+
+def _is_filled(place: int) -> pl.Expr:
+    return (pl.col(f"c{place}").str.strip_chars().str.len_bytes() > 0).fill_null(value=False)
+
+
 def _classify_lines(lines: pl.DataFrame, levels: Sequence[Level]) -> pl.DataFrame:
     """Return the lines that are not headers, with the level of each in ``_kind``."""
     is_indented = len({level.indent for level in levels}) == len(levels)
@@ -155,8 +174,7 @@ def _classify_by_indent(lines: pl.DataFrame, levels: Sequence[Level]) -> pl.Data
     """Determine the level of each line by its first non-empty field."""
     kind = pl.lit(None, pl.String)
     for level in sorted(levels, key=lambda level: -level.indent):
-        filled = pl.col(f"c{level.indent}").str.strip_chars().str.len_bytes() > 0
-        kind = pl.when(filled).then(pl.lit(level.kind)).otherwise(kind)
+        kind = pl.when(_is_filled(level.indent)).then(pl.lit(level.kind)).otherwise(kind)
     headers = pl.any_horizontal(_is_header(level) for level in levels)
     return lines.with_columns(_kind=kind).filter(~headers)
 

@@ -20,8 +20,15 @@ import polars as pl
 from cellpipe.core.errors import DamagedFileError, NoDataError
 from cellpipe.core.model import Finding
 from cellpipe.formats.tabular.dialect import Match
+from cellpipe.formats.tabular.line_account import (
+    LineAccount,
+    UsableLines,
+    is_even,
+    last_filled_field,
+    usual_separators,
+)
 from cellpipe.formats.tabular.records import TEXT_TARGETS, standard_columns
-from cellpipe.formats.tabular.text_blocks import read_blocks, recode_texts
+from cellpipe.formats.tabular.text_blocks import Block, read_blocks, recode_texts
 
 HeaderScore = Callable[[Sequence[str]], int]
 _MARKS = (
@@ -35,6 +42,7 @@ _DECIMAL_COMMA = re.compile(
 _LINES_BEFORE = 80
 _LONGEST_HEADER = 1 << 13
 _HEAD_BYTES = 1 << 16
+_MISSING = ["", "-", "--", "nan", "NaN", "NAN", "N/A", "n/a", "NULL", "null", "None"]  # no value
 
 
 @dataclass(frozen=True)
@@ -117,11 +125,14 @@ def read_columns(
     wanted: Sequence[int],
     texts: Collection[int] = (),
     transform: Callable[[pl.DataFrame], pl.DataFrame] = lambda frame: frame,
+    *,
+    is_nested: bool = False,
 ) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
     """Read columns below the header under its names: numbers, or text for those in ``texts``.
 
     Columns in which a number can't be parsed are returned as text; converting them later strips
-    blanks, and makes null what is not a number. Empty lines and a truncated last line are left out.
+    blanks, and makes null what is not a number. Empty lines and a truncated last line are left out,
+    and lines that :class:`cellpipe.formats.tabular.line_account.UsableLines` rejects.
 
     Parameters
     ----------
@@ -131,6 +142,8 @@ def read_columns(
         Indices of the columns to read, and of those that are text.
     transform
         Applied to each block of lines, so that no more than one block is in memory as read.
+    is_nested
+        Lines of several levels have different numbers of fields.
 
     Raises
     ------
@@ -138,13 +151,24 @@ def read_columns(
         If there is no line.
 
     """
-    names, findings = unique_names(header.fields), list[Finding]()
+    names = unique_names(header.fields)
     numbers = [index for index in wanted if index not in texts]
-    frames = []
+    account = LineAccount(path, header.line + 1)
+    usable: UsableLines | None = None
+    frames, separator = [], header.separator.encode()
     for block in read_blocks(
-        path, header.encoding, header.separator, header.line + 1, len(header.fields), findings
+        path, header.encoding, header.separator, header.line + 1, len(header.fields), account
     ):
-        frame = _read_block(block.content, header.separator, names, wanted, numbers)
+        if usable is None:
+            usual = usual_separators(block.content, separator, len(names))
+            usable = UsableLines(account, separator, None if is_nested else usual)
+            if not is_nested:
+                titles = read_titles(path, header).split("\n")
+                account.check_titles(titles, header.separator, usual)
+                account.check_names(names, block.content, separator, usual)
+        frame = _read_usable(block, usable, names, wanted, numbers)
+        if frame is None:
+            continue
         if block.as_latin:
             frame = recode_texts(frame, header.encoding)
         if all(frame.null_count().row(0)):
@@ -152,7 +176,75 @@ def read_columns(
         frames.append(transform(frame))
     if not frames:
         raise _no_records_error()
-    return _concat_frames(frames), tuple(findings)
+    return _concat_frames(frames), account.findings()
+
+
+def _read_usable(
+    block: Block,
+    usable: UsableLines,
+    names: Sequence[str],
+    wanted: Sequence[int],
+    numbers: Sequence[int],
+) -> pl.DataFrame | None:
+    """Read the lines of a block that have the usual number of fields; None if there is none.
+
+    Without quotation marks polars makes a row of each line. Then all lines have the same number of
+    fields if there are as many separators as for that and the last field is nowhere missing.
+    """
+    content, separator = block.content, usable.separator.decode()
+    if usable.separators is not None and b'"' not in content:
+        witness = last_filled_field(content, usable.separator)
+        columns = sorted({*wanted, witness}) if witness < len(names) else list(wanted)
+        frame = _read_block(content, separator, names, columns, numbers)
+        if is_even(frame, content, usable, names[witness] if witness in columns else None):
+            _note_unreadable(frame, names, numbers, block, usable.account)
+            return frame.select(names[index] for index in wanted)
+    above = usable.account.line_at(block.offset) + block.skipped
+    content, lines = usable.select(content, above)
+    if not lines:
+        return None
+    frame = _read_quoted(content, separator, names, wanted, numbers, len(lines))
+    _note_unreadable(frame, names, numbers, block, usable.account, lines)
+    return frame
+
+
+def _read_quoted(
+    content: bytes,
+    separator: str,
+    names: Sequence[str],
+    wanted: Sequence[int],
+    numbers: Sequence[int],
+    height: int,
+) -> pl.DataFrame:
+    """Read a block without its quotation marks where polars pairs some across fields or lines."""
+    with suppress(pl.exceptions.ComputeError):
+        frame = _read_block(content, separator, names, wanted, numbers)
+        if frame.height == height:
+            return frame
+    return _read_block(content.replace(b'"', b""), separator, names, wanted, numbers)
+
+
+def _note_unreadable(
+    frame: pl.DataFrame,
+    names: Sequence[str],
+    numbers: Sequence[int],
+    block: Block,
+    account: LineAccount,
+    lines: Sequence[int] | None = None,
+) -> None:
+    """Note values of number columns that are no numbers."""
+    for name in (names[index] for index in numbers):
+        if frame.schema[name] != pl.String:
+            continue
+        texts = frame[name].str.strip_chars()
+        values = texts.cast(pl.Float64, strict=False)
+        places = (values.is_null() & texts.is_not_null() & ~texts.is_in(_MISSING)).arg_true()
+        if not places.len():
+            continue
+        first = int(places[0])
+        above = account.line_at(block.offset) + block.skipped
+        line = lines[first] if lines else above + first + 1
+        account.note_unreadable(name, str(texts[first]), line, places.len())
 
 
 def _read_block(
@@ -212,20 +304,30 @@ def _parse_csv(
 ) -> pl.DataFrame:
     delimiter, first_line = separator.encode(), content[: content.find(b"\n")]
     width = max(len(names), first_line.count(delimiter) + 1)
-    header = delimiter.join(
-        b"c%d" % index for index in range(width)
-    )  # polars counts the columns by this line
-    frame = pl.read_csv(
-        b"".join((header, b"\n", content)),
-        separator=separator,
-        columns=list(wanted),
-        schema_overrides={f"c{index}": pl.Float64 for index in numbers},
-        infer_schema=False,
-        truncate_ragged_lines=True,
-        decimal_comma=decimal_comma and bool(numbers),
-        quote_char='"' if b'"' in content else None,
-    )
+    schema: dict[str, type[pl.DataType]] = {f"c{index}": pl.String for index in range(width)}
+    head = b"" if first_line.count(delimiter) + 1 == width else _column_line(width, delimiter)
+
+    def parse(head: bytes) -> pl.DataFrame:
+        return pl.read_csv(
+            head + content if head else content,
+            has_header=bool(head),
+            separator=separator,
+            columns=list(wanted),
+            schema=schema | {f"c{index}": pl.Float64 for index in numbers},
+            truncate_ragged_lines=True,
+            decimal_comma=decimal_comma and bool(numbers),
+            quote_char='"' if b'"' in content else None,
+        )
+
+    try:
+        frame = parse(head)
+    except pl.exceptions.SchemaError:  # polars counts the columns by a line that has others
+        frame = parse(_column_line(width, delimiter))
     return frame.rename({f"c{index}": names[index] for index in wanted})
+
+
+def _column_line(width: int, delimiter: bytes) -> bytes:
+    return delimiter.join(b"c%d" % index for index in range(width)) + b"\n"
 
 
 def _has_decimal_commas(content: bytes) -> bool:

@@ -11,6 +11,7 @@ import polars as pl
 from cellpipe.core.errors import DamagedFileError, NoDataError
 from cellpipe.core.model import Finding, Recording
 from cellpipe.formats import clock
+from cellpipe.formats.gaps import find_number_gaps, find_time_gaps
 from cellpipe.formats.tabular.dialect import (
     Match,
     Quantity,
@@ -149,15 +150,28 @@ def count_steps(table: pl.DataFrame) -> pl.Series:
     return table.select(step_count=begins.cast(pl.Int64).cum_sum() + 1)["step_count"]
 
 
-def number_records(table: pl.DataFrame) -> pl.DataFrame:
-    """Keep the instrument's record numbers if they increase from 1 or more, else number from 1."""
-    if "record_index" in table.columns:
-        numbers = table["record_index"]
-        lowest = numbers.min()
-        is_increasing = numbers.null_count() == 0 and bool((numbers.diff().drop_nulls() > 0).all())
-        if is_increasing and isinstance(lowest, int) and lowest >= 1:
-            return table
-    return table.with_columns(record_index=pl.int_range(1, pl.len() + 1, dtype=pl.Int64))
+def number_records(table: pl.DataFrame) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
+    """Keep the instrument's record numbers if they increase from 1 or more, else number from 1.
+
+    Records missing between others give a finding, by their numbers or, without these, by even
+    times; so do numbers of which few don't increase, because a gap in them is not seen then.
+    """
+    renumbered = table.with_columns(record_index=pl.int_range(1, pl.len() + 1, dtype=pl.Int64))
+    if "record_index" not in table.columns:
+        return renumbered, find_time_gaps(table["test_time_second"])
+    numbers = table["record_index"]
+    lowest, wrong = numbers.min(), int((numbers.diff().drop_nulls() <= 0).sum())
+    if not numbers.null_count() and not wrong and isinstance(lowest, int):
+        return table if lowest >= 1 else renumbered, find_number_gaps(numbers)
+    wrong += numbers.null_count()
+    if not 0 < wrong <= numbers.len() / 2:  # a column that is no counter
+        return renumbered, ()
+    at = (numbers.is_null() | (numbers.diff() <= 0)).arg_max() or 0
+    sentence = (
+        f"The record numbers are missing or do not increase at {wrong:,} places, first in row "
+        f"{at + 1:,}: the records are numbered anew, and lines may be missing or repeated."
+    )
+    return renumbered, (Finding("warning", "records_out_of_order", sentence, wrong),)
 
 
 def build_recording(
@@ -173,9 +187,10 @@ def build_recording(
     """
     if not table.height:
         raise _no_records_error()
-    table = number_records(table)
+    table, number_findings = number_records(table)
+    findings = (*findings, *number_findings)
     if _DATE not in table.columns:
-        return Recording({"timeseries": table}, metadata, tuple(findings))
+        return Recording({"timeseries": table}, metadata, findings)
     dates = clock.parse_dates(table[_DATE], table["test_time_second"])
     table = table.with_columns(dates.seconds.alias(_DATE))
     return Recording(
@@ -259,10 +274,11 @@ def build_elapsed_recording(
     """
     if not table.height:
         raise _no_records_error()
-    table = number_records(table)
+    table, number_findings = number_records(table)
+    findings = (*findings, *number_findings)
     if started is None:
-        return Recording({name: table}, metadata, tuple(findings), None, "elapsed")
+        return Recording({name: table}, metadata, findings, None, "elapsed")
     zero = (started - _EPOCH).total_seconds()
     table = table.with_columns((pl.col("test_time_second") + zero).alias(_DATE))
     first_time = started + timedelta(seconds=float(table["test_time_second"][0] or 0.0))
-    return Recording({name: table}, metadata, tuple(findings), first_time, "elapsed")
+    return Recording({name: table}, metadata, findings, first_time, "elapsed")

@@ -11,35 +11,47 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
 
+from cellpipe.core.errors import DamagedFileError
 from cellpipe.core.model import Finding
+from cellpipe.formats.tabular.erased import has_erasures
+from cellpipe.formats.tabular.line_account import LineAccount
 
 BLOCK_BYTES = 1 << 22
 _SHORT = 1 << 12
-_CUT_LINE = "The file ends within a line: that record is left out; the file was cut off."
-_CUT_VALUE = "The last line has no end: its last value may be cut off and is left out."
+_LINES_COMPARED = 20  # with the last one
+_ENDS = b"\r\n\x1a"
+_CUT_LINE = "The file ends within line {}: that record is left out; the file was cut off."
+_CUT_VALUE = "The last line, {}, has no end: its last value may be cut off and is left out."
 
 
 @dataclass(frozen=True)
 class Block:
-    """Whole lines in UTF-8; ``as_latin`` if their bytes were decoded as Latin-1."""
+    """Whole lines in UTF-8; ``as_latin`` if their bytes were decoded as Latin-1.
+
+    ``offset`` is where a part of the file begins whose lines these are, after ``skipped`` of them.
+    """
 
     content: bytes
     as_latin: bool = False
+    offset: int = 0
+    skipped: int = 0
 
     def __add__(self, other: Block) -> Block:
         """Join two blocks."""
-        if self.as_latin == other.as_latin or not self.content:
-            return Block(self.content + other.content, other.as_latin)
+        if not self.content:
+            return other
+        if self.as_latin == other.as_latin:
+            return replace(self, content=self.content + other.content)
         left, right = (
             block.content if block.as_latin else block.content.decode("latin-1").encode()
             for block in (self, other)
         )
-        return Block(left + right, as_latin=True)
+        return replace(self, content=left + right, as_latin=True)
 
 
 def read_blocks(
@@ -48,7 +60,7 @@ def read_blocks(
     separator: str,
     lines_before: int,
     fields: int,
-    findings: list[Finding],
+    account: LineAccount,
 ) -> Iterator[Block]:
     """Yield the lines of a file after the titles and the header.
 
@@ -60,33 +72,46 @@ def read_blocks(
         Number of lines to skip: titles and the header.
     fields
         Number of fields in the header, with which a single line is compared.
-    findings
-        List to which findings about the last line are appended.
+    account
+        To which lines with zeros, and findings about the last line, are added.
 
     """
-    delimiter = separator.encode()
-    pending = Block(b"")
+    delimiter, is_utf16 = separator.encode(), encoding.startswith("utf-16")
+    pending, offset = Block(b""), 0
     for raw in _read_raw_blocks(path, encoding):
-        if b"\n" in raw and not encoding.startswith(
-            "utf-16"
-        ):  # titles may have other characters than values
-            start, skipped = _skip_lines(raw, lines_before)
+        size, skipped_here = len(raw), 0
+        if not is_utf16 and has_erasures(raw):
+            end = b"\n" if b"\n" in raw else b"\r"
+            raw = account.blank_erasures(raw, offset, account.line_at(offset, end))  # noqa: PLW2901
+        if b"\n" in raw and not is_utf16:  # titles may have other characters than values
+            start, skipped_here = _skip_lines(raw, lines_before)
             raw = raw[start:]  # noqa: PLW2901
-            lines_before -= skipped
+            lines_before -= skipped_here
         block = _make_block(raw, encoding)
+        if is_utf16 and has_erasures(block.content):
+            block = replace(block, content=account.blank_erasures(block.content, None, 0))
         if lines_before:
             start, skipped = _skip_lines(block.content, lines_before)
-            block = Block(block.content[start:], block.as_latin)
+            block = replace(block, content=block.content[start:])
             lines_before -= skipped
+            skipped_here += skipped
+        block = replace(block, offset=offset, skipped=skipped_here)
+        offset += size
         if len(block.content) < _SHORT:  # a cut line is detected by the line above it
             pending += block
             continue
         if pending.content:
             yield pending
         pending = block
-    last = pending.content[: _find_record_end(pending.content, delimiter, fields, findings)]
+    stop, fault = _find_record_end(pending.content, delimiter, fields)
+    last = pending.content[:stop]
+    if fault:
+        above = account.line_at(pending.offset) + pending.skipped
+        number = above + pending.content.rstrip(_ENDS).count(b"\n") + 1
+        sentence = fault.format(f"{number:,}")
+        account.notes.append(Finding("warning", "file_cut_off", sentence, 1))
     if last.strip():
-        yield Block(last, pending.as_latin)
+        yield replace(pending, content=last)
 
 
 def _skip_lines(content: bytes, lines: int) -> tuple[int, int]:
@@ -103,11 +128,19 @@ def _skip_lines(content: bytes, lines: int) -> tuple[int, int]:
 def _read_raw_blocks(path: Path, encoding: str) -> Iterator[bytes]:
     """Yield a file's bytes in blocks that end with a line, or with the file."""
     with path.open("rb") as stream:
-        while block := stream.read(BLOCK_BYTES):
+        start = 0
+        while True:
+            stream.seek(start + BLOCK_BYTES)  # where the line ends, so that nothing is copied
+            rest = len(stream.readline())
+            stream.seek(start)
+            block = stream.read(BLOCK_BYTES + rest)
+            if not block:
+                return
             if encoding.startswith("utf-16") or (b"\r" in block and b"\n" not in block):
                 yield block + stream.read()
                 return
-            yield block if block.endswith(b"\n") else block + stream.readline()
+            yield block
+            start += len(block)
 
 
 def _make_block(raw: bytes, encoding: str) -> Block:
@@ -123,9 +156,9 @@ def _make_block(raw: bytes, encoding: str) -> Block:
 
 
 def _is_utf8(raw: bytes) -> bool:
-    """Return whether the whole lines are UTF-8; GB18030 lines may follow an ASCII header."""
+    """Return whether the text is UTF-8; GB18030 lines may follow an ASCII header."""
     try:
-        codecs.utf_8_decode(memoryview(raw)[: raw.rfind(b"\n") + 1 or len(raw)], "strict", True)
+        codecs.utf_8_decode(raw, "strict", True)
     except UnicodeDecodeError:
         return False
     return True
@@ -137,6 +170,30 @@ def decode_western(raw: bytes) -> tuple[str, str]:
         return raw.decode("utf-8-sig"), "utf-8"
     except UnicodeDecodeError:
         return raw.decode("cp1252", "replace"), "cp1252"
+
+
+def read_lines(path: Path, account: LineAccount, largest: int) -> list[str]:
+    """Return all lines of a small text in UTF-8 or Windows-1252; those with zeros are empty.
+
+    Raises
+    ------
+    DamagedFileError
+        If it has more bytes than the largest may have.
+
+    """
+    size = path.stat().st_size
+    if size > largest:
+        raise DamagedFileError(
+            f"{size:,} bytes",
+            expected=f"at most {largest:,}",
+            remedy="export it again, in parts if it is so long",
+        )
+    content = path.read_bytes()
+    if has_erasures(content):
+        content = account.blank_erasures(content, 0, 0)
+    text = decode_western(content)[0].rstrip("\x1a")
+    lines = text.split("\n" if "\n" in text else "\r")
+    return [line.rstrip("\r") for line in (lines if lines[-1] else lines[:-1])]
 
 
 def recode_texts(frame: pl.DataFrame, encoding: str) -> pl.DataFrame:
@@ -160,28 +217,25 @@ def _decode(raw: bytes, encoding: str) -> str:
     return raw.decode(encoding, errors="replace")
 
 
-def _find_record_end(content: bytes, delimiter: bytes, fields: int, findings: list[Finding]) -> int:
-    """Return the position where the last complete record ends.
+def _find_record_end(content: bytes, delimiter: bytes, fields: int) -> tuple[int, str]:
+    """Return the position where the last complete record ends, and what is wrong with the rest.
 
-    A last line with fewer fields than the one above is left out; if the last line has no line end,
+    A last line with fewer fields than most of those above is left out; if it has no line end,
     its last value is left out if it is shorter than the one above it.
     """
-    stripped = content.rstrip(b"\r\n")
-    above, _, last = stripped.rpartition(b"\n")
-    above = above.rstrip(b"\r\n").rpartition(b"\n")[2]
-    expected = above.count(delimiter) if above else fields - 1
-    if (
-        last
-        and last.count(delimiter) < expected
-        and _indent(last, delimiter) == _indent(above, delimiter)
-    ):
-        findings.append(Finding("warning", "file_cut_off", _CUT_LINE, 1))
-        return len(stripped) - len(last)
+    stripped = content.rstrip(_ENDS)
+    *before, last = stripped.rsplit(b"\n", _LINES_COMPARED)
+    above = before[-1].rstrip(b"\r\n").rpartition(b"\n")[2] if before else b""
+    near = before[1 - _LINES_COMPARED :]
+    like = [near_line.count(delimiter) for near_line in near
+            if _indent(near_line, delimiter) == _indent(last, delimiter)]  # fmt: skip
+    expected = max(like, key=like.count, default=0 if above else fields - 1)
+    if last and last.count(delimiter) < expected:
+        return len(stripped) - len(last), _CUT_LINE
     field, field_above = last.rpartition(delimiter)[2], above.rpartition(delimiter)[2]
     if above and not content.endswith((b"\n", b"\r")) and len(field) < len(field_above):
-        findings.append(Finding("warning", "file_cut_off", _CUT_VALUE, 1))
-        return len(stripped) - len(field)
-    return len(stripped)
+        return len(stripped) - len(field), _CUT_VALUE
+    return len(stripped), ""
 
 
 def _indent(line: bytes, delimiter: bytes) -> int:
