@@ -29,13 +29,13 @@ from cellpipe.core.errors import DamagedFileError
 from cellpipe.core.model import Finding, Recording
 from cellpipe.formats.file_ends import is_complete_zip
 from cellpipe.formats.format import Format, Sample
+from cellpipe.formats.neware.nda_records import LAYOUTS, OWN_COUNT, account_for_records
 from cellpipe.formats.neware.ndax import LOCAL_VERSIONS, read_archive, read_member
 from cellpipe.formats.tabular.workbook import BROKEN_ZIP
 
 _ELAPSED_VERSIONS, _LOCAL_VERSIONS = {1, 3, 4}, {26, 28, 29}  # local: at the start, or always
-_OWN_COUNT = 129  # from this version on the file states its number of records
 _WITH_LENGTH = range(9, 130)  # versions below leave the length out, BTS 9 has none
-_RECORD_BYTES = {1: 38, 2: 39, 3: 43, 4: 43, 5: 59, 6: 59, 7: 59, 8: 59}
+_LATEST = 1e11  # s since 1970; a damaged time may be larger than a date can be
 _SCALED = (
     ("index", "record_index", 1.0),
     ("total_time_s", "test_time_second", 1.0),
@@ -63,15 +63,15 @@ def read(path: Path) -> Recording:
     with _unpack_file(path) as file, _capture_warnings(findings):
         nda = _is_nda(file)
         findings += _length_findings(file) if nda else []
-        frame, metadata = _read_nda(file) if nda else _read_ndax(file, findings)
+        frame, metadata = _read_nda(file, findings) if nda else _read_ndax(file, findings)
         clock = _clock(file if nda else None, metadata)
     findings += _count_findings(frame, metadata)
     table = frame.select(_columns(frame))
     findings += _clock_findings(table)
     has_times = table.height and "unix_time_second" in table.columns
-    first = table["unix_time_second"][0] if has_times else None
+    first = float(table["unix_time_second"][0] or 0.0) if has_times else 0.0
     epoch = datetime(1970, 1, 1, tzinfo=UTC if clock == "utc" else None)
-    started = epoch + timedelta(seconds=float(first)) if first else None
+    started = epoch + timedelta(seconds=first) if 0 < first < _LATEST else None
     return Recording(
         {"timeseries": table}, {"maker": "Neware"} | metadata, tuple(findings), started, clock
     )
@@ -157,11 +157,19 @@ _UNREADABLE = (
 )  # fmt: skip
 
 
-def _read_nda(path: Path) -> tuple[pl.DataFrame, dict[str, object]]:
+def _read_nda(path: Path, findings: list[Finding]) -> tuple[pl.DataFrame, dict[str, object]]:
     try:
-        return fastnda.read(path, cycle_mode="raw"), _read_metadata(path)
+        account = account_for_records(path)
+        findings += account.findings
+        if account.content is None:
+            return fastnda.read(path, cycle_mode="raw"), _read_metadata(path)
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder) / "repaired.nda"
+            copy.write_bytes(account.content)
+            frame, metadata = fastnda.read(copy, cycle_mode="raw"), _read_metadata(copy)
     except _UNREADABLE as error:
         raise _damaged_file_error("nda", error) from error
+    return frame.filter(pl.col("index") != 1) if account.added_start else frame, metadata
 
 
 def _read_ndax(path: Path, findings: list[Finding]) -> tuple[pl.DataFrame, dict[str, object]]:
@@ -188,7 +196,7 @@ def _length_findings(path: Path) -> list[Finding]:
     """
     with path.open("rb") as stream:
         head = stream.read(128)
-    if len(head) < 72 or head[14] >= _OWN_COUNT:
+    if len(head) < 72 or head[14] >= OWN_COUNT:
         return []
     begin, length = struct.unpack_from("<2I", head, 64)
     size = path.stat().st_size
@@ -196,8 +204,8 @@ def _length_findings(path: Path) -> list[Finding]:
         return [
             _cut_off_finding(f"The file has {size} bytes where its header says {begin + length}")
         ]
-    record = _RECORD_BYTES.get(head[14], 1)
-    if not length and (size - begin) % record:
+    layout = LAYOUTS.get(head[14])
+    if not length and layout is not None and (size - begin) % layout.size:
         return [_cut_off_finding("The file ends within a record")]
     return []
 
@@ -205,7 +213,7 @@ def _length_findings(path: Path) -> list[Finding]:
 def _count_findings(frame: pl.DataFrame, metadata: Mapping[str, object]) -> list[Finding]:
     """Compare the number of BTS 9 records with the number stated after them."""
     version, stated = metadata.get("nda_version"), metadata.get("num_datapoints")
-    if not isinstance(version, int) or version < _OWN_COUNT:
+    if not isinstance(version, int) or version < OWN_COUNT:
         return []
     if not isinstance(stated, int):
         return [_cut_off_finding("The description that follows the records is not there")]
@@ -307,7 +315,9 @@ def is_complete(stream: BinaryIO, size: int) -> bool:
     return not length or begin + length <= size
 
 
-NDA = Format("neware_nda", "Neware", (".nda",), _claims_nda, read, is_complete=is_complete)
+NDA = Format(
+    "neware_nda", "Neware", (".nda",), _claims_nda, read, is_complete=is_complete, version=2
+)
 NDAX = Format(
     "neware_ndax", "Neware", (".ndax", ".nda.zip"), _claims_ndax, read, is_complete=is_complete_zip
 )
