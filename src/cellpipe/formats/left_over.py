@@ -44,7 +44,9 @@ def lost_records(gaps: Sequence[Gap], content: str, expected: str) -> list[Findi
     records = sum(gap.records for gap in gaps)
     places = ", ".join(_describe(gap.start, gap.stop) for gap in gaps[:_SHOWN])
     more = f" and in {len(gaps) - _SHOWN} more places" if len(gaps) > _SHOWN else ""
-    number = "At most one record is" if records == 1 else f"At most {records} records are"
+    number = {0: "No record is", 1: "At most one record is"}.get(
+        records, f"At most {records} records are"
+    )
     sentence = (
         f"At {places}{more} {content} does not hold {expected}: it is damaged there. "
         f"{number} lost; the others were read. Copy the file again from the instrument."

@@ -76,7 +76,14 @@ LAYOUTS = {version: layout for versions, layout in _LAYOUTS for version in versi
 _BTS9_LAYOUTS = (
     Layout(88, 4, 16, 68), Layout(52, 0, 8, 44), Layout(56, 0, 8, 44), Layout(60, 0, 8, 36),
 )  # fmt: skip
-_DATE_PARTS = ((2, 1, 12), (3, 1, 31), (4, 0, 23), (5, 0, 59), (6, 0, 59))  # place, least, most
+_DATE_PARTS = (
+    (1, 7, 8),
+    (2, 1, 12),
+    (3, 1, 31),
+    (4, 0, 23),
+    (5, 0, 59),
+    (6, 0, 59),
+)  # place, least, most; 1792 to 2303
 
 
 @dataclass(frozen=True)
@@ -130,7 +137,7 @@ def _account(content: Bytes) -> Account:
         layout = replace(layout, time_at=None)
     stop = min(begin + length, content.size) if length else content.size
     if not _is_whole(content, layout, begin, (stop - begin) // layout.size):
-        return _repair(content, layout, begin, stop, version)
+        return _repair(content, layout, (begin, stop, begin + length), version)
     return Account(_rest_findings(content, layout, begin, length) if version < OWN_COUNT else [])
 
 
@@ -216,11 +223,16 @@ def _is_whole(content: Bytes, layout: Layout, begin: int, count: int) -> bool:
     return bool(not numbers.size or (numbers[0] == 1 and (np.diff(numbers) == 1).all()))
 
 
-def _repair(content: Bytes, layout: Layout, begin: int, stop: int, version: int) -> Account:
-    """Return a copy with the records that can be found, and findings of those that can't."""
+def _repair(content: Bytes, layout: Layout, block: tuple[int, int, int], version: int) -> Account:
+    """Return a copy with the records that can be found, and findings of those that can't.
+
+    ``block`` is where the records begin, where they end in the file, and where they end as stated.
+    """
+    begin, stop, stated = block
     found = _find_records(content, layout, begin, stop)
     room = (stop - begin) // layout.size
-    kept, findings = _keep_numbered(content, layout, found.starts, room)
+    most = max(room, (stated - begin) // layout.size)
+    kept, findings = _keep_numbered(content, layout, found.starts, most)
     rows = content[kept[:room, None] + np.arange(layout.size)]
     is_record = _is_kind(rows[:, 0], layout.records)
     added = version in _FOUND_BY_START and bool(is_record.any()) and not _has_start(rows)
@@ -447,8 +459,8 @@ def _rejected_findings(starts: Numbers, wrong: Flags, twice: Flags) -> Iterator[
     if wrong.any():
         number = int(wrong.sum())
         sentence = (
-            f"{number} records have a number that does not fit their neighbours' (the first at byte "
-            f"{starts[wrong.argmax()]}): they are damaged or out of place, and were left out."
+            f"{number} records have a number that does not fit their neighbours' (the first at "
+            f"byte {starts[wrong.argmax()]}): they are damaged or out of place, and were left out."
         )
         yield Finding("warning", "records_lost", sentence, number)
     if twice.any():
