@@ -101,7 +101,7 @@ def _find_damaged(time: Floats) -> Flags:
     within = np.arange(time.size)
     within = (within > places[0]) & (within < places[-1])
     damaged = ~kept & (within | ~valid | (time == 0))
-    near = damaged.copy()
+    near: Flags = damaged.copy()
     near[1:] |= damaged[:-1]
     near[:-1] |= damaged[1:]
     return near

@@ -30,7 +30,7 @@ from cellpipe.core.model import Finding, Recording
 from cellpipe.formats.file_ends import is_complete_zip
 from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.neware.nda_records import LAYOUTS, OWN_COUNT, account_for_records
-from cellpipe.formats.neware.ndax import LOCAL_VERSIONS, read_archive, read_member
+from cellpipe.formats.neware.ndax import LOCAL_VERSIONS, bridge_gaps, read_archive, read_member
 from cellpipe.formats.tabular.workbook import BROKEN_ZIP
 
 _ELAPSED_VERSIONS, _LOCAL_VERSIONS = {1, 3, 4}, {26, 28, 29}  # local: at the start, or always
@@ -65,7 +65,7 @@ def read(path: Path) -> Recording:
         findings += _length_findings(file) if nda else []
         frame, metadata = _read_nda(file, findings) if nda else _read_ndax(file, findings)
         clock = _clock(file if nda else None, metadata)
-    findings += _count_findings(frame, metadata)
+    findings += [*_count_findings(frame, metadata), *_start_findings(frame)]
     table = frame.select(_columns(frame))
     findings += _clock_findings(table)
     has_times = table.height and "unix_time_second" in table.columns
@@ -169,7 +169,9 @@ def _read_nda(path: Path, findings: list[Finding]) -> tuple[pl.DataFrame, dict[s
             frame, metadata = fastnda.read(copy, cycle_mode="raw"), _read_metadata(copy)
     except _UNREADABLE as error:
         raise _damaged_file_error("nda", error) from error
-    return frame.filter(pl.col("index") != 1) if account.added_start else frame, metadata
+    if account.added_start:
+        frame = frame.filter(pl.col("index") != 1)
+    return frame if account.stores_test_time else bridge_gaps(frame), metadata
 
 
 def _read_ndax(path: Path, findings: list[Finding]) -> tuple[pl.DataFrame, dict[str, object]]:
@@ -222,6 +224,17 @@ def _count_findings(frame: pl.DataFrame, metadata: Mapping[str, object]) -> list
     return [
         _cut_off_finding(f"The file holds {frame.height} of the {stated} records that it states")
     ]
+
+
+def _start_findings(frame: pl.DataFrame) -> list[Finding]:
+    first = int(frame["index"][0]) if frame.height and "index" in frame.columns else 1
+    if first <= 1:
+        return []
+    sentence = (
+        f"The records before number {first} are missing; the test time counts from the first one "
+        "that is left."
+    )
+    return [Finding("warning", "start_missing", sentence, first - 1)]
 
 
 def _cut_off_finding(evidence: str) -> Finding:
@@ -319,5 +332,6 @@ NDA = Format(
     "neware_nda", "Neware", (".nda",), _claims_nda, read, is_complete=is_complete, version=2
 )
 NDAX = Format(
-    "neware_ndax", "Neware", (".ndax", ".nda.zip"), _claims_ndax, read, is_complete=is_complete_zip
-)
+    "neware_ndax", "Neware", (".ndax", ".nda.zip"), _claims_ndax, read,
+    is_complete=is_complete_zip, version=2,
+)  # fmt: skip

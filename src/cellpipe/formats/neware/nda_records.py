@@ -91,12 +91,14 @@ class Account:
     """What became of a file's bytes: findings, and a copy in which the records are in their places.
 
     ``content`` is None if nothing is wrong with the file. ``added_start`` says that the copy begins
-    with a record of number 1 that the file does not have.
+    with a record of number 1 that the file does not have; ``stores_test_time``, that the records
+    have the time since the start.
     """
 
     findings: list[Finding] = field(default_factory=list)
     content: bytes | None = None
     added_start: bool = False
+    stores_test_time: bool = False
 
 
 @dataclass(frozen=True)
@@ -247,7 +249,8 @@ def _repair(content: Bytes, layout: Layout, block: tuple[int, int, int], version
         head = head.replace(_START, bytes(len(_START)))
     repaired = head + packed + content[found.stop :].tobytes()
     lost = lost_records(found.gaps, "the file", f"records of {layout.size} bytes")
-    return Account([*lost, *findings], repaired, added)
+    stores_test_time = version >= OWN_COUNT and layout.kind_at == 0
+    return Account([*lost, *findings], repaired, added, stores_test_time)
 
 
 def _has_start(rows: Bytes) -> bool:
