@@ -93,7 +93,7 @@ def _replace_damaged(raw: bytes, size: int, name: str, *, is_summed: bool) -> Pa
             continue
         following = _next_page(raw, place + 1, size, is_summed=is_summed)
         end = len(raw) if following is None else following
-        number = round((end - place) / size)
+        number = max(round((end - place) / size), int(following is None))
         if abs(end - place - number * size) > _MOST_MOVED and certain is None:
             certain = size * len(pages)
         lost += [size * (len(pages) + n) for n in range(number)]
