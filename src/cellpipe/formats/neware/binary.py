@@ -29,7 +29,8 @@ from cellpipe.core.errors import DamagedFileError
 from cellpipe.core.model import Finding, Recording
 from cellpipe.formats.file_ends import is_complete_zip
 from cellpipe.formats.format import Format, Sample
-from cellpipe.formats.neware.nda_records import LAYOUTS, OWN_COUNT, account_for_records
+from cellpipe.formats.neware.nda_layouts import LAYOUTS, OWN_COUNT
+from cellpipe.formats.neware.nda_records import account_for_records
 from cellpipe.formats.neware.ndax import LOCAL_VERSIONS, bridge_gaps, read_archive, read_member
 from cellpipe.formats.tabular.workbook import BROKEN_ZIP
 

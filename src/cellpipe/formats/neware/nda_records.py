@@ -12,78 +12,31 @@ from __future__ import annotations
 
 import mmap
 import struct
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
-from cellpipe.core.errors import DamagedFileError
 from cellpipe.core.model import Finding
 from cellpipe.formats.left_over import Gap, left_over, lost_records
-
-OWN_COUNT = 129  # from this version on (BTS 9) the file states its number of records
-_MOST_GAPS = 2000
-_WINDOW = 1 << 18
-_FIRST_STEPS = 64
-_SHORT = 3  # a run of fewer records that does not continue another one is no witness
-_FILLER = 0xFE  # of a kind that no record has
-_RECORD, _CHANNEL, _EVENT, _OLD_EVENT = 0x55, 0x65, 0xAA, 0xFF
-_START = bytes((_RECORD, 0, 1, 0, 0, 0))  # by which fastnda finds the records of some versions
-_FOUND_BY_START = {26, 28, 29}
-
-Numbers = npt.NDArray[np.int64]
-Flags = npt.NDArray[np.bool_]
-Bytes = npt.NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
-class Layout:
-    """A record's bytes: its size, the places of number, kind and time, the known kinds.
-
-    ``kind_at`` and ``time_at`` are None where records have none. A time is a number of seconds or
-    microseconds since 1970, or a date: year, in two bytes, month, day, hour, minute, second.
-    """
-
-    size: int
-    kind_at: int | None
-    number_at: int
-    time_at: int | None
-    is_date: bool = False
-    records: frozenset[int] = frozenset({_RECORD})
-    others: frozenset[int] = frozenset({_CHANNEL, _EVENT})
-
-
-def _old(size: int, time_at: int | None) -> Layout:
-    records, others = frozenset({0, _RECORD}), frozenset({_OLD_EVENT})
-    return Layout(size, 0, 1, time_at, records=records, others=others)
-
-
-_LAYOUTS = (
-    ((1,), Layout(38, None, 0, None)),
-    ((3, 4), _old(43, None)),
-    ((5, 6, 7, 8), _old(59, 47)),
-    ((9,), Layout(60, 0, 2, 48)),
-    ((10,), Layout(64, 0, 2, 52)),
-    ((11, 12, 13, 15, 18), Layout(69, 0, 2, 53)),
-    ((14, 16, 17, 20, 22, 23, 24), Layout(86, 0, 2, 70)),
-    ((26, 28, 29), Layout(86, 0, 2, 70, is_date=True)),
-    ((19,), Layout(68, 0, 8, 60)),
-    ((25, 27), Layout(70, 0, 2, 53)),
+from cellpipe.formats.neware.nda_layouts import (
+    BTS9_LAYOUTS,
+    LAYOUTS,
+    OWN_COUNT,
+    Bytes,
+    Layout,
+    are_known,
+    is_kind,
+    read_fields,
+    read_kinds,
 )
-LAYOUTS = {version: layout for versions, layout in _LAYOUTS for version in versions}
-_BTS9_LAYOUTS = (
-    Layout(88, 4, 16, 68), Layout(52, 0, 8, 44), Layout(56, 0, 8, 44), Layout(60, 0, 8, 36),
-)  # fmt: skip
-_DATE_PARTS = (
-    (1, 7, 8),
-    (2, 1, 12),
-    (3, 1, 31),
-    (4, 0, 23),
-    (5, 0, 59),
-    (6, 0, 59),
-)  # place, least, most; 1792 to 2303
+from cellpipe.formats.neware.nda_search import find_records
+from cellpipe.formats.neware.nda_sequence import keep_numbered
+
+_TIMED = 64  # records, of which at least one has a time where the instrument wrote any
+_FILLER = 0xFE  # of a kind that no record has
+_START = b"\x55\x00\x01\x00\x00\x00"  # by which fastnda finds the records of some versions
+_FOUND_BY_START = {26, 28, 29}
 
 
 @dataclass(frozen=True)
@@ -99,15 +52,6 @@ class Account:
     content: bytes | None = None
     added_start: bool = False
     stores_test_time: bool = False
-
-
-@dataclass(frozen=True)
-class _Found:
-    """The places of a block's records, the gaps between them, and where the block really ends."""
-
-    starts: Numbers
-    gaps: list[Gap]
-    stop: int
 
 
 def account_for_records(path: Path) -> Account:
@@ -147,7 +91,7 @@ def _is_without_times(content: Bytes, layout: Layout, begin: int) -> bool:
     """Return whether the instrument wrote no times: not one of the first records has any."""
     if layout.time_at is None or layout.is_date:
         return False
-    return not _fields(content, begin + layout.time_at, layout.size, _FIRST_STEPS, "<u4").any()
+    return not read_fields(content, begin + layout.time_at, layout.size, _TIMED, "<u4").any()
 
 
 def _rest_findings(content: Bytes, layout: Layout, begin: int, length: int) -> list[Finding]:
@@ -162,8 +106,8 @@ def _rest_findings(content: Bytes, layout: Layout, begin: int, length: int) -> l
     if size:
         stop = channels + size
         count = (min(stop, content.size) - channels) // layout.size
-        kinds = _kinds(content, layout, channels, layout.size, count)
-        wrong = channels + layout.size * np.flatnonzero(~_is_kind(kinds, layout.others))
+        kinds = read_kinds(content, layout, channels, layout.size, count)
+        wrong = channels + layout.size * np.flatnonzero(~is_kind(kinds, layout.others))
         gaps = [Gap(at, at + layout.size, 1) for at in wrong.tolist()]
         findings += lost_records(gaps, "the file", "records of auxiliary channels")
     if stop < content.size:
@@ -187,41 +131,23 @@ def _find_layout(content: Bytes, version: int, begin: int, length: int) -> Layou
         count = (min(begin + length, content.size) - begin) // layout.size
         if begin <= 0 or count < 2:
             return 0
-        numbers = _fields(content, begin + layout.number_at, layout.size, min(count, 5000), "<u4")
+        numbers = read_fields(
+            content, begin + layout.number_at, layout.size, min(count, 5000), "<u4"
+        )
         return int((np.diff(numbers) == 1).sum())
 
-    best = max(_BTS9_LAYOUTS, key=links)
+    best = max(BTS9_LAYOUTS, key=links)
     return best if links(best) else None
-
-
-def _fields(content: Bytes, start: int, step: int, count: int, kind: str) -> Numbers:
-    """Return the numbers at ``start``, ``start + step`` and so on."""
-    dtype = np.dtype(kind)
-    count = max(min(count, (content.size - start - dtype.itemsize) // step + 1), 0)
-    view = np.ndarray((count,), dtype, content, start, (step,))
-    return view.astype(np.int64)
-
-
-def _kinds(content: Bytes, layout: Layout, start: int, step: int, count: int) -> Bytes:
-    at = start + (layout.kind_at or 0)
-    return content[at : at + step * (count - 1) + 1 : step] if count > 0 else content[:0]
-
-
-def _is_kind(kinds: Bytes, wanted: frozenset[int]) -> Flags:
-    table = np.zeros(256, np.bool_)
-    table[list(wanted)] = True
-    known: Flags = table[kinds]
-    return known
 
 
 def _is_whole(content: Bytes, layout: Layout, begin: int, count: int) -> bool:
     """Return whether all records are known as such and numbered from 1 without a gap."""
-    numbers = _fields(content, begin + layout.number_at, layout.size, count, "<u4")
-    if numbers.size < count or not _are_known(content, layout, begin, numbers).all():
+    numbers = read_fields(content, begin + layout.number_at, layout.size, count, "<u4")
+    if numbers.size < count or not are_known(content, layout, begin, numbers).all():
         return False
     if layout.kind_at is not None:
-        kinds = _kinds(content, layout, begin, layout.size, count)
-        numbers = numbers[_is_kind(kinds, layout.records)]
+        kinds = read_kinds(content, layout, begin, layout.size, count)
+        numbers = numbers[is_kind(kinds, layout.records)]
     return bool(not numbers.size or (numbers[0] == 1 and (np.diff(numbers) == 1).all()))
 
 
@@ -231,12 +157,12 @@ def _repair(content: Bytes, layout: Layout, block: tuple[int, int, int], version
     ``block`` is where the records begin, where they end in the file, and where they end as stated.
     """
     begin, stop, stated = block
-    found = _find_records(content, layout, begin, stop)
+    found = find_records(content, layout, begin, stop)
     room = (stop - begin) // layout.size
     most = max(room, (stated - begin) // layout.size)
-    kept, findings = _keep_numbered(content, layout, found.starts, most)
+    kept, findings = keep_numbered(content, layout, found.starts, most)
     rows = content[kept[:room, None] + np.arange(layout.size)]
-    is_record = _is_kind(rows[:, 0], layout.records)
+    is_record = is_kind(rows[:, 0], layout.records)
     added = version in _FOUND_BY_START and bool(is_record.any()) and not _has_start(rows)
     if added:
         first = rows[is_record][:1].copy()
@@ -256,232 +182,3 @@ def _repair(content: Bytes, layout: Layout, block: tuple[int, int, int], version
 def _has_start(rows: Bytes) -> bool:
     wanted = np.frombuffer(_START, np.uint8)
     return bool((rows[:, : len(_START)] == wanted).all(axis=1).any())
-
-
-def _find_records(content: Bytes, layout: Layout, begin: int, stop: int) -> _Found:
-    """Find the records in a block, and the gaps between them."""
-    size = layout.size
-    starts: list[Numbers] = []
-    gaps: list[Gap] = []
-    place = begin
-    while place + size <= stop:
-        count = _count_linked(content, layout, place, stop)
-        if count:
-            starts.append(place + size * np.arange(count, dtype=np.int64))
-            place += count * size
-            continue
-        following = _next_start(content, layout, place, stop)
-        if following is None:
-            break
-        before = int(starts[-1][-1]) if starts else None
-        lost, moved = _measure_gap(content, layout, before, place, following)
-        if before is not None and (moved or _continues_before(content, before, place, following)):
-            starts[-1], place, lost = starts[-1][:-1], before, lost + 1
-        gaps.append(Gap(place, following, lost))
-        stop = min(stop + moved, content.size)
-        place = following
-        if len(gaps) > _MOST_GAPS:
-            raise DamagedFileError(
-                f"records that are damaged in more than {_MOST_GAPS} places",
-                expected="a whole Neware .nda file",
-                remedy="copy it again from the instrument, or export it as .csv from BTSDA",
-            )
-    if place < stop:
-        before = int(starts[-1][-1]) if starts else None
-        if before is not None and _continues_before(content, before, place, stop):
-            starts[-1], place = starts[-1][:-1], before
-        gaps.append(Gap(place, stop, (stop - place) // size or 1))
-    return _Found(np.concatenate(starts or [np.empty(0, np.int64)]), gaps, max(place, stop))
-
-
-def _continues_before(content: Bytes, before: int, place: int, stop: int) -> bool:
-    """Return whether what damaged a gap may have begun within the record before it.
-
-    A single record with a wrong beginning is damaged there. What is longer may have begun anywhere;
-    of bytes that are all the same it is seen where they begin.
-    """
-    size = place - before
-    if stop - place != size:
-        return True
-    value = content[place]
-    return bool(content[place - 1] == value and (content[place : place + 4] == value).all() and (
-        content[before - 1] != value or (content[place - 8 : place] == value).all()
-    ))  # fmt: skip
-
-
-def _measure_gap(
-    content: Bytes, layout: Layout, before: int | None, place: int, following: int
-) -> tuple[int, int]:
-    """Return the number of records that a gap lost, and of the bytes that came in or went there."""
-    passed = following - place
-    room = -(-passed // layout.size)
-    if before is None:
-        return room, passed % layout.size
-    last, next_one = (
-        int(_fields(content, at + layout.number_at, 1, 1, "<u4")[0]) for at in (before, following)
-    )
-    lost = next_one - last - 1
-    moved = passed - lost * layout.size
-    is_of_events = layout.kind_at == 0 and moved % layout.size == 0
-    return min(max(lost, 0), room), 0 if is_of_events else moved
-
-
-def _count_linked(content: Bytes, layout: Layout, place: int, stop: int) -> int:
-    """Count the records that follow each other from a place, each with the next number.
-
-    Events between them have numbers of their own, which say nothing.
-    """
-    room, number = (stop - place) // layout.size, _FIRST_STEPS
-    while True:
-        number = min(number, room)
-        numbers = _fields(content, place + layout.number_at, layout.size, number, "<u4")
-        kinds = _kinds(content, layout, place, layout.size, numbers.size)
-        is_bad = ~_are_known(content, layout, place, numbers)
-        numbered = np.flatnonzero(~_is_event(layout, kinds))
-        steps = np.diff(numbers[numbered])
-        is_bad[numbered[1:][(steps < 0) | (steps > 1)]] = True
-        if is_bad.any() or number == room:
-            first = int(is_bad.argmax()) if is_bad.any() else int(numbers.size)
-            return first if first > 1 or room == 1 else 0
-        number *= 8
-
-
-def _are_known(content: Bytes, layout: Layout, place: int, numbers: Numbers) -> Flags:
-    """Return which of the records from a place have a number, a known kind and a time."""
-    known = numbers > 0
-    is_timed = known
-    if layout.kind_at is not None:
-        kinds = _kinds(content, layout, place, layout.size, numbers.size)
-        is_timed = _is_kind(kinds, layout.records)
-        known &= is_timed | _is_kind(kinds, layout.others)
-    if layout.time_at is None:
-        return known
-    return known & (_have_time(content, layout, place + layout.time_at, numbers.size) | ~is_timed)
-
-
-def _have_time(content: Bytes, layout: Layout, at: int, count: int) -> Flags:
-    if not layout.is_date:
-        times = _fields(content, at, layout.size, count, "<u4") != 0
-        return np.concatenate((times, np.zeros(count - times.size, np.bool_)))
-    valid = np.ones(count, np.bool_)
-    for place, least, most in _DATE_PARTS:
-        part = content[at + place :: layout.size][:count]
-        valid[: part.size] &= (part >= least) & (part <= most)
-    return valid
-
-
-def _is_event(layout: Layout, kinds: Bytes) -> Flags:
-    if layout.kind_at is None:
-        return np.zeros(kinds.size, np.bool_)
-    return _is_kind(kinds, layout.others - {_CHANNEL})
-
-
-def _next_start(content: Bytes, layout: Layout, place: int, stop: int) -> int | None:
-    """Return the next place at which two records follow each other, None if there is none."""
-    size = layout.size
-    for first in range(place, stop - 2 * size + 1, _WINDOW):
-        number = min(_WINDOW, stop - 2 * size + 1 - first)
-        here = _fields(content, first + layout.number_at, 1, number, "<u4")
-        after = _fields(content, first + size + layout.number_at, 1, number, "<u4")
-        steps = after - here
-        is_start = (here > 0) & (steps >= 0) & (steps <= 1)
-        if layout.kind_at is not None:
-            wanted = layout.records | layout.others
-            for offset in (first, first + size):
-                is_start &= _is_kind(_kinds(content, layout, offset, 1, number), wanted)
-        found = np.flatnonzero(is_start)
-        for candidate in found.tolist():
-            if _count_linked(content, layout, first + candidate, stop) >= _needed(
-                layout, first + candidate, stop
-            ):
-                return first + candidate
-    return None
-
-
-def _needed(layout: Layout, place: int, stop: int) -> int:
-    return min(_SHORT, (stop - place) // layout.size)
-
-
-def _keep_numbered(
-    content: Bytes, layout: Layout, starts: Numbers, most: int
-) -> tuple[Numbers, list[Finding]]:
-    """Return the places of the records to be kept: each number once, in the order of the file.
-
-    ``most`` is the largest number that a record can have.
-    """
-    if not starts.size:
-        return starts, []
-    numbers = np.zeros(starts.size, np.int64)
-    for byte in range(4):
-        numbers |= content[starts + layout.number_at + byte].astype(np.int64) << 8 * byte
-    is_record = np.ones(starts.size, np.bool_)
-    if layout.kind_at is not None:
-        is_record = _is_kind(content[starts + layout.kind_at], layout.records)
-    own = np.flatnonzero(is_record)
-    chosen = own[_longest_sequence(numbers[own], most)]
-    rejected = is_record.copy()
-    rejected[chosen] = False
-    is_twice = rejected & np.isin(numbers, numbers[chosen])
-    findings = [
-        *_rejected_findings(starts, rejected & ~is_twice, is_twice),
-        *_missing_findings(numbers[chosen]),
-    ]
-    return starts[~rejected], findings
-
-
-def _longest_sequence(numbers: Numbers, most: int) -> Flags:
-    """Return which records are in the longest sequence of increasing numbers.
-
-    A sequence is made of runs, in each of which the numbers increase by one; of a run that begins
-    within the one before, only what follows that counts.
-    """
-    kept = np.zeros(numbers.size, np.bool_)
-    begins = np.concatenate(([0], np.flatnonzero(np.diff(numbers) != 1) + 1))[: numbers.size]
-    ends = np.append(begins[1:], numbers.size)
-    lasts, lengths = numbers[ends - 1] if begins.size else begins, ends[: begins.size] - begins
-    possible = np.flatnonzero(lasts <= most)
-    begins, lasts, lengths = begins[possible], lasts[possible], lengths[possible]
-    score, previous = lengths.copy(), np.full(lengths.size, -1)
-    for run in range(1, lengths.size):
-        gained = score[:run] + np.minimum(lengths[run], lasts[run] - lasts[:run])
-        gained[lasts[:run] >= lasts[run]] = 0
-        best = int(gained.argmax())
-        if gained[best] > score[run]:
-            score[run], previous[run] = gained[best], best
-    run = int(score.argmax()) if score.size else -1
-    while run >= 0:
-        before = lasts[previous[run]] if previous[run] >= 0 else 0
-        length = min(lengths[run], lasts[run] - before)
-        end = begins[run] + lengths[run]
-        kept[end - length : end] = True
-        run = int(previous[run])
-    return kept
-
-
-def _rejected_findings(starts: Numbers, wrong: Flags, twice: Flags) -> Iterator[Finding]:
-    if wrong.any():
-        number = int(wrong.sum())
-        sentence = (
-            f"{number} records have a number that does not fit their neighbours' (the first at "
-            f"byte {starts[wrong.argmax()]}): they are damaged or out of place, and were left out."
-        )
-        yield Finding("warning", "records_lost", sentence, number)
-    if twice.any():
-        number = int(twice.sum())
-        sentence = (
-            f"{number} records stand twice in the file (one of them at byte "
-            f"{starts[twice.argmax()]}); each counts once."
-        )
-        yield Finding("warning", "records_repeated", sentence, number)
-
-
-def _missing_findings(numbers: Numbers) -> list[Finding]:
-    missing = int(numbers[-1]) - numbers.size if numbers.size else 0
-    if missing <= 0:
-        return []
-    after = numbers[np.flatnonzero(np.diff(numbers, prepend=0) > 1)[0]]
-    sentence = (
-        f"By the numbers of the records, {missing} of {numbers[-1]} are missing, the first ones "
-        f"before record {after}."
-    )
-    return [Finding("warning", "records_missing", sentence, missing)]

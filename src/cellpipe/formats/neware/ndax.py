@@ -28,11 +28,18 @@ from fastnda.dicts import AUX_CHL_MAP, AUX_CHL_SCALE_MAP, STEP_TYPE_MAP
 
 from cellpipe.core.errors import DamagedFileError
 from cellpipe.core.model import Finding
+from cellpipe.formats.neware.ndax_account import (
+    TABLES,
+    channel_findings,
+    lost_times_findings,
+    number_findings,
+    step_findings,
+    times_findings,
+)
 from cellpipe.formats.neware.pages import Pages, check_pages, has_checksums
 from cellpipe.formats.neware.run_info import follows_its_time, is_within, read_run_parts
 from cellpipe.formats.tabular.workbook import BROKEN_ZIP
 
-_TABLES = ("data.ndc", "data_runInfo.ndc", "data_step.ndc")
 _AUXILIARY = re.compile(r"data_AUX_(\d+)_(\d+)_(\d+)\.ndc$|.*_(\d+)\.ndc$")
 _COUNTERS = ("charge_capacity_mAh", "discharge_capacity_mAh", "charge_energy_mWh",
              "discharge_energy_mWh")  # fmt: skip
@@ -91,14 +98,14 @@ def read_archive(path: Path) -> Archive:
     findings: list[Finding] = []
     with zipfile.ZipFile(path) as opened, warnings.catch_warnings(action="ignore"):
         names = {Path(name).name: name for name in opened.namelist()}
-        if _TABLES[0] not in names:
+        if TABLES[0] not in names:
             raise DamagedFileError(
                 f"an archive with {', '.join(sorted(names)[:6])}",
-                expected=f"one with {_TABLES[0]}",
+                expected=f"one with {TABLES[0]}",
                 remedy="copy the file again from the instrument",
             )
         members = _Members(opened, names, _has_checksums(opened, names), findings)
-        raw = _read_pages(members, _TABLES[0])
+        raw = _read_pages(members, TABLES[0])
         main: pl.DataFrame = read_ndc(raw.content)
         if raw.certain is not None and raw.content[2] not in _NUMBERED_VERSIONS:
             main = _leave_out_behind(main, raw.content[: raw.certain], findings)
@@ -107,9 +114,9 @@ def read_archive(path: Path) -> Archive:
         described = _read_descriptions(members)
         table = _name_step_types(timed) if run is None else _merge_run_info(timed, run, step)
         if not raw.lost:
-            findings += _number_findings(main)
-            findings += _times_findings(timed, table, run)
-        findings += _step_findings(run, step)
+            findings += number_findings(main)
+            findings += times_findings(timed, table, run)
+        findings += step_findings(run, step)
         is_stored = "total_time_s" in table.columns
         table = _add_test_time(table)
         table = table if is_stored else bridge_gaps(table)
@@ -156,19 +163,19 @@ def _read_run_info(
     """Read the times and the steps, and leave out the records whose times are lost."""
     run: pl.DataFrame | None = None
     step: pl.DataFrame | None = None
-    if _TABLES[1] in members.names:
-        run, spans = read_run_parts(_read_pages(members, _TABLES[1]))
+    if TABLES[1] in members.names:
+        run, spans = read_run_parts(_read_pages(members, TABLES[1]))
         last = int(run["index"].max() or 0) if run.height else 0  # type: ignore[arg-type]
         if raw.lost and main.height and last > int(main["index"].max() or 0):  # type: ignore[arg-type]
             main = _leave_out_behind(main, raw.before_loss(), members.findings)
         known = main.filter(~is_within(pl.col("index"), spans))
         known = known.filter(follows_its_time(known["index"], run["index"]))
-        members.findings.extend(_lost_times_findings(main.height - known.height))
+        members.findings.extend(lost_times_findings(main.height - known.height))
         main = known
-    if _TABLES[2] in members.names:
-        step = read_ndc(_read_pages(members, _TABLES[2]).before_loss())
+    if TABLES[2] in members.names:
+        step = read_ndc(_read_pages(members, TABLES[2]).before_loss())
     elif run is not None:
-        sentence = f"The archive has no {_TABLES[2]}: cycles and kinds of steps are not known."
+        sentence = f"The archive has no {TABLES[2]}: cycles and kinds of steps are not known."
         members.findings.append(Finding("warning", "member_missing", sentence))
     return run, step, main
 
@@ -179,69 +186,11 @@ def _leave_out_behind(main: pl.DataFrame, certain: bytes, findings: list[Finding
     number = main.height - known.height
     if number > 0:
         sentence = (
-            f"The numbers of {number} records behind the damaged place in {_TABLES[0]} are not "
+            f"The numbers of {number} records behind the damaged place in {TABLES[0]} are not "
             "certain, and with them their times; these records were left out."
         )
         findings.append(Finding("warning", "records_lost", sentence, number))
     return main.filter(pl.col("index") <= (known["index"].max() or 0))
-
-
-def _lost_times_findings(number: int) -> list[Finding]:
-    if not number:
-        return []
-    sentence = (
-        f"The times of {number} records can't be known, because what they follow from is on a "
-        "damaged page; these records were left out."
-    )
-    return [Finding("warning", "records_lost", sentence, number)]
-
-
-def _number_findings(main: pl.DataFrame) -> list[Finding]:
-    """Report numbers between the records' that none has, and those that several have."""
-    if not main.height:
-        return []
-    findings = []
-    numbers = main["index"].unique()
-    missing = int(numbers.max() or 0) - numbers.len()  # type: ignore[arg-type]
-    if missing > 0:
-        sentence = f"By the numbers of the records, {missing} are missing between the others."
-        findings.append(Finding("warning", "records_missing", sentence, missing))
-    twice = main.height - numbers.len()
-    if twice:
-        sentence = f"{twice} records have the number of another one."
-        findings.append(Finding("warning", "records_repeated", sentence, twice))
-    return findings
-
-
-def _times_findings(
-    main: pl.DataFrame, table: pl.DataFrame, run: pl.DataFrame | None
-) -> list[Finding]:
-    """Report times without a record, and records at the beginning without a time."""
-    if run is None:
-        return []
-    without = run.filter(~pl.col("index").is_in(main["index"].implode())).height
-    left_out = main.height - table.height
-    if not (without or left_out):
-        return []
-    sentence = (
-        f"{without} records are missing in {_TABLES[0]} whose times {_TABLES[1]} holds, and the "
-        f"times of the first {left_out} records are missing there: one of both is damaged."
-    )
-    return [Finding("warning", "records_lost", sentence, without + left_out)]
-
-
-def _step_findings(run: pl.DataFrame | None, step: pl.DataFrame | None) -> list[Finding]:
-    """Report steps that records have and that the table of steps does not."""
-    if run is None or step is None or not run.height:
-        return []
-    missing = int(run["step_count"].max() or 0) - step.height  # type: ignore[arg-type]
-    if missing <= 0:
-        return []
-    sentence = (
-        f"{_TABLES[2]} describes {step.height} of {missing + step.height} steps; the cycles and "
-        "kinds of the others are not known."
-    )
-    return [Finding("warning", "steps_missing", sentence, missing)]
 
 
 def _merge_run_info(
@@ -396,7 +345,7 @@ def _add_auxiliary_channels(
         if pages is None or pages.lost[:1] == (pages.page_bytes,):
             continue
         raw: pl.DataFrame = read_ndc(pages.before_loss())
-        members.findings.extend(_channel_findings(name, raw, total, is_whole=not pages.lost))
+        members.findings.extend(channel_findings(name, raw, total, is_whole=not pages.lost))
         part = _name_auxiliary_columns(raw, channel, place)
         is_aligned = part.height == table.height and part["index"].equals(table["index"])
         table = (
@@ -416,23 +365,10 @@ def _read_channel(members: _Members, name: str) -> Pages | None:
         return None
 
 
-def _channel_findings(
-    name: str, channel: pl.DataFrame, total: int, *, is_whole: bool
-) -> list[Finding]:
-    """Compare the number of an auxiliary channel's values with that of the records."""
-    if not is_whole or not channel.height or channel["index"].max() == total:
-        return []
-    sentence = (
-        f"The member {name} has values of {channel.height} records where the test has {total}: one "
-        "of both is damaged."
-    )
-    return [Finding("warning", "channel_damaged", sentence, abs(total - channel.height))]
-
-
 def _channel_numbers(name: str) -> tuple[int, ...]:
     """Return the numbers in the name of an auxiliary channel's member, none for other members."""
     match = _AUXILIARY.match(name)
-    if match is None or name in _TABLES:
+    if match is None or name in TABLES:
         return ()
     return tuple(int(number) for number in match.groups(default="0"))
 
