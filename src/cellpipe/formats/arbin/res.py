@@ -21,7 +21,7 @@ from cellpipe.core.errors import DamagedFileError
 from cellpipe.core.model import Finding, Recording
 from cellpipe.formats.arbin import columns as arbin
 from cellpipe.formats.format import Format, Sample
-from cellpipe.formats.jet4.database import JetError, declared_row_count, read_table, table_names
+from cellpipe.formats.jet4.database import JetError, read_counted_table, table_names
 from cellpipe.formats.jet4.pages import PAGE_BYTES
 from cellpipe.formats.tabular.records import vendor_cycles
 
@@ -77,8 +77,8 @@ def _read_recording(data: mmap.mmap) -> Recording:
             expected=f"Arbin's {_RECORDS}",
             remedy="leave it out of the folder, or export it as .csv from Data Watcher",
         )
-    raw = read_table(data, _RECORDS)
-    findings = _row_findings(data, raw)
+    raw, declared = read_counted_table(data, _RECORDS)
+    findings = _row_findings(raw, declared)
     raw = _leave_out_empty(raw, findings)
     if not raw.height:
         none = {"timeseries": empty_table("timeseries")}
@@ -106,8 +106,7 @@ def _read_vendor_cycles(
     return vendor_cycles(joined, arbin.CYCLE_QUANTITIES, bare_seconds=True)
 
 
-def _row_findings(data: mmap.mmap, raw: pl.DataFrame) -> list[Finding]:
-    declared = declared_row_count(data, _RECORDS)
+def _row_findings(raw: pl.DataFrame, declared: int) -> list[Finding]:
     findings = []
     if declared > raw.height:
         sentence = (
@@ -128,7 +127,7 @@ def _row_findings(data: mmap.mmap, raw: pl.DataFrame) -> list[Finding]:
 def _read_counted(data: mmap.mmap, name: str, findings: list[Finding]) -> pl.DataFrame:
     """Read a table; report if it has not as many rows as it states."""
     try:
-        table, declared = read_table(data, name), declared_row_count(data, name)
+        table, declared = read_counted_table(data, name)
     except JetError as error:
         sentence = f"{name} can't be read ({error}); what it holds is missing."
         findings.append(Finding("warning", "table_damaged", sentence))

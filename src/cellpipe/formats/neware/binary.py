@@ -30,7 +30,7 @@ from cellpipe.core.model import Finding, Recording
 from cellpipe.formats.file_ends import is_complete_zip
 from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.neware.nda_layouts import LAYOUTS, OWN_COUNT
-from cellpipe.formats.neware.nda_records import account_for_records
+from cellpipe.formats.neware.nda_records import Account, account_for_records
 from cellpipe.formats.neware.ndax import LOCAL_VERSIONS, bridge_gaps, read_archive, read_member
 from cellpipe.formats.tabular.workbook import BROKEN_ZIP
 
@@ -161,15 +161,37 @@ _UNREADABLE = (
 def _read_nda(path: Path, findings: list[Finding]) -> tuple[pl.DataFrame, dict[str, object]]:
     try:
         account = account_for_records(path)
-        findings += account.findings
+        frame, suspect = None, None
         if account.content is None:
-            return fastnda.read(path, cycle_mode="raw"), _read_metadata(path)
-        with tempfile.TemporaryDirectory() as folder:
-            copy = Path(folder) / "repaired.nda"
-            copy.write_bytes(account.content)
-            frame, metadata = fastnda.read(copy, cycle_mode="raw"), _read_metadata(copy)
+            try:
+                frame = fastnda.read(path, cycle_mode="raw")
+            except pl.exceptions.PolarsError as error:  # a date that can't be
+                suspect = error
+            if frame is None or _lacks_times(frame):
+                account = account_for_records(path, is_suspect=True)
+        findings += account.findings
+        if account.content is not None:
+            return _read_repaired(account)
+        if frame is None:
+            raise suspect or ValueError("no records")
+        return frame, _read_metadata(path)
     except _UNREADABLE as error:
         raise _damaged_file_error("nda", error) from error
+
+
+def _lacks_times(frame: pl.DataFrame) -> bool:
+    """Return whether some records have no time on the clock and others have."""
+    if "unix_time_s" not in frame.columns:
+        return False
+    is_missing = frame["unix_time_s"].fill_null(0.0) <= 0
+    return bool(is_missing.any() and not is_missing.all())
+
+
+def _read_repaired(account: Account) -> tuple[pl.DataFrame, dict[str, object]]:
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "repaired.nda"
+        copy.write_bytes(account.content or b"")
+        frame, metadata = fastnda.read(copy, cycle_mode="raw"), _read_metadata(copy)
     if account.added_start:
         frame = frame.filter(pl.col("index") != 1)
     return frame if account.stores_test_time else bridge_gaps(frame), metadata

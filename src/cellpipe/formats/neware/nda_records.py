@@ -25,7 +25,6 @@ from cellpipe.formats.neware.nda_layouts import (
     OWN_COUNT,
     Bytes,
     Layout,
-    are_known,
     is_kind,
     read_fields,
     read_kinds,
@@ -54,8 +53,15 @@ class Account:
     stores_test_time: bool = False
 
 
-def account_for_records(path: Path) -> Account:
+def account_for_records(path: Path, *, is_suspect: bool = False) -> Account:
     """Count the bytes of an .nda's blocks of records, and repair those that don't add up.
+
+    Parameters
+    ----------
+    path
+        The file.
+    is_suspect
+        Look at each record's time, too: something in what was read of them can't be.
 
     Raises
     ------
@@ -68,12 +74,12 @@ def account_for_records(path: Path) -> Account:
     with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
         content = np.frombuffer(data, np.uint8)
         try:
-            return _account(content)
+            return _account(content, is_suspect=is_suspect)
         finally:
             del content
 
 
-def _account(content: Bytes) -> Account:
+def _account(content: Bytes, *, is_suspect: bool = False) -> Account:
     version = int(content[14])
     begin, length = _block(content, version)
     layout = _find_layout(content, version, begin, length)
@@ -82,7 +88,8 @@ def _account(content: Bytes) -> Account:
     if _is_without_times(content, layout, begin):
         layout = replace(layout, time_at=None)
     stop = min(begin + length, content.size) if length else content.size
-    if not _is_whole(content, layout, begin, (stop - begin) // layout.size):
+    is_whole = _is_whole(content, layout, begin, (stop - begin) // layout.size)
+    if not is_whole or is_suspect:
         return _repair(content, layout, (begin, stop, begin + length), version)
     return Account(_rest_findings(content, layout, begin, length) if version < OWN_COUNT else [])
 
@@ -141,14 +148,21 @@ def _find_layout(content: Bytes, version: int, begin: int, length: int) -> Layou
 
 
 def _is_whole(content: Bytes, layout: Layout, begin: int, count: int) -> bool:
-    """Return whether all records are known as such and numbered from 1 without a gap."""
+    """Return whether all records are of a known kind and numbered from 1 without a gap."""
     numbers = read_fields(content, begin + layout.number_at, layout.size, count, "<u4")
-    if numbers.size < count or not are_known(content, layout, begin, numbers).all():
+    if numbers.size < count:
         return False
     if layout.kind_at is not None:
         kinds = read_kinds(content, layout, begin, layout.size, count)
-        numbers = numbers[is_kind(kinds, layout.records)]
-    return bool(not numbers.size or (numbers[0] == 1 and (np.diff(numbers) == 1).all()))
+        is_record = is_kind(kinds, layout.records)
+        others = kinds[~is_record]
+        if not is_kind(others, layout.others).all():
+            return False
+        numbers = numbers[is_record] if others.size else numbers
+    return bool(
+        not numbers.size
+        or (numbers[0] == 1 and numbers[-1] == numbers.size and (numbers[1:] > numbers[:-1]).all())
+    )
 
 
 def _repair(content: Bytes, layout: Layout, block: tuple[int, int, int], version: int) -> Account:

@@ -104,8 +104,9 @@ def read_archive(path: Path) -> Archive:
                 expected=f"one with {TABLES[0]}",
                 remedy="copy the file again from the instrument",
             )
-        members = _Members(opened, names, _has_checksums(opened, names), findings)
-        raw = _read_pages(members, TABLES[0])
+        first = read_member(opened, names[TABLES[0]])
+        members = _Members(opened, names, _has_checksums(opened, names, first), findings)
+        raw = _check_member(members, first, TABLES[0])
         main: pl.DataFrame = read_ndc(raw.content)
         if raw.certain is not None and raw.content[2] not in _NUMBERED_VERSIONS:
             main = _leave_out_behind(main, raw.content[: raw.certain], findings)
@@ -139,9 +140,11 @@ def read_member(opened: zipfile.ZipFile, name: str) -> bytes:
     return opened.read(info)
 
 
-def _has_checksums(opened: zipfile.ZipFile, names: Mapping[str, str]) -> bool:
-    """Return whether a page of some member has a checksum."""
-    for name in (n for n in names if n.endswith(".ndc")):
+def _has_checksums(opened: zipfile.ZipFile, names: Mapping[str, str], first: bytes) -> bool:
+    """Return whether a page of some member has a checksum; ``first`` is the first member."""
+    if has_checksums(first):
+        return True
+    for name in (n for n in names if n.endswith(".ndc") and n != TABLES[0]):
         try:
             if has_checksums(read_member(opened, names[name])):
                 return True
@@ -151,7 +154,10 @@ def _has_checksums(opened: zipfile.ZipFile, names: Mapping[str, str]) -> bool:
 
 
 def _read_pages(members: _Members, name: str) -> Pages:
-    raw = read_member(members.opened, members.names[name])
+    return _check_member(members, read_member(members.opened, members.names[name]), name)
+
+
+def _check_member(members: _Members, raw: bytes, name: str) -> Pages:
     pages = check_pages(raw, name, is_summed=members.is_summed)
     members.findings.extend(pages.findings)
     return pages

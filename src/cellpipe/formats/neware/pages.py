@@ -7,11 +7,15 @@ an empty one, so that the records behind it keep their numbers.
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass
 
 from cellpipe.core.model import Finding
 from cellpipe.formats.left_over import Gap, lost_records
+
+try:  # several times as fast; it doesn't exist for every machine
+    from isal.isal_zlib import crc32
+except ImportError:
+    from zlib import crc32
 
 _OLD_VERSIONS, _OLD_BYTES, _BYTES = {1, 2, 3, 4}, 512, 4096
 _SUM_BYTES = 4
@@ -75,7 +79,7 @@ def _is_whole(raw: bytes, place: int, size: int, *, is_summed: bool) -> bool:
     if is_summed:
         page = memoryview(raw)[place : place + size - _SUM_BYTES]
         stored = raw[place + size - _SUM_BYTES : place + size]
-        return zlib.crc32(page) == int.from_bytes(stored, "little")
+        return crc32(page) == int.from_bytes(stored, "little")
     bits = raw[place + 4 : place + (132 if size == _BYTES else 5)]
     count = int.from_bytes(raw[place + 2 : place + 4], "little")
     return count == int.from_bytes(bits, "little").bit_count() > 0

@@ -109,7 +109,9 @@ def _read_member(path: Path, member: str) -> bytes | None:
 
 def _last_row(content: bytes) -> int | None:
     """Return the number of the last row element; None if rows are not numbered."""
-    at = max(content.rfind(b"<row "), content.rfind(b":row "))
+    at = content.rfind(b"<row ")
+    if at < 0:
+        at = content.rfind(b":row ")
     match = _ROW.search(content[max(at - 20, 0) : at + 200]) if at >= 0 else None
     return int(match[1]) if match else None
 
