@@ -142,6 +142,8 @@ def _leave_out_empty(raw: pl.DataFrame, findings: list[Finding]) -> pl.DataFrame
     """Leave out records without a number or a time; report numbers that are missing or repeated."""
     keys = [name for name in _PLACE if name in raw.columns]
     needed = [*keys, *(name for name in ("Test_Time", "Voltage") if name in raw.columns)]
+    if not any(raw[name].null_count() for name in needed) and _are_consecutive(raw, keys):
+        return raw
     is_empty = pl.any_horizontal(pl.col(needed).is_null(), pl.col("Data_Point") <= 0)
     whole = raw.filter(~is_empty)
     empty = raw.height - whole.height
@@ -160,6 +162,14 @@ def _leave_out_empty(raw: pl.DataFrame, findings: list[Finding]) -> pl.DataFrame
         sentence = f"By the numbers of the records, {missing} are missing between the others."
         findings.append(Finding("warning", "records_missing", sentence, missing))
     return kept
+
+
+def _are_consecutive(raw: pl.DataFrame, keys: list[str]) -> bool:
+    """Return whether the records of one test are numbered without a gap."""
+    if not raw.height or ("Test_ID" in keys and raw["Test_ID"].min() != raw["Test_ID"].max()):
+        return False
+    numbers = raw["Data_Point"].sort().to_numpy()
+    return bool(numbers[0] > 0 and (numbers[1:] - numbers[:-1] == 1).all())
 
 
 def _timeseries(records: pl.DataFrame) -> pl.DataFrame:

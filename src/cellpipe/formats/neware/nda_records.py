@@ -149,11 +149,14 @@ def _find_layout(content: Bytes, version: int, begin: int, length: int) -> Layou
 
 def _is_whole(content: Bytes, layout: Layout, begin: int, count: int) -> bool:
     """Return whether all records are of a known kind and numbered from 1 without a gap."""
-    numbers = read_fields(content, begin + layout.number_at, layout.size, count, "<u4")
-    if numbers.size < count:
-        return False
+    bytes_read = layout.number_at + 4
+    if begin + count * layout.size > content.size or not count:
+        return not count
+    rows = np.ndarray((count,), f"V{bytes_read}", content, begin, (layout.size,)).copy()
+    heads = rows.view(np.uint8).reshape(count, bytes_read)
+    numbers = heads[:, layout.number_at :].copy().view("<u4").ravel()
     if layout.kind_at is not None:
-        kinds = read_kinds(content, layout, begin, layout.size, count)
+        kinds = heads[:, layout.kind_at]
         is_record = is_kind(kinds, layout.records)
         others = kinds[~is_record]
         if not is_kind(others, layout.others).all():
