@@ -94,6 +94,9 @@ def test_records_that_are_lost_are_said_and_the_others_are_the_files_own(
         except FileError:
             assert harm is zero_tail, f"{harm.__name__} {number} costs the whole file"
             continue
+        if harm is zero_tail and table not in found.tables:
+            assert new_warnings(found, good), number
+            continue
         lost = good.tables[table].height - found.tables[table].height
         assert strange_rows(found.tables[table], good.tables[table]) == 0, number
         assert new_warnings(found, good), number
@@ -206,7 +209,7 @@ def test_every_page_of_the_real_ndax_has_its_checksum(real_data: Path) -> None:
             for name in archive.namelist():
                 content = archive.read(name)
                 size = 512 if content[2] == 2 else 4096
-                if name.endswith(".ndc"):
+                if name.endswith(".ndc") and name != "data_Aux.ndc":  # a text without one
                     for at in range(size, len(content), size):
                         page = content[at : at + size]
                         assert zlib.crc32(page[:-4]) == int.from_bytes(page[-4:], "little"), name

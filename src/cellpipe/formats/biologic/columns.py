@@ -247,7 +247,7 @@ def _sweep_findings(impedance: pl.DataFrame) -> list[Finding]:
     """Report records without a frequency in the midst of a sweep, where none can be."""
     frequency, index = impedance["frequency_hertz"].to_numpy(), impedance["record_index"].to_numpy()
     gaps = np.diff(index) - 1
-    steps = np.sign(np.diff(frequency))
+    steps = (frequency[1:] > frequency[:-1]).astype(np.int8) - (frequency[1:] < frequency[:-1])
     middle = np.flatnonzero(gaps > 0)
     middle = middle[(middle > 0) & (middle < steps.size - 1)]
     same = (steps[middle] == steps[middle - 1]) & (steps[middle] == steps[middle + 1])

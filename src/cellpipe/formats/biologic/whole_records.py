@@ -60,11 +60,15 @@ def read_whole_records(
     more = table.room - table.declared * width
     if table.room and (table.is_cut or more > _FEW) and _is_rising(time[:stated]).all():
         end = table.start + table.room
-        behind = [left_over(end - more, end, "the file", "a module")] if more > 0 else []
-        return columns[:stated], behind
+        rest = [left_over(end - more, end, "the file", "a module")] if more > 0 else []
+        return columns[:stated], rest
     if table.moved:
-        return _join_ends(content, table, columns, only)
-    return _leave_out(table, columns, _find_damaged(time))
+        behind = read_columns(content, replace(table, start=table.start + table.moved), only)
+        if 0 < behind[_TIME][-1] < _LATEST:
+            return _join_ends(table, columns, behind)
+    if not table.room:
+        return _leave_out(table, columns, _find_damaged(time))
+    return _leave_out(table, columns[:stated], _find_damaged(time[:stated]))
 
 
 def _leave_out(
@@ -136,12 +140,11 @@ def _is_rising(time: Floats) -> Flags:
 
 
 def _join_ends(
-    content: Content, table: Records, columns: pl.DataFrame, only: Collection[str]
+    table: Records, columns: pl.DataFrame, behind: pl.DataFrame
 ) -> tuple[pl.DataFrame, list[Finding]]:
     """Join the records counted from the beginning and those counted from the end of the data."""
-    behind = read_columns(content, replace(table, start=table.start + table.moved), only)
     forward, backward = columns[_TIME].to_numpy(), behind[_TIME].to_numpy()
-    last = backward[-1] if 0 <= backward[-1] < _LATEST else _LATEST
+    last = backward[-1]
     rising = _is_rising(forward) & (forward <= last)
     front = max(int((~rising).argmax()) - 1 if not rising.all() else table.count - 1, 0)
     least = forward[front - 1] if front else 0.0

@@ -110,8 +110,15 @@ def _have_time(content: Bytes, layout: Layout, at: int, count: int) -> Flags:
     return valid
 
 
-def is_event(layout: Layout, kinds: Bytes) -> Flags:
-    """Return which kinds are those of events, whose numbers are not in sequence."""
+def is_record(layout: Layout, kinds: Bytes) -> Flags:
+    """Return which kinds are those of records; all, where records have no kind."""
     if layout.kind_at is None:
+        return np.ones(kinds.size, np.bool_)
+    return is_kind(kinds, layout.records)
+
+
+def is_channel(layout: Layout, kinds: Bytes) -> Flags:
+    """Return which kinds are those of auxiliary channels, which have the numbers of records."""
+    if _CHANNEL not in layout.others:
         return np.zeros(kinds.size, np.bool_)
-    return is_kind(kinds, layout.others - {_CHANNEL})
+    return is_kind(kinds, frozenset({_CHANNEL}))

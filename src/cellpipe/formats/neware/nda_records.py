@@ -10,7 +10,6 @@ are no record.
 
 from __future__ import annotations
 
-import mmap
 import struct
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -71,12 +70,7 @@ def account_for_records(path: Path, *, is_suspect: bool = False) -> Account:
     """
     if path.stat().st_size < 128:
         return Account()
-    with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        content = np.frombuffer(data, np.uint8)
-        try:
-            return _account(content, is_suspect=is_suspect)
-        finally:
-            del content
+    return _account(np.memmap(path, np.uint8, "r"), is_suspect=is_suspect)
 
 
 def _account(content: Bytes, *, is_suspect: bool = False) -> Account:

@@ -16,8 +16,8 @@ from cellpipe.formats.neware.nda_layouts import (
     Layout,
     Numbers,
     are_known,
-    is_event,
-    is_kind,
+    is_channel,
+    is_record,
     read_fields,
     read_kinds,
 )
@@ -109,7 +109,7 @@ def _measure_gap(
 def _count_linked(content: Bytes, layout: Layout, place: int, stop: int) -> int:
     """Count the records that follow each other from a place, each with the next number.
 
-    Events between them have numbers of their own, which say nothing.
+    Events and auxiliary channels between them are passed over.
     """
     room, number = (stop - place) // layout.size, _FIRST_STEPS
     while True:
@@ -117,9 +117,8 @@ def _count_linked(content: Bytes, layout: Layout, place: int, stop: int) -> int:
         numbers = read_fields(content, place + layout.number_at, layout.size, number, "<u4")
         kinds = read_kinds(content, layout, place, layout.size, numbers.size)
         is_bad = ~are_known(content, layout, place, numbers)
-        numbered = np.flatnonzero(~is_event(layout, kinds))
-        steps = np.diff(numbers[numbered])
-        is_bad[numbered[1:][(steps < 0) | (steps > 1)]] = True
+        numbered = np.flatnonzero(is_record(layout, kinds))
+        is_bad[numbered[1:][np.diff(numbers[numbered]) != 1]] = True
         if is_bad.any() or number == room:
             first = int(is_bad.argmax()) if is_bad.any() else int(numbers.size)
             return first if first > 1 or room == 1 else 0
@@ -133,12 +132,12 @@ def _next_start(content: Bytes, layout: Layout, place: int, stop: int) -> int | 
         number = min(_WINDOW, stop - 2 * size + 1 - first)
         here = read_fields(content, first + layout.number_at, 1, number, "<u4")
         after = read_fields(content, first + size + layout.number_at, 1, number, "<u4")
-        steps = after - here
-        is_start = (here > 0) & (steps >= 0) & (steps <= 1)
-        if layout.kind_at is not None:
-            wanted = layout.records | layout.others
-            for offset in (first, first + size):
-                is_start &= is_kind(read_kinds(content, layout, offset, 1, number), wanted)
+        kinds, next_kinds = (
+            read_kinds(content, layout, at, 1, number) for at in (first, first + size)
+        )
+        is_start = is_record(layout, kinds) & is_record(layout, next_kinds) & (after - here == 1)
+        is_start |= is_record(layout, kinds) & is_channel(layout, next_kinds) & (after == here)
+        is_start &= here > 0
         found = np.flatnonzero(is_start)
         for candidate in found.tolist():
             if _count_linked(content, layout, first + candidate, stop) >= _needed(
