@@ -54,7 +54,7 @@ def lost_records(gaps: Sequence[Gap], content: str, expected: str) -> list[Findi
     return [Finding("warning", "records_lost", sentence, records)]
 
 
-def left_over(start: int, stop: int, content: str, expected: str) -> Finding:
+def rest_finding(start: int, stop: int, content: str, expected: str) -> Finding:
     """Return a finding of bytes that belong to no known part of a file.
 
     Parameters

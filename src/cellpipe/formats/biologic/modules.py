@@ -29,7 +29,7 @@ from galvani.BioLogic import (
 
 from cellpipe.core.errors import DamagedFileError
 from cellpipe.core.model import Finding
-from cellpipe.formats.left_over import Gap, left_over, lost_records
+from cellpipe.formats.left_over import Gap, lost_records, rest_finding
 
 Content = np.memmap[Any, Any]
 MORE_COLUMNS = {  # missing from galvani's table, or named differently from EC-Lab
@@ -107,14 +107,14 @@ def read_modules(path: Path) -> dict[str, Module]:
             header = _read_header(stream, place)
             if header is None:
                 following = _find_header(path, place + 1) or size
-                findings.append(left_over(place, following, "the file", "a module"))
+                findings.append(rest_finding(place, following, "the file", "a module"))
                 place = following
                 continue
             name = bytes(header["shortname"]).decode("latin1").strip()
             module = _measure_module(stream, path, header, size)
             end = module.offset + module.available
             if name in modules:
-                findings.append(left_over(place, end, "the file", f"only one module {name}"))
+                findings.append(rest_finding(place, end, "the file", f"only one module {name}"))
             else:
                 if module.available < module.length and name != "VMP data":
                     _check_end(name, module, size, findings)
@@ -212,7 +212,7 @@ def locate_records(content: Content, module: Module) -> Records:
     if room == stated:
         findings.append(_miscounted("number of records", declared, count))
         if rest:
-            findings.append(left_over(first + room - rest, first + room, "the file", "a record"))
+            findings.append(rest_finding(first + room - rest, first + room, "the file", "a record"))
         return Records(first, count, layout, flags, tuple(findings))
     is_cut = not module.is_followed
     if count < declared and is_cut:

@@ -19,7 +19,7 @@ from cellpipe.core.errors import DamagedFileError
 from cellpipe.core.model import Finding
 from cellpipe.formats.biologic.modules import COPY_AGAIN, Content, Records
 from cellpipe.formats.biologic.record_columns import read_columns
-from cellpipe.formats.left_over import Gap, left_over, lost_records
+from cellpipe.formats.left_over import Gap, lost_records, rest_finding
 
 _TIME = "time/s"
 _LATEST = 1e9  # s; more than thirty years
@@ -60,7 +60,7 @@ def read_whole_records(
     more = table.room - table.declared * width
     if table.room and (table.is_cut or more > _FEW) and _is_rising(time[:stated]).all():
         end = table.start + table.room
-        rest = [left_over(end - more, end, "the file", "a module")] if more > 0 else []
+        rest = [rest_finding(end - more, end, "the file", "a module")] if more > 0 else []
         return columns[:stated], rest
     if table.moved:
         behind = read_columns(content, replace(table, start=table.start + table.moved), only)
@@ -133,9 +133,8 @@ def _longest_increase(time: Floats) -> list[int]:
 
 
 def _is_rising(time: Floats) -> Flags:
-    rising: Flags = (
-        np.append([True], np.diff(time) >= 0)[: time.size] & (time >= 0) & (time < _LATEST)
-    )
+    rising: Flags = np.logical_and(time >= 0, time < _LATEST)
+    rising[1:] &= np.greater_equal(time[1:], time[:-1])
     return rising
 
 

@@ -86,7 +86,7 @@ def is_kind(kinds: Bytes, wanted: frozenset[int]) -> Flags:
     return known
 
 
-def are_known(content: Bytes, layout: Layout, place: int, numbers: Numbers) -> Flags:
+def are_valid(content: Bytes, layout: Layout, place: int, numbers: Numbers) -> Flags:
     """Return which of the records from a place have a number, a known kind and a time."""
     known = numbers > 0
     is_timed = known

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from cellpipe.core.model import Finding
-from cellpipe.formats.left_over import Gap, left_over, lost_records
+from cellpipe.formats.left_over import Gap, lost_records, rest_finding
 from cellpipe.formats.neware.nda_layouts import (
     BTS9_LAYOUTS,
     LAYOUTS,
@@ -29,7 +29,7 @@ from cellpipe.formats.neware.nda_layouts import (
     read_kinds,
 )
 from cellpipe.formats.neware.nda_search import find_records
-from cellpipe.formats.neware.nda_sequence import keep_numbered
+from cellpipe.formats.neware.nda_sequence import choose_records
 
 _TIMED = 64  # records, of which at least one has a time where the instrument wrote any
 _FILLER = 0xFE  # of a kind that no record has
@@ -102,7 +102,7 @@ def _rest_findings(content: Bytes, layout: Layout, begin: int, length: int) -> l
     findings: list[Finding] = []
     stop, rest = begin + length, length % layout.size
     if rest:
-        findings.append(left_over(stop - rest, stop, "the file", "a whole record"))
+        findings.append(rest_finding(stop - rest, stop, "the file", "a whole record"))
     channels, size = struct.unpack_from("<2I", content[:128].tobytes(), 72)
     if size:
         stop = channels + size
@@ -112,7 +112,7 @@ def _rest_findings(content: Bytes, layout: Layout, begin: int, length: int) -> l
         gaps = [Gap(at, at + layout.size, 1) for at in wrong.tolist()]
         findings += lost_records(gaps, "the file", "records of auxiliary channels")
     if stop < content.size:
-        findings.append(left_over(stop, content.size, "the file", "its end"))
+        findings.append(rest_finding(stop, content.size, "the file", "its end"))
     return findings
 
 
@@ -171,7 +171,7 @@ def _repair(content: Bytes, layout: Layout, block: tuple[int, int, int], version
     found = find_records(content, layout, begin, stop)
     room = (stop - begin) // layout.size
     most = max(room, (stated - begin) // layout.size)
-    kept, findings = keep_numbered(content, layout, found.starts, most)
+    kept, findings = choose_records(content, layout, found.starts, most)
     rows = content[kept[:room, None] + np.arange(layout.size)]
     is_record = is_kind(rows[:, 0], layout.records)
     added = version in _FOUND_BY_START and bool(is_record.any()) and not _has_start(rows)

@@ -15,7 +15,7 @@ from cellpipe.formats.neware.nda_layouts import (
     Bytes,
     Layout,
     Numbers,
-    are_known,
+    are_valid,
     is_channel,
     is_record,
     read_fields,
@@ -116,7 +116,7 @@ def _count_linked(content: Bytes, layout: Layout, place: int, stop: int) -> int:
         number = min(number, room)
         numbers = read_fields(content, place + layout.number_at, layout.size, number, "<u4")
         kinds = read_kinds(content, layout, place, layout.size, numbers.size)
-        is_bad = ~are_known(content, layout, place, numbers)
+        is_bad = ~are_valid(content, layout, place, numbers)
         numbered = np.flatnonzero(is_record(layout, kinds))
         is_bad[numbered[1:][np.diff(numbers[numbered]) != 1]] = True
         if is_bad.any() or number == room:

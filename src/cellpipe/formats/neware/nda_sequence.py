@@ -10,7 +10,7 @@ from cellpipe.core.model import Finding
 from cellpipe.formats.neware.nda_layouts import Bytes, Flags, Layout, Numbers, is_kind
 
 
-def keep_numbered(
+def choose_records(
     content: Bytes, layout: Layout, starts: Numbers, most: int
 ) -> tuple[Numbers, list[Finding]]:
     """Return the places of the records to be kept: each number once, in the order of the file.
