@@ -20,8 +20,16 @@ FACTS = {
 
 
 def files(out: Path) -> dict[str, str]:
-    """Give every file of results but the ledger and logs, by its digest."""
-    own = ("ledger", "cellpipe.log", "watch.log", "digest.txt", "prefect/", "damaged/")
+    """Give every file of results but the ledger, the mark and logs, by its digest."""
+    own = (
+        "ledger",
+        "cellpipe-results.txt",
+        "cellpipe.log",
+        "watch.log",
+        "digest.txt",
+        "prefect/",
+        "damaged/",
+    )
     return {
         name: hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(out.rglob("*"))

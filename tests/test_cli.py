@@ -103,7 +103,7 @@ def test_a_fault_in_the_program_is_never_taken_for_files_set_aside(
 def test_a_ledger_of_another_layout_is_refused_in_words(
     small_lab: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "out").mkdir()
+    main(["process", str(small_lab), "--out", str(tmp_path / "out")])
     with sqlite3.connect(tmp_path / "out" / "ledger.sqlite") as connection:
         connection.execute("PRAGMA user_version=99")
     connection.close()

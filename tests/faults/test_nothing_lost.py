@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path, PureWindowsPath
 
 import pytest
@@ -54,16 +53,24 @@ def test_results_newer_than_the_ledgers_copy_outlive_its_damage(tmp_path: Path) 
     assert list((out / "tables" / "cells").glob("B*"))
 
 
-def test_what_is_unknown_is_put_aside_and_what_people_keep_there_is_let_alone(
+def test_what_people_keep_among_the_results_is_left_alone_not_read_and_named(
     tmp_path: Path,
 ) -> None:
     lab, out = lab_of(tmp_path / "lab", "A_1.csv"), tmp_path / "out"
     process(lab, out)
-    shutil.copy(out / "cells" / "A.html", out / "cells" / "Z.html")
-    (out / "cells" / "A - Kopie.xlsx").write_bytes(b"mine")
-    process(lab, out)
-    assert (out / "cells" / "A - Kopie.xlsx").is_file()
-    assert [path.name for path in (out / "damaged").rglob("Z.html")] == ["Z.html"]
+    cells = cellpipe.open_results(out)["cells"].collect()
+    mine = [out / "cells/A - Kopie.xlsx", out / "cells/Z.html", out / "tables/cells/mine.parquet"]
+    for path in mine:
+        path.write_bytes(b"mine")
+    findings = process(lab, out).findings.filter(code="foreign_file")["sentence"].to_list()
+    assert [path.read_bytes() for path in mine] == [b"mine"] * 3
+    assert cellpipe.open_results(out)["cells"].collect().equals(cells)
+    assert all(any(path.name in said for said in findings) for path in mine)
+    assert process(lab, out).read == 0
+    for path in mine:
+        path.unlink()
+    assert process(lab, out).findings.filter(code="foreign_file").is_empty()
+    assert not (out / "foreign-files.txt").exists()
 
 
 @pytest.mark.parametrize("fault", [PermissionError(13, "locked"), ValueError("made to fail")])

@@ -40,9 +40,9 @@ for line in sys.stdin:
 
 
 class Zygote:
-    def __init__(self) -> None:
+    def __init__(self, served: str = _SERVED) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-c", _SERVED], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            [sys.executable, "-c", served], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             text=True, env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
         )  # fmt: skip
         assert self.said() == "ready"

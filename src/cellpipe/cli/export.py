@@ -95,7 +95,8 @@ def _compare(options: argparse.Namespace) -> int:
 
     from cellpipe._version import __version__
     from cellpipe.report.html.several_cells import several_page
-    from cellpipe.system.atomic_files import file_name, write_bytes
+    from cellpipe.system.atomic_files import file_name
+    from cellpipe.system.exports import export_file
 
     cells = _select_cells(options, 2)
     names = [stored.cell.cell_id for stored in cells]
@@ -110,7 +111,8 @@ def _compare(options: argparse.Namespace) -> int:
     page = several_page(
         [(stored.cell, stored.tables) for stored in cells], title=title, up=up, version=__version__
     )
-    write_bytes(path, page.encode("utf-8", "xmlcharrefreplace"))
+    _check_apart_from_raw(options.out, path)
+    export_file(path, page.encode("utf-8", "xmlcharrefreplace"))
     print(f"Open {path}")
     return 0
 
@@ -132,10 +134,12 @@ def _export(options: argparse.Namespace) -> int:
 
 def _write_export(stored: StoredCell, options: argparse.Namespace) -> str:
     """Write one kind of files of a cell; return how many were written, and where."""
-    from cellpipe.system.atomic_files import file_name, write_bytes
+    from cellpipe.system.atomic_files import file_name
+    from cellpipe.system.exports import export_file
 
     kind = options.what
     folder = (options.to or options.out / "exports") / file_name(stored.cell.cell_id)
+    _check_apart_from_raw(options.out, folder / "any")
     makers = {
         "figures": _figure_files,
         "tables": _table_files,
@@ -145,9 +149,34 @@ def _write_export(stored: StoredCell, options: argparse.Namespace) -> str:
     }
     count = 0
     for name, content in makers[kind](stored, options):
-        write_bytes(folder / name, content)
+        export_file(folder / name, content)
         count += 1
     return f"{count} {'file' if count == 1 else 'files'} of {kind} in {folder}"
+
+
+def _check_apart_from_raw(results: Path, path: Path) -> None:
+    """Check that a file to be written is not among the raw files that results were made of.
+
+    Raises
+    ------
+    CellpipeError
+        If it is: it would be taken for a raw file, or for one's companion.
+
+    """
+    from cellpipe.core.errors import CellpipeError, StoreError
+    from cellpipe.pipeline.run import load_lab
+    from cellpipe.system.own_folder import is_within
+
+    try:
+        folders = load_lab(results).folders
+    except StoreError:  # results of an older version do not say what they were made of
+        return
+    inside = [folder for folder in folders if is_within(path.parent, folder)]
+    if inside and not is_within(path.parent, results):
+        raise CellpipeError(
+            f"a place among the raw files of {inside[0]}", expected="a place of its own",
+            remedy="name another with --to", file=path.parent,
+        )  # fmt: skip
 
 
 def _figure_files(stored: StoredCell, _: argparse.Namespace) -> Files:

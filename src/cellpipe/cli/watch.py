@@ -81,6 +81,7 @@ def _watch(options: argparse.Namespace) -> int:
 
     labs, settings, _ = _resolve_labs(options)
     for lab in labs:
+        lab.claim()
         log_once(lab.results)
     is_over = _install_stop_event()
     url = os.environ.get("PREFECT_API_URL")
@@ -165,6 +166,7 @@ def _run_lab_night(lab: Lab, settings: Settings, path: Path) -> int:
     from cellpipe.service.nightly import run_night
 
     try:
+        lab.claim()
         log_once(lab.results)
         result = run_night(
             lab, _run_in_processes, settings=settings, base_dir=path.resolve().parent,
@@ -202,6 +204,8 @@ def _serve(options: argparse.Namespace) -> int:
         return 0
     from cellpipe.service.supervisor import home_folder, serve
 
-    _, _, path = _resolve_labs(options)
+    labs, _, path = _resolve_labs(options)
+    for lab in labs:
+        lab.claim()
     log_to(home_folder(path), verbose=True, name="serve.log")
     return serve(path, _install_stop_event())

@@ -13,6 +13,7 @@
     ├── StoreError               the results folder can't be used
     │   ├── LeaseError           another run is writing there
     │   ├── LockedFileError      another program holds a result file open
+    │   │   └── ForeignFileError a file under a result's name is not cellpipe's
     │   ├── DamagedTableError    a table of the results can no longer be read
     │   └── DamagedLedgerError   the ledger's file is no longer a database
     ├── SettingsError            cellpipe.toml is missing or invalid
@@ -186,6 +187,10 @@ class LeaseError(StoreError):
 
 class LockedFileError(StoreError):
     """Another program (Excel, for example) holds a result file open; others can be written."""
+
+
+class ForeignFileError(LockedFileError):
+    """Somebody else's file has a result's name; it stays, and the others can be written."""
 
 
 class DamagedTableError(StoreError):

@@ -32,6 +32,7 @@ from cellpipe.store.layout import cell_report_paths, table_path
 from cellpipe.store.manifest import describe_file
 from cellpipe.store.records import AnalysisRecord
 from cellpipe.store.snapshot import LedgerSnapshot
+from cellpipe.system.own_folder import foreign_names
 
 _NUMBERS = (
     "files", "cycles", "complete_cycles", "first_discharging_capacity_ah", "capacity_retention",
@@ -167,8 +168,9 @@ def _write_report(
     if isinstance(paths, StepFailure):
         if isinstance(paths.error, StoreError) and not isinstance(paths.error, LockedFileError):
             raise paths.error
-        paths_there = [p for p in cell_report_paths(lab.results, cell.cell_id) if p.is_file()]
-        computation.written += [describe_file(lab.results, path) for path in paths_there]
+        foreign = {lab.results / name for name in foreign_names(lab.results)}
+        own = {*cell_report_paths(lab.results, cell.cell_id)} - foreign
+        computation.written += [describe_file(lab.results, p) for p in sorted(own) if p.is_file()]
         return [], paths
     computation.written += [describe_file(lab.results, path) for path in paths]
     return failed, None

@@ -14,6 +14,7 @@ import polars as pl
 from cellpipe import analyses, report
 from cellpipe._version import __version__
 from cellpipe.core.errors import LockedFileError, Reason, StoreError
+from cellpipe.core.model import Finding
 from cellpipe.core.steps import StepFailure, run_step
 from cellpipe.pipeline.cell_inputs import Grouping
 from cellpipe.pipeline.cleanup import hides_files, remove_outdated
@@ -25,25 +26,29 @@ from cellpipe.store import LAB, Results, read_table, table_path, write_table
 from cellpipe.store.consolidated import consolidate_tables
 from cellpipe.store.failures import MAX_ATTEMPTS
 from cellpipe.store.lab import Lab
-from cellpipe.store.layout import ALL_CELLS
-from cellpipe.store.ledger import LAST_COMPLETE_STATE
-from cellpipe.store.manifest import describe_file, names_digest, quarantine_orphans
+from cellpipe.store.layout import ALL_CELLS, INDEX, LAB_PAGES
+from cellpipe.store.ledger import LAST_COMPLETE_STATE, PAGES_DUE
+from cellpipe.store.manifest import describe_file, names_digest
 from cellpipe.store.snapshot import LedgerSnapshot
+from cellpipe.system.own_folder import foreign_names
 from cellpipe.system.scan import Failure
 
 _log = logging.getLogger("cellpipe")
-_WORKBOOK_PENDING = "all-cells.xlsx is to be written"
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a run planned and did, for its end; ``failures`` are those of its files and cells."""
+    """What a run planned and did, for its end; ``failures`` are those of its files and cells.
+
+    ``pages_due`` asks for the lab's pages whether something changed or not.
+    """
 
     plan: Plan
     grouping: Grouping
     sheet: SheetSnapshot
     failures: tuple[Failure, ...] = ()
     computed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    pages_due: bool = False
 
 
 def finalize(lab: Lab, state: LedgerSnapshot, run: Run) -> Summary:
@@ -53,14 +58,16 @@ def finalize(lab: Lab, state: LedgerSnapshot, run: Run) -> Summary:
     failed = [*plan.unreachable, *(failure for _, failure in plan.suspended), *run.failures]
     state, kept = remove_outdated(lab, state, plan, run.grouping)
     files = files_table(lab, state, plan, run.grouping, failed)
-    said = [*sheet.findings, *run.grouping.findings, *kept]
+    said = [*sheet.findings, *run.grouping.findings, *kept, *_foreign_findings(lab)]
     findings = findings_table(state, run.grouping, said, failed)
     tables = {"files": files, "findings": findings, "cell_sheet": sheet_table(run.grouping)}
     changed = _write_tables(lab, tables)
     consolidate(lab)
-    locked = _update_reports(lab, state, tables, is_due=bool(run.computed) or changed)
+    is_due = bool(run.computed) or changed or run.pages_due or PAGES_DUE in state.values
+    locked = _update_reports(lab, tables, is_due=is_due)
+    if is_due or plan.new or locked:
+        lab.ledger.set_key_value(PAGES_DUE, "yes" if locked else None)
     failures = [*_all_failures(state, files, failed), *sheet.failures, *locked]
-    quarantine_orphans(lab.ledger)
     ignored = tuple(lab.relative_name(path) for path in plan.ignored)
     is_open = sheet.failures or locked or _has_pending_retry(state, run.failures)
     if plan.walk and not (is_open or hides_files(lab, plan.unreachable)):
@@ -126,10 +133,8 @@ def last_summary(
         return None
     tables = (read_table(lab.results, name, LAB) for name in ("files", "findings"))
     files_there, findings = tables
-    outputs = (
-        lab.results / "index.html", lab.results / ALL_CELLS,
-        table_path(lab.results, "cell_sheet", LAB),
-    )  # fmt: skip
+    pages = (lab.results / name for name in LAB_PAGES)
+    outputs = (*pages, table_path(lab.results, "cell_sheet", LAB))
     if files_there is None or findings is None or not all(path.is_file() for path in outputs):
         return None
     ignored = tuple(last["left_alone"])
@@ -165,22 +170,27 @@ def _write_tables(lab: Lab, tables: Mapping[str, pl.DataFrame]) -> bool:
             path = write_table(lab.results, name, LAB, frame)
             written.append(describe_file(lab.results, path))
     if written:
-        lab.ledger.record_result_files(written)
+        lab.ledger.record_result_files(written, pages_due=True)
     return bool(written)
 
 
-def _update_reports(
-    lab: Lab, state: LedgerSnapshot, tables: Mapping[str, pl.DataFrame], *, is_due: bool
-) -> list[Failure]:
-    """Write the lab's page and workbook if something changed, or they are not there."""
-    there = all((lab.results / name).is_file() for name in ("index.html", ALL_CELLS))
-    pending = _WORKBOOK_PENDING in state.values
-    if not (is_due or pending or not there):
+def _foreign_findings(lab: Lab) -> list[Finding]:
+    """Return a finding for each file that others put among the results."""
+    return [
+        Finding(
+            "warning", "foreign_file",
+            f"The results hold {name}, which cellpipe did not write. It is left as it is and not "
+            "read; move it elsewhere.",
+        )
+        for name in sorted(foreign_names(lab.results))
+    ]  # fmt: skip
+
+
+def _update_reports(lab: Lab, tables: Mapping[str, pl.DataFrame], *, is_due: bool) -> list[Failure]:
+    """Write the lab's page and workbook if they are due, or not there."""
+    if not is_due and all((lab.results / name).is_file() for name in LAB_PAGES):
         return []
-    locked = _write_reports(lab, tables["files"], tables["findings"])
-    if pending or locked:
-        lab.ledger.set_key_value(_WORKBOOK_PENDING, "yes" if locked else None)
-    return locked
+    return _write_reports(lab, tables["files"], tables["findings"])
 
 
 def _write_reports(lab: Lab, files: pl.DataFrame, findings: pl.DataFrame) -> list[Failure]:
@@ -191,12 +201,15 @@ def _write_reports(lab: Lab, files: pl.DataFrame, findings: pl.DataFrame) -> lis
         for name in ("cells", "baseline_comparison", "cycles")
     }
     tables |= {"files": files, "findings": findings}
-    writers = {"index.html": report.write_index, ALL_CELLS: report.write_lab_workbook}
-    failures = []
+    writers = {INDEX: report.write_index, ALL_CELLS: report.write_lab_workbook}
+    failures, written = [], []
     for name, write in writers.items():
         made = run_step(partial(write, tables, lab.results, version=__version__))
         if isinstance(made, StepFailure):
             failures.append(Failure(name, _report_reason(name, made)))
+        else:
+            written.append(describe_file(lab.results, made))
+    lab.ledger.record_result_files(written)
     return failures
 
 

@@ -11,6 +11,7 @@ import json
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from cellpipe.core.errors import DamagedLedgerError, DamagedTableError, StoreError
@@ -25,8 +26,18 @@ from cellpipe.pipeline.sheet_snapshot import SheetSnapshot, read_current_sheet
 from cellpipe.pipeline.summary import Summary
 from cellpipe.store.batch_queue import finish_batch, queued_files
 from cellpipe.store.lab import Lab, lab_of_results, resolve_lab
-from cellpipe.store.manifest import delete_partial_files, quarantine_damaged, register_existing
-from cellpipe.store.migrations import ADOPT
+from cellpipe.store.ledger import PAGES_DUE
+from cellpipe.store.manifest import (
+    delete_partial_files,
+    quarantine_damaged,
+    register_existing,
+)
+from cellpipe.store.migrations import ADOPT, IDENTITY
+from cellpipe.store.ownership import (
+    confirm_mark,
+    find_foreign_files,
+    remove_leftovers,
+)
 from cellpipe.store.snapshot import LedgerSnapshot
 from cellpipe.store.writer_lease import acquire
 from cellpipe.system.processes import Workers
@@ -178,9 +189,8 @@ def _run(
     grouping = group_files(state, map(lab.relative_name, plan.files), sheet)
     tasks = stale_cells(lab, state, grouping.cells, redraw=redraw)
     state, failed, computed = _compute(lab, state, tasks, executor, progress)
-    if redraw:
-        (lab.results / "index.html").unlink(missing_ok=True)
-    summary = finalize(lab, state, Run(plan, grouping, sheet, (*failures, *failed), computed))
+    run = Run(plan, grouping, sheet, (*failures, *failed), computed, pages_due=redraw)
+    summary = finalize(lab, state, run)
     StageProgress("report", {None: 1}, progress).advance(None, summary.page.name)
     return summary
 
@@ -265,13 +275,26 @@ def exclusive_run(lab: Lab, wait_second: float = 0.0) -> Iterator[LedgerSnapshot
         state = lab.ledger.snapshot(lab.folder)
         _check_owner(lab, state)
         _save_job(lab, state)
-        count = delete_partial_files(lab.results)
-        if ADOPT in state.values:
-            register_existing(lab.ledger)
-        broken = quarantine_damaged(lab.ledger)
-        if count or broken:
-            _log.warning("%d unfinished files removed, %d damaged put aside", count, len(broken))
-        yield state
+        yield _tidy_up(lab, state)
+        remove_leftovers(lab.ledger)
+
+
+def _tidy_up(lab: Lab, state: LedgerSnapshot) -> LedgerSnapshot:
+    """Remove what killed runs left, put aside what was changed; return the state after it.
+
+    Files that others put among the results are left alone, and listed.
+    """
+    ledger = lab.ledger
+    is_known = confirm_mark(ledger, state.values.get(IDENTITY))
+    leftovers = remove_leftovers(ledger)
+    count = delete_partial_files(lab.results) + leftovers
+    if ADOPT in state.values:
+        register_existing(ledger)
+    broken = quarantine_damaged(ledger)
+    if count or broken:
+        _log.warning("%d unfinished files removed, %d changed ones put aside", count, len(broken))
+    find_foreign_files(ledger, is_known=is_known)
+    return replace(state, values={**state.values, PAGES_DUE: "yes"}) if leftovers else state
 
 
 def _check_owner(lab: Lab, state: LedgerSnapshot) -> None:

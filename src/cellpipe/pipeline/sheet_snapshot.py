@@ -7,7 +7,6 @@ used.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,11 +22,10 @@ from cellpipe.core.errors import CellSheetError
 from cellpipe.core.model import Cell, Finding
 from cellpipe.store import LAB, read_table, write_table
 from cellpipe.store.lab import Lab
+from cellpipe.store.layout import BASELINES_COPY, SHEET_COPY
 from cellpipe.store.manifest import describe_file
-from cellpipe.system.atomic_files import atomic_write
+from cellpipe.system.atomic_files import delete, write_bytes
 from cellpipe.system.scan import BASELINES_NAME, Failure
-
-_COPY, _BASELINES_COPY = "sheet.copy", "baselines.copy"
 
 
 @dataclass(frozen=True)
@@ -66,7 +64,7 @@ def read_current_sheet(lab: Lab) -> SheetSnapshot:
         findings = (*sheet.findings, *said)
         return SheetSnapshot(sheet.path, sheet.cells, findings, (failure, *failures), "", published)
     if sheet.path:
-        _save_copy(lab, _COPY, sheet.path.suffix.lower(), content)
+        _save_copy(lab, SHEET_COPY, sheet.path.suffix.lower(), content)
     findings = (*sheet.findings, *said)
     digest = hashlib.sha256(repr((sheet.cells, findings, published)).encode()).hexdigest()
     return SheetSnapshot(sheet.path, sheet.cells, findings, failures, digest, published)
@@ -79,7 +77,7 @@ def _update_baselines(lab: Lab) -> tuple[str, tuple[Finding, ...], tuple[Failure
     before = read_table(lab.results, "baselines", LAB)
     if before is None or not before.equals(table):
         path = write_table(lab.results, "baselines", LAB, table)
-        lab.ledger.record_result_files([describe_file(lab.results, path)])
+        lab.ledger.record_result_files([describe_file(lab.results, path)], pages_due=True)
     digest = hashlib.sha256(table.write_csv().encode()).hexdigest()
     return digest, findings, failures
 
@@ -88,13 +86,13 @@ def _read_own_baselines(
     lab: Lab,
 ) -> tuple[pl.DataFrame, tuple[Finding, ...], tuple[Failure, ...]]:
     """Read the lab's own baselines, or the last that could be used; none if there is no file."""
-    copy = lab.results / f"{_BASELINES_COPY}.csv"
+    copy = lab.results / f"{BASELINES_COPY}.csv"
     named = (path for path in lab.folder.iterdir() if path.name.lower() == BASELINES_NAME)
     path = next(named, None)
     if path is None and _is_folder_empty(lab) and copy.is_file():
         return (*read_lab_baselines(copy), ())
     if path is None:
-        copy.unlink(missing_ok=True)
+        _delete_copy(lab, copy.name)
         return contracts.empty_table("baselines"), (), ()
     try:
         rows, findings = read_lab_baselines(path)
@@ -108,7 +106,7 @@ def _read_own_baselines(
             sentence = f"{said} Those from before are used until then."
         finding = Finding("error", "baselines_not_used", f"{path.name}: {sentence}")
         return rows, (finding, *findings), (Failure(path.name, sentence),)
-    _save_copy(lab, _BASELINES_COPY, ".csv", content)
+    _save_copy(lab, BASELINES_COPY, ".csv", content)
     return rows, findings, ()
 
 
@@ -120,22 +118,28 @@ def _is_folder_empty(lab: Lab) -> bool:
 def _save_copy(lab: Lab, stem: str, suffix: str, content: bytes) -> None:
     copy = lab.results / f"{stem}{suffix}"
     if not copy.is_file() or copy.read_bytes() != content:
-        atomic_write(copy, lambda path: path.write_bytes(content))
+        write_bytes(copy, content)
+        lab.ledger.record_result_files([describe_file(lab.results, copy)])
     for other in (".xlsx", ".csv"):
         if other != suffix:
-            with contextlib.suppress(FileNotFoundError):
-                (lab.results / f"{stem}{other}").unlink()
+            _delete_copy(lab, f"{stem}{other}")
+
+
+def _delete_copy(lab: Lab, name: str) -> None:
+    if (lab.results / name).is_file():
+        delete(lab.results / name)
+        lab.ledger.forget_result_files([name])
 
 
 def read_last_cells(out: Path) -> tuple[Cell, ...]:
     """Return the cells of the sheet that results were last made with; none without a sheet."""
-    copies = [out / f"{_COPY}{suffix}" for suffix in (".xlsx", ".csv")]
+    copies = [out / f"{SHEET_COPY}{suffix}" for suffix in (".xlsx", ".csv")]
     there = [copy for copy in copies if copy.is_file()]
     return read_sheet_file(there[0]).cells if there else ()
 
 
 def _read_last_sheet(lab: Lab, error: CellSheetError | OSError) -> tuple[CellSheet, Failure]:
-    copies = [lab.results / f"{_COPY}{suffix}" for suffix in (".xlsx", ".csv")]
+    copies = [lab.results / f"{SHEET_COPY}{suffix}" for suffix in (".xlsx", ".csv")]
     there = [copy for copy in copies if copy.is_file()]
     if not there:
         raise error

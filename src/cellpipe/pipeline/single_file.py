@@ -13,7 +13,7 @@ from cellpipe.core import contracts
 from cellpipe.core.errors import NoDataError
 from cellpipe.core.model import Cell, Finding
 from cellpipe.formats import read
-from cellpipe.system.atomic_files import atomic_write
+from cellpipe.system.exports import export_file
 
 _WRITTEN = ("circuit_fits", "impedance_arcs", "interfacial_resistance", "resistance_growth")
 
@@ -114,10 +114,6 @@ def write_eis(fitted: FittedFile, out: Path) -> Path:
     name = fitted.path.name
     for table in _WRITTEN:
         text = fitted.tables[table].drop("cell_id").write_csv()
-        _write_file(out / f"{name}.{table}.csv", text.encode("utf-8-sig"))
+        export_file(out / f"{name}.{table}.csv", text.encode("utf-8-sig"))
     page = eis_page(name, fitted.tables, fitted.findings, age_known=fitted.age_hour is not None)
-    return _write_file(out / f"{name}.eis.html", page.encode("utf-8"))
-
-
-def _write_file(path: Path, content: bytes) -> Path:
-    return atomic_write(path, lambda file: file.write_bytes(content))
+    return export_file(out / f"{name}.eis.html", page.encode("utf-8"))

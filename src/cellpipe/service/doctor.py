@@ -17,12 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from cellpipe.config.labs import lab_from_settings
 from cellpipe.config.settings import LabSettings, Settings, read_settings
 from cellpipe.core.errors import CellpipeError, ServerError
 from cellpipe.handoff.secrets import resolve_secret
 from cellpipe.service.prefect_api import call_api
 from cellpipe.store.database import Transaction
-from cellpipe.store.location import ledger_url, postgres_from_url
+from cellpipe.store.location import is_own, ledger_url, postgres_from_url
 from cellpipe.store.recovery import is_ledger_lost
 from cellpipe.system.mounts import is_network_path
 from cellpipe.system.processes import WORKER_BYTES, default_worker_count, free_memory
@@ -92,6 +93,7 @@ def check_lab(lab: LabSettings) -> Iterator[Check]:
                     'set time_zone = "Europe/Berlin", or yours')  # fmt: skip
     else:
         yield Check("time zone", "good", lab.time_zone)
+    yield _check_apart(lab)
     yield _check_writable("results", lab.results)
     yield _check_disk_space(lab.results)
     if sys.platform == "win32" and len(str(lab.results)) > _LONG_PATH:
@@ -171,6 +173,18 @@ def _check_raw_folder(folder: Path) -> Check:
                      "check your rights there")  # fmt: skip
     where = "on a network drive" if is_network_path(folder) else "on a local disk"
     return Check("raw files", "good", f"{folder}, {where}")
+
+
+def _check_apart(lab: LabSettings) -> Check:
+    """Check that the results have a folder of their own, in which nobody else's files are."""
+    resolved = lab_from_settings(lab)
+    try:
+        for folder in resolved.folders:
+            resolved.check_apart(folder)
+        is_there = is_own(resolved.results)
+    except CellpipeError as error:
+        return Check("results folder", "bad", error.found, error.remedy)
+    return Check("results folder", "good", "cellpipe's own" if is_there else "new or empty")
 
 
 def _check_writable(what: str, folder: Path) -> Check:

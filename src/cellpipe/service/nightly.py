@@ -26,6 +26,8 @@ from cellpipe.service.delivery import DeliveryResult, deliver_all
 from cellpipe.store import read_table
 from cellpipe.store.history import Event, last_event, read_events, utc_now
 from cellpipe.store.lab import Lab
+from cellpipe.store.layout import DIGESTS
+from cellpipe.store.manifest import describe_file
 from cellpipe.store.object_download import download
 from cellpipe.store.object_upload import upload
 from cellpipe.store.recovery import back_up_ledger
@@ -106,16 +108,17 @@ def run_night(
 
 def _write_digest(lab: Lab, digest: Digest) -> Path:
     text, page = digest_text(digest), digest_page(digest, version=__version__)
-    path = write_bytes(lab.results / "digest.txt", text.encode("utf-8"))
-    write_bytes(lab.results / "digest.html", page.encode("utf-8"))
-    return path
+    text_path, page_path = (lab.results / name for name in DIGESTS)
+    write_bytes(page_path, page.encode("utf-8"))
+    return write_bytes(text_path, text.encode("utf-8"))
 
 
 def _end_night(lab: Lab, start: str, digest: Digest) -> list[str]:
     """Record that the night ended, keep a copy of the ledger, publish; return what failed."""
     with acquire(lab.ledger, wait_second=600):
         event = Event(_NIGHT, "ended", reason=start, numbers={"told_until": digest.made_at})
-        lab.ledger.record_files(lab.folder, (), events=[event])
+        digests = [describe_file(lab.results, lab.results / name) for name in DIGESTS]
+        lab.ledger.record_files(lab.folder, (), written=digests, events=[event])
         consolidate(lab, all_of_it=True)
         back_up_ledger(lab.results)
         not_published = _publish_results(lab)

@@ -18,7 +18,8 @@ import polars as pl
 
 from cellpipe.core.contracts import empty_table, load_schema, table_names
 from cellpipe.core.errors import SchemaError
-from cellpipe.system.atomic_files import atomic_write, is_unfinished
+from cellpipe.system.atomic_files import atomic_write
+from cellpipe.system.own_folder import foreign_names, is_unfinished
 
 FOLDER = "gathered"
 ENOUGH = 100  # fewer files are quickly opened one by one
@@ -50,11 +51,13 @@ class FolderSource:
         place = self.folder / "tables" / table
         if not place.is_dir():
             return {}
+        foreign = foreign_names(self.folder)
         with os.scandir(place) as entries:
             found = [
                 (entry.name, entry.stat())
                 for entry in entries
                 if entry.name.endswith(".parquet") and not is_unfinished(entry.name)
+                if f"tables/{table}/{entry.name}" not in foreign
             ]
         return {name: (status.st_size, status.st_mtime_ns) for name, status in sorted(found)}
 

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from cellpipe.core.errors import CellpipeError
 from cellpipe.store.ledger import Ledger
-from cellpipe.store.location import set_ledger_url
+from cellpipe.store.location import claim_folder, set_ledger_url
+from cellpipe.system.own_folder import MARK, is_same_folder, is_within, read_mark
 from cellpipe.system.scan import RawFolders, check_folder
 from cellpipe.system.time_zones import check_time_zone
 
@@ -61,6 +62,19 @@ class Lab:
         """Return a file's path within the folder, with slashes on every system."""
         return self.raw.relative_name(path)
 
+    def claim(self) -> None:
+        """Make the results folder cellpipe's if it may be, before anything is written there.
+
+        Raises
+        ------
+        CellpipeError
+            If it holds files that cellpipe did not write, or is not apart from the raw files.
+
+        """
+        for folder in self.folders:
+            self.check_apart(folder)
+        claim_folder(self.results)
+
     def check(self) -> None:
         """Check what a run needs before it starts.
 
@@ -68,19 +82,42 @@ class Lab:
         ------
         CellpipeError
             If a folder can't be opened, the time zone is not known, two raw folders clash, or a
-            folder with raw files is also that of the results.
+            folder with raw files is that of the results, within it, or holds other results.
 
         """
         for folder in self.folders:
             check_folder(folder)
+            self.check_apart(folder)
         if self.time_zone is not None:
             check_time_zone(self.time_zone)
-        if self.results in self.folders:
+        _ = self.raw
+
+    def check_apart(self, folder: Path) -> None:
+        """Check that no result can take the place of a raw file, however the folders are spelt.
+
+        Raises
+        ------
+        CellpipeError
+            If a folder with raw files is that of the results, within it, or holds other results.
+
+        """
+        if is_same_folder(folder, self.results) or folder == self.results:
             raise CellpipeError(
                 "one folder for raw files and results", expected="a results folder of its own",
-                remedy="choose another with --out",
+                remedy="choose another with --out", file=folder,
             )  # fmt: skip
-        _ = self.raw
+        if is_within(folder, self.results):
+            raise CellpipeError(
+                f"raw files within the results folder {self.results}",
+                expected="results apart from the raw files, or in a folder of their own below them",
+                remedy="choose another with --out", file=folder,
+            )  # fmt: skip
+        if read_mark(folder) is not None:
+            raise CellpipeError(
+                "a folder with cellpipe's results", expected="one with raw files",
+                remedy=f"name the folder that the cycler's files are in; {MARK} marks results",
+                file=folder,
+            )  # fmt: skip
 
 
 def resolve_lab(

@@ -7,7 +7,25 @@ from pathlib import Path
 from cellpipe.system.atomic_files import file_name
 
 ALL_CELLS = "all-cells.xlsx"
+INDEX = "index.html"
+LAB_PAGES = (INDEX, ALL_CELLS)  # about all cells, made anew whenever something changed
+DIGESTS = ("digest.txt", "digest.html")
+SHEET_COPY, BASELINES_COPY = "sheet.copy", "baselines.copy"
+TOP_FILES = (
+    *LAB_PAGES, *DIGESTS, f"{SHEET_COPY}.xlsx", f"{SHEET_COPY}.csv", f"{BASELINES_COPY}.csv",
+)  # fmt: skip
+RESULT_FOLDERS = ("tables", "cells", "gathered")  # in these, every file of cellpipe's is recorded
 LAB = "lab"  # key of the tables of the whole lab
+
+
+def is_result_name(name: str) -> bool:
+    """Return whether a name in the results is one that cellpipe gives to a recorded file."""
+    folder, _, rest = name.partition("/")
+    if not rest:
+        return name in TOP_FILES
+    if folder not in RESULT_FOLDERS or rest.rpartition("/")[2].startswith("."):
+        return False
+    return rest.endswith((".html", ".xlsx") if folder == "cells" else ".parquet")
 
 
 def table_path(folder: Path, table: str, key: str) -> Path:

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from cellpipe.core.errors import DamagedLedgerError, StoreError
+from cellpipe.core.errors import DamagedLedgerError
 from cellpipe.store.failures import FileFailure, clear_failures, count_failure, read_failures
 from cellpipe.store.history import Event, add_events, upsert_statement, utc_now
 from cellpipe.store.location import open_database
@@ -33,10 +33,15 @@ if TYPE_CHECKING:
     from cellpipe.store.database import Database, Row, Transaction
 
 T = TypeVar("T")
+PAGES_DUE = "the lab's pages are to be written"
 LAST_COMPLETE_STATE = "state of the folders that the results are of"  # with it, nothing is new
 _SEEN = "SELECT path, size, modified_ns, sha256 FROM seen WHERE folder = ?"
 _CONTENTS = f"SELECT {CONTENT_COLUMNS} FROM contents"  # noqa: S608 - the ledger's own names
 _CELLS = f"SELECT {CELL_COLUMNS} FROM cells ORDER BY cell_id"  # noqa: S608
+
+_RESULT_FILE = "path, size, modified_ns, sha256"
+_SET_VALUE = upsert_statement("marks", "name, value", "name")
+_AT_ONCE = 500  # names in one statement
 
 
 class Ledger:
@@ -55,14 +60,6 @@ class Ledger:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.token: str | None = None
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StoreError(
-                f"a results folder that can't be used ({error.strerror or error})",
-                expected="a folder that can be written", remedy="choose another with --out",
-                file=folder,
-            ) from error  # fmt: skip
         _ = self.database
 
     @cached_property
@@ -155,6 +152,8 @@ class Ledger:
 
         def work(rows: Transaction) -> None:
             _upsert_result_files(rows, written)
+            if known:
+                rows.write(_SET_VALUE, (PAGES_DUE, "yes"))
             for row in known:
                 rows.write(upsert_statement("contents", CONTENT_COLUMNS, "sha256"), row)
             columns = "folder, path, size, modified_ns, sha256, first_seen"
@@ -212,6 +211,7 @@ class Ledger:
 
         def work(rows: Transaction) -> None:
             _upsert_result_files(rows, written)
+            rows.write(_SET_VALUE, (PAGES_DUE, "yes"))
             rows.write(upsert_statement("cells", CELL_COLUMNS, "cell_id"), row)
             add_events(rows, events)
 
@@ -221,16 +221,31 @@ class Ledger:
         """Delete the row of a cell; delete its tables and pages first."""
         self.update(lambda rows: rows.write("DELETE FROM cells WHERE cell_id = ?", (cell_id,)))
 
-    def record_result_files(self, written: Iterable[ResultFile]) -> None:
-        """Record result files as they were written."""
-        self.update(lambda rows: _upsert_result_files(rows, written))
+    def record_result_files(
+        self, written: Iterable[ResultFile], *, pages_due: bool = False
+    ) -> None:
+        """Record result files as they were written; and that the lab's pages are due, if asked."""
+
+        def work(rows: Transaction) -> None:
+            _upsert_result_files(rows, written)
+            if pages_due:
+                rows.write(_SET_VALUE, (PAGES_DUE, "yes"))
+
+        self.update(work)
+
+    def recorded_files(self, names: Sequence[str]) -> dict[str, ResultFile]:
+        """Return the recorded result files of these names, by name."""
+        found: list[Row] = []
+        for start in range(0, len(names), _AT_ONCE):
+            some = names[start : start + _AT_ONCE]
+            places = ", ".join("?" * len(some))
+            query = f"SELECT {_RESULT_FILE} FROM written WHERE path IN ({places})"  # noqa: S608
+            found += self._read(query, some)
+        return {row[0]: ResultFile(*row) for row in found}
 
     def result_files(self, after: str = "", at_most: int = 2**31) -> list[ResultFile]:
         """Return recorded result files in order of paths, those after one path, at most so many."""
-        query = (
-            "SELECT path, size, modified_ns, sha256 FROM written WHERE path > ? "
-            "ORDER BY path LIMIT ?"
-        )
+        query = f"SELECT {_RESULT_FILE} FROM written WHERE path > ? ORDER BY path LIMIT ?"  # noqa: S608
         return [ResultFile(*row) for row in self._read(query, (after, at_most))]
 
     def forget_result_files(self, paths: Iterable[str]) -> None:
@@ -262,11 +277,10 @@ class Ledger:
         if value is None:
             self.update(lambda rows: rows.write("DELETE FROM marks WHERE name = ?", (name,)))
         else:
-            statement = upsert_statement("marks", "name, value", "name")
-            self.update(lambda rows: rows.write(statement, (name, value)))
+            self.update(lambda rows: rows.write(_SET_VALUE, (name, value)))
 
 
 def _upsert_result_files(rows: Transaction, written: Iterable[ResultFile]) -> None:
     values = [(w.path, w.size, w.modified_ns, w.sha256) for w in written]
     if values:
-        rows.write(upsert_statement("written", "path, size, modified_ns, sha256", "path"), *values)
+        rows.write(upsert_statement("written", _RESULT_FILE, "path"), *values)

@@ -16,8 +16,15 @@ from urllib.parse import urlsplit
 from cellpipe.core.errors import DamagedLedgerError, StoreError
 from cellpipe.store.database import PASSWORD, Database, Postgres, Sqlite, Transaction
 from cellpipe.store.migrations import IDENTITY, migrate
-from cellpipe.store.recovery import has_tables, is_ledger_lost, quarantine_results, recover_ledger
+from cellpipe.store.recovery import (
+    has_tables,
+    holds_results,
+    is_ledger_lost,
+    quarantine_results,
+    recover_ledger,
+)
 from cellpipe.system.mounts import is_network_path
+from cellpipe.system.own_folder import check_free, mark_folder, read_mark
 
 POINTER = "ledger.url"
 _SQLITE = "ledger.sqlite"
@@ -29,7 +36,14 @@ def open_database(folder: Path) -> Database:
 
     A file that is no longer a database is replaced by its last good copy, or by an empty one; see
     :mod:`cellpipe.store.recovery`.
+
+    Raises
+    ------
+    StoreError
+        If the folder holds files and is not marked as cellpipe's: nothing is changed in it.
+
     """
+    claim_folder(folder)
     pointer = folder / POINTER
     if pointer.is_file():
         url, identity = _read_pointer(pointer)
@@ -51,6 +65,43 @@ def open_database(folder: Path) -> Database:
         recover_ledger(folder)
         migrate(database, path)
     return database
+
+
+def claim_folder(folder: Path) -> None:
+    """Mark a new or empty folder as cellpipe's; leave one that is, also without a mark, as it is.
+
+    Raises
+    ------
+    StoreError
+        If it holds files that cellpipe did not write, or can't be made.
+
+    """
+    if is_own(folder):
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        mark_folder(folder)
+    except OSError as error:
+        raise StoreError(
+            f"a results folder that can't be used ({error.strerror or error})",
+            expected="a folder that can be written", remedy="choose another with --out",
+            file=folder,
+        ) from error  # fmt: skip
+
+
+def is_own(folder: Path) -> bool:
+    """Return whether a folder holds cellpipe's results; it is new or empty if not.
+
+    Raises
+    ------
+    StoreError
+        If it holds files that cellpipe did not write.
+
+    """
+    if read_mark(folder) is not None or holds_results(folder) or (folder / POINTER).is_file():
+        return True
+    check_free(folder)
+    return False
 
 
 def has_ledger(folder: Path) -> bool:
@@ -111,9 +162,10 @@ def set_ledger_url(folder: Path, url: str, *, moved_as: str = "") -> None:
             f"a ledger in {current or 'ledger.sqlite'}", expected=f"none, or one in {url}",
             remedy="cellpipe move-ledger moves one; or choose a new results folder", file=folder,
         )  # fmt: skip
-    folder.mkdir(parents=True, exist_ok=True)
+    claim_folder(folder)
+    identity = moved_as or read_mark(folder) or uuid.uuid4().hex
     with suppress(FileExistsError), pointer.open("x", encoding="utf-8", newline="\n") as stream:
-        stream.write(f"{url}\n{moved_as or uuid.uuid4().hex}\n")
+        stream.write(f"{url}\n{identity}\n")
 
 
 def postgres_from_url(url: str) -> Postgres:

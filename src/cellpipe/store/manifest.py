@@ -5,19 +5,19 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import re
 import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from cellpipe.core.errors import LockedFileError
+from cellpipe.store.layout import RESULT_FOLDERS, TOP_FILES, is_result_name
 from cellpipe.store.ledger import Ledger
 from cellpipe.store.migrations import ADOPT
 from cellpipe.store.records import ResultFile
 from cellpipe.store.recovery import quarantine_folder
-from cellpipe.system.atomic_files import is_unfinished, move
+from cellpipe.system.atomic_files import move
+from cellpipe.system.own_folder import foreign_names, is_unfinished
 
-_KEPT = ("tables", "cells", "gathered")  # folders of the results in which every file is recorded
 _AT_ONCE = 5_000  # files that one run checks; the next run continues from there
 _PLACE = "results looked at up to"
 
@@ -37,7 +37,7 @@ def _sha256(path: Path) -> str:
 def result_file_names(folder: Path) -> list[str]:
     """Return the names of all files in the folders of tables and pages, in no order."""
     names = []
-    pending = list(_KEPT)
+    pending = list(RESULT_FOLDERS)
     while pending:
         parent = pending.pop()
         with contextlib.suppress(FileNotFoundError), os.scandir(folder / parent) as entries:
@@ -77,37 +77,6 @@ def _unfinished_files(folder: Path) -> Iterator[Path]:
     )
 
 
-def quarantine_orphans(ledger: Ledger) -> int:
-    """Quarantine result files that the ledger does not know; count them, and forget missing ones.
-
-    A run that is killed between writing a table and its row in the ledger leaves such files.
-    """
-    folder = ledger.folder
-    existing = set(result_file_names(folder))
-    known = {written.path for written in ledger.result_files()}
-    known_folded = {name.casefold() for name in known}  # a disk may keep a name's old case
-    unknown = [name for name in existing if name.casefold() not in known_folded]
-    for name in unknown:
-        _quarantine_orphan(folder, name)
-    existing_folded = {name.casefold() for name in existing}
-    ledger.forget_result_files(name for name in known if name.casefold() not in existing_folded)
-    return len(unknown)
-
-
-def _quarantine_orphan(folder: Path, name: str) -> None:
-    """Delete an unfinished file; quarantine a complete one: somebody may want it.
-
-    A file with a name that cellpipe never gives is left alone.
-    """
-    path = folder / name
-    suffixes = {".html", ".xlsx"} if name.startswith("cells/") else {".parquet"}
-    with contextlib.suppress(OSError):
-        if is_unfinished(path.name):
-            path.unlink()
-        elif path.suffix in suffixes and re.fullmatch(r"[A-Za-z0-9._-]+", path.stem):
-            _quarantine_files(folder, [name])
-
-
 def register_existing(ledger: Ledger) -> None:
     """Record every result file that the ledger does not know, or knows in another state, as it is.
 
@@ -115,12 +84,15 @@ def register_existing(ledger: Ledger) -> None:
     of a damaged ledger by last night's copy.
     """
     if ledger.key_value(ADOPT) is not None:
-        names = sorted(name for name in result_file_names(ledger.folder) if not is_unfinished(name))
+        foreign = foreign_names(ledger.folder)
+        existing = set(filter(is_result_name, result_file_names(ledger.folder)))
+        existing |= {name for name in TOP_FILES if (ledger.folder / name).is_file()}
+        names = sorted(existing - foreign)
         ledger.record_result_files(describe_file(ledger.folder, ledger.folder / n) for n in names)
         ledger.set_key_value(ADOPT, None)
 
 
-def _quarantine_files(folder: Path, names: Iterable[str]) -> list[str]:
+def quarantine_files(folder: Path, names: Iterable[str]) -> list[str]:
     """Quarantine result files, which may still be wanted; return the names of those moved."""
     quarantine = quarantine_folder(folder)
     moved = []
@@ -140,7 +112,7 @@ def quarantine_damaged(ledger: Ledger, *, thoroughly: bool = False) -> list[str]
     start = "" if thoroughly else ledger.key_value(_PLACE) or ""
     files = ledger.result_files(start, 2**31 if thoroughly else _AT_ONCE)
     damaged = [f.path for f in files if _is_damaged(ledger, f, thoroughly=thoroughly)]
-    moved = _quarantine_files(ledger.folder, damaged)
+    moved = quarantine_files(ledger.folder, damaged)
     ledger.forget_result_files(moved)
     if not thoroughly:
         next_start = files[-1].path if len(files) == _AT_ONCE else None

@@ -18,9 +18,10 @@ from typing import Any
 from cellpipe.core.errors import StoreError
 from cellpipe.store.objects import client, storage
 from cellpipe.system.atomic_files import atomic_write, is_reserved, write_bytes
+from cellpipe.system.own_folder import find_root, is_within
 
 FETCHED = ".fetched.json"  # hidden, so not taken for a raw file
-State = list[object]  # size and tag
+State = list[Any]  # size, tag, and the file's time of change in ns as it was written here
 _ROUNDED = 2.0  # seconds to which some disks round a file's time
 
 
@@ -28,7 +29,8 @@ _ROUNDED = 2.0  # seconds to which some disks round a file's time
 class DownloadResult:
     """The outcome of a download: files that are new or changed here, and files that are gone.
 
-    ``left_alone`` names the folder's own files that have the name of an object.
+    ``left_alone`` names the folder's own files that have the name of an object, and fetched files
+    that somebody changed here.
     """
 
     new: tuple[str, ...]
@@ -74,19 +76,46 @@ def download(url: str, folder: Path) -> DownloadResult:
             new, left_alone = [], []
             for name, entry in objects.items():
                 path, state = folder / name, [entry["size"], entry["e_tag"]]
-                if known.get(name) == state and path.is_file():
+                if known.get(name, [])[:2] == state and path.is_file():
                     continue
-                if name not in known and path.exists() and not _is_same_object(path, entry):
+                if not _may_write(folder, path, known.get(name), entry):
                     left_alone.append(name)
                     continue
                 _write_object(obstore.get(store, name), path)
-                known[name] = state
+                known[name] = [*state, path.stat().st_mtime_ns]
                 new.append(name)
             gone = sorted(known.keys() - objects.keys())
             for name in gone:
-                (folder / name).unlink(missing_ok=True)
+                if not _is_as_fetched(folder / name, known[name]):
+                    left_alone.append(name)  # somebody changed it: it is the folder's own now
+                elif _may_write(folder, folder / name, known[name], {}):
+                    (folder / name).unlink(missing_ok=True)
                 del known[name]
     return DownloadResult(tuple(new), tuple(gone), tuple(left_alone))
+
+
+def _may_write(folder: Path, path: Path, known: State | None, entry: Mapping[str, Any]) -> bool:
+    """Return whether an object may take a file's place: one that was fetched, or none.
+
+    No link is followed out of the folder, and no results in it are written to.
+    """
+    root = find_root(path)
+    is_results = root is not None and is_within(root, folder)
+    if is_results or not is_within(path.parent, folder):
+        return False
+    if known is not None:
+        return _is_as_fetched(path, known)
+    return not path.exists() or _is_same_object(path, entry)
+
+
+def _is_as_fetched(path: Path, known: State) -> bool:
+    """Return whether a file is as it was fetched, or not there."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return True
+    moved = abs(status.st_mtime_ns - known[2]) / 1e9 if len(known) > 2 else 0.0
+    return bool(status.st_size == known[0] and moved <= _ROUNDED)
 
 
 def _is_same_object(path: Path, entry: Mapping[str, Any]) -> bool:

@@ -126,6 +126,8 @@ def upload(ledger: Ledger, url: str) -> int:
         return 0
     with client(url) as obstore:
         store = storage(url)
+        if not before.identity:
+            _check_free(obstore, store, url)
         state = replace(before, identity=identity, done=False)
         state = _put_manifest(obstore, store, state)
         for path in changed:
@@ -136,6 +138,24 @@ def upload(ledger: Ledger, url: str) -> int:
                 obstore.delete(store, path)
         _put_manifest(obstore, store, replace(state, done=True, leaving=()))
     return len(changed)
+
+
+def _check_free(obstore: Any, store: Any, url: str) -> None:
+    """Check that nothing is at an address that results were never published to.
+
+    Raises
+    ------
+    StoreError
+        If there is something: it is not cellpipe's to replace.
+
+    """
+    names = sorted(str(entry["path"]) for entry in next(iter(obstore.list(store)), ()))
+    if names and MANIFEST not in names:  # with it, somebody publishes there just now
+        raise StoreError(
+            f"files that cellpipe did not write ({names[0]} …)",
+            expected="an address with nothing below it, or with published results",
+            remedy="choose an address of its own for the results", file=url,
+        )  # fmt: skip
 
 
 def _put_manifest(obstore: Any, store: Any, state: PublishedManifest) -> PublishedManifest:
@@ -152,7 +172,10 @@ def _put_manifest(obstore: Any, store: Any, state: PublishedManifest) -> Publish
 
 
 def _files_to_upload(ledger: Ledger) -> Iterator[ResultFile]:
-    yield from (file for file in ledger.result_files() if (ledger.folder / file.path).is_file())
+    yield from (
+        file for file in ledger.result_files()
+        if "/" in file.path and (ledger.folder / file.path).is_file()
+    )  # fmt: skip
     for name in _ABOUT_ALL:
         if (ledger.folder / name).is_file():
             yield describe_file(ledger.folder, ledger.folder / name)

@@ -15,13 +15,14 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from cellpipe.store.layout import LAB_PAGES, RESULT_FOLDERS, is_result_name
 from cellpipe.store.migrations import ADOPT
 from cellpipe.system.atomic_files import atomic_write, move
+from cellpipe.system.own_folder import foreign_names
 
 DAMAGED = "damaged"  # quarantine within the results: what can't be used is not deleted
 _COPY = "ledger.copy.sqlite"
 _FILES = ("ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm")
-_RESULTS = ("tables", "cells", "gathered", "index.html", "all-cells.xlsx")
 _log = logging.getLogger("cellpipe")
 
 
@@ -35,7 +36,7 @@ def recover_ledger(folder: Path) -> None:
     intact = _is_intact(folder / _COPY)
     _move_files(quarantine, folder, _FILES)
     if not intact:
-        _move_files(quarantine, folder, _RESULTS)
+        _move_results(quarantine, folder)
     if intact:
         content = (folder / _COPY).read_bytes()
         atomic_write(path, lambda file: file.write_bytes(content))
@@ -55,6 +56,14 @@ def has_tables(folder: Path) -> bool:
     return any((folder / "tables").glob("*/*.parquet"))
 
 
+def holds_results(folder: Path) -> bool:
+    """Return whether a folder without a mark holds results of an earlier version."""
+    is_known = any((folder / name).is_file() for name in ("ledger.sqlite", _COPY))
+    return is_known and (
+        has_tables(folder) or _is_intact(folder / "ledger.sqlite") or _is_intact(folder / _COPY)
+    )
+
+
 def quarantine_folder(folder: Path) -> Path:
     """Return the folder within the results for what is quarantined now."""
     return folder / DAMAGED / datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
@@ -63,7 +72,7 @@ def quarantine_folder(folder: Path) -> Path:
 def quarantine_results(folder: Path) -> None:
     """Quarantine results that no ledger knows; all of them are made again."""
     quarantine = quarantine_folder(folder)
-    _move_files(quarantine, folder, _RESULTS)
+    _move_results(quarantine, folder)
     _log.warning("no ledger knows the results in %s; they were put into %s", folder, quarantine)
 
 
@@ -72,6 +81,14 @@ def quarantine_ledger(folder: Path) -> Path:
     quarantine = quarantine_folder(folder)
     _move_files(quarantine, folder, _FILES)
     return quarantine
+
+
+def _move_results(target: Path, folder: Path) -> None:
+    """Move what has the name of a result, and is not known to be somebody else's."""
+    files = (path for name in RESULT_FOLDERS for path in (folder / name).rglob("*"))
+    names = [path.relative_to(folder).as_posix() for path in files if path.is_file()]
+    names = [name for name in (*names, *LAB_PAGES) if is_result_name(name)]
+    _move_files(target, folder, sorted({*names} - foreign_names(folder)))
 
 
 def _move_files(target: Path, folder: Path, names: Sequence[str]) -> None:

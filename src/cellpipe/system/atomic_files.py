@@ -7,11 +7,17 @@ import hashlib
 import os
 import re
 import time
-import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from cellpipe.core.errors import LockedFileError, StoreError
+from cellpipe.system.own_folder import (
+    FOREIGN,
+    check_replaceable,
+    foreign_names,
+    note_write,
+    unfinished_name,
+)
 
 _RESERVED = frozenset(
     {"CON", "PRN", "AUX", "NUL"}
@@ -57,18 +63,23 @@ def atomic_write(path: Path, write: Callable[[Path], object]) -> Path:
     ------
     LockedFileError
         If another program holds the file open, as Excel does on Windows.
+    ForeignFileError
+        If it is a file in the results that somebody else put there.
     StoreError
-        If the folder can't be written: the disk is full, read-only or not available.
+        If the folder can't be written: the disk is full, read-only or not available; or if a link
+        leads out of the results.
 
     """
+    check_replaceable(path)
     unfinished: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.parent / f".{path.name[:40]}.{uuid.uuid4().hex[:12]}.tmp"
+        unfinished = path.parent / unfinished_name(path.name)
         unfinished.open("xb").close()
         write(unfinished)
         with unfinished.open("rb+") as stream:
             os.fsync(stream.fileno())
+        note_write(unfinished, path)
         _replace(unfinished, path)
         _sync_folder(path.parent)
     except OSError as error:
@@ -84,6 +95,17 @@ def atomic_write(path: Path, write: Callable[[Path], object]) -> Path:
             with contextlib.suppress(OSError):
                 unfinished.unlink(missing_ok=True)
     return path
+
+
+def set_foreign_names(root: Path, names: Collection[str]) -> None:
+    """Keep the list of files that others put among the results; without any there is no list."""
+    if names == foreign_names(root):
+        return
+    if not names:
+        delete(root / FOREIGN)
+        return
+    lines = "\n".join(sorted(names))
+    write_bytes(root / FOREIGN, f"# not written by cellpipe, and left alone:\n{lines}\n".encode())
 
 
 def write_bytes(path: Path, content: bytes) -> Path:
@@ -107,8 +129,11 @@ def delete(path: Path) -> None:
     ------
     LockedFileError
         If another program holds the file open, as Excel does on Windows.
+    ForeignFileError
+        If it is a file in the results that somebody else put there.
 
     """
+    check_replaceable(path)
     try:
         _retry_while_locked(lambda: path.unlink(missing_ok=True))
     except PermissionError as error:
@@ -117,6 +142,8 @@ def delete(path: Path) -> None:
 
 def move(path: Path, to: Path) -> None:
     """Move a result file; errors as of :func:`delete`."""
+    check_replaceable(path)
+    check_replaceable(to)
     try:
         to.parent.mkdir(parents=True, exist_ok=True)
         _retry_while_locked(lambda: path.replace(to))
@@ -159,8 +186,3 @@ def _sync_folder(folder: Path) -> None:
         return
     finally:
         os.close(handle)
-
-
-def is_unfinished(name: str) -> bool:
-    """Return whether a name in the results is that of a file whose writing was interrupted."""
-    return name.startswith(".") and name.endswith(".tmp")

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from cellpipe.core.errors import CellpipeError, Reason
+from cellpipe.system.own_folder import MARK
 
 SHEET_NAMES = ("cells.xlsx", "cells.csv")
 BASELINES_NAME = "baselines.csv"
@@ -316,7 +317,9 @@ def _entry_name(entry: os.DirEntry[str]) -> str:
 
 def _is_results_folder(names: Sequence[str]) -> bool:
     """Return whether a folder that contains these names is a results folder."""
-    return "tables" in names and ("ledger.sqlite" in names or "ledger.url" in names)
+    return MARK in names or (
+        "tables" in names and ("ledger.sqlite" in names or "ledger.url" in names)
+    )
 
 
 def _unreachable_message(kind: str, name: str, error: OSError) -> str:
