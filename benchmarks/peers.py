@@ -19,7 +19,7 @@ DATE, CLOCK = "unix_time_second", ("test_time_second", "step_time_second")
 def cellpipe_stored(path: Path) -> pl.DataFrame:
     """Read an .mpr's columns as they are stored, as the peers do."""
     from cellpipe.formats.biologic.modules import locate_records, read_modules
-    from cellpipe.formats.biologic.mpr import read_columns
+    from cellpipe.formats.biologic.record_columns import read_columns
 
     content = np.memmap(path, dtype=np.uint8, mode="r")
     table = locate_records(content, read_modules(path)["VMP data"])

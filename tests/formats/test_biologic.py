@@ -17,7 +17,7 @@ import cellpipe
 from cellpipe.core.errors import DamagedFileError
 from cellpipe.formats.biologic import mpt as biologic_mpt
 from cellpipe.formats.biologic.modules import locate_records, read_modules
-from cellpipe.formats.biologic.mpr import read_columns
+from cellpipe.formats.biologic.record_columns import read_columns
 
 SAMPLE = Path(__file__).parents[2] / "sample_data"
 PRINTED = 2e-6  # what EC-Lab prints of a float32 agrees with it to this much of the largest value

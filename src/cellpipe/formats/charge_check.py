@@ -23,6 +23,7 @@ _SMALL = 0.01
 _FEWEST_RECORDS = 10
 _SAMPLES = 5000  # values used to find the last digit
 _COUNTERS = ("vendor_charging_capacity_ah", "vendor_discharging_capacity_ah")
+_MOST_SCALED = 1e20  # A; a larger current is that of a damaged record
 Floats = npt.NDArray[np.float64]
 
 
@@ -91,6 +92,7 @@ def _impedance_intervals(table: pl.DataFrame) -> npt.NDArray[np.bool_]:
 
 def _last_digit(values: Floats) -> float:
     """Return the value of one unit in the last printed digit; 0 if none can be found."""
+    values = values[np.isfinite(values) & (np.abs(values) < _MOST_SCALED)]  # others are damaged
     if not values.any():
         return 0.0
     for place in range(13):

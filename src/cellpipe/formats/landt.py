@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from cellpipe.core.errors import NoDataError
-from cellpipe.core.model import Recording
+from cellpipe.core.model import Finding, Recording
 from cellpipe.formats.file_ends import is_complete_workbook
 from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.tabular import workbook
@@ -89,10 +89,15 @@ def read(path: Path) -> Recording:
         )
     names = workbook.column_names(*headers[0])
     matches = match_required(names, QUANTITIES, _NEEDED)
-    frame = workbook.read_columns(path, *headers[0], matches, bare_seconds=False)
+    row_findings: list[Finding] = []
+    frame = workbook.read_columns(
+        path, *headers[0], matches, bare_seconds=False, findings=row_findings
+    )
     table = standard_columns(frame, matches, bare_seconds=False)
     table, sign_findings = sign_discharge_current(table.with_columns(count_steps(table)), "^D")
-    recording = build_recording(split_counters(table), {"maker": "LAND"}, sign_findings)
+    recording = build_recording(
+        split_counters(table), {"maker": "LAND"}, [*row_findings, *sign_findings]
+    )
     if _VENDOR_CYCLES not in {sheet.name for sheet in sheets}:
         return recording
     cycle_rows = workbook.read_text_table(path, _VENDOR_CYCLES)

@@ -21,7 +21,7 @@ from cellpipe.core.errors import DamagedFileError
 from cellpipe.core.model import Finding, Recording
 from cellpipe.formats.arbin import columns as arbin
 from cellpipe.formats.format import Format, Sample
-from cellpipe.formats.jet4.database import JetError, declared_row_count, read_table, table_names
+from cellpipe.formats.jet4.database import JetError, read_counted_table, table_names
 from cellpipe.formats.jet4.pages import PAGE_BYTES
 from cellpipe.formats.tabular.records import vendor_cycles
 
@@ -77,23 +77,28 @@ def _read_recording(data: mmap.mmap) -> Recording:
             expected=f"Arbin's {_RECORDS}",
             remedy="leave it out of the folder, or export it as .csv from Data Watcher",
         )
-    raw = read_table(data, _RECORDS)
+    raw, declared = read_counted_table(data, _RECORDS)
+    findings = _row_findings(raw, declared)
+    raw = _leave_out_empty(raw, findings)
     if not raw.height:
-        return Recording({"timeseries": empty_table("timeseries")}, _read_metadata(data, names))
-    findings = _row_findings(data, raw)
+        none = {"timeseries": empty_table("timeseries")}
+        metadata = _read_metadata(data, names, findings)
+        return Recording(none, metadata, tuple(findings))
     keys = [name for name in _PLACE if name in raw.columns]
     records = raw.sort(keys)
     for channel in _read_auxiliary_channels(data, names, keys, findings):
         records = records.join(channel, on=keys, how="left", maintain_order="left")
-    tables = {"timeseries": _timeseries(records)} | _read_vendor_cycles(data, names, raw)
-    return Recording(tables, _read_metadata(data, names), tuple(findings), _start_time(records))
+    cycles = _read_vendor_cycles(data, names, raw, findings)
+    tables = {"timeseries": _timeseries(records)} | cycles
+    metadata = _read_metadata(data, names, findings)
+    return Recording(tables, metadata, tuple(findings), _start_time(records))
 
 
 def _read_vendor_cycles(
-    data: mmap.mmap, names: list[str], raw: pl.DataFrame
+    data: mmap.mmap, names: list[str], raw: pl.DataFrame, findings: list[Finding]
 ) -> dict[str, pl.DataFrame]:
     """Return Arbin's table of cycles with the counters of the last record, which each row names."""
-    cycles = read_table(data, _CYCLES) if _CYCLES in names else pl.DataFrame()
+    cycles = _read_counted(data, _CYCLES, findings) if _CYCLES in names else pl.DataFrame()
     keys = [name for name in _PLACE if name in cycles.columns and name in raw.columns]
     if not cycles.height or "Data_Point" not in keys:
         return {}
@@ -101,19 +106,70 @@ def _read_vendor_cycles(
     return vendor_cycles(joined, arbin.CYCLE_QUANTITIES, bare_seconds=True)
 
 
-def _row_findings(data: mmap.mmap, raw: pl.DataFrame) -> list[Finding]:
-    declared = declared_row_count(data, _RECORDS)
+def _row_findings(raw: pl.DataFrame, declared: int) -> list[Finding]:
     findings = []
     if declared > raw.height:
         sentence = (
             f"{raw.height} of {declared} records are in the file: it was cut off or is damaged."
         )
         findings.append(Finding("warning", "file_cut_off", sentence, declared - raw.height))
+    elif declared < raw.height:
+        sentence = f"The file states {declared} records and holds {raw.height}; all were read."
+        finding = Finding("warning", "records_miscounted", sentence, raw.height - declared)
+        findings.append(finding)
     tests = raw["Test_ID"].n_unique() if "Test_ID" in raw.columns else 1
     if tests > 1:
         sentence = f"The file holds {tests} tests; they are taken as one after the other."
         findings.append(Finding("warning", "several_tests", sentence, tests))
     return findings
+
+
+def _read_counted(data: mmap.mmap, name: str, findings: list[Finding]) -> pl.DataFrame:
+    """Read a table; report if it has not as many rows as it states."""
+    try:
+        table, declared = read_counted_table(data, name)
+    except JetError as error:
+        sentence = f"{name} can't be read ({error}); what it holds is missing."
+        findings.append(Finding("warning", "table_damaged", sentence))
+        return pl.DataFrame()
+    if table.height != declared:
+        sentence = f"{table.height} of {declared} rows of {name} are in the file; it is damaged."
+        findings.append(Finding("warning", "rows_missing", sentence, abs(declared - table.height)))
+    return table
+
+
+def _leave_out_empty(raw: pl.DataFrame, findings: list[Finding]) -> pl.DataFrame:
+    """Leave out records without a number or a time; report numbers that are missing or repeated."""
+    keys = [name for name in _PLACE if name in raw.columns]
+    needed = [*keys, *(name for name in ("Test_Time", "Voltage") if name in raw.columns)]
+    if not any(raw[name].null_count() for name in needed) and _are_consecutive(raw, keys):
+        return raw
+    is_empty = pl.any_horizontal(pl.col(needed).is_null(), pl.col("Data_Point") <= 0)
+    whole = raw.filter(~is_empty)
+    empty = raw.height - whole.height
+    if empty:
+        sentence = f"{empty} records have no number, time or voltage: they are damaged."
+        findings.append(Finding("warning", "records_lost", sentence, empty))
+    kept = whole.unique(keys, keep="first", maintain_order=True)
+    if kept.height < whole.height:
+        number = whole.height - kept.height
+        sentence = f"{number} records have the number of another one; the first of each counts."
+        findings.append(Finding("warning", "records_repeated", sentence, number))
+    group = kept.group_by("Test_ID") if "Test_ID" in keys else kept.group_by(pl.lit(1))
+    spans = group.agg(pl.col("Data_Point").max() - pl.col("Data_Point").min() + 1 - pl.len())
+    missing = int(spans["Data_Point"].cast(pl.Int64).sum())
+    if missing > 0:
+        sentence = f"By the numbers of the records, {missing} are missing between the others."
+        findings.append(Finding("warning", "records_missing", sentence, missing))
+    return kept
+
+
+def _are_consecutive(raw: pl.DataFrame, keys: list[str]) -> bool:
+    """Return whether the records of one test are numbered without a gap."""
+    if not raw.height or ("Test_ID" in keys and raw["Test_ID"].min() != raw["Test_ID"].max()):
+        return False
+    numbers = raw["Data_Point"].sort().to_numpy()
+    return bool(numbers[0] > 0 and (numbers[1:] - numbers[:-1] == 1).all())
 
 
 def _timeseries(records: pl.DataFrame) -> pl.DataFrame:
@@ -138,7 +194,8 @@ def _read_auxiliary_channels(
     data: mmap.mmap, names: list[str], record_keys: list[str], findings: list[Finding]
 ) -> list[pl.DataFrame]:
     """Return a table per auxiliary channel: record keys and its temperature (°C) or voltage (V)."""
-    raw = read_table(data, "Auxiliary_Table") if "Auxiliary_Table" in names else pl.DataFrame()
+    name = "Auxiliary_Table"
+    raw = _read_counted(data, name, findings) if name in names else pl.DataFrame()
     if not raw.height:
         return []
     keys = [name for name in record_keys if name in raw.columns]
@@ -163,15 +220,15 @@ def _start_time(records: pl.DataFrame) -> datetime | None:
     return first - timedelta(seconds=float(records["Test_Time"][0] or 0.0))
 
 
-def _read_metadata(data: mmap.mmap, names: list[str]) -> dict[str, object]:
+def _read_metadata(data: mmap.mmap, names: list[str], findings: list[Finding]) -> dict[str, object]:
     metadata: dict[str, object] = {"maker": "Arbin"}
     if "Version_Table" in names:
-        version = read_table(data, "Version_Table")
+        version = _read_counted(data, "Version_Table", findings)
         for name in version.columns:
             if version.height and "Version" in name:
                 metadata[name.lower()] = version[name][0]
     if "Global_Table" in names:
-        table = read_table(data, "Global_Table")
+        table = _read_counted(data, "Global_Table", findings)
         for name in _GLOBAL:
             if table.height and name in table.columns and table[name][0] not in {None, ""}:
                 metadata[name.lower()] = table[name][0]
@@ -187,4 +244,4 @@ def is_complete(_stream: BinaryIO, size: int) -> bool:
     return size % PAGE_BYTES == 0
 
 
-FORMAT = Format("arbin_res", "Arbin", (".res",), _claims, read, is_complete=is_complete)
+FORMAT = Format("arbin_res", "Arbin", (".res",), _claims, read, is_complete=is_complete, version=2)

@@ -18,7 +18,7 @@ from pathlib import Path
 import polars as pl
 
 from cellpipe.core.errors import DamagedFileError, NoDataError
-from cellpipe.core.model import Recording
+from cellpipe.core.model import Finding, Recording
 from cellpipe.formats.arbin import columns as arbin
 from cellpipe.formats.file_ends import is_complete_workbook
 from cellpipe.formats.format import Format, Sample
@@ -77,12 +77,29 @@ def _read_recording(
     """Return the recording on a channel's sheets."""
     channel = parts[0].channel
     matches = arbin.match_columns(workbook.column_names(parts[0].sheet, parts[0].header))
-    frame = pl.concat([_read_records(path, part) for part in parts], how="diagonal_relaxed")
-    table = standard_columns(frame, matches, bare_seconds=True)
+    findings = _left_out_findings(sheets, channel)
+    frames = [_read_records(path, part, findings) for part in parts]
+    table = standard_columns(pl.concat(frames, how="diagonal_relaxed"), matches, bare_seconds=True)
     recording = arbin.to_recording(table, _read_metadata(path, sheets, channel))
+    cycles = _read_vendor_cycles(path, sheets, channel, findings)
     return replace(
-        recording, tables={**recording.tables, **_read_vendor_cycles(path, sheets, channel)}
+        recording,
+        tables={**recording.tables, **cycles},
+        findings=(*recording.findings, *findings),
     )
+
+
+def _left_out_findings(sheets: Sequence[workbook.Sheet], channel: str) -> list[Finding]:
+    """Report a channel's sheets of records whose header can't be recognised."""
+    findings = []
+    for sheet in sheets:
+        name = _CHANNEL.match(sheet.name)
+        if name and name["channel"] == channel and sheet.rows and not any(
+            map(arbin.header_score, sheet.rows)
+        ):  # fmt: skip
+            sentence = f"The sheet {sheet.name!r} has no header of records; it was left out."
+            findings.append(Finding("warning", "sheet_left_out", sentence))
+    return findings
 
 
 def _channels(parts: Sequence[_Part]) -> list[str]:
@@ -117,9 +134,11 @@ def _parts(sheets: Sequence[workbook.Sheet]) -> list[_Part]:
     return sorted(named or parts, key=lambda part: part.order)
 
 
-def _read_records(path: Path, part: _Part) -> pl.DataFrame:
+def _read_records(path: Path, part: _Part, findings: list[Finding]) -> pl.DataFrame:
     matches = arbin.match_columns(workbook.column_names(part.sheet, part.header))
-    return workbook.read_columns(path, part.sheet, part.header, matches, bare_seconds=True)
+    return workbook.read_columns(
+        path, part.sheet, part.header, matches, bare_seconds=True, findings=findings
+    )
 
 
 def _read_metadata(path: Path, sheets: Sequence[workbook.Sheet], channel: str) -> dict[str, object]:
@@ -157,7 +176,7 @@ def _title_metadata(rows: Sequence[tuple[str, ...]]) -> dict[str, object]:
 
 
 def _read_vendor_cycles(
-    path: Path, sheets: Sequence[workbook.Sheet], channel: str
+    path: Path, sheets: Sequence[workbook.Sheet], channel: str, findings: list[Finding]
 ) -> dict[str, pl.DataFrame]:
     """Return the table of cycles on the sheets ``Statistics_…`` of a channel."""
     parts = []
@@ -170,7 +189,10 @@ def _read_vendor_cycles(
         targets = find_targets(names, arbin.CYCLE_QUANTITIES)
         if targets and all(targets.values()):
             matches = match_headers(names, arbin.CYCLE_QUANTITIES)
-            parts.append(workbook.read_columns(path, sheet, 0, matches, bare_seconds=True))
+            part = workbook.read_columns(
+                path, sheet, 0, matches, bare_seconds=True, findings=findings
+            )
+            parts.append(part)
     if not parts:
         return {}
     combined = pl.concat(parts, how="diagonal_relaxed")
@@ -197,4 +219,5 @@ FORMAT = Format(
     channels,
     read_channel,
     is_complete_workbook,
+    version=2,
 )

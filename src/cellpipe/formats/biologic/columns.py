@@ -90,10 +90,12 @@ def to_recording(
     """
     all_findings = list(findings)
     columns = _add_rectangular_impedance(columns)
-    indexed = columns.with_row_index("record_index", offset=1)
+    is_numbered = "record_index" in columns.columns  # if some of the file's records are left out
+    indexed = columns if is_numbered else columns.with_row_index("record_index", offset=1)
     tables: dict[str, pl.DataFrame] = {}
     if "freq/Hz" in columns.columns and {"Re(Z)/Ohm", "-Im(Z)/Ohm"} <= set(columns.columns):
         tables["impedance"] = _build_impedance(indexed, acquisition_started)
+        all_findings += _sweep_findings(tables["impedance"])
     if "time/s" in columns.columns and _first_column(columns, _POTENTIALS):
         tables["timeseries"] = _build_timeseries(
             indexed, metadata, acquisition_started, all_findings
@@ -187,7 +189,8 @@ def _build_current(
         findings.append(Finding("info", "current_derived", "The current was rebuilt from dq/dt."))
         hours = pl.col("time/s").diff().fill_null(pl.col("time/s").first()) / 3600
         ampere = pl.col(step) * _CHARGE_STEPS[step] / hours
-        return pl.when(hours > 0).then(ampere).otherwise(0.0).alias("current_ampere")
+        known = pl.when(hours > 0).then(ampere).otherwise(0.0)
+        return pl.when(~_is_behind_gap()).then(known).alias("current_ampere")
     if metadata.get("technique") in {"OCV", "Open Circuit Voltage", "WAIT", "Wait"}:
         return pl.lit(0.0).alias("current_ampere")
     sentence = "The file stores no current; it is taken as zero and no capacity is computed."
@@ -203,7 +206,8 @@ def _unix_time(acquisition_started: datetime) -> pl.Expr:
 def _counters(columns: pl.DataFrame) -> list[pl.Expr]:
     counters = []
     if "cycle number" in columns.columns:
-        counters.append(pl.col("cycle number").cast(pl.Int64).alias("cycle_count"))
+        number = pl.col("cycle number").cast(pl.Int64, strict=False)  # damaged ones become null
+        counters.append(number.alias("cycle_count"))
     elif "half cycle" in columns.columns:
         counters.append((pl.col("half cycle").cast(pl.Int64) // 2).alias("cycle_count"))
     if "Ns" in columns.columns:
@@ -227,8 +231,34 @@ def _add_charge_counters(columns: pl.DataFrame, table: pl.DataFrame) -> pl.DataF
     step = _first_column(columns, list(_CHARGE_STEPS))
     if step and "net_capacity_ah" not in table.columns:
         charge = columns[step].cast(pl.Float64).fill_null(0) * _CHARGE_STEPS[step]
-        table = table.with_columns(charge.cum_sum().alias("net_capacity_ah"))
+        total = pl.Series("net_capacity_ah", charge.cum_sum())
+        is_behind = columns.select(_is_behind_gap().cum_max()).to_series()
+        table = table.with_columns(total.set(is_behind, None) if is_behind.any() else total)
     return table
+
+
+def _is_behind_gap() -> pl.Expr:
+    """Return whether a record is behind lost ones: what is derived from both is not known."""
+    index = pl.col("record_index").cast(pl.Int64)
+    return (index - index.shift(1, fill_value=0)) != 1
+
+
+def _sweep_findings(impedance: pl.DataFrame) -> list[Finding]:
+    """Report records without a frequency in the midst of a sweep, where none can be."""
+    frequency, index = impedance["frequency_hertz"].to_numpy(), impedance["record_index"].to_numpy()
+    gaps = np.diff(index) - 1
+    steps = (frequency[1:] > frequency[:-1]).astype(np.int8) - (frequency[1:] < frequency[:-1])
+    middle = np.flatnonzero(gaps > 0)
+    middle = middle[(middle > 0) & (middle < steps.size - 1)]
+    same = (steps[middle] == steps[middle - 1]) & (steps[middle] == steps[middle + 1])
+    number = int(gaps[middle[same & (steps[middle] != 0)]].sum())
+    if not number:
+        return []
+    sentence = (
+        f"{number} records in the midst of a frequency sweep have no frequency: they are damaged "
+        f"or missing (the first behind record {index[middle[same][0]]})."
+    )
+    return [Finding("warning", "records_lost", sentence, number)]
 
 
 def _build_impedance(columns: pl.DataFrame, acquisition_started: datetime | None) -> pl.DataFrame:
@@ -253,7 +283,8 @@ def _build_impedance(columns: pl.DataFrame, acquisition_started: datetime | None
         ampere = pl.col(current).cast(pl.Float64) * _CURRENTS[current]
         expressions.append(ampere.alias("current_ampere"))
     if "cycle number" in columns.columns:
-        expressions.append(pl.col("cycle number").cast(pl.Int64).alias("cycle_count"))
+        number = pl.col("cycle number").cast(pl.Int64, strict=False)
+        expressions.append(number.alias("cycle_count"))
     numbers = spectrum_numbers(
         perturbed["freq/Hz"].to_numpy().astype(np.float64), perturbed["record_index"].to_numpy()
     )

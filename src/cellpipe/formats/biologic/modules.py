@@ -10,8 +10,8 @@ byte 6. The flag columns share one byte.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -29,6 +29,7 @@ from galvani.BioLogic import (
 
 from cellpipe.core.errors import DamagedFileError
 from cellpipe.core.model import Finding
+from cellpipe.formats.left_over import Gap, lost_records, rest_finding
 
 Content = np.memmap[Any, Any]
 MORE_COLUMNS = {  # missing from galvani's table, or named differently from EC-Lab
@@ -40,26 +41,35 @@ MORE_COLUMNS = {  # missing from galvani's table, or named differently from EC-L
 }
 COLUMNS: dict[int, tuple[str, str]] = {**GALVANI_COLUMNS, **MORE_COLUMNS}
 _MAGIC_BYTES = 52
+_MARK = b"MODULEVMP "
+_MOST_MOVED = 70_000  # bytes; a module may end so far from where it should
 _HEADER_BYTES = {"bytes": 100, "v2": 405, "v3": 406, "new": 1007}
-_COPY_AGAIN = "copy the file again from the instrument"
+COPY_AGAIN = "copy the file again from the instrument"
 
 
 @dataclass(frozen=True)
 class Module:
-    """A module's position, and its bytes: ``length`` as stated, ``available`` in the file."""
+    """A module's position, and its bytes: ``length`` as stated, ``available`` in the file.
+
+    ``is_followed``: another module begins behind the available bytes. The findings of the last
+    module are of all bytes that belong to none.
+    """
 
     offset: int
     length: int
     available: int
     version: int
     date: bytes
+    is_followed: bool = False
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True)
 class Records:
     """The position, number and layout of the records, with findings about them.
 
-    ``flags`` maps each flag column to its bit mask within the field ``flags``.
+    ``flags`` maps each flag column to its bit mask within the field ``flags``. ``count`` records
+    fit into ``room`` bytes; if these are not the ``declared`` number, bytes came in or are missing.
     """
 
     start: int
@@ -67,10 +77,20 @@ class Records:
     layout: np.dtype[Any]
     flags: dict[str, int]
     findings: tuple[Finding, ...]
+    room: int = 0
+    declared: int = 0
+    is_cut: bool = False
+
+    @property
+    def moved(self) -> int:
+        """By how many bytes the last records are farther from the first than whole records are."""
+        return self.room % self.layout.itemsize
 
 
 def read_modules(path: Path) -> dict[str, Module]:
     """Return a file's modules by their short names; only the data may be cut off by the file's end.
+
+    Of a module that stands twice, the first counts.
 
     Raises
     ------
@@ -78,43 +98,89 @@ def read_modules(path: Path) -> dict[str, Module]:
         If another module runs past the end of the file, or settings or data are missing.
 
     """
-    size = path.stat().st_size
     modules: dict[str, Module] = {}
+    findings: list[Finding] = []
+    size = path.stat().st_size
+    place = _MAGIC_BYTES
     with path.open("rb") as stream:
-        stream.seek(_MAGIC_BYTES)
-        for module in _read_headers(stream):
-            name = bytes(module["shortname"]).decode("latin1").strip()
-            offset, length = int(module["offset"]), int(module["length"])
-            if offset + length > size and name != "VMP data":
-                raise _truncation_error(
-                    f"{size} bytes, but its module {name!r} ends at byte {offset + length}"
-                )
-            available = max(min(length, size - offset), 0)
-            modules[name] = Module(
-                offset, length, available, int(module["version"]), bytes(module["date"])
-            )
-            if available < length:
-                break
+        while place < size:
+            header = _read_header(stream, place)
+            if header is None:
+                following = _find_header(path, place + 1) or size
+                findings.append(rest_finding(place, following, "the file", "a module"))
+                place = following
+                continue
+            name = bytes(header["shortname"]).decode("latin1").strip()
+            module = _measure_module(stream, path, header, size)
+            end = module.offset + module.available
+            if name in modules:
+                findings.append(rest_finding(place, end, "the file", f"only one module {name}"))
+            else:
+                if module.available < module.length and name != "VMP data":
+                    _check_end(name, module, size, findings)
+                modules[name] = module
+            place = end
     if not {"VMP Set", "VMP data"} <= modules.keys():
         raise _truncation_error(
             f"the modules {', '.join(modules) or 'none'}", "VMP Set and VMP data"
         )
+    last = list(modules)[-1]
+    modules[last] = replace(modules[last], findings=tuple(findings))
     return modules
 
 
-def _read_headers(stream: BinaryIO) -> Iterator[dict[str, Any]]:
-    """Return the module headers up to the first invalid one (a file may be padded)."""
+def _check_end(name: str, module: Module, size: int, findings: list[Finding]) -> None:
+    if not module.is_followed:
+        end = module.offset + module.length
+        raise _truncation_error(f"{size} bytes, but its module {name!r} ends at byte {end}")
+    sentence = (
+        f"The module {name} at byte {module.offset} is {module.length - module.available} bytes "
+        "shorter than it states: what it says of the test may be wrong."
+    )
+    findings.append(Finding("warning", "module_damaged", sentence))
+
+
+def _read_header(stream: BinaryIO, place: int) -> dict[str, Any] | None:
+    """Return the header of the module at a place, None if there is none."""
+    stream.seek(place)
     try:
-        yield from read_VMP_modules(stream, read_module_data=False)
+        header: dict[str, Any] | None = next(read_VMP_modules(stream, read_module_data=False), None)
     except ValueError:
-        return
+        return None
     except OSError as error:
         if error.errno is not None:  # an error of the disk; galvani's own means the end of the file
             raise
+        return None
+    return header
+
+
+def _measure_module(stream: BinaryIO, path: Path, header: dict[str, Any], size: int) -> Module:
+    """Return a module that ends as its header states, or where the next one begins."""
+    offset, length = int(header["offset"]), int(header["length"])
+    end, following = offset + length, None
+    if end != size:
+        stream.seek(end)
+        is_next = end < size and stream.read(len(_MARK)) == _MARK
+        following = end if is_next else _find_header(path, offset)
+    if following is not None and (end > size or abs(following - end) <= _MOST_MOVED):
+        end = following
+    elif header["shortname"].strip() == b"VMP data" and 0 < size - end <= _MOST_MOVED:
+        end, following = size, None
+    else:
+        end, following = min(end, size), None
+    available = max(end - offset, 0)
+    version, date = int(header["version"]), bytes(header["date"])
+    return Module(offset, length, available, version, date, following is not None)
+
+
+def _find_header(path: Path, place: int) -> int | None:
+    """Return the place of the next module's header."""
+    found = path.read_bytes().find(_MARK, place)
+    return found if found >= 0 else None
 
 
 def _truncation_error(found: str, expected: str = "a whole file") -> DamagedFileError:
-    remedy = f"it was cut off while it was copied: {_COPY_AGAIN}"
+    remedy = f"it was cut off while it was copied: {COPY_AGAIN}"
     return DamagedFileError(found, expected=expected, remedy=remedy)
 
 
@@ -133,16 +199,43 @@ def locate_records(content: Content, module: Module) -> Records:
     ids, header = _column_ids(content, module)
     if module.available < header:
         raise _truncation_error(f"a data module of {module.available} bytes", f"at least {header}")
-    width, findings = _record_width(ids, module.length - header, declared)
+    room = module.available - header
+    stated = module.length - header
+    width, findings = _record_width(ids, stated if stated >= 0 else room, room, declared)
     layout, flags = _layout(ids, width)
-    count = min(declared, (module.available - header) // width)
-    if count < declared:
+    count, rest = divmod(room, width)
+    first = start + header
+    if room == declared * width:
+        if room != stated:
+            findings.append(_miscounted("length", stated, room))
+        return Records(first, count, layout, flags, tuple(findings))
+    if room == stated:
+        findings.append(_miscounted("number of records", declared, count))
+        if rest:
+            findings.append(rest_finding(first + room - rest, first + room, "the file", "a record"))
+        return Records(first, count, layout, flags, tuple(findings))
+    is_cut = not module.is_followed
+    if count < declared and is_cut:
         sentence = (
             f"The file holds {count} of the {declared} records that it announces: it was copied "
             "while it grew, or cut off. They are read up to the last whole one."
         )
         findings.append(Finding("warning", "file_cut_off", sentence, declared - count))
-    return Records(start + header, count, layout, flags, tuple(findings))
+    elif stated != declared * width:
+        findings.append(_miscounted("number of records", declared, count))
+        return Records(first, count, layout, flags, tuple(findings))
+    elif count < declared and not rest:
+        gap = Gap(first, first + room, declared - count)
+        findings += lost_records([gap], "the file", f"{declared} records of {width} bytes")
+    return Records(first, count, layout, flags, tuple(findings), room, declared, is_cut)
+
+
+def _miscounted(what: str, stated: int, found: int) -> Finding:
+    sentence = (
+        f"The data module states a {what} of {stated} where its place in the file gives {found}; "
+        "the latter counts."
+    )
+    return Finding("warning", "records_miscounted", sentence)
 
 
 def _column_ids(content: Content, module: Module) -> tuple[list[int], int]:
@@ -170,20 +263,27 @@ def _column_ids(content: Content, module: Module) -> tuple[list[int], int]:
     return list(struct.unpack_from(f"<{number}{code}", head, offset)), size
 
 
-def _record_width(ids: Sequence[int], room: int, count: int) -> tuple[int, list[Finding]]:
-    """Return a record's bytes: the sum of its columns or, with unknown ids, room / count."""
+def _record_width(
+    ids: Sequence[int], stated: int, room: int, count: int
+) -> tuple[int, list[Finding]]:
+    """Return a record's bytes: the sum of its columns or, with unknown ids, what is stated / count.
+
+    What the columns give must agree with the stated bytes, with the available ones (``room``) or
+    with a number of records that is not the stated one.
+    """
     known = _known_width(ids)
     if all(number in COLUMNS or number in FLAGS for number in ids):
-        if not known or (count and room != count * known and room // count != known):
-            raise _width_error(room // count if count else 0, known, ids)
+        agrees = known and (stated % known == 0 or count * known == room)
+        if not known or (not agrees and count and stated // count != known):
+            raise _width_error(stated // count if count else 0, known, ids)
         return known, []
     names = ", ".join(str(i) for i in ids if i not in COLUMNS and i not in FLAGS)
     if not count:
         return max(known, 1), []
-    if room < 0 or room % count:
-        raise _width_error(room // count, known, ids)
+    if stated < 0 or stated % count:
+        raise _width_error(stated // count, known, ids)
     sentence = f"EC-Lab's column ids {names} are not known; these columns were left out."
-    return room // count, [Finding("warning", "unknown_column", sentence)]
+    return stated // count, [Finding("warning", "unknown_column", sentence)]
 
 
 def _known_width(ids: Sequence[int]) -> int:

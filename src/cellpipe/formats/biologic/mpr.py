@@ -10,19 +10,18 @@ stored; its unit is not in the file.
 from __future__ import annotations
 
 import struct
-from collections.abc import Collection
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-import polars as pl
 
 from cellpipe.core.contracts import empty_table
 from cellpipe.core.model import Finding, Recording
 from cellpipe.formats.biologic.columns import source_columns, to_recording
 from cellpipe.formats.biologic.companion import read_acquisition_start
-from cellpipe.formats.biologic.modules import Content, Module, Records, locate_records, read_modules
+from cellpipe.formats.biologic.modules import Content, Module, locate_records, read_modules
+from cellpipe.formats.biologic.whole_records import read_whole_records
 from cellpipe.formats.format import Format, Sample
 
 MAGIC = b"BIO-LOGIC MODULAR FILE\x1a"
@@ -43,7 +42,6 @@ _OLE_OFFSETS = (585, 465, 469, 473)
 _LOG_SUFFIX = ".mpl"  # of the log that EC-Lab writes beside a file, with its start
 _FIRST_MODULE = 52  # byte behind the magic
 _LONG_HEADER = 0xFFFFFFFF  # in place of a length: it follows, behind a longer header
-_BLOCK = 8192  # rows; small enough for the processor's cache while it is transposed
 
 
 def read(path: Path) -> Recording:
@@ -61,34 +59,14 @@ def read(path: Path) -> Recording:
     metadata = _read_metadata(content, modules["VMP Set"], log)
     table = locate_records(content, modules["VMP data"])
     started, start_findings = _find_start_time(path, content, modules["VMP Set"], log)
-    findings = (*table.findings, *start_findings)
+    findings = [finding for module in modules.values() for finding in module.findings]
+    findings += [*table.findings, *start_findings]
     if not table.count:
-        return Recording({"timeseries": empty_table("timeseries")}, metadata, findings, started)
-    columns = read_columns(content, table, source_columns(table.layout.names or ()))
-    return to_recording(columns, metadata, started, findings)
-
-
-def read_columns(
-    content: Content, table: Records, only: Collection[str] | None = None
-) -> pl.DataFrame:
-    """Return the records as columns with their stored types, in one pass over the bytes.
-
-    ``only`` names the columns to return; without it all are, with one column per flag.
-    """
-    rows = np.frombuffer(content, table.layout, table.count, table.start)
-    names = [name for name in rows.dtype.names or () if not name.startswith("unknown_")]
-    if only is not None:
-        names = [name for name in names if name in only]
-    columns = {name: np.empty(table.count, rows.dtype[name]) for name in names}
-    for first in range(0, table.count, _BLOCK):
-        block = rows[first : first + _BLOCK]
-        for name, column in columns.items():
-            column[first : first + _BLOCK] = block[name]
-    packed = columns.pop("flags", None)
-    if packed is not None:
-        for name, mask in table.flags.items():
-            columns[name] = (packed & mask) >> ((mask & -mask).bit_length() - 1)
-    return pl.DataFrame(columns)
+        none = {"timeseries": empty_table("timeseries")}
+        return Recording(none, metadata, tuple(findings), started)
+    wanted = source_columns(table.layout.names or ())
+    columns, damage_findings = read_whole_records(content, table, wanted)
+    return to_recording(columns, metadata, started, findings + damage_findings)
 
 
 def _read_metadata(content: Content, settings: Module, log: Module | None) -> dict[str, object]:
@@ -180,5 +158,5 @@ def is_complete(stream: BinaryIO, size: int) -> bool:
 
 FORMAT = Format(
     "biologic_mpr", "BioLogic", (".mpr",), _claims, read,
-    is_complete=is_complete, companions=(_LOG_SUFFIX,),
+    is_complete=is_complete, companions=(_LOG_SUFFIX,), version=2,
 )  # fmt: skip

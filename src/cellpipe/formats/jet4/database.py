@@ -45,7 +45,7 @@ from cellpipe.formats.jet4.values import (
     read_long_value,
 )
 
-__all__ = ["JetError", "declared_row_count", "read_table", "table_names"]
+__all__ = ["JetError", "declared_row_count", "read_counted_table", "read_table", "table_names"]
 
 _CATALOGUE_PAGE = 2
 _TABLE_OBJECT = 1
@@ -88,10 +88,16 @@ def read_table(data: Buffer, name: str) -> pl.DataFrame:
     Float64); DateTime, Currency and Decimal become Float64; Text, Memo and GUID String; Binary
     and OLE Binary.  A value is null where the null mask says so; a Boolean is that bit itself.
     """
+    return read_counted_table(data, name)[0]
 
-    def table(file: PageFile) -> pl.DataFrame:
+
+def read_counted_table(data: Buffer, name: str) -> tuple[pl.DataFrame, int]:
+    """Return a table as :func:`read_table` does, and the number of rows that it states."""
+
+    def table(file: PageFile) -> tuple[pl.DataFrame, int]:
         definition = _find_definition(file, name)
-        return pl.DataFrame(_read_columns(file, definition, definition.columns))
+        columns = _read_columns(file, definition, definition.columns)
+        return pl.DataFrame(columns), definition.declared
 
     return _run_on_pages(table, data)
 

@@ -29,13 +29,14 @@ from cellpipe.core.errors import DamagedFileError
 from cellpipe.core.model import Finding, Recording
 from cellpipe.formats.file_ends import is_complete_zip
 from cellpipe.formats.format import Format, Sample
-from cellpipe.formats.neware.ndax import LOCAL_VERSIONS, read_archive, read_member
+from cellpipe.formats.neware.nda_layouts import LAYOUTS, OWN_COUNT
+from cellpipe.formats.neware.nda_records import Account, account_for_records
+from cellpipe.formats.neware.ndax import LOCAL_VERSIONS, bridge_gaps, read_archive, read_member
 from cellpipe.formats.tabular.workbook import BROKEN_ZIP
 
 _ELAPSED_VERSIONS, _LOCAL_VERSIONS = {1, 3, 4}, {26, 28, 29}  # local: at the start, or always
-_OWN_COUNT = 129  # from this version on the file states its number of records
 _WITH_LENGTH = range(9, 130)  # versions below leave the length out, BTS 9 has none
-_RECORD_BYTES = {1: 38, 2: 39, 3: 43, 4: 43, 5: 59, 6: 59, 7: 59, 8: 59}
+_LATEST = 1e11  # s since 1970; a damaged time may be larger than a date can be
 _SCALED = (
     ("index", "record_index", 1.0),
     ("total_time_s", "test_time_second", 1.0),
@@ -63,15 +64,15 @@ def read(path: Path) -> Recording:
     with _unpack_file(path) as file, _capture_warnings(findings):
         nda = _is_nda(file)
         findings += _length_findings(file) if nda else []
-        frame, metadata = _read_nda(file) if nda else _read_ndax(file, findings)
+        frame, metadata = _read_nda(file, findings) if nda else _read_ndax(file, findings)
         clock = _clock(file if nda else None, metadata)
-    findings += _count_findings(frame, metadata)
+    findings += [*_count_findings(frame, metadata), *_start_findings(frame)]
     table = frame.select(_columns(frame))
     findings += _clock_findings(table)
     has_times = table.height and "unix_time_second" in table.columns
-    first = table["unix_time_second"][0] if has_times else None
+    first = float(table["unix_time_second"][0] or 0.0) if has_times else 0.0
     epoch = datetime(1970, 1, 1, tzinfo=UTC if clock == "utc" else None)
-    started = epoch + timedelta(seconds=float(first)) if first else None
+    started = epoch + timedelta(seconds=first) if 0 < first < _LATEST else None
     return Recording(
         {"timeseries": table}, {"maker": "Neware"} | metadata, tuple(findings), started, clock
     )
@@ -157,11 +158,43 @@ _UNREADABLE = (
 )  # fmt: skip
 
 
-def _read_nda(path: Path) -> tuple[pl.DataFrame, dict[str, object]]:
+def _read_nda(path: Path, findings: list[Finding]) -> tuple[pl.DataFrame, dict[str, object]]:
     try:
-        return fastnda.read(path, cycle_mode="raw"), _read_metadata(path)
+        account = account_for_records(path)
+        frame, suspect = None, None
+        if account.content is None:
+            try:
+                frame = fastnda.read(path, cycle_mode="raw")
+            except pl.exceptions.PolarsError as error:  # a date that can't be
+                suspect = error
+            if frame is None or _lacks_times(frame):
+                account = account_for_records(path, is_suspect=True)
+        findings += account.findings
+        if account.content is not None:
+            return _read_repaired(account)
+        if frame is None:
+            raise suspect or ValueError("no records")
+        return frame, _read_metadata(path)
     except _UNREADABLE as error:
         raise _damaged_file_error("nda", error) from error
+
+
+def _lacks_times(frame: pl.DataFrame) -> bool:
+    """Return whether some records have no time on the clock and others have."""
+    if "unix_time_s" not in frame.columns:
+        return False
+    is_missing = frame["unix_time_s"].fill_null(0.0) <= 0
+    return bool(is_missing.any() and not is_missing.all())
+
+
+def _read_repaired(account: Account) -> tuple[pl.DataFrame, dict[str, object]]:
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "repaired.nda"
+        copy.write_bytes(account.content or b"")
+        frame, metadata = fastnda.read(copy, cycle_mode="raw"), _read_metadata(copy)
+    if account.added_start:
+        frame = frame.filter(pl.col("index") != 1)
+    return frame if account.stores_test_time else bridge_gaps(frame), metadata
 
 
 def _read_ndax(path: Path, findings: list[Finding]) -> tuple[pl.DataFrame, dict[str, object]]:
@@ -188,7 +221,7 @@ def _length_findings(path: Path) -> list[Finding]:
     """
     with path.open("rb") as stream:
         head = stream.read(128)
-    if len(head) < 72 or head[14] >= _OWN_COUNT:
+    if len(head) < 72 or head[14] >= OWN_COUNT:
         return []
     begin, length = struct.unpack_from("<2I", head, 64)
     size = path.stat().st_size
@@ -196,8 +229,8 @@ def _length_findings(path: Path) -> list[Finding]:
         return [
             _cut_off_finding(f"The file has {size} bytes where its header says {begin + length}")
         ]
-    record = _RECORD_BYTES.get(head[14], 1)
-    if not length and (size - begin) % record:
+    layout = LAYOUTS.get(head[14])
+    if not length and layout is not None and (size - begin) % layout.size:
         return [_cut_off_finding("The file ends within a record")]
     return []
 
@@ -205,7 +238,7 @@ def _length_findings(path: Path) -> list[Finding]:
 def _count_findings(frame: pl.DataFrame, metadata: Mapping[str, object]) -> list[Finding]:
     """Compare the number of BTS 9 records with the number stated after them."""
     version, stated = metadata.get("nda_version"), metadata.get("num_datapoints")
-    if not isinstance(version, int) or version < _OWN_COUNT:
+    if not isinstance(version, int) or version < OWN_COUNT:
         return []
     if not isinstance(stated, int):
         return [_cut_off_finding("The description that follows the records is not there")]
@@ -214,6 +247,17 @@ def _count_findings(frame: pl.DataFrame, metadata: Mapping[str, object]) -> list
     return [
         _cut_off_finding(f"The file holds {frame.height} of the {stated} records that it states")
     ]
+
+
+def _start_findings(frame: pl.DataFrame) -> list[Finding]:
+    first = int(frame["index"][0]) if frame.height and "index" in frame.columns else 1
+    if first <= 1:
+        return []
+    sentence = (
+        f"The records before number {first} are missing; the test time counts from the first one "
+        "that is left."
+    )
+    return [Finding("warning", "start_missing", sentence, first - 1)]
 
 
 def _cut_off_finding(evidence: str) -> Finding:
@@ -307,7 +351,10 @@ def is_complete(stream: BinaryIO, size: int) -> bool:
     return not length or begin + length <= size
 
 
-NDA = Format("neware_nda", "Neware", (".nda",), _claims_nda, read, is_complete=is_complete)
-NDAX = Format(
-    "neware_ndax", "Neware", (".ndax", ".nda.zip"), _claims_ndax, read, is_complete=is_complete_zip
+NDA = Format(
+    "neware_nda", "Neware", (".nda",), _claims_nda, read, is_complete=is_complete, version=2
 )
+NDAX = Format(
+    "neware_ndax", "Neware", (".ndax", ".nda.zip"), _claims_ndax, read,
+    is_complete=is_complete_zip, version=2,
+)  # fmt: skip

@@ -28,8 +28,18 @@ from fastnda.dicts import AUX_CHL_MAP, AUX_CHL_SCALE_MAP, STEP_TYPE_MAP
 
 from cellpipe.core.errors import DamagedFileError
 from cellpipe.core.model import Finding
+from cellpipe.formats.neware.ndax_account import (
+    TABLES,
+    channel_findings,
+    lost_times_findings,
+    number_findings,
+    step_findings,
+    times_findings,
+)
+from cellpipe.formats.neware.pages import Pages, check_pages, has_checksums
+from cellpipe.formats.neware.run_info import follows_its_time, is_within, read_run_parts
+from cellpipe.formats.tabular.workbook import BROKEN_ZIP
 
-_TABLES = ("data.ndc", "data_runInfo.ndc", "data_step.ndc")
 _AUXILIARY = re.compile(r"data_AUX_(\d+)_(\d+)_(\d+)\.ndc$|.*_(\d+)\.ndc$")
 _COUNTERS = ("charge_capacity_mAh", "discharge_capacity_mAh", "charge_energy_mWh",
              "discharge_energy_mWh")  # fmt: skip
@@ -47,10 +57,24 @@ _XML_FIELDS = {  # our name: member, element, attribute
     "creator": ("Step", "Head_Info/Creator", "Value"),
     "part_number": ("Step", "Head_Info/PN", "Value"),
 }
+_NUMBERED_VERSIONS = {1, 2, 3, 4, 5, 7, 15}  # whose records hold their own numbers
 LOCAL_VERSIONS = {1, 2, 3, 4, 5, 7}  # their records hold the computer's local date
 _LARGEST_MEMBER, _LARGEST_RATIO = 1 << 26, 300  # real ones are compressed up to 200-fold
 
 Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class _Members:
+    """An open archive: the path of each member by its name, and whether its pages have checksums.
+
+    What is found while the members are read is added to ``findings``.
+    """
+
+    opened: zipfile.ZipFile
+    names: Mapping[str, str]
+    is_summed: bool
+    findings: list[Finding]
 
 
 @dataclass(frozen=True)
@@ -74,20 +98,31 @@ def read_archive(path: Path) -> Archive:
     findings: list[Finding] = []
     with zipfile.ZipFile(path) as opened, warnings.catch_warnings(action="ignore"):
         names = {Path(name).name: name for name in opened.namelist()}
-        if _TABLES[0] not in names:
+        if TABLES[0] not in names:
             raise DamagedFileError(
                 f"an archive with {', '.join(sorted(names)[:6])}",
-                expected=f"one with {_TABLES[0]}",
+                expected=f"one with {TABLES[0]}",
                 remedy="copy the file again from the instrument",
             )
-        raw = read_member(opened, names[_TABLES[0]])
-        main: pl.DataFrame = read_ndc(raw)
-        run, step = (_read_table(opened, names[n]) if n in names else None for n in _TABLES[1:])
-        described = _read_descriptions(opened, names, findings)
-        table = _name_step_types(main) if run is None else _merge_run_info(main, run, step)
+        first = read_member(opened, names[TABLES[0]])
+        members = _Members(opened, names, _has_checksums(opened, names, first), findings)
+        raw = _check_member(members, first, TABLES[0])
+        main: pl.DataFrame = read_ndc(raw.content)
+        if raw.certain is not None and raw.content[2] not in _NUMBERED_VERSIONS:
+            main = _leave_out_behind(main, raw.content[: raw.certain], findings)
+        total = int(main["index"].max() or 0) if main.height else 0  # type: ignore[arg-type]
+        run, step, timed = _read_run_info(members, main, raw)
+        described = _read_descriptions(members)
+        table = _name_step_types(timed) if run is None else _merge_run_info(timed, run, step)
+        if not raw.lost:
+            findings += number_findings(main)
+            findings += times_findings(timed, table, run)
+        findings += step_findings(run, step)
+        is_stored = "total_time_s" in table.columns
         table = _add_test_time(table)
-        table = _add_auxiliary_channels(table, opened, names, described, findings)
-    metadata = dict(_metadata(described)) | {"ndc_version": raw[2]}
+        table = table if is_stored else bridge_gaps(table)
+        table = _add_auxiliary_channels(table, members, described, total)
+    metadata = dict(_metadata(described)) | {"ndc_version": raw.content[2]}
     if run is not None and main.height > run.height:
         metadata["interpolated_records"] = main.height - run.height
     return Archive(table, metadata, findings)
@@ -105,9 +140,63 @@ def read_member(opened: zipfile.ZipFile, name: str) -> bytes:
     return opened.read(info)
 
 
-def _read_table(opened: zipfile.ZipFile, name: str) -> pl.DataFrame:
-    table: pl.DataFrame = read_ndc(read_member(opened, name))
-    return table
+def _has_checksums(opened: zipfile.ZipFile, names: Mapping[str, str], first: bytes) -> bool:
+    """Return whether a page of some member has a checksum; ``first`` is the first member."""
+    if has_checksums(first):
+        return True
+    for name in (n for n in names if n.endswith(".ndc") and n != TABLES[0]):
+        try:
+            if has_checksums(read_member(opened, names[name])):
+                return True
+        except BROKEN_ZIP:
+            continue
+    return False
+
+
+def _read_pages(members: _Members, name: str) -> Pages:
+    return _check_member(members, read_member(members.opened, members.names[name]), name)
+
+
+def _check_member(members: _Members, raw: bytes, name: str) -> Pages:
+    pages = check_pages(raw, name, is_summed=members.is_summed)
+    members.findings.extend(pages.findings)
+    return pages
+
+
+def _read_run_info(
+    members: _Members, main: pl.DataFrame, raw: Pages
+) -> tuple[pl.DataFrame | None, pl.DataFrame | None, pl.DataFrame]:
+    """Read the times and the steps, and leave out the records whose times are lost."""
+    run: pl.DataFrame | None = None
+    step: pl.DataFrame | None = None
+    if TABLES[1] in members.names:
+        run, spans = read_run_parts(_read_pages(members, TABLES[1]))
+        last = int(run["index"].max() or 0) if run.height else 0  # type: ignore[arg-type]
+        if raw.lost and main.height and last > int(main["index"].max() or 0):  # type: ignore[arg-type]
+            main = _leave_out_behind(main, raw.before_loss(), members.findings)
+        known = main.filter(~is_within(pl.col("index"), spans))
+        known = known.filter(follows_its_time(known["index"], run["index"]))
+        members.findings.extend(lost_times_findings(main.height - known.height))
+        main = known
+    if TABLES[2] in members.names:
+        step = read_ndc(_read_pages(members, TABLES[2]).before_loss())
+    elif run is not None:
+        sentence = f"The archive has no {TABLES[2]}: cycles and kinds of steps are not known."
+        members.findings.append(Finding("warning", "member_missing", sentence))
+    return run, step, main
+
+
+def _leave_out_behind(main: pl.DataFrame, certain: bytes, findings: list[Finding]) -> pl.DataFrame:
+    """Leave out the records behind damaged pages of which it is not known how many there were."""
+    known: pl.DataFrame = read_ndc(certain)
+    number = main.height - known.height
+    if number > 0:
+        sentence = (
+            f"The numbers of {number} records behind the damaged place in {TABLES[0]} are not "
+            "certain, and with them their times; these records were left out."
+        )
+        findings.append(Finding("warning", "records_lost", sentence, number))
+    return main.filter(pl.col("index") <= (known["index"].max() or 0))
 
 
 def _merge_run_info(
@@ -174,6 +263,21 @@ def _add_test_time(table: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def bridge_gaps(table: pl.DataFrame) -> pl.DataFrame:
+    """Correct the test time behind missing records by the time that passed on the clock.
+
+    It was summed from the lengths of the steps, which are too short where their ends are missing.
+    """
+    if not {"index", "unix_time_s", "total_time_s"} <= set(table.columns):
+        return table
+    is_gap = (table["index"].cast(pl.Int64).diff() > 1).fill_null(value=False)
+    if not is_gap.any():
+        return table
+    passed = pl.col("unix_time_s").diff() - pl.col("total_time_s").diff()
+    lost = pl.when(pl.lit(is_gap) & (passed > 0)).then(passed).otherwise(0.0).cum_sum()
+    return table.with_columns((pl.col("total_time_s") + lost).round(6))
+
+
 def _numbers(column: pl.Series) -> Floats:
     return column.cast(pl.Float64).to_numpy()
 
@@ -186,21 +290,18 @@ def _sum_since_start(
     return total - np.repeat(total[starts], lengths)
 
 
-def _read_descriptions(
-    opened: zipfile.ZipFile, names: Mapping[str, str], findings: list[Finding]
-) -> dict[str, Element]:
+def _read_descriptions(members: _Members) -> dict[str, Element]:
     """Return the ``config`` element of each XML member that can be read."""
     configs: dict[str, Element] = {}
     for part in ("TestInfo", "VersionInfo", "Step"):
-        name = names.get(f"{part}.xml")
+        name = members.names.get(f"{part}.xml")
         if name is None:
             continue
-        raw = read_member(opened, name)
         try:
-            config = _parse_xml(raw).find("config")
-        except (ParseError, DefusedXmlException, ValueError, LookupError):
+            config = _parse_xml(read_member(members.opened, name)).find("config")
+        except (ParseError, DefusedXmlException, ValueError, LookupError, *BROKEN_ZIP):
             sentence = f"{part}.xml is damaged; what it says of the test is missing."
-            findings.append(Finding("info", "description_damaged", sentence))
+            members.findings.append(Finding("info", "description_damaged", sentence))
             continue
         if config is not None:
             configs[part] = config
@@ -230,24 +331,28 @@ def _metadata(described: Mapping[str, Element]) -> Iterator[tuple[str, object]]:
 
 def _add_auxiliary_channels(
     table: pl.DataFrame,
-    opened: zipfile.ZipFile,
-    names: Mapping[str, str],
+    members: _Members,
     described: Mapping[str, Element],
-    findings: list[Finding],
+    total: int,
 ) -> pl.DataFrame:
     """Add the auxiliary channels to the records; their members are in the order of TestInfo."""
-    members = sorted((_channel_numbers(name), name) for name in names if _channel_numbers(name))
+    found = sorted((_channel_numbers(n), n) for n in members.names if _channel_numbers(n))
     test = described["TestInfo"].find("TestInfo") if "TestInfo" in described else None
     channels = [child for child in (test if test is not None else ()) if "aux" in child.tag.lower()]
-    if len(channels) != len(members):
+    if len(channels) != len(found):
         sentence = (
-            f"The file has {len(members)} auxiliary channels and describes {len(channels)}; "
+            f"The file has {len(found)} auxiliary channels and describes {len(channels)}; "
             "those that don't say what they measure are left out."
         )
-        findings.append(Finding("warning", "auxiliary_unclear", sentence))
-        channels = [Element("Aux") for _ in members]
-    for place, ((_, name), channel) in enumerate(zip(members, channels, strict=True)):
-        part = _name_auxiliary_columns(_read_table(opened, names[name]), channel, place)
+        members.findings.append(Finding("warning", "auxiliary_unclear", sentence))
+        channels = [Element("Aux") for _ in found]
+    for place, ((_, name), channel) in enumerate(zip(found, channels, strict=True)):
+        pages = _read_channel(members, name)
+        if pages is None or pages.lost[:1] == (pages.page_bytes,):
+            continue
+        raw: pl.DataFrame = read_ndc(pages.before_loss())
+        members.findings.extend(channel_findings(name, raw, total, is_whole=not pages.lost))
+        part = _name_auxiliary_columns(raw, channel, place)
         is_aligned = part.height == table.height and part["index"].equals(table["index"])
         table = (
             pl.concat([table, part.drop("index")], how="horizontal")
@@ -257,10 +362,19 @@ def _add_auxiliary_channels(
     return table
 
 
+def _read_channel(members: _Members, name: str) -> Pages | None:
+    try:
+        return _read_pages(members, name)
+    except BROKEN_ZIP:
+        sentence = f"The member {name} is damaged; this auxiliary channel was left out."
+        members.findings.append(Finding("warning", "channel_damaged", sentence))
+        return None
+
+
 def _channel_numbers(name: str) -> tuple[int, ...]:
     """Return the numbers in the name of an auxiliary channel's member, none for other members."""
     match = _AUXILIARY.match(name)
-    if match is None or name in _TABLES:
+    if match is None or name in TABLES:
         return ()
     return tuple(int(number) for number in match.groups(default="0"))
 

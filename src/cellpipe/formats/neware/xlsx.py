@@ -31,6 +31,7 @@ from cellpipe.formats.tabular.records import (
     standard_columns,
     vendor_cycles,
 )
+from cellpipe.formats.tabular.sheet_account import check_sheet, leave_out_empty_rows
 
 _OTHERS = {"unit", "test", "cycle", "step", "log", "idle", "curve"}
 _LABELS = ("Start time", "End time", "P/N", "Active material", "Nominal capacity", "Volt. upper",
@@ -56,8 +57,9 @@ def read(path: Path) -> Recording:
     if not places:
         return _read_nested(path, sheets)
     matches = neware.match_columns(workbook.column_names(*places[0]))
-    frame = pl.concat([_read_records(path, place) for place in places], how="diagonal_relaxed")
-    findings: list[Finding] = []
+    findings = _left_out_findings(sheets, places)
+    frames = [_read_records(path, place, findings) for place in places]
+    frame = pl.concat(frames, how="diagonal_relaxed")
     if not {"cycle_count", "step_id"} & {match.target for match in matches}:
         frame = _add_steps(path, sheets, frame, findings)
         matches = neware.match_columns(frame.columns)
@@ -80,9 +82,25 @@ def _record_sheets(sheets: Sequence[workbook.Sheet]) -> list[Place]:
     return places
 
 
-def _read_records(path: Path, place: Place) -> pl.DataFrame:
+def _left_out_findings(sheets: Sequence[workbook.Sheet], places: Sequence[Place]) -> list[Finding]:
+    """Report sheets that are called like those of the records, and have not their columns."""
+    names = {sheet.name for sheet, _ in places}
+    stems = {name.rstrip("0123456789_- ") for name in names}
+    findings = []
+    for sheet in sheets:
+        is_alike = sheet.name.rstrip("0123456789_- ") in stems
+        if is_alike and sheet.rows and sheet.name not in names:
+            sentence = (
+                f"The sheet {sheet.name!r} has not the columns of {places[0][0].name!r}; it was "
+                "left out."
+            )
+            findings.append(Finding("warning", "sheet_left_out", sentence))
+    return findings
+
+
+def _read_records(path: Path, place: Place, findings: list[Finding]) -> pl.DataFrame:
     matches = neware.match_columns(workbook.column_names(*place))
-    return workbook.read_columns(path, *place, matches, bare_seconds=False)
+    return workbook.read_columns(path, *place, matches, bare_seconds=False, findings=findings)
 
 
 def _nested_levels(sheet: workbook.Sheet) -> tuple[neware_layers.Level, ...]:
@@ -100,10 +118,13 @@ def _read_nested(path: Path, sheets: Sequence[workbook.Sheet]) -> Recording:
             remedy="export the workbook again with the records",
         )
     levels = _nested_levels(nested[0])
-    lines = workbook.read_lines(path, nested[0].name)
+    findings = check_sheet(path, nested[0].member, nested[0].name)
+    lines, empty = leave_out_empty_rows(
+        workbook.read_lines(path, nested[0].name), 1, nested[0].name
+    )
     frame = neware_layers.records(lines, levels)
     cycles = neware_layers.cycles(lines, levels)
-    recording = neware.to_recording(neware.to_standard_columns(frame), {})
+    recording = neware.to_recording(neware.to_standard_columns(frame), {}, findings + empty)
     return replace(recording, tables={**recording.tables, **cycles})
 
 
@@ -183,5 +204,6 @@ def _claims(sample: Sample) -> bool:
 
 
 FORMAT = Format(
-    "neware_xlsx", "Neware", (".xlsx", ".xls"), _claims, read, is_complete=is_complete_workbook
-)
+    "neware_xlsx", "Neware", (".xlsx", ".xls"), _claims, read,
+    is_complete=is_complete_workbook, version=2,
+)  # fmt: skip

@@ -21,9 +21,11 @@ import fastexcel
 import polars as pl
 
 from cellpipe.core.errors import DamagedFileError
+from cellpipe.core.model import Finding
 from cellpipe.formats.format import Sample
 from cellpipe.formats.tabular.delimited import unique_names
 from cellpipe.formats.tabular.dialect import Match, split_header
+from cellpipe.formats.tabular.sheet_account import check_sheet, leave_out_empty_rows
 from cellpipe.system.change_time import change_time_ns
 
 try:  # fastnda replaces zlib's inflate in the whole process by ISA-L's, which has its own errors
@@ -44,10 +46,14 @@ Rows = tuple[tuple[str, ...], ...]
 
 @dataclass(frozen=True)
 class Sheet:
-    """A sheet's name and the text of its first rows, empty cells as empty text."""
+    """A sheet's name and the text of its first rows, empty cells as empty text.
+
+    ``member`` is its path in the archive, empty in an old .xls.
+    """
 
     name: str
     rows: Rows
+    member: str = ""
 
 
 def sheet_names(sample: Sample) -> tuple[str, ...]:
@@ -136,7 +142,7 @@ def _sheets_from_xml(archive: zipfile.ZipFile) -> Iterator[Sheet]:
         relation = next(value for key, value in sheet.attrib.items() if key.endswith("}id"))
         target = targets[relation]
         member = target.lstrip("/") if target.startswith("/") else f"xl/{target}"
-        yield Sheet(sheet.attrib["name"], _first_rows(archive, member))
+        yield Sheet(sheet.attrib["name"], _first_rows(archive, member), member)
 
 
 def _elements(archive: zipfile.ZipFile, member: str, tag: str) -> Iterator[ElementTree.Element]:
@@ -233,12 +239,39 @@ def column_names(sheet: Sheet, header: int) -> list[str]:
 
 
 def read_columns(
-    path: Path, sheet: Sheet, header: int, matches: Sequence[Match], *, bare_seconds: bool
+    path: Path,
+    sheet: Sheet,
+    header: int,
+    matches: Sequence[Match],
+    *,
+    bare_seconds: bool,
+    findings: list[Finding] | None = None,
 ) -> pl.DataFrame:
     """Read matched columns of a sheet below its header row, without its empty rows.
 
-    ``bare_seconds``: a time without a unit is a number of seconds, not an Excel time.
+    Parameters
+    ----------
+    path
+        The workbook.
+    sheet
+        The sheet.
+    header
+        The place of its header among its first rows.
+    matches
+        The columns to be read.
+    bare_seconds
+        A time without a unit is a number of seconds, not an Excel time.
+    findings
+        If given, the sheet's rows are accounted for, and what is found is added to it.
+
+    Raises
+    ------
+    DamagedFileError
+        If the sheet can't be read or, where its rows are accounted for, its checksum is wrong.
+
     """
+    if findings is not None:
+        findings += check_sheet(path, sheet.member, sheet.name)
     if len(sheet.rows) < header + 2:
         return pl.DataFrame(schema=dict.fromkeys((match.header for match in matches), pl.String))
     names, first = column_names(sheet, header), sheet.rows[header + 1]
@@ -252,7 +285,10 @@ def read_columns(
         _open_workbook(path), sheet.name, header + 1, use_columns=wanted, dtypes=kinds
     )
     frame = frame.rename(dict(zip(frame.columns, (names[i] for i in wanted), strict=True)))
-    return frame.filter(~pl.all_horizontal(pl.all().is_null()))
+    kept, empty = leave_out_empty_rows(frame, header + 2, sheet.name)
+    if findings is not None:
+        findings += empty
+    return kept
 
 
 def _kind(example: str, match: Match, *, bare_seconds: bool) -> Kind:
