@@ -235,3 +235,17 @@ def test_exported_functions_say_what_they_take_give_and_raise() -> None:
         if not isinstance(told, type):
             for part in ("Parameters", "Returns", "Raises"):
                 assert f"{part}\n    ---" in told.__doc__, (name, part)
+
+
+def test_each_promise_on_the_page_on_security_names_a_test_that_there_is() -> None:
+    promises = (
+        (ROOT / "docs" / "security.md")
+        .read_text(encoding="utf-8")
+        .partition("## What is promised")[2]
+    )
+    rows = [row for row in promises.partition("## What is not")[0].splitlines() if "tests/" in row]
+    assert len(rows) >= 15
+    for row in rows:
+        for file, _, name in re.findall(r"`(tests/[a-z_/]+\.py)(::(\w+))?`", row):
+            text = (ROOT / file).read_text(encoding="utf-8")
+            assert f"def {name}(" in text if name else "def test_" in text, (file, name)
