@@ -37,7 +37,7 @@ def figures(out: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, by
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*.*")}
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("[!.]*.*")}
 
 
 def test_figures_come_at_both_widths_of_a_journal_with_the_data_that_was_drawn(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from cellpipe.system.own_folder import mark_folder
 from made_files import neware_csv
 
 pytestmark = [
@@ -88,6 +89,7 @@ def test_a_file_that_is_named(lab: Path, command: list[str], kind: str) -> None:
 @pytest.mark.parametrize("kind", PUT)
 def test_settings_and_logs(lab: Path, kind: str) -> None:
     (lab / "out").mkdir()
+    mark_folder(lab / "out")
     PUT[kind](lab / "out" / "cellpipe.log")
     logged = run(lab, "process", "lab", "--out", "out")
     PUT[kind](lab / "mine.toml")

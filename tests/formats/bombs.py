@@ -230,7 +230,7 @@ BOMBS: dict[str, tuple[str, Callable[[Path], None], str]] = {  # file, maker, wh
     "200 MB of text without a line": ("o.mpt", text_without_lines, "a line of more than"),
     "a data.ndc of 0.4 GB": ("p.ndax", neware_member, "data.ndc"),
     "an archive in an archive": ("q.nda.zip", archive_in_archive, "a.nda"),
-    "a module of 4 GB": ("r.mpr", module_length, "found records of"),
+    "a module of 4 GB": ("r.mpr", module_length, "states a length of"),
     "65,535 rows in a page": ("s.res", page_count, "found"),
     "4 GB of records": ("t.nda", record_count, "found"),
     "180 million values in parquet": ("u.bdf.parquet", parquet_rows, "60,000,000 rows"),

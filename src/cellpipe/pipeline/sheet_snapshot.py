@@ -35,6 +35,7 @@ from cellpipe.store.layout import BASELINES_COPY, SHEET_COPY
 from cellpipe.store.manifest import describe_file
 from cellpipe.system.atomic_files import delete, write_bytes
 from cellpipe.system.processes import WorkerDiedError
+from cellpipe.system.regular_files import is_special
 from cellpipe.system.scan import BASELINES_NAME, Failure
 
 _DEADLY_SHEET = "a cell sheet of which the process died that read it"
@@ -88,6 +89,8 @@ def _read_own_sheet(lab: Lab) -> CellSheet:
     One of which a process died is not read again before it changes.
     """
     paths = find_sheets(lab.folder)
+    if paths and is_special(paths[0]):
+        return read_cell_sheet(lab.folder)  # which refuses it
     content = paths[0].read_bytes() if paths and paths[0].stat().st_size <= LARGEST_SHEET else b""
     copy = lab.results / f"{SHEET_COPY}{paths[0].suffix.lower()}" if paths else None
     if copy is None or (copy.is_file() and copy.read_bytes() == content):
