@@ -86,7 +86,7 @@ def _run_eis(options: argparse.Namespace) -> int:
 
 def _show_baselines(options: argparse.Namespace) -> int:
     from cellpipe.cell_sheet.lab_baselines import read_lab_baselines, write_baselines_template
-    from cellpipe.cli import console
+    from cellpipe.cli.show_baselines import show_baselines
     from cellpipe.core.errors import CellpipeError
     from cellpipe.system.scan import BASELINES_NAME
 
@@ -99,10 +99,10 @@ def _show_baselines(options: argparse.Namespace) -> int:
         print(f"Written: {write_baselines_template(options.folder)}. Fill in a row for each cell.")
         return 0
     if options.folder is None:
-        console.show_baselines()
+        show_baselines()
         return 0
     own, findings = read_lab_baselines(options.folder / BASELINES_NAME)
-    console.show_baselines(own)
+    show_baselines(own)
     for finding in findings:
         print(f"Check: {finding.sentence}", file=sys.stderr)
     return 1 if findings else 0
