@@ -67,13 +67,14 @@ def _lab_workbook(tables: Mapping[str, pl.DataFrame], folder: Path, **versions: 
 
 
 @contextmanager
-def nothing_drawn() -> Iterator[None]:
-    """Let runs in this process draw nothing (those in processes of their own still do)."""
+def nothing_drawn(*, here: bool = True) -> Iterator[None]:
+    """Let runs in this process draw nothing, and do all work in it (another one still draws)."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(report, "write_cell_report", _cell_report)
         patched.setattr(report, "write_index", _index)
         patched.setattr(report, "write_lab_workbook", _lab_workbook)
-        patched.setattr(Workers, "_call", lambda _, work, arguments, *__: work(*arguments))
+        if here:
+            patched.setattr(Workers, "_call", lambda _, work, arguments, *__: work(*arguments))
         yield
 
 
@@ -83,5 +84,5 @@ def no_pages(request: pytest.FixtureRequest) -> Iterator[None]:
     if request.node.get_closest_marker("pages"):
         yield
         return
-    with nothing_drawn():
+    with nothing_drawn(here=not request.node.get_closest_marker("processes")):
         yield

@@ -37,7 +37,7 @@ from cellpipe.store.manifest import describe_file
 from cellpipe.system.atomic_files import delete, write_bytes
 from cellpipe.system.own_folder import foreign_names
 from cellpipe.system.processes import WorkerDiedError
-from cellpipe.system.regular_files import is_special
+from cellpipe.system.regular_files import is_special, read_regular
 from cellpipe.system.scan import BASELINES_NAME, Failure
 
 _log = logging.getLogger("cellpipe")
@@ -94,7 +94,11 @@ def _read_own_sheet(lab: Lab) -> CellSheet:
     paths = find_sheets(lab.folder)
     if paths and is_special(paths[0]):
         return read_cell_sheet(lab.folder)  # which refuses it
-    content = paths[0].read_bytes() if paths and paths[0].stat().st_size <= LARGEST_SHEET else b""
+    try:
+        is_small = bool(paths) and paths[0].stat().st_size <= LARGEST_SHEET
+        content = read_regular(paths[0]) if is_small else b""
+    except PermissionError:
+        return read_cell_sheet(lab.folder)  # which says what to do
     copy = lab.results / f"{SHEET_COPY}{paths[0].suffix.lower()}" if paths else None
     if copy is None or (copy.is_file() and copy.read_bytes() == content):
         return read_cell_sheet(lab.folder)
