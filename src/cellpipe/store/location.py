@@ -30,6 +30,7 @@ from cellpipe.system.mounts import is_network_path
 from cellpipe.system.own_folder import check_free, mark_folder, read_mark
 
 POINTER = "ledger.url"
+_BEFORE_THE_LEDGER = ("cellpipe.log", "watch.log", "prefect")  # what may be made before it is
 _SQLITE = "ledger.sqlite"
 _SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 
@@ -106,10 +107,11 @@ def is_own(folder: Path) -> bool:
     """
     if (folder / POINTER).is_file() or holds_results(folder):
         return True
-    if read_mark(folder) is not None and has_signs(folder):
+    is_marked = read_mark(folder) is not None
+    if is_marked and has_signs(folder):
         return True
-    check_free(folder)
-    return read_mark(folder) is not None
+    check_free(folder, _BEFORE_THE_LEDGER if is_marked else ())
+    return is_marked
 
 
 def has_ledger(folder: Path) -> bool:

@@ -15,7 +15,7 @@ import contextlib
 import os
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from cellpipe.core.errors import ForeignFileError, StoreError
@@ -54,8 +54,8 @@ def mark_folder(folder: Path, identity: str | None = None) -> str:
     return identity
 
 
-def check_free(folder: Path) -> None:
-    """Check that a folder without a mark may become cellpipe's: it is not there, or empty.
+def check_free(folder: Path, allowed: Collection[str] = ()) -> None:
+    """Check that a folder may become cellpipe's: it is not there, or empty but for some names.
 
     Raises
     ------
@@ -65,7 +65,8 @@ def check_free(folder: Path) -> None:
     """
     try:
         with os.scandir(folder) as entries:
-            names = sorted(entry.name for entry in entries if not _is_nobodys(entry.name))
+            found = {entry.name for entry in entries if not _is_nobodys(entry.name)}
+            names = sorted(found.difference(allowed))
     except FileNotFoundError:
         return
     except OSError as error:
