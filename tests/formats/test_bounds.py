@@ -178,7 +178,7 @@ def test_a_reader_that_hangs_is_ended_and_says_so(
 
     path = tmp_path / "A_1.csv"
     neware_csv(path, "2026-03-02 10:00:00", rows=2000)
-    monkeypatch.setattr(bounded_reading, "reading_bound", lambda _: Bound(None, 1e-4))
+    monkeypatch.setattr(bounded_reading, "reading_bound", lambda *_: Bound(None, 1e-4))
     with pytest.raises(DamagedFileError, match="took longer than"):
         read_recordings(path, None)
 
