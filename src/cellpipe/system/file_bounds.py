@@ -132,6 +132,21 @@ def _check_archive(path: Path, _modified: int, size: int) -> None:
                 _check_workbook_member(archive, member)
 
 
+def archive_damage(path: Path) -> str:
+    """Return what is wrong with the directory of an archive, empty if nothing is."""
+    if not zipfile.is_zipfile(path):
+        return "a zip file or workbook that was cut off"
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for member in archive.infolist()[:_MEMBERS]:
+                archive.open(member).close()
+    except (zipfile.BadZipFile, OSError, EOFError, *_WRONG_DIRECTORY) as error:
+        if isinstance(error, OSError) and error.errno not in {None, errno.EINVAL}:
+            raise
+        return "a zip file or workbook with a damaged directory: its members can't be found"
+    return ""
+
+
 def _check_members(members: list[zipfile.ZipInfo], size: int) -> None:
     """Check what the archive's directory says of its members."""
     if len(members) > _MEMBERS:
@@ -140,13 +155,14 @@ def _check_members(members: list[zipfile.ZipInfo], size: int) -> None:
         if count > 1:
             raise _beyond(f"an archive with {count} members {name!r}", "one of each name")
     tables = [m for m in members if m.file_size > _PACKED_RATIO * m.compress_size]
-    packed, total = (sum(m.compress_size for m in tables), sum(m.file_size for m in tables))
+    packed = min(size, sum(member.compress_size for member in tables))  # they may overlap
+    total = sum(member.file_size for member in tables)
     largest = max(tables, key=lambda m: m.file_size / max(m.compress_size, 1 << 19), default=None)
     if largest is not None and largest.file_size > _most_bytes(largest.compress_size):
-        packed, total = largest.compress_size, largest.file_size
+        packed, total = min(size, largest.compress_size), largest.file_size
     if largest is not None and total > _most_bytes(packed):
         raise _beyond(
-            f"{min(packed, size):,} bytes that unpack to {total:,} bytes, {largest.file_size:,} of "
+            f"{packed:,} bytes that unpack to {total:,} bytes, {largest.file_size:,} of "
             f"them in {largest.filename!r}",
             f"at most {_most_bytes(packed):,}",
         )
