@@ -48,6 +48,8 @@ _CHUNK = 1 << 20
 _TEXT_WINDOW = 1 << 17  # bytes; a cell holds at most 32,767 characters, 98,301 bytes
 _ROW_BYTES = 2 << 20  # a sheet has at most 16,384 columns
 _LINE_WINDOW, _LINE_LOOK = 1 << 15, 1 << 11  # real lines have up to 13,163 bytes
+_SHORT_LINES_BYTES = 8 << 20  # of stretches with lines of less than that many bytes on average:
+_LEAST_LINE = 10  # real files have 41 and more
 _CELLS, _PLACES_PER_CELL = 4_000_000, 10
 _SHEET_COLUMNS, _SHEET_ROWS = 16_384, 1_048_576
 _FAR = re.compile(
@@ -94,19 +96,40 @@ def check_sizes(path: Path, head: bytes) -> None:
 
 
 def check_lines(path: Path, head: bytes) -> None:
-    """Refuse a text file with a line that is longer than an instrument's; else as above."""
+    """Refuse a text file with lines that are longer, or shorter, than an instrument's.
+
+    Raises
+    ------
+    DamagedFileError
+        If one line is too long, or millions are too short, as empty ones are.
+    OSError
+        If it can't be read.
+
+    """
     if b"\x00" in head and not head.startswith(_UTF16):
         return
-    size = path.stat().st_size
+    size, short, lines = path.stat().st_size, 0, 0
     with path.open("rb") as stream:
         for begin in range(0, size, _LINE_WINDOW):
             stream.seek(begin)
             if not _has_line_end(stream):
-                raise DamagedFileError(
-                    f"a line of more than {_LINE_WINDOW:,} bytes at byte {begin:,}",
-                    expected="one record in a line, as instruments write them",
-                    remedy="export the file again from the instrument's program", file=path,
-                )  # fmt: skip
+                raise _wrong_lines(
+                    path, f"a line of more than {_LINE_WINDOW:,} bytes at byte {begin:,}"
+                )
+        stream.seek(0)
+        while size > _SHORT_LINES_BYTES and (chunk := stream.read(_CHUNK)):
+            ends = max(chunk.count(b"\n"), chunk.count(b"\r"))
+            if len(chunk) < _LEAST_LINE * ends:
+                short, lines = short + len(chunk), lines + ends
+    if short > _SHORT_LINES_BYTES:
+        raise _wrong_lines(path, f"{lines:,} lines in {short:,} bytes, empty ones or almost")
+
+
+def _wrong_lines(path: Path, found: str) -> DamagedFileError:
+    return DamagedFileError(
+        found, expected="one record in a line, as instruments write them",
+        remedy="export the file again from the instrument's program", file=path,
+    )  # fmt: skip
 
 
 def _has_line_end(stream: BinaryIO) -> bool:
