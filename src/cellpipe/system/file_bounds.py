@@ -31,6 +31,7 @@ except ImportError:  # ISA-L doesn't exist for this machine
 
 _IsalError = cast("type[Exception]", IsalError)
 _WRONG_DIRECTORY = (ValueError, OverflowError, NotImplementedError, RuntimeError, struct.error)
+_DAMAGED_DIRECTORY = "a zip file or workbook with a damaged directory: its members can't be found"
 _ZIP, _PARQUET, _UTF16 = b"PK\x03\x04", b"PAR1", (b"\xff\xfe", b"\xfe\xff")
 _LEAST_BYTES = 600 << 20  # of memory that any file may take
 _BYTES_PER_BYTE = 160  # of memory; records of a packed .ndax take 145
@@ -166,7 +167,7 @@ def archive_damage(path: Path) -> str:
     except (zipfile.BadZipFile, OSError, EOFError, *_WRONG_DIRECTORY) as error:
         if isinstance(error, OSError) and error.errno not in {None, errno.EINVAL}:
             raise
-        return "a zip file or workbook with a damaged directory: its members can't be found"
+        return _DAMAGED_DIRECTORY
     return ""
 
 
@@ -225,6 +226,8 @@ def _check_workbook_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) ->
         if is_far:
             _check_places(name, _read_tags(archive, member))
     except (zipfile.BadZipFile, zlib.error, _IsalError, EOFError) as error:
+        if isinstance(error, zipfile.BadZipFile) and "CRC" not in str(error):
+            raise _beyond(_DAMAGED_DIRECTORY, "a whole workbook") from error
         raise _beyond(
             f"a member {name!r} that does not unpack to the {member.file_size:,} bytes it states",
             "a whole workbook",

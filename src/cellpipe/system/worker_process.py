@@ -34,7 +34,9 @@ _SHARE = 0.8  # of the memory that is free, for work that may take all
 _WARM_BYTES = 500 << 20  # one that holds more after its work is not kept
 _LOOK_SECONDS = 0.03
 _HEAD, _TAIL = 20_000, 2000  # bytes of what a process wrote in a call, first and last
-_CAUSE = re.compile(r"memory allocation of|panicked at|^Fatal Python error|\bError\b.*:", re.I)
+_CAUSE = re.compile(
+    r"memory allocation of|panicked at|^Fatal Python error|\bError\b.*:", re.IGNORECASE
+)
 _NO_CAUSE = re.compile(
     r"note: |stack backtrace|\s+\d+: |\s+at |\s+File |Traceback |Current thread|Thread 0x"
     r"|Extension modules|\s*<no Python frame>|RUST_BACKTRACE|_start$"
