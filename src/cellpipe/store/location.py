@@ -19,6 +19,7 @@ from cellpipe.store.database import PASSWORD, Database, Postgres, Sqlite, Transa
 from cellpipe.store.ledger_copy import open_copy
 from cellpipe.store.migrations import IDENTITY, migrate
 from cellpipe.store.recovery import (
+    has_signs,
     has_tables,
     holds_results,
     is_ledger_lost,
@@ -103,10 +104,12 @@ def is_own(folder: Path) -> bool:
         If it holds files that cellpipe did not write.
 
     """
-    if read_mark(folder) is not None or holds_results(folder) or (folder / POINTER).is_file():
+    if (folder / POINTER).is_file() or holds_results(folder):
+        return True
+    if read_mark(folder) is not None and has_signs(folder):
         return True
     check_free(folder)
-    return False
+    return read_mark(folder) is not None
 
 
 def has_ledger(folder: Path) -> bool:
