@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import struct
 import zipfile
 from collections.abc import Callable, Iterable
@@ -121,6 +122,57 @@ def false_dimension(path: Path) -> None:
     small.unlink()
 
 
+def _with_row(path: Path, row: bytes, extra: dict[str, bytes] | None = None) -> None:
+    """Write a small workbook with one more row, and other members."""
+    small = workbook(path.with_suffix(".other.xlsx"))
+    name = "xl/worksheets/sheet1.xml"
+    with zipfile.ZipFile(small) as archive:
+        content = archive.read(name).replace(b"</sheetData>", row + b"</sheetData>")
+    _with_member(path, name, [content], small)
+    small.unlink()
+    with zipfile.ZipFile(path, "a") as archive:
+        for member, data in (extra or {}).items():
+            archive.writestr(member, data)
+
+
+def far_after_a_line_end(path: Path) -> None:
+    _with_row(path, b'<row r="1048576"><c\nr="XFD1048576"><v>1</v></c></row>')
+
+
+def far_behind_other_attributes(path: Path) -> None:
+    row = b"<row\tr = '1048576'><c s=\"0\" t=' r=\"A1\"' r = 'XFD1048576'><v>1</v></c></row>"
+    _with_row(path, row)
+
+
+def far_in_five_digits(path: Path) -> None:
+    _with_row(path, b'<row r="99999"><c r="ZZ99999"><v>1</v></c></row>')
+
+
+def far_without_places(path: Path) -> None:
+    """Write cells that state no place into the last row."""
+    _with_row(path, b'<row r="1048576">' + _CELL * 16_000 + b"</row>")
+
+
+def sheet_at_another_place(path: Path) -> None:
+    """Write a far cell into a sheet that has the name of something else."""
+    small = workbook(path.with_suffix(".other.xlsx"), "XFD1048576")
+    with (
+        zipfile.ZipFile(small) as old,
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as new,
+    ):
+        for member in old.namelist():
+            content = old.read(member).replace(b"worksheets/sheet1.xml", b"x/sheet1.bin")
+            new.writestr(member.replace("worksheets/sheet1.xml", "x/sheet1.bin"), content)
+    small.unlink()
+
+
+def ballast(path: Path) -> None:
+    """Write a large sheet, and a picture that makes the file large too."""
+    sheet(path)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("xl/media/image1.png", random.Random(1).randbytes(8 * MEGABYTE))
+
+
 def many_sheets(path: Path) -> None:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("xl/workbook.xml", "<workbook/>")
@@ -212,6 +264,37 @@ def parquet_rows(path: Path) -> None:
     ).write_parquet(path, compression="zstd")
 
 
+def _bdf_columns() -> list[pl.Expr]:
+    names = ("Test Time / s", "Voltage / V", "Current / A")
+    return [pl.repeat(1.0, 100_000).alias(name) for name in names]
+
+
+def parquet_lists(path: Path) -> None:
+    values = pl.repeat(1.0, 150_000_000).implode().alias("Voltage / V")
+    others = [column.first() for column in _bdf_columns()[::2]]
+    pl.select(values, *others).write_parquet(path, compression="zstd")
+
+
+def parquet_texts(path: Path) -> None:
+    """Write one long text, which parquet keeps once, a hundred thousand times."""
+    texts = pl.repeat("a" * 20_000, 100_000).alias("Step Type")
+    pl.select(texts, *_bdf_columns()).write_parquet(path, compression="zstd")
+
+
+def _after_a_file(path: Path, kind: str, unit: bytes) -> None:
+    with path.open("wb") as stream:
+        stream.write(next((SAMPLE / kind).glob(f"*{path.suffix}")).read_bytes())
+        stream.writelines(_repeated(b"", unit, 100 * MEGABYTE))
+
+
+def empty_lines(path: Path) -> None:
+    _after_a_file(path, "arbin_csv", b"\r\n")
+
+
+def short_lines(path: Path) -> None:
+    _after_a_file(path, "biologic_mpt", b"1,2\n")
+
+
 BOMBS: dict[str, tuple[str, Callable[[Path], None], str]] = {  # file, maker, what is said of it
     "a sheet that unpacks to 0.4 GB": ("a.xlsx", sheet, "sheet1.xml"),
     "a sheet that states less than it holds": ("b.xlsx", sheet_that_states_less, "sheet1.xml"),
@@ -234,4 +317,14 @@ BOMBS: dict[str, tuple[str, Callable[[Path], None], str]] = {  # file, maker, wh
     "65,535 rows in a page": ("s.res", page_count, "found"),
     "4 GB of records": ("t.nda", record_count, "found"),
     "180 million values in parquet": ("u.bdf.parquet", parquet_rows, "60,000,000 rows"),
+    "XFD1048576 after a line end": ("v.xlsx", far_after_a_line_end, "XFD1048576"),
+    "XFD1048576 after others": ("w.xlsx", far_behind_other_attributes, "XFD1048576"),
+    "a value in ZZ99999": ("x.xlsx", far_in_five_digits, "ZZ99999"),
+    "a last row of cells without places": ("y.xlsx", far_without_places, "row 1048576"),
+    "a sheet at another place": ("z.xlsx", sheet_at_another_place, "XFD1048576"),
+    "a picture beside a sheet of 0.4 GB": ("aa.xlsx", ballast, "sheet1.xml"),
+    "150 million values in one row": ("ab.bdf.parquet", parquet_lists, "several values in a row"),
+    "2 GB of texts": ("ac.bdf.parquet", parquet_texts, "a text of 20,000 bytes"),
+    "52 million empty lines": ("ad.csv", empty_lines, "empty ones or almost"),
+    "26 million short lines": ("ae.mpt", short_lines, "empty ones or almost"),
 }  # fmt: skip

@@ -34,6 +34,7 @@ from cellpipe.system.regular_files import is_special, read_regular
 from cellpipe.system.scan import SHEET_NAMES
 
 LARGEST_SHEET = 16 << 20  # bytes of a cell sheet; one of ten thousand rows has a fourth of it
+MOST_ROWS, MOST_COLUMNS = 100_000, 1_000
 
 
 @dataclass(frozen=True)
@@ -153,7 +154,19 @@ def _read_rows(path: Path) -> list[list[str]]:
             "content that is no workbook", expected="an .xlsx workbook",
             remedy="save it again from Excel, or as cells.csv", file=path.name,
         ) from error  # fmt: skip
+    _check_shape(sheet.height, sheet.width, path.name)
     return [[str(v) if v is not None else "" for v in row] for row in sheet.to_polars().rows()]
+
+
+def _check_shape(rows: int, columns: int, name: str) -> None:
+    """Refuse a table with more rows or columns than one of cells has."""
+    if rows > MOST_ROWS or columns > MOST_COLUMNS:
+        found = f"{rows:,} rows" if rows > MOST_ROWS else f"{columns:,} columns"
+        raise CellSheetError(
+            f"a table of {found}", expected=f"at most {MOST_ROWS:,} rows and {MOST_COLUMNS:,} "
+            "columns", file=name,
+            remedy="delete the empty rows and columns around the table, and what is no row of it",
+        )  # fmt: skip
 
 
 def read_bounded_content(path: Path) -> bytes:
@@ -190,7 +203,7 @@ def parse_csv_rows(content: bytes, name: str) -> list[list[str]]:
     Raises
     ------
     CellSheetError
-        If it is no table; ``name`` is the file named in the message.
+        If it is no table, or one of too many rows or columns; ``name`` is the file's in messages.
 
     """
     try:
@@ -199,6 +212,8 @@ def parse_csv_rows(content: bytes, name: str) -> list[list[str]]:
         text = content.decode("cp1252", "replace")
     first = text.split("\n", 1)[0]
     separator = max(",;\t", key=first.count)
+    rows = max(text.count("\n"), text.count("\r"))
+    _check_shape(rows, first.count(separator) + 1, name)
     try:
         return list(csv.reader(io.StringIO(text, newline=None), delimiter=separator))
     except csv.Error as error:

@@ -72,6 +72,7 @@ _NEEDED = {
     "current_ampere": "Current / A",
 }
 _SPECTRUM = ("frequency_hertz", "real_impedance_ohm", "imaginary_impedance_ohm")
+_LONGEST_TEXT = 1000  # bytes of a number, a date or a step's name, in parquet
 _BARE = frozenset({"Step Type", "Step ID"})  # labels that have no unit
 _MACHINE = frozenset(name for q in QUANTITIES for name in q.names if name == name.lower())
 
@@ -145,8 +146,11 @@ def _read_csv(path: Path) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
 
 
 def _read_parquet(path: Path) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
-    matches = _match_columns(pl.scan_parquet(path, glob=False).collect_schema().names())
+    scan = pl.scan_parquet(path, glob=False)
+    schema = scan.collect_schema()
+    matches = _match_columns(schema.names())
     try:
+        _check_kinds(scan, {match.header: schema[match.header] for match in matches})
         frame = pl.read_parquet(path, columns=[match.header for match in matches], glob=False)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         raise DamagedFileError(
@@ -155,6 +159,25 @@ def _read_parquet(path: Path) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
             remedy="copy it again, or export it again",
         ) from error
     return standard_columns(frame, matches, bare_seconds=True), ()
+
+
+def _check_kinds(scan: pl.LazyFrame, kinds: dict[str, pl.DataType]) -> None:
+    """Refuse columns of lists, and of texts too long for a name: a few bytes may stand for many."""
+    nested = [name for name, kind in kinds.items() if kind.is_nested() or kind == pl.Binary]
+    texts = [name for name, kind in kinds.items() if kind == pl.String]
+    length = pl.col(texts).str.len_bytes().max()
+    longest = scan.select(length).collect(engine="streaming").row(0) if texts else ()
+    long = [
+        f"a column {name!r} with a text of {size:,} bytes"
+        for name, size in zip(texts, longest, strict=True)
+        if size is not None and size > _LONGEST_TEXT
+    ]
+    found = [f"a column {name!r} with several values in a row" for name in nested] + long
+    if found:
+        raise DamagedFileError(
+            " and ".join(found), expected="one number or short text in each row of a column",
+            remedy="export it again with the program that wrote it, one value in each row",
+        )  # fmt: skip
 
 
 def _match_columns(headers: Sequence[str]) -> list[Match]:
@@ -179,5 +202,5 @@ def is_complete(stream: BinaryIO, size: int) -> bool:
 
 FORMAT = Format(
     "bdf", "Battery Data Format", (".bdf.csv", ".bdf.parquet"), _claims, read,
-    is_complete=is_complete, version=2,
+    is_complete=is_complete, version=3,
 )  # fmt: skip

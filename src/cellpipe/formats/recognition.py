@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import errno
-import zipfile
 from pathlib import Path
 
 from cellpipe.core.errors import NoDataError, UnknownFormatError
 from cellpipe.formats import registry
 from cellpipe.formats.format import Format, Sample
-from cellpipe.system.file_bounds import check_lines, check_sizes
+from cellpipe.system.file_bounds import archive_damage, check_lines, check_sizes
 from cellpipe.system.regular_files import open_regular
 
 HEAD_BYTES = 1 << 16
@@ -73,8 +72,9 @@ def _unknown_format_error(sample: Sample, claims: list[Format]) -> UnknownFormat
     for start, (kind, what_to_do) in _FOREIGN_FILES.items():
         if sample.head.startswith(start):
             found, remedy = kind, what_to_do
-    if not found and sample.head.startswith(b"PK\x03\x04") and not zipfile.is_zipfile(sample.path):
-        found, remedy = "a zip file or workbook that was cut off", "copy it again"
+    if not found and sample.head.startswith(b"PK\x03\x04"):
+        found = archive_damage(sample.path)
+        remedy = "copy it again" if found else remedy
     if not found:
         shown = sample.head[:24].decode("ascii", "replace").replace("\ufffd", "·")
         found = f"content that no format knows, beginning {shown!r}"

@@ -58,7 +58,7 @@ def _read_bounded(work: Callable[..., R], path: Path, *arguments: object) -> R:
 
 def _bound_of(path: Path) -> Bound:
     try:
-        return reading_bound(path.stat().st_size)
+        return reading_bound(path.stat().st_size, path.suffix)
     except OSError:
         return reading_bound(0)  # reading it says what is wrong
 
@@ -114,5 +114,6 @@ def death_error(error: WorkerDiedError) -> DamagedFileError:
     """Say of a raw file that the process which read it died of it."""
     return DamagedFileError(
         f"content whose reading {error}", expected="a file that can be read",
-        remedy="open it in the program that wrote it and export it again, or keep it elsewhere",
+        remedy="open it in the program that wrote it, delete what is no part of the table, such as "
+        "stray cells, and export it again; if it looks right there, report the file to the authors",
     )  # fmt: skip

@@ -43,7 +43,7 @@ def _cell_name(_: Lab, task: CellTask) -> str:
 
 
 def _reading_bound(file: NewFile) -> Bound:
-    return reading_bound(file.size)
+    return reading_bound(file.size, file.path.suffix)
 
 
 INGEST: Step[NewFile, IngestResult] = Step(

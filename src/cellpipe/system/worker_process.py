@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import re
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,7 +33,23 @@ LEAST_BYTES = 2 << 30  # of memory that work may take where nothing else is said
 _SHARE = 0.8  # of the memory that is free, for work that may take all
 _WARM_BYTES = 500 << 20  # one that holds more after its work is not kept
 _LOOK_SECONDS = 0.03
-_TAIL = 2000  # bytes of what a process last wrote
+_HEAD, _TAIL = 20_000, 2000  # bytes of what a process wrote in a call, first and last
+_CAUSE = re.compile(
+    r"memory allocation of|panicked at|^Fatal Python error|\bError\b.*:", re.IGNORECASE
+)
+_NO_CAUSE = re.compile(
+    r"note: |stack backtrace|\s+\d+: |\s+at |\s+File |Traceback |Current thread|Thread 0x"
+    r"|Extension modules|\s*<no Python frame>|RUST_BACKTRACE|_start$"
+)
+_SIGNALS = {
+    "SIGABRT": "the library that reads such files gave up",
+    "SIGSEGV": "the library that reads such files failed",
+    "SIGBUS": "the library that reads such files failed",
+    "SIGILL": "the library that reads such files failed",
+    "SIGFPE": "the library that reads such files failed",
+    "SIGKILL": "it was ended from outside, perhaps because memory was short",
+}
+_NUMBER = re.compile(r"(?<![\w.])\d{5,}(?![\w.])")
 
 
 @dataclass(frozen=True)
@@ -84,6 +101,7 @@ class WorkerProcess:
         self.surroundings = surroundings()
         self._pid: int | None = None  # its own: on Windows a launcher may stand between
         self._answers_due = 0
+        self._said = 0  # bytes of messages of earlier calls
 
     def preload(self, module: str) -> None:
         """Let it import a module beforehand; the next call waits for that."""
@@ -101,6 +119,7 @@ class WorkerProcess:
 
         """
         limit = bound.memory_limit()
+        self._said = self._written()
         try:
             if self._pid is None:
                 self._pid = int(read_message(self._stream("stdout")))
@@ -164,25 +183,46 @@ class WorkerProcess:
             code = 0
         if self.ended_because:
             return WorkerDiedError(self.ended_because, is_bound=True)
-        last = self._last_line()
-        how = f"{_end_name(code)}: {last}" if last else _end_name(code)
+        last = self._last_words()
+        how = last if _CAUSE.search(last) else f"{_end_name(code)}: {last}".rstrip(": ")
         return WorkerDiedError(f"ended the process that did it ({how})")
 
-    def _last_line(self) -> str:
-        """Return the last line that it wrote for people, without what no terminal should see."""
+    def _written(self) -> int:
+        """Return how many bytes it wrote; it shares the place in the file, which stays as it is."""
+        try:
+            return os.fstat(self._errors.fileno()).st_size
+        except (OSError, ValueError):
+            return 0
+
+    def _last_words(self) -> str:
+        """Return what it last wrote of its end, without what no terminal should see."""
         with contextlib.suppress(OSError, ValueError):
-            size = self._errors.seek(0, os.SEEK_END)
-            self._errors.seek(max(0, size - _TAIL))
-            lines = self._errors.read().decode("utf-8", "replace").strip().splitlines()
-            return "".join(c for c in lines[-1] if c.isprintable())[:160] if lines else ""
+            begin, size = self._said, self._written()
+            self._errors.seek(begin)
+            head = self._errors.read(min(_HEAD, size - begin))
+            self._errors.seek(max(begin + len(head), size - _TAIL))
+            text = (head + b"\n" + self._errors.read()).decode("utf-8", "replace")
+            return _cause("".join(c for c in line if c.isprintable()) for line in text.splitlines())
         return ""
 
 
+def _cause(lines: Iterable[str]) -> str:
+    """Return the line that says why a process ended: known words, else the last of its own.
+
+    Left out are the lists of calls that Rust and Python write, and hints to programmers.
+    """
+    said = [line.strip() for line in lines if line.strip() and not _NO_CAUSE.match(line)]
+    known = [line for line in said if _CAUSE.search(line)]
+    line = (known or said or [""])[-1]
+    return _NUMBER.sub(lambda match: f"{int(match[0]):,}", line)[:160]
+
+
 def _end_name(code: int) -> str:
-    """Return how an exit code is called: a signal's name, or the number."""
+    """Return what an exit code stands for in words, with the signal's name or the number."""
     if code < 0:
         with contextlib.suppress(ValueError):
-            return signal.Signals(-code).name
+            name = signal.Signals(-code).name
+            return f"{_SIGNALS.get(name, 'the system ended it')}, {name}"
     return f"exit code {code:#x}" if code > 255 else f"exit code {code}"
 
 
