@@ -8,9 +8,7 @@ in the other. The encoding used is the one in which most headers are known with 
 from __future__ import annotations
 
 import codecs
-import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -21,28 +19,24 @@ import polars as pl
 
 from cellpipe.core.errors import DamagedFileError, NoDataError
 from cellpipe.core.model import Finding
-from cellpipe.formats.damaged_records import LINE, unreadable_places
+from cellpipe.formats.damaged_records import LINE
+from cellpipe.formats.tabular.block_columns import note_places, read_usable, reject_empty
 from cellpipe.formats.tabular.dialect import Match
 from cellpipe.formats.tabular.line_account import (
     HEADER_LINES,
     LineAccount,
     UsableLines,
-    is_even,
-    last_filled_field,
     usual_separators,
 )
 from cellpipe.formats.tabular.records import DURATIONS, TEXT_TARGETS, standard_columns
 from cellpipe.formats.tabular.second_names import NamesAbove
-from cellpipe.formats.tabular.text_blocks import Block, read_blocks, recode_texts
+from cellpipe.formats.tabular.text_blocks import read_blocks, recode_texts
 
 HeaderScore = Callable[[Sequence[str]], int]
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
-)
-_DECIMAL_COMMA = re.compile(
-    rb"""(?:^|[;\t"'])[ ]*[+-]?\d+,\d+(?:[eE][+-]?\d+)?[ ]*(?:["';\t\r]|$)""", re.MULTILINE
 )
 _LINES_BEFORE = 80
 _LONGEST_HEADER = 1 << 13
@@ -195,16 +189,16 @@ def read_columns(
                 titles = read_titles(path, header).split("\n")
                 account.check_titles(titles, header.separator, usual)
                 account.check_names(names, block.content, separator, usual)
-        read = _read_usable(block, usable, names, wanted, numbers)
+        read = read_usable(block, usable, names, wanted, numbers)
         if read is None:
             continue
         frame, lines = read
         if block.as_latin:
             frame = recode_texts(frame, header.encoding)
-        frame, lines = _reject_empty(frame, lines, account)
+        frame, lines = reject_empty(frame, lines, account)
         done = transform(frame)
         for column, target in durations.items():
-            _note_places(column, frame[column], done[target], lines, account)
+            note_places(column, frame[column], done[target], lines, account)
         frames.append(done.with_columns(lines.alias(LINE)))
     if not frames:
         raise _no_records_error()
@@ -222,119 +216,6 @@ def _names_above(path: Path, header: Header, levels: Sequence[Level]) -> NamesAb
     return NamesAbove(
         rows, header.separator, header.encoding, HEADER_LINES, may_repeat=repeat, is_nested=True
     )
-
-
-def _reject_empty(
-    frame: pl.DataFrame, lines: pl.Series, account: LineAccount
-) -> tuple[pl.DataFrame, pl.Series]:
-    """Reject the lines of a block that have no value in any column."""
-    if not all(frame.null_count().row(0)):
-        return frame, lines
-    empty = frame.select(pl.all_horizontal(pl.all().is_null())).to_series()
-    for line in lines.filter(empty):
-        account.reject(line, "", "no value")
-    return frame.filter(~empty), lines.filter(~empty)
-
-
-def _read_usable(
-    block: Block,
-    usable: UsableLines,
-    names: Sequence[str],
-    wanted: Sequence[int],
-    numbers: Sequence[int],
-) -> tuple[pl.DataFrame, pl.Series] | None:
-    """Read the lines of a block that have the usual number of fields, and return their numbers too.
-
-    Without quotation marks polars makes a row of each line. Then all lines have the same number of
-    fields if there are as many separators as for that and the last field is nowhere missing.
-    """
-    content, separator = block.content, usable.separator.decode()
-    above = usable.account.line_at(block.offset) + block.skipped
-    if usable.separators is not None and b'"' not in content:
-        witness = last_filled_field(content, usable.separator)
-        columns = sorted({*wanted, witness}) if witness < len(names) else list(wanted)
-        frame = _read_block(content, separator, names, columns, numbers)
-        if is_even(frame, content, usable, names[witness] if witness in columns else None):
-            lines = _line_numbers(content, above, frame.height)
-            _note_unreadable(frame, names, numbers, lines, usable.account)
-            return frame.select(names[index] for index in wanted), lines
-    content, kept = usable.select(content, above)
-    if not kept:
-        return None
-    frame = _read_quoted(content, separator, names, wanted, numbers, len(kept))
-    lines = pl.Series(LINE, kept, pl.Int64)
-    _note_unreadable(frame, names, numbers, lines, usable.account)
-    return frame, lines
-
-
-def _line_numbers(content: bytes, above: int, height: int) -> pl.Series:
-    """Return the numbers of the lines that are not blank; ``above`` counts those above."""
-    if content.count(b"\n") + (not content.endswith(b"\n")) == height:
-        return pl.int_range(above + 1, above + height + 1, eager=True).alias(LINE)
-    lines = content.split(b"\n")
-    filled = [number for number, line in enumerate(lines, above + 1) if line.strip(b"\r\x1a")]
-    return pl.Series(LINE, filled[:height], pl.Int64)
-
-
-def _read_quoted(
-    content: bytes,
-    separator: str,
-    names: Sequence[str],
-    wanted: Sequence[int],
-    numbers: Sequence[int],
-    height: int,
-) -> pl.DataFrame:
-    """Read a block without its quotation marks where polars pairs some across fields or lines."""
-    with suppress(pl.exceptions.ComputeError):
-        frame = _read_block(content, separator, names, wanted, numbers)
-        if frame.height == height:
-            return frame
-    return _read_block(content.replace(b'"', b""), separator, names, wanted, numbers)
-
-
-def _note_unreadable(
-    frame: pl.DataFrame,
-    names: Sequence[str],
-    numbers: Sequence[int],
-    lines: pl.Series,
-    account: LineAccount,
-) -> None:
-    """Note values of number columns that are no numbers."""
-    for name in (names[index] for index in numbers):
-        if frame.schema[name] == pl.String:
-            texts = frame[name].str.strip_chars()
-            _note_places(name, texts, texts.cast(pl.Float64, strict=False), lines, account)
-
-
-def _note_places(
-    name: str, texts: pl.Series, values: pl.Series, lines: pl.Series, account: LineAccount
-) -> None:
-    """Note where there is a text and no value."""
-    found = unreadable_places(texts, values)
-    if found.len():
-        first = int(found[0])
-        account.note_unreadable(name, str(texts[first]), int(lines[first]), found.len())
-
-
-def _read_block(
-    content: bytes,
-    separator: str,
-    names: Sequence[str],
-    wanted: Sequence[int],
-    numbers: Sequence[int],
-) -> pl.DataFrame:
-    """Read a block with its numbers as numbers, or all as text if one of them can't be parsed."""
-    commas = separator != "," and _has_decimal_commas(content[: 1 << 12])
-    frame = None
-    if numbers:
-        with suppress(pl.exceptions.ComputeError):
-            frame = _parse_csv(content, separator, names, wanted, numbers, commas)
-    if frame is None:
-        frame = _parse_csv(content, separator, names, wanted, (), commas)
-        commas = commas or (separator != "," and _has_decimal_commas(content))
-    if not commas:
-        return frame
-    return frame.with_columns(pl.col(pl.String).str.replace(",", ".", literal=True))
 
 
 def no_header_error(maker: str, expected: str) -> DamagedFileError:
@@ -361,46 +242,6 @@ def _concat_frames(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
     }
     aligned = [frame.with_columns(pl.col(text_columns).cast(pl.String)) for frame in frames]
     return pl.concat(aligned, rechunk=False) if len(aligned) > 1 else aligned[0]
-
-
-def _parse_csv(
-    content: bytes,
-    separator: str,
-    names: Sequence[str],
-    wanted: Sequence[int],
-    numbers: Sequence[int],
-    decimal_comma: bool,
-) -> pl.DataFrame:
-    delimiter, first_line = separator.encode(), content[: content.find(b"\n")]
-    width = max(len(names), first_line.count(delimiter) + 1)
-    schema: dict[str, type[pl.DataType]] = {f"c{index}": pl.String for index in range(width)}
-    head = b"" if first_line.count(delimiter) + 1 == width else _column_line(width, delimiter)
-
-    def parse(head: bytes) -> pl.DataFrame:
-        return pl.read_csv(
-            head + content if head else content,
-            has_header=bool(head),
-            separator=separator,
-            columns=list(wanted),
-            schema=schema | {f"c{index}": pl.Float64 for index in numbers},
-            truncate_ragged_lines=True,
-            decimal_comma=decimal_comma and bool(numbers),
-            quote_char='"' if b'"' in content else None,
-        )
-
-    try:
-        frame = parse(head)
-    except pl.exceptions.SchemaError:  # polars counts the columns by a line that has others
-        frame = parse(_column_line(width, delimiter))
-    return frame.rename({f"c{index}": names[index] for index in wanted})
-
-
-def _column_line(width: int, delimiter: bytes) -> bytes:
-    return delimiter.join(b"c%d" % index for index in range(width)) + b"\n"
-
-
-def _has_decimal_commas(content: bytes) -> bool:
-    return _DECIMAL_COMMA.search(content) is not None
 
 
 def unique_names(fields: Sequence[str]) -> list[str]:
