@@ -16,6 +16,7 @@ import polars as pl
 
 from cellpipe.core.errors import DamagedFileError
 from cellpipe.core.model import Finding, Recording
+from cellpipe.formats.damaged_records import LINE, find_unreadable
 from cellpipe.formats.file_ends import PARQUET, is_complete_parquet, is_complete_text
 from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.tabular import delimited
@@ -104,11 +105,16 @@ def read(path: Path) -> Recording:
         is_parquet = stream.read(4) == PARQUET
     table, findings = _read_parquet(path) if is_parquet else _read_csv(path)
     if "unix_time_second" in table.columns:
-        table = table.with_columns(pl.col("unix_time_second").cast(pl.Float64, strict=False))
+        texts = table["unix_time_second"]
+        seconds = texts.cast(pl.Float64, strict=False)
+        unread = find_unreadable(texts, seconds, table, "date", "dates_unreadable")
+        table, findings = table.with_columns(seconds), (*findings, *unread)
     table = _add_record_index(table)
     if {*_SPECTRUM} <= {*table.columns} and "current_ampere" not in table.columns:
+        table = table.drop(LINE, strict=False)
         return Recording({"impedance": _spectra(table)}, {"maker": "BDF"}, findings, None, "utc")
-    spectra = _spectra(table) if {*_SPECTRUM} <= {*table.columns} else table[:0]
+    spectra = table.drop(LINE, strict=False)
+    spectra = _spectra(spectra) if {*_SPECTRUM} <= {*table.columns} else spectra[:0]
     table = table.drop(_SPECTRUM[1:], strict=False)
     if "step_count" not in table.columns:
         table = table.with_columns(count_steps(table))

@@ -63,6 +63,7 @@ class _Table:
     columns: dict[str, pl.Series]
     rows: int
     stated: int | None
+    line: int
 
 
 def read(path: Path) -> Recording:
@@ -82,6 +83,7 @@ def read(path: Path) -> Recording:
     tables = [table for table in _parse_tables(lines, account) if table.rows]
     spectra = [table for table in tables if table.name.startswith("ZCURVE")]
     curves = [table for table in tables if table.name.startswith("CURVE")]
+    spectra, curves, findings = _split_off_repeated(spectra, curves)
     curves = curves or [table for table in tables if table.name == "OCVCURVE"]
     if not spectra and not curves:
         raise NoDataError(
@@ -90,8 +92,8 @@ def read(path: Path) -> Recording:
             remedy="nothing if the test was stopped at once; else copy the file again",
         )
     account.table = "impedance" if spectra else "timeseries"
-    started, findings = _start_time(labels)
-    findings += [*account.findings(), *_table_findings(spectra or curves)]
+    started, start_findings = _start_time(labels)
+    findings += [*start_findings, *account.findings(), *_table_findings(spectra or curves)]
     if labels.get("TAG", "").upper().startswith("EIS") and not spectra:
         sentence = f"The technique is {labels['TAG']}, but there is no spectrum: it may be lost."
         findings.append(Finding("warning", "spectrum_missing", sentence))
@@ -108,6 +110,53 @@ def read(path: Path) -> Recording:
         findings.append(Finding("info", "experiment_aborted", sentence))
     frame = frame.with_columns(record_index=pl.int_range(1, pl.len() + 1, dtype=pl.Int64))
     return build_elapsed_recording(name, frame, started, metadata, findings)
+
+
+def _split_off_repeated(
+    spectra: list[_Table], curves: list[_Table]
+) -> tuple[list[_Table], list[_Table], list[Finding]]:
+    """Return the tables without those that repeat another; say so, and which are not read."""
+    findings = []
+    once: list[_Table] = []
+    for table in (*spectra, *curves):
+        same = next((other for other in once if _holds_same(other, table)), None)
+        if same is None:
+            once.append(table)
+            continue
+        sentence = (
+            f"The table {table.name} in line {table.line:,} repeats that in line {same.line:,}, "
+            f"its {table.rows:,} records are left out: two files may have been joined."
+        )
+        findings.append(Finding("warning", "table_repeated", sentence, table.rows))
+    for table in once:
+        if spectra and table.name.startswith("CURVE"):
+            sentence = (
+                f"The table {table.name} in line {table.line:,} ({table.rows:,} records) stands "
+                "beside a spectrum and is left out: export it to a file of its own."
+            )
+            findings.append(Finding("warning", "table_left_out", sentence, table.rows))
+    names = Counter(table.name for table in once)
+    for name in (name for name, number in names.items() if number > 1):
+        lines = ", ".join(f"{table.line:,}" for table in once if table.name == name)
+        sentence = (
+            f"{names[name]} tables are called {name} (lines {lines}): two files may have been "
+            "joined."
+        )
+        findings.append(Finding("warning", "tables_joined", sentence))
+    return (
+        [table for table in once if table.name.startswith("ZCURVE")],
+        [table for table in once if table.name.startswith("CURVE")],
+        findings,
+    )
+
+
+def _holds_same(one: _Table, other: _Table) -> bool:
+    """Return whether two tables of a name hold the same records."""
+    return (
+        one.columns.keys() == other.columns.keys()
+        and one.rows == other.rows
+        and all(column.equals(other.columns[name]) for name, column in one.columns.items())
+    )
 
 
 def _parse_labels(lines: list[str]) -> dict[str, str]:
@@ -186,7 +235,7 @@ def _parse_table(
         for index, column in enumerate(names)
         if column in _WANTED
     }
-    return _Table(name, columns, len(complete), stated)
+    return _Table(name, columns, len(complete), stated, body[0])
 
 
 def _table_findings(tables: list[_Table]) -> Iterator[Finding]:

@@ -23,6 +23,7 @@ import polars as pl
 from cellpipe.core.errors import DamagedFileError
 from cellpipe.core.model import Finding, Recording
 from cellpipe.formats import clock
+from cellpipe.formats.damaged_records import LINE, find_unreadable
 from cellpipe.formats.file_ends import is_complete_text
 from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.tabular import delimited
@@ -38,6 +39,7 @@ from cellpipe.formats.tabular.dialect import (
     find_targets,
 )
 from cellpipe.formats.tabular.records import (
+    DURATIONS,
     build_elapsed_recording,
     build_recording,
     count_steps,
@@ -118,7 +120,13 @@ def read(path: Path) -> Recording:
     findings = list(table_findings)
     matches, started = _resolve_start(frame, matches, titles)
     matches = _resolve_time_unit(frame, matches, findings)
-    table = standard_columns(frame, matches, bare_seconds=True)
+    table = standard_columns(frame, matches, bare_seconds=True).with_columns(frame[LINE])
+    for match in matches:
+        if match.target in DURATIONS:
+            what = f"value of the column {match.header}"
+            findings += find_unreadable(
+                frame[match.header], table[match.target], table, what, "values_unreadable"
+            )
     table = _convert_to_volts(table, findings)
     table, sign_findings = sign_discharge_current(table.with_columns(count_steps(table)), "^D$")
     table, metadata = split_counters(table), _metadata(titles)

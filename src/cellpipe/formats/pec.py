@@ -14,6 +14,7 @@ from pathlib import Path
 
 from cellpipe.core.errors import DamagedFileError
 from cellpipe.core.model import Recording
+from cellpipe.formats.damaged_records import LINE
 from cellpipe.formats.file_ends import is_complete_text
 from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.tabular import delimited
@@ -103,7 +104,7 @@ def _read_cell_ids(path: Path, header: delimited.Header) -> list[str]:
     places = [place for place, name in enumerate(header.fields) if name in {"Cell ID", "Cell"}][-1:]
     if not places:
         return []
-    column = delimited.read_columns(path, header, places, places)[0].to_series()
+    column = delimited.read_columns(path, header, places, places)[0].drop(LINE).to_series()
     return [str(cell) for cell in column.drop_nulls().unique(maintain_order=True)]
 
 

@@ -21,6 +21,7 @@ from cellpipe.core.errors import DamagedFileError
 from cellpipe.core.model import Finding, Recording
 from cellpipe.formats.biologic.columns import source_columns, to_recording
 from cellpipe.formats.biologic.companion import find_acquisition_start, parse_local_time
+from cellpipe.formats.damaged_records import LINE
 from cellpipe.formats.file_ends import is_complete_text
 from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.gaps import find_time_gaps
@@ -162,6 +163,7 @@ def _read_body(
     date_columns = [names.index("time/s")] if _is_dated(names, fields) else []
     column_header = delimited.Header(header.encoding, "\t", tuple(header.names), header.lines - 1)
     frame, findings = delimited.read_columns(path, column_header, wanted or [0], date_columns)
+    frame = frame.drop(LINE)
     text_columns = [
         name
         for name in frame.columns

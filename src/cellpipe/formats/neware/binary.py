@@ -27,6 +27,7 @@ import polars as pl
 
 from cellpipe.core.errors import DamagedFileError
 from cellpipe.core.model import Finding, Recording
+from cellpipe.formats.archives import check_begins_the_file
 from cellpipe.formats.file_ends import is_complete_zip
 from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.neware.nda_layouts import LAYOUTS, OWN_COUNT
@@ -122,6 +123,7 @@ def _unpack_file(path: Path) -> Iterator[Path]:
 
 def _find_zipped_nda(path: Path) -> str:
     """Return the name of the .nda in a zip archive, empty if it holds other Neware members."""
+    check_begins_the_file(path)
     try:
         with zipfile.ZipFile(path) as opened:
             names = [name for name in opened.namelist() if name.lower().endswith((".nda", ".ndc"))]

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from cellpipe.core.errors import NoDataError
 from cellpipe.core.model import Finding, Recording
+from cellpipe.formats.damaged_records import LINE
 from cellpipe.formats.file_ends import is_complete_text
 from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.neware import columns as neware
@@ -55,7 +56,8 @@ def _read_nested(path: Path, top: delimited.Header | None) -> Recording:
     )
     all_columns = replace(top, line=-1, fields=names)  # the headers are among the lines
     places = range(len(names))
-    text, findings = delimited.read_columns(path, all_columns, places, places, is_nested=True)
+    text, findings = delimited.read_columns(path, all_columns, places, places, levels=levels)
+    text = text.drop(LINE)
     misplaced = neware_layers.count_lines_of_no_level(text, levels)
     if misplaced:
         sentence = f"{misplaced:,} lines belong to no line of column names and are left out."

@@ -8,27 +8,29 @@ in the other. The encoding used is the one in which most headers are known with 
 from __future__ import annotations
 
 import codecs
-import re
-from collections.abc import Callable, Collection, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
+from typing import Protocol
 
 import polars as pl
 
 from cellpipe.core.errors import DamagedFileError, NoDataError
 from cellpipe.core.model import Finding
+from cellpipe.formats.damaged_records import LINE
+from cellpipe.formats.tabular.block_columns import note_places, read_usable, reject_empty
 from cellpipe.formats.tabular.dialect import Match
 from cellpipe.formats.tabular.line_account import (
+    HEADER_LINES,
     LineAccount,
     UsableLines,
-    is_even,
-    last_filled_field,
     usual_separators,
 )
-from cellpipe.formats.tabular.records import TEXT_TARGETS, standard_columns
-from cellpipe.formats.tabular.text_blocks import Block, read_blocks, recode_texts
+from cellpipe.formats.tabular.records import DURATIONS, TEXT_TARGETS, standard_columns
+from cellpipe.formats.tabular.second_names import NamesAbove
+from cellpipe.formats.tabular.text_blocks import read_blocks, recode_texts
 
 HeaderScore = Callable[[Sequence[str]], int]
 _MARKS = (
@@ -36,13 +38,9 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-_DECIMAL_COMMA = re.compile(
-    rb"""(?:^|[;\t"'])[ ]*[+-]?\d+,\d+(?:[eE][+-]?\d+)?[ ]*(?:["';\t\r]|$)""", re.MULTILINE
-)
 _LINES_BEFORE = 80
 _LONGEST_HEADER = 1 << 13
 _HEAD_BYTES = 1 << 16
-_MISSING = ["", "-", "--", "nan", "NaN", "NAN", "N/A", "n/a", "NULL", "null", "None"]  # no value
 
 
 @dataclass(frozen=True)
@@ -53,6 +51,18 @@ class Header:
     separator: str
     fields: tuple[str, ...]
     line: int
+
+
+class Level(Protocol):
+    """A line of column names in a nested table, after a number of empty fields."""
+
+    @property
+    def indent(self) -> int:
+        """Return the number of empty fields."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the names."""
 
 
 def find_header(head: bytes, score: HeaderScore) -> Header | None:
@@ -126,7 +136,8 @@ def read_columns(
     texts: Collection[int] = (),
     transform: Callable[[pl.DataFrame], pl.DataFrame] = lambda frame: frame,
     *,
-    is_nested: bool = False,
+    levels: Sequence[Level] = (),
+    durations: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
     """Read columns below the header under its names: numbers, or text for those in ``texts``.
 
@@ -142,8 +153,15 @@ def read_columns(
         Indices of the columns to read, and of those that are text.
     transform
         Applied to each block of lines, so that no more than one block is in memory as read.
-    is_nested
-        Lines of several levels have different numbers of fields.
+    levels
+        The lines of column names in a nested table, whose levels have different numbers of fields.
+    durations
+        Columns of durations, and what the transform calls them in seconds; values that can't be
+        read as such are reported.
+
+    Returns
+    -------
+    The columns, with the number of each line in a last column, and the findings.
 
     Raises
     ------
@@ -155,117 +173,49 @@ def read_columns(
     numbers = [index for index in wanted if index not in texts]
     account = LineAccount(path, header.line + 1)
     usable: UsableLines | None = None
+    names_above = _names_above(path, header, levels)
     frames, separator = [], header.separator.encode()
     for block in read_blocks(
         path, header.encoding, header.separator, header.line + 1, len(header.fields), account
     ):
+        block = names_above.leave_out_second(block, account)  # noqa: PLW2901
+        if not block.content.strip():
+            continue
         if usable is None:
             usual = usual_separators(block.content, separator, len(names))
-            usable = UsableLines(account, separator, None if is_nested else usual)
-            if not is_nested:
+            indents = tuple(level.indent for level in levels)
+            usable = UsableLines(account, separator, None if levels else usual, indents)
+            if not levels:
                 titles = read_titles(path, header).split("\n")
                 account.check_titles(titles, header.separator, usual)
                 account.check_names(names, block.content, separator, usual)
-        frame = _read_usable(block, usable, names, wanted, numbers)
-        if frame is None:
+        read = read_usable(block, usable, names, wanted, numbers)
+        if read is None:
             continue
+        frame, lines = read
         if block.as_latin:
             frame = recode_texts(frame, header.encoding)
-        if all(frame.null_count().row(0)):
-            frame = frame.filter(~pl.all_horizontal(pl.all().is_null()))
-        frames.append(transform(frame))
+        frame, lines = reject_empty(frame, lines, account)
+        done = transform(frame)
+        for column, target in durations.items():
+            note_places(column, frame[column], done[target], lines, account)
+        frames.append(done.with_columns(lines.alias(LINE)))
     if not frames:
         raise _no_records_error()
     return _concat_frames(frames), account.findings()
 
 
-def _read_usable(
-    block: Block,
-    usable: UsableLines,
-    names: Sequence[str],
-    wanted: Sequence[int],
-    numbers: Sequence[int],
-) -> pl.DataFrame | None:
-    """Read the lines of a block that have the usual number of fields; None if there is none.
-
-    Without quotation marks polars makes a row of each line. Then all lines have the same number of
-    fields if there are as many separators as for that and the last field is nowhere missing.
-    """
-    content, separator = block.content, usable.separator.decode()
-    if usable.separators is not None and b'"' not in content:
-        witness = last_filled_field(content, usable.separator)
-        columns = sorted({*wanted, witness}) if witness < len(names) else list(wanted)
-        frame = _read_block(content, separator, names, columns, numbers)
-        if is_even(frame, content, usable, names[witness] if witness in columns else None):
-            _note_unreadable(frame, names, numbers, block, usable.account)
-            return frame.select(names[index] for index in wanted)
-    above = usable.account.line_at(block.offset) + block.skipped
-    content, lines = usable.select(content, above)
-    if not lines:
-        return None
-    frame = _read_quoted(content, separator, names, wanted, numbers, len(lines))
-    _note_unreadable(frame, names, numbers, block, usable.account, lines)
-    return frame
-
-
-def _read_quoted(
-    content: bytes,
-    separator: str,
-    names: Sequence[str],
-    wanted: Sequence[int],
-    numbers: Sequence[int],
-    height: int,
-) -> pl.DataFrame:
-    """Read a block without its quotation marks where polars pairs some across fields or lines."""
-    with suppress(pl.exceptions.ComputeError):
-        frame = _read_block(content, separator, names, wanted, numbers)
-        if frame.height == height:
-            return frame
-    return _read_block(content.replace(b'"', b""), separator, names, wanted, numbers)
-
-
-def _note_unreadable(
-    frame: pl.DataFrame,
-    names: Sequence[str],
-    numbers: Sequence[int],
-    block: Block,
-    account: LineAccount,
-    lines: Sequence[int] | None = None,
-) -> None:
-    """Note values of number columns that are no numbers."""
-    for name in (names[index] for index in numbers):
-        if frame.schema[name] != pl.String:
-            continue
-        texts = frame[name].str.strip_chars()
-        values = texts.cast(pl.Float64, strict=False)
-        places = (values.is_null() & texts.is_not_null() & ~texts.is_in(_MISSING)).arg_true()
-        if not places.len():
-            continue
-        first = int(places[0])
-        above = account.line_at(block.offset) + block.skipped
-        line = lines[first] if lines else above + first + 1
-        account.note_unreadable(name, str(texts[first]), line, places.len())
-
-
-def _read_block(
-    content: bytes,
-    separator: str,
-    names: Sequence[str],
-    wanted: Sequence[int],
-    numbers: Sequence[int],
-) -> pl.DataFrame:
-    """Read a block with its numbers as numbers, or all as text if one of them can't be parsed."""
-    commas = separator != "," and _has_decimal_commas(content[: 1 << 12])
-    frame = None
-    if numbers:
-        with suppress(pl.exceptions.ComputeError):
-            frame = _parse_csv(content, separator, names, wanted, numbers, commas)
-    if frame is None:
-        frame = _parse_csv(content, separator, names, wanted, (), commas)
-        commas = commas or (separator != "," and _has_decimal_commas(content))
-    if not commas:
-        return frame
-    return frame.with_columns(pl.col(pl.String).str.replace(",", ".", literal=True))
+def _names_above(path: Path, header: Header, levels: Sequence[Level]) -> NamesAbove:
+    if not levels:
+        with path.open("rb") as stream:
+            lines = _lines(stream.read(_HEAD_BYTES), header.encoding)[header.line :][:1]
+        fields = split_line(lines[0], header.separator)[1] if lines else header.fields
+        return NamesAbove([fields], header.separator, header.encoding, header.line + 1)
+    rows = [("",) * level.indent + level.names for level in levels]
+    repeat = len({level.indent for level in levels}) < len(levels)
+    return NamesAbove(
+        rows, header.separator, header.encoding, HEADER_LINES, may_repeat=repeat, is_nested=True
+    )
 
 
 def no_header_error(maker: str, expected: str) -> DamagedFileError:
@@ -292,46 +242,6 @@ def _concat_frames(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
     }
     aligned = [frame.with_columns(pl.col(text_columns).cast(pl.String)) for frame in frames]
     return pl.concat(aligned, rechunk=False) if len(aligned) > 1 else aligned[0]
-
-
-def _parse_csv(
-    content: bytes,
-    separator: str,
-    names: Sequence[str],
-    wanted: Sequence[int],
-    numbers: Sequence[int],
-    decimal_comma: bool,
-) -> pl.DataFrame:
-    delimiter, first_line = separator.encode(), content[: content.find(b"\n")]
-    width = max(len(names), first_line.count(delimiter) + 1)
-    schema: dict[str, type[pl.DataType]] = {f"c{index}": pl.String for index in range(width)}
-    head = b"" if first_line.count(delimiter) + 1 == width else _column_line(width, delimiter)
-
-    def parse(head: bytes) -> pl.DataFrame:
-        return pl.read_csv(
-            head + content if head else content,
-            has_header=bool(head),
-            separator=separator,
-            columns=list(wanted),
-            schema=schema | {f"c{index}": pl.Float64 for index in numbers},
-            truncate_ragged_lines=True,
-            decimal_comma=decimal_comma and bool(numbers),
-            quote_char='"' if b'"' in content else None,
-        )
-
-    try:
-        frame = parse(head)
-    except pl.exceptions.SchemaError:  # polars counts the columns by a line that has others
-        frame = parse(_column_line(width, delimiter))
-    return frame.rename({f"c{index}": names[index] for index in wanted})
-
-
-def _column_line(width: int, delimiter: bytes) -> bytes:
-    return delimiter.join(b"c%d" % index for index in range(width)) + b"\n"
-
-
-def _has_decimal_commas(content: bytes) -> bool:
-    return _DECIMAL_COMMA.search(content) is not None
 
 
 def unique_names(fields: Sequence[str]) -> list[str]:
@@ -367,7 +277,8 @@ def read_flat_table(
     def standardize(frame: pl.DataFrame) -> pl.DataFrame:
         return standard_columns(frame, matches, bare_seconds=bare_seconds)
 
-    return _read_matched_columns(path, header, matches, standardize)
+    durations = {m.header: m.target for m in matches if m.target in DURATIONS}
+    return _read_matched_columns(path, header, matches, standardize, durations)
 
 
 def read_vendor_table(
@@ -387,8 +298,9 @@ def _read_matched_columns(
     header: Header,
     matches: Sequence[Match],
     transform: Callable[[pl.DataFrame], pl.DataFrame],
+    durations: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
     names = unique_names(header.fields)
     targets = {names.index(match.header): match.target for match in matches}
     texts = {index for index, target in targets.items() if target in TEXT_TARGETS}
-    return read_columns(path, header, sorted(targets), texts, transform)
+    return read_columns(path, header, sorted(targets), texts, transform, durations=durations)

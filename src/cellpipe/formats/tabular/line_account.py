@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,7 +23,7 @@ _MOST_ROWS = 10_000  # lines whose text is kept; all are counted
 _LONGEST_TEXT = 200
 _SAMPLE_BYTES = 1 << 16
 _PIECE = 1 << 18  # bytes that stay in the processor's cache
-_HEADER_LINES = 12
+HEADER_LINES = 12
 _NUMBER = re.compile(r"[-+]?\d+[.,]\d+(?:[eE][-+]?\d+)?")
 _BLANK = b" \r\n\x1a"
 
@@ -46,6 +46,26 @@ class LineAccount:
     _places: dict[str, list[int]] = field(default_factory=dict)
     _unreadable: dict[str, tuple[str, int, int]] = field(default_factory=dict)
     _counted: tuple[int, int] = (0, 0)
+    _closed: tuple[int, int] = (0, 0)
+
+    @property
+    def is_closed(self) -> bool:
+        """Return whether a second line of column names was met, below which nothing is read."""
+        return self._closed[0] > 0
+
+    def close(self, number: int, content: bytes) -> None:
+        """Leave out a second line of column names, by its number from 1, and what is below it.
+
+        ``number`` is 0 for the lines of the next block.
+        """
+        first, left_out = self._closed
+        lines = content.split(b"\n")
+        at = number or first + left_out
+        for place, line in enumerate(lines if lines[-1] else lines[:-1]):
+            if line.strip(_BLANK):
+                self._keep(at + place, line, "below a second line of column names")
+        size = len(lines) - (not lines[-1])
+        self._closed = (first or number, left_out + size)
 
     def line_at(self, offset: int, end: bytes = b"\n") -> int:
         """Return how many lines of the file end before a byte."""
@@ -93,6 +113,7 @@ class LineAccount:
         found = [
             *erased_findings(self._erased, self.titles),
             *self._line_findings(),
+            *self._closed_findings(),
             *self._value_findings(),
         ]
         if found:
@@ -109,6 +130,16 @@ class LineAccount:
             where = "" if number == 1 else f" (lines {places}{more})"
             yield Finding("warning", "lines_left_out", f"{what} left out{where}: {reason}.", number)
 
+    def _closed_findings(self) -> Iterator[Finding]:
+        if not self.is_closed:
+            return
+        line, number = self._closed
+        sentence = (
+            f"Line {line:,} names the columns anew; it and what follows it ({number:,} lines) are "
+            "left out: two files may have been joined."
+        )
+        yield Finding("warning", "second_column_names", sentence, number)
+
     def check_titles(self, lines: Sequence[str], separator: str, separators: int) -> None:
         """Reject records that stand above the column names, where no instrument writes any."""
         for number, line in enumerate(lines, 1):
@@ -121,7 +152,7 @@ class LineAccount:
         """Note column names that are numbers, and records with more values than names."""
         lines = content[:_SAMPLE_BYTES].split(b"\n")
         usual = [line for line in lines if line.count(separator) == separators]
-        values = max((len(_filled(line, separator)) for line in usual[:_HEADER_LINES]), default=0)
+        values = max((len(_filled(line, separator)) for line in usual[:HEADER_LINES]), default=0)
         number = next((name for name in names if _NUMBER.fullmatch(name)), None)
         if values > len(names):
             found = f"{values} values stand under {len(names)} column names"
@@ -187,12 +218,14 @@ def usual_separators(content: bytes, separator: bytes, header_fields: int) -> in
 class UsableLines:
     """Separate the lines that are records from the others.
 
-    ``separators`` is the number in a record; None for a nested table, whose levels differ.
+    ``separators`` is the number in a record; None for a nested table, whose levels differ. Then
+    ``indents`` are the numbers of empty fields before the values of its levels.
     """
 
     account: LineAccount
     separator: bytes
     separators: int | None
+    indents: Collection[int] = ()
     _known: set[tuple[int, int]] = field(default_factory=set)
 
     def select(self, content: bytes, lines_above: int) -> tuple[bytes, list[int]]:
@@ -235,12 +268,26 @@ class UsableLines:
         return sum(part.count(self.separator) for part in line.split(b'"')[::2])
 
     def _allowed(self, lines: Iterable[bytes]) -> set[tuple[int, int]]:
-        """Return which numbers of separators the levels of a nested table have, by their indent."""
+        """Return which numbers of separators the levels of a nested table have, by their indent.
+
+        They are those of the first lines, and of most lines at an indent. Lines without an indent
+        are cycles where the levels differ by it: records that lost theirs may be more.
+        """
         filled = [line for line in lines if line.strip(_BLANK)]
         shapes = [(_indent(line, self.separator), self._count(line)) for line in filled]
         if not self._known:
-            self._known |= {*shapes[:_HEADER_LINES]}
-        self._known |= {shape for shape, number in Counter(shapes).items() if number > 1}
+            self._known |= {shape for shape in shapes[:HEADER_LINES] if shape[0] in self.indents}
+            self._known |= {
+                (indent, len(_filled(line, self.separator)) - 1)
+                for line, (indent, _) in zip(filled[:HEADER_LINES], shapes, strict=False)
+                if indent in self.indents
+            }
+        numbers = Counter(shapes)
+        for indent in self.indents:
+            if indent == 0 and len({*self.indents}) > 1:
+                continue
+            here = {shape: number for shape, number in numbers.items() if shape[0] == indent}
+            self._known |= {s for s, number in here.items() if 2 * number > sum(here.values())}
         return self._known
 
 

@@ -11,6 +11,12 @@ import polars as pl
 from cellpipe.core.errors import DamagedFileError, NoDataError
 from cellpipe.core.model import Finding, Recording
 from cellpipe.formats import clock
+from cellpipe.formats.damaged_records import (
+    LINE,
+    find_date_leaps,
+    find_unreadable,
+    reject_zero_records,
+)
 from cellpipe.formats.gaps import find_number_gaps, find_time_gaps
 from cellpipe.formats.tabular.dialect import (
     Match,
@@ -22,7 +28,7 @@ from cellpipe.formats.tabular.dialect import (
 )
 
 _COUNTERS = ("record_index", "cycle_count", "step_count", "step_id")
-_DURATIONS = (
+DURATIONS = (
     "test_time_second",
     "step_time_second",
     "charging_time_second",
@@ -30,7 +36,7 @@ _DURATIONS = (
 )
 _DATE = "unix_time_second"
 _TEXT = "step_type"
-TEXT_TARGETS = frozenset({*_DURATIONS, _DATE, _TEXT})  # targets whose cells may be text
+TEXT_TARGETS = frozenset({*DURATIONS, _DATE, _TEXT})  # targets whose cells may be text
 COUNTER_PARTS = (  # a counter, and its parts by the direction of the current
     ("capacity_ah", "vendor_charging_capacity_ah", "vendor_discharging_capacity_ah"),
     ("energy_wh", "vendor_charging_energy_wh", "vendor_discharging_energy_wh"),
@@ -59,7 +65,7 @@ def standard_columns(
     columns = [*table.with_columns(counters.cast(pl.Int64, strict=False))]
     for match in matches:
         column = frame[match.header]
-        if match.target in _DURATIONS:
+        if match.target in DURATIONS:
             has_unit = bare_seconds or split_header(match.header)[1] is not None
             columns.append(
                 clock.to_seconds(column, match.factor, has_unit=has_unit).alias(match.target)
@@ -187,18 +193,31 @@ def build_recording(
     """
     if not table.height:
         raise _no_records_error()
+    table, zero_findings = reject_zero_records(table)
     table, number_findings = number_records(table)
-    findings = (*findings, *number_findings)
+    findings = (*findings, *zero_findings, *number_findings)
     if _DATE not in table.columns:
+        table = table.drop(LINE, strict=False)
         return Recording({"timeseries": table}, metadata, findings)
     dates = clock.parse_dates(table[_DATE], table["test_time_second"])
-    table = table.with_columns(dates.seconds.alias(_DATE))
+    findings = (*findings, *_date_findings(table, dates))
+    table = table.drop(LINE, strict=False).with_columns(dates.seconds.alias(_DATE))
     return Recording(
         {"timeseries": table},
         metadata,
         (*findings, *dates.findings),
         _start_time(table, dates.clock),
         dates.clock,
+    )
+
+
+def _date_findings(table: pl.DataFrame, dates: clock.Dates) -> tuple[Finding, ...]:
+    """Return what the dates are not, where some of them can be read."""
+    if dates.seconds.null_count() == dates.seconds.len():
+        return ()
+    return (
+        *find_unreadable(table[_DATE], dates.seconds, table, "date", "dates_unreadable"),
+        *find_date_leaps(dates.seconds, table),
     )
 
 
@@ -274,8 +293,10 @@ def build_elapsed_recording(
     """
     if not table.height:
         raise _no_records_error()
+    table, zero_findings = reject_zero_records(table)
     table, number_findings = number_records(table)
-    findings = (*findings, *number_findings)
+    table = table.drop(LINE, strict=False)
+    findings = (*findings, *zero_findings, *number_findings)
     if started is None:
         return Recording({name: table}, metadata, findings, None, "elapsed")
     zero = (started - _EPOCH).total_seconds()

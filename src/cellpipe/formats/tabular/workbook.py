@@ -22,6 +22,7 @@ import polars as pl
 
 from cellpipe.core.errors import DamagedFileError
 from cellpipe.core.model import Finding
+from cellpipe.formats.archives import check_begins_the_file
 from cellpipe.formats.format import Sample
 from cellpipe.formats.tabular.delimited import unique_names
 from cellpipe.formats.tabular.dialect import Match, split_header
@@ -105,9 +106,14 @@ def read_sheets(path: Path) -> tuple[Sheet, ...]:
     Raises
     ------
     DamagedFileError
-        If the workbook can't be opened.
+        If the workbook can't be opened, or other bytes stand before it.
 
     """
+    check_begins_the_file(path)
+    return _known_sheets(path)
+
+
+def _known_sheets(path: Path) -> tuple[Sheet, ...]:
     status = path.stat()
     return _cached_sheets(
         path, status.st_mtime_ns, status.st_size, change_time_ns(str(path), status)
@@ -117,7 +123,7 @@ def read_sheets(path: Path) -> tuple[Sheet, ...]:
 def try_read_sheets(path: Path) -> tuple[Sheet, ...]:
     """Return the sheets of a workbook, none if it can't be opened."""
     try:
-        return read_sheets(path)
+        return _known_sheets(path)
     except DamagedFileError:
         return ()
 
