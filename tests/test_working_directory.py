@@ -56,7 +56,10 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 @posix
 def test_what_is_planted_would_be_imported(planted: Path) -> None:
-    subprocess.run([sys.executable, "-c", "import polars"], cwd=planted, env=environment())
+    subprocess.run(
+        [sys.executable, "-c", "import polars"], cwd=planted, env=environment(),
+        check=False,
+    )  # fmt: skip
     assert "polars" in traces(planted)
 
 
@@ -97,3 +100,59 @@ def test_prefect_imports_nothing_from_it(planted: Path) -> None:
     done = run(planted, "process", ".", "--out", "../res", "--prefect")
     assert (planted.parent / "res" / "cells" / "SSB-05.html").is_file(), done.stderr
     assert not traces(planted)
+
+
+LOGGING = """
+version: 1
+disable_existing_loggers: false
+handlers:
+  trace: {{class: logging.FileHandler, filename: {trace}}}
+root: {{handlers: [trace], level: DEBUG}}
+loggers:
+  prefect: {{handlers: [trace], level: DEBUG, propagate: true}}
+"""
+
+
+@posix
+@pytest.mark.slow
+def test_prefect_takes_no_code_and_no_settings_from_it_or_from_the_results(planted: Path) -> None:
+    folder, trace = planted.parent, planted.parent / "traces"
+    records = folder / "res" / "prefect"
+    assert run(planted, "process", ".", "--out", "../res").returncode == 0
+    records.mkdir()
+    evil = folder / "evil.yml"
+    for path in (evil, records / "logging.yml"):
+        path.write_text(LOGGING.format(trace=trace))
+    named = f"[logging]\nconfig_path = '{evil}'\n"
+    (planted / "prefect.toml").write_text(named)
+    (planted / "pyproject.toml").write_text(named.replace("[", "[tool.prefect.", 1))
+    (planted / ".env").write_text(f"PREFECT_LOGGING_CONFIG_PATH={evil}\n")
+    (records / "profiles.toml").write_text(
+        f"active = 'x'\n[profiles.x]\nPREFECT_LOGGING_CONFIG_PATH = '{evil}'\n"
+    )
+    (planted / "SSB-05_record_zh.csv").touch()
+    done = run(planted, "process", ".", "--out", "../res", "--prefect")
+    assert done.returncode == 0, done.stderr
+    assert (records / "prefect.db").stat().st_size > 0
+    assert not traces(planted)
+    left = {"logging.yml", "profiles.toml", "prefect.db", "prefect.db-wal", "prefect.db-shm"}
+    assert {path.name for path in records.iterdir()} <= left | {"server.log"}
+
+
+@posix
+@pytest.mark.parametrize("name", ["", "prefect.db", "server.log", "prefect.db-wal"])
+def test_a_link_in_the_place_of_prefects_records_is_refused(planted: Path, name: str) -> None:
+    folder = planted.parent
+    assert run(planted, "process", ".", "--out", "../res").returncode == 0
+    place = folder / "res" / "prefect" / name if name else folder / "res" / "prefect"
+    place.parent.mkdir(exist_ok=True)
+    (folder / "elsewhere").mkdir()
+    kept = folder / "elsewhere" / "kept"
+    kept.write_text("mine")
+    place.symlink_to(kept if name else folder / "elsewhere")
+    done = run(planted, "process", ".", "--out", "../res", "--prefect")
+    assert done.returncode == 2
+    assert "a link" in done.stderr
+    assert str(place) in done.stderr
+    assert kept.read_text() == "mine"
+    assert [path.name for path in kept.parent.iterdir()] == ["kept"]

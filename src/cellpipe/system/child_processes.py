@@ -26,6 +26,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from pathlib import Path
 from typing import IO, Any, TypeVar
 
 from cellpipe.system import windows_job
@@ -91,7 +92,8 @@ def _start(work: Callable[[], T]) -> T:
 
 def start_module(
     module: str, *arguments: str, env: Mapping[str, str] | None = None,
-    stdout: int | IO[bytes] | None = None,
+    stdout: int | IO[bytes] | None = None, cwd: Path | None = None,
+    pass_fds: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:  # fmt: skip
     """Start a module of this Python that ends with this process.
 
@@ -104,6 +106,10 @@ def start_module(
         Its environment, or this process's.
     stdout
         Where its output goes.
+    cwd
+        Its working directory, or this process's.
+    pass_fds
+        Descriptors that it inherits under the same numbers; none on Windows.
 
     Returns
     -------
@@ -115,7 +121,7 @@ def start_module(
     return _start(
         lambda: subprocess.Popen(  # noqa: S603 - this Python, this package
             command, env=_child_environment(env), stdin=subprocess.PIPE, stdout=stdout,
-            stderr=subprocess.STDOUT,
+            stderr=subprocess.STDOUT, cwd=cwd, pass_fds=pass_fds,
         )
     )  # fmt: skip
 
