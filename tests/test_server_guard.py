@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import base64
+import errno
 import itertools
 import math
 import os
+import signal
+import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,7 +26,7 @@ from cellpipe.config.labs import labs_from_settings
 from cellpipe.config.settings import read_settings
 from cellpipe.core.checkout import flow_module
 from cellpipe.core.errors import ServerError, SettingsError
-from cellpipe.service import supervisor
+from cellpipe.service import server_port, supervisor
 from cellpipe.service.doctor import run_checks
 from cellpipe.service.prefect_api import call_api
 from cellpipe.service.prefect_server import client_variables, is_reachable, server_variables
@@ -34,6 +38,7 @@ from cellpipe.service.server_password import (
     password_file,
     set_client_password,
 )
+from cellpipe.system.private_folder import make_private
 
 posix = pytest.mark.skipif(os.name != "posix", reason="Windows has no such modes")
 
@@ -51,7 +56,9 @@ def names_in(folder: Path) -> list[str]:
 # --- the guard ------------------------------------------------------------------------------------
 
 
-def answer(headers: list[tuple[str, str]], kind: str = "http", **more: Any) -> list[dict[str, Any]]:
+def answer(
+    headers: list[tuple[str, str]], kind: str = "http", secret: str = "", **more: Any
+) -> list[dict[str, Any]]:
     """Send one request through a guard; return what came back. The application says 'inside'."""
     sent: list[dict[str, Any]] = []
 
@@ -71,7 +78,7 @@ def answer(headers: list[tuple[str, str]], kind: str = "http", **more: Any) -> l
     pairs = [(name.encode(), value.encode("latin-1")) for name, value in headers]
     scope = {"type": kind, "method": "POST", "path": "/api/flow_runs/filter", "headers": pairs}
     with suppress(StopIteration):  # nothing in it waits
-        Guard(app, ("labpc", "192.168.1.5"))(scope | more, receive, send).send(None)  # type: ignore[attr-defined]
+        Guard(app, ("labpc", "192.168.1.5"), secret)(scope | more, receive, send).send(None)  # type: ignore[attr-defined]
     return sent
 
 
@@ -228,7 +235,8 @@ def test_no_one_else_can_read_it_from_its_very_beginning(
         ensure_password(tmp_path)
     finally:
         os.umask(before)
-    assert modes == [0o600]
+    assert modes[0] == 0o600
+    assert set(modes) == {0o600}
     assert password_file(tmp_path).stat().st_mode & 0o777 == 0o600
 
 
@@ -571,3 +579,122 @@ def test_a_server_that_needs_a_password_says_so(monkeypatch: pytest.MonkeyPatch)
             call_api(f"http://127.0.0.1:{one.server_port}/api", "deployments/1")
         one.shutdown()
     assert refused.value.status == 401
+
+
+# --- the port, and the folder ---------------------------------------------------------------------
+
+
+def gets(thief: socket.socket, address: Any) -> bool:
+    try:
+        thief.bind(address)
+        thief.listen()
+    except OSError as error:
+        assert error.errno == errno.EADDRINUSE
+        return False
+    return True
+
+
+@posix
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0"])  # noqa: S104
+def test_a_port_that_is_held_is_got_by_nobody_else(host: str) -> None:
+    held = server_port.open_port(host, 0)
+    port = held[0].getsockname()[1]
+    own = [(one.family, one.getsockname()) for one in held]
+    try:
+        for family, address in [*own, (held[0].family, ("127.0.0.1", port))]:
+            for option in (0, socket.SO_REUSEADDR, socket.SO_REUSEPORT):
+                with socket.socket(family) as thief:
+                    if option:
+                        thief.setsockopt(socket.SOL_SOCKET, option, 1)
+                    assert not gets(thief, address), address
+    finally:
+        server_port.close_port(held)
+
+
+@posix
+@pytest.mark.slow
+def test_the_port_is_held_before_the_server_starts_and_between_two_of_them(tmp_path: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    (tmp_path / "lab").mkdir()
+    path = tmp_path / "cellpipe.toml"
+    path.write_text(f"[[lab]]\nfolder = 'lab'\nresults = 'out'\n[server]\nport = {port}\n")
+    tried: list[bool] = []
+
+    def said() -> str:
+        log = tmp_path / "prefect" / "serve.log"
+        return log.read_text() if log.is_file() else ""
+
+    def steal() -> None:
+        """Try to get the port, from the server's first appearance in the list of processes on."""
+        with socket.socket() as thief:
+            thief.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            tried.append(gets(thief, ("127.0.0.1", port)))
+
+    with subprocess.Popen(
+        [sys.executable, "-m", "cellpipe", "serve"], cwd=tmp_path, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as served:  # fmt: skip
+        try:
+            for starts in (1, 2):
+                deadline = time.monotonic() + 200
+                while "watch started" not in said() or said().count("server started") < starts:
+                    assert time.monotonic() < deadline, said()
+                    if "server started" in said():
+                        steal()
+                    time.sleep(0.2)
+                steal()
+                if starts == 1:
+                    line = next(x for x in said().splitlines() if "server started" in x)
+                    os.kill(int(line.rpartition("process ")[2].rstrip(")")), signal.SIGKILL)
+        finally:
+            served.terminate()
+            served.wait(timeout=90)
+    assert len(tried) > 5
+    assert not any(tried)
+
+
+def test_only_who_knows_the_secret_is_taken_for_the_server(told: Told) -> None:
+    secret = server_port.make_secret()
+    assert not server_port.is_own_server(told.url, secret)
+    assert told.told == [None]
+    nonce = (server_port.NONCE_HEADER.lower(), "abc")
+    proof = server_port.PROOF_HEADER.lower().encode()
+
+    def proofs(given: str, *headers: tuple[str, str]) -> list[bytes]:
+        sent = answer([*GOOD, *headers], secret=given)
+        return [value for name, value in sent[0]["headers"] if name == proof]
+
+    assert proofs(secret, nonce) == [server_port.make_proof(secret, "abc").encode()]
+    assert proofs("other", nonce) != proofs(secret, nonce)
+    assert proofs("", nonce) == proofs(secret) == proofs(secret, nonce, nonce) == []
+
+
+@posix
+def test_a_folder_of_others_is_no_home_of_prefect(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "lab").mkdir()
+    path = written(tmp_path, "folder = 'lab'")
+    home = tmp_path / "prefect"
+    home.mkdir()
+    home.chmod(0o777)
+    make_private(home)
+    assert home.stat().st_mode & 0o777 == 0o700
+    with monkeypatch.context() as patched:  # a disk without permissions
+        patched.setattr(Path, "chmod", lambda *_: None)
+        home.chmod(0o700)
+        os.chmod(home, 0o770)  # noqa: PTH101, S103 - the other one does nothing
+        with pytest.raises(SettingsError, match="stays open to other accounts"):
+            make_private(home)
+    if os.geteuid() != 0:
+        return
+    (home / "logging.yml").write_text("version: 1")
+    os.chown(home / "logging.yml", 1234, -1)
+    with pytest.raises(SettingsError, match=r"a file of another account \(logging.yml\)"):
+        make_private(home)
+    (home / "logging.yml").unlink()
+    os.chown(home, 1234, -1)
+    assert main(["serve", "--settings", str(path)]) == 2
+    assert "a folder of another account" in capsys.readouterr().err

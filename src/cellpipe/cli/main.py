@@ -54,6 +54,7 @@ def _parse_arguments(
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; give its exit code."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small matrices: threads only cost time
+    os.environ["PYTHONSAFEPATH"] = "1"  # no process of a pool or cluster imports from this folder
     with clean_output():
         return _main(arguments)
 

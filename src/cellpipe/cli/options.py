@@ -38,8 +38,10 @@ def open_error(path: Path | str, error: OSError) -> CellpipeError:
 def read_secret_block(name: str) -> str:
     """Return what a Secret block of Prefect holds; Prefect is imported only then."""
     from cellpipe.core.checkout import flow_module
+    from cellpipe.system.private_folder import work_in_private_folder
 
-    return str(flow_module("blocks").read_block(name))
+    with work_in_private_folder():  # Prefect takes settings from the working directory
+        return str(flow_module("blocks").read_block(name))
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:

@@ -31,6 +31,11 @@ EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - as a user may configure
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
+def open_direct(request: urllib.request.Request, *, timeout: float) -> Any:
+    """Open a request to this machine, past any proxy."""
+    return _DIRECT.open(request, timeout=timeout)
+
+
 def call_api(
     url: str, path: str, body: dict[str, object] | None = None, *, timeout: float = 30.0
 ) -> Any:
@@ -49,7 +54,7 @@ def call_api(
         for name, value in _auth_headers(url).items():
             request.add_unredirected_header(name, value)
         is_local = urllib.parse.urlsplit(url).hostname in LOOPBACK
-        with (_DIRECT.open if is_local else urllib.request.urlopen)(
+        with (open_direct if is_local else urllib.request.urlopen)(
             request, timeout=timeout
         ) as response:
             return json.load(response)

@@ -1,10 +1,11 @@
 """Provide a Prefect server for a run: the one that PREFECT_API_URL names, or a local one.
 
 A local server is started on loopback with its database in ``RESULTS/prefect`` and a password that
-nothing but the run knows. The run waits for its first answer, and stops it once its records are
-written. Prefect's ephemeral mode is never
-used, because it loses task runs. This module must not import Prefect, which reads these settings
-when it is imported.
+nothing but the run knows. Whoever can write into the results, or into the working directory, could
+have Prefect run code by settings that lie there: its home and the working directory are a new
+folder of this account alone while it is used. The run waits for its first answer, and stops it once
+its records are written. Prefect's ephemeral mode is never used, because it loses task runs. This
+module must not import Prefect, which reads these settings when it is imported.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,9 +25,24 @@ from cellpipe.core.errors import ServerError
 from cellpipe.service.prefect_api import EVERY_ADDRESS, call_api
 from cellpipe.service.server_guard import Guard
 from cellpipe.service.server_password import VARIABLE, chosen_password, make_password
+from cellpipe.service.server_port import (
+    HANDS_ON,
+    SECRET,
+    close_port,
+    descriptors,
+    is_own_server,
+    make_secret,
+    open_port,
+    take_port,
+)
 from cellpipe.store.location import claim_folder
 from cellpipe.system.child_processes import call_on_stdin_close, start_module
 from cellpipe.system.log_files import make_room
+from cellpipe.system.private_folder import (
+    make_plain_folder,
+    open_for_appending,
+    work_in_private_folder,
+)
 
 NO_TELEMETRY = {  # neither client nor server sends anything from this machine
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -47,6 +63,9 @@ RETENTION = {  # with the defaults a busy server drops task runs
 HEARTBEAT = {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30"}  # seconds; the shortest that Prefect allows
 MODULE = "cellpipe.service.prefect_server"  # what a child process runs
 _START_SECONDS = 180.0
+_FILES = ("prefect.db", "prefect.db-wal", "prefect.db-shm", "prefect.db.1", "server.log",
+          "server.log.1")  # fmt: skip
+_DATABASE = ("PREFECT_API_DATABASE_CONNECTION_URL", "PREFECT_SERVER_DATABASE_CONNECTION_URL")
 _RECORD_SECONDS = 120.0
 _RECORD_BYTES = 500_000_000  # of Prefect's database in the results
 
@@ -55,12 +74,15 @@ _RECORD_BYTES = 500_000_000  # of Prefect's database in the results
 def ensure_server(out: Path) -> Iterator[str]:
     """Yield the API address of a server that answers; stop it afterwards if it was started here.
 
+    Meanwhile the working directory is an empty folder.
+
     Raises
     ------
     ServerError
         If the named server does not answer, or a local one does not start.
     StoreError
-        If a local one is needed, and the results folder holds what cellpipe did not write.
+        If a local one is needed, and the results folder holds what cellpipe did not write, or
+        links in the place of Prefect's records.
 
     """
     os.environ.update(NO_TELEMETRY)
@@ -72,11 +94,32 @@ def ensure_server(out: Path) -> Iterator[str]:
                 expected="the Prefect server that PREFECT_API_URL names",
                 remedy="start it with prefect server start, or unset PREFECT_API_URL",
             )  # fmt: skip
-        yield named_url
+        with work_in_private_folder():
+            yield named_url
         return
     password = chosen_password() or make_password()
-    with _local_server(out, password) as url, _variables(client_variables(url, password)):
+    out = out.resolve()
+    with (
+        work_in_private_folder() as home,
+        _variables(_home_variables(home)),
+        _local_server(out, home, password) as url,
+        _variables(client_variables(url, password)),
+    ):
         yield url
+
+
+def _home_variables(home: Path) -> dict[str, str]:
+    """Return the variables by which Prefect has all its files in a folder."""
+    no_proxy = ",".join(filter(None, (os.environ.get("NO_PROXY"), "127.0.0.1")))
+    return {"NO_PROXY": no_proxy, **home_variables(home)}
+
+
+def home_variables(home: Path) -> dict[str, str]:
+    """Return the variables by which Prefect looks for its settings in a folder and nowhere else."""
+    return {
+        "PREFECT_HOME": str(home), "PREFECT_PROFILES_PATH": str(home / "profiles.toml"),
+        "PREFECT_LOGGING_SETTINGS_PATH": str(home / "logging.yml"),
+    }  # fmt: skip
 
 
 def client_variables(url: str, password: str) -> dict[str, str]:
@@ -117,26 +160,42 @@ def _variables(given: dict[str, str]) -> Iterator[None]:
 
 
 @contextmanager
-def _local_server(out: Path, password: str) -> Iterator[str]:
-    claim_folder(out.resolve())
-    home = out.resolve() / "prefect"
-    home.mkdir(parents=True, exist_ok=True)
-    os.environ["PREFECT_HOME"] = str(home)
-    os.environ["NO_PROXY"] = ",".join(filter(None, (os.environ.get("NO_PROXY"), "127.0.0.1")))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    url = f"http://127.0.0.1:{port}/api"
-    settings = {**os.environ, **server_variables(url, password)}
-    make_room(home / "server.log")
-    _make_room_for_records(home / "prefect.db")
-    with (home / "server.log").open("ab") as log:
-        process = start_module(MODULE, "127.0.0.1", str(port), env=settings, stdout=log)
+def _local_server(out: Path, home: Path, password: str) -> Iterator[str]:
+    claim_folder(out)
+    records = out / "prefect"
+    make_plain_folder(records, _FILES)
+    make_room(records / "server.log")
+    _make_room_for_records(records / "prefect.db")
+    port = open_port("127.0.0.1", 0)
+    number = port[0].getsockname()[1]
+    if not HANDS_ON:
+        close_port(port)
+        port = []
+    url = f"http://127.0.0.1:{number}/api"
+    secret = make_secret()
+    settings = {**os.environ, **server_variables(url, password), SECRET: secret}
+    if not any(os.environ.get(name) for name in _DATABASE):
+        settings[_DATABASE[0]] = f"sqlite+aiosqlite:///{(records / 'prefect.db').as_posix()}"
+    try:
+        with os.fdopen(open_for_appending(records / "server.log"), "ab") as log:
+            process = start_module(
+                *server_arguments("127.0.0.1", number, port), env=settings, cwd=home, stdout=log,
+                pass_fds=descriptors(port),
+            )  # fmt: skip
         try:
-            _wait_until_up(process, url, home / "server.log")
+            _wait_until_up(process, url, secret, records / "server.log")
             yield url
         finally:
             _stop(process)
+    finally:
+        close_port(port)
+
+
+def server_arguments(
+    host: str, number: int, port: list[socket.socket], hosts: Iterable[str] = ()
+) -> list[str]:
+    """Return the module and the arguments of a server that inherits an open port."""
+    return [MODULE, host, str(number), ",".join(map(str, descriptors(port))), *hosts]
 
 
 def _make_room_for_records(path: Path) -> None:
@@ -152,10 +211,10 @@ def _make_room_for_records(path: Path) -> None:
             path.with_name(beside).unlink(missing_ok=True)
 
 
-def _wait_until_up(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
+def _wait_until_up(process: subprocess.Popen[bytes], url: str, secret: str, log: Path) -> None:
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
-        if is_reachable(url):
+        if is_own_server(url, secret):
             return
         if process.poll() is not None:
             break
@@ -194,13 +253,15 @@ def is_port_used(host: str, port: int) -> bool:
         return False
 
 
-def main(host: str, port: str, *hosts: str) -> None:
+def main(host: str, port: str, handed_on: str = "", *hosts: str) -> None:
     """Run the server in this process until it is stopped or its parent process ends.
 
     Parameters
     ----------
     host, port
         The address and the port that it answers at.
+    handed_on
+        The numbers of the sockets that listen there already, if it inherits them.
     hosts
         More names by which it is called.
 
@@ -222,10 +283,13 @@ def main(host: str, port: str, *hosts: str) -> None:
     call_on_stdin_close(_end)
     names = {host, *hosts} - set(EVERY_ADDRESS)  # which are addresses to listen at, not to call
     create_app = import_from_string("prefect.server.api.server:create_app")
-    uvicorn.run(
-        Guard(create_app(), names), host=host, port=int(port), log_level="warning",
-        timeout_keep_alive=30,
-    )  # fmt: skip
+    sockets = take_port(handed_on, host, int(port))
+    guard = Guard(create_app(), names, os.environ.pop(SECRET, ""))
+    server = uvicorn.Server(uvicorn.Config(guard, log_level="warning", timeout_keep_alive=30))
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run(sockets=sockets)
+    if not server.started:
+        sys.exit(1)
 
 
 def _end() -> None:

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
 from cellpipe.service.prefect_api import LOOPBACK
+from cellpipe.service.server_port import NONCE_HEADER, PROOF_HEADER, make_proof
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -47,11 +48,14 @@ class Guard:
         The application that is guarded.
     hosts
         Names and addresses by which the server is called, besides those of the loopback device.
+    secret
+        What the process that started the server knows, and wants proved.
 
     """
 
-    def __init__(self, app: App, hosts: Iterable[str] = ()) -> None:
+    def __init__(self, app: App, hosts: Iterable[str] = (), secret: str = "") -> None:
         self._app = app
+        self._secret = secret
         self._hosts = frozenset(_bare_name(host) for host in (*LOOPBACK, *hosts))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -61,13 +65,22 @@ class Guard:
             return
         reason = find_refusal(scope, self._hosts)
         if reason is None:
-            await self._app(scope, receive, _add_headers(send))
+            await self._app(scope, receive, _add_headers(send, self._prove(scope)))
         elif scope["type"] == "websocket":
             await receive()
             await send({"type": "websocket.close", "code": _POLICY_VIOLATION, "reason": ""})
         else:
             await _read_body(receive)
             await _refuse(_add_headers(send), *reason)
+
+    def _prove(self, scope: Scope) -> list[tuple[bytes, bytes]]:
+        """Return the header by which the server proves who it is, if it is asked to."""
+        name = NONCE_HEADER.lower().encode()
+        nonces = [value for key, value in scope["headers"] if key.lower() == name]
+        if not self._secret or len(nonces) != 1:
+            return []
+        proof = make_proof(self._secret, nonces[0].decode("latin-1"))
+        return [(PROOF_HEADER.lower().encode(), proof.encode())]
 
 
 def find_refusal(scope: Scope, hosts: frozenset[str]) -> tuple[int, str] | None:
@@ -121,10 +134,10 @@ def _media_type(headers: dict[bytes, list[str]]) -> str:
     return (_only(headers, b"content-type") or "").partition(";")[0].strip()
 
 
-def _add_headers(send: Send) -> Send:
+def _add_headers(send: Send, more: Iterable[tuple[bytes, bytes]] = ()) -> Send:
     async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
-            message["headers"] = [*message.get("headers", ()), *_HEADERS]
+            message["headers"] = [*message.get("headers", ()), *_HEADERS, *more]
         await send(message)
 
     return send_with_headers

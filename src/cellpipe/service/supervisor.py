@@ -6,12 +6,13 @@ ends when this process does, for whatever reason (:mod:`cellpipe.system.child_pr
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
+import socket
 import subprocess
 import threading
 import time
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -19,7 +20,7 @@ from typing import IO
 from cellpipe.config.settings import Settings, read_settings
 from cellpipe.core.clean_text import clean_line
 from cellpipe.core.errors import ServerError, SettingsError
-from cellpipe.service import prefect_server
+from cellpipe.service import prefect_server, server_port
 from cellpipe.service.prefect_api import EVERY_ADDRESS, LOOPBACK
 from cellpipe.service.server_password import (
     VARIABLE,
@@ -30,6 +31,7 @@ from cellpipe.service.server_password import (
 from cellpipe.system.child_processes import start_module
 from cellpipe.system.log_files import BoundedLogHandler
 from cellpipe.system.orphans import end_orphans
+from cellpipe.system.private_folder import make_private
 
 _LOOK_SECONDS = 0.5
 _HEALTH_SECONDS = 15.0
@@ -50,6 +52,7 @@ class Child:
     arguments: list[str]
     log: Path
     environment: dict[str, str] = field(default_factory=dict)
+    port: list[socket.socket] = field(default_factory=list)  # open, for it to inherit
     process: subprocess.Popen[bytes] | None = None
     began: float = 0.0
     after: float = 0.0
@@ -74,9 +77,11 @@ class Child:
     def start(self) -> None:
         """Start the process, and the thread that writes its log."""
         self.began = time.monotonic()
+        self.log.parent.mkdir(parents=True, exist_ok=True)
         self.process = start_module(
             *self.arguments, stdout=subprocess.PIPE,
             env={**os.environ, **self.environment, "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"},
+            cwd=self.log.parent, pass_fds=server_port.descriptors(self.port),
         )  # fmt: skip
         _log.info("%s started (process %d)", self.name, self.process.pid)
         if self.process.stdout is not None:
@@ -120,26 +125,30 @@ def serve(path: Path, is_over: threading.Event) -> int:
     Raises
     ------
     SettingsError
-        If the settings are wrong, or would open the server to other machines without a password.
+        If the settings are wrong, would open the server to other machines without a password, or
+        other accounts can write into the folder of Prefect's database.
     ServerError
         If Prefect's server does not start.
 
     """
+    path = path.resolve()  # the children work in a folder of their own
     settings = read_settings(path)
     home = home_folder(path)
-    _make_private(home)
+    make_private(home)
     environment = {
-        **prefect_server.NO_TELEMETRY, **prefect_server.HEARTBEAT, "PREFECT_HOME": str(home),
+        **prefect_server.NO_TELEMETRY, **prefect_server.HEARTBEAT,
+        **prefect_server.home_variables(home),
         "NO_PROXY": ",".join(filter(None, (os.environ.get("NO_PROXY"), "127.0.0.1,localhost"))),
     }  # fmt: skip
     named_url = os.environ.get("PREFECT_API_URL")
     url = named_url or f"http://{_local_host(settings)}:{settings.server.port}/api"
-    children = []
+    children: list[Child] = []
+    port: list[socket.socket] = []
     if not named_url:
         end_orphans()  # one of an earlier start may hold the port
-        _wait_for_port(_local_host(settings), settings.server.port, is_over)
         password = ensure_password(home)
-        children.append(_make_server(settings, home, environment, url, password.text))
+        port = _open_port(settings.server.host, settings.server.port, is_over)
+        children.append(_make_server(settings, home, environment, url, password.text, port))
         environment |= prefect_server.client_variables(url, password.text)
         if password.is_new:
             _tell_password(password)
@@ -157,33 +166,45 @@ def serve(path: Path, is_over: threading.Event) -> int:
     finally:
         for child in reversed(children):
             child.end()
+        server_port.close_port(port)
     return 0
 
 
-def _make_private(home: Path) -> None:
-    """Make Prefect's folder, or close it to other accounts: its database holds secrets, too."""
-    home.mkdir(mode=0o700, exist_ok=True)
-    with suppress(OSError):  # of another account, or on a disk without permissions
-        home.chmod(0o700)
+def _open_port(host: str, port: int, is_over: threading.Event) -> list[socket.socket]:
+    """Open the port when it is free: a program that had it would be told the password.
 
-
-def _wait_for_port(host: str, port: int, is_over: threading.Event) -> None:
-    """Wait until the port is free: a program that is there would be told the password.
+    Where the server can't inherit it, it is only looked at.
 
     Raises
     ------
     ServerError
-        If it stays taken.
+        If it stays taken, or can't be opened.
 
     """
     deadline = time.monotonic() + _PORT_SECONDS  # an earlier server takes some time to end
-    while prefect_server.is_port_used(host, port) and not is_over.wait(_LOOK_SECONDS):
-        if time.monotonic() > deadline:
-            raise ServerError(
-                f"another program at port {port}", expected="a free port for Prefect's server",
-                remedy="end it, if it is an earlier cellpipe serve; or set another port under "
-                "[server]",
-            )  # fmt: skip
+    while True:
+        try:
+            found = server_port.open_port(host, port)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or time.monotonic() > deadline:
+                raise _port_error(port, error) from error
+        else:
+            if server_port.HANDS_ON:
+                return found
+            server_port.close_port(found)
+            return []
+        if is_over.wait(_LOOK_SECONDS):
+            return []
+
+
+def _port_error(port: int, error: OSError) -> ServerError:
+    is_taken = error.errno == errno.EADDRINUSE
+    return ServerError(
+        f"another program at port {port}" if is_taken
+        else f"a port that can't be opened, {port} ({error.strerror or error})",
+        expected="a free port for Prefect's server",
+        remedy="end it, if it is an earlier cellpipe serve; or set another port under [server]",
+    )  # fmt: skip
 
 
 def _tell_password(password: Password) -> None:
@@ -222,24 +243,25 @@ def _local_host(settings: Settings) -> str:
 
 
 def _make_server(
-    settings: Settings, home: Path, shared: dict[str, str], url: str, password: str
-) -> Child:
+    settings: Settings, home: Path, shared: dict[str, str], url: str, password: str,
+    port: list[socket.socket],
+) -> Child:  # fmt: skip
     given = settings.server
     environment = {
         **shared, **prefect_server.server_variables(url, password),
+        server_port.SECRET: server_port.make_secret(),
         "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
         "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(86_400 * given.keep_days),
     }  # fmt: skip
     if given.database:
         environment["PREFECT_API_DATABASE_CONNECTION_URL"] = given.database
-    arguments = [prefect_server.MODULE, given.host, str(given.port), *given.hosts]
-    return Child("server", arguments, home / "server.log", environment)
+    arguments = prefect_server.server_arguments(given.host, given.port, port, given.hosts)
+    return Child("server", arguments, home / "server.log", environment, port)
 
 
 def _keep_alive(
     children: list[Child], url: str, is_over: threading.Event, server: Child | None
 ) -> None:
-    is_reachable = prefect_server.is_reachable
     failed_checks, next_health, has_answered = 0, 0.0, False
     deadline = time.monotonic() + _START_SECONDS
     while not is_over.wait(_LOOK_SECONDS):
@@ -252,7 +274,7 @@ def _keep_alive(
         is_running = server is None or (
             server.process is not None and server.process.poll() is None
         )  # another program may have taken its port
-        if is_running and is_reachable(url):
+        if is_running and _answers(url, server):
             failed_checks, has_answered, next_health = 0, True, now + _HEALTH_SECONDS
         elif has_answered:
             failed_checks, next_health = failed_checks + 1, now + _HEALTH_SECONDS
@@ -266,3 +288,10 @@ def _keep_alive(
             _log.warning("the server does not answer; it is started again")
             server.process.kill()
             failed_checks = 0
+
+
+def _answers(url: str, server: Child | None) -> bool:
+    """Return whether the server answers; one that was started here proves that it is the one."""
+    if server is None:
+        return prefect_server.is_reachable(url)
+    return server_port.is_own_server(url, server.environment.get(server_port.SECRET, ""))

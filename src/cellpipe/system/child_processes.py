@@ -4,6 +4,8 @@ Three means, of which each system has two: the kernel's parent-death signal (Lin
 that kills its processes when its only handle closes (Windows), and, everywhere, a pipe that closes
 with the process that holds it open. A child watches its parent before it imports anything else.
 
+No child imports anything from the working directory (``-P``): that may be a folder with raw files.
+
 What outlived its parent all the same is ended by the next process that starts one: each child
 carries the number of its parent in its environment.
 """
@@ -24,6 +26,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from pathlib import Path
 from typing import IO, Any, TypeVar
 
 from cellpipe.system import windows_job
@@ -89,7 +92,8 @@ def _start(work: Callable[[], T]) -> T:
 
 def start_module(
     module: str, *arguments: str, env: Mapping[str, str] | None = None,
-    stdout: int | IO[bytes] | None = None,
+    stdout: int | IO[bytes] | None = None, cwd: Path | None = None,
+    pass_fds: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:  # fmt: skip
     """Start a module of this Python that ends with this process.
 
@@ -102,6 +106,10 @@ def start_module(
         Its environment, or this process's.
     stdout
         Where its output goes.
+    cwd
+        Its working directory, or this process's.
+    pass_fds
+        Descriptors that it inherits under the same numbers; none on Windows.
 
     Returns
     -------
@@ -109,11 +117,11 @@ def start_module(
     (:func:`call_on_stdin_close`), which has 35 seconds for that.
 
     """
-    command = [sys.executable, "-m", __name__, str(os.getpid()), "-m", module, *arguments]
+    command = [sys.executable, "-P", "-m", __name__, str(os.getpid()), "-m", module, *arguments]
     return _start(
         lambda: subprocess.Popen(  # noqa: S603 - this Python, this package
             command, env=_child_environment(env), stdin=subprocess.PIPE, stdout=stdout,
-            stderr=subprocess.STDOUT,
+            stderr=subprocess.STDOUT, cwd=cwd, pass_fds=pass_fds,
         )
     )  # fmt: skip
 
@@ -125,7 +133,7 @@ def start_worker(code: str, env: Mapping[str, str], errors: IO[bytes]) -> subpro
     """
     return _start(
         lambda: subprocess.Popen(  # noqa: S603 - this Python, this package
-            [sys.executable, "-c", code], env=_child_environment(env), stdin=subprocess.PIPE,
+            [sys.executable, "-P", "-c", code], env=_child_environment(env), stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, stderr=errors,
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # on Windows
         )
@@ -145,7 +153,7 @@ def run_program(command: Sequence[str], *, timeout: float) -> None:
     """
     given = list(command)
     if os.name == "posix":
-        given = [sys.executable, "-m", __name__, str(os.getpid()), *given]
+        given = [sys.executable, "-P", "-m", __name__, str(os.getpid()), *given]
     process = _start(
         lambda: subprocess.Popen(  # noqa: S603 - as the caller says
             given, env=_child_environment(None), stdin=subprocess.PIPE,
@@ -166,7 +174,8 @@ def run_program(command: Sequence[str], *, timeout: float) -> None:
 
 
 def _child_environment(env: Mapping[str, str] | None) -> dict[str, str]:
-    return {**(os.environ if env is None else env), STARTED_BY: str(os.getpid())}
+    given = os.environ if env is None else env
+    return {**given, STARTED_BY: str(os.getpid()), "PYTHONSAFEPATH": "1"}
 
 
 class WorkerProcess(multiprocessing.context.SpawnProcess):

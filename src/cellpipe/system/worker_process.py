@@ -95,7 +95,7 @@ class WorkerProcess:
     def __init__(self) -> None:
         self.ended_because = ""
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the process
-        code = _START.format(path=repr(sys.path), parent=os.getpid())
+        code = _START.format(path=repr([*filter(None, sys.path)]), parent=os.getpid())
         env = {"OPENBLAS_NUM_THREADS": "1", **os.environ}
         self._process = start_worker(code, env, self._errors)
         self.surroundings = surroundings()
