@@ -253,9 +253,8 @@ def _check_disk_space(folder: Path) -> Check:
 
 def _check_ledger(lab: LabSettings) -> Check:
     """Check the ledger without opening it as a run does, which would migrate or repair it."""
-    url = ledger_url(lab.results) or lab.ledger
     try:
-        if url:
+        if url := ledger_url(lab.results) or lab.ledger:
             count = postgres_from_url(url).transact(_count_known_files, writes=False)
         elif is_ledger_lost(lab.results):
             return Check("ledger", "bad", "it is not there, though results are",
