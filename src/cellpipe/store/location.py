@@ -18,6 +18,7 @@ from cellpipe.store.database import PASSWORD, Database, Postgres, Sqlite, Transa
 from cellpipe.store.ledger_copy import open_copy
 from cellpipe.store.migrations import IDENTITY, migrate
 from cellpipe.store.recovery import (
+    check_ledgers,
     has_tables,
     holds_results,
     is_ledger_lost,
@@ -25,7 +26,14 @@ from cellpipe.store.recovery import (
     recover_ledger,
 )
 from cellpipe.system.mounts import is_network_path
-from cellpipe.system.own_folder import check_free, mark_folder, read_mark
+from cellpipe.system.own_folder import (
+    FOREIGN,
+    MARK,
+    check_free,
+    check_regular,
+    mark_folder,
+    read_mark,
+)
 from cellpipe.system.regular_files import read_regular
 
 POINTER = "ledger.url"
@@ -100,17 +108,25 @@ def is_own(folder: Path) -> bool:
     Raises
     ------
     StoreError
-        If it holds files that cellpipe did not write.
+        If it holds files that cellpipe did not write, or what is no file in place of its own.
 
     """
+    _check_files(folder)
     if read_mark(folder) is not None or holds_results(folder) or (folder / POINTER).is_file():
         return True
     check_free(folder)
     return False
 
 
+def _check_files(folder: Path) -> None:
+    for name in (MARK, FOREIGN, POINTER):
+        check_regular(folder / name)
+    check_ledgers(folder)
+
+
 def has_ledger(folder: Path) -> bool:
-    """Return whether a folder has a ledger, or points to one."""
+    """Return whether a folder has a ledger, or points to one; errors as of :func:`is_own`."""
+    _check_files(folder)
     return any((folder / name).is_file() for name in (_SQLITE, POINTER))
 
 
