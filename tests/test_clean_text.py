@@ -22,6 +22,7 @@ from cellpipe.core.clean_text import (
     clean_line,
     clean_lines,
     escape_controls,
+    escape_controls_in_json,
     is_postgres_address,
     is_storage_address,
     redact,
@@ -259,6 +260,57 @@ def test_names_of_files_and_cells_reach_no_output_with_one(
     for text in (told.out, told.err, log):
         assert not {c for c in text if not c.isprintable()} - {"\n", " "}, codes
     assert "\\x1b[31mA" in told.out
+
+
+@pytest.mark.slow
+def test_pages_and_what_is_handed_on_hold_none(tmp_path: Path) -> None:
+    lab, out = tmp_path / "lab", tmp_path / "out"
+    lab.mkdir()
+    hostile = "\x1b[31m\u202eA\x9b"
+    for number in (1, 2):
+        start = f"2026-0{number}-01 10:00:00"
+        neware_csv(lab / f"{hostile}_{number}.csv", start, rows=12)
+    (lab / f"{hostile}.foo").write_bytes(b"Timestamp\x1b]0;title\x07,H2O\n" * 9)
+    (lab / "cells.csv").write_text(
+        "Cell ID,Files,Configuration,Comment,Cathode material\n"
+        f"A,*_1*,full,c{hostile},m{hostile}\nB{hostile},*_2*,full,c{hostile},m{hostile}\n",
+        encoding="utf-8",
+    )
+    main(["process", str(lab), "--out", str(out)])
+    cells = ["A", f"B{hostile}"]
+    assert main(["compare", str(out), *cells]) == 0
+    assert main(["export", "bdf", str(out), *cells]) == 0
+    assert main(["export", "eln", str(out), *cells]) == 0
+    pages = [*out.rglob("*.html"), *out.rglob("*.metadata.json")]
+    assert {path.parent.name for path in pages} >= {"out", "cells", "comparisons", "bdf"}
+    for path in pages:
+        text = path.read_text(encoding="utf-8")
+        assert escape_controls(text.replace("\n", "")) == text.replace("\n", ""), path
+    assert "\\x1b[31m\\u202eA" in (out / "index.html").read_text(encoding="utf-8")
+    (sidecar, *_) = out.rglob("*.metadata.json")
+    assert hostile in json.loads(sidecar.read_text(encoding="utf-8"))["source"]["path"]
+
+
+@given(st.dictionaries(st.text(), st.text()))
+def test_json_without_control_characters_says_the_same(content: dict[str, str]) -> None:
+    text = escape_controls_in_json(json.dumps(content, ensure_ascii=False, indent=1))
+    assert json.loads(text) == content
+    assert escape_controls(text.replace("\n", "")) == text.replace("\n", "")
+
+
+@given(
+    st.lists(st.sampled_from(["password=", "?key=", '"', "'", "x", ",", " ", "\\", ":", "env:"]))
+)
+def test_json_stays_json_when_secrets_are_left_out(parts: list[str]) -> None:
+    text = "".join(parts)
+    stream = io.StringIO()
+    with contextlib.redirect_stdout(stream), clean_output():
+        console.show_json({"first": text, "next": [text, Path("x"), 1, None]})
+    found = json.loads(stream.getvalue())
+    assert len(found["next"]) == 4
+    assert found["next"][1:] == ["x", 1, None]
+    if "=" not in text:
+        assert found["first"] == found["next"][0] == text
 
 
 def test_a_digest_holds_one_line_for_each_name() -> None:

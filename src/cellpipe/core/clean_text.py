@@ -25,9 +25,9 @@ _MISSPELT_USER = re.compile(  # s3//KEY:SECRET@bucket, s3:KEY:SECRET@bucket, //K
     r"(\b(?:s3a?|gs|gcs|azs?|abfss?|https?|postgres(?:ql)?)(?:://?|:|//?)|(?<![\w:/])//)"
     r"[^\s/@:'\"<>]+(?::|%3a)[^\s'\"<>]*(?:@|%40)", re.IGNORECASE
 )  # fmt: skip
-_VALUE = re.compile(
+_VALUE = re.compile(  # bare, or in quotes that don't end a text of JSON
     rf"((?:\b|_){_NAME}\s?=\s?|[?&]{_QUERY_NAME}=)"
-    r"(?:(['\"])(?!env:|file:|prefect:)[^'\"]*\2|[^\s&#'\",;]+)",
+    r"(?:(['\"])(?![\s,:)}\]]|env:|file:|prefect:)[^'\"]+\2|(?:[^\s&#'\",;\\]|\\(?!['\"]))+)",
     re.IGNORECASE,
 )
 _HARMLESS_USER = re.compile(r"postgres(?:ql)?:/{1,2}[^\s/@:'\"<>]*@", re.IGNORECASE)
@@ -41,6 +41,14 @@ def escape_controls(text: str) -> str:
 def escape_controls_in_lines(text: str) -> str:
     """Return text of several lines with all control characters written out but those of lines."""
     return _NOT_IN_LINES.sub(_escape, text)
+
+
+def escape_controls_in_json(text: str) -> str:
+    """Return JSON with all control characters in its texts as JSON escapes them; it says the same.
+
+    Python's own writer leaves those behind ASCII as they are unless it escapes all letters.
+    """
+    return _NOT_IN_LINES.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _escape(found: re.Match[str]) -> str:
