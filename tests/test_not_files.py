@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -111,3 +112,59 @@ def test_a_table_of_the_results_is_made_again(lab: Path) -> None:
     assert run(lab, "status", "out").returncode == 0
     assert table.is_file(), done.stdout
     assert table.read_bytes() == content
+
+
+OWN = (
+    "cellpipe-results.txt", "foreign-files.txt", "ledger.url", "ledger.sqlite",
+    "ledger.sqlite-journal", "ledger.sqlite-wal", "ledger.sqlite-shm", "ledger.copy.sqlite",
+    "ledger.copy.sqlite-journal", "ledger.copy.sqlite-wal",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def done_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("done")
+    (folder / "lab").mkdir()
+    neware_csv(folder / "lab" / "A_1.csv", "2026-01-01 10:00:00", rows=12)
+    assert run(folder, "process", "lab", "--out", "out").returncode == 0
+    return folder
+
+
+@pytest.mark.parametrize("kind", PUT)
+@pytest.mark.parametrize("name", OWN)
+def test_one_under_the_name_of_a_file_of_the_results(
+    done_once: Path, tmp_path: Path, name: str, kind: str
+) -> None:
+    lab = shutil.copytree(done_once, tmp_path / "lab")
+    (lab / "out" / name).unlink(missing_ok=True)
+    PUT[kind](lab / "out" / name)
+    before = sorted(path for path in (lab / "out").rglob("*") if path.suffix != ".log")
+    for command in (["process", "lab", "--out", "out"], ["status", "out"]):
+        done = run(lab, *command)
+        assert done.returncode == 2, done.stdout + done.stderr
+        assert "a pipe, a socket or a device" in done.stderr
+        assert name in done.stderr
+    after = sorted(path for path in (lab / "out").rglob("*") if path.suffix != ".log")
+    assert after == before
+
+
+def test_a_pipe_among_the_notes_of_what_was_written(lab: Path) -> None:
+    assert run(lab, "process", "lab", "--out", "out").returncode == 0
+    (lab / "out" / ".unrecorded").mkdir(exist_ok=True)
+    os.mkfifo(lab / "out" / ".unrecorded" / "x.txt")
+    done = run(lab, "process", "lab", "--out", "out")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", ["ledger.sqlite", "ledger.sqlite-wal", "ledger.copy.sqlite"])
+def test_a_ledger_is_not_written_through_a_link(done_once: Path, tmp_path: Path, name: str) -> None:
+    lab = shutil.copytree(done_once, tmp_path / "lab")
+    theirs = tmp_path / "theirs.sqlite"
+    theirs.write_bytes(b"")
+    (lab / "out" / name).unlink(missing_ok=True)
+    (lab / "out" / name).symlink_to(theirs)
+    done = run(lab, "process", "lab", "--out", "out")
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "symbolic link" in done.stderr
+    assert name in done.stderr
+    assert theirs.read_bytes() == b""

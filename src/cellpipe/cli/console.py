@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -330,11 +330,21 @@ def summary_to_dict(summary: Summary) -> dict[str, object]:
 
 def show_json(content: object) -> None:
     """Print plain values as JSON; paths and times as text."""
-    text = redact(json.dumps(content, ensure_ascii=False, indent=2, default=str))
+    text = json.dumps(_redact_texts(content), ensure_ascii=False, indent=2)
     shown = "".join(
         one if one.isprintable() or one == "\n" else json.dumps(one)[1:-1] for one in text
     )
     sys.stdout.write(shown + "\n")
+
+
+def _redact_texts(content: object) -> object:
+    """Return plain values with redacted texts; redacted once written, they might be no JSON."""
+    if isinstance(content, Mapping):
+        return {redact(str(name)): _redact_texts(value) for name, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_redact_texts(each) for each in content]
+    plain = content is None or isinstance(content, bool | int | float)
+    return content if plain else redact(str(content))
 
 
 def show_check(check: Check) -> None:

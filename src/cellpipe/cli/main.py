@@ -47,7 +47,8 @@ def _parse_arguments(
     if more and hasattr(options, "cells") and not any(each.startswith("-") for each in more):
         options.cells = [*options.cells, *more]
     elif more:
-        parser.error(f"unrecognized arguments: {' '.join(more)}")
+        names = [each.partition("=")[0] for each in more if each.startswith("-")]
+        parser.error(f"unrecognized arguments: {' '.join(names or more)}")  # no option's value
     return options
 
 

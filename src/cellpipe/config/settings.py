@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from cellpipe.core.clean_text import holds_secret
+from cellpipe.core.clean_text import is_postgres_address, is_storage_address
 from cellpipe.core.errors import SettingsError
 from cellpipe.system.regular_files import read_regular
 from cellpipe.system.time_zones import EXPECTED, is_time_zone, suggest_time_zone
@@ -125,19 +125,27 @@ def _check_reference(text: str) -> str:
     return text
 
 
-def _check_no_secret(url: str) -> str:
-    if holds_secret(url):
+def _check_storage(url: str) -> str:
+    if not is_storage_address(url):
         raise ValueError(
-            "an address without a key or password: for object storage they are in the "
-            "environment, as AWS_SECRET_ACCESS_KEY; for PostgreSQL in ~/.pgpass"
+            "an address as s3://bucket/folder, without a key, a password or a query; a key is in "
+            "the environment, as AWS_SECRET_ACCESS_KEY"
+        )
+    return url
+
+
+def _check_ledger(url: str) -> str:
+    if not is_postgres_address(url):
+        raise ValueError(
+            "postgresql://user@host/database#schema without a password; that is in ~/.pgpass"
         )
     return url
 
 
 Reference = Annotated[str, AfterValidator(_check_reference)]
 Zone = Annotated[str, AfterValidator(_check_zone)]
-Address = Annotated[str, AfterValidator(_check_no_secret)]
-Url = Annotated[Address, Field(pattern=r"^[a-z][a-z0-9+]+://\S+$")]
+Storage = Annotated[str, AfterValidator(_check_storage)]
+Postgres = Annotated[str, AfterValidator(_check_ledger)]
 Name = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]+$", max_length=200)]
 Host = Annotated[str, Field(pattern=r"^[A-Za-z0-9.:_-]+$", max_length=253)]
 Positive = Annotated[float, Field(gt=0, le=86_400)]
@@ -160,9 +168,9 @@ class LabSettings(_StrictModel):
     results: Path
     also: tuple[Path, ...] = ()
     time_zone: Zone | None = None
-    ledger: Address | None = None
-    fetch: Url | None = None
-    publish: Url | None = None
+    ledger: Postgres | None = None
+    fetch: Storage | None = None
+    publish: Storage | None = None
 
 
 class WatchSettings(_StrictModel):
@@ -286,8 +294,9 @@ def read_settings(path: Path) -> Settings:
             remedy=f"write {NAME}; cellpipe serve --example prints one to fill in", file=path,
         ) from error  # fmt: skip
     except (OSError, UnicodeError, tomllib.TOMLDecodeError) as error:
+        said = re.sub(r"(['\"]).{3,}\1", "…", str(error))  # a name there may be a secret
         raise SettingsError(
-            f"text that can't be read ({error})", expected="TOML in UTF-8",
+            f"text that can't be read ({said})", expected="TOML in UTF-8",
             remedy="look at that line; Windows paths want single quotes: 'D:\\exports'", file=path,
         ) from error  # fmt: skip
     try:
@@ -378,18 +387,33 @@ def _suggestion(place: Sequence[object]) -> str:
 
 
 def _settings_error(error: ValidationError, path: Path) -> SettingsError:
-    first: Any = error.errors()[0]
+    """Say which setting is wrong; a text is not repeated, for it may be a secret."""
+    first: Any = error.errors(include_url=False)[0]
     place = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
+        *parents, name = first["loc"]
+        where = ".".join(map(str, parents)) or "the settings"
+        known = re.fullmatch(r"[a-z_]{1,24}", str(name), re.IGNORECASE)
         return SettingsError(
-            f"the setting {place}, which is not known", expected="one that is",
+            f"the setting {place}, which is not known" if known
+            else f"a setting in {where} that is not known",
+            expected="one that is",
             remedy=f"{_suggestion(first['loc'])}cellpipe serve --example prints all of them",
             file=path,
         )  # fmt: skip
-    found = "nothing" if first["type"] == "missing" else repr(first["input"])
-    if {"hand_on", "notify"} & {*first["loc"]}:
-        found = "something else"  # it may be the secret itself
     return SettingsError(
-        f"{found} for {place}", expected=str(first["msg"]).removeprefix("Value error, "),
+        f"{_describe(first)} for {place}",
+        expected=str(first["msg"]).removeprefix("Value error, "),
         remedy="correct it", file=path,
     )  # fmt: skip
+
+
+def _describe(fault: Any) -> str:
+    """Return what was given for a setting, without repeating a text."""
+    if fault["type"] == "missing":
+        return "nothing"
+    given = fault["input"]
+    if isinstance(given, bool | int | float) and not {"hand_on", "notify"} & {*fault["loc"]}:
+        return repr(given)
+    kinds: dict[type, str] = {str: "another text", list: "a list", tuple: "a list", dict: "a table"}
+    return kinds.get(type(given), "something else")

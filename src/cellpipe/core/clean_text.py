@@ -7,17 +7,29 @@ terminal would obey what is hidden in them, and a line of a log could be taken f
 from __future__ import annotations
 
 import re
-from urllib.parse import parse_qsl
 
 # C0 and C1, line and paragraph separators, and what turns the direction of a line round.
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _NOT_IN_LINES = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _SHORT = {"\n": "\\n", "\t": "\\t", "\r": "\\r"}
-_NAME = r"[\w.-]*(?:passw(?:or)?d|pwd|secret|token|api_?key|access_?key|signature|credential)"
-_USER = re.compile(
-    r"\b([a-z][a-z0-9+.-]+:/{1,2})(?:[^\s/@:'\"<>]*:[^\s'\"<>]*|[^\s/@'\"<>]+)@", re.IGNORECASE
+_NAME = (
+    r"[\w.-]*(?:passw(?:or)?d|pwd|secret|token|(?:api|access|account|secret|shared)_?key"
+    r"|signature|credential)"
 )
-_VALUE = re.compile(rf"((?:\b|_){_NAME}\s?=\s?|[?&]sig=)[^\s&#'\",;]+", re.IGNORECASE)
+_QUERY_NAME = r"[\w.-]*(?:key|sas|pass|auth|code|sig)"
+_USER = re.compile(
+    r"\b([a-z][a-z0-9+.-]+:/{1,2})"
+    r"(?:[^\s/@:'\"<>]*(?::|%3a)[^\s'\"<>]*|[^\s/@'\"<>]+)(?:@|%40)", re.IGNORECASE
+)  # fmt: skip
+_MISSPELT_USER = re.compile(  # s3//KEY:SECRET@bucket, s3:KEY:SECRET@bucket, //KEY:SECRET@bucket
+    r"(\b(?:s3a?|gs|gcs|azs?|abfss?|https?|postgres(?:ql)?)(?:://?|:|//?)|(?<![\w:/])//)"
+    r"[^\s/@:'\"<>]+(?::|%3a)[^\s'\"<>]*(?:@|%40)", re.IGNORECASE
+)  # fmt: skip
+_VALUE = re.compile(  # bare, or in quotes that don't end a text of JSON
+    rf"((?:\b|_){_NAME}\s?=\s?|[?&]{_QUERY_NAME}=)"
+    r"(?:(['\"])(?![\s,:)}\]]|env:|file:|prefect:)[^'\"]+\2|(?:[^\s&#'\",;\\]|\\(?!['\"]))+)",
+    re.IGNORECASE,
+)
 _HARMLESS_USER = re.compile(r"postgres(?:ql)?:/{1,2}[^\s/@:'\"<>]*@", re.IGNORECASE)
 
 
@@ -31,6 +43,14 @@ def escape_controls_in_lines(text: str) -> str:
     return _NOT_IN_LINES.sub(_escape, text)
 
 
+def escape_controls_in_json(text: str) -> str:
+    """Return JSON with all control characters in its texts as JSON escapes them; it says the same.
+
+    Python's own writer leaves those behind ASCII as they are unless it escapes all letters.
+    """
+    return _NOT_IN_LINES.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
 def _escape(found: re.Match[str]) -> str:
     number = ord(found[0])
     return _SHORT.get(found[0]) or (f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}")
@@ -38,8 +58,8 @@ def _escape(found: re.Match[str]) -> str:
 
 def redact(text: str) -> str:
     """Return text in which addresses have neither user and password nor other secrets."""
-    if "://" in text or ":/" in text:
-        text = _USER.sub(_redact_user, text)
+    if "@" in text or "%40" in text:
+        text = _MISSPELT_USER.sub(r"\1…@", _USER.sub(_redact_user, text))
     return _VALUE.sub(r"\1…", text) if "=" in text else text
 
 
@@ -57,18 +77,34 @@ def clean_lines(text: str) -> str:
     return escape_controls_in_lines(redact(text))
 
 
-def holds_secret(address: str) -> bool:
-    """Return whether an address has a password, a key or a signed query in it.
+_PLACE = r"(?:(?:[\w.-]|%2[fF])+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?"
+_SETTING = (
+    r"(?:host|port|sslmode|sslrootcert|connect_timeout|target_session_attrs)"
+    r"=(?:[\w.,/~-]|%2[fF])*"
+)
+_POSTGRES = re.compile(
+    rf"postgres(?:ql)?://(?=[^/]|/[^?#])(?:[\w.+-]+@)?(?:{_PLACE}(?:,{_PLACE})*)?(?:/[\w.-]*)?"
+    rf"(?:\?{_SETTING}(?:&{_SETTING})*)?(?:#[^\s:@=]*)?"
+)
+_BUCKET = re.compile(
+    r"(?:https?://[^\s/?#@:%\\]+(?::\d{1,5})?|[a-z][a-z0-9+]+://[^\s/?#@:%\\]*)(?:/[^\s?#\\]*)?"
+)
+_USER_IN_PATH = re.compile(r"(?::|%(?:25)*3a).*(?:@|%(?:25)*40)", re.IGNORECASE)
 
-    A user without a password is no secret in an address of PostgreSQL, and may be one in others.
+
+def is_postgres_address(address: str) -> bool:
+    """Return whether it is postgresql://user@host/database#schema: there is no room for a secret.
+
+    What it may say beside that is where the server is, and how it is reached.
     """
-    scheme, _, rest = address.partition("://")
-    place, _, query = rest.partition("?")
-    if redact(address) != address or any(
-        redact(f"{name}=x") != f"{name}=x" for name, _ in parse_qsl(query, keep_blank_values=True)
-    ):
-        return True
-    if scheme.lower().startswith("postgres"):
+    return _POSTGRES.fullmatch(address) is not None
+
+
+def is_storage_address(address: str) -> bool:
+    """Return whether it is scheme://bucket/path: without a user, a query, or what stands for one.
+
+    The scheme is in lower case.
+    """
+    if _BUCKET.fullmatch(address) is None or redact(address) != address:
         return False
-    host, _, port = place.partition("/")[0].rpartition(":")
-    return bool(host) and not port.isdecimal()
+    return _USER_IN_PATH.search(address.partition("://")[2].partition("/")[2]) is None

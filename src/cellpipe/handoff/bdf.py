@@ -17,6 +17,7 @@ import polars as pl
 
 from cellpipe._version import __version__
 from cellpipe.core import contracts
+from cellpipe.core.clean_text import escape_controls_in_json
 from cellpipe.handoff.record import Value
 
 _NEEDED = ("test_time_second", "voltage_volt", "current_ampere")
@@ -117,4 +118,5 @@ def sidecar(
         },
         "made_with": f"cellpipe {__version__}",
     }  # fmt: skip
-    return (json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n").encode()
+    text = json.dumps(document, indent=2, ensure_ascii=False, default=str)
+    return (escape_controls_in_json(text) + "\n").encode()

@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from cellpipe._version import __version__
+from cellpipe.core.clean_text import escape_controls_in_json
 from cellpipe.handoff.attachments import media_type
 from cellpipe.handoff.record import Record, Value
 from cellpipe.system.atomic_files import file_name
@@ -115,7 +116,7 @@ def _metadata(
         {"@context": CONTEXT, "@graph": list(unique.values())}, indent=1, ensure_ascii=False,
         allow_nan=False,
     )  # fmt: skip
-    return text.encode()
+    return escape_controls_in_json(text).encode()
 
 
 def _descriptor_nodes(when: str) -> list[Node]:

@@ -29,7 +29,7 @@ from cellpipe.service.server_password import (
     password_file,
 )
 from cellpipe.service.supervisor import home_folder
-from cellpipe.store.database import Transaction
+from cellpipe.store.database import Transaction, check_sqlite_files
 from cellpipe.store.location import is_own, ledger_url, postgres_from_url
 from cellpipe.store.recovery import DAMAGED, is_ledger_lost, quarantine_size
 from cellpipe.system.mounts import is_network_path
@@ -253,9 +253,8 @@ def _check_disk_space(folder: Path) -> Check:
 
 def _check_ledger(lab: LabSettings) -> Check:
     """Check the ledger without opening it as a run does, which would migrate or repair it."""
-    url = ledger_url(lab.results) or lab.ledger
     try:
-        if url:
+        if url := ledger_url(lab.results) or lab.ledger:
             count = postgres_from_url(url).transact(_count_known_files, writes=False)
         elif is_ledger_lost(lab.results):
             return Check("ledger", "bad", "it is not there, though results are",
@@ -276,6 +275,7 @@ def _count_known_files(rows: Transaction) -> int | None:
 
 
 def _count_sqlite_files(path: Path) -> int | None:
+    check_sqlite_files(path)
     if not path.is_file():
         return None
     with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as ledger:

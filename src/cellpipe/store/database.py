@@ -16,11 +16,13 @@ from typing import Any, Protocol, TypeVar
 
 from cellpipe.core.errors import DamagedLedgerError, ReadOnlyLedgerError, StoreError
 from cellpipe.system.atomic_files import can_write
+from cellpipe.system.own_folder import check_regular
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
 PASSWORD = "CELLPIPE_LEDGER_PASSWORD"  # noqa: S105 - the name of a variable
 _BUSY_SECONDS = 120.0
+_LOGS = ("", "-journal", "-wal", "-shm")  # suffixes of the files that SQLite opens together
 _JOURNAL_BYTES = 16_000_000  # to which a write-ahead log shrinks when its content is in the file
 _AWAY_SECONDS = 60.0  # how long to wait for a PostgreSQL that restarts
 
@@ -140,6 +142,7 @@ class Sqlite:
         if held is not None and held.of == (self._file_id(), os.getpid()):
             return held.connection  # type: ignore[no-any-return]
         self.close()
+        check_sqlite_files(self.path)
         connection = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, isolation_level=None)
         try:
             _set_journal_mode(connection, "DELETE" if self.on_network else "WAL")
@@ -172,6 +175,26 @@ class Sqlite:
             "on the disk, or choose another folder with --out",
             file=self.path,
         )
+
+
+def check_sqlite_files(path: Path) -> None:
+    """Check that SQLite may open a file and its logs: it waits for pipes, and writes through links.
+
+    Raises
+    ------
+    StoreError
+        If one of them is a pipe, a socket, a device or a symbolic link.
+
+    """
+    for suffix in _LOGS:
+        file = path.with_name(f"{path.name}{suffix}")
+        check_regular(file)
+        if file.is_symlink():
+            raise StoreError(
+                "a symbolic link in place of the ledger", expected="the file itself, or none",
+                remedy="put the file there instead, or delete the link: what it leads to would be "
+                "written", file=file,
+            )  # fmt: skip
 
 
 def _set_journal_mode(connection: sqlite3.Connection, mode: str) -> None:

@@ -11,14 +11,14 @@ import re
 import uuid
 from contextlib import suppress
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from cellpipe.core.clean_text import holds_secret
+from cellpipe.core.clean_text import is_postgres_address
 from cellpipe.core.errors import DamagedLedgerError, ReadOnlyLedgerError, StoreError
 from cellpipe.store.database import PASSWORD, Database, Postgres, Sqlite, Transaction
 from cellpipe.store.ledger_copy import open_copy
 from cellpipe.store.migrations import IDENTITY, migrate
 from cellpipe.store.recovery import (
+    check_ledgers,
     has_signs,
     has_tables,
     holds_results,
@@ -27,7 +27,15 @@ from cellpipe.store.recovery import (
     recover_ledger,
 )
 from cellpipe.system.mounts import is_network_path
-from cellpipe.system.own_folder import check_free, mark_folder, read_mark
+from cellpipe.system.own_folder import (
+    FOREIGN,
+    MARK,
+    check_free,
+    check_regular,
+    mark_folder,
+    read_mark,
+)
+from cellpipe.system.regular_files import read_regular
 
 POINTER = "ledger.url"
 _BEFORE_THE_LEDGER = ("cellpipe.log", "watch.log", "prefect")  # what may be made before it is
@@ -102,9 +110,10 @@ def is_own(folder: Path) -> bool:
     Raises
     ------
     StoreError
-        If it holds files that cellpipe did not write.
+        If it holds files that cellpipe did not write, or what is no file in place of its own.
 
     """
+    _check_files(folder)
     if (folder / POINTER).is_file() or holds_results(folder):
         return True
     is_marked = read_mark(folder) is not None
@@ -114,8 +123,15 @@ def is_own(folder: Path) -> bool:
     return is_marked
 
 
+def _check_files(folder: Path) -> None:
+    for name in (MARK, FOREIGN, POINTER):
+        check_regular(folder / name)
+    check_ledgers(folder)
+
+
 def has_ledger(folder: Path) -> bool:
-    """Return whether a folder has a ledger, or points to one."""
+    """Return whether a folder has a ledger, or points to one; errors as of :func:`is_own`."""
+    _check_files(folder)
     return any((folder / name).is_file() for name in (_SQLITE, POINTER))
 
 
@@ -126,7 +142,16 @@ def ledger_url(folder: Path) -> str | None:
 
 
 def _read_pointer(pointer: Path) -> tuple[str, str]:
-    url, _, identity = pointer.read_text(encoding="utf-8").strip().partition("\n")
+    try:
+        text = read_regular(pointer).decode("utf-8")
+    except (OSError, UnicodeError) as error:
+        raise StoreError(
+            f"a file that can't be read ({getattr(error, 'strerror', None) or 'it is no text'})",
+            expected="the address of the ledger, as text", remedy="bring back the file",
+            file=pointer,
+        ) from error  # fmt: skip
+    url, _, identity = text.strip().partition("\n")
+    postgres_from_url(url.strip())  # an address that is not one is not repeated
     return url.strip(), identity.strip()
 
 
@@ -188,18 +213,15 @@ def postgres_from_url(url: str) -> Postgres:
 
     """
     address, _, schema = url.partition("#")
-    parts = urlsplit(address)
-    if parts.scheme not in {"postgresql", "postgres"} or not _SCHEMA.fullmatch(
-        schema or "cellpipe"
-    ):
+    if not is_postgres_address(url):
         raise StoreError(
-            f"the ledger's address {url}",
-            expected="postgresql://user@host/database#schema, the schema in lower case",
-            remedy="correct it",
+            "an address of the ledger that is not postgresql://user@host/database#schema",
+            expected="that, without a password or a key; it is not repeated here",
+            remedy=f"correct it; a password goes into ~/.pgpass, or into the variable {PASSWORD}",
         )
-    if holds_secret(url):
+    if not _SCHEMA.fullmatch(schema or "cellpipe"):
         raise StoreError(
-            "a password in the ledger's address", expected="an address without one",
-            remedy=f"put it into ~/.pgpass, or into the variable {PASSWORD}",
+            "a schema in the ledger's address that is no name of one",
+            expected="lower-case letters, digits and _ after the #", remedy="correct it",
         )  # fmt: skip
     return Postgres(address, schema or "cellpipe")

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from cellpipe.core.clean_text import holds_secret
+from cellpipe.core.clean_text import is_storage_address
 from cellpipe.core.errors import StoreError
 
 
@@ -24,20 +24,21 @@ def is_url(place: object) -> bool:
 
 
 def check_address(url: str) -> None:
-    """Check that an address of object storage has no key in it.
+    """Check that an address of object storage is one, with no room for a key in it.
 
     Raises
     ------
     StoreError
-        If it has one: it would be shown, kept and handed on with the address.
+        If it is not: a key would be shown, kept and handed on with it. It is not repeated.
 
     """
-    if holds_secret(url):
+    if not is_storage_address(url):
         raise StoreError(
-            "a key or password in the address of object storage",
-            expected="an address without one, as s3://bucket/folder",
-            remedy="put it into the environment, as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; "
-            "make a new one if others may have seen it",
+            "an address of object storage that is not scheme://bucket/folder",
+            expected="one as s3://bucket/folder, without a key, a password or a query; "
+            "it is not repeated here",
+            remedy="put a key into the environment, as AWS_ACCESS_KEY_ID and "
+            "AWS_SECRET_ACCESS_KEY; make a new one if others may have seen it",
         )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from cellpipe.core.errors import StoreError
 from cellpipe.store.database import Row, Transaction
 from cellpipe.store.ledger import Ledger
-from cellpipe.store.location import POINTER, postgres_from_url, set_ledger_url
+from cellpipe.store.location import POINTER, ledger_url, postgres_from_url, set_ledger_url
 from cellpipe.store.migrations import IDENTITY, TABLES, migrate
 from cellpipe.store.recovery import quarantine_ledger
 from cellpipe.store.writer_lease import acquire
@@ -42,7 +42,7 @@ def move_ledger(folder: Path, url: str, *, wait_second: float = 600.0) -> int:
     """
     if (folder / POINTER).is_file():
         raise StoreError(
-            f"a ledger in {(folder / POINTER).read_text(encoding='utf-8').split()[0]}",
+            f"a ledger in {ledger_url(folder)}",
             expected="one in ledger.sqlite", remedy="it was moved before; there is nothing to do",
             file=folder,
         )  # fmt: skip

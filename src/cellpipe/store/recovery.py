@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from cellpipe.store.database import check_sqlite_files
 from cellpipe.store.layout import LAB_PAGES, RESULT_FOLDERS, is_result_name
 from cellpipe.store.migrations import ADOPT
 from cellpipe.store.own_results import looks_own
@@ -50,6 +51,12 @@ def is_ledger_lost(folder: Path) -> bool:
     path = folder / "ledger.sqlite"
     exists = path.is_file() and path.stat().st_size > 0
     return not exists and has_tables(folder)
+
+
+def check_ledgers(folder: Path) -> None:
+    """Check that the ledger and its copy are files; a :class:`StoreError` names what is none."""
+    for name in ("ledger.sqlite", _COPY):
+        check_sqlite_files(folder / name)
 
 
 def has_tables(folder: Path) -> bool:
@@ -114,6 +121,7 @@ def _move_files(target: Path, folder: Path, names: Sequence[str]) -> None:
 
 
 def _is_intact(path: Path) -> bool:
+    check_sqlite_files(path)
     if not path.is_file() or not path.stat().st_size:
         return False
     connection = sqlite3.connect(path)

@@ -19,6 +19,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from cellpipe.core.errors import ForeignFileError, StoreError
+from cellpipe.system.regular_files import is_special, read_regular
 
 MARK = "cellpipe-results.txt"
 FOREIGN = "foreign-files.txt"
@@ -38,7 +39,7 @@ State = tuple[int, int]  # size in bytes, time of change in ns
 def read_mark(folder: Path) -> str | None:
     """Return the id in a folder's mark; None without a mark, empty if it holds no id."""
     try:
-        text = (folder / MARK).read_text(encoding="utf-8", errors="replace")
+        text = read_regular(folder / MARK).decode("utf-8", errors="replace")
     except OSError:
         return None
     ids = (line.removeprefix("id: ") for line in text.splitlines() if line.startswith("id: "))
@@ -52,6 +53,23 @@ def mark_folder(folder: Path, identity: str | None = None) -> str:
     unfinished.write_text(f"{_SENTENCE}id: {identity}\n", encoding="utf-8", newline="\n")
     unfinished.replace(folder / MARK)
     return identity
+
+
+def check_regular(path: Path) -> None:
+    """Check that what has the name of a file of cellpipe's own is a file, or is not there.
+
+    Raises
+    ------
+    StoreError
+        If it is a pipe, a socket or a device: who reads it would wait.
+
+    """
+    if is_special(path):
+        raise StoreError(
+            "a pipe, a socket or a device under the name of a file of the results",
+            expected="a file of cellpipe's own, or none", remedy="delete it, or move it away",
+            file=path,
+        )  # fmt: skip
 
 
 def check_free(folder: Path, allowed: Collection[str] = ()) -> None:
@@ -158,10 +176,18 @@ def find_root(path: Path) -> Path | None:
 
 
 def foreign_names(root: Path) -> frozenset[str]:
-    """Return the names of the files in the results that others put there, as last found."""
+    """Return the names of the files in the results that others put there, as last found.
+
+    Raises
+    ------
+    StoreError
+        If their list is no file: which they are can't be known then.
+
+    """
     try:
-        text = (root / FOREIGN).read_text(encoding="utf-8")
+        text = read_regular(root / FOREIGN).decode("utf-8")
     except OSError:
+        check_regular(root / FOREIGN)
         return frozenset()
     return frozenset(line for line in text.splitlines() if line and not line.startswith("#"))
 
@@ -210,7 +236,7 @@ def read_notes(root: Path) -> dict[str, set[State]]:
     found: dict[str, set[State]] = {}
     for path in _note_files(root):
         with contextlib.suppress(OSError):
-            for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+            for line in read_regular(path).decode("utf-8", errors="replace").splitlines():
                 size, _, rest = line.partition("\t")
                 modified, _, name = rest.partition("\t")
                 if size.isdecimal() and modified.isdecimal() and name:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from cellpipe.core.clean_text import escape_controls
 from cellpipe.core.model import Cell
 from cellpipe.report.figures.choice import downsample_indices
 from cellpipe.report.figures.impedance import fitted_impedance
@@ -61,7 +62,7 @@ class _CellSeries:
 
     @property
     def name(self) -> str:
-        return self.cell.cell_id
+        return escape_controls(self.cell.cell_id)
 
 
 @dataclass(frozen=True)

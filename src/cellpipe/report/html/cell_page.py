@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from cellpipe.baselines.verdict import describe_standing
+from cellpipe.core.clean_text import escape_controls_in_lines
 from cellpipe.core.model import AnalysisFacts, Cell
 from cellpipe.report.blocks import Block, Tell, log_failure, make_block
 from cellpipe.report.figures.arcs import arcs_panel
@@ -43,9 +44,18 @@ _SHOWN_FINDINGS = 12
 
 @cache
 def _environment() -> Environment:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-    return Environment(
+    class CleanTemplate(Template):
+        """A template that writes out the control characters of names, cells and figures' texts."""
+
+        def render(self, *args: Any, **values: Any) -> str:
+            return escape_controls_in_lines(super().render(*args, **values))
+
+    class CleanEnvironment(Environment):
+        template_class = CleanTemplate
+
+    return CleanEnvironment(
         loader=PackageLoader("cellpipe.report"),
         autoescape=True,
         undefined=StrictUndefined,
@@ -55,7 +65,7 @@ def _environment() -> Environment:
 
 
 def load_template(name: str) -> Template:
-    """Load a template of this package; what is put into it is escaped."""
+    """Load a template of this package; what is put into it is escaped, controls too."""
     return _environment().get_template(name)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import polars as pl
 
+from cellpipe.core.clean_text import escape_controls_in_lines
 from cellpipe.report.wording import format_time
 
 FEW = 20  # so many are shown each with all that is known of it
@@ -116,7 +117,10 @@ def _size(group: RejectedFiles) -> int:
 
 
 def _line_size(row: tuple[str, str, str]) -> int:
-    path, *others = (len(escape(text).encode("utf-8", "xmlcharrefreplace")) for text in row)
+    path, *others = (
+        len(escape(escape_controls_in_lines(text)).encode("utf-8", "xmlcharrefreplace"))
+        for text in row
+    )
     return _BYTES_OF_LINE + path + sum(_BYTES_OF_COLUMN + length for length in others if length)
 
 
