@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -145,9 +146,12 @@ def test_a_folder_that_is_locked_is_said_to_be_and_is_no_fault(
     def locked(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied", "locked/x.mpr")
 
-    for command, patched in (("check", "open"), ("eis", "stat"), ("init", "exists")):
+    places: tuple[tuple[str, object, str], ...] = (
+        ("check", os, "open"), ("eis", Path, "stat"), ("init", Path, "exists"),
+    )  # fmt: skip
+    for command, place, patched in places:
         with monkeypatch.context() as patch:
-            patch.setattr(Path, patched, locked)
+            patch.setattr(place, patched, locked)
             assert main([command, "locked/x.mpr"]) == 2, command
         said = capsys.readouterr().err
         assert "can't be opened (Permission denied)" in said, command

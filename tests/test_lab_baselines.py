@@ -123,3 +123,9 @@ def test_a_file_of_baselines_that_breaks_keeps_those_from_before_and_says_so(
     assert [failure.path for failure in summary.failures] == ["baselines.csv"]
     assert "Those from before are used" in summary.failures[0].reason
     assert process(folder, out).cells_updated == 0
+
+
+def test_a_file_of_thousands_of_rows_is_refused_by_their_number(tmp_path: Path) -> None:
+    path = written(tmp_path, *(OURS.replace("Ours", f"Ours {n}") for n in range(2_000)))
+    with pytest.raises(CellSheetError, match="2,001 rows"):
+        read_lab_baselines(path)

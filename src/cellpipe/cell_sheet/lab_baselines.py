@@ -29,6 +29,7 @@ from cellpipe.system.scan import BASELINES_NAME
 
 _FILLED = ("source", "row")
 _LARGEST = 2**53
+_MOST_ROWS = 1_000
 
 
 def read_lab_baselines(path: Path) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
@@ -42,6 +43,11 @@ def read_lab_baselines(path: Path) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
     """
     content = _read_content(path)
     lines = parse_csv_rows(content, BASELINES_NAME)
+    if len(lines) > _MOST_ROWS:
+        raise CellSheetError(
+            f"{len(lines):,} rows", expected=f"at most {_MOST_ROWS:,} published cells",
+            remedy="keep what is no published cell in another file", file=BASELINES_NAME,
+        )  # fmt: skip
     heads = [head.strip() for head in lines[0]] if lines else []
     decimal_comma = content.partition(b"\n")[0].count(b";") > 0
     columns = contracts.load_schema("baselines").columns
@@ -58,7 +64,7 @@ def read_lab_baselines(path: Path) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
         _finding(f"row 1: column {head!r} is there twice; the first is used")
         for head in dict.fromkeys(heads) if head in columns and heads.count(head) > 1
     ]  # fmt: skip
-    rows = [contracts.empty_table("baselines")]
+    rows, numbers = [contracts.empty_table("baselines")], set[int]()
     for number, line in enumerate(lines[1:], 2):
         if not any(text.strip() for text in line) or line[0].lstrip().startswith("#"):
             continue
@@ -73,13 +79,14 @@ def read_lab_baselines(path: Path) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
             message = error.found if isinstance(error, ContractError) else str(error)
             findings.append(_finding(f"row {number}: {message}; this row is left out"))
             continue
-        if row["row"][0] in pl.concat(rows)["row"]:
+        if row["row"][0] in numbers:
             message = (
                 f"row {number}: the number {row['row'][0]} is used twice; this row is left out"
             )
             findings.append(_finding(message))
         else:
             rows.append(row)
+            numbers.add(row["row"][0])
     return pl.concat(rows), tuple(findings)
 
 
