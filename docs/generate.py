@@ -25,7 +25,8 @@ from cellpipe.cell_sheet import lab_baselines
 from cellpipe.cell_sheet.fields import FIELDS, REQUIRED
 from cellpipe.cli.main import command_names
 from cellpipe.cli.main import main as command_line
-from cellpipe.config.settings import EXAMPLE, Settings
+from cellpipe.config.example import EXAMPLE
+from cellpipe.config.settings import Settings
 from cellpipe.core import contracts
 
 HERE = Path(__file__).parent

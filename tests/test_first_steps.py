@@ -19,7 +19,8 @@ from pydantic import BaseModel
 
 from cellpipe.cell_sheet.sheet import read_cell_sheet
 from cellpipe.cli.main import main
-from cellpipe.config.settings import EXAMPLE, Settings, read_settings
+from cellpipe.config.example import EXAMPLE
+from cellpipe.config.settings import Settings, read_settings
 from cellpipe.service import doctor
 from made_files import neware_csv
 

@@ -10,7 +10,8 @@ import pytest
 
 from cellpipe.cli import watch
 from cellpipe.cli.main import main
-from cellpipe.config.settings import EXAMPLE, Settings, read_settings
+from cellpipe.config.example import EXAMPLE
+from cellpipe.config.settings import Settings, read_settings
 from cellpipe.core.errors import SettingsError
 from cellpipe.system.time_zones import is_time_zone, suggest_time_zone
 

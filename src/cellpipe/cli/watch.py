@@ -224,7 +224,7 @@ def _run_in_processes(lab: Lab) -> Summary:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    from cellpipe.config.settings import EXAMPLE
+    from cellpipe.config.example import EXAMPLE
 
     if options.example:
         print(EXAMPLE, end="")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from cellpipe.cell_sheet.template import write_template
-from cellpipe.config.settings import NAME, example_settings
+from cellpipe.config.example import example_settings
+from cellpipe.config.settings import NAME
 from cellpipe.core.errors import CellpipeError
 
 INBOX, RESULTS = "inbox", "results"

@@ -76,7 +76,7 @@ def _unfinished_files(folder: Path) -> Iterator[Path]:
     place = os.path.realpath(folder)
     for name in ("", *RESULT_FOLDERS, *_WRITTEN_BY_COMMANDS):
         top = folder / name
-        if not Path(os.path.realpath(top)).is_relative_to(place) or (name and top.is_mount()):
+        if not Path(os.path.realpath(top)).is_relative_to(place) or (name and os.path.ismount(top)):
             continue
         for parent, folders, files in os.walk(top) if name else _list_top(folder):
             for found in (*folders, *files):

@@ -48,7 +48,7 @@ _BOOK = re.compile(r"(^|[/\\])workbook\.xml$", re.IGNORECASE)
 _CHUNK = 1 << 20
 _TEXT_WINDOW = 1 << 17  # bytes; a cell holds at most 32,767 characters, 98,301 bytes
 _ROW_BYTES = 2 << 20  # a sheet has at most 16,384 columns
-_LINE_WINDOW, _LINE_LOOK = 1 << 15, 1 << 11  # real lines have up to 13,163 bytes
+_LINE_WINDOW, _LINE_LOOK = 1 << 19, 1 << 11  # real lines of records have up to 13,163 bytes
 _SHORT_LINES_BYTES = 8 << 20  # of stretches with lines of less than that many bytes on average:
 _LEAST_LINE = 10  # real files have 41 and more
 _CELLS, _PLACES_PER_CELL = 4_000_000, 10
@@ -134,10 +134,13 @@ def _wrong_lines(path: Path, found: str) -> DamagedFileError:
 
 
 def _has_line_end(stream: BinaryIO) -> bool:
-    """Return whether a line, or the file, ends within a stretch: mostly in its first bytes."""
+    """Return whether a line, or the file, ends within a stretch: mostly in its first bytes.
+
+    Zeros end a line, too: they are no part of one, and its reader says so.
+    """
     for _ in range(0, _LINE_WINDOW, _LINE_LOOK):
         look = stream.read(_LINE_LOOK)
-        if len(look) < _LINE_LOOK or b"\n" in look or b"\r" in look:
+        if len(look) < _LINE_LOOK or any(end in look for end in (b"\n", b"\r", b"\x00")):
             return True
     return False
 
@@ -226,7 +229,9 @@ def _check_workbook_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) ->
         if is_far:
             _check_places(name, _read_tags(archive, member))
     except (zipfile.BadZipFile, zlib.error, _IsalError, EOFError) as error:
-        if isinstance(error, zipfile.BadZipFile) and "CRC" not in str(error):
+        if "CRC" in str(error):
+            return  # its length is right; reading it says that its content is not
+        if isinstance(error, zipfile.BadZipFile):
             raise _beyond(_DAMAGED_DIRECTORY, "a whole workbook") from error
         raise _beyond(
             f"a member {name!r} that does not unpack to the {member.file_size:,} bytes it states",
