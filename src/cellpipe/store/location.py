@@ -19,6 +19,7 @@ from cellpipe.store.ledger_copy import open_copy
 from cellpipe.store.migrations import IDENTITY, migrate
 from cellpipe.store.recovery import (
     check_ledgers,
+    has_signs,
     has_tables,
     holds_results,
     is_ledger_lost,
@@ -37,6 +38,7 @@ from cellpipe.system.own_folder import (
 from cellpipe.system.regular_files import read_regular
 
 POINTER = "ledger.url"
+_BEFORE_THE_LEDGER = ("cellpipe.log", "watch.log", "prefect")  # what may be made before it is
 _SQLITE = "ledger.sqlite"
 _SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 
@@ -112,10 +114,13 @@ def is_own(folder: Path) -> bool:
 
     """
     _check_files(folder)
-    if read_mark(folder) is not None or holds_results(folder) or (folder / POINTER).is_file():
+    if (folder / POINTER).is_file() or holds_results(folder):
         return True
-    check_free(folder)
-    return False
+    is_marked = read_mark(folder) is not None
+    if is_marked and has_signs(folder):
+        return True
+    check_free(folder, _BEFORE_THE_LEDGER if is_marked else ())
+    return is_marked
 
 
 def _check_files(folder: Path) -> None:
