@@ -307,10 +307,7 @@ def test_json_stays_json_when_secrets_are_left_out(parts: list[str]) -> None:
     with contextlib.redirect_stdout(stream), clean_output():
         console.show_json({"first": text, "next": [text, Path("x"), 1, None]})
     found = json.loads(stream.getvalue())
-    assert len(found["next"]) == 4
-    assert found["next"][1:] == ["x", 1, None]
-    if "=" not in text:
-        assert found["first"] == found["next"][0] == text
+    assert found == {"first": redact(text), "next": [redact(text), "x", 1, None]}
 
 
 def test_a_digest_holds_one_line_for_each_name() -> None:

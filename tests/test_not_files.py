@@ -151,7 +151,7 @@ def test_one_under_the_name_of_a_file_of_the_results(
 def test_a_pipe_among_the_notes_of_what_was_written(lab: Path) -> None:
     assert run(lab, "process", "lab", "--out", "out").returncode == 0
     (lab / "out" / ".unrecorded").mkdir(exist_ok=True)
-    os.mkfifo(lab / "out" / ".unrecorded" / "x.txt")
+    os.mkfifo(lab / "out" / ".unrecorded" / f"{0:032x}.txt")
     done = run(lab, "process", "lab", "--out", "out")
     assert done.returncode == 0, done.stdout + done.stderr
 

@@ -334,7 +334,7 @@ def show_json(content: object) -> None:
     shown = "".join(
         one if one.isprintable() or one == "\n" else json.dumps(one)[1:-1] for one in text
     )
-    sys.stdout.write(shown + "\n")
+    terminal_stream(sys.stdout).write(shown + "\n")  # it is clean, and must stay JSON
 
 
 def _redact_texts(content: object) -> object:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from cellpipe.config.example import EXAMPLE
+from cellpipe.config.invalid_settings import settings_error
 from cellpipe.core.clean_text import is_postgres_address, is_storage_address
 from cellpipe.core.errors import SettingsError
 from cellpipe.system.regular_files import read_regular
@@ -224,7 +223,8 @@ def read_settings(path: Path) -> Settings:
     try:
         settings = Settings.model_validate(document)
     except ValidationError as error:
-        raise _settings_error(error, path) from error
+        names = re.findall(r"^#? ?(\w+) = ", EXAMPLE, re.MULTILINE)
+        raise settings_error(error, path, names) from error
     return _resolve_settings(settings, path)
 
 
@@ -299,43 +299,3 @@ def _folder_name(lab: LabSettings, labs: Sequence[LabSettings]) -> str:
 def _name_parts(folder: Path) -> list[str]:
     """Return the names of a folder and of those above it, without drives' signs."""
     return [part for part in re.split(r"[\\/:]+", str(folder)) if part] or ["lab"]
-
-
-def _suggestion(place: Sequence[object]) -> str:
-    """Return a question whether a setting of a similar name is meant, or an empty text."""
-    names = re.findall(r"^#? ?(\w+) = ", EXAMPLE, re.MULTILINE)
-    close = difflib.get_close_matches(str(place[-1]), names, 1, 0.75)
-    return f"did you mean {close[0]}? " if close else ""
-
-
-def _settings_error(error: ValidationError, path: Path) -> SettingsError:
-    """Say which setting is wrong; a text is not repeated, for it may be a secret."""
-    first: Any = error.errors(include_url=False)[0]
-    place = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
-        *parents, name = first["loc"]
-        where = ".".join(map(str, parents)) or "the settings"
-        known = re.fullmatch(r"[a-z_]{1,24}", str(name), re.IGNORECASE)
-        return SettingsError(
-            f"the setting {place}, which is not known" if known
-            else f"a setting in {where} that is not known",
-            expected="one that is",
-            remedy=f"{_suggestion(first['loc'])}cellpipe serve --example prints all of them",
-            file=path,
-        )  # fmt: skip
-    return SettingsError(
-        f"{_describe(first)} for {place}",
-        expected=str(first["msg"]).removeprefix("Value error, "),
-        remedy="correct it", file=path,
-    )  # fmt: skip
-
-
-def _describe(fault: Any) -> str:
-    """Return what was given for a setting, without repeating a text."""
-    if fault["type"] == "missing":
-        return "nothing"
-    given = fault["input"]
-    if isinstance(given, bool | int | float) and not {"hand_on", "notify"} & {*fault["loc"]}:
-        return repr(given)
-    kinds: dict[type, str] = {str: "another text", list: "a list", tuple: "a list", dict: "a table"}
-    return kinds.get(type(given), "something else")

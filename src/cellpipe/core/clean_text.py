@@ -25,9 +25,9 @@ _MISSPELT_USER = re.compile(  # s3//KEY:SECRET@bucket, s3:KEY:SECRET@bucket, //K
     r"(\b(?:s3a?|gs|gcs|azs?|abfss?|https?|postgres(?:ql)?)(?:://?|:|//?)|(?<![\w:/])//)"
     r"[^\s/@:'\"<>]+(?::|%3a)[^\s'\"<>]*(?:@|%40)", re.IGNORECASE
 )  # fmt: skip
-_VALUE = re.compile(  # bare, or in quotes that don't end a text of JSON
+_VALUE = re.compile(
     rf"((?:\b|_){_NAME}\s?=\s?|[?&]{_QUERY_NAME}=)"
-    r"(?:(['\"])(?![\s,:)}\]]|env:|file:|prefect:)[^'\"]+\2|(?:[^\s&#'\",;\\]|\\(?!['\"]))+)",
+    r"(?:(['\"])(?![\s,)\]]|env:|file:|prefect:)[^'\"]+\2|[^\s&#'\",;]+)",
     re.IGNORECASE,
 )
 _HARMLESS_USER = re.compile(r"postgres(?:ql)?:/{1,2}[^\s/@:'\"<>]*@", re.IGNORECASE)
