@@ -589,8 +589,7 @@ def gets(thief: socket.socket, address: Any) -> bool:
         thief.bind(address)
         thief.listen()
     except OSError as error:
-        assert error.errno == errno.EADDRINUSE
-        return False
+        return error.errno != errno.EADDRINUSE
     return True
 
 
