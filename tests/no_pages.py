@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,8 +21,9 @@ import pytest
 from cellpipe import report
 from cellpipe.core.model import Cell
 from cellpipe.system.atomic_files import file_name, write_bytes
+from cellpipe.system.processes import Workers
 
-SIGN = b"in place of a report: "
+SIGN = b"cellpipe, in place of a report: "
 
 
 def digest(tables: Mapping[str, pl.DataFrame], *more: object) -> bytes:
@@ -45,7 +47,15 @@ def _cell_report(
     line = digest({**tables, "files": files}, cell, told)
     stem = folder / "cells" / file_name(cell.cell_id)
     page, book = (stem.with_name(f"{stem.name}{suffix}") for suffix in (".html", ".xlsx"))
-    return write_bytes(page, line), write_bytes(book, line)
+    return write_bytes(page, line), write_bytes(book, _book(line))
+
+
+def _book(line: bytes) -> bytes:
+    """Return an archive that says when it was created, as workbooks do, and holds the line."""
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w") as book:
+        book.writestr(zipfile.ZipInfo("docProps/core.xml"), b"2000-01-01T00:00:00Z" + line)
+    return written.getvalue()
 
 
 def _index(tables: Mapping[str, pl.DataFrame], folder: Path, **versions: object) -> Path:
@@ -53,16 +63,18 @@ def _index(tables: Mapping[str, pl.DataFrame], folder: Path, **versions: object)
 
 
 def _lab_workbook(tables: Mapping[str, pl.DataFrame], folder: Path, **versions: object) -> Path:
-    return write_bytes(folder / "all-cells.xlsx", digest(tables, versions))
+    return write_bytes(folder / "all-cells.xlsx", _book(digest(tables, versions)))
 
 
 @contextmanager
-def nothing_drawn() -> Iterator[None]:
-    """Let runs in this process draw nothing (those in processes of their own still do)."""
+def nothing_drawn(*, here: bool = True) -> Iterator[None]:
+    """Let runs in this process draw nothing, and do all work in it (another one still draws)."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(report, "write_cell_report", _cell_report)
         patched.setattr(report, "write_index", _index)
         patched.setattr(report, "write_lab_workbook", _lab_workbook)
+        if here:
+            patched.setattr(Workers, "_call", lambda _, work, arguments, *__: work(*arguments))
         yield
 
 
@@ -72,5 +84,5 @@ def no_pages(request: pytest.FixtureRequest) -> Iterator[None]:
     if request.node.get_closest_marker("pages"):
         yield
         return
-    with nothing_drawn():
+    with nothing_drawn(here=not request.node.get_closest_marker("processes")):
         yield

@@ -18,8 +18,9 @@ from cellpipe.core.errors import CellpipeError, StoreError
 from cellpipe.pipeline.run import process
 from cellpipe.service.doctor import Check, check_lab
 from cellpipe.store.lab import resolve_lab
+from cellpipe.store.recovery import back_up_ledger
 from cellpipe.system.exports import RECORD
-from cellpipe.system.own_folder import MARK, read_mark
+from cellpipe.system.own_folder import MARK, mark_folder, read_mark
 from made_files import neware_csv
 
 pytestmark = pytest.mark.usefixtures("no_pages")
@@ -136,15 +137,117 @@ def test_a_raw_folder_within_the_results_is_seen_through_another_spelling_of_its
 def test_a_link_in_the_results_is_not_followed_to_other_peoples_files(
     lab: Path, tmp_path: Path
 ) -> None:
-    out = tmp_path / "out"
+    out, other = tmp_path / "out", tmp_path / "other"
     process(lab, out)
     shutil.rmtree(out / "cells")
-    linked(out / "cells", lab)
-    (lab / "B.html").write_text("mine")
+    other.mkdir()
+    for folder, said in ((other, "a link in the results that"), (lab, "within the results folder")):
+        for name in ("B.html", "B.xlsx", ".B.html.0123456789ab.tmp", ".mine.tmp"):
+            (folder / name).write_text("mine")
+        linked(out / "cells", folder)
+        before = digests(tmp_path, out)
+        with pytest.raises(CellpipeError, match=said):
+            process(lab, out)
+        assert digests(tmp_path, out) == before
+        (out / "cells").unlink()
+
+
+@pytest.mark.parametrize("hard", [False, True])
+def test_a_log_that_is_a_link_is_not_written_through(
+    lab: Path, tmp_path: Path, hard: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    command = ["process", str(lab), "--out", str(out)]
+    main(command)
+    (out / "cellpipe.log").unlink(missing_ok=True)
+    link = (out / "cellpipe.log").hardlink_to if hard else (out / "cellpipe.log").symlink_to
+    link(lab / "A.csv")
     before = digests(lab)
-    with pytest.raises(StoreError, match="a link in the results that leads to"):
-        process(lab, out)
+    assert main(command) == 2
+    assert "a link in the results" in capsys.readouterr().err
     assert digests(lab) == before
+
+
+def test_files_with_the_looks_of_temporary_ones_stay(lab: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    process(lab, out)
+    (out / ".work.tmp").mkdir()
+    (out / ".unrecorded").mkdir()
+    mine = [out / ".syncthing.notes.txt.tmp", out / "cells" / ".mine.tmp", out / ".work.tmp" / "a",
+            out / ".unrecorded" / "notes.txt"]  # fmt: skip
+    for path in mine:
+        path.write_text("mine")
+    left = [out / "exports" / "A" / ".A.csv.0123456789ab.tmp", out / ".x.0123456789ab.tmp"]
+    left[0].parent.mkdir(parents=True)
+    for path in left:
+        path.write_text("of a run that was killed")
+    process(lab, out)
+    assert all(path.read_text() == "mine" for path in mine)
+    assert not any(path.exists() for path in left)
+
+
+def test_files_that_differ_in_case_alone_from_cellpipes_are_somebodys(
+    lab: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    process(lab, out)
+    if (out / "cells" / "a.html").exists():
+        pytest.skip("this disk ignores case")
+    mine = [out / "cells" / "a.html", out / "tables" / "cells" / "a.parquet"]
+    for path in mine:
+        path.write_bytes(b"mine")
+    process(lab, out)
+    (lab / "cells.csv").write_text("Cell ID,Files,Configuration\na,A*,full\nB,B*,full\n")
+    for _ in range(2):
+        process(lab, out)
+        assert [path.read_bytes() for path in mine] == [b"mine"] * 2
+
+
+@pytest.mark.pages
+@pytest.mark.parametrize("copied", [True, False])
+def test_a_ledger_that_is_lost_costs_no_file_of_somebodys(
+    lab: Path, tmp_path: Path, copied: bool
+) -> None:
+    out = tmp_path / "out"
+    process(lab, out)
+    if copied:
+        back_up_ledger(out)
+    mine = [out / "cells" / "N.html", out / "cells" / "N.xlsx", out / "cells" / "my notes.xlsx",
+            out / "tables" / "cycles" / "N.parquet"]  # fmt: skip
+    for path in mine:
+        path.write_bytes(b"mine")
+    (out / "ledger.sqlite").write_bytes(b"no database" * 1000)
+    (lab / "cells.csv").write_text("Cell ID,Files,Configuration\nN,A*,full\nB,B*,full\n")
+    for _ in range(2):
+        process(lab, out)
+        assert [path.read_bytes() for path in mine] == [b"mine"] * 4
+    assert (out / "cells" / "B.html").is_file()
+
+
+def test_forget_keeps_a_page_that_somebody_changed(lab: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    process(lab, out)
+    (out / "cells" / "A.html").write_text("with a remark of mine")
+    assert main(["forget", str(out), "A"]) == 0
+    kept = [path.read_text() for path in (out / "damaged").rglob("A.html")]
+    assert kept == ["with a remark of mine"]
+
+
+def test_a_folder_that_only_looks_like_results_is_refused(lab: Path, tmp_path: Path) -> None:
+    out = tmp_path / "books"
+    (out / "tables" / "2025").mkdir(parents=True)
+    for name in ("ledger.sqlite", "tables/2025/x.parquet", "index.html", "notes.txt"):
+        (out / name).write_text("my accounts")
+    marked = lab / "sub"
+    marked.mkdir()
+    shutil.copy(lab / "A.csv", marked / "C.csv")
+    mark_folder(marked)
+    before = digests(tmp_path)
+    for folder in (out, marked):
+        with pytest.raises(StoreError, match="files that cellpipe did not write"):
+            process(lab, folder)
+    assert digests(tmp_path) == before
+    assert "sub/C.csv" in process(lab, tmp_path / "out").files["path"]
 
 
 @pytest.mark.parametrize("name", ["cells/B.html", "cells/B.xlsx", "tables/cycles/B.parquet"])

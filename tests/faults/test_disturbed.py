@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from io import BufferedReader
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from cellpipe.pipeline.run import process
 from cellpipe.store import Ledger
 from cellpipe.store.history import read_events
 from cellpipe.store.recovery import back_up_ledger
+from cellpipe.system import regular_files
 from made_files import LONG
 from result_facts import assert_equal, files
 
@@ -241,20 +243,20 @@ def test_a_sheet_that_is_locked_by_excel_is_taken_as_it_last_was(
     shutil.move(few_files / "C1_002.csv", tmp_path / "later.csv")
     process(few_files, out)
     shutil.move(tmp_path / "later.csv", few_files / "C1_002.csv")
-    real = Path.read_bytes
+    real = regular_files.open_regular
 
-    def locked(path: Path) -> bytes:
+    def locked(path: Path) -> BufferedReader:
         if path.name == "cells.csv":
             raise PermissionError(13, "Permission denied")
         return real(path)
 
-    monkeypatch.setattr(Path, "read_bytes", locked)
+    monkeypatch.setattr(regular_files, "open_regular", locked)
     summary = process(few_files, out)
     assert summary.read == 1
     assert any("close it in Excel" in f.reason for f in summary.failures)
     assert "sheet_not_used" in summary.findings["code"].to_list()
     assert summary.cells["configuration"].to_list() == ["full", "full"]
-    monkeypatch.setattr(Path, "read_bytes", real)
+    monkeypatch.setattr(regular_files, "open_regular", real)
     process(few_files, out)
     assert_equal(out, few_undisturbed)
 

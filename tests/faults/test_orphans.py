@@ -128,13 +128,13 @@ def test_a_child_outlives_the_thread_that_asked_for_it(mark: str) -> None:
         from cellpipe.system.processes import Workers
         def ask():
             start_module("http.server", "0", stdout=-3)  # DEVNULL
-            workers.get_pool().submit(abs, -1).result()
+            workers.run_one(abs, -1)
         workers = Workers(2)
         if __name__ == "__main__":
             one = threading.Thread(target=ask)
             one.start()
             one.join()
-            print(workers.get_pool().submit(abs, -2).result(), flush=True)
+            print(workers.run_one(abs, -2), flush=True)
             time.sleep(600)
     """
     with started(script) as parent:

@@ -11,6 +11,7 @@ from typing import Any
 from cellpipe.core.clean_text import clean_line, clean_lines
 from cellpipe.core.errors import StoreError
 from cellpipe.system.log_files import BoundedLogHandler
+from cellpipe.system.own_folder import check_no_link
 from cellpipe.system.regular_files import is_special
 
 
@@ -50,7 +51,7 @@ def log_to(out: Path, *, verbose: bool, name: str = "cellpipe.log") -> None:
     Raises
     ------
     StoreError
-        If a pipe or a device has the name of the log.
+        If a pipe, a device or a link has the name of the log.
 
     """
     out.mkdir(parents=True, exist_ok=True)
@@ -59,6 +60,7 @@ def log_to(out: Path, *, verbose: bool, name: str = "cellpipe.log") -> None:
             "a pipe, a socket or a device", expected="a file to log to, or none",
             remedy="delete it", file=out / name,
         )  # fmt: skip
+    check_no_link(out / name)
     file = BoundedLogHandler(out / name)
     logger = logging.getLogger("cellpipe")
     for before in [one for one in logger.handlers if isinstance(one, _TerminalHandler)]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ from cellpipe.store.lab import Lab
 from cellpipe.store.manifest import describe_file
 from cellpipe.store.snapshot import SEVERAL
 from cellpipe.system.change_time import change_time_ns
+from cellpipe.system.own_folder import unfinished_name
 
 
 @dataclass(frozen=True)
@@ -68,14 +68,18 @@ def ingest_file(lab: Lab, file: NewFile) -> IngestResult:
 @contextmanager
 def _temporary_copy(lab: Lab, path: Path) -> Iterator[Path]:
     """Copy a file that is being written, with its time and the log beside it."""
-    with tempfile.TemporaryDirectory(dir=lab.results, prefix=".", suffix=".tmp") as folder:
-        copy = Path(folder) / path.name
+    folder = lab.results / unfinished_name("copy")
+    folder.mkdir()
+    try:
+        copy = folder / path.name
         before = path.stat()
         for companion in (*formats.companion_paths(path), path):
             if companion.is_file():
                 shutil.copyfile(companion, copy.with_name(companion.name))
         os.utime(copy, ns=(before.st_atime_ns, before.st_mtime_ns))  # it may be another by now
         yield copy
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 class _Ingestion:

@@ -12,6 +12,9 @@ from cellpipe.store.failures import MAX_ATTEMPTS
 from cellpipe.store.history import Event, add_events, last_event, read_events
 from cellpipe.store.ledger import LAST_COMPLETE_STATE, Ledger
 from cellpipe.store.location import has_ledger
+from cellpipe.store.manifest import quarantine_damaged
+from cellpipe.store.migrations import IDENTITY
+from cellpipe.store.ownership import check_mark
 from cellpipe.store.recovery import quarantine_size
 from cellpipe.store.snapshot import SEVERAL
 from cellpipe.store.writer_lease import acquire, current_writer
@@ -52,7 +55,9 @@ def open_ledger(out: Path) -> Ledger:
             "no results", expected="a folder that cellpipe process wrote",
             remedy="run cellpipe process FOLDER --out RESULTS first", file=out,
         )  # fmt: skip
-    return Ledger(out)
+    ledger = Ledger(out)
+    check_mark(ledger, ledger.key_value(IDENTITY))
+    return ledger
 
 
 def read_status(ledger: Ledger) -> Status:
@@ -175,6 +180,7 @@ def forget(ledger: Ledger, cell_id: str, outputs: list[Path]) -> None:
                 f"no cell {cell_id!r}", expected="one that was computed",
                 remedy=f"one of {', '.join(sorted(ledger.cells()))[:200]}",
             )  # fmt: skip
+        quarantine_damaged(ledger)  # what somebody changed is kept
         for path in outputs:
             delete(path)
         ledger.forget_result_files(path.relative_to(ledger.folder).as_posix() for path in outputs)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,7 +27,7 @@ from cellpipe.cell_sheet.sheet import (
     read_sheet_file,
 )
 from cellpipe.core import contracts
-from cellpipe.core.errors import CellSheetError
+from cellpipe.core.errors import CellSheetError, LockedFileError
 from cellpipe.core.model import Cell, Finding
 from cellpipe.pipeline.bounded_reading import read_sheet, sheet_death_error
 from cellpipe.store import LAB, read_table, write_table
@@ -34,10 +35,12 @@ from cellpipe.store.lab import Lab
 from cellpipe.store.layout import BASELINES_COPY, SHEET_COPY
 from cellpipe.store.manifest import describe_file
 from cellpipe.system.atomic_files import delete, write_bytes
+from cellpipe.system.own_folder import foreign_names
 from cellpipe.system.processes import WorkerDiedError
-from cellpipe.system.regular_files import is_special
+from cellpipe.system.regular_files import is_special, read_regular
 from cellpipe.system.scan import BASELINES_NAME, Failure
 
+_log = logging.getLogger("cellpipe")
 _DEADLY_SHEET = "a cell sheet of which the process died that read it"
 
 
@@ -91,7 +94,11 @@ def _read_own_sheet(lab: Lab) -> CellSheet:
     paths = find_sheets(lab.folder)
     if paths and is_special(paths[0]):
         return read_cell_sheet(lab.folder)  # which refuses it
-    content = paths[0].read_bytes() if paths and paths[0].stat().st_size <= LARGEST_SHEET else b""
+    try:
+        is_small = bool(paths) and paths[0].stat().st_size <= LARGEST_SHEET
+        content = read_regular(paths[0]) if is_small else b""
+    except PermissionError:
+        return read_cell_sheet(lab.folder)  # which says what to do
     copy = lab.results / f"{SHEET_COPY}{paths[0].suffix.lower()}" if paths else None
     if copy is None or (copy.is_file() and copy.read_bytes() == content):
         return read_cell_sheet(lab.folder)
@@ -156,7 +163,11 @@ def _is_folder_empty(lab: Lab) -> bool:
 def _save_copy(lab: Lab, stem: str, suffix: str, content: bytes) -> None:
     copy = lab.results / f"{stem}{suffix}"
     if not copy.is_file() or copy.read_bytes() != content:
-        write_bytes(copy, content)
+        try:
+            write_bytes(copy, content)
+        except LockedFileError as error:  # somebody else's, or held open: the run goes on without
+            _log.warning("%s", error)
+            return
         lab.ledger.record_result_files([describe_file(lab.results, copy)])
     for other in (".xlsx", ".csv"):
         if other != suffix:
@@ -164,7 +175,7 @@ def _save_copy(lab: Lab, stem: str, suffix: str, content: bytes) -> None:
 
 
 def _delete_copy(lab: Lab, name: str) -> None:
-    if (lab.results / name).is_file():
+    if (lab.results / name).is_file() and name not in foreign_names(lab.results):
         delete(lab.results / name)
         lab.ledger.forget_result_files([name])
 

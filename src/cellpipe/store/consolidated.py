@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
@@ -25,6 +26,7 @@ FOLDER = "gathered"
 ENOUGH = 100  # fewer files are quickly opened one by one
 _NEWER = 0.02  # the share of files that may be newer than the consolidated one
 _INDEX = "cellpipe.files"
+_NAME = re.compile(r"[A-Za-z0-9._-]+\.parquet")  # as cellpipe names files; copies of Dropbox don't
 
 State = tuple[int, int]  # size in bytes, time of change in ns
 Index = dict[str, tuple[State, str]]
@@ -56,7 +58,7 @@ class FolderSource:
             found = [
                 (entry.name, entry.stat())
                 for entry in entries
-                if entry.name.endswith(".parquet")
+                if _NAME.fullmatch(entry.name)
                 and not is_unfinished(entry.name)
                 and entry.is_file()
                 and f"tables/{table}/{entry.name}" not in foreign

@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 
 from cellpipe.core.errors import CellpipeError
+from cellpipe.store.layout import RESULT_FOLDERS
 from cellpipe.store.ledger import Ledger
 from cellpipe.store.location import claim_folder, postgres_from_url, set_ledger_url
 from cellpipe.store.objects import check_address
@@ -117,7 +118,8 @@ class Lab:
                 "one folder for raw files and results", expected="a results folder of its own",
                 remedy="choose another with --out", file=folder,
             )  # fmt: skip
-        if is_within(folder, self.results):
+        inner = (self.results / name for name in RESULT_FOLDERS)
+        if is_within(folder, self.results) or any(is_same_folder(folder, each) for each in inner):
             raise CellpipeError(
                 f"raw files within the results folder {self.results}",
                 expected="results apart from the raw files, or in a folder of their own below them",

@@ -19,6 +19,7 @@ from cellpipe.store.database import PASSWORD, Database, Postgres, Sqlite, Transa
 from cellpipe.store.ledger_copy import open_copy
 from cellpipe.store.migrations import IDENTITY, migrate
 from cellpipe.store.recovery import (
+    has_signs,
     has_tables,
     holds_results,
     is_ledger_lost,
@@ -29,6 +30,7 @@ from cellpipe.system.mounts import is_network_path
 from cellpipe.system.own_folder import check_free, mark_folder, read_mark
 
 POINTER = "ledger.url"
+_BEFORE_THE_LEDGER = ("cellpipe.log", "watch.log", "prefect")  # what may be made before it is
 _SQLITE = "ledger.sqlite"
 _SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 
@@ -103,10 +105,13 @@ def is_own(folder: Path) -> bool:
         If it holds files that cellpipe did not write.
 
     """
-    if read_mark(folder) is not None or holds_results(folder) or (folder / POINTER).is_file():
+    if (folder / POINTER).is_file() or holds_results(folder):
         return True
-    check_free(folder)
-    return False
+    is_marked = read_mark(folder) is not None
+    if is_marked and has_signs(folder):
+        return True
+    check_free(folder, _BEFORE_THE_LEDGER if is_marked else ())
+    return is_marked
 
 
 def has_ledger(folder: Path) -> bool:

@@ -13,12 +13,14 @@ from cellpipe.core.errors import LockedFileError
 from cellpipe.store.layout import RESULT_FOLDERS, TOP_FILES, is_result_name
 from cellpipe.store.ledger import Ledger
 from cellpipe.store.migrations import ADOPT
+from cellpipe.store.own_results import looks_own
 from cellpipe.store.records import ResultFile
 from cellpipe.store.recovery import quarantine_folder
 from cellpipe.system.atomic_files import move
 from cellpipe.system.own_folder import foreign_names, is_unfinished
 from cellpipe.system.regular_files import open_regular
 
+_WRITTEN_BY_COMMANDS = ("exports", "comparisons", "eln")
 _AT_ONCE = 5_000  # files that one run checks; the next run continues from there
 _PLACE = "results looked at up to"
 
@@ -70,12 +72,20 @@ def delete_partial_files(folder: Path) -> int:
 
 
 def _unfinished_files(folder: Path) -> Iterator[Path]:
-    yield from (path for path in folder.iterdir() if is_unfinished(path.name))
-    yield from (
-        folder / name
-        for name in result_file_names(folder)
-        if is_unfinished(name.rpartition("/")[2])
-    )
+    """Yield what was being written in the results' own folders; no link is followed."""
+    place = os.path.realpath(folder)
+    for name in ("", *RESULT_FOLDERS, *_WRITTEN_BY_COMMANDS):
+        top = folder / name
+        if not Path(os.path.realpath(top)).is_relative_to(place) or (name and top.is_mount()):
+            continue
+        for parent, folders, files in os.walk(top) if name else _list_top(folder):
+            for found in (*folders, *files):
+                if is_unfinished(found):
+                    yield Path(parent) / found
+
+
+def _list_top(folder: Path) -> Iterator[tuple[str, list[str], list[str]]]:
+    yield str(folder), [], [path.name for path in folder.iterdir()]
 
 
 def register_existing(ledger: Ledger) -> None:
@@ -88,7 +98,8 @@ def register_existing(ledger: Ledger) -> None:
         foreign = foreign_names(ledger.folder)
         existing = set(filter(is_result_name, result_file_names(ledger.folder)))
         existing |= {name for name in TOP_FILES if (ledger.folder / name).is_file()}
-        names = sorted(existing - foreign)
+        known = ledger.recorded_files(sorted(existing))
+        names = sorted(n for n in existing - foreign if n in known or looks_own(ledger.folder, n))
         ledger.record_result_files(describe_file(ledger.folder, ledger.folder / n) for n in names)
         ledger.set_key_value(ADOPT, None)
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from collections.abc import Mapping
+from pathlib import Path
 
 from cellpipe.core.errors import LockedFileError, StoreError
 from cellpipe.store.layout import LAB_PAGES, TOP_FILES, is_result_name
 from cellpipe.store.ledger import Ledger
 from cellpipe.store.manifest import describe_file, quarantine_files, result_file_names
 from cellpipe.store.migrations import IDENTITY
+from cellpipe.store.own_results import looks_own
 from cellpipe.system.atomic_files import delete, set_foreign_names
 from cellpipe.system.own_folder import (
     MARK,
@@ -37,20 +40,26 @@ def confirm_mark(ledger: Ledger, identity: str | None) -> bool:
         If the mark is that of other results.
 
     """
-    mark = read_mark(ledger.folder)
+    mark = check_mark(ledger, identity)
     if mark and identity is None:
         ledger.set_key_value(IDENTITY, mark)
-    elif mark and mark != identity:
-        raise StoreError(
-            "the mark of one results folder and the ledger of another", expected="those of one",
-            remedy="bring back the files that belong here, or choose a new folder with --out",
-            file=ledger.folder / MARK,
-        )  # fmt: skip
     elif not mark:
         mark_folder(ledger.folder, ledger.identity())
         told = "%s holds results of an earlier version; it is marked as cellpipe's now"
         _log.warning(told, ledger.folder, extra={"aloud": True})
     return bool(mark) and identity is not None
+
+
+def check_mark(ledger: Ledger, identity: str | None) -> str | None:
+    """Return the id in the folder's mark; refuse one that is not the ledger's; as above."""
+    mark = read_mark(ledger.folder)
+    if mark and identity is not None and mark != identity:
+        raise StoreError(
+            "the mark of one results folder and the ledger of another", expected="those of one",
+            remedy="bring back the files that belong here, or choose a new folder with --out",
+            file=ledger.folder / MARK,
+        )  # fmt: skip
+    return mark
 
 
 def remove_leftovers(ledger: Ledger) -> int:
@@ -103,17 +112,27 @@ def find_foreign_files(ledger: Ledger, *, is_known: bool) -> None:
     folder = ledger.folder
     existing = [name for name in result_file_names(folder) if is_result_name(name)]
     existing += [name for name in TOP_FILES if (folder / name).is_file()]
-    known = [written.path for written in ledger.result_files()]
-    known_folded = {name.casefold() for name in known}  # a disk may keep a name's old case
-    foreign = {name for name in existing if name.casefold() not in known_folded}
+    known = {written.path for written in ledger.result_files()}
+    folded = {name.casefold(): name for name in known}
+    unknown = {name for name in existing if name not in known}
+    foreign = {name for name in unknown if not _is_known(folder, name, folded)}
     if not is_known:
-        new = foreign - foreign_names(folder)
+        new = {name for name in foreign - foreign_names(folder) if looks_own(folder, name)}
         top = sorted(new.intersection(TOP_FILES))
         ledger.record_result_files(describe_file(folder, folder / name) for name in top)
         foreign -= {*top, *quarantine_files(folder, sorted(filter(_is_table, new)))}
     set_foreign_names(folder, foreign)
     existing_folded = {name.casefold() for name in existing}
     ledger.forget_result_files(name for name in known if name.casefold() not in existing_folded)
+
+
+def _is_known(folder: Path, name: str, folded: Mapping[str, str]) -> bool:
+    """Return whether a known name in other case leads to this file: a disk may keep an old case."""
+    other = folded.get(name.casefold())
+    try:
+        return other is not None and (folder / name).samefile(folder / other)
+    except OSError:
+        return False
 
 
 def _is_table(name: str) -> bool:

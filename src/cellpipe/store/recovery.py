@@ -17,6 +17,7 @@ from pathlib import Path
 
 from cellpipe.store.layout import LAB_PAGES, RESULT_FOLDERS, is_result_name
 from cellpipe.store.migrations import ADOPT
+from cellpipe.store.own_results import looks_own
 from cellpipe.system.atomic_files import atomic_write, move
 from cellpipe.system.own_folder import foreign_names
 
@@ -58,10 +59,13 @@ def has_tables(folder: Path) -> bool:
 
 def holds_results(folder: Path) -> bool:
     """Return whether a folder without a mark holds results of an earlier version."""
-    is_known = any((folder / name).is_file() for name in ("ledger.sqlite", _COPY))
-    return is_known and (
-        has_tables(folder) or _is_intact(folder / "ledger.sqlite") or _is_intact(folder / _COPY)
-    )
+    return _is_intact(folder / "ledger.sqlite") or _is_intact(folder / _COPY)
+
+
+def has_signs(folder: Path) -> bool:
+    """Return whether a marked folder holds what only cellpipe makes there: a ledger, or tables."""
+    names = ("ledger.sqlite", _COPY, DAMAGED)
+    return any((folder / name).exists() for name in names) or has_tables(folder)
 
 
 def quarantine_folder(folder: Path) -> Path:
@@ -98,7 +102,8 @@ def _move_results(target: Path, folder: Path) -> None:
     files = (path for name in RESULT_FOLDERS for path in (folder / name).rglob("*"))
     names = [path.relative_to(folder).as_posix() for path in files if path.is_file()]
     names = [name for name in (*names, *LAB_PAGES) if is_result_name(name)]
-    _move_files(target, folder, sorted({*names} - foreign_names(folder)))
+    own = (name for name in {*names} - foreign_names(folder) if looks_own(folder, name))
+    _move_files(target, folder, sorted(own))
 
 
 def _move_files(target: Path, folder: Path, names: Sequence[str]) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import re
+import shutil
 import time
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -157,9 +159,18 @@ def move(path: Path, to: Path) -> None:
     check_replaceable(to)
     try:
         to.parent.mkdir(parents=True, exist_ok=True)
-        _retry_while_locked(lambda: path.replace(to))
+        _retry_while_locked(lambda: _rename_or_copy(path, to))
     except PermissionError as error:
         raise _locked_error(path, error) from error
+
+
+def _rename_or_copy(path: Path, to: Path) -> None:
+    try:
+        path.replace(to)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        shutil.move(path, to)  # another disk: a copy, and then the deletion
 
 
 def _locked_error(path: Path, error: OSError) -> LockedFileError:

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from cellpipe.core.errors import ForeignFileError, StoreError
@@ -53,8 +54,8 @@ def mark_folder(folder: Path, identity: str | None = None) -> str:
     return identity
 
 
-def check_free(folder: Path) -> None:
-    """Check that a folder without a mark may become cellpipe's: it is not there, or empty.
+def check_free(folder: Path, allowed: Collection[str] = ()) -> None:
+    """Check that a folder may become cellpipe's: it is not there, or empty but for some names.
 
     Raises
     ------
@@ -64,7 +65,8 @@ def check_free(folder: Path) -> None:
     """
     try:
         with os.scandir(folder) as entries:
-            names = sorted(entry.name for entry in entries if not _is_nobodys(entry.name))
+            found = {entry.name for entry in entries if not _is_nobodys(entry.name)}
+            names = sorted(found.difference(allowed))
     except FileNotFoundError:
         return
     except OSError as error:
@@ -84,7 +86,7 @@ def check_free(folder: Path) -> None:
 
 
 def _is_nobodys(name: str) -> bool:
-    return name.lower() in _SYSTEMS_OWN or is_unfinished(name) or name == _NOTES
+    return name.lower() in _SYSTEMS_OWN or is_unfinished(name) or name in {_NOTES, MARK}
 
 
 def is_same_folder(one: Path, other: Path) -> bool:
@@ -119,18 +121,35 @@ def check_replaceable(path: Path) -> None:
         return
     place = os.path.realpath(path.parent)
     if not Path(place).is_relative_to(os.path.realpath(root)):
-        raise StoreError(
-            f"a link in the results that leads to {place}",
-            expected="folders of cellpipe's own in the results, and no links",
-            remedy="delete the link; to have results on another disk, name a folder there with "
-            "--out", file=path.parent,
-        )  # fmt: skip
+        raise _link_error(path.parent)
     if path.relative_to(root).as_posix() in foreign_names(root):
         raise ForeignFileError(
             "a file that cellpipe did not write, under the name of a result",
             expected="no file, or cellpipe's own",
             remedy="move it out of the results; the next run writes the result", file=path,
         )  # fmt: skip
+
+
+def check_no_link(path: Path) -> None:
+    """Check that a file which is appended to is no link to another one.
+
+    Raises
+    ------
+    StoreError
+        If it is, or is the same file under two names.
+
+    """
+    if path.is_symlink() or (path.is_file() and path.stat().st_nlink > 1):
+        raise _link_error(path)
+
+
+def _link_error(path: Path) -> StoreError:
+    return StoreError(
+        f"a link in the results that leads to {os.path.realpath(path)}",
+        expected="files and folders of cellpipe's own in the results, and no links",
+        remedy="delete the link; to have results on another disk, name a folder there with --out",
+        file=path,
+    )  # fmt: skip
 
 
 def find_root(path: Path) -> Path | None:
@@ -158,6 +177,8 @@ def note_write(unfinished: Path, path: Path) -> None:
     status = unfinished.stat()
     name = path.relative_to(root).as_posix()
     line = f"{status.st_size}\t{status.st_mtime_ns}\t{name}\n".encode()
+    if (root / _NOTES).is_symlink():
+        raise _link_error(root / _NOTES)
     handle = _open_notes(root / _NOTES / _notes_name())
     try:
         os.write(handle, line)
@@ -208,7 +229,12 @@ def delete_notes(root: Path) -> None:
 
 def _note_files(root: Path) -> Iterator[Path]:
     with contextlib.suppress(OSError):
-        yield from sorted((root / _NOTES).glob("*.txt"))
+        if not (root / _NOTES).is_symlink():
+            yield from sorted(filter(_is_note, (root / _NOTES).iterdir()))
+
+
+def _is_note(path: Path) -> bool:
+    return re.fullmatch(r"[0-9a-f]{32}\.txt", path.name) is not None
 
 
 def unfinished_name(name: str) -> str:
@@ -218,4 +244,4 @@ def unfinished_name(name: str) -> str:
 
 def is_unfinished(name: str) -> bool:
     """Return whether a name in the results is that of a file whose writing was interrupted."""
-    return name.startswith(".") and name.endswith(".tmp")
+    return re.fullmatch(r"\..*\.[0-9a-f]{12}\.tmp", name) is not None

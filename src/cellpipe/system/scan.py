@@ -332,9 +332,8 @@ def _entry_name(entry: os.DirEntry[str]) -> str:
 
 def _is_results_folder(names: Sequence[str]) -> bool:
     """Return whether a folder that contains these names is a results folder."""
-    return MARK in names or (
-        "tables" in names and ("ledger.sqlite" in names or "ledger.url" in names)
-    )
+    has_ledger = "ledger.sqlite" in names or "ledger.url" in names
+    return has_ledger and ("tables" in names or MARK in names)
 
 
 def _unreachable_message(kind: str, name: str, error: OSError) -> str:
