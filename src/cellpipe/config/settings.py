@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from cellpipe.config.example import EXAMPLE
 from cellpipe.config.invalid_settings import settings_error
 from cellpipe.core.clean_text import is_postgres_address, is_storage_address
 from cellpipe.core.errors import SettingsError

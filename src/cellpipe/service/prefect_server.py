@@ -39,8 +39,8 @@ from cellpipe.store.location import claim_folder
 from cellpipe.system.child_processes import call_on_stdin_close, start_module
 from cellpipe.system.log_files import make_room
 from cellpipe.system.private_folder import (
+    append_to,
     make_plain_folder,
-    open_log,
     work_in_private_folder,
 )
 
@@ -177,7 +177,7 @@ def _local_server(out: Path, home: Path, password: str) -> Iterator[str]:
     if not any(os.environ.get(name) for name in _DATABASE):
         settings[_DATABASE[0]] = f"sqlite+aiosqlite:///{(records / 'prefect.db').as_posix()}"
     try:
-        with os.fdopen(open_log(records / "server.log"), "ab") as log:
+        with os.fdopen(append_to(records / "server.log"), "ab") as log:
             process = start_module(
                 *server_arguments("127.0.0.1", number, port), env=settings, cwd=home, stdout=log,
                 pass_fds=descriptors(port),

@@ -101,7 +101,7 @@ def _refuse_link(path: Path) -> None:
     )  # fmt: skip
 
 
-def open_log(path: Path) -> int:
+def append_to(path: Path) -> int:
     """Open a file, and never what a link leads to; return its descriptor."""
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
     return os.open(path, flags | getattr(os, "O_BINARY", 0), _READ_AND_WRITE)
