@@ -88,6 +88,18 @@ def _list_top(folder: Path) -> Iterator[tuple[str, list[str], list[str]]]:
     yield str(folder), [], [path.name for path in folder.iterdir()]
 
 
+def is_as_recorded(folder: Path, written: ResultFile, status: os.stat_result) -> bool:
+    """Return whether a file holds what was recorded, also if it was written once more since.
+
+    As by a worker of a cluster that was taken for dead, and whose work another one has done.
+    """
+    if status.st_size != written.size:
+        return False
+    return status.st_mtime_ns == written.modified_ns or (
+        _sha256(folder / written.path) == written.sha256
+    )
+
+
 def register_existing(ledger: Ledger) -> None:
     """Record every result file that the ledger does not know, or knows in another state, as it is.
 

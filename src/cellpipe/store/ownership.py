@@ -10,7 +10,12 @@ from pathlib import Path
 from cellpipe.core.errors import LockedFileError, StoreError
 from cellpipe.store.layout import LAB_PAGES, TOP_FILES, is_result_name
 from cellpipe.store.ledger import Ledger
-from cellpipe.store.manifest import describe_file, quarantine_files, result_file_names
+from cellpipe.store.manifest import (
+    describe_file,
+    is_as_recorded,
+    quarantine_files,
+    result_file_names,
+)
 from cellpipe.store.migrations import IDENTITY
 from cellpipe.store.own_results import looks_own
 from cellpipe.system.atomic_files import delete, set_foreign_names
@@ -97,7 +102,9 @@ def _find_unrecorded(ledger: Ledger) -> list[str]:
         with contextlib.suppress(OSError):
             status = (ledger.folder / name).stat()
             state, known = (status.st_size, status.st_mtime_ns), recorded.get(name)
-            if state in states and (known is None or (known.size, known.modified_ns) != state):
+            if state not in states:
+                continue
+            if known is None or not is_as_recorded(ledger.folder, known, status):
                 found.append(name)
     return found
 
