@@ -230,7 +230,11 @@ def _check_workbook_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) ->
             _check_places(name, _read_tags(archive, member))
     except (zipfile.BadZipFile, zlib.error, _IsalError, EOFError) as error:
         if "CRC" in str(error):
-            return  # its length is right; reading it says that its content is not
+            raise _beyond(
+                f"a member {name!r} whose checksum is wrong: its bytes were changed, or not the "
+                f"{member.file_size:,} that it states",
+                "a whole workbook",
+            ) from error
         if isinstance(error, zipfile.BadZipFile):
             raise _beyond(_DAMAGED_DIRECTORY, "a whole workbook") from error
         raise _beyond(
