@@ -44,7 +44,7 @@ from cellpipe.store.ownership import (
 from cellpipe.store.records import CellEntry
 from cellpipe.store.snapshot import LedgerSnapshot
 from cellpipe.store.writer_lease import acquire
-from cellpipe.system.own_folder import read_notes
+from cellpipe.system.own_folder import has_notes
 from cellpipe.system.processes import Workers
 from cellpipe.system.progress import CELL_COST, FILE_COST, Progress, StageProgress
 from cellpipe.system.scan import Failure
@@ -318,7 +318,7 @@ def exclusive_run(lab: Lab, wait_second: float = 0.0) -> Iterator[LedgerSnapshot
         _check_owner(lab, state)
         _save_job(lab, state)
         yield _tidy_up(lab, state)
-        if read_notes(lab.results):  # something was written, perhaps by a worker that died of it
+        if has_notes(lab.results):  # something was written, perhaps by a worker that died of it
             delete_partial_files(lab.results)
         remove_leftovers(lab.ledger)
 

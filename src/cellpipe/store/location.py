@@ -34,6 +34,7 @@ from cellpipe.system.own_folder import (
     check_regular,
     mark_folder,
     read_mark,
+    unusable_error,
 )
 from cellpipe.system.regular_files import read_regular
 
@@ -97,11 +98,7 @@ def claim_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         mark_folder(folder)
     except OSError as error:
-        raise StoreError(
-            f"a results folder that can't be used ({error.strerror or error})",
-            expected="a folder that can be written", remedy="choose another with --out",
-            file=folder,
-        ) from error  # fmt: skip
+        raise unusable_error(folder, error, "a folder that can be written") from error
 
 
 def is_own(folder: Path) -> bool:
@@ -114,10 +111,10 @@ def is_own(folder: Path) -> bool:
 
     """
     _check_files(folder)
-    if (folder / POINTER).is_file() or holds_results(folder):
-        return True
     is_marked = read_mark(folder) is not None
-    if is_marked and has_signs(folder):
+    if is_marked and has_signs(folder):  # at every opening, so it comes before the ledger's check
+        return True
+    if (folder / POINTER).is_file() or holds_results(folder):
         return True
     check_free(folder, _BEFORE_THE_LEDGER if is_marked else ())
     return is_marked

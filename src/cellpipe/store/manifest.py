@@ -53,6 +53,12 @@ def result_file_names(folder: Path) -> list[str]:
     return names
 
 
+def result_names(folder: Path) -> set[str]:
+    """Return the names of the files under a recorded result's name, whosever they are."""
+    top = {name for name in TOP_FILES if (folder / name).is_file()}
+    return top.union(filter(is_result_name, result_file_names(folder)))
+
+
 def names_digest(folder: Path) -> str:
     """Return a digest of the names of the result files."""
     return hashlib.sha256("\n".join(sorted(result_file_names(folder))).encode()).hexdigest()
@@ -74,18 +80,14 @@ def delete_partial_files(folder: Path) -> int:
 def _unfinished_files(folder: Path) -> Iterator[Path]:
     """Yield what was being written in the results' own folders; no link is followed."""
     place = os.path.realpath(folder)
-    for name in ("", *RESULT_FOLDERS, *_WRITTEN_BY_COMMANDS):
-        top = folder / name
-        if not Path(os.path.realpath(top)).is_relative_to(place) or (name and os.path.ismount(top)):
+    yield from [path for path in folder.iterdir() if is_unfinished(path.name)]
+    for top in (folder / name for name in (*RESULT_FOLDERS, *_WRITTEN_BY_COMMANDS)):
+        if not Path(os.path.realpath(top)).is_relative_to(place) or os.path.ismount(top):
             continue
-        for parent, folders, files in os.walk(top) if name else _list_top(folder):
-            for found in (*folders, *files):
-                if is_unfinished(found):
-                    yield Path(parent) / found
-
-
-def _list_top(folder: Path) -> Iterator[tuple[str, list[str], list[str]]]:
-    yield str(folder), [], [path.name for path in folder.iterdir()]
+        for parent, folders, files in os.walk(top):
+            yield from (
+                Path(parent) / found for found in (*folders, *files) if is_unfinished(found)
+            )
 
 
 def is_as_recorded(folder: Path, written: ResultFile, status: os.stat_result) -> bool:
@@ -108,8 +110,7 @@ def register_existing(ledger: Ledger) -> None:
     """
     if ledger.key_value(ADOPT) is not None:
         foreign = foreign_names(ledger.folder)
-        existing = set(filter(is_result_name, result_file_names(ledger.folder)))
-        existing |= {name for name in TOP_FILES if (ledger.folder / name).is_file()}
+        existing = result_names(ledger.folder)
         known = ledger.recorded_files(sorted(existing))
         names = sorted(n for n in existing - foreign if n in known or looks_own(ledger.folder, n))
         ledger.record_result_files(describe_file(ledger.folder, ledger.folder / n) for n in names)

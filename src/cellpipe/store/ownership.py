@@ -14,7 +14,7 @@ from cellpipe.store.manifest import (
     describe_file,
     is_as_recorded,
     quarantine_files,
-    result_file_names,
+    result_names,
 )
 from cellpipe.store.migrations import IDENTITY
 from cellpipe.store.own_results import looks_own
@@ -117,12 +117,10 @@ def find_foreign_files(ledger: Ledger, *, is_known: bool) -> None:
     left it.
     """
     folder = ledger.folder
-    existing = [name for name in result_file_names(folder) if is_result_name(name)]
-    existing += [name for name in TOP_FILES if (folder / name).is_file()]
+    existing = result_names(folder)
     known = {written.path for written in ledger.result_files()}
     folded = {name.casefold(): name for name in known}
-    unknown = {name for name in existing if name not in known}
-    foreign = {name for name in unknown if not _is_known(folder, name, folded)}
+    foreign = {name for name in existing - known if not _is_known(folder, name, folded)}
     if not is_known:
         new = {name for name in foreign - foreign_names(folder) if looks_own(folder, name)}
         top = sorted(new.intersection(TOP_FILES))

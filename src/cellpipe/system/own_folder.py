@@ -88,11 +88,7 @@ def check_free(folder: Path, allowed: Collection[str] = ()) -> None:
     except FileNotFoundError:
         return
     except OSError as error:
-        raise StoreError(
-            f"a results folder that can't be used ({error.strerror or error})",
-            expected="a folder that can be read and written", remedy="choose another with --out",
-            file=folder,
-        ) from error  # fmt: skip
+        raise unusable_error(folder, error, "a folder that can be read and written") from error
     if names:
         more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
         raise StoreError(
@@ -101,6 +97,14 @@ def check_free(folder: Path, allowed: Collection[str] = ()) -> None:
             remedy="choose another folder with --out; nothing was changed in this one",
             file=folder,
         )  # fmt: skip
+
+
+def unusable_error(folder: Path, error: OSError, expected: str) -> StoreError:
+    """Say that the system refuses the use of a results folder."""
+    return StoreError(
+        f"a results folder that can't be used ({error.strerror or error})", expected=expected,
+        remedy="choose another with --out", file=folder,
+    )  # fmt: skip
 
 
 def _is_nobodys(name: str) -> bool:
@@ -242,6 +246,11 @@ def read_notes(root: Path) -> dict[str, set[State]]:
                 if size.isdecimal() and modified.isdecimal() and name:
                     found.setdefault(name, set()).add((int(size), int(modified)))
     return found
+
+
+def has_notes(root: Path) -> bool:
+    """Return whether anything was put into place since notes were last deleted."""
+    return next(_note_files(root), None) is not None
 
 
 def delete_notes(root: Path) -> None:
