@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import partial
 from types import MappingProxyType
 from typing import get_args
@@ -13,7 +13,7 @@ import polars as pl
 from cellpipe.analyses import registry
 from cellpipe.analyses.failures import failed_results, failed_tables
 from cellpipe.analyses.outside import check_needs
-from cellpipe.core.contracts import table_names, validate
+from cellpipe.core.contracts import find_unusual, table_names, validate, validate_set
 from cellpipe.core.errors import CellpipeError, ContractError
 from cellpipe.core.model import (
     Analysis,
@@ -124,12 +124,8 @@ def _run_analysis(analysis: Analysis, cell: Cell, tables: Tables) -> tuple[Resul
             remedy="correct its needs",
         )  # fmt: skip
     given = {name: _select_columns(analysis, name, tables[name]) for name in analysis.needs}
-    made = tuple(
-        Result(result.analysis, _validate(result, cell), _check_findings(result.findings))
-        for result in analysis.compute(
-            restrict_cell(cell, analysis.fields), MappingProxyType(given)
-        )
-    )
+    computed = analysis.compute(restrict_cell(cell, analysis.fields), MappingProxyType(given))
+    made = tuple(_validate_result(result, cell) for result in computed)
     names = [result.analysis for result in made]
     if sorted(names) != sorted(analysis.makes):
         raise ContractError(
@@ -137,7 +133,17 @@ def _run_analysis(analysis: Analysis, cell: Cell, tables: Tables) -> tuple[Resul
             expected=", ".join(analysis.makes) or "none",
             remedy="let makes name the tables that it gives",
         )  # fmt: skip
-    return made
+    strange = validate_set({**tables, **{result.analysis: result.table for result in made}}, names)
+    if not strange:
+        return made
+    return (replace(made[0], findings=(*made[0].findings, *strange)), *made[1:])
+
+
+def _validate_result(result: Result, cell: Cell) -> Result:
+    """Return a result as its contract has it, with a finding for what is unusual in its table."""
+    table = _validate(result, cell)
+    findings = _check_findings(result.findings)
+    return Result(result.analysis, table, (*findings, *find_unusual(result.analysis, table)))
 
 
 def _validate(result: Result, cell: Cell) -> pl.DataFrame:

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from cellpipe.core import contracts
-from cellpipe.core.errors import DamagedFileError, FileError, NoDataError
+from cellpipe.core.errors import ContractError, DamagedFileError, FileError, NoDataError
 from cellpipe.core.model import Finding, Measurement, RawFile, Recording, Rejection
 from cellpipe.formats.charge_check import charge_findings
 from cellpipe.formats.format import Format
@@ -96,6 +96,10 @@ def read_raw(
         return _build_measurement(raw, form, recording, time_zone)
     except FileError as error:
         raise error.with_file(path) from error
+    except ContractError as error:
+        raise DamagedFileError(
+            error.found, expected=error.expected, remedy=error.remedy, file=path
+        ) from error
     except BaseException as e:
         if is_disk_error(e) or not is_reader_error(e):
             raise

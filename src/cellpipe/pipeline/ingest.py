@@ -11,11 +11,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import polars as pl
+
 from cellpipe import formats
 from cellpipe.analyses.half_cycle_segments import half_cycle_segments
 from cellpipe.core import contracts
-from cellpipe.core.errors import FileError
-from cellpipe.core.model import Measurement, RawFile
+from cellpipe.core.errors import ContractError, FileError
+from cellpipe.core.model import Finding, Measurement, RawFile
 from cellpipe.pipeline.plan import NewFile, is_current, reading_key
 from cellpipe.store import Content, ResultFile, SeenFile, write_table
 from cellpipe.store.lab import Lab
@@ -132,23 +134,22 @@ class _Ingestion:
                     metadata=json.dumps({"parts": parts}),
                 )  # fmt: skip
             measurement = formats.read_raw(raw, form, time_zone=lab.time_zone)
-        except FileError as error:
+            tables, findings = _add_segments(measurement)
+        except (FileError, ContractError) as error:
             key = reading_key(lab, None)
             return Content(raw.sha256, key, "set aside", reason=error.reason.without_file())
-        return self._write_tables(measurement)
+        return self._write_tables(measurement, tables, findings)
 
-    def _write_tables(self, measurement: Measurement) -> Content:
+    def _write_tables(
+        self, measurement: Measurement, tables: dict[str, pl.DataFrame], findings: list[Finding]
+    ) -> Content:
         """Write a measurement's tables; return what the ledger is to record."""
         sha256 = measurement.raw_file.sha256
-        tables = dict(measurement.tables)
         span = throughput = None
         if "timeseries" in tables:
-            made = half_cycle_segments(tables["timeseries"], sha256)
-            segments = contracts.validate("half_cycle_segments", made)
-            tables["half_cycle_segments"] = segments
             times = tables["timeseries"]["test_time_second"]
             span = float(times[-1] - times[0]) if len(times) else 0.0
-            throughput = float(segments["capacity_ah"].sum())
+            throughput = float(tables["half_cycle_segments"]["capacity_ah"].sum())
         folder = self._lab.results
         for name, frame in tables.items():
             path = write_table(folder, name, sha256, frame)
@@ -159,5 +160,22 @@ class _Ingestion:
             sha256, reading_key(self._lab, measurement.format), "used", measurement.format,
             measurement.started_at, records, spectra, span, throughput, tuple(tables),
             json.dumps(dict(measurement.metadata), default=str, sort_keys=True),
-            tuple(measurement.findings),
+            tuple(findings),
         )  # fmt: skip
+
+
+def _add_segments(measurement: Measurement) -> tuple[dict[str, pl.DataFrame], list[Finding]]:
+    """Return a measurement's tables with its half-cycle segments, and the findings about them.
+
+    Raises
+    ------
+    ContractError
+        If its segments are not what a segment can be.
+
+    """
+    tables, findings = dict(measurement.tables), list(measurement.findings)
+    if "timeseries" in tables:
+        made = half_cycle_segments(tables["timeseries"], measurement.raw_file.sha256)
+        tables["half_cycle_segments"] = contracts.validate("half_cycle_segments", made)
+        findings += contracts.find_unusual("half_cycle_segments", tables["half_cycle_segments"])
+    return tables, findings

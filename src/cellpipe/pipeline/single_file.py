@@ -90,6 +90,8 @@ def fit_file(
         tables["cycles"] = _start_from_age(tables, age_hour)
     growth = resistance_growth.ANALYSIS.compute(cell, tables)
     found += [finding for result in (*results, *growth) for finding in result.findings]
+    for result in results:
+        found += contracts.find_unusual(result.analysis, tables[result.analysis])
     grown = growth[0].table
     if age_hour is None and grown["law"].drop_nulls().len():
         grown = grown.with_columns(pl.lit(None, pl.Float64).alias(name) for name in _OF_THE_AGE)

@@ -1,0 +1,140 @@
+"""Relations between the tables of a cell: keys that must be there, sums that must agree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+
+import polars as pl
+
+from cellpipe.core.contracts.columns import Column
+from cellpipe.core.contracts.rules import check_rule, compile_rule, named_columns, parse_expression
+from cellpipe.core.contracts.schema import Relation, load_schema, table_names
+from cellpipe.core.contracts.shaping import contract_error
+from cellpipe.core.errors import SchemaError
+from cellpipe.core.model import Finding
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """A relation with the columns that it uses of both tables."""
+
+    relation: Relation
+    own: tuple[str, ...]
+    other: tuple[str, ...]
+
+
+def validate_set(
+    tables: Mapping[str, pl.DataFrame], names: Iterable[str] | None = None
+) -> list[Finding]:
+    """Hold tables of a cell to their relations with each other.
+
+    Parameters
+    ----------
+    tables
+        Tables by name, each as :func:`validate` returned it, perhaps with further columns.
+    names
+        The tables whose relations are looked at; all of them if not given. A relation to a table
+        that is not among ``tables``, or lacks a column that it needs, is left out.
+
+    Returns
+    -------
+    Findings of what is strange.
+
+    Raises
+    ------
+    ContractError
+        If rows lack their match in another table, or do not agree with it.
+
+    """
+    findings = []
+    for name in tables if names is None else names:
+        own = tables[name]
+        if name not in table_names() or not own.height:
+            continue
+        for prepared in prepare_relations(name):
+            other = tables.get(prepared.relation.table)
+            if other is None or not set(prepared.other) <= {*other.columns}:
+                continue
+            if set(prepared.own) <= {*own.columns}:
+                findings += _hold(name, prepared, own, other)
+    return findings
+
+
+@cache
+def prepare_relations(name: str) -> tuple[_Prepared, ...]:
+    """Return the relations of a schema, tried.
+
+    Raises
+    ------
+    SchemaError
+        If one names a table or a column that is none, or its rule can't be broken.
+
+    """
+    return tuple(_prepare(name, relation) for relation in load_schema(name).relations)
+
+
+def _prepare(name: str, relation: Relation) -> _Prepared:
+    own, other = load_schema(name).columns, load_schema(relation.table).columns
+    used = [*relation.match.values(), *named_columns(relation.where, other)]
+    for text in relation.values.values():
+        used += parse_expression(text).meta.root_names()
+    unknown = [column for column in used if column not in other]
+    if unknown or (not relation.rule and relation.optional):
+        found = f"no column {unknown[0]}" if unknown else "a relation that can't be broken"
+        raise SchemaError(
+            f"{found}, in the relation to {relation.table}",
+            expected="columns of that table, and a rule where the match is optional",
+            remedy="correct the relation", file=f"schemas/{name}.yaml",
+        )  # fmt: skip
+    named: list[str] = []
+    if relation.rule:
+        columns = {**own, **_other_columns(relation)}
+        check_rule(relation.rule, columns)
+        named = named_columns(relation.rule, columns)
+        if not relation.values:
+            used += [column.partition(".")[2] for column in named if "." in column]
+    mine = [*relation.match, *(column for column in named if "." not in column)]
+    return _Prepared(relation, tuple(dict.fromkeys(mine)), tuple(dict.fromkeys(used)))
+
+
+def _other_columns(relation: Relation) -> dict[str, Column]:
+    other = load_schema(relation.table).columns
+    if relation.values:
+        made = Column(type="float64", meaning="An aggregate.", nullable=True)
+        return {f"other.{name}": made for name in relation.values}
+    return {f"other.{name}": spec for name, spec in other.items()}
+
+
+def _hold(name: str, prepared: _Prepared, own: pl.DataFrame, other: pl.DataFrame) -> list[Finding]:
+    relation, keys = prepared.relation, list(prepared.relation.match)
+    others = list(relation.match.values())
+    if relation.where:
+        other = other.filter(parse_expression(relation.where))
+    if relation.values:
+        made = [parse_expression(text).alias(as_) for as_, text in relation.values.items()]
+        other = other.group_by(others, maintain_order=True).agg(made)
+        values = list(relation.values)
+    else:
+        values = list(prepared.other)
+        other = other.unique(others, keep="first", maintain_order=True)
+    matched = other.select(
+        pl.struct(values).alias("other"), pl.lit(value=True).alias("_there"),
+        *(pl.col(column).alias(f"_{place}") for place, column in enumerate(others)),
+    )  # fmt: skip
+    places = [f"_{place}" for place in range(len(others))]
+    joined = own.select(prepared.own).join(matched, left_on=keys, right_on=places, how="left")
+    wrong = pl.lit(value=False)
+    if not relation.optional:
+        wrong |= pl.col("_there").is_null() & pl.all_horizontal(pl.col(keys).is_not_null())
+    if relation.rule:
+        wrong |= pl.col("_there").is_not_null() & ~compile_rule(relation.rule)
+    bad = joined.filter(wrong)
+    if not bad.height:
+        return []
+    first = ", ".join(f"{key} {bad[key][0]}" for key in keys)
+    said = f"{relation.sentence} (not so in {bad.height} of {own.height} rows, first {first})"
+    if relation.level == "error":
+        raise contract_error(name, said)
+    return [Finding("warning", "unusual_values", f"Table {name}: {said}.", bad.height)]

@@ -1,0 +1,110 @@
+"""Shape a table as its schema has it: columns in order, exact types, nothing rounded or cast.
+
+What is wider or narrower by type and equal by value is taken: an integer of another width, single
+precision, an integer in a column of floats, a column without any value. A float in a column of
+integers is taken only if every value is whole; text in a column of numbers, or a truth value, is
+refused.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from cellpipe.core.contracts.columns import Column
+from cellpipe.core.contracts.schema import (
+    Schema,
+    find_column,
+    first_error_line,
+    load_schema,
+)
+from cellpipe.core.errors import ContractError
+
+_EXACT = 2**53  # the largest integer up to which a float holds each
+
+
+def shape_table(name: str, frame: pl.DataFrame) -> pl.DataFrame:
+    """Return a table with the types and the column order of its schema.
+
+    NaN and infinities become null.
+
+    Raises
+    ------
+    ContractError
+        If a column is missing, unknown, or of a type that can't be taken exactly.
+
+    """
+    schema = load_schema(name)
+    specs = {column: find_column(schema, column) for column in frame.columns}
+    unknown = [column for column, spec in specs.items() if spec is None]
+    missing = [c for c, s in schema.columns.items() if s.required and c not in frame.columns]
+    if unknown or missing:
+        parts = [f"no column {', '.join(missing)}"] if missing else []
+        parts += [f"unknown column {', '.join(unknown)}"] if unknown else []
+        raise contract_error(name, "; ".join(parts), f"the columns of schemas/{name}.yaml")
+    known = {column: spec for column, spec in specs.items() if spec is not None}
+    order = list(schema.columns)
+    in_order = sorted(known, key=lambda column: _column_position(order, column, schema))
+    types = frame.schema
+    for column in in_order:
+        _check_type(name, frame[column], known[column])
+    floats = [c for c in in_order if types[c].is_float()]
+    finite = frame.select(pl.col(floats).is_finite().all()).row(0) if floats else ()
+    nonfinite = {c for c, is_finite in zip(floats, finite, strict=True) if not is_finite}
+    try:
+        return frame.select(_cast(types[c], c, known[c], c in nonfinite) for c in in_order)
+    except pl.exceptions.PolarsError as error:
+        raise contract_error(name, first_error_line(error)) from error
+
+
+def contract_error(name: str, what: str, expected: str = "") -> ContractError:
+    """Return the error of a table that is not what its schema says."""
+    return ContractError(
+        f"table {name}: {what}",
+        expected=expected or f"what schemas/{name}.yaml says",
+        remedy="correct what makes the table",
+    )
+
+
+def _check_type(name: str, values: pl.Series, spec: Column) -> None:
+    """Raise ContractError if a column can't be taken without rounding or interpreting it."""
+    have, wanted = values.dtype, spec.dtype
+    if have in (wanted, pl.Null) or not values.len():
+        return
+    if have.is_numeric() and wanted.is_numeric():
+        inexact = values.filter(_is_inexact(values, wanted))
+        if not inexact.len():
+            return
+        found = f"{values.name} holds {inexact[0]}"
+        raise contract_error(name, found, f"values that {spec.type} holds exactly")
+    is_utc = isinstance(have, pl.Datetime) and have.time_zone == "UTC"
+    if is_utc and wanted.is_temporal() and not (values.dt.timestamp("ns") % 1000).any():
+        return
+    known = values.drop_nulls()
+    example = f", e.g. {known[0]!r}" if known.len() else ""
+    raise contract_error(
+        name, f"{values.name} is of the type {have}{example}",
+        f"{spec.type}: nothing is cast, for it would be guessed what is meant",
+    )  # fmt: skip
+
+
+def _is_inexact(values: pl.Series, wanted: pl.DataType) -> pl.Series:
+    """Return which numbers another numeric type can't hold; NaN and infinities are none."""
+    if values.dtype.is_float() and wanted.is_integer():
+        return values.is_finite() & ((values != values.round(0)) | (values.abs() > _EXACT))
+    if values.dtype.is_integer() and wanted.is_float():
+        return (values > _EXACT) | (values < -_EXACT)
+    return pl.repeat(value=False, n=values.len(), dtype=pl.Boolean, eager=True)
+
+
+def _column_position(order: list[str], column: str, schema: Schema) -> tuple[int, str]:
+    if column in order:
+        return order.index(column), column
+    spec = find_column(schema, column)
+    return next(i for i, name in enumerate(order) if schema.columns[name] is spec), column
+
+
+def _cast(dtype: pl.DataType, column: str, spec: Column, nonfinite: bool) -> pl.Expr:
+    expression = pl.col(column)
+    if nonfinite:
+        expression = pl.when(expression.is_finite()).then(expression)
+    return expression if dtype == spec.dtype else expression.cast(spec.dtype)

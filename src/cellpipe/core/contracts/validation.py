@@ -1,0 +1,237 @@
+"""Hold tables to their schemas with pandera: refuse them, set rows or values aside, or say so.
+
+What can't be is an error: a table that an analysis made is refused; of a table that was read from a
+file (``bad_rows: reject``) the row is set aside, or only the value where the column may be empty.
+What should not be is a finding.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, cast
+
+import polars as pl
+
+from cellpipe.core.contracts.checks import Check, keeps_all, table_checks
+from cellpipe.core.contracts.schema import empty_table, find_column, load_schema
+from cellpipe.core.contracts.shaping import contract_error, shape_table
+from cellpipe.core.errors import ContractError
+from cellpipe.core.model import Finding
+
+if TYPE_CHECKING:
+    import pandera.polars as pa
+
+_MOST_BAD = 0.5  # of the rows; where more have one fault, it is the column's
+_FEWEST = 10  # rows, from which on a share of them says something
+_NO_FAILURES = pl.DataFrame(
+    schema={
+        "column": pl.String, "check": pl.String, "failure_case": pl.String, "index": pl.Int64
+    }
+)  # fmt: skip
+
+
+def validate(name: str, frame: pl.DataFrame) -> pl.DataFrame:
+    """Validate a table; return it with the types and the column order of its schema.
+
+    NaN and infinities become null; integers are widened, nothing is rounded or cast.
+
+    Raises
+    ------
+    ContractError
+        If a column is missing, unknown or of another type, or a value or row breaks a check.
+
+    """
+    shaped = shape_table(name, frame)
+    failures = find_failures(name, shaped)
+    if failures.height:
+        raise contract_error(name, _describe_failures(failures))
+    return shaped
+
+
+def validate_rows(
+    name: str, frame: pl.DataFrame
+) -> tuple[pl.DataFrame, pl.DataFrame, list[Finding]]:
+    """Validate the rows of a table that was read from a file; set aside and count the bad ones.
+
+    A bad value in a column that may be empty is set aside alone; elsewhere its row is. Where more
+    than half of the rows break the same bound, it is the column that is wrong: it is left out if it
+    may be empty, and the table is refused if not. A bad row is an error if the table's schema does
+    not set ``bad_rows: reject``.
+
+    Returns
+    -------
+    table, rejected, findings
+        The valid rows; a ``rejected_rows`` table with one row per offending value; and what was
+        set aside, or is unusual.
+
+    Raises
+    ------
+    ContractError
+        If a column is missing, unknown or of another type, a failure belongs to no single row, or
+        most rows can't be used.
+
+    """
+    if load_schema(name).bad_rows == "error":
+        table = validate(name, frame)
+        return table, empty_table("rejected_rows"), find_unusual(name, table)
+    shaped = shape_table(name, frame)
+    failures = find_failures(name, shaped)
+    if not failures.height:
+        return shaped, empty_table("rejected_rows"), find_unusual(name, shaped)
+    if failures["index"].null_count():
+        raise contract_error(name, _describe_failures(failures))
+    _refuse_wrong_column(name, shaped, failures)
+    kept, finding = _set_aside(name, shaped, failures)
+    index = shaped["record_index"] if "record_index" in shaped.columns else pl.Series([None])
+    numbers = index.gather(failures["index"]) if index.len() > 1 or shaped.height == 1 else index
+    rejected = failures.select(
+        table=pl.lit(name),
+        record_index=pl.Series(numbers, dtype=pl.Int64),
+        column="column",
+        value="failure_case",
+        reason="check",
+    )
+    return kept, validate("rejected_rows", rejected), [finding, *find_unusual(name, kept)]
+
+
+def find_unusual(name: str, table: pl.DataFrame) -> list[Finding]:
+    """Return a finding for each usual bound, and each rule of a warning, that a valid table breaks.
+
+    Parameters
+    ----------
+    name
+        The table.
+    table
+        As :func:`validate` returned it.
+
+    """
+    columns = tuple(table.columns)
+    if not table.height or table.select(keeps_all(name, columns, "warning")).item():
+        return []
+    checks = [c for c in table_checks(name, columns) if c.level == "warning"]
+    counts = table.select((~c.keeps).sum().alias(str(i)) for i, c in enumerate(checks)).row(0)
+    return [
+        Finding("warning", "unusual_values", _describe_unusual(name, table, check, count), count)
+        for check, count in zip(checks, counts, strict=True)
+        if count
+    ]
+
+
+def _describe_unusual(name: str, table: pl.DataFrame, check: Check, count: int) -> str:
+    where = f"In {count} of {table.height} rows of {name.replace('_', ' ')}"
+    if check.column is None:
+        return f"{where} this does not hold: {check.sentence}"
+    values = table.filter(~check.keeps)[check.column]
+    is_above = " above " in check.sentence
+    worst = cast("float", values.max() if is_above else values.min())
+    said = f"{where} {check.sentence} ({'up' if is_above else 'down'} to {worst:g})"
+    return f"{said}: {check.why}." if check.why else f"{said}."
+
+
+def find_failures(name: str, frame: pl.DataFrame) -> pl.DataFrame:
+    """Return one row per value that breaks the contract: column, check, failure_case, index."""
+    columns = tuple(frame.columns)
+    if frame.select(keeps_all(name, columns, "error")).item():
+        return _NO_FAILURES
+    from pandera.errors import SchemaErrors  # import takes 0.5 s and 90 MB: when needed
+
+    try:
+        pandera_schema(name, columns).validate(frame, lazy=True)
+    except SchemaErrors as error:
+        cases: pl.DataFrame = error.failure_cases
+        return cases.select(
+            pl.col("column").cast(pl.String),
+            pl.col("check").cast(pl.String),
+            pl.col("failure_case").cast(pl.String),
+            pl.col("index").cast(pl.Int64),
+        )
+    return _NO_FAILURES
+
+
+@lru_cache(maxsize=256)
+def pandera_schema(name: str, columns: tuple[str, ...]) -> pa.DataFrameSchema:
+    """Return pandera's schema of a table with these columns."""
+    import pandera.polars as pa
+
+    schema = load_schema(name)
+    checks = [check for check in table_checks(name, columns) if check.level == "error"]
+    described: dict[str, Any] = {}
+    for column in columns:
+        spec = find_column(schema, column)
+        if spec is not None:
+            own = [_pandera_check(check) for check in checks if check.column == column]
+            described[column] = pa.Column(spec.dtype, own, nullable=True)
+    whole = [_pandera_check(check) for check in checks if check.column is None]
+    return pa.DataFrameSchema(described, checks=whole, strict=True)
+
+
+def _pandera_check(check: Check) -> pa.Check:
+    import pandera.polars as pa
+
+    keeps = check.keeps
+
+    def hold(data: Any) -> pl.LazyFrame:
+        held: pl.LazyFrame = data.lazyframe.select(keeps)
+        return held
+
+    return pa.Check(hold, error=check.sentence, ignore_na=False)
+
+
+def _refuse_wrong_column(name: str, table: pl.DataFrame, failures: pl.DataFrame) -> None:
+    """Raise ContractError if most rows break one check of a column that may not be empty."""
+    schema = load_schema(name)
+    for column, check, count in failures.group_by("column", "check").len().iter_rows():
+        spec = find_column(schema, column) if column else None
+        if spec is None or spec.nullable:
+            continue
+        if table.height < _FEWEST or count <= _MOST_BAD * table.height:
+            continue
+        if table[column].null_count() == table.height:
+            continue
+        low, high = (cast("float", end) for end in (table[column].min(), table[column].max()))
+        raise ContractError(
+            f"{column} from {low:g} to {high:g} {spec.unit}: {check} in {count} of "
+            f"{table.height} rows of {name}",
+            expected=f"{spec.min:g} to {spec.max:g} {spec.unit}: {spec.because}"
+            if spec.min is not None and spec.max is not None
+            else f"what schemas/{name}.yaml says",
+            remedy="look at the unit in the header of this column: it may be another one "
+            "(mV for V, ms for s), or the columns may be in another order",
+        )
+
+
+def _set_aside(
+    name: str, table: pl.DataFrame, failures: pl.DataFrame
+) -> tuple[pl.DataFrame, Finding]:
+    """Return a table without what can't be used, and the finding that says what that was."""
+    schema = load_schema(name)
+    specs = {column: find_column(schema, column) for column in failures["column"].unique()}
+    alone = [column for column, spec in specs.items() if spec is not None and spec.nullable]
+    values = failures.filter(pl.col("column").is_in(alone))
+    rows = failures.filter(~pl.col("column").is_in(alone))["index"].unique()
+    number = pl.int_range(pl.len())
+    emptied = [
+        pl.when(~number.is_in(own["index"].implode())).then(pl.col(column)).alias(column)
+        for (column,), own in values.group_by("column")
+    ]
+    kept = table.with_columns(emptied).filter(~number.is_in(rows.implode()))
+    parts = []
+    if rows.len():
+        parts.append(f"{rows.len()} of {table.height} rows of {name}")
+    if values.height:
+        parts.append(f"{values.height} values of {', '.join(sorted(alone))}")
+    sentence = (
+        f"{' and '.join(parts)} can't be used and were set aside: {_describe_failures(failures)}."
+    )
+    return kept, Finding("warning", "rows_rejected", sentence, rows.len() or values.height)
+
+
+def _describe_failures(failures: pl.DataFrame) -> str:
+    counts = failures.group_by("check", maintain_order=True).agg(
+        pl.len(), pl.col("failure_case").first(), pl.col("index").first()
+    )
+    parts = [
+        f"{check} ({count} times, first {case!r} in row {index})"
+        for check, count, case, index in counts.head(3).iter_rows()
+    ]
+    return ", ".join(parts)
