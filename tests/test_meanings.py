@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -154,6 +155,14 @@ def test_every_meaning_is_a_whole_sentence_that_stands_alone(schema: Schema) -> 
 @pytest.mark.parametrize("schema", TABLES, ids=lambda schema: schema.table)
 def test_every_number_has_a_unit_that_is_known(schema: Schema) -> None:
     assert unit_faults(schema) == []
+
+
+def test_the_page_on_analyses_shows_schemas_that_are_written_so() -> None:
+    page = Path(__file__).parents[1] / "docs" / "add-an-analysis.md"
+    texts = re.findall(r"```yaml[^\n]*\n(table: (\w+)\n.*?)```", page.read_text("utf-8"), re.DOTALL)
+    shown = [contracts.parse_schema(text, name) for text, name in texts]
+    assert [schema.table for schema in shown] == ["accumulated_loss", "vendor_throughput"]
+    assert [meaning_faults(schema) + unit_faults(schema) for schema in shown] == [[], []]
 
 
 def test_the_columns_whose_unit_stands_beside_them_are_there_and_so_is_the_unit() -> None:
