@@ -138,8 +138,9 @@ def test_no_row_is_lost_between_kept_and_rejected(values: list[float]) -> None:
 def test_units_of_numbered_columns_are_found_by_their_pattern() -> None:
     assert contracts.column_metadata("timeseries", ["temperature_t7_celsius"]) == {
         "temperature_t7_celsius": {
-            "unit": "°C", "meaning": "Temperature of an auxiliary sensor.",
-            "bdf": "Temperature T1 / degC",
+            "unit": "°C", "bdf": "Temperature T1 / degC",
+            "meaning": "Temperature at the auxiliary sensor whose number the column's name has, in "
+            "°C; null where the instrument did not record it.",
         }
     }  # fmt: skip
 

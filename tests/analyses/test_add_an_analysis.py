@@ -116,7 +116,7 @@ def test_the_pages_analyses_run_and_their_tables_are_wherever_tables_are(tmp_pat
     assert "Only of a full cell is a loss of charge known" in page
     page = (results / "cells" / "SSB-06.html").read_text(encoding="utf-8")
     assert "Further tables" in page
-    assert "Charging and discharging counter at the end of the cycle, added." in page
+    assert "Sum of the charging and the discharging counter at the end of the cycle, in Ah;" in page
     assert "throughput_ah (Ah)" in page
     book = fastexcel.read_excel(results / "cells" / "SSB-06.xlsx")
     stored = pl.read_parquet(results / "tables" / "vendor_throughput" / "SSB-06.parquet")
