@@ -165,3 +165,135 @@ def test_the_quick_look_at_a_table_and_panderas_judgement_are_the_same(
         assert not quick
     else:
         assert quick
+
+
+RULED = """
+table: small
+about: A table.
+row: one thing
+columns:
+  low: {type: float64, min: 0, meaning: The lower end of the range.}
+  high: {type: float64, min: 0, nullable: true, meaning: The upper end of the range.}
+  kind: {type: string, isin: [a, b], meaning: The kind of the thing.}
+rules:
+  - rule: low <= high
+    sentence: The lower end is not above the upper one.
+"""
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        ("low <= hihg", "no column hihg.*perhaps high"),
+        ("low <= low", "every row keeps"),
+        ("low >= 0", "every row keeps"),  # its bound says so already
+        ("low >= 0 OR low <= high", "every row keeps"),
+        ("low IS NOT NULL", "every row keeps"),  # it may not be empty
+        ("kind IN ('a', 'b')", "every row keeps"),
+        ("low < 0 AND high IS NOT NULL", "no row keeps"),
+        ("low + high", "no truth value"),
+        ("1 < 2", "names no column"),
+        ("low <", "expression"),
+        ("low <= kind", "can be compared"),
+    ],
+)
+def test_a_rule_that_can_not_be_broken_or_names_no_column_is_refused(rule: str, said: str) -> None:
+    text = RULED.replace("rule: low <= high", f'rule: "{rule}"')
+    with pytest.raises(SchemaError, match=said):
+        contracts.parse_schema(text, "small")
+
+
+def test_a_good_rule_is_accepted_and_may_be_about_the_whole_table() -> None:
+    assert contracts.parse_schema(RULED, "small").rules[0].rule == "low <= high"
+    for rule in ("MAX(high) > 0", "low < 5 OR kind = 'b'", "high IS NULL OR kind = 'a'"):
+        text = RULED.replace("rule: low <= high", f"rule: {rule}")
+        assert contracts.parse_schema(text, "small").rules[0].rule == rule
+
+
+@pytest.mark.parametrize(
+    ("was", "is_now", "said"),
+    [
+        ("type: float64, min: 0, meaning: The lower", "type: float64, min: 2, max: 1, meaning: The",
+         "min"),
+        ("type: float64, min: 0, meaning: The lower",
+         "type: float64, quantity: voltages, meaning: The", "no quantity 'voltages'"),
+        ("type: float64, min: 0, meaning: The lower",
+         "type: float64, quantity: temperature, unit: K, meaning: The", "temperature is in °C"),
+        ("type: string, isin: [a, b]", "type: string, min: 0", "no number"),
+        ("type: float64, min: 0, meaning: The lower", "type: float64, isin: [a], meaning: The",
+         "no text"),
+        ("rules:", "key: [lwo]\nrules:", "no column lwo"),
+        ("rules:", "order:\n  - {column: lwo, order: rising, sentence: It rises.}\nrules:",
+         "no column lwo"),
+    ],
+)  # fmt: skip
+def test_bounds_keys_and_order_that_say_nothing_are_refused(
+    was: str, is_now: str, said: str
+) -> None:
+    with pytest.raises(SchemaError, match=said):
+        contracts.parse_schema(RULED.replace(was, is_now), "small")
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        ("record_index", [1.5, 2.0, 3.0]),
+        ("record_index", [2.0**60, 2.0, 3.0]),
+        ("record_index", [True, True, True]),
+        ("record_index", ["1", "2", "3"]),
+        ("voltage_volt", ["3.71", "3.72", "3.73"]),
+        ("voltage_volt", ["3,71", "3,72", "3,73"]),
+        ("voltage_volt", [True, False, True]),
+        ("voltage_volt", [2**53 + 1, 1, 1]),
+    ],
+)
+def test_nothing_is_rounded_or_cast_in_silence(column: str, values: list[object]) -> None:
+    with pytest.raises(ContractError, match=column):
+        contracts.validate("timeseries", record(**{column: values}))
+
+
+def test_what_another_type_holds_exactly_is_taken() -> None:
+    given = record().with_columns(
+        pl.col("record_index").cast(pl.UInt8), pl.col("voltage_volt").cast(pl.Float32),
+        current_ampere=pl.Series([1, 2, 3]), cycle_count=pl.Series([1.0, 2.0, float("nan")]),
+        step_count=pl.Series([None, None, None]),
+    )  # fmt: skip
+    table = contracts.validate("timeseries", given)
+    assert table["current_ampere"].to_list() == [1.0, 2.0, 3.0]
+    assert table["cycle_count"].to_list() == [1, 2, None]
+    assert table["step_count"].dtype == pl.Int64
+
+
+def test_a_bad_value_of_a_column_that_may_be_empty_does_not_cost_its_row() -> None:
+    frame = record(ambient_temperature_celsius=[25.0, 1999.0, 25.0])
+    kept, rejected, findings = contracts.validate_rows("timeseries", frame)
+    assert kept["record_index"].to_list() == [1, 2, 3]
+    assert kept["ambient_temperature_celsius"].to_list() == [25.0, None, 25.0]
+    assert rejected["value"].to_list() == ["1999.0"]
+    assert "1 values of ambient_temperature_celsius" in findings[0].sentence
+
+
+def test_a_column_that_is_wrong_in_most_rows_refuses_the_table_and_names_the_unit() -> None:
+    count = 20
+    frame = pl.DataFrame({
+        "record_index": range(1, count + 1), "test_time_second": [float(i) for i in range(count)],
+        "voltage_volt": [3700.0 + i for i in range(count)], "current_ampere": [0.1] * count,
+    })  # fmt: skip
+    with pytest.raises(ContractError, match=r"3700 to 3719 V.*above 10.*mV for V"):
+        contracts.validate_rows("timeseries", frame)
+
+
+def test_what_should_not_be_is_a_finding_with_its_reason_and_the_table_stands() -> None:
+    table = contracts.validate("timeseries", record(voltage_volt=[3.0, 7.5, 3.1]))
+    (finding,) = contracts.find_unusual("timeseries", table)
+    assert finding.level == "warning"
+    assert finding.rows == 1
+    assert "voltage_volt is above 6 (up to 7.5): cyclers of this field" in finding.sentence
+
+
+def test_tables_of_two_cells_are_no_set_of_one() -> None:
+    row = pl.DataFrame({"cell_id": ["a"], "half_cycle": [1]})
+    with pytest.raises(ContractError, match="rows of a, b"):
+        contracts.validate_set(
+            {"half_cycles": row, "cycles": row.with_columns(cell_id=pl.lit("b"))}
+        )

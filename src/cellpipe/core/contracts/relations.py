@@ -48,11 +48,15 @@ def validate_set(
         If rows lack their match in another table, or do not agree with it.
 
     """
+    looked_at = [
+        name
+        for name in (tables if names is None else names)
+        if name in table_names() and tables[name].height
+    ]
+    _refuse_several_cells({name: tables[name] for name in looked_at})
     findings = []
-    for name in tables if names is None else names:
+    for name in looked_at:
         own = tables[name]
-        if name not in table_names() or not own.height:
-            continue
         for prepared in prepare_relations(name):
             other = tables.get(prepared.relation.table)
             if other is None or not set(prepared.other) <= {*other.columns}:
@@ -60,6 +64,14 @@ def validate_set(
             if set(prepared.own) <= {*own.columns}:
                 findings += _hold(name, prepared, own, other)
     return findings
+
+
+def _refuse_several_cells(tables: Mapping[str, pl.DataFrame]) -> None:
+    """Raise ContractError if tables of one cell name several."""
+    known = (table["cell_id"].unique() for table in tables.values() if "cell_id" in table.columns)
+    cells = sorted({str(cell) for ids in known for cell in ids})
+    if len(cells) > 1:
+        raise contract_error(", ".join(tables), f"rows of {', '.join(cells)}", "those of one cell")
 
 
 @cache

@@ -82,11 +82,12 @@ def validate_rows(
         raise contract_error(name, _describe_failures(failures))
     _refuse_wrong_column(name, shaped, failures)
     kept, finding = _set_aside(name, shaped, failures)
-    index = shaped["record_index"] if "record_index" in shaped.columns else pl.Series([None])
-    numbers = index.gather(failures["index"]) if index.len() > 1 or shaped.height == 1 else index
+    nowhere = pl.repeat(None, failures.height, dtype=pl.Int64, eager=True)
+    has_index = "record_index" in shaped.columns
+    numbers = shaped["record_index"].gather(failures["index"]) if has_index else nowhere
     rejected = failures.select(
         table=pl.lit(name),
-        record_index=pl.Series(numbers, dtype=pl.Int64),
+        record_index=numbers,
         column="column",
         value="failure_case",
         reason="check",
@@ -188,11 +189,11 @@ def _refuse_wrong_column(name: str, table: pl.DataFrame, failures: pl.DataFrame)
             continue
         if table[column].null_count() == table.height:
             continue
+        unit = f" {spec.unit}" if spec.unit not in {"", "1"} else ""
         low, high = (cast("float", end) for end in (table[column].min(), table[column].max()))
         raise ContractError(
-            f"{column} from {low:g} to {high:g} {spec.unit}: {check} in {count} of "
-            f"{table.height} rows of {name}",
-            expected=f"{spec.min:g} to {spec.max:g} {spec.unit}: {spec.because}"
+            f"{column} from {low:g} to {high:g}{unit}: {check} in {count} of {table.height} rows",
+            expected=f"{spec.min:g} to {spec.max:g}{unit}: {spec.because}"
             if spec.min is not None and spec.max is not None
             else f"what schemas/{name}.yaml says",
             remedy="look at the unit in the header of this column: it may be another one "
@@ -227,11 +228,14 @@ def _set_aside(
 
 
 def _describe_failures(failures: pl.DataFrame) -> str:
+    """Name the checks that fail, with the first value, or for a rule the first row, of each."""
     counts = failures.group_by("check", maintain_order=True).agg(
-        pl.len(), pl.col("failure_case").first(), pl.col("index").first()
+        pl.len(), pl.col("column", "failure_case", "index").first()
     )
-    parts = [
-        f"{check} ({count} times, first {case!r} in row {index})"
-        for check, count, case, index in counts.head(3).iter_rows()
-    ]
+    parts = []
+    for check, count, column, case, index in counts.head(3).iter_rows():
+        value = f" {case!r}" if column and case is not None else ""
+        place = "" if index is None else f" in row {index}"
+        times = "once" if count == 1 else f"{count} times"
+        parts.append(f"{check.rstrip('.')} ({times}, first{value}{place})")
     return ", ".join(parts)
