@@ -297,3 +297,20 @@ def test_tables_of_two_cells_are_no_set_of_one() -> None:
         contracts.validate_set(
             {"half_cycles": row, "cycles": row.with_columns(cell_id=pl.lit("b"))}
         )
+
+
+def test_a_schema_that_holds_tables_to_other_things_has_another_digest_other_words_have_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def digest(text: str) -> str:
+        parsed = contracts.parse_schema(text, "small")
+        monkeypatch.setattr("cellpipe.core.contracts.schema.load_schema", lambda _: parsed)
+        contracts.schema_digest.cache_clear()
+        return contracts.schema_digest("small")
+
+    first = digest(RULED)
+    assert digest(RULED.replace("A table.", "Another.").replace("The kind of", "What is")) == first
+    for was, is_now in (("min: 0", "min: 1"), ("low <= high", "low < high"), ("[a, b]", "[a, c]"),
+                        ("not above", "below")):  # fmt: skip
+        assert digest(RULED.replace(was, is_now)) != first
+    contracts.schema_digest.cache_clear()

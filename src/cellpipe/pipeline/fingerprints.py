@@ -1,7 +1,8 @@
 """What each analysis of a cell depends on: computed again is only what depends on what changed.
 
-The fingerprint of an analysis is that of its version, of the fields of the cell that it names and
-of the tables that it needs (of their columns, where it names them). A table's digest is known
+The fingerprint of an analysis is that of its version, of the schemas that its tables are held to,
+of the fields of the cell that it names and of the tables that it needs (of their columns, where it
+names them). A table's digest is known
 before it is read: of raw tables it is that of the contents, of tables that other analyses make it
 was recorded with them.
 """
@@ -17,6 +18,7 @@ from functools import cache
 import polars as pl
 
 from cellpipe import analyses, report
+from cellpipe.core.contracts import schema_digest
 from cellpipe.core.model import Analysis, Finding
 from cellpipe.pipeline.cell_inputs import CellInputs, file_rows
 from cellpipe.store.records import AnalysisRecord, CellEntry
@@ -57,7 +59,8 @@ def fingerprint(analysis: Analysis, inputs: CellInputs, digests: Digests) -> str
         described[name] = digest
     cell = vars(inputs.cell)
     fields = cell if analysis.fields is None else {name: cell[name] for name in analysis.fields}
-    return _digest_json([analysis.name, analysis.version, fields, described])
+    held = {name: schema_digest(name) for name in analysis.makes}
+    return _digest_json([analysis.name, analysis.version, fields, described, held])
 
 
 def selection_name(analysis: Analysis, table: str) -> str:

@@ -14,6 +14,7 @@ from cellpipe.core.contracts.schema import (
     find_column,
     load_schema,
     parse_schema,
+    schema_digest,
     table_names,
 )
 from cellpipe.core.contracts.validation import find_unusual, validate, validate_rows
@@ -27,6 +28,7 @@ __all__ = [
     "find_unusual",
     "load_schema",
     "parse_schema",
+    "schema_digest",
     "schema_folder",
     "table_names",
     "validate",

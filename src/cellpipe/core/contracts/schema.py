@@ -6,6 +6,7 @@ schemas: its entry point in the group ``cellpipe.schemas`` names the folder.
 
 from __future__ import annotations
 
+import hashlib
 from functools import cache
 from importlib import resources
 from importlib.metadata import entry_points
@@ -114,6 +115,16 @@ def load_schema(name: str) -> Schema:
             remedy="correct the name, or add the file to schemas/",
         )
     return parse_schema(_schema_files()[name].read_text(encoding="utf-8"), name)
+
+
+@cache
+def schema_digest(name: str) -> str:
+    """Return a digest of what a table is held to: another one, other findings or refusals."""
+    dumped = load_schema(name).model_dump(exclude={"about", "row"}, exclude_defaults=True)
+    for column in dumped["columns"].values():
+        del column["meaning"]
+        column.pop("bdf", None)
+    return hashlib.sha256(repr(dumped).encode()).hexdigest()
 
 
 def parse_schema(text: str, name: str) -> Schema:
