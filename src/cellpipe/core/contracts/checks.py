@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import polars as pl
 
 from cellpipe.core.contracts.columns import Column
-from cellpipe.core.contracts.rules import Level, compile_rule, named_columns
+from cellpipe.core.contracts.rules import LEVELS, Level, compile_rule, named_columns
 from cellpipe.core.contracts.schema import Order, find_column, load_schema
 
 
@@ -21,7 +22,8 @@ class Check:
     """One check: ``keeps`` is true, for each row or for the table, where it holds.
 
     ``column`` is None where it is about several columns; ``why`` is the reason of a bound.
-    ``quick`` is the same for the whole table, by the column's extremes where that is faster.
+    ``quick`` is the same for the whole table; for a bound it is the column's smallest value (a lower
+    bound) or largest, which is compared with ``bound``.
     """
 
     column: str | None
@@ -30,6 +32,8 @@ class Check:
     quick: pl.Expr
     level: Level = "error"
     why: str = ""
+    is_lower: bool = False
+    bound: float | None = None
 
 
 @lru_cache(maxsize=256)  # files of one kind have the same columns
@@ -58,11 +62,40 @@ def table_checks(name: str, columns: tuple[str, ...]) -> tuple[Check, ...]:
     return tuple(checks)
 
 
+def kept_levels(name: str, frame: pl.DataFrame) -> frozenset[Level]:
+    """Return the levels whose checks a table keeps, all of them in one pass.
+
+    Bounds are compared with the column's extremes: faster than row by row, and once for both.
+    """
+    checks, quick = _quick_checks(name, tuple(frame.columns))
+    values = frame.select(quick).row(0)
+    broken = {check.level for check, place in checks if not _is_kept(check, values[place])}
+    return frozenset(LEVELS) - broken
+
+
+def _is_kept(check: Check, value: Any) -> bool:
+    if check.bound is None:
+        return bool(value)
+    if value is None:
+        return True
+    return bool(value >= check.bound if check.is_lower else value <= check.bound)
+
+
 @lru_cache(maxsize=256)
-def keeps_all(name: str, columns: tuple[str, ...], level: Level) -> pl.Expr:
-    """Return one expression: whether a table keeps all its checks of a level."""
-    checks = (check.quick for check in table_checks(name, columns) if check.level == level)
-    return pl.all_horizontal(pl.lit(value=True), *checks)
+def _quick_checks(
+    name: str, columns: tuple[str, ...]
+) -> tuple[tuple[tuple[Check, int], ...], tuple[pl.Expr, ...]]:
+    """Return each check with the place of its quick value, and the expressions of these values."""
+    expressions: list[pl.Expr] = [pl.lit(value=True).alias("0")]
+    places: dict[object, int] = {}
+    checks: list[tuple[Check, int]] = []
+    for check in table_checks(name, columns):
+        same = (check.column, check.is_lower) if check.bound is not None else object()
+        if same not in places:
+            places[same] = len(expressions)
+            expressions.append(check.quick.alias(str(len(expressions))))
+        checks.append((check, places[same]))
+    return tuple(checks), tuple(expressions)
 
 
 def _column_checks(column: str, spec: Column) -> list[Check]:
@@ -76,11 +109,9 @@ def _column_checks(column: str, spec: Column) -> list[Check]:
     )  # fmt: skip
     for low, high, level in levels:
         if low is not None:
-            checks.append(_bound(column, f"below {low:g}", values >= low, values.min() >= low,
-                                 level, spec.because))  # fmt: skip
+            checks.append(_bound_check(column, low, level, spec.because, is_lower=True))
         if high is not None:
-            checks.append(_bound(column, f"above {high:g}", values <= high, values.max() <= high,
-                                 level, spec.because))  # fmt: skip
+            checks.append(_bound_check(column, high, level, spec.because, is_lower=False))
     if spec.isin is not None:
         keeps = values.is_in(spec.isin).fill_null(value=True)
         allowed = ", ".join(spec.isin)
@@ -91,12 +122,13 @@ def _column_checks(column: str, spec: Column) -> list[Check]:
     return checks
 
 
-def _bound(
-    column: str, side: str, keeps: pl.Expr, quick: pl.Expr, level: Level, why: str
-) -> Check:  # fmt: skip
+def _bound_check(column: str, bound: float, level: Level, why: str, *, is_lower: bool) -> Check:
     """Return the check of a bound, which an empty value keeps."""
-    kept, quickly = keeps.fill_null(value=True), quick.fill_null(value=True)
-    return Check(column, f"{column} is {side}", kept, quickly, level, why)
+    values = pl.col(column)
+    keeps = (values >= bound if is_lower else values <= bound).fill_null(value=True)
+    sentence = f"{column} is {'below' if is_lower else 'above'} {bound:g}"
+    extreme = values.min() if is_lower else values.max()
+    return Check(column, sentence, keeps, extreme, level, why, is_lower, bound)
 
 
 def _follows(order: Order) -> pl.Expr:

@@ -24,6 +24,7 @@ from cellpipe.core.contracts.columns import Column
 from cellpipe.core.errors import SchemaError
 
 Level = Literal["error", "warning"]
+LEVELS: tuple[Level, ...] = ("error", "warning")
 _TRIED_ROWS = 2000
 _NUMBERS = (0.0, 1.0, 2.0, 3.0, 4.0, 0.5, -1.0, -2.0, 0.1, 10.0, 100.0, 1e4, -1e4, 1e9)
 _WORDS = ("a", "b", "")

@@ -8,6 +8,8 @@ refused.
 
 from __future__ import annotations
 
+import math
+
 import polars as pl
 
 from cellpipe.core.contracts.columns import Column
@@ -48,8 +50,8 @@ def shape_table(name: str, frame: pl.DataFrame) -> pl.DataFrame:
     for column in in_order:
         _check_type(name, frame[column], known[column])
     floats = [c for c in in_order if types[c].is_float()]
-    finite = frame.select(pl.col(floats).is_finite().all()).row(0) if floats else ()
-    nonfinite = {c for c, is_finite in zip(floats, finite, strict=True) if not is_finite}
+    sums = frame.select(pl.col(floats).sum()).row(0) if floats else ()  # faster than each value
+    nonfinite = {c for c, sum_ in zip(floats, sums, strict=True) if not math.isfinite(sum_)}
     try:
         return frame.select(_cast(types[c], c, known[c], c in nonfinite) for c in in_order)
     except pl.exceptions.PolarsError as error:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import polars as pl
 
-from cellpipe.core.contracts.checks import Check, keeps_all, table_checks
+from cellpipe.core.contracts.checks import Check, kept_levels, table_checks
 from cellpipe.core.contracts.schema import empty_table, find_column, load_schema
 from cellpipe.core.contracts.shaping import contract_error, shape_table
 from cellpipe.core.errors import ContractError
@@ -75,9 +75,11 @@ def validate_rows(
         table = validate(name, frame)
         return table, empty_table("rejected_rows"), find_unusual(name, table)
     shaped = shape_table(name, frame)
+    levels = kept_levels(name, shaped)
+    if "error" in levels:
+        unusual = [] if "warning" in levels else find_unusual(name, shaped)
+        return shaped, empty_table("rejected_rows"), unusual
     failures = find_failures(name, shaped)
-    if not failures.height:
-        return shaped, empty_table("rejected_rows"), find_unusual(name, shaped)
     if failures["index"].null_count():
         raise contract_error(name, _describe_failures(failures))
     _refuse_wrong_column(name, shaped, failures)
@@ -106,10 +108,9 @@ def find_unusual(name: str, table: pl.DataFrame) -> list[Finding]:
         As :func:`validate` returned it.
 
     """
-    columns = tuple(table.columns)
-    if not table.height or table.select(keeps_all(name, columns, "warning")).item():
+    if not table.height or "warning" in kept_levels(name, table):
         return []
-    checks = [c for c in table_checks(name, columns) if c.level == "warning"]
+    checks = [c for c in table_checks(name, tuple(table.columns)) if c.level == "warning"]
     counts = table.select((~c.keeps).sum().alias(str(i)) for i, c in enumerate(checks)).row(0)
     return [
         Finding("warning", "unusual_values", _describe_unusual(name, table, check, count), count)
@@ -131,13 +132,12 @@ def _describe_unusual(name: str, table: pl.DataFrame, check: Check, count: int) 
 
 def find_failures(name: str, frame: pl.DataFrame) -> pl.DataFrame:
     """Return one row per value that breaks the contract: column, check, failure_case, index."""
-    columns = tuple(frame.columns)
-    if frame.select(keeps_all(name, columns, "error")).item():
+    if "error" in kept_levels(name, frame):
         return _NO_FAILURES
     from pandera.errors import SchemaErrors  # import takes 0.5 s and 90 MB: when needed
 
     try:
-        pandera_schema(name, columns).validate(frame, lazy=True)
+        pandera_schema(name, tuple(frame.columns)).validate(frame, lazy=True)
     except SchemaErrors as error:
         cases: pl.DataFrame = error.failure_cases
         return cases.select(
