@@ -22,8 +22,8 @@ class Check:
     """One check: ``keeps`` is true, for each row or for the table, where it holds.
 
     ``column`` is None where it is about several columns; ``why`` is the reason of a bound.
-    ``quick`` is the same for the whole table; for a bound it is the column's smallest value (a lower
-    bound) or largest, which is compared with ``bound``.
+    ``quick`` is the same for the whole table; for a bound it is the column's smallest value (of a
+    lower bound) or largest, which is compared with ``bound``.
     """
 
     column: str | None
