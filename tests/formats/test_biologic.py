@@ -270,3 +270,20 @@ def test_a_text_nan_is_an_empty_value(tmp_path: Path) -> None:
     path.write_bytes(b"\n".join([*lines[:head], b"\t".join(fields), *lines[head + 1 :]]))
     whole = cellpipe.read(SAMPLE / "biologic_mpt/SSB-02_02_PEIS_C02.mpt").tables["impedance"]
     assert cellpipe.read(path).tables["impedance"].height == whole.height - 1
+
+
+@pytest.mark.parametrize(
+    ("control", "said"), [("-20.00 V, max = 20.00", ""), ("0.00 V, max = 5.00", "12")]
+)
+def test_a_potential_beyond_10_v_is_read_where_the_settings_say_that_it_was_measured(
+    tmp_path: Path, control: str, said: str
+) -> None:
+    rows = [f"{i}.0\t{12 if i == 3 else 3.7}\t0.1" for i in range(8)]
+    lines = ["EC-Lab ASCII FILE", "Nb header lines : 6", "", "Chronopotentiometry",
+             f"Ewe ctrl range : min = {control} V", "time/s\tEwe/V\t<I>/mA", *rows]  # fmt: skip
+    path = tmp_path / "wide.mpt"
+    path.write_text("\r\n".join(lines) + "\r\n", encoding="cp1252")
+    measurement = cellpipe.read(path)
+    assert measurement.tables["timeseries"].height == (7 if said else 8)
+    rejected = measurement.tables.get("rejected_rows")
+    assert (rejected is not None) == bool(said)

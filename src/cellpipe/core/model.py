@@ -65,6 +65,7 @@ class Recording:
     ``started_at`` and ``unix_time_second`` in the tables are in the time of the instrument's clock;
     ``clock`` says what that is: UTC, a local clock of the lab that was read at every record
     (``local``), or one that was read at the start and counts seconds from there (``elapsed``).
+    ``ranges`` are those columns' ranges that the file says the instrument was set to measure in.
     """
 
     tables: Mapping[str, pl.DataFrame]
@@ -72,6 +73,7 @@ class Recording:
     findings: tuple[Finding, ...] = ()
     started_at: datetime | None = None
     clock: Literal["utc", "local", "elapsed"] = "local"
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

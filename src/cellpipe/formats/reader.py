@@ -144,7 +144,8 @@ def _build_measurement(
         if isinstance(finding, Rejection) and finding.rejected.height
     ]
     for name, frame in recording.tables.items():
-        kept, bad, said = contracts.validate_rows(name, to_utc(frame, recording, time_zone))
+        utc = to_utc(frame, recording, time_zone)
+        kept, bad, said = contracts.validate_rows(name, utc, recording.ranges)
         tables[name] = kept
         findings += said
         if bad.height:

@@ -7,6 +7,7 @@ What should not be is a finding.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
@@ -49,7 +50,7 @@ def validate(name: str, frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def validate_rows(
-    name: str, frame: pl.DataFrame
+    name: str, frame: pl.DataFrame, ranges: Mapping[str, tuple[float, float]] | None = None
 ) -> tuple[pl.DataFrame, pl.DataFrame, list[Finding]]:
     """Validate the rows of a table that was read from a file; set aside and count the bad ones.
 
@@ -57,6 +58,14 @@ def validate_rows(
     than half of the rows break the same bound, it is the column that is wrong: it is left out if it
     may be empty, and the table is refused if not. A bad row is an error if the table's schema does
     not set ``bad_rows: reject``.
+
+    Parameters
+    ----------
+    name, frame
+        The table.
+    ranges
+        Columns of which the file says that the instrument was set to measure within wider bounds
+        than the schema's; values within are no failures.
 
     Returns
     -------
@@ -80,6 +89,12 @@ def validate_rows(
         unusual = [] if "warning" in levels else find_unusual(name, shaped)
         return shaped, empty_table("rejected_rows"), unusual
     failures = find_failures(name, shaped)
+    for column, (low, high) in (ranges or {}).items():
+        values = pl.col("failure_case").cast(pl.Float64, strict=False)
+        is_measured = (pl.col("column") == column) & values.is_between(low, high)
+        failures = failures.filter(~is_measured.fill_null(value=False))
+    if not failures.height:
+        return shaped, empty_table("rejected_rows"), find_unusual(name, shaped)
     if failures["index"].null_count():
         raise contract_error(name, _describe_failures(failures))
     _refuse_wrong_column(name, shaped, failures)

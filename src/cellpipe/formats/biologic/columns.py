@@ -13,6 +13,7 @@ parts of the half cycle's charge by their sign, ``(Q-Qo)`` is the sum of dq, and
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -112,7 +113,9 @@ def to_recording(
     started = _start_time(columns, acquisition_started)
     derived = ", ".join(_derived_columns(columns.columns)) if "timeseries" in tables else ""
     metadata = {**metadata, "derived_columns": derived} if derived else metadata
-    return Recording(tables, metadata, tuple(all_findings), started, "elapsed")
+    return Recording(
+        tables, metadata, tuple(all_findings), started, "elapsed", _control_range(metadata)
+    )
 
 
 def _derived_columns(names: Sequence[str]) -> list[str]:
@@ -144,6 +147,16 @@ def _start_time(columns: pl.DataFrame, acquisition_started: datetime | None) -> 
         return acquisition_started
     first = columns["time/s"][0]
     return acquisition_started + timedelta(seconds=float(first or 0.0))
+
+
+def _control_range(metadata: Mapping[str, object]) -> dict[str, tuple[float, float]]:
+    """Return the range of the potential that EC-Lab's settings give, V; nothing without."""
+    text = str(metadata.get("control_range", ""))
+    found = re.search(r"min = (-?[\d.,]+) V, max = (-?[\d.,]+) V", text)
+    if found is None:
+        return {}
+    low, high = (float(number.replace(",", ".")) for number in found.groups())
+    return {"voltage_volt": (low, high)}
 
 
 def _build_timeseries(

@@ -41,6 +41,7 @@ _FIELDS = {
     "instrument": r"Device : ([^\r\n(]*)",
     "channel": r"Run on channel : ([^\r\n(]*)",
     "channel_serial_number": r"Run on channel : [^\r\n(]*\(SN ([^)]*)\)",
+    "control_range": r"Ewe ctrl range : ([^\r\n]*)",
     "reference_electrode": r"Reference electrode : ([^\r\n]*)",
     "file": r"Saved on :[^\r\n]*[\r\n]+\s*File : ([^\r\n]*)",
     "software_version": r"(?:EC-LAB|BT-LAB) for windows v([\d.]+)",
