@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from datetime import datetime, timedelta
 from pathlib import Path
+
+import polars as pl
+
+from cellpipe.core.contracts import empty_table
 
 ROUNDS = int(
     os.environ.get("CELLPIPE_FAULT_ROUNDS", "4")
@@ -32,3 +37,18 @@ def neware_csv(path: Path, start: str, *, rows: int = 100, factor: float = 1.0) 
         )
     lines[1:] = [line.replace(" day, ", "d ").replace(" days, ", "d ") for line in lines[1:]]
     path.write_text("\n".join(lines).replace("Total Time,", "Total Time(s),") + "\n")
+
+
+def sha256_of(name: str) -> str:
+    """Return the sha256 of a made-up file's content, its name."""
+    return hashlib.sha256(name.encode()).hexdigest()
+
+
+def used_files(cell_id: str, *names: str) -> pl.DataFrame:
+    """Return the table ``files`` of a cell with these made-up files."""
+    rows = [
+        {"path": name, "file_sha256": sha256_of(name), "cell_id": cell_id, "status": "used",
+         "format": "bdf", "size_byte": 1}
+        for name in names
+    ]  # fmt: skip
+    return pl.DataFrame(rows, schema=empty_table("files").schema)

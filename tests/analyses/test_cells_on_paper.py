@@ -20,7 +20,9 @@ ANODE = Cell("B", "half", working_electrode_role="anode", anode_active_mass_mg=1
 Step = tuple[float, float]  # current, A, and hours
 
 
-def record(steps: list[Step], every: float = 60.0, window: float = 1.0) -> pl.DataFrame:
+def record(
+    steps: list[Step], every: float = 60.0, window: float = 1.0, ohm: float = OHM
+) -> pl.DataFrame:
     """Cycle a cell of one ohmic resistance whose open voltage is a straight line over the charge.
 
     It begins at 3 V, and a charge of ``window`` (Ah) lifts it by 1 V.
@@ -29,7 +31,7 @@ def record(steps: list[Step], every: float = 60.0, window: float = 1.0) -> pl.Da
     passed, now = 0.0, 0.0
     for number, (ampere, hours) in enumerate(steps, 2):
         since = np.linspace(0, hours * 3600, max(round(hours * 3600 / every), 1) + 1)
-        volt = 3 + (passed + ampere * since / 3600) / window + ampere * OHM
+        volt = 3 + (passed + ampere * since / 3600) / window + ampere * ohm
         ones = np.ones(len(since))
         parts.append(np.array([now + since, ampere * ones, volt, number * ones, since]))
         now += hours * 3600
@@ -202,7 +204,8 @@ def test_a_larger_cell_has_larger_numbers_and_the_same_ratios(
 ) -> None:
     small = numbers(FULL, record(steps_of(protocol)))["cycles"]
     larger = [(ampere * factor, hours) for ampere, hours in steps_of(protocol)]
-    large = numbers(FULL, record(larger))["cycles"]
+    made = record(larger, window=factor, ohm=OHM / factor)  # one of a larger area
+    large = numbers(FULL, made)["cycles"]
     for name in ("charging_capacity_ah", "discharging_capacity_ah", "charging_c_rate"):
         expected = [value * factor for value in small[name]]
         assert large[name].to_list() == pytest.approx(expected, rel=1e-9)

@@ -8,8 +8,8 @@ import polars as pl
 from cellpipe import analyses
 from cellpipe.analyses.half_cycle_segments import half_cycle_segments
 from cellpipe.baselines import table1
-from cellpipe.core.contracts import empty_table
 from cellpipe.core.model import Cell, Finding
+from made_files import sha256_of, used_files
 
 # A diagnostic cycle of a real cell of which one record a step is left: s, A, V.
 ONE_RECORD_A_STEP = (
@@ -25,14 +25,15 @@ ONE_RECORD_A_STEP = (
 
 def computed(records: pl.DataFrame) -> tuple[dict[str, pl.DataFrame], list[Finding]]:
     records = records.with_columns(
-        record_index=pl.int_range(1, records.height + 1, dtype=pl.Int64), file_sha256=pl.lit("f")
+        record_index=pl.int_range(1, records.height + 1, dtype=pl.Int64),
+        file_sha256=pl.lit(sha256_of("f")),
     )
     tables = {
-        "timeseries": records, "half_cycle_segments": half_cycle_segments(records, "f"),
+        "timeseries": records, "half_cycle_segments": half_cycle_segments(records, sha256_of("f")),
         "impedance": analyses.empty_input("impedance").with_columns(
             spectrum_in_file=pl.col("spectrum")
         ),
-        "files": empty_table("files"), "baselines": table1(),
+        "files": used_files("A", "f"), "baselines": table1(),
     }  # fmt: skip
     results = analyses.results_of(Cell("A", "full"), tables)
     return {r.analysis: r.table for r in results}, [f for r in results for f in r.findings]

@@ -17,6 +17,7 @@ from cellpipe.baselines import table1
 from cellpipe.core.contracts import empty_table
 from cellpipe.core.model import Cell
 from cellpipe.pipeline.cell_inputs import _number_spectra
+from made_files import sha256_of, used_files
 
 MINUTE = 60.0
 
@@ -48,16 +49,20 @@ def timeseries(*steps: tuple[float, float, float, float]) -> pl.DataFrame:
 def tables_of(cell: Cell, *records: pl.DataFrame) -> dict[str, pl.DataFrame]:
     raw = {
         "timeseries": pl.concat(
-            [r.with_columns(file_sha256=pl.lit(f"file {i}")) for i, r in enumerate(records)],
+            [
+                r.with_columns(file_sha256=pl.lit(sha256_of(f"file {i}")))
+                for i, r in enumerate(records)
+            ],
             how="diagonal",
         ),
         "half_cycle_segments": pl.concat(
-            [half_cycle_segments(r, f"file {i}") for i, r in enumerate(records)], how="diagonal"
+            [half_cycle_segments(r, sha256_of(f"file {i}")) for i, r in enumerate(records)],
+            how="diagonal",
         ),
         "impedance": _number_spectra(
             empty_table("impedance").with_columns(file_sha256=pl.lit("", pl.String))
         ),
-        "files": empty_table("files"),
+        "files": used_files(cell.cell_id, *(f"file {i}" for i in range(len(records)))),
         "baselines": table1(),
     }
     return {result.analysis: result.table for result in results_of(cell, raw)}

@@ -16,10 +16,10 @@ from cellpipe.analyses import results_of
 from cellpipe.analyses.failures import failed_tables
 from cellpipe.analyses.half_cycle_segments import half_cycle_segments
 from cellpipe.baselines import table1
-from cellpipe.core.contracts import empty_table
 from cellpipe.core.errors import ContractError
 from cellpipe.core.model import Analysis, Cell, Finding, Result, Tables
 from chains import use_analyses
+from made_files import sha256_of, used_files
 
 CELL = Cell("A", "full", cathode_active_mass_mg=20.0, area_cm2=2.0)
 OWN = {analysis.name: analysis for analysis in analyses.ANALYSES}
@@ -35,18 +35,19 @@ def timeseries() -> pl.DataFrame:
         "record_index": np.arange(1, 4 * 61 + 1), "test_time_second": time,
         "voltage_volt": np.where(charging, 3 + along, 4 - along),
         "current_ampere": np.where(charging, 1e-3, -1e-3), "step_count": step,
-        "file_sha256": ["file"] * len(time),
+        "file_sha256": [sha256_of("file")] * len(time),
     })  # fmt: skip
 
 
 def inputs() -> dict[str, pl.DataFrame]:
     records = timeseries()
     return {
-        "timeseries": records, "half_cycle_segments": half_cycle_segments(records, "file"),
+        "timeseries": records,
+        "half_cycle_segments": half_cycle_segments(records, sha256_of("file")),
         "impedance": analyses.empty_input("impedance").with_columns(
             spectrum_in_file=pl.col("spectrum")
         ),
-        "files": empty_table("files"), "baselines": table1(),
+        "files": used_files(CELL.cell_id, "file"), "baselines": table1(),
     }  # fmt: skip
 
 

@@ -139,8 +139,8 @@ def _half_cycles(cell: Cell, cycles: int, clock: bool) -> pl.DataFrame:
             start = START + number * HALF_CYCLE_SECONDS
             rows.append({
                 "cell_id": cell.cell_id, "half_cycle": number, "direction": direction,
-                "capacity_ah": charge, "energy_wh": charge * abs(volts),
-                "vendor_capacity_ah": charge * 1.0002, "vendor_capacity_difference": -2e-4,
+                "capacity_ah": charge, "energy_wh": charge * volts,
+                "vendor_capacity_ah": charge * 1.0002, "vendor_capacity_difference": 1 / 1.0002 - 1,
                 "mean_voltage_volt": volts, "start_voltage_volt": low, "end_voltage_volt": high,
                 "min_voltage_volt": low, "max_voltage_volt": high, "constant_current_ampere": 6e-4,
                 "constant_voltage_share": 0.05, "start_unix_time_second": start if clock else None,
@@ -196,12 +196,14 @@ def _cycles(cell: Cell, halves: pl.DataFrame) -> pl.DataFrame:
         ratio = discharge["capacity_ah"] / charge["capacity_ah"]
         efficiency = {"full": ratio, "half": 1 / ratio}.get(cell.configuration or "")
         reference = rows[0] if rows else row
-        row |= {
-            "coulombic_efficiency": efficiency,
-            "energy_efficiency": 0.93 if cell.configuration == "full" else None,
-            "capacity_retention": row[column] / reference[column],
-            "retention_reference_cycle": 1,
-        }
+        row["retention_reference_cycle"] = 1
+        if row["complete"]:
+            gain = discharge["energy_wh"] / charge["energy_wh"]
+            row |= {
+                "coulombic_efficiency": efficiency,
+                "energy_efficiency": gain if cell.configuration == "full" else None,
+                "capacity_retention": row[column] / reference[column],
+            }
         rows.append(row)
     return _frame("cycles", rows)
 
@@ -314,7 +316,7 @@ def _summary(cell: Cell, cycles: pl.DataFrame, growth: pl.DataFrame) -> pl.DataF
         "cell_id": cell.cell_id, "configuration": cell.configuration, "group": cell.group,
         "in_sheet": cell.in_sheet, "files": 2, "cycles": cycles.height,
         "complete_cycles": cycles["complete"].sum(), "spectra": growth.height,
-        "formation_cycles": 0, "rates": min(cycles.height, 1), "usual_rate_cycles": cycles.height,
+        "formation_cycles": 0, "rates": min(cycles.height, 1), "usual_rate_cycles": cycles["complete"].sum(),
     }  # fmt: skip
     if cycles.height:
         first = cycles.row(0, named=True)

@@ -133,7 +133,8 @@ def _run_analysis(analysis: Analysis, cell: Cell, tables: Tables) -> tuple[Resul
             expected=", ".join(analysis.makes) or "none",
             remedy="let makes name the tables that it gives",
         )  # fmt: skip
-    strange = validate_set({**tables, **{result.analysis: result.table for result in made}}, names)
+    there = {name: table for name, table in tables.items() if table.height}  # others are not made
+    strange = validate_set({**there, **{result.analysis: result.table for result in made}}, names)
     if not strange:
         return made
     return (replace(made[0], findings=(*made[0].findings, *strange)), *made[1:])
