@@ -316,7 +316,8 @@ def _summary(cell: Cell, cycles: pl.DataFrame, growth: pl.DataFrame) -> pl.DataF
         "cell_id": cell.cell_id, "configuration": cell.configuration, "group": cell.group,
         "in_sheet": cell.in_sheet, "files": 2, "cycles": cycles.height,
         "complete_cycles": cycles["complete"].sum(), "spectra": growth.height,
-        "formation_cycles": 0, "rates": min(cycles.height, 1), "usual_rate_cycles": cycles["complete"].sum(),
+        "formation_cycles": 0, "rates": min(cycles.height, 1),
+        "usual_rate_cycles": cycles["complete"].sum(),
     }  # fmt: skip
     if cycles.height:
         first = cycles.row(0, named=True)

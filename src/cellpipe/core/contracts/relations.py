@@ -149,4 +149,4 @@ def _hold(name: str, prepared: _Prepared, own: pl.DataFrame, other: pl.DataFrame
     said = f"{relation.sentence} (not so in {bad.height} of {own.height} rows, first {first})"
     if relation.level == "error":
         raise contract_error(name, said)
-    return [Finding("warning", "unusual_values", f"Table {name}: {said}.", bad.height)]
+    return [Finding("warning", f"unusual_{name}", f"Table {name}: {said}.", bad.height)]

@@ -128,21 +128,27 @@ def find_unusual(name: str, table: pl.DataFrame) -> list[Finding]:
     checks = [c for c in table_checks(name, tuple(table.columns)) if c.level == "warning"]
     counts = table.select((~c.keeps).sum().alias(str(i)) for i, c in enumerate(checks)).row(0)
     return [
-        Finding("warning", "unusual_values", _describe_unusual(name, table, check, count), count)
+        _describe_unusual(name, table, check, count)
         for check, count in zip(checks, counts, strict=True)
         if count
     ]
 
 
-def _describe_unusual(name: str, table: pl.DataFrame, check: Check, count: int) -> str:
-    where = f"In {count} of {table.height} rows of {name.replace('_', ' ')}"
+def _describe_unusual(name: str, table: pl.DataFrame, check: Check, count: int) -> Finding:
+    """Return the finding of a check of a level of warning; its code is the column's or table's."""
+    where = f"In {count} of {table.height} rows of the table {name}"
     if check.column is None:
-        return f"{where} this does not hold: {check.sentence}"
+        sentence = f"{where} this does not hold: {check.sentence.rstrip('.')}."
+        return Finding("warning", f"unusual_{name}", sentence, count)
     values = table.filter(~check.keeps)[check.column]
-    is_above = " above " in check.sentence
-    worst = cast("float", values.max() if is_above else values.min())
-    said = f"{where} {check.sentence} ({'up' if is_above else 'down'} to {worst:g})"
-    return f"{said}: {check.why}." if check.why else f"{said}."
+    worst = cast("float", values.min() if check.is_lower else values.max())
+    side = "below" if check.is_lower else "above"
+    sentence = (
+        f"{where}, {check.column} is {side} {check.bound:g} "
+        f"({'down' if check.is_lower else 'up'} to {worst:.4g}): {check.why}"
+    )
+    end = "" if sentence.endswith("?") else "."
+    return Finding("warning", f"unusual_{check.column}", sentence + end, count)
 
 
 def find_failures(name: str, frame: pl.DataFrame) -> pl.DataFrame:
