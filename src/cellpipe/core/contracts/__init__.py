@@ -18,6 +18,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cellpipe.core.checkout import find_folder
+from cellpipe.core.contracts.whole_tables import whole_findings
 from cellpipe.core.errors import ContractError, SchemaError
 from cellpipe.core.model import Finding
 
@@ -208,8 +209,8 @@ def validate_rows(
     Returns
     -------
     table, rejected, findings
-        The valid rows; a ``rejected_rows`` table with one row per offending value; and a finding
-        if there are any.
+        The valid rows; a ``rejected_rows`` table with one row per offending value; a finding if
+        there are any, and what the valid rows as a whole say against each other.
 
     Raises
     ------
@@ -222,7 +223,7 @@ def validate_rows(
     shaped = _coerce(name, frame)
     failures = _find_failures(name, shaped)
     if not failures.height:
-        return shaped, empty_table("rejected_rows"), []
+        return shaped, empty_table("rejected_rows"), whole_findings(name, shaped)
     if failures["index"].null_count():
         raise ContractError(
             f"table {name}: {_describe_failures(failures)}",
@@ -245,7 +246,7 @@ def validate_rows(
     return (
         kept,
         validate("rejected_rows", rejected),
-        [Finding("warning", "rows_rejected", sentence, bad.len())],
+        [Finding("warning", "rows_rejected", sentence, bad.len()), *whole_findings(name, kept)],
     )
 
 
