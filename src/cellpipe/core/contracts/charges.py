@@ -22,16 +22,17 @@ import numpy as np
 import polars as pl
 
 from cellpipe.core.contracts.energies import CHARGES, OTHER, Energies, find_slip
-from cellpipe.core.contracts.records import Floats, Records, growth, to_array
+from cellpipe.core.contracts.records import Flags, Floats, Records, growth, last_digit, to_array
 from cellpipe.core.model import Finding
 
 ALLOWED = 0.01
+_SHORT, _ALLOWED_IN_SHORT = 5, 0.8  # records of a step, in which a current may peak unseen
 _SMALL = 0.01
 _FEWEST_RECORDS = 10
 _SAMPLES = 5000  # values used to find the last digit
-_MOST_SCALED = 1e20  # A; a larger current is that of a damaged record
 _FAR = 10.0  # times: beyond, a clock in another unit explains a charge
 _TURNED = 0.05
+_RETURNS = 0.1  # of a counter: it went back to zero
 _BY_CURRENT = {  # what is too large by a factor if current or time are wrong
     1e3: "the current in mA, or the time in ms", 1e6: "the current in µA",
     1e-3: "the current in kA", 1 / 3600: "the time in h", 1 / 60: "the time in min",
@@ -114,10 +115,15 @@ def _step_findings(
     for charge in (np.abs(counted), np.abs(middle)):
         checked |= charge > _SMALL * float(charge.max(initial=0))
     outside = np.abs(middle - counted) - steps.allowance
-    wrong = checked & (outside > ALLOWED * size)
+    lengths = np.diff(np.append(records.begins, records.time.size))
+    allowed = np.where(lengths < _SHORT, _ALLOWED_IN_SHORT, ALLOWED) * size
+    wrong = checked & (outside > allowed)
     if wrong.any():
         outside -= records.sum_by_step(_fluctuation(records.current) * records.hours)
-        wrong &= outside > ALLOWED * size
+        finest = float(np.min(records.hours, where=records.hours > 0, initial=np.inf))
+        length = records.sum_by_step(records.hours)
+        outside -= np.abs(middle) * finest / np.where(length > 0, length, np.inf)  # a coarse clock
+        wrong &= (outside > allowed) & ~_fall_in_steps(table, records)
     if not wrong.any():
         return []
     worst = int(np.argmax(np.where(wrong, outside, 0)))
@@ -153,8 +159,8 @@ def _step_charges(table: pl.DataFrame, records: Records) -> _Steps:
     """Return each step's charge, how far the true one may be from it, and the counted one."""
     current, hours, sum_by_step = records.current, records.hours, records.sum_by_step
     stride = max(current.size // _SAMPLES, 1)
-    digits = [_last_digit(to_array(table[name].gather_every(stride))) for name in CHARGES]
-    allowance = sum_by_step(hours) * _last_digit(current[::stride]) + max(digits)
+    digits = [last_digit(to_array(table[name].gather_every(stride))) for name in CHARGES]
+    allowance = sum_by_step(hours) * last_digit(current[::stride]) + 2 * max(digits)
     swing = np.diff(current)
     np.abs(swing, out=swing)
     swing *= hours
@@ -164,22 +170,20 @@ def _step_charges(table: pl.DataFrame, records: Records) -> _Steps:
     return _Steps(sum_by_step(records.charges), allowance, sum_by_step(net))
 
 
+def _fall_in_steps(table: pl.DataFrame, records: Records) -> Flags:
+    """Return in which steps a counter goes down, but not to zero: current flows both ways there."""
+    falls = np.zeros(records.begins.size, np.bool_)
+    for name in CHARGES:
+        values = np.abs(to_array(table[name]))
+        fell = (values[1:] < values[:-1]) & (values[1:] > _RETURNS * values[:-1])
+        fell[records.apart] = False
+        falls |= records.sum_by_step(fell.astype(np.float64)) > 0
+    return falls
+
+
 def _fluctuation(current: Floats) -> Floats:
     """Return by how much the current goes to and fro at each record, as it may between two, too."""
     change = np.diff(current)
     turns = np.minimum(np.abs(change[1:]), np.abs(change[:-1])) * (change[1:] * change[:-1] < 0)
     larger: Floats = np.maximum(np.append(turns, 0.0), np.append(0.0, turns))
     return larger
-
-
-def _last_digit(values: Floats) -> float:
-    """Return the value of one unit in the last printed digit; 0 if none can be found."""
-    values = values[np.isfinite(values) & (np.abs(values) < _MOST_SCALED)]  # others are damaged
-    if not values.any():
-        return 0.0
-    for place in range(13):
-        scaled = values * 10.0**place
-        error = np.abs(scaled - np.round(scaled)).max(initial=0)
-        if np.abs(scaled).max() >= 1 and error < 1e-6 * max(1, 10.0 ** (place - 9)):
-            return float(10.0**-place)
-    return 0.0

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 
-from cellpipe.core.contracts.records import Records, growth
+from cellpipe.core.contracts.records import Floats, Records, last_digit, to_array
 from cellpipe.core.model import Finding
 
 CHARGES = ("vendor_charging_capacity_ah", "vendor_discharging_capacity_ah")
@@ -16,6 +16,8 @@ _ENERGIES = ("vendor_charging_energy_wh", "vendor_discharging_energy_wh")
 _SAME = 0.05  # of a factor: it counts as that
 OTHER = 0.2  # of 1: the energy is another than voltage and charge give
 _ALIKE = 0.1
+_FEWEST = 10  # records
+_LEAST_DIGITS = 50  # that a counter counts; fewer are not compared
 _SLIPS = {
     1e-3: "the energy in mWh, or the voltage in kV", 1e3: "the energy in kWh, or the voltage in mV",
     1 / 3600: "the energy in J",
@@ -48,19 +50,23 @@ class Energies:
 
 def energy_findings(table: pl.DataFrame, records: Records) -> tuple[Energies, list[Finding]]:
     """Return how energy, charge and voltage compare, and a finding if they contradict."""
-    if records.is_rest or not {*CHARGES, *_ENERGIES} <= {*table.columns}:
+    is_told = {*CHARGES, *_ENERGIES} <= {*table.columns} and table.height >= _FEWEST
+    if records.is_rest or not is_told:
         return Energies(), []
-    charging, discharging, energy_in, energy_out = (
-        growth(table[name], records.apart) for name in (*CHARGES, *_ENERGIES)
-    )
-    voltage = np.abs(records.voltage[1:] + records.voltage[:-1]) / 2
+    columns = [to_array(table[name]) for name in (*CHARGES, *_ENERGIES)]
+    change = np.diff(np.abs(columns))
+    change[:, records.is_apart | (change < 0).any(axis=0)] = 0.0  # a counter returned to zero
+    if any(
+        total < _LEAST_DIGITS * last_digit(column)
+        for total, column in zip(change.sum(axis=1), columns, strict=True)
+        if total
+    ):
+        return Energies(), []
+    charging, discharging, energy_in, energy_out = change
     ratios = {}
     for sign, charge, energy in ((1, charging, energy_in), (-1, discharging, energy_out)):
-        given, counted = records.sum_by_step(charge * voltage), records.sum_by_step(energy)
-        total = float(counted.sum())
-        ratio = float(given.sum()) / total if total else 0.0
-        alike = np.abs(given - ratio * counted) <= _ALIKE * ratio * counted
-        if ratio and float(counted[alike].sum()) > (1 - OTHER) * total:
+        ratio = _find_ratio(records, charge, energy)
+        if ratio:
             ratios[sign] = ratio
     energies = Energies(ratios)
     moves = (charging > 0) | (discharging > 0)
@@ -73,6 +79,23 @@ def energy_findings(table: pl.DataFrame, records: Records) -> tuple[Energies, li
         )
         return energies, [Finding("warning", "energy_counters_swapped", sentence)]
     return energies, _ratio_findings(energies)
+
+
+def _find_ratio(records: Records, charge: Floats, energy: Floats) -> float:
+    """Return how many times the counted energy voltage and charge give; 0 if steps differ.
+
+    It is 1 if the counted energy lies between those by the lower and the higher of two voltages.
+    """
+    size, counted = np.abs(records.voltage), records.sum_by_step(energy)
+    least, most = (
+        records.sum_by_step(charge * take(size[1:], size[:-1])) for take in (np.minimum, np.maximum)
+    )
+    total, middle = float(counted.sum()), (least + most) / 2
+    ratio = float(middle.sum()) / total if total else 0.0
+    alike = np.abs(middle - ratio * counted) <= _ALIKE * ratio * counted
+    if float(counted[alike].sum()) <= (1 - OTHER) * total:
+        return 0.0
+    return 1.0 if float(least.sum()) <= total <= float(most.sum()) else ratio
 
 
 def _ratio_findings(energies: Energies) -> list[Finding]:

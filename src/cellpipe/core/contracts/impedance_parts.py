@@ -15,6 +15,7 @@ from cellpipe.core.contracts.records import Floats
 from cellpipe.core.model import Finding
 
 _FEWEST = 5  # frequencies
+_INDUCTIVE = 1e4  # Hz; above, leads may make the imaginary part positive
 _MOST = 0.5
 _FITS, _CONTRADICTS = 0.9, -0.5  # of 1: the correlation of slope and part
 _SLIPS = {
@@ -52,7 +53,9 @@ def part_findings(
     change = np.diff(np.log(frequency)) * (sweep[1:] == sweep[:-1])
     fit = _correlation(change, real, imaginary, begins)
     other = _correlation(change, imaginary, real, begins)
+    is_low = frequency < _INDUCTIVE
     is_negative, is_positive = share(real < 0) > _MOST, share(imaginary > 0) > _MOST
+    is_positive &= share((imaginary > 0) & is_low) > _MOST * share(is_low)
     is_swapped = np.where(
         is_negative, is_positive & (other > np.maximum(fit, 0)), (other > _FITS) & (fit < _MOST)
     )

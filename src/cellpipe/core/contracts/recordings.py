@@ -51,8 +51,8 @@ def recording_findings(table: pl.DataFrame) -> list[Finding]:
         some = Records.of(sample)
     clocks, pace = clock_findings(sample, some)
     voltages = voltage_findings(records, some)
-    signs = [] if voltages else sign_findings(sample, some)
     spikes = [] if voltages else spike_findings(table, records)
+    signs = [] if voltages or spikes else sign_findings(sample, some)
     found = [*order, *clocks, *voltages, *signs, *spikes]
     if any(finding.code in _CHARGE_IS_LOST for finding in found):
         return [*found, *_temperature_findings(table)]

@@ -12,6 +12,7 @@ import polars as pl
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 Places = npt.NDArray[np.intp]
+_MOST_SCALED = 1e20  # A; a larger current is that of a damaged record
 
 
 @dataclass(frozen=True)
@@ -101,3 +102,16 @@ def growth(counter: pl.Series, apart: Places) -> Floats:
     np.maximum(grown, 0, out=grown)
     grown[apart] = 0.0
     return grown
+
+
+def last_digit(values: Floats) -> float:
+    """Return the value of one unit in the last printed digit; 0 if none can be found."""
+    values = values[np.isfinite(values) & (np.abs(values) < _MOST_SCALED)]  # others are damaged
+    if not values.any():
+        return 0.0
+    for place in range(13):
+        scaled = values * 10.0**place
+        error = np.abs(scaled - np.round(scaled)).max(initial=0)
+        if np.abs(scaled).max() >= 1 and error < 1e-6 * max(1, 10.0 ** (place - 9)):
+            return float(10.0**-place)
+    return 0.0

@@ -16,7 +16,7 @@ _CHARGE = r"(?i)cha|chg|充电|^c(_|$)"
 _LEAST = 0.01  # of the largest current: what counts as a current in one direction
 _JUMP = 0.2  # of the largest current: what counts as a step of it
 _AGAINST = 0.8  # of what a witness sees, above which it contradicts
-_PARTLY = 0.1
+_MOST, _PARTLY = 0.5, 0.1
 _FEWEST = 3
 
 
@@ -77,7 +77,9 @@ def _ask_voltage(records: Records, stretches: _Stretches) -> Witness:
     jumping = _answer(records)
     if moving is None or jumping is None or not both_ways:
         return Witness(None, "")
-    doubt = min(moving, jumping) if moving > 0.5 else max(moving, jumping)
+    if (moving > _MOST) != (jumping > _MOST):
+        return Witness(None, "")
+    doubt = min(moving, jumping) if moving > _MOST else max(moving, jumping)
     says = (
         f"The voltage falls while the current is positive and rises while it is negative, for "
         f"{moving:.0%} of the charge"

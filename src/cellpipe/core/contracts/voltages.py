@@ -35,9 +35,9 @@ def _constant_findings(voltage: Floats, current: Floats) -> list[Finding]:
         )
         return [Finding("warning", "voltage_zero", sentence, voltage.size)]
     largest = float(np.abs(current).max())
-    changes = np.ptp(current) > _STEADY * largest
-    is_held = changes and np.abs(current).min() > 0 and (current.min() > 0) == (current.max() > 0)
-    if not largest or is_held:  # at rest, or held by a decaying current
+    changes = np.ptp(current) > _STEADY * largest  # more than noise
+    is_held = np.abs(current).min() > 0 and (current.min() > 0) == (current.max() > 0)
+    if not changes or is_held:  # at rest, or held by a current of one sign
         return []
     sentence = (
         f"The voltage is {voltage[0]:.6g} V in all {voltage.size:,} records, though currents of "
