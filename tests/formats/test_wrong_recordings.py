@@ -61,12 +61,13 @@ def shifted(table: pl.DataFrame) -> pl.DataFrame:
 
 REJECTED, REFUSED = "rows_rejected", "refused"
 WRONG: dict[str, tuple[Change, str]] = {
-    "voltage in mV": (times(1e3, VOLTAGE), "energy_disagrees"),
+    "voltage in mV": (times(1e3, VOLTAGE), "energy_disagrees or rows_rejected"),
     "voltage in µV": (times(1e6, VOLTAGE), REJECTED),
     "voltage in kV": (times(1e-3, VOLTAGE), "voltage_tiny"),
     "voltage 0": (constant(VOLTAGE, 0.0), "voltage_zero"),
     "voltage constant": (constant(VOLTAGE, 3.7), "voltage_constant"),
     "voltage with a spike": (at_one(VOLTAGE, 0.0), "voltage_spike"),
+    "voltage with a record of 50 V": (at_one(VOLTAGE, 50.0), "voltage_spike or rows_rejected"),
     "voltage with a record of 4.9 V": (at_one(VOLTAGE, 4.9), "voltage_spike"),
     "current in mA": (times(1e3, CURRENT), "charge_disagrees"),
     "current in µA": (times(1e6, CURRENT), "charge_disagrees"),
@@ -132,6 +133,39 @@ WRONG_SPECTRA: dict[str, tuple[Change, str]] = {
     "frequency in kHz": (times(1e-3, FREQUENCY), "frequency_in_kilohertz"),
 }  # fmt: skip
 
+EXPORTS = {  # of two makers: the sample, and its own names of the columns
+    "neware": ("neware_csv/SSB-07_record.csv", {
+        INDEX: "DataPoint", VOLTAGE: "Voltage(V)", CURRENT: "Current(A)",
+        CHARGED: "Chg. Cap.(Ah)", DISCHARGED: "DChg. Cap.(Ah)",
+        ENERGY_IN: "Chg. Energy(Wh)", ENERGY_OUT: "DChg. Energy(Wh)"}),
+    "arbin": ("arbin_csv/SSB-03a_full_C2_Channel_6.csv", {
+        INDEX: "Data_Point", VOLTAGE: "Voltage(V)", CURRENT: "Current(A)",
+        CHARGED: "Charge_Capacity(Ah)", DISCHARGED: "Discharge_Capacity(Ah)",
+        ENERGY_IN: "Charge_Energy(Wh)", ENERGY_OUT: "Discharge_Energy(Wh)",
+        TIME: "Test_Time(s)", STEP_TIME: "Step_Time(s)"}),
+}  # fmt: skip
+IN_EXPORTS = (
+    "voltage in kV", "voltage 0", "voltage constant", "voltage with a spike", "current in mA",
+    "current in kA", "current with its sign turned", "current without sign",
+    "voltage and current swapped", "rows reversed", "record numbers all 1", "counters in mAh",
+    "counters swapped", "charging counter negative", "energy in mWh", "energies swapped",
+)  # fmt: skip
+WITH_TIMES = (
+    "time in ms",
+    "time in h",
+    "time that stands still",
+    "step time and test time swapped",
+)
+IN_THEM = [
+    *((maker, name) for maker in EXPORTS for name in IN_EXPORTS),
+    *(("arbin", name) for name in WITH_TIMES),
+]
+ALSO = {  # what a maker's reader repairs and says, or another witness names
+    "current without sign": {"current_unsigned", "charge_disagrees"},
+    "rows reversed": {"records_sorted"},
+    "voltage and current swapped": {"charge_disagrees"},
+}
+
 
 @pytest.fixture(scope="module")
 def good() -> pl.DataFrame:
@@ -149,13 +183,20 @@ def good_spectrum() -> pl.DataFrame:
     return table.select(INDEX, TIME, FREQUENCY, REAL, IMAGINARY)
 
 
-def told(path: Path) -> dict[str, str]:
-    """Return the warnings about a file by their code, and the reason if it is refused."""
+def told(path: Path, *levels: str) -> dict[str, str]:
+    """Return the findings about a file by their code, and the reason if it is refused.
+
+    Those of the level ``warning``, if no others are asked for.
+    """
     try:
         findings = cellpipe.read(path, time_zone="UTC").findings
     except cellpipe.CellpipeError as error:
         return {REFUSED: str(error)}
-    return {finding.code: finding.sentence for finding in findings if finding.level != "info"}
+    return {
+        finding.code: finding.sentence
+        for finding in findings
+        if finding.level in (levels or ("warning",))
+    }
 
 
 @pytest.mark.parametrize("name", WRONG)
@@ -165,7 +206,45 @@ def test_no_wrong_recording_goes_in_silence(name: str, good: pl.DataFrame, tmp_p
     change(good).write_csv(path)
     found = told(path)
     print(found)
-    assert expected in found
+    assert {*expected.split(" or ")} & {*found}
+
+
+@pytest.mark.xfail(strict=True, reason="no bound holds a cell of 3700 V back")
+def test_a_voltage_in_mv_without_any_witness_is_set_aside(
+    good: pl.DataFrame, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.bdf.csv"
+    times(1e3, VOLTAGE)(good).drop(ENERGY_IN, ENERGY_OUT).write_csv(path)
+    assert {REJECTED, REFUSED} & {*told(path)}
+
+
+def write_export(maker: str, change: Change, path: Path) -> None:
+    """Write the first lines of a maker's export with changed columns."""
+    file, own = EXPORTS[maker]
+    lines = (SAMPLE / file).read_text(encoding="utf-8-sig").splitlines(keepends=True)[:1500]
+    table = pl.read_csv("".join(lines).encode(), infer_schema=False)
+    numbers = [
+        pl.col(label).str.strip_chars().cast(pl.Float64).alias(ours) for ours, label in own.items()
+    ]
+    changed = change(table.with_columns(numbers))
+    changed.with_columns(pl.col(ours).alias(label) for ours, label in own.items()).select(
+        table.columns
+    ).write_csv(path)
+
+
+@pytest.mark.parametrize(("maker", "name"), IN_THEM)
+def test_nor_does_one_in_an_export_of_a_maker(maker: str, name: str, tmp_path: Path) -> None:
+    change, expected = WRONG[name]
+    write_export(maker, change, tmp_path / "a.csv")
+    found = told(tmp_path / "a.csv", "info", "warning")
+    print(found)
+    assert {*expected.split(" or "), *ALSO.get(name, ())} & {*found}
+
+
+@pytest.mark.parametrize("maker", EXPORTS)
+def test_the_export_itself_gives_no_finding(maker: str, tmp_path: Path) -> None:
+    write_export(maker, lambda table: table, tmp_path / "a.csv")
+    assert told(tmp_path / "a.csv", "info", "warning") == {}
 
 
 @pytest.mark.parametrize("name", WRONG_SPECTRA)
@@ -177,7 +256,7 @@ def test_no_wrong_spectrum_goes_in_silence(
     change(good_spectrum).write_csv(path)
     found = told(path)
     print(found)
-    assert expected in found
+    assert {*expected.split(" or ")} & {*found}
 
 
 def test_the_good_recording_and_spectrum_give_no_warning(
