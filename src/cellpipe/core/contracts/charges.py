@@ -120,6 +120,7 @@ def _step_findings(
     wrong = checked & (outside > allowed)
     if wrong.any():
         outside -= records.sum_by_step(_fluctuation(records.current) * records.hours)
+        outside -= _digits(table, records)
         finest = float(np.min(records.hours, where=records.hours > 0, initial=np.inf))
         length = records.sum_by_step(records.hours)
         outside -= np.abs(middle) * finest / np.where(length > 0, length, np.inf)  # a coarse clock
@@ -158,16 +159,21 @@ def _find_slip(ratio: float, energies: Energies, sign: int) -> str:
 def _step_charges(table: pl.DataFrame, records: Records) -> _Steps:
     """Return each step's charge, how far the true one may be from it, and the counted one."""
     current, hours, sum_by_step = records.current, records.hours, records.sum_by_step
-    stride = max(current.size // _SAMPLES, 1)
-    digits = [last_digit(to_array(table[name].gather_every(stride))) for name in CHARGES]
-    allowance = sum_by_step(hours) * last_digit(current[::stride]) + 2 * max(digits)
     swing = np.diff(current)
     np.abs(swing, out=swing)
     swing *= hours
-    allowance += sum_by_step(swing) / 2
+    swing /= 2
     net = growth(table[CHARGES[0]], records.apart)
     net -= growth(table[CHARGES[1]], records.apart)
-    return _Steps(sum_by_step(records.charges), allowance, sum_by_step(net))
+    return _Steps(sum_by_step(records.charges), sum_by_step(swing), sum_by_step(net))
+
+
+def _digits(table: pl.DataFrame, records: Records) -> Floats:
+    """Return how much charge the last digits of current and counters may hide in each step."""
+    stride = max(table.height // _SAMPLES, 1)
+    counters = [last_digit(to_array(table[name].gather_every(stride))) for name in CHARGES]
+    digit = last_digit(records.current[::stride])
+    return records.sum_by_step(records.hours) * digit + 2 * max(counters)
 
 
 def _fall_in_steps(table: pl.DataFrame, records: Records) -> Flags:

@@ -20,7 +20,7 @@ from cellpipe.core.contracts.spikes import spike_findings
 from cellpipe.core.contracts.voltages import voltage_findings
 from cellpipe.core.model import Finding
 
-_SAMPLE = 10_000  # rows that suffice where the question is about all of them
+_SAMPLE = 5_000  # rows that suffice where the question is about all of them
 _KELVIN = 253.0, 333.0  # -20 to 60 °C, in K
 _FEWEST_TEMPERATURES = 3
 

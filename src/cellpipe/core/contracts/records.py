@@ -54,10 +54,14 @@ class Records:
         return np.flatnonzero(self.is_apart)
 
     @cached_property
+    def seconds(self) -> Floats:
+        """How far the time goes in each interval; negative where it goes back."""
+        return np.diff(self.time)
+
+    @cached_property
     def hours(self) -> Floats:
         """The length of each interval; 0 where it leads nowhere, or time goes back."""
-        hours = np.diff(self.time)
-        hours /= 3600
+        hours = self.seconds / 3600
         np.maximum(hours, 0, out=hours)
         hours[self.apart] = 0.0
         return hours
@@ -72,7 +76,9 @@ class Records:
 
     def sum_by_step(self, values: Floats) -> Floats:
         """Sum over each step what there is of each interval."""
-        total: Floats = np.add.reduceat(np.append(values, 0.0), self.begins)
+        if self.begins[-1] == values.size:  # the last step has one record, thus no interval
+            values = np.append(values, 0.0)
+        total: Floats = np.add.reduceat(values, self.begins)
         return total
 
     @cached_property

@@ -95,9 +95,13 @@ def _is_disordered(frequency: Floats) -> bool:
 
 
 def _order_findings(frequency: Floats, begins: Floats) -> list[Finding]:
-    steps = np.sign(np.diff(frequency))
-    if (steps[1:] * steps[:-1] < 0).sum() <= min(begins.size, _FEWEST / 2):
-        return []  # no more turns than there are sweeps
+    if frequency.size < _FEWEST:
+        return []
+    steps = np.diff(frequency)
+    turns = steps[1:] * steps[:-1] < 0
+    turns[begins[1:] - 2] = turns[np.minimum(begins[1:], turns.size) - 1] = False
+    if np.count_nonzero(turns) < _FEWEST / 2 and begins.size < frequency.size / _FEWEST_POINTS:
+        return []
     spectra = np.split(frequency, begins[1:])
     count = sum(spectrum.size for spectrum in spectra if _is_disordered(spectrum))
     are_many = np.unique(frequency).size > _MOST * frequency.size

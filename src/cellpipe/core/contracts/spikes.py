@@ -13,10 +13,12 @@ from cellpipe.core.contracts.records import Flags, Floats, Places, Records
 from cellpipe.core.model import Finding
 
 _FEWEST = 30
+_SAMPLES = 5000
 _LEAST = 0.05  # V
 _FURTHER = 10.0  # times as far from both its neighbours as any other record
 _MOSTLY = 0.9  # of the intervals: they are longer where records are few, and the voltage moves
 _VOLTAGE_OUTSIDE, _CURRENT_OUTSIDE = 0.5, 2.0  # of the range of all others
+_NOISE = 0.01  # of the range of all others
 _STEADY = 0.05  # of the largest current: it counts as the same
 _ASK = "Is it a spike of the instrument, or a slip?"
 
@@ -55,9 +57,12 @@ def _find_current_spike(records: Records) -> int | None:
     if not 0 < at < current.size - 1 or abs(voltage[at] - voltage[at - 1]) >= _LEAST:
         return None
     before, after = float(current[at - 1]), float(current[at + 1])
-    if abs(after - before) > _STEADY * max(abs(before), abs(after)):
-        return None  # of a sweep or a hold, in which the voltage answers to nothing
-    return at if _beyond_others(current, at) > _CURRENT_OUTSIDE else None
+    beyond = _beyond_others(current, at)
+    if beyond <= _CURRENT_OUTSIDE:
+        return None
+    noise = _NOISE * abs(float(current[at])) / beyond
+    is_steady = abs(after - before) <= max(_STEADY * max(abs(before), abs(after)), noise)
+    return at if is_steady else None  # in a sweep or a hold the voltage answers to nothing
 
 
 def _beyond_others(values: Floats, at: int) -> float:
@@ -87,7 +92,8 @@ def _find_voltage_spike(records: Records) -> int | None:
     doubtful: Flags = apart | ~(before & after)
     at = int(np.argmax(far))
     record = int(places[at]) + 1
-    if far[at] <= _FURTHER * float(np.quantile(np.abs(change), _MOSTLY)):
+    some = np.abs(change[:: change.size // _SAMPLES + 1])
+    if far[at] <= _FURTHER * float(np.quantile(some, _MOSTLY)):
         return None
     if doubtful[at]:
         return record if _beyond_others(voltage, record) > _VOLTAGE_OUTSIDE else None
