@@ -14,7 +14,7 @@ import numpy.typing as npt
 from cellpipe.core.contracts.records import Floats
 from cellpipe.core.model import Finding
 
-_FEWEST = 5  # frequencies
+_FEWEST = 8  # frequencies
 _INDUCTIVE = 1e4  # Hz; above, leads may make the imaginary part positive
 _MOST = 0.5
 _FITS, _CONTRADICTS = 0.9, -0.5  # of 1: the correlation of slope and part

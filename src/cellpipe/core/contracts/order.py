@@ -69,7 +69,7 @@ def number_findings(table: pl.DataFrame) -> list[Finding]:
 
 
 def _count_doubles(table: pl.DataFrame, steps: Floats, back: int) -> int:
-    """Return how many records repeat another in all that is measured, if half of them do; else 0."""
+    """Return how many records repeat another in all that was measured; 0 if not half of them."""
     enough = _NEARLY * table.height / 2
     still = steps.size - int(np.count_nonzero(steps))
     if table.height < _FEWEST or not (back or still > enough) or still == steps.size:
