@@ -66,6 +66,7 @@ WRONG: dict[str, tuple[Change, str]] = {
     "voltage in kV": (times(1e-3, VOLTAGE), "voltage_tiny"),
     "voltage 0": (constant(VOLTAGE, 0.0), "voltage_zero"),
     "voltage constant": (constant(VOLTAGE, 3.7), "voltage_constant"),
+    "voltage with its sign turned": (times(-1, VOLTAGE), "voltage_sign_turned"),
     "voltage with a spike": (at_one(VOLTAGE, 0.0), "voltage_spike"),
     "voltage with a record of 50 V": (at_one(VOLTAGE, 50.0), "voltage_spike or rows_rejected"),
     "voltage with a record of 4.9 V": (at_one(VOLTAGE, 4.9), "voltage_spike"),
@@ -75,6 +76,7 @@ WRONG: dict[str, tuple[Change, str]] = {
     "current with its sign turned": (times(-1, CURRENT), "current_sign_contradicts"),
     "current without sign": (
         lambda table: table.with_columns(pl.col(CURRENT).abs()), "current_sign_contradicts"),
+    "current 0": (constant(CURRENT, 0.0), "current_zero or charge_disagrees"),
     "current with a spike": (at_one(CURRENT, 5.0), "current_spike"),
     "voltage and current swapped": (swap(VOLTAGE, CURRENT), "voltage_and_current_swapped"),
     "time in ms": (times(1e3, TIME), "clock_pace_differs"),

@@ -13,6 +13,7 @@ import polars as pl
 from cellpipe.core.contracts.charges import charge_findings
 from cellpipe.core.contracts.clocks import clock_findings
 from cellpipe.core.contracts.energies import energy_findings
+from cellpipe.core.contracts.net_capacity import net_findings
 from cellpipe.core.contracts.order import ORDER_IS_LOST, order_findings
 from cellpipe.core.contracts.records import Records
 from cellpipe.core.contracts.signs import sign_findings
@@ -60,7 +61,8 @@ def recording_findings(table: pl.DataFrame) -> list[Finding]:
     charges, ratios = charge_findings(table, records, energies, pace)
     if voltages or (ratios and energies.ratios and energies.follow_from(ratios)):
         energy = []
-    return [*found, *charges, *energy, *_temperature_findings(table)]
+    net = [] if charges or max(pace, 1 / pace) > 2 else net_findings(sample, some)
+    return [*found, *charges, *energy, *net, *_temperature_findings(table)]
 
 
 _CHARGE_IS_LOST = frozenset({

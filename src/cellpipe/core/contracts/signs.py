@@ -45,30 +45,36 @@ def sign_findings(table: pl.DataFrame, records: Records) -> list[Finding]:
     stretches = _Stretches.of(records)
     voltage = _ask_voltage(records, stretches)
     counters, words = _ask_counters(table, records), _ask_step_types(table)
-    against = [each for each in (voltage, counters, words) if each.contradicts]
-    if against == [counters] and (voltage.agrees or words.agrees):
-        sentence = (
-            f"{counters.says}, though voltage and steps agree with the current. Are the two "
-            "counters swapped?"
-        )
-        return [Finding("warning", "counters_swapped", sentence)]
-    if against:
-        told = "; ".join(each.says for each in against)
-        slip = "Is the sign of the current turned?"
-        if against == [counters]:
-            slip = "Either the sign of the current is turned or the two counters are swapped."
-        return [Finding("warning", "current_sign_contradicts", f"{told}. {slip}")]
+    if voltage.contradicts or counters.contradicts or words.contradicts:
+        return [_judge(voltage, counters, words)]
+    sentence = ""
     if _loses_sign(records, stretches):
         sentence = (
             f"The current is {records.current.min():.3g} to {records.current.max():.3g} A, never "
             "of the other sign, but the voltage rises and falls by more than half of its range "
             "again and again. Has the current lost its sign?"
         )
-        return [Finding("warning", "current_sign_contradicts", sentence)]
-    if words.against is not None and words.against > _PARTLY:
+    elif words.against is not None and words.against > _PARTLY:
         sentence = f"{words.says}. Has the current lost its sign?"
-        return [Finding("warning", "current_sign_contradicts", sentence)]
-    return []
+    return [Finding("warning", "current_sign_contradicts", sentence)] if sentence else []
+
+
+def _judge(voltage: Witness, counters: Witness, words: Witness) -> Finding:
+    """Say which sign is turned by the witnesses that agree, where they tell."""
+    against = [each for each in (voltage, counters, words) if each.contradicts]
+    told = "; ".join(each.says for each in against)
+    code, slip = "current_sign_contradicts", "Is the sign of the current turned?"
+    if against == [counters] and (voltage.agrees or words.agrees):
+        code, slip = "counters_swapped", "Are the two counters swapped?"
+        told += ", though voltage or steps agree with the current"
+    elif against == [counters]:
+        slip = "Either the sign of the current is turned or the two counters are swapped."
+    elif against == [voltage] and (counters.agrees or words.agrees):
+        code, slip = "voltage_sign_turned", "Is the sign of the voltage turned?"
+        told += ", though counters or steps agree with the current"
+    elif against == [words] and (voltage.agrees or counters.agrees):
+        slip = "Are the words of the steps mixed up, or the sign of the current turned?"
+    return Finding("warning", code, f"{told}. {slip}")
 
 
 def _ask_voltage(records: Records, stretches: _Stretches) -> Witness:

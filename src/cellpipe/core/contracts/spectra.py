@@ -47,6 +47,7 @@ def spectrum_findings(table: pl.DataFrame) -> list[Finding]:
         *_size_findings(np.hypot(real, imaginary)),
         *part_findings(frequency, real, imaginary, begins),
         *_point_findings(table, np.hypot(real, imaginary), begins),
+        *_time_findings(table["test_time_second"].drop_nulls().to_numpy()),
         *_pace_findings(table),
     ]
 
@@ -163,6 +164,17 @@ def _find_alone(logs: Floats) -> int | None:
     at = int(np.argmax(far))
     others = np.delete(np.abs(change), [each for each in (at - 1, at) if 0 <= each < change.size])
     return at if far[at] > max(_DECADES, 2 * float(others.max())) else None
+
+
+def _time_findings(time: Floats) -> list[Finding]:
+    back = time[1:] < time[:-1]
+    number = int(np.count_nonzero(back))
+    if not number:
+        return []
+    sentence = (
+        f"The test time of the spectra goes backwards {number:,} times. Are rows out of order?"
+    )
+    return [Finding("warning", "time_goes_backwards", sentence, number)]
 
 
 def _pace_findings(table: pl.DataFrame) -> list[Finding]:

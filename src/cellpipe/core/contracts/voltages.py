@@ -11,6 +11,7 @@ _FEWEST = 10
 _STEADY = 0.05  # of the largest current: it counts as the same
 _TINY = 0.0101  # V; 10 V in kV
 _PARTLY = 0.1
+_LEAST_RANGE, _FAR, _FEWEST_TURNS = 0.3, 0.25, 3  # V; of the range, from its middle
 
 
 def voltage_findings(records: Records, some: Records) -> list[Finding]:
@@ -24,7 +25,25 @@ def voltage_findings(records: Records, some: Records) -> list[Finding]:
         return []
     if np.ptp(voltage) == 0:
         return _constant_findings(voltage, current)
+    if records.is_rest:
+        return _rest_findings(some)
     return _swapped_findings(some) or _tiny_findings(some, voltage)
+
+
+def _rest_findings(records: Records) -> list[Finding]:
+    """Return a finding if the voltage of a cell at rest goes up and down as no cell's does."""
+    low, high = float(records.voltage.min()), float(records.voltage.max())
+    place = (records.voltage - low) / (high - low)
+    ends = np.sign(np.where(np.abs(place - 0.5) > _FAR, place - 0.5, 0.0))
+    ends = ends[ends != 0]
+    turns = int(np.count_nonzero(ends[1:] != ends[:-1]))
+    if records.in_spectrum is not None or high - low < _LEAST_RANGE or turns < _FEWEST_TURNS:
+        return []
+    sentence = (
+        f"The voltage goes {turns} times between {low:.4g} and {high:.4g} V, but the current is 0 "
+        "in all records. Was it recorded, and is it the right column?"
+    )
+    return [Finding("warning", "current_zero", sentence)]
 
 
 def _constant_findings(voltage: Floats, current: Floats) -> list[Finding]:
@@ -35,7 +54,10 @@ def _constant_findings(voltage: Floats, current: Floats) -> list[Finding]:
         )
         return [Finding("warning", "voltage_zero", sentence, voltage.size)]
     largest = float(np.abs(current).max())
-    changes = np.ptp(current) > _STEADY * largest  # more than noise
+    strong = np.abs(current) > largest / 2
+    few = min(np.count_nonzero(strong), np.count_nonzero(~strong)) < _FEWEST / 2
+    both_ways = current.min() < -largest / 2 and current.max() > largest / 2
+    changes = np.ptp(current) > _STEADY * largest and (both_ways or not few)
     is_held = np.abs(current).min() > 0 and (current.min() > 0) == (current.max() > 0)
     if not changes or is_held:  # at rest, or held by a current of one sign
         return []
