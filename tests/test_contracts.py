@@ -278,7 +278,7 @@ def test_a_column_that_is_wrong_in_most_rows_refuses_the_table_and_names_the_uni
         "record_index": range(1, count + 1), "test_time_second": [float(i) for i in range(count)],
         "voltage_volt": [3700.0 + i for i in range(count)], "current_ampere": [0.1] * count,
     })  # fmt: skip
-    with pytest.raises(ContractError, match=r"3700 to 3719 V.*above 10.*mV for V"):
+    with pytest.raises(ContractError, match=r"3700 to 3719 V.*above 10.*is in mV"):
         contracts.validate_rows("timeseries", frame)
 
 

@@ -24,6 +24,15 @@ _NOT_OF_LOSS = frozenset({  # warnings that say nothing of records that are miss
     "time_goes_backwards", "no_current", "charge_disagrees", "time_zone_unknown", "no_clock",
     "dates_unreadable", "unknown_column", "start_known_to_the_day", "steps_not_matched",
     "auxiliary_unclear", "several_tests", "values_unreadable",
+    "clock_never_set", "clock_pace_differs", "clock_runs_backwards", "clock_stands_still",
+    "counter_negative", "counters_swapped", "current_sign_contradicts", "current_spike",
+    "current_zero",
+    "energy_counters_swapped", "energy_disagrees", "frequency_in_kilohertz",
+    "imaginary_sign_turned", "impedance_absurd", "impedance_columns_swapped", "impedance_spike",
+    "real_part_negative", "step_time_exceeds_test_time", "temperature_in_kelvin",
+    "time_stands_still", "voltage_and_current_swapped", "voltage_constant",
+    "voltage_sign_turned", "voltage_spike", "voltage_tiny", "voltage_zero",
+    "net_capacity_disagrees",
 })  # fmt: skip
 
 

@@ -6,13 +6,11 @@ import hashlib
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 
 from cellpipe.core import contracts
 from cellpipe.core.errors import ContractError, DamagedFileError, FileError, NoDataError
 from cellpipe.core.model import Finding, Measurement, RawFile, Recording, Rejection
-from cellpipe.formats.charge_check import charge_findings
 from cellpipe.formats.format import Format
 from cellpipe.formats.recognition import find_format, is_disk_error, is_reader_error
 from cellpipe.formats.utc import to_utc, utc_start_time
@@ -154,9 +152,7 @@ def _build_measurement(
         tables["rejected_rows"] = pl.concat(rejected)
     if not any(tables[name].height for name in recording.tables):
         findings.append(Finding("info", "no_record", "The file is whole and holds no record."))
-    if "timeseries" in tables:
-        findings += charge_findings(tables["timeseries"])
-    findings += _clock_findings(recording, tables, time_zone)
+    findings += _clock_findings(recording, time_zone)
     started = utc_start_time(recording, tables, time_zone)
     return Measurement(raw, form.name, started, tables, recording.metadata, tuple(findings))
 
@@ -166,9 +162,7 @@ def _without_rows(finding: Finding) -> Finding:
     return Finding(finding.level, finding.code, finding.sentence, finding.rows)
 
 
-def _clock_findings(
-    recording: Recording, tables: dict[str, pl.DataFrame], time_zone: str | None
-) -> list[Finding]:
+def _clock_findings(recording: Recording, time_zone: str | None) -> list[Finding]:
     found = []
     if recording.started_at is None:
         sentence = "The file does not say when the test was started; files are ordered by name."
@@ -176,11 +170,6 @@ def _clock_findings(
     elif recording.clock != "utc" and time_zone is None:
         sentence = "The instrument's time zone is not known; its local times are taken as UTC."
         found.append(Finding("info", "time_zone_unknown", sentence))
-    if "timeseries" in tables:
-        back = int((np.diff(tables["timeseries"]["test_time_second"].to_numpy()) < 0).sum())
-        if back:
-            sentence = f"The test time goes backwards {back} times; such steps count as zero time."
-            found.append(Finding("warning", "time_goes_backwards", sentence, back))
     return found
 
 

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any, cast
 import polars as pl
 
 from cellpipe.core.contracts.checks import Check, kept_levels, table_checks
+from cellpipe.core.contracts.columns import Column
 from cellpipe.core.contracts.schema import empty_table, find_column, load_schema
 from cellpipe.core.contracts.shaping import contract_error, shape_table
+from cellpipe.core.contracts.whole_tables import whole_findings
 from cellpipe.core.errors import ContractError
 from cellpipe.core.model import Finding
 
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     import pandera.polars as pa
 
 _MOST_BAD = 0.5  # of the rows; where more have one fault, it is the column's
+_PREFIXES = {1e3: "m", 1e6: "µ", 1e9: "n"}  # of units that are so many times smaller
+_PREFIXED = {"V", "A", "s", "Ω", "Ah", "Wh"}
 _FEWEST = 10  # rows, from which on a share of them says something
 _NO_FAILURES = pl.DataFrame(
     schema={
@@ -87,14 +91,15 @@ def validate_rows(
     levels = kept_levels(name, shaped)
     if "error" in levels:
         unusual = [] if "warning" in levels else find_unusual(name, shaped)
-        return shaped, empty_table("rejected_rows"), unusual
+        return shaped, empty_table("rejected_rows"), [*unusual, *whole_findings(name, shaped)]
     failures = find_failures(name, shaped)
     for column, (low, high) in (ranges or {}).items():
         values = pl.col("failure_case").cast(pl.Float64, strict=False)
         is_measured = (pl.col("column") == column) & values.is_between(low, high)
         failures = failures.filter(~is_measured.fill_null(value=False))
     if not failures.height:
-        return shaped, empty_table("rejected_rows"), find_unusual(name, shaped)
+        said = [*find_unusual(name, shaped), *whole_findings(name, shaped)]
+        return shaped, empty_table("rejected_rows"), said
     if failures["index"].null_count():
         raise contract_error(name, _describe_failures(failures))
     _refuse_wrong_column(name, shaped, failures)
@@ -109,7 +114,8 @@ def validate_rows(
         value="failure_case",
         reason="check",
     )
-    return kept, validate("rejected_rows", rejected), [finding, *find_unusual(name, kept)]
+    said = [finding, *find_unusual(name, kept), *whole_findings(name, kept)]
+    return kept, validate("rejected_rows", rejected), said
 
 
 def find_unusual(name: str, table: pl.DataFrame) -> list[Finding]:
@@ -217,9 +223,18 @@ def _refuse_wrong_column(name: str, table: pl.DataFrame, failures: pl.DataFrame)
             expected=f"{spec.min:g} to {spec.max:g}{unit}: {spec.because}"
             if spec.min is not None and spec.max is not None
             else f"what schemas/{name}.yaml says",
-            remedy="look at the unit in the header of this column: it may be another one "
-            "(mV for V, ms for s), or the columns may be in another order",
+            remedy=_likely_slip(low, high, spec),
         )
+
+
+def _likely_slip(low: float, high: float, spec: Column) -> str:
+    """Say what to look at where a whole column is out of its bounds; try other units of it."""
+    for factor, prefix in _PREFIXES.items():
+        inside = [spec.min is None or spec.min <= low / factor]
+        inside += [spec.max is None or high / factor <= spec.max]
+        if all(inside) and spec.unit in _PREFIXED:
+            return f"if this column is in {prefix}{spec.unit}, correct its header"
+    return "look at the unit in the header of this column, and at the order of the columns"
 
 
 def _set_aside(

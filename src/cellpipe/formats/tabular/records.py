@@ -160,7 +160,7 @@ def number_records(table: pl.DataFrame) -> tuple[pl.DataFrame, tuple[Finding, ..
     """Keep the instrument's record numbers if they increase from 1 or more, else number from 1.
 
     Records missing between others give a finding, by their numbers or, without these, by even
-    times; so do numbers of which few don't increase, because a gap in them is not seen then.
+    times; so do numbers that don't increase, because a gap in them is not seen then.
     """
     renumbered = table.with_columns(record_index=pl.int_range(1, pl.len() + 1, dtype=pl.Int64))
     if "record_index" not in table.columns:
@@ -170,7 +170,9 @@ def number_records(table: pl.DataFrame) -> tuple[pl.DataFrame, tuple[Finding, ..
     if not numbers.null_count() and not wrong and isinstance(lowest, int):
         return table if lowest >= 1 else renumbered, find_number_gaps(numbers)
     wrong += numbers.null_count()
-    if not 0 < wrong <= numbers.len() / 2:  # a column that is no counter
+    if wrong >= numbers.len() - 1:  # none at all, or from the last to the first
+        return renumbered, _same_number_findings(numbers)
+    if not wrong:
         return renumbered, ()
     at = (numbers.is_null() | (numbers.diff() <= 0)).arg_max() or 0
     sentence = (
@@ -178,6 +180,16 @@ def number_records(table: pl.DataFrame) -> tuple[pl.DataFrame, tuple[Finding, ..
         f"{at + 1:,}: the records are numbered anew, and lines may be missing or repeated."
     )
     return renumbered, (Finding("warning", "records_out_of_order", sentence, wrong),)
+
+
+def _same_number_findings(numbers: pl.Series) -> tuple[Finding, ...]:
+    if numbers.null_count() or numbers.len() < 2 or numbers.n_unique() > 1:
+        return ()
+    sentence = (
+        f"All {numbers.len():,} records have the number {numbers[0]}: they are numbered anew, and "
+        "lines may be missing or repeated."
+    )
+    return (Finding("warning", "records_out_of_order", sentence, numbers.len()),)
 
 
 def build_recording(

@@ -11,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import cellpipe
-from cellpipe.formats.charge_check import charge_findings
+from cellpipe.core.contracts.charges import charge_findings
+from cellpipe.core.contracts.records import Records
+from cellpipe.core.model import Finding
 
 
 def made(every: int = 1, factor: float = 1.0, *, decay: float = 0.0) -> pl.DataFrame:
@@ -24,20 +26,25 @@ def made(every: int = 1, factor: float = 1.0, *, decay: float = 0.0) -> pl.DataF
     discharge = np.where(time >= 3600, np.cumsum((-current).clip(min=0) * hours), 0.0)
     return pl.DataFrame({
         "test_time_second": time, "current_ampere": current * factor,
+        "voltage_volt": np.full(7200, 3.7),
         "step_count": np.where(time < 3600, 1, 2), "vendor_charging_capacity_ah": charge,
         "vendor_discharging_capacity_ah": discharge,
     })[::every]  # fmt: skip
 
 
+def said_of(table: pl.DataFrame) -> list[Finding]:
+    return charge_findings(table, Records.of(table))[0]
+
+
 @given(every=st.integers(1, 300), decay=st.floats(0.0, 8.0))
 def test_records_however_far_apart_raise_no_alarm(every: int, decay: float) -> None:
-    assert charge_findings(made(every, decay=decay)) == []
+    assert said_of(made(every, decay=decay)) == []
 
 
 @pytest.mark.parametrize("factor", [0.1, 0.5, 0.98, 1.02, 2.0, 10.0, 1000.0, -1.0])
 @pytest.mark.parametrize("decay", [0.0, 2.0])
 def test_a_current_in_the_wrong_range_or_sign_is_said(factor: float, decay: float) -> None:
-    (said,) = charge_findings(made(10, factor, decay=decay))
+    (said,) = said_of(made(10, factor, decay=decay))
     assert said.rows == 2
     told = float(said.sentence.split("it gives ")[1].split()[0])
     assert told == pytest.approx(factor, rel=6e-3)

@@ -1,0 +1,87 @@
+"""What a recording as a whole says about itself: what no value of it tells alone.
+
+A bound sees one value, a rule one row. That a column is in another unit, that two are swapped, that
+the rows stand in reverse or that a clock runs backwards shows only where a second column of the
+same file contradicts: the counters, the clocks, the energy, the word for the step, the way in which
+the voltage answers to the current. Each check here has such a witness, and says nothing without it.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from cellpipe.core.contracts.charges import charge_findings
+from cellpipe.core.contracts.clocks import clock_findings
+from cellpipe.core.contracts.energies import energy_findings
+from cellpipe.core.contracts.net_capacity import net_findings
+from cellpipe.core.contracts.order import ORDER_IS_LOST, order_findings
+from cellpipe.core.contracts.records import Records
+from cellpipe.core.contracts.signs import sign_findings
+from cellpipe.core.contracts.spikes import spike_findings
+from cellpipe.core.contracts.voltages import voltage_findings
+from cellpipe.core.model import Finding
+
+_SAMPLE = 5_000  # rows that suffice where the question is about all of them
+_KELVIN = 253.0, 333.0  # -20 to 60 °C, in K
+_FEWEST_TEMPERATURES = 3
+
+
+def recording_findings(table: pl.DataFrame) -> list[Finding]:
+    """Return what contradicts itself in a recording.
+
+    Parameters
+    ----------
+    table
+        A ``timeseries``, or some of its rows.
+
+    Returns
+    -------
+    list of Finding
+        Warnings, each with what was found and the likely slip. None where nothing contradicts.
+
+    """
+    if table.height < 2:
+        return []
+    records = Records.of(table)
+    order = order_findings(table, records)
+    if any(finding.code in ORDER_IS_LOST for finding in order):
+        return [*order, *_temperature_findings(table)]
+    sample, some = table, records
+    if table.height >= 2 * _SAMPLE:
+        sample = table.gather_every(table.height // _SAMPLE)
+        some = Records.of(sample)
+    clocks, pace = clock_findings(sample, some)
+    voltages = voltage_findings(records, some)
+    spikes = [] if voltages else spike_findings(table, records)
+    signs = [] if voltages or spikes else sign_findings(sample, some)
+    found = [*order, *clocks, *voltages, *signs, *spikes]
+    if any(finding.code in _CHARGE_IS_LOST for finding in found):
+        return [*found, *_temperature_findings(table)]
+    energies, energy = energy_findings(sample, some)
+    charges, ratios = charge_findings(table, records, energies, pace)
+    if voltages or (ratios and energies.ratios and energies.follow_from(ratios)):
+        energy = []
+    net = [] if charges or max(pace, 1 / pace) > 2 else net_findings(sample, some)
+    return [*found, *charges, *energy, *net, *_temperature_findings(table)]
+
+
+_CHARGE_IS_LOST = frozenset({
+    "current_sign_contradicts", "counters_swapped", "voltage_and_current_swapped",
+})  # fmt: skip
+
+
+def _temperature_findings(table: pl.DataFrame) -> list[Finding]:
+    """Return a finding for each column of temperatures that are those of a room in kelvin."""
+    names = [name for name in table.columns if name.endswith("_celsius")]
+    found = []
+    for name in names:
+        low, high, number = table.select(
+            pl.col(name).min(), high=pl.col(name).max(), number=pl.col(name).count()
+        ).row(0)
+        if number >= _FEWEST_TEMPERATURES and _KELVIN[0] <= low and high <= _KELVIN[1]:
+            sentence = (
+                f"All temperatures of {name} lie between {low:.4g} and {high:.4g} °C, which is "
+                "hotter than cells are tested. Is the column in K?"
+            )
+            found.append(Finding("warning", "temperature_in_kelvin", sentence, number))
+    return found

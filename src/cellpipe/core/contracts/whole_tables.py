@@ -1,0 +1,23 @@
+"""Which tables of a file are checked as a whole, beside each of their rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from cellpipe.core.model import Finding
+
+
+def whole_findings(name: str, table: pl.DataFrame) -> list[Finding]:
+    """Return what a valid table says against itself as a whole; nothing for most tables."""
+    if name == "timeseries":
+        from cellpipe.core.contracts.recordings import recording_findings  # numpy: when needed
+
+        return recording_findings(table)
+    if name == "impedance":
+        from cellpipe.core.contracts.spectra import spectrum_findings
+
+        return spectrum_findings(table)
+    return []

@@ -1,0 +1,189 @@
+"""What a good recording may be without a word: rescaled, cut, thinned, inductive, at rest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import cellpipe
+from cellpipe.core.contracts.recordings import recording_findings
+from cellpipe.core.contracts.spectra import spectrum_findings
+from cellpipe.core.model import Finding
+
+SAMPLE = Path(__file__).parents[2] / "sample_data"
+TIMES = ("test_time_second", "step_time_second")
+CHARGES = ("vendor_charging_capacity_ah", "vendor_discharging_capacity_ah")
+ENERGIES = ("vendor_charging_energy_wh", "vendor_discharging_energy_wh")
+SWEEP = np.logspace(6, -2, 60)
+factors = st.floats(1e-3, 1e3)
+
+
+def recording() -> pl.DataFrame:
+    path = SAMPLE / "neware_csv" / "SSB-07_record.csv"
+    table = cellpipe.read(path, time_zone="UTC").tables["timeseries"]
+    return table.filter(pl.col("cycle_count") <= 4)
+
+
+GOOD = recording()
+
+
+def codes(findings: list[Finding]) -> list[str]:
+    return [finding.code for finding in findings]
+
+
+def spectrum(impedance: np.ndarray, frequency: np.ndarray = SWEEP) -> pl.DataFrame:
+    number = frequency.size
+    return pl.DataFrame({
+        "record_index": np.arange(1, number + 1), "spectrum": np.ones(number, np.int64),
+        "test_time_second": np.cumsum(2 + 2 / frequency), "frequency_hertz": frequency,
+        "real_impedance_ohm": impedance.real, "imaginary_impedance_ohm": impedance.imag,
+    })  # fmt: skip
+
+
+def arcs(
+    series: float, arc: float, capacitance: float, inductance: float, frequency: np.ndarray = SWEEP
+) -> np.ndarray:
+    omega = 2j * np.pi * frequency
+    return series + omega * inductance + arc / (1 + omega * arc * capacitance)
+
+
+@given(current=factors, time=factors, voltage=st.floats(0.1, 2.0))
+def test_other_units_of_everything_at_once_are_no_contradiction(
+    current: float, time: float, voltage: float
+) -> None:
+    """A larger cell, cycled slower, at another voltage: all witnesses change together."""
+    start = GOOD["unix_time_second"][0]
+    table = GOOD.with_columns(
+        pl.col("voltage_volt") * voltage,
+        pl.col("current_ampere") * current,
+        pl.col(TIMES) * time,
+        (start + (pl.col("unix_time_second") - start) * time).alias("unix_time_second"),
+        pl.col(CHARGES) * current * time,
+        pl.col(ENERGIES) * current * time * voltage,
+    )
+    assert recording_findings(table) == []
+
+
+@given(first=st.integers(0, GOOD.height - 1), number=st.integers(0, GOOD.height))
+def test_a_recording_stays_good_wherever_it_is_cut(first: int, number: int) -> None:
+    assert recording_findings(GOOD[first : first + number]) == []
+
+
+@given(every=st.integers(1, 40))
+def test_a_recording_stays_good_however_few_of_its_records_are_kept(every: int) -> None:
+    assert recording_findings(GOOD.gather_every(every)) == []
+
+
+@given(at=st.integers(2, GOOD.height - 3), height=st.floats(0.5, 1.0))
+def test_one_voltage_that_leaps_out_within_a_step_is_named(at: int, height: float) -> None:
+    steps = GOOD["step_count"]
+    if len({steps[at - 1], steps[at], steps[at + 1]}) > 1:
+        return  # the schedule changes there
+    volts = GOOD["voltage_volt"].to_numpy().copy()
+    volts[at] += height
+    (said,) = recording_findings(GOOD.with_columns(voltage_volt=volts))
+    assert said.code == "voltage_spike"
+    assert f"record {GOOD['record_index'][at]:,}" in said.sentence
+
+
+def test_a_pulse_of_one_record_is_no_spike() -> None:
+    """The current pulses for one record, and the voltage answers."""
+    number = 400
+    current = np.where(np.arange(number) == 200, -1.0, 0.0)
+    table = pl.DataFrame({
+        "record_index": np.arange(1, number + 1), "test_time_second": np.arange(number) * 1.0,
+        "voltage_volt": 3.7 + 0.2 * current, "current_ampere": current,
+    })  # fmt: skip
+    assert recording_findings(table) == []
+
+
+def test_a_rest_is_good_with_a_voltage_that_does_not_move_but_not_with_none() -> None:
+    table = pl.DataFrame({
+        "record_index": np.arange(1, 101), "test_time_second": np.arange(100) * 60.0,
+        "voltage_volt": np.full(100, 2.25), "current_ampere": np.zeros(100),
+    })  # fmt: skip
+    assert recording_findings(table) == []
+    assert codes(recording_findings(table.with_columns(voltage_volt=pl.lit(0.0)))) == [
+        "voltage_zero"
+    ]
+
+
+def test_a_held_voltage_with_a_falling_current_is_good() -> None:
+    time = np.arange(100) * 60.0
+    table = pl.DataFrame({
+        "record_index": np.arange(1, 101), "test_time_second": time,
+        "voltage_volt": np.full(100, 4.2), "current_ampere": 1e-3 * np.exp(-time / 1800),
+    })  # fmt: skip
+    assert recording_findings(table) == []
+
+
+@pytest.mark.parametrize(
+    ("charge", "energy", "slip"),
+    [(1e3, 1.0, "the counter in mAh"), (1.0, 1e3, "the energy in mWh")],
+)
+def test_of_three_witnesses_the_one_that_is_alone_is_named(
+    charge: float, energy: float, slip: str
+) -> None:
+    table = GOOD.with_columns(pl.col(CHARGES) * charge, pl.col(ENERGIES) * energy)
+    (said,) = recording_findings(table)
+    assert slip in said.sentence
+    assert "current" not in said.sentence.partition("Is ")[2]
+
+
+def test_a_test_time_in_ms_is_named_once_though_dates_step_time_and_charge_tell_it() -> None:
+    (said,) = recording_findings(GOOD.with_columns(pl.col("test_time_second") * 1000))
+    assert said.sentence.endswith("Is the test time in ms?")
+
+
+@given(
+    series=st.floats(1, 100), arc=st.floats(5, 500), capacitance=st.floats(1e-7, 1e-3),
+    inductance=st.floats(0, 1e-6), factor=st.floats(1e-3, 1e3),
+)  # fmt: skip
+def test_no_spectrum_of_an_arc_and_leads_is_an_alarm(
+    series: float, arc: float, capacitance: float, inductance: float, factor: float
+) -> None:
+    impedance = arcs(series, arc, capacitance, inductance)
+    for one in (impedance, impedance[::-1]):
+        sweep = SWEEP if one is impedance else SWEEP[::-1]
+        assert spectrum_findings(spectrum(factor * one, sweep)) == []
+
+
+@given(series=st.floats(1, 100), arc=st.floats(20, 500), capacitance=st.floats(1e-6, 1e-3))
+def test_turned_signs_and_swapped_columns_of_an_arc_are_told_apart(
+    series: float, arc: float, capacitance: float
+) -> None:
+    impedance = arcs(series, arc, capacitance, 0.0)
+    swapped = impedance.imag + 1j * impedance.real
+    assert codes(spectrum_findings(spectrum(impedance.conj()))) == ["imaginary_sign_turned"]
+    assert codes(spectrum_findings(spectrum(-impedance.conj()))) == ["real_part_negative"]
+    (said,) = codes(spectrum_findings(spectrum(swapped)))
+    assert said in {"impedance_columns_swapped", "real_part_negative"}
+
+
+def test_a_blocking_electrode_and_a_diffusion_are_no_alarm() -> None:
+    omega = 2j * np.pi * SWEEP
+    for impedance in (50 + 1 / (omega * 1e-5), 50 + 20 / np.sqrt(omega), 1 / (omega * 1e-5) ** 0.9):
+        assert spectrum_findings(spectrum(impedance)) == []
+
+
+def test_sweeps_up_down_and_in_groups_are_in_order_and_shuffled_ones_are_not() -> None:
+    groups = SWEEP.reshape(10, 6)[:, ::-1].ravel()  # of a multisine: each upwards, the groups down
+    both = np.concatenate([SWEEP, SWEEP[::-1] * 1.01])
+    shuffled = np.random.default_rng(5).permutation(SWEEP)
+    for sweep in (SWEEP, SWEEP[::-1], groups, both):
+        assert spectrum_findings(spectrum(arcs(10, 50, 1e-5, 0, sweep), sweep)) == []
+    said = codes(spectrum_findings(spectrum(arcs(10, 50, 1e-5, 0, shuffled), shuffled)))
+    assert said == ["frequencies_out_of_order"]
+
+
+@given(at=st.integers(0, SWEEP.size - 1), factor=st.sampled_from([1e-4, 1e4, 1e9]))
+def test_one_point_decades_off_is_named_wherever_it_is(at: int, factor: float) -> None:
+    impedance = arcs(10, 50, 1e-5, 0)
+    impedance[at] *= factor
+    (said,) = [f for f in spectrum_findings(spectrum(impedance)) if f.code == "impedance_spike"]
+    assert f"record {at + 1:,})" in said.sentence
