@@ -14,20 +14,15 @@ from typing import TYPE_CHECKING, Any, cast
 import polars as pl
 
 from cellpipe.core.contracts.checks import Check, kept_levels, table_checks
-from cellpipe.core.contracts.columns import Column
+from cellpipe.core.contracts.rejection import describe_failures, refuse_wrong_column, set_aside
 from cellpipe.core.contracts.schema import empty_table, find_column, load_schema
 from cellpipe.core.contracts.shaping import contract_error, shape_table
 from cellpipe.core.contracts.whole_tables import whole_findings
-from cellpipe.core.errors import ContractError
 from cellpipe.core.model import Finding
 
 if TYPE_CHECKING:
     import pandera.polars as pa
 
-_MOST_BAD = 0.5  # of the rows; where more have one fault, it is the column's
-_PREFIXES = {1e3: "m", 1e6: "µ", 1e9: "n"}  # of units that are so many times smaller
-_PREFIXED = {"V", "A", "s", "Ω", "Ah", "Wh"}
-_FEWEST = 10  # rows, from which on a share of them says something
 _NO_FAILURES = pl.DataFrame(
     schema={
         "column": pl.String, "check": pl.String, "failure_case": pl.String, "index": pl.Int64
@@ -49,7 +44,7 @@ def validate(name: str, frame: pl.DataFrame) -> pl.DataFrame:
     shaped = shape_table(name, frame)
     failures = find_failures(name, shaped)
     if failures.height:
-        raise contract_error(name, _describe_failures(failures))
+        raise contract_error(name, describe_failures(failures))
     return shaped
 
 
@@ -101,9 +96,9 @@ def validate_rows(
         said = [*find_unusual(name, shaped), *whole_findings(name, shaped)]
         return shaped, empty_table("rejected_rows"), said
     if failures["index"].null_count():
-        raise contract_error(name, _describe_failures(failures))
-    _refuse_wrong_column(name, shaped, failures)
-    kept, finding = _set_aside(name, shaped, failures)
+        raise contract_error(name, describe_failures(failures))
+    refuse_wrong_column(name, shaped, failures)
+    kept, finding = set_aside(name, shaped, failures)
     nowhere = pl.repeat(None, failures.height, dtype=pl.Int64, eager=True)
     has_index = "record_index" in shaped.columns
     numbers = shaped["record_index"].gather(failures["index"]) if has_index else nowhere
@@ -203,75 +198,3 @@ def _pandera_check(check: Check) -> pa.Check:
         return held
 
     return pa.Check(hold, error=check.sentence, ignore_na=False)
-
-
-def _refuse_wrong_column(name: str, table: pl.DataFrame, failures: pl.DataFrame) -> None:
-    """Raise ContractError if most rows break one check of a column that may not be empty."""
-    schema = load_schema(name)
-    for column, check, count in failures.group_by("column", "check").len().iter_rows():
-        spec = find_column(schema, column) if column else None
-        if spec is None or spec.nullable:
-            continue
-        if table.height < _FEWEST or count <= _MOST_BAD * table.height:
-            continue
-        if table[column].null_count() == table.height:
-            continue
-        unit = f" {spec.unit}" if spec.unit not in {"", "1"} else ""
-        low, high = (cast("float", end) for end in (table[column].min(), table[column].max()))
-        raise ContractError(
-            f"{column} from {low:g} to {high:g}{unit}: {check} in {count} of {table.height} rows",
-            expected=f"{spec.min:g} to {spec.max:g}{unit}: {spec.because}"
-            if spec.min is not None and spec.max is not None
-            else f"what schemas/{name}.yaml says",
-            remedy=_likely_slip(low, high, spec),
-        )
-
-
-def _likely_slip(low: float, high: float, spec: Column) -> str:
-    """Say what to look at where a whole column is out of its bounds; try other units of it."""
-    for factor, prefix in _PREFIXES.items():
-        inside = [spec.min is None or spec.min <= low / factor]
-        inside += [spec.max is None or high / factor <= spec.max]
-        if all(inside) and spec.unit in _PREFIXED:
-            return f"if this column is in {prefix}{spec.unit}, correct its header"
-    return "look at the unit in the header of this column, and at the order of the columns"
-
-
-def _set_aside(
-    name: str, table: pl.DataFrame, failures: pl.DataFrame
-) -> tuple[pl.DataFrame, Finding]:
-    """Return a table without what can't be used, and the finding that says what that was."""
-    schema = load_schema(name)
-    specs = {column: find_column(schema, column) for column in failures["column"].unique()}
-    alone = [column for column, spec in specs.items() if spec is not None and spec.nullable]
-    values = failures.filter(pl.col("column").is_in(alone))
-    rows = failures.filter(~pl.col("column").is_in(alone))["index"].unique()
-    number = pl.int_range(pl.len())
-    emptied = [
-        pl.when(~number.is_in(own["index"].implode())).then(pl.col(column)).alias(column)
-        for (column,), own in values.group_by("column")
-    ]
-    kept = table.with_columns(emptied).filter(~number.is_in(rows.implode()))
-    parts = []
-    if rows.len():
-        parts.append(f"{rows.len()} of {table.height} rows of {name}")
-    if values.height:
-        parts.append(f"{values.height} values of {', '.join(sorted(alone))}")
-    sentence = (
-        f"{' and '.join(parts)} can't be used and were set aside: {_describe_failures(failures)}."
-    )
-    return kept, Finding("warning", "rows_rejected", sentence, rows.len() or values.height)
-
-
-def _describe_failures(failures: pl.DataFrame) -> str:
-    """Name the checks that fail, with the first value, or for a rule the first row, of each."""
-    counts = failures.group_by("check", maintain_order=True).agg(
-        pl.len(), pl.col("column", "failure_case", "index").first()
-    )
-    parts = []
-    for check, count, column, case, index in counts.head(3).iter_rows():
-        value = f" {case!r}" if column and case is not None else ""
-        place = "" if index is None else f" in row {index}"
-        times = "once" if count == 1 else f"{count} times"
-        parts.append(f"{check.rstrip('.')} ({times}, first{value}{place})")
-    return ", ".join(parts)
