@@ -13,7 +13,7 @@ import polars as pl
 from cellpipe.analyses import registry
 from cellpipe.analyses.failures import failed_results, failed_tables
 from cellpipe.analyses.outside import check_needs
-from cellpipe.core.contracts import find_unusual, table_names, validate, validate_set
+from cellpipe.core.contracts import judge, table_names, validate_set
 from cellpipe.core.errors import CellpipeError, ContractError
 from cellpipe.core.model import (
     Analysis,
@@ -141,15 +141,11 @@ def _run_analysis(analysis: Analysis, cell: Cell, tables: Tables) -> tuple[Resul
 
 
 def _validate_result(result: Result, cell: Cell) -> Result:
-    """Return a result as its contract has it, with a finding for what is unusual in its table."""
-    table = _validate(result, cell)
-    findings = _check_findings(result.findings)
-    return Result(result.analysis, table, (*findings, *find_unusual(result.analysis, table)))
+    """Return a result as its contract has it, with rows of this cell only.
 
-
-def _validate(result: Result, cell: Cell) -> pl.DataFrame:
-    """Return a result's table as its contract has it, with rows of this cell only."""
-    table = validate(result.analysis, result.table)
+    What is unusual in its table is added to its findings.
+    """
+    table, unusual = judge(result.analysis, result.table)
     others = set(table["cell_id"].unique()) - {cell.cell_id} if "cell_id" in table.columns else None
     if others:
         raise ContractError(
@@ -157,7 +153,7 @@ def _validate(result: Result, cell: Cell) -> pl.DataFrame:
             f"{result.analysis}",
             expected=f"those of {cell.cell_id}", remedy="let cell_id be that of the cell",
         )  # fmt: skip
-    return table
+    return Result(result.analysis, table, (*_check_findings(result.findings), *unusual))
 
 
 def _check_findings(findings: object) -> tuple[Finding, ...]:

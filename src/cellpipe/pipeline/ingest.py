@@ -176,6 +176,6 @@ def _add_segments(measurement: Measurement) -> tuple[dict[str, pl.DataFrame], li
     tables, findings = dict(measurement.tables), list(measurement.findings)
     if "timeseries" in tables:
         made = half_cycle_segments(tables["timeseries"], measurement.raw_file.sha256)
-        tables["half_cycle_segments"] = contracts.validate("half_cycle_segments", made)
-        findings += contracts.find_unusual("half_cycle_segments", tables["half_cycle_segments"])
+        tables["half_cycle_segments"], unusual = contracts.judge("half_cycle_segments", made)
+        findings += unusual
     return tables, findings

@@ -83,15 +83,13 @@ def fit_file(
     }  # fmt: skip
     found = list(measurement.findings)
     results = circuit_fits.fit_spectra(cell, tables, circuit)
-    tables |= {
-        result.analysis: contracts.validate(result.analysis, result.table) for result in results
-    }
+    for result in results:
+        tables[result.analysis], unusual = contracts.judge(result.analysis, result.table)
+        found += unusual
     if age_hour is not None:
         tables["cycles"] = _start_from_age(tables, age_hour)
     growth = resistance_growth.ANALYSIS.compute(cell, tables)
     found += [finding for result in (*results, *growth) for finding in result.findings]
-    for result in results:
-        found += contracts.find_unusual(result.analysis, tables[result.analysis])
     grown = growth[0].table
     if age_hour is None and grown["law"].drop_nulls().len():
         grown = grown.with_columns(pl.lit(None, pl.Float64).alias(name) for name in _OF_THE_AGE)

@@ -17,7 +17,7 @@ from cellpipe.core.contracts.schema import (
     schema_digest,
     table_names,
 )
-from cellpipe.core.contracts.validation import find_unusual, validate, validate_rows
+from cellpipe.core.contracts.validation import find_unusual, judge, validate, validate_rows
 
 __all__ = [
     "Column",
@@ -26,6 +26,7 @@ __all__ = [
     "empty_table",
     "find_column",
     "find_unusual",
+    "judge",
     "load_schema",
     "parse_schema",
     "schema_digest",

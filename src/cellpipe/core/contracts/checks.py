@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
 
@@ -21,15 +21,13 @@ from cellpipe.core.contracts.schema import Order, find_column, load_schema
 class Check:
     """One check: ``keeps`` is true, for each row or for the table, where it holds.
 
-    ``column`` is None where it is about several columns; ``why`` is the reason of a bound.
-    ``quick`` is the same for the whole table; for a bound it is the column's smallest value (of a
-    lower bound) or largest, which is compared with ``bound``.
+    ``column`` is None where it is about several columns; ``why`` is the reason of a ``bound``.
     """
 
+    kind: Literal["filled", "bound", "key", "rule"]
     column: str | None
     sentence: str
     keeps: pl.Expr
-    quick: pl.Expr
     level: Level = "error"
     why: str = ""
     is_lower: bool = False
@@ -48,62 +46,69 @@ def table_checks(name: str, columns: tuple[str, ...]) -> tuple[Check, ...]:
     there = set(columns)
     if schema.key and set(schema.key) <= there:
         unique = pl.struct(schema.key).is_first_distinct()
-        quick = pl.struct(schema.key).n_unique() == pl.len()
         sentence = f"{' with '.join(schema.key)} stands more than once: it is to be unique"
-        checks.append(Check(None, sentence, unique, quick))
+        checks.append(Check("key", None, sentence, unique))
     for order in schema.order:
         if {order.column, *order.within} <= there:
-            keeps = _follows(order)
-            checks.append(Check(None, order.sentence, keeps, keeps.all(), order.level))
+            checks.append(Check("rule", None, order.sentence, _follows(order), order.level))
     for rule in schema.rules:
         if set(named_columns(rule.rule, schema.columns)) <= there:
-            keeps = compile_rule(rule.rule)
-            checks.append(Check(None, rule.sentence, keeps, keeps.all(), rule.level))
+            checks.append(Check("rule", None, rule.sentence, compile_rule(rule.rule), rule.level))
     return tuple(checks)
 
 
 def kept_levels(name: str, frame: pl.DataFrame) -> frozenset[Level]:
-    """Return the levels whose checks a table keeps, all of them in one pass.
+    """Return the levels whose checks a table keeps.
 
-    Bounds are compared with the column's extremes: faster than row by row, and once for both.
+    Bounds are compared with the column's extremes, and rows by their hashes: faster than row by
+    row, and once for both levels.
     """
-    checks, quick = _quick_checks(name, tuple(frame.columns))
-    values = frame.select(quick).row(0)
-    broken = {check.level for check, place in checks if not _is_kept(check, values[place])}
+    checks = table_checks(name, tuple(frame.columns))
+    broken = _broken_rules(frame, [check for check in checks if check.kind == "rule"])
+    extremes: dict[str, tuple[Any, Any]] = {}
+    for check in checks:
+        if check.level in broken or check.kind == "rule":
+            continue
+        if check.kind == "key":
+            kept = _is_unique(frame, load_schema(name).key)
+        elif check.kind == "filled":
+            kept = not frame.get_column(str(check.column)).null_count()
+        else:
+            kept = _is_within(frame, check, extremes)
+        if not kept:
+            broken.add(check.level)
     return frozenset(LEVELS) - broken
 
 
-def _is_kept(check: Check, value: Any) -> bool:
-    if check.bound is None:
-        return bool(value)
-    if value is None:
+def _broken_rules(frame: pl.DataFrame, rules: list[Check]) -> set[Level]:
+    if not rules:
+        return set()
+    held = frame.select(check.keeps.all().alias(str(i)) for i, check in enumerate(rules)).row(0)
+    return {check.level for check, kept in zip(rules, held, strict=True) if not kept}
+
+
+def _is_unique(frame: pl.DataFrame, key: tuple[str, ...]) -> bool:
+    keys = frame.select(key)
+    return bool(keys.hash_rows().n_unique() == keys.height or not keys.is_duplicated().any())
+
+
+def _is_within(frame: pl.DataFrame, check: Check, extremes: dict[str, tuple[Any, Any]]) -> bool:
+    """Return whether a column keeps a bound; ``extremes`` remembers those that were found."""
+    name = str(check.column)
+    if name not in extremes:
+        values = frame.get_column(name)
+        extremes[name] = values.min(), values.max()
+    low, high = extremes[name]
+    if low is None or check.bound is None:
         return True
-    return bool(value >= check.bound if check.is_lower else value <= check.bound)
-
-
-@lru_cache(maxsize=256)
-def _quick_checks(
-    name: str, columns: tuple[str, ...]
-) -> tuple[tuple[tuple[Check, int], ...], tuple[pl.Expr, ...]]:
-    """Return each check with the place of its quick value, and the expressions of these values."""
-    expressions: list[pl.Expr] = [pl.lit(value=True).alias("0")]
-    places: dict[object, int] = {}
-    checks: list[tuple[Check, int]] = []
-    for check in table_checks(name, columns):
-        same = (check.column, check.is_lower) if check.bound is not None else object()
-        if same not in places:
-            places[same] = len(expressions)
-            expressions.append(check.quick.alias(str(len(expressions))))
-        checks.append((check, places[same]))
-    return tuple(checks), tuple(expressions)
+    return bool(low >= check.bound if check.is_lower else high <= check.bound)
 
 
 def _column_checks(column: str, spec: Column) -> list[Check]:
     values = pl.col(column)
     checks: list[Check] = []
     if not spec.nullable:
-        quick = values.null_count() == 0
-        checks.append(Check(column, f"{column} is empty", values.is_not_null(), quick))
+        checks.append(Check("filled", column, f"{column} is empty", values.is_not_null()))
     levels: tuple[tuple[float | None, float | None, Level], ...] = (
         (spec.min, spec.max, "error"), (spec.usual_min, spec.usual_max, "warning"),
     )  # fmt: skip
@@ -115,10 +120,10 @@ def _column_checks(column: str, spec: Column) -> list[Check]:
     if spec.isin is not None:
         keeps = values.is_in(spec.isin).fill_null(value=True)
         allowed = ", ".join(spec.isin)
-        checks.append(Check(column, f"{column} is none of {allowed}", keeps, keeps.all()))
+        checks.append(Check("rule", column, f"{column} is none of {allowed}", keeps))
     if spec.matches is not None:
         keeps = values.str.contains(f"^(?:{spec.matches})$").fill_null(value=True)
-        checks.append(Check(column, f"{column} is not like {spec.matches}", keeps, keeps.all()))
+        checks.append(Check("rule", column, f"{column} is not like {spec.matches}", keeps))
     return checks
 
 
@@ -127,8 +132,7 @@ def _bound_check(column: str, bound: float, level: Level, why: str, *, is_lower:
     values = pl.col(column)
     keeps = (values >= bound if is_lower else values <= bound).fill_null(value=True)
     sentence = f"{column} is {'below' if is_lower else 'above'} {bound:g}"
-    extreme = values.min() if is_lower else values.max()
-    return Check(column, sentence, keeps, extreme, level, why, is_lower, bound)
+    return Check("bound", column, sentence, keeps, level, why, is_lower, bound)
 
 
 def _follows(order: Order) -> pl.Expr:

@@ -15,14 +15,17 @@ from cellpipe.core.contracts.shaping import contract_error
 from cellpipe.core.errors import SchemaError
 from cellpipe.core.model import Finding
 
+_MANY = 1000  # rows, of which several belong to one of the other table
+
 
 @dataclass(frozen=True)
 class _Prepared:
-    """A relation with the columns that it uses of both tables."""
+    """A relation with the columns that it uses of both tables, and what breaks it."""
 
     relation: Relation
     own: tuple[str, ...]
     other: tuple[str, ...]
+    wrong: pl.Expr
 
 
 def validate_set(
@@ -108,7 +111,8 @@ def _prepare(name: str, relation: Relation) -> _Prepared:
         if not relation.values:
             used += [column.partition(".")[2] for column in named if "." in column]
     mine = [*relation.match, *(column for column in named if "." not in column)]
-    return _Prepared(relation, tuple(dict.fromkeys(mine)), tuple(dict.fromkeys(used)))
+    own_used, other_used = tuple(dict.fromkeys(mine)), tuple(dict.fromkeys(used))
+    return _Prepared(relation, own_used, other_used, _wrong(relation))
 
 
 def _other_columns(relation: Relation) -> dict[str, Column]:
@@ -121,28 +125,12 @@ def _other_columns(relation: Relation) -> dict[str, Column]:
 
 def _hold(name: str, prepared: _Prepared, own: pl.DataFrame, other: pl.DataFrame) -> list[Finding]:
     relation, keys = prepared.relation, list(prepared.relation.match)
-    others = list(relation.match.values())
-    if relation.where:
-        other = other.filter(parse_expression(relation.where))
-    if relation.values:
-        made = [parse_expression(text).alias(as_) for as_, text in relation.values.items()]
-        other = other.group_by(others, maintain_order=True).agg(made)
-        values = list(relation.values)
-    else:
-        values = list(prepared.other)
-        other = other.unique(others, keep="first", maintain_order=True)
-    matched = other.select(
-        pl.struct(values).alias("other"), pl.lit(value=True).alias("_there"),
-        *(pl.col(column).alias(f"_{place}") for place, column in enumerate(others)),
-    )  # fmt: skip
-    places = [f"_{place}" for place in range(len(others))]
-    joined = own.select(prepared.own).join(matched, left_on=keys, right_on=places, how="left")
-    wrong = pl.lit(value=False)
-    if not relation.optional:
-        wrong |= pl.col("_there").is_null() & pl.all_horizontal(pl.col(keys).is_not_null())
-    if relation.rule:
-        wrong |= pl.col("_there").is_not_null() & ~compile_rule(relation.rule)
-    bad = joined.filter(wrong)
+    mine = own.select(prepared.own)
+    if own.height > _MANY:
+        mine = mine.unique()
+    bad = mine.lazy().join(
+        _matches(prepared, other), left_on=keys, right_on=[f"_{key}" for key in keys], how="left"
+    ).filter(prepared.wrong).select(keys).collect()  # fmt: skip
     if not bad.height:
         return []
     first = ", ".join(f"{key} {bad[key][0]}" for key in keys)
@@ -150,3 +138,33 @@ def _hold(name: str, prepared: _Prepared, own: pl.DataFrame, other: pl.DataFrame
     if relation.level == "error":
         raise contract_error(name, said)
     return [Finding("warning", f"unusual_{name}", f"Table {name}: {said}.", bad.height)]
+
+
+def _matches(prepared: _Prepared, other: pl.DataFrame) -> pl.LazyFrame:
+    """Return the rows of the other table by what they are matched by, the rest as ``other``."""
+    relation = prepared.relation
+    rows = other.lazy().select(prepared.other)
+    if relation.where:
+        rows = rows.filter(parse_expression(relation.where))
+    by = list(relation.match.values())
+    if relation.values:
+        made = [parse_expression(text).alias(as_) for as_, text in relation.values.items()]
+        rows = rows.group_by(by, maintain_order=True).agg(made)
+    else:
+        rows = rows.unique(by, keep="first", maintain_order=True)
+    return rows.select(
+        pl.struct(list(relation.values) or list(prepared.other)).alias("other"),
+        pl.lit(value=True).alias("_there"),
+        *(pl.col(column).alias(f"_{key}") for key, column in relation.match.items()),
+    )
+
+
+def _wrong(relation: Relation) -> pl.Expr:
+    """Return which rows, joined with their matches, break a relation."""
+    there = pl.col("_there").is_not_null()
+    wrong = pl.lit(value=False)
+    if not relation.optional:
+        wrong |= ~there & pl.all_horizontal(pl.col(list(relation.match)).is_not_null())
+    if relation.rule:
+        wrong |= there & ~compile_rule(relation.rule)
+    return wrong

@@ -9,6 +9,7 @@ refused.
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import polars as pl
 
@@ -35,6 +36,9 @@ def shape_table(name: str, frame: pl.DataFrame) -> pl.DataFrame:
         If a column is missing, unknown, or of a type that can't be taken exactly.
 
     """
+    types = frame.schema
+    if tuple(types.items()) == _exact_types(name, tuple(types)):
+        return _without_nonfinite(frame)
     schema = load_schema(name)
     specs = {column: find_column(schema, column) for column in frame.columns}
     unknown = [column for column, spec in specs.items() if spec is None]
@@ -46,16 +50,41 @@ def shape_table(name: str, frame: pl.DataFrame) -> pl.DataFrame:
     known = {column: spec for column, spec in specs.items() if spec is not None}
     order = list(schema.columns)
     in_order = sorted(known, key=lambda column: _column_position(order, column, schema))
-    types = frame.schema
     for column in in_order:
         _check_type(name, frame[column], known[column])
-    floats = [c for c in in_order if types[c].is_float()]
-    sums = frame.select(pl.col(floats).sum()).row(0) if floats else ()  # faster than each value
-    nonfinite = {c for c, sum_ in zip(floats, sums, strict=True) if not math.isfinite(sum_)}
+    finite = _without_nonfinite(frame)
     try:
-        return frame.select(_cast(types[c], c, known[c], c in nonfinite) for c in in_order)
+        return finite.select(
+            pl.col(c) if types[c] == known[c].dtype else pl.col(c).cast(known[c].dtype)
+            for c in in_order
+        )
     except pl.exceptions.PolarsError as error:
         raise contract_error(name, first_error_line(error)) from error
+
+
+@lru_cache(maxsize=256)  # files of one kind have the same columns
+def _exact_types(name: str, columns: tuple[str, ...]) -> tuple[tuple[str, pl.DataType], ...] | None:
+    """Return columns and types that need no shaping; None where these columns do."""
+    schema = load_schema(name)
+    specs = [(column, find_column(schema, column)) for column in columns]
+    there = {column for column, spec in specs if spec is not None}
+    if len(there) < len(columns) or any(
+        c not in there for c, spec in schema.columns.items() if spec.required
+    ):
+        return None
+    order = list(schema.columns)
+    if columns != tuple(sorted(there, key=lambda c: _column_position(order, c, schema))):
+        return None
+    return tuple((column, spec.dtype) for column, spec in specs if spec is not None)
+
+
+def _without_nonfinite(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return a table in which NaN and infinities are null."""
+    floats = [values for values in frame.get_columns() if values.dtype.is_float()]
+    names = [values.name for values in floats if not math.isfinite(values.sum())]  # quicker
+    return frame.with_columns(
+        pl.when(pl.col(name).is_finite()).then(pl.col(name)).alias(name) for name in names
+    )
 
 
 def contract_error(name: str, what: str, expected: str = "") -> ContractError:
@@ -103,10 +132,3 @@ def _column_position(order: list[str], column: str, schema: Schema) -> tuple[int
         return order.index(column), column
     spec = find_column(schema, column)
     return next(i for i, name in enumerate(order) if schema.columns[name] is spec), column
-
-
-def _cast(dtype: pl.DataType, column: str, spec: Column, nonfinite: bool) -> pl.Expr:
-    expression = pl.col(column)
-    if nonfinite:
-        expression = pl.when(expression.is_finite()).then(expression)
-    return expression if dtype == spec.dtype else expression.cast(spec.dtype)

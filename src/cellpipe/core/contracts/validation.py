@@ -41,11 +41,17 @@ def validate(name: str, frame: pl.DataFrame) -> pl.DataFrame:
         If a column is missing, unknown or of another type, or a value or row breaks a check.
 
     """
+    return judge(name, frame)[0]
+
+
+def judge(name: str, frame: pl.DataFrame) -> tuple[pl.DataFrame, list[Finding]]:
+    """Validate a table as :func:`validate` does; return it with what is unusual in it."""
     shaped = shape_table(name, frame)
-    failures = find_failures(name, shaped)
-    if failures.height:
+    levels = kept_levels(name, shaped)
+    if "error" not in levels:
+        failures = find_failures(name, shaped)
         raise contract_error(name, describe_failures(failures))
-    return shaped
+    return shaped, [] if "warning" in levels else find_unusual(name, shaped)
 
 
 def validate_rows(
@@ -80,8 +86,8 @@ def validate_rows(
 
     """
     if load_schema(name).bad_rows == "error":
-        table = validate(name, frame)
-        return table, empty_table("rejected_rows"), find_unusual(name, table)
+        table, unusual = judge(name, frame)
+        return table, empty_table("rejected_rows"), unusual
     shaped = shape_table(name, frame)
     levels = kept_levels(name, shaped)
     if "error" in levels:
