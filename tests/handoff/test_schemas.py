@@ -394,7 +394,7 @@ def cases_of(name: str, path: str, table: pl.DataFrame) -> list[Case]:
 
 
 def changes_of(spec: Column, there: Any) -> list[Any]:
-    """Return values to put into a column: null, one beyond each bound, and another than is there."""
+    """Return values to put into a column: null, one beyond each bound, and another one."""
     if spec.type == "string":
         return [None, "nonsense"]
     if spec.type == "bool":
