@@ -15,11 +15,12 @@ HEAD = (
     "# Tables\n\nEvery table that is handed from one part to the next, as `schemas/` describes it. "
     "`cellpipe.open_results(RESULTS)` gives each by its name, and `cellpipe schemas --to "
     "frictionless|jsonschema|pandera` writes what stands here for other programs.\n\n"
-    "*Values* says first what a value can be: one outside is refused, and in a table that was read "
-    "from a raw file it is set aside and counted. What stands after *usually* is what it is in a "
-    "sound cell: outside of it the value is used, and a finding says so. The name in brackets is "
-    "that of the [quantity](#quantities), which has the reason. A column that is there *if "
-    "recorded* stands in the table if the instrument recorded it; *may be empty* means null.\n\n"
+    "Below what a column holds stand its type and unit, and what a value can be: one outside is "
+    "refused, and in a table that was read from a raw file it is set aside and counted. What "
+    "stands after *usually* is what it is in a sound cell: outside of it the value is used, and a "
+    "finding says so. In brackets stands the reason, or the name of the [quantity](#quantities) "
+    "that has it. A column that is there *if recorded* stands in the table if the instrument "
+    "recorded it; *may be empty* means null.\n\n"
     "Rules, order and relations are said in a sentence and in SQL over the table's columns. Where "
     "the expression is false the table is refused, or, where *finding* stands behind it, used with "
     "a finding; where it is null, because a value is not there, the rule is kept. An expression "
@@ -109,23 +110,24 @@ def _columns_of(schema: Schema) -> str:
     together = " together" if len(schema.key) > 1 else ""
     key = f" Unique{together}: {key}." if key else ""
     rows = "".join(
-        f"| `{name}` | {spec.type} | {spec.unit} | {values_of(spec)} | {spec.meaning}"
-        f"{f' BDF: {spec.bdf}.' if spec.bdf else ''} |\n"
+        f"| `{name}` | {spec.meaning}{f' BDF: {spec.bdf}.' if spec.bdf else ''}<br>"
+        f"{values_of(spec)} |\n"
         for name, spec in schema.columns.items()
     )
     return (
         f"\n## {schema.table}\n\n{schema.about} One row: {schema.row}.{key}\n\n"
-        f"| Column | Type | Unit | Values | Meaning |\n|---|---|---|---|---|\n{rows}"
+        f"| Column | What it holds |\n|---|---|\n{rows}"
     )
 
 
 def values_of(spec: Column) -> str:
-    """Return what values of a column can be, in a few words."""
-    parts = [bounds_of(spec)] if bounds_of(spec) else []
-    if parts and spec.quantity:
-        parts[0] += f" ({spec.quantity})"
-    if parts and spec.because and not _has_reason(spec):
-        parts.append(spec.because)
+    """Return what values of a column can be: ``float64 / Ah: 0 to 1e5 (charge); may be empty``."""
+    bounds = bounds_of(spec)
+    parts = [f"{spec.type} / {spec.unit}" if spec.unit else spec.type]
+    if bounds:
+        own = "" if _has_reason(spec) else spec.because
+        reason = ": ".join(filter(None, (spec.quantity, own)))
+        parts[0] += f": {bounds}" + (f" ({reason})" if reason else "")
     if spec.isin is not None:
         parts.append(", ".join(f"*{text}*" for text in spec.isin))
     if spec.matches is not None:

@@ -56,20 +56,21 @@ def test_each_column_shows_its_bounds_values_pattern_and_whether_it_may_be_empty
     schema, shown = contracts.load_schema(name), rows(name)
     assert set(shown) == {*schema.columns, "Column"}
     for column, spec in schema.columns.items():
-        _, of_type, unit, values, meaning = shown[column]
-        assert (of_type, unit) == (spec.type, spec.unit)
+        meaning, values = shown[column][1].split("<br>")
+        of_type = f"{spec.type} / {spec.unit}" if spec.unit else spec.type
+        assert re.match(rf"{re.escape(of_type)}(?=[:;]|$)", values)
         assert meaning.startswith(spec.meaning)
         assert spec.bdf in meaning
         of_quantity = load_quantities().get(spec.quantity)
         if bounds(spec):
-            head = values.partition(";")[0]
+            head, _, reason = values.removeprefix(f"{of_type}: ").partition(" (")
             assert numbers(head) == bounds(spec), column
             assert (" usually " in f" {head}") == bool(given(spec.usual_min, spec.usual_max)), (
                 column
             )
             assert spec.because in values or of_quantity is not None, column
             if of_quantity is not None:
-                assert f"({spec.quantity})" in head
+                assert reason.startswith(spec.quantity)
                 assert spec.because == of_quantity.because or spec.because in values
         allowed = [f"*{text}*" for text in spec.isin or ()]
         assert ", ".join(allowed) in values
