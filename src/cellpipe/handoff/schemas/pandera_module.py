@@ -27,7 +27,8 @@ _HEAD = '''\
 """Tables of cellpipe {version} as schemas of pandera for polars.
 
 ``SCHEMAS["cycles"].validate(table, lazy=True)`` raises SchemaErrors for what can't be, and warns
-of what should not be. NaN and infinities are to be null, as cellpipe writes them.
+of what should not be. The table is a DataFrame: of a LazyFrame, pandera looks at types only. NaN
+and infinities are to be null, as cellpipe writes them.
 """
 
 import pandera.polars as pa
