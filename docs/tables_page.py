@@ -25,7 +25,8 @@ HEAD = (
     "the expression is false the table is refused, or, where *finding* stands behind it, used with "
     "a finding; where it is null, because a value is not there, the rule is kept. An expression "
     "with an aggregate (`SUM`, `MAX`) is about the whole table, and a column of another table "
-    "stands after `other`.\n"
+    "stands after `other`. The row that a relation is about must be there, unless *if there is "
+    "one* is said or the value by which it is found is empty.\n"
 )
 STEPS = {
     "contiguous": "rises by one", "counted": "stays or rises by one", "rising": "never falls"
@@ -190,21 +191,24 @@ def _said(level: Level) -> str:
 
 
 def _relation(relation: Relation) -> str:
+    """Return a relation in words: its sentence, which rows match, and the rule for them."""
     match = " and ".join(
-        f"`{own}` is its `{other}`" if own != other else f"`{own}` is the same"
+        f"`{other}` is {'the same' if own == other else f'`{own}`'}"
         for own, other in relation.match.items()
     )
-    parts = [f"{relation.sentence.rstrip('.')}. The row of `{relation.table}`"]
-    if relation.values:
-        parts = [parts[0].replace("The row of", "The rows of")]
+    rows = f"{'rows' if relation.values else 'row'} of `{relation.table}` whose {match}"
     if relation.where:
-        parts.append(f"with `{relation.where}`")
-    parts.append(f"where {match}" + (", if there is one" if relation.optional else ""))
-    if relation.values:
-        values = ", ".join(f"`{name}` as `{text}`" for name, text in relation.values.items())
-        parts.append(f"give {values}")
-    rule = f": `{' '.join(relation.rule.split())}`" if relation.rule else " is there."
-    return " ".join(parts) + rule + _said(relation.level)
+        rows += f" and for which `{relation.where}`"
+    sentence = f"{relation.sentence.rstrip('.')}."
+    if not relation.rule:
+        return f"{sentence} There is a {rows}.{_said(relation.level)}"
+    if relation.optional:
+        rows += ", if there are any" if relation.values else ", if there is one"
+    values = ", ".join(f"`other.{name}` as `{text}`" for name, text in relation.values.items())
+    rule = f"`{' '.join(relation.rule.split())}`"
+    return f"{sentence} For the {rows}{f', {values}' if values else ''}: {rule}" + _said(
+        relation.level
+    )
 
 
 def _quantities() -> str:
