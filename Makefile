@@ -120,6 +120,7 @@ bench: $(READY)           ## measure (the readers beside their peers, in an envi
 	$(BIN)/python benchmarks/night_shift.py
 	$(BIN)/python benchmarks/load.py
 	$(BIN)/python benchmarks/workers.py
+	$(BIN)/python benchmarks/contracts.py
 	$(BIN)/python benchmarks/growth.py
 	$(BIN)/python benchmarks/end_to_end.py
 	$(BIN)/python benchmarks/readers.py

@@ -1,4 +1,4 @@
-"""The commands that show something without results: eis and baselines."""
+"""The commands that show something without results: eis, baselines and schemas."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--write", action="store_true",
         help="write an empty baselines.csv into FOLDER, to add rows of the lab's own",
     )  # fmt: skip
+    _add_schemas(commands)
 
 
 def _add_eis(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -48,6 +49,22 @@ def _add_eis(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         help="how old the cell was at the first spectrum; the law of growth depends on it",
     )  # fmt: skip
     eis.add_argument("--out", type=Path, metavar="FOLDER", help="folder for page and tables")
+
+
+def _add_schemas(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    schemas = commands.add_parser(
+        "schemas", help="list the tables, or write their contracts for other programs",
+        description="Without --to, list the tables, each with what it holds. With --to, write what "
+        "each table must hold (types, units, bounds, allowed values, keys, rules and relations) as "
+        "a Data Package of Frictionless, as JSON Schema, or as a Python module for pandera.",
+        epilog="example:  cellpipe schemas cycles half_cycles --to frictionless --out contracts",
+    )  # fmt: skip
+    schemas.set_defaults(run=_show_schemas)
+    schemas.add_argument("tables", nargs="*", metavar="TABLE", help="tables (default: all)")
+    schemas.add_argument(
+        "--to", choices=("frictionless", "jsonschema", "pandera"), help="the standard to write"
+    )
+    schemas.add_argument("--out", type=Path, metavar="FOLDER", help="folder for what is written")
 
 
 def _parse_number(text: str) -> float:
@@ -106,3 +123,27 @@ def _show_baselines(options: argparse.Namespace) -> int:
     for finding in findings:
         print(f"Check: {finding.sentence}", file=sys.stderr)
     return 1 if findings else 0
+
+
+def _show_schemas(options: argparse.Namespace) -> int:
+    from cellpipe.core.errors import CellpipeError
+    from cellpipe.handoff.schemas import schema_files, select_schemas
+    from cellpipe.system.exports import export_file
+
+    if (options.to is None) != (options.out is None):
+        given, missing = ("--out", "--to") if options.to is None else ("--to", "--out")
+        raise CellpipeError(
+            f"{given} without {missing}",
+            expected="both to write, none of them to list the tables",
+            remedy="cellpipe schemas --to frictionless --out contracts",
+        )
+    if options.to is None:
+        for name, schema in select_schemas(options.tables).items():
+            print(f"{name}: {schema.about}")
+        return 0
+    files = schema_files(options.to, options.tables)
+    for name, content in files.items():
+        export_file(options.out / name, content)
+    count = "1 file" if len(files) == 1 else f"{len(files)} files"
+    print(f"{count} in {options.out}")
+    return 0
