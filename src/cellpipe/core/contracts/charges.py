@@ -173,7 +173,8 @@ def _digits(table: pl.DataFrame, records: Records) -> Floats:
     stride = max(table.height // _SAMPLES, 1)
     counters = [last_digit(to_array(table[name].gather_every(stride))) for name in CHARGES]
     digit = last_digit(records.current[::stride])
-    return records.sum_by_step(records.hours) * digit + 2 * max(counters)
+    rounded = 2 if digit else 10  # of a current that is 0 throughout, no digit is known
+    return records.sum_by_step(records.hours) * digit + rounded * max(counters)
 
 
 def _fall_in_steps(table: pl.DataFrame, records: Records) -> Flags:
