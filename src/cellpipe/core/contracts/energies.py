@@ -16,7 +16,7 @@ _ENERGIES = ("vendor_charging_energy_wh", "vendor_discharging_energy_wh")
 _SAME = 0.05  # of a factor: it counts as that
 OTHER = 0.2  # of 1: the energy is another than voltage and charge give
 _ALIKE = 0.1
-_FEWEST = 10  # records
+_FEWEST, _SAMPLES = 10, 500  # records; values used to find the last digit
 _OFFSET = 0.01  # V; near 0 V, an instrument's own offset is much of the voltage
 _LEAST_DIGITS = 300  # that a counter counts; fewer are not compared
 _SLIPS = {
@@ -58,7 +58,7 @@ def energy_findings(table: pl.DataFrame, records: Records) -> tuple[Energies, li
     change = np.diff(np.abs(columns))
     change[:, records.is_apart | (change < 0).any(axis=0)] = 0.0  # a counter returned to zero
     if any(
-        total < _LEAST_DIGITS * last_digit(column)
+        total < _LEAST_DIGITS * last_digit(column[:: column.size // _SAMPLES + 1])
         for total, column in zip(change.sum(axis=1), columns, strict=True)
         if total
     ):
