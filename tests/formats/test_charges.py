@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import cellpipe
 from cellpipe.core.contracts.charges import charge_findings
 from cellpipe.core.contracts.records import Records
 from cellpipe.core.model import Finding
@@ -48,30 +45,3 @@ def test_a_current_in_the_wrong_range_or_sign_is_said(factor: float, decay: floa
     assert said.rows == 2
     told = float(said.sentence.split("it gives ")[1].split()[0])
     assert told == pytest.approx(factor, rel=6e-3)
-
-
-def test_real_files_raise_no_alarm_but_where_something_is_wrong(real_data: Path) -> None:
-    said = {}
-    for folder in (
-        "mpr",
-        "arbin-csv",
-        "arbin-xlsx",
-        "res",
-        "nda",
-        "ndax",
-        "neware-csv",
-        "maccor",
-        "landt",
-    ):
-        for path in sorted((real_data / folder).iterdir()):
-            try:
-                findings = cellpipe.read(path).findings
-            except cellpipe.CellpipeError:
-                continue
-            for finding in findings:
-                if finding.code == "charge_disagrees":
-                    said[path.name] = finding.rows
-    assert said == {
-        "navani__maccor_example.txt": 4,  # it is made up: half the charge that its current gives
-        "fastnda__test_2.ndax": 2,  # two short steps by 2 %; BTSDA exports the same numbers
-    }

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import cellpipe
 from cellpipe.core.contracts.recordings import recording_findings
 from cellpipe.core.contracts.spectra import spectrum_findings
+from cellpipe.core.contracts.whole_tables import whole_findings
 from cellpipe.core.model import Finding
 
 SAMPLE = Path(__file__).parents[2] / "sample_data"
@@ -20,6 +21,32 @@ TIMES = ("test_time_second", "step_time_second")
 CHARGES = ("vendor_charging_capacity_ah", "vendor_discharging_capacity_ah")
 ENERGIES = ("vendor_charging_energy_wh", "vendor_discharging_energy_wh")
 SWEEP = np.logspace(6, -2, 60)
+ALARMS = {  # files that give one, and what is wrong with them
+    "real_data/maccor/navani__maccor_example.txt": {  # made up: its steps take half of its time
+        "charge_disagrees", "clock_pace_differs"},
+    "real_data/ndax/fastnda__test_2.ndax": {  # two short steps by 2 %; BTSDA exports the same
+        "charge_disagrees"},
+    "real_data/mpr/yadg__peis.mpr": {"impedance_spike"},  # one point at 51 Hz, beside the mains
+    "real_data/mpt/yadg__peis.mpt": {"impedance_spike"},  # the same
+    "real_data/mpt/pyimpspec__case-multiple-spectra.mpt": {  # one spectrum, three times
+        "records_doubled"},
+    "cases/cycling/N1/a.csv": {"charge_disagrees", "time_goes_backwards"},  # a clock that restarts
+    "cases/cycling/S23/a.bdf.csv": {"time_goes_backwards"},
+    "cases/eis/T_posimag.mpt": {"imaginary_sign_turned"},
+    "cases/files/08_time_one_zero_record/SSB-01_a.bdf.csv": {"time_goes_backwards"},
+    "cases/files/09_time_first_of_step_zero/SSB-01_a.bdf.csv": {"time_goes_backwards"},
+    "cases/files/11_time_ms_called_s_with_clock/SSB-01_a.bdf.csv": {"clock_pace_differs"},
+    "cases/files/12_current_spike_one_record/SSB-01_a.bdf.csv": {"current_spike"},
+    "cases/files/15_thousands_german/SSB-01_a.csv": {  # of 393 records those at rest can be read
+        "current_zero"},
+    "cases/files/16_thousands_tab_int/SSB-01_a.txt": {"charge_disagrees"},  # 2.000 µA read as 2
+    "cases/files/20_excel_hours_wrap_24h/SSB-01_a.csv": {"time_goes_backwards"},
+    "cases/files/22_dst_fall_back/SSB-01_a.csv": {"time_goes_backwards"},
+    "cases/files/24_descending_neware/SSB-01_a.csv": {"records_reversed"},
+    "cases/files/34_unsigned_no_step_type/SSB-01_a.csv": {"current_sign_contradicts"},
+    "cases/peers/bdf_sign/cellA.bdf.csv": {"current_sign_contradicts"},
+    "cases/peers/neware_sign/cellA.csv": {"current_sign_contradicts"},
+}  # fmt: skip
 factors = st.floats(1e-3, 1e3)
 
 
@@ -50,6 +77,31 @@ def arcs(
 ) -> np.ndarray:
     omega = 2j * np.pi * frequency
     return series + omega * inductance + arc / (1 + omega * arc * capacitance)
+
+
+def alarms(path: Path) -> set[str]:
+    """Return what the tables of a file say against themselves; nothing if it can't be read."""
+    try:
+        parts = cellpipe.parts(path) or (None,)
+        tables = [cellpipe.read(path, part=part).tables for part in parts]
+    except cellpipe.CellpipeError:
+        return set()
+    return {f.code for each in tables for name in each for f in whole_findings(name, each[name])}
+
+
+@pytest.mark.slow
+def test_of_all_real_files_and_cases_only_those_give_an_alarm_that_are_wrong(
+    real_data: Path,
+) -> None:
+    shared = real_data.parent
+    files = [path for name in ("real_data", "cases") for path in (shared / name).rglob("*")]
+    said = {
+        path.relative_to(shared).as_posix(): alarms(path)
+        for path in sorted(files)
+        if path.is_file()
+    }
+    assert len(said) > 300
+    assert {name: codes for name, codes in said.items() if codes} == ALARMS
 
 
 @given(current=factors, time=factors, voltage=st.floats(0.1, 2.0))
@@ -111,6 +163,22 @@ def test_a_rest_is_good_with_a_voltage_that_does_not_move_but_not_with_none() ->
     assert codes(recording_findings(table.with_columns(voltage_volt=pl.lit(0.0)))) == [
         "voltage_zero"
     ]
+
+
+def test_a_cell_that_is_cycled_without_a_current_and_a_net_capacity_in_mah_are_named() -> None:
+    time = np.arange(2000) * 60.0
+    current = np.where(time // 12_000 % 2 == 0, 1e-3, -1e-3)
+    net = np.append(0.0, np.cumsum((current[1:] + current[:-1]) / 2 * np.diff(time) / 3600))
+    table = pl.DataFrame({
+        "record_index": np.arange(1, 2001), "test_time_second": time,
+        "voltage_volt": 3 + net / net.max(), "current_ampere": current,
+        "step_count": (time // 12_000).astype(int) + 1, "net_capacity_ah": net,
+    })  # fmt: skip
+    assert recording_findings(table) == []
+    without = table.drop("net_capacity_ah").with_columns(current_ampere=pl.lit(0.0))
+    assert codes(recording_findings(without)) == ["current_zero"]
+    (said,) = recording_findings(table.with_columns(pl.col("net_capacity_ah") * 1000))
+    assert "the net capacity in mAh" in said.sentence
 
 
 def test_a_held_voltage_with_a_falling_current_is_good() -> None:

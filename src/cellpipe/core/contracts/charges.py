@@ -45,10 +45,9 @@ _BY_COUNTER = {
 
 @dataclass(frozen=True)
 class _Steps:
-    """Each step's charge by the mean current, how far off it may be, the counted one (all Ah)."""
+    """Each step's charge by the mean current, and the counted one (Ah)."""
 
     middle: Floats
-    allowance: Floats
     counted: Floats
 
     def ratios(self) -> dict[int, float]:
@@ -114,16 +113,12 @@ def _step_findings(
     checked = np.zeros(size.size, np.bool_)
     for charge in (np.abs(counted), np.abs(middle)):
         checked |= charge > _SMALL * float(charge.max(initial=0))
-    outside = np.abs(middle - counted) - steps.allowance
+    outside = np.abs(middle - counted)
     lengths = np.diff(np.append(records.begins, records.time.size))
     allowed = np.where(lengths < _SHORT, _ALLOWED_IN_SHORT, ALLOWED) * size
     wrong = checked & (outside > allowed)
-    if wrong.any():
-        outside -= records.sum_by_step(_fluctuation(records.current) * records.hours)
-        outside -= _digits(table, records)
-        finest = float(np.min(records.hours, where=records.hours > 0, initial=np.inf))
-        length = records.sum_by_step(records.hours)
-        outside -= np.abs(middle) * finest / np.where(length > 0, length, np.inf)  # a coarse clock
+    if wrong.any():  # only then is it asked how sure the charges are
+        outside -= _allowance(table, records, middle)
         wrong &= (outside > allowed) & ~_fall_in_steps(table, records)
     if not wrong.any():
         return []
@@ -157,15 +152,29 @@ def _find_slip(ratio: float, energies: Energies, sign: int) -> str:
 
 
 def _step_charges(table: pl.DataFrame, records: Records) -> _Steps:
-    """Return each step's charge, how far the true one may be from it, and the counted one."""
-    current, hours, sum_by_step = records.current, records.hours, records.sum_by_step
-    swing = np.diff(current)
-    np.abs(swing, out=swing)
-    swing *= hours
-    swing /= 2
-    net = growth(table[CHARGES[0]], records.apart)
-    net -= growth(table[CHARGES[1]], records.apart)
-    return _Steps(sum_by_step(records.charges), sum_by_step(swing), sum_by_step(net))
+    """Return each step's charge by the current, and the counted one."""
+    charged, discharged = (_count_by_step(table[name], records) for name in CHARGES)
+    return _Steps(records.sum_by_step(records.charges), charged - discharged)
+
+
+def _count_by_step(counter: pl.Series, records: Records) -> Floats:
+    """Return how much a counter counts in each step, in one pass if it returns to zero in none."""
+    values = to_array(counter)
+    falls = np.flatnonzero(values[1:] < values[:-1])
+    if records.in_spectrum is not None or values[0] < 0 or not records.is_apart[falls].all():
+        return records.sum_by_step(growth(counter, records.apart))
+    counted: Floats = values[np.append(records.begins[1:], values.size) - 1]
+    return counted - values[records.begins]
+
+
+def _allowance(table: pl.DataFrame, records: Records, charges: Floats) -> Floats:
+    """Return how far each step's charge may be from the true one, in Ah."""
+    swing = np.abs(np.diff(records.current)) / 2 + _fluctuation(records.current)
+    finest = float(np.min(records.hours, where=records.hours > 0, initial=np.inf))
+    length = records.sum_by_step(records.hours)
+    coarse = np.abs(charges) * finest / np.where(length > 0, length, np.inf)  # of the clock
+    allowance: Floats = records.sum_by_step(swing * records.hours) + _digits(table, records)
+    return allowance + coarse
 
 
 def _digits(table: pl.DataFrame, records: Records) -> Floats:
@@ -173,7 +182,8 @@ def _digits(table: pl.DataFrame, records: Records) -> Floats:
     stride = max(table.height // _SAMPLES, 1)
     counters = [last_digit(to_array(table[name].gather_every(stride))) for name in CHARGES]
     digit = last_digit(records.current[::stride])
-    return records.sum_by_step(records.hours) * digit + 2 * max(counters)
+    rounded = 2 if digit else 10  # of a current that is 0 throughout, no digit is known
+    return records.sum_by_step(records.hours) * digit + rounded * max(counters)
 
 
 def _fall_in_steps(table: pl.DataFrame, records: Records) -> Flags:

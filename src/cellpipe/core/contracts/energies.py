@@ -16,8 +16,9 @@ _ENERGIES = ("vendor_charging_energy_wh", "vendor_discharging_energy_wh")
 _SAME = 0.05  # of a factor: it counts as that
 OTHER = 0.2  # of 1: the energy is another than voltage and charge give
 _ALIKE = 0.1
-_FEWEST = 10  # records
-_LEAST_DIGITS = 50  # that a counter counts; fewer are not compared
+_FEWEST, _SAMPLES = 10, 500  # records; values used to find the last digit
+_OFFSET = 0.01  # V; near 0 V, an instrument's own offset is much of the voltage
+_LEAST_DIGITS = 300  # that a counter counts; fewer are not compared
 _SLIPS = {
     1e-3: "the energy in mWh, or the voltage in kV", 1e3: "the energy in kWh, or the voltage in mV",
     1 / 3600: "the energy in J",
@@ -57,7 +58,7 @@ def energy_findings(table: pl.DataFrame, records: Records) -> tuple[Energies, li
     change = np.diff(np.abs(columns))
     change[:, records.is_apart | (change < 0).any(axis=0)] = 0.0  # a counter returned to zero
     if any(
-        total < _LEAST_DIGITS * last_digit(column)
+        total < _LEAST_DIGITS * last_digit(column[:: column.size // _SAMPLES + 1])
         for total, column in zip(change.sum(axis=1), columns, strict=True)
         if total
     ):
@@ -95,7 +96,8 @@ def _find_ratio(records: Records, charge: Floats, energy: Floats) -> float:
     alike = np.abs(middle - ratio * counted) <= _ALIKE * ratio * counted
     if float(counted[alike].sum()) <= (1 - OTHER) * total:
         return 0.0
-    return 1.0 if float(least.sum()) <= total <= float(most.sum()) else ratio
+    offset = _OFFSET * float(charge.sum())
+    return 1.0 if float(least.sum()) - offset <= total <= float(most.sum()) + offset else ratio
 
 
 def _ratio_findings(energies: Energies) -> list[Finding]:

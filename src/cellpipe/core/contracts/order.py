@@ -11,7 +11,7 @@ from cellpipe.core.model import Finding
 ORDER_IS_LOST = frozenset({"records_reversed", "records_doubled", "time_stands_still"})
 _FEWEST = 10  # records, below which a repetition may be chance
 _MOST = 0.5  # of the intervals, above which something is not a slip here and there
-_NEARLY = 0.9
+_MANY, _NEARLY = 30, 0.9
 _COUNTS = {"step_count": "step", "cycle_count": "cycle"}
 
 
@@ -72,7 +72,7 @@ def _count_doubles(table: pl.DataFrame, steps: Floats, back: int) -> int:
     """Return how many records repeat another in all that was measured; 0 if not half of them."""
     enough = _NEARLY * table.height / 2
     still = steps.size - int(np.count_nonzero(steps))
-    if table.height < _FEWEST or not (back or still > enough) or still == steps.size:
+    if table.height < _MANY or not (back or still > enough) or still == steps.size:
         return 0
     doubles = table.height - table.select(pl.col(pl.Float64)).n_unique()
     return doubles if doubles > enough else 0

@@ -70,8 +70,9 @@ class Records:
     def charges(self) -> Floats:
         """The charge of each interval in Ah, by the mean of the currents at its two ends."""
         charges: Floats = self.current[1:] + self.current[:-1]
-        charges *= self.hours
-        charges /= 2
+        charges *= self.seconds if self.seconds.min() >= 0 else np.maximum(self.seconds, 0)
+        charges /= 7200
+        charges[self.apart] = 0.0
         return charges
 
     def sum_by_step(self, values: Floats) -> Floats:

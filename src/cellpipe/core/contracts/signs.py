@@ -83,14 +83,13 @@ def _ask_voltage(records: Records, stretches: _Stretches) -> Witness:
     jumping = _answer(records)
     if moving is None or jumping is None or not both_ways:
         return Witness(None, "")
-    if (moving > _MOST) != (jumping > _MOST):
+    if (moving > _MOST) != (jumping > _MOST):  # of a battery, both go one way
         return Witness(None, "")
-    doubt = min(moving, jumping) if moving > _MOST else max(moving, jumping)
     says = (
         f"The voltage falls while the current is positive and rises while it is negative, for "
         f"{moving:.0%} of the charge"
     )
-    return Witness(doubt, says)
+    return Witness(moving, says)
 
 
 @dataclass(frozen=True)
