@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cellpipe.core.contracts.charges import charge_findings
-from cellpipe.core.contracts.records import Records
 from cellpipe.core.model import Finding
+from cellpipe.core.recordings.charges import charge_findings
+from cellpipe.core.recordings.records import Records
 
 
 def made(every: int = 1, factor: float = 1.0, *, decay: float = 0.0) -> pl.DataFrame:

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import cellpipe
-from cellpipe.core.contracts.recordings import recording_findings
-from cellpipe.core.contracts.spectra import spectrum_findings
-from cellpipe.core.contracts.whole_tables import whole_findings
 from cellpipe.core.model import Finding
+from cellpipe.core.recordings.spectra import spectrum_findings
+from cellpipe.core.recordings.timeseries import recording_findings
+from cellpipe.core.recordings.whole_tables import whole_findings
 
 SAMPLE = Path(__file__).parents[2] / "sample_data"
 TIMES = ("test_time_second", "step_time_second")
@@ -37,8 +37,6 @@ ALARMS = {  # files that give one, and what is wrong with them
     "cases/files/09_time_first_of_step_zero/SSB-01_a.bdf.csv": {"time_goes_backwards"},
     "cases/files/11_time_ms_called_s_with_clock/SSB-01_a.bdf.csv": {"clock_pace_differs"},
     "cases/files/12_current_spike_one_record/SSB-01_a.bdf.csv": {"current_spike"},
-    "cases/files/15_thousands_german/SSB-01_a.csv": {  # of 393 records those at rest can be read
-        "current_zero"},
     "cases/files/16_thousands_tab_int/SSB-01_a.txt": {"charge_disagrees"},  # 2.000 µA read as 2
     "cases/files/20_excel_hours_wrap_24h/SSB-01_a.csv": {"time_goes_backwards"},
     "cases/files/22_dst_fall_back/SSB-01_a.csv": {"time_goes_backwards"},

@@ -116,7 +116,7 @@ WRONG: dict[str, tuple[Change, str]] = {
     "steps called by the other word": (
         lambda table: table.with_columns(pl.col(TYPE).replace(
             {"CC Chg": "CC DChg", "CC DChg": "CC Chg"})), "current_sign_contradicts"),
-    "voltage as text": (constant(VOLTAGE, "OK"), REJECTED),  # type: ignore[arg-type]
+    "voltage as text": (constant(VOLTAGE, "OK"), REFUSED),  # type: ignore[arg-type]
     "no voltage": (lambda table: table.drop(VOLTAGE), REFUSED),
 }  # fmt: skip
 WRONG_SPECTRA: dict[str, tuple[Change, str]] = {

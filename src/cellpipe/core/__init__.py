@@ -1,1 +1,1 @@
-"""Errors, data model and table contracts, which every other module imports."""
+"""Errors, data model, contracts of tables and contradictions of recordings; imported by all."""

@@ -29,8 +29,13 @@ def refuse_wrong_column(name: str, table: pl.DataFrame, failures: pl.DataFrame) 
             continue
         if table.height < _FEWEST or count <= _MOST_BAD * table.height:
             continue
-        if table[column].null_count() == table.height:
-            continue
+        if table[column].null_count() > _MOST_BAD * table.height:
+            raise ContractError(
+                f"{column} without a number in {table[column].null_count()} of {table.height} rows",
+                expected="one in each row",
+                remedy="look at the column in the file: is it another one, or are its numbers "
+                "written in another way (1.234,5)?",
+            )
         unit = f" {spec.unit}" if spec.unit not in {"", "1"} else ""
         low, high = (cast("float", end) for end in (table[column].min(), table[column].max()))
         raise ContractError(

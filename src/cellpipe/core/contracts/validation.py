@@ -17,8 +17,8 @@ from cellpipe.core.contracts.checks import Check, kept_levels, table_checks
 from cellpipe.core.contracts.rejection import describe_failures, refuse_wrong_column, set_aside
 from cellpipe.core.contracts.schema import empty_table, find_column, load_schema
 from cellpipe.core.contracts.shaping import contract_error, shape_table
-from cellpipe.core.contracts.whole_tables import whole_findings
 from cellpipe.core.model import Finding
+from cellpipe.core.recordings.whole_tables import whole_findings
 
 if TYPE_CHECKING:
     import pandera.polars as pa

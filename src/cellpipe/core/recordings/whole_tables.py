@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 def whole_findings(name: str, table: pl.DataFrame) -> list[Finding]:
     """Return what a valid table says against itself as a whole; nothing for most tables."""
     if name == "timeseries":
-        from cellpipe.core.contracts.recordings import recording_findings  # numpy: when needed
+        from cellpipe.core.recordings.timeseries import recording_findings  # numpy: when needed
 
         return recording_findings(table)
     if name == "impedance":
-        from cellpipe.core.contracts.spectra import spectrum_findings
+        from cellpipe.core.recordings.spectra import spectrum_findings
 
         return spectrum_findings(table)
     return []

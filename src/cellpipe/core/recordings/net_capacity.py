@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from cellpipe.core.contracts.energies import find_slip
-from cellpipe.core.contracts.records import Records, to_array
 from cellpipe.core.model import Finding
+from cellpipe.core.recordings.energies import find_slip
+from cellpipe.core.recordings.records import Records, to_array
 
 _NET = "net_capacity_ah"
 _SMALL = 0.01

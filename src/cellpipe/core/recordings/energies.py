@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 
-from cellpipe.core.contracts.records import Floats, Records, last_digit, to_array
 from cellpipe.core.model import Finding
+from cellpipe.core.recordings.records import Floats, Records, last_digit, to_array
 
 CHARGES = ("vendor_charging_capacity_ah", "vendor_discharging_capacity_ah")
 _ENERGIES = ("vendor_charging_energy_wh", "vendor_discharging_energy_wh")

@@ -10,16 +10,16 @@ from __future__ import annotations
 
 import polars as pl
 
-from cellpipe.core.contracts.charges import charge_findings
-from cellpipe.core.contracts.clocks import clock_findings
-from cellpipe.core.contracts.energies import energy_findings
-from cellpipe.core.contracts.net_capacity import net_findings
-from cellpipe.core.contracts.order import ORDER_IS_LOST, order_findings
-from cellpipe.core.contracts.records import Records
-from cellpipe.core.contracts.signs import sign_findings
-from cellpipe.core.contracts.spikes import spike_findings
-from cellpipe.core.contracts.voltages import voltage_findings
 from cellpipe.core.model import Finding
+from cellpipe.core.recordings.charges import charge_findings
+from cellpipe.core.recordings.clocks import clock_findings
+from cellpipe.core.recordings.energies import energy_findings
+from cellpipe.core.recordings.net_capacity import net_findings
+from cellpipe.core.recordings.order import ORDER_IS_LOST, order_findings
+from cellpipe.core.recordings.records import Records
+from cellpipe.core.recordings.signs import sign_findings
+from cellpipe.core.recordings.spikes import spike_findings
+from cellpipe.core.recordings.voltages import voltage_findings
 
 _SAMPLE = 5_000  # rows that suffice where the question is about all of them
 _KELVIN = 253.0, 333.0  # -20 to 60 °C, in K

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from cellpipe.core.contracts.impedance_parts import part_findings
-from cellpipe.core.contracts.order import number_findings
-from cellpipe.core.contracts.records import Flags, Floats
 from cellpipe.core.model import Finding
+from cellpipe.core.recordings.impedance_parts import part_findings
+from cellpipe.core.recordings.order import number_findings
+from cellpipe.core.recordings.records import Flags, Floats
 
 _FEWEST = 8  # frequencies, below which a spectrum has no order
 _FEWEST_POINTS = 5

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from cellpipe.core.contracts.records import Floats, Records
 from cellpipe.core.model import Finding
+from cellpipe.core.recordings.records import Floats, Records
 
 _SAMPLES = 500  # intervals that are compared
 _BLOCKS = 50  # of many records each, because dates are whole seconds

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from cellpipe.core.contracts.energies import CHARGES
-from cellpipe.core.contracts.records import Floats, Records, growth
 from cellpipe.core.model import Finding
+from cellpipe.core.recordings.energies import CHARGES
+from cellpipe.core.recordings.records import Floats, Records, growth
 
 _DISCHARGE = r"(?i)dis|dchg|放电|^d(_|$)"
 _CHARGE = r"(?i)cha|chg|充电|^c(_|$)"

@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from cellpipe.core.contracts.records import Flags, Floats, Places, Records
 from cellpipe.core.model import Finding
+from cellpipe.core.recordings.records import Flags, Floats, Places, Records
 
 _FEWEST = 30
 _SAMPLES = 5000

@@ -11,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from cellpipe.core.contracts.records import Floats
 from cellpipe.core.model import Finding
+from cellpipe.core.recordings.records import Floats
 
 _FEWEST = 8  # frequencies
 _INDUCTIVE = 1e4  # Hz; above, leads may make the imaginary part positive

@@ -21,9 +21,9 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from cellpipe.core.contracts.energies import CHARGES, OTHER, Energies, find_slip
-from cellpipe.core.contracts.records import Flags, Floats, Records, growth, last_digit, to_array
 from cellpipe.core.model import Finding
+from cellpipe.core.recordings.energies import CHARGES, OTHER, Energies, find_slip
+from cellpipe.core.recordings.records import Flags, Floats, Records, growth, last_digit, to_array
 
 ALLOWED = 0.01
 _SHORT, _ALLOWED_IN_SHORT = 5, 0.8  # records of a step, in which a current may peak unseen

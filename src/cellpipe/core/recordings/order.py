@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from cellpipe.core.contracts.records import Flags, Floats, Records
 from cellpipe.core.model import Finding
+from cellpipe.core.recordings.records import Flags, Floats, Records
 
 ORDER_IS_LOST = frozenset({"records_reversed", "records_doubled", "time_stands_still"})
 _FEWEST = 10  # records, below which a repetition may be chance

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from cellpipe.core.contracts.records import Floats, Records
 from cellpipe.core.model import Finding
+from cellpipe.core.recordings.records import Floats, Records
 
 _FEWEST = 10
 _STEADY = 0.05  # of the largest current: it counts as the same
