@@ -199,9 +199,9 @@ def test_published_cells_can_be_read_in_a_narrow_terminal(
 ) -> None:
     from rich.console import Console
 
-    from cellpipe.cli import console
+    from cellpipe.cli import show_baselines
 
-    monkeypatch.setattr(console, "make_console", lambda: Console(width=80))
+    monkeypatch.setattr(show_baselines, "make_console", lambda: Console(width=80))
     assert main(["baselines"]) == 0
     shown = capsys.readouterr().out
     assert "…" not in shown
@@ -286,3 +286,22 @@ def test_a_run_that_waits_for_another_says_so(
     said = capsys.readouterr().err
     assert said.count("waiting for another run (process") == 1
     assert "at most 1 s" in said
+
+
+def test_the_first_warning_of_each_cell_is_said_at_the_end_of_a_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = (SAMPLE / "neware_csv/SSB-07_record.csv").read_text(encoding="utf-8-sig").splitlines()
+    lab = tmp_path / "lab"
+    lab.mkdir()
+    (lab / "good_a.csv").write_text("\n".join(lines[:900]) + "\n")
+    place = lines[0].split(",").index("Current(A)")
+    rows = [line.split(",") for line in lines[1:900]]
+    rows = [[*row[:place], str(1000 * float(row[place])), *row[place + 1 :]] for row in rows]
+    wrong = [lines[0], *(",".join(row) for row in rows)]
+    (lab / "wrong_a.csv").write_text("\n".join(wrong) + "\n")
+    main(["process", str(lab), "--out", str(tmp_path / "out")])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "Check wrong: wrong_a.csv: In " in shown
+    assert "it gives 1,000 times as much" in shown
+    assert "Check good" not in shown

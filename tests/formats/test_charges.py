@@ -43,5 +43,5 @@ def test_records_however_far_apart_raise_no_alarm(every: int, decay: float) -> N
 def test_a_current_in_the_wrong_range_or_sign_is_said(factor: float, decay: float) -> None:
     (said,) = said_of(made(10, factor, decay=decay))
     assert said.rows == 2
-    told = float(said.sentence.split("it gives ")[1].split()[0])
+    told = float(said.sentence.split("it gives ")[1].split()[0].replace(",", ""))
     assert told == pytest.approx(factor, rel=6e-3)

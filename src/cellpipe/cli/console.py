@@ -43,6 +43,7 @@ _STAGES: dict[Stage, str] = {"files": "Reading files", "cells": "Computing cells
 _NAMED = 10  # cells that a line names
 _LISTED = 20  # files, findings or cells that a list has before it says how many more there are
 _MOST_CELLS = 100
+_TOLD = ("not_in_sheet", "file_cut_off")  # warnings that have lines of their own
 _NARROWEST = 128  # characters that the table of cells needs; a narrower terminal gets a list
 
 
@@ -131,6 +132,7 @@ def _show_remarks(console: Console, summary: Summary) -> None:
         console.print(Text(f"Not in the cell sheet, so in mAh only: {_names(not_in_sheet)}."))
     _show_cut(console, summary)
     _show_failed_steps(console, summary)
+    _show_warned(console, summary)
     if "time_zone_unknown" in summary.findings["code"]:
         console.print("Local times are taken as UTC; tell the instruments' zone with --time-zone.")
     if summary.ignored:
@@ -146,6 +148,18 @@ def _show_cut(console: Console, summary: Summary) -> None:
     if len(cut):
         names = _names(cut.drop_nulls().unique(maintain_order=True))
         console.print(Text(f"Check: a file of {names} was cut off; copy it again."))
+
+
+def _show_warned(console: Console, summary: Summary) -> None:
+    """Say the first warning of each cell, of those that no other line is about."""
+    import polars as pl
+
+    is_other = ~pl.col("code").is_in(_TOLD) & (pl.col("level") == "warning")
+    warned = summary.findings.filter(is_other & pl.col("cell_id").is_not_null())
+    first = warned.unique("cell_id", keep="first", maintain_order=True)
+    for cell_id, sentence in first.head(_NAMED).select("cell_id", "sentence").iter_rows():
+        console.print(Text(f"Check {cell_id}: {sentence}"))
+    show_rest(console, first.height - _NAMED, summary.page)
 
 
 def _names(cells: pl.Series) -> str:

@@ -23,7 +23,15 @@ import polars as pl
 
 from cellpipe.core.model import Finding
 from cellpipe.core.recordings.energies import CHARGES, OTHER, Energies, find_slip
-from cellpipe.core.recordings.records import Flags, Floats, Records, growth, last_digit, to_array
+from cellpipe.core.recordings.records import (
+    Flags,
+    Floats,
+    Records,
+    growth,
+    last_digit,
+    say_ratio,
+    to_array,
+)
 
 ALLOWED = 0.01
 _SHORT, _ALLOWED_IN_SHORT = 5, 0.8  # records of a step, in which a current may peak unseen
@@ -125,7 +133,11 @@ def _step_findings(
     worst = int(np.argmax(np.where(wrong, outside, 0)))
     step = int(to_array(table["step_count"])[records.begins[worst]])
     ratio = float(middle[worst] / counted[worst]) if counted[worst] else np.inf
-    much = f"{ratio:.3g} times as much" if counted[worst] else f"{middle[worst]:.3g} Ah, counted: 0"
+    much = (
+        f"{say_ratio(ratio)} times as much"
+        if counted[worst]
+        else f"{middle[worst]:.3g} Ah, counted: 0"
+    )
     slip = _find_slip(ratio, energies, 1 if middle[worst] > 0 else -1)
     sentence = (
         f"In {int(wrong.sum())} of {int(checked.sum())} steps the current does not give the charge "

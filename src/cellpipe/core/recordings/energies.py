@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from cellpipe.core.model import Finding
-from cellpipe.core.recordings.records import Floats, Records, last_digit, to_array
+from cellpipe.core.recordings.records import Floats, Records, last_digit, say_ratio, to_array
 
 CHARGES = ("vendor_charging_capacity_ah", "vendor_discharging_capacity_ah")
 _ENERGIES = ("vendor_charging_energy_wh", "vendor_discharging_energy_wh")
@@ -106,7 +106,7 @@ def _ratio_findings(energies: Energies) -> list[Finding]:
         return []
     worst = max(off, key=lambda ratio: abs(np.log(ratio)))
     sentence = (
-        f"Voltage and counted charge give {worst:.3g} times the energy that the instrument "
+        f"Voltage and counted charge give {say_ratio(worst)} times the energy that the instrument "
         f"counted. {find_slip(worst, _SLIPS) or 'Check the units of voltage and energy.'}"
     )
     return [Finding("warning", "energy_disagrees", sentence)]

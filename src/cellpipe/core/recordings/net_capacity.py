@@ -11,7 +11,7 @@ import polars as pl
 
 from cellpipe.core.model import Finding
 from cellpipe.core.recordings.energies import find_slip
-from cellpipe.core.recordings.records import Records, to_array
+from cellpipe.core.recordings.records import Records, say_ratio, to_array
 
 _NET = "net_capacity_ah"
 _SMALL = 0.01
@@ -44,5 +44,5 @@ def net_findings(table: pl.DataFrame, records: Records) -> list[Finding]:
     slip = slip or find_slip(ratio, _SLIPS)
     if not slip:
         return []
-    sentence = f"The current gives {ratio:.3g} times the change of the net capacity. {slip}"
+    sentence = f"The current gives {say_ratio(ratio)} times the change of the net capacity. {slip}"
     return [Finding("warning", "net_capacity_disagrees", sentence)]

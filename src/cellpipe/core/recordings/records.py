@@ -122,3 +122,11 @@ def last_digit(values: Floats) -> float:
         if np.abs(scaled).max() >= 1 and error < 1e-6 * max(1, 10.0 ** (place - 9)):
             return float(10.0**-place)
     return 0.0
+
+
+def say_ratio(ratio: float) -> str:
+    """Return a ratio as a reader has it: 1,000 and 0.00028, never 1e+03."""
+    size = abs(ratio)
+    if size >= 100:
+        return f"{ratio:,.0f}" if size < 1e9 else f"{ratio:.2g}"
+    return f"{ratio:.3g}" if size >= 1e-4 or not size else f"{ratio:.1g}"
