@@ -302,6 +302,6 @@ def test_the_first_warning_of_each_cell_is_said_at_the_end_of_a_run(
     (lab / "wrong_a.csv").write_text("\n".join(wrong) + "\n")
     main(["process", str(lab), "--out", str(tmp_path / "out")])
     shown = " ".join(capsys.readouterr().out.split())
-    assert "Check wrong: wrong_a.csv: In " in shown
+    assert "Check wrong_a: wrong_a.csv: In " in shown
     assert "it gives 1,000 times as much" in shown
     assert "Check good" not in shown
