@@ -63,6 +63,8 @@ def kept_levels(name: str, frame: pl.DataFrame) -> frozenset[Level]:
     Bounds are compared with the column's extremes, and rows by their hashes: faster than row by
     row, and once for both levels.
     """
+    if not frame.height:
+        return frozenset(LEVELS)
     checks = table_checks(name, tuple(frame.columns))
     broken = _broken_rules(frame, [check for check in checks if check.kind == "rule"])
     extremes: dict[str, tuple[Any, Any]] = {}

@@ -128,9 +128,9 @@ def _hold(name: str, prepared: _Prepared, own: pl.DataFrame, other: pl.DataFrame
     mine = own.select(prepared.own)
     if own.height > _MANY:
         mine = mine.unique()
-    bad = mine.lazy().join(
-        _matches(prepared, other), left_on=keys, right_on=[f"_{key}" for key in keys], how="left"
-    ).filter(prepared.wrong).select(keys).collect()  # fmt: skip
+    matches = _matches(prepared, other)
+    joined = mine.join(matches, left_on=keys, right_on=[f"_{key}" for key in keys], how="left")
+    bad = joined.filter(prepared.wrong)
     if not bad.height:
         return []
     first = ", ".join(f"{key} {bad[key][0]}" for key in keys)
@@ -140,20 +140,20 @@ def _hold(name: str, prepared: _Prepared, own: pl.DataFrame, other: pl.DataFrame
     return [Finding("warning", f"unusual_{name}", f"Table {name}: {said}.", bad.height)]
 
 
-def _matches(prepared: _Prepared, other: pl.DataFrame) -> pl.LazyFrame:
+def _matches(prepared: _Prepared, other: pl.DataFrame) -> pl.DataFrame:
     """Return the rows of the other table by what they are matched by, the rest as ``other``."""
     relation = prepared.relation
-    rows = other.lazy().select(prepared.other)
+    rows = other.select(prepared.other)
     if relation.where:
         rows = rows.filter(parse_expression(relation.where))
     by = list(relation.match.values())
     if relation.values:
         made = [parse_expression(text).alias(as_) for as_, text in relation.values.items()]
         rows = rows.group_by(by, maintain_order=True).agg(made)
-    else:
+    elif rows.select(by).is_duplicated().any():
         rows = rows.unique(by, keep="first", maintain_order=True)
     return rows.select(
-        pl.struct(list(relation.values) or list(prepared.other)).alias("other"),
+        rows.select(list(relation.values) or list(prepared.other)).to_struct("other"),
         pl.lit(value=True).alias("_there"),
         *(pl.col(column).alias(f"_{key}") for key, column in relation.match.items()),
     )
