@@ -9,6 +9,7 @@ import fastexcel
 import pytest
 import xlsxwriter
 
+from cellpipe.cell_sheet.fields import FIELDS
 from cellpipe.cell_sheet.row import column_letter
 from cellpipe.cell_sheet.sheet import (
     cell_id_from_name,
@@ -17,6 +18,7 @@ from cellpipe.cell_sheet.sheet import (
     read_sheet_file,
 )
 from cellpipe.cell_sheet.template import patterns_by_cell, write_template
+from cellpipe.core.contracts import load_schema
 from cellpipe.core.errors import CellpipeError, CellSheetError
 from cellpipe.core.model import Cell
 
@@ -307,3 +309,18 @@ def test_remarks_beside_the_table_of_a_workbook_do_not_matter(tmp_path: Path) ->
         sheet(tmp_path, HEAD, ["A", "A*", "full", "", "ask Kim"], name="cells.xlsx")
     )
     assert [cell.cell_id for cell in found.cells] == ["A"]
+
+
+def test_no_value_that_the_sheet_takes_is_beyond_what_the_table_of_it_can_hold() -> None:
+    """Else one cell's mistyped value would stop the table of all."""
+    columns = load_schema("cell_sheet").columns
+    looked_at = 0
+    for field in FIELDS:
+        name = next((c for c in columns if c.startswith(field.name)), None)
+        if name is None or not field.is_number:  # masses of the composite, and shares of it
+            continue
+        spec = columns[name]
+        bounds = [spec.min, field.low, field.high, spec.max]
+        assert bounds == sorted(bounds, key=float), name
+        looked_at += 1
+    assert looked_at >= 10

@@ -59,9 +59,10 @@ def finalize(lab: Lab, state: LedgerSnapshot, run: Run) -> Summary:
     failed = [*plan.unreachable, *(failure for _, failure in plan.suspended), *run.failures]
     state, kept = remove_outdated(lab, state, plan, run.grouping)
     files = files_table(lab, state, plan, run.grouping, failed)
-    said = [*sheet.findings, *run.grouping.findings, *kept, *_foreign_findings(lab)]
+    cell_sheet, unusual = sheet_table(run.grouping)
+    said = [*sheet.findings, *unusual, *run.grouping.findings, *kept, *_foreign_findings(lab)]
     findings = findings_table(state, run.grouping, said, failed)
-    tables = {"files": files, "findings": findings, "cell_sheet": sheet_table(run.grouping)}
+    tables = {"files": files, "findings": findings, "cell_sheet": cell_sheet}
     changed = _write_tables(lab, tables)
     consolidate(lab)
     is_due = bool(run.computed) or changed or run.pages_due or PAGES_DUE in state.values

@@ -64,8 +64,8 @@ def findings_table(
     return contracts.validate("findings", pl.concat([of_lab, *parts]))
 
 
-def sheet_table(grouping: Grouping) -> pl.DataFrame:
-    """Return what the cell sheet says of each cell."""
+def sheet_table(grouping: Grouping) -> tuple[pl.DataFrame, list[Finding]]:
+    """Return what the cell sheet says of each cell, and what is unusual in it."""
     columns = contracts.empty_table("cell_sheet").schema
     rows = [{name: getattr(each.cell, name) for name in columns} for each in grouping.cells]
-    return contracts.validate("cell_sheet", pl.DataFrame(rows, schema=columns))
+    return contracts.judge("cell_sheet", pl.DataFrame(rows, schema=columns))
