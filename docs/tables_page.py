@@ -79,6 +79,8 @@ KEYS: Mapping[type, tuple[str, dict[str, str]]] = {
         "match": "columns of this table, each with the column of the other that has its value",
         "sentence": "what it means",
         "optional": "`true`: a row needs no match",
+        "needed": "an expression over the table's columns: only rows for which it is true need a "
+        "match",
         "where": "expression that restricts the rows of the other table",
         "values": "names of aggregates of the rows that match, each with its expression; without "
         "it there is at most one such row",
@@ -200,6 +202,8 @@ def _relation(relation: Relation) -> str:
     if relation.where:
         rows += f" and for which `{relation.where}`"
     sentence = f"{relation.sentence.rstrip('.')}."
+    if relation.needed:
+        sentence += f" (Where `{relation.needed}`.)"
     if not relation.rule:
         return f"{sentence} There is a {rows}.{_said(relation.level)}"
     if relation.optional:

@@ -6,12 +6,14 @@ relation is tried without a word here.
 
 from __future__ import annotations
 
+import re
+
 import polars as pl
 import pytest
 
 from cellpipe.core import contracts
 from cellpipe.core.contracts.checks import table_checks
-from cellpipe.core.contracts.relations import prepare_relations
+from cellpipe.core.contracts.relations import hold_relation, prepare_relations
 from cellpipe.core.contracts.shaping import shape_table
 from cellpipe.core.contracts.validation import find_failures, find_unusual
 from cellpipe.core.errors import ContractError
@@ -73,10 +75,11 @@ def test_pandera_and_the_findings_say_what_the_checks_say(name: str) -> None:
 
 @pytest.mark.parametrize(("name", "place"), RELATIONS)
 def test_every_relation_refuses_the_tables_that_break_it(name: str, place: int) -> None:
-    relation = prepare_relations(name)[place].relation
+    prepared = prepare_relations(name)[place]
+    other = prepared.relation.table
     good, wrong = related_tables(name, place)
-    contracts.validate_set(good, [name])
+    assert hold_relation(name, prepared, good[name], good[other]) == []
     assert wrong
     for tables in wrong:
-        with pytest.raises(ContractError, match=relation.sentence[:40]):
-            contracts.validate_set(tables, [name])
+        with pytest.raises(ContractError, match=re.escape(prepared.relation.sentence)):
+            hold_relation(name, prepared, tables[name], tables[other])

@@ -140,7 +140,10 @@ def _bound_check(column: str, bound: float, level: Level, why: str, *, is_lower:
 def _follows(order: Order) -> pl.Expr:
     """Return whether each value follows the one before it as it should."""
     values = pl.col(order.column)
-    before = values.shift(1).over(order.within) if order.within else values.shift(1)
+    known = values.forward_fill() if order.order == "rising" else values  # a gap hides no fall
+    before = known.shift(1)
+    if order.within:
+        before = before.over(order.within)
     step = values - before
     keeps = {"contiguous": step == 1, "counted": step.is_between(0, 1), "rising": step >= 0}
     return keeps[order.order].fill_null(value=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -69,6 +71,11 @@ class Column(Strict):
     matches: str | None = None
 
     @property
+    def is_number(self) -> bool:
+        """Whether its values are numbers."""
+        return self.type in {"float64", "int64"}
+
+    @property
     def dtype(self) -> pl.DataType:
         """Return the column's polars type."""
         return _DTYPES[self.type]
@@ -87,21 +94,57 @@ class Column(Strict):
 
     @model_validator(mode="after")
     def _check_bounds(self) -> Self:
-        is_number = self.type in {"float64", "int64"}
+        is_number = self.is_number
         bounds = (self.min, self.usual_min, self.usual_max, self.max)
         given = [bound for bound in bounds if bound is not None]
+        if not all(map(math.isfinite, given)):
+            raise ValueError("a bound that is no finite number")
         if given and not is_number:
             raise ValueError(f"bounds of a {self.type}, which is no number")
         if given != sorted(given):
             raise ValueError("min ≤ usual_min ≤ usual_max ≤ max does not hold")
         if (self.isin or self.matches) and self.type != "string":
             raise ValueError(f"isin or matches of a {self.type}, which is no text")
+        if self.isin == ():
+            raise ValueError("isin allows no value")
+        if self.matches is not None:
+            _try_pattern(self.matches)
         return self
 
 
+class _Loader(_LOADER):  # type: ignore[misc, valid-type]
+    """A safe loader that takes no key twice: else the last would win without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> Any:
+        """Return a mapping; raise a YAMLError for a key that stands twice."""
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        twice = [key for place, key in enumerate(keys) if key in keys[:place]]
+        if twice:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"the key {twice[0]!r} stands twice", node.start_mark
+            )
+        return super().construct_mapping(node, deep)
+
+
 def load_yaml(text: str) -> Any:
-    """Return what a text of YAML says, without making objects of other classes."""
-    return yaml.load(text, _LOADER)  # noqa: S506 - both loaders are safe ones
+    """Return what a text of YAML says, without making objects of other classes.
+
+    Raises
+    ------
+    yaml.YAMLError
+        If it is none, or a key stands twice.
+
+    """
+    return yaml.load(text, _Loader)  # noqa: S506 - a safe loader
+
+
+def _try_pattern(pattern: str) -> None:
+    """Raise ValueError if a pattern is no regular expression that polars reads."""
+    try:
+        re.compile(pattern)
+        pl.Series(["a"]).str.contains(f"^(?:{pattern})$")
+    except (re.error, pl.exceptions.PolarsError) as error:
+        raise ValueError(f"matches: {error}") from error
 
 
 def schema_folder() -> Traversable:

@@ -8,9 +8,9 @@ from functools import cache
 
 import polars as pl
 
-from cellpipe.core.contracts.columns import Column
+from cellpipe.core.contracts.columns import Column, Type
 from cellpipe.core.contracts.rules import check_rule, compile_rule, named_columns, parse_expression
-from cellpipe.core.contracts.schema import Relation, load_schema, table_names
+from cellpipe.core.contracts.schema import Relation, empty_table, load_schema, table_names
 from cellpipe.core.contracts.shaping import contract_error
 from cellpipe.core.errors import SchemaError
 from cellpipe.core.model import Finding
@@ -65,7 +65,7 @@ def validate_set(
             if other is None or not set(prepared.other) <= {*other.columns}:
                 continue
             if set(prepared.own) <= {*own.columns}:
-                findings += _hold(name, prepared, own, other)
+                findings += hold_relation(name, prepared, own, other)
     return findings
 
 
@@ -103,38 +103,65 @@ def _prepare(name: str, relation: Relation) -> _Prepared:
             expected="columns of that table, and a rule where the match is optional",
             remedy="correct the relation", file=f"schemas/{name}.yaml",
         )  # fmt: skip
+    _try_match(name, relation)
     named: list[str] = []
+    mine = list(relation.match)
+    if relation.needed:
+        check_rule(relation.needed, own)
+        mine += named_columns(relation.needed, own)
     if relation.rule:
         columns = {**own, **_other_columns(relation)}
         check_rule(relation.rule, columns)
         named = named_columns(relation.rule, columns)
         if not relation.values:
             used += [column.partition(".")[2] for column in named if "." in column]
-    mine = [*relation.match, *(column for column in named if "." not in column)]
+    mine += [column for column in named if "." not in column]
     own_used, other_used = tuple(dict.fromkeys(mine)), tuple(dict.fromkeys(used))
     return _Prepared(relation, own_used, other_used, _wrong(relation))
+
+
+def _try_match(name: str, relation: Relation) -> None:
+    """Raise SchemaError if columns of unlike types are matched, or ``where`` meets no row."""
+    own, other = load_schema(name).columns, load_schema(relation.table).columns
+    unlike = [a for a, b in relation.match.items() if own[a].type != other[b].type]
+    if unlike:
+        raise SchemaError(
+            f"the match of {unlike[0]} with a column of another type in {relation.table}",
+            expected="columns of one type", remedy="correct it", file=f"schemas/{name}.yaml",
+        )  # fmt: skip
+    if relation.where:
+        check_rule(relation.where, other)
 
 
 def _other_columns(relation: Relation) -> dict[str, Column]:
     other = load_schema(relation.table).columns
     if relation.values:
-        made = Column(type="float64", meaning="An aggregate.", nullable=True)
-        return {f"other.{name}": made for name in relation.values}
+        made = empty_table(relation.table).select(
+            parse_expression(text).alias(name) for name, text in relation.values.items()
+        )
+        kinds: dict[pl.DataType, Type] = {pl.String(): "string", pl.Boolean(): "bool"}
+        return {
+            f"other.{name}": Column(type=kinds.get(dtype, "float64"), meaning="-", nullable=True)
+            for name, dtype in made.schema.items()
+        }
     return {f"other.{name}": spec for name, spec in other.items()}
 
 
-def _hold(name: str, prepared: _Prepared, own: pl.DataFrame, other: pl.DataFrame) -> list[Finding]:
+def hold_relation(
+    name: str, prepared: _Prepared, own: pl.DataFrame, other: pl.DataFrame
+) -> list[Finding]:
+    """Hold a table to one of its relations, to another table; see :func:`validate_set`."""
     relation, keys = prepared.relation, list(prepared.relation.match)
     mine = own.select(prepared.own)
     if own.height > _MANY:
-        mine = mine.unique()
+        mine = mine.unique()  # points of a curve have one half cycle
     matches = _matches(prepared, other)
     joined = mine.join(matches, left_on=keys, right_on=[f"_{key}" for key in keys], how="left")
     bad = joined.filter(prepared.wrong)
     if not bad.height:
         return []
     first = ", ".join(f"{key} {bad[key][0]}" for key in keys)
-    said = f"{relation.sentence} (not so in {bad.height} of {own.height} rows, first {first})"
+    said = f"{relation.sentence} (not so {bad.height} times, first {first})"
     if relation.level == "error":
         raise contract_error(name, said)
     return [Finding("warning", f"unusual_{name}", f"Table {name}: {said}.", bad.height)]
@@ -164,7 +191,10 @@ def _wrong(relation: Relation) -> pl.Expr:
     there = pl.col("_there").is_not_null()
     wrong = pl.lit(value=False)
     if not relation.optional:
-        wrong |= ~there & pl.all_horizontal(pl.col(list(relation.match)).is_not_null())
+        is_asked = pl.all_horizontal(pl.col(list(relation.match)).is_not_null())
+        if relation.needed:
+            is_asked &= parse_expression(relation.needed).fill_null(value=False)
+        wrong |= ~there & is_asked
     if relation.rule:
         wrong |= there & ~compile_rule(relation.rule)
     return wrong

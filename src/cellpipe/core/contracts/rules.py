@@ -14,6 +14,7 @@ import re
 import zlib
 from collections.abc import Mapping
 from difflib import get_close_matches
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -28,6 +29,8 @@ LEVELS: tuple[Level, ...] = ("error", "warning")
 _TRIED_ROWS = 2000
 _NUMBERS = (0.0, 1.0, 2.0, 3.0, 4.0, 0.5, -1.0, -2.0, 0.1, 10.0, 100.0, 1e4, -1e4, 1e9)
 _WORDS = ("a", "b", "")
+_ALIKE = (1, True)
+_EACH = 8  # of so many rows one has equal values in all columns, and one none
 _NULLS = 0.15  # of the values of a column that may be empty
 
 
@@ -84,24 +87,25 @@ def check_rule(rule: str, columns: Mapping[str, Column]) -> None:
     used = named_columns(rule, columns)
     rows = made_rows(rule, {name: columns[name] for name in used}, _TRIED_ROWS)
     try:
-        kept = rows.select(compile_rule(rule)).to_series()
-        if kept.len() == 1:  # an aggregate: of many small tables
-            kept = pl.concat(
-                rows[at : at + 2].select(compile_rule(rule)) for at in range(0, 400, 2)
+        held = rows.select(parse_expression(rule)).to_series()
+        if held.len() == 1:  # an aggregate: of many small tables
+            held = pl.concat(
+                rows[at : at + 1 + at % 7].select(parse_expression(rule)) for at in range(400)
             ).to_series()
     except pl.exceptions.PolarsError as error:
         raise SchemaError(
             f"the rule {rule!r} ({error})", expected="values that can be compared",
             remedy="correct it",
         ) from error  # fmt: skip
-    if kept.dtype != pl.Boolean:
+    if held.dtype != pl.Boolean:
         raise SchemaError(
             f"the rule {rule!r} gives no truth value", expected="a comparison",
             remedy="compare it with something",
         )  # fmt: skip
-    if kept.all() or not kept.any():
+    is_broken, is_true = not held.fill_null(value=True).all(), bool(held.any())
+    if not (is_broken and is_true):  # a null breaks none, but does not show that it can be kept
         raise SchemaError(
-            f"the rule {rule!r}, which {'every' if kept.all() else 'no'} row keeps",
+            f"the rule {rule!r}, which {'no' if is_broken else 'every'} row keeps of those tried",
             expected="one that some rows keep and others break",
             remedy="correct it, or take it out",
         )
@@ -163,6 +167,7 @@ def _made_values(
         bounds = (column.min, column.max, column.usual_min, column.usual_max)
         near = [*_NUMBERS, *(b for b in bounds if b is not None)]
         near += [n + step for n in numbers for step in (0, 1, -1)]
+        near += [(a + b) / 2 for a, b in pairwise(sorted(set(numbers)))]
         low = float("-inf") if column.min is None else column.min
         high = float("inf") if column.max is None else column.max
         inside = sorted({n for n in near if low <= n <= high})
@@ -170,8 +175,16 @@ def _made_values(
         pool = [int(n) for n in inside if n == int(n)] if whole else list(inside)
     stored = pl.Int64() if column.type == "datetime" else column.dtype
     values = pl.Series(name, pool, dtype=stored).cast(column.dtype)
-    drawn = values.gather(draw.integers(len(pool), size=count))
+    place = draw.integers(len(pool), size=count)
+    if column.type != "string":  # rows of equal numbers, and rows without any
+        place[::_EACH] = next((pool.index(v) for v in _ALIKE if v in pool), 0)
+    drawn = values.gather(place)
     if not column.nullable:
         return drawn
-    empty = pl.Series(draw.random(count) < _NULLS)
-    return drawn.to_frame().select(pl.when(~empty).then(pl.col(name)).alias(name)).to_series()
+    empty = draw.random(count) < _NULLS
+    empty[::_EACH], empty[1::_EACH] = False, True
+    return (
+        drawn.to_frame()
+        .select(pl.when(~pl.Series(empty)).then(pl.col(name)).alias(name))
+        .to_series()
+    )

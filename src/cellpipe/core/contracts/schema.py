@@ -41,7 +41,8 @@ class Relation(Strict):
     """What a row has to do with those rows of another table that it matches.
 
     ``match`` maps columns of this table to those of the other; a row whose own are null has no
-    match. Unless ``optional``, the others have one. ``where`` restricts the other table;
+    match. Unless ``optional``, the others have one, or those of which ``needed`` is true.
+    ``where`` restricts the other table;
     ``values`` names aggregates of the rows that match (without it there is at most one). ``rule``
     is an expression over columns of this table and, after its name, the other's.
     """
@@ -50,6 +51,7 @@ class Relation(Strict):
     match: Annotated[dict[str, str], Field(min_length=1)]
     sentence: str
     optional: bool = False
+    needed: str = ""
     where: str = ""
     values: Annotated[dict[str, str], Field(default_factory=dict)]
     rule: str = ""
@@ -168,6 +170,17 @@ def _check_schema(schema: Schema) -> None:
         raise SchemaError(
             f"no column {unknown[0]}", expected="key, order and match of columns of the table",
             remedy="correct the name",
+        )  # fmt: skip
+    odd = [f"{name} twice in the key" for name in schema.key if schema.key.count(name) > 1]
+    odd += [
+        f"an order of {order.column}, which is no number"
+        for order in schema.order
+        if not schema.columns[order.column].is_number
+    ]
+    if odd:
+        raise SchemaError(
+            odd[0],
+            expected="each once in a key, and numbers in an order", remedy="correct it",
         )  # fmt: skip
     for rule in schema.rules:
         check_rule(rule.rule, schema.columns)

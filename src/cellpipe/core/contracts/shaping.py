@@ -36,6 +36,8 @@ def shape_table(name: str, frame: pl.DataFrame) -> pl.DataFrame:
         If a column is missing, unknown, or of a type that can't be taken exactly.
 
     """
+    if not isinstance(frame, pl.DataFrame):
+        raise contract_error(name, f"a {type(frame).__name__}", "a polars.DataFrame")
     types = frame.schema
     if tuple(types.items()) == _exact_types(name, tuple(types)):
         return _without_nonfinite(frame)
@@ -101,14 +103,15 @@ def _check_type(name: str, values: pl.Series, spec: Column) -> None:
     have, wanted = values.dtype, spec.dtype
     if have in (wanted, pl.Null) or not values.len():
         return
-    if have.is_numeric() and wanted.is_numeric():
+    plain = have.is_integer() or have.is_float()
+    if plain and wanted.is_numeric():
         inexact = values.filter(_is_inexact(values, wanted))
         if not inexact.len():
             return
         found = f"{values.name} holds {inexact[0]}"
         raise contract_error(name, found, f"values that {spec.type} holds exactly")
     is_utc = isinstance(have, pl.Datetime) and have.time_zone == "UTC"
-    if is_utc and wanted.is_temporal() and not (values.dt.timestamp("ns") % 1000).any():
+    if is_utc and wanted.is_temporal() and not (values.dt.timestamp("ns") % 1000 != 0).any():
         return
     known = values.drop_nulls()
     example = f", e.g. {known[0]!r}" if known.len() else ""

@@ -14,6 +14,7 @@ from typing import Any
 
 from cellpipe._version import __version__
 from cellpipe.core.contracts import Column, Schema
+from cellpipe.core.contracts.schema import Relation
 from cellpipe.handoff.schemas.descriptions import (
     describe_further,
     describe_table,
@@ -76,12 +77,11 @@ def describe_schema(schema: Schema, schemas: Mapping[str, Schema]) -> dict[str, 
     patterns = {name: column for name, column in stored_columns(schema).items() if column.pattern}
     is_whole = all(column.required for column in stored_columns(schema).values())
     keys = [
-        {"fields": list(relation.match), "reference": {
-            "resource": "" if relation.table == schema.table else relation.table,
-            "fields": list(relation.match.values())}}
+        _foreign_key(schema, relation, schemas[relation.table])
         for relation in schema.relations
-        if not relation.optional and not relation.where and relation.table in schemas
-    ]  # fmt: skip
+        if relation.table in schemas
+        and not (relation.optional or relation.needed or relation.where or relation.values)
+    ]
     return drop_empty({
         "$schema": f"{_PROFILE}tableschema.json",
         "fields": [_describe_field(name, column) for name, column in named.items()],
@@ -92,6 +92,19 @@ def describe_schema(schema: Schema, schemas: Mapping[str, Schema]) -> dict[str, 
         "patternFields": [_describe_field(name, column) for name, column in patterns.items()],
         **describe_table(schema),
     })  # fmt: skip
+
+
+def _foreign_key(schema: Schema, relation: Relation, other: Schema) -> dict[str, Any]:
+    """Return a relation as a foreign key; relations are within a cell, so its ID belongs to it."""
+    shared = ["cell_id"] if {"cell_id"} <= {*schema.columns} & {*other.columns} else []
+    shared = [name for name in shared if name not in relation.match]
+    return {
+        "fields": [*shared, *relation.match],
+        "reference": {
+            "resource": "" if relation.table == schema.table else relation.table,
+            "fields": [*shared, *relation.match.values()],
+        },
+    }
 
 
 def _describe_field(name: str, column: Column) -> dict[str, Any]:

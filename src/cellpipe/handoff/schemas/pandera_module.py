@@ -44,7 +44,9 @@ def rule(expression, columns, sentence, *, warning=False):
 def order(kind, column, within, sentence, *, warning=False):
     """Check how values of a column follow each other within equal values of other columns."""
     values = pl.col(column)
-    before = values.shift(1).over(within) if within else values.shift(1)
+    before = (values.forward_fill() if kind == "rising" else values).shift(1)
+    if within:
+        before = before.over(within)
     step = values - before
     keeps = {{
         "contiguous": step == 1,
