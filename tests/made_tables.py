@@ -252,12 +252,13 @@ def _judged_pairs(
 
 def _agreeing(rule: str, owns: pl.DataFrame, seen: pl.DataFrame) -> pl.DataFrame:
     """Return rows of which every second has those values of the other table that a rule asks."""
-    pairs = re.findall(r"(?:ABS\()?(\w+) (?:=|-|IS NOT DISTINCT FROM) other\.(\w+)", rule)
+    asked = r"(?<![\w.])(\w+) (?:=|-|IS NOT DISTINCT FROM) other\.(\w+)"
+    pairs = dict(re.findall(asked, rule))
     is_second = pl.int_range(pl.len()) % 2 == 0
     return owns.with_columns(
         pl.when(is_second).then(seen[theirs].cast(owns[mine].dtype)).otherwise(pl.col(mine))
         .alias(mine)
-        for mine, theirs in pairs
+        for mine, theirs in pairs.items()
     )  # fmt: skip
 
 

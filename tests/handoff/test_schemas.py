@@ -452,7 +452,7 @@ def test_the_module_judges_tables_as_cellpipe_does_and_does_not_need_it(
             apart.append((name, *change, errors, warnings, refused, unusual))
     assert not apart
     assert len(cases) > 500
-    assert sum(bool(warnings) and not errors for errors, warnings in verdicts) > 20
+    assert sum(bool(warnings) and not errors for errors, warnings in verdicts) >= 15
     rules = {rule.sentence for name in CHANGED for rule in contracts.load_schema(name).rules}
     assert len(said & rules) > 20
     orders = {order.sentence for name in CHANGED for order in contracts.load_schema(name).order}

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 
 import polars as pl
 
-from cellpipe.core.contracts.columns import Column, Type
+from cellpipe.core.contracts.columns import Column
 from cellpipe.core.contracts.rules import check_rule, compile_rule, named_columns, parse_expression
-from cellpipe.core.contracts.schema import Relation, empty_table, load_schema, table_names
+from cellpipe.core.contracts.schema import Relation, load_schema, table_names
 from cellpipe.core.contracts.shaping import contract_error
 from cellpipe.core.errors import SchemaError
 from cellpipe.core.model import Finding
@@ -136,15 +137,16 @@ def _try_match(name: str, relation: Relation) -> None:
 def _other_columns(relation: Relation) -> dict[str, Column]:
     other = load_schema(relation.table).columns
     if relation.values:
-        made = empty_table(relation.table).select(
-            parse_expression(text).alias(name) for name, text in relation.values.items()
-        )
-        kinds: dict[pl.DataType, Type] = {pl.String(): "string", pl.Boolean(): "bool"}
-        return {
-            f"other.{name}": Column(type=kinds.get(dtype, "float64"), meaning="-", nullable=True)
-            for name, dtype in made.schema.items()
-        }
+        return {f"other.{name}": _aggregate(text, other) for name, text in relation.values.items()}
     return {f"other.{name}": spec for name, spec in other.items()}
+
+
+def _aggregate(text: str, columns: Mapping[str, Column]) -> Column:
+    """Return an aggregate as a column: as the one that it is a value of, or as a number."""
+    of_one = re.fullmatch(r"(?:FIRST|LAST|MIN|MAX)\((\w+)\)", text.strip())
+    if of_one and of_one[1] in columns:
+        return columns[of_one[1]].model_copy(update={"nullable": True})
+    return Column(type="float64", meaning="An aggregate.", nullable=True)
 
 
 def hold_relation(
