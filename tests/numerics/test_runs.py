@@ -118,3 +118,11 @@ def test_runs_that_carry_nothing_are_no_error() -> None:
     for given in (charge, np.zeros(60)):
         found = runs.find_segments(direction, given, time, np.zeros(60))
         assert len(found.first) <= 60
+
+
+def test_a_single_run_whose_charge_is_of_the_other_sign_is_one_segment() -> None:
+    """A counter may run against the current: three records are no reason to fail."""
+    found = runs.find_segments(
+        np.array([1, 0, 0], np.int8), np.array([-1e-6, 0.0, 0.0]), np.arange(3.0), np.full(3, 3.7)
+    )
+    assert [len(part) for part in found] == [1, 1]

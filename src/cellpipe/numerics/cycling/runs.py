@@ -113,6 +113,8 @@ def _is_noise(charge: Floats, active: int) -> bool:
 
 def _split_loose_ends(begins: Indices, sign: NDArray[np.int8], charge: Floats) -> Indices:
     """Return segment starts with a small run at either end apart: another file may continue it."""
+    if len(sign) < 2:
+        return begins
     net = np.add.reduceat(charge, begins)
     loose = [1] if sign[0] * net[0] < 0 else []
     if sign[-1] * net[-1] < 0:
