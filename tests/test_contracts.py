@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from decimal import Decimal
+
 import polars as pl
 import pytest
 from hypothesis import given
@@ -13,6 +16,7 @@ from cellpipe.core.contracts.checks import kept_levels
 from cellpipe.core.contracts.shaping import shape_table
 from cellpipe.core.contracts.validation import pandera_schema
 from cellpipe.core.errors import ContractError, SchemaError
+from made_files import used_files
 
 GOOD = """
 table: small
@@ -190,6 +194,8 @@ rules:
         ("low IS NOT NULL", "every row keeps"),  # it may not be empty
         ("kind IN ('a', 'b')", "every row keeps"),
         ("low < 0 AND high IS NOT NULL", "no row keeps"),
+        ("high > 5 AND high < 4", "no row keeps"),  # an empty value does not show that it can be
+        ("high IS NULL AND high > 5", "no row keeps"),
         ("low + high", "no truth value"),
         ("1 < 2", "names no column"),
         ("low <", "expression"),
@@ -204,7 +210,8 @@ def test_a_rule_that_can_not_be_broken_or_names_no_column_is_refused(rule: str, 
 
 def test_a_good_rule_is_accepted_and_may_be_about_the_whole_table() -> None:
     assert contracts.parse_schema(RULED, "small").rules[0].rule == "low <= high"
-    for rule in ("MAX(high) > 0", "low < 5 OR kind = 'b'", "high IS NULL OR kind = 'a'"):
+    for rule in ("MAX(high) > 0", "low < 5 OR kind = 'b'", "high IS NULL OR kind = 'a'",
+                 "high > 2.5 AND high < 3.0", "COUNT(DISTINCT low) <= 3"):  # fmt: skip
         text = RULED.replace("rule: low <= high", f"rule: {rule}")
         assert contracts.parse_schema(text, "small").rules[0].rule == rule
 
@@ -222,6 +229,14 @@ def test_a_good_rule_is_accepted_and_may_be_about_the_whole_table() -> None:
         ("type: float64, min: 0, meaning: The lower", "type: float64, isin: [a], meaning: The",
          "no text"),
         ("rules:", "key: [lwo]\nrules:", "no column lwo"),
+        ("rules:", "key: [low, low]\nrules:", "low twice in the key"),
+        ("rules:", "rules: []\nrules:", "the key 'rules' stands twice"),
+        ("type: string, isin: [a, b]", "type: string, matches: '('", "matches"),
+        ("type: string, isin: [a, b]", "type: string, isin: []", "allows no value"),
+        ("type: float64, min: 0, meaning: The lower", "type: float64, min: .nan, meaning: The",
+         "no finite number"),
+        ("rules:", "order:\n  - {column: kind, order: rising, sentence: It rises.}\nrules:",
+         "kind, which is no number"),
         ("rules:", "order:\n  - {column: lwo, order: rising, sentence: It rises.}\nrules:",
          "no column lwo"),
     ],
@@ -261,6 +276,35 @@ def test_what_another_type_holds_exactly_is_taken() -> None:
     assert table["current_ampere"].to_list() == [1.0, 2.0, 3.0]
     assert table["cycle_count"].to_list() == [1, 2, None]
     assert table["step_count"].dtype == pl.Int64
+
+
+def test_decimals_and_what_is_no_table_are_refused_and_times_of_another_unit_are_taken() -> None:
+    decimals = record(voltage_volt=[Decimal("1.5"), Decimal("1.6"), Decimal("1.7")])
+    with pytest.raises(ContractError, match="Decimal"):
+        contracts.validate("timeseries", decimals)
+    with pytest.raises(ContractError, match="a LazyFrame"):
+        contracts.validate("timeseries", record().lazy())  # type: ignore[arg-type]
+    files = used_files("A", "a").with_columns(
+        started_at=pl.Series([datetime(2025, 1, 1, tzinfo=UTC)]).dt.cast_time_unit("ms")
+    )
+    assert contracts.validate("files", files)["started_at"].dtype == pl.Datetime("us", "UTC")
+    precise = pl.Series([1_700_000_000_000_000_001]).cast(pl.Datetime("ns", "UTC"))
+    with pytest.raises(ContractError, match="started_at"):
+        contracts.validate("files", files.with_columns(started_at=precise))
+
+
+def test_rows_that_need_a_match_are_named_others_may_be_without() -> None:
+    spectra = pl.DataFrame({
+        "cell_id": ["a", "a"], "spectrum": [1, 2], "circuit": ["R0", None],
+        "interfacial_resistance_ohm": [None, None],
+    }, schema_overrides={"interfacial_resistance_ohm": pl.Float64})  # fmt: skip
+    fits = pl.DataFrame({"cell_id": ["a"], "spectrum": [1], "circuit": ["R0"]})
+    assert contracts.validate_set({"interfacial_resistance": spectra, "circuit_fits": fits}) == []
+    with pytest.raises(ContractError, match=r"has the parameters of its circuit.*spectrum 1"):
+        contracts.validate_set(
+            {"interfacial_resistance": spectra, "circuit_fits": fits.with_columns(spectrum=7)},
+            ["interfacial_resistance"],
+        )
 
 
 def test_a_bad_value_of_a_column_that_may_be_empty_does_not_cost_its_row() -> None:
