@@ -42,7 +42,7 @@ FILES = (
 )  # fmt: skip
 OF_A_READ, OF_A_CELL = 0.10, 0.05  # of the rest, at most
 READ_CHECKS = ((contracts, "validate_rows"), (contracts, "validate"))
-CELL_CHECKS = tuple((execution, name) for name in ("validate", "find_unusual", "validate_set"))
+CELL_CHECKS = tuple((execution, name) for name in ("judge", "validate_set"))
 
 
 class Clock:
