@@ -16,7 +16,7 @@ from cellpipe.core.recordings.clocks import clock_findings
 from cellpipe.core.recordings.energies import energy_findings
 from cellpipe.core.recordings.net_capacity import net_findings
 from cellpipe.core.recordings.order import ORDER_IS_LOST, order_findings
-from cellpipe.core.recordings.records import Records
+from cellpipe.core.recordings.records import Records, is_empty
 from cellpipe.core.recordings.signs import sign_findings
 from cellpipe.core.recordings.spikes import spike_findings
 from cellpipe.core.recordings.voltages import voltage_findings
@@ -42,6 +42,7 @@ def recording_findings(table: pl.DataFrame) -> list[Finding]:
     """
     if table.height < 2:
         return []
+    table = table.drop(column.name for column in table if is_empty(column))
     records = Records.of(table)
     order = order_findings(table, records)
     if any(finding.code in ORDER_IS_LOST for finding in order):

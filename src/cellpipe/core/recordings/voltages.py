@@ -33,6 +33,8 @@ def voltage_findings(records: Records, some: Records) -> list[Finding]:
 def _rest_findings(records: Records) -> list[Finding]:
     """Return a finding if the voltage of a cell at rest goes up and down as no cell's does."""
     low, high = float(records.voltage.min()), float(records.voltage.max())
+    if high == low:
+        return []
     place = (records.voltage - low) / (high - low)
     ends = np.sign(np.where(np.abs(place - 0.5) > _FAR, place - 0.5, 0.0))
     ends = ends[ends != 0]
