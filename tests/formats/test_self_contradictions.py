@@ -129,6 +129,33 @@ def test_a_recording_stays_good_however_few_of_its_records_are_kept(every: int) 
     assert recording_findings(GOOD.gather_every(every)) == []
 
 
+@pytest.mark.parametrize(
+    "name",
+    [*CHARGES, *ENERGIES, "step_time_second", "unix_time_second", "step_type", "cycle_count"],
+)
+@pytest.mark.parametrize("value", [None, float("nan")])
+def test_a_recording_stays_good_without_a_word_of_a_column_that_is_empty(
+    name: str, value: float | None
+) -> None:
+    """An instrument writes the header, and never a value."""
+    kind = GOOD.schema[name]
+    if value is not None and not kind.is_float():
+        return
+    empty = GOOD.with_columns(pl.lit(value, kind).alias(name))
+    assert recording_findings(empty) == []
+
+
+@given(
+    names=st.sets(st.sampled_from([*CHARGES, *ENERGIES, "step_time_second", "unix_time_second"])),
+    number=st.integers(2, 40),
+)
+def test_no_check_stops_at_columns_without_values_however_short_the_recording(
+    names: set[str], number: int
+) -> None:
+    few = GOOD.gather_every(GOOD.height // number)
+    assert recording_findings(few.with_columns(pl.lit(None).alias(name) for name in names)) == []
+
+
 @given(at=st.integers(2, GOOD.height - 3), height=st.floats(0.5, 1.0))
 def test_one_voltage_that_leaps_out_within_a_step_is_named(at: int, height: float) -> None:
     steps = GOOD["step_count"]
@@ -253,3 +280,47 @@ def test_one_point_decades_off_is_named_wherever_it_is(at: int, factor: float) -
     impedance[at] *= factor
     (said,) = [f for f in spectrum_findings(spectrum(impedance)) if f.code == "impedance_spike"]
     assert f"record {at + 1:,})" in said.sentence
+
+
+def test_spectra_that_each_begin_their_time_at_zero_are_good_and_one_that_goes_back_is_not() -> (
+    None
+):
+    one = spectrum(arcs(10, 50, 1e-5, 0))
+    three = pl.concat(
+        one.with_columns(
+            pl.lit(number, pl.Int64).alias("spectrum"), pl.col("real_impedance_ohm") + number
+        )
+        for number in (1, 2, 3)
+    ).with_columns(record_index=pl.int_range(1, pl.len() + 1))
+    assert spectrum_findings(three) == []
+    back = one.with_columns(pl.col("test_time_second").reverse())
+    assert "time_goes_backwards" in codes(spectrum_findings(back))
+
+
+@given(places=st.sets(st.integers(0, SWEEP.size - 1), min_size=1, max_size=SWEEP.size // 3))
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("frequency_hertz", 0.0), ("frequency_hertz", -1.0), ("real_impedance_ohm", None)],
+)
+def test_points_of_a_spectrum_that_can_not_be_used_are_counted_and_end_no_spectrum(
+    name: str, value: float | None, places: set[int], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp("spectra") / "a.bdf.csv"
+    is_wrong = pl.int_range(pl.len()).is_in(places)
+    wrong = pl.when(is_wrong).then(pl.lit(value)).otherwise(pl.col(name)).alias(name)
+    spectrum(arcs(10, 50, 1e-5, 0)).with_columns(wrong).drop("spectrum").write_csv(path)
+    read = cellpipe.read(path)
+    table = read.tables["impedance"]
+    assert table.height == SWEEP.size - len(places)
+    assert table["spectrum"].unique().to_list() == [1]
+    (said,) = [finding for finding in read.findings if finding.code == "rows_rejected"]
+    assert said.rows == len(places)
+
+
+def test_a_record_without_a_time_is_no_leap_of_the_dates(tmp_path: Path) -> None:
+    path = tmp_path / "a.bdf.csv"
+    at = pl.int_range(pl.len()) == 500
+    time = pl.when(at).then(float("nan")).otherwise(pl.col("test_time_second"))
+    GOOD.with_columns(time.alias("test_time_second")).write_csv(path)
+    said = codes([f for f in cellpipe.read(path).findings if f.level == "warning"])
+    assert said == ["rows_rejected"]
