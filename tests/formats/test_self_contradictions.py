@@ -179,15 +179,65 @@ def test_a_pulse_of_one_record_is_no_spike() -> None:
     assert recording_findings(table) == []
 
 
-def test_a_rest_is_good_with_a_voltage_that_does_not_move_but_not_with_none() -> None:
+def test_a_rest_is_good_with_a_voltage_that_does_not_move_even_at_zero() -> None:
+    """Two like electrodes, or a cell that was discharged to the end."""
     table = pl.DataFrame({
         "record_index": np.arange(1, 101), "test_time_second": np.arange(100) * 60.0,
         "voltage_volt": np.full(100, 2.25), "current_ampere": np.zeros(100),
     })  # fmt: skip
     assert recording_findings(table) == []
-    assert codes(recording_findings(table.with_columns(voltage_volt=pl.lit(0.0)))) == [
-        "voltage_zero"
-    ]
+    assert recording_findings(table.with_columns(voltage_volt=pl.lit(0.0))) == []
+
+
+def bare(voltage: np.ndarray, current: np.ndarray, every: float = 60.0) -> pl.DataFrame:
+    number = voltage.size
+    return pl.DataFrame({
+        "record_index": np.arange(1, number + 1), "test_time_second": np.arange(number) * every,
+        "voltage_volt": voltage, "current_ampere": current,
+    })  # fmt: skip
+
+
+def test_a_voltage_of_zero_is_named_only_if_charge_flows_both_ways_or_energy_was_counted() -> None:
+    """A cell with a short circuit has none, whatever current flows."""
+    zero, one_way = np.zeros(100), np.full(100, 1e-3)
+    assert recording_findings(bare(zero, one_way)) == []
+    both_ways = np.where(np.arange(100) < 50, 1e-3, -1e-3)
+    assert codes(recording_findings(bare(zero, both_ways))) == ["voltage_zero"]
+    counted = bare(zero, one_way).with_columns(vendor_charging_energy_wh=np.linspace(0, 1e-3, 100))
+    assert codes(recording_findings(counted)) == ["voltage_zero"]
+
+
+@given(seed=st.integers(0, 2**32 - 1), size=st.floats(1e-9, 1e-3), decay=st.floats(0.0, 20.0))
+def test_a_held_voltage_with_a_leakage_of_both_signs_is_good(
+    seed: int, size: float, decay: float
+) -> None:
+    noise = np.random.default_rng(seed).normal(0, size, 2000)
+    falling = 5 * size * np.exp(-decay * np.arange(2000) / 2000) * (decay > 1)
+    assert recording_findings(bare(np.full(2000, 3.8), noise + falling)) == []
+    floored = np.round(falling, 9)
+    assert recording_findings(bare(np.full(2000, 3.8), floored)) == []
+
+
+@given(offset=st.floats(-5e-3, 5e-3), size=st.floats(1e-5, 3e-3), creep=st.floats(0.0, 0.3))
+def test_two_like_electrodes_at_a_few_mv_with_an_offset_are_good(
+    offset: float, size: float, creep: float
+) -> None:
+    number = 1200
+    current = np.where(np.arange(number) // 100 % 2 == 0, 1e-3, -1e-3)
+    creeping = 1 + creep * (np.arange(number) % 100) / 100
+    voltage = offset + size * np.sign(current) * creeping
+    assert recording_findings(bare(voltage, current)) == []
+
+
+@given(at=st.integers(2, GOOD.height - 3), height=st.floats(0.5, 1.0))
+def test_a_voltage_that_leaps_where_records_were_left_out_is_not_named(
+    at: int, height: float
+) -> None:
+    volts = GOOD["voltage_volt"].to_numpy().copy()
+    volts[at] += height
+    table = GOOD.with_columns(voltage_volt=volts)
+    places = pl.int_range(pl.len())
+    assert recording_findings(table.filter(places != at - 1)) == []
 
 
 def test_a_cell_that_is_cycled_without_a_current_and_a_net_capacity_in_mah_are_named() -> None:

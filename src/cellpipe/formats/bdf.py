@@ -142,7 +142,7 @@ def _add_record_index(table: pl.DataFrame) -> pl.DataFrame:
 
 
 def _spectra(table: pl.DataFrame) -> pl.DataFrame:
-    """Number the spectra; a row that can be no point of one stays, as of that before it."""
+    """Return the rows with the numbers of their spectra; what is no point counts to that before."""
     columns = [c for c in (*_SPECTRUM, "record_index", "test_time_second", "unix_time_second",
                         "voltage_volt", "cycle_count") if c in table.columns]  # fmt: skip
     frame = table.select(columns)

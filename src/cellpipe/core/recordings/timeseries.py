@@ -52,7 +52,7 @@ def recording_findings(table: pl.DataFrame) -> list[Finding]:
         sample = table.gather_every(table.height // _SAMPLE)
         some = Records.of(sample)
     clocks, pace = clock_findings(sample, some)
-    voltages = voltage_findings(records, some)
+    voltages = voltage_findings(table, records, some)
     spikes = [] if voltages else spike_findings(table, records)
     signs = [] if voltages or spikes else sign_findings(sample, some)
     found = [*order, *clocks, *voltages, *signs, *spikes]
