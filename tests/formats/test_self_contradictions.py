@@ -374,3 +374,56 @@ def test_a_record_without_a_time_is_no_leap_of_the_dates(tmp_path: Path) -> None
     GOOD.with_columns(time.alias("test_time_second")).write_csv(path)
     said = codes([f for f in cellpipe.read(path).findings if f.level == "warning"])
     assert said == ["rows_rejected"]
+
+
+DATE, TEST = "unix_time_second", "test_time_second"
+HOURS = 7300.0  # s; of two hours no clock is set for summer time
+
+
+def from_record(at: int, column: str, change: pl.Expr) -> pl.DataFrame:
+    later = pl.int_range(pl.len()) >= at
+    return GOOD.with_columns(pl.when(later).then(change).otherwise(pl.col(column)).alias(column))
+
+
+@given(at=st.integers(1, GOOD.height - 1), leap=st.floats(HOURS, 1e7))
+def test_a_test_time_that_leaps_ahead_of_the_dates_is_named_with_its_place(
+    at: int, leap: float
+) -> None:
+    found = recording_findings(from_record(at, TEST, pl.col(TEST) + leap))
+    (said,) = [finding for finding in found if finding.code == "clock_leaps"]
+    assert f"to record {GOOD['record_index'][at]:,} the test time" in said.sentence
+    assert "charge_disagrees" not in codes(found)
+
+
+@pytest.mark.parametrize("factor", [1 / 60, 1 / 3600, 60.0, 1000.0])
+@pytest.mark.parametrize("part", [0.5, 0.8])
+def test_a_test_time_in_another_unit_from_some_record_on_is_named(
+    factor: float, part: float
+) -> None:
+    at = int(part * GOOD.height)
+    begin = GOOD[TEST][at]
+    changed = from_record(at, TEST, begin + (pl.col(TEST) - begin) * factor)
+    assert "clock_leaps" in codes(recording_findings(changed))
+
+
+@given(
+    at=st.integers(1, GOOD.height - 1), pause=st.floats(0, 1e6), hour=st.sampled_from([-1, 0, 1])
+)
+def test_pauses_and_summer_time_are_no_leap(at: int, pause: float, hour: int) -> None:
+    """In a pause the dates go on, and the test time may or may not."""
+    dates = from_record(at, DATE, pl.col(DATE) + pause + 3600 * hour)
+    assert recording_findings(dates) == []
+    both = dates.with_columns(from_record(at, TEST, pl.col(TEST) + pause)[TEST])
+    assert "clock_leaps" not in codes(recording_findings(both))
+
+
+def test_dates_that_are_whole_minutes_or_days_are_no_leap() -> None:
+    for each in (60, 86_400):
+        coarse = GOOD.with_columns((pl.col(DATE) // each * each).alias(DATE))
+        assert "clock_leaps" not in codes(recording_findings(coarse))
+
+
+def test_counters_that_are_written_at_the_end_of_each_step_only_are_good() -> None:
+    last = pl.col("step_count") != pl.col("step_count").shift(-1).fill_null(0)
+    ends = GOOD.with_columns(pl.when(last).then(pl.col(n)).alias(n) for n in (*CHARGES, *ENERGIES))
+    assert recording_findings(ends) == []

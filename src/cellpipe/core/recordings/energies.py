@@ -52,7 +52,7 @@ class Energies:
 def energy_findings(table: pl.DataFrame, records: Records) -> tuple[Energies, list[Finding]]:
     """Return how energy, charge and voltage compare, and a finding if they contradict."""
     is_told = {*CHARGES, *ENERGIES} <= {*table.columns} and table.height >= _FEWEST
-    if records.is_rest or not is_told:
+    if records.is_rest or not is_told or _are_sparse(table):
         return Energies(), []
     columns = [to_array(table[name]) for name in (*CHARGES, *ENERGIES)]
     change = np.diff(np.abs(columns))
@@ -80,6 +80,14 @@ def energy_findings(table: pl.DataFrame, records: Records) -> tuple[Energies, li
         )
         return energies, [Finding("warning", "energy_counters_swapped", sentence)]
     return energies, _ratio_findings(energies)
+
+
+def _are_sparse(table: pl.DataFrame) -> bool:
+    """Return whether a counter is written in few records, as at the end of each step.
+
+    Then the voltage at which it grew is not known.
+    """
+    return any(table[name].null_count() > table.height / 2 for name in (*CHARGES, *ENERGIES))
 
 
 def _find_ratio(records: Records, charge: Floats, energy: Floats) -> float:

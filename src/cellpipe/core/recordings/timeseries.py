@@ -14,6 +14,7 @@ from cellpipe.core.model import Finding
 from cellpipe.core.recordings.charges import charge_findings
 from cellpipe.core.recordings.clocks import clock_findings
 from cellpipe.core.recordings.energies import energy_findings
+from cellpipe.core.recordings.leaps import leap_findings
 from cellpipe.core.recordings.net_capacity import net_findings
 from cellpipe.core.recordings.order import ORDER_IS_LOST, order_findings
 from cellpipe.core.recordings.records import Records, is_empty
@@ -52,6 +53,8 @@ def recording_findings(table: pl.DataFrame) -> list[Finding]:
         sample = table.gather_every(table.height // _SAMPLE)
         some = Records.of(sample)
     clocks, pace = clock_findings(sample, some)
+    if not clocks and records.seconds.min() >= 0:  # that it goes back is said already
+        clocks = leap_findings(table, records)
     voltages = voltage_findings(table, records, some)
     spikes = [] if voltages else spike_findings(table, records)
     signs = [] if voltages or spikes else sign_findings(sample, some)
@@ -67,7 +70,7 @@ def recording_findings(table: pl.DataFrame) -> list[Finding]:
 
 
 _CHARGE_IS_LOST = frozenset({
-    "current_sign_contradicts", "counters_swapped", "voltage_and_current_swapped",
+    "current_sign_contradicts", "counters_swapped", "voltage_and_current_swapped", "clock_leaps",
 })  # fmt: skip
 
 
