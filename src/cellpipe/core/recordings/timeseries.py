@@ -13,6 +13,7 @@ import polars as pl
 from cellpipe.core.model import Finding
 from cellpipe.core.recordings.charges import charge_findings
 from cellpipe.core.recordings.clocks import clock_findings
+from cellpipe.core.recordings.counted_spikes import counted_spike_findings
 from cellpipe.core.recordings.energies import energy_findings
 from cellpipe.core.recordings.leaps import leap_findings
 from cellpipe.core.recordings.net_capacity import net_findings
@@ -56,7 +57,7 @@ def recording_findings(table: pl.DataFrame) -> list[Finding]:
     if not clocks and records.seconds.min() >= 0:  # that it goes back is said already
         clocks = leap_findings(table, records)
     voltages = voltage_findings(table, records, some)
-    spikes = [] if voltages else spike_findings(table, records)
+    spikes = [] if voltages else _spike_findings(table, records)
     signs = [] if voltages or spikes else sign_findings(sample, some)
     found = [*order, *clocks, *voltages, *signs, *spikes]
     if any(finding.code in _CHARGE_IS_LOST for finding in found):
@@ -67,6 +68,10 @@ def recording_findings(table: pl.DataFrame) -> list[Finding]:
         energy = []
     net = [] if charges or max(pace, 1 / pace) > 2 else net_findings(sample, some)
     return [*found, *charges, *energy, *net, *_temperature_findings(table)]
+
+
+def _spike_findings(table: pl.DataFrame, records: Records) -> list[Finding]:
+    return spike_findings(table, records) or counted_spike_findings(table, records)
 
 
 _CHARGE_IS_LOST = frozenset({
