@@ -30,6 +30,8 @@ ALARMS = {  # files that give one, and what is wrong with them
     "real_data/mpt/yadg__peis.mpt": {"impedance_spike"},  # the same
     "real_data/mpt/pyimpspec__case-multiple-spectra.mpt": {  # one spectrum, three times
         "records_doubled"},
+    "real_data/mpt/yadg__extract_cp.mpt": {  # 0 from record 5 on, though Ewe-Ece and power are not
+        "voltage_zero"},
     "cases/cycling/N1/a.csv": {"charge_disagrees", "time_goes_backwards"},  # a clock that restarts
     "cases/cycling/S23/a.bdf.csv": {"time_goes_backwards"},
     "cases/eis/T_posimag.mpt": {"imaginary_sign_turned"},
@@ -427,3 +429,48 @@ def test_counters_that_are_written_at_the_end_of_each_step_only_are_good() -> No
     last = pl.col("step_count") != pl.col("step_count").shift(-1).fill_null(0)
     ends = GOOD.with_columns(pl.when(last).then(pl.col(n)).alias(n) for n in (*CHARGES, *ENERGIES))
     assert recording_findings(ends) == []
+
+
+FLOWING = np.flatnonzero(GOOD["current_ampere"].to_numpy() != 0)
+VOLTS = GOOD["voltage_volt"].to_numpy()
+
+
+def with_voltage(volts: np.ndarray) -> pl.DataFrame:
+    return GOOD.with_columns(voltage_volt=volts)
+
+
+@given(places=st.sets(st.sampled_from(FLOWING.tolist()), min_size=2, max_size=200))
+def test_voltages_of_zero_among_those_of_a_cell_are_counted_and_placed(places: set[int]) -> None:
+    volts = VOLTS.copy()
+    volts[list(places)] = 0.0
+    (said,) = [f for f in recording_findings(with_voltage(volts)) if f.code == "voltage_zero"]
+    assert said.rows == len(places)
+    assert f"record {GOOD['record_index'][min(places)]:,}," in said.sentence
+
+
+def test_a_cell_that_comes_to_zero_through_all_that_lies_between_is_good() -> None:
+    """A half cell at its lower limit, with exact zeros."""
+    low = GOOD["voltage_volt"].min()
+    volts = np.maximum(VOLTS - low - 0.05, 0.0)
+    said = codes(recording_findings(with_voltage(volts).drop(ENERGIES)))
+    assert not {"voltage_zero", "voltage_stuck", "voltage_spike"} & {*said}
+
+
+@given(part=st.floats(0.45, 0.7))  # before, the current must have changed some times
+def test_a_voltage_that_is_zero_or_stuck_from_some_record_on_is_named(part: float) -> None:
+    at = int(part * GOOD.height)
+    for value, code in ((0.0, "voltage_zero"), (VOLTS[at], "voltage_stuck")):
+        volts = np.where(np.arange(GOOD.height) >= at, value, VOLTS)
+        (said,) = [f for f in recording_findings(with_voltage(volts)) if f.code == code]
+        assert f"record {GOOD['record_index'][at]:,}" in said.sentence or code == "voltage_zero"
+
+
+@given(at=st.sampled_from(FLOWING[10:-10].tolist()))
+def test_a_voltage_of_the_other_sign_from_some_record_on_is_named(at: int) -> None:
+    same = np.abs(np.diff(GOOD["current_ampere"].to_numpy()))[at - 1] == 0
+    if GOOD["step_count"][at] != GOOD["step_count"][at - 1] or not same:
+        return  # a step of the current may turn the voltage
+    volts = np.where(np.arange(GOOD.height) >= at, -VOLTS, VOLTS)
+    found = recording_findings(with_voltage(volts))
+    (said,) = [finding for finding in found if finding.code == "voltage_sign_turned"]
+    assert f"to record {GOOD['record_index'][at]:,} " in said.sentence

@@ -16,6 +16,7 @@ from cellpipe.core.recordings.clocks import clock_findings
 from cellpipe.core.recordings.counted_spikes import counted_spike_findings
 from cellpipe.core.recordings.energies import energy_findings
 from cellpipe.core.recordings.leaps import leap_findings
+from cellpipe.core.recordings.lost_voltages import lost_voltage_findings
 from cellpipe.core.recordings.net_capacity import net_findings
 from cellpipe.core.recordings.order import ORDER_IS_LOST, order_findings
 from cellpipe.core.recordings.records import Records, is_empty
@@ -56,7 +57,7 @@ def recording_findings(table: pl.DataFrame) -> list[Finding]:
     clocks, pace = clock_findings(sample, some)
     if not clocks and records.seconds.min() >= 0:  # that it goes back is said already
         clocks = leap_findings(table, records)
-    voltages = voltage_findings(table, records, some)
+    voltages = voltage_findings(table, records, some) or lost_voltage_findings(table, records)
     spikes = [] if voltages else _spike_findings(table, records)
     signs = [] if voltages or spikes else sign_findings(sample, some)
     found = [*order, *clocks, *voltages, *signs, *spikes]

@@ -61,7 +61,7 @@ def _constant_findings(table: pl.DataFrame, voltage: Floats, current: Floats) ->
     both_ways = current.min() < -largest / 2 and current.max() > largest / 2
     if voltage[0] == 0:
         counted = any(to_array(table[name]).any() for name in ENERGIES if name in table.columns)
-        if not (counted or (both_ways and _is_driven(current))):
+        if not (counted or (both_ways and is_driven(current))):
             return []
         sentence = (
             f"The voltage is 0 in all {voltage.size:,} records. Was it recorded, and is it the "
@@ -75,7 +75,7 @@ def _constant_findings(table: pl.DataFrame, voltage: Floats, current: Floats) ->
     is_held = current.min() * current.max() > 0 or (
         current.min() * current.max() == 0 and not rises
     )
-    if not changes or is_held or not _is_driven(current):
+    if not changes or is_held or not is_driven(current):
         return []  # at rest, or held by a current that goes to zero or to and fro
     sentence = (
         f"The voltage is {voltage[0]:.6g} V in all {voltage.size:,} records, though currents of "
@@ -84,7 +84,7 @@ def _constant_findings(table: pl.DataFrame, voltage: Floats, current: Floats) ->
     return [Finding("warning", "voltage_constant", sentence, voltage.size)]
 
 
-def _is_driven(current: Floats) -> bool:
+def is_driven(current: Floats) -> bool:
     """Return whether most of the large currents are the same for some records, as one that is set.
 
     The current of a held voltage falls, or goes to and fro.
