@@ -80,13 +80,14 @@ def arcs(
 
 
 def alarms(path: Path) -> set[str]:
-    """Return what the tables of a file say against themselves; nothing if it can't be read."""
+    """Return which warnings the tables of a file give; none if it can't be read."""
     try:
         parts = cellpipe.parts(path) or (None,)
         tables = [cellpipe.read(path, part=part).tables for part in parts]
     except cellpipe.CellpipeError:
         return set()
-    return {f.code for each in tables for name in each for f in whole_findings(name, each[name])}
+    found = [f for each in tables for name in each for f in whole_findings(name, each[name])]
+    return {finding.code for finding in found if finding.level == "warning"}
 
 
 @pytest.mark.slow
@@ -423,6 +424,28 @@ def test_dates_that_are_whole_minutes_or_days_are_no_leap() -> None:
     for each in (60, 86_400):
         coarse = GOOD.with_columns((pl.col(DATE) // each * each).alias(DATE))
         assert "clock_leaps" not in codes(recording_findings(coarse))
+
+
+@pytest.mark.parametrize(("names", "word"), [(CHARGES, "charge"), (ENERGIES, "energy")])
+def test_counters_that_do_not_count_while_a_current_flows_are_named(
+    names: tuple[str, str], word: str
+) -> None:
+    fall = GOOD.with_columns((pl.col(name).max() - pl.col(name)).alias(name) for name in names)
+    for table, code in (
+        (GOOD.with_columns(pl.lit(0.5).alias(name) for name in names), "counters_stand_still"),
+        (fall, "counters_fall"),
+    ):
+        said = recording_findings(table)
+        assert code in codes(said) or "charge_disagrees" in codes(said)
+        assert all(word in f.sentence for f in said if f.code == code)
+
+
+def test_energy_counters_that_were_never_filled_are_a_note_and_those_of_a_rest_are_none() -> None:
+    zero = GOOD.with_columns(pl.lit(0.0).alias(name) for name in ENERGIES)
+    (said,) = recording_findings(zero)
+    assert (said.code, said.level) == ("counters_zero", "info")
+    rest = zero.with_columns(pl.lit(0.0).alias(name) for name in ("current_ampere", *CHARGES))
+    assert "counters_zero" not in codes(recording_findings(rest))
 
 
 def test_counters_that_are_written_at_the_end_of_each_step_only_are_good() -> None:

@@ -14,6 +14,7 @@ from cellpipe.core.model import Finding
 from cellpipe.core.recordings.charges import charge_findings
 from cellpipe.core.recordings.clocks import clock_findings
 from cellpipe.core.recordings.counted_spikes import counted_spike_findings
+from cellpipe.core.recordings.counters import counter_findings
 from cellpipe.core.recordings.energies import energy_findings
 from cellpipe.core.recordings.leaps import leap_findings
 from cellpipe.core.recordings.lost_voltages import lost_voltage_findings
@@ -40,7 +41,7 @@ def recording_findings(table: pl.DataFrame) -> list[Finding]:
     Returns
     -------
     list of Finding
-        Warnings, each with what was found and the likely slip. None where nothing contradicts.
+        Each with what was found and the likely slip. None where nothing contradicts.
 
     """
     if table.height < 2:
@@ -68,7 +69,8 @@ def recording_findings(table: pl.DataFrame) -> list[Finding]:
     if voltages or (ratios and energies.ratios and energies.follow_from(ratios)):
         energy = []
     net = [] if charges or max(pace, 1 / pace) > 2 else net_findings(sample, some)
-    return [*found, *charges, *energy, *net, *_temperature_findings(table)]
+    counters = counter_findings(table, records, charge_is_said=bool(charges or voltages))
+    return [*found, *charges, *energy, *counters, *net, *_temperature_findings(table)]
 
 
 def _spike_findings(table: pl.DataFrame, records: Records) -> list[Finding]:
