@@ -73,6 +73,9 @@ _NEEDED = {
     "current_ampere": "Current / A",
 }
 _SPECTRUM = ("frequency_hertz", "real_impedance_ohm", "imaginary_impedance_ohm")
+_IS_POINT = pl.all_horizontal(
+    pl.col(_SPECTRUM).is_not_null(), pl.col("frequency_hertz").is_between(0, 1e300, closed="right")
+)
 _LONGEST_TEXT = 1000  # bytes of a number, a date or a step's name, in parquet
 _BARE = frozenset({"Step Type", "Step ID"})  # labels that have no unit
 _MACHINE = frozenset(name for q in QUANTITIES for name in q.names if name == name.lower())
@@ -112,9 +115,15 @@ def read(path: Path) -> Recording:
     table = _add_record_index(table)
     if {*_SPECTRUM} <= {*table.columns} and "current_ampere" not in table.columns:
         table = table.drop(LINE, strict=False)
-        return Recording({"impedance": _spectra(table)}, {"maker": "BDF"}, findings, None, "utc")
+        is_told = pl.any_horizontal(pl.col(_SPECTRUM).is_not_null())
+        spectra = _spectra(table.filter(is_told))
+        return Recording({"impedance": spectra}, {"maker": "BDF"}, findings, None, "utc")
     spectra = table.drop(LINE, strict=False)
-    spectra = _spectra(spectra) if {*_SPECTRUM} <= {*table.columns} else spectra[:0]
+    if {*_SPECTRUM} <= {*table.columns}:
+        measured = pl.any_horizontal(pl.col(_SPECTRUM[1:]).fill_null(0.0) != 0)
+        spectra = _spectra(spectra.filter(_IS_POINT | measured))
+    else:
+        spectra = spectra[:0]
     table = table.drop(_SPECTRUM[1:], strict=False)
     if "step_count" not in table.columns:
         table = table.with_columns(count_steps(table))
@@ -133,15 +142,20 @@ def _add_record_index(table: pl.DataFrame) -> pl.DataFrame:
 
 
 def _spectra(table: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows with the numbers of their spectra; what is no point counts to that before."""
     columns = [c for c in (*_SPECTRUM, "record_index", "test_time_second", "unix_time_second",
                         "voltage_volt", "cycle_count") if c in table.columns]  # fmt: skip
-    frame = table.select(columns).drop_nulls(_SPECTRUM).filter(pl.col("frequency_hertz") > 0)
+    frame = table.select(columns)
     if "test_time_second" not in columns:
         frame = frame.with_columns(test_time_second=pl.lit(None, pl.Float64))
-    numbers = spectrum_numbers(
-        frame["frequency_hertz"].to_numpy(), frame["record_index"].to_numpy()
-    )
-    return frame.with_columns(spectrum=pl.Series(numbers, dtype=pl.Int64))
+    is_point = frame.select(_IS_POINT.fill_null(value=False)).to_series()
+    points = frame.filter(is_point)
+    others = (~is_point).cum_sum().cast(pl.Int64).filter(is_point)
+    index = points["record_index"] - others  # what can't be used does not end a spectrum
+    numbers = spectrum_numbers(points["frequency_hertz"].to_numpy(), index.to_numpy())
+    places = pl.Series(is_point.arg_true(), dtype=pl.UInt32)
+    spectrum = pl.Series([None] * frame.height, dtype=pl.Int64).scatter(places, numbers)
+    return frame.with_columns(spectrum=spectrum.fill_null(strategy="forward").fill_null(1))
 
 
 def _read_csv(path: Path) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
@@ -208,5 +222,5 @@ def is_complete(stream: BinaryIO, size: int) -> bool:
 
 FORMAT = Format(
     "bdf", "Battery Data Format", (".bdf.csv", ".bdf.parquet"), _claims, read,
-    is_complete=is_complete, version=3,
+    is_complete=is_complete, version=4,
 )  # fmt: skip

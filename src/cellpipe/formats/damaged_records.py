@@ -53,9 +53,9 @@ def find_unreadable(
 
 def find_date_leaps(seconds: pl.Series, table: pl.DataFrame) -> tuple[Finding, ...]:
     """Return a finding about dates (s) that lie far from those of the records beside them."""
-    rows = table.select(
-        row=pl.int_range(pl.len()), date=seconds, time=pl.col("test_time_second")
-    ).drop_nulls("date")
+    rows = table.select(row=pl.int_range(pl.len()), date=seconds, time=pl.col("test_time_second"))
+    rows = rows.with_columns(pl.col("date", "time").cast(pl.Float64).fill_nan(None))
+    rows = rows.drop_nulls(["date", "time"])
     change, passed = rows["date"].diff(), rows["time"].diff().fill_null(0.0).clip(0.0)
     leaps = ((change - passed > _LEAP_FORWARD) | (change < -_LEAP_BACK)).arg_true()
     if not leaps.len():

@@ -22,6 +22,7 @@ import numpy as np
 import polars as pl
 
 from cellpipe.core.model import Finding
+from cellpipe.core.recordings.directions import BY_COUNTER, BY_CURRENT, direction_findings
 from cellpipe.core.recordings.energies import CHARGES, OTHER, Energies, find_slip
 from cellpipe.core.recordings.records import (
     Flags,
@@ -37,18 +38,11 @@ ALLOWED = 0.01
 _SHORT, _ALLOWED_IN_SHORT = 5, 0.8  # records of a step, in which a current may peak unseen
 _SMALL = 0.01
 _FEWEST_RECORDS = 10
+_MOST_STEPS = 0.5  # of the records: above, the column is no number of steps
 _SAMPLES = 5000  # values used to find the last digit
 _FAR = 10.0  # times: beyond, a clock in another unit explains a charge
 _TURNED = 0.05
 _RETURNS = 0.1  # of a counter: it went back to zero
-_BY_CURRENT = {  # what is too large by a factor if current or time are wrong
-    1e3: "the current in mA, or the time in ms", 1e6: "the current in µA",
-    1e-3: "the current in kA", 1 / 3600: "the time in h", 1 / 60: "the time in min",
-}  # fmt: skip
-_BY_COUNTER = {
-    1e-3: "the counter in mAh", 1e-6: "the counter in µAh", 1 / 3600: "the counter in As (C)",
-    1e3: "the counter in kAh",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -98,7 +92,9 @@ def charge_findings(
     )
     if is_paced:
         return [], ratios
-    return _step_findings(table, records, steps, energies or Energies()), ratios
+    found = _step_findings(table, records, steps, energies or Energies())
+    few = records.begins.size == 1 or records.begins.size > _MOST_STEPS * table.height
+    return found or (direction_findings(table, records) if few else []), ratios
 
 
 def _negative_findings(table: pl.DataFrame) -> list[Finding]:
@@ -151,7 +147,7 @@ def _find_slip(ratio: float, energies: Energies, sign: int) -> str:
     """Ask after the likely slip; the energy over the voltage says if counter or current is off."""
     if abs(ratio + 1) <= _TURNED:
         return "Has the current lost its sign, or are the two counters swapped?"
-    by_current, by_counter = _BY_CURRENT, _BY_COUNTER
+    by_current, by_counter = BY_CURRENT, BY_COUNTER
     if energies.agree(sign):
         by_counter = {}
     elif energies.agree(sign) is False and energies.follow_from({sign: ratio, -sign: ratio}):

@@ -12,7 +12,7 @@ from cellpipe.core.model import Finding
 from cellpipe.core.recordings.records import Floats, Records, last_digit, say_ratio, to_array
 
 CHARGES = ("vendor_charging_capacity_ah", "vendor_discharging_capacity_ah")
-_ENERGIES = ("vendor_charging_energy_wh", "vendor_discharging_energy_wh")
+ENERGIES = ("vendor_charging_energy_wh", "vendor_discharging_energy_wh")
 _SAME = 0.05  # of a factor: it counts as that
 OTHER = 0.2  # of 1: the energy is another than voltage and charge give
 _ALIKE = 0.1
@@ -51,10 +51,10 @@ class Energies:
 
 def energy_findings(table: pl.DataFrame, records: Records) -> tuple[Energies, list[Finding]]:
     """Return how energy, charge and voltage compare, and a finding if they contradict."""
-    is_told = {*CHARGES, *_ENERGIES} <= {*table.columns} and table.height >= _FEWEST
-    if records.is_rest or not is_told:
+    is_told = {*CHARGES, *ENERGIES} <= {*table.columns} and table.height >= _FEWEST
+    if records.is_rest or not is_told or _are_sparse(table):
         return Energies(), []
-    columns = [to_array(table[name]) for name in (*CHARGES, *_ENERGIES)]
+    columns = [to_array(table[name]) for name in (*CHARGES, *ENERGIES)]
     change = np.diff(np.abs(columns))
     change[:, records.is_apart | (change < 0).any(axis=0)] = 0.0  # a counter returned to zero
     if any(
@@ -80,6 +80,14 @@ def energy_findings(table: pl.DataFrame, records: Records) -> tuple[Energies, li
         )
         return energies, [Finding("warning", "energy_counters_swapped", sentence)]
     return energies, _ratio_findings(energies)
+
+
+def _are_sparse(table: pl.DataFrame) -> bool:
+    """Return whether a counter is written in few records, as at the end of each step.
+
+    Then the voltage at which it grew is not known.
+    """
+    return any(table[name].null_count() > table.height / 2 for name in (*CHARGES, *ENERGIES))
 
 
 def _find_ratio(records: Records, charge: Floats, energy: Floats) -> float:

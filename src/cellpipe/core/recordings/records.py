@@ -95,8 +95,17 @@ class Records:
         )
 
 
+def is_empty(column: pl.Series) -> bool:
+    """Return whether a column has no value at all."""
+    return column.null_count() == column.len() or (
+        column.dtype.is_float() and bool(column.is_nan().all())
+    )
+
+
 def to_array(column: pl.Series) -> Floats:
-    """Return a column's numbers; what is empty is as it was in the row before."""
+    """Return a column's numbers; what is empty is as it was in the row before, or 0."""
+    if column.dtype.is_float() and column.is_nan().any():
+        column = column.fill_nan(None)
     if column.null_count():
         column = column.fill_null(strategy="forward").fill_null(0)
     return column.to_numpy().astype(np.float64, copy=False)
@@ -105,7 +114,7 @@ def to_array(column: pl.Series) -> Floats:
 def growth(counter: pl.Series, apart: Places) -> Floats:
     """Return how much a counter grows in each interval; one that returns to zero doesn't."""
     values = to_array(counter)
-    grown: Floats = np.diff(np.abs(values) if counter.min() < 0 else values)  # type: ignore[operator]
+    grown: Floats = np.diff(np.abs(values) if values.min(initial=0.0) < 0 else values)
     np.maximum(grown, 0, out=grown)
     grown[apart] = 0.0
     return grown

@@ -173,15 +173,20 @@ def _ask_step_types(table: pl.DataFrame) -> Witness:
         return Witness(None, "")
     current = pl.col("current_ampere")
     sums = table.group_by("step_type").agg(
-        up=current.clip(lower_bound=0).sum(), down=-current.clip(upper_bound=0).sum()
-    )
+        up=current.clip(lower_bound=0).sum(), down=-current.clip(upper_bound=0).sum(),
+        rises=(current > 0).sum(), falls=(current < 0).sum(),
+    )  # fmt: skip
     discharge = pl.col("step_type").str.contains(_DISCHARGE)
     charge = pl.col("step_type").str.contains(_CHARGE) & ~discharge
-    wrong, whole = sums.select(
+    wrong, whole, records, flowing = sums.select(
         (pl.col("up").filter(discharge).sum() + pl.col("down").filter(charge).sum()).alias("wrong"),
         (pl.col("up") + pl.col("down")).filter(charge | discharge).sum(),
+        (pl.col("rises").filter(discharge).sum() + pl.col("falls").filter(charge).sum()).alias("n"),
+        (pl.col("rises") + pl.col("falls")).filter(charge | discharge).sum(),
     ).row(0)
     against = wrong / whole if whole else None
+    if against and records <= _PARTLY * flowing:  # a few records are no turned sign
+        against = min(against, _PARTLY)
     share = f"{against or 0:.0%} of it"
     return Witness(
         against, f"The steps called charge or discharge have a current of the other sign, {share}"

@@ -47,7 +47,7 @@ def spectrum_findings(table: pl.DataFrame) -> list[Finding]:
         *_size_findings(np.hypot(real, imaginary)),
         *part_findings(frequency, real, imaginary, begins),
         *_point_findings(table, np.hypot(real, imaginary), begins),
-        *_time_findings(table["test_time_second"].drop_nulls().to_numpy()),
+        *_time_findings(table.drop_nulls("test_time_second")),
         *_pace_findings(table),
     ]
 
@@ -166,13 +166,15 @@ def _find_alone(logs: Floats) -> int | None:
     return at if far[at] > max(_DECADES, 2 * float(others.max())) else None
 
 
-def _time_findings(time: Floats) -> list[Finding]:
-    back = time[1:] < time[:-1]
+def _time_findings(table: pl.DataFrame) -> list[Finding]:
+    """Return a finding if time goes back within a spectrum; each may begin its own at 0."""
+    time, numbers = table["test_time_second"].to_numpy(), table["spectrum"].to_numpy()
+    back = (time[1:] < time[:-1]) & (numbers[1:] == numbers[:-1])
     number = int(np.count_nonzero(back))
     if not number:
         return []
     sentence = (
-        f"The test time of the spectra goes backwards {number:,} times. Are rows out of order?"
+        f"The test time goes backwards within a spectrum {number:,} times. Are rows out of order?"
     )
     return [Finding("warning", "time_goes_backwards", sentence, number)]
 

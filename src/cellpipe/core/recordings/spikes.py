@@ -20,6 +20,7 @@ _MOSTLY = 0.9  # of the intervals: they are longer where records are few, and th
 _VOLTAGE_OUTSIDE, _CURRENT_OUTSIDE = 0.5, 2.0  # of the range of all others
 _NOISE = 0.01  # of the range of all others
 _STEADY = 0.05  # of the largest current: it counts as the same
+_LONG = 5.0  # times the usual interval: records were left out
 _ASK = "Is it a spike of the instrument, or a slip?"
 
 
@@ -28,16 +29,24 @@ def spike_findings(table: pl.DataFrame, records: Records) -> list[Finding]:
     if table.height < _FEWEST:
         return []
     at = _find_current_spike(records)
-    if at is not None:
+    if at is not None and not _is_missing_beside(table, records, at):
         return [
             _finding(table, "current", "A", records.current, at, "and the voltage does not answer")
         ]
     at = _find_voltage_spike(records)
-    if at is not None:
+    if at is not None and not _is_missing_beside(table, records, at):
         return [
             _finding(table, "voltage", "V", records.voltage, at, "while the current stays the same")
         ]
     return []
+
+
+def _is_missing_beside(table: pl.DataFrame, records: Records, at: int) -> bool:
+    """Return whether records before or after this one were left out, which may explain it."""
+    near = slice(max(at - 1, 0), at + 1)
+    gaps = np.diff(table["record_index"][max(at - 1, 0) : at + 2].to_numpy()) > 1
+    usual = float(np.median(records.seconds))
+    return bool(gaps.any() or (usual > 0 and (records.seconds[near] > _LONG * usual).any()))
 
 
 def _finding(

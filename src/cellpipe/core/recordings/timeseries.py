@@ -13,10 +13,14 @@ import polars as pl
 from cellpipe.core.model import Finding
 from cellpipe.core.recordings.charges import charge_findings
 from cellpipe.core.recordings.clocks import clock_findings
+from cellpipe.core.recordings.counted_spikes import counted_spike_findings
+from cellpipe.core.recordings.counters import counter_findings
 from cellpipe.core.recordings.energies import energy_findings
+from cellpipe.core.recordings.leaps import leap_findings
+from cellpipe.core.recordings.lost_voltages import lost_voltage_findings
 from cellpipe.core.recordings.net_capacity import net_findings
 from cellpipe.core.recordings.order import ORDER_IS_LOST, order_findings
-from cellpipe.core.recordings.records import Records
+from cellpipe.core.recordings.records import Records, is_empty
 from cellpipe.core.recordings.signs import sign_findings
 from cellpipe.core.recordings.spikes import spike_findings
 from cellpipe.core.recordings.voltages import voltage_findings
@@ -37,11 +41,12 @@ def recording_findings(table: pl.DataFrame) -> list[Finding]:
     Returns
     -------
     list of Finding
-        Warnings, each with what was found and the likely slip. None where nothing contradicts.
+        Each with what was found and the likely slip. None where nothing contradicts.
 
     """
     if table.height < 2:
         return []
+    table = table.drop(column.name for column in table if is_empty(column))
     records = Records.of(table)
     order = order_findings(table, records)
     if any(finding.code in ORDER_IS_LOST for finding in order):
@@ -51,8 +56,10 @@ def recording_findings(table: pl.DataFrame) -> list[Finding]:
         sample = table.gather_every(table.height // _SAMPLE)
         some = Records.of(sample)
     clocks, pace = clock_findings(sample, some)
-    voltages = voltage_findings(records, some)
-    spikes = [] if voltages else spike_findings(table, records)
+    if not clocks and records.seconds.min() >= 0:  # that it goes back is said already
+        clocks = leap_findings(table, records)
+    voltages = voltage_findings(table, records, some) or lost_voltage_findings(table, records)
+    spikes = [] if voltages else _spike_findings(table, records)
     signs = [] if voltages or spikes else sign_findings(sample, some)
     found = [*order, *clocks, *voltages, *signs, *spikes]
     if any(finding.code in _CHARGE_IS_LOST for finding in found):
@@ -62,11 +69,16 @@ def recording_findings(table: pl.DataFrame) -> list[Finding]:
     if voltages or (ratios and energies.ratios and energies.follow_from(ratios)):
         energy = []
     net = [] if charges or max(pace, 1 / pace) > 2 else net_findings(sample, some)
-    return [*found, *charges, *energy, *net, *_temperature_findings(table)]
+    counters = counter_findings(table, records, charge_is_said=bool(charges or voltages))
+    return [*found, *charges, *energy, *counters, *net, *_temperature_findings(table)]
+
+
+def _spike_findings(table: pl.DataFrame, records: Records) -> list[Finding]:
+    return spike_findings(table, records) or counted_spike_findings(table, records)
 
 
 _CHARGE_IS_LOST = frozenset({
-    "current_sign_contradicts", "counters_swapped", "voltage_and_current_swapped",
+    "current_sign_contradicts", "counters_swapped", "voltage_and_current_swapped", "clock_leaps",
 })  # fmt: skip
 
 
