@@ -448,6 +448,17 @@ def test_energy_counters_that_were_never_filled_are_a_note_and_those_of_a_rest_a
     assert "counters_zero" not in codes(recording_findings(rest))
 
 
+def test_dates_in_reverse_and_dates_that_were_shuffled_are_told_apart() -> None:
+    for dates, word in (
+        (GOOD[DATE].reverse(), "run backwards"),
+        (GOOD[DATE].shuffle(seed=2), "go to and fro"),
+    ):
+        found = recording_findings(GOOD.with_columns(dates.alias(DATE)))
+        said = [f.sentence for f in found if f.code == "clock_runs_backwards"]
+        assert all(word in sentence for sentence in said)
+        assert said
+
+
 def test_counters_that_are_written_at_the_end_of_each_step_only_are_good() -> None:
     last = pl.col("step_count") != pl.col("step_count").shift(-1).fill_null(0)
     ends = GOOD.with_columns(pl.when(last).then(pl.col(n)).alias(n) for n in (*CHARGES, *ENERGIES))

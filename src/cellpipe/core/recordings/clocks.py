@@ -14,7 +14,7 @@ _LONG = 30.0  # s, for the same reason
 _FEWEST = 5
 _NEVER_SET = 315_532_800.0  # s; 1980: no cycler's clock is older
 _AGREE = 0.1  # of 1: clocks are not compared more closely
-_MOST = 0.5
+_MOST, _NEARLY = 0.5, 0.9
 _UNITS = {"ms": 1e-3, "min": 60.0, "h": 3600.0, "days": 86_400.0, "µs": 1e-6}  # in s
 
 
@@ -53,6 +53,11 @@ def _date_findings(dates: pl.Series, records: Records, paces: dict[str, float]) 
             f"{np.datetime64(int(moments[0]), 's')} to {np.datetime64(int(moments[-1]), 's')}. "
             "Is the column another, or in reverse order?"
         )
+        if back <= _NEARLY * int(forward.sum()):
+            sentence = (
+                f"The dates go to and fro while the test time runs forward: back at {back:,} of "
+                f"{int(forward.sum()):,} places. Is the column another, or was it sorted alone?"
+            )
         return [*found, Finding("warning", "clock_runs_backwards", sentence)]
     if forward.sum() >= _FEWEST and np.ptp(time) > _FEWEST * 60 and np.ptp(moments) == 0:
         sentence = (

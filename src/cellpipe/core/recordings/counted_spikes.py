@@ -66,7 +66,7 @@ def _may_rush_in(records: Records, at: int) -> bool:
     """
     after = records.current[at + 1 : at + 4]
     begins = bool((records.begins == at).any())
-    return begins and after.size > 0 and np.ptp(after) > _STEADY * abs(float(after.mean()))
+    return begins and after.size > 0 and float(np.ptp(after)) > _STEADY * abs(after.mean())
 
 
 def _find_outliers(sizes: Floats) -> Places:

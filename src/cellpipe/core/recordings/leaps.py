@@ -62,7 +62,7 @@ def _step_findings(table: pl.DataFrame, records: Records, shown: Floats) -> list
     forward = (in_step >= 0) & (shown >= 0) & (records.seconds >= 0)
     differ = np.abs(records.seconds - in_step) > _AGREE * in_step
     test, step, dates, number, broken = (
-        records.sum_by_step(values * inside)
+        records.sum_by_step(np.asarray(values * inside, np.float64))
         for values in (records.seconds, in_step, shown, differ * 1.0, ~forward * 1.0)
     )
     agree = np.abs(step - dates) <= _AGREE * step + 2.0
