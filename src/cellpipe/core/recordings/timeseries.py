@@ -46,7 +46,7 @@ def recording_findings(table: pl.DataFrame) -> list[Finding]:
     """
     if table.height < 2:
         return []
-    table = table.drop(column.name for column in table if is_empty(column))
+    table = table.drop(column.name for column in table if is_empty(column)).rechunk()
     records = Records.of(table)
     order = order_findings(table, records)
     if any(finding.code in ORDER_IS_LOST for finding in order):
