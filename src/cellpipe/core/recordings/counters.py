@@ -17,6 +17,7 @@ _FEWEST = 30  # records with a current
 _SMALL = 0.01  # of the largest current
 _LEAST = 0.002  # of a counter that stands still: what it would have shown
 _FALLS, _RISES = 0.5, 0.05  # of what flowed; of the falls
+_SAMPLE = 2000  # records that show whether a counter rises or falls
 _PAIRS = {"charge": CHARGES, "energy": ENERGIES}
 
 
@@ -44,13 +45,21 @@ def counter_findings(
             continue
         if any(table[name].null_count() for name in names):  # written in some records only
             continue
+        counters = [to_array(table[name]) for name in names]
+        if all(map(_counts_up, counters)):
+            continue
         flowed = np.abs(records.charges)
         if what == "energy":
             flowed = flowed * np.abs(records.voltage[1:])
-        counters = [to_array(table[name]) for name in names]
         finding = _judge(what, counters, flowed, records)
         found += [finding] if finding else []
     return found
+
+
+def _counts_up(counter: Floats) -> bool:
+    """Return whether a counter rises more often than it falls, by some of its records."""
+    steps = np.diff(np.abs(counter[:: max(counter.size // _SAMPLE, 1)]))
+    return bool(np.count_nonzero(steps > 0) > np.count_nonzero(steps < 0))
 
 
 def _judge(what: str, counters: list[Floats], flowed: Floats, records: Records) -> Finding | None:

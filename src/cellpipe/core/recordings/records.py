@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -98,13 +99,14 @@ class Records:
 def is_empty(column: pl.Series) -> bool:
     """Return whether a column has no value at all."""
     return column.null_count() == column.len() or (
-        column.dtype.is_float() and bool(column.is_nan().all())
-    )
+        column.dtype.is_float() and column[0] is not None and math.isnan(column[0])
+        and bool(column.is_nan().all())
+    )  # fmt: skip
 
 
 def to_array(column: pl.Series) -> Floats:
     """Return a column's numbers; what is empty is as it was in the row before, or 0."""
-    if column.dtype.is_float() and column.is_nan().any():
+    if column.dtype.is_float() and math.isnan(column.sum()):  # quicker than each value
         column = column.fill_nan(None)
     if column.null_count():
         column = column.fill_null(strategy="forward").fill_null(0)
