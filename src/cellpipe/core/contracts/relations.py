@@ -21,12 +21,14 @@ _MANY = 1000  # rows, of which several belong to one of the other table
 
 @dataclass(frozen=True)
 class _Prepared:
-    """A relation with the columns that it uses of both tables, and what breaks it."""
+    """A relation with the columns that it uses of both tables, what breaks it, and the rest."""
 
     relation: Relation
     own: tuple[str, ...]
     other: tuple[str, ...]
     wrong: pl.Expr
+    where: pl.Expr | None
+    values: tuple[pl.Expr, ...]
 
 
 def validate_set(
@@ -118,7 +120,9 @@ def _prepare(name: str, relation: Relation) -> _Prepared:
             used += [column.partition(".")[2] for column in named if "." in column]
     mine += [column for column in named if "." not in column]
     own_used, other_used = tuple(dict.fromkeys(mine)), tuple(dict.fromkeys(used))
-    return _Prepared(relation, own_used, other_used, _wrong(relation))
+    where = parse_expression(relation.where) if relation.where else None
+    values = (parse_expression(text).alias(as_) for as_, text in relation.values.items())
+    return _Prepared(relation, own_used, other_used, _wrong(relation), where, tuple(values))
 
 
 def _try_match(name: str, relation: Relation) -> None:
@@ -173,12 +177,11 @@ def _matches(prepared: _Prepared, other: pl.DataFrame) -> pl.DataFrame:
     """Return the rows of the other table by what they are matched by, the rest as ``other``."""
     relation = prepared.relation
     rows = other.select(prepared.other)
-    if relation.where:
-        rows = rows.filter(parse_expression(relation.where))
+    if prepared.where is not None:
+        rows = rows.filter(prepared.where)
     by = list(relation.match.values())
-    if relation.values:
-        made = [parse_expression(text).alias(as_) for as_, text in relation.values.items()]
-        rows = rows.group_by(by, maintain_order=True).agg(made)
+    if prepared.values:
+        rows = rows.group_by(by, maintain_order=True).agg(prepared.values)
     elif rows.select(by).is_duplicated().any():
         rows = rows.unique(by, keep="first", maintain_order=True)
     return rows.select(
