@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from cellpipe.core.model import Finding
-from cellpipe.core.recordings.records import Floats, Records
+from cellpipe.core.recordings.records import Floats, Records, to_array
 
 _HOURS = 7200.0  # s; summer time is one hour
 _COARSE = 1.5  # times the shortest time between two dates: how far dates may be rounded
@@ -32,7 +32,7 @@ def leap_findings(table: pl.DataFrame, records: Records) -> list[Finding]:
     """
     if "unix_time_second" not in table.columns or table["unix_time_second"].null_count():
         return []
-    shown = np.diff(table["unix_time_second"].to_numpy().astype(np.float64))
+    shown = np.diff(to_array(table["unix_time_second"]))
     return _interval_findings(table, records, shown) or _step_findings(table, records, shown)
 
 
@@ -57,7 +57,7 @@ def _step_findings(table: pl.DataFrame, records: Records, shown: Floats) -> list
     """Return a finding if step time and dates agree in a step, and the test time does not."""
     if "step_time_second" not in table.columns or table["step_time_second"].null_count():
         return []
-    in_step = np.diff(table["step_time_second"].to_numpy().astype(np.float64))
+    in_step = np.diff(to_array(table["step_time_second"]))
     inside = ~records.is_apart
     forward = (in_step >= 0) & (shown >= 0) & (records.seconds >= 0)
     differ = np.abs(records.seconds - in_step) > _AGREE * in_step
