@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ import pytest
 from cellpipe.cli.main import main
 from cellpipe.core.errors import LeaseError
 from cellpipe.pipeline.run import process
-from cellpipe.store import Ledger, writer_lease
+from cellpipe.store import Ledger, location, writer_lease
 from cellpipe.store.writer_lease import acquire, current_writer
 from made_files import neware_csv
 
@@ -141,6 +142,21 @@ def test_a_process_number_that_was_given_again_is_not_the_writer(tmp_path: Path)
     assert not writer_lease.is_gone({**mine, "boot": "another boot"})
     assert json.loads(json.dumps(mine))["process"] == str(os.getpid())
     assert current_writer(ledger) is None
+
+
+def test_a_folder_that_another_process_claims_in_the_same_moment_is_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    check_free = location.check_free
+
+    def claim_first(folder: Path, allowed: Collection[str] = ()) -> None:
+        monkeypatch.undo()
+        Ledger(out).database.close()  # between the look at the mark and the look at the files
+        check_free(folder, allowed)
+
+    monkeypatch.setattr(location, "check_free", claim_first)
+    assert location.is_own(out)
 
 
 def test_twenty_processes_that_want_to_write_take_turns(tmp_path: Path) -> None:

@@ -116,7 +116,12 @@ def is_own(folder: Path) -> bool:
         return True
     if (folder / POINTER).is_file() or holds_results(folder):
         return True
-    check_free(folder, _BEFORE_THE_LEDGER if is_marked else ())
+    try:
+        check_free(folder, _BEFORE_THE_LEDGER if is_marked else ())
+    except StoreError:
+        if read_mark(folder) is not None and has_signs(folder):  # another process just claimed it
+            return True
+        raise
     return is_marked
 
 
