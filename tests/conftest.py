@@ -21,6 +21,7 @@ settings.load_profile("house")
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "sample_data"
 REAL = ROOT.parent / "shared" / "real_data"
+CASES = ROOT.parent / "shared" / "cases"
 
 
 @pytest.fixture(autouse=True)
@@ -39,6 +40,13 @@ def real_data() -> Path:
     if not REAL.is_dir():
         pytest.skip("the corpus of real instrument files is not beside the checkout")
     return REAL
+
+
+@pytest.fixture(scope="session")
+def cases() -> Path:
+    if not CASES.is_dir():
+        pytest.skip("the small inputs with right values are not beside the checkout")
+    return CASES
 
 
 @pytest.fixture(scope="session")

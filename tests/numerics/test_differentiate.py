@@ -102,6 +102,18 @@ def test_the_sum_of_dv_dq_is_the_change_of_the_voltage() -> None:
     assert np.abs(curve.density[middle] / true[middle] - 1).max() < 0.01
 
 
+@pytest.mark.parametrize("steps", [20, 200])
+def test_dv_dq_is_right_at_the_ends(steps: int) -> None:
+    passed = np.linspace(0, 2e-3, 2000)
+    charge = np.diff(passed, prepend=0.0)
+    line = differential_voltage(3 + 200 * passed, charge, ONE, steps=steps, smoothing_steps=1.0)
+    assert np.allclose(line.density, 200, rtol=1e-6)
+    bow = 3 + 200 * passed + 1e5 * passed**2
+    curve = differential_voltage(bow, charge, ONE, steps=steps, smoothing_steps=1.0)
+    true = 200 + 2e5 * curve.at
+    assert np.abs(curve.density / true - 1).max() < 2 / steps
+
+
 def test_a_pulse_against_the_direction_leaves_dv_dq_whole() -> None:
     charge = np.concatenate([np.full(200, 1e-5), np.full(20, -1e-5), np.full(200, 1e-5)])
     voltage = 3 + 100 * np.cumsum(charge)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 from cellpipe.numerics.cycling.differentiate import differential_capacity, sufficient_smoothing
 from cellpipe.numerics.cycling.peaks import Peaks, locate_peaks, track_peaks
@@ -18,12 +20,15 @@ def density(places: dict[float, float], width: float = 0.03) -> np.ndarray:
     return sum(bells) + 0.05
 
 
-def measured(curve: np.ndarray, records: int, noise: float, seed: int) -> Peaks:
-    """Cycle a cell of this dQ/dV: even charges, noisy voltages (V); find its peaks."""
+def measured(
+    curve: np.ndarray, records: int, noise: float, seed: int, *, digit: float = 0, above: float = 0
+) -> Peaks:
+    """Cycle a cell of this dQ/dV: even charges, noisy or rounded voltages (V); find its peaks."""
     passed = np.cumsum(curve) * (GRID[1] - GRID[0])
     at = np.linspace(passed[0], passed[-1], records)
     random = np.random.default_rng(seed)
     voltage = np.interp(at, passed, GRID) + noise * random.standard_normal(records)
+    voltage = np.round(np.round((voltage + above) / digit) * digit, 7) if digit else voltage
     smoothing = sufficient_smoothing(voltage, ONE, 0.005)
     found = differential_capacity(
         voltage, np.diff(at, prepend=at[0]), ONE, step_volt=0.005, smoothing_volt=smoothing
@@ -50,8 +55,58 @@ def test_height_width_and_charge_are_the_curves_own() -> None:
     smoothed = np.hypot(0.03, 0.005)
     assert found.height_ah_per_volt[0] == pytest.approx(2.0 * 0.03 / smoothed + 0.05, rel=5e-3)
     assert found.width_volt[0] == pytest.approx(2.3548 * smoothed, rel=0.02)
-    passed = density({0.4: 2.0}).sum() * (GRID[1] - GRID[0])
-    assert 0.95 * passed < found.capacity_ah[0] <= passed
+    assert found.capacity_ah[0] == pytest.approx(2.0 * 0.03 * np.sqrt(2 * np.pi), rel=0.01)
+
+
+def bell(place: float, width: float, charge: float) -> np.ndarray:
+    """Give dQ/dV, Ah/V, of a Gaussian of this charge, Ah."""
+    return charge / (width * np.sqrt(2 * np.pi)) * np.exp(-(((GRID - place) / width) ** 2) / 2)
+
+
+BACKGROUNDS = {
+    "none": 0.0 * GRID + 1e-3,
+    "even": 0.0 * GRID + 0.9,
+    "sloping": 1.8 * (1 - GRID),
+    "a broad peak below it": bell(0.45, 0.15, 0.9) + 0.05,
+    "a broad peak beside it": bell(0.30, 0.06, 0.7) + 0.2,
+}
+
+
+@pytest.mark.parametrize("background", BACKGROUNDS)
+@pytest.mark.parametrize("noise", [0.0, 0.001, 0.005])
+def test_the_charge_of_a_peak_is_its_own_and_not_the_backgrounds(
+    background: str, noise: float
+) -> None:
+    found = measured(BACKGROUNDS[background] + bell(0.43, 0.01, 1.8), 1500, noise, 1)
+    nearest = int(np.argmin(np.abs(found.voltage_volt - 0.43)))
+    assert found.capacity_ah[nearest] == pytest.approx(1.8, rel=0.03 if noise < 0.005 else 0.07)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.sampled_from([1e-4, 3.05e-4, 1e-3, 1.526e-3, 2e-3]),
+    st.sampled_from([150, 1000, 10_000]),
+    st.sampled_from([0.0, 0.001]),
+    st.sampled_from([0.008, 0.015, 0.03, 0.06]),
+    st.tuples(st.floats(0.15, 0.4), st.floats(0.2, 0.35), st.floats(0.5, 1.0)),
+    st.floats(0.0, 3.5).map(lambda volt: round(volt, 3)),
+)
+def test_digits_of_the_voltage_split_no_peak_and_move_none(
+    digit: float,
+    records: int,
+    noise: float,
+    width: float,
+    second: tuple[float, float, float],
+    above: float,
+) -> None:
+    place, apart, height = second
+    curve = density({place: 1.0, place + apart: height}, width)
+    is_top = (curve[1:-1] > curve[:-2]) & (curve[1:-1] > curve[2:])
+    true = GRID[1:-1][is_top]
+    assume(len(true) == 2)
+    found = measured(curve, records, noise, 0, digit=digit, above=above)
+    assert len(found.voltage_volt) == 2
+    assert np.abs(found.voltage_volt - above - true).max() <= 0.005
 
 
 def test_a_voltage_that_is_held_at_the_end_is_no_peak() -> None:

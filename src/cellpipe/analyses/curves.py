@@ -44,7 +44,8 @@ GRID_VOLT = 0.005
 SMOOTHING_VOLT = 0.005
 STEPS = 200
 NEAR_VOLT = 0.05
-NARROW_VOLT = 0.04
+NARROW_VOLT = 0.04  # without smoothing
+FULL_WIDTH = 2.3548  # of a Gaussian at half height, in standard deviations
 COARSE_VOLT = 0.1
 COARSE_SHARE = 2 / 3
 BACK_SHARE = 0.01
@@ -253,11 +254,21 @@ def _peak_table(cell: Cell, records: Records, curves: Curves, smoothing: Floats)
         numbers[is_direction] = track_peaks(place, table["voltage_volt"].to_numpy()[is_direction])
     table = table.with_columns(
         pl.Series("peak", numbers, dtype=pl.Int64), potential_volt=potential(cell, "voltage_volt")
-    ).with_columns(assignment=_silicon_step(cell))
+    )
+    own_width = _width_without_smoothing(
+        table, dict(zip(records.half_cycle, smoothing, strict=True))
+    )
+    table = table.with_columns(assignment=_silicon_step(cell, own_width))
     return pl.concat([empty_table("differential_capacity_peaks"), table], how="diagonal")
 
 
-def _silicon_step(cell: Cell) -> pl.Expr:
+def _width_without_smoothing(table: pl.DataFrame, smoothing: dict[int, float]) -> pl.Series:
+    """Return how wide peaks would be without the Gaussian that smoothed their curve, V."""
+    sigma = table["half_cycle"].replace_strict(smoothing, return_dtype=pl.Float64)
+    return ((table["width_volt"] ** 2 - (FULL_WIDTH * sigma) ** 2).clip(0.0)).sqrt()
+
+
+def _silicon_step(cell: Cell, own_width: pl.Series) -> pl.Expr:
     """Return the name of the silicon step near each peak; null without one."""
     assignment = pl.lit(None, pl.String)
     if cell.configuration != "half" or cell.working_electrode_role != "anode":
@@ -268,7 +279,7 @@ def _silicon_step(cell: Cell) -> pl.Expr:
             assignment = pl.when(near & (pl.col("direction") == direction)).then(
                 pl.lit(name)).otherwise(assignment)  # fmt: skip
     place, name = CRYSTALLINE
-    narrow = pl.col("width_volt") < NARROW_VOLT
+    narrow = own_width < NARROW_VOLT
     near = (pl.col("potential_volt") - place).abs() <= NEAR_VOLT / 2
     return pl.when(near & narrow & (pl.col("direction") == "charge")).then(
         pl.lit(name)).otherwise(assignment)  # fmt: skip
@@ -284,6 +295,6 @@ ANALYSIS = Analysis(
         "differential_voltage",
     ),
     _compute,
-    version=3,
+    version=4,
     fields=("cell_id", "configuration", "working_electrode_role", "reference_offset_volt"),
 )

@@ -21,6 +21,10 @@ RIPPLE = 0.015  # relative ripple of dQ/dV that noise may leave
 MOST_SMOOTHING = 4.0  # times the smallest smoothing
 NARROWEST = 0.1  # steps; a narrower Gaussian is below the resolution of the grid
 _OF_FOURTH = 0.6745 * 70**0.5  # median |fourth difference| of white noise of standard deviation 1
+DIGITS = 7  # decimals of a voltage, V; what is finer is rounding of the arithmetic
+DIGIT_SAMPLES = 4096  # records of a half cycle that are looked at
+DIGIT_QUANTILE = 0.1  # of the distances between neighbouring voltages
+REACH = 4.0  # standard deviations after which a Gaussian ends
 MOST_STEPS = 4000  # grid steps of one half cycle; more is no voltage of a cell
 
 
@@ -54,6 +58,8 @@ def differential_capacity(
 
     The charge between two records is distributed evenly over the voltages between them, also where
     the voltage reverses. Noise is therefore not interpolated, and the total is conserved exactly.
+    A rounded voltage stands for all that are rounded to it: no charge is put into less than one
+    digit, so that coarse digits leave no ripple on the grid.
 
     Parameters
     ----------
@@ -76,6 +82,11 @@ def differential_capacity(
     """
     low, high = _spans(voltage_volt, begins)
     counts = np.diff(np.append(begins, len(voltage_volt)))
+    digit = _resolutions(voltage_volt, begins)
+    lacking = np.repeat(np.where(digit <= step_volt, digit, 0.0), counts) - (high - low)
+    np.clip(lacking, 0.0, None, out=lacking)
+    low -= lacking / 2
+    high += lacking / 2
     first = _grid_index(_reduce_half_cycles(np.minimum, low, begins), step_volt)
     last = _grid_index(_reduce_half_cycles(np.maximum, high, begins), step_volt)
     steps = np.where((counts >= FEWEST) & (last - first >= 2), last - first + 1, 0)
@@ -134,6 +145,22 @@ def _spans(voltage: Floats, begins: Indices) -> tuple[Floats, Floats]:
     return np.minimum(voltage, previous), np.maximum(voltage, previous)
 
 
+def _resolutions(voltage: Floats, begins: Indices) -> Floats:
+    """Return the distance between neighbouring voltages of each half cycle, V; shape (k,).
+
+    It is the last digit where a half cycle passes all of them; where voltages are not rounded, or
+    there are few, it is less than the usual distance between two records.
+    """
+    found = np.zeros(len(begins))
+    ends = np.append(begins, len(voltage))[1:]
+    for place, (begin, end) in enumerate(zip(begins, ends, strict=True)):
+        some = voltage[begin : end : max(1, (end - begin) // DIGIT_SAMPLES)]
+        digits = np.diff(np.unique(np.round(some, DIGITS)))
+        if len(digits):
+            found[place] = np.quantile(digits, DIGIT_QUANTILE)
+    return found
+
+
 def _reduce_half_cycles(ufunc: np.ufunc, values: Floats, begins: Indices) -> Floats:
     reduced: Floats = ufunc.reduceat(values, begins) if len(begins) else np.zeros(0)
     return reduced
@@ -175,8 +202,9 @@ def differential_voltage(
 ) -> Curves:
     """Return dV/dQ on a charge grid; its sum times the step is the change of the voltage.
 
-    The mean voltage over each step of charge is smoothed by a Gaussian and differentiated. Where
-    the charge runs backwards (a pulse), records are skipped until it is passed again.
+    The mean voltage over each step of charge is smoothed by a Gaussian and differentiated; beyond
+    the ends it goes on with its slope, so that a straight line keeps it to the last step. Where the
+    charge runs backwards (a pulse), records are skipped until it is passed again.
 
     Parameters
     ----------
@@ -193,8 +221,6 @@ def differential_voltage(
     fewer records than a quarter of the steps.
 
     """
-    from scipy.ndimage import gaussian_filter1d
-
     starts, at, slopes = [], [], []
     place = 0
     ends = np.append(begins, len(voltage_volt))[1:]
@@ -209,13 +235,24 @@ def differential_voltage(
         grid = np.linspace(passed[0], passed[-1], steps + 1)
         width = grid[1] - grid[0]
         mean = np.diff(np.interp(grid, passed, work)) / width
-        smooth = gaussian_filter1d(mean, smoothing_steps, mode="nearest")
-        slopes.append(np.diff(smooth) / width)
+        slopes.append(np.diff(_smooth_to_the_ends(mean, smoothing_steps)) / width)
         at.append(grid[1:-1])
         place += steps - 1
     none = [np.zeros(0)]
     return Curves(np.array(starts, np.int64), np.concatenate(at or none),
                   np.concatenate(slopes or none))  # fmt: skip
+
+
+def _smooth_to_the_ends(values: Floats, sigma: float) -> Floats:
+    """Smooth by a Gaussian; what lies beyond an end is the curve turned about its last point."""
+    from scipy.ndimage import gaussian_filter1d
+
+    size = min(int(np.ceil(REACH * sigma)), len(values) - 1)
+    before = 2 * values[0] - values[size:0:-1]
+    behind = 2 * values[-1] - values[-2 : -size - 2 : -1]
+    whole = gaussian_filter1d(np.concatenate([before, values, behind]), sigma, mode="nearest")
+    smooth: Floats = whole[size : size + len(values)]
+    return smooth
 
 
 def _midpoints(values: Floats) -> Floats:

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 PROMINENT = 0.05  # of the highest peak: smallest prominence of a peak
 TOP = 1 / 3  # of the prominence: upper part whose points give the position
 MARGIN = 3.0  # standard deviations of the smoothing; nearer to an end is an artefact of the end
+FOOT = 1.5  # full widths at half height from the top to the foot of a peak
+ROUNDS = 6  # in which width and base line of a peak are found
 TRACKING_VOLT = 0.04  # largest shift between two half cycles of one direction
 MAX_ABSENCE = 3  # half cycles of one direction without the peak before its track ends
 
@@ -22,7 +24,7 @@ class Peaks(NamedTuple):
     """Peaks of one curve in the order of voltage; shape (p,) each.
 
     ``width_volt`` is the full width at half prominence, ``capacity_ah`` the charge between the
-    valleys on both sides.
+    valleys on both sides above the local base line.
     """
 
     voltage_volt: Floats
@@ -63,11 +65,13 @@ def locate_peaks(voltage_volt: Floats, density: Floats, smoothing_volt: float) -
     peaks, prominences = peaks[prominent], tuple(values[prominent] for values in prominences)
     width = peak_widths(inner, peaks, 0.5, prominences)[0] * step
     bounds = _valleys(inner, peaks, prominences[1], prominences[2])
-    running = np.concatenate([[0.0], np.cumsum(inner)]) * step
     top = [_top_offset(inner, *peak) for peak in zip(peaks, prominences[0], *bounds, strict=True)]
+    charge = [
+        _charge_above_base_line(inner, *peak) * step for peak in zip(peaks, *bounds, strict=True)
+    ]
     return Peaks(
         voltage_volt[margin] + (peaks + top) * step, inner[peaks], prominences[0], width,
-        running[bounds[1] + 1] - running[bounds[0]],
+        np.array(charge, np.float64),
     )  # fmt: skip
 
 
@@ -81,6 +85,29 @@ def _valleys(
         valley = peaks[place] + int(np.argmin(density[between]))
         high[place], low[place + 1] = min(high[place], valley), max(low[place + 1], valley)
     return low, high
+
+
+def _charge_above_base_line(density: Floats, peak: int, low: int, high: int) -> float:
+    """Return the sum of a peak above its local base line, a straight line below its feet.
+
+    The feet are 1.5 times the full width at half height from the top, where a Gaussian is down to
+    0.2 %, or at the valleys if these are nearer. Width and base line follow from each other.
+    """
+    left, right = low, high
+    for _ in range(ROUNDS):
+        line = np.linspace(density[left], density[right], right - left + 1)
+        above = density[left : right + 1] - line
+        top = peak - left
+        is_lower = above < above[top] / 2
+        below, beyond = np.flatnonzero(is_lower[:top]), np.flatnonzero(is_lower[top:])
+        width = (beyond[0] if len(beyond) else right - peak) + (
+            top - below[-1] if len(below) else top
+        )
+        feet = max(low, peak - round(FOOT * width)), min(high, peak + round(FOOT * width))
+        if feet == (left, right):
+            break
+        left, right = feet
+    return float(np.clip(above, 0.0, None).sum())
 
 
 def _top_offset(density: Floats, peak: int, prominence: float, low: int, high: int) -> float:
