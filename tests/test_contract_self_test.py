@@ -12,8 +12,9 @@ import polars as pl
 import pytest
 
 from cellpipe.core import contracts
+from cellpipe.core.contracts import relations
 from cellpipe.core.contracts.checks import table_checks
-from cellpipe.core.contracts.relations import hold_relation, prepare_relations
+from cellpipe.core.contracts.relations import prepare_relations, validate_set
 from cellpipe.core.contracts.shaping import shape_table
 from cellpipe.core.contracts.validation import find_failures, find_unusual
 from cellpipe.core.errors import ContractError
@@ -74,12 +75,14 @@ def test_pandera_and_the_findings_say_what_the_checks_say(name: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "place"), RELATIONS)
-def test_every_relation_refuses_the_tables_that_break_it(name: str, place: int) -> None:
+def test_every_relation_refuses_the_tables_that_break_it(
+    name: str, place: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     prepared = prepare_relations(name)[place]
-    other = prepared.relation.table
     good, wrong = related_tables(name, place)
-    assert hold_relation(name, prepared, good[name], good[other]) == []
+    monkeypatch.setattr(relations, "prepare_relations", lambda _: (prepared,))
+    assert validate_set(good, [name]) == []
     assert wrong
     for tables in wrong:
         with pytest.raises(ContractError, match=re.escape(prepared.relation.sentence)):
-            hold_relation(name, prepared, tables[name], tables[other])
+            validate_set(tables, [name])

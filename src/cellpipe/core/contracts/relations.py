@@ -16,8 +16,6 @@ from cellpipe.core.contracts.shaping import contract_error
 from cellpipe.core.errors import SchemaError
 from cellpipe.core.model import Finding
 
-_MANY = 1000  # rows, of which several belong to one of the other table
-
 
 @dataclass(frozen=True)
 class _Prepared:
@@ -60,7 +58,7 @@ def validate_set(
         if name in table_names() and tables[name].height
     ]
     _refuse_several_cells({name: tables[name] for name in looked_at})
-    findings = []
+    held = []
     for name in looked_at:
         own = tables[name]
         for prepared in prepare_relations(name):
@@ -68,8 +66,13 @@ def validate_set(
             if other is None or not set(prepared.other) <= {*other.columns}:
                 continue
             if set(prepared.own) <= {*own.columns}:
-                findings += hold_relation(name, prepared, own, other)
-    return findings
+                held.append((name, prepared, find_wrong_rows(prepared, own, other)))
+    wrong = pl.collect_all([rows for _, _, rows in held])  # one plan for all of them
+    return [
+        finding
+        for (name, prepared, _), rows in zip(held, wrong, strict=True)
+        for finding in _say_wrong_rows(name, prepared.relation, rows)
+    ]
 
 
 def _refuse_several_cells(tables: Mapping[str, pl.DataFrame]) -> None:
@@ -153,27 +156,26 @@ def _aggregate(text: str, columns: Mapping[str, Column]) -> Column:
     return Column(type="float64", meaning="An aggregate.", nullable=True)
 
 
-def hold_relation(
-    name: str, prepared: _Prepared, own: pl.DataFrame, other: pl.DataFrame
-) -> list[Finding]:
-    """Hold a table to one of its relations, to another table; see :func:`validate_set`."""
-    relation, keys = prepared.relation, list(prepared.relation.match)
-    mine = own.select(prepared.own)
-    if own.height > _MANY:
-        mine = mine.unique()  # points of a curve have one half cycle
-    matches = _matches(prepared, other)
+def find_wrong_rows(prepared: _Prepared, own: pl.DataFrame, other: pl.DataFrame) -> pl.LazyFrame:
+    """Plan which rows of a table break one of its relations to another table."""
+    keys = list(prepared.relation.match)
+    mine = own.lazy().select(prepared.own)
+    matches = _matches(prepared, other.lazy())
     joined = mine.join(matches, left_on=keys, right_on=[f"_{key}" for key in keys], how="left")
-    bad = joined.filter(prepared.wrong)
+    return joined.filter(prepared.wrong).select(keys)
+
+
+def _say_wrong_rows(name: str, relation: Relation, bad: pl.DataFrame) -> list[Finding]:
     if not bad.height:
         return []
-    first = ", ".join(f"{key} {bad[key][0]}" for key in keys)
+    first = ", ".join(f"{key} {bad[key][0]}" for key in relation.match)
     said = f"{relation.sentence} (not so {bad.height} times, first {first})"
     if relation.level == "error":
         raise contract_error(name, said)
     return [Finding("warning", f"unusual_{name}", f"Table {name}: {said}.", bad.height)]
 
 
-def _matches(prepared: _Prepared, other: pl.DataFrame) -> pl.DataFrame:
+def _matches(prepared: _Prepared, other: pl.LazyFrame) -> pl.LazyFrame:
     """Return the rows of the other table by what they are matched by, the rest as ``other``."""
     relation = prepared.relation
     rows = other.select(prepared.other)
@@ -182,10 +184,10 @@ def _matches(prepared: _Prepared, other: pl.DataFrame) -> pl.DataFrame:
     by = list(relation.match.values())
     if prepared.values:
         rows = rows.group_by(by, maintain_order=True).agg(prepared.values)
-    elif rows.select(by).is_duplicated().any():
+    else:
         rows = rows.unique(by, keep="first", maintain_order=True)
     return rows.select(
-        rows.select(list(relation.values) or list(prepared.other)).to_struct("other"),
+        pl.struct(list(relation.values) or list(prepared.other)).alias("other"),
         pl.lit(value=True).alias("_there"),
         *(pl.col(column).alias(f"_{key}") for key, column in relation.match.items()),
     )
