@@ -41,15 +41,15 @@ def order_files(
 
     Those of which others hold all records go to ``unused`` with their status and reason.
     """
-    contents = {file.path: file.content for file in files}
-    by_path = {file.path: file for file in files}
-    distinct: dict[str, InputFile] = {}
     findings: list[Finding] = []
-    for path in sort_by_time(contents):
-        file = by_path[path]
-        twin = distinct.setdefault(file.content.sha256, file)
+    originals: dict[str, InputFile] = {}
+    for file in sorted(files, key=lambda file: (len(file.path), file.path)):  # copies are longer
+        twin = originals.setdefault(file.content.sha256, file)
         if twin is not file:
             findings.append(_leave_out(file, [twin.path], unused))
+    paths = {file.path: file.content.sha256 for file in originals.values()}
+    ordered = sort_by_time({path: originals[sha256].content for path, sha256 in paths.items()})
+    distinct = {paths[path]: originals[paths[path]] for path in ordered}
     held: dict[str, str] = {}  # the content that holds all of another, by the other's
     kept: dict[str, InputFile] = {}
     for file in sorted(distinct.values(), key=_preference, reverse=True):
@@ -129,8 +129,8 @@ def _overlap_finding(file: InputFile, other: InputFile, overlap: Overlap) -> Fin
     """Say which records of a file are left out, because another one holds them."""
     if overlap.is_doubtful:
         sentence = (
-            f"{file.path} may hold records of {other.path} a second time: they look the same at "
-            "several places, and no clock tells which. All are used; remove one file if it does."
+            f"{file.path} may hold records of {other.path} a second time: they look the same, and "
+            "no clock tells whether they are. All are used; remove one of the files if it does."
         )
         return Finding("warning", "recording_perhaps_twice", sentence)
     count = sum(last - first + 1 for first, last in overlap.rows)

@@ -77,7 +77,7 @@ def _counted_second(end: Row, begin: Row) -> float | None:
     counted = _difference(end, begin, _COUNTERS[1 if ampere > 0 else -1])
     if counted is None or counted <= 0 or ampere == 0:
         return None
-    return counted * 3600 / abs(ampere)
+    return counted * 3600 / float(abs(ampere))
 
 
 def _usual_interval(records: pl.DataFrame) -> float:

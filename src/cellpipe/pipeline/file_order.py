@@ -9,6 +9,7 @@ from itertools import pairwise
 from cellpipe.store import Content
 from cellpipe.store.records import Extent
 
+_BEGINNING = 5.0  # mean intervals in which a test time that starts anew has its first record
 _ORIGIN_SECOND = 5.0  # clocks printed in whole seconds: the zeros of one test time
 
 
@@ -49,8 +50,13 @@ def _goes_on(one: Extent, other: Extent) -> bool:
     """Return whether test times, or the record numbers with them, go on from one to another."""
     if other.test_second[0] > one.test_second[1]:
         return True
+    if other.test_second[0] <= one.test_second[0] or other.test_second[1] <= one.test_second[1]:
+        return False
     begins_later = other.number[0] > one.number[0] and other.number[1] > one.number[1]
-    return begins_later and other.test_second[0] > one.test_second[0]
+    interval = (other.test_second[1] - other.test_second[0]) / max(
+        1, other.number[1] - other.number[0]
+    )
+    return begins_later or other.test_second[0] > _BEGINNING * interval
 
 
 def follows(one: Content, other: Content) -> bool:

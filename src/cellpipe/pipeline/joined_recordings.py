@@ -128,6 +128,8 @@ def _merge(
     merged = pl.concat([*ahead, *behind], how="diagonal")
     if all(each.records["test_time_second"].is_sorted() for each in aligned.values()):
         merged = merged.sort("test_time_second", maintain_order=True)
+    lowest = pl.min_horizontal(pl.col("test_time_second").min(), 0.0)
+    merged = merged.with_columns(test_time_second=pl.col("test_time_second") - lowest)
     if "step_count" in merged.columns:
         lowest = pl.min_horizontal(pl.col("step_count").min(), 1)
         merged = merged.with_columns(step_count=pl.col("step_count") - lowest + 1)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from cellpipe.numerics.cycling.shared_records import (
     CLOCK_SECOND,
+    NUMBER,
     ZONE_SECOND,
     Records,
     Shared,
@@ -24,7 +25,7 @@ from cellpipe.store.snapshot import LedgerSnapshot
 
 _RULE = 1  # to be raised when the comparison changes: all is compared again
 _COUNTERS = ("vendor_charging_capacity_ah", "vendor_discharging_capacity_ah", "net_capacity_ah")
-_COUNTS = ("record_index", "cycle_count")
+_COUNTS = (NUMBER, "cycle_count")
 _COLUMNS = (
     "test_time_second", "unix_time_second", "voltage_volt", "current_ampere", *_COUNTERS, *_COUNTS
 )  # fmt: skip
@@ -111,7 +112,9 @@ class Overlaps:
         """Read the columns of a table that are compared; the last ones stay in memory."""
         key = f"{name} {content.sha256}"
         if key not in self._read:
-            columns = _COLUMNS if name == "timeseries" else ("spectrum", "unix_time_second", *_POINT)
+            columns = (
+                _COLUMNS if name == "timeseries" else ("spectrum", "unix_time_second", *_POINT)
+            )
             frame = read_table(lab.results, name, content.sha256, columns)
             if frame is None:
                 return None

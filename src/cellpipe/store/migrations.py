@@ -50,8 +50,8 @@ UPDATE cells SET numbers = (SELECT h.numbers FROM history h WHERE h.subject = ce
 _FIFTH = "ALTER TABLE seen ADD COLUMN changed_ns BIGINT"
 _SIXTH = """
 ALTER TABLE contents ADD COLUMN extent TEXT;
-CREATE TABLE overlaps (
-    content TEXT NOT NULL, other TEXT NOT NULL, reading TEXT NOT NULL, overlap TEXT NOT NULL,
+CREATE TABLE shared_records (
+    content TEXT NOT NULL, other TEXT NOT NULL, reading TEXT NOT NULL, found TEXT NOT NULL,
     PRIMARY KEY (content, other))
 """
 LAYOUT = 6
@@ -59,7 +59,7 @@ _NOTES_RESULT_FILES = 3  # the first layout that records each result file as it 
 TABLES = (
     "seen",
     "contents",
-    "overlaps",
+    "shared_records",
     "cells",
     "written",
     "history",
@@ -69,7 +69,13 @@ TABLES = (
 )  # not from raw files
 IDENTITY = "identity"  # name of the value that identifies the results
 ADOPT = "files from before this layout are to be noted"
-_STEPS = {2: _FIRST, 3: _THIRD, 4: _FOURTH, 5: _FIFTH, 6: _SIXTH}  # the script that leads to each layout
+_STEPS = {
+    2: _FIRST,
+    3: _THIRD,
+    4: _FOURTH,
+    5: _FIFTH,
+    6: _SIXTH,
+}  # the script that leads to each layout
 
 
 def migrate(database: Database, place: Path | str) -> None:

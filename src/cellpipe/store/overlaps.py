@@ -12,7 +12,7 @@ from cellpipe.store.history import upsert_statement
 if TYPE_CHECKING:
     from cellpipe.store.database import Row, Transaction
 
-_COLUMNS = "content, other, reading, overlap"
+_COLUMNS = "content, other, reading, found"
 
 
 @dataclass(frozen=True)
@@ -46,20 +46,20 @@ class Overlap:
 
 def read_overlaps(rows: Transaction) -> dict[tuple[str, str], Overlap]:
     """Return what is known of pairs of contents, by both."""
-    found = map(_from_row, rows.read(f"SELECT {_COLUMNS} FROM overlaps"))  # noqa: S608
+    found = map(_from_row, rows.read(f"SELECT {_COLUMNS} FROM shared_records"))  # noqa: S608
     return {(overlap.content, overlap.other): overlap for overlap in found}
 
 
 def write_overlaps(rows: Transaction, overlaps: Sequence[Overlap]) -> None:
     """Record what was found of pairs of contents."""
-    statement = upsert_statement("overlaps", _COLUMNS, "content, other")
+    statement = upsert_statement("shared_records", _COLUMNS, "content, other")
     if overlaps:
         rows.write(statement, *map(_to_row, overlaps))
 
 
 def forget_overlaps(rows: Transaction, sha256: str) -> None:
     """Delete what is known of a content and others."""
-    rows.write("DELETE FROM overlaps WHERE content = ? OR other = ?", (sha256, sha256))
+    rows.write("DELETE FROM shared_records WHERE content = ? OR other = ?", (sha256, sha256))
 
 
 def _to_row(overlap: Overlap) -> Row:

@@ -20,7 +20,25 @@ CLOCK_SECOND = 2.5  # clocks printed in whole seconds, or set while a file was w
 EQUAL = 0.99  # of the records at the same times: what differs more is another recording
 COMMON = 0.9  # of the records of the file with fewer of them in the common span
 INFORMATIVE = 10  # records with a new voltage or current: fewer prove nothing without a clock
-_PLACES = (0, 1, 2, 3, 5, 8, 13, 20, 30, 50, 100, 200, 500, 1000, 2000, 5000)  # of records that are searched for
+NUMBER = "record_index"  # the count that numbers the records
+_PLACES = (
+    0,
+    1,
+    2,
+    3,
+    5,
+    8,
+    13,
+    20,
+    30,
+    50,
+    100,
+    200,
+    500,
+    1000,
+    2000,
+    5000,
+)  # of records that are searched for
 _BLOCK = 12  # records that have to follow each other in both
 _SAMPLES = 2000
 _NEAR = 4  # records at one time that are looked at
@@ -37,7 +55,7 @@ class Records:
     """Records of one recording in their order, columns of shape (n,).
 
     Test time and absolute time in s (None: no clock), voltage in V, current in A. ``counters`` are
-    the instrument's own, in Ah; ``counts`` its numbers of cycle and record.
+    the instrument's own, in Ah; ``counts`` its numbers of cycle and record (:data:`NUMBER`).
     """
 
     test_second: Floats
@@ -59,6 +77,9 @@ class Shared(NamedTuple):
     test_second: float = 0.0
     clock_second: float = 0.0
     is_doubtful: bool = False
+
+
+_DOUBTFUL = Shared(np.zeros(0, np.int64), is_doubtful=True)
 
 
 class _Match(NamedTuple):
@@ -93,7 +114,7 @@ def find_shared(first: Records, second: Records) -> Shared | None:
             return shared
         found += [shared] if shared is not None else []
     if len(found) > 1:
-        return Shared(np.zeros(0, np.int64), is_doubtful=True)
+        return _DOUBTFUL
     return found[0] if found else None
 
 
@@ -111,7 +132,7 @@ class _Pair:
             for each in both
         ]
         self.time, self.time_of_second = times
-        self.time_tolerance = _tolerance(*times, 1.0) if self._in_order else 0.25
+        self.time_tolerance = _tolerance(times[0], times[1], 1.0) if self._in_order else 0.25
         self.volt = _tolerance(first.voltage_volt, second.voltage_volt, _VOLT)
         largest = max(float(np.abs(each.current_ampere).max(initial=0.0)) for each in both)
         self.ampere = _tolerance(first.current_ampere, second.current_ampere, _SHARE * largest)
@@ -128,12 +149,28 @@ class _Pair:
                 yield apart
         elif self._goes_on():
             return
+        numbered = self._shift_by_number()
+        if numbered is not None:
+            tried.append(numbered)
+            yield numbered
         for shift in self._anchors():
             if len(tried) > _SHIFTS:
                 return
             if all(abs(shift - other) > self.time_tolerance for other in tried):
                 tried.append(shift)
                 yield shift
+
+    def _shift_by_number(self) -> float | None:
+        """Return the shift that puts records of one number at one time, if numbers go on."""
+        numbers = [each.counts.get(NUMBER) for each in (self.first, self.second)]
+        if numbers[0] is None or numbers[1] is None or numbers[0][0] == numbers[1][0]:
+            return None  # each file may have its own numbers
+        lowest = max(numbers[0][0], numbers[1][0])
+        here = int(np.searchsorted(numbers[0], lowest))
+        there = int(np.searchsorted(numbers[1], lowest))
+        if here == len(numbers[0]) or there == len(numbers[1]):
+            return None
+        return float(self.time[here] - self.time_of_second[there])
 
     def _goes_on(self) -> bool:
         """Return whether test time or the instrument's numbers say that one follows the other."""
@@ -234,13 +271,22 @@ class _Pair:
             clock = float(np.median(apart))
             if abs(clock) <= CLOCK_SECOND:
                 return Shared(match.at, shift, 0.0)
-            if not (self._is_informative(at) and self._cannot_follow(at, held)):
+            if not self._is_informative(at):
                 return None
-        elif match.shift != 0 and not self._is_informative(at):
+            if not self._cannot_follow(at, held):
+                return _DOUBTFUL
+        elif match.shift != 0 and not (self.has_equal_numbers(match) or self._is_informative(at)):
             return None
         if self._goes_on() or self._counters_differ(at, held):
             return None
         return Shared(match.at, shift, clock)
+
+    def has_equal_numbers(self, match: _Match) -> bool:
+        """Return whether equal records have one number, in files whose numbers go on."""
+        one, other = (each.counts.get(NUMBER) for each in (self.first, self.second))
+        if one is None or other is None or one[0] == other[0]:
+            return False
+        return bool(np.array_equal(one[match.held], other[match.at]))
 
     def _clock_differences(self, at: Indices, held: Indices) -> Floats:
         """Return by how much the first one's clock is ahead at equal records, s."""
@@ -266,7 +312,7 @@ class _Pair:
         """Return whether the voltage goes up and down as only a measured one does."""
         bends = np.diff(self.second.voltage_volt[at], 2)
         turns = np.count_nonzero((bends[1:] * bends[:-1] < 0) & (np.abs(bends[1:]) > self.volt / 2))
-        return turns >= max(2 * INFORMATIVE, len(at) / 10)
+        return bool(turns >= max(2 * INFORMATIVE, len(at) / 10))
 
     def _is_informative(self, at: Indices) -> bool:
         """Return whether enough of the records differ from the one before."""
@@ -275,7 +321,7 @@ class _Pair:
             for column in (self.second.voltage_volt, self.second.current_ampere)
         )
         changes = np.count_nonzero((volt > self.volt / 2) | (ampere > self.ampere))
-        return changes >= INFORMATIVE
+        return bool(changes >= INFORMATIVE)
 
     def _counters_differ(self, at: Indices, held: Indices) -> bool:
         """Return whether a counter of the instrument shows something else in equal records."""
