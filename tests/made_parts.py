@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -14,7 +14,7 @@ import pytest
 
 from cellpipe.analyses import cycles, half_cycles
 from cellpipe.analyses.half_cycle_segments import half_cycle_segments
-from cellpipe.core.model import Cell, Finding
+from cellpipe.core.model import Cell
 from cellpipe.formats.tabular.records import count_steps
 from cellpipe.pipeline import cell_inputs
 from cellpipe.pipeline import overlaps as overlaps_module
@@ -106,9 +106,7 @@ def as_file(
 class MadeCell:
     """A cell's files by name, brought together as a run does it, without disk."""
 
-    def __init__(
-        self, files: Mapping[str, pl.DataFrame], monkeypatch: pytest.MonkeyPatch | None = None
-    ) -> None:
+    def __init__(self, files: Mapping[str, pl.DataFrame]) -> None:
         self.tables: dict[tuple[str, str], pl.DataFrame] = {}
         self.unused: dict[str, tuple[str, str]] = {}
         with pytest.MonkeyPatch.context() as patch:
@@ -161,6 +159,3 @@ class MadeCell:
     def codes(self, level: str = "warning") -> list[str]:
         """Return the codes of what is said at a level."""
         return [finding.code for finding in self.findings if finding.level == level]
-
-
-__all__ = ["BEGIN", "Finding", "Habit", "MadeCell", "as_file", "made_test", "replace"]

@@ -2,9 +2,8 @@
 
 The fingerprint of an analysis is that of its version, of the schemas that its tables are held to,
 of the fields of the cell that it names and of the tables that it needs (of their columns, where it
-names them). A table's digest is known
-before it is read: of raw tables it is that of the contents and of what they share, of tables that other analyses make it
-was recorded with them.
+names them). A table's digest is known before it is read: of raw tables it is that of the contents
+and of what they share, of tables that other analyses make it was recorded with them.
 """
 
 from __future__ import annotations

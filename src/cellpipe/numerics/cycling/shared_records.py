@@ -177,10 +177,7 @@ class _Pair:
         pairs = [(self.first.test_second, self.second.test_second)] if self._in_order else []
         names = self.first.counts.keys() & self.second.counts.keys()
         pairs += [(self.first.counts[name], self.second.counts[name]) for name in sorted(names)]
-        for one, other in pairs:
-            if one[-1] < other[0] or other[-1] < one[0]:
-                return True
-        return False
+        return any(one[-1] < other[0] or other[-1] < one[0] for one, other in pairs)
 
     def _anchors(self) -> Iterator[float]:
         """Yield shifts at which the beginning of one is found in the other."""
@@ -251,35 +248,29 @@ class _Pair:
             equal |= same
         seen = held >= 0
         count, alike = int(seen.sum()), int(equal.sum())
-        if alike < EQUAL * count or alike < COMMON * min(len(inside), of_first):
+        if not alike or alike < max(EQUAL * count, COMMON * min(len(inside), of_first)):
             return None
         return _Match(shift, inside[seen], held[seen], equal[seen])
 
     def judge(self, match: _Match) -> Shared | None:
         """Return what is shared, if clocks or, without them, counters don't speak against it."""
         at, held = match.at[match.equal], match.held[match.equal]
-        if not len(at):
-            return None
         shift = match.shift
         if not self._in_order:
             shift = float(np.median(self.first.test_second[held] - self.second.test_second[at]))
-        clock = 0.0
-        if self.has_clocks:
-            apart = self._clock_differences(at, held)
-            if not len(apart) or _like_a_zone(apart).mean() < EQUAL:
-                return None
-            clock = float(np.median(apart))
-            if abs(clock) <= CLOCK_SECOND:
-                return Shared(match.at, shift, 0.0)
-            if not self._is_informative(at):
-                return None
-            if not self._cannot_follow(at, held):
-                return _DOUBTFUL
-        elif match.shift != 0 and not (self.has_equal_numbers(match) or self._is_informative(at)):
+        if not self.has_clocks:
+            is_told = match.shift == 0 or self.has_equal_numbers(match) or self._is_informative(at)
+            is_other = self._goes_on() or self._counters_differ(at, held)
+            return Shared(match.at, shift) if is_told and not is_other else None
+        apart = self._clock_differences(at, held)
+        if not len(apart) or _like_a_zone(apart).mean() < EQUAL:
             return None
-        if self._goes_on() or self._counters_differ(at, held):
+        clock = float(np.median(apart))
+        if abs(clock) <= CLOCK_SECOND:
+            return Shared(match.at, shift)
+        if not self._is_informative(at) or self._goes_on() or self._counters_differ(at, held):
             return None
-        return Shared(match.at, shift, clock)
+        return Shared(match.at, shift, clock) if self._cannot_follow(at, held) else _DOUBTFUL
 
     def has_equal_numbers(self, match: _Match) -> bool:
         """Return whether equal records have one number, in files whose numbers go on."""
