@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cellpipe.numerics.cycling.shared_records import Records, find_shared
+from cellpipe.numerics.cycling.shared_records import Records, find_common
 
 BEGIN = 1.7e9
 
@@ -40,7 +40,7 @@ def part(records: Records, begin: int, end: int, **changed: object) -> Records:
 
 def places(first: Records, second: Records) -> list[int]:
     """Return the places of the second one's records that the first holds."""
-    shared = find_shared(first, second)
+    shared = find_common(first, second)
     return [] if shared is None else shared.at.tolist()
 
 
@@ -60,7 +60,7 @@ def test_an_even_programme_some_hours_later_is_no_time_zone() -> None:
     time = np.arange(0.0, 3600.0, 10.0)
     ramp = Records(time, 3 + time / 3600, np.full(time.size, 1e-3), BEGIN + time)
     assert ramp.unix_second is not None
-    shared = find_shared(ramp, replace(ramp, unix_second=ramp.unix_second + 2 * 3600.0))
+    shared = find_common(ramp, replace(ramp, unix_second=ramp.unix_second + 2 * 3600.0))
     assert shared is not None
     assert shared.is_doubtful
 
@@ -85,7 +85,7 @@ def test_records_that_repeat_themselves_are_doubted_where_nothing_tells() -> Non
     time = np.concatenate([whole.test_second + n * 5000.0 for n in range(4)])
     volt, ampere = (np.tile(c, 4) for c in (whole.voltage_volt, whole.current_ampere))
     later = Records(whole.test_second - 1.0, whole.voltage_volt, whole.current_ampere)
-    shared = find_shared(Records(time, volt, ampere), later)
+    shared = find_common(Records(time, volt, ampere), later)
     assert shared is not None
     assert shared.is_doubtful
     assert not len(shared.at)
@@ -121,6 +121,6 @@ def test_two_exports_share_what_both_hold(data: st.DataObject) -> None:
         return
     assert places(first, second) == expected
     if zone and expected:
-        shared = find_shared(first, second)
+        shared = find_common(first, second)
         assert shared is not None
         assert shared.clock_second == pytest.approx(-zone, abs=1)

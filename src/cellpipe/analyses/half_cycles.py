@@ -206,6 +206,6 @@ def _findings(table: pl.DataFrame) -> tuple[Finding, ...]:
 
 
 ANALYSIS = Analysis(
-    "half_cycles", ("half_cycle_segments",), ("half_cycles",), _compute, version=2,
+    "half_cycles", ("half_cycle_segments",), ("half_cycles",), _compute, version=3,
     fields=("cell_id", "configuration", "reference_offset_volt"),
 )  # fmt: skip

@@ -86,7 +86,7 @@ def _find_overlaps(
     there is nothing to compare.
     """
     for sha256, holder in held.items():
-        known = overlaps.known(file.content, files[sha256].content)
+        known = overlaps.look_up(file.content, files[sha256].content)
         if known is not None and known.is_whole:
             return [replace(known, other=holder)]
     found = []

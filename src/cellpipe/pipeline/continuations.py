@@ -19,9 +19,9 @@ def continue_records(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame 
     """Return the records of two files as one recording; None if the second doesn't go on.
 
     It goes on if its first record comes no later than two usual intervals after the last one, or
-    has the next number. How much later tells the test time, where it goes on, else the time in the
-    step or the counter of a step that both hold, else the clock. Test time and step numbers of the
-    second are counted on.
+    has the next number. How much later tells the test time, where it goes on, else the time in a
+    step that both hold, else the clock, else the counter of the step. The second one's test time
+    and step numbers are counted on.
     """
     if not (before.height and after.height) or before.columns != after.columns:
         return None
@@ -40,7 +40,7 @@ def continue_records(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame 
     if not counts_on:
         after = after.with_columns(test_time_second=pl.col("test_time_second") + offset)
     last, first = end.get("step_count"), begin.get("step_count")
-    if last is not None and first is not None and (in_step or first < last):
+    if last is not None and first is not None and not first >= max(last, 2):  # else it counts on
         steps = last - first + (0 if in_step else 1)
         after = after.with_columns(step_count=pl.col("step_count") + steps)
     return pl.concat([before, after])
@@ -48,13 +48,12 @@ def continue_records(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame 
 
 def _elapsed(end: Row, begin: Row, clock: float | None, *, in_step: bool) -> float | None:
     """Return the seconds between two records whose test times are not those of one test."""
-    in_step_time = _difference(end, begin, "step_time_second") if in_step else None
-    by_step = in_step_time if in_step_time and in_step_time > 0 else None
-    by_count = _counted_second(end, begin) if in_step else None
-    for told in (by_step, by_count):
-        if told is not None and (clock is None or abs(told - clock) <= CLOCK_SECOND):
-            return told
-    return clock if clock is not None and clock > 0 else None
+    by_step = _difference(end, begin, "step_time_second") if in_step else None
+    if by_step is not None and (clock is None or abs(by_step - clock) <= CLOCK_SECOND):
+        return by_step
+    if clock is not None:
+        return clock if clock > 0 else None
+    return _counted_second(end, begin) if in_step else None
 
 
 def _is_in_step(end: Row, begin: Row) -> bool:

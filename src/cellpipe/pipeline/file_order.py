@@ -24,12 +24,21 @@ def sort_by_time(contents: Mapping[str, Content]) -> list[str]:
         return by_test
     begins = {path: begin_second(content) for path, content in contents.items()}
     keys = {path: natural_key(path) for path in contents}
-    timed = [(begin, keys[path], path) for path, begin in begins.items() if begin is not None]
-    ordered = [path for _, _, path in sorted(timed)]
+    timed = [
+        (begin, _test_begin(contents[path]), keys[path], path)
+        for path, begin in begins.items()
+        if begin is not None
+    ]
+    ordered = [path for *_, path in sorted(timed)]  # a test time tells more than whole seconds
     for path in sorted((path for path in contents if begins[path] is None), key=keys.__getitem__):
         before = (n for n in range(len(ordered), 0, -1) if keys[ordered[n - 1]] < keys[path])
         ordered.insert(next(before, 0), path)
     return ordered
+
+
+def _test_begin(content: Content) -> tuple[float, int]:
+    extent = content.extent
+    return (extent.test_second[0], extent.number[0]) if extent is not None else (0.0, 0)
 
 
 def _sort_by_test_time(contents: Mapping[str, Content]) -> list[str] | None:

@@ -16,7 +16,7 @@ from cellpipe.numerics.cycling.shared_records import (
     ZONE_SECOND,
     Records,
     Shared,
-    find_shared,
+    find_common,
 )
 from cellpipe.store import Content, read_table
 from cellpipe.store.lab import Lab
@@ -48,7 +48,7 @@ class Overlaps:
         self._new: list[Overlap] = []
         self._read: dict[str, pl.DataFrame] = {}
 
-    def known(self, content: Content, other: Content) -> Overlap | None:
+    def look_up(self, content: Content, other: Content) -> Overlap | None:
         """Return what a content shares with another one, None if both were not compared yet."""
         overlap = self._known.get((content.sha256, other.sha256))
         return overlap if overlap and overlap.reading == _reading(content, other) else None
@@ -64,7 +64,7 @@ class Overlaps:
         """
         if not _may_share(content, other):
             return None
-        overlap = self.known(content, other)
+        overlap = self.look_up(content, other)
         if overlap is None and self._lab is not None:
             overlap = self._compare(self._lab, content, other)
         return overlap
@@ -85,7 +85,7 @@ class Overlaps:
         shared, frame = None, None
         if content.extent and other.extent:
             frame = self._table(lab, "timeseries", content)
-            shared = find_shared(*(self._records(lab, each) for each in (other, content)))
+            shared = find_common(*(self._records(lab, each) for each in (other, content)))
         spectra, count = self._shared_spectra(lab, content, other)
         overlap = _overlap(content, other, shared, frame, spectra, count)
         self._known[content.sha256, other.sha256] = overlap

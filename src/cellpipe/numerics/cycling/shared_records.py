@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 QUARTER_SECOND = 900.0  # time zones differ by quarters of an hour
 ZONE_SECOND = 14.5 * 3600  # and clocks of one lab at most by this
 CLOCK_SECOND = 2.5  # clocks printed in whole seconds, or set while a file was written
+FINE_SECOND = 0.2  # clocks that have fractions of seconds
 EQUAL = 0.99  # of the records at the same times: what differs more is another recording
 COMMON = 0.9  # of the records of the file with fewer of them in the common span
 INFORMATIVE = 10  # records with a new voltage or current: fewer prove nothing without a clock
@@ -41,8 +42,9 @@ _PLACES = (
 )  # of records that are searched for
 _BLOCK = 12  # records that have to follow each other in both
 _SAMPLES = 2000
-_NEAR = 4  # records at one time that are looked at
+_NEAR = 12  # records at one time that are looked at
 _SHIFTS = 24  # that are tried
+_SAME_SECOND = 1e-6  # two shifts that are one
 _VOLT, _SHARE = 0.01, 0.05  # the coarsest steps of a voltage, V, and of a current, of its largest
 
 Floats = NDArray[np.float64]
@@ -94,7 +96,7 @@ class _Match(NamedTuple):
     equal: Marks
 
 
-def find_shared(first: Records, second: Records) -> Shared | None:
+def find_common(first: Records, second: Records) -> Shared | None:
     """Find the second recording's records that the first holds; None if they share none.
 
     The times, voltages and currents of the common span decide. Where both have a clock it has to
@@ -133,6 +135,8 @@ class _Pair:
         ]
         self.time, self.time_of_second = times
         self.time_tolerance = _tolerance(times[0], times[1], 1.0) if self._in_order else 0.25
+        steps = [_step(each.unix_second) for each in both if each.unix_second is not None]
+        self.clock_tolerance = CLOCK_SECOND if max(steps, default=1.0) >= 1 else FINE_SECOND
         self.volt = _tolerance(first.voltage_volt, second.voltage_volt, _VOLT)
         largest = max(float(np.abs(each.current_ampere).max(initial=0.0)) for each in both)
         self.ampere = _tolerance(first.current_ampere, second.current_ampere, _SHARE * largest)
@@ -156,7 +160,7 @@ class _Pair:
         for shift in self._anchors():
             if len(tried) > _SHIFTS:
                 return
-            if all(abs(shift - other) > self.time_tolerance for other in tried):
+            if all(abs(shift - other) > _SAME_SECOND for other in tried):
                 tried.append(shift)
                 yield shift
 
@@ -178,6 +182,20 @@ class _Pair:
         names = self.first.counts.keys() & self.second.counts.keys()
         pairs += [(self.first.counts[name], self.second.counts[name]) for name in sorted(names)]
         return any(one[-1] < other[0] or other[-1] < one[0] for one, other in pairs)
+
+    def _is_numbered_on(self) -> bool:
+        """Return whether the instrument's record numbers go on from the earlier to the later."""
+        one, other = (each.counts.get(NUMBER) for each in (self.first, self.second))
+        clocks = self.first.unix_second, self.second.unix_second
+        if one is None or other is None or clocks[0] is None or clocks[1] is None:
+            return False
+        if one[-1] < other[0]:
+            return bool(clocks[0][0] <= clocks[1][0])
+        return bool(other[-1] < one[0] and clocks[1][0] <= clocks[0][0])
+
+    def _is_slow(self, clock_tolerance: float) -> bool:
+        """Return whether records are so far apart that clocks tell one from the next."""
+        return float(np.median(np.diff(self.second.test_second))) > 2 * clock_tolerance
 
     def _anchors(self) -> Iterator[float]:
         """Yield shifts at which the beginning of one is found in the other."""
@@ -202,7 +220,8 @@ class _Pair:
         near_ampere = np.abs(long.current_ampere - short.current_ampere[place]) <= self.ampere
         found = np.flatnonzero(near_volt & near_ampere)
         if self.has_clocks and short.unix_second is not None and long.unix_second is not None:
-            found = found[_like_a_zone(long.unix_second[found] - short.unix_second[place])]
+            apart = long.unix_second[found] - short.unix_second[place]
+            found = found[_like_a_zone(apart, self.clock_tolerance)]
         for ahead in range(1, min(_BLOCK, len(short_time) - place)):
             at, wanted = found + ahead, place + ahead
             inside = at < len(long_time)  # it may end here: what is left of it has to be equal
@@ -221,12 +240,18 @@ class _Pair:
         return found
 
     def match(self, shift: float) -> _Match | None:
-        """Return the second one's records at the first one's times; None if they are not equal."""
+        """Return the second one's records at the first one's times; None if they are not equal.
+
+        The times are tried as they are before as rounded.
+        """
+        single = 1e-3 + 1.2e-7 * float(np.abs(self.time).max())  # in single precision
+        tried = sorted({min(each, self.time_tolerance) for each in (1e-5, single, np.inf)})
+        return next(filter(None, (self._match(shift, tolerance) for tolerance in tried)), None)
+
+    def _match(self, shift: float, tolerance: float) -> _Match | None:
         time, shifted = self.time, self.time_of_second + shift
-        tolerance = self.time_tolerance
         low, high = max(time[0], shifted[0]) - tolerance, min(time[-1], shifted[-1]) + tolerance
-        begin, end = np.searchsorted(shifted, [low, high], side="left")
-        inside = np.arange(begin, end)
+        inside = np.arange(*np.searchsorted(shifted, [low, high], side="left"))
         of_first = int(np.diff(np.searchsorted(time, [low, high], side="left"))[0])
         if not len(inside) or not of_first:
             return None
@@ -237,20 +262,24 @@ class _Pair:
         for near in range(_NEAR):
             at = np.minimum(start + near, len(time) - 1)
             there = np.abs(time[at] - wanted) <= tolerance
-            same = there & ~equal
-            same &= np.abs(self.first.voltage_volt[at] - self.second.voltage_volt[inside]) <= (
-                self.volt
-            )
-            same &= np.abs(self.first.current_ampere[at] - self.second.current_ampere[inside]) <= (
-                self.ampere
-            )
+            same = there & ~equal & self._is_equal(at, inside)
             held = np.where(same | (there & (held < 0)), at, held)
             equal |= same
-        seen = held >= 0
+        at_edge = (held == 0) | (held == len(time) - 1) | (inside == 0)
+        at_edge |= inside == len(shifted) - 1
+        seen = (held >= 0) & (equal | ~at_edge)  # the next record may come within the tolerance
         count, alike = int(seen.sum()), int(equal.sum())
-        if not alike or alike < max(EQUAL * count, COMMON * min(len(inside), of_first)):
+        fewest = min(len(inside), of_first) - 2 * _NEAR
+        if not alike or alike < max(EQUAL * count, COMMON * fewest):
             return None
         return _Match(shift, inside[seen], held[seen], equal[seen])
+
+    def _is_equal(self, at: Indices, inside: Indices) -> Marks:
+        """Tell which records of the first one have the voltage and current of the second one's."""
+        volt = np.abs(self.first.voltage_volt[at] - self.second.voltage_volt[inside])
+        ampere = np.abs(self.first.current_ampere[at] - self.second.current_ampere[inside])
+        marks: Marks = (volt <= self.volt) & (ampere <= self.ampere)
+        return marks
 
     def judge(self, match: _Match) -> Shared | None:
         """Return what is shared, if clocks or, without them, counters don't speak against it."""
@@ -263,11 +292,13 @@ class _Pair:
             is_other = self._goes_on() or self._counters_differ(at, held)
             return Shared(match.at, shift) if is_told and not is_other else None
         apart = self._clock_differences(at, held)
-        if not len(apart) or _like_a_zone(apart).mean() < EQUAL:
+        near = self.clock_tolerance
+        if not len(apart) or _like_a_zone(apart, near).mean() < EQUAL or self._is_numbered_on():
             return None
         clock = float(np.median(apart))
-        if abs(clock) <= CLOCK_SECOND:
-            return Shared(match.at, shift)
+        if abs(clock) <= near:
+            is_told = match.shift == 0 or self._is_slow(near) or self._is_informative(at)
+            return Shared(match.at, shift) if is_told else None
         if not self._is_informative(at) or self._goes_on() or self._counters_differ(at, held):
             return None
         return Shared(match.at, shift, clock) if self._cannot_follow(at, held) else _DOUBTFUL
@@ -327,10 +358,11 @@ class _Pair:
         return False
 
 
-def _like_a_zone(apart: Floats) -> Marks:
+def _like_a_zone(apart: Floats, tolerance: float) -> Marks:
     """Tell which differences of two clocks, s, are none or those of time zones."""
     rest = np.abs(apart - QUARTER_SECOND * np.round(apart / QUARTER_SECOND))
-    return (rest <= CLOCK_SECOND) & (np.abs(apart) <= ZONE_SECOND)
+    marks: Marks = (rest <= tolerance) & (np.abs(apart) <= ZONE_SECOND)
+    return marks
 
 
 def _rises(time: Floats) -> bool:
