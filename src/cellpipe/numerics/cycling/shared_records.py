@@ -44,6 +44,7 @@ _BLOCK = 12  # records that have to follow each other in both
 _SAMPLES = 2000
 _NEAR = 12  # records at one time that are looked at
 _SHIFTS = 24  # that are tried
+_OF_AN_INTERVAL = 0.25  # usual between records: clocks that differ by less say which is which
 _SAME_SECOND = 1e-6  # two shifts that are one
 _VOLT, _SHARE = 0.01, 0.05  # the coarsest steps of a voltage, V, and of a current, of its largest
 
@@ -193,9 +194,11 @@ class _Pair:
             return bool(clocks[0][0] <= clocks[1][0])
         return bool(other[-1] < one[0] and clocks[1][0] <= clocks[0][0])
 
-    def _is_slow(self, clock_tolerance: float) -> bool:
-        """Return whether records are so far apart that clocks tell one from the next."""
-        return float(np.median(np.diff(self.second.test_second))) > 2 * clock_tolerance
+    def _is_next(self, clock_second: float) -> bool:
+        """Return whether clocks differ by so little that they tell one record from the next."""
+        intervals = np.diff(self.second.test_second)
+        usual = float(np.median(intervals)) if len(intervals) else 0.0
+        return abs(clock_second) <= _OF_AN_INTERVAL * usual
 
     def _anchors(self) -> Iterator[float]:
         """Yield shifts at which the beginning of one is found in the other."""
@@ -297,7 +300,7 @@ class _Pair:
             return None
         clock = float(np.median(apart))
         if abs(clock) <= near:
-            is_told = match.shift == 0 or self._is_slow(near) or self._is_informative(at)
+            is_told = match.shift == 0 or self._is_next(clock) or self._is_informative(at)
             return Shared(match.at, shift) if is_told else None
         if not self._is_informative(at) or self._goes_on() or self._counters_differ(at, held):
             return None
