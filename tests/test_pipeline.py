@@ -581,7 +581,7 @@ def test_a_file_without_a_clock_is_ordered_by_its_name_and_says_so(tmp_path: Pat
 def test_a_copy_of_a_running_file_gives_way_to_the_finished_one(tmp_path: Path) -> None:
     lab, out = tmp_path / "lab", tmp_path / "out"
     lab.mkdir()
-    neware_csv(lab / "Y_record.csv", "2024-05-13 10:00:00", rows=40)
+    neware_csv(lab / "Y_record.csv", "2024-05-13 10:00:00", records=slice(40))
     first = process(lab, out).cells["first_charging_capacity_ah"][0]
     neware_csv(lab / "Y_record-1.csv", "2024-05-13 10:00:00", rows=100)
     summary = process(lab, out)

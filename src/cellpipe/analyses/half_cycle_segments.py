@@ -133,6 +133,7 @@ def half_cycle_segments(timeseries: pl.DataFrame, file_sha256: str) -> pl.DataFr
             for target, (name, at) in copied.items()
         ),
         file_sha256=pl.lit(file_sha256),
+        last_file_sha256=pl.lit(file_sha256),
     )
 
 

@@ -22,7 +22,10 @@ _FIRST = (
     "first_record_index", "rest_voltage_before_volt", "dc_resistance_ohm",
     "dc_resistance_delay_second",
 )  # fmt: skip
-_LAST = ("end_voltage_volt", "records_after", "last_record_index", "rest_voltage_after_volt")
+_LAST = (
+    "end_voltage_volt", "records_after", "last_file_sha256", "last_record_index",
+    "rest_voltage_after_volt",
+)  # fmt: skip
 
 
 def add_half_cycles(segments: pl.DataFrame) -> pl.DataFrame:
@@ -32,7 +35,7 @@ def add_half_cycles(segments: pl.DataFrame) -> pl.DataFrame:
     """
     ordered = segments
     if _has_several_files(segments) and not segments["start_unix_time_second"].null_count():
-        monotonic_time = pl.col("start_unix_time_second").cum_max().over("file_sha256")
+        monotonic_time = pl.col("start_unix_time_second").cum_max().over(recording(segments))
         ordered = segments.sort(monotonic_time, maintain_order=True)
     charging = (ordered["direction"] == "charge").to_numpy()
     numbers = number_half_cycles(
@@ -44,8 +47,14 @@ def add_half_cycles(segments: pl.DataFrame) -> pl.DataFrame:
     return ordered.with_columns(pl.Series("half_cycle", numbers, dtype=pl.Int64))
 
 
+def recording(table: pl.DataFrame) -> pl.Expr:
+    """Return what names the recording of each row: that of joined files, else its file."""
+    joined = ["recording_sha256"] if "recording_sha256" in table.columns else []
+    return pl.coalesce(*joined, "file_sha256")
+
+
 def _has_several_files(segments: pl.DataFrame) -> bool:
-    return segments["file_sha256"].n_unique() > 1
+    return segments.select(recording(segments)).to_series().n_unique() > 1
 
 
 def _bridge_files(segments: pl.DataFrame) -> pl.DataFrame:
@@ -61,7 +70,7 @@ def _bridge_files(segments: pl.DataFrame) -> pl.DataFrame:
     continues = (
         (pl.col("half_cycle") == pl.col("half_cycle").shift(1))
         & (pl.col("direction") == pl.col("direction").shift(1))
-        & (pl.col("file_sha256") != pl.col("file_sha256").shift(1))
+        & (recording(segments) != recording(segments).shift(1))
         & (pl.col("records_after").shift(1) == 0)
         & pl.col("rest_voltage_before_volt").is_null()
         & (gap > 0)
@@ -107,7 +116,6 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
             duration_second=pl.col("duration_second").sum(),
             mean_temperature_celsius=_weighted_mean("mean_temperature_celsius", "duration_second"),
             segments=pl.len(),
-            last_file_sha256=pl.col("file_sha256").last(),
             min_voltage_volt=pl.col("min_voltage_volt").min(),
             max_voltage_volt=pl.col("max_voltage_volt").max(),
             max_temperature_celsius=pl.col("max_temperature_celsius").max(),
@@ -170,7 +178,7 @@ def _find_overlaps(segments: pl.DataFrame) -> tuple[Finding, ...]:
     start, duration = pl.col("start_unix_time_second"), pl.col("duration_second")
     ordered = segments.filter(start.is_not_null()).sort("start_unix_time_second")
     shared = (start + duration).shift(1) - start
-    other_file = pl.col("file_sha256") != pl.col("file_sha256").shift(1)
+    other_file = recording(segments) != recording(segments).shift(1)
     shorter = pl.min_horizontal(duration, duration.shift(1))
     overlapping = ordered.filter(other_file & (shared > 0.05 * shorter) & (shorter > 0)).height
     if not overlapping:
@@ -198,6 +206,6 @@ def _findings(table: pl.DataFrame) -> tuple[Finding, ...]:
 
 
 ANALYSIS = Analysis(
-    "half_cycles", ("half_cycle_segments",), ("half_cycles",), _compute, version=2,
+    "half_cycles", ("half_cycle_segments",), ("half_cycles",), _compute, version=3,
     fields=("cell_id", "configuration", "reference_offset_volt"),
 )  # fmt: skip

@@ -206,4 +206,4 @@ def _add_time_from_dates(table: pl.DataFrame, findings: list[Finding]) -> pl.Dat
     findings.append(
         Finding("info", "test_time_derived", "The test time is that since the first date.")
     )
-    return table.with_columns(test_time_second=moments - moments.drop_nulls()[0])
+    return table.with_columns(test_time_second=clock.since_first_date(moments))
