@@ -11,6 +11,7 @@ import polars as pl
 from cellpipe.core import contracts
 from cellpipe.core.errors import ContractError, DamagedFileError, FileError, NoDataError
 from cellpipe.core.model import Finding, Measurement, RawFile, Recording, Rejection
+from cellpipe.core.recordings.step_types import add_step_mode
 from cellpipe.formats.format import Format
 from cellpipe.formats.recognition import find_format, is_disk_error, is_reader_error
 from cellpipe.formats.utc import to_utc, utc_start_time
@@ -142,8 +143,10 @@ def _build_measurement(
         if isinstance(finding, Rejection) and finding.rejected.height
     ]
     for name, frame in recording.tables.items():
-        utc = to_utc(frame, recording, time_zone)
-        kept, bad, said = contracts.validate_rows(name, utc, recording.ranges)
+        table = to_utc(frame, recording, time_zone)
+        if name == "timeseries":
+            table = add_step_mode(table)
+        kept, bad, said = contracts.validate_rows(name, table, recording.ranges)
         tables[name] = kept
         findings += said
         if bad.height:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 NOISE = 1e-3  # of the test's typical current; less is noise
 FLOOR_AMPERE = 5e-9  # below the noise of every cycler
+SURE = 3.0  # standard errors by which a mean current differs from zero
 MINOR = 1e-3  # of the largest charge; a smaller run belongs to its neighbour
 FEW, WEAK = 0.01, 0.05  # of the largest charge, and of the median current of large runs
 PULSE = 0.05  # of the largest charge, for runs shorter than PULSE_SECOND
@@ -52,6 +53,56 @@ def current_directions(current_ampere: Floats) -> NDArray[np.int8]:
     threshold = max(NOISE * float(typical), FLOOR_AMPERE)
     charging = (current_ampere > threshold).view(np.int8)
     return charging - (current_ampere < -threshold).view(np.int8)
+
+
+def direct_weak_currents(
+    direction: NDArray[np.int8],
+    current_ampere: Floats,
+    step: Indices,
+    *,
+    driven: NDArray[np.bool_],
+    tapers: NDArray[np.bool_],
+) -> NDArray[np.int8]:
+    """Return the directions with those of currents below the threshold that a step drives.
+
+    They are those of a step whose current is nowhere above the threshold, and, where the current
+    of a step may taper, those behind its first one above. The records of a step share the direction
+    of their mean current, so that noise about zero cancels; a mean that can't be told from zero has
+    none.
+
+    Parameters
+    ----------
+    direction
+        +1, −1 or 0 for each record, by :func:`current_directions`; shape (n,).
+    current_ampere
+        Current, A, positive on charge; shape (n,).
+    step
+        Number of each record's step, from 0, never decreasing; shape (n,).
+    driven, tapers
+        True at records of steps that the instrument drives, and of those whose current may taper;
+        shape (n,).
+
+    """
+    if not driven.any():
+        return direction
+    strong = np.flatnonzero(direction)
+    begins = strong[np.diff(step[strong], prepend=-1) > 0]
+    first_strong = np.full(step[-1] + 1, len(step))
+    first_strong[step[begins]] = begins
+    own = first_strong[step]
+    counts = (own == len(step)) | (tapers & (np.arange(len(step)) > own))
+    weak = np.flatnonzero(driven & (direction == 0) & counts)
+    if not len(weak):
+        return direction
+    begins = np.flatnonzero(np.diff(step[weak], prepend=-1))
+    count = np.diff(np.append(begins, len(weak)))
+    current = current_ampere[weak]
+    total = np.add.reduceat(current, begins)
+    scatter = np.add.reduceat(np.square(current), begins) - np.square(total) / count
+    sign = np.where(np.square(total) > SURE**2 * scatter, np.sign(total), 0).astype(np.int8)
+    told = direction.copy()
+    told[weak] = np.repeat(sign, count)
+    return told
 
 
 def reduce_segments(ufunc: np.ufunc, values: Floats, segments: Segments) -> Floats:
