@@ -29,6 +29,7 @@ from cellpipe.numerics.cycling.runs import (
     Segments,
     current_directions,
     direct_weak_currents,
+    find_faint_steps,
     find_segments,
     reduce_segments,
     segment_numbers,
@@ -82,16 +83,19 @@ def _directions(timeseries: pl.DataFrame, current: Floats) -> NDArray[np.int8]:
     direction = current_directions(current)
     if "frequency_hertz" in timeseries.columns:  # mean current of an impedance record is noise
         direction[timeseries["frequency_hertz"].is_not_null().to_numpy()] = 0
+    begins = _step_starts(timeseries, np.zeros_like(direction))
+    begins[0] = True
     if "step_mode" not in timeseries.columns:
+        direction[find_faint_steps(current, np.cumsum(begins, dtype=np.int64) - 1)] = 0
         return direction
     mode = timeseries["step_mode"]
+    begins |= mode.ne_missing(mode.shift(1)).to_numpy()
+    step = np.cumsum(begins, dtype=np.int64) - 1
+    direction[mode.is_null().to_numpy() & find_faint_steps(current, step)] = 0
     direction[mode.is_in(("rest", "impedance")).fill_null(value=False).to_numpy()] = 0
     driven, tapers = (
         mode.is_in(modes).fill_null(value=False).to_numpy() for modes in (HELD, TAPERING)
     )
-    begins = (mode != mode.shift(1)).fill_null(value=True).to_numpy()
-    begins |= _step_starts(timeseries, np.zeros_like(direction))
-    step = np.cumsum(begins, dtype=np.int64)
     return direct_weak_currents(direction, current, step, driven=driven, tapers=tapers)
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 NOISE = 1e-3  # of the test's typical current; less is noise
 FLOOR_AMPERE = 5e-9  # below the noise of every cycler
+FEW_RECORDS, FAINT = 2, 0.01  # records of a step; of the largest current of the step before
 SURE = 3.0  # standard errors by which a mean current differs from zero
 MINOR = 1e-3  # of the largest charge; a smaller run belongs to its neighbour
 FEW, WEAK = 0.01, 0.05  # of the largest charge, and of the median current of large runs
@@ -53,6 +54,28 @@ def current_directions(current_ampere: Floats) -> NDArray[np.int8]:
     threshold = max(NOISE * float(typical), FLOOR_AMPERE)
     charging = (current_ampere > threshold).view(np.int8)
     return charging - (current_ampere < -threshold).view(np.int8)
+
+
+def find_faint_steps(current_ampere: Floats, step: Indices) -> NDArray[np.bool_]:
+    """Return the records of steps of one or two, far below the current of the step before.
+
+    Such a step is what an instrument records between two others, when nothing is driven any more:
+    its current is an offset, and its voltage has relaxed.
+
+    Parameters
+    ----------
+    current_ampere
+        Current, A; shape (n,).
+    step
+        Number of each record's step, from 0, never decreasing; shape (n,).
+
+    """
+    begins = np.flatnonzero(np.diff(step, prepend=-1))
+    largest = np.maximum.reduceat(np.abs(current_ampere), begins)
+    counts = np.diff(np.append(begins, len(step)))
+    before = np.append(0.0, largest[:-1])
+    faint = (counts <= FEW_RECORDS) & (largest < FAINT * before)
+    return np.repeat(faint, counts)
 
 
 def direct_weak_currents(

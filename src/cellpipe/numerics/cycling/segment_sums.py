@@ -25,6 +25,7 @@ BLOCK = 1 << 18  # records summed at once
 TOLD = 0.99  # of a segment's charge; with more in steps of known mode, the modes tell its shares
 CONSTANT = 0.01  # of a segment's charge; with less, it has no constant current
 SHAPE, CONSTANT_VOLTAGE, OTHER = 0, 1, 2  # what a record's mode tells; by its shape if nothing
+STILL, SETTLED = 0.05, 0.5  # of the current at its onset, before; of the next one, at its onset
 STEP_SECOND = 10.0  # latest time after a step at which the voltage jump counts as resistive
 
 Floats = NDArray[np.float64]
@@ -35,8 +36,9 @@ class SegmentSums(NamedTuple):
 
     ``net_ah`` is positive on charge; ``energy_wh`` is ∫V·dQ. ``constant_voltage_share`` is the
     share of the charge that passes while the instrument holds the voltage,
-    ``constant_current_ampere`` the mean current of the rest. Where the modes of the steps are not
-    known, it is the share that passes at the segment's end voltage while the current tapers.
+    ``constant_current_ampere`` the mean current of the rest, NaN if there is none. Where the modes
+    of the steps are not known, it is the share that passes at the segment's end voltage while the
+    current tapers.
     """
 
     net_ah: Floats
@@ -254,7 +256,9 @@ def _by_modes(
     free_ah, free_second = np.abs(total(charge, of=~held)), total(interval, of=~held)
     flows = known & (by_modes < 1 - CONSTANT) & (free_second > 0)
     mean = 3600.0 * free_ah / np.where(flows, free_second, np.inf)
-    return np.where(flows, mean, constant), np.where(known, by_modes, share)
+    none = known & (by_modes >= 1 - CONSTANT)
+    constant = np.where(flows, mean, np.where(none, np.nan, constant))
+    return constant, np.where(known, by_modes, share)
 
 
 def step_resistance(
@@ -273,12 +277,16 @@ def step_resistance(
 
     Returns
     -------
-    Resistance in Ω, shape (k,); NaN where the first record is later than ten seconds or the jump
-    has the wrong sign.
+    Resistance in Ω, shape (k,); NaN where the first record is later than ten seconds, the jump has
+    the wrong sign, or the current before still flows or that behind has not settled.
 
     """
     jump = voltage_volt[first] - voltage_volt[first - 1]
     step = current_ampere[first] - current_ampere[first - 1]
     resistance = jump / np.where(step == 0, np.nan, step)
     good = (delay_second >= 0) & (delay_second <= STEP_SECOND) & (resistance > 0)
+    before, begun, following = (
+        np.abs(current_ampere[np.minimum(first + n, len(current_ampere) - 1)]) for n in (-1, 0, 1)
+    )
+    good &= (before <= STILL * begun) & (begun >= SETTLED * following)
     return np.where(good, resistance, np.nan)
