@@ -11,6 +11,7 @@ import polars as pl
 from cellpipe.core import contracts
 from cellpipe.core.errors import ContractError, DamagedFileError, FileError, NoDataError
 from cellpipe.core.model import Finding, Measurement, RawFile, Recording, Rejection
+from cellpipe.core.recordings.sign_correction import correct_signs
 from cellpipe.core.recordings.step_types import add_step_mode
 from cellpipe.formats.format import Format
 from cellpipe.formats.recognition import find_format, is_disk_error, is_reader_error
@@ -145,7 +146,8 @@ def _build_measurement(
     for name, frame in recording.tables.items():
         table = to_utc(frame, recording, time_zone)
         if name == "timeseries":
-            table = add_step_mode(table)
+            table, turned = correct_signs(add_step_mode(table))
+            findings += turned
         kept, bad, said = contracts.validate_rows(name, table, recording.ranges)
         tables[name] = kept
         findings += said
