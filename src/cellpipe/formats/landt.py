@@ -113,5 +113,5 @@ def _claims(sample: Sample) -> bool:
 
 
 FORMAT = Format(
-    "landt_xlsx", "LAND", (".xlsx",), _claims, read, is_complete=is_complete_workbook, version=2
+    "landt_xlsx", "LAND", (".xlsx",), _claims, read, is_complete=is_complete_workbook, version=3
 )

@@ -9,7 +9,7 @@ import polars as pl
 
 from cellpipe.core.model import Finding
 from cellpipe.core.recordings.energies import CHARGES
-from cellpipe.core.recordings.records import Floats, Records, growth
+from cellpipe.core.recordings.records import Floats, Records, growth, to_array
 from cellpipe.core.recordings.step_types import find_step_sign, replace_words
 
 _LEAST = 0.01  # of the largest current: what counts as a current in one direction
@@ -158,9 +158,9 @@ def find_answer(records: Records) -> float | None:
 
 
 def ask_counters(table: pl.DataFrame, records: Records) -> Witness:
-    """Ask which of the two charge counters grows while the current is positive."""
+    """Ask which of the two charge counters grows while the current is positive, or the net one."""
     if not {*CHARGES} <= {*table.columns}:
-        return Witness(None, "")
+        return _ask_net_counter(table, records)
     flows = np.sign(records.current)
     steady = flows[1:] == flows[:-1]
     grown = [growth(table[name], records.apart) * steady for name in CHARGES]
@@ -171,6 +171,18 @@ def ask_counters(table: pl.DataFrame, records: Records) -> Witness:
     says = (
         "The charging counter grows while the current is negative, the other while it is positive"
     )
+    return Witness(wrong / whole if whole else None, says)
+
+
+def _ask_net_counter(table: pl.DataFrame, records: Records) -> Witness:
+    if "net_capacity_ah" not in table.columns:
+        return Witness(None, "")
+    counted = np.diff(to_array(table["net_capacity_ah"])) * ~records.is_apart
+    flows = np.sign(records.current)
+    counted[flows[1:] != flows[:-1]] = 0.0
+    whole = float(np.abs(counted).sum())
+    wrong = float(np.abs(counted[counted * flows[1:] < 0]).sum())
+    says = "The counter of net charge falls while the current is positive"
     return Witness(wrong / whole if whole else None, says)
 
 

@@ -15,7 +15,7 @@ import polars as pl
 
 _RESTS = (
     "r|p|s|rest( .*)?|ocv|ocp|open circuit.*|paused?|suspend(ed)?|idle|standby|wait|relax(ation)?|"
-    "搁置|静置|静止|休眠|暂停|开路.*"
+    "ruhe|搁置|静置|静止|休眠|休止|休息|暂停|开路.*"
 )
 _MODES = (  # the first that is found in a word counts
     ("rest", f"^({_RESTS})$"),
@@ -26,14 +26,14 @@ _MODES = (  # the first that is found in a word counts
     ("CC", r"\(cc\)$"),
     ("CV", r"\(cv\)$"),
     ("driven", r"\bpcccv\b|\bc[pr] ?cv\b|恒(功率|阻)恒压"),
-    ("CCCV", r"\bcc ?cv\b|恒流恒压|constant current,? (and )?constant voltage"),
-    ("CC", r"\bcc\b|恒流|constant current|galvanostatic"),
-    ("CV", r"\bcv\b|恒压|constant voltage|potentiostatic"),
+    ("CCCV", r"\bcc ?cv\b|恒流恒压|定電流定電圧|constant current,? (and )?constant voltage"),
+    ("CC", r"\bcc\b|恒流|定電流|constant current|galvanostatic"),
+    ("CV", r"\bcv\b|恒压|定電圧|constant voltage|voltage hold|\bfloat\b|potentiostatic"),
     ("CP", r"\bcp\b|恒功率|constant power"),
     ("CR", r"\bcr\b|恒阻|constant resistance"),
 )
-_DISCHARGE = r"\bdis|\bd ?ch(a?r?g)?\b|放|^d( |$)"
-_CHARGE = r"\bcharg|\bcha?\b|\bchg\b|充|^c( |$)"
+_DISCHARGE = r"\bdis|entlad|\bd ?ch(a?r?g)?\b|放|^d( |$)"
+_CHARGE = r"\bcharg|\b(auf)?lad|\bcha?\b|\bchg\b|充|^c( |$)"
 _DRIVEN = ("driven", f"{_DISCHARGE}|{_CHARGE}|^driven$")
 
 
@@ -43,15 +43,16 @@ def find_step_mode(word: str) -> str | None:
     None if the word tells none.
     """
     text = _normalize(word)
-    return next((mode for mode, pattern in (*_MODES, _DRIVEN) if re.search(pattern, text)), None)
+    modes = (mode for mode, pattern in (*_MODES, _DRIVEN) if re.search(pattern, text, re.ASCII))
+    return next(modes, None)
 
 
 def find_step_sign(word: str) -> int | None:
     """Return +1 for a word that says charge, −1 for discharge, None for any other."""
     text = _normalize(word)
-    if re.search(_DISCHARGE, text):
+    if re.search(_DISCHARGE, text, re.ASCII):
         return -1
-    return 1 if re.search(_CHARGE, text) else None
+    return 1 if re.search(_CHARGE, text, re.ASCII) else None
 
 
 def _normalize(word: str) -> str:
