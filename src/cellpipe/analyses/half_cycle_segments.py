@@ -63,7 +63,7 @@ class _Flow(NamedTuple):
 def _flow(timeseries: pl.DataFrame) -> _Flow:
     time = timeseries["test_time_second"].to_numpy()
     current = timeseries["current_ampere"].to_numpy()
-    direction = _directions(timeseries, current)
+    direction = _directions(timeseries, time, current)
     new_step = _step_starts(timeseries, direction)
     charge = charge_increments(
         time,
@@ -78,20 +78,21 @@ def _flow(timeseries: pl.DataFrame) -> _Flow:
     return _Flow(direction, new_step, charge, find_segments(direction, charge, time, voltage))
 
 
-def _directions(timeseries: pl.DataFrame, current: Floats) -> NDArray[np.int8]:
+def _directions(timeseries: pl.DataFrame, time: Floats, current: Floats) -> NDArray[np.int8]:
     """Return the direction of each record by the mode of its step, and by its current."""
     direction = current_directions(current)
     if "frequency_hertz" in timeseries.columns:  # mean current of an impedance record is noise
         direction[timeseries["frequency_hertz"].is_not_null().to_numpy()] = 0
     begins = _step_starts(timeseries, np.zeros_like(direction))
-    begins[0] = True
+    begins[:1] = True
     if "step_mode" not in timeseries.columns:
-        direction[find_faint_steps(current, np.cumsum(begins, dtype=np.int64) - 1)] = 0
+        step = np.cumsum(begins, dtype=np.int64) - 1
+        direction[find_faint_steps(time, current, step)] = 0
         return direction
     mode = timeseries["step_mode"]
     begins |= mode.ne_missing(mode.shift(1)).to_numpy()
     step = np.cumsum(begins, dtype=np.int64) - 1
-    direction[mode.is_null().to_numpy() & find_faint_steps(current, step)] = 0
+    direction[mode.is_null().to_numpy() & find_faint_steps(time, current, step)] = 0
     direction[mode.is_in(("rest", "impedance")).fill_null(value=False).to_numpy()] = 0
     driven, tapers = (
         mode.is_in(modes).fill_null(value=False).to_numpy() for modes in (HELD, TAPERING)

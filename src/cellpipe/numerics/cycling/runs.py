@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 NOISE = 1e-3  # of the test's typical current; less is noise
 FLOOR_AMPERE = 5e-9  # below the noise of every cycler
-FEW_RECORDS, FAINT = 2, 0.01  # records of a step; of the largest current of the step before
+FEW_RECORDS = 2  # of a step in which nothing is driven
+FAINT, NEGLIGIBLE = 0.1, 1e-5  # of the current, and of the charge, of the steps around it
 SURE = 3.0  # standard errors by which a mean current differs from zero
 MINOR = 1e-3  # of the largest charge; a smaller run belongs to its neighbour
 FEW, WEAK = 0.01, 0.05  # of the largest charge, and of the median current of large runs
@@ -56,25 +57,32 @@ def current_directions(current_ampere: Floats) -> NDArray[np.int8]:
     return charging - (current_ampere < -threshold).view(np.int8)
 
 
-def find_faint_steps(current_ampere: Floats, step: Indices) -> NDArray[np.bool_]:
-    """Return the records of steps of one or two, far below the current of the step before.
+def find_faint_steps(
+    time_second: Floats, current_ampere: Floats, step: Indices
+) -> NDArray[np.bool_]:
+    """Return the records of steps of one or two that carry nothing beside the steps around them.
 
-    Such a step is what an instrument records between two others, when nothing is driven any more:
-    its current is an offset, and its voltage has relaxed.
+    Such a step is what an instrument records between two others, when nothing is driven: its
+    current is a tenth of theirs or less, its charge a hundred-thousandth, its voltage relaxes.
 
     Parameters
     ----------
-    current_ampere
-        Current, A; shape (n,).
+    time_second, current_ampere
+        Time in the test, s, and current, A; shape (n,).
     step
         Number of each record's step, from 0, never decreasing; shape (n,).
 
     """
+    if not len(step):
+        return np.zeros(0, np.bool_)
     begins = np.flatnonzero(np.diff(step, prepend=-1))
     largest = np.maximum.reduceat(np.abs(current_ampere), begins)
+    charge = largest * np.abs(np.diff(time_second[begins], append=time_second[-1]))
     counts = np.diff(np.append(begins, len(step)))
-    before = np.append(0.0, largest[:-1])
-    faint = (counts <= FEW_RECORDS) & (largest < FAINT * before)
+    faint = counts <= FEW_RECORDS
+    for size, part in ((largest, FAINT), (charge, NEGLIGIBLE)):
+        around = np.maximum(np.append(0.0, size[:-1]), np.append(size[1:], 0.0))
+        faint &= size <= part * around
     return np.repeat(faint, counts)
 
 
@@ -88,8 +96,8 @@ def direct_weak_currents(
 ) -> NDArray[np.int8]:
     """Return the directions with those of currents below the threshold that a step drives.
 
-    They are those of a step whose current is nowhere above the threshold, and, where the current
-    of a step may taper, those behind its first one above. The records of a step share the direction
+    They are those of a step whose current is below it at most records, and, where the current of a
+    step may taper, those behind its first one above. The records of a step share the direction
     of their mean current, so that noise about zero cancels; a mean that can't be told from zero has
     none.
 
@@ -112,8 +120,8 @@ def direct_weak_currents(
     begins = strong[np.diff(step[strong], prepend=-1) > 0]
     first_strong = np.full(step[-1] + 1, len(step))
     first_strong[step[begins]] = begins
-    own = first_strong[step]
-    counts = (own == len(step)) | (tapers & (np.arange(len(step)) > own))
+    is_weak = 2 * np.bincount(step[strong], minlength=step[-1] + 1) < np.bincount(step)
+    counts = is_weak[step] | (tapers & (np.arange(len(step)) > first_strong[step]))
     weak = np.flatnonzero(driven & (direction == 0) & counts)
     if not len(weak):
         return direction
