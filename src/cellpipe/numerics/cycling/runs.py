@@ -96,10 +96,10 @@ def direct_weak_currents(
 ) -> NDArray[np.int8]:
     """Return the directions with those of currents below the threshold that a step drives.
 
-    They are those of a step whose current is below it at most records, and, where the current of a
-    step may taper, those behind its first one above. The records of a step share the direction
-    of their mean current, so that noise about zero cancels; a mean that can't be told from zero has
-    none.
+    They are those of a step whose current is below it at most records; of others, those between its
+    first and last one above and, where the current may taper, behind the last. The records of a
+    step share the direction of their mean current, so that noise about zero cancels; a mean that
+    can't be told from zero has none.
 
     Parameters
     ----------
@@ -117,11 +117,12 @@ def direct_weak_currents(
     if not driven.any():
         return direction
     strong = np.flatnonzero(direction)
-    begins = strong[np.diff(step[strong], prepend=-1) > 0]
-    first_strong = np.full(step[-1] + 1, len(step))
-    first_strong[step[begins]] = begins
-    is_weak = 2 * np.bincount(step[strong], minlength=step[-1] + 1) < np.bincount(step)
-    counts = is_weak[step] | (tapers & (np.arange(len(step)) > first_strong[step]))
+    place, steps = np.arange(len(step)), int(step[-1]) + 1
+    first, last = np.full(steps, len(step)), np.full(steps, -1)
+    first[step[strong[::-1]]], last[step[strong]] = strong[::-1], strong
+    is_weak = 2 * np.bincount(step[strong], minlength=steps) < np.bincount(step)
+    within = (place > first[step]) & (tapers | (place < last[step]))
+    counts = is_weak[step] | within
     weak = np.flatnonzero(driven & (direction == 0) & counts)
     if not len(weak):
         return direction
