@@ -13,6 +13,7 @@ follows shortly after the step. Runs once per file content.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +21,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from cellpipe.core.contracts import empty_table
+from cellpipe.core.contracts.schema import load_schema
 from cellpipe.numerics.cycling.integrate import (
     charge_increments,
     counter_increments,
@@ -43,6 +45,8 @@ from cellpipe.numerics.cycling.segment_sums import (
 )
 
 Floats = NDArray[np.float64]
+MODES = load_schema("timeseries").columns["step_mode"].isin or ()
+RESTING = ("rest", "impedance")
 CONTROLLED = ("CC", "CP", "CR", "ramp", "pulse", "profile")  # not a constant voltage
 TAPERING = ("CV", "CCCV", "driven")  # their current may fall as low as it likes
 HELD = (*TAPERING, "CC", "CP", "CR")  # modes of steps that pass charge one way
@@ -83,21 +87,33 @@ def _directions(timeseries: pl.DataFrame, time: Floats, current: Floats) -> NDAr
     direction = current_directions(current)
     if "frequency_hertz" in timeseries.columns:  # mean current of an impedance record is noise
         direction[timeseries["frequency_hertz"].is_not_null().to_numpy()] = 0
-    begins = _step_starts(timeseries, np.zeros_like(direction))
-    begins[:1] = True
-    if "step_mode" not in timeseries.columns:
-        step = np.cumsum(begins, dtype=np.int64) - 1
-        direction[find_faint_steps(time, current, step)] = 0
+    if not len(direction):
         return direction
-    mode = timeseries["step_mode"]
-    begins |= mode.ne_missing(mode.shift(1)).to_numpy()
-    step = np.cumsum(begins, dtype=np.int64) - 1
-    direction[mode.is_null().to_numpy() & find_faint_steps(time, current, step)] = 0
-    direction[mode.is_in(("rest", "impedance")).fill_null(value=False).to_numpy()] = 0
-    driven, tapers = (
-        mode.is_in(modes).fill_null(value=False).to_numpy() for modes in (HELD, TAPERING)
+    starts = _step_starts(timeseries, np.zeros_like(direction))
+    starts[0] = True
+    modes = _modes(timeseries)
+    starts[1:] |= modes[1:] != modes[:-1]
+    begins = np.flatnonzero(starts)
+    mode = modes[begins]
+    at_rest = _is_one_of(RESTING)[mode] | (
+        (mode == len(MODES)) & find_faint_steps(time, current, begins)
     )
-    return direct_weak_currents(direction, current, step, driven=driven, tapers=tapers)
+    direction *= np.repeat(~at_rest, np.diff(begins, append=len(direction)))
+    driven, tapers = (_is_one_of(names)[mode] for names in (HELD, TAPERING))
+    return direct_weak_currents(direction, current, begins, driven=driven, tapers=tapers)
+
+
+def _modes(timeseries: pl.DataFrame) -> NDArray[np.uint8]:
+    """Return the place of each record's mode in MODES, behind it if it is not known; shape (n,)."""
+    if "step_mode" not in timeseries.columns:
+        return np.full(timeseries.height, len(MODES), np.uint8)
+    place = timeseries["step_mode"].cast(pl.Enum(MODES)).to_physical()
+    return place.cast(pl.UInt8).fill_null(len(MODES)).to_numpy()
+
+
+def _is_one_of(names: Collection[str]) -> NDArray[np.bool_]:
+    """Return for each place that :func:`_modes` gives whether its mode is one of some."""
+    return np.array([*(mode in names for mode in MODES), False])
 
 
 def add_charge(timeseries: pl.DataFrame) -> pl.DataFrame:
@@ -185,9 +201,9 @@ def _voltage_modes(timeseries: pl.DataFrame) -> NDArray[np.int8] | None:
     """Return what the mode of each record's step tells of the voltage; None if none is known."""
     if "step_mode" not in timeseries.columns:
         return None
-    modes = {**dict.fromkeys(CONTROLLED, OTHER), "CV": CONSTANT_VOLTAGE}
-    mode = timeseries["step_mode"].replace_strict(modes, default=SHAPE, return_dtype=pl.Int8)
-    return mode.fill_null(SHAPE).to_numpy()
+    told = {**dict.fromkeys(CONTROLLED, OTHER), "CV": CONSTANT_VOLTAGE}
+    of_modes = np.array([*(told.get(mode, SHAPE) for mode in MODES), SHAPE], np.int8)
+    return of_modes[_modes(timeseries)]
 
 
 def _rest_columns(

@@ -58,9 +58,9 @@ def current_directions(current_ampere: Floats) -> NDArray[np.int8]:
 
 
 def find_faint_steps(
-    time_second: Floats, current_ampere: Floats, step: Indices
+    time_second: Floats, current_ampere: Floats, begins: Indices
 ) -> NDArray[np.bool_]:
-    """Return the records of steps of one or two that carry nothing beside the steps around them.
+    """Return which steps have one or two records and carry nothing beside the steps around them.
 
     Such a step is what an instrument records between two others, when nothing is driven: its
     current is a tenth of theirs or less, its charge a hundred-thousandth, its voltage relaxes.
@@ -69,27 +69,29 @@ def find_faint_steps(
     ----------
     time_second, current_ampere
         Time in the test, s, and current, A; shape (n,).
-    step
-        Number of each record's step, from 0, never decreasing; shape (n,).
+    begins
+        First record of each step; shape (m,).
+
+    Returns
+    -------
+    True for each such step; shape (m,).
 
     """
-    if not len(step):
-        return np.zeros(0, np.bool_)
-    begins = np.flatnonzero(np.diff(step, prepend=-1))
-    largest = np.maximum.reduceat(np.abs(current_ampere), begins)
+    largest = np.maximum(
+        np.maximum.reduceat(current_ampere, begins), -np.minimum.reduceat(current_ampere, begins)
+    )
     charge = largest * np.abs(np.diff(time_second[begins], append=time_second[-1]))
-    counts = np.diff(np.append(begins, len(step)))
-    faint = counts <= FEW_RECORDS
+    faint: NDArray[np.bool_] = np.diff(begins, append=len(current_ampere)) <= FEW_RECORDS
     for size, part in ((largest, FAINT), (charge, NEGLIGIBLE)):
         around = np.maximum(np.append(0.0, size[:-1]), np.append(size[1:], 0.0))
         faint &= size <= part * around
-    return np.repeat(faint, counts)
+    return faint
 
 
 def direct_weak_currents(
     direction: NDArray[np.int8],
     current_ampere: Floats,
-    step: Indices,
+    begins: Indices,
     *,
     driven: NDArray[np.bool_],
     tapers: NDArray[np.bool_],
@@ -107,33 +109,27 @@ def direct_weak_currents(
         +1, −1 or 0 for each record, by :func:`current_directions`; shape (n,).
     current_ampere
         Current, A, positive on charge; shape (n,).
-    step
-        Number of each record's step, from 0, never decreasing; shape (n,).
+    begins
+        First record of each step; shape (m,).
     driven, tapers
-        True at records of steps that the instrument drives, and of those whose current may taper;
-        shape (n,).
+        True for steps that the instrument drives, and for those whose current may taper; shape
+        (m,).
 
     """
-    if not driven.any():
-        return direction
+    ends = np.append(begins[1:], len(direction))
     strong = np.flatnonzero(direction)
-    place, steps = np.arange(len(step)), int(step[-1]) + 1
-    first, last = np.full(steps, len(step)), np.full(steps, -1)
-    first[step[strong[::-1]]], last[step[strong]] = strong[::-1], strong
-    is_weak = 2 * np.bincount(step[strong], minlength=steps) < np.bincount(step)
-    within = (place > first[step]) & (tapers | (place < last[step]))
-    counts = is_weak[step] | within
-    weak = np.flatnonzero(driven & (direction == 0) & counts)
-    if not len(weak):
-        return direction
-    begins = np.flatnonzero(np.diff(step[weak], prepend=-1))
-    count = np.diff(np.append(begins, len(weak)))
-    current = current_ampere[weak]
-    total = np.add.reduceat(current, begins)
-    scatter = np.add.reduceat(np.square(current), begins) - np.square(total) / count
-    sign = np.where(np.square(total) > SURE**2 * scatter, np.sign(total), 0).astype(np.int8)
-    told = direction.copy()
-    told[weak] = np.repeat(sign, count)
+    first, behind = np.searchsorted(strong, begins), np.searchsorted(strong, ends)
+    has_weak = np.flatnonzero(driven & (behind - first < ends - begins))
+    told = direction.copy() if len(has_weak) else direction
+    for step in has_weak:
+        start, end = begins[step], ends[step]
+        if 2 * (behind[step] - first[step]) >= end - start:
+            start, last = strong[first[step]], strong[behind[step] - 1]
+            end = end if tapers[step] else last + 1
+        weak = start + np.flatnonzero(direction[start:end] == 0)
+        current = current_ampere[weak]
+        if len(weak) and abs(current.sum()) > SURE * np.sqrt(len(weak)) * current.std():
+            told[weak] = np.sign(current.sum())
     return told
 
 
