@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -204,3 +205,42 @@ def test_no_real_file_is_turned(real_data: Path) -> None:
         if said:
             fired[path.name] = said
     assert fired == {"navani__maccor_example.txt": {"current_unsigned"}}
+
+
+def real_cycling(real_data: Path) -> Iterator[tuple[str, pl.DataFrame]]:
+    """Yield the real recordings of four half cycles or more, but voltammograms."""
+    for path in sorted(real_data.rglob("*")):
+        try:
+            table = cellpipe.read(path).tables.get("timeseries") if path.is_file() else None
+        except cellpipe.CellpipeError:
+            continue
+        if table is None or not table.height or half_cycle_segments(table, "a" * 64).height < 4:
+            continue
+        if "step_mode" not in table.columns or not (table["step_mode"] == "ramp").any():
+            yield path.name, table
+
+
+@pytest.mark.slow
+def test_every_real_recording_whose_sign_is_spoilt_is_put_right_or_said(real_data: Path) -> None:
+    """Turned and unsigned, with all its witnesses and with the voltage alone."""
+    others = ("step_type", *COUNTERS, "net_capacity_ah")
+    tried = 0
+    for name, table in real_cycling(real_data):
+        for change in (-pl.col(CURRENT), pl.col(CURRENT).abs()):
+            corrected, said = correct_signs(table.with_columns(change))
+            off = (corrected[CURRENT] - table[CURRENT]).abs().sum() / table[CURRENT].abs().sum()
+            assert (said and off < 0.005) or codes(corrected), name
+        alone = table.drop(others, strict=False).with_columns(-pl.col(CURRENT))
+        corrected, said = correct_signs(alone)
+        assert said == ()
+        assert "leads_reversed" in codes(corrected), name
+        tried += 1
+    assert tried > 30
+
+
+def test_a_few_large_pulses_hide_no_turned_sign(real_data: Path) -> None:
+    """Pulses of 59 A in a test of 0.7 and 2.2 A, whose voltage is recorded before it answers."""
+    path = real_data / "oracle" / "fivestar__structured_battery_data.bdf.csv"
+    table = cellpipe.read(path).tables["timeseries"]
+    assert codes(table) == []
+    assert codes(table.with_columns(-pl.col(CURRENT))) == ["leads_reversed"]

@@ -90,6 +90,13 @@ class Records:
         return float(max(self.current.max(), -self.current.min()))
 
     @cached_property
+    def usual(self) -> float:
+        """The current above which half of the charge flows, in A; 0 if none does."""
+        size = np.sort(np.abs(self.current[:: self.current.size // SAMPLE + 1]))
+        passed = np.cumsum(size)
+        return float(size[np.searchsorted(passed, passed[-1] / 2)])
+
+    @cached_property
     def is_rest(self) -> bool:
         """Whether no current flows at any record outside of impedance measurements."""
         return self.largest == 0 or (

@@ -133,11 +133,12 @@ def _turn_whole(table: pl.DataFrame) -> Corrected | None:
     records = Records.of(sample)
     if records.is_rest or records.time.size < _FEWEST:
         return None
-    voltage = ask_voltage(records, Stretches.of(records))
+    every = records if sample is table else Records.of(table)
+    voltage = ask_voltage(every, Stretches.of(records))
     counters, words = ask_counters(sample, records), ask_step_types(sample)
     asked = (voltage, counters, words)
     against = [each for each in asked if each.contradicts]
-    answer = find_answer(records)
+    answer = find_answer(every)
     if len(against) < 2 or voltage.agrees or (answer is not None and answer < _PARTLY):
         return None
     sentence = f"{'; '.join(each.says for each in against)}. The current was turned."

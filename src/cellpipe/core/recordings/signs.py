@@ -13,10 +13,11 @@ from cellpipe.core.recordings.records import Floats, Records, growth, to_array
 from cellpipe.core.recordings.step_types import find_step_sign, replace_words
 
 _LEAST = 0.01  # of the largest current: what counts as a current in one direction
-_JUMP = 0.2  # of the largest current: what counts as a step of it
+_JUMP = 0.2  # of the usual current: what counts as a step of it
 _AGAINST = 0.8  # of what a witness sees, above which it contradicts
 _MOST, _PARTLY = 0.5, 0.1
 _FEWEST = 3
+_EDGE = 0.02  # of the records: the voltage of a first discharge is outside the usual range
 _REVERSED = (
     "Nothing else in the file tells the direction: either the leads were reversed, or the sign of "
     "the current is turned. No headline is made of its numbers until that is known."
@@ -41,12 +42,15 @@ class Witness:
         return self.against is not None and self.against < 1 - _AGAINST
 
 
-def sign_findings(table: pl.DataFrame, records: Records) -> list[Finding]:
-    """Return a finding if voltage, counters or the step's word contradict the current's sign."""
+def sign_findings(table: pl.DataFrame, records: Records, every: Records) -> list[Finding]:
+    """Return a finding if voltage, counters or the step's word contradict the current's sign.
+
+    ``table`` and its ``records`` may be a sample of ``every`` record.
+    """
     if records.is_rest or records.time.size < _FEWEST:
         return []
     stretches = Stretches.of(records)
-    voltage = ask_voltage(records, stretches)
+    voltage = ask_voltage(every, stretches)
     counters, words = ask_counters(table, records), ask_step_types(table)
     if voltage.contradicts or counters.contradicts or words.contradicts:
         return [_judge(voltage, counters, words)]
@@ -54,8 +58,8 @@ def sign_findings(table: pl.DataFrame, records: Records) -> list[Finding]:
     if _loses_sign(records, stretches):
         sentence = (
             f"The current is {records.current.min():.3g} to {records.current.max():.3g} A, never "
-            "of the other sign, but the voltage rises and falls by more than half of its range "
-            "again and again. Has the current lost its sign?"
+            "of the other sign, but the voltage rises and falls by more than a quarter of its "
+            "range again and again. Has the current lost its sign?"
         )
     elif words.against is not None and words.against > _PARTLY:
         sentence = f"{words.says}. Has the current lost its sign?"
@@ -137,7 +141,8 @@ def _loses_sign(records: Records, stretches: Stretches) -> bool:
     """
     if records.current.min() < 0 < records.current.max() or not stretches.signs.size:
         return False
-    far = np.abs(stretches.moved) > np.ptp(records.voltage) / 2
+    low, high = np.quantile(records.voltage, (_EDGE, 1 - _EDGE))
+    far = np.abs(stretches.moved) > (high - low) / 4
     up, down = far & (stretches.moved > 0), far & (stretches.moved < 0)
     least = stretches.charges.sum() * 2 * _PARTLY
     return all(
@@ -148,7 +153,7 @@ def _loses_sign(records: Records, stretches: Stretches) -> bool:
 def find_answer(records: Records) -> float | None:
     """Return for which share of the current's steps the voltage jumps the other way."""
     steps = np.diff(records.current)
-    places = np.flatnonzero(np.abs(steps) > _JUMP * records.largest)
+    places = np.flatnonzero(np.abs(steps) > _JUMP * records.usual)
     if records.in_spectrum is not None:
         near = records.in_spectrum[places] | records.in_spectrum[places + 1]
         places = places[~near]

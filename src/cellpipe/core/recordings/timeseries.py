@@ -57,7 +57,7 @@ def recording_findings(table: pl.DataFrame) -> list[Finding]:
         clocks = leap_findings(table, records)
     voltages = voltage_findings(table, records, some) or lost_voltage_findings(table, records)
     spikes = [] if voltages else _spike_findings(table, records)
-    signs = [] if voltages or spikes else sign_findings(sample, some)
+    signs = [] if voltages or spikes else sign_findings(sample, some, records)
     found = [*order, *clocks, *voltages, *signs, *spikes]
     if any(finding.code in _CHARGE_IS_LOST for finding in found):
         return [*found, *_temperature_findings(table)]
