@@ -43,9 +43,6 @@ ALARMS = {  # files that give one, and what is wrong with them
     "cases/files/20_excel_hours_wrap_24h/SSB-01_a.csv": {"time_goes_backwards"},
     "cases/files/22_dst_fall_back/SSB-01_a.csv": {"time_goes_backwards"},
     "cases/files/24_descending_neware/SSB-01_a.csv": {"records_reversed"},
-    "cases/files/34_unsigned_no_step_type/SSB-01_a.csv": {"current_sign_contradicts"},
-    "cases/peers/bdf_sign/cellA.bdf.csv": {"current_sign_contradicts"},
-    "cases/peers/neware_sign/cellA.csv": {"current_sign_contradicts"},
 }  # fmt: skip
 factors = st.floats(1e-3, 1e3)
 

@@ -1,8 +1,9 @@
 """Segments of a time series: current in one direction within one file.
 
-Protocol: a record is charge, discharge or rest by the sign of its current above the noise
-(:mod:`cellpipe.numerics.cycling.runs`). Records of an impedance spectrum and of steps that the
-instrument names as rest are rest. Charge is integrated by
+Protocol: a record is charge, discharge or rest by the mode of its step, if that is known, and by
+the sign of its current (:mod:`cellpipe.numerics.cycling.runs`): records of an impedance spectrum
+and of rests are rest whatever their current, those of a step that the instrument drives count even
+if their current is below the noise, and others count above it. Charge is integrated by
 :mod:`cellpipe.numerics.cycling.integrate`. A segment lies between two changes of the current's
 direction and is summed by :mod:`cellpipe.numerics.cycling.segment_sums`. Energy is V·dQ in the
 direction of the segment, so it is negative where the voltage is. Values missing from the file are
@@ -12,6 +13,7 @@ follows shortly after the step. Runs once per file content.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +21,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from cellpipe.core.contracts import empty_table
+from cellpipe.core.contracts.schema import load_schema
 from cellpipe.numerics.cycling.integrate import (
     charge_increments,
     counter_increments,
@@ -27,14 +30,26 @@ from cellpipe.numerics.cycling.integrate import (
 from cellpipe.numerics.cycling.runs import (
     Segments,
     current_directions,
+    direct_weak_currents,
+    find_faint_steps,
     find_segments,
     reduce_segments,
     segment_numbers,
 )
-from cellpipe.numerics.cycling.segment_sums import step_resistance, sum_segments
+from cellpipe.numerics.cycling.segment_sums import (
+    CONSTANT_VOLTAGE,
+    OTHER,
+    SHAPE,
+    step_resistance,
+    sum_segments,
+)
 
 Floats = NDArray[np.float64]
-RESTS = ("rest", "r", "ocv", "pause", "idle", "搁置", "静置")  # vendors' names of rest steps
+MODES = load_schema("timeseries").columns["step_mode"].isin or ()
+RESTING = ("rest", "impedance")
+CONTROLLED = ("CC", "CP", "CR", "ramp", "pulse", "profile")  # not a constant voltage
+TAPERING = ("CV", "CCCV", "driven")  # their current may fall as low as it likes
+HELD = (*TAPERING, "CC", "CP", "CR")  # modes of steps that pass charge one way
 
 
 class _Flow(NamedTuple):
@@ -52,12 +67,7 @@ class _Flow(NamedTuple):
 def _flow(timeseries: pl.DataFrame) -> _Flow:
     time = timeseries["test_time_second"].to_numpy()
     current = timeseries["current_ampere"].to_numpy()
-    direction = current_directions(current)
-    if "frequency_hertz" in timeseries.columns:  # mean current of an impedance record is noise
-        direction[timeseries["frequency_hertz"].is_not_null().to_numpy()] = 0
-    if "step_type" in timeseries.columns:
-        rests = timeseries["step_type"].str.to_lowercase().is_in(RESTS).fill_null(value=False)
-        direction[rests.to_numpy()] = 0
+    direction = _directions(timeseries, time, current)
     new_step = _step_starts(timeseries, direction)
     charge = charge_increments(
         time,
@@ -70,6 +80,40 @@ def _flow(timeseries: pl.DataFrame) -> _Flow:
     charge[direction == 0] = 0.0
     voltage = timeseries["voltage_volt"].to_numpy()
     return _Flow(direction, new_step, charge, find_segments(direction, charge, time, voltage))
+
+
+def _directions(timeseries: pl.DataFrame, time: Floats, current: Floats) -> NDArray[np.int8]:
+    """Return the direction of each record by the mode of its step, and by its current."""
+    direction = current_directions(current)
+    if "frequency_hertz" in timeseries.columns:  # mean current of an impedance record is noise
+        direction[timeseries["frequency_hertz"].is_not_null().to_numpy()] = 0
+    if not len(direction):
+        return direction
+    starts = _step_starts(timeseries, np.zeros_like(direction))
+    starts[0] = True
+    modes = _modes(timeseries)
+    starts[1:] |= modes[1:] != modes[:-1]
+    begins = np.flatnonzero(starts)
+    mode = modes[begins]
+    at_rest = _is_one_of(RESTING)[mode] | (
+        (mode == len(MODES)) & find_faint_steps(time, current, begins)
+    )
+    direction *= np.repeat(~at_rest, np.diff(begins, append=len(direction)))
+    driven, tapers = (_is_one_of(names)[mode] for names in (HELD, TAPERING))
+    return direct_weak_currents(direction, current, begins, driven=driven, tapers=tapers)
+
+
+def _modes(timeseries: pl.DataFrame) -> NDArray[np.uint8]:
+    """Return the place of each record's mode in MODES, behind it if it is not known; shape (n,)."""
+    if "step_mode" not in timeseries.columns:
+        return np.full(timeseries.height, len(MODES), np.uint8)
+    place = timeseries["step_mode"].cast(pl.Enum(MODES)).to_physical()
+    return place.cast(pl.UInt8).fill_null(len(MODES)).to_numpy()
+
+
+def _is_one_of(names: Collection[str]) -> NDArray[np.bool_]:
+    """Return for each place that :func:`_modes` gives whether its mode is one of some."""
+    return np.array([*(mode in names for mode in MODES), False])
 
 
 def add_charge(timeseries: pl.DataFrame) -> pl.DataFrame:
@@ -92,7 +136,8 @@ def half_cycle_segments(timeseries: pl.DataFrame, file_sha256: str) -> pl.DataFr
         timeseries[name].to_numpy()
         for name in ("test_time_second", "voltage_volt", "current_ampere")
     )
-    sums = sum_segments(time, voltage, current, charge, direction, segments)
+    mode = _voltage_modes(timeseries)
+    sums = sum_segments(time, voltage, current, charge, direction, segments, mode)
     charging = np.where(sums.net_ah == 0, current[first], sums.net_ah) > 0
     resting = np.flatnonzero(direction == 0)
     rests = np.searchsorted(resting, last) - np.searchsorted(resting, first)
@@ -112,7 +157,7 @@ def half_cycle_segments(timeseries: pl.DataFrame, file_sha256: str) -> pl.DataFr
         "end_current_ampere": current[last],
         "constant_current_ampere": sums.constant_current_ampere,
         "constant_voltage_share": sums.constant_voltage_share,
-        **_rest_columns(timeseries, direction, voltage, current, segments),
+        **_rest_columns(timeseries, flow, voltage, current, mode),
         **_counter_columns(timeseries, flow),
         **_temperature_columns(timeseries, direction, segments),
     }
@@ -153,15 +198,27 @@ def _optional_column(timeseries: pl.DataFrame, column: str) -> Floats | None:
     return timeseries[column].to_numpy()
 
 
+def _voltage_modes(timeseries: pl.DataFrame) -> NDArray[np.int8] | None:
+    """Return what the mode of each record's step tells of the voltage; None if none is known."""
+    if "step_mode" not in timeseries.columns:
+        return None
+    told = {**dict.fromkeys(CONTROLLED, OTHER), "CV": CONSTANT_VOLTAGE}
+    of_modes = np.array([*(told.get(mode, SHAPE) for mode in MODES), SHAPE], np.int8)
+    return of_modes[_modes(timeseries)]
+
+
 def _rest_columns(
     timeseries: pl.DataFrame,
-    direction: NDArray[np.int8],
+    flow: _Flow,
     voltage: Floats,
     current: Floats,
-    segments: Segments,
+    mode: NDArray[np.int8] | None,
 ) -> dict[str, Floats]:
-    """Return voltages of the rests before and after, V, and resistance at current onset, Ω."""
-    first, last = segments
+    """Return voltages of the rests before and after, V, and resistance at current onset, Ω.
+
+    Where the instrument steps the voltage, the current that answers tells no such resistance.
+    """
+    direction, (first, last) = flow.direction, flow.segments
     blank = np.full((4, len(first)), np.nan)
     before, after, resistance, delay = blank
     rested = np.flatnonzero((first > 0) & (direction[first - 1] == 0))
@@ -175,6 +232,8 @@ def _rest_columns(
     interval = time[onset] - time[onset - 1]
     elapsed = interval if step_time is None else np.minimum(step_time[onset], interval)
     resistance[rested] = step_resistance(voltage, current, elapsed, onset)
+    if mode is not None:
+        resistance[rested[mode[onset] == CONSTANT_VOLTAGE]] = np.nan
     delay[rested] = np.where(np.isfinite(resistance[rested]), elapsed, np.nan)
     return {
         "rest_voltage_before_volt": before,

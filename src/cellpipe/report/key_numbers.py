@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import polars as pl
 
 from cellpipe.core.model import Cell
 from cellpipe.report.wording import NOTHING, KindWords, format_number, format_percent, pluralize
+
+_DOUBTS = ("leads_reversed", "current_sign_contradicts")  # findings of files
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,14 @@ def key_numbers(summary: pl.DataFrame, words: KindWords) -> list[KeyNumber]:
         _resistance(row),
         _cycles(row),
     ]
+
+
+def headline(tables: Mapping[str, pl.DataFrame], words: KindWords) -> list[KeyNumber]:
+    """Return the key numbers of a cell by its tables; none of a current whose sign is doubted."""
+    if not tables["findings"]["code"].is_in(_DOUBTS).any():
+        return key_numbers(tables["cells"], words)
+    basis = "the sign of the current is in doubt; see what is to check"
+    return [KeyNumber("Key numbers", NOTHING, basis)]
 
 
 def _cycles(row: dict[str, object]) -> KeyNumber:

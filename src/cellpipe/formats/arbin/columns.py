@@ -45,6 +45,7 @@ QUANTITIES = (
     Quantity("current_ampere", ("Current",), AMPERE),
     Quantity("cycle_count", ("Cycle_Index", "Cycle_ID")),
     Quantity("step_id", ("Step_Index", "Step_ID")),
+    Quantity("step_type", ("Step_Type", "Mode")),
     Quantity("internal_resistance_ohm", ("Internal_Resistance",), OHM),
     Quantity("vendor_charging_capacity_ah", ("Charge_Capacity",), AMPERE_HOUR),
     Quantity("vendor_discharging_capacity_ah", ("Discharge_Capacity",), AMPERE_HOUR),
@@ -66,7 +67,7 @@ _NEEDED = {
     "current_ampere": "Current(A)",
 }
 _FOREIGN_NAMES = {
-    *("steptype", "totaltime", "cumulativetime"),  # Neware's
+    *("totaltime", "cumulativetime"),  # Neware's
     *("chargetime", "dischargetime", "vmaxoncycle"),  # Arbin's tables of cycles and of steps
 }
 
