@@ -284,6 +284,6 @@ ANALYSIS = Analysis(
         "differential_voltage",
     ),
     _compute,
-    version=3,
+    version=4,
     fields=("cell_id", "configuration", "working_electrode_role", "reference_offset_volt"),
 )
