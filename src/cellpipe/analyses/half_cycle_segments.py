@@ -12,6 +12,7 @@ follows shortly after the step. Runs once per file content.
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +23,7 @@ from cellpipe.core.contracts import empty_table
 from cellpipe.core.recordings.energies import CHARGES, ENERGIES
 from cellpipe.core.recordings.records import to_array
 from cellpipe.numerics.cycling.counters import Counter
+from cellpipe.numerics.cycling.open_circuit import find_offset, keep_driven
 from cellpipe.numerics.cycling.runs import (
     Segments,
     current_directions,
@@ -41,6 +43,7 @@ from cellpipe.numerics.cycling.witnesses import (
 Floats = NDArray[np.float64]
 TINY_AH = 1e-300  # for steps without charge: they have a witness, too
 SPARSE = 0.05  # of the records; a counter that is missing in more was written in some only
+DRIVEN = re.compile(r"cc|cv|cp|chg|charge|float|恒|充|放|^[cd]$")  # vendors' names of driven steps
 RESTS = ("rest", "r", "ocv", "pause", "idle", "搁置", "静置")  # vendors' names of rest steps
 
 
@@ -65,12 +68,7 @@ def _flow(timeseries: pl.DataFrame) -> _Flow:
     time = timeseries["test_time_second"].to_numpy()
     current = timeseries["current_ampere"].to_numpy()
     voltage = timeseries["voltage_volt"].to_numpy()
-    direction = current_directions(current)
-    if "frequency_hertz" in timeseries.columns:  # mean current of an impedance record is noise
-        direction[timeseries["frequency_hertz"].is_not_null().to_numpy()] = 0
-    if "step_type" in timeseries.columns:
-        rests = timeseries["step_type"].str.to_lowercase().is_in(RESTS).fill_null(value=False)
-        direction[rests.to_numpy()] = 0
+    direction, offset = _directions(timeseries, current, voltage)
     charges = weigh_charges(
         Witnesses(
             time,
@@ -82,10 +80,41 @@ def _flow(timeseries: pl.DataFrame) -> _Flow:
             _optional_column(timeseries, "unix_time_second"),
             _counters(timeseries),
             _counter(timeseries, *ENERGIES),
+            offset,
         )
     )
     segments = find_segments(direction, charges.charge_ah, time, voltage)
     return _Flow(direction, charges, segments)
+
+
+def _directions(
+    timeseries: pl.DataFrame, current: Floats, voltage: Floats
+) -> tuple[NDArray[np.int8], float]:
+    """Return the direction of each record, (n,), and the offset of the current at rest, A.
+
+    What the instrument names as rest is rest, and in a step that it drives the smallest current
+    counts. Where it names no steps, an offset is told by the voltage.
+    """
+    direction = current_directions(current)
+    if "step_type" in timeseries.columns:
+        words = timeseries["step_type"].unique().drop_nulls().to_list()
+        driven = _is_named(timeseries, [word for word in words if DRIVEN.search(word.lower())])
+        keep_driven(current, direction, driven, _step_starts(timeseries, direction, turns=False))
+        direction[_is_named(timeseries, [word for word in words if word.lower() in RESTS])] = 0
+    offset = 0.0
+    if "step_type" not in timeseries.columns or timeseries["step_type"].null_count():
+        open_circuit, offset = find_offset(current, voltage, direction)
+        direction[open_circuit] = 0
+    if "frequency_hertz" in timeseries.columns:  # mean current of an impedance record is noise
+        direction[timeseries["frequency_hertz"].is_not_null().to_numpy()] = 0
+    return direction, offset
+
+
+def _is_named(timeseries: pl.DataFrame, words: list[str]) -> NDArray[np.bool_]:
+    """Return which records belong to a step that is named by one of the words; shape (n,)."""
+    if not words:
+        return np.zeros(timeseries.height, np.bool_)
+    return timeseries["step_type"].is_in(words).fill_null(value=False).to_numpy()
 
 
 def _counters(timeseries: pl.DataFrame) -> tuple[Counter, ...]:
@@ -171,10 +200,13 @@ def half_cycle_segments(timeseries: pl.DataFrame, file_sha256: str) -> pl.DataFr
     )
 
 
-def _step_starts(timeseries: pl.DataFrame, direction: NDArray[np.int8]) -> NDArray[np.bool_]:
+def _step_starts(
+    timeseries: pl.DataFrame, direction: NDArray[np.int8], *, turns: bool = True
+) -> NDArray[np.bool_]:
     """Return where a step begins: at a new step count, or a change of direction; shape (n,)."""
     changed = np.zeros(len(direction), np.bool_)
-    np.not_equal(direction[1:], direction[:-1], out=changed[1:])
+    if turns:
+        np.not_equal(direction[1:], direction[:-1], out=changed[1:])
     if "step_count" in timeseries.columns:
         count = timeseries["step_count"].fill_null(strategy="forward").fill_null(0).to_numpy()
         changed[1:] |= count[1:] != count[:-1]

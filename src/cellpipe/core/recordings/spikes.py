@@ -28,8 +28,8 @@ def spike_findings(table: pl.DataFrame, records: Records) -> list[Finding]:
     """Return a finding for the one record whose current or voltage leaps."""
     if table.height < _FEWEST:
         return []
-    at = _find_current_spike(records)
-    if at is not None and not _is_missing_beside(table, records, at):
+    at = find_current_spike(table, records)
+    if at is not None:
         return [
             _finding(table, "current", "A", records.current, at, "and the voltage does not answer")
         ]
@@ -39,6 +39,14 @@ def spike_findings(table: pl.DataFrame, records: Records) -> list[Finding]:
             _finding(table, "voltage", "V", records.voltage, at, "while the current stays the same")
         ]
     return []
+
+
+def find_current_spike(table: pl.DataFrame, records: Records) -> int | None:
+    """Return the one record whose current leaps while the voltage does not answer."""
+    if table.height < _FEWEST:
+        return None
+    at = _find_current_spike(records)
+    return None if at is None or _is_missing_beside(table, records, at) else at
 
 
 def _is_missing_beside(table: pl.DataFrame, records: Records, at: int) -> bool:

@@ -12,7 +12,7 @@ from cellpipe.core.recordings.records import last_digit
 _SAMPLES = 5000  # values used to find the last digit
 _FEW_VALUES = 12  # of a current; how many digits were written is not known from them
 _MOSTLY = 0.95  # of the starts of steps: a counter that falls there counts by steps
-_LIKE, _UNLIKE = 0.05, 0.5  # of the charge by the current: it is that, and it is another
+_LIKE = 0.05  # of the charge by the current: it is that
 _FLOAT32 = 2.0**-24  # relative rounding of a number of 32 bits
 
 Floats = NDArray[np.float64]
@@ -109,8 +109,8 @@ def _growth(values: Floats, at: Places, digit: float, expected: Floats) -> tuple
     fell = later < earlier - digit
     by_step = held.sum() > 1 and fell[held].mean() >= _MOSTLY
     shows = np.abs(later - expected) <= _LIKE * expected + 2 * digit
-    grew = np.abs(later - earlier - expected) <= _UNLIKE * expected + 2 * digit
-    is_reset = held if by_step else held & shows & ~grew
+    nearer = np.abs(later - expected) < np.abs(later - earlier - expected)
+    is_reset = held if by_step else held & shows & nearer
     is_reset |= fell
     return np.where(is_reset, later, later - earlier), is_reset
 

@@ -61,7 +61,8 @@ class Witnesses(NamedTuple):
 
     Times are in s, the current in A, positive on charge, the voltage in V. ``at_rest`` is True at
     records without a driven current, ``new_step`` at the first record of each step. ``energy`` is
-    the instrument's counter of energy, in Wh.
+    the instrument's counter of energy, in Wh, and ``offset_ampere`` what its current shows at open
+    circuit, which is as much in doubt while a current is driven.
     """
 
     time_second: Floats
@@ -73,6 +74,7 @@ class Witnesses(NamedTuple):
     unix_time_second: Floats | None = None
     counters: tuple[Counter, ...] = ()
     energy: Counter | None = None
+    offset_ampere: float = 0.0
 
     def cut(self, span: slice) -> Witnesses:
         """Return some of the records, without the counters of charge."""
@@ -142,6 +144,8 @@ def weigh_charges(witnesses: Witnesses) -> Charges:
         sums.doubt[:] += check_durations(witnesses, steps, charge, integral, source)
     _add_crossings(witnesses, counter, sums)
     sums.charge[witnesses.at_rest] = 0.0
+    lasted = witnesses.time_second[steps.ends] - witnesses.time_second[steps.begins]
+    sums.doubt[:] += abs(witnesses.offset_ampere) * np.maximum(lasted, 0.0) / 3600.0
     doubt = np.where(steps.driven, sums.doubt, 0.0)
     return Charges(sums.charge, steps.begins, source, doubt, sums.counted)
 
