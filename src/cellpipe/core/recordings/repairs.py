@@ -26,6 +26,7 @@ _SAMPLE = 5_000  # rows that suffice to compare clocks
 _MOST_SPIKES = 5
 _UNIT = 0.02  # of a factor: it is that of a unit
 _SAME = 0.2  # of the counted charge
+_MANY = 0.2  # of the records, at which the time goes back: the rows are out of order
 _MOST_LOST = 0.5  # of the records
 
 
@@ -50,7 +51,14 @@ def repair_recording(table: pl.DataFrame) -> Repair:
         return Repair(table)
     findings: list[Finding] = []
     left_out: list[pl.DataFrame] = []
-    for repair in (_turn_rows, _drop_repeated_rows, _repair_times, _repair_unit, _drop_spikes):
+    for repair in (
+        _turn_rows,
+        _sort_rows,
+        _drop_repeated_rows,
+        _repair_times,
+        _repair_unit,
+        _drop_spikes,
+    ):
         done = repair(table)
         table = done.table
         findings += done.findings
@@ -80,6 +88,29 @@ def _turn_rows(table: pl.DataFrame) -> Repair:
             turned = turned.with_columns(step_count=int(steps.max()) + int(steps.min()) - steps)  # type: ignore[arg-type]
     sentence = f"{said[0].sentence} They were turned: all else in the file runs the other way."
     return Repair(turned, (Finding("warning", "records_reversed", sentence, said[0].rows),))
+
+
+def _sort_rows(table: pl.DataFrame) -> Repair:
+    """Put rows in the order of time, if that is the order of all else that counts up, too."""
+    if not _goes_back(table):
+        return Repair(table)
+    back = int((table["test_time_second"].diff() < 0).sum())
+    if back <= _MANY * table.height:
+        return Repair(table)
+    rising = [name for name in ("unix_time_second", "step_count") if name in table.columns]
+    for keys in (["record_index"], ["test_time_second", *rising, "record_index"]):
+        ordered = table.sort(keys)
+        others = ["test_time_second", *rising]
+        if all(ordered[name].drop_nulls().is_sorted() for name in others):
+            break
+    else:
+        return Repair(table)
+    sentence = (
+        f"The test time goes backwards at {back:,} of {table.height - 1:,} places: the rows are "
+        "out of order. They were put in that of time, clock and steps."
+    )
+    finding = Finding("warning", "time_goes_backwards", sentence, back)
+    return Repair(ordered.with_columns(record_index=table["record_index"].sort()), (finding,))
 
 
 def _drop_repeated_rows(table: pl.DataFrame) -> Repair:

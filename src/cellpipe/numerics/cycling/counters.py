@@ -12,6 +12,7 @@ from cellpipe.core.recordings.records import last_digit
 _SAMPLES = 5000  # values used to find the last digit
 _FEW_VALUES = 12  # of a current; how many digits were written is not known from them
 _MOSTLY = 0.95  # of the starts of steps: a counter that falls there counts by steps
+_WHOLE, _FINER = 1e-3, 0.2  # a number is whole; of the usual change: a rounding is below
 _LIKE = 0.05  # of the charge by the current: it is that
 _FLOAT32 = 2.0**-24  # relative rounding of a number of 32 bits
 
@@ -121,10 +122,26 @@ def resolution(values: Floats) -> float:
     Numbers of 32 bits are known, too: of an ampere hour, the last digit is then 6·10⁻⁸ Ah.
     """
     sample = values[:: max(values.size // _SAMPLES, 1)]
-    digit = last_digit(sample)
+    digit = max(last_digit(sample), _grid(sample))
     if digit:
         return digit
     return _FLOAT32 * float(np.abs(sample).max(initial=0.0)) if _is_short(sample) else 0.0
+
+
+def _grid(sample: Floats) -> float:
+    """Return the step of which all values are multiples, as after a change of their unit; or 0.
+
+    One as large as the usual change from value to value is no rounding.
+    """
+    gaps = np.diff(np.unique(sample))
+    if gaps.size < _FEW_VALUES:
+        return 0.0
+    grid = float(gaps.min())
+    number = sample / grid
+    is_grid = np.abs(number - np.round(number)).max() < _WHOLE
+    change = np.abs(np.diff(sample))
+    usual = float(np.median(change[change > 0]))
+    return grid if is_grid and grid < _FINER * usual else 0.0
 
 
 def current_resolution(current: Floats) -> float:
