@@ -14,7 +14,7 @@ import numpy as np
 
 from cellpipe.core.recordings.records import Flags, Floats
 
-_DAY = 86_400.0  # s
+_DAY, _HOUR = 86_400.0, 3600.0  # s
 _AGREE = 2.0  # s; clocks of whole seconds are not compared more closely
 _FEW = 3  # records in a row that may be off
 _RESTARTS = 0.9  # of the records, in which the test time is the step time
@@ -126,5 +126,10 @@ def _time_passed(time: Floats, step_time: Floats, clock: Floats, new_step: Flags
     if by_clock >= 0:
         near = [value for value in exact if abs(value - by_clock) <= _AGREE]
         return float(near[0] if near else by_clock)
-    told = [wrapped] if is_wrap else [step_time[at], shown]
-    return float(next((value for value in told if value >= 0), 0.0))
+    if is_wrap:
+        return float(wrapped)
+    if new_step[at] and step_time[at] >= 0:
+        return float(step_time[at])
+    usual = max(float(time[at - 1] - time[max(at - 2, 0)]), _AGREE)
+    told = shown, shown - before + _HOUR  # a count that begins anew; a clock that is set back
+    return float(next((value for value in told if 0 <= value <= 2 * usual), 0.0))

@@ -51,14 +51,7 @@ def repair_recording(table: pl.DataFrame) -> Repair:
         return Repair(table)
     findings: list[Finding] = []
     left_out: list[pl.DataFrame] = []
-    for repair in (
-        _turn_rows,
-        _sort_rows,
-        _drop_repeated_rows,
-        _repair_times,
-        _repair_unit,
-        _drop_spikes,
-    ):
+    for repair in _REPAIRS:
         done = repair(table)
         table = done.table
         findings += done.findings
@@ -111,6 +104,28 @@ def _sort_rows(table: pl.DataFrame) -> Repair:
     )
     finding = Finding("warning", "time_goes_backwards", sentence, back)
     return Repair(ordered.with_columns(record_index=table["record_index"].sort()), (finding,))
+
+
+def _swap_times(table: pl.DataFrame) -> Repair:
+    """Swap test time and step time where the one goes back at each step, and not the other."""
+    if not _goes_back(table) or "step_time_second" not in table.columns:
+        return Repair(table)
+    step_time, time = table["step_time_second"], table["test_time_second"]
+    if step_time.null_count() or not step_time.is_sorted():
+        return Repair(table)
+    over = int((step_time > time).sum())
+    if over <= _MOST_LOST * table.height or not (step_time - time).min() >= 0:  # type: ignore[operator]
+        return Repair(table)
+    sentence = (
+        f"The step time is greater than the test time in {over / table.height:.0%} of the records "
+        "and never goes back, while the test time does: the two columns are swapped. They were "
+        "put in each other's place."
+    )
+    finding = Finding("warning", "step_time_exceeds_test_time", sentence, over)
+    swapped = table.with_columns(
+        step_time.alias("test_time_second"), time.alias("step_time_second")
+    )
+    return Repair(swapped, (finding,))
 
 
 def _drop_repeated_rows(table: pl.DataFrame) -> Repair:
@@ -271,3 +286,9 @@ def _drop_spikes(table: pl.DataFrame) -> Repair:
         found += findings
         rows.append(left_out)
     return Repair(table, tuple(found), pl.concat(rows) if rows else None)
+
+
+_REPAIRS = (
+    _turn_rows, _sort_rows, _swap_times, _drop_repeated_rows, _repair_times, _repair_unit,
+    _drop_spikes,
+)  # fmt: skip
