@@ -28,18 +28,17 @@ SIDES = ("charging", "discharging")
 WORDS = {"charge": "charging", "discharge": "discharging"}
 COUNTED = {  # files whose counter and whose current say another thing, and why
     "mpr/yadg__gcpl.issue_149.mpr": "no current is stored: it is rebuilt from the counted charge",
-    "mpr/cheminfo__test.mpr": "no current is stored: it is rebuilt from the counted charge",
-    "mpr/yadg__gcpl.issue_228.mpr": "few records while the current changes",
+    "mpr/cheminfo__test.mpr": "the current goes to and fro from record to record",
+    "mpr/yadg__gcpl.issue_228.mpr": "no current is stored: it is rebuilt from the counted charge",
     "mpr/venkkris__220218-PanasonicBR2032-60-70-30min-rest-C50_C04.mpr":
-        "few records while the current changes",
+        "no current is stored: it is rebuilt from the counted charge",
     "maccor/pyprobe__sample_data_maccor.csv": "three seconds, counted in thousandths of an Ah",
     "maccor/cellpy__maccor_three.txt": "few records while the current tapers",
-    "maccor/beep__PreDiag_000229_000229_truncated.034": "few records while the current tapers",
     "neware-csv/cellpy__nw_regular_export_ife_example.csv":
         "the current overshoots at the start of the constant voltage, between two records",
     "nda/fastnda__2-1-6_61_07005012.nda": "pulses: a third of the time, recorded at their height",
     "nda/navani__test.nda": "few records while the current tapers",
-    "ndax/fastnda__test_2.ndax": "steps of seconds",
+    "ndax/fastnda__test_2.ndax": "the time of each step begins 0.3 s after its current",
     "landt/navani__NJK_CC_156_C30_C_x30.xlsx": "the time is written in 0.01 h",
 }  # fmt: skip
 SILICON = Cell("Si", "half", working_electrode_role="anode")
