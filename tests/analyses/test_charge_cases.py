@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+import polars as pl
 import pytest
 
 import cellpipe
@@ -86,6 +88,30 @@ def test_an_offset_in_long_rests_is_no_charge_and_is_in_the_uncertainty(real_dat
     _, _, table = computed(path, FULL)
     assert table["coulombic_efficiency"].to_list() == pytest.approx([0.995] * 3, abs=1e-4)
     assert table["coulombic_efficiency_uncertainty"].min() == pytest.approx(2 * 0.002, rel=0.01)
+
+
+def test_a_float_below_the_threshold_is_charge_if_a_step_drives_it() -> None:
+    """1 mA for 2 h, then 20 days at 4.2 V with 0.8 µA; 5 nA to 0.1 % of the current is a rest's."""
+    float_second, current = 20 * 86_400.0, 0.8e-6
+    since = [np.linspace(0, last, count) for last, count in (
+        (7200.0, 121), (float_second, 481), (7200.0 * 0.95, 121))]  # fmt: skip
+    ampere = [np.full(121, 1e-3), np.full(481, current), np.full(121, -1e-3)]
+    volt = [np.linspace(3, 4.2, 121), np.full(481, 4.2), np.linspace(4.2, 3, 121)]
+    words = ["CC Chg", "CV Chg", "CC DChg"]
+    starts = np.cumsum([0.0, 7200.0, float_second])
+    table = pl.DataFrame({
+        "record_index": np.arange(1, 724),
+        "test_time_second": np.concatenate([s + t for s, t in zip(starts, since, strict=True)]),
+        "voltage_volt": np.concatenate(volt), "current_ampere": np.concatenate(ampere),
+        "step_count": np.repeat([1, 2, 3], [121, 481, 121]),
+        "step_type": np.repeat(words, [121, 481, 121]),
+    })  # fmt: skip
+    floated = current * float_second / 3600
+    segments = half_cycle_segments(table, "0" * 64)
+    assert segments["capacity_ah"].to_list() == pytest.approx([2e-3 + floated, 1.9e-3])
+    resting = table.with_columns(pl.col("step_type").replace("CV Chg", "Rest"))
+    segments = half_cycle_segments(resting, "0" * 64)
+    assert segments["capacity_ah"].to_list() == pytest.approx([2e-3, 1.9e-3])
 
 
 def test_rows_that_stand_twice_around_a_turn_count_once(real_data: Path) -> None:
