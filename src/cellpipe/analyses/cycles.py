@@ -9,13 +9,14 @@ A half cell is taken for one of a silicon anode unless the sheet names another w
 that electrode is not known, the cell is treated as of unknown configuration.
 
 Coulombic efficiency: full cell Q_discharge/Q_charge, silicon half cell Q_charge/Q_discharge of the
-same cycle. Capacity retention: reversible capacity (full cell discharge, silicon half cell
-delithiation) relative to the first complete cycle, and relative to the first complete cycle at the
-same rate (:mod:`cellpipe.numerics.cycling.ageing`), separately for formation. Energy efficiency is
-defined for full cells and cathode half cells only, not for silicon against lithium. A cycle is
-complete if it has both halves and, for the last of the data, if it reached its end: the end voltage
-of earlier half cycles, the voltage limit of the sheet or the start voltage of the first half cycle,
-or if other records follow it.
+same cycle, with the uncertainties of both charges. There is none where a charge is contradictory:
+where counter and current disagree and nothing tells which is right. Capacity retention: reversible
+capacity (full cell discharge, silicon half cell delithiation) relative to the first complete cycle,
+and relative to the first complete cycle at the same rate (:mod:`cellpipe.numerics.cycling.ageing`),
+separately for formation. Energy efficiency is defined for full cells and cathode half cells only,
+not for silicon against lithium. A cycle is complete if it has both halves and, for the last of the
+data, if it reached its end: the end voltage of earlier half cycles, the voltage limit of the sheet
+or the start voltage of the first half cycle, or if other records follow it.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ import polars as pl
 
 from cellpipe.core.model import Analysis, Cell, Finding, Result, Tables
 from cellpipe.numerics.cycling.ageing import count_formation_cycles, rate_groups
+from cellpipe.numerics.cycling.witnesses import CONTRADICTING
 
 Direction = Literal["charge", "discharge"]
 _IMPOSSIBLE = 1.01  # Coulombic efficiency above 1 by more than noise
@@ -38,7 +40,8 @@ _HALVES = (
     "capacity_ah", "energy_wh", "mean_voltage_volt", "constant_current_ampere", "duration_second",
     "mean_temperature_celsius", "max_temperature_celsius", "start_unix_time_second",
     "vendor_cycle_count", "half_cycle", "end_voltage_volt", "constant_voltage_share",
-    "rest_voltage_after_volt", "dc_resistance_ohm", "vendor_capacity_ah",
+    "rest_voltage_after_volt", "dc_resistance_ohm", "vendor_capacity_ah", "charge_source",
+    "charge_uncertainty_ah",
 )  # fmt: skip
 
 
@@ -165,6 +168,8 @@ def _columns(cell: Cell) -> list[pl.Expr]:
             pl.col(f"{direction}_half_cycle").alias(f"{word}_half_cycle"),
             capacity.alias(f"{word}_capacity_ah"),
             pl.col(f"{direction}_vendor_capacity_ah").alias(f"vendor_{word}_capacity_ah"),
+            pl.col(f"{direction}_charge_source").alias(f"{word}_charge_source"),
+            pl.col(f"{direction}_charge_uncertainty_ah").alias(f"{word}_charge_uncertainty_ah"),
             pl.col(f"{direction}_energy_wh").alias(f"{word}_energy_wh"),
             pl.col(f"{direction}_mean_voltage_volt").alias(f"mean_{word}_voltage_volt"),
             pl.col(f"{direction}_end_voltage_volt").alias(f"end_{word}_voltage_volt"),
@@ -201,21 +206,33 @@ def _c_rate(cell: Cell, mass: float | None, direction: Direction) -> pl.Expr:
 
 
 def _efficiencies(cell: Cell) -> list[pl.Expr]:
-    charge, discharge = pl.col("charging_capacity_ah"), pl.col("discharging_capacity_ah")
     none = pl.lit(None, pl.Float64)
-    coulombic, energy = none, none
+    coulombic, uncertainty, energy = none, none, none
     known_half = cell.configuration == "half" and cell.working_electrode_role is not None
     if cell.configuration == "full" or known_half:
-        coulombic = charge / discharge if reversible_direction(cell) == "charge" else (
-            discharge / charge
-        )  # fmt: skip
+        coulombic, uncertainty = _coulombic_efficiency(_WORDS[reversible_direction(cell)])
     if cell.configuration == "full" or (known_half and cell.working_electrode_role == "cathode"):
         into, out = pl.col("charging_energy_wh"), pl.col("discharging_energy_wh")
         energy = pl.when((into > 0) & (out > 0)).then(out / into)
+    told = pl.col("complete") & ~pl.any_horizontal(
+        pl.col(f"{word}_charge_source") == CONTRADICTING for word in _WORDS.values()
+    )
     return [
-        pl.when("complete").then(coulombic).alias("coulombic_efficiency"),
+        pl.when(told).then(coulombic).alias("coulombic_efficiency"),
+        pl.when(told).then(uncertainty).alias("coulombic_efficiency_uncertainty"),
         pl.when("complete").then(energy).alias("energy_efficiency"),
     ]
+
+
+def _coulombic_efficiency(reversible: str) -> tuple[pl.Expr, pl.Expr]:
+    """Return the reversible charge over the other one, and how far the ratio may be off."""
+    other = "discharging" if reversible == "charging" else "charging"
+    over, under = pl.col(f"{reversible}_capacity_ah"), pl.col(f"{other}_capacity_ah")
+    efficiency = pl.when(under > 0).then(over / under)
+    off = pl.col(f"{reversible}_charge_uncertainty_ah") + (
+        efficiency * pl.col(f"{other}_charge_uncertainty_ah")
+    )
+    return efficiency, pl.when(under > 0).then(off / under)
 
 
 def _add_rates(table: pl.DataFrame, paired: pl.DataFrame) -> pl.DataFrame:
@@ -268,7 +285,7 @@ def _findings(cell: Cell, table: pl.DataFrame, half_cycles: pl.DataFrame) -> tup
 
 
 ANALYSIS = Analysis(
-    "cycles", ("half_cycles",), ("cycles",), _compute, version=2,
+    "cycles", ("half_cycles",), ("cycles",), _compute, version=3,
     fields=(
         "cell_id", "configuration", "working_electrode_role", "cathode_active_mass_mg",
         "anode_active_mass_mg", "area_cm2", "nominal_capacity_mah_per_g", "lower_voltage_volt",

@@ -22,11 +22,10 @@ from numpy.typing import NDArray
 
 from cellpipe.core.contracts import empty_table
 from cellpipe.core.contracts.schema import load_schema
-from cellpipe.numerics.cycling.integrate import (
-    charge_increments,
-    counter_increments,
-    net_increments,
-)
+from cellpipe.core.recordings.energies import CHARGES, ENERGIES
+from cellpipe.core.recordings.records import to_array
+from cellpipe.numerics.cycling.counters import Counter
+from cellpipe.numerics.cycling.open_circuit import find_offset
 from cellpipe.numerics.cycling.runs import (
     Segments,
     current_directions,
@@ -43,6 +42,13 @@ from cellpipe.numerics.cycling.segment_sums import (
     step_resistance,
     sum_segments,
 )
+from cellpipe.numerics.cycling.witnesses import (
+    SOURCES,
+    Charges,
+    Witnesses,
+    name_sources,
+    weigh_charges,
+)
 
 Floats = NDArray[np.float64]
 MODES = load_schema("timeseries").columns["step_mode"].isin or ()
@@ -50,45 +56,79 @@ RESTING = ("rest", "impedance")
 CONTROLLED = ("CC", "CP", "CR", "ramp", "pulse", "profile")  # not a constant voltage
 TAPERING = ("CV", "CCCV", "driven")  # their current may fall as low as it likes
 HELD = (*TAPERING, "CC", "CP", "CR")  # modes of steps that pass charge one way
+TINY_AH = 1e-300  # for steps without charge: they have a witness, too
+SPARSE = 0.05  # of the records; a counter that is missing in more was written in some only
 
 
 class _Flow(NamedTuple):
-    """Direction, start of a step, and charge of each record, shape (n,); and the segments.
-
-    The charge is in Ah since the previous record, 0 at rest.
-    """
+    """Direction of each record, shape (n,); their charge, and the segments."""
 
     direction: NDArray[np.int8]
-    new_step: NDArray[np.bool_]
-    charge_ah: Floats
+    charges: Charges
     segments: Segments
+
+    def sum_steps(self, values: Floats) -> Floats:
+        """Sum what is known of each step over the segments; shape (k,)."""
+        first, last = self.segments
+        at = self.charges.begins
+        owner = np.searchsorted(first, at, side="right") - 1
+        inside = owner >= 0
+        inside[inside] = at[inside] <= last[owner[inside]]
+        return np.bincount(owner[inside], values[inside], len(first)).astype(np.float64)
 
 
 def _flow(timeseries: pl.DataFrame) -> _Flow:
     time = timeseries["test_time_second"].to_numpy()
     current = timeseries["current_ampere"].to_numpy()
-    direction = _directions(timeseries, time, current)
-    new_step = _step_starts(timeseries, direction)
-    charge = charge_increments(
-        time,
-        current,
-        new_step,
-        at_rest=direction == 0,
-        step_time_second=_optional_column(timeseries, "step_time_second"),
-        net_capacity_ah=_optional_column(timeseries, "net_capacity_ah"),
-    )
-    charge[direction == 0] = 0.0
     voltage = timeseries["voltage_volt"].to_numpy()
-    return _Flow(direction, new_step, charge, find_segments(direction, charge, time, voltage))
+    direction, offset = _directions(timeseries, time, current, voltage)
+    charges = weigh_charges(
+        Witnesses(
+            time,
+            current,
+            voltage,
+            _step_starts(timeseries, direction),
+            direction == 0,
+            _optional_column(timeseries, "step_time_second"),
+            _optional_column(timeseries, "unix_time_second"),
+            _counters(timeseries),
+            _counter(timeseries, *ENERGIES),
+            offset,
+        )
+    )
+    segments = find_segments(direction, charges.charge_ah, time, voltage)
+    return _Flow(direction, charges, segments)
 
 
-def _directions(timeseries: pl.DataFrame, time: Floats, current: Floats) -> NDArray[np.int8]:
-    """Return the direction of each record by the mode of its step, and by its current."""
+def _counters(timeseries: pl.DataFrame) -> tuple[Counter, ...]:
+    """Return the counters of charge that were recorded: the net one, and the pair."""
+    found = _counter(timeseries, "net_capacity_ah"), _counter(timeseries, *CHARGES)
+    return tuple(counter for counter in found if counter is not None)
+
+
+def _counter(timeseries: pl.DataFrame, *names: str) -> Counter | None:
+    """Return a counter; None if it was not recorded, or in some of the records only."""
+    if not {*names} <= {*timeseries.columns}:
+        return None
+    columns = [timeseries[name] for name in names]
+    if any(column.null_count() > SPARSE * timeseries.height for column in columns):
+        return None
+    return Counter.of(*(to_array(column) for column in columns))
+
+
+def _directions(
+    timeseries: pl.DataFrame, time: Floats, current: Floats, voltage: Floats
+) -> tuple[NDArray[np.int8], float]:
+    """Return the direction of each record, (n,), and the offset of the current at rest, A.
+
+    The direction is told by the mode of the step and by the current. Where no mode is known, an
+    offset is told by the voltage.
+    """
     direction = current_directions(current)
     if "frequency_hertz" in timeseries.columns:  # mean current of an impedance record is noise
         direction[timeseries["frequency_hertz"].is_not_null().to_numpy()] = 0
     if not len(direction):
-        return direction
+        return direction, 0.0
     starts = _step_starts(timeseries, np.zeros_like(direction))
     starts[0] = True
     modes = _modes(timeseries)
@@ -100,7 +140,12 @@ def _directions(timeseries: pl.DataFrame, time: Floats, current: Floats) -> NDAr
     )
     direction *= np.repeat(~at_rest, np.diff(begins, append=len(direction)))
     driven, tapers = (_is_one_of(names)[mode] for names in (HELD, TAPERING))
-    return direct_weak_currents(direction, current, begins, driven=driven, tapers=tapers)
+    direction = direct_weak_currents(direction, current, begins, driven=driven, tapers=tapers)
+    if (mode < len(MODES)).all():
+        return direction, 0.0
+    open_circuit, offset = find_offset(current, voltage, direction)
+    direction[open_circuit & (modes == len(MODES))] = 0
+    return direction, offset
 
 
 def _modes(timeseries: pl.DataFrame) -> NDArray[np.uint8]:
@@ -122,15 +167,17 @@ def add_charge(timeseries: pl.DataFrame) -> pl.DataFrame:
     Adds ``charge_ah`` (Ah since the previous record, positive on charge, 0 at rest) and ``segment``
     (0 outside segments).
     """
-    direction, _, charge, segments = _flow(timeseries)
-    number = segment_numbers(direction, segments)
-    return timeseries.with_columns(pl.Series("charge_ah", charge), pl.Series("segment", number))
+    flow = _flow(timeseries)
+    number = segment_numbers(flow.direction, flow.segments)
+    return timeseries.with_columns(
+        pl.Series("charge_ah", flow.charges.charge_ah), pl.Series("segment", number)
+    )
 
 
 def half_cycle_segments(timeseries: pl.DataFrame, file_sha256: str) -> pl.DataFrame:
     """Return one row per segment of a file, as defined in schemas/half_cycle_segments.yaml."""
     flow = _flow(timeseries)
-    direction, charge, segments = flow.direction, flow.charge_ah, flow.segments
+    direction, charge, segments = flow.direction, flow.charges.charge_ah, flow.segments
     first, last = segments
     time, voltage, current = (
         timeseries[name].to_numpy()
@@ -158,7 +205,7 @@ def half_cycle_segments(timeseries: pl.DataFrame, file_sha256: str) -> pl.DataFr
         "constant_current_ampere": sums.constant_current_ampere,
         "constant_voltage_share": sums.constant_voltage_share,
         **_rest_columns(timeseries, flow, voltage, current, mode),
-        **_counter_columns(timeseries, flow),
+        **_charge_columns(flow),
         **_temperature_columns(timeseries, direction, segments),
     }
     copied = {
@@ -171,6 +218,7 @@ def half_cycle_segments(timeseries: pl.DataFrame, file_sha256: str) -> pl.DataFr
     types = empty_table("half_cycle_segments").schema
     return pl.DataFrame(columns, nan_to_null=True).with_columns(
         pl.Series("direction", np.where(charging, "charge", "discharge"), dtype=pl.String),
+        pl.Series("charge_source", _charge_sources(flow), dtype=pl.String),
         *(
             timeseries[name][at].alias(target)
             if name in timeseries.columns
@@ -182,10 +230,13 @@ def half_cycle_segments(timeseries: pl.DataFrame, file_sha256: str) -> pl.DataFr
     )
 
 
-def _step_starts(timeseries: pl.DataFrame, direction: NDArray[np.int8]) -> NDArray[np.bool_]:
+def _step_starts(
+    timeseries: pl.DataFrame, direction: NDArray[np.int8], *, turns: bool = True
+) -> NDArray[np.bool_]:
     """Return where a step begins: at a new step count, or a change of direction; shape (n,)."""
     changed = np.zeros(len(direction), np.bool_)
-    np.not_equal(direction[1:], direction[:-1], out=changed[1:])
+    if turns:
+        np.not_equal(direction[1:], direction[:-1], out=changed[1:])
     if "step_count" in timeseries.columns:
         count = timeseries["step_count"].fill_null(strategy="forward").fill_null(0).to_numpy()
         changed[1:] |= count[1:] != count[:-1]
@@ -243,37 +294,25 @@ def _rest_columns(
     }
 
 
-def _counter_columns(timeseries: pl.DataFrame, flow: _Flow) -> dict[str, Floats]:
-    """Return each segment's charge from the instrument's counters, Ah; NaN without them.
+def _charge_columns(flow: _Flow) -> dict[str, Floats]:
+    """Return the uncertainty of each segment's charge, and the instrument's count of it, Ah.
 
-    The first record at rest is included, because it contains the last charge of the segment; later
-    charge of a rest or an impedance measurement is not.
+    The count is NaN without a counter. It contains the first record at rest, with the last charge
+    of the segment; later charge of a rest or an impedance measurement is not the segment's.
     """
-    direction, segments = flow.direction, flow.segments
-    charge = _vendor_charge(timeseries, flow.new_step)
-    if charge is None:
-        return {"vendor_capacity_ah": np.full(len(segments.first), np.nan)}
-    counts = direction != 0
-    counts[1:] |= direction[:-1] != 0
-    last = np.minimum(segments.last + 1, np.append(segments.first[1:], timeseries.height) - 1)
-    total = reduce_segments(np.add, charge * counts, Segments(segments.first, last))
-    return {"vendor_capacity_ah": np.abs(total)}
+    charges = flow.charges
+    return {
+        "charge_uncertainty_ah": flow.sum_steps(charges.uncertainty_ah),
+        "vendor_capacity_ah": np.abs(flow.sum_steps(charges.counted_ah)),
+    }
 
 
-def _vendor_charge(timeseries: pl.DataFrame, new_step: NDArray[np.bool_]) -> Floats | None:
-    """Return the charge between records from the instrument's counters, Ah; None without them."""
-    net = _optional_column(timeseries, "net_capacity_ah")
-    if net is not None:
-        current, time = (
-            timeseries[name].to_numpy() for name in ("current_ampere", "test_time_second")
-        )
-        at = np.flatnonzero(new_step[1:]) + 1
-        return net_increments(net, current, time, at)
-    up = _optional_column(timeseries, "vendor_charging_capacity_ah")
-    down = _optional_column(timeseries, "vendor_discharging_capacity_ah")
-    if up is None or down is None:
-        return None
-    return counter_increments(up) - counter_increments(down)
+def _charge_sources(flow: _Flow) -> list[str]:
+    """Return for each segment the witness of nearly all of its charge."""
+    charges = flow.charges
+    passed = np.maximum(np.abs(np.add.reduceat(charges.charge_ah, charges.begins)), TINY_AH)
+    shares = [flow.sum_steps(np.where(charges.source == code, passed, 0.0)) for code in SOURCES]
+    return name_sources(np.array(shares))
 
 
 def _temperature_columns(

@@ -3,8 +3,9 @@
 Protocol: segments are sorted by absolute time (by file if a file has no clock). Neighbours of the
 same direction form one half cycle, so that one cut by the end of a file continues in the next,
 including the interval between the files if it is no longer than usual. Small segments are joined to
-a neighbour by the same rule as within a file. Integrated and counted charge are both given; a
-difference above 0.5 % is a finding.
+a neighbour by the same rule as within a file. The charge is that of the segments, which say from
+which witness it is; a half cycle of segments with different ones says so. Where it is not that of
+the instrument's counter although there is one, or nothing tells who is right, there is a finding.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import polars as pl
 
 from cellpipe.core.model import Analysis, Cell, Finding, Result, Tables
 from cellpipe.numerics.cycling.runs import number_half_cycles
+from cellpipe.numerics.cycling.witnesses import CONTRADICTING, COUNTED, SEVERAL, SOME
 
 _DIFFERENCE = 0.005
 _FIRST = (
@@ -85,6 +87,7 @@ def _bridge_files(segments: pl.DataFrame) -> pl.DataFrame:
             "capacity_ah": charge,
             "vendor_capacity_ah": charge,
             "energy_wh": charge * volt,
+            "charge_uncertainty_ah": charge,
             "duration_second": gap,
         }.items()
     )
@@ -109,6 +112,8 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
             net=net.sum(),
             energy_wh=(pl.col("energy_wh") * pl.col("sign")).sum() * net.sum().sign(),
             vendor_capacity_ah=pl.when(counted).then(vendor),
+            charge_source=_charge_source(),
+            charge_uncertainty_ah=pl.col("charge_uncertainty_ah").sum(),
             constant_current_ampere=_constant_current(),
             constant_voltage_share=_weighted_mean(
                 "constant_voltage_share", "capacity_ah"
@@ -142,6 +147,20 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
     )
     findings = (*_findings(table), *_find_overlaps(tables["half_cycle_segments"]))
     return (Result("half_cycles", table, findings),)
+
+
+def _charge_source() -> pl.Expr:
+    """Return the witness of the segments' charge; contradictory where a hundredth of it is."""
+    charge, source = pl.col("capacity_ah"), pl.col("charge_source")
+    contradicts = charge.filter(source == CONTRADICTING).sum() > SOME * charge.sum()
+    used = source.filter(charge > SOME * charge.sum())
+    return (
+        pl.when(contradicts | ((source == CONTRADICTING).all()))
+        .then(pl.lit(CONTRADICTING))
+        .when(used.n_unique() > 1)
+        .then(pl.lit(SEVERAL))
+        .otherwise(pl.coalesce(used.first(), source.first()))
+    )
 
 
 def _positive_ratio(over: pl.Expr, under: pl.Expr) -> pl.Expr:
@@ -191,18 +210,38 @@ def _find_overlaps(segments: pl.DataFrame) -> tuple[Finding, ...]:
 
 
 def _findings(table: pl.DataFrame) -> tuple[Finding, ...]:
+    """Return what was not taken from a counter although there is one, and what nobody decides."""
     largest = table["capacity_ah"].max()
     if not isinstance(largest, float):
         return ()
-    apart = np.abs(table["vendor_capacity_difference"].to_numpy())
-    apart = apart[(apart > _DIFFERENCE) & (table["capacity_ah"] > 0.01 * largest).to_numpy()]
-    if not len(apart):
-        return ()
-    sentence = (
-        f"In {len(apart)} of {table.height} half cycles the charge integrated from the records "
-        f"differs from the instrument's counter by more than 0.5 %, at most {apart.max():.1%}."
+    counted = table.filter(
+        pl.col("vendor_capacity_ah").is_not_null()
+        & (pl.max_horizontal("capacity_ah", "vendor_capacity_ah") > 0.01 * largest)
     )
-    return (Finding("warning", "capacity_differs_from_counter", sentence, len(apart)),)
+    apart = pl.col("vendor_capacity_difference").abs().fill_null(1.0)
+    found = []
+    doubtful = counted.filter(pl.col("charge_source") == CONTRADICTING)
+    if doubtful.height:
+        worst = doubtful.select(apart.max()).item()
+        sentence = (
+            f"In {doubtful.height} of {table.height} half cycles the current does not give the "
+            f"charge that the instrument counted (they differ by up to {worst:.3g} of the count), "
+            "and nothing else in the files tells which is right. Capacities there are by the "
+            "current, and their cycles have no Coulombic efficiency."
+        )
+        found.append(Finding("warning", "capacity_differs_from_counter", sentence, doubtful.height))
+    others = counted.filter(
+        (apart > _DIFFERENCE) & ~pl.col("charge_source").is_in([COUNTED, CONTRADICTING])
+    )
+    if others.height:
+        worst = others.select(apart.max()).item()
+        sentence = (
+            f"In {others.height} of {table.height} half cycles the charge is integrated from the "
+            f"current, because the instrument's counter differs by up to {worst:.1%} and the "
+            "other clocks or the counted energy side with the current."
+        )
+        found.append(Finding("warning", "capacity_differs_from_counter", sentence, others.height))
+    return tuple(found)
 
 
 ANALYSIS = Analysis(

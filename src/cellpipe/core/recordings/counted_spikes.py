@@ -32,16 +32,28 @@ def counted_spike_findings(table: pl.DataFrame, records: Records) -> list[Findin
         Its columns.
 
     """
+    places = find_counted_spikes(table, records)
+    if not places:
+        return []
+    at = places[0]
+    given, around = (float(values[at]) for values in _given_and_counted(table, records)[:2])
+    more = f" It is so in {len(places) - 1} other records." if places[1:] else ""
+    sentence = (
+        f"The current of record {table['record_index'][at]:,} is {records.current[at]:.4g} A, far "
+        f"beyond all others; for {given:.3g} Ah that it stands for, {around:.3g} Ah were "
+        f"counted. Is it a spike of the instrument, or a slip?{more}"
+    )
+    return [Finding("warning", "current_spike", sentence, len(places))]
+
+
+def find_counted_spikes(table: pl.DataFrame, records: Records) -> list[int]:
+    """Return the few records whose current is far larger than was counted, in their order."""
     if not {*CHARGES} <= {*table.columns} or table.height < _FEWEST or records.is_rest:
         return []
     places = _find_outliers(np.abs(records.current))
     if not places.size:
         return []
-    counted = sum((growth(table[name], records.apart) for name in CHARGES), np.zeros(1))
-    largest = float(records.sum_by_step(counted).max())
-    given = np.append(0.0, records.hours) + np.append(records.hours, 0.0)
-    given *= np.abs(records.current) / 2
-    around = np.append(0.0, counted) + np.append(counted, 0.0)
+    given, around, largest = _given_and_counted(table, records)
     change = np.abs(np.diff(records.voltage))
     answer = np.maximum(np.append(0.0, change), np.append(change, 0.0))
     is_spike = ((given > _LEAST * largest) & (around < _COUNTED * given) & (answer < _VOLTAGE))[
@@ -49,14 +61,16 @@ def counted_spike_findings(table: pl.DataFrame, records: Records) -> list[Findin
     ]
     if not largest or not is_spike.all() or any(_may_rush_in(records, at) for at in places):
         return []
-    at = int(places[0])
-    more = f" It is so in {places.size - 1} other records." if places[1:].size else ""
-    sentence = (
-        f"The current of record {table['record_index'][at]:,} is {records.current[at]:.4g} A, far "
-        f"beyond all others; for {given[at]:.3g} Ah that it stands for, {around[at]:.3g} Ah were "
-        f"counted. Is it a spike of the instrument, or a slip?{more}"
-    )
-    return [Finding("warning", "current_spike", sentence, int(places.size))]
+    return [int(at) for at in places]
+
+
+def _given_and_counted(table: pl.DataFrame, records: Records) -> tuple[Floats, Floats, float]:
+    """Return the charge that each record stands for, what was counted around it, and in a step."""
+    counted = sum((growth(table[name], records.apart) for name in CHARGES), np.zeros(1))
+    given = np.append(0.0, records.hours) + np.append(records.hours, 0.0)
+    given *= np.abs(records.current) / 2
+    around = np.append(0.0, counted) + np.append(counted, 0.0)
+    return given, around, float(records.sum_by_step(counted).max())
 
 
 def _may_rush_in(records: Records, at: int) -> bool:

@@ -18,6 +18,7 @@ _LEAST = 0.05  # V
 _FURTHER = 10.0  # times as far from both its neighbours as any other record
 _MOSTLY = 0.9  # of the intervals: they are longer where records are few, and the voltage moves
 _VOLTAGE_OUTSIDE, _CURRENT_OUTSIDE = 0.5, 2.0  # of the range of all others
+_FAR_BEYOND = 100.0  # of the range of all others
 _NOISE = 0.01  # of the range of all others
 _STEADY = 0.05  # of the largest current: it counts as the same
 _LONG = 5.0  # times the usual interval: records were left out
@@ -28,8 +29,8 @@ def spike_findings(table: pl.DataFrame, records: Records) -> list[Finding]:
     """Return a finding for the one record whose current or voltage leaps."""
     if table.height < _FEWEST:
         return []
-    at = _find_current_spike(records)
-    if at is not None and not _is_missing_beside(table, records, at):
+    at = find_current_spike(table, records)
+    if at is not None:
         return [
             _finding(table, "current", "A", records.current, at, "and the voltage does not answer")
         ]
@@ -39,6 +40,14 @@ def spike_findings(table: pl.DataFrame, records: Records) -> list[Finding]:
             _finding(table, "voltage", "V", records.voltage, at, "while the current stays the same")
         ]
     return []
+
+
+def find_current_spike(table: pl.DataFrame, records: Records) -> int | None:
+    """Return the one record whose current leaps while the voltage does not answer."""
+    if table.height < _FEWEST:
+        return None
+    at = _find_current_spike(records)
+    return None if at is None or _is_missing_beside(table, records, at) else at
 
 
 def _is_missing_beside(table: pl.DataFrame, records: Records, at: int) -> bool:
@@ -63,12 +72,17 @@ def _find_current_spike(records: Records) -> int | None:
     """Return the record whose current is far out of the range of all others, if it is one."""
     current, voltage = records.current, records.voltage
     at = int(np.argmax(current) if current.max() == records.largest else np.argmin(current))
-    if not 0 < at < current.size - 1 or abs(voltage[at] - voltage[at - 1]) >= _LEAST:
+    if not 0 < at < current.size - 1:
+        return None
+    answer = abs(voltage[at] - (voltage[at - 1] + voltage[at + 1]) / 2)
+    if min(answer, abs(voltage[at] - voltage[at - 1])) >= _LEAST:
         return None
     before, after = float(current[at - 1]), float(current[at + 1])
     beyond = _beyond_others(current, at)
     if beyond <= _CURRENT_OUTSIDE:
         return None
+    if beyond > _FAR_BEYOND and not (records.begins == at).any():
+        return at  # at the end of a step, too, where no neighbour has the step's current
     noise = _NOISE * abs(float(current[at])) / beyond
     is_steady = abs(after - before) <= max(_STEADY * max(abs(before), abs(after)), noise)
     return at if is_steady else None  # in a sweep or a hold the voltage answers to nothing
