@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from cellpipe.analyses.cycles import POSSIBLE, reversible_direction
+from cellpipe.analyses.cycles import POSSIBLE, STUB, reversible_direction
 from cellpipe.core.contracts import load_schema
 from cellpipe.core.model import Analysis, Cell, Finding, Result, Tables
 from cellpipe.numerics.cycling.ageing import (
@@ -44,6 +44,8 @@ def _remark_findings(row: dict[str, object]) -> tuple[Finding, ...]:
     for name, remark in (("initial", "initial_remark"), ("mean", "mean_efficiency_remark")):
         value = row[f"{name}_coulombic_efficiency"]
         if row[remark] is not None and isinstance(value, float):
+            if POSSIBLE[0] <= value <= POSSIBLE[1]:
+                continue
             sentence = f"The {name} Coulombic efficiency is {100 * value:.1f} %: {row[remark]}."
             findings.append(Finding("warning", f"{name}_efficiency_impossible", sentence))
     return tuple(findings)
@@ -89,7 +91,9 @@ def _cycling_summary(cell: Cell, cycles: pl.DataFrame) -> dict[str, object]:
         "first_areal_discharging_capacity_mah_per_cm2": first.get(
             "areal_discharging_capacity_mah_per_cm2"
         ),
-        "initial_remark": _initial_remark(cell, first),
+        "initial_remark": _initial_remark(
+            cell, first, _cut_before(cycles, first) if complete.height else None
+        ),
         "initial_coulombic_efficiency": first.get("coulombic_efficiency"),
         "mean_coulombic_efficiency": later.mean(),
         "mean_efficiency_remark": _mean_remark(later),
@@ -106,17 +110,33 @@ def _cumulative_efficiency(efficiencies: list[float | None]) -> float | None:
     return float(np.prod(known)) if known and len(known) == len(efficiencies) else None
 
 
-def _initial_remark(cell: Cell, first: dict[str, Any]) -> str | None:
+def _cut_before(cycles: pl.DataFrame, first: dict[str, Any]) -> str | None:
+    """Return which cycle before the initial one is not whole; None if none is, but for stubs."""
+    charge = pl.max_horizontal("charging_capacity_ah", "discharging_capacity_ah")
+    usual = max(first.get(f"{side}_capacity_ah") or 0.0 for side in ("charging", "discharging"))
+    cut = cycles.filter((pl.col("cycle") < first["cycle"]) & (charge >= STUB * usual))
+    if cut.is_empty():
+        return None
+    return f"cycle {cut['cycle'][0]} is not complete: {cut['incomplete_because'][0]}"
+
+
+def _initial_remark(cell: Cell, first: dict[str, Any], earlier: str | None) -> str | None:
     """Return why the initial capacities and efficiency are not what they seem; None if they are."""
     if first.get("incomplete_because"):
         return f"cycle {first['cycle']} is not complete: {first['incomplete_because']}"
+    if earlier is not None and first:
+        return f"cycle {first['cycle']}'s, as {earlier}"
     efficiency = first.get("coulombic_efficiency")
     if efficiency is None or POSSIBLE[0] <= efficiency <= POSSIBLE[1]:
         return None
     first_half, second_half = "charge", "discharge"
     state = "the cell came charged"
     if reversible_direction(cell) == "charge":
-        first_half, second_half, state = "lithiation", "delithiation", "the electrode came lithiated"
+        first_half, second_half, state = (
+            "lithiation",
+            "delithiation",
+            "the electrode came lithiated",
+        )
     if efficiency > POSSIBLE[1]:
         return f"{state}: the first {first_half} holds less than the {second_half} after it"
     return (
@@ -166,7 +186,9 @@ def _equal_rate_retentions(complete: pl.DataFrame, usual: int) -> dict[str, obje
 
     A check cycle is one after formation at another rate than the usual one, which was run before.
     """
-    later = complete.filter(~pl.col("formation_cycle"), pl.col("rate_reference_cycle").is_not_null())
+    later = complete.filter(
+        ~pl.col("formation_cycle"), pl.col("rate_reference_cycle").is_not_null()
+    )
     at_usual = later.filter(pl.col("rate_group") == usual)
     first = at_usual["cycle"].min()
     checks = later.filter(

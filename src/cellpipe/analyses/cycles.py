@@ -35,7 +35,7 @@ from cellpipe.numerics.cycling.ends import BROKEN, ENDED, FILE, UNKNOWN
 Direction = Literal["charge", "discharge"]
 POSSIBLE = (0.2, 1.01)  # Coulombic efficiencies; outside, they need an explanation
 _CUT = 0.9  # of the next one's capacity; a smaller first half cycle may have begun before the data
-_STUB = 0.1  # of the usual capacity; a smaller cycle before all others is no cycle yet
+STUB = 0.1  # of the usual capacity; a smaller cycle before all others is no cycle yet
 _REGULAR = 0.8  # of an instrument's cycle numbers that rise by one, so that a jump means lost ones
 _LASTED = 0.5  # of the usual duration of the lost cycles; a gap must be that long to hold them
 _SHOWN = 4  # cycles named in a finding
@@ -151,9 +151,7 @@ def _last_value(name: str) -> pl.Expr:
     return pl.coalesce(other, first)
 
 
-def _reasons(
-    paired: pl.DataFrame, half_cycles: pl.DataFrame, lead: Direction
-) -> list[str | None]:
+def _reasons(paired: pl.DataFrame, half_cycles: pl.DataFrame, lead: Direction) -> list[str | None]:
     """Return for each cycle why it is not complete, None where it is."""
     broke = {
         number + 1
@@ -170,7 +168,7 @@ def _reasons(
     whole = [size for size, reason in zip(sizes, reasons, strict=True) if reason is None]
     usual = float(np.median(whole)) if whole else 0.0
     for place, size in enumerate(sizes):
-        if size >= _STUB * usual:
+        if size >= STUB * usual:
             break
         reasons[place] = reasons[place] or "it is a stub, of less than a tenth of the usual charge"
     return reasons

@@ -160,8 +160,9 @@ def _ended_by(cell: Cell, segments: pl.DataFrame, table: pl.DataFrame) -> pl.Ser
     )
     own = joined.filter(pl.col("direction") == pl.col("direction_whole"))
     last = (
-        pl.concat([own, joined], how="vertical")
-        .unique("half_cycle", keep="last", maintain_order=True)
+        pl.concat([own, joined], how="vertical").unique(
+            "half_cycle", keep="last", maintain_order=True
+        )
         if own["half_cycle"].n_unique() < table.height
         else own.unique("half_cycle", keep="last", maintain_order=True)
     ).sort("half_cycle")
@@ -179,9 +180,9 @@ def _ended_by(cell: Cell, segments: pl.DataFrame, table: pl.DataFrame) -> pl.Ser
         last["voltage_step_volt"].to_numpy(),
         table["constant_current_ampere"].to_numpy(),
         last["reached_current_ampere"].to_numpy(),
-        segments.group_by("half_cycle", maintain_order=True).agg(pl.col("stretches").sum())[
-            "stretches"
-        ].to_numpy(),
+        segments.group_by("half_cycle", maintain_order=True)
+        .agg(pl.col("stretches").sum())["stretches"]
+        .to_numpy(),
         _is_followed(table, last),
         np.isin(number, missing["half_cycle"].to_numpy()),
     )

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from cellpipe.core.model import Finding
 
 _MORE, _TWICE = 1.05, 1.5  # of the usual charge: more than a half cycle holds, whatever the voltage
+_STUB = 0.05  # of the charge of both files; with less before the gap, there was nothing to lose
 _BACK, _WHOLLY_BACK = 0.25, 0.75  # of the voltage's way that it went back between two files
 _ON_VOLT, _ON_STEPS = 0.01, 3.0  # the voltage went on: V, and of its change between records
 _BEGUN, _BEGUN_SECOND = 5.0, 60.0  # a step began before the data: record intervals, and s
@@ -28,8 +29,9 @@ def split_lost_half_cycles(segments: pl.DataFrame) -> pl.DataFrame:
     joints = _joints(segments)
     if joints.is_empty():
         return segments
-    lost = joints.filter(
-        ((pl.col("excess") > _MORE) & (pl.col("back") > _BACK))
+    more = pl.when("first").then(_TWICE).otherwise(_MORE)
+    lost = joints.filter(pl.col("before") >= _STUB * pl.col("total")).filter(
+        ((pl.col("excess") > more) & (pl.col("back") > _BACK))
         | (pl.col("excess") > _TWICE)
         | (pl.col("excess").is_null() & (pl.col("back") > _WHOLLY_BACK))
     )
@@ -112,7 +114,9 @@ def _joints(segments: pl.DataFrame) -> pl.DataFrame:
     ``back`` is the share of the voltage's way that it went back, ``on`` how far it went on, V, both
     from the end of one file to the start of the other; ``excess`` is the charge of the half cycle
     over the usual one of its direction, null where it is the only one; ``begun`` is whether the
-    instrument's step had begun before the file. Files that follow each other within two records
+    instrument's step had begun before the file; ``before`` and ``total`` are the charges before the gap
+    and on both sides, Ah; ``first`` is whether the half cycle is the first of its direction, which
+    may hold more than the others. Files that follow each other within two records
     are not among them.
     """
     sign = pl.when(pl.col("direction") == "charge").then(1.0).otherwise(-1.0)
@@ -131,6 +135,8 @@ def _joints(segments: pl.DataFrame) -> pl.DataFrame:
         segments.with_row_index("place")
         .with_columns(
             total=total,
+            before=pl.col("capacity_ah").cum_sum().shift(1).over("half_cycle", "direction"),
+            first=pl.col("half_cycle") == pl.col("half_cycle").first().over("direction"),
             gap_second=gap,
             on=sign * (pl.col("start_voltage_volt") - reached),
             way=sign * (reached - begin),

@@ -59,7 +59,9 @@ def cycle_grid(cycles: pl.DataFrame, words: KindWords) -> Grid:
     table = cycles.sort("cycle").with_columns(
         pl.col("charging_capacity_ah", "discharging_capacity_ah") * 1e3,
         pl.col("duration_second") / 3600,
-        pl.when("complete").then(pl.lit("yes")).otherwise(pl.lit("no")).alias("complete"),
+        complete=pl.when("complete")
+        .then(pl.lit("yes"))
+        .otherwise(pl.concat_str(pl.lit("no: "), "incomplete_because")),
     )
     columns = [
         GridColumn("Cycle", "cycle", format_integer),
@@ -70,6 +72,8 @@ def cycle_grid(cycles: pl.DataFrame, words: KindWords) -> Grid:
         GridColumn(
             f"Retention (%){_reference_suffix(cycles)}", "capacity_retention", _percent_value
         ),
+        GridColumn("At its rate (%)", "capacity_retention_at_rate", _percent_value),
+        GridColumn("Over cycle", "rate_reference_cycle", format_integer),
         GridColumn("Energy efficiency (%)", "energy_efficiency", _percent_value),
         GridColumn("Hysteresis (V)", "voltage_hysteresis_volt", format_number),
         GridColumn("C-rate (1/h)", "discharging_c_rate", format_number),
