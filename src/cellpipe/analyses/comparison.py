@@ -5,10 +5,10 @@ mAh/g of cathode or anode active material, or mAh/cm². If the row gives a loadi
 material in mg/cm², its mAh/g × mg/cm² is compared per area and marked as derived. "Initial" is the
 first discharge of a complete cycle, as in the table (in a half cell the lithiation). Retention is
 over that, as Table 1 means it, and is compared at the row's own cycle; the retention over the first
-discharge at the same rate stands beside it. A cell that has not reached it is compared at its last complete cycle, with the
-row's retention interpolated linearly from 1 at cycle 1 to the row's last cycle, and marked as
-interpolated. The spread of a row is the range of the retentions from its printed capacities and of
-its printed retention, interpolated in the same way.
+discharge at the same rate stands beside it. A cell that has not reached the row's cycle is compared
+at its last complete cycle, with the row's retention interpolated linearly from 1 at cycle 1 to the
+row's last cycle, and marked as interpolated. The spread of a row is the range of the retentions
+from its printed capacities and of its printed retention, interpolated in the same way.
 
 Comparable rows are ranked by similarity: electrolyte family, then cathode, then temperature
 (differences up to 5 K count as equal), then rate.

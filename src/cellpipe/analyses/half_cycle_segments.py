@@ -193,8 +193,8 @@ def _step_changes(timeseries: pl.DataFrame, last: NDArray[np.int64]) -> pl.Serie
     if "step_count" in timeseries.columns:
         counts = timeseries["step_count"]
         inside = np.minimum(last + 1, timeseries.height - 1)
-        differs = (counts[last] != counts[inside]).to_list()
-        changed = [d if at + 1 < timeseries.height else None for d, at in zip(differs, last)]
+        differs = zip((counts[last] != counts[inside]).to_list(), last, strict=True)
+        changed = [d if at + 1 < timeseries.height else None for d, at in differs]
     return pl.Series("step_changes", changed, dtype=pl.Boolean)
 
 

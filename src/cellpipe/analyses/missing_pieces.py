@@ -114,9 +114,9 @@ def _joints(segments: pl.DataFrame) -> pl.DataFrame:
     ``back`` is the share of the voltage's way that it went back, ``on`` how far it went on, V, both
     from the end of one file to the start of the other; ``excess`` is the charge of the half cycle
     over the usual one of its direction, null where it is the only one; ``begun`` is whether the
-    instrument's step had begun before the file; ``before`` and ``total`` are the charges before the gap
-    and on both sides, Ah; ``first`` is whether the half cycle is the first of its direction, which
-    may hold more than the others. Files that follow each other within two records
+    instrument's step had begun before the file; ``before`` and ``total`` are the charges before the
+    gap and on both sides, Ah; ``first`` is whether the half cycle is the first of its direction,
+    which may hold more than the others. Files that follow each other within two records
     are not among them.
     """
     sign = pl.when(pl.col("direction") == "charge").then(1.0).otherwise(-1.0)

@@ -144,13 +144,18 @@ def no_retention_reason(row: dict[str, object]) -> str:
     return "needs a complete cycle"
 
 
+def rate_basis(row: dict[str, Any]) -> str:
+    """Return which cycles the retention at the usual rate is of."""
+    number, reference = row["retention_at_rate_cycle"], row["retention_at_rate_reference_cycle"]
+    return f"cycle {number} over cycle {reference}, the first after formation"
+
+
 def _retention_at_rate(row: dict[str, object]) -> KeyNumber:
     """Return the retention at the usual rate, and that of the last check cycle."""
     name, value = "Retention at equal rate", _to_float(row["capacity_retention_at_rate"])
     if value is None:
         return KeyNumber(name, NOTHING, no_retention_reason(row))
-    number, reference = row["retention_at_rate_cycle"], row["retention_at_rate_reference_cycle"]
-    basis = f"cycle {number} over cycle {reference}, the first after formation"
+    basis = rate_basis(row)
     check = _to_float(row["check_retention"])
     if check is not None:
         basis += (

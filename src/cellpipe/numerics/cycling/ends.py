@@ -31,6 +31,7 @@ TAPERED = 0.8  # of the constant current; below it a half cycle ended at constan
 UNFINISHED, BREAKS = 1.3, 2.0  # times the neighbours' last current; above it the current was still
 # tapering: of the last half cycle of the data, and of one that another step follows
 ROUND_VOLT, ROUNDED_VOLT = 0.01, 0.0012  # a set voltage is a multiple of 10 mV
+PLATEAU_VOLT, NEARLY_ALL = 0.001, 0.8  # V short of the others; share of those with one charge
 SHORT = 0.98  # of a peer's charge; less falls short of it
 RETURNED = 0.5  # of the charge before it; less is no end of a first cycle that nothing confirms
 PULSES = 3  # stretches of current from which on a rest is part of the half cycle
@@ -41,11 +42,11 @@ class HalfCycleEnds(NamedTuple):
     """What is known of the ends of a cell's half cycles in the order of time; shape (n,) each.
 
     ``direction`` is +1 or −1. ``voltage_volt`` is the furthest of the last records,
-    ``furthest_volt`` of all, and ``voltage_step_volt`` the change between the last ones; ``current_ampere`` is the constant current and
-    ``end_current_ampere`` the last one, as magnitudes. ``stretches`` counts the stretches of
-    current between rests. ``followed`` is whether another step, a rest or the other direction is
-    recorded after it in its file, ``interrupted`` whether records with current are missing after
-    it.
+    ``furthest_volt`` of all, and ``voltage_step_volt`` the change between the last ones;
+    ``current_ampere`` is the constant current and ``end_current_ampere`` the last one, as
+    magnitudes. ``stretches`` counts the stretches of current between rests. ``followed`` is whether
+    another step, a rest or the other direction is recorded after it in its file, ``interrupted``
+    whether records with current are missing after it or within.
     """
 
     direction: NDArray[np.int8]
@@ -131,7 +132,8 @@ def _shared_ends(
     counted = ~running
     none = np.zeros(len(volt), np.bool_)
     at_voltage = _members(volt, near, own.current_ampere, counted)
-    if not at_voltage.any():
+    is_coarse = not at_voltage.any()
+    if is_coarse:
         coarse = max(near, LOOSE * window, float(np.median(steps)))
         at_voltage = _members(volt, coarse, own.current_ampere, counted)
     if not at_voltage.any():  # a slower step at the end may have let the voltage go back
@@ -139,10 +141,13 @@ def _shared_ends(
     if not at_voltage.any() and running.any():  # two that agree, the last of which has no end
         alike = np.abs(volt - volt[-1]) <= near
         at_voltage = alike & (alike.sum() > 1)
+        is_coarse = False
     at_charge, kind = _charge_members(own, counted)
-    if at_charge.sum() > at_voltage.sum() or (symmetric and at_charge.any()):
+    prefers_charge = symmetric or is_coarse or at_charge.sum() > at_voltage.sum()
+    if at_charge.any() and prefers_charge:
         at_voltage = none
     elif at_voltage.any():
+        at_voltage &= ~_are_on_a_plateau(own, volt, at_charge)
         at_charge, kind = _early_members(own, counted & ~at_voltage)
     if at_voltage.any():  # another rate may be recorded too seldom to show the same voltage
         shared = own.current_ampere[at_voltage]
@@ -163,6 +168,21 @@ def _charge_members(own: HalfCycleEnds, counted: Flags) -> tuple[Flags, str]:
         return (charges, CAPACITY) if charges.sum() > times.sum() else (times, TIME)
     is_time = times.any() and _is_in_minutes(own.duration_second[times])
     return (times, TIME) if is_time else (charges, CAPACITY)
+
+
+def _are_on_a_plateau(own: HalfCycleEnds, volt: Floats, at_charge: Flags) -> Flags:
+    """Return which half cycles only seem to have come to the voltage, on a flat plateau.
+
+    They hold less than the charge that nearly all share, at their rate, and are short of it by more
+    than a millivolt.
+    """
+    if at_charge.sum() < NEARLY_ALL * len(volt):
+        return np.zeros(len(volt), np.bool_)
+    rates = own.current_ampere[at_charge]
+    alike = np.array([_is_same_rate(current, rates).any() for current in own.current_ampere])
+    small = own.charge_ah < SHORT * own.charge_ah[at_charge].min()
+    seem: Flags = alike & small & (volt < volt[at_charge].min() - PLATEAU_VOLT)
+    return seem
 
 
 def _early_members(own: HalfCycleEnds, short: Flags) -> tuple[Flags, str]:
@@ -239,8 +259,11 @@ def _end(own: HalfCycleEnds, peers: _Peers, place: int, limit: float | None) -> 
         return _end_at_voltage(own, peers, place)
     if peers.at_charge[place]:
         return peers.kind
-    if peers.running[place]:
-        return FILE
+    return FILE if peers.running[place] else _end_elsewhere(own, peers, place, limit)
+
+
+def _end_elsewhere(own: HalfCycleEnds, peers: _Peers, place: int, limit: float | None) -> str:
+    """Return what one half cycle ended by that came to no end that its peers share."""
     followed = STEP if own.followed[place] else UNKNOWN
     volt, short = peers.volt[place], peers.volt[place] + peers.tolerance[place]
     if limit is not None and short < limit:
@@ -248,9 +271,8 @@ def _end(own: HalfCycleEnds, peers: _Peers, place: int, limit: float | None) -> 
     shared = peers.at_voltage | peers.at_charge
     if not shared.any():
         return BROKEN if _falls_short(own, peers, place) else followed
-    further = volt >= peers.volt[shared].max()
     more = peers.at_charge.any() and own.charge_ah[place] > own.charge_ah[shared].min()
-    if further or more:
+    if more or volt >= peers.volt[shared].max():
         return followed
     if _is_same_rate(own.current_ampere[place], own.current_ampere[shared]).any():
         return BROKEN

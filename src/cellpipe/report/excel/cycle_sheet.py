@@ -82,7 +82,6 @@ def _charge_columns(rows: list[Row], words: KindWords) -> list[SheetColumn]:
     return [
         SheetColumn("Cycle", _values(rows, "cycle"), FIXED_0, 8, "cycle"),
         SheetColumn("Complete", _values(rows, "complete"), TEXT, 10, "complete"),
-        SheetColumn("Not complete because", _values(rows, "incomplete_because"), TEXT, 24),
         *(
             SheetColumn(f"{shown} (mAh)", _milli_values(rows, name), FIXED_4, key=name)
             for shown, name in halves
@@ -106,13 +105,19 @@ def _half_cycle_columns(rows: list[Row], words: KindWords) -> list[SheetColumn]:
 
 
 def _end_columns(rows: list[Row], half_cycles: pl.DataFrame, words: KindWords) -> list[SheetColumn]:
-    """Return what each half cycle ended by."""
+    """Return what each half cycle ended by, and why a cycle is not complete."""
     ended = dict(half_cycles.select("half_cycle", "ended_by").iter_rows())
     return [
-        SheetColumn(
-            f"Ended by, {half}", [ended.get(row[f"{word}_half_cycle"]) for row in rows], TEXT, 14
-        )
-        for half, word in ((words.charge, "charging"), (words.discharge, "discharging"))
+        SheetColumn("Not complete because", _values(rows, "incomplete_because"), TEXT, 24),
+        *(
+            SheetColumn(
+                f"Ended by, {half}",
+                [ended.get(row[f"{word}_half_cycle"]) for row in rows],
+                TEXT,
+                14,
+            )
+            for half, word in ((words.charge, "charging"), (words.discharge, "discharging"))
+        ),
     ]
 
 

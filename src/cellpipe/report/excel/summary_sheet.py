@@ -25,7 +25,7 @@ from cellpipe.report.excel.sheets import (
 )
 from cellpipe.report.figures.scale import MASS_FIELDS
 from cellpipe.report.html.cell_tables import SHEET_FIELDS
-from cellpipe.report.key_numbers import MEAN_BASIS, no_efficiency_reason
+from cellpipe.report.key_numbers import MEAN_BASIS, no_efficiency_reason, rate_basis
 from cellpipe.report.wording import KindWords
 
 _ROWS = 64
@@ -225,8 +225,7 @@ def _ageing_lines(row: Row) -> list[Line]:
         ),
         (
             "Retention at equal rate", row["capacity_retention_at_rate"], "",
-            f"cycle {row['retention_at_rate_cycle']} over cycle "
-            f"{row['retention_at_rate_reference_cycle']}, the first after formation", PERCENT,
+            rate_basis(row), PERCENT,
         ),
         (
             "Retention of the check cycle", row["check_retention"], "",

@@ -12,8 +12,9 @@ def replicate_grid(cells: pl.DataFrame, cycles: pl.DataFrame) -> Grid:
     """Return one row per group of at least two cells.
 
     A number is averaged over the cells of a group only if all cells that have it have it on the
-    same basis, and whose initial cycle is what it seems; retention at the last cycle that all of them completed, over the same reference
-    cycle. The standard deviation is the sample's (n − 1).
+    same basis, first ones over those whose initial cycle is what it seems; retention at the last
+    cycle that all of them completed, over the same reference cycle. The standard deviation is the
+    sample's (n − 1).
     """
     body = []
     for (name,), group in (
