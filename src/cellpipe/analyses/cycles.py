@@ -22,6 +22,7 @@ words.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -38,6 +39,7 @@ _CUT = 0.9  # of the next one's capacity; a smaller first half cycle may have be
 STUB = 0.1  # of the usual capacity; a smaller cycle before all others is no cycle yet
 _REGULAR = 0.8  # of an instrument's cycle numbers that rise by one, so that a jump means lost ones
 _LASTED = 0.5  # of the usual duration of the lost cycles; a gap must be that long to hold them
+_LIKE = 0.03  # of the usual charge: as much as the others hold
 _SHOWN = 4  # cycles named in a finding
 
 _UNENDED = {BROKEN: "its {} broke off", FILE: "the data end in its {}",
@@ -111,9 +113,9 @@ def _pair_half_cycles(half_cycles: pl.DataFrame, lead: Direction) -> pl.DataFram
     begins = (direction == lead) | (direction == direction.shift(1)).fill_null(value=True)
     numbered = half_cycles.with_columns(cycle=begins.cast(pl.Int64).cum_sum())
     sides = []
-    for direction in ("charge", "discharge"):
-        side = numbered.filter(numbered["direction"] == direction)["cycle", *_HALVES]
-        side.columns = ["cycle", *(f"{direction}_{name}" for name in _HALVES)]
+    for word in ("charge", "discharge"):
+        side = numbered.filter(numbered["direction"] == word)["cycle", *_HALVES]
+        side.columns = ["cycle", *(f"{word}_{name}" for name in _HALVES)]
         sides.append(side)
     return sides[0].join(sides[1], on="cycle", how="full", coalesce=True).sort("cycle")
 
@@ -153,11 +155,7 @@ def _last_value(name: str) -> pl.Expr:
 
 def _reasons(paired: pl.DataFrame, half_cycles: pl.DataFrame, lead: Direction) -> list[str | None]:
     """Return for each cycle why it is not complete, None where it is."""
-    broke = {
-        number + 1
-        for number, ended in half_cycles.select("half_cycle", "ended_by").iter_rows()
-        if ended == BROKEN
-    }
+    broke = _after_breaks(half_cycles)
     order = (lead, "discharge" if lead == "charge" else "charge")
     reasons = [_reason(row, order, broke) for row in paired.iter_rows(named=True)]
     if reasons and reasons[0] is None and _is_first_cut(half_cycles):
@@ -172,6 +170,22 @@ def _reasons(paired: pl.DataFrame, half_cycles: pl.DataFrame, lead: Direction) -
             break
         reasons[place] = reasons[place] or "it is a stub, of less than a tenth of the usual charge"
     return reasons
+
+
+def _after_breaks(half_cycles: pl.DataFrame) -> set[int]:
+    """Return the half cycles that begin where the one before them broke off.
+
+    One that follows a lost half cycle does not if it holds as much as others of its direction.
+    """
+    whole = half_cycles.filter(pl.col("ended_by").is_in(ENDED))
+    usual = dict(whole.group_by("direction").agg(pl.col("capacity_ah").median()).iter_rows())
+    begun = set()
+    for before, after in pairwise(half_cycles.iter_rows(named=True)):
+        held = after["capacity_ah"] / (usual.get(after["direction"]) or np.inf)
+        follows_lost = before["direction"] == after["direction"]
+        if before["ended_by"] == BROKEN and not (follows_lost and abs(held - 1) <= _LIKE):
+            begun.add(after["half_cycle"])
+    return begun
 
 
 def _reason(row: dict[str, Any], order: tuple[str, str], broke: set[int]) -> str | None:

@@ -109,7 +109,7 @@ def no_efficiency_reason(row: dict[str, object]) -> str:
     return "needs the kind of the cell"
 
 
-def _first_capacity(row: dict[str, object], words: KindWords) -> KeyNumber:
+def _first_capacity(row: dict[str, Any], words: KindWords) -> KeyNumber:
     name = f"First {words.discharge}"
     specific = _to_float(row["first_specific_discharging_capacity_mah_per_g"])
     areal = _to_float(row["first_areal_discharging_capacity_mah_per_cm2"])

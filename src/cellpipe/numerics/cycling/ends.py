@@ -106,7 +106,7 @@ def half_cycle_ends(
         at = np.flatnonzero(halves.direction == sign)
         if not len(at):
             continue
-        own = HalfCycleEnds(*(column[at] for column in halves))
+        own = HalfCycleEnds(*(column[at] for column in halves))  # type: ignore[arg-type]
         running = (at == len(ended) - 1) & ~own.followed
         signed = None if limit is None else sign * limit
         peers = _shared_ends(own, sign, signed, window, running, symmetric=symmetric)
