@@ -12,12 +12,12 @@ import numpy as np
 import polars as pl
 import pytest
 
+from cellpipe import read
 from cellpipe.analyses import cells, comparison, cycles, half_cycles
 from cellpipe.analyses.half_cycle_segments import half_cycle_segments
 from cellpipe.baselines import table1
 from cellpipe.core.contracts import empty_table, validate
 from cellpipe.core.model import Cell, Finding
-from cellpipe import read
 from cellpipe.numerics.cycling.ends import ENDED
 
 CORPUS = Path(__file__).parents[3] / "shared" / "cases" / "cycling"

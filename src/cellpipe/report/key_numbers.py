@@ -67,7 +67,7 @@ def key_numbers(summary: pl.DataFrame, words: KindWords) -> list[KeyNumber]:
 
 def initial_efficiency_text(row: dict[str, Any], decimals: int = 2) -> str:
     """Return the initial efficiency; in parentheses if it needs an explanation."""
-    return _bracket(
+    return bracket(
         format_percent(row["initial_coulombic_efficiency"], decimals), row["initial_remark"]
     )
 
@@ -75,10 +75,11 @@ def initial_efficiency_text(row: dict[str, Any], decimals: int = 2) -> str:
 def mean_efficiency_text(row: dict[str, Any]) -> str:
     """Return the mean efficiency; in parentheses if it can't be a cell's own."""
     text = format_percent(row["mean_coulombic_efficiency"], 2)
-    return _bracket(text, row["mean_efficiency_remark"])
+    return bracket(text, row["mean_efficiency_remark"])
 
 
-def _bracket(text: str, remark: str | None) -> str:
+def bracket(text: str, remark: str | None) -> str:
+    """Return a number's text, in parentheses if there is something to bear in mind of it."""
     return f"({text})" if remark and text != NOTHING else text
 
 
@@ -124,7 +125,7 @@ def _first_capacity(row: dict[str, Any], words: KindWords) -> KeyNumber:
     elif areal_text:
         value, basis = areal_text, "per area"
     remark = row["initial_remark"]
-    return KeyNumber(name, _bracket(value, remark), f"{basis}; {remark}" if remark else basis)
+    return KeyNumber(name, bracket(value, remark), f"{basis}; {remark}" if remark else basis)
 
 
 def _retention(row: dict[str, object]) -> KeyNumber:

@@ -20,6 +20,7 @@ from cellpipe.report.html.grid import Grid
 from cellpipe.report.html.long_lists import FEW, group_by_reason, shorten_findings
 from cellpipe.report.html.replicates import replicate_grid
 from cellpipe.report.key_numbers import (
+    bracket,
     initial_efficiency_text,
     mean_efficiency_text,
     resistance_text,
@@ -116,14 +117,14 @@ def cell_row(row: Row, checks: int, curve: Curve | None) -> Row:
         "kind": row["configuration"] or "not known",
         "group": row["group"] or "",
         "cycles": (format_integer(row["cycles"]), row["cycles"]),
-        "capacity": (format_number(capacity, 4), capacity),
+        "capacity": (bracket(format_number(capacity, 4), row["initial_remark"]), capacity),
         "capacity_unit": unit,
         "basis": basis,
         "initial": (
             initial_efficiency_text(row, 1),
             row["initial_coulombic_efficiency"],
         ),
-        "initial_remark": row["initial_remark"] or "",
+        "initial_remark": (row["initial_remark"] or "").partition(": ")[0],
         "mean": (mean_efficiency_text(row), row["mean_coulombic_efficiency"]),
         "retention": (format_percent(row["capacity_retention"]), row["capacity_retention"]),
         "retention_at": _retention_basis(row),
