@@ -143,7 +143,8 @@ def _shared_ends(
         at_voltage = alike & (alike.sum() > 1)
         is_coarse = False
     at_charge, kind = _charge_members(own, counted)
-    prefers_charge = symmetric or is_coarse or at_charge.sum() > at_voltage.sum()
+    few = at_voltage.sum() < min(NEARLY_ALL * counted.sum(), at_charge.sum())
+    prefers_charge = symmetric or is_coarse or few
     if at_charge.any() and prefers_charge:
         at_voltage = none
     elif at_voltage.any():
@@ -174,14 +175,15 @@ def _are_on_a_plateau(own: HalfCycleEnds, volt: Floats, at_charge: Flags) -> Fla
     """Return which half cycles only seem to have come to the voltage, on a flat plateau.
 
     They hold less than the charge that nearly all share, at their rate, and are short of it by more
-    than a millivolt.
+    than a millivolt and than the voltage scatters.
     """
     if at_charge.sum() < NEARLY_ALL * len(volt):
         return np.zeros(len(volt), np.bool_)
     rates = own.current_ampere[at_charge]
     alike = np.array([_is_same_rate(current, rates).any() for current in own.current_ampere])
     small = own.charge_ah < SHORT * own.charge_ah[at_charge].min()
-    seem: Flags = alike & small & (volt < volt[at_charge].min() - PLATEAU_VOLT)
+    scatter = np.maximum(2 * own.voltage_step_volt, max(np.ptp(volt[at_charge]), PLATEAU_VOLT))
+    seem: Flags = alike & small & (volt < volt[at_charge].min() - scatter)
     return seem
 
 
@@ -276,7 +278,8 @@ def _end_elsewhere(own: HalfCycleEnds, peers: _Peers, place: int, limit: float |
         return followed
     if _is_same_rate(own.current_ampere[place], own.current_ampere[shared]).any():
         return BROKEN
-    return followed if _is_set_voltage(volt, own.voltage_step_volt[place]) else UNKNOWN
+    scatter = float(np.ptp(peers.volt[peers.at_voltage])) if peers.at_voltage.any() else 0.0
+    return followed if _is_set_voltage(volt, scatter) else UNKNOWN
 
 
 def _falls_short(own: HalfCycleEnds, peers: _Peers, place: int) -> bool:
@@ -291,11 +294,10 @@ def _falls_short(own: HalfCycleEnds, peers: _Peers, place: int) -> bool:
     return bool(same and further and own.charge_ah[place] < SHORT * own.charge_ah[other])
 
 
-def _is_set_voltage(volt: float, step_volt: float) -> bool:
-    """Return whether a voltage may be one that was set: a multiple of 10 mV."""
-    if step_volt > ROUND_VOLT / 2:
-        return False
-    return abs(volt - ROUND_VOLT * round(volt / ROUND_VOLT)) <= ROUNDED_VOLT
+def _is_set_voltage(volt: float, scatter_volt: float) -> bool:
+    """Return whether a voltage may be one that was set: a multiple of 10 mV, as others scatter."""
+    near = min(max(ROUNDED_VOLT, scatter_volt / 2), ROUND_VOLT / 4)
+    return abs(volt - ROUND_VOLT * round(volt / ROUND_VOLT)) <= near
 
 
 def _end_at_voltage(own: HalfCycleEnds, peers: _Peers, place: int) -> str:
