@@ -19,7 +19,7 @@ Words = Mapping[str, Meaning]
 _HALVES = {"charge": "charging", "discharge": "discharging"}
 CYCLES: dict[str, Meaning] = {
     "Cycle": "cycle",
-    "Complete": ("yes", "no[[: {incomplete_because}]]"),
+    "Complete": "complete",
     "Not complete because": "incomplete_because",
     "At its rate (%)": "capacity_retention_at_rate",
     "Over cycle": "rate_reference_cycle",

@@ -59,9 +59,7 @@ def cycle_grid(cycles: pl.DataFrame, words: KindWords) -> Grid:
     table = cycles.sort("cycle").with_columns(
         pl.col("charging_capacity_ah", "discharging_capacity_ah") * 1e3,
         pl.col("duration_second") / 3600,
-        complete=pl.when("complete")
-        .then(pl.lit("yes"))
-        .otherwise(pl.concat_str(pl.lit("no: "), "incomplete_because")),
+        pl.when("complete").then(pl.lit("yes")).otherwise(pl.lit("no")).alias("complete"),
     )
     columns = [
         GridColumn("Cycle", "cycle", format_integer),
@@ -81,6 +79,7 @@ def cycle_grid(cycles: pl.DataFrame, words: KindWords) -> Grid:
         GridColumn("Start (UTC)", "start_unix_time_second", format_time, text=True),
         GridColumn("Instrument's cycle", "vendor_cycle_count", format_integer),
         GridColumn("Complete", "complete", format_text, text=True),
+        GridColumn("Not complete because", "incomplete_because", format_text, text=True),
     ]
     absent = "There are no cycles in this cell's files."
     return fold_rows(build_grid(table, columns, absent), 10, 5)
