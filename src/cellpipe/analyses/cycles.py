@@ -12,36 +12,48 @@ Coulombic efficiency: full cell Q_discharge/Q_charge, silicon half cell Q_charge
 same cycle, with the uncertainties of both charges. There is none where a charge is contradictory:
 where counter and current disagree and nothing tells which is right. Capacity retention: reversible
 capacity (full cell discharge, silicon half cell delithiation) relative to the first complete cycle,
-and relative to the first complete cycle at the same rate (:mod:`cellpipe.numerics.cycling.ageing`),
-separately for formation. Energy efficiency is defined for full cells and cathode half cells only,
-not for silicon against lithium. A cycle is complete if it has both halves and, for the last of the
-data, if it reached its end: the end voltage of earlier half cycles, the voltage limit of the sheet
-or the start voltage of the first half cycle, or if other records follow it.
+and relative to the first complete cycle at the same rate (:mod:`cellpipe.numerics.cycling.ageing`);
+none for a symmetric cell. Energy efficiency is defined for full cells and cathode half cells only,
+not for silicon against lithium.
+
+A cycle is complete if both halves came to their end (:mod:`cellpipe.numerics.cycling.ends`), both
+began within the data, and the half cycle before them did not break off. A stub before the first
+cycle, of less than a tenth of the usual capacity, is no cycle. Why one is not complete is said in
+words.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from itertools import pairwise
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from cellpipe.core.model import Analysis, Cell, Finding, Result, Tables
 from cellpipe.numerics.cycling.ageing import count_formation_cycles, rate_groups
+from cellpipe.numerics.cycling.ends import BROKEN, ENDED, FILE, UNKNOWN
 from cellpipe.numerics.cycling.witnesses import CONTRADICTING
 
 Direction = Literal["charge", "discharge"]
-_IMPOSSIBLE = 1.01  # Coulombic efficiency above 1 by more than noise
+POSSIBLE = (0.2, 1.01)  # Coulombic efficiencies; outside, they need an explanation
 _CUT = 0.9  # of the next one's capacity; a smaller first half cycle may have begun before the data
-_REACHED = 0.02  # of the voltage window: tolerance for reaching the usual end voltage
+STUB = 0.1  # of the usual capacity; a smaller cycle before all others is no cycle yet
+_REGULAR = 0.8  # of an instrument's cycle numbers that rise by one, so that a jump means lost ones
+_LASTED = 0.5  # of the usual duration of the lost cycles; a gap must be that long to hold them
+_LIKE = 0.03  # of the usual charge: as much as the others hold
+_SHOWN = 4  # cycles named in a finding
 
+_UNENDED = {BROKEN: "its {} broke off", FILE: "the data end in its {}",
+            UNKNOWN: "the end of its {} is not known"}  # fmt: skip
 _WORDS: dict[Direction, str] = {"charge": "charging", "discharge": "discharging"}
 _HALVES = (
     "capacity_ah", "energy_wh", "mean_voltage_volt", "constant_current_ampere", "duration_second",
     "mean_temperature_celsius", "max_temperature_celsius", "start_unix_time_second",
     "vendor_cycle_count", "half_cycle", "end_voltage_volt", "constant_voltage_share",
-    "rest_voltage_after_volt", "dc_resistance_ohm", "vendor_capacity_ah", "charge_source",
-    "charge_uncertainty_ah",
+    "rest_voltage_after_volt", "dc_resistance_ohm", "vendor_capacity_ah", "ended_by",
+    "begins_within", "file_sha256", "last_file_sha256", "charge_source", "charge_uncertainty_ah",
 )  # fmt: skip
 
 
@@ -78,35 +90,120 @@ def active_mass(cell: Cell) -> tuple[float | None, str | None]:
 
 def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
     half_cycles = tables["half_cycles"]
-    paired = _pair_half_cycles(half_cycles, leading_direction(cell, half_cycles))
-    paired = paired.with_columns(complete=_is_complete(cell, paired, half_cycles))
+    lead = leading_direction(cell, half_cycles)
+    paired = _pair_half_cycles(half_cycles, lead)
+    lost = _lost_cycles(paired)
+    paired = paired.with_columns(pl.col("cycle") + pl.Series(np.cumsum(lost), dtype=pl.Int64))
+    reasons = _reasons(paired, half_cycles, lead)
+    paired = paired.with_columns(
+        pl.Series("incomplete_because", reasons, dtype=pl.String),
+        complete=pl.Series([reason is None for reason in reasons], dtype=pl.Boolean),
+    )
     table = paired.select(_columns(cell)).with_columns(_efficiencies(cell))
     table = _add_rates(table, paired)
-    table = _add_retention(table, reversible_direction(cell))
-    return (Result("cycles", table, _findings(cell, table, half_cycles)),)
+    table = _add_retention(cell, table)
+    findings = (*_findings(cell, table, half_cycles), *_end_findings(table, half_cycles, lost))
+    return (Result("cycles", table, findings),)
 
 
 def _pair_half_cycles(half_cycles: pl.DataFrame, lead: Direction) -> pl.DataFrame:
-    """Return cycles with the columns of both halves, ``charge_…`` and ``discharge_…``."""
-    leads = pl.col("direction") == lead
-    number = leads.cast(pl.Int64).cum_sum()
-    starts_otherwise = half_cycles.height > 0 and half_cycles["direction"][0] != lead
-    numbered = half_cycles.with_columns(cycle=number + int(starts_otherwise))
+    """Return cycles with the columns of both halves, ``charge_…`` and ``discharge_…``.
+
+    A cycle begins with a half cycle in the leading direction, and with one that follows another of
+    its own direction, as one between them was lost.
+    """
+    direction = half_cycles["direction"]
+    begins = (direction == lead) | (direction == direction.shift(1)).fill_null(value=True)
+    numbered = half_cycles.with_columns(cycle=begins.cast(pl.Int64).cum_sum())
     sides = []
-    for direction in ("charge", "discharge"):
-        side = numbered.filter(numbered["direction"] == direction)["cycle", *_HALVES]
-        side.columns = ["cycle", *(f"{direction}_{name}" for name in _HALVES)]
+    for word in ("charge", "discharge"):
+        side = numbered.filter(numbered["direction"] == word)["cycle", *_HALVES]
+        side.columns = ["cycle", *(f"{word}_{name}" for name in _HALVES)]
         sides.append(side)
     return sides[0].join(sides[1], on="cycle", how="full", coalesce=True).sort("cycle")
 
 
-def _is_complete(cell: Cell, paired: pl.DataFrame, half_cycles: pl.DataFrame) -> pl.Expr:
-    both = pl.col("charge_half_cycle").is_not_null() & pl.col("discharge_half_cycle").is_not_null()
-    if _is_first_cut(half_cycles):
-        both &= pl.col("cycle") > 1
-    if _is_last_finished(cell, half_cycles):
-        return both
-    return both & (pl.col("cycle") < paired["cycle"].max())
+def _lost_cycles(paired: pl.DataFrame) -> NDArray[np.int64]:
+    """Return how many cycles before each one were lost between two files; shape (n,).
+
+    The instrument's cycle number says how many, if it rises by one from cycle to cycle elsewhere
+    and the time between the files is long enough for them.
+    """
+    lost = np.zeros(paired.height, np.int64)
+    facts = paired.select(
+        _first_value("vendor_cycle_count"), _first_value("file_sha256"),
+        _earlier_value("start_unix_time_second"), last=_last_value("last_file_sha256"),
+    )  # fmt: skip
+    count, start = facts["vendor_cycle_count"], facts["start_unix_time_second"]
+    if paired.height < 4 or count.null_count() or start.null_count():
+        return lost
+    rise, span = np.diff(count.to_numpy()), np.diff(start.to_numpy())
+    joint = (facts["file_sha256"][1:] != facts["last"][:-1]).to_numpy()
+    within = rise[~joint]
+    if not len(within) or (within == 1).mean() < _REGULAR:
+        return lost
+    usual = float(np.median(span[~joint]))
+    jumps = joint & (rise > 1) & (span >= _LASTED * usual * rise)
+    lost[1:] = np.where(jumps, rise - 1, 0)
+    return lost
+
+
+def _last_value(name: str) -> pl.Expr:
+    """Return the value of the later half cycle."""
+    first = _first_value(name)
+    charge, discharge = pl.col(f"charge_{name}"), pl.col(f"discharge_{name}")
+    other = pl.when(first == charge).then(discharge).otherwise(charge)
+    return pl.coalesce(other, first)
+
+
+def _reasons(paired: pl.DataFrame, half_cycles: pl.DataFrame, lead: Direction) -> list[str | None]:
+    """Return for each cycle why it is not complete, None where it is."""
+    broke = _after_breaks(half_cycles)
+    order = (lead, "discharge" if lead == "charge" else "charge")
+    reasons = [_reason(row, order, broke) for row in paired.iter_rows(named=True)]
+    if reasons and reasons[0] is None and _is_first_cut(half_cycles):
+        reasons[0] = f"its {lead} began before the data"
+    sizes = paired.select(
+        pl.max_horizontal("charge_capacity_ah", "discharge_capacity_ah")
+    ).to_series().to_numpy()  # fmt: skip
+    whole = [size for size, reason in zip(sizes, reasons, strict=True) if reason is None]
+    usual = float(np.median(whole)) if whole else 0.0
+    for place, size in enumerate(sizes):
+        if size >= STUB * usual:
+            break
+        reasons[place] = reasons[place] or "it is a stub, of less than a tenth of the usual charge"
+    return reasons
+
+
+def _after_breaks(half_cycles: pl.DataFrame) -> set[int]:
+    """Return the half cycles that begin where the one before them broke off.
+
+    One that follows a lost half cycle does not if it holds as much as others of its direction.
+    """
+    whole = half_cycles.filter(pl.col("ended_by").is_in(ENDED))
+    usual = dict(whole.group_by("direction").agg(pl.col("capacity_ah").median()).iter_rows())
+    begun = set()
+    for before, after in pairwise(half_cycles.iter_rows(named=True)):
+        held = after["capacity_ah"] / (usual.get(after["direction"]) or np.inf)
+        follows_lost = before["direction"] == after["direction"]
+        if before["ended_by"] == BROKEN and not (follows_lost and abs(held - 1) <= _LIKE):
+            begun.add(after["half_cycle"])
+    return begun
+
+
+def _reason(row: dict[str, Any], order: tuple[str, str], broke: set[int]) -> str | None:
+    for side in order:
+        if row[f"{side}_half_cycle"] is None:
+            return f"its {side} is not in the data"
+    for side in order:
+        ended = row[f"{side}_ended_by"]
+        if ended not in ENDED:
+            return _UNENDED[ended].format(side)
+        if row[f"{side}_begins_within"]:
+            return f"its {side} began before the data"
+    if row[f"{order[0]}_half_cycle"] in broke:
+        return "the half cycle before it broke off"
+    return None
 
 
 def _is_first_cut(half_cycles: pl.DataFrame) -> bool:
@@ -121,34 +218,12 @@ def _is_first_cut(half_cycles: pl.DataFrame) -> bool:
     return bool(first < _CUT * following and abs(following - between) < (1 - _CUT) * between)
 
 
-def _is_last_finished(cell: Cell, half_cycles: pl.DataFrame) -> bool:
-    """Return whether the last half cycle reached a known end voltage or is followed by records."""
-    if half_cycles.height < 2:
-        return True
-    last = half_cycles.row(-1, named=True)
-    lowest, highest = half_cycles["min_voltage_volt"].min(), half_cycles["max_voltage_volt"].max()
-    window = float(highest) - float(lowest)  # type: ignore[arg-type]
-    earlier = half_cycles[:-1].filter(pl.col("direction") == last["direction"])
-    ends = [earlier["end_voltage_volt"].median()]
-    if not earlier.height:
-        limit = (
-            cell.upper_voltage_volt if last["direction"] == "charge" else cell.lower_voltage_volt
-        )
-        ends = [limit, half_cycles["start_voltage_volt"][0]]
-        if last["records_after"] > 0:
-            return True
-    sign = 1 if last["direction"] == "charge" else -1
-    return any(
-        end is not None and sign * (float(end) - last["end_voltage_volt"]) <= _REACHED * window  # type: ignore[arg-type]
-        for end in ends
-    )
-
-
 def _columns(cell: Cell) -> list[pl.Expr]:
     mass, basis = active_mass(cell)
     area = cell.area_cm2
     columns = [
-        pl.lit(cell.cell_id).alias("cell_id"), pl.col("cycle", "complete"),
+        pl.lit(cell.cell_id).alias("cell_id"),
+        pl.col("cycle", "complete", "incomplete_because"),
         pl.lit(basis, pl.String).alias("capacity_basis"),
         _first_value("vendor_cycle_count"), _earlier_value("start_unix_time_second"),
         (pl.col("charge_mean_voltage_volt") - pl.col("discharge_mean_voltage_volt"))
@@ -240,33 +315,72 @@ def _add_rates(table: pl.DataFrame, paired: pl.DataFrame) -> pl.DataFrame:
     sides = (paired[f"{side}_constant_current_ampere"] for side in ("charge", "discharge"))
     currents = np.column_stack([side.cast(pl.Float64).to_numpy() for side in sides])
     groups = rate_groups(currents)
-    formation = np.arange(table.height) < count_formation_cycles(groups, currents)
+    complete = paired["complete"].to_numpy()
+    formation = np.arange(table.height) < count_formation_cycles(groups, currents, complete)
     return table.with_columns(
         pl.Series("rate_group", groups, dtype=pl.Int64),
         pl.Series("formation_cycle", formation, dtype=pl.Boolean),
     )
 
 
-def _add_retention(table: pl.DataFrame, direction: Direction) -> pl.DataFrame:
+def _add_retention(cell: Cell, table: pl.DataFrame) -> pl.DataFrame:
     """Add capacities relative to the first complete cycle, overall and at the same rate."""
-    capacity = pl.col(f"{_WORDS[direction]}_capacity_ah")
-    complete = capacity.filter(pl.col("complete") & (capacity > 0))
-    number = pl.col("cycle").filter(pl.col("complete") & (capacity > 0))
-    own_rate = complete.first().over(["rate_group", "formation_cycle"])
+    capacity = pl.col(f"{_WORDS[reversible_direction(cell)]}_capacity_ah")
+    has_one = pl.lit(cell.configuration != "symmetric")
+    kept = pl.col("complete") & (capacity > 0) & has_one
+    complete, number = capacity.filter(kept), pl.col("cycle").filter(kept)
+    own_rate, own_number = (first.first().over("rate_group") for first in (complete, number))
     return table.with_columns(
-        pl.when("complete").then(capacity / complete.first()).alias("capacity_retention"),
+        pl.when(pl.col("complete") & has_one).then(capacity / complete.first())
+        .alias("capacity_retention"),
         number.first().alias("retention_reference_cycle"),
-        pl.when("complete").then(capacity / own_rate).alias("capacity_retention_at_rate"),
-    )
+        pl.when(pl.col("complete") & has_one).then(capacity / own_rate)
+        .alias("capacity_retention_at_rate"),
+        own_number.alias("rate_reference_cycle"),
+    )  # fmt: skip
+
+
+def _end_findings(
+    table: pl.DataFrame, half_cycles: pl.DataFrame, lost: NDArray[np.int64]
+) -> tuple[Finding, ...]:
+    """Return findings that name the half cycles that broke off, and the cycles that were lost."""
+    findings = []
+    broken = half_cycles.filter(pl.col("ended_by") == BROKEN)
+    if broken.height:
+        cycle_of = {
+            half: row["cycle"]
+            for row in table.iter_rows(named=True)
+            for half in (row["charging_half_cycle"], row["discharging_half_cycle"])
+        }
+        named = [
+            f"the {row['direction']} of cycle {cycle_of[row['half_cycle']]} at "
+            f"{row['end_voltage_volt']:.4g} V after {1e3 * row['capacity_ah']:.4g} mAh"
+            for row in broken.head(_SHOWN).iter_rows(named=True)
+        ]
+        more = f", and {broken.height - _SHOWN} more" if broken.height > _SHOWN else ""
+        sentence = (
+            f"Half cycles broke off before their end: {'; '.join(named)}{more}. Their cycles, and "
+            "those that begin where they broke off, are in no efficiency, retention or mean."
+        )
+        findings.append(Finding("warning", "half_cycle_broken_off", sentence, broken.height))
+    for place in np.flatnonzero(lost):
+        first, last = table["cycle"][int(place)] - int(lost[place]), table["cycle"][int(place)] - 1
+        names = f"Cycle {first} is" if first == last else f"Cycles {first} to {last} are"
+        sentence = (
+            f"{names} not in the data: the instrument's own number goes on by "
+            f"{int(lost[place]) + 1} between two files. Look for the file in between."
+        )
+        findings.append(Finding("warning", "cycles_lost", sentence, int(lost[place])))
+    return tuple(findings)
 
 
 def _findings(cell: Cell, table: pl.DataFrame, half_cycles: pl.DataFrame) -> tuple[Finding, ...]:
     findings = []
     if table.height and not table["complete"][0]:
-        sentence = "The first cycle is incomplete: the data does not begin where it does."
+        sentence = f"The first cycle is not complete: {table['incomplete_because'][0]}."
         if table.height > 1 or cell.configuration is None:
             findings.append(Finding("info", "first_cycle_incomplete", sentence))
-    above = int((table["coulombic_efficiency"] > _IMPOSSIBLE).sum())
+    above = int((table["coulombic_efficiency"] > POSSIBLE[1]).sum())
     if above > 1:
         sentence = (
             f"The Coulombic efficiency of {above} of {table.height} cycles is above 100 %: look at "
@@ -288,7 +402,6 @@ ANALYSIS = Analysis(
     "cycles", ("half_cycles",), ("cycles",), _compute, version=3,
     fields=(
         "cell_id", "configuration", "working_electrode_role", "cathode_active_mass_mg",
-        "anode_active_mass_mg", "area_cm2", "nominal_capacity_mah_per_g", "lower_voltage_volt",
-        "upper_voltage_volt",
+        "anode_active_mass_mg", "area_cm2", "nominal_capacity_mah_per_g",
     ),
 )  # fmt: skip

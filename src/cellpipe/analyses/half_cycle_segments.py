@@ -39,6 +39,7 @@ from cellpipe.numerics.cycling.segment_sums import (
     CONSTANT_VOLTAGE,
     OTHER,
     SHAPE,
+    TAIL,
     step_resistance,
     sum_segments,
 )
@@ -58,6 +59,7 @@ TAPERING = ("CV", "CCCV", "driven")  # their current may fall as low as it likes
 HELD = (*TAPERING, "CC", "CP", "CR")  # modes of steps that pass charge one way
 TINY_AH = 1e-300  # for steps without charge: they have a witness, too
 SPARSE = 0.05  # of the records; a counter that is missing in more was written in some only
+_LEAST = 0.02  # of a segment's constant current; a record with less does not tell its end
 
 
 class _Flow(NamedTuple):
@@ -204,6 +206,7 @@ def half_cycle_segments(timeseries: pl.DataFrame, file_sha256: str) -> pl.DataFr
         "end_current_ampere": current[last],
         "constant_current_ampere": sums.constant_current_ampere,
         "constant_voltage_share": sums.constant_voltage_share,
+        **_end_columns(timeseries, flow, charging, sums.constant_current_ampere),
         **_rest_columns(timeseries, flow, voltage, current, mode),
         **_charge_columns(flow),
         **_temperature_columns(timeseries, direction, segments),
@@ -219,6 +222,7 @@ def half_cycle_segments(timeseries: pl.DataFrame, file_sha256: str) -> pl.DataFr
     return pl.DataFrame(columns, nan_to_null=True).with_columns(
         pl.Series("direction", np.where(charging, "charge", "discharge"), dtype=pl.String),
         pl.Series("charge_source", _charge_sources(flow), dtype=pl.String),
+        _step_changes(timeseries, last),
         *(
             timeseries[name][at].alias(target)
             if name in timeseries.columns
@@ -256,6 +260,51 @@ def _voltage_modes(timeseries: pl.DataFrame) -> NDArray[np.int8] | None:
     told = {**dict.fromkeys(CONTROLLED, OTHER), "CV": CONSTANT_VOLTAGE}
     of_modes = np.array([*(told.get(mode, SHAPE) for mode in MODES), SHAPE], np.int8)
     return of_modes[_modes(timeseries)]
+
+
+def _end_columns(
+    timeseries: pl.DataFrame, flow: _Flow, charging: NDArray[np.bool_], constant_ampere: Floats
+) -> dict[str, NDArray[np.generic]]:
+    """Return what is known of each segment's end: of its last few records with current.
+
+    Records with less than 2 % of the segment's constant current are not among them, and a last one
+    with less than a tenth of the current before it belongs to what follows.
+    """
+    direction, segments = flow.direction, flow.segments
+    voltage, current = (timeseries[name].to_numpy() for name in ("voltage_volt", "current_ampere"))
+    lengths = np.diff(np.append(segments.first, len(current)))
+    least = np.zeros(len(current))
+    least[len(current) - lengths.sum() :] = np.repeat(
+        _LEAST * np.nan_to_num(constant_ampere), lengths
+    )
+    flowing = np.flatnonzero((direction != 0) & (np.abs(current) >= least))
+    first = np.searchsorted(flowing, segments.first)
+    last = np.searchsorted(flowing, segments.last, side="right") - 1
+    places = flowing[np.maximum(last[:, None] - np.arange(TAIL), first[:, None])]
+    volts, amperes = voltage[places], np.abs(current[places])
+    reached = np.where(charging[:, None], volts, -volts).max(axis=1)
+    stray = amperes[:, 0] < 0.1 * amperes[:, 1]
+    begins = np.concatenate([[0], np.cumsum(np.diff(direction != 0, prepend=False))])
+    step_time = _optional_column(timeseries, "step_time_second")
+    unknown = np.full(len(first), np.nan)
+    return {
+        "reached_voltage_volt": np.where(charging, reached, -reached),
+        "voltage_step_volt": np.median(np.abs(np.diff(volts, axis=1)), axis=1),
+        "reached_current_ampere": np.where(stray, amperes[:, 1], amperes[:, 0]),
+        "stretches": (begins[segments.last + 1] - begins[segments.first + 1]) // 2 + 1,
+        "start_step_time_second": unknown if step_time is None else step_time[segments.first],
+    }
+
+
+def _step_changes(timeseries: pl.DataFrame, last: NDArray[np.int64]) -> pl.Series:
+    """Return whether the record after each segment belongs to another step; null if not known."""
+    changed: list[bool | None] = [None] * len(last)
+    if "step_count" in timeseries.columns:
+        counts = timeseries["step_count"]
+        inside = np.minimum(last + 1, timeseries.height - 1)
+        differs = zip((counts[last] != counts[inside]).to_list(), last, strict=True)
+        changed = [d if at + 1 < timeseries.height else None for d, at in differs]
+    return pl.Series("step_changes", changed, dtype=pl.Boolean)
 
 
 def _rest_columns(

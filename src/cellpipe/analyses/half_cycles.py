@@ -3,21 +3,32 @@
 Protocol: segments are sorted by absolute time (by file if a file has no clock). Neighbours of the
 same direction form one half cycle, so that one cut by the end of a file continues in the next,
 including the interval between the files if it is no longer than usual. Small segments are joined to
-a neighbour by the same rule as within a file. The charge is that of the segments, which say from
-which witness it is; a half cycle of segments with different ones says so. Where it is not that of
-the instrument's counter although there is one, or nothing tells who is right, there is a finding.
+a neighbour by the same rule as within a file, unless a half cycle was lost between two files
+(:mod:`cellpipe.analyses.missing_pieces`): then each is its own. The charge is that of the segments,
+which say from which witness it is; a half cycle of segments with different ones says so. Where it
+is not that of the instrument's counter although there is one, or nothing tells who is right, there
+is a finding. What each ended by is told by :mod:`cellpipe.numerics.cycling.ends`.
 """
 
 from __future__ import annotations
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
+from cellpipe.analyses.missing_pieces import (
+    begins_within,
+    find_missing_pieces,
+    missing_pieces_findings,
+    split_lost_half_cycles,
+)
 from cellpipe.core.model import Analysis, Cell, Finding, Result, Tables
+from cellpipe.numerics.cycling.ends import HalfCycleEnds, half_cycle_ends
 from cellpipe.numerics.cycling.runs import number_half_cycles
 from cellpipe.numerics.cycling.witnesses import CONTRADICTING, COUNTED, SEVERAL, SOME
 
 _DIFFERENCE = 0.005
+_SOON_SECOND = 3600.0  # from the end of a file to the start of the next, as if it were one
 _FIRST = (
     "direction", "start_voltage_volt", "start_unix_time_second", "vendor_cycle_count",
     "file_sha256",
@@ -46,7 +57,8 @@ def add_half_cycles(segments: pl.DataFrame) -> pl.DataFrame:
         ordered["duration_second"].to_numpy(),
         ordered["end_voltage_volt"].to_numpy(),
     )
-    return ordered.with_columns(pl.Series("half_cycle", numbers, dtype=pl.Int64))
+    numbered = ordered.with_columns(pl.Series("half_cycle", numbers, dtype=pl.Int64))
+    return split_lost_half_cycles(numbered)
 
 
 def recording(table: pl.DataFrame) -> pl.Expr:
@@ -145,7 +157,12 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
         )
         .drop("net")
     )
-    findings = (*_findings(table), *_find_overlaps(tables["half_cycle_segments"]))
+    table = table.with_columns(_ended_by(cell, signed, table), begins_within(signed))
+    findings = (
+        *_findings(table),
+        *_find_overlaps(tables["half_cycle_segments"]),
+        *missing_pieces_findings(signed),
+    )
     return (Result("half_cycles", table, findings),)
 
 
@@ -161,6 +178,57 @@ def _charge_source() -> pl.Expr:
         .then(pl.lit(SEVERAL))
         .otherwise(pl.coalesce(used.first(), source.first()))
     )
+
+
+def _ended_by(cell: Cell, segments: pl.DataFrame, table: pl.DataFrame) -> pl.Series:
+    """Return what each half cycle ended by."""
+    joined = segments.join(
+        table.select("half_cycle", "direction"), on="half_cycle", suffix="_whole"
+    )
+    own = joined.filter(pl.col("direction") == pl.col("direction_whole"))
+    last = (
+        pl.concat([own, joined], how="vertical").unique(
+            "half_cycle", keep="last", maintain_order=True
+        )
+        if own["half_cycle"].n_unique() < table.height
+        else own.unique("half_cycle", keep="last", maintain_order=True)
+    ).sort("half_cycle")
+    number = table["half_cycle"].to_numpy()
+    missing = find_missing_pieces(segments)
+    halves = HalfCycleEnds(
+        np.where(table["direction"] == "charge", 1, -1).astype(np.int8),
+        table["capacity_ah"].to_numpy(),
+        table["duration_second"].to_numpy(),
+        table["start_voltage_volt"].to_numpy(),
+        last["reached_voltage_volt"].to_numpy(),
+        np.where(
+            table["direction"] == "charge", table["max_voltage_volt"], table["min_voltage_volt"]
+        ),
+        last["voltage_step_volt"].to_numpy(),
+        table["constant_current_ampere"].to_numpy(),
+        last["reached_current_ampere"].to_numpy(),
+        segments.group_by("half_cycle", maintain_order=True)
+        .agg(pl.col("stretches").sum())["stretches"]
+        .to_numpy(),
+        _is_followed(table, last),
+        np.isin(number, missing["half_cycle"].to_numpy()),
+    )
+    ended = half_cycle_ends(
+        halves, cell.lower_voltage_volt, cell.upper_voltage_volt,
+        symmetric=cell.configuration == "symmetric",
+    )  # fmt: skip
+    return pl.Series("ended_by", ended, dtype=pl.String)
+
+
+def _is_followed(table: pl.DataFrame, last: pl.DataFrame) -> NDArray[np.bool_]:
+    """Return whether what came after each half cycle was recorded, in its file or soon after."""
+    start = table["start_unix_time_second"].shift(-1).cast(pl.Float64).to_numpy()
+    end = last["end_unix_time_second"].cast(pl.Float64).to_numpy()
+    soon = start - end <= _SOON_SECOND  # NaN, as where there is no clock or no next one, is not
+    goes_on = ~last["step_changes"].fill_null(value=True).to_numpy()
+    goes_on[:-1] = False  # before a turn of the current the step ended, however it is counted
+    followed: NDArray[np.bool_] = (last["records_after"].to_numpy() > 0) & ~goes_on | soon
+    return followed
 
 
 def _positive_ratio(over: pl.Expr, under: pl.Expr) -> pl.Expr:
@@ -246,5 +314,8 @@ def _findings(table: pl.DataFrame) -> tuple[Finding, ...]:
 
 ANALYSIS = Analysis(
     "half_cycles", ("half_cycle_segments",), ("half_cycles",), _compute, version=3,
-    fields=("cell_id", "configuration", "reference_offset_volt"),
+    fields=(
+        "cell_id", "configuration", "reference_offset_volt", "lower_voltage_volt",
+        "upper_voltage_volt",
+    ),
 )  # fmt: skip
