@@ -1,8 +1,9 @@
-"""Half cycles of a cell from the segments of all its files.
+"""Half cycles of a cell from the segments of all its recordings.
 
 Protocol: segments are sorted by absolute time (by file if a file has no clock). Neighbours of the
-same direction form one half cycle, so that one cut by the end of a file continues in the next,
-including the interval between the files if it is no longer than usual. Small segments are joined to
+same direction form one half cycle, so that one cut by the end of a file continues in the next.
+Files of one format that go on with each other are one recording; between others the interval is
+included if it is no longer than usual. Small segments are joined to
 a neighbour by the same rule as within a file. Integrated and counted charge are both given; a
 difference above 0.5 % is a finding.
 """
