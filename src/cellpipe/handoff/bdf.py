@@ -54,7 +54,7 @@ def unmapped_columns(timeseries: pl.DataFrame) -> list[str]:
     labels = _labels(timeseries.columns)
     return [
         name for name in timeseries.columns
-        if name not in labels and name not in {"file_sha256", "recording_sha256"}
+        if name not in labels and name != "file_sha256"
         and timeseries[name].null_count() < timeseries.height
     ]  # fmt: skip
 

@@ -272,16 +272,12 @@ class _Pair:
         of_first = int(np.diff(np.searchsorted(time, [low, high], side="left"))[0])
         if not len(inside) or not of_first:
             return None
-        wanted = shifted[inside]
-        start = np.searchsorted(time, wanted - tolerance, side="left")
-        held = np.full(len(inside), -1, np.int64)
-        equal = np.zeros(len(inside), np.bool_)
-        for near in range(_NEAR):
-            at = np.minimum(start + near, len(time) - 1)
-            there = np.abs(time[at] - wanted) <= tolerance
-            same = there & ~equal & self._is_equal(at, inside)
-            held = np.where(same | (there & (held < 0)), at, held)
-            equal |= same
+        if len(inside) > 2 * _SAMPLES:  # a few tell that most are not equal
+            some = inside[:: len(inside) // _SAMPLES]
+            held, equal = self._find_held(some, shifted[some], tolerance)
+            if equal.sum() < (COMMON - 0.1) * (held >= 0).sum():
+                return None
+        held, equal = self._find_held(inside, shifted[inside], tolerance)
         at_edge = (held == 0) | (held == len(time) - 1) | (inside == 0)
         at_edge |= inside == len(shifted) - 1
         seen = (held >= 0) & (equal | ~at_edge)  # the next record may come within the tolerance
@@ -290,6 +286,24 @@ class _Pair:
         if not alike or alike < max(EQUAL * count, COMMON * fewest):
             return None
         return _Match(shift, inside[seen], held[seen], equal[seen])
+
+    def _find_held(
+        self, inside: Indices, wanted: Floats, tolerance: float
+    ) -> tuple[Indices, Marks]:
+        """Return where the first one has records of these times (-1: nowhere), and if equal."""
+        time = self.time
+        start = np.searchsorted(time, wanted - tolerance, side="left")
+        held = np.full(len(inside), -1, np.int64)
+        equal = np.zeros(len(inside), np.bool_)
+        for near in range(_NEAR):
+            at = np.minimum(start + near, len(time) - 1)
+            there = np.abs(time[at] - wanted) <= tolerance
+            if not there.any():
+                break
+            same = there & ~equal & self._is_equal(at, inside)
+            held = np.where(same | (there & (held < 0)), at, held)
+            equal |= same
+        return held, equal
 
     def _is_equal(self, at: Indices, inside: Indices) -> Marks:
         """Tell which records of the first one have the voltage and current of the second one's."""
