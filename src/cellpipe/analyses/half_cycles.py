@@ -1,9 +1,10 @@
-"""Half cycles of a cell from the segments of all its files.
+"""Half cycles of a cell from the segments of all its recordings.
 
 Protocol: segments are sorted by absolute time (by file if a file has no clock). Neighbours of the
-same direction form one half cycle, so that one cut by the end of a file continues in the next,
-including the interval between the files if it is no longer than usual. Small segments are joined to
-a neighbour by the same rule as within a file, unless a half cycle was lost between two files
+same direction form one half cycle, so that one cut by the end of a file continues in the next.
+Files of one format that go on with each other are one recording; between others the interval is
+included if it is no longer than usual. Small segments are joined to a neighbour by the same rule as
+within a file, unless a half cycle was lost between two files
 (:mod:`cellpipe.analyses.missing_pieces`): then each is its own. The charge is that of the segments,
 which say from which witness it is; a half cycle of segments with different ones says so. Where it
 is not that of the instrument's counter although there is one, or nothing tells who is right, there

@@ -23,7 +23,7 @@ from cellpipe.handoff.record import Value
 
 _NEEDED = ("test_time_second", "voltage_volt", "current_ampere")
 _OF_SPECTRA = ("real_impedance_ohm", "imaginary_impedance_ohm")
-_KNOWN_OTHERWISE = {"file_sha256", "recording_sha256", "step_mode"}  # the last by Step Type
+_KNOWN_OTHERWISE = {"file_sha256", "step_mode"}  # Step Type tells the mode
 VERSION = "1.3"
 
 

@@ -106,36 +106,50 @@ def find_common(first: Records, second: Records) -> Shared | None:
     """
     if not (len(first.test_second) and len(second.test_second)):
         return None
-    pair = _Pair(first, second)
+    numbered = _Pair(first, second, by_number=True)
+    match = numbered.match(0.0) if numbered.is_numbered else None
+    shared = numbered.judge(match) if match is not None else None
+    return _find_by_time(_Pair(first, second)) if shared is None else shared
+
+
+def _find_by_time(pair: _Pair) -> Shared | None:
     found: list[Shared] = []
     for shift in pair.shifts():
         match = pair.match(shift)
         shared = pair.judge(match) if match is not None else None
-        if shared is not None and pair.has_clocks:
+        if match is None or shared is None:
+            continue
+        if pair.has_clocks or shift == 0 or pair.has_equal_numbers(match):
             return shared
-        if shared is not None and shift == 0:
-            return shared
-        found += [shared] if shared is not None else []
+        found.append(shared)
     if len(found) > 1:
         return _DOUBTFUL
     return found[0] if found else None
 
 
 class _Pair:
-    """Two recordings, on the time that both have in order, and how equal they have to be."""
+    """Two recordings and how equal they have to be.
 
-    def __init__(self, first: Records, second: Records) -> None:
+    ``time`` is what both have in order: test time, else (or where asked for) the records' numbers.
+    """
+
+    def __init__(self, first: Records, second: Records, *, by_number: bool = False) -> None:
         self.first, self.second = first, second
         both = (first, second)
         clocks = [each.unix_second for each in both]
         self.has_clocks = all(clock is not None and np.isfinite(clock).any() for clock in clocks)
-        self._in_order = all(_rises(each.test_second) for each in both)
+        numbers = [each.counts.get(NUMBER) for each in both]
+        self.is_numbered = all(each is not None and _rises(each, 1.0) for each in numbers)
+        self._in_order = not by_number and all(_rises(each.test_second) for each in both)
         times = [
             each.test_second if self._in_order else np.arange(len(each.test_second), dtype=float)
             for each in both
         ]
+        if by_number:
+            times = [each for each in numbers if each is not None] if self.is_numbered else times
         self.time, self.time_of_second = times
-        self.time_tolerance = _tolerance(times[0], times[1], 1.0) if self._in_order else 0.25
+        self.test_tolerance = _tolerance(first.test_second, second.test_second, 1.0)
+        self.time_tolerance = self.test_tolerance if self._in_order else 0.25
         steps = [_step(each.unix_second) for each in both if each.unix_second is not None]
         self.clock_tolerance = CLOCK_SECOND if max(steps, default=1.0) >= 1 else FINE_SECOND
         self.volt = _tolerance(first.voltage_volt, second.voltage_volt, _VOLT)
@@ -258,16 +272,12 @@ class _Pair:
         of_first = int(np.diff(np.searchsorted(time, [low, high], side="left"))[0])
         if not len(inside) or not of_first:
             return None
-        wanted = shifted[inside]
-        start = np.searchsorted(time, wanted - tolerance, side="left")
-        held = np.full(len(inside), -1, np.int64)
-        equal = np.zeros(len(inside), np.bool_)
-        for near in range(_NEAR):
-            at = np.minimum(start + near, len(time) - 1)
-            there = np.abs(time[at] - wanted) <= tolerance
-            same = there & ~equal & self._is_equal(at, inside)
-            held = np.where(same | (there & (held < 0)), at, held)
-            equal |= same
+        if len(inside) > 2 * _SAMPLES:  # a few tell that most are not equal
+            some = inside[:: len(inside) // _SAMPLES]
+            held, equal = self._find_held(some, shifted[some], tolerance)
+            if equal.sum() < (COMMON - 0.1) * (held >= 0).sum():
+                return None
+        held, equal = self._find_held(inside, shifted[inside], tolerance)
         at_edge = (held == 0) | (held == len(time) - 1) | (inside == 0)
         at_edge |= inside == len(shifted) - 1
         seen = (held >= 0) & (equal | ~at_edge)  # the next record may come within the tolerance
@@ -276,6 +286,24 @@ class _Pair:
         if not alike or alike < max(EQUAL * count, COMMON * fewest):
             return None
         return _Match(shift, inside[seen], held[seen], equal[seen])
+
+    def _find_held(
+        self, inside: Indices, wanted: Floats, tolerance: float
+    ) -> tuple[Indices, Marks]:
+        """Return where the first one has records of these times (-1: nowhere), and if equal."""
+        time = self.time
+        start = np.searchsorted(time, wanted - tolerance, side="left")
+        held = np.full(len(inside), -1, np.int64)
+        equal = np.zeros(len(inside), np.bool_)
+        for near in range(_NEAR):
+            at = np.minimum(start + near, len(time) - 1)
+            there = np.abs(time[at] - wanted) <= tolerance
+            if not there.any():
+                break
+            same = there & ~equal & self._is_equal(at, inside)
+            held = np.where(same | (there & (held < 0)), at, held)
+            equal |= same
+        return held, equal
 
     def _is_equal(self, at: Indices, inside: Indices) -> Marks:
         """Tell which records of the first one have the voltage and current of the second one's."""
@@ -289,7 +317,10 @@ class _Pair:
         at, held = match.at[match.equal], match.held[match.equal]
         shift = match.shift
         if not self._in_order:
-            shift = float(np.median(self.first.test_second[held] - self.second.test_second[at]))
+            apart = self.first.test_second[held] - self.second.test_second[at]
+            shift = float(np.median(apart))
+            if np.mean(np.abs(apart - shift) <= self.test_tolerance) < EQUAL:
+                return None
         if not self.has_clocks:
             is_told = match.shift == 0 or self.has_equal_numbers(match) or self._is_informative(at)
             is_other = self._goes_on() or self._counters_differ(at, held)
@@ -368,8 +399,8 @@ def _like_a_zone(apart: Floats, tolerance: float) -> Marks:
     return marks
 
 
-def _rises(time: Floats) -> bool:
-    return bool(np.all(np.diff(time) >= 0))
+def _rises(values: Floats, least: float = 0.0) -> bool:
+    return bool(np.all(np.diff(values) >= least))
 
 
 def _origin(records: Records) -> float:
