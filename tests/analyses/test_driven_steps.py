@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import cellpipe
 from cellpipe.analyses.half_cycle_segments import half_cycle_segments
+from cellpipe.core.recordings.timeseries import recording_findings
 
 MODE, CURRENT, VOLTAGE = "step_mode", "current_ampere", "voltage_volt"
 Step = tuple[str | None, float, float, float]  # mode, hours, A at its beginning and at its end
@@ -94,6 +95,21 @@ def test_a_step_below_the_threshold_counts_when_driven_and_its_noise_does_not(
     expected = (2e-3 if sign > 0 else 1e-4) + 100 * (sign * level + mean)
     tolerance = 100 * noise * level / 6000**0.5
     assert net == pytest.approx(expected, abs=tolerance + 2e-7)
+
+
+def test_a_step_that_is_called_a_rest_and_is_none_is_charge_and_said() -> None:
+    """Words that are shifted by a step: the current of the other steps flows in the rests."""
+    table = record(*CYCLE, ("rest", 0.5, 0, 0), *CYCLE)
+    words = table[MODE].to_list()
+    shifted = table.with_columns(pl.Series(MODE, [*words[31:], *words[:31]]))
+    wrong = table.with_columns(pl.lit("rest").alias(MODE))
+    half = table.with_columns(
+        pl.when(pl.col("step_count") > 4).then(pl.lit("rest")).otherwise(MODE).alias(MODE)
+    )
+    assert capacities(half) == pytest.approx(capacities(table), rel=1e-3)
+    for each in (shifted, wrong, half):
+        assert "rests_carry_current" in [f.code for f in recording_findings(each)]
+    assert recording_findings(table) == []
 
 
 def test_noise_about_zero_in_a_held_step_is_nothing() -> None:

@@ -31,6 +31,7 @@ from cellpipe.numerics.cycling.runs import (
     current_directions,
     direct_weak_currents,
     find_faint_steps,
+    find_flowing_rests,
     find_segments,
     reduce_segments,
     segment_numbers,
@@ -137,9 +138,9 @@ def _directions(
     starts[1:] |= modes[1:] != modes[:-1]
     begins = np.flatnonzero(starts)
     mode = modes[begins]
-    at_rest = _is_one_of(RESTING)[mode] | (
-        (mode == len(MODES)) & find_faint_steps(time, current, begins)
-    )
+    at_rest = _is_one_of(RESTING)[mode]
+    at_rest &= ~find_flowing_rests(current, begins, mode == MODES.index("rest"))
+    at_rest |= (mode == len(MODES)) & find_faint_steps(time, current, begins)
     direction *= np.repeat(~at_rest, np.diff(begins, append=len(direction)))
     driven, tapers = (_is_one_of(names)[mode] for names in (HELD, TAPERING))
     direction = direct_weak_currents(direction, current, begins, driven=driven, tapers=tapers)

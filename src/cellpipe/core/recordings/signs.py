@@ -15,7 +15,7 @@ from cellpipe.core.recordings.step_types import find_step_sign, replace_words
 _LEAST = 0.01  # of the largest current: what counts as a current in one direction
 _JUMP = 0.2  # of the usual current: what counts as a step of it
 _AGAINST = 0.8  # of what a witness sees, above which it contradicts
-_MOST, _PARTLY = 0.5, 0.1
+_MOST, _PARTLY, _LITTLE = 0.5, 0.1, 0.02
 _FEWEST = 3
 _EDGE = 0.02  # of the records: the voltage of a first discharge is outside the usual range
 _REVERSED = (
@@ -64,6 +64,24 @@ def sign_findings(table: pl.DataFrame, records: Records, every: Records) -> list
     elif words.against is not None and words.against > _PARTLY:
         sentence = f"{words.says}. Has the current lost its sign?"
     return [Finding("warning", "current_sign_contradicts", sentence)] if sentence else []
+
+
+def rest_findings(table: pl.DataFrame, records: Records) -> list[Finding]:
+    """Return a finding if much of the charge flows in steps that are called rests."""
+    if "step_mode" not in table.columns or not records.usual:
+        return []
+    at_rest = (table["step_mode"] == "rest").fill_null(value=False).to_numpy()
+    strong = at_rest & (np.abs(records.current) > _JUMP * records.usual)
+    inside = strong[1:] & strong[:-1]  # one record of a rest may hold the current before it
+    flowed = np.abs(records.charges)
+    share = float(flowed[inside].sum()) / (float(flowed.sum()) or 1.0)
+    if share <= _LITTLE or np.count_nonzero(inside) < _FEWEST:
+        return []
+    sentence = (
+        f"{share:.0%} of the charge flows in steps that are called rests, at currents like those "
+        "of the others. Are the words of the steps shifted or wrong?"
+    )
+    return [Finding("warning", "rests_carry_current", sentence)]
 
 
 def _judge(voltage: Witness, counters: Witness, words: Witness) -> Finding:

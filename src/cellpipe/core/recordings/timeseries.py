@@ -21,7 +21,7 @@ from cellpipe.core.recordings.lost_voltages import lost_voltage_findings
 from cellpipe.core.recordings.net_capacity import net_findings
 from cellpipe.core.recordings.order import ORDER_IS_LOST, order_findings
 from cellpipe.core.recordings.records import Records, is_empty, take_sample
-from cellpipe.core.recordings.signs import sign_findings
+from cellpipe.core.recordings.signs import rest_findings, sign_findings
 from cellpipe.core.recordings.spikes import spike_findings
 from cellpipe.core.recordings.voltages import voltage_findings
 
@@ -58,7 +58,8 @@ def recording_findings(table: pl.DataFrame) -> list[Finding]:
     voltages = voltage_findings(table, records, some) or lost_voltage_findings(table, records)
     spikes = [] if voltages else _spike_findings(table, records)
     signs = [] if voltages or spikes else sign_findings(sample, some, records)
-    found = [*order, *clocks, *voltages, *signs, *spikes]
+    rests = [] if voltages or spikes else rest_findings(table, records)
+    found = [*order, *clocks, *voltages, *signs, *rests, *spikes]
     if any(finding.code in _CHARGE_IS_LOST for finding in found):
         return [*found, *_temperature_findings(table)]
     energies, energy = energy_findings(sample, some)

@@ -11,6 +11,7 @@ NOISE = 1e-3  # of the test's typical current; less is noise
 FLOOR_AMPERE = 5e-9  # below the noise of every cycler
 FEW_RECORDS = 2  # of a step in which nothing is driven
 FAINT, NEGLIGIBLE = 0.1, 1e-5  # of the current, and of the charge, of the steps around it
+FLOWING = 0.2  # of the other steps' usual current, above which a step is no rest
 SURE = 3.0  # standard errors by which a mean current differs from zero
 MINOR = 1e-3  # of the largest charge; a smaller run belongs to its neighbour
 FEW, WEAK = 0.01, 0.05  # of the largest charge, and of the median current of large runs
@@ -86,6 +87,32 @@ def find_faint_steps(
         around = np.maximum(np.append(0.0, size[:-1]), np.append(size[1:], 0.0))
         faint &= size <= part * around
     return faint
+
+
+def find_flowing_rests(
+    current_ampere: Floats, begins: Indices, at_rest: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Return which of the steps that are called rests are none, by the current of the others.
+
+    Half of their records, and at least three, hold a fifth or more of the other steps' usual one.
+
+    Parameters
+    ----------
+    current_ampere
+        Current, A; shape (n,).
+    begins, at_rest
+        First record of each step, and whether it is called a rest; shape (m,).
+
+    """
+    lengths = np.diff(begins, append=len(current_ampere))
+    mean = np.abs(np.add.reduceat(current_ampere, begins)) / lengths
+    others = mean[~at_rest & (mean > FLOOR_AMPERE)]
+    if not at_rest.any() or not len(others):
+        return np.zeros(len(begins), np.bool_)
+    flowing = np.abs(current_ampere) > FLOWING * float(np.median(others))
+    number = np.add.reduceat(flowing, begins, dtype=np.int64)
+    told: NDArray[np.bool_] = at_rest & (number > FEW_RECORDS) & (2 * number >= lengths)
+    return told
 
 
 def direct_weak_currents(
