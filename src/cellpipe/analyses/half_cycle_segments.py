@@ -22,8 +22,9 @@ from numpy.typing import NDArray
 from cellpipe.core.contracts import empty_table
 from cellpipe.core.recordings.energies import CHARGES, ENERGIES
 from cellpipe.core.recordings.records import to_array
+from cellpipe.numerics.cycling.contradictions import Witnesses
 from cellpipe.numerics.cycling.counters import Counter
-from cellpipe.numerics.cycling.open_circuit import find_offset, keep_driven
+from cellpipe.numerics.cycling.open_circuit import extend_driven_steps, find_offset
 from cellpipe.numerics.cycling.runs import (
     Segments,
     current_directions,
@@ -35,7 +36,6 @@ from cellpipe.numerics.cycling.segment_sums import step_resistance, sum_segments
 from cellpipe.numerics.cycling.witnesses import (
     SOURCES,
     Charges,
-    Witnesses,
     name_sources,
     weigh_charges,
 )
@@ -99,7 +99,9 @@ def _directions(
     if "step_type" in timeseries.columns:
         words = timeseries["step_type"].unique().drop_nulls().to_list()
         driven = _is_named(timeseries, [word for word in words if DRIVEN.search(word.lower())])
-        keep_driven(current, direction, driven, _step_starts(timeseries, direction, turns=False))
+        extend_driven_steps(
+            current, direction, driven, _step_starts(timeseries, direction, turns=False)
+        )
         direction[_is_named(timeseries, [word for word in words if word.lower() in RESTS])] = 0
     offset = 0.0
     if "step_type" not in timeseries.columns or timeseries["step_type"].null_count():

@@ -43,7 +43,7 @@ class Counter:
         """Return some of the records."""
         return Counter(self.up[span], None if self.down is None else self.down[span], self.digit)
 
-    def passed(self, begins: Places, ends: Places) -> Floats:
+    def difference(self, begins: Places, ends: Places) -> Floats:
         """Return what was counted between the first and the last record of each step, signed."""
         net = self.up[ends] - self.up[begins]
         return net if self.down is None else net - (self.down[ends] - self.down[begins])

@@ -77,7 +77,7 @@ def _leaves(current: Floats, voltage: Floats, start: int, end: int, offset: floa
     return bool(moved * np.sign(before) < -LEFT_VOLT)
 
 
-def keep_driven(
+def extend_driven_steps(
     current_ampere: Floats, direction: Directions, driven: Flags, new_step: Flags
 ) -> None:
     """Give small currents of driven steps the direction of their step; changes ``direction``.
