@@ -2,11 +2,12 @@
 
 Protocol: a record is charge, discharge or rest by the sign of its current above the noise
 (:mod:`cellpipe.numerics.cycling.runs`). Records of an impedance spectrum and of steps that the
-instrument names as rest are rest. Charge is integrated by
-:mod:`cellpipe.numerics.cycling.integrate`. A segment lies between two changes of the current's
+instrument names as rest are rest. The witnesses of its charge are weighed by
+:mod:`cellpipe.numerics.cycling.witnesses`. A segment lies between two changes of the current's
 direction and is summed by :mod:`cellpipe.numerics.cycling.segment_sums`. Energy is V·dQ in the
-direction of the segment, so it is negative where the voltage is. Values missing from the file are
-null: vendor counters, clock, temperature, voltages of rests, and the resistance if no record
+direction of the segment, so it is negative where the voltage is; where that agrees with the
+instrument's count of the energy within what the voltages of the records allow, it is the count.
+Values missing from the file are null: vendor counters, clock, temperature, voltages of rests, and the resistance if no record
 follows shortly after the step. Runs once per file content.
 """
 
@@ -22,7 +23,8 @@ from numpy.typing import NDArray
 from cellpipe.core.contracts import empty_table
 from cellpipe.core.recordings.energies import CHARGES, ENERGIES
 from cellpipe.core.recordings.records import to_array
-from cellpipe.numerics.cycling.contradictions import Witnesses
+from cellpipe.numerics.cycling.contradictions import COUNTER, Witnesses
+from cellpipe.numerics.cycling.counted_energy import count_beyond_records
 from cellpipe.numerics.cycling.counters import Counter
 from cellpipe.numerics.cycling.open_circuit import extend_driven_steps, find_offset
 from cellpipe.numerics.cycling.runs import (
@@ -166,7 +168,8 @@ def half_cycle_segments(timeseries: pl.DataFrame, file_sha256: str) -> pl.DataFr
         "records": last - first + 1 - rests,
         "records_after": timeseries.height - 1 - last,
         "capacity_ah": np.abs(sums.net_ah),
-        "energy_wh": np.where(charging, sums.energy_wh, -sums.energy_wh),
+        "energy_wh": np.where(charging, 1.0, -1.0)
+        * (sums.energy_wh + _energy_beyond_records(timeseries, flow)),
         "start_test_time_second": time[first],
         "duration_second": sums.duration_second,
         "start_voltage_volt": voltage[first],
@@ -263,6 +266,18 @@ def _charge_columns(flow: _Flow) -> dict[str, Floats]:
         "charge_uncertainty_ah": flow.sum_steps(charges.uncertainty_ah),
         "vendor_capacity_ah": np.abs(flow.sum_steps(charges.counted_ah)),
     }
+
+
+def _energy_beyond_records(timeseries: pl.DataFrame, flow: _Flow) -> Floats | float:
+    """Return what the energy counter counts in each segment beyond voltage times charge, Wh."""
+    counter = _counter(timeseries, *ENERGIES)
+    if counter is None:
+        return 0.0
+    charges = flow.charges
+    voltage = timeseries["voltage_volt"].to_numpy()
+    is_counted = charges.source == COUNTER
+    beyond = count_beyond_records(voltage, charges.charge_ah, counter, charges.begins, is_counted)
+    return flow.sum_steps(beyond)
 
 
 def _charge_sources(flow: _Flow) -> list[str]:
