@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cellpipe.numerics.cycling.contradictions import Witnesses
 from cellpipe.numerics.cycling.counters import Counter
-from cellpipe.numerics.cycling.witnesses import Witnesses, weigh_charges
+from cellpipe.numerics.cycling.witnesses import weigh_charges
 
 CURRENTS = st.lists(st.floats(-5, 5, allow_nan=False), min_size=2, max_size=60)
 

@@ -141,6 +141,7 @@ def _half_cycles(cell: Cell, cycles: int, clock: bool) -> pl.DataFrame:
                 "cell_id": cell.cell_id, "half_cycle": number, "direction": direction,
                 "capacity_ah": charge, "energy_wh": charge * volts,
                 "vendor_capacity_ah": charge * 1.0002, "vendor_capacity_difference": 1 / 1.0002 - 1,
+                "charge_source": "current × test time", "charge_uncertainty_ah": charge * 2e-4,
                 "mean_voltage_volt": volts, "start_voltage_volt": low, "end_voltage_volt": high,
                 "min_voltage_volt": low, "max_voltage_volt": high, "constant_current_ampere": 6e-4,
                 "constant_voltage_share": 0.05, "start_unix_time_second": start if clock else None,
@@ -188,6 +189,8 @@ def _cycles(cell: Cell, halves: pl.DataFrame) -> pl.DataFrame:
             q = half["capacity_ah"]
             row |= {
                 f"{word}_half_cycle": half["half_cycle"], f"{word}_capacity_ah": q,
+                f"{word}_charge_source": half["charge_source"],
+                f"{word}_charge_uncertainty_ah": half["charge_uncertainty_ah"],
                 f"{word}_energy_wh": half["energy_wh"],
                 f"mean_{word}_voltage_volt": half["mean_voltage_volt"],
                 f"specific_{word}_capacity_mah_per_g": q * 1e6 / mass if mass else None,
@@ -208,6 +211,7 @@ def _cycles(cell: Cell, halves: pl.DataFrame) -> pl.DataFrame:
             gain = discharge["energy_wh"] / charge["energy_wh"]
             row |= {
                 "coulombic_efficiency": efficiency,
+                "coulombic_efficiency_uncertainty": efficiency * 4e-4 if efficiency else None,
                 "energy_efficiency": gain if cell.configuration == "full" else None,
             }
         if row["complete"] and not is_symmetric:

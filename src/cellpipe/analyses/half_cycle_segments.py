@@ -3,11 +3,12 @@
 Protocol: a record is charge, discharge or rest by the mode of its step, if that is known, and by
 the sign of its current (:mod:`cellpipe.numerics.cycling.runs`): records of an impedance spectrum
 and of rests are rest whatever their current, those of a step that the instrument drives count even
-if their current is below the noise, and others count above it. Charge is integrated by
-:mod:`cellpipe.numerics.cycling.integrate`. A segment lies between two changes of the current's
+if their current is below the noise, and others count above it. The witnesses of
+its charge are weighed by :mod:`cellpipe.numerics.cycling.witnesses`. A segment lies between two changes of the current's
 direction and is summed by :mod:`cellpipe.numerics.cycling.segment_sums`. Energy is V·dQ in the
-direction of the segment, so it is negative where the voltage is. Values missing from the file are
-null: vendor counters, clock, temperature, voltages of rests, and the resistance if no record
+direction of the segment, so it is negative where the voltage is; where that agrees with the
+instrument's count of the energy within what the voltages of the records allow, it is the count.
+Values missing from the file are null: vendor counters, clock, temperature, voltages of rests, and the resistance if no record
 follows shortly after the step. Runs once per file content.
 """
 
@@ -24,6 +25,8 @@ from cellpipe.core.contracts import empty_table
 from cellpipe.core.contracts.schema import load_schema
 from cellpipe.core.recordings.energies import CHARGES, ENERGIES
 from cellpipe.core.recordings.records import to_array
+from cellpipe.numerics.cycling.contradictions import COUNTER, Witnesses
+from cellpipe.numerics.cycling.counted_energy import count_beyond_records
 from cellpipe.numerics.cycling.counters import Counter
 from cellpipe.numerics.cycling.open_circuit import find_offset
 from cellpipe.numerics.cycling.runs import (
@@ -47,7 +50,6 @@ from cellpipe.numerics.cycling.segment_sums import (
 from cellpipe.numerics.cycling.witnesses import (
     SOURCES,
     Charges,
-    Witnesses,
     name_sources,
     weigh_charges,
 )
@@ -196,7 +198,8 @@ def half_cycle_segments(timeseries: pl.DataFrame, file_sha256: str) -> pl.DataFr
         "records": last - first + 1 - rests,
         "records_after": timeseries.height - 1 - last,
         "capacity_ah": np.abs(sums.net_ah),
-        "energy_wh": np.where(charging, sums.energy_wh, -sums.energy_wh),
+        "energy_wh": np.where(charging, 1.0, -1.0)
+        * (sums.energy_wh + _energy_beyond_records(timeseries, flow)),
         "start_test_time_second": time[first],
         "duration_second": sums.duration_second,
         "start_voltage_volt": voltage[first],
@@ -355,6 +358,18 @@ def _charge_columns(flow: _Flow) -> dict[str, Floats]:
         "charge_uncertainty_ah": flow.sum_steps(charges.uncertainty_ah),
         "vendor_capacity_ah": np.abs(flow.sum_steps(charges.counted_ah)),
     }
+
+
+def _energy_beyond_records(timeseries: pl.DataFrame, flow: _Flow) -> Floats | float:
+    """Return what the energy counter counts in each segment beyond voltage times charge, Wh."""
+    counter = _counter(timeseries, *ENERGIES)
+    if counter is None:
+        return 0.0
+    charges = flow.charges
+    voltage = timeseries["voltage_volt"].to_numpy()
+    is_counted = charges.source == COUNTER
+    beyond = count_beyond_records(voltage, charges.charge_ah, counter, charges.begins, is_counted)
+    return flow.sum_steps(beyond)
 
 
 def _charge_sources(flow: _Flow) -> list[str]:

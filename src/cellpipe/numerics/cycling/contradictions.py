@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cellpipe.numerics.cycling.counters import Counter, current_resolution, resolution
-
-if TYPE_CHECKING:
-    from cellpipe.numerics.cycling.witnesses import Witnesses
 
 NONE, COUNTER, TEST_TIME, CLOCK, CONTRADICTORY = range(5)
 ALLOWED = 0.01  # of the charge, beyond the bounds: range and calibration of the current
@@ -27,6 +24,38 @@ MOSTLY, ALIKE = 0.8, 0.1  # of the charge, of a ratio: a range or unit, and no s
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Places = NDArray[np.intp]
+
+
+class Witnesses(NamedTuple):
+    """What a recording tells of its charge; all of shape (n,), None where it was not recorded.
+
+    Times are in s, the current in A, positive on charge, the voltage in V. ``at_rest`` is True at
+    records without a driven current, ``new_step`` at the first record of each step. ``energy`` is
+    the instrument's counter of energy, in Wh, and ``offset_ampere`` what its current shows at open
+    circuit, which is as much in doubt while a current is driven.
+    """
+
+    time_second: Floats
+    current_ampere: Floats
+    voltage_volt: Floats
+    new_step: Flags
+    at_rest: Flags
+    step_time_second: Floats | None = None
+    unix_time_second: Floats | None = None
+    counters: tuple[Counter, ...] = ()
+    energy: Counter | None = None
+    offset_ampere: float = 0.0
+
+    def cut(self, span: slice) -> Witnesses:
+        """Return some of the records, without the counters of charge."""
+        step_time, clock, energy = self.step_time_second, self.unix_time_second, self.energy
+        return Witnesses(
+            self.time_second[span], self.current_ampere[span], self.voltage_volt[span],
+            self.new_step[span], self.at_rest[span],
+            None if step_time is None else step_time[span],
+            None if clock is None else clock[span], (),
+            None if energy is None else energy.cut(span),
+        )  # fmt: skip
 
 
 class Steps(NamedTuple):
@@ -293,7 +322,7 @@ def _charge_by_energy(suspects: Suspects) -> Floats:
     passed = np.abs(suspects.integral)
     total = suspects.sum(passed)
     mean = suspects.sum(volt * passed) / np.where(total > 0, total, 1.0)
-    energy = np.abs(witnesses.energy.passed(steps.begins, steps.ends))
+    energy = np.abs(witnesses.energy.difference(steps.begins, steps.ends))
     known = (total > 0) & (mean != 0) & (energy > 0)
     return np.where(known, energy / np.where(known, np.abs(mean), 1.0), np.nan)
 

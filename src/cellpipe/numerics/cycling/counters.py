@@ -12,6 +12,7 @@ from cellpipe.core.recordings.records import last_digit
 _SAMPLES = 5000  # values used to find the last digit
 _FEW_VALUES = 12  # of a current; how many digits were written is not known from them
 _MOSTLY = 0.95  # of the starts of steps: a counter that falls there counts by steps
+_FINEST = 1e-12  # of the largest value: finer than any number that was written
 _WHOLE, _FINER = 1e-3, 0.2  # a number is whole; of the usual change: a rounding is below
 _LIKE = 0.05  # of the charge by the current: it is that
 _FLOAT32 = 2.0**-24  # relative rounding of a number of 32 bits
@@ -43,7 +44,7 @@ class Counter:
         """Return some of the records."""
         return Counter(self.up[span], None if self.down is None else self.down[span], self.digit)
 
-    def passed(self, begins: Places, ends: Places) -> Floats:
+    def difference(self, begins: Places, ends: Places) -> Floats:
         """Return what was counted between the first and the last record of each step, signed."""
         net = self.up[ends] - self.up[begins]
         return net if self.down is None else net - (self.down[ends] - self.down[begins])
@@ -134,9 +135,9 @@ def _grid(sample: Floats) -> float:
     One as large as the usual change from value to value is no rounding.
     """
     gaps = np.diff(np.unique(sample))
-    if gaps.size < _FEW_VALUES:
+    grid = float(gaps.min(initial=np.inf))
+    if gaps.size < _FEW_VALUES or grid < _FINEST * np.abs(sample).max():
         return 0.0
-    grid = float(gaps.min())
     number = sample / grid
     is_grid = np.abs(number - np.round(number)).max() < _WHOLE
     change = np.abs(np.diff(sample))

@@ -28,6 +28,7 @@ from cellpipe.numerics.cycling.contradictions import (
     Steps,
     Suspects,
     View,
+    Witnesses,
     check_durations,
     settle,
 )
@@ -55,38 +56,6 @@ SEVERAL = "counter and current × time"
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Places = NDArray[np.intp]
-
-
-class Witnesses(NamedTuple):
-    """What a recording tells of its charge; all of shape (n,), None where it was not recorded.
-
-    Times are in s, the current in A, positive on charge, the voltage in V. ``at_rest`` is True at
-    records without a driven current, ``new_step`` at the first record of each step. ``energy`` is
-    the instrument's counter of energy, in Wh, and ``offset_ampere`` what its current shows at open
-    circuit, which is as much in doubt while a current is driven.
-    """
-
-    time_second: Floats
-    current_ampere: Floats
-    voltage_volt: Floats
-    new_step: Flags
-    at_rest: Flags
-    step_time_second: Floats | None = None
-    unix_time_second: Floats | None = None
-    counters: tuple[Counter, ...] = ()
-    energy: Counter | None = None
-    offset_ampere: float = 0.0
-
-    def cut(self, span: slice) -> Witnesses:
-        """Return some of the records, without the counters of charge."""
-        step_time, clock, energy = self.step_time_second, self.unix_time_second, self.energy
-        return Witnesses(
-            self.time_second[span], self.current_ampere[span], self.voltage_volt[span],
-            self.new_step[span], self.at_rest[span],
-            None if step_time is None else step_time[span],
-            None if clock is None else clock[span], (),
-            None if energy is None else energy.cut(span),
-        )  # fmt: skip
 
 
 class Charges(NamedTuple):
@@ -132,7 +101,7 @@ def weigh_charges(witnesses: Witnesses) -> Charges:
     integral = np.where(steps.driven, steps.sum(charge), 0.0)
     counter = _choose_counter(witnesses.counters, steps, integral)
     unknown = np.full(steps.begins.size, np.nan)
-    counted = unknown if counter is None else counter.passed(steps.begins, steps.ends)
+    counted = unknown if counter is None else counter.difference(steps.begins, steps.ends)
     source = np.where(steps.driven, TEST_TIME, NONE).astype(np.int8)
     sums = _Sums(
         steps, charge, interval, integral, np.where(steps.driven, counted, 0.0), source,
@@ -184,7 +153,7 @@ def _choose_counter(
     chosen, least = None, np.inf
     total = float(np.abs(integral).sum())
     for counter in counters:
-        counted = counter.passed(steps.begins, steps.ends)
+        counted = counter.difference(steps.begins, steps.ends)
         if float(np.abs(counted[steps.driven]).sum()) < LEAST * total:
             continue
         apart = np.minimum(np.abs(counted - integral), np.abs(integral))
