@@ -165,26 +165,48 @@ def _end_columns(
     """
     direction, segments = flow.direction, flow.segments
     voltage, current = (timeseries[name].to_numpy() for name in ("voltage_volt", "current_ampere"))
-    lengths = np.diff(np.append(segments.first, len(current)))
-    least = np.zeros(len(current))
-    least[len(current) - lengths.sum() :] = np.repeat(_LEAST * constant_ampere, lengths)
-    flowing = np.flatnonzero((direction != 0) & (np.abs(current) >= least))
-    first = np.searchsorted(flowing, segments.first)
-    last = np.searchsorted(flowing, segments.last, side="right") - 1
-    places = flowing[np.maximum(last[:, None] - np.arange(TAIL), first[:, None])]
+    places = _last_places(current, direction, segments, _LEAST * constant_ampere)
     volts, amperes = voltage[places], np.abs(current[places])
     reached = np.where(charging[:, None], volts, -volts).max(axis=1)
     stray = amperes[:, 0] < 0.1 * amperes[:, 1]
-    begins = np.concatenate([[0], np.cumsum(np.diff(direction != 0, prepend=False))])
+    moves = direction != 0
+    turns = np.flatnonzero(moves[1:] != moves[:-1]) + 1
+    within = np.searchsorted(turns, segments.last) - np.searchsorted(turns, segments.first, "right")
     step_time = _optional_column(timeseries, "step_time_second")
-    unknown = np.full(len(first), np.nan)
+    unknown = np.full(len(charging), np.nan)
     return {
         "reached_voltage_volt": np.where(charging, reached, -reached),
         "voltage_step_volt": np.median(np.abs(np.diff(volts, axis=1)), axis=1),
         "reached_current_ampere": np.where(stray, amperes[:, 1], amperes[:, 0]),
-        "stretches": (begins[segments.last + 1] - begins[segments.first + 1]) // 2 + 1,
+        "stretches": within // 2 + 1,
         "start_step_time_second": unknown if step_time is None else step_time[segments.first],
     }
+
+
+def _last_places(
+    current: Floats, direction: NDArray[np.int8], segments: Segments, least_ampere: Floats
+) -> NDArray[np.int64]:
+    """Return each segment's last few records with at least so much current, the last one first.
+
+    Of a segment that has fewer, the earliest one is repeated; shape (k, TAIL).
+    """
+    places = segments.last[:, None] - np.arange(4 * TAIL)
+    inside = places >= segments.first[:, None]
+    places = np.maximum(places, segments.first[:, None])
+    chosen = inside & (direction[places] != 0) & (np.abs(current[places]) >= least_ampere[:, None])
+    order = np.argsort(~chosen, axis=1, kind="stable")[:, :TAIL]
+    count = chosen.sum(axis=1)
+    kept = np.minimum(np.arange(TAIL), np.maximum(count[:, None] - 1, 0))
+    tail: NDArray[np.int64] = np.take_along_axis(
+        places, np.take_along_axis(order, kept, axis=1), axis=1
+    )
+    for segment in np.flatnonzero((count < TAIL) & inside[:, -1]):  # a long trickle at the end
+        first, last = segments.first[segment], segments.last[segment] + 1
+        enough = np.abs(current[first:last]) >= least_ampere[segment]
+        found = first + np.flatnonzero(enough & (direction[first:last] != 0))[::-1]
+        if len(found):
+            tail[segment] = found[np.minimum(np.arange(TAIL), len(found) - 1)]
+    return tail
 
 
 def _step_changes(timeseries: pl.DataFrame, last: NDArray[np.int64]) -> pl.Series:
