@@ -112,6 +112,7 @@ def half_cycle_ends(
         signed = None if limit is None else sign * limit
         peers = _shared_ends(own, sign, signed, window, running, symmetric=symmetric)
         ended[at] = [_end(own, peers, place, signed) for place in range(len(at))]
+    _judge_the_first(ended, halves, (lower_volt, upper_volt))
     _judge_the_last(ended, halves, window)
     ended[halves.interrupted] = BROKEN
     return [str(word) for word in ended]
@@ -336,6 +337,20 @@ def _alike_at_voltage(own: HalfCycleEnds, peers: _Peers, place: int, among: slic
     return at
 
 
+def _judge_the_first(
+    ended: NDArray[np.object_], halves: HalfCycleEnds, limits: tuple[float | None, float | None]
+) -> None:
+    """Judge the first half cycles, where both directions end elsewhere than later: a formation.
+
+    Two in a row are not broken off by chance, if another step follows each and no limit of the cell
+    sheet says otherwise.
+    """
+    broke = (ended == BROKEN) & halves.followed
+    leading = int(np.argmin(np.append(broke, False)))
+    if leading >= 2 and limits == (None, None):
+        ended[:leading] = STEP
+
+
 def _judge_the_last(ended: NDArray[np.object_], halves: HalfCycleEnds, window: float) -> None:
     """Judge the last half cycle of data that hold none to compare it with.
 
@@ -344,6 +359,8 @@ def _judge_the_last(ended: NDArray[np.object_], halves: HalfCycleEnds, window: f
     """
     last = len(ended) - 1
     sign = halves.direction[last]
+    if ended[last] == BROKEN and halves.stretches[last] >= PULSES:
+        ended[last] = FILE  # the next pulse follows a rest
     if last < 1 or (halves.direction[:last] == sign).any():
         return
     back = sign * (halves.start_volt[0] - halves.voltage_volt[last]) <= LOOSE * window
