@@ -284,6 +284,17 @@ def test_a_piece_that_is_missing_between_two_files_makes_its_cycle_incomplete(
     assert "broken off" in ended(tables)
 
 
+@pytest.mark.parametrize("seconds", [30.0, 7200.0])
+def test_a_faster_step_in_the_next_file_is_no_missing_piece(seconds: float) -> None:
+    """The voltage jumps on by the larger current's drop, and no charge was lost."""
+    before = record(*WHOLE * 2, (0.1, 1.0, 2.6, 3.4))
+    start = float(before["test_time_second"][-1]) + seconds
+    after = record((0.5, 1.0, 3.5, 4.2), discharge(), *WHOLE, start=start)[3:]
+    tables, findings = tables_of(FULL, before, after)
+    assert tables["cycles"]["complete"].to_list() == [True] * 4
+    assert not codes(findings)
+
+
 @pytest.mark.parametrize("share", [0.4, 1.0])
 def test_a_lost_discharge_between_two_files_adds_no_charges(share: float) -> None:
     before = record(*WHOLE * 2, charge(share))
