@@ -284,6 +284,17 @@ def test_a_piece_that_is_missing_between_two_files_makes_its_cycle_incomplete(
     assert "broken off" in ended(tables)
 
 
+@pytest.mark.parametrize("seconds", [30.0, 7200.0])
+def test_a_faster_step_in_the_next_file_is_no_missing_piece(seconds: float) -> None:
+    """The voltage jumps on by the larger current's drop, and no charge was lost."""
+    before = record(*WHOLE * 2, (0.1, 1.0, 2.6, 3.4))
+    start = float(before["test_time_second"][-1]) + seconds
+    after = record((0.5, 1.0, 3.5, 4.2), discharge(), *WHOLE, start=start)[3:]
+    tables, findings = tables_of(FULL, before, after)
+    assert tables["cycles"]["complete"].to_list() == [True] * 4
+    assert not codes(findings)
+
+
 @pytest.mark.parametrize("share", [0.4, 1.0])
 def test_a_lost_discharge_between_two_files_adds_no_charges(share: float) -> None:
     before = record(*WHOLE * 2, charge(share))
@@ -395,6 +406,55 @@ def test_formation_to_other_limits_keeps_its_cycles_and_is_in_no_mean() -> None:
     assert row["formation_cycles"] == 2
     assert row["initial_coulombic_efficiency"] == pytest.approx(0.8)
     assert row["mean_coulombic_efficiency"] == pytest.approx(0.99)
+
+
+def test_one_formation_cycle_to_other_limits_at_the_usual_rate_is_complete() -> None:
+    tables, findings = tables_of(FULL, record((0.5, 2.2, 2.6, 4.0), (-0.5, 1.8, 3.9, 2.7),
+                                              *WHOLE * 5))  # fmt: skip
+    assert tables["cycles"]["complete"].all()
+    assert not codes(findings)
+
+
+def titration(pulses: int, milliampere: float) -> list[Step]:
+    """Return pulses of 0.1 mAh of a titration of twenty, each with a rest of two hours."""
+    steps = []
+    for n in range(pulses):
+        low, high = 3.0 + 0.06 * n, 3.06 + 0.06 * n
+        first, last = (low, high) if milliampere > 0 else (7.2 - low, 7.2 - high)
+        steps += [(milliampere, 0.1, first, last), (0.0, 2.0, last - 0.1 * milliampere,
+                                                    last - 0.1 * milliampere)]  # fmt: skip
+    return steps
+
+
+def test_a_titration_is_complete_when_it_has_come_back_and_not_before() -> None:
+    cell = Cell("A", "half", working_electrode_role="cathode")
+    whole = titration(20, 0.2) + titration(20, -0.2)
+    assert tables_of(cell, record(*whole))[0]["cycles"]["complete"].to_list() == [True]
+    for pulses in (8, 16):
+        running = titration(20, 0.2) + titration(pulses, -0.2)
+        once, findings = tables_of(cell, record(*running))
+        twice, _ = tables_of(cell, record(*whole, *running))
+        assert once["cycles"]["complete"].to_list() == [False]
+        assert twice["cycles"]["complete"].to_list() == [True, False]
+        assert not codes(findings)
+
+
+@pytest.mark.parametrize("minutes", [10.0, 3000.0])
+def test_a_charge_that_ends_with_its_file_and_turns_in_the_next_broke_off(minutes: float) -> None:
+    before = record(*WHOLE * 2, charge(0.4))
+    start = float(before["test_time_second"][-1]) + 60 * minutes
+    after = record((-0.5, 0.79, 3.2, 2.5), *WHOLE * 2, start=start)
+    tables, findings = tables_of(FULL, before, after)
+    assert tables["cycles"].filter(~pl.col("complete"))["cycle"].to_list() == [3]
+    assert "half_cycle_broken_off" in codes(findings)
+
+
+def test_a_half_cycle_that_had_begun_before_the_data_makes_its_cycle_incomplete() -> None:
+    time = pl.col("test_time_second")
+    frame = record(*WHOLE * 3).with_columns(step_time_second=time - time.first().over("step_count"))
+    tables, _ = tables_of(FULL, frame[50:])
+    assert tables["half_cycles"]["begins_within"].to_list() == [True, *[False] * 5]
+    assert tables["cycles"]["complete"].to_list() == [False, True, True]
 
 
 def test_a_stub_before_the_first_cycle_is_not_the_initial_one() -> None:

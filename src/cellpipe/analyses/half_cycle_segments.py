@@ -3,13 +3,13 @@
 Protocol: a record is charge, discharge or rest by the mode of its step, if that is known, and by
 the sign of its current (:mod:`cellpipe.numerics.cycling.runs`): records of an impedance spectrum
 and of rests are rest whatever their current, those of a step that the instrument drives count even
-if their current is below the noise, and others count above it. The witnesses of
-its charge are weighed by :mod:`cellpipe.numerics.cycling.witnesses`. A segment lies between two changes of the current's
-direction and is summed by :mod:`cellpipe.numerics.cycling.segment_sums`. Energy is V·dQ in the
-direction of the segment, so it is negative where the voltage is; where that agrees with the
+if their current is below the noise, and others count above it. The witnesses of its charge are
+weighed by :mod:`cellpipe.numerics.cycling.witnesses`. A segment lies between two changes of the
+current's direction and is summed by :mod:`cellpipe.numerics.cycling.segment_sums`. Energy is V·dQ
+in the direction of the segment, so it is negative where the voltage is; where that agrees with the
 instrument's count of the energy within what the voltages of the records allow, it is the count.
-Values missing from the file are null: vendor counters, clock, temperature, voltages of rests, and the resistance if no record
-follows shortly after the step. Runs once per file content.
+Values missing from the file are null: vendor counters, clock, temperature, voltages of rests, and
+the resistance if no record follows shortly after the step. Runs once per file content.
 """
 
 from __future__ import annotations
@@ -276,28 +276,48 @@ def _end_columns(
     """
     direction, segments = flow.direction, flow.segments
     voltage, current = (timeseries[name].to_numpy() for name in ("voltage_volt", "current_ampere"))
-    lengths = np.diff(np.append(segments.first, len(current)))
-    least = np.zeros(len(current))
-    least[len(current) - lengths.sum() :] = np.repeat(
-        _LEAST * np.nan_to_num(constant_ampere), lengths
-    )
-    flowing = np.flatnonzero((direction != 0) & (np.abs(current) >= least))
-    first = np.searchsorted(flowing, segments.first)
-    last = np.searchsorted(flowing, segments.last, side="right") - 1
-    places = flowing[np.maximum(last[:, None] - np.arange(TAIL), first[:, None])]
+    places = _last_places(current, direction, segments, np.nan_to_num(_LEAST * constant_ampere))
     volts, amperes = voltage[places], np.abs(current[places])
     reached = np.where(charging[:, None], volts, -volts).max(axis=1)
     stray = amperes[:, 0] < 0.1 * amperes[:, 1]
-    begins = np.concatenate([[0], np.cumsum(np.diff(direction != 0, prepend=False))])
+    moves = direction != 0
+    turns = np.flatnonzero(moves[1:] != moves[:-1]) + 1
+    within = np.searchsorted(turns, segments.last) - np.searchsorted(turns, segments.first, "right")
     step_time = _optional_column(timeseries, "step_time_second")
-    unknown = np.full(len(first), np.nan)
+    unknown = np.full(len(charging), np.nan)
     return {
         "reached_voltage_volt": np.where(charging, reached, -reached),
         "voltage_step_volt": np.median(np.abs(np.diff(volts, axis=1)), axis=1),
         "reached_current_ampere": np.where(stray, amperes[:, 1], amperes[:, 0]),
-        "stretches": (begins[segments.last + 1] - begins[segments.first + 1]) // 2 + 1,
+        "stretches": within // 2 + 1,
         "start_step_time_second": unknown if step_time is None else step_time[segments.first],
     }
+
+
+def _last_places(
+    current: Floats, direction: NDArray[np.int8], segments: Segments, least_ampere: Floats
+) -> NDArray[np.int64]:
+    """Return each segment's last few records with at least so much current, the last one first.
+
+    Of a segment that has fewer, the earliest one is repeated; shape (k, TAIL).
+    """
+    places = segments.last[:, None] - np.arange(4 * TAIL)
+    inside = places >= segments.first[:, None]
+    places = np.maximum(places, segments.first[:, None])
+    chosen = inside & (direction[places] != 0) & (np.abs(current[places]) >= least_ampere[:, None])
+    order = np.argsort(~chosen, axis=1, kind="stable")[:, :TAIL]
+    count = chosen.sum(axis=1)
+    kept = np.minimum(np.arange(TAIL), np.maximum(count[:, None] - 1, 0))
+    tail: NDArray[np.int64] = np.take_along_axis(
+        places, np.take_along_axis(order, kept, axis=1), axis=1
+    )
+    for segment in np.flatnonzero((count < TAIL) & inside[:, -1]):  # a long trickle at the end
+        first, last = segments.first[segment], segments.last[segment] + 1
+        enough = np.abs(current[first:last]) >= least_ampere[segment]
+        found = first + np.flatnonzero(enough & (direction[first:last] != 0))[::-1]
+        if len(found):
+            tail[segment] = found[np.minimum(np.arange(TAIL), len(found) - 1)]
+    return tail
 
 
 def _step_changes(timeseries: pl.DataFrame, last: NDArray[np.int64]) -> pl.Series:

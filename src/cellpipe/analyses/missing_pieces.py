@@ -13,12 +13,14 @@ import polars as pl
 from numpy.typing import NDArray
 
 from cellpipe.core.model import Finding
+from cellpipe.numerics.cycling.ageing import SAME_RATE
 
 _MORE, _TWICE = 1.05, 1.5  # of the usual charge: more than a half cycle holds, whatever the voltage
 _STUB = 0.05  # of the charge of both files; with less before the gap, there was nothing to lose
 _BACK, _WHOLLY_BACK = 0.25, 0.75  # of the voltage's way that it went back between two files
 _ON_VOLT, _ON_STEPS = 0.01, 3.0  # the voltage went on: V, and of its change between records
 _BEGUN, _BEGUN_SECOND = 5.0, 60.0  # a step began before the data: record intervals, and s
+_LITTLE = 0.01  # of the charge; if the gap can't hold more, nothing is missing
 _LESS = 0.97  # of the usual charge: a piece of the half cycle is missing
 
 Floats = NDArray[np.float64]
@@ -63,8 +65,11 @@ def find_missing_pieces(segments: pl.DataFrame) -> pl.DataFrame:
         pl.lit(value=True).alias("whole"), found=same & other & file,
     ).filter("found").drop("found")  # fmt: skip
     joints = _joints(segments)
-    went_on = joints.filter(
-        (pl.col("on") > pl.max_horizontal(_ON_VOLT, _ON_STEPS * pl.col("voltage_step_volt")))
+    went_on = joints.filter("could_pass").filter(
+        (
+            pl.col("like")
+            & (pl.col("on") > pl.max_horizontal(_ON_VOLT, _ON_STEPS * pl.col("voltage_step_volt")))
+        )
         | ((pl.col("excess") < _LESS) & pl.col("begun"))
     )
     pieces = went_on.select("half_cycle", "gap_second", "place", pl.lit(value=False).alias("whole"))
@@ -116,8 +121,9 @@ def _joints(segments: pl.DataFrame) -> pl.DataFrame:
     over the usual one of its direction, null where it is the only one; ``begun`` is whether the
     instrument's step had begun before the file; ``before`` and ``total`` are the charges before the
     gap and on both sides, Ah; ``first`` is whether the half cycle is the first of its direction,
-    which may hold more than the others. Files that follow each other within two records
-    are not among them.
+    which may hold more than the others. ``like`` is whether the current is the same on both sides,
+    ``could_pass`` whether more than a hundredth of the charge could have passed in the gap. Files
+    that follow each other within two records are not among them.
     """
     sign = pl.when(pl.col("direction") == "charge").then(1.0).otherwise(-1.0)
     gap = pl.col("start_unix_time_second") - pl.col("end_unix_time_second").shift(1)
@@ -129,6 +135,7 @@ def _joints(segments: pl.DataFrame) -> pl.DataFrame:
     )  # fmt: skip
     total = pl.col("capacity_ah").sum().over("half_cycle", "direction")
     wholes = segments.group_by("half_cycle", "direction").agg(pl.col("capacity_ah").sum())
+    current = pl.col("start_current_ampere").abs()
     reached = pl.col("reached_voltage_volt").shift(1)
     begin = pl.col("start_voltage_volt").first().over("half_cycle")
     joints = (
@@ -138,6 +145,8 @@ def _joints(segments: pl.DataFrame) -> pl.DataFrame:
             before=pl.col("capacity_ah").cum_sum().shift(1).over("half_cycle", "direction"),
             first=pl.col("half_cycle") == pl.col("half_cycle").first().over("direction"),
             gap_second=gap,
+            could_pass=(gap * current / 3600 >= _LITTLE * total).fill_null(value=True),
+            like=(current / pl.col("reached_current_ampere").shift(1) - 1).abs() <= SAME_RATE,
             on=sign * (pl.col("start_voltage_volt") - reached),
             way=sign * (reached - begin),
             begun=_had_begun(pl.col("start_step_time_second"))

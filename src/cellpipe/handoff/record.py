@@ -176,7 +176,7 @@ def _to_utc(moment: object) -> datetime | None:
 
 
 def _text(cell_id: str, line: str, numbers: list[KeyNumber], findings: pl.DataFrame) -> str:
-    """Return the record's text as HTML: what the cell is, six numbers, and what to check."""
+    """Return the record's text as HTML: what the cell is, its key numbers, and what to check."""
     rows = "".join(
         f"<tr><th>{html.escape(each.name)}</th><td>{html.escape(each.value)}</td>"
         f"<td>{html.escape(each.basis)}</td></tr>"

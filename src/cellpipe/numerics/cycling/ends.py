@@ -35,6 +35,7 @@ PLATEAU_VOLT, NEARLY_ALL = 0.001, 0.8  # V short of the others; share of those w
 SHORT = 0.98  # of a peer's charge; less falls short of it
 RETURNED = 0.5  # of the charge before it; less is no end of a first cycle that nothing confirms
 PULSES = 3  # stretches of current from which on a rest is part of the half cycle
+NEIGHBOURS = 100  # half cycles before and after, beside which the last current is looked at
 MODES = 12  # most ends that half cycles of one direction may share
 
 
@@ -111,6 +112,7 @@ def half_cycle_ends(
         signed = None if limit is None else sign * limit
         peers = _shared_ends(own, sign, signed, window, running, symmetric=symmetric)
         ended[at] = [_end(own, peers, place, signed) for place in range(len(at))]
+    _judge_the_first(ended, halves, (lower_volt, upper_volt))
     _judge_the_last(ended, halves, window)
     ended[halves.interrupted] = BROKEN
     return [str(word) for word in ended]
@@ -303,26 +305,50 @@ def _is_set_voltage(volt: float, scatter_volt: float) -> bool:
 def _end_at_voltage(own: HalfCycleEnds, peers: _Peers, place: int) -> str:
     """Return what a half cycle that came to its voltage ended by: its current may still taper."""
     last, constant = own.end_current_ampere, own.current_ampere
-    tapers = last < TAPERED * constant
-    there = (peers.at_limit | peers.at_voltage) & ~peers.running
-    there[place] = False
-    alike = there & _is_same_rate(constant[place], constant)
-    if peers.running[place] and not alike.any():
-        alike = there
-    at = np.flatnonzero(alike)
-    if not len(at) or tapers[at].mean() < SHARED:
-        if not tapers[place]:
+    at = _alike_at_voltage(own, peers, place, slice(max(place - NEIGHBOURS, 0), place + NEIGHBOURS))
+    if not len(at):
+        at = _alike_at_voltage(own, peers, place, slice(None))
+    tapers = last[at] < TAPERED * constant[at]
+    itself = last[place] < TAPERED * constant[place]
+    if not len(at) or tapers.mean() < SHARED:
+        if not itself:
             return VOLTAGE
         return FILE if peers.running[place] else CURRENT
-    at = at[tapers[at]]
+    at = at[tapers]
     after = int(np.searchsorted(at, place))
     near = at[max(after - 2, 0) : after + 2]
     share_current = np.median(np.abs(last[at] / np.median(last[at]) - 1)) <= SAME_RATE
     most = (UNFINISHED if peers.running[place] else BREAKS) * last[near].max()
-    finished = last[place] <= most or (not share_current and tapers[place])
+    finished = last[place] <= most or (not share_current and itself)
     if not finished:
         return FILE if peers.running[place] else BROKEN
     return CURRENT if share_current and last[place] <= UNFINISHED * last[near].max() else TIME
+
+
+def _alike_at_voltage(own: HalfCycleEnds, peers: _Peers, place: int, among: slice) -> Indices:
+    """Return the others that came to the voltage at the rate of one; at any rate for the last."""
+    there = (peers.at_limit[among] | peers.at_voltage[among]) & ~peers.running[among]
+    start = among.start or 0
+    there[place - start] = False
+    alike = there & _is_same_rate(own.current_ampere[place], own.current_ampere[among])
+    if peers.running[place] and not alike.any():
+        alike = there
+    at: Indices = start + np.flatnonzero(alike)
+    return at
+
+
+def _judge_the_first(
+    ended: NDArray[np.object_], halves: HalfCycleEnds, limits: tuple[float | None, float | None]
+) -> None:
+    """Judge the first half cycles, where both directions end elsewhere than later: a formation.
+
+    Two in a row are not broken off by chance, if another step follows each and no limit of the cell
+    sheet says otherwise.
+    """
+    broke = (ended == BROKEN) & halves.followed
+    leading = int(np.argmin(np.append(broke, False)))
+    if leading >= 2 and limits == (None, None):
+        ended[:leading] = STEP
 
 
 def _judge_the_last(ended: NDArray[np.object_], halves: HalfCycleEnds, window: float) -> None:
@@ -333,6 +359,8 @@ def _judge_the_last(ended: NDArray[np.object_], halves: HalfCycleEnds, window: f
     """
     last = len(ended) - 1
     sign = halves.direction[last]
+    if ended[last] == BROKEN and halves.stretches[last] >= PULSES:
+        ended[last] = FILE  # the next pulse follows a rest
     if last < 1 or (halves.direction[:last] == sign).any():
         return
     back = sign * (halves.start_volt[0] - halves.voltage_volt[last]) <= LOOSE * window

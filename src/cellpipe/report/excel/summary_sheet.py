@@ -173,7 +173,7 @@ def _first_capacities(
             name,
             _first_cycle_value(layout, row, cycles, column, "first_{}", factor),
             unit,
-            per,
+            "; ".join(filter(None, (per, row["initial_remark"]))),
             style,
         )
         for column, factor, unit, per, style in described
