@@ -38,6 +38,7 @@ _NEEDED = ("test_time_second", "voltage_volt", "current_ampere")
 _CURRENT, _NET = pl.col("current_ampere"), "net_capacity_ah"
 _MOST = 0.9  # of a step type's records: what makes its sign
 _FEWEST = 10  # records with a current
+_SOME = 20 * SAMPLE  # records that tell which signs there are
 _FAINT, _FEW = 0.01, 0.001  # of the usual current: none; of the records: bad ones
 _PARTLY = 0.1  # of the counted charge: what flows the other way
 
@@ -79,12 +80,12 @@ def _directional_words(table: pl.DataFrame) -> dict[str, int]:
 
 def _is_unsigned(current: Floats) -> bool:
     """Return whether no current is negative, but for an offset and a few bad records."""
-    some = current[:: current.size // SAMPLE + 1]
+    some = current[:: current.size // _SOME + 1]
     flowing = np.abs(some[some != 0])
     if flowing.size < 2:
         return False
     least = _FAINT * float(np.quantile(flowing, 0.99))
-    positive, negative = (int(np.count_nonzero(sign * current > least)) for sign in (1, -1))
+    positive, negative = (int(np.count_nonzero(sign * some > least)) for sign in (1, -1))
     return positive > 0 and negative <= _FEW * positive
 
 
@@ -133,12 +134,12 @@ def _turn_whole(table: pl.DataFrame) -> Corrected | None:
     records = Records.of(sample)
     if records.is_rest or records.time.size < _FEWEST:
         return None
-    every = records if sample is table else Records.of(table)
-    voltage = ask_voltage(every, Stretches.of(records))
     counters, words = ask_counters(sample, records), ask_step_types(sample)
-    asked = (voltage, counters, words)
-    against = [each for each in asked if each.contradicts]
-    answer = find_answer(every)
+    if not (counters.contradicts or words.contradicts):  # the voltage alone turns nothing
+        return None
+    every = records if sample is table else Records.of(table)
+    voltage, answer = ask_voltage(every, Stretches.of(records)), find_answer(every)
+    against = [each for each in (voltage, counters, words) if each.contradicts]
     if len(against) < 2 or voltage.agrees or (answer is not None and answer < _PARTLY):
         return None
     sentence = f"{'; '.join(each.says for each in against)}. The current was turned."
@@ -164,7 +165,7 @@ def _turn_steps(table: pl.DataFrame, words: dict[str, int]) -> Corrected | None:
     """Turn the current of the step types whose word, and another witness, contradict it."""
     if not words:
         return None
-    some = table.gather_every(table.height // (20 * SAMPLE) + 1)
+    some = table.gather_every(table.height // _SOME + 1)
     counts = some.group_by("step_type").agg(
         up=(_CURRENT > 0).sum().cast(pl.Int64), down=(_CURRENT < 0).sum().cast(pl.Int64)
     )

@@ -58,7 +58,7 @@ def recording_findings(table: pl.DataFrame) -> list[Finding]:
     voltages = voltage_findings(table, records, some) or lost_voltage_findings(table, records)
     spikes = [] if voltages else _spike_findings(table, records)
     signs = [] if voltages or spikes else sign_findings(sample, some, records)
-    rests = [] if voltages or spikes else rest_findings(table, records)
+    rests = [] if voltages or spikes else rest_findings(sample, some)
     found = [*order, *clocks, *voltages, *signs, *rests, *spikes]
     if any(finding.code in _CHARGE_IS_LOST for finding in found):
         return [*found, *_temperature_findings(table)]
