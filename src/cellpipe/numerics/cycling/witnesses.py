@@ -42,7 +42,7 @@ from cellpipe.numerics.cycling.integrate import (
 FINE = 2e-4  # of the charge: integral and counter agree, and bounds are not asked for
 BLOCK = 1 << 18  # records held against each other at once: they fit the processor's cache
 LEAST = 1e-4  # of the charge that flows; a counter that counts less does not count
-EXACT = 1e-7  # of the charge: no number of a file is more exact
+EXACT, EXACT_AH = 1e-7, 1e-13  # of the charge, and Ah: no number of a file is more exact
 COARSE = 0.02  # of the usual increment; above, a counter's last digit shows in each
 
 NEARLY, SOME = 0.99, 0.01  # of the charge: it is from one witness; it contradicts
@@ -116,7 +116,7 @@ def weigh_charges(witnesses: Witnesses) -> Charges:
     sums.charge[witnesses.at_rest] = 0.0
     lasted = witnesses.time_second[steps.ends] - witnesses.time_second[steps.begins]
     sums.doubt[:] += abs(witnesses.offset_ampere) * np.maximum(lasted, 0.0) / 3600.0
-    sums.doubt[:] += EXACT * np.abs(steps.sum(sums.charge))
+    sums.doubt[:] += EXACT * np.abs(steps.sum(sums.charge)) + EXACT_AH
     doubt = np.where(steps.driven, sums.doubt, 0.0)
     return Charges(sums.charge, steps.begins, source, doubt, sums.counted)
 
