@@ -14,6 +14,7 @@ the resistance if no record follows shortly after the step. Runs once per file c
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -45,7 +46,10 @@ from cellpipe.numerics.cycling.witnesses import (
 Floats = NDArray[np.float64]
 TINY_AH = 1e-300  # for steps without charge: they have a witness, too
 SPARSE = 0.05  # of the records; a counter that is missing in more was written in some only
-DRIVEN = re.compile(r"cc|cv|cp|chg|charge|float|恒|充|放|^[cd]$")  # vendors' names of driven steps
+STEP_WORDS = "step_type", "step_mode"  # columns of names of steps
+DRIVEN = re.compile(
+    r"cc|cv|cp|pulse|chg|charge|float|恒|充|放|^[cd]$"
+)  # vendors' names of driven steps
 RESTS = ("rest", "r", "ocv", "pause", "idle", "搁置", "静置")  # vendors' names of rest steps
 
 
@@ -98,15 +102,17 @@ def _directions(
     counts. Where it names no steps, an offset is told by the voltage.
     """
     direction = current_directions(current)
-    if "step_type" in timeseries.columns:
-        words = timeseries["step_type"].unique().drop_nulls().to_list()
-        driven = _is_named(timeseries, [word for word in words if DRIVEN.search(word.lower())])
-        extend_driven_steps(
-            current, direction, driven, _step_starts(timeseries, direction, turns=False)
+    named = [name for name in STEP_WORDS if name in timeseries.columns]
+    if named:
+        driven, rests = (
+            np.any([_is_named(timeseries, name, is_word) for name in named], axis=0)
+            for is_word in (DRIVEN.search, RESTS.__contains__)
         )
-        direction[_is_named(timeseries, [word for word in words if word.lower() in RESTS])] = 0
+        starts = _step_starts(timeseries, direction, turns=False)
+        extend_driven_steps(current, direction, driven & ~rests, starts)
+        direction[rests] = 0
     offset = 0.0
-    if "step_type" not in timeseries.columns or timeseries["step_type"].null_count():
+    if not named or all(timeseries[name].null_count() for name in named):
         open_circuit, offset = find_offset(current, voltage, direction)
         direction[open_circuit] = 0
     if "frequency_hertz" in timeseries.columns:  # mean current of an impedance record is noise
@@ -114,11 +120,14 @@ def _directions(
     return direction, offset
 
 
-def _is_named(timeseries: pl.DataFrame, words: list[str]) -> NDArray[np.bool_]:
-    """Return which records belong to a step that is named by one of the words; shape (n,)."""
+def _is_named(
+    timeseries: pl.DataFrame, name: str, is_word: Callable[[str], object]
+) -> NDArray[np.bool_]:
+    """Return which records belong to a step of which the name is such a word; shape (n,)."""
+    words = [word for word in timeseries[name].unique().drop_nulls() if is_word(word.lower())]
     if not words:
         return np.zeros(timeseries.height, np.bool_)
-    return timeseries["step_type"].is_in(words).fill_null(value=False).to_numpy()
+    return timeseries[name].is_in(words).fill_null(value=False).to_numpy()
 
 
 def _counters(timeseries: pl.DataFrame) -> tuple[Counter, ...]:
