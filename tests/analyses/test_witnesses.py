@@ -23,7 +23,7 @@ from cellpipe.core.model import Cell
 from made_files import LONG
 
 FULL = Cell("A", "full")
-EXAMPLES = 90 if LONG else 12  # of each change: 2,340 in all, or 312
+EXAMPLES = 90 if LONG else 12  # of each change: 2,520 in all, or 336
 SOME = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 COUNTERS = ("none", "step", "cycle", "total", "net")
 UP, DOWN, NET = "vendor_charging_capacity_ah", "vendor_discharging_capacity_ah", "net_capacity_ah"
@@ -237,6 +237,17 @@ def wrap_at_a_day(frame: pl.DataFrame, data: st.DataObject) -> pl.DataFrame:
     return frame.with_columns(test_time_second=(pl.col("test_time_second") + start) % 86_400)
 
 
+def leap(frame: pl.DataFrame, data: st.DataObject) -> pl.DataFrame:
+    later = pl.int_range(pl.len()) >= draw_record(frame, data)
+    ahead = data.draw(st.floats(7200, 1e6), label="s")
+    return frame.with_columns(test_time_second=pl.col("test_time_second") + later * ahead)
+
+
+def turn_counters(frame: pl.DataFrame, data: st.DataObject) -> pl.DataFrame:
+    names = {DOWN, NET} & {*frame.columns}
+    return frame.with_columns(-pl.col(name) for name in names)
+
+
 def shuffle(frame: pl.DataFrame, data: st.DataObject) -> pl.DataFrame:
     return frame.sample(fraction=1, shuffle=True, seed=data.draw(st.integers(0, 99)))
 
@@ -266,6 +277,8 @@ CHANGES: dict[str, Change] = {
     "test time that restarts": restart_in_steps,
     "test time that wraps": wrap_at_a_day,
     "test time 0 at each start": zero_at_each_start,
+    "test time that leaps ahead for good": leap,
+    "counters with the other sign": turn_counters,
     "no step times": lambda frame, _: frame.drop("step_time_second"),
     "no clock": lambda frame, _: frame.drop("unix_time_second"),
     "no steps": lambda frame, _: frame.drop("step_time_second", "step_count"),

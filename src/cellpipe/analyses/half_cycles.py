@@ -283,20 +283,19 @@ def _findings(table: pl.DataFrame) -> tuple[Finding, ...]:
     largest = table["capacity_ah"].max()
     if not isinstance(largest, float):
         return ()
-    counted = table.filter(
-        pl.col("vendor_capacity_ah").is_not_null()
-        & (pl.max_horizontal("capacity_ah", "vendor_capacity_ah") > 0.01 * largest)
-    )
+    large = table.filter(pl.max_horizontal("capacity_ah", "vendor_capacity_ah") > 0.01 * largest)
+    counted = large.filter(pl.col("vendor_capacity_ah").is_not_null())
     apart = pl.col("vendor_capacity_difference").abs().fill_null(1.0)
     found = []
-    doubtful = counted.filter(pl.col("charge_source") == CONTRADICTING)
+    doubtful = large.filter(pl.col("charge_source") == CONTRADICTING)
     if doubtful.height:
-        worst = doubtful.select(apart.max()).item()
+        off = pl.col("charge_uncertainty_ah") / pl.col("capacity_ah")
+        worst = doubtful.filter(pl.col("capacity_ah") > 0).select(off.max()).item()
         sentence = (
-            f"In {doubtful.height} of {table.height} half cycles the current does not give the "
-            f"charge that the instrument counted (they differ by up to {worst:.3g} of the count), "
-            "and nothing else in the files tells which is right. Capacities there are by the "
-            "current, and their cycles have no Coulombic efficiency."
+            f"In {doubtful.height} of {table.height} half cycles current, counter and clocks give "
+            f"different charges, by up to {worst or 0:.1%}, and nothing else in the files tells "
+            "which is right. Capacities there are by the current over the test time, and their "
+            "cycles have no Coulombic efficiency."
         )
         found.append(Finding("warning", "capacity_differs_from_counter", sentence, doubtful.height))
     others = counted.filter(

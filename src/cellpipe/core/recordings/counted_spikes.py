@@ -12,10 +12,10 @@ import polars as pl
 from cellpipe.core.model import Finding
 from cellpipe.core.recordings.energies import CHARGES
 from cellpipe.core.recordings.records import Floats, Places, Records, growth
+from cellpipe.core.recordings.spikes import may_rush_in
 
 _FEWEST, _MOST_SPIKES = 30, 5
 _FAR = 3.0  # times the largest of all other currents
-_STEADY = 0.01  # of the current: it is one that is set
 _VOLTAGE = 0.05  # V; a voltage that answers by more has seen the current
 _COUNTED = 0.5  # of the charge that the current stands for
 _LEAST = 0.1  # of the charge of the largest step: a spike that matters
@@ -59,7 +59,7 @@ def find_counted_spikes(table: pl.DataFrame, records: Records) -> list[int]:
     is_spike = ((given > _LEAST * largest) & (around < _COUNTED * given) & (answer < _VOLTAGE))[
         places
     ]
-    if not largest or not is_spike.all() or any(_may_rush_in(records, at) for at in places):
+    if not largest or not is_spike.all() or any(may_rush_in(records, int(at)) for at in places):
         return []
     return [int(at) for at in places]
 
@@ -71,16 +71,6 @@ def _given_and_counted(table: pl.DataFrame, records: Records) -> tuple[Floats, F
     given *= np.abs(records.current) / 2
     around = np.append(0.0, counted) + np.append(counted, 0.0)
     return given, around, float(records.sum_by_step(counted).max())
-
-
-def _may_rush_in(records: Records, at: int) -> bool:
-    """Return whether a step begins here and its current then falls, as where a voltage is set.
-
-    Such a current is over long before the next record. One that is set is the same from then on.
-    """
-    after = records.current[at + 1 : at + 4]
-    begins = bool((records.begins == at).any())
-    return begins and after.size > 0 and float(np.ptp(after)) > _STEADY * abs(after.mean())
 
 
 def _find_outliers(sizes: Floats) -> Places:

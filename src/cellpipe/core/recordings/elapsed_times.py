@@ -16,6 +16,7 @@ from cellpipe.core.recordings.records import Flags, Floats
 
 _DAY, _HOUR = 86_400.0, 3600.0  # s
 _AGREE = 2.0  # s; clocks of whole seconds are not compared more closely
+_FAR, _LONG = 5.0, 60.0  # times the usual interval, and s: the test time goes on by far more
 _FEW = 3  # records in a row that may be off
 _RESTARTS = 0.9  # of the records, in which the test time is the step time
 
@@ -133,3 +134,29 @@ def _time_passed(time: Floats, step_time: Floats, clock: Floats, new_step: Flags
     usual = max(float(time[at - 1] - time[max(at - 2, 0)]), _AGREE)
     told = shown, shown - before + _HOUR  # a count that begins anew; a clock that is set back
     return float(next((value for value in told if 0 <= value <= 2 * usual), 0.0))
+
+
+def find_leaps(time: Floats, step_time: Floats, clock: Floats, new_step: Flags) -> Floats:
+    """Return how far the test time leaps ahead before each record, s; 0 where it does not.
+
+    It does where it goes on by far more than the records' usual interval, while step time or clock
+    go on by about that: two against one.
+
+    Parameters
+    ----------
+    time, step_time, clock
+        Test time, time in the step and absolute time, s; NaN where not recorded; shape (n,).
+    new_step
+        True at the first record of each step; shape (n,).
+
+    """
+    leaps = np.zeros(time.size)
+    passed = np.diff(time)
+    usual = np.maximum(np.append(0.0, passed[:-1]), np.append(passed[1:], 0.0))
+    at = np.flatnonzero(passed > _FAR * usual + _LONG) + 1
+    for place in at[usual[at - 1] > 0].tolist():
+        within = step_time[place] - step_time[place - 1]
+        told = within if not new_step[place] and within >= 0 else clock[place] - clock[place - 1]
+        if 0 <= told <= 2 * usual[place - 1] + _AGREE:
+            leaps[place] = passed[place - 1] - told
+    return leaps

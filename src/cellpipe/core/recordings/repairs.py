@@ -15,7 +15,7 @@ import polars as pl
 from cellpipe.core.model import Finding
 from cellpipe.core.recordings.clocks import UNITS, find_paces
 from cellpipe.core.recordings.counted_spikes import find_counted_spikes
-from cellpipe.core.recordings.elapsed_times import repair_elapsed_times
+from cellpipe.core.recordings.elapsed_times import find_leaps, repair_elapsed_times
 from cellpipe.core.recordings.energies import CHARGES
 from cellpipe.core.recordings.order import order_findings
 from cellpipe.core.recordings.records import Flags, Floats, Records, growth, is_empty
@@ -207,6 +207,28 @@ def _number(part: Flags) -> str:
     return "1 record" if count == 1 else f"{count:,} records"
 
 
+def _repair_leaps(table: pl.DataFrame) -> Repair:
+    """Take back where the test time leaps ahead for good and the other clocks do not."""
+    if not {"unix_time_second", "step_time_second"} & {*table.columns} or _goes_back(table):
+        return Repair(table)
+    time = table["test_time_second"].to_numpy()
+    step_time, clock = (_values(table, n) for n in ("step_time_second", "unix_time_second"))
+    leaps = find_leaps(time, step_time, clock, np.append(False, Records.of(table).is_apart))
+    number = int(np.count_nonzero(leaps))
+    if not number:
+        return Repair(table)
+    first = table["record_index"].to_numpy()[np.flatnonzero(leaps)[0]]
+    sentence = (
+        f"Before record {first:,} the test time leaps ahead by {leaps[leaps != 0][0]:.6g} s while "
+        f"the other clocks go on{f', and at {number - 1:,} other places' if number > 1 else ''}. "
+        "It was put right."
+    )
+    finding = Finding("warning", "clock_leaps", sentence, number)
+    return Repair(
+        table.with_columns(test_time_second=pl.Series(time - np.cumsum(leaps))), (finding,)
+    )
+
+
 def _repair_unit(table: pl.DataFrame) -> Repair:
     """Put a test time or a step time right that runs in another unit than the other clocks."""
     stride = max(table.height // _SAMPLE, 1)
@@ -289,6 +311,6 @@ def _drop_spikes(table: pl.DataFrame) -> Repair:
 
 
 _REPAIRS = (
-    _turn_rows, _sort_rows, _swap_times, _drop_repeated_rows, _repair_times, _repair_unit,
-    _drop_spikes,
+    _turn_rows, _sort_rows, _swap_times, _drop_repeated_rows, _repair_times, _repair_leaps,
+    _repair_unit, _drop_spikes,
 )  # fmt: skip

@@ -18,6 +18,7 @@ _LEAST = 0.05  # V
 _FURTHER = 10.0  # times as far from both its neighbours as any other record
 _MOSTLY = 0.9  # of the intervals: they are longer where records are few, and the voltage moves
 _VOLTAGE_OUTSIDE, _CURRENT_OUTSIDE = 0.5, 2.0  # of the range of all others
+_SET = 0.01  # of the current: it is one that is set
 _FAR_BEYOND = 100.0  # of the range of all others
 _NOISE = 0.01  # of the range of all others
 _STEADY = 0.05  # of the largest current: it counts as the same
@@ -48,6 +49,16 @@ def find_current_spike(table: pl.DataFrame, records: Records) -> int | None:
         return None
     at = _find_current_spike(records)
     return None if at is None or _is_missing_beside(table, records, at) else at
+
+
+def may_rush_in(records: Records, at: int) -> bool:
+    """Return whether a step begins here and its current then falls, as where a voltage is set.
+
+    Such a current is over long before the next record. One that is set is the same from then on.
+    """
+    after = records.current[at + 1 : at + 4]
+    begins = bool((records.begins == at).any())
+    return begins and after.size > 0 and float(np.ptp(after)) > _SET * abs(after.mean())
 
 
 def _is_missing_beside(table: pl.DataFrame, records: Records, at: int) -> bool:
@@ -81,8 +92,9 @@ def _find_current_spike(records: Records) -> int | None:
     beyond = _beyond_others(current, at)
     if beyond <= _CURRENT_OUTSIDE:
         return None
-    if beyond > _FAR_BEYOND and not (records.begins == at).any():
-        return at  # at the end of a step, too, where no neighbour has the step's current
+    own_step = np.isin([at, at + 1], records.begins).all()
+    if beyond > _FAR_BEYOND and not own_step and not may_rush_in(records, at):
+        return at  # at the ends of a step, too, where no neighbour has the step's current
     noise = _NOISE * abs(float(current[at])) / beyond
     is_steady = abs(after - before) <= max(_STEADY * max(abs(before), abs(after)), noise)
     return at if is_steady else None  # in a sweep or a hold the voltage answers to nothing

@@ -18,7 +18,8 @@ FEW, MOST = 3, 0.05  # intervals of a step, and their share, in which it may hav
 LONG = 3.0  # times the usual interval of a step: it may contain a pause
 NEAR = 0.05  # of a charge: another that is alike
 SECONDS, PACE = 2.0, 0.01  # s, and of a duration: clocks that differ by less agree
-HOUR_QUARTER = 900.0  # s; local clocks are set forward and back by multiples of it
+HOUR = 3600.0  # s; by which local clocks are set back
+CONTRADICTED = 0.1  # of a duration: two clocks contradict each other
 MOSTLY, ALIKE = 0.8, 0.1  # of the charge, of a ratio: a range or unit, and no single step
 
 Floats = NDArray[np.float64]
@@ -337,29 +338,28 @@ def check_durations(
     """Hold the durations of steps by all clocks against each other, where no counter tells.
 
     A test time that both step time and clock contradict is replaced by the clock. Where only one of
-    them does, the difference is the doubt, in Ah, that is returned for each step; but for hours by
-    which a local clock is set.
+    them says that a step was shorter, the difference is the doubt, in Ah, that is returned for each
+    step; by more than a tenth it is a contradiction that nothing settles. A clock that runs longer
+    saw a pause, and one may be set back by an hour.
     """
     test, others = _durations(witnesses, steps)
     doubt = np.zeros(integral.size)
     if not others:
         return doubt
-    off = np.array([(other > 0) & ~_agree(test, other) for other in others])
-    ratios = np.array([np.where(test > 0, o, 0.0) / np.where(test > 0, test, 1.0) for o in others])
+    known = (test > 0) & steps.driven
+    off = np.array([known & (other > 0) & ~_agree(test, other) for other in others])
+    ratios = np.array([np.where(known, o, 0.0) / np.where(known, test, 1.0) for o in others])
     if len(others) > 1:
-        both = off.all(axis=0) & _agree(others[0], others[1]) & steps.driven & (test > 0)
+        both = off.all(axis=0) & _agree(others[0], others[1])
         if both.any():
             scale = np.where(both, ratios[1], 1.0)
             charge *= scale[steps.owner(charge.size)]
             source[both] = CLOCK
             doubt += np.where(both, np.abs(integral) * PACE, 0.0)
-        off[:, both] = False
-        off[:, ~off.all(axis=0)] = False
-    hours = np.array([
-        np.abs(o - test - HOUR_QUARTER * np.round((o - test) / HOUR_QUARTER)) <= SECONDS
-        for o in others
-    ])  # fmt: skip
-    off &= ~hours & (np.array(others) < test)  # a clock that runs longer saw a pause
-    change = np.where(off, np.abs(1 - ratios) * np.abs(integral), 0.0).max(axis=0)
-    doubt += change
+        off[:, both | ~off.all(axis=0)] = False
+    off &= np.array([o < test - SECONDS for o in others])
+    off &= np.array([np.abs(test - o - HOUR) > SECONDS for o in others])
+    change = np.where(off, 1 - ratios, 0.0).max(axis=0)
+    source[change > CONTRADICTED] = CONTRADICTORY
+    doubt += change * np.abs(integral)
     return doubt

@@ -36,13 +36,26 @@ class Counter:
 
     @classmethod
     def of(cls, up: Floats, down: Floats | None = None) -> Counter:
-        """Take the columns of a counter, and find its last digit."""
+        """Take the columns of a counter, and find its last digit.
+
+        One of a pair that falls from 0 counts with the sign of its current, and is turned.
+        """
+        if down is not None:
+            up, down = (
+                -values if values.max(initial=0.0) <= 0 else values for values in (up, down)
+            )
         digits = [resolution(values) for values in (up, down) if values is not None]
         return cls(up, down, max(digits))
 
     def cut(self, span: slice) -> Counter:
         """Return some of the records."""
         return Counter(self.up[span], None if self.down is None else self.down[span], self.digit)
+
+    def turn(self) -> Counter:
+        """Return the counter as one that counts the other way."""
+        if self.down is None:
+            return Counter(-self.up, None, self.digit)
+        return Counter(self.down, self.up, self.digit)
 
     def difference(self, begins: Places, ends: Places) -> Floats:
         """Return what was counted between the first and the last record of each step, signed."""

@@ -41,8 +41,9 @@ from cellpipe.numerics.cycling.integrate import (
 
 FINE = 2e-4  # of the charge: integral and counter agree, and bounds are not asked for
 BLOCK = 1 << 18  # records held against each other at once: they fit the processor's cache
+TURNED = 0.1  # of the distance between counter and integral, which is left if one is turned
 LEAST = 1e-4  # of the charge that flows; a counter that counts less does not count
-EXACT = 1e-7  # of the charge: no number of a file is more exact
+EXACT, EXACT_AH = 1e-7, 1e-13  # of the charge, and Ah: no number of a file is more exact
 COARSE = 0.02  # of the usual increment; above, a counter's last digit shows in each
 
 NEARLY, SOME = 0.99, 0.01  # of the charge: it is from one witness; it contradicts
@@ -51,7 +52,7 @@ SOURCES = {
     CONTRADICTORY: "contradictory",
 }  # fmt: skip
 COUNTED, CONTRADICTING = SOURCES[COUNTER], SOURCES[CONTRADICTORY]
-SEVERAL = "counter and current × time"
+SEVERAL = "several"
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -116,7 +117,7 @@ def weigh_charges(witnesses: Witnesses) -> Charges:
     sums.charge[witnesses.at_rest] = 0.0
     lasted = witnesses.time_second[steps.ends] - witnesses.time_second[steps.begins]
     sums.doubt[:] += abs(witnesses.offset_ampere) * np.maximum(lasted, 0.0) / 3600.0
-    sums.doubt[:] += EXACT * np.abs(steps.sum(sums.charge))
+    sums.doubt[:] += EXACT * np.abs(steps.sum(sums.charge)) + EXACT_AH
     doubt = np.where(steps.driven, sums.doubt, 0.0)
     return Charges(sums.charge, steps.begins, source, doubt, sums.counted)
 
@@ -149,13 +150,19 @@ def name_sources(shares: Floats) -> list[str]:
 def _choose_counter(
     counters: tuple[Counter, ...], steps: Steps, integral: Floats
 ) -> Counter | None:
-    """Return the counter that is nearest to the integral; None without one that counts."""
+    """Return the counter that is nearest to the integral; None without one that counts.
+
+    One that counts the other way throughout is turned: its amounts are as good.
+    """
     chosen, least = None, np.inf
     total = float(np.abs(integral).sum())
     for counter in counters:
         counted = counter.difference(steps.begins, steps.ends)
         if float(np.abs(counted[steps.driven]).sum()) < LEAST * total:
             continue
+        agree, turned = (np.abs(sign * counted - integral)[steps.driven].sum() for sign in (1, -1))
+        if turned < TURNED * agree:
+            counter, counted = counter.turn(), -counted  # noqa: PLW2901 - the same, turned
         apart = np.minimum(np.abs(counted - integral), np.abs(integral))
         nearest = float(apart[steps.driven].sum()) + counter.digit * steps.begins.size
         if nearest < 0.9 * least:
