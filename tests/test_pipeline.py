@@ -19,7 +19,8 @@ import cellpipe
 from cellpipe import open_results
 from cellpipe.core.contracts import load_schema
 from cellpipe.core.errors import CellpipeError, CellSheetError, StoreError
-from cellpipe.numerics.cycling.shared_records import Records, Shared, find_common
+from cellpipe.numerics.cycling.record_alignment import Records
+from cellpipe.numerics.cycling.shared_records import Shared, find_common
 from cellpipe.pipeline import overlaps
 from cellpipe.pipeline.run import process
 from cellpipe.store import Ledger

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cellpipe.numerics.cycling.shared_records import Records, find_common
+from cellpipe.numerics.cycling.record_alignment import Records
+from cellpipe.numerics.cycling.shared_records import find_common
 
 BEGIN = 1.7e9
 

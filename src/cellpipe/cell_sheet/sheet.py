@@ -330,8 +330,8 @@ def cell_id_from_name(stem: str) -> tuple[str, str | None]:
     """Return a cell ID from a file name without suffixes of instruments, and the channel.
 
     The channel distinguishes cells of the same name: ``SSB-01_02_GCPL_C01`` is (``SSB-01``,
-    ``C01``), ``X_Channel_7_Wb_1`` is (``X``, ``Channel_7``), ``Y_record`` and
-    ``Y_part2`` are (``Y``, None).
+    ``C01``), ``X_Channel_7_Wb_1`` is (``X``, ``Channel_7``), ``Y_record`` and ``Y_part2`` are
+    (``Y``, None).
     """
     channel = None
     stem = to_nfc(stem)

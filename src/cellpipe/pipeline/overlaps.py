@@ -10,14 +10,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from cellpipe.numerics.cycling.shared_records import (
+from cellpipe.numerics.cycling.record_alignment import (
     CLOCK_SECOND,
     NUMBER,
     ZONE_SECOND,
     Records,
-    Shared,
-    find_common,
 )
+from cellpipe.numerics.cycling.shared_records import Shared, find_common
 from cellpipe.store import Content, read_table
 from cellpipe.store.lab import Lab
 from cellpipe.store.overlaps import Overlap
