@@ -41,7 +41,6 @@ ALARMS = {  # files that give one, and what is wrong with them
     "cases/files/12_current_spike_one_record/SSB-01_a.bdf.csv": {"current_spike"},
     "cases/files/16_thousands_tab_int/SSB-01_a.txt": {"charge_disagrees"},  # 2.000 µA read as 2
     "cases/files/20_excel_hours_wrap_24h/SSB-01_a.csv": {"time_goes_backwards"},
-    "cases/files/22_dst_fall_back/SSB-01_a.csv": {"time_goes_backwards"},
     "cases/files/24_descending_neware/SSB-01_a.csv": {"records_reversed"},
 }  # fmt: skip
 PUT_RIGHT = {  # what is said while a table is read, and no more of what is stored

@@ -11,11 +11,10 @@ import polars as pl
 
 from cellpipe.core.model import Finding
 from cellpipe.core.recordings.energies import CHARGES
-from cellpipe.core.recordings.records import Floats, Places, Records, growth
-from cellpipe.core.recordings.spikes import may_rush_in
+from cellpipe.core.recordings.records import Floats, Records, growth
+from cellpipe.core.recordings.spikes import find_outliers, may_rush_in
 
-_FEWEST, _MOST_SPIKES = 30, 5
-_FAR = 3.0  # times the largest of all other currents
+_FEWEST = 30
 _VOLTAGE = 0.05  # V; a voltage that answers by more has seen the current
 _COUNTED = 0.5  # of the charge that the current stands for
 _LEAST = 0.1  # of the charge of the largest step: a spike that matters
@@ -50,7 +49,7 @@ def find_counted_spikes(table: pl.DataFrame, records: Records) -> list[int]:
     """Return the few records whose current is far larger than was counted, in their order."""
     if not {*CHARGES} <= {*table.columns} or table.height < _FEWEST or records.is_rest:
         return []
-    places = _find_outliers(np.abs(records.current))
+    places = find_outliers(np.abs(records.current))
     if not places.size:
         return []
     given, around, largest = _given_and_counted(table, records)
@@ -71,12 +70,3 @@ def _given_and_counted(table: pl.DataFrame, records: Records) -> tuple[Floats, F
     given *= np.abs(records.current) / 2
     around = np.append(0.0, counted) + np.append(counted, 0.0)
     return given, around, float(records.sum_by_step(counted).max())
-
-
-def _find_outliers(sizes: Floats) -> Places:
-    """Return the few records, in their order, whose current is far beyond that of all others."""
-    top = np.argpartition(sizes, -_MOST_SPIKES - 1)[-_MOST_SPIKES - 1 :]
-    top = top[np.argsort(-sizes[top])]
-    far = np.flatnonzero(sizes[top[:-1]] > _FAR * sizes[top[1:]])
-    number = int(far[-1]) + 1 if far.size and sizes[top[-1]] > 0 else 0
-    return np.sort(top[:number])

@@ -13,6 +13,8 @@ from cellpipe.core.model import Finding
 from cellpipe.core.recordings.records import Flags, Floats, Places, Records
 
 _FEWEST = 30
+MOST_SPIKES = 5
+_FAR = 3.0  # times the largest of all other currents
 _SAMPLES = 5000
 _LEAST = 0.05  # V
 _FURTHER = 10.0  # times as far from both its neighbours as any other record
@@ -89,7 +91,8 @@ def _find_current_spike(records: Records) -> int | None:
     if min(answer, abs(voltage[at] - voltage[at - 1])) >= _LEAST:
         return None
     before, after = float(current[at - 1]), float(current[at + 1])
-    beyond = _beyond_others(current, at)
+    others = np.setdiff1d(find_outliers(np.abs(current)), [at])  # one spike hides no other
+    beyond = _beyond_others(np.delete(current, others), at - int((others < at).sum()))
     if beyond <= _CURRENT_OUTSIDE:
         return None
     own_step = np.isin([at, at + 1], records.begins).all()
@@ -150,3 +153,12 @@ def _is_steady(records: Records, intervals: Places) -> Flags:
     current = records.current
     steady: Flags = np.abs(current[intervals + 1] - current[intervals]) <= _STEADY * records.largest
     return steady
+
+
+def find_outliers(sizes: Floats) -> Places:
+    """Return the few records, in their order, whose current is far beyond that of all others."""
+    top = np.argpartition(sizes, -MOST_SPIKES - 1)[-MOST_SPIKES - 1 :]
+    top = top[np.argsort(-sizes[top])]
+    far = np.flatnonzero(sizes[top[:-1]] > _FAR * sizes[top[1:]])
+    number = int(far[-1]) + 1 if far.size and sizes[top[-1]] > 0 else 0
+    return np.sort(top[:number])
