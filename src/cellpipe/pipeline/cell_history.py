@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from cellpipe.core.model import Finding
+from cellpipe.core.model import Finding, Level
 from cellpipe.pipeline.file_order import begin_second, end_second, follows, sort_by_time
 from cellpipe.pipeline.overlaps import Overlaps
 from cellpipe.store import Content
@@ -134,17 +134,29 @@ def _overlap_finding(file: InputFile, other: InputFile, overlap: Overlap) -> Fin
         )
         return Finding("warning", "recording_perhaps_twice", sentence)
     count = sum(last - first + 1 for first, last in overlap.rows)
-    parts = [f"records {_name_ranges(overlap.numbers)}"] if overlap.rows else []
-    parts += [f"spectra {_name_ranges([(n, n) for n in overlap.spectra])}"] * bool(overlap.spectra)
+    parts = [f"record{'s' * (count > 1)} {_name_ranges(overlap.numbers)}"] if overlap.rows else []
+    if overlap.spectra:
+        numbers = _name_ranges([(number, number) for number in overlap.spectra])
+        parts.append(f"spectr{'a' if len(overlap.spectra) > 1 else 'um'} {numbers}")
     sentence = (
-        f"{other.path} holds {' and '.join(parts)} of {file.path}, too: they count once, and are "
-        "left out of the latter."
+        f"{other.path} holds {' and '.join(parts)} of {file.path}, too: what is in both counts "
+        "once, and is left out of the latter."
     )
     if overlap.clock_second:
         ahead = "behind" if overlap.clock_second > 0 else "ahead of"
         hours = abs(overlap.clock_second) / 3600
         sentence += f" Its clock is {hours:.4g} h {ahead} that of the former, and is set by it."
-    return Finding("warning", "records_in_two_files", sentence, count or None)
+    level: Level = "info" if _is_boundary(file.content, overlap) else "warning"
+    return Finding(level, "records_in_two_files", sentence, count or None)
+
+
+def _is_boundary(content: Content, overlap: Overlap) -> bool:
+    """Return whether all that is shared is the one record at which a file ends or begins.
+
+    Instruments write it into both files; no number depends on it.
+    """
+    ends = (((0, 0),), (((content.records or 0) - 1,) * 2,))
+    return overlap.rows in ends and not overlap.spectra and not overlap.clock_second
 
 
 def _name_ranges(ranges: Iterable[tuple[int, int]]) -> str:
