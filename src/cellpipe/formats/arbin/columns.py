@@ -4,7 +4,8 @@ Names have underscores (``Test_Time(s)``) or spaces (``Test Time (s)``), and a u
 of the database, none. Arbin documents s, A, V, Ah, Wh, Ohm and °C for those. Current is positive on
 charge. ``Charge_Capacity`` and ``Discharge_Capacity`` count in parallel and return to zero where
 the schedule says so: at a cycle, at a step, or never. ``Step_Index`` is the line of the schedule;
-the steps as run are counted here. ``Data_Point`` numbers the records; the rows of a database export
+the steps as run are counted here; what a line does is known only where an export has a column
+``Step_Type`` or ``Mode``. ``Data_Point`` numbers the records; the rows of a database export
 need not be in its order.
 """
 
