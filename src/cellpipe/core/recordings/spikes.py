@@ -87,8 +87,8 @@ def _find_current_spike(records: Records) -> int | None:
     at = int(np.argmax(current) if current.max() == records.largest else np.argmin(current))
     if not 0 < at < current.size - 1:
         return None
-    answer = abs(voltage[at] - (voltage[at - 1] + voltage[at + 1]) / 2)
-    if min(answer, abs(voltage[at] - voltage[at - 1])) >= _LEAST:
+    around = voltage[at - 1], voltage[at + 1], (voltage[at - 1] + voltage[at + 1]) / 2
+    if min(abs(voltage[at] - other) for other in around) >= _LEAST:
         return None
     before, after = float(current[at - 1]), float(current[at + 1])
     others = np.setdiff1d(find_outliers(np.abs(current)), [at])  # one spike hides no other

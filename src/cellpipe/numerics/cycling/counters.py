@@ -13,7 +13,7 @@ _SAMPLES = 5000  # values used to find the last digit
 _FEW_VALUES = 12  # of a current; how many digits were written is not known from them
 _MOSTLY = 0.95  # of the starts of steps: a counter that falls there counts by steps
 _FINEST = 1e-12  # of the largest value: finer than any number that was written
-_WHOLE, _FINER = 1e-3, 0.2  # a number is whole; of the usual change: a rounding is below
+_WHOLE, _FINER = 1e-3, 0.02  # a number is whole; of the usual change: a rounding is below
 _LIKE = 0.05  # of the charge by the current: it is that
 _FLOAT32 = 2.0**-24  # relative rounding of a number of 32 bits
 
@@ -147,15 +147,18 @@ def _grid(sample: Floats) -> float:
 
     One as large as the usual change from value to value is no rounding.
     """
-    gaps = np.diff(np.unique(sample))
-    grid = float(gaps.min(initial=np.inf))
-    if gaps.size < _FEW_VALUES or grid < _FINEST * np.abs(sample).max():
-        return 0.0
-    number = sample / grid
-    is_grid = np.abs(number - np.round(number)).max() < _WHOLE
     change = np.abs(np.diff(sample))
-    usual = float(np.median(change[change > 0]))
-    return grid if is_grid and grid < _FINER * usual else 0.0
+    if np.unique(change).size < _FEW_VALUES:
+        return 0.0
+    finest = _FINEST * float(np.abs(sample).max())
+    usual = float(np.median(change[change > finest]))
+    for values in (sample, change):  # constant currents give values far apart, and like changes
+        gaps = np.diff(np.unique(values))
+        grid = float(gaps.min(where=gaps > finest, initial=np.inf))
+        number = sample / grid
+        if grid < _FINER * usual and np.abs(number - np.round(number)).max() < _WHOLE:
+            return grid
+    return 0.0
 
 
 def current_resolution(current: Floats) -> float:
