@@ -148,13 +148,16 @@ def _grid(sample: Floats) -> float:
     One as large as the usual change from value to value is no rounding.
     """
     change = np.abs(np.diff(sample))
-    if np.unique(change).size < _FEW_VALUES:
+    largest = float(np.abs(sample).max(initial=0.0))
+    finest = _FINEST * largest
+    change = change[change > finest]
+    if not change.size:
         return 0.0
-    finest = _FINEST * float(np.abs(sample).max())
-    usual = float(np.median(change[change > finest]))
+    usual = float(np.median(change))
     for values in (sample, change):  # constant currents give values far apart, and like changes
         gaps = np.diff(np.unique(values))
         grid = float(gaps.min(where=gaps > finest, initial=np.inf))
+        grid = largest / max(round(largest / grid), 1)  # a difference of two has fewer digits
         number = sample / grid
         if grid < _FINER * usual and np.abs(number - np.round(number)).max() < _WHOLE:
             return grid
