@@ -44,8 +44,9 @@ class Counter:
             up, down = (
                 -values if values.max(initial=0.0) <= 0 else values for values in (up, down)
             )
-        digits = [resolution(values) for values in (up, down) if values is not None]
-        return cls(up, down, max(digits))
+        counts = [values for values in (up, down) if values is not None and np.ptp(values) > 0]
+        digits = [resolution(values) for values in counts]  # of one kind; one may be even by chance
+        return cls(up, down, min(digits, default=0.0))
 
     def cut(self, span: slice) -> Counter:
         """Return some of the records."""
