@@ -68,6 +68,8 @@ def test_a_test_in_parts_has_the_numbers_of_one_export(data: st.DataObject) -> N
     told = not habit.restarts or (
         habit.clock == "exact" or (habit.clock == "whole" and habit.has_step_time)
     )  # else as an interval at a cut, or a few equal records, can carry
+    if not told and "recording_perhaps_twice" in cell.codes("warning"):
+        return
     assert_as_whole(cell.half_cycles(), whole_numbers(habit), 1e-6 if told else 0.1)
     if overlap > 30 or (overlap and by_content):
         level = "warning" if overlap > 1 else "info"

@@ -60,6 +60,8 @@ def order_files(
             findings.append(_leave_out(file, names, unused))
             if len(shared) == 1:
                 held[file.content.sha256] = shared[0].other
+            elif _is_doubled(shared, kept):
+                findings.append(_doubled_finding(file, names))
         else:
             kept[file.content.sha256] = replace(file, overlaps=tuple(shared))
             findings += [_overlap_finding(file, distinct[one.other], one) for one in found]
@@ -111,6 +113,23 @@ def _is_covered(content: Content, shared: Sequence[Overlap]) -> bool:
     spectra = {number for overlap in shared for number in overlap.spectra}
     is_known = content.extent is not None and content.records is not None
     return is_known and count == content.records and len(spectra) == (content.spectra or 0)
+
+
+def _is_doubled(shared: Sequence[Overlap], kept: Mapping[str, InputFile]) -> bool:
+    """Return whether others hold the same records of a file, and are not known to share any."""
+    ranges = sorted(each for overlap in shared for each in overlap.rows)
+    if all(before[1] < after[0] for before, after in pairwise(ranges)):
+        return False
+    holders = {overlap.other for overlap in shared}
+    return not any(one.other in holders for sha256 in holders for one in kept[sha256].overlaps)
+
+
+def _doubled_finding(file: InputFile, holders: Sequence[str]) -> Finding:
+    sentence = (
+        f"{' and '.join(holders)} both hold some of the records of {file.path}, and nothing else "
+        "tells that they share them: those may count twice. Export the test once, as a whole."
+    )
+    return Finding("warning", "recording_perhaps_twice", sentence)
 
 
 def _leave_out(
