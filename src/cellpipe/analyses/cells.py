@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from cellpipe.analyses.cycles import POSSIBLE, STUB, reversible_direction
+from cellpipe.analyses.complete_cycles import STUB
+from cellpipe.analyses.cycles import POSSIBLE, reversible_direction
 from cellpipe.core.contracts import load_schema
 from cellpipe.core.model import Analysis, Cell, Finding, Result, Tables
 from cellpipe.numerics.cycling.ageing import (

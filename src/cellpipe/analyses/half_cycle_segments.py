@@ -1,12 +1,8 @@
 """Segments of a time series: current in one direction within one file.
 
-Protocol: a record is charge, discharge or rest by the mode of its step, if that is known, and by
-the sign of its current (:mod:`cellpipe.numerics.cycling.runs`): records of an impedance spectrum
-and of rests are rest whatever their current, those of a step that the instrument drives count even
-if their current is below the noise, and others count above it. The witnesses of its charge are
-weighed by :mod:`cellpipe.numerics.cycling.witnesses`. A segment lies between two changes of the
-current's direction and is summed by :mod:`cellpipe.numerics.cycling.segment_sums`. Energy is V·dQ
-in the direction of the segment, so it is negative where the voltage is; where that agrees with the
+Where charge flows, and how much, is told by :mod:`cellpipe.analyses.charge_flow`. A segment lies
+between two changes of the current's direction and is summed by
+:mod:`cellpipe.numerics.cycling.segment_sums`. Energy is V·dQ in the direction of the segment, so it is negative where the voltage is; where that agrees with the
 instrument's count of the energy within what the voltages of the records allow, it is the count.
 Values missing from the file are null: vendor counters, clock, temperature, voltages of rests, and
 the resistance if no record follows shortly after the step. Runs once per file content.
@@ -14,156 +10,40 @@ the resistance if no record follows shortly after the step. Runs once per file c
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import NamedTuple
-
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from cellpipe.analyses.charge_flow import (
+    Flow,
+    find_flow,
+    optional_column,
+    take_counter,
+    voltage_modes,
+)
 from cellpipe.core.contracts import empty_table
-from cellpipe.core.contracts.schema import load_schema
-from cellpipe.core.recordings.energies import CHARGES, ENERGIES
-from cellpipe.core.recordings.records import to_array
-from cellpipe.numerics.cycling.contradictions import COUNTER, Witnesses
+from cellpipe.core.recordings.energies import ENERGIES
+from cellpipe.numerics.cycling.contradictions import COUNTER
 from cellpipe.numerics.cycling.counted_energy import count_beyond_records
-from cellpipe.numerics.cycling.counters import Counter
-from cellpipe.numerics.cycling.open_circuit import find_offset
 from cellpipe.numerics.cycling.runs import (
     Segments,
-    current_directions,
-    direct_weak_currents,
-    find_faint_steps,
-    find_flowing_rests,
-    find_segments,
     reduce_segments,
     segment_numbers,
 )
 from cellpipe.numerics.cycling.segment_sums import (
     CONSTANT_VOLTAGE,
-    OTHER,
-    SHAPE,
     TAIL,
     step_resistance,
     sum_segments,
 )
 from cellpipe.numerics.cycling.witnesses import (
     SOURCES,
-    Charges,
     name_sources,
-    weigh_charges,
 )
 
 Floats = NDArray[np.float64]
-MODES = load_schema("timeseries").columns["step_mode"].isin or ()
-RESTING = ("rest", "impedance")
-CONTROLLED = ("CC", "CP", "CR", "ramp", "pulse", "profile")  # not a constant voltage
-TAPERING = ("CV", "CCCV", "driven")  # their current may fall as low as it likes
-HELD = (*TAPERING, "CC", "CP", "CR")  # modes of steps that pass charge one way
 TINY_AH = 1e-300  # for steps without charge: they have a witness, too
-SPARSE = 0.05  # of the records; a counter that is missing in more was written in some only
 _LEAST = 0.02  # of a segment's constant current; a record with less does not tell its end
-
-
-class _Flow(NamedTuple):
-    """Direction of each record, shape (n,); their charge, and the segments."""
-
-    direction: NDArray[np.int8]
-    charges: Charges
-    segments: Segments
-
-    def sum_steps(self, values: Floats) -> Floats:
-        """Sum what is known of each step over the segments; shape (k,)."""
-        first, last = self.segments
-        at = self.charges.begins
-        owner = np.searchsorted(first, at, side="right") - 1
-        inside = owner >= 0
-        inside[inside] = at[inside] <= last[owner[inside]]
-        return np.bincount(owner[inside], values[inside], len(first)).astype(np.float64)
-
-
-def _flow(timeseries: pl.DataFrame) -> _Flow:
-    time = timeseries["test_time_second"].to_numpy()
-    current = timeseries["current_ampere"].to_numpy()
-    voltage = timeseries["voltage_volt"].to_numpy()
-    direction, offset = _directions(timeseries, time, current, voltage)
-    charges = weigh_charges(
-        Witnesses(
-            time,
-            current,
-            voltage,
-            _step_starts(timeseries, direction),
-            direction == 0,
-            _optional_column(timeseries, "step_time_second"),
-            _optional_column(timeseries, "unix_time_second"),
-            _counters(timeseries),
-            _counter(timeseries, *ENERGIES),
-            offset,
-        )
-    )
-    segments = find_segments(direction, charges.charge_ah, time, voltage)
-    return _Flow(direction, charges, segments)
-
-
-def _counters(timeseries: pl.DataFrame) -> tuple[Counter, ...]:
-    """Return the counters of charge that were recorded: the net one, and the pair."""
-    found = _counter(timeseries, "net_capacity_ah"), _counter(timeseries, *CHARGES)
-    return tuple(counter for counter in found if counter is not None)
-
-
-def _counter(timeseries: pl.DataFrame, *names: str) -> Counter | None:
-    """Return a counter; None if it was not recorded, or in some of the records only."""
-    if not {*names} <= {*timeseries.columns}:
-        return None
-    columns = [timeseries[name] for name in names]
-    if any(column.null_count() > SPARSE * timeseries.height for column in columns):
-        return None
-    return Counter.of(*(to_array(column) for column in columns))
-
-
-def _directions(
-    timeseries: pl.DataFrame, time: Floats, current: Floats, voltage: Floats
-) -> tuple[NDArray[np.int8], float]:
-    """Return the direction of each record, (n,), and the offset of the current at rest, A.
-
-    The direction is told by the mode of the step and by the current. Where no mode is known, an
-    offset is told by the voltage.
-    """
-    direction = current_directions(current)
-    if "frequency_hertz" in timeseries.columns:  # mean current of an impedance record is noise
-        direction[timeseries["frequency_hertz"].is_not_null().to_numpy()] = 0
-    if not len(direction):
-        return direction, 0.0
-    starts = _step_starts(timeseries, np.zeros_like(direction))
-    starts[0] = True
-    modes = _modes(timeseries)
-    starts[1:] |= modes[1:] != modes[:-1]
-    begins = np.flatnonzero(starts)
-    mode = modes[begins]
-    at_rest = _is_one_of(RESTING)[mode]
-    at_rest &= ~find_flowing_rests(current, begins, mode == MODES.index("rest"))
-    at_rest |= (mode == len(MODES)) & find_faint_steps(time, current, begins)
-    direction *= np.repeat(~at_rest, np.diff(begins, append=len(direction)))
-    driven, tapers = (_is_one_of(names)[mode] for names in (HELD, TAPERING))
-    direction = direct_weak_currents(direction, current, begins, driven=driven, tapers=tapers)
-    if (mode < len(MODES)).all():
-        return direction, 0.0
-    open_circuit, offset = find_offset(current, voltage, direction)
-    direction[open_circuit & (modes == len(MODES))] = 0
-    return direction, offset
-
-
-def _modes(timeseries: pl.DataFrame) -> NDArray[np.uint8]:
-    """Return the place of each record's mode in MODES, behind it if it is not known; shape (n,)."""
-    if "step_mode" not in timeseries.columns:
-        return np.full(timeseries.height, len(MODES), np.uint8)
-    place = timeseries["step_mode"].cast(pl.Enum(MODES)).to_physical()
-    return place.cast(pl.UInt8).fill_null(len(MODES)).to_numpy()
-
-
-def _is_one_of(names: Collection[str]) -> NDArray[np.bool_]:
-    """Return for each place that :func:`_modes` gives whether its mode is one of some."""
-    return np.array([*(mode in names for mode in MODES), False])
 
 
 def add_charge(timeseries: pl.DataFrame) -> pl.DataFrame:
@@ -172,7 +52,7 @@ def add_charge(timeseries: pl.DataFrame) -> pl.DataFrame:
     Adds ``charge_ah`` (Ah since the previous record, positive on charge, 0 at rest) and ``segment``
     (0 outside segments).
     """
-    flow = _flow(timeseries)
+    flow = find_flow(timeseries)
     number = segment_numbers(flow.direction, flow.segments)
     return timeseries.with_columns(
         pl.Series("charge_ah", flow.charges.charge_ah), pl.Series("segment", number)
@@ -181,14 +61,14 @@ def add_charge(timeseries: pl.DataFrame) -> pl.DataFrame:
 
 def half_cycle_segments(timeseries: pl.DataFrame, file_sha256: str) -> pl.DataFrame:
     """Return one row per segment of a file, as defined in schemas/half_cycle_segments.yaml."""
-    flow = _flow(timeseries)
+    flow = find_flow(timeseries)
     direction, charge, segments = flow.direction, flow.charges.charge_ah, flow.segments
     first, last = segments
     time, voltage, current = (
         timeseries[name].to_numpy()
         for name in ("test_time_second", "voltage_volt", "current_ampere")
     )
-    mode = _voltage_modes(timeseries)
+    mode = voltage_modes(timeseries)
     sums = sum_segments(time, voltage, current, charge, direction, segments, mode)
     charging = np.where(sums.net_ah == 0, current[first], sums.net_ah) > 0
     resting = np.flatnonzero(direction == 0)
@@ -238,36 +118,8 @@ def half_cycle_segments(timeseries: pl.DataFrame, file_sha256: str) -> pl.DataFr
     )
 
 
-def _step_starts(
-    timeseries: pl.DataFrame, direction: NDArray[np.int8], *, turns: bool = True
-) -> NDArray[np.bool_]:
-    """Return where a step begins: at a new step count, or a change of direction; shape (n,)."""
-    changed = np.zeros(len(direction), np.bool_)
-    if turns:
-        np.not_equal(direction[1:], direction[:-1], out=changed[1:])
-    if "step_count" in timeseries.columns:
-        count = timeseries["step_count"].fill_null(strategy="forward").fill_null(0).to_numpy()
-        changed[1:] |= count[1:] != count[:-1]
-    return changed
-
-
-def _optional_column(timeseries: pl.DataFrame, column: str) -> Floats | None:
-    if column not in timeseries.columns or timeseries[column].null_count():
-        return None
-    return timeseries[column].to_numpy()
-
-
-def _voltage_modes(timeseries: pl.DataFrame) -> NDArray[np.int8] | None:
-    """Return what the mode of each record's step tells of the voltage; None if none is known."""
-    if "step_mode" not in timeseries.columns:
-        return None
-    told = {**dict.fromkeys(CONTROLLED, OTHER), "CV": CONSTANT_VOLTAGE}
-    of_modes = np.array([*(told.get(mode, SHAPE) for mode in MODES), SHAPE], np.int8)
-    return of_modes[_modes(timeseries)]
-
-
 def _end_columns(
-    timeseries: pl.DataFrame, flow: _Flow, charging: NDArray[np.bool_], constant_ampere: Floats
+    timeseries: pl.DataFrame, flow: Flow, charging: NDArray[np.bool_], constant_ampere: Floats
 ) -> dict[str, NDArray[np.generic]]:
     """Return what is known of each segment's end: of its last few records with current.
 
@@ -283,7 +135,7 @@ def _end_columns(
     moves = direction != 0
     turns = np.flatnonzero(moves[1:] != moves[:-1]) + 1
     within = np.searchsorted(turns, segments.last) - np.searchsorted(turns, segments.first, "right")
-    step_time = _optional_column(timeseries, "step_time_second")
+    step_time = optional_column(timeseries, "step_time_second")
     unknown = np.full(len(charging), np.nan)
     return {
         "reached_voltage_volt": np.where(charging, reached, -reached),
@@ -333,7 +185,7 @@ def _step_changes(timeseries: pl.DataFrame, last: NDArray[np.int64]) -> pl.Serie
 
 def _rest_columns(
     timeseries: pl.DataFrame,
-    flow: _Flow,
+    flow: Flow,
     voltage: Floats,
     current: Floats,
     mode: NDArray[np.int8] | None,
@@ -351,7 +203,7 @@ def _rest_columns(
     final = np.append(first[1:], len(direction)) - 1
     relaxed = np.flatnonzero(final > last)
     after[relaxed] = voltage[final[relaxed]]
-    step_time = _optional_column(timeseries, "step_time_second")
+    step_time = optional_column(timeseries, "step_time_second")
     time = timeseries["test_time_second"].to_numpy()
     interval = time[onset] - time[onset - 1]
     elapsed = interval if step_time is None else np.minimum(step_time[onset], interval)
@@ -367,7 +219,7 @@ def _rest_columns(
     }
 
 
-def _charge_columns(flow: _Flow) -> dict[str, Floats]:
+def _charge_columns(flow: Flow) -> dict[str, Floats]:
     """Return the uncertainty of each segment's charge, and the instrument's count of it, Ah.
 
     The count is NaN without a counter. It contains the first record at rest, with the last charge
@@ -380,9 +232,9 @@ def _charge_columns(flow: _Flow) -> dict[str, Floats]:
     }
 
 
-def _energy_beyond_records(timeseries: pl.DataFrame, flow: _Flow) -> Floats | float:
+def _energy_beyond_records(timeseries: pl.DataFrame, flow: Flow) -> Floats | float:
     """Return what the energy counter counts in each segment beyond voltage times charge, Wh."""
-    counter = _counter(timeseries, *ENERGIES)
+    counter = take_counter(timeseries, *ENERGIES)
     if counter is None:
         return 0.0
     charges = flow.charges
@@ -392,7 +244,7 @@ def _energy_beyond_records(timeseries: pl.DataFrame, flow: _Flow) -> Floats | fl
     return flow.sum_steps(beyond)
 
 
-def _charge_sources(flow: _Flow) -> list[str]:
+def _charge_sources(flow: Flow) -> list[str]:
     """Return for each segment the witness of nearly all of its charge."""
     charges = flow.charges
     passed = np.maximum(np.abs(np.add.reduceat(charges.charge_ah, charges.begins)), TINY_AH)
