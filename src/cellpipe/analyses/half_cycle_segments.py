@@ -2,10 +2,11 @@
 
 Where charge flows, and how much, is told by :mod:`cellpipe.analyses.charge_flow`. A segment lies
 between two changes of the current's direction and is summed by
-:mod:`cellpipe.numerics.cycling.segment_sums`. Energy is V·dQ in the direction of the segment, so it is negative where the voltage is; where that agrees with the
-instrument's count of the energy within what the voltages of the records allow, it is the count.
-Values missing from the file are null: vendor counters, clock, temperature, voltages of rests, and
-the resistance if no record follows shortly after the step. Runs once per file content.
+:mod:`cellpipe.numerics.cycling.segment_sums`. Energy is V·dQ in the direction of the segment, so it
+is negative where the voltage is; where that agrees with the instrument's count of the energy within
+what the voltages of the records allow, it is the count. Values missing from the file are null:
+vendor counters, clock, temperature, voltages of rests, and the resistance if no record follows
+shortly after the step. Runs once per file content.
 """
 
 from __future__ import annotations
