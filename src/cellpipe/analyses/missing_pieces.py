@@ -29,6 +29,12 @@ _LESS = 0.97  # of the usual charge: a piece of the half cycle is missing
 Floats = NDArray[np.float64]
 
 
+def recording(table: pl.DataFrame) -> pl.Expr:
+    """Return what names the recording of each row: that of joined files, else its file."""
+    joined = ["recording_sha256"] if "recording_sha256" in table.columns else []
+    return pl.coalesce(*joined, "file_sha256")
+
+
 def split_lost_half_cycles(segments: pl.DataFrame) -> pl.DataFrame:
     """Return segments numbered anew where a half cycle was lost between two files."""
     joints = _joints(segments)
@@ -63,7 +69,8 @@ def find_missing_pieces(segments: pl.DataFrame) -> pl.DataFrame:
     """
     same = pl.col("direction") == pl.col("direction").shift(1)
     other = pl.col("half_cycle") != pl.col("half_cycle").shift(1)
-    file = pl.col("file_sha256") != pl.col("file_sha256").shift(1)
+    name = recording(segments)
+    file = name != name.shift(1)
     gap = pl.col("start_unix_time_second") - pl.col("end_unix_time_second").shift(1)
     lost = segments.with_row_index("place").select(
         pl.col("half_cycle").shift(1), gap.alias("gap_second"), "place",
@@ -134,14 +141,15 @@ def _joints(segments: pl.DataFrame) -> pl.DataFrame:
 
     ``back`` is the share of the voltage's way that it went back, ``on`` how far it went on, V, both
     from the end of one file to the start of the other; ``excess`` is the charge of the half cycle
-    over the usual one of its direction, null where it is the only one; ``begun`` is whether the
-    instrument's step had begun before the file; ``before`` and ``total`` are the charges before the
-    gap and on both sides, Ah; ``first`` is whether the half cycle is the first of its direction,
+    over the usual one of its direction, null where it is the only one but for a running one;
+    ``begun`` is whether the instrument's step had begun before the file; ``before`` and ``total``
+    are the charges before the gap and on both sides, Ah; ``first`` is whether the half cycle is the first of its direction,
     which may hold more than the others. ``like`` is whether the current is the same on both sides,
     ``could_pass`` whether more than a hundredth of the charge could have passed in the gap. Files
     that follow each other within two records are not among them.
     """
     sign = pl.when(pl.col("direction") == "charge").then(1.0).otherwise(-1.0)
+    name = recording(segments)
     gap = pl.col("start_unix_time_second") - pl.col("end_unix_time_second").shift(1)
     interval = pl.col("duration_second") / pl.col("records")
     usual = pl.max_horizontal(interval, interval.shift(1))
@@ -150,7 +158,12 @@ def _joints(segments: pl.DataFrame) -> pl.DataFrame:
         & pl.col("rest_voltage_before_volt").is_null()
     )  # fmt: skip
     total = pl.col("capacity_ah").sum().over("half_cycle", "direction")
-    wholes = segments.group_by("half_cycle", "direction").agg(pl.col("capacity_ah").sum())
+    running = segments["half_cycle"][-1] if segments["records_after"][-1] == 0 else -1
+    wholes = (
+        segments.filter(pl.col("half_cycle") != running)
+        .group_by("half_cycle", "direction")
+        .agg(pl.col("capacity_ah").sum())
+    )
     current = pl.col("start_current_ampere").abs()
     reached = pl.col("reached_voltage_volt").shift(1)
     begin = pl.col("start_voltage_volt").first().over("half_cycle")
@@ -175,13 +188,7 @@ def _joints(segments: pl.DataFrame) -> pl.DataFrame:
             ).fill_null(value=False),
             joint=(pl.col("half_cycle") == pl.col("half_cycle").shift(1))
             & (pl.col("direction") == pl.col("direction").shift(1))
-            & (
-                (
-                    (pl.col("file_sha256") != pl.col("file_sha256").shift(1))
-                    & ~seamless.fill_null(value=False)
-                )
-                | _is_hole()
-            ),
+            & (((name != name.shift(1)) & ~seamless.fill_null(value=False)) | _is_hole()),
         )
         .with_columns(
             steps_on=(pl.col("step_changes_before") & pl.col("like")).fill_null(value=False)

@@ -108,8 +108,8 @@ def _beyond_others(values: Floats, at: int) -> float:
 
     0 too where all others are the same.
     """
-    low = min(values[:at].min(), values[at + 1 :].min())
-    high = max(values[:at].max(), values[at + 1 :].max())
+    rest = np.concatenate([values[:at], values[at + 1 :]])
+    low, high = float(rest.min(initial=np.inf)), float(rest.max(initial=-np.inf))
     beyond = float(max(low - values[at], values[at] - high, 0.0))
     return beyond / float(high - low) if high > low else 0.0
 
