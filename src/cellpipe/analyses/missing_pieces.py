@@ -143,10 +143,11 @@ def _joints(segments: pl.DataFrame) -> pl.DataFrame:
     from the end of one file to the start of the other; ``excess`` is the charge of the half cycle
     over the usual one of its direction, null where it is the only one but for a running one;
     ``begun`` is whether the instrument's step had begun before the file; ``before`` and ``total``
-    are the charges before the gap and on both sides, Ah; ``first`` is whether the half cycle is the first of its direction,
-    which may hold more than the others. ``like`` is whether the current is the same on both sides,
-    ``could_pass`` whether more than a hundredth of the charge could have passed in the gap. Files
-    that follow each other within two records are not among them.
+    are the charges before the gap and on both sides, Ah; ``first`` is whether the half cycle is the
+    first of its direction, which may hold more than the others. ``like`` is whether the current is
+    the same on both sides, ``could_pass`` whether more than a hundredth of the charge could have
+    passed in the gap. Files that follow each other within two records are not among them; records
+    that are missing within a file are (``is_hole``).
     """
     sign = pl.when(pl.col("direction") == "charge").then(1.0).otherwise(-1.0)
     name = recording(segments)
