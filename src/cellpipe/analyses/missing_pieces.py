@@ -159,9 +159,11 @@ def _joints(segments: pl.DataFrame) -> pl.DataFrame:
         & pl.col("rest_voltage_before_volt").is_null()
     )  # fmt: skip
     total = pl.col("capacity_ah").sum().over("half_cycle", "direction")
-    running = segments["half_cycle"][-1] if segments["records_after"][-1] == 0 else -1
+    is_running = (pl.col("half_cycle") == pl.col("half_cycle").last()) & (
+        pl.col("records_after").last() == 0
+    )
     wholes = (
-        segments.filter(pl.col("half_cycle") != running)
+        segments.filter(~is_running)
         .group_by("half_cycle", "direction")
         .agg(pl.col("capacity_ah").sum())
     )
