@@ -102,14 +102,17 @@ def _find_holes(
     The time leaps, and the instrument's cycle or step number leaps with it, or the voltage goes
     back while the current goes on.
     """
-    interval = np.diff(time, prepend=time[:1])
-    driven = (direction != 0) & (np.append(0, direction[:-1]) == direction)
-    usual = float(np.median(interval[driven])) if driven.any() else 0.0
-    far = np.flatnonzero(driven & (interval > max(HOLE * usual, LEAST_HOLE_SECOND)))
+    interval = np.diff(time)
+    far = np.flatnonzero(interval > LEAST_HOLE_SECOND) + 1
+    far = far[(direction[far] != 0) & (direction[far - 1] == direction[far])]
+    if not len(far):
+        return np.zeros(0, np.int64)
+    driven = (direction[1:] != 0) & (direction[:-1] == direction[1:])
+    far = far[interval[far - 1] > HOLE * float(np.median(interval[driven]))]
     owner = np.searchsorted(segments.first, far, side="right") - 1
     inside = (owner >= 0) & (far > segments.first[owner]) & (far <= segments.last[owner])
     far = far[inside]
-    window = float(np.ptp(voltage)) if len(voltage) else 0.0
+    window = float(np.ptp(voltage))
     leaps = direction[far] * (voltage[far] - voltage[far - 1]) < -BACK * window
     for name, least in (("step_count", 2), ("cycle_count", 1)):
         if name in timeseries.columns and not timeseries[name].null_count():
