@@ -145,6 +145,12 @@ class MadeCell:
         """The names of the files that are used."""
         return [file.path for file in self.files]
 
+    def said(self) -> list[str]:
+        """Return the codes of warnings on the cell's files and half cycles."""
+        (result,) = half_cycles.ANALYSIS.compute(self.cell, self.joined)
+        found = (*self.findings, *result.findings)
+        return [finding.code for finding in found if finding.level == "warning"]
+
     def half_cycles(self) -> pl.DataFrame:
         """Return the cell's half cycles."""
         (result,) = half_cycles.ANALYSIS.compute(self.cell, self.joined)

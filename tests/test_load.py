@@ -8,6 +8,7 @@ import sqlite3
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import polars as pl
@@ -345,7 +346,8 @@ def test_the_history_levels_off_and_keeps_the_last_of_each_kind(
                 file.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             sizes.append((tmp_path / "ledger.sqlite").stat().st_size)
     assert max(counts) <= 1.1 * 1_050 + 100
-    assert max(sizes[20:]) <= 1.02 * max(sizes[:20])  # a page of the file more or less
+    assert fmean(sizes[40:]) <= 1.02 * fmean(sizes[20:40])  # of single ones pages differ
+    assert max(sizes[20:]) <= 1.1 * max(sizes[:20])
     kept = read_events(ledger.database)
     assert {event.subject for event in kept} >= {f"early {n}" for n in range(50)}
     assert [e.numbers["n"] for e in kept if e.subject == "C7"][-3:] == [57, 58, 59]

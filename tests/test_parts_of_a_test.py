@@ -68,7 +68,7 @@ def test_a_test_in_parts_has_the_numbers_of_one_export(data: st.DataObject) -> N
     told = not habit.restarts or (
         habit.clock == "exact" or (habit.clock == "whole" and habit.has_step_time)
     )  # else as an interval at a cut, or a few equal records, can carry
-    if not told and "recording_perhaps_twice" in cell.codes("warning"):
+    if not told and {"recording_perhaps_twice", "records_missing"} & {*cell.said()}:
         return
     assert_as_whole(cell.half_cycles(), whole_numbers(habit), 1e-6 if told else 0.1)
     if overlap > 30 or (overlap and by_content):
@@ -173,3 +173,10 @@ def test_the_parts_of_a_recording_stay_named() -> None:
         by_path["A_1.csv"], by_path["A_2.csv"]
     )  # fmt: skip
     assert (first["first_record_index"], first["segments"]) == (1, 1)
+
+
+def test_a_part_that_another_one_holds_does_not_hide_the_order_of_the_rest() -> None:
+    whole, habit = whole_test(), Habit("none", has_step_time=False, has_counters=False)
+    spans = {"A_1.csv": (0, 9), "A_2.csv": (42, 123), "A_3.csv": (0, 82), "A_4.csv": (83, 180)}
+    cell = MadeCell({name: as_file(whole[a:b], habit) for name, (a, b) in spans.items()})
+    assert cell.used == ["A_3.csv", "A_2.csv", "A_4.csv"]

@@ -65,7 +65,9 @@ def order_files(
         else:
             kept[file.content.sha256] = replace(file, overlaps=tuple(shared))
             findings += [_overlap_finding(file, distinct[one.other], one) for one in found]
-    used = tuple(kept[sha256] for sha256 in distinct if sha256 in kept)
+    by_path = {file.path: file for file in kept.values()}
+    in_time = sort_by_time({path: file.content for path, file in by_path.items()})
+    used = tuple(by_path[path] for path in in_time)  # one left out may have hidden the order
     return used, (*findings, *_gap_findings(used))
 
 

@@ -47,12 +47,9 @@ def join_recordings(
 
     """
     own = {file.content.sha256: file for file in files if file.content.sha256 in frames}
-    groups: dict[str, list[InputFile]] = {}
-    for file in own.values():
-        groups.setdefault(_root(file, own), []).append(file)
     joined: list[JoinedRecording] = []
-    for root, members in groups.items():
-        after = _merge(root, members, frames)
+    for members in _group(own):
+        after = _merge(members, frames)
         before = joined[-1] if joined else None
         if before is not None and before.format == after.format:
             records = continue_records(before.records, after.records)
@@ -79,15 +76,19 @@ def recording_segments(recording: JoinedRecording) -> pl.DataFrame:
     )
 
 
-def _first_overlap(file: InputFile) -> Overlap | None:
-    return next((overlap for overlap in file.overlaps if overlap.rows), None)
+def _overlaps(file: InputFile, files: Mapping[str, InputFile]) -> list[Overlap]:
+    return [overlap for overlap in file.overlaps if overlap.rows and overlap.other in files]
 
 
-def _root(file: InputFile, files: Mapping[str, InputFile]) -> str:
-    """Return the content on whose times a file's records are put: its own, if it shares none."""
-    while (overlap := _first_overlap(file)) is not None and overlap.other in files:
-        file = files[overlap.other]
-    return file.content.sha256
+def _group(files: Mapping[str, InputFile]) -> list[list[InputFile]]:
+    """Put files together that share records, with each other or with a third one, in order."""
+    group = {sha256: {sha256} for sha256 in files}
+    for sha256, file in files.items():
+        for overlap in _overlaps(file, files):
+            both = group[sha256] | group[overlap.other]
+            group.update(dict.fromkeys(both, both))
+    distinct = {id(members): members for members in group.values()}
+    return [[files[each] for each in files if each in members] for members in distinct.values()]
 
 
 @dataclass(frozen=True)
@@ -99,26 +100,26 @@ class _Aligned:
     clock_second: float = 0.0
 
 
-def _merge(
-    root: str, members: Sequence[InputFile], frames: Mapping[str, pl.DataFrame]
-) -> JoinedRecording:
-    """Merge files that share records: what is left of each, on the times of the first."""
-    form = next(file.content.format for file in members if file.content.sha256 == root)
+def _merge(members: Sequence[InputFile], frames: Mapping[str, pl.DataFrame]) -> JoinedRecording:
+    """Merge files that share records: what is left of each, on the times of the longest one."""
+    own = {file.content.sha256: file for file in members}
+    longest = max(members, key=lambda file: (not _overlaps(file, own), file.content.records or 0))
+    root, form = longest.content.sha256, longest.content.format
     if len(members) == 1:
         return JoinedRecording(root, form, frames[root])
+    edges = [overlap for file in members for overlap in _overlaps(file, own)]
     aligned: dict[str, _Aligned] = {root: _Aligned(frames[root])}
-    waiting = [file for file in members if file.content.sha256 != root]
-    while waiting:
-        file = waiting.pop(0)
-        overlap = _first_overlap(file)
-        if overlap is None or overlap.other not in aligned:
-            waiting.append(file)
-            continue
-        sha256 = file.content.sha256
-        aligned[sha256] = _align(frames[sha256], overlap, aligned[overlap.other])
+    while len(aligned) < len(members):
+        for edge in edges:  # each leads to one that is not put in its place yet, until all are
+            if edge.other in aligned and edge.content not in aligned:
+                aligned[edge.content] = _align(frames[edge.content], edge, aligned[edge.other])
+            elif edge.content in aligned and edge.other not in aligned:
+                aligned[edge.other] = _align(
+                    frames[edge.other], edge, aligned[edge.content], is_holder=True
+                )
     ahead, behind = [], []
     for file in sorted(members, key=lambda file: file.content.sha256 != root):
-        ranges = sorted(each for overlap in file.overlaps for each in overlap.rows)
+        ranges = sorted(each for overlap in _overlaps(file, own) for each in overlap.rows)
         places = aligned[file.content.sha256].records.with_row_index("_place")
         for first, last in ranges:
             places = places.filter(~pl.col("_place").is_between(first, last))
@@ -136,23 +137,39 @@ def _merge(
     return JoinedRecording(root, form, merged, is_joined=True)
 
 
-def _align(records: pl.DataFrame, overlap: Overlap, held: _Aligned) -> _Aligned:
-    """Put a file's records on the times and step numbers of one that holds some of them."""
-    test = overlap.test_second + held.test_second
-    clock = overlap.clock_second + held.clock_second
+def _align(
+    records: pl.DataFrame, overlap: Overlap, beside: _Aligned, *, is_holder: bool = False
+) -> _Aligned:
+    """Put a file's records on the times and step numbers of one that shares some of them.
+
+    They are those of the overlap's content, or of the other one, which holds them (``is_holder``).
+    """
+    sign = -1.0 if is_holder else 1.0
+    test = sign * overlap.test_second + beside.test_second
+    clock = sign * overlap.clock_second + beside.clock_second
     records = records.with_columns(test_time_second=pl.col("test_time_second") + test)
     if "unix_time_second" in records.columns:
         records = records.with_columns(unix_time_second=pl.col("unix_time_second") + clock)
-    both = "step_count" in records.columns and "step_count" in held.records.columns
-    if both and held.records["test_time_second"].is_sorted():
-        first, last = overlap.rows[0]
-        place = (first + last) // 2
-        found = held.records["test_time_second"].search_sorted(
-            records["test_time_second"][place], side="left"
-        )
-        at = min(int(found), held.records.height - 1)
-        steps = held.records["step_count"][at], records["step_count"][place]
-        if None not in steps:
-            offset = steps[0] - steps[1]
-            records = records.with_columns(step_count=pl.col("step_count") + offset)
+    found = _common_steps(records, overlap, beside.records, is_holder=is_holder)
+    if found is not None:
+        records = records.with_columns(step_count=pl.col("step_count") + (found[1] - found[0]))
     return _Aligned(records, test, clock)
+
+
+def _common_steps(
+    records: pl.DataFrame, overlap: Overlap, beside: pl.DataFrame, *, is_holder: bool
+) -> tuple[int, int] | None:
+    """Return the step numbers of one record in two aligned files; None if they don't tell."""
+    content, holder = (beside, records) if is_holder else (records, beside)
+    if not {"step_count"} <= {*content.columns} & {*holder.columns}:
+        return None
+    if not holder["test_time_second"].is_sorted():
+        return None
+    first, last = overlap.rows[0]
+    place = (first + last) // 2
+    second = content["test_time_second"][place]
+    at = min(int(holder["test_time_second"].search_sorted(second)), holder.height - 1)
+    steps = content["step_count"][place], holder["step_count"][at]
+    if None in steps:
+        return None
+    return (steps[1], steps[0]) if is_holder else steps
