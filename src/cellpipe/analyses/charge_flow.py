@@ -42,6 +42,8 @@ TAPERING = ("CV", "CCCV", "driven")  # their current may fall as low as it likes
 HELD = (*TAPERING, "CC", "CP", "CR")  # modes of steps that pass charge one way
 HOLE, LEAST_HOLE_SECOND = 10.0, 600.0  # times the usual interval, and s: records are missing
 BACK = 0.02  # of the voltage's range, by which it goes back
+LEAST_VOLT, LAGGING = 0.02, 0.25  # V, and of the change that the records beside it make expect
+_BESIDE = 5  # records on either side
 SPARSE = 0.05  # of the records; a counter that is missing in more was written in some only
 
 
@@ -80,6 +82,7 @@ def find_flow(timeseries: pl.DataFrame) -> Flow:
             _counters(timeseries),
             take_counter(timeseries, *ENERGIES),
             offset,
+            _find_leaps(timeseries, direction, time),
         )
     )
     segments = find_segments(direction, charges.charge_ah, time, voltage)
@@ -99,8 +102,8 @@ def _find_holes(
 ) -> NDArray[np.int64]:
     """Return the records within segments before which others are missing.
 
-    The time leaps, and the instrument's cycle or step number leaps with it, or the voltage goes
-    back while the current goes on.
+    The time leaps, and the instrument's cycle or step number leaps with it, or the voltage does not
+    go on as the current would have driven it.
     """
     interval = np.diff(time)
     far = np.flatnonzero(interval > LEAST_HOLE_SECOND) + 1
@@ -112,14 +115,53 @@ def _find_holes(
     owner = np.searchsorted(segments.first, far, side="right") - 1
     inside = (owner >= 0) & (far > segments.first[owner]) & (far <= segments.last[owner])
     far = far[inside]
-    window = float(np.ptp(voltage))
-    leaps = direction[far] * (voltage[far] - voltage[far - 1]) < -BACK * window
+    back = BACK * float(np.ptp(voltage))
+    on = direction[far] * (voltage[far] - voltage[far - 1])
+    expected = _expected_change(far, direction, time, voltage)
+    leaps = (on < -back) | ((expected > max(back, LEAST_VOLT)) & (on < LAGGING * expected))
+    found: NDArray[np.int64] = far[leaps | _counts_leap(timeseries, far)]
+    return found
+
+
+def _find_leaps(
+    timeseries: pl.DataFrame, direction: NDArray[np.int8], time: Floats
+) -> NDArray[np.int64] | None:
+    """Return the records before which the time and a number leap, and charge flows before or after.
+
+    None if there are none.
+    """
+    interval = np.diff(time)
+    far = np.flatnonzero(interval > LEAST_HOLE_SECOND) + 1
+    far = far[(direction[far] != 0) | (direction[far - 1] != 0)]
+    if not len(far):
+        return None
+    far = far[interval[far - 1] > HOLE * float(np.median(interval))]
+    return far[_counts_leap(timeseries, far)] if len(far) else None
+
+
+def _counts_leap(timeseries: pl.DataFrame, at: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return whether the instrument's cycle number, or its step number by two, leaps at records."""
+    leaps = np.zeros(len(at), np.bool_)
     for name, least in (("step_count", 2), ("cycle_count", 1)):
         if name in timeseries.columns and not timeseries[name].null_count():
             number = timeseries[name].to_numpy()
-            leaps |= number[far] - number[far - 1] >= least
-    found: NDArray[np.int64] = far[leaps]
-    return found
+            leaps |= number[at] - number[at - 1] >= least
+    return leaps
+
+
+def _expected_change(
+    far: NDArray[np.int64], direction: NDArray[np.int8], time: Floats, voltage: Floats
+) -> Floats:
+    """Return by how much the voltage goes on over long intervals at the lesser slope beside, V."""
+    slopes = []
+    for first, last in ((far - 1 - _BESIDE, far - 1), (far, far + _BESIDE)):
+        first, last = np.maximum(first, 0), np.minimum(last, len(time) - 1)
+        passed = time[last] - time[first]
+        driven = (direction[first] == direction[far]) & (direction[last] == direction[far])
+        change = direction[far] * (voltage[last] - voltage[first])
+        slopes.append(np.where(driven & (passed > 0), change / np.where(passed > 0, passed, 1), 0))
+    expected: Floats = np.minimum(*slopes) * (time[far] - time[far - 1])
+    return expected
 
 
 def _counters(timeseries: pl.DataFrame) -> tuple[Counter, ...]:

@@ -116,7 +116,8 @@ def end_findings(
         names = f"Cycle {first} is" if first == last else f"Cycles {first} to {last} are"
         sentence = (
             f"{names} not in the data: the instrument's own number goes on by "
-            f"{int(lost[place]) + 1} between two files. Look for the file in between."
+            f"{int(lost[place]) + 1}, and the time for them is there. Look for the file that has "
+            f"{'it' if first == last else 'them'}."
         )
         findings.append(Finding("warning", "cycles_lost", sentence, int(lost[place])))
     return tuple(findings)

@@ -116,26 +116,29 @@ def _pair_half_cycles(half_cycles: pl.DataFrame, lead: Direction) -> pl.DataFram
 
 
 def _lost_cycles(paired: pl.DataFrame) -> NDArray[np.int64]:
-    """Return how many cycles before each one were lost between two files; shape (n,).
+    """Return how many cycles before each one were lost, between two files or in one; shape (n,).
 
     The instrument's cycle number says how many, if it rises by one from cycle to cycle elsewhere
-    and the time between the files is long enough for them.
+    and the time is long enough for them: within a file that which the current did not run.
     """
     lost = np.zeros(paired.height, np.int64)
     facts = paired.select(
         _first_value("vendor_cycle_count"), _first_value("file_sha256"),
         _earlier_value("start_unix_time_second"), last=_last_value("last_file_sha256"),
+        ran=pl.sum_horizontal("charge_duration_second", "discharge_duration_second"),
     )  # fmt: skip
     count, start = facts["vendor_cycle_count"], facts["start_unix_time_second"]
     if paired.height < 4 or count.null_count() or start.null_count():
         return lost
     rise, span = np.diff(count.to_numpy()), np.diff(start.to_numpy())
     joint = (facts["file_sha256"][1:] != facts["last"][:-1]).to_numpy()
-    within = rise[~joint]
+    usual = float(np.median(span[~joint])) if not joint.all() else np.inf
+    idle = span - facts["ran"].to_numpy()[:-1]
+    stands = joint | ((rise > 1) & (idle >= _LASTED * usual * (rise - 1)))
+    within = rise[~stands]
     if not len(within) or (within == 1).mean() < _REGULAR:
         return lost
-    usual = float(np.median(span[~joint]))
-    jumps = joint & (rise > 1) & (span >= _LASTED * usual * rise)
+    jumps = stands & (rise > 1) & (span >= _LASTED * usual * rise)
     lost[1:] = np.where(jumps, rise - 1, 0)
     return lost
 
@@ -295,7 +298,7 @@ def _findings(cell: Cell, table: pl.DataFrame, half_cycles: pl.DataFrame) -> tup
 
 
 ANALYSIS = Analysis(
-    "cycles", ("half_cycles",), ("cycles",), _compute, version=3,
+    "cycles", ("half_cycles",), ("cycles",), _compute, version=4,
     fields=(
         "cell_id", "configuration", "working_electrode_role", "cathode_active_mass_mg",
         "anode_active_mass_mg", "area_cm2", "nominal_capacity_mah_per_g",

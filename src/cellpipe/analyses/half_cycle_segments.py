@@ -82,6 +82,8 @@ def half_cycle_segments(timeseries: pl.DataFrame, file_sha256: str) -> pl.DataFr
         "energy_wh": np.where(charging, 1.0, -1.0)
         * (sums.energy_wh + _energy_beyond_records(timeseries, flow)),
         "start_test_time_second": time[first],
+        "lead_second": time[first] - time[0] if len(time) else time[first],
+        "tail_second": time[-1] - time[last] if len(time) else time[last],
         "duration_second": sums.duration_second,
         "start_voltage_volt": voltage[first],
         "end_voltage_volt": voltage[last],
@@ -102,6 +104,8 @@ def half_cycle_segments(timeseries: pl.DataFrame, file_sha256: str) -> pl.DataFr
         "start_unix_time_second": ("unix_time_second", first),
         "end_unix_time_second": ("unix_time_second", last),
         "vendor_cycle_count": ("cycle_count", first),
+        "start_step_count": ("step_count", first),
+        "end_step_count": ("step_count", last),
     }
     types = empty_table("half_cycle_segments").schema
     return pl.DataFrame(columns, nan_to_null=True).with_columns(

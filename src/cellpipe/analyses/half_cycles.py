@@ -21,6 +21,7 @@ from cellpipe.analyses.missing_pieces import (
     begins_within,
     find_missing_pieces,
     missing_pieces_findings,
+    open_uncertainties,
     recording,
     split_lost_half_cycles,
 )
@@ -30,6 +31,7 @@ from cellpipe.numerics.cycling.runs import number_half_cycles
 from cellpipe.numerics.cycling.witnesses import CONTRADICTING, COUNTED, SEVERAL, SOME
 
 _DIFFERENCE = 0.005
+_MOST = 3.0  # usual intervals without records that the voltage does not tell
 _SOON_SECOND = 3600.0  # from the end of a file to the start of the next, as if it were one
 _FIRST = (
     "direction", "start_voltage_volt", "start_unix_time_second", "vendor_cycle_count",
@@ -71,24 +73,25 @@ def _bridge_files(segments: pl.DataFrame) -> pl.DataFrame:
     """Add charge, energy and time between the last record of a file and the first of the next.
 
     Only if a half cycle continues in the next file within twice the interval between records;
-    current and voltage are interpolated linearly.
+    current and voltage are interpolated linearly. If nothing tells how long the interval was, what
+    may have passed there is an uncertainty.
     """
     if not _has_several_files(segments):
         return segments
     gap = pl.col("start_unix_time_second") - pl.col("end_unix_time_second").shift(1)
     usual = pl.max_horizontal(_record_interval(), _record_interval().shift(1))
-    continues = (
+    joins = (
         (pl.col("half_cycle") == pl.col("half_cycle").shift(1))
         & (pl.col("direction") == pl.col("direction").shift(1))
         & (recording(segments) != recording(segments).shift(1))
         & (pl.col("records_after").shift(1) == 0)
         & pl.col("rest_voltage_before_volt").is_null()
-        & (gap > 0)
-        & (gap <= 2 * usual)
     ).fill_null(value=False)
+    continues = joins & (gap.is_between(0, 2 * usual, closed="right")).fill_null(value=False)
     current = (pl.col("start_current_ampere") + pl.col("end_current_ampere").shift(1)).abs() / 2
     charge = current * gap / 3600
     volt = (pl.col("start_voltage_volt") + pl.col("end_voltage_volt").shift(1)) / 2
+    lost = pl.when(joins & ~continues).then(current * _missing_second(gap, usual) / 3600)
     return segments.with_columns(
         pl.when(continues).then(pl.col(name) + added).otherwise(pl.col(name)).alias(name)
         for name, added in {
@@ -98,7 +101,18 @@ def _bridge_files(segments: pl.DataFrame) -> pl.DataFrame:
             "charge_uncertainty_ah": charge,
             "duration_second": gap,
         }.items()
-    )
+    ).with_columns(pl.col("charge_uncertainty_ah") + lost.fill_null(0.0))
+
+
+def _missing_second(gap: pl.Expr, usual: pl.Expr) -> pl.Expr:
+    """Return for how long current may have flowed between two files, s.
+
+    It is what the voltage went on by in usual intervals, one to three; no more than the clocks say.
+    """
+    sign = pl.when(pl.col("direction") == "charge").then(1.0).otherwise(-1.0)
+    on = sign * (pl.col("start_voltage_volt") - pl.col("end_voltage_volt").shift(1))
+    intervals = (on / pl.col("voltage_step_volt")).fill_nan(1.0).fill_null(1.0).clip(1.0, _MOST)
+    return pl.min_horizontal(intervals * usual, pl.when(gap > 0).then(gap))
 
 
 def _record_interval() -> pl.Expr:
@@ -106,8 +120,10 @@ def _record_interval() -> pl.Expr:
 
 
 def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
-    signed = _bridge_files(add_half_cycles(tables["half_cycle_segments"])).with_columns(
-        sign=pl.when(pl.col("direction") == "charge").then(1).otherwise(-1)
+    segments = add_half_cycles(tables["half_cycle_segments"])
+    signed = _bridge_files(segments).with_columns(
+        pl.col("charge_uncertainty_ah") + open_uncertainties(segments),
+        sign=pl.when(pl.col("direction") == "charge").then(1).otherwise(-1),
     )
     net = pl.col("capacity_ah") * pl.col("sign")
     counted = pl.col("vendor_capacity_ah").null_count() == 0
@@ -308,7 +324,7 @@ def _findings(table: pl.DataFrame) -> tuple[Finding, ...]:
 
 
 ANALYSIS = Analysis(
-    "half_cycles", ("half_cycle_segments",), ("half_cycles",), _compute, version=3,
+    "half_cycles", ("half_cycle_segments",), ("half_cycles",), _compute, version=4,
     fields=(
         "cell_id", "configuration", "reference_offset_volt", "lower_voltage_volt",
         "upper_voltage_volt",

@@ -25,6 +25,8 @@ _BEGUN, _BEGUN_SECOND = 5.0, 60.0  # a step began before the data: record interv
 _LONG = 0.5  # of the usual half cycle: a gap that may hold another one
 _LITTLE = 0.01  # of the charge; if the gap can't hold more, nothing is missing
 _LESS = 0.97  # of the usual charge: a piece of the half cycle is missing
+_NAMED = 5  # half cycles in a sentence
+_OPEN = 0.02  # of the charges before and after: as much as these hold, and how sure that makes it
 
 Floats = NDArray[np.float64]
 
@@ -46,6 +48,7 @@ def split_lost_half_cycles(segments: pl.DataFrame) -> pl.DataFrame:
         | (pl.col("excess") > _TWICE)
         | (pl.col("excess").is_null() & (pl.col("back") > _WHOLLY_BACK))
         | (pl.col("counted_on") & (pl.col("is_hole") | pl.col("is_long")))
+        | (pl.col("stepped_on") & pl.col("like") & pl.col("is_open"))
         | (pl.col("is_hole") & ((pl.col("excess") > _MORE) | pl.col("steps_on")))
     )
     added = np.zeros(segments.height, np.int64)
@@ -83,6 +86,7 @@ def find_missing_pieces(segments: pl.DataFrame) -> pl.DataFrame:
             & (pl.col("on") > pl.max_horizontal(_ON_VOLT, _ON_STEPS * pl.col("voltage_step_volt")))
         )
         | ((pl.col("excess") < _LESS) & pl.col("begun"))
+        | (pl.col("is_open") & ~pl.col("is_like_others"))
     )
     pieces = went_on.select("half_cycle", "gap_second", "place", pl.lit(value=False).alias("whole"))
     return pl.concat([lost, pieces.cast(dict(lost.schema))])  # type: ignore[arg-type]
@@ -103,22 +107,42 @@ def begins_within(segments: pl.DataFrame) -> pl.Series:
 
 def missing_pieces_findings(segments: pl.DataFrame) -> tuple[Finding, ...]:
     """Return a finding that says where records with current are missing between files."""
+    found = []
     missing = find_missing_pieces(segments)
-    if missing.is_empty():
-        return ()
-    parts = []
-    for half_cycle, gap, _, whole in missing.head(5).iter_rows():
-        hours = "" if gap is None else f" ({gap / 3600:.3g} h)"
-        what = "the half cycle of the other direction" if whole else "a piece of it"
-        parts.append(f"after half cycle {half_cycle}{hours} {what}" if whole
-                     else f"in half cycle {half_cycle}{hours} {what}")  # fmt: skip
-    more = f", and {missing.height - 5} more" if missing.height > 5 else ""
-    sentence = (
-        f"Records are missing between files, or within one: {', '.join(parts)}{more}. The charges "
-        "on both sides are not added, and the cycle is not complete. Look for the file that has "
-        "them."
-    )
-    return (Finding("warning", "records_missing", sentence, missing.height),)
+    if missing.height:
+        parts = []
+        for half_cycle, gap, _, whole in missing.head(_NAMED).iter_rows():
+            hours = _hours(gap)
+            what = "the half cycle of the other direction" if whole else "a piece of it"
+            parts.append(f"{'after' if whole else 'in'} half cycle {half_cycle}{hours} {what}")
+        more = f", and {missing.height - _NAMED} more" if missing.height > _NAMED else ""
+        sentence = (
+            f"Records are missing between files, or within one: {', '.join(parts)}{more}. The "
+            "charges on both sides are not added, and the cycle is not complete. Look for the file "
+            "that has them."
+        )
+        found.append(Finding("warning", "records_missing", sentence, missing.height))
+    paused = _joints(segments).filter("is_open", "is_like_others")
+    paused = paused.filter(~pl.col("half_cycle").is_in(missing["half_cycle"].implode()))
+    if paused.height:
+        parts = [
+            f"in half cycle {half_cycle}{_hours(gap)}"
+            for half_cycle, gap in paused.select("half_cycle", "gap_second")
+            .head(_NAMED)
+            .iter_rows()
+        ]
+        more = f", and {paused.height - _NAMED} more" if paused.height > _NAMED else ""
+        sentence = (
+            f"Nothing was recorded for long {', '.join(parts)}{more}. It is taken as a pause, "
+            "because the half cycle then holds what its neighbours do, and its charge as sure to "
+            f"{_OPEN:.0%}. If a file is missing, add it."
+        )
+        found.append(Finding("warning", "long_pause", sentence, paused.height))
+    return tuple(found)
+
+
+def _hours(gap: float | None) -> str:
+    return "" if gap is None else f" ({gap / 3600:.3g} h)"
 
 
 def _had_begun(start: pl.Expr) -> pl.Expr:
@@ -142,22 +166,42 @@ def _joints(segments: pl.DataFrame) -> pl.DataFrame:
     ``back`` is the share of the voltage's way that it went back, ``on`` how far it went on, V, both
     from the end of one file to the start of the other; ``excess`` is the charge of the half cycle
     over the usual one of its direction, null where it is the only one but for a running one;
-    ``begun`` is whether the instrument's step had begun before the file; ``before`` and ``total``
-    are the charges before the gap and on both sides, Ah; ``first`` is whether the half cycle is the
-    first of its direction, which may hold more than the others. ``like`` is whether the current is
-    the same on both sides, ``could_pass`` whether more than a hundredth of the charge could have
-    passed in the gap. Files that follow each other within two records are not among them; records
+    ``begun`` is whether the instrument's step had begun before the file; ``is_open`` is whether the
+    time without records may hold another half cycle and no number of the instrument says that it
+    does not, ``is_like_others`` whether the half cycle holds as much as its neighbours,
+    ``stepped_on`` whether numbers say that there was another step; ``before`` and ``total`` are the
+    charges before the gap and on both sides, Ah; ``first`` is whether the half cycle is the first
+    of its direction, which may hold more than the others. ``like`` is whether the current is the
+    same on both sides, ``could_pass`` whether more than a hundredth of the charge could have passed
+    in the gap. Files that follow each other within two records are not among them; records
     that are missing within a file are (``is_hole``).
     """
     sign = pl.when(pl.col("direction") == "charge").then(1.0).otherwise(-1.0)
     name = recording(segments)
-    gap = pl.col("start_unix_time_second") - pl.col("end_unix_time_second").shift(1)
+    other_file = name != name.shift(1)
+    tested = pl.col("start_test_time_second") + pl.col("duration_second")
+    gap = pl.coalesce(
+        pl.col("start_unix_time_second") - pl.col("end_unix_time_second").shift(1),
+        pl.when(~other_file).then(pl.col("start_test_time_second") - tested.shift(1)),
+    )
     interval = pl.col("duration_second") / pl.col("records")
     usual = pl.max_horizontal(interval, interval.shift(1))
+    unrecorded = pl.when(other_file).then(
+        gap - pl.col("tail_second").shift(1) - pl.col("lead_second")
+    ).otherwise(gap)  # fmt: skip
     seamless = (
         (gap <= 2 * usual) & (pl.col("records_after").shift(1) == 0)
         & pl.col("rest_voltage_before_volt").is_null()
     )  # fmt: skip
+    is_long = unrecorded >= _LONG * pl.col("duration_second").median()
+    step, last_step = pl.col("start_step_count"), pl.col("end_step_count").shift(1)
+    steps_count_on = (pl.col("lead_second") == 0) & (step >= 2)  # else each file counts its own
+    cycle = pl.col("vendor_cycle_count")
+    same_cycle = (cycle == cycle.shift(1)) & (cycle >= 2)
+    far_back = sign * (pl.col("start_voltage_volt") - pl.col("reached_voltage_volt").shift(1)) < (
+        -pl.max_horizontal(_ON_VOLT, _ON_STEPS * pl.col("voltage_step_volt"))
+    )
+    goes_on = same_cycle | (steps_count_on & (step - last_step).is_between(0, 1))
     total = pl.col("capacity_ah").sum().over("half_cycle", "direction")
     is_running = (pl.col("half_cycle") == pl.col("half_cycle").last()) & (
         pl.col("records_after").last() == 0
@@ -185,7 +229,11 @@ def _joints(segments: pl.DataFrame) -> pl.DataFrame:
             begun=_had_begun(pl.col("start_step_time_second"))
             & pl.col("rest_voltage_before_volt").is_null(),
             is_hole=_is_hole(),
-            is_long=(gap >= _LONG * pl.col("duration_second").median()).fill_null(value=False),
+            is_long=is_long.fill_null(value=False),
+            is_open=(other_file | _is_hole())
+            & is_long.fill_null(far_back)
+            & ~goes_on.fill_null(value=False),
+            stepped_on=(steps_count_on & (step - last_step >= 2)).fill_null(value=False),
             counted_on=(
                 pl.col("vendor_cycle_count") > pl.col("vendor_cycle_count").shift(1)
             ).fill_null(value=False),
@@ -199,11 +247,29 @@ def _joints(segments: pl.DataFrame) -> pl.DataFrame:
         .filter("joint")
         .with_columns(back=-pl.col("on") / pl.max_horizontal("way", pl.lit(1e-3)))
     )
-    usuals = [
-        wholes.filter((pl.col("half_cycle") != number) & (pl.col("direction") == direction))[
-            "capacity_ah"
-        ].median()
-        for number, direction in joints.select("half_cycle", "direction").iter_rows()
-    ]
+    near, usuals = [], []
+    for number, direction, total_ah in joints.select(
+        "half_cycle", "direction", "total"
+    ).iter_rows():
+        others = wholes.filter(pl.col("direction") == direction, pl.col("half_cycle") != number)
+        usuals.append(others["capacity_ah"].median())
+        before = others.filter(pl.col("half_cycle") < number).sort("half_cycle").tail(1)
+        after = others.filter(pl.col("half_cycle") > number).sort("half_cycle").head(1)
+        beside = [*before["capacity_ah"], *after["capacity_ah"]]
+        low, high = min(beside, default=np.nan), max(beside, default=np.nan)
+        near.append(bool(low * (1 - _OPEN) <= total_ah <= high * (1 + _OPEN)))
     excess = pl.col("total") / pl.Series("usual", usuals, dtype=pl.Float64)
-    return joints.with_columns(excess=excess)
+    return joints.with_columns(
+        excess=excess, is_like_others=pl.Series("near", near, dtype=pl.Boolean)
+    )
+
+
+def open_uncertainties(segments: pl.DataFrame) -> pl.Series:
+    """Return what half cycles may be off by that go on after an open time without records, Ah.
+
+    It is told at the segment after the gap, of each segment; 0 elsewhere.
+    """
+    joints = _joints(segments).filter("is_open")
+    doubt = np.zeros(segments.height)
+    doubt[joints["place"].to_numpy()] = _OPEN * joints["total"].to_numpy()
+    return pl.Series(doubt)

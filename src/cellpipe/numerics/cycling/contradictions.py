@@ -33,7 +33,8 @@ class Witnesses(NamedTuple):
     Times are in s, the current in A, positive on charge, the voltage in V. ``at_rest`` is True at
     records without a driven current, ``new_step`` at the first record of each step. ``energy`` is
     the instrument's counter of energy, in Wh, and ``offset_ampere`` what its current shows at open
-    circuit, which is as much in doubt while a current is driven.
+    circuit, which is as much in doubt while a current is driven. ``leaps`` are the places of
+    records before which others, of steps of their own, are missing.
     """
 
     time_second: Floats
@@ -46,6 +47,7 @@ class Witnesses(NamedTuple):
     counters: tuple[Counter, ...] = ()
     energy: Counter | None = None
     offset_ampere: float = 0.0
+    leaps: Places | None = None
 
     def cut(self, span: slice) -> Witnesses:
         """Return some of the records, without the counters of charge."""

@@ -33,7 +33,7 @@ UNFINISHED, BREAKS = 1.3, 2.0  # times the neighbours' last current; above it th
 ROUND_VOLT, ROUNDED_VOLT = 0.01, 0.0012  # a set voltage is a multiple of 10 mV
 PLATEAU_VOLT, NEARLY_ALL = 0.001, 0.8  # V short of the others; share of those with one charge
 SHORT = 0.98  # of a peer's charge; less falls short of it
-RETURNED = 0.5  # of the charge before it; less is no end of a first cycle that nothing confirms
+RETURNED = 0.65  # of the charge before it; less is no end of a first cycle that nothing confirms
 PULSES = 3  # stretches of current from which on a rest is part of the half cycle
 NEIGHBOURS = 100  # half cycles before and after, beside which the last current is looked at
 MODES = 12  # most ends that half cycles of one direction may share
@@ -209,8 +209,9 @@ def _is_in_minutes(second: Floats) -> bool:
 def _members(values: Floats, near: float, current: Floats, counted: Flags) -> Flags:
     """Return which values lie at an end that is shared: that of most, or of a kind of its own.
 
-    A second end counts if its half cycles follow each other, or have a rate that those of the first
-    don't have, or are three and a quarter of all.
+    A second end counts if three of its half cycles follow each other, or two at the beginning, or
+    if they have a rate that those of the first don't have, or are three and a quarter of all. Two
+    in a row may have broken off at one place: a safety limit, or a cell that was not charged.
     """
     found = np.zeros(len(values), np.bool_)
     left = np.flatnonzero(counted)
@@ -247,7 +248,7 @@ def _densest(values: Floats, at: Indices, width: float) -> tuple[float, float, I
 def _is_own_kind(at: Indices, current: Floats, first_rates: Floats, total: int) -> bool:
     if len(at) >= 3 and len(at) >= total / 4:
         return True
-    together = bool((np.diff(at) == 1).all())
+    together = bool((np.diff(at) == 1).all()) and (len(at) >= 3 or at[0] == 0)
     return together or not any(_is_same_rate(current[place], first_rates).any() for place in at)
 
 

@@ -43,6 +43,7 @@ FINE = 2e-4  # of the charge: integral and counter agree, and bounds are not ask
 BLOCK = 1 << 18  # records held against each other at once: they fit the processor's cache
 TURNED = 0.1  # of the distance between counter and integral, which is left if one is turned
 LEAST = 1e-4  # of the charge that flows; a counter that counts less does not count
+LEAP = 3.0  # intervals; where steps are missing, more was counted in those
 EXACT, EXACT_AH = 1e-7, 1e-13  # of the charge, and Ah: no number of a file is more exact
 COARSE = 0.02  # of the usual increment; above, a counter's last digit shows in each
 
@@ -228,6 +229,14 @@ def _smooth(
     np.copyto(by_count, near * scale[owner], where=good[owner])
 
 
+def _without_lost_steps(passed: Floats, usual: Floats, lost: Flags) -> Floats:
+    """Return what passed into and out of steps, Ah, without that of steps between that are lost.
+
+    ``usual`` is what passes from record to record, A s.
+    """
+    return np.where(lost & (np.abs(passed) > LEAP * np.abs(usual) / 3600.0), 0.0, passed)
+
+
 def _add_crossings(witnesses: Witnesses, counter: Counter | None, sums: _Sums) -> None:
     """Add what passed between the last record of each step and the first of the next one."""
     at = sums.steps.begins[1:]
@@ -251,6 +260,12 @@ def _add_crossings(witnesses: Witnesses, counter: Counter | None, sums: _Sums) -
         0.0 if counter is None else counter.digit,
         is_counted=sums.source[:-1] == COUNTER,
     )
+    if witnesses.leaps is not None:
+        lost = np.isin(at, witnesses.leaps)
+        result = result._replace(
+            old_ah=_without_lost_steps(result.old_ah, old * previous, lost),
+            new_ah=_without_lost_steps(result.new_ah, new * following, lost),
+        )
     by_time = np.append(np.where(result.old_doubt_ah > 0, np.abs(result.old_ah), 0.0), 0.0)
     by_time = by_time > np.abs(sums.steps.sum(sums.charge))
     sums.source[by_time & (sums.source == COUNTER)] = TEST_TIME
