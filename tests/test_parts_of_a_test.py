@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from made_parts import Habit, MadeCell, as_file, made_test
+from made_parts import BEGIN, Habit, MadeCell, as_file, made_test
 
 EXAMPLES = int(os.environ.get("CELLPIPE_PART_EXAMPLES", "500"))
 NUMBERS = ("capacity_ah", "energy_wh", "end_voltage_volt", "duration_second", "mean_voltage_volt")
@@ -180,3 +180,61 @@ def test_a_part_that_another_one_holds_does_not_hide_the_order_of_the_rest() -> 
     spans = {"A_1.csv": (0, 9), "A_2.csv": (42, 123), "A_3.csv": (0, 82), "A_4.csv": (83, 180)}
     cell = MadeCell({name: as_file(whole[a:b], habit) for name, (a, b) in spans.items()})
     assert cell.used == ["A_3.csv", "A_2.csv", "A_4.csv"]
+
+
+def test_a_part_whose_clock_is_days_early_stands_where_names_and_cycles_put_it() -> None:
+    whole, habit = whole_test(), Habit(restarts=True)
+    parts = {
+        "A_1.csv": as_file(whole[:180], habit),
+        "A_2.csv": as_file(whole[180:], habit, ahead_second=-3 * 86_400.0),
+    }
+    cell = MadeCell(parts)
+    assert cell.used == ["A_1.csv", "A_2.csv"]
+    assert cell.codes() == ["clock_contradicts_order"]
+    assert_as_whole(cell.half_cycles(), whole_numbers(Habit(restarts=True)), 1e-6)
+
+
+def test_a_part_whose_clock_was_never_set_stands_where_its_test_time_puts_it() -> None:
+    whole, habit = whole_test(), Habit()
+    early = as_file(whole[180:], habit).with_columns(pl.col("unix_time_second") - BEGIN)
+    cell = MadeCell({"A_9.csv": as_file(whole[:180], habit), "A_1.csv": early})
+    assert cell.used == ["A_9.csv", "A_1.csv"]
+    assert_as_whole(cell.half_cycles(), whole_numbers(habit), 1e-6)
+
+
+@pytest.mark.parametrize("restarts", [True, False])
+@pytest.mark.parametrize("hours", [-2.0, -1.0, 1.0, 2.0, 5.75])
+@pytest.mark.parametrize("cut", [30, 120, 180])
+def test_a_part_whose_clock_is_in_another_zone_goes_on_within_its_step(
+    cut: int, hours: float, restarts: bool
+) -> None:
+    whole, habit = whole_test(), Habit(restarts=restarts)
+    later = as_file(whole[cut:], habit, ahead_second=3600.0 * hours)
+    cell = MadeCell({"A_1.csv": as_file(whole[:cut], habit), "A_2.csv": later})
+    if restarts and hours < 0 and cut == 30:  # half an hour: by nothing but its name the first
+        assert "recordings_overlap" in cell.said()
+        assert not cell.cycles()["complete"][0]
+    else:
+        assert_as_whole(cell.half_cycles(), whole_numbers(habit), 1e-6)
+
+
+def test_files_that_both_begin_at_the_start_of_the_test_go_on_by_their_test_time() -> None:
+    """Linked techniques are stamped with the start of the first."""
+    whole, habit = whole_test(), Habit()
+    second = as_file(whole[180:], habit)
+    lasts = second["test_time_second"][0] - whole["test_time_second"][0]
+    second = second.with_columns(pl.col("unix_time_second") - lasts)
+    cell = MadeCell({"A_1.csv": as_file(whole[:180], habit), "A_2.csv": second})
+    assert_as_whole(cell.half_cycles(), whole_numbers(habit), 1e-6)
+
+
+@pytest.mark.parametrize("cut", [20, 30, 150])
+def test_an_interval_that_nothing_tells_between_two_files_is_in_the_uncertainty(cut: int) -> None:
+    whole, habit = whole_test(), Habit("none", True, True, has_step_time=False, has_counters=False)
+    cell = MadeCell(
+        {"A_1.csv": as_file(whole[:cut], habit), "A_2.csv": as_file(whole[cut:], habit)}
+    )
+    found = cell.half_cycles()
+    off = (found["capacity_ah"] - whole_numbers(habit)["capacity_ah"]).abs()
+    assert off.max() > 1e-5
+    assert (off <= found["charge_uncertainty_ah"]).all()

@@ -154,8 +154,8 @@ def _expected_change(
 ) -> Floats:
     """Return by how much the voltage goes on over long intervals at the lesser slope beside, V."""
     slopes = []
-    for first, last in ((far - 1 - _BESIDE, far - 1), (far, far + _BESIDE)):
-        first, last = np.maximum(first, 0), np.minimum(last, len(time) - 1)
+    sides = (far - 1 - _BESIDE).clip(0), far - 1, far, (far + _BESIDE).clip(max=len(time) - 1)
+    for first, last in (sides[:2], sides[2:]):
         passed = time[last] - time[first]
         driven = (direction[first] == direction[far]) & (direction[last] == direction[far])
         change = direction[far] * (voltage[last] - voltage[first])

@@ -12,7 +12,13 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from cellpipe.core.model import Finding, Level
-from cellpipe.pipeline.file_order import begin_second, end_second, follows, sort_by_time
+from cellpipe.pipeline.file_order import (
+    begin_second,
+    end_second,
+    follows,
+    is_clock_back,
+    sort_by_time,
+)
 from cellpipe.pipeline.overlaps import Overlaps
 from cellpipe.store import Content
 from cellpipe.store.overlaps import Overlap
@@ -202,6 +208,13 @@ def _gap_findings(files: Sequence[InputFile]) -> list[Finding]:
                 f"{other.path}: a file may be missing."
             )
             said.append(Finding("warning", "records_missing_between_files", sentence, lost))
+        if is_clock_back(a, b):
+            sentence = (
+                f"By its clock {other.path} began before {one.path}, but names, and test times or "
+                "the instrument's cycles, go on from the latter to the former: it stands behind "
+                "it, and its clock is not used."
+            )
+            said.append(Finding("warning", "clock_contradicts_order", sentence))
         end, begin = end_second(a), begin_second(b)
         if end is not None and begin is not None and begin - end > GAP_SECOND:
             sentence = (

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import polars as pl
+
+from cellpipe.numerics.cycling.record_alignment import like_a_zone
 
 CLOCK_SECOND = 5.0  # clocks printed in whole seconds, and what passes while files are changed
 LONGEST = 2.0  # usual intervals between two records of one recording
@@ -20,25 +23,31 @@ def continue_records(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame 
 
     It goes on if its first record comes no later than two usual intervals after the last one, or
     has the next number. How much later tells the test time, where it goes on, else the time in a
-    step that both hold, else the clock, else the counter of the step. The second one's test time
-    and step numbers are counted on.
+    step that both hold, else the clock, else the counter of the step. A clock that goes back, or
+    differs by a time zone, gives way to the time in the step, or to a test time with the next
+    number. The second one's test time, step numbers and such a clock are counted on.
     """
     if not (before.height and after.height) or before.columns != after.columns:
         return None
     end, begin = before.row(-1, named=True), after.row(0, named=True)
     in_step = _is_in_step(end, begin)
     clock = _difference(end, begin, "unix_time_second")
+    usual = max(_usual_interval(before.tail(_USUAL)), _usual_interval(after.head(_USUAL)))
     test = end["test_time_second"]
     ahead = begin["test_time_second"] - test
-    counts_on = ahead > 0 and (clock is None or abs(ahead - clock) <= CLOCK_SECOND)
-    elapsed = ahead if counts_on else _elapsed(end, begin, clock, in_step=in_step)
-    usual = max(_usual_interval(before.tail(_USUAL)), _usual_interval(after.head(_USUAL)))
-    is_next = counts_on and begin["record_index"] == end["record_index"] + 1
+    is_numbered = begin["record_index"] == end["record_index"] + 1
+    counts_on = ahead > 0 and (
+        _agrees(ahead, clock) or (_is_off(ahead, clock, usual) and (is_numbered or in_step))
+    )
+    elapsed = ahead if counts_on else _elapsed(end, begin, clock, usual, in_step=in_step)
+    is_next = counts_on and is_numbered
     if elapsed is None or not (is_next or elapsed <= LONGEST * usual):
         return None
     offset = test + elapsed - begin["test_time_second"]
     if not counts_on:
         after = after.with_columns(test_time_second=pl.col("test_time_second") + offset)
+    if clock is not None and not _agrees(elapsed, clock):
+        after = after.with_columns(pl.col("unix_time_second") + (elapsed - clock))
     last, first = end.get("step_count"), begin.get("step_count")
     if last is not None and first is not None and not first >= max(last, 2):  # else it counts on
         steps = last - first + (0 if in_step else 1)
@@ -46,14 +55,27 @@ def continue_records(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame 
     return pl.concat([before, after])
 
 
-def _elapsed(end: Row, begin: Row, clock: float | None, *, in_step: bool) -> float | None:
+def _elapsed(
+    end: Row, begin: Row, clock: float | None, usual: float, *, in_step: bool
+) -> float | None:
     """Return the seconds between two records whose test times are not those of one test."""
     by_step = _difference(end, begin, "step_time_second") if in_step else None
-    if by_step is not None and (clock is None or abs(by_step - clock) <= CLOCK_SECOND):
+    if by_step is not None and (_agrees(by_step, clock) or _is_off(by_step, clock, usual)):
         return by_step
     if clock is not None:
         return clock if clock > 0 else None
     return _counted_second(end, begin) if in_step else None
+
+
+def _agrees(second: float, clock: float | None) -> bool:
+    return clock is None or abs(second - clock) <= CLOCK_SECOND
+
+
+def _is_off(second: float, clock: float | None, usual: float) -> bool:
+    """Return whether a clock is wrong, and not an interval that is the usual one."""
+    if clock is None or second > LONGEST * usual:
+        return False
+    return clock < -CLOCK_SECOND or bool(like_a_zone(np.array([clock - second]), CLOCK_SECOND)[0])
 
 
 def _is_in_step(end: Row, begin: Row) -> bool:

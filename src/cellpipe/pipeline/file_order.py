@@ -9,6 +9,7 @@ from itertools import pairwise
 from cellpipe.store import Content
 from cellpipe.store.records import Extent
 
+_NEVER_SET = 631_152_000.0  # s since 1970: 1990; a clock that shows less was never set
 _BEGINNING = 5.0  # mean intervals in which a test time that starts anew has its first record
 _ORIGIN_SECOND = 5.0  # clocks printed in whole seconds: the zeros of one test time
 
@@ -17,11 +18,12 @@ def sort_by_time(contents: Mapping[str, Content]) -> list[str]:
     """Put paths in the order of time.
 
     Where files have no clock but go on with the test time or the record numbers of others, by
-    these; else one without a clock stands behind those whose names come before its own.
+    these; where test times or the instrument's cycles go on from name to name, against the clocks,
+    by names. Else one without a clock stands behind those whose names come before its own.
     """
-    by_test = _sort_by_test_time(contents)
-    if by_test is not None:
-        return by_test
+    counted = _sort_by_test_time(contents) or _sort_by_names(contents)
+    if counted is not None:
+        return counted
     begins = {path: begin_second(content) for path, content in contents.items()}
     keys = {path: natural_key(path) for path in contents}
     timed = [
@@ -53,6 +55,34 @@ def _sort_by_test_time(contents: Mapping[str, Content]) -> list[str] | None:
         return None
     by_clock = sorted(clocks, key=lambda path: begin_second(contents[path]) or 0.0)
     return ordered if by_clock == [path for path in ordered if path in clocks] else None
+
+
+def _sort_by_names(contents: Mapping[str, Content]) -> list[str] | None:
+    """Put the parts of one test in order, whose names and counts agree against a clock; or None."""
+    named = sorted(contents, key=natural_key)
+    pairs = [(contents[one], contents[other]) for one, other in pairwise(named)]
+    begins = [begin_second(content) for content in contents.values()]
+    if not pairs or None in begins or not all(_counts_on(*pair) for pair in pairs):
+        return None
+    return named if any(is_clock_back(*pair) for pair in pairs) else None
+
+
+def is_clock_back(one: Content, other: Content) -> bool:
+    """Return whether the clock of a content that follows another one begins before it."""
+    first, second = begin_second(one), begin_second(other)
+    return first is not None and second is not None and second < first
+
+
+def _counts_on(one: Content, other: Content) -> bool:
+    """Return whether test time or the instrument's cycle number go on from one to another."""
+    a, b = one.extent, other.extent
+    if a is None or b is None:
+        return False
+    if b.test_second[0] > a.test_second[1]:
+        return True
+    if a.cycle is None or b.cycle is None:
+        return False
+    return b.cycle[0] >= 2 and b.cycle[0] - a.cycle[1] in (0, 1)
 
 
 def _goes_on(one: Extent, other: Extent) -> bool:
@@ -88,14 +118,20 @@ def natural_key(path: str) -> tuple[tuple[str, int], ...]:
 def begin_second(content: Content) -> float | None:
     """Return when a content's first record was made, s since 1970; None if it has no clock."""
     if content.extent is not None and content.extent.unix_second is not None:
-        return content.extent.unix_second[0]
+        return content.extent.unix_second[0] if is_clock_set(content) else None
     return content.started_at.timestamp() if content.started_at is not None else None
 
 
 def end_second(content: Content) -> float | None:
     """Return when a content's last record was made, s since 1970; None if it has no clock."""
     if content.extent is not None and content.extent.unix_second is not None:
-        return content.extent.unix_second[1]
+        return content.extent.unix_second[1] if is_clock_set(content) else None
     if content.started_at is None:
         return None
     return content.started_at.timestamp() + (content.span_second or 0.0)
+
+
+def is_clock_set(content: Content) -> bool:
+    """Return whether a content's absolute times are those of a clock that was set."""
+    clock = content.extent.unix_second if content.extent is not None else None
+    return clock is None or clock[0] >= _NEVER_SET

@@ -171,9 +171,16 @@ def _extent(timeseries: pl.DataFrame) -> Extent | None:
     if timeseries.is_empty():
         return None
     test, number = timeseries["test_time_second"], timeseries["record_index"]
-    clock = timeseries.get_column("unix_time_second", default=pl.Series([None])).drop_nulls()
-    ends = (float(clock[0]), float(clock[-1])) if len(clock) else None
-    return Extent((float(test[0]), float(test[-1])), (int(number[0]), int(number[-1])), ends)
+    clock, cycle = (
+        timeseries.get_column(name, default=pl.Series([None])).drop_nulls()
+        for name in ("unix_time_second", "cycle_count")
+    )
+    return Extent(
+        (float(test[0]), float(test[-1])),
+        (int(number[0]), int(number[-1])),
+        (float(clock[0]), float(clock[-1])) if len(clock) else None,
+        (int(cycle[0]), int(cycle[-1])) if len(cycle) else None,
+    )
 
 
 def _add_segments(measurement: Measurement) -> tuple[dict[str, pl.DataFrame], list[Finding]]:

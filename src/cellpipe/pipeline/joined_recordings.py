@@ -56,8 +56,19 @@ def join_recordings(
             if records is not None:
                 joined[-1] = JoinedRecording(before.key, before.format, records, is_joined=True)
                 continue
-        joined.append(after)
+        joined.append(after if before is None else _without_wrong_clock(before, after))
     return joined
+
+
+def _without_wrong_clock(before: JoinedRecording, after: JoinedRecording) -> JoinedRecording:
+    """Return a recording without its clock if by that it began before the one that it follows."""
+    name = "unix_time_second"
+    clocks = [each.records.get_column(name, default=None) for each in (before, after)]
+    begins = [None if clock is None else clock.drop_nulls().first() for clock in clocks]
+    if None in begins or begins[1] >= begins[0]:  # type: ignore[operator]
+        return after
+    records = after.records.with_columns(pl.lit(None, pl.Float64).alias(name))
+    return JoinedRecording(after.key, after.format, records, is_joined=True)
 
 
 def recording_segments(recording: JoinedRecording) -> pl.DataFrame:

@@ -18,12 +18,13 @@ from cellpipe.numerics.cycling.record_alignment import (
     Records,
 )
 from cellpipe.numerics.cycling.shared_records import Shared, find_common
+from cellpipe.pipeline.file_order import is_clock_set
 from cellpipe.store import Content, read_table
 from cellpipe.store.lab import Lab
 from cellpipe.store.overlaps import Overlap
 from cellpipe.store.snapshot import LedgerSnapshot
 
-_RULE = 1  # to be raised when the comparison changes: all is compared again
+_RULE = 2  # to be raised when the comparison changes: all is compared again
 _COUNTERS = (*CHARGES, "net_capacity_ah")
 _COUNTS = (NUMBER, "cycle_count")
 _COLUMNS = (
@@ -129,8 +130,10 @@ def _reading(content: Content, other: Content) -> str:
 
 
 def has_exact_clock(content: Content) -> bool:
-    """Return whether a content's absolute times are more than a day."""
-    return not any(finding.code == "start_known_to_the_day" for finding in content.findings)
+    """Return whether a content's absolute times are more than a day, of a clock that was set."""
+    return is_clock_set(content) and not any(
+        finding.code == "start_known_to_the_day" for finding in content.findings
+    )
 
 
 def _may_share(content: Content, other: Content) -> bool:

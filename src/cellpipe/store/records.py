@@ -50,12 +50,14 @@ class Extent:
     """Where a time series begins and ends, first and last record.
 
     ``test_second`` is their test time, ``unix_second`` their absolute time (None: no clock), in s;
-    ``number`` is the number of each in its file.
+    ``number`` is the number of each in its file, ``cycle`` the instrument's number of their cycles
+    (None: it counts none).
     """
 
     test_second: tuple[float, float]
     number: tuple[int, int]
     unix_second: tuple[float, float] | None = None
+    cycle: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -143,10 +145,11 @@ def _extent(text: str | None) -> Extent | None:
     if text is None:
         return None
     known = json.loads(text)
-    clock = known["unix_second"]
+    clock, cycle = known["unix_second"], known.get("cycle")
     return Extent(
-        tuple(known["test_second"]), tuple(known["number"]), tuple(clock) if clock else None
-    )
+        tuple(known["test_second"]), tuple(known["number"]), tuple(clock) if clock else None,
+        tuple(cycle) if cycle else None,
+    )  # fmt: skip
 
 
 def cell_row(cell: CellEntry, now: str) -> Row:
