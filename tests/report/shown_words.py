@@ -26,6 +26,8 @@ CYCLES: dict[str, Meaning] = {
     "Reference cycle at its rate": "rate_reference_cycle",
     "CE (%)": "coulombic_efficiency",
     "Coulombic efficiency": "coulombic_efficiency",
+    "CE ± (%)": "coulombic_efficiency_uncertainty",
+    "Coulombic efficiency ±": "coulombic_efficiency_uncertainty",
     "Retention (%) of cycle {retention_reference_cycle}": "capacity_retention",
     "Capacity retention": "capacity_retention",
     "Reference cycle of retention": "retention_reference_cycle",
@@ -47,6 +49,8 @@ CYCLES: dict[str, Meaning] = {
     for shown, word in _HALVES.items()
     for label, name in {
         "{} (mAh)": "{}_capacity_ah",
+        "{} ± (mAh)": "{}_charge_uncertainty_ah",
+        "{} from": "{}_charge_source",
         "{} (mAh/g)": "specific_{}_capacity_mah_per_g",
         "{} (mAh/g, per {{capacity_basis}})": "specific_{}_capacity_mah_per_g",
         "{} (mAh/cm²)": "areal_{}_capacity_mah_per_cm2",

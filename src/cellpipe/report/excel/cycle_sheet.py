@@ -15,6 +15,7 @@ from cellpipe.report.excel.sheets import (
     FIXED_3,
     FIXED_4,
     PERCENT,
+    SCIENTIFIC,
     TEXT,
     SheetColumn,
     SheetLayout,
@@ -67,6 +68,7 @@ def cycle_columns(
         SheetColumn("Instrument's cycle", _values(rows, "vendor_cycle_count"), FIXED_0),
         SheetColumn("Rate", _values(rows, "rate_group"), FIXED_0),
         SheetColumn("Formation", _values(rows, "formation_cycle"), TEXT, 10, "formation_cycle"),
+        *_doubt_columns(rows, words),
         *_half_cycle_columns(rows, words),
         *_end_columns(rows, tables["half_cycles"], words),
         *_sources(rows, tables["half_cycles"], files, words),
@@ -85,6 +87,26 @@ def _charge_columns(rows: list[Row], words: KindWords) -> list[SheetColumn]:
         *(
             SheetColumn(f"{shown} (mAh)", _milli_values(rows, name), FIXED_4, key=name)
             for shown, name in halves
+        ),
+    ]
+
+
+def _doubt_columns(rows: list[Row], words: KindWords) -> list[SheetColumn]:
+    """Return by how much charges and efficiency may be off, and where the charges are from."""
+    halves = ((words.charge, "charging"), (words.discharge, "discharging"))
+    return [
+        SheetColumn(
+            "Coulombic efficiency ±", _values(rows, "coulombic_efficiency_uncertainty"), PERCENT
+        ),
+        *(
+            SheetColumn(
+                f"{half} ± (mAh)", _milli_values(rows, f"{word}_charge_uncertainty_ah"), SCIENTIFIC
+            )
+            for half, word in halves
+        ),
+        *(
+            SheetColumn(f"{half} from", _values(rows, f"{word}_charge_source"), TEXT, 14)
+            for half, word in halves
         ),
     ]
 

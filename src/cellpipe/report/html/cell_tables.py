@@ -67,6 +67,7 @@ def cycle_grid(cycles: pl.DataFrame, words: KindWords) -> Grid:
         *(GridColumn(f"{w} (mAh/g)", specific.format(d), _FOUR) for d, w in directions),
         *(GridColumn(f"{w} (mAh/cm²)", areal.format(d), _FOUR) for d, w in directions),
         GridColumn("CE (%)", "coulombic_efficiency", _percent_value),
+        GridColumn("CE ± (%)", "coulombic_efficiency_uncertainty", _percent_doubt),
         GridColumn(
             f"Retention (%){_reference_suffix(cycles)}", "capacity_retention", _percent_value
         ),
@@ -78,6 +79,10 @@ def cycle_grid(cycles: pl.DataFrame, words: KindWords) -> Grid:
         GridColumn("Duration (h)", "duration_second", format_number),
         GridColumn("Start (UTC)", "start_unix_time_second", format_time, text=True),
         GridColumn("Instrument's cycle", "vendor_cycle_count", format_integer),
+        *(
+            GridColumn(f"{w} from", f"{d}_charge_source", format_text, text=True)
+            for d, w in directions
+        ),
         GridColumn("Complete", "complete", format_text, text=True),
         GridColumn("Not complete because", "incomplete_because", format_text, text=True),
     ]
@@ -93,6 +98,10 @@ def _reference_suffix(cycles: pl.DataFrame) -> str:
 
 def _percent_value(value: float | None) -> str:
     return format_fixed(None if value is None else 100 * value, 2)
+
+
+def _percent_doubt(value: float | None) -> str:
+    return format_number(None if value is None else 100 * value, digits=2)
 
 
 def fit_grid(fits: pl.DataFrame, growth: pl.DataFrame) -> Grid:
