@@ -243,6 +243,28 @@ def leap(frame: pl.DataFrame, data: st.DataObject) -> pl.DataFrame:
     return frame.with_columns(test_time_second=pl.col("test_time_second") + later * ahead)
 
 
+def run_at_another_pace(frame: pl.DataFrame, data: st.DataObject) -> pl.DataFrame:
+    """Throughout, or from some record on; step times may tell the same as dates, or are absent."""
+    pace = data.draw(st.sampled_from([0.5, 0.9, 0.98, 1.02, 1.7]), label="pace")
+    at = data.draw(st.sampled_from([0, draw_record(frame, data)]), label="from")
+    time = pl.col("test_time_second")
+    since = (time - time.get(at)).clip(0)
+    frame = frame.with_columns(test_time_second=time + (pace - 1) * since)
+    return frame if data.draw(st.booleans()) else frame.drop("step_time_second")
+
+
+def stand_still(frame: pl.DataFrame, data: st.DataObject) -> pl.DataFrame:
+    """For some records, and catch up, or not."""
+    count = data.draw(st.integers(20, 120), label="count")
+    at = data.draw(st.integers(2, max(frame.height - count - 3, 2)), label="record")
+    time = frame["test_time_second"].to_numpy().copy()
+    lag = time[min(at + count, time.size - 1)] - time[at]
+    time[at : at + count] = time[at]
+    if data.draw(st.booleans(), label="catches up"):
+        time[at + count :] -= lag
+    return frame.with_columns(pl.Series("test_time_second", time))
+
+
 def turn_counters(frame: pl.DataFrame, data: st.DataObject) -> pl.DataFrame:
     names = {DOWN, NET} & {*frame.columns}
     return frame.with_columns(-pl.col(name) for name in names)
@@ -278,6 +300,8 @@ CHANGES: dict[str, Change] = {
     "test time that wraps": wrap_at_a_day,
     "test time 0 at each start": zero_at_each_start,
     "test time that leaps ahead for good": leap,
+    "test time at another pace": run_at_another_pace,
+    "test time that stands still": stand_still,
     "counters with the other sign": turn_counters,
     "no step times": lambda frame, _: frame.drop("step_time_second"),
     "no clock": lambda frame, _: frame.drop("unix_time_second"),

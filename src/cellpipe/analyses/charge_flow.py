@@ -76,7 +76,7 @@ def find_flow(timeseries: pl.DataFrame) -> Flow:
             _step_starts(timeseries, direction),
             direction == 0,
             optional_column(timeseries, "step_time_second"),
-            optional_column(timeseries, "unix_time_second"),
+            _clock(timeseries),
             _counters(timeseries),
             take_counter(timeseries, *ENERGIES),
             offset,
@@ -194,6 +194,16 @@ def _step_starts(
         count = timeseries["step_count"].fill_null(strategy="forward").fill_null(0).to_numpy()
         changed[1:] |= count[1:] != count[:-1]
     return changed
+
+
+def _clock(timeseries: pl.DataFrame) -> Floats | None:
+    """Return the absolute times, (n,), NaN where there is none; None if few are known."""
+    if "unix_time_second" not in timeseries.columns:
+        return None
+    clock = timeseries["unix_time_second"]
+    if clock.null_count() > SPARSE * timeseries.height:
+        return None
+    return clock.cast(pl.Float64).to_numpy() if clock.null_count() else clock.to_numpy()
 
 
 def optional_column(timeseries: pl.DataFrame, column: str) -> Floats | None:

@@ -214,7 +214,7 @@ def _number(part: Flags) -> str:
 
 
 def _repair_leaps(table: pl.DataFrame) -> Repair:
-    """Take back where the test time leaps ahead for good and the other clocks do not."""
+    """Take back where the test time leaps ahead, or stands still before, and other clocks do not."""
     if not {"unix_time_second", "step_time_second"} & {*table.columns} or _goes_back(table):
         return Repair(table)
     clocks = _clocks(table, Records.of(table))
@@ -222,12 +222,20 @@ def _repair_leaps(table: pl.DataFrame) -> Repair:
     number = int(np.count_nonzero(leaps))
     if not number:
         return Repair(table)
-    first = table["record_index"].to_numpy()[np.flatnonzero(leaps)[0]]
+    numbers = table["record_index"].to_numpy()
+    ahead, stood = np.flatnonzero(leaps > 0), int((leaps < 0).sum())
+    more = f", and at {ahead.size - 1:,} other places" if ahead.size > 1 else ""
     sentence = (
-        f"Before record {first:,} the test time leaps ahead by {leaps[leaps != 0][0]:.6g} s while "
-        f"the other clocks go on{f', and at {number - 1:,} other places' if number > 1 else ''}. "
-        "It was put right."
+        f"Before record {numbers[ahead[0]]:,} the test time leaps ahead by {leaps[ahead[0]]:.6g} s "
+        f"while the other clocks go on{more}. "
     )
+    if stood:
+        at = int(np.flatnonzero(leaps < 0)[0])
+        sentence += (
+            f"From record {numbers[at - 1]:,} on it stood still for {stood:,} records, while the "
+            "other clocks went on: they took the time that those tell. "
+        )
+    sentence += "It was put right."
     finding = Finding("warning", "clock_leaps", sentence, number)
     return Repair(
         table.with_columns(test_time_second=pl.Series(time - np.cumsum(leaps))), (finding,)

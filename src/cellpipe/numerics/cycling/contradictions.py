@@ -18,8 +18,6 @@ FEW, MOST = 3, 0.05  # intervals of a step, and their share, in which it may hav
 LONG = 3.0  # times the usual interval of a step: it may contain a pause
 NEAR = 0.05  # of a charge: another that is alike
 SECONDS, PACE = 2.0, 0.01  # s, and of a duration: clocks that differ by less agree
-HOUR = 3600.0  # s; by which local clocks are set back
-CONTRADICTED = 0.1  # of a duration: two clocks contradict each other
 MOSTLY, ALIKE = 0.8, 0.1  # of the charge, of a ratio: a range or unit, and no single step
 
 Floats = NDArray[np.float64]
@@ -277,33 +275,41 @@ def _decide(
     tell whether the current or the counter has it.
     """
     apart = np.abs(counted - integral)
-    test, others = _durations(suspects.witnesses, suspects.steps)
+    test, others = step_durations(suspects.witnesses, suspects.steps)
     confirmed, by_clock = np.zeros((2, left.size), np.bool_)
+    beyond = apart.copy()  # what confirms the counter is that far off
     for duration in others:
-        agrees = _agree(test, duration)
+        agrees = agree(test, duration)
         ratio = np.where(test > 0, duration, 0.0) / np.where(test > 0, test, 1.0)
         confirmed |= agrees
-        by_clock |= ~agrees & (np.abs(integral * ratio - counted) <= NEAR * np.abs(counted))
+        off = np.abs(integral * ratio - counted)
+        sides = ~agrees & (off <= NEAR * np.abs(counted))
+        by_clock |= sides
+        np.minimum(beyond, off, out=beyond, where=sides)
     by_energy = _charge_by_energy(suspects)
     for_counter = np.abs(by_energy - np.abs(counted)) <= NEAR * np.abs(counted)
+    np.minimum(beyond, np.abs(by_energy - np.abs(counted)), out=beyond, where=for_counter)
     for_integral = np.abs(by_energy - np.abs(integral)) <= NEAR * np.abs(integral)
     counter_wins = left & ((by_clock & ~confirmed) | (for_counter & ~for_integral))
     integral_wins = left & ~counter_wins & for_integral & ~for_counter
     integral_wins |= left & ~counter_wins & ~for_counter & confirmed & is_local
     source[integral_wins] = TEST_TIME
     source[left & ~counter_wins & ~integral_wins] = CONTRADICTORY
-    doubt[left & ~integral_wins] += apart[left & ~integral_wins]
+    doubt[counter_wins] += beyond[counter_wins]
+    unsettled = left & ~counter_wins & ~integral_wins
+    doubt[unsettled] += apart[unsettled]
     width = suspects.sum((suspects.high - suspects.low) / 2) + suspects.allowance
     doubt[integral_wins] += width[integral_wins]
 
 
-def _agree(first: Floats, second: Floats) -> Flags:
+def agree(first: Floats, second: Floats) -> Flags:
+    """Return where two durations, s, are the same; shape (k,) each."""
     longer = np.maximum(np.abs(first), np.abs(second))
-    agree: Flags = np.abs(first - second) <= SECONDS + PACE * longer
-    return agree
+    same: Flags = np.abs(first - second) <= SECONDS + PACE * longer
+    return same
 
 
-def _durations(witnesses: Witnesses, steps: Steps) -> tuple[Floats, list[Floats]]:
+def step_durations(witnesses: Witnesses, steps: Steps) -> tuple[Floats, list[Floats]]:
     """Return how long each step lasts by the test time, and by step time and clock, s."""
     columns = (
         witnesses.time_second, witnesses.step_time_second, witnesses.unix_time_second
@@ -326,40 +332,3 @@ def _charge_by_energy(suspects: Suspects) -> Floats:
     energy = np.abs(witnesses.energy.difference(steps.begins, steps.ends))
     known = (total > 0) & (mean != 0) & (energy > 0)
     return np.where(known, energy / np.where(known, np.abs(mean), 1.0), np.nan)
-
-
-def check_durations(
-    witnesses: Witnesses,
-    steps: Steps,
-    charge: Floats,
-    integral: Floats,
-    source: NDArray[np.int8],
-) -> Floats:
-    """Hold the durations of steps by all clocks against each other, where no counter tells.
-
-    A test time that both step time and clock contradict is replaced by the clock. Where only one of
-    them says that a step was shorter, the difference is the doubt, in Ah, that is returned for each
-    step; by more than a tenth it is a contradiction that nothing settles. A clock that runs longer
-    saw a pause, and one may be set back by an hour.
-    """
-    test, others = _durations(witnesses, steps)
-    doubt = np.zeros(integral.size)
-    if not others:
-        return doubt
-    known = (test > 0) & steps.driven
-    off = np.array([known & (other > 0) & ~_agree(test, other) for other in others])
-    ratios = np.array([np.where(known, o, 0.0) / np.where(known, test, 1.0) for o in others])
-    if len(others) > 1:
-        both = off.all(axis=0) & _agree(others[0], others[1])
-        if both.any():
-            scale = np.where(both, ratios[1], 1.0)
-            charge *= scale[steps.owner(charge.size)]
-            source[both] = CLOCK
-            doubt += np.where(both, np.abs(integral) * PACE, 0.0)
-        off[:, both | ~off.all(axis=0)] = False
-    off &= np.array([o < test - SECONDS for o in others])
-    off &= np.array([np.abs(test - o - HOUR) > SECONDS for o in others])
-    change = np.where(off, 1 - ratios, 0.0).max(axis=0)
-    source[change > CONTRADICTED] = CONTRADICTORY
-    doubt += change * np.abs(integral)
-    return doubt

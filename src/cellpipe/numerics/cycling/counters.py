@@ -15,6 +15,8 @@ _MOSTLY = 0.95  # of the starts of steps: a counter that falls there counts by s
 _FINEST = 1e-12  # of the largest value: finer than any number that was written
 _WHOLE, _FINER = 1e-3, 0.02  # a number is whole; of the usual change: a rounding is below
 _LIKE = 0.05  # of the charge by the current: it is that
+_WINDOW = 100  # successive values of a sample
+_COARSE_TIME = 1.0  # s; finer times are not asked whether they are whole minutes
 _FLOAT32 = 2.0**-24  # relative rounding of a number of 32 bits
 
 Floats = NDArray[np.float64]
@@ -163,6 +165,25 @@ def _grid(sample: Floats) -> float:
         if grid < _FINER * usual and np.abs(number - np.round(number)).max() < _WHOLE:
             return grid
     return 0.0
+
+
+def clock_resolution(times: Floats) -> float:
+    """Return the value of the last digit of times, s, at least: 60 if all are whole minutes."""
+    sample = _windows(times)
+    sample = sample[np.isfinite(sample)]
+    digit = resolution(sample)
+    if digit < _COARSE_TIME or not sample.size:
+        return digit
+    whole = np.round((sample - sample[0]) / digit).astype(np.int64)
+    return digit * max(int(np.gcd.reduce(whole)), 1)
+
+
+def _windows(values: Floats) -> Floats:
+    """Return successive values from some places."""
+    if values.size <= _SAMPLES:
+        return values
+    starts = np.linspace(0, values.size - _WINDOW, _SAMPLES // _WINDOW).astype(np.intp)
+    return values[(starts[:, None] + np.arange(_WINDOW)).ravel()]
 
 
 def current_resolution(current: Floats) -> float:

@@ -29,10 +29,10 @@ from cellpipe.numerics.cycling.contradictions import (
     Suspects,
     View,
     Witnesses,
-    check_durations,
     settle,
 )
 from cellpipe.numerics.cycling.counters import Counter, resolution
+from cellpipe.numerics.cycling.durations import check_durations
 from cellpipe.numerics.cycling.integrate import (
     Crossings,
     integrate_crossings,
