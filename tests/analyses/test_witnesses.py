@@ -265,6 +265,26 @@ def stand_still(frame: pl.DataFrame, data: st.DataObject) -> pl.DataFrame:
     return frame.with_columns(pl.Series("test_time_second", time))
 
 
+def in_whole_minutes(frame: pl.DataFrame, data: st.DataObject) -> pl.DataFrame:
+    """Cut off the seconds of the test time; no other time tells them."""
+    start = data.draw(st.floats(0, 60), label="start")
+    time = ((pl.col("test_time_second") + start) / 60).floor() * 60
+    return frame.with_columns(test_time_second=time).drop("step_time_second")
+
+
+def log_no_current(frame: pl.DataFrame, data: st.DataObject) -> pl.DataFrame:
+    """Within a constant current, while its counter, if there is one, goes on."""
+    step = draw_step(frame, data)
+    at = np.flatnonzero(frame["step_count"].to_numpy() == step)
+    if not {UP, NET} & {*frame.columns} or at.size < 20:
+        return frame
+    current = frame["current_ampere"].to_numpy().copy()
+    if np.ptp(current[at]) > 0:
+        return frame
+    current[at[at.size // 3 : -at.size // 4]] = 0.0
+    return frame.with_columns(pl.Series("current_ampere", current))
+
+
 def turn_counters(frame: pl.DataFrame, data: st.DataObject) -> pl.DataFrame:
     names = {DOWN, NET} & {*frame.columns}
     return frame.with_columns(-pl.col(name) for name in names)
@@ -302,6 +322,8 @@ CHANGES: dict[str, Change] = {
     "test time that leaps ahead for good": leap,
     "test time at another pace": run_at_another_pace,
     "test time that stands still": stand_still,
+    "test time in whole minutes": in_whole_minutes,
+    "a current logged as 0 while it is counted": log_no_current,
     "counters with the other sign": turn_counters,
     "no step times": lambda frame, _: frame.drop("step_time_second"),
     "no clock": lambda frame, _: frame.drop("unix_time_second"),
@@ -354,6 +376,20 @@ def test_what_a_counter_tells_is_taken_to_its_last_digit(made: Made, data: st.Da
     assert set(halves["charge_source"]) == {"counter"}
     digit = 10.0 ** -(made.digits + 3)
     assert halves["charge_uncertainty_ah"].max() <= 8 * digit + 1e-6 * max(truth)
+
+
+@SOME
+@given(made=made_tests(counters=COUNTERS[1:]), digits=st.integers(0, 3))
+def test_a_counter_of_few_digits_costs_no_more_than_the_better_of_it_and_the_integral(
+    made: Made, digits: int
+) -> None:
+    frame, truth = run(replace(made, digits=digits))
+    halves = holds(frame, truth)
+    names = {UP, DOWN, NET} & {*frame.columns}
+    integrated = holds(frame.drop(names), truth)["charge_uncertainty_ah"]
+    counted = 4 * 10.0 ** -(digits + 3)  # two digits in each of two steps
+    least = np.maximum(2 * integrated.to_numpy(), 0) * 1.01 + 1e-6 * max(truth)
+    assert (halves["charge_uncertainty_ah"].to_numpy() <= np.maximum(least, counted)).all()
 
 
 @SOME

@@ -20,7 +20,7 @@ from cellpipe.core.contracts.schema import load_schema
 from cellpipe.core.recordings.energies import CHARGES, ENERGIES
 from cellpipe.core.recordings.records import to_array
 from cellpipe.numerics.cycling.contradictions import Witnesses
-from cellpipe.numerics.cycling.counters import Counter
+from cellpipe.numerics.cycling.counters import Counter, direct_counted_currents
 from cellpipe.numerics.cycling.open_circuit import find_offset
 from cellpipe.numerics.cycling.runs import (
     Segments,
@@ -68,6 +68,10 @@ def find_flow(timeseries: pl.DataFrame) -> Flow:
     current = timeseries["current_ampere"].to_numpy()
     voltage = timeseries["voltage_volt"].to_numpy()
     direction, offset = _directions(timeseries, time, current, voltage)
+    counters = _counters(timeseries)
+    if counters and "frequency_hertz" not in timeseries.columns:
+        begins = _step_starts(timeseries, direction, turns=False)
+        direction = direct_counted_currents(direction, time, current, begins, counters[-1])
     charges = weigh_charges(
         Witnesses(
             time,
@@ -77,7 +81,7 @@ def find_flow(timeseries: pl.DataFrame) -> Flow:
             direction == 0,
             optional_column(timeseries, "step_time_second"),
             _clock(timeseries),
-            _counters(timeseries),
+            counters,
             take_counter(timeseries, *ENERGIES),
             offset,
         )

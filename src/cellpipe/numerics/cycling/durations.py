@@ -21,7 +21,7 @@ from cellpipe.numerics.cycling.contradictions import (
     agree,
     step_durations,
 )
-from cellpipe.numerics.cycling.counters import clock_resolution
+from cellpipe.numerics.cycling.counters import time_resolution
 
 PACE = 0.005  # of a duration: clocks whose paces differ by less agree
 FEWEST, SURE = 3, 3.0  # steps that are compared together; standard deviations of their rounding
@@ -33,14 +33,16 @@ Flags = NDArray[np.bool_]
 
 
 class _Other(NamedTuple):
-    """Another clock than the test time: its times, (n,), its durations, (k,), and its digit, s.
+    """Another clock than the test time: its times, (n,), its durations, (k,), and both digits, s.
 
-    ``is_off`` tells in which steps it differs from the test time in many intervals; (k,).
+    ``excess`` tells by how much it differs from the test time in many intervals of each step, s, 0
+    for what digits explain; ``is_off`` in which steps that is no drift; (k,).
     """
 
     time: Floats
     lasted: Floats
     digit: float
+    excess: Floats
     is_off: Flags
 
 
@@ -57,7 +59,7 @@ def check_durations(
     ``source``. Where there is one of them only and it runs at another pace, that is a contradiction
     which nothing settles. Where it says in a single interval that a step was shorter, the
     difference is a doubt, and by more than a tenth a contradiction; one that runs longer saw a
-    pause, and one may be set back by an hour.
+    pause, and one may be set back by an hour. What a drift makes is a doubt, too.
 
     Returns
     -------
@@ -67,7 +69,7 @@ def check_durations(
     test, _ = step_durations(witnesses, steps)
     doubt = np.zeros(integral.size)
     others = [
-        _compare(witnesses.time_second, column, steps, test)
+        _compare(witnesses, column, steps, test)
         for column in (witnesses.step_time_second, witnesses.unix_time_second)
         if column is not None
     ]
@@ -91,8 +93,12 @@ def check_durations(
     off &= np.array([o.lasted < test - SECONDS for o in others])
     off &= np.array([np.abs(test - o.lasted - HOUR) > SECONDS for o in others])
     apart = np.array([np.abs(o.lasted - test) + 2 * o.digit for o in others])
-    change = np.where(off | paced, apart / np.where(known, test, 1.0), 0.0).max(axis=0)
-    source[(change > CONTRADICTED) | paced.any(axis=0)] = CONTRADICTORY
+    drift = np.array([np.where(o.excess > 0, o.excess + 2 * o.digit, 0.0) for o in others])
+    drift[:, (drift == 0).any(axis=0)] = 0.0  # another clock agrees with the test time
+    drift[:, source == CLOCK] = 0.0
+    apart = np.where(off | paced, apart, drift) / np.where(known, test, 1.0)
+    change = np.where(known, apart, 0.0).max(axis=0)
+    source[((off & (apart > CONTRADICTED)) | paced).any(axis=0)] = CONTRADICTORY
     doubt += change * np.abs(integral)
     return doubt
 
@@ -107,35 +113,36 @@ def _integrate_again(
     charge[at] = (current[at] + current[at - 1]) * second / 7200.0
 
 
-def _compare(time: Floats, column: Floats, steps: Steps, test: Floats) -> _Other:
+def _compare(witnesses: Witnesses, column: Floats, steps: Steps, test: Floats) -> _Other:
     """Find the steps in which a clock differs from the test time in many intervals."""
+    time = witnesses.time_second
     lasted = column[steps.ends] - column[steps.begins]
-    is_off = np.zeros(test.size, np.bool_)
+    excess = np.zeros(test.size)
     apart = np.abs(lasted - test)
     known = steps.driven & (test > 0) & (lasted >= 0)
-    pooled = known & (PACE * test < SECONDS) & (apart > 0)
-    unsure = np.flatnonzero(known & (apart > SECONDS + PACE * np.maximum(test, lasted)))
-    if not unsure.size and not pooled.any():
-        return _Other(column, lasted, 0.0, is_off)
-    digit = clock_resolution(column)
-    for step in unsure.tolist():
+    short = known & (PACE * test < SECONDS)
+    unsure = known & (apart > SECONDS)
+    pooled = short & ~unsure & (apart > 0)
+    if not unsure.any() and not pooled.any():
+        return _Other(column, lasted, 0.0, excess, excess > 0)
+    digit = sum(time_resolution(times, witnesses.new_step) for times in (time, column))
+    for step in np.flatnonzero(unsure).tolist():
         span = slice(steps.begins[step], steps.ends[step] + 1)
-        excess = np.diff(column[span]) - np.diff(time[span])
-        is_off[step] = _is_spread(excess, float(test[step]), digit)
-    short = np.flatnonzero(pooled & ~is_off)
-    if short.size >= FEWEST and _is_spread(
-        (lasted - test)[short], float(test[known & (PACE * test < SECONDS)].sum()),
-        digit * max(SURE * np.sqrt(short.size), short.size / 2),
-    ):  # fmt: skip
-        is_off[short] = True
-    return _Other(column, lasted, digit, is_off)
+        excess[step] = _spread(np.diff(column[span]) - np.diff(time[span]))
+    excess[excess <= SECONDS + 2 * digit] = 0.0
+    is_off = excess > SECONDS + 2 * digit + PACE * np.maximum(test, lasted)
+    number = int(pooled.sum())
+    if number >= FEWEST:
+        total = _spread((lasted - test)[pooled])
+        noise = 2 * digit * max(SURE * np.sqrt(number), number / 2)
+        if total > SECONDS + noise + PACE * float(test[short].sum()):
+            is_off |= pooled
+    return _Other(column, lasted, digit, excess, is_off)
 
 
-def _is_spread(excess: Floats, test: float, digit: float) -> bool:
-    """Return whether a clock's excess over the test time is left without its largest interval."""
+def _spread(excess: Floats) -> float:
+    """Return how much of a clock's excess over the test time is left without its largest, s."""
     excess = excess[np.isfinite(excess)]
     if excess.size < 2:
-        return False
-    largest = int(np.argmax(np.abs(excess)))
-    total = float(excess.sum() - excess[largest])
-    return abs(total) > SECONDS + 2 * digit + PACE * max(test, test + total)
+        return 0.0
+    return abs(float(excess.sum() - excess[np.argmax(np.abs(excess))]))
