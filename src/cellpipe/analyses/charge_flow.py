@@ -169,8 +169,8 @@ def _directions(
     direction = direct_weak_currents(direction, current, begins, driven=driven, tapers=tapers)
     if (mode < len(MODES)).all():
         return direction, 0.0
-    open_circuit, offset = find_offset(current, voltage, direction)
-    direction[open_circuit & (modes == len(MODES))] = 0
+    told, offset = find_offset(time, current, voltage, direction)
+    np.copyto(direction, told, where=modes == len(MODES))
     return direction, offset
 
 
