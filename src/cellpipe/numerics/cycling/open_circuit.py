@@ -108,8 +108,7 @@ def _find_noise(current: Floats) -> slice | None:
     loud = np.abs(current) > LOUD * float(current[start:stop].std())
     before, after = np.flatnonzero(loud[:start]), np.flatnonzero(loud[stop:])
     first = int(before[-1]) + 1 if before.size else 0
-    last = stop + int(after[0]) if after.size else current.size
-    return slice(max(first, start - FEWEST_OF_NOISE), min(last, stop + FEWEST_OF_NOISE))
+    return slice(first, stop + int(after[0]) if after.size else current.size)
 
 
 def _stretches(
