@@ -16,9 +16,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cellpipe.analyses import cycles, half_cycles
+from cellpipe.analyses import cells, cycles, half_cycles
 from cellpipe.analyses.half_cycle_segments import add_charge, half_cycle_segments
-from cellpipe.core.contracts import validate, validate_rows
+from cellpipe.core.contracts import empty_table, validate, validate_rows
 from cellpipe.core.model import Cell
 from made_files import LONG
 
@@ -401,3 +401,29 @@ def test_the_records_of_a_half_cycle_add_up_to_its_capacity(
     charged = add_charge(table).filter(pl.col("segment") > 0)
     sums = charged.group_by("segment", maintain_order=True).agg(pl.col("charge_ah").sum().abs())
     assert sums["charge_ah"].to_list() == pytest.approx(halves["capacity_ah"].to_list(), rel=1e-12)
+
+
+def test_an_efficiency_that_far_records_do_not_tell_is_in_the_table_and_in_no_mean() -> None:
+    """Every 300 s, with no record where a step ends: each half cycle may be off by 4 %."""
+    frame, truth = run(Made((1e-3, 1e-3), (2.0, 1.98), 1.0, 600.0, 10.0, "none", 12, cycles=6))
+    summary = {}
+    for name, table in (("all", frame), ("few", frame.gather_every(30))):
+        _, halves, made = compute(table.drop("step_time_second"))
+        (found,) = cells.ANALYSIS.compute(FULL, {
+            "cycles": made, "interfacial_resistance": empty_table("interfacial_resistance"),
+            "files": empty_table("files"),
+        })  # fmt: skip
+        summary[name] = validate("cells", found.table).row(0, named=True), made
+        (result,) = cycles.ANALYSIS.compute(FULL, {"half_cycles": halves})
+        said = [finding.code for finding in result.findings]
+        assert ("efficiency_uncertain" in said) is (name == "few")
+    row, made = summary["few"]
+    assert made["coulombic_efficiency"].count() >= 4
+    assert (made["coulombic_efficiency_uncertainty"].drop_nulls() > 0.01).all()
+    assert row["mean_coulombic_efficiency"] is None
+    assert row["cumulative_coulombic_efficiency"] is None
+    assert "is known to 1 %" in row["mean_efficiency_remark"]
+    assert "is known to ±" in row["initial_remark"]
+    row, _ = summary["all"]
+    assert row["mean_coulombic_efficiency"] == pytest.approx(truth[1] / truth[0], abs=1e-3)
+    assert row["mean_efficiency_remark"] is None
