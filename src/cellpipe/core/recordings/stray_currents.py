@@ -14,6 +14,7 @@ from cellpipe.core.recordings.records import SAMPLE, Flags, Floats, Places, Reco
 MOST = 5  # records in a row
 _AROUND = 4  # records on either side that hold the same current
 _SAME = 0.01  # of that current
+_LEAST = 0.02  # of the usual current; below, none is constant
 _OFF = 0.1  # of that current, by which others are off
 _ANSWER = 0.2  # of the voltage that the current would move
 _FEWEST_TURNS = 3  # changes of current that tell the resistance
@@ -37,7 +38,12 @@ def find_stray_currents(records: Records, record_index: Places) -> Places:
     none = np.zeros(0, np.intp)
     if current.size < 2 * _AROUND + MOST:
         return none
-    jumps = np.flatnonzero(np.abs(np.diff(current)) > _OFF * np.abs(current[:-1])) + 1
+    usual = _usual(current)
+    change = np.diff(current)
+    np.abs(change, out=change)
+    jumps = np.flatnonzero(change > _OFF * _LEAST * usual) + 1
+    before = np.abs(current[jumps - 1])
+    jumps = jumps[(before > _LEAST * usual) & (change[jumps - 1] > _OFF * before)]
     jumps = _candidates(current, jumps[(jumps >= _AROUND) & (jumps < current.size - _AROUND)])
     resistance = _resistance(records) if jumps.size else 0.0
     if not resistance:
@@ -97,12 +103,16 @@ def _is_borne_out(voltage: Floats, around: Places, inside: Places, moved: Floats
     return off > _ANSWER * expected or expected < _NOISE * noise
 
 
+def _usual(current: Floats) -> float:
+    """Return the median of the currents that flow, A; endless without one."""
+    flowing = np.abs(current[:: current.size // SAMPLE + 1])
+    return float(np.median(flowing[flowing > 0])) if flowing.any() else np.inf
+
+
 def _resistance(records: Records) -> float:
     """Return how far the voltage moves by current where steps begin, Ω; 0 if few tell it."""
     change = np.diff(records.current)
-    flowing = np.abs(records.current[:: records.current.size // SAMPLE + 1])
-    usual = float(np.median(flowing[flowing > 0])) if flowing.any() else np.inf
-    at = np.flatnonzero(np.abs(change) > _LEAST_CHANGE * usual)
+    at = np.flatnonzero(np.abs(change) > _LEAST_CHANGE * _usual(records.current))
     lasting: Flags = np.zeros(at.size, np.bool_)
     if at.size:
         later = np.minimum(at + 1 + MOST, records.current.size - 1)

@@ -77,7 +77,7 @@ def find_offset(
             error = float(current_ampere[span].std()) / np.sqrt(span.stop - span.start)
             told[span] = np.sign(mean) if abs(mean) > SURE * error else 0
             continue
-        found += _stretches(current_ampere, voltage_volt, start, end, SMALL * usual)
+        found += _stretches(current_ampere, voltage_volt, direction, (start, end), SMALL * usual)
     offsets: list[float] = []
     agreeing = _agreeing(found)
     ways = {np.sign(current_ampere[stretch.start - 1]) for stretch in agreeing if stretch.start}
@@ -112,14 +112,17 @@ def _find_noise(current: Floats) -> slice | None:
 
 
 def _stretches(
-    current: Floats, voltage: Floats, start: int, end: int, small: float
+    current: Floats, voltage: Floats, direction: Directions, span: tuple[int, int], small: float
 ) -> list[_Stretch]:
     """Divide small currents where they jump, and return those that stay the same."""
+    start, end = span
     inside = current[start:end]
     larger = np.maximum(np.abs(inside[1:]), np.abs(inside[:-1]))
     jumps = start + 1 + np.flatnonzero(np.abs(np.diff(inside)) > STEADY * larger)
+    begins, stops = np.append(start, jumps), np.append(jumps, end)
+    asked = (stops - begins >= FEWEST) & (direction[begins] != 0)
     found = []
-    for begin, stop in zip([start, *jumps.tolist()], [*jumps.tolist(), end], strict=True):
+    for begin, stop in zip(begins[asked].tolist(), stops[asked].tolist(), strict=True):
         offset = _offset(current[begin:stop])
         if offset:
             leaves = _leaves(current, voltage, begin, stop, offset)
