@@ -182,6 +182,20 @@ def spoil_current(frame: pl.DataFrame, data: st.DataObject) -> pl.DataFrame:
     return set_at(frame, "current_ampere", draw_record(frame, data), 10.0)
 
 
+def spoil_some_currents(frame: pl.DataFrame, data: st.DataObject) -> pl.DataFrame:
+    """Up to four times one to three records within a constant current, not beside each other."""
+    current, steps = frame["current_ampere"].to_numpy().copy(), frame["step_count"].to_numpy()
+    for _ in range(data.draw(st.integers(1, 4), label="number")):
+        step = draw_step(frame, data)
+        at = np.flatnonzero(steps == step)
+        if at.size < 30 or np.ptp(frame["current_ampere"].to_numpy()[at]) > 0:
+            continue
+        start = data.draw(st.sampled_from(at[6:-9:12].tolist()), label="record")
+        several = slice(start, start + data.draw(st.integers(1, 3), label="records"))
+        current[several] *= data.draw(st.sampled_from([0.0, 3.0, 0.5, -1.0, 1e4]), label="times")
+    return frame.with_columns(pl.Series("current_ampere", current))
+
+
 def spoil_time(frame: pl.DataFrame, data: st.DataObject) -> pl.DataFrame:
     at = draw_record(frame, data)
     time = float(frame["test_time_second"][at])
@@ -309,6 +323,7 @@ CHANGES: dict[str, Change] = {
     "rows twice": duplicate_rows,
     "a record dropped": drop_record,
     "one current of 10 A": spoil_current,
+    "some wrong currents": spoil_some_currents,
     "one time of 0 or 10 h on": spoil_time,
     "one count of 0": spoil_counter_record,
     "counter set back twice in a step": set_back_twice,

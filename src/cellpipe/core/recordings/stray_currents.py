@@ -20,6 +20,7 @@ _ANSWER = 0.2  # of the voltage that the current would move
 _FEWEST_TURNS = 3  # changes of current that tell the resistance
 _LEAST_CHANGE = 0.5  # of the usual current; a smaller change does not tell it
 _NOISE = 4.0  # times the voltage's noise
+_STILL = 1e-3  # V, by which a voltage moves that does not answer, where no resistance is known
 _LONG = 5.0  # times the intervals around: records are missing
 
 
@@ -45,9 +46,9 @@ def find_stray_currents(records: Records, record_index: Places) -> Places:
     before = np.abs(current[jumps - 1])
     jumps = jumps[(before > _LEAST * usual) & (change[jumps - 1] > _OFF * before)]
     jumps = _candidates(current, jumps[(jumps >= _AROUND) & (jumps < current.size - _AROUND)])
-    resistance = _resistance(records) if jumps.size else 0.0
-    if not resistance:
+    if not jumps.size:
         return none
+    resistance = _resistance(records)
     found: list[int] = []
     for start in jumps.tolist():
         length = _length(current, start)
@@ -95,11 +96,13 @@ def _is_broken(records: Records, record_index: Places, span: slice) -> bool:
 
 
 def _is_borne_out(voltage: Floats, around: Places, inside: Places, moved: Floats) -> bool:
-    """Return whether the voltage answers to a current that would move it so far."""
+    """Return whether the voltage answers to a current that would move it so far, V, 0 if unknown."""
     line = np.polynomial.Polynomial.fit(around, voltage[around], 2)
     off = float(np.abs(voltage[inside] - line(inside)).max())
     noise = float(np.abs(voltage[around] - line(around)).max())
     expected = float(np.abs(moved).max())
+    if not expected:
+        return off > _NOISE * noise + _STILL
     return off > _ANSWER * expected or expected < _NOISE * noise
 
 
