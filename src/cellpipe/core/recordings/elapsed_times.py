@@ -160,7 +160,8 @@ def find_leaps(clocks: Clocks) -> Floats:
         told = _told(clocks, place)
         if pace > 0 and 0 <= told <= 2 * pace + _AGREE:
             leap = passed[place - 1] - told
-            leaps[start:place] = [passed[one - 1] - _told(clocks, one) for one in range(start, place)]
+            stood = range(start, place)
+            leaps[start:place] = [passed[one - 1] - _told(clocks, one) for one in stood]
             caught_up = start < place and abs(leap - lag) <= _AGREE * (place - start + 1)
             leaps[place] = -leaps[start:place].sum() if caught_up else leap
     return leaps

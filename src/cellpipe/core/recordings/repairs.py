@@ -216,7 +216,7 @@ def _number(part: Flags) -> str:
 
 
 def _repair_leaps(table: pl.DataFrame) -> Repair:
-    """Take back where the test time leaps ahead, or stands still before, and other clocks do not."""
+    """Take back where the test time leaps ahead, or stands before, and other clocks do not."""
     if not {"unix_time_second", "step_time_second"} & {*table.columns} or _goes_back(table):
         return Repair(table)
     clocks = _clocks(table, Records.of(table))

@@ -72,7 +72,8 @@ def _candidates(current: Floats, jumps: Places) -> Places:
     for later in range(1, MOST + 1):
         at = np.minimum(jumps + later, current.size - 1)
         back |= np.abs(current[at] - current[jumps - 1]) <= _SAME * np.abs(current[jumps - 1])
-    return jumps[back & (current[jumps - 1] != 0)]
+    found: Places = jumps[back & (current[jumps - 1] != 0)]
+    return found
 
 
 def _length(current: Floats, start: int) -> int:
@@ -96,7 +97,7 @@ def _is_broken(records: Records, record_index: Places, span: slice) -> bool:
 
 
 def _is_borne_out(voltage: Floats, around: Places, inside: Places, moved: Floats) -> bool:
-    """Return whether the voltage answers to a current that would move it so far, V, 0 if unknown."""
+    """Return whether the voltage answers to a current that would move it so far (0: unknown)."""
     line = np.polynomial.Polynomial.fit(around, voltage[around], 2)
     off = float(np.abs(voltage[inside] - line(inside)).max())
     noise = float(np.abs(voltage[around] - line(around)).max())

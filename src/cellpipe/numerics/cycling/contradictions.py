@@ -215,7 +215,8 @@ def settle(
     less = _excess(suspects, mended, checked)
     number = suspects.sum((odd & ~right).astype(np.float64))
     length = suspects.steps.ends - suspects.steps.begins
-    is_mended = wrong & (suspects.sum(odd.astype(np.float64)) > 0) & (number <= np.maximum(FEW, MOST * length))
+    is_mended = wrong & (suspects.sum(odd.astype(np.float64)) > 0)
+    is_mended &= number <= np.maximum(FEW, MOST * length)
     is_mended &= ~_is_wrong(suspects, view, less, suspects.sum(mended), suspects.sum(checked))
     taken = odd & ~right & is_mended[suspects.step]
     by_count[suspects.at[taken]] = suspects.integral[taken]
@@ -250,7 +251,7 @@ def _is_wrong(
 
 
 def _odd_intervals(suspects: Suspects) -> tuple[Flags, Flags]:
-    """Return where a counter counts what the current can't carry, and where it is right all the same.
+    """Return where a counter counts what the current can't carry, and where it is right in that.
 
     In a pause the time goes on and nothing passes. A test time may stand still while another clock
     goes on as the counter does; a current may be logged as 0 while it goes on.

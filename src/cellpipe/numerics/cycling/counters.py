@@ -262,7 +262,8 @@ def _windows(values: Floats) -> Floats:
     if values.size <= _SAMPLES:
         return values
     starts = np.linspace(0, values.size - _WINDOW, _SAMPLES // _WINDOW).astype(np.intp)
-    return values[(starts[:, None] + np.arange(_WINDOW)).ravel()]
+    windows: Floats = values[(starts[:, None] + np.arange(_WINDOW)).ravel()]
+    return windows
 
 
 def current_resolution(current: Floats) -> float:

@@ -222,10 +222,8 @@ def _integral_bound(
     return width
 
 
-def _prefer_integral(
-    witnesses: Witnesses, counter: Counter, sums: _Sums, by_count: Floats
-) -> None:
-    """Take the integral in steps that it tells better than a counter of few digits; change the sums.
+def _prefer_integral(witnesses: Witnesses, counter: Counter, sums: _Sums, by_count: Floats) -> None:
+    """Take the integral where it tells a step better than a counter of few digits; change the sums.
 
     The counter is the check: they agree within its digits and the integral's bounds.
     """
