@@ -309,7 +309,7 @@ def _findings(table: pl.DataFrame) -> tuple[Finding, ...]:
 
 
 ANALYSIS = Analysis(
-    "half_cycles", ("half_cycle_segments",), ("half_cycles",), _compute, version=3,
+    "half_cycles", ("half_cycle_segments",), ("half_cycles",), _compute, version=4,
     fields=(
         "cell_id", "configuration", "reference_offset_volt", "lower_voltage_volt",
         "upper_voltage_volt",
