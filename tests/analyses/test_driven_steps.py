@@ -73,6 +73,67 @@ def test_a_rest_with_an_offset_is_no_charge_wherever_it_is(
     assert capacities(table) == pytest.approx(capacities(record(*CYCLE, every=120)), rel=1e-6)
 
 
+def without_words(table: pl.DataFrame, *, steps: bool) -> pl.DataFrame:
+    return table.drop(MODE) if steps else table.drop(MODE, "step_count", "step_time_second")
+
+
+def relaxed(table: pl.DataFrame) -> pl.DataFrame:
+    """Let the voltage relax by 80 mV, most of it at once, in each rest."""
+    since = pl.col("step_time_second")
+    before = pl.when(pl.col(MODE) != "rest").then(pl.col(CURRENT).sign()).forward_fill()
+    fall = 0.04 + 0.04 * (1 - (-since / 600).exp())
+    rests = pl.when(pl.col(MODE) == "rest").then(pl.col(VOLTAGE) - before.fill_null(0) * fall)
+    return table.with_columns(rests.otherwise(pl.col(VOLTAGE)).alias(VOLTAGE))
+
+
+@given(
+    offset=st.floats(2e-6, 1e-4), sign=st.sampled_from([1, -1]), hours=st.floats(0.15, 1.5),
+    steps=st.booleans(), held=st.booleans(),
+)  # fmt: skip
+@settings(max_examples=200)
+def test_a_current_that_is_the_same_in_all_rests_is_no_charge_without_words_either(
+    offset: float, sign: int, hours: float, *, steps: bool, held: bool
+) -> None:
+    """Up to a tenth of the usual current, from the first rest on, behind held voltages, too."""
+    rest: Step = ("rest", hours, sign * offset, sign * offset)
+    hold: tuple[Step, ...] = (("CV", 0.5, 1e-3, 3e-4),) if held else ()
+    once = (CYCLE[0], *hold, rest, CYCLE[2], rest)
+    table = relaxed(record(rest, *once, *once))
+    still = relaxed(record(*(
+        (mode, hours, *((0.0, 0.0) if mode == "rest" else ends))
+        for mode, hours, *ends in (rest, *once, *once)
+    )))  # fmt: skip
+    found, right = (segments(without_words(each, steps=steps)) for each in (table, still))
+    off = np.abs(found["capacity_ah"].to_numpy() - right["capacity_ah"].to_numpy())
+    assert (off <= 2e-3 * right["capacity_ah"].to_numpy()).all()
+    assert (off <= found["charge_uncertainty_ah"].to_numpy() + 1e-9).all()
+
+
+@given(seed=st.integers(0, 99), noise=st.floats(1e-6, 1e-5), hours=st.floats(1, 48))
+@settings(max_examples=100)
+def test_noise_of_a_rest_adds_no_charge_without_words_either(
+    seed: int, noise: float, hours: float
+) -> None:
+    rest: Step = ("rest", hours, 0.0, 0.0)
+    table = relaxed(record(rest, CYCLE[0], rest, CYCLE[2], rest, every=120))
+    random = np.random.default_rng(seed).standard_normal(table.height) * noise
+    noisy = table.with_columns(
+        pl.when(pl.col(MODE) == "rest").then(pl.Series(random)).otherwise(CURRENT).alias(CURRENT)
+    )
+    found = capacities(without_words(noisy, steps=False))
+    few = noise * 10 * 120 / 3600  # some records beside the driven ones
+    assert found == pytest.approx(capacities(table), abs=few + 2e-3 * 120 / 3600)
+
+
+def test_a_slow_charge_behind_a_fast_one_is_no_offset() -> None:
+    """A second step at a twentieth of the current, whose voltage rises again as it charges."""
+    slow: Step = ("CC", 1.5, 5e-5, 5e-5)
+    table = record(CYCLE[0], slow, CYCLE[2])
+    drop = pl.when(pl.col("step_count") == 2).then(0.03).otherwise(0.0)
+    table = table.with_columns((pl.col(VOLTAGE) - drop).alias(VOLTAGE)).drop(MODE)
+    assert capacities(table)[0] == pytest.approx(2e-3 + 7.5e-5, rel=1e-3)
+
+
 @given(
     level=st.floats(1e-8, 0.9e-6), sign=st.sampled_from([1, -1]), noise=st.floats(0, 3),
     mode=st.sampled_from(["CC", "CV", "CCCV", "CP", "CR", "driven"]), seed=st.integers(0, 99),

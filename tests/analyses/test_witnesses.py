@@ -16,9 +16,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cellpipe.analyses import cycles, half_cycles
+from cellpipe.analyses import cells, cycles, half_cycles
 from cellpipe.analyses.half_cycle_segments import add_charge, half_cycle_segments
-from cellpipe.core.contracts import validate, validate_rows
+from cellpipe.core.contracts import empty_table, validate, validate_rows
 from cellpipe.core.model import Cell
 from made_files import LONG
 
@@ -182,6 +182,20 @@ def spoil_current(frame: pl.DataFrame, data: st.DataObject) -> pl.DataFrame:
     return set_at(frame, "current_ampere", draw_record(frame, data), 10.0)
 
 
+def spoil_some_currents(frame: pl.DataFrame, data: st.DataObject) -> pl.DataFrame:
+    """Up to four times one to three records within a constant current, not beside each other."""
+    current, steps = frame["current_ampere"].to_numpy().copy(), frame["step_count"].to_numpy()
+    for _ in range(data.draw(st.integers(1, 4), label="number")):
+        step = draw_step(frame, data)
+        at = np.flatnonzero(steps == step)
+        if at.size < 30 or np.ptp(frame["current_ampere"].to_numpy()[at]) > 0:
+            continue
+        start = data.draw(st.sampled_from(at[6:-9:12].tolist()), label="record")
+        several = slice(start, start + data.draw(st.integers(1, 3), label="records"))
+        current[several] *= data.draw(st.sampled_from([0.0, 3.0, 0.5, -1.0, 1e4]), label="times")
+    return frame.with_columns(pl.Series("current_ampere", current))
+
+
 def spoil_time(frame: pl.DataFrame, data: st.DataObject) -> pl.DataFrame:
     at = draw_record(frame, data)
     time = float(frame["test_time_second"][at])
@@ -243,6 +257,45 @@ def leap(frame: pl.DataFrame, data: st.DataObject) -> pl.DataFrame:
     return frame.with_columns(test_time_second=pl.col("test_time_second") + later * ahead)
 
 
+def run_at_another_pace(frame: pl.DataFrame, data: st.DataObject) -> pl.DataFrame:
+    """Throughout, or from some record on; step times may tell the same as dates, or are absent."""
+    pace = data.draw(st.sampled_from([0.5, 0.9, 0.98, 1.02, 1.7]), label="pace")
+    at = data.draw(st.sampled_from([0, draw_record(frame, data)]), label="from")
+    time = pl.col("test_time_second")
+    since = (time - time.get(at)).clip(0)
+    frame = frame.with_columns(test_time_second=time + (pace - 1) * since)
+    return frame if data.draw(st.booleans()) else frame.drop("step_time_second")
+
+
+def stand_still(frame: pl.DataFrame, data: st.DataObject) -> pl.DataFrame:
+    """For some records, and catch up."""
+    count = data.draw(st.integers(20, 120), label="count")
+    at = data.draw(st.integers(2, max(frame.height - count - 3, 2)), label="record")
+    time = frame["test_time_second"].to_numpy().copy()
+    time[at : at + count] = time[at]
+    return frame.with_columns(pl.Series("test_time_second", time))
+
+
+def in_whole_minutes(frame: pl.DataFrame, data: st.DataObject) -> pl.DataFrame:
+    """Cut off the seconds of the test time; no other time tells them."""
+    start = data.draw(st.floats(0, 60), label="start")
+    time = ((pl.col("test_time_second") + start) / 60).floor() * 60
+    return frame.with_columns(test_time_second=time).drop("step_time_second")
+
+
+def log_no_current(frame: pl.DataFrame, data: st.DataObject) -> pl.DataFrame:
+    """Within a constant current, while its counter, if there is one, goes on."""
+    step = draw_step(frame, data)
+    at = np.flatnonzero(frame["step_count"].to_numpy() == step)
+    if not {UP, NET} & {*frame.columns} or at.size < 20:
+        return frame
+    current = frame["current_ampere"].to_numpy().copy()
+    if np.ptp(current[at]) > 0:
+        return frame
+    current[at[at.size // 3 : -at.size // 4]] = 0.0
+    return frame.with_columns(pl.Series("current_ampere", current))
+
+
 def turn_counters(frame: pl.DataFrame, data: st.DataObject) -> pl.DataFrame:
     names = {DOWN, NET} & {*frame.columns}
     return frame.with_columns(-pl.col(name) for name in names)
@@ -267,6 +320,7 @@ CHANGES: dict[str, Change] = {
     "rows twice": duplicate_rows,
     "a record dropped": drop_record,
     "one current of 10 A": spoil_current,
+    "some wrong currents": spoil_some_currents,
     "one time of 0 or 10 h on": spoil_time,
     "one count of 0": spoil_counter_record,
     "counter set back twice in a step": set_back_twice,
@@ -278,6 +332,10 @@ CHANGES: dict[str, Change] = {
     "test time that wraps": wrap_at_a_day,
     "test time 0 at each start": zero_at_each_start,
     "test time that leaps ahead for good": leap,
+    "test time at another pace": run_at_another_pace,
+    "test time that stands still and catches up": stand_still,
+    "test time in whole minutes": in_whole_minutes,
+    "a current logged as 0 while it is counted": log_no_current,
     "counters with the other sign": turn_counters,
     "no step times": lambda frame, _: frame.drop("step_time_second"),
     "no clock": lambda frame, _: frame.drop("unix_time_second"),
@@ -333,6 +391,20 @@ def test_what_a_counter_tells_is_taken_to_its_last_digit(made: Made, data: st.Da
 
 
 @SOME
+@given(made=made_tests(counters=COUNTERS[1:]), digits=st.integers(0, 3))
+def test_a_counter_of_few_digits_costs_no_more_than_the_better_of_it_and_the_integral(
+    made: Made, digits: int
+) -> None:
+    frame, truth = run(replace(made, digits=digits))
+    halves = holds(frame, truth)
+    names = {UP, DOWN, NET} & {*frame.columns}
+    integrated = holds(frame.drop(names), truth)["charge_uncertainty_ah"]
+    counted = 4 * 10.0 ** -(digits + 3)  # two digits in each of two steps
+    least = np.maximum(2 * integrated.to_numpy(), 0) * 1.01 + 1e-6 * max(truth)
+    assert (halves["charge_uncertainty_ah"].to_numpy() <= np.maximum(least, counted)).all()
+
+
+@SOME
 @given(made=made_tests(counters=COUNTERS), data=st.data())
 def test_the_records_of_a_half_cycle_add_up_to_its_capacity(
     made: Made, data: st.DataObject
@@ -341,3 +413,29 @@ def test_the_records_of_a_half_cycle_add_up_to_its_capacity(
     charged = add_charge(table).filter(pl.col("segment") > 0)
     sums = charged.group_by("segment", maintain_order=True).agg(pl.col("charge_ah").sum().abs())
     assert sums["charge_ah"].to_list() == pytest.approx(halves["capacity_ah"].to_list(), rel=1e-12)
+
+
+def test_an_efficiency_that_far_records_do_not_tell_is_in_the_table_and_in_no_mean() -> None:
+    """Every 300 s, with no record where a step ends: each half cycle may be off by 4 %."""
+    frame, truth = run(Made((1e-3, 1e-3), (2.0, 1.98), 1.0, 600.0, 10.0, "none", 12, cycles=6))
+    summary = {}
+    for name, table in (("all", frame), ("few", frame.gather_every(30))):
+        _, halves, made = compute(table.drop("step_time_second"))
+        (found,) = cells.ANALYSIS.compute(FULL, {
+            "cycles": made, "interfacial_resistance": empty_table("interfacial_resistance"),
+            "files": empty_table("files"),
+        })  # fmt: skip
+        summary[name] = validate("cells", found.table).row(0, named=True), made
+        (result,) = cycles.ANALYSIS.compute(FULL, {"half_cycles": halves})
+        said = [finding.code for finding in result.findings]
+        assert ("efficiency_uncertain" in said) is (name == "few")
+    row, made = summary["few"]
+    assert made["coulombic_efficiency"].count() >= 4
+    assert (made["coulombic_efficiency_uncertainty"].drop_nulls() > 0.01).all()
+    assert row["mean_coulombic_efficiency"] is None
+    assert row["cumulative_coulombic_efficiency"] is None
+    assert "is known to 1 %" in row["mean_efficiency_remark"]
+    assert "is known to ±" in row["initial_remark"]
+    row, _ = summary["all"]
+    assert row["mean_coulombic_efficiency"] == pytest.approx(truth[1] / truth[0], abs=1e-3)
+    assert row["mean_efficiency_remark"] is None

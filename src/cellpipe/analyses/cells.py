@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from cellpipe.analyses.complete_cycles import STUB
-from cellpipe.analyses.cycles import POSSIBLE, reversible_direction
+from cellpipe.analyses.cycles import KNOWN, POSSIBLE, reversible_direction
 from cellpipe.core.contracts import load_schema
 from cellpipe.core.model import Analysis, Cell, Finding, Result, Tables
 from cellpipe.numerics.cycling.ageing import (
@@ -68,15 +68,19 @@ def _cycling_summary(cell: Cell, cycles: pl.DataFrame) -> dict[str, object]:
     complete = cycles.filter("complete")
     initial = (complete if complete.height else cycles).head(1)
     first = initial.row(0, named=True) if initial.height else {}
-    later = complete.filter(
+    is_known = pl.col("coulombic_efficiency_uncertainty") <= KNOWN
+    after = complete.filter(
         ~pl.col("formation_cycle") & (pl.col("cycle") > pl.col("retention_reference_cycle"))
-    )["coulombic_efficiency"]
+    )
+    later = after.filter(is_known)["coulombic_efficiency"]
     last = complete.filter(pl.col("capacity_retention").is_not_null())
     final = last.row(-1, named=True) if last.height else {}
     low, high = POSSIBLE
     possible = [
         efficiency
-        for number, efficiency in complete.select("cycle", "coulombic_efficiency").iter_rows()
+        for number, efficiency in complete.select(
+            "cycle", pl.when(is_known).then("coulombic_efficiency")
+        ).iter_rows()
         if number != first["cycle"] or efficiency is None or low <= efficiency <= high
     ]
     return {
@@ -97,7 +101,7 @@ def _cycling_summary(cell: Cell, cycles: pl.DataFrame) -> dict[str, object]:
         ),
         "initial_coulombic_efficiency": first.get("coulombic_efficiency"),
         "mean_coulombic_efficiency": later.mean(),
-        "mean_efficiency_remark": _mean_remark(later),
+        "mean_efficiency_remark": _mean_remark(later, after["coulombic_efficiency"].count()),
         "coulombic_efficiency_standard_deviation": later.std(),
         "cumulative_coulombic_efficiency": _cumulative_efficiency(possible),
         "capacity_retention": final.get("capacity_retention"),
@@ -127,7 +131,11 @@ def _initial_remark(cell: Cell, first: dict[str, Any], earlier: str | None) -> s
         return f"cycle {first['cycle']} is not complete: {first['incomplete_because']}"
     if earlier is not None and first:
         return f"cycle {first['cycle']}'s, as {earlier}"
-    efficiency = first.get("coulombic_efficiency")
+    efficiency, off = (
+        first.get(f"coulombic_efficiency{of}") for of in ("", "_uncertainty")
+    )  # fmt: skip
+    if efficiency is not None and off is not None and off > KNOWN:
+        return f"cycle {first['cycle']}'s efficiency is known to ± {100 * off:.2g} % only"
     if efficiency is None or POSSIBLE[0] <= efficiency <= POSSIBLE[1]:
         return None
     first_half, second_half = "charge", "discharge"
@@ -146,7 +154,10 @@ def _initial_remark(cell: Cell, first: dict[str, Any], earlier: str | None) -> s
     )
 
 
-def _mean_remark(efficiency: pl.Series) -> str | None:
+def _mean_remark(efficiency: pl.Series, number: int) -> str | None:
+    """Return why the mean is none or can't be a cell's own, of the efficiencies that are known."""
+    if number and efficiency.is_empty():
+        return f"the efficiency of none of {number} cycles is known to 1 %"
     mean = efficiency.mean()
     if not isinstance(mean, float) or POSSIBLE[0] <= mean <= POSSIBLE[1]:
         return None
@@ -269,7 +280,7 @@ def _field_finding(field: str, gain: str) -> Finding:
 
 ANALYSIS = Analysis(
     "cells", ("cycles", "interfacial_resistance", "files", "half_cycle_segments", "impedance"),
-    ("cells",), _compute, version=3,
+    ("cells",), _compute, version=4,
     fields=(
         "cell_id", "configuration", "group", "in_sheet", "inferred", "cathode_active_mass_mg",
         "anode_active_mass_mg", "area_cm2", "nominal_capacity_mah_per_g", "reference_offset_volt",

@@ -20,7 +20,7 @@ from cellpipe.core.contracts.schema import load_schema
 from cellpipe.core.recordings.energies import CHARGES, ENERGIES
 from cellpipe.core.recordings.records import to_array
 from cellpipe.numerics.cycling.contradictions import Witnesses
-from cellpipe.numerics.cycling.counters import Counter
+from cellpipe.numerics.cycling.counters import Counter, direct_counted_currents
 from cellpipe.numerics.cycling.open_circuit import find_offset
 from cellpipe.numerics.cycling.runs import (
     Segments,
@@ -70,6 +70,10 @@ def find_flow(timeseries: pl.DataFrame) -> Flow:
     current = timeseries["current_ampere"].to_numpy()
     voltage = timeseries["voltage_volt"].to_numpy()
     direction, offset = _directions(timeseries, time, current, voltage)
+    counters = _counters(timeseries)
+    if counters and "frequency_hertz" not in timeseries.columns:
+        begins = _step_starts(timeseries, direction, turns=False)
+        direction = direct_counted_currents(direction, time, current, begins, counters[-1])
     charges = weigh_charges(
         Witnesses(
             time,
@@ -78,8 +82,8 @@ def find_flow(timeseries: pl.DataFrame) -> Flow:
             _step_starts(timeseries, direction),
             direction == 0,
             optional_column(timeseries, "step_time_second"),
-            optional_column(timeseries, "unix_time_second"),
-            _counters(timeseries),
+            _clock(timeseries),
+            counters,
             take_counter(timeseries, *ENERGIES),
             offset,
             _find_leaps(timeseries, direction, time),
@@ -207,8 +211,8 @@ def _directions(
     direction = direct_weak_currents(direction, current, begins, driven=driven, tapers=tapers)
     if (mode < len(MODES)).all():
         return direction, 0.0
-    open_circuit, offset = find_offset(current, voltage, direction)
-    direction[open_circuit & (modes == len(MODES))] = 0
+    told, offset = find_offset(time, current, voltage, direction)
+    np.copyto(direction, told, where=modes == len(MODES))
     return direction, offset
 
 
@@ -236,6 +240,16 @@ def _step_starts(
         count = timeseries["step_count"].fill_null(strategy="forward").fill_null(0).to_numpy()
         changed[1:] |= count[1:] != count[:-1]
     return changed
+
+
+def _clock(timeseries: pl.DataFrame) -> Floats | None:
+    """Return the absolute times, (n,), NaN where there is none; None if few are known."""
+    if "unix_time_second" not in timeseries.columns:
+        return None
+    clock = timeseries["unix_time_second"]
+    if clock.null_count() > SPARSE * timeseries.height:
+        return None
+    return clock.cast(pl.Float64).to_numpy() if clock.null_count() else clock.to_numpy()
 
 
 def optional_column(timeseries: pl.DataFrame, column: str) -> Floats | None:

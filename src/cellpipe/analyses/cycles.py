@@ -10,7 +10,8 @@ that electrode is not known, the cell is treated as of unknown configuration.
 
 Coulombic efficiency: full cell Q_discharge/Q_charge, silicon half cell Q_charge/Q_discharge of the
 same cycle, with the uncertainties of both charges. There is none where a charge is contradictory:
-where counter and current disagree and nothing tells which is right. Capacity retention: reversible
+where counter and current disagree and nothing tells which is right. One that may be off by more
+than 0.01 is in no mean, and a finding says so. Capacity retention: reversible
 capacity (full cell discharge, silicon half cell delithiation) relative to the first complete cycle,
 and relative to the first complete cycle at the same rate (:mod:`cellpipe.numerics.cycling.ageing`);
 none for a symmetric cell. Energy efficiency is defined for full cells and cathode half cells only,
@@ -36,6 +37,7 @@ from cellpipe.numerics.cycling.ageing import count_formation_cycles, rate_groups
 from cellpipe.numerics.cycling.witnesses import CONTRADICTING
 
 Direction = Literal["charge", "discharge"]
+KNOWN = 0.01  # of a Coulombic efficiency; one that may be off by more is in no mean
 POSSIBLE = (0.2, 1.01)  # Coulombic efficiencies; outside, they need an explanation
 _REGULAR = 0.8  # of an instrument's cycle numbers that rise by one, so that a jump means lost ones
 _LASTED = 0.5  # of the usual duration of the lost cycles; a gap must be that long to hold them
@@ -286,6 +288,16 @@ def _findings(cell: Cell, table: pl.DataFrame, half_cycles: pl.DataFrame) -> tup
             "the kind of the cell in the sheet, and at the calibration of the current."
         )
         findings.append(Finding("warning", "efficiency_above_one", sentence, above))
+    unsure = int((table["coulombic_efficiency_uncertainty"] > KNOWN).sum())
+    if unsure:
+        worst = 100 * float(table["coulombic_efficiency_uncertainty"].max())  # type: ignore[arg-type]
+        sentence = (
+            f"The Coulombic efficiency of {unsure} of {table.height} cycles is known to worse than "
+            f"1 %, of one to ± {worst:.2g} % only, and is in no mean. Usually the records are too "
+            "far apart where a step ends: export the file with all records, or with the columns of "
+            "capacity. An offset of the current at rest, or times without seconds, do the same."
+        )
+        findings.append(Finding("warning", "efficiency_uncertain", sentence, unsure))
     counts = zip(half_cycles["file_sha256"], half_cycles["vendor_cycle_count"], strict=True)
     vendor_cycles = {(file, count) for file, count in counts if count is not None}
     if vendor_cycles and len(vendor_cycles) != table.height:

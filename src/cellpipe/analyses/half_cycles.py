@@ -317,7 +317,8 @@ def _findings(table: pl.DataFrame) -> tuple[Finding, ...]:
         sentence = (
             f"In {others.height} of {table.height} half cycles the charge is integrated from the "
             f"current, because the instrument's counter differs by up to {worst:.1%} and the "
-            "other clocks or the counted energy side with the current."
+            "other clocks or the counted energy side with the current, or the counter has too few "
+            "digits to tell so small a charge."
         )
         found.append(Finding("warning", "capacity_differs_from_counter", sentence, others.height))
     return tuple(found)

@@ -19,6 +19,7 @@ _DAY, _HOUR = 86_400.0, 3600.0  # s
 _AGREE = 2.0  # s; clocks of whole seconds are not compared more closely
 _FAR, _LONG = 5.0, 60.0  # times the usual interval, and s: the test time goes on by far more
 _FEW = 3  # records in a row that may be off
+_STILL = 0.1  # of the time that another clock tells: the test time stands
 _RESTARTS = 0.9  # of the records, in which the test time is the step time
 
 
@@ -145,16 +146,44 @@ def find_leaps(clocks: Clocks) -> Floats:
     """Return how far the test time leaps ahead before each record, s; 0 where it does not.
 
     It does where it goes on by far more than the records' usual interval, while step time or clock
-    go on by about that: two against one.
+    go on by about that: two against one. Where it only catches up, because it stood still before,
+    the leap is negative at the records in which it stood.
     """
-    time, step_time, clock, new_step = clocks
+    time = clocks.time
     leaps = np.zeros(time.size)
     passed = np.diff(time)
     usual = np.maximum(np.append(0.0, passed[:-1]), np.append(passed[1:], 0.0))
     at = np.flatnonzero(passed > _FAR * usual + _LONG) + 1
-    for place in at[usual[at - 1] > 0].tolist():
-        within = step_time[place] - step_time[place - 1]
-        told = within if not new_step[place] and within >= 0 else clock[place] - clock[place - 1]
-        if 0 <= told <= 2 * usual[place - 1] + _AGREE:
-            leaps[place] = passed[place - 1] - told
+    for place in at.tolist():
+        start, lag = _stood_still(clocks, place)
+        pace = usual[place - 1] if start == place else lag / (place - start)
+        told = _told(clocks, place)
+        if pace > 0 and 0 <= told <= 2 * pace + _AGREE:
+            leap = passed[place - 1] - told
+            stood = range(start, place)
+            leaps[start:place] = [passed[one - 1] - _told(clocks, one) for one in stood]
+            caught_up = start < place and abs(leap - lag) <= _AGREE * (place - start + 1)
+            leaps[place] = -leaps[start:place].sum() if caught_up else leap
     return leaps
+
+
+def _told(clocks: Clocks, at: int) -> float:
+    """Return how far step time or clock go on before a record, s; NaN if nothing tells."""
+    within = clocks.step_time[at] - clocks.step_time[at - 1]
+    if not clocks.new_step[at] and within >= 0:
+        return float(within)
+    return float(clocks.clock[at] - clocks.clock[at - 1])
+
+
+def _stood_still(clocks: Clocks, place: int) -> tuple[int, float]:
+    """Return from which record on the test time stood still before a leap, and for how long, s.
+
+    The record itself, and 0, if it went on.
+    """
+    start, lag = place, 0.0
+    while start > 1:
+        told, passed = _told(clocks, start - 1), clocks.time[start - 1] - clocks.time[start - 2]
+        if not told >= 0 or passed > _STILL * told:
+            break
+        start, lag = start - 1, lag + told - passed
+    return start, lag

@@ -20,6 +20,7 @@ from cellpipe.core.recordings.energies import CHARGES
 from cellpipe.core.recordings.order import order_findings
 from cellpipe.core.recordings.records import Flags, Floats, Records, growth, is_empty
 from cellpipe.core.recordings.spikes import MOST_SPIKES, find_current_spike
+from cellpipe.core.recordings.stray_currents import find_stray_currents
 
 _FEWEST = 10  # records
 _SAMPLE = 5_000  # rows that suffice to compare clocks
@@ -27,6 +28,7 @@ _UNIT = 0.02  # of a factor: it is that of a unit
 _SAME = 0.2  # of the counted charge
 _MANY = 0.2  # of the records, at which the time goes back: the rows are out of order
 _MOST_LOST = 0.5  # of the records
+_MOST_STRAY, _SHOWN = 0.01, 5  # of the records; named in a finding
 
 
 class Repair(NamedTuple):
@@ -214,7 +216,7 @@ def _number(part: Flags) -> str:
 
 
 def _repair_leaps(table: pl.DataFrame) -> Repair:
-    """Take back where the test time leaps ahead for good and the other clocks do not."""
+    """Take back where the test time leaps ahead, or stands before, and other clocks do not."""
     if not {"unix_time_second", "step_time_second"} & {*table.columns} or _goes_back(table):
         return Repair(table)
     clocks = _clocks(table, Records.of(table))
@@ -222,12 +224,20 @@ def _repair_leaps(table: pl.DataFrame) -> Repair:
     number = int(np.count_nonzero(leaps))
     if not number:
         return Repair(table)
-    first = table["record_index"].to_numpy()[np.flatnonzero(leaps)[0]]
+    numbers = table["record_index"].to_numpy()
+    ahead, stood = np.flatnonzero(leaps > 0), int((leaps < 0).sum())
+    more = f", and at {ahead.size - 1:,} other places" if ahead.size > 1 else ""
     sentence = (
-        f"Before record {first:,} the test time leaps ahead by {leaps[leaps != 0][0]:.6g} s while "
-        f"the other clocks go on{f', and at {number - 1:,} other places' if number > 1 else ''}. "
-        "It was put right."
+        f"Before record {numbers[ahead[0]]:,} the test time leaps ahead by {leaps[ahead[0]]:.6g} s "
+        f"while the other clocks go on{more}. "
     )
+    if stood:
+        at = int(np.flatnonzero(leaps < 0)[0])
+        sentence += (
+            f"From record {numbers[at - 1]:,} on it stood still for {stood:,} records, while the "
+            "other clocks went on: they took the time that those tell. "
+        )
+    sentence += "It was put right."
     finding = Finding("warning", "clock_leaps", sentence, number)
     return Repair(
         table.with_columns(test_time_second=pl.Series(time - np.cumsum(leaps))), (finding,)
@@ -315,7 +325,28 @@ def _drop_spikes(table: pl.DataFrame) -> Repair:
     return Repair(table, tuple(found), pl.concat(rows) if rows else None)
 
 
+def _drop_stray_currents(table: pl.DataFrame) -> Repair:
+    """Set few records aside whose current differs from the constant one around them."""
+    records = Records.of(table)
+    numbers = table["record_index"].to_numpy()
+    at = find_stray_currents(records, numbers)
+    if not at.size or at.size > max(_FEWEST, _MOST_STRAY * table.height):
+        return Repair(table)
+    named = ", ".join(f"{number:,}" for number in numbers[at[:_SHOWN]])
+    more = f" and {at.size - _SHOWN:,} more" if at.size > _SHOWN else ""
+    sentence = (
+        f"The current of record {named}{more} differs from the constant one before and behind (it "
+        f"is {records.current[at[0]]:.4g} A between {records.current[at[0] - 1]:.4g} A), and the "
+        "voltage does not answer. It is set aside: a slip of the instrument or of the file."
+    )
+    finding = Finding("warning", "current_spike", sentence, int(at.size))
+    wrong = np.zeros(table.height, np.bool_)
+    wrong[at] = True
+    reason = "Neither the records around it nor the voltage bear its current out."
+    return Repair(*_leave_out(table, wrong, "current_ampere", reason, finding))
+
+
 _REPAIRS = (
     _turn_rows, _sort_rows, _swap_times, _drop_repeated_rows, _repair_times, _repair_leaps,
-    _repair_unit, _drop_spikes,
+    _repair_unit, _drop_stray_currents, _drop_spikes,
 )  # fmt: skip

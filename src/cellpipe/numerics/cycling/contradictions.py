@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cellpipe.numerics.cycling.counters import Counter, current_resolution, resolution
+from cellpipe.numerics.cycling.counters import Counter, current_resolution, time_resolution
 
 NONE, COUNTER, TEST_TIME, CLOCK, CONTRADICTORY = range(5)
 ALLOWED = 0.01  # of the charge, beyond the bounds: range and calibration of the current
@@ -15,11 +15,10 @@ SHORT, ALLOWED_IN_SHORT = 5, 0.8  # records of a step, in which a current may pe
 SMALL = 0.01  # of the largest step's charge: below, counters have few digits and nobody is wrong
 ODD = 0.5  # of an interval's charge, beyond its bounds: the counter went back or jumped
 FEW, MOST = 3, 0.05  # intervals of a step, and their share, in which it may have
+LOST = 0.2  # of a step's current; one below is 0 while the counter goes on
 LONG = 3.0  # times the usual interval of a step: it may contain a pause
 NEAR = 0.05  # of a charge: another that is alike
 SECONDS, PACE = 2.0, 0.01  # s, and of a duration: clocks that differ by less agree
-HOUR = 3600.0  # s; by which local clocks are set back
-CONTRADICTED = 0.1  # of a duration: two clocks contradict each other
 MOSTLY, ALIKE = 0.8, 0.1  # of the charge, of a ratio: a range or unit, and no single step
 
 Floats = NDArray[np.float64]
@@ -145,6 +144,7 @@ class Suspects(NamedTuple):
     counted: Floats
     digit: float
     allowance: Floats
+    time_digit: float
 
     @classmethod
     def of(
@@ -169,11 +169,12 @@ class Suspects(NamedTuple):
         length = np.bincount(step, second, steps.begins.size)
         size = np.abs(np.bincount(step, integral[at], steps.begins.size))
         allowance = current_resolution(current) * length / 3600.0 + 2 * counter.digit
-        coarse = 2 * resolution(witnesses.time_second) / np.where(length > 0, length, np.inf)
+        time_digit = time_resolution(witnesses.time_second, witnesses.new_step)
+        coarse = 2 * time_digit / np.where(length > 0, length, np.inf)
         return cls(
             witnesses, steps, at, step, second, np.minimum(before, after) * hours - swing,
             np.maximum(before, after) * hours + swing, integral[at], counted[at], counter.digit,
-            allowance + size * coarse,
+            allowance + size * coarse, time_digit,
         )  # fmt: skip
 
     def sum(self, values: Floats) -> Floats:
@@ -208,17 +209,18 @@ def settle(
     doubt += np.where(wrong, 0.0, np.minimum(excess, np.abs(counted - integral)))
     if not wrong.any():
         return
-    odd, pause = _odd_intervals(suspects)
+    odd, right = _odd_intervals(suspects)
     odd &= wrong[suspects.step]
-    pause &= wrong[suspects.step]
-    mended = np.where(odd & ~pause, suspects.integral, suspects.counted)
-    checked = np.where(odd & pause, suspects.counted, suspects.integral)
+    right &= wrong[suspects.step]
+    mended = np.where(odd & ~right, suspects.integral, suspects.counted)
+    checked = np.where(right, suspects.counted, suspects.integral)
     less = _excess(suspects, mended, checked)
-    number = suspects.sum(odd.astype(np.float64))
+    number = suspects.sum((odd & ~right).astype(np.float64))
     length = suspects.steps.ends - suspects.steps.begins
-    is_mended = wrong & (number > 0) & (number <= np.maximum(FEW, MOST * length))
+    is_mended = wrong & (suspects.sum(odd.astype(np.float64)) > 0)
+    is_mended &= number <= np.maximum(FEW, MOST * length)
     is_mended &= ~_is_wrong(suspects, view, less, suspects.sum(mended), suspects.sum(checked))
-    taken = odd & ~pause & is_mended[suspects.step]
+    taken = odd & ~right & is_mended[suspects.step]
     by_count[suspects.at[taken]] = suspects.integral[taken]
     width = np.where(taken, (suspects.high - suspects.low) / 2, 0.0)
     doubt += np.where(is_mended, suspects.sum(width) + less, 0.0)
@@ -251,17 +253,51 @@ def _is_wrong(
 
 
 def _odd_intervals(suspects: Suspects) -> tuple[Flags, Flags]:
-    """Return where a counter counts what the current can't carry, and where a pause explains it.
+    """Return where a counter counts what the current can't carry, and where it is right in that.
 
-    In a pause the time goes on and nothing passes: there the counter is right.
+    In a pause the time goes on and nothing passes. A test time may stand still while another clock
+    goes on as the counter does; a current may be logged as 0 while it goes on.
     """
+    current = np.abs(suspects.witnesses.current_ampere[suspects.at])
     margin = ODD * np.abs(suspects.integral) + 2 * suspects.digit
+    margin += current * (suspects.time_digit / 3600.0)
     odd = (suspects.counted < suspects.low - margin) | (suspects.counted > suspects.high + margin)
     length = suspects.steps.ends - suspects.steps.begins
     mean = suspects.sum(suspects.second) / np.maximum(length, 1)
     less = np.abs(suspects.counted) < np.abs(suspects.integral)
     onward = suspects.counted * suspects.integral >= 0
-    return odd, less & onward & (suspects.second > LONG * mean[suspects.step])
+    pause = less & onward & (suspects.second > LONG * mean[suspects.step])
+    return odd, odd & (pause | _is_on_time(suspects) | _is_current_lost(suspects))
+
+
+def _is_on_time(suspects: Suspects) -> Flags:
+    """Return where the test time stands and the counter counts what another clock tells."""
+    witnesses, at = suspects.witnesses, suspects.at
+    current = (witnesses.current_ampere[at] + witnesses.current_ampere[at - 1]) / 2
+    borne_out = np.zeros(at.size, np.bool_)
+    for time in (witnesses.step_time_second, witnesses.unix_time_second):
+        if time is not None:
+            told = current * (time[at] - time[at - 1]) / 3600.0
+            off = np.abs(suspects.counted - told)
+            borne_out |= off <= NEAR * np.abs(told) + np.abs(current) / 3600.0
+    stands: Flags = borne_out & (suspects.second == 0)
+    return stands
+
+
+def _is_current_lost(suspects: Suspects) -> Flags:
+    """Return where a current is 0 and the counter goes on as in the other records of the step."""
+    largest = np.zeros(suspects.steps.begins.size)
+    size = np.maximum(np.abs(suspects.low), np.abs(suspects.high))
+    pace = size / np.where(suspects.second > 0, suspects.second, np.inf)
+    np.maximum.at(largest, suspects.step, pace)
+    usual = largest[suspects.step] * suspects.second
+    counted = np.abs(suspects.counted)
+    lost: Flags = (np.abs(suspects.integral) <= (0.5 + LOST) * usual) & (
+        np.minimum(np.abs(suspects.low), np.abs(suspects.high)) <= LOST * usual
+    )
+    lost &= (counted >= LOST * usual) & (counted <= (1 + LOST) * usual + 2 * suspects.digit)
+    several = suspects.sum(lost.astype(np.float64)) >= FEW
+    return lost & several[suspects.step]
 
 
 def _decide(
@@ -279,33 +315,41 @@ def _decide(
     tell whether the current or the counter has it.
     """
     apart = np.abs(counted - integral)
-    test, others = _durations(suspects.witnesses, suspects.steps)
+    test, others = step_durations(suspects.witnesses, suspects.steps)
     confirmed, by_clock = np.zeros((2, left.size), np.bool_)
+    beyond = apart.copy()  # what confirms the counter is that far off
     for duration in others:
-        agrees = _agree(test, duration)
+        agrees = agree(test, duration)
         ratio = np.where(test > 0, duration, 0.0) / np.where(test > 0, test, 1.0)
         confirmed |= agrees
-        by_clock |= ~agrees & (np.abs(integral * ratio - counted) <= NEAR * np.abs(counted))
+        off = np.abs(integral * ratio - counted)
+        sides = ~agrees & (off <= NEAR * np.abs(counted))
+        by_clock |= sides
+        np.minimum(beyond, off, out=beyond, where=sides)
     by_energy = _charge_by_energy(suspects)
     for_counter = np.abs(by_energy - np.abs(counted)) <= NEAR * np.abs(counted)
+    np.minimum(beyond, np.abs(by_energy - np.abs(counted)), out=beyond, where=for_counter)
     for_integral = np.abs(by_energy - np.abs(integral)) <= NEAR * np.abs(integral)
     counter_wins = left & ((by_clock & ~confirmed) | (for_counter & ~for_integral))
     integral_wins = left & ~counter_wins & for_integral & ~for_counter
     integral_wins |= left & ~counter_wins & ~for_counter & confirmed & is_local
     source[integral_wins] = TEST_TIME
     source[left & ~counter_wins & ~integral_wins] = CONTRADICTORY
-    doubt[left & ~integral_wins] += apart[left & ~integral_wins]
+    doubt[counter_wins] += beyond[counter_wins]
+    unsettled = left & ~counter_wins & ~integral_wins
+    doubt[unsettled] += apart[unsettled]
     width = suspects.sum((suspects.high - suspects.low) / 2) + suspects.allowance
     doubt[integral_wins] += width[integral_wins]
 
 
-def _agree(first: Floats, second: Floats) -> Flags:
+def agree(first: Floats, second: Floats) -> Flags:
+    """Return where two durations, s, are the same; shape (k,) each."""
     longer = np.maximum(np.abs(first), np.abs(second))
-    agree: Flags = np.abs(first - second) <= SECONDS + PACE * longer
-    return agree
+    same: Flags = np.abs(first - second) <= SECONDS + PACE * longer
+    return same
 
 
-def _durations(witnesses: Witnesses, steps: Steps) -> tuple[Floats, list[Floats]]:
+def step_durations(witnesses: Witnesses, steps: Steps) -> tuple[Floats, list[Floats]]:
     """Return how long each step lasts by the test time, and by step time and clock, s."""
     columns = (
         witnesses.time_second, witnesses.step_time_second, witnesses.unix_time_second
@@ -328,40 +372,3 @@ def _charge_by_energy(suspects: Suspects) -> Floats:
     energy = np.abs(witnesses.energy.difference(steps.begins, steps.ends))
     known = (total > 0) & (mean != 0) & (energy > 0)
     return np.where(known, energy / np.where(known, np.abs(mean), 1.0), np.nan)
-
-
-def check_durations(
-    witnesses: Witnesses,
-    steps: Steps,
-    charge: Floats,
-    integral: Floats,
-    source: NDArray[np.int8],
-) -> Floats:
-    """Hold the durations of steps by all clocks against each other, where no counter tells.
-
-    A test time that both step time and clock contradict is replaced by the clock. Where only one of
-    them says that a step was shorter, the difference is the doubt, in Ah, that is returned for each
-    step; by more than a tenth it is a contradiction that nothing settles. A clock that runs longer
-    saw a pause, and one may be set back by an hour.
-    """
-    test, others = _durations(witnesses, steps)
-    doubt = np.zeros(integral.size)
-    if not others:
-        return doubt
-    known = (test > 0) & steps.driven
-    off = np.array([known & (other > 0) & ~_agree(test, other) for other in others])
-    ratios = np.array([np.where(known, o, 0.0) / np.where(known, test, 1.0) for o in others])
-    if len(others) > 1:
-        both = off.all(axis=0) & _agree(others[0], others[1])
-        if both.any():
-            scale = np.where(both, ratios[1], 1.0)
-            charge *= scale[steps.owner(charge.size)]
-            source[both] = CLOCK
-            doubt += np.where(both, np.abs(integral) * PACE, 0.0)
-        off[:, both | ~off.all(axis=0)] = False
-    off &= np.array([o < test - SECONDS for o in others])
-    off &= np.array([np.abs(test - o - HOUR) > SECONDS for o in others])
-    change = np.where(off, 1 - ratios, 0.0).max(axis=0)
-    source[change > CONTRADICTED] = CONTRADICTORY
-    doubt += change * np.abs(integral)
-    return doubt

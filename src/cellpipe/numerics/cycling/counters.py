@@ -14,7 +14,11 @@ _FEW_VALUES = 12  # of a current; how many digits were written is not known from
 _MOSTLY = 0.95  # of the starts of steps: a counter that falls there counts by steps
 _FINEST = 1e-12  # of the largest value: finer than any number that was written
 _WHOLE, _FINER = 1e-3, 0.02  # a number is whole; of the usual change: a rounding is below
+_FEWEST_LOST, _GOES_ON = 3, 0.2  # records, and of a current: a counter goes on as with it
 _LIKE = 0.05  # of the charge by the current: it is that
+_IRREGULAR = 2e-3  # of the intervals differ from the one before: a rounding shows in few
+_WINDOW = 100  # successive values of a sample
+_COARSE_TIME = 1.0  # s; finer times are not asked whether they are whole minutes
 _FLOAT32 = 2.0**-24  # relative rounding of a number of 32 bits
 
 Floats = NDArray[np.float64]
@@ -113,6 +117,56 @@ class Counter:
         return before, after, np.where(is_reset, np.nan, risen)
 
 
+def direct_counted_currents(
+    direction: NDArray[np.int8],
+    time_second: Floats,
+    current_ampere: Floats,
+    new_step: Flags,
+    counter: Counter,
+) -> NDArray[np.int8]:
+    """Return the directions with those of currents that are logged as 0 while a counter goes on.
+
+    The counter goes on in nearly all intervals, as fast as such a current makes it, within a step
+    that has one before.
+
+    Parameters
+    ----------
+    direction
+        +1, −1 or 0 for each record; shape (n,).
+    time_second, current_ampere
+        Time in the test, s, and current, A; shape (n,).
+    new_step
+        True at the first record of each step; shape (n,).
+    counter
+        What was counted.
+
+    """
+    edges = np.flatnonzero(np.diff(direction == 0, prepend=False, append=False))
+    starts, ends = edges[::2], edges[1::2]
+    inside = (starts > 0) & (ends - starts >= _FEWEST_LOST)
+    starts, ends = starts[inside], ends[inside]
+    if starts.size:
+        inside = ~new_step[starts]
+        starts, ends = starts[inside], ends[inside]
+    counted = np.abs(counter.difference(starts - 1, ends - 1)) * 3600.0
+    lasted = time_second[ends - 1] - time_second[starts - 1]
+    usual = np.abs(current_ampere[starts - 1]) * lasted
+    goes_on = (lasted > 0) & (counted >= _GOES_ON * usual) & (counted <= usual / _GOES_ON)
+    if not goes_on.any():
+        return direction
+    told = direction.copy()
+    for start, end in zip(starts[goes_on].tolist(), ends[goes_on].tolist(), strict=True):
+        stops = np.flatnonzero(new_step[start:end])
+        end = start + int(stops[0]) if stops.size else end  # noqa: PLW2901 - the step's own records
+        if end - start < _FEWEST_LOST:
+            continue
+        grown = counter.cut(slice(start - 1, end)).increments()[1:]
+        rises = grown * np.sign(grown.sum()) > 0
+        if rises.mean() >= _MOSTLY:
+            told[start:end] = direction[start - 1]
+    return told
+
+
 def _growth(values: Floats, at: Places, digit: float, expected: Floats) -> tuple[Floats, Flags]:
     """Return how much a counter grew into each new step, and whether it was set to zero there.
 
@@ -163,6 +217,53 @@ def _grid(sample: Floats) -> float:
         if grid < _FINER * usual and np.abs(number - np.round(number)).max() < _WHOLE:
             return grid
     return 0.0
+
+
+def clock_resolution(times: Floats) -> float:
+    """Return the value of the last digit of times, s, at least: 60 if all are whole minutes."""
+    sample = _windows(times)
+    sample = sample[np.isfinite(sample)]
+    digit = resolution(sample)
+    if digit < _COARSE_TIME or not sample.size:
+        return digit
+    whole = np.round((sample - sample[0]) / digit).astype(np.int64)
+    return digit * max(int(np.gcd.reduce(whole)), 1)
+
+
+def time_resolution(times: Floats, new_step: Flags) -> float:
+    """Return the value of a test time's last digit, s: 60 if it was rounded to minutes.
+
+    Records every minute on the minute are no rounding: there no interval of a step differs from the
+    one before.
+
+    Parameters
+    ----------
+    times
+        Time in the test, s; shape (n,).
+    new_step
+        True at the first record of each step; shape (n,).
+
+    """
+    digit = resolution(times)
+    if digit < _COARSE_TIME:
+        return digit
+    coarse = clock_resolution(times)
+    if coarse <= digit:
+        return digit
+    change = np.diff(_windows(times), n=2)
+    begins = _windows(new_step.astype(np.float64)) > 0
+    inside = ~(begins[1:-1] | begins[2:])
+    irregular = inside & (np.abs(change) > digit / 2)
+    return coarse if irregular.sum() > _IRREGULAR * inside.sum() else digit
+
+
+def _windows(values: Floats) -> Floats:
+    """Return successive values from some places."""
+    if values.size <= _SAMPLES:
+        return values
+    starts = np.linspace(0, values.size - _WINDOW, _SAMPLES // _WINDOW).astype(np.intp)
+    windows: Floats = values[(starts[:, None] + np.arange(_WINDOW)).ravel()]
+    return windows
 
 
 def current_resolution(current: Floats) -> float:

@@ -24,15 +24,21 @@ from cellpipe.numerics.cycling.contradictions import (
     CONTRADICTORY,
     COUNTER,
     NONE,
+    SHORT,
     TEST_TIME,
     Steps,
     Suspects,
     View,
     Witnesses,
-    check_durations,
     settle,
 )
-from cellpipe.numerics.cycling.counters import Counter, resolution
+from cellpipe.numerics.cycling.counters import (
+    Counter,
+    clock_resolution,
+    resolution,
+    time_resolution,
+)
+from cellpipe.numerics.cycling.durations import check_durations
 from cellpipe.numerics.cycling.integrate import (
     Crossings,
     integrate_crossings,
@@ -46,6 +52,7 @@ LEAST = 1e-4  # of the charge that flows; a counter that counts less does not co
 LEAP = 3.0  # intervals; where steps are missing, more was counted in those
 EXACT, EXACT_AH = 1e-7, 1e-13  # of the charge, and Ah: no number of a file is more exact
 COARSE = 0.02  # of the usual increment; above, a counter's last digit shows in each
+FEW_DIGITS = 5e-4  # of a step's charge: where a counter's last digits are more, it has few
 
 NEARLY, SOME = 0.99, 0.01  # of the charge: it is from one witness; it contradicts
 SOURCES = {
@@ -86,6 +93,7 @@ class _Sums(NamedTuple):
     counted: Floats
     source: NDArray[np.int8]
     doubt: Floats
+    has_few_digits: Flags
 
 
 def weigh_charges(witnesses: Witnesses) -> Charges:
@@ -107,12 +115,12 @@ def weigh_charges(witnesses: Witnesses) -> Charges:
     source = np.where(steps.driven, TEST_TIME, NONE).astype(np.int8)
     sums = _Sums(
         steps, charge, interval, integral, np.where(steps.driven, counted, 0.0), source,
-        np.zeros(steps.begins.size),
+        np.zeros(steps.begins.size), np.zeros(steps.begins.size, np.bool_),
     )  # fmt: skip
     if counter is not None:
         sums = sums._replace(charge=_take_counter(witnesses, counter, sums))
     else:
-        sums.doubt[:] = steps.bound(witnesses.current_ampere, interval)
+        sums.doubt[:] = _integral_bound(witnesses, steps, interval)
         sums.doubt[:] += check_durations(witnesses, steps, charge, integral, source)
     _add_crossings(witnesses, counter, sums)
     sums.charge[witnesses.at_rest] = 0.0
@@ -196,8 +204,55 @@ def _take_counter(witnesses: Witnesses, counter: Counter, sums: _Sums) -> Floats
                 suspects, view, counted[some], sums.source[some], sums.doubt[some], by_count[span]
             )
     if _is_coarse(counter, by_count):
+        _prefer_integral(witnesses, counter, sums, by_count)
         _smooth(counter, steps, by_count, charge, sums.source == COUNTER)
     return by_count
+
+
+def _integral_bound(
+    witnesses: Witnesses, steps: Steps, interval: Floats, time_digit: float | None = None
+) -> Floats:
+    """Return how far the integral of each step may be off, Ah, by its records and their digits."""
+    current = witnesses.current_ampere
+    width = steps.bound(current, interval)
+    if time_digit is None:
+        time_digit = time_resolution(witnesses.time_second, witnesses.new_step)
+    if time_digit:
+        largest = np.maximum(np.abs(current[steps.begins]), np.abs(current[steps.ends]))
+        width += largest * (time_digit / 3600.0)
+    return width
+
+
+def _prefer_integral(witnesses: Witnesses, counter: Counter, sums: _Sums, by_count: Floats) -> None:
+    """Take the integral where it tells a step better than a counter of few digits; change the sums.
+
+    The counter is the check: they agree within its digits and the integral's bounds.
+    """
+    steps, digits = sums.steps, 2 * counter.digit
+    asked = (sums.source == COUNTER) & (digits > FEW_DIGITS * np.abs(sums.counted))
+    if not asked.any():
+        return
+    current, interval = witnesses.current_ampere, sums.interval
+    charge, source = sums.charge.copy(), np.full(asked.size, TEST_TIME, np.int8)
+    width = _integral_bound(witnesses, steps, interval, clock_resolution(witnesses.time_second))
+    width += check_durations(witnesses, steps, charge, sums.integral, source)
+    digit = resolution(witnesses.time_second)
+    at_start = np.abs(current[steps.begins]) * (interval[steps.begins] + digit)
+    following = np.append(interval[steps.begins[1:]], 0.0)
+    at_end = np.abs(current[steps.ends]) * (following + digit)
+    if witnesses.step_time_second is not None:
+        at_start, at_end = (np.abs(current[at]) * digit for at in (steps.begins, steps.ends))
+    sides = (at_start + at_end) / 3600.0
+    agree = np.abs(sums.counted - sums.integral) <= digits + width
+    agree &= steps.ends - steps.begins + 1 >= SHORT
+    taken = asked & agree & (source == TEST_TIME) & (2 * (width + sides) < digits)
+    if not taken.any():
+        return
+    sums.source[taken] = TEST_TIME
+    sums.has_few_digits[taken] = True
+    sums.doubt[taken] = width[taken]
+    owner = steps.owner(by_count.size)
+    np.copyto(by_count, sums.charge, where=taken[owner])
 
 
 def _blocks(begins: Places, unsure: Flags) -> Iterator[slice]:
@@ -252,7 +307,10 @@ def _add_crossings(witnesses: Witnesses, counter: Counter | None, sums: _Sums) -
         elapsed = np.where(np.isfinite(shown), np.clip(shown, 0.0, whole), np.nan)
     if counter is not None:
         expected = np.abs(new) * np.where(np.isfinite(elapsed), elapsed, whole) / 3600.0
-        before, after, total = counter.across(at, old, new, expected)
+        few = sums.has_few_digits[:-1] | sums.has_few_digits[1:]
+        before, after, total = (
+            np.where(few, np.nan, told) for told in counter.across(at, old, new, expected)
+        )
     previous, following = interval[at - 1], interval[np.minimum(at + 1, interval.size - 1)]
     result = integrate_crossings(
         Crossings(old, new, whole, elapsed, previous, following, before, after, total),
