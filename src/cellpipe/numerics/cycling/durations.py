@@ -147,4 +147,5 @@ def _spread(excess: Floats) -> float:
     if excess.size <= PAUSES:
         return 0.0
     largest = np.argpartition(np.abs(excess), -PAUSES)[-PAUSES:]
-    return abs(float(excess.sum() - excess[largest].sum()))
+    left = abs(float(excess.sum() - excess[largest].sum()))
+    return left * excess.size / (excess.size - PAUSES)
