@@ -1,8 +1,8 @@
 """How long each step lasts by each clock of a recording, and which of them is right.
 
-A pause, a clock that is set and summer time show in single intervals. A test time that runs at another
-pace, or stands still, differs from the clock in many: that is no pause. Clocks of computers drift
-by up to two thousandths; what differs by less than a two hundredth is that.
+A pause, a clock that is set and summer time show in single intervals. A test time that runs at
+another pace, or stands still, differs from the clock in many: that is no pause. Clocks of computers
+drift by up to two thousandths; what differs by less than a two hundredth is that.
 """
 
 from __future__ import annotations
