@@ -391,6 +391,27 @@ def test_what_a_counter_tells_is_taken_to_its_last_digit(made: Made, data: st.Da
 
 
 @SOME
+@given(made=made_tests(counters=("none",)), data=st.data())
+def test_pauses_and_a_drift_of_the_computers_clock_speak_against_no_charge(
+    made: Made, data: st.DataObject
+) -> None:
+    """Up to three pauses in a step, in which the clock goes on and the test time does not."""
+    frame, truth = run(made)
+    clock = frame["unix_time_second"].to_numpy().astype(np.float64)
+    for _ in range(data.draw(st.integers(0, 3), label="pauses")):
+        clock[draw_record(frame, data) :] += data.draw(st.floats(5, 1e5), label="s")
+    drift = data.draw(st.sampled_from([0.0, 1e-3, -2e-3]), label="drift")
+    clock += drift * (clock - clock[0])
+    halves = holds(
+        frame.with_columns(unix_time_second=pl.Series(np.floor(clock))).drop("step_time_second"),
+        truth,
+    )
+    assert set(halves["charge_source"]) == {"current × test time"}
+    alone = holds(frame.drop("step_time_second", "unix_time_second"), truth)
+    assert halves["capacity_ah"].to_list() == alone["capacity_ah"].to_list()
+
+
+@SOME
 @given(made=made_tests(counters=COUNTERS[1:]), digits=st.integers(0, 3))
 def test_a_counter_of_few_digits_costs_no_more_than_the_better_of_it_and_the_integral(
     made: Made, digits: int

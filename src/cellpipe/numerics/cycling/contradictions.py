@@ -17,6 +17,7 @@ ODD = 0.5  # of an interval's charge, beyond its bounds: the counter went back o
 FEW, MOST = 3, 0.05  # intervals of a step, and their share, in which it may have
 LOST = 0.2  # of a step's current; one below is 0 while the counter goes on
 LONG = 3.0  # times the usual interval of a step: it may contain a pause
+FAR = 0.3  # of what lies between two charges: a third one is not that of the first
 NEAR = 0.05  # of a charge: another that is alike
 SECONDS, PACE = 2.0, 0.01  # s, and of a duration: clocks that differ by less agree
 MOSTLY, ALIKE = 0.8, 0.1  # of the charge, of a ratio: a range or unit, and no single step
@@ -321,9 +322,9 @@ def _decide(
     for duration in others:
         agrees = agree(test, duration)
         ratio = np.where(test > 0, duration, 0.0) / np.where(test > 0, test, 1.0)
-        confirmed |= agrees
         off = np.abs(integral * ratio - counted)
-        sides = ~agrees & (off <= NEAR * np.abs(counted))
+        sides = (off <= NEAR * np.abs(counted)) & (~agrees | (off < FAR * apart))
+        confirmed |= agrees & ~sides
         by_clock |= sides
         np.minimum(beyond, off, out=beyond, where=sides)
     by_energy = _charge_by_energy(suspects)

@@ -1,8 +1,8 @@
 """How long each step lasts by each clock of a recording, and which of them is right.
 
-A pause, a clock that is set and summer time show in one interval. A test time that runs at another
-pace, or stands still, differs from the clock in many: that is no pause. Clocks of computers drift
-by up to two thousandths; what differs by less than a two hundredth is that.
+A pause, a clock that is set and summer time show in single intervals. A test time that runs at
+another pace, or stands still, differs from the clock in many: that is no pause. Clocks of computers
+drift by up to two thousandths; what differs by less than a two hundredth is that.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from cellpipe.numerics.cycling.contradictions import (
 from cellpipe.numerics.cycling.counters import time_resolution
 
 PACE = 0.005  # of a duration: clocks whose paces differ by less agree
-FEWEST, SURE = 3, 3.0  # steps that are compared together; standard deviations of their rounding
+PAUSES = 3  # intervals of a step, in which there may be pauses
+FEWEST, SURE = 5, 3.0  # steps that are compared together; standard deviations of their rounding
 HOUR = 3600.0  # s; by which local clocks are set back
 CONTRADICTED = 0.1  # of a duration: two clocks contradict each other in a single interval
 
@@ -141,8 +142,10 @@ def _compare(witnesses: Witnesses, column: Floats, steps: Steps, test: Floats) -
 
 
 def _spread(excess: Floats) -> float:
-    """Return how much of a clock's excess over the test time is left without its largest, s."""
+    """Return how much of a clock's excess over the test time is left without some pauses, s."""
     excess = excess[np.isfinite(excess)]
-    if excess.size < 2:
+    if excess.size <= PAUSES:
         return 0.0
-    return abs(float(excess.sum() - excess[np.argmax(np.abs(excess))]))
+    largest = np.argpartition(np.abs(excess), -PAUSES)[-PAUSES:]
+    left = abs(float(excess.sum() - excess[largest].sum()))
+    return left * excess.size / (excess.size - PAUSES)
