@@ -295,7 +295,7 @@ def _findings(cell: Cell, table: pl.DataFrame, half_cycles: pl.DataFrame) -> tup
             f"The Coulombic efficiency of {unsure} of {table.height} cycles is known to worse than "
             f"1 %, of one to ± {worst:.2g} % only, and is in no mean. Usually the records are too "
             "far apart where a step ends: export the file with all records, or with the columns of "
-            "capacity. An offset of the current at rest, or times without seconds, do the same."
+            "capacity. An offset at rest, times without seconds or a long pause do the same."
         )
         findings.append(Finding("warning", "efficiency_uncertain", sentence, unsure))
     counts = zip(half_cycles["file_sha256"], half_cycles["vendor_cycle_count"], strict=True)

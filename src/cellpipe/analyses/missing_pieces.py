@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from cellpipe.core.model import Finding
 from cellpipe.numerics.cycling.ageing import SAME_RATE
@@ -28,7 +27,9 @@ _LESS = 0.97  # of the usual charge: a piece of the half cycle is missing
 _NAMED = 5  # half cycles in a sentence
 _OPEN = 0.02  # of the charges before and after: as much as these hold, and how sure that makes it
 
-Floats = NDArray[np.float64]
+_PIECES = pl.Schema(
+    {"half_cycle": pl.Int64, "gap_second": pl.Float64, "place": pl.UInt32, "whole": pl.Boolean}
+)
 
 
 def recording(table: pl.DataFrame) -> pl.Expr:
@@ -39,8 +40,8 @@ def recording(table: pl.DataFrame) -> pl.Expr:
 
 def split_lost_half_cycles(segments: pl.DataFrame) -> pl.DataFrame:
     """Return segments numbered anew where a half cycle was lost between two files."""
-    joints = _joints(segments)
-    if joints.is_empty():
+    joints = _joints(segments) if _has_joints(segments) else None
+    if joints is None or joints.is_empty():
         return segments
     more = pl.when("first").then(_TWICE).otherwise(_MORE)
     lost = joints.filter(pl.col("before") >= _STUB * pl.col("total")).filter(
@@ -70,6 +71,8 @@ def find_missing_pieces(segments: pl.DataFrame) -> pl.DataFrame:
     and ``whole`` (True if a whole half cycle of the other direction is missing), a row each.
 
     """
+    if not _has_joints(segments):
+        return pl.DataFrame(schema=_PIECES)
     same = pl.col("direction") == pl.col("direction").shift(1)
     other = pl.col("half_cycle") != pl.col("half_cycle").shift(1)
     name = recording(segments)
@@ -107,6 +110,8 @@ def begins_within(segments: pl.DataFrame) -> pl.Series:
 
 def missing_pieces_findings(segments: pl.DataFrame) -> tuple[Finding, ...]:
     """Return a finding that says where records with current are missing between files."""
+    if not _has_joints(segments):
+        return ()
     found = []
     missing = find_missing_pieces(segments)
     if missing.height:
@@ -160,108 +165,131 @@ def _is_hole() -> pl.Expr:
     ).fill_null(value=False)
 
 
+def _has_joints(segments: pl.DataFrame) -> bool:
+    """Return whether there are several recordings, or records that are missing within one."""
+    several = segments.select(recording(segments)).to_series().n_unique() > 1
+    return several or bool(segments.select(_is_hole().any()).item())
+
+
 def _joints(segments: pl.DataFrame) -> pl.DataFrame:
     """Return the segments that continue a half cycle of another file, and how.
 
     ``back`` is the share of the voltage's way that it went back, ``on`` how far it went on, V, both
     from the end of one file to the start of the other; ``excess`` is the charge of the half cycle
     over the usual one of its direction, null where it is the only one but for a running one;
-    ``begun`` is whether the instrument's step had begun before the file; ``is_open`` is whether the
-    time without records may hold another half cycle and no number of the instrument says that it
-    does not, ``is_like_others`` whether the half cycle holds as much as its neighbours,
-    ``stepped_on`` whether numbers say that there was another step; ``before`` and ``total`` are the
-    charges before the gap and on both sides, Ah; ``first`` is whether the half cycle is the first
-    of its direction, which may hold more than the others. ``like`` is whether the current is the
-    same on both sides, ``could_pass`` whether more than a hundredth of the charge could have passed
-    in the gap. Files that follow each other within two records are not among them; records
-    that are missing within a file are (``is_hole``).
+    ``begun`` is whether the instrument's step had begun before the file; ``before`` and ``total``
+    are the charges before the gap and on both sides, Ah; ``first`` is whether the half cycle is the
+    first of its direction, which may hold more than the others. ``like`` is whether the current is
+    the same on both sides, ``could_pass`` whether more than a hundredth of the charge could have
+    passed in the gap. Files that follow each other within two records are not among them; records
+    that are missing within a file are (``is_hole``). Others are told by :func:`_gap_columns` and
+    :func:`_beside_others`.
     """
     sign = pl.when(pl.col("direction") == "charge").then(1.0).otherwise(-1.0)
-    name = recording(segments)
-    other_file = name != name.shift(1)
-    tested = pl.col("start_test_time_second") + pl.col("duration_second")
-    gap = pl.coalesce(
-        pl.col("start_unix_time_second") - pl.col("end_unix_time_second").shift(1),
-        pl.when(~other_file).then(pl.col("start_test_time_second") - tested.shift(1)),
-    )
-    interval = pl.col("duration_second") / pl.col("records")
-    usual = pl.max_horizontal(interval, interval.shift(1))
-    unrecorded = pl.when(other_file).then(
-        gap - pl.col("tail_second").shift(1) - pl.col("lead_second")
-    ).otherwise(gap)  # fmt: skip
-    seamless = (
-        (gap <= 2 * usual) & (pl.col("records_after").shift(1) == 0)
-        & pl.col("rest_voltage_before_volt").is_null()
-    )  # fmt: skip
-    is_long = unrecorded >= _LONG * pl.col("duration_second").median()
-    step, last_step = pl.col("start_step_count"), pl.col("end_step_count").shift(1)
-    steps_count_on = (pl.col("lead_second") == 0) & (step >= 2)  # else each file counts its own
-    cycle = pl.col("vendor_cycle_count")
-    same_cycle = (cycle == cycle.shift(1)) & (cycle >= 2)
-    far_back = sign * (pl.col("start_voltage_volt") - pl.col("reached_voltage_volt").shift(1)) < (
-        -pl.max_horizontal(_ON_VOLT, _ON_STEPS * pl.col("voltage_step_volt"))
-    )
-    goes_on = same_cycle | (steps_count_on & (step - last_step).is_between(0, 1))
-    total = pl.col("capacity_ah").sum().over("half_cycle", "direction")
-    is_running = (pl.col("half_cycle") == pl.col("half_cycle").last()) & (
-        pl.col("records_after").last() == 0
-    )
-    wholes = (
-        segments.filter(~is_running)
-        .group_by("half_cycle", "direction")
-        .agg(pl.col("capacity_ah").sum())
-    )
     current = pl.col("start_current_ampere").abs()
     reached = pl.col("reached_voltage_volt").shift(1)
     begin = pl.col("start_voltage_volt").first().over("half_cycle")
+    total = pl.col("capacity_ah").sum().over("half_cycle", "direction")
+    name = recording(segments)
     joints = (
         segments.with_row_index("place")
         .with_columns(
             total=total,
             before=pl.col("capacity_ah").cum_sum().shift(1).over("half_cycle", "direction"),
             first=pl.col("half_cycle") == pl.col("half_cycle").first().over("direction"),
-            gap_second=gap,
-            could_pass=(gap * current / 3600 >= _LITTLE * total).fill_null(value=True),
-            step_changes_before=pl.col("step_changes").shift(1),
             like=(current / pl.col("reached_current_ampere").shift(1) - 1).abs() <= SAME_RATE,
             on=sign * (pl.col("start_voltage_volt") - reached),
             way=sign * (reached - begin),
             begun=_had_begun(pl.col("start_step_time_second"))
             & pl.col("rest_voltage_before_volt").is_null(),
+            step_changes_before=pl.col("step_changes").shift(1),
             is_hole=_is_hole(),
-            is_long=is_long.fill_null(value=False),
-            is_open=(other_file | _is_hole())
-            & is_long.fill_null(far_back)
-            & ~goes_on.fill_null(value=False),
-            stepped_on=(steps_count_on & (step - last_step >= 2)).fill_null(value=False),
-            counted_on=(
-                pl.col("vendor_cycle_count") > pl.col("vendor_cycle_count").shift(1)
-            ).fill_null(value=False),
-            joint=(pl.col("half_cycle") == pl.col("half_cycle").shift(1))
-            & (pl.col("direction") == pl.col("direction").shift(1))
-            & (((name != name.shift(1)) & ~seamless.fill_null(value=False)) | _is_hole()),
+            is_other_file=name != name.shift(1),
         )
+        .with_columns(**_gap_columns())
         .with_columns(
-            steps_on=(pl.col("step_changes_before") & pl.col("like")).fill_null(value=False)
+            could_pass=(pl.col("gap_second") * current / 3600 >= _LITTLE * pl.col("total"))
+            .fill_null(value=True),
+            steps_on=(pl.col("step_changes_before") & pl.col("like")).fill_null(value=False),
+            back=-pl.col("on") / pl.max_horizontal("way", pl.lit(1e-3)),
         )
-        .filter("joint")
-        .with_columns(back=-pl.col("on") / pl.max_horizontal("way", pl.lit(1e-3)))
+        .filter(
+            (pl.col("half_cycle") == pl.col("half_cycle").shift(1))
+            & (pl.col("direction") == pl.col("direction").shift(1))
+            & ((pl.col("is_other_file") & ~pl.col("is_seamless")) | pl.col("is_hole"))
+        )
+    )  # fmt: skip
+    return joints.with_columns(_beside_others(segments, joints))
+
+
+def _gap_columns() -> dict[str, pl.Expr]:
+    """Return what a gap may hold, by its length and by the numbers of the instrument.
+
+    ``gap_second`` is from current to current, null where no clock tells. ``is_long`` is whether
+    what was not recorded of it may hold another half cycle; ``is_open`` whether, besides, no number
+    says that it holds none (without a clock, whether the voltage went far back); ``counted_on`` and
+    ``stepped_on`` whether the instrument's cycle, or its step by two, went on.
+    """
+    is_other_file, interval = pl.col("is_other_file"), pl.col("duration_second") / pl.col("records")
+    tested = pl.col("start_test_time_second") + pl.col("duration_second")
+    gap = pl.coalesce(
+        pl.col("start_unix_time_second") - pl.col("end_unix_time_second").shift(1),
+        pl.when(~is_other_file).then(pl.col("start_test_time_second") - tested.shift(1)),
     )
-    near, usuals = [], []
-    for number, direction, total_ah in joints.select(
-        "half_cycle", "direction", "total"
-    ).iter_rows():
+    recorded = pl.col("tail_second").shift(1) + pl.col("lead_second")
+    unrecorded = gap - pl.when(is_other_file).then(recorded).otherwise(0.0)
+    is_long = unrecorded >= _LONG * pl.col("duration_second").median()
+    step, last_step = pl.col("start_step_count"), pl.col("end_step_count").shift(1)
+    steps_count_on = (pl.col("lead_second") == 0) & (step >= 2)  # else each file counts its own
+    cycle = pl.col("vendor_cycle_count")
+    goes_on = ((cycle == cycle.shift(1)) & (cycle >= 2)) | (
+        steps_count_on & (step - last_step).is_between(0, 1)
+    )
+    far_back = pl.col("on") < -pl.max_horizontal(_ON_VOLT, _ON_STEPS * pl.col("voltage_step_volt"))
+    seamless = (
+        (gap <= 2 * pl.max_horizontal(interval, interval.shift(1)))
+        & (pl.col("records_after").shift(1) == 0)
+        & pl.col("rest_voltage_before_volt").is_null()
+    )
+    is_open = (is_other_file | pl.col("is_hole")) & is_long.fill_null(far_back)
+    return {
+        "gap_second": gap,
+        "is_long": is_long.fill_null(value=False),
+        "is_open": is_open & ~goes_on.fill_null(value=False),
+        "is_seamless": seamless.fill_null(value=False),
+        "counted_on": (cycle > cycle.shift(1)).fill_null(value=False),
+        "stepped_on": (steps_count_on & (step - last_step >= 2)).fill_null(value=False),
+    }
+
+
+def _beside_others(segments: pl.DataFrame, joints: pl.DataFrame) -> list[pl.Series]:
+    """Return ``excess`` of each joint, and whether its half cycle ``is_like_others``.
+
+    It is if it holds as much as those of its direction before and after it.
+    """
+    is_running = (pl.col("half_cycle") == pl.col("half_cycle").last()) & (
+        pl.col("records_after").last() == 0
+    )
+    wholes = (
+        segments.filter(~is_running)
+        .group_by("half_cycle", "direction", maintain_order=True)
+        .agg(pl.col("capacity_ah").sum())
+    )
+    like, excess = [], []
+    for number, direction, total in joints.select("half_cycle", "direction", "total").iter_rows():
         others = wholes.filter(pl.col("direction") == direction, pl.col("half_cycle") != number)
-        usuals.append(others["capacity_ah"].median())
-        before = others.filter(pl.col("half_cycle") < number).sort("half_cycle").tail(1)
-        after = others.filter(pl.col("half_cycle") > number).sort("half_cycle").head(1)
-        beside = [*before["capacity_ah"], *after["capacity_ah"]]
+        usual = others["capacity_ah"].median()
+        excess.append(total / usual if isinstance(usual, float) and usual else None)
+        beside = [
+            *others.filter(pl.col("half_cycle") < number)["capacity_ah"].tail(1),
+            *others.filter(pl.col("half_cycle") > number)["capacity_ah"].head(1),
+        ]
         low, high = min(beside, default=np.nan), max(beside, default=np.nan)
-        near.append(bool(low * (1 - _OPEN) <= total_ah <= high * (1 + _OPEN)))
-    excess = pl.col("total") / pl.Series("usual", usuals, dtype=pl.Float64)
-    return joints.with_columns(
-        excess=excess, is_like_others=pl.Series("near", near, dtype=pl.Boolean)
-    )
+        like.append(bool(low * (1 - _OPEN) <= total <= high * (1 + _OPEN)))
+    return [
+        pl.Series("excess", excess, dtype=pl.Float64),
+        pl.Series("is_like_others", like, dtype=pl.Boolean),
+    ]
 
 
 def open_uncertainties(segments: pl.DataFrame) -> pl.Series:
@@ -269,7 +297,9 @@ def open_uncertainties(segments: pl.DataFrame) -> pl.Series:
 
     It is told at the segment after the gap, of each segment; 0 elsewhere.
     """
-    joints = _joints(segments).filter("is_open")
     doubt = np.zeros(segments.height)
+    if not _has_joints(segments):
+        return pl.Series(doubt)
+    joints = _joints(segments).filter("is_open")
     doubt[joints["place"].to_numpy()] = _OPEN * joints["total"].to_numpy()
     return pl.Series(doubt)

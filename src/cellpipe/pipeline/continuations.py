@@ -36,7 +36,7 @@ def continue_records(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame 
     test = end["test_time_second"]
     ahead = begin["test_time_second"] - test
     is_numbered = begin["record_index"] == end["record_index"] + 1
-    counts_on = ahead > 0 and (
+    counts_on = (ahead > 0 or (ahead == 0 and is_numbered)) and (
         _agrees(ahead, clock) or (_is_off(ahead, clock, usual) and (is_numbered or in_step))
     )
     elapsed = ahead if counts_on else _elapsed(end, begin, clock, usual, in_step=in_step)
