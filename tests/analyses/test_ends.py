@@ -295,6 +295,86 @@ def test_a_time_without_records_in_which_the_voltage_did_not_move_passed_no_char
     assert max(tables["cycles"]["coulombic_efficiency_uncertainty"].drop_nulls()) > 0.019
 
 
+@pytest.mark.parametrize("share", [0.05, 0.1, 0.3])
+@pytest.mark.parametrize("rest_minutes", [0.0, 30.0])
+@pytest.mark.parametrize("files", [1, 2])
+def test_a_half_cycle_without_its_first_records_is_in_no_efficiency(
+    share: float, rest_minutes: float, files: int
+) -> None:
+    whole = record(*WHOLE * 5, rest_minutes=rest_minutes).drop("step_count")
+    starts = np.flatnonzero((whole["current_ampere"] < 0) & (whole["current_ampere"].shift(1) >= 0))
+    begin = int(starts[2])
+    before, after = whole[:begin], whole[begin + int(100 * share) :]
+    parts = [before, after] if files == 2 else [pl.concat([before, after])]
+    tables, findings = tables_of(FULL, *parts)
+    assert tables["cycles"].filter(~pl.col("complete"))["cycle"].to_list() == [3]
+    assert "beginning_missing" in codes(findings)
+
+
+@pytest.mark.parametrize("place", ["first", "last", "middle"])
+@pytest.mark.parametrize("minutes", [15.0, 120.0])
+def test_a_pause_within_a_step_adds_no_charge_wherever_it_is(place: str, minutes: float) -> None:
+    whole = record(*WHOLE * 5).drop("step_count")
+    runs = np.flatnonzero(np.diff((whole["current_ampere"] < 0).to_numpy().astype(int))) + 1
+    at = {"first": runs[4] + 1, "last": runs[5] - 1, "middle": (runs[4] + runs[5]) // 2}[place]
+    later = pl.when(pl.int_range(pl.len()) >= int(at)).then(60 * minutes).otherwise(0.0)
+    paused = whole.with_columns(
+        pl.col(name) + later for name in ("test_time_second", "unix_time_second")
+    )
+    tables, _ = tables_of(FULL, paused)
+    cycle = tables["cycles"].row(2, named=True)
+    doubt = cycle["coulombic_efficiency_uncertainty"] or 0.0
+    known = cycle["coulombic_efficiency"] or 0.99  # none, if its end is not known
+    assert known == pytest.approx(0.99, abs=max(1.1 * doubt, 2e-3))
+    assert tables["half_cycles"]["capacity_ah"].max() < 2.01e-3
+
+
+@pytest.mark.parametrize("minutes", [15.0, 120.0, 900.0])
+@pytest.mark.parametrize("records", [30, 200])
+def test_a_pause_that_a_counter_bears_out_leaves_the_charge_as_it_was_counted(
+    minutes: float, records: int
+) -> None:
+    whole = record(*WHOLE * 5, records=records)
+    time, ampere = (whole[n].to_numpy() for n in ("test_time_second", "current_ampere"))
+    charge = np.append(0.0, np.diff(time) * ampere[1:] / 3600)
+    runs = np.flatnonzero(np.diff((ampere < 0).astype(int))) + 1
+    later = np.where(np.arange(len(time)) >= (runs[4] + runs[5]) // 2, 60 * minutes, 0.0)
+    counted = whole.with_columns(
+        pl.Series("vendor_charging_capacity_ah", np.cumsum(charge.clip(0))),
+        pl.Series("vendor_discharging_capacity_ah", np.cumsum((-charge).clip(0))),
+    )
+    paused = counted.with_columns(
+        pl.col(name) + later for name in ("test_time_second", "unix_time_second")
+    )
+    before, after = (tables_of(FULL, frame)[0]["half_cycles"] for frame in (counted, paused))
+    assert after["capacity_ah"].to_list() == pytest.approx(before["capacity_ah"].to_list(), 1e-6)
+
+
+@pytest.mark.parametrize("number", [6, 12, 30])
+@pytest.mark.parametrize("is_counted", [True, False])
+def test_a_test_time_that_stands_still_is_a_doubt_unless_a_counter_goes_on(
+    number: int, is_counted: bool
+) -> None:
+    whole = record(*WHOLE * 4)
+    time = whole["test_time_second"].to_numpy().copy()
+    ampere = whole["current_ampere"].to_numpy()
+    charge = np.append(0.0, np.diff(time) * ampere[1:] / 3600)
+    begin = int(np.flatnonzero(ampere < 0)[40])
+    time[begin + number :] -= time[begin + number] - time[begin]
+    time[begin : begin + number] = time[begin]
+    frame = whole.with_columns(pl.Series("test_time_second", time)).drop("unix_time_second")
+    if is_counted:
+        frame = frame.with_columns(
+            pl.Series("vendor_charging_capacity_ah", np.cumsum(charge.clip(0))),
+            pl.Series("vendor_discharging_capacity_ah", np.cumsum((-charge).clip(0))),
+        )
+    tables, _ = tables_of(FULL, frame)
+    cycle = tables["cycles"].row(0, named=True)
+    doubt = cycle["coulombic_efficiency_uncertainty"]
+    assert abs(cycle["coulombic_efficiency"] - 0.99) <= doubt + 1e-3
+    assert (doubt > 0.01) == (not is_counted)
+
+
 @pytest.mark.parametrize("share", [0.3, 0.5, 0.7])
 @pytest.mark.parametrize("number", [1, 2])
 def test_half_cycles_that_stop_at_one_place_once_or_twice_have_not_ended(

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from cellpipe.core.contracts.schema import load_schema
 from cellpipe.core.recordings.energies import CHARGES, ENERGIES
 from cellpipe.core.recordings.records import to_array
-from cellpipe.numerics.cycling.contradictions import Witnesses
+from cellpipe.numerics.cycling.contradictions import COUNTER, Witnesses
 from cellpipe.numerics.cycling.counters import Counter, direct_counted_currents
 from cellpipe.numerics.cycling.open_circuit import find_offset
 from cellpipe.numerics.cycling.runs import (
@@ -41,6 +41,7 @@ CONTROLLED = ("CC", "CP", "CR", "ramp", "pulse", "profile")  # not a constant vo
 TAPERING = ("CV", "CCCV", "driven")  # their current may fall as low as it likes
 HELD = (*TAPERING, "CC", "CP", "CR")  # modes of steps that pass charge one way
 HOLE, LEAST_HOLE_SECOND = 10.0, 600.0  # times the usual interval, and s: records are missing
+LONG, REGULAR = 3.0, 2.0  # times the usual interval: it may be a pause; times others beside it
 BACK = 0.02  # of the voltage's range, by which it goes back
 LEAST_VOLT, LAGGING = 0.02, 0.25  # V, and of the change that the records beside it make expect
 _BESIDE = 5  # records on either side
@@ -91,8 +92,10 @@ def find_flow(timeseries: pl.DataFrame) -> Flow:
     )
     segments = find_segments(direction, charges.charge_ah, time, voltage)
     holes = _find_holes(timeseries, direction, segments, time, voltage)
+    holes = holes[~_are_counted_pauses(timeseries, holes, direction, charges)]
     if len(holes):
-        charges.charge_ah[holes] = 0.0  # what passed there is not known, nor in which direction
+        usual = float(np.median(np.diff(time)[direction[1:] != 0]))
+        charges = charges.cut(holes, current[holes] * usual / 3600.0)
         segments = split_segments(segments, holes)
     return Flow(direction, charges, segments)
 
@@ -115,16 +118,39 @@ def _find_holes(
     if not len(far):
         return np.zeros(0, np.int64)
     driven = (direction[1:] != 0) & (direction[:-1] == direction[1:])
-    far = far[interval[far - 1] > HOLE * float(np.median(interval[driven]))]
+    usual = float(np.median(interval[driven]))
+    far = far[interval[far - 1] > LONG * usual]
     owner = np.searchsorted(segments.first, far, side="right") - 1
     inside = (owner >= 0) & (far > segments.first[owner]) & (far <= segments.last[owner])
     far = far[inside]
     back = BACK * float(np.ptp(voltage))
     on = direction[far] * (voltage[far] - voltage[far - 1])
-    expected = _expected_change(far, direction, time, voltage)
-    leaps = (on < -back) | ((expected > max(back, LEAST_VOLT)) & (on < LAGGING * expected))
-    found: NDArray[np.int64] = far[leaps | _counts_leap(timeseries, far)]
+    expected = _expected_change(far, direction, segments, time, voltage)
+    lags = (expected > max(back, LEAST_VOLT)) & (on < LAGGING * expected)
+    leaps = ((on < -back) | _counts_leap(timeseries, far)) & (interval[far - 1] > HOLE * usual)
+    found: NDArray[np.int64] = far[leaps | lags]
     return found
+
+
+def _are_counted_pauses(
+    timeseries: pl.DataFrame,
+    holes: NDArray[np.int64],
+    direction: NDArray[np.int8],
+    charges: Charges,
+) -> NDArray[np.bool_]:
+    """Return which holes are pauses: the counter was taken, and that of the other way stood.
+
+    The instrument's numbers must not have gone on, and a net counter does not tell the way.
+    """
+    pair = take_counter(timeseries, *CHARGES)
+    if pair is None or pair.down is None or not len(holes):
+        return np.zeros(len(holes), np.bool_)
+    step = np.searchsorted(charges.begins, holes, side="right") - 1
+    other = np.where(direction[holes] > 0, pair.down[holes], pair.up[holes])
+    before = np.where(direction[holes] > 0, pair.down[holes - 1], pair.up[holes - 1])
+    stood = np.abs(other - before) <= 2 * pair.digit
+    paused: NDArray[np.bool_] = (charges.source[step] == COUNTER) & stood
+    return paused & ~_counts_leap(timeseries, holes)
 
 
 def _find_leaps(
@@ -154,18 +180,36 @@ def _counts_leap(timeseries: pl.DataFrame, at: NDArray[np.int64]) -> NDArray[np.
 
 
 def _expected_change(
-    far: NDArray[np.int64], direction: NDArray[np.int8], time: Floats, voltage: Floats
+    far: NDArray[np.int64],
+    direction: NDArray[np.int8],
+    segments: Segments,
+    time: Floats,
+    voltage: Floats,
 ) -> Floats:
-    """Return by how much the voltage goes on over long intervals at the lesser slope beside, V."""
+    """Return by how much the voltage goes on over long intervals at the lesser slope beside, V.
+
+    Where the interval is the first or last one of its segment, one side tells it. Where intervals
+    beside it differ, records were made when the voltage changed: then nothing is expected.
+    """
+    owner = np.searchsorted(segments.first, far, side="right") - 1
+    first, last = segments.first[owner], segments.last[owner]
+    beside = np.arange(_BESIDE)
+    places = np.hstack([far[:, None] - 1 - beside, far[:, None] + 1 + beside])
+    inside = (places > first[:, None]) & (places <= last[:, None])
+    places = places.clip(1, len(time) - 1)
+    lasts = np.where(inside, time[places] - time[places - 1], np.nan)
+    changes = direction[far, None] * (voltage[places] - voltage[places - 1])
+    changes = np.where(inside, changes, 0.0)
     slopes = []
-    sides = (far - 1 - _BESIDE).clip(0), far - 1, far, (far + _BESIDE).clip(max=len(time) - 1)
-    for first, last in (sides[:2], sides[2:]):
-        passed = time[last] - time[first]
-        driven = (direction[first] == direction[far]) & (direction[last] == direction[far])
-        change = direction[far] * (voltage[last] - voltage[first])
-        slopes.append(np.where(driven & (passed > 0), change / np.where(passed > 0, passed, 1), 0))
-    expected: Floats = np.minimum(*slopes) * (time[far] - time[far - 1])
-    return expected
+    for side in (slice(None, _BESIDE), slice(_BESIDE, None)):
+        passed = np.nansum(lasts[:, side], axis=1)
+        change = changes[:, side].sum(axis=1)
+        slopes.append(np.where(passed > 0, change / np.where(passed > 0, passed, 1), np.nan))
+    known = np.where(inside, lasts, np.inf)
+    middle = np.sort(known, axis=1)[np.arange(len(far)), (inside.sum(axis=1) - 1).clip(0) // 2]
+    is_regular = np.nan_to_num(lasts).max(axis=1, initial=0.0) <= REGULAR * middle
+    expected = np.nan_to_num(np.fmin(*slopes)) * (time[far] - time[far - 1])
+    return np.where(is_regular, expected, 0.0)
 
 
 def _counters(timeseries: pl.DataFrame) -> tuple[Counter, ...]:

@@ -111,6 +111,16 @@ def end_findings(
             "those that begin where they broke off, are in no efficiency, retention or mean."
         )
         findings.append(Finding("warning", "half_cycle_broken_off", sentence, broken.height))
+    begun = half_cycles.filter(pl.col("begins_within"), pl.int_range(pl.len()) > 0)
+    if begun.height:
+        numbers = ", ".join(str(number) for number in begun["half_cycle"].head(_SHOWN))
+        more = f" and {begun.height - _SHOWN} more" if begun.height > _SHOWN else ""
+        sentence = (
+            f"The first records of half cycle {numbers}{more} are not in the data: it begins in the "
+            "middle of its step, behind a time without records, and its cycle is not complete. "
+            "Look for the file that has them."
+        )
+        findings.append(Finding("warning", "beginning_missing", sentence, begun.height))
     for place in np.flatnonzero(lost):
         first, last = table["cycle"][int(place)] - int(lost[place]), table["cycle"][int(place)] - 1
         names = f"Cycle {first} is" if first == last else f"Cycles {first} to {last} are"

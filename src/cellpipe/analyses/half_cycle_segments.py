@@ -82,6 +82,7 @@ def half_cycle_segments(timeseries: pl.DataFrame, file_sha256: str) -> pl.DataFr
         "energy_wh": np.where(charging, 1.0, -1.0)
         * (sums.energy_wh + _energy_beyond_records(timeseries, flow)),
         "start_test_time_second": time[first],
+        "gap_before_second": np.where(first > 0, time[first] - time[first - 1], np.nan),
         "lead_second": time[first] - time[0] if len(time) else time[first],
         "tail_second": time[-1] - time[last] if len(time) else time[last],
         "duration_second": sums.duration_second,

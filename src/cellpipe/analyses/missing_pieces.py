@@ -21,6 +21,9 @@ _STUB = 0.05  # of the charge of both files; with less before the gap, there was
 _BACK, _WHOLLY_BACK = 0.25, 0.75  # of the voltage's way that it went back between two files
 _ON_VOLT, _ON_STEPS = 0.01, 3.0  # the voltage went on: V, and of its change between records
 _BEGUN, _BEGUN_SECOND = 5.0, 60.0  # a step began before the data: record intervals, and s
+_FAR = 3.0  # record intervals before a half cycle, in which its beginning may have been lost
+_SHORTER = 0.995  # of the charge of others; one that lost its beginning holds less
+_FEW = 2  # record numbers; a leap by more between two files is a loss
 _LONG = 0.5  # of the usual half cycle: a gap that may hold another one
 _LITTLE = 0.01  # of the charge; if the gap can't hold more, nothing is missing
 _LESS = 0.97  # of the usual charge: a piece of the half cycle is missing
@@ -90,6 +93,7 @@ def find_missing_pieces(segments: pl.DataFrame) -> pl.DataFrame:
         )
         | ((pl.col("excess") < _LESS) & pl.col("begun"))
         | (pl.col("is_open") & ~pl.col("is_like_others"))
+        | pl.col("numbers_leap")
     )
     pieces = went_on.select("half_cycle", "gap_second", "place", pl.lit(value=False).alias("whole"))
     return pl.concat([lost, pieces.cast(dict(lost.schema))])  # type: ignore[arg-type]
@@ -98,14 +102,70 @@ def find_missing_pieces(segments: pl.DataFrame) -> pl.DataFrame:
 def begins_within(segments: pl.DataFrame) -> pl.Series:
     """Return whether each half cycle had begun before the first of its records.
 
-    It had if its file begins with it, no rest before it, and its instrument's step had been running
-    for longer than five records.
+    It had if its file begins with it, no rest before it, or nothing was recorded for long before
+    it, and its instrument's step had been running for longer than five records; or, where no such
+    time is known, if nothing was recorded for long before it, it begins further in its direction
+    than others of its rate, and holds less.
     """
     first = segments.unique("half_cycle", keep="first", maintain_order=True).sort("half_cycle")
     start = pl.col("start_step_time_second")
     opens = pl.col("segment") == 1
-    begun = opens & pl.col("rest_voltage_before_volt").is_null() & _had_begun(start)
-    return first.select(begins_within=begun.fill_null(value=False)).to_series()
+    behind = pl.col("gap_before_second") > pl.max_horizontal(
+        _FAR * pl.col("duration_second") / pl.col("records"), pl.lit(_BEGUN_SECOND)
+    )
+    unrested = opens & pl.col("rest_voltage_before_volt").is_null()
+    begun = (unrested | behind.fill_null(value=False)) & _had_begun(start)
+    told = first.select(begun.fill_null(value=False)).to_series()
+    lost = _lost_beginnings(segments, first) if first["start_step_time_second"].has_nulls() else []
+    return pl.Series("begins_within", told | first["half_cycle"].is_in(lost))
+
+
+def _lost_beginnings(segments: pl.DataFrame, first: pl.DataFrame) -> list[int]:
+    """Return the half cycles whose first records are not in the data, told by their peers."""
+    name = recording(segments)
+    before = segments.select(
+        "half_cycle",
+        gap=pl.when(name != name.shift(1))
+        .then(
+            pl.col("start_unix_time_second")
+            - pl.col("end_unix_time_second").shift(1)
+            - pl.col("tail_second").shift(1)
+            - pl.col("lead_second")
+        )
+        .otherwise("gap_before_second"),
+        follows=pl.int_range(pl.len()) > 0,
+    ).unique("half_cycle", keep="first", maintain_order=True)
+    whole = segments.group_by("half_cycle").agg(total=pl.col("capacity_ah").sum())
+    sign = pl.when(pl.col("direction") == "charge").then(1.0).otherwise(-1.0)
+    rows = (
+        first.join(before, on="half_cycle").join(whole, on="half_cycle").sort("half_cycle")
+    ).with_columns(
+        start=sign * pl.col("start_voltage_volt"),
+        sign=sign,
+        drop=sign * (pl.col("start_voltage_volt") - pl.col("rest_voltage_before_volt")),
+        interval=pl.col("duration_second") / pl.col("records"),
+    )
+    number, charging, ampere, total, start, drop, step, interval, gap = (
+        rows[column].cast(pl.Float64).to_numpy()
+        for column in (
+            "half_cycle", "sign", "start_current_ampere", "total", "start", "drop",
+            "voltage_step_volt", "interval", "gap",
+        )
+    )  # fmt: skip
+    suspect = rows.select(pl.col("follows") & pl.col("start_step_time_second").is_null())
+    is_far = ~(gap <= np.maximum(_FAR * interval, _BEGUN_SECOND))  # also where no clock tells
+    found = []
+    for place in np.flatnonzero(suspect.to_series().to_numpy() & is_far):
+        peers = (charging == charging[place]) & (np.arange(len(number)) != place)
+        peers &= np.abs(ampere / ampere[place] - 1) <= SAME_RATE
+        if not peers.any():
+            continue
+        seen = start if np.isnan(drop[place]) or np.isnan(drop[peers]).any() else drop
+        further = seen[place] - np.median(seen[peers])
+        margin = max(_ON_VOLT, _ON_STEPS * np.nan_to_num(step[place]))
+        if further > margin and total[place] < _SHORTER * np.median(total[peers]):
+            found.append(int(number[place]))
+    return found
 
 
 def missing_pieces_findings(segments: pl.DataFrame) -> tuple[Finding, ...]:
@@ -228,7 +288,8 @@ def _gap_columns() -> dict[str, pl.Expr]:
     ``gap_second`` is from current to current, null where no clock tells. ``is_long`` is whether
     what was not recorded of it may hold another half cycle; ``is_open`` whether, besides, no number
     says that it holds none (without a clock, whether the voltage went far back); ``counted_on`` and
-    ``stepped_on`` whether the instrument's cycle, or its step by two, went on.
+    ``stepped_on`` whether the instrument's cycle, or its step by two, went on; ``numbers_leap``
+    whether the numbers of its records say that some are missing while the current flowed.
     """
     is_other_file, interval = pl.col("is_other_file"), pl.col("duration_second") / pl.col("records")
     tested = pl.col("start_test_time_second") + pl.col("duration_second")
@@ -251,6 +312,8 @@ def _gap_columns() -> dict[str, pl.Expr]:
         & (pl.col("records_after").shift(1) == 0)
         & pl.col("rest_voltage_before_volt").is_null()
     )
+    number, last_number = pl.col("first_record_index"), pl.col("last_record_index").shift(1)
+    runs_on = (pl.col("records_after").shift(1) == 0) & (pl.col("lead_second") == 0)
     is_open = (is_other_file | pl.col("is_hole")) & is_long.fill_null(far_back)
     return {
         "gap_second": gap,
@@ -258,6 +321,9 @@ def _gap_columns() -> dict[str, pl.Expr]:
         "is_open": is_open & ~goes_on.fill_null(value=False),
         "is_seamless": seamless.fill_null(value=False),
         "counted_on": (cycle > cycle.shift(1)).fill_null(value=False),
+        "numbers_leap": (is_other_file & runs_on & (number > last_number + _FEW)).fill_null(
+            value=False
+        ),
         "stepped_on": (steps_count_on & (step - last_step >= 2)).fill_null(value=False),
     }
 

@@ -17,6 +17,7 @@ ODD = 0.5  # of an interval's charge, beyond its bounds: the counter went back o
 FEW, MOST = 3, 0.05  # intervals of a step, and their share, in which it may have
 LOST = 0.2  # of a step's current; one below is 0 while the counter goes on
 LONG = 3.0  # times the usual interval of a step: it may contain a pause
+PAUSED = 1.5  # the same, where the counter counts what it usually does
 FAR = 0.3  # of what lies between two charges: a third one is not that of the first
 NEAR = 0.05  # of a charge: another that is alike
 SECONDS, PACE = 2.0, 0.01  # s, and of a duration: clocks that differ by less agree
@@ -267,12 +268,18 @@ def _odd_intervals(suspects: Suspects) -> tuple[Flags, Flags]:
     mean = suspects.sum(suspects.second) / np.maximum(length, 1)
     less = np.abs(suspects.counted) < np.abs(suspects.integral)
     onward = suspects.counted * suspects.integral >= 0
-    pause = less & onward & (suspects.second > LONG * mean[suspects.step])
+    usual = suspects.sum(np.abs(suspects.counted)) / np.maximum(length, 1)
+    as_usual = np.abs(suspects.counted) >= (1 - LOST) * usual[suspects.step]
+    longer = np.where(as_usual, PAUSED, LONG) * mean[suspects.step]
+    pause = less & onward & (suspects.second > longer)
     return odd, odd & (pause | _is_on_time(suspects) | _is_current_lost(suspects))
 
 
 def _is_on_time(suspects: Suspects) -> Flags:
-    """Return where the test time stands and the counter counts what another clock tells."""
+    """Return where the test time stands and the counter counts what another clock tells.
+
+    Without another clock it may count what it does in the other records of the step, several times.
+    """
     witnesses, at = suspects.witnesses, suspects.at
     current = (witnesses.current_ampere[at] + witnesses.current_ampere[at - 1]) / 2
     borne_out = np.zeros(at.size, np.bool_)
@@ -281,8 +288,14 @@ def _is_on_time(suspects: Suspects) -> Flags:
             told = current * (time[at] - time[at - 1]) / 3600.0
             off = np.abs(suspects.counted - told)
             borne_out |= off <= NEAR * np.abs(told) + np.abs(current) / 3600.0
-    stands: Flags = borne_out & (suspects.second == 0)
-    return stands
+    stands: Flags = suspects.second == 0
+    moves = ~stands & (suspects.counted * current > 0)
+    count = suspects.sum(moves.astype(np.float64))
+    usual = suspects.sum(np.where(moves, np.abs(suspects.counted), 0.0)) / np.maximum(count, 1)
+    alike = stands & (suspects.counted * current > 0)
+    alike &= np.abs(suspects.counted) <= LONG * usual[suspects.step] + 2 * suspects.digit
+    several = suspects.sum(alike.astype(np.float64)) >= FEW
+    return (stands & borne_out) | (alike & several[suspects.step])
 
 
 def _is_current_lost(suspects: Suspects) -> Flags:

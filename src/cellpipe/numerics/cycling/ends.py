@@ -279,6 +279,8 @@ def _end_elsewhere(own: HalfCycleEnds, peers: _Peers, place: int, limit: float |
     more = peers.at_charge.any() and own.charge_ah[place] > own.charge_ah[shared].min()
     if more or volt >= peers.volt[shared].max():
         return followed
+    if peers.at_voltage.any() and short >= peers.volt[peers.at_voltage].min():
+        return followed  # records too far apart: it may have come there behind its last one
     if _is_same_rate(own.current_ampere[place], own.current_ampere[shared]).any():
         return BROKEN
     scatter = float(np.ptp(peers.volt[peers.at_voltage])) if peers.at_voltage.any() else 0.0

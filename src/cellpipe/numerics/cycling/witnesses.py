@@ -49,6 +49,7 @@ FINE = 2e-4  # of the charge: integral and counter agree, and bounds are not ask
 BLOCK = 1 << 18  # records held against each other at once: they fit the processor's cache
 TURNED = 0.1  # of the distance between counter and integral, which is left if one is turned
 LEAST = 1e-4  # of the charge that flows; a counter that counts less does not count
+STANDING = 3  # records in a row at one time: more than one event that was recorded twice
 LEAP = 3.0  # intervals; where steps are missing, more was counted in those
 EXACT, EXACT_AH = 1e-7, 1e-13  # of the charge, and Ah: no number of a file is more exact
 COARSE = 0.02  # of the usual increment; above, a counter's last digit shows in each
@@ -81,6 +82,27 @@ class Charges(NamedTuple):
     source: NDArray[np.int8]
     uncertainty_ah: Floats
     counted_ah: Floats
+
+    def cut(self, holes: Places, lost_ah: Floats) -> Charges:
+        """Return the charges without what passed before some records, as steps of their own.
+
+        What may have passed there beside the records, ``lost_ah`` (k,), is a doubt of the new step.
+        """
+        charge = self.charge_ah.copy()
+        charge[holes] = 0.0
+        begins = np.union1d(self.begins, holes)
+        owner = np.searchsorted(self.begins, begins, side="right") - 1
+        held = np.abs(np.add.reduceat(charge, begins))
+        whole = np.bincount(owner, held, self.begins.size)[owner]
+        share = np.divide(held, whole, out=np.zeros_like(held), where=whole > 0)
+        doubt = self.uncertainty_ah[owner] * share
+        doubt[np.searchsorted(begins, holes)] += np.abs(lost_ah)
+        counted = np.where(
+            np.isin(owner, np.searchsorted(self.begins, holes, side="right") - 1),
+            np.where(np.isnan(self.counted_ah[owner]), np.nan, np.add.reduceat(charge, begins)),
+            self.counted_ah[owner],
+        )
+        return Charges(charge, begins, self.source[owner], doubt, counted)
 
 
 class _Sums(NamedTuple):
@@ -121,6 +143,7 @@ def weigh_charges(witnesses: Witnesses) -> Charges:
         sums = sums._replace(charge=_take_counter(witnesses, counter, sums))
     else:
         sums.doubt[:] = _integral_bound(witnesses, steps, interval)
+        sums.doubt[:] += _standing_doubt(witnesses.current_ampere, interval, steps)
         sums.doubt[:] += check_durations(witnesses, steps, charge, integral, source)
     _add_crossings(witnesses, counter, sums)
     sums.charge[witnesses.at_rest] = 0.0
@@ -129,6 +152,22 @@ def weigh_charges(witnesses: Witnesses) -> Charges:
     sums.doubt[:] += EXACT * np.abs(steps.sum(sums.charge)) + EXACT_AH
     doubt = np.where(steps.driven, sums.doubt, 0.0)
     return Charges(sums.charge, steps.begins, source, doubt, sums.counted)
+
+
+def _standing_doubt(current: Floats, interval: Floats, steps: Steps) -> Floats | float:
+    """Return what may have passed while the test time stood still for some records, Ah.
+
+    They are taken to be as far apart as others of their step usually are.
+    """
+    stands = interval == 0
+    stands[steps.begins] = False
+    runs = np.convolve(stands, np.ones(STANDING), "valid") == STANDING if stands.any() else stands
+    if not runs.any():
+        return 0.0
+    length = steps.ends - steps.begins
+    lasted = steps.sum(interval)
+    usual = lasted / np.maximum(length - steps.sum(stands.astype(np.float64)), 1)
+    return usual * steps.sum(np.where(stands, np.abs(current), 0.0)) / 3600.0
 
 
 def name_sources(shares: Floats) -> list[str]:
