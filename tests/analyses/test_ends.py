@@ -28,7 +28,10 @@ Step = tuple[float, float, float, float]  # mA, mAh, first and last volt
 
 
 def tables_of(cell: Cell, *files: pl.DataFrame) -> tuple[dict[str, pl.DataFrame], list[Finding]]:
-    parts = [half_cycle_segments(file, f"{n:064}") for n, file in enumerate(files)]
+    parts = [
+        validate("half_cycle_segments", half_cycle_segments(file, f"{n:064}"))
+        for n, file in enumerate(files)
+    ]
     tables = {"half_cycle_segments": pl.concat(parts), "files": empty_table("files"),
               "interfacial_resistance": empty_table("interfacial_resistance"),
               "baselines": table1()}  # fmt: skip

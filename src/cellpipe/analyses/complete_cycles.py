@@ -116,8 +116,8 @@ def end_findings(
         numbers = ", ".join(str(number) for number in begun["half_cycle"].head(_SHOWN))
         more = f" and {begun.height - _SHOWN} more" if begun.height > _SHOWN else ""
         sentence = (
-            f"The first records of half cycle {numbers}{more} are not in the data: it begins in the "
-            "middle of its step, behind a time without records, and its cycle is not complete. "
+            f"The first records of half cycle {numbers}{more} are not in the data: it begins in the"
+            " middle of its step, behind a time without records, and its cycle is not complete. "
             "Look for the file that has them."
         )
         findings.append(Finding("warning", "beginning_missing", sentence, begun.height))

@@ -147,7 +147,7 @@ def _end_columns(
         "reached_voltage_volt": np.where(charging, reached, -reached),
         "voltage_step_volt": np.median(np.abs(np.diff(volts, axis=1)), axis=1),
         "reached_current_ampere": np.where(stray, amperes[:, 1], amperes[:, 0]),
-        "stretches": within // 2 + 1,
+        "stretches": np.maximum(within, 0) // 2 + 1,
         "start_step_time_second": unknown if step_time is None else step_time[segments.first],
     }
 
