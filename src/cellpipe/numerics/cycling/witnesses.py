@@ -49,6 +49,7 @@ FINE = 2e-4  # of the charge: integral and counter agree, and bounds are not ask
 BLOCK = 1 << 18  # records held against each other at once: they fit the processor's cache
 TURNED = 0.1  # of the distance between counter and integral, which is left if one is turned
 LEAST = 1e-4  # of the charge that flows; a counter that counts less does not count
+PAUSING = 1.5  # times the usual interval, where those before and after it are usual
 STANDING = 3  # records in a row at one time: more than one event that was recorded twice
 LEAP = 3.0  # intervals; where steps are missing, more was counted in those
 EXACT, EXACT_AH = 1e-7, 1e-13  # of the charge, and Ah: no number of a file is more exact
@@ -144,6 +145,7 @@ def weigh_charges(witnesses: Witnesses) -> Charges:
     else:
         sums.doubt[:] = _integral_bound(witnesses, steps, interval)
         sums.doubt[:] += _standing_doubt(witnesses.current_ampere, interval, steps)
+        sums.doubt[:] += _pausing_doubt(witnesses.current_ampere, interval, steps)
         sums.doubt[:] += check_durations(witnesses, steps, charge, integral, source)
     _add_crossings(witnesses, counter, sums)
     sums.charge[witnesses.at_rest] = 0.0
@@ -168,6 +170,22 @@ def _standing_doubt(current: Floats, interval: Floats, steps: Steps) -> Floats |
     lasted = steps.sum(interval)
     usual = lasted / np.maximum(length - steps.sum(stands.astype(np.float64)), 1)
     return usual * steps.sum(np.where(stands, np.abs(current), 0.0)) / 3600.0
+
+
+def _pausing_doubt(current: Floats, interval: Floats, steps: Steps) -> Floats | float:
+    """Return what did not pass if a step paused where an interval stands out of equal ones, Ah."""
+    within = np.ones(interval.size, np.bool_)
+    within[steps.begins] = False
+    usual = float(np.median(interval[within])) if within.any() else 0.0
+    is_long = within & (interval > PAUSING * usual)
+    if not usual or not is_long.any():
+        return 0.0
+    is_usual = (interval <= PAUSING * usual) & (interval >= usual / PAUSING)
+    before, after = (~within | is_usual), np.append((~within | is_usual)[1:], True)
+    beside = np.append(True, before[:-1]) & after
+    beside &= np.append(False, is_usual[:-1]) | np.append(is_usual[1:], False)
+    more = np.where(is_long & beside, np.abs(current) * (interval - usual), 0.0)
+    return steps.sum(more) / 3600.0
 
 
 def name_sources(shares: Floats) -> list[str]:
