@@ -1,9 +1,10 @@
 """Growth of the interfacial resistance over the life of a cell.
 
 For every state of charge, of the total interfacial resistance and of each interface arc: first and
-last value, growth per cycle and per root of time, the best supported law R = R0 + k tᵐ, and jumps
-(:mod:`cellpipe.numerics.impedance.growth`). Time starts at the cell's first record. The law is null
-for fewer than five spectra, or if a spectrum has no clock.
+last value, whether it rises or falls, growth per cycle and per root of time, the law of its change
+or that no simple one describes it, and jumps (:mod:`cellpipe.numerics.impedance.growth`). Time
+starts at the cell's first record. The law is null for fewer than five spectra, or if a spectrum has
+no clock.
 
 Repeats are spectra of one state without a new cycle between them; their repeatability is that of
 the sum, from separate fits of the spectra.
@@ -16,7 +17,8 @@ import polars as pl
 
 from cellpipe.core.contracts import empty_table
 from cellpipe.core.model import Analysis, Cell, Finding, Result, Tables
-from cellpipe.numerics.impedance.growth import Growth, fit_growth
+from cellpipe.numerics.impedance.growth import NO_LAW, Growth, fit_growth
+from cellpipe.numerics.impedance.growth_laws import TIMED
 from cellpipe.numerics.impedance.processes import INTERFACE
 
 _HOUR = 3600.0
@@ -96,15 +98,33 @@ def _growth_row(
     if law is None:
         return row, None
     row |= {
-        "law": law.law, "law_probability": law.probability, "exponent": law.exponent,
-        "exponent_standard_error": law.exponent_error, "initial_resistance_ohm": law.initial,
-        "rate_ohm_per_hour_to_the_m": law.rate,
-        "rate_standard_error": law.rate_error, "jumps": len(law.jumps),
+        "law": law.law, "law_probability": law.probability, "trend": law.trend,
+        "no_change_chance": law.chance, "exponent": law.exponent,
+        "exponent_standard_error": law.exponent_error, "jumps": len(law.jumps),
+        **_law_columns(law),
     }  # fmt: skip
     if law.jumps:
         place, step = law.jumps[0]
         row |= {"first_jump_spectrum": int(points["spectrum"][place]), "first_jump_ohm": step}
     return row, law
+
+
+def _law_columns(law: Growth) -> dict[str, float]:
+    """Return the parameters of a law, of those columns that it has."""
+    if law.law == NO_LAW:
+        return {}
+    found = {"initial_resistance_ohm": law.initial, "law_start_hour": law.start}
+    if law.law in TIMED:
+        timed = {"time_constant_hour": law.parameter, "amplitude_ohm": law.rate,
+                 "amplitude_standard_error_ohm": law.rate_error}  # fmt: skip
+        return found | timed
+    if law.law == "jump":
+        return found
+    found |= {"rate_ohm_per_hour_to_the_m": law.rate, "rate_standard_error": law.rate_error}
+    if law.law == "knee":
+        knee = {"knee_hour": law.parameter, "rate_after_knee_ohm_per_hour": law.rate_after}
+        return found | knee | {"law_exponent": 1.0}
+    return found if law.law == "constant" else found | {"law_exponent": law.parameter}
 
 
 def _repeatability(spectra: pl.DataFrame) -> float | None:
@@ -143,6 +163,7 @@ ANALYSIS = Analysis(
     ("interfacial_resistance", "impedance_arcs", "cycles"),
     ("resistance_growth",),
     _compute,
+    version=2,
     fields=("cell_id",),
     columns={"cycles": ("start_unix_time_second",)},
 )

@@ -1,12 +1,13 @@
-"""Growth law of a resistance, R = R₀ + k tᵐ, and its jumps.
+"""How a resistance changed: not at all, by a law, or by none of those that are known.
 
-m = ½ is an interphase whose growth is limited by diffusion through it (J. Janek, W. G. Zeier,
-Nat. Energy 8, 230 (2023), doi 10.1038/s41560-023-01208-9; S. Wenzel et al., Solid State Ion. 286,
-24 (2016), doi 10.1016/j.ssi.2015.11.034), m = 1 a steady reaction or loss of contact. Neither is
-assumed: no growth, m = ½, m = 1 and a free m are compared by the Bayesian information criterion,
-and the probability of a law is its share of exp(-BIC/2) (A. E. Raftery, Sociol.
-Methodol. 25, 111 (1995), doi 10.2307/271063). Neighbouring resistances of a series are not
-independent; the number of observations is reduced by the correlation of their residuals.
+Two questions, one after the other. *Did it change?* Its scatter about one value is held against its
+standard errors (χ², at a level that holds if neighbours are correlated). *By which law?* The laws
+of :mod:`cellpipe.numerics.impedance.growth_laws` are compared by the Bayesian information
+criterion; the probability of a law is its share of exp(-BIC/2) among those that change (A. E.
+Raftery, Sociol. Methodol. 25, 111 (1995), doi 10.2307/271063). A law is a verdict only if its own
+misfit is explained by the errors and its probability is at least nine tenths; else the answer is
+"no simple law". Whether a resistance rises or falls is told from the best rising and the best
+falling curves of any shape (isotonic regression), not from a law.
 
 A jump is a step between two spectra that no law explains, e.g. from loss of contact or a short
 circuit. It is fitted together with the law, so that it does not count as growth.
@@ -15,68 +16,81 @@ circuit. It is fitted together with the law, so that it does not count as growth
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from cellpipe.numerics.impedance.elements import Floats
+from cellpipe.numerics.impedance.growth_laws import LAWS, TIMED, LawFit, fit_law
 
-LAWS = ("constant", "square root", "linear", "free")
+Trend = Literal["unchanged", "rising", "falling", "not monotone"]
+NO_LAW = "no simple law"
 FEWEST = 5  # spectra needed for a law
-_EXPONENTS = {"constant": None, "square root": 0.5, "linear": 1.0}
-_LOWEST, _HIGHEST = 0.05, 4.0
-_SCANNED = (None, 0.2, 0.35, 0.5, 0.6, 0.7, 0.85, 1.0, 1.4, 2.0)
-_LEAST = 0.5  # standard errors; less scatter counts as none
+_AS_GOOD = math.exp(-1.0)  # times as probable as the free power
+SURE = 0.9  # probability from which a law is a verdict
+_LEVEL = 1e-3  # of false changes, and of a true law called none
+_CORRELATION = 0.6  # of neighbours, at which that level holds
+_SCATTER = 4.0  # squared errors, up to which scatter without order is no misfit
 _MOST_JUMPS = 3
 _JUMP_EVIDENCE = 10.0  # least decrease of the criterion for a jump
 _JUMP_NOISES = 6.0
 _JUMP_SHARE = 0.05  # of the resistance
+_FEWEST_FOR_JUMPS = 8
 
 
 @dataclass(frozen=True)
 class Growth:
-    """The growth law of a resistance, with standard errors.
+    """How a resistance changed, with standard errors.
 
-    ``law`` is the most probable of :data:`LAWS`, with its ``probability``. ``exponent`` is m of the
-    free fit, with its error; ``initial`` R₀ (ohm) and ``rate`` k (ohm per unit of time to the m)
-    are those of the law at ``law_exponent``; the error of k includes that of a free m. ``jumps``
-    holds the index before which the resistance jumped and the step in ohm, for each jump.
+    ``law`` is one of :data:`~cellpipe.numerics.impedance.growth_laws.LAWS` or ``no simple law``;
+    ``probabilities`` are those of the laws that change (of ``constant`` alone if nothing does), and
+    ``probability`` is the verdict's, NaN without one. ``trend`` does not need a law, and
+    ``chance`` is that of such a scatter in a resistance that does not change. ``exponent`` is m of
+    the best power from the first time on, with its error; ``initial`` R₀ (ohm), ``rate`` k and its
+    error (ohm per unit of time to the m; ohm for a law with a time constant), ``parameter`` (the
+    exponent; the time constant; the time of a knee or jump), ``start`` and ``rate_after`` (of a
+    knee, ohm per unit of time) are those of the verdict. ``jumps`` holds the index before which the
+    resistance jumped and the step in ohm, for each jump.
     """
 
     law: str
     probability: float
     probabilities: dict[str, float]
+    trend: Trend
+    chance: float
     exponent: float
     exponent_error: float
-    law_exponent: float
     initial: float
     rate: float
     rate_error: float
+    parameter: float
+    start: float
+    rate_after: float
     jumps: tuple[tuple[int, float], ...]
 
 
 @dataclass(frozen=True)
-class _Fit:
-    """The fit of a law; ``left`` is the mean squared residual, ``misfit`` the same with a floor."""
+class _Data:
+    """Time from 0 to 1, resistance and error (ohm), and the steps of jumps; (n,), (n, j)."""
 
-    exponent: float
-    amounts: Floats
-    left: float
-    misfit: float
-    effective: float
-    parameters: int
+    time: Floats
+    resistance: Floats
+    error: Floats
+    steps: Floats
 
-    def criterion(self, count: float) -> float:
-        """Return the Bayesian information criterion for ``count`` observations, corrected if few.
+    def with_jumps(self, places: list[int]) -> _Data:
+        """Return the data with a step before each place."""
+        after = np.arange(len(self.time))[:, None] >= np.array(places)[None, :]
+        return _Data(self.time, self.resistance, self.error, after.astype(np.float64))
 
-        A. D. R. McQuarrie, Stat. Probab. Lett. 44, 79 (1999), doi 10.1016/S0167-7152(98)00294-6.
-        """
-        few = count / max(count - self.parameters - 2, 0.5)
-        return count * math.log(self.misfit) + self.parameters * math.log(count) * few
+    def fit(self, law: str) -> LawFit:
+        """Fit a law together with the jumps."""
+        return fit_law(law, self.time, self.resistance, self.error, self.steps)
 
 
 def fit_growth(time_since: Floats, resistance_ohm: Floats, error_ohm: Floats) -> Growth | None:
-    """Return the law by which a resistance grows.
+    """Return how a resistance changed with time.
 
     Parameters
     ----------
@@ -88,171 +102,219 @@ def fit_growth(time_since: Floats, resistance_ohm: Floats, error_ohm: Floats) ->
 
     Returns
     -------
-    The law; None for fewer than five resistances or if time does not advance.
+    The change; None for fewer than five resistances or if time does not advance.
 
     """
     if len(time_since) < FEWEST or time_since[-1] <= time_since[0]:
         return None
     scale = float(time_since[-1])
-    time = time_since / scale
-    data = _build_data(time, resistance_ohm, error_ohm)
-    jumps = _find_jumps(data)
-    fits = {law: _fit_law(law, data, jumps) for law in LAWS}
-    count = fits["free"].effective
-    lowest = min(fit.criterion(count) for fit in fits.values())
-    share = {law: math.exp(-0.5 * (fit.criterion(count) - lowest)) for law, fit in fits.items()}
-    total = sum(share.values())
-    probabilities = {law: value / total for law, value in share.items()}
-    law = max(probabilities, key=lambda name: probabilities[name])
-    best, free = fits[law], fits["free"]
-    power = best.exponent if law != "constant" else 0.5
-    has_rate = 1 if law != "constant" else 0
-    steps = best.amounts[1 + has_rate :]
-    covariance = _covariance(data, jumps, best, free=law == "free")
-    return Growth(
-        law, probabilities[law], probabilities, free.exponent, _exponent_error(data, jumps, free),
-        power, float(best.amounts[0]),
-        float(best.amounts[1]) / scale**power if has_rate else 0.0,
-        _rate_error(best, covariance, scale, power, free=law == "free") if has_rate else math.nan,
-        tuple((place, float(step)) for place, step in zip(jumps, steps, strict=True)),
-    )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class _Data:
-    """Time from 0 to 1, resistance, its weight, and the lowest significant misfit."""
-
-    time: Floats
-    resistance: Floats
-    weight: Floats
-    floor: float
+    data = _build_data(time_since / scale, resistance_ohm, error_ohm)
+    chance, trend = _chance_and_trend(data)
+    if trend == "unchanged":
+        fits = {"constant": data.fit("constant")}
+        return _describe(data, fits, [], chance, trend, scale)
+    fits = _fit_laws(data)
+    if any(_explains(fit, data) for fit in fits.values()):
+        return _describe(data, fits, [], chance, trend, scale)
+    jumps = _find_jumps(data, fits)
+    if jumps:
+        data = data.with_jumps(jumps)
+        fits = {**_fit_laws(data), "constant": data.fit("constant")}
+        fits.pop("jump")
+    return _describe(data, fits, jumps, chance, trend, scale)
 
 
 def _build_data(time: Floats, resistance: Floats, error: Floats) -> _Data:
     good = np.isfinite(error) & (error > 0)
     size = max(float(np.median(np.abs(resistance))), 1e-300)
-    typical = float(np.median(error[good])) if good.any() else size
+    typical = float(np.median(error[good])) if good.any() else _scatter(time, resistance)
     used = np.where(good, error, typical)
-    weight = np.asarray(1 / np.maximum(used, 0.2 * typical), np.float64)
-    floor = _LEAST**2 if good.any() else 0.0
-    return _Data(time, resistance, weight, max(floor, (1e-9 * size / typical) ** 2))
+    least = max(0.2 * typical, 1e-7 * size)
+    return _Data(time, resistance, np.maximum(used, least), np.zeros((len(time), 0)))
 
 
-def _design_matrix(time: Floats, exponent: float | None, jumps: list[int]) -> Floats:
-    columns = [np.ones_like(time)]
-    if exponent is not None:
-        columns.append(time**exponent)
-    after = np.arange(len(time))
-    columns += [(after >= place).astype(np.float64) for place in jumps]
-    return np.stack(columns, axis=1)
+def _scatter(time: Floats, resistance: Floats) -> float:
+    """Return how far each resistance is from the line between its neighbours, as a deviation."""
+    before, after = np.diff(time)[:-1], np.diff(time)[1:]
+    share = after / np.maximum(before + after, 1e-300)
+    off = resistance[1:-1] - share * resistance[:-2] - (1 - share) * resistance[2:]
+    return float(np.median(np.abs(off / np.sqrt(1 + share**2 + (1 - share) ** 2)))) / 0.6745
 
 
-def _fit_linear(data: _Data, exponent: float | None, jumps: list[int]) -> _Fit:
-    design = _design_matrix(data.time, exponent, jumps) * data.weight[:, None]
-    target = data.resistance * data.weight
-    amounts = np.asarray(np.linalg.lstsq(design, target, rcond=1e-12)[0], np.float64)
-    residuals = target - design @ amounts
-    count, size = design.shape
-    left = float(residuals @ residuals) / count
-    return _Fit(
-        math.nan if exponent is None else exponent, amounts, left, max(left, data.floor),
-        _effective_count(residuals, size), size,
+def _fit_laws(data: _Data) -> dict[str, LawFit]:
+    """Fit the laws that change, as far as there are records enough to hold them against."""
+    fits = {law: data.fit(law) for law in LAWS if law != "constant"}
+    return {law: fit for law, fit in fits.items() if len(data.time) > fit.parameters}
+
+
+def _limit(count: int, freedom: int) -> float:
+    """Return the χ² that correlated neighbours exceed once in a thousand times.
+
+    Satterthwaite's approximation (Biometrics Bull. 2, 110 (1946), doi 10.2307/3002019) to a sum of
+    squares about the mean, scaled to the degrees of freedom.
+    """
+    from scipy.stats import chi2
+
+    apart = np.abs(np.subtract.outer(np.arange(count), np.arange(count)))
+    centre = np.eye(count) - 1 / count
+    spread = np.linalg.eigvalsh(centre @ (_CORRELATION**apart) @ centre)
+    total, squares = float(spread.sum()), float((spread**2).sum())
+    limit = float(chi2.isf(_LEVEL, total**2 / squares)) * squares / total
+    return limit * freedom / (count - 1)
+
+
+def _is_within(left: float, residuals: Floats, freedom: int) -> bool:
+    """Return whether errors, or scatter of up to twice them without any order, explain a misfit."""
+    if left <= _limit(len(residuals), freedom):
+        return True
+    turns = float(np.sum(np.diff(residuals) ** 2)) / left  # 2 without order (von Neumann 1941)
+    is_random = abs(turns / 2 - 1) < 2 / math.sqrt(len(residuals))
+    return freedom >= FEWEST and is_random and left <= _SCATTER * freedom
+
+
+def _explains(fit: LawFit, data: _Data) -> bool:
+    freedom = max(len(data.time) - fit.parameters, 1)
+    return _is_within(fit.left, _residuals(fit, data), freedom)
+
+
+def _residuals(fit: LawFit, data: _Data) -> Floats:
+    columns = np.column_stack([fit.shape.columns(data.time), data.steps])
+    left: Floats = (data.resistance - columns @ fit.amounts) / data.error
+    return left
+
+
+def _chance_and_trend(data: _Data) -> tuple[float, Trend]:
+    """Return the chance of such a scatter about one value, and how the resistance goes."""
+    from scipy.optimize import isotonic_regression
+    from scipy.stats import chi2
+
+    weight, count = data.error**-2.0, len(data.time)
+    about = (data.resistance - np.average(data.resistance, weights=weight)) / data.error
+    left = float(about @ about)
+    chance = float(chi2.sf(left, count - 1))
+    if _is_within(left, about, count - 1):
+        return chance, "unchanged"
+    names: tuple[tuple[bool, Trend], ...] = ((True, "rising"), (False, "falling"))
+    misfits: dict[Trend, float] = {}
+    for rises, name in names:
+        best = isotonic_regression(data.resistance, weights=weight, increasing=rises).x
+        off = (data.resistance - best) / data.error
+        misfits[name] = float(off @ off)
+    trend = min(misfits, key=lambda name: misfits[name])
+    return chance, trend if misfits[trend] <= _limit(count, count - 1) else "not monotone"
+
+
+def _describe(
+    data: _Data, fits: dict[str, LawFit], jumps: list[int], chance: float, trend: Trend,
+    scale: float,
+) -> Growth:  # fmt: skip
+    lowest = min(fit.criterion for fit in fits.values())
+    share = {law: math.exp(-0.5 * (fit.criterion - lowest)) for law, fit in fits.items()}
+    total = sum(share.values())
+    probabilities = {law: value / total for law, value in share.items()}
+    law, probability = _choose_law(probabilities)
+    best, power = fits[law], _first_power(data)
+    is_verdict = trend == "unchanged" or (probability >= SURE and _explains(best, data))
+    errors = _errors(best, data)
+    has_rate = law != "constant"
+    unit = scale**best.shape.parameter if law in {"square root", "linear", "power"} else 1.0
+    unit = scale if law == "knee" else unit
+    at = best.shape.columns(data.time).shape[1]
+    steps = [(place, float(step)) for place, step in zip(jumps, best.amounts[at:], strict=True)]
+    if law == "jump":
+        steps = [(int(np.argmax(data.time >= best.shape.parameter)), float(best.amounts[1]))]
+    timed = law in {*TIMED, "knee", "jump"}
+    return Growth(
+        law if is_verdict else NO_LAW,
+        probability if is_verdict else math.nan,
+        probabilities, trend, chance,
+        power.shape.parameter, _exponent_error(power, data),
+        float(best.amounts[0]),
+        float(best.amounts[1]) / unit if has_rate else 0.0,
+        float(errors[1]) / unit if has_rate else math.nan,
+        best.shape.parameter * (scale if timed else 1.0),
+        best.shape.start * scale,
+        float(best.amounts[1] + best.amounts[2]) / scale if law == "knee" else math.nan,
+        tuple(steps),
     )  # fmt: skip
 
 
-def _effective_count(residuals: Floats, size: int) -> float:
-    """Return the number of independent observations, from the correlation of residuals."""
-    count = len(residuals)
-    total = float(residuals @ residuals)
-    correlation = float(residuals[1:] @ residuals[:-1]) / total if total > 0 else 0.0
-    correlation = min(max(correlation, 0.0), 0.95)
-    return max(count * (1 - correlation) / (1 + correlation), size + 2.0)
+def _choose_law(probabilities: dict[str, float]) -> tuple[str, float]:
+    """Return the verdict and its probability.
+
+    The square root and the straight line are powers themselves: where one of them is about as good
+    as the free power, and the other is not, it is named with what all three have together.
+    """
+    law = max(probabilities, key=lambda name: probabilities[name])
+    simple = {name: probabilities.get(name, 0.0) for name in ("square root", "linear")}
+    power, named = probabilities.get("power", 0.0), max(simple, key=lambda name: simple[name])
+    family = power + sum(simple.values())
+    is_alone = simple[named] >= SURE * sum(simple.values()) > 0
+    if law in {*simple, "power"} and is_alone and simple[named] >= power * _AS_GOOD:
+        return named, family
+    return law, probabilities[law]
 
 
-def _fit_law(law: str, data: _Data, jumps: list[int]) -> _Fit:
-    if law != "free":
-        return _fit_linear(data, _EXPONENTS[law], jumps)
-    grid = np.geomspace(_LOWEST, _HIGHEST, 60)
-    for _ in range(4):
-        fits = [_fit_linear(data, float(m), jumps) for m in grid]
-        place = int(np.argmin([fit.left for fit in fits]))
-        low, high = grid[max(place - 1, 0)], grid[min(place + 1, len(grid) - 1)]
-        best = fits[place]
-        grid = np.linspace(low, high, 15)
-    return replace(best, parameters=best.parameters + 1)
+def _first_power(data: _Data) -> LawFit:
+    """Return the power of time from the first time on, whether it is the law or not."""
+    return fit_law("power", data.time, data.resistance, data.error, data.steps, free_start=False)
 
 
-def _covariance(data: _Data, jumps: list[int], fit: _Fit, *, free: bool) -> Floats:
-    """Return the covariance of the amplitudes, and last of the exponent if it is free."""
-    exponent = None if math.isnan(fit.exponent) else fit.exponent
-    design = _design_matrix(data.time, exponent, jumps)
-    if free:
-        bend = fit.amounts[1] * data.time**fit.exponent * np.log(np.maximum(data.time, 1e-300))
-        design = np.column_stack([design, bend])
-    whole = design * data.weight[:, None]
-    count, size = whole.shape
-    variance = fit.misfit * count / max(count - size, 1) * count / fit.effective
-    return np.asarray(np.linalg.pinv(whole.T @ whole, rcond=1e-14) * variance)
+def _errors(fit: LawFit, data: _Data) -> Floats:
+    """Return the standard errors of the amplitudes, then of the nonlinear parameters."""
+    columns = np.column_stack([fit.shape.columns(data.time), data.steps])
+    bends = fit.shape.bends(data.time, fit.amounts)
+    whole = np.column_stack([columns, bends]) / data.error[:, None]
+    freedom = max(len(data.time) - fit.parameters, 1)
+    inflation = (1 + fit.correlation) / (1 - fit.correlation)
+    variance = max(fit.left / freedom, 0.25) * inflation
+    covariance = np.linalg.pinv(whole.T @ whole, rcond=1e-14) * variance
+    return np.asarray(np.sqrt(np.maximum(np.diag(covariance), 0.0)), np.float64)
 
 
-def _exponent_error(data: _Data, jumps: list[int], fit: _Fit) -> float:
+def _exponent_error(power: LawFit, data: _Data) -> float:
     """Return the standard error of a free exponent; NaN at the limits of its range."""
-    if not _LOWEST * 1.001 < fit.exponent < _HIGHEST * 0.999:
-        return math.nan
-    return math.sqrt(max(float(_covariance(data, jumps, fit, free=True)[-1, -1]), 0.0))
+    return float(_errors(power, data)[-1]) if power.shape.is_inside else math.nan
 
 
-def _rate_error(fit: _Fit, covariance: Floats, scale: float, power: float, *, free: bool) -> float:
-    """Return the standard error of k = amplitude / scale^m, with that of m if it is free."""
-    variance = float(covariance[1, 1])
-    if free:
-        slope = float(fit.amounts[1]) * math.log(scale)
-        variance += slope**2 * float(covariance[-1, -1]) - 2 * slope * float(covariance[1, -1])
-    return float(math.sqrt(max(variance, 0.0)) / scale**power)
-
-
-def _find_jumps(data: _Data) -> list[int]:
+def _find_jumps(data: _Data, fits: dict[str, LawFit]) -> list[int]:
     """Return up to three jumps that no law explains, each with two spectra on either side."""
     jumps: list[int] = []
-    while len(jumps) < _MOST_JUMPS:
-        before = _fit_coarse(data, jumps)
+    before = min(fit.criterion for fit in fits.values())
+    while len(jumps) < _MOST_JUMPS and len(data.time) >= _FEWEST_FOR_JUMPS:
         place = _find_next_jump(data, jumps)
         if place is None:
             break
-        after = _fit_coarse(data, [*jumps, place])
+        trial = data.with_jumps([*jumps, place])
+        after = min((trial.fit(law) for law in ("constant", "linear", "power")),
+                    key=lambda fit: fit.criterion)  # fmt: skip
         step = abs(float(after.amounts[-1]))
-        noise = math.sqrt(after.misfit) / float(data.weight[place])
-        count = after.effective
-        supported = after.criterion(count) + _JUMP_EVIDENCE < before.criterion(count)
+        noise = math.sqrt(max(after.left / len(data.time), 0.25)) * float(data.error[place])
         share = _JUMP_SHARE * abs(float(data.resistance[place]))
-        if not (supported and step > max(_JUMP_NOISES * noise, share)):
+        is_supported = after.criterion + _JUMP_EVIDENCE < before
+        if not (is_supported and step > max(_JUMP_NOISES * noise, share)):
             break
+        before = after.criterion
         jumps.append(place)
     return sorted(jumps)
 
 
-def _fit_coarse(data: _Data, jumps: list[int]) -> _Fit:
-    """Return the best fit over a few exponents."""
-    return min((_fit_linear(data, m, jumps) for m in _SCANNED), key=lambda fit: fit.left)
-
-
 def _find_next_jump(data: _Data, jumps: list[int]) -> int | None:
-    """Return the jump that reduces the misfit most, over a few exponents; None if impossible."""
+    """Return where a step reduces the misfit of smooth curves most; None if nowhere."""
     count = len(data.time)
-    places = np.array(
-        [p for p in range(2, count - 1) if all(abs(p - other) > 1 for other in jumps)]
-    )
-    if not len(places):
+    places = [p for p in range(2, count - 1) if all(abs(p - other) > 1 for other in jumps)]
+    if not places:
         return None
-    target = data.resistance * data.weight
-    steps = data.weight[:, None] * (np.arange(count)[:, None] >= places)
+    target = data.resistance / data.error
+    steps = (np.arange(count)[:, None] >= np.array(places)) / data.error[:, None]
     best: tuple[float, int] = (np.inf, -1)
-    for exponent in _SCANNED:
-        design = _design_matrix(data.time, exponent, jumps) * data.weight[:, None]
+    for exponent in (None, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0):
+        smooth = [np.ones(count)] + ([] if exponent is None else [data.time**exponent])
+        design = np.column_stack([*smooth, data.with_jumps(jumps).steps]) / data.error[:, None]
         basis, _ = np.linalg.qr(design)
         left = target - basis @ (basis.T @ target)
         rest = steps - basis @ (basis.T @ steps)
         reduction = (rest.T @ left) ** 2 / np.maximum(np.sum(rest**2, axis=0), 1e-300)
-        place = int(np.argmax(reduction))
-        best = min(best, (float(left @ left - reduction[place]), int(places[place])))
+        at = int(np.argmax(reduction))
+        best = min(best, (float(left @ left - reduction[at]), places[at]))
     return best[1]
