@@ -17,13 +17,20 @@ ROUNDS = int(
 LONG = ROUNDS >= 100  # all waits as long as they are meant, all ways of watching
 
 
-def neware_csv(path: Path, start: str, *, rows: int = 100, factor: float = 1.0) -> None:
-    """Write a small Neware export: two cycles of one hour each way."""
+def neware_csv(
+    path: Path,
+    start: str,
+    *,
+    rows: int = 100,
+    factor: float = 1.0,
+    records: slice = slice(None),
+) -> None:
+    """Write a small Neware export: two cycles of one hour each way, or some of its records."""
     begun = datetime.fromisoformat(start)
     lines = [
         "DataPoint,Cycle Index,Step Index,Step Type,Time,Total Time,Current(A),Voltage(V),Date"
     ]
-    for n in range(4 * rows):
+    for n in range(4 * rows)[records]:
         step, at = divmod(n, rows)
         charging = step % 2 == 0
         volt = 3 + at / rows if charging else 4 - at / rows

@@ -214,6 +214,7 @@ def test_patterns_match_names_and_paths_without_regard_to_case() -> None:
         ("250116_kigr_gen6_01_02_GCPL_CD8", "250116_kigr_gen6_01", "CD8"),
         ("LFP80_Channel_25_Wb_1", "LFP80", "Channel_25"),
         ("SSB-07_record", "SSB-07", None),
+        ("SSB-07_part2", "SSB-07", None),
         ("20160805_test001_45_cc_01", "20160805_test001_45_cc_01", None),
     ],
 )

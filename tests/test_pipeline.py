@@ -19,7 +19,11 @@ import cellpipe
 from cellpipe import open_results
 from cellpipe.core.contracts import load_schema
 from cellpipe.core.errors import CellpipeError, CellSheetError, StoreError
+from cellpipe.numerics.cycling.record_alignment import Records
+from cellpipe.numerics.cycling.shared_records import Shared, find_common
+from cellpipe.pipeline import overlaps
 from cellpipe.pipeline.run import process
+from cellpipe.store import Ledger
 from chains import use_analyses
 from made_files import neware_csv
 
@@ -581,12 +585,44 @@ def test_a_file_without_a_clock_is_ordered_by_its_name_and_says_so(tmp_path: Pat
 def test_a_copy_of_a_running_file_gives_way_to_the_finished_one(tmp_path: Path) -> None:
     lab, out = tmp_path / "lab", tmp_path / "out"
     lab.mkdir()
-    neware_csv(lab / "Y_record.csv", "2024-05-13 10:00:00", rows=40)
+    neware_csv(lab / "Y_record.csv", "2024-05-13 10:00:00", records=slice(40))
     first = process(lab, out).cells["first_charging_capacity_ah"][0]
     neware_csv(lab / "Y_record-1.csv", "2024-05-13 10:00:00", rows=100)
     summary = process(lab, out)
     assert summary.files["status"].to_list().count("duplicate") == 1
     assert summary.cells["first_charging_capacity_ah"][0] > 1.5 * first
+
+
+def test_parts_of_a_test_are_compared_once_and_the_cell_is_computed_when_one_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab, out = tmp_path / "lab", tmp_path / "out"
+    lab.mkdir()
+    compared: list[int] = []
+
+    def compare(first: Records, second: Records) -> Shared | None:
+        compared.append(1)
+        return find_common(first, second)
+
+    monkeypatch.setattr(overlaps, "find_common", compare)
+    begin = "2024-05-13 10:00:00"
+    neware_csv(lab / "Y_record-2.csv", begin, records=slice(150))
+    process(lab, out)
+    neware_csv(lab / "Y_record-1.csv", begin, records=slice(130, 400))
+    summary = process(lab, out)
+    assert (summary.cells_updated, len(compared)) == (1, 1)
+    (said,) = summary.findings.filter(code="records_in_two_files").iter_rows(named=True)
+    assert (said["level"], said["rows"]) == ("warning", 20)
+    assert "records 131 to 150 of Y_record-2.csv" in said["sentence"]
+    neware_csv(lab / "Z_record.csv", begin)
+    summary = process(lab, out)
+    assert (summary.cells_updated, len(compared)) == (1, 1)
+    halves = cellpipe.open_results(out)["half_cycles"].collect()
+    parts, whole = (halves.filter(cell_id=name)["capacity_ah"].to_list() for name in "YZ")
+    assert parts == whole
+    (lab / "Y_record-1.csv").unlink()
+    assert process(lab, out).cells_updated == 1
+    assert Ledger(out).snapshot().overlaps == {}
 
 
 def test_time_left_is_told_by_work_and_not_by_how_many(tmp_path: Path) -> None:

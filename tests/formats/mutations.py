@@ -26,7 +26,7 @@ _NOT_OF_LOSS = frozenset({  # warnings that say nothing of records that are miss
     "auxiliary_unclear", "several_tests", "values_unreadable",
     "clock_never_set", "clock_pace_differs", "clock_runs_backwards", "clock_stands_still",
     "counter_negative", "counters_swapped", "current_sign_contradicts", "current_spike",
-    "current_zero",
+    "current_sign_turned", "current_zero", "leads_reversed", "rests_carry_current",
     "energy_counters_swapped", "energy_disagrees", "frequency_in_kilohertz",
     "imaginary_sign_turned", "impedance_absurd", "impedance_columns_swapped", "impedance_spike",
     "real_part_negative", "step_time_exceeds_test_time", "temperature_in_kelvin",

@@ -13,7 +13,7 @@ import pytest
 import cellpipe
 from cellpipe.cli.main import main
 from cellpipe.core import contracts
-from cellpipe.handoff.bdf import bdf_name, bdf_table
+from cellpipe.handoff.bdf import bdf_name, bdf_table, unmapped_columns
 from cellpipe.store import LAB, read_table
 
 pytestmark = pytest.mark.xdist_group("sample")
@@ -106,6 +106,20 @@ def test_the_sidecar_tells_the_cell_the_file_and_what_was_left_out(every: dict[s
     assert said["source"]["format"] == "neware_xlsx"
     assert "vendor_charging_capacity_ah" in said["left_out"]
     assert said["conventions"]["current"] == "positive charges the cell"
+
+
+def test_the_type_of_a_step_is_its_makers_word_or_its_mode() -> None:
+    table = pl.DataFrame({
+        "record_index": [1, 2], "test_time_second": [0.0, 1.0], "voltage_volt": [3.0, 3.1],
+        "current_ampere": [0.0, 1.0], "step_mode": ["rest", "CC"],
+        "step_type": pl.Series([None, None], dtype=pl.String),
+    })  # fmt: skip
+    for words in (["rest", "CC"], ["搁置", "恒流充电"]):
+        typed = table if words == ["rest", "CC"] else table.with_columns(step_type=pl.Series(words))
+        written = bdf_table(typed, contracts.empty_table("impedance"))
+        assert written is not None
+        assert written["Step Type"].to_list() == words
+        assert unmapped_columns(typed) == []
 
 
 def test_names_are_those_of_the_format() -> None:

@@ -100,6 +100,7 @@ def test_digits_of_the_voltage_split_no_peak_and_move_none(
     above: float,
 ) -> None:
     place, apart, height = second
+    assume(apart > 4 * width)  # peaks that stand apart
     curve = density({place: 1.0, place + apart: height}, width)
     is_top = (curve[1:-1] > curve[:-2]) & (curve[1:-1] > curve[2:])
     true = GRID[1:-1][is_top]

@@ -141,11 +141,14 @@ def _half_cycles(cell: Cell, cycles: int, clock: bool) -> pl.DataFrame:
                 "cell_id": cell.cell_id, "half_cycle": number, "direction": direction,
                 "capacity_ah": charge, "energy_wh": charge * volts,
                 "vendor_capacity_ah": charge * 1.0002, "vendor_capacity_difference": 1 / 1.0002 - 1,
+                "charge_source": "current × test time", "charge_uncertainty_ah": charge * 2e-4,
                 "mean_voltage_volt": volts, "start_voltage_volt": low, "end_voltage_volt": high,
                 "min_voltage_volt": low, "max_voltage_volt": high, "constant_current_ampere": 6e-4,
                 "constant_voltage_share": 0.05, "start_unix_time_second": start if clock else None,
                 "duration_second": 17_400.0, "vendor_cycle_count": n,
                 "mean_temperature_celsius": 30.1, "records_after": 5, "segments": 1,
+                "ended_by": "end of file" if cycles > 1 and n + 1 == cycles and k else
+                "voltage limit", "begins_within": False,
                 "file_sha256": SHA,
                 "first_record_index": 1 + 300 * (number - 1), "last_file_sha256": SHA,
                 "last_record_index": 300 * number,
@@ -186,6 +189,8 @@ def _cycles(cell: Cell, halves: pl.DataFrame) -> pl.DataFrame:
             q = half["capacity_ah"]
             row |= {
                 f"{word}_half_cycle": half["half_cycle"], f"{word}_capacity_ah": q,
+                f"{word}_charge_source": half["charge_source"],
+                f"{word}_charge_uncertainty_ah": half["charge_uncertainty_ah"],
                 f"{word}_energy_wh": half["energy_wh"],
                 f"mean_{word}_voltage_volt": half["mean_voltage_volt"],
                 f"specific_{word}_capacity_mah_per_g": q * 1e6 / mass if mass else None,
@@ -196,13 +201,23 @@ def _cycles(cell: Cell, halves: pl.DataFrame) -> pl.DataFrame:
         ratio = discharge["capacity_ah"] / charge["capacity_ah"]
         efficiency = {"full": ratio, "half": 1 / ratio}.get(cell.configuration or "")
         reference = rows[0] if rows else row
-        row["retention_reference_cycle"] = 1
+        is_symmetric = cell.configuration == "symmetric"
+        row["retention_reference_cycle"] = None if is_symmetric else 1
+        row["rate_reference_cycle"] = None if is_symmetric else 1
+        if not row["complete"]:
+            second = "charge" if _is_half(cell) else "discharge"
+            row["incomplete_because"] = f"the data end in its {second}"
         if row["complete"]:
             gain = discharge["energy_wh"] / charge["energy_wh"]
             row |= {
                 "coulombic_efficiency": efficiency,
+                "coulombic_efficiency_uncertainty": efficiency * 4e-4 if efficiency else None,
                 "energy_efficiency": gain if cell.configuration == "full" else None,
+            }
+        if row["complete"] and not is_symmetric:
+            row |= {
                 "capacity_retention": row[column] / reference[column],
+                "capacity_retention_at_rate": row[column] / reference[column],
             }
         rows.append(row)
     return _frame("cycles", rows)
@@ -323,6 +338,7 @@ def _summary(cell: Cell, cycles: pl.DataFrame, growth: pl.DataFrame) -> pl.DataF
         first = cycles.row(0, named=True)
         complete = cycles.filter("complete")
         row |= {
+            "initial_cycle": 1,
             "first_charging_capacity_ah": first["charging_capacity_ah"],
             "first_discharging_capacity_ah": first["discharging_capacity_ah"],
             "first_specific_discharging_capacity_mah_per_g": first[
@@ -337,8 +353,11 @@ def _summary(cell: Cell, cycles: pl.DataFrame, growth: pl.DataFrame) -> pl.DataF
                 "coulombic_efficiency"
             ].mean(),
         }
-        if complete.height > 1:
+        if complete.height and cell.configuration != "symmetric":
             row |= {
+                "capacity_retention_at_rate": complete["capacity_retention_at_rate"][-1],
+                "retention_at_rate_cycle": complete["cycle"][-1],
+                "retention_at_rate_reference_cycle": 1,
                 "capacity_retention": complete["capacity_retention"][-1],
                 "retention_cycle": complete["cycle"][-1],
                 "retention_reference_cycle": 1,

@@ -195,11 +195,11 @@ def electrodes_the_other_way_round(patch: Patch) -> None:
 
 
 def efficiency_the_other_way_round(patch: Patch) -> None:
-    usual = cell_page.key_numbers
+    usual = cell_page.headline
     other = "charge over the discharge before it"
     patch.setattr(
-        cell_page, "key_numbers",
-        lambda rows, words: usual(rows, replace(words, efficiency=other)),
+        cell_page, "headline",
+        lambda tables, words: usual(tables, replace(words, efficiency=other)),
     )  # fmt: skip
 
 

@@ -218,10 +218,12 @@ class Book:
 
     def evaluate(self, sheet: str, formula: str) -> float:
         """Compute a formula over the cells it refers to: quotient, reference, or mean of some."""
-        if match := re.fullmatch(r'AVERAGEIFS\(([^,]+),([^,]+),">=2",([^,]+),"yes"\)', formula):
-            means, numbers, complete = (self._range(each) for each in match.groups())
-            chosen = [m for m, n, c in zip(means, numbers, complete, strict=True)
-                      if m is not None and n >= 2 and c == "yes"]  # fmt: skip
+        asked = r'AVERAGEIFS\(([^,]+),([^,]+),">(\d+)",([^,]+),"yes",([^,]+),"no"\)'
+        if match := re.fullmatch(asked, formula):
+            first = int(match[3])
+            ranges = (self._range(match[place]) for place in (1, 2, 4, 5))
+            chosen = [m for m, n, c, f in zip(*ranges, strict=True)
+                      if m is not None and n > first and (c, f) == ("yes", "no")]  # fmt: skip
             return math.fsum(chosen) / len(chosen)
         first, *rest = re.split(r"([*/])", formula)
         result = self._term(sheet, first)

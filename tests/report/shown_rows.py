@@ -57,7 +57,7 @@ def _compared_cells(lab: Lab, _: str | None) -> int:
 
 ROWS: Mapping[str, Mapping[str, Count]] = {
     "page of a cell": {
-        "Key numbers": lambda *_: 6,
+        "Key numbers": lambda *_: 7,
         "Cycles": _all_of("cycles"),
         "Arcs of the impedance spectra": _all_of("impedance_arcs"),
         "Impedance fits": _all_of("circuit_fits"),

@@ -12,19 +12,23 @@ _ARC = (
 _ARCS = ", ".join(map(_ARC.format, "01"))
 SENTENCES = (
     "{cell_id}",
-    "cycle 1: {%direction_of_efficiency}",
+    "cycle {initial_cycle}: {%direction_of_efficiency}",
     "{%kind} · {%parts_of_sheet}[[ · {cell_sheet.stack_pressure_mpa} MPa stack "
     "pressure]] · {cell_sheet.temperature_celsius} °C",
     "per {capacity_basis}[[; {first_areal_discharging_capacity_mah_per_cm2} mAh/cm² by area]]",
     "cycle {retention_cycle} over cycle {retention_reference_cycle}",
-    "cycle {retention_cycle} over cycle {retention_reference_cycle}; fade {fade_per_cycle:%} % per "
-    "cycle at the usual rate",
+    "cycle {retention_cycle} over cycle {retention_reference_cycle}, the initial",
+    "cycle {retention_at_rate_cycle} over cycle {retention_at_rate_reference_cycle}, the first "
+    "after formation[[; check cycle {check_cycle} over cycle {check_reference_cycle}: "
+    "{check_retention:%} %]][[; fade {fade_per_cycle:%} % per cycle]]",
+    "{initial_remark}",
+    "{mean_efficiency_remark}",
     "over cycle {retention_reference_cycle}",
     "of the usual rate ({usual_rate_cycles} cycles)[[, 95 % interval {fade_per_cycle_low:%}% to "
     "{fade_per_cycle_high:%}%]]",
     "{complete_cycles} complete",
-    "complete cycles from cycle 2 on",
-    "standard deviation, complete cycles from cycle 2 on",
+    "complete cycles after the first, without formation",
+    "standard deviation, complete cycles after the first, without formation",
     STANDING,
     f"Beside published cells: {STANDING} All of them",
     "This cell: {~baseline_comparison.cell_conditions}.",

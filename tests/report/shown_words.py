@@ -20,6 +20,10 @@ _HALVES = {"charge": "charging", "discharge": "discharging"}
 CYCLES: dict[str, Meaning] = {
     "Cycle": "cycle",
     "Complete": "complete",
+    "Not complete because": "incomplete_because",
+    "At its rate (%)": "capacity_retention_at_rate",
+    "Over cycle": "rate_reference_cycle",
+    "Reference cycle at its rate": "rate_reference_cycle",
     "CE (%)": "coulombic_efficiency",
     "Coulombic efficiency": "coulombic_efficiency",
     "Retention (%) of cycle {retention_reference_cycle}": "capacity_retention",
@@ -51,6 +55,7 @@ CYCLES: dict[str, Meaning] = {
         "Rest voltage after, {} (V)": "rest_voltage_after_{}_volt",
         "Share at constant voltage, {}": "{}_constant_voltage_share",
         "DC resistance, {} (Ω)": "{}_dc_resistance_ohm",
+        "Ended by, {}": "half_cycles.ended_by@{}_half_cycle",
         "{}: first file": "=source {}_half_cycle file_sha256",
         "{}: first record": "half_cycles.first_record_index@{}_half_cycle",
         "{}: last file": "=source {}_half_cycle last_file_sha256",
@@ -191,6 +196,8 @@ BESIDE: dict[str, Meaning] = {
     "Retention is": "standing",
     "This cell, retention": "cell_retention",
     "The cell's retention": "cell_retention",
+    "This cell, at equal rate": "cell_retention_at_rate",
+    "The cell's at equal rate": "cell_retention_at_rate",
     "Published then": (
         "{baseline_retention_low:%} % to {baseline_retention_high:%} %",
         "{baseline_retention_low:%}[[ %]]",
@@ -275,13 +282,25 @@ CELLS: dict[str, Meaning] = {
     "Initial Coulombic efficiency": "initial_coulombic_efficiency",
     "Initial CE": "initial_coulombic_efficiency",
     "Mean Coulombic efficiency": "mean_coulombic_efficiency",
-    "Mean CE from cycle 2": "mean_coulombic_efficiency",
+    "Mean CE after formation": "mean_coulombic_efficiency",
+    "To bear in mind of the initial cycle": "initial_remark",
+    "To bear in mind of the mean": "mean_efficiency_remark",
     "Capacity retention": "capacity_retention",
     "At cycle": "retention_cycle",
     "Cycle, Capacity retention": "retention_cycle",  # an axis: at the last cycle
     "Over cycle": "retention_reference_cycle",
     "Retention": "{capacity_retention:%} % cycle {retention_cycle} over "
     "{retention_reference_cycle}",
+    "At equal rate": "{capacity_retention_at_rate:%} % cycle {retention_at_rate_cycle} over "
+    "{retention_at_rate_reference_cycle}[[; check {check_retention:%} %, cycle {check_cycle} over "
+    "{check_reference_cycle}]]",
+    "Retention at equal rate": "capacity_retention_at_rate",
+    "At cycle, equal rate": "retention_at_rate_cycle",
+    "Over cycle, equal rate": "retention_at_rate_reference_cycle",
+    "Check cycle's retention": "check_retention",
+    "Retention of the check cycle": "check_retention",
+    "Check cycle": "check_cycle",
+    "Check over cycle": "check_reference_cycle",
     "Fade per cycle": "fade_per_cycle",
     "Fade per cycle at the usual rate": "fade_per_cycle",
     "Fade, 95 % from": "fade_per_cycle_low",
@@ -321,7 +340,9 @@ INDEX: dict[str, Meaning] = CELLS | {
     "Cycles, sorted by": "cycles",
     "First discharge, sorted by": _FIRST,
     "Initial CE, sorted by": "initial_coulombic_efficiency",
-    "Mean CE from cycle 2, sorted by": "mean_coulombic_efficiency",
+    "At equal rate": (CELLS["At equal rate"], "capacity_retention_at_rate"),  # type: ignore[dict-item]
+    "At equal rate, sorted by": "capacity_retention_at_rate",
+    "Mean CE after formation, sorted by": "mean_coulombic_efficiency",
     "Retention, sorted by": "capacity_retention",
     "Interfacial resistance, sorted by": (
         "last_areal_interfacial_resistance_ohm_cm2", "last_interfacial_resistance_ohm",

@@ -125,7 +125,7 @@ def test_a_table_that_fails_is_a_sentence_and_all_else_of_the_page_is_as_it_was(
 
 
 @pytest.mark.parametrize(
-    "name", ["describe_cell", "key_numbers", "describe_standing", "software_versions", "text_grid",
+    "name", ["describe_cell", "headline", "describe_standing", "software_versions", "text_grid",
              "verdict_grid", "number_grid", "_conditions"],
 )  # fmt: skip
 @pytest.mark.usefixtures("without_figures")

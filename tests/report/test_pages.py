@@ -46,6 +46,23 @@ def page_of(one: Made) -> str:
     )
 
 
+@pytest.mark.parametrize(
+    ("code", "is_shown"),
+    [("leads_reversed", False), ("current_sign_contradicts", False), ("time_zone_unknown", True)],
+)
+def test_no_headline_is_made_of_a_current_whose_sign_is_in_doubt(
+    code: str, *, is_shown: bool
+) -> None:
+    one = made(FULL, cycles=3, spectra=0)
+    findings = pl.DataFrame(
+        [(one.cell.cell_id, "a.csv", "warning", code, "It is said.", 1)],
+        one.tables["findings"].schema, orient="row",
+    )  # fmt: skip
+    doubted = page_of(replace(one, tables={**one.tables, "findings": findings}))
+    assert ("Initial Coulombic efficiency</span>" in doubted) == is_shown
+    assert ("the sign of the current is in doubt" in doubted) != is_shown
+
+
 @pytest.mark.parametrize("what", WHAT)
 def test_a_page_needs_nothing_but_itself(reports: Reports, what: str) -> None:
     page = reports[what][1].read_text(encoding="utf-8")

@@ -103,7 +103,7 @@ def test_a_ledger_of_an_older_layout_is_brought_up_and_keeps_what_it_holds(
 def test_an_older_program_refuses_the_new_layout(lab: Path, tmp_path: Path) -> None:
     process(lab, tmp_path / "out")
     with closing(sqlite3.connect(tmp_path / "out" / "ledger.sqlite")) as ledger:
-        assert ledger.execute("PRAGMA user_version").fetchone() == (5,)
+        assert ledger.execute("PRAGMA user_version").fetchone() == (6,)
 
 
 def test_the_ledger_is_written_ahead(lab: Path, tmp_path: Path) -> None:

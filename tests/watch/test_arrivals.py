@@ -211,7 +211,7 @@ def test_a_file_that_is_replaced_by_renaming_and_one_that_is_exported_longer(
 def test_a_longer_export_under_another_name_takes_the_place_of_the_shorter(
     watched: Watched,
 ) -> None:
-    neware_csv(watched.folder / "A_1.csv", "2026-03-02 10:00:00", rows=100)
+    neware_csv(watched.folder / "A_1.csv", "2026-03-02 10:00:00", rows=150, records=slice(400))
     watched.until(lambda: watched.used() == {"A_1.csv"})
     watched.still()
     neware_csv(watched.folder / "A_2.csv", "2026-03-02 10:00:00", rows=150)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import polars as pl
 
-from cellpipe.analyses.cycles import reversible_direction
+from cellpipe.analyses.complete_cycles import STUB
+from cellpipe.analyses.cycles import POSSIBLE, reversible_direction
 from cellpipe.core.contracts import load_schema
 from cellpipe.core.model import Analysis, Cell, Finding, Result, Tables
 from cellpipe.numerics.cycling.ageing import (
@@ -26,13 +29,27 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
         "group": cell.group,
         "in_sheet": cell.in_sheet,
         "files": tables["files"].height,
-        **_cycling_summary(cycles),
+        **_cycling_summary(cell, cycles),
         **_ageing_summary(cycles, reversible_direction(cell)),
         **_impedance_summary(spectra),
         **dict.fromkeys(_unknown_counts(tables)),
     }
     types = {name: column.dtype for name, column in load_schema("cells").columns.items()}
-    return (Result("cells", pl.DataFrame([row], schema=types), _missing_fields(cell, tables)),)
+    findings = (*_remark_findings(row), *_missing_fields(cell, tables))
+    return (Result("cells", pl.DataFrame([row], schema=types), findings),)
+
+
+def _remark_findings(row: dict[str, object]) -> tuple[Finding, ...]:
+    """Return a finding for an efficiency that no cell has."""
+    findings = []
+    for name, remark in (("initial", "initial_remark"), ("mean", "mean_efficiency_remark")):
+        value = row[f"{name}_coulombic_efficiency"]
+        if row[remark] is not None and isinstance(value, float):
+            if POSSIBLE[0] <= value <= POSSIBLE[1]:
+                continue
+            sentence = f"The {name} Coulombic efficiency is {100 * value:.1f} %: {row[remark]}."
+            findings.append(Finding("warning", f"{name}_efficiency_impossible", sentence))
+    return tuple(findings)
 
 
 def _unknown_counts(tables: Tables) -> tuple[str, ...]:
@@ -46,15 +63,26 @@ def _unknown_counts(tables: Tables) -> tuple[str, ...]:
     return (*(_OF_CYCLES if lost_cycles else ()), *(("spectra",) if lost_spectra else ()))
 
 
-def _cycling_summary(cycles: pl.DataFrame) -> dict[str, object]:
+def _cycling_summary(cell: Cell, cycles: pl.DataFrame) -> dict[str, object]:
+    """Return first capacities and efficiencies: of the first complete cycle, and of those after."""
     complete = cycles.filter("complete")
-    later = complete.filter(pl.col("cycle") > 1)["coulombic_efficiency"]
+    initial = (complete if complete.height else cycles).head(1)
+    first = initial.row(0, named=True) if initial.height else {}
+    later = complete.filter(
+        ~pl.col("formation_cycle") & (pl.col("cycle") > pl.col("retention_reference_cycle"))
+    )["coulombic_efficiency"]
     last = complete.filter(pl.col("capacity_retention").is_not_null())
-    first = cycles.row(0, named=True) if cycles.height else {}
     final = last.row(-1, named=True) if last.height else {}
+    low, high = POSSIBLE
+    possible = [
+        efficiency
+        for number, efficiency in complete.select("cycle", "coulombic_efficiency").iter_rows()
+        if number != first["cycle"] or efficiency is None or low <= efficiency <= high
+    ]
     return {
         "cycles": cycles.height,
         "complete_cycles": complete.height,
+        "initial_cycle": first.get("cycle"),
         "first_charging_capacity_ah": first.get("charging_capacity_ah"),
         "first_discharging_capacity_ah": first.get("discharging_capacity_ah"),
         "first_specific_discharging_capacity_mah_per_g": first.get(
@@ -64,18 +92,67 @@ def _cycling_summary(cycles: pl.DataFrame) -> dict[str, object]:
         "first_areal_discharging_capacity_mah_per_cm2": first.get(
             "areal_discharging_capacity_mah_per_cm2"
         ),
+        "initial_remark": _initial_remark(
+            cell, first, _cut_before(cycles, first) if complete.height else None
+        ),
         "initial_coulombic_efficiency": first.get("coulombic_efficiency"),
         "mean_coulombic_efficiency": later.mean(),
+        "mean_efficiency_remark": _mean_remark(later),
         "coulombic_efficiency_standard_deviation": later.std(),
-        "cumulative_coulombic_efficiency": _cumulative_efficiency(complete["coulombic_efficiency"]),
+        "cumulative_coulombic_efficiency": _cumulative_efficiency(possible),
         "capacity_retention": final.get("capacity_retention"),
         "retention_cycle": final.get("cycle"),
         "retention_reference_cycle": final.get("retention_reference_cycle"),
     }
 
 
-def _cumulative_efficiency(efficiency: pl.Series) -> float | None:
-    return None if efficiency.null_count() or not efficiency.len() else float(efficiency.product())
+def _cumulative_efficiency(efficiencies: list[float | None]) -> float | None:
+    known = [efficiency for efficiency in efficiencies if efficiency is not None]
+    return float(np.prod(known)) if known and len(known) == len(efficiencies) else None
+
+
+def _cut_before(cycles: pl.DataFrame, first: dict[str, Any]) -> str | None:
+    """Return which cycle before the initial one is not whole; None if none is, but for stubs."""
+    charge = pl.max_horizontal("charging_capacity_ah", "discharging_capacity_ah")
+    usual = max(first.get(f"{side}_capacity_ah") or 0.0 for side in ("charging", "discharging"))
+    cut = cycles.filter((pl.col("cycle") < first["cycle"]) & (charge >= STUB * usual))
+    if cut.is_empty():
+        return None
+    return f"cycle {cut['cycle'][0]} is not complete: {cut['incomplete_because'][0]}"
+
+
+def _initial_remark(cell: Cell, first: dict[str, Any], earlier: str | None) -> str | None:
+    """Return why the initial capacities and efficiency are not what they seem; None if they are."""
+    if first.get("incomplete_because"):
+        return f"cycle {first['cycle']} is not complete: {first['incomplete_because']}"
+    if earlier is not None and first:
+        return f"cycle {first['cycle']}'s, as {earlier}"
+    efficiency = first.get("coulombic_efficiency")
+    if efficiency is None or POSSIBLE[0] <= efficiency <= POSSIBLE[1]:
+        return None
+    first_half, second_half = "charge", "discharge"
+    state = "the cell came charged"
+    if reversible_direction(cell) == "charge":
+        first_half, second_half, state = (
+            "lithiation",
+            "delithiation",
+            "the electrode came lithiated",
+        )
+    if efficiency > POSSIBLE[1]:
+        return f"{state}: the first {first_half} holds less than the {second_half} after it"
+    return (
+        f"most of the first {first_half} did not come back: a side reaction, a short circuit, or "
+        f"a {second_half} that ended early"
+    )
+
+
+def _mean_remark(efficiency: pl.Series) -> str | None:
+    mean = efficiency.mean()
+    if not isinstance(mean, float) or POSSIBLE[0] <= mean <= POSSIBLE[1]:
+        return None
+    if mean > POSSIBLE[1]:
+        return "more came out than went in: look at the kind of the cell and the current's sign"
+    return "most of the charge did not come back: a side reaction or a short circuit"
 
 
 def _ageing_summary(cycles: pl.DataFrame, direction: str) -> dict[str, object]:
@@ -91,6 +168,7 @@ def _ageing_summary(cycles: pl.DataFrame, direction: str) -> dict[str, object]:
     slope = fade(number.astype(np.float64), retention)
     column = "charging_capacity_ah" if direction == "charge" else "discharging_capacity_ah"
     return {
+        **_equal_rate_retentions(complete, usual),
         "reference_capacity_ah": complete[column][0] if complete.height else None,
         **{f"capacity_retention_cycle_{n}": retention_at.get(n) for n in RETENTION_CYCLES},
         "formation_cycles": int(cycles["formation_cycle"].sum()),
@@ -102,6 +180,32 @@ def _ageing_summary(cycles: pl.DataFrame, direction: str) -> dict[str, object]:
         "fade_per_cycle_low": -slope.high if np.isfinite(slope.high) else None,
         "fade_per_cycle_high": -slope.low if np.isfinite(slope.low) else None,
     }
+
+
+def _equal_rate_retentions(complete: pl.DataFrame, usual: int) -> dict[str, object]:
+    """Return the last retentions at equal rate: at the usual rate, and of a check cycle.
+
+    A check cycle is one after formation at another rate than the usual one, which was run before.
+    """
+    later = complete.filter(
+        ~pl.col("formation_cycle"), pl.col("rate_reference_cycle").is_not_null()
+    )
+    at_usual = later.filter(pl.col("rate_group") == usual)
+    first = at_usual["cycle"].min()
+    checks = later.filter(
+        (pl.col("rate_group") != usual) & (pl.col("rate_reference_cycle") < pl.col("cycle"))
+        & (pl.col("cycle") > pl.lit(first, pl.Int64))
+    )  # fmt: skip
+    numbers: dict[str, object] = {}
+    for name, rows in (("retention_at_rate", at_usual), ("check", checks)):
+        row = rows.row(-1, named=True) if rows.height else {}
+        value = "capacity_retention_at_rate" if name == "retention_at_rate" else "check_retention"
+        numbers |= {
+            value: row.get("capacity_retention_at_rate"),
+            f"{name}_cycle": row.get("cycle"),
+            f"{name}_reference_cycle": row.get("rate_reference_cycle"),
+        }
+    return numbers
 
 
 def _impedance_summary(spectra: pl.DataFrame) -> dict[str, object]:
@@ -165,7 +269,7 @@ def _field_finding(field: str, gain: str) -> Finding:
 
 ANALYSIS = Analysis(
     "cells", ("cycles", "interfacial_resistance", "files", "half_cycle_segments", "impedance"),
-    ("cells",), _compute, version=2,
+    ("cells",), _compute, version=3,
     fields=(
         "cell_id", "configuration", "group", "in_sheet", "inferred", "cathode_active_mass_mg",
         "anode_active_mass_mg", "area_cm2", "nominal_capacity_mah_per_g", "reference_offset_volt",

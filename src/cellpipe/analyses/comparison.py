@@ -3,11 +3,12 @@
 A row is comparable if it has the cell's configuration and both capacities have the same basis:
 mAh/g of cathode or anode active material, or mAh/cm². If the row gives a loading of its active
 material in mg/cm², its mAh/g × mg/cm² is compared per area and marked as derived. "Initial" is the
-first discharge, as in the table (in a half cell the first lithiation). Retention is compared at
-the row's own cycle. A cell that has not reached it is compared at its last complete cycle, with the
-row's retention interpolated linearly from 1 at cycle 1 to the row's last cycle, and marked as
-interpolated. The spread of a row is the range of the retentions from its printed capacities and of
-its printed retention, interpolated in the same way.
+first discharge of a complete cycle, as in the table (in a half cell the lithiation). Retention is
+over that, as Table 1 means it, and is compared at the row's own cycle; the retention over the first
+discharge at the same rate stands beside it. A cell that has not reached the row's cycle is compared
+at its last complete cycle, with the row's retention interpolated linearly from 1 at cycle 1 to the
+row's last cycle, and marked as interpolated. The spread of a row is the range of the retentions
+from its printed capacities and of its printed retention, interpolated in the same way.
 
 Comparable rows are ranked by similarity: electrolyte family, then cathode, then temperature
 (differences up to 5 K count as equal), then rate.
@@ -46,9 +47,7 @@ _BASES = {"cathode active mass": "cathode active material",
 
 
 def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
-    cycles = tables["cycles"].filter(
-        pl.col("complete") | (pl.col("cycle") == 1), pl.col("discharging_capacity_ah").is_not_null()
-    )
+    cycles = tables["cycles"].filter("complete").sort("cycle")
     own_conditions = cell_conditions(cell, tables["cycles"], tables["half_cycles"])
     cell_fade = _cell_fade(cycles)
     published = tables["baselines"].to_dicts()
@@ -143,8 +142,8 @@ def _exclusion_reason(cell: Cell, cycles: pl.DataFrame, row: dict[str, Any]) -> 
             "the row is a half cell of "
             f"{'an anode' if _electrode_role(row) == 'anode' else 'a cathode'}"
         )
-    if not cycles.height or cycles["cycle"][0] != 1:
-        return "the cell has no first discharge"
+    if not cycles.height:
+        return "the cell has no complete cycle"
     return None
 
 
@@ -206,14 +205,18 @@ def _compare_retention(cycles: pl.DataFrame, row: dict[str, Any]) -> dict[str, o
     low, high = (1 - (1 - retention) * progress for retention in (min(ends), max(ends)))
     own = float(reached["discharging_capacity_ah"][-1]) / first
     rates = (cycles["rate_group"][0], reached["rate_group"][-1])
+    alike = complete.filter(pl.col("rate_group") == rates[1])["discharging_capacity_ah"][0]
     compared: dict[str, object] = {
         "cycle": cycle, "cell_retention": own, "baseline_retention_low": low,
+        "cell_retention_at_rate": (
+            float(reached["discharging_capacity_ah"][-1]) / alike if alike else None
+        ),
         "baseline_retention_high": high, "interpolated": cycle < int(end),
         "reached": int(complete["cycle"][-1]) >= int(end),
         "other_rate": None not in rates and rates[0] != rates[1],
     }  # fmt: skip
-    if cycle > 1:  # in the first cycle, both are 100 % by definition
-        compared["cell_fade_to_cycle"] = (1 - own) / (cycle - 1)
+    if cycle > complete["cycle"][0]:  # in the first cycle, both are 100 % by definition
+        compared["cell_fade_to_cycle"] = (1 - own) / (cycle - complete["cycle"][0])
         shown = [round(100 * value, 1) for value in (low, own, high)]  # rounded as in the report
         above, below = shown[1] > shown[2], shown[1] < shown[0]
         compared["standing"] = "above" if above else "below" if below else "within"
@@ -274,7 +277,7 @@ def _fraction(percent: float | None) -> float | None:
 
 ANALYSIS = Analysis(
     "baseline_comparison", ("cycles", "half_cycles", "baselines"),
-    ("baseline_comparison",), _compute, version=2,
+    ("baseline_comparison",), _compute, version=3,
     fields=(
         "cell_id", "configuration", "working_electrode_role", "temperature_celsius",
         "lower_voltage_volt", "upper_voltage_volt", "electrolyte", "cathode", "working_electrode",

@@ -27,7 +27,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from cellpipe.analyses.half_cycle_segments import add_charge
-from cellpipe.analyses.half_cycles import add_half_cycles, potential
+from cellpipe.analyses.half_cycles import add_half_cycles, potential, recording
 from cellpipe.core.contracts import empty_table
 from cellpipe.core.model import Analysis, Cell, Finding, Result, Tables
 from cellpipe.numerics.cycling.differentiate import (
@@ -77,8 +77,9 @@ def collect_records(tables: Tables) -> Records:
     """Return the records of all half cycles of a cell."""
     segments = add_half_cycles(tables["half_cycle_segments"]).with_row_index("place")
     parts = []
-    for (sha256,), records in tables["timeseries"].group_by("file_sha256", maintain_order=True):
-        own = segments.filter(pl.col("file_sha256") == sha256)
+    timeseries = tables["timeseries"]
+    for (name,), records in timeseries.group_by(recording(timeseries), maintain_order=True):
+        own = segments.filter(recording(segments) == name)
         if own.height:
             charged = add_charge(records).filter(pl.col("segment") > 0)
             place = own.select("segment", "half_cycle", "place")

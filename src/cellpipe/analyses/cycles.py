@@ -9,13 +9,17 @@ A half cell is taken for one of a silicon anode unless the sheet names another w
 that electrode is not known, the cell is treated as of unknown configuration.
 
 Coulombic efficiency: full cell Q_discharge/Q_charge, silicon half cell Q_charge/Q_discharge of the
-same cycle. Capacity retention: reversible capacity (full cell discharge, silicon half cell
-delithiation) relative to the first complete cycle, and relative to the first complete cycle at the
-same rate (:mod:`cellpipe.numerics.cycling.ageing`), separately for formation. Energy efficiency is
-defined for full cells and cathode half cells only, not for silicon against lithium. A cycle is
-complete if it has both halves and, for the last of the data, if it reached its end: the end voltage
-of earlier half cycles, the voltage limit of the sheet or the start voltage of the first half cycle,
-or if other records follow it.
+same cycle, with the uncertainties of both charges. There is none where a charge is contradictory:
+where counter and current disagree and nothing tells which is right. Capacity retention: reversible
+capacity (full cell discharge, silicon half cell delithiation) relative to the first complete cycle,
+and relative to the first complete cycle at the same rate (:mod:`cellpipe.numerics.cycling.ageing`);
+none for a symmetric cell. Energy efficiency is defined for full cells and cathode half cells only,
+not for silicon against lithium.
+
+A cycle is complete if both halves came to their end (:mod:`cellpipe.numerics.cycling.ends`), both
+began within the data, and the half cycle before them did not break off. A stub before the first
+cycle, of less than a tenth of the usual capacity, is no cycle. Why one is not complete is said in
+words.
 """
 
 from __future__ import annotations
@@ -24,21 +28,24 @@ from typing import Literal
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
+from cellpipe.analyses.complete_cycles import end_findings, find_reasons
 from cellpipe.core.model import Analysis, Cell, Finding, Result, Tables
 from cellpipe.numerics.cycling.ageing import count_formation_cycles, rate_groups
+from cellpipe.numerics.cycling.witnesses import CONTRADICTING
 
 Direction = Literal["charge", "discharge"]
-_IMPOSSIBLE = 1.01  # Coulombic efficiency above 1 by more than noise
-_CUT = 0.9  # of the next one's capacity; a smaller first half cycle may have begun before the data
-_REACHED = 0.02  # of the voltage window: tolerance for reaching the usual end voltage
-
+POSSIBLE = (0.2, 1.01)  # Coulombic efficiencies; outside, they need an explanation
+_REGULAR = 0.8  # of an instrument's cycle numbers that rise by one, so that a jump means lost ones
+_LASTED = 0.5  # of the usual duration of the lost cycles; a gap must be that long to hold them
 _WORDS: dict[Direction, str] = {"charge": "charging", "discharge": "discharging"}
 _HALVES = (
     "capacity_ah", "energy_wh", "mean_voltage_volt", "constant_current_ampere", "duration_second",
     "mean_temperature_celsius", "max_temperature_celsius", "start_unix_time_second",
     "vendor_cycle_count", "half_cycle", "end_voltage_volt", "constant_voltage_share",
-    "rest_voltage_after_volt", "dc_resistance_ohm", "vendor_capacity_ah",
+    "rest_voltage_after_volt", "dc_resistance_ohm", "vendor_capacity_ah", "ended_by",
+    "begins_within", "file_sha256", "last_file_sha256", "charge_source", "charge_uncertainty_ah",
 )  # fmt: skip
 
 
@@ -75,77 +82,78 @@ def active_mass(cell: Cell) -> tuple[float | None, str | None]:
 
 def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
     half_cycles = tables["half_cycles"]
-    paired = _pair_half_cycles(half_cycles, leading_direction(cell, half_cycles))
-    paired = paired.with_columns(complete=_is_complete(cell, paired, half_cycles))
+    lead = leading_direction(cell, half_cycles)
+    paired = _pair_half_cycles(half_cycles, lead)
+    lost = _lost_cycles(paired)
+    paired = paired.with_columns(pl.col("cycle") + pl.Series(np.cumsum(lost), dtype=pl.Int64))
+    reasons = find_reasons(paired, half_cycles, lead)
+    paired = paired.with_columns(
+        pl.Series("incomplete_because", reasons, dtype=pl.String),
+        complete=pl.Series([reason is None for reason in reasons], dtype=pl.Boolean),
+    )
     table = paired.select(_columns(cell)).with_columns(_efficiencies(cell))
     table = _add_rates(table, paired)
-    table = _add_retention(table, reversible_direction(cell))
-    return (Result("cycles", table, _findings(cell, table, half_cycles)),)
+    table = _add_retention(cell, table)
+    findings = (*_findings(cell, table, half_cycles), *end_findings(table, half_cycles, lost))
+    return (Result("cycles", table, findings),)
 
 
 def _pair_half_cycles(half_cycles: pl.DataFrame, lead: Direction) -> pl.DataFrame:
-    """Return cycles with the columns of both halves, ``charge_…`` and ``discharge_…``."""
-    leads = pl.col("direction") == lead
-    number = leads.cast(pl.Int64).cum_sum()
-    starts_otherwise = half_cycles.height > 0 and half_cycles["direction"][0] != lead
-    numbered = half_cycles.with_columns(cycle=number + int(starts_otherwise))
+    """Return cycles with the columns of both halves, ``charge_…`` and ``discharge_…``.
+
+    A cycle begins with a half cycle in the leading direction, and with one that follows another of
+    its own direction, as one between them was lost.
+    """
+    direction = half_cycles["direction"]
+    begins = (direction == lead) | (direction == direction.shift(1)).fill_null(value=True)
+    numbered = half_cycles.with_columns(cycle=begins.cast(pl.Int64).cum_sum())
     sides = []
-    for direction in ("charge", "discharge"):
-        side = numbered.filter(numbered["direction"] == direction)["cycle", *_HALVES]
-        side.columns = ["cycle", *(f"{direction}_{name}" for name in _HALVES)]
+    for word in ("charge", "discharge"):
+        side = numbered.filter(numbered["direction"] == word)["cycle", *_HALVES]
+        side.columns = ["cycle", *(f"{word}_{name}" for name in _HALVES)]
         sides.append(side)
     return sides[0].join(sides[1], on="cycle", how="full", coalesce=True).sort("cycle")
 
 
-def _is_complete(cell: Cell, paired: pl.DataFrame, half_cycles: pl.DataFrame) -> pl.Expr:
-    both = pl.col("charge_half_cycle").is_not_null() & pl.col("discharge_half_cycle").is_not_null()
-    if _is_first_cut(half_cycles):
-        both &= pl.col("cycle") > 1
-    if _is_last_finished(cell, half_cycles):
-        return both
-    return both & (pl.col("cycle") < paired["cycle"].max())
+def _lost_cycles(paired: pl.DataFrame) -> NDArray[np.int64]:
+    """Return how many cycles before each one were lost between two files; shape (n,).
 
-
-def _is_first_cut(half_cycles: pl.DataFrame) -> bool:
-    """Return whether the data begin within a half cycle.
-
-    They do if no rest precedes it and its capacity is less than 90 % of the next one of its
-    direction, while that one differs by less than 10 % from the half cycle between them.
+    The instrument's cycle number says how many, if it rises by one from cycle to cycle elsewhere
+    and the time between the files is long enough for them.
     """
-    if half_cycles.height < 3 or half_cycles["rest_voltage_before_volt"][0] is not None:
-        return False
-    first, between, following = half_cycles["capacity_ah"][:3]
-    return bool(first < _CUT * following and abs(following - between) < (1 - _CUT) * between)
+    lost = np.zeros(paired.height, np.int64)
+    facts = paired.select(
+        _first_value("vendor_cycle_count"), _first_value("file_sha256"),
+        _earlier_value("start_unix_time_second"), last=_last_value("last_file_sha256"),
+    )  # fmt: skip
+    count, start = facts["vendor_cycle_count"], facts["start_unix_time_second"]
+    if paired.height < 4 or count.null_count() or start.null_count():
+        return lost
+    rise, span = np.diff(count.to_numpy()), np.diff(start.to_numpy())
+    joint = (facts["file_sha256"][1:] != facts["last"][:-1]).to_numpy()
+    within = rise[~joint]
+    if not len(within) or (within == 1).mean() < _REGULAR:
+        return lost
+    usual = float(np.median(span[~joint]))
+    jumps = joint & (rise > 1) & (span >= _LASTED * usual * rise)
+    lost[1:] = np.where(jumps, rise - 1, 0)
+    return lost
 
 
-def _is_last_finished(cell: Cell, half_cycles: pl.DataFrame) -> bool:
-    """Return whether the last half cycle reached a known end voltage or is followed by records."""
-    if half_cycles.height < 2:
-        return True
-    last = half_cycles.row(-1, named=True)
-    lowest, highest = half_cycles["min_voltage_volt"].min(), half_cycles["max_voltage_volt"].max()
-    window = float(highest) - float(lowest)  # type: ignore[arg-type]
-    earlier = half_cycles[:-1].filter(pl.col("direction") == last["direction"])
-    ends = [earlier["end_voltage_volt"].median()]
-    if not earlier.height:
-        limit = (
-            cell.upper_voltage_volt if last["direction"] == "charge" else cell.lower_voltage_volt
-        )
-        ends = [limit, half_cycles["start_voltage_volt"][0]]
-        if last["records_after"] > 0:
-            return True
-    sign = 1 if last["direction"] == "charge" else -1
-    return any(
-        end is not None and sign * (float(end) - last["end_voltage_volt"]) <= _REACHED * window  # type: ignore[arg-type]
-        for end in ends
-    )
+def _last_value(name: str) -> pl.Expr:
+    """Return the value of the later half cycle."""
+    first = _first_value(name)
+    charge, discharge = pl.col(f"charge_{name}"), pl.col(f"discharge_{name}")
+    other = pl.when(first == charge).then(discharge).otherwise(charge)
+    return pl.coalesce(other, first)
 
 
 def _columns(cell: Cell) -> list[pl.Expr]:
     mass, basis = active_mass(cell)
     area = cell.area_cm2
     columns = [
-        pl.lit(cell.cell_id).alias("cell_id"), pl.col("cycle", "complete"),
+        pl.lit(cell.cell_id).alias("cell_id"),
+        pl.col("cycle", "complete", "incomplete_because"),
         pl.lit(basis, pl.String).alias("capacity_basis"),
         _first_value("vendor_cycle_count"), _earlier_value("start_unix_time_second"),
         (pl.col("charge_mean_voltage_volt") - pl.col("discharge_mean_voltage_volt"))
@@ -165,6 +173,8 @@ def _columns(cell: Cell) -> list[pl.Expr]:
             pl.col(f"{direction}_half_cycle").alias(f"{word}_half_cycle"),
             capacity.alias(f"{word}_capacity_ah"),
             pl.col(f"{direction}_vendor_capacity_ah").alias(f"vendor_{word}_capacity_ah"),
+            pl.col(f"{direction}_charge_source").alias(f"{word}_charge_source"),
+            pl.col(f"{direction}_charge_uncertainty_ah").alias(f"{word}_charge_uncertainty_ah"),
             pl.col(f"{direction}_energy_wh").alias(f"{word}_energy_wh"),
             pl.col(f"{direction}_mean_voltage_volt").alias(f"mean_{word}_voltage_volt"),
             pl.col(f"{direction}_end_voltage_volt").alias(f"end_{word}_voltage_volt"),
@@ -201,21 +211,33 @@ def _c_rate(cell: Cell, mass: float | None, direction: Direction) -> pl.Expr:
 
 
 def _efficiencies(cell: Cell) -> list[pl.Expr]:
-    charge, discharge = pl.col("charging_capacity_ah"), pl.col("discharging_capacity_ah")
     none = pl.lit(None, pl.Float64)
-    coulombic, energy = none, none
+    coulombic, uncertainty, energy = none, none, none
     known_half = cell.configuration == "half" and cell.working_electrode_role is not None
     if cell.configuration == "full" or known_half:
-        coulombic = charge / discharge if reversible_direction(cell) == "charge" else (
-            discharge / charge
-        )  # fmt: skip
+        coulombic, uncertainty = _coulombic_efficiency(_WORDS[reversible_direction(cell)])
     if cell.configuration == "full" or (known_half and cell.working_electrode_role == "cathode"):
         into, out = pl.col("charging_energy_wh"), pl.col("discharging_energy_wh")
         energy = pl.when((into > 0) & (out > 0)).then(out / into)
+    told = pl.col("complete") & ~pl.any_horizontal(
+        pl.col(f"{word}_charge_source") == CONTRADICTING for word in _WORDS.values()
+    )
     return [
-        pl.when("complete").then(coulombic).alias("coulombic_efficiency"),
+        pl.when(told).then(coulombic).alias("coulombic_efficiency"),
+        pl.when(told).then(uncertainty).alias("coulombic_efficiency_uncertainty"),
         pl.when("complete").then(energy).alias("energy_efficiency"),
     ]
+
+
+def _coulombic_efficiency(reversible: str) -> tuple[pl.Expr, pl.Expr]:
+    """Return the reversible charge over the other one, and how far the ratio may be off."""
+    other = "discharging" if reversible == "charging" else "charging"
+    over, under = pl.col(f"{reversible}_capacity_ah"), pl.col(f"{other}_capacity_ah")
+    efficiency = pl.when(under > 0).then(over / under)
+    off = pl.col(f"{reversible}_charge_uncertainty_ah") + (
+        efficiency * pl.col(f"{other}_charge_uncertainty_ah")
+    )
+    return efficiency, pl.when(under > 0).then(off / under)
 
 
 def _add_rates(table: pl.DataFrame, paired: pl.DataFrame) -> pl.DataFrame:
@@ -223,33 +245,38 @@ def _add_rates(table: pl.DataFrame, paired: pl.DataFrame) -> pl.DataFrame:
     sides = (paired[f"{side}_constant_current_ampere"] for side in ("charge", "discharge"))
     currents = np.column_stack([side.cast(pl.Float64).to_numpy() for side in sides])
     groups = rate_groups(currents)
-    formation = np.arange(table.height) < count_formation_cycles(groups, currents)
+    complete = paired["complete"].to_numpy()
+    formation = np.arange(table.height) < count_formation_cycles(groups, currents, complete)
     return table.with_columns(
         pl.Series("rate_group", groups, dtype=pl.Int64),
         pl.Series("formation_cycle", formation, dtype=pl.Boolean),
     )
 
 
-def _add_retention(table: pl.DataFrame, direction: Direction) -> pl.DataFrame:
+def _add_retention(cell: Cell, table: pl.DataFrame) -> pl.DataFrame:
     """Add capacities relative to the first complete cycle, overall and at the same rate."""
-    capacity = pl.col(f"{_WORDS[direction]}_capacity_ah")
-    complete = capacity.filter(pl.col("complete") & (capacity > 0))
-    number = pl.col("cycle").filter(pl.col("complete") & (capacity > 0))
-    own_rate = complete.first().over(["rate_group", "formation_cycle"])
+    capacity = pl.col(f"{_WORDS[reversible_direction(cell)]}_capacity_ah")
+    has_one = pl.lit(cell.configuration != "symmetric")
+    kept = pl.col("complete") & (capacity > 0) & has_one
+    complete, number = capacity.filter(kept), pl.col("cycle").filter(kept)
+    own_rate, own_number = (first.first().over("rate_group") for first in (complete, number))
     return table.with_columns(
-        pl.when("complete").then(capacity / complete.first()).alias("capacity_retention"),
+        pl.when(pl.col("complete") & has_one).then(capacity / complete.first())
+        .alias("capacity_retention"),
         number.first().alias("retention_reference_cycle"),
-        pl.when("complete").then(capacity / own_rate).alias("capacity_retention_at_rate"),
-    )
+        pl.when(pl.col("complete") & has_one).then(capacity / own_rate)
+        .alias("capacity_retention_at_rate"),
+        own_number.alias("rate_reference_cycle"),
+    )  # fmt: skip
 
 
 def _findings(cell: Cell, table: pl.DataFrame, half_cycles: pl.DataFrame) -> tuple[Finding, ...]:
     findings = []
     if table.height and not table["complete"][0]:
-        sentence = "The first cycle is incomplete: the data does not begin where it does."
+        sentence = f"The first cycle is not complete: {table['incomplete_because'][0]}."
         if table.height > 1 or cell.configuration is None:
             findings.append(Finding("info", "first_cycle_incomplete", sentence))
-    above = int((table["coulombic_efficiency"] > _IMPOSSIBLE).sum())
+    above = int((table["coulombic_efficiency"] > POSSIBLE[1]).sum())
     if above > 1:
         sentence = (
             f"The Coulombic efficiency of {above} of {table.height} cycles is above 100 %: look at "
@@ -268,10 +295,9 @@ def _findings(cell: Cell, table: pl.DataFrame, half_cycles: pl.DataFrame) -> tup
 
 
 ANALYSIS = Analysis(
-    "cycles", ("half_cycles",), ("cycles",), _compute, version=2,
+    "cycles", ("half_cycles",), ("cycles",), _compute, version=3,
     fields=(
         "cell_id", "configuration", "working_electrode_role", "cathode_active_mass_mg",
-        "anode_active_mass_mg", "area_cm2", "nominal_capacity_mah_per_g", "lower_voltage_volt",
-        "upper_voltage_volt",
+        "anode_active_mass_mg", "area_cm2", "nominal_capacity_mah_per_g",
     ),
 )  # fmt: skip

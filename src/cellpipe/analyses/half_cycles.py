@@ -1,28 +1,45 @@
-"""Half cycles of a cell from the segments of all its files.
+"""Half cycles of a cell from the segments of all its recordings.
 
 Protocol: segments are sorted by absolute time (by file if a file has no clock). Neighbours of the
-same direction form one half cycle, so that one cut by the end of a file continues in the next,
-including the interval between the files if it is no longer than usual. Small segments are joined to
-a neighbour by the same rule as within a file. Integrated and counted charge are both given; a
-difference above 0.5 % is a finding.
+same direction form one half cycle, so that one cut by the end of a file continues in the next.
+Files of one format that go on with each other are one recording; between others the interval is
+included if it is no longer than usual. Small segments are joined to a neighbour by the same rule as
+within a file, unless a half cycle was lost between two files
+(:mod:`cellpipe.analyses.missing_pieces`): then each is its own. The charge is that of the segments,
+which say from which witness it is; a half cycle of segments with different ones says so. Where it
+is not that of the instrument's counter although there is one, or nothing tells who is right, there
+is a finding. What each ended by is told by :mod:`cellpipe.numerics.cycling.ends`.
 """
 
 from __future__ import annotations
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
+from cellpipe.analyses.missing_pieces import (
+    begins_within,
+    find_missing_pieces,
+    missing_pieces_findings,
+    split_lost_half_cycles,
+)
 from cellpipe.core.model import Analysis, Cell, Finding, Result, Tables
+from cellpipe.numerics.cycling.ends import HalfCycleEnds, half_cycle_ends
 from cellpipe.numerics.cycling.runs import number_half_cycles
+from cellpipe.numerics.cycling.witnesses import CONTRADICTING, COUNTED, SEVERAL, SOME
 
 _DIFFERENCE = 0.005
+_SOON_SECOND = 3600.0  # from the end of a file to the start of the next, as if it were one
 _FIRST = (
     "direction", "start_voltage_volt", "start_unix_time_second", "vendor_cycle_count",
     "file_sha256",
     "first_record_index", "rest_voltage_before_volt", "dc_resistance_ohm",
     "dc_resistance_delay_second",
 )  # fmt: skip
-_LAST = ("end_voltage_volt", "records_after", "last_record_index", "rest_voltage_after_volt")
+_LAST = (
+    "end_voltage_volt", "records_after", "last_file_sha256", "last_record_index",
+    "rest_voltage_after_volt",
+)  # fmt: skip
 
 
 def add_half_cycles(segments: pl.DataFrame) -> pl.DataFrame:
@@ -32,7 +49,7 @@ def add_half_cycles(segments: pl.DataFrame) -> pl.DataFrame:
     """
     ordered = segments
     if _has_several_files(segments) and not segments["start_unix_time_second"].null_count():
-        monotonic_time = pl.col("start_unix_time_second").cum_max().over("file_sha256")
+        monotonic_time = pl.col("start_unix_time_second").cum_max().over(recording(segments))
         ordered = segments.sort(monotonic_time, maintain_order=True)
     charging = (ordered["direction"] == "charge").to_numpy()
     numbers = number_half_cycles(
@@ -41,11 +58,18 @@ def add_half_cycles(segments: pl.DataFrame) -> pl.DataFrame:
         ordered["duration_second"].to_numpy(),
         ordered["end_voltage_volt"].to_numpy(),
     )
-    return ordered.with_columns(pl.Series("half_cycle", numbers, dtype=pl.Int64))
+    numbered = ordered.with_columns(pl.Series("half_cycle", numbers, dtype=pl.Int64))
+    return split_lost_half_cycles(numbered)
+
+
+def recording(table: pl.DataFrame) -> pl.Expr:
+    """Return what names the recording of each row: that of joined files, else its file."""
+    joined = ["recording_sha256"] if "recording_sha256" in table.columns else []
+    return pl.coalesce(*joined, "file_sha256")
 
 
 def _has_several_files(segments: pl.DataFrame) -> bool:
-    return segments["file_sha256"].n_unique() > 1
+    return segments.select(recording(segments)).to_series().n_unique() > 1
 
 
 def _bridge_files(segments: pl.DataFrame) -> pl.DataFrame:
@@ -61,7 +85,7 @@ def _bridge_files(segments: pl.DataFrame) -> pl.DataFrame:
     continues = (
         (pl.col("half_cycle") == pl.col("half_cycle").shift(1))
         & (pl.col("direction") == pl.col("direction").shift(1))
-        & (pl.col("file_sha256") != pl.col("file_sha256").shift(1))
+        & (recording(segments) != recording(segments).shift(1))
         & (pl.col("records_after").shift(1) == 0)
         & pl.col("rest_voltage_before_volt").is_null()
         & (gap > 0)
@@ -76,6 +100,7 @@ def _bridge_files(segments: pl.DataFrame) -> pl.DataFrame:
             "capacity_ah": charge,
             "vendor_capacity_ah": charge,
             "energy_wh": charge * volt,
+            "charge_uncertainty_ah": charge,
             "duration_second": gap,
         }.items()
     )
@@ -100,6 +125,8 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
             net=net.sum(),
             energy_wh=(pl.col("energy_wh") * pl.col("sign")).sum() * net.sum().sign(),
             vendor_capacity_ah=pl.when(counted).then(vendor),
+            charge_source=_charge_source(),
+            charge_uncertainty_ah=pl.col("charge_uncertainty_ah").sum(),
             constant_current_ampere=_constant_current(),
             constant_voltage_share=_weighted_mean(
                 "constant_voltage_share", "capacity_ah"
@@ -107,7 +134,6 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
             duration_second=pl.col("duration_second").sum(),
             mean_temperature_celsius=_weighted_mean("mean_temperature_celsius", "duration_second"),
             segments=pl.len(),
-            last_file_sha256=pl.col("file_sha256").last(),
             min_voltage_volt=pl.col("min_voltage_volt").min(),
             max_voltage_volt=pl.col("max_voltage_volt").max(),
             max_temperature_celsius=pl.col("max_temperature_celsius").max(),
@@ -132,8 +158,78 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
         )
         .drop("net")
     )
-    findings = (*_findings(table), *_find_overlaps(tables["half_cycle_segments"]))
+    table = table.with_columns(_ended_by(cell, signed, table), begins_within(signed))
+    findings = (
+        *_findings(table),
+        *_find_overlaps(tables["half_cycle_segments"]),
+        *missing_pieces_findings(signed),
+    )
     return (Result("half_cycles", table, findings),)
+
+
+def _charge_source() -> pl.Expr:
+    """Return the witness of the segments' charge; contradictory where a hundredth of it is."""
+    charge, source = pl.col("capacity_ah"), pl.col("charge_source")
+    contradicts = charge.filter(source == CONTRADICTING).sum() > SOME * charge.sum()
+    used = source.filter(charge > SOME * charge.sum())
+    return (
+        pl.when(contradicts | ((source == CONTRADICTING).all()))
+        .then(pl.lit(CONTRADICTING))
+        .when(used.n_unique() > 1)
+        .then(pl.lit(SEVERAL))
+        .otherwise(pl.coalesce(used.first(), source.first()))
+    )
+
+
+def _ended_by(cell: Cell, segments: pl.DataFrame, table: pl.DataFrame) -> pl.Series:
+    """Return what each half cycle ended by."""
+    joined = segments.join(
+        table.select("half_cycle", "direction"), on="half_cycle", suffix="_whole"
+    )
+    own = joined.filter(pl.col("direction") == pl.col("direction_whole"))
+    last = (
+        pl.concat([own, joined], how="vertical").unique(
+            "half_cycle", keep="last", maintain_order=True
+        )
+        if own["half_cycle"].n_unique() < table.height
+        else own.unique("half_cycle", keep="last", maintain_order=True)
+    ).sort("half_cycle")
+    number = table["half_cycle"].to_numpy()
+    missing = find_missing_pieces(segments)
+    halves = HalfCycleEnds(
+        np.where(table["direction"] == "charge", 1, -1).astype(np.int8),
+        table["capacity_ah"].to_numpy(),
+        table["duration_second"].to_numpy(),
+        table["start_voltage_volt"].to_numpy(),
+        last["reached_voltage_volt"].to_numpy(),
+        np.where(
+            table["direction"] == "charge", table["max_voltage_volt"], table["min_voltage_volt"]
+        ),
+        last["voltage_step_volt"].to_numpy(),
+        table["constant_current_ampere"].to_numpy(),
+        last["reached_current_ampere"].to_numpy(),
+        segments.group_by("half_cycle", maintain_order=True)
+        .agg(pl.col("stretches").sum())["stretches"]
+        .to_numpy(),
+        _is_followed(table, last),
+        np.isin(number, missing["half_cycle"].to_numpy()),
+    )
+    ended = half_cycle_ends(
+        halves, cell.lower_voltage_volt, cell.upper_voltage_volt,
+        symmetric=cell.configuration == "symmetric",
+    )  # fmt: skip
+    return pl.Series("ended_by", ended, dtype=pl.String)
+
+
+def _is_followed(table: pl.DataFrame, last: pl.DataFrame) -> NDArray[np.bool_]:
+    """Return whether what came after each half cycle was recorded, in its file or soon after."""
+    start = table["start_unix_time_second"].shift(-1).cast(pl.Float64).to_numpy()
+    end = last["end_unix_time_second"].cast(pl.Float64).to_numpy()
+    soon = start - end <= _SOON_SECOND  # NaN, as where there is no clock or no next one, is not
+    goes_on = ~last["step_changes"].fill_null(value=True).to_numpy()
+    goes_on[:-1] = False  # before a turn of the current the step ended, however it is counted
+    followed: NDArray[np.bool_] = (last["records_after"].to_numpy() > 0) & ~goes_on | soon
+    return followed
 
 
 def _positive_ratio(over: pl.Expr, under: pl.Expr) -> pl.Expr:
@@ -170,7 +266,7 @@ def _find_overlaps(segments: pl.DataFrame) -> tuple[Finding, ...]:
     start, duration = pl.col("start_unix_time_second"), pl.col("duration_second")
     ordered = segments.filter(start.is_not_null()).sort("start_unix_time_second")
     shared = (start + duration).shift(1) - start
-    other_file = pl.col("file_sha256") != pl.col("file_sha256").shift(1)
+    other_file = recording(segments) != recording(segments).shift(1)
     shorter = pl.min_horizontal(duration, duration.shift(1))
     overlapping = ordered.filter(other_file & (shared > 0.05 * shorter) & (shorter > 0)).height
     if not overlapping:
@@ -183,21 +279,43 @@ def _find_overlaps(segments: pl.DataFrame) -> tuple[Finding, ...]:
 
 
 def _findings(table: pl.DataFrame) -> tuple[Finding, ...]:
+    """Return what was not taken from a counter although there is one, and what nobody decides."""
     largest = table["capacity_ah"].max()
     if not isinstance(largest, float):
         return ()
-    apart = np.abs(table["vendor_capacity_difference"].to_numpy())
-    apart = apart[(apart > _DIFFERENCE) & (table["capacity_ah"] > 0.01 * largest).to_numpy()]
-    if not len(apart):
-        return ()
-    sentence = (
-        f"In {len(apart)} of {table.height} half cycles the charge integrated from the records "
-        f"differs from the instrument's counter by more than 0.5 %, at most {apart.max():.1%}."
+    large = table.filter(pl.max_horizontal("capacity_ah", "vendor_capacity_ah") > 0.01 * largest)
+    counted = large.filter(pl.col("vendor_capacity_ah").is_not_null())
+    apart = pl.col("vendor_capacity_difference").abs().fill_null(1.0)
+    found = []
+    doubtful = large.filter(pl.col("charge_source") == CONTRADICTING)
+    if doubtful.height:
+        off = pl.col("charge_uncertainty_ah") / pl.col("capacity_ah")
+        worst = doubtful.filter(pl.col("capacity_ah") > 0).select(off.max()).item()
+        sentence = (
+            f"In {doubtful.height} of {table.height} half cycles current, counter and clocks give "
+            f"different charges, by up to {worst or 0:.1%}, and nothing else in the files tells "
+            "which is right. Capacities there are by the current over the test time, and their "
+            "cycles have no Coulombic efficiency."
+        )
+        found.append(Finding("warning", "capacity_differs_from_counter", sentence, doubtful.height))
+    others = counted.filter(
+        (apart > _DIFFERENCE) & ~pl.col("charge_source").is_in([COUNTED, CONTRADICTING])
     )
-    return (Finding("warning", "capacity_differs_from_counter", sentence, len(apart)),)
+    if others.height:
+        worst = others.select(apart.max()).item()
+        sentence = (
+            f"In {others.height} of {table.height} half cycles the charge is integrated from the "
+            f"current, because the instrument's counter differs by up to {worst:.1%} and the "
+            "other clocks or the counted energy side with the current."
+        )
+        found.append(Finding("warning", "capacity_differs_from_counter", sentence, others.height))
+    return tuple(found)
 
 
 ANALYSIS = Analysis(
-    "half_cycles", ("half_cycle_segments",), ("half_cycles",), _compute, version=2,
-    fields=("cell_id", "configuration", "reference_offset_volt"),
+    "half_cycles", ("half_cycle_segments",), ("half_cycles",), _compute, version=3,
+    fields=(
+        "cell_id", "configuration", "reference_offset_volt", "lower_voltage_volt",
+        "upper_voltage_volt",
+    ),
 )  # fmt: skip

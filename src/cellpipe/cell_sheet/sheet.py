@@ -330,11 +330,12 @@ def cell_id_from_name(stem: str) -> tuple[str, str | None]:
     """Return a cell ID from a file name without suffixes of instruments, and the channel.
 
     The channel distinguishes cells of the same name: ``SSB-01_02_GCPL_C01`` is (``SSB-01``,
-    ``C01``), ``X_Channel_7_Wb_1`` is (``X``, ``Channel_7``), ``Y_record`` is (``Y``, None).
+    ``C01``), ``X_Channel_7_Wb_1`` is (``X``, ``Channel_7``), ``Y_record`` and ``Y_part2`` are
+    (``Y``, None).
     """
     channel = None
     stem = to_nfc(stem)
-    short = re.sub(r"(_Wb_\d+)?$", "", stem)
+    short = re.sub(r"(_Wb_\d+|[ _-]+(part|teil)[ _-]?\d+)?$", "", stem, flags=re.IGNORECASE)
     match = re.search(r"_(C[A-Z]?\d+|Channel_\d+)$", short)
     if match is not None:
         channel, short = match[1], short[: match.start()]

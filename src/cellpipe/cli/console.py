@@ -193,8 +193,8 @@ def _cells_table(summary: Summary) -> Table:
             retention += f" (cycle {cycle} / {reference})"
         table.add_row(
             Text(row["cell_id"]), row["configuration"] or "not known", _format_count(row["cycles"]),
-            _format_first_capacity(row), format_percent(row["initial_coulombic_efficiency"]),
-            format_percent(row["mean_coulombic_efficiency"], 2), retention, _format_resistance(row),
+            _format_first_capacity(row), _format_efficiency(row, "initial", 1),
+            _format_efficiency(row, "mean", 2), retention, _format_resistance(row),
         )  # fmt: skip
     return table
 
@@ -212,8 +212,8 @@ def _cells_list(summary: Summary) -> Table:
             retention += f" (cycle {cycle} / {reference})"
         numbers = {
             "first discharge": _format_first_capacity(row),
-            "initial CE": format_percent(row["initial_coulombic_efficiency"]),
-            "mean CE": format_percent(row["mean_coulombic_efficiency"], 2),
+            "initial CE": _format_efficiency(row, "initial", 1),
+            "mean CE": _format_efficiency(row, "mean", 2),
             "retention": retention,
             "interfacial resistance": _format_resistance(row),
         }
@@ -240,14 +240,21 @@ def _format_first_capacity(row: dict[str, Any]) -> str:
         return "–"
     shown = f"{format_number(1e3 * ampere_hour, 4)} mAh"
     specific = row["first_specific_discharging_capacity_mah_per_g"]
-    if specific is None:
-        return shown
-    return f"{format_number(specific, 4)} mAh/g {row['capacity_basis'].split()[0]}"
+    if specific is not None:
+        shown = f"{format_number(specific, 4)} mAh/g {row['capacity_basis'].split()[0]}"
+    return f"({shown})" if row["initial_remark"] else shown
 
 
 def format_percent(fraction: float | None, digits: int = 1) -> str:
     """Return a fraction in per cent; a dash for None."""
     return "–" if fraction is None else f"{100 * fraction:.{digits}f} %"
+
+
+def _format_efficiency(row: dict[str, Any], which: str, digits: int) -> str:
+    """Write an efficiency; in parentheses if it needs an explanation, which the page has."""
+    shown = format_percent(row[f"{which}_coulombic_efficiency"], digits)
+    remark = row["initial_remark" if which == "initial" else "mean_efficiency_remark"]
+    return f"({shown})" if remark and shown != "–" else shown
 
 
 def _format_resistance(row: dict[str, Any]) -> str:

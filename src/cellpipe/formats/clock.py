@@ -39,6 +39,8 @@ DATE_FORMATS = (
 )
 _SAMPLES = 1000
 _ENOUGH = 100  # first values checked to see how a column is written
+_HOUR_SECOND = 3600.0  # that clocks are changed by
+_LONGEST = 3.0  # usual intervals between the records before and after a change
 _OLE_UNIX_DAYS = 25_569.0  # day of 1970-01-01 counted from 1899-12-30
 _EPOCHS = ((1e8, 1e10, 1.0), (1e11, 1e13, 1e-3), (1e15, 1e17, 1e-7))  # from, to, factor
 _DAYS = r"^(?:(\d+)\s*(?:[dD天]|-|\s)\s*)?(\d+):(\d+):(\d+(?:\.\d*)?)$"
@@ -124,6 +126,21 @@ def parse_dates(column: pl.Series, elapsed: pl.Series | None) -> Dates:
     if numbers.null_count() <= (text.null_count() + text.len()) // 2:
         return _dates_from_numbers(numbers)
     return _dates_from_text(text, elapsed)
+
+
+def since_first_date(moments: pl.Series) -> pl.Series:
+    """Return the seconds since the first date; a clock that is set back by an hour goes on.
+
+    It was set back where it goes back by as much less than an hour as usually passes, or a little
+    more, between two records.
+    """
+    steps = moments.diff()
+    usual = steps.filter(steps > 0).median()
+    longest = _LONGEST * float(usual) if isinstance(usual, int | float) else 0.0
+    is_back = (steps < 0) & (steps + _HOUR_SECOND).is_between(0, longest)
+    hours = (is_back.fill_null(value=False).cast(pl.Float64) * _HOUR_SECOND).cum_sum()
+    begin = float(moments.drop_nulls()[0])
+    return (moments + hours - begin).alias(moments.name)
 
 
 def _unix_seconds(moments: pl.Series) -> pl.Series:

@@ -53,6 +53,7 @@ _OTHER_TABLES = (
     "CURVE",
     "ZCURVE",
 )  # may be there and are not needed
+_MODES = {"CV": "ramp", "LSV": "ramp", "CHRONOA": "CV", "CHRONOP": "CC"}  # by the technique
 _UNITS = {"Freq": "Hz", "Zreal": "ohm", "Zimag": "ohm", "Time": "s", "T": "s", "Im": "A",
           "Idc": "A", "Vdc": "V"}  # fmt: skip
 
@@ -104,7 +105,9 @@ def read(path: Path) -> Recording:
         parts = [_spectrum(table, number) for number, table in enumerate(spectra, 1)]
         frame, name = pl.concat(parts, how="diagonal"), "impedance"
     else:
-        frame, name = pl.concat([_curve(table) for table in curves], how="diagonal"), "timeseries"
+        mode = _MODES.get(labels.get("TAG", "").upper())
+        frame = pl.concat([_curve(table, mode) for table in curves], how="diagonal")
+        name = "timeseries"
     if labels.get("EXPERIMENTABORTED", "").upper().startswith("T"):
         sentence = "The experiment was stopped before its end."
         findings.append(Finding("info", "experiment_aborted", sentence))
@@ -289,11 +292,14 @@ def _spectrum(table: _Table, number: int) -> pl.DataFrame:
     return frame.with_columns(spectrum=pl.lit(number, pl.Int64))
 
 
-def _curve(table: _Table) -> pl.DataFrame:
+def _curve(table: _Table, mode: str | None) -> pl.DataFrame:
+    """Return a curve's records; ``mode`` is that of its technique, if known."""
     frame = _select_columns(table, _CURVE, 2)
-    if "current_ampere" in frame.columns:
-        return frame
-    return frame.with_columns(current_ampere=pl.lit(0.0))  # measured at open circuit
+    if table.name.startswith("OCV") or "current_ampere" not in frame.columns:
+        mode = "rest"
+    if "current_ampere" not in frame.columns:
+        frame = frame.with_columns(current_ampere=pl.lit(0.0))
+    return frame.with_columns(step_mode=pl.lit(mode, pl.String))
 
 
 def _start_time(labels: dict[str, str]) -> tuple[datetime | None, list[Finding]]:
@@ -314,5 +320,5 @@ def _claims(sample: Sample) -> bool:
 
 
 FORMAT = Format(
-    "gamry_dta", "Gamry", (".dta",), _claims, read, is_complete=is_complete_text, version=2
+    "gamry_dta", "Gamry", (".dta",), _claims, read, is_complete=is_complete_text, version=3
 )

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from cellpipe.core.errors import NoDataError
 from cellpipe.core.model import Finding, Recording
+from cellpipe.core.recordings.sign_correction import correct_signs
 from cellpipe.formats.file_ends import is_complete_workbook
 from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.tabular import workbook
@@ -29,7 +30,6 @@ from cellpipe.formats.tabular.records import (
     build_recording,
     count_steps,
     match_required,
-    sign_discharge_current,
     split_counters,
     standard_columns,
     vendor_cycles,
@@ -94,7 +94,7 @@ def read(path: Path) -> Recording:
         path, *headers[0], matches, bare_seconds=False, findings=row_findings
     )
     table = standard_columns(frame, matches, bare_seconds=False)
-    table, sign_findings = sign_discharge_current(table.with_columns(count_steps(table)), "^D")
+    table, sign_findings = correct_signs(table.with_columns(count_steps(table)))
     recording = build_recording(
         split_counters(table), {"maker": "LAND"}, [*row_findings, *sign_findings]
     )
@@ -113,5 +113,5 @@ def _claims(sample: Sample) -> bool:
 
 
 FORMAT = Format(
-    "landt_xlsx", "LAND", (".xlsx",), _claims, read, is_complete=is_complete_workbook, version=2
+    "landt_xlsx", "LAND", (".xlsx",), _claims, read, is_complete=is_complete_workbook, version=3
 )

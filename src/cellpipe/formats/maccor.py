@@ -22,6 +22,7 @@ import polars as pl
 
 from cellpipe.core.errors import DamagedFileError
 from cellpipe.core.model import Finding, Recording
+from cellpipe.core.recordings.sign_correction import correct_signs
 from cellpipe.formats import clock
 from cellpipe.formats.damaged_records import LINE, find_unreadable
 from cellpipe.formats.file_ends import is_complete_text
@@ -44,7 +45,6 @@ from cellpipe.formats.tabular.records import (
     build_recording,
     count_steps,
     match_required,
-    sign_discharge_current,
     split_counters,
     standard_columns,
 )
@@ -128,7 +128,7 @@ def read(path: Path) -> Recording:
                 frame[match.header], table[match.target], table, what, "values_unreadable"
             )
     table = _convert_to_volts(table, findings)
-    table, sign_findings = sign_discharge_current(table.with_columns(count_steps(table)), "^D$")
+    table, sign_findings = correct_signs(table.with_columns(count_steps(table)))
     table, metadata = split_counters(table), _metadata(titles)
     if started is None:
         return build_recording(table, metadata, (*findings, *sign_findings))
@@ -252,5 +252,5 @@ FORMAT = Format(
     _claims,
     read,
     is_complete=is_complete_text,
-    version=2,
+    version=3,
 )

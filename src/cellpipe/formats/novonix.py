@@ -110,5 +110,5 @@ def _claims(sample: Sample) -> bool:
 
 
 FORMAT = Format(
-    "novonix_csv", "Novonix", (".csv",), _claims, read, is_complete=is_complete_text, version=2
+    "novonix_csv", "Novonix", (".csv",), _claims, read, is_complete=is_complete_text, version=3
 )

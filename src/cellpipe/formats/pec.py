@@ -117,4 +117,4 @@ def _claims(sample: Sample) -> bool:
     return delimited.find_header(sample.head, header_score) is not None
 
 
-FORMAT = Format("pec_csv", "PEC", (".csv",), _claims, read, is_complete=is_complete_text, version=2)
+FORMAT = Format("pec_csv", "PEC", (".csv",), _claims, read, is_complete=is_complete_text, version=3)

@@ -11,6 +11,8 @@ import polars as pl
 from cellpipe.core import contracts
 from cellpipe.core.errors import ContractError, DamagedFileError, FileError, NoDataError
 from cellpipe.core.model import Finding, Measurement, RawFile, Recording, Rejection
+from cellpipe.core.recordings.sign_correction import correct_signs
+from cellpipe.core.recordings.step_types import add_step_mode
 from cellpipe.formats.format import Format
 from cellpipe.formats.recognition import find_format, is_disk_error, is_reader_error
 from cellpipe.formats.utc import to_utc, utc_start_time
@@ -142,8 +144,11 @@ def _build_measurement(
         if isinstance(finding, Rejection) and finding.rejected.height
     ]
     for name, frame in recording.tables.items():
-        utc = to_utc(frame, recording, time_zone)
-        kept, bad, said = contracts.validate_rows(name, utc, recording.ranges)
+        table = to_utc(frame, recording, time_zone)
+        if name == "timeseries":
+            table, turned = correct_signs(add_step_mode(table))
+            findings += turned
+        kept, bad, said = contracts.validate_rows(name, table, recording.ranges)
         tables[name] = kept
         findings += said
         if bad.height:

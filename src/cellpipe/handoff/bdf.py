@@ -2,7 +2,8 @@
 
 A file holds one recording of one cell; columns have the format's labels and units. Columns without
 a name in the format are left out, and the sidecar lists them: an instrument's own counters of
-charge are reset in ways that the format's columns don't allow.
+charge are reset in ways that the format's columns don't allow. ``Step Type`` is the instrument's
+own word, or the mode of the step where it has none.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from cellpipe.handoff.record import Value
 
 _NEEDED = ("test_time_second", "voltage_volt", "current_ampere")
 _OF_SPECTRA = ("real_impedance_ohm", "imaginary_impedance_ohm")
+_KNOWN_OTHERWISE = {"file_sha256", "step_mode"}  # Step Type tells the mode
 VERSION = "1.3"
 
 
@@ -44,6 +46,10 @@ def bdf_table(timeseries: pl.DataFrame, impedance: pl.DataFrame) -> pl.DataFrame
         )
     if any(name not in timeseries.columns or timeseries[name].null_count() for name in _NEEDED):
         return None
+    if "step_mode" in timeseries.columns:
+        words = timeseries.get_column("step_type", default=None)
+        if words is None or words.null_count() == words.len():
+            timeseries = timeseries.with_columns(step_type="step_mode")
     labels = _labels(timeseries.columns)
     kept = [name for name in labels if timeseries[name].null_count() < timeseries.height]
     return timeseries.select(pl.col(name).alias(labels[name]) for name in kept)
@@ -54,7 +60,7 @@ def unmapped_columns(timeseries: pl.DataFrame) -> list[str]:
     labels = _labels(timeseries.columns)
     return [
         name for name in timeseries.columns
-        if name not in labels and name != "file_sha256"
+        if name not in labels and name not in _KNOWN_OTHERWISE
         and timeseries[name].null_count() < timeseries.height
     ]  # fmt: skip
 

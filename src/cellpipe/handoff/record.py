@@ -15,7 +15,7 @@ import polars as pl
 from cellpipe.core import contracts
 from cellpipe.core.model import Cell
 from cellpipe.report.html.cell_tables import SHEET_FIELDS
-from cellpipe.report.key_numbers import KeyNumber, describe_cell, key_numbers
+from cellpipe.report.key_numbers import KeyNumber, describe_cell, headline
 from cellpipe.report.wording import kind_words
 from cellpipe.system.atomic_files import file_name
 
@@ -107,7 +107,7 @@ def build_record(
     """
     words = kind_words(cell)
     line = describe_cell(cell, words)
-    numbers = key_numbers(tables["cells"], words)
+    numbers = headline(tables, words)
     tags = [*TAGS, *(each for each in (cell.configuration, cell.group) if each)]
     started = files["started_at"].drop_nulls()
     return Record(
@@ -176,7 +176,7 @@ def _to_utc(moment: object) -> datetime | None:
 
 
 def _text(cell_id: str, line: str, numbers: list[KeyNumber], findings: pl.DataFrame) -> str:
-    """Return the record's text as HTML: what the cell is, six numbers, and what to check."""
+    """Return the record's text as HTML: what the cell is, its key numbers, and what to check."""
     rows = "".join(
         f"<tr><th>{html.escape(each.name)}</th><td>{html.escape(each.value)}</td>"
         f"<td>{html.escape(each.basis)}</td></tr>"

@@ -1,127 +1,210 @@
-"""A cell's history: its files in the order of time, each recording once, gaps named."""
+"""A cell's history: its files in the order of time, each record once, gaps named.
+
+Two files are one recording where they hold the same records
+(:mod:`cellpipe.numerics.cycling.shared_records`), never because they begin at the same time or are
+as long. The file with most records is used as it is, of the others what it lacks.
+"""
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from cellpipe.core.model import Finding
+from cellpipe.core.model import Finding, Level
+from cellpipe.pipeline.file_order import begin_second, end_second, follows, sort_by_time
+from cellpipe.pipeline.overlaps import Overlaps
 from cellpipe.store import Content
+from cellpipe.store.overlaps import Overlap
 
-_NEVER = datetime.max.replace(tzinfo=UTC)
 GAP_SECOND = 86_400.0  # between two files of a cell: more is said
+_NAMED = 3  # ranges of records in a sentence
 
 
 @dataclass(frozen=True)
 class InputFile:
-    """A file of a cell: its path within the folder, its size and what reading it gave."""
+    """A file of a cell: its path within the folder, its size and what reading it gave.
+
+    ``overlaps`` say which of its records others of the cell's files hold: here they are left out.
+    """
 
     path: str
     size: int
     content: Content
+    overlaps: tuple[Overlap, ...] = ()
 
 
 def order_files(
-    files: Sequence[InputFile], unused: dict[str, tuple[str, str]]
+    files: Sequence[InputFile], unused: dict[str, tuple[str, str]], overlaps: Overlaps
 ) -> tuple[tuple[InputFile, ...], tuple[Finding, ...]]:
-    """Put a cell's files in the order of time, each content and each recording once.
+    """Put a cell's files in the order of time, each content and each record once.
 
-    Those that hold a recording once more go to ``unused`` with their status and reason.
+    Those of which others hold all records go to ``unused`` with their status and reason.
     """
     findings: list[Finding] = []
-    kept: list[InputFile] = []
-    for file in _sort_by_time(files):
-        twin = next((k for k in kept if _is_same_recording(k, file)), None)
-        if twin is None:
-            kept.append(file)
-            continue
-        better, other = _sort_by_preference(twin, file)
-        kept[kept.index(twin)] = better
-        sentence = f"{other.path} holds the same recording as {better.path}; the latter is used."
-        unused[other.path] = ("duplicate", sentence)
-        findings.append(Finding("info", "same_recording", sentence))
-    return tuple(kept), (*findings, *_gap_findings(kept))
+    originals: dict[str, InputFile] = {}
+    for file in sorted(files, key=lambda file: (len(file.path), file.path)):  # copies are longer
+        twin = originals.setdefault(file.content.sha256, file)
+        if twin is not file:
+            findings.append(_leave_out(file, [twin.path], unused))
+    paths = {file.path: file.content.sha256 for file in originals.values()}
+    ordered = sort_by_time({path: originals[sha256].content for path, sha256 in paths.items()})
+    distinct = {paths[path]: originals[paths[path]] for path in ordered}
+    held: dict[str, str] = {}  # the content that holds all of another, by the other's
+    kept: dict[str, InputFile] = {}
+    for file in sorted(distinct.values(), key=_preference, reverse=True):
+        found = _find_overlaps(file, distinct, held, kept, overlaps)
+        shared = [overlap for overlap in found if not overlap.is_empty]
+        if _is_covered(file.content, shared):
+            names = [distinct[overlap.other].path for overlap in shared]
+            findings.append(_leave_out(file, names, unused))
+            if len(shared) == 1:
+                held[file.content.sha256] = shared[0].other
+            elif _is_doubled(shared, kept):
+                findings.append(_doubled_finding(file, names))
+        else:
+            kept[file.content.sha256] = replace(file, overlaps=tuple(shared))
+            findings += [_overlap_finding(file, distinct[one.other], one) for one in found]
+    used = tuple(kept[sha256] for sha256 in distinct if sha256 in kept)
+    return used, (*findings, *_gap_findings(used))
 
 
-def _sort_by_time(files: Sequence[InputFile]) -> list[InputFile]:
-    """Put files in the order of time; one without a clock behind those whose names come before."""
-    timed = [file for file in files if file.content.started_at is not None]
-    ordered = sorted(timed, key=lambda file: (file.content.started_at or _NEVER, file.path))
-    keys = [_natural_key(file.path) for file in ordered]
-    clockless = [(_natural_key(file.path), file) for file in files if not file.content.started_at]
-    for key, file in sorted(clockless, key=lambda each: each[0]):
-        place = next((n for n in range(len(keys), 0, -1) if keys[n - 1] < key), 0)
-        ordered.insert(place, file)
-        keys.insert(place, key)
-    return ordered
+def _preference(file: InputFile) -> tuple[int, bool]:
+    """Return what to prefer a file by: its records, then that it is the instrument's own."""
+    binary = (file.content.format or "").endswith(("_mpr", "_res", "_nda", "_ndax"))
+    return file.content.records or 0, binary
 
 
-def _natural_key(path: str) -> tuple[tuple[str, int], ...]:
-    """Return a name's words and numbers, so that part 10 comes after part 9."""
-    parts = re.findall(r"(\D*)(\d*)", path.casefold())
-    return tuple((word, int(digits or 0)) for word, digits in parts)
+def _find_overlaps(
+    file: InputFile,
+    files: Mapping[str, InputFile],
+    held: Mapping[str, str],
+    kept: Mapping[str, InputFile],
+    overlaps: Overlaps,
+) -> list[Overlap]:
+    """Return what a file shares with those kept, up to one that holds all of it.
+
+    One that is known to hold all of it may be left out itself, as another holds all of that; then
+    there is nothing to compare.
+    """
+    for sha256, holder in held.items():
+        known = overlaps.look_up(file.content, files[sha256].content)
+        if known is not None and known.is_whole:
+            return [replace(known, other=holder)]
+    found = []
+    for other in kept.values():
+        overlap = overlaps.find(file.content, other.content)
+        if overlap is not None and overlap.is_whole:
+            return [overlap]
+        if overlap is not None and not (overlap.is_empty and not overlap.is_doubtful):
+            found.append(overlap)
+    return found
+
+
+def _is_covered(content: Content, shared: Sequence[Overlap]) -> bool:
+    """Return whether others hold all records and spectra of a content together."""
+    if any(overlap.is_whole for overlap in shared):
+        return True
+    ranges = sorted(each for overlap in shared for each in overlap.rows)
+    end, count = -1, 0
+    for first, last in ranges:
+        count += max(0, last - max(first - 1, end))
+        end = max(end, last)
+    spectra = {number for overlap in shared for number in overlap.spectra}
+    is_known = content.extent is not None and content.records is not None
+    return is_known and count == content.records and len(spectra) == (content.spectra or 0)
+
+
+def _is_doubled(shared: Sequence[Overlap], kept: Mapping[str, InputFile]) -> bool:
+    """Return whether others hold the same records of a file, and are not known to share any."""
+    ranges = sorted(each for overlap in shared for each in overlap.rows)
+    if all(before[1] < after[0] for before, after in pairwise(ranges)):
+        return False
+    holders = {overlap.other for overlap in shared}
+    return not any(one.other in holders for sha256 in holders for one in kept[sha256].overlaps)
+
+
+def _doubled_finding(file: InputFile, holders: Sequence[str]) -> Finding:
+    sentence = (
+        f"{' and '.join(holders)} both hold some of the records of {file.path}, and nothing else "
+        "tells that they share them: those may count twice. Export the test once, as a whole."
+    )
+    return Finding("warning", "recording_perhaps_twice", sentence)
+
+
+def _leave_out(
+    file: InputFile, others: Sequence[str], unused: dict[str, tuple[str, str]]
+) -> Finding:
+    """Note a file of which others hold everything as a duplicate; return what is said of it."""
+    if len(others) == 1:
+        sentence = f"{file.path} holds the same recording as {others[0]}; the latter is used."
+    else:
+        sentence = f"{' and '.join(others)} hold all records of {file.path}; they are used."
+    unused[file.path] = ("duplicate", sentence)
+    return Finding("info", "same_recording", sentence)
+
+
+def _overlap_finding(file: InputFile, other: InputFile, overlap: Overlap) -> Finding:
+    """Say which records of a file are left out, because another one holds them."""
+    if overlap.is_doubtful:
+        sentence = (
+            f"{file.path} may hold records of {other.path} a second time: they look the same, and "
+            "no clock tells whether they are. All are used; remove one of the files if it does."
+        )
+        return Finding("warning", "recording_perhaps_twice", sentence)
+    count = sum(last - first + 1 for first, last in overlap.rows)
+    parts = [f"record{'s' * (count > 1)} {_name_ranges(overlap.numbers)}"] if overlap.rows else []
+    if overlap.spectra:
+        numbers = _name_ranges([(number, number) for number in overlap.spectra])
+        parts.append(f"spectr{'a' if len(overlap.spectra) > 1 else 'um'} {numbers}")
+    sentence = (
+        f"{other.path} holds {' and '.join(parts)} of {file.path}, too: what is in both counts "
+        "once, and is left out of the latter."
+    )
+    if overlap.clock_second:
+        ahead = "behind" if overlap.clock_second > 0 else "ahead of"
+        hours = abs(overlap.clock_second) / 3600
+        sentence += f" Its clock is {hours:.4g} h {ahead} that of the former, and is set by it."
+    level: Level = "info" if _is_boundary(file.content, overlap) else "warning"
+    return Finding(level, "records_in_two_files", sentence, count or None)
+
+
+def _is_boundary(content: Content, overlap: Overlap) -> bool:
+    """Return whether all that is shared is the one record at which a file ends or begins.
+
+    Instruments write it into both files; no number depends on it.
+    """
+    ends = (((0, 0),), (((content.records or 0) - 1,) * 2,))
+    return overlap.rows in ends and not overlap.spectra and not overlap.clock_second
+
+
+def _name_ranges(ranges: Iterable[tuple[int, int]]) -> str:
+    """Name ranges of numbers; of many the first ones and how many there are."""
+    names = [f"{a}" if a == b else f"{a} to {b}" for a, b in ranges]
+    rest = len(names) - _NAMED
+    shown = names[:_NAMED] if rest > 0 else names
+    return ", ".join(shown) + (f" and {rest} more stretches" if rest > 0 else "")
 
 
 def _gap_findings(files: Sequence[InputFile]) -> list[Finding]:
-    """Say where more than a day lies between one file's end and the next one's beginning."""
+    """Say where records are missing between two files, or more than a day lies between them."""
     said = []
     for one, other in pairwise(files):
         a, b = one.content, other.content
-        if a.started_at is None or b.started_at is None:
-            continue
-        gap = (b.started_at - a.started_at).total_seconds() - (a.span_second or 0.0)
-        if gap > GAP_SECOND:
+        lost = 0
+        if a.extent and b.extent and follows(a, b) and b.extent.number[0] > 1:
+            lost = b.extent.number[0] - a.extent.number[1] - 1
+        if lost > 0:
             sentence = (
-                f"{gap / 86_400:.1f} days lie between the end of {one.path} and the beginning of "
+                f"{lost:,} records are missing between the end of {one.path} and the beginning of "
                 f"{other.path}: a file may be missing."
+            )
+            said.append(Finding("warning", "records_missing_between_files", sentence, lost))
+        end, begin = end_second(a), begin_second(b)
+        if end is not None and begin is not None and begin - end > GAP_SECOND:
+            sentence = (
+                f"{(begin - end) / 86_400:.1f} days lie between the end of {one.path} and the "
+                f"beginning of {other.path}: a file may be missing."
             )
             said.append(Finding("info", "gap_between_files", sentence))
     return said
-
-
-def _is_same_recording(one: InputFile, other: InputFile) -> bool:
-    """Return whether two files are one content, or two exports of one recording.
-
-    Exports of one recording begin at the same second, or hold as many records over the same time
-    with the same charge while their clocks differ as time zones do.
-    """
-    a, b = one.content, other.content
-    if a.sha256 == b.sha256:
-        return True
-    if not (a.records and b.records) or bool(a.spectra) != bool(b.spectra):
-        return False
-    apart = _start_difference(a, b)
-    to_the_day = any(f.code == "start_known_to_the_day" for f in (*a.findings, *b.findings))
-    if apart is not None and apart < 1 and not to_the_day:
-        return True
-    like_a_zone = apart is None or to_the_day or (apart < 93_600 and (apart + 60) % 900 < 120)
-    return like_a_zone and a.records == b.records and _is_same_charge(a, b)
-
-
-def _start_difference(a: Content, b: Content) -> float | None:
-    if a.started_at is None or b.started_at is None:
-        return None
-    return abs((a.started_at - b.started_at).total_seconds())
-
-
-def _is_same_charge(a: Content, b: Content) -> bool:
-    """Return whether the same charge passed in the same time, to what exports round away."""
-    if not (a.span_second and b.span_second and a.throughput_ah and b.throughput_ah):
-        return False
-    return math.isclose(a.span_second, b.span_second, rel_tol=1e-3, abs_tol=2) and math.isclose(
-        a.throughput_ah, b.throughput_ah, rel_tol=2e-3
-    )
-
-
-def _sort_by_preference(one: InputFile, other: InputFile) -> tuple[InputFile, InputFile]:
-    """Prefer the longer recording, then the instrument's own binary file."""
-
-    def rank(file: InputFile) -> tuple[int, bool]:
-        binary = (file.content.format or "").endswith(("_mpr", "_res", "_nda", "_ndax"))
-        return file.content.records or 0, binary
-
-    return (other, one) if rank(other) > rank(one) else (one, other)

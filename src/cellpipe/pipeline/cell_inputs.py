@@ -16,6 +16,8 @@ from cellpipe.core import contracts
 from cellpipe.core.errors import CellpipeError
 from cellpipe.core.model import Cell, Finding
 from cellpipe.pipeline.cell_history import InputFile, order_files
+from cellpipe.pipeline.joined_recordings import join_recordings, recording_segments
+from cellpipe.pipeline.overlaps import Overlaps
 from cellpipe.pipeline.sheet_snapshot import SheetSnapshot
 from cellpipe.store import LAB, CellEntry, read_table
 from cellpipe.store.lab import Lab
@@ -65,7 +67,12 @@ class _Group:
     files: list[InputFile] = field(default_factory=list)
 
 
-def group_files(state: LedgerSnapshot, names: Iterable[str], sheet: SheetSnapshot) -> Grouping:
+def group_files(
+    state: LedgerSnapshot,
+    names: Iterable[str],
+    sheet: SheetSnapshot,
+    overlaps: Overlaps | None = None,
+) -> Grouping:
     """Put files together to cells, in the order of ids.
 
     A file belongs to the cell whose pattern in the sheet matches its name or path; else to the row
@@ -73,7 +80,7 @@ def group_files(state: LedgerSnapshot, names: Iterable[str], sheet: SheetSnapsho
     this order; else to a cell named by its file name. A file that two rows claim is used for
     neither, one that no pattern of the sheet's cell of its name matches is not used, and channels
     of one workbook that one row claims together are not either. Ids that differ only in case name
-    one cell.
+    one cell. Without ``overlaps``, files that were not compared yet are taken to share nothing.
     """
     files = _usable_files(state, names)
     patterns = PatternIndex(sheet.cells)
@@ -101,8 +108,9 @@ def group_files(state: LedgerSnapshot, names: Iterable[str], sheet: SheetSnapsho
             cell = claims[0] if claims else Cell(named[file.path], in_sheet=False)
             groups.setdefault(key, _Group(cell)).files.append(file)
     cells = []
+    overlaps = Overlaps(state) if overlaps is None else overlaps
     for key in sorted(groups):
-        kept, said = order_files(groups[key].files, unused)
+        kept, said = order_files(groups[key].files, unused, overlaps)
         cells.append(CellInputs(groups[key].cell, kept, said, sheet.baselines))
     return Grouping(
         tuple(cells),
@@ -214,29 +222,61 @@ def _shared_content_findings(cells: Sequence[CellInputs]) -> list[Finding]:
 def read_input_tables(lab: Lab, inputs: CellInputs) -> dict[str, pl.DataFrame]:
     """Read a cell's raw tables from the store, with their files, spectra numbered through.
 
-    They are those that the analyses need (:func:`cellpipe.analyses.input_tables`).
+    They are those that the analyses need (:func:`cellpipe.analyses.input_tables`). Files of one
+    recording are joined (:mod:`cellpipe.pipeline.joined_recordings`): then their time series and
+    segments have a column ``recording_sha256``.
     """
     published = read_table(lab.results, "baselines", LAB)
     gathered = {
         "baselines": contracts.empty_table("baselines") if published is None else published,
         "files": file_rows(inputs),
     }
-    for name in analyses.input_tables():
-        parts = []
-        for file in inputs.files:
-            if name not in file.content.tables:
-                continue
-            frame = read_table(lab.results, name, file.content.sha256)
-            if frame is None:
-                raise CellpipeError(
-                    f"no table {name} of {file.path}", expected="it in the results folder",
-                    remedy="the next run reads the file anew, when it can be reached",
-                )  # fmt: skip
-            if frame.height:
-                parts.append(frame.with_columns(file_sha256=pl.lit(file.content.sha256)))
-        gathered[name] = pl.concat([analyses.empty_input(name), *parts], how="diagonal")
+    parts = {name: _read_contents(lab, name, inputs) for name in analyses.input_tables()}
+    if len(parts["timeseries"]) > 1:
+        _join_parts(parts, inputs)
+    for name, frames in parts.items():
+        blank = analyses.empty_input(name)
+        gathered[name] = pl.concat([blank, *frames.values()], how="diagonal")
     gathered["impedance"] = _number_spectra(gathered["impedance"])
     return gathered
+
+
+def _read_contents(lab: Lab, name: str, inputs: CellInputs) -> dict[str, pl.DataFrame]:
+    """Read a table of each of a cell's contents that has rows in it, by content."""
+    found = {}
+    for file in inputs.files:
+        sha256 = file.content.sha256
+        if name not in file.content.tables:
+            continue
+        frame = read_table(lab.results, name, sha256)
+        if frame is None:
+            raise CellpipeError(
+                f"no table {name} of {file.path}", expected="it in the results folder",
+                remedy="the next run reads the file anew, when it can be reached",
+            )  # fmt: skip
+        if name == "impedance":
+            twice = {number for overlap in file.overlaps for number in overlap.spectra}
+            frame = frame.filter(~pl.col("spectrum").is_in(twice)) if twice else frame
+        if frame.height:
+            found[sha256] = frame.with_columns(file_sha256=pl.lit(sha256))
+    return found
+
+
+def _join_parts(parts: dict[str, dict[str, pl.DataFrame]], inputs: CellInputs) -> None:
+    """Put time series and segments of files together that are one recording."""
+    recordings = join_recordings(inputs.files, parts["timeseries"])
+    if not any(recording.is_joined for recording in recordings):
+        return
+    stored = parts["half_cycle_segments"]
+    parts["timeseries"], parts["half_cycle_segments"] = {}, {}
+    for recording in recordings:
+        key = pl.lit(recording.key).alias("recording_sha256")
+        parts["timeseries"][recording.key] = recording.records.with_columns(key)
+        segments = stored.get(recording.key)
+        if recording.is_joined:
+            segments = recording_segments(recording)
+        if segments is not None:
+            parts["half_cycle_segments"][recording.key] = segments.with_columns(key)
 
 
 def _number_spectra(impedance: pl.DataFrame) -> pl.DataFrame:

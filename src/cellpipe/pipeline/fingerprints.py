@@ -2,9 +2,8 @@
 
 The fingerprint of an analysis is that of its version, of the schemas that its tables are held to,
 of the fields of the cell that it names and of the tables that it needs (of their columns, where it
-names them). A table's digest is known
-before it is read: of raw tables it is that of the contents, of tables that other analyses make it
-was recorded with them.
+names them). A table's digest is known before it is read: of raw tables it is that of the contents
+and of what they share, of tables that other analyses make it was recorded with them.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ import hashlib
 import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from functools import cache
 
 import polars as pl
@@ -34,7 +34,7 @@ def input_digests(inputs: CellInputs) -> Digests:
     needed = {name for analysis in analyses.all_analyses() for name in analysis.needs}
     contents = {
         name: [
-            (file.content.sha256, file.content.reading)
+            (file.content.sha256, file.content.reading, *map(asdict, file.overlaps))
             for file in inputs.files
             if name in file.content.tables
         ]
@@ -117,7 +117,10 @@ def cell_fingerprint(
     """Return what all of a cell's tables and reports depend on: what a page shows is in it."""
     described = [
         vars(inputs.cell),
-        [(file.path, file.content.sha256, file.content.reading) for file in inputs.files],
+        [
+            (file.path, file.content.sha256, file.content.reading, *map(asdict, file.overlaps))
+            for file in inputs.files
+        ],
         [finding.sentence for finding in findings],
         dict(fingerprints),
         inputs.baselines,

@@ -22,6 +22,7 @@ from cellpipe.pipeline.plan import NewFile, is_current, reading_key
 from cellpipe.store import Content, ResultFile, SeenFile, write_table
 from cellpipe.store.lab import Lab
 from cellpipe.store.manifest import describe_file
+from cellpipe.store.records import Extent
 from cellpipe.store.snapshot import SEVERAL
 from cellpipe.system.change_time import change_time_ns
 from cellpipe.system.own_folder import unfinished_name
@@ -145,8 +146,9 @@ class _Ingestion:
     ) -> Content:
         """Write a measurement's tables; return what the ledger is to record."""
         sha256 = measurement.raw_file.sha256
-        span = throughput = None
+        span = throughput = extent = None
         if "timeseries" in tables:
+            extent = _extent(tables["timeseries"])
             times = tables["timeseries"]["test_time_second"]
             span = float(times[-1] - times[0]) if len(times) else 0.0
             throughput = float(tables["half_cycle_segments"]["capacity_ah"].sum())
@@ -160,8 +162,18 @@ class _Ingestion:
             sha256, reading_key(self._lab, measurement.format), "used", measurement.format,
             measurement.started_at, records, spectra, span, throughput, tuple(tables),
             json.dumps(dict(measurement.metadata), default=str, sort_keys=True),
-            tuple(findings),
+            tuple(findings), extent=extent,
         )  # fmt: skip
+
+
+def _extent(timeseries: pl.DataFrame) -> Extent | None:
+    """Return where a time series begins and ends; None if it holds no record."""
+    if timeseries.is_empty():
+        return None
+    test, number = timeseries["test_time_second"], timeseries["record_index"]
+    clock = timeseries.get_column("unix_time_second", default=pl.Series([None])).drop_nulls()
+    ends = (float(clock[0]), float(clock[-1])) if len(clock) else None
+    return Extent((float(test[0]), float(test[-1])), (int(number[0]), int(number[-1])), ends)
 
 
 def _add_segments(measurement: Measurement) -> tuple[dict[str, pl.DataFrame], list[Finding]]:

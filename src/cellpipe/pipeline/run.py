@@ -22,6 +22,7 @@ from cellpipe.pipeline.compute import stale_cells
 from cellpipe.pipeline.executors import COMPUTE, INGEST, Executor, LocalExecutor
 from cellpipe.pipeline.finalize import Run, finalize, last_summary
 from cellpipe.pipeline.interim_page import InterimPage
+from cellpipe.pipeline.overlaps import Overlaps
 from cellpipe.pipeline.plan import NewFile, Plan, plan_all, plan_entries, plan_files
 from cellpipe.pipeline.portions import divide_files
 from cellpipe.pipeline.record import record_cell, record_file
@@ -197,7 +198,9 @@ def _run(
     done = _Done(InterimPage(lab, plan, sheet) if len(portions) > 1 else None)
     for portion in portions:
         state = _ingest(lab, state, portion.files, executor, reading, done)
-        grouping = group_files(state, portion.names, sheet)
+        overlaps = Overlaps(state, lab)
+        grouping = group_files(state, portion.names, sheet, overlaps)
+        state = overlaps.save()
         due = [inputs for inputs in grouping.cells if portion.is_due(inputs)]
         computing.expected = 0 if portion.is_last else expected
         tasks = stale_cells(lab, state, due, redraw=redraw)

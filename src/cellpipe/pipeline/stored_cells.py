@@ -16,8 +16,9 @@ from cellpipe import analyses
 from cellpipe.core import contracts
 from cellpipe.core.errors import CellpipeError
 from cellpipe.core.model import Cell
-from cellpipe.pipeline.cell_history import InputFile
+from cellpipe.pipeline.cell_history import InputFile, order_files
 from cellpipe.pipeline.cell_inputs import CellInputs, read_input_tables
+from cellpipe.pipeline.overlaps import Overlaps
 from cellpipe.pipeline.sheet_snapshot import read_last_cells
 from cellpipe.store import LAB, read_table
 from cellpipe.store.lab import Lab, lab_of_results
@@ -90,18 +91,18 @@ def _group_ids(out: Path, group: str, cell_ids: Sequence[str]) -> list[str]:
 def _read_cell(lab: Lab, cell_id: str) -> StoredCell:
     entry = lab.ledger.cells()[cell_id]
     cell = next((c for c in read_last_cells(lab.results) if c.cell_id == cell_id), None)
-    contents = lab.ledger.contents()
+    state = lab.ledger.snapshot()
     listed = read_table(lab.results, "files", LAB)
     rows = (contracts.empty_table("files") if listed is None else listed).filter(cell_id=cell_id)
     paths = dict(rows.select("file_sha256", "path").iter_rows())
-    inputs = CellInputs(
-        cell or Cell(cell_id, in_sheet=False),
-        tuple(
-            InputFile(paths.get(sha256, sha256), 0, contents[sha256])
-            for sha256 in entry.contents
-            if sha256 in contents
-        ),
-    )
+    files = [
+        InputFile(paths.get(sha256, sha256), 0, state.contents[sha256])
+        for sha256 in entry.contents
+        if sha256 in state.contents
+    ]
+    kept, _ = order_files(files, {}, Overlaps(state))
+    in_order = sorted(kept, key=lambda file: entry.contents.index(file.content.sha256))
+    inputs = CellInputs(cell or Cell(cell_id, in_sheet=False), tuple(in_order))
     tables = read_input_tables(lab, inputs)
     for analysis in analyses.all_analyses():
         for name in analysis.makes:

@@ -1,13 +1,18 @@
-"""Describe a cell in one line and six key numbers, for the top of its page."""
+"""Describe a cell in one line and its key numbers, for the top of its page."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
 from cellpipe.core.model import Cell
 from cellpipe.report.wording import NOTHING, KindWords, format_number, format_percent, pluralize
+
+_DOUBTS = ("leads_reversed", "current_sign_contradicts")  # findings of files
+MEAN_BASIS = "complete cycles after the first, without formation"
 
 
 @dataclass(frozen=True)
@@ -40,26 +45,63 @@ def describe_cell(cell: Cell, words: KindWords) -> str:
 
 
 def key_numbers(summary: pl.DataFrame, words: KindWords) -> list[KeyNumber]:
-    """Return the six numbers that a lab manager asks for first; none if ``summary`` is empty."""
+    """Return the numbers that a lab manager asks for first; none if ``summary`` is empty.
+
+    A number that needs an explanation stands in parentheses, with its reason beside it.
+    """
     if summary.is_empty():
         return []
     row = summary.row(0, named=True)
     return [
         _first_capacity(row, words),
-        KeyNumber(
-            "Initial Coulombic efficiency",
-            format_percent(row["initial_coulombic_efficiency"], 2),
-            f"cycle 1: {words.efficiency}" if words.efficiency else no_efficiency_reason(row),
-        ),
+        _initial_efficiency(row, words),
         KeyNumber(
             "Mean Coulombic efficiency",
-            format_percent(row["mean_coulombic_efficiency"], 2),
-            "complete cycles from cycle 2 on",
+            mean_efficiency_text(row),
+            row["mean_efficiency_remark"] or MEAN_BASIS,
         ),
         _retention(row),
+        _retention_at_rate(row),
         _resistance(row),
         _cycles(row),
     ]
+
+
+def headline(tables: Mapping[str, pl.DataFrame], words: KindWords) -> list[KeyNumber]:
+    """Return the key numbers of a cell by its tables; none of a current whose sign is doubted."""
+    if not tables["findings"]["code"].is_in(_DOUBTS).any():
+        return key_numbers(tables["cells"], words)
+    basis = "the sign of the current is in doubt; see what is to check"
+    return [KeyNumber("Key numbers", NOTHING, basis)]
+
+
+def initial_efficiency_text(row: dict[str, Any], decimals: int = 2) -> str:
+    """Return the initial efficiency; in parentheses if it needs an explanation."""
+    return bracket(
+        format_percent(row["initial_coulombic_efficiency"], decimals), row["initial_remark"]
+    )
+
+
+def mean_efficiency_text(row: dict[str, Any]) -> str:
+    """Return the mean efficiency; in parentheses if it can't be a cell's own."""
+    text = format_percent(row["mean_coulombic_efficiency"], 2)
+    return bracket(text, row["mean_efficiency_remark"])
+
+
+def bracket(text: str, remark: str | None) -> str:
+    """Return a number's text, in parentheses if there is something to bear in mind of it."""
+    return f"({text})" if remark and text != NOTHING else text
+
+
+def _initial_efficiency(row: dict[str, Any], words: KindWords) -> KeyNumber:
+    name, value = "Initial Coulombic efficiency", initial_efficiency_text(row)
+    if not words.efficiency:
+        return KeyNumber(name, value, no_efficiency_reason(row))
+    if row["initial_cycle"] is None:
+        return KeyNumber(name, value, "there is no cycle")
+    return KeyNumber(
+        name, value, row["initial_remark"] or f"cycle {row['initial_cycle']}: {words.efficiency}"
+    )
 
 
 def _cycles(row: dict[str, object]) -> KeyNumber:
@@ -78,32 +120,63 @@ def no_efficiency_reason(row: dict[str, object]) -> str:
     return "needs the kind of the cell"
 
 
-def _first_capacity(row: dict[str, object], words: KindWords) -> KeyNumber:
+def _first_capacity(row: dict[str, Any], words: KindWords) -> KeyNumber:
     name = f"First {words.discharge}"
     specific = _to_float(row["first_specific_discharging_capacity_mah_per_g"])
     areal = _to_float(row["first_areal_discharging_capacity_mah_per_cm2"])
     charge = _to_float(row["first_discharging_capacity_ah"])
     areal_text = "" if areal is None else f"{format_number(areal)} mAh/cm²"
-    if specific is not None:
-        basis = f"per {row['capacity_basis']}"
-        full_basis = f"{basis}; {areal_text} by area" if areal_text else basis
-        return KeyNumber(name, f"{format_number(specific, 4)} mAh/g", full_basis)
-    if areal_text:
-        return KeyNumber(name, areal_text, "per area")
     if charge is None:
         return KeyNumber(name, NOTHING, "no discharge")
-    return KeyNumber(name, f"{format_number(1e3 * charge, 4)} mAh", "no active mass, no area known")
+    value, basis = f"{format_number(1e3 * charge, 4)} mAh", "no active mass, no area known"
+    if specific is not None:
+        value, basis = f"{format_number(specific, 4)} mAh/g", f"per {row['capacity_basis']}"
+        basis += f"; {areal_text} by area" if areal_text else ""
+    elif areal_text:
+        value, basis = areal_text, "per area"
+    remark = row["initial_remark"]
+    return KeyNumber(name, bracket(value, remark), f"{basis}; {remark}" if remark else basis)
 
 
 def _retention(row: dict[str, object]) -> KeyNumber:
     value = _to_float(row["capacity_retention"])
     if value is None:
-        return KeyNumber("Capacity retention", NOTHING, "needs two complete cycles")
-    basis = f"cycle {row['retention_cycle']} over cycle {row['retention_reference_cycle']}"
+        return KeyNumber("Capacity retention", NOTHING, no_retention_reason(row))
+    basis = (
+        f"cycle {row['retention_cycle']} over cycle {row['retention_reference_cycle']}, the initial"
+    )
+    return KeyNumber("Capacity retention", format_percent(value), basis)
+
+
+def no_retention_reason(row: dict[str, object]) -> str:
+    """Return why a cell has no retention."""
+    if row["configuration"] == "symmetric":
+        return "a symmetric cell has none"
+    return "needs a complete cycle"
+
+
+def rate_basis(row: dict[str, Any]) -> str:
+    """Return which cycles the retention at the usual rate is of."""
+    number, reference = row["retention_at_rate_cycle"], row["retention_at_rate_reference_cycle"]
+    return f"cycle {number} over cycle {reference}, the first after formation"
+
+
+def _retention_at_rate(row: dict[str, object]) -> KeyNumber:
+    """Return the retention at the usual rate, and that of the last check cycle."""
+    name, value = "Retention at equal rate", _to_float(row["capacity_retention_at_rate"])
+    if value is None:
+        return KeyNumber(name, NOTHING, no_retention_reason(row))
+    basis = rate_basis(row)
+    check = _to_float(row["check_retention"])
+    if check is not None:
+        basis += (
+            f"; check cycle {row['check_cycle']} over cycle {row['check_reference_cycle']}: "
+            f"{format_percent(check)}"
+        )
     fade = _to_float(row["fade_per_cycle"])
     if fade is not None:
-        basis += f"; fade {format_percent(fade, 3)} per cycle at the usual rate"
-    return KeyNumber("Capacity retention", format_percent(value), basis)
+        basis += f"; fade {format_percent(fade, 3)} per cycle"
+    return KeyNumber(name, format_percent(value), basis)
 
 
 def _resistance(row: dict[str, object]) -> KeyNumber:

@@ -27,7 +27,7 @@ def check_limits(cell: pl.DataFrame, cycles: pl.DataFrame, limits: LimitSettings
     cell
         Its row of the table ``cells``.
     cycles
-        Its cycles; those count that are complete and not formation, from cycle 2 on.
+        Its cycles; those count that are complete and not formation, after the first complete one.
     limits
         The limits. The efficiency is the median of the latest three cycles; a loss is one of the
         discharge capacity, from one cycle to the next at the same rate; the resistance is
@@ -35,7 +35,9 @@ def check_limits(cell: pl.DataFrame, cycles: pl.DataFrame, limits: LimitSettings
 
     """
     counted = cycles.filter(
-        pl.col("complete") & ~pl.col("formation_cycle") & (pl.col("cycle") > 1)
+        pl.col("complete")
+        & ~pl.col("formation_cycle")
+        & (pl.col("cycle") > pl.col("cycle").filter("complete").min())
     ).sort("cycle")
     alarms = [*_efficiency_alarms(counted, limits), *_loss_alarms(counted, limits)]
     row = cell.row(0, named=True) if cell.height else {}

@@ -13,6 +13,7 @@ from cellpipe.store.failures import FileFailure, clear_failures, count_failure, 
 from cellpipe.store.history import Event, add_events, upsert_statement, utc_now
 from cellpipe.store.location import open_database
 from cellpipe.store.migrations import IDENTITY
+from cellpipe.store.overlaps import Overlap, forget_overlaps, read_overlaps, write_overlaps
 from cellpipe.store.records import (
     CELL_COLUMNS,
     CONTENT_COLUMNS,
@@ -119,6 +120,7 @@ class Ledger:
                 read_failures(rows),
                 {str(name): str(value) for name, value in values},
                 tuple(str(row[0]) for row in folders),
+                read_overlaps(rows),
             )
 
         return self._transact(work)
@@ -187,7 +189,17 @@ class Ledger:
 
     def forget_content(self, sha256: str) -> None:
         """Delete the row of a content; delete its tables first."""
-        self.update(lambda rows: rows.write("DELETE FROM contents WHERE sha256 = ?", (sha256,)))
+
+        def work(rows: Transaction) -> None:
+            rows.write("DELETE FROM contents WHERE sha256 = ?", (sha256,))
+            forget_overlaps(rows, sha256)
+
+        self.update(work)
+
+    def record_overlaps(self, overlaps: Sequence[Overlap]) -> None:
+        """Record which records pairs of contents share."""
+        if overlaps:
+            self.update(lambda rows: write_overlaps(rows, overlaps))
 
     def forget_files(self, folder: Path, paths: Iterable[str]) -> None:
         """Delete the rows of files that are no longer in the folder."""

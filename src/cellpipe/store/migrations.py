@@ -48,11 +48,18 @@ UPDATE cells SET numbers = (SELECT h.numbers FROM history h WHERE h.subject = ce
     AND h.event = 'computed' ORDER BY h.at DESC LIMIT 1)
 """
 _FIFTH = "ALTER TABLE seen ADD COLUMN changed_ns BIGINT"
-LAYOUT = 5
+_SIXTH = """
+ALTER TABLE contents ADD COLUMN extent TEXT;
+CREATE TABLE shared_records (
+    content TEXT NOT NULL, other TEXT NOT NULL, reading TEXT NOT NULL, found TEXT NOT NULL,
+    PRIMARY KEY (content, other))
+"""
+LAYOUT = 6
 _NOTES_RESULT_FILES = 3  # the first layout that records each result file as it was written
 TABLES = (
     "seen",
     "contents",
+    "shared_records",
     "cells",
     "written",
     "history",
@@ -62,7 +69,13 @@ TABLES = (
 )  # not from raw files
 IDENTITY = "identity"  # name of the value that identifies the results
 ADOPT = "files from before this layout are to be noted"
-_STEPS = {2: _FIRST, 3: _THIRD, 4: _FOURTH, 5: _FIFTH}  # the script that leads to each layout
+_STEPS = {
+    2: _FIRST,
+    3: _THIRD,
+    4: _FOURTH,
+    5: _FIFTH,
+    6: _SIXTH,
+}  # the script that leads to each layout
 
 
 def migrate(database: Database, place: Path | str) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 CONTENT_COLUMNS = (
     "sha256, reading, status, format, started_at, records, spectra, span_second, throughput_ah, "
-    "tables, metadata, findings, reason, read_at, seconds"
+    "tables, metadata, findings, reason, read_at, seconds, extent"
 )
 CELL_COLUMNS = "cell_id, inputs, contents, findings, computed_at, seconds, steps, numbers"
 
@@ -46,12 +46,26 @@ class ResultFile:
 
 
 @dataclass(frozen=True)
+class Extent:
+    """Where a time series begins and ends, first and last record.
+
+    ``test_second`` is their test time, ``unix_second`` their absolute time (None: no clock), in s;
+    ``number`` is the number of each in its file.
+    """
+
+    test_second: tuple[float, float]
+    number: tuple[int, int]
+    unix_second: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
 class Content:
     """The outcome of reading a content.
 
     ``reading`` names the version of its format and the time zone that it was read with, ``tables``
     the tables that were written; ``span_second`` is the test time covered in s, ``throughput_ah``
-    the charge passed in both directions in Ah. ``seconds`` is how long reading took.
+    the charge passed in both directions in Ah. ``seconds`` is how long reading took, ``extent``
+    where the time series begins and ends (None: there is none, or no record in it).
     """
 
     sha256: str
@@ -68,6 +82,7 @@ class Content:
     findings: tuple[Finding, ...] = ()
     reason: Reason | None = None
     seconds: float | None = None
+    extent: Extent | None = None
 
 
 @dataclass(frozen=True)
@@ -109,6 +124,7 @@ def content_row(content: Content, now: str) -> Row:
         content.records, content.spectra, content.span_second, content.throughput_ah,
         json.dumps(content.tables), content.metadata, _findings_text(content.findings),
         reason, now, content.seconds,
+        json.dumps(asdict(content.extent)) if content.extent else None,
     )  # fmt: skip
 
 
@@ -119,7 +135,18 @@ def content_from_row(row: Row) -> Content:
     return Content(
         row[0], row[1], row[2], row[3], started, row[5], row[6], row[7], row[8],
         tuple(json.loads(row[9])), row[10], _findings(json.loads(row[11])), reason, row[14],
+        _extent(row[15]),
     )  # fmt: skip
+
+
+def _extent(text: str | None) -> Extent | None:
+    if text is None:
+        return None
+    known = json.loads(text)
+    clock = known["unix_second"]
+    return Extent(
+        tuple(known["test_second"]), tuple(known["number"]), tuple(clock) if clock else None
+    )
 
 
 def cell_row(cell: CellEntry, now: str) -> Row:

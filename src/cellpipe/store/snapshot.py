@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from cellpipe.store.failures import FileFailure
+    from cellpipe.store.overlaps import Overlap
     from cellpipe.store.records import CellEntry, Content, SeenFile
 
 SEVERAL = "several"  # status of a file that holds the recordings of several cells
@@ -33,6 +34,8 @@ class LedgerSnapshot:
         What is kept under a name.
     folders
         The folders whose files were ingested, as text.
+    overlaps
+        Which records pairs of contents share, by their sha256.
 
     """
 
@@ -42,6 +45,7 @@ class LedgerSnapshot:
     failures: Mapping[str, FileFailure] = field(default_factory=dict)
     values: Mapping[str, str] = field(default_factory=dict)
     folders: tuple[str, ...] = ()
+    overlaps: Mapping[tuple[str, str], Overlap] = field(default_factory=dict)
 
     def content_of(self, name: str) -> Content | None:
         """Return the content of a file, or of a recording in one; None if not known."""

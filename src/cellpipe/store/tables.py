@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from pathlib import Path
 
 import polars as pl
@@ -50,8 +51,10 @@ def write_table(folder: Path, table: str, key: str, frame: pl.DataFrame) -> Path
     return atomic_write(path, write)
 
 
-def read_table(folder: Path, table: str, key: str) -> pl.DataFrame | None:
-    """Read a table; return None if there is none.
+def read_table(
+    folder: Path, table: str, key: str, columns: Collection[str] | None = None
+) -> pl.DataFrame | None:
+    """Read a table, or those of some columns that it has; return None if there is none.
 
     Raises
     ------
@@ -63,7 +66,10 @@ def read_table(folder: Path, table: str, key: str) -> pl.DataFrame | None:
     if not path.is_file():
         return None
     try:
-        return pl.read_parquet(path, glob=False)
+        if columns is None:
+            return pl.read_parquet(path, glob=False)
+        there = [name for name in pl.read_parquet_schema(path) if name in columns]
+        return pl.read_parquet(path, glob=False, columns=there)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise DamagedTableError(
             f"a table that can't be read ({type(error).__name__})", expected="a whole parquet file",

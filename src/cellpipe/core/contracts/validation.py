@@ -18,7 +18,7 @@ from cellpipe.core.contracts.rejection import describe_failures, refuse_wrong_co
 from cellpipe.core.contracts.schema import empty_table, find_column, load_schema
 from cellpipe.core.contracts.shaping import contract_error, shape_table
 from cellpipe.core.model import Finding
-from cellpipe.core.recordings.whole_tables import whole_findings
+from cellpipe.core.recordings.whole_tables import repair_whole, whole_findings
 
 if TYPE_CHECKING:
     import pandera.polars as pa
@@ -59,6 +59,8 @@ def validate_rows(
 ) -> tuple[pl.DataFrame, pl.DataFrame, list[Finding]]:
     """Validate the rows of a table that was read from a file; set aside and count the bad ones.
 
+    What the rest of the table tells to be wrong is put right (order, test time), or set aside, too.
+
     A bad value in a column that may be empty is set aside alone; elsewhere its row is. Where more
     than half of the rows break the same bound, it is the column that is wrong: it is left out if it
     may be empty, and the table is refused if not. A bad row is an error if the table's schema does
@@ -95,8 +97,7 @@ def validate_rows(
         failures = _drop_measured(find_failures(name, shaped), ranges or {})
     if not failures.height:
         unusual = [] if "warning" in levels else _list_unusual(name, shaped)
-        said = [*unusual, *whole_findings(name, shaped)]
-        return shaped, empty_table("rejected_rows"), said
+        return _repair(name, shaped, empty_table("rejected_rows"), unusual)
     if failures["index"].null_count():
         raise contract_error(name, describe_failures(failures))
     refuse_wrong_column(name, shaped, failures)
@@ -111,8 +112,20 @@ def validate_rows(
         value="failure_case",
         reason="check",
     )
-    said = [finding, *find_unusual(name, kept), *whole_findings(name, kept)]
-    return kept, validate("rejected_rows", rejected), said
+    said = [finding, *find_unusual(name, kept)]
+    return _repair(name, kept, validate("rejected_rows", rejected), said)
+
+
+def _repair(
+    name: str, table: pl.DataFrame, rejected: pl.DataFrame, said: list[Finding]
+) -> tuple[pl.DataFrame, pl.DataFrame, list[Finding]]:
+    """Put a table right as a whole, and say what contradicts itself in it."""
+    repair = repair_whole(name, table)
+    if repair is not None:
+        table, said = repair.table, [*said, *repair.findings]
+        if repair.left_out is not None:
+            rejected = pl.concat([rejected, validate("rejected_rows", repair.left_out)])
+    return table, rejected, [*said, *whole_findings(name, table)]
 
 
 def _drop_measured(

@@ -15,19 +15,31 @@ _FEWEST = 5
 _NEVER_SET = 315_532_800.0  # s; 1980: no cycler's clock is older
 _AGREE = 0.1  # of 1: clocks are not compared more closely
 _MOST, _NEARLY = 0.5, 0.9
-_UNITS = {"ms": 1e-3, "min": 60.0, "h": 3600.0, "days": 86_400.0, "µs": 1e-6}  # in s
+UNITS = {"ms": 1e-3, "min": 60.0, "h": 3600.0, "days": 86_400.0, "µs": 1e-6}  # in s
 
 
 def clock_findings(table: pl.DataFrame, records: Records) -> tuple[list[Finding], float]:
     """Return in which clocks time runs otherwise, and how fast the test time runs by the others."""
-    found = []
+    found, paces = _compare_clocks(table, records)
+    said, pace = _pace_findings(paces)
+    return [*found, *said], pace
+
+
+def find_paces(table: pl.DataFrame, records: Records) -> dict[str, float]:
+    """Return how many seconds of dates and step time pass in one of the test time."""
+    return _compare_clocks(table, records)[1]
+
+
+def _compare_clocks(
+    table: pl.DataFrame, records: Records
+) -> tuple[list[Finding], dict[str, float]]:
+    found: list[Finding] = []
     paces: dict[str, float] = {}
     if "unix_time_second" in table.columns:
         found += _date_findings(table["unix_time_second"], records, paces)
     if "step_time_second" in table.columns:
         found += _step_time_findings(table["step_time_second"], records, paces)
-    said, pace = _pace_findings(paces)
-    return [*found, *said], pace
+    return found, paces
 
 
 def _date_findings(dates: pl.Series, records: Records, paces: dict[str, float]) -> list[Finding]:
@@ -124,7 +136,7 @@ def _pace_findings(paces: dict[str, float]) -> tuple[list[Finding], float]:
 def _pace_finding(name: str, pace: float, other: str) -> Finding:
     """Say that a clock runs so many seconds in one second of the other."""
     slip = "Check the units."
-    for unit, seconds in _UNITS.items():
+    for unit, seconds in UNITS.items():
         if _agrees(pace * seconds):
             slip = f"{_ask(name)} in {unit}?"
         elif _agrees(pace / seconds):

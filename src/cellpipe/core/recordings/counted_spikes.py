@@ -11,11 +11,10 @@ import polars as pl
 
 from cellpipe.core.model import Finding
 from cellpipe.core.recordings.energies import CHARGES
-from cellpipe.core.recordings.records import Floats, Places, Records, growth
+from cellpipe.core.recordings.records import Floats, Records, growth
+from cellpipe.core.recordings.spikes import find_outliers, may_rush_in
 
-_FEWEST, _MOST_SPIKES = 30, 5
-_FAR = 3.0  # times the largest of all other currents
-_STEADY = 0.01  # of the current: it is one that is set
+_FEWEST = 30
 _VOLTAGE = 0.05  # V; a voltage that answers by more has seen the current
 _COUNTED = 0.5  # of the charge that the current stands for
 _LEAST = 0.1  # of the charge of the largest step: a spike that matters
@@ -32,47 +31,42 @@ def counted_spike_findings(table: pl.DataFrame, records: Records) -> list[Findin
         Its columns.
 
     """
+    places = find_counted_spikes(table, records)
+    if not places:
+        return []
+    at = places[0]
+    given, around = (float(values[at]) for values in _given_and_counted(table, records)[:2])
+    more = f" It is so in {len(places) - 1} other records." if places[1:] else ""
+    sentence = (
+        f"The current of record {table['record_index'][at]:,} is {records.current[at]:.4g} A, far "
+        f"beyond all others; for {given:.3g} Ah that it stands for, {around:.3g} Ah were "
+        f"counted. Is it a spike of the instrument, or a slip?{more}"
+    )
+    return [Finding("warning", "current_spike", sentence, len(places))]
+
+
+def find_counted_spikes(table: pl.DataFrame, records: Records) -> list[int]:
+    """Return the few records whose current is far larger than was counted, in their order."""
     if not {*CHARGES} <= {*table.columns} or table.height < _FEWEST or records.is_rest:
         return []
-    places = _find_outliers(np.abs(records.current))
+    places = find_outliers(np.abs(records.current))
     if not places.size:
         return []
-    counted = sum((growth(table[name], records.apart) for name in CHARGES), np.zeros(1))
-    largest = float(records.sum_by_step(counted).max())
-    given = np.append(0.0, records.hours) + np.append(records.hours, 0.0)
-    given *= np.abs(records.current) / 2
-    around = np.append(0.0, counted) + np.append(counted, 0.0)
+    given, around, largest = _given_and_counted(table, records)
     change = np.abs(np.diff(records.voltage))
     answer = np.maximum(np.append(0.0, change), np.append(change, 0.0))
     is_spike = ((given > _LEAST * largest) & (around < _COUNTED * given) & (answer < _VOLTAGE))[
         places
     ]
-    if not largest or not is_spike.all() or any(_may_rush_in(records, at) for at in places):
+    if not largest or not is_spike.all() or any(may_rush_in(records, int(at)) for at in places):
         return []
-    at = int(places[0])
-    more = f" It is so in {places.size - 1} other records." if places[1:].size else ""
-    sentence = (
-        f"The current of record {table['record_index'][at]:,} is {records.current[at]:.4g} A, far "
-        f"beyond all others; for {given[at]:.3g} Ah that it stands for, {around[at]:.3g} Ah were "
-        f"counted. Is it a spike of the instrument, or a slip?{more}"
-    )
-    return [Finding("warning", "current_spike", sentence, int(places.size))]
+    return [int(at) for at in places]
 
 
-def _may_rush_in(records: Records, at: int) -> bool:
-    """Return whether a step begins here and its current then falls, as where a voltage is set.
-
-    Such a current is over long before the next record. One that is set is the same from then on.
-    """
-    after = records.current[at + 1 : at + 4]
-    begins = bool((records.begins == at).any())
-    return begins and after.size > 0 and float(np.ptp(after)) > _STEADY * abs(after.mean())
-
-
-def _find_outliers(sizes: Floats) -> Places:
-    """Return the few records, in their order, whose current is far beyond that of all others."""
-    top = np.argpartition(sizes, -_MOST_SPIKES - 1)[-_MOST_SPIKES - 1 :]
-    top = top[np.argsort(-sizes[top])]
-    far = np.flatnonzero(sizes[top[:-1]] > _FAR * sizes[top[1:]])
-    number = int(far[-1]) + 1 if far.size and sizes[top[-1]] > 0 else 0
-    return np.sort(top[:number])
+def _given_and_counted(table: pl.DataFrame, records: Records) -> tuple[Floats, Floats, float]:
+    """Return the charge that each record stands for, what was counted around it, and in a step."""
+    counted = sum((growth(table[name], records.apart) for name in CHARGES), np.zeros(1))
+    given = np.append(0.0, records.hours) + np.append(records.hours, 0.0)
+    given *= np.abs(records.current) / 2
+    around = np.append(0.0, counted) + np.append(counted, 0.0)
+    return given, around, float(records.sum_by_step(counted).max())

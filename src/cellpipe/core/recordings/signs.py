@@ -9,15 +9,19 @@ import polars as pl
 
 from cellpipe.core.model import Finding
 from cellpipe.core.recordings.energies import CHARGES
-from cellpipe.core.recordings.records import Floats, Records, growth
+from cellpipe.core.recordings.records import Floats, Records, growth, to_array
+from cellpipe.core.recordings.step_types import find_step_sign, replace_words
 
-_DISCHARGE = r"(?i)dis|dchg|放电|^d(_|$)"
-_CHARGE = r"(?i)cha|chg|充电|^c(_|$)"
 _LEAST = 0.01  # of the largest current: what counts as a current in one direction
-_JUMP = 0.2  # of the largest current: what counts as a step of it
+_JUMP = 0.2  # of the usual current: what counts as a step of it
 _AGAINST = 0.8  # of what a witness sees, above which it contradicts
-_MOST, _PARTLY = 0.5, 0.1
+_MOST, _PARTLY, _LITTLE = 0.5, 0.1, 0.02
 _FEWEST = 3
+_EDGE = 0.02  # of the records: the voltage of a first discharge is outside the usual range
+_REVERSED = (
+    "Nothing else in the file tells the direction: either the leads were reversed, or the sign of "
+    "the current is turned. No headline is made of its numbers until that is known."
+)
 
 
 @dataclass(frozen=True)
@@ -38,25 +42,46 @@ class Witness:
         return self.against is not None and self.against < 1 - _AGAINST
 
 
-def sign_findings(table: pl.DataFrame, records: Records) -> list[Finding]:
-    """Return a finding if voltage, counters or the step's word contradict the current's sign."""
+def sign_findings(table: pl.DataFrame, records: Records, every: Records) -> list[Finding]:
+    """Return a finding if voltage, counters or the step's word contradict the current's sign.
+
+    ``table`` and its ``records`` may be a sample of ``every`` record.
+    """
     if records.is_rest or records.time.size < _FEWEST:
         return []
-    stretches = _Stretches.of(records)
-    voltage = _ask_voltage(records, stretches)
-    counters, words = _ask_counters(table, records), _ask_step_types(table)
+    stretches = Stretches.of(records)
+    voltage = ask_voltage(every, stretches)
+    counters, words = ask_counters(table, records), ask_step_types(table)
     if voltage.contradicts or counters.contradicts or words.contradicts:
         return [_judge(voltage, counters, words)]
     sentence = ""
     if _loses_sign(records, stretches):
         sentence = (
             f"The current is {records.current.min():.3g} to {records.current.max():.3g} A, never "
-            "of the other sign, but the voltage rises and falls by more than half of its range "
-            "again and again. Has the current lost its sign?"
+            "of the other sign, but the voltage rises and falls by more than a quarter of its "
+            "range again and again. Has the current lost its sign?"
         )
     elif words.against is not None and words.against > _PARTLY:
         sentence = f"{words.says}. Has the current lost its sign?"
     return [Finding("warning", "current_sign_contradicts", sentence)] if sentence else []
+
+
+def rest_findings(table: pl.DataFrame, records: Records) -> list[Finding]:
+    """Return a finding if much of the charge flows in steps that are called rests."""
+    if "step_mode" not in table.columns or not records.usual:
+        return []
+    at_rest = (table["step_mode"] == "rest").fill_null(value=False).to_numpy()
+    strong = at_rest & (np.abs(records.current) > _JUMP * records.usual)
+    inside = strong[1:] & strong[:-1]  # one record of a rest may hold the current before it
+    flowed = np.abs(records.charges)
+    share = float(flowed[inside].sum()) / (float(flowed.sum()) or 1.0)
+    if share <= _LITTLE or np.count_nonzero(inside) < _FEWEST:
+        return []
+    sentence = (
+        f"{share:.0%} of the charge flows in steps that are called rests, at currents like those "
+        "of the others. Are the words of the steps shifted or wrong?"
+    )
+    return [Finding("warning", "rests_carry_current", sentence)]
 
 
 def _judge(voltage: Witness, counters: Witness, words: Witness) -> Finding:
@@ -64,7 +89,9 @@ def _judge(voltage: Witness, counters: Witness, words: Witness) -> Finding:
     against = [each for each in (voltage, counters, words) if each.contradicts]
     told = "; ".join(each.says for each in against)
     code, slip = "current_sign_contradicts", "Is the sign of the current turned?"
-    if against == [counters] and (voltage.agrees or words.agrees):
+    if against == [voltage] and counters.against is None and words.against is None:
+        code, slip = "leads_reversed", _REVERSED
+    elif against == [counters] and (voltage.agrees or words.agrees):
         code, slip = "counters_swapped", "Are the two counters swapped?"
         told += ", though voltage or steps agree with the current"
     elif against == [counters]:
@@ -77,10 +104,10 @@ def _judge(voltage: Witness, counters: Witness, words: Witness) -> Finding:
     return Finding("warning", code, f"{told}. {slip}")
 
 
-def _ask_voltage(records: Records, stretches: _Stretches) -> Witness:
+def ask_voltage(records: Records, stretches: Stretches) -> Witness:
     """Ask both how the voltage moves while a current flows, and how it answers to its steps."""
-    moving, both_ways = _movement(stretches)
-    jumping = _answer(records)
+    moving, both_ways = find_movement(stretches)
+    jumping = find_answer(records)
     if moving is None or jumping is None or not both_ways:
         return Witness(None, "")
     if (moving > _MOST) != (jumping > _MOST):  # of a battery, both go one way
@@ -93,7 +120,7 @@ def _ask_voltage(records: Records, stretches: _Stretches) -> Witness:
 
 
 @dataclass(frozen=True)
-class _Stretches:
+class Stretches:
     """Where a current flows in one direction: its sign, its charge in Ah, the voltage's change."""
 
     signs: Floats
@@ -101,7 +128,7 @@ class _Stretches:
     moved: Floats
 
     @classmethod
-    def of(cls, records: Records) -> _Stretches:
+    def of(cls, records: Records) -> Stretches:
         """Find the stretches of some records; a step of the schedule ends one."""
         flows = np.sign(records.current)
         flows[np.abs(records.current) <= _LEAST * records.largest] = 0
@@ -114,7 +141,7 @@ class _Stretches:
         return cls(flows[first], np.abs(total[last] - total[first]), moved)
 
 
-def _movement(stretches: _Stretches) -> tuple[float | None, bool]:
+def find_movement(stretches: Stretches) -> tuple[float | None, bool]:
     """Return for which share of the charge the voltage moves against the current's sign."""
     seen = stretches.charges * (stretches.moved != 0)
     whole = float(seen.sum())
@@ -125,14 +152,15 @@ def _movement(stretches: _Stretches) -> tuple[float | None, bool]:
     return against, _PARTLY < positive < 1 - _PARTLY
 
 
-def _loses_sign(records: Records, stretches: _Stretches) -> bool:
+def _loses_sign(records: Records, stretches: Stretches) -> bool:
     """Return whether a current of one sign moves the voltage far up and far down, again and again.
 
     No passive cell does that.
     """
     if records.current.min() < 0 < records.current.max() or not stretches.signs.size:
         return False
-    far = np.abs(stretches.moved) > np.ptp(records.voltage) / 2
+    low, high = np.quantile(records.voltage, (_EDGE, 1 - _EDGE))
+    far = np.abs(stretches.moved) > (high - low) / 4
     up, down = far & (stretches.moved > 0), far & (stretches.moved < 0)
     least = stretches.charges.sum() * 2 * _PARTLY
     return all(
@@ -140,10 +168,10 @@ def _loses_sign(records: Records, stretches: _Stretches) -> bool:
     )
 
 
-def _answer(records: Records) -> float | None:
+def find_answer(records: Records) -> float | None:
     """Return for which share of the current's steps the voltage jumps the other way."""
     steps = np.diff(records.current)
-    places = np.flatnonzero(np.abs(steps) > _JUMP * records.largest)
+    places = np.flatnonzero(np.abs(steps) > _JUMP * records.usual)
     if records.in_spectrum is not None:
         near = records.in_spectrum[places] | records.in_spectrum[places + 1]
         places = places[~near]
@@ -152,9 +180,10 @@ def _answer(records: Records) -> float | None:
     return float(-answers.clip(max=0).sum()) / size if places.size >= _FEWEST and size else None
 
 
-def _ask_counters(table: pl.DataFrame, records: Records) -> Witness:
+def ask_counters(table: pl.DataFrame, records: Records) -> Witness:
+    """Ask which of the two charge counters grows while the current is positive, or the net one."""
     if not {*CHARGES} <= {*table.columns}:
-        return Witness(None, "")
+        return _ask_net_counter(table, records)
     flows = np.sign(records.current)
     steady = flows[1:] == flows[:-1]
     grown = [growth(table[name], records.apart) * steady for name in CHARGES]
@@ -168,7 +197,20 @@ def _ask_counters(table: pl.DataFrame, records: Records) -> Witness:
     return Witness(wrong / whole if whole else None, says)
 
 
-def _ask_step_types(table: pl.DataFrame) -> Witness:
+def _ask_net_counter(table: pl.DataFrame, records: Records) -> Witness:
+    if "net_capacity_ah" not in table.columns:
+        return Witness(None, "")
+    counted = np.diff(to_array(table["net_capacity_ah"])) * ~records.is_apart
+    flows = np.sign(records.current)
+    counted[flows[1:] != flows[:-1]] = 0.0
+    whole = float(np.abs(counted).sum())
+    wrong = float(np.abs(counted[counted * flows[1:] < 0]).sum())
+    says = "The counter of net charge falls while the current is positive"
+    return Witness(wrong / whole if whole else None, says)
+
+
+def ask_step_types(table: pl.DataFrame) -> Witness:
+    """Ask which sign the current has in the steps whose word says charge or discharge."""
     if "step_type" not in table.columns:
         return Witness(None, "")
     current = pl.col("current_ampere")
@@ -176,8 +218,9 @@ def _ask_step_types(table: pl.DataFrame) -> Witness:
         up=current.clip(lower_bound=0).sum(), down=-current.clip(upper_bound=0).sum(),
         rises=(current > 0).sum(), falls=(current < 0).sum(),
     )  # fmt: skip
-    discharge = pl.col("step_type").str.contains(_DISCHARGE)
-    charge = pl.col("step_type").str.contains(_CHARGE) & ~discharge
+    signs = {word: find_step_sign(word) for word in sums["step_type"].drop_nulls()}
+    sign = replace_words(signs, pl.Int8())
+    discharge, charge = (sign < 0).fill_null(value=False), (sign > 0).fill_null(value=False)
     wrong, whole, records, flowing = sums.select(
         (pl.col("up").filter(discharge).sum() + pl.col("down").filter(charge).sum()).alias("wrong"),
         (pl.col("up") + pl.col("down")).filter(charge | discharge).sum(),

@@ -13,11 +13,15 @@ from cellpipe.core.model import Finding
 from cellpipe.core.recordings.records import Flags, Floats, Places, Records
 
 _FEWEST = 30
+MOST_SPIKES = 5
+_FAR = 3.0  # times the largest of all other currents
 _SAMPLES = 5000
 _LEAST = 0.05  # V
 _FURTHER = 10.0  # times as far from both its neighbours as any other record
 _MOSTLY = 0.9  # of the intervals: they are longer where records are few, and the voltage moves
 _VOLTAGE_OUTSIDE, _CURRENT_OUTSIDE = 0.5, 2.0  # of the range of all others
+_SET = 0.01  # of the current: it is one that is set
+_FAR_BEYOND = 100.0  # of the range of all others
 _NOISE = 0.01  # of the range of all others
 _STEADY = 0.05  # of the largest current: it counts as the same
 _LONG = 5.0  # times the usual interval: records were left out
@@ -28,8 +32,8 @@ def spike_findings(table: pl.DataFrame, records: Records) -> list[Finding]:
     """Return a finding for the one record whose current or voltage leaps."""
     if table.height < _FEWEST:
         return []
-    at = _find_current_spike(records)
-    if at is not None and not _is_missing_beside(table, records, at):
+    at = find_current_spike(table, records)
+    if at is not None:
         return [
             _finding(table, "current", "A", records.current, at, "and the voltage does not answer")
         ]
@@ -39,6 +43,24 @@ def spike_findings(table: pl.DataFrame, records: Records) -> list[Finding]:
             _finding(table, "voltage", "V", records.voltage, at, "while the current stays the same")
         ]
     return []
+
+
+def find_current_spike(table: pl.DataFrame, records: Records) -> int | None:
+    """Return the one record whose current leaps while the voltage does not answer."""
+    if table.height < _FEWEST:
+        return None
+    at = _find_current_spike(records)
+    return None if at is None or _is_missing_beside(table, records, at) else at
+
+
+def may_rush_in(records: Records, at: int) -> bool:
+    """Return whether a step begins here and its current then falls, as where a voltage is set.
+
+    Such a current is over long before the next record. One that is set is the same from then on.
+    """
+    after = records.current[at + 1 : at + 4]
+    begins = bool((records.begins == at).any())
+    return begins and after.size > 0 and float(np.ptp(after)) > _SET * abs(after.mean())
 
 
 def _is_missing_beside(table: pl.DataFrame, records: Records, at: int) -> bool:
@@ -63,12 +85,19 @@ def _find_current_spike(records: Records) -> int | None:
     """Return the record whose current is far out of the range of all others, if it is one."""
     current, voltage = records.current, records.voltage
     at = int(np.argmax(current) if current.max() == records.largest else np.argmin(current))
-    if not 0 < at < current.size - 1 or abs(voltage[at] - voltage[at - 1]) >= _LEAST:
+    if not 0 < at < current.size - 1:
+        return None
+    around = voltage[at - 1], voltage[at + 1], (voltage[at - 1] + voltage[at + 1]) / 2
+    if min(abs(voltage[at] - other) for other in around) >= _LEAST:
         return None
     before, after = float(current[at - 1]), float(current[at + 1])
-    beyond = _beyond_others(current, at)
+    others = np.setdiff1d(find_outliers(np.abs(current)), [at])  # one spike hides no other
+    beyond = _beyond_others(np.delete(current, others), at - int((others < at).sum()))
     if beyond <= _CURRENT_OUTSIDE:
         return None
+    own_step = np.isin([at, at + 1], records.begins).all()
+    if beyond > _FAR_BEYOND and not own_step and not may_rush_in(records, at):
+        return at  # at the ends of a step, too, where no neighbour has the step's current
     noise = _NOISE * abs(float(current[at])) / beyond
     is_steady = abs(after - before) <= max(_STEADY * max(abs(before), abs(after)), noise)
     return at if is_steady else None  # in a sweep or a hold the voltage answers to nothing
@@ -124,3 +153,12 @@ def _is_steady(records: Records, intervals: Places) -> Flags:
     current = records.current
     steady: Flags = np.abs(current[intervals + 1] - current[intervals]) <= _STEADY * records.largest
     return steady
+
+
+def find_outliers(sizes: Floats) -> Places:
+    """Return the few records, in their order, whose current is far beyond that of all others."""
+    top = np.argpartition(sizes, -MOST_SPIKES - 1)[-MOST_SPIKES - 1 :]
+    top = top[np.argsort(-sizes[top])]
+    far = np.flatnonzero(sizes[top[:-1]] > _FAR * sizes[top[1:]])
+    number = int(far[-1]) + 1 if far.size and sizes[top[-1]] > 0 else 0
+    return np.sort(top[:number])

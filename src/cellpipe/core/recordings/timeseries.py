@@ -20,12 +20,11 @@ from cellpipe.core.recordings.leaps import leap_findings
 from cellpipe.core.recordings.lost_voltages import lost_voltage_findings
 from cellpipe.core.recordings.net_capacity import net_findings
 from cellpipe.core.recordings.order import ORDER_IS_LOST, order_findings
-from cellpipe.core.recordings.records import Records, is_empty
-from cellpipe.core.recordings.signs import sign_findings
+from cellpipe.core.recordings.records import Records, is_empty, take_sample
+from cellpipe.core.recordings.signs import rest_findings, sign_findings
 from cellpipe.core.recordings.spikes import spike_findings
 from cellpipe.core.recordings.voltages import voltage_findings
 
-_SAMPLE = 5_000  # rows that suffice where the question is about all of them
 _KELVIN = 253.0, 333.0  # -20 to 60 °C, in K
 _FEWEST_TEMPERATURES = 3
 
@@ -51,17 +50,16 @@ def recording_findings(table: pl.DataFrame) -> list[Finding]:
     order = order_findings(table, records)
     if any(finding.code in ORDER_IS_LOST for finding in order):
         return [*order, *_temperature_findings(table)]
-    sample, some = table, records
-    if table.height >= 2 * _SAMPLE:
-        sample = table.gather_every(table.height // _SAMPLE)
-        some = Records.of(sample)
+    sample = take_sample(table)
+    some = records if sample is table else Records.of(sample)
     clocks, pace = clock_findings(sample, some)
     if not clocks and records.seconds.min() >= 0:  # that it goes back is said already
         clocks = leap_findings(table, records)
     voltages = voltage_findings(table, records, some) or lost_voltage_findings(table, records)
     spikes = [] if voltages else _spike_findings(table, records)
-    signs = [] if voltages or spikes else sign_findings(sample, some)
-    found = [*order, *clocks, *voltages, *signs, *spikes]
+    signs = [] if voltages or spikes else sign_findings(sample, some, records)
+    rests = [] if voltages or spikes else rest_findings(sample, some)
+    found = [*order, *clocks, *voltages, *signs, *rests, *spikes]
     if any(finding.code in _CHARGE_IS_LOST for finding in found):
         return [*found, *_temperature_findings(table)]
     energies, energy = energy_findings(sample, some)
@@ -78,7 +76,8 @@ def _spike_findings(table: pl.DataFrame, records: Records) -> list[Finding]:
 
 
 _CHARGE_IS_LOST = frozenset({
-    "current_sign_contradicts", "counters_swapped", "voltage_and_current_swapped", "clock_leaps",
+    "current_sign_contradicts", "leads_reversed", "counters_swapped",
+    "voltage_and_current_swapped", "clock_leaps",
 })  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Which tables of a file are checked as a whole, beside each of their rows."""
+"""Which tables of a file are checked and put right as a whole, beside each of their rows."""
 
 from __future__ import annotations
 
@@ -8,6 +8,16 @@ if TYPE_CHECKING:
     import polars as pl
 
     from cellpipe.core.model import Finding
+    from cellpipe.core.recordings.repairs import Repair
+
+
+def repair_whole(name: str, table: pl.DataFrame) -> Repair | None:
+    """Put a valid table right where the rest of it tells what is wrong; None for most tables."""
+    if name != "timeseries":
+        return None
+    from cellpipe.core.recordings.repairs import repair_recording  # numpy: when needed
+
+    return repair_recording(table)
 
 
 def whole_findings(name: str, table: pl.DataFrame) -> list[Finding]:

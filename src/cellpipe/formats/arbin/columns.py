@@ -4,7 +4,8 @@ Names have underscores (``Test_Time(s)``) or spaces (``Test Time (s)``), and a u
 of the database, none. Arbin documents s, A, V, Ah, Wh, Ohm and °C for those. Current is positive on
 charge. ``Charge_Capacity`` and ``Discharge_Capacity`` count in parallel and return to zero where
 the schedule says so: at a cycle, at a step, or never. ``Step_Index`` is the line of the schedule;
-the steps as run are counted here. ``Data_Point`` numbers the records; the rows of a database export
+the steps as run are counted here; what a line does is known only where an export has a column
+``Step_Type`` or ``Mode``. ``Data_Point`` numbers the records; the rows of a database export
 need not be in its order.
 """
 
@@ -45,6 +46,7 @@ QUANTITIES = (
     Quantity("current_ampere", ("Current",), AMPERE),
     Quantity("cycle_count", ("Cycle_Index", "Cycle_ID")),
     Quantity("step_id", ("Step_Index", "Step_ID")),
+    Quantity("step_type", ("Step_Type", "Mode")),
     Quantity("internal_resistance_ohm", ("Internal_Resistance",), OHM),
     Quantity("vendor_charging_capacity_ah", ("Charge_Capacity",), AMPERE_HOUR),
     Quantity("vendor_discharging_capacity_ah", ("Discharge_Capacity",), AMPERE_HOUR),
@@ -66,7 +68,7 @@ _NEEDED = {
     "current_ampere": "Current(A)",
 }
 _FOREIGN_NAMES = {
-    *("steptype", "totaltime", "cumulativetime"),  # Neware's
+    *("totaltime", "cumulativetime"),  # Neware's
     *("chargetime", "dischargetime", "vmaxoncycle"),  # Arbin's tables of cycles and of steps
 }
 

@@ -45,5 +45,5 @@ def _claims(sample: Sample) -> bool:
 
 
 FORMAT = Format(
-    "arbin_csv", "Arbin", (".csv", ".txt"), _claims, read, is_complete=is_complete_text, version=2
+    "arbin_csv", "Arbin", (".csv", ".txt"), _claims, read, is_complete=is_complete_text, version=3
 )

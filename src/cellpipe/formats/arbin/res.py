@@ -244,4 +244,4 @@ def is_complete(_stream: BinaryIO, size: int) -> bool:
     return size % PAGE_BYTES == 0
 
 
-FORMAT = Format("arbin_res", "Arbin", (".res",), _claims, read, is_complete=is_complete, version=2)
+FORMAT = Format("arbin_res", "Arbin", (".res",), _claims, read, is_complete=is_complete, version=3)

@@ -219,5 +219,5 @@ FORMAT = Format(
     channels,
     read_channel,
     is_complete_workbook,
-    version=2,
+    version=3,
 )

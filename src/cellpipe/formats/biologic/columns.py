@@ -8,7 +8,8 @@ charges in mA·h, energies in W·h and impedances as Re and −Im in Ω. ``time/
 Columns that EC-Lab displays but a file does not store are derived, and named in the metadata under
 ``derived_columns``: ``cycle number`` is half cycle // 2, ``Q charge`` and ``Q discharge`` are the
 parts of the half cycle's charge by their sign, ``(Q-Qo)`` is the sum of dq, and ``<I>`` is
-3600·dq/dt where no current is stored. At open circuit the current is zero.
+3600·dq/dt where no current is stored. At open circuit the current is zero. ``mode`` tells what the
+instrument controls: current (1), potential (2) or nothing (3).
 """
 
 from __future__ import annotations
@@ -44,8 +45,13 @@ _SCALED = (  # EC-Lab's name, standard name, factor
 
 _OTHERS = (
     "time/s", "freq/Hz", "Re(Z)/Ohm", "-Im(Z)/Ohm", "|Z|/Ohm", "Phase(Z)/deg", "cycle number",
-    "half cycle", "Ns", "Q charge/discharge/mA.h",
+    "half cycle", "Ns", "Q charge/discharge/mA.h", "mode",
 )  # fmt: skip
+_OPEN_CIRCUIT = {"OCV", "Open Circuit Voltage", "WAIT", "Wait"}
+_RAMPS = {"CV", "CVA", "LSV", "Cyclic Voltammetry", "Cyclic Voltammetry Advanced",
+          "Linear Sweep Voltammetry"}  # fmt: skip
+_CURRENT_CONTROLLED = {"CP", "Chronopotentiometry"}
+_GALVANOSTATIC, _POTENTIOSTATIC, _RELAXING = 1, 2, 3  # EC-Lab's mode
 _SOURCE_COLUMNS = frozenset(
     {*_CURRENTS, *_POTENTIALS, *_COUNTER_POTENTIALS, *_CHARGE_STEPS, *_OTHERS}
     | {name for name, _, _ in _SCALED}
@@ -171,6 +177,7 @@ def _build_timeseries(
         pl.col("time/s").alias("test_time_second"),
         pl.col(potential).cast(pl.Float64).alias("voltage_volt"),
         _build_current(columns, metadata, findings),
+        _step_mode(columns, metadata.get("technique")),
     ]
     if acquisition_started is not None:
         expressions.append(_unix_time(acquisition_started))
@@ -204,11 +211,27 @@ def _build_current(
         ampere = pl.col(step) * _CHARGE_STEPS[step] / hours
         known = pl.when(hours > 0).then(ampere).otherwise(0.0)
         return pl.when(~_is_behind_gap()).then(known).alias("current_ampere")
-    if metadata.get("technique") in {"OCV", "Open Circuit Voltage", "WAIT", "Wait"}:
+    if metadata.get("technique") in _OPEN_CIRCUIT:
         return pl.lit(0.0).alias("current_ampere")
     sentence = "The file stores no current; it is taken as zero and no capacity is computed."
     findings.append(Finding("warning", "no_current", sentence, columns.height))
     return pl.lit(0.0).alias("current_ampere")
+
+
+def _step_mode(columns: pl.DataFrame, technique: object) -> pl.Expr:
+    """Return the mode of each record by EC-Lab's mode, or by the technique where it has none.
+
+    A potential that a technique can't control is not taken from the bits: they are known to be
+    wrong in files of chronopotentiometry.
+    """
+    if "mode" not in columns.columns:
+        known = "rest" if technique in _OPEN_CIRCUIT else None
+        return pl.lit(known, pl.String).alias("step_mode")
+    modes = {_GALVANOSTATIC: "CC", _RELAXING: "rest"}
+    if technique not in _CURRENT_CONTROLLED:
+        modes[_POTENTIOSTATIC] = "ramp" if technique in _RAMPS else "CV"
+    mode = pl.col("mode").cast(pl.Int64, strict=False)
+    return mode.replace_strict(modes, default=None, return_dtype=pl.String).alias("step_mode")
 
 
 def _unix_time(acquisition_started: datetime) -> pl.Expr:

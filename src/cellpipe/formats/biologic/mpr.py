@@ -64,7 +64,7 @@ def read(path: Path) -> Recording:
     if not table.count:
         none = {"timeseries": empty_table("timeseries")}
         return Recording(none, metadata, tuple(findings), started)
-    wanted = source_columns(table.layout.names or ())
+    wanted = source_columns([*(table.layout.names or ()), *table.flags])
     columns, damage_findings = read_whole_records(content, table, wanted)
     return to_recording(columns, metadata, started, findings + damage_findings)
 
@@ -158,5 +158,5 @@ def is_complete(stream: BinaryIO, size: int) -> bool:
 
 FORMAT = Format(
     "biologic_mpr", "BioLogic", (".mpr",), _claims, read,
-    is_complete=is_complete, companions=(_LOG_SUFFIX,), version=2,
+    is_complete=is_complete, companions=(_LOG_SUFFIX,), version=3,
 )  # fmt: skip

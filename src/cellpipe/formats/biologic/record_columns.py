@@ -17,19 +17,21 @@ def read_columns(
 ) -> pl.DataFrame:
     """Return the records as columns with their stored types, in one pass over the bytes.
 
-    ``only`` names the columns to return; without it all are, with one column per flag.
+    ``only`` names the columns to return, flags among them; without it all are.
     """
     rows = np.frombuffer(content, table.layout, table.count, table.start)
     names = [name for name in rows.dtype.names or () if not name.startswith("unknown_")]
     if only is not None:
-        names = [name for name in names if name in only]
+        packed = ["flags"] if table.flags.keys() & {*only} else []
+        names = [name for name in names if name in {*only, *packed}]
     columns = {name: np.empty(table.count, rows.dtype[name]) for name in names}
     for first in range(0, table.count, _BLOCK):
         block = rows[first : first + _BLOCK]
         for name, column in columns.items():
             column[first : first + _BLOCK] = block[name]
-    packed = columns.pop("flags", None)
-    if packed is not None:
+    bits = columns.pop("flags", None)
+    if bits is not None:
         for name, mask in table.flags.items():
-            columns[name] = (packed & mask) >> ((mask & -mask).bit_length() - 1)
+            if only is None or name in only:
+                columns[name] = (bits & mask) >> ((mask & -mask).bit_length() - 1)
     return pl.DataFrame(columns)

@@ -354,9 +354,9 @@ def is_complete(stream: BinaryIO, size: int) -> bool:
 
 
 NDA = Format(
-    "neware_nda", "Neware", (".nda",), _claims_nda, read, is_complete=is_complete, version=2
+    "neware_nda", "Neware", (".nda",), _claims_nda, read, is_complete=is_complete, version=3
 )
 NDAX = Format(
     "neware_ndax", "Neware", (".ndax", ".nda.zip"), _claims_ndax, read,
-    is_complete=is_complete_zip, version=2,
+    is_complete=is_complete_zip, version=3,
 )  # fmt: skip

@@ -19,6 +19,7 @@ import polars as pl
 
 from cellpipe.core.errors import DamagedFileError
 from cellpipe.core.model import Finding, Recording
+from cellpipe.core.recordings.sign_correction import correct_signs
 from cellpipe.formats import clock
 from cellpipe.formats.tabular.dialect import (
     AMPERE,
@@ -39,7 +40,6 @@ from cellpipe.formats.tabular.records import (
     count_steps,
     match_required,
     require,
-    sign_discharge_current,
     split_counters,
     standard_columns,
 )
@@ -93,7 +93,6 @@ _NEEDED = {
     "current_ampere": "Current(mA)",
 }
 _TIMES = ("test_time_second", "step_time_second", "unix_time_second")
-_DISCHARGE = r"(?i)d-?chg|dis|放|^d$"
 
 
 def find_own_targets(fields: Sequence[str]) -> dict[str, bool]:
@@ -156,7 +155,7 @@ def to_recording(
     all_findings = list(findings)
     table = _ensure_step_count(table)
     table = _ensure_test_time(table, all_findings)
-    table, sign_findings = sign_discharge_current(table, _DISCHARGE)
+    table, sign_findings = correct_signs(table)
     return build_recording(
         split_counters(table), {"maker": "Neware"} | dict(metadata), (*all_findings, *sign_findings)
     )
@@ -206,4 +205,4 @@ def _add_time_from_dates(table: pl.DataFrame, findings: list[Finding]) -> pl.Dat
     findings.append(
         Finding("info", "test_time_derived", "The test time is that since the first date.")
     )
-    return table.with_columns(test_time_second=moments - moments.drop_nulls()[0])
+    return table.with_columns(test_time_second=clock.since_first_date(moments))

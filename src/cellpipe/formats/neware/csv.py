@@ -84,5 +84,5 @@ def _claims(sample: Sample) -> bool:
 
 
 FORMAT = Format(
-    "neware_csv", "Neware", (".csv", ".txt"), _claims, read, is_complete=is_complete_text, version=2
+    "neware_csv", "Neware", (".csv", ".txt"), _claims, read, is_complete=is_complete_text, version=3
 )

@@ -205,5 +205,5 @@ def _claims(sample: Sample) -> bool:
 
 FORMAT = Format(
     "neware_xlsx", "Neware", (".xlsx", ".xls"), _claims, read,
-    is_complete=is_complete_workbook, version=2,
+    is_complete=is_complete_workbook, version=3,
 )  # fmt: skip

@@ -250,29 +250,6 @@ def _start_time(table: pl.DataFrame, clock_kind: str) -> datetime | None:
     return moment.replace(tzinfo=UTC) if clock_kind == "utc" else moment
 
 
-def sign_discharge_current(
-    table: pl.DataFrame, discharging: str
-) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
-    """Make the currents of discharge steps negative in exports that print no sign.
-
-    ``discharging`` is a regular expression for the kinds of step that discharge.
-    """
-    if "step_type" not in table.columns:
-        return table, ()
-    discharge = pl.col("step_type").str.contains(discharging).fill_null(value=False)
-    current = pl.col("current_ampere")
-    facts = table.select(
-        (discharge & (current != 0)).sum(), below=(discharge & (current < 0)).any()
-    )
-    number, below = facts.row(0)
-    if not number or below:
-        return table, ()
-    sentence = "The currents have no sign; those of discharge steps are taken as negative."
-    finding = Finding("info", "current_unsigned", sentence, number)
-    negated = pl.when(discharge & (current != 0)).then(-current).otherwise(current)
-    return table.with_columns(current_ampere=negated), (finding,)
-
-
 def split_counters(table: pl.DataFrame) -> pl.DataFrame:
     """Split a step's capacity and energy into parts by the sign of the current."""
     for total, charging, discharging in COUNTER_PARTS:

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 SAME_RATE = 0.1  # relative difference of currents up to which rates are equal
 MOST = 1000  # cycles used for a slope; longer series are thinned evenly
 FEWEST = 5  # cycles needed for a slope
+MOST_FORMATION, MOST_RATES = 5, 2  # cycles and rates of a formation
+SIMILAR = 2  # times as many cycles at one rate of a rate test as at its first
 RETENTION_CYCLES = (10, 50, 100, 200, 500, 1000)  # at which papers print a retention
 
 Floats = NDArray[np.float64]
@@ -73,8 +75,14 @@ def usual_rate(groups: Integers) -> int:
     return int(np.argmax(np.bincount(groups))) if len(groups) else 0
 
 
-def count_formation_cycles(groups: Integers, current_ampere: Floats) -> int:
+def count_formation_cycles(
+    groups: Integers, current_ampere: Floats, complete: NDArray[np.bool_] | None = None
+) -> int:
     """Return the number of leading cycles that are slower than the most frequent rate.
+
+    A rate test is not formation: three or more rates that rise one after the other, each for a
+    similar number of cycles; nor are slower cycles of three rates, or more than five that outnumber
+    half of the cycles at the usual rate.
 
     Parameters
     ----------
@@ -82,14 +90,35 @@ def count_formation_cycles(groups: Integers, current_ampere: Floats) -> int:
         Number of the rate of each cycle; shape (n,).
     current_ampere
         Magnitudes of the charging and the discharging current, A; shape (n, 2).
+    complete
+        Whether each cycle is complete: only these tell the most frequent rate; shape (n,).
 
     """
     if not len(groups):
         return 0
-    of_usual = np.flatnonzero(groups == usual_rate(groups))
-    slower = current_ampere < current_ampere[of_usual[0]] / (1 + SAME_RATE)
-    leading = np.append(slower.any(axis=1)[: of_usual[0]], False)
-    return int(np.argmin(leading))
+    counted = groups if complete is None or not complete.any() else groups[complete]
+    usual = usual_rate(counted)
+    first = int(np.flatnonzero(groups == usual)[0])
+    slower = current_ampere < current_ampere[first] / (1 + SAME_RATE)
+    leading = int(np.argmin(np.append(slower.any(axis=1)[:first], False)))
+    rates = len(np.unique(groups[:leading]))
+    most = np.count_nonzero(groups == usual)
+    if rates > MOST_RATES or (leading > MOST_FORMATION and 2 * leading > most):
+        return 0
+    return 0 if _is_rate_test(groups, current_ampere) else leading
+
+
+def _is_rate_test(groups: Integers, current_ampere: Floats) -> bool:
+    """Return whether three or more rates rise at the beginning, each for as many cycles or so."""
+    begins = np.flatnonzero(np.diff(groups, prepend=0))
+    lengths = np.diff(np.append(begins, len(groups)))
+    current = np.nanmax(np.where(np.isnan(current_ampere), 0.0, current_ampere), axis=1)[begins]
+    falls = np.append(current[1:] <= current[:-1], True)
+    similar = lengths <= SIMILAR * lengths[0]
+    similar &= lengths * SIMILAR >= lengths[0]
+    ends = np.append(np.flatnonzero(~similar), len(similar))[0]
+    rising = min(int(np.argmax(falls)) + 1, int(ends))
+    return rising >= 3 and bool(lengths[:rising].min() >= 2)
 
 
 def fade(cycle: Floats, retention: Floats) -> Slope:

@@ -1,12 +1,16 @@
-"""Charge from current and time, and from the counters of instruments."""
+"""Charge from current and time: within steps by trapezoids, and between two steps."""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 RESET = 10.0  # times the charge that the current can carry; a larger jump is a reset of the counter
+SINCE = 3.0  # the same for a counter that counts since the step began
 ROUNDED_AH, ROUNDED = 1e-9, 1e-5  # rounding of a counter: absolute and relative
 
 
@@ -18,41 +22,15 @@ def differences(values: Floats) -> Floats:
     return steps
 
 
-def charge_increments(
-    time_second: Floats,
-    current_ampere: Floats,
-    new_step: NDArray[np.bool_],
-    *,
-    at_rest: NDArray[np.bool_] | None = None,
-    step_time_second: Floats | None = None,
-    net_capacity_ah: Floats | None = None,
-) -> Floats:
-    """Return the charge passed between each record and the previous one.
+def integrate_steps(time_second: Floats, current_ampere: Floats) -> tuple[Floats, Floats]:
+    """Return the charge since the previous record by the trapezoid rule, Ah, and the interval, s.
 
-    Within a step: trapezoid rule over the recorded times; negative intervals count as zero. Across
-    the boundary of two steps a trapezoid would be wrong, because the current jumps and the test may
-    have been paused. There, the charge of the new step is its current times the time since it
-    began; without that time it follows from the instrument's running charge, or from the whole
-    interval if that is no longer than twice the next one. The charge of the old step after its last
-    record is the remainder of the running charge, or else its current times the remainder of the
-    interval if that is no longer than twice the previous one; it is added to the old step's last
-    record. No charge passes at rest: if one side rests, the counted charge belongs to the other.
+    Negative intervals count as zero.
 
     Parameters
     ----------
     time_second, current_ampere
         Time in the test, s, and current, A, positive on charge; shape (n,).
-    new_step
-        True at the first record of each step; shape (n,).
-    at_rest
-        True at records at rest; by default those without current; shape (n,).
-    step_time_second, net_capacity_ah
-        Time since the start of the step, s, and the instrument's running charge, Ah, if recorded;
-        shape (n,).
-
-    Returns
-    -------
-    Charge in Ah, positive on charge, 0 at the first record; shape (n,).
 
     """
     interval = differences(time_second)
@@ -62,85 +40,131 @@ def charge_increments(
     np.add(current_ampere[1:], current_ampere[:-1], out=charge[1:])
     charge *= interval
     charge *= 0.5 / 3600.0
-    at = np.flatnonzero(new_step[1:]) + 1
-    rests = current_ampere == 0 if at_rest is None else at_rest
-    old, new = (np.where(rests[n], 0.0, current_ampere[n]) for n in (at - 1, at))
-    crossing = interval[at]
-    counted = np.full(len(at), np.nan)
-    if net_capacity_ah is not None:
-        counted = net_increments(net_capacity_ah, current_ampere, time_second, at)[at]
-    elapsed = np.full(len(at), np.nan) if step_time_second is None else step_time_second[at]
-    elapsed = np.where(np.isfinite(elapsed), np.clip(elapsed, 0.0, crossing), np.nan)
-    following = interval[np.minimum(at + 1, len(interval) - 1)]
-    new_second = _time_in_new_step(old, new, crossing, counted, following)
-    new_second = np.where(np.isfinite(elapsed), elapsed, new_second)
-    old_second = crossing - new_second
-    is_short = old_second <= 2.0 * interval[at - 1]
-    added = np.where(is_short, old * old_second / 3600.0, 0.0)
-    added = np.where(np.isfinite(counted), counted - new * new_second / 3600.0, added)
-    charge[at] = new * new_second / 3600.0 + np.where(old == 0, added, 0.0)
-    charge[at - 1] += np.where(old == 0, 0.0, added)
-    return charge
+    return charge, interval
 
 
-def _time_in_new_step(
-    old: Floats, new: Floats, whole: Floats, counted: Floats, following: Floats
-) -> Floats:
-    """Return the part of an interval in the new step, s, by the counter or by its length."""
-    by_length = np.where(whole <= 2.0 * following, whole, 0.0)
-    current_change = new - old
-    by_count = (3600.0 * counted - old * whole) / np.where(
-        current_change == 0, np.inf, current_change
+class Crossings(NamedTuple):
+    """From the last record of each step to the first of the next one; shape (k,) each.
+
+    ``old`` and ``new`` are the currents before and after, A, 0 at rest; ``second`` is the time
+    between them, ``elapsed`` that since the new step began, NaN if unknown; ``previous`` and
+    ``following`` are the intervals of records before and after, s. ``before_ah``, ``after_ah`` and
+    ``total_ah`` are what the instrument counted for the old step, the new one and both, NaN if
+    unknown.
+    """
+
+    old: Floats
+    new: Floats
+    second: Floats
+    elapsed: Floats
+    previous: Floats
+    following: Floats
+    before_ah: Floats
+    after_ah: Floats
+    total_ah: Floats
+
+
+class Crossed(NamedTuple):
+    """Charge between two steps that belongs to the old and to the new one, Ah, and their doubt.
+
+    After the last record of a step its current is not known: what is added for it is in doubt.
+    """
+
+    old_ah: Floats
+    new_ah: Floats
+    old_doubt_ah: Floats
+    new_doubt_ah: Floats
+
+
+def integrate_crossings(
+    crossings: Crossings, second_digit: float, ampere_hour: float, *, is_counted: Flags
+) -> Crossed:
+    """Return the charge between steps, where a trapezoid would be wrong.
+
+    The current jumps there, and the test may have been paused. What was counted is taken. Without
+    it, the charge of the new step is its current times the time since it began; without that time,
+    it follows from the running charge, or from the whole interval if that is no longer than twice
+    the next one. The charge of the old step after its last record is the remainder of the running
+    charge, or else its current times the remainder of the interval if that is no longer than twice
+    the previous one. No charge passes at rest: if one side rests, the counted charge belongs to the
+    other.
+
+    Parameters
+    ----------
+    crossings
+        What is known of them.
+    second_digit
+        Last digit of the times, s.
+    ampere_hour
+        Last digit of the counter, Ah.
+    is_counted
+        Whether the old step's charge is that of the counter, which then holds it to the step's end;
+        it is added to only where the step time tells that the end was later; shape (k,).
+
+    """
+    old, new, whole = crossings.old, crossings.new, crossings.second
+    digits = second_digit, ampere_hour
+    total = _possible(crossings, crossings.total_ah, RESET, digits)
+    after = _possible(crossings, crossings.after_ah, SINCE, digits)
+    before = _possible(crossings, crossings.before_ah, RESET, digits)
+    counted = np.isfinite(total)
+    new_second = np.where(
+        counted, _seconds_by_count(old, new, whole, total), _seconds_by_length(crossings)
     )
-    return np.where(np.isfinite(counted), np.clip(by_count, 0.0, whole), by_length)
+    new_second = np.where(np.isfinite(crossings.elapsed), crossings.elapsed, new_second)
+    by_count = np.abs(after) * 3600.0 / np.where(new == 0, np.inf, np.abs(new))
+    new_second = np.where(np.isfinite(after), np.clip(by_count, 0.0, whole), new_second)
+    remainder = _remainder(old, whole - new_second, crossings.previous, second_digit)
+    remainder[is_counted & ~np.isfinite(crossings.elapsed)] = 0.0
+    added = np.where(counted, total - new * new_second / 3600.0, remainder)
+    old_part = np.where(np.isfinite(before), before, np.where(old == 0, 0.0, added))
+    new_part = new * new_second / 3600.0 + np.where((old == 0) & counted, added, 0.0)
+    new_part = np.where(np.isfinite(after), after, new_part)
+    unknown_new = ~(counted | np.isfinite(after))
+    unknown_old = ~(counted | np.isfinite(before))
+    new_part[new == 0] = 0.0
+    return Crossed(
+        old_part, new_part,
+        np.where(unknown_old, np.abs(old_part) + _doubt(
+            crossings, old, crossings.previous, np.where(is_counted, 0.0, second_digit)), 0.0),
+        np.where(unknown_new, _doubt(crossings, new, crossings.following, second_digit), 0.0),
+    )  # fmt: skip
 
 
-def net_increments(
-    net_capacity_ah: Floats, current_ampere: Floats, time_second: Floats, at: NDArray[np.int64]
+def _possible(
+    crossings: Crossings, counted: Floats, times: float, digits: tuple[float, float]
 ) -> Floats:
-    """Return the increments of a running charge that may be reset at the start of a step.
-
-    A change of more than ten times the charge that the larger of the two currents can carry in the
-    interval is a reset: the increment is then the value shown, if that is possible, else zero.
-
-    Parameters
-    ----------
-    net_capacity_ah, current_ampere, time_second
-        The instrument's running charge, Ah, current, A, and time in the test, s; shape (n,).
-    at
-        First records of steps.
-
-    Returns
-    -------
-    Increments in Ah, 0 at the first record; shape (n,).
-
-    """
-    added = differences(net_capacity_ah)
-    larger = np.maximum(np.abs(current_ampere[at]), np.abs(current_ampere[at - 1]))
-    possible = larger * np.abs(time_second[at] - time_second[at - 1]) * (RESET / 3600.0)
-    shown = net_capacity_ah[at]
-    possible += ROUNDED_AH + ROUNDED * np.abs(shown)
-    since_reset = np.where(np.abs(shown) <= possible, shown, 0.0)
-    added[at] = np.where(np.abs(added[at]) > possible, since_reset, added[at])
-    return added
+    """Return what was counted, NaN where it is so many times what the current can carry."""
+    larger = np.maximum(np.abs(crossings.old), np.abs(crossings.new))
+    most = larger * (crossings.second + digits[0]) * (times / 3600.0)
+    most += ROUNDED_AH + 2 * digits[1] + ROUNDED * np.abs(counted)
+    return np.where(np.abs(counted) <= most, counted, np.nan)
 
 
-def counter_increments(counter: Floats) -> Floats:
-    """Return the increments of a charge counter that may be reset to zero at any record.
+def _seconds_by_count(old: Floats, new: Floats, whole: Floats, total: Floats) -> Floats:
+    """Return the part of an interval in the new step, s, by what was counted in both."""
+    change = new - old
+    by_count = (3600.0 * total - old * whole) / np.where(change == 0, np.inf, change)
+    return np.clip(by_count, 0.0, whole)
 
-    Where the counter falls it was reset, and its value is the charge since then.
 
-    Parameters
-    ----------
-    counter
-        The instrument's counter, Ah, never negative; shape (n,).
+def _seconds_by_length(crossings: Crossings) -> Floats:
+    whole = crossings.second
+    return np.where(whole <= 2.0 * crossings.following, whole, 0.0)
 
-    Returns
-    -------
-    Increments in Ah, 0 at the first record; shape (n,).
 
-    """
-    added = differences(counter)
-    reset = np.flatnonzero(added < 0)
-    added[reset] = np.maximum(counter[reset], 0.0)
-    return added
+def _remainder(old: Floats, second: Floats, previous: Floats, second_digit: float) -> Floats:
+    """Return the charge of the old step after its last record, Ah; 0 for a pause."""
+    is_some = second > 1.5 * second_digit
+    is_short = second <= 2.0 * previous
+    return np.where(is_some & is_short, old * second / 3600.0, 0.0)
+
+
+def _doubt(
+    crossings: Crossings, current: Floats, usual: Floats, second_digit: Floats | float
+) -> Floats:
+    """Return how much charge the unknown moment of a step's start may hide, Ah."""
+    unknown = np.where(
+        np.isfinite(crossings.elapsed), 2 * second_digit, np.minimum(crossings.second, 2.0 * usual)
+    )
+    return np.abs(current) * np.minimum(unknown, crossings.second + second_digit) / 3600.0

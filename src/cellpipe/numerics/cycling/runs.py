@@ -9,6 +9,10 @@ from numpy.typing import NDArray
 
 NOISE = 1e-3  # of the test's typical current; less is noise
 FLOOR_AMPERE = 5e-9  # below the noise of every cycler
+FEW_RECORDS = 2  # of a step in which nothing is driven
+FAINT, NEGLIGIBLE = 0.1, 1e-5  # of the current, and of the charge, of the steps around it
+FLOWING = 0.2  # of the other steps' usual current, above which a step is no rest
+SURE = 3.0  # standard errors by which a mean current differs from zero
 MINOR = 1e-3  # of the largest charge; a smaller run belongs to its neighbour
 FEW, WEAK = 0.01, 0.05  # of the largest charge, and of the median current of large runs
 PULSE = 0.05  # of the largest charge, for runs shorter than PULSE_SECOND
@@ -52,6 +56,108 @@ def current_directions(current_ampere: Floats) -> NDArray[np.int8]:
     threshold = max(NOISE * float(typical), FLOOR_AMPERE)
     charging = (current_ampere > threshold).view(np.int8)
     return charging - (current_ampere < -threshold).view(np.int8)
+
+
+def find_faint_steps(
+    time_second: Floats, current_ampere: Floats, begins: Indices
+) -> NDArray[np.bool_]:
+    """Return which steps have one or two records and carry nothing beside the steps around them.
+
+    Such a step is what an instrument records between two others, when nothing is driven: its
+    current is a tenth of theirs or less, its charge a hundred-thousandth, its voltage relaxes.
+
+    Parameters
+    ----------
+    time_second, current_ampere
+        Time in the test, s, and current, A; shape (n,).
+    begins
+        First record of each step; shape (m,).
+
+    Returns
+    -------
+    True for each such step; shape (m,).
+
+    """
+    largest = np.maximum(
+        np.maximum.reduceat(current_ampere, begins), -np.minimum.reduceat(current_ampere, begins)
+    )
+    charge = largest * np.abs(np.diff(time_second[begins], append=time_second[-1]))
+    faint: NDArray[np.bool_] = np.diff(begins, append=len(current_ampere)) <= FEW_RECORDS
+    for size, part in ((largest, FAINT), (charge, NEGLIGIBLE)):
+        around = np.maximum(np.append(0.0, size[:-1]), np.append(size[1:], 0.0))
+        faint &= size <= part * around
+    return faint
+
+
+def find_flowing_rests(
+    current_ampere: Floats, begins: Indices, at_rest: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Return which of the steps that are called rests are none, by the current of the others.
+
+    Half of their records, and at least three, hold a fifth or more of the other steps' usual one.
+
+    Parameters
+    ----------
+    current_ampere
+        Current, A; shape (n,).
+    begins, at_rest
+        First record of each step, and whether it is called a rest; shape (m,).
+
+    """
+    lengths = np.diff(begins, append=len(current_ampere))
+    mean = np.abs(np.add.reduceat(current_ampere, begins)) / lengths
+    others = mean[~at_rest & (mean > FLOOR_AMPERE)]
+    if not at_rest.any() or not len(others):
+        return np.zeros(len(begins), np.bool_)
+    flowing = np.abs(current_ampere) > FLOWING * float(np.median(others))
+    number = np.add.reduceat(flowing, begins, dtype=np.int64)
+    told: NDArray[np.bool_] = at_rest & (number > FEW_RECORDS) & (2 * number >= lengths)
+    return told
+
+
+def direct_weak_currents(
+    direction: NDArray[np.int8],
+    current_ampere: Floats,
+    begins: Indices,
+    *,
+    driven: NDArray[np.bool_],
+    tapers: NDArray[np.bool_],
+) -> NDArray[np.int8]:
+    """Return the directions with those of currents below the threshold that a step drives.
+
+    They are those of a step whose current is below it at most records; of others, those between its
+    first and last one above and, where the current may taper, behind the last. The records of a
+    step share the direction of their mean current, so that noise about zero cancels; a mean that
+    can't be told from zero has none.
+
+    Parameters
+    ----------
+    direction
+        +1, −1 or 0 for each record, by :func:`current_directions`; shape (n,).
+    current_ampere
+        Current, A, positive on charge; shape (n,).
+    begins
+        First record of each step; shape (m,).
+    driven, tapers
+        True for steps that the instrument drives, and for those whose current may taper; shape
+        (m,).
+
+    """
+    ends = np.append(begins[1:], len(direction))
+    strong = np.flatnonzero(direction)
+    first, behind = np.searchsorted(strong, begins), np.searchsorted(strong, ends)
+    has_weak = np.flatnonzero(driven & (behind - first < ends - begins))
+    told = direction.copy() if len(has_weak) else direction
+    for step in has_weak:
+        start, end = begins[step], ends[step]
+        if 2 * (behind[step] - first[step]) >= end - start:
+            start, last = strong[first[step]], strong[behind[step] - 1]
+            end = end if tapers[step] else last + 1
+        weak = start + np.flatnonzero(direction[start:end] == 0)
+        current = current_ampere[weak]
+        if len(weak) and abs(current.sum()) > SURE * np.sqrt(len(weak)) * current.std():
+            told[weak] = np.sign(current.sum())
+    return told
 
 
 def reduce_segments(ufunc: np.ufunc, values: Floats, segments: Segments) -> Floats:

@@ -22,6 +22,10 @@ TAPERED = 0.98  # of the constant current; below it the current tapers
 HELD = 0.01  # of the time off the limit; with less, the whole segment is at the limit
 FALLEN = 0.9  # of the constant current; a constant-voltage phase ends below it
 BLOCK = 1 << 18  # records summed at once
+TOLD = 0.99  # of a segment's charge; with more in steps of known mode, the modes tell its shares
+CONSTANT = 0.01  # of a segment's charge; with less, it has no constant current
+SHAPE, CONSTANT_VOLTAGE, OTHER = 0, 1, 2  # what a record's mode tells; by its shape if nothing
+STILL, SETTLED = 0.05, 0.5  # of the current at its onset, before; of the next one, at its onset
 STEP_SECOND = 10.0  # latest time after a step at which the voltage jump counts as resistive
 
 Floats = NDArray[np.float64]
@@ -30,9 +34,11 @@ Floats = NDArray[np.float64]
 class SegmentSums(NamedTuple):
     """One value per segment; shape (k,) each.
 
-    ``net_ah`` is positive on charge; ``energy_wh`` is ∫V·dQ. ``constant_current_ampere`` is the
-    mean current away from the voltage limit, ``constant_voltage_share`` the share of the charge
-    that passes at the limit while the current tapers.
+    ``net_ah`` is positive on charge; ``energy_wh`` is ∫V·dQ. ``constant_voltage_share`` is the
+    share of the charge that passes while the instrument holds the voltage,
+    ``constant_current_ampere`` the mean current of the rest, NaN if there is none. Where the modes
+    of the steps are not known, it is the share that passes at the segment's end voltage while the
+    current tapers.
     """
 
     net_ah: Floats
@@ -51,6 +57,7 @@ def sum_segments(
     charge_ah: Floats,
     direction: NDArray[np.int8],
     segments: Segments,
+    mode: NDArray[np.int8] | None = None,
 ) -> SegmentSums:
     """Return the sums of each segment.
 
@@ -67,12 +74,16 @@ def sum_segments(
         +1, −1 or 0 for each record; shape (n,).
     segments
         First and last records.
+    mode
+        SHAPE, CONSTANT_VOLTAGE or OTHER for each record, by the mode of its step, if any is known;
+        shape (n,).
 
     """
     parts = [
         _sum_block(
             time_second[span], voltage_volt[span], current_ampere[span], charge_ah[span],
             direction[span], Segments(block.first - span.start, block.last - span.start),
+            None if mode is None else mode[span],
         )
         for span, block in _iter_blocks(segments)
     ]  # fmt: skip
@@ -100,6 +111,7 @@ def _sum_block(
     charge_ah: Floats,
     direction: NDArray[np.int8],
     segments: Segments,
+    mode: NDArray[np.int8] | None,
 ) -> SegmentSums:
     rest = direction == 0
     begins = np.union1d(np.flatnonzero(rest[:-1] & ~rest[1:]) + 1, segments.first)
@@ -124,6 +136,8 @@ def _sum_block(
     constant, share = _constant_current_and_share(
         current_ampere, charge_ah, interval, segments, at_limit, net, duration
     )
+    if mode is not None:
+        constant, share = _by_modes(mode, charge_ah, interval, segments, constant, share)
     return SegmentSums(
         net, reduce_segments(np.add, energy, segments), duration, lowest, highest, constant, share
     )
@@ -219,6 +233,34 @@ def _constant_current_and_share(
     return np.where(some, constant, usual), tapered_ah / np.where(passed > 0, passed, np.inf)
 
 
+def _by_modes(
+    mode: NDArray[np.int8],
+    charge: Floats,
+    interval: Floats,
+    segments: Segments,
+    constant: Floats,
+    share: Floats,
+) -> tuple[Floats, Floats]:
+    """Return constant current and share by the modes of the steps, where they tell."""
+
+    def total(values: Floats, *, of: NDArray[np.bool_]) -> Floats:
+        return reduce_segments(np.add, np.where(of, values, 0.0), segments)
+
+    size = np.abs(charge)
+    every = np.ones(len(mode), np.bool_)
+    known = total(size, of=mode != SHAPE) >= TOLD * total(size, of=every)
+    held = mode == CONSTANT_VOLTAGE
+    net, held_ah = np.abs(total(charge, of=every)), total(charge, of=held)
+    sign = np.sign(total(charge, of=every))
+    by_modes = np.clip(held_ah * sign / np.where(net > 0, net, np.inf), 0.0, 1.0) + 0.0  # no -0
+    free_ah, free_second = np.abs(total(charge, of=~held)), total(interval, of=~held)
+    flows = known & (by_modes < 1 - CONSTANT) & (free_second > 0)
+    mean = 3600.0 * free_ah / np.where(flows, free_second, np.inf)
+    none = known & (by_modes >= 1 - CONSTANT)
+    constant = np.where(flows, mean, np.where(none, np.nan, constant))
+    return constant, np.where(known, by_modes, share)
+
+
 def step_resistance(
     voltage_volt: Floats, current_ampere: Floats, delay_second: Floats, first: NDArray[np.int64]
 ) -> Floats:
@@ -235,12 +277,16 @@ def step_resistance(
 
     Returns
     -------
-    Resistance in Ω, shape (k,); NaN where the first record is later than ten seconds or the jump
-    has the wrong sign.
+    Resistance in Ω, shape (k,); NaN where the first record is later than ten seconds, the jump has
+    the wrong sign, or the current before still flows or that behind has not settled.
 
     """
     jump = voltage_volt[first] - voltage_volt[first - 1]
     step = current_ampere[first] - current_ampere[first - 1]
     resistance = jump / np.where(step == 0, np.nan, step)
     good = (delay_second >= 0) & (delay_second <= STEP_SECOND) & (resistance > 0)
+    before, begun, following = (
+        np.abs(current_ampere[np.minimum(first + n, len(current_ampere) - 1)]) for n in (-1, 0, 1)
+    )
+    good &= (before <= STILL * begun) & (begun >= SETTLED * following)
     return np.where(good, resistance, np.nan)

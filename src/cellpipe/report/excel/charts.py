@@ -11,7 +11,7 @@ import polars as pl
 from cellpipe.report.excel.data_sheets import FITTED_REAL, FITTED_UPWARDS, REAL, UPWARDS
 from cellpipe.report.excel.sheets import TEXT, Book, SheetLayout
 from cellpipe.report.figures.choice import sample_evenly
-from cellpipe.report.figures.style import BLUE, ORANGE, RED, sequence_colours
+from cellpipe.report.figures.style import BLUE, GREY, ORANGE, RED, sequence_colours
 from cellpipe.report.wording import KindWords
 
 _WIDTH, _HEIGHT = 620, 380
@@ -88,7 +88,8 @@ def _cycling_chart(
     )
     for word, shown, marker in halves:
         points = layout.chart_series("cycle", name.format(word), rows)
-        chart.add_series({**points, "name": shown, **_marker_format(*marker)})
+        look = {**_marker_format(*marker), **_open_points(cycles)}
+        chart.add_series({**points, "name": shown, **look})
     chart.set_title({"name": "Capacity and Coulombic efficiency", "name_font": {"size": 12}})
     chart.set_x_axis({"name": "Cycle", "min": 0, **_AXIS})
     chart.set_y_axis({"name": f"Capacity ({unit})", "min": 0, **_AXIS})
@@ -102,6 +103,15 @@ def _cycling_chart(
         chart.set_y2_axis({**right, "num_font": {"size": 9}, "name_font": {"bold": False}})
     chart.set_legend({"position": "bottom"})
     return chart, "Capacity and Coulombic efficiency against the cycle number"
+
+
+def _open_points(cycles: pl.DataFrame) -> dict[str, Any]:
+    """Return the format of points by which cycles that are not complete are open and grey."""
+    complete = cycles.sort("cycle")["complete"].to_list()
+    if all(complete):
+        return {}
+    look = {"border": {"color": GREY}, "fill": {"none": True}}
+    return {"points": [None if whole else look for whole in complete]}
 
 
 def _nyquist_chart(

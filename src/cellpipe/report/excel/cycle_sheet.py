@@ -47,6 +47,8 @@ def cycle_columns(
         SheetColumn(
             "Reference cycle of retention", _values(rows, "retention_reference_cycle"), FIXED_0
         ),
+        SheetColumn("Retention at its rate", _values(rows, "capacity_retention_at_rate"), PERCENT),
+        SheetColumn("Reference cycle at its rate", _values(rows, "rate_reference_cycle"), FIXED_0),
         SheetColumn("Energy efficiency", _values(rows, "energy_efficiency"), PERCENT),
         SheetColumn(
             f"Mean voltage, {charge} (V)", _values(rows, "mean_charging_voltage_volt"), FIXED_4
@@ -64,9 +66,9 @@ def cycle_columns(
         SheetColumn("Highest temperature (°C)", _values(rows, "max_temperature_celsius"), FIXED_1),
         SheetColumn("Instrument's cycle", _values(rows, "vendor_cycle_count"), FIXED_0),
         SheetColumn("Rate", _values(rows, "rate_group"), FIXED_0),
-        SheetColumn("Formation", _values(rows, "formation_cycle"), TEXT, 10),
-        SheetColumn("Retention at its rate", _values(rows, "capacity_retention_at_rate"), PERCENT),
+        SheetColumn("Formation", _values(rows, "formation_cycle"), TEXT, 10, "formation_cycle"),
         *_half_cycle_columns(rows, words),
+        *_end_columns(rows, tables["half_cycles"], words),
         *_sources(rows, tables["half_cycles"], files, words),
     ]
 
@@ -100,6 +102,23 @@ def _half_cycle_columns(rows: list[Row], words: KindWords) -> list[SheetColumn]:
             ("DC resistance", "Ω", "{}_dc_resistance_ohm", FIXED_2),
         )
     ]  # fmt: skip
+
+
+def _end_columns(rows: list[Row], half_cycles: pl.DataFrame, words: KindWords) -> list[SheetColumn]:
+    """Return what each half cycle ended by, and why a cycle is not complete."""
+    ended = dict(half_cycles.select("half_cycle", "ended_by").iter_rows())
+    return [
+        SheetColumn("Not complete because", _values(rows, "incomplete_because"), TEXT, 24),
+        *(
+            SheetColumn(
+                f"Ended by, {half}",
+                [ended.get(row[f"{word}_half_cycle"]) for row in rows],
+                TEXT,
+                14,
+            )
+            for half, word in ((words.charge, "charging"), (words.discharge, "discharging"))
+        ),
+    ]
 
 
 def _values(rows: list[Row], name: str) -> list[Any]:

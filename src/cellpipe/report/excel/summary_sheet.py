@@ -25,7 +25,7 @@ from cellpipe.report.excel.sheets import (
 )
 from cellpipe.report.figures.scale import MASS_FIELDS
 from cellpipe.report.html.cell_tables import SHEET_FIELDS
-from cellpipe.report.key_numbers import no_efficiency_reason
+from cellpipe.report.key_numbers import MEAN_BASIS, no_efficiency_reason, rate_basis
 from cellpipe.report.wording import KindWords
 
 _ROWS = 64
@@ -124,7 +124,7 @@ def _numbers(
             "Initial Coulombic efficiency",
             _first_cycle_value(layout, row, cycles, "coulombic_efficiency", "initial_{}"),
             "",
-            words.efficiency or no_efficiency_reason(row),
+            row["initial_remark"] or words.efficiency or no_efficiency_reason(row),
             PERCENT,
         ),
         _mean_efficiency(layout, row, cycles),
@@ -145,13 +145,17 @@ def _first_cycle_value(
     name: str,
     factor: float = 1.0,
 ) -> object:
-    """Return a reference to the first cycle if it holds the table's value, else the value."""
-    found = cycles.sort("cycle")[column].head(1).to_list()
+    """Return a reference to the initial cycle if it holds the table's value, else the value."""
+    numbers = cycles.sort("cycle")["cycle"].to_list()
+    place = numbers.index(row["initial_cycle"]) if row["initial_cycle"] in numbers else 0
+    found = cycles.sort("cycle")[column][place : place + 1].to_list()
     value = row[name.format(column)]
     shown = None if value is None else factor * value
     if not found or found[0] is None:
         return shown
-    return formula_or_value(f"={layout.name}!{layout.letter(column)}2", factor * found[0], shown)
+    return formula_or_value(
+        f"={layout.name}!{layout.letter(column)}{place + 2}", factor * found[0], shown
+    )
 
 
 def _first_capacities(
@@ -169,7 +173,7 @@ def _first_capacities(
             name,
             _first_cycle_value(layout, row, cycles, column, "first_{}", factor),
             unit,
-            per,
+            "; ".join(filter(None, (per, row["initial_remark"]))),
             style,
         )
         for column, factor, unit, per, style in described
@@ -177,18 +181,21 @@ def _first_capacities(
 
 
 def _mean_efficiency(layout: SheetLayout, row: Row, cycles: pl.DataFrame) -> Line:
-    chosen = cycles.filter(pl.col("complete") & (pl.col("cycle") >= 2))
+    first = row["retention_reference_cycle"]
+    chosen = cycles.filter(
+        pl.col("complete"), ~pl.col("formation_cycle"), pl.col("cycle") > pl.lit(first, pl.Int64)
+    )
     values = chosen["coulombic_efficiency"].drop_nulls().to_list()
     stored: float | None = row["mean_coulombic_efficiency"]
     value: object = stored
     if values:
-        efficiency, number, complete = (
+        efficiency, number, complete, formation = (
             layout.column_range(column, cycles.height)
-            for column in ("coulombic_efficiency", "cycle", "complete")
+            for column in ("coulombic_efficiency", "cycle", "complete", "formation_cycle")
         )
-        formula = f'=AVERAGEIFS({efficiency},{number},">=2",{complete},"yes")'
+        formula = f'=AVERAGEIFS({efficiency},{number},">{first}",{complete},"yes",{formation},"no")'
         value = formula_or_value(formula, sum(values) / len(values), stored)
-    basis = "complete cycles from cycle 2 on"
+    basis = row["mean_efficiency_remark"] or MEAN_BASIS
     return ("Mean Coulombic efficiency", value, "", basis, PERCENT)
 
 
@@ -216,6 +223,14 @@ def _ageing_lines(row: Row) -> list[Line]:
              PERCENT)
             for n in RETENTION_CYCLES
         ),
+        (
+            "Retention at equal rate", row["capacity_retention_at_rate"], "",
+            rate_basis(row), PERCENT,
+        ),
+        (
+            "Retention of the check cycle", row["check_retention"], "",
+            f"cycle {row['check_cycle']} over cycle {row['check_reference_cycle']}", PERCENT,
+        ),
         ("Fade per cycle", row["fade_per_cycle"], "", f"{usual}{interval}", "0.000%"),
         ("Below 90 % from cycle", row["cycles_to_90_percent"], "", usual, FIXED_0),
         ("Below 80 % from cycle", row["cycles_to_80_percent"], "", usual, FIXED_0),
@@ -226,7 +241,7 @@ def _ageing_lines(row: Row) -> list[Line]:
         ),
         (
             "Scatter of the efficiency", row["coulombic_efficiency_standard_deviation"], "",
-            "standard deviation, complete cycles from cycle 2 on", "0.000%",
+            f"standard deviation, {MEAN_BASIS}", "0.000%",
         ),
     ]  # fmt: skip
 

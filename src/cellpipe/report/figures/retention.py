@@ -71,8 +71,8 @@ def published_retention(comparison: pl.DataFrame, baselines: pl.DataFrame) -> pl
 
 
 def own_retention(cycles: pl.DataFrame) -> pl.DataFrame:
-    """Return discharge capacity over the first one, for cycle 1 and all complete cycles."""
-    chosen = cycles.filter(pl.col("complete") | (pl.col("cycle") == 1)).sort("cycle")
+    """Return discharge capacity over the first one, for all complete cycles."""
+    chosen = cycles.filter("complete").sort("cycle")
     discharged = chosen.drop_nulls("discharging_capacity_ah")
     first = discharged["discharging_capacity_ah"][0] if discharged.height else 0.0
     if not first:

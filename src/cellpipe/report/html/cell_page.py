@@ -31,7 +31,7 @@ from cellpipe.report.html.comparison_tables import number_grid, text_grid, verdi
 from cellpipe.report.html.further_block import ShownTable, missing_table, shown_table
 from cellpipe.report.html.grid import Grid
 from cellpipe.report.html.long_lists import shorten_findings
-from cellpipe.report.key_numbers import KeyNumber, describe_cell, key_numbers
+from cellpipe.report.key_numbers import KeyNumber, describe_cell, headline
 from cellpipe.report.provenance import software_versions
 from cellpipe.report.wording import NOTHING, kind_words
 
@@ -130,7 +130,7 @@ def _text_blocks(
     return {
         "line": Block("What the cell is", lambda: describe_cell(cell, words), str),
         "key_numbers": Block(
-            "The key numbers", lambda: key_numbers(tables["cells"], words), key_number, ("cells",),
+            "The key numbers", lambda: headline(tables, words), key_number, ("cells",),
             lambda numbers: not numbers,
         ),
         "standing": Block(

@@ -70,6 +70,8 @@ def cycle_grid(cycles: pl.DataFrame, words: KindWords) -> Grid:
         GridColumn(
             f"Retention (%){_reference_suffix(cycles)}", "capacity_retention", _percent_value
         ),
+        GridColumn("At its rate (%)", "capacity_retention_at_rate", _percent_value),
+        GridColumn("Over cycle", "rate_reference_cycle", format_integer),
         GridColumn("Energy efficiency (%)", "energy_efficiency", _percent_value),
         GridColumn("Hysteresis (V)", "voltage_hysteresis_volt", format_number),
         GridColumn("C-rate (1/h)", "discharging_c_rate", format_number),
@@ -77,6 +79,7 @@ def cycle_grid(cycles: pl.DataFrame, words: KindWords) -> Grid:
         GridColumn("Start (UTC)", "start_unix_time_second", format_time, text=True),
         GridColumn("Instrument's cycle", "vendor_cycle_count", format_integer),
         GridColumn("Complete", "complete", format_text, text=True),
+        GridColumn("Not complete because", "incomplete_because", format_text, text=True),
     ]
     absent = "There are no cycles in this cell's files."
     return fold_rows(build_grid(table, columns, absent), 10, 5)

@@ -45,6 +45,7 @@ _SHEET = (
     ("Published value was converted", "baseline_initial_derived", TEXT, 13),
     ("At cycle", "cycle", FIXED_0, 9),
     ("This cell, retention", "cell_retention", PERCENT, 11),
+    ("This cell, at equal rate", "cell_retention_at_rate", PERCENT, 11),
     ("Published, low", "baseline_retention_low", PERCENT, 11),
     ("Published, high", "baseline_retention_high", PERCENT, 11),
     ("Published, printed", "baseline_retention_printed", PERCENT, 11),
@@ -134,6 +135,7 @@ def number_grid(comparison: pl.DataFrame, baselines: pl.DataFrame) -> Grid:
         GridColumn("Ratio", "capacity_ratio", format_number),
         GridColumn("At cycle", "cycle", format_integer),
         GridColumn("This cell, retention", "cell_retention", format_percent),
+        GridColumn("This cell, at equal rate", "cell_retention_at_rate", format_percent),
         GridColumn("Published then", "published", format_text, text=True),
         GridColumn(
             "This cell, loss per cycle from the first to that one",
@@ -224,7 +226,7 @@ def _own_value(row: Row, own: Row, cycles: pl.DataFrame) -> tuple[str, str]:
     if measure in {"initial_coulombic_efficiency", "mean_coulombic_efficiency"}:
         value = own[measure]
         return format_fixed(None if value is None else 100 * value, 2), ""
-    known = cycles.filter(pl.col("complete") | (pl.col("cycle") == 1)).sort("cycle")
+    known = cycles.filter("complete").sort("cycle")
     column = ("areal_discharging_capacity_mah_per_cm2" if measure == "areal_capacity"
               else "discharging_capacity_ah")  # fmt: skip
     known = known.drop_nulls(column)
@@ -234,7 +236,7 @@ def _own_value(row: Row, own: Row, cycles: pl.DataFrame) -> tuple[str, str]:
         return NOTHING, f"the cell is at cycle {numbers[-1]}" if numbers else ""
     if measure == "areal_capacity":
         return format_number(at[0], 4), "first discharge" if cycle == 1 else ""
-    first = known.filter(pl.col("cycle") == 1)[column]
+    first = known[column].head(1)
     return (format_fixed(100 * at[0] / first[0], 1), "over the first discharge") if (
         first.len() and first[0]
     ) else (NOTHING, "")  # fmt: skip

@@ -19,7 +19,12 @@ from cellpipe.report.html.cell_page import load_template
 from cellpipe.report.html.grid import Grid
 from cellpipe.report.html.long_lists import FEW, group_by_reason, shorten_findings
 from cellpipe.report.html.replicates import replicate_grid
-from cellpipe.report.key_numbers import resistance_text
+from cellpipe.report.key_numbers import (
+    bracket,
+    initial_efficiency_text,
+    mean_efficiency_text,
+    resistance_text,
+)
 from cellpipe.report.wording import (
     NOTHING,
     format_fixed,
@@ -112,19 +117,22 @@ def cell_row(row: Row, checks: int, curve: Curve | None) -> Row:
         "kind": row["configuration"] or "not known",
         "group": row["group"] or "",
         "cycles": (format_integer(row["cycles"]), row["cycles"]),
-        "capacity": (format_number(capacity, 4), capacity),
+        "capacity": (bracket(format_number(capacity, 4), row["initial_remark"]), capacity),
         "capacity_unit": unit,
         "basis": basis,
         "initial": (
-            format_percent(row["initial_coulombic_efficiency"]),
+            initial_efficiency_text(row, 1),
             row["initial_coulombic_efficiency"],
         ),
-        "mean": (
-            format_percent(row["mean_coulombic_efficiency"], 2),
-            row["mean_coulombic_efficiency"],
-        ),
+        "initial_remark": (row["initial_remark"] or "").partition(": ")[0],
+        "mean": (mean_efficiency_text(row), row["mean_coulombic_efficiency"]),
         "retention": (format_percent(row["capacity_retention"]), row["capacity_retention"]),
         "retention_at": _retention_basis(row),
+        "at_rate": (
+            format_percent(row["capacity_retention_at_rate"]),
+            row["capacity_retention_at_rate"],
+        ),
+        "at_rate_at": _rate_basis(row),
         "resistance": (
             resistance,
             row["last_interfacial_resistance_ohm"] if areal is None else areal,
@@ -170,6 +178,18 @@ def _retention_basis(row: Row) -> str:
     if row["retention_cycle"] is None:
         return ""
     return f"cycle {row['retention_cycle']} over {row['retention_reference_cycle']}"
+
+
+def _rate_basis(row: Row) -> str:
+    if row["retention_at_rate_cycle"] is None:
+        return ""
+    basis = (
+        f"cycle {row['retention_at_rate_cycle']} over {row['retention_at_rate_reference_cycle']}"
+    )
+    if row["check_retention"] is None:
+        return basis
+    check = f"cycle {row['check_cycle']} over {row['check_reference_cycle']}"
+    return f"{basis}; check {format_percent(row['check_retention'])}, {check}"
 
 
 def _capacity_sparkline(curve: Curve | None) -> str:

@@ -12,8 +12,9 @@ def replicate_grid(cells: pl.DataFrame, cycles: pl.DataFrame) -> Grid:
     """Return one row per group of at least two cells.
 
     A number is averaged over the cells of a group only if all cells that have it have it on the
-    same basis; retention at the last cycle that all of them completed, over the same reference
-    cycle. The standard deviation is the sample's (n − 1).
+    same basis, first ones over those whose initial cycle is what it seems; retention at the last
+    cycle that all of them completed, over the same reference cycle. The standard deviation is the
+    sample's (n − 1).
     """
     body = []
     for (name,), group in (
@@ -35,9 +36,10 @@ def replicate_grid(cells: pl.DataFrame, cycles: pl.DataFrame) -> Grid:
 
 
 def _numbers(group: pl.DataFrame, cycles: pl.DataFrame) -> tuple[str, ...]:
+    plain = group.filter(pl.col("initial_remark").is_null())
     return (
-        _capacity(group),
-        _format_mean(_values(group, "initial_coulombic_efficiency", 100), 2),
+        _capacity(plain),
+        _format_mean(_values(plain, "initial_coulombic_efficiency", 100), 2),
         _format_mean(_values(group, "mean_coulombic_efficiency", 100), 2),
         _retention(group, cycles),
         _resistance(group),

@@ -14,7 +14,7 @@ from cellpipe.report.html.cell_page import load_template
 from cellpipe.report.html.cell_tables import SHEET_FIELDS
 from cellpipe.report.html.grid import Grid
 from cellpipe.report.html.replicates import replicate_grid
-from cellpipe.report.key_numbers import key_numbers
+from cellpipe.report.key_numbers import headline
 from cellpipe.report.wording import NOTHING, format_percent, kind_words
 
 
@@ -70,7 +70,7 @@ def number_grid(cells: Cells) -> Grid:
     """Return the key numbers of each cell, one column per cell."""
     columns = []
     for cell, tables in cells:
-        keys = key_numbers(tables["cells"], kind_words(cell))
+        keys = headline(tables, kind_words(cell))
         first, *others = keys or (None,)
         column = {key.name: f"{key.value} ({key.basis})" for key in others if key}
         if first:  # named in the cell's own words; the row covers all cells
