@@ -101,6 +101,7 @@ def _growth_row(
         "law": law.law, "law_probability": law.probability, "trend": law.trend,
         "no_change_chance": law.chance, "exponent": law.exponent,
         "exponent_standard_error": law.exponent_error, "jumps": len(law.jumps),
+        "odd_spectrum": None if law.odd is None else int(points["spectrum"][law.odd]),
         **_law_columns(law),
     }  # fmt: skip
     if law.jumps:
@@ -146,7 +147,8 @@ def _repeatability(spectra: pl.DataFrame) -> float | None:
 def _jump_findings(law: Growth | None, points: pl.DataFrame) -> list[Finding]:
     if law is None:
         return []
-    return [
+    odd = [] if law.odd is None else [_odd_finding(points, law.odd)]
+    return odd + [
         Finding(
             "warning", "resistance_jumped",
             f"The interfacial resistance {'rose' if step > 0 else 'fell'} by {abs(step):.3g} Ω at "
@@ -156,6 +158,16 @@ def _jump_findings(law: Growth | None, points: pl.DataFrame) -> list[Finding]:
         )
         for place, step in law.jumps
     ]  # fmt: skip
+
+
+def _odd_finding(points: pl.DataFrame, place: int) -> Finding:
+    sentence = (
+        f"The interfacial resistance of spectrum {points['spectrum'][place]} is "
+        f"{points['resistance'][place]:.4g} Ω, between {points['resistance'][place - 1]:.4g} and "
+        f"{points['resistance'][place + 1]:.4g} Ω: it is left out of the law. Was the cell at "
+        "rest, and well connected?"
+    )
+    return Finding("warning", "resistance_odd", sentence, 1)
 
 
 ANALYSIS = Analysis(

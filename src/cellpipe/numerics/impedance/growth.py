@@ -16,7 +16,7 @@ circuit. It is fitted together with the law, so that it does not count as growth
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -36,6 +36,7 @@ _MOST_JUMPS = 3
 _JUMP_EVIDENCE = 10.0  # least decrease of the criterion for a jump
 _JUMP_NOISES = 6.0
 _JUMP_SHARE = 0.05  # of the resistance
+_ODD = 4.0  # times the distance of its neighbours, or its error
 _FEWEST_FOR_JUMPS = 8
 
 
@@ -51,7 +52,8 @@ class Growth:
     error (ohm per unit of time to the m; ohm for a law with a time constant), ``parameter`` (the
     exponent; the time constant; the time of a knee or jump), ``start`` and ``rate_after`` (of a
     knee, ohm per unit of time) are those of the verdict. ``jumps`` holds the index before which the
-    resistance jumped and the step in ohm, for each jump.
+    resistance jumped and the step in ohm, for each jump. ``odd`` is the index of the one resistance
+    without which the law describes the others.
     """
 
     law: str
@@ -68,6 +70,7 @@ class Growth:
     start: float
     rate_after: float
     jumps: tuple[tuple[int, float], ...]
+    odd: int | None = None
 
 
 @dataclass(frozen=True)
@@ -107,8 +110,35 @@ def fit_growth(time_since: Floats, resistance_ohm: Floats, error_ohm: Floats) ->
     """
     if len(time_since) < FEWEST or time_since[-1] <= time_since[0]:
         return None
-    scale = float(time_since[-1])
-    data = _build_data(time_since / scale, resistance_ohm, error_ohm)
+    data = _build_data(time_since / float(time_since[-1]), resistance_ohm, error_ohm)
+    found = _fit(data, float(time_since[-1]))
+    if found.law != NO_LAW or len(time_since) <= FEWEST:
+        return found
+    odd = _find_odd(data)
+    if odd is None:
+        return found
+    kept = np.arange(len(time_since)) != odd
+    without = _build_data(
+        time_since[kept] / float(time_since[kept][-1]), resistance_ohm[kept], error_ohm[kept]
+    )
+    again = _fit(without, float(time_since[kept][-1]))
+    if again.law == NO_LAW or again.jumps:
+        return found
+    return replace(again, odd=odd)
+
+
+def _find_odd(data: _Data) -> int | None:
+    """Return the one resistance that is far from the line between its neighbours; None if none."""
+    off = np.zeros(len(data.time))
+    share = np.diff(data.time)[1:] / np.maximum(data.time[2:] - data.time[:-2], 1e-300)
+    line = share * data.resistance[:-2] + (1 - share) * data.resistance[2:]
+    off[1:-1] = np.abs(data.resistance[1:-1] - line)
+    odd = int(np.argmax(off))
+    beside = (data.resistance[odd - 1], data.resistance[odd + 1]) if off[odd] else (0.0, 0.0)
+    return odd if off[odd] > _ODD * max(abs(beside[0] - beside[1]), data.error[odd]) else None
+
+
+def _fit(data: _Data, scale: float) -> Growth:
     chance, trend = _chance_and_trend(data)
     if trend == "unchanged":
         fits = {"constant": data.fit("constant")}

@@ -19,14 +19,15 @@ import numpy as np
 from cellpipe.numerics.impedance.elements import Floats
 
 LAWS = (
-    "constant", "square root", "linear", "power", "logarithmic", "saturating", "exponential", "knee",
-    "jump",
+    "constant", "square root", "linear", "power", "logarithmic", "saturating", "exponential",
+    "knee", "jump",
 )  # fmt: skip
 TIMED = ("logarithmic", "saturating", "exponential")  # laws with a time constant
 LOWEST, HIGHEST = 0.05, 4.0  # exponents of a power
 _EXPONENTS = np.geomspace(LOWEST, HIGHEST, 45)
 _TIMES = np.geomspace(0.01, 3.0, 40)  # time constants, in the length of the series
 _CORRELATIONS = (0.0, 0.25, 0.5, 0.7, 0.85)
+_OPPOSED = 5.0  # times the whole change; no part of a law is larger
 _MOST_PLACES = 40  # of a start or a knee, on the coarse grid
 _WIDTHS = (0.5, 0.15, 0.04)  # of the finer and finer grids around the best shape
 FLOOR = 0.25  # squared standard errors; less scatter counts as none
@@ -80,11 +81,11 @@ class Shape:
             power: Floats = since**self.parameter
             return power
         scaled = since / self.parameter
-        rises = {
-            "logarithmic": np.log1p, "saturating": lambda x: -np.expm1(-x),
-            "exponential": lambda x: np.expm1(np.minimum(x, 300.0)),
-        }  # fmt: skip
-        return np.asarray(rises[self.law](scaled), np.float64)
+        if self.law == "logarithmic":
+            return np.asarray(np.log1p(scaled), np.float64)
+        if self.law == "saturating":
+            return np.asarray(-np.expm1(-scaled), np.float64)
+        return np.asarray(np.expm1(np.minimum(scaled, 300.0)), np.float64)
 
 
 @dataclass(frozen=True)
@@ -222,8 +223,12 @@ def _solve(stacked: Floats, target: Floats, correlation: float) -> tuple[Floats,
     right = np.einsum("snp,n->sp", scaled, wanted)
     amounts = np.einsum("spq,sq->sp", np.linalg.pinv(normal, rcond=1e-11), right) / size[:, 0]
     whitened = wanted - np.einsum("snp,sp->sn", design, amounts)
-    plain = target - np.einsum("snp,sp->sn", stacked, amounts)
-    return amounts, np.sum(whitened**2, axis=1), np.sum(plain**2, axis=1)
+    parts = stacked * amounts[:, None, :]
+    plain = target - parts.sum(axis=2)
+    misfit = np.sum(whitened**2, axis=1)
+    opposed = np.ptp(parts[:, :, 1:], axis=1).max(axis=1, initial=0.0) > _OPPOSED * np.ptp(target)
+    misfit[opposed] = np.inf  # two columns that cancel each other tell nothing
+    return amounts, misfit, np.sum(plain**2, axis=1)
 
 
 def _whiten(values: Floats, correlation: float, axis: int) -> Floats:
