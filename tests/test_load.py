@@ -345,7 +345,7 @@ def test_the_history_levels_off_and_keeps_the_last_of_each_kind(
                 file.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             sizes.append((tmp_path / "ledger.sqlite").stat().st_size)
     assert max(counts) <= 1.1 * 1_050 + 100
-    assert max(sizes[20:]) == max(sizes[:20])
+    assert max(sizes[20:]) <= 1.02 * max(sizes[:20])  # a page of the file more or less
     kept = read_events(ledger.database)
     assert {event.subject for event in kept} >= {f"early {n}" for n in range(50)}
     assert [e.numbers["n"] for e in kept if e.subject == "C7"][-3:] == [57, 58, 59]

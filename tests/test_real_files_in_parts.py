@@ -9,6 +9,8 @@ import numpy as np
 import polars as pl
 import pytest
 
+from cellpipe.core.recordings.energies import CHARGES
+from cellpipe.core.recordings.records import last_digit
 from cellpipe.formats import read
 from made_parts import MadeCell
 
@@ -57,9 +59,12 @@ def assert_as_whole(frames: dict[str, pl.DataFrame], whole: pl.DataFrame) -> Mad
     assert found["direction"].to_list() == expected["direction"].to_list()
     largest = expected["capacity_ah"].max()
     assert isinstance(largest, float)
-    for name in ("capacity_ah", "energy_wh"):
+    known = [whole[counter].to_numpy() for counter in CHARGES if counter in whole.columns]
+    digit = max((last_digit(values[np.isfinite(values)]) for values in known), default=0.0)
+    volt = float(whole["voltage_volt"].abs().max() or 0.0)  # type: ignore[arg-type]
+    for name, finest in (("capacity_ah", 0.0), ("energy_wh", digit * volt)):  # as it is counted
         assert found[name].to_list() == pytest.approx(
-            expected[name].to_list(), rel=1e-6, abs=1e-6 * largest
+            expected[name].to_list(), rel=1e-6, abs=max(1e-6 * largest, finest)
         )
     return cell
 

@@ -22,7 +22,7 @@ def csv_faults(lab: Lab, name: str, content: bytes, cell_id: str) -> list[str]:
 def bdf_faults(lab: Lab, content: bytes, sha256: str) -> list[str]:
     """Return the columns of a .bdf.csv that are not those of the raw file's tables.
 
-    The schemas say what the format calls a column.
+    The schemas say what the format calls a column. A step without a word has its mode in its place.
     """
     stored: dict[str, list[Any]] = {}
     for table in ("impedance", "timeseries"):
@@ -30,6 +30,8 @@ def bdf_faults(lab: Lab, content: bytes, sha256: str) -> list[str]:
         frame = pl.read_parquet(path) if path.is_file() else pl.DataFrame()
         names = {n: c.bdf for n, c in load_schema(table).columns.items() if c.bdf}
         stored |= {names[n]: frame[n].to_list() for n in frame.columns if n in names}
+        if "step_mode" in frame.columns and not any(stored.get("Step Type", [])):
+            stored["Step Type"] = frame["step_mode"].to_list()
     return _faults(content, stored)
 
 

@@ -29,6 +29,7 @@ from cellpipe.numerics.cycling.runs import (
     find_faint_steps,
     find_flowing_rests,
     find_segments,
+    split_segments,
 )
 from cellpipe.numerics.cycling.segment_sums import CONSTANT_VOLTAGE, OTHER, SHAPE
 from cellpipe.numerics.cycling.witnesses import Charges, weigh_charges
@@ -39,6 +40,8 @@ RESTING = ("rest", "impedance")
 CONTROLLED = ("CC", "CP", "CR", "ramp", "pulse", "profile")  # not a constant voltage
 TAPERING = ("CV", "CCCV", "driven")  # their current may fall as low as it likes
 HELD = (*TAPERING, "CC", "CP", "CR")  # modes of steps that pass charge one way
+HOLE, LEAST_HOLE_SECOND = 10.0, 600.0  # times the usual interval, and s: records are missing
+BACK = 0.02  # of the voltage's range, by which it goes back
 SPARSE = 0.05  # of the records; a counter that is missing in more was written in some only
 
 
@@ -80,7 +83,43 @@ def find_flow(timeseries: pl.DataFrame) -> Flow:
         )
     )
     segments = find_segments(direction, charges.charge_ah, time, voltage)
+    holes = _find_holes(timeseries, direction, segments, time, voltage)
+    if len(holes):
+        charges.charge_ah[holes] = 0.0  # what passed there is not known, nor in which direction
+        segments = split_segments(segments, holes)
     return Flow(direction, charges, segments)
+
+
+def _find_holes(
+    timeseries: pl.DataFrame,
+    direction: NDArray[np.int8],
+    segments: Segments,
+    time: Floats,
+    voltage: Floats,
+) -> NDArray[np.int64]:
+    """Return the records within segments before which others are missing.
+
+    The time leaps, and the instrument's cycle or step number leaps with it, or the voltage goes
+    back while the current goes on.
+    """
+    interval = np.diff(time)
+    far = np.flatnonzero(interval > LEAST_HOLE_SECOND) + 1
+    far = far[(direction[far] != 0) & (direction[far - 1] == direction[far])]
+    if not len(far):
+        return np.zeros(0, np.int64)
+    driven = (direction[1:] != 0) & (direction[:-1] == direction[1:])
+    far = far[interval[far - 1] > HOLE * float(np.median(interval[driven]))]
+    owner = np.searchsorted(segments.first, far, side="right") - 1
+    inside = (owner >= 0) & (far > segments.first[owner]) & (far <= segments.last[owner])
+    far = far[inside]
+    window = float(np.ptp(voltage))
+    leaps = direction[far] * (voltage[far] - voltage[far - 1]) < -BACK * window
+    for name, least in (("step_count", 2), ("cycle_count", 1)):
+        if name in timeseries.columns and not timeseries[name].null_count():
+            number = timeseries[name].to_numpy()
+            leaps |= number[far] - number[far - 1] >= least
+    found: NDArray[np.int64] = far[leaps]
+    return found
 
 
 def _counters(timeseries: pl.DataFrame) -> tuple[Counter, ...]:

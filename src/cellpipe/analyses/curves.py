@@ -27,7 +27,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from cellpipe.analyses.half_cycle_segments import add_charge
-from cellpipe.analyses.half_cycles import add_half_cycles, potential, recording
+from cellpipe.analyses.half_cycles import add_half_cycles, potential
+from cellpipe.analyses.missing_pieces import recording
 from cellpipe.core.contracts import empty_table
 from cellpipe.core.model import Analysis, Cell, Finding, Result, Tables
 from cellpipe.numerics.cycling.differentiate import (

@@ -21,6 +21,7 @@ from cellpipe.analyses.missing_pieces import (
     begins_within,
     find_missing_pieces,
     missing_pieces_findings,
+    recording,
     split_lost_half_cycles,
 )
 from cellpipe.core.model import Analysis, Cell, Finding, Result, Tables
@@ -60,12 +61,6 @@ def add_half_cycles(segments: pl.DataFrame) -> pl.DataFrame:
     )
     numbered = ordered.with_columns(pl.Series("half_cycle", numbers, dtype=pl.Int64))
     return split_lost_half_cycles(numbered)
-
-
-def recording(table: pl.DataFrame) -> pl.Expr:
-    """Return what names the recording of each row: that of joined files, else its file."""
-    joined = ["recording_sha256"] if "recording_sha256" in table.columns else []
-    return pl.coalesce(*joined, "file_sha256")
 
 
 def _has_several_files(segments: pl.DataFrame) -> bool:

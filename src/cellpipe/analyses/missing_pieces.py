@@ -1,9 +1,11 @@
 """Current that was not recorded: half cycles lost between two files, and pieces of one.
 
-Two files may leave out what ran between them. If the next file goes on in the direction of the one
-before it, the two would be one half cycle, with the charge of both. They are two, and one of the
-other direction was lost, if together they hold more than a half cycle does and the voltage went
-back in between. They are one with a piece missing if the voltage went on in between.
+Two files, or a file of which records are missing, may leave out what ran between them. If the next
+records go on in the direction of those before, the two would be one half cycle, with the charge of
+both. They are two, and one of the other direction was lost, if together they hold more than a half
+cycle does and the voltage went back in between, or if the instrument's own number of the cycle or,
+within a file, of the step went on. They are one with a piece missing if the voltage went on in
+between.
 """
 
 from __future__ import annotations
@@ -20,10 +22,17 @@ _STUB = 0.05  # of the charge of both files; with less before the gap, there was
 _BACK, _WHOLLY_BACK = 0.25, 0.75  # of the voltage's way that it went back between two files
 _ON_VOLT, _ON_STEPS = 0.01, 3.0  # the voltage went on: V, and of its change between records
 _BEGUN, _BEGUN_SECOND = 5.0, 60.0  # a step began before the data: record intervals, and s
+_LONG = 0.5  # of the usual half cycle: a gap that may hold another one
 _LITTLE = 0.01  # of the charge; if the gap can't hold more, nothing is missing
 _LESS = 0.97  # of the usual charge: a piece of the half cycle is missing
 
 Floats = NDArray[np.float64]
+
+
+def recording(table: pl.DataFrame) -> pl.Expr:
+    """Return what names the recording of each row: that of joined files, else its file."""
+    joined = ["recording_sha256"] if "recording_sha256" in table.columns else []
+    return pl.coalesce(*joined, "file_sha256")
 
 
 def split_lost_half_cycles(segments: pl.DataFrame) -> pl.DataFrame:
@@ -36,6 +45,8 @@ def split_lost_half_cycles(segments: pl.DataFrame) -> pl.DataFrame:
         ((pl.col("excess") > more) & (pl.col("back") > _BACK))
         | (pl.col("excess") > _TWICE)
         | (pl.col("excess").is_null() & (pl.col("back") > _WHOLLY_BACK))
+        | (pl.col("counted_on") & (pl.col("is_hole") | pl.col("is_long")))
+        | (pl.col("is_hole") & ((pl.col("excess") > _MORE) | pl.col("steps_on")))
     )
     added = np.zeros(segments.height, np.int64)
     added[lost["place"].to_numpy()] = 1
@@ -58,11 +69,12 @@ def find_missing_pieces(segments: pl.DataFrame) -> pl.DataFrame:
     """
     same = pl.col("direction") == pl.col("direction").shift(1)
     other = pl.col("half_cycle") != pl.col("half_cycle").shift(1)
-    file = pl.col("file_sha256") != pl.col("file_sha256").shift(1)
+    name = recording(segments)
+    file = name != name.shift(1)
     gap = pl.col("start_unix_time_second") - pl.col("end_unix_time_second").shift(1)
     lost = segments.with_row_index("place").select(
         pl.col("half_cycle").shift(1), gap.alias("gap_second"), "place",
-        pl.lit(value=True).alias("whole"), found=same & other & file,
+        pl.lit(value=True).alias("whole"), found=same & other & (file | _is_hole()),
     ).filter("found").drop("found")  # fmt: skip
     joints = _joints(segments)
     went_on = joints.filter("could_pass").filter(
@@ -102,8 +114,9 @@ def missing_pieces_findings(segments: pl.DataFrame) -> tuple[Finding, ...]:
                      else f"in half cycle {half_cycle}{hours} {what}")  # fmt: skip
     more = f", and {missing.height - 5} more" if missing.height > 5 else ""
     sentence = (
-        f"Between two files records are missing: {', '.join(parts)}{more}. The charges on both "
-        "sides are not added, and the cycle is not complete. Look for the file in between."
+        f"Records are missing between files, or within one: {', '.join(parts)}{more}. The charges "
+        "on both sides are not added, and the cycle is not complete. Look for the file that has "
+        "them."
     )
     return (Finding("warning", "records_missing", sentence, missing.height),)
 
@@ -113,19 +126,31 @@ def _had_begun(start: pl.Expr) -> pl.Expr:
     return start > pl.max_horizontal(_BEGUN * interval, pl.lit(_BEGUN_SECOND))
 
 
+def _is_hole() -> pl.Expr:
+    """Return whether a segment goes on behind records that are missing from its file."""
+    return (
+        (pl.col("last_file_sha256").shift(1) == pl.col("file_sha256"))
+        & (pl.col("direction") == pl.col("direction").shift(1))
+        & (pl.col("segment") == pl.col("segment").shift(1) + 1)
+        & pl.col("rest_voltage_before_volt").is_null()
+    ).fill_null(value=False)
+
+
 def _joints(segments: pl.DataFrame) -> pl.DataFrame:
     """Return the segments that continue a half cycle of another file, and how.
 
     ``back`` is the share of the voltage's way that it went back, ``on`` how far it went on, V, both
     from the end of one file to the start of the other; ``excess`` is the charge of the half cycle
-    over the usual one of its direction, null where it is the only one; ``begun`` is whether the
-    instrument's step had begun before the file; ``before`` and ``total`` are the charges before the
-    gap and on both sides, Ah; ``first`` is whether the half cycle is the first of its direction,
-    which may hold more than the others. ``like`` is whether the current is the same on both sides,
-    ``could_pass`` whether more than a hundredth of the charge could have passed in the gap. Files
-    that follow each other within two records are not among them.
+    over the usual one of its direction, null where it is the only one but for a running one;
+    ``begun`` is whether the instrument's step had begun before the file; ``before`` and ``total``
+    are the charges before the gap and on both sides, Ah; ``first`` is whether the half cycle is the
+    first of its direction, which may hold more than the others. ``like`` is whether the current is
+    the same on both sides, ``could_pass`` whether more than a hundredth of the charge could have
+    passed in the gap. Files that follow each other within two records are not among them; records
+    that are missing within a file are (``is_hole``).
     """
     sign = pl.when(pl.col("direction") == "charge").then(1.0).otherwise(-1.0)
+    name = recording(segments)
     gap = pl.col("start_unix_time_second") - pl.col("end_unix_time_second").shift(1)
     interval = pl.col("duration_second") / pl.col("records")
     usual = pl.max_horizontal(interval, interval.shift(1))
@@ -134,7 +159,14 @@ def _joints(segments: pl.DataFrame) -> pl.DataFrame:
         & pl.col("rest_voltage_before_volt").is_null()
     )  # fmt: skip
     total = pl.col("capacity_ah").sum().over("half_cycle", "direction")
-    wholes = segments.group_by("half_cycle", "direction").agg(pl.col("capacity_ah").sum())
+    is_running = (pl.col("half_cycle") == pl.col("half_cycle").last()) & (
+        pl.col("records_after").last() == 0
+    )
+    wholes = (
+        segments.filter(~is_running)
+        .group_by("half_cycle", "direction")
+        .agg(pl.col("capacity_ah").sum())
+    )
     current = pl.col("start_current_ampere").abs()
     reached = pl.col("reached_voltage_volt").shift(1)
     begin = pl.col("start_voltage_volt").first().over("half_cycle")
@@ -146,15 +178,23 @@ def _joints(segments: pl.DataFrame) -> pl.DataFrame:
             first=pl.col("half_cycle") == pl.col("half_cycle").first().over("direction"),
             gap_second=gap,
             could_pass=(gap * current / 3600 >= _LITTLE * total).fill_null(value=True),
+            step_changes_before=pl.col("step_changes").shift(1),
             like=(current / pl.col("reached_current_ampere").shift(1) - 1).abs() <= SAME_RATE,
             on=sign * (pl.col("start_voltage_volt") - reached),
             way=sign * (reached - begin),
             begun=_had_begun(pl.col("start_step_time_second"))
             & pl.col("rest_voltage_before_volt").is_null(),
+            is_hole=_is_hole(),
+            is_long=(gap >= _LONG * pl.col("duration_second").median()).fill_null(value=False),
+            counted_on=(
+                pl.col("vendor_cycle_count") > pl.col("vendor_cycle_count").shift(1)
+            ).fill_null(value=False),
             joint=(pl.col("half_cycle") == pl.col("half_cycle").shift(1))
             & (pl.col("direction") == pl.col("direction").shift(1))
-            & (pl.col("file_sha256") != pl.col("file_sha256").shift(1))
-            & ~seamless.fill_null(value=False),
+            & (((name != name.shift(1)) & ~seamless.fill_null(value=False)) | _is_hole()),
+        )
+        .with_columns(
+            steps_on=(pl.col("step_changes_before") & pl.col("like")).fill_null(value=False)
         )
         .filter("joint")
         .with_columns(back=-pl.col("on") / pl.max_horizontal("way", pl.lit(1e-3)))

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from cellpipe.core.recordings.energies import CHARGES
 from cellpipe.numerics.cycling.record_alignment import (
     CLOCK_SECOND,
     NUMBER,
@@ -23,7 +24,7 @@ from cellpipe.store.overlaps import Overlap
 from cellpipe.store.snapshot import LedgerSnapshot
 
 _RULE = 1  # to be raised when the comparison changes: all is compared again
-_COUNTERS = ("vendor_charging_capacity_ah", "vendor_discharging_capacity_ah", "net_capacity_ah")
+_COUNTERS = (*CHARGES, "net_capacity_ah")
 _COUNTS = (NUMBER, "cycle_count")
 _COLUMNS = (
     "test_time_second", "unix_time_second", "voltage_volt", "current_ampere", *_COUNTERS, *_COUNTS

@@ -9,6 +9,7 @@ what passed is told by the step time, by a time of day that wraps, or by the clo
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,6 +22,19 @@ _FEW = 3  # records in a row that may be off
 _RESTARTS = 0.9  # of the records, in which the test time is the step time
 
 
+class Clocks(NamedTuple):
+    """What tells the time of each record, s; shape (n,).
+
+    ``time``, ``step_time`` and ``clock`` are test time, time in the step and absolute time, NaN
+    where not recorded; ``new_step`` is True at the first record of each step.
+    """
+
+    time: Floats
+    step_time: Floats
+    clock: Floats
+    new_step: Flags
+
+
 @dataclass
 class ElapsedTimes:
     """Test time in s, put right; which records were placed, can't be used, or begin anew; (n,)."""
@@ -31,19 +45,9 @@ class ElapsedTimes:
     begins_anew: Flags
 
 
-def repair_elapsed_times(
-    time: Floats, step_time: Floats, clock: Floats, new_step: Flags
-) -> ElapsedTimes:
-    """Put test times right that go back.
-
-    Parameters
-    ----------
-    time, step_time, clock
-        Test time, time in the step and absolute time, s; NaN where not recorded; shape (n,).
-    new_step
-        True at the first record of each step; shape (n,).
-
-    """
+def repair_elapsed_times(clocks: Clocks) -> ElapsedTimes:
+    """Put test times right that go back."""
+    time, step_time, clock, new_step = clocks
     flags = np.zeros((3, time.size), np.bool_)
     found = ElapsedTimes(time.copy(), *flags)
     falls = np.flatnonzero(np.diff(time) < 0) + 1
@@ -54,7 +58,7 @@ def repair_elapsed_times(
             continue
         run = None if restarts else _find_run(time, fall)
         if run is None:
-            passed = _time_passed(time, step_time, clock, new_step, fall)
+            passed = _time_passed(clocks, fall)
             found.begins_anew[fall] = True
             added[fall] = time[fall - 1] - time[fall] + passed
             continue
@@ -114,8 +118,9 @@ def _place(
             found.is_lost[at] = True
 
 
-def _time_passed(time: Floats, step_time: Floats, clock: Floats, new_step: Flags, at: int) -> float:
+def _time_passed(clocks: Clocks, at: int) -> float:
     """Return how much time passed before a record at which the test time goes back for good."""
+    time, step_time, clock, new_step = clocks
     before, shown = time[at - 1], time[at]
     within = step_time[at] - step_time[at - 1]
     if not new_step[at] and within >= 0:
@@ -136,20 +141,13 @@ def _time_passed(time: Floats, step_time: Floats, clock: Floats, new_step: Flags
     return float(next((value for value in told if 0 <= value <= 2 * usual), 0.0))
 
 
-def find_leaps(time: Floats, step_time: Floats, clock: Floats, new_step: Flags) -> Floats:
+def find_leaps(clocks: Clocks) -> Floats:
     """Return how far the test time leaps ahead before each record, s; 0 where it does not.
 
     It does where it goes on by far more than the records' usual interval, while step time or clock
     go on by about that: two against one.
-
-    Parameters
-    ----------
-    time, step_time, clock
-        Test time, time in the step and absolute time, s; NaN where not recorded; shape (n,).
-    new_step
-        True at the first record of each step; shape (n,).
-
     """
+    time, step_time, clock, new_step = clocks
     leaps = np.zeros(time.size)
     passed = np.diff(time)
     usual = np.maximum(np.append(0.0, passed[:-1]), np.append(passed[1:], 0.0))

@@ -15,15 +15,14 @@ import polars as pl
 from cellpipe.core.model import Finding
 from cellpipe.core.recordings.clocks import UNITS, find_paces
 from cellpipe.core.recordings.counted_spikes import find_counted_spikes
-from cellpipe.core.recordings.elapsed_times import find_leaps, repair_elapsed_times
+from cellpipe.core.recordings.elapsed_times import Clocks, find_leaps, repair_elapsed_times
 from cellpipe.core.recordings.energies import CHARGES
 from cellpipe.core.recordings.order import order_findings
 from cellpipe.core.recordings.records import Flags, Floats, Records, growth, is_empty
-from cellpipe.core.recordings.spikes import find_current_spike
+from cellpipe.core.recordings.spikes import MOST_SPIKES, find_current_spike
 
 _FEWEST = 10  # records
 _SAMPLE = 5_000  # rows that suffice to compare clocks
-_MOST_SPIKES = 5
 _UNIT = 0.02  # of a factor: it is that of a unit
 _SAME = 0.2  # of the counted charge
 _MANY = 0.2  # of the records, at which the time goes back: the rows are out of order
@@ -168,6 +167,15 @@ def _values(table: pl.DataFrame, name: str) -> Floats:
     return table[name].cast(pl.Float64).fill_null(np.nan).to_numpy()
 
 
+def _clocks(table: pl.DataFrame, records: Records) -> Clocks:
+    return Clocks(
+        table["test_time_second"].to_numpy(),
+        _values(table, "step_time_second"),
+        _values(table, "unix_time_second"),
+        np.append(False, records.is_apart),
+    )
+
+
 def _repair_times(table: pl.DataFrame) -> Repair:
     """Put test times right that go back; set records aside whose time nothing tells."""
     if not _goes_back(table):
@@ -176,10 +184,8 @@ def _repair_times(table: pl.DataFrame) -> Repair:
     found = order_findings(table, records)
     if any(finding.code in {"records_reversed", "records_doubled"} for finding in found):
         return Repair(table)
-    time = table["test_time_second"].to_numpy()
-    step_time, clock = (_values(table, n) for n in ("step_time_second", "unix_time_second"))
-    new_step = np.append(False, records.is_apart)
-    times = repair_elapsed_times(time, step_time, clock, new_step)
+    clocks = _clocks(table, records)
+    time, times = clocks.time, repair_elapsed_times(clocks)
     kept = times.time[~times.is_lost]
     if times.is_lost.sum() > _MOST_LOST * table.height or (np.diff(kept) < 0).any():
         return Repair(table)
@@ -211,9 +217,8 @@ def _repair_leaps(table: pl.DataFrame) -> Repair:
     """Take back where the test time leaps ahead for good and the other clocks do not."""
     if not {"unix_time_second", "step_time_second"} & {*table.columns} or _goes_back(table):
         return Repair(table)
-    time = table["test_time_second"].to_numpy()
-    step_time, clock = (_values(table, n) for n in ("step_time_second", "unix_time_second"))
-    leaps = find_leaps(time, step_time, clock, np.append(False, Records.of(table).is_apart))
+    clocks = _clocks(table, Records.of(table))
+    time, leaps = clocks.time, find_leaps(clocks)
     number = int(np.count_nonzero(leaps))
     if not number:
         return Repair(table)
@@ -287,7 +292,7 @@ def _drop_spikes(table: pl.DataFrame) -> Repair:
     at: list[int] = []
     found: list[Finding] = []
     rows = []
-    for _ in range(_MOST_SPIKES):
+    for _ in range(MOST_SPIKES):
         records = Records.of(table)
         spike = find_current_spike(table, records)
         at = [spike] if spike is not None else find_counted_spikes(table, records)

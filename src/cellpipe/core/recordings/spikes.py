@@ -92,7 +92,10 @@ def _find_current_spike(records: Records) -> int | None:
         return None
     before, after = float(current[at - 1]), float(current[at + 1])
     others = np.setdiff1d(find_outliers(np.abs(current)), [at])  # one spike hides no other
-    beyond = _beyond_others(np.delete(current, others), at - int((others < at).sum()))
+    usual, place = current, at
+    if others.size:
+        usual, place = np.delete(current, others), at - int((others < at).sum())
+    beyond = _beyond_others(usual, place)
     if beyond <= _CURRENT_OUTSIDE:
         return None
     own_step = np.isin([at, at + 1], records.begins).all()
@@ -108,8 +111,8 @@ def _beyond_others(values: Floats, at: int) -> float:
 
     0 too where all others are the same.
     """
-    low = min(values[:at].min(), values[at + 1 :].min())
-    high = max(values[:at].max(), values[at + 1 :].max())
+    low = min(part.min(initial=np.inf) for part in (values[:at], values[at + 1 :]))
+    high = max(part.max(initial=-np.inf) for part in (values[:at], values[at + 1 :]))
     beyond = float(max(low - values[at], values[at] - high, 0.0))
     return beyond / float(high - low) if high > low else 0.0
 

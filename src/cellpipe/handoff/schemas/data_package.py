@@ -4,7 +4,8 @@ The files are those that ``cellpipe export tables`` writes, beside which the des
 Properties that the standard does not have: of a field ``unit``, ``qudt``, ``quantity``, ``bdf``,
 ``usualMinimum``, ``usualMaximum``, ``boundsReason`` and ``optional`` (the column may be absent);
 of a schema ``row``, ``badRows``, ``rules``, ``order``, ``relations`` and ``patternFields``: columns
-whose name is a regular expression, which can't be fields. A foreign key holds within one cell.
+whose name is a regular expression, which can't be fields. A foreign key holds within one cell; a
+relation of a column that may be empty is none, for validators look for the cell with an empty key.
 """
 
 from __future__ import annotations
@@ -81,6 +82,7 @@ def describe_schema(schema: Schema, schemas: Mapping[str, Schema]) -> dict[str, 
         for relation in schema.relations
         if relation.table in schemas
         and not (relation.optional or relation.needed or relation.where or relation.values)
+        and not any(schema.columns[name].nullable for name in relation.match)
     ]
     return drop_empty({
         "$schema": f"{_PROFILE}tableschema.json",

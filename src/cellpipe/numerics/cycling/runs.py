@@ -171,6 +171,13 @@ def reduce_segments(ufunc: np.ufunc, values: Floats, segments: Segments) -> Floa
     return reduced
 
 
+def split_segments(segments: Segments, at: Indices) -> Segments:
+    """Return the segments with others that begin at some of their records."""
+    first = np.union1d(segments.first, at)
+    last = np.union1d(segments.last, at - 1)
+    return Segments(first.astype(np.int64), last.astype(np.int64))
+
+
 def find_segments(
     direction: NDArray[np.int8], charge_ah: Floats, time_second: Floats, voltage_volt: Floats
 ) -> Segments:
