@@ -203,7 +203,7 @@ def _best_of(
     stacked *= weight[None, :, None]
     fits = []
     for correlation in _CORRELATIONS:
-        amounts, whitened, left = _solve(stacked, target, correlation)
+        amounts, whitened, left = _solve(stacked, target, weight, correlation)
         place = int(np.argmin(whitened))
         fits.append(
             LawFit(
@@ -214,7 +214,9 @@ def _best_of(
     return min(fits, key=lambda fit: fit.criterion)
 
 
-def _solve(stacked: Floats, target: Floats, correlation: float) -> tuple[Floats, Floats, Floats]:
+def _solve(
+    stacked: Floats, target: Floats, weight: Floats, correlation: float
+) -> tuple[Floats, Floats, Floats]:
     """Return amplitudes, whitened and plain sums of squares of each shape; (s, p), (s,), (s,)."""
     design, wanted = _whiten(stacked, correlation, 1), _whiten(target, correlation, 0)
     size = np.maximum(np.linalg.norm(design, axis=1, keepdims=True), 1e-300)
@@ -226,7 +228,8 @@ def _solve(stacked: Floats, target: Floats, correlation: float) -> tuple[Floats,
     parts = stacked * amounts[:, None, :]
     plain = target - parts.sum(axis=2)
     misfit = np.sum(whitened**2, axis=1)
-    opposed = np.ptp(parts[:, :, 1:], axis=1).max(axis=1, initial=0.0) > _OPPOSED * np.ptp(target)
+    in_ohm = parts[:, :, 1:] / weight[None, :, None]
+    opposed = np.ptp(in_ohm, axis=1).max(axis=1, initial=0.0) > _OPPOSED * np.ptp(target / weight)
     misfit[opposed] = np.inf  # two columns that cancel each other tell nothing
     return amounts, misfit, np.sum(plain**2, axis=1)
 
