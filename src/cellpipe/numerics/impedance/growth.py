@@ -1,13 +1,13 @@
 """How a resistance changed: not at all, by a law, or by none of those that are known.
 
-Two questions, one after the other. *Did it change?* Its scatter about one value is held against its
-standard errors (χ², at a level that holds if neighbours are correlated). *By which law?* The laws
-of :mod:`cellpipe.numerics.impedance.growth_laws` are compared by the Bayesian information
-criterion; the probability of a law is its share of exp(-BIC/2) among those that change (A. E.
-Raftery, Sociol. Methodol. 25, 111 (1995), doi 10.2307/271063). A law is a verdict only if its own
-misfit is explained by the errors and its probability is at least nine tenths; else the answer is
-"no simple law". Whether a resistance rises or falls is told from the best rising and the best
-falling curves of any shape (isotonic regression), not from a law.
+Two questions, one after the other. *Did it change?*
+(:mod:`cellpipe.numerics.impedance.growth_scatter`.) *By which law?* Those of
+:mod:`cellpipe.numerics.impedance.growth_laws` are compared by two information criteria; the
+probability of a law is its share of exp(-criterion/2) among those that change (A. E. Raftery,
+Sociol. Methodol. 25, 111 (1995), doi 10.2307/271063), and the lower of the two counts. A law is a
+verdict only if its own misfit is explained by the errors and its probability is at least nine
+tenths; else the answer is "no simple law". A law with more parameters that takes the very curve of
+a simpler one speaks for the simpler one.
 
 A jump is a step between two spectra that no law explains, e.g. from loss of contact or a short
 circuit. It is fitted together with the law, so that it does not count as growth.
@@ -17,27 +17,34 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 
 from cellpipe.numerics.impedance.elements import Floats
-from cellpipe.numerics.impedance.growth_laws import LAWS, TIMED, LawFit, fit_law
+from cellpipe.numerics.impedance.growth_laws import LAWS, POWERS, TIMED, LawFit, fit_law
+from cellpipe.numerics.impedance.growth_scatter import (
+    Trend,
+    find_lone,
+    find_odd,
+    find_trend,
+    is_within,
+    neighbour_scatter,
+)
 
-Trend = Literal["unchanged", "rising", "falling", "not monotone"]
 NO_LAW = "no simple law"
 FEWEST = 5  # spectra needed for a law
-_AS_GOOD = math.exp(-1.0)  # times as probable as the free power
 SURE = 0.9  # probability from which a law is a verdict
-_LEVEL = 1e-3  # of false changes, and of a true law called none
-_CORRELATION = 0.6  # of neighbours, at which that level holds
-_SCATTER = 4.0  # squared errors, up to which scatter without order is no misfit
+_FEWEST_LEFT = 2  # degrees of freedom that a law with four or more parameters must leave
+_SIMPLE = 3  # parameters of a law that may leave only one
+_ALIKE = 0.007  # root mean square between two curves that are one, in the whole change
+_LOST = 4.0  # twice the log-likelihood that a simpler law may lose for its first parameter less
+_LOST_MORE = 2.0  # and for each further
 _MOST_JUMPS = 3
 _JUMP_EVIDENCE = 10.0  # least decrease of the criterion for a jump
 _JUMP_NOISES = 6.0
 _JUMP_SHARE = 0.05  # of the resistance
-_ODD = 4.0  # times the distance of its neighbours, or its error
 _FEWEST_FOR_JUMPS = 8
+_LEAST_VARIANCE = 0.25  # of the scatter, in squared errors
 
 
 @dataclass(frozen=True)
@@ -75,8 +82,12 @@ class Growth:
 
 @dataclass(frozen=True)
 class _Data:
-    """Time from 0 to 1, resistance and error (ohm), and the steps of jumps; (n,), (n, j)."""
+    """Time from 0 to 1, resistance and error (ohm), and the steps of jumps; (n,), (n, j).
 
+    ``scale`` is the last time in its own unit.
+    """
+
+    scale: float
     time: Floats
     resistance: Floats
     error: Floats
@@ -85,7 +96,14 @@ class _Data:
     def with_jumps(self, places: list[int]) -> _Data:
         """Return the data with a step before each place."""
         after = np.arange(len(self.time))[:, None] >= np.array(places)[None, :]
-        return _Data(self.time, self.resistance, self.error, after.astype(np.float64))
+        return replace(self, steps=after.astype(np.float64))
+
+    def without(self, place: int) -> _Data:
+        """Return the data without one resistance."""
+        kept = np.arange(len(self.time)) != place
+        return _Data(self.scale, *(values[kept] for values in (
+            self.time, self.resistance, self.error, self.steps
+        )))  # fmt: skip
 
     def fit(self, law: str) -> LawFit:
         """Fit a law together with the jumps."""
@@ -110,101 +128,66 @@ def fit_growth(time_since: Floats, resistance_ohm: Floats, error_ohm: Floats) ->
     """
     if len(time_since) < FEWEST or time_since[-1] <= time_since[0]:
         return None
-    data = _build_data(time_since / float(time_since[-1]), resistance_ohm, error_ohm)
-    found = _fit(data, float(time_since[-1]))
+    found = _fit(_build_data(time_since, resistance_ohm, error_ohm))
     if found.law != NO_LAW or len(time_since) <= FEWEST:
         return found
-    odd = _find_odd(data)
+    odd = find_odd(time_since, resistance_ohm, error_ohm)
     if odd is None:
         return found
     kept = np.arange(len(time_since)) != odd
-    without = _build_data(
-        time_since[kept] / float(time_since[kept][-1]), resistance_ohm[kept], error_ohm[kept]
-    )
-    again = _fit(without, float(time_since[kept][-1]))
+    again = _fit(_build_data(time_since[kept], resistance_ohm[kept], error_ohm[kept]))
     if again.law == NO_LAW or again.jumps:
         return found
     return replace(again, odd=odd)
 
 
-def _find_odd(data: _Data) -> int | None:
-    """Return the one resistance that is far from the line between its neighbours; None if none."""
-    off = np.zeros(len(data.time))
-    share = np.diff(data.time)[1:] / np.maximum(data.time[2:] - data.time[:-2], 1e-300)
-    line = share * data.resistance[:-2] + (1 - share) * data.resistance[2:]
-    off[1:-1] = np.abs(data.resistance[1:-1] - line)
-    odd = int(np.argmax(off))
-    beside = (data.resistance[odd - 1], data.resistance[odd + 1]) if off[odd] else (0.0, 0.0)
-    return odd if off[odd] > _ODD * max(abs(beside[0] - beside[1]), data.error[odd]) else None
-
-
-def _fit(data: _Data, scale: float) -> Growth:
-    chance, trend = _chance_and_trend(data)
+def _fit(data: _Data) -> Growth:
+    chance, trend = find_trend(data.resistance, data.error)
+    constant = {"constant": data.fit("constant")}
     if trend == "unchanged":
-        fits = {"constant": data.fit("constant")}
-        return _describe(data, fits, [], chance, trend, scale)
+        return _describe(data, constant, [], chance, trend)
+    lone = find_lone(data.resistance, data.error)
+    if lone is not None and 0 < lone < len(data.time) - 1:
+        found = _describe(data.without(lone), constant, [], chance, "unchanged")
+        return replace(found, odd=lone)
     fits = _fit_laws(data)
+    if lone is not None:
+        return replace(_describe(data, fits, [], chance, trend, may_be_law=False), odd=lone)
     if any(_explains(fit, data) for fit in fits.values()):
-        return _describe(data, fits, [], chance, trend, scale)
+        return _describe(data, fits, [], chance, trend)
     jumps = _find_jumps(data, fits)
     if jumps:
         data = data.with_jumps(jumps)
         fits = {**_fit_laws(data), "constant": data.fit("constant")}
-        fits.pop("jump")
-    return _describe(data, fits, jumps, chance, trend, scale)
+        fits.pop("jump", None)
+    return _describe(data, fits, jumps, chance, trend)
 
 
-def _build_data(time: Floats, resistance: Floats, error: Floats) -> _Data:
+def _build_data(time_since: Floats, resistance: Floats, error: Floats) -> _Data:
+    scale = float(time_since[-1])
+    time = time_since / scale
     good = np.isfinite(error) & (error > 0)
     size = max(float(np.median(np.abs(resistance))), 1e-300)
-    typical = float(np.median(error[good])) if good.any() else _scatter(time, resistance)
+    typical = float(np.median(error[good])) if good.any() else neighbour_scatter(time, resistance)
     used = np.where(good, error, typical)
     least = max(0.2 * typical, 1e-7 * size)
-    return _Data(time, resistance, np.maximum(used, least), np.zeros((len(time), 0)))
-
-
-def _scatter(time: Floats, resistance: Floats) -> float:
-    """Return how far each resistance is from the line between its neighbours, as a deviation."""
-    before, after = np.diff(time)[:-1], np.diff(time)[1:]
-    share = after / np.maximum(before + after, 1e-300)
-    off = resistance[1:-1] - share * resistance[:-2] - (1 - share) * resistance[2:]
-    return float(np.median(np.abs(off / np.sqrt(1 + share**2 + (1 - share) ** 2)))) / 0.6745
+    nothing = np.zeros((len(time), 0))
+    return _Data(scale, time, resistance, np.maximum(used, least), nothing)
 
 
 def _fit_laws(data: _Data) -> dict[str, LawFit]:
-    """Fit the laws that change, as far as there are records enough to hold them against."""
+    """Fit the laws that change, as far as there are spectra enough to hold them against."""
     fits = {law: data.fit(law) for law in LAWS if law != "constant"}
-    return {law: fit for law, fit in fits.items() if len(data.time) > fit.parameters}
-
-
-def _limit(count: int, freedom: int) -> float:
-    """Return the χ² that correlated neighbours exceed once in a thousand times.
-
-    Satterthwaite's approximation (Biometrics Bull. 2, 110 (1946), doi 10.2307/3002019) to a sum of
-    squares about the mean, scaled to the degrees of freedom.
-    """
-    from scipy.stats import chi2
-
-    apart = np.abs(np.subtract.outer(np.arange(count), np.arange(count)))
-    centre = np.eye(count) - 1 / count
-    spread = np.linalg.eigvalsh(centre @ (_CORRELATION**apart) @ centre)
-    total, squares = float(spread.sum()), float((spread**2).sum())
-    limit = float(chi2.isf(_LEVEL, total**2 / squares)) * squares / total
-    return limit * freedom / (count - 1)
-
-
-def _is_within(left: float, residuals: Floats, freedom: int) -> bool:
-    """Return whether errors, or scatter of up to twice them without any order, explain a misfit."""
-    if left <= _limit(len(residuals), freedom):
-        return True
-    turns = float(np.sum(np.diff(residuals) ** 2)) / left  # 2 without order (von Neumann 1941)
-    is_random = abs(turns / 2 - 1) < 2 / math.sqrt(len(residuals))
-    return freedom >= FEWEST and is_random and left <= _SCATTER * freedom
+    left = {law: len(data.time) - fit.parameters for law, fit in fits.items()}
+    return {
+        law: fit
+        for law, fit in fits.items()
+        if left[law] >= (1 if fit.parameters <= _SIMPLE else _FEWEST_LEFT)
+    }
 
 
 def _explains(fit: LawFit, data: _Data) -> bool:
-    freedom = max(len(data.time) - fit.parameters, 1)
-    return _is_within(fit.left, _residuals(fit, data), freedom)
+    return is_within(_residuals(fit, data), max(len(data.time) - fit.parameters, 1))
 
 
 def _residuals(fit: LawFit, data: _Data) -> Floats:
@@ -213,46 +196,24 @@ def _residuals(fit: LawFit, data: _Data) -> Floats:
     return left
 
 
-def _chance_and_trend(data: _Data) -> tuple[float, Trend]:
-    """Return the chance of such a scatter about one value, and how the resistance goes."""
-    from scipy.optimize import isotonic_regression
-    from scipy.stats import chi2
-
-    weight, count = data.error**-2.0, len(data.time)
-    about = (data.resistance - np.average(data.resistance, weights=weight)) / data.error
-    left = float(about @ about)
-    chance = float(chi2.sf(left, count - 1))
-    if _is_within(left, about, count - 1):
-        return chance, "unchanged"
-    names: tuple[tuple[bool, Trend], ...] = ((True, "rising"), (False, "falling"))
-    misfits: dict[Trend, float] = {}
-    for rises, name in names:
-        best = isotonic_regression(data.resistance, weights=weight, increasing=rises).x
-        off = (data.resistance - best) / data.error
-        misfits[name] = float(off @ off)
-    trend = min(misfits, key=lambda name: misfits[name])
-    return chance, trend if misfits[trend] <= _limit(count, count - 1) else "not monotone"
-
-
 def _describe(
     data: _Data, fits: dict[str, LawFit], jumps: list[int], chance: float, trend: Trend,
-    scale: float,
+    *, may_be_law: bool = True,
 ) -> Growth:  # fmt: skip
-    lowest = min(fit.criterion for fit in fits.values())
-    share = {law: math.exp(-0.5 * (fit.criterion - lowest)) for law, fit in fits.items()}
-    total = sum(share.values())
-    probabilities = {law: value / total for law, value in share.items()}
-    law, probability = _choose_law(probabilities)
+    probabilities = _share({law: fit.criterion for law, fit in fits.items()})
+    law, probability = _choose_law(data, fits)
     best, power = fits[law], _first_power(data)
-    is_verdict = trend == "unchanged" or (probability >= SURE and _explains(best, data))
-    errors = _errors(best, data)
-    has_rate = law != "constant"
-    unit = scale**best.shape.parameter if law in {"square root", "linear", "power"} else 1.0
-    unit = scale if law == "knee" else unit
+    is_verdict = trend == "unchanged" or (
+        may_be_law and probability >= SURE and _explains(best, data)
+    )
+    has_rate, amount = law != "constant", float(best.amounts[min(1, len(best.amounts) - 1)])
+    unit = data.scale if law == "knee" else 1.0
+    if law in {*POWERS, "power"}:
+        unit = data.scale**best.shape.parameter
     at = best.shape.columns(data.time).shape[1]
     steps = [(place, float(step)) for place, step in zip(jumps, best.amounts[at:], strict=True)]
     if law == "jump":
-        steps = [(int(np.argmax(data.time >= best.shape.parameter)), float(best.amounts[1]))]
+        steps = [(int(np.argmax(data.time >= best.shape.parameter)), amount)]
     timed = law in {*TIMED, "knee", "jump"}
     return Growth(
         law if is_verdict else NO_LAW,
@@ -260,29 +221,55 @@ def _describe(
         probabilities, trend, chance,
         power.shape.parameter, _exponent_error(power, data),
         float(best.amounts[0]),
-        float(best.amounts[1]) / unit if has_rate else 0.0,
-        float(errors[1]) / unit if has_rate else math.nan,
-        best.shape.parameter * (scale if timed else 1.0),
-        best.shape.start * scale,
-        float(best.amounts[1] + best.amounts[2]) / scale if law == "knee" else math.nan,
+        amount / unit if has_rate else 0.0,
+        _rate_error(best, data) / unit if has_rate else math.nan,
+        best.shape.parameter * (data.scale if timed else 1.0),
+        best.shape.start * data.scale,
+        float(best.amounts[1] + best.amounts[2]) / data.scale if law == "knee" else math.nan,
         tuple(steps),
     )  # fmt: skip
 
 
-def _choose_law(probabilities: dict[str, float]) -> tuple[str, float]:
-    """Return the verdict and its probability.
+def _share(criteria: dict[str, float]) -> dict[str, float]:
+    """Return the probability of each law."""
+    lowest = min(criteria.values())
+    share = {law: math.exp(-0.5 * (value - lowest)) for law, value in criteria.items()}
+    total = sum(share.values())
+    return {law: value / total for law, value in share.items()}
 
-    The square root and the straight line are powers themselves: where one of them is about as good
-    as the free power, and the other is not, it is named with what all three have together.
+
+def _choose_law(data: _Data, fits: dict[str, LawFit]) -> tuple[str, float]:
+    """Return the most probable law, together with those that take its curve, and its probability.
+
+    The criterion of Akaike keeps a simple law from a verdict that few spectra can't give, that of
+    Bayes a law with many parameters; the lower probability counts.
     """
-    law = max(probabilities, key=lambda name: probabilities[name])
-    simple = {name: probabilities.get(name, 0.0) for name in ("square root", "linear")}
-    power, named = probabilities.get("power", 0.0), max(simple, key=lambda name: simple[name])
-    family = power + sum(simple.values())
-    is_alone = simple[named] >= SURE * sum(simple.values()) > 0
-    if law in {*simple, "power"} and is_alone and simple[named] >= power * _AS_GOOD:
-        return named, family
-    return law, probabilities[law]
+    strict = _share({law: fit.criterion for law, fit in fits.items()})
+    lenient = _share({law: fit.lenient_criterion for law, fit in fits.items()})
+    found: dict[str, float] = {}
+    for law, fit in fits.items():
+        same = [law, *(other for other in fits if _is_special_case(fit, fits[other], data))]
+        found[law] = min(sum(share[name] for name in same) for share in (strict, lenient))
+    order = sorted(fits, key=lambda name: (fits[name].parameters, -found[name]))
+    law = next((name for name in order if found[name] >= SURE), None)
+    law = law or max(found, key=lambda name: found[name])
+    return law, found[law]
+
+
+def _is_special_case(simple: LawFit, other: LawFit, data: _Data) -> bool:
+    """Return whether a law with more parameters takes the curve of a simpler one."""
+    more = other.parameters - simple.parameters
+    if more < 1 or simple.surprise - other.surprise > _LOST + _LOST_MORE * (more - 1):
+        return False
+    time = np.linspace(float(data.time[0]), 1.0, 101)
+    if simple.shape.law == "jump":  # when it was, between two spectra, nobody knows
+        time = data.time
+    steps = np.zeros((len(time), data.steps.shape[1]))
+    first, second = (
+        np.column_stack([fit.shape.columns(time), steps]) @ fit.amounts for fit in (simple, other)
+    )
+    apart = float(np.sqrt(np.mean((first - second) ** 2)))
+    return apart <= _ALIKE * max(float(np.ptp(first)), float(np.ptp(second)))
 
 
 def _first_power(data: _Data) -> LawFit:
@@ -290,21 +277,35 @@ def _first_power(data: _Data) -> LawFit:
     return fit_law("power", data.time, data.resistance, data.error, data.steps, free_start=False)
 
 
-def _errors(fit: LawFit, data: _Data) -> Floats:
-    """Return the standard errors of the amplitudes, then of the nonlinear parameters."""
+def _covariance(fit: LawFit, data: _Data) -> Floats:
+    """Return the covariance of the amplitudes, then of the nonlinear parameters."""
     columns = np.column_stack([fit.shape.columns(data.time), data.steps])
     bends = fit.shape.bends(data.time, fit.amounts)
     whole = np.column_stack([columns, bends]) / data.error[:, None]
     freedom = max(len(data.time) - fit.parameters, 1)
     inflation = (1 + fit.correlation) / (1 - fit.correlation)
-    variance = max(fit.left / freedom, 0.25) * inflation
-    covariance = np.linalg.pinv(whole.T @ whole, rcond=1e-14) * variance
-    return np.asarray(np.sqrt(np.maximum(np.diag(covariance), 0.0)), np.float64)
+    variance = max(fit.left / freedom, _LEAST_VARIANCE) * inflation
+    return np.asarray(np.linalg.pinv(whole.T @ whole, rcond=1e-14) * variance, np.float64)
+
+
+def _rate_error(fit: LawFit, data: _Data) -> float:
+    """Return the standard error of the first amplitude, in ohm at the last time.
+
+    In the rate of a power, k = amplitude / scale^m, the exponent has its part.
+    """
+    covariance = _covariance(fit, data)
+    slope = np.zeros(len(covariance))
+    slope[1] = 1.0
+    if fit.shape.law == "power":
+        slope[len(fit.amounts)] = -float(fit.amounts[1]) * math.log(data.scale)
+    return math.sqrt(max(float(slope @ covariance @ slope), 0.0))
 
 
 def _exponent_error(power: LawFit, data: _Data) -> float:
     """Return the standard error of a free exponent; NaN at the limits of its range."""
-    return float(_errors(power, data)[-1]) if power.shape.is_inside else math.nan
+    if not power.shape.is_inside:
+        return math.nan
+    return math.sqrt(max(float(_covariance(power, data)[-1, -1]), 0.0))
 
 
 def _find_jumps(data: _Data, fits: dict[str, LawFit]) -> list[int]:

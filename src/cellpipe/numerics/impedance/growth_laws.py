@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from itertools import product
 
 import numpy as np
 
@@ -22,15 +21,16 @@ LAWS = (
     "constant", "square root", "linear", "power", "logarithmic", "saturating", "exponential",
     "knee", "jump",
 )  # fmt: skip
+POWERS = {"square root": 0.5, "linear": 1.0}  # laws that are a power with a given exponent
 TIMED = ("logarithmic", "saturating", "exponential")  # laws with a time constant
 LOWEST, HIGHEST = 0.05, 4.0  # exponents of a power
 _EXPONENTS = np.geomspace(LOWEST, HIGHEST, 45)
-_TIMES = np.geomspace(0.01, 3.0, 40)  # time constants, in the length of the series
-_CORRELATIONS = (0.0, 0.25, 0.5, 0.7, 0.85)
+_SHORTEST, _LONGEST = 0.01, 3.0  # time constants, in the length of the series
+_CORRELATIONS = np.array([0.0, 0.25, 0.5, 0.7, 0.85])
 _OPPOSED = 5.0  # times the whole change; no part of a law is larger
 _MOST_PLACES = 40  # of a start or a knee, on the coarse grid
 _WIDTHS = (0.5, 0.15, 0.04)  # of the finer and finer grids around the best shape
-FLOOR = 0.25  # squared standard errors; less scatter counts as none
+_EXPECTED = 4.0  # spectra that the stated errors are worth, beside the scatter about a law
 
 
 @dataclass(frozen=True)
@@ -49,16 +49,7 @@ class Shape:
 
     def columns(self, time: Floats) -> Floats:
         """Return what is linear in the amplitudes; shape (n, p), the first column is 1."""
-        since = np.maximum(time - self.start, 0.0)
-        one = np.ones_like(time)
-        if self.law == "constant":
-            return one[:, None]
-        if self.law == "jump":
-            return np.stack([one, time >= self.parameter], axis=1)
-        if self.law == "knee":
-            after = np.maximum(time - self.parameter, 0.0)
-            return np.stack([one, time, after], axis=1)
-        return np.stack([one, self._rise(since)], axis=1)
+        return _columns(self.law, np.array([[self.parameter, self.start]]), time)[0]
 
     @property
     def is_inside(self) -> bool:
@@ -68,24 +59,40 @@ class Shape:
     def bends(self, time: Floats, amounts: Floats) -> Floats:
         """Return the derivatives by the nonlinear parameters, by finite differences; (n, free)."""
         used = amounts[: self.columns(time).shape[1]]
+        names = ("parameter", "start")[: self.free]
+        if self.law in POWERS:
+            names = ("start",)[: self.free]
         around = []
-        for name in ("parameter", "start")[: self.free]:
+        for name in names:
             value = getattr(self, name)
             step = 1e-4 * max(abs(value), 1e-3)
             high, low = (replace(self, **{name: value + s}) for s in (step, -step))
             around.append((high.columns(time) - low.columns(time)) @ used / (2 * step))
         return np.array(around, np.float64).reshape(len(around), len(time)).T
 
-    def _rise(self, since: Floats) -> Floats:
-        if self.law in {"square root", "linear", "power"}:
-            power: Floats = since**self.parameter
-            return power
-        scaled = since / self.parameter
-        if self.law == "logarithmic":
-            return np.asarray(np.log1p(scaled), np.float64)
-        if self.law == "saturating":
-            return np.asarray(-np.expm1(-scaled), np.float64)
-        return np.asarray(np.expm1(np.minimum(scaled, 300.0)), np.float64)
+
+def _columns(law: str, grid: Floats, time: Floats) -> Floats:
+    """Return the columns of each parameter and start of a grid (s, 2); shape (s, n, p)."""
+    parameter, start = grid[:, :1], grid[:, 1:]
+    one = np.ones((len(grid), len(time)))
+    if law == "constant":
+        return one[:, :, None]
+    if law == "jump":
+        return np.stack([one, one * (time >= parameter)], axis=2)
+    if law == "knee":
+        return np.stack([one, one * time, np.maximum(time - parameter, 0.0)], axis=2)
+    return np.stack([one, _rise(law, np.maximum(time - start, 0.0), parameter)], axis=2)
+
+
+def _rise(law: str, since: Floats, parameter: Floats) -> Floats:
+    if law in {*POWERS, "power"}:
+        return np.asarray(since**parameter, np.float64)
+    scaled = since / parameter
+    if law == "logarithmic":
+        return np.asarray(np.log1p(scaled), np.float64)
+    if law == "saturating":
+        return np.asarray(-np.expm1(-scaled), np.float64)
+    return np.asarray(np.expm1(np.minimum(scaled, 300.0)), np.float64)
 
 
 @dataclass(frozen=True)
@@ -110,34 +117,62 @@ class LawFit:
         return len(self.amounts) + self.shape.free + self.steps
 
     @property
+    def surprise(self) -> float:
+        """Minus twice the logarithm of the likelihood.
+
+        Errors are known up to a factor, which is near 1 beforehand; the scatter about the law
+        decides the more, the more spectra there are.
+        """
+        return float(_surprise(self.whitened, self.correlation, self.count))
+
+    @property
     def criterion(self) -> float:
         """The Bayesian information criterion, corrected for few observations.
 
         A. D. R. McQuarrie, Stat. Probab. Lett. 44, 79 (1999), doi 10.1016/S0167-7152(98)00294-6.
         """
         n, p = self.count, self.parameters
-        few = n / max(n - p - 2, 0.5)
-        misfit = max(self.whitened / n, FLOOR * (1 - self.correlation**2))
-        return n * math.log(misfit) - math.log(1 - self.correlation**2) + p * math.log(n) * few
+        return self.surprise + p * math.log(n) * n / max(n - p - 2, 0.5)
+
+    @property
+    def lenient_criterion(self) -> float:
+        """The information criterion of Akaike, which prefers simple laws far less.
+
+        H. Akaike, IEEE Trans. Autom. Control 19, 716 (1974), doi 10.1109/TAC.1974.1100705.
+        """
+        return self.surprise + 2 * self.parameters
 
 
-def shapes(law: str, time: Floats) -> list[Shape]:
-    """Return the shapes of a law on a coarse grid, as far as a series can tell them apart."""
-    starts = [0.0, *_between(time[:-2])]
+def _surprise(whitened: Floats | float, correlation: Floats | float, count: int) -> Floats:
+    left = 1 - np.square(correlation)
+    scale = np.log(_EXPECTED + whitened / left)
+    return np.asarray((count + _EXPECTED) * scale + (count - 1) * np.log(left), np.float64)
+
+
+def _grids(law: str, time: Floats) -> dict[int, Floats]:
+    """Return a coarse grid (s, 2) of parameter and start by the number of those that are free."""
+    nothing = np.array([[math.nan, 0.0]])
     if law == "constant":
-        return [Shape(law)]
-    if law in {"jump", "knee"}:
-        places = (time[2:-1] + time[1:-2]) / 2 if law == "jump" else _between(time[1:-1])
-        return [Shape(law, float(at), 0.0, 1) for at in places]
-    exponents = {"square root": np.array([0.5]), "linear": np.ones(1), "power": _EXPONENTS}
-    parameters = exponents.get(law, _TIMES)
+        return {0: nothing}
+    if law == "jump":
+        return {1: _product((time[2:-1] + time[1:-2]) / 2, np.zeros(1))}
+    if law == "knee":
+        return {1: _product(_between(time[1:-1]), np.zeros(1))}
+    exponent = {name: np.array([power]) for name, power in POWERS.items()} | {"power": _EXPONENTS}
+    window = float(time[-1] - time[0])
+    times = np.geomspace(_SHORTEST * window, _LONGEST * (1 if law == "logarithmic" else window), 40)
+    parameters = exponent.get(law, times)
     bent = int(len(parameters) > 1)
-    if law in {"logarithmic", "exponential"}:
-        starts = [0.0]
-    return [
-        Shape(law, float(one), float(start), bent + int(start > 0))
-        for one, start in product(parameters, starts)
-    ]
+    grids = {bent: _product(parameters, np.zeros(1))}
+    if law not in {"logarithmic", "exponential"}:
+        grids[bent + 1] = _product(parameters, _between(time[:-2]))
+    return grids
+
+
+def _product(parameters: Floats, starts: Floats) -> Floats:
+    """Return each parameter with each start; shape (s, 2)."""
+    first, second = np.meshgrid(parameters, starts, indexing="ij")
+    return np.stack([first.ravel(), second.ravel()], axis=1)
 
 
 def _between(time: Floats) -> Floats:
@@ -148,20 +183,20 @@ def _between(time: Floats) -> Floats:
     return found[:: 1 + len(found) // _MOST_PLACES]
 
 
-def _nearby(shape: Shape, width: float, time: Floats) -> list[Shape]:
-    """Return shapes around one, on a finer grid: times closer by a width, parameters in ratio."""
-    parameters, starts = [shape.parameter], [shape.start]
+def _nearby(shape: Shape, width: float, time: Floats) -> Floats:
+    """Return a finer grid around a shape: times closer by a width, parameters in ratio; (s, 2)."""
+    parameters, starts = np.array([shape.parameter]), np.array([shape.start])
+    steps = np.linspace(-1, 1, 9)
+    reach = width * max(float(np.diff(time).max()), 2 / _MOST_PLACES)
     if shape.law == "knee":
-        reach = width * max(float(np.diff(time).max()), 2 / _MOST_PLACES)
-        parameters = [p for p in shape.parameter + reach * np.linspace(-1, 1, 9) if 0 < p < 1]
-    elif shape.law not in {"square root", "linear", "jump", "constant"}:
-        parameters = list(shape.parameter * np.exp(0.3 * width * np.linspace(-1, 1, 9)))
+        parameters = shape.parameter + reach * steps
+        parameters = parameters[(parameters > 0) & (parameters < 1)]
+    elif shape.law in {"power", *TIMED}:
+        parameters = shape.parameter * np.exp(0.3 * width * steps)
     if shape.start > 0:
-        spread = width * max(float(np.diff(time).max()), 2 / _MOST_PLACES)
-        starts = [s for s in shape.start + spread * np.linspace(-1, 1, 9) if 0 < s < time[-2]]
-    return [
-        Shape(shape.law, float(p), float(s), shape.free) for p, s in product(parameters, starts)
-    ]
+        starts = shape.start + reach * steps
+        starts = starts[(starts > 0) & (starts < time[-2])]
+    return _product(parameters, starts)
 
 
 def fit_law(
@@ -184,62 +219,73 @@ def fit_law(
         Whether a law may begin later than the first time.
 
     """
-    known = [shape for shape in shapes(law, time) if free_start or shape.start == 0]
-    weighted = (resistance / error, 1 / error, np.zeros((len(time), 0)) if steps is None else steps)
-    best = [
-        _best_of([shape for shape in known if shape.free == free], time, *weighted)
-        for free in sorted({shape.free for shape in known})
-    ]
-    for width in _WIDTHS:
-        best = [_best_of(_nearby(one.shape, width, time), time, *weighted) for one in best]
+    along = np.zeros((len(time), 0)) if steps is None else steps
+    best = []
+    for free, grid in _grids(law, time).items():
+        if grid[0, 1] > 0 and not free_start:
+            continue
+        fit = _best_of(law, free, grid, time, resistance, error, along)
+        if free:
+            for width in _WIDTHS:
+                grid = _nearby(fit.shape, width, time)
+                fit = _best_of(law, free, grid, time, resistance, error, along)
+        best.append(fit)
     return min(best, key=lambda fit: fit.criterion)
 
 
 def _best_of(
-    known: list[Shape], time: Floats, target: Floats, weight: Floats, steps: Floats
-) -> LawFit:
+    law: str, free: int, grid: Floats, time: Floats, resistance: Floats, error: Floats,
+    steps: Floats,
+) -> LawFit:  # fmt: skip
     """Return the best fit of shapes with one number of parameters."""
-    stacked = np.stack([np.column_stack([shape.columns(time), steps]) for shape in known])
-    stacked *= weight[None, :, None]
-    fits = []
-    for correlation in _CORRELATIONS:
-        amounts, whitened, left = _solve(stacked, target, weight, correlation)
-        place = int(np.argmin(whitened))
-        fits.append(
-            LawFit(
-                known[place], amounts[place], float(left[place]), float(whitened[place]),
-                correlation, len(time), steps.shape[1],
-            )
-        )  # fmt: skip
-    return min(fits, key=lambda fit: fit.criterion)
+    columns = _columns(law, grid, time)
+    along = np.broadcast_to(steps, (len(grid), *steps.shape))
+    design = np.concatenate([columns, along], axis=2)
+    amounts, residuals = _solve(design / error[:, None], resistance / error)
+    own, lagged, inner = _moments(residuals)
+    rho = _CORRELATIONS[:, None]
+    whitened = own + rho**2 * inner - 2 * rho * lagged
+    parts = np.ptp(design[None, :, :, 1:] * amounts[:, :, None, 1:], axis=2)
+    opposed = parts.max(axis=2, initial=0.0) > _OPPOSED * np.ptp(resistance)
+    surprise = _surprise(whitened, rho, len(time))
+    surprise[opposed] = np.inf  # two columns that cancel each other tell nothing
+    k, place = np.unravel_index(int(np.argmin(surprise)), surprise.shape)
+    return LawFit(
+        Shape(law, float(grid[place, 0]), float(grid[place, 1]), free), amounts[k, place],
+        float(own[k, place]), float(whitened[k, place]) if not opposed[k, place] else np.inf,
+        float(_CORRELATIONS[k]), len(time), steps.shape[1],
+    )  # fmt: skip
 
 
-def _solve(
-    stacked: Floats, target: Floats, weight: Floats, correlation: float
-) -> tuple[Floats, Floats, Floats]:
-    """Return amplitudes, whitened and plain sums of squares of each shape; (s, p), (s,), (s,)."""
-    design, wanted = _whiten(stacked, correlation, 1), _whiten(target, correlation, 0)
-    size = np.maximum(np.linalg.norm(design, axis=1, keepdims=True), 1e-300)
-    scaled = design / size
-    normal = np.einsum("snp,snq->spq", scaled, scaled)
-    right = np.einsum("snp,n->sp", scaled, wanted)
-    amounts = np.einsum("spq,sq->sp", np.linalg.pinv(normal, rcond=1e-11), right) / size[:, 0]
-    whitened = wanted - np.einsum("snp,sp->sn", design, amounts)
-    parts = stacked * amounts[:, None, :]
-    plain = target - parts.sum(axis=2)
-    misfit = np.sum(whitened**2, axis=1)
-    in_ohm = parts[:, :, 1:] / weight[None, :, None]
-    opposed = np.ptp(in_ohm, axis=1).max(axis=1, initial=0.0) > _OPPOSED * np.ptp(target / weight)
-    misfit[opposed] = np.inf  # two columns that cancel each other tell nothing
-    return amounts, misfit, np.sum(plain**2, axis=1)
+def _solve(design: Floats, target: Floats) -> tuple[Floats, Floats]:
+    """Return the amplitudes of each shape at each correlation, and residuals; (c, s, p), (c, s, n).
+
+    Generalised least squares by the normal equations of scaled columns, with one refinement.
+    """
+    size = np.maximum(np.linalg.norm(design, axis=1), 1e-300)
+    scaled = design / size[:, None, :]
+    rho = _CORRELATIONS[:, None, None, None]
+    turned = scaled.transpose(0, 2, 1)
+    inner = turned[:, :, 1:-1] @ scaled[:, 1:-1]
+    lagged = turned[:, :, 1:] @ scaled[:, :-1]
+    normal = turned @ scaled + rho**2 * inner - rho * (lagged + lagged.transpose(0, 2, 1))
+    normal += 1e-12 * np.eye(scaled.shape[2])
+    amounts = np.zeros((len(_CORRELATIONS), len(design), scaled.shape[2]))
+    left = np.broadcast_to(target, (*amounts.shape[:2], len(target)))
+    for _ in range(2):
+        white = left.copy()
+        white[..., 1:-1] += rho[..., 0] ** 2 * left[..., 1:-1]
+        white[..., 1:] -= rho[..., 0] * left[..., :-1]
+        white[..., :-1] -= rho[..., 0] * left[..., 1:]
+        right = (turned @ white[..., None])[..., 0]
+        amounts = amounts + np.linalg.solve(normal, right[..., None])[..., 0]
+        left = target - (scaled @ amounts[..., None])[..., 0]
+    return amounts / size, left
 
 
-def _whiten(values: Floats, correlation: float, axis: int) -> Floats:
-    """Return what is left of residuals that follow a first-order autoregression."""
-    if not correlation:
-        return values
-    moved = np.moveaxis(values, axis, 0)
-    white = np.concatenate([
-        moved[:1] * math.sqrt(1 - correlation**2), moved[1:] - correlation * moved[:-1]
-    ])  # fmt: skip
-    return np.moveaxis(white, 0, axis)
+def _moments(residuals: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return sums of squares, of products of neighbours, and of squares without both ends."""
+    squares = residuals**2
+    own = squares.sum(axis=-1)
+    lagged = np.sum(residuals[..., 1:] * residuals[..., :-1], axis=-1)
+    return own, lagged, own - squares[..., 0] - squares[..., -1]
