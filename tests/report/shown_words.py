@@ -135,6 +135,9 @@ GROWTH: dict[str, Meaning] = {
     "Amplitude (Ω)": "amplitude_ohm",
     "Knee at (h)": "knee_hour",
     "Rate after the knee (Ω/h)": "rate_after_knee_ohm_per_hour",
+    "Clock": "clock",
+    "Probability of the clock": "clock_probability",
+    "Odd spectrum": "odd_spectrum",
     "Jumps": "jumps",
     "Repeatability": "repeatability",
 }

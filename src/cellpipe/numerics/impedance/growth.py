@@ -5,8 +5,8 @@ Two questions, one after the other. *Did it change?*
 :mod:`cellpipe.numerics.impedance.growth_laws` are compared by two information criteria; the
 probability of a law is its share of exp(-criterion/2) among those that change (A. E. Raftery,
 Sociol. Methodol. 25, 111 (1995), doi 10.2307/271063), and the lower of the two counts. A law is a
-verdict only if its own misfit is explained by the errors and its probability is at least nine
-tenths; else the answer is "no simple law". A law with more parameters that takes the very curve of
+verdict only if its own misfit is explained by the errors and its probability is at least 0.95;
+else the answer is "no simple law". A law with more parameters that takes the very curve of
 a simpler one speaks for the simpler one.
 
 A jump is a step between two spectra that no law explains, e.g. from loss of contact or a short
@@ -21,7 +21,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from cellpipe.numerics.impedance.elements import Floats
-from cellpipe.numerics.impedance.growth_laws import LAWS, POWERS, TIMED, LawFit, fit_law
+from cellpipe.numerics.impedance.growth_laws import (
+    LAWS,
+    PARABOLA,
+    POWERS,
+    TIMED,
+    LawFit,
+    fit_law,
+)
 from cellpipe.numerics.impedance.growth_scatter import (
     Trend,
     find_lone,
@@ -33,7 +40,7 @@ from cellpipe.numerics.impedance.growth_scatter import (
 
 NO_LAW = "no simple law"
 FEWEST = 5  # spectra needed for a law
-SURE = 0.9  # probability from which a law is a verdict
+SURE = 0.95  # probability from which a law is a verdict
 _FEWEST_LEFT = 2  # degrees of freedom that a law with four or more parameters must leave
 _SIMPLE = 3  # parameters of a law that may leave only one
 _ALIKE = 0.007  # root mean square between two curves that are one, in the whole change
@@ -44,6 +51,7 @@ _JUMP_EVIDENCE = 10.0  # least decrease of the criterion for a jump
 _JUMP_NOISES = 6.0
 _JUMP_SHARE = 0.05  # of the resistance
 _FEWEST_FOR_JUMPS = 8
+_TURN = 0.1  # of the way up or down, from which a parabola turns
 _LEAST_VARIANCE = 0.25  # of the scatter, in squared errors
 
 
@@ -53,14 +61,16 @@ class Growth:
 
     ``law`` is one of :data:`~cellpipe.numerics.impedance.growth_laws.LAWS` or ``no simple law``;
     ``probabilities`` are those of the laws that change (of ``constant`` alone if nothing does), and
-    ``probability`` is the verdict's, NaN without one. ``trend`` does not need a law, and
-    ``chance`` is that of such a scatter in a resistance that does not change. ``exponent`` is m of
-    the best power from the first time on, with its error; ``initial`` R₀ (ohm), ``rate`` k and its
-    error (ohm per unit of time to the m; ohm for a law with a time constant), ``parameter`` (the
-    exponent; the time constant; the time of a knee or jump), ``start`` and ``rate_after`` (of a
-    knee, ohm per unit of time) are those of the verdict. ``jumps`` holds the index before which the
-    resistance jumped and the step in ohm, for each jump. ``odd`` is the index of the one resistance
-    without which the law describes the others.
+    ``probability`` is the verdict's, NaN without a change or a verdict. ``trend`` does not need a
+    law, and ``chance`` is that of such a scatter in a resistance that does not change. ``exponent``
+    is m of the best power of time, be it the law or not, with its error. ``initial`` R₀ (ohm),
+    ``rate`` k and its error (ohm per unit of time to the m; ohm for a law with a time constant),
+    ``parameter`` (the exponent; the time constant; the time of a knee or jump), ``start`` and
+    ``rate_after`` (of a knee, ohm per unit of time) are those of the verdict. ``jumps`` holds the
+    index before which the resistance jumped and the step in ohm, for each jump. ``describing`` are
+    the laws whose misfit the errors explain, whether one of them is the verdict or not. ``odd`` is
+    the index of the one resistance without which the law describes the others, or without which
+    nothing changes.
     """
 
     law: str
@@ -77,11 +87,12 @@ class Growth:
     start: float
     rate_after: float
     jumps: tuple[tuple[int, float], ...]
+    describing: tuple[str, ...] = ()
     odd: int | None = None
 
 
 @dataclass(frozen=True)
-class _Data:
+class GrowthData:
     """Time from 0 to 1, resistance and error (ohm), and the steps of jumps; (n,), (n, j).
 
     ``scale`` is the last time in its own unit.
@@ -93,21 +104,23 @@ class _Data:
     error: Floats
     steps: Floats
 
-    def with_jumps(self, places: list[int]) -> _Data:
+    def with_jumps(self, places: list[int]) -> GrowthData:
         """Return the data with a step before each place."""
         after = np.arange(len(self.time))[:, None] >= np.array(places)[None, :]
         return replace(self, steps=after.astype(np.float64))
 
-    def without(self, place: int) -> _Data:
+    def without(self, place: int) -> GrowthData:
         """Return the data without one resistance."""
         kept = np.arange(len(self.time)) != place
-        return _Data(self.scale, *(values[kept] for values in (
+        return GrowthData(self.scale, *(values[kept] for values in (
             self.time, self.resistance, self.error, self.steps
         )))  # fmt: skip
 
-    def fit(self, law: str) -> LawFit:
+    def fit(self, law: str, *, free_start: bool = True) -> LawFit:
         """Fit a law together with the jumps."""
-        return fit_law(law, self.time, self.resistance, self.error, self.steps)
+        return fit_law(
+            law, self.time, self.resistance, self.error, self.steps, free_start=free_start
+        )
 
 
 def fit_growth(time_since: Floats, resistance_ohm: Floats, error_ohm: Floats) -> Growth | None:
@@ -128,20 +141,20 @@ def fit_growth(time_since: Floats, resistance_ohm: Floats, error_ohm: Floats) ->
     """
     if len(time_since) < FEWEST or time_since[-1] <= time_since[0]:
         return None
-    found = _fit(_build_data(time_since, resistance_ohm, error_ohm))
+    found = _fit(build_data(time_since, resistance_ohm, error_ohm))
     if found.law != NO_LAW or len(time_since) <= FEWEST:
         return found
     odd = find_odd(time_since, resistance_ohm, error_ohm)
     if odd is None:
         return found
     kept = np.arange(len(time_since)) != odd
-    again = _fit(_build_data(time_since[kept], resistance_ohm[kept], error_ohm[kept]))
+    again = _fit(build_data(time_since[kept], resistance_ohm[kept], error_ohm[kept]))
     if again.law == NO_LAW or again.jumps:
         return found
     return replace(again, odd=odd)
 
 
-def _fit(data: _Data) -> Growth:
+def _fit(data: GrowthData) -> Growth:
     chance, trend = find_trend(data.resistance, data.error)
     constant = {"constant": data.fit("constant")}
     if trend == "unchanged":
@@ -153,7 +166,7 @@ def _fit(data: _Data) -> Growth:
     fits = _fit_laws(data)
     if lone is not None:
         return replace(_describe(data, fits, [], chance, trend, may_be_law=False), odd=lone)
-    if any(_explains(fit, data) for fit in fits.values()):
+    if any(explains(fit, data) for fit in fits.values()):
         return _describe(data, fits, [], chance, trend)
     jumps = _find_jumps(data, fits)
     if jumps:
@@ -163,7 +176,11 @@ def _fit(data: _Data) -> Growth:
     return _describe(data, fits, jumps, chance, trend)
 
 
-def _build_data(time_since: Floats, resistance: Floats, error: Floats) -> _Data:
+def build_data(time_since: Floats, resistance: Floats, error: Floats) -> GrowthData:
+    """Return resistances with a positive error each, over a time from 0 to 1.
+
+    The arguments are those of :func:`fit_growth`.
+    """
     scale = float(time_since[-1])
     time = time_since / scale
     good = np.isfinite(error) & (error > 0)
@@ -172,12 +189,15 @@ def _build_data(time_since: Floats, resistance: Floats, error: Floats) -> _Data:
     used = np.where(good, error, typical)
     least = max(0.2 * typical, 1e-7 * size)
     nothing = np.zeros((len(time), 0))
-    return _Data(scale, time, resistance, np.maximum(used, least), nothing)
+    return GrowthData(scale, time, resistance, np.maximum(used, least), nothing)
 
 
-def _fit_laws(data: _Data) -> dict[str, LawFit]:
+def _fit_laws(data: GrowthData) -> dict[str, LawFit]:
     """Fit the laws that change, as far as there are spectra enough to hold them against."""
     fits = {law: data.fit(law) for law in LAWS if law != "constant"}
+    parabola = data.fit(PARABOLA)
+    if _turns_inside(parabola, data):
+        fits[PARABOLA] = parabola
     left = {law: len(data.time) - fit.parameters for law, fit in fits.items()}
     return {
         law: fit
@@ -186,25 +206,36 @@ def _fit_laws(data: _Data) -> dict[str, LawFit]:
     }
 
 
-def _explains(fit: LawFit, data: _Data) -> bool:
+def _turns_inside(parabola: LawFit, data: GrowthData) -> bool:
+    """Return whether a parabola rises and falls by a tenth of its change at least."""
+    shown = (
+        parabola.shape.columns(np.linspace(float(data.time[0]), 1.0, 101)) @ parabola.amounts[:3]
+    )
+    steps = np.diff(shown)
+    ways = float(steps[steps > 0].sum()), -float(steps[steps < 0].sum())
+    return min(ways) > _TURN * max(ways)
+
+
+def explains(fit: LawFit, data: GrowthData) -> bool:
+    """Return whether the errors explain what a law leaves."""
     return is_within(_residuals(fit, data), max(len(data.time) - fit.parameters, 1))
 
 
-def _residuals(fit: LawFit, data: _Data) -> Floats:
+def _residuals(fit: LawFit, data: GrowthData) -> Floats:
     columns = np.column_stack([fit.shape.columns(data.time), data.steps])
     left: Floats = (data.resistance - columns @ fit.amounts) / data.error
     return left
 
 
 def _describe(
-    data: _Data, fits: dict[str, LawFit], jumps: list[int], chance: float, trend: Trend,
+    data: GrowthData, fits: dict[str, LawFit], jumps: list[int], chance: float, trend: Trend,
     *, may_be_law: bool = True,
 ) -> Growth:  # fmt: skip
     probabilities = _share({law: fit.criterion for law, fit in fits.items()})
     law, probability = _choose_law(data, fits)
     best, power = fits[law], _first_power(data)
     is_verdict = trend == "unchanged" or (
-        may_be_law and probability >= SURE and _explains(best, data)
+        may_be_law and law != PARABOLA and probability >= SURE and explains(best, data)
     )
     has_rate, amount = law != "constant", float(best.amounts[min(1, len(best.amounts) - 1)])
     unit = data.scale if law == "knee" else 1.0
@@ -217,7 +248,7 @@ def _describe(
     timed = law in {*TIMED, "knee", "jump"}
     return Growth(
         law if is_verdict else NO_LAW,
-        probability if is_verdict else math.nan,
+        probability if is_verdict and trend != "unchanged" else math.nan,
         probabilities, trend, chance,
         power.shape.parameter, _exponent_error(power, data),
         float(best.amounts[0]),
@@ -227,6 +258,7 @@ def _describe(
         best.shape.start * data.scale,
         float(best.amounts[1] + best.amounts[2]) / data.scale if law == "knee" else math.nan,
         tuple(steps),
+        tuple(name for name, fit in fits.items() if name in LAWS and explains(fit, data)),
     )  # fmt: skip
 
 
@@ -238,7 +270,7 @@ def _share(criteria: dict[str, float]) -> dict[str, float]:
     return {law: value / total for law, value in share.items()}
 
 
-def _choose_law(data: _Data, fits: dict[str, LawFit]) -> tuple[str, float]:
+def _choose_law(data: GrowthData, fits: dict[str, LawFit]) -> tuple[str, float]:
     """Return the most probable law, together with those that take its curve, and its probability.
 
     The criterion of Akaike keeps a simple law from a verdict that few spectra can't give, that of
@@ -251,12 +283,12 @@ def _choose_law(data: _Data, fits: dict[str, LawFit]) -> tuple[str, float]:
         same = [law, *(other for other in fits if _is_special_case(fit, fits[other], data))]
         found[law] = min(sum(share[name] for name in same) for share in (strict, lenient))
     order = sorted(fits, key=lambda name: (fits[name].parameters, -found[name]))
-    law = next((name for name in order if found[name] >= SURE), None)
-    law = law or max(found, key=lambda name: found[name])
+    likeliest = max(found, key=lambda name: found[name])
+    law = next((name for name in order if found[name] >= SURE), likeliest)
     return law, found[law]
 
 
-def _is_special_case(simple: LawFit, other: LawFit, data: _Data) -> bool:
+def _is_special_case(simple: LawFit, other: LawFit, data: GrowthData) -> bool:
     """Return whether a law with more parameters takes the curve of a simpler one."""
     more = other.parameters - simple.parameters
     if more < 1 or simple.surprise - other.surprise > _LOST + _LOST_MORE * (more - 1):
@@ -272,12 +304,12 @@ def _is_special_case(simple: LawFit, other: LawFit, data: _Data) -> bool:
     return apart <= _ALIKE * max(float(np.ptp(first)), float(np.ptp(second)))
 
 
-def _first_power(data: _Data) -> LawFit:
+def _first_power(data: GrowthData) -> LawFit:
     """Return the power of time from the first time on, whether it is the law or not."""
-    return fit_law("power", data.time, data.resistance, data.error, data.steps, free_start=False)
+    return data.fit("power", free_start=False)
 
 
-def _covariance(fit: LawFit, data: _Data) -> Floats:
+def _covariance(fit: LawFit, data: GrowthData) -> Floats:
     """Return the covariance of the amplitudes, then of the nonlinear parameters."""
     columns = np.column_stack([fit.shape.columns(data.time), data.steps])
     bends = fit.shape.bends(data.time, fit.amounts)
@@ -288,7 +320,7 @@ def _covariance(fit: LawFit, data: _Data) -> Floats:
     return np.asarray(np.linalg.pinv(whole.T @ whole, rcond=1e-14) * variance, np.float64)
 
 
-def _rate_error(fit: LawFit, data: _Data) -> float:
+def _rate_error(fit: LawFit, data: GrowthData) -> float:
     """Return the standard error of the first amplitude, in ohm at the last time.
 
     In the rate of a power, k = amplitude / scale^m, the exponent has its part.
@@ -301,14 +333,14 @@ def _rate_error(fit: LawFit, data: _Data) -> float:
     return math.sqrt(max(float(slope @ covariance @ slope), 0.0))
 
 
-def _exponent_error(power: LawFit, data: _Data) -> float:
+def _exponent_error(power: LawFit, data: GrowthData) -> float:
     """Return the standard error of a free exponent; NaN at the limits of its range."""
     if not power.shape.is_inside:
         return math.nan
     return math.sqrt(max(float(_covariance(power, data)[-1, -1]), 0.0))
 
 
-def _find_jumps(data: _Data, fits: dict[str, LawFit]) -> list[int]:
+def _find_jumps(data: GrowthData, fits: dict[str, LawFit]) -> list[int]:
     """Return up to three jumps that no law explains, each with two spectra on either side."""
     jumps: list[int] = []
     before = min(fit.criterion for fit in fits.values())
@@ -330,7 +362,7 @@ def _find_jumps(data: _Data, fits: dict[str, LawFit]) -> list[int]:
     return sorted(jumps)
 
 
-def _find_next_jump(data: _Data, jumps: list[int]) -> int | None:
+def _find_next_jump(data: GrowthData, jumps: list[int]) -> int | None:
     """Return where a step reduces the misfit of smooth curves most; None if nowhere."""
     count = len(data.time)
     places = [p for p in range(2, count - 1) if all(abs(p - other) > 1 for other in jumps)]

@@ -21,6 +21,7 @@ LAWS = (
     "constant", "square root", "linear", "power", "logarithmic", "saturating", "exponential",
     "knee", "jump",
 )  # fmt: skip
+PARABOLA = "parabola"  # no law: a smooth turn that a knee has to be told from
 POWERS = {"square root": 0.5, "linear": 1.0}  # laws that are a power with a given exponent
 TIMED = ("logarithmic", "saturating", "exponential")  # laws with a time constant
 LOWEST, HIGHEST = 0.05, 4.0  # exponents of a power
@@ -49,7 +50,8 @@ class Shape:
 
     def columns(self, time: Floats) -> Floats:
         """Return what is linear in the amplitudes; shape (n, p), the first column is 1."""
-        return _columns(self.law, np.array([[self.parameter, self.start]]), time)[0]
+        grid = np.array([[self.parameter, self.start]])
+        return np.asarray(_columns(self.law, grid, time)[0], np.float64)
 
     @property
     def is_inside(self) -> bool:
@@ -77,6 +79,8 @@ def _columns(law: str, grid: Floats, time: Floats) -> Floats:
     one = np.ones((len(grid), len(time)))
     if law == "constant":
         return one[:, :, None]
+    if law == PARABOLA:
+        return np.stack([one, one * time, one * time**2], axis=2)
     if law == "jump":
         return np.stack([one, one * (time >= parameter)], axis=2)
     if law == "knee":
@@ -152,7 +156,7 @@ def _surprise(whitened: Floats | float, correlation: Floats | float, count: int)
 def _grids(law: str, time: Floats) -> dict[int, Floats]:
     """Return a coarse grid (s, 2) of parameter and start by the number of those that are free."""
     nothing = np.array([[math.nan, 0.0]])
-    if law == "constant":
+    if law in {"constant", PARABOLA}:
         return {0: nothing}
     if law == "jump":
         return {1: _product((time[2:-1] + time[1:-2]) / 2, np.zeros(1))}
@@ -165,7 +169,7 @@ def _grids(law: str, time: Floats) -> dict[int, Floats]:
     bent = int(len(parameters) > 1)
     grids = {bent: _product(parameters, np.zeros(1))}
     if law not in {"logarithmic", "exponential"}:
-        grids[bent + 1] = _product(parameters, _between(time[:-2]))
+        grids[bent + 1] = _product(parameters, _between(time[:-1])[:-1])
     return grids
 
 
@@ -208,7 +212,7 @@ def fit_law(
     Parameters
     ----------
     law
-        One of :data:`LAWS`.
+        One of :data:`LAWS`, or :data:`PARABOLA`.
     time
         0 … 1, increasing; shape (n,).
     resistance, error
@@ -227,8 +231,8 @@ def fit_law(
         fit = _best_of(law, free, grid, time, resistance, error, along)
         if free:
             for width in _WIDTHS:
-                grid = _nearby(fit.shape, width, time)
-                fit = _best_of(law, free, grid, time, resistance, error, along)
+                finer = _nearby(fit.shape, width, time)
+                fit = _best_of(law, free, finer, time, resistance, error, along)
         best.append(fit)
     return min(best, key=lambda fit: fit.criterion)
 

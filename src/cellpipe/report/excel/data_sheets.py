@@ -220,7 +220,10 @@ def growth_columns(laws: pl.DataFrame) -> list[SheetColumn]:
         ("Amplitude (Ω)", "amplitude_ohm", FIXED_4, 13),
         ("Knee at (h)", "knee_hour", FIXED_4, 12),
         ("Rate after the knee (Ω/h)", "rate_after_knee_ohm_per_hour", SCIENTIFIC, 23),
+        ("Clock", "clock", TEXT, 24),
+        ("Probability of the clock", "clock_probability", PERCENT, 21),
         ("Jumps", "jumps", FIXED_0, 8),
+        ("Odd spectrum", "odd_spectrum", FIXED_0, 13),
         ("Repeatability", "repeatability", PERCENT, 13),
     )
     return [SheetColumn(h, laws[c].to_list(), s, w) for h, c, s, w in described]

@@ -112,11 +112,6 @@ def _law_sentences(laws: list[dict[str, Any]], points: pl.DataFrame) -> list[str
     for law in laws:
         prefix = f"State {law['state']}: " if several_states else ""
         sentences.append(f"{prefix}{law_sentence(law)}")
-        if law["jumps"]:
-            sentences.append(
-                f"A jump of {law['first_jump_ohm']:.3g} Ω before spectrum "
-                f"{law['first_jump_spectrum']} is no growth."
-            )
     return sentences
 
 
@@ -214,7 +209,7 @@ def _caption(points: pl.DataFrame, *, age_known: bool) -> str:
     elif points["root_hours"].drop_nulls().len():
         parts.append(
             "Time runs from the cell's first record. A straight line against √time points to an"
-            " interphase whose growth is limited by diffusion. Orange: the best supported law with"
-            " the band of 95 % of its rate, if its exponent is not free."
+            " interphase whose growth is limited by diffusion. Orange: the law, where one describes"
+            " it, with the band of 95 % of its rate if it is a square root or a straight line."
         )
     return " ".join(parts)
