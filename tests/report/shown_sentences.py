@@ -60,8 +60,8 @@ SENTENCES = (
     "the band of 95 % of its rate if it is a square root or a straight line. It grows with the "
     "square root of time (probability [[{law.law_probability:%}%]][[above 99%]]), "
     f"{_LAW}; free exponent {{law.exponent}} ± "
-    "{=law_band exponent_standard_error}.[[{!which clock}]][[ {!clock} (probability "
-    "{law.clock_probability:%}%).]]",
+    "{=law_band exponent_standard_error}.[[ {!clock} (probability "
+    "[[{law.clock_probability:%}%]][[above 99%]]).]]",
     "Discharge capacity over the first discharge. Published cells start at 100 % in cycle 1; "
     "{!words}",
     "{%spectra}",

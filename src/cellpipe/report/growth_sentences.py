@@ -50,10 +50,13 @@ def _trend_sentence(law: Mapping[str, Any]) -> str:
     said = f"{_TREND_WORDS[law['trend']]} from {first} to {last} Ω"
     if law["law"] is None:
         return f"{said}."
-    if law["odd_spectrum"] is not None:
-        return f"{said}, but only spectrum {law['odd_spectrum']} differs; no simple law is named."
-    several = f"; no simple law stands out, for {law['describing_laws']} describe it."
-    return said + (several if law["describing_laws"] > 1 else "; no simple law describes it.")
+    odd, several = law["odd_spectrum"], law["describing_laws"]
+    if odd is not None and not several:
+        return f"{said}, but only spectrum {odd} differs; no simple law is named."
+    said += "; no simple law describes it" if not several else "; no simple law stands out"
+    if several > 1:
+        said += f", for {several} describe it"
+    return said + ("." if odd is None else f"; spectrum {odd} is left out.")
 
 
 def _unchanged_sentence(law: Mapping[str, Any]) -> str:

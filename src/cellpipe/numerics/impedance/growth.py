@@ -16,6 +16,7 @@ circuit. It is fitted together with the law, so that it does not count as growth
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -26,6 +27,7 @@ from cellpipe.numerics.impedance.growth_laws import (
     PARABOLA,
     POWERS,
     TIMED,
+    GrowthData,
     LawFit,
     fit_law,
 )
@@ -44,6 +46,8 @@ SURE = 0.95  # probability from which a law is a verdict
 _FEWEST_LEFT = 2  # degrees of freedom that a law with four or more parameters must leave
 _SIMPLE = 3  # parameters of a law that may leave only one
 _ALIKE = 0.007  # root mean square between two curves that are one, in the whole change
+_STILL = 0.02  # the same, of what changes little beside jumps
+_AT_ONCE = 0.3  # of the time to the next spectrum; a shorter time constant is a jump
 _LOST = 4.0  # twice the log-likelihood that a simpler law may lose for its first parameter less
 _LOST_MORE = 2.0  # and for each further
 _MOST_JUMPS = 3
@@ -51,6 +55,7 @@ _JUMP_EVIDENCE = 10.0  # least decrease of the criterion for a jump
 _JUMP_NOISES = 6.0
 _JUMP_SHARE = 0.05  # of the resistance
 _FEWEST_FOR_JUMPS = 8
+_MORE_FOR_JUMPS = 4  # spectra for each further one
 _TURN = 0.1  # of the way up or down, from which a parabola turns
 _LEAST_VARIANCE = 0.25  # of the scatter, in squared errors
 
@@ -91,38 +96,6 @@ class Growth:
     odd: int | None = None
 
 
-@dataclass(frozen=True)
-class GrowthData:
-    """Time from 0 to 1, resistance and error (ohm), and the steps of jumps; (n,), (n, j).
-
-    ``scale`` is the last time in its own unit.
-    """
-
-    scale: float
-    time: Floats
-    resistance: Floats
-    error: Floats
-    steps: Floats
-
-    def with_jumps(self, places: list[int]) -> GrowthData:
-        """Return the data with a step before each place."""
-        after = np.arange(len(self.time))[:, None] >= np.array(places)[None, :]
-        return replace(self, steps=after.astype(np.float64))
-
-    def without(self, place: int) -> GrowthData:
-        """Return the data without one resistance."""
-        kept = np.arange(len(self.time)) != place
-        return GrowthData(self.scale, *(values[kept] for values in (
-            self.time, self.resistance, self.error, self.steps
-        )))  # fmt: skip
-
-    def fit(self, law: str, *, free_start: bool = True) -> LawFit:
-        """Fit a law together with the jumps."""
-        return fit_law(
-            law, self.time, self.resistance, self.error, self.steps, free_start=free_start
-        )
-
-
 def fit_growth(time_since: Floats, resistance_ohm: Floats, error_ohm: Floats) -> Growth | None:
     """Return how a resistance changed with time.
 
@@ -149,14 +122,14 @@ def fit_growth(time_since: Floats, resistance_ohm: Floats, error_ohm: Floats) ->
         return found
     kept = np.arange(len(time_since)) != odd
     again = _fit(build_data(time_since[kept], resistance_ohm[kept], error_ohm[kept]))
-    if again.law == NO_LAW or again.jumps:
+    if again.odd is not None or again.jumps or not again.describing:
         return found
     return replace(again, odd=odd)
 
 
 def _fit(data: GrowthData) -> Growth:
     chance, trend = find_trend(data.resistance, data.error)
-    constant = {"constant": data.fit("constant")}
+    constant = {"constant": fit_law("constant", data)}
     if trend == "unchanged":
         return _describe(data, constant, [], chance, trend)
     lone = find_lone(data.resistance, data.error)
@@ -165,15 +138,26 @@ def _fit(data: GrowthData) -> Growth:
         return replace(found, odd=lone)
     fits = _fit_laws(data)
     if lone is not None:
-        return replace(_describe(data, fits, [], chance, trend, may_be_law=False), odd=lone)
+        found = _describe(data, fits, [], chance, trend, may_be_law=False)
+        return replace(found, odd=lone, describing=())
     if any(explains(fit, data) for fit in fits.values()):
         return _describe(data, fits, [], chance, trend)
-    jumps = _find_jumps(data, fits)
-    if jumps:
-        data = data.with_jumps(jumps)
-        fits = {**_fit_laws(data), "constant": data.fit("constant")}
-        fits.pop("jump", None)
-    return _describe(data, fits, jumps, chance, trend)
+    return _describe(*_fit_jumps(data, fits), chance, trend)
+
+
+def _fit_jumps(
+    data: GrowthData, fits: dict[str, LawFit]
+) -> tuple[GrowthData, dict[str, LawFit], list[int]]:
+    """Return the fewest jumps beside which a law holds, else those that improve the fit much."""
+    kept: tuple[GrowthData, dict[str, LawFit], list[int]] = (data, fits, [])
+    before = min(fit.criterion for fit in fits.values())
+    for stepped, places, criterion in _find_jumps(data):
+        beside = _fit_laws_beside(stepped)
+        if any(explains(fit, stepped) for fit in beside.values()):
+            return stepped, beside, places
+        if criterion + _JUMP_EVIDENCE < before:
+            kept, before = (stepped, beside, places), criterion
+    return kept
 
 
 def build_data(time_since: Floats, resistance: Floats, error: Floats) -> GrowthData:
@@ -194,8 +178,8 @@ def build_data(time_since: Floats, resistance: Floats, error: Floats) -> GrowthD
 
 def _fit_laws(data: GrowthData) -> dict[str, LawFit]:
     """Fit the laws that change, as far as there are spectra enough to hold them against."""
-    fits = {law: data.fit(law) for law in LAWS if law != "constant"}
-    parabola = data.fit(PARABOLA)
+    fits = {law: fit_law(law, data) for law in LAWS if law != "constant"}
+    parabola = fit_law(PARABOLA, data)
     if _turns_inside(parabola, data):
         fits[PARABOLA] = parabola
     left = {law: len(data.time) - fit.parameters for law, fit in fits.items()}
@@ -203,7 +187,17 @@ def _fit_laws(data: GrowthData) -> dict[str, LawFit]:
         law: fit
         for law, fit in fits.items()
         if left[law] >= (1 if fit.parameters <= _SIMPLE else _FEWEST_LEFT)
+        and not _is_another(fit, data.time)
     }
+
+
+def _is_another(fit: LawFit, time: Floats) -> bool:
+    """Return whether a law at an end of its range is a logarithm, a kink or a jump."""
+    shape = fit.shape
+    if shape.law == "power":
+        return not shape.is_inside
+    after = int(np.searchsorted(time, shape.start, side="right"))
+    return shape.law == "saturating" and shape.parameter < _AT_ONCE * (time[after] - shape.start)
 
 
 def _turns_inside(parabola: LawFit, data: GrowthData) -> bool:
@@ -243,7 +237,7 @@ def _describe(
         unit = data.scale**best.shape.parameter
     at = best.shape.columns(data.time).shape[1]
     steps = [(place, float(step)) for place, step in zip(jumps, best.amounts[at:], strict=True)]
-    if law == "jump":
+    if law == "jump" and is_verdict:
         steps = [(int(np.argmax(data.time >= best.shape.parameter)), amount)]
     timed = law in {*TIMED, "knee", "jump"}
     return Growth(
@@ -301,12 +295,15 @@ def _is_special_case(simple: LawFit, other: LawFit, data: GrowthData) -> bool:
         np.column_stack([fit.shape.columns(time), steps]) @ fit.amounts for fit in (simple, other)
     )
     apart = float(np.sqrt(np.mean((first - second) ** 2)))
-    return apart <= _ALIKE * max(float(np.ptp(first)), float(np.ptp(second)))
+    change = max(float(np.ptp(first)), float(np.ptp(second)))
+    if simple.shape.law == "constant":  # but for jumps
+        return apart <= _STILL * float(np.ptp(data.resistance))
+    return apart <= _ALIKE * change
 
 
 def _first_power(data: GrowthData) -> LawFit:
     """Return the power of time from the first time on, whether it is the law or not."""
-    return data.fit("power", free_start=False)
+    return fit_law("power", data, free_start=False)
 
 
 def _covariance(fit: LawFit, data: GrowthData) -> Floats:
@@ -340,26 +337,38 @@ def _exponent_error(power: LawFit, data: GrowthData) -> float:
     return math.sqrt(max(float(_covariance(power, data)[-1, -1]), 0.0))
 
 
-def _find_jumps(data: GrowthData, fits: dict[str, LawFit]) -> list[int]:
-    """Return up to three jumps that no law explains, each with two spectra on either side."""
+def _find_jumps(data: GrowthData) -> Iterator[tuple[GrowthData, list[int], float]]:
+    """Yield the data with one, two and three jumps, their places, and the criterion beside them.
+
+    Each has two spectra on either side, and more of them the more jumps there are.
+    """
     jumps: list[int] = []
-    before = min(fit.criterion for fit in fits.values())
-    while len(jumps) < _MOST_JUMPS and len(data.time) >= _FEWEST_FOR_JUMPS:
-        place = _find_next_jump(data, jumps)
+    noise = neighbour_scatter(data.time, data.resistance)
+    while len(data.time) >= _FEWEST_FOR_JUMPS + _MORE_FOR_JUMPS * len(jumps):
+        place = _find_next_jump(data, jumps) if len(jumps) < _MOST_JUMPS else None
         if place is None:
-            break
-        trial = data.with_jumps([*jumps, place])
-        after = min((trial.fit(law) for law in ("constant", "linear", "power")),
-                    key=lambda fit: fit.criterion)  # fmt: skip
-        step = abs(float(after.amounts[-1]))
-        noise = math.sqrt(max(after.left / len(data.time), 0.25)) * float(data.error[place])
-        share = _JUMP_SHARE * abs(float(data.resistance[place]))
-        is_supported = after.criterion + _JUMP_EVIDENCE < before
-        if not (is_supported and step > max(_JUMP_NOISES * noise, share)):
-            break
-        before = after.criterion
-        jumps.append(place)
-    return sorted(jumps)
+            return
+        jumps = sorted([*jumps, place])
+        stepped = data.with_jumps(jumps)
+        best = _fit_smooth(stepped)
+        step = abs(float(best.amounts[jumps.index(place) - len(jumps)]))
+        seen = abs(float(data.resistance[place] - data.resistance[place - 1]))
+        least = _JUMP_NOISES * max(0.5 * float(data.error[place]), noise)
+        if 0.5 * step > seen or step < max(least, _JUMP_SHARE * abs(data.resistance[place])):
+            return
+        yield stepped, jumps, best.criterion
+
+
+def _fit_laws_beside(data: GrowthData) -> dict[str, LawFit]:
+    """Fit the laws beside jumps, where nothing but these may change, too."""
+    fits = {**_fit_laws(data), "constant": fit_law("constant", data)}
+    return {law: fit for law, fit in fits.items() if law not in {"jump", PARABOLA}}
+
+
+def _fit_smooth(data: GrowthData) -> LawFit:
+    """Return the best of the laws beside which jumps are looked for."""
+    fits = (fit_law(law, data, free_start=False) for law in ("constant", "linear", "power"))
+    return min(fits, key=lambda fit: fit.criterion)
 
 
 def _find_next_jump(data: GrowthData, jumps: list[int]) -> int | None:

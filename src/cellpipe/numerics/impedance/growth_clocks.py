@@ -14,6 +14,7 @@ from scipy.special import logsumexp
 
 from cellpipe.numerics.impedance.elements import Floats
 from cellpipe.numerics.impedance.growth import FEWEST, SURE, build_data, explains
+from cellpipe.numerics.impedance.growth_laws import fit_law
 
 _LAWS = ("square root", "linear", "power", "logarithmic", "saturating", "exponential")
 
@@ -58,6 +59,6 @@ def _log_likelihood(shown: Floats, resistance: Floats, error: Floats) -> tuple[f
     if shown[-1] <= shown[0]:
         return -np.inf, False  # it stands still while the resistance changes
     data = build_data(shown, resistance, error)
-    fits = [data.fit(law, free_start=False) for law in _LAWS]
+    fits = [fit_law(law, data, free_start=False) for law in _LAWS]
     value = float(logsumexp([-0.5 * fit.lenient_criterion for fit in fits]))
     return value, any(explains(fit, data) for fit in fits)

@@ -25,9 +25,11 @@ PARABOLA = "parabola"  # no law: a smooth turn that a knee has to be told from
 POWERS = {"square root": 0.5, "linear": 1.0}  # laws that are a power with a given exponent
 TIMED = ("logarithmic", "saturating", "exponential")  # laws with a time constant
 LOWEST, HIGHEST = 0.05, 4.0  # exponents of a power
-_EXPONENTS = np.geomspace(LOWEST, HIGHEST, 45)
+_EXPONENTS = np.geomspace(LOWEST, HIGHEST, 20)
 _SHORTEST, _LONGEST = 0.01, 3.0  # time constants, in the length of the series
+_MOST_TIMES = 24  # of time constants, on the coarse grid
 _CORRELATIONS = np.array([0.0, 0.25, 0.5, 0.7, 0.85])
+_FEW_CORRELATIONS = np.array([0.0, 0.7])  # on the coarse grid
 _OPPOSED = 5.0  # times the whole change; no part of a law is larger
 _MOST_PLACES = 40  # of a start or a knee, on the coarse grid
 _WIDTHS = (0.5, 0.15, 0.04)  # of the finer and finer grids around the best shape
@@ -100,6 +102,33 @@ def _rise(law: str, since: Floats, parameter: Floats) -> Floats:
 
 
 @dataclass(frozen=True)
+class GrowthData:
+    """Time from 0 to 1, resistance and error (ohm), and the steps of jumps; (n,), (n, j).
+
+    ``scale`` is the last time in its own unit. Times increase, errors are positive; a step is 1
+    from a jump on.
+    """
+
+    scale: float
+    time: Floats
+    resistance: Floats
+    error: Floats
+    steps: Floats
+
+    def with_jumps(self, places: list[int]) -> GrowthData:
+        """Return the data with a step before each place."""
+        after = np.arange(len(self.time))[:, None] >= np.array(places, np.int64)[None, :]
+        return replace(self, steps=after.astype(np.float64))
+
+    def without(self, place: int) -> GrowthData:
+        """Return the data without one resistance."""
+        kept = np.arange(len(self.time)) != place
+        return GrowthData(self.scale, *(values[kept] for values in (
+            self.time, self.resistance, self.error, self.steps
+        )))  # fmt: skip
+
+
+@dataclass(frozen=True)
 class LawFit:
     """The best fit of a law: amplitudes (ohm), squared misfit in standard errors, correlation.
 
@@ -161,16 +190,22 @@ def _grids(law: str, time: Floats) -> dict[int, Floats]:
     if law == "jump":
         return {1: _product((time[2:-1] + time[1:-2]) / 2, np.zeros(1))}
     if law == "knee":
-        return {1: _product(_between(time[1:-1]), np.zeros(1))}
+        return {1: _product(_between(time[1:-2]), np.zeros(1))}
     exponent = {name: np.array([power]) for name, power in POWERS.items()} | {"power": _EXPONENTS}
-    window = float(time[-1] - time[0])
-    times = np.geomspace(_SHORTEST * window, _LONGEST * (1 if law == "logarithmic" else window), 40)
-    parameters = exponent.get(law, times)
+    parameters = exponent.get(law, _time_constants(law, time))
     bent = int(len(parameters) > 1)
     grids = {bent: _product(parameters, np.zeros(1))}
     if law not in {"logarithmic", "exponential"}:
         grids[bent + 1] = _product(parameters, _between(time[:-1])[:-1])
     return grids
+
+
+def _time_constants(law: str, time: Floats) -> Floats:
+    window = float(time[-1] - time[0])
+    shortest, longest = _SHORTEST * window, _LONGEST * window
+    if law == "logarithmic":  # of the time itself, if the constant is far below the first
+        shortest, longest = min(shortest, max(0.1 * float(time[0]), 1e-4 * window)), _LONGEST
+    return np.geomspace(shortest, longest, _MOST_TIMES)
 
 
 def _product(parameters: Floats, starts: Floats) -> Floats:
@@ -194,7 +229,7 @@ def _nearby(shape: Shape, width: float, time: Floats) -> Floats:
     reach = width * max(float(np.diff(time).max()), 2 / _MOST_PLACES)
     if shape.law == "knee":
         parameters = shape.parameter + reach * steps
-        parameters = parameters[(parameters > 0) & (parameters < 1)]
+        parameters = parameters[(parameters >= time[1]) & (parameters <= time[-3])]
     elif shape.law in {"power", *TIMED}:
         parameters = shape.parameter * np.exp(0.3 * width * steps)
     if shape.start > 0:
@@ -203,78 +238,66 @@ def _nearby(shape: Shape, width: float, time: Floats) -> Floats:
     return _product(parameters, starts)
 
 
-def fit_law(
-    law: str, time: Floats, resistance: Floats, error: Floats, steps: Floats | None = None,
-    *, free_start: bool = True,
-) -> LawFit:  # fmt: skip
+def fit_law(law: str, data: GrowthData, *, free_start: bool = True) -> LawFit:
     """Return the best fit of a law over its shapes and over the correlation of its residuals.
 
     Parameters
     ----------
     law
         One of :data:`LAWS`, or :data:`PARABOLA`.
-    time
-        0 … 1, increasing; shape (n,).
-    resistance, error
-        The resistance and its standard error, ohm, all positive; shape (n,).
-    steps
-        Further columns whose amplitudes are fitted along, as of jumps; shape (n, j).
+    data
+        The resistances; steps of jumps are fitted along.
     free_start
         Whether a law may begin later than the first time.
 
     """
-    along = np.zeros((len(time), 0)) if steps is None else steps
     best = []
-    for free, grid in _grids(law, time).items():
+    for free, grid in _grids(law, data.time).items():
         if grid[0, 1] > 0 and not free_start:
             continue
-        fit = _best_of(law, free, grid, time, resistance, error, along)
-        if free:
-            for width in _WIDTHS:
-                finer = _nearby(fit.shape, width, time)
-                fit = _best_of(law, free, finer, time, resistance, error, along)
+        fit = _best_of(law, free, grid, data, _FEW_CORRELATIONS if free else _CORRELATIONS)
+        for width in _WIDTHS if free else ():
+            fit = _best_of(law, free, _nearby(fit.shape, width, data.time), data, _CORRELATIONS)
         best.append(fit)
     return min(best, key=lambda fit: fit.criterion)
 
 
-def _best_of(
-    law: str, free: int, grid: Floats, time: Floats, resistance: Floats, error: Floats,
-    steps: Floats,
-) -> LawFit:  # fmt: skip
+def _best_of(law: str, free: int, grid: Floats, data: GrowthData, correlations: Floats) -> LawFit:
     """Return the best fit of shapes with one number of parameters."""
-    columns = _columns(law, grid, time)
-    along = np.broadcast_to(steps, (len(grid), *steps.shape))
+    columns = _columns(law, grid, data.time)
+    along = np.broadcast_to(data.steps, (len(grid), *data.steps.shape))
     design = np.concatenate([columns, along], axis=2)
-    amounts, residuals = _solve(design / error[:, None], resistance / error)
+    target = data.resistance / data.error
+    amounts, residuals = _solve(design / data.error[:, None], target, correlations)
     own, lagged, inner = _moments(residuals)
-    rho = _CORRELATIONS[:, None]
+    rho = correlations[:, None]
     whitened = own + rho**2 * inner - 2 * rho * lagged
     parts = np.ptp(design[None, :, :, 1:] * amounts[:, :, None, 1:], axis=2)
-    opposed = parts.max(axis=2, initial=0.0) > _OPPOSED * np.ptp(resistance)
-    surprise = _surprise(whitened, rho, len(time))
-    surprise[opposed] = np.inf  # two columns that cancel each other tell nothing
+    opposed = parts.max(axis=2, initial=0.0) > _OPPOSED * np.ptp(data.resistance)
+    whitened[opposed] = np.inf  # two columns that cancel each other tell nothing
+    surprise = _surprise(whitened, rho, len(target))
     k, place = np.unravel_index(int(np.argmin(surprise)), surprise.shape)
     return LawFit(
         Shape(law, float(grid[place, 0]), float(grid[place, 1]), free), amounts[k, place],
-        float(own[k, place]), float(whitened[k, place]) if not opposed[k, place] else np.inf,
-        float(_CORRELATIONS[k]), len(time), steps.shape[1],
+        float(own[k, place]), float(whitened[k, place]), float(correlations[k]), len(target),
+        data.steps.shape[1],
     )  # fmt: skip
 
 
-def _solve(design: Floats, target: Floats) -> tuple[Floats, Floats]:
+def _solve(design: Floats, target: Floats, correlations: Floats) -> tuple[Floats, Floats]:
     """Return the amplitudes of each shape at each correlation, and residuals; (c, s, p), (c, s, n).
 
     Generalised least squares by the normal equations of scaled columns, with one refinement.
     """
     size = np.maximum(np.linalg.norm(design, axis=1), 1e-300)
     scaled = design / size[:, None, :]
-    rho = _CORRELATIONS[:, None, None, None]
+    rho = correlations[:, None, None, None]
     turned = scaled.transpose(0, 2, 1)
     inner = turned[:, :, 1:-1] @ scaled[:, 1:-1]
     lagged = turned[:, :, 1:] @ scaled[:, :-1]
     normal = turned @ scaled + rho**2 * inner - rho * (lagged + lagged.transpose(0, 2, 1))
     normal += 1e-12 * np.eye(scaled.shape[2])
-    amounts = np.zeros((len(_CORRELATIONS), len(design), scaled.shape[2]))
+    amounts = np.zeros((len(correlations), len(design), scaled.shape[2]))
     left = np.broadcast_to(target, (*amounts.shape[:2], len(target)))
     for _ in range(2):
         white = left.copy()

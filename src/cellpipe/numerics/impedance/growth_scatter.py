@@ -19,7 +19,9 @@ _LEVEL = 5e-4  # of false changes, and of a true law called none
 _CORRELATION = 0.6  # of neighbours, at which that level holds
 _SCATTER = 4.0  # squared errors, up to which scatter without order is no misfit
 _FEWEST_IN_DISORDER = 5  # degrees of freedom from which disorder can be told
-_ODD = 4.0  # times the distance of its neighbours, or its error
+_ONE_WAY = 0.3  # of the misfit of the other way, that a way has at most
+_LIKELY = 0.01  # chance of the scatter of resistances that are said to be one
+_ODD, _OFF = 4.0, 1.5  # times its error and the distance of its neighbours, of one that is odd
 
 
 def is_within(residuals: Floats, freedom: int) -> bool:
@@ -66,7 +68,7 @@ def find_trend(resistance: Floats, error: Floats) -> tuple[float, Trend]:
     from scipy.stats import chi2
 
     weight, count = error**-2.0, len(resistance)
-    about = _about_mean(resistance, error)
+    about = (resistance - np.average(resistance, weights=weight)) / error
     chance = float(chi2.sf(float(about @ about), count - 1))
     if is_within(about, count - 1):
         return chance, "unchanged"
@@ -75,22 +77,27 @@ def find_trend(resistance: Floats, error: Floats) -> tuple[float, Trend]:
     for rises, name in names:
         best = isotonic_regression(resistance, weights=weight, increasing=rises).x
         misfits[name] = (resistance - best) / error
-    trend = min(misfits, key=lambda name: float(misfits[name] @ misfits[name]))
-    return chance, trend if is_within(misfits[trend], count - 1) else "not monotone"
-
-
-def _about_mean(resistance: Floats, error: Floats) -> Floats:
-    mean = np.average(resistance, weights=error**-2.0)
-    return np.asarray((resistance - mean) / error, np.float64)
+    left = {name: float(off @ off) for name, off in misfits.items()}
+    trend = min(left, key=lambda name: left[name])
+    is_told = left[trend] <= _ONE_WAY * max(left.values())
+    if is_told and is_within(misfits[trend], count - 1):
+        return chance, trend
+    return chance, "not monotone"
 
 
 def find_lone(resistance: Floats, error: Floats) -> int | None:
     """Return the one resistance without which nothing changes; None if there is none."""
+    from scipy.stats import chi2
+
     left: dict[int, float] = {}
     for place in range(len(resistance)):
         others = np.arange(len(resistance)) != place
-        about = _about_mean(resistance[others], error[others])
-        if is_within(about, len(about) - 1):
+        weight = error[others] ** -2.0
+        mean = float(np.average(resistance[others], weights=weight))
+        about = (resistance[others] - mean) / error[others]
+        alone = math.sqrt(float(error[place]) ** 2 + 1 / float(weight.sum()))
+        is_far = abs(float(resistance[place]) - mean) > _ODD * alone
+        if is_far and float(chi2.sf(float(about @ about), len(about) - 1)) > _LIKELY:
             left[place] = float(about @ about)
     return min(left, key=lambda place: left[place]) if left else None
 
@@ -105,7 +112,7 @@ def find_odd(time: Floats, resistance: Floats, error: Floats) -> int | None:
     if not off[odd]:
         return None
     apart = abs(float(resistance[odd - 1] - resistance[odd + 1]))
-    return odd if off[odd] > _ODD * max(apart, float(error[odd])) else None
+    return odd if off[odd] > max(_OFF * apart, _ODD * float(error[odd])) else None
 
 
 def neighbour_scatter(time: Floats, resistance: Floats) -> float:
