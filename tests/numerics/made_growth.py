@@ -54,3 +54,16 @@ def measured(
     time = np.linspace(1, LASTS, count)
     true = curve(time)
     return time, true * (1 + 0.005 * noise(random, count, correlation)), 0.005 * true
+
+
+WORKED = ("time", "charge passed", "cycles")
+
+
+def clocks(count: int, random: np.random.Generator) -> dict[str, np.ndarray]:
+    """Return what three clocks show in a test of cycles of unlike length and charge, with rests."""
+    cycles = random.integers(0, 5, count).astype(np.float64)
+    cycles[0] = 1
+    charge = cycles * random.uniform(0.3, 1.7, count)
+    hours = 10 * charge + random.exponential(60, count) * (random.random(count) < 0.5) + 1
+    shown = zip(WORKED, (hours, charge, cycles), strict=True)
+    return {name: np.cumsum(steps) for name, steps in shown}

@@ -61,7 +61,7 @@ SENTENCES = (
     "square root of time (probability [[{law.law_probability:%}%]][[above 99%]]), "
     f"{_LAW}; free exponent {{law.exponent}} ± "
     "{=law_band exponent_standard_error}.[[ {!clock} (probability "
-    "[[{law.clock_probability:%}%]][[above 99%]]).]]",
+    "[[{law.clock_probability:%}%]][[above 99%]]).]][[ {!which clocks} told apart.]]",
     "Discharge capacity over the first discharge. Published cells start at 100 % in cycle 1; "
     "{!words}",
     "{%spectra}",
