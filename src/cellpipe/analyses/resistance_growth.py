@@ -209,11 +209,16 @@ def _jump_findings(law: Growth | None, points: pl.DataFrame) -> list[Finding]:
 
 
 def _odd_finding(points: pl.DataFrame, place: int) -> Finding:
+    shown, number = points["resistance"], points["spectrum"][place]
+    if 0 < place < points.height - 1:
+        beside = f"between {shown[place - 1]:.4g} and {shown[place + 1]:.4g} Ω"
+        so = "it is left out of the law"
+    else:
+        beside = f"that beside it {shown[1 if place == 0 else place - 1]:.4g} Ω"
+        so = "no law is named, for the others are one"
     sentence = (
-        f"The interfacial resistance of spectrum {points['spectrum'][place]} is "
-        f"{points['resistance'][place]:.4g} Ω, between {points['resistance'][place - 1]:.4g} and "
-        f"{points['resistance'][place + 1]:.4g} Ω: it is left out of the law. Was the cell at "
-        "rest, and well connected?"
+        f"The interfacial resistance of spectrum {number} is {shown[place]:.4g} Ω, {beside}: {so}. "
+        "Was the cell at rest, and well connected?"
     )
     return Finding("warning", "resistance_odd", sentence, 1)
 

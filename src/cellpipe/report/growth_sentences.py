@@ -114,7 +114,7 @@ def _amounts(law: Mapping[str, Any]) -> str:
 def _clock_sentence(law: Mapping[str, Any]) -> str:
     if law["clock_probability"] is None:
         return "Whether time, charge passed or cycles explain it is not told apart."
-    verb = "explain" if law["clock"] == "cycles" else "explains"
+    verb = "explain" if law["clock"].endswith("cycles") else "explains"
     words = law["clock"][0].upper() + law["clock"][1:]
     rest = "" if " or " in law["clock"] else " best"
     return f"{words} {verb} it{rest} ({_probability(law['clock_probability'])})."
