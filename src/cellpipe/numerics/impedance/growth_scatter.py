@@ -20,7 +20,7 @@ _CORRELATION = 0.6  # of neighbours, at which that level holds
 _SCATTER = 4.0  # squared errors, up to which scatter without order is no misfit
 _FEWEST_IN_DISORDER = 5  # degrees of freedom from which disorder can be told
 _ONE_WAY = 0.3  # of the misfit of the other way, that a way has at most
-_LIKELY = 0.01  # chance of the scatter of resistances that are said to be one
+_LIKELY = 1e-3  # chance of the scatter of resistances that are said to be one
 _ODD, _OFF = 4.0, 1.5  # times its error and the distance of its neighbours, of one that is odd
 
 
