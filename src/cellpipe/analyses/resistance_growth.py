@@ -146,7 +146,8 @@ def _clock_columns(
     points: pl.DataFrame, law: Growth, start: float, passed: pl.DataFrame
 ) -> dict[str, object]:
     """Return the clock that explains the change, where there are several and no jump."""
-    if law.trend == "unchanged" or law.jumps:
+    rests_on_one = law.odd is not None and not law.describing
+    if law.trend == "unchanged" or law.jumps or rests_on_one:
         return {}
     kept = points.filter(pl.int_range(pl.len()) != (-1 if law.odd is None else law.odd))
     clocks = {_TIME: kept["unix_time_second"].to_numpy() - start}

@@ -10,7 +10,7 @@ from cellpipe.numerics.impedance.growth_laws import POWERS
 from cellpipe.report.wording import format_number
 
 _LAW_WORDS = {
-    "constant": "It is constant but for jumps",
+    "constant": "It is constant but for {jumps} jumps",
     "square root": "It {goes} with the square root of time",
     "linear": "It {goes} linearly with time",
     "power": "It {goes} with time to the power of {law_exponent:.2f}",
@@ -82,7 +82,7 @@ def _law_sentence(law: Mapping[str, Any]) -> str:
     sentence = f"{words} ({_probability(law['law_probability'])}){_amounts(law)}"
     if law["law_start_hour"]:
         sentence += f", from {format_number(law['law_start_hour'])} h on"
-    if law["exponent_standard_error"] is not None and law["law"] in POWERS:
+    elif law["exponent_standard_error"] is not None and law["law"] in POWERS:
         error = format_number(1.96 * law["exponent_standard_error"], 2)
         sentence += f"; free exponent {law['exponent']:.2f} ± {error}"
     if law["odd_spectrum"] is not None:

@@ -16,12 +16,12 @@ circuit. It is fitted together with the law, so that it does not count as growth
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from cellpipe.numerics.impedance.elements import Floats
+from cellpipe.numerics.impedance.growth_jumps import JUMP_SHARE, find_jumps
 from cellpipe.numerics.impedance.growth_laws import (
     LAWS,
     PARABOLA,
@@ -50,12 +50,7 @@ _STILL = 0.02  # the same, of what changes little beside jumps
 _AT_ONCE = 0.3  # of the time to the next spectrum; a shorter time constant is a jump
 _LOST = 4.0  # twice the log-likelihood that a simpler law may lose for its first parameter less
 _LOST_MORE = 2.0  # and for each further
-_MOST_JUMPS = 3
 _JUMP_EVIDENCE = 10.0  # least decrease of the criterion for a jump
-_JUMP_NOISES = 6.0
-_JUMP_SHARE = 0.05  # of the resistance
-_FEWEST_FOR_JUMPS = 8
-_MORE_FOR_JUMPS = 4  # spectra for each further one
 _TURN = 0.1  # of the way up or down, from which a parabola turns
 _LEAST_VARIANCE = 0.25  # of the scatter, in squared errors
 
@@ -151,11 +146,11 @@ def _fit_jumps(
     """Return the fewest jumps beside which a law holds, else those that improve the fit much."""
     kept: tuple[GrowthData, dict[str, LawFit], list[int]] = (data, fits, [])
     before = min(fit.criterion for fit in fits.values())
-    for stepped, places, criterion in _find_jumps(data):
+    for stepped, places, criterion in find_jumps(data):
         beside = _fit_laws_beside(stepped)
         if any(explains(fit, stepped) for fit in beside.values()):
             return stepped, beside, places
-        if criterion + _JUMP_EVIDENCE < before:
+        if beside and criterion + _JUMP_EVIDENCE < before:
             kept, before = (stepped, beside, places), criterion
     return kept
 
@@ -196,8 +191,11 @@ def _is_another(fit: LawFit, time: Floats) -> bool:
     shape = fit.shape
     if shape.law == "power":
         return not shape.is_inside
+    if shape.law == "exponential":
+        return bool(shape.parameter < _AT_ONCE * (time[-1] - time[-2]))
     after = int(np.searchsorted(time, shape.start, side="right"))
-    return shape.law == "saturating" and shape.parameter < _AT_ONCE * (time[after] - shape.start)
+    at_once = _AT_ONCE * (time[after] - shape.start)
+    return shape.law == "saturating" and bool(shape.parameter < at_once)
 
 
 def _turns_inside(parabola: LawFit, data: GrowthData) -> bool:
@@ -337,56 +335,16 @@ def _exponent_error(power: LawFit, data: GrowthData) -> float:
     return math.sqrt(max(float(_covariance(power, data)[-1, -1]), 0.0))
 
 
-def _find_jumps(data: GrowthData) -> Iterator[tuple[GrowthData, list[int], float]]:
-    """Yield the data with one, two and three jumps, their places, and the criterion beside them.
-
-    Each has two spectra on either side, and more of them the more jumps there are.
-    """
-    jumps: list[int] = []
-    noise = neighbour_scatter(data.time, data.resistance)
-    while len(data.time) >= _FEWEST_FOR_JUMPS + _MORE_FOR_JUMPS * len(jumps):
-        place = _find_next_jump(data, jumps) if len(jumps) < _MOST_JUMPS else None
-        if place is None:
-            return
-        jumps = sorted([*jumps, place])
-        stepped = data.with_jumps(jumps)
-        best = _fit_smooth(stepped)
-        step = abs(float(best.amounts[jumps.index(place) - len(jumps)]))
-        seen = abs(float(data.resistance[place] - data.resistance[place - 1]))
-        least = _JUMP_NOISES * max(0.5 * float(data.error[place]), noise)
-        if 0.5 * step > seen or step < max(least, _JUMP_SHARE * abs(data.resistance[place])):
-            return
-        yield stepped, jumps, best.criterion
-
-
 def _fit_laws_beside(data: GrowthData) -> dict[str, LawFit]:
     """Fit the laws beside jumps, where nothing but these may change, too."""
     fits = {**_fit_laws(data), "constant": fit_law("constant", data)}
-    return {law: fit for law, fit in fits.items() if law not in {"jump", PARABOLA}}
-
-
-def _fit_smooth(data: GrowthData) -> LawFit:
-    """Return the best of the laws beside which jumps are looked for."""
-    fits = (fit_law(law, data, free_start=False) for law in ("constant", "linear", "power"))
-    return min(fits, key=lambda fit: fit.criterion)
-
-
-def _find_next_jump(data: GrowthData, jumps: list[int]) -> int | None:
-    """Return where a step reduces the misfit of smooth curves most; None if nowhere."""
-    count = len(data.time)
-    places = [p for p in range(2, count - 1) if all(abs(p - other) > 1 for other in jumps)]
-    if not places:
-        return None
-    target = data.resistance / data.error
-    steps = (np.arange(count)[:, None] >= np.array(places)) / data.error[:, None]
-    best: tuple[float, int] = (np.inf, -1)
-    for exponent in (None, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0):
-        smooth = [np.ones(count)] + ([] if exponent is None else [data.time**exponent])
-        design = np.column_stack([*smooth, data.with_jumps(jumps).steps]) / data.error[:, None]
-        basis, _ = np.linalg.qr(design)
-        left = target - basis @ (basis.T @ target)
-        rest = steps - basis @ (basis.T @ steps)
-        reduction = (rest.T @ left) ** 2 / np.maximum(np.sum(rest**2, axis=0), 1e-300)
-        at = int(np.argmax(reduction))
-        best = min(best, (float(left @ left - reduction[at]), places[at]))
-    return best[1]
+    places = np.argmax(data.steps > 0, axis=0)
+    seen = data.resistance[places] - data.resistance[places - 1]
+    least = 0.5 * JUMP_SHARE * np.abs(data.resistance[places])
+    found = {}
+    for law, fit in fits.items():
+        steps = fit.amounts[len(fit.amounts) - len(places) :]
+        is_seen = (steps * seen > 0) & (np.abs(steps) > least) & (np.abs(steps) < 2 * np.abs(seen))
+        if law not in {"jump", PARABOLA} and is_seen.all():
+            found[law] = fit
+    return found

@@ -80,7 +80,8 @@ def find_trend(resistance: Floats, error: Floats) -> tuple[float, Trend]:
     left = {name: float(off @ off) for name, off in misfits.items()}
     trend = min(left, key=lambda name: left[name])
     is_told = left[trend] <= _ONE_WAY * max(left.values())
-    if is_told and is_within(misfits[trend], count - 1):
+    is_likely = float(chi2.sf(left[trend], count - 1)) > _LIKELY
+    if (is_told or is_likely) and is_within(misfits[trend], count - 1):
         return chance, trend
     return chance, "not monotone"
 
