@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_growth import FALLING, NONE, SHAPES, TURNING, WORKED, Curve, clocks, measured, noise
 
-from cellpipe.numerics.impedance.growth import NO_LAW, fit_growth
+from cellpipe.numerics.impedance.growth import NO_LAW, build_data, fit_growth
 from cellpipe.numerics.impedance.growth_clocks import find_clock
+from cellpipe.numerics.impedance.growth_laws import LAWS, fit_law
 
 
 def stays(time: np.ndarray) -> np.ndarray:
@@ -211,6 +212,18 @@ def test_no_part_of_a_law_is_far_larger_than_what_changed() -> None:
     for count in (6, 9, 14):
         time, resistance, error = measured(SHAPES["rise, then fall"][0], count, random)
         resistance[count // 2] *= 1.5
-        found = fit_growth(time, resistance, error)
-        assert found is not None
-        assert abs(found.rate) * max(1.0, time[-1]) ** 0 <= 10 * np.ptp(resistance)
+        data = build_data(time, resistance, error)
+        for law in LAWS:
+            fit = fit_law(law, data)
+            parts = fit.shape.columns(data.time)[:, 1:] * fit.amounts[None, 1:]
+            assert np.ptp(parts, axis=0).max(initial=0.0) <= 5.001 * np.ptp(resistance)
+
+
+def test_what_is_no_verdict_has_no_numbers_of_a_law() -> None:
+    random = np.random.default_rng(5)
+    found = fit_growth(*measured(SHAPES["rise, then fall"][0], 14, random))
+    assert found is not None
+    assert found.law == NO_LAW
+    numbers = (found.probability, found.initial, found.rate, found.rate_error, found.parameter,
+               found.start, found.rate_after)  # fmt: skip
+    assert np.isnan(numbers).all()

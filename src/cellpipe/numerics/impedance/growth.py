@@ -66,11 +66,11 @@ class Growth:
     is m of the best power of time, be it the law or not, with its error. ``initial`` R₀ (ohm),
     ``rate`` k and its error (ohm per unit of time to the m; ohm for a law with a time constant),
     ``parameter`` (the exponent; the time constant; the time of a knee or jump), ``start`` and
-    ``rate_after`` (of a knee, ohm per unit of time) are those of the verdict. ``jumps`` holds the
-    index before which the resistance jumped and the step in ohm, for each jump. ``describing`` are
-    the laws whose misfit the errors explain, whether one of them is the verdict or not. ``odd`` is
-    the index of the one resistance without which the law describes the others, or without which
-    nothing changes.
+    ``rate_after`` (of a knee, ohm per unit of time) are those of the verdict, or NaN. ``jumps``
+    holds the index before which the resistance jumped and the step in ohm, for each jump.
+    ``describing`` are the laws whose misfit the errors explain, whether one of them is the verdict
+    or not. ``odd`` is the index of the one resistance without which the law describes the others,
+    or without which nothing changes.
     """
 
     law: str
@@ -238,10 +238,8 @@ def _describe(
     if law == "jump" and is_verdict:
         steps = [(int(np.argmax(data.time >= best.shape.parameter)), amount)]
     timed = law in {*TIMED, "knee", "jump"}
-    return Growth(
-        law if is_verdict else NO_LAW,
-        probability if is_verdict and trend != "unchanged" else math.nan,
-        probabilities, trend, chance,
+    found = Growth(
+        law, math.nan if trend == "unchanged" else probability, probabilities, trend, chance,
         power.shape.parameter, _exponent_error(power, data),
         float(best.amounts[0]),
         amount / unit if has_rate else 0.0,
@@ -251,6 +249,11 @@ def _describe(
         float(best.amounts[1] + best.amounts[2]) / data.scale if law == "knee" else math.nan,
         tuple(steps),
         tuple(name for name, fit in fits.items() if name in LAWS and explains(fit, data)),
+    )  # fmt: skip
+    no = math.nan
+    return found if is_verdict else replace(
+        found, law=NO_LAW, probability=no, initial=no, rate=no, rate_error=no, parameter=no,
+        start=no, rate_after=no,
     )  # fmt: skip
 
 
