@@ -15,8 +15,8 @@ from cellpipe.numerics.impedance.growth_clocks import find_clock
 
 COUNTS = (5, 6, 8, 12, 20, 40)
 CORRELATIONS = (0.0, 0.6)  # of neighbours' noise
-_TRIALS = 16  # of each shape, count and correlation
-_CONSTANTS = 12_000
+_TRIALS = 8  # of each shape, count and correlation
+_CONSTANTS = 7_200
 _FAINT = 0.1  # of the changes, beside errors of half a per cent of the resistance
 
 

@@ -44,10 +44,10 @@ def is_within(residuals: Floats, freedom: int) -> bool:
 
 
 def _limit(count: int, freedom: int) -> float:
-    """Return the χ² that correlated neighbours exceed once in two thousand times.
+    """Return the χ² that independent or correlated neighbours exceed once in two thousand times.
 
-    Satterthwaite's approximation (Biometrics Bull. 2, 110 (1946), doi 10.2307/3002019) to a sum of
-    squares about the mean, scaled to the degrees of freedom.
+    For those that are correlated, Satterthwaite's approximation (Biometrics Bull. 2, 110 (1946),
+    doi 10.2307/3002019) to a sum of squares about the mean, scaled to the degrees of freedom.
     """
     from scipy.stats import chi2
 
@@ -56,7 +56,7 @@ def _limit(count: int, freedom: int) -> float:
     spread = np.linalg.eigvalsh(centre @ (_CORRELATION**apart) @ centre)
     total, squares = float(spread.sum()), float((spread**2).sum())
     limit = float(chi2.isf(_LEVEL, total**2 / squares)) * squares / total
-    return limit * freedom / (count - 1)
+    return max(limit, float(chi2.isf(_LEVEL, count - 1))) * freedom / (count - 1)
 
 
 def find_trend(resistance: Floats, error: Floats) -> tuple[float, Trend]:
