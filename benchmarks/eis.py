@@ -26,6 +26,7 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "tests" / "numerics"))
 
 from eis_beside import PINNED, TOOLS, Floats, by_peers, by_rule, costs
+from eis_growth import constants, laws, which_clock
 from eis_real import Row, ageing, real, references, repeats, validity
 from made_spectra import (
     FREQUENCY,
@@ -59,8 +60,13 @@ def main() -> None:
         for row in measure(options.share):
             rows.append((number, *row))
             print(*rows[-1], sep=" | ", flush=True)
+    heads = ("#", "What", "Bar", "cellpipe", "Peers on the same spectra")
+    about_growth = [row[:-1] for row in rows if row[0] in _ABOUT_GROWTH]
+    if {row[0] for row in about_growth} == _ABOUT_GROWTH and options.share == 1:
+        write_section("Impedance: how a resistance changes", _COMMAND_GROWTH,
+                      table(heads[:-1], about_growth))  # fmt: skip
     if not wanted and options.share == 1:
-        heads = ("#", "What", "Bar", "cellpipe", "Peers on the same spectra")
+        rows = [row for row in rows if row[0] not in _ABOUT_GROWTH]
         lines = [
             "No start values are given to cellpipe; peers start from a good guess (the truth, each "
             "value off by a factor of up to two) or one by rule of thumb. CPU seconds of one core, "
@@ -301,11 +307,14 @@ def _number_of_arcs(share: float) -> Iterator[Row]:
            "")  # fmt: skip
 
 
+_ABOUT_GROWTH = {"13", "14", "15"}  # a section of their own, which needs no peers
+_COMMAND_GROWTH = "python benchmarks/eis.py --only 13,14,15"
 Measure = Callable[[float], Iterator[Row]]
 BARS: tuple[tuple[str, Measure], ...] = (
     ("1", _optimum), ("2", _limit), ("3", _resistances), ("4", _speed), ("5", real),
     ("6", references), ("7", _series), ("8", ageing), ("9", validity), ("10", _bad_points),
-    ("11", _number_of_arcs), ("12", repeats),
+    ("11", _number_of_arcs), ("12", repeats), ("13", laws), ("14", constants),
+    ("15", which_clock),
 )  # fmt: skip
 
 if __name__ == "__main__":

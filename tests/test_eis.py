@@ -156,6 +156,62 @@ def test_states_of_charge_are_followed_apart() -> None:
     assert whole["last_resistance_ohm"].to_list() == pytest.approx([34, 68], rel=0.03)
 
 
+@pytest.mark.parametrize(
+    ("name", "law", "first", "last"),
+    [
+        ("S_sgrow", "exponential", 20, 905),
+        ("sat_8", "saturating", 103, 300),
+        ("decexp_20", "saturating", 297, 100),
+    ],
+)
+def test_a_change_has_its_law_and_is_never_said_to_be_none(
+    cases: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    name: str, law: str, first: float, last: float,
+) -> None:  # fmt: skip
+    file = cases / "eis" / f"{name}.mpt"
+    options = ["--area", "0.785", "--age", "0.5", "--out", str(tmp_path)]
+    assert main(["eis", str(file), *options]) == 0
+    page = next(tmp_path.glob("*.html")).read_text(encoding="utf-8")
+    shown = " ".join(capsys.readouterr().out.split())
+    text = (tmp_path / f"{file.name}.resistance_growth.csv").read_text(encoding="utf-8-sig")
+    row = next(csv.DictReader(text.splitlines()))
+    assert row["law"] == law
+    assert row["trend"] == ("rising" if last > first else "falling")
+    assert float(row["first_resistance_ohm"]) == pytest.approx(first, rel=0.02)
+    assert float(row["last_resistance_ohm"]) == pytest.approx(last, rel=0.01)
+    for said in (page, shown):
+        assert "does not change" not in said
+        assert ("It grows" if last > first else "It falls and levels off") in said
+
+
+def test_one_odd_spectrum_is_said_and_is_no_growth(
+    cases: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = cases / "eis" / "S_one_out.mpt"
+    options = ["--area", "0.785", "--age", "0.5", "--out", str(tmp_path)]
+    assert main(["eis", str(file), *options]) == 0
+    page = next(tmp_path.glob("*.html")).read_text(encoding="utf-8")
+    for said in (page, " ".join(capsys.readouterr().out.split())):
+        assert "does not change beyond its errors, but for spectrum 7." in said
+        assert "The interfacial resistance of spectrum 7 is 180 Ω" in said
+
+
+def test_a_resistance_that_grows_with_cycles_is_told_from_one_that_grows_with_time() -> None:
+    random = np.random.default_rng(4)
+    begun = np.cumsum(random.integers(0, 4, 14)) + 1
+    made = made_cell([30 + 1.5 * float(count) for count in begun])
+    starts = [1.7e9 - 3600 + 86400 * float(np.argmax(begun >= k)) - 50 * k
+              for k in range(1, int(begun[-1]) + 1)]  # fmt: skip
+    cycles = contracts.empty_table("cycles")
+    started = pl.DataFrame({"start_unix_time_second": sorted(starts)})
+    made["cycles"] = pl.concat([cycles, started], how="diagonal")
+    found = analysed(Cell("A", area_cm2=1.0), made)
+    law = found["resistance_growth"].filter(arc="all").row(0, named=True)
+    assert law["trend"] == "rising"
+    assert law["clock"] == "cycles"
+    assert law["clock_probability"] >= 0.95
+
+
 def test_without_a_clock_there_is_no_law() -> None:
     found = analysed(Cell("A"), made_cell([30 + k for k in range(7)], clock=False))
     law = found["resistance_growth"].filter(arc="all").row(0, named=True)

@@ -56,10 +56,12 @@ SENTENCES = (
     "Left: spectrum {spectra} with its arcs (" + _ARCS + "), {!words}",
     "Left: as measured. Right: plus {cell_sheet.reference_offset_volt} V (from the cell sheet). "
     "{!words}",
-    "Bars: one standard error of the fit; {!words} Orange: the best supported law with the band of "
-    "95 % of its rate, if its exponent is not free. It grows with the square root of time "
-    f"(probability {{law.law_probability:%}}%), {_LAW}; free exponent {{law.exponent}} ± "
-    "{=law_band exponent_standard_error}.",
+    "Bars: one standard error of the fit; {!words} Orange: the law, where one describes it, with "
+    "the band of 95 % of its rate if it is a square root or a straight line. It grows with the "
+    "square root of time (probability [[{law.law_probability:%}%]][[above 99%]]), "
+    f"{_LAW}; free exponent {{law.exponent}} ± "
+    "{=law_band exponent_standard_error}.[[ {!clock} (probability "
+    "[[{law.clock_probability:%}%]][[above 99%]]).]][[ {!which clocks} told apart.]]",
     "Discharge capacity over the first discharge. Published cells start at 100 % in cycle 1; "
     "{!words}",
     "{%spectra}",

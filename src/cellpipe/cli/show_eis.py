@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cellpipe.cli.console import format_number, format_percent, make_console, pluralize
+from cellpipe.report.growth_sentences import law_sentence
 
 if TYPE_CHECKING:
     from cellpipe.pipeline.single_file import FittedFile
@@ -25,15 +26,12 @@ def show_eis(fitted: FittedFile) -> None:
     console.print(_arcs_table(resistances, arcs))
     if resistances.height == 1:
         console.print(_parameters_table(fitted))
-    for row in fitted.tables["resistance_growth"].filter(pl.col("law").is_not_null()).to_dicts():
+    age = fitted.age_hour
+    old = "" if age is None else f", for a cell that was {age:g} h old at the first spectrum"
+    for row in fitted.tables["resistance_growth"].filter(pl.col("trend").is_not_null()).to_dicts():
         what = "Interfacial resistance" if row["arc"] == "all" else f"Arc {row['arc']}"
-        error = row["exponent_standard_error"]
         console.print(Text(
-            f"{what}: law of growth {row['law']} "
-            f"(probability {format_percent(row['law_probability'], 0)}), for a cell that was "
-            f"{fitted.age_hour:g} h old at the first spectrum"
-            + (f", free exponent {row['exponent']:.2f} ± {1.96 * error:.2g} (95 %)"
-               if error else "")
+            f"{what}{old}: {law_sentence(row)}"
         ))  # fmt: skip
     for finding in fitted.findings:
         console.print(Text(f"{finding.level}: {finding.sentence}"))

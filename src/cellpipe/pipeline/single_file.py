@@ -20,6 +20,8 @@ _WRITTEN = ("circuit_fits", "impedance_arcs", "interfacial_resistance", "resista
 _OF_THE_AGE = (
     "law_probability", "exponent", "exponent_standard_error", "initial_resistance_ohm",
     "rate_ohm_per_hour_to_the_m", "rate_standard_error", "growth_per_root_hour_ohm",
+    "law_exponent", "law_start_hour", "time_constant_hour", "amplitude_ohm",
+    "amplitude_standard_error_ohm", "knee_hour", "rate_after_knee_ohm_per_hour",
 )  # fmt: skip
 _AGE_UNKNOWN = (
     "No law of growth is named: it depends on how old the cell was at the file's first spectrum, "

@@ -114,11 +114,16 @@ class ImpedanceSeries:
         return out
 
     def growth(self, arc: int) -> Growth | None:
-        """Return the growth law of an arc's resistance; None without times or with few spectra."""
+        """Return how an arc's resistance changes; None without times or with few spectra.
+
+        Scatter is held against the precisions, which is what repeats would show.
+        """
         if self.time_second is None:
             return None
         resistance = np.array([arcs[arc].resistance for arcs in self.arcs])
-        error = np.array([arcs[arc].resistance_error for arcs in self.arcs])
+        whole = np.array([arcs[arc].resistance_error for arcs in self.arcs])
+        share = np.array([fit.noise_share for fit in self.fits])
+        error = np.where(np.isfinite(share), whole * share, whole)
         return fit_growth(self.time_second - self.time_second[0], resistance, error)
 
 

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
+from cellpipe.numerics.impedance.growth import NO_LAW
+from cellpipe.numerics.impedance.growth_laws import Shape
 from cellpipe.report.figures.panel import Panel
 from cellpipe.report.figures.style import BLUE, ORANGE, integer_locator, make_figure
+from cellpipe.report.growth_sentences import law_sentence
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _TITLE = "Interfacial resistance"
-_EXPONENTS = {"square root": 0.5, "linear": 1.0}
-_LAW_WORDS = {
-    "constant": "The resistance does not grow",
-    "square root": "It grows with the square root of time",
-    "linear": "It grows linearly with time",
-    "free": "It grows with time to the power of {m:.2f}",
-}
 
 
 def resistance_panel(
@@ -66,7 +64,7 @@ def resistance_panel(
 
 
 def _laws(laws: pl.DataFrame) -> list[dict[str, Any]]:
-    """Return the laws of the whole interfacial resistance, one per state of charge."""
+    """Return how the whole interfacial resistance changes, one row per state of charge."""
     return laws.filter((pl.col("arc") == "all") & pl.col("law").is_not_null()).to_dicts()
 
 
@@ -76,20 +74,35 @@ def _draw_laws(axes: Axes, points: pl.DataFrame, laws: list[dict[str, Any]]) -> 
         of_state = points.filter(pl.col("state") == law["state"]).drop_nulls("root_hours")
         if law["first_jump_spectrum"] is not None:
             of_state = of_state.filter(pl.col("spectrum") < law["first_jump_spectrum"])
-        if of_state.height < 2:
+        if of_state.height < 2 or law["law"] in {NO_LAW, "jump"}:
             continue
         root = np.linspace(float(of_state["root_hours"][0]), float(of_state["root_hours"][-1]), 80)
         scale = float((of_state["resistance"] / of_state["ohm"]).mean() or 1.0)  # type: ignore[arg-type]
-        power = root ** (2 * (_EXPONENTS.get(law["law"]) or law["exponent"] or 0.5))
         rate, error = law["rate_ohm_per_hour_to_the_m"], law["rate_standard_error"] or 0.0
-        middle = float(power.mean())
-        line = law["initial_resistance_ohm"] + rate * power
-        half = 1.96 * error * np.abs(power - middle)
+        line, rise = _law_curve(law, root**2)
         axes.plot(root, scale * line, color=ORANGE, lw=1.2, zorder=1)
-        if law["law"] == "free":  # rate and exponent are correlated: no band of the rate alone
-            continue
+        if law["law"] not in {"square root", "linear"} or rate is None:
+            continue  # rate and parameter are correlated: no band of the rate alone
+        half = 1.96 * error * np.abs(rise - float(rise.mean()))
         axes.fill_between(root, scale * (line - half), scale * (line + half), color=ORANGE,
                           alpha=0.25, lw=0, zorder=0)  # fmt: skip
+
+
+def _law_curve(
+    law: dict[str, Any], hour: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return a law's resistance at each time, Ω, and what its rate or amplitude multiplies."""
+    parameters = (law["time_constant_hour"], law["knee_hour"], law["law_exponent"])
+    known = next((value for value in parameters if value is not None), math.nan)
+    shape = Shape(law["law"], known, law["law_start_hour"] or 0.0)
+    columns = shape.columns(hour)
+    amounts = [law["initial_resistance_ohm"]]
+    if columns.shape[1] > 1:
+        first = law["amplitude_ohm"]
+        amounts.append(law["rate_ohm_per_hour_to_the_m"] if first is None else first)
+    if columns.shape[1] > 2:
+        amounts.append(law["rate_after_knee_ohm_per_hour"] - amounts[1])
+    return columns @ np.array(amounts), columns[:, -1]
 
 
 def _law_sentences(laws: list[dict[str, Any]], points: pl.DataFrame) -> list[str]:
@@ -98,23 +111,7 @@ def _law_sentences(laws: list[dict[str, Any]], points: pl.DataFrame) -> list[str
     several_states = points["state"].n_unique() > 1
     for law in laws:
         prefix = f"State {law['state']}: " if several_states else ""
-        words = _LAW_WORDS[law["law"]].format(m=law["exponent"] or 0.0)
-        sentence = f"{prefix}{words} (probability {law['law_probability']:.0%})"
-        if law["law"] != "constant":
-            unit = {"square root": "h^½", "linear": "h"}.get(law["law"], f"h^{law['exponent']:.2f}")
-            sentence += (
-                f", rate {law['rate_ohm_per_hour_to_the_m']:.3g} ± "
-                f"{1.96 * (law['rate_standard_error'] or 0):.2g} Ω/{unit} (95 %)"
-            )
-        exponent_error = law["exponent_standard_error"]
-        if exponent_error is not None:
-            sentence += f"; free exponent {law['exponent']:.2f} ± {1.96 * exponent_error:.2g}"
-        sentences.append(sentence + ".")
-        if law["jumps"]:
-            sentences.append(
-                f"A jump of {law['first_jump_ohm']:.3g} Ω before spectrum "
-                f"{law['first_jump_spectrum']} is no growth."
-            )
+        sentences.append(f"{prefix}{law_sentence(law)}")
     return sentences
 
 
@@ -212,7 +209,7 @@ def _caption(points: pl.DataFrame, *, age_known: bool) -> str:
     elif points["root_hours"].drop_nulls().len():
         parts.append(
             "Time runs from the cell's first record. A straight line against √time points to an"
-            " interphase whose growth is limited by diffusion. Orange: the best supported law with"
-            " the band of 95 % of its rate, if its exponent is not free."
+            " interphase whose growth is limited by diffusion. Orange: the law, where one describes"
+            " it, with the band of 95 % of its rate if it is a square root or a straight line."
         )
     return " ".join(parts)
