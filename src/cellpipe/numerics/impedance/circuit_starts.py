@@ -22,10 +22,12 @@ Ints = NDArray[np.int64]
 
 _BEAM = 400  # combinations extended by one more element
 _SMALLEST = 1e-3  # of the median |Z|: least start value of an element
-_ALIKE = 1  # grid steps up to which combinations are neighbours
-_CANDIDATES = 300
+_ALIKE = {"CPE": 4}  # grid steps up to which combinations are neighbours; of other elements one
+_CANDIDATES = 1200
 _SCATTERED = 4000
-_ORDER = ("R", "L", "C", "W", "La", "CPE", "Wo", "Ws", "G", "Gs", "K", "TLMQ", "TLM", "ZARC")
+_ORDER = (
+    "R", "L", "C", "W", "La", "CPE", "Wo", "Ws", "G", "Gs", "K", "TLMQ", "TLM", "TLMt", "ZARC",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,7 @@ def _search_combinations(
         row, column = np.unravel_index(order[np.isfinite(misfit.ravel()[order])], misfit.shape)
         chosen = np.concatenate([chosen[row], shapes[column, None]], axis=1)
         amplitudes = tried[row, :, column]
-    distinct = _select_distinct(chosen, number)
+    distinct = _select_distinct(chosen, np.array([_ALIKE.get(kind, 1) for kind in kinds]), number)
     return chosen[distinct], amplitudes[distinct] / scale[chosen[distinct]]
 
 
@@ -151,14 +153,14 @@ def _extend_combinations(
     return amplitudes, misfit
 
 
-def _select_distinct(subsets: Ints, number: int) -> list[int]:
+def _select_distinct(subsets: Ints, alike: Ints, number: int) -> list[int]:
     """Return the best subsets that are not grid neighbours of a better one."""
     chosen: list[int] = []
     remaining = np.arange(len(subsets))
     while len(remaining) and len(chosen) < number:
         chosen.append(int(remaining[0]))
         remaining = remaining[
-            (np.abs(subsets[remaining] - subsets[remaining[0]]) > _ALIKE).any(axis=1)
+            (np.abs(subsets[remaining] - subsets[remaining[0]]) > alike).any(axis=1)
         ]
     return chosen
 
