@@ -11,6 +11,7 @@ import pytest
 from made_spectra import FREQUENCY, arcs_in_a_row, blocking, two_arcs
 
 import cellpipe
+from cellpipe.numerics.impedance.arcs import build_arcs
 from cellpipe.numerics.impedance.circuit_choice import choose_circuit, fit_best_circuit
 from cellpipe.numerics.impedance.circuit_fit import fit_circuit
 from cellpipe.numerics.impedance.circuit_forms import (
@@ -168,9 +169,15 @@ def test_a_circuit_that_is_no_chain_is_found_without_a_guess(real_data: Path) ->
 
 
 def test_a_spectrum_without_a_tail_gets_a_circuit_without_one(real_data: Path) -> None:
+    """The dummy cell of 475, 1018 and 3561 ohm; 0.3 nF of cable stand across its first resistor."""
     table = cellpipe.read(real_data / "mpr/dgpost__peis_multiple_data.mpr").tables["impedance"]
     rows = table.filter(spectrum=1).sort("frequency_hertz", descending=True)
     z = rows["real_impedance_ohm"].to_numpy() + 1j * rows["imaginary_impedance_ohm"].to_numpy()
     best = fit_best_circuit(rows["frequency_hertz"].to_numpy(), z)
-    assert best.circuit.text == "R0-p(R1,CPE1)-p(R2,CPE2)"
-    assert best.identifiable.all()
+    assert best.circuit.text == "R0-p(R1,CPE1)-p(R2,CPE2)-p(R3,CPE3)"
+    cable, *dummy = build_arcs(best, None)
+    assert [arc.resistance for arc in dummy] == pytest.approx([1018.4, 3561.2], rel=0.025)
+    assert all(arc.identifiable for arc in dummy)
+    assert cable.capacitance < 1e-9
+    assert cable.resistance + best.values[0] == pytest.approx(475.2, rel=0.06)
+    assert best.relative_residual < 0.003
