@@ -33,6 +33,7 @@ _ENOUGH = 5e-5  # relative change of the sum of squares, to compare circuits
 _TAILS = {"": "", "W": "W1", "CPE": "CPE{}", "Wo": "Wo1", "Ws": "Ws1", "TLM": "TLM1"}
 _ABOVE_NOISE = 4.0
 _DIFFUSION_SECOND = 0.1
+_FAR_WORSE = 4.0  # in the sum of squares
 _AT_NOISE = 1.06  # residual over noise below which no more arcs are tried
 _STRONG_EVIDENCE = 6.0  # in the criterion: Kass, Raftery, doi 10.1080/01621459.1995.10476572
 
@@ -192,12 +193,15 @@ def _best_index(candidates: Sequence[Sequence[CircuitFit]]) -> int:
         for fits in candidates
     ]
     best = int(np.argmin(scores))
+    costs = [sum(fit.cost for fit in fits) for fits in candidates]
     plausible = [
         place
         for place, fits in enumerate(candidates)
         if place == best or not _is_line(fits[0])
         if not all(_is_idle(fit) for fit in fits)
-    ] or [best]
+    ]
+    if min((costs[place] for place in plausible), default=np.inf) > _FAR_WORSE * min(costs):
+        plausible = list(range(len(candidates)))  # rather too many elements than a misfit
     least = min(scores[place] for place in plausible)
     close = [
         place
