@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "tests" / "numerics"))
 
+from eis_arcs import before_blocking, diffusion, pellets
 from eis_beside import PINNED, TOOLS, Floats, by_peers, by_rule, costs
 from eis_growth import constants, laws, which_clock
 from eis_real import Row, ageing, real, references, repeats, validity
@@ -314,7 +315,7 @@ BARS: tuple[tuple[str, Measure], ...] = (
     ("1", _optimum), ("2", _limit), ("3", _resistances), ("4", _speed), ("5", real),
     ("6", references), ("7", _series), ("8", ageing), ("9", validity), ("10", _bad_points),
     ("11", _number_of_arcs), ("12", repeats), ("13", laws), ("14", constants),
-    ("15", which_clock),
+    ("15", which_clock), ("20", diffusion), ("21", before_blocking), ("22", pellets),
 )  # fmt: skip
 
 if __name__ == "__main__":

@@ -117,6 +117,24 @@ def _drawn(rng: np.random.Generator, tail: str) -> tuple[list[float], float]:
     return [r0, r1, t1, n1, r2, t2, n2, *last], float(np.log10(t2 / t1))
 
 
+def blocking(count: int, seed: int, noise: float = 0.003) -> Iterator[Made]:
+    """Draw R0 and two arcs before a blocking electrode: |Z| covers up to five decades."""
+    frequency = np.geomspace(1e6, 1e-2, 65)
+    form = build_form("R0-p(R1,CPE1)-p(R2,CPE2)-CPE3")
+    for number in range(count):
+        rng = np.random.default_rng((seed, number))
+        r0 = 10 ** rng.uniform(0, 1.5)
+        r1, r2 = r0 * 10 ** rng.uniform(0, 1), r0 * 10 ** rng.uniform(0, 1.5)
+        t1, t2 = 10 ** rng.uniform(-6.3, -5), 10 ** rng.uniform(-4, -2.5)
+        q, n = 10 ** rng.uniform(-5, -2), rng.uniform(0.75, 0.95)
+        values = [r0, r1, t1, 0.92, r2, t2, 0.88, q, n]
+        drawn = np.array(values)
+        theta = np.where(form.positive, np.log(np.where(form.positive, drawn, 1)), drawn)
+        clean = evaluate_circuit(form.fitted, frequency, drawn)[0]
+        apart = float(np.log10(t2 / t1))
+        yield Made(form, frequency, clean, noisy(clean, noise, rng), theta, noise, apart)
+
+
 def arcs_in_a_row(count: int, seed: int) -> Iterator[tuple[int, Made]]:
     """Draw one, two and three arcs in turn, 0.7 to 2.2 decades apart, with a Warburg tail."""
     rng = np.random.default_rng(seed)

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_spectra import FREQUENCY, arcs_in_a_row, two_arcs
+from made_spectra import FREQUENCY, arcs_in_a_row, blocking, two_arcs
 
 import cellpipe
+from cellpipe.numerics.impedance.arcs import build_arcs
 from cellpipe.numerics.impedance.circuit_choice import choose_circuit, fit_best_circuit
 from cellpipe.numerics.impedance.circuit_fit import fit_circuit
 from cellpipe.numerics.impedance.circuit_forms import (
@@ -54,6 +55,15 @@ def test_the_optimum_is_that_of_a_fit_from_the_truth(tail: str, inductive: bool)
     assert missed <= 1
 
 
+def test_before_a_blocking_electrode_the_optimum_is_reached_and_the_arcs_are_right() -> None:
+    """|Z| covers five decades, so an exponent that is a little off would hide both arcs."""
+    for made in blocking(40, 31):
+        fit = fit_circuit(made.form.circuit.text, made.frequency, made.impedance)
+        assert fit.cost <= 1.0001 * made.from_truth()[1]
+        error = np.abs(fit.theta - made.theta)[made.resistances]
+        assert (error < np.maximum(0.05, 5 * made.bound[made.resistances])).all()
+
+
 def test_the_spread_of_fits_is_the_least_that_is_possible() -> None:
     """Where the Cramér–Rao bound of every resistance is below 5 %, and its interval holds."""
     ratio, inside = [], []
@@ -92,7 +102,8 @@ def test_arcs_stand_in_the_order_of_their_time_constants() -> None:
 
 def test_the_form_that_is_fitted_is_the_same_circuit() -> None:
     rng = np.random.default_rng(2)
-    for text in ("R0-p(R1,CPE1)-p(CPE2,R2)-C3", "L0-p(R1,C1)-p(R2-Ws1,CPE2)", "TLM1-ZARC2-K3"):
+    for text in ("R0-p(R1,CPE1)-p(CPE2,R2)-C3", "L0-p(R1,C1)-p(R2-Ws1,CPE2)", "TLM1-ZARC2-K3",
+                 "R0-p(R2,C2)-TLM1", "TLMt1-CPE2"):  # fmt: skip
         form = build_form(text)
         values = np.array([0.8 if not p.positive else 10 ** rng.uniform(-5, 1)
                            for p in form.circuit.parameters])  # fmt: skip
@@ -158,9 +169,15 @@ def test_a_circuit_that_is_no_chain_is_found_without_a_guess(real_data: Path) ->
 
 
 def test_a_spectrum_without_a_tail_gets_a_circuit_without_one(real_data: Path) -> None:
+    """The dummy cell of 475, 1018 and 3561 ohm; 0.3 nF of cable stand across its first resistor."""
     table = cellpipe.read(real_data / "mpr/dgpost__peis_multiple_data.mpr").tables["impedance"]
     rows = table.filter(spectrum=1).sort("frequency_hertz", descending=True)
     z = rows["real_impedance_ohm"].to_numpy() + 1j * rows["imaginary_impedance_ohm"].to_numpy()
     best = fit_best_circuit(rows["frequency_hertz"].to_numpy(), z)
-    assert best.circuit.text == "R0-p(R1,CPE1)-p(R2,CPE2)"
-    assert best.identifiable.all()
+    assert best.circuit.text == "R0-p(R1,CPE1)-p(R2,CPE2)-p(R3,CPE3)"
+    cable, *dummy = build_arcs(best, None)
+    assert [arc.resistance for arc in dummy] == pytest.approx([1018.4, 3561.2], rel=0.025)
+    assert all(arc.identifiable for arc in dummy)
+    assert cable.capacitance < 1e-9
+    assert cable.resistance + best.values[0] == pytest.approx(475.2, rel=0.06)
+    assert best.relative_residual < 0.003

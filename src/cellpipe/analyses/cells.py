@@ -220,7 +220,9 @@ def _equal_rate_retentions(complete: pl.DataFrame, usual: int) -> dict[str, obje
 
 
 def _impedance_summary(spectra: pl.DataFrame) -> dict[str, object]:
-    known = spectra.filter(pl.col("interfacial_resistance_ohm").is_not_null())
+    remark = pl.col("interfacial_resistance_remark")
+    known = spectra.filter(pl.col("interfacial_resistance_ohm").is_not_null() & remark.is_null())
+    reasons = spectra.filter(remark.is_not_null())["interfacial_resistance_remark"]
     first = known.row(0, named=True) if known.height else {}
     last = known.row(-1, named=True) if known.height else {}
     return {
@@ -233,6 +235,9 @@ def _impedance_summary(spectra: pl.DataFrame) -> dict[str, object]:
         "last_areal_interfacial_resistance_ohm_cm2": last.get(
             "areal_interfacial_resistance_ohm_cm2"
         ),
+        "interfacial_resistance_remark": None
+        if known.height or reasons.is_empty()
+        else reasons[-1],
     }
 
 

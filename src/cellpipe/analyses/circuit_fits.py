@@ -17,6 +17,7 @@ complex arithmetic depend on the memory alignment of arrays and equal input must
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -35,14 +36,17 @@ from cellpipe.core.contracts import empty_table
 from cellpipe.core.errors import CellpipeError
 from cellpipe.core.model import Analysis, Cell, Finding, Result, Tables
 from cellpipe.numerics.impedance.circuit_choice import choose_circuit
-from cellpipe.numerics.impedance.fit import MISFIT, NOISY, ImpedanceFit
+from cellpipe.numerics.impedance.circuits import parse_circuit
+from cellpipe.numerics.impedance.fit import MISFIT, NOISY, ImpedanceFit, turn_sign
 from cellpipe.numerics.impedance.kramers_kronig import VIOLATED
 from cellpipe.numerics.impedance.processes import INTERFACE
 from cellpipe.numerics.impedance.series import fit_impedance_series
 from cellpipe.numerics.impedance.spectra import CleanSpectrum, charge_states, clean_spectrum
 
-FEWEST = 12  # frequencies needed to determine a circuit with seven parameters
+FEWEST = 12  # frequencies needed to choose a circuit
+_FEWEST_GIVEN = 5  # and for a given one, if they are more than half of its parameters
 _SAMPLED = 5
+_STEEP = 2.0  # -Im Z over Re Z at the lowest frequency, before a blocking electrode
 _DIGITS = 7
 _LOOSE = 0.1  # relative standard error above which the resistance is reported as uncertain
 _MEASURED = ("unix_time_second", "test_time_second", "voltage_volt", "ambient_temperature_celsius")
@@ -56,9 +60,17 @@ class _Spectrum:
     points: CleanSpectrum | None
     left_out: int
     second: float | None
+    sign_turned: bool
 
 
-def _clean_spectra(impedance: pl.DataFrame) -> Iterator[_Spectrum]:
+def _fewest(circuit: str | None) -> int:
+    """Return the number of frequencies that a spectrum needs to be fitted."""
+    if circuit is None:
+        return FEWEST
+    return max(_FEWEST_GIVEN, len(parse_circuit(circuit).keys) // 2 + 1)
+
+
+def _clean_spectra(impedance: pl.DataFrame, fewest: int) -> Iterator[_Spectrum]:
     for (number,), rows in impedance.group_by("spectrum", maintain_order=True):
         row: dict[str, object] = {
             "file_sha256": rows["file_sha256"][0],
@@ -68,17 +80,17 @@ def _clean_spectra(impedance: pl.DataFrame) -> Iterator[_Spectrum]:
         for name in _MEANS:
             row[name] = rows[name].mean() if name in rows.columns else None
         z = rows["real_impedance_ohm"].to_numpy() + 1j * rows["imaginary_impedance_ohm"].to_numpy()
-        try:
-            points = clean_spectrum(rows["frequency_hertz"].to_numpy(), z)
-        except CellpipeError:
-            points = None
-        if points is not None and len(points.frequency) < FEWEST:
+        points, turned = None, False
+        with suppress(CellpipeError):
+            points, turned = turn_sign(clean_spectrum(rows["frequency_hertz"].to_numpy(), z))
+        if points is not None and len(points.frequency) < fewest:
             points = None
         left_out = rows.height - (0 if points is None else len(points.frequency))
         second = row["unix_time_second"]
         yield _Spectrum(
-            int(str(number)), row, points, left_out, second if isinstance(second, float) else None
-        )
+            int(str(number)), row, points, left_out,
+            second if isinstance(second, float) else None, turned,
+        )  # fmt: skip
 
 
 def fit_spectra(cell: Cell, tables: Tables, circuit: str | None = None) -> tuple[Result, ...]:
@@ -100,7 +112,8 @@ def fit_spectra(cell: Cell, tables: Tables, circuit: str | None = None) -> tuple
         If the circuit string is invalid, or a spectrum has too few frequencies for it.
 
     """
-    spectra = list(_clean_spectra(tables["impedance"]))
+    fewest = _fewest(circuit)
+    spectra = list(_clean_spectra(tables["impedance"], fewest))
     state = _charge_states(spectra)
     fits = _fit_by_state(cell, spectra, state, circuit)
     table: list[dict[str, object]] = []
@@ -118,6 +131,8 @@ def fit_spectra(cell: Cell, tables: Tables, circuit: str | None = None) -> tuple
             parameters += circuit_fit_rows(cell, spectrum.number, fit)
             arcs += arc_rows(cell, spectrum.number, fit, processes)
             row |= resistance_row(cell, fit, processes)
+            if spectrum.sign_turned:
+                row["interfacial_resistance_remark"] = "the sign of Im(Z) is reversed in the file"
             row["single_fit_resistance_ohm"] = single
             row["frequencies_left_out"] = spectrum.left_out + int(np.count_nonzero(~fit.used))
         table.append(row)
@@ -125,7 +140,7 @@ def fit_spectra(cell: Cell, tables: Tables, circuit: str | None = None) -> tuple
     return (
         Result("circuit_fits", _build_table(parameters, "circuit_fits")),
         Result("impedance_arcs", _build_table(arcs, "impedance_arcs")),
-        Result("interfacial_resistance", frame, _findings(spectra, frame, fits)),
+        Result("interfacial_resistance", frame, _findings(spectra, frame, fits, fewest)),
     )
 
 
@@ -160,7 +175,7 @@ def _fit_by_state(
             _clock_times([s for s, _ in group]), area_cm2=cell.area_cm2,
         )  # fmt: skip
         for (spectrum, _), fit, theta in zip(group, series.fits, series.single, strict=True):
-            single = single_resistance(cell, fit.fit.form, theta)
+            single = single_resistance(cell, fit, theta)
             out[spectrum.number] = (fit, series.processes, single)
     return out
 
@@ -187,10 +202,19 @@ def _count_cycles_before(cycles: pl.DataFrame, time: object) -> int | None:
     return int((starts < time).sum())
 
 
-def _findings(spectra: list[_Spectrum], table: pl.DataFrame, fits: Fits) -> tuple[Finding, ...]:
+def _findings(
+    spectra: list[_Spectrum], table: pl.DataFrame, fits: Fits, fewest: int
+) -> tuple[Finding, ...]:
     count = len(spectra)
+    drift = [
+        number
+        for number, (fit, *_) in fits.items()
+        if fit.kramers_kronig is not None and fit.kramers_kronig.drift
+    ]
+    turned = [spectrum.number for spectrum in spectra if spectrum.sign_turned]
     error = pl.col("interfacial_resistance_standard_error_ohm")
     valid = pl.col("kramers_kronig_valid")
+    violated = pl.col("kramers_kronig_violation") > VIOLATED
     checks = (
         (
             "circuit_does_not_fit", pl.col("relative_residual") > MISFIT,
@@ -204,12 +228,23 @@ def _findings(spectra: list[_Spectrum], table: pl.DataFrame, fits: Fits) -> tupl
         ),
         (
             "spectrum_too_short", pl.col("circuit").is_null(),
-            f"have fewer than {FEWEST} usable frequencies: no circuit fitted.",
+            f"have fewer than {fewest} usable frequencies: no circuit fitted.",
         ),
         (
-            "kramers_kronig_violated", ~valid & (pl.col("kramers_kronig_violation") > VIOLATED),
+            "imaginary_sign_reversed", pl.col("spectrum").is_in(turned),
+            ("have the sign of the imaginary part reversed, which is negative for a cell. It was "
+             "turned for the fit; check which of Im(Z) and -Im(Z) was exported."),
+        ),
+        (
+            "kramers_kronig_violated", ~valid & violated,
             (f"contradict the Kramers–Kronig relations by more than {VIOLATED:.0%} of |Z|: the "
              "cell changed while it was measured, or it was not at rest."),
+        ),
+        (
+            "spectrum_drifts",
+            ~valid & ~violated & pl.col("spectrum").is_in(drift),
+            ("contradict the Kramers–Kronig relations a little, most at the lowest frequencies: "
+             "the cell changed while it was measured, and slow arcs and tails are not certain."),
         ),
         ("spectrum_noisy", pl.col("noise") > NOISY, f"have more than {NOISY:.0%} of noise."),
     )  # fmt: skip
@@ -235,9 +270,24 @@ def _interface_findings(fits: Fits) -> Iterator[Finding]:
     if without:
         sentence = (
             f"{without} of {len(fits)} fitted spectra have no arc that is an interphase or a "
-            "charge transfer: no interfacial resistance."
+            "charge transfer and closes within the measured frequencies: no interfacial resistance."
         )
         yield Finding("info", "no_interface_arc", sentence, without)
+    blocked = sum(_is_blocked(fit, processes) for fit, processes, _ in fits.values())
+    if blocked:
+        sentence = (
+            f"{blocked} of {len(fits)} fitted spectra end in a capacitance, as between electrodes "
+            "that block ions: the series resistance is that of the electrolyte, bulk and grain "
+            "boundaries together."
+        )
+        yield Finding("info", "ion_blocking", sentence, blocked)
+
+
+def _is_blocked(fit: ImpedanceFit, processes: list[str]) -> bool:
+    """Return whether a spectrum has no interface and ends in a nearly ideal capacitance."""
+    last = fit.fit.spectrum.impedance[-1]
+    steep = -last.imag > _STEEP * last.real
+    return steep and not any(process in INTERFACE for process in processes)
 
 
 def _left_out_findings(spectra: list[_Spectrum], fits: Fits) -> Iterator[Finding]:
@@ -263,7 +313,7 @@ ANALYSIS = Analysis(
     ("impedance", "cycles"),
     ("circuit_fits", "impedance_arcs", "interfacial_resistance"),
     fit_spectra,
-    version=2,
-    fields=("cell_id", "configuration", "area_cm2"),
+    version=3,
+    fields=("cell_id", "configuration", "area_cm2", "electrolyte_thickness_um"),
     columns={"cycles": ("start_unix_time_second",)},
 )

@@ -7,11 +7,20 @@ import math
 import numpy as np
 
 from cellpipe.core.model import Cell
+from cellpipe.numerics.impedance.arcs import build_arc
 from cellpipe.numerics.impedance.circuit_fit import WORST_ERROR
-from cellpipe.numerics.impedance.circuit_forms import Form
 from cellpipe.numerics.impedance.elements import Floats
-from cellpipe.numerics.impedance.fit import ImpedanceFit
-from cellpipe.numerics.impedance.processes import INTERFACE, process_probabilities
+from cellpipe.numerics.impedance.fit import MISFIT, ImpedanceFit
+from cellpipe.numerics.impedance.kramers_kronig import VIOLATED
+from cellpipe.numerics.impedance.processes import (
+    DIFFUSION,
+    ELECTROLYTE,
+    INTERFACE,
+    TAIL,
+    process_probabilities,
+)
+
+MEANINGLESS = 0.1  # root mean square residual over |Z| above which a fit gives no resistance
 
 Row = dict[str, object]
 
@@ -45,7 +54,9 @@ def arc_rows(cell: Cell, number: int, fit: ImpedanceFit, processes: list[str]) -
         sides = 2 if cell.configuration == "symmetric" and process in INTERFACE else 1
         rows.append({
             "cell_id": cell.cell_id, "spectrum": number, "arc": arc.name, "process": process,
-            "process_probability": process_probabilities(arc.capacitance, area, error)[process],
+            "process_probability": 1.0 if process == TAIL else process_probabilities(
+                arc.capacitance, area, error, arc.time_constant
+            )[process],
             "resistance_ohm": arc.resistance,
             "resistance_standard_error_ohm": arc.resistance_error,
             "resistance_precision_ohm": share * arc.resistance_error,
@@ -68,15 +79,15 @@ def areal_resistance(cell: Cell, resistance_ohm: float) -> float | None:
 
 def resistance_row(cell: Cell, fit: ImpedanceFit, processes: list[str]) -> Row:
     """Return the row of ``interfacial_resistance``: sum of the interface arcs, and the rest."""
-    places = [arc.first for arc in fit.fit.form.arcs]
-    size = np.exp(fit.fit.theta[places])
-    inside = np.array([process in INTERFACE for process in processes], bool)
-    series = float(size[~inside].sum()) + _series_resistance(fit)
-    total = float(size[inside].sum()) if inside.any() else None
-    spread = fit.fit.spread[np.ix_(places, places)] * np.outer(size, size)
-    variance = float(spread[np.ix_(inside, inside)].sum())
-    error = math.sqrt(variance) if total is not None and variance > 0 else None
     test = fit.kramers_kronig
+    arcs = [arc.first for arc in fit.fit.form.arcs]
+    interface = [p for p, process in zip(arcs, processes, strict=True) if process in INTERFACE]
+    electrolyte = [p for p, process in zip(arcs, processes, strict=True) if process in ELECTROLYTE]
+    series, series_error = _sum(fit, _series_places(fit) + electrolyte)
+    total, error = _sum(fit, interface)
+    remark = _resistance_remark(fit, processes, total, error)
+    if total is not None and (fit.relative_residual > MEANINGLESS or _open_arcs(fit, processes)):
+        total, error = None, None
     return {
         "interfacial_resistance_ohm": total,
         "interfacial_resistance_standard_error_ohm": error,
@@ -84,7 +95,10 @@ def resistance_row(cell: Cell, fit: ImpedanceFit, processes: list[str]) -> Row:
         "areal_interfacial_resistance_ohm_cm2": None
         if total is None
         else areal_resistance(cell, total),
-        "series_resistance_ohm": series,
+        "interfacial_resistance_remark": remark,
+        "series_resistance_ohm": series or 0.0,
+        "series_resistance_standard_error_ohm": series_error,
+        "ionic_conductivity_siemens_per_cm": ionic_conductivity(cell, fit, series, series_error),
         "circuit": fit.circuit,
         "relative_residual": fit.relative_residual,
         "frequencies": int(np.count_nonzero(fit.used)),
@@ -95,22 +109,84 @@ def resistance_row(cell: Cell, fit: ImpedanceFit, processes: list[str]) -> Row:
     }
 
 
-def single_resistance(cell: Cell, form: Form, theta: Floats) -> float | None:
-    """Return the interfacial resistance of a separate fit, ohm, arcs assigned by capacitance."""
-    total = 0.0
-    for arc in form.arcs:
-        r, tau = np.exp(theta[arc.first : arc.first + 2])
-        likely = process_probabilities(float(tau / r), cell.area_cm2)
-        if max(likely, key=lambda name: likely[name]) in INTERFACE:
-            total += float(r)
-    return total or None
+def _sum(fit: ImpedanceFit, places: list[int]) -> tuple[float | None, float | None]:
+    """Return the sum of these resistances of the fitted form and its standard error, ohm."""
+    if not places:
+        return None, None
+    size = np.exp(fit.fit.theta[places])
+    variance = float((fit.fit.spread[np.ix_(places, places)] * np.outer(size, size)).sum())
+    return float(size.sum()), math.sqrt(variance) if variance > 0 else None
 
 
-def _series_resistance(fit: ImpedanceFit) -> float:
-    """Return the sum of the resistors in series with everything else, ohm."""
+def _open_arcs(fit: ImpedanceFit, processes: list[str]) -> list[str]:
+    """Return the arcs of an interface that do not close within this spectrum's window."""
+    return [
+        arc.name
+        for arc, process in zip(fit.arcs, processes, strict=True)
+        if process in INTERFACE and not arc.closed
+    ]
+
+
+def _resistance_remark(
+    fit: ImpedanceFit, processes: list[str], total: float | None, error: float | None
+) -> str | None:
+    """Return why a spectrum has no interfacial resistance, or none that may stand alone."""
+    if total is None:
+        slow = [a.name for a, p in zip(fit.arcs, processes, strict=True) if p in (DIFFUSION, TAIL)]
+        if slow:
+            return f"no arc of an interface: arc {', '.join(slow)} is diffusion or a tail"
+        return "no arc of an interface"
+    test, still_open = fit.kramers_kronig, _open_arcs(fit, processes)
+    reasons = (
+        (
+            bool(still_open),
+            f"arc {', '.join(still_open)} does not close within the measured frequencies",
+        ),
+        (
+            fit.relative_residual > MISFIT,
+            f"the circuit misses the spectrum by {fit.relative_residual:.1%} of |Z|",
+        ),
+        (error is None or error >= WORST_ERROR * total, "the data does not determine it"),
+        (
+            test is not None and not test.valid and test.violation > VIOLATED,
+            "the spectrum contradicts the Kramers–Kronig relations",
+        ),
+    )
+    return next((sentence for applies, sentence in reasons if applies), None)
+
+
+def ionic_conductivity(
+    cell: Cell, fit: ImpedanceFit, series_ohm: float | None, error_ohm: float | None
+) -> float | None:
+    """Return the conductivity of a symmetric cell's electrolyte, S/cm, from its resistance.
+
+    Thickness over area and resistance of bulk and grain boundaries; None without a thickness, an
+    area, a fit that holds, or a resistance that the data determines.
+    """
+    if cell.configuration != "symmetric" or series_ohm is None or error_ohm is None:
+        return None
+    if cell.area_cm2 is None or cell.electrolyte_thickness_um is None:
+        return None
+    if fit.relative_residual > MISFIT or error_ohm > WORST_ERROR * series_ohm:
+        return None
+    return cell.electrolyte_thickness_um * 1e-4 / (cell.area_cm2 * series_ohm)
+
+
+def single_resistance(cell: Cell, fit: ImpedanceFit, theta: Floats) -> float | None:
+    """Return the interfacial resistance of a separate fit, ohm, arcs assigned by themselves."""
+    lowest = float(fit.fit.spectrum.frequency.min())
+    arcs = [
+        build_arc(fit.fit.form, arc, theta, 0 * fit.fit.spread, cell.area_cm2, True, lowest)
+        for arc in fit.fit.form.arcs
+    ]
+    return sum(arc.resistance for arc in arcs if arc.process in INTERFACE) or None
+
+
+def _series_places(fit: ImpedanceFit) -> list[int]:
+    """Return the places of the resistors in series with everything else."""
     root = fit.fit.form.fitted.root
     tops = {"element": (root,), "series": root.children}.get(root.kind, ())
-    return float(sum(np.exp(fit.fit.theta[node.first]) for node in tops if node.name == "R"))
+    return [node.first for node in tops if node.name == "R"]
 
 
 def nested_resistors(fit: ImpedanceFit) -> list[str]:

@@ -24,6 +24,13 @@ def show_eis(fitted: FittedFile) -> None:
     spectra = pluralize(resistances.height, "spectrum").replace("spectrums", "spectra")
     console.print(Text(f"{fitted.path}: {spectra}, {circuits or 'no circuit fitted'}"))
     console.print(_arcs_table(resistances, arcs))
+    for number, remark, conductivity in resistances.select(
+        "spectrum", "interfacial_resistance_remark", "ionic_conductivity_siemens_per_cm"
+    ).iter_rows():
+        if remark is not None:
+            console.print(Text(f"Spectrum {number}, interface: {remark}."))
+        if conductivity is not None:
+            console.print(Text(f"Spectrum {number}: conductivity {conductivity:.3g} S/cm."))
     if resistances.height == 1:
         console.print(_parameters_table(fitted))
     age = fitted.age_hour
@@ -54,19 +61,19 @@ def _arcs_table(resistances: pl.DataFrame, arcs: pl.DataFrame) -> Table:
             "interfacial_resistance_standard_error_ohm",
         )
         table.add_row(
-            str(row["spectrum"]), _format_value(row["series_resistance_ohm"]),
+            str(row["spectrum"]),
+            _format_with_error(
+                row["series_resistance_ohm"], row["series_resistance_standard_error_ohm"],
+                sure=True,
+            ),
             *(by_arc.get(name, "–") for name in names["arc"]),
             _format_with_error(total, row[error_column], sure=row["identifiable"]),
             format_percent(row["relative_residual"], 2),
         )  # fmt: skip
     table.caption = (
-        "±: one standard error. In series: R0 and every arc that is not of the interface."
+        "±: one standard error. In series: R0, and the arcs of bulk and grain boundaries."
     )
     return table
-
-
-def _format_value(value: float | None) -> str:
-    return "–" if value is None else format_number(value, 4)
 
 
 def _format_arc(arc: dict[str, Any]) -> str:

@@ -222,5 +222,5 @@ def is_complete(stream: BinaryIO, size: int) -> bool:
 
 FORMAT = Format(
     "bdf", "Battery Data Format", (".bdf.csv", ".bdf.parquet"), _claims, read,
-    is_complete=is_complete, version=5,
+    is_complete=is_complete, version=6,
 )  # fmt: skip

@@ -183,7 +183,9 @@ def _resistance(row: dict[str, object]) -> KeyNumber:
     name = "Interfacial resistance"
     value, unit = resistance_text(row)
     if not unit:
-        return KeyNumber(name, NOTHING, "no spectrum gave one")
+        return KeyNumber(
+            name, NOTHING, str(row["interfacial_resistance_remark"] or "no spectrum gave one")
+        )
     basis = "its only spectrum" if row["spectra"] == 1 else "first → last spectrum"
     return KeyNumber(name, f"{value} {unit}", basis)
 

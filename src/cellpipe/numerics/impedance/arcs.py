@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,9 +12,11 @@ from cellpipe.numerics.impedance.circuit_fit import CircuitFit
 from cellpipe.numerics.impedance.circuit_forms import Arc, Form
 from cellpipe.numerics.impedance.elements import Floats
 from cellpipe.numerics.impedance.processes import (
+    ArcShape,
     brug_capacitance,
+    closes,
     effective_capacitance,
-    process_probabilities,
+    likely_process,
 )
 
 
@@ -23,7 +26,9 @@ class ImpedanceArc:
 
     ``capacitance`` is that of Hsu and Mansfeld, ``brug_capacitance`` that of Brug, with all faster
     elements in series. ``capacitance_error`` is the standard error of ln(``capacitance``).
-    ``process`` is the most probable origin by capacitance per area, with its ``probability``.
+    ``process`` is the most probable origin by capacitance per area, with its ``probability``; an
+    arc that does not close above ``lowest_hertz`` is a tail. ``faster_ohm`` is all resistance in
+    series with it: resistors and faster arcs.
     """
 
     name: str
@@ -37,12 +42,20 @@ class ImpedanceArc:
     process: str
     probability: float
     identifiable: bool
+    lowest_hertz: float
+    faster_ohm: float
+
+    @property
+    def closed(self) -> bool:
+        """Whether the arc closes within the measured window."""
+        return closes(self.time_constant, self.lowest_hertz)
 
 
 def build_arcs(fit: CircuitFit, area_cm2: float | None) -> tuple[ImpedanceArc, ...]:
     """Return the arcs of a fit, fastest first."""
+    lowest = float(fit.spectrum.frequency.min())
     return tuple(
-        build_arc(fit.form, arc, fit.theta, fit.spread, area_cm2, bool(identifiable))
+        build_arc(fit.form, arc, fit.theta, fit.spread, area_cm2, bool(identifiable), lowest)
         for arc, identifiable in zip(fit.form.arcs, arc_identifiability(fit), strict=True)
     )
 
@@ -53,7 +66,13 @@ def arc_identifiability(fit: CircuitFit) -> list[bool]:
 
 
 def build_arc(
-    form: Form, arc: Arc, theta: Floats, spread: Floats, area_cm2: float | None, known: bool
+    form: Form,
+    arc: Arc,
+    theta: Floats,
+    spread: Floats,
+    area_cm2: float | None,
+    known: bool,
+    lowest_hertz: float,
 ) -> ImpedanceArc:
     """Return an arc from the fitted form's parameters (p,) and their covariance (p, p)."""
     r, tau = float(np.exp(theta[arc.first])), float(np.exp(theta[arc.first + 1]))
@@ -63,12 +82,13 @@ def build_arc(
     error = math.sqrt(max(variance, 0.0))
     q = tau**n / r
     capacitance = effective_capacitance(r, q, n)
-    likely = process_probabilities(capacitance, area_cm2, error / math.log(10))
-    process = max(likely, key=lambda name: likely[name])
+    before = _series_resistance(form, arc, theta)
+    shape = ArcShape(capacitance, r, tau, before, error / math.log(10))
+    process, probability = likely_process(shape, area_cm2, lowest_hertz)
     return ImpedanceArc(
         arc.name, r, r * math.sqrt(max(float(pair[0, 0]), 0.0)), tau, n, capacitance, error,
-        brug_capacitance(r, q, n, _series_resistance(form, arc, theta)), process,
-        likely[process], known,
+        brug_capacitance(r, q, n, before), process,
+        probability, known, lowest_hertz, before,
     )  # fmt: skip
 
 
@@ -84,3 +104,15 @@ def _series_resistance(form: Form, arc: Arc, theta: Floats) -> float:
         if other.first in tops and theta[other.first + 1] < theta[arc.first + 1]
     )
     return plain + faster
+
+
+def arc_process(rows: Sequence[ImpedanceArc], area_cm2: float | None) -> tuple[str, float]:
+    """Return the process of one arc of several spectra, by its medians, and the probability."""
+
+    def median(name: str) -> float:
+        return float(np.median([getattr(arc, name) for arc in rows]))
+
+    shape = ArcShape(
+        median("capacitance"), median("resistance"), median("time_constant"), median("faster_ohm")
+    )
+    return likely_process(shape, area_cm2, median("lowest_hertz"))

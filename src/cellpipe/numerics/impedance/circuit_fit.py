@@ -25,7 +25,7 @@ from cellpipe.numerics.impedance.circuit_forms import (
     series_elements,
     values_from_theta,
 )
-from cellpipe.numerics.impedance.circuit_starts import start_values
+from cellpipe.numerics.impedance.circuit_starts import added_starts, start_values
 from cellpipe.numerics.impedance.circuits import Circuit, evaluate_circuit
 from cellpipe.numerics.impedance.elements import Complexes, Floats
 from cellpipe.numerics.impedance.least_squares import Ints, minimise
@@ -33,6 +33,10 @@ from cellpipe.numerics.impedance.least_squares import Ints, minimise
 Booleans = NDArray[np.bool_]
 
 STARTS = 16
+_ADDED = ("ZARC", "Zarc", "K", "TLMt")
+_CORRELATED = 0.3  # correlation of neighbouring residuals above which a circuit misses something
+_WITHOUT_SHAPE, _MOST_SHAPED = ("R", "L", "C", "W"), 2
+_PART_STARTS, _PART_ADDED, _PART_TOLERANCE = 3, 3, 5e-5
 _ROUGHLY, _EXACTLY = 1e-6, 1e-11  # tolerances of the search and of the final fit
 _SCATTERED_STARTS = 96
 WORST_ERROR = 0.35  # standard error of a logarithm above which a parameter is not determined
@@ -111,6 +115,13 @@ class CircuitFit:
         return evaluate_circuit(self.form.fitted, self.spectrum.frequency, fitted_form)[0]
 
     @cached_property
+    def residual_correlation(self) -> float:
+        """Correlation of neighbouring residuals: 0 for noise, near 1 where a circuit misses."""
+        residuals = (self.model - self.spectrum.impedance) * self.spectrum.weight
+        total = float(np.sum(np.abs(residuals) ** 2))
+        return float(np.sum((residuals[1:] * residuals[:-1].conj()).real)) / max(total, 1e-300)
+
+    @cached_property
     def standardised_residuals(self) -> Complexes:
         """Weighted residuals corrected for the leverage of each point; shape (n,).
 
@@ -163,6 +174,7 @@ def fit_circuit(
     *,
     weight: Floats | None = None,
     starts: int | None = None,
+    known: Floats | None = None,
     bounds: tuple[Floats, Floats] | None = None,
 ) -> CircuitFit:
     """Fit a circuit to a spectrum, with start values from the spectrum itself.
@@ -177,6 +189,8 @@ def fit_circuit(
         Weights of the residuals, 1/ohm; shape (n,). Default: 1/|Z|.
     starts
         Number of start values to refine.
+    known
+        A further start, parameters of the fitted form; shape (p,).
     bounds
         Lower and upper bounds of the fitted form; default: those of the elements.
 
@@ -184,13 +198,70 @@ def fit_circuit(
     form = build_form(text)
     weight = 1 / np.abs(impedance_ohm) if weight is None else weight
     spectrum = Spectrum(frequency_hertz, impedance_ohm, weight)
+    in_part = starts is None and known is None and _is_searched_in_part(form)
     number = starts or (_SCATTERED_STARTS if series_elements(form) is None else STARTS)
+    if in_part:
+        number //= 2
     theta = start_values(form, frequency_hertz, impedance_ohm, weight, number)
-    return fit_from_starts(form, spectrum, theta, bounds)
+    if known is not None:
+        theta = np.concatenate([theta, known[None]])
+    if in_part:
+        theta = np.concatenate([_starts_from_part(form, spectrum), theta])
+    fit = fit_from_starts(form, spectrum, theta, bounds)
+    searched = starts is None and known is None and bounds is None
+    if not searched or fit.residual_correlation < _CORRELATED:
+        return fit
+    return _compare_with_parts(fit)
+
+
+def _compare_with_parts(fit: CircuitFit) -> CircuitFit:
+    """Return a fit that is no worse than that of the circuit without any one of its elements."""
+    spectrum, form = fit.spectrum, fit.form
+    points = (spectrum.frequency, spectrum.impedance, spectrum.weight)
+    elements = series_elements(form) or []
+    for place in range(len(elements) if len(elements) > 1 else 0):
+        part = _without(elements, place)
+        smaller = fit_from_starts(
+            part, spectrum, start_values(part, *points, STARTS // 2), tolerance=_PART_TOLERANCE
+        )
+        if smaller.cost < fit.cost:
+            starts = added_starts(form, smaller.theta, place, *points, _PART_ADDED)
+            fit = min(fit, fit_from_starts(form, spectrum, starts), key=lambda found: found.cost)
+    return fit
+
+
+def _without(elements: list[tuple[str, int]], place: int) -> Form:
+    """Return the circuit of these elements of a fitted form without the one at a place."""
+    kept = [f"{name}{first}" for number, (name, first) in enumerate(elements) if number != place]
+    return build_form("-".join(kept))
+
+
+def _starts_from_part(form: Form, spectrum: Spectrum) -> Floats:
+    """Return starts from the fit of the circuit without its last arc; none for other circuits."""
+    elements = series_elements(form) or []
+    place = max((i for i, (name, _) in enumerate(elements) if name in _ADDED), default=-1)
+    if place < 0 or not _is_searched_in_part(form):
+        return np.empty((0, len(form.positive)))
+    part = _without(elements, place)
+    points = (spectrum.frequency, spectrum.impedance, spectrum.weight)
+    theta = start_values(part, *points, _PART_STARTS)
+    theta = np.concatenate([_starts_from_part(part, spectrum), theta])
+    smaller = fit_from_starts(part, spectrum, theta, tolerance=_PART_TOLERANCE)
+    return added_starts(form, smaller.theta, place, *points, _PART_ADDED)
+
+
+def _is_searched_in_part(form: Form) -> bool:
+    """Return whether the shapes of a circuit's elements are too many to be searched at once."""
+    elements = series_elements(form) or []
+    return sum(name not in _WITHOUT_SHAPE for name, _ in elements) > _MOST_SHAPED
 
 
 def fit_from_starts(
-    form: Form, spectrum: Spectrum, starts: Floats, bounds: tuple[Floats, Floats] | None = None
+    form: Form,
+    spectrum: Spectrum,
+    starts: Floats,
+    bounds: tuple[Floats, Floats] | None = None,
+    tolerance: float = _EXACTLY,
 ) -> CircuitFit:
     """Fit from given starts of the fitted form, shape (b, p), and return the best fit."""
     low, high = parameter_bounds(form, spectrum.frequency) if bounds is None else bounds
@@ -199,9 +270,13 @@ def fit_from_starts(
         return weighted_residuals(form, spectrum, theta)
 
     groups = np.zeros(len(starts), np.int64)
-    theta, cost = minimise(model, starts, low, high, groups=groups, tolerance=_ROUGHLY)
+    theta, cost = minimise(
+        model, starts, low, high, groups=groups, tolerance=max(tolerance, _ROUGHLY)
+    )
     best = int(np.argmin(cost))
-    theta, _ = minimise(model, theta[best : best + 1], low, high, tolerance=_EXACTLY)
+    theta = theta[best : best + 1]
+    if tolerance < _ROUGHLY:
+        theta, _ = minimise(model, theta, low, high, tolerance=tolerance)
     return finish_fit(form, spectrum, sort_arcs(form, theta[0]), (low, high))
 
 

@@ -2,7 +2,8 @@
 
 ``p(R1,CPE1)`` is equivalent to a ZARC, and ``p(R1,C1)`` to ``K``, but Q and n of a CPE are so
 strongly correlated that a fit converges slowly. A circuit is therefore fitted in a form where each
-arc has R, τ and n, and positive parameters are logarithms. Results are in the user's own
+arc has R, τ and n, and positive parameters are logarithms. A reacting transmission line has such
+an arc, too: the charge transfer along its pores. Results are in the user's own
 parameters, with propagated errors: ln Q = n ln τ - ln R, ln C = ln τ - ln R.
 """
 
@@ -18,8 +19,9 @@ from cellpipe.numerics.impedance.circuits import Circuit, Node, parse_circuit
 from cellpipe.numerics.impedance.elements import ELEMENTS, Floats
 
 _ARCS = ("ZARC", "Zarc", "K")
+_LINES = ("TLM", "TLMt")  # R_ct, and Q or τ, and n of the charge transfer follow R_ion
 _REACH = 10.0  # largest factor by which a time constant may lie outside the measured window
-_TIMED = {"ZARC": 1, "Zarc": 1, "K": 1, "G": 1, "Gs": 1}
+_TIMED = {"ZARC": 1, "Zarc": 1, "K": 1, "G": 1, "Gs": 1, "TLMt": 2}
 _SLOW = {"Wo": 1, "Ws": 1}
 
 
@@ -94,7 +96,11 @@ def _write_node(
             user = tuple(range(node.first, node.first + size))
             name = circuit.keys[node.first][0].removeprefix(node.name)
             arcs.append(Arc(name, node.first, user, size > 2, by_time=True))
-        out.append(f"{node.name}{node.first}")
+        if node.name in _LINES:
+            user = tuple(range(node.first + 1, node.first + 4))
+            name = circuit.keys[node.first][0]
+            arcs.append(Arc(name, node.first + 1, user, exponent=True, by_time=node.name != "TLM"))
+        out.append(f"{'TLMt' if node.name == 'TLM' else node.name}{node.first}")
     else:
         _write_group(node, circuit, out, arcs, places)
 
@@ -169,7 +175,8 @@ def parameter_bounds(form: Form, frequency_hertz: Floats) -> tuple[Floats, Float
     high = np.array([p.high for p in form.fitted.parameters])
     for name, first in _elements(form.fitted.root):
         if name in _TIMED:
-            low[first + 1], high[first + 1] = 1 / _REACH / omega.max(), _REACH / omega.min()
+            place = first + _TIMED[name]
+            low[place], high[place] = 1 / _REACH / omega.max(), _REACH / omega.min()
         elif name in _SLOW:
             low[first + 1], high[first + 1] = 0.01 / omega.max(), 300 / omega.min()
     return _logarithms(low, form.positive), _logarithms(high, form.positive)

@@ -20,12 +20,14 @@ from cellpipe.numerics.impedance.elements import ELEMENTS, Complexes, Element, F
 
 Ints = NDArray[np.int64]
 
-_BEAM = 400  # combinations extended by one more element
-_SMALLEST = 1e-3  # of the median |Z|: least start value of an element
-_ALIKE = 1  # grid steps up to which combinations are neighbours
-_CANDIDATES = 300
+_BEAM = 128  # combinations extended by one more element
+_SMALLEST = 1e-3  # of the smallest |Z|: least start value of an element
+_ALIKE = {"CPE": 4}  # grid steps up to which combinations are neighbours; of other elements one
+_CANDIDATES = 800
 _SCATTERED = 4000
-_ORDER = ("R", "L", "C", "W", "La", "CPE", "Wo", "Ws", "G", "Gs", "K", "TLMQ", "TLM", "ZARC")
+_ORDER = (
+    "R", "L", "C", "W", "La", "CPE", "Wo", "Ws", "G", "Gs", "K", "TLMQ", "TLM", "TLMt", "ZARC",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def start_values(
     weighted = impedance_ohm * weight
     data = np.concatenate([weighted.real, weighted.imag])
     chosen, amplitudes = _search_combinations(dictionary, kinds, data, number)
-    floor = _SMALLEST * float(np.median(np.abs(impedance_ohm)))
+    floor = _SMALLEST * float(np.quantile(np.abs(impedance_ohm), 0.1))
     theta = np.empty((len(chosen), len(form.positive)))
     for column, place in enumerate(order):
         name, first = names[place], elements[place][1]
@@ -81,6 +83,78 @@ def start_values(
         theta[:, first : first + values.shape[1]] = values
     positive = form.positive
     return np.where(positive, np.log(np.where(positive, theta, 1.0)), theta)
+
+
+def added_starts(
+    form: Form, theta: Floats, place: int, frequency_hertz: Floats, impedance_ohm: Complexes,
+    weight: Floats, number: int,
+) -> Floats:  # fmt: skip
+    """Return start values of a circuit from the fit of the circuit without one of its elements.
+
+    Parameters
+    ----------
+    form
+        The circuit, of elements in series, with p parameters.
+    theta
+        The fitted form's parameters of the circuit without the element.
+    place
+        Place of this element among those of the circuit.
+    frequency_hertz, impedance_ohm, weight
+        As for :func:`start_values`.
+    number
+        Number of starts with the element; its shapes are tried in turn, all amplitudes are fitted.
+
+    Returns
+    -------
+    Parameters of the fitted form, shape (at most number + 1, p). The last start is the smaller
+    circuit itself, with the element at its least impedance: a larger circuit ends no worse.
+
+    """
+    elements = series_elements(form) or []
+    name, first = elements[place]
+    element = ELEMENTS[name]
+    size = len(element.parameters)
+    whole = np.concatenate([theta[:first], np.zeros(size), theta[first:]])
+    values = np.where(form.positive, np.exp(np.where(form.positive, whole, 0.0)), whole)
+    omega = 2 * np.pi * frequency_hertz
+    jw = np.asarray(1j * omega, np.complex128)
+    others = [e for number, e in enumerate(elements) if number != place]
+    columns = [
+        ELEMENTS[n].evaluate(jw, values[f : f + len(ELEMENTS[n].parameters)])[0] for n, f in others
+    ]
+    shapes = element.shapes(1 / omega.max(), 1 / omega.min())
+    weighted = np.concatenate([np.array(columns), element.evaluate(jw, shapes)[0]]) * weight
+    design = np.concatenate([weighted.real, weighted.imag], axis=1)
+    scale = np.sqrt(np.einsum("kn,kn->k", design, design))
+    unit = design / scale[:, None]
+    target = np.concatenate([(impedance_ohm * weight).real, (impedance_ohm * weight).imag])
+    count = len(others)
+    amplitudes, misfit = _extend_combinations(
+        unit @ unit.T, unit @ target, float(target @ target), np.arange(count)[None],
+        count + np.arange(len(shapes)), penalised=False,
+    )  # fmt: skip
+    order = np.argsort(misfit[0])
+    best = order[_select_distinct(order[:, None], np.array([4]), number)]
+    theta = np.repeat(whole[None], len(best) + 1, axis=0)
+    floor = _SMALLEST * float(np.min(np.abs(impedance_ohm)))
+    for row, column in enumerate(best):
+        share = np.clip(amplitudes[0, :count, column] / scale[:count], 0.1, 10.0)
+        for (n, f), factor in zip(others, share, strict=True):
+            scaling = np.array([p.scaling for p in ELEMENTS[n].parameters])
+            theta[row, f : f + len(scaling)] += scaling * np.log(factor)
+        amplitude = max(float(amplitudes[0, count, column] / scale[count + column]), floor)
+        new = _scale_shapes(element, shapes[[column]], np.array([amplitude]))[0]
+        theta[row, first : first + size] = new
+    negligible = 1e-6 * floor
+    theta[-1, first : first + size] = _scale_shapes(
+        element, shapes[[best[0]]], np.array([negligible])
+    )[0]
+    inside = slice(first, first + size)
+    positive = form.positive[inside]
+    theta[:, inside] = np.where(
+        positive, np.log(np.where(positive, theta[:, inside], 1.0)), theta[:, inside]
+    )
+    return theta
 
 
 def _scale_shapes(element: Element, shapes: Floats, amplitude: Floats) -> Floats:
@@ -119,12 +193,21 @@ def _search_combinations(
         tried, misfit = _extend_combinations(gram, right, total, chosen, shapes, penalised=last)
         if step and kinds[step - 1] == kind and len(shapes) > 1:
             misfit[chosen[:, -1:] >= shapes] = np.inf  # elements of one kind are in grid order
-        order = np.argsort(misfit, axis=None)[: _CANDIDATES if last else _BEAM]
-        row, column = np.unravel_index(order[np.isfinite(misfit.ravel()[order])], misfit.shape)
+        order = _least(misfit.ravel(), _CANDIDATES if last else _BEAM)
+        row, column = np.unravel_index(order, misfit.shape)
         chosen = np.concatenate([chosen[row], shapes[column, None]], axis=1)
         amplitudes = tried[row, :, column]
-    distinct = _select_distinct(chosen, number)
+    distinct = _select_distinct(chosen, np.array([_ALIKE.get(kind, 1) for kind in kinds]), number)
     return chosen[distinct], amplitudes[distinct] / scale[chosen[distinct]]
+
+
+def _least(misfit: Floats, number: int) -> Ints:
+    """Return the indices of the least finite values, least first."""
+    among = np.arange(len(misfit))
+    if len(misfit) > number:
+        among = np.argpartition(misfit, number)[:number]
+    order = among[np.argsort(misfit[among], kind="stable")]
+    return np.asarray(order[np.isfinite(misfit[order])], np.int64)
 
 
 def _extend_combinations(
@@ -151,14 +234,14 @@ def _extend_combinations(
     return amplitudes, misfit
 
 
-def _select_distinct(subsets: Ints, number: int) -> list[int]:
+def _select_distinct(subsets: Ints, alike: Ints, number: int) -> list[int]:
     """Return the best subsets that are not grid neighbours of a better one."""
     chosen: list[int] = []
     remaining = np.arange(len(subsets))
     while len(remaining) and len(chosen) < number:
         chosen.append(int(remaining[0]))
         remaining = remaining[
-            (np.abs(subsets[remaining] - subsets[remaining[0]]) > _ALIKE).any(axis=1)
+            (np.abs(subsets[remaining] - subsets[remaining[0]]) > alike).any(axis=1)
         ]
     return chosen
 

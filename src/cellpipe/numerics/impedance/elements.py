@@ -17,6 +17,7 @@ K           R (ohm), tau (s)                R / (1 + jωτ), a resistor and a ca
 ZARC        R (ohm), tau (s), n (1)         R / (1 + (jωτ)^n); also written Zarc
 TLMQ        R_ion (ohm), Q, n               √(R_ion Z) coth √(R_ion / Z), Z = 1 / (Q (jω)^n)
 TLM         R_ion, R_ct (ohm), Q, n         the same with Z = R_ct / (1 + R_ct Q (jω)^n)
+TLMt        R_ion, R_ct (ohm), tau (s), n   the same, with the time constant (R_ct Q)^(1/n)
 ==========  ==============================  =====================================================
 
 Names and parameters follow impedance.py where it has the element. Sources: constant phase
@@ -45,6 +46,7 @@ _TIMES = 26  # grid points of a time constant over the measured window
 _FEW = 6  # grid points of a time constant of other elements
 _EXPONENTS = (0.65, 0.8, 0.95)
 _TAIL_EXPONENTS = (0.5, 0.65, 0.8, 0.95)
+_FINE_EXPONENTS = tuple(np.linspace(0.3, 1.0, 29))
 _QUARTER = 0.5j * np.pi  # ln j
 _SATURATED = 20.0  # beyond this, tanh is one in double precision
 
@@ -193,6 +195,15 @@ def _reacting_line(jw: Complexes, values: Floats) -> Evaluation:
     return z, [z + 0.5 * slope, -0.5 * slope / (1 + y), part, part * (logarithm + _QUARTER)]
 
 
+def _timed_line(jw: Complexes, values: Floats) -> Evaluation:
+    r, charge, tau, n = (values[..., place : place + 1] for place in range(4))
+    logarithm = np.log(jw.imag) + np.log(tau)
+    y = _power(logarithm, n)
+    z, slope = _transmission_line(r, _root(r / charge * (1 + y)))
+    part = 0.5 * slope * y / (1 + y)
+    return z, [z + 0.5 * slope, -0.5 * slope, n * part, part * (logarithm + _QUARTER)]
+
+
 def _grid(*axes: Floats | tuple[float, ...]) -> Floats:
     """Return all combinations of the axes, the last varying fastest; shape (k, number of axes)."""
     return np.stack([a.ravel() for a in np.meshgrid(*axes, indexing="ij")], axis=1)
@@ -213,8 +224,12 @@ def _blocking_line_shapes(shortest: float, longest: float) -> Floats:
     return grid
 
 
+def _timed_line_shapes(shortest: float, longest: float) -> Floats:
+    return _grid((1.0,), (0.1, 0.5, 3.0), _time_grid(shortest, longest, 2 * _FEW), _EXPONENTS)
+
+
 def _reacting_line_shapes(shortest: float, longest: float) -> Floats:
-    grid = _grid((1.0,), (0.1, 0.5, 3.0), _time_grid(shortest, longest, 2 * _FEW), _EXPONENTS)
+    grid = _timed_line_shapes(shortest, longest)
     grid[:, 2] = grid[:, 2] ** grid[:, 3] / grid[:, 1]
     return grid
 
@@ -243,7 +258,7 @@ ELEMENTS: dict[str, Element] = {
     ),
     "CPE": Element(
         (_Q, _N), _constant_phase,
-        lambda _, long: np.array([[long**n, n] for n in _TAIL_EXPONENTS]),
+        lambda _, long: np.array([[long**n, n] for n in _FINE_EXPONENTS]),
     ),
     "W": Element(
         (Parameter("sigma", "ohm s^-1/2", 1e-9, 1e13, 1),), _warburg,
@@ -272,6 +287,10 @@ ELEMENTS: dict[str, Element] = {
         (_R_ION, Parameter("R_ct", "ohm", 1e-6, 1e12, 1), _Q, _N),
         _reacting_line,
         _reacting_line_shapes,
+    ),
+    "TLMt": Element(
+        (_R_ION, Parameter("R_ct", "ohm", 1e-6, 1e12, 1), _TAU, _N), _timed_line,
+        _timed_line_shapes,
     ),
 }  # fmt: skip
 ELEMENTS["Zarc"] = ELEMENTS["ZARC"]

@@ -8,7 +8,7 @@ start values are needed. Values that the data do not determine are flagged.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,7 @@ from cellpipe.numerics.impedance.kramers_kronig import (
     VIOLATED,
     KramersKronig,
     find_isolated,
+    has_reversed_sign,
     kramers_kronig,
     valid_frequencies,
 )
@@ -44,6 +45,10 @@ if TYPE_CHECKING:
 _ROUNDS = 3
 _MISSES = 2.0  # residual over noise above which a circuit is incomplete
 MISFIT = 0.02  # root mean square residual over |Z| above which a circuit does not fit
+SIGN_REVERSED = (
+    "The imaginary part is positive where a cell's is negative: its sign is reversed. It was "
+    "turned for the fit; check which of Im(Z) and -Im(Z) was exported."
+)
 NOISY = 0.05  # noise over |Z| above which a spectrum is flagged
 
 
@@ -55,6 +60,7 @@ class ImpedanceFit:
     ``used`` marks those in the fit, all of shape (n,); ``left_out`` counts dropped points by
     reason. ``fit`` is the optimum from :mod:`circuit_fit`; ``drifted`` counts the lowest
     frequencies that were not used because the cell changed while they were measured.
+    ``sign_turned``: the sign of the imaginary part was reversed, and was turned for the fit.
     """
 
     frequency_hertz: Floats
@@ -65,6 +71,7 @@ class ImpedanceFit:
     drifted: int = 0
     area_cm2: float | None = None
     constraints: Parameters | None = field(default=None, repr=False)
+    sign_turned: bool = False
 
     @property
     def circuit(self) -> str:
@@ -212,7 +219,9 @@ def fit_impedance(
         If there are too few usable points for the circuit, or the circuit string is invalid.
 
     """
-    points = clean_spectrum(np.asarray(frequency_hertz), np.asarray(impedance_ohm))
+    points, turned = turn_sign(
+        clean_spectrum(np.asarray(frequency_hertz), np.asarray(impedance_ohm))
+    )
     weight = _point_weights(points, deviation_ohm, np.size(frequency_hertz))
     check_area(area_cm2)
     valid = valid_frequencies(points.frequency, points.impedance)
@@ -240,7 +249,15 @@ def fit_impedance(
         drifted,
         area_cm2,
         parameters,
+        turned,
     )
+
+
+def turn_sign(points: CleanSpectrum) -> tuple[CleanSpectrum, bool]:
+    """Return a spectrum with the sign of its imaginary part right, and whether it was reversed."""
+    if not has_reversed_sign(points.frequency, points.impedance):
+        return points, False
+    return replace(points, impedance=points.impedance.conj()), True
 
 
 def check_area(area_cm2: float | None) -> None:
@@ -310,6 +327,8 @@ def _fit_points(
 
 def _flags(fit: ImpedanceFit) -> list[str]:
     sentences = [f"{number} points left out: {reason}." for reason, number in fit.left_out.items()]
+    if fit.sign_turned:
+        sentences.append(SIGN_REVERSED)
     if fit.drifted:
         sentences.append(
             f"The {fit.drifted} lowest frequencies were left out: there the spectrum contradicts "

@@ -39,6 +39,7 @@ _MORE_AT_ENDS = 1.6  # an incomplete model has its largest residuals there
 _ROUNDS = 4
 _MOST_OUTLYING = 0.15  # of the points; more are not single outliers
 _CLEARED = 1.3  # contradiction below which outliers explain the violation
+_MOSTLY, _FAR_WORSE = 0.7, 5.0  # share of points; ratio of two violations
 _LOWEST = 0.25  # of the frequencies; a drifting cell is seen at these lowest ones
 
 
@@ -88,6 +89,20 @@ def valid_frequencies(frequency_hertz: Floats, impedance_ohm: Complexes) -> NDAr
         if retry is not None and (retry.valid or retry.violation < VIOLATED):
             return trial
     return kept
+
+
+def has_reversed_sign(frequency_hertz: Floats, impedance_ohm: Complexes) -> bool:
+    """Return whether the sign of a spectrum's imaginary part is reversed.
+
+    Most of it is then positive, and only its conjugate obeys the relations; an inductor obeys them.
+    """
+    if float(np.mean(impedance_ohm.imag > 0)) < _MOSTLY:
+        return False
+    given = kramers_kronig(frequency_hertz, impedance_ohm)
+    turned = kramers_kronig(frequency_hertz, impedance_ohm.conj())
+    if given is None or turned is None:
+        return False
+    return not given.valid and given.violation > _FAR_WORSE * turned.violation
 
 
 def _is_suspect(frequency: Floats, impedance: Complexes) -> bool:

@@ -115,7 +115,9 @@ def _advance(
     better = cost < state.cost[rows]
     moved = np.abs(trial - state.theta[rows]).max(axis=1)
     gain = (state.cost[rows] - cost) / np.maximum(state.cost[rows], 1e-300)
-    converged: NDArray[np.bool_] = (better & (gain < tolerance) & (moved < 1e-3)) | (moved < 1e-7)
+    converged: NDArray[np.bool_] = (
+        better & (gain < tolerance) & (moved < max(1e-3, 1e3 * tolerance))
+    ) | (moved < 1e-7)
     converged |= ~better & (state.damping[rows] > 1e10)
     good, bad = rows[better], rows[~better]
     state.theta[good], state.cost[good] = trial[better], cost[better]

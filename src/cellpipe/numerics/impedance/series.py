@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cellpipe.core.errors import CellpipeError
-from cellpipe.numerics.impedance.arcs import ImpedanceArc
+from cellpipe.numerics.impedance.arcs import ImpedanceArc, arc_process
 from cellpipe.numerics.impedance.circuit_choice import choose_circuit
 from cellpipe.numerics.impedance.circuit_fit import (
     CircuitFit,
@@ -34,10 +34,14 @@ from cellpipe.numerics.impedance.circuit_forms import (
 from cellpipe.numerics.impedance.circuit_series import JointFit
 from cellpipe.numerics.impedance.circuits import evaluate_circuit
 from cellpipe.numerics.impedance.elements import Complexes, Floats
-from cellpipe.numerics.impedance.fit import ImpedanceFit, check_area, find_isolated_points
+from cellpipe.numerics.impedance.fit import (
+    ImpedanceFit,
+    check_area,
+    find_isolated_points,
+    turn_sign,
+)
 from cellpipe.numerics.impedance.growth import Growth, fit_growth
 from cellpipe.numerics.impedance.kramers_kronig import valid_frequencies
-from cellpipe.numerics.impedance.processes import process_probabilities
 from cellpipe.numerics.impedance.series_labels import (
     exchangeable_arcs,
     fit_individually,
@@ -105,13 +109,8 @@ class ImpedanceSeries:
 
     @cached_property
     def processes(self) -> list[str]:
-        """The process of each arc, by its median capacitance over the series."""
-        out = []
-        for row in zip(*self.arcs, strict=True):
-            capacitance = float(np.median([arc.capacitance for arc in row]))
-            likely = process_probabilities(capacitance, self.area_cm2)
-            out.append(max(likely, key=lambda name: likely[name]))
-        return out
+        """The process of each arc, by its medians over the series."""
+        return [arc_process(row, self.area_cm2)[0] for row in zip(*self.arcs, strict=True)]
 
     def growth(self, arc: int) -> Growth | None:
         """Return how an arc's resistance changes; None without times or with few spectra.
@@ -176,7 +175,8 @@ def fit_impedance_series(
 
     """
     check_area(area_cm2)
-    points = _clean_spectra(frequency_hertz, impedance_ohm)
+    turned = [turn_sign(points) for points in _clean_spectra(frequency_hertz, impedance_ohm)]
+    points = [spectrum for spectrum, _ in turned]
     time = _parse_times(time_second, len(points))
     text = circuit or _choose_circuit(points)
     size = len(build_form(text).circuit.keys)
@@ -205,6 +205,7 @@ def fit_impedance_series(
             _build_fit(points[row], spectra.weight[row], form, theta[row], joint, row),
             drifted=drifted[row],
             area_cm2=area_cm2,
+            sign_turned=turned[row][1],
         )
         for row in range(len(points))
     )

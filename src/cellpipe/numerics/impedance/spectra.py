@@ -11,6 +11,7 @@ from cellpipe.core.errors import CellpipeError
 
 _TINY, _HUGE = 1e-12, 1e15  # ohm
 _STATE_VOLT, _MOST_STATES, _FEWEST_OF_STATE = 0.15, 5, 3
+_LOST = 2  # records
 _TURN = 1.5  # factor of a step back that begins a new sweep; noise on f is far smaller
 
 
@@ -20,7 +21,8 @@ def spectrum_numbers(
     """Return the number of each record's spectrum.
 
     A new spectrum begins where other records lie between two frequencies, or where the frequency
-    jumps back against the direction of the sweep.
+    jumps back against the direction of the sweep. One or two records that lie between are only
+    points without a frequency, or lost ones, if the sweep goes on behind them.
 
     Parameters
     ----------
@@ -40,7 +42,9 @@ def spectrum_numbers(
     ratio = frequency_hertz[1:] / frequency_hertz[:-1]
     falling = np.count_nonzero(ratio < 1) >= np.count_nonzero(ratio > 1)
     is_reversed = ratio > _TURN if falling else ratio < 1 / _TURN
-    is_separate = np.diff(record_index.astype(np.int64)) > 1
+    between = np.diff(record_index.astype(np.int64)) - 1
+    goes_on = (ratio < 1) if falling else (ratio > 1)
+    is_separate = (between > 0) & ~(goes_on & (between <= _LOST))
     starts = np.concatenate([[True], is_reversed | is_separate])
     return np.cumsum(starts, dtype=np.int64)
 
