@@ -238,3 +238,14 @@ def test_an_interval_that_nothing_tells_between_two_files_is_in_the_uncertainty(
     off = (found["capacity_ah"] - whole_numbers(habit)["capacity_ah"]).abs()
     assert off.max() > 1e-5
     assert (off <= found["charge_uncertainty_ah"]).all()
+
+
+@pytest.mark.parametrize("cuts", [(278, 279), (278, 281), (30, 150)])
+def test_a_clock_that_the_test_time_bears_out_goes_before_the_names(cuts: tuple[int, int]) -> None:
+    whole, habit = whole_test(), Habit("exact")
+    first, second, third = (
+        as_file(whole[a:b], habit) for a, b in pairwise((0, *cuts, whole.height))
+    )
+    cell = MadeCell({"A_1.csv": first, "A_2.csv": third, "A_3.csv": second})
+    assert cell.used == ["A_1.csv", "A_3.csv", "A_2.csv"]
+    assert_as_whole(cell.half_cycles(), whole_numbers(habit), 1e-6)

@@ -59,12 +59,16 @@ def _sort_by_test_time(contents: Mapping[str, Content]) -> list[str] | None:
 
 def _sort_by_names(contents: Mapping[str, Content]) -> list[str] | None:
     """Put the parts of one test in order, whose names and counts agree against a clock; or None."""
+    begins = {path: begin_second(content) for path, content in contents.items()}
     named = sorted(contents, key=natural_key)
-    pairs = [(contents[one], contents[other]) for one, other in pairwise(named)]
-    begins = [begin_second(content) for content in contents.values()]
-    if not pairs or None in begins or not all(_counts_on(*pair) for pair in pairs):
+    timed = sorted(named, key=lambda path: begins[path] or 0.0)
+    if None in begins.values() or timed == named:
         return None
-    return named if any(is_clock_back(*pair) for pair in pairs) else None
+    by_name, by_clock = (
+        all(_counts_on(contents[one], contents[other]) for one, other in pairwise(order))
+        for order in (named, timed)
+    )
+    return named if by_name and not by_clock else None
 
 
 def is_clock_back(one: Content, other: Content) -> bool:
@@ -80,7 +84,7 @@ def _counts_on(one: Content, other: Content) -> bool:
         return False
     if b.test_second[0] > a.test_second[1]:
         return True
-    if a.cycle is None or b.cycle is None:
+    if a.cycle is None or b.cycle is None or b.test_second[0] > _BEGINNING * _interval(b):
         return False
     return b.cycle[0] >= 2 and b.cycle[0] - a.cycle[1] in (0, 1)
 
@@ -92,10 +96,13 @@ def _goes_on(one: Extent, other: Extent) -> bool:
     if other.test_second[0] <= one.test_second[0] or other.test_second[1] <= one.test_second[1]:
         return False
     begins_later = other.number[0] > one.number[0] and other.number[1] > one.number[1]
-    interval = (other.test_second[1] - other.test_second[0]) / max(
-        1, other.number[1] - other.number[0]
-    )
-    return begins_later or other.test_second[0] > _BEGINNING * interval
+    return begins_later or other.test_second[0] > _BEGINNING * _interval(other)
+
+
+def _interval(extent: Extent) -> float:
+    """Return the mean interval between two records, s."""
+    first, last = extent.test_second
+    return (last - first) / max(1, extent.number[1] - extent.number[0])
 
 
 def follows(one: Content, other: Content) -> bool:
