@@ -94,6 +94,8 @@ def test_one_odd_spectrum_is_named_and_decides_nothing(count: int, factor: float
         found = fit_growth(time, resistance, error)
         assert found is not None
         assert (found.law, found.odd, found.trend) == ("constant", place, "unchanged")
+        others = np.delete(resistance, place)
+        assert min(others) <= found.initial <= max(others)
 
 
 @pytest.mark.parametrize("place", [0, -1])

@@ -129,7 +129,9 @@ def _fit(data: GrowthData) -> Growth:
         return _describe(data, constant, [], chance, trend)
     lone = find_lone(data.resistance, data.error)
     if lone is not None and 0 < lone < len(data.time) - 1:
-        found = _describe(data.without(lone), constant, [], chance, "unchanged")
+        rest = data.without(lone)
+        constant = {"constant": fit_law("constant", rest)}
+        found = _describe(rest, constant, [], chance, "unchanged")
         return replace(found, odd=lone)
     fits = _fit_laws(data)
     if lone is not None:
