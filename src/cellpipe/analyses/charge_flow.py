@@ -142,8 +142,8 @@ def _are_counted_pauses(
 
     The instrument's numbers must not have gone on, and a net counter does not tell the way.
     """
-    pair = take_counter(timeseries, *CHARGES)
-    if pair is None or pair.down is None or not len(holes):
+    pair = take_counter(timeseries, *CHARGES) if len(holes) else None
+    if pair is None or pair.down is None:
         return np.zeros(len(holes), np.bool_)
     step = np.searchsorted(charges.begins, holes, side="right") - 1
     other = np.where(direction[holes] > 0, pair.down[holes], pair.up[holes])
