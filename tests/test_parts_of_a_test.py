@@ -249,3 +249,10 @@ def test_a_clock_that_the_test_time_bears_out_goes_before_the_names(cuts: tuple[
     cell = MadeCell({"A_1.csv": first, "A_2.csv": third, "A_3.csv": second})
     assert cell.used == ["A_1.csv", "A_3.csv", "A_2.csv"]
     assert_as_whole(cell.half_cycles(), whole_numbers(habit), 1e-6)
+
+
+def test_one_shared_record_tells_the_time_more_exactly_than_clocks_in_whole_seconds() -> None:
+    whole, habit = whole_test(), Habit("whole", restarts=True, renumbers=True, has_counters=False)
+    spans = {"A_1.csv": (0, 327), "A_2.csv": (326, 329), "A_3.csv": (328, whole.height)}
+    cell = MadeCell({name: as_file(whole[a:b], habit) for name, (a, b) in spans.items()})
+    assert_as_whole(cell.half_cycles(), whole_numbers(habit), 1e-6)

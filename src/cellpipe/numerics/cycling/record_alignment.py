@@ -220,7 +220,9 @@ class Alignment:
         fewest = min(len(inside), of_first) - 2 * _NEAR
         if not alike or alike < max(EQUAL * count, COMMON * fewest):
             return None
-        return Match(shift, inside[seen], held[seen], equal[seen])
+        off = self.time[held[equal]] - shifted[inside[equal]]  # of a clock in whole seconds
+        exact = shift + float(np.median(off)) if self.in_order and shift else shift
+        return Match(exact, inside[seen], held[seen], equal[seen])
 
     def _find_held(
         self, inside: Indices, wanted: Floats, tolerance: float
