@@ -75,6 +75,7 @@ def find_flow(timeseries: pl.DataFrame) -> Flow:
     if counters and "frequency_hertz" not in timeseries.columns:
         begins = _step_starts(timeseries, direction, turns=False)
         direction = direct_counted_currents(direction, time, current, begins, counters[-1])
+    far = np.flatnonzero(np.diff(time) > LEAST_HOLE_SECOND) + 1
     charges = weigh_charges(
         Witnesses(
             time,
@@ -87,12 +88,12 @@ def find_flow(timeseries: pl.DataFrame) -> Flow:
             counters,
             take_counter(timeseries, *ENERGIES),
             offset,
-            _find_leaps(timeseries, direction, time),
+            _find_leaps(timeseries, far, direction, time),
         )
     )
     segments = find_segments(direction, charges.charge_ah, time, voltage)
-    holes = _find_holes(timeseries, direction, segments, time, voltage)
-    holes = holes[~_are_counted_pauses(timeseries, holes, direction, charges)]
+    holes = _find_holes(timeseries, far, direction, segments, time, voltage)
+    holes = holes[~_are_counted_pauses(timeseries, counters, holes, direction, charges)]
     if len(holes):
         usual = float(np.median(np.diff(time)[direction[1:] != 0]))
         charges = charges.cut(holes, current[holes] * usual / 3600.0)
@@ -102,21 +103,21 @@ def find_flow(timeseries: pl.DataFrame) -> Flow:
 
 def _find_holes(
     timeseries: pl.DataFrame,
+    far: NDArray[np.int64],
     direction: NDArray[np.int8],
     segments: Segments,
     time: Floats,
     voltage: Floats,
 ) -> NDArray[np.int64]:
-    """Return the records within segments before which others are missing.
+    """Return the records within segments before which others are missing, of those far behind.
 
     The time leaps, and the instrument's cycle or step number leaps with it, or the voltage does not
     go on as the current would have driven it.
     """
-    interval = np.diff(time)
-    far = np.flatnonzero(interval > LEAST_HOLE_SECOND) + 1
     far = far[(direction[far] != 0) & (direction[far - 1] == direction[far])]
     if not len(far):
-        return np.zeros(0, np.int64)
+        return far
+    interval = np.diff(time)
     driven = (direction[1:] != 0) & (direction[:-1] == direction[1:])
     usual = float(np.median(interval[driven]))
     far = far[interval[far - 1] > LONG * usual]
@@ -134,6 +135,7 @@ def _find_holes(
 
 def _are_counted_pauses(
     timeseries: pl.DataFrame,
+    counters: tuple[Counter, ...],
     holes: NDArray[np.int64],
     direction: NDArray[np.int8],
     charges: Charges,
@@ -142,8 +144,8 @@ def _are_counted_pauses(
 
     The instrument's numbers must not have gone on, and a net counter does not tell the way.
     """
-    pair = take_counter(timeseries, *CHARGES) if len(holes) else None
-    if pair is None or pair.down is None:
+    pair = next((counter for counter in counters if counter.down is not None), None)
+    if pair is None or pair.down is None or not len(holes):
         return np.zeros(len(holes), np.bool_)
     step = np.searchsorted(charges.begins, holes, side="right") - 1
     other = np.where(direction[holes] > 0, pair.down[holes], pair.up[holes])
@@ -154,17 +156,16 @@ def _are_counted_pauses(
 
 
 def _find_leaps(
-    timeseries: pl.DataFrame, direction: NDArray[np.int8], time: Floats
+    timeseries: pl.DataFrame, far: NDArray[np.int64], direction: NDArray[np.int8], time: Floats
 ) -> NDArray[np.int64] | None:
     """Return the records before which the time and a number leap, and charge flows before or after.
 
-    None if there are none.
+    Of those far behind the record before; None if there are none.
     """
-    interval = np.diff(time)
-    far = np.flatnonzero(interval > LEAST_HOLE_SECOND) + 1
     far = far[(direction[far] != 0) | (direction[far - 1] != 0)]
     if not len(far):
         return None
+    interval = np.diff(time)
     far = far[interval[far - 1] > HOLE * float(np.median(interval))]
     return far[_counts_leap(timeseries, far)] if len(far) else None
 

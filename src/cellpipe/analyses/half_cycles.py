@@ -169,11 +169,12 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
         )
         .drop("net")
     )
-    table = table.with_columns(_ended_by(cell, signed, table), begins_within(signed))
+    missing = find_missing_pieces(signed)
+    table = table.with_columns(_ended_by(cell, signed, table, missing), begins_within(signed))
     findings = (
         *_findings(table),
         *_find_overlaps(tables["half_cycle_segments"]),
-        *missing_pieces_findings(signed),
+        *missing_pieces_findings(signed, missing),
     )
     return (Result("half_cycles", table, findings),)
 
@@ -192,7 +193,9 @@ def _charge_source() -> pl.Expr:
     )
 
 
-def _ended_by(cell: Cell, segments: pl.DataFrame, table: pl.DataFrame) -> pl.Series:
+def _ended_by(
+    cell: Cell, segments: pl.DataFrame, table: pl.DataFrame, missing: pl.DataFrame
+) -> pl.Series:
     """Return what each half cycle ended by."""
     joined = segments.join(
         table.select("half_cycle", "direction"), on="half_cycle", suffix="_whole"
@@ -206,7 +209,6 @@ def _ended_by(cell: Cell, segments: pl.DataFrame, table: pl.DataFrame) -> pl.Ser
         else own.unique("half_cycle", keep="last", maintain_order=True)
     ).sort("half_cycle")
     number = table["half_cycle"].to_numpy()
-    missing = find_missing_pieces(segments)
     halves = HalfCycleEnds(
         np.where(table["direction"] == "charge", 1, -1).astype(np.int8),
         table["capacity_ah"].to_numpy(),

@@ -168,12 +168,14 @@ def _lost_beginnings(segments: pl.DataFrame, first: pl.DataFrame) -> list[int]:
     return found
 
 
-def missing_pieces_findings(segments: pl.DataFrame) -> tuple[Finding, ...]:
-    """Return a finding that says where records with current are missing between files."""
+def missing_pieces_findings(segments: pl.DataFrame, missing: pl.DataFrame) -> tuple[Finding, ...]:
+    """Return findings that say where records with current are missing, and what is a long pause.
+
+    ``missing`` is what :func:`find_missing_pieces` found in the segments.
+    """
     if not _has_joints(segments):
         return ()
     found = []
-    missing = find_missing_pieces(segments)
     if missing.height:
         parts = []
         for half_cycle, gap, _, whole in missing.head(_NAMED).iter_rows():

@@ -124,9 +124,8 @@ def fit_growth(time_since: Floats, resistance_ohm: Floats, error_ohm: Floats) ->
 
 def _fit(data: GrowthData) -> Growth:
     chance, trend = find_trend(data.resistance, data.error)
-    constant = {"constant": fit_law("constant", data)}
     if trend == "unchanged":
-        return _describe(data, constant, [], chance, trend)
+        return _describe(data, {"constant": fit_law("constant", data)}, [], chance, trend)
     lone = find_lone(data.resistance, data.error)
     if lone is not None and 0 < lone < len(data.time) - 1:
         rest = data.without(lone)
