@@ -200,8 +200,6 @@ def fit_circuit(
     spectrum = Spectrum(frequency_hertz, impedance_ohm, weight)
     in_part = starts is None and known is None and _is_searched_in_part(form)
     number = starts or (_SCATTERED_STARTS if series_elements(form) is None else STARTS)
-    if in_part:
-        number //= 2
     theta = start_values(form, frequency_hertz, impedance_ohm, weight, number)
     if known is not None:
         theta = np.concatenate([theta, known[None]])
