@@ -30,6 +30,8 @@ _PROCESS_COLOURS = {
     "bulk": GREY, "grain boundary": BLUE, "interphase": RED, "charge transfer": ORANGE,
 }  # fmt: skip
 _STEPS = (1, 2, 5, 10)
+_BEYOND_ARCS = 5.0  # times the slowest arc's time constant: up to there the axis holds the curve
+_BURIED = 100.0  # times the arcs' peaks: a tail so high leaves nothing of them to be told
 Arc = dict[str, Any]
 
 
@@ -58,8 +60,8 @@ def arcs_panel(impedance: pl.DataFrame, fits: pl.DataFrame, arcs: pl.DataFrame) 
     caption = (
         f"Left: spectrum {last} with its arcs ({names}), each where the faster ones end; equal "
         "axes. Right: distribution of relaxation times, for comparison only; dotted lines are the "
-        "fitted arcs' time constants. Names and their probabilities follow from the capacitance "
-        "per area."
+        "fitted arcs' time constants; what rises beyond the slowest arc is the tail. Names and "
+        "their probabilities follow from the capacitance per area."
     )
     description = f"Arcs of spectrum {last}: {names}"
     return Panel("arcs", _TITLE, caption, description, draw)
@@ -124,16 +126,25 @@ def _set_limits(axes: Axes, z: np.ndarray, end: float) -> None:
 def _draw_times(axes: Axes, impedance: pl.DataFrame, ends: list[int], arcs: list[Arc]) -> None:
     from cellpipe.numerics.impedance.relaxation_times import relaxation_times
 
-    for number, colour in zip(ends, sequence_colours(len(ends)), strict=True):
+    slowest = max(arc["time_constant_second"] for arc in arcs)
+    curves: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+    for number in ends:
         points = _points(impedance, number)
-        spectrum_times = relaxation_times(
-            points["frequency_hertz"].to_numpy(), _complex_impedance(points)
-        )
-        if spectrum_times is not None:
-            axes.plot(
-                spectrum_times.time_constant_second, spectrum_times.distribution, color=colour,
-                label=f"spectrum {number}",
-            )  # fmt: skip
+        times = relaxation_times(points["frequency_hertz"].to_numpy(), _complex_impedance(points))
+        if times is not None:
+            curves[number] = (times.time_constant_second, times.distribution)
+    highest = max(
+        [0.0, *(float(y[x <= _BEYOND_ARCS * slowest].max(initial=0)) for x, y in curves.values())]
+    )
+    if any(float(y.max()) > _BURIED * highest for _, y in curves.values()):
+        axes.text(0.5, 0.5, "hidden by the tail", ha="center", color=GREY, transform=axes.transAxes)
+    elif curves:
+        for (number, (x, y)), colour in zip(
+            curves.items(), sequence_colours(len(curves)), strict=True
+        ):
+            axes.plot(x, y, color=colour, label=f"spectrum {number}")
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2)
+        axes.set_ylim(0, 1.15 * highest if highest > 0 else None)
     for arc in arcs:
         axes.axvline(
             arc["time_constant_second"], color=_PROCESS_COLOURS[arc["process"]], ls=":", lw=1.2
@@ -142,7 +153,5 @@ def _draw_times(axes: Axes, impedance: pl.DataFrame, ends: list[int], arcs: list
     axes.xaxis.set_major_locator(LogLocator(numticks=6))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(EngFormatter(unit="s"))
-    axes.set_ylim(bottom=0)
     axes.set_xlabel("Time constant τ")
     axes.set_ylabel("γ (Ω)")
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2)

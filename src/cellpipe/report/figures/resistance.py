@@ -41,6 +41,8 @@ def resistance_panel(
         return Panel(
             "resistance", _TITLE, absent="No spectrum gave an interfacial resistance; see the fits."
         )
+    if points.height == 1:
+        return Panel("resistance", _TITLE, absent="One spectrum so far; its resistance is above.")
     growth_laws = [] if laws is None else _laws(laws)
     unit = "Ω cm²" if growth["areal_interfacial_resistance_ohm_cm2"].drop_nulls().len() else "Ω"
 

@@ -40,6 +40,11 @@ if TYPE_CHECKING:
 
 _MOST_OF_A_KIND = 200  # findings; a file of thousands of faulty lines has as many
 _SHOWN_FINDINGS = 12
+_LISTED = (
+    ("cycles", "Cycles"),
+    ("arcs", "Arcs of the impedance spectra"),
+    ("fits", "Impedance fits"),
+)
 
 
 @cache
@@ -98,7 +103,10 @@ def cell_page(
     findings = tables["findings"]
     lost = analyses.lost
     blocks = _text_blocks(cell, tables, version, analyses) | _grid_blocks(cell, tables, files)
-    panels = [_drawn(block) for block in _panel_blocks(cell, tables)]
+    made = {key: make_block(block, lost, tell) for key, block in blocks.items()}
+    panels = [make_block(_drawn(block), lost, tell) for block in _panel_blocks(cell, tables)]
+    listed = [(title, made.pop(key)) for key, title in _LISTED]
+    without_data = [(p.title, p.absent) for p in panels if p.draw is None and not p.failed]
     return load_template("cell.html.j2").render(
         cell=cell,
         workbook=f"{name}.xlsx",
@@ -107,13 +115,16 @@ def cell_page(
         notes=shorten_findings(
             findings.filter(pl.col("level") == "info").to_dicts(), _MOST_OF_A_KIND
         ),
-        panels=[make_block(block, lost, tell) for block in panels],
+        panels=[panel for panel in panels if panel.draw or panel.failed],
+        listed=[(title, grid) for title, grid in listed if grid.heads or grid.failed],
+        without_data=without_data
+        + [(title, grid.absent) for title, grid in listed if not (grid.heads or grid.failed)],
         discharge=kind_words(cell).discharge,
         further=[
             make_block(block, lost, tell) for block in _further_blocks(cell, tables, analyses)
         ],
         version=version,
-        **{key: make_block(block, lost, tell) for key, block in blocks.items()},
+        **made,
     )
 
 
@@ -175,7 +186,7 @@ def _grid_blocks(
 
 
 def _absent_grid(sentence: str) -> Grid:
-    return Grid((), (), absent=sentence)
+    return Grid((), (), absent=sentence, failed=True)
 
 
 def _further_blocks(
@@ -254,7 +265,7 @@ def _panel_blocks(cell: Cell, tables: Mapping[str, pl.DataFrame]) -> list[Block[
 
 
 def _absent_panel(key: str, title: str, sentence: str) -> Panel:
-    return Panel(key, title, absent=sentence)
+    return Panel(key, title, absent=sentence, failed=True)
 
 
 def _drawn(block: Block[Panel]) -> Block[Panel]:
