@@ -132,7 +132,8 @@ def fit_spectra(cell: Cell, tables: Tables, circuit: str | None = None) -> tuple
             arcs += arc_rows(cell, spectrum.number, fit, processes)
             row |= resistance_row(cell, fit, processes)
             if spectrum.sign_turned:
-                row["interfacial_resistance_remark"] = "the sign of Im(Z) is reversed in the file"
+                sentence, other = "the sign of Im(Z) is reversed", "interfacial_resistance_remark"
+                row[other] = f"{sentence}; {row[other]}" if row[other] else sentence
             row["single_fit_resistance_ohm"] = single
             row["frequencies_left_out"] = spectrum.left_out + int(np.count_nonzero(~fit.used))
         table.append(row)
@@ -313,7 +314,7 @@ ANALYSIS = Analysis(
     ("impedance", "cycles"),
     ("circuit_fits", "impedance_arcs", "interfacial_resistance"),
     fit_spectra,
-    version=3,
+    version=4,
     fields=("cell_id", "configuration", "area_cm2", "electrolyte_thickness_um"),
     columns={"cycles": ("start_unix_time_second",)},
 )

@@ -55,7 +55,7 @@ class Format:
     instrument's program writes beside one, under the same name, and that are read with it.
 
     ``is_general``: it is no maker's, and claims a file only if no other format does.
-    ``read_stated`` reads a file with what somebody says of it.
+    ``read_with_statement`` reads a file with what somebody says of it.
 
     Raises
     ------
@@ -74,7 +74,7 @@ class Format:
     is_complete: Callable[[BinaryIO, int], bool] | None = None
     companions: tuple[str, ...] = ()
     is_general: bool = False
-    read_stated: Callable[[Path, Statement], Recording] | None = None
+    read_with_statement: Callable[[Path, Statement], Recording] | None = None
     version: int = 1
 
     def __post_init__(self) -> None:

@@ -40,9 +40,8 @@ def turn_reversed_spectra(table: pl.DataFrame) -> tuple[pl.DataFrame, tuple[Find
         pl.when(is_turned).then(-pl.col(_IMAGINARY)).otherwise(pl.col(_IMAGINARY))
         .alias(_IMAGINARY)
     )  # fmt: skip
-    which = (
-        "In the spectrum" if shares.height == 1 else f"In {len(told):,} of {shares.height:,} spectra"
-    )
+    some = f"In {len(told):,} of {shares.height:,} spectra"
+    which = "In the spectrum" if shares.height == 1 else some
     sentence = (
         f"{which} the sign of the imaginary part is reversed: it is positive where a cell's is "
         "negative, and only turned round it agrees with the real part (Kramers–Kronig). It is "

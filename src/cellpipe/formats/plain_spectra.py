@@ -37,6 +37,7 @@ from cellpipe.formats.tabular.text_blocks import decode_western, read_lines
 _LARGEST = 1 << 26  # bytes; a typical spectrum is a ten-thousandth of this
 _LARGEST_BOOK = 1 << 23
 _LINES_BEFORE = 300
+_NEAR = 5
 _COMMENT = "#%!*;/"
 _SEPARATORS = ("\t", ";", ",", "  ", " ")
 _FEWEST = 3  # columns of a point
@@ -57,10 +58,10 @@ def read(path: Path) -> Recording:
         If there is no frequency.
 
     """
-    return read_stated(path, Statement())
+    return read_with_statement(path, Statement())
 
 
-def read_stated(path: Path, stated: Statement) -> Recording:
+def read_with_statement(path: Path, stated: Statement) -> Recording:
     """Read a plain table of spectra of which somebody says what the columns are, or the area."""
     account = LineAccount(path, table="impedance")
     with path.open("rb") as stream:
@@ -108,9 +109,7 @@ def _decode_lines(path: Path, head: bytes, account: LineAccount) -> list[str]:
     return read_lines(path, account, _LARGEST)
 
 
-def _text_blocks(
-    lines: Sequence[str], names: tuple[str, ...], account: LineAccount
-) -> list[Block]:
+def _text_blocks(lines: Sequence[str], names: tuple[str, ...], account: LineAccount) -> list[Block]:
     """Return the blocks of a text's lines, split at the separator of the names or the numbers."""
     separator = _find_separator(lines, named=not names)
     if separator is None:
@@ -122,9 +121,7 @@ def _text_blocks(
     return _find_blocks(rows, names, account)
 
 
-def _find_blocks(
-    rows: Iterable[Row], names: tuple[str, ...], account: LineAccount
-) -> list[Block]:
+def _find_blocks(rows: Iterable[Row], names: tuple[str, ...], account: LineAccount) -> list[Block]:
     """Return the rows below each line of names; a comment or an empty line is none of them."""
     blocks = [Block(names)] if names else []
     for row in rows:
@@ -146,31 +143,39 @@ def _find_blocks(
 
 
 def _is_numbers(fields: Sequence[str]) -> bool:
-    return all(
-        to_number(text, comma=True) is not None or text.lower() == "nan" for text in fields
-    )
+    return all(to_number(text, comma=True) is not None or text.lower() == "nan" for text in fields)
 
 
 def _find_separator(lines: Iterable[str], *, named: bool) -> str | None:
-    """Return the separator of the first line that names columns, or of the first with numbers."""
-    for line in [line for line in lines if line.strip()][:_LINES_BEFORE]:
+    """Return the separator of the first line that names columns, or of the first with numbers.
+
+    A line names columns only if a point follows it soon, or nothing does yet: settings may have the
+    same words.
+    """
+    filled = [line for line in lines if line.strip()]
+    for number, line in enumerate(filled[:_LINES_BEFORE], 1):
         text = _uncomment(line, names_only=False)
         for separator in _SEPARATORS:
             fields = _split(text, separator)
             if named and names_spectrum(fields):
-                return separator
-            if not named and len(fields) >= _FEWEST and _is_numbers([f for f in fields if f]):
+                below = [_split(each, separator) for each in filled[number : number + _NEAR]]
+                if not below or any(map(_is_point, below)):
+                    return separator
+            if not named and _is_point(fields) and _is_numbers([f for f in fields if f]):
                 return separator
     return None
+
+
+def _is_point(fields: Sequence[str]) -> bool:
+    return len(fields) >= _FEWEST and _is_numbers(fields[:1])
 
 
 def _uncomment(line: str, *, names_only: bool) -> str:
     """Return a line of names without the signs of a comment before it, any other as it is."""
     line = line.lstrip("\ufeff")
     text = line.lstrip(_COMMENT + " ")
-    if names_only and text != line and not any(names_spectrum(_split(text, s)) for s in _SEPARATORS):
-        return line
-    return text
+    is_named = not names_only or any(names_spectrum(_split(text, s)) for s in _SEPARATORS)
+    return text if text == line or is_named else line
 
 
 def _split(line: str, separator: str) -> tuple[str, ...]:
@@ -213,7 +218,7 @@ def _claims_workbook(sample: Sample) -> bool:
 
 def is_table_of_numbers(head: bytes) -> bool:
     """Return whether the first line of a text has three numbers or more and names nothing."""
-    lines = decode_western(head[:1 << 12])[0].splitlines()
+    lines = decode_western(head[: 1 << 12])[0].splitlines()
     return bool(lines) and _find_separator(lines[:1], named=False) is not None
 
 
@@ -227,9 +232,9 @@ def _claims_text(sample: Sample) -> bool:
 
 TEXT = Format(
     "plain_spectra", "plain tables of spectra", (".csv", ".txt"), _claims_text, read,
-    is_complete=is_complete_text, is_general=True, read_stated=read_stated,
+    is_complete=is_complete_text, is_general=True, read_with_statement=read_with_statement,
 )  # fmt: skip
 WORKBOOK = Format(
     "plain_spectra_xlsx", "plain tables of spectra", (".xlsx",), _claims_workbook, read,
-    is_complete=is_complete_workbook, is_general=True, read_stated=read_stated,
+    is_complete=is_complete_workbook, is_general=True, read_with_statement=read_with_statement,
 )  # fmt: skip

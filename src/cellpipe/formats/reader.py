@@ -138,8 +138,8 @@ def read_raw(
 
 
 def _read_recording(form: Format, raw: RawFile, stated: Statement | None) -> Recording:
-    if stated is not None and form.read_stated is not None:
-        return form.read_stated(raw.path, stated)
+    if stated is not None and form.read_with_statement is not None:
+        return form.read_with_statement(raw.path, stated)
     if raw.part is None:
         return form.read(raw.path)
     named = form.parts(raw.path) if form.parts else ()

@@ -18,9 +18,7 @@ from cellpipe.system.processes import Bound, WorkerDiedError, run_in_worker
 R = TypeVar("R")
 
 
-def read_file(
-    path: Path, columns: str | None = None, area_cm2: float | None = None
-) -> Measurement:
+def read_file(path: Path, columns: str | None = None, area_cm2: float | None = None) -> Measurement:
     """Read a raw file that holds one recording; see :func:`cellpipe.formats.read`.
 
     ``columns`` and ``area_cm2`` are what somebody says of a plain table of spectra.

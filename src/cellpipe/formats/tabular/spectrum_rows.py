@@ -271,7 +271,9 @@ def _to_standard(
     area_cm2: float | None,
 ) -> pl.DataFrame:
     """Return the standard columns, in Hz and Ω, the imaginary part with the sign of Z″."""
-    scaled = {role: values * header.factor * header.sign for role, (header, values) in named.items()}
+    scaled = {
+        role: values * header.factor * header.sign for role, (header, values) in named.items()
+    }
     _note_missing_units(named, findings)
     if any(header.is_areal for header, _ in named.values()):
         if area_cm2 is None:
@@ -306,7 +308,7 @@ def _to_degrees(header: ImpedanceHeader, phase: pl.Series) -> pl.Series:
     largest = phase.abs().max()
     if header.unit is None and not (isinstance(largest, float) and largest > _MOST_RADIANS):
         raise DamagedFileError(
-            f"the column {header.header.strip()!r} without a unit, up to {largest}",
+            f"the column {header.header.strip()!r} without a unit",
             expected="deg or rad: both are possible",
             remedy="add the unit to the name of the column, as 'Phase / deg'",
         )
@@ -320,8 +322,8 @@ def _note_missing_units(
     bare = [named[r][0].header.strip() for r in roles if r in named and named[r][0].unit is None]
     if bare:
         sentence = (
-            f"No unit is given for {', '.join(bare)}: read as Hz and Ω. If it is another one, write "
-            "it into the column's name, as Z' (kOhm)."
+            f"No unit is given for {', '.join(bare)}: read as Hz and Ω. If it is another one, "
+            "write it into the column's name, as Z' (kOhm)."
         )
         findings["impedance_unit_missing"] = Finding("warning", "impedance_unit_missing", sentence)
 
