@@ -12,7 +12,7 @@ import polars as pl
 
 from cellpipe.core.errors import CellpipeError
 from cellpipe.core.model import Finding
-from cellpipe.numerics.impedance.kramers_kronig import has_reversed_sign
+from cellpipe.numerics.impedance.kramers_kronig import FEWEST, has_reversed_sign
 from cellpipe.numerics.impedance.spectra import clean_spectrum
 
 _IMAGINARY = "imaginary_impedance_ohm"
@@ -34,7 +34,7 @@ def turn_reversed_spectra(table: pl.DataFrame) -> tuple[pl.DataFrame, tuple[Find
     if len(suspects) == shares.height and len(told) > _MOSTLY * len(suspects):
         told = suspects
     if not told:
-        return table, ()
+        return table, _doubts(table, suspects)
     is_turned = pl.col("spectrum").is_in(told)
     turned = table.with_columns(
         pl.when(is_turned).then(-pl.col(_IMAGINARY)).otherwise(pl.col(_IMAGINARY))
@@ -48,6 +48,24 @@ def turn_reversed_spectra(table: pl.DataFrame) -> tuple[pl.DataFrame, tuple[Find
         "turned in all tables and figures; check which of Im(Z) and -Im(Z) was exported."
     )
     return turned, (Finding("warning", "imaginary_sign_turned", sentence, len(told)),)
+
+
+def _doubts(table: pl.DataFrame, suspects: list[int]) -> tuple[Finding, ...]:
+    """Return a finding about spectra too short for the test whose real part speaks against it."""
+    short = [
+        number for number in suspects
+        if (points := table.filter(pl.col("spectrum") == number)).height < FEWEST
+        and float(points.select(pl.corr("frequency_hertz", "real_impedance_ohm", method="spearman"))
+                  .item() or 0.0) < -_MOSTLY
+    ]  # fmt: skip
+    if not short:
+        return ()
+    sentence = (
+        f"The imaginary part of {len(short):,} spectra is positive where the real part falls with "
+        f"the frequency; with fewer than {FEWEST} frequencies that is no proof, and nothing is "
+        "turned. Is the column -Im(Z)?"
+    )
+    return (Finding("warning", "imaginary_sign_doubtful", sentence, len(short)),)
 
 
 def _is_reversed(table: pl.DataFrame, number: int) -> bool:

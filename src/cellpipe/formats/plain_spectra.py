@@ -194,7 +194,7 @@ def _split(line: str, separator: str) -> tuple[str, ...]:
 def _sheets(path: Path) -> Iterator[list[Row]]:
     """Give the rows of each sheet."""
     for sheet in workbook.read_sheets(path):
-        rows = workbook.read_texts(path, sheet.name)
+        rows = workbook.read_exact_texts(path, sheet.name)
         trimmed = [tuple(_trim(row)) for row in rows]
         yield [Row(number, fields) for number, fields in enumerate(trimmed, 1)]
 

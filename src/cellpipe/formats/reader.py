@@ -13,11 +13,9 @@ from cellpipe.core.errors import ContractError, DamagedFileError, FileError, NoD
 from cellpipe.core.model import Finding, Measurement, RawFile, Recording, Rejection
 from cellpipe.core.recordings.sign_correction import correct_signs
 from cellpipe.core.recordings.step_types import add_step_mode
-from cellpipe.formats import plain_spectra
-from cellpipe.formats.format import Format, Sample, Statement
+from cellpipe.formats.format import Format, Statement
 from cellpipe.formats.impedance_signs import turn_reversed_spectra
-from cellpipe.formats.recognition import HEAD_BYTES, find_format, is_disk_error, is_reader_error
-from cellpipe.formats.tabular.workbook import sheet_names
+from cellpipe.formats.recognition import find_format, is_disk_error, is_reader_error
 from cellpipe.formats.utc import to_utc, utc_start_time
 from cellpipe.system.regular_files import open_regular
 
@@ -59,15 +57,7 @@ def read(
     """
     raw = raw_file(Path(path))
     raw = raw_part(raw, part) if part else raw
-    return read_raw(raw, _stated_format(raw.path, stated), time_zone=time_zone, stated=stated)
-
-
-def _stated_format(path: Path, stated: Statement | None) -> Format | None:
-    """Return the format of a file of which somebody says what its columns are, None of others."""
-    if stated is None or stated.columns is None:
-        return None
-    is_book = bool(sheet_names(Sample(path, path.open("rb").read(HEAD_BYTES))))
-    return plain_spectra.WORKBOOK if is_book else plain_spectra.TEXT
+    return read_raw(raw, time_zone=time_zone, stated=stated)
 
 
 def parts(path: str | Path, form: Format | None = None) -> tuple[str, ...]:
@@ -115,7 +105,7 @@ def read_raw(
 ) -> Measurement:
     """Read a raw file whose identity, and perhaps format, is known already; see :func:`read`."""
     path = raw.path
-    form = form or find_format(path)
+    form = form or find_format(path, stated)
     try:
         recording = _read_recording(form, raw, stated)
         return _build_measurement(raw, form, recording, time_zone)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from cellpipe.core.errors import NoDataError, UnknownFormatError
 from cellpipe.formats import plain_spectra, registry
-from cellpipe.formats.format import Format, Sample
+from cellpipe.formats.format import Format, Sample, Statement
+from cellpipe.formats.tabular.workbook import sheet_names
 from cellpipe.system.file_bounds import archive_damage, check_lines, check_sizes
 from cellpipe.system.regular_files import open_regular
 
@@ -25,8 +26,8 @@ _FOREIGN_FILES = {
 }
 
 
-def find_format(path: Path) -> Format:
-    """Find the one format that claims a file.
+def find_format(path: Path, stated: Statement | None = None) -> Format:
+    """Find the one format that claims a file; a plain table if somebody states its columns.
 
     Raises
     ------
@@ -50,6 +51,8 @@ def find_format(path: Path) -> Format:
     check_sizes(path, head)
     sample = Sample(path, head)
     claims = claiming_formats(registry.all_formats(), sample)
+    if stated is not None and stated.columns is not None:
+        claims = [plain_spectra.WORKBOOK if sheet_names(sample) else plain_spectra.TEXT]
     if len(claims) != 1:
         raise _unknown_format_error(sample, claims)
     check_lines(path, head)

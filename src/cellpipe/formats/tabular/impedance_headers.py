@@ -24,23 +24,28 @@ Role = Literal[
 ]  # fmt: skip
 DEGREE = dict.fromkeys(("deg", "°", "degree", "degrees", "Deg", "DEG", "º"), 1.0)
 RADIAN = dict.fromkeys(("rad", "Rad", "radian", "radians"), 180 / math.pi)
+_ANGULAR = ("ω", "omega", "angularfrequency")  # never without its unit
 _NAMES: dict[Role, tuple[str, ...]] = {
     "frequency": (
-        "f", "freq", "frequency", "frequenz", "fréquence", "frequencia", "频率", "ω", "omega",
+        "f", "freq", "frequency", "frequenz", "fréquence", "frequencia", "频率",
+        *_ANGULAR,
     ),
     "real": (
         "z'", "zre", "zr", "zreal", "rez", "realz", "re", "real", "realpart", "realimpedance",
         "impedancereal", "impedancerealpart", "realpartofimpedance", "zprime", "z're", "zrealpart",
+        "realteil", "partieréelle", "实部", "阻抗实部",
     ),
     "imaginary": (
         "z''", "zim", "zi", "zimag", "zimg", "imz", "imagz", "im", "imag", "imaginary",
         "imaginarypart", "imaginaryimpedance", "imagimpedance", "impedanceimag",
         "impedanceimaginary", "imaginarypartofimpedance", "imaginaryz", "zimaginary",
         "zdoubleprime", "z''im", "zimagpart", "imagpart",
+        "imaginärteil", "imaginaerteil", "partieimaginaire", "虚部", "阻抗虚部",
     ),
     "modulus": (
         "|z|", "z", "zmod", "zabs", "absz", "modz", "modulus", "modulusz", "magnitude", "magz",
         "zmag", "zmodulus", "zmagnitude", "impedance", "impedancemodulus", "impedanz",
+        "betrag", "阻抗模值",
     ),
     "phase": (
         "phase", "phasez", "zphase", "phi", "φ", "ϕ", "theta", "θ", "phaseangle", "zphz", "argz",
@@ -123,7 +128,7 @@ def _split(header: str) -> tuple[Role, int, str | None] | None:
     text = " ".join(header.translate(_LIKE_ASCII).strip("\ufeff ").split())
     role, sign = _find_role(text)
     if role is not None:
-        return role, sign, None
+        return role, sign, "none" if _plain(text) in _ANGULAR else None
     for pattern in _WITH_UNIT:
         match = pattern.match(text)
         role, sign = _find_role(match["name"]) if match else (None, 1)
@@ -139,17 +144,22 @@ def _find_role(name: str) -> tuple[Role | None, int]:
     """Return the quantity that a name without a unit stands for, and its sign."""
     bare = _MINUS.sub("", name.strip(), count=1)
     sign = 1 if bare == name.strip() else -1
-    plain = re.sub(r"[\s_.:*]+|^[([]+", "", bare.lower())
+    plain = _plain(bare)
     role = _ROLES.get(plain) or _ROLES.get(re.sub(r"[()\[\]]", "", plain))
     if sign < 0 and role not in _SIGNED:
         return None, 1
     return role, sign
 
 
+def _plain(name: str) -> str:
+    return re.sub(r"[\s_.:*]+|^[([]+", "", name.lower())
+
+
 def with_unit(header: str, role: Role, sign: int, unit: str | None) -> ImpedanceHeader | None:
     """Return what a column holds by its quantity, sign and unit; None if the unit is not known."""
     if unit is None:
-        return ImpedanceHeader(header, role, sign, None, 1.0)
+        is_optional = role in {"time", "voltage", "temperature"}
+        return None if is_optional else ImpedanceHeader(header, role, sign, None, 1.0)
     unit = unit.translate(_LIKE_ASCII).strip(" ()[]")
     if role in {"real", "imaginary"} and unit in {"a", "b"}:  # ZView's Z'(a) and Z''(b)
         return ImpedanceHeader(header, role, sign, "Ω", 1.0)

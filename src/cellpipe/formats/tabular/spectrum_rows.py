@@ -123,8 +123,9 @@ def number_spectra(frame: pl.DataFrame) -> pl.DataFrame:
     points = frame.filter(is_point)
     others = (~is_point).cum_sum().cast(pl.Int64).filter(is_point)
     index = points["record_index"] - others  # what can't be used does not end a spectrum
-    if "sweep" in frame.columns and points["sweep"].null_count() == 0:
-        numbers = np.asarray((points["sweep"].diff() != 0).fill_null(value=False).cum_sum()) + 1
+    sweeps = points.get_column("sweep", default=pl.Series(dtype=pl.Float64))
+    if sweeps.null_count() == 0 and sweeps.n_unique() > 1:
+        numbers = np.asarray((sweeps.diff() != 0).fill_null(value=False).cum_sum()) + 1
     else:
         numbers = spectrum_numbers(points["frequency_hertz"].to_numpy(), index.to_numpy())
     places = pl.Series(is_point.arg_true(), dtype=pl.UInt32)
