@@ -137,6 +137,11 @@ def test_an_impedance_times_an_area_is_divided_by_the_area_that_is_stated(tmp_pa
     assert row["interfacial_resistance_ohm"] == pytest.approx(50, rel=1e-3)
     with pytest.raises(CellpipeError, match="--area"):
         fit_file(path)
+    for title in ("Area (cm²): 0.785", "# electrode area / cm2 = 0,785", "Area [cm^2]\t0.785"):
+        assert same(parts(cellpipe.read(write(path, [title, *table])))), title
+    for title in ("Area: 0.785", "Area (mm²): 78.5", "Area (cm²): 0"):
+        with pytest.raises(CellpipeError, match="Area"):
+            cellpipe.read(write(path, [title, *table]))
 
 
 def test_a_table_without_names_is_read_only_if_somebody_says_what_its_columns_are(

@@ -4,7 +4,8 @@ One line names the columns, with frequency and the parts of the impedance or its
 (:mod:`cellpipe.formats.tabular.impedance_headers`); a line of units may follow. Lines above it, and
 those that begin with a sign of a comment, are none of the table. Spectra stand one after the other,
 each below its own line of names or begun by a frequency that jumps back, on several sheets, or side
-by side. A table without names is read only if somebody says what its columns are.
+by side. A table without names is read only if somebody says what its columns are, and an impedance in
+Ω cm² only if somebody, or a title such as ``Area (cm²): 0.785``, says the area.
 
 No maker writes this: a file is taken for one of these only if no other format claims it.
 """
@@ -42,6 +43,9 @@ _COMMENT = "#%!*;/"
 _SEPARATORS = ("\t", ";", ",", "  ", " ")
 _FEWEST = 3  # columns of a point
 _UNIT_APART = re.compile(r"\s+([(\[])|\s*(/)\s*")
+_AREA = re.compile(
+    r"\barea\s*[(\[/]?\s*cm(?:²|\^?2)\s*[)\]]?\s*[:=,;\t]\s*(\d+(?:[.,]\d+)?)\s*$", re.IGNORECASE
+)
 _ZIP = b"PK\x03\x04"
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _OWN_SHEET = "Provenance"  # of cellpipe's own workbooks
@@ -70,9 +74,12 @@ def read_with_statement(path: Path, stated: Statement) -> Recording:
     if names and not names_spectrum(names):
         raise _statement_error(stated.columns or "")
     if head.startswith(_ZIP):
-        blocks = [block for rows in _sheets(path) for block in _find_blocks(rows, names, account)]
+        sheets = list(_sheets(path))
+        blocks = [block for rows in sheets for block in _find_blocks(rows, names, account)]
+        titles = ["\t".join(row.fields) for rows in sheets for row in rows[:_LINES_BEFORE]]
     else:
-        blocks = _text_blocks(_decode_lines(path, head, account), names, account)
+        titles = _decode_lines(path, head, account)
+        blocks = _text_blocks(titles, names, account)
     if not blocks:
         raise DamagedFileError(
             "no line that names a frequency and an impedance",
@@ -80,7 +87,8 @@ def read_with_statement(path: Path, stated: Statement) -> Recording:
             remedy="write it into the first line, or say it: cellpipe eis FILE --columns "
             "\"f/Hz, Z'/Ohm, -Z''/Ohm\"",
         )
-    table, findings = read_spectra(blocks, account, stated.area_cm2)
+    area = _find_area(titles) if stated.area_cm2 is None else stated.area_cm2
+    table, findings = read_spectra(blocks, account, area)
     if not table.height:
         raise NoDataError(
             "column names without a frequency below them", expected="at least one",
@@ -93,6 +101,16 @@ def read_with_statement(path: Path, stated: Statement) -> Recording:
     return build_elapsed_recording(
         "impedance", table, None, {"columns": read_as}, (*account.findings(), *findings)
     )
+
+
+def _find_area(lines: Sequence[str]) -> float | None:
+    """Return the area in cm² that a title gives, None if none does or several differ."""
+    found = {
+        float(match[1].replace(",", "."))
+        for match in map(_AREA.search, lines[:_LINES_BEFORE]) if match
+    }  # fmt: skip
+    area = found.pop() if len(found) == 1 else 0.0
+    return area if area > 0 else None
 
 
 def _statement_error(columns: str) -> DamagedFileError:

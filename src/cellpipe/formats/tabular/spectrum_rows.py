@@ -348,7 +348,8 @@ def _areal_error(named: dict[Role, tuple[ImpedanceHeader, pl.Series]]) -> Damage
     return DamagedFileError(
         f"the column {header.header.strip()!r} in {header.unit}: the impedance times an area",
         expected="an impedance in Ω, or the area that it was multiplied with",
-        remedy="export it in Ω, or fit it with cellpipe eis FILE --area CM2",
+        remedy="export it in Ω; or write the area into a line above the table, as "
+        "Area (cm²): 0.785; or fit the file by itself with cellpipe eis FILE --area CM2",
     )
 
 
