@@ -4,7 +4,7 @@ One line names the columns, with frequency and the parts of the impedance or its
 (:mod:`cellpipe.formats.tabular.impedance_headers`); a line of units may follow. Lines above it, and
 those that begin with a sign of a comment, are none of the table. Spectra stand one after the other,
 each below its own line of names or begun by a frequency that jumps back, on several sheets, or side
-by side. A table without names is read only if somebody says what its columns are, and an impedance in
+by side. A table without names is read only if somebody says what its columns are, an impedance in
 Ω cm² only if somebody, or a title such as ``Area (cm²): 0.785``, says the area.
 
 No maker writes this: a file is taken for one of these only if no other format claims it.
