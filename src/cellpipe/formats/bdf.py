@@ -35,7 +35,7 @@ from cellpipe.formats.tabular.dialect import (
     match_headers,
 )
 from cellpipe.formats.tabular.records import build_recording, count_steps, require, standard_columns
-from cellpipe.formats.tabular.spectrum_rows import IS_POINT, POINT, number_spectra
+from cellpipe.formats.tabular.spectra import IS_POINT, POINT, number_spectra
 
 _COUNT = {"1": 1.0}
 QUANTITIES = (

@@ -26,13 +26,8 @@ from cellpipe.formats.tabular import workbook
 from cellpipe.formats.tabular.impedance_headers import name_role
 from cellpipe.formats.tabular.line_account import LineAccount
 from cellpipe.formats.tabular.records import build_elapsed_recording
-from cellpipe.formats.tabular.spectrum_rows import (
-    Block,
-    Row,
-    names_spectrum,
-    read_spectra,
-    to_number,
-)
+from cellpipe.formats.tabular.spectrum_columns import Block, Row, names_spectrum, to_number
+from cellpipe.formats.tabular.spectrum_rows import read_spectra
 from cellpipe.formats.tabular.text_blocks import decode_western, read_lines
 
 _LARGEST = 1 << 26  # bytes; a typical spectrum is a ten-thousandth of this

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
@@ -16,58 +15,27 @@ from cellpipe.formats.tabular.impedance_headers import (
     IMPEDANCES,
     ImpedanceHeader,
     Role,
-    name_role,
-    parse_impedance_header,
-    with_unit,
 )
 from cellpipe.formats.tabular.line_account import LineAccount
-from cellpipe.numerics.impedance.spectra import spectrum_numbers
+from cellpipe.formats.tabular.spectra import POINT, number_spectra
+from cellpipe.formats.tabular.spectrum_columns import (
+    CARTESIAN,
+    Block,
+    Columns,
+    Row,
+    split_groups,
+    take_units,
+    to_number,
+)
 
-_CARTESIAN: frozenset[Role] = frozenset({"frequency", "real", "imaginary"})
-_POLAR: frozenset[Role] = frozenset({"frequency", "modulus", "phase"})
 _OPTIONAL: dict[Role, str] = {
     "time": "test_time_second", "voltage": "voltage_volt",
     "temperature": "ambient_temperature_celsius",
 }  # fmt: skip
 _NO_VALUE = frozenset({"", "-", "--", "nan", "n/a", "na", "null", "none", "inf", "-inf", "#n/a"})
-_NUMBER = re.compile(r"[+-]?(?:\d+[.,]?\d*|[.,]\d+)(?:[eEdD][+-]?\d+)?")
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(?:,\d{3})+")
 _MOST_RADIANS = 3.2  # beyond, a phase is in degrees; a passive cell's is below 1.6 rad
 _APART = 0.02  # of |Z|
-POINT = ("frequency_hertz", "real_impedance_ohm", "imaginary_impedance_ohm")
-IS_POINT = pl.all_horizontal(
-    pl.col(POINT).is_not_null(), pl.col(POINT[0]).is_between(0, 1e300, closed="right")
-)
-
-
-@dataclass(frozen=True)
-class Row:
-    """A line of a table: its number from 1, and the texts of its fields."""
-
-    number: int
-    fields: tuple[str, ...]
-
-
-@dataclass
-class Block:
-    """Rows below one line of column names."""
-
-    names: tuple[str, ...]
-    rows: list[Row] = field(default_factory=list)
-
-
-def names_spectrum(fields: Sequence[str]) -> bool:
-    """Return whether a line's fields name a frequency and an impedance, whatever their units."""
-    roles = {name_role(each) for each in fields}
-    return roles >= _CARTESIAN or roles >= _POLAR
-
-
-def to_number(text: str, *, comma: bool) -> float | None:
-    """Return a field as a number, None if it is none; ``comma``: the decimal sign is a comma."""
-    plain = text.strip()
-    if not _NUMBER.fullmatch(plain) or ("," in plain and not comma):
-        return None
-    return float(plain.replace(",", ".").replace("D", "e").replace("d", "e"))
 
 
 def read_spectra(
@@ -95,8 +63,8 @@ def read_spectra(
     frames: list[pl.DataFrame] = []
     findings: dict[str, Finding] = {}
     for block in blocks:
-        for columns in _split_groups(block.names):
-            columns, rows = _take_units(columns, block.rows)  # noqa: PLW2901
+        for columns in split_groups(block.names):
+            columns, rows = take_units(columns, block.rows)  # noqa: PLW2901
             found = _read_group(columns, rows, account, findings, area_cm2)
             if found.height:
                 frames.append(found)
@@ -111,105 +79,6 @@ def read_spectra(
         record_index=pl.int_range(1, pl.len() + 1, dtype=pl.Int64)
     )
     return joined, list(findings.values())
-
-
-def number_spectra(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return points with the numbers of their spectra; what is no point counts to that before.
-
-    ``frame`` has ``record_index`` and the three columns of a point; an own number of the spectrum
-    in ``sweep`` goes before what the frequencies say.
-    """
-    is_point = frame.select(IS_POINT.fill_null(value=False)).to_series()
-    points = frame.filter(is_point)
-    others = (~is_point).cum_sum().cast(pl.Int64).filter(is_point)
-    index = points["record_index"] - others  # what can't be used does not end a spectrum
-    sweeps = points.get_column("sweep", default=pl.Series(dtype=pl.Float64))
-    if sweeps.null_count() == 0 and sweeps.n_unique() > 1:
-        numbers = np.asarray((sweeps.diff() != 0).fill_null(value=False).cum_sum()) + 1
-    else:
-        numbers = spectrum_numbers(points["frequency_hertz"].to_numpy(), index.to_numpy())
-    places = pl.Series(is_point.arg_true(), dtype=pl.UInt32)
-    spectrum = pl.Series([None] * frame.height, dtype=pl.Int64).scatter(
-        places, pl.Series(numbers, dtype=pl.Int64)
-    )
-    filled = spectrum.fill_null(strategy="forward").fill_null(1)
-    return frame.drop("sweep", strict=False).with_columns(spectrum=filled)
-
-
-Columns = dict[int, ImpedanceHeader]
-
-
-def _split_groups(names: Sequence[str]) -> list[Columns]:
-    """Return the columns of each spectrum; several stand side by side, each with a frequency."""
-    starts = [place for place, name in enumerate(names) if name_role(name) == "frequency"]
-    if len(starts) > 1:
-        bounds = zip([0, *starts[1:]], [*starts[1:], len(names)], strict=True)
-        groups = [tuple(range(begin, end)) for begin, end in bounds]
-        if all(names_spectrum([names[place] for place in group]) for group in groups):
-            return [_choose_columns(names, group) for group in groups]
-    return [_choose_columns(names, range(len(names)))]
-
-
-def _choose_columns(names: Sequence[str], places: Sequence[int]) -> Columns:
-    """Return the columns to be read by their places: one for each quantity, in Ω before Ω cm²."""
-    chosen: dict[Role, int] = {}
-    parsed: Columns = {}
-    roles = {name_role(names[place]) for place in places}
-    unused = _POLAR - _CARTESIAN if roles >= _CARTESIAN else frozenset()
-    for place in places:
-        role = name_role(names[place])
-        if role is None or (role in unused and role in chosen):
-            continue
-        header = _parse_unless(names[place], is_needed=role not in unused)
-        if header is None:
-            continue
-        before = parsed.get(chosen.get(role, -1))
-        if before is not None and before.is_areal == header.is_areal:
-            if role not in _CARTESIAN:
-                continue
-            raise DamagedFileError(
-                f"two columns of one quantity, {before.header!r} and {header.header!r}",
-                expected="one of each, or for every spectrum its own column of frequencies",
-                remedy="export one spectrum after the other, or delete the column that is too many",
-            )
-        if before is None or before.is_areal:
-            parsed.pop(chosen.get(role, -1), None)
-            chosen[role], parsed[place] = place, header
-    return parsed
-
-
-def _parse_unless(name: str, *, is_needed: bool) -> ImpedanceHeader | None:
-    try:
-        return parse_impedance_header(name)
-    except DamagedFileError:
-        if is_needed:
-            raise
-        return None
-
-
-def _take_units(columns: Columns, rows: list[Row]) -> tuple[Columns, list[Row]]:
-    """Return columns with the units that a first row below their names gives, and the other rows.
-
-    Raises
-    ------
-    DamagedFileError
-        If there is such a row, and a unit in it is not known.
-
-    """
-    if not rows or any(_NUMBER.match(text.strip()) for text in rows[0].fields):
-        return columns, rows
-    below = {place: rows[0].fields[place] for place in columns if place < len(rows[0].fields)}
-    found = {
-        place: with_unit(columns[place].header, columns[place].role, columns[place].sign, unit)
-        for place, unit in below.items()
-        if columns[place].unit is None and unit.strip()
-    }
-    if not any(found.values()):
-        return columns, rows
-    for place, unit in found.items():
-        if unit is None and columns[place].role != "spectrum":
-            parse_impedance_header(f"{columns[place].header} ({below[place]})")
-    return columns | {place: unit for place, unit in found.items() if unit}, rows[1:]
 
 
 def _read_group(
@@ -253,7 +122,11 @@ def _decimal_comma(columns: Columns, rows: Sequence[Row]) -> bool:
 
     """
     texts = [row.fields[p].strip() for row in rows for p in columns if p < len(row.fields)]
-    numbers = [text for text in texts if _NUMBER.fullmatch(text) or _THOUSANDS.fullmatch(text)]
+    numbers = [
+        text
+        for text in texts
+        if to_number(text, comma=True) is not None or _THOUSANDS.fullmatch(text)
+    ]
     with_comma = [text for text in numbers if "," in text]
     if not with_comma or any("." in text for text in numbers):
         return False
@@ -283,7 +156,7 @@ def _to_standard(
                    if header.is_areal}  # fmt: skip
         sentence = f"The impedance is in Ω cm²; it is divided by the area of {area_cm2:g} cm²."
         findings["areal_impedance"] = Finding("info", "areal_impedance", sentence)
-    if scaled.keys() >= _CARTESIAN:
+    if scaled.keys() >= CARTESIAN:
         real, imaginary = scaled["real"], scaled["imaginary"]
         if "modulus" in scaled:
             _note_modulus(real, imaginary, scaled["modulus"], findings)
