@@ -83,3 +83,14 @@ def test_six_frequencies_are_fitted_with_a_given_circuit_only() -> None:
     short, codes = fitted(INTERFACE, PELLET, points=6)
     assert short["circuit"] is None
     assert "spectrum_too_short" in codes
+
+
+def test_an_arc_of_an_interface_before_a_blocking_electrode_leaves_no_conductivity() -> None:
+    row, _ = fitted(("R0-p(R1,CPE1)-CPE2", [2.0, 9.0, 2e-5, 0.9, 3e-3, 0.95]), PELLET)
+    assert row["interfacial_resistance_ohm"] == pytest.approx(9, rel=0.1)
+    assert row["ionic_conductivity_siemens_per_cm"] is None
+    assert "may be the electrolyte's" in str(row["ionic_conductivity_remark"])
+    through, _ = fitted(INTERFACE, PELLET)  # a cell whose ions cross the interface
+    assert through["ionic_conductivity_siemens_per_cm"] == pytest.approx(
+        0.07 / 0.785 / 20, rel=0.02
+    )

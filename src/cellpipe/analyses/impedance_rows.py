@@ -22,6 +22,8 @@ from cellpipe.numerics.impedance.processes import (
 
 MEANINGLESS = 0.1  # root mean square residual over |Z| above which a fit gives no resistance
 
+_STEEP = 2.0  # -Im Z over Re Z at the lowest frequency, before a blocking electrode
+
 Row = dict[str, object]
 
 
@@ -98,7 +100,7 @@ def resistance_row(cell: Cell, fit: ImpedanceFit, processes: list[str]) -> Row:
         "interfacial_resistance_remark": remark,
         "series_resistance_ohm": series or 0.0,
         "series_resistance_standard_error_ohm": series_error,
-        **_conductivity_row(cell, fit, series, series_error),
+        **_conductivity_row(cell, fit, processes, series, series_error),
         "circuit": fit.circuit,
         "relative_residual": fit.relative_residual,
         "frequencies": int(np.count_nonzero(fit.used)),
@@ -162,13 +164,25 @@ def headline_remark(fit: ImpedanceFit, value: float, error: float | None) -> str
     return next((sentence for applies, sentence in reasons if applies), None)
 
 
+def ends_in_capacitance(fit: ImpedanceFit) -> bool:
+    """Return whether a spectrum ends in a nearly ideal capacitance, as between blocking metals."""
+    last = fit.fit.spectrum.impedance[-1]
+    return bool(-last.imag > _STEEP * last.real)
+
+
 def _conductivity_row(
-    cell: Cell, fit: ImpedanceFit, series_ohm: float | None, error_ohm: float | None
+    cell: Cell,
+    fit: ImpedanceFit,
+    processes: list[str],
+    series_ohm: float | None,
+    error_ohm: float | None,
 ) -> Row:
     """Return the conductivity of a symmetric cell's electrolyte, S/cm, with its error.
 
     It is thickness over area and the resistance of bulk and grain boundaries; null in other cells,
-    without a thickness or an area, and with a remark where the resistance may not stand alone.
+    without a thickness or an area, and with a remark where the resistance may not stand alone, or
+    an arc of a capacitance between that of a grain boundary and an interface's is left out of it
+    though no ion crosses an interface there.
     """
     name = "ionic_conductivity"
     none: Row = dict.fromkeys((
@@ -180,6 +194,12 @@ def _conductivity_row(
     if series_ohm is None:
         return none | {f"{name}_remark": "the circuit has no resistor in series"}
     remark = headline_remark(fit, series_ohm, error_ohm)
+    unclear = [a.name for a, p in zip(fit.arcs, processes, strict=True) if p in INTERFACE]
+    if remark is None and unclear and ends_in_capacitance(fit):
+        remark = (
+            f"arc {', '.join(unclear)} before a blocking electrode may be the electrolyte's: its "
+            "resistance is not all in series"
+        )
     if remark is not None or error_ohm is None:
         return none | {f"{name}_remark": remark}
     conductivity = thickness * 1e-4 / (area * series_ohm)
