@@ -364,7 +364,16 @@ def _summary(cell: Cell, cycles: pl.DataFrame, growth: pl.DataFrame) -> pl.DataF
             }
     for stem in ("interfacial_resistance_ohm", "areal_interfacial_resistance_ohm_cm2"):
         if growth.height:
-            row |= {f"first_{stem}": growth[stem][0], f"last_{stem}": growth[stem][-1]}
+            unit = stem.partition("_resistance_")[2]
+            error = f"{stem.removesuffix(unit)}standard_error_{unit}"
+            for end, place in (("first", 0), ("last", -1)):
+                value, ohm, of_ohm = (
+                    growth[name][place] for name in
+                    (stem, "interfacial_resistance_ohm",
+                     "interfacial_resistance_standard_error_ohm")
+                )  # fmt: skip
+                row |= {f"{end}_{stem}": value}
+                row |= {f"{end}_{error}": None if value is None else value / ohm * of_ohm}
     return _frame("cells", [row])
 
 

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from cellpipe.analyses.impedance_rows import (
     arc_rows,
     circuit_fit_rows,
+    ends_in_capacitance,
     nested_resistors,
     resistance_row,
     single_resistance,
@@ -46,7 +47,6 @@ from cellpipe.numerics.impedance.spectra import CleanSpectrum, charge_states, cl
 FEWEST = 12  # frequencies needed to choose a circuit
 _FEWEST_GIVEN = 5  # and for a given one, if they are more than half of its parameters
 _SAMPLED = 5
-_STEEP = 2.0  # -Im Z over Re Z at the lowest frequency, before a blocking electrode
 _DIGITS = 7
 _LOOSE = 0.1  # relative standard error above which the resistance is reported as uncertain
 _MEASURED = ("unix_time_second", "test_time_second", "voltage_volt", "ambient_temperature_celsius")
@@ -132,7 +132,8 @@ def fit_spectra(cell: Cell, tables: Tables, circuit: str | None = None) -> tuple
             arcs += arc_rows(cell, spectrum.number, fit, processes)
             row |= resistance_row(cell, fit, processes)
             if spectrum.sign_turned:
-                row["interfacial_resistance_remark"] = "the sign of Im(Z) is reversed in the file"
+                sentence, other = "the sign of Im(Z) is reversed", "interfacial_resistance_remark"
+                row[other] = f"{sentence}; {row[other]}" if row[other] else sentence
             row["single_fit_resistance_ohm"] = single
             row["frequencies_left_out"] = spectrum.left_out + int(np.count_nonzero(~fit.used))
         table.append(row)
@@ -285,9 +286,7 @@ def _interface_findings(fits: Fits) -> Iterator[Finding]:
 
 def _is_blocked(fit: ImpedanceFit, processes: list[str]) -> bool:
     """Return whether a spectrum has no interface and ends in a nearly ideal capacitance."""
-    last = fit.fit.spectrum.impedance[-1]
-    steep = -last.imag > _STEEP * last.real
-    return steep and not any(process in INTERFACE for process in processes)
+    return ends_in_capacitance(fit) and not any(process in INTERFACE for process in processes)
 
 
 def _left_out_findings(spectra: list[_Spectrum], fits: Fits) -> Iterator[Finding]:
@@ -313,7 +312,7 @@ ANALYSIS = Analysis(
     ("impedance", "cycles"),
     ("circuit_fits", "impedance_arcs", "interfacial_resistance"),
     fit_spectra,
-    version=3,
+    version=4,
     fields=("cell_id", "configuration", "area_cm2", "electrolyte_thickness_um"),
     columns={"cycles": ("start_unix_time_second",)},
 )

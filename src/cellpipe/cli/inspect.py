@@ -48,6 +48,10 @@ def _add_eis(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "--age", type=_parse_number, metavar="HOURS",
         help="how old the cell was at the first spectrum; the law of growth depends on it",
     )  # fmt: skip
+    eis.add_argument(
+        "--columns", metavar="NAMES",
+        help="what the columns of a plain table without names are, as \"f/Hz, Z'/Ohm, -Z''/Ohm\"",
+    )  # fmt: skip
     eis.add_argument("--out", type=Path, metavar="FOLDER", help="folder for page and tables")
 
 
@@ -91,8 +95,9 @@ def _run_eis(options: argparse.Namespace) -> int:
         )
     try:
         fitted = fit_file(
-            options.file, circuit=options.circuit, area_cm2=options.area, age_hour=options.age
-        )
+            options.file, circuit=options.circuit, area_cm2=options.area, age_hour=options.age,
+            columns=options.columns,
+        )  # fmt: skip
     except OSError as error:
         raise open_error(options.file, error) from error
     show_eis(fitted)

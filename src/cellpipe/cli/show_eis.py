@@ -8,8 +8,10 @@ import polars as pl
 from rich.table import Table
 from rich.text import Text
 
-from cellpipe.cli.console import format_number, format_percent, make_console, pluralize
+from cellpipe.cli.console import format_percent, make_console, pluralize
 from cellpipe.report.growth_sentences import law_sentence
+from cellpipe.report.key_numbers import conductivity_text
+from cellpipe.report.wording import format_with_error
 
 if TYPE_CHECKING:
     from cellpipe.pipeline.single_file import FittedFile
@@ -24,13 +26,15 @@ def show_eis(fitted: FittedFile) -> None:
     spectra = pluralize(resistances.height, "spectrum").replace("spectrums", "spectra")
     console.print(Text(f"{fitted.path}: {spectra}, {circuits or 'no circuit fitted'}"))
     console.print(_arcs_table(resistances, arcs))
-    for number, remark, conductivity in resistances.select(
-        "spectrum", "interfacial_resistance_remark", "ionic_conductivity_siemens_per_cm"
-    ).iter_rows():
-        if remark is not None:
-            console.print(Text(f"Spectrum {number}, interface: {remark}."))
-        if conductivity is not None:
-            console.print(Text(f"Spectrum {number}: conductivity {conductivity:.3g} S/cm."))
+    for row in resistances.iter_rows(named=True):
+        number = f"Spectrum {row['spectrum']}"
+        conductivity, unit = conductivity_text(row)
+        for what in ("interface", "conductivity"):
+            name = {"interface": "interfacial_resistance", "conductivity": "ionic_conductivity"}
+            if row[f"{name[what]}_remark"] is not None:
+                console.print(Text(f"{number}, {what}: {row[f'{name[what]}_remark']}."))
+        if unit:
+            console.print(Text(f"{number}: conductivity {conductivity} {unit}."))
     if resistances.height == 1:
         console.print(_parameters_table(fitted))
     age = fitted.age_hour
@@ -71,7 +75,8 @@ def _arcs_table(resistances: pl.DataFrame, arcs: pl.DataFrame) -> Table:
             format_percent(row["relative_residual"], 2),
         )  # fmt: skip
     table.caption = (
-        "±: one standard error. In series: R0, and the arcs of bulk and grain boundaries."
+        "±: one standard error; ?: the data does not determine it. In series: R0, and the arcs of "
+        "bulk and grain boundaries."
     )
     return table
 
@@ -84,10 +89,8 @@ def _format_arc(arc: dict[str, Any]) -> str:
 
 def _format_with_error(value: float | None, error: float | None, *, sure: bool) -> str:
     """Return value ± standard error; with ? if the data does not determine the value."""
-    if value is None:
-        return "–"
-    error_text = "" if error is None else f" ± {format_number(error, 2)}"
-    return f"{format_number(value, 4)}{error_text}{'' if sure else ' ?'}"
+    shown = format_with_error(value, error, 4)
+    return shown if sure or value is None or shown.endswith("?") else f"{shown} ?"
 
 
 def _parameters_table(fitted: FittedFile) -> Table:

@@ -13,13 +13,20 @@ from cellpipe.core.errors import ContractError, DamagedFileError, FileError, NoD
 from cellpipe.core.model import Finding, Measurement, RawFile, Recording, Rejection
 from cellpipe.core.recordings.sign_correction import correct_signs
 from cellpipe.core.recordings.step_types import add_step_mode
-from cellpipe.formats.format import Format
+from cellpipe.formats.format import Format, Statement
+from cellpipe.formats.impedance_signs import turn_reversed_spectra
 from cellpipe.formats.recognition import find_format, is_disk_error, is_reader_error
 from cellpipe.formats.utc import to_utc, utc_start_time
 from cellpipe.system.regular_files import open_regular
 
 
-def read(path: str | Path, *, part: str | None = None, time_zone: str | None = None) -> Measurement:
+def read(
+    path: str | Path,
+    *,
+    part: str | None = None,
+    time_zone: str | None = None,
+    stated: Statement | None = None,
+) -> Measurement:
     """Read one raw file of a cycler.
 
     Parameters
@@ -31,6 +38,9 @@ def read(path: str | Path, *, part: str | None = None, time_zone: str | None = N
     time_zone
         IANA name of the zone of the instrument's clock (``"Europe/Berlin"``). Without it local
         times are taken as UTC, and a finding says so.
+    stated
+        What somebody says of a plain table of spectra: its columns, where it does not name them,
+        or the area of an impedance in Ω cm².
 
     Returns
     -------
@@ -46,7 +56,8 @@ def read(path: str | Path, *, part: str | None = None, time_zone: str | None = N
 
     """
     raw = raw_file(Path(path))
-    return read_raw(raw_part(raw, part) if part else raw, time_zone=time_zone)
+    raw = raw_part(raw, part) if part else raw
+    return read_raw(raw, time_zone=time_zone, stated=stated)
 
 
 def parts(path: str | Path, form: Format | None = None) -> tuple[str, ...]:
@@ -86,13 +97,17 @@ def raw_part(raw: RawFile, part: str) -> RawFile:
 
 
 def read_raw(
-    raw: RawFile, form: Format | None = None, *, time_zone: str | None = None
+    raw: RawFile,
+    form: Format | None = None,
+    *,
+    time_zone: str | None = None,
+    stated: Statement | None = None,
 ) -> Measurement:
     """Read a raw file whose identity, and perhaps format, is known already; see :func:`read`."""
     path = raw.path
-    form = form or find_format(path)
+    form = form or find_format(path, stated)
     try:
-        recording = _read_recording(form, raw)
+        recording = _read_recording(form, raw, stated)
         return _build_measurement(raw, form, recording, time_zone)
     except FileError as error:
         raise error.with_file(path) from error
@@ -112,7 +127,9 @@ def read_raw(
         ) from e
 
 
-def _read_recording(form: Format, raw: RawFile) -> Recording:
+def _read_recording(form: Format, raw: RawFile, stated: Statement | None) -> Recording:
+    if stated is not None and form.read_with_statement is not None:
+        return form.read_with_statement(raw.path, stated)
     if raw.part is None:
         return form.read(raw.path)
     named = form.parts(raw.path) if form.parts else ()
@@ -147,6 +164,9 @@ def _build_measurement(
         table = to_utc(frame, recording, time_zone)
         if name == "timeseries":
             table, turned = correct_signs(add_step_mode(table))
+            findings += turned
+        if name == "impedance":
+            table, turned = turn_reversed_spectra(table)
             findings += turned
         kept, bad, said = contracts.validate_rows(name, table, recording.ranges)
         tables[name] = kept

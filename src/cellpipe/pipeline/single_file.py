@@ -46,6 +46,7 @@ def fit_file(
     circuit: str | None = None,
     area_cm2: float | None = None,
     age_hour: float | None = None,
+    columns: str | None = None,
 ) -> FittedFile:
     """Fit the spectra of a file together.
 
@@ -60,6 +61,8 @@ def fit_file(
     age_hour
         How old the cell was at the first spectrum, h. Without it no law of growth is named, for
         that depends on it.
+    columns
+        What the columns of a plain table are, where it does not name them.
 
     Raises
     ------
@@ -69,7 +72,7 @@ def fit_file(
         If it can't be read.
 
     """
-    measurement = read_file(path)
+    measurement = read_file(path, columns, area_cm2)
     impedance = measurement.tables.get("impedance", contracts.empty_table("impedance"))
     if impedance.is_empty():
         raise NoDataError(

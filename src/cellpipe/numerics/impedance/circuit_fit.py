@@ -46,6 +46,11 @@ _UNSEEN, _BOUNDLESS = 1e-13, 1e6  # share of the largest eigenvalue; variance of
 _NO_ERROR = 100.0  # standard error of a logarithm above which it is reported as NaN
 
 
+def is_determined(value: float, error: float | None) -> bool:
+    """Return whether data determines a positive value, by its standard error (None: unknown)."""
+    return error is not None and error < WORST_ERROR * value
+
+
 @dataclass(frozen=True)
 class Spectrum:
     """A spectrum to fit: frequency (Hz), impedance (ohm), weights (1/ohm); shape (n,)."""

@@ -21,6 +21,7 @@ from cellpipe.report.figures.style import (
     make_figure,
     sequence_colours,
 )
+from cellpipe.report.wording import format_with_error
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,8 +55,7 @@ def arcs_panel(impedance: pl.DataFrame, fits: pl.DataFrame, arcs: pl.DataFrame) 
         return figure
 
     names = ", ".join(
-        f"{arc['process']} {arc['resistance_ohm']:.3g} Ω ({arc['process_probability']:.0%})"
-        for arc in shown
+        f"{arc['process']} {_with_error(arc)} Ω ({arc['process_probability']:.0%})" for arc in shown
     )
     caption = (
         f"Left: spectrum {last} with its arcs ({names}), each where the faster ones end; equal "
@@ -65,6 +65,11 @@ def arcs_panel(impedance: pl.DataFrame, fits: pl.DataFrame, arcs: pl.DataFrame) 
     )
     description = f"Arcs of spectrum {last}: {names}"
     return Panel("arcs", _TITLE, caption, description, draw)
+
+
+def _with_error(arc: Arc) -> str:
+    """Return an arc's resistance with its error; with ? if the data does not determine it."""
+    return format_with_error(arc["resistance_ohm"], arc["resistance_standard_error_ohm"])
 
 
 def _points(impedance: pl.DataFrame, number: int) -> pl.DataFrame:
