@@ -28,6 +28,7 @@ sys.path.insert(0, str(HERE.parent / "tests" / "numerics"))
 from eis_arcs import before_blocking, diffusion, pellets
 from eis_beside import PINNED, TOOLS, Floats, by_peers, by_rule, costs
 from eis_growth import constants, laws, which_clock
+from eis_interfaces import energies, interfaces, odd_spectra, single_arcs
 from eis_real import Row, ageing, real, references, repeats, validity
 from made_spectra import (
     FREQUENCY,
@@ -316,6 +317,7 @@ BARS: tuple[tuple[str, Measure], ...] = (
     ("6", references), ("7", _series), ("8", ageing), ("9", validity), ("10", _bad_points),
     ("11", _number_of_arcs), ("12", repeats), ("13", laws), ("14", constants),
     ("15", which_clock), ("20", diffusion), ("21", before_blocking), ("22", pellets),
+    ("30", interfaces), ("30", single_arcs), ("31", odd_spectra), ("32", energies),
 )  # fmt: skip
 
 if __name__ == "__main__":

@@ -137,5 +137,5 @@ def _claims(sample: Sample) -> bool:
 
 
 FORMAT = Format(
-    "zview_z", "Scribner", (".z",), _claims, read, is_complete=is_complete_text, version=2
+    "zview_z", "Scribner", (".z",), _claims, read, is_complete=is_complete_text, version=3
 )
