@@ -222,8 +222,10 @@ def _equal_rate_retentions(complete: pl.DataFrame, usual: int) -> dict[str, obje
 def _impedance_summary(spectra: pl.DataFrame) -> dict[str, object]:
     remark = pl.col("interfacial_resistance_remark")
     known = spectra.filter(pl.col("interfacial_resistance_ohm").is_not_null() & remark.is_null())
+    known = _of_one_state(known)
     reasons = spectra.filter(remark.is_not_null())["interfacial_resistance_remark"]
-    first = known.row(0, named=True) if known.height else {}
+    is_one = known.height > 0 and known["varies"][0] is None
+    first = known.row(0, named=True) if is_one else {}
     last = known.row(-1, named=True) if known.height else {}
     return {
         "spectra": spectra.height,
@@ -239,6 +241,16 @@ def _impedance_summary(spectra: pl.DataFrame) -> dict[str, object]:
         if known.height or reasons.is_empty()
         else reasons[-1],
     }
+
+
+def _of_one_state(spectra: pl.DataFrame) -> pl.DataFrame:
+    """Return the spectra that count of the state with the most of them, the last one of equals."""
+    counted = spectra.filter(pl.col("left_out_of_series").is_null())
+    if counted.is_empty():
+        return counted
+    sizes = counted.group_by("state").agg(pl.len(), last=pl.col("spectrum").max())
+    state = sizes.sort("len", "last")["state"][-1]
+    return counted.filter(state=state).sort("spectrum")
 
 
 def _missing_fields(cell: Cell, tables: Tables) -> tuple[Finding, ...]:
@@ -285,7 +297,7 @@ def _field_finding(field: str, gain: str) -> Finding:
 
 ANALYSIS = Analysis(
     "cells", ("cycles", "interfacial_resistance", "files", "half_cycle_segments", "impedance"),
-    ("cells",), _compute, version=4,
+    ("cells",), _compute, version=5,
     fields=(
         "cell_id", "configuration", "group", "in_sheet", "inferred", "cathode_active_mass_mg",
         "anode_active_mass_mg", "area_cm2", "nominal_capacity_mah_per_g", "reference_offset_volt",

@@ -33,6 +33,7 @@ from cellpipe.analyses.impedance_rows import (
     single_resistance,
 )
 from cellpipe.analyses.interface_changes import interface_change_rows
+from cellpipe.analyses.spectrum_drift import drift_findings
 from cellpipe.analyses.spectrum_states import find_groups, group_findings
 from cellpipe.core.contracts import empty_table
 from cellpipe.core.errors import CellpipeError
@@ -149,6 +150,7 @@ def fit_spectra(cell: Cell, tables: Tables, circuit: str | None = None) -> tuple
     frame = _build_table(table, "interfacial_resistance")
     found = (
         *_findings(spectra, frame, fits, fewest), *_odd_findings(odd),
+        *drift_findings(fits),
         *group_findings(groups, [spectrum.row for spectrum in spectra]),
     )  # fmt: skip
     changes = list(interface_change_rows(cell, frame, fits))

@@ -71,7 +71,8 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
 
 def _left_out_columns(row: dict[str, object], apart: pl.DataFrame) -> dict[str, object]:
     """Return the odd spectrum where it is one that was left out, not one that the law found."""
-    if apart.is_empty() or row.get("odd_spectrum") is not None or row.get("trend") is None:
+    known = row.get("law") not in {None, NO_LAW}
+    if apart.is_empty() or row.get("odd_spectrum") is not None or not known:
         return {}
     return {"odd_spectrum": apart["spectrum"][0]}
 

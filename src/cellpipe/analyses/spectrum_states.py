@@ -82,8 +82,8 @@ def group_findings(groups: SpectrumGroups, rows: Rows) -> Iterator[Finding]:
     for state, said in groups.varies.items():
         count = int(np.count_nonzero(groups.state == state))
         sentence = (
-            f"Over {count} spectra the {said}: how their resistances differ is no growth, and no law "
-            "of growth is looked for."
+            f"Over {count} spectra the {said}: how their resistances differ is no growth, and "
+            "no law of growth is looked for."
         )
         yield Finding("warning", "state_varies", sentence, count)
     celsius = _numbers(rows, "ambient_temperature_celsius")

@@ -16,6 +16,7 @@ from cellpipe.numerics.impedance.elements import Complexes, Floats
 
 FEWEST_OF_SERIES = 4  # spectra; of three, none can be told to be the odd one
 _GRID = 40
+_FAST = 28  # from here on the highest frequencies, where growth changes little and leads much
 _SMALLEST_OVERLAP = 1.0  # decades of frequency
 _REACH = 2  # spectra to either side
 _TYPICAL, _AT_ENDS = 6.0, 8.0  # deviations of the others from those beside them
@@ -56,16 +57,20 @@ def find_odd_spectra(
     while len(found) < max(1, len(curves) // _MOST_SHARE) and len(kept) >= FEWEST_OF_SERIES:
         limit = max(_NOISY * float(np.median(noise[kept])), _SMALLEST_NOISE)
         scores = [
-            max((_oddness if steady else _openness)(curves[kept], at), noise[kept[at]] / limit)
+            max(
+                noise[kept[at]] / limit,
+                max(_oddness(curves[kept], at), _oddness(curves[kept][:, _FAST:], at))
+                if steady
+                else _openness(curves[kept], at),
+            )
             for at in range(len(kept))
         ]
         worst = int(np.argmax(scores))
         if scores[worst] <= 1:
             break
         place = kept.pop(worst)
-        beside = kept[max(worst - 1, 0) : worst + 1]
-        expected = np.mean(curves[beside], axis=0)
-        found[place] = _reason(curves[place], expected, noisy=bool(noise[place] > limit))
+        beside = curves[kept[max(worst - 1, 0) : worst + 1]].mean(axis=0)
+        found[place] = _reason(curves[place], beside, noisy=bool(noise[place] > limit))
     return dict(sorted(found.items()))
 
 
@@ -90,15 +95,12 @@ def _size(curve: Complexes) -> float:
 
 def _oddness(curves: Complexes, at: int) -> float:
     """Return how far a spectrum is from what those beside it tell, over what is far; > 1 is odd."""
-    others = np.delete(curves, at, axis=0)
+    others, off = np.delete(curves, at, axis=0), _size(curves[at] - _expected(curves, at))
     usual = [_size(others[k - 1] - 2 * others[k] + others[k + 1]) / 2
              for k in range(1, len(others) - 1)]  # fmt: skip
     if at in {0, len(curves) - 1}:
-        edge = others if at == 0 else others[::-1]
-        off = _beyond_growth(curves[at], edge[0], edge[1])
         local, factor = usual[:_REACH] if at == 0 else usual[-_REACH:], _AT_ENDS
     else:
-        off = _size(curves[at] - 0.5 * (curves[at - 1] + curves[at + 1]))
         near = [curves[k] for k in range(at - _REACH, at + _REACH + 1)
                 if 0 <= k < len(curves) and k != at]  # fmt: skip
         if min(_size(curves[at] - curve) for curve in near) < _LIKE_NONE * off:
@@ -114,12 +116,15 @@ def _openness(curves: Complexes, at: int) -> float:
     return above / float(np.log(_OPEN))
 
 
-def _beyond_growth(curve: Complexes, nearest: Complexes, second: Complexes) -> float:
-    """Return the distance of the first or last curve from where its neighbours' change may lead."""
+def _expected(curves: Complexes, at: int) -> Complexes:
+    """Return what the others let one expect of a curve: their mean, or where their change leads."""
+    if 0 < at < len(curves) - 1:
+        return np.asarray(0.5 * (curves[at - 1] + curves[at + 1]))
+    nearest, second = (curves[1], curves[2]) if at == 0 else (curves[-2], curves[-3])
     step = nearest - second
-    along = float(np.sum((curve - nearest) * step.conj()).real)
+    along = float(np.sum((curves[at] - nearest) * step.conj()).real)
     times = np.clip(along / max(float(np.sum(np.abs(step) ** 2)), 1e-300), 0, _FARTHEST)
-    return _size(curve - nearest - times * step)
+    return np.asarray(nearest + times * step)
 
 
 def _roughness(impedance: Complexes) -> float:
@@ -130,16 +135,17 @@ def _roughness(impedance: Complexes) -> float:
     return float(np.median(np.abs(np.diff(curve, 2))) / np.sqrt(6))
 
 
-def _reason(curve: Complexes, expected: Complexes, *, noisy: bool) -> str:
-    """Say how a spectrum differs from what those beside it let one expect."""
-    factor, shift = curve - expected, np.exp(curve) - np.exp(expected)
+def _reason(curve: Complexes, beside: Complexes, *, noisy: bool) -> str:
+    """Say how a spectrum differs from the mean of those beside it."""
+    factor, shift = curve - beside, np.exp(curve) - np.exp(beside)
     ratio = float(np.exp(np.median(factor.real)))
     if ratio > _OPEN:
         return f"its |Z| is {ratio:.0f} times that of those beside it, as of an open circuit"
-    along = float(np.median(shift.real))
+    along = float(np.median(shift[_FAST:].real))
     if noisy:
         return "it is far noisier than those beside it"
-    if float(np.median(np.abs(shift - along))) < _ALIKE * abs(along):
+    alike = float(np.median(np.abs(shift[_FAST:] - along))) < _ALIKE * abs(along)
+    if alike and float(np.median(np.abs(shift - along))) < abs(along):
         more = "more" if along > 0 else "less"
         return (
             f"it has {abs(along):.3g} Ω {more} in series than those beside it (leads or contacts)"

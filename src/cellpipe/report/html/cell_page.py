@@ -26,13 +26,14 @@ from cellpipe.report.figures.resistance import resistance_panel
 from cellpipe.report.figures.retention import retention_panel
 from cellpipe.report.figures.scale import CapacityScale, capacity_scale
 from cellpipe.report.further import collect_further
-from cellpipe.report.html import cell_tables
+from cellpipe.report.html import cell_tables, series_tables
 from cellpipe.report.html.comparison_tables import number_grid, text_grid, verdict_grid
 from cellpipe.report.html.further_block import ShownTable, missing_table, shown_table
 from cellpipe.report.html.grid import Grid
 from cellpipe.report.html.long_lists import shorten_findings
 from cellpipe.report.key_numbers import KeyNumber, describe_cell, headline
 from cellpipe.report.provenance import software_versions
+from cellpipe.report.series_sentences import series_sentences
 from cellpipe.report.wording import NOTHING, kind_words
 
 if TYPE_CHECKING:
@@ -138,6 +139,11 @@ def _text_blocks(
             lambda: describe_standing(comparison.to_dicts()), str, ("baseline_comparison",),
             lambda _: not comparison["comparable"].any(),
         ),
+        "said": Block(
+            "What is said of the series of spectra", lambda: series_sentences(tables),
+            lambda sentence: [sentence], ("interface_changes", "activation_energies"),
+            lambda said: not said,
+        ),
         "conditions": Block("What it was cycled in", lambda: _conditions(comparison), str),
         "made_with": Block(
             "The versions", lambda: software_versions(version, analyses.versions), str
@@ -155,6 +161,10 @@ def _grid_blocks(
     described: tuple[tuple[str, str, tuple[str, ...], Callable[[], Grid]], ...] = (
         ("cycles", "The table of cycles", ("cycles",),
          lambda: cell_tables.cycle_grid(cycles, words)),
+        ("changes", "The table of changes of the interfaces", ("interface_changes",),
+         lambda: series_tables.change_grid(tables["interface_changes"])),
+        ("energies", "The table of activation energies", ("activation_energies",),
+         lambda: series_tables.energy_grid(tables["activation_energies"])),
         ("arcs", "The table of arcs", ("impedance_arcs",),
          lambda: cell_tables.arc_grid(tables["impedance_arcs"], growth)),
         ("fits", "The table of fits", ("circuit_fits",),
