@@ -171,7 +171,7 @@ def test_the_charge_since_full_is_counted_from_the_end_of_the_charge_before() ->
         ("mpr/yadg__geis.mpr", "Over 61 spectra the voltage runs from 0.07 to 1.10 V"),
         (
             "mpr/yadg__vsp_peis_with.mpr",
-            "Spectrum 27 stands apart from those beside it: it has 6.1",
+            "Spectrum 27 stands apart from those beside it: it has 5.59 Ω more",
         ),
     ],
 )

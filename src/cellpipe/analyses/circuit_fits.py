@@ -157,8 +157,8 @@ def fit_spectra(cell: Cell, tables: Tables, circuit: str | None = None) -> tuple
     return (
         Result("circuit_fits", _build_table(parameters, "circuit_fits")),
         Result("impedance_arcs", _build_table(arcs, "impedance_arcs")),
-        Result("interfacial_resistance", frame, found),
         Result("interface_changes", _build_table(changes, "interface_changes")),
+        Result("interfacial_resistance", frame, found),
     )
 
 
@@ -349,7 +349,7 @@ def _left_out_findings(spectra: list[_Spectrum], fits: Fits) -> Iterator[Finding
 ANALYSIS = Analysis(
     "circuit_fits",
     ("impedance", "cycles", "half_cycles"),
-    ("circuit_fits", "impedance_arcs", "interfacial_resistance", "interface_changes"),
+    ("circuit_fits", "impedance_arcs", "interface_changes", "interfacial_resistance"),
     fit_spectra,
     version=4,
     fields=(
