@@ -73,7 +73,7 @@ def scaled(arcs: tuple[int, ...], factor: float) -> Values:
         (scaled((1, 2), 1.8), "contact", "contact was lost: the area is 0.55"),
         (scaled((1,), 1.8), "film", "the film of arc 1 changed its thickness"),
         ({("R0", "R"): 1.8}, "leads", "only the series resistance changed"),
-        ({("R1", "R"): 1.8}, "none of these", "neither contact, a film nor leads"),
+        ({("R1", "R"): 1.8}, "none of these", "neither contact, a thicker film nor leads"),
         (scaled((1,), 2.4) | scaled((2,), 1.5), "contact and film", "the film of arc 1 grew"),
         ({}, "unchanged", "nothing changed beyond the errors"),
     ],
@@ -196,7 +196,7 @@ def test_the_page_and_the_files_have_changes_and_energies(
     assert main(["eis", str(file), "--area", "0.785", "--out", str(tmp_path)]) == 0
     page = next(tmp_path.glob("*.html")).read_text(encoding="utf-8")
     for shown in (page, " ".join(capsys.readouterr().out.split())):
-        assert "neither contact, a film nor leads explain the change" in shown
+        assert "neither contact, a thicker film nor leads explain the change" in shown
     assert "Changes of the interfaces" in page
     assert "Activation energies" not in page
     for table in ("interface_changes", "activation_energies"):

@@ -125,7 +125,8 @@ def is_change(lab: Lab, row: Row, text: str) -> bool:
     first, last, pressure, words, odds, changes, series = said.groups()
     rows = lab.rows("interface_changes", cell_id=row["cell_id"], first_spectrum=int(first),
                     last_spectrum=int(last))  # fmt: skip
-    pairs = [re.fullmatch(rf"(.*) ({NUMBER}) %", part) for part in odds.split(", ")]
+    parts = odds.replace("above 99 %", "100 %").split(", ")
+    pairs = [re.fullmatch(rf"(.*) ({NUMBER}) %", part) for part in parts]
     return any(
         agree(pressure, one["stack_pressure_mpa"])
         and one["arc_changes"] == changes

@@ -12,6 +12,7 @@ from cellpipe.numerics.impedance.elements import Floats
 from cellpipe.numerics.impedance.states import SpectrumGroups, group_spectra
 
 _FULL_VOLT = 0.05  # below the usual end of a charge
+_NEAR = 2  # discharges to either side
 _MOST_NAMED = 6
 
 Rows = Sequence[Mapping[str, object]]
@@ -48,11 +49,12 @@ def _numbers(rows: Rows, name: str) -> Floats:
 
 
 def charge_since_full(unix_time_second: Floats, half_cycles: pl.DataFrame) -> Floats:
-    """Return the charge taken out since the cell was full, as a share of its usual discharge.
+    """Return the charge taken out since the cell was full, as a share of its capacity then.
 
-    Full is the end of each charge that came within 50 mV of where half of all charges end. Before
-    the first of them, the charge is what was still missing, at most the whole capacity. NaN without
-    cycles whose times are known.
+    Full is the end of each charge that came within 50 mV of where half of all charges end, and its
+    capacity the largest of the two discharges before and the two behind: capacities fade. Before
+    the first charge, the share is what was still missing, at most all. NaN without cycles whose
+    times are known.
     """
     unknown = np.full(len(unix_time_second), np.nan)
     timed = half_cycles.select("start_unix_time_second", "duration_second", "capacity_ah")
@@ -63,17 +65,23 @@ def charge_since_full(unix_time_second: Floats, half_cycles: pl.DataFrame) -> Fl
     top = half_cycles["end_voltage_volt"].fill_null(-np.inf).to_numpy()
     if not is_charge.any() or is_charge.all():
         return unknown
-    capacity = float(np.median(charge[~is_charge]))
     full = (start + last)[is_charge & (top >= np.median(top[is_charge]) - _FULL_VOLT)]
-    if capacity <= 0 or not len(full):
+    if not len(full):
         return unknown
+    of_discharge = np.searchsorted(start[~is_charge], full - 1.0)
+    capacity = np.array([
+        charge[~is_charge][max(at - _NEAR, 0) : at + _NEAR].max(initial=0.0) for at in of_discharge
+    ])  # fmt: skip
 
     def net(time: Floats) -> Floats:
         passed = np.clip((time[:, None] - start) / np.maximum(last, 1.0), 0, 1)
         return np.asarray(passed @ np.where(is_charge, charge, -charge), np.float64)
 
     before = np.searchsorted(full, unix_time_second, side="right") - 1
-    taken = (net(full)[np.maximum(before, 0)] - net(unix_time_second)) / capacity
+    place = np.maximum(before, 0)
+    if (capacity[place] <= 0).any():
+        return unknown
+    taken = (net(full)[place] - net(unix_time_second)) / capacity[place]
     return np.where(before < 0, np.minimum(taken, 1.0), taken)
 
 

@@ -14,13 +14,13 @@ _EXPLAINED = {
     "unchanged": "nothing changed beyond the errors",
     "film": "the film of arc {film_arc} changed its thickness, for the other arcs stayed",
     "leads": "only the series resistance changed: leads, contacts or separator",
-    "none of these": "neither contact, a film nor leads explain the change",
+    "none of these": "neither contact, a thicker film nor leads explain the change",
 }
 _NAMES = {
     "contact_odds": "contact", "film_odds": "a film", "contact_and_film_odds": "both",
     "leads_odds": "leads", "unchanged_odds": "no change", "other_odds": "none of these",
 }  # fmt: skip
-_WORTH_SAYING = 0.01
+_WORTH_SAYING, _CERTAIN = 0.01, 0.99
 
 
 def series_sentences(tables: Mapping[str, pl.DataFrame]) -> list[str]:
@@ -41,12 +41,17 @@ def change_sentence(row: Mapping[str, Any]) -> str:
     at = "" if pressure is None else f", at {pressure:g} MPa of stack pressure"
     odds = {name: row[column] for column, name in _NAMES.items() if row[column] >= _WORTH_SAYING}
     likely = sorted(odds.items(), key=lambda pair: -pair[1])
-    named = ", ".join(f"{name} {format_percent(value, 0)}" for name, value in likely)
+    named = ", ".join(f"{name} {_odds(value)}" for name, value in likely)
     series = format_number(row["series_resistance_ratio"])
     return (
         f"{spectra}{at}: {_explanation(row)} (odds: {named}). By what factor: "
         f"{row['arc_changes']}; in series: R × {series}."
     )
+
+
+def _odds(value: float) -> str:
+    """Return odds in whole per cent, of which none are a hundred."""
+    return "above 99 %" if value > _CERTAIN else format_percent(value, 0)
 
 
 def _explanation(row: Mapping[str, Any]) -> str:

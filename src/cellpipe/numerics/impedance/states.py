@@ -71,7 +71,7 @@ def group_spectra(
             _range_words(name, values[inside])
             for name, values, gap in (
                 ("voltage", voltage_volt, STATE_VOLT),
-                ("charge since full", charge_since_full, STATE_CHARGE),
+                ("charge since full", charge_since_full, 2 * STATE_CHARGE),
                 ("temperature", celsius, STATE_KELVIN),
             )
             if np.ptp(values[inside]) > gap
