@@ -99,6 +99,8 @@ def made(
         "interfacial_resistance": growth,
         "impedance_arcs": _arcs(cell, growth),
         "resistance_growth": laws.table,
+        "interface_changes": contracts.empty_table("interface_changes"),
+        "activation_energies": contracts.empty_table("activation_energies"),
         "impedance": points,
         "baselines": table1(),
         "baseline_comparison": _comparison(cell, paired, halves, _summary(cell, paired, growth)),
@@ -299,6 +301,7 @@ def _impedance(
             "areal_interfacial_resistance_ohm_cm2": resistance * area if area else None,
             "series_resistance_ohm": 40.0, "circuit": CIRCUIT, "relative_residual": 0.004,
             "frequencies": 55, "frequencies_left_out": 0, "noise": 0.003, "state": 1,
+            "series": 1,
             "kramers_kronig_violation": 0.004, "kramers_kronig_valid": True,
             "interfacial_resistance_precision_ohm": resistance * 0.01, "identifiable": sure,
         })  # fmt: skip

@@ -39,6 +39,7 @@ SENTENCES = (
     "Check: {~findings.sentence}[[ ({~findings.file})]]",
     "{#how many rows are folded} rows between",
     # figures: what is read to those who can't see them, captions, marks
+    "[[State {#which}: ]]From spectrum {%change}.",
     "[[Specific capacity]][[Capacity]] and Coulombic efficiency of {cycles} cycles",
     "{!two quantities} for {%cycles}",
     "{=peaks} peaks of dQ/dV by cycle",

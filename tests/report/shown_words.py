@@ -95,6 +95,38 @@ FITS: dict[str, Meaning] = _SPECTRUM | {
     "Unit": "unit",
     "Residual (%)": "interfacial_resistance.relative_residual",
 }
+CHANGES: dict[str, Meaning] = {
+    "State": "state",
+    "First": "first_spectrum",
+    "Last": "last_spectrum",
+    "Interface arcs": "arcs",
+    "Explanation": "explanation",
+    "Unchanged": "unchanged_odds",
+    "Contact": "contact_odds",
+    "Film": "film_odds",
+    "Both": "contact_and_film_odds",
+    "Leads": "leads_odds",
+    "None of these": "other_odds",
+    "Area, last over first": "area_ratio",
+    "Standard error of it": "area_ratio_standard_error",
+    "Stack pressure (MPa)": "stack_pressure_mpa",
+}
+ENERGIES: dict[str, Meaning] = {
+    "Series": "series",
+    "Arc": "arc",
+    "Process": "process",
+    "E (eV)": "activation_energy_ev",
+    "Standard error (eV)": "activation_energy_standard_error_ev",
+    "95 % from (eV)": "activation_energy_low_ev",
+    "to (eV)": "activation_energy_high_ev",
+    "E (kJ/mol)": "activation_energy_kj_per_mol",
+    "Line of": "straight_line_of",
+    "Temperatures": "temperatures",
+    "From (°C)": "lowest_temperature_celsius",
+    "To (°C)": "highest_temperature_celsius",
+    "Coldest slope (eV)": "coldest_slope_ev",
+    "Hottest slope (eV)": "hottest_slope_ev",
+}
 RESISTANCE: dict[str, Meaning] = {
     **_SPECTRUM,
     "Cycles begun": "cycle",

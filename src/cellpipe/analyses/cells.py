@@ -227,8 +227,10 @@ def _impedance_summary(spectra: pl.DataFrame) -> dict[str, object]:
     out: dict[str, object] = {"spectra": spectra.height}
     remark = pl.col("interfacial_resistance_remark")
     known = spectra.filter(pl.col("interfacial_resistance_ohm").is_not_null() & remark.is_null())
+    series = _of_one_state(known)
+    is_one = series.height > 0 and series["varies"][0] is None
     for end, place in (("first", 0), ("last", -1)):
-        row = known.row(place, named=True) if known.height else {}
+        row = series.row(place, named=True) if series.height and (is_one or place) else {}
         ohm, error = (
             row.get(f"interfacial_resistance{name}_ohm") for name in ("", "_standard_error")
         )
@@ -252,6 +254,16 @@ def _impedance_summary(spectra: pl.DataFrame) -> dict[str, object]:
         reasons = spectra[name].drop_nulls()
         out[name] = None if is_known or reasons.is_empty() else reasons[-1]
     return out
+
+
+def _of_one_state(spectra: pl.DataFrame) -> pl.DataFrame:
+    """Return the spectra that count of the state with the most of them, the last one of equals."""
+    counted = spectra.filter(pl.col("left_out_of_series").is_null())
+    if counted.is_empty():
+        return counted
+    sizes = counted.group_by("state").agg(pl.len(), last=pl.col("spectrum").max())
+    state = sizes.sort("len", "last")["state"][-1]
+    return counted.filter(state=state).sort("spectrum")
 
 
 def _missing_fields(cell: Cell, tables: Tables) -> tuple[Finding, ...]:

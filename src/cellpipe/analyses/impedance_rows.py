@@ -85,7 +85,7 @@ def resistance_row(cell: Cell, fit: ImpedanceFit, processes: list[str]) -> Row:
     arcs = [arc.first for arc in fit.fit.form.arcs]
     interface = [p for p, process in zip(arcs, processes, strict=True) if process in INTERFACE]
     electrolyte = [p for p, process in zip(arcs, processes, strict=True) if process in ELECTROLYTE]
-    series, series_error = _sum(fit, _series_places(fit) + electrolyte)
+    series, series_error = _sum(fit, series_places(fit) + electrolyte)
     total, error = _sum(fit, interface)
     remark = _resistance_remark(fit, processes, total, error)
     if total is not None and (fit.relative_residual > MEANINGLESS or _open_arcs(fit, processes)):
@@ -219,7 +219,7 @@ def single_resistance(cell: Cell, fit: ImpedanceFit, theta: Floats) -> float | N
     return sum(arc.resistance for arc in arcs if arc.process in INTERFACE) or None
 
 
-def _series_places(fit: ImpedanceFit) -> list[int]:
+def series_places(fit: ImpedanceFit) -> list[int]:
     """Return the places of the resistors in series with everything else."""
     root = fit.fit.form.fitted.root
     tops = {"element": (root,), "series": root.children}.get(root.kind, ())

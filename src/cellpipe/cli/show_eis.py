@@ -11,6 +11,7 @@ from rich.text import Text
 from cellpipe.cli.console import format_percent, make_console, pluralize
 from cellpipe.report.growth_sentences import law_sentence
 from cellpipe.report.key_numbers import conductivity_text
+from cellpipe.report.series_sentences import series_sentences
 from cellpipe.report.wording import format_with_error
 
 if TYPE_CHECKING:
@@ -39,11 +40,17 @@ def show_eis(fitted: FittedFile) -> None:
         console.print(_parameters_table(fitted))
     age = fitted.age_hour
     old = "" if age is None else f", for a cell that was {age:g} h old at the first spectrum"
-    for row in fitted.tables["resistance_growth"].filter(pl.col("trend").is_not_null()).to_dicts():
+    for row in (
+        fitted.tables["resistance_growth"]
+        .filter(pl.col("trend").is_not_null() | pl.col("varies").is_not_null())
+        .to_dicts()
+    ):
         what = "Interfacial resistance" if row["arc"] == "all" else f"Arc {row['arc']}"
         console.print(Text(
             f"{what}{old}: {law_sentence(row)}"
         ))  # fmt: skip
+    for sentence in series_sentences(fitted.tables):
+        console.print(Text(sentence))
     for finding in fitted.findings:
         console.print(Text(f"{finding.level}: {finding.sentence}"))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +19,14 @@ from cellpipe.formats.impedance_signs import turn_reversed_spectra
 from cellpipe.formats.recognition import find_format, is_disk_error, is_reader_error
 from cellpipe.formats.utc import to_utc, utc_start_time
 from cellpipe.system.regular_files import open_regular
+
+_SHORT_TECHNIQUES = {
+    "Potentio Electrochemical Impedance Spectroscopy": "PEIS",
+    "Galvano Electrochemical Impedance Spectroscopy": "GEIS",
+    "Staircase Potentio Electrochemical Impedance Spectroscopy": "SPEIS",
+    "Staircase Galvano Electrochemical Impedance Spectroscopy": "SGEIS",
+    "Modulo Bat": "MB",
+}
 
 
 def read(
@@ -168,6 +177,8 @@ def _build_measurement(
         if name == "impedance":
             table, turned = turn_reversed_spectra(table)
             findings += turned
+            if recording.metadata.get("technique") is not None:
+                table = table.with_columns(technique=pl.lit(_short_technique(recording.metadata)))
         kept, bad, said = contracts.validate_rows(name, table, recording.ranges)
         tables[name] = kept
         findings += said
@@ -180,6 +191,12 @@ def _build_measurement(
     findings += _clock_findings(recording, time_zone)
     started = utc_start_time(recording, tables, time_zone)
     return Measurement(raw, form.name, started, tables, recording.metadata, tuple(findings))
+
+
+def _short_technique(metadata: Mapping[str, object]) -> str:
+    """Return a technique's name; EC-Lab's text exports write it out, its binary files don't."""
+    name = str(metadata["technique"]).strip()
+    return _SHORT_TECHNIQUES.get(name, name)
 
 
 def _without_rows(finding: Finding) -> Finding:

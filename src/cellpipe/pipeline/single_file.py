@@ -8,14 +8,17 @@ from pathlib import Path
 
 import polars as pl
 
-from cellpipe.analyses import circuit_fits, resistance_growth
+from cellpipe.analyses import activation_energies, circuit_fits, resistance_growth
 from cellpipe.core import contracts
 from cellpipe.core.errors import NoDataError
 from cellpipe.core.model import Cell, Finding
 from cellpipe.pipeline.bounded_reading import read_file
 from cellpipe.system.exports import export_file
 
-_WRITTEN = ("circuit_fits", "impedance_arcs", "interfacial_resistance", "resistance_growth")
+_WRITTEN = (
+    "circuit_fits", "impedance_arcs", "interfacial_resistance", "resistance_growth",
+    "interface_changes", "activation_energies",
+)  # fmt: skip
 
 _OF_THE_AGE = (
     "law_probability", "exponent", "exponent_standard_error", "initial_resistance_ohm",
@@ -93,6 +96,8 @@ def fit_file(
         found += unusual
     if age_hour is not None:
         tables["cycles"] = _start_from_age(tables, age_hour)
+    (energies,) = activation_energies.ANALYSIS.compute(cell, tables)
+    tables[energies.analysis] = energies.table
     growth = resistance_growth.ANALYSIS.compute(cell, tables)
     found += [finding for result in (*results, *growth) for finding in result.findings]
     grown = growth[0].table

@@ -2,13 +2,14 @@
 
 Every spectrum is cleaned, one circuit is chosen for all (or given), and all are fitted jointly
 (:mod:`circuit_series`), so that each arc keeps its identity from the first spectrum to the last.
-Arcs are assigned to processes by their capacitance.
+Arcs are assigned to processes by their capacitance. A spectrum that stands apart from all beside it
+(:mod:`odd_spectra`) is fitted by itself and weighs in none of this.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -42,10 +43,13 @@ from cellpipe.numerics.impedance.fit import (
 )
 from cellpipe.numerics.impedance.growth import Growth, fit_growth
 from cellpipe.numerics.impedance.kramers_kronig import valid_frequencies
+from cellpipe.numerics.impedance.odd_spectra import find_odd_spectra
 from cellpipe.numerics.impedance.series_labels import (
     exchangeable_arcs,
     fit_individually,
     fit_series,
+    select_spectra,
+    sort_arcs_by_key,
 )
 from cellpipe.numerics.impedance.spectra import CleanSpectrum, clean_spectrum, modulus
 
@@ -61,8 +65,10 @@ class ImpedanceSeries:
     """A fitted series, one :class:`ImpedanceFit` per spectrum, with the same order of arcs.
 
     ``single`` holds the fitted form's parameters from separate fits, (n, p), whose arcs may swap.
-    ``joint`` holds the joint fit with step sizes of the walk, noise and evidence; None for a single
-    spectrum. ``time_second`` is None if not given.
+    ``joint`` holds the joint fit of all spectra but the odd ones, with step sizes of the walk,
+    noise and evidence; None for a single spectrum. ``time_second`` is None if not given. ``odd``
+    maps the place of each spectrum that stands apart from those beside it to how it does; it is
+    fitted by itself and weighs in nothing that is common to the series.
     """
 
     fits: tuple[ImpedanceFit, ...]
@@ -70,6 +76,7 @@ class ImpedanceSeries:
     joint: JointFit | None
     time_second: Floats | None
     area_cm2: float | None
+    odd: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def circuit(self) -> str:
@@ -95,7 +102,12 @@ class ImpedanceSeries:
     @property
     def flags(self) -> tuple[tuple[str, ...], ...]:
         """Warnings about each spectrum."""
-        return tuple(fit.flags for fit in self.fits)
+        return tuple(
+            (*fit.flags, f"It weighs nothing in the series, for {self.odd[place]}.")
+            if place in self.odd
+            else fit.flags
+            for place, fit in enumerate(self.fits)
+        )
 
     @property
     def results(self) -> tuple[MinimizerResult, ...]:
@@ -109,8 +121,15 @@ class ImpedanceSeries:
 
     @cached_property
     def processes(self) -> list[str]:
-        """The process of each arc, by its medians over the series."""
-        return [arc_process(row, self.area_cm2)[0] for row in zip(*self.arcs, strict=True)]
+        """The process of each arc, by its medians over the series but for odd spectra."""
+        arcs = [self.arcs[place] for place in self.regular]
+        return [arc_process(row, self.area_cm2)[0] for row in zip(*arcs, strict=True)]
+
+    @property
+    def regular(self) -> list[int]:
+        """The places of the spectra that are not odd."""
+        places = range(len(self.fits))
+        return [place for place in places if place not in self.odd] or [*places]
 
     def growth(self, arc: int) -> Growth | None:
         """Return how an arc's resistance changes; None without times or with few spectra.
@@ -119,11 +138,12 @@ class ImpedanceSeries:
         """
         if self.time_second is None:
             return None
-        resistance = np.array([arcs[arc].resistance for arcs in self.arcs])
-        whole = np.array([arcs[arc].resistance_error for arcs in self.arcs])
-        share = np.array([fit.noise_share for fit in self.fits])
+        places = self.regular
+        resistance = np.array([self.arcs[place][arc].resistance for place in places])
+        whole = np.array([self.arcs[place][arc].resistance_error for place in places])
+        share = np.array([self.fits[place].noise_share for place in places])
         error = np.where(np.isfinite(share), whole * share, whole)
-        return fit_growth(self.time_second - self.time_second[0], resistance, error)
+        return fit_growth((self.time_second - self.time_second[0])[places], resistance, error)
 
 
 def _stack_columns(rows: Sequence[dict[str, float]]) -> dict[str, Floats]:
@@ -138,6 +158,7 @@ def fit_impedance_series(
     *,
     area_cm2: float | None = None,
     robust: bool = True,
+    odd: Mapping[int, str] | None = None,
 ) -> ImpedanceSeries:
     """Fit the spectra of one cell jointly; no start values are needed.
 
@@ -154,7 +175,11 @@ def fit_impedance_series(
     area_cm2
         Electrode area, cm², for the assignment of arcs by capacitance per area.
     robust
-        Exclude points that are outliers among their neighbours.
+        Exclude points that are outliers among their neighbours, and fit spectra that stand apart
+        from all beside them by themselves.
+    odd
+        Places of the spectra that stand apart, and why, if that is known; by default they are
+        found.
 
     Returns
     -------
@@ -178,7 +203,10 @@ def fit_impedance_series(
     turned = [turn_sign(points) for points in _clean_spectra(frequency_hertz, impedance_ohm)]
     points = [spectrum for spectrum, _ in turned]
     time = _parse_times(time_second, len(points))
-    text = circuit or _choose_circuit(points)
+    if odd is None:
+        odd = _find_odd(points) if robust else {}
+    kept = [place for place in range(len(points)) if place not in odd] or [*range(len(points))]
+    text = circuit or _choose_circuit([points[place] for place in kept])
     size = len(build_form(text).circuit.keys)
     for number, spectrum in enumerate(points, start=1):
         if 2 * len(spectrum.frequency) <= size:
@@ -199,17 +227,30 @@ def fit_impedance_series(
     if (weight != spectra.weight).any():
         spectra = Spectrum(spectra.frequency, spectra.impedance, weight)
         theta, _ = fit_individually(form, spectra)
-    joint = _fit_joint(form, spectra, theta, time) if len(points) > 1 else None
+    joint = None
+    if len(kept) > 1:
+        joint = _fit_joint(form, select_spectra(spectra, np.array(kept)), theta[kept],
+                           None if time is None else time[kept])  # fmt: skip
+    # an odd spectrum's arcs are in the order of the others': that of capacitance
+    alone = sort_arcs_by_key(form, exchangeable_arcs(form), theta, 1)
     fits = tuple(
         replace(
-            _build_fit(points[row], spectra.weight[row], form, theta[row], joint, row),
+            _build_fit(points[row], spectra.weight[row], form, alone[row], None, 0)
+            if row in odd or joint is None
+            else _build_fit(
+                points[row], spectra.weight[row], form, theta[row], joint, kept.index(row)
+            ),
             drifted=drifted[row],
             area_cm2=area_cm2,
             sign_turned=turned[row][1],
         )
         for row in range(len(points))
     )
-    return ImpedanceSeries(fits, theta, joint, time, area_cm2)
+    return ImpedanceSeries(fits, theta, joint, time, area_cm2, odd)
+
+
+def _find_odd(points: list[CleanSpectrum]) -> dict[int, str]:
+    return find_odd_spectra([p.frequency for p in points], [p.impedance for p in points])
 
 
 def _count_drifted(points: list[CleanSpectrum]) -> list[int]:

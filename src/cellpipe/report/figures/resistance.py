@@ -67,7 +67,8 @@ def resistance_panel(
 
 def _laws(laws: pl.DataFrame) -> list[dict[str, Any]]:
     """Return how the whole interfacial resistance changes, one row per state of charge."""
-    return laws.filter((pl.col("arc") == "all") & pl.col("law").is_not_null()).to_dicts()
+    said = pl.col("law").is_not_null() | pl.col("varies").is_not_null()
+    return laws.filter((pl.col("arc") == "all") & said).to_dicts()
 
 
 def _draw_laws(axes: Axes, points: pl.DataFrame, laws: list[dict[str, Any]]) -> None:
@@ -76,7 +77,7 @@ def _draw_laws(axes: Axes, points: pl.DataFrame, laws: list[dict[str, Any]]) -> 
         of_state = points.filter(pl.col("state") == law["state"]).drop_nulls("root_hours")
         if law["first_jump_spectrum"] is not None:
             of_state = of_state.filter(pl.col("spectrum") < law["first_jump_spectrum"])
-        if of_state.height < 2 or law["law"] in {NO_LAW, "jump"}:
+        if of_state.height < 2 or law["law"] in {None, NO_LAW, "jump"}:
             continue
         root = np.linspace(float(of_state["root_hours"][0]), float(of_state["root_hours"][-1]), 80)
         scale = float((of_state["resistance"] / of_state["ohm"]).mean() or 1.0)  # type: ignore[arg-type]

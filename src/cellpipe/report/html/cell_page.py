@@ -26,13 +26,14 @@ from cellpipe.report.figures.resistance import resistance_panel
 from cellpipe.report.figures.retention import retention_panel
 from cellpipe.report.figures.scale import CapacityScale, capacity_scale
 from cellpipe.report.further import collect_further
-from cellpipe.report.html import cell_tables
+from cellpipe.report.html import cell_tables, series_tables
 from cellpipe.report.html.comparison_tables import number_grid, text_grid, verdict_grid
 from cellpipe.report.html.further_block import ShownTable, missing_table, shown_table
 from cellpipe.report.html.grid import Grid
 from cellpipe.report.html.long_lists import shorten_findings
 from cellpipe.report.key_numbers import KeyNumber, describe_cell, headline
 from cellpipe.report.provenance import software_versions
+from cellpipe.report.series_sentences import series_sentences
 from cellpipe.report.wording import NOTHING, kind_words
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ _MOST_OF_A_KIND = 200  # findings; a file of thousands of faulty lines has as ma
 _SHOWN_FINDINGS = 12
 _LISTED = (
     ("cycles", "Cycles"),
+    ("changes", "Changes of the interfaces"),
+    ("energies", "Activation energies"),
     ("arcs", "Arcs of the impedance spectra"),
     ("fits", "Impedance fits"),
 )
@@ -118,7 +121,12 @@ def cell_page(
         panels=[panel for panel in panels if panel.draw or panel.failed],
         listed=[(title, grid) for title, grid in listed if grid.heads or grid.failed],
         without_data=without_data
-        + [(title, grid.absent) for title, grid in listed if not (grid.heads or grid.failed)],
+        + [
+            (t, grid.absent)
+            for t, grid in listed
+            if not grid.heads and not grid.failed
+            if grid.absent
+        ],
         discharge=kind_words(cell).discharge,
         further=[
             make_block(block, lost, tell) for block in _further_blocks(cell, tables, analyses)
@@ -149,6 +157,11 @@ def _text_blocks(
             lambda: describe_standing(comparison.to_dicts()), str, ("baseline_comparison",),
             lambda _: not comparison["comparable"].any(),
         ),
+        "said": Block(
+            "What is said of the series of spectra", lambda: series_sentences(tables),
+            lambda sentence: [sentence], ("interface_changes", "activation_energies"),
+            lambda said: not said,
+        ),
         "conditions": Block("What it was cycled in", lambda: _conditions(comparison), str),
         "made_with": Block(
             "The versions", lambda: software_versions(version, analyses.versions), str
@@ -166,6 +179,10 @@ def _grid_blocks(
     described: tuple[tuple[str, str, tuple[str, ...], Callable[[], Grid]], ...] = (
         ("cycles", "The table of cycles", ("cycles",),
          lambda: cell_tables.cycle_grid(cycles, words)),
+        ("changes", "The table of changes of the interfaces", ("interface_changes",),
+         lambda: series_tables.change_grid(tables["interface_changes"])),
+        ("energies", "The table of activation energies", ("activation_energies",),
+         lambda: series_tables.energy_grid(tables["activation_energies"])),
         ("arcs", "The table of arcs", ("impedance_arcs",),
          lambda: cell_tables.arc_grid(tables["impedance_arcs"], growth)),
         ("fits", "The table of fits", ("circuit_fits",),
