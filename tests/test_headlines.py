@@ -39,7 +39,7 @@ def test_each_of_the_three_witnesses_is_enough_to_take_a_number_back() -> None:
 
 def spectra(*rows: dict[str, object]) -> pl.DataFrame:
     usual = {
-        "cell_id": "P", "file_sha256": "0" * 64, "spectrum_in_file": 1, "state": 1,
+        "cell_id": "P", "file_sha256": "0" * 64, "spectrum_in_file": 1, "series": 1, "state": 1,
         "circuit": "R0-p(R1,CPE1)", "frequencies": 50, "frequencies_left_out": 0,
         "identifiable": True,
     }  # fmt: skip
