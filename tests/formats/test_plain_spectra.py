@@ -13,7 +13,6 @@ import xlsxwriter
 import cellpipe
 from cellpipe.core.errors import CellpipeError, DamagedFileError, UnknownFormatError
 from cellpipe.core.model import Measurement
-from cellpipe.formats import Statement
 from cellpipe.formats.tabular.impedance_headers import parse_impedance_header
 from cellpipe.pipeline.single_file import fit_file
 
@@ -129,7 +128,7 @@ def test_an_impedance_times_an_area_is_divided_by_the_area_that_is_stated(tmp_pa
     table = lines(("f/Hz", "Z' / kΩ·cm²", "-Z'' / kΩ·cm²"),
                   (FREQUENCY, 0.785e-3 * Z.real, -0.785e-3 * Z.imag))  # fmt: skip
     path = write(tmp_path / "s.csv", table)
-    measurement = cellpipe.formats.read(path, stated=Statement(area_cm2=0.785))
+    measurement = cellpipe.read(path, stated=cellpipe.Statement(area_cm2=0.785))
     assert same(parts(measurement))
     assert "areal_impedance" in codes(measurement)
     fitted = fit_file(path, circuit="R0-p(R1,CPE1)-W1", area_cm2=0.785)
@@ -150,11 +149,11 @@ def test_a_table_without_names_is_read_only_if_somebody_says_what_its_columns_ar
     path = write(tmp_path / "s.csv", lines(("", "", ""), (FREQUENCY, -Z.imag, Z.real))[1:])
     with pytest.raises(UnknownFormatError, match="--columns"):
         cellpipe.read(path)
-    measurement = cellpipe.formats.read(path, stated=Statement("f/Hz, -Z''/Ohm, Z'/Ohm"))
+    measurement = cellpipe.read(path, stated=cellpipe.Statement("f/Hz, -Z''/Ohm, Z'/Ohm"))
     assert same(parts(measurement))
     assert "columns_stated" in codes(measurement)
     with pytest.raises(CellpipeError, match="real and the imaginary part"):
-        cellpipe.formats.read(path, stated=Statement("a, b, c"))
+        cellpipe.read(path, stated=cellpipe.Statement("a, b, c"))
 
 
 def test_spectra_below_one_another_and_side_by_side_are_several(tmp_path: Path) -> None:
