@@ -11,6 +11,7 @@ import pytest
 import xlsxwriter
 
 import cellpipe
+from cellpipe.cli.main import main
 from cellpipe.core.errors import CellpipeError, DamagedFileError, UnknownFormatError
 from cellpipe.core.model import Measurement
 from cellpipe.formats.tabular.impedance_headers import parse_impedance_header
@@ -343,3 +344,51 @@ def test_other_units_of_ohm_in_a_gamry_file_are_converted(real_data: Path, tmp_p
     path = tmp_path / "s.dta"
     path.write_bytes(text.replace("\tohm\tohm\t", "\tkohm\tkohm\t").encode("cp1252"))
     assert np.allclose(parts(cellpipe.read(path))[:, 1:], 1e3 * parts(cellpipe.read(source))[:, 1:])
+
+
+def test_exports_of_other_programs_are_read_as_they_are(tmp_path: Path) -> None:
+    degree = np.degrees(np.angle(Z))
+    count = np.arange(1.0, FREQUENCY.size + 1)
+    exports = {
+        "nova.txt": lines(
+            ("Index", "Frequency (Hz)", "Z' (Ω)", "-Z'' (Ω)", "Z (Ω)", "-Phase (°)", "Time (s)"),
+            (count, FREQUENCY, Z.real, -Z.imag, abs(Z), -degree, count), ";",
+        ),
+        "zahner.txt": ["Thales impedance spectrum", "", *lines(
+            ("  Number", "Frequency/Hz", "Impedance/Ohm", "Phase/deg"),
+            (count, FREQUENCY, abs(Z), degree), "   ",
+        )],
+        "palmsens.csv": lines(
+            ("freq / Hz", "neg. Phase / °", "Idc / uA", "Z / Ohm", "Z' / Ohm", "-Z'' / Ohm"),
+            (FREQUENCY, -degree, count, abs(Z), Z.real, -Z.imag),
+        ),
+        "quoted.csv": ["f/Hz,Z'/Ohm,Z''/Ohm", *(
+            ",".join(f'"{value:.10g}"'.replace(".", ",") for value in row)
+            for row in zip(FREQUENCY, Z.real, Z.imag, strict=True)
+        )],
+    }  # fmt: skip
+    for name, text in exports.items():
+        assert same(parts(cellpipe.read(write(tmp_path / name, text)))), name
+
+
+def test_the_command_and_a_whole_run_read_plain_tables(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lab = tmp_path / "lab"
+    lab.mkdir()
+    named = lines(("f/Hz", "Z'/Ohm", "Z''/Ohm"), (FREQUENCY, Z.real, Z.imag), "\t")
+    write(lab / "A1_eis.tsv", named)
+    write(lab / "A2_eis.csv", [line.replace("\t", ",") for line in named[1:]])
+    write(lab / "A3_eis.csv", ["f/Hz,Z'/Ω cm²,Z''/Ω cm²", "1,2,3"])
+    write(lab / "notes.tsv", ["who\twhat", "X\tpressed the pellet"])
+    stated = ["eis", str(lab / "A2_eis.csv"), "--columns", "f/Hz, Z'/Ohm, Z''/Ohm"]
+    assert main(stated) == 0
+    assert "50.00 ±" in capsys.readouterr().out
+    summary = cellpipe.process(lab, tmp_path / "out", time_zone="Europe/Berlin")
+    refused = {failure.path: failure.reason for failure in summary.failures}
+    assert set(refused) == {"A2_eis.csv", "A3_eis.csv"}
+    assert "--columns" in str(refused["A2_eis.csv"])
+    assert "Ω cm²" in str(refused["A3_eis.csv"])
+    (row,) = summary.cells.to_dicts()
+    assert row["first_interfacial_resistance_ohm"] == pytest.approx(50, rel=1e-3)
+    assert row["first_interfacial_resistance_standard_error_ohm"] < 1
