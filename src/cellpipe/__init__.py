@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cellpipe.analyses import results_of
     from cellpipe.core.errors import CellpipeError
     from cellpipe.core.model import Analysis, Cell, Finding, Measurement, RawFile, Recording, Result
-    from cellpipe.formats import Format, Sample, parts, read
+    from cellpipe.formats import Format, Sample, Statement, parts, read
     from cellpipe.numerics.impedance.fit import ImpedanceFit, fit_impedance
     from cellpipe.numerics.impedance.series import ImpedanceSeries, fit_impedance_series
     from cellpipe.pipeline.run import process
@@ -41,6 +41,7 @@ __all__ = [
     "Result",
     "Results",
     "Sample",
+    "Statement",
     "Summary",
     "fit_impedance",
     "fit_impedance_series",
@@ -67,6 +68,7 @@ _HOMES = {
     "Result": "core.model",
     "Results": "store",
     "Sample": "formats",
+    "Statement": "formats",
     "open_results": "store",
     "fit_impedance": "numerics.impedance.fit",
     "fit_impedance_series": "numerics.impedance.series",

@@ -11,9 +11,9 @@ import pytest
 import xlsxwriter
 
 import cellpipe
+from cellpipe.cli.main import main
 from cellpipe.core.errors import CellpipeError, DamagedFileError, UnknownFormatError
 from cellpipe.core.model import Measurement
-from cellpipe.formats import Statement
 from cellpipe.formats.tabular.impedance_headers import parse_impedance_header
 from cellpipe.pipeline.single_file import fit_file
 
@@ -129,7 +129,7 @@ def test_an_impedance_times_an_area_is_divided_by_the_area_that_is_stated(tmp_pa
     table = lines(("f/Hz", "Z' / kΩ·cm²", "-Z'' / kΩ·cm²"),
                   (FREQUENCY, 0.785e-3 * Z.real, -0.785e-3 * Z.imag))  # fmt: skip
     path = write(tmp_path / "s.csv", table)
-    measurement = cellpipe.formats.read(path, stated=Statement(area_cm2=0.785))
+    measurement = cellpipe.read(path, stated=cellpipe.Statement(area_cm2=0.785))
     assert same(parts(measurement))
     assert "areal_impedance" in codes(measurement)
     fitted = fit_file(path, circuit="R0-p(R1,CPE1)-W1", area_cm2=0.785)
@@ -150,11 +150,11 @@ def test_a_table_without_names_is_read_only_if_somebody_says_what_its_columns_ar
     path = write(tmp_path / "s.csv", lines(("", "", ""), (FREQUENCY, -Z.imag, Z.real))[1:])
     with pytest.raises(UnknownFormatError, match="--columns"):
         cellpipe.read(path)
-    measurement = cellpipe.formats.read(path, stated=Statement("f/Hz, -Z''/Ohm, Z'/Ohm"))
+    measurement = cellpipe.read(path, stated=cellpipe.Statement("f/Hz, -Z''/Ohm, Z'/Ohm"))
     assert same(parts(measurement))
     assert "columns_stated" in codes(measurement)
     with pytest.raises(CellpipeError, match="real and the imaginary part"):
-        cellpipe.formats.read(path, stated=Statement("a, b, c"))
+        cellpipe.read(path, stated=cellpipe.Statement("a, b, c"))
 
 
 def test_spectra_below_one_another_and_side_by_side_are_several(tmp_path: Path) -> None:
@@ -344,3 +344,51 @@ def test_other_units_of_ohm_in_a_gamry_file_are_converted(real_data: Path, tmp_p
     path = tmp_path / "s.dta"
     path.write_bytes(text.replace("\tohm\tohm\t", "\tkohm\tkohm\t").encode("cp1252"))
     assert np.allclose(parts(cellpipe.read(path))[:, 1:], 1e3 * parts(cellpipe.read(source))[:, 1:])
+
+
+def test_exports_of_other_programs_are_read_as_they_are(tmp_path: Path) -> None:
+    degree = np.degrees(np.angle(Z))
+    count = np.arange(1.0, FREQUENCY.size + 1)
+    exports = {
+        "nova.txt": lines(
+            ("Index", "Frequency (Hz)", "Z' (Ω)", "-Z'' (Ω)", "Z (Ω)", "-Phase (°)", "Time (s)"),
+            (count, FREQUENCY, Z.real, -Z.imag, abs(Z), -degree, count), ";",
+        ),
+        "zahner.txt": ["Thales impedance spectrum", "", *lines(
+            ("  Number", "Frequency/Hz", "Impedance/Ohm", "Phase/deg"),
+            (count, FREQUENCY, abs(Z), degree), "   ",
+        )],
+        "palmsens.csv": lines(
+            ("freq / Hz", "neg. Phase / °", "Idc / uA", "Z / Ohm", "Z' / Ohm", "-Z'' / Ohm"),
+            (FREQUENCY, -degree, count, abs(Z), Z.real, -Z.imag),
+        ),
+        "quoted.csv": ["f/Hz,Z'/Ohm,Z''/Ohm", *(
+            ",".join(f'"{value:.10g}"'.replace(".", ",") for value in row)
+            for row in zip(FREQUENCY, Z.real, Z.imag, strict=True)
+        )],
+    }  # fmt: skip
+    for name, text in exports.items():
+        assert same(parts(cellpipe.read(write(tmp_path / name, text)))), name
+
+
+def test_the_command_and_a_whole_run_read_plain_tables(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lab = tmp_path / "lab"
+    lab.mkdir()
+    named = lines(("f/Hz", "Z'/Ohm", "Z''/Ohm"), (FREQUENCY, Z.real, Z.imag), "\t")
+    write(lab / "A1_eis.tsv", named)
+    write(lab / "A2_eis.csv", [line.replace("\t", ",") for line in named[1:]])
+    write(lab / "A3_eis.csv", ["f/Hz,Z'/Ω cm²,Z''/Ω cm²", "1,2,3"])
+    write(lab / "notes.tsv", ["who\twhat", "X\tpressed the pellet"])
+    stated = ["eis", str(lab / "A2_eis.csv"), "--columns", "f/Hz, Z'/Ohm, Z''/Ohm"]
+    assert main(stated) == 0
+    assert "50.00 ±" in capsys.readouterr().out
+    summary = cellpipe.process(lab, tmp_path / "out", time_zone="Europe/Berlin")
+    refused = {failure.path: failure.reason for failure in summary.failures}
+    assert set(refused) == {"A2_eis.csv", "A3_eis.csv"}
+    assert "--columns" in str(refused["A2_eis.csv"])
+    assert "Ω cm²" in str(refused["A3_eis.csv"])
+    (row,) = summary.cells.to_dicts()
+    assert row["first_interfacial_resistance_ohm"] == pytest.approx(50, rel=1e-3)
+    assert row["first_interfacial_resistance_standard_error_ohm"] < 1
