@@ -82,7 +82,7 @@ def charge_since_full(unix_time_second: Floats, half_cycles: pl.DataFrame) -> Fl
     if (capacity[place] <= 0).any():
         return unknown
     taken = (net(full)[place] - net(unix_time_second)) / capacity[place]
-    return np.where(before < 0, np.minimum(taken, 1.0), taken)
+    return np.asarray(np.where(before < 0, np.minimum(taken, 1.0), taken), np.float64)
 
 
 def group_findings(groups: SpectrumGroups, rows: Rows) -> Iterator[Finding]:
