@@ -35,6 +35,7 @@ _ODDS = dict(zip(
     ("unchanged_odds", "contact_odds", "film_odds", "contact_and_film_odds", "leads_odds",
      "other_odds"), strict=True,
 ))  # fmt: skip
+_INEXACT = 0.015  # of ln R and ln C in each spectrum: no cell follows a model by the letter
 _CELL = Cell("made", area_cm2=1.0)
 
 
@@ -67,7 +68,7 @@ def single_arcs(share: float) -> Iterator[Row]:
 
 
 def _odds_of(truth: str, rng: np.random.Generator, arcs: int = 2) -> dict[str, float]:
-    """Return the odds of a made series whose change is of this kind; R0 wanders by 3 %."""
+    """Return the odds of a made series whose change is of this kind; R0 wanders by 3 %, R and C less."""
     noise, count = rng.uniform(0.003, 0.01), int(rng.integers(2, 13))
     film, area, r0 = _amounts(truth, *np.log(rng.uniform(1.2, 3.0, 2)))
     thin = 10 ** rng.uniform(-6.5, -4.8)
@@ -84,6 +85,8 @@ def _odds_of(truth: str, rng: np.random.Generator, arcs: int = 2) -> dict[str, f
         now[0] *= np.exp(part * r0 + 0.03 * rng.standard_normal())
         for place, change in ((1, area + film), (4, area)):
             now[[place, place + 1]] *= np.exp([part * change, -part * change])
+            now[[place, place + 1]] *= np.exp(_INEXACT * rng.standard_normal(2))
+            now[place + 2] += _INEXACT / 5 * rng.standard_normal()
         if truth == OTHER:
             now[slower] *= np.exp(part * np.log(rng.uniform(1.9, 2.1)))
         text = _CIRCUIT

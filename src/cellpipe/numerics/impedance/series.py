@@ -232,11 +232,11 @@ def fit_impedance_series(
         joint = _fit_joint(form, select_spectra(spectra, np.array(kept)), theta[kept],
                            None if time is None else time[kept])  # fmt: skip
     # an odd spectrum's arcs are in the order of the others': that of capacitance
-    alone = sort_arcs_by_key(form, exchangeable_arcs(form), theta, 1)
+    by_capacitance = sort_arcs_by_key(form, exchangeable_arcs(form), theta, 1)
     fits = tuple(
         replace(
-            _build_fit(points[row], spectra.weight[row], form, alone[row], None, 0)
-            if row in odd or joint is None
+            _build_fit(points[row], spectra.weight[row], form, by_capacitance[row], None, 0)
+            if row in odd
             else _build_fit(
                 points[row], spectra.weight[row], form, theta[row], joint, kept.index(row)
             ),
