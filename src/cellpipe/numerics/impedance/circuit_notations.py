@@ -249,7 +249,7 @@ def _rename(elements: list[_Part], tokens: set[str], text: str) -> None:
 
 
 def _number(part: _Part, elements: list[_Part]) -> None:
-    """Give the elements without a number one: R0 before the first group, the two of an arc alike."""
+    """Give numbers where there are none: R0 before the first group, one to an arc."""
     taken = {(each.name, each.number) for each in elements}
 
     def give(element: _Part, number: int) -> None:

@@ -33,6 +33,12 @@ from cellpipe.numerics.impedance.circuit_forms import (
 )
 from cellpipe.numerics.impedance.circuit_series import JointFit
 from cellpipe.numerics.impedance.circuits import evaluate_circuit
+from cellpipe.numerics.impedance.constrained_fit import (
+    fit_series_under_constraints,
+    fit_under_constraints,
+    row_under_constraints,
+)
+from cellpipe.numerics.impedance.constraints import Prescribed, read_constraints
 from cellpipe.numerics.impedance.elements import Complexes, Floats
 from cellpipe.numerics.impedance.fit import (
     ImpedanceFit,
@@ -40,6 +46,7 @@ from cellpipe.numerics.impedance.fit import (
     find_isolated_points,
     turn_sign,
 )
+from cellpipe.numerics.impedance.free_parameters import FreeParameters
 from cellpipe.numerics.impedance.growth import Growth, fit_growth
 from cellpipe.numerics.impedance.kramers_kronig import valid_frequencies
 from cellpipe.numerics.impedance.series_labels import (
@@ -136,6 +143,7 @@ def fit_impedance_series(
     circuit: str | None = None,
     time_second: ArrayLike | None = None,
     *,
+    parameters: Prescribed | None = None,
     area_cm2: float | None = None,
     robust: bool = True,
 ) -> ImpedanceSeries:
@@ -151,6 +159,8 @@ def fit_impedance_series(
     time_second
         Time of each spectrum, s, shape (n,): for the growth law, and for the size of changes
         allowed between successive spectra.
+    parameters
+        What is prescribed of some parameters in every spectrum, as for :func:`fit_impedance`.
     area_cm2
         Electrode area, cm², for the assignment of arcs by capacitance per area.
     robust
@@ -171,7 +181,7 @@ def fit_impedance_series(
     ------
     CellpipeError
         If a spectrum has too few usable points (the message names it), shapes or times don't
-        match, or the circuit string is invalid.
+        match, the circuit string is invalid, or ``parameters`` can't be met.
 
     """
     check_area(area_cm2)
@@ -179,6 +189,7 @@ def fit_impedance_series(
     points = [spectrum for spectrum, _ in turned]
     time = _parse_times(time_second, len(points))
     text = circuit or _choose_circuit(points)
+    constraints = read_constraints(parameters, build_form(text).circuit)
     size = len(build_form(text).circuit.keys)
     for number, spectrum in enumerate(points, start=1):
         if 2 * len(spectrum.frequency) <= size:
@@ -200,11 +211,15 @@ def fit_impedance_series(
         spectra = Spectrum(spectra.frequency, spectra.impedance, weight)
         theta, _ = fit_individually(form, spectra)
     joint = _fit_joint(form, spectra, theta, time) if len(points) > 1 else None
+    free = FreeParameters(form, constraints) if constraints else None
+    if free is not None and joint is not None:
+        joint, theta = _constrain(free, spectra, joint, theta, time)
     fits = tuple(
         replace(
-            _build_fit(points[row], spectra.weight[row], form, theta[row], joint, row),
+            _build_fit(points[row], spectra.weight[row], form, theta[row], joint, row, free),
             drifted=drifted[row],
             area_cm2=area_cm2,
+            constraints=constraints or None,
             sign_turned=turned[row][1],
         )
         for row in range(len(points))
@@ -218,13 +233,26 @@ def _count_drifted(points: list[CleanSpectrum]) -> list[int]:
 
 
 def _fit_joint(form: Form, spectra: Spectrum, theta: Floats, time: Floats | None) -> JointFit:
-    gaps = np.ones(len(theta) - 1)
-    if time is not None and time[-1] > time[0]:
-        intervals = np.diff(time)
-        typical = float(np.median(intervals[intervals > 0]))
-        gaps = np.clip(intervals / typical, _SHORTEST_GAP, _LONGEST_GAP)
-    joint = fit_series(form, spectra, gaps, theta)
+    joint = fit_series(form, spectra, _gaps(len(theta), time), theta)
     return sort_by_capacitance(form, joint)
+
+
+def _gaps(count: int, time: Floats | None) -> Floats:
+    """Return the distances between successive spectra, in steps; shape (n - 1,)."""
+    if time is None or not time[-1] > time[0]:
+        return np.ones(count - 1)
+    intervals = np.diff(time)
+    typical = float(np.median(intervals[intervals > 0]))
+    return np.clip(intervals / typical, _SHORTEST_GAP, _LONGEST_GAP)
+
+
+def _constrain(
+    free: FreeParameters, spectra: Spectrum, joint: JointFit, theta: Floats, time: Floats | None
+) -> tuple[JointFit | None, Floats]:
+    """Return the joint and the separate fits under constraints; None if nothing is left to fit."""
+    if not len(free.places):
+        return None, np.repeat(free.theta(np.empty((1, 0))), len(theta), axis=0)
+    return fit_series_under_constraints(free, spectra, joint.theta, _gaps(len(theta), time))
 
 
 def sort_by_capacitance(form: Form, joint: JointFit) -> JointFit:
@@ -251,6 +279,7 @@ def _build_fit(
     theta: Floats,
     joint: JointFit | None,
     row: int,
+    free: FreeParameters | None = None,
 ) -> ImpedanceFit:
     weight = weight[: len(points.frequency)]
     used = weight > 0
@@ -258,6 +287,10 @@ def _build_fit(
     low, high = parameter_bounds(form, part.frequency)
     if joint is None:
         fit = finish_fit(form, part, theta, (low, high))
+        if free is not None:
+            fit = fit_under_constraints(fit, free.constraints)
+    elif free is not None:
+        fit = row_under_constraints(free, joint, row, part)
     else:
         theta, spread = joint.theta[row], joint.spread[row]
         bounded = (theta - low < 1e-6) | (high - theta < 1e-6)
