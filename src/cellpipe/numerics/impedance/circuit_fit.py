@@ -30,6 +30,7 @@ from cellpipe.numerics.impedance.circuits import Circuit, evaluate_circuit
 from cellpipe.numerics.impedance.elements import Complexes, Floats
 from cellpipe.numerics.impedance.free_parameters import Limits
 from cellpipe.numerics.impedance.least_squares import Ints, minimise
+from cellpipe.numerics.impedance.spectra import describe_spectrum
 
 Booleans = NDArray[np.bool_]
 
@@ -47,7 +48,7 @@ _UNSEEN, _BOUNDLESS = 1e-13, 1e6  # share of the largest eigenvalue; variance of
 _NO_ERROR = 100.0  # standard error of a logarithm above which it is reported as NaN
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Spectrum:
     """A spectrum to fit: frequency (Hz), impedance (ohm), weights (1/ohm); shape (n,)."""
 
@@ -55,8 +56,12 @@ class Spectrum:
     impedance: Complexes
     weight: Floats
 
+    def __repr__(self) -> str:
+        """Return the numbers of frequencies and the ranges of frequency and modulus."""
+        return describe_spectrum(self.frequency, self.impedance)
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False, repr=False)
 class CircuitFit:
     """A fitted circuit.
 
@@ -73,6 +78,10 @@ class CircuitFit:
     bounded: Booleans
     cost: float
     limits: Limits | None = None
+
+    def __repr__(self) -> str:
+        """Return the circuit and how well it fits."""
+        return f"CircuitFit {self.circuit.text}, residual {self.relative_residual:.2%} of |Z|"
 
     @property
     def free_count(self) -> int:

@@ -41,6 +41,7 @@ from cellpipe.numerics.impedance.lmfit_result import (
     minimise_with_lmfit,
     plain_parameters,
 )
+from cellpipe.numerics.impedance.short_text import describe_fit
 from cellpipe.numerics.impedance.spectra import CleanSpectrum, clean_spectrum, modulus
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ SIGN_REVERSED = (
 NOISY = 0.05  # noise over |Z| above which a spectrum is flagged
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class ImpedanceFit:
     """A fitted spectrum.
 
@@ -77,6 +78,10 @@ class ImpedanceFit:
     area_cm2: float | None = None
     constraints: Constraints | None = field(default=None, repr=False)
     sign_turned: bool = False
+
+    def __repr__(self) -> str:
+        """Return the circuit, its parameters with ± and units, and how well it fits."""
+        return describe_fit(self)
 
     @property
     def circuit(self) -> str:

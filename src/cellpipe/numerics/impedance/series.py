@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -31,7 +31,7 @@ from cellpipe.numerics.impedance.circuit_forms import (
     form_values,
     parameter_bounds,
 )
-from cellpipe.numerics.impedance.circuit_series import JointFit
+from cellpipe.numerics.impedance.circuit_series import JointFit, select_rows
 from cellpipe.numerics.impedance.circuits import evaluate_circuit
 from cellpipe.numerics.impedance.constrained_fit import (
     fit_series_under_constraints,
@@ -49,24 +49,29 @@ from cellpipe.numerics.impedance.fit import (
 from cellpipe.numerics.impedance.free_parameters import FreeParameters
 from cellpipe.numerics.impedance.growth import Growth, fit_growth
 from cellpipe.numerics.impedance.kramers_kronig import valid_frequencies
+from cellpipe.numerics.impedance.parameter_table import fits_frame
 from cellpipe.numerics.impedance.series_labels import (
     exchangeable_arcs,
     fit_individually,
     fit_series,
 )
+from cellpipe.numerics.impedance.short_text import describe_series
 from cellpipe.numerics.impedance.spectra import CleanSpectrum, clean_spectrum, modulus
 
 if TYPE_CHECKING:
+    import polars as pl
     from lmfit.minimizer import MinimizerResult
 
 _SAMPLED = 5  # spectra used to choose the circuit
 _SHORTEST_GAP, _LONGEST_GAP = 0.1, 10.0  # in steps, so that a long rest does not decouple a series
 
 
-@dataclass(frozen=True)
-class ImpedanceSeries:
+@dataclass(frozen=True, eq=False, repr=False)
+class ImpedanceSeries(Sequence[ImpedanceFit]):
     """A fitted series, one :class:`ImpedanceFit` per spectrum, with the same order of arcs.
 
+    It is a sequence of its fits: ``len(series)``, ``series[0]``, ``for fit in series``; a slice is
+    a series again, of spectra that were fitted together with those left out.
     ``single`` holds the fitted form's parameters from separate fits, (n, p), whose arcs may swap.
     ``joint`` holds the joint fit with step sizes of the walk, noise and evidence; None for a single
     spectrum. ``time_second`` is None if not given.
@@ -78,10 +83,50 @@ class ImpedanceSeries:
     time_second: Floats | None
     area_cm2: float | None
 
+    def __len__(self) -> int:
+        """Return the number of spectra."""
+        return len(self.fits)
+
+    @overload
+    def __getitem__(self, place: int) -> ImpedanceFit: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> ImpedanceSeries: ...
+
+    def __getitem__(self, place: int | slice) -> ImpedanceFit | ImpedanceSeries:
+        """Return the fit at a place, or the series of a slice; backwards it has no times."""
+        if not isinstance(place, slice):
+            return self.fits[place]
+        time = None if self.time_second is None else self.time_second[place]
+        forwards = time is None or (np.diff(time) >= 0).all()
+        joint = None if self.joint is None else select_rows(self.joint, place)
+        return replace(
+            self, fits=self.fits[place], single=self.single[place], joint=joint,
+            time_second=time if forwards else None,
+        )  # fmt: skip
+
+    def __repr__(self) -> str:
+        """Return the circuit, and each parameter from its first to its last value."""
+        return describe_series(self.fits)
+
+    def to_frame(self) -> pl.DataFrame:
+        """Return a polars frame with one row a spectrum: values, errors, and flags in words.
+
+        A parameter ``R0`` has the columns ``R0``, ``R0_standard_error``, ``R0_precision`` and
+        ``R0_identifiable``, in the units of :attr:`units`; an error that the data does not give is
+        null. ``frequencies`` counts those that were fitted; ``time_second`` stands where given.
+        """
+        return fits_frame(self.fits, self.time_second)
+
     @property
     def circuit(self) -> str:
-        """The circuit string."""
-        return self.fits[0].circuit
+        """The circuit string; empty for a series of no spectra."""
+        return self.fits[0].circuit if self.fits else ""
+
+    @property
+    def units(self) -> dict[str, str]:
+        """Units of the parameters by name, ``1`` for none."""
+        return self.fits[0].units if self.fits else {}
 
     @property
     def values(self) -> dict[str, Floats]:
@@ -94,10 +139,15 @@ class ImpedanceSeries:
         return _stack_columns([fit.standard_errors for fit in self.fits])
 
     @property
+    def precisions(self) -> dict[str, Floats]:
+        """Standard errors from the noise alone, by name, each of shape (n,)."""
+        return _stack_columns([fit.precisions for fit in self.fits])
+
+    @property
     def identifiable(self) -> dict[str, NDArray[np.bool_]]:
         """Whether the data determine each parameter, by name, each of shape (n,)."""
         rows = [fit.identifiable for fit in self.fits]
-        return {name: np.array([row[name] for row in rows]) for name in rows[0]}
+        return {name: np.array([row[name] for row in rows]) for name in rows[0]} if rows else {}
 
     @property
     def flags(self) -> tuple[tuple[str, ...], ...]:
@@ -134,7 +184,7 @@ class ImpedanceSeries:
 
 
 def _stack_columns(rows: Sequence[dict[str, float]]) -> dict[str, Floats]:
-    return {name: np.array([row[name] for row in rows]) for name in rows[0]}
+    return {name: np.array([row[name] for row in rows]) for name in rows[0]} if rows else {}
 
 
 def fit_impedance_series(

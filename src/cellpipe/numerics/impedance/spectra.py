@@ -53,7 +53,7 @@ FEWEST_FREQUENCIES = 4
 _MOST_FREQUENCIES = 1000  # longer spectra are thinned, evenly in the logarithm
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class CleanSpectrum:
     """A spectrum ready to be fitted, highest frequency first: Hz, ohm; shape (n,).
 
@@ -64,6 +64,24 @@ class CleanSpectrum:
     impedance: NDArray[np.complex128]
     places: NDArray[np.int64]
     left_out: dict[str, int]
+
+    def __repr__(self) -> str:
+        """Return the numbers of frequencies and the ranges of frequency and modulus."""
+        return describe_spectrum(self.frequency, self.impedance)
+
+
+def describe_spectrum(
+    frequency_hertz: NDArray[np.float64], impedance_ohm: NDArray[np.complex128]
+) -> str:
+    """Return a spectrum, or several of shape (n, f), in a line without its points."""
+    frequency, size = np.ravel(frequency_hertz), np.abs(np.ravel(impedance_ohm))
+    if not size.size:
+        return "Spectrum without a frequency"
+    many = f"{len(impedance_ohm)} spectra" if np.ndim(impedance_ohm) > 1 else "Spectrum"
+    return (
+        f"{many} of {np.shape(impedance_ohm)[-1]} frequencies, {frequency.max():.4g} to "
+        f"{frequency.min():.4g} Hz, |Z| {size.min():.4g} to {size.max():.4g} Ω"
+    )
 
 
 def clean_spectrum(
