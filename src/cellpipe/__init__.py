@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cellpipe.core.errors import CellpipeError
     from cellpipe.core.model import Analysis, Cell, Finding, Measurement, RawFile, Recording, Result
     from cellpipe.formats import Format, Sample, parts, read
+    from cellpipe.numerics.impedance.circuit_comparison import CircuitComparison, compare_circuits
     from cellpipe.numerics.impedance.fit import ImpedanceFit, fit_impedance
     from cellpipe.numerics.impedance.series import ImpedanceSeries, fit_impedance_series
     from cellpipe.pipeline.run import process
@@ -31,6 +32,7 @@ __all__ = [
     "Analysis",
     "Cell",
     "CellpipeError",
+    "CircuitComparison",
     "Finding",
     "Format",
     "ImpedanceFit",
@@ -42,6 +44,7 @@ __all__ = [
     "Results",
     "Sample",
     "Summary",
+    "compare_circuits",
     "fit_impedance",
     "fit_impedance_series",
     "open_results",
@@ -53,6 +56,8 @@ __all__ = [
 
 _HOMES = {
     "Analysis": "core.model",
+    "CircuitComparison": "numerics.impedance.circuit_comparison",
+    "compare_circuits": "numerics.impedance.circuit_comparison",
     "ImpedanceFit": "numerics.impedance.fit",
     "ImpedanceSeries": "numerics.impedance.series",
     "Summary": "pipeline.summary",

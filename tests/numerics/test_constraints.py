@@ -89,7 +89,7 @@ def test_what_is_no_constraint_is_refused_with_what_would_be_one(
 
 
 def test_a_tie_that_leads_beyond_what_an_element_can_have_is_refused() -> None:
-    with pytest.raises(CellpipeError, match=r"CPE2_n = 2\*CPE1_n, which gives 1"):
+    with pytest.raises(CellpipeError, match=r"CPE2_n tied to 2\*CPE1_n, which gives 1"):
         cellpipe.fit_impedance(FREQUENCY, made(1), TEXT, parameters=["n2=2*n1"])
 
 

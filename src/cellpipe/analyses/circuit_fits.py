@@ -37,6 +37,7 @@ from cellpipe.core.errors import CellpipeError
 from cellpipe.core.model import Analysis, Cell, Finding, Result, Tables
 from cellpipe.numerics.impedance.circuit_choice import choose_circuit
 from cellpipe.numerics.impedance.circuits import parse_circuit
+from cellpipe.numerics.impedance.constraints import Prescribed
 from cellpipe.numerics.impedance.fit import MISFIT, NOISY, ImpedanceFit, turn_sign
 from cellpipe.numerics.impedance.kramers_kronig import VIOLATED
 from cellpipe.numerics.impedance.processes import INTERFACE
@@ -93,7 +94,9 @@ def _clean_spectra(impedance: pl.DataFrame, fewest: int) -> Iterator[_Spectrum]:
         )  # fmt: skip
 
 
-def fit_spectra(cell: Cell, tables: Tables, circuit: str | None = None) -> tuple[Result, ...]:
+def fit_spectra(
+    cell: Cell, tables: Tables, circuit: str | None = None, parameters: Prescribed | None = None
+) -> tuple[Result, ...]:
     """Fit all spectra of a cell with a given circuit or the best supported one.
 
     Parameters
@@ -105,19 +108,22 @@ def fit_spectra(cell: Cell, tables: Tables, circuit: str | None = None) -> tuple
         the cell, and ``cycles``.
     circuit
         The circuit in impedance.py's syntax; by default it is chosen.
+    parameters
+        What is prescribed of its parameters, as for :func:`cellpipe.fit_impedance`.
 
     Raises
     ------
     CellpipeError
-        If the circuit string is invalid, or a spectrum has too few frequencies for it.
+        If the circuit string is invalid, a spectrum has too few frequencies for it, or what is
+        prescribed can't be met.
 
     """
     fewest = _fewest(circuit)
     spectra = list(_clean_spectra(tables["impedance"], fewest))
     state = _charge_states(spectra)
-    fits = _fit_by_state(cell, spectra, state, circuit)
+    fits = _fit_by_state(cell, spectra, state, circuit, parameters)
     table: list[dict[str, object]] = []
-    parameters: list[dict[str, object]] = []
+    values: list[dict[str, object]] = []
     arcs: list[dict[str, object]] = []
     for spectrum, of_state in zip(spectra, state, strict=True):
         cycles_before = _count_cycles_before(tables["cycles"], spectrum.row["unix_time_second"])
@@ -128,7 +134,7 @@ def fit_spectra(cell: Cell, tables: Tables, circuit: str | None = None) -> tuple
         }  # fmt: skip
         if spectrum.number in fits:
             fit, processes, single = fits[spectrum.number]
-            parameters += circuit_fit_rows(cell, spectrum.number, fit)
+            values += circuit_fit_rows(cell, spectrum.number, fit)
             arcs += arc_rows(cell, spectrum.number, fit, processes)
             row |= resistance_row(cell, fit, processes)
             if spectrum.sign_turned:
@@ -138,7 +144,7 @@ def fit_spectra(cell: Cell, tables: Tables, circuit: str | None = None) -> tuple
         table.append(row)
     frame = _build_table(table, "interfacial_resistance")
     return (
-        Result("circuit_fits", _build_table(parameters, "circuit_fits")),
+        Result("circuit_fits", _build_table(values, "circuit_fits")),
         Result("impedance_arcs", _build_table(arcs, "impedance_arcs")),
         Result("interfacial_resistance", frame, _findings(spectra, frame, fits, fewest)),
     )
@@ -156,7 +162,11 @@ Fits = dict[int, tuple[ImpedanceFit, list[str], float | None]]
 
 
 def _fit_by_state(
-    cell: Cell, spectra: list[_Spectrum], state: NDArray[np.int64], circuit: str | None
+    cell: Cell,
+    spectra: list[_Spectrum],
+    state: NDArray[np.int64],
+    circuit: str | None,
+    parameters: Prescribed | None = None,
 ) -> Fits:
     """Fit all spectra, those of one state jointly; return fits and the process of each arc."""
     usable = [(s, int(of)) for s, of in zip(spectra, state, strict=True) if s.points is not None]
@@ -172,7 +182,7 @@ def _fit_by_state(
         group = [(s, s.points) for s, of in usable if of == of_state and s.points is not None]
         series = fit_impedance_series(
             [p.frequency for _, p in group], [p.impedance for _, p in group], text,
-            _clock_times([s for s, _ in group]), area_cm2=cell.area_cm2,
+            _clock_times([s for s, _ in group]), parameters=parameters, area_cm2=cell.area_cm2,
         )  # fmt: skip
         for (spectrum, _), fit, theta in zip(group, series.fits, series.single, strict=True):
             single = single_resistance(cell, fit, theta)
@@ -313,7 +323,7 @@ ANALYSIS = Analysis(
     ("impedance", "cycles"),
     ("circuit_fits", "impedance_arcs", "interfacial_resistance"),
     fit_spectra,
-    version=3,
+    version=4,
     fields=("cell_id", "configuration", "area_cm2", "electrolyte_thickness_um"),
     columns={"cycles": ("start_unix_time_second",)},
 )

@@ -47,7 +47,7 @@ class Constraint:
     def __str__(self) -> str:
         """Return the constraint in words, as the table of parameters has it."""
         if self.expr is not None:
-            return f"= {self.expr}"
+            return f"tied to {self.expr}"
         if self.value is not None:
             return "fixed"
         if math.isinf(self.min):

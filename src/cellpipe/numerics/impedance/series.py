@@ -179,6 +179,8 @@ class ImpedanceSeries(Sequence[ImpedanceFit]):
         resistance = np.array([arcs[arc].resistance for arcs in self.arcs])
         whole = np.array([arcs[arc].resistance_error for arcs in self.arcs])
         share = np.array([fit.noise_share for fit in self.fits])
+        if not whole.any():  # the resistance was fixed
+            return None
         error = np.where(np.isfinite(share), whole * share, whole)
         return fit_growth(self.time_second - self.time_second[0], resistance, error)
 

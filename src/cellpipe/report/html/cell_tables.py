@@ -105,8 +105,11 @@ def _percent_doubt(value: float | None) -> str:
 
 
 def fit_grid(fits: pl.DataFrame, growth: pl.DataFrame) -> Grid:
-    """Return the fitted parameters, one per row."""
+    """Return the fitted parameters, one per row, and what was prescribed if anything was."""
     table = _join_spectra(fits, growth)
+    constrained = fits["constraint"].null_count() < fits.height
+    prescribed = [GridColumn("Prescribed", "constraint", format_text, text=True)]
+    prescribed = prescribed if constrained else []
     columns = [
         GridColumn("Spectrum", "spectrum", format_integer),
         GridColumn("Cycles begun", "cycle", format_integer),
@@ -118,6 +121,7 @@ def fit_grid(fits: pl.DataFrame, growth: pl.DataFrame) -> Grid:
         GridColumn("of that noise", "precision", partial(format_number, digits=2)),
         GridColumn("Unit", "unit", format_text, text=True),
         GridColumn("Determined", "sure", format_text, text=True),
+        *prescribed,
         GridColumn("Residual (%)", "relative_residual", _percent_value),
     ]
     sizes = table.group_by("spectrum", maintain_order=True).len()["len"].to_list() or [0]
