@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from cellpipe.analyses import circuit_fits, resistance_growth
+from cellpipe.analyses import circuit_fits, relaxation_times, resistance_growth
 from cellpipe.cli.main import main
 from cellpipe.core import contracts
 from cellpipe.core.errors import CellpipeError, NoDataError
@@ -428,3 +428,42 @@ def test_a_symmetric_cell_gives_half_of_each_interface_and_says_so(
     assert float(total["electrode_interfacial_resistance_ohm"]) == pytest.approx(
         float(total["interfacial_resistance_ohm"]) / 2
     )
+
+
+def test_the_relaxation_times_are_tables_beside_the_page_and_their_peaks_on_it(
+    tmp_path: Path,
+) -> None:
+    assert main(["eis", str(SINGLE), "--out", str(tmp_path)]) == 0
+    page = (tmp_path / f"{SINGLE.name}.eis.html").read_text(encoding="utf-8")
+    assert "<h2>Peaks of the relaxation times</h2>" in page
+    times = rows_of(tmp_path / f"{SINGLE.name}.relaxation_times.csv")
+    peaks = rows_of(tmp_path / f"{SINGLE.name}.relaxation_peaks.csv")
+    arcs = rows_of(tmp_path / f"{SINGLE.name}.impedance_arcs.csv")
+    assert len(times) > 50
+    interphase = next(arc for arc in arcs if arc["process"] == "interphase")
+    nearest = min(
+        peaks,
+        key=lambda peak: abs(
+            np.log(float(peak["time_constant_second"]) / float(interphase["time_constant_second"]))
+        ),
+    )
+    error = float(nearest["resistance_standard_error_ohm"])
+    difference = float(nearest["resistance_ohm"]) - float(interphase["resistance_ohm"])
+    assert abs(difference) < 3 * error
+
+
+def test_a_spectrum_with_a_reversed_sign_has_the_relaxation_times_of_the_right_one() -> None:
+    tables = made_cell([30.0])
+    turned = tables["impedance"].with_columns(-pl.col("imaginary_impedance_ohm"))
+    right, reversed_sign = (
+        relaxation_times.ANALYSIS.compute(Cell("A"), {"impedance": impedance})[0].table
+        for impedance in (tables["impedance"], turned)
+    )
+    assert right.equals(reversed_sign)
+    assert contracts.validate("relaxation_times", right).height > 50
+
+
+def test_a_spectrum_of_too_few_points_has_no_relaxation_times() -> None:
+    short = made_cell([30.0])["impedance"].head(9)
+    results = relaxation_times.ANALYSIS.compute(Cell("A"), {"impedance": short})
+    assert [result.table.height for result in results] == [0, 0]

@@ -14,6 +14,7 @@ from cellpipe.analyses import (
     curves,
     cycles,
     half_cycles,
+    relaxation_times,
     resistance_growth,
 )
 from cellpipe.analyses.outside import load_analysis
@@ -26,6 +27,7 @@ ANALYSES: tuple[Analysis, ...] = (
     curves.ANALYSIS,
     circuit_fits.ANALYSIS,
     resistance_growth.ANALYSIS,
+    relaxation_times.ANALYSIS,
     cells.ANALYSIS,
     comparison.ANALYSIS,
 )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from cellpipe.analyses import circuit_fits, resistance_growth
+from cellpipe.analyses import circuit_fits, relaxation_times, resistance_growth
 from cellpipe.core import contracts
 from cellpipe.core.errors import CellpipeError, NoDataError
 from cellpipe.core.model import Cell, Finding, Measurement
@@ -19,7 +19,10 @@ from cellpipe.numerics.impedance.spectra import clean_spectrum
 from cellpipe.pipeline.bounded_reading import read_file
 from cellpipe.system.exports import export_file
 
-_WRITTEN = ("circuit_fits", "impedance_arcs", "interfacial_resistance", "resistance_growth")
+_WRITTEN = (
+    "circuit_fits", "impedance_arcs", "interfacial_resistance", "resistance_growth",
+    "relaxation_times", "relaxation_peaks",
+)  # fmt: skip
 
 _OF_THE_AGE = (
     "law_probability", "exponent", "exponent_standard_error", "initial_resistance_ohm",
@@ -150,7 +153,7 @@ def _fit(
     }  # fmt: skip
     found = list(measurement.findings)
     results = circuit_fits.fit_spectra(cell, tables, circuit, parameters or None)
-    for result in results:
+    for result in (*results, *relaxation_times.ANALYSIS.compute(cell, tables)):
         tables[result.analysis], unusual = contracts.judge(result.analysis, result.table)
         found += unusual
     if age_hour is not None:

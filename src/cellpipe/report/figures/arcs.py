@@ -33,7 +33,9 @@ _STEPS = (1, 2, 5, 10)
 Arc = dict[str, Any]
 
 
-def arcs_panel(impedance: pl.DataFrame, fits: pl.DataFrame, arcs: pl.DataFrame) -> Panel:
+def arcs_panel(
+    impedance: pl.DataFrame, fits: pl.DataFrame, arcs: pl.DataFrame, times: pl.DataFrame
+) -> Panel:
     """Draw the last fitted spectrum with its arcs, and relaxation times of the first and last."""
     if arcs.is_empty():
         return Panel("arcs", _TITLE, absent="No arc was fitted to a spectrum of this cell.")
@@ -48,7 +50,7 @@ def arcs_panel(impedance: pl.DataFrame, fits: pl.DataFrame, arcs: pl.DataFrame) 
         else:
             left, right = figure.subplots(2, 1)
         _draw_arcs(left, _points(impedance, last), fits.filter(pl.col("spectrum") == last), shown)
-        _draw_times(right, impedance, ends, shown)
+        _draw_times(right, times, ends, shown)
         return figure
 
     names = ", ".join(
@@ -57,7 +59,7 @@ def arcs_panel(impedance: pl.DataFrame, fits: pl.DataFrame, arcs: pl.DataFrame) 
     )
     caption = (
         f"Left: spectrum {last} with its arcs ({names}), each where the faster ones end; equal "
-        "axes. Right: distribution of relaxation times, for comparison only; dotted lines are the "
+        "axes. Right: distribution of relaxation times, without a circuit; dotted lines are the "
         "fitted arcs' time constants. Names and their probabilities follow from the capacitance "
         "per area."
     )
@@ -121,19 +123,12 @@ def _set_limits(axes: Axes, z: np.ndarray, end: float) -> None:
     axes.set_ylim(1.05 * bottom, 1.1 * max(top, 0.25 * right))
 
 
-def _draw_times(axes: Axes, impedance: pl.DataFrame, ends: list[int], arcs: list[Arc]) -> None:
-    from cellpipe.numerics.impedance.relaxation_times import relaxation_times
-
+def _draw_times(axes: Axes, times: pl.DataFrame, ends: list[int], arcs: list[Arc]) -> None:
     for number, colour in zip(ends, sequence_colours(len(ends)), strict=True):
-        points = _points(impedance, number)
-        spectrum_times = relaxation_times(
-            points["frequency_hertz"].to_numpy(), _complex_impedance(points)
-        )
-        if spectrum_times is not None:
-            axes.plot(
-                spectrum_times.time_constant_second, spectrum_times.distribution, color=colour,
-                label=f"spectrum {number}",
-            )  # fmt: skip
+        of = times.filter(pl.col("spectrum") == number).sort("point")
+        if of.height:
+            tau, gamma = of["time_constant_second"].to_numpy(), of["distribution_ohm"].to_numpy()
+            axes.plot(tau, gamma, color=colour, label=f"spectrum {number}")
     for arc in arcs:
         axes.axvline(
             arc["time_constant_second"], color=_PROCESS_COLOURS[arc["process"]], ls=":", lw=1.2

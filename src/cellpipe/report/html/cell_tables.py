@@ -165,6 +165,29 @@ def arc_grid(arcs: pl.DataFrame, growth: pl.DataFrame) -> Grid:
     return fold_rows(build_grid(table, columns, "No arc was fitted."), sum(sizes[:1]), sizes[-1])
 
 
+def peak_grid(peaks: pl.DataFrame) -> Grid:
+    """Return the peaks of the relaxation times of every spectrum, one per row."""
+    table = peaks.with_columns(
+        alone=pl.when("stands_alone").then(pl.lit("yes")).otherwise(pl.lit("no"))
+    )
+    short = partial(format_number, digits=3)
+    columns = [
+        GridColumn("Spectrum", "spectrum", format_integer),
+        GridColumn("Peak", "peak", format_integer),
+        GridColumn("τ (s)", "time_constant_second", short),
+        GridColumn("Frequency (Hz)", "frequency_hertz", short),
+        GridColumn("R (Ω)", "resistance_ohm", _FOUR),
+        GridColumn(
+            "Standard error (Ω)", "resistance_standard_error_ohm", partial(format_number, digits=2)
+        ),
+        GridColumn("C (F)", "capacitance_farad", short),
+        GridColumn("Stands alone", "alone", format_text, text=True),
+    ]
+    sizes = table.group_by("spectrum", maintain_order=True).len()["len"].to_list() or [0]
+    absent = "No spectrum has a distribution of relaxation times: it takes ten frequencies."
+    return fold_rows(build_grid(table, columns, absent), sum(sizes[:1]), sizes[-1])
+
+
 def sheet_grid(cell: Cell) -> Grid:
     """Return the cell sheet's row as it was read, with the source of each inferred value."""
     body = []

@@ -32,7 +32,7 @@ def eis_page(
         Name of the file.
     tables
         ``impedance``, ``circuit_fits``, ``impedance_arcs``, ``interfacial_resistance``,
-        ``resistance_growth`` and ``cycles``.
+        ``resistance_growth``, ``relaxation_times``, ``relaxation_peaks`` and ``cycles``.
     findings
         Findings to show; those of level info are notes.
     age_known
@@ -49,6 +49,7 @@ def eis_page(
         notes=[finding for finding in findings if finding.level == "info"],
         panels=_panels(tables, age_known=age_known),
         arcs=cell_tables.arc_grid(tables["impedance_arcs"], growth),
+        peaks=cell_tables.peak_grid(tables["relaxation_peaks"]),
         fits=cell_tables.fit_grid(fits, growth),
         version=__version__,
     )
@@ -59,7 +60,7 @@ def _panels(tables: Mapping[str, pl.DataFrame], *, age_known: bool) -> list[Pane
     growth = tables["interfacial_resistance"]
     return [
         impedance_panel(impedance, fits, growth),
-        arcs_panel(impedance, fits, tables["impedance_arcs"]),
+        arcs_panel(impedance, fits, tables["impedance_arcs"], tables["relaxation_times"]),
         bode_panel(impedance, fits),
         waterfall_panel(impedance, fits),
         resistance_panel(
