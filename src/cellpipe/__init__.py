@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from cellpipe.formats import Format, Sample, parts, read
     from cellpipe.numerics.impedance.circuit_comparison import CircuitComparison, compare_circuits
     from cellpipe.numerics.impedance.fit import ImpedanceFit, fit_impedance
+    from cellpipe.numerics.impedance.parameter_table import widen_parameters
+    from cellpipe.numerics.impedance.relaxation_times import RelaxationTimes, relaxation_times
     from cellpipe.numerics.impedance.series import ImpedanceSeries, fit_impedance_series
     from cellpipe.pipeline.run import process
     from cellpipe.pipeline.summary import Summary
@@ -40,6 +42,7 @@ __all__ = [
     "Measurement",
     "RawFile",
     "Recording",
+    "RelaxationTimes",
     "Result",
     "Results",
     "Sample",
@@ -51,7 +54,9 @@ __all__ = [
     "parts",
     "process",
     "read",
+    "relaxation_times",
     "results_of",
+    "widen_parameters",
 ]
 
 _HOMES = {
@@ -77,6 +82,9 @@ _HOMES = {
     "fit_impedance_series": "numerics.impedance.series",
     "process": "pipeline.run",
     "read": "formats",
+    "RelaxationTimes": "numerics.impedance.relaxation_times",
+    "relaxation_times": "numerics.impedance.relaxation_times",
+    "widen_parameters": "numerics.impedance.parameter_table",
     "results_of": "analyses",
 }
 

@@ -20,14 +20,14 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import nnls
 
 from cellpipe.numerics.impedance.circuit_fit import WORST_ERROR
 from cellpipe.numerics.impedance.elements import Complexes, Floats
 from cellpipe.numerics.impedance.kramers_kronig import kramers_kronig
 from cellpipe.numerics.impedance.processes import CLOSED
-from cellpipe.numerics.impedance.spectra import modulus
+from cellpipe.numerics.impedance.spectra import clean_spectrum, modulus
 
 _PER_DECADE = 8
 _BEYOND = 3.0  # factor beyond the measured window
@@ -90,21 +90,36 @@ class RelaxationTimes:
         return "\n".join(lines)
 
 
-def relaxation_times(frequency_hertz: Floats, impedance_ohm: Complexes) -> RelaxationTimes | None:
+def relaxation_times(
+    frequency_hertz: ArrayLike, impedance_ohm: ArrayLike
+) -> RelaxationTimes | None:
     """Return the distribution of relaxation times of a spectrum.
 
     Parameters
     ----------
     frequency_hertz, impedance_ohm
-        The spectrum in the order of frequency, Hz and ohm; shape (n,).
+        The spectrum in any order, Hz and complex ohm; shape (n,).
 
     Returns
     -------
-    The distribution; None for fewer than ten frequencies.
+    The distribution with its peaks; None for fewer than ten usable frequencies.
+
+    Raises
+    ------
+    CellpipeError
+        If the shapes differ, or hardly a point is usable.
 
     """
-    if len(frequency_hertz) < _FEW:
+    if np.size(frequency_hertz) < _FEW:
         return None
+    points = clean_spectrum(np.asarray(frequency_hertz), np.asarray(impedance_ohm))
+    if len(points.frequency) < _FEW:
+        return None
+    return _distribute(points.frequency, points.impedance)
+
+
+def _distribute(frequency_hertz: Floats, impedance_ohm: Complexes) -> RelaxationTimes:
+    """Return the distribution of a spectrum in the order of frequency."""
     omega = 2 * np.pi * frequency_hertz
     decades = np.log10(omega.max() / omega.min()) + 2 * np.log10(_BEYOND)
     tau = np.geomspace(
