@@ -169,7 +169,7 @@ class CircuitFit:
         above 0.1), or a correlation with another parameter above 0.995. An exponent of one is a
         capacitor and valid.
         """
-        return find_determined(self.theta, self.spread, self.form.positive, self.bounded)
+        return determined_mask(self.theta, self.spread, self.form.positive, self.bounded)
 
     @cached_property
     def identifiable(self) -> Booleans:
@@ -182,7 +182,7 @@ class CircuitFit:
         return np.asarray(self.is_determined[self.form.places] & ~loose)
 
 
-def find_determined(
+def determined_mask(
     theta: Floats, spread: Floats, positive: Booleans, bounded: Booleans
 ) -> Booleans:
     """Return which parameters the data determine; see :attr:`CircuitFit.is_determined`."""

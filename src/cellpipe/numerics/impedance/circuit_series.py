@@ -59,14 +59,6 @@ class JointFit:
     free: tuple[Floats, Floats] | None = None
 
 
-def select_rows(joint: JointFit, rows: slice) -> JointFit:
-    """Return the part of a joint fit that is about some of its spectra."""
-    free = None if joint.free is None else (joint.free[0][rows], joint.free[1][rows])
-    return replace(
-        joint, theta=joint.theta[rows], spread=joint.spread[rows], cost=joint.cost[rows], free=free
-    )
-
-
 @dataclass(frozen=True)
 class _Posterior:
     """Constants of a series fit; ``turn`` is the matrix M with theta = M @ work.

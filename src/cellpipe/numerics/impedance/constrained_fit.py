@@ -10,7 +10,7 @@ from cellpipe.numerics.impedance.circuit_fit import (
     STARTS,
     CircuitFit,
     Spectrum,
-    find_determined,
+    determined_mask,
     invert_normal_matrix,
     sort_arcs,
     weighted_residuals,
@@ -84,7 +84,7 @@ def fit_at(
     """Return the fit of a spectrum at free parameters (q,) with their covariance (q, q)."""
     theta, turn = free.theta(work[None])[0], free.slopes(work[None])[0]
     bounded = at_bound(free, work)
-    known = find_determined(work, spread, free.positive, bounded)
+    known = determined_mask(work, spread, free.positive, bounded)
     limits = find_limits(free, theta, turn, bounded, known)
     at = np.zeros(len(theta), bool)
     at[free.form.places] = limits.bounded

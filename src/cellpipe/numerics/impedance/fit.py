@@ -41,8 +41,13 @@ from cellpipe.numerics.impedance.lmfit_result import (
     minimise_with_lmfit,
     plain_parameters,
 )
-from cellpipe.numerics.impedance.short_text import describe_fit
-from cellpipe.numerics.impedance.spectra import CleanSpectrum, clean_spectrum, modulus
+from cellpipe.numerics.impedance.short_text import constraint_flags, describe_fit
+from cellpipe.numerics.impedance.spectra import (
+    CleanSpectrum,
+    clean_spectrum,
+    modulus,
+    point_weights,
+)
 
 if TYPE_CHECKING:
     from lmfit import Parameters
@@ -242,7 +247,7 @@ def fit_impedance(
     points, turned = turn_sign(
         clean_spectrum(np.asarray(frequency_hertz), np.asarray(impedance_ohm))
     )
-    weight = _point_weights(points, deviation_ohm, np.size(frequency_hertz))
+    weight = point_weights(points, deviation_ohm, np.size(frequency_hertz))
     check_area(area_cm2)
     valid = valid_frequencies(points.frequency, points.impedance)
     used = valid.copy() if robust else np.ones_like(valid)
@@ -310,26 +315,6 @@ def find_isolated_points(
     return isolated
 
 
-def _point_weights(points: CleanSpectrum, deviation_ohm: ArrayLike | None, size: int) -> Floats:
-    if deviation_ohm is None:
-        return 1 / modulus(points.impedance)
-    deviations = np.asarray(deviation_ohm, np.float64)
-    if deviations.shape != (size,):
-        raise CellpipeError(
-            f"deviations of shape {deviations.shape}",
-            expected=f"shape ({size},)",
-            remedy="give one for each point, or leave them out",
-        )
-    deviation = deviations[points.places]
-    if not (np.isfinite(deviation) & (deviation > 0)).all():
-        raise CellpipeError(
-            "a standard deviation that is not above zero",
-            expected="ohm, all > 0",
-            remedy="leave out the points without one",
-        )
-    return np.asarray(1 / deviation, np.float64)
-
-
 def _fit_points(
     points: CleanSpectrum, weight: Floats, used: NDArray[np.bool_], circuit: str | None
 ) -> CircuitFit:
@@ -378,23 +363,7 @@ def _flags(fit: ImpedanceFit) -> list[str]:
     ]
     if unknown:
         sentences.append(f"The data does not determine {', '.join(unknown)}.")
-    return [*sentences, *_constraint_flags(fit)]
-
-
-def _constraint_flags(fit: ImpedanceFit) -> list[str]:
-    """Return what was prescribed, and where the data asks for more than a bound allows."""
-    sentences = []
-    limits, units = fit.fit.limits, fit.units
-    for name, given in ({} if limits is None else limits.constraints).items():
-        unit = "" if units[name] == "1" else f" {units[name]}"
-        value = f"{fit.values[name]:.4g}{unit}"
-        if given.expr is not None:
-            sentences.append(f"{name} was tied: {name} = {given.expr}.")
-        elif given.value is not None:
-            sentences.append(f"{name} was fixed at {value}: it has no error.")
-        elif limits is not None and limits.bounded[fit.names.index(name)]:
-            sentences.append(f"{name} lies at the bound that was given, {value}.")
-    return sentences
+    return [*sentences, *constraint_flags(fit)]
 
 
 def _validity_flags(test: KramersKronig | None) -> list[str]:

@@ -31,7 +31,7 @@ from cellpipe.numerics.impedance.circuit_forms import (
     form_values,
     parameter_bounds,
 )
-from cellpipe.numerics.impedance.circuit_series import JointFit, select_rows
+from cellpipe.numerics.impedance.circuit_series import JointFit
 from cellpipe.numerics.impedance.circuits import evaluate_circuit
 from cellpipe.numerics.impedance.constrained_fit import (
     fit_series_under_constraints,
@@ -51,10 +51,12 @@ from cellpipe.numerics.impedance.growth import Growth, fit_growth
 from cellpipe.numerics.impedance.kramers_kronig import valid_frequencies
 from cellpipe.numerics.impedance.parameter_table import fits_frame
 from cellpipe.numerics.impedance.series_labels import (
-    exchangeable_arcs,
     fit_individually,
     fit_series,
+    select_rows,
+    sort_by_capacitance,
 )
+from cellpipe.numerics.impedance.series_times import gaps_between, parse_times
 from cellpipe.numerics.impedance.short_text import describe_series
 from cellpipe.numerics.impedance.spectra import CleanSpectrum, clean_spectrum, modulus
 
@@ -63,7 +65,6 @@ if TYPE_CHECKING:
     from lmfit.minimizer import MinimizerResult
 
 _SAMPLED = 5  # spectra used to choose the circuit
-_SHORTEST_GAP, _LONGEST_GAP = 0.1, 10.0  # in steps, so that a long rest does not decouple a series
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -239,7 +240,7 @@ def fit_impedance_series(
     check_area(area_cm2)
     turned = [turn_sign(points) for points in _clean_spectra(frequency_hertz, impedance_ohm)]
     points = [spectrum for spectrum, _ in turned]
-    time = _parse_times(time_second, len(points))
+    time = parse_times(time_second, len(points))
     text = circuit or _choose_circuit(points)
     constraints = read_constraints(parameters, build_form(text).circuit)
     size = len(build_form(text).circuit.keys)
@@ -285,17 +286,8 @@ def _count_drifted(points: list[CleanSpectrum]) -> list[int]:
 
 
 def _fit_joint(form: Form, spectra: Spectrum, theta: Floats, time: Floats | None) -> JointFit:
-    joint = fit_series(form, spectra, _gaps(len(theta), time), theta)
+    joint = fit_series(form, spectra, gaps_between(len(theta), time), theta)
     return sort_by_capacitance(form, joint)
-
-
-def _gaps(count: int, time: Floats | None) -> Floats:
-    """Return the distances between successive spectra, in steps; shape (n - 1,)."""
-    if time is None or not time[-1] > time[0]:
-        return np.ones(count - 1)
-    intervals = np.diff(time)
-    typical = float(np.median(intervals[intervals > 0]))
-    return np.clip(intervals / typical, _SHORTEST_GAP, _LONGEST_GAP)
 
 
 def _constrain(
@@ -304,24 +296,7 @@ def _constrain(
     """Return the joint and the separate fits under constraints; None if nothing is left to fit."""
     if not len(free.places):
         return None, np.repeat(free.theta(np.empty((1, 0))), len(theta), axis=0)
-    return fit_series_under_constraints(free, spectra, joint.theta, _gaps(len(theta), time))
-
-
-def sort_by_capacitance(form: Form, joint: JointFit) -> JointFit:
-    """Return the series with its arcs ordered by median capacitance, which stays constant."""
-    order = np.arange(joint.theta.shape[1])
-    for group in exchangeable_arcs(form):
-        size = 3 if group[0].exponent else 2
-        medians = [np.median(joint.theta[:, a.first + 1] - joint.theta[:, a.first]) for a in group]
-        for arc, rank in zip(group, np.argsort(medians), strict=True):
-            source = group[int(rank)].first
-            order[arc.first : arc.first + size] = range(source, source + size)
-    return replace(
-        joint,
-        theta=joint.theta[:, order],
-        spread=joint.spread[:, order[:, None], order],
-        walk=joint.walk[order],
-    )
+    return fit_series_under_constraints(free, spectra, joint.theta, gaps_between(len(theta), time))
 
 
 def _build_fit(
@@ -378,19 +353,6 @@ def _clean_spectra(
                 expected=error.expected, remedy=error.remedy,
             ) from error  # fmt: skip
     return cleaned
-
-
-def _parse_times(time_second: ArrayLike | None, count: int) -> Floats | None:
-    if time_second is None:
-        return None
-    time = np.asarray(time_second, np.float64)
-    if time.shape != (count,) or not np.isfinite(time).all() or (np.diff(time) < 0).any():
-        raise CellpipeError(
-            f"times of shape {time.shape}",
-            expected=f"{count} times in s that don't fall",
-            remedy="put the spectra in the order of their times",
-        )
-    return time
 
 
 def _choose_circuit(points: list[CleanSpectrum]) -> str:

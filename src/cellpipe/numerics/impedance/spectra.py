@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from cellpipe.core.errors import CellpipeError
 
@@ -205,3 +205,35 @@ def charge_states(voltage_volt: NDArray[np.float64]) -> NDArray[np.int64]:
     if len(sizes) > _MOST_STATES or (sizes < _FEWEST_OF_STATE).any():
         return np.ones(len(order), np.int64)
     return number
+
+
+def point_weights(
+    points: CleanSpectrum, deviation_ohm: ArrayLike | None, size: int
+) -> NDArray[np.float64]:
+    """Return the weights of the points, 1/ohm, by their standard deviations or by |Z|; (n,).
+
+    ``size`` is the number of points that were given.
+
+    Raises
+    ------
+    CellpipeError
+        If there is not one deviation above zero for each point.
+
+    """
+    if deviation_ohm is None:
+        return 1 / modulus(points.impedance)
+    deviations = np.asarray(deviation_ohm, np.float64)
+    if deviations.shape != (size,):
+        raise CellpipeError(
+            f"deviations of shape {deviations.shape}",
+            expected=f"shape ({size},)",
+            remedy="give one for each point, or leave them out",
+        )
+    deviation = deviations[points.places]
+    if not (np.isfinite(deviation) & (deviation > 0)).all():
+        raise CellpipeError(
+            "a standard deviation that is not above zero",
+            expected="ohm, all > 0",
+            remedy="leave out the points without one",
+        )
+    return np.asarray(1 / deviation, np.float64)
