@@ -112,7 +112,8 @@ def test_a_key_that_stands_twice_is_refused() -> None:
         "cell_id": ["a", "a"], "spectrum": [1, 1], "circuit": ["R0", "R0"], "element": ["R0", "R0"],
         "parameter": ["R", "R"], "value": [1.0, 2.0], "standard_error": [0.1, 0.1],
         "precision": [0.1, 0.1], "unit": ["ohm", "ohm"], "identifiable": [True, True],
-    })  # fmt: skip
+        "constraint": [None, None],
+    }, schema_overrides={"constraint": pl.String})  # fmt: skip
     with pytest.raises(ContractError, match="unique"):
         contracts.validate("circuit_fits", fits)
 

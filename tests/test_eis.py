@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from cellpipe.analyses import circuit_fits, resistance_growth
+from cellpipe.analyses import circuit_fits, relaxation_times, resistance_growth
 from cellpipe.cli.main import main
 from cellpipe.core import contracts
 from cellpipe.core.errors import CellpipeError, NoDataError
@@ -298,3 +298,172 @@ def test_the_age_moves_the_origin_of_time() -> None:
     ]
     assert rates == sorted(rates)  # the same growth in a smaller difference of roots
     assert rates[0] < rates[2]
+
+
+SINGLE = SAMPLE / "biologic_mpr" / "SSB-01_03_PEIS_C01.mpr"
+
+
+def words(capsys: pytest.CaptureFixture[str]) -> str:
+    return " ".join(capsys.readouterr().out.split())
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines()))
+
+
+def test_a_circuit_may_be_written_as_others_write_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["eis", str(SINGLE), "--circuit", "R(RQ)(RQ)Q"]) == 0
+    assert "1 spectrum, R0-p(R1,CPE1)-p(R2,CPE2)-CPE3" in words(capsys)
+    assert main(["eis", str(SINGLE), "--circuit", "R0-R1/C1"]) == 2
+    assert "either may bind first" in capsys.readouterr().err
+
+
+def test_a_parameter_is_fixed_on_the_command_line_and_has_no_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--circuit", "R(RQ)(RQ)Q", "--parameter", "R0=15.9", "--parameter", "0.5<n1<0.9"]
+    assert main(["eis", str(SINGLE), *options, "--out", str(tmp_path)]) == 0
+    shown = words(capsys)
+    assert "│ R0 │ R │ 15.9 │ – │ – │ ohm │ fixed │" in shown
+    assert "0.5 to 0.9" in shown
+    table = rows_of(tmp_path / f"{SINGLE.name}.circuit_fits.csv")
+    fixed = next(row for row in table if row["element"] == "R0")
+    assert fixed["constraint"] == "fixed"
+    assert fixed["standard_error"] == fixed["precision"] == ""
+    assert fixed["identifiable"] == "false"
+    page = (tmp_path / f"{SINGLE.name}.eis.html").read_text(encoding="utf-8")
+    assert "Prescribed" in page
+
+
+def test_an_interface_that_was_fixed_is_no_measurement_and_does_not_grow(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = SAMPLE / "biologic_mpr" / "SSB-01_05_PEIS_C01.mpr"
+    options = ["--circuit", "R(RQ)(RQ)Q", "--parameter", "R2=30", "--age", "1"]
+    assert main(["eis", str(file), *options, "--out", str(tmp_path)]) == 0
+    shown = words(capsys)
+    assert "30.00 fixed" in shown
+    assert "the resistance of arc 2 was fixed and not measured" in shown
+    assert "Arc 2, for a cell" not in shown
+    assert "Interfacial resistance, for a cell" not in shown
+    for row in rows_of(tmp_path / f"{file.name}.interfacial_resistance.csv"):
+        assert row["interfacial_resistance_standard_error_ohm"] == ""
+        assert row["identifiable"] == "false"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--circuit", "R(RQ)Q", "--parameter", "R9=5"], "one of R0 (ohm), R1 (ohm), CPE1_Q"),
+        (["--circuit", "R(RQ)Q", "--parameter", "R0"], "a value (R0=5), bounds"),
+        (["--parameter", "R0=5"], "--parameter without --circuit"),
+        (["--circuit", "R(RQ)Q", "--circuit", "R0-p(R1,CPE1)-CPE2"], "two circuits or more"),
+        (["--circuit", "R(RQ)Q", "--circuit", "RC", "--parameter", "R0=5"], "R1 (ohm), C1 (F)"),
+    ],
+)
+def test_what_can_not_be_prescribed_or_compared_says_what_can(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["eis", str(SINGLE), *arguments]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_two_circuits_are_compared_and_a_sentence_says_which_describes_the_data(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--circuit", "R(RQ)Q", "--circuit", "R(RQ)(RQ)Q", "--out", str(tmp_path)]
+    assert main(["eis", str(SINGLE), *options]) == 0
+    shown = words(capsys)
+    assert "R0-p(R1,CPE1)-p(R2,CPE2)-CPE3 describes the data better than" in shown
+    assert "R0-p(R1,CPE1)-CPE2 does not describe the data." in shown
+    table = rows_of(tmp_path / f"{SINGLE.name}.circuit_comparison.csv")
+    assert [row["circuit"] for row in table] == [
+        "R0-p(R1,CPE1)-p(R2,CPE2)-CPE3", "R0-p(R1,CPE1)-CPE2"
+    ]  # fmt: skip
+    assert float(table[0]["chi_square"]) < float(table[1]["chi_square"])
+    for number, circuit in ((1, "R0-p(R1,CPE1)-CPE2"), (2, "R0-p(R1,CPE1)-p(R2,CPE2)-CPE3")):
+        fits = rows_of(tmp_path / f"circuit_{number}" / f"{SINGLE.name}.circuit_fits.csv")
+        assert {row["circuit"] for row in fits} == {circuit}
+
+
+def test_the_parameters_are_written_wide_as_well(tmp_path: Path) -> None:
+    file = SAMPLE / "biologic_mpr" / "SSB-01_05_PEIS_C01.mpr"
+    assert main(["eis", str(file), "--out", str(tmp_path)]) == 0
+    long = rows_of(tmp_path / f"{file.name}.circuit_fits.csv")
+    wide = rows_of(tmp_path / f"{file.name}.circuit_fits_wide.csv")
+    assert len(wide) == 12
+    for row in long:
+        several = row["element"].startswith("CPE")
+        name = f"{row['element']}_{row['parameter']}" if several else row["element"]
+        unit = {"ohm": " (Ω)", "ohm^-1 s^n": " (Ω⁻¹ sⁿ)", "1": ""}[row["unit"]]
+        of = wide[int(row["spectrum"]) - 1]
+        assert of[f"{name}{unit}"] == row["value"]
+        assert of[f"{name}, standard error{unit}"] == row["standard_error"]
+        assert of[f"{name}, determined"] == row["identifiable"]
+
+
+def test_a_symmetric_cell_gives_half_of_each_interface_and_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--area", "0.5", "--out", str(tmp_path)]
+    assert main(["eis", str(SINGLE), *options, "--symmetric"]) == 0
+    assert "two equal electrodes in series" in words(capsys)
+    half = rows_of(tmp_path / f"{SINGLE.name}.impedance_arcs.csv")
+    total = rows_of(tmp_path / f"{SINGLE.name}.interfacial_resistance.csv")[0]
+    assert main(["eis", str(SINGLE), *options]) == 0
+    assert "One electrode" not in words(capsys)
+    whole = rows_of(tmp_path / f"{SINGLE.name}.impedance_arcs.csv")
+    for one, cell in zip(half, whole, strict=True):
+        assert one["resistance_ohm"] == cell["resistance_ohm"]  # the cell's is what was measured
+        assert cell["electrode_resistance_ohm"] == ""
+        r, c = float(cell["resistance_ohm"]), float(cell["capacitance_farad"])
+        if cell["process"] != "interphase":
+            assert one["electrode_resistance_ohm"] == ""
+            assert float(one["areal_resistance_ohm_cm2"]) == pytest.approx(0.5 * r)
+            continue
+        assert float(one["electrode_resistance_ohm"]) == pytest.approx(r / 2)
+        assert float(one["areal_resistance_ohm_cm2"]) == pytest.approx(0.5 * r / 2)
+        assert float(one["electrode_capacitance_farad"]) == pytest.approx(2 * c)
+        assert float(one["capacitance_farad_per_cm2"]) == pytest.approx(2 * c / 0.5)
+    assert float(total["electrode_interfacial_resistance_ohm"]) == pytest.approx(
+        float(total["interfacial_resistance_ohm"]) / 2
+    )
+
+
+def test_the_relaxation_times_are_tables_beside_the_page_and_their_peaks_on_it(
+    tmp_path: Path,
+) -> None:
+    assert main(["eis", str(SINGLE), "--out", str(tmp_path)]) == 0
+    page = (tmp_path / f"{SINGLE.name}.eis.html").read_text(encoding="utf-8")
+    assert "<h2>Peaks of the relaxation times</h2>" in page
+    times = rows_of(tmp_path / f"{SINGLE.name}.relaxation_times.csv")
+    peaks = rows_of(tmp_path / f"{SINGLE.name}.relaxation_peaks.csv")
+    arcs = rows_of(tmp_path / f"{SINGLE.name}.impedance_arcs.csv")
+    assert len(times) > 50
+    interphase = next(arc for arc in arcs if arc["process"] == "interphase")
+    nearest = min(
+        peaks,
+        key=lambda peak: abs(
+            np.log(float(peak["time_constant_second"]) / float(interphase["time_constant_second"]))
+        ),
+    )
+    error = float(nearest["resistance_standard_error_ohm"])
+    difference = float(nearest["resistance_ohm"]) - float(interphase["resistance_ohm"])
+    assert abs(difference) < 3 * error
+
+
+def test_a_spectrum_with_a_reversed_sign_has_the_relaxation_times_of_the_right_one() -> None:
+    tables = made_cell([30.0])
+    turned = tables["impedance"].with_columns(-pl.col("imaginary_impedance_ohm"))
+    right, reversed_sign = (
+        relaxation_times.ANALYSIS.compute(Cell("A"), {"impedance": impedance})[0].table
+        for impedance in (tables["impedance"], turned)
+    )
+    assert right.equals(reversed_sign)
+    assert contracts.validate("relaxation_times", right).height > 50
+
+
+def test_a_spectrum_of_too_few_points_has_no_relaxation_times() -> None:
+    short = made_cell([30.0])["impedance"].head(9)
+    results = relaxation_times.ANALYSIS.compute(Cell("A"), {"impedance": short})
+    assert [result.table.height for result in results] == [0, 0]

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from cellpipe.core.errors import CellpipeError
     from cellpipe.core.model import Analysis, Cell, Finding, Measurement, RawFile, Recording, Result
     from cellpipe.formats import Format, Sample, Statement, parts, read
+    from cellpipe.numerics.impedance.circuit_comparison import CircuitComparison, compare_circuits
     from cellpipe.numerics.impedance.fit import ImpedanceFit, fit_impedance
+    from cellpipe.numerics.impedance.parameter_table import widen_parameters
+    from cellpipe.numerics.impedance.relaxation_times import RelaxationTimes, relaxation_times
     from cellpipe.numerics.impedance.series import ImpedanceSeries, fit_impedance_series
     from cellpipe.pipeline.run import process
     from cellpipe.pipeline.summary import Summary
@@ -31,6 +34,7 @@ __all__ = [
     "Analysis",
     "Cell",
     "CellpipeError",
+    "CircuitComparison",
     "Finding",
     "Format",
     "ImpedanceFit",
@@ -38,22 +42,28 @@ __all__ = [
     "Measurement",
     "RawFile",
     "Recording",
+    "RelaxationTimes",
     "Result",
     "Results",
     "Sample",
     "Statement",
     "Summary",
+    "compare_circuits",
     "fit_impedance",
     "fit_impedance_series",
     "open_results",
     "parts",
     "process",
     "read",
+    "relaxation_times",
     "results_of",
+    "widen_parameters",
 ]
 
 _HOMES = {
     "Analysis": "core.model",
+    "CircuitComparison": "numerics.impedance.circuit_comparison",
+    "compare_circuits": "numerics.impedance.circuit_comparison",
     "ImpedanceFit": "numerics.impedance.fit",
     "ImpedanceSeries": "numerics.impedance.series",
     "Summary": "pipeline.summary",
@@ -74,6 +84,9 @@ _HOMES = {
     "fit_impedance_series": "numerics.impedance.series",
     "process": "pipeline.run",
     "read": "formats",
+    "RelaxationTimes": "numerics.impedance.relaxation_times",
+    "relaxation_times": "numerics.impedance.relaxation_times",
+    "widen_parameters": "numerics.impedance.parameter_table",
     "results_of": "analyses",
 }
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from cellpipe.analyses import ANALYSES, resistance_growth
+from cellpipe.analyses import ANALYSES, relaxation_times, resistance_growth
 from cellpipe.baselines import table1
 from cellpipe.core import contracts
 from cellpipe.core.model import Cell
@@ -89,6 +89,7 @@ def made(
         {"interfacial_resistance": growth, "impedance_arcs": _arcs(cell, growth), "cycles": paired},
     )
     profiles, differential = _curves(cell, halves)
+    times, peaks = relaxation_times.ANALYSIS.compute(cell, {"impedance": points})
     frames = {
         "half_cycles": halves,
         "cycles": paired,
@@ -101,6 +102,8 @@ def made(
         "resistance_growth": laws.table,
         "interface_changes": contracts.empty_table("interface_changes"),
         "activation_energies": contracts.empty_table("activation_energies"),
+        "relaxation_times": times.table,
+        "relaxation_peaks": peaks.table,
         "impedance": points,
         "baselines": table1(),
         "baseline_comparison": _comparison(cell, paired, halves, _summary(cell, paired, growth)),

@@ -63,8 +63,10 @@ def table_faults(lab: Lab, table: Table, cell_id: str | None) -> Iterator[str]:
     if place is None:
         yield f"the table {table.caption!r} is not in the vocabulary"
         return
-    form = {"rows": _rows, "records": _records, "columns": _columns, "matrix": _matrix,
-            "curve": _rows, "group": _rows, "values": _values}[place.form]  # fmt: skip
+    form = {
+        "rows": _rows, "records": _records, "columns": _columns, "matrix": _matrix, "wide": _wide,
+        "curve": _rows, "group": _rows, "values": _values,
+    }[place.form]  # fmt: skip
     for fault in form(lab, table, place, cell_id):
         yield f"{table.caption}: {fault}"
 
@@ -183,6 +185,38 @@ def _record(
             fault = str(error)
         if fault:
             yield f"{label}: {fault}"
+
+
+_PART = {
+    "": "value", ", standard error": "standard_error", ", of that noise": "precision",
+    ", determined": "identifiable",
+}  # fmt: skip
+_SIGNS = {"ohm": "Ω", "ohm^-1 s^n": "Ω⁻¹ sⁿ", "ohm s^-1/2": "Ω s^-½", "1": None}
+_WIDE = re.compile(rf"([A-Za-z]+\d*)(?:_(\w+))?({'|'.join(_PART)})(?: \((.*)\))?")
+
+
+def _wide(lab: Lab, table: Table, place: Place, cell_id: str | None) -> Iterator[str]:
+    """Hold a row a spectrum, with a column for each part of each parameter, against the fits."""
+    for shown in table.rows:
+        own = lab.rows(place.table, cell_id=cell_id, spectrum=int(shown["Spectrum"]))
+        if {shown["Circuit"]} != {row["circuit"] for row in own}:
+            yield f"spectrum {shown['Spectrum']} is said to be fitted with {shown['Circuit']}"
+        missing = {(row["element"], row["parameter"]) for row in own}
+        for head in [head for head in shown if head not in {"Spectrum", "Circuit"}]:
+            match = _WIDE.fullmatch(head)
+            rows = [row for row in own if match and row["element"] == match[1]
+                    and match[2] in {None, row["parameter"]}]  # fmt: skip
+            if match is None or (len(rows) != 1 and shown[head] is not None):
+                yield f"{head!r} names no parameter"
+                continue
+            for row in rows:
+                missing.discard((row["element"], row["parameter"]))
+                stored = row[_PART[match[3]]]
+                unit = None if match[3] == ", determined" else _SIGNS[row["unit"]]
+                if match[4] != unit or not agree(shown[head], stored):
+                    yield f"{head!r}: shown is {shown[head]!r}, stored is {stored!r} {unit}"
+        if missing:
+            yield f"not shown: {sorted(missing)}"
 
 
 def _columns(lab: Lab, table: Table, place: Place, _: str | None) -> Iterator[str]:

@@ -20,6 +20,7 @@ from shown_words import (
     GROWTH,
     INDEX,
     MISSING,
+    RELAXATION,
     REPLICATES,
     RESISTANCE,
     REVIEW,
@@ -34,7 +35,8 @@ class Place:
 
     ``keys`` are templates by head that lead to the row of ``table``. ``form``: ``rows`` (a row of
     the table each), ``records`` (one row, a number a line), ``columns`` (records, a cell a column),
-    ``matrix`` (a row of the table in each field), ``curve`` (the points of a half cycle in order).
+    ``matrix`` (a row of the table in each field), ``wide`` (a parameter of a fit in each field),
+    ``curve`` (the points of a half cycle in order).
     """
 
     table: str
@@ -46,6 +48,7 @@ class Place:
 
 _BY_ARC = {"Spectrum": "{spectrum}", "Arc": "{arc}"}
 _BY_PARAMETER = {"Spectrum": "{spectrum}", "Element": "{element}", "Parameter": "{parameter}"}
+_BY_PEAK = {"Spectrum": "{spectrum}", "Peak": "{peak}"}
 _BY_ROW = {"Cell": "{cell_id}", "From": "{source}, row {row}", "Row": "{row}"}
 PLACES: dict[str, Place] = {
     "Cycles": Place("cycles", CYCLES, {"Cycle": "{cycle}"}),
@@ -57,6 +60,11 @@ PLACES: dict[str, Place] = {
     ),
     "Impedance fits": Place("circuit_fits", FITS, _BY_PARAMETER),
     "Fits": Place("circuit_fits", FITS, _BY_PARAMETER),
+    "Parameters": Place("circuit_fits", {}, form="wide"),
+    "Peaks of the relaxation times": Place("relaxation_peaks", RELAXATION, _BY_PEAK),
+    "Relaxation peaks": Place("relaxation_peaks", RELAXATION, _BY_PEAK),
+    "Relaxation times": Place("relaxation_times", RELAXATION,
+                              {"Spectrum": "{spectrum}", "Point": "{point}"}),
     "Resistance": Place("interfacial_resistance", RESISTANCE, {"Spectrum": "{spectrum}"}),
     "Growth": Place("resistance_growth", GROWTH, {"State": "{state}", "Arc": "{arc}"}),
     "EIS": Place("impedance", EIS, {"Spectrum": "{spectrum}",

@@ -55,6 +55,10 @@ def _compared_cells(lab: Lab, _: str | None) -> int:
     return len({row["cell_id"] for row in _with_retention(lab)})
 
 
+def _fitted_spectra(lab: Lab, cell_id: str | None) -> int:
+    return len({row["spectrum"] for row in lab.rows("circuit_fits", cell_id=cell_id)})
+
+
 ROWS: Mapping[str, Mapping[str, Count]] = {
     "page of a cell": {
         "Key numbers": lambda *_: 7,
@@ -62,6 +66,7 @@ ROWS: Mapping[str, Mapping[str, Count]] = {
         "Changes of the interfaces": _all_of("interface_changes"),
         "Arcs of the impedance spectra": _all_of("impedance_arcs"),
         "Impedance fits": _all_of("circuit_fits"),
+        "Peaks of the relaxation times": _all_of("relaxation_peaks"),
         "Beside published cells": _all_of("baseline_comparison", times=2),  # words, numbers
         "Where these numbers come from": _all_of("files"),
     },
@@ -72,6 +77,9 @@ ROWS: Mapping[str, Mapping[str, Count]] = {
         "Growth": _all_of("resistance_growth"),
         "Arcs": _all_of("impedance_arcs"),
         "Fits": _all_of("circuit_fits"),
+        "Parameters": _fitted_spectra,
+        "Relaxation peaks": _all_of("relaxation_peaks"),
+        "Relaxation times": _all_of("relaxation_times"),
         "Baselines": _all_of("baseline_comparison"),
         "Findings": _all_of("findings"),
         "Provenance": _all_of("files"),

@@ -127,6 +127,19 @@ ENERGIES: dict[str, Meaning] = {
     "Coldest slope (eV)": "coldest_slope_ev",
     "Hottest slope (eV)": "hottest_slope_ev",
 }
+RELAXATION: dict[str, Meaning] = {
+    "Spectrum": "spectrum",
+    "Peak": "peak",
+    "Point": "point",
+    "τ (s)": "time_constant_second",
+    "Frequency (Hz)": "frequency_hertz",
+    "γ (Ω)": "distribution_ohm",
+    "R (Ω)": "resistance_ohm",
+    "Standard error (Ω)": "resistance_standard_error_ohm",
+    "C (F)": "capacitance_farad",
+    "Stands alone": "stands_alone",
+    "Relative residual": "relative_residual",
+}
 RESISTANCE: dict[str, Meaning] = {
     **_SPECTRUM,
     "Cycles begun": "cycle",

@@ -36,6 +36,7 @@ FIGURES = {
 }  # fmt: skip
 GRIDS = {
     "cycle_grid": "The table of cycles", "arc_grid": "The table of arcs",
+    "peak_grid": "The table of relaxation times&#39; peaks",
     "fit_grid": "The table of fits", "sheet_grid": "The cell sheet&#39;s row",
     "file_grid": "The table of files",
 }  # fmt: skip
@@ -43,6 +44,8 @@ SHEETS = {
     "cycle_columns": "Cycles", "profile_columns": "Profiles", "curve_columns": "dQdV",
     "spectrum_columns": "EIS", "resistance_columns": "Resistance", "growth_columns": "Growth",
     "arc_columns": "Arcs", "fit_columns": "Fits", "baseline_columns": "Baselines",
+    "parameter_columns": "Parameters", "peak_columns": "Relaxation peaks",
+    "relaxation_columns": "Relaxation times",
     "finding_columns": "Findings", "file_columns": "Provenance", "write_summary": "Summary",
 }  # fmt: skip
 CHARTS = {

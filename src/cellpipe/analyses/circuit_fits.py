@@ -41,6 +41,7 @@ from cellpipe.core.errors import CellpipeError
 from cellpipe.core.model import Analysis, Cell, Finding, Result, Tables
 from cellpipe.numerics.impedance.circuit_choice import choose_circuit
 from cellpipe.numerics.impedance.circuits import parse_circuit
+from cellpipe.numerics.impedance.constraints import Prescribed
 from cellpipe.numerics.impedance.fit import MISFIT, NOISY, ImpedanceFit, turn_sign
 from cellpipe.numerics.impedance.kramers_kronig import VIOLATED
 from cellpipe.numerics.impedance.odd_spectra import find_odd_spectra
@@ -99,7 +100,9 @@ def _clean_spectra(impedance: pl.DataFrame, fewest: int) -> Iterator[_Spectrum]:
         )  # fmt: skip
 
 
-def fit_spectra(cell: Cell, tables: Tables, circuit: str | None = None) -> tuple[Result, ...]:
+def fit_spectra(
+    cell: Cell, tables: Tables, circuit: str | None = None, parameters: Prescribed | None = None
+) -> tuple[Result, ...]:
     """Fit all spectra of a cell with a given circuit or the best supported one.
 
     Parameters
@@ -111,11 +114,14 @@ def fit_spectra(cell: Cell, tables: Tables, circuit: str | None = None) -> tuple
         the cell, ``cycles``, and ``half_cycles`` if there are any.
     circuit
         The circuit in impedance.py's syntax; by default it is chosen.
+    parameters
+        What is prescribed of its parameters, as for :func:`cellpipe.fit_impedance`.
 
     Raises
     ------
     CellpipeError
-        If the circuit string is invalid, or a spectrum has too few frequencies for it.
+        If the circuit string is invalid, a spectrum has too few frequencies for it, or what is
+        prescribed can't be met.
 
     """
     fewest = _fewest(circuit)
@@ -123,9 +129,9 @@ def fit_spectra(cell: Cell, tables: Tables, circuit: str | None = None) -> tuple
     half_cycles = tables.get("half_cycles", empty_table("half_cycles"))
     groups, charge = find_groups(cell, [spectrum.row for spectrum in spectra], half_cycles)
     odd = _find_odd(spectra, groups)
-    fits = _fit_by_series(cell, spectra, groups, odd, circuit)
+    fits = _fit_by_series(cell, spectra, groups, odd, circuit, parameters)
     table: list[dict[str, object]] = []
-    parameters: list[dict[str, object]] = []
+    values: list[dict[str, object]] = []
     arcs: list[dict[str, object]] = []
     for place, spectrum in enumerate(spectra):
         cycles_before = _count_cycles_before(tables["cycles"], spectrum.row["unix_time_second"])
@@ -139,7 +145,7 @@ def fit_spectra(cell: Cell, tables: Tables, circuit: str | None = None) -> tuple
         }  # fmt: skip
         if spectrum.number in fits:
             fit, processes, single = fits[spectrum.number]
-            parameters += circuit_fit_rows(cell, spectrum.number, fit)
+            values += circuit_fit_rows(cell, spectrum.number, fit)
             arcs += arc_rows(cell, spectrum.number, fit, processes)
             row |= resistance_row(cell, fit, processes)
             if spectrum.sign_turned:
@@ -156,7 +162,7 @@ def fit_spectra(cell: Cell, tables: Tables, circuit: str | None = None) -> tuple
     )  # fmt: skip
     changes = list(interface_change_rows(cell, frame, fits))
     return (
-        Result("circuit_fits", _build_table(parameters, "circuit_fits")),
+        Result("circuit_fits", _build_table(values, "circuit_fits")),
         Result("impedance_arcs", _build_table(arcs, "impedance_arcs")),
         Result("interface_changes", _build_table(changes, "interface_changes")),
         Result("interfacial_resistance", frame, found),
@@ -186,6 +192,7 @@ def _fit_by_series(
     groups: SpectrumGroups,
     odd: dict[int, str],
     circuit: str | None,
+    parameters: Prescribed | None = None,
 ) -> Fits:
     """Fit all spectra, those of one series jointly; return fits and the process of each arc."""
     usable = [(s, int(of)) for s, of in zip(spectra, groups.series, strict=True) if s.points]
@@ -201,8 +208,9 @@ def _fit_by_series(
         group = [(s, s.points) for s, of in usable if of == number and s.points is not None]
         series = fit_impedance_series(
             [p.frequency for _, p in group], [p.impedance for _, p in group], text,
-            _clock_times([s for s, _ in group]), area_cm2=cell.area_cm2,
-            odd={at: odd[s.number] for at, (s, _) in enumerate(group) if s.number in odd},
+            _clock_times([s for s, _ in group]), parameters=parameters,
+            area_cm2=cell.area_cm2,
+            robust={at: odd[s.number] for at, (s, _) in enumerate(group) if s.number in odd},
         )  # fmt: skip
         for (spectrum, _), fit, theta in zip(group, series.fits, series.single, strict=True):
             single = single_resistance(cell, fit, theta)

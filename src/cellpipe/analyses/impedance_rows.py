@@ -35,12 +35,14 @@ def circuit_fit_rows(cell: Cell, number: int, fit: ImpedanceFit) -> list[Row]:
         fit.fit.identifiable, strict=True,
     )  # fmt: skip
     precisions = fit.precisions
+    given = {} if fit.constraints is None else fit.constraints
     return [
         {
             "cell_id": cell.cell_id, "spectrum": number, "circuit": circuit.text,
             "element": element, "parameter": parameter, "value": float(value),
             "standard_error": float(error), "precision": precisions[name],
             "unit": described.unit, "identifiable": bool(known),
+            "constraint": str(given[name]) if name in given else None,
         }
         for (element, parameter), described, name, value, error, known in columns
     ]  # fmt: skip
@@ -53,15 +55,19 @@ def arc_rows(cell: Cell, number: int, fit: ImpedanceFit, processes: list[str]) -
     rows: list[Row] = []
     for arc, process in zip(fit.arcs, processes, strict=True):
         error = arc.capacitance_error / math.log(10)
-        sides = 2 if cell.configuration == "symmetric" and process in INTERFACE else 1
+        halved = cell.configuration == "symmetric" and process in INTERFACE
+        sides = 2 if halved else 1
+        known = arc.resistance_error > 0  # a fixed resistance has no error
         rows.append({
             "cell_id": cell.cell_id, "spectrum": number, "arc": arc.name, "process": process,
             "process_probability": 1.0 if process == TAIL else process_probabilities(
                 arc.capacitance, area, error, arc.time_constant
             )[process],
             "resistance_ohm": arc.resistance,
-            "resistance_standard_error_ohm": arc.resistance_error,
-            "resistance_precision_ohm": share * arc.resistance_error,
+            "resistance_standard_error_ohm": arc.resistance_error if known else None,
+            "resistance_precision_ohm": share * arc.resistance_error if known else None,
+            "electrode_resistance_ohm": arc.resistance / 2 if halved else None,
+            "electrode_capacitance_farad": 2 * arc.capacitance if halved else None,
             "areal_resistance_ohm_cm2": None if area is None else arc.resistance * area / sides,
             "time_constant_second": arc.time_constant, "exponent": arc.exponent,
             "capacitance_farad": arc.capacitance,
@@ -97,6 +103,9 @@ def resistance_row(cell: Cell, fit: ImpedanceFit, processes: list[str]) -> Row:
         "areal_interfacial_resistance_ohm_cm2": None
         if total is None
         else areal_resistance(cell, total),
+        "electrode_interfacial_resistance_ohm": total / 2
+        if total is not None and cell.configuration == "symmetric"
+        else None,
         "interfacial_resistance_remark": remark,
         "series_resistance_ohm": series or 0.0,
         "series_resistance_standard_error_ohm": series_error,
@@ -129,6 +138,16 @@ def _open_arcs(fit: ImpedanceFit, processes: list[str]) -> list[str]:
     ]
 
 
+def _fixed_arcs(fit: ImpedanceFit, processes: list[str]) -> list[str]:
+    """Return the arcs of an interface whose resistance was prescribed."""
+    limits = fit.fit.limits
+    return [
+        arc.name
+        for arc, process in zip(fit.fit.form.arcs, processes, strict=True)
+        if process in INTERFACE and limits is not None and limits.fixed[arc.user[0]]
+    ]
+
+
 def _resistance_remark(
     fit: ImpedanceFit, processes: list[str], total: float | None, error: float | None
 ) -> str | None:
@@ -138,6 +157,9 @@ def _resistance_remark(
         if slow:
             return f"no arc of an interface: arc {', '.join(slow)} is diffusion or a tail"
         return "no arc of an interface"
+    fixed = _fixed_arcs(fit, processes)
+    if fixed:
+        return f"the resistance of arc {', '.join(fixed)} was fixed and not measured"
     still_open = _open_arcs(fit, processes)
     if still_open:
         return f"arc {', '.join(still_open)} does not close within the measured frequencies"

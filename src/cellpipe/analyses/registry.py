@@ -15,6 +15,7 @@ from cellpipe.analyses import (
     curves,
     cycles,
     half_cycles,
+    relaxation_times,
     resistance_growth,
 )
 from cellpipe.analyses.outside import load_analysis
@@ -28,6 +29,7 @@ ANALYSES: tuple[Analysis, ...] = (
     circuit_fits.ANALYSIS,
     resistance_growth.ANALYSIS,
     activation_energies.ANALYSIS,
+    relaxation_times.ANALYSIS,
     cells.ANALYSIS,
     comparison.ANALYSIS,
 )

@@ -125,8 +125,8 @@ def _growth_row(
     cycles = points["cycle"]
     if not cycles.null_count() and cycles[-1] > cycles[0]:
         row["growth_per_cycle_ohm"] = (last - first) / (cycles[-1] - cycles[0])
-    if start is None:
-        return row, None
+    if start is None or points["error"].null_count() == points.height:
+        return row, None  # without an error, as of a resistance that was fixed, nothing is tested
     time = points["unix_time_second"].to_numpy() - start
     root = np.sqrt(np.maximum(time, 0) / _HOUR)
     if root[-1] > root[0]:

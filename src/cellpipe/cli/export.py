@@ -39,9 +39,10 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     export = commands.add_parser(
         "export", help="write figures, tables, a PDF, an .eln archive or BDF files of cells",
         description="Write what cells have given as files: figures (SVG and PNG at the column "
-        "widths of journals, each with the data behind it as .csv), tables (.csv in long format), "
-        "pdf (the page, printed by the browser of this machine), eln (an archive that electronic "
-        "lab notebooks import), bdf (the records in the Battery Data Format).",
+        "widths of journals, each with the data behind it as .csv), tables (.csv in long format, "
+        "the parameters of circuits also wide), pdf (the page, printed by the browser of this "
+        "machine), eln (an archive that electronic lab notebooks import), bdf (the records in the "
+        "Battery Data Format).",
         epilog="example:  cellpipe export figures D:\\results SSB-01",
     )  # fmt: skip
     export.add_argument("what", choices=KINDS, metavar="WHAT", help=", ".join(KINDS))
@@ -189,11 +190,16 @@ def _figure_files(stored: StoredCell, _: argparse.Namespace) -> Files:
 
 
 def _table_files(stored: StoredCell, _: argparse.Namespace) -> Files:
+    from cellpipe.numerics.impedance.parameter_table import wide_headers, widen_parameters
     from cellpipe.report.long_tables import long_csv
 
     for name in sorted(stored.tables):
         if stored.tables[name].height:
             yield f"tables/{name}.csv", long_csv(stored.tables[name])
+    fits = stored.tables["circuit_fits"]
+    if fits.height:
+        wide = widen_parameters(fits).rename(wide_headers(fits))
+        yield "tables/circuit_fits_wide.csv", long_csv(wide)
 
 
 def _pdf_files(stored: StoredCell, _: argparse.Namespace) -> Files:

@@ -8,6 +8,12 @@ from pathlib import Path
 
 from cellpipe.cli.options import open_error
 
+_EIS_EXAMPLES = """examples:
+  cellpipe eis SSB-01_05_PEIS_C01.mpr --area 0.785 --out fits
+  cellpipe eis FILE --circuit "R(RQ)(RQ)W" --parameter "R0=5" --parameter "n1<0.9"
+  cellpipe eis FILE --circuit "R(RQ)W" --circuit "R(Q(RW))"
+"""
+
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Describe the commands to the command line."""
@@ -33,15 +39,25 @@ def _add_eis(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     eis = commands.add_parser(
         "eis", help="fit the impedance spectra of one file",
         description="Fit the impedance spectra of one file, all together and without start values, "
-        "and show resistances, capacitances and what to bear in mind. With --out, write a page "
-        "with all figures and the tables as .csv.",
-        epilog="example:  cellpipe eis SSB-01_05_PEIS_C01.mpr --area 0.785 --out fits",
+        "and show resistances, capacitances and what to bear in mind. With --circuit twice or "
+        "more, compare circuits. With --out, write a page with all figures and the tables as .csv.",
+        epilog=_EIS_EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     eis.set_defaults(run=_run_eis)
     eis.add_argument("file", type=Path, metavar="FILE", help="a raw file with impedance spectra")
     eis.add_argument(
-        "--circuit", metavar="CIRCUIT",
-        help='circuit, as "R0-p(R1,CPE1)-p(R2,CPE2)-W1"; without it, it is chosen',
+        "--circuit", metavar="CIRCUIT", action="append", default=[],
+        help='circuit, as "R0-p(R1,CPE1)-p(R2,CPE2)-W1", "R(RQ)(RQ)W" or "R1+Q2/R2+W3"; without '
+        "it, it is chosen; two or more are compared",
+    )  # fmt: skip
+    eis.add_argument(
+        "--parameter", metavar="WHAT", action="append", default=[],
+        help='fix, bound or tie a parameter of the circuit: "R0=5", "0.6<CPE1_n<0.95", '
+        '"CPE2_n=CPE1_n", "R2=2*R1"; may be given several times',
+    )  # fmt: skip
+    eis.add_argument(
+        "--symmetric", action="store_true",
+        help="two equal electrodes: give half of each interface, for one electrode",
     )  # fmt: skip
     eis.add_argument("--area", type=_parse_number, metavar="CM2", help="electrode area in cm²")
     eis.add_argument(
@@ -79,9 +95,34 @@ def _parse_number(text: str) -> float:
 
 
 def _run_eis(options: argparse.Namespace) -> int:
-    from cellpipe.cli.show_eis import show_eis
+    from cellpipe.cli.show_eis import show_comparison, show_eis
+    from cellpipe.pipeline.single_file import compare_file, fit_file, write_comparison, write_eis
+
+    _check_eis(options)
+    given = {
+        "parameters": options.parameter, "area_cm2": options.area, "age_hour": options.age,
+        "symmetric": options.symmetric, "columns": options.columns,
+    }  # fmt: skip
+    try:
+        if len(options.circuit) > 1:
+            compared = compare_file(options.file, options.circuit, **given)
+            show_comparison(compared)
+            if options.out is not None:
+                for page in write_comparison(compared, options.out):
+                    print(f"Open {page}")
+            return 0
+        fitted = fit_file(options.file, circuit=next(iter(options.circuit), None), **given)
+    except OSError as error:
+        raise open_error(options.file, error) from error
+    show_eis(fitted)
+    if options.out is not None:
+        print(f"Open {write_eis(fitted, options.out)}")
+    return 0
+
+
+def _check_eis(options: argparse.Namespace) -> None:
+    """Refuse numbers that are none, and a constraint on a circuit that is not known yet."""
     from cellpipe.core.errors import CellpipeError
-    from cellpipe.pipeline.single_file import fit_file, write_eis
 
     if options.area is not None and not options.area > 0:
         raise CellpipeError(
@@ -93,17 +134,12 @@ def _run_eis(options: argparse.Namespace) -> int:
         raise CellpipeError(
             f"an age of {options.age} h", expected="zero or more", remedy="correct --age"
         )
-    try:
-        fitted = fit_file(
-            options.file, circuit=options.circuit, area_cm2=options.area, age_hour=options.age,
-            columns=options.columns,
-        )  # fmt: skip
-    except OSError as error:
-        raise open_error(options.file, error) from error
-    show_eis(fitted)
-    if options.out is not None:
-        print(f"Open {write_eis(fitted, options.out)}")
-    return 0
+    if options.parameter and not options.circuit:
+        raise CellpipeError(
+            "--parameter without --circuit",
+            expected="the circuit that the parameter is of",
+            remedy='name it: --circuit "R0-p(R1,CPE1)-W1"',
+        )
 
 
 def _show_baselines(options: argparse.Namespace) -> int:

@@ -35,7 +35,7 @@ _ABOVE_NOISE = 4.0
 _DIFFUSION_SECOND = 0.1
 _FAR_WORSE = 4.0  # in the sum of squares
 _AT_NOISE = 1.06  # residual over noise below which no more arcs are tried
-_STRONG_EVIDENCE = 6.0  # in the criterion: Kass, Raftery, doi 10.1080/01621459.1995.10476572
+STRONG_EVIDENCE = 6.0  # in the criterion: Kass, Raftery, doi 10.1080/01621459.1995.10476572
 
 
 def circuit_text(arcs: int, tail: str, *, inductive: bool = False) -> str:
@@ -103,7 +103,7 @@ def choose_circuit(frequencies: Sequence[Floats], impedances: Sequence[Complexes
     Spectra are ordered by falling frequency, Hz and ohm. Points rejected by the Kramers–Kronig test
     are ignored.
     """
-    pairs = [_valid_points(f, z) for f, z in zip(frequencies, impedances, strict=True)]
+    pairs = [valid_points(f, z) for f, z in zip(frequencies, impedances, strict=True)]
     leads = any(is_inductive(z) for _, z in pairs)
     spectra = [Spectrum(f, z, 1 / modulus(z)) for f, z in pairs]
     candidates = _fit_candidates(spectra, inductive=leads)
@@ -113,7 +113,7 @@ def choose_circuit(frequencies: Sequence[Floats], impedances: Sequence[Complexes
 def _fit_candidates(spectra: Sequence[Spectrum], *, inductive: bool) -> list[list[CircuitFit]]:
     """Fit every affordable candidate to every spectrum, simplest first."""
     shortest = min(len(spectrum.frequency) for spectrum in spectra)
-    noises = [_noise(spectrum.frequency, spectrum.impedance) for spectrum in spectra]
+    noises = [noise_level(spectrum.frequency, spectrum.impedance) for spectrum in spectra]
     out: list[list[CircuitFit]] = []
     smaller: dict[str, list[CircuitFit]] = {}
     for arcs in range(MOST_ARCS + 1):
@@ -144,7 +144,7 @@ def _is_at_noise(fit: CircuitFit, noise: float) -> bool:
     return square < (_AT_NOISE * noise) ** 2
 
 
-def _noise(frequency: Floats, impedance: Complexes) -> float:
+def noise_level(frequency: Floats, impedance: Complexes) -> float:
     """Return the noise of each part over |Z|; 0 if it is not known."""
     test = kramers_kronig(frequency, impedance)
     return test.noise if test is not None and test.valid else 0.0
@@ -170,7 +170,8 @@ def _affordable_circuits(texts: Sequence[str], frequencies: int) -> list[str]:
     return [text for text in texts if len(build_form(text).circuit.keys) <= frequencies]
 
 
-def _valid_points(frequency: Floats, impedance: Complexes) -> tuple[Floats, Complexes]:
+def valid_points(frequency: Floats, impedance: Complexes) -> tuple[Floats, Complexes]:
+    """Return a spectrum without the points that the Kramers–Kronig test rejects."""
     kept = valid_frequencies(frequency, impedance)
     test = kramers_kronig(frequency[kept], impedance[kept])
     if test is not None:
@@ -185,7 +186,7 @@ def _best_index(candidates: Sequence[Sequence[CircuitFit]]) -> int:
     """
     spectra = range(len(candidates[0]))
     counts = [
-        _effective_count(min((fits[i] for fits in candidates), key=lambda f: f.cost))
+        effective_count(min((fits[i] for fits in candidates), key=lambda f: f.cost))
         for i in spectra
     ]
     scores = [
@@ -206,7 +207,7 @@ def _best_index(candidates: Sequence[Sequence[CircuitFit]]) -> int:
     close = [
         place
         for place in plausible
-        if scores[place] < least + _STRONG_EVIDENCE
+        if scores[place] < least + STRONG_EVIDENCE
         and all(fit.is_determined.all() for fit in candidates[place])
     ]
     return min(close or plausible, key=lambda place: scores[place])
@@ -236,7 +237,7 @@ def _is_idle(fit: CircuitFit) -> bool:
     return bool(loose.any())
 
 
-def _effective_count(fit: CircuitFit) -> float:
+def effective_count(fit: CircuitFit) -> float:
     """Return the number of independent observations; misfit of a circuit correlates residuals.
 
     n (1 - r) / (1 + r), where r is the correlation of neighbouring residuals.

@@ -28,7 +28,9 @@ from cellpipe.numerics.impedance.circuit_forms import (
 from cellpipe.numerics.impedance.circuit_starts import added_starts, start_values
 from cellpipe.numerics.impedance.circuits import Circuit, evaluate_circuit
 from cellpipe.numerics.impedance.elements import Complexes, Floats
+from cellpipe.numerics.impedance.free_parameters import Limits
 from cellpipe.numerics.impedance.least_squares import Ints, minimise
+from cellpipe.numerics.impedance.spectra import describe_spectrum
 
 Booleans = NDArray[np.bool_]
 
@@ -51,7 +53,7 @@ def is_determined(value: float, error: float | None) -> bool:
     return error is not None and error < WORST_ERROR * value
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Spectrum:
     """A spectrum to fit: frequency (Hz), impedance (ohm), weights (1/ohm); shape (n,)."""
 
@@ -59,14 +61,19 @@ class Spectrum:
     impedance: Complexes
     weight: Floats
 
+    def __repr__(self) -> str:
+        """Return the numbers of frequencies and the ranges of frequency and modulus."""
+        return describe_spectrum(self.frequency, self.impedance)
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False, repr=False)
 class CircuitFit:
     """A fitted circuit.
 
     ``theta`` are the parameters of the fitted form and ``spread`` their covariance matrix, see
     :mod:`circuit_forms`; ``values`` and ``errors`` are in the user's units, in the order of
-    ``circuit.keys``. ``cost`` is the sum of squared weighted residuals.
+    ``circuit.keys``. ``cost`` is the sum of squared weighted residuals. ``limits`` is what a user's
+    constraints leave of it.
     """
 
     form: Form
@@ -75,6 +82,16 @@ class CircuitFit:
     spread: Floats
     bounded: Booleans
     cost: float
+    limits: Limits | None = None
+
+    def __repr__(self) -> str:
+        """Return the circuit and how well it fits."""
+        return f"CircuitFit {self.circuit.text}, residual {self.relative_residual:.2%} of |Z|"
+
+    @property
+    def free_count(self) -> int:
+        """Number of parameters that were fitted."""
+        return len(self.theta) if self.limits is None else self.limits.count
 
     @property
     def circuit(self) -> Circuit:
@@ -103,7 +120,10 @@ class CircuitFit:
     def errors(self) -> Floats:
         """Standard errors; NaN where the data yield none, e.g. at a bound."""
         variance = np.diag(self.covariance)
-        known = (variance >= 0) & ~self.bounded[self.form.places]
+        if self.limits is None:
+            known = (variance >= 0) & ~self.bounded[self.form.places]
+        else:
+            known = ~self.limits.bounded & ~self.limits.fixed
         known &= np.diag(self.logarithmic_covariance) < _NO_ERROR**2
         return np.sqrt(np.where(known, variance, np.nan))
 
@@ -144,7 +164,7 @@ class CircuitFit:
         """
         all_points = 2 * len(self.spectrum.frequency)
         misfit = math.log(max(self.cost, 1e-300) / all_points)
-        return count * misfit + (len(self.theta) + 1) * math.log(count)
+        return count * misfit + (self.free_count + 1) * math.log(count)
 
     @cached_property
     def is_determined(self) -> Booleans:
@@ -154,14 +174,7 @@ class CircuitFit:
         above 0.1), or a correlation with another parameter above 0.995. An exponent of one is a
         capacitor and valid.
         """
-        deviation = np.sqrt(np.maximum(np.diag(self.spread), 0))
-        size = np.maximum(np.outer(deviation, deviation), 1e-300)
-        correlation = np.abs(self.spread) / size
-        np.fill_diagonal(correlation, 0.0)
-        tied = correlation.max(axis=1, initial=0.0) > _WORST_CORRELATION
-        ideal = ~self.form.positive & (self.theta > 1 - 1e-6)
-        worst = np.where(self.form.positive, WORST_ERROR, _WORST_EXPONENT)
-        return np.asarray((deviation < worst) & ~tied & (~self.bounded | ideal))
+        return determined_mask(self.theta, self.spread, self.form.positive, self.bounded)
 
     @cached_property
     def identifiable(self) -> Booleans:
@@ -169,7 +182,23 @@ class CircuitFit:
         positive = np.array([p.positive for p in self.circuit.parameters])
         variance = np.diag(self.logarithmic_covariance)
         loose = positive & ~(variance < WORST_ERROR**2)
+        if self.limits is not None:
+            return np.asarray(self.limits.determined & ~loose)
         return np.asarray(self.is_determined[self.form.places] & ~loose)
+
+
+def determined_mask(
+    theta: Floats, spread: Floats, positive: Booleans, bounded: Booleans
+) -> Booleans:
+    """Return which parameters the data determine; see :attr:`CircuitFit.is_determined`."""
+    deviation = np.sqrt(np.maximum(np.diag(spread), 0))
+    size = np.maximum(np.outer(deviation, deviation), 1e-300)
+    correlation = np.abs(spread) / size
+    np.fill_diagonal(correlation, 0.0)
+    tied = correlation.max(axis=1, initial=0.0) > _WORST_CORRELATION
+    ideal = ~positive & (theta > 1 - 1e-6)
+    worst = np.where(positive, WORST_ERROR, _WORST_EXPONENT)
+    return np.asarray((deviation < worst) & ~tied & (~bounded | ideal))
 
 
 def fit_circuit(

@@ -26,6 +26,7 @@ from scipy.linalg import cho_solve_banded, cholesky_banded
 from cellpipe.numerics.impedance.circuit_fit import Spectrum, weighted_residuals
 from cellpipe.numerics.impedance.circuit_forms import Form, parameter_bounds
 from cellpipe.numerics.impedance.elements import Floats
+from cellpipe.numerics.impedance.free_parameters import FreeParameters
 
 _AHEAD = 2.0  # over-relaxation exponent: expectation maximisation converges slowly
 _STEPS, _STEPS_BETWEEN = 60, 12
@@ -45,7 +46,8 @@ class JointFit:
     ``theta``: parameters of the fitted form, shape (n, p). ``spread``: their covariances,
     (n, p, p). ``walk``: step sizes (p,), of ln C instead of ln τ. ``noise``: standard deviation of
     a weighted residual. ``cost``: sums of squared residuals (n,). ``evidence``: minus twice the
-    logarithm of the evidence in Laplace's approximation.
+    logarithm of the evidence in Laplace's approximation. ``free``: under constraints, the free
+    parameters (n, q) and their covariances (n, q, q).
     """
 
     theta: Floats
@@ -54,6 +56,7 @@ class JointFit:
     noise: float
     cost: Floats
     evidence: float
+    free: tuple[Floats, Floats] | None = None
 
 
 @dataclass(frozen=True)
@@ -73,9 +76,14 @@ class _Posterior:
     points: NDArray[np.int64]
     drifting: NDArray[np.int64]
     loose: float
+    free: FreeParameters | None = None
 
     def evaluate(self, work: Floats) -> tuple[Floats, Floats]:
         """Return residuals (n, 2f) and their derivatives by work (n, p, 2f)."""
+        if self.free is not None:
+            theta, turns = self.free.theta(work), self.free.slopes(work)
+            residuals, slopes = weighted_residuals(self.form, self.spectra, theta)
+            return residuals, turns @ slopes
         residuals, slopes = weighted_residuals(self.form, self.spectra, work @ self.turn.T)
         for place in self.drifting:  # at constant C, a resistance changes the time constant
             slopes[:, place - 1] += slopes[:, place]
@@ -125,6 +133,7 @@ def fit_joint(
     *,
     rounds: int,
     walk: Floats | None = None,
+    free: FreeParameters | None = None,
 ) -> JointFit:
     """Fit a series from start values with the arcs in the same order in every spectrum.
 
@@ -144,10 +153,12 @@ def fit_joint(
     walk
         Initial step sizes, e.g. from a fit to some of the spectra; shape (p,). Without them,
         capacitances and exponents are first held nearly constant.
+    free
+        The free parameters under constraints; ``start`` and ``walk`` are of these.
 
     """
-    posterior = _build_posterior(form, spectra, gaps)
-    work = start @ np.linalg.inv(posterior.turn).T
+    posterior = _build_posterior(form, spectra, gaps, free)
+    work = start if free is not None else start @ np.linalg.inv(posterior.turn).T
     residuals, _ = posterior.evaluate(work)
     freedom = np.maximum(posterior.points - work.shape[1], 1)
     variance = max(float(np.median(np.sum(residuals**2, axis=1) / freedom)), 1e-16)
@@ -166,13 +177,19 @@ def fit_joint(
     return _finish_fit(posterior, _maximise(posterior, state))
 
 
-def _build_posterior(form: Form, spectra: Spectrum, gaps: Floats) -> _Posterior:
+def _build_posterior(
+    form: Form, spectra: Spectrum, gaps: Floats, free: FreeParameters | None
+) -> _Posterior:
     low, high = parameter_bounds(form, spectra.frequency)
     places = np.array([arc.first + 1 for arc in form.arcs], np.int64)
     low[places], high[places] = -_BOUND, _BOUND
+    if free is not None:
+        (low, high), places = free.bounds, free.capacitances
     points = 2 * np.count_nonzero(spectra.weight, axis=1)
-    loose = _DRIFT / float(gaps.sum())
-    return _Posterior(form, spectra, gaps, transform_matrix(form), low, high, points, places, loose)
+    return _Posterior(
+        form, spectra, gaps, transform_matrix(form), low, high, points, places,
+        _DRIFT / float(gaps.sum()), free,
+    )  # fmt: skip
 
 
 def _maximise(posterior: _Posterior, state: _State, steps: int = _STEPS) -> _State:
@@ -353,7 +370,10 @@ def _effective_parameters(system: _System, inverse: Floats) -> float:
 def _finish_fit(posterior: _Posterior, state: _State) -> JointFit:
     residuals, slopes = posterior.evaluate(state.work)
     inverse, _, logarithm = _inverse(_build_system(posterior, state, residuals, slopes))
-    spread = np.einsum("ap,npq,bq->nab", posterior.turn, inverse, posterior.turn)
+    turns = posterior.turn.T[None]
+    if posterior.free is not None:
+        turns = posterior.free.slopes(state.work)
+    spread = turns.transpose(0, 2, 1) @ inverse @ turns
     cost = np.sum(residuals**2, axis=1)
     steps = posterior.steps(state) / np.sqrt(posterior.gaps)[:, None] / state.scale
     evidence = (
@@ -364,5 +384,8 @@ def _finish_fit(posterior: _Posterior, state: _State) -> JointFit:
         + logarithm
         + float(posterior.points.sum()) * math.log(state.variance)
     )
-    theta = state.work @ posterior.turn.T
-    return JointFit(theta, spread, state.scale, math.sqrt(state.variance), cost, evidence)
+    noise = math.sqrt(state.variance)
+    if posterior.free is None:
+        return JointFit(state.work @ posterior.turn.T, spread, state.scale, noise, cost, evidence)
+    theta, free = posterior.free.theta(state.work), (state.work, inverse)
+    return JointFit(theta, spread, state.scale, noise, cost, evidence, free)

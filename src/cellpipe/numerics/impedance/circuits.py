@@ -1,8 +1,9 @@
 """Equivalent circuits as expression trees: impedance and its analytic derivatives, batched.
 
 A circuit is a string in the syntax of impedance.py: elements in series are joined by ``-``, in
-parallel by ``p( , )``, at any depth: ``R0-p(R1,CPE1)-p(R2-Wo1,C2)``. The elements and their
-parameters are those of :mod:`cellpipe.numerics.impedance.elements`.
+parallel by ``p( , )``, at any depth: ``R0-p(R1,CPE1)-p(R2-Wo1,C2)``. Other programs' notations are
+read, too (:mod:`circuit_notations`). The elements and their parameters are those of
+:mod:`cellpipe.numerics.impedance.elements`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Literal
 import numpy as np
 
 from cellpipe.core.errors import CellpipeError
+from cellpipe.numerics.impedance.circuit_notations import translate_circuit
 from cellpipe.numerics.impedance.elements import ELEMENTS, Complexes, Floats, Parameter
 
 
@@ -46,9 +48,11 @@ def parse_circuit(text: str) -> Circuit:
     Raises
     ------
     CellpipeError
-        If an element is unknown or named twice, or brackets don't match.
+        If an element is unknown or named twice, brackets don't match, or the string can be read
+        in two ways.
 
     """
+    text = translate_circuit(text)
     keys: list[tuple[str, str]] = []
     parameters: list[Parameter] = []
     root = _parse_node(re.sub(r"\s", "", text), keys, parameters, text)
@@ -71,6 +75,12 @@ def _parse_node(
         )
     if text.startswith("p(") and text.endswith(")"):
         branches = _split(text[2:-1], ",")
+        if len(branches) < 2:
+            raise CellpipeError(
+                f"a p( ) without a comma in the circuit {whole!r}",
+                expected="two branches or more, as p(R1,C1)",
+                remedy="write a comma between what is in parallel",
+            )
         inside = tuple(_parse_node(s, keys, parameters, whole) for s in branches)
         return Node("parallel", children=inside)
     match = re.fullmatch(r"([A-Za-z]+)(\d*)", text)

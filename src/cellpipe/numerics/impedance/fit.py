@@ -20,6 +20,13 @@ from cellpipe.numerics.impedance.arcs import ImpedanceArc, build_arcs
 from cellpipe.numerics.impedance.circuit_choice import fit_best_circuit
 from cellpipe.numerics.impedance.circuit_fit import CircuitFit, fit_circuit
 from cellpipe.numerics.impedance.circuit_forms import build_form
+from cellpipe.numerics.impedance.constrained_fit import fit_under_constraints
+from cellpipe.numerics.impedance.constraints import (
+    Constraints,
+    Prescribed,
+    parameter_names,
+    read_constraints,
+)
 from cellpipe.numerics.impedance.elements import Complexes, Floats
 from cellpipe.numerics.impedance.kramers_kronig import (
     VIOLATED,
@@ -31,12 +38,16 @@ from cellpipe.numerics.impedance.kramers_kronig import (
 )
 from cellpipe.numerics.impedance.lmfit_result import (
     confidence_intervals,
-    fit_with_constraints,
     minimise_with_lmfit,
-    parameter_names,
     plain_parameters,
 )
-from cellpipe.numerics.impedance.spectra import CleanSpectrum, clean_spectrum, modulus
+from cellpipe.numerics.impedance.short_text import constraint_flags, describe_fit
+from cellpipe.numerics.impedance.spectra import (
+    CleanSpectrum,
+    clean_spectrum,
+    modulus,
+    point_weights,
+)
 
 if TYPE_CHECKING:
     from lmfit import Parameters
@@ -52,7 +63,7 @@ SIGN_REVERSED = (
 NOISY = 0.05  # noise over |Z| above which a spectrum is flagged
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class ImpedanceFit:
     """A fitted spectrum.
 
@@ -70,8 +81,12 @@ class ImpedanceFit:
     fit: CircuitFit
     drifted: int = 0
     area_cm2: float | None = None
-    constraints: Parameters | None = field(default=None, repr=False)
+    constraints: Constraints | None = field(default=None, repr=False)
     sign_turned: bool = False
+
+    def __repr__(self) -> str:
+        """Return the circuit, its parameters with ± and units, and how well it fits."""
+        return describe_fit(self)
 
     @property
     def circuit(self) -> str:
@@ -84,13 +99,19 @@ class ImpedanceFit:
         return parameter_names(self.fit.circuit)
 
     @property
+    def units(self) -> dict[str, str]:
+        """Units of the parameters by name, ``1`` for none."""
+        units = [parameter.unit for parameter in self.fit.circuit.parameters]
+        return dict(zip(self.names, units, strict=True))
+
+    @property
     def values(self) -> dict[str, float]:
         """Best values by name, in the elements' units."""
         return dict(zip(self.names, map(float, self.fit.values), strict=True))
 
     @property
     def standard_errors(self) -> dict[str, float]:
-        """Standard errors by name; NaN where the data yield none."""
+        """Standard errors by name; NaN where the data yield none, and of fixed parameters."""
         return dict(zip(self.names, map(float, self.fit.errors), strict=True))
 
     @property
@@ -106,7 +127,7 @@ class ImpedanceFit:
     def noise_share(self) -> float:
         """Share of the noise in the standard errors; the rest is misfit of the circuit."""
         test = self.kramers_kronig
-        freedom = max(2 * int(self.used.sum()) - len(self.fit.theta), 1)
+        freedom = max(2 * int(self.used.sum()) - self.fit.free_count, 1)
         spread = float(np.sqrt(self.fit.cost / freedom))
         if test is None or spread <= 0:
             return float("nan")
@@ -175,7 +196,7 @@ def fit_impedance(
     circuit: str | None = None,
     *,
     deviation_ohm: ArrayLike | None = None,
-    parameters: Parameters | None = None,
+    parameters: Prescribed | None = None,
     area_cm2: float | None = None,
     robust: bool = True,
 ) -> ImpedanceFit:
@@ -194,8 +215,9 @@ def fit_impedance(
         Standard deviation of each impedance, ohm, shape (f,): from repeats, or ``|Z|`` times the
         noise of :attr:`ImpedanceFit.kramers_kronig`. Default: proportional to ``|Z|``.
     parameters
-        lmfit parameters with bounds, fixed values or expressions for some of the circuit's
-        parameters, by name: ``R0``, ``CPE1_Q``, ``CPE1_n`` …; see :meth:`ImpedanceFit.parameters`.
+        What is prescribed of some of the circuit's parameters, ``R0``, ``CPE1_Q``, ``CPE1_n`` …, in
+        their units: values, bounds and ties as ``["R0=5", "0.6<CPE1_n<0.95", "CPE2_n=CPE1_n"]``, or
+        lmfit parameters, see :meth:`ImpedanceFit.parameters`. A fixed one has no error.
     area_cm2
         Electrode area, cm², for the assignment of arcs by capacitance per area.
     robust
@@ -216,13 +238,16 @@ def fit_impedance(
     Raises
     ------
     CellpipeError
-        If there are too few usable points for the circuit, or the circuit string is invalid.
+        If there are too few usable points for the circuit, the circuit string is invalid, or
+        ``parameters`` names none of the circuit's or can't be met.
 
     """
+    if circuit is not None:
+        read_constraints(parameters, build_form(circuit).circuit)  # refused before the fit
     points, turned = turn_sign(
         clean_spectrum(np.asarray(frequency_hertz), np.asarray(impedance_ohm))
     )
-    weight = _point_weights(points, deviation_ohm, np.size(frequency_hertz))
+    weight = point_weights(points, deviation_ohm, np.size(frequency_hertz))
     check_area(area_cm2)
     valid = valid_frequencies(points.frequency, points.impedance)
     used = valid.copy() if robust else np.ones_like(valid)
@@ -237,8 +262,9 @@ def fit_impedance(
             break
         used &= ~alone
         fit = _fit_points(points, weight, used, circuit)
-    if parameters is not None:
-        fit, _ = fit_with_constraints(fit, parameters)
+    constraints = read_constraints(parameters, fit.circuit)
+    if constraints:
+        fit = fit_under_constraints(fit, constraints)
     drifted = int(np.count_nonzero(~valid)) if robust else 0
     return ImpedanceFit(
         points.frequency,
@@ -248,7 +274,7 @@ def fit_impedance(
         fit,
         drifted,
         area_cm2,
-        parameters,
+        constraints or None,
         turned,
     )
 
@@ -287,26 +313,6 @@ def find_isolated_points(
     if test is not None and typical > _MISSES * test.noise:
         isolated &= test.outlying
     return isolated
-
-
-def _point_weights(points: CleanSpectrum, deviation_ohm: ArrayLike | None, size: int) -> Floats:
-    if deviation_ohm is None:
-        return 1 / modulus(points.impedance)
-    deviations = np.asarray(deviation_ohm, np.float64)
-    if deviations.shape != (size,):
-        raise CellpipeError(
-            f"deviations of shape {deviations.shape}",
-            expected=f"shape ({size},)",
-            remedy="give one for each point, or leave them out",
-        )
-    deviation = deviations[points.places]
-    if not (np.isfinite(deviation) & (deviation > 0)).all():
-        raise CellpipeError(
-            "a standard deviation that is not above zero",
-            expected="ohm, all > 0",
-            remedy="leave out the points without one",
-        )
-    return np.asarray(1 / deviation, np.float64)
 
 
 def _fit_points(
@@ -348,10 +354,16 @@ def _flags(fit: ImpedanceFit) -> list[str]:
             f"The circuit {fit.circuit} does not describe the spectrum: the root mean square "
             f"residual is {fit.relative_residual:.2%} of |Z|."
         )
-    unknown = [name for name, known in fit.identifiable.items() if not known]
+    limits = fit.fit.limits
+    fixed = [False] * len(fit.names) if limits is None else limits.fixed
+    unknown = [
+        name
+        for (name, known), given in zip(fit.identifiable.items(), fixed, strict=True)
+        if not known and not given
+    ]
     if unknown:
         sentences.append(f"The data does not determine {', '.join(unknown)}.")
-    return sentences
+    return [*sentences, *constraint_flags(fit)]
 
 
 def _validity_flags(test: KramersKronig | None) -> list[str]:

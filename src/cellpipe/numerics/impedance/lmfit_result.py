@@ -15,13 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cellpipe.core.errors import CellpipeError
-from cellpipe.numerics.impedance.circuit_fit import (
-    CircuitFit,
-    invert_normal_matrix,
-    weighted_residuals,
-)
+from cellpipe.numerics.impedance.circuit_fit import CircuitFit, weighted_residuals
 from cellpipe.numerics.impedance.circuit_forms import parameter_jacobian, theta_from_values
-from cellpipe.numerics.impedance.circuits import Circuit
+from cellpipe.numerics.impedance.constraints import Constraints, parameter_names
 from cellpipe.numerics.impedance.elements import Floats, Parameter
 
 if TYPE_CHECKING:
@@ -30,17 +26,6 @@ if TYPE_CHECKING:
 
 _LOGARITHM = "ln_"
 _OFF_BOUND = 0.1  # of a logarithm or an exponent
-_AT_BOUND = 1e-4  # of a logarithm or an exponent
-_STEP = 1e-6  # of a variable, for the numerical derivative of the fitted form's parameters
-
-
-def parameter_names(circuit: Circuit) -> list[str]:
-    """Return parameter names: ``R1`` (an element's only one), ``CPE1_Q``, ``CPE1_n``."""
-    elements = [element for element, _ in circuit.keys]
-    return [
-        element if elements.count(element) == 1 else f"{element}_{parameter}"
-        for element, parameter in circuit.keys
-    ]
 
 
 def plain_parameters(fit: CircuitFit) -> Parameters:
@@ -54,7 +39,7 @@ def plain_parameters(fit: CircuitFit) -> Parameters:
 
 
 def minimise_with_lmfit(
-    fit: CircuitFit, constraints: Parameters | None = None
+    fit: CircuitFit, constraints: Constraints | None = None
 ) -> tuple[Minimizer, MinimizerResult]:
     """Run lmfit from a fit's optimum, under a user's constraints if there are any.
 
@@ -63,19 +48,12 @@ def minimise_with_lmfit(
     fit
         The fit whose optimum is the start.
     constraints
-        lmfit parameters named by :func:`parameter_names`, with bounds, ``vary=False`` and a value,
-        or an expression.
-
-    Raises
-    ------
-    CellpipeError
-        If a constraint names no parameter of the circuit.
+        Constraints by the names of :func:`cellpipe.numerics.impedance.constraints.parameter_names`.
 
     """
     import lmfit
 
     names = parameter_names(fit.circuit)
-    _check_constraints(constraints, names)
     parameters = _build_parameters(fit, names, constraints)
     form = fit.form
 
@@ -101,67 +79,14 @@ def minimise_with_lmfit(
         return minimizer, minimizer.minimize(method="leastsq", **exact)
 
 
-def fit_with_constraints(
-    fit: CircuitFit, constraints: Parameters
-) -> tuple[CircuitFit, MinimizerResult]:
-    """Return the fit under a user's constraints, and the lmfit result.
-
-    Raises
-    ------
-    CellpipeError
-        If a constraint names no parameter of the circuit.
-
-    """
-    _, result = minimise_with_lmfit(fit, constraints)
-    names = parameter_names(fit.circuit)
-
-    def theta(values: Floats) -> Floats:
-        for name, value in zip(result.var_names, values, strict=True):
-            trial[name].value = value
-        return theta_from_values(fit.form, np.array([trial[name].value for name in names]))
-
-    trial = result.params.copy()
-    optimum = np.array([result.params[name].value for name in result.var_names])
-    best = theta(optimum)
-    columns = [(theta(optimum + _STEP * unit) - best) / _STEP for unit in np.eye(len(optimum))]
-    jacobian = np.array(columns).reshape(len(optimum), len(best))
-    variables = [result.params[name] for name in result.var_names]
-    at_bound = np.array(
-        [min(v.value - v.min, v.max - v.value) < _AT_BOUND for v in variables], bool
-    )
-    residuals, slopes = weighted_residuals(fit.form, fit.spectrum, best[None])
-    cost = float(residuals[0] @ residuals[0])
-    freedom = max(residuals.shape[1] - len(optimum), 1)
-    projected = jacobian @ slopes[0]
-    spread = (
-        jacobian.T
-        @ invert_normal_matrix(projected @ projected.T / max(cost / freedom, 1e-300), at_bound)
-        @ jacobian
-    )
-    bounded = (np.abs(jacobian[at_bound]) > 0.5).any(axis=0)
-    return CircuitFit(fit.form, fit.spectrum, best, spread, bounded, cost), result
-
-
-def _check_constraints(constraints: Parameters | None, names: list[str]) -> None:
-    unknown = [name for name in constraints or () if name not in names]
-    if unknown:
-        raise CellpipeError(
-            f"a constraint on {', '.join(unknown)}",
-            expected=f"one of {', '.join(names)}",
-            remedy="correct the name",
-        )
-
-
 def _build_parameters(
-    fit: CircuitFit, names: list[str], constraints: Parameters | None
+    fit: CircuitFit, names: list[str], constraints: Constraints | None
 ) -> Parameters:
     import lmfit
 
     parameters = lmfit.Parameters()
-    settings = {} if constraints is None else constraints
-    expressions = {
-        name: settings[name].expr for name in settings if settings[name].expr is not None
-    }
+    settings: Constraints = {} if constraints is None else constraints
+    expressions = {name: given.expr for name, given in settings.items() if given.expr is not None}
     for name, parameter, value in zip(names, fit.circuit.parameters, fit.values, strict=True):
         if name in expressions:  # set below: it may refer to any other parameter
             parameters.add(name, value=float(value))
@@ -198,7 +123,7 @@ def _parameter_limits(parameter: Parameter, setting: Any) -> tuple[float, float]
 
 
 def confidence_intervals(
-    fit: CircuitFit, sigmas: tuple[float, ...], constraints: Parameters | None = None
+    fit: CircuitFit, sigmas: tuple[float, ...], constraints: Constraints | None = None
 ) -> dict[str, list[tuple[float, float]]]:
     """Return profile-likelihood intervals by name: (probability, value) in the order of value.
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -34,6 +34,12 @@ from cellpipe.numerics.impedance.circuit_forms import (
 )
 from cellpipe.numerics.impedance.circuit_series import JointFit
 from cellpipe.numerics.impedance.circuits import evaluate_circuit
+from cellpipe.numerics.impedance.constrained_fit import (
+    fit_series_under_constraints,
+    fit_under_constraints,
+    row_under_constraints,
+)
+from cellpipe.numerics.impedance.constraints import Prescribed, read_constraints
 from cellpipe.numerics.impedance.elements import Complexes, Floats
 from cellpipe.numerics.impedance.fit import (
     ImpedanceFit,
@@ -41,29 +47,37 @@ from cellpipe.numerics.impedance.fit import (
     find_isolated_points,
     turn_sign,
 )
+from cellpipe.numerics.impedance.free_parameters import FreeParameters
 from cellpipe.numerics.impedance.growth import Growth, fit_growth
 from cellpipe.numerics.impedance.kramers_kronig import valid_frequencies
 from cellpipe.numerics.impedance.odd_spectra import find_odd_spectra
+from cellpipe.numerics.impedance.parameter_table import fits_frame
 from cellpipe.numerics.impedance.series_labels import (
     exchangeable_arcs,
     fit_individually,
     fit_series,
+    select_rows,
     select_spectra,
     sort_arcs_by_key,
+    sort_by_capacitance,
 )
+from cellpipe.numerics.impedance.series_times import gaps_between, parse_times
+from cellpipe.numerics.impedance.short_text import describe_series
 from cellpipe.numerics.impedance.spectra import CleanSpectrum, clean_spectrum, modulus
 
 if TYPE_CHECKING:
+    import polars as pl
     from lmfit.minimizer import MinimizerResult
 
 _SAMPLED = 5  # spectra used to choose the circuit
-_SHORTEST_GAP, _LONGEST_GAP = 0.1, 10.0  # in steps, so that a long rest does not decouple a series
 
 
-@dataclass(frozen=True)
-class ImpedanceSeries:
+@dataclass(frozen=True, eq=False, repr=False)
+class ImpedanceSeries(Sequence[ImpedanceFit]):
     """A fitted series, one :class:`ImpedanceFit` per spectrum, with the same order of arcs.
 
+    It is a sequence of its fits: ``len(series)``, ``series[0]``, ``for fit in series``; a slice is
+    a series again, of spectra that were fitted together with those left out.
     ``single`` holds the fitted form's parameters from separate fits, (n, p), whose arcs may swap.
     ``joint`` holds the joint fit of all spectra but the odd ones, with step sizes of the walk,
     noise and evidence; None for a single spectrum. ``time_second`` is None if not given. ``odd``
@@ -78,10 +92,54 @@ class ImpedanceSeries:
     area_cm2: float | None
     odd: Mapping[int, str] = field(default_factory=dict)
 
+    def __len__(self) -> int:
+        """Return the number of spectra."""
+        return len(self.fits)
+
+    @overload
+    def __getitem__(self, place: int) -> ImpedanceFit: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> ImpedanceSeries: ...
+
+    def __getitem__(self, place: int | slice) -> ImpedanceFit | ImpedanceSeries:
+        """Return the fit at a place, or the series of a slice; backwards it has no times."""
+        if not isinstance(place, slice):
+            return self.fits[place]
+        time = None if self.time_second is None else self.time_second[place]
+        forwards = time is None or (np.diff(time) >= 0).all()
+        places = range(len(self.fits))[place]
+        kept = [*self.regular]
+        rows = np.array([kept.index(old) for old in places if old in kept], np.int64)
+        return replace(
+            self, fits=self.fits[place], single=self.single[place],
+            joint=None if self.joint is None else select_rows(self.joint, rows),
+            time_second=time if forwards else None,
+            odd={new: self.odd[old] for new, old in enumerate(places) if old in self.odd},
+        )  # fmt: skip
+
+    def __repr__(self) -> str:
+        """Return the circuit, and each parameter from its first to its last value."""
+        return describe_series(self.fits)
+
+    def to_frame(self) -> pl.DataFrame:
+        """Return a polars frame with one row a spectrum: values, errors, and flags in words.
+
+        A parameter ``R0`` has the columns ``R0``, ``R0_standard_error``, ``R0_precision`` and
+        ``R0_identifiable``, in the units of :attr:`units`; an error that the data does not give is
+        null. ``frequencies`` counts those that were fitted; ``time_second`` stands where given.
+        """
+        return fits_frame(self.fits, self.time_second)
+
     @property
     def circuit(self) -> str:
-        """The circuit string."""
-        return self.fits[0].circuit
+        """The circuit string; empty for a series of no spectra."""
+        return self.fits[0].circuit if self.fits else ""
+
+    @property
+    def units(self) -> dict[str, str]:
+        """Units of the parameters by name, ``1`` for none."""
+        return self.fits[0].units if self.fits else {}
 
     @property
     def values(self) -> dict[str, Floats]:
@@ -94,10 +152,15 @@ class ImpedanceSeries:
         return _stack_columns([fit.standard_errors for fit in self.fits])
 
     @property
+    def precisions(self) -> dict[str, Floats]:
+        """Standard errors from the noise alone, by name, each of shape (n,)."""
+        return _stack_columns([fit.precisions for fit in self.fits])
+
+    @property
     def identifiable(self) -> dict[str, NDArray[np.bool_]]:
         """Whether the data determine each parameter, by name, each of shape (n,)."""
         rows = [fit.identifiable for fit in self.fits]
-        return {name: np.array([row[name] for row in rows]) for name in rows[0]}
+        return {name: np.array([row[name] for row in rows]) for name in rows[0]} if rows else {}
 
     @property
     def flags(self) -> tuple[tuple[str, ...], ...]:
@@ -142,12 +205,14 @@ class ImpedanceSeries:
         resistance = np.array([self.arcs[place][arc].resistance for place in places])
         whole = np.array([self.arcs[place][arc].resistance_error for place in places])
         share = np.array([self.fits[place].noise_share for place in places])
+        if not whole.any():  # the resistance was fixed
+            return None
         error = np.where(np.isfinite(share), whole * share, whole)
         return fit_growth((self.time_second - self.time_second[0])[places], resistance, error)
 
 
 def _stack_columns(rows: Sequence[dict[str, float]]) -> dict[str, Floats]:
-    return {name: np.array([row[name] for row in rows]) for name in rows[0]}
+    return {name: np.array([row[name] for row in rows]) for name in rows[0]} if rows else {}
 
 
 def fit_impedance_series(
@@ -156,9 +221,9 @@ def fit_impedance_series(
     circuit: str | None = None,
     time_second: ArrayLike | None = None,
     *,
+    parameters: Prescribed | None = None,
     area_cm2: float | None = None,
-    robust: bool = True,
-    odd: Mapping[int, str] | None = None,
+    robust: bool | Mapping[int, str] = True,
 ) -> ImpedanceSeries:
     """Fit the spectra of one cell jointly; no start values are needed.
 
@@ -172,14 +237,14 @@ def fit_impedance_series(
     time_second
         Time of each spectrum, s, shape (n,): for the growth law, and for the size of changes
         allowed between successive spectra.
+    parameters
+        What is prescribed of some parameters in every spectrum, as for :func:`fit_impedance`.
     area_cm2
         Electrode area, cm², for the assignment of arcs by capacitance per area.
     robust
         Exclude points that are outliers among their neighbours, and fit spectra that stand apart
-        from all beside them by themselves.
-    odd
-        Places of the spectra that stand apart, and why, if that is known; by default they are
-        found.
+        from all beside them by themselves. A mapping says which spectra do, by place, and why, if
+        that is known.
 
     Returns
     -------
@@ -196,17 +261,18 @@ def fit_impedance_series(
     ------
     CellpipeError
         If a spectrum has too few usable points (the message names it), shapes or times don't
-        match, or the circuit string is invalid.
+        match, the circuit string is invalid, or ``parameters`` can't be met.
 
     """
     check_area(area_cm2)
     turned = [turn_sign(points) for points in _clean_spectra(frequency_hertz, impedance_ohm)]
     points = [spectrum for spectrum, _ in turned]
-    time = _parse_times(time_second, len(points))
-    if odd is None:
-        odd = _find_odd(points) if robust else {}
+    time = parse_times(time_second, len(points))
+    odd = robust if isinstance(robust, Mapping) else _find_odd(points) if robust else {}
+    robust = robust is not False
     kept = [place for place in range(len(points)) if place not in odd] or [*range(len(points))]
     text = circuit or _choose_circuit([points[place] for place in kept])
+    constraints = read_constraints(parameters, build_form(text).circuit)
     size = len(build_form(text).circuit.keys)
     for number, spectrum in enumerate(points, start=1):
         if 2 * len(spectrum.frequency) <= size:
@@ -227,21 +293,27 @@ def fit_impedance_series(
     if (weight != spectra.weight).any():
         spectra = Spectrum(spectra.frequency, spectra.impedance, weight)
         theta, _ = fit_individually(form, spectra)
+    free = FreeParameters(form, constraints) if constraints else None
     joint = None
     if len(kept) > 1:
-        joint = _fit_joint(form, select_spectra(spectra, np.array(kept)), theta[kept],
-                           None if time is None else time[kept])  # fmt: skip
+        regular = select_spectra(spectra, np.array(kept))
+        times = None if time is None else time[kept]
+        joint = _fit_joint(form, regular, theta[kept], times)
+        if free is not None:
+            theta = theta.copy()
+            joint, theta[kept] = _constrain(free, regular, joint, theta[kept], times)
     # an odd spectrum's arcs are in the order of the others': that of capacitance
     by_capacitance = sort_arcs_by_key(form, exchangeable_arcs(form), theta, 1)
     fits = tuple(
         replace(
-            _build_fit(points[row], spectra.weight[row], form, by_capacitance[row], None, 0)
+            _build_fit(points[row], spectra.weight[row], form, by_capacitance[row], None, 0, free)
             if row in odd
             else _build_fit(
-                points[row], spectra.weight[row], form, theta[row], joint, kept.index(row)
+                points[row], spectra.weight[row], form, theta[row], joint, kept.index(row), free
             ),
             drifted=drifted[row],
             area_cm2=area_cm2,
+            constraints=constraints or None,
             sign_turned=turned[row][1],
         )
         for row in range(len(points))
@@ -259,30 +331,17 @@ def _count_drifted(points: list[CleanSpectrum]) -> list[int]:
 
 
 def _fit_joint(form: Form, spectra: Spectrum, theta: Floats, time: Floats | None) -> JointFit:
-    gaps = np.ones(len(theta) - 1)
-    if time is not None and time[-1] > time[0]:
-        intervals = np.diff(time)
-        typical = float(np.median(intervals[intervals > 0]))
-        gaps = np.clip(intervals / typical, _SHORTEST_GAP, _LONGEST_GAP)
-    joint = fit_series(form, spectra, gaps, theta)
+    joint = fit_series(form, spectra, gaps_between(len(theta), time), theta)
     return sort_by_capacitance(form, joint)
 
 
-def sort_by_capacitance(form: Form, joint: JointFit) -> JointFit:
-    """Return the series with its arcs ordered by median capacitance, which stays constant."""
-    order = np.arange(joint.theta.shape[1])
-    for group in exchangeable_arcs(form):
-        size = 3 if group[0].exponent else 2
-        medians = [np.median(joint.theta[:, a.first + 1] - joint.theta[:, a.first]) for a in group]
-        for arc, rank in zip(group, np.argsort(medians), strict=True):
-            source = group[int(rank)].first
-            order[arc.first : arc.first + size] = range(source, source + size)
-    return replace(
-        joint,
-        theta=joint.theta[:, order],
-        spread=joint.spread[:, order[:, None], order],
-        walk=joint.walk[order],
-    )
+def _constrain(
+    free: FreeParameters, spectra: Spectrum, joint: JointFit, theta: Floats, time: Floats | None
+) -> tuple[JointFit | None, Floats]:
+    """Return the joint and the separate fits under constraints; None if nothing is left to fit."""
+    if not len(free.places):
+        return None, np.repeat(free.theta(np.empty((1, 0))), len(theta), axis=0)
+    return fit_series_under_constraints(free, spectra, joint.theta, gaps_between(len(theta), time))
 
 
 def _build_fit(
@@ -292,6 +351,7 @@ def _build_fit(
     theta: Floats,
     joint: JointFit | None,
     row: int,
+    free: FreeParameters | None = None,
 ) -> ImpedanceFit:
     weight = weight[: len(points.frequency)]
     used = weight > 0
@@ -299,6 +359,10 @@ def _build_fit(
     low, high = parameter_bounds(form, part.frequency)
     if joint is None:
         fit = finish_fit(form, part, theta, (low, high))
+        if free is not None:
+            fit = fit_under_constraints(fit, free.constraints)
+    elif free is not None:
+        fit = row_under_constraints(free, joint, row, part)
     else:
         theta, spread = joint.theta[row], joint.spread[row]
         bounded = (theta - low < 1e-6) | (high - theta < 1e-6)
@@ -334,19 +398,6 @@ def _clean_spectra(
                 expected=error.expected, remedy=error.remedy,
             ) from error  # fmt: skip
     return cleaned
-
-
-def _parse_times(time_second: ArrayLike | None, count: int) -> Floats | None:
-    if time_second is None:
-        return None
-    time = np.asarray(time_second, np.float64)
-    if time.shape != (count,) or not np.isfinite(time).all() or (np.diff(time) < 0).any():
-        raise CellpipeError(
-            f"times of shape {time.shape}",
-            expected=f"{count} times in s that don't fall",
-            remedy="put the spectra in the order of their times",
-        )
-    return time
 
 
 def _choose_circuit(points: list[CleanSpectrum]) -> str:

@@ -10,9 +10,11 @@ fitted jointly to some of the spectra; the one with the best evidence is fitted 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import permutations, product
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cellpipe.numerics.impedance.circuit_fit import Spectrum, fit_circuit, weighted_residuals
 from cellpipe.numerics.impedance.circuit_forms import Arc, Form, parameter_bounds
@@ -282,4 +284,29 @@ def fit_series(form: Form, spectra: Spectrum, gaps: Floats, theta: Floats) -> Jo
     fine = np.stack([np.interp(place, place[sampled], column) for column in work.T], axis=1)
     return fit_joint(
         form, spectra, fine @ transform_matrix(form).T, gaps, rounds=_FINE_ROUNDS, walk=best.walk
+    )
+
+
+def sort_by_capacitance(form: Form, joint: JointFit) -> JointFit:
+    """Return the series with its arcs ordered by median capacitance, which stays constant."""
+    order = np.arange(joint.theta.shape[1])
+    for group in exchangeable_arcs(form):
+        size = 3 if group[0].exponent else 2
+        medians = [np.median(joint.theta[:, a.first + 1] - joint.theta[:, a.first]) for a in group]
+        for arc, rank in zip(group, np.argsort(medians), strict=True):
+            source = group[int(rank)].first
+            order[arc.first : arc.first + size] = range(source, source + size)
+    return replace(
+        joint,
+        theta=joint.theta[:, order],
+        spread=joint.spread[:, order[:, None], order],
+        walk=joint.walk[order],
+    )
+
+
+def select_rows(joint: JointFit, rows: NDArray[np.int64]) -> JointFit:
+    """Return the part of a joint fit that is about some of its spectra."""
+    free = None if joint.free is None else (joint.free[0][rows], joint.free[1][rows])
+    return replace(
+        joint, theta=joint.theta[rows], spread=joint.spread[rows], cost=joint.cost[rows], free=free
     )

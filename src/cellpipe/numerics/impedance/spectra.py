@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from cellpipe.core.errors import CellpipeError
 
@@ -52,7 +52,7 @@ FEWEST_FREQUENCIES = 4
 _MOST_FREQUENCIES = 1000  # longer spectra are thinned, evenly in the logarithm
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class CleanSpectrum:
     """A spectrum ready to be fitted, highest frequency first: Hz, ohm; shape (n,).
 
@@ -63,6 +63,24 @@ class CleanSpectrum:
     impedance: NDArray[np.complex128]
     places: NDArray[np.int64]
     left_out: dict[str, int]
+
+    def __repr__(self) -> str:
+        """Return the numbers of frequencies and the ranges of frequency and modulus."""
+        return describe_spectrum(self.frequency, self.impedance)
+
+
+def describe_spectrum(
+    frequency_hertz: NDArray[np.float64], impedance_ohm: NDArray[np.complex128]
+) -> str:
+    """Return a spectrum, or several of shape (n, f), in a line without its points."""
+    frequency, size = np.ravel(frequency_hertz), np.abs(np.ravel(impedance_ohm))
+    if not size.size:
+        return "Spectrum without a frequency"
+    many = f"{len(impedance_ohm)} spectra" if np.ndim(impedance_ohm) > 1 else "Spectrum"
+    return (
+        f"{many} of {np.shape(impedance_ohm)[-1]} frequencies, {frequency.max():.4g} to "
+        f"{frequency.min():.4g} Hz, |Z| {size.min():.4g} to {size.max():.4g} Ω"
+    )
 
 
 def clean_spectrum(
@@ -162,3 +180,35 @@ def _check_frequencies(frequency: NDArray[np.float64], left_out: dict[str, int])
             expected="a spectrum over more than a factor of two in frequency",
             remedy="measure a wider range",
         )
+
+
+def point_weights(
+    points: CleanSpectrum, deviation_ohm: ArrayLike | None, size: int
+) -> NDArray[np.float64]:
+    """Return the weights of the points, 1/ohm, by their standard deviations or by |Z|; (n,).
+
+    ``size`` is the number of points that were given.
+
+    Raises
+    ------
+    CellpipeError
+        If there is not one deviation above zero for each point.
+
+    """
+    if deviation_ohm is None:
+        return 1 / modulus(points.impedance)
+    deviations = np.asarray(deviation_ohm, np.float64)
+    if deviations.shape != (size,):
+        raise CellpipeError(
+            f"deviations of shape {deviations.shape}",
+            expected=f"shape ({size},)",
+            remedy="give one for each point, or leave them out",
+        )
+    deviation = deviations[points.places]
+    if not (np.isfinite(deviation) & (deviation > 0)).all():
+        raise CellpipeError(
+            "a standard deviation that is not above zero",
+            expected="ohm, all > 0",
+            remedy="leave out the points without one",
+        )
+    return np.asarray(1 / deviation, np.float64)

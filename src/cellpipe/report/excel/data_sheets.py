@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 
 from cellpipe.core.model import Cell
+from cellpipe.numerics.impedance.parameter_table import wide_headers, widen_parameters
 from cellpipe.report.excel.sheets import (
     FIXED_0,
     FIXED_2,
@@ -182,6 +183,50 @@ def fit_columns(fits: pl.DataFrame) -> list[SheetColumn]:
         ("Determined", "identifiable", TEXT, 12),
     )
     return [SheetColumn(h, fits[c].to_list(), s, w) for h, c, s, w in described]
+
+
+def parameter_columns(fits: pl.DataFrame) -> list[SheetColumn]:
+    """Return the fitted parameters, one row a spectrum, with a column for each and its errors."""
+    if fits.is_empty():
+        return []
+    table, heads = widen_parameters(fits), wide_headers(fits)
+    flags = {name for name, kind in table.schema.items() if kind == pl.Boolean}
+    return [
+        SheetColumn("Spectrum", table["spectrum"].to_list(), FIXED_0, 10),
+        SheetColumn("Circuit", table["circuit"].to_list(), TEXT, 28),
+        *(
+            SheetColumn(head, table[name].to_list(), TEXT if name in flags else SCIENTIFIC, 13)
+            for name, head in heads.items()
+        ),
+    ]
+
+
+def relaxation_columns(times: pl.DataFrame) -> list[SheetColumn]:
+    """Return the distribution of relaxation times of every spectrum."""
+    described = (
+        ("Spectrum", "spectrum", FIXED_0, 10),
+        ("Point", "point", FIXED_0, 8),
+        ("τ (s)", "time_constant_second", SCIENTIFIC, 13),
+        ("Frequency (Hz)", "frequency_hertz", SCIENTIFIC, 15),
+        ("γ (Ω)", "distribution_ohm", SCIENTIFIC, 13),
+    )
+    return [SheetColumn(h, times[c].to_list(), s, w) for h, c, s, w in described]
+
+
+def peak_columns(peaks: pl.DataFrame) -> list[SheetColumn]:
+    """Return the peaks of the relaxation times, one per row."""
+    described = (
+        ("Spectrum", "spectrum", FIXED_0, 10),
+        ("Peak", "peak", FIXED_0, 8),
+        ("τ (s)", "time_constant_second", SCIENTIFIC, 13),
+        ("Frequency (Hz)", "frequency_hertz", SCIENTIFIC, 15),
+        ("R (Ω)", "resistance_ohm", SCIENTIFIC, 13),
+        ("Standard error (Ω)", "resistance_standard_error_ohm", SCIENTIFIC, 17),
+        ("C (F)", "capacitance_farad", SCIENTIFIC, 13),
+        ("Stands alone", "stands_alone", TEXT, 12),
+        ("Relative residual", "relative_residual", PERCENT, 16),
+    )
+    return [SheetColumn(h, peaks[c].to_list(), s, w) for h, c, s, w in described]
 
 
 def arc_columns(arcs: pl.DataFrame) -> list[SheetColumn]:

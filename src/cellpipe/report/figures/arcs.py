@@ -36,7 +36,9 @@ _BURIED = 100.0  # times the arcs' peaks: a tail so high leaves nothing of them 
 Arc = dict[str, Any]
 
 
-def arcs_panel(impedance: pl.DataFrame, fits: pl.DataFrame, arcs: pl.DataFrame) -> Panel:
+def arcs_panel(
+    impedance: pl.DataFrame, fits: pl.DataFrame, arcs: pl.DataFrame, times: pl.DataFrame
+) -> Panel:
     """Draw the last fitted spectrum with its arcs, and relaxation times of the first and last."""
     if arcs.is_empty():
         return Panel("arcs", _TITLE, absent="No arc was fitted to a spectrum of this cell.")
@@ -51,7 +53,7 @@ def arcs_panel(impedance: pl.DataFrame, fits: pl.DataFrame, arcs: pl.DataFrame) 
         else:
             left, right = figure.subplots(2, 1)
         _draw_arcs(left, _points(impedance, last), fits.filter(pl.col("spectrum") == last), shown)
-        _draw_times(right, impedance, ends, shown)
+        _draw_times(right, times, ends, shown)
         return figure
 
     names = ", ".join(
@@ -128,16 +130,15 @@ def _set_limits(axes: Axes, z: np.ndarray, end: float) -> None:
     axes.set_ylim(1.05 * bottom, 1.1 * max(top, 0.25 * right))
 
 
-def _draw_times(axes: Axes, impedance: pl.DataFrame, ends: list[int], arcs: list[Arc]) -> None:
-    from cellpipe.numerics.impedance.relaxation_times import relaxation_times
-
+def _draw_times(axes: Axes, times: pl.DataFrame, ends: list[int], arcs: list[Arc]) -> None:
     slowest = max(arc["time_constant_second"] for arc in arcs)
     curves: dict[int, tuple[np.ndarray, np.ndarray]] = {}
     for number in ends:
-        points = _points(impedance, number)
-        times = relaxation_times(points["frequency_hertz"].to_numpy(), _complex_impedance(points))
-        if times is not None:
-            curves[number] = (times.time_constant_second, times.distribution)
+        of = times.filter(pl.col("spectrum") == number).sort("point")
+        if of.height:
+            curves[number] = (
+                of["time_constant_second"].to_numpy(), of["distribution_ohm"].to_numpy()
+            )  # fmt: skip
     highest = max(
         [0.0, *(float(y[x <= _BEYOND_ARCS * slowest].max(initial=0)) for x, y in curves.values())]
     )

@@ -46,6 +46,7 @@ _LISTED = (
     ("changes", "Changes of the interfaces"),
     ("energies", "Activation energies"),
     ("arcs", "Arcs of the impedance spectra"),
+    ("peaks", "Peaks of the relaxation times"),
     ("fits", "Impedance fits"),
 )
 
@@ -185,6 +186,8 @@ def _grid_blocks(
          lambda: series_tables.energy_grid(tables["activation_energies"])),
         ("arcs", "The table of arcs", ("impedance_arcs",),
          lambda: cell_tables.arc_grid(tables["impedance_arcs"], growth)),
+        ("peaks", "The table of relaxation times' peaks", ("relaxation_peaks",),
+         lambda: cell_tables.peak_grid(tables["relaxation_peaks"])),
         ("fits", "The table of fits", ("circuit_fits",),
          lambda: cell_tables.fit_grid(tables["circuit_fits"], growth)),
         ("verdicts", "The table of verdicts", ("baseline_comparison",),
@@ -266,7 +269,7 @@ def _panel_blocks(cell: Cell, tables: Mapping[str, pl.DataFrame]) -> list[Block[
          lambda: rate_panel(cycles, tables["half_cycles"], scale())),
         ("nyquist", "Impedance spectra", (), lambda: impedance_panel(impedance, fits, growth)),
         ("arcs", "Arcs and relaxation times", ("impedance_arcs",),
-         lambda: arcs_panel(impedance, fits, arcs)),
+         lambda: arcs_panel(impedance, fits, arcs, tables["relaxation_times"])),
         ("resistance", "Interfacial resistance", ("interfacial_resistance",),
          lambda: resistance_panel(growth, cycles, tables["resistance_growth"])),
         ("retention", "Retention beside published cells", ("cycles", "baseline_comparison"),

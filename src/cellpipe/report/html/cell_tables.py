@@ -105,8 +105,11 @@ def _percent_doubt(value: float | None) -> str:
 
 
 def fit_grid(fits: pl.DataFrame, growth: pl.DataFrame) -> Grid:
-    """Return the fitted parameters, one per row."""
+    """Return the fitted parameters, one per row, and what was prescribed if anything was."""
     table = _join_spectra(fits, growth)
+    constrained = fits["constraint"].null_count() < fits.height
+    prescribed = [GridColumn("Prescribed", "constraint", format_text, text=True)]
+    prescribed = prescribed if constrained else []
     columns = [
         GridColumn("Spectrum", "spectrum", format_integer),
         GridColumn("Cycles begun", "cycle", format_integer),
@@ -118,6 +121,7 @@ def fit_grid(fits: pl.DataFrame, growth: pl.DataFrame) -> Grid:
         GridColumn("of that noise", "precision", partial(format_number, digits=2)),
         GridColumn("Unit", "unit", format_text, text=True),
         GridColumn("Determined", "sure", format_text, text=True),
+        *prescribed,
         GridColumn("Residual (%)", "relative_residual", _percent_value),
     ]
     sizes = table.group_by("spectrum", maintain_order=True).len()["len"].to_list() or [0]
@@ -159,6 +163,29 @@ def arc_grid(arcs: pl.DataFrame, growth: pl.DataFrame) -> Grid:
     ]
     sizes = table.group_by("spectrum", maintain_order=True).len()["len"].to_list() or [0]
     return fold_rows(build_grid(table, columns, "No arc was fitted."), sum(sizes[:1]), sizes[-1])
+
+
+def peak_grid(peaks: pl.DataFrame) -> Grid:
+    """Return the peaks of the relaxation times of every spectrum, one per row."""
+    table = peaks.with_columns(
+        alone=pl.when("stands_alone").then(pl.lit("yes")).otherwise(pl.lit("no"))
+    )
+    short = partial(format_number, digits=3)
+    columns = [
+        GridColumn("Spectrum", "spectrum", format_integer),
+        GridColumn("Peak", "peak", format_integer),
+        GridColumn("τ (s)", "time_constant_second", short),
+        GridColumn("Frequency (Hz)", "frequency_hertz", short),
+        GridColumn("R (Ω)", "resistance_ohm", _FOUR),
+        GridColumn(
+            "Standard error (Ω)", "resistance_standard_error_ohm", partial(format_number, digits=2)
+        ),
+        GridColumn("C (F)", "capacitance_farad", short),
+        GridColumn("Stands alone", "alone", format_text, text=True),
+    ]
+    sizes = table.group_by("spectrum", maintain_order=True).len()["len"].to_list() or [0]
+    absent = "No spectrum has a distribution of relaxation times: it takes ten frequencies."
+    return fold_rows(build_grid(table, columns, absent), sum(sizes[:1]), sizes[-1])
 
 
 def sheet_grid(cell: Cell) -> Grid:

@@ -33,7 +33,8 @@ def eis_page(
         Name of the file.
     tables
         ``impedance``, ``circuit_fits``, ``impedance_arcs``, ``interfacial_resistance``,
-        ``resistance_growth``, ``interface_changes``, ``activation_energies`` and ``cycles``.
+        ``resistance_growth``, ``interface_changes``, ``activation_energies``,
+        ``relaxation_times``, ``relaxation_peaks`` and ``cycles``.
     findings
         Findings to show; those of level info are notes.
     age_known
@@ -53,6 +54,7 @@ def eis_page(
         changes=series_tables.change_grid(tables["interface_changes"]),
         energies=series_tables.energy_grid(tables["activation_energies"]),
         arcs=cell_tables.arc_grid(tables["impedance_arcs"], growth),
+        peaks=cell_tables.peak_grid(tables["relaxation_peaks"]),
         fits=cell_tables.fit_grid(fits, growth),
         version=__version__,
     )
@@ -63,7 +65,7 @@ def _panels(tables: Mapping[str, pl.DataFrame], *, age_known: bool) -> list[Pane
     growth = tables["interfacial_resistance"]
     return [
         impedance_panel(impedance, fits, growth),
-        arcs_panel(impedance, fits, tables["impedance_arcs"]),
+        arcs_panel(impedance, fits, tables["impedance_arcs"], tables["relaxation_times"]),
         bode_panel(impedance, fits),
         waterfall_panel(impedance, fits),
         resistance_panel(
