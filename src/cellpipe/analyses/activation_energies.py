@@ -24,7 +24,7 @@ _DIGITS = 7
 
 def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
     spectra = tables["interfacial_resistance"].filter(
-        pl.col("ambient_temperature_celsius").is_not_null() & pl.col("left_out_of_series").is_null()
+        pl.col("temperature_celsius").is_not_null() & pl.col("left_out_of_series").is_null()
     )
     rows = [
         {"cell_id": cell.cell_id, **row}
@@ -39,13 +39,13 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
 def _rows(spectra: pl.DataFrame, arcs: pl.DataFrame) -> Iterator[dict[str, object]]:
     """Iterate over one series' rows: its series resistance, then its arcs."""
     whole = spectra.select(
-        "spectrum", celsius="ambient_temperature_celsius", resistance="series_resistance_ohm",
+        "spectrum", celsius="temperature_celsius", resistance="series_resistance_ohm",
         error="series_resistance_standard_error_ohm", process=pl.lit(_SERIES),
     ).filter((pl.col("resistance") > 0) & (pl.col("error") < pl.col("resistance")))  # fmt: skip
     known = arcs.filter(pl.col("identifiable") & ~pl.col("process").is_in([DIFFUSION, TAIL]))
-    joined = known.join(spectra.select("spectrum", "ambient_temperature_celsius"), on="spectrum")
+    joined = known.join(spectra.select("spectrum", "temperature_celsius"), on="spectrum")
     of_arcs = joined.sort("spectrum").select(
-        "arc", "spectrum", "process", celsius="ambient_temperature_celsius",
+        "arc", "spectrum", "process", celsius="temperature_celsius",
         resistance="resistance_ohm",
         error=pl.coalesce("resistance_precision_ohm", "resistance_standard_error_ohm"),
     )  # fmt: skip

@@ -55,8 +55,9 @@ _FEWEST_GIVEN = 5  # and for a given one, if they are more than half of its para
 _SAMPLED = 5
 _DIGITS = 7
 _LOOSE = 0.1  # relative standard error above which the resistance is reported as uncertain
-_MEASURED = ("unix_time_second", "test_time_second", "voltage_volt", "ambient_temperature_celsius")
-_MEANS = ("unix_time_second", "voltage_volt", "ambient_temperature_celsius")
+_MEASURED = ("unix_time_second", "test_time_second", "voltage_volt", "temperature_celsius")
+_MEANS = ("unix_time_second", "voltage_volt")
+_TEMPERATURES = ("temperature_t1_celsius", "ambient_temperature_celsius")  # the nearest first
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,8 @@ def _clean_spectra(impedance: pl.DataFrame, fewest: int) -> Iterator[_Spectrum]:
         }
         for name in _MEANS:
             row[name] = rows[name].mean() if name in rows.columns else None
+        celsius = (rows[name].mean() for name in _TEMPERATURES if name in rows.columns)
+        row["temperature_celsius"] = next((mean for mean in celsius if mean is not None), None)
         z = rows["real_impedance_ohm"].to_numpy() + 1j * rows["imaginary_impedance_ohm"].to_numpy()
         points, turned = None, False
         with suppress(CellpipeError):

@@ -26,7 +26,7 @@ def find_groups(cell: Cell, rows: Rows, half_cycles: pl.DataFrame) -> tuple[Spec
     cell
         The cell; a symmetric one is never full.
     rows
-        ``unix_time_second``, ``voltage_volt``, ``ambient_temperature_celsius`` and ``technique`` of
+        ``unix_time_second``, ``voltage_volt``, ``temperature_celsius`` and ``technique`` of
         each spectrum, in the order of time.
     half_cycles
         ``direction``, ``capacity_ah``, ``start_unix_time_second``, ``duration_second`` and
@@ -38,7 +38,7 @@ def find_groups(cell: Cell, rows: Rows, half_cycles: pl.DataFrame) -> tuple[Spec
         share = charge_since_full(_numbers(rows, "unix_time_second"), half_cycles)
     names = [str(row["technique"]) if row.get("technique") else None for row in rows]
     voltage, celsius = (
-        _numbers(rows, name) for name in ("voltage_volt", "ambient_temperature_celsius")
+        _numbers(rows, name) for name in ("voltage_volt", "temperature_celsius")
     )
     return group_spectra(voltage, celsius, share, names), share
 
@@ -94,7 +94,7 @@ def group_findings(groups: SpectrumGroups, rows: Rows) -> Iterator[Finding]:
             "no law of growth is looked for."
         )
         yield Finding("warning", "state_varies", sentence, count)
-    celsius = _numbers(rows, "ambient_temperature_celsius")
+    celsius = _numbers(rows, "temperature_celsius")
     steps = [float(np.mean(celsius[groups.state == k])) for k in np.unique(groups.state)]
     distinct = sorted({round(value) for value in steps if np.isfinite(value)})
     apart = bool(len(distinct) > 1 and len(np.unique(groups.state)) > len(np.unique(groups.series)))

@@ -30,6 +30,7 @@ from cellpipe.formats.tabular.impedance_headers import (
 )
 from cellpipe.numerics.impedance.spectra import spectrum_numbers
 
+_TEMPERATURE = "Temperature/°C"
 _CURRENTS = {"<I>/mA": 1e-3, "I/mA": 1e-3, "<I>/A": 1.0, "I/A": 1.0}
 _POTENTIALS = ("Ewe/V", "<Ewe>/V", "<Ewe/V>", "Ecell/V", "<Ecell>/V", "Ewe-Ece/V")
 _COUNTER_POTENTIALS = ("Ece/V", "<Ece>/V", "<Ece/V>")
@@ -43,7 +44,7 @@ _SCALED = (  # EC-Lab's name, standard name, factor
     ("Energy discharge/W.h", "vendor_discharging_energy_wh", 1.0),
     ("Energy we charge/W.h", "vendor_charging_energy_wh", 1.0),
     ("Energy we discharge/W.h", "vendor_discharging_energy_wh", 1.0),
-    ("Temperature/°C", "temperature_t1_celsius", 1.0),
+    (_TEMPERATURE, "temperature_t1_celsius", 1.0),
     ("step time/s", "step_time_second", 1.0),
     ("R/Ohm", "internal_resistance_ohm", 1.0),
 )
@@ -364,6 +365,8 @@ def _build_impedance(columns: pl.DataFrame, acquisition_started: datetime | None
     if "cycle number" in columns.columns:
         number = pl.col("cycle number").cast(pl.Int64, strict=False)
         expressions.append(number.alias("cycle_count"))
+    if _TEMPERATURE in columns.columns:
+        expressions.append(pl.col(_TEMPERATURE).cast(pl.Float64).alias("temperature_t1_celsius"))
     numbers = spectrum_numbers(
         perturbed["freq/Hz"].to_numpy().astype(np.float64), perturbed["record_index"].to_numpy()
     )
