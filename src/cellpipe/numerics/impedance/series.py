@@ -56,7 +56,7 @@ from cellpipe.numerics.impedance.series_labels import (
     select_rows,
     sort_by_capacitance,
 )
-from cellpipe.numerics.impedance.series_times import gaps_between, parse_times
+from cellpipe.numerics.impedance.series_times import parse_times, step_distances
 from cellpipe.numerics.impedance.short_text import describe_series
 from cellpipe.numerics.impedance.spectra import CleanSpectrum, clean_spectrum, modulus
 
@@ -286,7 +286,7 @@ def _count_drifted(points: list[CleanSpectrum]) -> list[int]:
 
 
 def _fit_joint(form: Form, spectra: Spectrum, theta: Floats, time: Floats | None) -> JointFit:
-    joint = fit_series(form, spectra, gaps_between(len(theta), time), theta)
+    joint = fit_series(form, spectra, step_distances(len(theta), time), theta)
     return sort_by_capacitance(form, joint)
 
 
@@ -296,7 +296,9 @@ def _constrain(
     """Return the joint and the separate fits under constraints; None if nothing is left to fit."""
     if not len(free.places):
         return None, np.repeat(free.theta(np.empty((1, 0))), len(theta), axis=0)
-    return fit_series_under_constraints(free, spectra, joint.theta, gaps_between(len(theta), time))
+    return fit_series_under_constraints(
+        free, spectra, joint.theta, step_distances(len(theta), time)
+    )
 
 
 def _build_fit(

@@ -32,7 +32,7 @@ def parse_times(time_second: ArrayLike | None, count: int) -> Floats | None:
     return time
 
 
-def gaps_between(count: int, time: Floats | None) -> Floats:
+def step_distances(count: int, time: Floats | None) -> Floats:
     """Return the distances between successive spectra, in steps; shape (n - 1,)."""
     if time is None or not time[-1] > time[0]:
         return np.ones(count - 1)
