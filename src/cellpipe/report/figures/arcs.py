@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _TITLE = "Arcs and relaxation times"
 _PROCESS_COLOURS = {
     "bulk": GREY, "grain boundary": BLUE, "interphase": RED, "charge transfer": ORANGE,
+    "diffusion": INK, "tail": INK,
 }  # fmt: skip
 _STEPS = (1, 2, 5, 10)
 Arc = dict[str, Any]
