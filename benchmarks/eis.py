@@ -28,6 +28,7 @@ sys.path.insert(0, str(HERE.parent / "tests" / "numerics"))
 from eis_arcs import before_blocking, diffusion, pellets
 from eis_beside import PINNED, TOOLS, Floats, by_peers, by_rule, costs
 from eis_growth import constants, laws, which_clock
+from eis_interfaces import energies, interfaces, odd_spectra, single_arcs
 from eis_real import Row, ageing, real, references, repeats, validity
 from made_spectra import (
     FREQUENCY,
@@ -62,12 +63,13 @@ def main() -> None:
             rows.append((number, *row))
             print(*rows[-1], sep=" | ", flush=True)
     heads = ("#", "What", "Bar", "cellpipe", "Peers on the same spectra")
-    about_growth = [row[:-1] for row in rows if row[0] in _ABOUT_GROWTH]
-    if {row[0] for row in about_growth} == _ABOUT_GROWTH and options.share == 1:
-        write_section("Impedance: how a resistance changes", _COMMAND_GROWTH,
-                      table(heads[:-1], about_growth))  # fmt: skip
+    for title, numbers in _APART.items():
+        about = [row[:-1] for row in rows if row[0] in numbers]
+        if {row[0] for row in about} == numbers and options.share == 1:
+            command = f"python benchmarks/eis.py --only {','.join(sorted(numbers))}"
+            write_section(title, command, table(heads[:-1], about))
     if not wanted and options.share == 1:
-        rows = [row for row in rows if row[0] not in _ABOUT_GROWTH]
+        rows = [row for row in rows if not any(row[0] in numbers for numbers in _APART.values())]
         lines = [
             "No start values are given to cellpipe; peers start from a good guess (the truth, each "
             "value off by a factor of up to two) or one by rule of thumb. CPU seconds of one core, "
@@ -308,14 +310,17 @@ def _number_of_arcs(share: float) -> Iterator[Row]:
            "")  # fmt: skip
 
 
-_ABOUT_GROWTH = {"13", "14", "15"}  # a section of their own, which needs no peers
-_COMMAND_GROWTH = "python benchmarks/eis.py --only 13,14,15"
+_APART = {  # sections of their own, which need no peers
+    "Impedance: how a resistance changes": {"13", "14", "15"},
+    "Impedance: what is said of a series": {"30", "31", "32"},
+}
 Measure = Callable[[float], Iterator[Row]]
 BARS: tuple[tuple[str, Measure], ...] = (
     ("1", _optimum), ("2", _limit), ("3", _resistances), ("4", _speed), ("5", real),
     ("6", references), ("7", _series), ("8", ageing), ("9", validity), ("10", _bad_points),
     ("11", _number_of_arcs), ("12", repeats), ("13", laws), ("14", constants),
     ("15", which_clock), ("20", diffusion), ("21", before_blocking), ("22", pellets),
+    ("30", interfaces), ("30", single_arcs), ("31", odd_spectra), ("32", energies),
 )  # fmt: skip
 
 if __name__ == "__main__":

@@ -44,6 +44,11 @@ def test_an_ion_blocking_pellet_has_a_conductivity_and_no_interface() -> None:
     assert "no arc of an interface" in str(row["interfacial_resistance_remark"])
     assert row["series_resistance_ohm"] == pytest.approx(60, rel=0.02)
     assert row["ionic_conductivity_siemens_per_cm"] == pytest.approx(0.07 / 0.785 / 60, rel=0.02)
+    share = float(str(row["series_resistance_standard_error_ohm"])) / 60
+    assert row["ionic_conductivity_standard_error_siemens_per_cm"] == pytest.approx(
+        share * 0.07 / 0.785 / 60, rel=0.05
+    )
+    assert row["ionic_conductivity_remark"] is None
     assert "ion_blocking" in codes
 
 
@@ -68,6 +73,8 @@ def test_a_resistance_that_holds_has_no_remark_and_a_reversed_sign_has_one() -> 
 def test_a_circuit_that_misses_the_spectrum_gives_no_headline() -> None:
     row, _ = fitted(INTERFACE, PELLET, given="R0-p(R1,C1)")
     assert row["interfacial_resistance_remark"] is not None
+    assert row["ionic_conductivity_siemens_per_cm"] is None
+    assert "misses" in str(row["ionic_conductivity_remark"])
 
 
 def test_six_frequencies_are_fitted_with_a_given_circuit_only() -> None:
@@ -76,3 +83,14 @@ def test_six_frequencies_are_fitted_with_a_given_circuit_only() -> None:
     short, codes = fitted(INTERFACE, PELLET, points=6)
     assert short["circuit"] is None
     assert "spectrum_too_short" in codes
+
+
+def test_an_arc_of_an_interface_before_a_blocking_electrode_leaves_no_conductivity() -> None:
+    row, _ = fitted(("R0-p(R1,CPE1)-CPE2", [2.0, 9.0, 2e-5, 0.9, 3e-3, 0.95]), PELLET)
+    assert row["interfacial_resistance_ohm"] == pytest.approx(9, rel=0.1)
+    assert row["ionic_conductivity_siemens_per_cm"] is None
+    assert "may be the electrolyte's" in str(row["ionic_conductivity_remark"])
+    through, _ = fitted(INTERFACE, PELLET)  # a cell whose ions cross the interface
+    assert through["ionic_conductivity_siemens_per_cm"] == pytest.approx(
+        0.07 / 0.785 / 20, rel=0.02
+    )

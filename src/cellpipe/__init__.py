@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cellpipe.analyses import results_of
     from cellpipe.core.errors import CellpipeError
     from cellpipe.core.model import Analysis, Cell, Finding, Measurement, RawFile, Recording, Result
-    from cellpipe.formats import Format, Sample, parts, read
+    from cellpipe.formats import Format, Sample, Statement, parts, read
     from cellpipe.numerics.impedance.circuit_comparison import CircuitComparison, compare_circuits
     from cellpipe.numerics.impedance.fit import ImpedanceFit, fit_impedance
     from cellpipe.numerics.impedance.parameter_table import widen_parameters
@@ -46,6 +46,7 @@ __all__ = [
     "Result",
     "Results",
     "Sample",
+    "Statement",
     "Summary",
     "compare_circuits",
     "fit_impedance",
@@ -77,6 +78,7 @@ _HOMES = {
     "Result": "core.model",
     "Results": "store",
     "Sample": "formats",
+    "Statement": "formats",
     "open_results": "store",
     "fit_impedance": "numerics.impedance.fit",
     "fit_impedance_series": "numerics.impedance.series",

@@ -161,13 +161,13 @@ def test_a_night_names_the_packages_file_among_those_that_have_settled(
     package: Path, lab: Path, tmp_path: Path
 ) -> None:
     found = find_stable_files(Lab(lab, tmp_path / "out"), WaitTimes(settle=0.05, incomplete=0.2))
-    assert sorted(found) == ["SSB-05_made.csv", RIG, "cells.xlsx"]
+    assert sorted(found) == ["SSB-05_made.csv", RIG, "cells.xlsx", "notes.tsv"]  # by its content
 
 
 def test_a_packages_format_changes_nothing_for_other_files(package: Path) -> None:
     with_it = registry.formats_by_suffix()
     others = {suffix: forms for suffix, forms in with_it.items() if suffix != ".log"}
-    names = [f"file{suffix}" for suffix in (".log", ".tsv", ".zip", ".parquet", ".mpl", "")]
+    names = [f"file{suffix}" for suffix in (".log", ".md", ".zip", ".parquet", ".mpl", "")]
     assert [formats.has_foreign_suffix(n) for n in names] == [False, True, True, True, True, False]
     package.unlink()
     forget()

@@ -28,6 +28,8 @@ ALARMS = {  # files that give one, and what is wrong with them
         "charge_disagrees"},
     "real_data/mpr/yadg__peis.mpr": {"impedance_spike"},  # one point at 51 Hz, beside the mains
     "real_data/mpt/yadg__peis.mpt": {"impedance_spike"},  # the same
+    "real_data/spectra/yadg_peis.csv": {"impedance_spike"},  # the same
+    "real_data/spectra/eisfitpy_Example2b.csv": {"impedance_spike"},  # 2 kΩ between 161 and 183 kΩ
     "real_data/mpt/pyimpspec__case-multiple-spectra.mpt": {  # one spectrum, three times
         "records_doubled"},
     "real_data/mpt/yadg__extract_cp.mpt": {  # 0 from record 5 on, though Ewe-Ece and power are not
@@ -45,7 +47,7 @@ ALARMS = {  # files that give one, and what is wrong with them
 }  # fmt: skip
 PUT_RIGHT = {  # what is said while a table is read, and no more of what is stored
     "time_goes_backwards", "records_reversed", "clock_pace_differs", "current_spike",
-    "step_time_exceeds_test_time",
+    "step_time_exceeds_test_time", "imaginary_sign_turned",
 }  # fmt: skip
 factors = st.floats(1e-3, 1e3)
 

@@ -108,12 +108,12 @@ def cycles(capacities: list[float], efficiency: float = 0.995) -> pl.DataFrame:
 
 
 def cell(first: float | None = None, last: float | None = None) -> pl.DataFrame:
-    return pl.DataFrame(
-        {"first_interfacial_resistance_ohm": [first], "last_interfacial_resistance_ohm": [last]},
-        schema=dict.fromkeys(
-            ("first_interfacial_resistance_ohm", "last_interfacial_resistance_ohm"), pl.Float64
-        ),
-    )
+    row = {
+        f"{end}_interfacial_resistance{name}_ohm": None if value is None else share * value
+        for end, value in (("first", first), ("last", last))
+        for name, share in (("", 1.0), ("_standard_error", 0.02))
+    }
+    return pl.DataFrame([row], schema=dict.fromkeys(row, pl.Float64))
 
 
 LIMITS = LimitSettings()
@@ -132,7 +132,7 @@ def test_a_steady_cell_crosses_nothing() -> None:
     [
         (cell(), cycles(STEADY, 0.97), "coulombic_efficiency", "97.00 % (median of the cycles 3"),
         (cell(), cycles([1, 1, 1, 0.9]), "sudden_loss in cycle 4", "fell by 10.0 % in cycle 4"),
-        (cell(10, 25), cycles(STEADY), "resistance_growth", "2.5 times the first (25 Ω from 10 Ω"),
+        (cell(10, 25), cycles(STEADY), "resistance_growth", "(25 ± 0.5 Ω from 10 ± 0.2 Ω"),
     ],
 )
 def test_each_limit_is_seen(row: pl.DataFrame, table: pl.DataFrame, code: str, words: str) -> None:

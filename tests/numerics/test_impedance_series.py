@@ -17,7 +17,6 @@ from cellpipe.numerics.impedance.processes import (
     process_probabilities,
 )
 from cellpipe.numerics.impedance.series import ImpedanceSeries, fit_impedance_series
-from cellpipe.numerics.impedance.spectra import charge_states
 
 
 def matrices(found: ImpedanceSeries) -> tuple[np.ndarray, np.ndarray]:
@@ -156,9 +155,3 @@ def test_both_capacitances_are_the_capacitor_where_there_is_one() -> None:
     assert effective_capacitance(50.0, 2e-6, 1.0) == pytest.approx(2e-6)
     assert brug_capacitance(50.0, 2e-6, 1.0, 10.0) == pytest.approx(2e-6)
     assert brug_capacitance(50.0, 2e-6, 0.8, 10.0) < effective_capacitance(50.0, 2e-6, 0.8)
-
-
-def test_states_of_charge_are_told_apart_where_they_come_again() -> None:
-    assert list(charge_states(np.array([3.0, 4.2, 3.01, 4.19, 2.99, 4.2]))) == [1, 2, 1, 2, 1, 2]
-    assert set(charge_states(np.linspace(3.0, 4.2, 7))) == {1}
-    assert set(charge_states(np.array([3.7, 3.71, 3.69]))) == {1}

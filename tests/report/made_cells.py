@@ -100,6 +100,8 @@ def made(
         "interfacial_resistance": growth,
         "impedance_arcs": _arcs(cell, growth),
         "resistance_growth": laws.table,
+        "interface_changes": contracts.empty_table("interface_changes"),
+        "activation_energies": contracts.empty_table("activation_energies"),
         "relaxation_times": times.table,
         "relaxation_peaks": peaks.table,
         "impedance": points,
@@ -302,6 +304,7 @@ def _impedance(
             "areal_interfacial_resistance_ohm_cm2": resistance * area if area else None,
             "series_resistance_ohm": 40.0, "circuit": CIRCUIT, "relative_residual": 0.004,
             "frequencies": 55, "frequencies_left_out": 0, "noise": 0.003, "state": 1,
+            "series": 1,
             "kramers_kronig_violation": 0.004, "kramers_kronig_valid": True,
             "interfacial_resistance_precision_ohm": resistance * 0.01, "identifiable": sure,
         })  # fmt: skip
@@ -367,7 +370,16 @@ def _summary(cell: Cell, cycles: pl.DataFrame, growth: pl.DataFrame) -> pl.DataF
             }
     for stem in ("interfacial_resistance_ohm", "areal_interfacial_resistance_ohm_cm2"):
         if growth.height:
-            row |= {f"first_{stem}": growth[stem][0], f"last_{stem}": growth[stem][-1]}
+            unit = stem.partition("_resistance_")[2]
+            error = f"{stem.removesuffix(unit)}standard_error_{unit}"
+            for end, place in (("first", 0), ("last", -1)):
+                value, ohm, of_ohm = (
+                    growth[name][place] for name in
+                    (stem, "interfacial_resistance_ohm",
+                     "interfacial_resistance_standard_error_ohm")
+                )  # fmt: skip
+                row |= {f"{end}_{stem}": value}
+                row |= {f"{end}_{error}": None if value is None else value / ohm * of_ohm}
     return _frame("cells", [row])
 
 

@@ -107,7 +107,39 @@ def are_parts_of_sheet(lab: Lab, row: Row, text: str) -> bool:
     return text == " · ".join(wanted)
 
 
+_ODDS = {
+    "contact": "contact_odds", "a film": "film_odds", "both": "contact_and_film_odds",
+    "leads": "leads_odds", "no change": "unchanged_odds", "none of these": "other_odds",
+}  # fmt: skip
+
+
+def is_change(lab: Lab, row: Row, text: str) -> bool:
+    """Return whether "1 to 12, at 50 MPa …: … (odds: …). By what factor: …" is a stored change."""
+    pattern = (
+        rf"(\d+) to (\d+)(?:, at ({NUMBER}) MPa of stack pressure)?: (.*) \(odds: (.*)\)\. By what "
+        rf"factor: (.*); in series: R × ({NUMBER})"
+    )
+    said = re.fullmatch(pattern, text)
+    if said is None:
+        return False
+    first, last, pressure, words, odds, changes, series = said.groups()
+    rows = lab.rows("interface_changes", cell_id=row["cell_id"], first_spectrum=int(first),
+                    last_spectrum=int(last))  # fmt: skip
+    parts = odds.replace("above 99 %", "100 %").split(", ")
+    pairs = [re.fullmatch(rf"(.*) ({NUMBER}) %", part) for part in parts]
+    return any(
+        agree(pressure, one["stack_pressure_mpa"])
+        and one["arc_changes"] == changes
+        and agree(series, one["series_resistance_ratio"])
+        and all(pair and agree(pair[2], 100 * one[_ODDS[pair[1]]]) for pair in pairs)
+        and all(agree(number, one["area_ratio"]) for number in
+                re.findall(rf"the area is ({NUMBER})", words))
+        for one in rows
+    )  # fmt: skip
+
+
 LISTS = {
+    "change": is_change,
     "reaches": reaches, "lie_below": lie_below, "sudden_loss": fell, "conditions": are_conditions,
     "cells": are_cells, "spectra": are_spectra, "cycles": are_cycles, "peak": is_peak,
     "rate": is_rate, "parts_of_sheet": are_parts_of_sheet, **MARKS,

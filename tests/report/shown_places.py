@@ -9,9 +9,11 @@ from shown_words import (
     ARCS,
     BESIDE,
     CELLS,
+    CHANGES,
     CURVE,
     CYCLES,
     EIS,
+    ENERGIES,
     FILES,
     FINDINGS,
     FITS,
@@ -52,6 +54,10 @@ PLACES: dict[str, Place] = {
     "Cycles": Place("cycles", CYCLES, {"Cycle": "{cycle}"}),
     "Arcs of the impedance spectra": Place("impedance_arcs", ARCS, _BY_ARC),
     "Arcs": Place("impedance_arcs", ARCS, _BY_ARC),
+    "Changes of the interfaces": Place("interface_changes", CHANGES, {"State": "{state}"}),
+    "Activation energies": Place(
+        "activation_energies", ENERGIES, {"Series": "{series}", "Arc": "{arc}"}
+    ),
     "Impedance fits": Place("circuit_fits", FITS, _BY_PARAMETER),
     "Fits": Place("circuit_fits", FITS, _BY_PARAMETER),
     "Parameters": Place("circuit_fits", {}, form="wide"),

@@ -63,6 +63,7 @@ ROWS: Mapping[str, Mapping[str, Count]] = {
     "page of a cell": {
         "Key numbers": lambda *_: 7,
         "Cycles": _all_of("cycles"),
+        "Changes of the interfaces": _all_of("interface_changes"),
         "Arcs of the impedance spectra": _all_of("impedance_arcs"),
         "Impedance fits": _all_of("circuit_fits"),
         "Peaks of the relaxation times": _all_of("relaxation_peaks"),

@@ -7,7 +7,9 @@ from shown_words import STANDING
 # About one cell; names are columns of its row of the table ``cells`` where no table is named.
 _LAW = "rate {law.rate_ohm_per_hour_to_the_m} ± {=law_band rate_standard_error} Ω/h^½ (95 %)"
 _ARC = (
-    "{{!a process}} {{=last_arc {0} resistance_ohm}} Ω ({{=last_arc {0} process_probability:%}}%)"
+    "{{!a process}} {{=last_arc {0} resistance_ohm}} ± "
+    "{{=last_arc {0} resistance_standard_error_ohm}} Ω "
+    "({{=last_arc {0} process_probability:%}}%)"
 )
 _ARCS = ", ".join(map(_ARC.format, "01"))
 SENTENCES = (
@@ -37,6 +39,7 @@ SENTENCES = (
     "Check: {~findings.sentence}[[ ({~findings.file})]]",
     "{#how many rows are folded} rows between",
     # figures: what is read to those who can't see them, captions, marks
+    "[[State {#which}: ]]From spectrum {%change}.",
     "[[Specific capacity]][[Capacity]] and Coulombic efficiency of {cycles} cycles",
     "{!two quantities} for {%cycles}",
     "{=peaks} peaks of dQ/dV by cycle",
@@ -76,7 +79,8 @@ SENTENCES = (
     # alarms of the digest
     "The capacity is at {capacity_retention:%} % of its reference.",
     "The interfacial resistance has grown to {=growth} times the first "
-    "({last_interfacial_resistance_ohm} Ω from {first_interfacial_resistance_ohm} Ω; "
+    "({last_interfacial_resistance_ohm} ± {last_interfacial_resistance_standard_error_ohm} Ω from "
+    "{first_interfacial_resistance_ohm} ± {first_interfacial_resistance_standard_error_ohm} Ω; "
     "limit {#set}).",
     "The Coulombic efficiency is {=latest_median:%} % (median of the cycles {=latest 0} to "
     "{=latest 2}; limit {#set} %).",

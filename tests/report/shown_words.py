@@ -95,6 +95,38 @@ FITS: dict[str, Meaning] = _SPECTRUM | {
     "Unit": "unit",
     "Residual (%)": "interfacial_resistance.relative_residual",
 }
+CHANGES: dict[str, Meaning] = {
+    "State": "state",
+    "First": "first_spectrum",
+    "Last": "last_spectrum",
+    "Interface arcs": "arcs",
+    "Explanation": "explanation",
+    "Unchanged": "unchanged_odds",
+    "Contact": "contact_odds",
+    "Film": "film_odds",
+    "Both": "contact_and_film_odds",
+    "Leads": "leads_odds",
+    "None of these": "other_odds",
+    "Area, last over first": "area_ratio",
+    "Standard error of it": "area_ratio_standard_error",
+    "Stack pressure (MPa)": "stack_pressure_mpa",
+}
+ENERGIES: dict[str, Meaning] = {
+    "Series": "series",
+    "Arc": "arc",
+    "Process": "process",
+    "E (eV)": "activation_energy_ev",
+    "Standard error (eV)": "activation_energy_standard_error_ev",
+    "95 % from (eV)": "activation_energy_low_ev",
+    "to (eV)": "activation_energy_high_ev",
+    "E (kJ/mol)": "activation_energy_kj_per_mol",
+    "Line of": "straight_line_of",
+    "Temperatures": "temperatures",
+    "From (°C)": "lowest_temperature_celsius",
+    "To (°C)": "highest_temperature_celsius",
+    "Coldest slope (eV)": "coldest_slope_ev",
+    "Hottest slope (eV)": "hottest_slope_ev",
+}
 RELAXATION: dict[str, Meaning] = {
     "Spectrum": "spectrum",
     "Peak": "peak",
@@ -117,7 +149,12 @@ RESISTANCE: dict[str, Meaning] = {
     "of that noise (Ω)": "interfacial_resistance_precision_ohm",
     "Interfacial resistance (Ω cm²)": "areal_interfacial_resistance_ohm_cm2",
     "R (Ω cm²)": "areal_interfacial_resistance_ohm_cm2",
+    "To bear in mind": "interfacial_resistance_remark",
     "Series resistance (Ω)": "series_resistance_ohm",
+    "Series, standard error (Ω)": "series_resistance_standard_error_ohm",
+    "Ionic conductivity (S/cm)": "ionic_conductivity_siemens_per_cm",
+    "Conductivity, standard error (S/cm)": "ionic_conductivity_standard_error_siemens_per_cm",
+    "Why no conductivity": "ionic_conductivity_remark",
     "Relative residual": "relative_residual",
     "Frequencies": "frequencies",
     "Left out": "frequencies_left_out",
@@ -284,11 +321,19 @@ _FIRST: Meaning = {
     "mAh/g": "first_specific_discharging_capacity_mah_per_g",
     "mAh/cm²": "first_areal_discharging_capacity_mah_per_cm2",
 }
+
+
+def _with_error(end: str, stem: str, unit: str) -> str:
+    name = f"{end}_{stem}interfacial_resistance"
+    return f"{{{name}_{unit}}} ± {{{name}_standard_error_{unit}}}"
+
+
 _FIRST_TO_LAST: Meaning = (
-    "{first_areal_interfacial_resistance_ohm_cm2} → {last_areal_interfacial_resistance_ohm_cm2}"
+    f"{_with_error('first', 'areal_', 'ohm_cm2')} → {_with_error('last', 'areal_', 'ohm_cm2')}"
     " Ω cm²",
-    "{first_interfacial_resistance_ohm} → {last_interfacial_resistance_ohm} Ω",
-    "{first_areal_interfacial_resistance_ohm_cm2} Ω cm²",  # of the only spectrum
+    f"{_with_error('first', '', 'ohm')} → {_with_error('last', '', 'ohm')} Ω",
+    f"{_with_error('first', 'areal_', 'ohm_cm2')} Ω cm²",  # of the only spectrum
+    f"{_with_error('first', '', 'ohm')} Ω",
     "first_interfacial_resistance_ohm",
 )
 CELLS: dict[str, Meaning] = {
@@ -340,7 +385,23 @@ CELLS: dict[str, Meaning] = {
     "Last interfacial resistance (Ω)": "last_interfacial_resistance_ohm",
     "First (Ω cm²)": "first_areal_interfacial_resistance_ohm_cm2",
     "Last (Ω cm²)": "last_areal_interfacial_resistance_ohm_cm2",
+    "First, standard error (Ω)": "first_interfacial_resistance_standard_error_ohm",
+    "Last, standard error (Ω)": "last_interfacial_resistance_standard_error_ohm",
+    "First, standard error (Ω cm²)": "first_areal_interfacial_resistance_standard_error_ohm_cm2",
+    "Last, standard error (Ω cm²)": "last_areal_interfacial_resistance_standard_error_ohm_cm2",
+    "Why no interfacial resistance": "interfacial_resistance_remark",
+    "Ionic conductivity (S/cm)": "ionic_conductivity_siemens_per_cm",
+    "Conductivity, standard error (S/cm)": "ionic_conductivity_standard_error_siemens_per_cm",
+    "Why no conductivity": "ionic_conductivity_remark",
     "Interfacial resistance": _FIRST_TO_LAST,
+    "Standard error of the interfacial resistance, first spectrum": {
+        "Ω": "first_interfacial_resistance_standard_error_ohm",
+        "Ω cm²": "first_areal_interfacial_resistance_standard_error_ohm_cm2",
+    },
+    "Standard error of the interfacial resistance, last spectrum": {
+        "Ω": "last_interfacial_resistance_standard_error_ohm",
+        "Ω cm²": "last_areal_interfacial_resistance_standard_error_ohm_cm2",
+    },
     "Interfacial resistance, first spectrum": {
         "Ω": "first_interfacial_resistance_ohm",
         "Ω cm²": "first_areal_interfacial_resistance_ohm_cm2",

@@ -220,25 +220,50 @@ def _equal_rate_retentions(complete: pl.DataFrame, usual: int) -> dict[str, obje
 
 
 def _impedance_summary(spectra: pl.DataFrame) -> dict[str, object]:
+    """Return what stands for a cell's spectra: only numbers without a remark, each with its error.
+
+    Whether a number may stand alone is decided where it is made, spectrum by spectrum.
+    """
+    out: dict[str, object] = {"spectra": spectra.height}
     remark = pl.col("interfacial_resistance_remark")
     known = spectra.filter(pl.col("interfacial_resistance_ohm").is_not_null() & remark.is_null())
-    reasons = spectra.filter(remark.is_not_null())["interfacial_resistance_remark"]
-    first = known.row(0, named=True) if known.height else {}
-    last = known.row(-1, named=True) if known.height else {}
-    return {
-        "spectra": spectra.height,
-        "first_interfacial_resistance_ohm": first.get("interfacial_resistance_ohm"),
-        "last_interfacial_resistance_ohm": last.get("interfacial_resistance_ohm"),
-        "first_areal_interfacial_resistance_ohm_cm2": first.get(
-            "areal_interfacial_resistance_ohm_cm2"
-        ),
-        "last_areal_interfacial_resistance_ohm_cm2": last.get(
-            "areal_interfacial_resistance_ohm_cm2"
-        ),
-        "interfacial_resistance_remark": None
-        if known.height or reasons.is_empty()
-        else reasons[-1],
-    }
+    series = _of_one_state(known)
+    is_one = series.height > 0 and series["varies"][0] is None
+    for end, place in (("first", 0), ("last", -1)):
+        row = series.row(place, named=True) if series.height and (is_one or place) else {}
+        ohm, error = (
+            row.get(f"interfacial_resistance{name}_ohm") for name in ("", "_standard_error")
+        )
+        areal = row.get("areal_interfacial_resistance_ohm_cm2")
+        out |= {
+            f"{end}_interfacial_resistance_ohm": ohm,
+            f"{end}_interfacial_resistance_standard_error_ohm": error,
+            f"{end}_areal_interfacial_resistance_ohm_cm2": areal,
+            f"{end}_areal_interfacial_resistance_standard_error_ohm_cm2":
+                None if areal is None else error * areal / ohm,
+        }  # fmt: skip
+    conductive = spectra.drop_nulls("ionic_conductivity_siemens_per_cm")
+    last = conductive.row(-1, named=True) if conductive.height else {}
+    for name in ("ionic_conductivity_siemens_per_cm",
+                 "ionic_conductivity_standard_error_siemens_per_cm"):  # fmt: skip
+        out[name] = last.get(name)
+    for name, is_known in (
+        ("interfacial_resistance_remark", known.height > 0),
+        ("ionic_conductivity_remark", bool(last)),
+    ):
+        reasons = spectra[name].drop_nulls()
+        out[name] = None if is_known or reasons.is_empty() else reasons[-1]
+    return out
+
+
+def _of_one_state(spectra: pl.DataFrame) -> pl.DataFrame:
+    """Return the spectra that count of the state with the most of them, the last one of equals."""
+    counted = spectra.filter(pl.col("left_out_of_series").is_null())
+    if counted.is_empty():
+        return counted
+    sizes = counted.group_by("state").agg(pl.len(), last=pl.col("spectrum").max())
+    state = sizes.sort("len", "last")["state"][-1]
+    return counted.filter(state=state).sort("spectrum")
 
 
 def _missing_fields(cell: Cell, tables: Tables) -> tuple[Finding, ...]:
@@ -285,7 +310,7 @@ def _field_finding(field: str, gain: str) -> Finding:
 
 ANALYSIS = Analysis(
     "cells", ("cycles", "interfacial_resistance", "files", "half_cycle_segments", "impedance"),
-    ("cells",), _compute, version=4,
+    ("cells",), _compute, version=5,
     fields=(
         "cell_id", "configuration", "group", "in_sheet", "inferred", "cathode_active_mass_mg",
         "anode_active_mass_mg", "area_cm2", "nominal_capacity_mah_per_g", "reference_offset_volt",

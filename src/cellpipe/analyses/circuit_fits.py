@@ -4,8 +4,9 @@ Protocol: in every spectrum, invalid points, outliers, and low frequencies durin
 changed are excluded and counted. All spectra of a cell are fitted with one circuit: R0 with up to
 three R‖CPE arcs, a CPE, a Warburg element or no tail, and the inductance of the leads if visible,
 whichever has the lowest sum of the Bayesian information criterion over up to five spectra spread
-over the cell's life. Spectra of one state of charge are fitted jointly
-(:mod:`cellpipe.numerics.impedance.series`), weighted by the modulus.
+over the cell's life. Spectra of one state of charge and one technique are fitted jointly
+(:mod:`cellpipe.numerics.impedance.series`), weighted by the modulus. A spectrum that stands apart
+from all beside it in its state (:mod:`cellpipe.numerics.impedance.odd_spectra`) weighs in neither.
 
 The interfacial resistance is the sum of the arcs assigned to an interphase or a charge transfer by
 their median capacitance per area (:mod:`cellpipe.numerics.impedance.processes`); smaller
@@ -23,15 +24,18 @@ from itertools import pairwise
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from cellpipe.analyses.impedance_rows import (
     arc_rows,
     circuit_fit_rows,
+    ends_in_capacitance,
     nested_resistors,
     resistance_row,
     single_resistance,
 )
+from cellpipe.analyses.interface_changes import interface_change_rows
+from cellpipe.analyses.spectrum_drift import drift_findings
+from cellpipe.analyses.spectrum_states import find_groups, group_findings
 from cellpipe.core.contracts import empty_table
 from cellpipe.core.errors import CellpipeError
 from cellpipe.core.model import Analysis, Cell, Finding, Result, Tables
@@ -40,14 +44,15 @@ from cellpipe.numerics.impedance.circuits import parse_circuit
 from cellpipe.numerics.impedance.constraints import Prescribed
 from cellpipe.numerics.impedance.fit import MISFIT, NOISY, ImpedanceFit, turn_sign
 from cellpipe.numerics.impedance.kramers_kronig import VIOLATED
+from cellpipe.numerics.impedance.odd_spectra import find_odd_spectra
 from cellpipe.numerics.impedance.processes import INTERFACE
 from cellpipe.numerics.impedance.series import fit_impedance_series
-from cellpipe.numerics.impedance.spectra import CleanSpectrum, charge_states, clean_spectrum
+from cellpipe.numerics.impedance.spectra import CleanSpectrum, clean_spectrum
+from cellpipe.numerics.impedance.states import SpectrumGroups
 
 FEWEST = 12  # frequencies needed to choose a circuit
 _FEWEST_GIVEN = 5  # and for a given one, if they are more than half of its parameters
 _SAMPLED = 5
-_STEEP = 2.0  # -Im Z over Re Z at the lowest frequency, before a blocking electrode
 _DIGITS = 7
 _LOOSE = 0.1  # relative standard error above which the resistance is reported as uncertain
 _MEASURED = ("unix_time_second", "test_time_second", "voltage_volt", "ambient_temperature_celsius")
@@ -77,6 +82,7 @@ def _clean_spectra(impedance: pl.DataFrame, fewest: int) -> Iterator[_Spectrum]:
             "file_sha256": rows["file_sha256"][0],
             "spectrum_in_file": rows["spectrum_in_file"][0],
             "test_time_second": rows["test_time_second"][0],
+            "technique": rows["technique"][0] if "technique" in rows.columns else None,
         }
         for name in _MEANS:
             row[name] = rows[name].mean() if name in rows.columns else None
@@ -105,7 +111,7 @@ def fit_spectra(
         The cell; its area and configuration may be unknown.
     tables
         ``impedance`` with ``file_sha256``, ``spectrum_in_file`` and ``spectrum`` numbered over
-        the cell, and ``cycles``.
+        the cell, ``cycles``, and ``half_cycles`` if there are any.
     circuit
         The circuit in impedance.py's syntax; by default it is chosen.
     parameters
@@ -120,17 +126,22 @@ def fit_spectra(
     """
     fewest = _fewest(circuit)
     spectra = list(_clean_spectra(tables["impedance"], fewest))
-    state = _charge_states(spectra)
-    fits = _fit_by_state(cell, spectra, state, circuit, parameters)
+    half_cycles = tables.get("half_cycles", empty_table("half_cycles"))
+    groups, charge = find_groups(cell, [spectrum.row for spectrum in spectra], half_cycles)
+    odd = _find_odd(spectra, groups)
+    fits = _fit_by_series(cell, spectra, groups, odd, circuit, parameters)
     table: list[dict[str, object]] = []
     values: list[dict[str, object]] = []
     arcs: list[dict[str, object]] = []
-    for spectrum, of_state in zip(spectra, state, strict=True):
+    for place, spectrum in enumerate(spectra):
         cycles_before = _count_cycles_before(tables["cycles"], spectrum.row["unix_time_second"])
+        state = int(groups.state[place])
         row = {
             "cell_id": cell.cell_id, "spectrum": spectrum.number, "cycle": cycles_before,
-            "state": int(of_state), "frequencies": 0, "frequencies_left_out": spectrum.left_out,
-            "identifiable": False, **spectrum.row,
+            "state": state, "series": int(groups.series[place]), "varies": groups.varies.get(state),
+            "charge_since_full": None if np.isnan(charge[place]) else float(charge[place]),
+            "left_out_of_series": odd.get(spectrum.number), "frequencies": 0,
+            "frequencies_left_out": spectrum.left_out, "identifiable": False, **spectrum.row,
         }  # fmt: skip
         if spectrum.number in fits:
             fit, processes, single = fits[spectrum.number]
@@ -138,51 +149,68 @@ def fit_spectra(
             arcs += arc_rows(cell, spectrum.number, fit, processes)
             row |= resistance_row(cell, fit, processes)
             if spectrum.sign_turned:
-                row["interfacial_resistance_remark"] = "the sign of Im(Z) is reversed in the file"
+                sentence, other = "the sign of Im(Z) is reversed", "interfacial_resistance_remark"
+                row[other] = f"{sentence}; {row[other]}" if row[other] else sentence
             row["single_fit_resistance_ohm"] = single
             row["frequencies_left_out"] = spectrum.left_out + int(np.count_nonzero(~fit.used))
         table.append(row)
     frame = _build_table(table, "interfacial_resistance")
+    found = (
+        *_findings(spectra, frame, fits, fewest), *_odd_findings(odd),
+        *drift_findings(fits),
+        *group_findings(groups, [spectrum.row for spectrum in spectra]),
+    )  # fmt: skip
+    changes = list(interface_change_rows(cell, frame, fits))
     return (
         Result("circuit_fits", _build_table(values, "circuit_fits")),
         Result("impedance_arcs", _build_table(arcs, "impedance_arcs")),
-        Result("interfacial_resistance", frame, _findings(spectra, frame, fits, fewest)),
+        Result("interface_changes", _build_table(changes, "interface_changes")),
+        Result("interfacial_resistance", frame, found),
     )
 
 
-def _charge_states(spectra: list[_Spectrum]) -> NDArray[np.int64]:
-    voltage = [s.row["voltage_volt"] for s in spectra]
-    known = [v for v in voltage if isinstance(v, float)]
-    if len(known) < len(spectra):
-        return np.ones(len(spectra), np.int64)
-    return charge_states(np.array(known))
+def _find_odd(spectra: list[_Spectrum], groups: SpectrumGroups) -> dict[int, str]:
+    """Return the spectra that stand apart from those of their state, by number, and how."""
+    odd: dict[int, str] = {}
+    for state in np.unique(groups.state).tolist():
+        of_state = [spectra[place] for place in np.flatnonzero(groups.state == state)]
+        group = [(s.number, s.points) for s in of_state if s.points is not None]
+        found = find_odd_spectra(
+            [points.frequency for _, points in group], [points.impedance for _, points in group],
+            steady=state not in groups.varies,
+        )  # fmt: skip
+        odd |= {group[place][0]: reason for place, reason in found.items()}
+    return odd
 
 
 Fits = dict[int, tuple[ImpedanceFit, list[str], float | None]]
 
 
-def _fit_by_state(
+def _fit_by_series(
     cell: Cell,
     spectra: list[_Spectrum],
-    state: NDArray[np.int64],
+    groups: SpectrumGroups,
+    odd: dict[int, str],
     circuit: str | None,
     parameters: Prescribed | None = None,
 ) -> Fits:
-    """Fit all spectra, those of one state jointly; return fits and the process of each arc."""
-    usable = [(s, int(of)) for s, of in zip(spectra, state, strict=True) if s.points is not None]
-    if not usable:
+    """Fit all spectra, those of one series jointly; return fits and the process of each arc."""
+    usable = [(s, int(of)) for s, of in zip(spectra, groups.series, strict=True) if s.points]
+    points = [s.points for s, _ in usable if s.points is not None and s.number not in odd]
+    if not points:
         return {}
-    sampled = np.unique(np.linspace(0, len(usable) - 1, _SAMPLED).round().astype(int))
-    points = [spectrum.points for spectrum, _ in usable if spectrum.points is not None]
+    sampled = np.unique(np.linspace(0, len(points) - 1, _SAMPLED).round().astype(int))
     text = circuit or choose_circuit(
         [points[i].frequency for i in sampled], [points[i].impedance for i in sampled]
     )
     out: Fits = {}
-    for of_state in sorted({of for _, of in usable}):
-        group = [(s, s.points) for s, of in usable if of == of_state and s.points is not None]
+    for number in sorted({of for _, of in usable}):
+        group = [(s, s.points) for s, of in usable if of == number and s.points is not None]
         series = fit_impedance_series(
             [p.frequency for _, p in group], [p.impedance for _, p in group], text,
-            _clock_times([s for s, _ in group]), parameters=parameters, area_cm2=cell.area_cm2,
+            _clock_times([s for s, _ in group]), parameters=parameters,
+            area_cm2=cell.area_cm2,
+            robust={at: odd[s.number] for at, (s, _) in enumerate(group) if s.number in odd},
         )  # fmt: skip
         for (spectrum, _), fit, theta in zip(group, series.fits, series.single, strict=True):
             single = single_resistance(cell, fit, theta)
@@ -267,6 +295,15 @@ def _findings(
     return (*findings, *_interface_findings(fits), *_left_out_findings(spectra, fits))
 
 
+def _odd_findings(odd: dict[int, str]) -> Iterator[Finding]:
+    for number, reason in odd.items():
+        sentence = (
+            f"Spectrum {number} stands apart from those beside it: {reason}. It is fitted by "
+            "itself and weighs nothing in the arcs and the growth of the others."
+        )
+        yield Finding("warning", "spectrum_odd", sentence, 1)
+
+
 def _interface_findings(fits: Fits) -> Iterator[Finding]:
     """Iterate over findings: nested resistors in no sum, and spectra without interface arcs."""
     inside = sorted({name for fit, *_ in fits.values() for name in nested_resistors(fit)})
@@ -295,9 +332,7 @@ def _interface_findings(fits: Fits) -> Iterator[Finding]:
 
 def _is_blocked(fit: ImpedanceFit, processes: list[str]) -> bool:
     """Return whether a spectrum has no interface and ends in a nearly ideal capacitance."""
-    last = fit.fit.spectrum.impedance[-1]
-    steep = -last.imag > _STEEP * last.real
-    return steep and not any(process in INTERFACE for process in processes)
+    return ends_in_capacitance(fit) and not any(process in INTERFACE for process in processes)
 
 
 def _left_out_findings(spectra: list[_Spectrum], fits: Fits) -> Iterator[Finding]:
@@ -320,10 +355,18 @@ def _left_out_findings(spectra: list[_Spectrum], fits: Fits) -> Iterator[Finding
 
 ANALYSIS = Analysis(
     "circuit_fits",
-    ("impedance", "cycles"),
-    ("circuit_fits", "impedance_arcs", "interfacial_resistance"),
+    ("impedance", "cycles", "half_cycles"),
+    ("circuit_fits", "impedance_arcs", "interface_changes", "interfacial_resistance"),
     fit_spectra,
     version=4,
-    fields=("cell_id", "configuration", "area_cm2", "electrolyte_thickness_um"),
-    columns={"cycles": ("start_unix_time_second",)},
-)
+    fields=(
+        "cell_id", "configuration", "area_cm2", "electrolyte_thickness_um", "stack_pressure_mpa",
+    ),
+    columns={
+        "cycles": ("start_unix_time_second",),
+        "half_cycles": (
+            "direction", "start_unix_time_second", "duration_second", "capacity_ah",
+            "end_voltage_volt",
+        ),
+    },
+)  # fmt: skip

@@ -8,7 +8,7 @@ import numpy as np
 
 from cellpipe.core.model import Cell
 from cellpipe.numerics.impedance.arcs import build_arc
-from cellpipe.numerics.impedance.circuit_fit import WORST_ERROR
+from cellpipe.numerics.impedance.circuit_fit import is_determined
 from cellpipe.numerics.impedance.elements import Floats
 from cellpipe.numerics.impedance.fit import MISFIT, ImpedanceFit
 from cellpipe.numerics.impedance.kramers_kronig import VIOLATED
@@ -21,6 +21,8 @@ from cellpipe.numerics.impedance.processes import (
 )
 
 MEANINGLESS = 0.1  # root mean square residual over |Z| above which a fit gives no resistance
+
+_STEEP = 2.0  # -Im Z over Re Z at the lowest frequency, before a blocking electrode
 
 Row = dict[str, object]
 
@@ -89,7 +91,7 @@ def resistance_row(cell: Cell, fit: ImpedanceFit, processes: list[str]) -> Row:
     arcs = [arc.first for arc in fit.fit.form.arcs]
     interface = [p for p, process in zip(arcs, processes, strict=True) if process in INTERFACE]
     electrolyte = [p for p, process in zip(arcs, processes, strict=True) if process in ELECTROLYTE]
-    series, series_error = _sum(fit, _series_places(fit) + electrolyte)
+    series, series_error = _sum(fit, series_places(fit) + electrolyte)
     total, error = _sum(fit, interface)
     remark = _resistance_remark(fit, processes, total, error)
     if total is not None and (fit.relative_residual > MEANINGLESS or _open_arcs(fit, processes)):
@@ -107,14 +109,14 @@ def resistance_row(cell: Cell, fit: ImpedanceFit, processes: list[str]) -> Row:
         "interfacial_resistance_remark": remark,
         "series_resistance_ohm": series or 0.0,
         "series_resistance_standard_error_ohm": series_error,
-        "ionic_conductivity_siemens_per_cm": ionic_conductivity(cell, fit, series, series_error),
+        **_conductivity_row(cell, fit, processes, series, series_error),
         "circuit": fit.circuit,
         "relative_residual": fit.relative_residual,
         "frequencies": int(np.count_nonzero(fit.used)),
         "noise": None if test is None else test.noise,
         "kramers_kronig_violation": None if test is None else test.violation,
         "kramers_kronig_valid": None if test is None else test.valid,
-        "identifiable": error is not None and total is not None and error < WORST_ERROR * total,
+        "identifiable": total is not None and is_determined(total, error),
     }
 
 
@@ -155,19 +157,27 @@ def _resistance_remark(
         if slow:
             return f"no arc of an interface: arc {', '.join(slow)} is diffusion or a tail"
         return "no arc of an interface"
-    test, still_open = fit.kramers_kronig, _open_arcs(fit, processes)
     fixed = _fixed_arcs(fit, processes)
+    if fixed:
+        return f"the resistance of arc {', '.join(fixed)} was fixed and not measured"
+    still_open = _open_arcs(fit, processes)
+    if still_open:
+        return f"arc {', '.join(still_open)} does not close within the measured frequencies"
+    return headline_remark(fit, total, error)
+
+
+def headline_remark(fit: ImpedanceFit, value: float, error: float | None) -> str | None:
+    """Return why a number of a fit may not stand alone; None if it may.
+
+    The residual, its own error and the Kramers–Kronig test decide, for every number of a spectrum.
+    """
+    test = fit.kramers_kronig
     reasons = (
-        (bool(fixed), f"the resistance of arc {', '.join(fixed)} was fixed and not measured"),
-        (
-            bool(still_open),
-            f"arc {', '.join(still_open)} does not close within the measured frequencies",
-        ),
         (
             fit.relative_residual > MISFIT,
             f"the circuit misses the spectrum by {fit.relative_residual:.1%} of |Z|",
         ),
-        (error is None or error >= WORST_ERROR * total, "the data does not determine it"),
+        (not is_determined(value, error), "the data does not determine it"),
         (
             test is not None and not test.valid and test.violation > VIOLATED,
             "the spectrum contradicts the Kramers–Kronig relations",
@@ -176,21 +186,49 @@ def _resistance_remark(
     return next((sentence for applies, sentence in reasons if applies), None)
 
 
-def ionic_conductivity(
-    cell: Cell, fit: ImpedanceFit, series_ohm: float | None, error_ohm: float | None
-) -> float | None:
-    """Return the conductivity of a symmetric cell's electrolyte, S/cm, from its resistance.
+def ends_in_capacitance(fit: ImpedanceFit) -> bool:
+    """Return whether a spectrum ends in a nearly ideal capacitance, as between blocking metals."""
+    last = fit.fit.spectrum.impedance[-1]
+    return bool(-last.imag > _STEEP * last.real)
 
-    Thickness over area and resistance of bulk and grain boundaries; None without a thickness, an
-    area, a fit that holds, or a resistance that the data determines.
+
+def _conductivity_row(
+    cell: Cell,
+    fit: ImpedanceFit,
+    processes: list[str],
+    series_ohm: float | None,
+    error_ohm: float | None,
+) -> Row:
+    """Return the conductivity of a symmetric cell's electrolyte, S/cm, with its error.
+
+    It is thickness over area and the resistance of bulk and grain boundaries; null in other cells,
+    without a thickness or an area, and with a remark where the resistance may not stand alone, or
+    an arc of a capacitance between that of a grain boundary and an interface's is left out of it
+    though no ion crosses an interface there.
     """
-    if cell.configuration != "symmetric" or series_ohm is None or error_ohm is None:
-        return None
-    if cell.area_cm2 is None or cell.electrolyte_thickness_um is None:
-        return None
-    if fit.relative_residual > MISFIT or error_ohm > WORST_ERROR * series_ohm:
-        return None
-    return cell.electrolyte_thickness_um * 1e-4 / (cell.area_cm2 * series_ohm)
+    name = "ionic_conductivity"
+    none: Row = dict.fromkeys((
+        f"{name}_siemens_per_cm", f"{name}_standard_error_siemens_per_cm", f"{name}_remark",
+    ))  # fmt: skip
+    thickness, area = cell.electrolyte_thickness_um, cell.area_cm2
+    if cell.configuration != "symmetric" or thickness is None or area is None:
+        return none
+    if series_ohm is None:
+        return none | {f"{name}_remark": "the circuit has no resistor in series"}
+    remark = headline_remark(fit, series_ohm, error_ohm)
+    unclear = [a.name for a, p in zip(fit.arcs, processes, strict=True) if p in INTERFACE]
+    if remark is None and unclear and ends_in_capacitance(fit):
+        remark = (
+            f"arc {', '.join(unclear)} before a blocking electrode may be the electrolyte's: its "
+            "resistance is not all in series"
+        )
+    if remark is not None or error_ohm is None:
+        return none | {f"{name}_remark": remark}
+    conductivity = thickness * 1e-4 / (area * series_ohm)
+    return none | {
+        f"{name}_siemens_per_cm": conductivity,
+        f"{name}_standard_error_siemens_per_cm": conductivity * error_ohm / series_ohm,
+    }
 
 
 def single_resistance(cell: Cell, fit: ImpedanceFit, theta: Floats) -> float | None:
@@ -203,7 +241,7 @@ def single_resistance(cell: Cell, fit: ImpedanceFit, theta: Floats) -> float | N
     return sum(arc.resistance for arc in arcs if arc.process in INTERFACE) or None
 
 
-def _series_places(fit: ImpedanceFit) -> list[int]:
+def series_places(fit: ImpedanceFit) -> list[int]:
     """Return the places of the resistors in series with everything else."""
     root = fit.fit.form.fitted.root
     tops = {"element": (root,), "series": root.children}.get(root.kind, ())

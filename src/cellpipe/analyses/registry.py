@@ -8,6 +8,7 @@ from importlib.metadata import entry_points
 import polars as pl
 
 from cellpipe.analyses import (
+    activation_energies,
     cells,
     circuit_fits,
     comparison,
@@ -27,6 +28,7 @@ ANALYSES: tuple[Analysis, ...] = (
     curves.ANALYSIS,
     circuit_fits.ANALYSIS,
     resistance_growth.ANALYSIS,
+    activation_energies.ANALYSIS,
     relaxation_times.ANALYSIS,
     cells.ANALYSIS,
     comparison.ANALYSIS,

@@ -8,6 +8,9 @@ spectrum is held against the precision of each resistance, not against the misfi
 which is the same in all. Time starts at the cell's first record. The law is null for fewer than
 five spectra, or if a spectrum has no clock.
 
+Spectra that stand apart from those beside them are left out, and so is the law where a state is not
+one: where its voltage, charge or temperature varies.
+
 Repeats are spectra of one state without a new cycle between them; their repeatability is that of
 the sum, from separate fits of the spectra.
 """
@@ -35,6 +38,8 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
     known = tables["interfacial_resistance"].filter(
         pl.col("interfacial_resistance_ohm").is_not_null()
     )
+    apart = known.filter(pl.col("left_out_of_series").is_not_null())
+    known = known.filter(pl.col("left_out_of_series").is_null())
     start = _start_time(known, tables["cycles"])
     passed = tables.get("half_cycles", empty_table("half_cycles"))
     rows: list[dict[str, object]] = []
@@ -45,19 +50,41 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
             resistance="interfacial_resistance_ohm",
             error=_error("interfacial_resistance"),
         )  # fmt: skip
-        row, law = _growth_row(total, start, passed)
-        head = {"cell_id": cell.cell_id, "state": state}
+        varies = spectra["varies"][0]
+        of_state = apart.filter(state=state)
+        row, law = _growth_row(total, start if varies is None else None, passed)
+        row |= _left_out_columns(row, of_state)
+        head = {"cell_id": cell.cell_id, "state": state, "varies": varies}
         rows.append({**head, "arc": _TOTAL, "process": "interface", **row,
                      "repeatability": _repeatability(spectra)})  # fmt: skip
-        findings += _jump_findings(law, total)
+        findings += _jump_findings(law, total) + _apart_findings(total, of_state)
         inside = tables["impedance_arcs"].filter(pl.col("process").is_in(INTERFACE)).join(
             spectra.select("spectrum", "cycle", "unix_time_second"), on="spectrum"
         )  # fmt: skip
-        rows += [{**head, **arc} for arc in _arc_rows(inside, start, passed)]
+        arcs = _arc_rows(inside, start if varies is None else None, passed)
+        rows += [{**head, **arc, **_left_out_columns(arc, of_state)} for arc in arcs]
     frame = pl.DataFrame(rows, schema_overrides=empty_table("resistance_growth").schema)
     rounded = frame.with_columns(pl.selectors.float().fill_nan(None).round_sig_figs(_DIGITS))
     table = pl.concat([empty_table("resistance_growth"), rounded], how="diagonal")
     return (Result("resistance_growth", table, tuple(findings)),)
+
+
+def _left_out_columns(row: dict[str, object], apart: pl.DataFrame) -> dict[str, object]:
+    """Return the odd spectrum where it is one that was left out, not one that the law found."""
+    known = row.get("law") not in {None, NO_LAW}
+    if apart.is_empty() or row.get("odd_spectrum") is not None or not known:
+        return {}
+    return {"odd_spectrum": apart["spectrum"][0]}
+
+
+def _apart_findings(points: pl.DataFrame, apart: pl.DataFrame) -> list[Finding]:
+    """Return the resistance of each spectrum that was left out beside those of the others."""
+    shown = pl.concat([
+        points.select("spectrum", "resistance"),
+        apart.select("spectrum", resistance="interfacial_resistance_ohm"),
+    ]).sort("spectrum")  # fmt: skip
+    places = [shown["spectrum"].index_of(number) for number in apart["spectrum"]]
+    return [_odd_finding(shown, place, left_out=True) for place in places if place is not None]
 
 
 def _start_time(spectra: pl.DataFrame, cycles: pl.DataFrame) -> float | None:
@@ -209,14 +236,14 @@ def _jump_findings(law: Growth | None, points: pl.DataFrame) -> list[Finding]:
     ]  # fmt: skip
 
 
-def _odd_finding(points: pl.DataFrame, place: int) -> Finding:
+def _odd_finding(points: pl.DataFrame, place: int, *, left_out: bool = False) -> Finding:
     shown, number = points["resistance"], points["spectrum"][place]
     if 0 < place < points.height - 1:
         beside = f"between {shown[place - 1]:.4g} and {shown[place + 1]:.4g} Ω"
         so = "it is left out of the law"
     else:
         beside = f"that beside it {shown[1 if place == 0 else place - 1]:.4g} Ω"
-        so = "no law is named, for the others are one"
+        so = "it is left out" if left_out else "no law is named, for the others are one"
     sentence = (
         f"The interfacial resistance of spectrum {number} is {shown[place]:.4g} Ω, {beside}: {so}. "
         "Was the cell at rest, and well connected?"

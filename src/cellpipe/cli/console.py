@@ -258,20 +258,10 @@ def _format_efficiency(row: dict[str, Any], which: str, digits: int) -> str:
 
 
 def _format_resistance(row: dict[str, Any]) -> str:
-    unit = "Ω cm²"
-    first = row["first_areal_interfacial_resistance_ohm_cm2"]
-    last = row["last_areal_interfacial_resistance_ohm_cm2"]
-    if first is None:
-        first, last = (
-            row["first_interfacial_resistance_ohm"],
-            row["last_interfacial_resistance_ohm"],
-        )
-        unit = "Ω"
-    if first is None:
-        return "–"
-    if row["spectra"] == 1:
-        return f"{format_number(first)} {unit}"
-    return f"{format_number(first)} → {format_number(last)} {unit}"
+    """Write the first and last interfacial resistance with errors; a dash where none may stand."""
+    from cellpipe.report.key_numbers import resistance_text
+
+    return " ".join(filter(None, resistance_text(row)))
 
 
 def format_number(value: float, digits: int = 3) -> str:

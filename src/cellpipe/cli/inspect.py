@@ -64,6 +64,10 @@ def _add_eis(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "--age", type=_parse_number, metavar="HOURS",
         help="how old the cell was at the first spectrum; the law of growth depends on it",
     )  # fmt: skip
+    eis.add_argument(
+        "--columns", metavar="NAMES",
+        help="what the columns of a plain table without names are, as \"f/Hz, Z'/Ohm, -Z''/Ohm\"",
+    )  # fmt: skip
     eis.add_argument("--out", type=Path, metavar="FOLDER", help="folder for page and tables")
 
 
@@ -97,7 +101,7 @@ def _run_eis(options: argparse.Namespace) -> int:
     _check_eis(options)
     given = {
         "parameters": options.parameter, "area_cm2": options.area, "age_hour": options.age,
-        "symmetric": options.symmetric,
+        "symmetric": options.symmetric, "columns": options.columns,
     }  # fmt: skip
     try:
         if len(options.circuit) > 1:

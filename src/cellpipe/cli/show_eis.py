@@ -11,6 +11,9 @@ from rich.text import Text
 
 from cellpipe.cli.console import format_number, format_percent, make_console, pluralize
 from cellpipe.report.growth_sentences import law_sentence
+from cellpipe.report.key_numbers import conductivity_text
+from cellpipe.report.series_sentences import series_sentences
+from cellpipe.report.wording import format_with_error
 
 if TYPE_CHECKING:
     from cellpipe.numerics.impedance.circuit_comparison import CircuitComparison
@@ -26,24 +29,32 @@ def show_eis(fitted: FittedFile) -> None:
     spectra = pluralize(resistances.height, "spectrum").replace("spectrums", "spectra")
     console.print(Text(f"{fitted.path}: {spectra}, {circuits or 'no circuit fitted'}"))
     console.print(_arcs_table(resistances, arcs, _fixed_arcs(fitted.tables["circuit_fits"])))
-    for number, remark, conductivity in resistances.select(
-        "spectrum", "interfacial_resistance_remark", "ionic_conductivity_siemens_per_cm"
-    ).iter_rows():
-        if remark is not None:
-            console.print(Text(f"Spectrum {number}, interface: {remark}."))
-        if conductivity is not None:
-            console.print(Text(f"Spectrum {number}: conductivity {conductivity:.3g} S/cm."))
+    for row in resistances.iter_rows(named=True):
+        number = f"Spectrum {row['spectrum']}"
+        conductivity, unit = conductivity_text(row)
+        for what in ("interface", "conductivity"):
+            name = {"interface": "interfacial_resistance", "conductivity": "ionic_conductivity"}
+            if row[f"{name[what]}_remark"] is not None:
+                console.print(Text(f"{number}, {what}: {row[f'{name[what]}_remark']}."))
+        if unit:
+            console.print(Text(f"{number}: conductivity {conductivity} {unit}."))
     if resistances.height == 1 or fitted.tables["circuit_fits"]["constraint"].drop_nulls().len():
         console.print(_parameters_table(fitted))
     if fitted.symmetric:
         console.print(_electrode_table(resistances, arcs))
     age = fitted.age_hour
     old = "" if age is None else f", for a cell that was {age:g} h old at the first spectrum"
-    for row in fitted.tables["resistance_growth"].filter(pl.col("trend").is_not_null()).to_dicts():
+    for row in (
+        fitted.tables["resistance_growth"]
+        .filter(pl.col("trend").is_not_null() | pl.col("varies").is_not_null())
+        .to_dicts()
+    ):
         what = "Interfacial resistance" if row["arc"] == "all" else f"Arc {row['arc']}"
         console.print(Text(
             f"{what}{old}: {law_sentence(row)}"
         ))  # fmt: skip
+    for sentence in series_sentences(fitted.tables):
+        console.print(Text(sentence))
     for finding in fitted.findings:
         console.print(Text(f"{finding.level}: {finding.sentence}"))
 
@@ -157,7 +168,8 @@ def _arcs_table(resistances: pl.DataFrame, arcs: pl.DataFrame, fixed: set[str]) 
             format_percent(row["relative_residual"], 2),
         )  # fmt: skip
     table.caption = (
-        "±: one standard error. In series: R0, and the arcs of bulk and grain boundaries."
+        "±: one standard error; ?: the data does not determine it. In series: R0, and the arcs of "
+        "bulk and grain boundaries."
     )
     return table
 
@@ -170,10 +182,8 @@ def _format_arc(arc: dict[str, Any]) -> str:
 
 def _format_with_error(value: float | None, error: float | None, *, sure: bool) -> str:
     """Return value ± standard error; with ? if the data does not determine the value."""
-    if value is None:
-        return "–"
-    error_text = "" if error is None else f" ± {format_number(error, 2)}"
-    return f"{format_number(value, 4)}{error_text}{'' if sure else ' ?'}"
+    shown = format_with_error(value, error, 4)
+    return shown if sure or value is None or shown.endswith("?") else f"{shown} ?"
 
 
 def _parameters_table(fitted: FittedFile) -> Table:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from cellpipe.formats.completeness import is_complete as is_complete
 from cellpipe.formats.format import Format as Format
 from cellpipe.formats.format import Sample as Sample
+from cellpipe.formats.format import Statement as Statement
 from cellpipe.formats.reader import parts as parts
 from cellpipe.formats.reader import raw_file as raw_file
 from cellpipe.formats.reader import raw_part as raw_part

@@ -24,6 +24,7 @@ from cellpipe.formats.tabular.dialect import (
     AMPERE,
     AMPERE_HOUR,
     CELSIUS,
+    HERTZ,
     OHM,
     SECOND,
     VOLT,
@@ -34,9 +35,8 @@ from cellpipe.formats.tabular.dialect import (
     match_headers,
 )
 from cellpipe.formats.tabular.records import build_recording, count_steps, require, standard_columns
-from cellpipe.numerics.impedance.spectra import spectrum_numbers
+from cellpipe.formats.tabular.spectra import IS_POINT, POINT, number_spectra
 
-_HERTZ = {"Hz": 1.0}
 _COUNT = {"1": 1.0}
 QUANTITIES = (
     Quantity("record_index", ("Record Index", "record_index"), _COUNT),
@@ -63,7 +63,7 @@ QUANTITIES = (
              "ambient_temperature_celsius"), CELSIUS),
     Quantity("temperature_t{}_celsius", ("Temperature T#", "Temperature #",
              "temperature_t#_celsius"), CELSIUS, numbered=True),
-    Quantity("frequency_hertz", ("Frequency", "frequency_hertz"), _HERTZ),
+    Quantity("frequency_hertz", ("Frequency", "frequency_hertz"), HERTZ),
     Quantity("real_impedance_ohm", ("Real Impedance", "real_impedance_ohm"), OHM),
     Quantity("imaginary_impedance_ohm", ("Imaginary Impedance", "imaginary_impedance_ohm"), OHM),
 )  # fmt: skip
@@ -72,10 +72,6 @@ _NEEDED = {
     "voltage_volt": "Voltage / V",
     "current_ampere": "Current / A",
 }
-_SPECTRUM = ("frequency_hertz", "real_impedance_ohm", "imaginary_impedance_ohm")
-_IS_POINT = pl.all_horizontal(
-    pl.col(_SPECTRUM).is_not_null(), pl.col("frequency_hertz").is_between(0, 1e300, closed="right")
-)
 _LONGEST_TEXT = 1000  # bytes of a number, a date or a step's name, in parquet
 _BARE = frozenset({"Step Type", "Step ID"})  # labels that have no unit
 _MACHINE = frozenset(name for q in QUANTITIES for name in q.names if name == name.lower())
@@ -89,7 +85,7 @@ def _own_headers(headers: Sequence[str]) -> list[str]:
 def header_score(fields: Sequence[str]) -> int:
     """Count the columns with known units in a header line; 0 if it is not this format's."""
     targets = find_targets(_own_headers(fields), QUANTITIES)
-    is_header = {*_NEEDED} <= targets.keys() or {*_SPECTRUM} <= targets.keys()
+    is_header = {*_NEEDED} <= targets.keys() or {*POINT} <= targets.keys()
     return sum(targets.values()) if is_header else 0
 
 
@@ -113,18 +109,18 @@ def read(path: Path) -> Recording:
         unread = find_unreadable(texts, seconds, table, "date", "dates_unreadable")
         table, findings = table.with_columns(seconds), (*findings, *unread)
     table = _add_record_index(table)
-    if {*_SPECTRUM} <= {*table.columns} and "current_ampere" not in table.columns:
+    if {*POINT} <= {*table.columns} and "current_ampere" not in table.columns:
         table = table.drop(LINE, strict=False)
-        is_told = pl.any_horizontal(pl.col(_SPECTRUM).is_not_null())
+        is_told = pl.any_horizontal(pl.col(POINT).is_not_null())
         spectra = _spectra(table.filter(is_told))
         return Recording({"impedance": spectra}, {"maker": "BDF"}, findings, None, "utc")
     spectra = table.drop(LINE, strict=False)
-    if {*_SPECTRUM} <= {*table.columns}:
-        measured = pl.any_horizontal(pl.col(_SPECTRUM[1:]).fill_null(0.0) != 0)
-        spectra = _spectra(spectra.filter(_IS_POINT | measured))
+    if {*POINT} <= {*table.columns}:
+        measured = pl.any_horizontal(pl.col(POINT[1:]).fill_null(0.0) != 0)
+        spectra = _spectra(spectra.filter(IS_POINT | measured))
     else:
         spectra = spectra[:0]
-    table = table.drop(_SPECTRUM[1:], strict=False)
+    table = table.drop(POINT[1:], strict=False)
     if "step_count" not in table.columns:
         table = table.with_columns(count_steps(table))
     recording = build_recording(table, {"maker": "BDF"}, findings)
@@ -143,19 +139,12 @@ def _add_record_index(table: pl.DataFrame) -> pl.DataFrame:
 
 def _spectra(table: pl.DataFrame) -> pl.DataFrame:
     """Return the rows with the numbers of their spectra; what is no point counts to that before."""
-    columns = [c for c in (*_SPECTRUM, "record_index", "test_time_second", "unix_time_second",
+    columns = [c for c in (*POINT, "record_index", "test_time_second", "unix_time_second",
                         "voltage_volt", "cycle_count") if c in table.columns]  # fmt: skip
     frame = table.select(columns)
     if "test_time_second" not in columns:
         frame = frame.with_columns(test_time_second=pl.lit(None, pl.Float64))
-    is_point = frame.select(_IS_POINT.fill_null(value=False)).to_series()
-    points = frame.filter(is_point)
-    others = (~is_point).cum_sum().cast(pl.Int64).filter(is_point)
-    index = points["record_index"] - others  # what can't be used does not end a spectrum
-    numbers = spectrum_numbers(points["frequency_hertz"].to_numpy(), index.to_numpy())
-    places = pl.Series(is_point.arg_true(), dtype=pl.UInt32)
-    spectrum = pl.Series([None] * frame.height, dtype=pl.Int64).scatter(places, numbers)
-    return frame.with_columns(spectrum=spectrum.fill_null(strategy="forward").fill_null(1))
+    return number_spectra(frame)
 
 
 def _read_csv(path: Path) -> tuple[pl.DataFrame, tuple[Finding, ...]]:
@@ -202,7 +191,7 @@ def _check_kinds(scan: pl.LazyFrame, kinds: dict[str, pl.DataType]) -> None:
 
 def _match_columns(headers: Sequence[str]) -> list[Match]:
     matches = match_headers(_own_headers(headers), QUANTITIES)
-    if not {*_SPECTRUM} <= {match.target for match in matches}:
+    if not {*POINT} <= {match.target for match in matches}:
         require(matches, headers, _NEEDED)
     return matches
 
@@ -222,5 +211,5 @@ def is_complete(stream: BinaryIO, size: int) -> bool:
 
 FORMAT = Format(
     "bdf", "Battery Data Format", (".bdf.csv", ".bdf.parquet"), _claims, read,
-    is_complete=is_complete, version=6,
+    is_complete=is_complete, version=7,
 )  # fmt: skip

@@ -14,7 +14,7 @@ from typing import BinaryIO
 from cellpipe.formats import registry
 from cellpipe.formats.file_ends import PARQUET, ZIP, is_complete_parquet, is_complete_zip
 from cellpipe.formats.format import Format, Sample
-from cellpipe.formats.recognition import HEAD_BYTES, claims_file
+from cellpipe.formats.recognition import HEAD_BYTES, claiming_formats
 from cellpipe.system.regular_files import open_regular
 
 _Check = Callable[[BinaryIO, int], bool]
@@ -50,7 +50,7 @@ def _suffix_checks(sample: Sample) -> list[_Check]:
     """Return what the formats of a file's suffix hold it against; nothing where none says how."""
     forms = registry.formats_of_name(sample.path.name)
     if len({form.is_complete for form in forms}) > 1:
-        claiming = [form for form in forms if claims_file(form, sample)]
+        claiming = claiming_formats(forms, sample)
         forms = tuple(claiming) if len(claiming) == 1 else forms
     return _checks_of(forms)
 

@@ -25,6 +25,18 @@ class Sample:
 
 
 @dataclass(frozen=True)
+class Statement:
+    """What somebody says of a file that it does not say itself.
+
+    ``columns`` are their names, separated by commas; ``area_cm2`` is the area that an impedance in
+    Ω cm² was multiplied with.
+    """
+
+    columns: str | None = None
+    area_cm2: float | None = None
+
+
+@dataclass(frozen=True)
 class Format:
     """A vendor's format: how files are recognised, read, and found complete.
 
@@ -42,6 +54,9 @@ class Format:
     refused. None: the format says nothing of its end. ``companions`` are suffixes of files that the
     instrument's program writes beside one, under the same name, and that are read with it.
 
+    ``is_general``: it is no maker's, and claims a file only if no other format does.
+    ``read_with_statement`` reads a file with what somebody says of it.
+
     Raises
     ------
     CellpipeError
@@ -58,6 +73,8 @@ class Format:
     read_part: Callable[[Path, str], Recording] | None = None
     is_complete: Callable[[BinaryIO, int], bool] | None = None
     companions: tuple[str, ...] = ()
+    is_general: bool = False
+    read_with_statement: Callable[[Path, Statement], Recording] | None = None
     version: int = 1
 
     def __post_init__(self) -> None:

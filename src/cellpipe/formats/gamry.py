@@ -26,6 +26,7 @@ from cellpipe.formats import clock
 from cellpipe.formats.file_ends import is_complete_text
 from cellpipe.formats.format import Format, Sample
 from cellpipe.formats.gaps import find_number_gaps
+from cellpipe.formats.tabular.dialect import OHM
 from cellpipe.formats.tabular.line_account import LineAccount
 from cellpipe.formats.tabular.records import build_elapsed_recording
 from cellpipe.formats.tabular.text_blocks import read_lines
@@ -56,6 +57,7 @@ _OTHER_TABLES = (
 _MODES = {"CV": "ramp", "LSV": "ramp", "CHRONOA": "CV", "CHRONOP": "CC"}  # by the technique
 _UNITS = {"Freq": "Hz", "Zreal": "ohm", "Zimag": "ohm", "Time": "s", "T": "s", "Im": "A",
           "Idc": "A", "Vdc": "V"}  # fmt: skip
+_SCALED = ("Zreal", "Zimag")  # which may be in another unit of Ω
 
 
 @dataclass(frozen=True)
@@ -210,8 +212,11 @@ def _parse_table(
     """Return a table's columns as numbers, without the lines that lack values."""
     fields = {number: lines[number].split("\t")[1:] for number in body}
     names, units = fields[body[0]], fields[body[1]]
+    factors: dict[str, float] = {}
     for column, unit in zip(names, units, strict=False):
-        if column in _UNITS and unit.strip() != _UNITS[column]:
+        if column in _SCALED and unit.strip() in OHM:
+            factors[column] = OHM[unit.strip()]
+        elif column in _UNITS and unit.strip() != _UNITS[column]:
             raise DamagedFileError(
                 f"column {column!r} of table {name} in unit {unit!r}",
                 expected=_UNITS[column],
@@ -235,6 +240,7 @@ def _parse_table(
         )
         .str.replace(",", ".", literal=True)
         .cast(pl.Float64, strict=False)
+        * factors.get(column, 1.0)
         for index, column in enumerate(names)
         if column in _WANTED
     }
@@ -320,5 +326,5 @@ def _claims(sample: Sample) -> bool:
 
 
 FORMAT = Format(
-    "gamry_dta", "Gamry", (".dta",), _claims, read, is_complete=is_complete_text, version=3
+    "gamry_dta", "Gamry", (".dta",), _claims, read, is_complete=is_complete_text, version=4
 )

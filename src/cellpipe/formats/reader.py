@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,13 +14,28 @@ from cellpipe.core.errors import ContractError, DamagedFileError, FileError, NoD
 from cellpipe.core.model import Finding, Measurement, RawFile, Recording, Rejection
 from cellpipe.core.recordings.sign_correction import correct_signs
 from cellpipe.core.recordings.step_types import add_step_mode
-from cellpipe.formats.format import Format
+from cellpipe.formats.format import Format, Statement
+from cellpipe.formats.impedance_signs import turn_reversed_spectra
 from cellpipe.formats.recognition import find_format, is_disk_error, is_reader_error
 from cellpipe.formats.utc import to_utc, utc_start_time
 from cellpipe.system.regular_files import open_regular
 
+_SHORT_TECHNIQUES = {
+    "Potentio Electrochemical Impedance Spectroscopy": "PEIS",
+    "Galvano Electrochemical Impedance Spectroscopy": "GEIS",
+    "Staircase Potentio Electrochemical Impedance Spectroscopy": "SPEIS",
+    "Staircase Galvano Electrochemical Impedance Spectroscopy": "SGEIS",
+    "Modulo Bat": "MB",
+}
 
-def read(path: str | Path, *, part: str | None = None, time_zone: str | None = None) -> Measurement:
+
+def read(
+    path: str | Path,
+    *,
+    part: str | None = None,
+    time_zone: str | None = None,
+    stated: Statement | None = None,
+) -> Measurement:
     """Read one raw file of a cycler.
 
     Parameters
@@ -31,6 +47,9 @@ def read(path: str | Path, *, part: str | None = None, time_zone: str | None = N
     time_zone
         IANA name of the zone of the instrument's clock (``"Europe/Berlin"``). Without it local
         times are taken as UTC, and a finding says so.
+    stated
+        What somebody says of a plain table of spectra: its columns, where it does not name them,
+        or the area of an impedance in Ω cm².
 
     Returns
     -------
@@ -46,7 +65,8 @@ def read(path: str | Path, *, part: str | None = None, time_zone: str | None = N
 
     """
     raw = raw_file(Path(path))
-    return read_raw(raw_part(raw, part) if part else raw, time_zone=time_zone)
+    raw = raw_part(raw, part) if part else raw
+    return read_raw(raw, time_zone=time_zone, stated=stated)
 
 
 def parts(path: str | Path, form: Format | None = None) -> tuple[str, ...]:
@@ -86,13 +106,17 @@ def raw_part(raw: RawFile, part: str) -> RawFile:
 
 
 def read_raw(
-    raw: RawFile, form: Format | None = None, *, time_zone: str | None = None
+    raw: RawFile,
+    form: Format | None = None,
+    *,
+    time_zone: str | None = None,
+    stated: Statement | None = None,
 ) -> Measurement:
     """Read a raw file whose identity, and perhaps format, is known already; see :func:`read`."""
     path = raw.path
-    form = form or find_format(path)
+    form = form or find_format(path, stated)
     try:
-        recording = _read_recording(form, raw)
+        recording = _read_recording(form, raw, stated)
         return _build_measurement(raw, form, recording, time_zone)
     except FileError as error:
         raise error.with_file(path) from error
@@ -112,7 +136,9 @@ def read_raw(
         ) from e
 
 
-def _read_recording(form: Format, raw: RawFile) -> Recording:
+def _read_recording(form: Format, raw: RawFile, stated: Statement | None) -> Recording:
+    if stated is not None and form.read_with_statement is not None:
+        return form.read_with_statement(raw.path, stated)
     if raw.part is None:
         return form.read(raw.path)
     named = form.parts(raw.path) if form.parts else ()
@@ -148,6 +174,11 @@ def _build_measurement(
         if name == "timeseries":
             table, turned = correct_signs(add_step_mode(table))
             findings += turned
+        if name == "impedance":
+            table, turned = turn_reversed_spectra(table)
+            findings += turned
+            if recording.metadata.get("technique") is not None:
+                table = table.with_columns(technique=pl.lit(_short_technique(recording.metadata)))
         kept, bad, said = contracts.validate_rows(name, table, recording.ranges)
         tables[name] = kept
         findings += said
@@ -160,6 +191,12 @@ def _build_measurement(
     findings += _clock_findings(recording, time_zone)
     started = utc_start_time(recording, tables, time_zone)
     return Measurement(raw, form.name, started, tables, recording.metadata, tuple(findings))
+
+
+def _short_technique(metadata: Mapping[str, object]) -> str:
+    """Return a technique's name; EC-Lab's text exports write it out, its binary files don't."""
+    name = str(metadata["technique"]).strip()
+    return _SHORT_TECHNIQUES.get(name, name)
 
 
 def _without_rows(finding: Finding) -> Finding:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Iterable
 from pathlib import Path
 
 from cellpipe.core.errors import NoDataError, UnknownFormatError
-from cellpipe.formats import registry
-from cellpipe.formats.format import Format, Sample
+from cellpipe.formats import plain_spectra, registry
+from cellpipe.formats.format import Format, Sample, Statement
+from cellpipe.formats.tabular.workbook import sheet_names
 from cellpipe.system.file_bounds import archive_damage, check_lines, check_sizes
 from cellpipe.system.regular_files import open_regular
 
@@ -24,8 +26,8 @@ _FOREIGN_FILES = {
 }
 
 
-def find_format(path: Path) -> Format:
-    """Find the one format that claims a file.
+def find_format(path: Path, stated: Statement | None = None) -> Format:
+    """Find the one format that claims a file; a plain table if somebody states its columns.
 
     Raises
     ------
@@ -48,11 +50,22 @@ def find_format(path: Path) -> Format:
         )
     check_sizes(path, head)
     sample = Sample(path, head)
-    claims = [form for form in registry.all_formats() if claims_file(form, sample)]
+    claims = claiming_formats(registry.all_formats(), sample)
+    if stated is not None and stated.columns is not None:
+        claims = [plain_spectra.WORKBOOK if sheet_names(sample) else plain_spectra.TEXT]
     if len(claims) != 1:
         raise _unknown_format_error(sample, claims)
     check_lines(path, head)
     return claims[0]
+
+
+def claiming_formats(forms: Iterable[Format], sample: Sample) -> list[Format]:
+    """Return the formats that claim a file; the general ones only if no other does."""
+    by_kind: dict[bool, list[Format]] = {False: [], True: []}
+    for form in forms:
+        by_kind[form.is_general].append(form)
+    makers = [form for form in by_kind[False] if claims_file(form, sample)]
+    return makers or [form for form in by_kind[True] if claims_file(form, sample)]
 
 
 def claims_file(form: Format, sample: Sample) -> bool:
@@ -72,6 +85,12 @@ def _unknown_format_error(sample: Sample, claims: list[Format]) -> UnknownFormat
     for start, (kind, what_to_do) in _FOREIGN_FILES.items():
         if sample.head.startswith(start):
             found, remedy = kind, what_to_do
+    if not found and plain_spectra.is_table_of_numbers(sample.head):
+        found = "a table of numbers whose columns have no names"
+        remedy = (
+            "write the names into a first line, as f/Hz, Z'/Ohm, -Z''/Ohm, or say them: cellpipe "
+            "eis FILE --columns \"f/Hz, Z'/Ohm, -Z''/Ohm\""
+        )
     if not found and sample.head.startswith(b"PK\x03\x04"):
         found = archive_damage(sample.path)
         remedy = "copy it again" if found else remedy

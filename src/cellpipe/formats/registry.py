@@ -13,7 +13,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 from cellpipe.core.errors import CellpipeError
-from cellpipe.formats import basytec, bdf, gamry, landt, maccor, novonix, pec, zview
+from cellpipe.formats import basytec, bdf, gamry, landt, maccor, novonix, pec, plain_spectra, zview
 from cellpipe.formats.arbin import csv as arbin_csv
 from cellpipe.formats.arbin import res as arbin_res
 from cellpipe.formats.arbin import xlsx as arbin_xlsx
@@ -42,12 +42,14 @@ FORMATS: tuple[Format, ...] = (
     basytec.FORMAT,
     pec.FORMAT,
     bdf.FORMAT,
+    plain_spectra.TEXT,
+    plain_spectra.WORKBOOK,
 )
 GROUP = "cellpipe.formats"  # of entry points
 _FOREIGN = frozenset({  # files found in a lab's folders that are no measurements
     ".mps", ".sdx", ".sdu", ".log", ".ini", ".md", ".rst", ".py", ".ipynb", ".m", ".r", ".sh",
     ".bat", ".ps1", ".json", ".yaml", ".yml", ".toml", ".xml", ".html", ".htm", ".pdf", ".png",
-    ".jpg", ".jpeg", ".gif", ".svg", ".doc", ".docx", ".ppt", ".pptx", ".tsv", ".parquet", ".opj",
+    ".jpg", ".jpeg", ".gif", ".svg", ".doc", ".docx", ".ppt", ".pptx", ".parquet", ".opj",
     ".opju", ".zip", ".7z", ".lnk", ".db", ".exe", ".dll",
 })  # fmt: skip
 

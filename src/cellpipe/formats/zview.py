@@ -1,9 +1,10 @@
 """Read ZView's and ZPlot's .z files: one impedance spectrum.
 
-Titles (``ZPLOT2 ASCII`` … ``End Comments``, or ``"ZPlotW Data File``), which include the column
-names, are followed by one line per frequency, separated by commas or tabs: ``Freq(Hz)``, ``Ampl``,
-``Bias``, ``Time(Sec)``, ``Z'(a)``, ``Z''(b)`` and others. ``Z''`` is the imaginary part with its
-sign, negative if capacitive. ``Date`` (month-day-year) and ``Time`` are the computer's local clock.
+Titles (``ZPLOT2 ASCII`` … ``End Comments``, or ``"ZPlotW Data File``; Autolab writes ``"Z60W Data
+File``), which include the column names, are followed by one line per frequency, separated by commas
+or tabs: ``Freq(Hz)``, ``Ampl``, ``Bias``, ``Time(Sec)``, ``Z'(a)``, ``Z''(b)`` and others. ``Z''``
+is the imaginary part with its sign, negative if capacitive. ``Date`` (month-day-year) and ``Time``
+are the computer's local clock.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ _COLUMNS = {
     "frequency_hertz": 0, "test_time_second": 3, "real_impedance_ohm": 4,
     "imaginary_impedance_ohm": 5,
 }  # fmt: skip
-_STARTS = (b"ZPLOT2 ASCII", b'"ZPlotW Data File')
+_STARTS = (b"ZPLOT2 ASCII", b'"ZPlotW Data File', b'"Z60W Data File')
 _END = "End Comments"
 _WHEN = r"Date:\s*(\S+)\s+Time:\s*(\S+)"
 _LARGEST = 1 << 26  # bytes; a typical spectrum is a ten-thousandth of this
@@ -113,7 +114,8 @@ def _count_findings(titles: str, above: str, found: int) -> tuple[Finding, ...]:
 
 
 def _is_header(line: str) -> bool:
-    return tuple(re.split(r"[\s,\"]+", line.strip(' "'))[: len(_NAMES)]) == _NAMES
+    joined = re.sub(r"\s+\(", "(", line.strip('\ufeff "'))
+    return tuple(re.split(r"[\s,\"]+", joined)[: len(_NAMES)]) == _NAMES
 
 
 def _start_time(titles: str) -> datetime | None:
@@ -133,9 +135,9 @@ def _metadata(titles: str) -> dict[str, object]:
 
 
 def _claims(sample: Sample) -> bool:
-    return sample.head.startswith(_STARTS)
+    return sample.head.removeprefix(b"\xef\xbb\xbf").startswith(_STARTS)
 
 
 FORMAT = Format(
-    "zview_z", "Scribner", (".z",), _claims, read, is_complete=is_complete_text, version=2
+    "zview_z", "Scribner", (".z",), _claims, read, is_complete=is_complete_text, version=3
 )

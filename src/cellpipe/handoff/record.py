@@ -21,7 +21,7 @@ from cellpipe.system.atomic_files import file_name
 
 _LONGEST = 50  # characters of keys and tags: Kadi4Mat's limit
 TAGS = ("battery", "cellpipe")
-_UNITS_IN_NAMES = r"_(ah|ohm_cm2|ohm|mah_per_g|mah_per_cm2)$"
+_UNITS_IN_NAMES = r"_(ah|ohm_cm2|ohm|mah_per_g|mah_per_cm2|siemens_per_cm)$"
 
 
 @dataclass(frozen=True)

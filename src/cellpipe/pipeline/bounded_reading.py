@@ -18,8 +18,10 @@ from cellpipe.system.processes import Bound, WorkerDiedError, run_in_worker
 R = TypeVar("R")
 
 
-def read_file(path: Path) -> Measurement:
+def read_file(path: Path, columns: str | None = None, area_cm2: float | None = None) -> Measurement:
     """Read a raw file that holds one recording; see :func:`cellpipe.formats.read`.
+
+    ``columns`` and ``area_cm2`` are what somebody says of a plain table of spectra.
 
     Raises
     ------
@@ -29,7 +31,7 @@ def read_file(path: Path) -> Measurement:
         If it can't be opened.
 
     """
-    return _read_bounded(_read_one, path)
+    return _read_bounded(_read_one, path, columns, area_cm2)
 
 
 def read_recordings(path: Path, time_zone: str | None) -> list[Measurement]:
@@ -37,10 +39,10 @@ def read_recordings(path: Path, time_zone: str | None) -> list[Measurement]:
     return _read_bounded(_read_all_parts, path, time_zone)
 
 
-def _read_one(path: Path) -> Measurement:
-    from cellpipe.formats import read
+def _read_one(path: Path, columns: str | None, area_cm2: float | None) -> Measurement:
+    from cellpipe.formats import Statement, read
 
-    return read(path)
+    return read(path, stated=Statement(columns, area_cm2))
 
 
 def _read_all_parts(path: Path, time_zone: str | None) -> list[Measurement]:

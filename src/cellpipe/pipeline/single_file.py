@@ -9,7 +9,12 @@ from pathlib import Path
 
 import polars as pl
 
-from cellpipe.analyses import circuit_fits, relaxation_times, resistance_growth
+from cellpipe.analyses import (
+    activation_energies,
+    circuit_fits,
+    relaxation_times,
+    resistance_growth,
+)
 from cellpipe.core import contracts
 from cellpipe.core.errors import CellpipeError, NoDataError
 from cellpipe.core.model import Cell, Finding, Measurement
@@ -21,6 +26,7 @@ from cellpipe.system.exports import export_file
 
 _WRITTEN = (
     "circuit_fits", "impedance_arcs", "interfacial_resistance", "resistance_growth",
+    "interface_changes", "activation_energies",
     "relaxation_times", "relaxation_peaks",
 )  # fmt: skip
 
@@ -55,6 +61,7 @@ def fit_file(
     parameters: Sequence[str] = (),
     area_cm2: float | None = None,
     age_hour: float | None = None,
+    columns: str | None = None,
     symmetric: bool = False,
 ) -> FittedFile:
     """Fit the spectra of a file together.
@@ -73,6 +80,8 @@ def fit_file(
     age_hour
         How old the cell was at the first spectrum, h. Without it no law of growth is named, for
         that depends on it.
+    columns
+        What the columns of a plain table are, where it does not name them.
     symmetric
         Whether the cell has two equal electrodes, so that each has half of an interface.
 
@@ -84,7 +93,15 @@ def fit_file(
         If it can't be read.
 
     """
-    return _fit(path, _read_spectra(path), circuit, parameters, area_cm2, age_hour, symmetric)
+    return _fit(
+        path,
+        _read_spectra(path, columns, area_cm2),
+        circuit,
+        parameters,
+        area_cm2,
+        age_hour,
+        symmetric,
+    )
 
 
 @dataclass(frozen=True)
@@ -102,13 +119,14 @@ def compare_file(
     parameters: Sequence[str] = (),
     area_cm2: float | None = None,
     age_hour: float | None = None,
+    columns: str | None = None,
     symmetric: bool = False,
 ) -> ComparedFile:
     """Fit the spectra of a file with each of several circuits, and compare these.
 
     Parameters and errors are those of :func:`fit_file`; ``parameters`` are of all circuits.
     """
-    measurement = _read_spectra(path)
+    measurement = _read_spectra(path, columns, area_cm2)
     frequencies, impedances = [], []
     for _, rows in measurement.tables["impedance"].group_by("spectrum", maintain_order=True):
         z = rows["real_impedance_ohm"].to_numpy() + 1j * rows["imaginary_impedance_ohm"].to_numpy()
@@ -124,8 +142,8 @@ def compare_file(
     return ComparedFile(fitted, comparison)
 
 
-def _read_spectra(path: Path) -> Measurement:
-    measurement = read_file(path)
+def _read_spectra(path: Path, columns: str | None, area_cm2: float | None) -> Measurement:
+    measurement = read_file(path, columns, area_cm2)
     impedance = measurement.tables.get("impedance", contracts.empty_table("impedance"))
     if impedance.is_empty():
         raise NoDataError(
@@ -158,6 +176,8 @@ def _fit(
         found += unusual
     if age_hour is not None:
         tables["cycles"] = _start_from_age(tables, age_hour)
+    (energies,) = activation_energies.ANALYSIS.compute(cell, tables)
+    tables[energies.analysis] = energies.table
     growth = resistance_growth.ANALYSIS.compute(cell, tables)
     found += [finding for result in (*results, *growth) for finding in result.findings]
     grown = growth[0].table

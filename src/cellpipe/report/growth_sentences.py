@@ -31,6 +31,9 @@ _CERTAIN = 0.99
 
 def law_sentence(law: Mapping[str, Any]) -> str:
     """Return what a row of ``resistance_growth`` says of how a resistance changes."""
+    if law["varies"] is not None:
+        first, last = _told_apart(law["first_resistance_ohm"], law["last_resistance_ohm"])
+        return f"From {first} to {last} Ω while the {law['varies']}: that is no growth."
     parts = [_trend_sentence(law) if law["law"] in {None, NO_LAW} else _law_sentence(law)]
     if law["jumps"] and law["law"] is not None:
         size = format_number(law["first_jump_ohm"])

@@ -9,7 +9,14 @@ from typing import Any
 import polars as pl
 
 from cellpipe.core.model import Cell
-from cellpipe.report.wording import NOTHING, KindWords, format_number, format_percent, pluralize
+from cellpipe.report.wording import (
+    NOTHING,
+    KindWords,
+    format_number,
+    format_percent,
+    format_with_error,
+    pluralize,
+)
 
 _DOUBTS = ("leads_reversed", "current_sign_contradicts")  # findings of files
 MEAN_BASIS = "complete cycles after the first, without formation"
@@ -63,6 +70,7 @@ def key_numbers(summary: pl.DataFrame, words: KindWords) -> list[KeyNumber]:
         _retention(row),
         _retention_at_rate(row),
         _resistance(row),
+        *_conductivity(row),
         _cycles(row),
     ]
 
@@ -190,16 +198,47 @@ def _resistance(row: dict[str, object]) -> KeyNumber:
     return KeyNumber(name, f"{value} {unit}", basis)
 
 
+def _conductivity(row: dict[str, object]) -> list[KeyNumber]:
+    """Return the conductivity of the electrolyte; none of a cell that can have none."""
+    name, value, unit = "Ionic conductivity", *conductivity_text(row)
+    if not unit and row["ionic_conductivity_remark"] is None:
+        return []
+    if not unit:
+        return [KeyNumber(name, NOTHING, str(row["ionic_conductivity_remark"]))]
+    return [KeyNumber(name, f"{value} {unit}", "bulk and grain boundaries, last spectrum")]
+
+
+def conductivity_text(row: dict[str, object]) -> tuple[str, str]:
+    """Return the conductivity with its standard error as text, and the unit; empty without one."""
+    value, error = (
+        _to_float(row[f"ionic_conductivity_{name}siemens_per_cm"])
+        for name in ("", "standard_error_")
+    )
+    return (NOTHING, "") if value is None else (format_with_error(value, error), "S/cm")
+
+
 def resistance_text(row: dict[str, object]) -> tuple[str, str]:
-    """Return the first and last interfacial resistance as text, and the unit: per area if known."""
-    stems = (("areal_interfacial_resistance_ohm_cm2", "Ω cm²"), ("interfacial_resistance_ohm", "Ω"))
-    for stem, unit in stems:
-        first, last = _to_float(row[f"first_{stem}"]), _to_float(row[f"last_{stem}"])
-        if row["spectra"] == 1 and first is not None:
-            return format_number(first), unit
-        if first is not None or last is not None:
-            return f"{format_number(first)} → {format_number(last)}", unit
+    """Return the first and last interfacial resistance as text, and the unit: per area if known.
+
+    Each has its standard error.
+    """
+    stems = (("areal_interfacial_resistance", "ohm_cm2", "Ω cm²"),
+             ("interfacial_resistance", "ohm", "Ω"))  # fmt: skip
+    for stem, suffix, unit in stems:
+        first, last = (_resistance_at(row, end, stem, suffix) for end in ("first", "last"))
+        if row["spectra"] == 1 and first != NOTHING:
+            return first, unit
+        if {first, last} != {NOTHING}:
+            return f"{first} → {last}", unit
     return NOTHING, ""
+
+
+def _resistance_at(row: dict[str, object], end: str, stem: str, suffix: str) -> str:
+    """Return one resistance with its standard error as text; a dash where there is none."""
+    value, error = (
+        _to_float(row[f"{end}_{stem}{name}_{suffix}"]) for name in ("", "_standard_error")
+    )
+    return format_with_error(value, error)
 
 
 def _to_float(value: object) -> float | None:

@@ -62,6 +62,17 @@ def format_number(value: float | None, digits: int = 3) -> str:
     return f"{mantissa}e{int(power)}".replace("-", "−")
 
 
+def format_with_error(value: float | None, error: float | None, digits: int = 3) -> str:
+    """Return a number ± its standard error; with ? if there is none or it is too large."""
+    from cellpipe.numerics.impedance.circuit_fit import is_determined
+
+    if value is None:
+        return NOTHING
+    shown = format_number(value, digits)
+    shown += "" if error is None else f" ± {format_number(error, 2)}"
+    return shown if is_determined(value, error) else f"{shown} ?"
+
+
 def format_fixed(value: float | None, decimals: int) -> str:
     """Return a number rounded to decimals; a dash if it is None or not finite."""
     if value is None or not math.isfinite(value):

@@ -43,9 +43,13 @@ def check_limits(cell: pl.DataFrame, cycles: pl.DataFrame, limits: LimitSettings
     row = cell.row(0, named=True) if cell.height else {}
     first, last = (row.get(f"{when}_interfacial_resistance_ohm") for when in ("first", "last"))
     if first and last and last / first > limits.resistance_growth:
+        first_error, last_error = (
+            row[f"{when}_interfacial_resistance_standard_error_ohm"] for when in ("first", "last")
+        )
         sentence = (
             f"The interfacial resistance has grown to {last / first:.2g} times the first "
-            f"({last:.3g} Ω from {first:.3g} Ω; limit {limits.resistance_growth:g})."
+            f"({last:.3g} ± {last_error:.2g} Ω from {first:.3g} ± {first_error:.2g} Ω; limit "
+            f"{limits.resistance_growth:g})."
         )
         alarms.append(Alarm("resistance_growth", sentence))
     return alarms

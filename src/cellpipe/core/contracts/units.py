@@ -49,6 +49,8 @@ UNITS: Mapping[str, Unit] = MappingProxyType({
         Unit("A", "ampere", "A", "A"),
         Unit("Ah", "ampere hour", "A-HR", "Ah"),
         Unit("Wh", "watt hour", "W-HR", "Wh"),
+        Unit("eV", "electronvolt", "EV"),
+        Unit("kJ/mol", "kilojoule per mole", "KiloJ-PER-MOL"),
         Unit("mAh/g", "milliampere hour per gram", "MilliA-HR-PER-GM"),
         Unit("mAh/cm²", "milliampere hour per square centimetre",
              factors=(("MilliA-HR", 1), ("CentiM2", -1))),

@@ -23,6 +23,11 @@ import polars as pl
 
 from cellpipe.core.errors import DamagedFileError
 from cellpipe.core.model import Finding, Recording
+from cellpipe.formats.tabular.impedance_headers import (
+    ImpedanceHeader,
+    Role,
+    parse_impedance_header,
+)
 from cellpipe.numerics.impedance.spectra import spectrum_numbers
 
 _CURRENTS = {"<I>/mA": 1e-3, "I/mA": 1e-3, "<I>/A": 1.0, "I/A": 1.0}
@@ -47,6 +52,11 @@ _OTHERS = (
     "time/s", "freq/Hz", "Re(Z)/Ohm", "-Im(Z)/Ohm", "|Z|/Ohm", "Phase(Z)/deg", "cycle number",
     "half cycle", "Ns", "Q charge/discharge/mA.h", "mode",
 )  # fmt: skip
+_USUAL: dict[Role, str] = {
+    "frequency": "freq/Hz", "real": "Re(Z)/Ohm", "imaginary": "-Im(Z)/Ohm", "modulus": "|Z|/Ohm",
+    "phase": "Phase(Z)/deg",
+}  # fmt: skip
+_IMPEDANCE = re.compile(r"(?:freq|Re\(Z\)|-?Im\(Z\)|\|Z\||-?Phase\(Z\))\s*/")
 _OPEN_CIRCUIT = {"OCV", "Open Circuit Voltage", "WAIT", "Wait"}
 _RAMPS = {"CV", "CVA", "LSV", "Cyclic Voltammetry", "Cyclic Voltammetry Advanced",
           "Linear Sweep Voltammetry"}  # fmt: skip
@@ -67,7 +77,39 @@ _DERIVED_SOURCES = (  # standard column, EC-Lab's columns that hold it, columns 
 
 def source_columns(names: Iterable[str]) -> list[str]:
     """Return the names of EC-Lab's columns that standard columns are made from."""
-    return [name for name in names if name in _SOURCE_COLUMNS]
+    return [name for name in names if name in _SOURCE_COLUMNS or _in_other_unit(name)]
+
+
+def _in_other_unit(name: str) -> ImpedanceHeader | None:
+    """Return what a column of the impedance says whose unit or sign is not EC-Lab's usual one.
+
+    Raises
+    ------
+    DamagedFileError
+        If its unit is not known.
+
+    """
+    if not _IMPEDANCE.match(name) or name in _SOURCE_COLUMNS:
+        return None
+    return parse_impedance_header(name)
+
+
+def _to_usual_units(columns: pl.DataFrame) -> pl.DataFrame:
+    """Return the columns of the impedance in Hz, Ω and degrees under their usual names."""
+    for name in columns.columns:
+        header = _in_other_unit(name)
+        usual = _USUAL[header.role] if header else ""
+        if header is None or usual in columns.columns:
+            continue
+        if header.is_areal:
+            raise DamagedFileError(
+                f"the column {name!r}: the impedance times an area", expected="Re(Z)/Ohm",
+                remedy="export it again in Ohm",
+            )  # fmt: skip
+        sign = -1 if header.role == "imaginary" else 1  # the usual name has −Im(Z)
+        values = pl.col(name).cast(pl.Float64) * (header.factor * header.sign * sign)
+        columns = columns.with_columns(values.alias(usual))
+    return columns
 
 
 def to_recording(
@@ -96,6 +138,7 @@ def to_recording(
 
     """
     all_findings = list(findings)
+    columns = _to_usual_units(columns)
     columns = _add_rectangular_impedance(columns)
     is_numbered = "record_index" in columns.columns  # if some of the file's records are left out
     indexed = columns if is_numbered else columns.with_row_index("record_index", offset=1)

@@ -238,7 +238,7 @@ def _claims(sample: Sample) -> bool:
     if _MAGIC.match(head):
         return True
     first = head.split(b"\n", 1)[0]
-    known = b"Ewe/V" in first or b"Ecell/V" in first or b"-Im(Z)/Ohm" in first
+    known = b"Ewe/V" in first or b"Ecell/V" in first or b"Im(Z)/" in first
     return first.startswith(_FIRST_COLUMNS) and known
 
 
@@ -249,5 +249,5 @@ FORMAT = Format(
     _claims,
     read,
     is_complete=is_complete_text,
-    version=4,
+    version=5,
 )

@@ -8,6 +8,7 @@ guessed.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -28,8 +29,16 @@ AMPERE_HOUR = {"Ah": 1.0, "mAh": 1e-3, "µAh": 1e-6, "uAh": 1e-6, "mAs": 1 / 3.6
                "A.h": 1.0, "mA.h": 1e-3, "C": 1 / 3600}  # fmt: skip
 WATT_HOUR = {"Wh": 1.0, "mWh": 1e-3, "µWh": 1e-6, "uWh": 1e-6, "mWs": 1 / 3.6e6, "Ws": 1 / 3600,
              "W.h": 1.0}  # fmt: skip
-OHM = {"Ohm": 1.0, "Ohms": 1.0, "ohm": 1.0, "Ω": 1.0, "O": 1.0,
-       "mOhm": 1e-3, "mohm": 1e-3, "mΩ": 1e-3, "mO": 1e-3}  # fmt: skip
+OHM = {"O": 1.0, "mO": 1e-3, "OHM": 1.0, "Ohms": 1.0, "ohms": 1.0} | {
+    prefix + ohm: factor
+    for ohm in ("Ohm", "ohm", "Ω")
+    for prefix, factor in (
+        ("", 1.0), ("µ", 1e-6), ("u", 1e-6), ("m", 1e-3), ("k", 1e3), ("K", 1e3), ("M", 1e6),
+        ("G", 1e9),
+    )
+}  # fmt: skip
+HERTZ = {"Hz": 1.0, "hz": 1.0, "HZ": 1.0, "µHz": 1e-6, "uHz": 1e-6, "mHz": 1e-3, "kHz": 1e3,
+         "KHz": 1e3, "MHz": 1e6, "rad/s": 1 / (2 * math.pi)}  # fmt: skip
 CELSIUS = dict.fromkeys(  # the last ones are a degree sign damaged by an export or a codec
     ("C", "°C", "℃", "degC", "deg C", "oC", "Celsius",
      "", "?", "??", "?C", "\ufffd", "\ufffdC", "¡æ", "â„ƒ", "Â°C", "Ąć"), 1.0

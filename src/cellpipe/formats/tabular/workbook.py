@@ -42,6 +42,7 @@ _NAMES = re.compile(rb"<(?:\w+:)?sheet\b[^>]*?\bname=\"([^\"]*)\"")
 _INFLATE = cast("type[Exception]", IsalError)
 BROKEN_ZIP = (zipfile.BadZipFile, zlib.error, _INFLATE, EOFError, OSError)
 Kind = fastexcel.DType
+_EXACT: tuple[Kind, Kind] = ("string", "float")
 Rows = tuple[tuple[str, ...], ...]
 
 
@@ -325,6 +326,19 @@ def read_text_table(path: Path, sheet: str) -> pl.DataFrame:
 def read_texts(path: Path, sheet: str) -> list[tuple[str, ...]]:
     """Read a small sheet as rows of text, empty cells as empty text."""
     return [tuple((cell or "").strip() for cell in row) for row in read_lines(path, sheet).rows()]
+
+
+def read_exact_texts(path: Path, sheet: str) -> list[tuple[str, ...]]:
+    """Read a small sheet as rows of text, its numbers with all their digits."""
+    book = _open_workbook(path)
+    texts, numbers = (_load_frame(book, sheet, 0, dtypes=kind).rows() for kind in _EXACT)
+    return [
+        tuple(
+            (text or "").strip() if number is None else repr(number)
+            for text, number in zip(row, values, strict=True)
+        )
+        for row, values in zip(texts, numbers, strict=True)
+    ]
 
 
 def read_lines(path: Path, sheet: str) -> pl.DataFrame:

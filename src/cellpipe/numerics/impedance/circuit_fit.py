@@ -48,6 +48,11 @@ _UNSEEN, _BOUNDLESS = 1e-13, 1e6  # share of the largest eigenvalue; variance of
 _NO_ERROR = 100.0  # standard error of a logarithm above which it is reported as NaN
 
 
+def is_determined(value: float, error: float | None) -> bool:
+    """Return whether data determines a positive value, by its standard error (None: unknown)."""
+    return error is not None and error < WORST_ERROR * value
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Spectrum:
     """A spectrum to fit: frequency (Hz), impedance (ohm), weights (1/ohm); shape (n,)."""
@@ -229,8 +234,6 @@ def fit_circuit(
     spectrum = Spectrum(frequency_hertz, impedance_ohm, weight)
     in_part = starts is None and known is None and _is_searched_in_part(form)
     number = starts or (_SCATTERED_STARTS if series_elements(form) is None else STARTS)
-    if in_part:
-        number //= 2
     theta = start_values(form, frequency_hertz, impedance_ohm, weight, number)
     if known is not None:
         theta = np.concatenate([theta, known[None]])

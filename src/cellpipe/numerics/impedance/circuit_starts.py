@@ -21,6 +21,7 @@ from cellpipe.numerics.impedance.elements import ELEMENTS, Complexes, Element, F
 Ints = NDArray[np.int64]
 
 _BEAM = 128  # combinations extended by one more element
+_MANY, _WIDER = 3, 3  # with so many elements that have shapes, so many times more are kept
 _SMALLEST = 1e-3  # of the smallest |Z|: least start value of an element
 _ALIKE = {"CPE": 4}  # grid steps up to which combinations are neighbours; of other elements one
 _CANDIDATES = 800
@@ -185,6 +186,8 @@ def _search_combinations(
     scale = np.sqrt(np.einsum("kn,kn->k", dictionary.design, dictionary.design))
     unit = dictionary.design / scale[:, None]
     gram, right, total = unit @ unit.T, unit @ data, float(data @ data)
+    shaped = sum(len(dictionary.values[kind]) > 1 for kind in kinds)
+    beam = _BEAM * (_WIDER if shaped >= _MANY else 1)
     chosen = np.zeros((1, 0), np.int64)
     amplitudes = np.zeros((1, 0))
     for step, kind in enumerate(kinds):
@@ -193,7 +196,7 @@ def _search_combinations(
         tried, misfit = _extend_combinations(gram, right, total, chosen, shapes, penalised=last)
         if step and kinds[step - 1] == kind and len(shapes) > 1:
             misfit[chosen[:, -1:] >= shapes] = np.inf  # elements of one kind are in grid order
-        order = _least(misfit.ravel(), _CANDIDATES if last else _BEAM)
+        order = _least(misfit.ravel(), _CANDIDATES if last else beam)
         row, column = np.unravel_index(order, misfit.shape)
         chosen = np.concatenate([chosen[row], shapes[column, None]], axis=1)
         amplitudes = tried[row, :, column]

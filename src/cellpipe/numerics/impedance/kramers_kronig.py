@@ -94,7 +94,9 @@ def valid_frequencies(frequency_hertz: Floats, impedance_ohm: Complexes) -> NDAr
 def has_reversed_sign(frequency_hertz: Floats, impedance_ohm: Complexes) -> bool:
     """Return whether the sign of a spectrum's imaginary part is reversed.
 
-    Most of it is then positive, and only its conjugate obeys the relations; an inductor obeys them.
+    Most of it is then positive, and its conjugate obeys the relations far better; an inductor obeys
+    them. Their violation tells it, and not whether the test holds: that is lenient where a spectrum
+    is far from all that is passive, as a reversed one is.
     """
     if float(np.mean(impedance_ohm.imag > 0)) < _MOSTLY:
         return False
@@ -102,7 +104,7 @@ def has_reversed_sign(frequency_hertz: Floats, impedance_ohm: Complexes) -> bool
     turned = kramers_kronig(frequency_hertz, impedance_ohm.conj())
     if given is None or turned is None:
         return False
-    return not given.valid and given.violation > _FAR_WORSE * turned.violation
+    return given.violation > max(VIOLATED, _FAR_WORSE * turned.violation)
 
 
 def _is_suspect(frequency: Floats, impedance: Complexes) -> bool:

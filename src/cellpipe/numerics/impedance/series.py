@@ -2,13 +2,14 @@
 
 Every spectrum is cleaned, one circuit is chosen for all (or given), and all are fitted jointly
 (:mod:`circuit_series`), so that each arc keeps its identity from the first spectrum to the last.
-Arcs are assigned to processes by their capacitance.
+Arcs are assigned to processes by their capacitance. A spectrum that stands apart from all beside it
+(:mod:`odd_spectra`) is fitted by itself and weighs in none of this.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, overload
 
@@ -49,11 +50,15 @@ from cellpipe.numerics.impedance.fit import (
 from cellpipe.numerics.impedance.free_parameters import FreeParameters
 from cellpipe.numerics.impedance.growth import Growth, fit_growth
 from cellpipe.numerics.impedance.kramers_kronig import valid_frequencies
+from cellpipe.numerics.impedance.odd_spectra import find_odd_spectra
 from cellpipe.numerics.impedance.parameter_table import fits_frame
 from cellpipe.numerics.impedance.series_labels import (
+    exchangeable_arcs,
     fit_individually,
     fit_series,
     select_rows,
+    select_spectra,
+    sort_arcs_by_key,
     sort_by_capacitance,
 )
 from cellpipe.numerics.impedance.series_times import parse_times, step_distances
@@ -74,8 +79,10 @@ class ImpedanceSeries(Sequence[ImpedanceFit]):
     It is a sequence of its fits: ``len(series)``, ``series[0]``, ``for fit in series``; a slice is
     a series again, of spectra that were fitted together with those left out.
     ``single`` holds the fitted form's parameters from separate fits, (n, p), whose arcs may swap.
-    ``joint`` holds the joint fit with step sizes of the walk, noise and evidence; None for a single
-    spectrum. ``time_second`` is None if not given.
+    ``joint`` holds the joint fit of all spectra but the odd ones, with step sizes of the walk,
+    noise and evidence; None for a single spectrum. ``time_second`` is None if not given. ``odd``
+    maps the place of each spectrum that stands apart from those beside it to how it does; it is
+    fitted by itself and weighs in nothing that is common to the series.
     """
 
     fits: tuple[ImpedanceFit, ...]
@@ -83,6 +90,7 @@ class ImpedanceSeries(Sequence[ImpedanceFit]):
     joint: JointFit | None
     time_second: Floats | None
     area_cm2: float | None
+    odd: Mapping[int, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """Return the number of spectra."""
@@ -100,10 +108,14 @@ class ImpedanceSeries(Sequence[ImpedanceFit]):
             return self.fits[place]
         time = None if self.time_second is None else self.time_second[place]
         forwards = time is None or (np.diff(time) >= 0).all()
-        joint = None if self.joint is None else select_rows(self.joint, place)
+        places = range(len(self.fits))[place]
+        kept = [*self.regular]
+        rows = np.array([kept.index(old) for old in places if old in kept], np.int64)
         return replace(
-            self, fits=self.fits[place], single=self.single[place], joint=joint,
+            self, fits=self.fits[place], single=self.single[place],
+            joint=None if self.joint is None else select_rows(self.joint, rows),
             time_second=time if forwards else None,
+            odd={new: self.odd[old] for new, old in enumerate(places) if old in self.odd},
         )  # fmt: skip
 
     def __repr__(self) -> str:
@@ -153,7 +165,12 @@ class ImpedanceSeries(Sequence[ImpedanceFit]):
     @property
     def flags(self) -> tuple[tuple[str, ...], ...]:
         """Warnings about each spectrum."""
-        return tuple(fit.flags for fit in self.fits)
+        return tuple(
+            (*fit.flags, f"It weighs nothing in the series, for {self.odd[place]}.")
+            if place in self.odd
+            else fit.flags
+            for place, fit in enumerate(self.fits)
+        )
 
     @property
     def results(self) -> tuple[MinimizerResult, ...]:
@@ -167,8 +184,15 @@ class ImpedanceSeries(Sequence[ImpedanceFit]):
 
     @cached_property
     def processes(self) -> list[str]:
-        """The process of each arc, by its medians over the series."""
-        return [arc_process(row, self.area_cm2)[0] for row in zip(*self.arcs, strict=True)]
+        """The process of each arc, by its medians over the series but for odd spectra."""
+        arcs = [self.arcs[place] for place in self.regular]
+        return [arc_process(row, self.area_cm2)[0] for row in zip(*arcs, strict=True)]
+
+    @property
+    def regular(self) -> list[int]:
+        """The places of the spectra that are not odd."""
+        places = range(len(self.fits))
+        return [place for place in places if place not in self.odd] or [*places]
 
     def growth(self, arc: int) -> Growth | None:
         """Return how an arc's resistance changes; None without times or with few spectra.
@@ -177,13 +201,14 @@ class ImpedanceSeries(Sequence[ImpedanceFit]):
         """
         if self.time_second is None:
             return None
-        resistance = np.array([arcs[arc].resistance for arcs in self.arcs])
-        whole = np.array([arcs[arc].resistance_error for arcs in self.arcs])
-        share = np.array([fit.noise_share for fit in self.fits])
+        places = self.regular
+        resistance = np.array([self.arcs[place][arc].resistance for place in places])
+        whole = np.array([self.arcs[place][arc].resistance_error for place in places])
+        share = np.array([self.fits[place].noise_share for place in places])
         if not whole.any():  # the resistance was fixed
             return None
         error = np.where(np.isfinite(share), whole * share, whole)
-        return fit_growth(self.time_second - self.time_second[0], resistance, error)
+        return fit_growth((self.time_second - self.time_second[0])[places], resistance, error)
 
 
 def _stack_columns(rows: Sequence[dict[str, float]]) -> dict[str, Floats]:
@@ -198,7 +223,7 @@ def fit_impedance_series(
     *,
     parameters: Prescribed | None = None,
     area_cm2: float | None = None,
-    robust: bool = True,
+    robust: bool | Mapping[int, str] = True,
 ) -> ImpedanceSeries:
     """Fit the spectra of one cell jointly; no start values are needed.
 
@@ -217,7 +242,9 @@ def fit_impedance_series(
     area_cm2
         Electrode area, cm², for the assignment of arcs by capacitance per area.
     robust
-        Exclude points that are outliers among their neighbours.
+        Exclude points that are outliers among their neighbours, and fit spectra that stand apart
+        from all beside them by themselves. A mapping says which spectra do, by place, and why, if
+        that is known.
 
     Returns
     -------
@@ -241,7 +268,10 @@ def fit_impedance_series(
     turned = [turn_sign(points) for points in _clean_spectra(frequency_hertz, impedance_ohm)]
     points = [spectrum for spectrum, _ in turned]
     time = parse_times(time_second, len(points))
-    text = circuit or _choose_circuit(points)
+    odd = robust if isinstance(robust, Mapping) else _find_odd(points) if robust else {}
+    robust = robust is not False
+    kept = [place for place in range(len(points)) if place not in odd] or [*range(len(points))]
+    text = circuit or _choose_circuit([points[place] for place in kept])
     constraints = read_constraints(parameters, build_form(text).circuit)
     size = len(build_form(text).circuit.keys)
     for number, spectrum in enumerate(points, start=1):
@@ -263,13 +293,24 @@ def fit_impedance_series(
     if (weight != spectra.weight).any():
         spectra = Spectrum(spectra.frequency, spectra.impedance, weight)
         theta, _ = fit_individually(form, spectra)
-    joint = _fit_joint(form, spectra, theta, time) if len(points) > 1 else None
     free = FreeParameters(form, constraints) if constraints else None
-    if free is not None and joint is not None:
-        joint, theta = _constrain(free, spectra, joint, theta, time)
+    joint = None
+    if len(kept) > 1:
+        regular = select_spectra(spectra, np.array(kept))
+        times = None if time is None else time[kept]
+        joint = _fit_joint(form, regular, theta[kept], times)
+        if free is not None:
+            theta = theta.copy()
+            joint, theta[kept] = _constrain(free, regular, joint, theta[kept], times)
+    # an odd spectrum's arcs are in the order of the others': that of capacitance
+    by_capacitance = sort_arcs_by_key(form, exchangeable_arcs(form), theta, 1)
     fits = tuple(
         replace(
-            _build_fit(points[row], spectra.weight[row], form, theta[row], joint, row, free),
+            _build_fit(points[row], spectra.weight[row], form, by_capacitance[row], None, 0, free)
+            if row in odd
+            else _build_fit(
+                points[row], spectra.weight[row], form, theta[row], joint, kept.index(row), free
+            ),
             drifted=drifted[row],
             area_cm2=area_cm2,
             constraints=constraints or None,
@@ -277,7 +318,11 @@ def fit_impedance_series(
         )
         for row in range(len(points))
     )
-    return ImpedanceSeries(fits, theta, joint, time, area_cm2)
+    return ImpedanceSeries(fits, theta, joint, time, area_cm2, odd)
+
+
+def _find_odd(points: list[CleanSpectrum]) -> dict[int, str]:
+    return find_odd_spectra([p.frequency for p in points], [p.impedance for p in points])
 
 
 def _count_drifted(points: list[CleanSpectrum]) -> list[int]:

@@ -14,6 +14,7 @@ from dataclasses import replace
 from itertools import permutations, product
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cellpipe.numerics.impedance.circuit_fit import Spectrum, fit_circuit, weighted_residuals
 from cellpipe.numerics.impedance.circuit_forms import Arc, Form, parameter_bounds
@@ -303,7 +304,7 @@ def sort_by_capacitance(form: Form, joint: JointFit) -> JointFit:
     )
 
 
-def select_rows(joint: JointFit, rows: slice) -> JointFit:
+def select_rows(joint: JointFit, rows: NDArray[np.int64]) -> JointFit:
     """Return the part of a joint fit that is about some of its spectra."""
     free = None if joint.free is None else (joint.free[0][rows], joint.free[1][rows])
     return replace(

@@ -10,7 +10,6 @@ from numpy.typing import ArrayLike, NDArray
 from cellpipe.core.errors import CellpipeError
 
 _TINY, _HUGE = 1e-12, 1e15  # ohm
-_STATE_VOLT, _MOST_STATES, _FEWEST_OF_STATE = 0.15, 5, 3
 _LOST = 2  # records
 _TURN = 1.5  # factor of a step back that begins a new sweep; noise on f is far smaller
 
@@ -181,30 +180,6 @@ def _check_frequencies(frequency: NDArray[np.float64], left_out: dict[str, int])
             expected="a spectrum over more than a factor of two in frequency",
             remedy="measure a wider range",
         )
-
-
-def charge_states(voltage_volt: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return the number of each spectrum's state of charge, if a cell was measured in a few.
-
-    Parameters
-    ----------
-    voltage_volt
-        Mean voltage of every spectrum, V; shape (n,).
-
-    Returns
-    -------
-    Number of the state from 1 for the lowest, shape (n,). Voltages more than 0.15 V apart are
-    different states, if this gives at most five states of at least three spectra each; otherwise
-    all spectra are of one state, as in a sweep over the state of charge.
-
-    """
-    order = np.argsort(voltage_volt, kind="stable")
-    number = np.ones(len(order), np.int64)
-    number[order[1:]] += np.cumsum(np.diff(voltage_volt[order]) > _STATE_VOLT)
-    sizes = np.bincount(number)[1:]
-    if len(sizes) > _MOST_STATES or (sizes < _FEWEST_OF_STATE).any():
-        return np.ones(len(order), np.int64)
-    return number
 
 
 def point_weights(

@@ -17,6 +17,7 @@ from cellpipe.report.excel.sheets import (
     FIXED_4,
     HEAD,
     PERCENT,
+    SCIENTIFIC,
     TEXT,
     Book,
     SheetLayout,
@@ -26,7 +27,7 @@ from cellpipe.report.excel.sheets import (
 from cellpipe.report.figures.scale import MASS_FIELDS
 from cellpipe.report.html.cell_tables import SHEET_FIELDS
 from cellpipe.report.key_numbers import MEAN_BASIS, no_efficiency_reason, rate_basis
-from cellpipe.report.wording import KindWords
+from cellpipe.report.wording import NOTHING, KindWords
 
 _ROWS = 64
 Line = tuple[str, object, str, str, str]
@@ -247,9 +248,34 @@ def _ageing_lines(row: Row) -> list[Line]:
 
 
 def _resistances(row: Row) -> list[Line]:
-    stems = (("interfacial_resistance_ohm", "Ω"), ("areal_interfacial_resistance_ohm_cm2", "Ω cm²"))
-    return [
-        ("Interfacial resistance", row[f"{end}_{stem}"], unit, f"{end} spectrum", FIXED_3)
-        for stem, unit in stems
+    """Return the resistances that may stand for the cell with their errors, or why there is none.
+
+    So is the conductivity of a pellet.
+    """
+    stems = (("interfacial_resistance", "ohm", "Ω"),
+             ("areal_interfacial_resistance", "ohm_cm2", "Ω cm²"))  # fmt: skip
+    lines: list[Line] = [
+        (head, row[f"{end}_{stem}{name}_{suffix}"], unit, f"{end} spectrum", FIXED_3)
+        for stem, suffix, unit in stems
         for end in ("first", "last")
+        for head, name in (
+            ("Interfacial resistance", ""),
+            ("Standard error of the interfacial resistance", "_standard_error"),
+        )
     ]
+    lines += [
+        (head, row[f"ionic_conductivity_{name}siemens_per_cm"], "S/cm", "last spectrum", SCIENTIFIC)
+        for head, name in (
+            ("Ionic conductivity", ""),
+            ("Standard error of the ionic conductivity", "standard_error_"),
+        )
+    ]
+    lines += [
+        (head, NOTHING, "", row[f"{name}_remark"], TEXT)
+        for head, name in (
+            ("Interfacial resistance", "interfacial_resistance"),
+            ("Ionic conductivity", "ionic_conductivity"),
+        )
+        if row[f"{name}_remark"] is not None
+    ]
+    return lines

@@ -21,6 +21,7 @@ from cellpipe.report.figures.style import (
     make_figure,
     sequence_colours,
 )
+from cellpipe.report.wording import format_with_error
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,6 +32,8 @@ _PROCESS_COLOURS = {
     "diffusion": INK, "tail": INK,
 }  # fmt: skip
 _STEPS = (1, 2, 5, 10)
+_BEYOND_ARCS = 5.0  # times the slowest arc's time constant: up to there the axis holds the curve
+_BURIED = 100.0  # times the arcs' peaks: a tail so high leaves nothing of them to be told
 Arc = dict[str, Any]
 
 
@@ -55,17 +58,21 @@ def arcs_panel(
         return figure
 
     names = ", ".join(
-        f"{arc['process']} {arc['resistance_ohm']:.3g} Ω ({arc['process_probability']:.0%})"
-        for arc in shown
+        f"{arc['process']} {_with_error(arc)} Ω ({arc['process_probability']:.0%})" for arc in shown
     )
     caption = (
         f"Left: spectrum {last} with its arcs ({names}), each where the faster ones end; equal "
-        "axes. Right: distribution of relaxation times, without a circuit; dotted lines are the "
-        "fitted arcs' time constants. Names and their probabilities follow from the capacitance "
-        "per area."
+        "axes. Right: distribution of relaxation times, for comparison only; dotted lines are the "
+        "fitted arcs' time constants; what rises beyond the slowest arc is the tail. Names and "
+        "their probabilities follow from the capacitance per area."
     )
     description = f"Arcs of spectrum {last}: {names}"
     return Panel("arcs", _TITLE, caption, description, draw)
+
+
+def _with_error(arc: Arc) -> str:
+    """Return an arc's resistance with its error; with ? if the data does not determine it."""
+    return format_with_error(arc["resistance_ohm"], arc["resistance_standard_error_ohm"])
 
 
 def _points(impedance: pl.DataFrame, number: int) -> pl.DataFrame:
@@ -125,11 +132,26 @@ def _set_limits(axes: Axes, z: np.ndarray, end: float) -> None:
 
 
 def _draw_times(axes: Axes, times: pl.DataFrame, ends: list[int], arcs: list[Arc]) -> None:
-    for number, colour in zip(ends, sequence_colours(len(ends)), strict=True):
+    slowest = max(arc["time_constant_second"] for arc in arcs)
+    curves: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+    for number in ends:
         of = times.filter(pl.col("spectrum") == number).sort("point")
         if of.height:
-            tau, gamma = of["time_constant_second"].to_numpy(), of["distribution_ohm"].to_numpy()
-            axes.plot(tau, gamma, color=colour, label=f"spectrum {number}")
+            curves[number] = (
+                of["time_constant_second"].to_numpy(), of["distribution_ohm"].to_numpy()
+            )  # fmt: skip
+    highest = max(
+        [0.0, *(float(y[x <= _BEYOND_ARCS * slowest].max(initial=0)) for x, y in curves.values())]
+    )
+    if any(float(y.max()) > _BURIED * highest for _, y in curves.values()):
+        axes.text(0.5, 0.5, "hidden by the tail", ha="center", color=GREY, transform=axes.transAxes)
+    elif curves:
+        for (number, (x, y)), colour in zip(
+            curves.items(), sequence_colours(len(curves)), strict=True
+        ):
+            axes.plot(x, y, color=colour, label=f"spectrum {number}")
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2)
+        axes.set_ylim(0, 1.15 * highest if highest > 0 else None)
     for arc in arcs:
         axes.axvline(
             arc["time_constant_second"], color=_PROCESS_COLOURS[arc["process"]], ls=":", lw=1.2
@@ -138,7 +160,5 @@ def _draw_times(axes: Axes, times: pl.DataFrame, ends: list[int], arcs: list[Arc
     axes.xaxis.set_major_locator(LogLocator(numticks=6))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(EngFormatter(unit="s"))
-    axes.set_ylim(bottom=0)
     axes.set_xlabel("Time constant τ")
     axes.set_ylabel("γ (Ω)")
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2)

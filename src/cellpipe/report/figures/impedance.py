@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _TITLE = "Impedance spectra"
 _LOWER = 2.0  # inches
 _STEPS = (1, 2, 5, 10)
+_OVER_ARCS = 2.0  # how far a plot goes along a tail: times the real part where the arcs end
+_LONG_TAIL = 3.0  # times that, from which on a tail would hide the arcs
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class _Spectrum:
     measured: np.ndarray
     fitted: np.ndarray | None
     fine: np.ndarray | None
+    arcs_end_ohm: float | None = None
 
 
 def impedance_panel(impedance: pl.DataFrame, fits: pl.DataFrame, growth: pl.DataFrame) -> Panel:
@@ -77,8 +80,18 @@ def _build_spectrum(
         return _Spectrum(label, frequency, measured, None, None)
     fine = np.geomspace(frequency[0], frequency[-1], 200)
     return _Spectrum(
-        label, frequency, measured, fitted_impedance(fit, frequency), fitted_impedance(fit, fine)
+        label,
+        frequency,
+        measured,
+        fitted_impedance(fit, frequency),
+        fitted_impedance(fit, fine),
+        resistances_ohm(fit),
     )
+
+
+def resistances_ohm(fit: pl.DataFrame) -> float:
+    """Return the sum of the resistances of one spectrum's rows of ``circuit_fits``, in ohm."""
+    return float(fit.filter(pl.col("parameter") == "R")["value"].sum())
 
 
 def fitted_impedance(fit: pl.DataFrame, frequency_hertz: np.ndarray) -> np.ndarray:
@@ -95,8 +108,20 @@ def _extent(shown: list[_Spectrum]) -> tuple[float, float, float, float]:
     upwards = -np.concatenate([spectrum.measured.imag for spectrum in shown])
     left, right = min(float(real.min()), 0.0), float(real.max())
     bottom, top = min(float(upwards.min()), 0.0), max(float(upwards.max()), 0.0)
+    if _hides_arcs(shown):
+        end = _OVER_ARCS * max(spectrum.arcs_end_ohm or 0.0 for spectrum in shown)
+        right, top = min(right, end), min(top, end)
     margin = 0.04 * max(right - left, top - bottom, 1e-12)
     return left - margin, right + margin, bottom - margin, top + margin
+
+
+def _hides_arcs(shown: list[_Spectrum]) -> bool:
+    """Return whether the tails are so long that nothing of the arcs could be seen."""
+    ends = [spectrum.arcs_end_ohm for spectrum in shown]
+    if not all(ends):
+        return False
+    longest = max(float(np.abs(spectrum.measured).max()) for spectrum in shown)
+    return longest > _LONG_TAIL * max(end for end in ends if end)
 
 
 def _nyquist_height(shown: list[_Spectrum]) -> float:
@@ -192,7 +217,9 @@ def _caption(spectra: int, shown: list[_Spectrum], fits: pl.DataFrame) -> str:
     if not circuits:
         return f"{subset}Equal axes. No circuit was fitted; below, magnitude and phase."
     names = ", ".join(circuits)
+    longest = max(float(np.abs(spectrum.measured).max()) for spectrum in shown)
+    cut = f" Above, the tail is cut: it goes on to {longest:.3g} Ω." if _hides_arcs(shown) else ""
     return (
-        f"{subset}Points: measured, lines: fit of {names}, equal axes. Below: measured minus fitted"
-        " relative to |Z|; the axis holds 99 % of the residuals."
+        f"{subset}Points: measured, lines: fit of {names}, equal axes.{cut} Below: measured minus "
+        "fitted relative to |Z|; the axis holds 99 % of the residuals."
     )

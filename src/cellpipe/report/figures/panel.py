@@ -28,7 +28,8 @@ _PLOT_LOCK = threading.Lock()
 class Panel:
     """One figure of a page: ``draw`` makes it, or ``absent`` says why there is none.
 
-    ``caption`` is shown below it; ``description`` is its text for screen readers.
+    ``failed``: there may be data for it, but it could not be made. ``caption`` is shown below it;
+    ``description`` is its text for screen readers.
     """
 
     key: str
@@ -37,6 +38,7 @@ class Panel:
     description: str = ""
     draw: Callable[[], Figure] | None = None
     absent: str = ""
+    failed: bool = False
 
     @cached_property
     def picture(self) -> str:

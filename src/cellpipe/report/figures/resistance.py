@@ -41,6 +41,8 @@ def resistance_panel(
         return Panel(
             "resistance", _TITLE, absent="No spectrum gave an interfacial resistance; see the fits."
         )
+    if points.height == 1:
+        return Panel("resistance", _TITLE, absent="One spectrum so far; its resistance is above.")
     growth_laws = [] if laws is None else _laws(laws)
     unit = "Ω cm²" if growth["areal_interfacial_resistance_ohm_cm2"].drop_nulls().len() else "Ω"
 
@@ -65,7 +67,8 @@ def resistance_panel(
 
 def _laws(laws: pl.DataFrame) -> list[dict[str, Any]]:
     """Return how the whole interfacial resistance changes, one row per state of charge."""
-    return laws.filter((pl.col("arc") == "all") & pl.col("law").is_not_null()).to_dicts()
+    said = pl.col("law").is_not_null() | pl.col("varies").is_not_null()
+    return laws.filter((pl.col("arc") == "all") & said).to_dicts()
 
 
 def _draw_laws(axes: Axes, points: pl.DataFrame, laws: list[dict[str, Any]]) -> None:
@@ -74,7 +77,7 @@ def _draw_laws(axes: Axes, points: pl.DataFrame, laws: list[dict[str, Any]]) -> 
         of_state = points.filter(pl.col("state") == law["state"]).drop_nulls("root_hours")
         if law["first_jump_spectrum"] is not None:
             of_state = of_state.filter(pl.col("spectrum") < law["first_jump_spectrum"])
-        if of_state.height < 2 or law["law"] in {NO_LAW, "jump"}:
+        if of_state.height < 2 or law["law"] in {None, NO_LAW, "jump"}:
             continue
         root = np.linspace(float(of_state["root_hours"][0]), float(of_state["root_hours"][-1]), 80)
         scale = float((of_state["resistance"] / of_state["ohm"]).mean() or 1.0)  # type: ignore[arg-type]

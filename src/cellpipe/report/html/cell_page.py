@@ -26,13 +26,14 @@ from cellpipe.report.figures.resistance import resistance_panel
 from cellpipe.report.figures.retention import retention_panel
 from cellpipe.report.figures.scale import CapacityScale, capacity_scale
 from cellpipe.report.further import collect_further
-from cellpipe.report.html import cell_tables
+from cellpipe.report.html import cell_tables, series_tables
 from cellpipe.report.html.comparison_tables import number_grid, text_grid, verdict_grid
 from cellpipe.report.html.further_block import ShownTable, missing_table, shown_table
 from cellpipe.report.html.grid import Grid
 from cellpipe.report.html.long_lists import shorten_findings
 from cellpipe.report.key_numbers import KeyNumber, describe_cell, headline
 from cellpipe.report.provenance import software_versions
+from cellpipe.report.series_sentences import series_sentences
 from cellpipe.report.wording import NOTHING, kind_words
 
 if TYPE_CHECKING:
@@ -40,6 +41,14 @@ if TYPE_CHECKING:
 
 _MOST_OF_A_KIND = 200  # findings; a file of thousands of faulty lines has as many
 _SHOWN_FINDINGS = 12
+_LISTED = (
+    ("cycles", "Cycles"),
+    ("changes", "Changes of the interfaces"),
+    ("energies", "Activation energies"),
+    ("arcs", "Arcs of the impedance spectra"),
+    ("peaks", "Peaks of the relaxation times"),
+    ("fits", "Impedance fits"),
+)
 
 
 @cache
@@ -98,7 +107,10 @@ def cell_page(
     findings = tables["findings"]
     lost = analyses.lost
     blocks = _text_blocks(cell, tables, version, analyses) | _grid_blocks(cell, tables, files)
-    panels = [_drawn(block) for block in _panel_blocks(cell, tables)]
+    made = {key: make_block(block, lost, tell) for key, block in blocks.items()}
+    panels = [make_block(_drawn(block), lost, tell) for block in _panel_blocks(cell, tables)]
+    listed = [(title, made.pop(key)) for key, title in _LISTED]
+    without_data = [(p.title, p.absent) for p in panels if p.draw is None and not p.failed]
     return load_template("cell.html.j2").render(
         cell=cell,
         workbook=f"{name}.xlsx",
@@ -107,13 +119,21 @@ def cell_page(
         notes=shorten_findings(
             findings.filter(pl.col("level") == "info").to_dicts(), _MOST_OF_A_KIND
         ),
-        panels=[make_block(block, lost, tell) for block in panels],
+        panels=[panel for panel in panels if panel.draw or panel.failed],
+        listed=[(title, grid) for title, grid in listed if grid.heads or grid.failed],
+        without_data=without_data
+        + [
+            (t, grid.absent)
+            for t, grid in listed
+            if not grid.heads and not grid.failed
+            if grid.absent
+        ],
         discharge=kind_words(cell).discharge,
         further=[
             make_block(block, lost, tell) for block in _further_blocks(cell, tables, analyses)
         ],
         version=version,
-        **{key: make_block(block, lost, tell) for key, block in blocks.items()},
+        **made,
     )
 
 
@@ -138,6 +158,11 @@ def _text_blocks(
             lambda: describe_standing(comparison.to_dicts()), str, ("baseline_comparison",),
             lambda _: not comparison["comparable"].any(),
         ),
+        "said": Block(
+            "What is said of the series of spectra", lambda: series_sentences(tables),
+            lambda sentence: [sentence], ("interface_changes", "activation_energies"),
+            lambda said: not said,
+        ),
         "conditions": Block("What it was cycled in", lambda: _conditions(comparison), str),
         "made_with": Block(
             "The versions", lambda: software_versions(version, analyses.versions), str
@@ -155,6 +180,10 @@ def _grid_blocks(
     described: tuple[tuple[str, str, tuple[str, ...], Callable[[], Grid]], ...] = (
         ("cycles", "The table of cycles", ("cycles",),
          lambda: cell_tables.cycle_grid(cycles, words)),
+        ("changes", "The table of changes of the interfaces", ("interface_changes",),
+         lambda: series_tables.change_grid(tables["interface_changes"])),
+        ("energies", "The table of activation energies", ("activation_energies",),
+         lambda: series_tables.energy_grid(tables["activation_energies"])),
         ("arcs", "The table of arcs", ("impedance_arcs",),
          lambda: cell_tables.arc_grid(tables["impedance_arcs"], growth)),
         ("peaks", "The table of relaxation times' peaks", ("relaxation_peaks",),
@@ -177,7 +206,7 @@ def _grid_blocks(
 
 
 def _absent_grid(sentence: str) -> Grid:
-    return Grid((), (), absent=sentence)
+    return Grid((), (), absent=sentence, failed=True)
 
 
 def _further_blocks(
@@ -256,7 +285,7 @@ def _panel_blocks(cell: Cell, tables: Mapping[str, pl.DataFrame]) -> list[Block[
 
 
 def _absent_panel(key: str, title: str, sentence: str) -> Panel:
-    return Panel(key, title, absent=sentence)
+    return Panel(key, title, absent=sentence, failed=True)
 
 
 def _drawn(block: Block[Panel]) -> Block[Panel]:

@@ -13,8 +13,9 @@ from cellpipe.report.figures.impedance import impedance_panel
 from cellpipe.report.figures.panel import Panel
 from cellpipe.report.figures.resistance import resistance_panel
 from cellpipe.report.figures.series import bode_panel, waterfall_panel
-from cellpipe.report.html import cell_tables
+from cellpipe.report.html import cell_tables, series_tables
 from cellpipe.report.html.cell_page import load_template
+from cellpipe.report.series_sentences import series_sentences
 
 
 def eis_page(
@@ -32,7 +33,8 @@ def eis_page(
         Name of the file.
     tables
         ``impedance``, ``circuit_fits``, ``impedance_arcs``, ``interfacial_resistance``,
-        ``resistance_growth``, ``relaxation_times``, ``relaxation_peaks`` and ``cycles``.
+        ``resistance_growth``, ``interface_changes``, ``activation_energies``,
+        ``relaxation_times``, ``relaxation_peaks`` and ``cycles``.
     findings
         Findings to show; those of level info are notes.
     age_known
@@ -48,6 +50,9 @@ def eis_page(
         checks=[finding for finding in findings if finding.level != "info"],
         notes=[finding for finding in findings if finding.level == "info"],
         panels=_panels(tables, age_known=age_known),
+        said=series_sentences(tables),
+        changes=series_tables.change_grid(tables["interface_changes"]),
+        energies=series_tables.energy_grid(tables["activation_energies"]),
         arcs=cell_tables.arc_grid(tables["impedance_arcs"], growth),
         peaks=cell_tables.peak_grid(tables["relaxation_peaks"]),
         fits=cell_tables.fit_grid(fits, growth),

@@ -24,7 +24,7 @@ class Grid:
     """A table of texts; ``texts`` are the indices of the columns that are not numbers.
 
     ``body`` is in order; ``folded`` are the rows (start, stop) that are shown on demand only.
-    ``absent`` is the sentence for an empty table.
+    ``absent`` is the sentence for an empty table; ``failed``: it could not be made.
     """
 
     heads: tuple[str, ...]
@@ -32,6 +32,7 @@ class Grid:
     texts: frozenset[int] = frozenset()
     folded: tuple[int, int] = (0, 0)
     absent: str = ""
+    failed: bool = False
 
     @property
     def parts(self) -> tuple[tuple[tuple[str, ...], ...], ...]:
