@@ -68,7 +68,7 @@ def single_arcs(share: float) -> Iterator[Row]:
 
 
 def _odds_of(truth: str, rng: np.random.Generator, arcs: int = 2) -> dict[str, float]:
-    """Return the odds of a made series whose change is of this kind; R0 wanders by 3 %, R and C less."""
+    """Return the odds of a made series of this kind; R0 wanders by 3 %, R and C less."""
     noise, count = rng.uniform(0.003, 0.01), int(rng.integers(2, 13))
     film, area, r0 = _amounts(truth, *np.log(rng.uniform(1.2, 3.0, 2)))
     thin = 10 ** rng.uniform(-6.5, -4.8)
