@@ -16,6 +16,7 @@ from cellpipe.core.errors import CellpipeError, NoDataError
 from cellpipe.core.model import Cell
 from cellpipe.numerics.impedance.circuits import circuit_impedance
 from cellpipe.pipeline.single_file import fit_file
+from cellpipe.report.html.eis_page import eis_page
 
 SAMPLE = Path(__file__).parents[1] / "sample_data"
 FREQUENCY = np.geomspace(1e6, 0.1, 57)
@@ -467,3 +468,14 @@ def test_a_spectrum_of_too_few_points_has_no_relaxation_times() -> None:
     short = made_cell([30.0])["impedance"].head(9)
     results = relaxation_times.ANALYSIS.compute(Cell("A"), {"impedance": short})
     assert [result.table.height for result in results] == [0, 0]
+
+
+def test_a_spectrum_with_a_tail_among_its_arcs_has_a_page() -> None:
+    tables = made_cell([30.0])
+    cell = Cell("A", area_cm2=1.0)
+    fitted = circuit_fits.fit_spectra(cell, tables, "R(RQ)(RQ)(RQ)")
+    every = (*fitted, *relaxation_times.ANALYSIS.compute(cell, tables))
+    found = tables | {result.analysis: result.table for result in every}
+    found["resistance_growth"] = resistance_growth.ANALYSIS.compute(cell, found)[0].table
+    assert "tail" in found["impedance_arcs"]["process"].to_list()
+    assert "<h2>Arcs and relaxation times</h2>" in eis_page("x", found, [])

@@ -219,3 +219,15 @@ def test_a_constraint_holds_in_every_spectrum_of_a_series(constraint: str, holds
 def test_names_are_checked_before_a_series_is_fitted() -> None:
     with pytest.raises(CellpipeError, match="no parameter of R0-C1"):
         cellpipe.fit_impedance_series(FREQUENCY, [made(1)] * 2, "R0-C1", parameters=["R1=5"])
+
+
+def test_a_constraint_holds_in_a_spectrum_that_stands_apart_from_its_series() -> None:
+    drawn = series("separated", 2, 8)
+    spoilt = drawn.impedance.copy()
+    spoilt[3] *= 20
+    found = cellpipe.fit_impedance_series(
+        FREQUENCY, spoilt, SERIES_CIRCUIT, drawn.time, parameters=["n2=n1"]
+    )
+    assert found.values["CPE2_n"] == pytest.approx(found.values["CPE1_n"])
+    assert [fit.fit.free_count for fit in found] == [7] * 8
+    assert found[2:5].values["R0"] == pytest.approx(found.values["R0"][2:5])

@@ -12,6 +12,7 @@ import pytest
 from made_spectra import FREQUENCY, SERIES_CIRCUIT, series
 
 import cellpipe
+from cellpipe.core.errors import CellpipeError
 from cellpipe.core.model import Cell
 from cellpipe.numerics.impedance.parameter_table import wide_headers, widen_parameters
 
@@ -155,3 +156,8 @@ def test_circuits_with_other_elements_leave_their_columns_empty() -> None:
     assert wide["W1"].is_null().to_list() == [False, True]
     assert wide["C1"].is_null().to_list() == [True, False]
     assert wide["R1"].null_count() == 0
+
+
+def test_what_is_no_table_of_fits_is_refused() -> None:
+    with pytest.raises(CellpipeError, match="no column element"):
+        widen_parameters(pl.DataFrame({"spectrum": [1]}))

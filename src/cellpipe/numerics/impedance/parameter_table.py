@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from cellpipe.core.errors import CellpipeError
 from cellpipe.numerics.impedance.short_text import unit_sign
 
 if TYPE_CHECKING:
@@ -45,10 +46,30 @@ def fits_frame(fits: Sequence[ImpedanceFit], time_second: np.ndarray | None) -> 
 
 
 def widen_parameters(fits: pl.DataFrame) -> pl.DataFrame:
-    """Return ``circuit_fits`` with one row a spectrum, and columns as those of ``to_frame``.
+    """Return the table ``circuit_fits`` wide: one row a spectrum, a column for each parameter.
 
-    Rows of several cells keep their ``cell_id``; what a spectrum's circuit does not have is null.
+    Parameters
+    ----------
+    fits
+        A ``circuit_fits``, of one cell or of several, as ``results["circuit_fits"].collect()``.
+
+    Returns
+    -------
+    Cell, spectrum, circuit, and for each parameter its value, ``_standard_error``, ``_precision``
+    and ``_identifiable``, in the parameter's unit; null where a circuit does not have it.
+
+    Raises
+    ------
+    CellpipeError
+        If columns of ``circuit_fits`` are missing.
+
     """
+    missing = {"spectrum", "element", "parameter", *(part for part, *_ in _PARTS)} - {*fits.columns}
+    if missing:
+        raise CellpipeError(
+            f"no column {', '.join(sorted(missing))}", expected="the table circuit_fits",
+            remedy='take results["circuit_fits"].collect()',
+        )  # fmt: skip
     keys = [name for name in ("cell_id", "spectrum", "circuit") if name in fits.columns]
     table = _with_names(fits)
     wide = table.select(keys).unique(maintain_order=True)

@@ -40,7 +40,7 @@ from cellpipe.numerics.impedance.constrained_fit import (
     row_under_constraints,
 )
 from cellpipe.numerics.impedance.constraints import Prescribed, read_constraints
-from cellpipe.numerics.impedance.elements import Complexes, Floats
+from cellpipe.numerics.impedance.elements import Floats
 from cellpipe.numerics.impedance.fit import (
     ImpedanceFit,
     check_area,
@@ -52,6 +52,12 @@ from cellpipe.numerics.impedance.growth import Growth, fit_growth
 from cellpipe.numerics.impedance.kramers_kronig import valid_frequencies
 from cellpipe.numerics.impedance.odd_spectra import find_odd_spectra
 from cellpipe.numerics.impedance.parameter_table import fits_frame
+from cellpipe.numerics.impedance.series_input import (
+    clean_spectra,
+    pad_spectra,
+    parse_times,
+    step_distances,
+)
 from cellpipe.numerics.impedance.series_labels import (
     exchangeable_arcs,
     fit_individually,
@@ -61,9 +67,8 @@ from cellpipe.numerics.impedance.series_labels import (
     sort_arcs_by_key,
     sort_by_capacitance,
 )
-from cellpipe.numerics.impedance.series_times import gaps_between, parse_times
 from cellpipe.numerics.impedance.short_text import describe_series
-from cellpipe.numerics.impedance.spectra import CleanSpectrum, clean_spectrum, modulus
+from cellpipe.numerics.impedance.spectra import CleanSpectrum
 
 if TYPE_CHECKING:
     import polars as pl
@@ -265,7 +270,7 @@ def fit_impedance_series(
 
     """
     check_area(area_cm2)
-    turned = [turn_sign(points) for points in _clean_spectra(frequency_hertz, impedance_ohm)]
+    turned = [turn_sign(points) for points in clean_spectra(frequency_hertz, impedance_ohm)]
     points = [spectrum for spectrum, _ in turned]
     time = parse_times(time_second, len(points))
     odd = robust if isinstance(robust, Mapping) else _find_odd(points) if robust else {}
@@ -331,7 +336,7 @@ def _count_drifted(points: list[CleanSpectrum]) -> list[int]:
 
 
 def _fit_joint(form: Form, spectra: Spectrum, theta: Floats, time: Floats | None) -> JointFit:
-    joint = fit_series(form, spectra, gaps_between(len(theta), time), theta)
+    joint = fit_series(form, spectra, step_distances(len(theta), time), theta)
     return sort_by_capacitance(form, joint)
 
 
@@ -341,7 +346,9 @@ def _constrain(
     """Return the joint and the separate fits under constraints; None if nothing is left to fit."""
     if not len(free.places):
         return None, np.repeat(free.theta(np.empty((1, 0))), len(theta), axis=0)
-    return fit_series_under_constraints(free, spectra, joint.theta, gaps_between(len(theta), time))
+    return fit_series_under_constraints(
+        free, spectra, joint.theta, step_distances(len(theta), time)
+    )
 
 
 def _build_fit(
@@ -370,50 +377,11 @@ def _build_fit(
     return ImpedanceFit(points.frequency, points.impedance, used, points.left_out, fit)
 
 
-def _clean_spectra(
-    frequency: ArrayLike | Sequence[ArrayLike], impedance: object
-) -> list[CleanSpectrum]:
-    rows = [np.asarray(row, np.complex128) for row in impedance]  # type: ignore[attr-defined]
-    if not rows or any(row.ndim != 1 for row in rows):
-        raise CellpipeError(
-            "impedances that are not spectra",
-            expected="an array of shape (n, f), or n arrays",
-            remedy="give a list of spectra, or fit_impedance one",
-        )
-    shared = not len(frequency) or np.ndim(frequency[0]) == 0  # type: ignore[arg-type,index]
-    frequencies = [frequency] * len(rows) if shared else list(frequency)  # type: ignore[arg-type]
-    if len(frequencies) != len(rows):
-        raise CellpipeError(
-            f"{len(frequencies)} arrays of frequencies for {len(rows)} spectra",
-            expected="one for all, or one for each",
-            remedy="give a list of both that is as long",
-        )
-    cleaned = []
-    for number, (f, z) in enumerate(zip(frequencies, rows, strict=True), start=1):
-        try:
-            cleaned.append(clean_spectrum(np.asarray(f, np.float64), z))
-        except CellpipeError as error:
-            raise CellpipeError(
-                f"in spectrum {number}, {error.found}",
-                expected=error.expected, remedy=error.remedy,
-            ) from error  # fmt: skip
-    return cleaned
-
-
 def _choose_circuit(points: list[CleanSpectrum]) -> str:
     places = np.unique(np.linspace(0, len(points) - 1, _SAMPLED).round().astype(int))
     return choose_circuit(
         [points[i].frequency for i in places], [points[i].impedance for i in places]
     )
-
-
-def pad_spectra(spectra: Sequence[tuple[Floats, Complexes]]) -> Spectrum:
-    """Pad spectra to one shape (n, f); padding has zero weight."""
-    longest = max(len(frequency) for frequency, _ in spectra)
-    frequency = np.stack([np.pad(f, (0, longest - len(f)), mode="edge") for f, _ in spectra])
-    impedance = np.stack([np.pad(z, (0, longest - len(z)), mode="edge") for _, z in spectra])
-    weight = np.stack([np.pad(1 / modulus(z), (0, longest - len(z))) for _, z in spectra])
-    return Spectrum(frequency, impedance, weight)
 
 
 def _exclude_isolated_points(form: Form, spectra: Spectrum, theta: Floats) -> Floats:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _TITLE = "Arcs and relaxation times"
 _PROCESS_COLOURS = {
     "bulk": GREY, "grain boundary": BLUE, "interphase": RED, "charge transfer": ORANGE,
+    "diffusion": INK, "tail": INK,
 }  # fmt: skip
 _STEPS = (1, 2, 5, 10)
 _BEYOND_ARCS = 5.0  # times the slowest arc's time constant: up to there the axis holds the curve
