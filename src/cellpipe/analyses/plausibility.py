@@ -28,10 +28,9 @@ from cellpipe.analyses.plausible_voltages import (
     hold_retention,
     hold_window,
 )
-from cellpipe.core.model import Cell, Finding
+from cellpipe.core.model import CONTRADICTION, Cell, Finding
 
 CONFIRMED_WITHIN = 1.1  # of the number that is confirmed
-CODE = "contradiction"
 
 
 def find_contradictions(
@@ -61,7 +60,7 @@ def contradiction_findings(
     open_ones = [each for each in listed if not is_confirmed(each, cell.confirmed)]
     findings = [_describe(each) for each in open_ones]
     findings += [
-        Finding("info", f"{CODE}_confirmed", f"{each.sentence} The cell sheet confirms it.")
+        Finding("info", "confirmed_contradiction", f"{each.sentence} The cell sheet confirms it.")
         for each in listed
         if each not in open_ones
     ]
@@ -94,4 +93,5 @@ def _describe(found: Contradiction) -> Finding:
         f"{found.sentence}{slip} If it is right all the same, write '{found.phrase}' into the cell "
         "sheet's column Confirmed."
     )
-    return Finding("error", f"{CODE}_{found.kind.replace(' ', '_').replace('/', '')}", sentence)
+    code = found.kind.lower().replace(" ", "_").replace("/", "")
+    return Finding("error", f"{CONTRADICTION}{code}", sentence)

@@ -36,7 +36,8 @@ def hold_area(facts: Facts) -> Iterator[Contradiction]:
     elif areal is not None and area > LARGE_AREA and areal < LITTLE_CHARGE:
         sentence = (
             f"The area is {plain(area)} cm², and the capacity {areal:.2g} mAh/cm² of it: no cell "
-            f"of more than {LARGE_AREA:g} cm² holds less than {LITTLE_CHARGE:g} mAh/cm² (convention)."
+            f"of more than {LARGE_AREA:g} cm² holds less than {LITTLE_CHARGE:g} mAh/cm² "
+            "(convention)."
         )
         yield Contradiction("area", area, "cm²", sentence, explain_areal_capacity(areal, area))
     elif area > LARGE_AREA and force > LARGEST_FORCE and (areal is None or areal < 0.5):
@@ -57,7 +58,8 @@ def hold_current_density(facts: Facts) -> Iterator[Contradiction]:
     density = facts.current / area
     sentence = (
         f"The current density is {plain(density)} mA/cm² ({plain(facts.current)} mA on "
-        f"{plain(area)} cm²); no solid cell of this field bears more than {LARGEST_CURRENT_DENSITY:g} (convention)."
+        f"{plain(area)} cm²); no solid cell of this field bears more than "
+        f"{LARGEST_CURRENT_DENSITY:g} (convention)."
     )
     slip = ""
     if 0.02 <= density / 100 <= 10:

@@ -34,10 +34,11 @@ def hold_specific_capacities(facts: Facts) -> Iterator[Contradiction]:
         specific = 1e3 * facts.charge / mass
         if specific <= MARGIN * limit[0]:
             continue
-        others = [other for side, other, _ in masses if side != name]
+        others = [(other, known) for side, other, known in masses if side != name]
+        other, known = others[0] if others else (None, None)
         expected = _expected_capacity(cell, name, limit[0])
         electrode = Electrode(
-            facts.charge, mass, cell.area_cm2, expected, others[0] if others else None
+            facts.charge, mass, cell.area_cm2, expected, other, known.capacity if known else None
         )
         slip = explain_specific_capacity(electrode) if material else ""
         of = f" of the {name}" if cell.configuration == "full" else ""

@@ -11,7 +11,7 @@ from cellpipe.core.model import Cell
 OFFSET_TOLERANCE = 0.15  # V, between a reference's potential and the sheet's offset
 VOLTAGE_TOLERANCE = 0.35  # V, beyond a material's window
 UNKNOWN_OFFSETS = (0.0, 1.6)  # V, of references of this field
-LARGEST_RETENTION = 1.5
+LARGEST_RETENTION = 2.0
 
 
 def hold_offset(facts: Facts) -> Iterator[Contradiction]:
@@ -118,7 +118,7 @@ def hold_retention(facts: Facts) -> Iterator[Contradiction]:
     percent = 100 * facts.retention
     sentence = (
         f"A cycle has {plain(percent)} % of the first one's capacity at the same rate; cells of "
-        f"this field gain less than {100 * (LARGEST_RETENTION - 1):.0f} % (convention), so the first "
-        "one was not whole."
+        f"this field reach at most {100 * LARGEST_RETENTION:.0f} % (convention), so the first one "
+        "was not whole."
     )
     yield Contradiction("retention", percent, "%", sentence)

@@ -24,7 +24,8 @@ _MILLI = 1000.0
 class Electrode:
     """An electrode's charge against its theory: mAh, mg, cm², mAh/g; None where not known.
 
-    ``expected`` is the capacity that it usually gives: 1C of the sheet, or the theoretical one.
+    ``expected`` is the capacity that it usually gives: 1C of the sheet, or the theoretical one; the
+    other electrode's mass and capacity are those of a full cell.
     """
 
     charge: float
@@ -32,6 +33,7 @@ class Electrode:
     area: float | None
     expected: float
     other_mass: float | None = None
+    other_expected: float | None = None
 
     @property
     def specific(self) -> float:
@@ -44,7 +46,7 @@ def explain_specific_capacity(electrode: Electrode) -> str:
     area, charge = electrode.area, electrode.charge
     is_little = area is not None and area > LARGE_AREA and charge / area < LITTLE_CHARGE
     is_much = area is not None and charge / area > LARGEST_AREAL
-    causes = []
+    causes: list[str] = []
     if not is_much:
         causes += _mass_slips(electrode, is_area_sound=area is not None and not is_little)
     if (area is None or is_much) and _is_usual(electrode.specific / _MILLI, electrode.expected):
@@ -53,7 +55,8 @@ def explain_specific_capacity(electrode: Electrode) -> str:
             causes.append("the file's charge or current is in mAh or mA, and was taken for Ah or A")
     if electrode.other_mass:
         swapped = 1000 * charge / electrode.other_mass
-        if _is_usual(swapped, electrode.expected):
+        is_other_sound = electrode.specific <= USUAL_SHARE[1] * (electrode.other_expected or 0.0)
+        if _is_usual(swapped, electrode.expected) and is_other_sound:
             causes.insert(0, f"the two masses are swapped: it would be {plain(swapped)} mAh/g")
     return " or ".join(causes[:2])
 

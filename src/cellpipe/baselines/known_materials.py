@@ -7,7 +7,7 @@ what it says anew.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Annotated, Any, Literal, Self
 
@@ -92,7 +92,7 @@ class Materials:
             for each in (name, *entry.names):
                 self._by_name.setdefault(plain_name(each), []).append(self._materials[name])
 
-    def __iter__(self) -> Iterable[Material]:  # type: ignore[override]
+    def __iter__(self) -> Iterator[Material]:
         """Return the materials in the list's order."""
         return iter(self._materials.values())
 

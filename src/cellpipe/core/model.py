@@ -31,6 +31,9 @@ class Finding:
     rows: int | None = None
 
 
+CONTRADICTION = "contradiction_"  # how the codes begin of what contradicts physics, not confirmed
+
+
 @dataclass(frozen=True)
 class Rejection(Finding):
     """A finding about records or lines of a file that can't be used, with what they hold.
