@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
 
+from materials_page import materials_page
 from tables_page import tables_page
 
 from cellpipe import formats
@@ -286,6 +287,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "formats.md": formats_page,
     "agreement.md": agreement_page,
     "cell-sheet.md": cell_sheet_page,
+    "materials.md": materials_page,
     "settings.md": settings_page,
     "baselines.md": baselines_page,
     "commands.md": command_page,

@@ -148,6 +148,7 @@ def hold_np_ratio(facts: Facts) -> Iterator[Contradiction]:
         f"allow {f'{low:.2g} to' if low else 'at most'} {high:.2g}: {usual:.2g} by theory."
     )
     slip = _np_slip(facts, given / usual, cathode.capacity, anode)
+    slip = slip or explain_ratio(given, usual, "N/P")
     yield Contradiction("N/P ratio", given, "", sentence, slip, is_above=given > high)
 
 

@@ -5,6 +5,7 @@ A slip is named only if the number is a usual one without it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -18,6 +19,8 @@ _MASS_FACTORS = (
     (100.0, "a decimal point of the mass is two places off"),
 )
 _MILLI = 1000.0
+_SOUND_AREAL, _USUAL_AREAL = (0.1, 20.0), 3.0  # mAh/cm² of cells of this field
+_SAME = (0.7, 1.35)  # of what is expected, that a number of the sheet is
 
 
 @dataclass(frozen=True)
@@ -84,25 +87,33 @@ def plain(value: float) -> str:
 
 
 def explain_areal_capacity(areal: float, area: float) -> str:
-    """Return the slip of the area that explains a capacity per area (mAh/cm²); empty if none."""
-    slips = (
-        (100.0, f"the area was written in mm²: it would be {plain(area / 100)} cm²"),
-        (0.01, f"the area was divided by 100 once too often: it would be {plain(area * 100)} cm²"),
-        (10.0, f"a decimal point of the area is one place off: {plain(area / 10)} cm²"),
-        (0.1, f"a decimal point of the area is one place off: {plain(area * 10)} cm²"),
-    )
-    low, high = 0.1, 20.0
-    return next((said for factor, said in slips if low <= factor * areal <= high), "")
+    """Return the slip of the area that explains a capacity per area (mAh/cm²); empty if none does.
+
+    Of several that do, the one that leads nearest to a usual capacity.
+    """
+    slips = {
+        100.0: f"the area was written in mm²: it would be {plain(area / 100)} cm²",
+        0.01: f"the area was divided by 100 once too often: it would be {plain(area * 100)} cm²",
+        10.0: f"a decimal point of the area is one place off: it would be {plain(area / 10)} cm²",
+        0.1: f"a decimal point of the area is one place off: it would be {plain(area * 10)} cm²",
+        0.001: "the file's charge or current is in mAh or mA, and was taken for Ah or A",
+    }
+    low, high = _SOUND_AREAL
+    sound = [factor for factor in slips if low <= factor * areal <= high]
+    if not sound:
+        return ""
+    return slips[min(sound, key=lambda factor: abs(math.log(factor * areal / _USUAL_AREAL)))]
 
 
 def explain_ratio(value: float, expected: float, thing: str) -> str:
     """Return the factor of ten that lies between a number of the sheet and what it should be."""
+    low, high = _SAME
     for factor, words in (
-        (1000.0, "a comma of thousands was taken for a decimal one, or Ah for mAh"),
+        (1000.0, "a sign of thousands was taken for a decimal one, or Ah stand for mAh"),
         (0.001, "a decimal point is missing, or mAh stand for Ah"),
         (10.0, "a decimal point is one place off"),
         (0.1, "a decimal point is one place off"),
     ):
-        if 0.5 <= factor * value / expected <= 1.5:
+        if low <= factor * value / expected <= high:
             return f"{words}: {thing} would be {plain(factor * value)}"
     return ""

@@ -16,7 +16,8 @@ from cellpipe.core.model import Finding, Level
 from cellpipe.system.regular_files import read_regular
 from cellpipe.system.scan import MATERIALS_NAME
 
-LARGEST = 1 << 20  # bytes: a list of a thousand materials has a third of it
+LARGEST = 1 << 18  # bytes: a list of hundreds of materials
+_DEEPEST = 4  # an entry of a list has a field of a list or of sources
 
 
 def read_lab_materials(path: Path) -> tuple[Materials, tuple[Finding, ...]]:
@@ -42,14 +43,25 @@ def read_lab_materials(path: Path) -> tuple[Materials, tuple[Finding, ...]]:
 
 def _parse(text: str) -> dict[str, dict[str, object]]:
     """Return the entries of a text of YAML; raise ValueError or YAMLError if it has none."""
-    if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
-        raise ValueError("found an alias (*), expected each entry written out")
+    _check_structure(text)
     given = load_yaml(text)
     if given is None:
         return {}
     if not isinstance(given, dict):
         raise ValueError("found no entries, expected 'name:' and its fields below")
     return {str(name): entry for name, entry in given.items()}
+
+
+def _check_structure(text: str) -> None:
+    """Raise ValueError for what unfolds to more than stands there, or is nested too deeply."""
+    depth = 0
+    for event in yaml.parse(text, yaml.SafeLoader):
+        if isinstance(event, yaml.AliasEvent):
+            raise ValueError("found an alias (*), expected each entry written out")
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            raise ValueError("found lists within lists, expected entries and their fields")
 
 
 def _finding(sentence: str, level: Level = "warning") -> Finding:

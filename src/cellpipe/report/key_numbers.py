@@ -80,7 +80,7 @@ def headline(tables: Mapping[str, pl.DataFrame], words: KindWords) -> list[KeyNu
 def _mark_contradiction(key: KeyNumber, cells: pl.DataFrame) -> KeyNumber:
     """Put a number into parentheses that contradicts physics, or hangs on what does."""
     said = cells["contradictions"][0] or ""
-    if not contradicts_number(said, key.name):
+    if key.value == NOTHING or not contradicts_number(said, key.name):
         return key
     value = key.value if key.value.startswith("(") else bracket(key.value, said)
     return KeyNumber(key.name, value, f"contradicts physics, see above; {key.basis}")
