@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -11,7 +12,9 @@ import polars as pl
 import pytest
 
 from cellpipe import process
+from cellpipe.analyses import plausibility
 from cellpipe.cli.main import main
+from cellpipe.pipeline.summary import Summary, open_contradictions
 from cellpipe.store import read_table
 from made_files import neware_csv
 
@@ -152,3 +155,49 @@ def test_a_lab_s_own_material_moves_the_limit(lab: Path, tmp_path: Path) -> None
     sheet = read_table(out, "cell_sheet", "lab")
     assert sheet is not None
     assert sheet["confirmed"].dtype == pl.String
+
+
+@pytest.mark.slow
+def test_the_sample_lab_whose_sheet_is_right_contradicts_nothing(sample_run: Summary) -> None:
+    assert sample_run.cells.height >= 8
+    assert sample_run.cells["contradictions"].null_count() == sample_run.cells.height
+    assert not list(open_contradictions(sample_run.findings))
+
+
+CORPUS = {  # what the origin of a real file says of its cell: whether what comes back can be
+    "arbin-xlsx/navani__bs542_004_gr_li_50ua_50mv_1v_191020_Channel_11.xlsx":
+        "half,graphite,Li,,0,,",
+    "res/cellpy__20160805_test001_45_cc_01.res": "half,silicon,Li,,0,,",
+    "mpt/plotpot__biologic-fullcell.mpt": "full,FeF3,Li-Si,FeF3,,,",
+}  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("no_pages")
+def test_real_cells_whose_sheet_says_what_their_origin_says_contradict_nothing(
+    real_data: Path, tmp_path: Path
+) -> None:
+    lab = tmp_path / "lab"
+    lab.mkdir()
+    head = "Cell ID,Files,Configuration,Working electrode,Counter electrode,Cathode,"
+    rows = [f"{head}Reference offset / V,Cathode active mass / mg,Area / cm²"]
+    for number, (name, said) in enumerate(CORPUS.items()):
+        shutil.copy2(real_data / name, lab)
+        rows.append(f"C{number},{Path(name).name},{said}")
+    (lab / "cells.csv").write_text("\n".join(rows), encoding="utf-8")
+    summary = process(lab, tmp_path / "out")
+    assert summary.cells["complete_cycles"].min() > 0  # type: ignore[operator]
+    assert not list(open_contradictions(summary.findings))
+
+
+def test_the_page_of_limits_has_every_kind_that_is_said() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "materials.md").read_text(encoding="utf-8")
+    source = Path(plausibility.__file__).parent
+    kinds = {
+        kind
+        for path in source.glob("plausible_*.py")
+        for kind in re.findall(r'Contradiction\(\s*f?"([^"{]+)', path.read_text(encoding="utf-8"))
+    }
+    assert len(kinds) >= 10
+    for kind in kinds:
+        assert f"| {kind} |" in page, kind
