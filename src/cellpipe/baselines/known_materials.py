@@ -88,6 +88,7 @@ class Materials:
         self.entries = dict(entries)
         self._materials = {name: entry.material(name) for name, entry in entries.items()}
         self._by_name: dict[str, list[Material]] = {}
+        self._found: dict[tuple[str, frozenset[str]], Material | None] = {}
         for name, entry in entries.items():
             for each in (name, *entry.names):
                 self._by_name.setdefault(plain_name(each), []).append(self._materials[name])
@@ -102,7 +103,12 @@ class Materials:
         The whole text is looked up first, then its parts (``Si/LPSCl/C``, ``Li-In foil``), then
         names of kinds whose composition is open (``NCM85``).
         """
-        wanted = frozenset(roles)
+        key = (text or "", frozenset(roles))
+        if key not in self._found:  # a sheet of thousands of rows has few names
+            self._found[key] = self._look_up(*key)
+        return self._found[key]
+
+    def _look_up(self, text: str, wanted: frozenset[str]) -> Material | None:
         if not text:
             return None
         for part in name_parts(text):
