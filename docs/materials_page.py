@@ -87,7 +87,8 @@ def limit_rows() -> list[tuple[str, str, str]]:
     return [
         ("specific capacity", f"what comes back in the best complete cycle (silicon: the "
          f"delithiation) is at most {margin:g} × the theoretical capacity of the material; of an "
-         f"unknown one, of lithium's {densest:g} mAh/g", "formula, or DOI of the list"),
+         f"unknown one, of lithium's {densest:g} mAh/g; what went in first, where nothing came "
+         f"back yet, at most {contradiction.ONE_WAY_MARGIN:g} ×", "formula, or DOI of the list"),
         ("first lithiation", f"of a silicon half cell at most {margin:g} × Li22Si5 (x = 4.4), "
          f"where {100 * plausible_capacities.LARGEST_LITHIATION_FROM:g} % or more came back",
          "formula"),
@@ -98,8 +99,9 @@ def limit_rows() -> list[tuple[str, str, str]]:
          "formula"),
         ("areal capacity", f"at most {largest:g} mAh/cm²", "convention"),
         ("area", f"no more than {slips.LARGE_AREA:g} cm² with less than "
-         f"{slips.LITTLE_CHARGE:g} mAh/cm²; area times pressure is at most "
-         f"{plausible_areas.LARGEST_FORCE / 1e6:g} MN", "convention"),
+         f"{slips.LITTLE_CHARGE:g} mAh/cm² in a complete cycle; above "
+         f"{plausible_areas.PRESSED_AREA:g} cm² with less than 0.5 mAh/cm², area times pressure is "
+         f"at most {plausible_areas.LARGEST_FORCE / 1e6:g} MN", "convention"),
         ("loading", f"{low:g} to {high:g} mg/cm², and by theory at most {largest:g} mAh/cm²: the "
          "limits follow the area, so that 0.02 mg of a thin film is a mass", "convention"),
         ("current density", f"at most {plausible_areas.LARGEST_CURRENT_DENSITY:g} mA/cm²",

@@ -184,6 +184,26 @@ def test_slips_within_what_cells_of_this_field_have_are_not_seen() -> None:
     assert said(replace(SILICON, anode_active_mass_mg=3.6)) == {}
 
 
+def test_a_first_lithiation_that_still_runs_is_held_against_theory_with_a_wider_margin() -> None:
+    def kinds(mass: float) -> list[str]:
+        cell = with_materials(replace(SILICON, anode_active_mass_mg=mass))
+        cycles, halves = tables(**MEASURED["half"])
+        found = find_contradictions(cell, cycles.clear(), halves.filter(direction="discharge"))
+        return [each.kind for each in found]
+
+    assert kinds(1.2) == kinds(0.9) == []  # 3600 and 4800 mAh/g: side reactions are in it
+    assert kinds(0.12) == ["specific capacity"]
+
+
+def test_a_large_cell_that_has_just_begun_holds_little_yet() -> None:
+    cell = replace(with_materials(FULL), area_cm2=25.0, cathode_active_mass_mg=500.0,
+                   anode_active_mass_mg=40.0)  # fmt: skip
+    cycles, halves = tables(**MEASURED["full"] | {"charge": 0.5, "discharge": 0.1})
+    begun = halves.filter(direction="charge")
+    assert not find_contradictions(cell, cycles.clear(), begun)
+    assert [c.kind for c in find_contradictions(cell, cycles, halves)] == ["area"]
+
+
 def test_what_deposits_lithium_has_no_theory_by_its_own_mass() -> None:
     cell = replace(SILICON, working_electrode="Ag-C", anode_active_mass_mg=0.3)
     assert "specific capacity" not in said(cell)

@@ -11,6 +11,7 @@ from cellpipe.analyses.slips import plain
 from cellpipe.core.model import Cell, Material
 
 MARGIN = 1.05  # over a theoretical capacity
+ONE_WAY_MARGIN = 1.5  # where nothing came back yet: a first half cycle has side reactions, too
 DENSEST = 3862.0  # mAh/g of lithium itself: for a mass whose material is not known
 
 
@@ -36,7 +37,10 @@ class Contradiction:
 
 @dataclass(frozen=True)
 class Facts:
-    """What is held against physics: charges in mAh, masses in mg, voltages in V."""
+    """What is held against physics: charges in mAh, masses in mg, voltages in V.
+
+    ``charge`` is what comes back; where nothing did yet (``is_one_way``), what went in.
+    """
 
     cell: Cell
     charge: float | None
@@ -46,6 +50,8 @@ class Facts:
     mean: tuple[float, float] | None  # of discharge and charge
     ends: tuple[float, float] | None
     retention: float | None
+    is_one_way: bool = False
+    is_whole: bool = True  # a cycle is complete
 
     @property
     def areal(self) -> float | None:
@@ -60,9 +66,12 @@ def gather_facts(cell: Cell, cycles: pl.DataFrame, half_cycles: pl.DataFrame) ->
     is_charge = reversible_direction(cell) == "charge"
     back = "charging_capacity_ah" if is_charge else "discharging_capacity_ah"
     charge = _to_float(complete[back].max())
+    is_one_way = False
     if charge is None:
-        direction = "charge" if is_charge else "discharge"
-        charge = _to_float(half_cycles.filter(direction=direction)["capacity_ah"].max())
+        came_back = half_cycles.filter(direction="charge" if is_charge else "discharge")
+        is_one_way = came_back.is_empty()
+        halves = half_cycles if is_one_way else came_back
+        charge = _to_float(halves["capacity_ah"].max())
     first = complete.head(1)
     current = half_cycles.select(pl.col("constant_current_ampere").abs().max()).item()
     rates = complete["capacity_retention_at_rate"].max()
@@ -75,6 +84,8 @@ def gather_facts(cell: Cell, cycles: pl.DataFrame, half_cycles: pl.DataFrame) ->
         _pair(complete, "mean_{}_voltage_volt"),
         _pair(complete, "end_{}_voltage_volt"),
         _to_float(rates),
+        is_one_way,
+        complete.height > 0,
     )
 
 

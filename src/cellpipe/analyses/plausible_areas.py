@@ -15,6 +15,7 @@ from cellpipe.analyses.slips import (
 
 LOADINGS = (0.002, 300.0)  # mg/cm²: 10 nm of silicon, and more than any electrode
 LARGEST_FORCE = 1e6  # N, of a press of 100 t
+PRESSED_AREA = 50.0  # cm², of a pellet or a pouch that such a press may have pressed
 LARGEST_CURRENT_DENSITY = 50.0  # mA/cm²
 _FOILS = frozenset({"lithium", "indium", "lithium deposit"})
 
@@ -33,14 +34,14 @@ def hold_area(facts: Facts) -> Iterator[Contradiction]:
         )
         slip = explain_areal_capacity(areal, area)
         yield Contradiction("areal capacity", areal, "mAh/cm²", sentence, slip)
-    elif areal is not None and area > LARGE_AREA and areal < LITTLE_CHARGE:
+    elif areal is not None and facts.is_whole and area > LARGE_AREA and areal < LITTLE_CHARGE:
         sentence = (
             f"The area is {plain(area)} cm², and the capacity {areal:.2g} mAh/cm² of it: no cell "
             f"of more than {LARGE_AREA:g} cm² holds less than {LITTLE_CHARGE:g} mAh/cm² "
             "(convention)."
         )
         yield Contradiction("area", area, "cm²", sentence, explain_areal_capacity(areal, area))
-    elif area > LARGE_AREA and force > LARGEST_FORCE and (areal is None or areal < 0.5):
+    elif area > PRESSED_AREA and force > LARGEST_FORCE and (areal is None or areal < 0.5):
         sentence = (
             f"The area is {plain(area)} cm²: its pressure in the cell sheet takes a force of "
             f"{plain(force / 1e3)} kN, of {plain(force / 9810)} t; presses of this field reach "

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from cellpipe.analyses.contradiction import (
     DENSEST,
     MARGIN,
+    ONE_WAY_MARGIN,
     Contradiction,
     Facts,
     electrodes_of,
@@ -20,6 +21,7 @@ from cellpipe.core.model import Cell, Material
 
 LARGEST_LITHIATION_FROM = 0.7  # share that comes back, of a first lithiation that is a sound one
 NOMINAL_SHARES = (0.02, 3.0)  # 1C over theory, and the best cycle over 1C
+_BEST = "what comes back in the best cycle"
 _NP_SHARES = (0.25, 0.4)  # of theory, that an anode and a cathode give at least
 
 
@@ -32,7 +34,8 @@ def hold_specific_capacities(facts: Facts) -> Iterator[Contradiction]:
         if facts.charge is None or limit is None:
             continue
         specific = 1e3 * facts.charge / mass
-        if specific <= MARGIN * limit[0]:
+        margin = ONE_WAY_MARGIN if facts.is_one_way else MARGIN
+        if specific <= margin * limit[0]:
             continue
         others = [(other, known) for side, other, known in masses if side != name]
         other, known = others[0] if others else (None, None)
@@ -42,10 +45,11 @@ def hold_specific_capacities(facts: Facts) -> Iterator[Contradiction]:
         )
         slip = explain_specific_capacity(electrode) if material else ""
         of = f" of the {name}" if cell.configuration == "full" else ""
+        came = "what went in; nothing came back yet" if facts.is_one_way else _BEST
         sentence = (
-            f"The specific capacity{of} is {plain(specific)} mAh/g (what comes back in the best "
-            f"cycle, with {plain(mass)} mg), {specific / limit[0]:.3g} times {plain(limit[0])} "
-            f"mAh/g, {limit[1]}; the limit is {MARGIN:g} times it."
+            f"The specific capacity{of} is {plain(specific)} mAh/g ({came}, "
+            f"with {plain(mass)} mg), {specific / limit[0]:.3g} times {plain(limit[0])} "
+            f"mAh/g, {limit[1]}; the limit is {margin:g} times it."
         )
         yield Contradiction(f"specific capacity{of}", specific, "mAh/g", sentence, slip)
 
