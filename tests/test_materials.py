@@ -145,6 +145,17 @@ def test_a_lab_adds_a_material_and_changes_one_of_the_list(tmp_path: Path) -> No
     assert materials.find("NCM811", ELECTRODES) == LISTED.find("NCM811", ELECTRODES)
 
 
+def test_the_example_of_the_page_is_read_as_it_says(tmp_path: Path) -> None:
+    page = Path(__file__).parents[1] / "docs" / "materials.md"
+    example = page.read_text(encoding="utf-8").partition("```yaml\n")[2].partition("```")[0]
+    materials, said = read_lab_materials(lab_file(tmp_path, example))
+    assert not said
+    assert materials.find("Si-7", ELECTRODES) == materials.find("µSi", ELECTRODES)
+    own = materials.find("LiXYZ", ELECTRODES)
+    assert own is not None
+    assert own.capacity == pytest.approx(276, abs=1)
+
+
 def test_an_own_capacity_of_a_known_material_counts() -> None:
     assert parse_entry({"role": ["anode"], "family": "x", "capacity": 5}).material("x").capacity
 
