@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
 
+from materials_page import materials_page
 from tables_page import tables_page
 
 from cellpipe import formats
@@ -106,7 +107,9 @@ def cell_sheet_page() -> str:
         "header; the units in the last column are understood. A decimal comma is understood; "
         "where commas stand between the columns of a `cells.csv`, it wants quotes, and a row with "
         "more values than headers is left out. "
-        "Nothing is ever guessed: a field that is empty is reported as missing.\n\n"
+        "Nothing is ever guessed: a field that is empty is reported as missing. Materials are "
+        "known by the names of [the list](materials.md), which a `materials.yaml` beside the sheet "
+        "extends.\n\n"
         "| Header | What to write | Units |\n|---|---|---|\n"
     ]
     for field in FIELDS:
@@ -286,6 +289,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "formats.md": formats_page,
     "agreement.md": agreement_page,
     "cell-sheet.md": cell_sheet_page,
+    "materials.md": materials_page,
     "settings.md": settings_page,
     "baselines.md": baselines_page,
     "commands.md": command_page,

@@ -83,7 +83,7 @@ WRONG = [
     ([*HEAD, "Electrode mass / mg"], ["A", "A*", "full", "about 3"],
      "cells.csv, row 2, column D: Electrode mass: 'about 3' is not a number"),
     ([*HEAD, "Electrode mass / mg"], ["A", "A*", "full", "32500"],
-     "cells.csv, row 2, column D: Electrode mass = 32500 mg is outside 0.05 to 500 mg; "
+     "cells.csv, row 2, column D: Electrode mass = 32500 mg is outside 0.0001 to 500 mg; "
      "is the unit right?"),
     ([*HEAD, "Temperature / °C"], ["A", "A*", "full", "RT"],
      "cells.csv, row 2, column D: Temperature: 'RT' is not a number"),
@@ -113,7 +113,7 @@ WRONG = [
      "cells.csv, row 2, column D: Area = 0.00785 cm² is outside 0.01 to 500 cm²; "
      "is the unit right?"),
     ([*HEAD, "Active mass / g", "Working electrode"], ["A", "A*", "full", "-0.01", "Si"],
-     "cells.csv, row 2, column D: Active mass = -10 mg is outside 0.05 to 500 mg; "
+     "cells.csv, row 2, column D: Active mass = -10 mg is outside 0.0001 to 500 mg; "
      "is the unit right?"),
     ([*HEAD, "Lower voltage / V", "Upper voltage / V"], ["A", "A*", "full", "4,2", "2,5"],
      "cells.csv, row 2, column D: Lower voltage = 4.2 V is not below Upper voltage = 2.5 V; "

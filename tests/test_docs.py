@@ -32,6 +32,7 @@ BLOCK = re.compile(
     re.DOTALL | re.MULTILINE,
 )
 ELSEWHERE = {
+    "materials.md": "tests/test_materials.py",
     "add-a-format.md": "tests/formats/test_add_a_format.py",
     "read-the-results.md": "tests/handoff/test_other_programs.py",
     "add-an-analysis.md": "tests/analyses/test_add_an_analysis.py",

@@ -84,7 +84,7 @@ def test_a_misspelt_column_is_named(tmp_path: Path) -> None:
 
 def lab(folder: Path) -> Path:
     folder.mkdir()
-    neware_csv(folder / "C1.csv", "2026-03-01 10:00:00")
+    neware_csv(folder / "C1.csv", "2026-03-01 10:00:00", factor=2e-3)
     (folder / "cells.csv").write_text("Cell ID,Files,Configuration,Area / cm²\nC1,C1*,full,1\n")
     return folder
 

@@ -356,6 +356,7 @@ CELLS: dict[str, Meaning] = {
     "Mean CE after formation": "mean_coulombic_efficiency",
     "To bear in mind of the initial cycle": "initial_remark",
     "To bear in mind of the mean": "mean_efficiency_remark",
+    "Against physics": "contradictions",
     "Capacity retention": "capacity_retention",
     "At cycle": "retention_cycle",
     "Cycle, Capacity retention": "retention_cycle",  # an axis: at the last cycle
@@ -459,6 +460,7 @@ SHEET: dict[str, Meaning] = {
         "electrolyte_thickness_um": "Electrolyte thickness",
         "electrode_composition": "Electrode composition", "silicon": "Silicon",
         "np_ratio": "N/P ratio", "cathode": "Cathode", "group": "Group", "comment": "Comment",
+        "confirmed": "Confirmed",
     }.items()
 }  # fmt: skip
 REPLICATES: dict[str, Meaning] = {

@@ -9,6 +9,7 @@ import polars as pl
 
 from cellpipe.analyses.complete_cycles import STUB
 from cellpipe.analyses.cycles import KNOWN, POSSIBLE, reversible_direction
+from cellpipe.analyses.plausibility import contradiction_findings, find_contradictions
 from cellpipe.core.contracts import load_schema
 from cellpipe.core.model import Analysis, Cell, Finding, Result, Tables
 from cellpipe.numerics.cycling.ageing import (
@@ -23,19 +24,22 @@ _OF_CYCLES = ("cycles", "complete_cycles", "formation_cycles", "rates", "usual_r
 
 def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
     cycles, spectra = tables["cycles"], tables["interfacial_resistance"]
+    found = find_contradictions(cell, cycles, tables["half_cycles"])
+    contradictions, contradicting = contradiction_findings(cell, found)
     row: dict[str, object] = {
         "cell_id": cell.cell_id,
         "configuration": cell.configuration,
         "group": cell.group,
         "in_sheet": cell.in_sheet,
         "files": tables["files"].height,
+        "contradictions": contradictions,
         **_cycling_summary(cell, cycles),
         **_ageing_summary(cycles, reversible_direction(cell)),
         **_impedance_summary(spectra),
         **dict.fromkeys(_unknown_counts(tables)),
     }
     types = {name: column.dtype for name, column in load_schema("cells").columns.items()}
-    findings = (*_remark_findings(row), *_missing_fields(cell, tables))
+    findings = (*contradicting, *_remark_findings(row), *_missing_fields(cell, tables))
     return (Result("cells", pl.DataFrame([row], schema=types), findings),)
 
 
@@ -309,11 +313,15 @@ def _field_finding(field: str, gain: str) -> Finding:
 
 
 ANALYSIS = Analysis(
-    "cells", ("cycles", "interfacial_resistance", "files", "half_cycle_segments", "impedance"),
+    "cells",
+    ("cycles", "half_cycles", "interfacial_resistance", "files", "half_cycle_segments",
+     "impedance"),
     ("cells",), _compute, version=5,
     fields=(
         "cell_id", "configuration", "group", "in_sheet", "inferred", "cathode_active_mass_mg",
         "anode_active_mass_mg", "area_cm2", "nominal_capacity_mah_per_g", "reference_offset_volt",
-        "working_electrode_role", "stack_pressure_mpa", "temperature_celsius",
+        "working_electrode_role", "stack_pressure_mpa", "temperature_celsius", "materials",
+        "confirmed", "np_ratio", "fabrication_pressure_mpa", "lower_voltage_volt",
+        "upper_voltage_volt",
     ),
 )  # fmt: skip

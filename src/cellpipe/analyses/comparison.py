@@ -51,7 +51,9 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
     own_conditions = cell_conditions(cell, tables["cycles"], tables["half_cycles"])
     cell_fade = _cell_fade(cycles)
     published = tables["baselines"].to_dicts()
-    rows = [_compare_row(cell, cycles, row) | cell_fade for row in published]
+    doubts = tables["cells"]["contradictions"].drop_nulls()
+    doubt = f"it contradicts physics: {doubts[0]}" if doubts.len() else None
+    rows = [_compare_row(cell, cycles, row, doubt) | cell_fade for row in published]
     conditions = [published_conditions(row) for row in published]
     order = [index for index, row in enumerate(rows) if row["comparable"]]
     order.sort(key=lambda index: (distance(own_conditions, conditions[index]), index))
@@ -85,7 +87,10 @@ def _cell_fade(cycles: pl.DataFrame) -> dict[str, object]:
     return {f"cell_fade_per_cycle{name}": v for name, v in ends.items() if np.isfinite(v)}
 
 
-def _compare_row(cell: Cell, cycles: pl.DataFrame, row: dict[str, Any]) -> dict[str, Any]:
+def _compare_row(
+    cell: Cell, cycles: pl.DataFrame, row: dict[str, Any], doubt: str | None
+) -> dict[str, Any]:
+    """Compare a cell with a published one; ``doubt`` is why its numbers can't be."""
     compared: dict[str, Any] = {
         "cell_id": cell.cell_id, "source": row["source"], "row": row["row"], "doi": row["doi"],
         "first_author_year": row["first_author_year"],
@@ -93,7 +98,7 @@ def _compare_row(cell: Cell, cycles: pl.DataFrame, row: dict[str, Any]) -> dict[
         "reached": False, "other_rate": False,
         "baseline_retention_printed": _fraction(row["retention_percent"]), **_row_fade(row),
     }  # fmt: skip
-    reason = _exclusion_reason(cell, cycles, row)
+    reason = doubt or _exclusion_reason(cell, cycles, row)
     if reason is not None:
         return compared | {"reason": reason}
     basis, initial, unit, derived = _common_basis(cycles, row)
@@ -276,12 +281,13 @@ def _fraction(percent: float | None) -> float | None:
 
 
 ANALYSIS = Analysis(
-    "baseline_comparison", ("cycles", "half_cycles", "baselines"),
-    ("baseline_comparison",), _compute, version=3,
+    "baseline_comparison", ("cycles", "half_cycles", "baselines", "cells"),
+    ("baseline_comparison",), _compute, version=4,
     fields=(
         "cell_id", "configuration", "working_electrode_role", "temperature_celsius",
         "lower_voltage_volt", "upper_voltage_volt", "electrolyte", "cathode", "working_electrode",
         "stack_pressure_mpa", "cathode_active_mass_mg", "anode_active_mass_mg", "area_cm2",
-        "reference_offset_volt",
+        "reference_offset_volt", "materials",
     ),
+    columns={"cells": ("cell_id", "contradictions")},
 )  # fmt: skip

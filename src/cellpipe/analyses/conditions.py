@@ -113,13 +113,20 @@ def cell_conditions(cell: Cell, cycles: pl.DataFrame, half_cycles: pl.DataFrame)
     )
     return Conditions(
         cell.configuration,
-        electrolyte_family(cell.electrolyte),
-        cathode_family(cell.cathode) or cathode_family(cell.working_electrode),
+        _family(cell, "electrolyte") or electrolyte_family(cell.electrolyte),
+        _family(cell, "cathode")
+        or cathode_family(cell.cathode)
+        or cathode_family(cell.working_electrode),
         None if celsius is None else (_to_float(celsius), _to_float(celsius)),
         _cell_rates(cell, usual, half_cycles),
         _lithium_window(cell, ends),
         cell.stack_pressure_mpa,
     )
+
+
+def _family(cell: Cell, place: str) -> str | None:
+    known = cell.materials.get(place)
+    return known.family if known else None
 
 
 def _cell_rates(cell: Cell, usual: pl.DataFrame, half_cycles: pl.DataFrame) -> dict[str, float]:

@@ -11,11 +11,11 @@ dV/dQ is the slope of the mean voltage over 200 steps of the half cycle's charge
 Gaussian of one step (:mod:`cellpipe.numerics.cycling.differentiate`).
 
 Peaks of dQ/dV (:mod:`cellpipe.numerics.cycling.peaks`) are tracked over the half cycles of one
-direction. In a silicon half cell with a reference offset in the sheet, a peak near the potential of
-a known step of silicon is assigned to it: the two steps of amorphous silicon on lithiation near
-0.25 and 0.1 V against Li+/Li and on delithiation near 0.3 and 0.45 V, and the narrow one of
-crystalline Li15Si4 near 0.43 V (M. N. Obrovac and L. Christensen, Electrochem. Solid-State Lett. 7,
-A93 (2004), doi 10.1149/1.1652421).
+direction. In a silicon half cell (an anode of a material that is not known counts as one) with a
+reference offset in the sheet, a peak near the potential of a known step of silicon is assigned to
+it: the two steps of amorphous silicon on lithiation near 0.25 and 0.1 V against Li+/Li and on
+delithiation near 0.3 and 0.45 V, and the narrow one of crystalline Li15Si4 near 0.43 V (M. N.
+Obrovac and L. Christensen, Electrochem. Solid-State Lett. 7, A93 (2004), doi 10.1149/1.1652421).
 """
 
 from __future__ import annotations
@@ -273,7 +273,9 @@ def _width_without_smoothing(table: pl.DataFrame, smoothing: dict[int, float]) -
 def _silicon_step(cell: Cell, own_width: pl.Series) -> pl.Expr:
     """Return the name of the silicon step near each peak; null without one."""
     assignment = pl.lit(None, pl.String)
-    if cell.configuration != "half" or cell.working_electrode_role != "anode":
+    material = cell.materials.get("working")
+    is_silicon = material is None or material.family == "silicon"
+    if cell.configuration != "half" or cell.working_electrode_role != "anode" or not is_silicon:
         return assignment
     for direction, steps in SILICON.items():
         for place, name in steps.items():
@@ -297,6 +299,12 @@ ANALYSIS = Analysis(
         "differential_voltage",
     ),
     _compute,
-    version=4,
-    fields=("cell_id", "configuration", "working_electrode_role", "reference_offset_volt"),
+    version=5,
+    fields=(
+        "cell_id",
+        "configuration",
+        "working_electrode_role",
+        "reference_offset_volt",
+        "materials",
+    ),
 )

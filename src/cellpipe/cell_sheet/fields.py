@@ -18,7 +18,8 @@ class Field:
 
     ``header`` is compared without case, spaces and punctuation; ``aliases`` are accepted too.
     ``units`` maps the units allowed in the header to their factor to ``unit``; ``low`` and ``high``
-    are the bounds of a number in that unit; ``hint`` describes the value to enter.
+    are the bounds of a number in that unit; below ``least``, one with three digits behind its comma
+    is asked about. ``hint`` describes the value to enter.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Field:
     units: Mapping[str, float] = field(default_factory=dict)
     low: float = 0.0
     high: float = 0.0
+    least: float = 0.0
     aliases: tuple[str, ...] = ()
 
     @property
@@ -47,26 +49,26 @@ FIELDS: tuple[Field, ...] = (
           "workbook with several channels: test.xlsx#Channel_7)",
           aliases=("File", "File pattern")),
     Field("configuration", "Configuration", "full, half or symmetric", aliases=("Cell type",)),
-    Field("working_electrode", "Working electrode", "e.g. Si, NCM811, anode or cathode"),
+    Field("working_electrode", "Working electrode", "e.g. µSi, SiOx, NCM811, anode or cathode"),
     Field("electrode_mass", "Electrode mass", "the whole working electrode composite", "mg",
-          _MILLIGRAM, 0.05, 500),
+          _MILLIGRAM, 0.0001, 500),
     Field("active_fraction", "Active fraction", "active material in the composite, by weight", "%",
           {"%": 1.0, "wt%": 1.0, "1": 100.0}, 1, 100),
     Field("active_mass", "Active mass", "active material of the working electrode", "mg",
-          _MILLIGRAM, 0.05, 500),
+          _MILLIGRAM, 0.0001, 500),
     Field("cathode_active_mass", "Cathode active mass", "active material of the cathode", "mg",
-          _MILLIGRAM, 0.05, 500),
+          _MILLIGRAM, 0.0001, 500),
     Field("anode_active_mass", "Anode active mass", "active material of the anode", "mg",
-          _MILLIGRAM, 0.05, 500),
+          _MILLIGRAM, 0.0001, 500),
     Field("area", "Area", "the smaller electrode", "cm²", _SQUARE_CM, 0.01, 500,
           aliases=("Electrode area",)),
     Field("diameter", "Diameter", "of the smaller electrode", "mm", _MILLIMETRE, 1, 200),
-    Field("counter_electrode", "Counter electrode", "e.g. Li-In, Li"),
+    Field("counter_electrode", "Counter electrode", "e.g. Li-In, Li, In, LTO"),
     Field("reference_offset", "Reference offset", "0.62 for Li-In, 0 for Li metal", "V",
           _VOLT, -0.5, 4),
     Field("nominal_capacity", "1C capacity", "what 1C means, e.g. 200 for NCM811 or 3579 for Si",
           "mAh/g", {"mAh/g": 1.0, "Ah/kg": 1.0, "Ah/g": 1e3}, 1, 6000,
-          aliases=("Nominal capacity",)),
+          least=20, aliases=("Nominal capacity",)),
     Field("stack_pressure", "Stack pressure", "while cycling", "MPa", _MEGAPASCAL, 0, 2000),
     Field("fabrication_pressure", "Fabrication pressure", "of the pellet", "MPa", _MEGAPASCAL, 0,
           5000),
@@ -83,11 +85,8 @@ FIELDS: tuple[Field, ...] = (
     Field("electrolyte_thickness", "Electrolyte thickness", "of the separator", "µm",
           {"µm": 1.0, "um": 1.0, "mm": 1e3}, 1, 5000, aliases=("Separator thickness",)),
     Field("np_ratio", "N/P ratio", "negative over positive capacity per area", low=0.1, high=50),
+    Field("confirmed", "Confirmed", "what the report asks to confirm, in its words, e.g. specific "
+          "capacity 3900 mAh/g; several with ;"),
     Field("comment", "Comment", "anything", aliases=("Comments", "Notes", "Remark")),
 )  # fmt: skip
 REQUIRED = ("cell_id", "patterns", "configuration")
-
-CATHODE_WORDS = ("ncm", "nmc", "nca", "lco", "lfp", "lno", "lmo", "lnmo", "licoo2",
-                 "lifepo4", "sulfur")  # fmt: skip
-ANODE_WORDS = ("si", "silicon", "graphite", "gr", "siox", "lto", "sn", "ge", "li4ti5o12",
-               "hardcarbon", "sic")  # fmt: skip

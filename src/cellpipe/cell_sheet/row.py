@@ -6,9 +6,11 @@ import math
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from cellpipe.cell_sheet.fields import ANODE_WORDS, CATHODE_WORDS, Field
+from cellpipe.baselines.known_materials import ELECTRODES, Materials
+from cellpipe.cell_sheet.cell_materials import resolve_materials
+from cellpipe.cell_sheet.fields import Field
 from cellpipe.core.model import Cell, Configuration, Finding, Role
 
 _KINDS: dict[str, Configuration] = {
@@ -56,9 +58,9 @@ class Row:
 
     def __init__(
         self, file: str, number: int, row: Sequence[str], places: dict[str, FieldColumn],
-        findings: list[Finding],
+        findings: list[Finding], materials: Materials,
     ) -> None:  # fmt: skip
-        self.file, self.number, self.row = file, number, row
+        self.file, self.number, self.row, self.materials = file, number, row, materials
         self.places, self.findings = places, findings
         self.inferred: dict[str, str] = {}
 
@@ -96,6 +98,10 @@ class Row:
                 hint = "; write the number alone, the unit stands in the header"
             self.add_finding(name, f"{field.header}: '{text}' is not a number{hint}")
             return None
+        doubt = thousands_doubt(text, value, place)
+        if doubt:
+            self.add_finding(name, doubt)
+            return None
         if not math.isfinite(value) or not field.low <= value <= field.high:
             unit = field.unit
             bounds = f"{field.low:g} to {field.high:g} {unit}".rstrip()
@@ -114,7 +120,7 @@ class Row:
         role = self._parse_role(kind)
         cathode, anode = self._parse_masses(role)
         lower, upper = self._parse_window()
-        return Cell(
+        cell = Cell(
             cell_id=cell_id,
             configuration=kind,
             patterns=self._parse_patterns(),
@@ -139,8 +145,10 @@ class Row:
             np_ratio=self.parse_number("np_ratio"),
             group=self.text("group"),
             comment=self.text("comment"),
+            confirmed=self.text("confirmed"),
             inferred=dict(self.inferred),
         )
+        return replace(cell, materials=resolve_materials(cell, self.materials))
 
     def _parse_patterns(self) -> tuple[str, ...]:
         text = self.text("patterns")
@@ -171,7 +179,7 @@ class Row:
                 self.inferred["working_electrode_role"] = "a half cell is a silicon anode's"
                 return "anode"
             return None
-        role = electrode_role(text)
+        role = electrode_role(text, self.materials)
         if role is None:
             self.add_finding(
                 "working_electrode",
@@ -236,17 +244,34 @@ class Row:
         return value
 
 
-def electrode_role(text: str) -> Role | None:
+def electrode_role(text: str, materials: Materials) -> Role | None:
     """Return anode or cathode for an active material by its name, formula or that word itself."""
     parts = [part for part in re.split(r"[\s/|@,;:+()-]+", text) if part]
     words = [normalize_word(part) for part in parts]
     if "cathode" in words or "anode" in words:
         return "cathode" if "cathode" in words else "anode"
-    for part, word in zip(parts, words, strict=True):
-        stem = re.sub(r"\d+$", "", word)
-        if word in ANODE_WORDS or stem in ANODE_WORDS:
-            return "anode"
-        lithiated = re.fullmatch(r"Li[\d.]*[\[A-Z].*(O\d|PO4)", part) is not None
-        if lithiated or word in CATHODE_WORDS or stem in CATHODE_WORDS:
-            return "cathode"
-    return None
+    known = materials.find(text, ELECTRODES)
+    if known is not None:
+        return "cathode" if "cathode" in known.roles else "anode"
+    is_oxide = any(re.fullmatch(r"Li[\d.]*[\[A-Z].*(O\d|PO4)", part) for part in parts)
+    is_electrolyte = materials.find(text, ("electrolyte",)) is not None
+    return "cathode" if is_oxide and not is_electrolyte else None
+
+
+def thousands_doubt(text: str, value: float, place: FieldColumn) -> str:
+    """Return what is to be asked of a number that may have lost a factor of 1000; else nothing.
+
+    ``3,579`` is 3.579 with a decimal comma and 3579 with one of thousands; where the smaller one
+    is no value of the field, and the larger one is, neither is taken.
+    """
+    field, plain = place.field, re.sub(r"\s", "", text)
+    if not field.least or not value < field.least:
+        return ""
+    larger = 1000 * value
+    if not re.fullmatch(r"\d{1,3}[.,]\d{3}", plain) or not field.least <= larger <= field.high:
+        return ""
+    return (
+        f"{field.header}: '{text}' may be {value:g} or {larger:g} {field.unit}, and {value:g} is "
+        f"hardly one; it is not used. Write {larger / place.factor:g} without a sign of thousands, "
+        f"if that is meant"
+    )

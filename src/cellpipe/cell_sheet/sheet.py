@@ -18,7 +18,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from cellpipe.baselines.known_materials import Materials, known_materials
+from cellpipe.cell_sheet.cell_materials import unknown_names
 from cellpipe.cell_sheet.fields import FIELDS, REQUIRED
+from cellpipe.cell_sheet.lab_materials import read_lab_materials
 from cellpipe.cell_sheet.row import (
     FieldColumn,
     Row,
@@ -31,7 +34,7 @@ from cellpipe.core.errors import CellSheetError, DamagedFileError
 from cellpipe.core.model import Cell, Finding, Level
 from cellpipe.system.file_bounds import check_lines, check_sizes
 from cellpipe.system.regular_files import is_special, read_regular
-from cellpipe.system.scan import SHEET_NAMES
+from cellpipe.system.scan import MATERIALS_NAME, SHEET_NAMES
 
 LARGEST_SHEET = 16 << 20  # bytes of a cell sheet; one of ten thousand rows has a fourth of it
 MOST_ROWS, MOST_COLUMNS = 100_000, 1_000
@@ -70,15 +73,21 @@ def read_cell_sheet(folder: Path) -> CellSheet:
             "'Configuration' and others."
         )
         return CellSheet(findings=(Finding("warning", "no_cell_sheet", sentence),))
-    sheet = read_sheet_file(paths[0])
+    materials, said = read_lab_materials(folder / MATERIALS_NAME)
+    sheet = read_sheet_file(paths[0], materials=materials)
+    sheet = replace(sheet, findings=(*said, *sheet.findings))
     if len(paths) == 1:
         return sheet
     sentence = f"{paths[1].name} is not used, for {paths[0].name} is there too."
     return replace(sheet, findings=(sheet_finding(sentence), *sheet.findings))
 
 
-def read_sheet_file(path: Path, name: str | None = None) -> CellSheet:
+def read_sheet_file(
+    path: Path, name: str | None = None, materials: Materials | None = None
+) -> CellSheet:
     """Read a cell sheet in the layout described above; messages call it ``name``.
+
+    ``materials`` are those that its names may stand for; None: the known ones.
 
     Raises
     ------
@@ -89,6 +98,7 @@ def read_sheet_file(path: Path, name: str | None = None) -> CellSheet:
     rows, is_csv = _read_rows(path), path.suffix.lower() == ".csv"
     path = path.with_name(name or path.name)
     findings: list[Finding] = []
+    materials = known_materials() if materials is None else materials
     header = rows[0] if rows else []
     places = _parse_header(header, path, findings)
     absent = [f.header for f in FIELDS if f.name in REQUIRED and f.name not in places]
@@ -109,7 +119,7 @@ def read_sheet_file(path: Path, name: str | None = None) -> CellSheet:
                 sheet_finding(f"{where}: {overfull_message(row, header)}; the row is left out")
             )
             continue
-        reader = Row(path.name, number, row, places, findings)
+        reader = Row(path.name, number, row, places, findings, materials)
         cell = reader.parse_cell()
         if cell is None:
             continue
@@ -119,6 +129,7 @@ def read_sheet_file(path: Path, name: str | None = None) -> CellSheet:
             )
             continue
         cells[cell.cell_id.casefold()] = cell
+    findings += unknown_names(cells.values(), path.name)
     return CellSheet(path, tuple(cells.values()), tuple(findings))
 
 

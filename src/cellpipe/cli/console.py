@@ -151,11 +151,16 @@ def _show_cut(console: Console, summary: Summary) -> None:
 
 
 def _show_warned(console: Console, summary: Summary) -> None:
-    """Say the first warning of each cell, of those that no other line is about."""
+    """Say what contradicts physics, or else the first warning that has no line of its own."""
     import polars as pl
 
-    is_other = ~pl.col("code").is_in(_TOLD) & (pl.col("level") == "warning")
-    warned = summary.findings.filter(is_other & pl.col("cell_id").is_not_null())
+    from cellpipe.core.model import CONTRADICTION
+
+    against = pl.col("code").str.starts_with(CONTRADICTION)
+    is_other = ~pl.col("code").is_in(_TOLD) & ((pl.col("level") == "warning") | against)
+    warned = summary.findings.filter(is_other & pl.col("cell_id").is_not_null()).sort(
+        against, descending=True, maintain_order=True
+    )
     first = warned.unique("cell_id", keep="first", maintain_order=True)
     for cell_id, sentence in first.head(_NAMED).select("cell_id", "sentence").iter_rows():
         console.print(Text(f"Check {cell_id}: {sentence}"))

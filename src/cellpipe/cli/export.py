@@ -221,9 +221,11 @@ def _eln_files(stored: StoredCell, options: argparse.Namespace) -> Files:
     from datetime import UTC, datetime
 
     from cellpipe.handoff.eln import eln_archive
+    from cellpipe.pipeline.stored_cells import refuse_contradiction
     from cellpipe.service.delivery import record_from_cell, sender_from_settings
     from cellpipe.system.atomic_files import file_name
 
+    refuse_contradiction(stored)
     settings = _read_delivery_settings(options)
     record = record_from_cell(options.out, stored, settings.prefix)
     name = file_name(stored.cell.cell_id)

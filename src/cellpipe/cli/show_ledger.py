@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cellpipe.store.history import Event
 
 _MOST_EVENTS = 500
+_MOST_CELLS = 20
 
 
 def show_status(out: Path, status: Status) -> None:
@@ -45,6 +46,10 @@ def show_status(out: Path, status: Status) -> None:
     if count:
         held = f"{pluralize(count, 'file')}, {size / 1e6:.1f} MB"
         console.print(Text(f"Put aside as damaged: {held} in {out / DAMAGED}"))
+    for cell, sentence in status.contradictions[:_MOST_CELLS]:
+        console.print(Text(f"Against physics, {cell}: {sentence}", style="red"))
+    if len(status.contradictions) > _MOST_CELLS:
+        console.print(f"… and {len(status.contradictions) - _MOST_CELLS} more against physics.")
     if status.aside:
         show_failure_list(console, status.aside, "File", out / "index.html")
 

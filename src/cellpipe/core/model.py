@@ -31,6 +31,9 @@ class Finding:
     rows: int | None = None
 
 
+CONTRADICTION = "contradiction_"  # how the codes begin of what contradicts physics, not confirmed
+
+
 @dataclass(frozen=True)
 class Rejection(Finding):
     """A finding about records or lines of a file that can't be used, with what they hold.
@@ -93,6 +96,32 @@ class Measurement:
 
 
 @dataclass(frozen=True)
+class Material:
+    """A material of an electrode or electrolyte, and what physics allows it.
+
+    ``capacity`` is the theoretical one, mAh/g of ``formula``, counted to ``phase``; a first
+    lithiation can reach ``most_capacity`` (``most_phase``). Where the composition is open
+    (``is_upper``), both are upper bounds. ``window`` are usual potentials and ``potential`` that of
+    a reference, V against Li+/Li; density in g/cm³, molar mass in g/mol. ``source`` is that of the
+    capacity.
+    """
+
+    name: str
+    roles: tuple[str, ...]
+    family: str
+    capacity: float | None = None
+    phase: str = ""
+    most_capacity: float | None = None
+    most_phase: str = ""
+    is_upper: bool = False
+    window: tuple[float, float] | None = None
+    potential: float | None = None
+    density: float | None = None
+    molar_mass: float | None = None
+    source: str = ""
+
+
+@dataclass(frozen=True)
 class Cell:
     """One row of the cell sheet; a field that the sheet leaves empty is None, never a default.
 
@@ -101,7 +130,9 @@ class Cell:
     patterns of the cell's files (``SSB-01_*``). ``reference_offset_volt`` is the potential of the
     reference against Li⁺/Li, added to measured voltages (Li-In: 0.62); ``np_ratio`` is the capacity
     of the anode over that of the cathode. ``inferred`` maps each field that was inferred from
-    others to what it was inferred from.
+    others to what it was inferred from. ``materials`` are those that the sheet's names stand for,
+    by what they are in the cell: working, counter, cathode, anode, electrolyte. ``confirmed`` is
+    what somebody has confirmed of what contradicts physics, in words.
     """
 
     cell_id: str
@@ -128,6 +159,8 @@ class Cell:
     np_ratio: float | None = None
     group: str | None = None
     comment: str | None = None
+    confirmed: str | None = None
+    materials: Mapping[str, Material] = field(default_factory=dict)
     inferred: Mapping[str, str] = field(default_factory=dict)
     in_sheet: bool = True
 

@@ -14,7 +14,7 @@ from cellpipe import analyses, report
 from cellpipe._version import __version__
 from cellpipe.core import contracts
 from cellpipe.core.errors import LockedFileError, StoreError
-from cellpipe.core.model import Analysis, Finding
+from cellpipe.core.model import CONTRADICTION, Analysis, Finding
 from cellpipe.core.steps import StepFailure, run_step
 from cellpipe.pipeline.cell_inputs import CellInputs, CellTask, finding_rows, read_input_tables
 from cellpipe.pipeline.fingerprints import (
@@ -241,8 +241,8 @@ def cell_events(
 ) -> list[Event]:
     """Return what a cell's new results mean for its history: its numbers, and new alarms.
 
-    An alarm is a warning or an error that was not there before, or a capacity that has fallen
-    below 80 % of its reference.
+    An alarm is a warning or an error that was not there before, what contradicts physics, or a
+    capacity that has fallen below 80 % of its reference.
     """
     contents = hashlib.sha256(" ".join(entry.contents).encode()).hexdigest()
     kind = "computed" if is_computed else "reported"
@@ -253,7 +253,9 @@ def cell_events(
     events += [
         Event(entry.cell_id, "alarm", reason=finding.sentence)
         for finding in entry.findings
-        if finding.level in {"warning", "error"} and before and finding.code not in known
+        if finding.level in {"warning", "error"}
+        and (before or finding.code.startswith(CONTRADICTION))
+        and finding.code not in known
     ]
     retention = entry.numbers.get("capacity_retention")
     earlier = before.numbers.get("capacity_retention") if before else None

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cellpipe.core.errors import CellpipeError, StoreError
+from cellpipe.core.model import CONTRADICTION
 from cellpipe.store.batch_queue import queued_files
 from cellpipe.store.database import Transaction
 from cellpipe.store.failures import MAX_ATTEMPTS
@@ -27,7 +28,8 @@ _WAIT_SECONDS = 600.0
 class Status:
     """How a results folder stands: counts, who writes, and what could not be used.
 
-    ``damaged`` are the number and the bytes of result files that were put into ``damaged/``.
+    ``contradictions`` are cells whose numbers contradict physics, each with a sentence; ``damaged``
+    are the number and the bytes of result files that were put into ``damaged/``.
     """
 
     folders: tuple[Path, ...]
@@ -39,6 +41,7 @@ class Status:
     last: Event | None
     night: Event | None
     damaged: tuple[int, int] = (0, 0)
+    contradictions: tuple[tuple[str, str], ...] = ()
 
 
 def open_ledger(out: Path) -> Ledger:
@@ -75,10 +78,17 @@ def read_status(ledger: Ledger) -> Status:
         rests = ", rests" if failure.reading and failure.attempts >= MAX_ATTEMPTS else ""
         aside.append((name, f"{failure.reason} ({failure.attempts} times{rests})"))
     folders = tuple(map(Path, state.folders))
+    contradictions = tuple(
+        (name, finding.sentence)
+        for name, cell in sorted(state.cells.items())
+        for finding in cell.findings
+        if finding.code.startswith(CONTRADICTION)
+    )
     return Status(
         folders, counts, len(state.cells), current_writer(ledger),
         len(queued_files(ledger.database)), tuple(aside), last_event(ledger.database),
         last_event(ledger.database, "night"), quarantine_size(ledger.folder),
+        contradictions,
     )  # fmt: skip
 
 

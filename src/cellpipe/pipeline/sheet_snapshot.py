@@ -19,6 +19,7 @@ import polars as pl
 from cellpipe._version import __version__
 from cellpipe.baselines import table1
 from cellpipe.cell_sheet.lab_baselines import read_lab_baselines
+from cellpipe.cell_sheet.lab_materials import read_lab_materials
 from cellpipe.cell_sheet.sheet import (
     LARGEST_SHEET,
     CellSheet,
@@ -32,13 +33,13 @@ from cellpipe.core.model import Cell, Finding
 from cellpipe.pipeline.bounded_reading import read_sheet, sheet_death_error
 from cellpipe.store import LAB, read_table, write_table
 from cellpipe.store.lab import Lab
-from cellpipe.store.layout import BASELINES_COPY, SHEET_COPY
+from cellpipe.store.layout import BASELINES_COPY, MATERIALS_COPY, SHEET_COPY
 from cellpipe.store.manifest import describe_file
 from cellpipe.system.atomic_files import delete, write_bytes
 from cellpipe.system.own_folder import foreign_names
 from cellpipe.system.processes import WorkerDiedError
 from cellpipe.system.regular_files import is_special, read_regular
-from cellpipe.system.scan import BASELINES_NAME, Failure
+from cellpipe.system.scan import BASELINES_NAME, MATERIALS_NAME, Failure
 
 _log = logging.getLogger("cellpipe")
 _DEADLY_SHEET = "a cell sheet of which the process died that read it"
@@ -75,6 +76,8 @@ def read_current_sheet(lab: Lab) -> SheetSnapshot:
                 remedy="bring the share back", file=lab.folder,
             )  # fmt: skip
         content = sheet.path.read_bytes() if sheet.path else b""
+        materials = lab.folder / MATERIALS_NAME
+        _keep_materials(lab, materials.read_bytes() if materials.is_file() else None)
     except (CellSheetError, OSError) as error:
         sheet, failure = _read_last_sheet(lab, error)
         findings = (*sheet.findings, *said)
@@ -174,6 +177,14 @@ def _save_copy(lab: Lab, stem: str, suffix: str, content: bytes) -> None:
             _delete_copy(lab, f"{stem}{other}")
 
 
+def _keep_materials(lab: Lab, content: bytes | None) -> None:
+    """Keep a copy of the lab's own materials, for a sheet that can't be read; None: no file."""
+    if content is None:
+        _delete_copy(lab, f"{MATERIALS_COPY}.yaml")
+    else:
+        _save_copy(lab, MATERIALS_COPY, ".yaml", content)
+
+
 def _delete_copy(lab: Lab, name: str) -> None:
     if (lab.results / name).is_file() and name not in foreign_names(lab.results):
         delete(lab.results / name)
@@ -184,7 +195,8 @@ def read_last_cells(out: Path) -> tuple[Cell, ...]:
     """Return the cells of the sheet that results were last made with; none without a sheet."""
     copies = [out / f"{SHEET_COPY}{suffix}" for suffix in (".xlsx", ".csv")]
     there = [copy for copy in copies if copy.is_file()]
-    return read_sheet_file(there[0]).cells if there else ()
+    materials, _ = read_lab_materials(out / f"{MATERIALS_COPY}.yaml")
+    return read_sheet_file(there[0], materials=materials).cells if there else ()
 
 
 def _read_last_sheet(lab: Lab, error: CellSheetError | OSError) -> tuple[CellSheet, Failure]:
@@ -197,6 +209,7 @@ def _read_last_sheet(lab: Lab, error: CellSheetError | OSError) -> tuple[CellShe
     name = error.file if isinstance(error, CellSheetError) and error.file else "cells.xlsx"
     as_it_was = f"the sheet as it was on {when:%Y-%m-%d %H:%M} UTC"
     sentence = f"{Path(name).name}: {said} T{as_it_was[1:]} is used until then."
-    sheet = read_sheet_file(there[0], as_it_was)
+    materials, _ = read_lab_materials(lab.results / f"{MATERIALS_COPY}.yaml")
+    sheet = read_sheet_file(there[0], as_it_was, materials)
     findings = (Finding("error", "sheet_not_used", sentence), *sheet.findings)
     return CellSheet(Path(name), sheet.cells, findings), Failure(Path(name).name, sentence)

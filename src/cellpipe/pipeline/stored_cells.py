@@ -15,7 +15,7 @@ import polars as pl
 from cellpipe import analyses
 from cellpipe.core import contracts
 from cellpipe.core.errors import CellpipeError
-from cellpipe.core.model import Cell
+from cellpipe.core.model import CONTRADICTION, Cell
 from cellpipe.pipeline.cell_history import InputFile, order_files
 from cellpipe.pipeline.cell_inputs import CellInputs, read_input_tables
 from cellpipe.pipeline.overlaps import Overlaps
@@ -128,3 +128,31 @@ def _check_columns(name: str, table: pl.DataFrame) -> pl.DataFrame:
             expected="those of this one", remedy="run cellpipe process FOLDER --out RESULTS anew",
         )  # fmt: skip
     return table
+
+
+def contradicting_cells(lab: Lab) -> frozenset[str]:
+    """Return the cells that contradict physics: nobody is given their numbers."""
+    return frozenset(
+        name
+        for name, entry in lab.ledger.cells().items()
+        if any(finding.code.startswith(CONTRADICTION) for finding in entry.findings)
+    )
+
+
+def refuse_contradiction(stored: StoredCell) -> None:
+    """Refuse to hand on a cell that contradicts physics.
+
+    Raises
+    ------
+    CellpipeError
+        If it does, and the cell sheet does not confirm it.
+
+    """
+    said = stored.tables["cells"]["contradictions"].drop_nulls()
+    if said.len():
+        raise CellpipeError(
+            f"a cell that contradicts physics ({said[0]})",
+            expected="one whose numbers can be",
+            remedy="correct the cell sheet, or confirm it in its column Confirmed, and run "
+            "cellpipe process again",
+        )

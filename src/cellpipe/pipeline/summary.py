@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 import polars as pl
 
+from cellpipe.core.model import CONTRADICTION
 from cellpipe.store import Results
 from cellpipe.store.lab import Lab
 from cellpipe.system.scan import Failure
+
+
+def open_contradictions(findings: pl.DataFrame) -> Iterator[tuple[str, str]]:
+    """Yield each cell, with a sentence, that contradicts physics by the table ``findings``."""
+    found = findings.filter(pl.col("code").str.starts_with(CONTRADICTION))
+    yield from found.select("cell_id", "sentence").iter_rows()
 
 
 @dataclass(frozen=True)

@@ -78,9 +78,30 @@ def key_numbers(summary: pl.DataFrame, words: KindWords) -> list[KeyNumber]:
 def headline(tables: Mapping[str, pl.DataFrame], words: KindWords) -> list[KeyNumber]:
     """Return the key numbers of a cell by its tables; none of a current whose sign is doubted."""
     if not tables["findings"]["code"].is_in(_DOUBTS).any():
-        return key_numbers(tables["cells"], words)
+        return [
+            _mark_contradiction(key, tables["cells"]) for key in key_numbers(tables["cells"], words)
+        ]
     basis = "the sign of the current is in doubt; see what is to check"
     return [KeyNumber("Key numbers", NOTHING, basis)]
+
+
+def _mark_contradiction(key: KeyNumber, cells: pl.DataFrame) -> KeyNumber:
+    """Put a number into parentheses that contradicts physics, or hangs on what does."""
+    said = cells["contradictions"][0] or ""
+    if key.value == NOTHING or not contradicts_number(said, key.name):
+        return key
+    value = key.value if key.value.startswith("(") else bracket(key.value, said)
+    return KeyNumber(key.name, value, f"contradicts physics, see above; {key.basis}")
+
+
+def contradicts_number(said: str | None, name: str) -> bool:
+    """Return whether what contradicts physics is about a key number, by its name."""
+    kinds = ("capacity", "lithiation", "loading", "area")
+    if name.startswith("First "):
+        return any(kind in (said or "") for kind in kinds)
+    if name.startswith(("Capacity retention", "Retention")):
+        return "retention" in (said or "")
+    return name == "Interfacial resistance" and "area " in (said or "")
 
 
 def initial_efficiency_text(row: dict[str, Any], decimals: int = 2) -> str:

@@ -28,7 +28,7 @@ from cellpipe.handoff.record import Record, build_record, sheet_values
 from cellpipe.handoff.rest import Address, Server
 from cellpipe.handoff.secrets import Blocks, resolve_secret
 from cellpipe.handoff.summary import update_summary
-from cellpipe.pipeline.stored_cells import StoredCell, read_stored_cells
+from cellpipe.pipeline.stored_cells import StoredCell, contradicting_cells, read_stored_cells
 from cellpipe.store import CellEntry, Results, read_table
 from cellpipe.store.lab import Lab
 from cellpipe.store.writer_lease import acquire
@@ -39,6 +39,7 @@ RECEIVERS = ("kadi", "elabftw")
 _CELLS_PER_ARCHIVE = 20  # in one archive of a night
 _WAIT_SECONDS = 600.0
 _ARCHIVE = "eln"
+_HELD_BACK = "it contradicts physics, so it is not handed on before the sheet confirms it."
 _BESIDE = "summary files written beside"
 
 
@@ -211,7 +212,16 @@ def deliver(
 
     """
     names = [receiver.ledger_key for receiver in receivers] + ([_ARCHIVE] if archive else [])
-    due = {destination: _due_cells(lab, destination, settings, only) for destination in names}
+    held = contradicting_cells(lab)
+    result.failed += [f"{name}: {_HELD_BACK}" for name in only if name in held]
+    due = {
+        destination: {
+            name: state
+            for name, state in _due_cells(lab, destination, settings, only).items()
+            if name not in held
+        }
+        for destination in names
+    }
     active = list(receivers)
     archives = _ArchiveWriter(lab, settings, archive or "", len(due.get(_ARCHIVE, ())))
     for cell_id in sorted({name for cells in due.values() for name in cells}):

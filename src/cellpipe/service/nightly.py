@@ -19,7 +19,7 @@ from cellpipe.core.errors import CellpipeError
 from cellpipe.handoff.notices import send_notice
 from cellpipe.handoff.secrets import Blocks, resolve_secret
 from cellpipe.pipeline.finalize import consolidate
-from cellpipe.pipeline.summary import Summary
+from cellpipe.pipeline.summary import Summary, open_contradictions
 from cellpipe.report.html.digest import Digest, digest_page, digest_text, digest_title
 from cellpipe.service.alarms import check_limits
 from cellpipe.service.delivery import DeliveryResult, deliver_all
@@ -161,6 +161,7 @@ def build_digest(lab: Lab, summary: Summary, since: str, handed: DeliveryResult)
         rejected=[(failure.path, failure.reason) for failure in summary.failures],
         done=list(handed.done),
         failed=list(handed.failed),
+        contradictions=list(open_contradictions(summary.findings)),
     )
 
 

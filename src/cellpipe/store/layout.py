@@ -10,9 +10,10 @@ ALL_CELLS = "all-cells.xlsx"
 INDEX = "index.html"
 LAB_PAGES = (INDEX, ALL_CELLS)  # about all cells, made anew whenever something changed
 DIGESTS = ("digest.txt", "digest.html")
-SHEET_COPY, BASELINES_COPY = "sheet.copy", "baselines.copy"
+SHEET_COPY, BASELINES_COPY, MATERIALS_COPY = "sheet.copy", "baselines.copy", "materials.copy"
 TOP_FILES = (
     *LAB_PAGES, *DIGESTS, f"{SHEET_COPY}.xlsx", f"{SHEET_COPY}.csv", f"{BASELINES_COPY}.csv",
+    f"{MATERIALS_COPY}.yaml",
 )  # fmt: skip
 RESULT_FOLDERS = ("tables", "cells", "gathered")  # in these, every file of cellpipe's is recorded
 LAB = "lab"  # key of the tables of the whole lab

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from cellpipe.store.layout import BASELINES_COPY, SHEET_COPY
+from cellpipe.store.layout import BASELINES_COPY, MATERIALS_COPY, SHEET_COPY
 from cellpipe.system.regular_files import open_regular
 
 _LOOK = 1 << 16  # bytes at each end of a page
@@ -18,7 +18,7 @@ _COLUMNS = {"cell_id", "file_sha256", "first_author_year"}  # each table has one
 def looks_own(folder: Path, name: str) -> bool:
     """Return whether a file in the results holds what cellpipe writes under such a name."""
     path = folder / name
-    if name.startswith((SHEET_COPY, BASELINES_COPY)):
+    if name.startswith((SHEET_COPY, BASELINES_COPY, MATERIALS_COPY)):
         return True  # a copy of a file of people's: nothing in it tells
     try:
         if path.suffix == ".parquet":

@@ -19,8 +19,9 @@ from cellpipe.system.change_time import change_time_ns
 from cellpipe.system.own_folder import MARK
 
 SHEET_NAMES = ("cells.xlsx", "cells.csv")
-BASELINES_NAME = "baselines.csv"
-LAB_NAMES = (*SHEET_NAMES, BASELINES_NAME)  # written by the lab itself, at the top of the folder
+BASELINES_NAME, MATERIALS_NAME = "baselines.csv", "materials.yaml"
+# Written by the lab itself, at the top of the folder.
+LAB_NAMES = (*SHEET_NAMES, BASELINES_NAME, MATERIALS_NAME)
 _UNFINISHED = re.compile(
     r"^(~|\.)|\.(tmp|temp|part|partial|filepart|crdownload|download|swp|lck|lock)$", re.IGNORECASE
 )

@@ -26,6 +26,8 @@ _DTYPES: dict[Type, pl.DataType] = {
     "datetime": pl.Datetime("us", "UTC"),
 }
 QUANTITIES = "quantities"
+MATERIALS = "materials"
+NO_TABLES = (QUANTITIES, MATERIALS)  # files of schemas/ that describe no table
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C where it is built: ten times faster
 
 

@@ -16,7 +16,7 @@ import polars as pl
 import yaml
 from pydantic import Field, ValidationError
 
-from cellpipe.core.contracts.columns import QUANTITIES, Column, Strict, load_yaml, schema_folder
+from cellpipe.core.contracts.columns import NO_TABLES, Column, Strict, load_yaml, schema_folder
 from cellpipe.core.contracts.rules import Level, Rule, check_rule
 from cellpipe.core.errors import SchemaError
 
@@ -81,7 +81,7 @@ def _schema_files() -> dict[str, Traversable]:
     for folder in (schema_folder(), *outside):
         for entry in folder.iterdir():
             name, _, suffix = entry.name.rpartition(".")
-            if suffix != "yaml" or name == QUANTITIES:
+            if suffix != "yaml" or name in NO_TABLES:
                 continue
             if name in found:
                 raise SchemaError(

@@ -34,6 +34,7 @@ _CELLS = (
     ("Cell", "cell_id", TEXT, 20),
     ("Kind", "configuration", TEXT, 10),
     ("Group", "group", TEXT, 14),
+    ("Against physics", "contradictions", TEXT, 24),
     ("Cycles", "cycles", FIXED_0, 8),
     ("Complete cycles", "complete_cycles", FIXED_0, 10),
     ("First charge (mAh)", "first_charging_capacity_ah", FIXED_4, 11),

@@ -75,7 +75,7 @@ class Book:
     formats: dict[tuple[str, ...], Any] = field(default_factory=dict)
 
     def style(self, number: str = TEXT, *marks: str) -> Any:
-        """Return the format for a number format and marks: head, title, input, soft, wrap, left."""
+        """Return the format for a number format and marks, such as head, title, wrong or left."""
         key = (number, *marks)
         if key not in self.formats:
             look: dict[str, object] = {"font_name": "Arial", "font_size": 10, "num_format": number}
@@ -96,6 +96,7 @@ _MARKS: dict[str, dict[str, object]] = {
         "valign": "vcenter",
     },
     "title": {"bold": True, "font_size": 14},
+    "wrong": {"bold": True, "font_color": "#A8201A", "bg_color": "#FDEEEE"},
     "input": {"font_color": "#0000FF"},
     "soft": {"font_color": "#5A6572", "italic": True},
     "wrap": {"text_wrap": True, "valign": "top"},

@@ -58,6 +58,10 @@ def write_summary(
     sheet.write_string(0, 0, cell.cell_id, book.style(TEXT, "title"))
     note = "Blue numbers are inputs from the cell sheet; change one and the formulas follow."
     sheet.write_string(1, 0, note, book.style(TEXT, "soft"))
+    contradictions = summary["contradictions"].drop_nulls()
+    if contradictions.len():
+        said = f"Against physics, so not compared and not handed on: {contradictions[0]}"
+        sheet.write_string(2, 0, said, book.style(TEXT, "wrong"))
     row = _write_heads(book, sheet, 3, ("Cell sheet", "Value", "Unit", "Remark"))
     row = _write_inputs(book, sheet, row, cell, _names(cycles))
     row = _write_heads(book, sheet, row + 1, ("Numbers", "Value", "Unit", "Basis"))

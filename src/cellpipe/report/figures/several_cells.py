@@ -265,6 +265,7 @@ def _resistance_panel(series: Sequence[_CellSeries]) -> Panel:
 def replicate_panel(cells: Cells) -> Panel:
     """Draw the mean retention of replicates with the band of one standard deviation."""
     title = "Replicates"
+    cells = [each for each in cells if not each[1]["cells"]["contradictions"].drop_nulls().len()]
     groups = {cell.group for cell, _ in cells}
     if len(cells) < 2 or len(groups) != 1 or None in groups:
         return Panel("replicates", title, absent="The cells are not replicates of one group.")

@@ -11,7 +11,7 @@ import polars as pl
 
 from cellpipe.baselines.verdict import describe_standing
 from cellpipe.core.clean_text import escape_controls_in_lines
-from cellpipe.core.model import AnalysisFacts, Cell
+from cellpipe.core.model import CONTRADICTION, AnalysisFacts, Cell
 from cellpipe.report.blocks import Block, Tell, log_failure, make_block
 from cellpipe.report.figures.arcs import arcs_panel
 from cellpipe.report.figures.comparison import capacity_panel
@@ -104,7 +104,9 @@ def cell_page(
         Called for each block that fails.
 
     """
-    findings = tables["findings"]
+    contradicts = pl.col("code").str.starts_with(CONTRADICTION)
+    contradictions = tables["findings"].filter(contradicts)
+    findings = tables["findings"].filter(~contradicts)
     lost = analyses.lost
     blocks = _text_blocks(cell, tables, version, analyses) | _grid_blocks(cell, tables, files)
     made = {key: make_block(block, lost, tell) for key, block in blocks.items()}
@@ -114,6 +116,7 @@ def cell_page(
     return load_template("cell.html.j2").render(
         cell=cell,
         workbook=f"{name}.xlsx",
+        contradictions=contradictions["sentence"].to_list(),
         checks=shorten_findings(_checks(findings), _MOST_OF_A_KIND),
         shown_checks=_SHOWN_FINDINGS,
         notes=shorten_findings(

@@ -43,6 +43,7 @@ SHEET_FIELDS = (
     ("N/P ratio", "np_ratio", ""),
     ("Cathode", "cathode", ""),
     ("Group", "group", ""),
+    ("Confirmed", "confirmed", ""),
     ("Comment", "comment", ""),
 )
 

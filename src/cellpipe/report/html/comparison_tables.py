@@ -195,6 +195,8 @@ def text_grid(cell: Cell, summary: pl.DataFrame, cycles: pl.DataFrame) -> Grid:
     if summary.is_empty():
         return Grid((), (), absent="There is nothing to set beside the review's text.")
     own = summary.row(0, named=True)
+    if own["contradictions"]:
+        return Grid((), (), absent="The cell contradicts physics and is compared with none.")
     body = []
     for row in review_text().to_dicts():
         if row["measure_inferred"] is None or cell.configuration not in {"full", "half"}:

@@ -11,6 +11,7 @@ from cellpipe.report.html.cell_page import load_template
 from cellpipe.report.wording import pluralize
 from cellpipe.system.atomic_files import file_name
 
+_AGAINST_PHYSICS = "Against physics, so not compared and not handed on"
 _MAX_LINES = 50  # lines of a section
 
 
@@ -18,8 +19,8 @@ _MAX_LINES = 50  # lines of a section
 class Digest:
     """What happened since the last night; pairs are of a name and a sentence.
 
-    ``done`` and ``failed`` are about delivery. Times are UTC, as the ledger writes them; an empty
-    ``since`` means since the beginning.
+    ``done`` and ``failed`` are about delivery; ``contradictions`` are all that stand, new or not.
+    Times are UTC, as the ledger writes them; an empty ``since`` means since the beginning.
     """
 
     made_at: str
@@ -31,6 +32,7 @@ class Digest:
     rejected: list[tuple[str, str]] = field(default_factory=list)
     done: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
+    contradictions: list[tuple[str, str]] = field(default_factory=list)
 
     def has_news(self, when: Literal["news", "alarms", "always"]) -> bool:
         """Return whether there is anything to send by the setting ``when``."""
@@ -43,6 +45,8 @@ def digest_title(found: Digest) -> str:
     """Return the subject line of the digest."""
     parts = [f"{pluralize(len(found.computed), 'cell')} computed"]
     parts += [pluralize(len(found.alarms), "alarm")] if found.alarms else []
+    count = len({name for name, _ in found.contradictions})
+    parts += [f"{count} against physics"] if count else []
     parts += [f"{len(found.rejected)} set aside"] if found.rejected else []
     parts += [f"{len(found.failed)} not handed on"] if found.failed else []
     return f"cellpipe: {', '.join(parts)}"
@@ -54,6 +58,7 @@ def digest_text(found: Digest) -> str:
         f"cellpipe, {_format_time(found.made_at)}. Results: {found.page}",
         f"Since {_since_text(found)}: {_counts_text(found)}.",
         *_section_lines("Alarms", [f"{name}: {said}" for name, said in found.alarms]),
+        *_section_lines(_AGAINST_PHYSICS, [f"{n}: {said}" for n, said in found.contradictions]),
         *_section_lines("Could not be used", [f"{name}: {said}" for name, said in found.rejected]),
         *_section_lines("Could not be handed on", found.failed),
         *_section_lines("Handed on", found.done),
@@ -64,12 +69,14 @@ def digest_text(found: Digest) -> str:
 
 def digest_page(found: Digest, *, version: str) -> str:
     """Return the digest as a page, to be stored beside the index."""
-    sections = ("alarms", "rejected", "failed", "done", "computed")
+    sections = ("alarms", "contradictions", "rejected", "failed", "done", "computed")
     lengths = {name: len(getattr(found, name)) for name in sections}
     return load_template("digest.html.j2").render(
         title=digest_title(found),
         line=f"{_format_time(found.made_at)}; since {_since_text(found)}: {_counts_text(found)}.",
         alarms=[(name, _link(name), said) for name, said in found.alarms[:_MAX_LINES]],
+        against_physics=_AGAINST_PHYSICS,
+        contradictions=[(n, _link(n), said) for n, said in found.contradictions[:_MAX_LINES]],
         rejected=found.rejected[:_MAX_LINES],
         failed=found.failed[:_MAX_LINES],
         done=found.done[:_MAX_LINES],

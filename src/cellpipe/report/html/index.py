@@ -21,6 +21,7 @@ from cellpipe.report.html.long_lists import FEW, group_by_reason, shorten_findin
 from cellpipe.report.html.replicates import replicate_grid
 from cellpipe.report.key_numbers import (
     bracket,
+    contradicts_number,
     initial_efficiency_text,
     mean_efficiency_text,
     resistance_text,
@@ -117,7 +118,15 @@ def cell_row(row: Row, checks: int, curve: Curve | None) -> Row:
         "kind": row["configuration"] or "not known",
         "group": row["group"] or "",
         "cycles": (format_integer(row["cycles"]), row["cycles"]),
-        "capacity": (bracket(format_number(capacity, 4), row["initial_remark"]), capacity),
+        "contradictions": row["contradictions"] or "",
+        "capacity": (
+            bracket(
+                format_number(capacity, 4),
+                row["initial_remark"]
+                or ("x" if contradicts_number(row["contradictions"], "First discharge") else None),
+            ),
+            capacity,
+        ),
         "capacity_unit": unit,
         "basis": basis,
         "initial": (

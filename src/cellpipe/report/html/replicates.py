@@ -14,14 +14,17 @@ def replicate_grid(cells: pl.DataFrame, cycles: pl.DataFrame) -> Grid:
     A number is averaged over the cells of a group only if all cells that have it have it on the
     same basis, first ones over those whose initial cycle is what it seems; retention at the last
     cycle that all of them completed, over the same reference cycle. The standard deviation is the
-    sample's (n − 1).
+    sample's (n − 1). A cell that contradicts physics is in no mean.
     """
     body = []
     for (name,), group in (
         cells.drop_nulls("group").sort("group").group_by("group", maintain_order=True)
     ):
+        sound = group.filter(pl.col("contradictions").is_null())
+        left_out = group.height - sound.height
         if group.height > 1:
-            body.append((str(name), str(group.height), *_numbers(group, cycles)))
+            count = f"{sound.height} ({left_out} contradict physics)" if left_out else sound.height
+            body.append((str(name), str(count), *_numbers(sound, cycles)))
     heads = (
         "Group",
         "Cells",

@@ -25,7 +25,7 @@ def several_page(cells: Cells, *, title: str, up: str, version: str) -> str:
     return load_template("several.html.j2").render(
         title=title,
         up=up,
-        warnings=condition_differences([cell for cell, _ in cells]),
+        warnings=[*contradiction_warnings(cells), *condition_differences([c for c, _ in cells])],
         panels=several_panels(cells),
         numbers=number_grid(cells),
         conditions=condition_grid([cell for cell, _ in cells]),
@@ -36,6 +36,15 @@ def several_page(cells: Cells, *, title: str, up: str, version: str) -> str:
         ],
         version=version,
     )
+
+
+def contradiction_warnings(cells: Cells) -> list[str]:
+    """Return a sentence for each cell whose numbers contradict physics."""
+    return [
+        f"{cell.cell_id} contradicts physics and is in no mean: {said}."
+        for cell, tables in cells
+        for said in tables["cells"]["contradictions"].drop_nulls()
+    ]
 
 
 def condition_differences(cells: Sequence[Cell]) -> list[str]:

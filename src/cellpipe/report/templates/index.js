@@ -2,6 +2,7 @@
 (function () {
   var day = 86400;
   function seconds(cell) { var v = cell.getAttribute("data-v"); return v ? Number(v) : null; }
+  function named(cell) { return (cell.querySelector("a") || cell).textContent.trim(); }
   function since(days) {
     var start = new Date();
     start.setHours(0, 0, 0, 0);
@@ -14,7 +15,7 @@
     if (when === null || isNaN(when) || when < since(1)) { return; }
     var row = cell.parentNode;
     row.classList.add("new");
-    var name = row.cells[0].textContent.trim();
+    var name = named(row.cells[0]);
     (row.closest("#cells") ? fresh.cells : fresh.files).push(name);
   });
   function listed(what, names) {
@@ -35,7 +36,7 @@
   function value(row, place) {
     var cell = row.cells[place];
     var text = cell.getAttribute("data-v");
-    if (text === null) { return cell.textContent.trim().toLowerCase(); }
+    if (text === null) { return named(cell).toLowerCase(); }
     return text === "" ? null : Number(text);
   }
   var order = new Intl.Collator(undefined, { numeric: true }).compare;
