@@ -118,5 +118,8 @@ LAB_SENTENCES = (
     "{%cells}:",
     "{~files.path}: {~files.reason}",
     "{%cells}",
-    "Mean ± standard deviation (n − 1) of the cells that have the number.",
+    "Mean ± standard deviation (n − 1) of the cells that have the number; from three cells on the "
+    "median, and the ordered values that hold the true one with the chance given. Stands apart: "
+    "modified z beyond {#Iglewicz and Hoaglin's limit} (Iglewicz and Hoaglin), of three cells "
+    "outside the {#level} % interval of the two others (Student). {!words}",
 )

@@ -401,6 +401,7 @@ REPLICATES: dict[str, Meaning] = {
         "{=n last_areal_interfacial_resistance_ohm_cm2}) Ω cm²",
         "last_interfacial_resistance_ohm",  # of the first of them: none
     ),
+    "Stands apart": "{!words, as the sample lab's groups are of two cells}",
 } | {
     label: f"{{=mean {name}:%}} ± {{=std {name}:%}} (n = {{=n {name}}})"
     for label, name in {

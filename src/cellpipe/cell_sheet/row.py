@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cellpipe.cell_sheet.fields import ANODE_WORDS, CATHODE_WORDS, Field
@@ -56,9 +56,9 @@ class Row:
 
     def __init__(
         self, file: str, number: int, row: Sequence[str], places: dict[str, FieldColumn],
-        findings: list[Finding],
+        findings: list[Finding], own: Mapping[str, int],
     ) -> None:  # fmt: skip
-        self.file, self.number, self.row = file, number, row
+        self.file, self.number, self.row, self.own = file, number, row, own
         self.places, self.findings = places, findings
         self.inferred: dict[str, str] = {}
 
@@ -140,7 +140,17 @@ class Row:
             group=self.text("group"),
             comment=self.text("comment"),
             inferred=dict(self.inferred),
+            own_columns=self._own_columns(),
         )
+
+    def _own_columns(self) -> dict[str, str]:
+        """Return the lab's own columns as written, without those that are empty."""
+        texts = {
+            header: to_nfc(self.row[column].strip())
+            for header, column in self.own.items()
+            if column < len(self.row)
+        }
+        return {header: text for header, text in texts.items() if text}
 
     def _parse_patterns(self) -> tuple[str, ...]:
         text = self.text("patterns")

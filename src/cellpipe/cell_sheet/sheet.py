@@ -2,8 +2,9 @@
 
 The first row holds the headers, with units if any: ``Area / cm²``, ``Area (mm²)``. Only
 ``Cell ID``, ``Files`` and ``Configuration`` are required. Rows whose ID begins with # are comments.
-An invalid value is ignored, and a row without an ID is left out, each with a finding that names
-row, column and remedy; the other cells are used.
+Columns that are none of the fields are the lab's own and are kept as they are written. An invalid
+value is ignored, and a row without an ID is left out, each with a finding that names row, column
+and remedy; the other cells are used.
 """
 
 from __future__ import annotations
@@ -90,7 +91,7 @@ def read_sheet_file(path: Path, name: str | None = None) -> CellSheet:
     path = path.with_name(name or path.name)
     findings: list[Finding] = []
     header = rows[0] if rows else []
-    places = _parse_header(header, path, findings)
+    places, own = _parse_header(header, path, findings)
     absent = [f.header for f in FIELDS if f.name in REQUIRED and f.name not in places]
     if absent:
         raise CellSheetError(
@@ -109,7 +110,7 @@ def read_sheet_file(path: Path, name: str | None = None) -> CellSheet:
                 sheet_finding(f"{where}: {overfull_message(row, header)}; the row is left out")
             )
             continue
-        reader = Row(path.name, number, row, places, findings)
+        reader = Row(path.name, number, row, places, findings, own)
         cell = reader.parse_cell()
         if cell is None:
             continue
@@ -247,9 +248,11 @@ def _split_header(header: str) -> tuple[str, str]:
 
 def _parse_header(
     header: Sequence[str], path: Path, findings: list[Finding]
-) -> dict[str, FieldColumn]:
+) -> tuple[dict[str, FieldColumn], dict[str, int]]:
+    """Return the columns of the fields by their names, and those of the lab by their headers."""
     by_name = {normalize_word(name): f for f in FIELDS for name in (f.header, *f.aliases)}
     places: dict[str, FieldColumn] = {}
+    own: dict[str, int] = {}
     for column, text in enumerate(header):
         name, unit = _split_header(text)
         if (
@@ -259,7 +262,7 @@ def _parse_header(
         known = by_name.get(normalize_word(name))
         where = f"{path.name}, row 1, column {column_letter(column)}"
         if known is None:
-            _report_unknown_column(where, text, findings)
+            _keep_own_column(where, column, text, own, findings)
         elif known.name in places:
             findings.append(
                 sheet_finding(f"{where}: column '{text}' is there twice; the first counts")
@@ -270,17 +273,30 @@ def _parse_header(
             findings.append(sheet_finding(f"{where}: column '{text}': {found}; {remedy}"))
         else:
             places[known.name] = FieldColumn(column, known, known.units.get(unit, 1.0))
-    return places
+    return places, own
 
 
-def _report_unknown_column(where: str, text: str, findings: list[Finding]) -> None:
-    if not text.strip():
+def _keep_own_column(
+    where: str, column: int, text: str, own: dict[str, int], findings: list[Finding]
+) -> None:
+    """Keep a column of the lab's own; one whose header is nearly that of a field is asked about."""
+    header = to_nfc(" ".join(text.split()))
+    if not header:
         return
+    if header in own:
+        findings.append(
+            sheet_finding(f"{where}: column '{header}' is there twice; the first counts")
+        )
+        return
+    own[header] = column
     close = difflib.get_close_matches(_split_header(text)[0], [f.header for f in FIELDS], 1, 0.75)
-    hint = f"did you mean '{close[0]}'?" if close else "it is not used"
+    hint = (
+        f"did you mean '{close[0]}'?" if close
+        else "it is kept as a column of your own, and used in no number"
+    )  # fmt: skip
     level: Level = "warning" if close else "info"
     findings.append(
-        Finding(level, "cell_sheet", f"{where}: column '{text.strip()}' is not known; {hint}")
+        Finding(level, "cell_sheet", f"{where}: column '{header}' is not known; {hint}")
     )
 
 

@@ -101,7 +101,8 @@ class Cell:
     patterns of the cell's files (``SSB-01_*``). ``reference_offset_volt`` is the potential of the
     reference against Li⁺/Li, added to measured voltages (Li-In: 0.62); ``np_ratio`` is the capacity
     of the anode over that of the cathode. ``inferred`` maps each field that was inferred from
-    others to what it was inferred from.
+    others to what it was inferred from. ``own_columns`` are the lab's own columns of the sheet by
+    their header, as written.
     """
 
     cell_id: str
@@ -129,6 +130,7 @@ class Cell:
     group: str | None = None
     comment: str | None = None
     inferred: Mapping[str, str] = field(default_factory=dict)
+    own_columns: Mapping[str, str] = field(default_factory=dict)
     in_sheet: bool = True
 
 

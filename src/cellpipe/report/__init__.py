@@ -13,7 +13,7 @@ from cellpipe.core.model import AnalysisFacts, Cell
 from cellpipe.report.blocks import BlockFailure, Tell, log_failure, new_findings
 from cellpipe.system.atomic_files import file_name, write_bytes
 
-VERSION = 4  # to be raised when pages or workbooks change: all of them are written anew
+VERSION = 5  # to be raised when pages or workbooks change: all of them are written anew
 
 __all__ = [
     "VERSION", "BlockFailure", "file_name", "write_cell_report", "write_index",
@@ -120,7 +120,7 @@ def write_index(
 def write_lab_workbook(tables: Mapping[str, pl.DataFrame], folder: Path, *, version: str) -> Path:
     """Write the lab's workbook to ``folder/all-cells.xlsx`` and return its path.
 
-    ``tables`` are those of `write_index`.
+    ``tables`` are those of `write_index`, and ``own_columns``.
     """
     from cellpipe.report.excel.lab_workbook import lab_workbook
 

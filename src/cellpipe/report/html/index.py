@@ -18,7 +18,7 @@ from cellpipe.report.figures.sparkline import sparkline
 from cellpipe.report.html.cell_page import load_template
 from cellpipe.report.html.grid import Grid
 from cellpipe.report.html.long_lists import FEW, group_by_reason, shorten_findings
-from cellpipe.report.html.replicates import replicate_grid
+from cellpipe.report.html.replicates import EXPLANATION, replicate_grid
 from cellpipe.report.key_numbers import (
     bracket,
     initial_efficiency_text,
@@ -84,6 +84,7 @@ def index_page(tables: Mapping[str, pl.DataFrame], *, version: str, interim: str
         newest=_newest_time(files["modified_at"].max())[0],  # type: ignore[arg-type]
         kinds=sorted({row["kind"] for row in rows}),
         groups=replicate_grid(cells, cycles),
+        group_note=EXPLANATION,
         comparison=comparison_matrix(comparison),
         lab_findings=shorten_findings(serious.filter(pl.col("cell_id").is_null()).to_dicts()),
         rejected=rejected.height,
