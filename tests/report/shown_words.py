@@ -145,6 +145,25 @@ GROWTH: dict[str, Meaning] = {
     "Jumps": "jumps",
     "Repeatability": "repeatability",
 }
+FADE: dict[str, Meaning] = {
+    "Shape": "shape",
+    "From cycle": "first_cycle",
+    "To cycle": "last_cycle",
+    "Knee or bend at cycle": "knee_cycle",
+    "Correlation of neighbours": "noise_correlation",
+    "Independent cycles": "effective_cycles",
+    "80 %": "outlook",
+    "80 % at cycle": "end_of_life_cycle",
+    "80 %, 95 % from": "end_of_life_cycle_low",
+    "80 %, 95 % to": "end_of_life_cycle_high",
+    "Predicted up to cycle": "horizon_cycle",
+    "In words": "{##the sentence of the page, whose numbers are held there}",
+} | {
+    f"{shown}{end}": f"{name}{part}"
+    for shown, name in {"Fade per cycle": "fade_per_cycle", "Fade": "fade_per_cycle",
+                        "Fade after it": "fade_after_per_cycle", "Knee": "knee_cycle"}.items()
+    for end, part in {"": "", ", 95 % from": "_low", ", 95 % to": "_high"}.items()
+}  # fmt: skip
 EIS: dict[str, Meaning] = _SPECTRUM | {
     "Frequency (Hz)": "frequency_hertz",
     "Z′ (Ω)": "real_impedance_ohm",

@@ -8,6 +8,7 @@ from importlib.metadata import entry_points
 import polars as pl
 
 from cellpipe.analyses import (
+    capacity_fade,
     cells,
     circuit_fits,
     comparison,
@@ -27,6 +28,7 @@ ANALYSES: tuple[Analysis, ...] = (
     circuit_fits.ANALYSIS,
     resistance_growth.ANALYSIS,
     cells.ANALYSIS,
+    capacity_fade.ANALYSIS,
     comparison.ANALYSIS,
 )
 RAW_TABLES = ("timeseries", "impedance", "half_cycle_segments")  # of every cell

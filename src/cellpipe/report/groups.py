@@ -12,6 +12,7 @@ from functools import cached_property
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from cellpipe.numerics.groups.outliers import Floats, Outliers, find_outliers
 from cellpipe.report.wording import format_fixed, format_number
@@ -167,6 +168,18 @@ def _retention(cycles: pl.DataFrame, groups: Groups) -> Measure:
     values = dict(at.select("cell_id", 100 * pl.col("capacity_retention")).iter_rows())
     basis = f"cycle {at['cycle'][0]} over {references[0]}"
     return Measure(key, name, "%", 1, basis, _by_group(values, groups))
+
+
+def cycles_of_life(cells: pl.DataFrame, members: Sequence[str]) -> tuple[Floats, NDArray[np.bool_]]:
+    """Return the cycle at which each cell fell below 80 %, or its last one, and whether it did.
+
+    At the usual rate; cells without a retention at it are left out.
+    """
+    chosen = cells.filter(pl.col("cell_id").is_in(list(members)))
+    known = chosen.drop_nulls("retention_at_rate_cycle")
+    passed = known["cycles_to_80_percent"]
+    last = passed.fill_null(known["retention_at_rate_cycle"])
+    return last.to_numpy().astype(np.float64), passed.is_not_null().to_numpy()
 
 
 def shortest_cells(cycles: pl.DataFrame, groups: Groups) -> tuple[int, int, list[str]]:

@@ -18,10 +18,18 @@ from cellpipe.numerics.groups.differences import (
     pooled_deviation,
 )
 from cellpipe.numerics.groups.outliers import Floats, median_interval
-from cellpipe.report.groups import Groups, GroupValues, Measure, collect_measures, shortest_cells
+from cellpipe.numerics.groups.survival import estimate_survival
+from cellpipe.report.groups import (
+    Groups,
+    GroupValues,
+    Measure,
+    collect_measures,
+    cycles_of_life,
+    shortest_cells,
+)
 from cellpipe.report.html.grid import Grid
 from cellpipe.report.html.replicates import apart_text, mean_text
-from cellpipe.report.wording import NOTHING, format_number, pluralize
+from cellpipe.report.wording import NOTHING, format_number, format_percent, pluralize
 
 FEWEST_FOR_TEST = 3  # cells of a group; the scatter of two is one number
 # Differences in percentage points, and of other numbers as a share of the first group's mean.
@@ -60,6 +68,7 @@ class GroupComparison:
     groups: Grid
     pairs: Grid
     needed: Grid
+    life: Grid
 
 
 def compare(cells: pl.DataFrame, cycles: pl.DataFrame, groups: Groups) -> GroupComparison:
@@ -85,7 +94,7 @@ def compare(cells: pl.DataFrame, cycles: pl.DataFrame, groups: Groups) -> GroupC
     ]  # fmt: skip
     return GroupComparison(
         tuple(sentences), _group_grid(shown, groups), _pair_grid(whole, without),
-        _needed_grid(shown),
+        _needed_grid(shown), _life_grid(cells, groups),
     )  # fmt: skip
 
 
@@ -297,6 +306,30 @@ def _needed_grid(measures: Sequence[Measure]) -> Grid:
              "if the true scatter is at its 80 % bound")  # fmt: skip
     absent = "The scatter within the groups is not known: three cells or more of a group tell it."
     return Grid(heads if body else (), tuple(body), frozenset({0}), absent=absent)
+
+
+def _life_grid(cells: pl.DataFrame, groups: Groups) -> Grid:
+    """Return when half of each group's cells are below 80 %, counting those that still run."""
+    body = []
+    for name, members in groups.items():
+        last, passed = cycles_of_life(cells, members)
+        if not len(last):
+            continue
+        curve = estimate_survival(last, passed)
+        numbers = (curve.median, curve.median_low, curve.median_high)
+        half, low, high = ("not reached" if n is None else f"{n:.0f}" for n in numbers)
+        steps = "; ".join(
+            f"{format_percent(share, 0)} from cycle {cycle:.0f}"
+            for cycle, share in zip(curve.cycle, curve.share, strict=True)
+        )
+        body.append((
+            name, str(len(last)), str(int(passed.sum())), f"{last.max():.0f}", half,
+            NOTHING if curve.median is None else f"{low} to {high}", steps or "100 %",
+        ))  # fmt: skip
+    heads = ("Group", "Cells", "Below 80 %", "Longest run, cycles", "Half of them below 80 % at",
+             "95 %", "Share above 80 %")  # fmt: skip
+    return Grid(heads if body else (), tuple(body), frozenset({0, 6}),
+                absent="No cell has a retention at the usual rate.")  # fmt: skip
 
 
 def _low_quantile(freedom: int) -> float:
