@@ -26,8 +26,8 @@ class Life(NamedTuple):
     """When a cell passes the limit.
 
     ``outlook`` is reached; within what the data bear (``cycle`` with its 95 % interval, ``high``
-    is NaN where it ends beyond); beyond that (``horizon``; ``low`` if that is within); not borne, as
-    the past did not predict itself; not falling; or too few cycles.
+    is NaN where it ends beyond); beyond that (``horizon``; ``low`` if that is within); not borne,
+    as the past did not predict itself; not falling; or too few cycles.
     """
 
     outlook: Outlook

@@ -42,6 +42,11 @@ def factor_panel(name: str, numbers: Mapping[str, float], measures: Sequence[Mea
                         textcoords="offset points", color=GREY,
                     )  # fmt: skip
             axes.margins(x=0.12, y=0.12)
+            low, high = axes.get_ylim()
+            least = 10.0 ** -(2 if measure.decimals is None else measure.decimals)
+            if high - low < 4 * least:  # no closer than the numbers are written
+                axes.set_ylim((low + high) / 2 - 2 * least, (low + high) / 2 + 2 * least)
+            axes.ticklabel_format(useOffset=False)
             axes.set_xlabel(escape_controls(name))
             axes.set_ylabel(f"{measure.name} ({measure.unit})")
         for axes in grid[len(shown) :]:

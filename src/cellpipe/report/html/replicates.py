@@ -20,14 +20,19 @@ EXPLANATION = (
 
 
 def replicate_grid(cells: pl.DataFrame, cycles: pl.DataFrame) -> Grid:
-    """Return one row per group of at least two cells.
+    """Return one row per group of at least two cells; see :func:`summarize_replicates`."""
+    return summarize_replicates(cells, cycles)[0]
+
+
+def summarize_replicates(cells: pl.DataFrame, cycles: pl.DataFrame) -> tuple[Grid, frozenset[str]]:
+    """Return one row per group of at least two cells, and the cells that stand apart.
 
     A number is averaged over the cells of a group only if all cells that have it have it on the
     same basis, first ones over those whose initial cycle is what it seems; retention at the last
     cycle that all of them completed, over the same reference cycle. The standard deviation is the
     sample's (n − 1). A cell that stands apart is in the mean, and named.
     """
-    body = []
+    body, apart = [], set()
     for (name,), group in (
         cells.drop_nulls("group").sort("group").group_by("group", maintain_order=True)
     ):
@@ -35,6 +40,7 @@ def replicate_grid(cells: pl.DataFrame, cycles: pl.DataFrame) -> Grid:
             members = {str(name): group["cell_id"].sort().to_list()}
             measures = collect_measures(group, cycles, members)
             texts = (summary_text(measure, 0) for measure in _in_order(measures))
+            apart |= {cell for each in measures for own in each.groups for cell in own.apart}
             body.append((str(name), str(group.height), *texts, apart_text(measures, 0)))
     heads = (
         "Group",
@@ -47,7 +53,9 @@ def replicate_grid(cells: pl.DataFrame, cycles: pl.DataFrame) -> Grid:
         "Stands apart",
     )
     absent = "No two cells share a group in the cell sheet."
-    return Grid(heads if body else (), tuple(body), frozenset({0, 7}), absent=absent)
+    texts_of = frozenset({0, *range(2, len(heads))})  # long ones are to wrap
+    grid = Grid(heads if body else (), tuple(body), texts_of, absent=absent)
+    return grid, frozenset(apart)
 
 
 def _in_order(measures: list[Measure]) -> list[Measure]:
