@@ -74,6 +74,15 @@ def test_the_first_cycles_own_bend_is_left_out_and_one_odd_cycle_moves_nothing()
     assert again.before.value == pytest.approx(found.before.value, rel=0.02)
 
 
+def test_retention_that_wanders_is_no_straight_line() -> None:
+    cycle, retention = straight(60)
+    steps = np.cumsum(np.random.default_rng(11).normal(size=60)) * 5e-3
+    found = find_knee(cycle, retention + steps)
+    assert found is not None
+    assert found.shape == "irregular"
+    assert predict_life(cycle, retention + steps, found, None).outlook == "not borne"
+
+
 def test_too_few_cycles_tell_no_shape() -> None:
     cycle, retention = straight(FEWEST - 1)
     assert find_knee(cycle, retention) is None

@@ -23,8 +23,9 @@ def _shape_sentence(row: Mapping[str, Any]) -> str:
     before = _slope_text(row, "fade_per_cycle")
     if row["shape"] == "straight":
         return f"{where}, one straight line describes the retention: {before} lost per cycle."
-    if row["shape"] == "curved":
-        return f"{where}, the retention bends smoothly: {before} lost per cycle on average."
+    if row["shape"] in {"curved", "irregular"}:
+        how = "bends smoothly" if row["shape"] == "curved" else "wanders, as no line does"
+        return f"{where}, the retention {how}: {before} lost per cycle on average."
     knee = _cycle_text(row)
     name = "a knee" if row["shape"] == "knee" else "a bend"
     after = _slope_text(row, "fade_after_per_cycle")
@@ -62,7 +63,7 @@ def _life_sentence(row: Mapping[str, Any]) -> str:
             f"beyond cycle {row['horizon_cycle']}."
         )
     reasons = {
-        "not borne": "lines through its first cycles do not meet its later ones",
+        "not borne": "its first cycles do not predict its later ones",
         "not falling": "no fall is certain",
         "too few": "there are too few cycles since the last bend",
     }

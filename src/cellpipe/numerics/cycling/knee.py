@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from cellpipe.numerics.cycling.ageing import MOST, Slope
 
 FEWEST = 15  # cycles of a fit
+FEWEST_EFFECTIVE = 6.0  # independent cycles; noise of fewer wanders as no line does
 EDGE = 5  # cycles at least on either side of a knee
 LIMIT = 24.0  # of -2 ln of the ratio of the likelihoods of one line and two
 BETTER = 3.0  # of the same, by which a knee must beat a parabola
@@ -31,7 +32,7 @@ _SPIKE = 8.0  # times the scatter of neighbours, of a cycle that is left out
 _MOST_SPIKES = 0.05  # of the cycles; more are no spikes
 
 Floats = NDArray[np.float64]
-Shape = Literal["straight", "knee", "slower", "curved"]
+Shape = Literal["straight", "knee", "slower", "curved", "irregular"]
 
 
 class Knee(NamedTuple):
@@ -40,7 +41,7 @@ class Knee(NamedTuple):
     ``first`` and ``last`` are the cycles between which it was fitted; ``correlation`` is that of
     neighbours, ``effective`` the number of independent cycles. ``knee`` is its cycle with the 95 %
     interval, and ``after`` the slope from there on; both are NaN for one line. ``curved`` bends
-    smoothly: its slope is that of one line.
+    smoothly, ``irregular`` wanders: their slope is that of one line.
     """
 
     shape: Shape
@@ -113,7 +114,9 @@ def _fit_shape(x: Floats, y: Floats) -> Knee:
     ends = int(x[0]), int(x[-1])
     nothing = Slope(math.nan, math.nan, math.nan)
     if one.doubt - two.doubt < LIMIT or bent.doubt - two.doubt < BETTER:
-        shape: Shape = "straight" if one.doubt - two.doubt < LIMIT else "curved"
+        effective = _effective(x, one.correlation)
+        straight: Shape = "straight" if effective >= FEWEST_EFFECTIVE else "irregular"
+        shape = straight if one.doubt - two.doubt < LIMIT else "curved"
         line = _fit(np.column_stack([np.ones_like(x), x]), y, one.upper)
         freedom = len(x) - 2
         return Knee(shape, *ends, _slope(line, 1, freedom), nothing, nothing, one.correlation,
@@ -126,8 +129,8 @@ def _fit_shape(x: Floats, y: Floats) -> Knee:
     square = float(wide.covariance[1:3, 1:3].sum())
     after = _interval(float(lines.values[1] + lines.values[2]), square, freedom)
     interval = _knee_interval(x, y, knot, two.upper)
-    shape = "knee" if after.value < before.value else "slower"
-    return Knee(shape, *ends, before, interval, after, two.correlation,
+    kind: Shape = "knee" if after.value < before.value else "slower"
+    return Knee(kind, *ends, before, interval, after, two.correlation,
                 _effective(x, two.correlation), _error(wide, freedom, two.upper))  # fmt: skip
 
 

@@ -8,13 +8,12 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cellpipe.numerics.cycling.knee import FEWEST, Knee, find_knee
+from cellpipe.numerics.cycling.knee import FEWEST, FEWEST_EFFECTIVE, Knee, find_knee
 
 END = 0.8  # of the reference: the end of life
 REACH = 2 / 3  # of the cycles behind, that are looked ahead
 PASTS = (0.5, 0.6, 0.7, 0.8)  # of the cycles, from which the rest is predicted to try a line
 FEWEST_AHEAD = 30  # cycles of the line that is drawn on; of fewer, half say nothing
-FEWEST_EFFECTIVE = 6.0  # independent cycles; noise of fewer wanders, and no line tells where
 BLOCKS = 4  # of a line's cycles, whose slopes show how it drifts
 SETTLED = 0.1  # of the tried cycles: as many at the end are held against the prediction
 
