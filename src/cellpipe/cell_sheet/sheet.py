@@ -15,7 +15,7 @@ import fnmatch
 import functools
 import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -29,7 +29,7 @@ from cellpipe.cell_sheet.row import (
     to_nfc,
 )
 from cellpipe.core.errors import CellSheetError, DamagedFileError
-from cellpipe.core.model import Cell, Finding, Level
+from cellpipe.core.model import Cell, Finding
 from cellpipe.system.file_bounds import check_lines, check_sizes
 from cellpipe.system.regular_files import is_special, read_regular
 from cellpipe.system.scan import SHEET_NAMES
@@ -273,6 +273,8 @@ def _parse_header(
             findings.append(sheet_finding(f"{where}: column '{text}': {found}; {remedy}"))
         else:
             places[known.name] = FieldColumn(column, known, known.units.get(unit, 1.0))
+    if own:
+        findings.append(_own_finding(path.name, own))
     return places, own
 
 
@@ -290,14 +292,19 @@ def _keep_own_column(
         return
     own[header] = column
     close = difflib.get_close_matches(_split_header(text)[0], [f.header for f in FIELDS], 1, 0.75)
-    hint = (
-        f"did you mean '{close[0]}'?" if close
-        else "it is kept as a column of your own, and used in no number"
-    )  # fmt: skip
-    level: Level = "warning" if close else "info"
-    findings.append(
-        Finding(level, "cell_sheet", f"{where}: column '{header}' is not known; {hint}")
+    if close:
+        sentence = f"{where}: column '{header}' is not known; did you mean '{close[0]}'?"
+        findings.append(sheet_finding(sentence))
+
+
+def _own_finding(name: str, own: Mapping[str, int]) -> Finding:
+    """Return the note about all columns of the lab's own."""
+    shown = ", ".join(f"'{header}' ({column_letter(column)})" for header, column in own.items())
+    sentence = (
+        f"{name}, row 1: columns that are none of cellpipe's are kept as your own, and used in no "
+        f"number: {shown}."
     )
+    return Finding("info", "own_columns", sentence)
 
 
 class PatternIndex:

@@ -124,7 +124,7 @@ def _look_ahead(cycle: Floats, retention: Floats, found: Knee, limit: float) -> 
         return Life("not falling", nan, nan, nan, horizon)
     ahead = np.arange(cycle[-1], math.floor(horizon) + 1)
     middle, error = line.predict(ahead)
-    half = _quantile(len(cycle) - 2) * error
+    half = quantile(len(cycle) - 2) * error
     at, low, high = (
         _first_below(ahead, curve, limit) for curve in (middle, middle - half, middle + half)
     )
@@ -148,10 +148,11 @@ def _is_met(cycle: Floats, retention: Floats, cut: int) -> bool:
     last = max(round(SETTLED * len(cycle)), 1)
     predicted, half = line.predict(cycle[-last:])
     off = abs(float(np.median(retention[-last:]) - np.median(predicted)))
-    return off <= _quantile(cut - 2) * float(np.median(half))
+    return off <= quantile(cut - 2) * float(np.median(half))
 
 
-def _quantile(freedom: int) -> float:
+def quantile(freedom: int) -> float:
+    """Return the half width of a 95 % interval in standard deviations, by the line's stretches."""
     from scipy.stats import t
 
     return float(t.isf(0.025, min(freedom, BLOCKS + 6)))
