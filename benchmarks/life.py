@@ -1,8 +1,8 @@
 """Hold predictions of retention against what long cells did afterwards.
 
-Of the complete cycles of each cell at its usual rate, stretches of many lengths are taken; the first
-60 % of each are known, and where their own past bears a prediction, the rest is held against its 95 %
-interval. Run: ``python benchmarks/life.py RESULTS …`` with results of ``cellpipe process``.
+Of the complete cycles of each cell at its usual rate, stretches of many lengths are taken. The
+first 60 % of each are known, and where their own past bears a prediction, the rest is held against
+its 95 % interval. Run: ``python benchmarks/life.py RESULTS …``, on what ``cellpipe process`` made.
 """
 
 from __future__ import annotations

@@ -275,8 +275,12 @@ BESIDE: dict[str, Meaning] = {
     for label in labels
 }
 STANDING = (
-    "Retention [[above {=standings above}]][[, ]][[within the spread of {=standings within}]][[, ]]"
-    "[[below {=standings below}]] of {=compared} published cells that can be compared. "
+    "[[Retention [[above {=standings above}]][[, ]][[within the spread of {=standings within}]]"
+    "[[, ]][[below {=standings below}]] of {=reached} published cell[[s]] whose last cycle the "
+    "cell has reached.[[ {=ahead} more go[[es]] on for longer and do[[es]] not count.]]]]"
+    "[[The cell has not yet reached the last cycle of any of {=ahead} published cells that can be "
+    "compared.]][[The cell has not yet reached the last cycle of the one published cell that can "
+    "be compared.]] "
     "Nearest is {nearest.first_author_year} ({nearest.source}, row {nearest.row}; {nearest.alike}):"
     " {%standing_of_nearest}, {nearest.cell_retention:%} % retained at cycle {nearest.cycle},"
     " published [[{nearest.baseline_retention_low:%} to ]]{nearest.baseline_retention_high:%} %"
@@ -358,7 +362,7 @@ CELLS: dict[str, Meaning] = {
     "Checks": "=checks",
     "Newest file (UTC)": "[[new ]]{=newest}",
     "Retention beside published cells": (
-        "above {=standings above} of {=compared}",
+        "above {=standings above} of {=reached}",
         "{%no_standing}",
     ),
     "Discharge capacity by cycle": "{!a drawing: shown_marks reads it}",
