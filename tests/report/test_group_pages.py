@@ -131,7 +131,8 @@ def test_a_column_or_group_that_is_not_there_is_said(
 def test_the_knee_stands_on_the_page_in_the_figures_and_in_the_workbook(out: Path) -> None:
     page = (out / "cells" / "C1.html").read_text(encoding="utf-8")
     assert "a knee at cycle 71.1 (95 %: 70.7 to 71.6)" in page
-    assert "80 % was passed at cycle 118." in page
+    assert "0.0501 % (95 %: 0.0478 % to 0.0525 %) lost per cycle before" in page
+    assert "0.349 % (95 %: 0.345 % to 0.353 %) lost after it. 80 % was passed at cycle 118." in page
     assert page.count("knee at cycle 71.1</text>") == 2  # capacity, and beside published cells
     fade = fastexcel.read_excel(out / "cells" / "C1.xlsx").load_sheet("Fade").to_polars()
     assert fade["Fade per cycle"][0] == pytest.approx(5.0e-4, abs=3e-5)

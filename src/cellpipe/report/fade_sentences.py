@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from cellpipe.report.wording import format_number, format_percent
+from cellpipe.report.wording import format_number
 
 
 def fade_sentence(fade: pl.DataFrame) -> str:
@@ -22,22 +22,27 @@ def _shape_sentence(row: Mapping[str, Any]) -> str:
     where = f"From cycle {row['first_cycle']} to {row['last_cycle']} at the usual rate"
     before = _slope_text(row, "fade_per_cycle")
     if row["shape"] == "straight":
-        return f"{where}, one straight line describes the retention: {before} lost per cycle."
+        return f"{where}, one straight line describes the retention: {before} per cycle."
     if row["shape"] in {"curved", "irregular"}:
         how = "bends smoothly" if row["shape"] == "curved" else "wanders, as no line does"
-        return f"{where}, the retention {how}: {before} lost per cycle on average."
+        return f"{where}, the retention {how}: {before} per cycle on average."
     knee = _cycle_text(row)
     name = "a knee" if row["shape"] == "knee" else "a bend"
     after = _slope_text(row, "fade_after_per_cycle")
     return (
-        f"{where}, the retention has {name} at cycle {knee}: {before} lost per cycle before, "
+        f"{where}, the retention has {name} at cycle {knee}: {before} per cycle before, "
         f"{after} after it."
     )
 
 
 def _slope_text(row: Mapping[str, Any], name: str) -> str:
-    low, high = (format_percent(row[f"{name}_{end}"], 4) for end in ("low", "high"))
-    return f"{format_percent(row[name], 4)} (95 %: {low} to {high})"
+    """Return a slope with its interval, as lost or gained."""
+    value, low, high = (100 * row[each] for each in (name, f"{name}_low", f"{name}_high"))
+    word = "lost"
+    if value < 0:
+        value, low, high, word = -value, -high, -low, "gained"
+    ends = f"{format_number(low)} % to {format_number(high)} %"
+    return f"{format_number(value)} % (95 %: {ends}) {word}"
 
 
 def _cycle_text(row: Mapping[str, Any]) -> str:
