@@ -87,7 +87,7 @@ def lab_of(count: int) -> dict[str, pl.DataFrame]:
             for number in range(count)
         ]
         tables[name] = pl.concat(parts)
-    return tables | {"files": contracts.empty_table("files")}
+    return tables | {name: contracts.empty_table(name) for name in ("files", "own_columns")}
 
 
 def of_a_lab() -> Rows:

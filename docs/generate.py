@@ -107,9 +107,11 @@ def cell_sheet_page() -> str:
         "header; the units in the last column are understood. A decimal comma is understood; "
         "where commas stand between the columns of a `cells.csv`, it wants quotes, and a row with "
         "more values than headers is left out. "
-        "Nothing is ever guessed: a field that is empty is reported as missing. Materials are "
-        "known by the names of [the list](materials.md), which a `materials.yaml` beside the sheet "
-        "extends.\n\n"
+        "Nothing is ever guessed: a field that is empty is reported as missing. Columns with other "
+        "headers are your own: they are kept as written, stand on the cell's page, in the "
+        "workbooks, in the table `own_columns` and in the notebook, and results can be [set "
+        "against them](groups.md). Materials are known by the names of [the list](materials.md), "
+        "which a `materials.yaml` beside the sheet extends.\n\n"
         "| Header | What to write | Units |\n|---|---|---|\n"
     ]
     for field in FIELDS:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -372,7 +373,10 @@ def test_a_verdict_is_a_sentence_with_its_numbers() -> None:
     assert str(rows[6]["verdict"]).endswith("no retention to compare.")
     assert rows[5]["verdict"] == "Not comparable: the row is a half cell."
     whole = describe_standing(list(rows.values()))
-    assert whole.startswith("Retention above 4, below 1 of 5 published cells that can be compared.")
+    assert whole.startswith(
+        "Retention above 4 of 4 published cells whose last cycle the cell has reached. 1 more goes "
+        "on for longer and does not count."
+    )
 
 
 def test_a_cell_that_has_its_first_cycle_only_is_neither_above_nor_below() -> None:
@@ -388,9 +392,26 @@ def test_the_figures_of_the_running_text_are_the_transcription() -> None:
     with path.open(encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
     ours = review_text().to_dicts()
-    assert len(ours) == len(rows)
-    for row, mine in zip(rows, ours, strict=True):
+    for row, mine in zip(rows, ours, strict=False):
         for name, text in row.items():
             value = mine[name]
+            if name == "conditions" and not text and value:
+                continue  # the transcription leaves it out; held against the text itself below
             same = float(text) == value if isinstance(value, float | int) else text == (value or "")
             assert same, (name, row)
+    assert len(ours) > len(rows)
+
+
+def test_what_the_transcription_lacks_stands_in_the_review_beside_its_reference() -> None:
+    source, path = (REFERENCE.with_name(n) for n in ("molaiyan2025_review.txt", "review_text.csv"))
+    if not source.is_file() or not path.is_file():
+        pytest.skip("the review is not beside the checkout")
+    text = source.read_text(encoding="utf-8").partition("References")[0].splitlines()
+    known = len(path.read_text(encoding="utf-8").splitlines()) - 1
+    for row in review_text().to_dicts()[known:]:
+        lines = [line for line in text if re.search(rf"\[(\d+,)*{row['ref']}[,\]]", line)]
+        number = rf"(?<![\d.]){row['value_low']:g}(?![\d.]\d)"
+        assert any(re.search(number, line) for line in lines), row
+    added = [row for row in review_text().to_dicts() if row["ref"] == 73]
+    assert {row["conditions"] for row in added} == {"0.2C, 30 °C, 15 MPa"}
+    assert any("15 MPa and 30 °C at a current rate of 0.2C [73]" in line for line in text)

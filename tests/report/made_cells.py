@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from cellpipe.analyses import ANALYSES, relaxation_times, resistance_growth
+from cellpipe.analyses import ANALYSES, capacity_fade, relaxation_times, resistance_growth
 from cellpipe.baselines import table1
 from cellpipe.core import contracts
 from cellpipe.core.model import Cell
@@ -108,6 +108,7 @@ def made(
         "baselines": table1(),
         "baseline_comparison": _comparison(cell, paired, halves, _summary(cell, paired, growth)),
         "cells": _summary(cell, paired, growth),
+        "capacity_fade": capacity_fade.ANALYSIS.compute(cell, {"cycles": paired})[0].table,
         "findings": _findings(cell),
     }
     return Made(cell, {name: contracts.validate(name, frame) for name, frame in frames.items()},

@@ -62,7 +62,7 @@ def _common(lab: Lab, row: Row, what: str) -> Stored:
 def _standings(lab: Lab, row: Row, standing: str) -> Stored:
     """Count the published cells beside which a cell's retention stands like this."""
     rows = lab.rows("baseline_comparison", cell_id=row["cell_id"])
-    return Stored(sum(r["standing"] == standing for r in rows if r["standing"] or standing), "1")
+    return Stored(sum(r["standing"] == standing for r in rows if r["reached"]), "1")
 
 
 def _compared(lab: Lab, row: Row) -> Stored:
@@ -70,9 +70,19 @@ def _compared(lab: Lab, row: Row) -> Stored:
     return Stored(sum(r["standing"] is not None for r in rows), "1")
 
 
+def _reached(lab: Lab, row: Row) -> Stored:
+    """Count the published cells that can be compared and whose last cycle the cell has reached."""
+    rows = lab.rows("baseline_comparison", cell_id=row["cell_id"])
+    return Stored(sum(r["standing"] is not None and r["reached"] for r in rows), "1")
+
+
+def _ahead(lab: Lab, row: Row) -> Stored:
+    return Stored(_compared(lab, row).value - _reached(lab, row).value, "1")
+
+
 def _share_above(lab: Lab, row: Row) -> Stored:
     """Return what the index sorts standings by: those above, and half of those within."""
-    of = _compared(lab, row).value
+    of = _reached(lab, row).value
     above, within = (_standings(lab, row, each).value for each in ("above", "within"))
     return Stored((above + within / 2) / of if of else None)
 
@@ -309,7 +319,8 @@ ALIASES |= {
 
 DERIVED |= {
     "time": _time, "source": _source, "mean": _mean, "std": _deviation, "n": _how_many,
-    "common": _common, "standings": _standings, "compared": _compared, "count": _count,
+    "common": _common, "standings": _standings, "compared": _compared,
+    "reached": _reached, "ahead": _ahead, "count": _count,
     "share_above": _share_above, "checks": _checks, "newest": _newest, "per_gram": _per_gram,
     "basis": _basis, "potential": _potential, "minus": _minus, "fitted": _fitted,
     "reference": _reference, "last_common": _last_of_all, "growth": _growth,

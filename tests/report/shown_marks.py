@@ -40,7 +40,7 @@ def is_standing_of_nearest(lab: Lab, row: Row, text: str) -> bool:
 
 def has_no_standing(lab: Lab, row: Row, text: str) -> bool:
     """Return whether nothing, or why there is nothing, stands where nothing can be compared."""
-    return DERIVED["compared"](lab, row).value == 0 and not any(map(str.isdigit, text))
+    return DERIVED["reached"](lab, row).value == 0 and not any(map(str.isdigit, text))
 
 
 def is_not_comparable(_: Lab, row: Row, text: str) -> bool:

@@ -10,10 +10,10 @@ import polars as pl
 import pytest
 
 from cellpipe.handoff import kadi, record
-from cellpipe.report import key_numbers
+from cellpipe.report import groups, key_numbers
 from cellpipe.report.excel import cell_workbook, cycle_sheet, data_sheets, lab_workbook, sheets
 from cellpipe.report.figures import arcs, cycling, profiles, several_cells
-from cellpipe.report.html import cell_page, cell_tables, grid, index, replicates
+from cellpipe.report.html import cell_page, cell_tables, grid, index
 
 Patch = pytest.MonkeyPatch
 
@@ -290,10 +290,10 @@ def ends_of_an_interval_the_other_way_round(patch: Patch) -> None:
 
 
 def mean_efficiency_of_replicates_as_their_first(patch: Patch) -> None:
-    names, usual = ("initial_coulombic_efficiency", "mean_coulombic_efficiency"), replicates._values
+    names, usual = ("initial_coulombic_efficiency", "mean_coulombic_efficiency"), groups._of_column
     patch.setattr(
-        replicates, "_values",
-        lambda group, column, factor=1.0: usual(group, swap(names, column), factor),
+        groups, "_of_column",
+        lambda measure, cells, column, *rest: usual(measure, cells, swap(names, column), *rest),
     )  # fmt: skip
 
 

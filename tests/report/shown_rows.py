@@ -75,6 +75,7 @@ ROWS: Mapping[str, Mapping[str, Count]] = {
         "EIS": _all_of("impedance"),
         "Resistance": _all_of("interfacial_resistance"),
         "Growth": _all_of("resistance_growth"),
+        "Fade": _all_of("capacity_fade"),
         "Arcs": _all_of("impedance_arcs"),
         "Fits": _all_of("circuit_fits"),
         "Parameters": _fitted_spectra,

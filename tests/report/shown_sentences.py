@@ -23,6 +23,16 @@ SENTENCES = (
     "cycle {retention_at_rate_cycle} over cycle {retention_at_rate_reference_cycle}, the first "
     "after formation[[; check cycle {check_cycle} over cycle {check_reference_cycle}: "
     "{check_retention:%} %]][[; fade {fade_per_cycle:%} % per cycle]]",
+    "Fade: From cycle {capacity_fade.first_cycle} to {capacity_fade.last_cycle} at the usual "
+    "rate, {!the shape}: {capacity_fade.fade_per_cycle:%} % ({#level} %: "
+    "{capacity_fade.fade_per_cycle_low:%} % to {capacity_fade.fade_per_cycle_high:%} %) lost per "
+    "cycle[[ on average]]. {#limit} % {!words}[[{capacity_fade.end_of_life_cycle}]]"
+    "[[{capacity_fade.horizon_cycle} {!words}]][[.]]",
+    "Fade: From cycle {capacity_fade.first_cycle} to {capacity_fade.last_cycle} at the usual "
+    "rate, {!the shape}: {capacity_fade.fade_per_cycle:%} % ({#level} %: "
+    "{capacity_fade.fade_per_cycle_low:%} % to {capacity_fade.fade_per_cycle_high:%} %) lost per "
+    "cycle. {#limit} % is not reached, and if the slope stays not before cycle "
+    "{#the earliest or the last that is looked at}; {!words}{capacity_fade.horizon_cycle}.",
     "{initial_remark}",
     "{mean_efficiency_remark}",
     "over cycle {retention_reference_cycle}",
@@ -122,5 +132,8 @@ LAB_SENTENCES = (
     "{%cells}:",
     "{~files.path}: {~files.reason}",
     "{%cells}",
-    "Mean ± standard deviation (n − 1) of the cells that have the number.",
+    "Mean ± standard deviation (n − 1) of the cells that have the number; from three cells on the "
+    "median, and the ordered values that hold the true one with the chance given. Stands apart: "
+    "modified z beyond {#Iglewicz and Hoaglin's limit} (Iglewicz and Hoaglin), of three cells "
+    "outside the {#level} % interval of the two others (Student). {!words}",
 )

@@ -195,6 +195,25 @@ GROWTH: dict[str, Meaning] = {
     "Jumps": "jumps",
     "Repeatability": "repeatability",
 }
+FADE: dict[str, Meaning] = {
+    "Shape": "shape",
+    "From cycle": "first_cycle",
+    "To cycle": "last_cycle",
+    "Knee or bend at cycle": "knee_cycle",
+    "Correlation of neighbours": "noise_correlation",
+    "Independent cycles": "effective_cycles",
+    "80 %": "outlook",
+    "80 % at cycle": "end_of_life_cycle",
+    "80 %, 95 % from": "end_of_life_cycle_low",
+    "80 %, 95 % to": "end_of_life_cycle_high",
+    "Predicted up to cycle": "horizon_cycle",
+    "In words": "{##the sentence of the page, whose numbers are held there}",
+} | {
+    f"{shown}{end}": f"{name}{part}"
+    for shown, name in {"Fade per cycle": "fade_per_cycle", "Fade": "fade_per_cycle",
+                        "Fade after it": "fade_after_per_cycle", "Knee": "knee_cycle"}.items()
+    for end, part in {"": "", ", 95 % from": "_low", ", 95 % to": "_high"}.items()
+}  # fmt: skip
 EIS: dict[str, Meaning] = _SPECTRUM | {
     "Frequency (Hz)": "frequency_hertz",
     "Z′ (Ω)": "real_impedance_ohm",
@@ -306,8 +325,12 @@ BESIDE: dict[str, Meaning] = {
     for label in labels
 }
 STANDING = (
-    "Retention [[above {=standings above}]][[, ]][[within the spread of {=standings within}]][[, ]]"
-    "[[below {=standings below}]] of {=compared} published cells that can be compared. "
+    "[[Retention [[above {=standings above}]][[, ]][[within the spread of {=standings within}]]"
+    "[[, ]][[below {=standings below}]] of {=reached} published cell[[s]] whose last cycle the "
+    "cell has reached.[[ {=ahead} more go[[es]] on for longer and do[[es]] not count.]]]]"
+    "[[The cell has not yet reached the last cycle of any of {=ahead} published cells that can be "
+    "compared.]][[The cell has not yet reached the last cycle of the one published cell that can "
+    "be compared.]] "
     "Nearest is {nearest.first_author_year} ({nearest.source}, row {nearest.row}; {nearest.alike}):"
     " {%standing_of_nearest}, {nearest.cell_retention:%} % retained at cycle {nearest.cycle},"
     " published [[{nearest.baseline_retention_low:%} to ]]{nearest.baseline_retention_high:%} %"
@@ -414,7 +437,7 @@ CELLS: dict[str, Meaning] = {
     "Checks": "=checks",
     "Newest file (UTC)": "[[new ]]{=newest}",
     "Retention beside published cells": (
-        "above {=standings above} of {=compared}",
+        "above {=standings above} of {=reached}",
         "{%no_standing}",
     ),
     "Discharge capacity by cycle": "{!a drawing: shown_marks reads it}",
@@ -477,6 +500,7 @@ REPLICATES: dict[str, Meaning] = {
         "{=n last_areal_interfacial_resistance_ohm_cm2}) Ω cm²",
         "last_interfacial_resistance_ohm",  # of the first of them: none
     ),
+    "Stands apart": "{!words, as the sample lab's groups are of two cells}",
 } | {
     label: f"{{=mean {name}:%}} ± {{=std {name}:%}} (n = {{=n {name}}})"
     for label, name in {

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_cells import FULL, HALF, made
 
+from cellpipe.core.contracts import empty_table
 from cellpipe.report.figures.choice import downsample_indices, sample_evenly
 from cellpipe.report.figures.cycling import cycling_panel, efficiency_limits
 from cellpipe.report.figures.differential import differential_panel
@@ -42,7 +43,9 @@ def test_the_efficiency_axis_shows_the_scatter_and_names_what_it_cuts_off() -> N
     )
     assert low > 0.95
     assert 1.0 < high < 1.02
-    panel = cycling_panel(cycles, capacity_scale(FULL, cycles), kind_words(FULL))
+    panel = cycling_panel(
+        cycles, capacity_scale(FULL, cycles), kind_words(FULL), empty_table("capacity_fade")
+    )
     assert "below the axis: cycle 1: 75.6 %" in panel.picture
     assert "cycle 23: 91.0 %" in panel.picture
 

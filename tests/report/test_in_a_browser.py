@@ -188,7 +188,7 @@ def test_what_is_new_since_yesterday_is_named(browser: Browser, tmp_path: Path) 
 
 def test_several_cells_side_by_side(browser: Browser, tmp_path: Path) -> None:
     cells = [(one.cell, one.tables) for one in odd_cells().values()]
-    page = several_page(cells, title="All", up="..", version="0.0.1")
+    page, _ = several_page(cells, title="All", up="..", version="0.0.1")
     path = tmp_path / "several.html"
     path.write_text(page, encoding="utf-8")
     with Looked(browser, path) as looked:

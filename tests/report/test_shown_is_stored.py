@@ -82,7 +82,7 @@ def test_the_index_and_the_workbook_of_all_cells(lab: Lab) -> None:
 
 def test_the_page_of_several_cells(lab: Lab, cells: Cells) -> None:
     pairs = [(each.cell, each.tables) for each in cells.values()]
-    page = several_page(pairs, title=" · ".join(cells), up="..", version="1")
+    page, _ = several_page(pairs, title=" · ".join(cells), up="..", version="1")
     assert faults_of(lab, page_parts(page), None) == []
 
 

@@ -12,7 +12,12 @@ from cellpipe.core.errors import CellpipeError, SchemaError
 from cellpipe.core.model import Analysis, Cell, Result, Tables
 from cellpipe.core.steps import StepFailure, run_step
 
-LAB_TABLES = ("findings", "cell_sheet", "review_text")  # of the lab, or made at the end
+LAB_TABLES = (
+    "findings",
+    "cell_sheet",
+    "own_columns",
+    "review_text",
+)  # of the lab, or made at the end
 
 
 def load_analysis(point: EntryPoint, others: Sequence[Analysis]) -> Analysis:

@@ -9,6 +9,7 @@ import polars as pl
 
 from cellpipe.analyses import (
     activation_energies,
+    capacity_fade,
     cells,
     circuit_fits,
     comparison,
@@ -31,6 +32,7 @@ ANALYSES: tuple[Analysis, ...] = (
     activation_energies.ANALYSIS,
     relaxation_times.ANALYSIS,
     cells.ANALYSIS,
+    capacity_fade.ANALYSIS,
     comparison.ANALYSIS,
 )
 RAW_TABLES = ("timeseries", "impedance", "half_cycle_segments")  # of every cell

@@ -37,9 +37,7 @@ def find_groups(cell: Cell, rows: Rows, half_cycles: pl.DataFrame) -> tuple[Spec
     if cell.configuration != "symmetric":
         share = charge_since_full(_numbers(rows, "unix_time_second"), half_cycles)
     names = [str(row["technique"]) if row.get("technique") else None for row in rows]
-    voltage, celsius = (
-        _numbers(rows, name) for name in ("voltage_volt", "temperature_celsius")
-    )
+    voltage, celsius = (_numbers(rows, name) for name in ("voltage_volt", "temperature_celsius"))
     return group_spectra(voltage, celsius, share, names), share
 
 

@@ -44,8 +44,11 @@ def format_range(low: float, high: float) -> str:
 
 
 def count_standings(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    """Return the number of published cells that a cell's retention is above, within and below."""
-    standings = [row["standing"] for row in rows]
+    """Return the number of published cells that a cell's retention is above, within and below.
+
+    Those whose cycle the cell has not reached do not count: the line to it is no measurement.
+    """
+    standings = [row["standing"] for row in rows if row["reached"]]
     return {name: standings.count(name) for name in ("above", "within", "below")}
 
 
@@ -67,11 +70,6 @@ def describe_standing(rows: Sequence[Mapping[str, Any]]) -> str:
             f"No retention to compare yet. Nearest is {_baseline_name(row)}: "
             f"{_lower_first(describe_capacity(row))}."
         )
-    words = {"above": "above", "within": "within the spread of", "below": "below"}
-    counts = ", ".join(
-        f"{words[name]} {number}" for name, number in count_standings(compared).items() if number
-    )
-    of = f"{len(compared)} published {'cell' if len(compared) == 1 else 'cells'}"
     nearest = compared[0]
     so_far = " so far" if nearest["interpolated"] and not nearest["reached"] else ""
     standing = _STANDING[nearest["standing"]].lower()
@@ -86,11 +84,28 @@ def describe_standing(rows: Sequence[Mapping[str, Any]]) -> str:
     if nearest["other_rate"]:
         rates = " The first discharge was at another rate than later ones: retention contains that."
     return (
-        f"Retention {counts} of {of} that can be compared. {lead}: "
+        f"{_count_sentence(compared)} {lead}: "
         f"{standing}{so_far}, {describe_retention(nearest)}; "
         f"{_lower_first(describe_capacity(nearest))}."
         f"{rates}"
     )
+
+
+def _count_sentence(compared: Sequence[Mapping[str, Any]]) -> str:
+    """Say how many published cells the retention is above, within and below, of those reached."""
+    words = {"above": "above", "within": "within the spread of", "below": "below"}
+    counts = ", ".join(
+        f"{words[name]} {number}" for name, number in count_standings(compared).items() if number
+    )
+    reached = sum(bool(row["reached"]) for row in compared)
+    ahead = len(compared) - reached
+    if not reached:
+        cells = "the one published cell" if ahead == 1 else f"any of {ahead} published cells"
+        return f"The cell has not yet reached the last cycle of {cells} that can be compared."
+    of = f"{reached} published {'cell' if reached == 1 else 'cells'}"
+    said = f"Retention {counts} of {of} whose last cycle the cell has reached."
+    more = f" {ahead} more {'goes' if ahead == 1 else 'go'} on for longer and do not count."
+    return said + (more.replace("do not", "does not") if ahead == 1 else more if ahead else "")
 
 
 def _baseline_name(row: Mapping[str, Any]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from cellpipe.baselines.known_materials import ELECTRODES, Materials
@@ -58,9 +58,10 @@ class Row:
 
     def __init__(
         self, file: str, number: int, row: Sequence[str], places: dict[str, FieldColumn],
-        findings: list[Finding], materials: Materials,
+        findings: list[Finding], materials: Materials, own: Mapping[str, int],
     ) -> None:  # fmt: skip
-        self.file, self.number, self.row, self.materials = file, number, row, materials
+        self.file, self.number, self.row, self.own = file, number, row, own
+        self.materials = materials
         self.places, self.findings = places, findings
         self.inferred: dict[str, str] = {}
 
@@ -147,8 +148,18 @@ class Row:
             comment=self.text("comment"),
             confirmed=self.text("confirmed"),
             inferred=dict(self.inferred),
+            own_columns=self._own_columns(),
         )
         return replace(cell, materials=resolve_materials(cell, self.materials))
+
+    def _own_columns(self) -> dict[str, str]:
+        """Return the lab's own columns as written, without those that are empty."""
+        texts = {
+            header: to_nfc(self.row[column].strip())
+            for header, column in self.own.items()
+            if column < len(self.row)
+        }
+        return {header: text for header, text in texts.items() if text}
 
     def _parse_patterns(self) -> tuple[str, ...]:
         text = self.text("patterns")

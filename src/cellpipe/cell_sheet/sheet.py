@@ -2,8 +2,9 @@
 
 The first row holds the headers, with units if any: ``Area / cm²``, ``Area (mm²)``. Only
 ``Cell ID``, ``Files`` and ``Configuration`` are required. Rows whose ID begins with # are comments.
-An invalid value is ignored, and a row without an ID is left out, each with a finding that names
-row, column and remedy; the other cells are used.
+Columns that are none of the fields are the lab's own and are kept as they are written. An invalid
+value is ignored, and a row without an ID is left out, each with a finding that names row, column
+and remedy; the other cells are used.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import fnmatch
 import functools
 import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -31,7 +32,7 @@ from cellpipe.cell_sheet.row import (
     to_nfc,
 )
 from cellpipe.core.errors import CellSheetError, DamagedFileError
-from cellpipe.core.model import Cell, Finding, Level
+from cellpipe.core.model import Cell, Finding
 from cellpipe.system.file_bounds import check_lines, check_sizes
 from cellpipe.system.regular_files import is_special, read_regular
 from cellpipe.system.scan import MATERIALS_NAME, SHEET_NAMES
@@ -100,7 +101,7 @@ def read_sheet_file(
     findings: list[Finding] = []
     materials = known_materials() if materials is None else materials
     header = rows[0] if rows else []
-    places = _parse_header(header, path, findings)
+    places, own = _parse_header(header, path, findings)
     absent = [f.header for f in FIELDS if f.name in REQUIRED and f.name not in places]
     if absent:
         raise CellSheetError(
@@ -119,7 +120,7 @@ def read_sheet_file(
                 sheet_finding(f"{where}: {overfull_message(row, header)}; the row is left out")
             )
             continue
-        reader = Row(path.name, number, row, places, findings, materials)
+        reader = Row(path.name, number, row, places, findings, materials, own)
         cell = reader.parse_cell()
         if cell is None:
             continue
@@ -258,9 +259,11 @@ def _split_header(header: str) -> tuple[str, str]:
 
 def _parse_header(
     header: Sequence[str], path: Path, findings: list[Finding]
-) -> dict[str, FieldColumn]:
+) -> tuple[dict[str, FieldColumn], dict[str, int]]:
+    """Return the columns of the fields by their names, and those of the lab by their headers."""
     by_name = {normalize_word(name): f for f in FIELDS for name in (f.header, *f.aliases)}
     places: dict[str, FieldColumn] = {}
+    own: dict[str, int] = {}
     for column, text in enumerate(header):
         name, unit = _split_header(text)
         if (
@@ -270,7 +273,7 @@ def _parse_header(
         known = by_name.get(normalize_word(name))
         where = f"{path.name}, row 1, column {column_letter(column)}"
         if known is None:
-            _report_unknown_column(where, text, findings)
+            _keep_own_column(where, column, text, own, findings)
         elif known.name in places:
             findings.append(
                 sheet_finding(f"{where}: column '{text}' is there twice; the first counts")
@@ -281,18 +284,38 @@ def _parse_header(
             findings.append(sheet_finding(f"{where}: column '{text}': {found}; {remedy}"))
         else:
             places[known.name] = FieldColumn(column, known, known.units.get(unit, 1.0))
-    return places
+    if own:
+        findings.append(_own_finding(path.name, own))
+    return places, own
 
 
-def _report_unknown_column(where: str, text: str, findings: list[Finding]) -> None:
-    if not text.strip():
+def _keep_own_column(
+    where: str, column: int, text: str, own: dict[str, int], findings: list[Finding]
+) -> None:
+    """Keep a column of the lab's own; one whose header is nearly that of a field is asked about."""
+    header = to_nfc(" ".join(text.split()))
+    if not header:
         return
+    if header in own:
+        findings.append(
+            sheet_finding(f"{where}: column '{header}' is there twice; the first counts")
+        )
+        return
+    own[header] = column
     close = difflib.get_close_matches(_split_header(text)[0], [f.header for f in FIELDS], 1, 0.75)
-    hint = f"did you mean '{close[0]}'?" if close else "it is not used"
-    level: Level = "warning" if close else "info"
-    findings.append(
-        Finding(level, "cell_sheet", f"{where}: column '{text.strip()}' is not known; {hint}")
+    if close:
+        sentence = f"{where}: column '{header}' is not known; did you mean '{close[0]}'?"
+        findings.append(sheet_finding(sentence))
+
+
+def _own_finding(name: str, own: Mapping[str, int]) -> Finding:
+    """Return the note about all columns of the lab's own."""
+    shown = ", ".join(f"'{header}' ({column_letter(column)})" for header, column in own.items())
+    sentence = (
+        f"{name}, row 1: columns that are none of cellpipe's are kept as your own, and used in no "
+        f"number: {shown}."
     )
+    return Finding("info", "own_columns", sentence)
 
 
 class PatternIndex:

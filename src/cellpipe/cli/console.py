@@ -124,8 +124,8 @@ def show_summary(summary: Summary) -> None:
 
 def _show_remarks(console: Console, summary: Summary) -> None:
     lab = summary.findings.filter(summary.findings["cell_id"].is_null())
-    for sentence in lab["sentence"].head(_LISTED):
-        console.print(Text(f"Check: {sentence}"))
+    for level, sentence in lab.select("level", "sentence").head(_LISTED).iter_rows():
+        console.print(Text(f"{'Note' if level == 'info' else 'Check'}: {sentence}"))
     show_rest(console, lab.height - _LISTED, summary.page)
     not_in_sheet = summary.findings.filter(summary.findings["code"] == "not_in_sheet")["cell_id"]
     if len(not_in_sheet):

@@ -1,4 +1,4 @@
-"""Define the commands that take results out of their folder: compare, export, push."""
+"""Define the commands that take results out of their folder: export, push."""
 
 from __future__ import annotations
 
@@ -23,19 +23,6 @@ KINDS = ("figures", "tables", "pdf", "eln", "bdf")
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the commands to the command line's parser."""
-    compare = commands.add_parser(
-        "compare", help="write a page that sets several cells side by side",
-        description="Write a page with the figures and numbers of several cells side by side, and "
-        "what makes them unlike. Capacities are drawn on a basis that all of them share.",
-        epilog="example:  cellpipe compare D:\\results SSB-01 SSB-02 SSB-03",
-    )  # fmt: skip
-    compare.set_defaults(run=_compare)
-    _add_cells(compare)
-    add_settings(compare)
-    compare.add_argument(
-        "--to", type=Path, metavar="FILE",
-        help="the page to write (default: in RESULTS, under comparisons)",
-    )  # fmt: skip
     export = commands.add_parser(
         "export", help="write figures, tables, a PDF, an .eln archive or BDF files of cells",
         description="Write what cells have given as files: figures (SVG and PNG at the column "
@@ -47,7 +34,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )  # fmt: skip
     export.add_argument("what", choices=KINDS, metavar="WHAT", help=", ".join(KINDS))
     export.set_defaults(run=_export)
-    _add_cells(export)
+    add_cells(export)
     export.add_argument(
         "--to", type=Path, metavar="FOLDER",
         help="folder for a folder of each cell (default: in RESULTS, under exports)",
@@ -66,22 +53,38 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     push.add_argument("receiver", choices=("kadi", "elabftw"), metavar="NOTEBOOK",
                       help="kadi or elabftw")  # fmt: skip
     push.set_defaults(run=_push)
-    _add_cells(push)
+    add_cells(push)
     add_settings(push)
 
 
-def _add_cells(parser: argparse.ArgumentParser) -> None:
+def add_cells(parser: argparse.ArgumentParser) -> None:
+    """Let a command be given results, cells and groups."""
     add_results(parser)
     parser.add_argument("cells", nargs="*", metavar="CELL", help="cell IDs")
-    parser.add_argument("--group", metavar="GROUP", help="all cells of a group of the cell sheet")
+    parser.add_argument(
+        "--group",
+        metavar="GROUP",
+        action="append",
+        default=[],
+        dest="groups",
+        help="all cells of a group of the cell sheet; may be given several times",
+    )
 
 
-def _select_cells(options: argparse.Namespace, minimum: int) -> list[StoredCell]:
+def select_cells(options: argparse.Namespace, minimum: int) -> list[StoredCell]:
+    """Return the cells that a command was given.
+
+    Raises
+    ------
+    CellpipeError
+        If they are fewer than ``minimum``, or not among the results.
+
+    """
     from cellpipe.core.errors import CellpipeError
     from cellpipe.pipeline.stored_cells import read_stored_cells
 
     lab = resolve_results(options, "cells")
-    cells = read_stored_cells(lab.results, options.cells, options.group)
+    cells = read_stored_cells(lab.results, options.cells, options.groups)
     if len(cells) < minimum:
         raise CellpipeError(
             f"too few cells ({len(cells)})", expected=f"at least {minimum}",
@@ -90,39 +93,11 @@ def _select_cells(options: argparse.Namespace, minimum: int) -> list[StoredCell]
     return cells
 
 
-def _compare(options: argparse.Namespace) -> int:
-    import os
-    from urllib.parse import quote
-
-    from cellpipe._version import __version__
-    from cellpipe.report.html.several_cells import several_page
-    from cellpipe.system.atomic_files import file_name
-    from cellpipe.system.exports import export_file
-
-    cells = _select_cells(options, 2)
-    names = [stored.cell.cell_id for stored in cells]
-    title = f"Group {options.group}" if options.group and not options.cells else " · ".join(names)
-    stem = options.group if options.group and not options.cells else "_".join(names)
-    path = options.to or options.out / "comparisons" / f"{file_name(stem)}.html"
-    try:
-        relative = os.path.relpath(options.out.resolve(), path.resolve().parent)
-        up = quote(Path(relative).as_posix())
-    except ValueError:  # on another drive of Windows
-        up = options.out.resolve().as_uri()
-    page = several_page(
-        [(stored.cell, stored.tables) for stored in cells], title=title, up=up, version=__version__
-    )
-    _check_apart_from_raw(options.out, path)
-    export_file(path, page.encode("utf-8", "xmlcharrefreplace"))
-    print(f"Open {path}")
-    return 0
-
-
 def _export(options: argparse.Namespace) -> int:
     from cellpipe.core.errors import CellpipeError
 
     failed = 0
-    for stored in _select_cells(options, 1):
+    for stored in select_cells(options, 1):
         try:
             written = _write_export(stored, options)
         except CellpipeError as error:
@@ -140,7 +115,7 @@ def _write_export(stored: StoredCell, options: argparse.Namespace) -> str:
 
     kind = options.what
     folder = (options.to or options.out / "exports") / file_name(stored.cell.cell_id)
-    _check_apart_from_raw(options.out, folder / "any")
+    check_apart_from_raw(options.out, folder / "any")
     makers = {
         "figures": _figure_files,
         "tables": _table_files,
@@ -155,7 +130,7 @@ def _write_export(stored: StoredCell, options: argparse.Namespace) -> str:
     return f"{count} {'file' if count == 1 else 'files'} of {kind} in {folder}"
 
 
-def _check_apart_from_raw(results: Path, path: Path) -> None:
+def check_apart_from_raw(results: Path, path: Path) -> None:
     """Check that a file to be written is not among the raw files that results were made of.
 
     Raises
@@ -269,7 +244,7 @@ def _push(options: argparse.Namespace) -> int:
             f"no server called {options.receiver}", expected=f"a part [hand_on.{options.receiver}]",
             remedy="add it; docs/hand-on.md has an example", file=path,
         )  # fmt: skip
-    names = stored_cell_ids(lab.results, options.cells, options.group)
+    names = stored_cell_ids(lab.results, options.cells, options.groups)
     result = DeliveryResult()
     receiver = open_receiver(options.receiver, settings, path.resolve().parent, read_secret_block)
     with receiver.server:

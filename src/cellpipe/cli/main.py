@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from cellpipe.cli import export, inspect, maintenance, process, setup, watch
+from cellpipe.cli import compare, export, inspect, maintenance, process, setup, watch
 from cellpipe.cli.logs import log_file
 from cellpipe.cli.options import open_error
 from cellpipe.cli.output import clean_output
@@ -27,7 +27,7 @@ def _build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
-    for module in (process, inspect, setup, watch, maintenance, export):
+    for module in (process, inspect, setup, watch, maintenance, compare, export):
         module.add_commands(commands)
     return parser
 

@@ -133,6 +133,7 @@ class Cell:
     others to what it was inferred from. ``materials`` are those that the sheet's names stand for,
     by what they are in the cell: working, counter, cathode, anode, electrolyte. ``confirmed`` is
     what somebody has confirmed of what contradicts physics, in words.
+    ``own_columns`` are the lab's own columns of the sheet by their header, as written.
     """
 
     cell_id: str
@@ -162,6 +163,7 @@ class Cell:
     confirmed: str | None = None
     materials: Mapping[str, Material] = field(default_factory=dict)
     inferred: Mapping[str, str] = field(default_factory=dict)
+    own_columns: Mapping[str, str] = field(default_factory=dict)
     in_sheet: bool = True
 
 

@@ -14,7 +14,7 @@ import polars as pl
 
 from cellpipe.core import contracts
 from cellpipe.core.model import Cell
-from cellpipe.report.html.cell_tables import SHEET_FIELDS
+from cellpipe.report.html.cell_tables import OWN_REMARK, SHEET_FIELDS
 from cellpipe.report.key_numbers import KeyNumber, describe_cell, headline
 from cellpipe.report.wording import kind_words
 from cellpipe.system.atomic_files import file_name
@@ -136,6 +136,17 @@ def sheet_values(cell: Cell) -> list[Value]:
         value = "; ".join(found) if isinstance(found, tuple) else found
         value = value.strip() if isinstance(value, str) else value
         values.append(Value(f"cell.{attribute}", name, value, unit, meaning))
+    return [*values, *_own_values(cell, {value.name for value in values})]
+
+
+def _own_values(cell: Cell, taken: set[str]) -> list[Value]:
+    """Return the lab's own columns of the sheet; one called like a field's label says so."""
+    values = []
+    for header, text in cell.own_columns.items():
+        plain = re.sub(r"[^a-z0-9]+", "_", header.lower()).strip("_")
+        digits = hashlib.sha256(header.encode("utf-8", "replace")).hexdigest()[:8]
+        name = f"{header} (own column)" if header in taken else header
+        values.append(Value(f"cell.own_{plain[:40]}_{digits}", name, text, "", OWN_REMARK))
     return values
 
 

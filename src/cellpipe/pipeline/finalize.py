@@ -18,7 +18,12 @@ from cellpipe.core.model import Finding
 from cellpipe.core.steps import StepFailure, run_step
 from cellpipe.pipeline.cell_inputs import Grouping
 from cellpipe.pipeline.cleanup import hides_files, remove_outdated
-from cellpipe.pipeline.lab_tables import files_table, findings_table, sheet_table
+from cellpipe.pipeline.lab_tables import (
+    files_table,
+    findings_table,
+    own_columns_table,
+    sheet_table,
+)
 from cellpipe.pipeline.plan import Plan, reading_key
 from cellpipe.pipeline.sheet_snapshot import SheetSnapshot
 from cellpipe.pipeline.summary import Summary
@@ -62,7 +67,8 @@ def finalize(lab: Lab, state: LedgerSnapshot, run: Run) -> Summary:
     cell_sheet, unusual = sheet_table(run.grouping)
     said = [*sheet.findings, *unusual, *run.grouping.findings, *kept, *_foreign_findings(lab)]
     findings = findings_table(state, run.grouping, said, failed)
-    tables = {"files": files, "findings": findings, "cell_sheet": cell_sheet}
+    own = own_columns_table(run.grouping)
+    tables = {"files": files, "findings": findings, "cell_sheet": cell_sheet, "own_columns": own}
     changed = _write_tables(lab, tables)
     consolidate(lab)
     is_due = bool(run.computed) or changed or run.pages_due or PAGES_DUE in state.values
@@ -194,7 +200,7 @@ def _update_reports(lab: Lab, tables: Mapping[str, pl.DataFrame], *, is_due: boo
     """Write the lab's page and workbook if they are due, or not there."""
     if not is_due and all((lab.results / name).is_file() for name in LAB_PAGES):
         return []
-    return _write_reports(lab, tables["files"], tables["findings"])
+    return _write_reports(lab, tables)
 
 
 def read_lab_tables(lab: Lab) -> dict[str, pl.DataFrame]:
@@ -206,9 +212,9 @@ def read_lab_tables(lab: Lab) -> dict[str, pl.DataFrame]:
     }
 
 
-def _write_reports(lab: Lab, files: pl.DataFrame, findings: pl.DataFrame) -> list[Failure]:
+def _write_reports(lab: Lab, of_lab: Mapping[str, pl.DataFrame]) -> list[Failure]:
     """Write the lab's page and workbook; return what failed: it costs itself only."""
-    tables = read_lab_tables(lab) | {"files": files, "findings": findings}
+    tables = read_lab_tables(lab) | dict(of_lab)
     writers = {INDEX: report.write_index, ALL_CELLS: report.write_lab_workbook}
     failures, written = [], []
     for name, write in writers.items():

@@ -69,3 +69,14 @@ def sheet_table(grouping: Grouping) -> tuple[pl.DataFrame, list[Finding]]:
     columns = contracts.empty_table("cell_sheet").schema
     rows = [{name: getattr(each.cell, name) for name in columns} for each in grouping.cells]
     return contracts.judge("cell_sheet", pl.DataFrame(rows, schema=columns))
+
+
+def own_columns_table(grouping: Grouping) -> pl.DataFrame:
+    """Return what the lab's own columns of the cell sheet say, one value a row."""
+    rows = [
+        (each.cell.cell_id, column, value)
+        for each in grouping.cells
+        for column, value in each.cell.own_columns.items()
+    ]
+    schema = contracts.empty_table("own_columns").schema
+    return contracts.validate("own_columns", pl.DataFrame(rows, schema=schema, orient="row"))

@@ -34,9 +34,9 @@ class StoredCell:
 
 
 def read_stored_cells(
-    out: Path, cell_ids: Sequence[str] = (), group: str | None = None
+    out: Path, cell_ids: Sequence[str] = (), groups: Sequence[str] = ()
 ) -> list[StoredCell]:
-    """Take cells from the results, in the order they are named; those of a group after them.
+    """Take cells from the results, in the order they are named; those of groups after them.
 
     Raises
     ------
@@ -45,10 +45,12 @@ def read_stored_cells(
 
     """
     lab = lab_of_results(out)
-    return [_read_cell(lab, cell_id) for cell_id in stored_cell_ids(out, cell_ids, group)]
+    return [_read_cell(lab, cell_id) for cell_id in stored_cell_ids(out, cell_ids, groups)]
 
 
-def stored_cell_ids(out: Path, cell_ids: Sequence[str] = (), group: str | None = None) -> list[str]:
+def stored_cell_ids(
+    out: Path, cell_ids: Sequence[str] = (), groups: Sequence[str] = ()
+) -> list[str]:
     """Return the ids of cells that are named, as the results write them; errors as above."""
     lab = lab_of_results(out)
     entries = lab.ledger.cells() if (out / "tables").is_dir() else {}
@@ -59,7 +61,7 @@ def stored_cell_ids(out: Path, cell_ids: Sequence[str] = (), group: str | None =
         )  # fmt: skip
     by_name = {name.casefold(): name for name in entries}
     chosen = [_resolve_id(each, by_name) for each in cell_ids]
-    if group is not None:
+    for group in groups:
         chosen += _group_ids(out, group, list(entries))
     return list(dict.fromkeys(chosen))
 
@@ -86,6 +88,13 @@ def _group_ids(out: Path, group: str, cell_ids: Sequence[str]) -> list[str]:
             remedy=f"known groups: {', '.join(known) or 'none'}",
         )  # fmt: skip
     return found
+
+
+def cycled_cell_ids(out: Path) -> list[str]:
+    """Return the ids of all cells of the sheet that have a complete cycle."""
+    tables = [read_table(out, "cells", cell_id) for cell_id in lab_of_results(out).ledger.cells()]
+    rows = pl.concat([contracts.empty_table("cells"), *(t for t in tables if t is not None)])
+    return rows.filter("in_sheet", pl.col("complete_cycles") > 0)["cell_id"].sort().to_list()
 
 
 def _read_cell(lab: Lab, cell_id: str) -> StoredCell:

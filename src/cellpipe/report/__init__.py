@@ -120,7 +120,7 @@ def write_index(
 def write_lab_workbook(tables: Mapping[str, pl.DataFrame], folder: Path, *, version: str) -> Path:
     """Write the lab's workbook to ``folder/all-cells.xlsx`` and return its path.
 
-    ``tables`` are those of `write_index`.
+    ``tables`` are those of `write_index`, and ``own_columns``.
     """
     from cellpipe.report.excel.lab_workbook import lab_workbook
 

@@ -20,6 +20,7 @@ from cellpipe.report.excel.cycle_sheet import cycle_columns
 from cellpipe.report.excel.data_sheets import (
     arc_columns,
     curve_columns,
+    fade_columns,
     file_columns,
     finding_columns,
     fit_columns,
@@ -214,6 +215,8 @@ def _sheets(
                ("interfacial_resistance",)),
         _Sheet("Growth", lambda: growth_columns(tables["resistance_growth"]), none,
                ("resistance_growth",)),
+        _Sheet("Fade", lambda: fade_columns(tables["capacity_fade"]),
+               "Fewer than fifteen complete cycles at one rate.", ("capacity_fade",)),
         _Sheet("Arcs", lambda: arc_columns(tables["impedance_arcs"]), "No arc was fitted.",
                ("impedance_arcs",)),
         _Sheet("Fits", lambda: fit_columns(tables["circuit_fits"]), "No circuit was fitted.",

@@ -17,6 +17,7 @@ from cellpipe.report.excel.sheets import (
     TEXT,
     SheetColumn,
 )
+from cellpipe.report.fade_sentences import fade_sentence
 from cellpipe.report.figures.choice import ShownCycle
 from cellpipe.report.figures.impedance import fitted_impedance
 from cellpipe.report.figures.scale import capacity_scale
@@ -248,6 +249,35 @@ def arc_columns(arcs: pl.DataFrame) -> list[SheetColumn]:
         ("Determined", "identifiable", TEXT, 12),
     )
     return [SheetColumn(h, arcs[c].to_list(), s, w) for h, c, s, w in described]
+
+
+def fade_columns(fade: pl.DataFrame) -> list[SheetColumn]:
+    """Return how the capacity falls, in one row, and what that says in a sentence."""
+    fine = "0.0000%"
+    described = (
+        ("Shape", "shape", TEXT, 10),
+        ("From cycle", "first_cycle", FIXED_0, 11),
+        ("To cycle", "last_cycle", FIXED_0, 11),
+        ("Fade per cycle", "fade_per_cycle", fine, 12),
+        ("Fade, 95 % from", "fade_per_cycle_low", fine, 14),
+        ("Fade, 95 % to", "fade_per_cycle_high", fine, 14),
+        ("Knee or bend at cycle", "knee_cycle", FIXED_2, 19),
+        ("Knee, 95 % from", "knee_cycle_low", FIXED_2, 15),
+        ("Knee, 95 % to", "knee_cycle_high", FIXED_2, 15),
+        ("Fade after it", "fade_after_per_cycle", fine, 13),
+        ("Fade after it, 95 % from", "fade_after_per_cycle_low", fine, 21),
+        ("Fade after it, 95 % to", "fade_after_per_cycle_high", fine, 21),
+        ("Correlation of neighbours", "noise_correlation", PERCENT, 22),
+        ("Independent cycles", "effective_cycles", FIXED_4, 17),
+        ("80 %", "outlook", TEXT, 12),
+        ("80 % at cycle", "end_of_life_cycle", FIXED_0, 13),
+        ("80 %, 95 % from", "end_of_life_cycle_low", FIXED_0, 15),
+        ("80 %, 95 % to", "end_of_life_cycle_high", FIXED_0, 15),
+        ("Predicted up to cycle", "horizon_cycle", FIXED_0, 18),
+    )
+    columns = [SheetColumn(h, fade[c].to_list(), s, w) for h, c, s, w in described]
+    said = [fade_sentence(fade)] if fade.height else []
+    return [*columns, SheetColumn("In words", said, TEXT, 100)]
 
 
 def growth_columns(laws: pl.DataFrame) -> list[SheetColumn]:

@@ -111,7 +111,8 @@ _MILLI = ("first_charging_capacity_ah", "first_discharging_capacity_ah")
 def lab_workbook(tables: Mapping[str, pl.DataFrame], *, version: str) -> bytes:
     """Return the lab's workbook as bytes.
 
-    ``tables`` are ``cells``, ``baseline_comparison``, ``cycles``, ``files`` and ``findings``.
+    ``tables`` are ``cells``, ``baseline_comparison``, ``cycles``, ``files``, ``findings`` and
+    ``own_columns``.
     """
     content = io.BytesIO()
     workbook = xlsxwriter.Workbook(content, workbook_options())
@@ -125,6 +126,9 @@ def lab_workbook(tables: Mapping[str, pl.DataFrame], *, version: str) -> bytes:
         book, "Replicates", _replicates(cells, tables["cycles"]), "No two cells share a group."
     )
     columns = [SheetColumn(h, beside[c].to_list(), s, w) for h, c, s, w in _BESIDE]
+    own = _own_columns(cells, tables["own_columns"])
+    if own:
+        write_sheet(book, "Own columns", own, "")
     write_sheet(book, "Baselines", columns, "No cell can be compared with a published one yet.")
     named = SheetColumn("Cell", tables["findings"]["cell_id"].to_list(), TEXT, 20)
     write_sheet(book, "Findings", [named, *finding_columns(tables["findings"])], "No findings.")
@@ -173,6 +177,18 @@ def _replicates(cells: pl.DataFrame, cycles: pl.DataFrame) -> list[SheetColumn]:
         SheetColumn(head, [row[place] for row in grid.body], TEXT, 26)
         for place, head in enumerate(grid.heads)
     ]
+
+
+def _own_columns(cells: pl.DataFrame, own: pl.DataFrame) -> list[SheetColumn]:
+    """Return the lab's own columns of the cell sheet, one row a cell; none if there are none."""
+    headers = own["column"].unique(maintain_order=True).to_list()
+    said = {(cell_id, column): value for cell_id, column, value in own.iter_rows()}
+    names = cells["cell_id"].to_list()
+    columns = [
+        SheetColumn(header, [said.get((name, header)) for name in names], TEXT, 18)
+        for header in headers
+    ]
+    return [SheetColumn("Cell", names, TEXT, 20), *columns] if columns else []
 
 
 def _insert_chart(book: Book, layout: SheetLayout, cells: pl.DataFrame) -> None:

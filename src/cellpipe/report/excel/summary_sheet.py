@@ -25,7 +25,7 @@ from cellpipe.report.excel.sheets import (
     write_value,
 )
 from cellpipe.report.figures.scale import MASS_FIELDS
-from cellpipe.report.html.cell_tables import SHEET_FIELDS
+from cellpipe.report.html.cell_tables import OWN_REMARK, SHEET_FIELDS
 from cellpipe.report.key_numbers import MEAN_BASIS, no_efficiency_reason, rate_basis
 from cellpipe.report.wording import NOTHING, KindWords
 
@@ -101,7 +101,9 @@ def _write_inputs(
             remarks.append(f"called {names[field]} in formulas")
         _write_line(book, sheet, row, (label, value, unit, "; ".join(remarks), ""))
         row += 1
-    return row
+    for place, (header, text) in enumerate(cell.own_columns.items()):
+        _write_line(book, sheet, row + place, (header, text, "", OWN_REMARK, ""))
+    return row + len(cell.own_columns)
 
 
 def _write_line(book: Book, sheet: Any, row: int, line: Line) -> None:

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from cellpipe.report.figures.choice import MAX_POINTS, downsample_indices
+from cellpipe.report.figures.knee import KNEE_CAPTION, has_knee, mark_knee
 from cellpipe.report.figures.panel import Panel
 from cellpipe.report.figures.scale import CapacityScale
 from cellpipe.report.figures.style import (
@@ -33,8 +34,13 @@ _MAX_NAMED_OUTLIERS = 4
 _MAX_RATES = 14
 
 
-def cycling_panel(cycles: pl.DataFrame, scale: CapacityScale, words: KindWords) -> Panel:
-    """Draw capacity above and Coulombic efficiency below, each on its own axis."""
+def cycling_panel(
+    cycles: pl.DataFrame, scale: CapacityScale, words: KindWords, fade: pl.DataFrame
+) -> Panel:
+    """Draw capacity above and Coulombic efficiency below, each on its own axis.
+
+    ``fade`` is the cell's row of ``capacity_fade``, of which a knee is marked.
+    """
     cycles = cycles.sort("cycle")
     if cycles.is_empty():
         return Panel("cycling", _TITLE, absent="There are no cycles in this cell's files.")
@@ -46,15 +52,18 @@ def cycling_panel(cycles: pl.DataFrame, scale: CapacityScale, words: KindWords) 
         if not efficiency.height:
             axes = figure.add_subplot()
             _draw_capacity(axes, cycles, scale, words)
+            mark_knee(axes, fade)
             axes.set_xlabel("Cycle")
             return figure
         above, below = figure.subplots(2, 1, sharex=True, height_ratios=(1.7, 1))
         _draw_capacity(above, cycles, scale, words)
+        mark_knee(above, fade)
         _draw_efficiency(below, efficiency)
         return figure
 
     description = f"{scale.name} and Coulombic efficiency of {cycles.height} cycles"
     caption = _caption(cycles, scale, words, has_efficiency=bool(efficiency.height))
+    caption += f" {KNEE_CAPTION}" if has_knee(fade) else ""
     return Panel("cycling", _TITLE, caption, description, draw)
 
 

@@ -12,6 +12,7 @@ from matplotlib.ticker import FixedLocator, NullLocator, ScalarFormatter
 
 from cellpipe.report.figures.choice import downsample_indices
 from cellpipe.report.figures.comparison import no_comparison_reason
+from cellpipe.report.figures.knee import KNEE_CAPTION, has_knee, mark_knee
 from cellpipe.report.figures.labels import Box, place_labels
 from cellpipe.report.figures.panel import Panel
 from cellpipe.report.figures.style import BLUE, FAINT, GREY, INK, make_figure
@@ -24,9 +25,12 @@ _TICKS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000)
 
 
 def retention_panel(
-    cycles: pl.DataFrame, comparison: pl.DataFrame, baselines: pl.DataFrame
+    cycles: pl.DataFrame, comparison: pl.DataFrame, baselines: pl.DataFrame, fade: pl.DataFrame
 ) -> Panel:
-    """Draw retention against the cycle number, with start and end point of published cells."""
+    """Draw retention against the cycle number, with start and end point of published cells.
+
+    ``fade`` is the cell's row of ``capacity_fade``, of which a knee is marked.
+    """
     title = "Retention beside published cells"
     published = published_retention(comparison, baselines)
     own = own_retention(cycles)
@@ -41,6 +45,7 @@ def retention_panel(
         _set_limits(axes, own, published)
         _draw_published(axes, published)
         _draw_own(axes, own)
+        mark_knee(axes, fade)
         _write_names(figure, axes, own, published)
         return figure
 
@@ -53,6 +58,7 @@ def retention_panel(
         " first."
         " Rows that can't be compared are named in the table below."
     )
+    caption += f" {KNEE_CAPTION}" if has_knee(fade) else ""
     return Panel("retention", title, caption, description, draw)
 
 

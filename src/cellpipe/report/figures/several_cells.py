@@ -12,17 +12,18 @@ import polars as pl
 from cellpipe.core.clean_text import escape_controls
 from cellpipe.core.model import Cell
 from cellpipe.report.figures.choice import downsample_indices
+from cellpipe.report.figures.group_bands import group_panel
 from cellpipe.report.figures.impedance import fitted_impedance
 from cellpipe.report.figures.panel import Panel
 from cellpipe.report.figures.scale import CapacityScale, capacity_scale
 from cellpipe.report.figures.style import (
-    BLUE,
     GREY,
     add_legend,
     cell_styles,
     integer_locator,
     make_figure,
 )
+from cellpipe.report.groups import Groups
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -77,8 +78,13 @@ class _Measure:
     first: int = 1
 
 
-def several_panels(cells: Cells) -> list[Panel]:
-    """Return all figures of a comparison of several cells."""
+def several_panels(cells: Cells, groups: Groups | None = None) -> list[Panel]:
+    """Return all figures of a comparison of several cells.
+
+    ``groups`` are cell IDs by the name of their group; without, cells that are all of one group of
+    the cell sheet are it.
+    """
+    groups = _shared_group(cells) if groups is None else groups
     scales, note = common_scales(cells)
     styles = cell_styles(len(cells))
     series = [
@@ -100,8 +106,15 @@ def several_panels(cells: Cells) -> list[Panel]:
         _profile_panel(series, scales[0].label),
         _nyquist_panel(series),
         _resistance_panel(series),
-        replicate_panel(cells),
+        group_panel(cells, groups),
     ]
+
+
+def _shared_group(cells: Cells) -> dict[str, list[str]]:
+    """Return the one group of the cell sheet that all cells are of; none if they are not."""
+    names = {cell.group for cell, _ in cells}
+    group = next(iter(names)) if len(names) == 1 else None
+    return {} if group is None else {group: [cell.cell_id for cell, _ in cells]}
 
 
 def _reference_note(cells: Cells) -> str:
@@ -260,46 +273,3 @@ def _resistance_panel(series: Sequence[_CellSeries]) -> Panel:
     description = f"Interfacial resistance of {len(known)} cells by cycle"
     caption = "" if per_area else "Not all cells have an area: in Ω, which depends on it."
     return Panel("resistance", title, caption, description, draw)
-
-
-def replicate_panel(cells: Cells) -> Panel:
-    """Draw the mean retention of replicates with the band of one standard deviation."""
-    title = "Replicates"
-    cells = [each for each in cells if not each[1]["cells"]["contradictions"].drop_nulls().len()]
-    groups = {cell.group for cell, _ in cells}
-    if len(cells) < 2 or len(groups) != 1 or None in groups:
-        return Panel("replicates", title, absent="The cells are not replicates of one group.")
-    frames = [_relative_capacity(tables) for _, tables in cells]
-    joined = pl.concat(frames).group_by("cycle").agg(
-        mean=pl.col("retention").mean(), deviation=pl.col("retention").std(), n=pl.len()
-    )  # fmt: skip
-    band = joined.filter(pl.col("n") == len(cells)).sort("cycle")
-    if band.is_empty():
-        return Panel("replicates", title, absent="The replicates share no complete cycle.")
-
-    def draw() -> Figure:
-        figure = make_figure(3.0, layout="constrained")
-        axes = figure.subplots()
-        x, mean = band["cycle"].to_numpy(), 100 * band["mean"].to_numpy()
-        half = 100 * band["deviation"].fill_null(0).to_numpy()
-        axes.fill_between(x, mean - half, mean + half, color=BLUE, alpha=0.25, lw=0)
-        axes.plot(x, mean, color=BLUE, label="_mean")
-        for bound, sign in ((mean - half, "minus"), (mean + half, "plus")):
-            axes.plot(x, bound, color=BLUE, lw=0.5, label=f"_mean {sign} one s.d.")
-        axes.xaxis.set_major_locator(integer_locator())
-        axes.set_xlabel("Cycle")
-        axes.set_ylabel("Retention (%)")
-        return figure
-
-    caption = (
-        f"Mean of {len(cells)} cells of the group {next(iter(groups))} ± one standard deviation "
-        "(n − 1), for the cycles that all have completed; discharge over the first one."
-    )
-    return Panel("replicates", title, caption, f"Mean retention of {len(cells)} replicates", draw)
-
-
-def _relative_capacity(tables: Tables) -> pl.DataFrame:
-    known = tables["cycles"].filter("complete").drop_nulls("discharging_capacity_ah")
-    cycles = known.filter(pl.col("discharging_capacity_ah") > 0)
-    first = pl.col("discharging_capacity_ah") / pl.col("discharging_capacity_ah").first()
-    return cycles.sort("cycle").select("cycle", retention=first)

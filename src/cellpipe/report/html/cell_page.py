@@ -13,6 +13,7 @@ from cellpipe.baselines.verdict import describe_standing
 from cellpipe.core.clean_text import escape_controls_in_lines
 from cellpipe.core.model import CONTRADICTION, AnalysisFacts, Cell
 from cellpipe.report.blocks import Block, Tell, log_failure, make_block
+from cellpipe.report.fade_sentences import fade_sentence
 from cellpipe.report.figures.arcs import arcs_panel
 from cellpipe.report.figures.comparison import capacity_panel
 from cellpipe.report.figures.cycling import cycling_panel
@@ -166,6 +167,9 @@ def _text_blocks(
             lambda sentence: [sentence], ("interface_changes", "activation_energies"),
             lambda said: not said,
         ),
+        "fade": Block(
+            "How the capacity falls", lambda: fade_sentence(tables["capacity_fade"]), str
+        ),
         "conditions": Block("What it was cycled in", lambda: _conditions(comparison), str),
         "made_with": Block(
             "The versions", lambda: software_versions(version, analyses.versions), str
@@ -261,7 +265,7 @@ def _panel_blocks(cell: Cell, tables: Mapping[str, pl.DataFrame]) -> list[Block[
 
     described: tuple[tuple[str, str, tuple[str, ...], Callable[[], Panel]], ...] = (
         ("cycling", "Capacity and Coulombic efficiency", ("cycles",),
-         lambda: cycling_panel(cycles, scale(), words)),
+         lambda: cycling_panel(cycles, scale(), words, tables["capacity_fade"])),
         ("profiles", "Voltage profiles", ("voltage_profiles", "cycles"),
          lambda: profile_panel(cell, cycles, tables["voltage_profiles"], scale(), words)),
         ("dqdv", "Differential capacity dQ/dV", ("differential_capacity", "cycles"),
@@ -276,7 +280,7 @@ def _panel_blocks(cell: Cell, tables: Mapping[str, pl.DataFrame]) -> list[Block[
         ("resistance", "Interfacial resistance", ("interfacial_resistance",),
          lambda: resistance_panel(growth, cycles, tables["resistance_growth"])),
         ("retention", "Retention beside published cells", ("cycles", "baseline_comparison"),
-         lambda: retention_panel(cycles, comparison, baselines)),
+         lambda: retention_panel(cycles, comparison, baselines, tables["capacity_fade"])),
         ("capacities", "First discharge capacity beside published cells",
          ("baseline_comparison",), lambda: capacity_panel(comparison)),
     )  # fmt: skip

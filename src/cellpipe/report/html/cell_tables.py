@@ -19,6 +19,7 @@ from cellpipe.report.wording import (
 )
 
 _FOUR = partial(format_number, digits=4)
+OWN_REMARK = "a column of the lab's own"
 
 SHEET_FIELDS = (
     ("Configuration", "configuration", ""),
@@ -198,6 +199,7 @@ def sheet_grid(cell: Cell) -> Grid:
         written = _format_sheet_value(value)
         with_unit = f"{written} {unit}" if unit and written != NOTHING else written
         body.append((name, with_unit, f"inferred: {source}" if source else ""))
+    body += [(header, value, OWN_REMARK) for header, value in cell.own_columns.items()]
     return Grid(("Field", "Value", "Remark"), tuple(body), frozenset({0, 1, 2}))
 
 

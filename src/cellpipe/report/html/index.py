@@ -18,7 +18,7 @@ from cellpipe.report.figures.sparkline import sparkline
 from cellpipe.report.html.cell_page import load_template
 from cellpipe.report.html.grid import Grid
 from cellpipe.report.html.long_lists import FEW, group_by_reason, shorten_findings
-from cellpipe.report.html.replicates import replicate_grid
+from cellpipe.report.html.replicates import EXPLANATION, summarize_replicates
 from cellpipe.report.key_numbers import (
     bracket,
     contradicts_number,
@@ -72,10 +72,11 @@ def index_page(tables: Mapping[str, pl.DataFrame], *, version: str, interim: str
     rejected = files.filter(pl.col("status") == "set aside")
     is_short = rejected.height <= FEW
     newest = dict(files.group_by("cell_id").agg(pl.col("modified_at").max()).iter_rows())
+    groups, apart = summarize_replicates(cells, cycles)
     rows = [
         cell_row(row, checks.get(row["cell_id"], 0), curves.get(row["cell_id"]))
         | _standing_fields(beside.get(row["cell_id"], []))
-        | {"newest": _newest_time(newest.get(row["cell_id"]))}
+        | {"newest": _newest_time(newest.get(row["cell_id"])), "apart": row["cell_id"] in apart}
         for row in _listed_cells(cells, files).sort("cell_id").to_dicts()
     ]
     return load_template("index.html.j2").render(
@@ -84,7 +85,8 @@ def index_page(tables: Mapping[str, pl.DataFrame], *, version: str, interim: str
         rows=rows,
         newest=_newest_time(files["modified_at"].max())[0],  # type: ignore[arg-type]
         kinds=sorted({row["kind"] for row in rows}),
-        groups=replicate_grid(cells, cycles),
+        groups=groups,
+        group_note=EXPLANATION,
         comparison=comparison_matrix(comparison),
         lab_findings=shorten_findings(serious.filter(pl.col("cell_id").is_null()).to_dicts()),
         rejected=rejected.height,

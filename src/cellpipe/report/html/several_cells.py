@@ -9,33 +9,69 @@ import polars as pl
 
 from cellpipe.baselines.verdict import describe_standing
 from cellpipe.core.model import Cell
+from cellpipe.report.figures.factor import factor_panel
 from cellpipe.report.figures.several_cells import Cells, several_panels
+from cellpipe.report.groups import Groups
 from cellpipe.report.html.cell_page import load_template
 from cellpipe.report.html.cell_tables import SHEET_FIELDS
+from cellpipe.report.html.factors import Factor, describe_trends
 from cellpipe.report.html.grid import Grid
-from cellpipe.report.html.replicates import replicate_grid
+from cellpipe.report.html.group_comparison import compare
+from cellpipe.report.html.replicates import EXPLANATION, replicate_grid
 from cellpipe.report.key_numbers import headline
 from cellpipe.report.wording import NOTHING, format_percent, kind_words
 
 
-def several_page(cells: Cells, *, title: str, up: str, version: str) -> str:
-    """Return the page of several cells; ``up`` is the path from its folder to the index's."""
+def several_page(
+    cells: Cells, *, title: str, up: str, version: str, groups: Groups | None = None,
+    factor: Factor | None = None,
+) -> tuple[str, tuple[str, ...]]:  # fmt: skip
+    """Return the page of several cells, and the sentences that sum it up.
+
+    Parameters
+    ----------
+    cells
+        The cells with their tables.
+    title, version
+        The page's title, and the version of cellpipe.
+    up
+        Path from the page's folder to the index's.
+    groups
+        Cell IDs by the name of the groups that are compared, if there are two or more.
+    factor
+        A column of the cell sheet that all cells have: one of words makes groups of them.
+
+    """
     summaries = pl.concat([tables["cells"] for _, tables in cells])
     cycles = pl.concat([tables["cycles"] for _, tables in cells])
-    return load_template("several.html.j2").render(
+    trends = None
+    if factor is not None and factor.numbers is None:
+        groups = factor.groups
+    elif factor is not None:
+        trends = describe_trends(summaries, cycles, factor)
+    comparison = compare(summaries, cycles, groups) if groups and len(groups) > 1 else None
+    panels = several_panels(cells, groups)
+    if trends is not None:
+        panels.append(factor_panel(trends.name, trends.numbers, trends.measures))
+    page = load_template("several.html.j2").render(
         title=title,
         up=up,
         warnings=[*contradiction_warnings(cells), *condition_differences([c for c, _ in cells])],
-        panels=several_panels(cells),
+        comparison=comparison,
+        panels=panels,
+        trends=trends,
         numbers=number_grid(cells),
         conditions=condition_grid([cell for cell, _ in cells]),
         groups=replicate_grid(summaries, cycles),
+        group_note=EXPLANATION,
         standings=[
             (cell.cell_id, describe_standing(t["baseline_comparison"].to_dicts()))
             for cell, t in cells
         ],
         version=version,
     )
+    said = comparison or trends
+    return page, said.sentences if said else ()
 
 
 def contradiction_warnings(cells: Cells) -> list[str]:

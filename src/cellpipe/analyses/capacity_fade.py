@@ -1,0 +1,79 @@
+"""How a cell's capacity falls at the usual rate: slopes, knee, and the cycle of 80 %."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import polars as pl
+
+from cellpipe.core.contracts import empty_table
+from cellpipe.core.model import Analysis, Cell, Result, Tables
+from cellpipe.numerics.cycling.ageing import Slope, first_cycle_below, usual_rate
+from cellpipe.numerics.cycling.knee import Knee, find_knee
+from cellpipe.numerics.cycling.life import END, Life, predict_life
+
+
+def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
+    blank = empty_table("capacity_fade")
+    cycle, retention = _usual_cycles(tables["cycles"])
+    found = find_knee(cycle.astype(np.float64), retention)
+    if found is None:
+        return (Result("capacity_fade", blank),)
+    reached = first_cycle_below(cycle, retention, END)
+    life = predict_life(cycle.astype(np.float64), retention, found, reached)
+    row = {"cell_id": cell.cell_id, **_fade_columns(found), **_life_columns(life)}
+    return (Result("capacity_fade", pl.DataFrame([row], schema=blank.schema)),)
+
+
+def _usual_cycles(cycles: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Return numbers and retentions of the complete cycles at the usual rate after formation."""
+    complete = cycles.filter("complete").drop_nulls("capacity_retention").sort("cycle")
+    usual = usual_rate(complete["rate_group"].to_numpy())
+    same = complete.filter(
+        pl.col("rate_group") == usual, ~pl.col("formation_cycle"),
+        pl.col("capacity_retention_at_rate").is_not_null(),
+    )  # fmt: skip
+    return same["cycle"].to_numpy(), same["capacity_retention_at_rate"].to_numpy()
+
+
+def _fade_columns(found: Knee) -> dict[str, object]:
+    return {
+        "shape": found.shape, "first_cycle": found.first, "last_cycle": found.last,
+        **_ends("fade_per_cycle", _loss(found.before)),
+        **_ends("fade_after_per_cycle", _loss(found.after)),
+        **_ends("knee_cycle", found.knee),
+        "noise_correlation": found.correlation, "effective_cycles": found.effective,
+    }  # fmt: skip
+
+
+def _loss(slope: Slope) -> Slope:
+    return Slope(-slope.value, -slope.high, -slope.low)
+
+
+def _ends(name: str, slope: Slope) -> dict[str, float | None]:
+    ends = {name: slope.value, f"{name}_low": slope.low, f"{name}_high": slope.high}
+    return {key: value if math.isfinite(value) else None for key, value in ends.items()}
+
+
+def _life_columns(life: Life) -> dict[str, object]:
+    cycles = {
+        "end_of_life_cycle": life.cycle,
+        "end_of_life_cycle_low": life.low,
+        "end_of_life_cycle_high": life.high,
+        "horizon_cycle": life.horizon,
+    }
+    return {"outlook": life.outlook} | {
+        name: int(value) if math.isfinite(value) else None for name, value in cycles.items()
+    }
+
+
+ANALYSIS = Analysis(
+    "capacity_fade", ("cycles",), ("capacity_fade",), _compute, version=1, fields=("cell_id",),
+    columns={
+        "cycles": (
+            "cycle", "complete", "formation_cycle", "rate_group", "capacity_retention",
+            "capacity_retention_at_rate",
+        ),
+    },
+)  # fmt: skip
