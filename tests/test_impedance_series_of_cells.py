@@ -201,3 +201,31 @@ def test_the_page_and_the_files_have_changes_and_energies(
     assert "Activation energies" not in page
     for table in ("interface_changes", "activation_energies"):
         assert (tmp_path / f"{file.name}.{table}.csv").exists()
+
+
+def drifting(growth: float) -> dict[str, pl.DataFrame]:
+    """Make a spectrum whose arc 2 grows by this share while the frequency falls."""
+    frequency = np.geomspace(1e5, 1e-2, 57)
+    passed = np.cumsum(1 / frequency) / np.sum(1 / frequency)
+    grown = np.array([
+        circuit_impedance(
+            CIRCUIT, START | {("R2", "R"): START["R2", "R"] * (1 + growth * share)},
+            np.array([one]),
+        )[0]
+        for one, share in zip(frequency, passed**0.2, strict=True)
+    ])  # fmt: skip
+    tables = made([{}])
+    noise = np.random.default_rng(2).standard_normal((2, len(frequency)))
+    z = grown + 0.001 * np.abs(grown) * (noise[0] + 1j * noise[1])
+    return tables | {"impedance": tables["impedance"].with_columns(
+        frequency_hertz=frequency, real_impedance_ohm=z.real, imaginary_impedance_ohm=z.imag
+    )}  # fmt: skip
+
+
+def test_drift_is_said_where_it_changes_an_arc_and_nowhere_else() -> None:
+    _, of_drifting = analysed(drifting(0.5))
+    _, of_still = analysed(drifting(0.0))
+    said = [f.sentence for f in of_drifting if f.code == "drift_changes_arc"]
+    assert len(said) == 1
+    assert "without the lowest quarter of the frequencies" in said[0]
+    assert "drift_changes_arc" not in {f.code for f in of_still}

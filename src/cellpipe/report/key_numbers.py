@@ -54,11 +54,14 @@ def describe_cell(cell: Cell, words: KindWords) -> str:
 def key_numbers(summary: pl.DataFrame, words: KindWords) -> list[KeyNumber]:
     """Return the numbers that a lab manager asks for first; none if ``summary`` is empty.
 
-    A number that needs an explanation stands in parentheses, with its reason beside it.
+    Of a cell that was never cycled these are its spectra's alone. A number that needs an explanation stands in parentheses, with its reason beside it.
     """
     if summary.is_empty():
         return []
     row = summary.row(0, named=True)
+    of_spectra = [_resistance(row), *_conductivity(row)]
+    if row["cycles"] == 0 and row["spectra"] and row["first_discharging_capacity_ah"] is None:
+        return [*of_spectra, _cycles(row)]
     return [
         _first_capacity(row, words),
         _initial_efficiency(row, words),
@@ -69,8 +72,7 @@ def key_numbers(summary: pl.DataFrame, words: KindWords) -> list[KeyNumber]:
         ),
         _retention(row),
         _retention_at_rate(row),
-        _resistance(row),
-        *_conductivity(row),
+        *of_spectra,
         _cycles(row),
     ]
 
