@@ -18,7 +18,7 @@ from shown_templates import meaning_of, unit_of_label
 from cellpipe.core.contracts import load_schema
 
 _KNOWN = r"General|@|0(?:\.(0+))?(%|E\+00)?"  # no thousands, no sections, no words
-# numbers without a unit that are no shares
+# Numbers without a unit that are no shares.
 _NO_PER_CENT = r"exponent|ratio|c_rate$|knee_cycle|effective_cycles"
 _FEW_DIGITS = r"error|noise"  # two digits are enough of these
 
