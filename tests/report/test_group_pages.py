@@ -25,8 +25,10 @@ def out(cases: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     raw = folder / "raw"
     shutil.copytree(cases / "meaning" / "replicates", raw)
     rows = list(csv.reader((raw / "cells.csv").read_text(encoding="utf-8").splitlines()))
+    ratio = rows[0].index("N/P ratio")
     rows[0] += OWN
     for number, row in enumerate(rows[1:]):
+        row[ratio] = "0.3"  # that of the masses: one row says 9, which contradicts them
         # As in Excel with a decimal comma; one value is not filled in.
         percent = "" if number == 1 else f"{1 + number / 2}".replace(".", ",")
         row += [percent, "Anna" if number % 2 else "Ben", "1.1"]

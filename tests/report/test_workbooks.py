@@ -13,8 +13,8 @@ import pytest
 from made_cells import Reports, odd_cells
 
 SHEETS = [
-    "Summary", "Cycles", "Profiles", "dQdV", "EIS", "Resistance", "Growth", "Arcs", "Fits",
-    "Parameters", "Relaxation peaks", "Relaxation times",
+    "Summary", "Cycles", "Profiles", "dQdV", "EIS", "Resistance", "Growth", "Fade", "Arcs",
+    "Fits", "Parameters", "Relaxation peaks", "Relaxation times",
     "Baselines", "Findings", "Provenance",
 ]  # fmt: skip
 WHAT = sorted(odd_cells())

@@ -54,7 +54,8 @@ def describe_cell(cell: Cell, words: KindWords) -> str:
 def key_numbers(summary: pl.DataFrame, words: KindWords) -> list[KeyNumber]:
     """Return the numbers that a lab manager asks for first; none if ``summary`` is empty.
 
-    Of a cell that was never cycled these are its spectra's alone. A number that needs an explanation stands in parentheses, with its reason beside it.
+    Of a cell that was never cycled these are its spectra's alone. A number that needs an
+    explanation stands in parentheses, with its reason beside it.
     """
     if summary.is_empty():
         return []

@@ -216,7 +216,7 @@ def _sheets(
         _Sheet("Growth", lambda: growth_columns(tables["resistance_growth"]), none,
                ("resistance_growth",)),
         _Sheet("Fade", lambda: fade_columns(tables["capacity_fade"]),
-               "Fewer than fifteen complete cycles at one rate.", ("capacity_fade",)),
+               "There are fewer than fifteen complete cycles at one rate.", ("capacity_fade",)),
         _Sheet("Arcs", lambda: arc_columns(tables["impedance_arcs"]), "No arc was fitted.",
                ("impedance_arcs",)),
         _Sheet("Fits", lambda: fit_columns(tables["circuit_fits"]), "No circuit was fitted.",
