@@ -246,6 +246,7 @@ def _impedance_summary(spectra: pl.DataFrame) -> dict[str, object]:
             f"{end}_areal_interfacial_resistance_standard_error_ohm_cm2":
                 None if areal is None else error * areal / ohm,
         }  # fmt: skip
+    out["interfacial_resistance_state"] = _state_text(series, spectra)
     conductive = spectra.drop_nulls("ionic_conductivity_siemens_per_cm")
     last = conductive.row(-1, named=True) if conductive.height else {}
     for name in ("ionic_conductivity_siemens_per_cm",
@@ -258,6 +259,22 @@ def _impedance_summary(spectra: pl.DataFrame) -> dict[str, object]:
         reasons = spectra[name].drop_nulls()
         out[name] = None if is_known or reasons.is_empty() else reasons[-1]
     return out
+
+
+def _state_text(series: pl.DataFrame, spectra: pl.DataFrame) -> str | None:
+    """Say which spectra a number is of; None if it is the first and the last, of one state."""
+    if series.is_empty():
+        return None
+    if series["varies"][0] is not None:
+        return f"the last spectrum only: {series['varies'][0]}"
+    if spectra["state"].n_unique() == 1:
+        return None
+    voltage, celsius = series["voltage_volt"].mean(), series["temperature_celsius"].mean()
+    said = [] if not isinstance(voltage, float) else [f"{voltage:.2f} V"]
+    said += [] if not isinstance(celsius, float) else [f"{celsius:.0f} °C"]
+    at = f" at {', '.join(said)}" if said else ""
+    of = f"{series.height} of {spectra.height} spectra"
+    return f"first → last of the {of}{at} (state {series['state'][0]})"
 
 
 def _of_one_state(spectra: pl.DataFrame) -> pl.DataFrame:

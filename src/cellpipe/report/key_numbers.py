@@ -219,7 +219,7 @@ def _resistance(row: dict[str, object]) -> KeyNumber:
             name, NOTHING, str(row["interfacial_resistance_remark"] or "no spectrum gave one")
         )
     basis = "its only spectrum" if row["spectra"] == 1 else "first → last spectrum"
-    return KeyNumber(name, f"{value} {unit}", basis)
+    return KeyNumber(name, f"{value} {unit}", str(row["interfacial_resistance_state"] or basis))
 
 
 def _conductivity(row: dict[str, object]) -> list[KeyNumber]:
