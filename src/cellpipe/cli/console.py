@@ -199,7 +199,8 @@ def _cells_table(summary: Summary) -> Table:
         table.add_row(
             Text(row["cell_id"]), row["configuration"] or "not known", _format_count(row["cycles"]),
             _format_first_capacity(row), _format_efficiency(row, "initial", 1),
-            _format_efficiency(row, "mean", 2), retention, _format_resistance(row),
+            _format_efficiency(row, "mean", 2), retention,
+            _format_resistance(row).replace("→ ", "→\n"),
         )  # fmt: skip
     return table
 

@@ -46,8 +46,8 @@ _LEAVES = 2.0  # residual over noise from which a circuit leaves something of th
 class CircuitScore:
     """How a circuit describes the spectra.
 
-    ``chi_square`` is the sum of |residual|²/|Z|² over all points, ``criterion`` the Bayesian
-    information criterion, ``relative_residual`` the root mean square of |residual| / |Z|.
+    ``chi_square`` is the sum of ``|residual|²/|Z|²`` over all points, ``criterion`` the Bayesian
+    information criterion, ``relative_residual`` the root mean square of ``|residual| / |Z|``.
     ``parameters`` counts those that were fitted, and ``undetermined`` names those that the data
     determine in less than half of the spectra. ``fits`` are the fits, one a spectrum.
     """
@@ -62,7 +62,7 @@ class CircuitScore:
 
     @property
     def describes(self) -> bool:
-        """Whether the circuit misses the spectra by no more than 2 % of |Z|."""
+        """Whether the circuit misses the spectra by no more than 2 % of ``|Z|``."""
         return self.relative_residual <= MISFIT
 
 
@@ -70,7 +70,7 @@ class CircuitScore:
 class CircuitComparison:
     """Circuits held against each other, best criterion first.
 
-    ``noise`` is that of the real and of the imaginary part over |Z|, NaN where it is not known.
+    ``noise`` is that of the real and of the imaginary part over ``|Z|``, NaN where it is not known.
     ``alike`` counts the circuits at the head of ``scores`` that the data does not tell apart, and
     ``equivalent`` those of them with the impedance of the first at every frequency.
     """

@@ -70,7 +70,8 @@ class RelaxationPeak:
 class RelaxationTimes:
     """Distribution γ, ohm per unit of ln τ, at ``time_constant_second``; shape (m,).
 
-    ``residual`` is the root mean square of |residual| / |Z|, ``peaks`` go by rising time constant.
+    ``residual`` is the root mean square of ``|residual| / |Z|``; ``peaks`` go by rising time
+    constant.
     """
 
     time_constant_second: Floats
