@@ -229,3 +229,25 @@ def test_drift_is_said_where_it_changes_an_arc_and_nowhere_else() -> None:
     assert len(said) == 1
     assert "without the lowest quarter of the frequencies" in said[0]
     assert "drift_changes_arc" not in {f.code for f in of_still}
+
+
+def leaving(resistances: list[float]) -> dict[str, pl.DataFrame]:
+    """Make spectra whose slow arc has these resistances, so that it leaves or enters the window."""
+    return made([{("R2", "R"): ohm / START["R2", "R"]} for ohm in resistances])
+
+
+def test_an_arc_that_leaves_the_window_takes_the_resistance_of_the_rest_with_it() -> None:
+    """What is left of an interface is no number for it, and no change of the rest is told."""
+    tables, _ = analysed(leaving([100, 300, 1e3, 3e4, 1e6]))
+    rows = tables["interfacial_resistance"]
+    assert rows["interfacial_resistance_ohm"][0] == pytest.approx(140, rel=0.02)
+    assert rows["interfacial_resistance_ohm"][-1] is None
+    assert "does not close" in rows["interfacial_resistance_remark"][-1]
+    assert tables["interface_changes"].is_empty()
+
+
+def test_an_arc_that_closes_in_the_last_spectrum_only_is_an_interface_there() -> None:
+    tables, _ = analysed(leaving([3e6, 1e6, 5e5, 200]))
+    rows = tables["interfacial_resistance"]
+    assert rows["interfacial_resistance_ohm"][:3].null_count() == 3
+    assert rows["interfacial_resistance_ohm"][-1] == pytest.approx(240, rel=0.02)

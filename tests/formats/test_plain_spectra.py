@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -392,3 +392,32 @@ def test_the_command_and_a_whole_run_read_plain_tables(
     (row,) = summary.cells.to_dicts()
     assert row["first_interfacial_resistance_ohm"] == pytest.approx(50, rel=1e-3)
     assert row["first_interfacial_resistance_standard_error_ohm"] < 1
+
+
+@pytest.mark.parametrize(
+    ("unit", "to_unit"),
+    [("°C", lambda c: c), ("K", lambda c: c + 273.15), ("°F", lambda c: 1.8 * c + 32)],
+)
+def test_a_temperature_is_read_in_the_unit_that_is_named(
+    tmp_path: Path, unit: str, to_unit: Callable[[float], float]
+) -> None:
+    file = tmp_path / "t.csv"
+    frequency = np.geomspace(1e5, 0.1, 40)
+    z = 10 + 50 / (1 + 2j * np.pi * frequency * 1e-3)
+    rows = [f"{f},{p.real},{-p.imag},{to_unit(40.0)}" for f, p in zip(frequency, z, strict=True)]
+    file.write_text("\n".join([f"f (Hz),Z' (Ohm),-Z'' (Ohm),Temperature ({unit})", *rows]),
+                    encoding="utf-8")  # fmt: skip
+    table = cellpipe.read(file).tables["impedance"]
+    assert table["ambient_temperature_celsius"].to_numpy() == pytest.approx(40.0)
+
+
+def test_a_temperature_without_a_unit_is_named_and_not_read(tmp_path: Path) -> None:
+    file = tmp_path / "t.csv"
+    frequency = np.geomspace(1e5, 0.1, 40)
+    z = 10 + 50 / (1 + 2j * np.pi * frequency * 1e-3)
+    rows = [f"{f},{p.real},{-p.imag},313" for f, p in zip(frequency, z, strict=True)]
+    file.write_text("\n".join(["f (Hz),Z' (Ohm),-Z'' (Ohm),Temperature", *rows]), encoding="utf-8")
+    read = cellpipe.read(file)
+    assert "ambient_temperature_celsius" not in read.tables["impedance"].columns
+    (finding,) = [f for f in read.findings if f.code == "column_without_unit"]
+    assert "Temperature" in finding.sentence

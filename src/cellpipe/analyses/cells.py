@@ -267,8 +267,12 @@ def _state_text(series: pl.DataFrame, spectra: pl.DataFrame) -> str | None:
         return None
     if series["varies"][0] is not None:
         return f"the last spectrum only: {series['varies'][0]}"
+    of_state = spectra.filter(state=series["state"][0])
+    ends = (series["spectrum"][0], series["spectrum"][-1])
     if spectra["state"].n_unique() == 1:
-        return None
+        if ends == (of_state["spectrum"].min(), of_state["spectrum"].max()):
+            return None
+        return f"spectrum {ends[0]} → {ends[1]} of {spectra.height}; none before or after gives one"
     voltage, celsius = series["voltage_volt"].mean(), series["temperature_celsius"].mean()
     said = [] if not isinstance(voltage, float) else [f"{voltage:.2f} V"]
     said += [] if not isinstance(celsius, float) else [f"{celsius:.0f} °C"]

@@ -45,7 +45,7 @@ from cellpipe.numerics.impedance.constraints import Prescribed
 from cellpipe.numerics.impedance.fit import MISFIT, NOISY, ImpedanceFit, turn_sign
 from cellpipe.numerics.impedance.kramers_kronig import VIOLATED
 from cellpipe.numerics.impedance.odd_spectra import find_odd_spectra
-from cellpipe.numerics.impedance.processes import INTERFACE
+from cellpipe.numerics.impedance.processes import INTERFACE, TAIL
 from cellpipe.numerics.impedance.series import fit_impedance_series
 from cellpipe.numerics.impedance.spectra import CleanSpectrum, clean_spectrum
 from cellpipe.numerics.impedance.states import SpectrumGroups
@@ -217,7 +217,11 @@ def _fit_by_series(
         )  # fmt: skip
         for (spectrum, _), fit, theta in zip(group, series.fits, series.single, strict=True):
             single = single_resistance(cell, fit, theta)
-            out[spectrum.number] = (fit, series.processes, single)
+            processes = series.processes
+            if spectrum.number in odd:  # a tail of the others may close in it
+                own = zip(processes, fit.arcs, strict=True)
+                processes = [arc.process if process == TAIL else process for process, arc in own]
+            out[spectrum.number] = (fit, processes, single)
     return out
 
 

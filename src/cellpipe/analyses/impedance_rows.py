@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from cellpipe.core.model import Cell
-from cellpipe.numerics.impedance.arcs import build_arc
+from cellpipe.numerics.impedance.arcs import build_arc, unclosed_arcs
 from cellpipe.numerics.impedance.circuit_fit import is_determined
 from cellpipe.numerics.impedance.elements import Floats
 from cellpipe.numerics.impedance.fit import MISFIT, ImpedanceFit
@@ -94,7 +94,8 @@ def resistance_row(cell: Cell, fit: ImpedanceFit, processes: list[str]) -> Row:
     series, series_error = _sum(fit, series_places(fit) + electrolyte)
     total, error = _sum(fit, interface)
     remark = _resistance_remark(fit, processes, total, error)
-    if total is not None and (fit.relative_residual > MEANINGLESS or _open_arcs(fit, processes)):
+    is_part = bool(unclosed_arcs(fit.arcs, processes, fit.area_cm2))
+    if total is not None and (fit.relative_residual > MEANINGLESS or is_part):
         total, error = None, None
     return {
         "interfacial_resistance_ohm": total,
@@ -129,15 +130,6 @@ def _sum(fit: ImpedanceFit, places: list[int]) -> tuple[float | None, float | No
     return float(size.sum()), math.sqrt(variance) if variance > 0 else None
 
 
-def _open_arcs(fit: ImpedanceFit, processes: list[str]) -> list[str]:
-    """Return the arcs of an interface that do not close within this spectrum's window."""
-    return [
-        arc.name
-        for arc, process in zip(fit.arcs, processes, strict=True)
-        if process in INTERFACE and not arc.closed
-    ]
-
-
 def _fixed_arcs(fit: ImpedanceFit, processes: list[str]) -> list[str]:
     """Return the arcs of an interface whose resistance was prescribed."""
     limits = fit.fit.limits
@@ -160,7 +152,7 @@ def _resistance_remark(
     fixed = _fixed_arcs(fit, processes)
     if fixed:
         return f"the resistance of arc {', '.join(fixed)} was fixed and not measured"
-    still_open = _open_arcs(fit, processes)
+    still_open = unclosed_arcs(fit.arcs, processes, fit.area_cm2)
     if still_open:
         return f"arc {', '.join(still_open)} does not close within the measured frequencies"
     return headline_remark(fit, total, error)

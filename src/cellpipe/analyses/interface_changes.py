@@ -9,6 +9,7 @@ import polars as pl
 
 from cellpipe.analyses.impedance_rows import Row, series_places
 from cellpipe.core.model import Cell
+from cellpipe.numerics.impedance.arcs import unclosed_arcs
 from cellpipe.numerics.impedance.fit import MISFIT, ImpedanceFit
 from cellpipe.numerics.impedance.interface_change import (
     BOTH,
@@ -67,9 +68,15 @@ def interface_change_rows(
 
 
 def _interface_arcs(fits: Mapping[int, Fitted], numbers: Sequence[int]) -> list[int]:
-    """Return the places of arcs that are an interface, closed and determined at both ends."""
+    """Return the places of arcs that are an interface, closed and determined at both ends.
+
+    None where an arc of an interface does not close at one end: the rest can't tell.
+    """
     ends = [fits[number][0].arcs for number in (numbers[0], numbers[-1])] if numbers else []
     processes = fits[numbers[0]][1] if numbers else []
+    area = fits[numbers[0]][0].area_cm2 if numbers else None
+    if any(unclosed_arcs(arcs, processes, area) for arcs in ends):
+        return []
     return [
         place
         for place, process in enumerate(processes)

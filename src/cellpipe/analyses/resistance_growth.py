@@ -37,6 +37,7 @@ _SAME = "not told apart"
 def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
     known = tables["interfacial_resistance"].filter(
         pl.col("interfacial_resistance_ohm").is_not_null()
+        & pl.col("interfacial_resistance_remark").is_null()
     )
     apart = known.filter(pl.col("left_out_of_series").is_not_null())
     known = known.filter(pl.col("left_out_of_series").is_null())

@@ -250,8 +250,8 @@ def resistance_text(row: dict[str, object]) -> tuple[str, str]:
              ("interfacial_resistance", "ohm", "Ω"))  # fmt: skip
     for stem, suffix, unit in stems:
         first, last = (_resistance_at(row, end, stem, suffix) for end in ("first", "last"))
-        if row["spectra"] == 1 and first != NOTHING:
-            return first, unit
+        if last != NOTHING and (row["spectra"] == 1 or first == NOTHING):
+            return last, unit
         if {first, last} != {NOTHING}:
             return f"{first} → {last}", unit
     return NOTHING, ""

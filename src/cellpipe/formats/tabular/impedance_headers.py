@@ -59,8 +59,11 @@ _NAMES: dict[Role, tuple[str, ...]] = {
 _ROLES = {name: role for role, names in _NAMES.items() for name in names}
 _UNITS: Mapping[Role, Mapping[str, float]] = {
     "frequency": HERTZ, "real": OHM, "imaginary": OHM, "modulus": OHM, "phase": DEGREE | RADIAN,
-    "time": SECOND, "voltage": VOLT, "temperature": CELSIUS, "spectrum": {},
+    "time": SECOND, "voltage": VOLT, "spectrum": {},
+    "temperature": {unit: 1.0 for unit in CELSIUS if unit} | dict.fromkeys(("K", "kelvin"), 1.0)
+    | dict.fromkeys(("F", "°F", "degF"), 1 / 1.8),
 }  # fmt: skip
+_OFFSETS = dict.fromkeys(("K", "kelvin"), -273.15) | dict.fromkeys(("F", "°F", "degF"), -32 / 1.8)
 IMPEDANCES: tuple[Role, ...] = ("real", "imaginary", "modulus")
 _SIGNED: tuple[Role, ...] = ("imaginary", "phase")
 _NEEDED: tuple[Role, ...] = ("frequency", *IMPEDANCES, "phase")  # their units must be known
@@ -82,7 +85,8 @@ _AREA = re.compile(r"^(?P<ohm>\S+?)\s*[·.*⋅x×\s]?\s*cm\s*(?:²|\^?2)$")
 class ImpedanceHeader:
     """What a header says: the quantity, its sign (−1: turned round), its unit and its factor.
 
-    ``unit`` is None where the header has none. ``is_areal``: the values are in Ω cm².
+    ``unit`` is None where the header has none. ``is_areal``: the values are in Ω cm². ``offset`` is
+    added to a value times its factor, as for a temperature in K.
     """
 
     header: str
@@ -91,6 +95,7 @@ class ImpedanceHeader:
     unit: str | None
     factor: float
     is_areal: bool = False
+    offset: float = 0.0
 
 
 @lru_cache(maxsize=4096)
@@ -165,7 +170,8 @@ def with_unit(header: str, role: Role, sign: int, unit: str | None) -> Impedance
         return ImpedanceHeader(header, role, sign, "Ω", 1.0)
     factor = _UNITS[role].get(unit)
     if factor is not None:
-        return ImpedanceHeader(header, role, sign, unit, factor)
+        offset = _OFFSETS.get(unit, 0.0) if role == "temperature" else 0.0
+        return ImpedanceHeader(header, role, sign, unit, factor, offset=offset)
     area = _AREA.match(unit) if role in IMPEDANCES else None
     ohm = area["ohm"].rstrip(".·*⋅x×") if area else ""
     if ohm not in OHM:

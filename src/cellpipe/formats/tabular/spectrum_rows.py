@@ -15,6 +15,8 @@ from cellpipe.formats.tabular.impedance_headers import (
     IMPEDANCES,
     ImpedanceHeader,
     Role,
+    name_role,
+    parse_impedance_header,
 )
 from cellpipe.formats.tabular.line_account import LineAccount
 from cellpipe.formats.tabular.spectra import POINT, number_spectra
@@ -63,6 +65,7 @@ def read_spectra(
     frames: list[pl.DataFrame] = []
     findings: dict[str, Finding] = {}
     for block in blocks:
+        _note_unread(block, findings)
         for columns in split_groups(block.names):
             columns, rows = take_units(columns, block.rows)  # noqa: PLW2901
             found = _read_group(columns, rows, account, findings, area_cm2)
@@ -79,6 +82,21 @@ def read_spectra(
         record_index=pl.int_range(1, pl.len() + 1, dtype=pl.Int64)
     )
     return joined, list(findings.values())
+
+
+def _note_unread(block: Block, findings: dict[str, Finding]) -> None:
+    """Name the columns of time, voltage and temperature that no unit makes readable."""
+    unread = [
+        name.strip()
+        for name in block.names
+        if name_role(name) in _OPTIONAL and parse_impedance_header(name) is None
+    ]
+    if unread:
+        sentence = (
+            f"Not read, for the unit is missing or not known: {', '.join(unread)}. Write it into "
+            "the column's name, as Temperature (°C), time (s) or voltage (V)."
+        )
+        findings["column_without_unit"] = Finding("warning", "column_without_unit", sentence)
 
 
 def _read_group(
@@ -146,7 +164,8 @@ def _to_standard(
 ) -> pl.DataFrame:
     """Return the standard columns, in Hz and Ω, the imaginary part with the sign of Z″."""
     scaled = {
-        role: values * header.factor * header.sign for role, (header, values) in named.items()
+        role: values * header.factor * header.sign + header.offset
+        for role, (header, values) in named.items()
     }
     _note_missing_units(named, findings)
     if any(header.is_areal for header, _ in named.values()):

@@ -12,11 +12,14 @@ from cellpipe.numerics.impedance.circuit_fit import CircuitFit
 from cellpipe.numerics.impedance.circuit_forms import Arc, Form
 from cellpipe.numerics.impedance.elements import Floats
 from cellpipe.numerics.impedance.processes import (
+    INTERFACE,
+    TAIL,
     ArcShape,
     brug_capacitance,
     closes,
     effective_capacitance,
     likely_process,
+    process_probabilities,
 )
 
 
@@ -49,6 +52,19 @@ class ImpedanceArc:
     def closed(self) -> bool:
         """Whether the arc closes within the measured window."""
         return closes(self.time_constant, self.lowest_hertz)
+
+
+def unclosed_arcs(
+    arcs: Sequence[ImpedanceArc], processes: Sequence[str], area_cm2: float | None
+) -> list[str]:
+    """Return the arcs with the capacitance of an interface that don't close in the window."""
+    names = []
+    for arc, process in zip(arcs, processes, strict=True):
+        likely = process_probabilities(arc.capacitance, area_cm2, 0.0, arc.time_constant)
+        by_capacitance = max(likely, key=lambda name: likely[name])
+        if not arc.closed and (by_capacitance if process == TAIL else process) in INTERFACE:
+            names.append(arc.name)
+    return names
 
 
 def build_arcs(fit: CircuitFit, area_cm2: float | None) -> tuple[ImpedanceArc, ...]:
@@ -107,7 +123,11 @@ def _series_resistance(form: Form, arc: Arc, theta: Floats) -> float:
 
 
 def arc_process(rows: Sequence[ImpedanceArc], area_cm2: float | None) -> tuple[str, float]:
-    """Return the process of one arc of several spectra, by its medians, and the probability."""
+    """Return the process of one arc of several spectra, by its medians, and the probability.
+
+    If it closes in some, these say what it is: in the others it only left the measured window.
+    """
+    rows = [arc for arc in rows if arc.closed] or rows
 
     def median(name: str) -> float:
         return float(np.median([getattr(arc, name) for arc in rows]))
