@@ -82,4 +82,6 @@ def test_what_the_errors_hide_is_not_told() -> None:
 def test_two_of_three_arcs_may_share_the_contact_that_was_lost() -> None:
     start = ArcState(np.array([3.0, -8, 3.5, -5, 4, -3, 2.5]), 1e-4 * np.eye(7))
     last = ArcState(start.value + np.array([0.5, 0, 0.5, 0, 0, 0, 0]), start.spread)
-    assert explain_change([start], [last], (False, False, True)).verdict == CONTACT
+    found = explain_change([start], [last], (False, False, True))
+    assert found.verdict == CONTACT
+    assert found.area_ratio == pytest.approx(np.exp(-0.5))  # that of the arcs that share it

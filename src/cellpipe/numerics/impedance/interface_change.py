@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cellpipe.numerics.impedance.elements import Floats
 
@@ -96,11 +97,14 @@ def explain_change(
     patterns = _patterns(arcs, transfers)
     log_odds: dict[str, list[float]] = {name: [] for name in EXPLANATIONS}
     best_film = (-math.inf, 0)
+    best_contact = (-math.inf, np.ones(arcs))
     for name, weight, rows, film in patterns:
         evidence = math.log(weight) + _evidence(change, spread, rows, tolerance, name)
         log_odds[name].append(evidence)
         if name in {FILM, BOTH} and evidence > best_film[0]:
             best_film = evidence, film
+        if name == CONTACT and evidence > best_contact[0]:
+            best_contact = evidence, rows[0]
     whole = {name: float(np.logaddexp.reduce(values)) for name, values in log_odds.items()}
     if arcs == 1:  # the same prediction: neither must profit by how its amounts are weighed
         shared = np.logaddexp.reduce([whole[CONTACT], whole[FILM], whole[BOTH]])
@@ -108,7 +112,9 @@ def explain_change(
                   BOTH: shared - math.log(5)}  # fmt: skip
     total = float(np.logaddexp.reduce(list(whole.values())))
     odds = {name: math.exp(value - total) for name, value in whole.items()}
-    area, area_error = _lost_area(change, spread, best_film[1], both=odds[BOTH] > odds[CONTACT])
+    is_both = odds[BOTH] > odds[CONTACT] and arcs > 1
+    scaled = np.arange(arcs) != best_film[1] if is_both else best_contact[1] > 0
+    area, area_error = _lost_area(change, spread, np.flatnonzero(scaled))
     capacitance = change[1:-1:2] - change[:-1:2]
     return InterfaceChange(
         odds, tuple(np.exp(change[:-1:2]).tolist()), tuple(np.exp(capacitance).tolist()),
@@ -193,10 +199,9 @@ def _normal(change: Floats, spread: Floats) -> float:
     return -0.5 * (logarithm + float(change @ np.linalg.solve(spread, change)))
 
 
-def _lost_area(change: Floats, spread: Floats, film: int, *, both: bool) -> tuple[float, float]:
-    """Return the ratio of areas by the arcs that a film does not change, and its error."""
-    arcs = (len(change) - 1) // 2
-    places = [2 * arc for arc in range(arcs) if not (both and arc == film and arcs > 1)]
+def _lost_area(change: Floats, spread: Floats, arcs: NDArray[np.int64]) -> tuple[float, float]:
+    """Return the ratio of areas by the arcs that it scales, and its error."""
+    places = 2 * arcs
     weight = np.linalg.inv(spread[np.ix_(places, places)]).sum(axis=0)
     ratio = math.exp(-float(weight @ change[places]) / float(weight.sum()))
     return ratio, ratio / math.sqrt(float(weight.sum()))
