@@ -55,6 +55,15 @@ def test_finite_diffusion_is_no_interface(text: str, seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
+def test_a_porous_electrode_that_blocks_is_no_interface(seed: int) -> None:
+    """Ions that only reach into its pores cross no interface, though its ends look like arcs."""
+    alone = made("R0-TLMQ1", [10.0, 100.0, 2e-3, 0.9], seed)
+    assert interface(fit_impedance(FREQUENCY, alone, area_cm2=1.0)) is None
+    z = made("R0-p(R1,CPE1)-TLMQ1", [10.0, 30.0, 3e-6, 0.9, 100.0, 5e-3, 0.92], seed)
+    assert interface(fit_impedance(FREQUENCY, z, area_cm2=1.0)) == pytest.approx(30, rel=0.03)
+
+
+@pytest.mark.parametrize("seed", range(3))
 def test_diffusion_that_no_candidate_has_is_still_no_interface(seed: int) -> None:
     """A Gerischer element's slow arcs have the capacitance of inserted charge."""
     z = made("R0-p(R1,CPE1)-G1", [10.0, 30.0, 1e-5, 0.9, 60.0, 5.0], seed, 0.004)

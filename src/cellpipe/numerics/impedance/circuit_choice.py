@@ -1,12 +1,12 @@
 """Choice of an equivalent circuit: the number of arcs and the tail that a spectrum supports.
 
 Candidates are R0 with up to three arcs, and no tail or one of a Warburg element, a CPE (a blocking
-electrode if its exponent is near one), a finite Warburg element with a blocked or an open end, or a
-transmission line that reacts; and the inductance of the leads if the spectrum shows any. Each
-candidate is fitted from the optimum of the one with one arc less, too, so that more arcs never fit
-worse. The circuit is chosen by the Bayesian information criterion (G. Schwarz, Ann. Stat. 6, 461
-(1978), doi 10.1214/aos/1176344136) among those whose parameters the data determine; if there are
-none, among all.
+electrode if its exponent is near one), a finite Warburg element with a blocked or an open end, a
+transmission line that blocks (a porous electrode) or one that reacts; and the inductance of the
+leads if the spectrum shows any. Each candidate is fitted from the optimum of the one with one arc
+less, too, so that more arcs never fit worse. The circuit is chosen by the Bayesian information
+criterion (G. Schwarz, Ann. Stat. 6, 461 (1978), doi 10.1214/aos/1176344136) among those whose
+parameters the data determine; if there are none, among all.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ from cellpipe.numerics.impedance.spectra import modulus
 MOST_ARCS = 3
 _STARTS, _ADDED = 4, 3  # enough to compare circuits; the chosen one is fitted from all starts
 _ENOUGH = 5e-5  # relative change of the sum of squares, to compare circuits
-_TAILS = {"": "", "W": "W1", "CPE": "CPE{}", "Wo": "Wo1", "Ws": "Ws1", "TLM": "TLM1"}
+_TAILS = {
+    "": "", "W": "W1", "CPE": "CPE{}", "Wo": "Wo1", "Ws": "Ws1", "TLMQ": "TLMQ1", "TLM": "TLM1",
+}  # fmt: skip
 _ABOVE_NOISE = 4.0
 _DIFFUSION_SECOND = 0.1
 _FAR_WORSE = 4.0  # in the sum of squares
