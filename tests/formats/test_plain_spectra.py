@@ -421,3 +421,15 @@ def test_a_temperature_without_a_unit_is_named_and_not_read(tmp_path: Path) -> N
     assert "ambient_temperature_celsius" not in read.tables["impedance"].columns
     (finding,) = [f for f in read.findings if f.code == "column_without_unit"]
     assert "Temperature" in finding.sentence
+
+
+def test_the_area_by_which_a_file_was_made_goes_before_one_that_is_stated(tmp_path: Path) -> None:
+    file = tmp_path / "t.csv"
+    frequency = np.geomspace(1e5, 0.1, 40)
+    z = 2.0 * (10 + 50 / (1 + 2j * np.pi * frequency * 1e-3))
+    rows = [f"{f},{p.real},{-p.imag}" for f, p in zip(frequency, z, strict=True)]
+    head = ["Area (cm²): 2", "f (Hz),Z' (Ohm cm2),-Z'' (Ohm cm2)"]
+    file.write_text("\n".join([*head, *rows]), encoding="utf-8")
+    read = cellpipe.read(file, stated=cellpipe.Statement(area_cm2=0.785))
+    assert read.tables["impedance"]["real_impedance_ohm"].max() == pytest.approx(60, rel=1e-3)
+    assert "two_areas" in {finding.code for finding in read.findings}

@@ -38,6 +38,7 @@ _COMMENT = "#%!*;/"
 _SEPARATORS = ("\t", ";", ",", "  ", " ")
 _FEWEST = 3  # columns of a point
 _UNIT_APART = re.compile(r"\s+([(\[])|\s*(/)\s*")
+_SAME_AREA = 0.005  # two areas that differ by less are one
 _AREA = re.compile(
     r"\barea\s*[(\[/]?\s*cm(?:²|\^?2)\s*[)\]]?\s*[:=,;\t]\s*(\d+(?:[.,]\d+)?)\s*$", re.IGNORECASE
 )
@@ -82,8 +83,16 @@ def read_with_statement(path: Path, stated: Statement) -> Recording:
             remedy="write it into the first line, or say it: cellpipe eis FILE --columns "
             "\"f/Hz, Z'/Ohm, -Z''/Ohm\"",
         )
-    area = _find_area(titles) if stated.area_cm2 is None else stated.area_cm2
+    own = _find_area(titles)
+    area = stated.area_cm2 if own is None else own  # by the file's own its Ω cm² were made
     table, findings = read_spectra(blocks, account, area)
+    is_areal = any(finding.code == "areal_impedance" for finding in findings)
+    if is_areal and own and stated.area_cm2 and abs(stated.area_cm2 / own - 1) > _SAME_AREA:
+        sentence = (
+            f"The file says an area of {own:g} cm², by which its Ω cm² are divided; "
+            f"{stated.area_cm2:g} cm² was stated. Which of the two is the cell's?"
+        )
+        findings.append(Finding("warning", "two_areas", sentence))
     if not table.height:
         raise NoDataError(
             "column names without a frequency below them", expected="at least one",
