@@ -51,9 +51,21 @@ def columns_of(schema: Schema) -> dict[str, Column]:
 def changed(
     row: pl.DataFrame, names: list[str], schema: Schema, rule: str, count: int = TRIES
 ) -> pl.DataFrame:
-    """Return many copies of a row, in which some columns have other values."""
+    """Return many copies of a row, in which some columns have other values.
+
+    In some of them one number is 1 and the others are 0, as shares that sum to 1 may be.
+    """
     columns = columns_of(schema)
     drawn = made_rows(rule, {name: columns[name] for name in names}, count)
+    numbers = [name for name in names if columns[name].type == "float64"]
+    place = pl.int_range(pl.len())
+    drawn = drawn.with_columns(
+        pl.when(place < len(numbers))
+        .then((place == own).cast(pl.Float64))
+        .otherwise(name)
+        .alias(name)
+        for own, name in enumerate(numbers)
+    )
     return pl.concat([_copies(row.drop(names), count), drawn], how="horizontal").select(row.columns)
 
 

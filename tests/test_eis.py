@@ -9,7 +9,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from cellpipe.analyses import circuit_fits, relaxation_times, resistance_growth
+from cellpipe.analyses import (
+    activation_energies,
+    circuit_fits,
+    relaxation_times,
+    resistance_growth,
+)
 from cellpipe.cli.main import main
 from cellpipe.core import contracts
 from cellpipe.core.errors import CellpipeError, NoDataError
@@ -474,8 +479,9 @@ def test_a_spectrum_with_a_tail_among_its_arcs_has_a_page() -> None:
     tables = made_cell([30.0])
     cell = Cell("A", area_cm2=1.0)
     fitted = circuit_fits.fit_spectra(cell, tables, "R(RQ)(RQ)(RQ)")
-    every = (*fitted, *relaxation_times.ANALYSIS.compute(cell, tables))
-    found = tables | {result.analysis: result.table for result in every}
-    found["resistance_growth"] = resistance_growth.ANALYSIS.compute(cell, found)[0].table
+    found = tables | {result.analysis: result.table for result in fitted}
+    for analysis in (relaxation_times, activation_energies, resistance_growth):
+        for result in analysis.ANALYSIS.compute(cell, found):
+            found[result.analysis] = result.table
     assert "tail" in found["impedance_arcs"]["process"].to_list()
     assert "<h2>Arcs and relaxation times</h2>" in eis_page("x", found, [])

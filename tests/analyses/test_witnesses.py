@@ -444,7 +444,9 @@ def test_an_efficiency_that_far_records_do_not_tell_is_in_the_table_and_in_no_me
         _, halves, made = compute(table.drop("step_time_second"))
         (found,) = cells.ANALYSIS.compute(FULL, {
             "cycles": made, "interfacial_resistance": empty_table("interfacial_resistance"),
-            "files": empty_table("files"),
+            "files": empty_table("files"), "half_cycles": halves,
+            "half_cycle_segments": empty_table("half_cycle_segments"),
+            "impedance": empty_table("impedance"),
         })  # fmt: skip
         summary[name] = validate("cells", found.table).row(0, named=True), made
         (result,) = cycles.ANALYSIS.compute(FULL, {"half_cycles": halves})
