@@ -394,18 +394,19 @@ def test_the_command_and_a_whole_run_read_plain_tables(
     assert row["first_interfacial_resistance_standard_error_ohm"] < 1
 
 
+@pytest.mark.parametrize("name", ["Temperature", "T"])
 @pytest.mark.parametrize(
     ("unit", "to_unit"),
     [("°C", lambda c: c), ("K", lambda c: c + 273.15), ("°F", lambda c: 1.8 * c + 32)],
 )
 def test_a_temperature_is_read_in_the_unit_that_is_named(
-    tmp_path: Path, unit: str, to_unit: Callable[[float], float]
+    tmp_path: Path, unit: str, to_unit: Callable[[float], float], name: str
 ) -> None:
     file = tmp_path / "t.csv"
     frequency = np.geomspace(1e5, 0.1, 40)
     z = 10 + 50 / (1 + 2j * np.pi * frequency * 1e-3)
     rows = [f"{f},{p.real},{-p.imag},{to_unit(40.0)}" for f, p in zip(frequency, z, strict=True)]
-    file.write_text("\n".join([f"f (Hz),Z' (Ohm),-Z'' (Ohm),Temperature ({unit})", *rows]),
+    file.write_text("\n".join([f"f (Hz),Z' (Ohm),-Z'' (Ohm),{name} ({unit})", *rows]),
                     encoding="utf-8")  # fmt: skip
     table = cellpipe.read(file).tables["impedance"]
     assert table["ambient_temperature_celsius"].to_numpy() == pytest.approx(40.0)

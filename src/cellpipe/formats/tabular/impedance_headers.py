@@ -140,6 +140,8 @@ def _split(header: str) -> tuple[Role, int, str | None] | None:
         if match is None or role is None:
             continue
         unit = match["unit"].strip()
+        if role == "time" and unit in _UNITS["temperature"]:  # T (K) beside t (s)
+            role = "temperature"
         if pattern is not _WITH_UNIT[-1] or with_unit(header, role, sign, unit):
             return role, sign, unit
     return None
