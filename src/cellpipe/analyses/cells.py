@@ -267,10 +267,9 @@ def _state_text(series: pl.DataFrame, spectra: pl.DataFrame) -> str | None:
         return None
     if series["varies"][0] is not None:
         return f"the last spectrum only: {series['varies'][0]}"
-    of_state = spectra.filter(state=series["state"][0])
-    ends = (series["spectrum"][0], series["spectrum"][-1])
     if spectra["state"].n_unique() == 1:
-        if ends == (of_state["spectrum"].min(), of_state["spectrum"].max()):
+        ends = (series["spectrum"][0], series["spectrum"][-1])
+        if ends == (spectra["spectrum"].min(), spectra["spectrum"].max()):
             return None
         return f"spectrum {ends[0]} → {ends[1]} of {spectra.height}; none before or after gives one"
     voltage, celsius = series["voltage_volt"].mean(), series["temperature_celsius"].mean()

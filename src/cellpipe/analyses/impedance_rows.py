@@ -93,9 +93,9 @@ def resistance_row(cell: Cell, fit: ImpedanceFit, processes: list[str]) -> Row:
     electrolyte = [p for p, process in zip(arcs, processes, strict=True) if process in ELECTROLYTE]
     series, series_error = _sum(fit, series_places(fit) + electrolyte)
     total, error = _sum(fit, interface)
-    remark = _resistance_remark(fit, processes, total, error)
-    is_part = bool(unclosed_arcs(fit.arcs, processes, fit.area_cm2))
-    if total is not None and (fit.relative_residual > MEANINGLESS or is_part):
+    still_open = unclosed_arcs(fit.arcs, processes, fit.area_cm2)
+    remark = _resistance_remark(fit, processes, still_open, total, error)
+    if total is not None and (fit.relative_residual > MEANINGLESS or still_open):
         total, error = None, None
     return {
         "interfacial_resistance_ohm": total,
@@ -141,8 +141,9 @@ def _fixed_arcs(fit: ImpedanceFit, processes: list[str]) -> list[str]:
 
 
 def _resistance_remark(
-    fit: ImpedanceFit, processes: list[str], total: float | None, error: float | None
-) -> str | None:
+    fit: ImpedanceFit, processes: list[str], still_open: list[str], total: float | None,
+    error: float | None,
+) -> str | None:  # fmt: skip
     """Return why a spectrum has no interfacial resistance, or none that may stand alone."""
     if total is None:
         slow = [a.name for a, p in zip(fit.arcs, processes, strict=True) if p in (DIFFUSION, TAIL)]
@@ -152,7 +153,6 @@ def _resistance_remark(
     fixed = _fixed_arcs(fit, processes)
     if fixed:
         return f"the resistance of arc {', '.join(fixed)} was fixed and not measured"
-    still_open = unclosed_arcs(fit.arcs, processes, fit.area_cm2)
     if still_open:
         return f"arc {', '.join(still_open)} does not close within the measured frequencies"
     return headline_remark(fit, total, error)

@@ -51,8 +51,8 @@ def interface_change_rows(
     )  # fmt: skip
     for (state,), rows in usable.sort("spectrum").group_by("state", maintain_order=True):
         numbers = rows["spectrum"].to_list()
-        places = _interface_arcs(fits, numbers)
-        if len(numbers) < 2 or not places:
+        places = _interface_arcs(fits, numbers) if len(numbers) > 1 else []
+        if not places:
             continue
         states = [build_state(*fits[number][:2], places) for number in numbers]
         ends = min(_MOST_AVERAGED, max(1, len(numbers) // 4))
@@ -72,10 +72,9 @@ def _interface_arcs(fits: Mapping[int, Fitted], numbers: Sequence[int]) -> list[
 
     None where an arc of an interface does not close at one end: the rest can't tell.
     """
-    ends = [fits[number][0].arcs for number in (numbers[0], numbers[-1])] if numbers else []
-    processes = fits[numbers[0]][1] if numbers else []
-    area = fits[numbers[0]][0].area_cm2 if numbers else None
-    if any(unclosed_arcs(arcs, processes, area) for arcs in ends):
+    ends = [fits[number][0].arcs for number in (numbers[0], numbers[-1])]
+    first, processes, _ = fits[numbers[0]]
+    if any(unclosed_arcs(arcs, processes, first.area_cm2) for arcs in ends):
         return []
     return [
         place

@@ -19,7 +19,7 @@ from cellpipe.numerics.impedance.processes import (
     closes,
     effective_capacitance,
     likely_process,
-    process_probabilities,
+    process_by_capacitance,
 )
 
 
@@ -59,10 +59,11 @@ def unclosed_arcs(
 ) -> list[str]:
     """Return the arcs with the capacitance of an interface that don't close in the window."""
     names = []
-    for arc, process in zip(arcs, processes, strict=True):
-        likely = process_probabilities(arc.capacitance, area_cm2, 0.0, arc.time_constant)
-        by_capacitance = max(likely, key=lambda name: likely[name])
-        if not arc.closed and (by_capacitance if process == TAIL else process) in INTERFACE:
+    for arc, named in zip(arcs, processes, strict=True):
+        process = named
+        if named == TAIL:
+            process, _ = process_by_capacitance(arc.capacitance, area_cm2, 0.0, arc.time_constant)
+        if not arc.closed and process in INTERFACE:
             names.append(arc.name)
     return names
 

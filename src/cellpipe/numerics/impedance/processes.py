@@ -98,6 +98,18 @@ def process_probabilities(
     return {name: above[i] - above[i + 1] for i, name in enumerate((*PROCESSES, DIFFUSION))}
 
 
+def process_by_capacitance(
+    capacitance_farad: float,
+    area_cm2: float | None,
+    error_decades: float = 0.0,
+    time_constant_second: float = math.inf,
+) -> tuple[str, float]:
+    """Return the likeliest process and its probability; see :func:`process_probabilities`."""
+    likely = process_probabilities(capacitance_farad, area_cm2, error_decades, time_constant_second)
+    process = max(likely, key=lambda name: likely[name])
+    return process, likely[process]
+
+
 @dataclass(frozen=True)
 class ArcShape:
     """What an arc is known by: F, ohm, s; ``faster_ohm`` is all resistance before it, R0 with it.
@@ -119,12 +131,11 @@ def likely_process(arc: ArcShape, area_cm2: float | None, lowest_hertz: float) -
     """
     areal = arc.resistance_ohm * (area_cm2 or 1.0)
     leaks = areal > _LEAK_OHM_CM2 and arc.resistance_ohm > _LEAK_SHARE * arc.faster_ohm > 0
-    likely = process_probabilities(
+    process, probability = process_by_capacitance(
         arc.capacitance_farad, area_cm2, arc.error_decades, arc.time_constant_second
     )
-    process = max(likely, key=lambda name: likely[name])
     if not closes(arc.time_constant_second, lowest_hertz):
         return TAIL, 1.0
     if leaks and process not in ELECTROLYTE:
         return TAIL, 1.0
-    return process, likely[process]
+    return process, probability

@@ -85,11 +85,11 @@ def _build_spectrum(
         measured,
         fitted_impedance(fit, frequency),
         fitted_impedance(fit, fine),
-        resistances_ohm(fit),
+        _resistances_ohm(fit),
     )
 
 
-def resistances_ohm(fit: pl.DataFrame) -> float:
+def _resistances_ohm(fit: pl.DataFrame) -> float:
     """Return the sum of the resistances of one spectrum's rows of ``circuit_fits``, in ohm."""
     return float(fit.filter(pl.col("parameter") == "R")["value"].sum())
 
