@@ -81,6 +81,12 @@ FIGURES = (
           "cells", "first"),
     Drawn("capacities", r"First discharge capacity \(.*\)", "–", r"(?P<name>[\w ]+)",
           "baseline_comparison", "baseline_initial_capacity"),
+    Drawn("field", "Last complete cycle", r"Areal capacity .*|–", "this cell", "cells",
+          "retention_cycle", ("first_areal_discharging_capacity_mah_per_cm2",)),
+    Drawn("field", ".*", ".*", r"[\w \[\]]+", reason=_PUBLISHED),
+    Drawn("initial", r"Initial Coulombic efficiency \(%\)", "–", "this cell", "cells",
+          "initial_coulombic_efficiency:%"),
+    Drawn("initial", ".*", ".*", ".*", reason=_PUBLISHED),
 )  # fmt: skip
 
 

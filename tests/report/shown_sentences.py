@@ -12,6 +12,8 @@ _ARC = (
     "({{=last_arc {0} process_probability:%}}%)"
 )
 _ARCS = ", ".join(map(_ARC.format, "01"))
+# of the review's text, held against it where the figures are tried
+PUBLISHED = ("[{#reference}]", "{##a system} [{#reference}]")
 SENTENCES = (
     "{cell_id}",
     "cycle {initial_cycle}: {%direction_of_efficiency}",
@@ -102,6 +104,9 @@ SENTENCES = (
     "Made with {##versions of programs}",
     "Written by cellpipe {##its version}[[. {!where more is}]]",
     "cellpipe: {cell_id}",
+    *PUBLISHED,
+    "Colour: {##the legend} Stack pressure here: {cell_sheet.stack_pressure_mpa} MPa; {##printed}.",
+    "Colour: {##the legend} The cell sheet gives no stack pressure; {##printed}.",
 )
 
 # About the lab.
@@ -112,6 +117,12 @@ LAB_SENTENCES = (
     "Check: {~findings.sentence}",
     "Discharge capacity, cycles 1 to {#the cell's cycles, a name of a drawing}, from zero",
     "Written by cellpipe {##its version}.",
+    *PUBLISHED,
+    "{~baselines.first_author_year}",
+    "{~cells.cell_id}",
+    "Colour: {##the legend} Stack pressure here: {##lowest and highest} MPa{##}; {##printed}.",
+    "Diamonds: {!words} A bar is the median. {#left out} of {=count cells} cells are not drawn: "
+    "{!reasons}",
     "This lab's cell / published cell in per cent, {!how the table is read} as in Table 1; "
     "{!words} Table 1 of {!authors} 10.1016/j.etran.2024.100391; {!whose rows they are}",
     "Kind{!kinds and times to choose from}in the last 7 days{!a box to tick}",

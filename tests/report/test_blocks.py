@@ -33,6 +33,8 @@ FIGURES = {
     "arcs_panel": "Arcs and relaxation times", "resistance_panel": "Interfacial resistance",
     "retention_panel": "Retention beside published cells",
     "capacity_panel": "First discharge capacity beside published cells",
+    "field_panel": "This cell among the published cells",
+    "initial_efficiency_panel": "Initial Coulombic efficiency beside published cells",
 }  # fmt: skip
 GRIDS = {
     "cycle_grid": "The table of cycles", "arc_grid": "The table of arcs",

@@ -266,7 +266,8 @@ def a_workbook(lab: Lab, cells: Cells) -> list[str]:
 
 
 def an_index(lab: Lab, _: Cells) -> list[str]:
-    names = ("cells", "baseline_comparison", "cycles", "files", "findings")
+    names = ("cells", "baseline_comparison", "baselines", "cycles", "files", "findings",
+             "cell_sheet")  # fmt: skip
     return page_faults(lab, index.index_page({n: lab.table(n) for n in names}, version="1"), None)
 
 

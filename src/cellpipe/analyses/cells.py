@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from cellpipe.analyses.complete_cycles import STUB
+from cellpipe.analyses.conditions import known_electrolyte
 from cellpipe.analyses.cycles import KNOWN, POSSIBLE, reversible_direction
 from cellpipe.analyses.plausibility import contradiction_findings, find_contradictions
 from cellpipe.core.contracts import load_schema
@@ -36,6 +37,7 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
         **_cycling_summary(cell, cycles),
         **_ageing_summary(cycles, reversible_direction(cell)),
         **_impedance_summary(spectra),
+        "electrolyte_family": known_electrolyte(cell),
         **dict.fromkeys(_unknown_counts(tables)),
     }
     types = {name: column.dtype for name, column in load_schema("cells").columns.items()}
@@ -336,12 +338,12 @@ ANALYSIS = Analysis(
     "cells",
     ("cycles", "half_cycles", "interfacial_resistance", "files", "half_cycle_segments",
      "impedance"),
-    ("cells",), _compute, version=5,
+    ("cells",), _compute, version=6,
     fields=(
         "cell_id", "configuration", "group", "in_sheet", "inferred", "cathode_active_mass_mg",
         "anode_active_mass_mg", "area_cm2", "nominal_capacity_mah_per_g", "reference_offset_volt",
         "working_electrode_role", "stack_pressure_mpa", "temperature_celsius", "materials",
         "confirmed", "np_ratio", "fabrication_pressure_mpa", "lower_voltage_volt",
-        "upper_voltage_volt",
+        "upper_voltage_volt", "electrolyte",
     ),
 )  # fmt: skip

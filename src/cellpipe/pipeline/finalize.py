@@ -13,6 +13,7 @@ import polars as pl
 
 from cellpipe import analyses, report
 from cellpipe._version import __version__
+from cellpipe.baselines import table1
 from cellpipe.core.errors import LockedFileError, Reason, StoreError
 from cellpipe.core.model import Finding
 from cellpipe.core.steps import StepFailure, run_step
@@ -206,10 +207,12 @@ def _update_reports(lab: Lab, tables: Mapping[str, pl.DataFrame], *, is_due: boo
 def read_lab_tables(lab: Lab) -> dict[str, pl.DataFrame]:
     """Return the tables of all cells that the lab's page and workbook are made of."""
     results = Results(lab.results)
-    return {
+    tables = {
         name: results[name].collect().sort("cell_id", maintain_order=True)
         for name in ("cells", "baseline_comparison", "cycles")
     }
+    published = read_table(lab.results, "baselines", LAB)
+    return tables | {"baselines": table1() if published is None else published}
 
 
 def _write_reports(lab: Lab, of_lab: Mapping[str, pl.DataFrame]) -> list[Failure]:

@@ -108,8 +108,9 @@ def write_index(
 ) -> Path:
     """Write the lab's index of all cells to ``folder/index.html`` and return its path.
 
-    ``tables`` are the lab's ``cells``, ``baseline_comparison``, ``cycles``, ``files`` and
-    ``findings``; ``interim`` says how far a run is that still goes on.
+    ``tables`` are the lab's ``cells``, ``baseline_comparison``, ``baselines``, ``cycles``,
+    ``files``, ``findings`` and ``cell_sheet``; ``interim`` says how far a run is that still goes
+    on, whose page has no figures and needs no ``cell_sheet``.
     """
     from cellpipe.report.html.index import index_page
 

@@ -18,7 +18,9 @@ from cellpipe.report.figures.arcs import arcs_panel
 from cellpipe.report.figures.comparison import capacity_panel
 from cellpipe.report.figures.cycling import cycling_panel
 from cellpipe.report.figures.differential import differential_panel
+from cellpipe.report.figures.field import field_panel
 from cellpipe.report.figures.impedance import impedance_panel
+from cellpipe.report.figures.initial_efficiency import initial_efficiency_panel
 from cellpipe.report.figures.panel import Panel
 from cellpipe.report.figures.peaks import peak_panel
 from cellpipe.report.figures.profiles import profile_panel
@@ -259,6 +261,9 @@ def _panel_blocks(cell: Cell, tables: Mapping[str, pl.DataFrame]) -> list[Block[
     impedance, fits = tables["impedance"], tables["circuit_fits"]
     peaks, arcs = tables["differential_capacity_peaks"], tables["impedance_arcs"]
 
+    pressure = cell.stack_pressure_mpa
+    pressures = {} if pressure is None else {cell.cell_id: pressure}
+
     @cache
     def scale() -> CapacityScale:
         return capacity_scale(cell, cycles, tables["cells"])
@@ -283,6 +288,10 @@ def _panel_blocks(cell: Cell, tables: Mapping[str, pl.DataFrame]) -> list[Block[
          lambda: retention_panel(cycles, comparison, baselines, tables["capacity_fade"])),
         ("capacities", "First discharge capacity beside published cells",
          ("baseline_comparison",), lambda: capacity_panel(comparison)),
+        ("field", "This cell among the published cells", ("cells", "baseline_comparison"),
+         lambda: field_panel(tables["cells"], comparison, baselines, pressures, of_lab=False)),
+        ("initial", "Initial Coulombic efficiency beside published cells", ("cells",),
+         lambda: initial_efficiency_panel(tables["cells"], of_lab=False)),
     )  # fmt: skip
     return [
         Block(f"The figure '{title}'", make, partial(_absent_panel, key, title), needed,

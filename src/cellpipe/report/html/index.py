@@ -14,6 +14,9 @@ import polars as pl
 
 from cellpipe.baselines import TABLE_1
 from cellpipe.baselines.verdict import count_standings, describe_standing
+from cellpipe.report.figures.field import field_panel
+from cellpipe.report.figures.initial_efficiency import initial_efficiency_panel
+from cellpipe.report.figures.panel import Panel
 from cellpipe.report.figures.sparkline import sparkline
 from cellpipe.report.html.cell_page import load_template
 from cellpipe.report.html.grid import Grid
@@ -95,11 +98,24 @@ def index_page(tables: Mapping[str, pl.DataFrame], *, version: str, interim: str
             for row in (rejected.sort("path").to_dicts() if is_short else ())
         ],
         reasons=[] if is_short else group_by_reason(rejected),
+        panels=[] if interim else published_panels(tables),
         missing=missing_fields_grid(cells),
         used_files=files.filter(pl.col("status") == "used").height,
         version=version,
         interim=interim,
     )
+
+
+def published_panels(tables: Mapping[str, pl.DataFrame]) -> list[Panel]:
+    """Return the figures of the lab's cells beside published ones."""
+    cells = tables["cells"]
+    sheet = tables["cell_sheet"].select("cell_id", "stack_pressure_mpa").drop_nulls()
+    pressures = dict(sheet.iter_rows())
+    comparison, baselines = tables["baseline_comparison"], tables["baselines"]
+    return [
+        field_panel(cells, comparison, baselines, pressures, of_lab=True),
+        initial_efficiency_panel(cells, of_lab=True),
+    ]
 
 
 def _listed_cells(cells: pl.DataFrame, files: pl.DataFrame) -> pl.DataFrame:
