@@ -29,6 +29,13 @@ NO_CYCLE = {
     "hold/float": "it is the current of a hold, which is no cycle",
     "voltammogram": "it is a sweep of a voltammogram, which is no cycle",
 }
+NO_CYCLES_IN = {
+    "GITT": "a GITT, whose pulses are no cycles",
+    "ICI": "an ICI, whose interrupted current is no cycle",
+    "HPPC/pulse": "a pulse test, whose pulses are no cycles",
+    "hold/float": "a hold of the voltage, which is no cycle",
+    "voltammogram": "a voltammogram, whose sweeps are no cycles",
+}
 _UNENDED = {BROKEN: "its {} broke off", FILE: "the data end in its {}",
             UNKNOWN: "the end of its {} is not known"}  # fmt: skip
 

@@ -110,9 +110,7 @@ def add_protocol(half_cycles: pl.DataFrame, stretches: pl.DataFrame) -> pl.DataF
     return half_cycles.with_columns(pl.Series("protocol", kinds.tolist(), dtype=pl.String))
 
 
-def pair_cycles(
-    cell: Cell, half_cycles: pl.DataFrame
-) -> tuple[pl.DataFrame, NDArray[np.int64]]:
+def pair_cycles(cell: Cell, half_cycles: pl.DataFrame) -> tuple[pl.DataFrame, NDArray[np.int64]]:
     """Pair half cycles to cycles, and return how many were lost before each.
 
     Parameters
@@ -316,10 +314,7 @@ def _add_rates(paired: pl.DataFrame) -> pl.DataFrame:
 
 
 def _add_retention(cell: Cell, table: pl.DataFrame) -> pl.DataFrame:
-    """Add capacities relative to the first complete cycle, overall and at the same rate.
-
-    There is none where that cycle is the only one.
-    """
+    """Add capacities relative to the first complete cycle, overall and at the same rate."""
     capacity = pl.col(f"{_WORDS[reversible_direction(cell)]}_capacity_ah")
     has_one = pl.lit(cell.configuration != "symmetric") & ~pl.col("protocol").is_in(SYMMETRIC)
     kept = pl.col("complete") & (capacity > 0) & has_one
@@ -327,10 +322,10 @@ def _add_retention(cell: Cell, table: pl.DataFrame) -> pl.DataFrame:
     own_rate, own_number = (first.first().over("rate_group") for first in (complete, number))
     told = pl.col("complete") & has_one
     return table.with_columns(
-        pl.when(told & (kept.sum() > 1)).then(capacity / complete.first())
+        pl.when(told).then(capacity / complete.first())
         .alias("capacity_retention"),
         number.first().alias("retention_reference_cycle"),
-        pl.when(told & (kept.sum().over("rate_group") > 1)).then(capacity / own_rate)
+        pl.when(told).then(capacity / own_rate)
         .alias("capacity_retention_at_rate"),
         own_number.alias("rate_reference_cycle"),
     )  # fmt: skip

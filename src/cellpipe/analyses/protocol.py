@@ -6,8 +6,8 @@ the pattern of current and voltage (:mod:`cellpipe.numerics.cycling.protocol`). 
 or a pulse test is told of a whole half cycle. All other current makes cycles, whose kinds follow
 from their rates (:mod:`cellpipe.numerics.cycling.cycle_kinds`); current of less than ten minutes in
 one direction, and a constant current by a technique that makes no cycles, is not told. Rests belong
-to what is around them, but for an hour or more before all current (OCV) and a day or more (storage,
-or OCV before the cell's first current).
+to what is around them, but for 50 minutes or more before all current (OCV) and a day or more
+(storage, or OCV before the cell's first current).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from cellpipe.analyses.charge_flow import find_directions
 from cellpipe.analyses.cycles import active_mass, pair_cycles
 from cellpipe.analyses.missing_pieces import recording
 from cellpipe.core.contracts import empty_table
@@ -26,17 +27,17 @@ from cellpipe.core.model import Analysis, Cell, Result, Tables
 from cellpipe.numerics.cycling import protocol
 from cellpipe.numerics.cycling.ageing import SAME_RATE
 from cellpipe.numerics.cycling.protocol import NO_CYCLES, SYMMETRIC, TRAINS, Runs
-from cellpipe.numerics.cycling.runs import current_directions
 
 _TECHNIQUES = (  # the first that is found in a technique's name counts
     ("voltammogram", r"^(CV|CVA|LSV)$|voltammetry"),
+    ("EIS", r"EIS\b|impedance|^ZIR$|^EISPOT$"),
     ("GITT", r"\bGITT\b|intermittent titration"),
     ("hold/float", r"^(CA|CstV)$|^chrono ?a(mperometry)?\b"),
 )
 _ONE_WAY = r"^(CP|CstC)$|^chrono ?p(otentiometry)?\b"  # current that is no part of cycles
 _MODES = {"ramp": "voltammogram", "pulse": "HPPC/pulse", "impedance": "EIS"}
-_OPEN_SECOND, _STORED_SECOND, _TOLD_SECOND = 3600.0, 86400.0, 600.0
-_FLAT_VOLT, _UNSTEADY = 0.005, 1.5
+_OPEN_SECOND, _STORED_SECOND, _TOLD_SECOND = 3000.0, 86400.0, 600.0
+_FLAT_VOLT, _UNSTEADY, _WEAK = 0.005, 1.5, 0.005
 _OPEN = r"(?i)^(OCV|OCP|WAIT|CORPOT)$|open circuit|^wait"
 _ALIKE, _MOSTLY = 1.2, 0.8  # of pulses beside a titration; share of currents that are alike
 _SIDES = ("charge", "discharge")
@@ -45,15 +46,16 @@ _TOLD = (*NO_CYCLES, *SYMMETRIC, "not told")
 Names = NDArray[Any]  # of kinds; "" where not told yet
 
 
-def find_steps(timeseries: pl.DataFrame) -> pl.DataFrame:
+def find_steps(timeseries: pl.DataFrame, cuts: tuple[int, ...] = ()) -> pl.DataFrame:
     """Return the steps of a cell's records in their order, one row each.
 
     A step begins with a recording, and where direction, mode, step number or measurement change.
-    ``first_row`` and ``last_row`` are places in ``timeseries``; durations in s, charge in Ah.
+    ``first_row`` and ``last_row`` are places in ``timeseries``; durations in s, currents in A.
+    ``cuts`` are rows at which another step begins.
     """
     names = timeseries.columns
     optional = {"step_mode": pl.String, "technique": pl.String, "step_count": pl.Int64,
-                "unix_time_second": pl.Float64}  # fmt: skip
+                "step_time_second": pl.Float64, "unix_time_second": pl.Float64}  # fmt: skip
     frame = timeseries.select(
         "file_sha256", "record_index", "test_time_second", "voltage_volt", "current_ampere",
         *(pl.col(n) if n in names else pl.lit(None, t).alias(n) for n, t in optional.items()),
@@ -61,25 +63,24 @@ def find_steps(timeseries: pl.DataFrame) -> pl.DataFrame:
         measures=pl.col("frequency_hertz").is_not_null()
         if "frequency_hertz" in names else pl.lit(value=False),
     ).with_row_index("row")  # fmt: skip
-    parts = [
-        current_directions(part["current_ampere"].to_numpy())
-        for part in frame.partition_by("recording", maintain_order=True)
-    ]
-    still = pl.col("measures") | (pl.col("step_mode") == "rest").fill_null(value=False)
-    frame = frame.sort("recording", maintain_order=True) if _is_mixed(frame) else frame
+    if _is_mixed(frame):
+        frame = frame.sort("recording", maintain_order=True)
     frame = frame.with_columns(
-        pl.Series("direction", np.concatenate(parts) if parts else [], dtype=pl.Int8)
-    ).with_columns(direction=pl.when(still).then(pl.lit(0, pl.Int8)).otherwise("direction"))
+        direction=_directions(timeseries, frame),
+        interval=pl.col("test_time_second").diff().over("recording").clip(0).fill_null(0),
+    )
     changes = pl.any_horizontal(
         pl.col(n).ne_missing(pl.col(n).shift(1))
         for n in ("recording", "direction", "step_mode", "step_count", "measures")
     )
-    size, passed = pl.col("current_ampere").abs(), pl.col("interval")
+    changes |= pl.col("row").is_in(cuts)
+    # What passed before a first record that was taken at once belongs to the step before.
+    late = changes & (pl.col("step_time_second") < pl.col("interval") / 2).fill_null(value=False)
+    passed = pl.when(~late).then("interval").otherwise(0.0)
+    passed += pl.when(late).then("interval").otherwise(0.0).shift(-1, fill_value=0.0)
+    size = pl.col("current_ampere").abs()
     return (
-        frame.with_columns(
-            step=changes.cum_sum(),
-            interval=pl.col("test_time_second").diff().over("recording").clip(0).fill_null(0),
-        )
+        frame.with_columns(step=changes.cum_sum(), passed=passed)
         .group_by("step", maintain_order=True)
         .agg(
             pl.col("recording", "direction", "measures", "step_mode", "technique").first(),
@@ -87,11 +88,42 @@ def find_steps(timeseries: pl.DataFrame) -> pl.DataFrame:
                    "row").first().name.prefix("first_"),
             pl.col("file_sha256", "record_index", "test_time_second", "unix_time_second",
                    "row").last().name.prefix("last_"),
-            duration=passed.sum(), current=size.mean(), voltage=pl.col("voltage_volt").mean(),
+            duration=pl.col("passed").sum(), current=size.mean(),
+            voltage=pl.col("voltage_volt").mean(),
             flat=(pl.col("voltage_volt").max() - pl.col("voltage_volt").min()) <= _FLAT_VOLT,
             unsteady=size.max() > _UNSTEADY * size.min(), records=pl.len(),
         )
     )  # fmt: skip
+
+
+def _directions(timeseries: pl.DataFrame, frame: pl.DataFrame) -> pl.Series:
+    """Return the direction of each record of a frame that has the records' places (``row``)."""
+    found = []
+    for (_,), part in frame.group_by("recording", maintain_order=True):
+        own = timeseries[part["row"]] if part.height < timeseries.height else timeseries
+        time, current, voltage = (
+            own[name].to_numpy() for name in ("test_time_second", "current_ampere", "voltage_volt")
+        )
+        found.append(find_directions(own, time, current, voltage)[0])
+    whole = np.concatenate(found) if found else np.zeros(0, np.int8)
+    return pl.Series(whole, dtype=pl.Int8)
+
+
+def _hold_begins(timeseries: pl.DataFrame, steps: pl.DataFrame) -> tuple[int, ...]:
+    """Return the rows at which a long step goes over to holding the voltage."""
+    long = steps.filter(
+        "unsteady", ~pl.col("flat"), pl.col("direction") != 0,
+        pl.col("duration") >= protocol.HELD_SECOND,
+    )  # fmt: skip
+    found = []
+    for first, last in long.select("first_row", "last_row").iter_rows():
+        part = timeseries[first : last + 1]
+        volt, size = part["voltage_volt"].to_numpy(), np.abs(part["current_ampere"].to_numpy())
+        away = np.flatnonzero(np.abs(volt - volt[-1]) > _FLAT_VOLT)
+        begin = int(away[-1]) + 1 if len(away) else 0
+        if 0 < begin < len(volt) - 1 and size[begin] > _UNSTEADY * size[-1]:
+            found.append(first + begin)
+    return tuple(found)
 
 
 def _is_mixed(frame: pl.DataFrame) -> bool:
@@ -139,8 +171,39 @@ def _runs(steps: pl.DataFrame) -> tuple[Runs, NDArray[np.int64]]:
     return Runs(*columns), number
 
 
+def _is_symmetric(cell: Cell, steps: pl.DataFrame, kinds: Names) -> bool:
+    """Return whether a cell is symmetric, by the sheet or else by its voltage."""
+    if cell.configuration is not None:
+        return cell.configuration == "symmetric"
+    plain = steps.filter(pl.Series(kinds == ""))
+    return plain.height > 0 and protocol.is_symmetric(_runs(plain)[0])
+
+
+def _name_short_pulses(
+    steps: pl.DataFrame, kinds: Names, by: Names, numbers: NDArray[np.int64]
+) -> None:
+    """Name the recordings that have nothing but short pulses, seen together."""
+    pool = np.zeros(len(kinds), np.bool_)
+    for number in np.unique(numbers):
+        at = (numbers == number) & (kinds == "")
+        if at.any():
+            runs, _ = _runs(_without_weak(steps.filter(pl.Series(at))))
+            longest = float(np.max(runs.duration[runs.direction != 0], initial=0.0))
+            pool |= at & (longest <= protocol.PULSE_SECOND)
+    if pool.any():
+        runs, _ = _runs(_without_weak(steps.filter(pl.Series(pool))))
+        if protocol.is_pulse_test(runs):
+            kinds[pool], by[pool] = "HPPC/pulse", "current pattern"
+
+
+def _without_weak(steps: pl.DataFrame) -> pl.DataFrame:
+    """Return steps of which those with next to no current are rests."""
+    weak = pl.col("current") < _WEAK * pl.col("current").max()
+    return steps.with_columns(direction=pl.when(weak).then(0).otherwise("direction"))
+
+
 def _name_recording(
-    cell: Cell, steps: pl.DataFrame, kinds: Names, by: Names, records: pl.DataFrame
+    steps: pl.DataFrame, kinds: Names, by: Names, records: pl.DataFrame, *, is_symmetric: bool
 ) -> None:
     """Name the steps of one recording as far as their pattern tells; ``kinds`` is filled in."""
     plain = kinds == ""
@@ -150,32 +213,29 @@ def _name_recording(
         return
     modes = steps["step_mode"].to_list()
     unknown = np.array([mode is None for mode in modes])
-    if (unknown & driven).all() and steps["technique"].null_count() == steps.height:
+    led = np.array([mode == "CV" for mode in modes])
+    seconds, unsteady = steps["duration"].to_numpy(), steps["unsteady"].to_numpy() & driven
+    changes = seconds[unsteady].sum() > seconds[driven].sum() / 2  # the current within steps
+    untold = (unknown | led)[driven].all() and steps["technique"].null_count() == steps.height
+    if changes and untold:
         columns = ("test_time_second", "voltage_volt", "current_ampere")
-        if protocol.is_sweep(*(records[n].to_numpy() for n in columns)):
+        values = (records[n].to_numpy() for n in columns)
+        if protocol.is_sweep(*values, one_way=bool(led[driven].all())):
             kinds[plain], by[plain] = "voltammogram", "current pattern"
             return
-    own = steps.filter(plain)
-    runs, number = _runs(own)
-    is_open = cell.configuration is None and protocol.is_symmetric(runs)
-    if cell.configuration == "symmetric" or is_open:
-        rising = protocol.find_rising(runs)[number]
-        kinds[plain] = np.where(rising, SYMMETRIC[1], SYMMETRIC[0])
+    if is_symmetric:
+        runs, number = _runs(steps.filter(plain))
+        kinds[plain] = np.where(protocol.find_rising(runs)[number], SYMMETRIC[1], SYMMETRIC[0])
         by[plain] = "current pattern"
         return
-    if protocol.is_pulse_test(runs):
-        kinds[plain], by[plain] = "HPPC/pulse", "current pattern"
-        return
-    held = np.array([mode == "CV" for mode in modes])
-    held |= unknown & (steps["flat"] & steps["unsteady"]).to_numpy()
-    held = protocol.find_holds(held & plain, direction, steps["duration"].to_numpy())
+    held = led | (steps["flat"] & steps["unsteady"]).to_numpy()
+    held = protocol.find_holds(held & plain, direction, seconds)
     kinds[held] = "hold/float"
-    by[held] = np.where(unknown[held], "current pattern", "step table")
+    by[held] = np.where(led[held], "step table", "current pattern")
     told = steps["technique"].fill_null("").str.contains(f"(?i){_ONE_WAY}").to_numpy()
     rest = driven & ~held
     one_way = len(np.unique(direction[rest])) == 1
-    seconds = float(steps["duration"].to_numpy()[rest].sum())
-    if one_way and (told[rest].all() or seconds < _TOLD_SECOND):
+    if one_way and (told[rest].all() or seconds[rest].sum() < _TOLD_SECOND):
         kinds[plain & ~held], by[plain & ~held] = "not told", "current pattern"
 
 
@@ -288,13 +348,18 @@ def _spread(kinds: Names, steps: pl.DataFrame) -> Names:
 def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
     timeseries, halves = tables["timeseries"], tables["half_cycles"]
     steps = find_steps(timeseries)
+    holds = _hold_begins(timeseries, steps)
+    steps = find_steps(timeseries, holds) if holds else steps
     kinds, by = _told_kinds(steps)
     numbers = steps["recording"].rle_id().to_numpy()
+    symmetric = _is_symmetric(cell, steps, kinds)
+    if not symmetric:
+        _name_short_pulses(steps, kinds, by, numbers)
     for number in np.unique(numbers):
         at = np.flatnonzero(numbers == number)
         own_kinds, own_by, own = kinds[at], by[at], steps[at]
         rows = slice(own["first_row"][0], own["last_row"][-1] + 1)
-        _name_recording(cell, own, own_kinds, own_by, timeseries[rows])
+        _name_recording(own, own_kinds, own_by, timeseries[rows], is_symmetric=symmetric)
         kinds[at], by[at] = own_kinds, own_by
     places = _locate_half_cycles(timeseries, halves, steps)
     _name_half_cycles(steps, kinds, by, halves, places)
@@ -321,9 +386,7 @@ def _cycles_of_halves(cycles: pl.DataFrame) -> dict[int, tuple[int, str]]:
     found = {}
     for side in _SIDES:
         rows = cycles.drop_nulls(f"{side}_half_cycle")
-        for half, cycle, kind in rows.select(
-            f"{side}_half_cycle", "cycle", "protocol"
-        ).iter_rows():
+        for half, cycle, kind in rows.select(f"{side}_half_cycle", "cycle", "protocol").iter_rows():
             found[half] = (cycle, kind)
     return found
 
@@ -331,7 +394,8 @@ def _cycles_of_halves(cycles: pl.DataFrame) -> dict[int, tuple[int, str]]:
 def _stretches(cell: Cell, steps: pl.DataFrame, kinds: Names, by: Names) -> pl.DataFrame:
     """Join neighbouring steps of one recording and one kind."""
     ends = {
-        "file_sha256": ("first_file_sha256", "first"), "last_file_sha256": ("last_file_sha256", "last"),
+        "file_sha256": ("first_file_sha256", "first"),
+        "last_file_sha256": ("last_file_sha256", "last"),
         "first_record_index": ("first_record_index", "first"),
         "last_record_index": ("last_record_index", "last"),
         "start_unix_time_second": ("first_unix_time_second", "first"),

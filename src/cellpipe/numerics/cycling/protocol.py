@@ -27,13 +27,13 @@ TRAINS = ("GITT", "ICI", "HPPC/pulse")
 NO_CYCLES = (*TRAINS, "hold/float", "voltammogram")  # their half cycles make no cycle
 SYMMETRIC = ("symmetric stripping/plating", "CCD")
 FEWEST_PULSES, _FEWEST_SHORT = 5, 3  # of a titration; short ones, and stretches between them
-_PULSE_SECOND, _SHORT = 120.0, 0.2  # of the usual length
+PULSE_SECOND, _BRIEF_SECOND, _SHORT = 120.0, 30.0, 0.2  # of the usual length
 _INTERRUPT_SECOND = 60.0
 _LIKE, _MOSTLY = 2.0, 0.6  # factor, and share of pulses that are alike
 _SERIES = 40  # pulses; more in turn are fast cycling
 _SIDES, _SIGNED, _LOW_VOLT = 3.0, 0.95, 2.0
 _LEVELS, _RISE = 4, 1.05
-_HELD_SECOND, _HELD = 36000.0, 2.0
+HELD_SECOND, _HELD = 36000.0, 2.0
 _SAMPLES, _FEWEST_SAMPLES = 1000, 40
 _SLOPE, _STEADY = 0.1, 0.15
 
@@ -68,7 +68,7 @@ def name_train(runs: Runs, main: int) -> str | None:
     driven, own = runs.direction != 0, runs.direction == main
     if driven.sum() < FEWEST_PULSES:
         return None
-    brief = driven & (runs.duration <= _PULSE_SECOND)
+    brief = driven & (runs.duration <= PULSE_SECOND)
     long = own & ~brief
     if long.any():
         brief &= runs.duration <= _SHORT * float(np.median(runs.duration[long]))
@@ -111,15 +111,14 @@ def _has_short_pulses(runs: Runs, brief: NDArray[np.bool_], long: NDArray[np.boo
 def is_pulse_test(runs: Runs) -> bool:
     """Return whether a recording has nothing but short pulses, with rests between them."""
     driven = runs.direction != 0
-    count = int(driven.sum())
-    rests = ~driven[1:-1].any() if count < 2 else (~driven).sum() >= count / 2
-    return bool(
-        2 <= count < _SERIES and rests and (runs.duration[driven] <= _PULSE_SECOND).all()
-    )
+    count, longest = int(driven.sum()), float(np.max(runs.duration[driven], initial=0.0))
+    if not 2 <= count < _SERIES or longest > PULSE_SECOND or driven.all():
+        return False
+    return bool((~driven).sum() >= count / 2 or longest <= _BRIEF_SECOND)
 
 
 def is_symmetric(runs: Runs) -> bool:
-    """Return whether the voltage changes its sign with the current, and is as high on both sides."""
+    """Return whether the voltage has the sign of the current, and is as high on both sides."""
     driven = runs.direction != 0
     sign, volt, weight = runs.direction[driven], runs.voltage[driven], runs.duration[driven]
     sides = [np.abs(volt[sign == side]) for side in (1, -1)]
@@ -157,13 +156,17 @@ def find_rising(runs: Runs) -> NDArray[np.bool_]:
     return found
 
 
-def is_sweep(time_second: Floats, voltage_volt: Floats, current_ampere: Floats) -> bool:
+def is_sweep(
+    time_second: Floats, voltage_volt: Floats, current_ampere: Floats, *, one_way: bool = False
+) -> bool:
     """Return whether the voltage goes to and fro with one slope while the current changes.
 
     Parameters
     ----------
     time_second, voltage_volt, current_ampere
         Records of a recording; shape (n,).
+    one_way
+        Whether it need not go both ways, as where the instrument is known to drive the voltage.
 
     """
     if len(time_second) < _FEWEST_SAMPLES:
@@ -178,15 +181,13 @@ def is_sweep(time_second: Floats, voltage_volt: Floats, current_ampere: Floats) 
     if usual == 0:
         return False
     even = np.abs(np.abs(slope) / usual - 1) <= _SLOPE
-    both = (even & (slope > 0)).any() and (even & (slope < 0)).any()
+    both = one_way or ((even & (slope > 0)).any() and (even & (slope < 0)).any())
     sides = [np.abs(current[current > 0]), np.abs(current[current < 0])]
     spread = max((float(side.std() / side.mean()) for side in sides if len(side) > 2), default=0.0)
     return bool(both and even.mean() >= 1 - 2 * _SLOPE and spread > _STEADY)
 
 
-def find_holds(
-    held: NDArray[np.bool_], direction: Signs, duration: Floats
-) -> NDArray[np.bool_]:
+def find_holds(held: NDArray[np.bool_], direction: Signs, duration: Floats) -> NDArray[np.bool_]:
     """Return which steps hold the voltage for so long that they are more than the end of a step.
 
     Parameters
@@ -197,7 +198,7 @@ def find_holds(
         Of each step: +1, −1 or 0, and s; shape (n,).
 
     """
-    found = held & (duration >= _HELD_SECOND) & (direction != 0)
+    found = held & (duration >= HELD_SECOND) & (direction != 0)
     for at in np.flatnonzero(found):
         before = at
         while before and not held[before - 1] and direction[before - 1] == direction[at]:
