@@ -37,6 +37,7 @@ _TECHNIQUES = (  # the first that is found in a technique's name counts
 _ONE_WAY = r"^(CP|CstC)$|^chrono ?p(otentiometry)?\b"  # current that is no part of cycles
 _MODES = {"ramp": "voltammogram", "pulse": "HPPC/pulse", "impedance": "EIS"}
 _OPEN_SECOND, _STORED_SECOND, _TOLD_SECOND = 3000.0, 86400.0, 600.0
+_PAUSE_SECOND = 3600.0  # between spectra; a longer one is no part of them
 _FLAT_VOLT, _UNSTEADY, _WEAK = 0.005, 1.5, 0.005
 _OPEN = r"(?i)^(OCV|OCP|WAIT|CORPOT)$|open circuit|^wait"
 _ALIKE, _MOSTLY = 1.2, 0.8  # of pulses beside a titration; share of currents that are alike
@@ -73,7 +74,9 @@ def find_steps(timeseries: pl.DataFrame, cuts: tuple[int, ...] = ()) -> pl.DataF
         pl.col(n).ne_missing(pl.col(n).shift(1))
         for n in ("recording", "direction", "step_mode", "step_count", "measures")
     )
-    changes |= pl.col("row").is_in(cuts)
+    changes |= pl.col("row").is_in(cuts) | (
+        pl.col("measures") & (pl.col("interval") > _PAUSE_SECOND)
+    )
     # What passed before a first record that was taken at once belongs to the step before.
     late = changes & (pl.col("step_time_second") < pl.col("interval") / 2).fill_null(value=False)
     passed = pl.when(~late).then("interval").otherwise(0.0)
@@ -138,11 +141,10 @@ def _told_kinds(steps: pl.DataFrame) -> tuple[Names, Names]:
         at = (steps["step_mode"] == mode).fill_null(value=False).to_numpy()
         kinds[at], by[at] = kind, "step table"
     for technique in steps["technique"].drop_nulls().unique():
-        found = (k for k, pattern in _TECHNIQUES if re.search(pattern, technique, re.IGNORECASE))
-        kind = next(found, None)
-        if kind is not None:
+        found = [k for k, pattern in _TECHNIQUES if re.search(pattern, technique, re.IGNORECASE)]
+        if found:
             at = (steps["technique"] == technique).fill_null(value=False).to_numpy()
-            kinds[at], by[at] = kind, "technique"
+            kinds[at], by[at] = found[0], "technique"
     at = steps["measures"].to_numpy()
     named = at & (steps["technique"].is_not_null().to_numpy())
     kinds[at], by[at] = "EIS", "current pattern"
@@ -255,7 +257,7 @@ def _locate_half_cycles(
             file_sha256=pl.col(file), record_index=pl.col(f"{end}_record_index")
         )
         found = ends.join(
-            rows.unique(["file_sha256", "record_index"], keep=end),  # type: ignore[arg-type]
+            rows.unique(["file_sha256", "record_index"], keep=end),
             on=["file_sha256", "record_index"], how="left", maintain_order="left",
         )["row"].fill_null(0).to_numpy()  # fmt: skip
         step = np.searchsorted(starts, found, side="right") - 1
@@ -411,7 +413,11 @@ def _stretches(cell: Cell, steps: pl.DataFrame, kinds: Names, by: Names) -> pl.D
         by=pl.Series(by.tolist(), dtype=pl.String),
         pulse=pulse,
     )
-    named = named.with_columns(stretch=pl.struct("recording", "kind").rle_id())
+    since = pl.col("first_test_time_second") - pl.col("last_test_time_second").shift(1)
+    paused = ((pl.col("kind") == "EIS") & (since > _PAUSE_SECOND)).fill_null(value=False)
+    named = named.with_columns(
+        stretch=pl.struct("recording", "kind", pause=paused.cum_sum()).rle_id()
+    )
     told = named.with_columns(weight=pl.when(pl.col("by") == "").then(-1.0).otherwise(weight))
     return (
         told.group_by("stretch", maintain_order=True)

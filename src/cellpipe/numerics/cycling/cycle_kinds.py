@@ -46,7 +46,7 @@ def name_cycles(
     for block, (begin, length) in enumerate(zip(begins, lengths, strict=True)):
         here = slice(begin, begin + length)
         if (kinds[here] == "cycling").all() and _is_check(groups, begins, lengths, block, usual):
-            is_slower = _is_slower(current_ampere, groups, begin, usual)
+            is_slower = _is_slower(current_ampere, groups, int(begin), usual)
             if is_slower or (groups[:begin] == groups[begin]).any():
                 kinds[here] = "check cycle"
     return [str(kind) for kind in kinds]

@@ -198,7 +198,7 @@ def find_holds(held: NDArray[np.bool_], direction: Signs, duration: Floats) -> N
         Of each step: +1, −1 or 0, and s; shape (n,).
 
     """
-    found = held & (duration >= HELD_SECOND) & (direction != 0)
+    found: NDArray[np.bool_] = held & (duration >= HELD_SECOND) & (direction != 0)
     for at in np.flatnonzero(found):
         before = at
         while before and not held[before - 1] and direction[before - 1] == direction[at]:
