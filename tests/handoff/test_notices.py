@@ -101,7 +101,8 @@ def cycles(capacities: list[float], efficiency: float = 0.995) -> pl.DataFrame:
     count = len(capacities)
     return pl.DataFrame({
         "cycle": range(1, count + 1), "complete": [True] * count,
-        "formation_cycle": [False] * count, "rate_group": [1] * count,
+        "formation_cycle": [False] * count, "protocol": ["cycling"] * count,
+        "rate_group": [1] * count,
         "discharging_capacity_ah": [float(each) for each in capacities],
         "coulombic_efficiency": [efficiency] * count,
     })  # fmt: skip

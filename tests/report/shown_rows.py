@@ -62,6 +62,7 @@ def _fitted_spectra(lab: Lab, cell_id: str | None) -> int:
 ROWS: Mapping[str, Mapping[str, Count]] = {
     "page of a cell": {
         "Key numbers": lambda *_: 7,
+        "Protocol": _all_of("protocol_segments"),
         "Cycles": _all_of("cycles"),
         "Changes of the interfaces": _all_of("interface_changes"),
         "Arcs of the impedance spectra": _all_of("impedance_arcs"),
@@ -71,6 +72,7 @@ ROWS: Mapping[str, Mapping[str, Count]] = {
         "Where these numbers come from": _all_of("files"),
     },
     "workbook of a cell": {
+        "Protocol": _all_of("protocol_segments"),
         "Cycles": _all_of("cycles"),
         "EIS": _all_of("impedance"),
         "Resistance": _all_of("interfacial_resistance"),

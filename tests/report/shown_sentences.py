@@ -54,6 +54,7 @@ SENTENCES = (
     "[[State {#which}: ]]From spectrum {%change}.",
     "[[Specific capacity]][[Capacity]] and Coulombic efficiency of {cycles} cycles",
     "{!two quantities} for {%cycles}",
+    "What was done with the cell, in {=count protocol_segments} stretch[[es]]",
     "{=peaks} peaks of dQ/dV by cycle",
     "Nyquist plot of {%spectra}",
     "Interfacial resistance in Ω cm² of {spectra} spectra",

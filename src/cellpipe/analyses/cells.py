@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from cellpipe.analyses.complete_cycles import STUB
+from cellpipe.analyses.complete_cycles import NO_CYCLES_IN, STUB
 from cellpipe.analyses.conditions import known_electrolyte
 from cellpipe.analyses.cycles import KNOWN, POSSIBLE, reversible_direction
 from cellpipe.analyses.plausibility import contradiction_findings, find_contradictions
@@ -19,12 +19,14 @@ from cellpipe.numerics.cycling.ageing import (
     first_cycle_below,
     usual_rate,
 )
+from cellpipe.numerics.cycling.protocol import NO_CYCLES
 
 _OF_CYCLES = ("cycles", "complete_cycles", "formation_cycles", "rates", "usual_rate_cycles")
 
 
 def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
-    cycles, spectra = tables["cycles"], tables["interfacial_resistance"]
+    stretches, spectra = tables["protocol_segments"], tables["interfacial_resistance"]
+    cycles = tables["cycles"].filter(~pl.col("protocol").is_in(NO_CYCLES))
     found = find_contradictions(cell, cycles, tables["half_cycles"])
     contradictions, contradicting = contradiction_findings(cell, found)
     row: dict[str, object] = {
@@ -34,6 +36,8 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
         "in_sheet": cell.in_sheet,
         "files": tables["files"].height,
         "contradictions": contradictions,
+        "protocol": _protocol(stretches),
+        "no_cycle_reason": _no_cycle_reason(tables["cycles"]),
         **_cycling_summary(cell, cycles),
         **_ageing_summary(cycles, reversible_direction(cell)),
         **_impedance_summary(spectra),
@@ -43,6 +47,19 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
     types = {name: column.dtype for name, column in load_schema("cells").columns.items()}
     findings = (*contradicting, *_remark_findings(row), *_missing_fields(cell, tables))
     return (Result("cells", pl.DataFrame([row], schema=types), findings),)
+
+
+def _protocol(stretches: pl.DataFrame) -> str | None:
+    """Name what was done with the cell, each once, in the order of time."""
+    return ", ".join(stretches["kind"].unique(maintain_order=True)) or None
+
+
+def _no_cycle_reason(cycles: pl.DataFrame) -> str | None:
+    """Return why there are no cycles although current flowed; None if there are any."""
+    kinds = cycles["protocol"].unique(maintain_order=True).to_list()
+    if not kinds or any(kind not in NO_CYCLES for kind in kinds):
+        return None
+    return "; ".join(NO_CYCLES_IN[kind] for kind in kinds)
 
 
 def _remark_findings(row: dict[str, object]) -> tuple[Finding, ...]:
@@ -80,7 +97,7 @@ def _cycling_summary(cell: Cell, cycles: pl.DataFrame) -> dict[str, object]:
     )
     later = after.filter(is_known)["coulombic_efficiency"]
     last = complete.filter(pl.col("capacity_retention").is_not_null())
-    final = last.row(-1, named=True) if last.height else {}
+    final = last.row(-1, named=True) if last.height > 1 else {}  # none of a single cycle
     low, high = POSSIBLE
     possible = [
         efficiency
@@ -205,7 +222,9 @@ def _equal_rate_retentions(complete: pl.DataFrame, usual: int) -> dict[str, obje
     A check cycle is one after formation at another rate than the usual one, which was run before.
     """
     later = complete.filter(
-        ~pl.col("formation_cycle"), pl.col("rate_reference_cycle").is_not_null()
+        ~pl.col("formation_cycle"),
+        pl.col("capacity_retention_at_rate").is_not_null(),
+        pl.len().over("rate_group") > 1,
     )
     at_usual = later.filter(pl.col("rate_group") == usual)
     first = at_usual["cycle"].min()
@@ -337,8 +356,8 @@ def _field_finding(field: str, gain: str) -> Finding:
 ANALYSIS = Analysis(
     "cells",
     ("cycles", "half_cycles", "interfacial_resistance", "files", "half_cycle_segments",
-     "impedance"),
-    ("cells",), _compute, version=6,
+     "impedance", "protocol_segments"),
+    ("cells",), _compute, version=7,
     fields=(
         "cell_id", "configuration", "group", "in_sheet", "inferred", "cathode_active_mass_mg",
         "anode_active_mass_mg", "area_cm2", "nominal_capacity_mah_per_g", "reference_offset_volt",

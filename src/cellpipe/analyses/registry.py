@@ -16,6 +16,7 @@ from cellpipe.analyses import (
     curves,
     cycles,
     half_cycles,
+    protocol,
     relaxation_times,
     resistance_growth,
 )
@@ -25,6 +26,7 @@ from cellpipe.core.model import Analysis
 
 ANALYSES: tuple[Analysis, ...] = (
     half_cycles.ANALYSIS,
+    protocol.ANALYSIS,
     cycles.ANALYSIS,
     curves.ANALYSIS,
     circuit_fits.ANALYSIS,

@@ -27,7 +27,8 @@ def check_limits(cell: pl.DataFrame, cycles: pl.DataFrame, limits: LimitSettings
     cell
         Its row of the table ``cells``.
     cycles
-        Its cycles; those count that are complete and not formation, after the first complete one.
+        Its cycles; those of usual cycling count that are complete, after the first complete one:
+        no formation, rate test or check cycle.
     limits
         The limits. The efficiency is the median of the latest three cycles; a loss is one of the
         discharge capacity, from one cycle to the next at the same rate; the resistance is
@@ -36,7 +37,7 @@ def check_limits(cell: pl.DataFrame, cycles: pl.DataFrame, limits: LimitSettings
     """
     counted = cycles.filter(
         pl.col("complete")
-        & ~pl.col("formation_cycle")
+        & (pl.col("protocol") == "cycling")
         & (pl.col("cycle") > pl.col("cycle").filter("complete").min())
     ).sort("cycle")
     alarms = [*_efficiency_alarms(counted, limits), *_loss_alarms(counted, limits)]

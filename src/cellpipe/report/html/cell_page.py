@@ -11,6 +11,7 @@ import polars as pl
 
 from cellpipe.baselines.verdict import describe_standing
 from cellpipe.core.clean_text import escape_controls_in_lines
+from cellpipe.core.contracts import empty_table
 from cellpipe.core.model import CONTRADICTION, AnalysisFacts, Cell
 from cellpipe.report.blocks import Block, Tell, log_failure, make_block
 from cellpipe.report.fade_sentences import fade_sentence
@@ -24,6 +25,8 @@ from cellpipe.report.figures.initial_efficiency import initial_efficiency_panel
 from cellpipe.report.figures.panel import Panel
 from cellpipe.report.figures.peaks import peak_panel
 from cellpipe.report.figures.profiles import profile_panel
+from cellpipe.report.figures.protocol import TITLE as PROTOCOL
+from cellpipe.report.figures.protocol import protocol_panel
 from cellpipe.report.figures.rates import rate_panel
 from cellpipe.report.figures.resistance import resistance_panel
 from cellpipe.report.figures.retention import retention_panel
@@ -45,6 +48,7 @@ if TYPE_CHECKING:
 _MOST_OF_A_KIND = 200  # findings; a file of thousands of faulty lines has as many
 _SHOWN_FINDINGS = 12
 _LISTED = (
+    ("protocol", "Protocol"),
     ("cycles", "Cycles"),
     ("changes", "Changes of the interfaces"),
     ("energies", "Activation energies"),
@@ -113,9 +117,13 @@ def cell_page(
     lost = analyses.lost
     blocks = _text_blocks(cell, tables, version, analyses) | _grid_blocks(cell, tables, files)
     made = {key: make_block(block, lost, tell) for key, block in blocks.items()}
-    panels = [make_block(_drawn(block), lost, tell) for block in _panel_blocks(cell, tables)]
+    strip, *panels = [
+        make_block(_drawn(block), lost, tell) for block in _panel_blocks(cell, tables)
+    ]
     listed = [(title, made.pop(key)) for key, title in _LISTED]
-    without_data = [(p.title, p.absent) for p in panels if p.draw is None and not p.failed]
+    without_data = [
+        (p.title, p.absent) for p in (strip, *panels) if p.draw is None and not p.failed
+    ]
     return load_template("cell.html.j2").render(
         cell=cell,
         workbook=f"{name}.xlsx",
@@ -125,6 +133,7 @@ def cell_page(
         notes=shorten_findings(
             findings.filter(pl.col("level") == "info").to_dicts(), _MOST_OF_A_KIND
         ),
+        strip=strip,
         panels=[panel for panel in panels if panel.draw or panel.failed],
         listed=[(title, grid) for title, grid in listed if grid.heads or grid.failed],
         without_data=without_data
@@ -187,6 +196,8 @@ def _grid_blocks(
     growth, cycles = tables["interfacial_resistance"], tables["cycles"]
     comparison, baselines = tables["baseline_comparison"], tables["baselines"]
     described: tuple[tuple[str, str, tuple[str, ...], Callable[[], Grid]], ...] = (
+        ("protocol", "The table of the protocol", ("protocol_segments",),
+         lambda: cell_tables.protocol_grid(tables["protocol_segments"])),
         ("cycles", "The table of cycles", ("cycles",),
          lambda: cell_tables.cycle_grid(cycles, words)),
         ("changes", "The table of changes of the interfaces", ("interface_changes",),
@@ -259,6 +270,7 @@ def _panel_blocks(cell: Cell, tables: Mapping[str, pl.DataFrame]) -> list[Block[
     cycles, growth = tables["cycles"], tables["interfacial_resistance"]
     comparison, baselines = tables["baseline_comparison"], tables["baselines"]
     impedance, fits = tables["impedance"], tables["circuit_fits"]
+    files = tables["files"] if "files" in tables else empty_table("files")
     peaks, arcs = tables["differential_capacity_peaks"], tables["impedance_arcs"]
 
     pressure = cell.stack_pressure_mpa
@@ -269,6 +281,8 @@ def _panel_blocks(cell: Cell, tables: Mapping[str, pl.DataFrame]) -> list[Block[
         return capacity_scale(cell, cycles, tables["cells"])
 
     described: tuple[tuple[str, str, tuple[str, ...], Callable[[], Panel]], ...] = (
+        ("protocol", PROTOCOL, ("protocol_segments",),
+         lambda: protocol_panel(tables["protocol_segments"], files, impedance)),
         ("cycling", "Capacity and Coulombic efficiency", ("cycles",),
          lambda: cycling_panel(cycles, scale(), words, tables["capacity_fade"])),
         ("profiles", "Voltage profiles", ("voltage_profiles", "cycles"),

@@ -27,6 +27,7 @@ from cellpipe.report.key_numbers import (
     contradicts_number,
     initial_efficiency_text,
     mean_efficiency_text,
+    no_retention_reason,
     resistance_text,
 )
 from cellpipe.report.wording import (
@@ -151,10 +152,12 @@ def cell_row(row: Row, checks: int, curve: Curve | None) -> Row:
             initial_efficiency_text(row, 1),
             row["initial_coulombic_efficiency"],
         ),
-        "initial_remark": (row["initial_remark"] or "").partition(": ")[0],
+        "initial_remark": (row["initial_remark"] or row["no_cycle_reason"] or "").partition(": ")[
+            0
+        ],
         "mean": (mean_efficiency_text(row), row["mean_coulombic_efficiency"]),
         "retention": (format_percent(row["capacity_retention"]), row["capacity_retention"]),
-        "retention_at": _retention_basis(row),
+        "retention_at": _retention_basis(row) or _why_none(row),
         "at_rate": (
             format_percent(row["capacity_retention_at_rate"]),
             row["capacity_retention_at_rate"],
@@ -168,6 +171,13 @@ def cell_row(row: Row, checks: int, curve: Curve | None) -> Row:
         "spark": _capacity_sparkline(curve),
         "checks": checks,
     }
+
+
+def _why_none(row: Row) -> str:
+    """Return why a cell that was cycled, or given other current, has no retention."""
+    if row["capacity_retention"] is not None or not (row["cycles"] or row["no_cycle_reason"]):
+        return ""
+    return no_retention_reason(row)
 
 
 def _curves(cycles: pl.DataFrame) -> dict[str, Curve]:
