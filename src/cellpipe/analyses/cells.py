@@ -10,6 +10,7 @@ import polars as pl
 from cellpipe.analyses.complete_cycles import STUB
 from cellpipe.analyses.cycles import KNOWN, POSSIBLE, reversible_direction
 from cellpipe.analyses.plausibility import contradiction_findings, find_contradictions
+from cellpipe.analyses.plating_summary import plating_summary
 from cellpipe.core.contracts import load_schema
 from cellpipe.core.model import Analysis, Cell, Finding, Result, Tables
 from cellpipe.numerics.cycling.ageing import (
@@ -36,6 +37,7 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
         **_cycling_summary(cell, cycles),
         **_ageing_summary(cycles, reversible_direction(cell)),
         **_impedance_summary(spectra),
+        **plating_summary(tables),
         **dict.fromkeys(_unknown_counts(tables)),
     }
     types = {name: column.dtype for name, column in load_schema("cells").columns.items()}
@@ -74,7 +76,8 @@ def _cycling_summary(cell: Cell, cycles: pl.DataFrame) -> dict[str, object]:
     first = initial.row(0, named=True) if initial.height else {}
     is_known = pl.col("coulombic_efficiency_uncertainty") <= KNOWN
     after = complete.filter(
-        ~pl.col("formation_cycle") & (pl.col("cycle") > pl.col("retention_reference_cycle"))
+        ~pl.col("formation_cycle")
+        & (pl.col("cycle") > pl.col("retention_reference_cycle").fill_null(first.get("cycle")))
     )
     later = after.filter(is_known)["coulombic_efficiency"]
     last = complete.filter(pl.col("capacity_retention").is_not_null())
@@ -302,11 +305,12 @@ def _missing_fields(cell: Cell, tables: Tables) -> tuple[Finding, ...]:
     findings = []
     cycled, spectra = tables["cycles"].height, tables["interfacial_resistance"].height
     no_mass = cell.cathode_active_mass_mg is None and cell.anode_active_mass_mg is None
-    if cycled and cell.configuration != "symmetric" and no_mass:
+    holds = tables["critical_current"].is_empty() and tables["plating_efficiency"].is_empty()
+    if cycled and cell.configuration != "symmetric" and no_mass and holds:
         findings.append(_field_finding("Active mass / mg", "mAh/g"))
     if (cycled or spectra) and cell.area_cm2 is None:
         findings.append(_field_finding("Area / cm²", "mAh/cm² and Ω cm²"))
-    if cycled and cell.nominal_capacity_mah_per_g is None:
+    if cycled and cell.nominal_capacity_mah_per_g is None and holds:
         findings.append(_field_finding("1C capacity / mAh/g", "the C-rate"))
     if cell.configuration == "half" and cell.reference_offset_volt is None:
         findings.append(_field_finding("Reference offset / V", "potentials against Li+/Li"))
@@ -335,8 +339,8 @@ def _field_finding(field: str, gain: str) -> Finding:
 ANALYSIS = Analysis(
     "cells",
     ("cycles", "half_cycles", "interfacial_resistance", "files", "half_cycle_segments",
-     "impedance"),
-    ("cells",), _compute, version=5,
+     "impedance", "critical_current", "short_circuits", "stripping_plating", "plating_efficiency"),
+    ("cells",), _compute, version=6,
     fields=(
         "cell_id", "configuration", "group", "in_sheet", "inferred", "cathode_active_mass_mg",
         "anode_active_mass_mg", "area_cm2", "nominal_capacity_mah_per_g", "reference_offset_volt",

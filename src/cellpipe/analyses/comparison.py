@@ -79,6 +79,8 @@ def _cell_fade(cycles: pl.DataFrame) -> dict[str, object]:
     complete = cycles.filter("complete")
     if complete.is_empty() or not cycles["discharging_capacity_ah"][0]:
         return {}
+    if complete["capacity_retention"].null_count() == complete.height:
+        return {}  # the cell holds no capacity of its own
     usual = usual_rate(complete["rate_group"].to_numpy())
     same = complete.filter((pl.col("rate_group") == usual) & ~pl.col("formation_cycle"))
     retention = same["discharging_capacity_ah"].to_numpy() / cycles["discharging_capacity_ah"][0]

@@ -1,0 +1,95 @@
+"""Efficiency of plating lithium on a foil without lithium, by cycles and with a reservoir."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from cellpipe.core.contracts import empty_table
+from cellpipe.core.model import Analysis, Cell, Result, Tables
+from cellpipe.numerics.cycling.ends import BROKEN, FILE
+from cellpipe.numerics.cycling.plating import (
+    Efficiency,
+    Reservoir,
+    find_reservoir,
+    mean_efficiency,
+    reservoir_efficiency,
+)
+
+FOIL = "lithium deposit"  # family of materials on which lithium is plated
+
+
+def plates_on_foil(cell: Cell) -> bool:
+    """Tell whether a cell is a half cell whose working electrode holds no lithium of its own."""
+    working = cell.materials.get("working")
+    return cell.configuration == "half" and working is not None and working.family == FOIL
+
+
+def reservoir_of(half_cycles: pl.DataFrame) -> Reservoir | None:
+    """Return the reservoir among the half cycles of a foil against lithium, None without one."""
+    return find_reservoir(_plates(half_cycles), half_cycles["capacity_ah"].to_numpy())
+
+
+def _plates(half_cycles: pl.DataFrame) -> NDArray[np.bool_]:
+    return (half_cycles["direction"] == "discharge").to_numpy()
+
+
+def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
+    blank = empty_table("plating_efficiency")
+    half_cycles = tables["half_cycles"]
+    if not plates_on_foil(cell) or half_cycles.is_empty():
+        return (Result("plating_efficiency", blank),)
+    reservoir = reservoir_of(half_cycles)
+    rows = [_cycles_row(tables["cycles"])]
+    if reservoir is not None:
+        rows.append(_reservoir_row(reservoir, half_cycles))
+    known = [row for row in rows if row["efficiency"] is not None]
+    for row in rows:
+        row |= {"cell_id": cell.cell_id, "used": bool(known) and row is known[-1]}
+    filled = [{name: row.get(name) for name in blank.columns} for row in rows]
+    return (Result("plating_efficiency", pl.DataFrame(filled, schema=blank.schema)),)
+
+
+def _cycles_row(cycles: pl.DataFrame) -> dict[str, Any]:
+    """Return the mean of the complete cycles: those of a reservoir have no efficiency."""
+    known = cycles.filter("complete")["coulombic_efficiency"].drop_nulls().to_numpy()
+    found = mean_efficiency(known)
+    single = Efficiency(float(known[0]), np.nan, np.nan) if len(known) == 1 else None
+    because = None if len(known) else "no cycle strips all that was plated"
+    return {"method": "cycles", "cycles": len(known), **_columns(found or single), "remark": because}
+
+
+def _reservoir_row(reservoir: Reservoir, half_cycles: pl.DataFrame) -> dict[str, Any]:
+    charge = half_cycles["capacity_ah"].to_numpy()
+    first, last, pairs, end = reservoir
+    running = last is not None and half_cycles["ended_by"][last] in {BROKEN, FILE}
+    found = None if running else reservoir_efficiency(
+        reservoir, charge, half_cycles["charge_uncertainty_ah"].to_numpy()
+    )  # fmt: skip
+    return {
+        "method": "reservoir",
+        "cycles": pairs,
+        "reservoir_charge_ah": float(charge[first]),
+        "cycled_charge_ah": float(charge[first + 1 : end + 1].mean()),
+        "final_charge_ah": None if last is None else float(charge[last]),
+        **_columns(found),
+        "remark": None if found else "the final stripping is not in the data to its end",
+    }
+
+
+def _columns(found: Efficiency | None) -> dict[str, float | None]:
+    values = found or Efficiency(np.nan, np.nan, np.nan)
+    names = ("efficiency", "efficiency_low", "efficiency_high")
+    return {
+        name: None if np.isnan(value) else float(value)
+        for name, value in zip(names, values, strict=True)
+    }
+
+
+ANALYSIS = Analysis(
+    "plating_efficiency", ("half_cycles", "cycles"), ("plating_efficiency",), _compute, version=1,
+    fields=("cell_id", "configuration", "materials"),
+)  # fmt: skip
