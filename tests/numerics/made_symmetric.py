@@ -54,104 +54,133 @@ def protocol(random: np.random.Generator, kind: str) -> list[float]:
     return [low] * int(random.integers(8, 80))
 
 
+@dataclass
+class Properties:
+    """Properties of a made cell, drawn at random within what healthy cells have."""
+
+    random: np.random.Generator
+
+    def __post_init__(self) -> None:
+        """Draw them."""
+        random = self.random
+        self.hours = float(random.choice([0.25, 0.5, 1, 2, 5, 10]))
+        self.records = int(random.choice([12, 30, 60, 120, 360]))
+        self.rest = float(random.choice([0.0, 0.0, 1 / 12, 1.0]))
+        self.ohmic, self.interface = random.uniform(10, 200), random.uniform(5, 400)
+        self.exchange = 10 ** random.uniform(-1.5, 1)
+        self.growth = random.choice([0, 0.5, 2, 7]) * random.random()
+        self.heals = random.random()
+        self.wetting = random.choice([0, 1.0]) * random.random()
+        self.wets_in = random.uniform(1, 5)
+        self.peak = random.choice([0, 0.3, 0.8]) * random.random()
+        self.fades_in = random.uniform(0.03, 0.3)
+        self.voids = random.choice([0, 0.2, 1.5]) * random.random()
+        self.swing, self.phase = random.choice([0, 1, 3, 5]) * random.random(), random.uniform(0, 6)
+        self.has_sensor = random.random() < 0.5
+        self.heats = self.has_sensor and random.random() < 0.1
+        self.relative = 10 ** random.uniform(-3.3, -1.6)
+        self.absolute = 10 ** random.uniform(-5, -3.5)
+        self.spikes, self.offset = random.choice([0, 0.002]), random.normal(0, 0.002)
+        self.place = float(random.uniform(0.15, 0.85))
+        self.left = float(random.uniform(0.02, 0.35))  # of the voltage, after a hard short
+        self.lasts = int(random.integers(1, 3))
+
+    def celsius(self, second: np.ndarray, *, late: bool) -> np.ndarray:
+        """Return the temperature, °C: it swings by day, and some cells are heated half way."""
+        swung = 25 + self.swing * np.sin(6.283 * second / 86400 + self.phase)
+        return swung + (35 if self.heats and late else 0)
+
+    def size(
+        self, number: int, current: float, share: np.ndarray, aged: float, celsius: np.ndarray
+    ) -> np.ndarray:
+        """Return the overpotential, V, of a half cycle at a current, mA, as a share of it passes."""
+        warm = np.exp(0.35 / _BOLTZMANN * (1 / (celsius + 273.15) - 1 / _KELVIN))
+        surface = 1 + aged + self.wetting * np.exp(-number / self.wets_in)
+        profile = 1 + self.peak * np.exp(-share / self.fades_in)
+        profile += self.voids * np.clip(share - 0.6, 0, 1) ** 2 / 0.16
+        rising = np.arcsinh(1e-3 * current * self.interface / 0.0514 / self.exchange)
+        reaction = 0.0514 * rising * self.exchange
+        return np.asarray(warm * (1e-3 * current * self.ohmic + reaction * surface * profile))
+
+
 def make_cell(random: np.random.Generator, short: str | None = None) -> MadeCell:
     """Return a cell of random properties, healthy or with a short of one kind."""
     kind = str(random.choice(["steady", "steady", "rates", "rising"]))
     if short == "hard, in a rising current":
         kind = "rising"
     currents = protocol(random, kind)
-    hours = float(random.choice([0.25, 0.5, 1, 2, 5, 10]))
-    count = int(random.choice([12, 30, 60, 120, 360]))
-    rest = float(random.choice([0.0, 0.0, 1 / 12, 1.0]))
-    ohmic = random.uniform(10, 200)
-    interface, exchange = random.uniform(5, 400), 10 ** random.uniform(-1.5, 1)
-    growth, heals = random.choice([0, 0.5, 2, 7]) * random.random(), random.random()
-    wetting, wets_in = random.choice([0, 1.0]) * random.random(), random.uniform(1, 5)
-    peak, fades_in = random.choice([0, 0.3, 0.8]) * random.random(), random.uniform(0.03, 0.3)
-    voids = random.choice([0, 0.2, 1.5]) * random.random()
-    swing, phase = random.choice([0, 1, 3, 5]) * random.random(), random.uniform(0, 6.28)
-    has_sensor = random.random() < 0.5
-    heats_at = len(currents) // 2 if has_sensor and random.random() < 0.1 else None
-    relative, absolute = 10 ** random.uniform(-3.3, -1.6), 10 ** random.uniform(-5, -3.5)
-    spikes, offset = random.choice([0, 0.002]), random.normal(0, 0.002)
+    has = Properties(random)
+    count = has.records
     long_rest = int(random.integers(3, len(currents))) if random.random() < 0.3 else None
     begins = int(random.integers(max(2, len(currents) // 3), len(currents))) if short else None
-    place = float(random.uniform(0.15, 0.85))
-    left = float(random.uniform(0.02, 0.35))  # of the voltage, after a hard short
-    lasts = int(random.integers(1, 3))
-    is_open, shorted_at = False, None
-    clock, parts = 0.0, []
-    aged = 0.0
+    shorted_at = None
+    clock, aged = 0.0, 0.0
+    parts = []
     for number, current in enumerate(currents):
         if number == long_rest:
             clock += 3600 * 24
-            aged *= 1 - heals
-        aged += growth / len(currents)
+            aged *= 1 - has.heals
+        aged += has.growth / len(currents)
         sign = 1.0 if number % 2 == 0 else -1.0
-        time = np.linspace(0, 3600 * hours, count)
-        share = time / time[-1]
-        now = clock + time
-        celsius = 25 + swing * np.sin(6.283 * now / 86400 + phase)
-        if heats_at is not None and number >= heats_at:
-            celsius = celsius + 35
-        warm = np.exp(0.35 / _BOLTZMANN * (1 / (celsius + 273.15) - 1 / _KELVIN))
-        surface = 1 + aged + wetting * np.exp(-number / wets_in)
-        profile = 1 + peak * np.exp(-share / fades_in) + voids * np.clip(share - 0.6, 0, 1) ** 2 / 0.16
-        drop = 1e-3 * current * ohmic
-        reaction = 0.0514 * np.arcsinh(1e-3 * current * interface / 0.0514 / exchange) * exchange
-        size = warm * (drop + reaction * surface * profile)
+        time = np.linspace(0, 3600 * has.hours, count)
+        now, share = clock + time, time / time[-1]
+        celsius = has.celsius(now, late=number >= len(currents) // 2)
+        size = has.size(number, current, share, aged, celsius)
         if begins is not None and short is not None:
-            factor, at = _shorted(short, number - begins, share, place, left, lasts, random)
+            factor, at = _shorted(short, number - begins, share, has)
             size = size * factor
             if at is not None and shorted_at is None:
                 shorted_at = clock + at * time[-1]
-        volt = sign * size + offset
-        if not is_open:
-            volt[0] = offset if random.random() < 0.5 else volt[0]
+        volt = sign * size + has.offset
+        volt[0] = has.offset if random.random() < 0.5 else volt[0]
         parts.append((now, volt, np.full(count, sign * 1e-3 * current), celsius))
         clock = now[-1]
-        if rest:
-            dwell = np.linspace(0.01, 3600 * rest, 6)
-            parts.append((clock + dwell, np.full(6, offset), np.zeros(6), np.full(6, celsius[-1])))
+        if has.rest:
+            dwell = np.linspace(0.01, 3600 * has.rest, 6)
+            blank = np.zeros(6)
+            parts.append((clock + dwell, blank + has.offset, blank, blank + celsius[-1]))
             clock += dwell[-1]
         clock += time[1] * 0.01
+    return _measured(parts, has, shorted_at)
+
+
+def _measured(parts: list, has: Properties, shorted_at: float | None) -> MadeCell:
+    """Return the records with noise, outliers and the digits of an instrument."""
+    random = has.random
     second, volt, ampere, celsius = (np.concatenate(each) for each in zip(*parts, strict=True))
-    volt = volt * (1 + relative * random.standard_normal(len(volt)))
-    volt = volt + absolute * random.standard_normal(len(volt))
-    outliers = random.random(len(volt)) < spikes
+    volt = volt * (1 + has.relative * random.standard_normal(len(volt)))
+    volt = volt + has.absolute * random.standard_normal(len(volt))
+    outliers = random.random(len(volt)) < has.spikes
     volt[outliers] *= 1 + random.choice([-0.4, 0.4], outliers.sum())
-    celsius = celsius if has_sensor else np.full(len(volt), np.nan)
-    return MadeCell(
-        second, np.round(volt, 5), ampere, celsius, shorted_at, {"hours": hours, "records": count}
-    )
+    celsius = celsius if has.has_sensor else np.full(len(volt), np.nan)
+    facts = {"hours": has.hours, "records": has.records}
+    return MadeCell(second, np.round(volt, 5), ampere, celsius, shorted_at, facts)
 
 
 def _shorted(
-    short: str, since: int, share: np.ndarray, place: float, left: float, lasts: int,
-    random: np.random.Generator,
+    short: str, since: int, share: np.ndarray, has: Properties
 ) -> tuple[np.ndarray, float | None]:
-    """Return the factor of the voltage in a half cycle, and when the short begins in it."""
-    whole = np.ones(len(share))
-    flicker = 1 + 0.1 * random.standard_normal(len(share))
+    """Return the factor of the voltage in a half cycle, and when the short begins in it.
+
+    ``since`` counts half cycles from that in which it begins, ``share`` is the part of its time.
+    """
+    place, left = has.place, has.left
+    flicker = 1 + 0.1 * has.random.standard_normal(len(share))
+    jumps = has.random.choice([0.5, 0.65, 0.8, 1.0, 1.0], len(share))
+    begin = {"hard, in a rest": 0.0, "gradual collapse": 0.0, "noise burst": 0.6 * place}.get(
+        short, 0.6 * place if short == SHORTS[3] else place
+    )
+    at = begin if since == 0 else None
     if since < 0:
-        return whole, None
+        return np.ones(len(share)), None
+    after = (share >= begin) | (since > 0)
     if short.startswith("hard"):
-        begin = 0.0 if short == "hard, in a rest" else place
-        if since == 0:
-            return np.where(share >= begin, left * flicker, 1.0), begin
-        return left * flicker, None
-    if short == "soft, recovers within a half cycle":
-        inside = (share >= 0.6 * place) & (share < 0.6 * place + 0.3)
-        return (np.where(inside, 1.6 * left * flicker, 1.0), 0.6 * place) if since == 0 else (
-            whole, None
-        )  # fmt: skip
+        return np.where(after, left * flicker, 1.0), at
     if short == "soft, recovers later":
-        if since == 0:
-            return np.where(share >= place, 1.6 * left * flicker, 1.0), place
-        return (1.6 * left * flicker, None) if since < lasts else (whole, None)
-    if short == "noise burst":
-        inside = (share >= 0.6 * place) & (share < 0.6 * place + 0.35)
-        jumps = random.choice([0.5, 0.65, 0.8, 1.0, 1.0], len(share))
-        return (np.where(inside, jumps, 1.0), 0.6 * place) if since == 0 else (whole, None)
-    progress = np.clip((since + share) / (1 + lasts), 0, 1)
-    return 1 - (1 - left) * progress, 0.0 if since == 0 else None
+        return np.where(after & (since < has.lasts), 1.6 * left * flicker, 1.0), at
+    if short == "gradual collapse":
+        progress = np.clip((since + share) / (1 + has.lasts), 0, 1)
+        return 1 - (1 - left) * progress, at
+    lasts = 0.3 if short == SHORTS[3] else 0.35
+    inside = (since == 0) & after & (share < begin + lasts)
+    return np.where(inside, 1.6 * left * flicker if short == SHORTS[3] else jumps, 1.0), at

@@ -9,8 +9,8 @@ import polars as pl
 
 from cellpipe.analyses.complete_cycles import STUB
 from cellpipe.analyses.cycles import KNOWN, POSSIBLE, reversible_direction
-from cellpipe.analyses.plausibility import contradiction_findings, find_contradictions
 from cellpipe.analyses.plating_summary import plating_summary
+from cellpipe.analyses.plausibility import contradiction_findings, find_contradictions
 from cellpipe.core.contracts import load_schema
 from cellpipe.core.model import Analysis, Cell, Finding, Result, Tables
 from cellpipe.numerics.cycling.ageing import (
@@ -76,8 +76,7 @@ def _cycling_summary(cell: Cell, cycles: pl.DataFrame) -> dict[str, object]:
     first = initial.row(0, named=True) if initial.height else {}
     is_known = pl.col("coulombic_efficiency_uncertainty") <= KNOWN
     after = complete.filter(
-        ~pl.col("formation_cycle")
-        & (pl.col("cycle") > pl.col("retention_reference_cycle").fill_null(first.get("cycle")))
+        ~pl.col("formation_cycle") & (pl.col("cycle") > pl.col("retention_reference_cycle"))
     )
     later = after.filter(is_known)["coulombic_efficiency"]
     last = complete.filter(pl.col("capacity_retention").is_not_null())

@@ -53,6 +53,8 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
     published = tables["baselines"].to_dicts()
     doubts = tables["cells"]["contradictions"].drop_nulls()
     doubt = f"it contradicts physics: {doubts[0]}" if doubts.len() else None
+    if not tables["cells"]["plating_summary"].drop_nulls().is_empty():
+        doubt = "it strips and plates, and has no capacity of its own"
     rows = [_compare_row(cell, cycles, row, doubt) | cell_fade for row in published]
     conditions = [published_conditions(row) for row in published]
     order = [index for index, row in enumerate(rows) if row["comparable"]]
@@ -284,12 +286,12 @@ def _fraction(percent: float | None) -> float | None:
 
 ANALYSIS = Analysis(
     "baseline_comparison", ("cycles", "half_cycles", "baselines", "cells"),
-    ("baseline_comparison",), _compute, version=4,
+    ("baseline_comparison",), _compute, version=5,
     fields=(
         "cell_id", "configuration", "working_electrode_role", "temperature_celsius",
         "lower_voltage_volt", "upper_voltage_volt", "electrolyte", "cathode", "working_electrode",
         "stack_pressure_mpa", "cathode_active_mass_mg", "anode_active_mass_mg", "area_cm2",
         "reference_offset_volt", "materials",
     ),
-    columns={"cells": ("cell_id", "contradictions")},
+    columns={"cells": ("cell_id", "contradictions", "plating_summary")},
 )  # fmt: skip

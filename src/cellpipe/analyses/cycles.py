@@ -16,8 +16,8 @@ capacity (full cell discharge, silicon half cell delithiation) relative to the f
 and relative to the first complete cycle at the same rate (:mod:`cellpipe.numerics.cycling.ageing`);
 none for a symmetric cell, and for lithium plated on a foil, of which the protocol sets the amount.
 Cycles with a reservoir (:mod:`cellpipe.numerics.cycling.plating`), which strip a part of what was
-plated, have no efficiency of their own. Energy efficiency is defined for full cells and cathode half cells only,
-not for silicon against lithium.
+plated, have no efficiency of their own. Energy efficiency is defined for full cells and cathode
+half cells only, not for silicon against lithium.
 
 A cycle is complete if both halves came to their end (:mod:`cellpipe.numerics.cycling.ends`), both
 began within the data, and the half cycle before them did not break off. A stub before the first
@@ -34,8 +34,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from cellpipe.analyses.complete_cycles import end_findings, find_reasons
-from cellpipe.analyses.plating_efficiency import plates_on_foil, reservoir_of
+from cellpipe.analyses.plating_efficiency import reservoir_of
 from cellpipe.analyses.symmetric_cells import is_symmetric
+from cellpipe.baselines.materials import plates_on_foil
 from cellpipe.core.model import Analysis, Cell, Finding, Result, Tables
 from cellpipe.numerics.cycling.ageing import count_formation_cycles, rate_groups
 from cellpipe.numerics.cycling.witnesses import CONTRADICTING
@@ -99,8 +100,8 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
     )
     table = paired.select(_columns(cell)).with_columns(_efficiencies(cell))
     table = _add_rates(_without_reservoir(cell, table, half_cycles), paired)
-    holds = not is_symmetric(cell, half_cycles) and not plates_on_foil(cell)
-    table = _add_retention(cell, table, holds=holds and cell.configuration != "symmetric")
+    holds = cell.configuration != "symmetric" and not is_symmetric(cell, half_cycles)
+    table = _add_retention(cell, table, holds=holds and not plates_on_foil(cell))
     findings = (*_findings(cell, table, half_cycles), *end_findings(table, half_cycles, lost))
     return (Result("cycles", table, findings),)
 
@@ -263,9 +264,7 @@ def _add_rates(table: pl.DataFrame, paired: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _without_reservoir(
-    cell: Cell, table: pl.DataFrame, half_cycles: pl.DataFrame
-) -> pl.DataFrame:
+def _without_reservoir(cell: Cell, table: pl.DataFrame, half_cycles: pl.DataFrame) -> pl.DataFrame:
     """Return the table without efficiencies of cycles that share a reservoir of plated lithium."""
     found = reservoir_of(half_cycles) if plates_on_foil(cell) else None
     if found is None:

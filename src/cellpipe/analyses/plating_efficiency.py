@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from cellpipe.baselines.materials import plates_on_foil
 from cellpipe.core.contracts import empty_table
 from cellpipe.core.model import Analysis, Cell, Result, Tables
 from cellpipe.numerics.cycling.ends import BROKEN, FILE
@@ -19,13 +20,7 @@ from cellpipe.numerics.cycling.plating import (
     reservoir_efficiency,
 )
 
-FOIL = "lithium deposit"  # family of materials on which lithium is plated
-
-
-def plates_on_foil(cell: Cell) -> bool:
-    """Tell whether a cell is a half cell whose working electrode holds no lithium of its own."""
-    working = cell.materials.get("working")
-    return cell.configuration == "half" and working is not None and working.family == FOIL
+_FIRST = 2  # cycles; with more, the first one is in no mean
 
 
 def reservoir_of(half_cycles: pl.DataFrame) -> Reservoir | None:
@@ -54,12 +49,18 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
 
 
 def _cycles_row(cycles: pl.DataFrame) -> dict[str, Any]:
-    """Return the mean of the complete cycles: those of a reservoir have no efficiency."""
+    """Return the mean of the complete cycles after the first: a reservoir's have no efficiency."""
     known = cycles.filter("complete")["coulombic_efficiency"].drop_nulls().to_numpy()
+    known = known[1:] if len(known) > _FIRST else known
     found = mean_efficiency(known)
     single = Efficiency(float(known[0]), np.nan, np.nan) if len(known) == 1 else None
     because = None if len(known) else "no cycle strips all that was plated"
-    return {"method": "cycles", "cycles": len(known), **_columns(found or single), "remark": because}
+    return {
+        "method": "cycles",
+        "cycles": len(known),
+        **_columns(found or single),
+        "remark": because,
+    }
 
 
 def _reservoir_row(reservoir: Reservoir, half_cycles: pl.DataFrame) -> dict[str, Any]:

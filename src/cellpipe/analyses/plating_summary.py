@@ -11,28 +11,31 @@ def plating_summary(tables: Tables) -> dict[str, object]:
     """Return the columns of a cell's row about stripping and plating."""
     critical, shorts = tables["critical_current"], tables["short_circuits"]
     row = critical.row(0, named=True) if critical.height else {}
-    efficiency = tables["plating_efficiency"].filter("used")
+    methods = tables["plating_efficiency"]
+    efficiency = methods.filter("used")
     return {
         "symmetric": critical.height > 0,
         "critical_current_density_ma_per_cm2": row.get("critical_current_density_ma_per_cm2"),
         "critical_current_verdict": row.get("verdict"),
         "short_circuit_hour": row.get("short_hour"),
         "plating_efficiency": efficiency["efficiency"][0] if efficiency.height else None,
-        "plating_summary": _sentence(row, shorts, efficiency),
+        "plating_summary": _sentence(row, shorts, methods),
     }
 
 
-def _sentence(
-    row: dict[str, object], shorts: pl.DataFrame, efficiency: pl.DataFrame
-) -> str | None:
+def _sentence(row: dict[str, object], shorts: pl.DataFrame, methods: pl.DataFrame) -> str | None:
     """Return what is said of the cell on one line; None if it neither strips nor plates."""
     said = []
     if row:
+        said.append("symmetric by its voltage" if row["known_from"] == "voltage" else "")
         said.append(critical_text(row))
         said.append(short_text(row, shorts))
-    if efficiency.height:
-        first = efficiency.row(0, named=True)
-        said.append(f"plating efficiency {100 * first['efficiency']:.2f} % ({first['method']})")
+    said += [
+        f"plating efficiency {100 * method['efficiency']:.2f} % ({method['method']})"
+        for method in methods.filter("used").to_dicts()
+    ]
+    if methods.height and not said:
+        said.append(f"no plating efficiency: {methods['remark'].drop_nulls()[-1]}")
     return "; ".join(text for text in said if text) or None
 
 

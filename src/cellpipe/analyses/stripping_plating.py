@@ -10,6 +10,7 @@ density by :mod:`cellpipe.numerics.cycling.critical_current`.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -261,7 +262,7 @@ def _extremes(volt: NDArray[np.float64], parts: int) -> NDArray[np.int64]:
         return np.arange(len(volt))
     edges = np.linspace(0, len(volt), parts + 1).astype(np.int64)
     chosen = {0, len(volt) - 1}
-    for a, b in zip(edges[:-1], edges[1:], strict=True):
+    for a, b in pairwise(edges.tolist()):
         chosen |= {int(a + np.argmin(volt[a:b])), int(a + np.argmax(volt[a:b]))}
     return np.array(sorted(chosen), np.int64)
 
@@ -272,9 +273,7 @@ def _short_findings(shorts: list[Row]) -> tuple[Finding, ...]:
         return ()
     first = shorts[0]
     density = first.get("current_density_ma_per_cm2")
-    at = (
-        f"{1e3 * first['current_ampere']:.4g} mA" if density is None else f"{density:.3g} mA/cm²"
-    )
+    at = f"{1e3 * first['current_ampere']:.4g} mA" if density is None else f"{density:.3g} mA/cm²"
     words = {
         "hard": "the voltage stays low from there on",
         "soft": "it recovered at {:.4g} h",

@@ -46,6 +46,7 @@ def symmetric_evidence(half_cycles: pl.DataFrame) -> Evidence:
         HalfCycleVoltages(
             np.where(half_cycles["direction"] == "charge", 1, -1).astype(np.int8),
             half_cycles["mean_voltage_volt"].cast(pl.Float64).fill_null(np.nan).to_numpy(),
+            half_cycles["end_voltage_volt"].to_numpy(),
             half_cycles["min_voltage_volt"].to_numpy(),
             half_cycles["max_voltage_volt"].to_numpy(),
             half_cycles["capacity_ah"].to_numpy(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -87,4 +88,4 @@ def _levels(ampere: Floats) -> tuple[NDArray[np.int64], Floats]:
 def _rising_runs(current: Floats) -> list[tuple[int, int]]:
     """Return the runs of currents of which each is larger than the one before it."""
     cuts = [0, *(np.flatnonzero(np.diff(current) < 0) + 1).tolist(), len(current)]
-    return [(a, b) for a, b in zip(cuts[:-1], cuts[1:], strict=True) if b > a]
+    return [(a, b) for a, b in pairwise(cuts) if b > a]

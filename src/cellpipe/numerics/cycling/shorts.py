@@ -19,7 +19,9 @@ from cellpipe.numerics.cycling.symmetric import SAME_CURRENT, Stretches
 Floats = NDArray[np.float64]
 Kind = Literal["hard", "soft", "open"]
 Sign = Literal["voltage drop", "resistance collapse", "noise burst"]
-DROP, COLLAPSE, BURST = "voltage drop", "resistance collapse", "noise burst"
+DROP: Sign = "voltage drop"
+COLLAPSE: Sign = "resistance collapse"
+BURST: Sign = "noise burst"
 
 _SETTLED = 0.05  # of a stretch, after which the current's onset is over
 _SIDES = (3, 5)  # records on either side of a drop, in a stretch of few and of many records
@@ -118,7 +120,7 @@ def find_shorts(
         if opened is None and not closed:
             past.append(now)
     if opened is not None:
-        after = int((stretches.last[-1] - opened.record))
+        after = int(stretches.last[-1] - opened.record)
         kind: Kind = "hard" if after >= _ENOUGH else "open"
         found.append(opened._replace(kind=kind))
     return ShortSearch(_merge(found), judged)
@@ -130,7 +132,7 @@ def _linear(short: Short, now: _Past, past: list[_Past]) -> float:
     The overpotential grows more slowly than the current.
     """
     before = past[-1].ampere if past else now.ampere
-    return min(1.0, (before / now.ampere) ** 0.25)
+    return min(1.0, float((before / now.ampere) ** 0.25))
 
 
 def _find_offset(volt: Floats, stretches: Stretches) -> float:
@@ -291,15 +293,15 @@ def _find_burst(u: Floats, begin: int, noise: float, level: float) -> tuple[int,
     if large.sum() < _IN_WINDOW:
         return None
     counted = np.convolve(large, np.ones(_WINDOW, np.int64))[: len(large)]
-    for end in np.flatnonzero(counted >= _IN_WINDOW):
+    for end in np.flatnonzero(counted >= _IN_WINDOW).tolist():
         start = max(0, end - _WINDOW + 1)
         signs = np.sign(steps[start : end + 1][large[start : end + 1]])
         falls = u[begin + start : begin + end + 2].min() < level - _BURST_SHARE * abs(level)
         if (np.diff(signs) != 0).sum() >= _TURNS and falls:
             first = start + int(np.argmax(large[start : end + 1]))
-            whole = np.flatnonzero(large)
-            last = whole[-1] if whole[-1] - end < _WINDOW else end
-            return begin + first, begin + int(last) + 1
+            latest = int(np.flatnonzero(large)[-1])
+            last = latest if latest - end < _WINDOW else end
+            return begin + first, begin + last + 1
     return None
 
 

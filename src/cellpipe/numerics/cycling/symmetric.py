@@ -16,15 +16,21 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Evidence = Literal["follows", "contradicts", "unclear"]
 Configuration = Literal["full", "half", "symmetric"]
-FOLLOWS, CONTRADICTS, UNCLEAR = "follows", "contradicts", "unclear"
+FOLLOWS: Evidence = "follows"
+CONTRADICTS: Evidence = "contradicts"
+UNCLEAR: Evidence = "unclear"
 
 SAME_CURRENT = 0.05  # relative difference of currents that are one
+_STORED_VOLT = 0.1  # of one sign in both directions, as of a cell that stores charge
+_LITTLE = 0.1  # of the usual charge; half cycles with less are not looked at
 _SHARE = 0.9  # of the half cycles in which the voltage has the current's sign
 _MIRRORED = 2.5  # largest ratio of the voltages of the two directions
+_ENDS = 0.4  # of the mean voltage; less at the end is that of a ramp back to zero
 _BALANCED = 0.1  # relative difference of the charges of the two directions
 _LARGEST_VOLT = 4.0  # mean overpotential; a cell that stores charge may be above
 _LEAST = 2  # half cycles in each direction, to tell a symmetric cell without a sheet
 _CHANGES = 0.08  # of a current from one record to the next, so that another begins
+_SPREAD = 0.15  # of a constant current, from its lowest to its highest tenth
 _LEAPS, _LEAP_SECOND = 20.0, 600.0  # usual intervals, and s, without records
 
 
@@ -36,6 +42,7 @@ class HalfCycleVoltages(NamedTuple):
 
     direction: NDArray[np.int8]
     mean: Floats
+    end: Floats
     lowest: Floats
     highest: Floats
     charge: Floats
@@ -45,32 +52,42 @@ def voltage_evidence(halves: HalfCycleVoltages) -> Evidence:
     """Tell whether voltages are those of a symmetric cell.
 
     They follow if their sign is the current's in both directions, their sizes mirror each other, as
-    do the charges, and none runs away at the end as that of a stripped-off electrode does; they
-    contradict if they have one sign whatever the current. Else it is unclear, as in a cell that is
-    short-circuited.
+    do the charges, and none runs away at the end as that of a stripped-off electrode does, or goes
+    back to zero as that of a voltammogram does; they contradict if they have one sign whatever the
+    current. Else it is unclear, as in a cell that is short-circuited.
     """
     size = np.abs(halves.charge)
-    kept = np.isfinite(halves.mean) & (size > 0.1 * np.median(size) if len(size) else size > 0)
-    direction, mean = halves.direction[kept], halves.mean[kept]
-    up, down = direction > 0, direction < 0
+    kept = np.isfinite(halves.mean) & (size > _LITTLE * np.median(size) if len(size) else size > 0)
+    chosen = HalfCycleVoltages(
+        halves.direction[kept], halves.mean[kept], halves.end[kept], halves.lowest[kept],
+        halves.highest[kept], halves.charge[kept],
+    )  # fmt: skip
+    up, down = chosen.direction > 0, chosen.direction < 0
     if not up.any() or not down.any():
         return "unclear"
-    positive, negative = float(np.median(mean[up])), float(np.median(-mean[down]))
-    same_sign = min(-negative, positive) > 0.1 or max(-negative, positive) < -0.1
-    if same_sign and min(abs(positive), abs(negative)) > abs(positive + negative) / 2:
+    positive, negative = float(np.median(chosen.mean[up])), float(np.median(chosen.mean[down]))
+    if positive * negative > 0 and min(abs(positive), abs(negative)) > _STORED_VOLT:
         return "contradicts"
-    if min(up.sum(), down.sum()) < _LEAST or (np.sign(mean) == direction).mean() < _SHARE:
-        return "unclear"
-    if max(positive, negative) > min(_MIRRORED * min(positive, negative), _LARGEST_VOLT):
-        return "unclear"
-    highest, lowest = np.median(halves.highest[kept][up]), np.median(-halves.lowest[kept][down])
-    if max(highest, lowest) > _MIRRORED * max(min(highest, lowest), 0.0):
-        return "unclear"
-    passed = [float(size[kept][side].sum()) for side in (up, down)]
-    usual = [float(np.median(size[kept][side])) for side in (up, down)]
-    if abs(usual[0] - usual[1]) > _BALANCED * max(usual) or min(passed) <= 0:
-        return "unclear"
-    return "follows"
+    signed = (np.sign(chosen.mean) == chosen.direction).mean() >= _SHARE
+    enough = min(up.sum(), down.sum()) >= _LEAST
+    return "follows" if enough and signed and _is_mirrored(chosen, up, down) else "unclear"
+
+
+def _is_mirrored(halves: HalfCycleVoltages, up: NDArray[np.bool_], down: NDArray[np.bool_]) -> bool:
+    """Tell whether voltages and charges of both directions are alike, and end as they were."""
+
+    def medians(values: Floats) -> Floats:
+        return np.array([np.median(values[up]), np.median(values[down])])
+
+    sizes = medians(np.abs(halves.mean))
+    peaks = medians(np.maximum(halves.highest, 0) * up + np.maximum(-halves.lowest, 0) * down)
+    ends, charges = medians(halves.end * halves.direction), medians(np.abs(halves.charge))
+    return bool(
+        sizes.max() <= min(_MIRRORED * sizes.min(), _LARGEST_VOLT)
+        and peaks.max() <= _MIRRORED * peaks.min()
+        and (ends >= _ENDS * sizes).all()
+        and charges.max() - charges.min() <= _BALANCED * charges.max()
+    )
 
 
 def is_stripping_and_plating(configuration: Configuration | None, evidence: Evidence) -> bool:
@@ -100,7 +117,7 @@ class Stretches(NamedTuple):
 def find_stretches(
     second: Floats, ampere: Floats, direction: NDArray[np.int8], step: Ints | None = None
 ) -> Stretches:
-    """Return the stretches of constant current of records.
+    """Return the stretches of constant current of records; ramps and decays are none.
 
     Parameters
     ----------
@@ -127,7 +144,9 @@ def find_stretches(
     last = np.append(first[1:], len(size)) - 1
     kept = flows[first] & (last > first) if len(first) else np.zeros(0, np.bool_)
     first, last = first[kept].astype(np.int64), last[kept].astype(np.int64)
-    level = np.array(
-        [np.median(size[a : b + 1]) for a, b in zip(first, last, strict=True)], np.float64
-    )
-    return Stretches(first, last, direction[first] if len(first) else direction[:0], level)
+    sizes = [
+        np.quantile(size[a : b + 1], (0.1, 0.5, 0.9)) for a, b in zip(first, last, strict=True)
+    ]
+    low, level, high = np.array(sizes, np.float64).reshape(-1, 3).T
+    steady = high - low <= _SPREAD * level
+    return Stretches(first[steady], last[steady], direction[first[steady]], level[steady])
