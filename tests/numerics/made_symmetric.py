@@ -93,7 +93,7 @@ class Properties:
     def size(
         self, number: int, current: float, share: np.ndarray, aged: float, celsius: np.ndarray
     ) -> np.ndarray:
-        """Return the overpotential, V, of a half cycle at a current, mA, as a share of it passes."""
+        """Return the overpotential, V, of a half cycle at a current, mA, as its time passes."""
         warm = np.exp(0.35 / _BOLTZMANN * (1 / (celsius + 273.15) - 1 / _KELVIN))
         surface = 1 + aged + self.wetting * np.exp(-number / self.wets_in)
         profile = 1 + self.peak * np.exp(-share / self.fades_in)

@@ -41,7 +41,10 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
         **dict.fromkeys(_unknown_counts(tables)),
     }
     types = {name: column.dtype for name, column in load_schema("cells").columns.items()}
-    findings = (*contradicting, *_remark_findings(row), *_missing_fields(cell, tables))
+    holds = row["plating_summary"] is None
+    findings = (
+        *contradicting, *_remark_findings(row), *_missing_fields(cell, tables, holds=holds)
+    )  # fmt: skip
     return (Result("cells", pl.DataFrame([row], schema=types), findings),)
 
 
@@ -292,8 +295,11 @@ def _of_one_state(spectra: pl.DataFrame) -> pl.DataFrame:
     return counted.filter(state=state).sort("spectrum")
 
 
-def _missing_fields(cell: Cell, tables: Tables) -> tuple[Finding, ...]:
-    """Return one finding for each result that a missing field of the cell sheet would add."""
+def _missing_fields(cell: Cell, tables: Tables, *, holds: bool) -> tuple[Finding, ...]:
+    """Return one finding for each result that a missing field of the cell sheet would add.
+
+    A cell that does not hold a capacity of its own needs no mass.
+    """
     if not cell.in_sheet:
         sentence = (
             f"{cell.cell_id} has no row in the cell sheet (cells.xlsx or cells.csv): capacities "
@@ -304,7 +310,6 @@ def _missing_fields(cell: Cell, tables: Tables) -> tuple[Finding, ...]:
     findings = []
     cycled, spectra = tables["cycles"].height, tables["interfacial_resistance"].height
     no_mass = cell.cathode_active_mass_mg is None and cell.anode_active_mass_mg is None
-    holds = tables["critical_current"].is_empty() and tables["plating_efficiency"].is_empty()
     if cycled and cell.configuration != "symmetric" and no_mass and holds:
         findings.append(_field_finding("Active mass / mg", "mAh/g"))
     if (cycled or spectra) and cell.area_cm2 is None:

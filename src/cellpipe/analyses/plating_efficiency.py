@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from cellpipe.baselines.materials import plates_on_foil
 from cellpipe.core.contracts import empty_table
 from cellpipe.core.model import Analysis, Cell, Result, Tables
-from cellpipe.numerics.cycling.ends import BROKEN, FILE
 from cellpipe.numerics.cycling.plating import (
     Efficiency,
     Reservoir,
@@ -20,6 +19,7 @@ from cellpipe.numerics.cycling.plating import (
     reservoir_efficiency,
 )
 
+_LEAST_VOLT, _RUNS_AWAY = 0.1, 3.0  # at the end of the last stripping: V, and of its plateau
 _FIRST = 2  # cycles; with more, the first one is in no mean
 
 
@@ -66,10 +66,10 @@ def _cycles_row(cycles: pl.DataFrame) -> dict[str, Any]:
 def _reservoir_row(reservoir: Reservoir, half_cycles: pl.DataFrame) -> dict[str, Any]:
     charge = half_cycles["capacity_ah"].to_numpy()
     first, last, pairs, end = reservoir
-    running = last is not None and half_cycles["ended_by"][last] in {BROKEN, FILE}
-    found = None if running else reservoir_efficiency(
-        reservoir, charge, half_cycles["charge_uncertainty_ah"].to_numpy()
-    )  # fmt: skip
+    found = None
+    if last is not None and _strips_all(half_cycles, reservoir, last):
+        uncertainty = half_cycles["charge_uncertainty_ah"].to_numpy()
+        found = reservoir_efficiency(reservoir, charge, uncertainty)
     return {
         "method": "reservoir",
         "cycles": pairs,
@@ -79,6 +79,14 @@ def _reservoir_row(reservoir: Reservoir, half_cycles: pl.DataFrame) -> dict[str,
         **_columns(found),
         "remark": None if found else "the final stripping is not in the data to its end",
     }
+
+
+def _strips_all(half_cycles: pl.DataFrame, reservoir: Reservoir, last: int) -> bool:
+    """Tell whether the last stripping went on until no lithium was left: its voltage ran away."""
+    strips = half_cycles["mean_voltage_volt"][reservoir.first + 1 : reservoir.end : 2]
+    plateau = float(np.median(np.abs(strips.drop_nulls().to_numpy())))
+    end = half_cycles["end_voltage_volt"][last]
+    return bool(end > max(_LEAST_VOLT, _RUNS_AWAY * plateau))
 
 
 def _columns(found: Efficiency | None) -> dict[str, float | None]:

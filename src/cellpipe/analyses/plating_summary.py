@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import polars as pl
 
+from cellpipe.core.contracts import empty_table
 from cellpipe.core.model import Tables
 
 
 def plating_summary(tables: Tables) -> dict[str, object]:
     """Return the columns of a cell's row about stripping and plating."""
-    critical, shorts = tables["critical_current"], tables["short_circuits"]
+    critical, shorts, methods = (
+        tables.get(name, empty_table(name))
+        for name in ("critical_current", "short_circuits", "plating_efficiency")
+    )
     row = critical.row(0, named=True) if critical.height else {}
-    methods = tables["plating_efficiency"]
     efficiency = methods.filter("used")
     return {
         "symmetric": critical.height > 0,

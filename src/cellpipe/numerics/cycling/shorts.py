@@ -110,7 +110,7 @@ def find_shorts(
         kelvin = _mean_kelvin(celsius, a, b)
         now = _describe(u, begin, stretches, number, kelvin)._replace(era=int(eras[number]))
         if opened is not None:
-            if now.level / now.ampere < _RECOVERS * opened.before_ohm * _linear(opened, now, past):
+            if now.level / now.ampere < _RECOVERS * opened.before_ohm * _linear(now, past):
                 continue
             found.append(opened._replace(until=a, kind="soft"))
             opened = None
@@ -126,7 +126,7 @@ def find_shorts(
     return ShortSearch(_merge(found), judged)
 
 
-def _linear(short: Short, now: _Past, past: list[_Past]) -> float:
+def _linear(now: _Past, past: list[_Past]) -> float:
     """Return by how much a healthy resistance may be smaller at this current than before a short.
 
     The overpotential grows more slowly than the current.
@@ -204,7 +204,7 @@ def _search(
     lowest, usual = _lowest_level(now, past)
     if now.level < lowest and usual - now.level > _NOISES * noise and usual > _NOISES * noise:
         below = np.flatnonzero(u[begin:] < lowest)
-        first = begin + int(below[0]) if len(below) and begin < below[0] else 0
+        first = begin + int(below[0]) if len(below) and below[0] > 0 else 0
         return Short(
             offset + first, None, number, "open", COLLAPSE, usual / now.ampere,
             now.level / now.ampere,
@@ -252,7 +252,7 @@ def _find_recovery(u: Floats, begin: int, level: float) -> int | None:
         return None
     middle = np.median(np.lib.stride_tricks.sliding_window_view(u[begin:], side), axis=1)
     above = np.flatnonzero(middle >= level)
-    return begin + int(above[0]) if len(above) else None
+    return begin + int(above[0]) + side // 2 if len(above) else None
 
 
 def _lowest_level(now: _Past, past: list[_Past]) -> tuple[float, float]:
