@@ -216,6 +216,32 @@ def test_a_reservoir_gives_its_efficiency_and_its_cycles_none() -> None:
     assert unfinished["plating_efficiency"]["efficiency"].null_count() == 2
 
 
+def full_cell(*, shorted: bool, noisy: bool = True) -> pl.DataFrame:
+    """Make cycles of 1 mAh; the charge of the seventh may run on, with a voltage that jumps."""
+    up, down = (0.5, 2.0, 3400.0, 4200.0), (-0.5, 1.98, 4100.0, 3000.0)
+    halves = [half for _ in range(6) for half in (up, down)]
+    if not shorted:
+        return record(*halves, up, down)
+    frame = record(*halves, (0.5, 4.0, 3400.0, 3900.0), (-0.5, 1.0, 3800.0, 3000.0), records=121)
+    if not noisy:
+        return frame
+    jumps = np.zeros(frame.height)
+    places = 121 * 12 + 40 + np.arange(0, 70, 5)
+    jumps[places] = -0.12
+    return frame.with_columns(pl.col("voltage_volt") + pl.Series(jumps))
+
+
+def test_a_charge_that_runs_on_with_a_jumping_voltage_is_an_internal_short() -> None:
+    cell = Cell("A", "full")
+    _, findings = tables_of(cell, full_cell(shorted=True))
+    (said,) = [each for each in findings if each.code == "internal_short_circuit"]
+    assert "cycle 7" in said.sentence
+    assert "2 mAh were charged" in said.sentence
+    for frame in (full_cell(shorted=False), full_cell(shorted=True, noisy=False)):
+        _, none = tables_of(cell, frame)
+        assert not [each for each in none if each.code == "internal_short_circuit"]
+
+
 @corpus
 @pytest.mark.parametrize(
     ("path", "half_cycles", "polarisation"),

@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from cellpipe.analyses.internal_shorts import internal_short_findings
 from cellpipe.analyses.symmetric_cells import Life, collect_life, is_symmetric, symmetric_evidence
 from cellpipe.core.contracts import empty_table
 from cellpipe.core.model import Analysis, Cell, Finding, Result, Tables
@@ -41,7 +42,7 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
     half_cycles, timeseries = tables["half_cycles"], tables["timeseries"]
     findings = _evidence_findings(cell, half_cycles)
     if half_cycles.is_empty() or not is_symmetric(cell, half_cycles):
-        return _results({}, findings)
+        return _results({}, findings + internal_short_findings(cell, tables))
     life = collect_life(timeseries)
     stretches = find_stretches(life.second, life.ampere, life.direction, life.step)
     if not len(stretches.first):
@@ -289,6 +290,6 @@ def _short_findings(shorts: list[Row]) -> tuple[Finding, ...]:
 
 
 ANALYSIS = Analysis(
-    "stripping_plating", ("half_cycles", "timeseries", "impedance"), _TABLES, _compute, version=1,
-    fields=("cell_id", "configuration", "area_cm2"),
+    "stripping_plating", ("half_cycles", "cycles", "timeseries", "impedance"), _TABLES, _compute,
+    version=1, fields=("cell_id", "configuration", "area_cm2", "working_electrode_role"),
 )  # fmt: skip
