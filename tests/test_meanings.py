@@ -37,6 +37,7 @@ VOCABULARY = {
     "BYTE": (DIMENSIONLESS, 5.545177444479562), "SEC": ((0, 0, 0, 0, 1), 1.0),
     "HR": ((0, 0, 0, 0, 1), 3600.0), "PER-HR": ((0, 0, 0, 0, -1), 1 / 3600),
     "HZ": ((0, 0, 0, 0, -1), 1.0), "V": ((-1, 2, 1, 0, -3), 1.0), "A": ((1, 0, 0, 0, 0), 1.0),
+    "MilliV": ((-1, 2, 1, 0, -3), 1e-3), "MilliA": ((1, 0, 0, 0, 0), 1e-3),
     "A-HR": ((1, 0, 0, 0, 1), 3600.0), "MilliA-HR": ((1, 0, 0, 0, 1), 3.6),
     "W-HR": ((0, 2, 1, 0, -2), 3600.0), "MilliA-HR-PER-GM": ((1, 0, -1, 0, 1), 3600.0),
     "OHM": ((-2, 2, 1, 0, -3), 1.0), "FARAD": ((2, -2, -1, 0, 4), 1.0),
@@ -53,6 +54,7 @@ PARTS = {
     "B": (DIMENSIONLESS, 5.545177444479562), "s": ((0, 0, 0, 0, 1), 1.0),
     "h": ((0, 0, 0, 0, 1), 3600.0), "Hz": ((0, 0, 0, 0, -1), 1.0), "A": ((1, 0, 0, 0, 0), 1.0),
     "Ah": ((1, 0, 0, 0, 1), 3600.0), "mAh": ((1, 0, 0, 0, 1), 3.6),
+    "mV": ((-1, 2, 1, 0, -3), 1e-3), "mA": ((1, 0, 0, 0, 0), 1e-3),
     "V": ((-1, 2, 1, 0, -3), 1.0), "Wh": ((0, 2, 1, 0, -2), 3600.0),
     "Ω": ((-2, 2, 1, 0, -3), 1.0), "F": ((2, -2, -1, 0, 4), 1.0), "°C": ((0, 0, 0, 1, 0), 1.0),
     "cm²": ((0, 2, 0, 0, 0), 1e-4), "cm⁻²": ((0, -2, 0, 0, 0), 1e4), "g": ((0, 0, 1, 0, 0), 1e-3),
@@ -218,7 +220,7 @@ def test_two_columns_of_one_meaning_and_a_null_that_is_not_told_are_seen() -> No
 @pytest.mark.parametrize(
     ("column", "said"),
     [
-        ("type: float64, unit: mV", "is not known"), ("type: float64", "without a unit"),
+        ("type: float64, unit: kV", "is not known"), ("type: float64", "without a unit"),
         ("type: int64", "without a unit"), ("type: string, unit: V", "no number"),
         ("type: float64, unit: V, bdf: Current / A", "is not in V"),
         ("type: float64, unit: Ω, bdf: Internal Resistance / Ohm", "is not in Ω"),

@@ -22,6 +22,10 @@ from cellpipe.numerics.impedance.circuits import circuit_impedance
 START = 1_767_225_600.0
 HALF_CYCLE_SECONDS = 18_000.0
 CIRCUIT = "R0-p(R1,CPE1)-p(R2,CPE2)-CPE3"
+STRIPPED = (
+    "stripping_plating", "voltage_trace", "short_circuits", "critical_current",
+    "plating_efficiency",
+)  # fmt: skip
 SHA = hashlib.sha256(b"made").hexdigest()
 
 
@@ -111,6 +115,7 @@ def made(
         "cells": _summary(cell, paired, growth),
         "capacity_fade": capacity_fade.ANALYSIS.compute(cell, {"cycles": paired})[0].table,
         "findings": _findings(cell),
+        **{name: contracts.empty_table(name) for name in STRIPPED},
     }
     return Made(cell, {name: contracts.validate(name, frame) for name, frame in frames.items()},
                 _files(cell))  # fmt: skip
@@ -362,7 +367,7 @@ def _summary(cell: Cell, cycles: pl.DataFrame, growth: pl.DataFrame) -> pl.DataF
         "complete_cycles": cycles["complete"].sum(), "spectra": growth.height,
         "formation_cycles": 0, "rates": min(cycles.height, 1),
         "protocol": "cycling" if cycles.height else None,
-        "usual_rate_cycles": cycles["complete"].sum(),
+        "usual_rate_cycles": cycles["complete"].sum(), "symmetric": False,
     }  # fmt: skip
     if cycles.height:
         first = cycles.row(0, named=True)

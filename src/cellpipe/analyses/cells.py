@@ -10,6 +10,7 @@ import polars as pl
 from cellpipe.analyses.complete_cycles import NO_CYCLES_IN, STUB
 from cellpipe.analyses.conditions import known_electrolyte
 from cellpipe.analyses.cycles import KNOWN, POSSIBLE, reversible_direction
+from cellpipe.analyses.plating_summary import plating_summary
 from cellpipe.analyses.plausibility import contradiction_findings, find_contradictions
 from cellpipe.core.contracts import load_schema
 from cellpipe.core.model import Analysis, Cell, Finding, Result, Tables
@@ -42,10 +43,14 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
         **_ageing_summary(cycles, reversible_direction(cell)),
         **_impedance_summary(spectra),
         "electrolyte_family": known_electrolyte(cell),
+        **plating_summary(tables),
         **dict.fromkeys(_unknown_counts(tables)),
     }
     types = {name: column.dtype for name, column in load_schema("cells").columns.items()}
-    findings = (*contradicting, *_remark_findings(row), *_missing_fields(cell, tables))
+    holds = row["plating_summary"] is None
+    findings = (
+        *contradicting, *_remark_findings(row), *_missing_fields(cell, tables, holds=holds)
+    )  # fmt: skip
     return (Result("cells", pl.DataFrame([row], schema=types), findings),)
 
 
@@ -311,8 +316,11 @@ def _of_one_state(spectra: pl.DataFrame) -> pl.DataFrame:
     return counted.filter(state=state).sort("spectrum")
 
 
-def _missing_fields(cell: Cell, tables: Tables) -> tuple[Finding, ...]:
-    """Return one finding for each result that a missing field of the cell sheet would add."""
+def _missing_fields(cell: Cell, tables: Tables, *, holds: bool) -> tuple[Finding, ...]:
+    """Return one finding for each result that a missing field of the cell sheet would add.
+
+    A cell that does not hold a capacity of its own needs no mass.
+    """
     if not cell.in_sheet:
         sentence = (
             f"{cell.cell_id} has no row in the cell sheet (cells.xlsx or cells.csv): capacities "
@@ -323,11 +331,11 @@ def _missing_fields(cell: Cell, tables: Tables) -> tuple[Finding, ...]:
     findings = []
     cycled, spectra = tables["cycles"].height, tables["interfacial_resistance"].height
     no_mass = cell.cathode_active_mass_mg is None and cell.anode_active_mass_mg is None
-    if cycled and cell.configuration != "symmetric" and no_mass:
+    if cycled and cell.configuration != "symmetric" and no_mass and holds:
         findings.append(_field_finding("Active mass / mg", "mAh/g"))
     if (cycled or spectra) and cell.area_cm2 is None:
         findings.append(_field_finding("Area / cm²", "mAh/cm² and Ω cm²"))
-    if cycled and cell.nominal_capacity_mah_per_g is None:
+    if cycled and cell.nominal_capacity_mah_per_g is None and holds:
         findings.append(_field_finding("1C capacity / mAh/g", "the C-rate"))
     if cell.configuration == "half" and cell.reference_offset_volt is None:
         findings.append(_field_finding("Reference offset / V", "potentials against Li+/Li"))
@@ -356,8 +364,9 @@ def _field_finding(field: str, gain: str) -> Finding:
 ANALYSIS = Analysis(
     "cells",
     ("cycles", "half_cycles", "interfacial_resistance", "files", "half_cycle_segments",
-     "impedance", "protocol_segments"),
-    ("cells",), _compute, version=7,
+     "impedance", "protocol_segments", "critical_current", "short_circuits", "stripping_plating",
+     "plating_efficiency"),
+    ("cells",), _compute, version=8,
     fields=(
         "cell_id", "configuration", "group", "in_sheet", "inferred", "cathode_active_mass_mg",
         "anode_active_mass_mg", "area_cm2", "nominal_capacity_mah_per_g", "reference_offset_volt",

@@ -53,6 +53,8 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
     published = tables["baselines"].to_dicts()
     doubts = tables["cells"]["contradictions"].drop_nulls()
     doubt = f"it contradicts physics: {doubts[0]}" if doubts.len() else None
+    if not tables["cells"]["plating_summary"].drop_nulls().is_empty():
+        doubt = "it strips and plates, and has no capacity of its own"
     rows = [_compare_row(cell, cycles, row, doubt) | cell_fade for row in published]
     conditions = [published_conditions(row) for row in published]
     order = [index for index, row in enumerate(rows) if row["comparable"]]
@@ -79,6 +81,8 @@ def _cell_fade(cycles: pl.DataFrame) -> dict[str, object]:
     complete = cycles.filter("complete")
     if complete.is_empty() or not cycles["discharging_capacity_ah"][0]:
         return {}
+    if complete["capacity_retention"].null_count() == complete.height:
+        return {}  # the cell holds no capacity of its own
     usual = usual_rate(complete["rate_group"].to_numpy())
     same = complete.filter((pl.col("rate_group") == usual) & ~pl.col("formation_cycle"))
     retention = same["discharging_capacity_ah"].to_numpy() / cycles["discharging_capacity_ah"][0]
@@ -255,12 +259,12 @@ def _fraction(percent: float | None) -> float | None:
 
 ANALYSIS = Analysis(
     "baseline_comparison", ("cycles", "half_cycles", "baselines", "cells"),
-    ("baseline_comparison",), _compute, version=4,
+    ("baseline_comparison",), _compute, version=5,
     fields=(
         "cell_id", "configuration", "working_electrode_role", "temperature_celsius",
         "lower_voltage_volt", "upper_voltage_volt", "electrolyte", "cathode", "working_electrode",
         "stack_pressure_mpa", "cathode_active_mass_mg", "anode_active_mass_mg", "area_cm2",
         "reference_offset_volt", "materials",
     ),
-    columns={"cells": ("cell_id", "contradictions")},
+    columns={"cells": ("cell_id", "contradictions", "plating_summary")},
 )  # fmt: skip

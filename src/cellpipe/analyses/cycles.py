@@ -14,8 +14,10 @@ where counter and current disagree and nothing tells which is right. One that ma
 than 0.01 is in no mean, and a finding says so. Capacity retention: reversible
 capacity (full cell discharge, silicon half cell delithiation) relative to the first complete cycle,
 and relative to the first complete cycle at the same rate (:mod:`cellpipe.numerics.cycling.ageing`);
-none for a symmetric cell. Energy efficiency is defined for full cells and cathode half cells only,
-not for silicon against lithium.
+none for a symmetric cell, and for lithium plated on a foil, of which the protocol sets the amount.
+Cycles with a reservoir (:mod:`cellpipe.numerics.cycling.plating`), which strip a part of what was
+plated, have no efficiency of their own. Energy efficiency is defined for full cells and cathode
+half cells only, not for silicon against lithium.
 
 A cycle is complete if both halves came to their end (:mod:`cellpipe.numerics.cycling.ends`), both
 began within the data, and the half cycle before them did not break off. A stub before the first
@@ -32,6 +34,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from cellpipe.analyses.complete_cycles import end_findings, find_reasons
+from cellpipe.analyses.plating_efficiency import reservoir_of
+from cellpipe.analyses.symmetric_cells import is_symmetric
+from cellpipe.baselines.materials import plates_on_foil
 from cellpipe.core.model import Analysis, Cell, Finding, Result, Tables
 from cellpipe.numerics.cycling.ageing import (
     count_formation_cycles,
@@ -93,7 +98,10 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
     half_cycles = add_protocol(tables["half_cycles"], tables["protocol_segments"])
     paired, lost = pair_cycles(cell, half_cycles)
     table = paired.select(_columns(cell)).with_columns(_efficiencies(cell))
-    table = _add_retention(cell, table)
+    table = _without_reservoir(cell, table, half_cycles)
+    symmetric = cell.configuration == "symmetric" or is_symmetric(cell, half_cycles)
+    holds = not (symmetric or plates_on_foil(cell))
+    table = _add_retention(cell, table, holds=holds)
     findings = (*_findings(cell, table, half_cycles), *end_findings(table, half_cycles, lost))
     return (Result("cycles", table, findings),)
 
@@ -313,10 +321,28 @@ def _add_rates(paired: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _add_retention(cell: Cell, table: pl.DataFrame) -> pl.DataFrame:
-    """Add capacities relative to the first complete cycle, overall and at the same rate."""
+def _without_reservoir(cell: Cell, table: pl.DataFrame, half_cycles: pl.DataFrame) -> pl.DataFrame:
+    """Return the table without efficiencies of cycles that share a reservoir of plated lithium."""
+    found = reservoir_of(half_cycles) if plates_on_foil(cell) else None
+    if found is None:
+        return table
+    last = found.end if found.last is None else found.last
+    numbers = half_cycles["half_cycle"][found.first : last + 1]
+    shares = pl.any_horizontal(
+        pl.col(f"{word}_half_cycle").is_in(numbers.to_list()) for word in _WORDS.values()
+    )
+    names = ("coulombic_efficiency", "coulombic_efficiency_uncertainty", "energy_efficiency")
+    return table.with_columns(pl.when(~shares.fill_null(value=False)).then(name).alias(name)
+                              for name in names)  # fmt: skip
+
+
+def _add_retention(cell: Cell, table: pl.DataFrame, *, holds: bool) -> pl.DataFrame:
+    """Add capacities relative to the first complete cycle, overall and at the same rate.
+
+    They are null unless the cell ``holds`` a capacity of its own.
+    """
     capacity = pl.col(f"{_WORDS[reversible_direction(cell)]}_capacity_ah")
-    has_one = pl.lit(cell.configuration != "symmetric") & ~pl.col("protocol").is_in(SYMMETRIC)
+    has_one = pl.lit(holds) & ~pl.col("protocol").is_in(SYMMETRIC)
     kept = pl.col("complete") & (capacity > 0) & has_one
     complete, number = capacity.filter(kept), pl.col("cycle").filter(kept)
     own_rate, own_number = (first.first().over("rate_group") for first in (complete, number))
@@ -366,9 +392,9 @@ def _findings(cell: Cell, table: pl.DataFrame, half_cycles: pl.DataFrame) -> tup
 
 
 ANALYSIS = Analysis(
-    "cycles", ("half_cycles", "protocol_segments"), ("cycles",), _compute, version=5,
+    "cycles", ("half_cycles", "protocol_segments"), ("cycles",), _compute, version=6,
     fields=(
         "cell_id", "configuration", "working_electrode_role", "cathode_active_mass_mg",
-        "anode_active_mass_mg", "area_cm2", "nominal_capacity_mah_per_g",
+        "anode_active_mass_mg", "area_cm2", "nominal_capacity_mah_per_g", "materials",
     ),
 )  # fmt: skip

@@ -16,9 +16,11 @@ from cellpipe.analyses import (
     curves,
     cycles,
     half_cycles,
+    plating_efficiency,
     protocol,
     relaxation_times,
     resistance_growth,
+    stripping_plating,
 )
 from cellpipe.analyses.outside import load_analysis
 from cellpipe.core.contracts import empty_table, load_schema, table_names
@@ -33,6 +35,8 @@ ANALYSES: tuple[Analysis, ...] = (
     resistance_growth.ANALYSIS,
     activation_energies.ANALYSIS,
     relaxation_times.ANALYSIS,
+    stripping_plating.ANALYSIS,
+    plating_efficiency.ANALYSIS,
     cells.ANALYSIS,
     capacity_fade.ANALYSIS,
     comparison.ANALYSIS,

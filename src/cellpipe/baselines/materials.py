@@ -1,14 +1,17 @@
-"""Families of materials from names and formulas, for the similarity of cells."""
+"""Families of materials from names and formulas, and what they say of a cell."""
 
 from __future__ import annotations
 
 import re
 
 from cellpipe.baselines.known_materials import known_materials
+from cellpipe.core.model import Cell
 
 _ELEMENT = re.compile(
     "Li|Al|Cl|Br|Si|Na|Mg|Zr|Ta|Ti|Ge|Sn|Sb|As|In|Ho|Lu|La|Nb|Ga|Er|Hf|Sc|Fe|[PSOIFBHNCYW]"
 )
+_FOIL = "lithium deposit"  # family of what lithium is plated on
+_ALLOYS = ("Ag-C",)  # of that family, but lithium alloys with it before it is plated
 _DIGITS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 
 
@@ -45,3 +48,11 @@ def _formula_family(word: str) -> str | None:
 def cathode_family(name: str | None) -> str | None:
     """Return the family of a usual cathode material by its name; None if not recognised."""
     return known_materials().family(name, ("cathode",))
+
+
+def plates_on_foil(cell: Cell) -> bool:
+    """Tell whether a cell is a half cell whose working electrode holds no lithium of its own."""
+    working = cell.materials.get("working")
+    if cell.configuration != "half" or working is None:
+        return False
+    return working.family == _FOIL and working.name not in _ALLOYS

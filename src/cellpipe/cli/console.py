@@ -242,7 +242,7 @@ def pluralize(number: int, noun: str) -> str:
 
 def _format_first_capacity(row: dict[str, Any]) -> str:
     ampere_hour = row["first_discharging_capacity_ah"]
-    if ampere_hour is None:
+    if ampere_hour is None or row["plating_summary"] is not None:
         return "–"
     shown = f"{format_number(1e3 * ampere_hour, 4)} mAh"
     specific = row["first_specific_discharging_capacity_mah_per_g"]

@@ -10,6 +10,7 @@ import polars as pl
 
 from cellpipe.core.model import Cell
 from cellpipe.numerics.cycling.protocol import SYMMETRIC
+from cellpipe.report.plating_numbers import efficiency_numbers, is_symmetric, symmetric_numbers
 from cellpipe.report.wording import (
     NOTHING,
     KindWords,
@@ -82,11 +83,21 @@ def key_numbers(summary: pl.DataFrame, words: KindWords) -> list[KeyNumber]:
 def headline(tables: Mapping[str, pl.DataFrame], words: KindWords) -> list[KeyNumber]:
     """Return the key numbers of a cell by its tables; none of a current whose sign is doubted."""
     if not tables["findings"]["code"].is_in(_DOUBTS).any():
-        return [
-            _mark_contradiction(key, tables["cells"]) for key in key_numbers(tables["cells"], words)
-        ]
+        numbers = _plating_numbers(tables) or key_numbers(tables["cells"], words)
+        return [_mark_contradiction(key, tables["cells"]) for key in numbers]
     basis = "the sign of the current is in doubt; see what is to check"
     return [KeyNumber("Key numbers", NOTHING, basis)]
+
+
+def _plating_numbers(tables: Mapping[str, pl.DataFrame]) -> list[KeyNumber]:
+    """Return the key numbers of a cell that strips and plates; none of another cell."""
+    efficiency = tables.get("plating_efficiency", pl.DataFrame())
+    if tables["cells"].is_empty() or (efficiency.is_empty() and not is_symmetric(tables)):
+        return []
+    row = tables["cells"].row(0, named=True)
+    found = symmetric_numbers(tables) if is_symmetric(tables) else efficiency_numbers(efficiency)
+    cycles = KeyNumber("Cycles", str(row["cycles"]), "of two half cycles")
+    return [*(KeyNumber(*each) for each in found), _resistance(row), *_conductivity(row), cycles]
 
 
 def _mark_contradiction(key: KeyNumber, cells: pl.DataFrame) -> KeyNumber:

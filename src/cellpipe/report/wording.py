@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from cellpipe.baselines.materials import plates_on_foil
 from cellpipe.core.model import Cell
 
 NOTHING = "–"
@@ -34,6 +35,12 @@ _CATHODE_HALF = KindWords(
     "lithiation (discharge)",
     "lithiation (discharge) over the delithiation (charge) before it",
 )
+_FOIL = KindWords(
+    "Half cell of a foil without lithium",
+    "stripping (charge)",
+    "plating (discharge)",
+    "stripping (charge) over the plating (discharge) before it",
+)
 _SYMMETRIC = KindWords("Symmetric cell", "charge", "discharge", "")
 _UNKNOWN = KindWords("Kind of cell not known", "charge", "discharge", "")
 
@@ -42,6 +49,8 @@ def kind_words(cell: Cell) -> KindWords:
     """Return the words for a cell; ``efficiency`` is empty if it isn't defined for its kind."""
     if cell.configuration == "half" and cell.working_electrode_role == "cathode":
         return _CATHODE_HALF
+    if plates_on_foil(cell):
+        return _FOIL
     known = {"full": _FULL, "half": _HALF, "symmetric": _SYMMETRIC}
     return known.get(cell.configuration or "", _UNKNOWN)
 

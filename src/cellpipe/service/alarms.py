@@ -1,4 +1,4 @@
-"""Check a cell against limits: efficiency, sudden loss of capacity, growth of resistance."""
+"""Check a cell against limits: efficiency, loss of capacity, growth of resistance, and shorts."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ def check_limits(cell: pl.DataFrame, cycles: pl.DataFrame, limits: LimitSettings
     limits
         The limits. The efficiency is the median of the latest three cycles; a loss is one of the
         discharge capacity, from one cycle to the next at the same rate; the resistance is
-        the interfacial one of the last spectrum over the first's.
+        the interfacial one of the last spectrum over the first's. A cell that strips and plates
+        holds no capacity that could be lost; a short circuit of it is an alarm whatever the limits.
 
     """
     counted = cycles.filter(
@@ -40,8 +41,13 @@ def check_limits(cell: pl.DataFrame, cycles: pl.DataFrame, limits: LimitSettings
         & (pl.col("protocol") == "cycling")
         & (pl.col("cycle") > pl.col("cycle").filter("complete").min())
     ).sort("cycle")
-    alarms = [*_efficiency_alarms(counted, limits), *_loss_alarms(counted, limits)]
     row = cell.row(0, named=True) if cell.height else {}
+    summary, hour = row.get("plating_summary"), row.get("short_circuit_hour")
+    alarms = [*_efficiency_alarms(counted, limits), *_loss_alarms(counted, limits)]
+    if summary is not None:
+        alarms = []
+    if hour is not None:
+        alarms.append(Alarm("short_circuit", f"The cell is shorted: {summary}."))
     first, last = (row.get(f"{when}_interfacial_resistance_ohm") for when in ("first", "last"))
     if first and last and last / first > limits.resistance_growth:
         first_error, last_error = (

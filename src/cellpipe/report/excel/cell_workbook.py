@@ -39,14 +39,24 @@ from cellpipe.report.excel.further_sheets import (
     meaning_columns,
     sheet_names,
 )
+from cellpipe.report.excel.plating_sheets import (
+    critical_columns,
+    efficiency_columns,
+    short_columns,
+    stripping_columns,
+    trace_columns,
+)
 from cellpipe.report.excel.sheets import Book, SheetColumn, SheetLayout, write_sheet
 from cellpipe.report.excel.summary_sheet import write_summary
 from cellpipe.report.figures.choice import select_cycles
 from cellpipe.report.further import collect_further
 from cellpipe.report.html.comparison_tables import baseline_columns
+from cellpipe.report.plating_numbers import is_symmetric
 from cellpipe.report.wording import kind_words
 
 T = TypeVar("T")
+_OF_AGEING = ("dQdV", "Fade", "Baselines")
+_OF_CAPACITY = ("Cycles", "Profiles", "dQdV", "Fade", "Baselines")  # sheets
 # The sheets that formulas and charts refer to, with the table that is on each.
 _REFERRED = {"Cycles": "cycles", "EIS": "impedance", "Resistance": "interfacial_resistance"}
 # Fixed, so that the same input gives the same bytes.
@@ -143,9 +153,7 @@ def _write_workbook(
     layouts = {name: SheetLayout(name, each) for name, each in columns.items()}
     attempt(
         "The sheet 'Summary'",
-        lambda: write_summary(
-            book, cell, layouts["Cycles"], tables["cells"], referred["cycles"], words
-        ),
+        lambda: write_summary(book, cell, layouts.get("Cycles"), tables, referred["cycles"], words),
         lambda sentence: write_sheet(book, "Summary", (), sentence),
     )
     for sheet in sheets:
@@ -237,8 +245,34 @@ def _sheets(
         _Sheet("Provenance", lambda: file_columns(files, version),
                "No raw file belongs to this cell."),
     ]  # fmt: skip
+    plating = _plating_sheets(tables)
+    if is_symmetric(tables):  # it has no capacity, efficiency or retention
+        own = [sheet for sheet in own if sheet.name not in _OF_CAPACITY]
+    elif plating:  # the protocol sets how much is plated
+        own = [sheet for sheet in own if sheet.name not in _OF_AGEING]
+    own = [*plating, *own]
     taken = ["Summary", *(sheet.name for sheet in own)]
     return [*own, *_further_sheets(tables, taken, analyses)]
+
+
+def _plating_sheets(tables: Mapping[str, pl.DataFrame]) -> list[_Sheet]:
+    """Return the sheets of a cell that strips and plates; none of another cell."""
+    efficiency = tables["plating_efficiency"]
+    if efficiency.height:
+        return [_Sheet("Plating efficiency", lambda: efficiency_columns(efficiency), "",
+                       ("plating_efficiency",))]  # fmt: skip
+    if not is_symmetric(tables):
+        return []
+    return [
+        _Sheet("Stripping and plating", lambda: stripping_columns(tables["stripping_plating"]),
+               "There are no half cycles of constant current.", ("stripping_plating",)),
+        _Sheet("Short circuits", lambda: short_columns(tables["short_circuits"]),
+               "No short circuit was found.", ("short_circuits",)),
+        _Sheet("Critical current", lambda: critical_columns(tables["critical_current"]),
+               "There was no test.", ("critical_current",)),
+        _Sheet("Voltage", lambda: trace_columns(tables["voltage_trace"]),
+               "There are no records.", ("voltage_trace",)),
+    ]  # fmt: skip
 
 
 def _further_sheets(

@@ -41,8 +41,10 @@ def insert_charts(
     """
     sheet = book.workbook.get_worksheet_by_name("Summary")
     makers: dict[str, Callable[[], Chart]] = {
-        "Capacity and Coulombic efficiency": lambda: _cycling_chart(
-            book, layouts["Cycles"], tables["cycles"], words
+        "Capacity and Coulombic efficiency": lambda: (
+            _cycling_chart(book, layouts["Cycles"], tables["cycles"], words)
+            if "Cycles" in layouts
+            else None
         ),
         "Nyquist plot": lambda: _nyquist_chart(book, layouts["EIS"], tables["impedance"]),
         "Interfacial resistance": lambda: _resistance_chart(

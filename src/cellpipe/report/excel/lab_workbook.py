@@ -86,6 +86,10 @@ _CELLS = (
         12,
     ),
     ("Why no conductivity", "ionic_conductivity_remark", TEXT, 24),
+    ("Stripping and plating", "plating_summary", TEXT, 40),
+    ("Critical current density (mA/cm²)", "critical_current_density_ma_per_cm2", FIXED_3, 12),
+    ("Short circuit at (h)", "short_circuit_hour", FIXED_2, 10),
+    ("Plating efficiency", "plating_efficiency", PERCENT, 10),
 )
 _BESIDE = (
     ("Cell", "cell_id", TEXT, 20),

@@ -32,6 +32,7 @@ from cellpipe.report.key_numbers import (
     no_retention_reason,
     rate_basis,
 )
+from cellpipe.report.plating_numbers import efficiency_numbers, is_symmetric, symmetric_numbers
 from cellpipe.report.wording import NOTHING, KindWords
 
 _ROWS = 64
@@ -45,15 +46,16 @@ _AREAL = "areal_discharging_capacity_mah_per_cm2"
 def write_summary(
     book: Book,
     cell: Cell,
-    layout: SheetLayout,
-    summary: pl.DataFrame,
+    layout: SheetLayout | None,
+    tables: Mapping[str, pl.DataFrame],
     cycles: pl.DataFrame,
     words: KindWords,
 ) -> None:
     """Write the sheet, and give mass and area the names that formulas use.
 
-    ``layout`` is that of the sheet of cycles.
+    ``layout`` is that of the sheet of cycles; None without one, as of a symmetric cell.
     """
+    summary = tables["cells"]
     sheet = book.workbook.add_worksheet("Summary")
     for row in range(_ROWS):  # fixed, so that no program stretches charts with its own heights
         sheet.set_row(row, 15.75)
@@ -70,7 +72,10 @@ def write_summary(
     row = _write_heads(book, sheet, 3, ("Cell sheet", "Value", "Unit", "Remark"))
     row = _write_inputs(book, sheet, row, cell, _names(cycles))
     row = _write_heads(book, sheet, row + 1, ("Numbers", "Value", "Unit", "Basis"))
-    for place, line in enumerate(_numbers(layout, summary, cycles, words)):
+    lines = _plating_lines(tables)
+    if layout is not None:
+        lines += _numbers(layout, summary, cycles, words)
+    for place, line in enumerate(lines):
         _write_line(book, sheet, row + place, line)
     sheet.set_landscape()
     sheet.set_paper(9)
@@ -121,6 +126,21 @@ def _write_line(book: Book, sheet: Any, row: int, line: Line) -> None:
     write_value(sheet, row, 1, value, look)
     sheet.write_string(row, 2, unit, book.style())
     sheet.write_string(row, 3, remark, book.style(TEXT, "soft"))
+
+
+def _plating_lines(tables: Mapping[str, pl.DataFrame]) -> list[Line]:
+    """Return the numbers of a cell that strips and plates, as its page says them."""
+    efficiency, cells = tables["plating_efficiency"], tables["cells"]
+    if efficiency.height:
+        return [
+            (name, value, "", basis, "") for name, value, basis in efficiency_numbers(efficiency)
+        ]
+    if not is_symmetric(tables) or cells.is_empty():
+        return []
+    row = cells.row(0, named=True)
+    lines = [(name, value, "", basis, "") for name, value, basis in symmetric_numbers(tables)]
+    more = [("Spectra", row["spectra"], "", "", FIXED_0), *_resistances(row)]
+    return [*lines, *(line for line in more if line[1] is not None)]
 
 
 def _numbers(

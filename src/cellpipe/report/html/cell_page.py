@@ -24,6 +24,7 @@ from cellpipe.report.figures.impedance import impedance_panel
 from cellpipe.report.figures.initial_efficiency import initial_efficiency_panel
 from cellpipe.report.figures.panel import Panel
 from cellpipe.report.figures.peaks import peak_panel
+from cellpipe.report.figures.plating import plating_panel
 from cellpipe.report.figures.profiles import profile_panel
 from cellpipe.report.figures.protocol import TITLE as PROTOCOL
 from cellpipe.report.figures.protocol import protocol_panel
@@ -31,13 +32,15 @@ from cellpipe.report.figures.rates import rate_panel
 from cellpipe.report.figures.resistance import resistance_panel
 from cellpipe.report.figures.retention import retention_panel
 from cellpipe.report.figures.scale import CapacityScale, capacity_scale
+from cellpipe.report.figures.stripping import critical_panel, polarisation_panel, trace_panel
 from cellpipe.report.further import collect_further
-from cellpipe.report.html import cell_tables, series_tables
+from cellpipe.report.html import cell_tables, plating_tables, series_tables
 from cellpipe.report.html.comparison_tables import number_grid, text_grid, verdict_grid
 from cellpipe.report.html.further_block import ShownTable, missing_table, shown_table
 from cellpipe.report.html.grid import Grid
 from cellpipe.report.html.long_lists import shorten_findings
 from cellpipe.report.key_numbers import KeyNumber, describe_cell, headline
+from cellpipe.report.plating_numbers import holds_capacity, is_symmetric
 from cellpipe.report.provenance import software_versions
 from cellpipe.report.series_sentences import series_sentences
 from cellpipe.report.wording import NOTHING, kind_words
@@ -49,6 +52,9 @@ _MOST_OF_A_KIND = 200  # findings; a file of thousands of faulty lines has as ma
 _SHOWN_FINDINGS = 12
 _LISTED = (
     ("protocol", "Protocol"),
+    ("shorts", "Short circuits"),
+    ("stripping", "Stripping and plating"),
+    ("efficiencies", "Plating efficiency"),
     ("cycles", "Cycles"),
     ("changes", "Changes of the interfaces"),
     ("energies", "Activation energies"),
@@ -56,6 +62,10 @@ _LISTED = (
     ("peaks", "Peaks of the relaxation times"),
     ("fits", "Impedance fits"),
 )
+
+
+# Key and title of a figure, the tables that it is empty without, and what draws it.
+_Described = tuple[str, str, tuple[str, ...], Callable[[], Panel]]
 
 
 @cache
@@ -144,6 +154,7 @@ def cell_page(
             if grid.absent
         ],
         discharge=kind_words(cell).discharge,
+        compared=holds_capacity(tables),
         further=[
             make_block(block, lost, tell) for block in _further_blocks(cell, tables, analyses)
         ],
@@ -198,8 +209,14 @@ def _grid_blocks(
     described: tuple[tuple[str, str, tuple[str, ...], Callable[[], Grid]], ...] = (
         ("protocol", "The table of the protocol", ("protocol_segments",),
          lambda: cell_tables.protocol_grid(tables["protocol_segments"])),
+        ("shorts", "The table of short circuits", ("short_circuits",),
+         lambda: plating_tables.short_grid(tables["short_circuits"])),
+        ("stripping", "The table of stripping and plating", ("stripping_plating",),
+         lambda: plating_tables.stripping_grid(tables["stripping_plating"])),
+        ("efficiencies", "The table of plating efficiencies", ("plating_efficiency",),
+         lambda: plating_tables.efficiency_grid(tables["plating_efficiency"])),
         ("cycles", "The table of cycles", ("cycles",),
-         lambda: cell_tables.cycle_grid(cycles, words)),
+         lambda: Grid((), ()) if is_symmetric(tables) else cell_tables.cycle_grid(cycles, words)),
         ("changes", "The table of changes of the interfaces", ("interface_changes",),
          lambda: series_tables.change_grid(tables["interface_changes"])),
         ("energies", "The table of activation energies", ("activation_energies",),
@@ -280,9 +297,11 @@ def _panel_blocks(cell: Cell, tables: Mapping[str, pl.DataFrame]) -> list[Block[
     def scale() -> CapacityScale:
         return capacity_scale(cell, cycles, tables["cells"])
 
-    described: tuple[tuple[str, str, tuple[str, ...], Callable[[], Panel]], ...] = (
+    strip: tuple[_Described, ...] = (
         ("protocol", PROTOCOL, ("protocol_segments",),
          lambda: protocol_panel(tables["protocol_segments"], files, impedance)),
+    )  # fmt: skip
+    cycling: tuple[_Described, ...] = (
         ("cycling", "Capacity and Coulombic efficiency", ("cycles",),
          lambda: cycling_panel(cycles, scale(), words, tables["capacity_fade"])),
         ("profiles", "Voltage profiles", ("voltage_profiles", "cycles"),
@@ -293,11 +312,15 @@ def _panel_blocks(cell: Cell, tables: Mapping[str, pl.DataFrame]) -> list[Block[
          lambda: peak_panel(cell, cycles, peaks, scale())),
         ("rates", "Rate capability", ("half_cycles", "cycles"),
          lambda: rate_panel(cycles, tables["half_cycles"], scale())),
+    )  # fmt: skip
+    spectra: tuple[_Described, ...] = (
         ("nyquist", "Impedance spectra", (), lambda: impedance_panel(impedance, fits, growth)),
         ("arcs", "Arcs and relaxation times", ("impedance_arcs",),
          lambda: arcs_panel(impedance, fits, arcs, tables["relaxation_times"])),
         ("resistance", "Interfacial resistance", ("interfacial_resistance",),
          lambda: resistance_panel(growth, cycles, tables["resistance_growth"])),
+    )  # fmt: skip
+    published: tuple[_Described, ...] = (
         ("retention", "Retention beside published cells", ("cycles", "baseline_comparison"),
          lambda: retention_panel(cycles, comparison, baselines, tables["capacity_fade"])),
         ("capacities", "First discharge capacity beside published cells",
@@ -307,11 +330,39 @@ def _panel_blocks(cell: Cell, tables: Mapping[str, pl.DataFrame]) -> list[Block[
         ("initial", "Initial Coulombic efficiency beside published cells", ("cells",),
          lambda: initial_efficiency_panel(tables["cells"], of_lab=False)),
     )  # fmt: skip
+    plating = _plating_figures(cell, tables)
+    if is_symmetric(tables):  # it has no capacity, efficiency or retention
+        described = (*strip, *plating, *spectra)
+    elif plating:  # the protocol sets how much is plated
+        described = (*strip, *plating, *cycling[:2], *spectra)
+    else:
+        described = (*strip, *cycling, *spectra, *published)
     return [
         Block(f"The figure '{title}'", make, partial(_absent_panel, key, title), needed,
               lambda panel: panel.draw is None)
         for key, title, needed, make in described
     ]  # fmt: skip
+
+
+def _plating_figures(cell: Cell, tables: Mapping[str, pl.DataFrame]) -> tuple[_Described, ...]:
+    """Describe the figures of a cell that strips and plates; none of another cell."""
+    efficiency = tables["plating_efficiency"]
+    if efficiency.height:
+        return (
+            ("plating", "Plating efficiency", ("plating_efficiency",),
+             lambda: plating_panel(tables["cycles"], efficiency)),
+        )  # fmt: skip
+    if not is_symmetric(tables):
+        return ()
+    halves, shorts = tables["stripping_plating"], tables["short_circuits"]
+    return (
+        ("trace", "Stripping and plating: voltage", ("voltage_trace",),
+         lambda: trace_panel(tables["voltage_trace"], halves, shorts, cell.area_cm2)),
+        ("polarisation", "Polarisation of each half cycle", ("stripping_plating",),
+         lambda: polarisation_panel(halves, shorts)),
+        ("critical", "Critical current density", ("critical_current",),
+         lambda: critical_panel(halves, tables["critical_current"], shorts)),
+    )  # fmt: skip
 
 
 def _absent_panel(key: str, title: str, sentence: str) -> Panel:

@@ -131,6 +131,8 @@ def cell_row(row: Row, checks: int, curve: Curve | None) -> Row:
     capacity, unit, basis = _first_capacity(row)
     resistance, resistance_unit = resistance_text(row)
     areal = row["last_areal_interfacial_resistance_ohm_cm2"]
+    if row["plating_summary"]:  # it strips and plates: it holds no capacity
+        capacity, unit, basis, curve = None, "", "", None
     return {
         "cell_id": row["cell_id"],
         "name": file_name(row["cell_id"]),
@@ -138,6 +140,7 @@ def cell_row(row: Row, checks: int, curve: Curve | None) -> Row:
         "group": row["group"] or "",
         "cycles": (format_integer(row["cycles"]), row["cycles"]),
         "contradictions": row["contradictions"] or "",
+        "plating": row["plating_summary"] or "",
         "capacity": (
             bracket(
                 format_number(capacity, 4),
@@ -296,7 +299,8 @@ def _missing_fields(row: Row) -> list[str]:
     if row["configuration"] is None:
         wanted.append("full or half: Coulombic efficiency and the comparison with published cells")
     cycled = row["first_discharging_capacity_ah"] is not None
-    if cycled and row["first_specific_discharging_capacity_mah_per_g"] is None:
+    holds = row["plating_summary"] is None
+    if cycled and holds and row["first_specific_discharging_capacity_mah_per_g"] is None:
         wanted.append("active mass: mAh/g")
     no_area = cycled and row["first_areal_discharging_capacity_mah_per_cm2"] is None
     ohm_only = (
