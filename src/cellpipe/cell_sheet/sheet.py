@@ -23,6 +23,7 @@ from cellpipe.baselines.known_materials import Materials, known_materials
 from cellpipe.cell_sheet.cell_materials import unknown_names
 from cellpipe.cell_sheet.fields import FIELDS, REQUIRED
 from cellpipe.cell_sheet.lab_materials import read_lab_materials
+from cellpipe.cell_sheet.merged_cells import Merged, find_merged, merged_findings
 from cellpipe.cell_sheet.row import (
     FieldColumn,
     Row,
@@ -39,6 +40,7 @@ from cellpipe.system.scan import MATERIALS_NAME, SHEET_NAMES
 
 LARGEST_SHEET = 16 << 20  # bytes of a cell sheet; one of ten thousand rows has a fourth of it
 MOST_ROWS, MOST_COLUMNS = 100_000, 1_000
+_MOST_TITLE_ROWS = 20  # among which headers are looked for that are not in row 1
 
 
 @dataclass(frozen=True)
@@ -96,14 +98,16 @@ def read_sheet_file(
         If the sheet can't be opened, or one of the three required columns is missing.
 
     """
-    rows, is_csv = _read_rows(path), path.suffix.lower() == ".csv"
+    (rows, merged), is_csv = _read_rows(path), path.suffix.lower() == ".csv"
+    top = next((number for number, row in enumerate(rows) if any(row)), 0)  # of empty rows above
     path = path.with_name(name or path.name)
     findings: list[Finding] = []
     materials = known_materials() if materials is None else materials
-    header = rows[0] if rows else []
+    header = rows[top] if rows else []
     places, own = _parse_header(header, path, findings)
     absent = [f.header for f in FIELDS if f.name in REQUIRED and f.name not in places]
     if absent:
+        _refuse_title(rows[top:], path, top)
         raise CellSheetError(
             f"no column {' and no column '.join(map(repr, absent))} in row 1",
             expected="the columns 'Cell ID', 'Files' and 'Configuration'",
@@ -111,7 +115,7 @@ def read_sheet_file(
             file=path.name,
         )
     cells: dict[str, Cell] = {}
-    for number, row in enumerate(rows[1:], 2):
+    for number, row in enumerate(rows[top + 1 :], top + 2):
         if not any(text.strip() for text in row) or _is_remark(row, places):
             continue
         if is_csv and has_extra_values(row, header):
@@ -120,18 +124,52 @@ def read_sheet_file(
                 sheet_finding(f"{where}: {overfull_message(row, header)}; the row is left out")
             )
             continue
+        before = len(findings)
         reader = Row(path.name, number, row, places, findings, materials, own)
         cell = reader.parse_cell()
         if cell is None:
             continue
         if cell.cell_id.casefold() in cells:
+            first = cells[cell.cell_id.casefold()]
+            reader.cell_id = first.cell_id
+            del findings[before:]
             reader.add_finding(
-                "cell_id", f"cell ID {cell.cell_id} is used twice; this row is left out"
-            )
+                "cell_id", "cell_id_twice",
+                f"Cell ID: {first.cell_id} is there twice; the first row is used, and the one with "
+                f"the Files '{'; '.join(cell.patterns) or 'none'}' is left out.",
+                "Give each cell an ID of its own, and one row.",
+            )  # fmt: skip
             continue
         cells[cell.cell_id.casefold()] = cell
+        findings += merged_findings(merged, number - 1, cell.cell_id, rows, places)
     findings += unknown_names(cells.values(), path.name)
     return CellSheet(path, tuple(cells.values()), tuple(findings))
+
+
+def _refuse_title(rows: Sequence[Sequence[str]], path: Path, above: int) -> None:
+    """Refuse a sheet whose headers stand below a title, and say where they are.
+
+    ``above`` counts the empty rows above these rows.
+
+    Raises
+    ------
+    CellSheetError
+        If they do.
+
+    """
+    for number, row in enumerate(rows[1:_MOST_TITLE_ROWS], above + 2):
+        places, _ = _parse_header(row, path, [])
+        if set(REQUIRED) <= places.keys():
+            title = next(text.strip() for text in rows[0] if text.strip())
+            raise CellSheetError(
+                f"a title, '{title}', in row {above + 1}, and the headers in row {number}",
+                expected="the headers in the first row",
+                remedy=f"delete {_rows_above(number)}", file=path.name,
+            )  # fmt: skip
+
+
+def _rows_above(number: int) -> str:
+    return "row 1" if number == 2 else f"the rows 1 to {number - 1}"  # noqa: PLR2004
 
 
 def _is_remark(row: Sequence[str], places: dict[str, FieldColumn]) -> bool:
@@ -140,7 +178,8 @@ def _is_remark(row: Sequence[str], places: dict[str, FieldColumn]) -> bool:
     return column < len(row) and row[column].lstrip().startswith("#")
 
 
-def _read_rows(path: Path) -> list[list[str]]:
+def _read_rows(path: Path) -> tuple[list[list[str]], Sequence[Merged]]:
+    """Return a sheet's rows, and which of a workbook's cells are merged."""
     try:
         content = read_bounded_content(path)
     except PermissionError as error:
@@ -156,18 +195,21 @@ def _read_rows(path: Path) -> list[list[str]]:
             file=path.name,
         ) from error  # fmt: skip
     if path.suffix.lower() == ".csv":
-        return parse_csv_rows(content, path.name)
+        return parse_csv_rows(content, path.name), ()
     import fastexcel
 
     try:
-        sheet = fastexcel.read_excel(content).load_sheet(0, header_row=None, dtypes="string")
+        sheet = fastexcel.read_excel(content).load_sheet(
+            0, header_row=None, skip_rows=0, dtypes="string"
+        )
     except Exception as error:
         raise CellSheetError(
             "content that is no workbook", expected="an .xlsx workbook",
             remedy="save it again from Excel, or as cells.csv", file=path.name,
         ) from error  # fmt: skip
     _check_shape(sheet.height, sheet.width, path.name)
-    return [[str(v) if v is not None else "" for v in row] for row in sheet.to_polars().rows()]
+    rows = [[str(v) if v is not None else "" for v in row] for row in sheet.to_polars().rows()]
+    return rows, find_merged(content)
 
 
 def _check_shape(rows: int, columns: int, name: str) -> None:

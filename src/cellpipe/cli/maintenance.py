@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from cellpipe.cli.labs import add_results, resolve_results
@@ -57,7 +57,9 @@ def _show_status(options: argparse.Namespace) -> int:
     found = read_status(open_ledger(lab.results))
     if options.json:
         failures = [{"path": name, **_parts(reason)} for name, reason in found.aside]
-        console.show_json({**asdict(found), "failures": failures})
+        plain = {**asdict(replace(found, findings=None)), "failures": failures}
+        findings = [] if found.findings is None else found.findings.to_dicts()
+        console.show_json({**plain, "findings": findings})
         return 1 if found.aside else 0
     show_ledger.show_status(lab.results, found)
     return 1 if found.aside else 0

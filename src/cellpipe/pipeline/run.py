@@ -12,16 +12,21 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 
 from cellpipe.core.errors import DamagedLedgerError, DamagedTableError, StoreError
+from cellpipe.core.finding_rows import run_day
+from cellpipe.core.limits import Limits
 from cellpipe.pipeline.cell_inputs import CellTask, group_files
 from cellpipe.pipeline.cleanup import hides_files
 from cellpipe.pipeline.compute import stale_cells
 from cellpipe.pipeline.executors import COMPUTE, INGEST, Executor, LocalExecutor
 from cellpipe.pipeline.finalize import Run, finalize, last_summary
 from cellpipe.pipeline.interim_page import InterimPage
+from cellpipe.pipeline.lab_alarms import TOLD, find_lab_alarms, known_alarms
+from cellpipe.pipeline.news import is_look_due
 from cellpipe.pipeline.overlaps import Overlaps
 from cellpipe.pipeline.plan import NewFile, Plan, plan_all, plan_entries, plan_files
 from cellpipe.pipeline.portions import divide_files
@@ -29,6 +34,7 @@ from cellpipe.pipeline.record import record_cell, record_file
 from cellpipe.pipeline.sheet_snapshot import SheetSnapshot, read_current_sheet
 from cellpipe.pipeline.summary import Summary
 from cellpipe.store.batch_queue import finish_batch, queued_files
+from cellpipe.store.history import utc_now
 from cellpipe.store.lab import Lab, lab_of_results, resolve_lab
 from cellpipe.store.ledger import PAGES_DUE
 from cellpipe.store.manifest import (
@@ -167,7 +173,7 @@ def _plan_or_skip(lab: Lab, state: LedgerSnapshot, sheet: SheetSnapshot) -> Summ
     """
     entries, unreachable = lab.raw.walk()
     walk = lab.raw.digest(entries)
-    if not hides_files(lab, unreachable):
+    if not hides_files(lab, unreachable) and not is_look_due(state.values, utc_now()):
         last = last_summary(lab, state, sheet, walk, len(entries))
         if last is not None:
             return last
@@ -196,16 +202,27 @@ def _run(
     expected = len(portions[-1].cells)
     computing = StageProgress("cells", {}, progress, expected=expected)
     done = _Done(InterimPage(lab, plan, sheet) if len(portions) > 1 else None)
+    told, started_at = known_alarms(state.values.get(TOLD)), utc_now()
+    day = run_day(started_at)
     for portion in portions:
         state = _ingest(lab, state, portion.files, executor, reading, done)
         overlaps = Overlaps(state, lab)
-        grouping = group_files(state, portion.names, sheet, overlaps)
+        grouping = group_files(state, portion.names, sheet, overlaps, told)
         state = overlaps.save()
         due = [inputs for inputs in grouping.cells if portion.is_due(inputs)]
         computing.expected = 0 if portion.is_last else expected
-        tasks = stale_cells(lab, state, due, redraw=redraw)
+        tasks = stale_cells(lab, state, due, redraw=redraw, day=day)
         state = _compute(lab, state, tasks, executor, computing, done)
-    run = Run(plan, grouping, sheet, done.failures, done.computed, pages_due=redraw)
+    alarms = find_lab_alarms(lab, grouping, datetime.fromisoformat(started_at))
+    if alarms.by_cell != told:  # on the pages of these cells, and of no other
+        grouping = group_files(state, portions[-1].names, sheet, Overlaps(state, lab), alarms.by_cell)
+        tasks = stale_cells(lab, state, grouping.cells, day=day)
+        tasks = [t for t in tasks if t.inputs.cell.cell_id in {*told, *alarms.by_cell}]
+        state = _compute(lab, state, tasks, executor, computing, done)
+        lab.ledger.set_key_value(TOLD, alarms.to_json())
+    run = Run(
+        plan, grouping, sheet, done.failures, done.computed, redraw, alarms.look_again, started_at
+    )
     summary = finalize(lab, state, run)
     StageProgress("report", {None: 1}, progress).advance(None, summary.page.name)
     return summary
@@ -356,7 +373,10 @@ def _check_owner(lab: Lab, state: LedgerSnapshot) -> None:
 def _save_job(lab: Lab, state: LedgerSnapshot) -> None:
     """Record what the results are made of, so that they can be made again by their name alone."""
     also = [str(path) for path in lab.also]
-    described = {"folder": str(lab.folder), "time_zone": lab.time_zone, "also": also}
+    described = {
+        "folder": str(lab.folder), "time_zone": lab.time_zone, "also": also,
+        "limits": asdict(lab.limits),
+    }  # fmt: skip
     text = json.dumps(described)
     if state.values.get(JOB_KEY) != text:
         lab.ledger.set_key_value(JOB_KEY, text)
@@ -379,4 +399,5 @@ def load_lab(results: Path) -> Lab:
             remedy="run cellpipe process FOLDER --out RESULTS", file=results,
         )  # fmt: skip
     kept = json.loads(text)
-    return resolve_lab(kept["folder"], results, kept["time_zone"], kept["also"])
+    lab = resolve_lab(kept["folder"], results, kept["time_zone"], kept["also"])
+    return replace(lab, limits=Limits(**kept.get("limits", {})))

@@ -36,6 +36,7 @@ from cellpipe.report.key_numbers import KeyNumber, describe_cell, headline
 from cellpipe.report.provenance import software_versions
 from cellpipe.report.series_sentences import series_sentences
 from cellpipe.report.wording import NOTHING, kind_words
+from cellpipe.system.atomic_files import file_name
 
 if TYPE_CHECKING:
     from jinja2 import Environment, Template
@@ -65,13 +66,15 @@ def _environment() -> Environment:
     class CleanEnvironment(Environment):
         template_class = CleanTemplate
 
-    return CleanEnvironment(
+    made = CleanEnvironment(
         loader=PackageLoader("cellpipe.report"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.filters["page_name"] = file_name
+    return made
 
 
 def load_template(name: str) -> Template:
@@ -108,6 +111,9 @@ def cell_page(
     contradicts = pl.col("code").str.starts_with(CONTRADICTION)
     contradictions = tables["findings"].filter(contradicts)
     findings = tables["findings"].filter(~contradicts)
+    alarms, to_check, notes = (
+        findings.filter(severity=severity).to_dicts() for severity in ("alarm", "check", "note")
+    )
     lost = analyses.lost
     blocks = _text_blocks(cell, tables, version, analyses) | _grid_blocks(cell, tables, files)
     made = {key: make_block(block, lost, tell) for key, block in blocks.items()}
@@ -117,12 +123,11 @@ def cell_page(
     return load_template("cell.html.j2").render(
         cell=cell,
         workbook=f"{name}.xlsx",
-        contradictions=contradictions["sentence"].to_list(),
-        checks=shorten_findings(_checks(findings), _MOST_OF_A_KIND),
+        alarms=alarms,
+        contradictions=contradictions.to_dicts(),
+        checks=shorten_findings(to_check, _MOST_OF_A_KIND),
         shown_checks=_SHOWN_FINDINGS,
-        notes=shorten_findings(
-            findings.filter(pl.col("level") == "info").to_dicts(), _MOST_OF_A_KIND
-        ),
+        notes=shorten_findings(notes, _MOST_OF_A_KIND),
         panels=[panel for panel in panels if panel.draw or panel.failed],
         listed=[(title, grid) for title, grid in listed if grid.heads or grid.failed],
         without_data=without_data
@@ -235,12 +240,6 @@ def _conditions(comparison: pl.DataFrame) -> str:
     """Say what the cell was cycled in and how, as the comparison took it."""
     said = comparison["cell_conditions"].to_list()
     return f"This cell: {said[0]}." if said else ""
-
-
-def _checks(findings: pl.DataFrame) -> list[dict[str, Any]]:
-    """Errors first, then warnings, each in the order in which they were found."""
-    by_level = [findings.filter(pl.col("level") == level) for level in ("error", "warning")]
-    return [row for part in by_level for row in part.to_dicts()]
 
 
 def cell_panels(
