@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 import shown_mutants as mutants
+from cellpipe.service.alarms import check_limits
 from lxml import etree
 from shown_check import faults_of, sentence_faults, table_faults
 from shown_exports import bdf_faults, csv_faults
@@ -31,7 +32,6 @@ from cellpipe.report.figures import files
 from cellpipe.report.figures.several_cells import several_panels
 from cellpipe.report.html import cell_page, digest, index
 from cellpipe.report.html.several_cells import several_page
-from cellpipe.service.alarms import check_limits
 from cellpipe.service.delivery import bdf_files, record_from_cell
 from cellpipe.service.nightly import DeliveryResult, build_digest
 from cellpipe.store.history import read_events

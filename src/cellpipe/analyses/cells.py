@@ -294,7 +294,7 @@ def _missing_fields(cell: Cell, tables: Tables) -> tuple[Finding, ...]:
     """Return one finding for each result that a missing field of the cell sheet would add."""
     if not cell.in_sheet:
         sentence = (
-            f"{cell.cell_id} has no row in the cell sheet (cells.xlsx or cells.csv): capacities "
+            "The cell has no row in the cell sheet (cells.xlsx or cells.csv): capacities "
             "are in mAh only. A row with Configuration, active mass and area adds Coulombic "
             "efficiency, mAh/g, mAh/cm², Ω cm² and the comparison with published cells."
         )
@@ -323,7 +323,9 @@ def _missing_fields(cell: Cell, tables: Tables) -> tuple[Finding, ...]:
             _field_finding(cell, "Stack pressure / MPa", "a condition that results depend on")
         )
     if cell.temperature_celsius is None:
-        findings.append(_field_finding(cell, "Temperature / °C", "a condition that results depend on"))
+        findings.append(
+            _field_finding(cell, "Temperature / °C", "a condition that results depend on")
+        )
     return tuple(findings)
 
 

@@ -26,7 +26,7 @@ class Merged:
     last_column: int
 
 
-def find_merged(content: bytes) -> tuple[Merged, ...]:
+def read_merged_cells(content: bytes) -> tuple[Merged, ...]:
     """Return the merged cells of a workbook's first sheet; none if it has no such part."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as book:

@@ -38,10 +38,10 @@ def normalize_word(text: str) -> str:
     return re.sub(r"[\W_]+", "", text).lower()
 
 
-_DATE = re.compile(
-    r"(\d{4}-\d\d-\d\d)[ T]\d\d:\d\d:\d\d(\.\d+)?"  # as a workbook holds it; of a .csv, short ones
-    r"|\d{1,2}[-. ]{1,2}(jan|feb|mar|mär|mrz|apr|may|mai|jun|jul|aug|sep|oct|okt|nov|dec|dez)[a-z]*\.?"
-    r"|(jan|feb|mar|mär|mrz|apr|may|mai|jun|jul|aug|sep|oct|okt|nov|dec|dez)[a-z]*\.?[-. ]{1,2}\d{2}",
+_MONTH = r"(?:jan|feb|mar|mär|mrz|apr|may|mai|jun|jul|aug|sep|oct|okt|nov|dec|dez)\.?"
+_DATE = re.compile(  # as a workbook holds it, and as a .csv has the short ones
+    r"(\d{4}-\d\d-\d\d)[ T]\d\d:\d\d:\d\d(\.\d+)?"
+    rf"|\d{{1,2}}[-. ]{{1,2}}{_MONTH}|{_MONTH}[-. ]{{1,2}}\d{{2}}",
     re.IGNORECASE,
 )
 _GOES_ON = frozenset({"no", "n", "nein", "false", "0", "running", "runs", "not yet", "-", "–"})
@@ -89,7 +89,9 @@ class Row:
         """
         if self.cell_id is None:
             place = self.places[name]
-            where = f"row {self.number}, column {place.field.header} ({column_letter(place.column)})"
+            where = (
+                f"row {self.number}, column {place.field.header} ({column_letter(place.column)})"
+            )
             self.findings.append(sheet_finding(f"{self.file}, {where}: {sentence}", remedy))
             return
         said = f"Cell sheet, {sentence}"

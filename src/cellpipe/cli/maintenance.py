@@ -125,8 +125,9 @@ def _move_ledger(options: argparse.Namespace) -> int:
 def _rebuild(options: argparse.Namespace) -> int:
     from cellpipe.cli import console
     from cellpipe.pipeline.executors import LocalExecutor
+    from cellpipe.pipeline.job import load_lab
     from cellpipe.pipeline.maintenance import invalidate_all, open_ledger
-    from cellpipe.pipeline.run import load_lab, run_lab
+    from cellpipe.pipeline.run import run_lab
     from cellpipe.system.processes import Workers, default_worker_count
 
     lab = resolve_results(options)

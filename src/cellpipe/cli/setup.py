@@ -18,7 +18,9 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         epilog="example:  cellpipe check SSB-01_04_GCPL_C01.mpr",
     )  # fmt: skip
     check.set_defaults(run=_check)
-    check.add_argument("file", type=Path, metavar="FILE", help="a raw file of a cycler, or cells.xlsx")
+    check.add_argument(
+        "file", type=Path, metavar="FILE", help="a raw file of a cycler, or cells.xlsx"
+    )
     add_time_zone(check)
     add_json(check)
     init = commands.add_parser(
@@ -61,7 +63,7 @@ def _check(options: argparse.Namespace) -> int:
     from cellpipe.system.processes import prestart
 
     prestart("cellpipe.formats")
-    from cellpipe.cli import console
+    from cellpipe.cli import console, show_file
     from cellpipe.cli.labs import settings_zone
     from cellpipe.pipeline.bounded_reading import read_recordings
     from cellpipe.system.scan import SHEET_NAMES
@@ -79,17 +81,17 @@ def _check(options: argparse.Namespace) -> int:
         raise open_error(options.file, error) from error
     if options.json:
         console.show_json(
-            [console.measurement_to_dict(measurement) for measurement in measurements]
+            [show_file.measurement_to_dict(measurement) for measurement in measurements]
         )
         return 0
     for measurement in measurements:
-        console.show_measurement(measurement)
+        show_file.show_measurement(measurement)
     return 0
 
 
 def _check_sheet(options: argparse.Namespace) -> int:
     """Show what is read from a cell sheet; the exit code is 1 if it can't be used."""
-    from cellpipe.cli import console
+    from cellpipe.cli import console, show_file
     from cellpipe.pipeline.sheet_snapshot import inspect_sheet
 
     sheet = inspect_sheet(options.file.resolve().parent)
@@ -98,7 +100,7 @@ def _check_sheet(options: argparse.Namespace) -> int:
         findings = [asdict(finding) for finding in sheet.findings]
         console.show_json([{"file": sheet.path, "cells": cells, "findings": findings}])
     else:
-        console.show_sheet(sheet)
+        show_file.show_sheet(sheet)
     return 1 if any(finding.level == "error" for finding in sheet.findings) else 0
 
 

@@ -33,7 +33,9 @@ def show_status(out: Path, status: Status) -> None:
     if status.writer:
         console.print(Text(f"Writing now: {status.writer}"))
     if status.last:
-        last, why = status.last, f" ({status.last.reason})" if status.last.reason else ""
+        last = status.last
+        is_finding = last.event in {"alarm", "check"}  # which stands below
+        why = f" ({last.reason})" if last.reason and not is_finding else ""
         console.print(Text(f"Last: {_format_time(last)} UTC, {last.subject} {last.event}{why}"))
     night = (
         f"Last night run: ended {_format_time(status.night)} UTC"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -219,8 +219,11 @@ def _ambiguous_parts(claims: Mapping[str, Cell]) -> dict[str, tuple[str, str]]:
 def _missing_file_findings(sheet: CellSheet, groups: dict[str, _Group]) -> list[Finding]:
     return [
         Finding(
-            "warning", "cell_without_files", "No usable file was found for this row of the sheet.",
-            remedy="Correct its Files, or copy its files into the folder.", cell_id=cell.cell_id,
+            "warning",
+            "cell_without_files",
+            "No usable file was found for this row of the sheet.",
+            remedy="Correct its Files, or copy its files into the folder.",
+            cell_id=cell.cell_id,
         )
         for cell in sheet.cells
         if cell.cell_id.casefold() not in groups

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 
 import polars as pl
 
@@ -231,7 +232,9 @@ def _write_reports(lab: Lab, of_lab: Mapping[str, pl.DataFrame], news: News) -> 
     """Write the lab's page and workbook; return what failed: it costs itself only."""
     tables = read_lab_tables(lab) | dict(of_lab)
     write_page = partial(report.write_index, news=news)
-    writers = {INDEX: write_page, ALL_CELLS: report.write_lab_workbook}
+    writers: dict[str, Callable[..., Path]] = {
+        INDEX: write_page, ALL_CELLS: report.write_lab_workbook,
+    }  # fmt: skip
     failures, written = [], []
     for name, write in writers.items():
         made = run_step(partial(write, tables, lab.results, version=__version__))

@@ -55,7 +55,7 @@ def find_lab_alarms(lab: Lab, grouping: Grouping, now: datetime) -> LabAlarms:
     arrivals = lab.ledger.arrivals(lab.folder)
     next_looks = []
     for inputs in grouping.cells:
-        last = running_since(lab, inputs, arrivals)
+        last = last_record_time(lab, inputs, arrivals)
         if last is None:
             continue
         due = last + timedelta(hours=lab.limits.silent_hours)
@@ -74,7 +74,7 @@ def _replicates_apart(lab: Lab, grouping: Grouping) -> Iterator[tuple[str, Findi
     for inputs in grouping.cells:
         if inputs.cell.group is not None:
             groups.setdefault(inputs.cell.group, []).append(inputs.cell.cell_id)
-    chosen = [cell for members in groups.values() if len(members) > 2 for cell in members]  # noqa: PLR2004
+    chosen = [cell for members in groups.values() if len(members) > 2 for cell in members]
     if not chosen:
         return
     results, is_member = Results(lab.results), pl.col("cell_id").is_in(chosen)
@@ -110,7 +110,7 @@ def _apart_findings(
         yield cell_id, Finding("alarm", f"apart_by_{measure.key}", sentence, remedy=remedy)
 
 
-def running_since(
+def last_record_time(
     lab: Lab, inputs: CellInputs, arrivals: Mapping[str, Arrival]
 ) -> datetime | None:
     """Return when the last record came of a cell that should run; None if it need not run.

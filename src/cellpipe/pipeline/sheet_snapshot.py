@@ -21,12 +21,12 @@ from cellpipe.baselines import table1
 from cellpipe.cell_sheet.lab_baselines import read_lab_baselines
 from cellpipe.cell_sheet.lab_materials import read_lab_materials
 from cellpipe.cell_sheet.sheet import (
-    LARGEST_SHEET,
     CellSheet,
     find_sheets,
     read_cell_sheet,
     read_sheet_file,
 )
+from cellpipe.cell_sheet.sheet_content import LARGEST_SHEET
 from cellpipe.core import contracts
 from cellpipe.core.errors import CellSheetError, LockedFileError
 from cellpipe.core.model import Cell, Finding

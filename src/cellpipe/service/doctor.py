@@ -16,9 +16,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from cellpipe.cell_sheet.sheet import find_sheets
 from cellpipe.config.labs import lab_from_settings
 from cellpipe.config.settings import LabSettings, Settings, read_settings
-from cellpipe.cell_sheet.sheet import find_sheets
 from cellpipe.core.errors import CellpipeError, ServerError
 from cellpipe.core.finding_rows import finding_rows, fold_findings
 from cellpipe.handoff.secrets import resolve_secret

@@ -162,7 +162,7 @@ def build_digest(lab: Lab, summary: Summary, since: str, handed: DeliveryResult)
         read=len({e.subject for e in events if e.event == "read"}),
         computed=sorted({e.subject for e in events if e.event == "computed"}),
         alarms=list(new.select("cell_id", "sentence").iter_rows()),
-        standing=[str(line) for line in fold_findings(standing)],
+        standing=standing.height,
         to_check=[str(line) for line in fold_findings(_checks(summary.findings, new_checks))],
         rejected=[(failure.path, failure.reason) for failure in summary.failures],
         done=list(handed.done),

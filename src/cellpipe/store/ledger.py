@@ -43,7 +43,8 @@ _CONTENTS = f"SELECT {CONTENT_COLUMNS} FROM contents"  # noqa: S608 - the ledger
 _CELLS = f"SELECT {CELL_COLUMNS} FROM cells ORDER BY cell_id"  # noqa: S608
 
 _ARRIVALS = """SELECT seen.path, seen.first_seen, contents.read_at,
-    (SELECT count(DISTINCT h.sha256) FROM history h WHERE h.subject = seen.path AND h.event = 'read')
+    (SELECT count(DISTINCT h.sha256) FROM history h
+     WHERE h.subject = seen.path AND h.event = 'read')
     FROM seen LEFT JOIN contents ON contents.sha256 = seen.sha256 WHERE seen.folder = ?"""
 _RESULT_FILE = "path, size, modified_ns, sha256"
 _SET_VALUE = upsert_statement("marks", "name, value", "name")
