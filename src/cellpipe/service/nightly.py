@@ -18,6 +18,7 @@ from cellpipe.config.settings import (
 )
 from cellpipe.core.errors import CellpipeError
 from cellpipe.core.finding_rows import fold_findings
+from cellpipe.core.model import CONTRADICTION
 from cellpipe.handoff.notices import send_notice
 from cellpipe.handoff.secrets import Blocks, resolve_secret
 from cellpipe.pipeline.finalize import consolidate
@@ -153,7 +154,8 @@ def build_digest(lab: Lab, summary: Summary, since: str, handed: DeliveryResult)
     now = utc_now()
     events = read_events(lab.ledger.database, since=since)
     times = json.loads(lab.ledger.key_value(ALARM_TIMES) or "{}")
-    new, standing = split_alarms(summary.findings, times, since)
+    new, standing = split_by_time(summary.findings.filter(severity="alarm"), times, since)
+    against = summary.findings.filter(pl.col("code").str.starts_with(CONTRADICTION))
     new_checks = {(e.subject, e.reason) for e in events if e.event == "check"}
     return Digest(
         made_at=now,
@@ -163,6 +165,7 @@ def build_digest(lab: Lab, summary: Summary, since: str, handed: DeliveryResult)
         computed=sorted({e.subject for e in events if e.event == "computed"}),
         alarms=list(new.select("cell_id", "sentence").iter_rows()),
         standing=standing.height,
+        new_contradictions=split_by_time(against, times, since)[0].height,
         to_check=[str(line) for line in fold_findings(_checks(summary.findings, new_checks))],
         rejected=[(failure.path, failure.reason) for failure in summary.failures],
         done=list(handed.done),
@@ -171,17 +174,16 @@ def build_digest(lab: Lab, summary: Summary, since: str, handed: DeliveryResult)
     )
 
 
-def split_alarms(
+def split_by_time(
     findings: pl.DataFrame, times: AlarmTimes, since: str
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return the alarms that stand: those first seen since a time (UTC), and those before it."""
-    alarms = findings.filter(severity="alarm")
+    """Return the findings first seen since a time (UTC), and those before it."""
     seen = [
         times.get(cell_id, {}).get(alarm_key(code, sentence), since)
-        for cell_id, code, sentence in alarms.select("cell_id", "code", "sentence").iter_rows()
+        for cell_id, code, sentence in findings.select("cell_id", "code", "sentence").iter_rows()
     ]
     is_new = pl.Series([at >= since for at in seen], dtype=pl.Boolean)
-    return alarms.filter(is_new), alarms.filter(~is_new)
+    return findings.filter(is_new), findings.filter(~is_new)
 
 
 def _checks(findings: pl.DataFrame, new: set[tuple[str, str | None]]) -> pl.DataFrame:

@@ -111,9 +111,7 @@ def cell_page(
     contradicts = pl.col("code").str.starts_with(CONTRADICTION)
     contradictions = tables["findings"].filter(contradicts)
     findings = tables["findings"].filter(~contradicts)
-    alarms, to_check, notes = (
-        findings.filter(severity=severity).to_dicts() for severity in ("alarm", "check", "note")
-    )
+    alarms, notes = (findings.filter(severity=each).to_dicts() for each in ("alarm", "note"))
     lost = analyses.lost
     blocks = _text_blocks(cell, tables, version, analyses) | _grid_blocks(cell, tables, files)
     made = {key: make_block(block, lost, tell) for key, block in blocks.items()}
@@ -125,7 +123,7 @@ def cell_page(
         workbook=f"{name}.xlsx",
         alarms=alarms,
         contradictions=contradictions.to_dicts(),
-        checks=shorten_findings(to_check, _MOST_OF_A_KIND),
+        checks=shorten_findings(_checks(findings), _MOST_OF_A_KIND),
         shown_checks=_SHOWN_FINDINGS,
         notes=shorten_findings(notes, _MOST_OF_A_KIND),
         panels=[panel for panel in panels if panel.draw or panel.failed],
@@ -240,6 +238,11 @@ def _conditions(comparison: pl.DataFrame) -> str:
     """Say what the cell was cycled in and how, as the comparison took it."""
     said = comparison["cell_conditions"].to_list()
     return f"This cell: {said[0]}." if said else ""
+
+
+def _checks(findings: pl.DataFrame) -> list[dict[str, Any]]:
+    """Return what is to be checked, in the order in which it was found."""
+    return findings.filter(severity="check").to_dicts()
 
 
 def cell_panels(

@@ -20,8 +20,8 @@ class Digest:
     """What happened since the last night; pairs are of a name and a sentence.
 
     ``alarms`` are new ones, ``standing`` counts those from before, ``to_check`` has what is new to
-    be checked, a line each. ``done`` and ``failed`` are about delivery; ``contradictions`` are all that stand,
-    new or not.
+    be checked, a line each. ``done`` and ``failed`` are about delivery; ``contradictions`` are all
+    that stand, of which ``new_contradictions`` are new.
     Times are UTC, as the ledger writes them; an empty ``since`` means since the beginning.
     """
 
@@ -35,12 +35,13 @@ class Digest:
     done: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     contradictions: list[tuple[str, str]] = field(default_factory=list)
+    new_contradictions: int = 0
     standing: int = 0
     to_check: list[str] = field(default_factory=list)
 
     def has_news(self, when: Literal["news", "alarms", "always"]) -> bool:
         """Return whether there is anything to send by the setting ``when``."""
-        alarming = bool(self.alarms or self.failed)
+        alarming = bool(self.alarms or self.failed or self.new_contradictions)
         news = alarming or bool(self.read or self.computed or self.rejected)
         return {"always": True, "news": news, "alarms": alarming}[when]
 

@@ -91,6 +91,7 @@ def index_page(
     newest = dict(files.group_by("cell_id").agg(pl.col("modified_at").max()).iter_rows())
     seen = dict(files.group_by("cell_id").agg(pl.col("first_seen_at").max()).iter_rows())
     fresh = {*news.cells, *news.grown} if news else set()
+    is_all_new = len(fresh) == listed.height  # then it tells nothing to mark each of them
     groups, apart = summarize_replicates(cells, cycles)
     rows = [
         cell_row(row, checks.get(row["cell_id"], 0), curves.get(row["cell_id"]))
@@ -98,9 +99,13 @@ def index_page(
         | {
             "newest": _newest_time(newest.get(row["cell_id"])),
             "seen": _newest_time(seen.get(row["cell_id"]))[1],
-            "is_new": row["cell_id"] in fresh,
             "apart": row["cell_id"] in apart,
             "alarms": alarming.get(row["cell_id"], ""),
+            "classes": _row_classes(
+                row,
+                is_dying=row["cell_id"] in alarming,
+                is_new=row["cell_id"] in fresh and not is_all_new,
+            ),
         }
         for row in listed.sort("cell_id").to_dicts()
     ]
@@ -130,6 +135,11 @@ def index_page(
         version=version,
         interim=interim,
     )
+
+
+def _row_classes(row: Row, *, is_dying: bool, is_new: bool) -> str:
+    named = {"wrong": bool(row["contradictions"]), "dying": is_dying, "new": is_new}
+    return " ".join(name for name, applies in named.items() if applies)
 
 
 def _alarms_by_cell(findings: pl.DataFrame) -> dict[str, str]:

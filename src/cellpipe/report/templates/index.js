@@ -46,14 +46,15 @@
   });
   var names = heads.map(function (head) { return head.textContent.trim(); });
   var places = {
-    kind: names.indexOf("Kind"), checks: names.indexOf("Checks")
+    kind: names.indexOf("Kind"), checks: names.indexOf("Checks"),
+    newest: names.indexOf("Newest file (UTC)")
   };
   var items = Array.prototype.slice.call(body.rows).map(function (row) {
     return {
       row: row, text: row.textContent.toLowerCase(),
       kind: row.cells[places.kind].textContent.trim(),
       checks: Number(row.cells[places.checks].textContent),
-      seen: row.hasAttribute("data-seen") ? Number(row.getAttribute("data-seen")) : null
+      seen: Number(row.cells[places.newest].getAttribute("data-seen")) || null
     };
   });
   var most = 100;
