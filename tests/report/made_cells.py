@@ -16,7 +16,8 @@ import polars as pl
 from cellpipe.analyses import ANALYSES, capacity_fade, relaxation_times, resistance_growth
 from cellpipe.baselines import table1
 from cellpipe.core import contracts
-from cellpipe.core.model import Cell
+from cellpipe.core.finding_rows import finding_rows, keep_since
+from cellpipe.core.model import Cell, Finding
 from cellpipe.numerics.impedance.circuits import circuit_impedance
 
 START = 1_767_225_600.0
@@ -422,12 +423,11 @@ def _comparison(
 
 
 def _findings(cell: Cell) -> pl.DataFrame:
-    rows: list[dict[str, Any]] = [
-        {"cell_id": cell.cell_id, "file": "a/run1.mpr", "level": "warning", "code": "vendor_cycles",
-         "sentence": "The instrument counts 61 cycles where the half cycles give 60.", "rows": 61},
-        {"cell_id": cell.cell_id, "level": "info", "code": "rest", "sentence": "Two rests <i>."},
+    sentence = "The instrument counts 61 cycles where the half cycles give 60."
+    found = [
+        Finding("warning", "vendor_cycles", sentence, 61), Finding("info", "rest", "Two rests <i>."),
     ]  # fmt: skip
-    return _frame("findings", rows)
+    return keep_since(finding_rows(found, cell.cell_id), None, datetime(2026, 1, 1, tzinfo=UTC))
 
 
 def _files(cell: Cell) -> pl.DataFrame:

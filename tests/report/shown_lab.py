@@ -108,6 +108,13 @@ class Lab:
         """Return the cells, in order."""
         return sorted(self.table("cells")["cell_id"].to_list())
 
+    @property
+    def alarms(self) -> list[tuple[str, str]]:
+        """Return the cells of alarms, with their sentences."""
+        return [
+            (row["cell_id"], row["sentence"]) for row in self.rows("findings", severity="alarm")
+        ]
+
     def holds_text(self, name: str, text: str, row: Row) -> bool:
         """Return whether a column of texts holds this one, for this cell or for none."""
         table, _, column = name.partition(".")

@@ -85,7 +85,7 @@ PLACES: dict[str, Place] = {
              "[[–{baseline_retention_high:%}]][[*]] @{cycle}"},
         {"Cell": "{cell_id}", "": "{first_author_year} (row {row})"}, form="matrix",
     ),
-    "What the cell sheet would add": Place("cells", MISSING, {"Cell": "{cell_id}"}),
+    "What the cell sheet would add": Place("cells", MISSING, {"Subject": "{subject}"}),
     "Figures in the review's text": Place(
         "review_text", REVIEW,
         {"Published cell": "{system}", "Quantity": "{quantity}", "Conditions": "{conditions}",

@@ -46,9 +46,9 @@ SENTENCES = (
     STANDING,
     f"Beside published cells: {STANDING} All of them",
     "This cell: {~baseline_comparison.cell_conditions}.",
-    "{=count findings level info} note[[s]]",
-    "{~findings.sentence}[[ ({~findings.file})]]",
-    "Check: {~findings.sentence}[[ ({~findings.file})]]",
+    "{=count findings severity note} note[[s]]",
+    "{~findings.sentence}[[ {~findings.remedy}]] (since {##a day})",
+    "Check: {~findings.sentence}[[ {~findings.remedy}]] (since {##a day})",
     "{#how many rows are folded} rows between",
     # figures: what is read to those who can't see them, captions, marks
     "[[State {#which}: ]]From spectrum {%change}.",

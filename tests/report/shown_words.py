@@ -264,11 +264,13 @@ FILES: dict[str, Meaning] = {
     "Written by": "cellpipe {##the program's version}",
 }
 FINDINGS: dict[str, Meaning] = {
-    "Cell": "cell_id",
-    "Level": "level",
-    "Code": "code",
+    "About a": "subject_kind",
+    "Subject": "subject",
+    "Severity": "severity",
+    "Kind": "code",
     "Sentence": "sentence",
-    "File": "file",
+    "What to do": "remedy",
+    "Since": "=day since",
     "Rows": "rows",
 }
 BESIDE: dict[str, Meaning] = {

@@ -323,7 +323,7 @@ def _missing_fields(cell: Cell, tables: Tables, *, holds: bool) -> tuple[Finding
     """
     if not cell.in_sheet:
         sentence = (
-            f"{cell.cell_id} has no row in the cell sheet (cells.xlsx or cells.csv): capacities "
+            "The cell has no row in the cell sheet (cells.xlsx or cells.csv): capacities "
             "are in mAh only. A row with Configuration, active mass and area adds Coulombic "
             "efficiency, mAh/g, mAh/cm², Ω cm² and the comparison with published cells."
         )
@@ -332,13 +332,13 @@ def _missing_fields(cell: Cell, tables: Tables, *, holds: bool) -> tuple[Finding
     cycled, spectra = tables["cycles"].height, tables["interfacial_resistance"].height
     no_mass = cell.cathode_active_mass_mg is None and cell.anode_active_mass_mg is None
     if cycled and cell.configuration != "symmetric" and no_mass and holds:
-        findings.append(_field_finding("Active mass / mg", "mAh/g"))
+        findings.append(_field_finding(cell, "Active mass / mg", "mAh/g"))
     if (cycled or spectra) and cell.area_cm2 is None:
-        findings.append(_field_finding("Area / cm²", "mAh/cm² and Ω cm²"))
+        findings.append(_field_finding(cell, "Area / cm²", "mAh/cm² and Ω cm²"))
     if cycled and cell.nominal_capacity_mah_per_g is None and holds:
-        findings.append(_field_finding("1C capacity / mAh/g", "the C-rate"))
+        findings.append(_field_finding(cell, "1C capacity / mAh/g", "the C-rate"))
     if cell.configuration == "half" and cell.reference_offset_volt is None:
-        findings.append(_field_finding("Reference offset / V", "potentials against Li+/Li"))
+        findings.append(_field_finding(cell, "Reference offset / V", "potentials against Li+/Li"))
     if cell.configuration == "half" and "working_electrode_role" in cell.inferred:
         sentence = (
             "The cell sheet names no working electrode; the half cell is taken for a silicon "
@@ -346,19 +346,35 @@ def _missing_fields(cell: Cell, tables: Tables, *, holds: bool) -> tuple[Finding
         )
         findings.append(Finding("warning", "working_electrode_inferred", sentence))
     if cell.configuration == "half" and cell.working_electrode_role is None:
-        findings.append(_field_finding("Working electrode", "Coulombic efficiency and mAh/g"))
+        findings.append(_field_finding(cell, "Working electrode", "Coulombic efficiency and mAh/g"))
     if cell.stack_pressure_mpa is None:
         findings.append(
-            _field_finding("Stack pressure / MPa", "a condition that results depend on")
+            _field_finding(cell, "Stack pressure / MPa", "a condition that results depend on")
         )
     if cell.temperature_celsius is None:
-        findings.append(_field_finding("Temperature / °C", "a condition that results depend on"))
+        findings.append(
+            _field_finding(cell, "Temperature / °C", "a condition that results depend on")
+        )
     return tuple(findings)
 
 
-def _field_finding(field: str, gain: str) -> Finding:
-    sentence = f"The cell sheet leaves '{field}' empty; it would add {gain}."
+def _field_finding(cell: Cell, field: str, gain: str) -> Finding:
+    header = field.partition(" / ")[0]
+    written = [(name, cell.refused[name]) for name in _SAME.get(header, (header,))
+               if name in cell.refused]  # fmt: skip
+    if written:
+        name, text = written[0]
+        sentence = f"'{text}' in the cell sheet's column {name} is refused; it would add {gain}."
+    else:
+        sentence = f"The cell sheet leaves '{field}' empty; it would add {gain}."
     return Finding("info", "sheet_field_missing", sentence)
+
+
+_SAME = {  # columns that a field can be had from
+    "Active mass": ("Active mass", "Cathode active mass", "Anode active mass", "Electrode mass",
+                    "Active fraction"),
+    "Area": ("Area", "Diameter"),
+}  # fmt: skip
 
 
 ANALYSIS = Analysis(
@@ -366,12 +382,12 @@ ANALYSIS = Analysis(
     ("cycles", "half_cycles", "interfacial_resistance", "files", "half_cycle_segments",
      "impedance", "protocol_segments", "critical_current", "short_circuits", "stripping_plating",
      "plating_efficiency"),
-    ("cells",), _compute, version=8,
+    ("cells",), _compute, version=9,
     fields=(
         "cell_id", "configuration", "group", "in_sheet", "inferred", "cathode_active_mass_mg",
         "anode_active_mass_mg", "area_cm2", "nominal_capacity_mah_per_g", "reference_offset_volt",
         "working_electrode_role", "stack_pressure_mpa", "temperature_celsius", "materials",
         "confirmed", "np_ratio", "fabrication_pressure_mpa", "lower_voltage_volt",
-        "upper_voltage_volt", "electrolyte",
+        "upper_voltage_volt", "electrolyte", "refused",
     ),
 )  # fmt: skip

@@ -341,13 +341,18 @@ def growth_columns(laws: pl.DataFrame) -> list[SheetColumn]:
 def finding_columns(findings: pl.DataFrame) -> list[SheetColumn]:
     """Return the findings: what the data could not decide."""
     described = (
-        ("Level", "level", 10),
-        ("Code", "code", 26),
+        ("Severity", "severity", 10),
+        ("Kind", "code", 26),
         ("Sentence", "sentence", 100),
-        ("File", "file", 34),
+        ("What to do", "remedy", 60),
     )
     columns = [SheetColumn(h, findings[c].to_list(), TEXT, w) for h, c, w in described]
-    return [*columns, SheetColumn("Rows", findings["rows"].to_list(), FIXED_0)]
+    since = [None if day is None else f"{day:%Y-%m-%d}" for day in findings["since"].to_list()]
+    return [
+        *columns,
+        SheetColumn("Since", since, TEXT, 12),
+        SheetColumn("Rows", findings["rows"].to_list(), FIXED_0),
+    ]
 
 
 def file_columns(files: pl.DataFrame, version: str) -> list[SheetColumn]:

@@ -44,6 +44,7 @@ from cellpipe.report.plating_numbers import holds_capacity, is_symmetric
 from cellpipe.report.provenance import software_versions
 from cellpipe.report.series_sentences import series_sentences
 from cellpipe.report.wording import NOTHING, kind_words
+from cellpipe.system.atomic_files import file_name
 
 if TYPE_CHECKING:
     from jinja2 import Environment, Template
@@ -81,13 +82,15 @@ def _environment() -> Environment:
     class CleanEnvironment(Environment):
         template_class = CleanTemplate
 
-    return CleanEnvironment(
+    made = CleanEnvironment(
         loader=PackageLoader("cellpipe.report"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.filters["page_name"] = file_name
+    return made
 
 
 def load_template(name: str) -> Template:
@@ -124,6 +127,7 @@ def cell_page(
     contradicts = pl.col("code").str.starts_with(CONTRADICTION)
     contradictions = tables["findings"].filter(contradicts)
     findings = tables["findings"].filter(~contradicts)
+    alarms, notes = (findings.filter(severity=each).to_dicts() for each in ("alarm", "note"))
     lost = analyses.lost
     blocks = _text_blocks(cell, tables, version, analyses) | _grid_blocks(cell, tables, files)
     made = {key: make_block(block, lost, tell) for key, block in blocks.items()}
@@ -137,12 +141,11 @@ def cell_page(
     return load_template("cell.html.j2").render(
         cell=cell,
         workbook=f"{name}.xlsx",
-        contradictions=contradictions["sentence"].to_list(),
+        alarms=alarms,
+        contradictions=contradictions.to_dicts(),
         checks=shorten_findings(_checks(findings), _MOST_OF_A_KIND),
         shown_checks=_SHOWN_FINDINGS,
-        notes=shorten_findings(
-            findings.filter(pl.col("level") == "info").to_dicts(), _MOST_OF_A_KIND
-        ),
+        notes=shorten_findings(notes, _MOST_OF_A_KIND),
         strip=strip,
         panels=[panel for panel in panels if panel.draw or panel.failed],
         listed=[(title, grid) for title, grid in listed if grid.heads or grid.failed],
@@ -268,9 +271,8 @@ def _conditions(comparison: pl.DataFrame) -> str:
 
 
 def _checks(findings: pl.DataFrame) -> list[dict[str, Any]]:
-    """Errors first, then warnings, each in the order in which they were found."""
-    by_level = [findings.filter(pl.col("level") == level) for level in ("error", "warning")]
-    return [row for part in by_level for row in part.to_dicts()]
+    """Return what is to be checked, in the order in which it was found."""
+    return findings.filter(severity="check").to_dicts()
 
 
 def cell_panels(

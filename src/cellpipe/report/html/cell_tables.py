@@ -20,6 +20,10 @@ from cellpipe.report.wording import (
 
 _FOUR = partial(format_number, digits=4)
 OWN_REMARK = "a column of the lab's own"
+REFUSED = "refused, so not used: see what is to check"
+_HEADERS = {  # of the sheet, where the page calls a field otherwise
+    "Reference offset vs Li⁺/Li": "Reference offset", "Nominal capacity (1C)": "1C capacity",
+}  # fmt: skip
 
 SHEET_FIELDS = (
     ("Configuration", "configuration", ""),
@@ -45,6 +49,7 @@ SHEET_FIELDS = (
     ("Cathode", "cathode", ""),
     ("Group", "group", ""),
     ("Confirmed", "confirmed", ""),
+    ("Ended", "ended", ""),
     ("Comment", "comment", ""),
 )
 
@@ -224,6 +229,12 @@ def sheet_grid(cell: Cell) -> Grid:
         written = _format_sheet_value(value)
         with_unit = f"{written} {unit}" if unit and written != NOTHING else written
         body.append((name, with_unit, f"inferred: {source}" if source else ""))
+        header = _HEADERS.get(name, name)
+        if header in cell.refused and written == NOTHING:
+            body[-1] = (name, f"'{cell.refused[header]}'", REFUSED)
+    shown = {_HEADERS.get(name, name) for name, _, _ in SHEET_FIELDS}
+    rest = [header for header in cell.refused if header not in shown]
+    body += [(header, f"'{cell.refused[header]}'", REFUSED) for header in rest]
     body += [(header, value, OWN_REMARK) for header, value in cell.own_columns.items()]
     return Grid(("Field", "Value", "Remark"), tuple(body), frozenset({0, 1, 2}))
 
