@@ -173,6 +173,32 @@ def test_a_cell_with_a_voltage_of_its_own_is_not_symmetric_whatever_the_sheet_sa
     assert "not_symmetric" in {finding.code for finding in findings}
 
 
+def test_a_full_cell_that_looks_symmetric_is_asked_about() -> None:
+    _, findings = tables_of(Cell("A", "full"), record(*pairs(10)))
+    assert "looks_symmetric" in {finding.code for finding in findings}
+
+
+@pytest.mark.parametrize("short", [None, 3.75])
+def test_a_test_that_rises_in_one_direction_alone_is_one_too(short: float | None) -> None:
+    frame = record(*((0.05 * n, 0.5, 5.0 * n, 5.0 * n) for n in range(1, 11)))
+    if short is not None:
+        after = pl.col("test_time_second") >= 3600 * short
+        frame = frame.with_columns(pl.col("voltage_volt") * pl.when(after).then(0.1).otherwise(1.0))
+    row = tables_of(LITHIUM, frame)[0]["critical_current"].row(0, named=True)
+    assert row["known_from"] == "sheet"
+    held = row["critical_current_density_ma_per_cm2"]
+    assert held == pytest.approx(1.0 if short is None else 0.7)
+    assert row["short_hour"] == (short if short is None else pytest.approx(short, abs=0.02))
+
+
+def test_an_offset_of_the_voltage_and_missing_clocks_change_no_verdict() -> None:
+    halves = [(sign * 0.5, 1.0, sign * 50 + 15, sign * 50 + 15)
+              for _ in range(12) for sign in (1.0, -1.0)]  # fmt: skip
+    for frame in (record(*halves), record(*halves).drop("unix_time_second")):
+        row = tables_of(LITHIUM, frame)[0]["critical_current"].row(0, named=True)
+        assert (row["shorts"], row["half_cycles"]) == (0, 24)
+
+
 def test_files_follow_each_other_by_their_clocks() -> None:
     parts = [record(*pairs(3), start=1.7e9 + 86400 * day) for day in range(3)]
     tables, _ = tables_of(LITHIUM, *parts)

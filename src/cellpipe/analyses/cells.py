@@ -332,8 +332,8 @@ def _missing_fields(cell: Cell, tables: Tables, *, holds: bool) -> tuple[Finding
 
 def _no_row_finding(cell: Cell, *, holds: bool) -> Finding:
     gains = (
-        ": capacities are in mAh only. A row with Configuration, active mass and area adds Coulombic "
-        "efficiency, mAh/g, mAh/cm², Ω cm² and the comparison with published cells."
+        ": capacities are in mAh only. A row with Configuration, active mass and area adds "
+        "Coulombic efficiency, mAh/g, mAh/cm², Ω cm² and the comparison with published cells."
         if holds
         else ". A row with Configuration and area adds mA/cm², mAh/cm² and Ω cm²."
     )

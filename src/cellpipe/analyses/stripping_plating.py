@@ -104,6 +104,13 @@ def _evidence_findings(cell: Cell, half_cycles: pl.DataFrame) -> tuple[Finding, 
             "symmetric cell. Is the Configuration right?"
         )
         return (Finding("warning", "not_symmetric", sentence),)
+    if cell.configuration == "full" and evidence == FOLLOWS:
+        sentence = (
+            "The cell sheet says full, but the voltage follows the current around zero and is the "
+            "same in both directions, as in a symmetric cell, which has no capacity, efficiency or "
+            "retention. Is the Configuration right?"
+        )
+        return (Finding("warning", "looks_symmetric", sentence),)
     if cell.configuration is None and evidence == FOLLOWS:
         sentence = (
             "The cell behaves as a symmetric one: its voltage follows the current around zero, and "
