@@ -52,7 +52,9 @@ def record(*halves: Half, records: int = 61, start: float = 1.7e9) -> pl.DataFra
     return pl.concat(parts).with_row_index("record_index", 1).cast({"record_index": pl.Int64})
 
 
-def tables_of(cell: Cell, *files: pl.DataFrame) -> tuple[dict[str, pl.DataFrame], list[Finding]]:
+def tables_of(
+    cell: Cell, *files: pl.DataFrame, impedance: pl.DataFrame | None = None
+) -> tuple[dict[str, pl.DataFrame], list[Finding]]:
     names = [f"{number:064}" for number in range(len(files))]
     tables = {
         "half_cycle_segments": pl.concat(
@@ -62,7 +64,9 @@ def tables_of(cell: Cell, *files: pl.DataFrame) -> tuple[dict[str, pl.DataFrame]
             [file.with_columns(file_sha256=pl.lit(name))
              for file, name in zip(files, names, strict=True)], how="diagonal",
         ),
-        "impedance": empty_table("impedance").with_columns(file_sha256=pl.lit("")),
+        "impedance": empty_table("impedance").with_columns(file_sha256=pl.lit(""))
+        if impedance is None
+        else impedance,
         "files": empty_table("files"), "findings": empty_table("findings"), "baselines": table1(),
         "interfacial_resistance": empty_table("interfacial_resistance"),
     }  # fmt: skip
@@ -171,6 +175,26 @@ def test_a_cell_with_a_voltage_of_its_own_is_not_symmetric_whatever_the_sheet_sa
     tables, findings = tables_of(LITHIUM, record(*halves))
     assert tables["critical_current"].is_empty()
     assert "not_symmetric" in {finding.code for finding in findings}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "hour", "found"),
+    [(120.0, 6.0, 21.0, 1), (120.0, 60.0, 21.0, 0), (1000.0, 95.0, 21.0, 0), (120.0, 6.0, 9.5, 0)],
+)
+def test_a_collapse_of_the_spectra_after_the_last_half_cycle_is_a_short(
+    first: float, second: float, hour: float, found: int
+) -> None:
+    spectra = [
+        {"spectrum": 1, "unix_time_second": 1.7e9 + 3600 * at, "frequency_hertz": hertz,
+         "real_impedance_ohm": ohm * share, "file_sha256": f"{number:064}"}
+        for number, (at, ohm) in enumerate(((0.0, first), (hour, second)))
+        for hertz, share in ((1e5, 0.2), (0.1, 1.0))
+    ]  # fmt: skip
+    tables, _ = tables_of(LITHIUM, record(*pairs(10)), impedance=pl.DataFrame(spectra))
+    shorts = tables["short_circuits"]
+    assert shorts.height == found
+    if found:
+        assert (shorts["sign"][0], shorts["start_hour"][0]) == ("spectra", pytest.approx(21.0))
 
 
 def test_a_full_cell_that_looks_symmetric_is_asked_about() -> None:
