@@ -1,4 +1,4 @@
-"""Short circuits that only the spectra of a symmetric cell show: those after its last half cycle."""
+"""Short circuits that only spectra show: those after a symmetric cell's last half cycle."""
 
 from __future__ import annotations
 
