@@ -12,8 +12,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from cellpipe.analyses import cycles, half_cycles
+from cellpipe.analyses import cycles, half_cycles, protocol
 from cellpipe.analyses.half_cycle_segments import half_cycle_segments
+from cellpipe.core import contracts
 from cellpipe.core.model import Cell
 from cellpipe.formats.tabular.records import count_steps
 from cellpipe.pipeline import cell_inputs
@@ -159,7 +160,10 @@ class MadeCell:
     def cycles(self) -> pl.DataFrame:
         """Return the cell's cycles."""
         tables = {**self.joined, "half_cycles": self.half_cycles()}
-        (result,) = cycles.ANALYSIS.compute(self.cell, tables)
+        tables.setdefault("impedance", contracts.empty_table("impedance"))
+        for analysis in (protocol.ANALYSIS, cycles.ANALYSIS):
+            (result,) = analysis.compute(self.cell, tables)
+            tables[result.analysis] = result.table
         return result.table
 
     def codes(self, level: str = "warning") -> list[str]:

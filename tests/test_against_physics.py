@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import socket
 import zipfile
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from cellpipe.analyses import plausibility
 from cellpipe.cli.main import main
 from cellpipe.pipeline.summary import Summary, open_contradictions
 from cellpipe.store import read_table
+from elabftw_stand_in import KEY, StandIn
 from made_files import neware_csv
 
 HEAD = (
@@ -117,7 +119,7 @@ def test_a_night_tells_of_it_and_does_not_hand_it_on(lab: Path, tmp_path: Path) 
     out = tmp_path / "out"
     main(["nightly", "--settings", str(settings)])
     said = (out / "digest.txt").read_text(encoding="utf-8")
-    assert "Alarms (1):\n  C: The specific capacity of the cathode is 1755 mAh/g" in said
+    assert said.count("The specific capacity of the cathode is 1755 mAh/g") == 1
     assert "Against physics, so not compared and not handed on (1):\n  C: The specific" in said
     assert handed_on(out) == {"A", "B"}
     page = (out / "digest.html").read_text(encoding="utf-8")
@@ -201,3 +203,37 @@ def test_the_page_of_limits_has_every_kind_that_is_said() -> None:
     assert len(kinds) >= 10
     for kind in kinds:
         assert f"| {kind} |" in page, kind
+
+
+def test_a_night_and_a_push_hand_it_on_only_once_the_sheet_confirms_it(
+    lab: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("cellpipe.handoff.attachments.cell_panels", lambda *_: [])
+    monkeypatch.setenv("ELAB", KEY)
+    settings = tmp_path / "cellpipe.toml"
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    settings.write_text(
+        f"[[lab]]\nfolder = 'lab'\nresults = 'out'\n[hand_on]\neln = true\n"
+        f"[hand_on.elabftw]\nurl = 'http://127.0.0.1:{port}'\ntoken = 'env:ELAB'\n"
+    )
+    notebook = StandIn(port)
+
+    def titles() -> list[str]:
+        return sorted(entry["title"] for entry in notebook.experiments.values())
+
+    try:
+        main(["nightly", "--settings", str(settings)])
+        assert titles() == ["A", "B"]
+        (archive,) = (tmp_path / "out" / "eln").iterdir()
+        assert not [n for n in zipfile.ZipFile(archive).namelist() if "/C" in n]
+        capsys.readouterr()
+        main(["push", "elabftw", str(tmp_path / "out"), "C", "--settings", str(settings)])
+        assert "C: it contradicts physics" in " ".join(capsys.readouterr().err.split())
+        assert titles() == ["A", "B"]
+        write_sheet(lab, PHRASE)
+        main(["nightly", "--settings", str(settings)])
+        assert titles() == ["A", "B", "C"]
+    finally:
+        notebook.close()

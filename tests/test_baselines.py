@@ -14,6 +14,7 @@ from cellpipe.analyses import comparison
 from cellpipe.analyses.conditions import published_conditions
 from cellpipe.baselines import review_text, table1
 from cellpipe.baselines.materials import cathode_family, electrolyte_family
+from cellpipe.baselines.published_points import loading_mg_per_cm2
 from cellpipe.baselines.verdict import describe_standing
 from cellpipe.core.contracts import empty_table, validate
 from cellpipe.core.model import Cell
@@ -161,7 +162,7 @@ def test_without_a_mass_a_rows_printed_loading_makes_areas_comparable_and_is_mar
 def test_the_loading_is_that_of_the_material_the_capacity_is_per(
     text: str, basis: str, loading: float | None
 ) -> None:
-    assert comparison.loading_mg_per_cm2(text, basis) == loading
+    assert loading_mg_per_cm2(text, basis) == loading
 
 
 def test_retention_is_compared_at_the_rows_own_cycle() -> None:

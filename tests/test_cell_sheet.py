@@ -1,8 +1,10 @@
-"""The cell sheet: what is wrong is named by row, column and remedy, and the other cells go on."""
+"""The cell sheet: what is wrong is named by cell, column and remedy, and the other cells go on."""
 
 from __future__ import annotations
 
 import csv
+import re
+from datetime import datetime
 from pathlib import Path
 
 import fastexcel
@@ -81,51 +83,45 @@ WRONG = [
     ([*HEAD, "Area / cm²", "Area / mm²"], ["A", "A*", "full", "1", "100"],
      "cells.csv, row 1, column E: column 'Area / mm²' is there twice; the first counts"),
     ([*HEAD, "Electrode mass / mg"], ["A", "A*", "full", "about 3"],
-     "cells.csv, row 2, column D: Electrode mass: 'about 3' is not a number"),
+     "Cell sheet, Electrode mass: 'about 3' is refused: it is not a number."),
     ([*HEAD, "Electrode mass / mg"], ["A", "A*", "full", "32500"],
-     "cells.csv, row 2, column D: Electrode mass = 32500 mg is outside 0.0001 to 500 mg; "
-     "is the unit right?"),
+     "Cell sheet, Electrode mass: '32500' is refused: 32500 mg is outside 0.0001 to 500 mg."),
     ([*HEAD, "Temperature / °C"], ["A", "A*", "full", "RT"],
-     "cells.csv, row 2, column D: Temperature: 'RT' is not a number"),
+     "Cell sheet, Temperature: 'RT' is refused: it is not a number."),
     ([*HEAD, "Active fraction / %"], ["A", "A*", "full", "0.6"],
-     "cells.csv, row 2, column D: Active fraction = 0.6 % is outside 1 to 100 %; "
-     "is the unit right?"),
+     "Cell sheet, Active fraction: '0.6' is refused: 0.6 % is outside 1 to 100 %."),
     ([*HEAD], ["A", "A*", "whole"],
-     "cells.csv, row 2, column C: Configuration: 'whole' must be full, half or symmetric"),
+     "Cell sheet, Configuration: 'whole' is refused: it is not one of full, half and symmetric."),
     ([*HEAD], ["A", "A*", ""],
-     "cells.csv, row 2, column C: Configuration: it is empty and must be full, half or symmetric"),
+     "Cell sheet, Configuration is empty: the kind of the cell is not known."),
     ([*HEAD], ["A", "", "full"],
-     "cells.csv, row 2, column B: Files is empty; files that name the cell, or in a folder that "
-     "does, are taken. Write a file name or a pattern such as SSB-01*"),
+     "Cell sheet, Files is empty; files that name the cell, or in a folder that does, are taken."),
     ([*HEAD], ["", "A*", "full"],
-     "cells.csv, row 2, column A: Cell ID is empty; the row is left out"),
+     "cells.csv, row 2, column Cell ID (A): it is empty (in the row of the Files 'A*'); the row is "
+     "left out."),
     ([*HEAD, "Working electrode"], ["A", "A*", "half", "unobtainium"],
-     "cells.csv, row 2, column D: Working electrode: 'unobtainium' is not known; "
-     "write anode or cathode before it"),
+     "Cell sheet, Working electrode: 'unobtainium' is not known to be an anode or a cathode."),
     ([*HEAD, "Active mass / mg"], ["A", "A*", "full", "3"],
-     "cells.csv, row 2, column D: whose mass is it? write anode or cathode as Working electrode"),
+     "Cell sheet, Active mass: '3' is refused: it is not known whose mass it is."),
     ([*HEAD, "Electrode mass / mg"], ["A", "A*", "full", "3.5 mg"],
-     "cells.csv, row 2, column D: Electrode mass: '3.5 mg' is not a number; write the number "
-     "alone, the unit stands in the header"),
+     "Cell sheet, Electrode mass: '3.5 mg' is refused: it is not a number."),
     ([*HEAD, "Area / cm²"], ["A", "A*", "full", "#DIV/0!"],
-     "cells.csv, row 2, column D: Area: '#DIV/0!' is not a number"),
+     "Cell sheet, Area: '#DIV/0!' is refused: it is not a number."),
     ([*HEAD, "Area / mm²"], ["A", "A*", "full", "0.785"],
-     "cells.csv, row 2, column D: Area = 0.00785 cm² is outside 0.01 to 500 cm²; "
-     "is the unit right?"),
+     "Cell sheet, Area: '0.785' is refused: 0.00785 cm² is outside 0.01 to 500 cm²."),
     ([*HEAD, "Active mass / g", "Working electrode"], ["A", "A*", "full", "-0.01", "Si"],
-     "cells.csv, row 2, column D: Active mass = -10 mg is outside 0.0001 to 500 mg; "
-     "is the unit right?"),
+     "Cell sheet, Active mass: '-0.01' is refused: -10 mg is outside 0.0001 to 500 mg."),
     ([*HEAD, "Lower voltage / V", "Upper voltage / V"], ["A", "A*", "full", "4,2", "2,5"],
-     "cells.csv, row 2, column D: Lower voltage = 4.2 V is not below Upper voltage = 2.5 V; "
-     "are they swapped?"),
+     "Cell sheet, Lower voltage: '4,2' is refused: the lower voltage, 4.2 V, is not below the upper "
+     "one, 2.5 V."),
     ([*HEAD, "Working electrode", "Active mass / mg", "Electrode mass / mg"],
      ["A", "A*", "half", "Si", "5", "3"],
-     "cells.csv, row 2, column E: Active mass = 5 mg is more than Electrode mass = 3 mg; "
-     "neither is used"),
+     "Cell sheet, Active mass: '5' is refused: the active mass, 5 mg, is more than the electrode's, "
+     "3 mg."),
     ([*HEAD, "Reference offset / V"], ["A", "A*", "half", ""],
-     "cells.csv, row 2, column D: Reference offset is empty (0.62 for In/InLi, 0 for Li metal)"),
+     "Cell sheet, Reference offset is empty."),
     ([*HEAD, "N/P ratio"], ["A", "A*", "full", "120"],
-     "cells.csv, row 2, column D: N/P ratio = 120 is outside 0.1 to 50; is the unit right?"),
+     "Cell sheet, N/P ratio: '120' is refused: 120 is outside 0.1 to 50."),
     ([*HEAD, "Temperature / K"], ["A", "A*", "full", "298"],
      "cells.csv, row 1, column D: column 'Temperature / K': unit 'K' is not known; "
      "write 'Temperature / °C'"),
@@ -138,16 +134,81 @@ def test_a_wrong_cell_is_named_with_its_remedy_and_the_next_row_is_read(
 ) -> None:
     good = ["B", "B*", "full", *[""] * (len(header) - 3)]
     found = read_sheet_file(sheet(tmp_path, header, row, good))
-    assert said in [f.sentence for f in found.findings]
+    (finding,) = [f for f in found.findings if f.sentence == said]
     assert found.cells[-1].cell_id == "B"
+    if said.startswith("Cell sheet, "):  # its subject is the cell, and a remedy stands beside it
+        assert finding.cell_id == "A"
+        assert finding.remedy.endswith(".")
+    refused = re.match(r"Cell sheet, (.*): '(.*)' is refused", said)
+    if refused:
+        assert found.cells[0].refused[refused[1]] == refused[2]
 
 
 def test_an_id_that_is_used_twice_keeps_its_first_row(tmp_path: Path) -> None:
     found = read_sheet_file(sheet(tmp_path, HEAD, ["A", "A*", "full"], ["A", "B*", "half"]))
     assert [cell.configuration for cell in found.cells] == ["full"]
     assert found.findings[0].sentence.startswith(
-        "cells.csv, row 3, column A: cell ID A is used twice"
+        "Cell sheet, Cell ID: A is there twice; the first row is used, and the one with the Files "
+        "'B*' is left out."
     )
+    assert found.findings[0].cell_id == "A"
+
+
+def test_a_title_above_the_headers_is_said_with_the_row_that_they_are_in(tmp_path: Path) -> None:
+    title = ["Project X, as of 12 March"]
+    for rows, where in (([title], "row 2"), ([title, [], []], "row 4"), ([title, ["a"]], "row 3")):
+        path = sheet(tmp_path, *rows, HEAD, ["A", "A*", "full"])
+        with pytest.raises(CellSheetError, match=f"'Project X.*, and the headers in {where}"):
+            read_sheet_file(path)
+    empty_rows_above = sheet(tmp_path, [], [], HEAD, ["A", "A*", "whole"], name="cells.xlsx")
+    found = read_sheet_file(empty_rows_above)
+    assert [cell.cell_id for cell in found.cells] == ["A"]
+
+
+def test_a_date_that_excel_made_of_a_name_is_no_cell_id(tmp_path: Path) -> None:
+    path = tmp_path / "cells.xlsx"
+    with xlsxwriter.Workbook(path) as book:
+        page = book.add_worksheet()
+        page.write_row(0, 0, HEAD)
+        page.write_datetime(1, 0, datetime(2026, 3, 12), book.add_format({"num_format": "d-mmm"}))
+        page.write_row(1, 1, ["C12*", "half"])
+        page.write_row(2, 0, ["B", "B*", "full"])
+    found = read_sheet_file(path)
+    assert [cell.cell_id for cell in found.cells] == ["B"]
+    (finding,) = found.findings
+    assert finding.cell_id is None
+    assert "row 2, column Cell ID (A): Excel has made the date 2026-03-12" in finding.sentence
+    assert "'C12*'" in finding.sentence
+    assert "as text" in finding.remedy
+    for text in ("12-Mar", "12. Mrz", "Mai 26"):
+        found = read_sheet_file(sheet(tmp_path, HEAD, [text, "A*", "full"]))
+        assert not found.cells, text
+    for text in ("2026-03-12", "12-3", "Mara-01", "SSB 12-Mar", "mai"):
+        found = read_sheet_file(sheet(tmp_path, HEAD, [text, "A*", "full"]))
+        assert [cell.cell_id for cell in found.cells] == [text]
+
+
+def test_a_value_that_excel_made_a_date_of_is_refused_as_such(tmp_path: Path) -> None:
+    row = ["A", "A*", "full", "2026-02-01 00:00:00"]
+    found = read_sheet_file(sheet(tmp_path, [*HEAD, "Area / cm²"], row))
+    assert "Excel has made a date of what was typed" in found.findings[0].sentence
+
+
+def test_merged_fields_are_said_of_each_cell_that_has_none_for_it(tmp_path: Path) -> None:
+    path = tmp_path / "cells.xlsx"
+    with xlsxwriter.Workbook(path) as book:
+        page = book.add_worksheet()
+        page.write_row(0, 0, [*HEAD, "Group", "Area / cm²"])
+        for number, name in enumerate("ABC", 1):
+            page.write_row(number, 0, [name, f"{name}*", "full", "", 0.785])
+        page.merge_range(1, 3, 3, 3, "G1")
+        page.merge_range(6, 0, 6, 2, "# remarks")
+    found = read_sheet_file(path)
+    assert [cell.group for cell in found.cells] == ["G1", None, None]
+    assert [(f.cell_id, f.code) for f in found.findings if f.code == "merged_cells"] == [
+        ("B", "merged_cells"), ("C", "merged_cells"),
+    ]  # fmt: skip
+    assert "Group: it is merged with the field that holds 'G1'" in found.findings[0].sentence
 
 
 def test_the_three_columns_must_be_there(tmp_path: Path) -> None:

@@ -16,7 +16,8 @@ from cellpipe import analyses
 from cellpipe.cli.main import main
 from cellpipe.core.model import Finding, Result
 from cellpipe.pipeline.executors import LocalExecutor
-from cellpipe.pipeline.run import load_lab, process, run_lab
+from cellpipe.pipeline.job import load_lab
+from cellpipe.pipeline.run import process, run_lab
 from cellpipe.report.excel import lab_workbook
 from cellpipe.report.html import cell_page, index
 from cellpipe.store.lab import Lab

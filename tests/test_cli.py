@@ -222,7 +222,7 @@ def test_a_file_that_was_cut_off_is_named_at_the_end_of_a_run(
 def test_settings_beside_the_folder_say_the_zone_and_the_command_line_wins(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from cellpipe.pipeline.run import load_lab
+    from cellpipe.pipeline.job import load_lab
 
     lab = tmp_path / "lab"
     assert main(["init", str(lab), "--time-zone", "Europe/Berlin"]) == 0

@@ -120,10 +120,11 @@ def test_a_key_that_stands_twice_is_refused() -> None:
 
 def test_a_value_outside_a_list_is_refused() -> None:
     findings = pl.DataFrame({
-        "cell_id": ["a"], "file": [None], "level": ["terrible"], "code": ["x"], "sentence": ["s"],
+        "subject_kind": ["cell"], "subject": ["a"], "cell_id": ["a"], "severity": ["terrible"],
+        "code": ["x"], "sentence": ["s"], "remedy": [None], "since": [datetime(2026, 1, 1)],
         "rows": [None],
     }, schema=contracts.empty_table("findings").schema)  # fmt: skip
-    with pytest.raises(ContractError, match="info, warning, error"):
+    with pytest.raises(ContractError, match="alarm, check, note"):
         contracts.validate("findings", findings)
 
 

@@ -336,19 +336,20 @@ def stolen(found: dict[str, str]) -> list[str]:
 
 
 def test_against_a_bare_server_the_page_succeeds(bare: Target, evil: int, browser: Browser) -> None:
-    before = bare.state()
-    page = browser.new_page()
-    page.goto(f"http://127.0.0.1:{evil}/")
-    found = attack(page, bare, bare.url)
-    page.close()
-    assert SECRET in found["read blocks"]
-    assert {"list variables", "list deployments"} <= set(stolen(found))
-    deadline = time.monotonic() + 60
-    after = bare.state()
-    while after["flow_runs"] == before["flow_runs"] and time.monotonic() < deadline:
-        time.sleep(0.5)
-        after = bare.state()  # the server may take its time
-    assert after["flow_runs"] != before["flow_runs"]
+    before = bare.state()["flow_runs"]
+    seen: set[str] = set()
+    for _ in range(5):  # a bare server that is busy refuses a request or two with 503
+        page = browser.new_page()
+        page.goto(f"http://127.0.0.1:{evil}/")
+        found = attack(page, bare, bare.url)
+        page.close()
+        seen |= {name for name in stolen(found) if name != "read blocks" or SECRET in found[name]}
+        after = bare.state()
+        has_run = after["flow_runs"] != before
+        if has_run and len(seen) > 2 and "evil_1" in str(after["variables"]):
+            break
+    assert {"read blocks", "list variables", "list deployments"} <= seen
+    assert has_run, {name: text for name, text in found.items() if name.startswith("run")}
     assert "evil_1" in str(after["variables"])
 
 

@@ -302,7 +302,9 @@ def test_a_fault_in_one_analysis_or_figure_costs_that_one_and_the_cells_page_say
     def fail(*_: object) -> None:
         raise ArithmeticError("made to fail, too")
 
-    broken = cellpipe.Analysis("cycles", ("half_cycles",), ("cycles",), fail_for_one)
+    broken = cellpipe.Analysis(
+        "cycles", ("half_cycles", "protocol_segments"), ("cycles",), fail_for_one
+    )
     chain = tuple(broken if a.name == "cycles" else a for a in analyses.all_analyses())
     use_analyses(monkeypatch, chain)
     monkeypatch.setattr(cell_page, "profile_panel", fail)

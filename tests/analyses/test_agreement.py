@@ -17,6 +17,7 @@ import pytest
 import cellpipe
 from cellpipe.analyses import cycles, half_cycles
 from cellpipe.analyses.half_cycle_segments import half_cycle_segments
+from cellpipe.core.contracts import empty_table
 from cellpipe.core.model import Cell
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -49,7 +50,10 @@ def computed(timeseries: pl.DataFrame, cell: Cell) -> tuple[pl.DataFrame, pl.Dat
     """Give half cycles and cycles."""
     segments = {"half_cycle_segments": half_cycle_segments(timeseries, "file")}
     (halves,) = half_cycles.ANALYSIS.compute(cell, segments)
-    (made,) = cycles.ANALYSIS.compute(cell, {"half_cycles": halves.table})
+    (made,) = cycles.ANALYSIS.compute(
+        cell,
+        {"half_cycles": halves.table, "protocol_segments": empty_table("protocol_segments")},
+    )
     return halves.table, made.table
 
 

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cellpipe.analyses import cells, cycles, half_cycles
+from cellpipe.analyses import cells, cycles, half_cycles, protocol
 from cellpipe.analyses.half_cycle_segments import half_cycle_segments
+from cellpipe.analyses.registry import empty_input
 from cellpipe.core.contracts import empty_table, validate
 from cellpipe.core.model import Cell
 
@@ -53,9 +54,17 @@ def record(
 def numbers(cell: Cell, *files: pl.DataFrame) -> dict[str, pl.DataFrame]:
     """Go from records, one frame per file, to half cycles, cycles and the cell's line."""
     parts = [half_cycle_segments(file, f"{n:064}") for n, file in enumerate(files)]
+    records = [file.with_columns(file_sha256=pl.lit(f"{n:064}")) for n, file in enumerate(files)]
     tables = {"half_cycle_segments": pl.concat(parts), "files": empty_table("files"),
+              "timeseries": pl.concat(records, how="diagonal"),
+              "impedance": empty_input("impedance"),
               "interfacial_resistance": empty_table("interfacial_resistance")}  # fmt: skip
-    for analysis in (half_cycles.ANALYSIS, cycles.ANALYSIS, cells.ANALYSIS):
+    for analysis in (
+        half_cycles.ANALYSIS,
+        protocol.ANALYSIS,
+        cycles.ANALYSIS,
+        cells.ANALYSIS,
+    ):
         for result in analysis.compute(cell, tables):
             tables[result.analysis] = validate(result.analysis, result.table)
     return tables

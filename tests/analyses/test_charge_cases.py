@@ -14,7 +14,7 @@ import pytest
 import cellpipe
 from cellpipe.analyses import cycles, half_cycles
 from cellpipe.analyses.half_cycle_segments import half_cycle_segments
-from cellpipe.core.contracts import validate
+from cellpipe.core.contracts import empty_table, validate
 from cellpipe.core.model import Cell, Finding
 
 FULL = Cell("A", "full")
@@ -36,7 +36,10 @@ def computed(path: Path, cell: Cell) -> tuple[list[tuple[float, float]], list[Fi
         "half_cycle_segments", half_cycle_segments(measured.tables["timeseries"], "0" * 64)
     )
     (halves,) = half_cycles.ANALYSIS.compute(cell, {"half_cycle_segments": segments})
-    (made,) = cycles.ANALYSIS.compute(cell, {"half_cycles": halves.table})
+    (made,) = cycles.ANALYSIS.compute(
+        cell,
+        {"half_cycles": halves.table, "protocol_segments": empty_table("protocol_segments")},
+    )
     validate("half_cycles", halves.table)
     table = validate("cycles", made.table)
     sides = table.select("charging_capacity_ah", "discharging_capacity_ah") * 1e3

@@ -13,8 +13,9 @@ import polars as pl
 import pytest
 
 from cellpipe import read
-from cellpipe.analyses import cells, comparison, cycles, half_cycles
+from cellpipe.analyses import cells, comparison, cycles, half_cycles, protocol
 from cellpipe.analyses.half_cycle_segments import half_cycle_segments
+from cellpipe.analyses.registry import empty_input
 from cellpipe.baselines import table1
 from cellpipe.core.contracts import empty_table, validate
 from cellpipe.core.model import Cell, Finding
@@ -32,11 +33,14 @@ def tables_of(cell: Cell, *files: pl.DataFrame) -> tuple[dict[str, pl.DataFrame]
         validate("half_cycle_segments", half_cycle_segments(file, f"{n:064}"))
         for n, file in enumerate(files)
     ]
+    records = [file.with_columns(file_sha256=pl.lit(f"{n:064}")) for n, file in enumerate(files)]
     tables = {"half_cycle_segments": pl.concat(parts), "files": empty_table("files"),
+              "timeseries": pl.concat(records, how="diagonal"),
+              "impedance": empty_input("impedance"),
               "interfacial_resistance": empty_table("interfacial_resistance"),
               "baselines": table1()}  # fmt: skip
     findings = []
-    for each in (half_cycles, cycles, cells, comparison):
+    for each in (half_cycles, protocol, cycles, cells, comparison):
         for result in each.ANALYSIS.compute(cell, tables):
             tables[result.analysis] = validate(result.analysis, result.table)
             findings += result.findings
@@ -564,16 +568,23 @@ def titration(pulses: int, milliampere: float) -> list[Step]:
     return steps
 
 
-def test_a_titration_is_complete_when_it_has_come_back_and_not_before() -> None:
+def test_a_titration_has_ended_when_it_has_come_back_and_is_no_cycle() -> None:
     cell = Cell("A", "half", working_electrode_role="cathode")
     whole = titration(20, 0.2) + titration(20, -0.2)
-    assert tables_of(cell, record(*whole))[0]["cycles"]["complete"].to_list() == [True]
+    ended, _ = tables_of(cell, record(*whole))
+    assert set(ended["half_cycles"]["ended_by"]) <= set(ENDED)
+    assert ended["cycles"]["protocol"].to_list() == ["GITT"]
+    assert ended["cells"]["cycles"].to_list() == [0]
+    assert ended["cells"]["capacity_retention"].to_list() == [None]
     for pulses in (8, 16):
         running = titration(20, 0.2) + titration(pulses, -0.2)
         once, findings = tables_of(cell, record(*running))
         twice, _ = tables_of(cell, record(*whole, *running))
-        assert once["cycles"]["complete"].to_list() == [False]
-        assert twice["cycles"]["complete"].to_list() == [True, False]
+        for tables, last in ((once, 2), (twice, 4)):
+            assert tables["half_cycles"]["ended_by"][last - 1] not in ENDED
+            assert set(tables["half_cycles"]["ended_by"][: last - 1]) <= set(ENDED)
+            assert not tables["cycles"]["complete"].any()
+            assert tables["cycles"]["coulombic_efficiency"].null_count() == last / 2
         assert not codes(findings)
 
 

@@ -114,7 +114,10 @@ def compute(frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFra
     table, _, _ = validate_rows("timeseries", frame)
     segments = validate("half_cycle_segments", half_cycle_segments(table, "0" * 64))
     (halves,) = half_cycles.ANALYSIS.compute(FULL, {"half_cycle_segments": segments})
-    (made,) = cycles.ANALYSIS.compute(FULL, {"half_cycles": halves.table})
+    (made,) = cycles.ANALYSIS.compute(
+        FULL,
+        {"half_cycles": halves.table, "protocol_segments": empty_table("protocol_segments")},
+    )
     return table, validate("half_cycles", halves.table), validate("cycles", made.table)
 
 
@@ -445,11 +448,15 @@ def test_an_efficiency_that_far_records_do_not_tell_is_in_the_table_and_in_no_me
         (found,) = cells.ANALYSIS.compute(FULL, {
             "cycles": made, "interfacial_resistance": empty_table("interfacial_resistance"),
             "files": empty_table("files"), "half_cycles": halves,
+            "protocol_segments": empty_table("protocol_segments"),
             "half_cycle_segments": empty_table("half_cycle_segments"),
             "impedance": empty_table("impedance"),
         })  # fmt: skip
         summary[name] = validate("cells", found.table).row(0, named=True), made
-        (result,) = cycles.ANALYSIS.compute(FULL, {"half_cycles": halves})
+        (result,) = cycles.ANALYSIS.compute(
+            FULL,
+            {"half_cycles": halves, "protocol_segments": empty_table("protocol_segments")},
+        )
         said = [finding.code for finding in result.findings]
         assert ("efficiency_uncertain" in said) is (name == "few")
     row, made = summary["few"]

@@ -14,14 +14,15 @@ import polars as pl
 import pytest
 from aiosmtpd.controller import Controller
 
+from cellpipe.analyses.alarms import check_limits
 from cellpipe.config.settings import LabSettings, LimitSettings, NotifySettings, Settings
 from cellpipe.core import contracts
+from cellpipe.core.limits import Limits
 from cellpipe.handoff.notices import send_notice
 from cellpipe.pipeline.executors import LocalExecutor
 from cellpipe.pipeline.run import run_lab
 from cellpipe.pipeline.summary import Summary
 from cellpipe.report.html.digest import Digest, digest_page, digest_text, digest_title
-from cellpipe.service.alarms import check_limits
 from cellpipe.service.nightly import run_night
 from cellpipe.store.lab import Lab
 from cellpipe.system.processes import Workers
@@ -101,7 +102,8 @@ def cycles(capacities: list[float], efficiency: float = 0.995) -> pl.DataFrame:
     count = len(capacities)
     return pl.DataFrame({
         "cycle": range(1, count + 1), "complete": [True] * count,
-        "formation_cycle": [False] * count, "rate_group": [1] * count,
+        "formation_cycle": [False] * count, "protocol": ["cycling"] * count,
+        "rate_group": [1] * count,
         "discharging_capacity_ah": [float(each) for each in capacities],
         "coulombic_efficiency": [efficiency] * count,
     })  # fmt: skip
@@ -116,7 +118,7 @@ def cell(first: float | None = None, last: float | None = None) -> pl.DataFrame:
     return pl.DataFrame([row], schema=dict.fromkeys(row, pl.Float64))
 
 
-LIMITS = LimitSettings()
+LIMITS = Limits()
 STEADY = [1.0, 0.99, 0.98, 0.97, 0.96]
 
 
@@ -131,13 +133,14 @@ def test_a_steady_cell_crosses_nothing() -> None:
     ("row", "table", "code", "words"),
     [
         (cell(), cycles(STEADY, 0.97), "coulombic_efficiency", "97.00 % (median of the cycles 3"),
-        (cell(), cycles([1, 1, 1, 0.9]), "sudden_loss in cycle 4", "fell by 10.0 % in cycle 4"),
+        (cell(), cycles([1, 1, 1, 0.9]), "sudden_loss", "fell by 10.0 % in cycle 4"),
         (cell(10, 25), cycles(STEADY), "resistance_growth", "(25 ± 0.5 Ω from 10 ± 0.2 Ω"),
     ],
 )
 def test_each_limit_is_seen(row: pl.DataFrame, table: pl.DataFrame, code: str, words: str) -> None:
     (crossing,) = check_limits(row, table, LIMITS)
     assert crossing.code == code
+    assert crossing.level == "alarm"
     assert words in crossing.sentence
 
 

@@ -16,7 +16,8 @@ import polars as pl
 from cellpipe.analyses import ANALYSES, capacity_fade, relaxation_times, resistance_growth
 from cellpipe.baselines import table1
 from cellpipe.core import contracts
-from cellpipe.core.model import Cell
+from cellpipe.core.finding_rows import finding_rows, keep_since
+from cellpipe.core.model import Cell, Finding
 from cellpipe.numerics.impedance.circuits import circuit_impedance
 
 START = 1_767_225_600.0
@@ -97,6 +98,7 @@ def made(
     frames = {
         "half_cycles": halves,
         "cycles": paired,
+        "protocol_segments": _stretches(cell, paired, spectra, clock),
         "voltage_profiles": profiles,
         "differential_capacity": differential,
         "differential_capacity_peaks": contracts.empty_table("differential_capacity_peaks"),
@@ -118,6 +120,26 @@ def made(
     }
     return Made(cell, {name: contracts.validate(name, frame) for name, frame in frames.items()},
                 _files(cell))  # fmt: skip
+
+
+def _stretches(cell: Cell, cycles: pl.DataFrame, spectra: int, clock: bool) -> pl.DataFrame:
+    """Return one stretch of cycling, if there are cycles, and one of spectra, if there are any."""
+    last = 12 + 10 * cycles.height
+    kinds = ["cycling"] * (cycles.height > 0) + ["EIS"] * (spectra > 0)
+    rows = [
+        {"cell_id": cell.cell_id, "stretch": number, "kind": kind, "told_by": "current pattern",
+         "file_sha256": SHA, "last_file_sha256": SHA, "first_record_index": 1,
+         "last_record_index": 36_000, "records": 36_000, "duration_second": 3600.0 * last,
+         "start_unix_time_second": float(START) if clock else None,
+         "end_unix_time_second": START + 3600.0 * last if clock else None,
+         "first_half_cycle": 1 if kind == "cycling" else None,
+         "last_half_cycle": 2 * cycles.height if kind == "cycling" else None,
+         "first_cycle": 1 if kind == "cycling" else None,
+         "last_cycle": cycles.height if kind == "cycling" else None,
+         "spectra": spectra if kind == "EIS" else 0}
+        for number, kind in enumerate(kinds, 1)
+    ]  # fmt: skip
+    return _frame("protocol_segments", rows)
 
 
 def _frame(name: str, rows: list[dict[str, Any]]) -> pl.DataFrame:
@@ -192,6 +214,7 @@ def _cycles(cell: Cell, halves: pl.DataFrame) -> pl.DataFrame:
             "complete": n + 1 < len(pairs) or len(pairs) < 2,
             "vendor_cycle_count": n, "capacity_basis": basis, "rate_group": 1,
             "discharging_c_rate": 0.31 if mass else None, "formation_cycle": False,
+            "protocol": "cycling",
             "start_unix_time_second": discharge["start_unix_time_second"],
             "duration_second": 34_800.0, "mean_temperature_celsius": 30.1,
             "voltage_hysteresis_volt": charge["mean_voltage_volt"] - discharge["mean_voltage_volt"],
@@ -344,6 +367,7 @@ def _summary(cell: Cell, cycles: pl.DataFrame, growth: pl.DataFrame) -> pl.DataF
         "in_sheet": cell.in_sheet, "files": 2, "cycles": cycles.height,
         "complete_cycles": cycles["complete"].sum(), "spectra": growth.height,
         "formation_cycles": 0, "rates": min(cycles.height, 1),
+        "protocol": "cycling" if cycles.height else None,
         "usual_rate_cycles": cycles["complete"].sum(), "symmetric": False,
     }  # fmt: skip
     if cycles.height:
@@ -365,7 +389,7 @@ def _summary(cell: Cell, cycles: pl.DataFrame, growth: pl.DataFrame) -> pl.DataF
                 "coulombic_efficiency"
             ].mean(),
         }
-        if complete.height and cell.configuration != "symmetric":
+        if complete.height > 1 and cell.configuration != "symmetric":
             row |= {
                 "capacity_retention_at_rate": complete["capacity_retention_at_rate"][-1],
                 "retention_at_rate_cycle": complete["cycle"][-1],
@@ -399,12 +423,11 @@ def _comparison(
 
 
 def _findings(cell: Cell) -> pl.DataFrame:
-    rows: list[dict[str, Any]] = [
-        {"cell_id": cell.cell_id, "file": "a/run1.mpr", "level": "warning", "code": "vendor_cycles",
-         "sentence": "The instrument counts 61 cycles where the half cycles give 60.", "rows": 61},
-        {"cell_id": cell.cell_id, "level": "info", "code": "rest", "sentence": "Two rests <i>."},
+    sentence = "The instrument counts 61 cycles where the half cycles give 60."
+    found = [
+        Finding("warning", "vendor_cycles", sentence, 61), Finding("info", "rest", "Two rests <i>."),
     ]  # fmt: skip
-    return _frame("findings", rows)
+    return keep_since(finding_rows(found, cell.cell_id), None, datetime(2026, 1, 1, tzinfo=UTC))
 
 
 def _files(cell: Cell) -> pl.DataFrame:

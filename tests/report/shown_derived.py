@@ -95,7 +95,9 @@ def _count(lab: Lab, row: Row, table: str, column: str = "", value: str = "") ->
 
 def _checks(lab: Lab, row: Row) -> Stored:
     """Count the findings of a cell that are more than a note."""
-    return Stored(sum(r["level"] != "info" for r in lab.rows("findings", cell_id=row["cell_id"])))
+    return Stored(
+        sum(r["severity"] != "note" for r in lab.rows("findings", cell_id=row["cell_id"]))
+    )
 
 
 def _newest(lab: Lab, row: Row, what: str = "text") -> Stored:

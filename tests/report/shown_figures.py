@@ -42,7 +42,9 @@ _SPECTRUM = r"spectrum (?P<spectrum>\d+), cycle \d+"
 _BEGUN, _ROOT = r"Cycles begun", r"√\(time / h\)"
 _CIRCUIT = "drawn from the circuit whose parameters stand in circuit_fits"
 _PUBLISHED = "of the review, not of the lab: a line between printed points"
+_LIFE = "held stretch by stretch against protocol_segments and impedance"
 FIGURES = (
+    Drawn("protocol", r"Time since the first record \((h|days)\)", "–", "[\\w /]+", reason=_LIFE),
     Drawn("cycling", "Cycle|–", _AMOUNT, r"(?P<half>charge|discharge)", "cycles", "cycle"),
     Drawn("cycling", "Cycle", r"Coulombic efficiency \(%\)", r"Coulombic efficiency.*", "cycles",
           "cycle", ("coulombic_efficiency:%",)),
@@ -81,6 +83,12 @@ FIGURES = (
           "cells", "first"),
     Drawn("capacities", r"First discharge capacity \(.*\)", "–", r"(?P<name>[\w ]+)",
           "baseline_comparison", "baseline_initial_capacity"),
+    Drawn("field", "Last complete cycle", r"Areal capacity .*|–", "this cell", "cells",
+          "retention_cycle", ("first_areal_discharging_capacity_mah_per_cm2",)),
+    Drawn("field", ".*", ".*", r"[\w \[\]]+", reason=_PUBLISHED),
+    Drawn("initial", r"Initial Coulombic efficiency \(%\)", "–", "this cell", "cells",
+          "initial_coulombic_efficiency:%"),
+    Drawn("initial", ".*", ".*", ".*", reason=_PUBLISHED),
 )  # fmt: skip
 
 
@@ -108,6 +116,8 @@ def figure_faults(lab: Lab, figure: str, content: bytes, cell_id: str) -> Iterat
                 yield f"{figure}, {labels}: {fault}"
     if figure == "arcs":
         yield from _arc_faults(lab, series, cell_id)
+    if figure == "protocol":
+        yield from _life_faults(lab, series, cell_id)
     yield from _curves_left_out(lab, figure, list(series), cell_id)
 
 
@@ -170,6 +180,32 @@ def _arc_faults(
     ends = {f"spectrum {each}" for each in (min(arc["spectrum"] for arc in arcs), last)}
     if {name for x, _, name in series if x.startswith("Time")} != ends:
         yield f"arcs: the relaxation times are not those of {sorted(ends)}"
+
+
+def _life_faults(
+    lab: Lab, series: dict[tuple[str, ...], list[tuple[float, float]]], cell_id: str
+) -> Iterator[str]:
+    """Return the stretches and spectra that are not drawn where they are stored."""
+    rows = lab.rows("protocol_segments", cell_id=cell_id)
+    zero = min(row["start_unix_time_second"] for row in rows)
+    drawn: dict[str, list[float]] = {}
+    factor = 3600.0
+    for (x, _, name), points in series.items():
+        factor = 86400.0 if x.endswith("(days)") else 3600.0
+        drawn[name] = sorted(factor * at for at, _ in points)
+    wanted: dict[str, list[float]] = {}
+    for row in rows:
+        ends = (row["start_unix_time_second"], row["end_unix_time_second"])
+        wanted.setdefault(row["kind"], []).extend(end - zero for end in ends)
+    first: dict[int, float] = {}
+    for point in lab.rows("impedance", cell_id=cell_id):
+        first.setdefault(point["spectrum"], point["unix_time_second"] - zero)
+    wanted["spectrum"] = list(first.values())
+    for name, times in wanted.items():
+        if times and not np.allclose(drawn.get(name, []), sorted(times), rtol=1e-6, atol=1):
+            yield f"protocol: {name} is drawn at {drawn.get(name)} s, stored is {sorted(times)}"
+    if set(drawn) - set(wanted) - {"file"}:
+        yield f"protocol: {set(drawn) - set(wanted)} is drawn and not stored"
 
 
 def _rows(lab: Lab, drawn: Drawn, named: dict[str, str], cell_id: str) -> list[Row]:

@@ -25,7 +25,7 @@ Row = Mapping[str, Any]
 NOTHING = "–"
 NUMBER = r"[−-]?\d+(?:\.\d+)?(?:e[−-]?\d+)?"
 FACTORS = {
-    ("Ah", "mAh"): 1e3, ("1", "%"): 100.0, ("s", "h"): 1 / 3600, ("V", "mV"): 1e3,
+    ("Ah", "mAh"): 1e3, ("A", "mA"): 1e3, ("1", "%"): 100.0, ("s", "h"): 1 / 3600, ("V", "mV"): 1e3,
     ("Ah/V", "mAh/V"): 1e3, ("F cm⁻²", "F/cm²"): 1.0, ("Ω h^-m", "Ω/h^m"): 1.0, ("", "mAh/g"): 1.0,
     ("Ω h^-1/2", "Ω per √h"): 1.0, ("", "mAh/cm²"): 1.0, ("", "mAh"): 1.0,
     ("Ω h^-m", "Ω/h^½"): 1.0, ("%", "%"): 1.0, ("B", ""): 1.0,
@@ -107,6 +107,13 @@ class Lab:
     def cell_ids(self) -> list[str]:
         """Return the cells, in order."""
         return sorted(self.table("cells")["cell_id"].to_list())
+
+    @property
+    def alarms(self) -> list[tuple[str, str]]:
+        """Return the cells of alarms, with their sentences."""
+        return [
+            (row["cell_id"], row["sentence"]) for row in self.rows("findings", severity="alarm")
+        ]
 
     def holds_text(self, name: str, text: str, row: Row) -> bool:
         """Return whether a column of texts holds this one, for this cell or for none."""

@@ -21,6 +21,7 @@ from shown_words import (
     GROWTH,
     INDEX,
     MISSING,
+    PROTOCOL,
     RELAXATION,
     REPLICATES,
     RESISTANCE,
@@ -52,6 +53,7 @@ _BY_PARAMETER = {"Spectrum": "{spectrum}", "Element": "{element}", "Parameter": 
 _BY_PEAK = {"Spectrum": "{spectrum}", "Peak": "{peak}"}
 _BY_ROW = {"Cell": "{cell_id}", "From": "{source}, row {row}", "Row": "{row}"}
 PLACES: dict[str, Place] = {
+    "Protocol": Place("protocol_segments", PROTOCOL, {"Stretch": "{stretch}"}),
     "Cycles": Place("cycles", CYCLES, {"Cycle": "{cycle}"}),
     "Arcs of the impedance spectra": Place("impedance_arcs", ARCS, _BY_ARC),
     "Arcs": Place("impedance_arcs", ARCS, _BY_ARC),
@@ -83,7 +85,7 @@ PLACES: dict[str, Place] = {
              "[[–{baseline_retention_high:%}]][[*]] @{cycle}"},
         {"Cell": "{cell_id}", "": "{first_author_year} (row {row})"}, form="matrix",
     ),
-    "What the cell sheet would add": Place("cells", MISSING, {"Cell": "{cell_id}"}),
+    "What the cell sheet would add": Place("cells", MISSING, {"Subject": "{subject}"}),
     "Figures in the review's text": Place(
         "review_text", REVIEW,
         {"Published cell": "{system}", "Quantity": "{quantity}", "Conditions": "{conditions}",

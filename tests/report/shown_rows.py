@@ -62,6 +62,7 @@ def _fitted_spectra(lab: Lab, cell_id: str | None) -> int:
 ROWS: Mapping[str, Mapping[str, Count]] = {
     "page of a cell": {
         "Key numbers": lambda *_: 7,
+        "Protocol": _all_of("protocol_segments"),
         "Cycles": _all_of("cycles"),
         "Changes of the interfaces": _all_of("interface_changes"),
         "Arcs of the impedance spectra": _all_of("impedance_arcs"),
@@ -71,6 +72,7 @@ ROWS: Mapping[str, Mapping[str, Count]] = {
         "Where these numbers come from": _all_of("files"),
     },
     "workbook of a cell": {
+        "Protocol": _all_of("protocol_segments"),
         "Cycles": _all_of("cycles"),
         "EIS": _all_of("impedance"),
         "Resistance": _all_of("interfacial_resistance"),
@@ -133,19 +135,24 @@ def _repeated(parts: Parts) -> Iterator[str]:
 def _check_faults(lab: Lab, parts: Parts, cell_id: str | None) -> Iterator[str]:
     """Return why the checks of a page are not the cell's findings, each with its level."""
     found = lab.rows("findings", cell_id=cell_id)
-    for level in ("error", "warning"):
-        shown = sorted(said for each, said in parts.checks if each == level)
-        wanted = sorted(_said(row) for row in found if row["level"] == level)
+    against = [row for row in found if row["code"].startswith("contradiction_")]
+    for severity in ("alarm", "check"):
+        shown = sorted(said for each, said in parts.checks if each == severity)
+        wanted = sorted(
+            _said(row) for row in found if row["severity"] == severity and row not in against
+        )
         if shown != wanted:
-            yield f"checks of the level {level}: shown are {shown}, there are {wanted}"
+            yield f"findings of the severity {severity}: shown are {shown}, there are {wanted}"
     for row in found:
         said = _said(row).removeprefix("Check: ")
-        if row["level"] == "info" and said not in parts.sentences:
+        if row["severity"] == "note" and said not in parts.sentences:
             yield f"the note {said!r} is not shown"
 
 
 def _said(row: Row) -> str:
-    return plain(f"Check: {row['sentence']}" + (f" ({row['file']})" if row["file"] else ""))
+    head = "Alarm: " if row["severity"] == "alarm" else "Check: "
+    remedy = f" {row['remedy']}" if row["remedy"] else ""
+    return plain(f"{head}{row['sentence']}{remedy} (since {row['since']:%Y-%m-%d})")
 
 
 def _matrix_faults(lab: Lab, table: Table) -> Iterator[str]:

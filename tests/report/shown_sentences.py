@@ -12,6 +12,8 @@ _ARC = (
     "({{=last_arc {0} process_probability:%}}%)"
 )
 _ARCS = ", ".join(map(_ARC.format, "01"))
+# of the review's text, held against it where the figures are tried
+PUBLISHED = ("[{#reference}]", "{##a system} [{#reference}]")
 SENTENCES = (
     "{cell_id}",
     "cycle {initial_cycle}: {%direction_of_efficiency}",
@@ -44,14 +46,15 @@ SENTENCES = (
     STANDING,
     f"Beside published cells: {STANDING} All of them",
     "This cell: {~baseline_comparison.cell_conditions}.",
-    "{=count findings level info} note[[s]]",
-    "{~findings.sentence}[[ ({~findings.file})]]",
-    "Check: {~findings.sentence}[[ ({~findings.file})]]",
+    "{=count findings severity note} note[[s]]",
+    "{~findings.sentence}[[ {~findings.remedy}]] (since {##a day})",
+    "Check: {~findings.sentence}[[ {~findings.remedy}]] (since {##a day})",
     "{#how many rows are folded} rows between",
     # figures: what is read to those who can't see them, captions, marks
     "[[State {#which}: ]]From spectrum {%change}.",
     "[[Specific capacity]][[Capacity]] and Coulombic efficiency of {cycles} cycles",
     "{!two quantities} for {%cycles}",
+    "What was done with the cell, in {=count protocol_segments} stretch[[es]]",
     "{=peaks} peaks of dQ/dV by cycle",
     "Nyquist plot of {%spectra}",
     "Interfacial resistance in Ω cm² of {spectra} spectra",
@@ -102,6 +105,9 @@ SENTENCES = (
     "Made with {##versions of programs}",
     "Written by cellpipe {##its version}[[. {!where more is}]]",
     "cellpipe: {cell_id}",
+    *PUBLISHED,
+    "Colour: {##the legend} Stack pressure here: {cell_sheet.stack_pressure_mpa} MPa; {##printed}.",
+    "Colour: {##the legend} The cell sheet gives no stack pressure; {##printed}.",
 )
 
 # About the lab.
@@ -112,6 +118,12 @@ LAB_SENTENCES = (
     "Check: {~findings.sentence}",
     "Discharge capacity, cycles 1 to {#the cell's cycles, a name of a drawing}, from zero",
     "Written by cellpipe {##its version}.",
+    *PUBLISHED,
+    "{~baselines.first_author_year}",
+    "{~cells.cell_id}",
+    "Colour: {##the legend} Stack pressure here: {##lowest and highest} MPa{##}; {##printed}.",
+    "Diamonds: {!words} A bar is the median. {#left out} of {=count cells} cells are not drawn: "
+    "{!reasons}",
     "This lab's cell / published cell in per cent, {!how the table is read} as in Table 1; "
     "{!words} Table 1 of {!authors} 10.1016/j.etran.2024.100391; {!whose rows they are}",
     "Kind{!kinds and times to choose from}in the last 7 days{!a box to tick}",

@@ -19,6 +19,7 @@ Words = Mapping[str, Meaning]
 _HALVES = {"charge": "charging", "discharge": "discharging"}
 CYCLES: dict[str, Meaning] = {
     "Cycle": "cycle",
+    "Kind": "protocol",
     "Complete": "complete",
     "Not complete because": "incomplete_because",
     "At its rate (%)": "capacity_retention_at_rate",
@@ -195,6 +196,21 @@ GROWTH: dict[str, Meaning] = {
     "Jumps": "jumps",
     "Repeatability": "repeatability",
 }
+PROTOCOL: dict[str, Meaning] = {
+    "Stretch": "stretch",
+    "Kind": "kind",
+    "Told by": "told_by",
+    "Start (UTC)": "=time",
+    "Duration (h)": "duration_second",
+    "From cycle": "first_cycle",
+    "To cycle": "last_cycle",
+    "Charging current (mA)": "charging_current_ampere",
+    "Discharging current (mA)": "discharging_current_ampere",
+    "C-rate (1/h)": "c_rate",
+    "Pulses": "pulses",
+    "Spectra": "spectra",
+    "Records": "records",
+}
 FADE: dict[str, Meaning] = {
     "Shape": "shape",
     "From cycle": "first_cycle",
@@ -248,11 +264,13 @@ FILES: dict[str, Meaning] = {
     "Written by": "cellpipe {##the program's version}",
 }
 FINDINGS: dict[str, Meaning] = {
-    "Cell": "cell_id",
-    "Level": "level",
-    "Code": "code",
+    "About a": "subject_kind",
+    "Subject": "subject",
+    "Severity": "severity",
+    "Kind": "code",
     "Sentence": "sentence",
-    "File": "file",
+    "What to do": "remedy",
+    "Since": "=day since",
     "Rows": "rows",
 }
 BESIDE: dict[str, Meaning] = {

@@ -15,6 +15,7 @@ from made_cells import FULL, Made, made
 from cellpipe import analyses
 from cellpipe.analyses import analysis_facts, registry
 from cellpipe.analyses.failures import failed_results
+from cellpipe.core.finding_rows import finding_rows
 from cellpipe.core.model import Analysis, Finding
 from cellpipe.core.steps import run_step
 from cellpipe.report import BlockFailure, write_cell_report
@@ -33,6 +34,8 @@ FIGURES = {
     "arcs_panel": "Arcs and relaxation times", "resistance_panel": "Interfacial resistance",
     "retention_panel": "Retention beside published cells",
     "capacity_panel": "First discharge capacity beside published cells",
+    "field_panel": "This cell among the published cells",
+    "initial_efficiency_panel": "Initial Coulombic efficiency beside published cells",
 }  # fmt: skip
 GRIDS = {
     "cycle_grid": "The table of cycles", "arc_grid": "The table of arcs",
@@ -272,8 +275,7 @@ def test_what_an_analysis_left_out_is_not_said_to_be_absent_from_the_cell(one: M
 
 
 def with_finding(findings: pl.DataFrame, finding: Finding) -> pl.DataFrame:
-    row = {"level": finding.level, "code": finding.code, "sentence": finding.sentence}
-    return pl.concat([findings, pl.DataFrame([row], schema=findings.schema)])
+    return pl.concat([findings, finding_rows([finding], findings["cell_id"][0])])
 
 
 @pytest.mark.usefixtures("without_figures")

@@ -15,6 +15,7 @@ from made_cells import Made, Reports, odd_cells
 from cellpipe.core import contracts
 from cellpipe.report import write_index
 from cellpipe.report.html.several_cells import several_page
+from cellpipe.report.news import News
 
 pytest.importorskip("playwright")
 from axe_playwright_python.sync_playwright import Axe
@@ -64,13 +65,13 @@ class Looked:
         self.page.close()
 
 
-def lab(folder: Path, cells: list[Made]) -> Path:
+def lab(folder: Path, cells: list[Made], news: News | None = None) -> Path:
     names = ("cells", "baseline_comparison", "cycles", "findings")
     tables = {name: pl.concat([one.tables[name] for one in cells]) for name in names}
     files = pl.concat(
         [contracts.empty_table("files"), *(one.files for one in cells)], how="diagonal"
     )
-    return write_index(tables | {"files": files}, folder, version="0.0.1")
+    return write_index(tables | {"files": files}, folder, version="0.0.1", news=news)
 
 
 @pytest.fixture(scope="module")
@@ -174,14 +175,22 @@ def test_what_is_new_since_yesterday_is_named(browser: Browser, tmp_path: Path) 
     stamp = datetime.now(UTC)
     long_ago = stamp - timedelta(days=30)
     dtype = contracts.load_schema("files").columns["modified_at"].dtype
-    made = [
-        Made(one.cell, one.tables, files.with_columns(modified_at=pl.lit(when).cast(dtype)))
-        for one, files, when in zip(cells, (fresh, old), (stamp, long_ago), strict=True)
-    ]
-    with Looked(browser, lab(tmp_path, made)) as looked:
+    made = [  # by when the results first held them, whatever the date that they were written
+        Made(
+            one.cell, one.tables,
+            files.with_columns(
+                first_seen_at=pl.lit(seen).cast(dtype), modified_at=pl.lit(long_ago).cast(dtype)
+            ),
+        )
+        for one, files, seen in zip(cells, (fresh, old), (stamp, long_ago), strict=True)
+    ]  # fmt: skip
+    name = cells[0].cell.cell_id
+    news = News("in the 24 hours before the run of 2026-01-02 (UTC)", cells=(name,))
+    with Looked(browser, lab(tmp_path, made, news)) as looked:
         page = looked.page
-        news = page.locator("#news").text_content() or ""
-        assert news.startswith(f"New files since yesterday: {cells[0].cell.cell_id}.")
+        block = page.locator("#since-yesterday")
+        assert "in the 24 hours before the run of" in (block.text_content() or "")
+        assert block.locator("a").text_content() == name
         page.get_by_label("New files").select_option("1")
         assert column(page, 1) == [cells[0].cell.cell_id]
 

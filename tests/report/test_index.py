@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from made_cells import FULL, made, odd_cells
 
+from cellpipe.baselines import table1
 from cellpipe.core import contracts
 from cellpipe.report import file_name, write_index
 from cellpipe.report.html.replicates import replicate_grid
@@ -17,7 +18,9 @@ from cellpipe.report.html.replicates import replicate_grid
 def lab_tables() -> dict[str, pl.DataFrame]:
     names = ("cells", "baseline_comparison", "cycles", "findings")
     files = pl.concat([one.files for one in odd_cells().values()])
-    return {name: gathered(name) for name in names} | {"files": files}
+    return {name: gathered(name) for name in names} | {
+        "files": files, "baselines": table1(), "cell_sheet": contracts.empty_table("cell_sheet"),
+    }  # fmt: skip
 
 
 def gathered(name: str) -> pl.DataFrame:
@@ -66,13 +69,14 @@ def test_a_cell_without_a_row_is_told_what_a_row_would_add(index: str) -> None:
 
 
 def test_every_sparkline_says_what_it_is(index: str) -> None:
-    pictures = re.findall(r"<svg[^>]*>", index)
+    pictures = re.findall(r"<svg[^>]*>", index.partition("</table>")[0])
     assert pictures
     assert all('aria-label="Discharge capacity, cycles ' in picture for picture in pictures)
 
 
 def test_an_empty_lab_has_an_index_too(tmp_path: Path) -> None:
-    names = ("cells", "baseline_comparison", "cycles", "files", "findings")
+    names = ("cells", "baseline_comparison", "baselines", "cycles", "files", "findings",
+             "cell_sheet")  # fmt: skip
     page = write_index({name: contracts.empty_table(name) for name in names}, tmp_path, version="1")
     assert "There are no cells yet." in page.read_text(encoding="utf-8")
 

@@ -9,7 +9,8 @@ import polars as pl
 import pytest
 from made_cells import FULL, HALF, Made, Reports, made, odd_cells
 
-from cellpipe.core.model import AnalysisFacts, Cell
+from cellpipe.core.finding_rows import finding_rows
+from cellpipe.core.model import AnalysisFacts, Cell, Finding
 from cellpipe.report import write_cell_report
 from cellpipe.report.html.cell_page import cell_page
 
@@ -54,10 +55,7 @@ def test_no_headline_is_made_of_a_current_whose_sign_is_in_doubt(
     code: str, *, is_shown: bool
 ) -> None:
     one = made(FULL, cycles=3, spectra=0)
-    findings = pl.DataFrame(
-        [(one.cell.cell_id, "a.csv", "warning", code, "It is said.", 1)],
-        one.tables["findings"].schema, orient="row",
-    )  # fmt: skip
+    findings = finding_rows([Finding("warning", code, "It is said.", 1)], one.cell.cell_id)
     doubted = page_of(replace(one, tables={**one.tables, "findings": findings}))
     assert ("Initial Coulombic efficiency</span>" in doubted) == is_shown
     assert ("the sign of the current is in doubt" in doubted) != is_shown
@@ -99,7 +97,7 @@ def test_every_section_has_a_figure_a_table_or_the_reason_why_not(
     page = reports[what][1].read_text(encoding="utf-8")
     sections = re.split(r"<h2[^>]*>", page)[1:]
     without_data = re.findall(r"<dt>([^<]+)</dt><dd>[^<]+</dd>", page)
-    assert len(sections) - bool(without_data) + len(without_data) == 17
+    assert len(sections) - bool(without_data) + len(without_data) == 19
     for section in sections:
         assert "<svg" in section or "<table" in section or 'class="absent"' in section
 

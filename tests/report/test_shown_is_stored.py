@@ -20,7 +20,8 @@ from shown_parts import Parts, archive_parts, book_parts, csv_table, page_parts,
 from shown_rows import row_faults
 from shown_several import several_faults
 
-from cellpipe.config.settings import LimitSettings
+from cellpipe.analyses.alarms import check_limits
+from cellpipe.core.limits import Limits
 from cellpipe.core.model import AnalysisFacts
 from cellpipe.handoff import kadi, record, summary
 from cellpipe.handoff.eln import Sender, eln_archive
@@ -31,7 +32,6 @@ from cellpipe.report.figures import files
 from cellpipe.report.figures.several_cells import several_panels
 from cellpipe.report.html import cell_page, digest, index
 from cellpipe.report.html.several_cells import several_page
-from cellpipe.service.alarms import check_limits
 from cellpipe.service.delivery import bdf_files, record_from_cell
 from cellpipe.service.nightly import DeliveryResult, build_digest
 from cellpipe.store.history import read_events
@@ -142,7 +142,7 @@ def test_the_summaries(lab: Lab, tmp_path: Path) -> None:
 
 def digests(lab: Lab, run: Summary) -> list[str]:
     """Write the digest of the first night, with limits that every cell crosses."""
-    limits = LimitSettings(coulombic_efficiency=1.0, sudden_loss=0.0001, resistance_growth=1.01)
+    limits = Limits(coulombic_efficiency=1.0, sudden_loss=0.0001, resistance_growth=1.01)
     found = build_digest(run.lab, run, "", DeliveryResult())
     crossed: list[tuple[str, str]] = []
     for cell_id in lab.cell_ids:
@@ -155,7 +155,7 @@ def digests(lab: Lab, run: Summary) -> list[str]:
     page = page_parts(digest.digest_page(found, version="1"))
     text = digest.digest_text(found).splitlines()
     events = read_events(run.lab.ledger.database)
-    alarms = [(e.subject, e.reason or "") for e in events if e.event == "alarm"] + crossed
+    alarms = [*lab.alarms, *crossed]
     lines = [line for line in text if line]
     return [
         *faults_of(lab, page, None),
@@ -266,7 +266,8 @@ def a_workbook(lab: Lab, cells: Cells) -> list[str]:
 
 
 def an_index(lab: Lab, _: Cells) -> list[str]:
-    names = ("cells", "baseline_comparison", "cycles", "files", "findings")
+    names = ("cells", "baseline_comparison", "baselines", "cycles", "files", "findings",
+             "cell_sheet")  # fmt: skip
     return page_faults(lab, index.index_page({n: lab.table(n) for n in names}, version="1"), None)
 
 
@@ -305,8 +306,8 @@ MUTANTS: list[tuple[Callable[[Patch], None], Make, str]] = [
     (mutants.shares_as_plain_numbers, a_workbook, "a share in per cent"),
     (mutants.published_cells_left_out_of_a_workbook, a_workbook, "Baselines: 0 rows"),
     (mutants.cycles_of_low_efficiency_left_out, a_page, "Cycles: 61 rows"),
-    (mutants.the_first_check_left_out, a_page_with_checks, "checks of the level"),
-    (mutants.checks_of_another_level, a_page_with_checks, "checks of the level"),
+    (mutants.the_first_check_left_out, a_page_with_checks, "findings of the severity"),
+    (mutants.checks_of_another_level, a_page_with_checks, "findings of the severity"),
     (mutants.a_cell_left_out_of_the_index, an_index, "All cells: 7 rows"),
     (mutants.charge_drawn_in_the_index, an_index, "is not its discharge capacity"),
     (mutants.signs_the_other_way_round, an_index, "'▼"),

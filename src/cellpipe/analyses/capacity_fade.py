@@ -69,7 +69,7 @@ def _life_columns(life: Life) -> dict[str, object]:
 
 
 ANALYSIS = Analysis(
-    "capacity_fade", ("cycles",), ("capacity_fade",), _compute, version=1, fields=("cell_id",),
+    "capacity_fade", ("cycles",), ("capacity_fade",), _compute, version=2, fields=("cell_id",),
     columns={
         "cycles": (
             "cycle", "complete", "formation_cycle", "rate_group", "capacity_retention",

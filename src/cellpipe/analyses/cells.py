@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from cellpipe.analyses.complete_cycles import STUB
+from cellpipe.analyses.complete_cycles import NO_CYCLES_IN, STUB
+from cellpipe.analyses.conditions import known_electrolyte
 from cellpipe.analyses.cycles import KNOWN, POSSIBLE, reversible_direction
 from cellpipe.analyses.plating_summary import plating_summary
 from cellpipe.analyses.plausibility import contradiction_findings, find_contradictions
@@ -19,12 +20,14 @@ from cellpipe.numerics.cycling.ageing import (
     first_cycle_below,
     usual_rate,
 )
+from cellpipe.numerics.cycling.protocol import NO_CYCLES
 
 _OF_CYCLES = ("cycles", "complete_cycles", "formation_cycles", "rates", "usual_rate_cycles")
 
 
 def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
-    cycles, spectra = tables["cycles"], tables["interfacial_resistance"]
+    stretches, spectra = tables["protocol_segments"], tables["interfacial_resistance"]
+    cycles = tables["cycles"].filter(~pl.col("protocol").is_in(NO_CYCLES))
     found = find_contradictions(cell, cycles, tables["half_cycles"])
     contradictions, contradicting = contradiction_findings(cell, found)
     row: dict[str, object] = {
@@ -34,9 +37,12 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
         "in_sheet": cell.in_sheet,
         "files": tables["files"].height,
         "contradictions": contradictions,
+        "protocol": _protocol(stretches),
+        "no_cycle_reason": _no_cycle_reason(tables["cycles"]),
         **_cycling_summary(cell, cycles),
         **_ageing_summary(cycles, reversible_direction(cell)),
         **_impedance_summary(spectra),
+        "electrolyte_family": known_electrolyte(cell),
         **plating_summary(tables),
         **dict.fromkeys(_unknown_counts(tables)),
     }
@@ -46,6 +52,19 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
         *contradicting, *_remark_findings(row), *_missing_fields(cell, tables, holds=holds)
     )  # fmt: skip
     return (Result("cells", pl.DataFrame([row], schema=types), findings),)
+
+
+def _protocol(stretches: pl.DataFrame) -> str | None:
+    """Name what was done with the cell, each once, in the order of time."""
+    return ", ".join(stretches["kind"].unique(maintain_order=True)) or None
+
+
+def _no_cycle_reason(cycles: pl.DataFrame) -> str | None:
+    """Return why there are no cycles although current flowed; None if there are any."""
+    kinds = cycles["protocol"].unique(maintain_order=True).to_list()
+    if not kinds or any(kind not in NO_CYCLES for kind in kinds):
+        return None
+    return "; ".join(NO_CYCLES_IN[kind] for kind in kinds)
 
 
 def _remark_findings(row: dict[str, object]) -> tuple[Finding, ...]:
@@ -83,7 +102,7 @@ def _cycling_summary(cell: Cell, cycles: pl.DataFrame) -> dict[str, object]:
     )
     later = after.filter(is_known)["coulombic_efficiency"]
     last = complete.filter(pl.col("capacity_retention").is_not_null())
-    final = last.row(-1, named=True) if last.height else {}
+    final = last.row(-1, named=True) if last.height > 1 else {}  # none of a single cycle
     low, high = POSSIBLE
     possible = [
         efficiency
@@ -208,7 +227,9 @@ def _equal_rate_retentions(complete: pl.DataFrame, usual: int) -> dict[str, obje
     A check cycle is one after formation at another rate than the usual one, which was run before.
     """
     later = complete.filter(
-        ~pl.col("formation_cycle"), pl.col("rate_reference_cycle").is_not_null()
+        ~pl.col("formation_cycle"),
+        pl.col("capacity_retention_at_rate").is_not_null(),
+        pl.len().over("rate_group") > 1,
     )
     at_usual = later.filter(pl.col("rate_group") == usual)
     first = at_usual["cycle"].min()
@@ -301,18 +322,18 @@ def _missing_fields(cell: Cell, tables: Tables, *, holds: bool) -> tuple[Finding
     A cell that does not hold a capacity of its own needs no mass.
     """
     if not cell.in_sheet:
-        return (_no_row_finding(cell, holds=holds),)
+        return (_no_row_finding(holds=holds),)
     findings = []
     cycled, spectra = tables["cycles"].height, tables["interfacial_resistance"].height
     no_mass = cell.cathode_active_mass_mg is None and cell.anode_active_mass_mg is None
     if cycled and cell.configuration != "symmetric" and no_mass and holds:
-        findings.append(_field_finding("Active mass / mg", "mAh/g"))
+        findings.append(_field_finding(cell, "Active mass / mg", "mAh/g"))
     if (cycled or spectra) and cell.area_cm2 is None:
-        findings.append(_field_finding("Area / cm²", "mAh/cm² and Ω cm²"))
+        findings.append(_field_finding(cell, "Area / cm²", "mAh/cm² and Ω cm²"))
     if cycled and cell.nominal_capacity_mah_per_g is None and holds:
-        findings.append(_field_finding("1C capacity / mAh/g", "the C-rate"))
+        findings.append(_field_finding(cell, "1C capacity / mAh/g", "the C-rate"))
     if cell.configuration == "half" and cell.reference_offset_volt is None:
-        findings.append(_field_finding("Reference offset / V", "potentials against Li+/Li"))
+        findings.append(_field_finding(cell, "Reference offset / V", "potentials against Li+/Li"))
     if cell.configuration == "half" and "working_electrode_role" in cell.inferred:
         sentence = (
             "The cell sheet names no working electrode; the half cell is taken for a silicon "
@@ -320,42 +341,59 @@ def _missing_fields(cell: Cell, tables: Tables, *, holds: bool) -> tuple[Finding
         )
         findings.append(Finding("warning", "working_electrode_inferred", sentence))
     if cell.configuration == "half" and cell.working_electrode_role is None:
-        findings.append(_field_finding("Working electrode", "Coulombic efficiency and mAh/g"))
+        findings.append(_field_finding(cell, "Working electrode", "Coulombic efficiency and mAh/g"))
     if cell.stack_pressure_mpa is None:
         findings.append(
-            _field_finding("Stack pressure / MPa", "a condition that results depend on")
+            _field_finding(cell, "Stack pressure / MPa", "a condition that results depend on")
         )
     if cell.temperature_celsius is None:
-        findings.append(_field_finding("Temperature / °C", "a condition that results depend on"))
+        findings.append(
+            _field_finding(cell, "Temperature / °C", "a condition that results depend on")
+        )
     return tuple(findings)
 
 
-def _no_row_finding(cell: Cell, *, holds: bool) -> Finding:
+def _no_row_finding(*, holds: bool) -> Finding:
     gains = (
         ": capacities are in mAh only. A row with Configuration, active mass and area adds "
         "Coulombic efficiency, mAh/g, mAh/cm², Ω cm² and the comparison with published cells."
         if holds
         else ". A row with Configuration and area adds mA/cm², mAh/cm² and Ω cm²."
     )
-    sentence = f"{cell.cell_id} has no row in the cell sheet (cells.xlsx or cells.csv){gains}"
+    sentence = f"The cell has no row in the cell sheet (cells.xlsx or cells.csv){gains}"
     return Finding("warning", "not_in_sheet", sentence)
 
 
-def _field_finding(field: str, gain: str) -> Finding:
-    sentence = f"The cell sheet leaves '{field}' empty; it would add {gain}."
+def _field_finding(cell: Cell, field: str, gain: str) -> Finding:
+    header = field.partition(" / ")[0]
+    written = [(name, cell.refused[name]) for name in _SAME.get(header, (header,))
+               if name in cell.refused]  # fmt: skip
+    if written:
+        name, text = written[0]
+        sentence = f"'{text}' in the cell sheet's column {name} is refused; it would add {gain}."
+    else:
+        sentence = f"The cell sheet leaves '{field}' empty; it would add {gain}."
     return Finding("info", "sheet_field_missing", sentence)
+
+
+_SAME = {  # columns that a field can be had from
+    "Active mass": ("Active mass", "Cathode active mass", "Anode active mass", "Electrode mass",
+                    "Active fraction"),
+    "Area": ("Area", "Diameter"),
+}  # fmt: skip
 
 
 ANALYSIS = Analysis(
     "cells",
     ("cycles", "half_cycles", "interfacial_resistance", "files", "half_cycle_segments",
-     "impedance", "critical_current", "short_circuits", "stripping_plating", "plating_efficiency"),
-    ("cells",), _compute, version=6,
+     "impedance", "protocol_segments", "critical_current", "short_circuits", "stripping_plating",
+     "plating_efficiency"),
+    ("cells",), _compute, version=9,
     fields=(
         "cell_id", "configuration", "group", "in_sheet", "inferred", "cathode_active_mass_mg",
         "anode_active_mass_mg", "area_cm2", "nominal_capacity_mah_per_g", "reference_offset_volt",
         "working_electrode_role", "stack_pressure_mpa", "temperature_celsius", "materials",
         "confirmed", "np_ratio", "fabrication_pressure_mpa", "lower_voltage_volt",
-        "upper_voltage_volt",
+        "upper_voltage_volt", "electrolyte", "refused",
     ),
 )  # fmt: skip

@@ -70,7 +70,7 @@ def find_flow(timeseries: pl.DataFrame) -> Flow:
     time = timeseries["test_time_second"].to_numpy()
     current = timeseries["current_ampere"].to_numpy()
     voltage = timeseries["voltage_volt"].to_numpy()
-    direction, offset = _directions(timeseries, time, current, voltage)
+    direction, offset = find_directions(timeseries, time, current, voltage)
     counters = _counters(timeseries)
     if counters and "frequency_hertz" not in timeseries.columns:
         begins = _step_starts(timeseries, direction, turns=False)
@@ -229,7 +229,7 @@ def take_counter(timeseries: pl.DataFrame, *names: str) -> Counter | None:
     return Counter.of(*(to_array(column) for column in columns))
 
 
-def _directions(
+def find_directions(
     timeseries: pl.DataFrame, time: Floats, current: Floats, voltage: Floats
 ) -> tuple[NDArray[np.int8], float]:
     """Return the direction of each record, (n,), and the offset of the current at rest, A.

@@ -31,7 +31,7 @@ from cellpipe.analyses.conditions import (
     published_conditions,
     similarities,
 )
-from cellpipe.baselines.materials import cathode_family
+from cellpipe.baselines.published_points import end_retentions, loading_mg_per_cm2
 from cellpipe.baselines.verdict import verdict
 from cellpipe.core.contracts import load_schema
 from cellpipe.core.model import Analysis, Cell, Result, Tables
@@ -123,21 +123,12 @@ def _compare_row(
 
 def _row_fade(row: dict[str, Any]) -> dict[str, object]:
     """Return the loss per cycle between a row's two points, relative to the first."""
-    ends, cycle = _end_retentions(row), row["later_cycle"]
+    ends, cycle = end_retentions(row), row["later_cycle"]
     if ends is None or not cycle or cycle < 2:
         return {}
     steps = cycle - 1
     return {"baseline_fade_per_cycle_low": (1 - max(ends)) / steps,
             "baseline_fade_per_cycle_high": (1 - min(ends)) / steps}  # fmt: skip
-
-
-def _end_retentions(row: dict[str, Any]) -> list[float] | None:
-    """Return a row's final retentions, from its capacities and as printed; None without any."""
-    values = [row["later_value_low"], row["later_value_high"]]
-    computed = row["later_unit"] == row["initial_unit"] and row["initial_value"]
-    ends = [v / row["initial_value"] for v in values if computed and v is not None]
-    printed = _fraction(row["retention_percent"])
-    return [*ends, *([] if printed is None else [printed])] or None
 
 
 def _exclusion_reason(cell: Cell, cycles: pl.DataFrame, row: dict[str, Any]) -> str | None:
@@ -180,27 +171,9 @@ def _common_basis(
     return None, None, None, False
 
 
-def loading_mg_per_cm2(text: str, basis: str) -> float | None:
-    """Return the loading, mg/cm², of the material of a row's capacity basis, from the printed text.
-
-    None if the text does not name that material, or not exactly one number for it.
-    """
-    cathode = basis == "cathode active material"
-    loadings = []
-    for part in text.split(";"):
-        label, _, _ = part.partition(":")
-        is_cathode = bool(cathode_family(label) or re.search(r"cathode", label, re.IGNORECASE))
-        is_anode = bool(re.search(r"anode|silicon|Si(?![a-z])", label)) and not is_cathode
-        if is_cathode if cathode else is_anode:
-            loadings += re.findall(r"(\d+(?:[.,]\d+)?)\s*mg\s*/?\s*cm", part)
-            if re.search(r"\d\s*(?:±|[-–—]|to)\s*\d+(?:[.,]\d+)?\s*mg", part):
-                return None
-    return float(loadings[0].replace(",", ".")) if len(loadings) == 1 else None
-
-
 def _compare_retention(cycles: pl.DataFrame, row: dict[str, Any]) -> dict[str, object]:
     """Return retentions at the row's cycle, or at the cell's last complete cycle before it."""
-    end, ends = row["later_cycle"], _end_retentions(row)
+    end, ends = row["later_cycle"], end_retentions(row)
     complete = cycles.filter(pl.col("complete"))
     if end is None or not complete.height or ends is None:
         return {}

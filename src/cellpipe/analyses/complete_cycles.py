@@ -22,6 +22,20 @@ STUB = 0.1  # of the usual capacity; a smaller cycle before all others is no cyc
 _LIKE = 0.03  # of the usual charge: as much as the others hold
 _SHOWN = 4  # cycles named in a finding
 
+NO_CYCLE = {
+    "GITT": "it is part of a GITT, whose pulses are no cycle",
+    "ICI": "it is part of an ICI, whose interrupted current is no cycle",
+    "HPPC/pulse": "it is part of a pulse test, whose pulses are no cycle",
+    "hold/float": "it is the current of a hold, which is no cycle",
+    "voltammogram": "it is a sweep of a voltammogram, which is no cycle",
+}
+NO_CYCLES_IN = {
+    "GITT": "a GITT, whose pulses are no cycles",
+    "ICI": "an ICI, whose interrupted current is no cycle",
+    "HPPC/pulse": "a pulse test, whose pulses are no cycles",
+    "hold/float": "a hold of the voltage, which is no cycle",
+    "voltammogram": "a voltammogram, whose sweeps are no cycles",
+}
 _UNENDED = {BROKEN: "its {} broke off", FILE: "the data end in its {}",
             UNKNOWN: "the end of its {} is not known"}  # fmt: skip
 
@@ -30,7 +44,10 @@ def find_reasons(paired: pl.DataFrame, half_cycles: pl.DataFrame, lead: str) -> 
     """Return for each cycle why it is not complete, None where it is."""
     broke = _after_breaks(half_cycles)
     order = (lead, "discharge" if lead == "charge" else "charge")
-    reasons = [_reason(row, order, broke) for row in paired.iter_rows(named=True)]
+    reasons = [
+        NO_CYCLE.get(row["protocol"]) or _reason(row, order, broke)
+        for row in paired.iter_rows(named=True)
+    ]
     if reasons and reasons[0] is None and _is_first_cut(half_cycles):
         reasons[0] = f"its {lead} began before the data"
     sizes = paired.select(

@@ -113,7 +113,7 @@ def cell_conditions(cell: Cell, cycles: pl.DataFrame, half_cycles: pl.DataFrame)
     )
     return Conditions(
         cell.configuration,
-        _family(cell, "electrolyte") or electrolyte_family(cell.electrolyte),
+        known_electrolyte(cell),
         _family(cell, "cathode")
         or cathode_family(cell.cathode)
         or cathode_family(cell.working_electrode),
@@ -122,6 +122,11 @@ def cell_conditions(cell: Cell, cycles: pl.DataFrame, half_cycles: pl.DataFrame)
         _lithium_window(cell, ends),
         cell.stack_pressure_mpa,
     )
+
+
+def known_electrolyte(cell: Cell) -> str | None:
+    """Return the family of a cell's electrolyte by the cell sheet; None if it is not known."""
+    return _family(cell, "electrolyte") or electrolyte_family(cell.electrolyte)
 
 
 def _family(cell: Cell, place: str) -> str | None:

@@ -38,7 +38,13 @@ from cellpipe.analyses.plating_efficiency import reservoir_of
 from cellpipe.analyses.symmetric_cells import is_symmetric
 from cellpipe.baselines.materials import plates_on_foil
 from cellpipe.core.model import Analysis, Cell, Finding, Result, Tables
-from cellpipe.numerics.cycling.ageing import count_formation_cycles, rate_groups
+from cellpipe.numerics.cycling.ageing import (
+    count_formation_cycles,
+    rate_groups,
+    usual_rate,
+)
+from cellpipe.numerics.cycling.cycle_kinds import name_cycles
+from cellpipe.numerics.cycling.protocol import NO_CYCLES, SYMMETRIC
 from cellpipe.numerics.cycling.witnesses import CONTRADICTING
 
 Direction = Literal["charge", "discharge"]
@@ -53,6 +59,7 @@ _HALVES = (
     "vendor_cycle_count", "half_cycle", "end_voltage_volt", "constant_voltage_share",
     "rest_voltage_after_volt", "dc_resistance_ohm", "vendor_capacity_ah", "ended_by",
     "begins_within", "file_sha256", "last_file_sha256", "charge_source", "charge_uncertainty_ah",
+    "protocol",
 )  # fmt: skip
 
 
@@ -88,9 +95,47 @@ def active_mass(cell: Cell) -> tuple[float | None, str | None]:
 
 
 def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
-    half_cycles = tables["half_cycles"]
+    half_cycles = add_protocol(tables["half_cycles"], tables["protocol_segments"])
+    paired, lost = pair_cycles(cell, half_cycles)
+    table = paired.select(_columns(cell)).with_columns(_efficiencies(cell))
+    table = _without_reservoir(cell, table, half_cycles)
+    symmetric = cell.configuration == "symmetric" or is_symmetric(cell, half_cycles)
+    holds = not (symmetric or plates_on_foil(cell))
+    table = _add_retention(cell, table, holds=holds)
+    findings = (*_findings(cell, table, half_cycles), *end_findings(table, half_cycles, lost))
+    return (Result("cycles", table, findings),)
+
+
+def add_protocol(half_cycles: pl.DataFrame, stretches: pl.DataFrame) -> pl.DataFrame:
+    """Add the kind of the stretch that each half cycle begins in."""
+    kinds = np.full(half_cycles.height, "cycling", dtype=object)
+    numbers = half_cycles["half_cycle"].to_numpy()
+    known = stretches.drop_nulls("first_half_cycle")
+    for kind, first, last in known.select(
+        "kind", "first_half_cycle", "last_half_cycle"
+    ).iter_rows():
+        kinds[(numbers >= first) & (numbers <= last)] = kind
+    return half_cycles.with_columns(pl.Series("protocol", kinds.tolist(), dtype=pl.String))
+
+
+def pair_cycles(cell: Cell, half_cycles: pl.DataFrame) -> tuple[pl.DataFrame, NDArray[np.int64]]:
+    """Pair half cycles to cycles, and return how many were lost before each.
+
+    Parameters
+    ----------
+    cell
+        Its ``configuration`` and ``working_electrode_role`` say with which half a cycle begins.
+    half_cycles
+        With ``protocol``, the kind of the stretch of each.
+
+    Returns
+    -------
+    Cycles with the columns of both halves, ``charge_…`` and ``discharge_…``, and with ``complete``,
+    ``incomplete_because``, ``rate_group``, ``formation_cycle`` and ``protocol``.
+
+    """
     lead = leading_direction(cell, half_cycles)
-    paired = _pair_half_cycles(half_cycles, lead)
+    paired = _pair_half_cycles(half_cycles, lead).with_columns(protocol=_kind_of_both())
     lost = _lost_cycles(paired)
     paired = paired.with_columns(pl.col("cycle") + pl.Series(np.cumsum(lost), dtype=pl.Int64))
     reasons = find_reasons(paired, half_cycles, lead)
@@ -98,12 +143,17 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
         pl.Series("incomplete_because", reasons, dtype=pl.String),
         complete=pl.Series([reason is None for reason in reasons], dtype=pl.Boolean),
     )
-    table = paired.select(_columns(cell)).with_columns(_efficiencies(cell))
-    table = _add_rates(_without_reservoir(cell, table, half_cycles), paired)
-    holds = cell.configuration != "symmetric" and not is_symmetric(cell, half_cycles)
-    table = _add_retention(cell, table, holds=holds and not plates_on_foil(cell))
-    findings = (*_findings(cell, table, half_cycles), *end_findings(table, half_cycles, lost))
-    return (Result("cycles", table, findings),)
+    return _add_rates(paired), lost
+
+
+def _kind_of_both() -> pl.Expr:
+    """Return the kind of a cycle: of its halves, what makes no cycle counts first."""
+    halves = [pl.col(f"{side}_protocol") for side in ("charge", "discharge")]
+    chosen = pl.lit(None, pl.String)
+    for kinds in (NO_CYCLES, SYMMETRIC, ("not told",)):
+        for half in halves:
+            chosen = pl.coalesce(chosen, pl.when(half.is_in(kinds)).then(half))
+    return chosen.fill_null("cycling")
 
 
 def _pair_half_cycles(half_cycles: pl.DataFrame, lead: Direction) -> pl.DataFrame:
@@ -164,7 +214,8 @@ def _columns(cell: Cell) -> list[pl.Expr]:
     area = cell.area_cm2
     columns = [
         pl.lit(cell.cell_id).alias("cell_id"),
-        pl.col("cycle", "complete", "incomplete_because"),
+        pl.col("cycle", "complete", "incomplete_because", "protocol", "rate_group"),
+        pl.col("formation_cycle"),
         pl.lit(basis, pl.String).alias("capacity_basis"),
         _first_value("vendor_cycle_count"), _earlier_value("start_unix_time_second"),
         (pl.col("charge_mean_voltage_volt") - pl.col("discharge_mean_voltage_volt"))
@@ -251,16 +302,22 @@ def _coulombic_efficiency(reversible: str) -> tuple[pl.Expr, pl.Expr]:
     return efficiency, pl.when(under > 0).then(off / under)
 
 
-def _add_rates(table: pl.DataFrame, paired: pl.DataFrame) -> pl.DataFrame:
-    """Add the number of each cycle's rate, and whether it is a formation cycle."""
+def _add_rates(paired: pl.DataFrame) -> pl.DataFrame:
+    """Add each cycle's rate, its kind by the rates around it, and whether it is formation."""
     sides = (paired[f"{side}_constant_current_ampere"] for side in ("charge", "discharge"))
     currents = np.column_stack([side.cast(pl.Float64).to_numpy() for side in sides])
     groups = rate_groups(currents)
     complete = paired["complete"].to_numpy()
-    formation = np.arange(table.height) < count_formation_cycles(groups, currents, complete)
-    return table.with_columns(
+    kinds = paired["protocol"].to_numpy().copy()
+    plain = kinds == "cycling"
+    formation = count_formation_cycles(groups[plain], currents[plain], complete[plain])
+    counted = groups[plain & complete]
+    usual = usual_rate(counted[formation:] if len(counted) > formation else groups[plain])
+    kinds[plain] = name_cycles(groups[plain], currents[plain], formation, usual)
+    return paired.with_columns(
         pl.Series("rate_group", groups, dtype=pl.Int64),
-        pl.Series("formation_cycle", formation, dtype=pl.Boolean),
+        pl.Series("protocol", kinds.tolist(), dtype=pl.String),
+        formation_cycle=pl.Series((kinds == "formation").tolist(), dtype=pl.Boolean),
     )
 
 
@@ -285,15 +342,16 @@ def _add_retention(cell: Cell, table: pl.DataFrame, *, holds: bool) -> pl.DataFr
     They are null unless the cell ``holds`` a capacity of its own.
     """
     capacity = pl.col(f"{_WORDS[reversible_direction(cell)]}_capacity_ah")
-    has_one = pl.lit(holds)
+    has_one = pl.lit(holds) & ~pl.col("protocol").is_in(SYMMETRIC)
     kept = pl.col("complete") & (capacity > 0) & has_one
     complete, number = capacity.filter(kept), pl.col("cycle").filter(kept)
     own_rate, own_number = (first.first().over("rate_group") for first in (complete, number))
+    told = pl.col("complete") & has_one
     return table.with_columns(
-        pl.when(pl.col("complete") & has_one).then(capacity / complete.first())
+        pl.when(told).then(capacity / complete.first())
         .alias("capacity_retention"),
         number.first().alias("retention_reference_cycle"),
-        pl.when(pl.col("complete") & has_one).then(capacity / own_rate)
+        pl.when(told).then(capacity / own_rate)
         .alias("capacity_retention_at_rate"),
         own_number.alias("rate_reference_cycle"),
     )  # fmt: skip
@@ -334,7 +392,7 @@ def _findings(cell: Cell, table: pl.DataFrame, half_cycles: pl.DataFrame) -> tup
 
 
 ANALYSIS = Analysis(
-    "cycles", ("half_cycles",), ("cycles",), _compute, version=5,
+    "cycles", ("half_cycles", "protocol_segments"), ("cycles",), _compute, version=6,
     fields=(
         "cell_id", "configuration", "working_electrode_role", "cathode_active_mass_mg",
         "anode_active_mass_mg", "area_cm2", "nominal_capacity_mah_per_g", "materials",

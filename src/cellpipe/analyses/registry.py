@@ -17,6 +17,7 @@ from cellpipe.analyses import (
     cycles,
     half_cycles,
     plating_efficiency,
+    protocol,
     relaxation_times,
     resistance_growth,
     stripping_plating,
@@ -27,6 +28,7 @@ from cellpipe.core.model import Analysis
 
 ANALYSES: tuple[Analysis, ...] = (
     half_cycles.ANALYSIS,
+    protocol.ANALYSIS,
     cycles.ANALYSIS,
     curves.ANALYSIS,
     circuit_fits.ANALYSIS,

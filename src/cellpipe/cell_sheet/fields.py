@@ -87,6 +87,8 @@ FIELDS: tuple[Field, ...] = (
     Field("np_ratio", "N/P ratio", "negative over positive capacity per area", low=0.1, high=50),
     Field("confirmed", "Confirmed", "what the report asks to confirm, in its words, e.g. specific "
           "capacity 3900 mAh/g; several with ;"),
+    Field("ended", "Ended", "when the test ended, or yes; empty while it runs",
+          aliases=("Test ended", "End of test")),
     Field("comment", "Comment", "anything", aliases=("Comments", "Notes", "Remark")),
 )  # fmt: skip
 REQUIRED = ("cell_id", "patterns", "configuration")

@@ -16,12 +16,8 @@ from pathlib import Path
 import polars as pl
 
 from cellpipe.baselines import table1
-from cellpipe.cell_sheet.sheet import (
-    has_extra_values,
-    overfull_message,
-    parse_csv_rows,
-    read_bounded_content,
-)
+from cellpipe.cell_sheet.sheet import has_extra_values, overfull_message
+from cellpipe.cell_sheet.sheet_content import parse_csv_rows, read_bounded_content
 from cellpipe.core import contracts
 from cellpipe.core.errors import CellSheetError, ContractError
 from cellpipe.core.model import Finding

@@ -38,9 +38,24 @@ def normalize_word(text: str) -> str:
     return re.sub(r"[\W_]+", "", text).lower()
 
 
-def sheet_finding(sentence: str) -> Finding:
+_MONTH = r"(?:jan|feb|mar|mär|mrz|apr|may|mai|jun|jul|aug|sep|oct|okt|nov|dec|dez)\.?"
+_DATE = re.compile(  # as a workbook holds it, and as a .csv has the short ones
+    r"(\d{4}-\d\d-\d\d)[ T]\d\d:\d\d:\d\d(\.\d+)?"
+    rf"|\d{{1,2}}[-. ]{{1,2}}{_MONTH}|{_MONTH}[-. ]{{1,2}}\d{{2}}",
+    re.IGNORECASE,
+)
+_GOES_ON = frozenset({"no", "n", "nein", "false", "0", "running", "runs", "not yet", "-", "–"})
+
+
+def sheet_finding(sentence: str, remedy: str = "") -> Finding:
     """Return a warning about the sheet."""
-    return Finding("warning", "cell_sheet", sentence)
+    return Finding("warning", "cell_sheet", sentence, remedy=remedy)
+
+
+def excel_date(text: str) -> str | None:
+    """Return the date that Excel has made of what was typed; None if it is none."""
+    match = _DATE.fullmatch(text.strip())
+    return None if match is None else match[1] or text.strip()
 
 
 def column_letter(column: int) -> str:
@@ -64,12 +79,29 @@ class Row:
         self.materials = materials
         self.places, self.findings = places, findings
         self.inferred: dict[str, str] = {}
+        self.refused: dict[str, str] = {}
+        self.cell_id = self.text("cell_id")
 
-    def add_finding(self, name: str, sentence: str) -> None:
-        """Add a finding about a field of this row."""
-        letter = column_letter(self.places[name].column)
-        where = f"{self.file}, row {self.number}, column {letter}"
-        self.findings.append(sheet_finding(f"{where}: {sentence}"))
+    def add_finding(self, name: str, code: str, sentence: str, remedy: str = "") -> None:
+        """Add a finding about a field of this row's cell.
+
+        Where no cell ID is known, its subject is the sheet, and it says where in it.
+        """
+        if self.cell_id is None:
+            place = self.places[name]
+            where = (
+                f"row {self.number}, column {place.field.header} ({column_letter(place.column)})"
+            )
+            self.findings.append(sheet_finding(f"{self.file}, {where}: {sentence}", remedy))
+            return
+        said = f"Cell sheet, {sentence}"
+        self.findings.append(Finding("warning", code, said, remedy=remedy, cell_id=self.cell_id))
+
+    def refuse(self, name: str, why: str, remedy: str) -> None:
+        """Add a finding that says of a value, as it was written, that it is refused, and why."""
+        header, text = self.places[name].field.header, self.text(name) or ""
+        self.refused[header] = text
+        self.add_finding(name, f"{name}_refused", f"{header}: '{text}' is refused: {why}.", remedy)
 
     def text(self, name: str) -> str | None:
         """Return a field as text; None if it is empty or has no column."""
@@ -94,28 +126,45 @@ class Row:
         try:
             value = float(plain) * place.factor
         except ValueError:
-            hint = ""
-            if re.match(r"[-+]?\d", plain):
-                hint = "; write the number alone, the unit stands in the header"
-            self.add_finding(name, f"{field.header}: '{text}' is not a number{hint}")
+            if excel_date(text):
+                remedy = "Format the column as a number, and write the value again."
+                self.refuse(name, "Excel has made a date of what was typed", remedy)
+            elif re.match(r"[-+]?\d", plain):
+                remedy = f"Write the number alone; its unit stands in the header{_unit_of(field)}."
+                self.refuse(name, "it is not a number", remedy)
+            else:
+                remedy = f"Write a number{_unit_of(field)}, or leave it empty."
+                self.refuse(name, "it is not a number", remedy)
             return None
         doubt = thousands_doubt(text, value, place)
         if doubt:
-            self.add_finding(name, doubt)
+            self.refuse(name, *doubt)
             return None
         if not math.isfinite(value) or not field.low <= value <= field.high:
             unit = field.unit
             bounds = f"{field.low:g} to {field.high:g} {unit}".rstrip()
-            found = f"{field.header} = {value:g} {unit}".rstrip()
-            self.add_finding(name, f"{found} is outside {bounds}; is the unit right?")
+            found = f"{value:g} {unit}".rstrip()
+            remedy = "Correct the number, or the unit in the header."
+            self.refuse(name, f"{found} is outside {bounds}", remedy)
             return None
         return value
 
     def parse_cell(self) -> Cell | None:
-        """Return the row's cell; None if it has no cell ID."""
-        cell_id = self.text("cell_id")
+        """Return the row's cell; None if it has no cell ID, or a date in its place."""
+        cell_id = self.cell_id
         if cell_id is None:
-            self.add_finding("cell_id", "Cell ID is empty; the row is left out")
+            sentence = f"it is empty{self._named_by_files()}; the row is left out."
+            self.add_finding("cell_id", "cell_sheet", sentence, "Write a name for the cell.")
+            return None
+        date = excel_date(cell_id)
+        if date is not None:
+            self.cell_id = None  # what was typed is not known
+            sentence = (
+                f"Excel has made the date {date} of the name that was typed{self._named_by_files()}"
+                "; the row is left out, and its files are computed in mAh meanwhile."
+            )
+            remedy = "Format the column Cell ID as text, and write the name again."
+            self.add_finding("cell_id", "cell_sheet", sentence, remedy)
             return None
         kind = self._parse_configuration()
         role = self._parse_role(kind)
@@ -147,10 +196,22 @@ class Row:
             group=self.text("group"),
             comment=self.text("comment"),
             confirmed=self.text("confirmed"),
+            ended=self._parse_ended(),
             inferred=dict(self.inferred),
             own_columns=self._own_columns(),
+            refused=dict(self.refused),
         )
         return replace(cell, materials=resolve_materials(cell, self.materials))
+
+    def _named_by_files(self) -> str:
+        """Name a row without a cell ID by what its Files say."""
+        files = self.text("patterns")
+        return f" (in the row of the Files '{files}')" if files else ""
+
+    def _parse_ended(self) -> str | None:
+        """Return what is said of the end of the test; None if it is said to go on."""
+        text = self.text("ended")
+        return None if text is None or text.casefold() in _GOES_ON else text
 
     def _own_columns(self) -> dict[str, str]:
         """Return the lab's own columns as written, without those that are empty."""
@@ -166,8 +227,9 @@ class Row:
         if text is None:
             self.add_finding(
                 "patterns",
-                "Files is empty; files that name the cell, or in a folder that does, are taken. "
-                "Write a file name or a pattern such as SSB-01*",
+                "files_empty",
+                "Files is empty; files that name the cell, or in a folder that does, are taken.",
+                "Write a file name or a pattern such as SSB-01*.",
             )
             return ()
         return tuple(part.strip() for part in text.split(";") if part.strip())
@@ -175,11 +237,12 @@ class Row:
     def _parse_configuration(self) -> Configuration | None:
         text = self.text("configuration")
         kind = _KINDS.get(normalize_word(text)) if text else None
-        if kind is None:
-            found = f"'{text}'" if text else "it is empty and"
-            self.add_finding(
-                "configuration", f"Configuration: {found} must be full, half or symmetric"
-            )
+        remedy = "Write full, half or symmetric."
+        if kind is None and text:
+            self.refuse("configuration", "it is not one of full, half and symmetric", remedy)
+        elif kind is None:
+            said = "Configuration is empty: the kind of the cell is not known."
+            self.add_finding("configuration", "configuration_empty", said, remedy)
         return kind
 
     def _parse_role(self, kind: Configuration | None) -> Role | None:
@@ -194,7 +257,9 @@ class Row:
         if role is None:
             self.add_finding(
                 "working_electrode",
-                f"Working electrode: '{text}' is not known; write anode or cathode before it",
+                "working_electrode_not_known",
+                f"Working electrode: '{text}' is not known to be an anode or a cathode.",
+                "Write anode or cathode before it.",
             )
         return role
 
@@ -205,8 +270,9 @@ class Row:
         own = self.parse_number("active_mass")
         whole, percent = self.parse_number("electrode_mass"), self.parse_number("active_fraction")
         if own is not None and whole is not None and own > whole:
-            found = f"Active mass = {own:g} mg is more than Electrode mass = {whole:g} mg"
-            self.add_finding("active_mass", f"{found}; neither is used")
+            why = f"the active mass, {own:g} mg, is more than the electrode's, {whole:g} mg"
+            self.refuse("active_mass", why, "Correct one of them; neither is used.")
+            self.refused[self.places["electrode_mass"].field.header] = f"{whole:g} mg"
             own = whole = None
         source = "Active mass"
         if own is None and whole is not None and percent is not None:
@@ -214,9 +280,10 @@ class Row:
         if own is None or role is None:
             if own is not None and cathode is None and anode is None:
                 name = "active_mass" if "active_mass" in self.places else "electrode_mass"
-                self.add_finding(
-                    name, "whose mass is it? write anode or cathode as Working electrode"
-                )
+                self.refuse(
+                    name, "it is not known whose mass it is",
+                    "Write anode or cathode as Working electrode.",
+                )  # fmt: skip
             return cathode, anode
         if role == "cathode" and cathode is None:
             cathode = self._mark_inferred("cathode_active_mass_mg", own, source)
@@ -231,16 +298,18 @@ class Row:
             and "reference_offset" in self.places
             and not self.text("reference_offset")
         ):
-            hint = "Reference offset is empty (0.62 for In/InLi, 0 for Li metal)"
-            self.add_finding("reference_offset", hint)
+            hint = "Reference offset is empty."
+            remedy = "Write 0.62 for In/InLi, 0 for Li metal."
+            self.add_finding("reference_offset", "reference_offset_empty", hint, remedy)
         return offset
 
     def _parse_window(self) -> tuple[float | None, float | None]:
         """Return the voltage window, V; neither end if they are swapped."""
         lower, upper = self.parse_number("lower_voltage"), self.parse_number("upper_voltage")
         if lower is not None and upper is not None and lower >= upper:
-            found = f"Lower voltage = {lower:g} V is not below Upper voltage = {upper:g} V"
-            self.add_finding("lower_voltage", f"{found}; are they swapped?")
+            why = f"the lower voltage, {lower:g} V, is not below the upper one, {upper:g} V"
+            self.refuse("lower_voltage", why, "Swap them if they are swapped; neither is used.")
+            self.refused[self.places["upper_voltage"].field.header] = f"{upper:g} V"
             return None, None
         return lower, upper
 
@@ -269,20 +338,23 @@ def electrode_role(text: str, materials: Materials) -> Role | None:
     return "cathode" if is_oxide and not is_electrolyte else None
 
 
-def thousands_doubt(text: str, value: float, place: FieldColumn) -> str:
-    """Return what is to be asked of a number that may have lost a factor of 1000; else nothing.
+def _unit_of(field: Field) -> str:
+    return f", {field.unit}" if field.unit else ""
+
+
+def thousands_doubt(text: str, value: float, place: FieldColumn) -> tuple[str, str] | None:
+    """Return what is to be asked of a number that may have lost a factor of 1000, and the remedy.
 
     ``3,579`` is 3.579 with a decimal comma and 3579 with one of thousands; where the smaller one
     is no value of the field, and the larger one is, neither is taken.
     """
     field, plain = place.field, re.sub(r"\s", "", text)
     if not field.least or not value < field.least:
-        return ""
+        return None
     larger = 1000 * value
     if not re.fullmatch(r"\d{1,3}[.,]\d{3}", plain) or not field.least <= larger <= field.high:
-        return ""
+        return None
     return (
-        f"{field.header}: '{text}' may be {value:g} or {larger:g} {field.unit}, and {value:g} is "
-        f"hardly one; it is not used. Write {larger / place.factor:g} without a sign of thousands, "
-        f"if that is meant"
+        f"it may be {value:g} or {larger:g} {field.unit}, and {value:g} is hardly one",
+        f"Write {larger / place.factor:g} without a sign of thousands, if that is meant.",
     )

@@ -9,11 +9,9 @@ and remedy; the other cells are used.
 
 from __future__ import annotations
 
-import csv
 import difflib
 import fnmatch
 import functools
-import io
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,6 +21,7 @@ from cellpipe.baselines.known_materials import Materials, known_materials
 from cellpipe.cell_sheet.cell_materials import unknown_names
 from cellpipe.cell_sheet.fields import FIELDS, REQUIRED
 from cellpipe.cell_sheet.lab_materials import read_lab_materials
+from cellpipe.cell_sheet.merged_cells import merged_findings
 from cellpipe.cell_sheet.row import (
     FieldColumn,
     Row,
@@ -31,14 +30,13 @@ from cellpipe.cell_sheet.row import (
     sheet_finding,
     to_nfc,
 )
-from cellpipe.core.errors import CellSheetError, DamagedFileError
+from cellpipe.cell_sheet.sheet_content import read_rows
+from cellpipe.core.errors import CellSheetError
 from cellpipe.core.model import Cell, Finding
-from cellpipe.system.file_bounds import check_lines, check_sizes
-from cellpipe.system.regular_files import is_special, read_regular
+from cellpipe.system.regular_files import is_special
 from cellpipe.system.scan import MATERIALS_NAME, SHEET_NAMES
 
-LARGEST_SHEET = 16 << 20  # bytes of a cell sheet; one of ten thousand rows has a fourth of it
-MOST_ROWS, MOST_COLUMNS = 100_000, 1_000
+_MOST_TITLE_ROWS = 20  # among which headers are looked for that are not in row 1
 
 
 @dataclass(frozen=True)
@@ -96,14 +94,16 @@ def read_sheet_file(
         If the sheet can't be opened, or one of the three required columns is missing.
 
     """
-    rows, is_csv = _read_rows(path), path.suffix.lower() == ".csv"
+    (rows, merged), is_csv = read_rows(path), path.suffix.lower() == ".csv"
+    top = next((number for number, row in enumerate(rows) if any(row)), 0)  # of empty rows above
     path = path.with_name(name or path.name)
     findings: list[Finding] = []
     materials = known_materials() if materials is None else materials
-    header = rows[0] if rows else []
+    header = rows[top] if rows else []
     places, own = _parse_header(header, path, findings)
     absent = [f.header for f in FIELDS if f.name in REQUIRED and f.name not in places]
     if absent:
+        _refuse_title(rows[top:], path, top)
         raise CellSheetError(
             f"no column {' and no column '.join(map(repr, absent))} in row 1",
             expected="the columns 'Cell ID', 'Files' and 'Configuration'",
@@ -111,7 +111,7 @@ def read_sheet_file(
             file=path.name,
         )
     cells: dict[str, Cell] = {}
-    for number, row in enumerate(rows[1:], 2):
+    for number, row in enumerate(rows[top + 1 :], top + 2):
         if not any(text.strip() for text in row) or _is_remark(row, places):
             continue
         if is_csv and has_extra_values(row, header):
@@ -120,119 +120,58 @@ def read_sheet_file(
                 sheet_finding(f"{where}: {overfull_message(row, header)}; the row is left out")
             )
             continue
+        before = len(findings)
         reader = Row(path.name, number, row, places, findings, materials, own)
         cell = reader.parse_cell()
         if cell is None:
             continue
         if cell.cell_id.casefold() in cells:
+            first = cells[cell.cell_id.casefold()]
+            reader.cell_id = first.cell_id
+            del findings[before:]
             reader.add_finding(
-                "cell_id", f"cell ID {cell.cell_id} is used twice; this row is left out"
-            )
+                "cell_id", "cell_id_twice",
+                f"Cell ID: {first.cell_id} is there twice; the first row is used, and the one with "
+                f"the Files '{'; '.join(cell.patterns) or 'none'}' is left out.",
+                "Give each cell an ID of its own, and one row.",
+            )  # fmt: skip
             continue
         cells[cell.cell_id.casefold()] = cell
+        findings += merged_findings(merged, number - 1, cell.cell_id, rows, places)
     findings += unknown_names(cells.values(), path.name)
     return CellSheet(path, tuple(cells.values()), tuple(findings))
+
+
+def _refuse_title(rows: Sequence[Sequence[str]], path: Path, above: int) -> None:
+    """Refuse a sheet whose headers stand below a title, and say where they are.
+
+    ``above`` counts the empty rows above these rows.
+
+    Raises
+    ------
+    CellSheetError
+        If they do.
+
+    """
+    for number, row in enumerate(rows[1:_MOST_TITLE_ROWS], above + 2):
+        places, _ = _parse_header(row, path, [])
+        if set(REQUIRED) <= places.keys():
+            title = next(text.strip() for text in rows[0] if text.strip())
+            raise CellSheetError(
+                f"a title, '{title}', in row {above + 1}, and the headers in row {number}",
+                expected="the headers in the first row",
+                remedy=f"delete {_rows_above(number)}", file=path.name,
+            )  # fmt: skip
+
+
+def _rows_above(number: int) -> str:
+    return "row 1" if number == 2 else f"the rows 1 to {number - 1}"
 
 
 def _is_remark(row: Sequence[str], places: dict[str, FieldColumn]) -> bool:
     """Return whether a row is a comment, whose cell ID begins with #, as in the template."""
     column = places["cell_id"].column
     return column < len(row) and row[column].lstrip().startswith("#")
-
-
-def _read_rows(path: Path) -> list[list[str]]:
-    try:
-        content = read_bounded_content(path)
-    except PermissionError as error:
-        raise CellSheetError(
-            "a file that is locked", expected="a file that can be read",
-            remedy="close it in Excel and start again", file=path.name,
-        ) from error  # fmt: skip
-    except OSError as error:
-        if not is_special(path):
-            raise
-        raise CellSheetError(
-            "a pipe, a socket or a device", expected="a file", remedy="put the sheet in its place",
-            file=path.name,
-        ) from error  # fmt: skip
-    if path.suffix.lower() == ".csv":
-        return parse_csv_rows(content, path.name)
-    import fastexcel
-
-    try:
-        sheet = fastexcel.read_excel(content).load_sheet(0, header_row=None, dtypes="string")
-    except Exception as error:
-        raise CellSheetError(
-            "content that is no workbook", expected="an .xlsx workbook",
-            remedy="save it again from Excel, or as cells.csv", file=path.name,
-        ) from error  # fmt: skip
-    _check_shape(sheet.height, sheet.width, path.name)
-    return [[str(v) if v is not None else "" for v in row] for row in sheet.to_polars().rows()]
-
-
-def _check_shape(rows: int, columns: int, name: str) -> None:
-    """Refuse a table with more rows or columns than one of cells has."""
-    if rows > MOST_ROWS or columns > MOST_COLUMNS:
-        found = f"{rows:,} rows" if rows > MOST_ROWS else f"{columns:,} columns"
-        raise CellSheetError(
-            f"a table of {found}", expected=f"at most {MOST_ROWS:,} rows and {MOST_COLUMNS:,} "
-            "columns", file=name,
-            remedy="delete the empty rows and columns around the table, and what is no row of it",
-        )  # fmt: skip
-
-
-def read_bounded_content(path: Path) -> bytes:
-    """Return the bytes of a cell sheet or of baselines, if they are no more than such a table has.
-
-    Raises
-    ------
-    CellSheetError
-        If the file is beyond a bound, which the message names.
-    OSError
-        If it can't be read.
-
-    """
-    size = path.stat().st_size
-    if size > LARGEST_SHEET:
-        raise CellSheetError(
-            f"a file of {size:,} bytes", expected=f"a table of at most {LARGEST_SHEET:,} bytes",
-            remedy="keep what is no row of a cell in another file", file=path.name,
-        )  # fmt: skip
-    content = read_regular(path)
-    try:
-        check_sizes(path, content)
-        check_lines(path, content)
-    except DamagedFileError as error:
-        raise CellSheetError(
-            error.found, expected=error.expected, remedy=error.remedy, file=path.name
-        ) from error
-    return content
-
-
-def parse_csv_rows(content: bytes, name: str) -> list[list[str]]:
-    """Parse the rows of a .csv from Excel: commas, semicolons or tabs, UTF-8 or Windows-1252.
-
-    Raises
-    ------
-    CellSheetError
-        If it is no table, or one of too many rows or columns; ``name`` is the file's in messages.
-
-    """
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = content.decode("cp1252", "replace")
-    first = text.split("\n", 1)[0]
-    separator = max(",;\t", key=first.count)
-    rows = max(text.count("\n"), text.count("\r"))
-    _check_shape(rows, first.count(separator) + 1, name)
-    try:
-        return list(csv.reader(io.StringIO(text, newline=None), delimiter=separator))
-    except csv.Error as error:
-        raise CellSheetError(
-            f"text that is no table ({error})", expected="one row per cell",
-            remedy="save it again from Excel as CSV or .xlsx", file=name,
-        ) from error  # fmt: skip
 
 
 def has_extra_values(row: Sequence[str], header: Sequence[str]) -> bool:

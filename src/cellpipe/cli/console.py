@@ -7,7 +7,6 @@ import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -26,7 +25,6 @@ from rich.text import Text
 
 from cellpipe.cli.output import terminal_stream
 from cellpipe.core.clean_text import clean_line, clean_lines, redact
-from cellpipe.core.model import Measurement
 from cellpipe.system.progress import Progress as Tell
 from cellpipe.system.progress import Stage
 
@@ -43,7 +41,10 @@ _STAGES: dict[Stage, str] = {"files": "Reading files", "cells": "Computing cells
 _NAMED = 10  # cells that a line names
 _LISTED = 20  # files, findings or cells that a list has before it says how many more there are
 _MOST_CELLS = 100
-_TOLD = ("not_in_sheet", "file_cut_off")  # warnings that have lines of their own
+_TOLD = (  # findings that have lines of their own, or stand among what could not be used
+    "not_in_sheet", "file_cut_off", "analysis_failed", "report_block_failed", "sheet_not_used",
+    "baselines_not_used", "time_zone_unknown",
+)  # fmt: skip
 _NARROWEST = 128  # characters that the table of cells needs; a narrower terminal gets a list
 
 
@@ -123,16 +124,27 @@ def show_summary(summary: Summary) -> None:
 
 
 def _show_remarks(console: Console, summary: Summary) -> None:
-    lab = summary.findings.filter(summary.findings["cell_id"].is_null())
-    for level, sentence in lab.select("level", "sentence").head(_LISTED).iter_rows():
-        console.print(Text(f"{'Note' if level == 'info' else 'Check'}: {sentence}"))
+    """Print what is to be known: alarms, what is to be checked, and notes about the lab.
+
+    What has a line of its own, or stands among what could not be used, is not said again.
+    """
+    import polars as pl
+
+    own_lines = pl.col("code").is_in(_TOLD)
+    show_findings(
+        console,
+        summary.findings.filter(~own_lines & (pl.col("subject_kind") != "file")),
+        summary.page,
+    )
+    lab = summary.findings.filter(subject_kind="lab", severity="note")
+    for sentence in lab["sentence"].head(_LISTED):
+        console.print(Text(f"Note: {sentence}"))
     show_rest(console, lab.height - _LISTED, summary.page)
     not_in_sheet = summary.findings.filter(summary.findings["code"] == "not_in_sheet")["cell_id"]
     if len(not_in_sheet):
         console.print(Text(f"Not in the cell sheet, so in mAh only: {_names(not_in_sheet)}."))
     _show_cut(console, summary)
     _show_failed_steps(console, summary)
-    _show_warned(console, summary)
     if "time_zone_unknown" in summary.findings["code"]:
         console.print("Local times are taken as UTC; tell the instruments' zone with --time-zone.")
     if summary.ignored:
@@ -142,29 +154,29 @@ def _show_remarks(console: Console, summary: Summary) -> None:
         console.print(Text(f"{count} of other kinds left alone ({shown})."))
 
 
+def show_findings(console: Console, findings: pl.DataFrame, page: Path) -> None:
+    """Print alarms and what is to be checked, many of a kind in one line."""
+    import polars as pl
+
+    from cellpipe.core.finding_rows import fold_findings
+    from cellpipe.core.model import CONTRADICTION
+
+    lines = fold_findings(findings.filter(pl.col("severity") != "note"))
+    lines.sort(key=lambda line: (line.severity != "alarm", not line.code.startswith(CONTRADICTION)))
+    for line in lines[:_LISTED]:
+        is_against = line.code.startswith(CONTRADICTION)
+        head = "Alarm" if line.severity == "alarm" else "Against physics" if is_against else "Check"
+        style = "red" if line.severity == "alarm" or is_against else ""
+        console.print(Text(f"{head}: {line}", style=style))
+    show_rest(console, len(lines) - _LISTED, page)
+
+
 def _show_cut(console: Console, summary: Summary) -> None:
     """Name the cells with a truncated file: their numbers cover only what is there."""
     cut = summary.findings.filter(summary.findings["code"] == "file_cut_off")["cell_id"]
     if len(cut):
         names = _names(cut.drop_nulls().unique(maintain_order=True))
         console.print(Text(f"Check: a file of {names} was cut off; copy it again."))
-
-
-def _show_warned(console: Console, summary: Summary) -> None:
-    """Say what contradicts physics, or else the first warning that has no line of its own."""
-    import polars as pl
-
-    from cellpipe.core.model import CONTRADICTION
-
-    against = pl.col("code").str.starts_with(CONTRADICTION)
-    is_other = ~pl.col("code").is_in(_TOLD) & ((pl.col("level") == "warning") | against)
-    warned = summary.findings.filter(is_other & pl.col("cell_id").is_not_null()).sort(
-        against, descending=True, maintain_order=True
-    )
-    first = warned.unique("cell_id", keep="first", maintain_order=True)
-    for cell_id, sentence in first.head(_NAMED).select("cell_id", "sentence").iter_rows():
-        console.print(Text(f"Check {cell_id}: {sentence}"))
-    show_rest(console, first.height - _NAMED, summary.page)
 
 
 def _names(cells: pl.Series) -> str:
@@ -295,38 +307,6 @@ def show_rest(console: Console, count: int, page: Path) -> None:
     """Print how many more there are than a list has, and where all of them are."""
     if count > 0:
         console.print(Text(f"… and {count:,} more; all are in {page}"), soft_wrap=True)
-
-
-def show_measurement(measurement: Measurement) -> None:
-    """Print what was read from one file."""
-    console = make_console()
-    raw = measurement.raw_file
-    part = f" {raw.part}" if raw.part else ""
-    console.print(Text(f"{raw.path}{part}: {measurement.format}"))
-    started = measurement.started_at
-    console.print(
-        Text(f"started {started:%Y-%m-%d %H:%M:%S} UTC" if started else "start not known")
-    )
-    for key, value in measurement.metadata.items():
-        console.print(Text(f"  {key}: {value}"))
-    for name, table in measurement.tables.items():
-        console.print(Text(f"{name}: {table.height} rows, {', '.join(table.columns)}"))
-    for finding in measurement.findings:
-        console.print(Text(f"{finding.level}: {finding.sentence}"))
-
-
-def measurement_to_dict(measurement: Measurement) -> dict[str, object]:
-    """Return what was read from one file as plain values: tables by name with rows and columns."""
-    raw = measurement.raw_file
-    return {
-        "file": raw.path, "part": raw.part, "sha256": raw.sha256, "format": measurement.format,
-        "started_at": measurement.started_at, "metadata": dict(measurement.metadata),
-        "tables": {
-            name: {"rows": table.height, "columns": table.columns}
-            for name, table in measurement.tables.items()
-        },
-        "findings": [asdict(finding) for finding in measurement.findings],
-    }  # fmt: skip
 
 
 def summary_to_dict(summary: Summary) -> dict[str, object]:

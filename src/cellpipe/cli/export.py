@@ -140,7 +140,7 @@ def check_apart_from_raw(results: Path, path: Path) -> None:
 
     """
     from cellpipe.core.errors import CellpipeError, StoreError
-    from cellpipe.pipeline.run import load_lab
+    from cellpipe.pipeline.job import load_lab
     from cellpipe.system.own_folder import is_within
 
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from cellpipe.cli.labs import add_results, resolve_results
@@ -57,7 +57,9 @@ def _show_status(options: argparse.Namespace) -> int:
     found = read_status(open_ledger(lab.results))
     if options.json:
         failures = [{"path": name, **_parts(reason)} for name, reason in found.aside]
-        console.show_json({**asdict(found), "failures": failures})
+        plain = {**asdict(replace(found, findings=None)), "failures": failures}
+        findings = [] if found.findings is None else found.findings.to_dicts()
+        console.show_json({**plain, "findings": findings})
         return 1 if found.aside else 0
     show_ledger.show_status(lab.results, found)
     return 1 if found.aside else 0
@@ -123,8 +125,9 @@ def _move_ledger(options: argparse.Namespace) -> int:
 def _rebuild(options: argparse.Namespace) -> int:
     from cellpipe.cli import console
     from cellpipe.pipeline.executors import LocalExecutor
+    from cellpipe.pipeline.job import load_lab
     from cellpipe.pipeline.maintenance import invalidate_all, open_ledger
-    from cellpipe.pipeline.run import load_lab, run_lab
+    from cellpipe.pipeline.run import run_lab
     from cellpipe.system.processes import Workers, default_worker_count
 
     lab = resolve_results(options)

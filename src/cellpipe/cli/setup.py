@@ -13,11 +13,14 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Describe the commands to the command line."""
     check = commands.add_parser(
         "check", help="show what would be read from one file",
-        description="Read one file and show its tables and every finding; nothing is written.",
+        description="Read one file, a raw file or a cell sheet, and show what is in it and every "
+        "finding; nothing is written.",
         epilog="example:  cellpipe check SSB-01_04_GCPL_C01.mpr",
     )  # fmt: skip
     check.set_defaults(run=_check)
-    check.add_argument("file", type=Path, metavar="FILE", help="a raw file of a cycler")
+    check.add_argument(
+        "file", type=Path, metavar="FILE", help="a raw file of a cycler, or cells.xlsx"
+    )
     add_time_zone(check)
     add_json(check)
     init = commands.add_parser(
@@ -60,27 +63,45 @@ def _check(options: argparse.Namespace) -> int:
     from cellpipe.system.processes import prestart
 
     prestart("cellpipe.formats")
-    from cellpipe.cli import console
+    from cellpipe.cli import console, show_file
     from cellpipe.cli.labs import settings_zone
     from cellpipe.pipeline.bounded_reading import read_recordings
+    from cellpipe.system.scan import SHEET_NAMES
     from cellpipe.system.time_zones import check_time_zone
 
     if options.time_zone is not None:
         check_time_zone(options.time_zone)
     else:
         options.time_zone = settings_zone(options.file)
+    if options.file.name.lower() in SHEET_NAMES and options.file.is_file():
+        return _check_sheet(options)
     try:
         measurements = read_recordings(options.file, options.time_zone)
     except OSError as error:
         raise open_error(options.file, error) from error
     if options.json:
         console.show_json(
-            [console.measurement_to_dict(measurement) for measurement in measurements]
+            [show_file.measurement_to_dict(measurement) for measurement in measurements]
         )
         return 0
     for measurement in measurements:
-        console.show_measurement(measurement)
+        show_file.show_measurement(measurement)
     return 0
+
+
+def _check_sheet(options: argparse.Namespace) -> int:
+    """Show what is read from a cell sheet; the exit code is 1 if it can't be used."""
+    from cellpipe.cli import console, show_file
+    from cellpipe.pipeline.sheet_snapshot import inspect_sheet
+
+    sheet = inspect_sheet(options.file.resolve().parent)
+    if options.json:
+        cells = [cell.cell_id for cell in sheet.cells]
+        findings = [asdict(finding) for finding in sheet.findings]
+        console.show_json([{"file": sheet.path, "cells": cells, "findings": findings}])
+    else:
+        show_file.show_sheet(sheet)
+    return 1 if any(finding.level == "error" for finding in sheet.findings) else 0
 
 
 def _init(options: argparse.Namespace) -> int:

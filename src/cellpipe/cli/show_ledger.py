@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from cellpipe.cli.console import make_console, pluralize, show_failure_list
+from cellpipe.cli.console import make_console, pluralize, show_failure_list, show_findings
 from cellpipe.store.recovery import DAMAGED
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from cellpipe.store.history import Event
 
 _MOST_EVENTS = 500
-_MOST_CELLS = 20
 
 
 def show_status(out: Path, status: Status) -> None:
@@ -34,7 +33,9 @@ def show_status(out: Path, status: Status) -> None:
     if status.writer:
         console.print(Text(f"Writing now: {status.writer}"))
     if status.last:
-        last, why = status.last, f" ({status.last.reason})" if status.last.reason else ""
+        last = status.last
+        is_finding = last.event in {"alarm", "check"}  # which stands below
+        why = f" ({last.reason})" if last.reason and not is_finding else ""
         console.print(Text(f"Last: {_format_time(last)} UTC, {last.subject} {last.event}{why}"))
     night = (
         f"Last night run: ended {_format_time(status.night)} UTC"
@@ -46,10 +47,9 @@ def show_status(out: Path, status: Status) -> None:
     if count:
         held = f"{pluralize(count, 'file')}, {size / 1e6:.1f} MB"
         console.print(Text(f"Put aside as damaged: {held} in {out / DAMAGED}"))
-    for cell, sentence in status.contradictions[:_MOST_CELLS]:
-        console.print(Text(f"Against physics, {cell}: {sentence}", style="red"))
-    if len(status.contradictions) > _MOST_CELLS:
-        console.print(f"… and {len(status.contradictions) - _MOST_CELLS} more against physics.")
+    if status.findings is not None:
+        about_files = status.findings["subject_kind"] == "file"
+        show_findings(console, status.findings.filter(~about_files), out / "index.html")
     if status.aside:
         show_failure_list(console, status.aside, "File", out / "index.html")
 

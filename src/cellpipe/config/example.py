@@ -40,10 +40,13 @@ kind = "threads"                     # this machine; or "dask", "ray"
 # address = "tcp://scheduler:8786"   # of a cluster; left out, one of this machine is started
 # workers = 2                        # of that one
 
-[limits]                             # the digest tells when a cell crosses one
+[limits]                             # a cell that crosses one raises an alarm
 coulombic_efficiency = 0.98          # median of the latest three cycles
 sudden_loss = 0.05                   # of the capacity, from one cycle to the next
 resistance_growth = 2.0              # of the interface, last over first
+retention = 0.8                      # of the capacity, at the usual rate
+apart = 0.1                          # a replicate from its group, of the others' median
+silent_hours = 24                    # without a new record of a test that runs
 
 # [hand_on]                          # what each night hands on; see docs/hand-on.md
 # organisation = "Battery Lab, University of …" # who hands on

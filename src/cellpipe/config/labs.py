@@ -51,7 +51,8 @@ def lab_from_settings(given: LabSettings) -> Lab:
 
 def labs_from_settings(settings: Settings) -> tuple[Lab, ...]:
     """Return the labs of the settings, in their order."""
-    return tuple(lab_from_settings(given) for given in settings.lab)
+    limits = settings.limits.to_limits()
+    return tuple(replace(lab_from_settings(given), limits=limits) for given in settings.lab)
 
 
 def find_lab(name: str, labs: Sequence[Lab], file: Path | None = None) -> Lab:
@@ -107,7 +108,8 @@ def choose_lab(choice: LabChoice, settings: Settings | None, file: Path) -> Chos
         choice.folder, choice.results, zone, choice.also,
         ledger_url=choice.ledger_url, fetch_url=choice.fetch_url, publish_url=choice.publish_url,
     )  # fmt: skip
-    return ChosenLab(lab, notes)
+    limits = settings.limits.to_limits() if settings else lab.limits
+    return ChosenLab(replace(lab, limits=limits), notes)
 
 
 def _find_known(choice: LabChoice, labs: Sequence[Lab]) -> Lab | None:

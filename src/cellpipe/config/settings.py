@@ -15,6 +15,7 @@ from cellpipe.config.example import EXAMPLE
 from cellpipe.config.invalid_settings import settings_error
 from cellpipe.core.clean_text import is_postgres_address, is_storage_address
 from cellpipe.core.errors import SettingsError
+from cellpipe.core.limits import Limits
 from cellpipe.system.regular_files import read_regular
 from cellpipe.system.time_zones import EXPECTED, is_time_zone, suggest_time_zone
 
@@ -171,11 +172,18 @@ class NotifySettings(_StrictModel):
 
 
 class LimitSettings(_StrictModel):
-    """Limits; the digest reports a cell that crosses one (:mod:`cellpipe.service.alarms`)."""
+    """Limits; a cell that crosses one raises an alarm (:mod:`cellpipe.analyses.alarms`)."""
 
-    coulombic_efficiency: Annotated[float, Field(ge=0, le=1)] = 0.98
-    sudden_loss: Annotated[float, Field(gt=0, le=1)] = 0.05
-    resistance_growth: Annotated[float, Field(gt=1, le=1e6)] = 2.0
+    coulombic_efficiency: Annotated[float, Field(ge=0, le=1)] = Limits.coulombic_efficiency
+    sudden_loss: Annotated[float, Field(gt=0, le=1)] = Limits.sudden_loss
+    resistance_growth: Annotated[float, Field(gt=1, le=1e6)] = Limits.resistance_growth
+    retention: Annotated[float, Field(ge=0, le=1)] = Limits.retention
+    apart: Annotated[float, Field(gt=0, le=1e3)] = Limits.apart
+    silent_hours: Annotated[float, Field(ge=1, le=100_000)] = Limits.silent_hours
+
+    def to_limits(self) -> Limits:
+        """Return them as a lab has them."""
+        return Limits(**self.model_dump())
 
 
 class Settings(_StrictModel):

@@ -10,7 +10,7 @@ from typing import Literal
 
 import polars as pl
 
-Level = Literal["info", "warning", "error"]
+Level = Literal["info", "warning", "error", "alarm"]
 Configuration = Literal["full", "half", "symmetric"]
 Role = Literal["cathode", "anode"]
 
@@ -20,15 +20,18 @@ class Finding:
     """Something that the data can't settle; it is shown in the report, not only logged.
 
     ``level`` is ``info`` (a note), ``warning`` (a number may not be what it seems: it is shown with
-    the sentence) or ``error`` (something could not be used). ``code`` is a stable name in
-    snake_case, ``sentence`` the text for a chemist, ``rows`` the number of records concerned (None
-    where that has no meaning).
+    the sentence), ``error`` (something could not be used) or ``alarm`` (a cell has crossed a
+    limit). ``code`` is a stable name in snake_case, ``sentence`` the text for a chemist, ``rows``
+    the number of records concerned (None where that has no meaning). ``remedy`` says what to do,
+    and ``cell_id`` which cell it is about where that is not known from where it stands.
     """
 
     level: Level
     code: str
     sentence: str
     rows: int | None = None
+    remedy: str = ""
+    cell_id: str | None = None
 
 
 CONTRADICTION = "contradiction_"  # how the codes begin of what contradicts physics, not confirmed
@@ -133,7 +136,9 @@ class Cell:
     others to what it was inferred from. ``materials`` are those that the sheet's names stand for,
     by what they are in the cell: working, counter, cathode, anode, electrolyte. ``confirmed`` is
     what somebody has confirmed of what contradicts physics, in words.
-    ``own_columns`` are the lab's own columns of the sheet by their header, as written.
+    ``own_columns`` are the lab's own columns of the sheet by their header, as written; ``refused``
+    are values that are not used, as written, by the column's header. ``ended`` is what the sheet
+    says of a test that is over.
     """
 
     cell_id: str
@@ -161,9 +166,11 @@ class Cell:
     group: str | None = None
     comment: str | None = None
     confirmed: str | None = None
+    ended: str | None = None
     materials: Mapping[str, Material] = field(default_factory=dict)
     inferred: Mapping[str, str] = field(default_factory=dict)
     own_columns: Mapping[str, str] = field(default_factory=dict)
+    refused: Mapping[str, str] = field(default_factory=dict)
     in_sheet: bool = True
 
 

@@ -115,7 +115,7 @@ def reject_zero_records(table: pl.DataFrame) -> tuple[pl.DataFrame, tuple[Findin
     )
     rejected = _rejected_rows(table, places)
     return table.filter(~damaged), (
-        Rejection("warning", "records_of_zeros", sentence, places.len(), rejected),
+        Rejection("warning", "records_of_zeros", sentence, places.len(), rejected=rejected),
     )
 
 

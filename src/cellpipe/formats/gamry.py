@@ -326,5 +326,5 @@ def _claims(sample: Sample) -> bool:
 
 
 FORMAT = Format(
-    "gamry_dta", "Gamry", (".dta",), _claims, read, is_complete=is_complete_text, version=4
+    "gamry_dta", "Gamry", (".dta",), _claims, read, is_complete=is_complete_text, version=5
 )

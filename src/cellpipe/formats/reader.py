@@ -174,11 +174,11 @@ def _build_measurement(
         if name == "timeseries":
             table, turned = correct_signs(add_step_mode(table))
             findings += turned
+            table = _add_technique(table, recording.metadata)
         if name == "impedance":
             table, turned = turn_reversed_spectra(table)
             findings += turned
-            if recording.metadata.get("technique") is not None:
-                table = table.with_columns(technique=pl.lit(_short_technique(recording.metadata)))
+            table = _add_technique(table, recording.metadata)
         kept, bad, said = contracts.validate_rows(name, table, recording.ranges)
         tables[name] = kept
         findings += said
@@ -191,6 +191,13 @@ def _build_measurement(
     findings += _clock_findings(recording, time_zone)
     started = utc_start_time(recording, tables, time_zone)
     return Measurement(raw, form.name, started, tables, recording.metadata, tuple(findings))
+
+
+def _add_technique(table: pl.DataFrame, metadata: Mapping[str, object]) -> pl.DataFrame:
+    """Add the name of the technique by which the file was measured, if it says so."""
+    if metadata.get("technique") is None:
+        return table
+    return table.with_columns(technique=pl.lit(_short_technique(metadata)))
 
 
 def _short_technique(metadata: Mapping[str, object]) -> str:

@@ -193,7 +193,7 @@ def _text(cell_id: str, line: str, numbers: list[KeyNumber], findings: pl.DataFr
         f"<td>{html.escape(each.basis)}</td></tr>"
         for each in numbers
     )
-    checks = findings.filter(pl.col("level").is_in(["warning", "error"]))["sentence"].to_list()
+    checks = findings.filter(pl.col("severity") != "note")["sentence"].to_list()
     items = "".join(f"<li>{html.escape(str(sentence))}</li>" for sentence in checks)
     parts = [f"<h1>{html.escape(cell_id)}</h1><p>{html.escape(line)}</p>"]
     if rows:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 import polars as pl
@@ -41,10 +42,11 @@ class CellInputs:
 
 @dataclass(frozen=True)
 class CellTask:
-    """A cell to compute, and what is known of it from before."""
+    """A cell to compute, what is known of it from before, and the day of the run."""
 
     inputs: CellInputs
     entry: CellEntry | None = None
+    day: datetime | None = None
 
     @property
     def records(self) -> int:
@@ -72,6 +74,7 @@ def group_files(
     names: Iterable[str],
     sheet: SheetSnapshot,
     overlaps: Overlaps | None = None,
+    told: Mapping[str, Sequence[Finding]] | None = None,
 ) -> Grouping:
     """Put files together to cells, in the order of ids.
 
@@ -81,6 +84,8 @@ def group_files(
     neither, one that no pattern of the sheet's cell of its name matches is not used, and channels
     of one workbook that one row claims together are not either. Ids that differ only in case name
     one cell. Without ``overlaps``, files that were not compared yet are taken to share nothing.
+    What the sheet says of a cell that has files is among its findings, and so is what ``told`` has:
+    what only the lab as a whole tells of it, by its ID.
     """
     files = _usable_files(state, names)
     patterns = PatternIndex(sheet.cells)
@@ -109,14 +114,27 @@ def group_files(
             groups.setdefault(key, _Group(cell)).files.append(file)
     cells = []
     overlaps = Overlaps(state) if overlaps is None else overlaps
+    of_sheet = _findings_by_cell(sheet.findings)
     for key in sorted(groups):
         kept, said = order_files(groups[key].files, unused, overlaps)
-        cells.append(CellInputs(groups[key].cell, kept, said, sheet.baselines))
+        cell = groups[key].cell
+        said = (*of_sheet.get(key, ()), *said, *(told or {}).get(cell.cell_id, ()))
+        cells.append(CellInputs(cell, kept, said, sheet.baselines))
     return Grouping(
         tuple(cells),
         unused,
         (*_missing_file_findings(sheet, groups), *_shared_content_findings(cells)),
     )
+
+
+def _findings_by_cell(findings: Iterable[Finding]) -> dict[str, tuple[Finding, ...]]:
+    """Return what the sheet says of single cells, by their IDs without regard to case."""
+    found: dict[str, tuple[Finding, ...]] = {}
+    for finding in findings:
+        if finding.cell_id is not None:
+            key = finding.cell_id.casefold()
+            found[key] = (*found.get(key, ()), finding)
+    return found
 
 
 def expected_cells(names: Iterable[str], sheet: CellSheet) -> dict[str, str]:
@@ -200,14 +218,20 @@ def _ambiguous_parts(claims: Mapping[str, Cell]) -> dict[str, tuple[str, str]]:
 
 def _missing_file_findings(sheet: CellSheet, groups: dict[str, _Group]) -> list[Finding]:
     return [
-        Finding("warning", "cell_without_files", f"No usable file was found for {cell.cell_id}.")
+        Finding(
+            "warning",
+            "cell_without_files",
+            "No usable file was found for this row of the sheet.",
+            remedy="Correct its Files, or copy its files into the folder.",
+            cell_id=cell.cell_id,
+        )
         for cell in sheet.cells
         if cell.cell_id.casefold() not in groups
     ]
 
 
 def _shared_content_findings(cells: Sequence[CellInputs]) -> list[Finding]:
-    """Say which content is in two cells: a copy under another cell's name."""
+    """Say of each cell which content is in another one, too: a copy under another name."""
     owners: dict[str, list[str]] = {}
     for inputs in cells:
         for sha256 in inputs.contents:
@@ -307,18 +331,8 @@ def file_rows(inputs: CellInputs) -> pl.DataFrame:
             "cell_id": inputs.cell.cell_id, "status": "used", "format": file.content.format,
             "size_byte": file.size, "records": file.content.records,
             "spectra": file.content.spectra, "started_at": file.content.started_at,
-            "modified_at": None, "reason": None,
+            "modified_at": None, "first_seen_at": None, "reason": None,
         }
         for file in inputs.files
     ]  # fmt: skip
     return pl.DataFrame(rows, schema=contracts.empty_table("files").schema)
-
-
-def finding_rows(findings: Iterable[Finding], cell_id: str | None) -> pl.DataFrame:
-    """Return the rows of the table ``findings`` for findings of a cell, or of the lab."""
-    rows = [
-        {"cell_id": cell_id, "file": None, "level": f.level, "code": f.code,
-         "sentence": f.sentence, "rows": f.rows}
-        for f in findings
-    ]  # fmt: skip
-    return pl.DataFrame(rows, schema=contracts.empty_table("findings").schema)

@@ -6,17 +6,20 @@ import hashlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 import polars as pl
 
 from cellpipe import analyses, report
 from cellpipe._version import __version__
+from cellpipe.analyses.alarms import check_limits
 from cellpipe.core import contracts
 from cellpipe.core.errors import LockedFileError, StoreError
+from cellpipe.core.finding_rows import finding_rows, keep_since, run_day, severity_of
 from cellpipe.core.model import CONTRADICTION, Analysis, Finding
 from cellpipe.core.steps import StepFailure, run_step
-from cellpipe.pipeline.cell_inputs import CellInputs, CellTask, finding_rows, read_input_tables
+from cellpipe.pipeline.cell_inputs import CellInputs, CellTask, read_input_tables
 from cellpipe.pipeline.fingerprints import (
     cell_fingerprint,
     fingerprint,
@@ -25,7 +28,7 @@ from cellpipe.pipeline.fingerprints import (
     unchanged_analyses,
 )
 from cellpipe.report import BlockFailure
-from cellpipe.store import CellEntry, ResultFile, read_table, write_table
+from cellpipe.store import LAB, CellEntry, ResultFile, read_table, write_table
 from cellpipe.store.history import Event
 from cellpipe.store.lab import Lab
 from cellpipe.store.layout import cell_report_paths, table_path
@@ -40,7 +43,6 @@ _NUMBERS = (
     "first_interfacial_resistance_ohm", "last_interfacial_resistance_ohm",
 )  # fmt: skip
 _NO_REPORT = "its report is to be written"  # in place of a fingerprint: its tables are current
-_END_OF_LIFE = 0.8  # of the reference capacity, as the field says
 
 
 @dataclass(frozen=True)
@@ -60,15 +62,20 @@ class CellResult:
 
 
 def stale_cells(
-    lab: Lab, state: LedgerSnapshot, cells: Sequence[CellInputs], *, redraw: bool = False
+    lab: Lab,
+    state: LedgerSnapshot,
+    cells: Sequence[CellInputs],
+    *,
+    redraw: bool = False,
+    day: datetime | None = None,
 ) -> list[CellTask]:
     """Return the cells whose results were made from other inputs, or are not all there.
 
     Those with the most records come first, so that no process is left with a long one at the end.
-    With ``redraw`` the reports of all of them are made anew.
+    With ``redraw`` the reports of all of them are made anew. ``day`` is that of the run.
     """
     tasks = (
-        CellTask(inputs, state.cells.get(inputs.cell.cell_id))
+        CellTask(inputs, state.cells.get(inputs.cell.cell_id), day)
         for inputs in cells
         if redraw or _is_stale(lab, inputs, state.cells.get(inputs.cell.cell_id))
     )
@@ -80,7 +87,7 @@ def _is_stale(lab: Lab, inputs: CellInputs, entry: CellEntry | None) -> bool:
     if entry is None or len(unchanged) < len(analyses.all_analyses()):
         return True
     fingerprints = {name: record.fingerprint for name, record in unchanged.items()}
-    if entry.inputs != cell_fingerprint(inputs, fingerprints, input_findings(inputs)):
+    if entry.inputs != cell_fingerprint(inputs, fingerprints, input_findings(inputs), lab.limits):
         return True
     return not all(path.is_file() for path in cell_outputs(lab, inputs.cell.cell_id))
 
@@ -121,16 +128,18 @@ def compute_cell(lab: Lab, task: CellTask) -> CellResult:
     inputs, records = task.inputs, computation.records
     before = input_findings(inputs)
     made = [finding for record in records.values() for finding in record.findings]
-    blocks, failure = _write_report(lab, computation, [*before, *made])
+    tables = computation.tables
+    made += check_limits(tables["cells"], tables["cycles"], lab.limits)
+    blocks, failure = _write_report(lab, computation, [*before, *made], task.day or run_day())
     findings = (*before, *made, *(block.finding for block in blocks))
     traces = [*computation.traces, *(block.trace for block in blocks)]
     traces += [failure.trace] if failure and not isinstance(failure.error, LockedFileError) else []
     fingerprints = {name: record.fingerprint for name, record in records.items()}
     entry = CellEntry(
         inputs.cell.cell_id,
-        _NO_REPORT if failure else cell_fingerprint(inputs, fingerprints, before),
+        _NO_REPORT if failure else cell_fingerprint(inputs, fingerprints, before, lab.limits),
         inputs.contents, findings, round(time.perf_counter() - start, 4), records,
-        _first_numbers(computation.tables["cells"]),
+        _first_numbers(tables["cells"]),
     )  # fmt: skip
     computed = tuple(computation.computed)
     events = cell_events(task.entry, entry, is_computed=bool(computed))
@@ -141,7 +150,7 @@ def compute_cell(lab: Lab, task: CellTask) -> CellResult:
 
 
 def _write_report(
-    lab: Lab, computation: _Computation, findings: Sequence[Finding]
+    lab: Lab, computation: _Computation, findings: Sequence[Finding], day: datetime
 ) -> tuple[list[BlockFailure], StepFailure | None]:
     """Write a cell's page and workbook; return the blocks that failed, or why all of it did.
 
@@ -152,7 +161,9 @@ def _write_report(
 
     """
     cell, tables = computation.inputs.cell, computation.tables
-    tables["findings"] = finding_rows(findings, cell.cell_id)
+    told = read_table(lab.results, "findings", LAB)
+    own = None if told is None else told.filter(cell_id=cell.cell_id)
+    tables["findings"] = keep_since(finding_rows(findings, cell.cell_id), own, day)
     failed: list[BlockFailure] = []
     paths = run_step(
         lambda: report.write_cell_report(
@@ -169,8 +180,9 @@ def _write_report(
         if isinstance(paths.error, StoreError) and not isinstance(paths.error, LockedFileError):
             raise paths.error
         foreign = {lab.results / name for name in foreign_names(lab.results)}
-        own = {*cell_report_paths(lab.results, cell.cell_id)} - foreign
-        computation.written += [describe_file(lab.results, p) for p in sorted(own) if p.is_file()]
+        paths_of_cell = {*cell_report_paths(lab.results, cell.cell_id)} - foreign
+        there = [path for path in sorted(paths_of_cell) if path.is_file()]
+        computation.written += [describe_file(lab.results, path) for path in there]
         return [], paths
     computation.written += [describe_file(lab.results, path) for path in paths]
     return failed, None
@@ -239,10 +251,10 @@ def _first_numbers(cells: pl.DataFrame) -> dict[str, object]:
 def cell_events(
     before: CellEntry | None, entry: CellEntry, *, is_computed: bool = True
 ) -> list[Event]:
-    """Return what a cell's new results mean for its history: its numbers, and new alarms.
+    """Return what a cell's new results mean for its history: its numbers, and what is to check.
 
-    An alarm is a warning or an error that was not there before, what contradicts physics, or a
-    capacity that has fallen below 80 % of its reference.
+    That is what was not there before. Alarms, and what contradicts physics, are told by the table
+    of findings at the end of the run.
     """
     contents = hashlib.sha256(" ".join(entry.contents).encode()).hexdigest()
     kind = "computed" if is_computed else "reported"
@@ -251,16 +263,9 @@ def cell_events(
     ]  # fmt: skip
     known = {finding.code for finding in before.findings} if before else set()
     events += [
-        Event(entry.cell_id, "alarm", reason=finding.sentence)
+        Event(entry.cell_id, "check", reason=finding.sentence)
         for finding in entry.findings
-        if finding.level in {"warning", "error"}
-        and (before or finding.code.startswith(CONTRADICTION))
-        and finding.code not in known
+        if before and severity_of(finding) == "check" and finding.code not in known
+        if not finding.code.startswith(CONTRADICTION)
     ]
-    retention = entry.numbers.get("capacity_retention")
-    earlier = before.numbers.get("capacity_retention") if before else None
-    fell = not isinstance(earlier, float) or earlier >= _END_OF_LIFE
-    if isinstance(retention, float) and retention < _END_OF_LIFE and fell:
-        sentence = f"The capacity is at {100 * retention:.1f} % of its reference."
-        events.append(Event(entry.cell_id, "alarm", reason=sentence))
     return events

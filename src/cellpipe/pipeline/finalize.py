@@ -5,15 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
+from pathlib import Path
 
 import polars as pl
 
 from cellpipe import analyses, report
 from cellpipe._version import __version__
+from cellpipe.baselines import table1
 from cellpipe.core.errors import LockedFileError, Reason, StoreError
+from cellpipe.core.finding_rows import run_day
 from cellpipe.core.model import Finding
 from cellpipe.core.steps import StepFailure, run_step
 from cellpipe.pipeline.cell_inputs import Grouping
@@ -24,13 +28,15 @@ from cellpipe.pipeline.lab_tables import (
     own_columns_table,
     sheet_table,
 )
+from cellpipe.pipeline.news import collect_news, is_look_due, keep_alarm_times, set_next_look
 from cellpipe.pipeline.plan import Plan, reading_key
 from cellpipe.pipeline.sheet_snapshot import SheetSnapshot
 from cellpipe.pipeline.summary import Summary
+from cellpipe.report.news import News
 from cellpipe.store import LAB, Results, read_table, table_path, write_table
 from cellpipe.store.consolidated import consolidate_tables
 from cellpipe.store.failures import MAX_ATTEMPTS
-from cellpipe.store.history import prune_events
+from cellpipe.store.history import prune_events, utc_now
 from cellpipe.store.lab import Lab
 from cellpipe.store.layout import ALL_CELLS, INDEX, LAB_PAGES
 from cellpipe.store.ledger import LAST_COMPLETE_STATE, PAGES_DUE
@@ -46,7 +52,8 @@ _log = logging.getLogger("cellpipe")
 class Run:
     """What a run planned and did, for its end; ``failures`` are those of its files and cells.
 
-    ``pages_due`` asks for the lab's pages whether something changed or not.
+    ``pages_due`` asks for the lab's pages whether something changed or not. ``look_again`` is when
+    an alarm may come without a new file.
     """
 
     plan: Plan
@@ -55,6 +62,8 @@ class Run:
     failures: tuple[Failure, ...] = ()
     computed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     pages_due: bool = False
+    look_again: datetime | None = None
+    started_at: str = field(default_factory=utc_now)
 
 
 def finalize(lab: Lab, state: LedgerSnapshot, run: Run) -> Summary:
@@ -66,13 +75,19 @@ def finalize(lab: Lab, state: LedgerSnapshot, run: Run) -> Summary:
     files = files_table(lab, state, plan, run.grouping, failed)
     cell_sheet, unusual = sheet_table(run.grouping)
     said = [*sheet.findings, *unusual, *run.grouping.findings, *kept, *_foreign_findings(lab)]
-    findings = findings_table(state, run.grouping, said, failed)
+    before, now = read_table(lab.results, "findings", LAB), run.started_at
+    findings = findings_table(state, run.grouping, said, failed, files, before, run_day(now))
+    times = keep_alarm_times(lab, findings, now)
     own = own_columns_table(run.grouping)
     tables = {"files": files, "findings": findings, "cell_sheet": cell_sheet, "own_columns": own}
     changed = _write_tables(lab, tables)
     consolidate(lab)
     is_due = bool(run.computed) or changed or run.pages_due or PAGES_DUE in state.values
-    locked = _update_reports(lab, tables, is_due=is_due)
+    is_due = is_due or is_look_due(state.values, now)
+    news = collect_news(lab, files, times, now)
+    locked = _update_reports(lab, tables, news, is_due=is_due)
+    if is_due:
+        set_next_look(lab, news, run.look_again)
     if is_due or plan.new or locked:
         lab.ledger.set_key_value(PAGES_DUE, "yes" if locked else None)
     failures = [*_all_failures(state, files, failed), *sheet.failures, *locked]
@@ -106,7 +121,7 @@ def _all_failures(
 def state_digest(lab: Lab, sheet: SheetSnapshot, walk: str) -> str:
     """Return what tells one complete state from another: folders, sheet, versions, results."""
     described = (
-        lab.folder, lab.also, walk, sheet.digest, reading_key(lab, None),
+        lab.folder, lab.also, walk, sheet.digest, reading_key(lab, None), lab.limits,
         analyses.analysis_versions(), report.VERSION,
         names_digest(lab.results),
     )  # fmt: skip
@@ -196,26 +211,33 @@ def _foreign_findings(lab: Lab) -> list[Finding]:
     ]  # fmt: skip
 
 
-def _update_reports(lab: Lab, tables: Mapping[str, pl.DataFrame], *, is_due: bool) -> list[Failure]:
+def _update_reports(
+    lab: Lab, tables: Mapping[str, pl.DataFrame], news: News, *, is_due: bool
+) -> list[Failure]:
     """Write the lab's page and workbook if they are due, or not there."""
     if not is_due and all((lab.results / name).is_file() for name in LAB_PAGES):
         return []
-    return _write_reports(lab, tables)
+    return _write_reports(lab, tables, news)
 
 
 def read_lab_tables(lab: Lab) -> dict[str, pl.DataFrame]:
     """Return the tables of all cells that the lab's page and workbook are made of."""
     results = Results(lab.results)
-    return {
+    tables = {
         name: results[name].collect().sort("cell_id", maintain_order=True)
         for name in ("cells", "baseline_comparison", "cycles")
     }
+    published = read_table(lab.results, "baselines", LAB)
+    return tables | {"baselines": table1() if published is None else published}
 
 
-def _write_reports(lab: Lab, of_lab: Mapping[str, pl.DataFrame]) -> list[Failure]:
+def _write_reports(lab: Lab, of_lab: Mapping[str, pl.DataFrame], news: News) -> list[Failure]:
     """Write the lab's page and workbook; return what failed: it costs itself only."""
     tables = read_lab_tables(lab) | dict(of_lab)
-    writers = {INDEX: report.write_index, ALL_CELLS: report.write_lab_workbook}
+    write_page = partial(report.write_index, news=news)
+    writers: dict[str, Callable[..., Path]] = {
+        INDEX: write_page, ALL_CELLS: report.write_lab_workbook,
+    }  # fmt: skip
     failures, written = [], []
     for name, write in writers.items():
         made = run_step(partial(write, tables, lab.results, version=__version__))

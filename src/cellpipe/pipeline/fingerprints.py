@@ -19,6 +19,7 @@ import polars as pl
 
 from cellpipe import analyses, report
 from cellpipe.core.contracts import schema_digest
+from cellpipe.core.limits import Limits
 from cellpipe.core.model import Analysis, Finding
 from cellpipe.pipeline.cell_inputs import CellInputs, file_rows
 from cellpipe.store.records import AnalysisRecord, CellEntry
@@ -112,7 +113,10 @@ def unchanged_analyses(inputs: CellInputs, entry: CellEntry | None) -> dict[str,
 
 
 def cell_fingerprint(
-    inputs: CellInputs, fingerprints: Mapping[str, str], findings: Iterable[Finding]
+    inputs: CellInputs,
+    fingerprints: Mapping[str, str],
+    findings: Iterable[Finding],
+    limits: Limits,
 ) -> str:
     """Return what all of a cell's tables and reports depend on: what a page shows is in it."""
     described = [
@@ -122,6 +126,7 @@ def cell_fingerprint(
             for file in inputs.files
         ],
         [finding.sentence for finding in findings],
+        asdict(limits),
         dict(fingerprints),
         inputs.baselines,
         report.VERSION,

@@ -17,6 +17,7 @@ import polars as pl
 
 from cellpipe import report
 from cellpipe._version import __version__
+from cellpipe.core.finding_rows import run_day
 from cellpipe.core.steps import StepFailure, run_step
 from cellpipe.pipeline.cell_inputs import group_files
 from cellpipe.pipeline.finalize import read_lab_tables
@@ -87,7 +88,8 @@ class InterimPage:
         grouping = group_files(state, names, self._sheet)
         failed = [*plan.unreachable, *(failure for _, failure in plan.suspended), *failures]
         files = files_table(lab, state, plan, grouping, failed)
-        findings = findings_table(state, grouping, self._sheet.findings, failed)
+        told = self._sheet.findings
+        findings = findings_table(state, grouping, told, failed, files, None, run_day())
         is_there = pl.col("cell_id").is_null() | pl.col("cell_id").is_in(list(state.cells))
         tables = {"files": files.filter(is_there), "findings": findings}
         return report.write_index(

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import polars as pl
 
 from cellpipe.core import contracts
+from cellpipe.core.finding_rows import (
+    file_findings,
+    finding_rows,
+    keep_since,
+    run_day,
+    subject_rows,
+)
 from cellpipe.core.model import Finding
-from cellpipe.pipeline.cell_inputs import Grouping, file_rows, finding_rows
+from cellpipe.pipeline.cell_inputs import Grouping, file_rows
 from cellpipe.pipeline.plan import Plan
 from cellpipe.store.lab import Lab
 from cellpipe.store.snapshot import LedgerSnapshot
@@ -40,7 +48,14 @@ def files_table(
     table = pl.concat([used, rest], how="diagonal").sort("path")
     when = pl.Series([written.get(path) for path in table["path"]], dtype=pl.Int64)
     modified = when.cast(pl.Datetime("ns", "UTC")).cast(table.schema["modified_at"])
-    return contracts.validate("files", table.with_columns(modified_at=modified))
+    arrivals = lab.ledger.arrivals(lab.folder)
+    came = [arrivals[path].is_new_since if path in arrivals else None for path in table["path"]]
+    first_seen = pl.Series(
+        [None if time is None else run_day(time.isoformat()) for time in came],
+        dtype=table.schema["first_seen_at"],
+    )
+    table = table.with_columns(modified_at=modified, first_seen_at=first_seen)
+    return contracts.validate("files", table)
 
 
 def findings_table(
@@ -48,20 +63,38 @@ def findings_table(
     grouping: Grouping,
     findings: Sequence[Finding],
     failures: Sequence[Failure],
+    files: pl.DataFrame,
+    before: pl.DataFrame | None,
+    day: datetime,
 ) -> pl.DataFrame:
-    """Return the findings of the lab, then those of each cell."""
+    """Return the findings of the lab, of its files, and of each cell, with the days they stand.
+
+    ``before`` are those of the run before; ``day`` is that of this run.
+    """
     entries = state.cells
     ids = [inputs.cell.cell_id for inputs in grouping.cells]
     mine = [entries[cell_id] for cell_id in ids if cell_id in entries]
     used = {file.path for inputs in grouping.cells for file in inputs.files}
     not_updated = [
-        Finding("error", "not_updated", f"{f.path}: {f.reason} What is shown is from before.")
+        Finding(
+            "error", "not_updated", f"{f.path}: {f.reason} What is shown is from before.",
+            cell_id=f.path if f.path in entries else None,
+        )
         for f in failures
         if f.path in entries or f.path in used
-    ]
+    ]  # fmt: skip
     parts = [finding_rows(entry.findings, entry.cell_id) for entry in mine]
-    of_lab = finding_rows([*findings, *not_updated], None)
-    return contracts.validate("findings", pl.concat([of_lab, *parts]))
+    with_page = {entry.cell_id for entry in mine}
+    of_lab = finding_rows([*_of_no_page(findings, with_page), *not_updated], None)
+    of_files = subject_rows("file", file_findings(files))
+    table = pl.concat([of_lab, of_files, *parts])
+    return contracts.validate("findings", keep_since(table, before, day))
+
+
+def _of_no_page(findings: Sequence[Finding], cell_ids: set[str]) -> list[Finding]:
+    """Return the findings of the lab, without those that a cell's own page and results have."""
+    known = {cell_id.casefold() for cell_id in cell_ids}
+    return [each for each in findings if (each.cell_id or "").casefold() not in known]
 
 
 def sheet_table(grouping: Grouping) -> tuple[pl.DataFrame, list[Finding]]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import polars as pl
+
 from cellpipe.core.errors import CellpipeError, StoreError
-from cellpipe.core.model import CONTRADICTION
+from cellpipe.store import LAB, read_table
 from cellpipe.store.batch_queue import queued_files
 from cellpipe.store.database import Transaction
 from cellpipe.store.failures import MAX_ATTEMPTS
@@ -28,8 +30,8 @@ _WAIT_SECONDS = 600.0
 class Status:
     """How a results folder stands: counts, who writes, and what could not be used.
 
-    ``contradictions`` are cells whose numbers contradict physics, each with a sentence; ``damaged``
-    are the number and the bytes of result files that were put into ``damaged/``.
+    ``findings`` are those of the last run (None: no run came to its end); ``damaged`` are the
+    number and the bytes of result files that were put into ``damaged/``.
     """
 
     folders: tuple[Path, ...]
@@ -41,7 +43,7 @@ class Status:
     last: Event | None
     night: Event | None
     damaged: tuple[int, int] = (0, 0)
-    contradictions: tuple[tuple[str, str], ...] = ()
+    findings: pl.DataFrame | None = None
 
 
 def open_ledger(out: Path) -> Ledger:
@@ -78,17 +80,11 @@ def read_status(ledger: Ledger) -> Status:
         rests = ", rests" if failure.reading and failure.attempts >= MAX_ATTEMPTS else ""
         aside.append((name, f"{failure.reason} ({failure.attempts} times{rests})"))
     folders = tuple(map(Path, state.folders))
-    contradictions = tuple(
-        (name, finding.sentence)
-        for name, cell in sorted(state.cells.items())
-        for finding in cell.findings
-        if finding.code.startswith(CONTRADICTION)
-    )
     return Status(
         folders, counts, len(state.cells), current_writer(ledger),
         len(queued_files(ledger.database)), tuple(aside), last_event(ledger.database),
         last_event(ledger.database, "night"), quarantine_size(ledger.folder),
-        contradictions,
+        read_table(ledger.folder, "findings", LAB),
     )  # fmt: skip
 
 

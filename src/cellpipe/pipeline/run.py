@@ -7,21 +7,25 @@ way writes the same bytes. What the ledger knows is read once, at the beginning.
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 
 from cellpipe.core.errors import DamagedLedgerError, DamagedTableError, StoreError
+from cellpipe.core.finding_rows import run_day
 from cellpipe.pipeline.cell_inputs import CellTask, group_files
 from cellpipe.pipeline.cleanup import hides_files
 from cellpipe.pipeline.compute import stale_cells
 from cellpipe.pipeline.executors import COMPUTE, INGEST, Executor, LocalExecutor
 from cellpipe.pipeline.finalize import Run, finalize, last_summary
 from cellpipe.pipeline.interim_page import InterimPage
+from cellpipe.pipeline.job import save_job
+from cellpipe.pipeline.lab_alarms import TOLD, find_lab_alarms, known_alarms
+from cellpipe.pipeline.news import is_look_due
 from cellpipe.pipeline.overlaps import Overlaps
 from cellpipe.pipeline.plan import NewFile, Plan, plan_all, plan_entries, plan_files
 from cellpipe.pipeline.portions import divide_files
@@ -29,7 +33,8 @@ from cellpipe.pipeline.record import record_cell, record_file
 from cellpipe.pipeline.sheet_snapshot import SheetSnapshot, read_current_sheet
 from cellpipe.pipeline.summary import Summary
 from cellpipe.store.batch_queue import finish_batch, queued_files
-from cellpipe.store.lab import Lab, lab_of_results, resolve_lab
+from cellpipe.store.history import utc_now
+from cellpipe.store.lab import Lab, resolve_lab
 from cellpipe.store.ledger import PAGES_DUE
 from cellpipe.store.manifest import (
     delete_partial_files,
@@ -51,7 +56,6 @@ from cellpipe.system.progress import CELL_COST, FILE_COST, Progress, StageProgre
 from cellpipe.system.scan import Failure
 
 _log = logging.getLogger("cellpipe")
-JOB_KEY = "what the results are made of"
 LONG_WAIT_SECONDS = 6 * 3600.0  # of an unattended run, for another one that writes there
 
 
@@ -167,7 +171,7 @@ def _plan_or_skip(lab: Lab, state: LedgerSnapshot, sheet: SheetSnapshot) -> Summ
     """
     entries, unreachable = lab.raw.walk()
     walk = lab.raw.digest(entries)
-    if not hides_files(lab, unreachable):
+    if not hides_files(lab, unreachable) and not is_look_due(state.values, utc_now()):
         last = last_summary(lab, state, sheet, walk, len(entries))
         if last is not None:
             return last
@@ -196,16 +200,29 @@ def _run(
     expected = len(portions[-1].cells)
     computing = StageProgress("cells", {}, progress, expected=expected)
     done = _Done(InterimPage(lab, plan, sheet) if len(portions) > 1 else None)
+    told, started_at = known_alarms(state.values.get(TOLD)), utc_now()
+    day = run_day(started_at)
     for portion in portions:
         state = _ingest(lab, state, portion.files, executor, reading, done)
         overlaps = Overlaps(state, lab)
-        grouping = group_files(state, portion.names, sheet, overlaps)
+        grouping = group_files(state, portion.names, sheet, overlaps, told)
         state = overlaps.save()
         due = [inputs for inputs in grouping.cells if portion.is_due(inputs)]
         computing.expected = 0 if portion.is_last else expected
-        tasks = stale_cells(lab, state, due, redraw=redraw)
+        tasks = stale_cells(lab, state, due, redraw=redraw, day=day)
         state = _compute(lab, state, tasks, executor, computing, done)
-    run = Run(plan, grouping, sheet, done.failures, done.computed, pages_due=redraw)
+    alarms = find_lab_alarms(lab, grouping, datetime.fromisoformat(started_at))
+    if alarms.by_cell != told:  # on the pages of these cells, and of no other
+        grouping = group_files(
+            state, portions[-1].names, sheet, Overlaps(state, lab), alarms.by_cell
+        )
+        tasks = stale_cells(lab, state, grouping.cells, day=day)
+        tasks = [t for t in tasks if t.inputs.cell.cell_id in {*told, *alarms.by_cell}]
+        state = _compute(lab, state, tasks, executor, computing, done)
+        lab.ledger.set_key_value(TOLD, alarms.to_json())
+    run = Run(
+        plan, grouping, sheet, done.failures, done.computed, redraw, alarms.look_again, started_at
+    )
     summary = finalize(lab, state, run)
     StageProgress("report", {None: 1}, progress).advance(None, summary.page.name)
     return summary
@@ -319,7 +336,7 @@ def exclusive_run(lab: Lab, wait_second: float = 0.0) -> Iterator[LedgerSnapshot
     with acquire(lab.ledger, wait_second=wait_second, tell=tell):
         state = lab.ledger.snapshot(lab.folder)
         _check_owner(lab, state)
-        _save_job(lab, state)
+        save_job(lab, state)
         yield _tidy_up(lab, state)
         if has_notes(lab.results):  # something was written, perhaps by a worker that died of it
             delete_partial_files(lab.results)
@@ -351,32 +368,3 @@ def _check_owner(lab: Lab, state: LedgerSnapshot) -> None:
             f"results of the folder {others[0]}", expected=f"those of {lab.folder}",
             remedy="choose a results folder for each folder with --out", file=lab.results,
         )  # fmt: skip
-
-
-def _save_job(lab: Lab, state: LedgerSnapshot) -> None:
-    """Record what the results are made of, so that they can be made again by their name alone."""
-    also = [str(path) for path in lab.also]
-    described = {"folder": str(lab.folder), "time_zone": lab.time_zone, "also": also}
-    text = json.dumps(described)
-    if state.values.get(JOB_KEY) != text:
-        lab.ledger.set_key_value(JOB_KEY, text)
-
-
-def load_lab(results: Path) -> Lab:
-    """Return the lab that results were made for last.
-
-    Raises
-    ------
-    StoreError
-        If the ledger knows of none.
-
-    """
-    text = lab_of_results(results).ledger.key_value(JOB_KEY)
-    if text is None:
-        raise StoreError(
-            "results of which the ledger does not know what they were made of",
-            expected="those of a run of this version",
-            remedy="run cellpipe process FOLDER --out RESULTS", file=results,
-        )  # fmt: skip
-    kept = json.loads(text)
-    return resolve_lab(kept["folder"], results, kept["time_zone"], kept["also"])

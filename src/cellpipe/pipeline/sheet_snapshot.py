@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,12 +21,12 @@ from cellpipe.baselines import table1
 from cellpipe.cell_sheet.lab_baselines import read_lab_baselines
 from cellpipe.cell_sheet.lab_materials import read_lab_materials
 from cellpipe.cell_sheet.sheet import (
-    LARGEST_SHEET,
     CellSheet,
     find_sheets,
     read_cell_sheet,
     read_sheet_file,
 )
+from cellpipe.cell_sheet.sheet_content import LARGEST_SHEET
 from cellpipe.core import contracts
 from cellpipe.core.errors import CellSheetError, LockedFileError
 from cellpipe.core.model import Cell, Finding
@@ -39,7 +39,7 @@ from cellpipe.system.atomic_files import delete, write_bytes
 from cellpipe.system.own_folder import foreign_names
 from cellpipe.system.processes import WorkerDiedError
 from cellpipe.system.regular_files import is_special, read_regular
-from cellpipe.system.scan import BASELINES_NAME, MATERIALS_NAME, Failure
+from cellpipe.system.scan import BASELINES_NAME, MATERIALS_NAME, SHEET_NAMES, Failure
 
 _log = logging.getLogger("cellpipe")
 _DEADLY_SHEET = "a cell sheet of which the process died that read it"
@@ -59,12 +59,12 @@ class SheetSnapshot(CellSheet):
 
 
 def read_current_sheet(lab: Lab) -> SheetSnapshot:
-    """Read the cell sheet of a job's folder, or the last one that could be used.
+    """Read the cell sheet of a job's folder, or the last one that could be used, or none.
 
     Raises
     ------
-    CellSheetError
-        If it can't be used, and none ever could.
+    OSError
+        If the folder can't be reached.
 
     """
     published, said, failures = _update_baselines(lab)
@@ -200,16 +200,51 @@ def read_last_cells(out: Path) -> tuple[Cell, ...]:
 
 
 def _read_last_sheet(lab: Lab, error: CellSheetError | OSError) -> tuple[CellSheet, Failure]:
+    """Return the last sheet that could be used, or one without a cell, and why it is not today's.
+
+    Raises
+    ------
+    CellSheetError, OSError
+        If there is none, and the folder itself can't be reached.
+
+    """
     copies = [lab.results / f"{SHEET_COPY}{suffix}" for suffix in (".xlsx", ".csv")]
     there = [copy for copy in copies if copy.is_file()]
+    finding, name = unusable_sheet(error)
     if not there:
-        raise error
-    when = datetime.fromtimestamp(there[0].stat().st_mtime, UTC)
-    said = error.reason if isinstance(error, CellSheetError) else f"found {error.strerror}."
-    name = error.file if isinstance(error, CellSheetError) and error.file else "cells.xlsx"
-    as_it_was = f"the sheet as it was on {when:%Y-%m-%d %H:%M} UTC"
-    sentence = f"{Path(name).name}: {said} T{as_it_was[1:]} is used until then."
-    materials, _ = read_lab_materials(lab.results / f"{MATERIALS_COPY}.yaml")
-    sheet = read_sheet_file(there[0], as_it_was, materials)
-    findings = (Finding("error", "sheet_not_used", sentence), *sheet.findings)
-    return CellSheet(Path(name), sheet.cells, findings), Failure(Path(name).name, sentence)
+        if isinstance(error, OSError):
+            raise error
+        sheet, meanwhile = CellSheet(), "No sheet is used until then: capacities are in mAh only."
+    else:
+        when = datetime.fromtimestamp(there[0].stat().st_mtime, UTC)
+        as_it_was = f"the sheet as it was on {when:%Y-%m-%d %H:%M} UTC"
+        materials, _ = read_lab_materials(lab.results / f"{MATERIALS_COPY}.yaml")
+        sheet = read_sheet_file(there[0], as_it_was, materials)
+        meanwhile = f"T{as_it_was[1:]} is used until then."
+    finding = replace(finding, sentence=f"{finding.sentence} {meanwhile}")
+    failure = Failure(name, f"{finding.sentence} Remedy: {finding.remedy}.")
+    return CellSheet(Path(name), sheet.cells, (finding, *sheet.findings)), failure
+
+
+def unusable_sheet(error: CellSheetError | OSError) -> tuple[Finding, str]:
+    """Say of a cell sheet that it can't be used, and why; and return the file's name."""
+    if isinstance(error, CellSheetError):
+        name = Path(error.file or SHEET_NAMES[0]).name
+        said, remedy = f"found {error.found}; expected {error.expected}", error.remedy
+    else:
+        name, said = SHEET_NAMES[0], f"found a file that can't be opened ({error.strerror})"
+        remedy = "close it in the program that holds it"
+    sentence = f"{name} can't be used: {said}."
+    return Finding("error", "sheet_not_used", sentence, remedy=remedy), name
+
+
+def inspect_sheet(folder: Path) -> CellSheet:
+    """Return the cell sheet of a folder as a run would find it; what is wrong is a finding."""
+    try:
+        return read_sheet(folder)
+    except WorkerDiedError as error:
+        file = next(iter(find_sheets(folder)), folder / SHEET_NAMES[0])
+        finding, name = unusable_sheet(sheet_death_error(str(error), file))
+    except (CellSheetError, OSError) as error:
+        finding, name = unusable_sheet(error)
+    return CellSheet(folder / name, findings=(finding,))

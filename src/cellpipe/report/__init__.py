@@ -11,6 +11,7 @@ import polars as pl
 
 from cellpipe.core.model import AnalysisFacts, Cell
 from cellpipe.report.blocks import BlockFailure, Tell, log_failure, new_findings
+from cellpipe.report.news import News
 from cellpipe.system.atomic_files import file_name, write_bytes
 
 VERSION = 6  # to be raised when pages or workbooks change: all of them are written anew
@@ -104,16 +105,22 @@ def _pause_gc() -> Iterator[None]:
 
 
 def write_index(
-    tables: Mapping[str, pl.DataFrame], folder: Path, *, version: str, interim: str = ""
+    tables: Mapping[str, pl.DataFrame],
+    folder: Path,
+    *,
+    version: str,
+    interim: str = "",
+    news: News | None = None,
 ) -> Path:
     """Write the lab's index of all cells to ``folder/index.html`` and return its path.
 
-    ``tables`` are the lab's ``cells``, ``baseline_comparison``, ``cycles``, ``files`` and
-    ``findings``; ``interim`` says how far a run is that still goes on.
+    ``tables`` are the lab's ``cells``, ``baseline_comparison``, ``baselines``, ``cycles``,
+    ``files``, ``findings`` and ``cell_sheet``; ``interim`` says how far a run is that still goes
+    on, whose page has no figures and needs no ``cell_sheet``, ``news`` what is new.
     """
     from cellpipe.report.html.index import index_page
 
-    page = index_page(tables, version=version, interim=interim)
+    page = index_page(tables, version=version, interim=interim, news=news)
     return write_bytes(folder / "index.html", _encode_page(page))
 
 

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 
 import polars as pl
 
-from cellpipe.core.contracts import empty_table
+from cellpipe.core.finding_rows import finding_rows
 from cellpipe.core.model import Finding
 from cellpipe.core.steps import StepFailure, run_step
 
@@ -109,9 +109,6 @@ def lost_reason(tables: tuple[str, ...], lost: Mapping[str, str]) -> str:
 def new_findings(findings: pl.DataFrame, failed: list[BlockFailure], cell_id: str) -> pl.DataFrame:
     """Return a cell's findings with those of blocks that failed and are not among them yet."""
     known = set(findings["sentence"])
-    rows = [
-        {"cell_id": cell_id, "level": f.level, "code": f.code, "sentence": f.sentence}
-        for f in dict.fromkeys(each.finding for each in failed)
-        if f.sentence not in known
-    ]
-    return pl.concat([findings, pl.DataFrame(rows, schema=empty_table("findings").schema)])
+    new = [f for f in dict.fromkeys(each.finding for each in failed) if f.sentence not in known]
+    day = findings["since"].max()
+    return pl.concat([findings, finding_rows(new, cell_id).with_columns(since=pl.lit(day))])

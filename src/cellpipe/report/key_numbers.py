@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from cellpipe.core.model import Cell
+from cellpipe.numerics.cycling.protocol import SYMMETRIC
 from cellpipe.report.plating_numbers import efficiency_numbers, is_symmetric, symmetric_numbers
 from cellpipe.report.wording import (
     NOTHING,
@@ -70,7 +71,7 @@ def key_numbers(summary: pl.DataFrame, words: KindWords) -> list[KeyNumber]:
         KeyNumber(
             "Mean Coulombic efficiency",
             mean_efficiency_text(row),
-            row["mean_efficiency_remark"] or MEAN_BASIS,
+            row["mean_efficiency_remark"] or row["no_cycle_reason"] or MEAN_BASIS,
         ),
         _retention(row),
         _retention_at_rate(row),
@@ -141,7 +142,7 @@ def _initial_efficiency(row: dict[str, Any], words: KindWords) -> KeyNumber:
     if not words.efficiency:
         return KeyNumber(name, value, no_efficiency_reason(row))
     if row["initial_cycle"] is None:
-        return KeyNumber(name, value, "there is no cycle")
+        return KeyNumber(name, value, row["no_cycle_reason"] or "there is no cycle")
     return KeyNumber(
         name, value, row["initial_remark"] or f"cycle {row['initial_cycle']}: {words.efficiency}"
     )
@@ -151,11 +152,14 @@ def _cycles(row: dict[str, object]) -> KeyNumber:
     complete = row["complete_cycles"]
     if not isinstance(complete, int):
         return KeyNumber("Cycles", NOTHING, "could not be made; see what is to check")
-    return KeyNumber("Cycles", str(row["cycles"]), pluralize(complete, "complete", "complete"))
+    basis = row["no_cycle_reason"] or pluralize(complete, "complete", "complete")
+    return KeyNumber("Cycles", str(row["cycles"]), str(basis))
 
 
 def no_efficiency_reason(row: dict[str, object]) -> str:
     """Return why a cell has no Coulombic efficiency."""
+    if row["no_cycle_reason"] is not None:
+        return str(row["no_cycle_reason"])
     if row["configuration"] == "symmetric":
         return "a symmetric cell has none"
     if row["configuration"] == "half":
@@ -170,7 +174,7 @@ def _first_capacity(row: dict[str, Any], words: KindWords) -> KeyNumber:
     charge = _to_float(row["first_discharging_capacity_ah"])
     areal_text = "" if areal is None else f"{format_number(areal)} mAh/cm²"
     if charge is None:
-        return KeyNumber(name, NOTHING, "no discharge")
+        return KeyNumber(name, NOTHING, row["no_cycle_reason"] or "no discharge")
     value, basis = f"{format_number(1e3 * charge, 4)} mAh", "no active mass, no area known"
     if specific is not None:
         value, basis = f"{format_number(specific, 4)} mAh/g", f"per {row['capacity_basis']}"
@@ -193,9 +197,19 @@ def _retention(row: dict[str, object]) -> KeyNumber:
 
 def no_retention_reason(row: dict[str, object]) -> str:
     """Return why a cell has no retention."""
-    if row["configuration"] == "symmetric":
+    if row["no_cycle_reason"] is not None:
+        return str(row["no_cycle_reason"])
+    if row["configuration"] == "symmetric" or is_stripping(row):
         return "a symmetric cell has none"
+    if isinstance(row["complete_cycles"], int) and row["complete_cycles"] > 0:
+        return "needs a second complete cycle"
     return "needs a complete cycle"
+
+
+def is_stripping(row: dict[str, object]) -> bool:
+    """Return whether a cell was stripped and plated, by its voltage if no sheet says so."""
+    kinds = str(row["protocol"] or "").split(", ")
+    return any(kind in SYMMETRIC for kind in kinds)
 
 
 def rate_basis(row: dict[str, Any]) -> str:
@@ -208,7 +222,9 @@ def _retention_at_rate(row: dict[str, object]) -> KeyNumber:
     """Return the retention at the usual rate, and that of the last check cycle."""
     name, value = "Retention at equal rate", _to_float(row["capacity_retention_at_rate"])
     if value is None:
-        return KeyNumber(name, NOTHING, no_retention_reason(row))
+        reason = no_retention_reason(row)
+        at_rate = f"{reason} at the usual rate" if reason.startswith("needs a second") else reason
+        return KeyNumber(name, NOTHING, at_rate)
     basis = rate_basis(row)
     check = _to_float(row["check_retention"])
     if check is not None:

@@ -12,14 +12,17 @@ import tempfile
 import zoneinfo
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from cellpipe.cell_sheet.sheet import find_sheets
 from cellpipe.config.labs import lab_from_settings
 from cellpipe.config.settings import LabSettings, Settings, read_settings
 from cellpipe.core.errors import CellpipeError, ServerError
+from cellpipe.core.finding_rows import finding_rows, fold_findings
 from cellpipe.handoff.secrets import resolve_secret
+from cellpipe.pipeline.sheet_snapshot import inspect_sheet
 from cellpipe.service.prefect_api import EVERY_ADDRESS, call_api
 from cellpipe.service.prefect_server import is_port_used
 from cellpipe.service.server_password import (
@@ -34,12 +37,12 @@ from cellpipe.store.location import is_own, ledger_url, postgres_from_url
 from cellpipe.store.recovery import DAMAGED, is_ledger_lost, quarantine_size
 from cellpipe.system.mounts import is_network_path
 from cellpipe.system.processes import WORKER_BYTES, default_worker_count, free_memory
-from cellpipe.system.scan import SHEET_NAMES
 
 State = Literal["good", "note", "bad"]
 _PACKAGES = ("polars", "pandera", "prefect", "galvani", "fastnda", "lmfit", "matplotlib")
 _LITTLE_BYTES, _SHORT_BYTES = 1 << 30, 10 << 30
 _LONG_PATH = 115  # of 260 that Windows allows; names inside take up to 110, quarantine 32 more
+_MOST_LINES = 20  # about a cell sheet
 _ANSWER_SECONDS = 5.0
 _OTHERS = 0o077  # the rights of all accounts but the owner's
 
@@ -91,12 +94,7 @@ def check_lab(lab: LabSettings) -> Iterator[Check]:
     """Yield the checks of a lab's folders, cell sheet, time zone, results and ledger."""
     for folder in (lab.folder, *lab.also):
         yield _check_raw_folder(folder)
-    sheets = [name for name in SHEET_NAMES if (lab.folder / name).is_file()]
-    if sheets:
-        yield Check("cell sheet", "good", sheets[0])
-    elif lab.folder.is_dir():
-        remedy = f"cellpipe init {lab.folder} writes one to fill in"
-        yield Check("cell sheet", "note", "none: cells are told by file names only", remedy)
+    yield from _check_sheet(lab.folder)
     if lab.time_zone is None:
         yield Check("time zone", "note", "not set: the instruments' times are taken as UTC",
                     'set time_zone = "Europe/Berlin", or yours')  # fmt: skip
@@ -116,6 +114,29 @@ def check_lab(lab: LabSettings) -> Iterator[Check]:
     yield _check_ledger(lab)
     if lab.fetch or lab.publish:
         yield _check_package("object storage", "obstore", "s3")
+
+
+def _check_sheet(folder: Path) -> Iterator[Check]:
+    """Yield the checks of a folder's cell sheet: many mistakes of a kind are one."""
+    if not folder.is_dir():
+        return
+    if not find_sheets(folder):
+        remedy = f"cellpipe init {folder} writes one to fill in"
+        yield Check("cell sheet", "note", "none: cells are told by file names only", remedy)
+        return
+    sheet = inspect_sheet(folder)
+    table = finding_rows(sheet.findings, None)
+    lines = fold_findings(table.filter(table["severity"] != "note"))
+    is_used = all(finding.level != "error" for finding in sheet.findings)
+    if is_used:
+        name, count = sheet.path.name if sheet.path else "none", len(sheet.cells)
+        yield Check("cell sheet", "good", f"{name}, {count} cell{'' if count == 1 else 's'}")
+    for line in lines[:_MOST_LINES]:
+        state: State = "note" if is_used else "bad"
+        yield Check("cell sheet", state, str(replace(line, remedy="")), line.remedy)
+    if len(lines) > _MOST_LINES:
+        yield Check("cell sheet", "note", f"{len(lines) - _MOST_LINES} more to check",
+                    f"cellpipe check {sheet.path} has all")  # fmt: skip
 
 
 def check_server(settings: Settings) -> Iterator[Check]:

@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import polars as pl
 
 from cellpipe._version import __version__
 from cellpipe.config.settings import (
     DeliverySettings,
-    LimitSettings,
     NotifySettings,
     Settings,
 )
 from cellpipe.core.errors import CellpipeError
+from cellpipe.core.finding_rows import fold_findings
+from cellpipe.core.model import CONTRADICTION
 from cellpipe.handoff.notices import send_notice
 from cellpipe.handoff.secrets import Blocks, resolve_secret
 from cellpipe.pipeline.finalize import consolidate
+from cellpipe.pipeline.news import ALARM_TIMES, AlarmTimes, alarm_key
 from cellpipe.pipeline.summary import Summary, open_contradictions
 from cellpipe.report.html.digest import Digest, digest_page, digest_text, digest_title
-from cellpipe.service.alarms import check_limits
 from cellpipe.service.delivery import DeliveryResult, deliver_all
-from cellpipe.store import read_table
 from cellpipe.store.history import Event, last_event, read_events, utc_now
 from cellpipe.store.lab import Lab
 from cellpipe.store.layout import DIGESTS
@@ -37,7 +39,6 @@ from cellpipe.system.atomic_files import write_bytes
 _log = logging.getLogger("cellpipe")
 _NIGHT = "night"
 _NOT_PUBLISHED = "what could not be published last"
-_CROSSED = "limits crossed"
 _WAITING = "not yet delivered to"
 _MOST_WAITING = 100_000  # signs of messages that wait for an address
 
@@ -87,12 +88,13 @@ def run_night(
 
     """
     start = utc_now()
+    if settings is not None:
+        lab = replace(lab, limits=settings.limits.to_limits())
     missed = _fetch_files(lab)
     summary = run(lab)
     base_dir = base_dir or lab.results
     last = _last_event(lab)
     before = str(last.numbers.get("told_until", last.at)) if last else ""
-    _record_alarms(lab, summary, settings.limits if settings else LimitSettings())
     delivery = settings.hand_on if settings else DeliverySettings()
     delivered = deliver_all(lab, delivery, base_dir, start, blocks)
     digest = build_digest(lab, summary, before, delivered)
@@ -151,13 +153,20 @@ def build_digest(lab: Lab, summary: Summary, since: str, handed: DeliveryResult)
     """Collect what happened since a time (UTC)."""
     now = utc_now()
     events = read_events(lab.ledger.database, since=since)
+    times = json.loads(lab.ledger.key_value(ALARM_TIMES) or "{}")
+    new, standing = split_by_time(summary.findings.filter(severity="alarm"), times, since)
+    against = summary.findings.filter(pl.col("code").str.starts_with(CONTRADICTION))
+    new_checks = {(e.subject, e.reason) for e in events if e.event == "check"}
     return Digest(
         made_at=now,
         since=since,
         page=summary.page,
         read=len({e.subject for e in events if e.event == "read"}),
         computed=sorted({e.subject for e in events if e.event == "computed"}),
-        alarms=[(e.subject, e.reason or "") for e in events if e.event == "alarm"],
+        alarms=list(new.select("cell_id", "sentence").iter_rows()),
+        standing=standing.height,
+        new_contradictions=split_by_time(against, times, since)[0].height,
+        to_check=[str(line) for line in fold_findings(_checks(summary.findings, new_checks))],
         rejected=[(failure.path, failure.reason) for failure in summary.failures],
         done=list(handed.done),
         failed=list(handed.failed),
@@ -165,34 +174,23 @@ def build_digest(lab: Lab, summary: Summary, since: str, handed: DeliveryResult)
     )
 
 
-def _record_alarms(lab: Lab, summary: Summary, limits: LimitSettings) -> None:
-    """Note an alarm for each limit that a cell has crossed and had not before."""
-    known: dict[str, list[str]] = json.loads(lab.ledger.key_value(_CROSSED) or "{}")
-    states = json.loads(lab.ledger.key_value(f"{_CROSSED}: states") or "{}")
-    before, now, alarms = dict(states), dict(known), []
-    entries = lab.ledger.cells()
-    for (cell_id,), row in summary.cells.group_by("cell_id", maintain_order=True):
-        name = str(cell_id)
-        state = f"{entries[name].inputs if name in entries else ''} {limits!r}"
-        if states.get(name) == state:
-            continue
-        cycles = read_table(lab.results, "cycles", name)
-        found = [] if cycles is None else check_limits(row, cycles, limits)
-        states[name], now[name] = state, [crossing.code for crossing in found]
-        alarms += [
-            Event(name, "alarm", reason=crossing.sentence)
-            for crossing in found
-            if crossing.code not in known.get(name, [])
-        ]
-    if alarms or now != known or states != before:
-        _save_alarms(lab, {_CROSSED: now, f"{_CROSSED}: states": states}, alarms)
+def split_by_time(
+    findings: pl.DataFrame, times: AlarmTimes, since: str
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the findings first seen since a time (UTC), and those before it."""
+    seen = [
+        times.get(cell_id, {}).get(alarm_key(code, sentence), since)
+        for cell_id, code, sentence in findings.select("cell_id", "code", "sentence").iter_rows()
+    ]
+    is_new = pl.Series([at >= since for at in seen], dtype=pl.Boolean)
+    return findings.filter(is_new), findings.filter(~is_new)
 
 
-def _save_alarms(lab: Lab, marks: Mapping[str, object], events: list[Event]) -> None:
-    with acquire(lab.ledger, wait_second=600):
-        lab.ledger.record_files(lab.folder, (), events=events)
-        for name, value in marks.items():
-            lab.ledger.set_key_value(name, json.dumps(value, sort_keys=True))
+def _checks(findings: pl.DataFrame, new: set[tuple[str, str | None]]) -> pl.DataFrame:
+    """Return what is to be checked and was not there before."""
+    pairs = findings.select("cell_id", "sentence").iter_rows()
+    is_new = pl.Series([pair in new for pair in pairs], dtype=pl.Boolean)
+    return findings.filter(is_new & (findings["severity"] == "check"))
 
 
 def _notify(

@@ -7,11 +7,12 @@ Everything that works for a lab receives this one object. It is resolved once, f
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 
 from cellpipe.core.errors import CellpipeError
+from cellpipe.core.limits import Limits
 from cellpipe.store.layout import RESULT_FOLDERS
 from cellpipe.store.ledger import Ledger
 from cellpipe.store.location import claim_folder, postgres_from_url, set_ledger_url
@@ -29,7 +30,7 @@ class Lab:
     ``results`` is cellpipe's own. Paths are absolute. ``ledger_url`` is that of a ledger in
     PostgreSQL, ``fetch_url`` an address of object storage whose files are downloaded into
     ``folder``, ``publish_url`` one that results are uploaded to. ``name`` is what the settings call
-    it; of a lab that the command line describes it is empty.
+    it; of a lab that the command line describes it is empty. ``limits`` are those of its alarms.
     """
 
     folder: Path
@@ -40,6 +41,7 @@ class Lab:
     fetch_url: str | None = None
     publish_url: str | None = None
     name: str = ""
+    limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
         """Refuse addresses with a key or password in them; see :meth:`check` for the rest."""

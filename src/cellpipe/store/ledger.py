@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -40,9 +42,28 @@ _SEEN = "SELECT path, size, modified_ns, sha256, changed_ns FROM seen WHERE fold
 _CONTENTS = f"SELECT {CONTENT_COLUMNS} FROM contents"  # noqa: S608 - the ledger's own names
 _CELLS = f"SELECT {CELL_COLUMNS} FROM cells ORDER BY cell_id"  # noqa: S608
 
+_ARRIVALS = """SELECT seen.path, seen.first_seen, contents.read_at,
+    (SELECT count(DISTINCT h.sha256) FROM history h
+     WHERE h.subject = seen.path AND h.event = 'read')
+    FROM seen LEFT JOIN contents ON contents.sha256 = seen.sha256 WHERE seen.folder = ?"""
 _RESULT_FILE = "path, size, modified_ns, sha256"
 _SET_VALUE = upsert_statement("marks", "name, value", "name")
 _AT_ONCE = 500  # names in one statement
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """When the results first held a file, when its content was read, and how many it had."""
+
+    first_seen: datetime | None
+    read_at: datetime | None
+    contents: int
+
+    @property
+    def is_new_since(self) -> datetime | None:
+        """Since when the results hold what is in it: of a file that was moved, or read again."""
+        known = [time for time in (self.first_seen, self.read_at) if time is not None]
+        return min(known) if self.first_seen is not None else None
 
 
 class Ledger:
@@ -128,6 +149,13 @@ class Ledger:
     def seen_files(self, folder: Path) -> dict[str, SeenFile]:
         """Return the files of a folder as they were last seen, by path within it."""
         return {row[0]: SeenFile(*row) for row in self._read(_SEEN, (str(folder),))}
+
+    def arrivals(self, folder: Path) -> dict[str, Arrival]:
+        """Return when each file of a folder came, by path within it."""
+        return {
+            str(path): Arrival(_to_time(first), _to_time(read), int(count))
+            for path, first, read, count in self._read(_ARRIVALS, (str(folder),))
+        }
 
     def contents(self) -> dict[str, Content]:
         """Return all contents that were read, by sha256."""
@@ -301,6 +329,10 @@ class Ledger:
             self.update(lambda rows: rows.write("DELETE FROM marks WHERE name = ?", (name,)))
         else:
             self.update(lambda rows: rows.write(_SET_VALUE, (name, value)))
+
+
+def _to_time(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
 
 
 def _upsert_result_files(rows: Transaction, written: Iterable[ResultFile]) -> None:

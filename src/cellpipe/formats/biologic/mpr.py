@@ -158,5 +158,5 @@ def is_complete(stream: BinaryIO, size: int) -> bool:
 
 FORMAT = Format(
     "biologic_mpr", "BioLogic", (".mpr",), _claims, read,
-    is_complete=is_complete, companions=(_LOG_SUFFIX,), version=5,
+    is_complete=is_complete, companions=(_LOG_SUFFIX,), version=6,
 )  # fmt: skip

@@ -249,5 +249,5 @@ FORMAT = Format(
     _claims,
     read,
     is_complete=is_complete_text,
-    version=5,
+    version=6,
 )

@@ -119,7 +119,7 @@ class LineAccount:
         if found:
             rows = self._rejected_rows()
             first = found[0]
-            found[0] = Rejection(first.level, first.code, first.sentence, first.rows, rows)
+            found[0] = Rejection(first.level, first.code, first.sentence, first.rows, rejected=rows)
         return (*self.notes, *found)
 
     def _line_findings(self) -> Iterator[Finding]:

@@ -28,6 +28,7 @@ from cellpipe.report.excel.data_sheets import (
     parameter_columns,
     peak_columns,
     profile_columns,
+    protocol_columns,
     relaxation_columns,
     resistance_columns,
     spectrum_columns,
@@ -212,6 +213,8 @@ def _sheets(
     own = [
         _Sheet("Cycles", lambda: cycle_columns(cell, tables, files, kind_words(cell)),
                "There are no cycles.", ("cycles",)),
+        _Sheet("Protocol", lambda: protocol_columns(tables["protocol_segments"]),
+               "No records of time are in this cell's files.", ("protocol_segments",)),
         _Sheet("Profiles",
                lambda: profile_columns(cell, profiles, select_cycles(cycles, profiles), cycles),
                "There are no voltage profiles.", ("voltage_profiles", "cycles")),

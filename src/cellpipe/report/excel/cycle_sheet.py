@@ -68,6 +68,7 @@ def cycle_columns(
         SheetColumn("Instrument's cycle", _values(rows, "vendor_cycle_count"), FIXED_0),
         SheetColumn("Rate", _values(rows, "rate_group"), FIXED_0),
         SheetColumn("Formation", _values(rows, "formation_cycle"), TEXT, 10, "formation_cycle"),
+        SheetColumn("Kind", _values(rows, "protocol"), TEXT, 12),
         *_doubt_columns(rows, words),
         *_half_cycle_columns(rows, words),
         *_end_columns(rows, tables["half_cycles"], words),

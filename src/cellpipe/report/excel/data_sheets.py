@@ -251,6 +251,31 @@ def arc_columns(arcs: pl.DataFrame) -> list[SheetColumn]:
     return [SheetColumn(h, arcs[c].to_list(), s, w) for h, c, s, w in described]
 
 
+def protocol_columns(stretches: pl.DataFrame) -> list[SheetColumn]:
+    """Return what was done with the cell, one stretch per row."""
+    rows = stretches.with_columns(
+        pl.col("charging_current_ampere", "discharging_current_ampere") * 1e3,
+        pl.col("duration_second") / 3600,
+    )
+    described = (
+        ("Stretch", "stretch", FIXED_0, 8),
+        ("Kind", "kind", TEXT, 14),
+        ("Told by", "told_by", TEXT, 15),
+        ("Start (UTC)", "start_unix_time_second", TEXT, 17),
+        ("Duration (h)", "duration_second", FIXED_2, 12),
+        ("From cycle", "first_cycle", FIXED_0, 11),
+        ("To cycle", "last_cycle", FIXED_0, 11),
+        ("Charging current (mA)", "charging_current_ampere", FIXED_4, 20),
+        ("Discharging current (mA)", "discharging_current_ampere", FIXED_4, 22),
+        ("C-rate (1/h)", "c_rate", FIXED_3, 12),
+        ("Pulses", "pulses", FIXED_0, 8),
+        ("Spectra", "spectra", FIXED_0, 8),
+        ("Records", "records", FIXED_0, 10),
+    )
+    texts = {"start_unix_time_second": [format_time(t) for t in rows["start_unix_time_second"]]}
+    return [SheetColumn(h, texts.get(c, rows[c].to_list()), s, w) for h, c, s, w in described]
+
+
 def fade_columns(fade: pl.DataFrame) -> list[SheetColumn]:
     """Return how the capacity falls, in one row, and what that says in a sentence."""
     fine = "0.0000%"
@@ -316,13 +341,18 @@ def growth_columns(laws: pl.DataFrame) -> list[SheetColumn]:
 def finding_columns(findings: pl.DataFrame) -> list[SheetColumn]:
     """Return the findings: what the data could not decide."""
     described = (
-        ("Level", "level", 10),
-        ("Code", "code", 26),
+        ("Severity", "severity", 10),
+        ("Kind", "code", 26),
         ("Sentence", "sentence", 100),
-        ("File", "file", 34),
+        ("What to do", "remedy", 60),
     )
     columns = [SheetColumn(h, findings[c].to_list(), TEXT, w) for h, c, w in described]
-    return [*columns, SheetColumn("Rows", findings["rows"].to_list(), FIXED_0)]
+    since = [None if day is None else f"{day:%Y-%m-%d}" for day in findings["since"].to_list()]
+    return [
+        *columns,
+        SheetColumn("Since", since, TEXT, 12),
+        SheetColumn("Rows", findings["rows"].to_list(), FIXED_0),
+    ]
 
 
 def file_columns(files: pl.DataFrame, version: str) -> list[SheetColumn]:

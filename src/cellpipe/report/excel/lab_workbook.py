@@ -134,8 +134,10 @@ def lab_workbook(tables: Mapping[str, pl.DataFrame], *, version: str) -> bytes:
     if own:
         write_sheet(book, "Own columns", own, "")
     write_sheet(book, "Baselines", columns, "No cell can be compared with a published one yet.")
-    named = SheetColumn("Cell", tables["findings"]["cell_id"].to_list(), TEXT, 20)
-    write_sheet(book, "Findings", [named, *finding_columns(tables["findings"])], "No findings.")
+    findings = tables["findings"]
+    kinds = SheetColumn("About a", findings["subject_kind"].to_list(), TEXT, 10)
+    named = SheetColumn("Subject", findings["subject"].to_list(), TEXT, 24)
+    write_sheet(book, "Findings", [kinds, named, *finding_columns(findings)], "No findings.")
     write_sheet(book, "Provenance", file_columns(tables["files"], version), "There are no files.")
     _insert_chart(book, SheetLayout("Cells", rows), cells)
     workbook.close()

@@ -26,7 +26,12 @@ from cellpipe.report.excel.sheets import (
 )
 from cellpipe.report.figures.scale import MASS_FIELDS
 from cellpipe.report.html.cell_tables import OWN_REMARK, SHEET_FIELDS
-from cellpipe.report.key_numbers import MEAN_BASIS, no_efficiency_reason, rate_basis
+from cellpipe.report.key_numbers import (
+    MEAN_BASIS,
+    no_efficiency_reason,
+    no_retention_reason,
+    rate_basis,
+)
 from cellpipe.report.plating_numbers import efficiency_numbers, is_symmetric, symmetric_numbers
 from cellpipe.report.wording import NOTHING, KindWords
 
@@ -157,11 +162,25 @@ def _numbers(
         _mean_efficiency(layout, row, cycles),
         _retention(layout, row, cycles),
         *_ageing_lines(row),
-        ("Cycles", row["cycles"], "", f"{row['complete_cycles']} complete", FIXED_0),
+        (
+            "Cycles",
+            row["cycles"],
+            "",
+            row["no_cycle_reason"] or f"{row['complete_cycles']} complete",
+            FIXED_0,
+        ),
         ("Spectra", row["spectra"], "", "", FIXED_0),
         *_resistances(row),
     ]
-    return [line for line in lines if line[1] is not None]
+    kept = [line for line in lines if line[1] is not None]
+    if row["cycles"] is not None and row["capacity_retention"] is None and _was_driven(row):
+        kept.append(("Capacity retention", NOTHING, "", no_retention_reason(row), TEXT))
+    return kept
+
+
+def _was_driven(row: Row) -> bool:
+    """Return whether current flowed, so that a retention would be looked for."""
+    return bool(row["cycles"] or row["no_cycle_reason"])
 
 
 def _first_cycle_value(

@@ -9,13 +9,15 @@ import polars as pl
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from cellpipe.analyses.complete_cycles import NO_CYCLES_IN
+from cellpipe.numerics.cycling.protocol import NO_CYCLES
 from cellpipe.report.figures.choice import MAX_POINTS, downsample_indices
 from cellpipe.report.figures.knee import KNEE_CAPTION, has_knee, mark_knee
 from cellpipe.report.figures.panel import Panel
+from cellpipe.report.figures.protocol import COLOURS
 from cellpipe.report.figures.scale import CapacityScale
 from cellpipe.report.figures.style import (
     BLUE,
-    FAINT,
     GREY,
     INK,
     ORANGE,
@@ -41,9 +43,10 @@ def cycling_panel(
 
     ``fade`` is the cell's row of ``capacity_fade``, of which a knee is marked.
     """
-    cycles = cycles.sort("cycle")
+    all_rows = cycles
+    cycles = cycles.filter(~pl.col("protocol").is_in(NO_CYCLES)).sort("cycle")
     if cycles.is_empty():
-        return Panel("cycling", _TITLE, absent="There are no cycles in this cell's files.")
+        return Panel("cycling", _TITLE, absent=no_cycles_sentence(all_rows))
     efficiency = cycles.drop_nulls("coulombic_efficiency")
 
     def draw() -> Figure:
@@ -84,8 +87,9 @@ def _caption(
         parts.append("A Coulombic efficiency needs to know whether the cell is full or half.")
     else:
         parts.append("No cycle has a Coulombic efficiency yet.")
-    if cycles["formation_cycle"].any():
-        parts.append("Shaded: formation cycles. Rates stand where they begin, if there is room.")
+    if (cycles["protocol"] != "cycling").any():
+        parts.append("Shaded: what is no usual cycling. Rates stand where they begin, if there is ")
+        parts[-1] += "room."
     if cycles.height > MAX_POINTS:
         parts.append("Thinned; the lowest and highest point of each stretch are kept.")
     return " ".join(parts)
@@ -104,17 +108,38 @@ def _draw_capacity(
     handles, labels = axes.get_legend_handles_labels()
     if handles:
         axes.legend(handles, labels, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
-    _draw_formation(axes, cycles)
+    _shade_kinds(axes, cycles)
     _write_rates(axes, cycles)
     if scale.areal_per_ah and scale.unit != "mAh/cm²":
         _draw_areal(axes, scale, scale.areal_per_ah)
 
 
-def _draw_formation(axes: Axes, cycles: pl.DataFrame) -> None:
-    """Shade the formation cycles, which are the first ones."""
-    numbers = cycles.filter("formation_cycle")["cycle"].to_list()
-    if numbers:
-        axes.axvspan(numbers[0] - 0.5, numbers[-1] + 0.5, color=FAINT, alpha=0.35, lw=0, zorder=0)
+def no_cycles_sentence(cycles: pl.DataFrame) -> str:
+    """Say why there are no cycles to draw."""
+    kinds = cycles["protocol"].unique(maintain_order=True).to_list()
+    if not kinds:
+        return "There are no cycles in this cell's files."
+    return f"There are no cycles: it is {'; '.join(NO_CYCLES_IN[kind] for kind in kinds)}."
+
+
+def _shade_kinds(axes: Axes, cycles: pl.DataFrame) -> None:
+    """Shade and name what is no usual cycling: formation, checks, rate tests."""
+    spans = (
+        cycles.with_columns(run=pl.col("protocol").rle_id())
+        .group_by("run", maintain_order=True)
+        .agg(pl.col("protocol").first(), first=pl.col("cycle").min(), last=pl.col("cycle").max())
+        .filter(pl.col("protocol") != "cycling")
+    )
+    width, named = max(_cycle_span(cycles), 1), -np.inf
+    for kind, first, last in spans.select("protocol", "first", "last").iter_rows():
+        colour = COLOURS[kind]
+        axes.axvspan(first - 0.5, last + 0.5, color=colour, alpha=0.16, lw=0, zorder=0)
+        if first >= named + 0.03 * width:
+            axes.text(
+                (first + last) / 2, 0.5, kind, transform=axes.get_xaxis_transform(), rotation=90,
+                ha="center", va="center", fontsize="x-small", color=GREY,
+            )  # fmt: skip
+            named = (first + last) / 2
 
 
 def _write_rates(axes: Axes, cycles: pl.DataFrame) -> None:

@@ -11,6 +11,7 @@ import polars as pl
 
 from cellpipe.baselines.verdict import describe_standing
 from cellpipe.core.clean_text import escape_controls_in_lines
+from cellpipe.core.contracts import empty_table
 from cellpipe.core.model import CONTRADICTION, AnalysisFacts, Cell
 from cellpipe.report.blocks import Block, Tell, log_failure, make_block
 from cellpipe.report.fade_sentences import fade_sentence
@@ -18,11 +19,15 @@ from cellpipe.report.figures.arcs import arcs_panel
 from cellpipe.report.figures.comparison import capacity_panel
 from cellpipe.report.figures.cycling import cycling_panel
 from cellpipe.report.figures.differential import differential_panel
+from cellpipe.report.figures.field import field_panel
 from cellpipe.report.figures.impedance import impedance_panel
+from cellpipe.report.figures.initial_efficiency import initial_efficiency_panel
 from cellpipe.report.figures.panel import Panel
 from cellpipe.report.figures.peaks import peak_panel
 from cellpipe.report.figures.plating import plating_panel
 from cellpipe.report.figures.profiles import profile_panel
+from cellpipe.report.figures.protocol import TITLE as PROTOCOL
+from cellpipe.report.figures.protocol import protocol_panel
 from cellpipe.report.figures.rates import rate_panel
 from cellpipe.report.figures.resistance import resistance_panel
 from cellpipe.report.figures.retention import retention_panel
@@ -39,6 +44,7 @@ from cellpipe.report.plating_numbers import holds_capacity, is_symmetric
 from cellpipe.report.provenance import software_versions
 from cellpipe.report.series_sentences import series_sentences
 from cellpipe.report.wording import NOTHING, kind_words
+from cellpipe.system.atomic_files import file_name
 
 if TYPE_CHECKING:
     from jinja2 import Environment, Template
@@ -46,6 +52,7 @@ if TYPE_CHECKING:
 _MOST_OF_A_KIND = 200  # findings; a file of thousands of faulty lines has as many
 _SHOWN_FINDINGS = 12
 _LISTED = (
+    ("protocol", "Protocol"),
     ("shorts", "Short circuits"),
     ("stripping", "Stripping and plating"),
     ("efficiencies", "Plating efficiency"),
@@ -75,13 +82,15 @@ def _environment() -> Environment:
     class CleanEnvironment(Environment):
         template_class = CleanTemplate
 
-    return CleanEnvironment(
+    made = CleanEnvironment(
         loader=PackageLoader("cellpipe.report"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.filters["page_name"] = file_name
+    return made
 
 
 def load_template(name: str) -> Template:
@@ -118,21 +127,26 @@ def cell_page(
     contradicts = pl.col("code").str.starts_with(CONTRADICTION)
     contradictions = tables["findings"].filter(contradicts)
     findings = tables["findings"].filter(~contradicts)
+    alarms, notes = (findings.filter(severity=each).to_dicts() for each in ("alarm", "note"))
     lost = analyses.lost
     blocks = _text_blocks(cell, tables, version, analyses) | _grid_blocks(cell, tables, files)
     made = {key: make_block(block, lost, tell) for key, block in blocks.items()}
-    panels = [make_block(_drawn(block), lost, tell) for block in _panel_blocks(cell, tables)]
+    strip, *panels = [
+        make_block(_drawn(block), lost, tell) for block in _panel_blocks(cell, tables)
+    ]
     listed = [(title, made.pop(key)) for key, title in _LISTED]
-    without_data = [(p.title, p.absent) for p in panels if p.draw is None and not p.failed]
+    without_data = [
+        (p.title, p.absent) for p in (strip, *panels) if p.draw is None and not p.failed
+    ]
     return load_template("cell.html.j2").render(
         cell=cell,
         workbook=f"{name}.xlsx",
-        contradictions=contradictions["sentence"].to_list(),
+        alarms=alarms,
+        contradictions=contradictions.to_dicts(),
         checks=shorten_findings(_checks(findings), _MOST_OF_A_KIND),
         shown_checks=_SHOWN_FINDINGS,
-        notes=shorten_findings(
-            findings.filter(pl.col("level") == "info").to_dicts(), _MOST_OF_A_KIND
-        ),
+        notes=shorten_findings(notes, _MOST_OF_A_KIND),
+        strip=strip,
         panels=[panel for panel in panels if panel.draw or panel.failed],
         listed=[(title, grid) for title, grid in listed if grid.heads or grid.failed],
         without_data=without_data
@@ -196,6 +210,8 @@ def _grid_blocks(
     growth, cycles = tables["interfacial_resistance"], tables["cycles"]
     comparison, baselines = tables["baseline_comparison"], tables["baselines"]
     described: tuple[tuple[str, str, tuple[str, ...], Callable[[], Grid]], ...] = (
+        ("protocol", "The table of the protocol", ("protocol_segments",),
+         lambda: cell_tables.protocol_grid(tables["protocol_segments"])),
         ("shorts", "The table of short circuits", ("short_circuits",),
          lambda: plating_tables.short_grid(tables["short_circuits"])),
         ("stripping", "The table of stripping and plating", ("stripping_plating",),
@@ -255,9 +271,8 @@ def _conditions(comparison: pl.DataFrame) -> str:
 
 
 def _checks(findings: pl.DataFrame) -> list[dict[str, Any]]:
-    """Errors first, then warnings, each in the order in which they were found."""
-    by_level = [findings.filter(pl.col("level") == level) for level in ("error", "warning")]
-    return [row for part in by_level for row in part.to_dicts()]
+    """Return what is to be checked, in the order in which it was found."""
+    return findings.filter(severity="check").to_dicts()
 
 
 def cell_panels(
@@ -274,12 +289,20 @@ def _panel_blocks(cell: Cell, tables: Mapping[str, pl.DataFrame]) -> list[Block[
     cycles, growth = tables["cycles"], tables["interfacial_resistance"]
     comparison, baselines = tables["baseline_comparison"], tables["baselines"]
     impedance, fits = tables["impedance"], tables["circuit_fits"]
+    files = tables["files"] if "files" in tables else empty_table("files")
     peaks, arcs = tables["differential_capacity_peaks"], tables["impedance_arcs"]
+
+    pressure = cell.stack_pressure_mpa
+    pressures = {} if pressure is None else {cell.cell_id: pressure}
 
     @cache
     def scale() -> CapacityScale:
         return capacity_scale(cell, cycles, tables["cells"])
 
+    strip: tuple[_Described, ...] = (
+        ("protocol", PROTOCOL, ("protocol_segments",),
+         lambda: protocol_panel(tables["protocol_segments"], files, impedance)),
+    )  # fmt: skip
     cycling: tuple[_Described, ...] = (
         ("cycling", "Capacity and Coulombic efficiency", ("cycles",),
          lambda: cycling_panel(cycles, scale(), words, tables["capacity_fade"])),
@@ -304,14 +327,18 @@ def _panel_blocks(cell: Cell, tables: Mapping[str, pl.DataFrame]) -> list[Block[
          lambda: retention_panel(cycles, comparison, baselines, tables["capacity_fade"])),
         ("capacities", "First discharge capacity beside published cells",
          ("baseline_comparison",), lambda: capacity_panel(comparison)),
+        ("field", "This cell among the published cells", ("cells", "baseline_comparison"),
+         lambda: field_panel(tables["cells"], comparison, baselines, pressures, of_lab=False)),
+        ("initial", "Initial Coulombic efficiency beside published cells", ("cells",),
+         lambda: initial_efficiency_panel(tables["cells"], of_lab=False)),
     )  # fmt: skip
     plating = _plating_figures(cell, tables)
     if is_symmetric(tables):  # it has no capacity, efficiency or retention
-        described = (*plating, *spectra)
+        described = (*strip, *plating, *spectra)
     elif plating:  # the protocol sets how much is plated
-        described = (*plating, *cycling[:2], *spectra)
+        described = (*strip, *plating, *cycling[:2], *spectra)
     else:
-        described = (*cycling, *spectra, *published)
+        described = (*strip, *cycling, *spectra, *published)
     return [
         Block(f"The figure '{title}'", make, partial(_absent_panel, key, title), needed,
               lambda panel: panel.draw is None)

@@ -20,6 +20,10 @@ from cellpipe.report.wording import (
 
 _FOUR = partial(format_number, digits=4)
 OWN_REMARK = "a column of the lab's own"
+REFUSED = "refused, so not used: see what is to check"
+_HEADERS = {  # of the sheet, where the page calls a field otherwise
+    "Reference offset vs Li⁺/Li": "Reference offset", "Nominal capacity (1C)": "1C capacity",
+}  # fmt: skip
 
 SHEET_FIELDS = (
     ("Configuration", "configuration", ""),
@@ -45,6 +49,7 @@ SHEET_FIELDS = (
     ("Cathode", "cathode", ""),
     ("Group", "group", ""),
     ("Confirmed", "confirmed", ""),
+    ("Ended", "ended", ""),
     ("Comment", "comment", ""),
 )
 
@@ -65,6 +70,7 @@ def cycle_grid(cycles: pl.DataFrame, words: KindWords) -> Grid:
     )
     columns = [
         GridColumn("Cycle", "cycle", format_integer),
+        GridColumn("Kind", "protocol", format_text, text=True),
         *(GridColumn(f"{w} (mAh)", f"{d}_capacity_ah", _FOUR) for d, w in directions),
         *(GridColumn(f"{w} (mAh/g)", specific.format(d), _FOUR) for d, w in directions),
         *(GridColumn(f"{w} (mAh/cm²)", areal.format(d), _FOUR) for d, w in directions),
@@ -90,6 +96,30 @@ def cycle_grid(cycles: pl.DataFrame, words: KindWords) -> Grid:
     ]
     absent = "There are no cycles in this cell's files."
     return fold_rows(build_grid(table, columns, absent), 10, 5)
+
+
+def protocol_grid(stretches: pl.DataFrame) -> Grid:
+    """Return what was done with the cell, one stretch per row; nothing where there is none."""
+    table = stretches.with_columns(
+        pl.col("charging_current_ampere", "discharging_current_ampere") * 1e3,
+        pl.col("duration_second") / 3600,
+    )
+    columns = [
+        GridColumn("Stretch", "stretch", format_integer),
+        GridColumn("Kind", "kind", format_text, text=True),
+        GridColumn("Told by", "told_by", format_text, text=True),
+        GridColumn("Start (UTC)", "start_unix_time_second", format_time, text=True),
+        GridColumn("Duration (h)", "duration_second", format_number),
+        GridColumn("From cycle", "first_cycle", format_integer),
+        GridColumn("To cycle", "last_cycle", format_integer),
+        GridColumn("Charging current (mA)", "charging_current_ampere", format_number),
+        GridColumn("Discharging current (mA)", "discharging_current_ampere", format_number),
+        GridColumn("C-rate (1/h)", "c_rate", format_number),
+        GridColumn("Pulses", "pulses", format_integer),
+        GridColumn("Spectra", "spectra", format_integer),
+        GridColumn("Records", "records", format_integer),
+    ]
+    return fold_rows(build_grid(table, columns, ""), 10, 5)
 
 
 def _reference_suffix(cycles: pl.DataFrame) -> str:
@@ -199,6 +229,12 @@ def sheet_grid(cell: Cell) -> Grid:
         written = _format_sheet_value(value)
         with_unit = f"{written} {unit}" if unit and written != NOTHING else written
         body.append((name, with_unit, f"inferred: {source}" if source else ""))
+        header = _HEADERS.get(name, name)
+        if header in cell.refused and written == NOTHING:
+            body[-1] = (name, f"'{cell.refused[header]}'", REFUSED)
+    shown = {_HEADERS.get(name, name) for name, _, _ in SHEET_FIELDS}
+    rest = [header for header in cell.refused if header not in shown]
+    body += [(header, f"'{cell.refused[header]}'", REFUSED) for header in rest]
     body += [(header, value, OWN_REMARK) for header, value in cell.own_columns.items()]
     return Grid(("Field", "Value", "Remark"), tuple(body), frozenset({0, 1, 2}))
 

@@ -19,7 +19,9 @@ _MAX_LINES = 50  # lines of a section
 class Digest:
     """What happened since the last night; pairs are of a name and a sentence.
 
-    ``done`` and ``failed`` are about delivery; ``contradictions`` are all that stand, new or not.
+    ``alarms`` are new ones, ``standing`` counts those from before, ``to_check`` has what is new to
+    be checked, a line each. ``done`` and ``failed`` are about delivery; ``contradictions`` are all
+    that stand, of which ``new_contradictions`` are new.
     Times are UTC, as the ledger writes them; an empty ``since`` means since the beginning.
     """
 
@@ -33,10 +35,13 @@ class Digest:
     done: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     contradictions: list[tuple[str, str]] = field(default_factory=list)
+    new_contradictions: int = 0
+    standing: int = 0
+    to_check: list[str] = field(default_factory=list)
 
     def has_news(self, when: Literal["news", "alarms", "always"]) -> bool:
         """Return whether there is anything to send by the setting ``when``."""
-        alarming = bool(self.alarms or self.failed)
+        alarming = bool(self.alarms or self.failed or self.new_contradictions)
         news = alarming or bool(self.read or self.computed or self.rejected)
         return {"always": True, "news": news, "alarms": alarming}[when]
 
@@ -59,6 +64,8 @@ def digest_text(found: Digest) -> str:
         f"Since {_since_text(found)}: {_counts_text(found)}.",
         *_section_lines("Alarms", [f"{name}: {said}" for name, said in found.alarms]),
         *_section_lines(_AGAINST_PHYSICS, [f"{n}: {said}" for n, said in found.contradictions]),
+        *(["", _standing_text(found)] if found.standing else []),
+        *_section_lines("New to check", found.to_check),
         *_section_lines("Could not be used", [f"{name}: {said}" for name, said in found.rejected]),
         *_section_lines("Could not be handed on", found.failed),
         *_section_lines("Handed on", found.done),
@@ -69,7 +76,9 @@ def digest_text(found: Digest) -> str:
 
 def digest_page(found: Digest, *, version: str) -> str:
     """Return the digest as a page, to be stored beside the index."""
-    sections = ("alarms", "contradictions", "rejected", "failed", "done", "computed")
+    sections = (
+        "alarms", "contradictions", "rejected", "failed", "done", "computed", "to_check",
+    )  # fmt: skip
     lengths = {name: len(getattr(found, name)) for name in sections}
     return load_template("digest.html.j2").render(
         title=digest_title(found),
@@ -77,6 +86,8 @@ def digest_page(found: Digest, *, version: str) -> str:
         alarms=[(name, _link(name), said) for name, said in found.alarms[:_MAX_LINES]],
         against_physics=_AGAINST_PHYSICS,
         contradictions=[(n, _link(n), said) for n, said in found.contradictions[:_MAX_LINES]],
+        standing=_standing_text(found) if found.standing else "",
+        to_check=found.to_check[:_MAX_LINES],
         rejected=found.rejected[:_MAX_LINES],
         failed=found.failed[:_MAX_LINES],
         done=found.done[:_MAX_LINES],
@@ -89,6 +100,14 @@ def digest_page(found: Digest, *, version: str) -> str:
 def _counts_text(found: Digest) -> str:
     files, cells = pluralize(found.read, "file"), pluralize(len(found.computed), "cell")
     return f"{files} read, {cells} computed"
+
+
+def _standing_text(found: Digest) -> str:
+    """Return how many alarms stand that were told before, and where."""
+    verb = "stands" if found.standing == 1 else "stand"
+    return (
+        f"{pluralize(found.standing, 'alarm')} from before still {verb}: see the page of all cells."
+    )
 
 
 def _link(cell_id: str) -> str:

@@ -14,18 +14,25 @@ import polars as pl
 
 from cellpipe.baselines import TABLE_1
 from cellpipe.baselines.verdict import count_standings, describe_standing
+from cellpipe.core.finding_rows import fold_findings, kind_words
+from cellpipe.core.model import CONTRADICTION
+from cellpipe.report.figures.field import field_panel
+from cellpipe.report.figures.initial_efficiency import initial_efficiency_panel
+from cellpipe.report.figures.panel import Panel
 from cellpipe.report.figures.sparkline import sparkline
 from cellpipe.report.html.cell_page import load_template
 from cellpipe.report.html.grid import Grid
-from cellpipe.report.html.long_lists import FEW, group_by_reason, shorten_findings
+from cellpipe.report.html.long_lists import FEW, group_by_reason
 from cellpipe.report.html.replicates import EXPLANATION, summarize_replicates
 from cellpipe.report.key_numbers import (
     bracket,
     contradicts_number,
     initial_efficiency_text,
     mean_efficiency_text,
+    no_retention_reason,
     resistance_text,
 )
+from cellpipe.report.news import News
 from cellpipe.report.wording import (
     NOTHING,
     format_fixed,
@@ -45,6 +52,9 @@ _COMPARED = (
     "basis", "baseline_initial_derived", "capacity_ratio", "reached", "other_rate",
 )  # fmt: skip
 
+_NAMED_NEWS = 12  # cells or files that the block of what is new names
+_SHOWN_LINES = 8  # of what is to be checked; the rest folds
+
 _CAPACITIES = (
     ("first_specific_discharging_capacity_mah_per_g", 1.0, "mAh/g"),
     ("first_areal_discharging_capacity_mah_per_cm2", 1.0, "mAh/cm²"),
@@ -52,10 +62,17 @@ _CAPACITIES = (
 )
 
 
-def index_page(tables: Mapping[str, pl.DataFrame], *, version: str, interim: str = "") -> str:
+def index_page(
+    tables: Mapping[str, pl.DataFrame],
+    *,
+    version: str,
+    interim: str = "",
+    news: News | None = None,
+) -> str:
     """Return the index page; it works without its script, which only sorts and filters.
 
-    ``interim`` says how far the run is, on the page of one that still goes on.
+    ``interim`` says how far the run is, on the page of one that still goes on; ``news`` is what is
+    new since yesterday.
     """
     cells, comparison, cycles = (
         tables[name] for name in ("cells", "baseline_comparison", "cycles")
@@ -63,8 +80,12 @@ def index_page(tables: Mapping[str, pl.DataFrame], *, version: str, interim: str
     files, findings = tables["files"], tables["findings"]
     script = (resources.files("cellpipe.report") / "templates" / "index.js").read_text("utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    serious = findings.filter(pl.col("level") != "info")
+    serious = findings.filter(pl.col("severity") != "note")
     checks = dict(serious.group_by("cell_id").len().iter_rows())
+    alarming = _alarms_by_cell(findings)
+    against = pl.col("code").str.starts_with(CONTRADICTION)
+    lines = fold_findings(serious.filter(~against, pl.col("subject_kind") != "file"))
+    listed = _listed_cells(cells, files)
     curves = _curves(cycles)
     beside: dict[str, list[Row]] = {}
     for row in comparison.select(_COMPARED).to_dicts():
@@ -72,12 +93,25 @@ def index_page(tables: Mapping[str, pl.DataFrame], *, version: str, interim: str
     rejected = files.filter(pl.col("status") == "set aside")
     is_short = rejected.height <= FEW
     newest = dict(files.group_by("cell_id").agg(pl.col("modified_at").max()).iter_rows())
+    seen = dict(files.group_by("cell_id").agg(pl.col("first_seen_at").max()).iter_rows())
+    fresh = {*news.cells, *news.grown} if news else set()
+    is_all_new = len(fresh) == listed.height  # then it tells nothing to mark each of them
     groups, apart = summarize_replicates(cells, cycles)
     rows = [
         cell_row(row, checks.get(row["cell_id"], 0), curves.get(row["cell_id"]))
         | _standing_fields(beside.get(row["cell_id"], []))
-        | {"newest": _newest_time(newest.get(row["cell_id"])), "apart": row["cell_id"] in apart}
-        for row in _listed_cells(cells, files).sort("cell_id").to_dicts()
+        | {
+            "newest": _newest_time(newest.get(row["cell_id"])),
+            "seen": _newest_time(seen.get(row["cell_id"]))[1],
+            "apart": row["cell_id"] in apart,
+            "alarms": alarming.get(row["cell_id"], ""),
+            "classes": _row_classes(
+                row,
+                is_dying=row["cell_id"] in alarming,
+                is_new=row["cell_id"] in fresh and not is_all_new,
+            ),
+        }
+        for row in listed.sort("cell_id").to_dicts()
     ]
     return load_template("index.html.j2").render(
         script=script,
@@ -88,18 +122,48 @@ def index_page(tables: Mapping[str, pl.DataFrame], *, version: str, interim: str
         groups=groups,
         group_note=EXPLANATION,
         comparison=comparison_matrix(comparison),
-        lab_findings=shorten_findings(serious.filter(pl.col("cell_id").is_null()).to_dicts()),
+        news=news,
+        few=_NAMED_NEWS,
+        pages={row["cell_id"] for row in rows},
+        alarms=[line for line in lines if line.severity == "alarm"],
+        to_check=[line for line in lines if line.severity == "check"],
+        shown_lines=_SHOWN_LINES,
         rejected=rejected.height,
         unusable=[
             row | {"newest": _newest_time(row["modified_at"])}
             for row in (rejected.sort("path").to_dicts() if is_short else ())
         ],
         reasons=[] if is_short else group_by_reason(rejected),
+        panels=[] if interim else published_panels(tables),
         missing=missing_fields_grid(cells),
         used_files=files.filter(pl.col("status") == "used").height,
         version=version,
         interim=interim,
     )
+
+
+def published_panels(tables: Mapping[str, pl.DataFrame]) -> list[Panel]:
+    """Return the figures of the lab's cells beside published ones."""
+    cells = tables["cells"]
+    sheet = tables["cell_sheet"].select("cell_id", "stack_pressure_mpa").drop_nulls()
+    pressures = dict(sheet.iter_rows())
+    comparison, baselines = tables["baseline_comparison"], tables["baselines"]
+    return [
+        field_panel(cells, comparison, baselines, pressures, of_lab=True),
+        initial_efficiency_panel(cells, of_lab=True),
+    ]
+
+
+def _row_classes(row: Row, *, is_dying: bool, is_new: bool) -> str:
+    named = {"wrong": bool(row["contradictions"]), "dying": is_dying, "new": is_new}
+    return " ".join(name for name, applies in named.items() if applies)
+
+
+def _alarms_by_cell(findings: pl.DataFrame) -> dict[str, str]:
+    """Return in a few words which alarms a cell has."""
+    kinds = findings.filter(severity="alarm").select("cell_id", "code").unique(maintain_order=True)
+    grouped = kinds.group_by("cell_id", maintain_order=True).agg("code")
+    return {cell: ", ".join(map(kind_words, codes)) for cell, codes in grouped.iter_rows()}
 
 
 def _listed_cells(cells: pl.DataFrame, files: pl.DataFrame) -> pl.DataFrame:
@@ -138,10 +202,12 @@ def cell_row(row: Row, checks: int, curve: Curve | None) -> Row:
             initial_efficiency_text(row, 1),
             row["initial_coulombic_efficiency"],
         ),
-        "initial_remark": (row["initial_remark"] or "").partition(": ")[0],
+        "initial_remark": (row["initial_remark"] or row["no_cycle_reason"] or "").partition(": ")[
+            0
+        ],
         "mean": (mean_efficiency_text(row), row["mean_coulombic_efficiency"]),
         "retention": (format_percent(row["capacity_retention"]), row["capacity_retention"]),
-        "retention_at": _retention_basis(row),
+        "retention_at": _retention_basis(row) or _why_none(row),
         "at_rate": (
             format_percent(row["capacity_retention_at_rate"]),
             row["capacity_retention_at_rate"],
@@ -155,6 +221,13 @@ def cell_row(row: Row, checks: int, curve: Curve | None) -> Row:
         "spark": _capacity_sparkline(curve),
         "checks": checks,
     }
+
+
+def _why_none(row: Row) -> str:
+    """Return why a cell that was cycled, or given other current, has no retention."""
+    if row["capacity_retention"] is not None or not (row["cycles"] or row["no_cycle_reason"]):
+        return ""
+    return no_retention_reason(row)
 
 
 def _curves(cycles: pl.DataFrame) -> dict[str, Curve]:

@@ -138,15 +138,18 @@ def shorten_findings(findings: Iterable[dict[str, Any]], most: int = FEW) -> lis
     shown: list[dict[str, Any]] = []
     counts: dict[tuple[str, str], int] = {}
     for finding in findings:
-        kind = (finding["code"], finding["level"])
+        kind = (finding["code"], finding["severity"])
         counts[kind] = counts.get(kind, 0) + 1
         if counts[kind] <= most:
             shown.append(finding)
-    for (code, level), count in counts.items():
+    for (code, severity), count in counts.items():
         if count > most:
             sentence = (
                 f"{count - most} more of this kind ({code.replace('_', ' ')}); the workbook has "
                 "all of them in its sheet Findings."
             )
-            shown.append({"level": level, "sentence": sentence, "file": None, "code": code})
+            shown.append({
+                "severity": severity, "sentence": sentence, "code": code, "remedy": None,
+                "since": None,
+            })  # fmt: skip
     return shown

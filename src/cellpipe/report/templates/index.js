@@ -1,33 +1,9 @@
 "use strict";
 (function () {
   var day = 86400;
-  function seconds(cell) { var v = cell.getAttribute("data-v"); return v ? Number(v) : null; }
   function named(cell) { return (cell.querySelector("a") || cell).textContent.trim(); }
   function since(days) {
-    var start = new Date();
-    start.setHours(0, 0, 0, 0);
-    return start.getTime() / 1000 - days * day;
-  }
-  var fresh = { cells: [], files: [] };
-  Array.prototype.forEach.call(document.querySelectorAll("td.when"), function (cell) {
-    var when = cell.hasAttribute("data-v") ? seconds(cell) :
-      Date.parse(cell.textContent.trim().replace(" ", "T") + "Z") / 1000;
-    if (when === null || isNaN(when) || when < since(1)) { return; }
-    var row = cell.parentNode;
-    row.classList.add("new");
-    var name = named(row.cells[0]);
-    (row.closest("#cells") ? fresh.cells : fresh.files).push(name);
-  });
-  function listed(what, names) {
-    var more = names.length > 12 ? " and " + (names.length - 12) + " more" : "";
-    return what + names.slice(0, 12).join(", ") + more + ".";
-  }
-  var news = document.getElementById("news");
-  if (news) {
-    news.textContent = (fresh.cells.length ?
-      listed("New files since yesterday: ", fresh.cells) : "No new files since yesterday.") +
-      (fresh.files.length ? listed(" Could not be used: ", fresh.files) : "") +
-      " " + news.textContent;
+    return Math.floor(Date.now() / 1000 / day) * day - days * day;
   }
   var table = document.getElementById("cells");
   if (!table) { return; }
@@ -78,7 +54,7 @@
       row: row, text: row.textContent.toLowerCase(),
       kind: row.cells[places.kind].textContent.trim(),
       checks: Number(row.cells[places.checks].textContent),
-      newest: seconds(row.cells[places.newest])
+      seen: Number(row.cells[places.newest].getAttribute("data-seen")) || null
     };
   });
   var most = 100;
@@ -94,7 +70,7 @@
     items.forEach(function (item) {
       var there = item.text.indexOf(wanted) >= 0 && (!kind || item.kind === kind) &&
         (!at("checked").checked || item.checks > 0) &&
-        (from === null || (item.newest !== null && item.newest >= from));
+        (from === null || (item.seen !== null && item.seen >= from));
       found += there ? 1 : 0;
       item.row.hidden = !there || found > most;
     });
