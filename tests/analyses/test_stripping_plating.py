@@ -16,6 +16,7 @@ from cellpipe.analyses import (
     cycles,
     half_cycles,
     plating_efficiency,
+    protocol,
     stripping_plating,
 )
 from cellpipe.analyses.half_cycle_segments import half_cycle_segments
@@ -71,7 +72,15 @@ def tables_of(
         "interfacial_resistance": empty_table("interfacial_resistance"),
     }  # fmt: skip
     findings = []
-    chain = (half_cycles, cycles, stripping_plating, plating_efficiency, cells, comparison)
+    chain = (
+        half_cycles,
+        protocol,
+        cycles,
+        stripping_plating,
+        plating_efficiency,
+        cells,
+        comparison,
+    )
     for each in chain:
         for result in each.ANALYSIS.compute(cell, tables):
             tables[result.analysis] = validate(result.analysis, result.table)
@@ -185,12 +194,16 @@ def test_a_collapse_of_the_spectra_after_the_last_half_cycle_is_a_short(
     first: float, second: float, hour: float, found: int
 ) -> None:
     spectra = [
-        {"spectrum": 1, "unix_time_second": 1.7e9 + 3600 * at, "frequency_hertz": hertz,
-         "real_impedance_ohm": ohm * share, "file_sha256": f"{number:064}"}
-        for number, (at, ohm) in enumerate(((0.0, first), (hour, second)))
-        for hertz, share in ((1e5, 0.2), (0.1, 1.0))
+        {"spectrum": number, "unix_time_second": 1.7e9 + 3600 * at, "frequency_hertz": hertz,
+         "real_impedance_ohm": ohm * share, "file_sha256": f"{number:064}",
+         "record_index": place, "test_time_second": float(place)}
+        for number, (at, ohm) in enumerate(((0.0, first), (hour, second)), start=1)
+        for place, (hertz, share) in enumerate(((1e5, 0.2), (0.1, 1.0)), start=1)
     ]  # fmt: skip
-    tables, _ = tables_of(LITHIUM, record(*pairs(10)), impedance=pl.DataFrame(spectra))
+    more = {"unix_time_second": pl.Float64, "file_sha256": pl.String}
+    schema = empty_table("impedance").schema | more
+    impedance = pl.DataFrame(spectra, schema=schema)
+    tables, _ = tables_of(LITHIUM, record(*pairs(10)), impedance=impedance)
     shorts = tables["short_circuits"]
     assert shorts.height == found
     if found:
