@@ -16,6 +16,7 @@ from cellpipe.analyses import (
     cycles,
     half_cycles,
     plating_efficiency,
+    protocol,
     stripping_plating,
 )
 from cellpipe.analyses.half_cycle_segments import half_cycle_segments
@@ -52,7 +53,9 @@ def record(*halves: Half, records: int = 61, start: float = 1.7e9) -> pl.DataFra
     return pl.concat(parts).with_row_index("record_index", 1).cast({"record_index": pl.Int64})
 
 
-def tables_of(cell: Cell, *files: pl.DataFrame) -> tuple[dict[str, pl.DataFrame], list[Finding]]:
+def tables_of(
+    cell: Cell, *files: pl.DataFrame, impedance: pl.DataFrame | None = None
+) -> tuple[dict[str, pl.DataFrame], list[Finding]]:
     names = [f"{number:064}" for number in range(len(files))]
     tables = {
         "half_cycle_segments": pl.concat(
@@ -62,12 +65,22 @@ def tables_of(cell: Cell, *files: pl.DataFrame) -> tuple[dict[str, pl.DataFrame]
             [file.with_columns(file_sha256=pl.lit(name))
              for file, name in zip(files, names, strict=True)], how="diagonal",
         ),
-        "impedance": empty_table("impedance").with_columns(file_sha256=pl.lit("")),
+        "impedance": empty_table("impedance").with_columns(file_sha256=pl.lit(""))
+        if impedance is None
+        else impedance,
         "files": empty_table("files"), "findings": empty_table("findings"), "baselines": table1(),
         "interfacial_resistance": empty_table("interfacial_resistance"),
     }  # fmt: skip
     findings = []
-    chain = (half_cycles, cycles, stripping_plating, plating_efficiency, cells, comparison)
+    chain = (
+        half_cycles,
+        protocol,
+        cycles,
+        stripping_plating,
+        plating_efficiency,
+        cells,
+        comparison,
+    )
     for each in chain:
         for result in each.ANALYSIS.compute(cell, tables):
             tables[result.analysis] = validate(result.analysis, result.table)
@@ -171,6 +184,56 @@ def test_a_cell_with_a_voltage_of_its_own_is_not_symmetric_whatever_the_sheet_sa
     tables, findings = tables_of(LITHIUM, record(*halves))
     assert tables["critical_current"].is_empty()
     assert "not_symmetric" in {finding.code for finding in findings}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "hour", "found"),
+    [(120.0, 6.0, 21.0, 1), (120.0, 60.0, 21.0, 0), (1000.0, 95.0, 21.0, 0), (120.0, 6.0, 9.5, 0)],
+)
+def test_a_collapse_of_the_spectra_after_the_last_half_cycle_is_a_short(
+    first: float, second: float, hour: float, found: int
+) -> None:
+    spectra = [
+        {"spectrum": number, "unix_time_second": 1.7e9 + 3600 * at, "frequency_hertz": hertz,
+         "real_impedance_ohm": ohm * share, "file_sha256": f"{number:064}",
+         "record_index": place, "test_time_second": float(place)}
+        for number, (at, ohm) in enumerate(((0.0, first), (hour, second)), start=1)
+        for place, (hertz, share) in enumerate(((1e5, 0.2), (0.1, 1.0)), start=1)
+    ]  # fmt: skip
+    more = {"unix_time_second": pl.Float64, "file_sha256": pl.String}
+    schema = empty_table("impedance").schema | more
+    impedance = pl.DataFrame(spectra, schema=schema)
+    tables, _ = tables_of(LITHIUM, record(*pairs(10)), impedance=impedance)
+    shorts = tables["short_circuits"]
+    assert shorts.height == found
+    if found:
+        assert (shorts["sign"][0], shorts["start_hour"][0]) == ("spectra", pytest.approx(21.0))
+
+
+def test_a_full_cell_that_looks_symmetric_is_asked_about() -> None:
+    _, findings = tables_of(Cell("A", "full"), record(*pairs(10)))
+    assert "looks_symmetric" in {finding.code for finding in findings}
+
+
+@pytest.mark.parametrize("short", [None, 3.75])
+def test_a_test_that_rises_in_one_direction_alone_is_one_too(short: float | None) -> None:
+    frame = record(*((0.05 * n, 0.5, 5.0 * n, 5.0 * n) for n in range(1, 11)))
+    if short is not None:
+        after = pl.col("test_time_second") >= 3600 * short
+        frame = frame.with_columns(pl.col("voltage_volt") * pl.when(after).then(0.1).otherwise(1.0))
+    row = tables_of(LITHIUM, frame)[0]["critical_current"].row(0, named=True)
+    assert row["known_from"] == "sheet"
+    held = row["critical_current_density_ma_per_cm2"]
+    assert held == pytest.approx(1.0 if short is None else 0.7)
+    assert row["short_hour"] == (short if short is None else pytest.approx(short, abs=0.02))
+
+
+def test_an_offset_of_the_voltage_and_missing_clocks_change_no_verdict() -> None:
+    halves = [(sign * 0.5, 1.0, sign * 50 + 15, sign * 50 + 15)
+              for _ in range(12) for sign in (1.0, -1.0)]  # fmt: skip
+    for frame in (record(*halves), record(*halves).drop("unix_time_second")):
+        row = tables_of(LITHIUM, frame)[0]["critical_current"].row(0, named=True)
+        assert (row["shorts"], row["half_cycles"]) == (0, 24)
 
 
 def test_files_follow_each_other_by_their_clocks() -> None:

@@ -322,12 +322,7 @@ def _missing_fields(cell: Cell, tables: Tables, *, holds: bool) -> tuple[Finding
     A cell that does not hold a capacity of its own needs no mass.
     """
     if not cell.in_sheet:
-        sentence = (
-            "The cell has no row in the cell sheet (cells.xlsx or cells.csv): capacities "
-            "are in mAh only. A row with Configuration, active mass and area adds Coulombic "
-            "efficiency, mAh/g, mAh/cm², Ω cm² and the comparison with published cells."
-        )
-        return (Finding("warning", "not_in_sheet", sentence),)
+        return (_no_row_finding(holds=holds),)
     findings = []
     cycled, spectra = tables["cycles"].height, tables["interfacial_resistance"].height
     no_mass = cell.cathode_active_mass_mg is None and cell.anode_active_mass_mg is None
@@ -356,6 +351,17 @@ def _missing_fields(cell: Cell, tables: Tables, *, holds: bool) -> tuple[Finding
             _field_finding(cell, "Temperature / °C", "a condition that results depend on")
         )
     return tuple(findings)
+
+
+def _no_row_finding(*, holds: bool) -> Finding:
+    gains = (
+        ": capacities are in mAh only. A row with Configuration, active mass and area adds "
+        "Coulombic efficiency, mAh/g, mAh/cm², Ω cm² and the comparison with published cells."
+        if holds
+        else ". A row with Configuration and area adds mA/cm², mAh/cm² and Ω cm²."
+    )
+    sentence = f"The cell has no row in the cell sheet (cells.xlsx or cells.csv){gains}"
+    return Finding("warning", "not_in_sheet", sentence)
 
 
 def _field_finding(cell: Cell, field: str, gain: str) -> Finding:

@@ -4,8 +4,8 @@ A cell is symmetric if the sheet says so and its voltage does not contradict tha
 says nothing and voltage and charge mirror each other around zero
 (:mod:`cellpipe.numerics.cycling.symmetric`). Its half cycles, cut where the current changes, give
 overpotential, polarisation and charge. Shorts are told by :mod:`cellpipe.numerics.cycling.shorts`,
-and by the spectra where their resistance collapses from one to the next; the critical current
-density by :mod:`cellpipe.numerics.cycling.critical_current`.
+and after the last half cycle by the spectra (:mod:`cellpipe.analyses.spectrum_shorts`); the
+critical current density by :mod:`cellpipe.numerics.cycling.critical_current`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from cellpipe.analyses.internal_shorts import internal_short_findings
+from cellpipe.analyses.spectrum_shorts import spectrum_shorts
 from cellpipe.analyses.symmetric_cells import Life, collect_life, is_symmetric, symmetric_evidence
 from cellpipe.core.contracts import empty_table
 from cellpipe.core.model import Analysis, Cell, Finding, Result, Tables
@@ -33,8 +34,6 @@ from cellpipe.numerics.cycling.symmetric import (
 
 TRACE = 1200  # times, of each of which the trace has the lowest and the highest voltage
 _TABLES = ("stripping_plating", "voltage_trace", "short_circuits", "critical_current")
-_COLLAPSE = 0.3  # of the resistance of the spectrum before
-_SAME_WARMTH = 3.0  # K between spectra, so that warmth does not explain it
 Row = dict[str, Any]
 
 
@@ -49,7 +48,7 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
         return _results({}, findings)
     search = find_shorts(life.volt, life.second, stretches, life.celsius)
     shorts = [_short_row(short, life, stretches) for short in search.shorts]
-    shorts = _add_spectra(shorts, life, stretches, tables["impedance"])
+    shorts = shorts or spectrum_shorts(life, stretches, tables["impedance"])
     rows = [
         {"cell_id": cell.cell_id, "stretch": n + 1, **_stretch_row(life, stretches, n, shorts)}
         for n in range(len(stretches.first))
@@ -104,6 +103,13 @@ def _evidence_findings(cell: Cell, half_cycles: pl.DataFrame) -> tuple[Finding, 
             "symmetric cell. Is the Configuration right?"
         )
         return (Finding("warning", "not_symmetric", sentence),)
+    if cell.configuration == "full" and evidence == FOLLOWS:
+        sentence = (
+            "The cell sheet says full, but the voltage follows the current around zero and is the "
+            "same in both directions, as in a symmetric cell, which has no capacity, efficiency or "
+            "retention. Is the Configuration right?"
+        )
+        return (Finding("warning", "looks_symmetric", sentence),)
     if cell.configuration is None and evidence == FOLLOWS:
         sentence = (
             "The cell behaves as a symmetric one: its voltage follows the current around zero, and "
@@ -163,46 +169,6 @@ def _short_row(short: Short, life: Life, stretches: Stretches) -> Row:
         "before_ohm": short.before_ohm,
         "after_ohm": short.after_ohm,
     }
-
-
-def _add_spectra(
-    shorts: list[Row], life: Life, stretches: Stretches, impedance: pl.DataFrame
-) -> list[Row]:
-    """Add the first collapse of the spectra's resistance where the voltage shows no short."""
-    if shorts or impedance.is_empty() or "unix_time_second" not in impedance.columns:
-        return shorts
-    keys = [name for name in ("file_sha256", "spectrum") if name in impedance.columns]
-    warmth = [name for name in impedance.columns if name.endswith("_celsius")][:1]
-    spectra = (
-        impedance.group_by(keys, maintain_order=True)
-        .agg(
-            pl.col("unix_time_second").min(), pl.col("real_impedance_ohm").max(),
-            pl.col("frequency_hertz").min(),
-            *(pl.col(name).mean().alias("celsius") for name in warmth),
-        )
-        .drop_nulls("unix_time_second").sort("unix_time_second")
-    )  # fmt: skip
-    if "celsius" not in spectra.columns:
-        spectra = spectra.with_columns(celsius=pl.lit(None, pl.Float64))
-    begins = life.unix[stretches.first]
-    if spectra.height < 2 or not np.isfinite(begins).all():
-        return shorts
-    for before, after in zip(spectra[:-1].to_dicts(), spectra[1:].to_dicts(), strict=True):
-        ohm, later = before["real_impedance_ohm"], after["real_impedance_ohm"]
-        warmer = abs((after["celsius"] or 0.0) - (before["celsius"] or 0.0)) > _SAME_WARMTH
-        same = after["frequency_hertz"] <= 2 * before["frequency_hertz"]
-        if warmer or not same or not 0 < later < _COLLAPSE * ohm:
-            continue
-        number = max(int(np.searchsorted(begins, after["unix_time_second"], side="right")) - 1, 0)
-        first = life.unix[0] if np.isfinite(life.unix[0]) else after["unix_time_second"]
-        return [{
-            "kind": "open", "sign": "spectra", "end_hour": None, "stretch": number + 1,
-            "start_hour": max(after["unix_time_second"] - first, 0.0) / 3600,
-            "start_unix_time_second": after["unix_time_second"],
-            "current_ampere": float(stretches.ampere[number]),
-            "before_ohm": ohm, "after_ohm": later,
-        }]  # fmt: skip
-    return shorts
 
 
 def _critical_row(life: Life, stretches: Stretches, shorts: list[Row]) -> Row:

@@ -20,7 +20,8 @@ def is_symmetric(tables: Mapping[str, pl.DataFrame]) -> bool:
 
 def holds_capacity(tables: Mapping[str, pl.DataFrame]) -> bool:
     """Tell whether a cell has a capacity of its own: it neither strips nor plates only."""
-    return not is_symmetric(tables) and not tables["plating_efficiency"].height
+    is_foil = "plating_efficiency" in tables and tables["plating_efficiency"].height > 0
+    return not is_symmetric(tables) and not is_foil
 
 
 def symmetric_numbers(tables: Mapping[str, pl.DataFrame]) -> list[Number]:

@@ -24,11 +24,13 @@ from cellpipe.report.figures.style import (
     make_figure,
 )
 from cellpipe.report.groups import Groups
+from cellpipe.report.plating_numbers import holds_capacity, is_symmetric
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+_MARKERS = 40  # of a curve
 Tables = Mapping[str, pl.DataFrame]
 Cells = Sequence[tuple[Cell, Tables]]
 
@@ -100,13 +102,18 @@ def several_panels(cells: Cells, groups: Groups | None = None) -> list[Panel]:
         _Measure("efficiencies", "Coulombic efficiency", "coulombic_efficiency",
                  "Coulombic efficiency (%)", efficiency, first=2),
     )  # fmt: skip
-    by_cycle = [_cycle_panel(measure, series) for measure in measures]
+    holding = [each for each in series if holds_capacity(each.tables)]
+    of_capacity = [
+        *(_cycle_panel(measure, holding) for measure in measures),
+        _profile_panel(holding, scales[0].label),
+    ]
+    symmetric = [each for each in series if is_symmetric(each.tables)]
     return [
-        *by_cycle,
-        _profile_panel(series, scales[0].label),
+        *([_polarisation_panel(symmetric)] if symmetric else ()),
+        *(of_capacity if holding else ()),
         _nyquist_panel(series),
         _resistance_panel(series),
-        group_panel(cells, groups),
+        *([group_panel(cells, groups)] if holding else ()),
     ]
 
 
@@ -160,6 +167,33 @@ def _cycle_panel(measure: _Measure, series: Sequence[_CellSeries]) -> Panel:
     description = f"{measure.title} of {len(series)} cells by cycle"
     caption = f"Complete cycles. {measure.note}".strip()
     return Panel(measure.key, measure.title, caption, description, draw)
+
+
+def _polarisation_panel(series: Sequence[_CellSeries]) -> Panel:
+    """Draw the polarisation of symmetric cells over time, per area if all have one."""
+    title, halves = "Polarisation", [each.tables["stripping_plating"] for each in series]
+    areal = all(table["polarisation_ohm_cm2"].null_count() == 0 for table in halves)
+    column, unit = ("polarisation_ohm_cm2", "Ω cm²") if areal else ("polarisation_ohm", "Ω")
+
+    def draw() -> Figure:
+        figure = make_figure(3.2, layout="constrained")
+        axes = figure.subplots()
+        for each, table in zip(series, halves, strict=True):
+            axes.plot(
+                table["start_hour"].to_numpy(), table[column].to_numpy(), each.shape + "-",
+                color=each.colour, ms=3.5, mfc="white", lw=0.8, label=each.name,
+                markevery=max(table.height // _MARKERS, 1),
+            )  # fmt: skip
+        axes.set_xlabel("Time (h)")
+        axes.set_ylabel(f"Polarisation ({unit})")
+        axes.set_ylim(bottom=0)
+        add_legend(figure, axes.get_legend_handles_labels()[0])
+        return figure
+
+    caption = (
+        "Mean overpotential over current of each half cycle. Where it falls, a cell is shorted."
+    )
+    return Panel("polarisations", title, caption, f"Polarisation of {len(series)} cells", draw)
 
 
 def _clip_axis(axes: Axes, values: np.ndarray) -> None:

@@ -19,6 +19,7 @@ from cellpipe.report.html.grid import Grid
 from cellpipe.report.html.group_comparison import compare
 from cellpipe.report.html.replicates import EXPLANATION, replicate_grid
 from cellpipe.report.key_numbers import headline
+from cellpipe.report.plating_numbers import holds_capacity
 from cellpipe.report.wording import NOTHING, format_percent, kind_words
 
 
@@ -121,18 +122,20 @@ def number_grid(cells: Cells) -> Grid:
     columns = []
     for cell, tables in cells:
         keys = headline(tables, kind_words(cell))
-        first, *others = keys or (None,)
-        column = {key.name: f"{key.value} ({key.basis})" for key in others if key}
-        if first:  # named in the cell's own words; the row covers all cells
-            column = {"First discharge": f"{first.value} ({first.basis})"} | column
-        columns.append(column)
+        columns.append({
+            # named in the cell's own words; the row covers all cells
+            "First discharge" if key.name.startswith("First ") else key.name:
+            f"{key.value} ({key.basis})"
+            for key in keys
+        })  # fmt: skip
     names: dict[str, None] = dict.fromkeys(name for column in columns for name in column)
     body = [(name, *(column.get(name, NOTHING) for column in columns)) for name in names]
     fades = [
         format_percent(t["cells"]["fade_per_cycle"][0] if t["cells"].height else None, 3)
         for _, t in cells
     ]
-    body.append(("Fade per cycle at the usual rate", *fades))
+    if any(holds_capacity(tables) for _, tables in cells):
+        body.append(("Fade per cycle at the usual rate", *fades))
     return Grid(
         ("Number", *(cell.cell_id for cell, _ in cells)), tuple(body),
         frozenset(range(len(cells) + 1)),
