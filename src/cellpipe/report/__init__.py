@@ -13,7 +13,7 @@ from cellpipe.core.model import AnalysisFacts, Cell
 from cellpipe.report.blocks import BlockFailure, Tell, log_failure, new_findings
 from cellpipe.system.atomic_files import file_name, write_bytes
 
-VERSION = 5  # to be raised when pages or workbooks change: all of them are written anew
+VERSION = 6  # to be raised when pages or workbooks change: all of them are written anew
 
 __all__ = [
     "VERSION", "BlockFailure", "file_name", "write_cell_report", "write_index",
