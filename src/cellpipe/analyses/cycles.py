@@ -333,7 +333,8 @@ def _add_retention(cell: Cell, table: pl.DataFrame) -> pl.DataFrame:
 
 def _findings(cell: Cell, table: pl.DataFrame, half_cycles: pl.DataFrame) -> tuple[Finding, ...]:
     findings = []
-    if table.height and not table["complete"][0]:
+    own = table.filter(~pl.col("protocol").is_in(NO_CYCLES))
+    if own.height and table["cycle"][0] == own["cycle"][0] and not table["complete"][0]:
         sentence = f"The first cycle is not complete: {table['incomplete_because'][0]}."
         if table.height > 1 or cell.configuration is None:
             findings.append(Finding("info", "first_cycle_incomplete", sentence))
@@ -356,7 +357,7 @@ def _findings(cell: Cell, table: pl.DataFrame, half_cycles: pl.DataFrame) -> tup
         findings.append(Finding("warning", "efficiency_uncertain", sentence, unsure))
     counts = zip(half_cycles["file_sha256"], half_cycles["vendor_cycle_count"], strict=True)
     vendor_cycles = {(file, count) for file, count in counts if count is not None}
-    if vendor_cycles and len(vendor_cycles) != table.height:
+    if own.height and vendor_cycles and len(vendor_cycles) != table.height:
         sentence = (
             f"{table.height} cycles were found from the current's direction; "
             f"the instrument's own counter names {len(vendor_cycles)}."
