@@ -94,7 +94,8 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
     paired, lost = pair_cycles(cell, half_cycles)
     table = paired.select(_columns(cell)).with_columns(_efficiencies(cell))
     table = _add_retention(cell, table)
-    findings = (*_findings(cell, table, half_cycles), *end_findings(table, half_cycles, lost))
+    of_cycles = half_cycles.filter(~pl.col("protocol").is_in(NO_CYCLES))
+    findings = (*_findings(cell, table, half_cycles), *end_findings(table, of_cycles, lost))
     return (Result("cycles", table, findings),)
 
 
