@@ -44,7 +44,8 @@ _CIRCUIT = "drawn from the circuit whose parameters stand in circuit_fits"
 _PUBLISHED = "of the review, not of the lab: a line between printed points"
 _LIFE = "held stretch by stretch against protocol_segments and impedance"
 FIGURES = (
-    Drawn("protocol", r"Time since the first record \((min|h|days)\)", "–", "[\\w /]+", reason=_LIFE),
+    Drawn("protocol", r"Time since the first record \((min|h|days)\)", "–", r"[\w /]+",
+          reason=_LIFE),
     Drawn("cycling", "Cycle|–", _AMOUNT, r"(?P<half>charge|discharge)", "cycles", "cycle"),
     Drawn("cycling", "Cycle", r"Coulombic efficiency \(%\)", r"Coulombic efficiency.*", "cycles",
           "cycle", ("coulombic_efficiency:%",)),
