@@ -102,7 +102,8 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
     symmetric = cell.configuration == "symmetric" or is_symmetric(cell, half_cycles)
     holds = not (symmetric or plates_on_foil(cell))
     table = _add_retention(cell, table, holds=holds)
-    findings = (*_findings(cell, table, half_cycles), *end_findings(table, half_cycles, lost))
+    of_cycles = half_cycles.filter(~pl.col("protocol").is_in(NO_CYCLES))
+    findings = (*_findings(cell, table, half_cycles), *end_findings(table, of_cycles, lost))
     return (Result("cycles", table, findings),)
 
 
@@ -359,7 +360,8 @@ def _add_retention(cell: Cell, table: pl.DataFrame, *, holds: bool) -> pl.DataFr
 
 def _findings(cell: Cell, table: pl.DataFrame, half_cycles: pl.DataFrame) -> tuple[Finding, ...]:
     findings = []
-    if table.height and not table["complete"][0]:
+    own = table.filter(~pl.col("protocol").is_in(NO_CYCLES))
+    if own.height and table["cycle"][0] == own["cycle"][0] and not table["complete"][0]:
         sentence = f"The first cycle is not complete: {table['incomplete_because'][0]}."
         if table.height > 1 or cell.configuration is None:
             findings.append(Finding("info", "first_cycle_incomplete", sentence))
@@ -382,7 +384,7 @@ def _findings(cell: Cell, table: pl.DataFrame, half_cycles: pl.DataFrame) -> tup
         findings.append(Finding("warning", "efficiency_uncertain", sentence, unsure))
     counts = zip(half_cycles["file_sha256"], half_cycles["vendor_cycle_count"], strict=True)
     vendor_cycles = {(file, count) for file, count in counts if count is not None}
-    if vendor_cycles and len(vendor_cycles) != table.height:
+    if own.height and vendor_cycles and len(vendor_cycles) != table.height:
         sentence = (
             f"{table.height} cycles were found from the current's direction; "
             f"the instrument's own counter names {len(vendor_cycles)}."

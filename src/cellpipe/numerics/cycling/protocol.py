@@ -129,7 +129,7 @@ def is_symmetric(runs: Runs) -> bool:
     return follows >= _SIGNED and 0 < middle[1] <= min(_SIDES * middle[0], _LOW_VOLT)
 
 
-def find_rising(runs: Runs) -> NDArray[np.bool_]:
+def current_ramps(runs: Runs) -> NDArray[np.bool_]:
     """Return which runs are those of currents that rise level by level, four or more; shape (n,).
 
     A level has runs of both directions, or of one; its neighbours differ by more than 5 %.
