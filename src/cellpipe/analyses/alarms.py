@@ -26,9 +26,9 @@ def check_limits(cell: pl.DataFrame, cycles: pl.DataFrame, limits: Limits) -> li
         Its cycles; those count that are complete and not formation, after the first complete one.
     limits
         The limits. The efficiency is the median of the latest three cycles; a loss is one of the
-        discharge capacity, from one cycle to the next at the usual rate, which no later cycle
-        makes up for; the retention is that at the usual rate; the resistance is the interfacial one of the last spectrum over the
-        first's.
+        discharge capacity, from one cycle to the next at the usual rate, which no later cycle makes
+        up for; the retention is that at the usual rate; the resistance is the interfacial one of
+        the last spectrum over the first's.
 
     """
     row = cell.row(0, named=True) if cell.height else {}
