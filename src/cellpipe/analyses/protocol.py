@@ -36,7 +36,7 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
     steps = find_steps(timeseries)
     holds = hold_begins(timeseries, steps)
     steps = find_steps(timeseries, holds) if holds else steps
-    kinds, by = name_steps(cell, timeseries, steps)
+    kinds, by = name_steps(cell, timeseries, steps, halves)
     places = _locate_half_cycles(timeseries, halves, steps)
     name_half_cycles(steps, kinds, by, halves, places)
     name_rests(steps, kinds, by)

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from cellpipe.analyses.symmetric_cells import is_symmetric
 from cellpipe.core.model import Cell
 from cellpipe.numerics.cycling import protocol
 from cellpipe.numerics.cycling.protocol import SYMMETRIC, Runs
@@ -29,27 +30,29 @@ _ALIKE = 1.2  # of pulses beside a titration
 Names = NDArray[Any]  # of kinds; "" where not told yet
 
 
-def name_steps(cell: Cell, timeseries: pl.DataFrame, steps: pl.DataFrame) -> tuple[Names, Names]:
+def name_steps(
+    cell: Cell, timeseries: pl.DataFrame, steps: pl.DataFrame, half_cycles: pl.DataFrame
+) -> tuple[Names, Names]:
     """Return the kind of each step of recordings, and what tells it; "" where that is not told.
 
     Parameters
     ----------
     cell
-        Its ``configuration`` says whether it is symmetric.
-    timeseries, steps
-        The cell's records, and their steps.
+        Its ``configuration`` says whether it is symmetric, or else its voltages do.
+    timeseries, steps, half_cycles
+        The cell's records, their steps, and its half cycles.
 
     """
     kinds, by = _told_kinds(steps)
     numbers = steps["recording"].rle_id().to_numpy()
-    symmetric = _is_symmetric(cell, steps, kinds)
+    symmetric = cell.configuration == "symmetric" or is_symmetric(cell, half_cycles)
     if not symmetric:
         _name_short_pulses(steps, kinds, by, numbers)
     for number in np.unique(numbers):
         at = np.flatnonzero(numbers == number)
         own_kinds, own_by, own = kinds[at], by[at], steps[at]
         rows = slice(own["first_row"][0], own["last_row"][-1] + 1)
-        _name_recording(own, own_kinds, own_by, timeseries[rows], is_symmetric=symmetric)
+        _name_recording(own, own_kinds, own_by, timeseries[rows], symmetric=symmetric)
         kinds[at], by[at] = own_kinds, own_by
     return kinds, by
 
@@ -93,14 +96,6 @@ def _runs(steps: pl.DataFrame) -> tuple[Runs, NDArray[np.int64]]:
     return Runs(*columns), number
 
 
-def _is_symmetric(cell: Cell, steps: pl.DataFrame, kinds: Names) -> bool:
-    """Return whether a cell is symmetric, by the sheet or else by its voltage."""
-    if cell.configuration is not None:
-        return cell.configuration == "symmetric"
-    plain = steps.filter(pl.Series(kinds == ""))
-    return plain.height > 0 and protocol.is_symmetric(_runs(plain)[0])
-
-
 def _name_short_pulses(
     steps: pl.DataFrame, kinds: Names, by: Names, numbers: NDArray[np.int64]
 ) -> None:
@@ -125,7 +120,7 @@ def _without_weak(steps: pl.DataFrame) -> pl.DataFrame:
 
 
 def _name_recording(
-    steps: pl.DataFrame, kinds: Names, by: Names, records: pl.DataFrame, *, is_symmetric: bool
+    steps: pl.DataFrame, kinds: Names, by: Names, records: pl.DataFrame, *, symmetric: bool
 ) -> None:
     """Name the steps of one recording as far as their pattern tells; ``kinds`` is filled in."""
     plain = kinds == ""
@@ -145,7 +140,7 @@ def _name_recording(
         if protocol.is_sweep(*values, one_way=bool(led[driven].all())):
             kinds[plain], by[plain] = "voltammogram", "current pattern"
             return
-    if is_symmetric:
+    if symmetric:
         runs, number = _runs(steps.filter(plain))
         kinds[plain] = np.where(protocol.current_ramps(runs)[number], SYMMETRIC[1], SYMMETRIC[0])
         by[plain] = "current pattern"

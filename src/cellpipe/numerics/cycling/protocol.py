@@ -31,7 +31,6 @@ PULSE_SECOND, _BRIEF_SECOND, _SHORT = 120.0, 30.0, 0.2  # of the usual length
 _INTERRUPT_SECOND = 60.0
 _LIKE, _MOSTLY = 2.0, 0.6  # factor, and share of pulses that are alike
 _SERIES = 40  # pulses; more in turn are fast cycling
-_SIDES, _SIGNED, _LOW_VOLT = 3.0, 0.95, 2.0
 _LEVELS, _RISE = 4, 1.05
 HELD_SECOND, _HELD = 36000.0, 2.0
 _SAMPLES, _FEWEST_SAMPLES = 1000, 40
@@ -115,18 +114,6 @@ def is_pulse_test(runs: Runs) -> bool:
     if not 2 <= count < _SERIES or longest > PULSE_SECOND or driven.all():
         return False
     return bool((~driven).sum() >= count / 2 or longest <= _BRIEF_SECOND)
-
-
-def is_symmetric(runs: Runs) -> bool:
-    """Return whether the voltage has the sign of the current, and is as high on both sides."""
-    driven = runs.direction != 0
-    sign, volt, weight = runs.direction[driven], runs.voltage[driven], runs.duration[driven]
-    sides = [np.abs(volt[sign == side]) for side in (1, -1)]
-    if min(len(side) for side in sides) < 2 or weight.sum() <= 0:
-        return False
-    middle = sorted(float(np.median(side)) for side in sides)
-    follows = float(weight[np.sign(volt) == sign].sum() / weight.sum())
-    return follows >= _SIGNED and 0 < middle[1] <= min(_SIDES * middle[0], _LOW_VOLT)
 
 
 def current_ramps(runs: Runs) -> NDArray[np.bool_]:
