@@ -6,8 +6,8 @@ Kinds are named where a pattern is clear; a stretch without one is cycling, or i
   of like length between them; short ones (up to a minute, a fifth of a pulse) are interruptions.
 - HPPC/pulse: short pulses (up to two minutes, a fifth of the usual length) beside rests, between
   three or more longer stretches of one half cycle; or nothing but short pulses and rests.
-- Symmetric stripping/plating: the voltage has the sign of the current, and is as high on one side
-  as on the other (by a factor of three). CCD: of these, four or more rising currents.
+- Symmetric stripping/plating: by the sheet, or by the voltages (``symmetric.py``). CCD: of these,
+  four or more rising currents.
 - Voltammogram: the voltage rises and falls with one slope while the current changes.
 - Hold/float: the voltage is held for ten hours, and twice as long as the current before.
 """
