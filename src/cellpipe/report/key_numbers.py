@@ -201,6 +201,8 @@ def no_retention_reason(row: dict[str, object]) -> str:
         return str(row["no_cycle_reason"])
     if row["configuration"] == "symmetric" or is_stripping(row):
         return "a symmetric cell has none"
+    if row["plating_summary"] is not None:
+        return "the protocol sets how much is plated"
     if isinstance(row["complete_cycles"], int) and row["complete_cycles"] > 0:
         return "needs a second complete cycle"
     return "needs a complete cycle"

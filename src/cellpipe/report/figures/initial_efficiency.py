@@ -23,13 +23,13 @@ def initial_efficiency_panel(cells: pl.DataFrame, *, of_lab: bool) -> Panel:
     """Draw the initial Coulombic efficiency of a cell, or of a lab's by group, beside the text's.
 
     Left out are cells whose first cycle is not a whole first cycle, that contradict physics, or
-    that are neither full nor half cells.
+    that are neither full nor half cells; lithium plated on a foil is no first cycle of an anode.
     """
     title = "Initial Coulombic efficiency beside published cells"
     own = cells.filter(
         pl.col("initial_coulombic_efficiency").is_not_null(),
         pl.col("initial_remark").is_null(), pl.col("contradictions").is_null(),
-        pl.col("configuration").is_in(["full", "half"]),
+        pl.col("configuration").is_in(["full", "half"]), pl.col("plating_summary").is_null(),
     )  # fmt: skip
     if own.is_empty():
         absent = "No cell has" if of_lab else "The cell does not have"
