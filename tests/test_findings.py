@@ -18,6 +18,7 @@ from cellpipe.core.finding_rows import (
     keep_since,
     run_day,
     severity_of,
+    subject_rows,
 )
 from cellpipe.core.limits import Limits
 from cellpipe.core.model import Cell, Finding
@@ -133,7 +134,7 @@ def test_a_refused_value_is_said_at_its_cell_with_what_was_written_and_never_as_
     main(["status", str(out)])
     said = " ".join(capsys.readouterr().out.split())
     assert "Check: A: Cell sheet, Cathode active mass: '12.3 mg' is refused" in said
-    assert "12.3 mg" not in (out / "cells" / "B.html").read_text(encoding="utf-8")
+    assert "refused" not in (out / "cells" / "B.html").read_text(encoding="utf-8")
 
     lab_of(folder, "A,A.csv,full,NCM811,12.3,0.785", "B,B.csv,full,NCM811,12.3,0.785")
     process(folder, out)
@@ -298,3 +299,15 @@ def test_a_quiet_lab_looks_quiet_and_says_so_a_day_later(
     index = (out / "index.html").read_text(encoding="utf-8")
     assert "<b>Since yesterday</b> nothing is new, in the 24 hours before the run of" in index
     assert 'id="alarms"' not in index
+
+
+def test_a_group_of_which_many_stand_apart_scatters_and_nobody_is_named() -> None:
+    values = [90.4, 90.5, 90.6, 90.5, 90.5, 62.0, 121.0, 60.0]
+    cells = tuple(f"A{n}" for n in range(len(values)))
+    group = GroupValues("A", cells, pl.Series(values).to_numpy())
+    measure = Measure("retention", "Retention", "%", 1, "cycle 9 over 1", (group,))
+    assert list(lab_alarms._apart_findings(measure, group, Limits())) == []
+    finding = lab_alarms._scatter_finding(measure, group)
+    table = subject_rows("group", [("A", finding)])
+    assert table.select("subject_kind", "subject", "severity").row(0) == ("group", "A", "check")
+    assert "3 of its 8 cells stand apart (A5, A6, A7)" in finding.sentence
