@@ -53,7 +53,7 @@
     return {
       row: row, text: row.textContent.toLowerCase(),
       kind: row.cells[places.kind].textContent.trim(),
-      checks: Number(row.cells[places.checks].textContent),
+      checks: Number(row.cells[places.checks].getAttribute("data-v")),
       seen: Number(row.cells[places.newest].getAttribute("data-seen")) || null
     };
   });
