@@ -95,7 +95,7 @@ def test_it_is_red_everywhere_and_in_no_comparison_until_the_sheet_confirms_it(
 
     capsys.readouterr()
     main(["status", str(out)])
-    assert "Against physics, C: The specific capacity" in " ".join(capsys.readouterr().out.split())
+    assert "Against physics: C: The specific capacity" in " ".join(capsys.readouterr().out.split())
     assert main(["export", "eln", str(out), "C"]) == 1
     assert "contradicts physics" in capsys.readouterr().err
 

@@ -112,12 +112,12 @@ WRONG = [
     ([*HEAD, "Active mass / g", "Working electrode"], ["A", "A*", "full", "-0.01", "Si"],
      "Cell sheet, Active mass: '-0.01' is refused: -10 mg is outside 0.0001 to 500 mg."),
     ([*HEAD, "Lower voltage / V", "Upper voltage / V"], ["A", "A*", "full", "4,2", "2,5"],
-     "Cell sheet, Lower voltage: '4,2' is refused: the lower voltage, 4.2 V, is not below the upper "
-     "one, 2.5 V."),
+     "Cell sheet, Lower voltage: '4,2' is refused: the lower voltage, 4.2 V, is not below the "
+     "upper one, 2.5 V."),
     ([*HEAD, "Working electrode", "Active mass / mg", "Electrode mass / mg"],
      ["A", "A*", "half", "Si", "5", "3"],
-     "Cell sheet, Active mass: '5' is refused: the active mass, 5 mg, is more than the electrode's, "
-     "3 mg."),
+     "Cell sheet, Active mass: '5' is refused: the active mass, 5 mg, is more than the "
+     "electrode's, 3 mg."),
     ([*HEAD, "Reference offset / V"], ["A", "A*", "half", ""],
      "Cell sheet, Reference offset is empty."),
     ([*HEAD, "N/P ratio"], ["A", "A*", "full", "120"],

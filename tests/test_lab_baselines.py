@@ -67,6 +67,15 @@ def test_a_row_that_contradicts_itself_is_left_out(tmp_path: Path, old: str, new
     assert "left out" in findings[0].sentence
 
 
+def test_a_retention_as_a_fraction_is_asked_about(tmp_path: Path) -> None:
+    path = written(tmp_path, f"{OURS},0.82", f"{OURS},82", heads=f"{HEADS},retention_percent")
+    rows, findings = read_lab_baselines(path)
+    assert rows["retention_percent"].to_list() == [82.0]
+    assert "row 2: found a retention_percent of 0.82; expected per cent, such as 82" in (
+        findings[0].sentence
+    )
+
+
 def test_a_column_that_is_there_twice_counts_once(tmp_path: Path) -> None:
     path = written(tmp_path, f"{OURS},9", heads=f"{HEADS},initial_value")
     rows, findings = read_lab_baselines(path)

@@ -149,6 +149,8 @@ def test_what_is_no_loss_is_none() -> None:
     assert check_limits(cell(), cycles([1, 0.8, 0.8, 0.8]), LIMITS) == []
     at_rates = cycles([1, 1, 0.7, 0.7, 1]).with_columns(rate_group=pl.Series([1, 1, 2, 2, 1]))
     assert check_limits(cell(), at_rates, LIMITS) == []
+    came_back = cycles([1, 1, 1, 0.8, 1, 1, 0.99])  # as after a cold night
+    assert check_limits(cell(), came_back, LIMITS) == []
     cut = cycles([1, 1, 1, 0.2]).with_columns(complete=pl.Series([True, True, True, False]))
     assert check_limits(cell(), cut, LIMITS) == []
 

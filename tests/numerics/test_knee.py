@@ -166,3 +166,31 @@ def test_a_limit_that_is_passed_is_no_prediction() -> None:
     life = predict_life(cycle, retention, find_knee(cycle, retention), 52)
     assert (life.outlook, life.cycle) == ("reached", 52)
     assert math.isnan(life.low)
+
+
+@pytest.mark.parametrize("noise", [1e-4, 3e-4, 5e-4, 1e-3, 2e-3])
+@pytest.mark.parametrize("place", [0, 1, 3, 60, 97, 98, 99])
+def test_one_cycle_far_off_makes_no_knee_and_widens_no_interval(noise: float, place: int) -> None:
+    x = np.arange(1, 101.0)
+    for seed, off in enumerate((-0.3, -0.03, 0.03, 12 * noise, -12 * noise)):
+        scatter = np.random.default_rng(seed).normal(0, noise, 100)
+        clean = find_knee(x, 1 - 0.001 * (x - 1) + scatter)
+        scatter[place] += off
+        found = find_knee(x, 1 - 0.001 * (x - 1) + scatter)
+        assert found is not None
+        assert clean is not None
+        assert found.shape == "straight"
+        wide = found.before.high - found.before.low
+        assert wide < 1.7 * (clean.before.high - clean.before.low)
+
+
+def test_one_cycle_far_off_moves_no_prediction_of_the_life() -> None:
+    x = np.arange(1, 151.0)
+    scatter = np.random.default_rng(1).normal(0, 3e-4, 150)
+    y = 1 - 0.001 * (x - 1) + scatter
+    clean = predict_life(x, y, find_knee(x, y), None)
+    y[70] -= 0.5
+    with_one = predict_life(x, y, find_knee(x, y), None)
+    assert clean.outlook == with_one.outlook == "within"
+    assert abs(clean.cycle - with_one.cycle) <= 1
+    assert with_one.low >= clean.low - 1

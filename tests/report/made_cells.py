@@ -425,8 +425,9 @@ def _comparison(
 def _findings(cell: Cell) -> pl.DataFrame:
     sentence = "The instrument counts 61 cycles where the half cycles give 60."
     found = [
-        Finding("warning", "vendor_cycles", sentence, 61), Finding("info", "rest", "Two rests <i>."),
-    ]  # fmt: skip
+        Finding("warning", "vendor_cycles", sentence, 61),
+        Finding("info", "rest", "Two rests <i>."),
+    ]
     return keep_since(finding_rows(found, cell.cell_id), None, datetime(2026, 1, 1, tzinfo=UTC))
 
 

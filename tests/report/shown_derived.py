@@ -181,6 +181,10 @@ def _stamp(lab: Lab, row: Row, column: str) -> Stored:
     return Stored(row[column].timestamp())
 
 
+def _day(lab: Lab, row: Row, column: str) -> Stored:
+    return Stored(f"{row[column]:%Y-%m-%d}")
+
+
 def _law_band(lab: Lab, row: Row, column: str) -> Stored:
     """Return half of a 95 % interval: 1.96 standard errors."""
     return Stored(1.96 * _last_law(lab, row)[1][column], "")
@@ -329,7 +333,7 @@ DERIVED |= {
     "latest": _latest_cycle, "latest_median": _latest_median, "slope": _slope,
     "residual": _residual, "root_hours": _root_hours, "end_of_bar": _end_of_bar,
     "retained": _retained, "members": _members, "range": _range_of, "own": _own,
-    "stamp": _stamp, "law_band": _law_band,
+    "stamp": _stamp, "day": _day, "law_band": _law_band,
     "last_arc": _last_arc, "peaks": _peaks, "with_capacity": _with_capacity,
     "own_measure": _own_measure, "printed_unit": _printed_unit, "last_cycle": _last_cycle,
 }  # fmt: skip

@@ -44,7 +44,8 @@ _CIRCUIT = "drawn from the circuit whose parameters stand in circuit_fits"
 _PUBLISHED = "of the review, not of the lab: a line between printed points"
 _LIFE = "held stretch by stretch against protocol_segments and impedance"
 FIGURES = (
-    Drawn("protocol", r"Time since the first record \((h|days)\)", "–", "[\\w /]+", reason=_LIFE),
+    Drawn("protocol", r"Time since the first record \((min|h|days)\)", "–", r"[\w /]+",
+          reason=_LIFE),
     Drawn("cycling", "Cycle|–", _AMOUNT, r"(?P<half>charge|discharge)", "cycles", "cycle"),
     Drawn("cycling", "Cycle", r"Coulombic efficiency \(%\)", r"Coulombic efficiency.*", "cycles",
           "cycle", ("coulombic_efficiency:%",)),
@@ -191,7 +192,7 @@ def _life_faults(
     drawn: dict[str, list[float]] = {}
     factor = 3600.0
     for (x, _, name), points in series.items():
-        factor = 86400.0 if x.endswith("(days)") else 3600.0
+        factor = {"days": 86400.0, "h": 3600.0, "min": 60.0}[x.split("(")[1].rstrip(")")]
         drawn[name] = sorted(factor * at for at, _ in points)
     wanted: dict[str, list[float]] = {}
     for row in rows:

@@ -84,7 +84,7 @@ def page_parts(content: str) -> Parts:  # noqa: C901 - one walk through the page
         parts.sentences += svg_texts(drawn)
         if drawn.get("class") == "spark":
             row = next(drawn.iterancestors("tr"))
-            parts.sparks[plain(row[0].text_content())] = _spark(drawn)
+            parts.sparks[plain(row[0].find("a").text_content())] = _spark(drawn)
     for each in list(body.iter("svg", "script", "style")):
         each.clear(keep_tail=True)
     keys: list[dict[str, Any]] = []

@@ -47,8 +47,8 @@ SENTENCES = (
     f"Beside published cells: {STANDING} All of them",
     "This cell: {~baseline_comparison.cell_conditions}.",
     "{=count findings severity note} note[[s]]",
-    "{~findings.sentence}[[ {~findings.remedy}]] (since {##a day})",
-    "Check: {~findings.sentence}[[ {~findings.remedy}]] (since {##a day})",
+    "{~findings.sentence} (since {##a day})",
+    "Check: {~findings.sentence} (since {##a day})",
     "{#how many rows are folded} rows between",
     # figures: what is read to those who can't see them, captions, marks
     "[[State {#which}: ]]From spectrum {%change}.",
@@ -90,7 +90,9 @@ SENTENCES = (
     "called {##a name} in formulas",
     "{!where it is from}; called {##a name} in formulas",
     # alarms of the digest
-    "The capacity is at {capacity_retention:%} % of its reference.",
+    "[[Alarm: ]]The capacity is at {capacity_retention_at_rate:%} % of its reference (cycle "
+    "{retention_at_rate_cycle} over cycle {retention_at_rate_reference_cycle} at the usual rate; "
+    "limit {#set} %).[[ (since {##a day})]]",
     "The interfacial resistance has grown to {=growth} times the first "
     "({last_interfacial_resistance_ohm} ± {last_interfacial_resistance_standard_error_ohm} Ω from "
     "{first_interfacial_resistance_ohm} ± {first_interfacial_resistance_standard_error_ohm} Ω; "
@@ -112,6 +114,11 @@ SENTENCES = (
 
 # About the lab.
 LAB_SENTENCES = (
+    "Since yesterday (first seen in the {#hours of a day} hours before the run of {##a day} (UTC))",
+    "New: {=count cells} cells: {%cells}",
+    "Bad: {=count files status set_aside} files set aside: {##their paths}",
+    "Dying: new alarms of {=count findings severity alarm} cell: {##its name}",
+    "{##a cell}: {~findings.sentence}",
     "{=count cells} cells from {=count files status used} raw files; "
     "{=count files status set_aside} files could not be used",
     "The newest raw file was written on {=newest} UTC.",

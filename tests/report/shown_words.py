@@ -456,7 +456,7 @@ CELLS: dict[str, Meaning] = {
         "Ω": "last_interfacial_resistance_ohm",
         "Ω cm²": "last_areal_interfacial_resistance_ohm_cm2",
     },
-    "Checks": "=checks",
+    "Checks": "{=checks}[[ {!which alarms}]]",
     "Newest file (UTC)": "[[new ]]{=newest}",
     "Retention beside published cells": (
         "above {=standings above} of {=reached}",
@@ -506,6 +506,7 @@ SHEET: dict[str, Meaning] = {
         "electrode_composition": "Electrode composition", "silicon": "Silicon",
         "np_ratio": "N/P ratio", "cathode": "Cathode", "group": "Group", "comment": "Comment",
         "confirmed": "Confirmed",
+        "ended": "Ended",
     }.items()
 }  # fmt: skip
 REPLICATES: dict[str, Meaning] = {

@@ -11,8 +11,10 @@ import polars as pl
 import pytest
 
 from cellpipe.cli.main import main
+from cellpipe.core.model import Cell
 from cellpipe.handoff.record import sheet_values
 from cellpipe.pipeline.stored_cells import read_stored_cells
+from cellpipe.report.html.factors import Factor, read_factor
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("replicates")]
 OWN = ("Binder / %", "Operator", "N/P ratio, weighed")
@@ -144,3 +146,47 @@ def test_the_knee_stands_on_the_page_in_the_figures_and_in_the_workbook(out: Pat
     b = table.filter(pl.col("cell_id").str.starts_with("B"))
     assert set(b["outlook"]) == {"within"}
     assert b["end_of_life_cycle"].is_between(178, 188).all()  # made to lose 0.11 % per cycle
+
+
+def factor_of(*values: str) -> Factor:
+    cells = [Cell(f"C{n}", own_columns={"x": value}) for n, value in enumerate(values)]
+    return read_factor(cells, "x")
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        (("1,5", "2", "3,25"), [1.5, 2, 3.25]),
+        (("0,125", "1,250", "2"), [0.125, 1.25, 2]),
+        (("1.200", "1.4", "2"), [1.2, 1.4, 2]),
+        (("1,200.5", "800", "2,000.0"), [1200.5, 800, 2000]),
+        (("1'200", "800", "2 000"), [1200, 800, 2000]),
+        (("5 %", "6.5%", "n/a", "7 %"), [5, 6.5, 7]),
+        (("−20", "25", "60", "-", "?"), [-20, 25, 60]),
+    ],
+)
+def test_numbers_of_a_factor_are_read_as_they_are_meant(
+    written: tuple[str, ...], meant: list[float]
+) -> None:
+    factor = factor_of(*written)
+    assert factor.numbers is not None
+    assert list(factor.numbers.values()) == meant
+    assert factor.remark == ""
+
+
+def test_a_comma_that_may_be_thousands_is_not_guessed() -> None:
+    factor = factor_of("800", "950", "1,200", "1,400", "2,000")
+    assert factor.numbers is None
+    assert "may be thousands or a decimal comma" in factor.remark
+
+
+def test_a_word_among_numbers_is_said() -> None:
+    factor = factor_of("1", "2", "3", "thick", "4")
+    assert factor.numbers is None
+    assert factor.remark == "'thick' is no number: the values are taken as words."
+    assert factor_of("red", "blue", "3").remark == ""
+
+
+def test_two_values_that_are_one_number_are_one_group() -> None:
+    assert factor_of("3", "3.0", "3,0", "5", "5.00").groups == {"3": ["C0", "C1", "C2"],
+                                                               "5": ["C3", "C4"]}  # fmt: skip

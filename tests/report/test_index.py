@@ -55,7 +55,7 @@ def test_hostile_ids_are_escaped(index: str) -> None:
 
 
 def test_files_that_could_not_be_used_say_why(index: str) -> None:
-    below = index.partition("<h2>Could not be used</h2>")[2]
+    below = index.partition('<h2 id="could-not-be-used">Could not be used</h2>')[2]
     assert below.count("found 12 bytes; expected a header.") == len(odd_cells())
 
 

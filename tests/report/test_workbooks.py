@@ -13,7 +13,8 @@ import pytest
 from made_cells import Reports, odd_cells
 
 SHEETS = [
-    "Summary", "Cycles", "Profiles", "dQdV", "EIS", "Resistance", "Growth", "Fade", "Arcs",
+    "Summary", "Cycles", "Protocol", "Profiles", "dQdV", "EIS", "Resistance", "Growth", "Fade",
+    "Arcs",
     "Fits", "Parameters", "Relaxation peaks", "Relaxation times",
     "Baselines", "Findings", "Provenance",
 ]  # fmt: skip

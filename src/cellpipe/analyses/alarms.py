@@ -27,9 +27,9 @@ def check_limits(cell: pl.DataFrame, cycles: pl.DataFrame, limits: Limits) -> li
         no formation, rate test or check cycle.
     limits
         The limits. The efficiency is the median of the latest three cycles; a loss is one of the
-        discharge capacity, from one cycle to the next at the same rate; the retention is that
-        at the usual rate; the resistance is the interfacial one of the last spectrum over the
-        first's.
+        discharge capacity, from one cycle to the next at the usual rate, which no later cycle makes
+        up for; the retention is that at the usual rate; the resistance is the interfacial one of
+        the last spectrum over the first's.
 
     """
     row = cell.row(0, named=True) if cell.height else {}
@@ -64,11 +64,18 @@ def _efficiency_alarms(cycles: pl.DataFrame, limits: Limits) -> list[Finding]:
 
 
 def _loss_alarms(cycles: pl.DataFrame, limits: Limits) -> list[Finding]:
-    """Return an alarm for the latest sudden loss, if there is one."""
+    """Return an alarm for the latest sudden loss at the usual rate that did not come back."""
     after = pl.col("discharging_capacity_ah")
     before, rate = after.shift(), pl.col("rate_group")
-    losses = cycles.with_columns(loss=1 - after / before).filter(
-        (pl.col("loss") > limits.sudden_loss) & (rate == rate.shift())
+    usual = cycles["rate_group"].drop_nulls().mode().min()
+    if usual is None:
+        return []
+    at_rate = cycles.with_columns(before=before, same=rate == rate.shift()).filter(rate == usual)
+    best_later = after.reverse().cum_max().reverse()
+    losses = at_rate.with_columns(loss=1 - after / pl.col("before"), best=best_later).filter(
+        (pl.col("loss") > limits.sudden_loss)
+        & pl.col("same")
+        & (pl.col("best") < (1 - limits.sudden_loss) * pl.col("before"))
     )
     if losses.is_empty():
         return []

@@ -8,15 +8,26 @@ import numpy as np
 import polars as pl
 
 from cellpipe.core.contracts import empty_table
-from cellpipe.core.model import Analysis, Cell, Result, Tables
+from cellpipe.core.model import Analysis, Cell, Finding, Result, Tables
 from cellpipe.numerics.cycling.ageing import Slope, first_cycle_below, usual_rate
-from cellpipe.numerics.cycling.knee import Knee, find_knee
+from cellpipe.numerics.cycling.knee import FEWEST, Knee, find_knee
 from cellpipe.numerics.cycling.life import END, Life, predict_life
+
+_REVERSIBLE = 0.5  # of a cycle's larger charge; of a cell of which less comes back, nothing fades
 
 
 def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
     blank = empty_table("capacity_fade")
-    cycle, retention = _usual_cycles(tables["cycles"])
+    cycles = _usual_cycles(tables["cycles"])
+    cycle, retention = (cycles[name].to_numpy() for name in ("cycle", "capacity_retention_at_rate"))
+    back = _share_that_comes_back(cycles)
+    if len(cycle) >= FEWEST and back < _REVERSIBLE:
+        sentence = (
+            f"Of the larger charge of a cycle only {back:.0%} passes the other way (median): a "
+            "cell that can't be charged, or that loses most of its charge. Its capacity has no "
+            "fade per cycle and no knee."
+        )
+        return (Result("capacity_fade", blank, (Finding("info", "not_reversible", sentence),)),)
     found = find_knee(cycle.astype(np.float64), retention)
     if found is None:
         return (Result("capacity_fade", blank),)
@@ -26,15 +37,22 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
     return (Result("capacity_fade", pl.DataFrame([row], schema=blank.schema)),)
 
 
-def _usual_cycles(cycles: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Return numbers and retentions of the complete cycles at the usual rate after formation."""
+def _share_that_comes_back(cycles: pl.DataFrame) -> float:
+    """Return the smaller charge of a cycle over the larger one, the median of cycles."""
+    charges = ("charging_capacity_ah", "discharging_capacity_ah")
+    share = pl.min_horizontal(charges) / pl.max_horizontal(charges)
+    median = cycles.select(share.median()).item()
+    return 1.0 if median is None else float(median)
+
+
+def _usual_cycles(cycles: pl.DataFrame) -> pl.DataFrame:
+    """Return the complete cycles at the usual rate after formation, with their retentions."""
     complete = cycles.filter("complete").drop_nulls("capacity_retention").sort("cycle")
     usual = usual_rate(complete["rate_group"].to_numpy())
-    same = complete.filter(
+    return complete.filter(
         pl.col("rate_group") == usual, ~pl.col("formation_cycle"),
         pl.col("capacity_retention_at_rate").is_not_null(),
     )  # fmt: skip
-    return same["cycle"].to_numpy(), same["capacity_retention_at_rate"].to_numpy()
 
 
 def _fade_columns(found: Knee) -> dict[str, object]:
@@ -73,7 +91,7 @@ ANALYSIS = Analysis(
     columns={
         "cycles": (
             "cycle", "complete", "formation_cycle", "rate_group", "capacity_retention",
-            "capacity_retention_at_rate",
+            "capacity_retention_at_rate", "charging_capacity_ah", "discharging_capacity_ah",
         ),
     },
 )  # fmt: skip

@@ -34,7 +34,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from cellpipe.analyses.complete_cycles import end_findings, find_reasons
-from cellpipe.analyses.plating_efficiency import reservoir_of
+from cellpipe.analyses.plating_efficiency import drop_shared_efficiencies
 from cellpipe.analyses.symmetric_cells import is_symmetric
 from cellpipe.baselines.materials import plates_on_foil
 from cellpipe.core.model import Analysis, Cell, Finding, Result, Tables
@@ -98,11 +98,12 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
     half_cycles = add_protocol(tables["half_cycles"], tables["protocol_segments"])
     paired, lost = pair_cycles(cell, half_cycles)
     table = paired.select(_columns(cell)).with_columns(_efficiencies(cell))
-    table = _without_reservoir(cell, table, half_cycles)
+    table = drop_shared_efficiencies(cell, table, half_cycles)
     symmetric = cell.configuration == "symmetric" or is_symmetric(cell, half_cycles)
     holds = not (symmetric or plates_on_foil(cell))
     table = _add_retention(cell, table, holds=holds)
-    findings = (*_findings(cell, table, half_cycles), *end_findings(table, half_cycles, lost))
+    of_cycles = half_cycles.filter(~pl.col("protocol").is_in(NO_CYCLES))
+    findings = (*_findings(cell, table, half_cycles), *end_findings(table, of_cycles, lost))
     return (Result("cycles", table, findings),)
 
 
@@ -321,21 +322,6 @@ def _add_rates(paired: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _without_reservoir(cell: Cell, table: pl.DataFrame, half_cycles: pl.DataFrame) -> pl.DataFrame:
-    """Return the table without efficiencies of cycles that share a reservoir of plated lithium."""
-    found = reservoir_of(half_cycles) if plates_on_foil(cell) else None
-    if found is None:
-        return table
-    last = found.end if found.last is None else found.last
-    numbers = half_cycles["half_cycle"][found.first : last + 1]
-    shares = pl.any_horizontal(
-        pl.col(f"{word}_half_cycle").is_in(numbers.to_list()) for word in _WORDS.values()
-    )
-    names = ("coulombic_efficiency", "coulombic_efficiency_uncertainty", "energy_efficiency")
-    return table.with_columns(pl.when(~shares.fill_null(value=False)).then(name).alias(name)
-                              for name in names)  # fmt: skip
-
-
 def _add_retention(cell: Cell, table: pl.DataFrame, *, holds: bool) -> pl.DataFrame:
     """Add capacities relative to the first complete cycle, overall and at the same rate.
 
@@ -359,7 +345,8 @@ def _add_retention(cell: Cell, table: pl.DataFrame, *, holds: bool) -> pl.DataFr
 
 def _findings(cell: Cell, table: pl.DataFrame, half_cycles: pl.DataFrame) -> tuple[Finding, ...]:
     findings = []
-    if table.height and not table["complete"][0]:
+    own = table.filter(~pl.col("protocol").is_in(NO_CYCLES))
+    if own.height and table["cycle"][0] == own["cycle"][0] and not table["complete"][0]:
         sentence = f"The first cycle is not complete: {table['incomplete_because'][0]}."
         if table.height > 1 or cell.configuration is None:
             findings.append(Finding("info", "first_cycle_incomplete", sentence))
@@ -382,7 +369,7 @@ def _findings(cell: Cell, table: pl.DataFrame, half_cycles: pl.DataFrame) -> tup
         findings.append(Finding("warning", "efficiency_uncertain", sentence, unsure))
     counts = zip(half_cycles["file_sha256"], half_cycles["vendor_cycle_count"], strict=True)
     vendor_cycles = {(file, count) for file, count in counts if count is not None}
-    if vendor_cycles and len(vendor_cycles) != table.height:
+    if own.height and vendor_cycles and len(vendor_cycles) != table.height:
         sentence = (
             f"{table.height} cycles were found from the current's direction; "
             f"the instrument's own counter names {len(vendor_cycles)}."

@@ -7,7 +7,7 @@ import numpy as np
 from cellpipe.analyses.symmetric_cells import Life, collect_life
 from cellpipe.core.model import Cell, Finding, Tables
 from cellpipe.numerics.cycling.charge_shorts import (
-    find_falls,
+    find_charge_falls,
     is_shorted,
     runaway_charges,
 )
@@ -53,7 +53,7 @@ def _falls(life: Life, start: float | None) -> np.ndarray:
     charges = first + np.flatnonzero(life.direction[first:last] > 0)
     if len(charges) < _SOUND:
         return none
-    return charges[find_falls(life.volt[charges], life.ampere[charges])]
+    return charges[find_charge_falls(life.volt[charges], life.ampere[charges])]
 
 
 def _finding(row: dict[str, float], hour: float, falls: int) -> Finding:

@@ -28,6 +28,24 @@ def reservoir_of(half_cycles: pl.DataFrame) -> Reservoir | None:
     return find_reservoir(_plates(half_cycles), half_cycles["capacity_ah"].to_numpy())
 
 
+def drop_shared_efficiencies(
+    cell: Cell, table: pl.DataFrame, half_cycles: pl.DataFrame
+) -> pl.DataFrame:
+    """Return a table of cycles without efficiencies of those that share a reservoir."""
+    found = reservoir_of(half_cycles) if plates_on_foil(cell) else None
+    if found is None:
+        return table
+    last = found.end if found.last is None else found.last
+    numbers = half_cycles["half_cycle"][found.first : last + 1]
+    shares = pl.any_horizontal(
+        pl.col(f"{word}_half_cycle").is_in(numbers.to_list())
+        for word in ("charging", "discharging")
+    )
+    names = ("coulombic_efficiency", "coulombic_efficiency_uncertainty", "energy_efficiency")
+    return table.with_columns(pl.when(~shares.fill_null(value=False)).then(name).alias(name)
+                              for name in names)  # fmt: skip
+
+
 def _plates(half_cycles: pl.DataFrame) -> NDArray[np.bool_]:
     return (half_cycles["direction"] == "discharge").to_numpy()
 

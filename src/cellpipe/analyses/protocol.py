@@ -12,233 +12,49 @@ to what is around them, but for 50 minutes or more before all current (OCV) and 
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from cellpipe.analyses.charge_flow import find_directions
 from cellpipe.analyses.cycles import active_mass, pair_cycles
-from cellpipe.analyses.missing_pieces import recording
+from cellpipe.analyses.protocol_kinds import Names, name_half_cycles, name_rests, name_steps
+from cellpipe.analyses.protocol_steps import PAUSE_SECOND, find_steps, hold_begins
 from cellpipe.core.contracts import empty_table
 from cellpipe.core.model import Analysis, Cell, Result, Tables
-from cellpipe.numerics.cycling import protocol
 from cellpipe.numerics.cycling.ageing import SAME_RATE
-from cellpipe.numerics.cycling.protocol import NO_CYCLES, SYMMETRIC, TRAINS, Runs
+from cellpipe.numerics.cycling.protocol import NO_CYCLES, SYMMETRIC, TRAINS
 
-_TECHNIQUES = (  # the first that is found in a technique's name counts
-    ("voltammogram", r"^(CV|CVA|LSV)$|voltammetry"),
-    ("EIS", r"EIS\b|impedance|^ZIR$|^EISPOT$"),
-    ("GITT", r"\bGITT\b|intermittent titration"),
-    ("hold/float", r"^(CA|CstV)$|^chrono ?a(mperometry)?\b"),
-)
-_ONE_WAY = r"^(CP|CstC)$|^chrono ?p(otentiometry)?\b"  # current that is no part of cycles
-_MODES = {"ramp": "voltammogram", "pulse": "HPPC/pulse", "impedance": "EIS"}
-_OPEN_SECOND, _STORED_SECOND, _TOLD_SECOND = 3000.0, 86400.0, 600.0
-_PAUSE_SECOND = 3600.0  # between spectra; a longer one is no part of them
-_FLAT_VOLT, _UNSTEADY, _WEAK = 0.005, 1.5, 0.005
-_OPEN = r"(?i)^(OCV|OCP|WAIT|CORPOT)$|open circuit|^wait"
-_ALIKE, _MOSTLY = 1.2, 0.8  # of pulses beside a titration; share of currents that are alike
+_MOSTLY = 0.8  # of currents that are alike
 _SIDES = ("charge", "discharge")
 _TOLD = (*NO_CYCLES, *SYMMETRIC, "not told")
 
-Names = NDArray[Any]  # of kinds; "" where not told yet
 
-
-def find_steps(timeseries: pl.DataFrame, cuts: tuple[int, ...] = ()) -> pl.DataFrame:
-    """Return the steps of a cell's records in their order, one row each.
-
-    A step begins with a recording, and where direction, mode, step number or measurement change.
-    ``first_row`` and ``last_row`` are places in ``timeseries``; durations in s, currents in A.
-    ``cuts`` are rows at which another step begins.
-    """
-    names = timeseries.columns
-    optional = {"step_mode": pl.String, "technique": pl.String, "step_count": pl.Int64,
-                "step_time_second": pl.Float64, "unix_time_second": pl.Float64}  # fmt: skip
-    frame = timeseries.select(
-        "file_sha256", "record_index", "test_time_second", "voltage_volt", "current_ampere",
-        *(pl.col(n) if n in names else pl.lit(None, t).alias(n) for n, t in optional.items()),
-        recording=recording(timeseries),
-        measures=pl.col("frequency_hertz").is_not_null()
-        if "frequency_hertz" in names else pl.lit(value=False),
-    ).with_row_index("row")  # fmt: skip
-    if _is_mixed(frame):
-        frame = frame.sort("recording", maintain_order=True)
-    frame = frame.with_columns(
-        direction=_directions(timeseries, frame),
-        interval=pl.col("test_time_second").diff().over("recording").clip(0).fill_null(0),
-    )
-    changes = pl.any_horizontal(
-        pl.col(n).ne_missing(pl.col(n).shift(1))
-        for n in ("recording", "direction", "step_mode", "step_count", "measures")
-    )
-    changes |= pl.col("row").is_in(cuts) | (
-        pl.col("measures") & (pl.col("interval") > _PAUSE_SECOND)
-    )
-    # What passed before a first record that was taken at once belongs to the step before.
-    late = changes & (pl.col("step_time_second") < pl.col("interval") / 2).fill_null(value=False)
-    passed = pl.when(~late).then("interval").otherwise(0.0)
-    passed += pl.when(late).then("interval").otherwise(0.0).shift(-1, fill_value=0.0)
-    size = pl.col("current_ampere").abs()
-    return (
-        frame.with_columns(step=changes.cum_sum(), passed=passed)
-        .group_by("step", maintain_order=True)
-        .agg(
-            pl.col("recording", "direction", "measures", "step_mode", "technique").first(),
-            pl.col("file_sha256", "record_index", "test_time_second", "unix_time_second",
-                   "row").first().name.prefix("first_"),
-            pl.col("file_sha256", "record_index", "test_time_second", "unix_time_second",
-                   "row").last().name.prefix("last_"),
-            duration=pl.col("passed").sum(), current=size.mean(),
-            voltage=pl.col("voltage_volt").mean(),
-            flat=(pl.col("voltage_volt").max() - pl.col("voltage_volt").min()) <= _FLAT_VOLT,
-            unsteady=size.max() > _UNSTEADY * size.min(), records=pl.len(),
-        )
-    )  # fmt: skip
-
-
-def _directions(timeseries: pl.DataFrame, frame: pl.DataFrame) -> pl.Series:
-    """Return the direction of each record of a frame that has the records' places (``row``)."""
-    found = []
-    for (_,), part in frame.group_by("recording", maintain_order=True):
-        own = timeseries[part["row"]] if part.height < timeseries.height else timeseries
-        time, current, voltage = (
-            own[name].to_numpy() for name in ("test_time_second", "current_ampere", "voltage_volt")
-        )
-        found.append(find_directions(own, time, current, voltage)[0])
-    whole = np.concatenate(found) if found else np.zeros(0, np.int8)
-    return pl.Series(whole, dtype=pl.Int8)
-
-
-def _hold_begins(timeseries: pl.DataFrame, steps: pl.DataFrame) -> tuple[int, ...]:
-    """Return the rows at which a long step goes over to holding the voltage."""
-    long = steps.filter(
-        "unsteady", ~pl.col("flat"), pl.col("direction") != 0,
-        pl.col("duration") >= protocol.HELD_SECOND,
-    )  # fmt: skip
-    found = []
-    for first, last in long.select("first_row", "last_row").iter_rows():
-        part = timeseries[first : last + 1]
-        volt, size = part["voltage_volt"].to_numpy(), np.abs(part["current_ampere"].to_numpy())
-        away = np.flatnonzero(np.abs(volt - volt[-1]) > _FLAT_VOLT)
-        begin = int(away[-1]) + 1 if len(away) else 0
-        if 0 < begin < len(volt) - 1 and size[begin] > _UNSTEADY * size[-1]:
-            found.append(first + begin)
-    return tuple(found)
-
-
-def _is_mixed(frame: pl.DataFrame) -> bool:
-    """Return whether the records of a recording don't stand together."""
-    return frame["recording"].rle_id().n_unique() > frame["recording"].n_unique()
-
-
-def _told_kinds(steps: pl.DataFrame) -> tuple[Names, Names]:
-    """Return what technique and mode tell of each step, and by which of them."""
-    kinds, by = (np.full(steps.height, "", dtype=object) for _ in range(2))
-    for mode, kind in _MODES.items():
-        at = (steps["step_mode"] == mode).fill_null(value=False).to_numpy()
-        kinds[at], by[at] = kind, "step table"
-    for technique in steps["technique"].drop_nulls().unique():
-        found = [k for k, pattern in _TECHNIQUES if re.search(pattern, technique, re.IGNORECASE)]
-        if found:
-            at = (steps["technique"] == technique).fill_null(value=False).to_numpy()
-            kinds[at], by[at] = found[0], "technique"
-    at = steps["measures"].to_numpy()
-    named = at & (steps["technique"].is_not_null().to_numpy())
-    kinds[at], by[at] = "EIS", "current pattern"
-    by[named] = "technique"
-    return kinds, by
-
-
-def _runs(steps: pl.DataFrame) -> tuple[Runs, NDArray[np.int64]]:
-    """Join neighbouring steps of one direction; return the runs, and the run of each step."""
-    direction = steps["direction"].to_numpy()
-    number = np.cumsum(np.diff(direction, prepend=direction[:1]) != 0)
-    joined = steps.select(
-        "direction", "duration", current=pl.col("current") * pl.col("duration"),
-        voltage=pl.col("voltage") * pl.col("duration"), mean=pl.col("voltage"),
-        plain=pl.col("current"), run=pl.Series(number),
-    ).group_by("run", maintain_order=True).agg(
-        pl.col("direction").first(), pl.col("duration", "current", "voltage").sum(),
-        pl.col("mean", "plain").mean(),
-    )  # fmt: skip
-    lasts = pl.col("duration") > 0
-    joined = joined.with_columns(
-        current=pl.when(lasts).then(pl.col("current") / pl.col("duration")).otherwise("plain"),
-        voltage=pl.when(lasts).then(pl.col("voltage") / pl.col("duration")).otherwise("mean"),
-    )
-    columns = (joined[n].to_numpy() for n in ("direction", "duration", "current", "voltage"))
-    return Runs(*columns), number
-
-
-def _is_symmetric(cell: Cell, steps: pl.DataFrame, kinds: Names) -> bool:
-    """Return whether a cell is symmetric, by the sheet or else by its voltage."""
-    if cell.configuration is not None:
-        return cell.configuration == "symmetric"
-    plain = steps.filter(pl.Series(kinds == ""))
-    return plain.height > 0 and protocol.is_symmetric(_runs(plain)[0])
-
-
-def _name_short_pulses(
-    steps: pl.DataFrame, kinds: Names, by: Names, numbers: NDArray[np.int64]
-) -> None:
-    """Name the recordings that have nothing but short pulses, seen together."""
-    pool = np.zeros(len(kinds), np.bool_)
-    for number in np.unique(numbers):
-        at = (numbers == number) & (kinds == "")
-        if at.any():
-            runs, _ = _runs(_without_weak(steps.filter(pl.Series(at))))
-            longest = float(np.max(runs.duration[runs.direction != 0], initial=0.0))
-            pool |= at & (longest <= protocol.PULSE_SECOND)
-    if pool.any():
-        runs, _ = _runs(_without_weak(steps.filter(pl.Series(pool))))
-        if protocol.is_pulse_test(runs):
-            kinds[pool], by[pool] = "HPPC/pulse", "current pattern"
-
-
-def _without_weak(steps: pl.DataFrame) -> pl.DataFrame:
-    """Return steps of which those with next to no current are rests."""
-    weak = pl.col("current") < _WEAK * pl.col("current").max()
-    return steps.with_columns(direction=pl.when(weak).then(0).otherwise("direction"))
-
-
-def _name_recording(
-    steps: pl.DataFrame, kinds: Names, by: Names, records: pl.DataFrame, *, is_symmetric: bool
-) -> None:
-    """Name the steps of one recording as far as their pattern tells; ``kinds`` is filled in."""
-    plain = kinds == ""
-    direction = steps["direction"].to_numpy()
-    driven = plain & (direction != 0)
-    if not driven.any():
-        return
-    modes = steps["step_mode"].to_list()
-    unknown = np.array([mode is None for mode in modes])
-    led = np.array([mode == "CV" for mode in modes])
-    seconds, unsteady = steps["duration"].to_numpy(), steps["unsteady"].to_numpy() & driven
-    changes = seconds[unsteady].sum() > seconds[driven].sum() / 2  # the current within steps
-    untold = (unknown | led)[driven].all() and steps["technique"].null_count() == steps.height
-    if changes and untold:
-        columns = ("test_time_second", "voltage_volt", "current_ampere")
-        values = (records[n].to_numpy() for n in columns)
-        if protocol.is_sweep(*values, one_way=bool(led[driven].all())):
-            kinds[plain], by[plain] = "voltammogram", "current pattern"
-            return
-    if is_symmetric:
-        runs, number = _runs(steps.filter(plain))
-        kinds[plain] = np.where(protocol.find_rising(runs)[number], SYMMETRIC[1], SYMMETRIC[0])
-        by[plain] = "current pattern"
-        return
-    held = led | (steps["flat"] & steps["unsteady"]).to_numpy()
-    held = protocol.find_holds(held & plain, direction, seconds)
-    kinds[held] = "hold/float"
-    by[held] = np.where(led[held], "step table", "current pattern")
-    told = steps["technique"].fill_null("").str.contains(f"(?i){_ONE_WAY}").to_numpy()
-    rest = driven & ~held
-    one_way = len(np.unique(direction[rest])) == 1
-    if one_way and (told[rest].all() or seconds[rest].sum() < _TOLD_SECOND):
-        kinds[plain & ~held], by[plain & ~held] = "not told", "current pattern"
+def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
+    timeseries, halves = tables["timeseries"], tables["half_cycles"]
+    steps = find_steps(timeseries)
+    holds = hold_begins(timeseries, steps)
+    steps = find_steps(timeseries, holds) if holds else steps
+    kinds, by = name_steps(cell, timeseries, steps, halves)
+    places = _locate_half_cycles(timeseries, halves, steps)
+    name_half_cycles(steps, kinds, by, halves, places)
+    name_rests(steps, kinds, by)
+    of_half = kinds[places[0]] if halves.height else np.zeros(0, dtype=object)
+    told = [kind if kind in _TOLD else "cycling" for kind in of_half]
+    halves = halves.with_columns(pl.Series("protocol", told, dtype=pl.String))
+    cycles, _ = pair_cycles(cell, halves)
+    cycle_of = _cycles_of_halves(cycles)
+    driven = steps["direction"].to_numpy() != 0
+    for half, first, last in zip(halves["half_cycle"], *places, strict=True):
+        at = np.arange(first, last + 1)
+        at = at[(kinds[at] == "") & driven[at]]
+        kinds[at] = cycle_of[half][1]
+    kinds[(kinds == "") & driven] = "cycling"  # less than a half cycle, beside others
+    table = _stretches(cell, steps, _spread(kinds, steps), by)
+    table = _add_half_cycles(cell, table, halves, cycle_of, places[0])
+    table = _add_spectra(cell, table, timeseries, tables["impedance"])
+    return (Result("protocol_segments", table.drop("first_step", "last_step")),)
 
 
 def _locate_half_cycles(
@@ -265,73 +81,6 @@ def _locate_half_cycles(
     return places[0].astype(np.int64), places[1].astype(np.int64)
 
 
-def _name_half_cycles(
-    steps: pl.DataFrame,
-    kinds: Names,
-    by: Names,
-    halves: pl.DataFrame,
-    places: tuple[NDArray[np.int64], NDArray[np.int64]],
-) -> None:
-    """Name the half cycles that are titrations or pulse tests, and all of their steps."""
-    found: dict[int, tuple[str, float]] = {}
-    signs = np.where(halves["direction"] == "charge", 1, -1)
-    driven = np.cumsum(np.append(0, steps["direction"].to_numpy() != 0))
-    ranges = list(zip(*places, strict=True))
-    for number, (first, last) in enumerate(ranges):
-        few = driven[last + 1] - driven[first] < protocol.FEWEST_PULSES
-        if few or not set(kinds[first : last + 1]) <= {"", "EIS"}:
-            continue
-        runs, _ = _runs(steps[first : last + 1])
-        kind = protocol.name_train(runs, int(signs[number]))
-        if kind is not None:
-            pulse = float(np.median(runs.duration[runs.direction != 0]))
-            found[number] = (kind, pulse)
-    for number in [each + side for each in found for side in (-1, 1)]:  # just begun beside one
-        beside = found.get(number - 1) or found.get(number + 1)
-        if number in found or not 0 <= number < len(ranges) or beside is None:
-            continue
-        first, last = ranges[number]
-        runs, _ = _runs(steps[first : last + 1])
-        pulses = runs.duration[runs.direction != 0]
-        if set(kinds[first : last + 1]) <= {"", "EIS"} and (pulses <= _ALIKE * beside[1]).all():
-            found[number] = beside
-    for number, (kind, _) in found.items():
-        first, last = ranges[number]
-        at = np.arange(first, last + 1)[kinds[first : last + 1] == ""]
-        kinds[at], by[at] = kind, "current pattern"
-
-
-def _name_rests(steps: pl.DataFrame, kinds: Names, by: Names) -> None:
-    """Name rests: open circuit before all current of a recording, and storage."""
-    direction, measures = steps["direction"].to_numpy(), steps["measures"].to_numpy()
-    rests = (direction == 0) & ~measures & (kinds == "")
-    names = steps["recording"].rle_id().to_numpy()
-    seen = np.cumsum(direction != 0) > 0
-    duration = steps["duration"].to_numpy()
-    for number in np.unique(names):
-        at = np.flatnonzero(names == number)
-        own = direction[at] != 0
-        told = (steps["step_mode"][at] == "rest").fill_null(value=False).to_numpy()
-        word = np.where(told, "step table", "current pattern")
-        if not (own | measures[at] | (kinds[at] != "")).any():
-            is_stored = seen[at[0]] and duration[at].sum() >= _STORED_SECOND
-            kinds[at] = "storage" if is_stored else "OCV"
-            of_technique = steps["technique"][at].fill_null("").str.contains(_OPEN).to_numpy()
-            by[at] = np.where(of_technique & ~is_stored, "technique", word)
-            continue
-        runs, run = _runs(steps[at])
-        long = runs.duration >= _STORED_SECOND
-        first = int(np.argmax(runs.direction != 0)) if own.any() else len(runs.direction)
-        for place in np.flatnonzero(runs.direction == 0):
-            here = at[run == place]
-            if not rests[here].all():
-                continue
-            opens = place < first and runs.duration[place] >= _OPEN_SECOND
-            if long[place] or opens:
-                kinds[here] = "storage" if long[place] and seen[here[0]] else "OCV"
-                by[here] = word[run == place]
-
-
 def _spread(kinds: Names, steps: pl.DataFrame) -> Names:
     """Give what is not told the kind before it in its recording, else the one behind it.
 
@@ -345,42 +94,6 @@ def _spread(kinds: Names, steps: pl.DataFrame) -> Names:
     filled = told.forward_fill().over("recording")
     filled = filled.fill_null(told.backward_fill().over("recording")).fill_null("not told")
     return np.array(frame.select(filled).to_series().to_list(), dtype=object)
-
-
-def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
-    timeseries, halves = tables["timeseries"], tables["half_cycles"]
-    steps = find_steps(timeseries)
-    holds = _hold_begins(timeseries, steps)
-    steps = find_steps(timeseries, holds) if holds else steps
-    kinds, by = _told_kinds(steps)
-    numbers = steps["recording"].rle_id().to_numpy()
-    symmetric = _is_symmetric(cell, steps, kinds)
-    if not symmetric:
-        _name_short_pulses(steps, kinds, by, numbers)
-    for number in np.unique(numbers):
-        at = np.flatnonzero(numbers == number)
-        own_kinds, own_by, own = kinds[at], by[at], steps[at]
-        rows = slice(own["first_row"][0], own["last_row"][-1] + 1)
-        _name_recording(own, own_kinds, own_by, timeseries[rows], is_symmetric=symmetric)
-        kinds[at], by[at] = own_kinds, own_by
-    places = _locate_half_cycles(timeseries, halves, steps)
-    _name_half_cycles(steps, kinds, by, halves, places)
-    _name_rests(steps, kinds, by)
-    of_half = kinds[places[0]] if halves.height else np.zeros(0, dtype=object)
-    told = [kind if kind in _TOLD else "cycling" for kind in of_half]
-    halves = halves.with_columns(pl.Series("protocol", told, dtype=pl.String))
-    cycles, _ = pair_cycles(cell, halves)
-    cycle_of = _cycles_of_halves(cycles)
-    driven = steps["direction"].to_numpy() != 0
-    for half, first, last in zip(halves["half_cycle"], *places, strict=True):
-        at = np.arange(first, last + 1)
-        at = at[(kinds[at] == "") & driven[at]]
-        kinds[at] = cycle_of[half][1]
-    kinds[(kinds == "") & driven] = "cycling"  # less than a half cycle, beside others
-    table = _stretches(cell, steps, _spread(kinds, steps), by)
-    table = _add_half_cycles(cell, table, halves, cycle_of, places[0])
-    table = _add_spectra(cell, table, timeseries, tables["impedance"])
-    return (Result("protocol_segments", table.drop("first_step", "last_step")),)
 
 
 def _cycles_of_halves(cycles: pl.DataFrame) -> dict[int, tuple[int, str]]:
@@ -414,7 +127,7 @@ def _stretches(cell: Cell, steps: pl.DataFrame, kinds: Names, by: Names) -> pl.D
         pulse=pulse,
     )
     since = pl.col("first_test_time_second") - pl.col("last_test_time_second").shift(1)
-    paused = ((pl.col("kind") == "EIS") & (since > _PAUSE_SECOND)).fill_null(value=False)
+    paused = ((pl.col("kind") == "EIS") & (since > PAUSE_SECOND)).fill_null(value=False)
     named = named.with_columns(
         stretch=pl.struct("recording", "kind", pause=paused.cum_sum()).rle_id()
     )

@@ -134,6 +134,12 @@ def _read_content(path: Path) -> bytes:
 
 def _check_row(row: Mapping[str, object]) -> None:
     """Raise ValueError if fields of a row contradict each other."""
+    retention = row["retention_percent"]
+    if isinstance(retention, float) and 0 < retention <= 1:
+        raise ValueError(
+            f"found a retention_percent of {retention:g}; expected per cent, such as "
+            f"{100 * retention:g}"
+        )
     per_area = row["capacity_basis_inferred"] == "area"
     unit, later = row["initial_unit"], row["later_unit"]
     if per_area is not (unit == "mAh/cm2"):

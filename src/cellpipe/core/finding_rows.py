@@ -175,7 +175,8 @@ def fold_findings(table: pl.DataFrame) -> list[Folded]:
                 line = _line(rows[0], (subject,))
                 more = f" ({len(rows) - 1} more of this kind.)" if len(rows) > 1 else ""
                 lines.append(replace(line, sentence=f"{line.sentence}{more}"))
-    return sorted(lines, key=lambda line: _SHOWN_ORDER.index(line.severity))
+    lines.sort(key=lambda line: line.subjects[:1])
+    return sorted(lines, key=lambda line: (_SHOWN_ORDER.index(line.severity), not line.is_many))
 
 
 def _line(row: Row, subjects: tuple[str, ...]) -> Folded:

@@ -17,7 +17,7 @@ from cellpipe import analyses, report
 from cellpipe._version import __version__
 from cellpipe.baselines import table1
 from cellpipe.core.errors import LockedFileError, Reason, StoreError
-from cellpipe.core.finding_rows import run_day
+from cellpipe.core.finding_rows import file_findings, run_day, subject_rows
 from cellpipe.core.model import Finding
 from cellpipe.core.steps import StepFailure, run_step
 from cellpipe.pipeline.cell_inputs import Grouping
@@ -53,7 +53,7 @@ class Run:
     """What a run planned and did, for its end; ``failures`` are those of its files and cells.
 
     ``pages_due`` asks for the lab's pages whether something changed or not. ``look_again`` is when
-    an alarm may come without a new file.
+    an alarm may come without a new file, ``of_groups`` what is found about groups.
     """
 
     plan: Plan
@@ -64,6 +64,7 @@ class Run:
     pages_due: bool = False
     look_again: datetime | None = None
     started_at: str = field(default_factory=utc_now)
+    of_groups: Sequence[tuple[str, Finding]] = ()
 
 
 def finalize(lab: Lab, state: LedgerSnapshot, run: Run) -> Summary:
@@ -76,7 +77,10 @@ def finalize(lab: Lab, state: LedgerSnapshot, run: Run) -> Summary:
     cell_sheet, unusual = sheet_table(run.grouping)
     said = [*sheet.findings, *unusual, *run.grouping.findings, *kept, *_foreign_findings(lab)]
     before, now = read_table(lab.results, "findings", LAB), run.started_at
-    findings = findings_table(state, run.grouping, said, failed, files, before, run_day(now))
+    parts = [
+        subject_rows("group", run.of_groups), subject_rows("file", file_findings(files)),
+    ]  # fmt: skip
+    findings = findings_table(state, run.grouping, said, failed, parts, before, run_day(now))
     times = keep_alarm_times(lab, findings, now)
     own = own_columns_table(run.grouping)
     tables = {"files": files, "findings": findings, "cell_sheet": cell_sheet, "own_columns": own}

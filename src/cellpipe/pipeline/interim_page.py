@@ -89,7 +89,7 @@ class InterimPage:
         failed = [*plan.unreachable, *(failure for _, failure in plan.suspended), *failures]
         files = files_table(lab, state, plan, grouping, failed)
         told = self._sheet.findings
-        findings = findings_table(state, grouping, told, failed, files, None, run_day())
+        findings = findings_table(state, grouping, told, failed, (), None, run_day())
         is_there = pl.col("cell_id").is_null() | pl.col("cell_id").is_in(list(state.cells))
         tables = {"files": files.filter(is_there), "findings": findings}
         return report.write_index(

@@ -28,10 +28,14 @@ Told = Mapping[str, Sequence[Finding]]
 
 @dataclass(frozen=True)
 class LabAlarms:
-    """Alarms by cell, and when the next one can come without a new file (None: never)."""
+    """Alarms by cell, and when the next one can come without a new file (None: never).
+
+    ``of_groups`` are findings about whole groups, each with the group's name.
+    """
 
     by_cell: Told
     look_again: datetime | None = None
+    of_groups: tuple[tuple[str, Finding], ...] = ()
 
     def to_json(self) -> str:
         """Return the alarms as the ledger keeps them."""
@@ -50,8 +54,12 @@ def known_alarms(text: str | None) -> Told:
 def find_lab_alarms(lab: Lab, grouping: Grouping, now: datetime) -> LabAlarms:
     """Return the alarms of cells that are told by their groups, or by the time since they ended."""
     found: dict[str, list[Finding]] = {}
-    for cell_id, finding in _replicates_apart(lab, grouping):
-        found.setdefault(cell_id, []).append(finding)
+    of_groups = []
+    for measure, group in _replicates(lab, grouping):
+        for cell_id, finding in _apart_findings(measure, group, lab.limits):
+            found.setdefault(cell_id, []).append(finding)
+        if len(group.apart) > len(group.left_out):
+            of_groups.append((group.name, _scatter_finding(measure, group)))
     arrivals = lab.ledger.arrivals(lab.folder)
     next_looks = []
     for inputs in grouping.cells:
@@ -65,11 +73,11 @@ def find_lab_alarms(lab: Lab, grouping: Grouping, now: datetime) -> LabAlarms:
             silent = _silent_finding(inputs, last, lab.limits)
             found.setdefault(inputs.cell.cell_id, []).append(silent)
     by_cell = {name: tuple(findings) for name, findings in sorted(found.items())}
-    return LabAlarms(by_cell, min(next_looks, default=None))
+    return LabAlarms(by_cell, min(next_looks, default=None), tuple(of_groups))
 
 
-def _replicates_apart(lab: Lab, grouping: Grouping) -> Iterator[tuple[str, Finding]]:
-    """Yield each replicate that stands apart from its group, for the worse and by much."""
+def _replicates(lab: Lab, grouping: Grouping) -> Iterator[tuple[Measure, GroupValues]]:
+    """Yield the numbers of each group of replicates by which one may stand apart."""
     groups: dict[str, list[str]] = {}
     for inputs in grouping.cells:
         if inputs.cell.group is not None:
@@ -84,12 +92,23 @@ def _replicates_apart(lab: Lab, grouping: Grouping) -> Iterator[tuple[str, Findi
         own = cells.filter(pl.col("cell_id").is_in(members))
         for measure in collect_measures(own, cycles, {name: sorted(members)}):
             if measure.key in _MEASURES and measure.groups:
-                yield from _apart_findings(measure, measure.groups[0], lab.limits)
+                yield measure, measure.groups[0]
+
+
+def _scatter_finding(measure: Measure, group: GroupValues) -> Finding:
+    """Say that so many cells of a group stand apart that none of them is an outlier."""
+    sentence = (
+        f"{measure.name}: {len(group.apart)} of its {len(group.cells)} cells stand apart "
+        f"({', '.join(group.apart)}), too many to be outliers."
+    )
+    remedy = "Look whether they are replicates: at their masses, areas and groups in the sheet."
+    return Finding("warning", f"group_scatters_by_{measure.key}", sentence, remedy=remedy)
 
 
 def _apart_findings(
     measure: Measure, group: GroupValues, limits: Limits
 ) -> Iterator[tuple[str, Finding]]:
+    """Yield each replicate that stands apart from its group, for the worse and by much."""
     for cell_id in group.left_out:
         place = group.cells.index(cell_id)
         others = pl.Series(group.values).filter(pl.Series(group.cells) != cell_id)

@@ -8,13 +8,7 @@ from datetime import datetime
 import polars as pl
 
 from cellpipe.core import contracts
-from cellpipe.core.finding_rows import (
-    file_findings,
-    finding_rows,
-    keep_since,
-    run_day,
-    subject_rows,
-)
+from cellpipe.core.finding_rows import finding_rows, keep_since, run_day
 from cellpipe.core.model import Finding
 from cellpipe.pipeline.cell_inputs import Grouping, file_rows
 from cellpipe.pipeline.plan import Plan
@@ -63,13 +57,14 @@ def findings_table(
     grouping: Grouping,
     findings: Sequence[Finding],
     failures: Sequence[Failure],
-    files: pl.DataFrame,
+    others: Sequence[pl.DataFrame],
     before: pl.DataFrame | None,
     day: datetime,
 ) -> pl.DataFrame:
-    """Return the findings of the lab, of its files, and of each cell, with the days they stand.
+    """Return the findings of the lab, the others, and those of each cell, with their days.
 
-    ``before`` are those of the run before; ``day`` is that of this run.
+    ``others`` are rows about files and groups, ``before`` are those of the run before; ``day``
+    is that of this run.
     """
     entries = state.cells
     ids = [inputs.cell.cell_id for inputs in grouping.cells]
@@ -86,8 +81,7 @@ def findings_table(
     parts = [finding_rows(entry.findings, entry.cell_id) for entry in mine]
     with_page = {entry.cell_id for entry in mine}
     of_lab = finding_rows([*_of_no_page(findings, with_page), *not_updated], None)
-    of_files = subject_rows("file", file_findings(files))
-    table = pl.concat([of_lab, of_files, *parts])
+    table = pl.concat([of_lab, *others, *parts])
     return contracts.validate("findings", keep_since(table, before, day))
 
 

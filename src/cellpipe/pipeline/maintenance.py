@@ -80,11 +80,12 @@ def read_status(ledger: Ledger) -> Status:
         rests = ", rests" if failure.reading and failure.attempts >= MAX_ATTEMPTS else ""
         aside.append((name, f"{failure.reason} ({failure.attempts} times{rests})"))
     folders = tuple(map(Path, state.folders))
+    findings = read_table(ledger.folder, "findings", LAB)  # of an older version: others
     return Status(
         folders, counts, len(state.cells), current_writer(ledger),
         len(queued_files(ledger.database)), tuple(aside), last_event(ledger.database),
         last_event(ledger.database, "night"), quarantine_size(ledger.folder),
-        read_table(ledger.folder, "findings", LAB),
+        findings if findings is not None and "severity" in findings.columns else None,
     )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from cellpipe.store.records import Content, SeenFile
 from cellpipe.store.snapshot import LedgerSnapshot
 from cellpipe.system.scan import Entry, Failure, RawFolders, is_lab_file
 
-TABLES_VERSION = 7  # to be raised when tables or findings of all formats change: all is read again
+TABLES_VERSION = 8  # to be raised when tables or findings of all formats change: all is read again
 
 
 @dataclass(frozen=True)

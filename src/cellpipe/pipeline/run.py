@@ -221,7 +221,15 @@ def _run(
         state = _compute(lab, state, tasks, executor, computing, done)
         lab.ledger.set_key_value(TOLD, alarms.to_json())
     run = Run(
-        plan, grouping, sheet, done.failures, done.computed, redraw, alarms.look_again, started_at
+        plan,
+        grouping,
+        sheet,
+        done.failures,
+        done.computed,
+        redraw,
+        alarms.look_again,
+        started_at,
+        alarms.of_groups,
     )
     summary = finalize(lab, state, run)
     StageProgress("report", {None: 1}, progress).advance(None, summary.page.name)

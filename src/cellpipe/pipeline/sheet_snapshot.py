@@ -222,7 +222,7 @@ def _read_last_sheet(lab: Lab, error: CellSheetError | OSError) -> tuple[CellShe
         sheet = read_sheet_file(there[0], as_it_was, materials)
         meanwhile = f"T{as_it_was[1:]} is used until then."
     finding = replace(finding, sentence=f"{finding.sentence} {meanwhile}")
-    failure = Failure(name, f"{finding.sentence} Remedy: {finding.remedy}.")
+    failure = Failure(name, f"{finding.sentence} {finding.remedy}")
     return CellSheet(Path(name), sheet.cells, (finding, *sheet.findings)), failure
 
 
@@ -235,7 +235,8 @@ def unusable_sheet(error: CellSheetError | OSError) -> tuple[Finding, str]:
         name, said = SHEET_NAMES[0], f"found a file that can't be opened ({error.strerror})"
         remedy = "close it in the program that holds it"
     sentence = f"{name} can't be used: {said}."
-    return Finding("error", "sheet_not_used", sentence, remedy=remedy), name
+    to_do = f"{remedy[:1].upper()}{remedy[1:]}."
+    return Finding("error", "sheet_not_used", sentence, remedy=to_do), name
 
 
 def inspect_sheet(folder: Path) -> CellSheet:

@@ -120,9 +120,8 @@ def _read_cell(lab: Lab, cell_id: str) -> StoredCell:
                 contracts.empty_table(name) if made is None else _check_columns(name, made)
             )
     said = read_table(lab.results, "findings", LAB)
-    tables["findings"] = (contracts.empty_table("findings") if said is None else said).filter(
-        cell_id=cell_id
-    )
+    told = contracts.empty_table("findings") if said is None else said
+    tables["findings"] = _check_columns("findings", told).filter(cell_id=cell_id)
     return StoredCell(inputs.cell, tables, rows.with_columns(modified_at=None))
 
 

@@ -34,7 +34,7 @@ def runaway_charges(charged: Floats, discharged: Floats) -> NDArray[np.int64]:
     return np.array(found, np.int64)
 
 
-def find_falls(volt: Floats, ampere: Floats) -> NDArray[np.int64]:
+def find_charge_falls(volt: Floats, ampere: Floats) -> NDArray[np.int64]:
     """Return the records at which the voltage falls in a charge while the current stays.
 
     Parameters

@@ -29,6 +29,7 @@ MOST_KNOTS = 200  # places that are tried for a knee
 _CORRELATIONS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98)
 _BORNE = 2.71  # of -2 ln of a likelihood's ratio: one-sided 95 %
 _SPIKE = 8.0  # times the scatter of neighbours, of a cycle that is left out
+_NEIGHBOURS = 6  # through which the lines go that a cycle is held against
 _MOST_SPIKES = 0.05  # of the cycles; more are no spikes
 
 Floats = NDArray[np.float64]
@@ -87,26 +88,73 @@ def find_knee(cycle: Floats, retention: Floats) -> Knee | None:
     if len(cycle) < FEWEST:
         return None
     places = np.unique(np.linspace(0, len(cycle) - 1, MOST).round().astype(int))
-    kept = places[~_spikes(retention[places])]
+    kept = places[~find_spikes(cycle[places], retention[places])]
     x, y = cycle[kept].astype(np.float64), retention[kept].astype(np.float64)
     if len(x) < FEWEST or np.ptp(y) == 0:
         return None
-    found = _fit_shape(x, y)
+    found = _fit_without_one(x, y)
     bend = found.knee.value
     early = found.shape in {"slower", "knee"} and bend < x[0] + BREAK_IN * (x[-1] - x[0])
     later = x >= found.knee.high if early and math.isfinite(found.knee.high) else x >= bend
     if early and later.sum() >= max(FEWEST, len(x) // 2):
-        return _fit_shape(x[later], y[later])
+        return _fit_without_one(x[later], y[later])
     return found
 
 
-def _spikes(values: Floats) -> NDArray[np.bool_]:
-    """Return which values lie far from the median of their seven neighbours."""
-    padded = np.pad(values, 3, mode="edge")
-    off = values - np.median(np.lib.stride_tricks.sliding_window_view(padded, 7), axis=1)
-    scatter = 1.4826 * float(np.median(np.abs(off)))
-    far = np.abs(off) > max(_SPIKE * scatter, 1e-4)
-    return far if far.mean() <= _MOST_SPIKES else np.zeros(len(values), np.bool_)
+def _fit_without_one(x: Floats, y: Floats) -> Knee:
+    """Fit the shape; one that hangs on a single cycle is that of the others.
+
+    The cycles that are left out in turn are the first, the last, and the farthest from one line.
+    """
+    found = _fit_shape(x, y)
+    if found.shape not in {"knee", "slower"} or len(x) <= FEWEST:
+        return found
+    slope, level = np.polyfit(x - x.mean(), y, 1)
+    farthest = int(np.argmax(np.abs(y - level - slope * (x - x.mean()))))
+    for place in dict.fromkeys((len(x) - 1, 0, farthest)):
+        others = _fit_shape(np.delete(x, place), np.delete(y, place))
+        if others.shape not in {"knee", "slower", "curved"}:
+            return others
+    return found
+
+
+def find_spikes(cycle: Floats, values: Floats) -> NDArray[np.bool_]:
+    """Return which values lie far from the lines through their neighbours; shape (n,).
+
+    The lines are those through the six nearest neighbours, the six before and the six after, each
+    without the value itself: at a step or a knee one of them holds, at a spike none. If more than
+    a twentieth of the values lie so, they are no spikes.
+    """
+    count = len(values)
+    nothing = np.zeros(count, np.bool_)
+    if count <= _NEIGHBOURS:
+        return nothing
+    places = np.arange(count)
+    middle = _distances(cycle, values, places - _NEIGHBOURS // 2)
+    before = _distances(cycle, values, places - _NEIGHBOURS)
+    after = _distances(cycle, values, places)
+    scatter = 1.4826 * float(np.median(middle))
+    far = np.minimum.reduce([middle, before, after]) > max(_SPIKE * scatter, 1e-4)
+    return far if far.mean() <= _MOST_SPIKES else nothing
+
+
+def _distances(x: Floats, y: Floats, first: NDArray[np.int64]) -> Floats:
+    """Return how far each value is from the line (Theil and Sen's) through six others.
+
+    ``first`` is where the seven values begin that each is one of; distances are over the error of
+    the prediction, which grows where the value lies outside of its neighbours.
+    """
+    count = len(y)
+    windows = np.clip(first, 0, count - _NEIGHBOURS - 1)[:, None] + np.arange(_NEIGHBOURS + 1)
+    others = windows[windows != np.arange(count)[:, None]].reshape(count, _NEIGHBOURS)
+    near_x, near_y = x[others], y[others]
+    one, two = np.triu_indices(_NEIGHBOURS, 1)
+    slope = np.median((near_y[:, two] - near_y[:, one]) / (near_x[:, two] - near_x[:, one]), axis=1)
+    level = np.median(near_y - slope[:, None] * near_x, axis=1)
+    mean = near_x.mean(axis=1)
+    spread = ((near_x - mean[:, None]) ** 2).sum(axis=1)
+    error = np.sqrt(1 + 1 / _NEIGHBOURS + (x - mean) ** 2 / spread)
+    return np.asarray(np.abs(y - level - slope * x) / error)
 
 
 def _fit_shape(x: Floats, y: Floats) -> Knee:

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cellpipe.numerics.cycling.knee import FEWEST, FEWEST_EFFECTIVE, Knee, find_knee
+from cellpipe.numerics.cycling.knee import FEWEST, FEWEST_EFFECTIVE, Knee, find_knee, find_spikes
 
 END = 0.8  # of the reference: the end of life
 REACH = 2 / 3  # of the cycles behind, that are looked ahead
@@ -106,7 +106,7 @@ def predict_life(
     if found is None:
         return Life("too few", nan, nan, nan, nan)
     start = found.knee.value if found.shape in {"knee", "slower"} else float(found.first)
-    inside = cycle >= start
+    inside = (cycle >= start) & ~find_spikes(cycle.astype(np.float64), retention)
     if inside.sum() < FEWEST:
         return Life("too few", nan, nan, nan, nan)
     return _look_ahead(cycle[inside].astype(np.float64), retention[inside], found, limit)

@@ -6,8 +6,8 @@ Kinds are named where a pattern is clear; a stretch without one is cycling, or i
   of like length between them; short ones (up to a minute, a fifth of a pulse) are interruptions.
 - HPPC/pulse: short pulses (up to two minutes, a fifth of the usual length) beside rests, between
   three or more longer stretches of one half cycle; or nothing but short pulses and rests.
-- Symmetric stripping/plating: the voltage has the sign of the current, and is as high on one side
-  as on the other (by a factor of three). CCD: of these, four or more rising currents.
+- Symmetric stripping/plating: by the sheet, or by the voltages (``symmetric.py``). CCD: of these,
+  four or more rising currents.
 - Voltammogram: the voltage rises and falls with one slope while the current changes.
 - Hold/float: the voltage is held for ten hours, and twice as long as the current before.
 """
@@ -31,7 +31,6 @@ PULSE_SECOND, _BRIEF_SECOND, _SHORT = 120.0, 30.0, 0.2  # of the usual length
 _INTERRUPT_SECOND = 60.0
 _LIKE, _MOSTLY = 2.0, 0.6  # factor, and share of pulses that are alike
 _SERIES = 40  # pulses; more in turn are fast cycling
-_SIDES, _SIGNED, _LOW_VOLT = 3.0, 0.95, 2.0
 _LEVELS, _RISE = 4, 1.05
 HELD_SECOND, _HELD = 36000.0, 2.0
 _SAMPLES, _FEWEST_SAMPLES = 1000, 40
@@ -117,19 +116,7 @@ def is_pulse_test(runs: Runs) -> bool:
     return bool((~driven).sum() >= count / 2 or longest <= _BRIEF_SECOND)
 
 
-def is_symmetric(runs: Runs) -> bool:
-    """Return whether the voltage has the sign of the current, and is as high on both sides."""
-    driven = runs.direction != 0
-    sign, volt, weight = runs.direction[driven], runs.voltage[driven], runs.duration[driven]
-    sides = [np.abs(volt[sign == side]) for side in (1, -1)]
-    if min(len(side) for side in sides) < 2 or weight.sum() <= 0:
-        return False
-    middle = sorted(float(np.median(side)) for side in sides)
-    follows = float(weight[np.sign(volt) == sign].sum() / weight.sum())
-    return follows >= _SIGNED and 0 < middle[1] <= min(_SIDES * middle[0], _LOW_VOLT)
-
-
-def find_rising(runs: Runs) -> NDArray[np.bool_]:
+def current_ramps(runs: Runs) -> NDArray[np.bool_]:
     """Return which runs are those of currents that rise level by level, four or more; shape (n,).
 
     A level has runs of both directions, or of one; its neighbours differ by more than 5 %.

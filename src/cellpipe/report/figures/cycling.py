@@ -9,7 +9,6 @@ import polars as pl
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from cellpipe.analyses.complete_cycles import NO_CYCLES_IN
 from cellpipe.numerics.cycling.protocol import NO_CYCLES
 from cellpipe.report.figures.choice import MAX_POINTS, downsample_indices
 from cellpipe.report.figures.knee import KNEE_CAPTION, has_knee, mark_knee
@@ -119,7 +118,7 @@ def no_cycles_sentence(cycles: pl.DataFrame) -> str:
     kinds = cycles["protocol"].unique(maintain_order=True).to_list()
     if not kinds:
         return "There are no cycles in this cell's files."
-    return f"There are no cycles: it is {'; '.join(NO_CYCLES_IN[kind] for kind in kinds)}."
+    return f"There are no cycles: all current is that of {' and '.join(kinds)}."
 
 
 def _shade_kinds(axes: Axes, cycles: pl.DataFrame) -> None:

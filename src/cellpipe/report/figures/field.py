@@ -17,6 +17,7 @@ from cellpipe.core.clean_text import escape_controls
 from cellpipe.report.figures.labels import Box, place_labels
 from cellpipe.report.figures.panel import Panel
 from cellpipe.report.figures.style import BLUE, GREY, INK, is_wide, make_figure, sequence_colours
+from cellpipe.report.wording import pluralize
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -51,6 +52,9 @@ def field_panel(
         return Panel("field", title, absent=_absent_reason(cells, comparison, of_lab=of_lab))
     stated = [pressures[name] for name in own["name"] if name in pressures]
     caption = _caption(own, published, stated, of_lab=of_lab)
+    missing = comparison.filter("comparable")["cell_id"].n_unique() - own.height
+    if missing:
+        caption += f" Not drawn, as no area is known: {pluralize(missing, 'cell')}."
     if not of_lab:
         own = own.with_columns(name=pl.lit("this cell"))
     kinds = [kind for kind in _KINDS if kind in own["kind"]]

@@ -23,7 +23,7 @@ COLOURS = dict(zip(KINDS, (
     "#E69F00", "#0072B2", "#56B4E9", "#009E73", "#CC79A7", "#8F4A7A", "#D55E00", "#5B3A8C",
     "#8A96A3", "#A50F5E", "#117733", "#B22222", "#C9D0D8", "#1c2430", "#B5A642",
 ), strict=True))  # fmt: skip
-_DAYS = 96.0  # hours; a longer life is shown in days
+_DAYS, _HOURS = 96.0, 120.0  # hours, and minutes; a longer life is shown in days, or in hours
 _STRIP, _FILES, _SPECTRA = 2.0, 1.0, 0.0
 
 
@@ -92,7 +92,9 @@ def stretch_times(stretches: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
 
 def time_unit(last_second: float) -> tuple[str, float]:
     """Return the unit of the axis, and what a second is in it."""
-    return ("days", 1 / 86400) if last_second > 3600 * _DAYS else ("h", 1 / 3600)
+    if last_second > 3600 * _DAYS:
+        return "days", 1 / 86400
+    return ("h", 1 / 3600) if last_second > 60 * _HOURS else ("min", 1 / 60)
 
 
 def _format(axes: Axes, unit: str, *, by_clock: bool, has_spectra: bool) -> None:

@@ -131,13 +131,11 @@ def cell_page(
     lost = analyses.lost
     blocks = _text_blocks(cell, tables, version, analyses) | _grid_blocks(cell, tables, files)
     made = {key: make_block(block, lost, tell) for key, block in blocks.items()}
-    strip, *panels = [
-        make_block(_drawn(block), lost, tell) for block in _panel_blocks(cell, tables)
-    ]
+    drawn = [make_block(_drawn(block), lost, tell) for block in _panel_blocks(cell, tables)]
+    strips = [panel for panel in drawn if panel.key == "protocol"]  # above all else
+    panels = [panel for panel in drawn if panel.key != "protocol"]
     listed = [(title, made.pop(key)) for key, title in _LISTED]
-    without_data = [
-        (p.title, p.absent) for p in (strip, *panels) if p.draw is None and not p.failed
-    ]
+    without_data = [(p.title, p.absent) for p in drawn if p.draw is None and not p.failed]
     return load_template("cell.html.j2").render(
         cell=cell,
         workbook=f"{name}.xlsx",
@@ -146,7 +144,7 @@ def cell_page(
         checks=shorten_findings(_checks(findings), _MOST_OF_A_KIND),
         shown_checks=_SHOWN_FINDINGS,
         notes=shorten_findings(notes, _MOST_OF_A_KIND),
-        strip=strip,
+        strips=[panel for panel in strips if panel.draw or panel.failed],
         panels=[panel for panel in panels if panel.draw or panel.failed],
         listed=[(title, grid) for title, grid in listed if grid.heads or grid.failed],
         without_data=without_data

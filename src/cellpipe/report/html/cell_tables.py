@@ -119,7 +119,8 @@ def protocol_grid(stretches: pl.DataFrame) -> Grid:
         GridColumn("Spectra", "spectra", format_integer),
         GridColumn("Records", "records", format_integer),
     ]
-    return fold_rows(build_grid(table, columns, ""), 10, 5)
+    absent = "No records of time are in this cell's files."
+    return fold_rows(build_grid(table, columns, absent), 10, 5)
 
 
 def _reference_suffix(cycles: pl.DataFrame) -> str:

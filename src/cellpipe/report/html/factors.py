@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,8 @@ from cellpipe.report.html.cell_tables import SHEET_FIELDS
 from cellpipe.report.html.grid import Grid
 from cellpipe.report.wording import NOTHING, format_number
 
+_NO_VALUE = frozenset({"-", "–", "—", "?", "n/a", "na", "n.a.", "nan", "none", "null", "unknown"})
+_DECIMAL_COMMA = re.compile(r"[+-]?(?:\d*,\d{1,2}|\d*,\d{4,}|0,\d+)")
 FEWEST_LEVELS = 3  # different numbers; of two, cells are compared as groups
 
 
@@ -26,18 +29,21 @@ FEWEST_LEVELS = 3  # different numbers; of two, cells are compared as groups
 class Factor:
     """A column of the cell sheet: its header and each cell's value as written.
 
-    ``numbers`` are the values as numbers, if all are numbers and three or more differ.
+    ``numbers`` are the values as numbers, if all are numbers and three or more differ; ``remark``
+    says why values are taken as words though some of them are numbers.
     """
 
     name: str
     values: Mapping[str, str]
     numbers: Mapping[str, float] | None = None
+    remark: str = ""
 
     @property
     def groups(self) -> dict[str, list[str]]:
         """The cells of each value, if the values are no scale."""
         found: dict[str, list[str]] = {}
-        for cell_id, value in sorted(self.values.items(), key=lambda item: (item[1], item[0])):
+        named = {cell_id: _canonical(value) for cell_id, value in self.values.items()}
+        for cell_id, value in sorted(named.items(), key=lambda item: (item[1], item[0])):
             found.setdefault(value, []).append(cell_id)
         return found
 
@@ -79,7 +85,9 @@ def read_factor(cells: Sequence[Cell], column: str) -> Factor:
             remedy=f"name one of these: {', '.join(shown)}",
         )  # fmt: skip
     values = {cell_id: value for cell_id, value in values.items() if value}
-    return Factor(name, values, _numbers(values))
+    values = {cell_id: value for cell_id, value in values.items() if not _says_nothing(value)}
+    numbers, remark = _numbers(values)
+    return Factor(name, values, numbers, remark)
 
 
 def _plain(header: str) -> str:
@@ -92,15 +100,65 @@ def _text(value: object) -> str:
     return "" if value is None else f"{value:.10g}" if isinstance(value, float) else str(value)
 
 
-def _numbers(values: Mapping[str, str]) -> dict[str, float] | None:
-    found = {}
-    for cell_id, value in values.items():
+def _canonical(value: str) -> str:
+    """Return a number in one way of writing (3 for 3.0 and 3,0), and words as they are."""
+    text = value.strip()
+    if "," in text and not _DECIMAL_COMMA.fullmatch(text):
+        return text
+    try:
+        return f"{float(text.replace(',', '.')):.10g}"
+    except ValueError:
+        return text
+
+
+def _says_nothing(value: str) -> bool:
+    """Return whether a value stands for none."""
+    return not value.strip() or value.strip().casefold() in _NO_VALUE
+
+
+def _numbers(values: Mapping[str, str]) -> tuple[dict[str, float] | None, str]:
+    """Return the values as numbers, or why they are words though some are numbers."""
+    texts = {
+        cell_id: re.sub(r"(?<=\d)[' \u2019\u202f\xa0](?=\d{3})", "", value.strip())
+        .removesuffix("%").strip().replace("−", "-")
+        for cell_id, value in values.items()
+    }  # fmt: skip
+    comma = _comma(texts.values())
+    found: dict[str, float] = {}
+    words = []
+    for cell_id, text in texts.items():
+        if comma is None and "," in text:
+            return None, (
+                f"{values[cell_id]!r} may be thousands or a decimal comma: the values are taken as"
+                " words. Write 1200 or 1.2."
+            )
         try:
-            found[cell_id] = float(value.replace(",", ".").replace("−", "-"))
+            number = float(text.replace(",", comma or ""))
         except ValueError:
-            return None
-    finite = all(math.isfinite(number) for number in found.values())
-    return found if finite and len(set(found.values())) >= FEWEST_LEVELS else None
+            number = math.nan
+        if math.isfinite(number):
+            found[cell_id] = number
+        else:
+            words.append(values[cell_id])
+    if words:
+        said = f"{_first(words)} is no number: the values are taken as words."
+        return None, said if len(found) >= FEWEST_LEVELS else ""
+    return (found if len(set(found.values())) >= FEWEST_LEVELS else None), ""
+
+
+def _comma(texts: Iterable[str]) -> str | None:
+    """Return what commas of a column stand for: a point, or nothing; None if that can't be told."""
+    texts = [text for text in texts if "," in text]
+    if any(_DECIMAL_COMMA.fullmatch(text) for text in texts):
+        return "."
+    if all("." in text or text.count(",") > 1 for text in texts):
+        return ""
+    return None
+
+
+def _first(values: Sequence[str]) -> str:
+    more = f" and {len(values) - 1} more" if len(values) > 1 else ""
+    return f"{values[0]!r}{more}"
 
 
 def describe_trends(cells: pl.DataFrame, cycles: pl.DataFrame, factor: Factor) -> FactorTrends:

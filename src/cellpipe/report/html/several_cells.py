@@ -54,10 +54,15 @@ def several_page(
     panels = several_panels(cells, groups)
     if trends is not None:
         panels.append(factor_panel(trends.name, trends.numbers, trends.measures))
+    remarks = [factor.remark] if factor is not None and factor.remark else []
     page = load_template("several.html.j2").render(
         title=title,
         up=up,
-        warnings=[*contradiction_warnings(cells), *condition_differences([c for c, _ in cells])],
+        warnings=[
+            *remarks,
+            *contradiction_warnings(cells),
+            *condition_differences([c for c, _ in cells]),
+        ],
         comparison=comparison,
         panels=panels,
         trends=trends,
@@ -72,7 +77,7 @@ def several_page(
         version=version,
     )
     said = comparison or trends
-    return page, said.sentences if said else ()
+    return page, (*remarks, *(said.sentences if said else ()))
 
 
 def contradiction_warnings(cells: Cells) -> list[str]:
