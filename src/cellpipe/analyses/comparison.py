@@ -49,11 +49,12 @@ _BASES = {"cathode active mass": "cathode active material",
 def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
     cycles = tables["cycles"].filter("complete").sort("cycle")
     own_conditions = cell_conditions(cell, tables["cycles"], tables["half_cycles"])
-    cell_fade = _cell_fade(cycles)
+    strips = not tables["cells"]["plating_summary"].drop_nulls().is_empty()
+    cell_fade = {} if strips else _cell_fade(cycles)
     published = tables["baselines"].to_dicts()
     doubts = tables["cells"]["contradictions"].drop_nulls()
     doubt = f"it contradicts physics: {doubts[0]}" if doubts.len() else None
-    if not tables["cells"]["plating_summary"].drop_nulls().is_empty():
+    if strips:
         doubt = "it strips and plates, and has no capacity of its own"
     rows = [_compare_row(cell, cycles, row, doubt) | cell_fade for row in published]
     conditions = [published_conditions(row) for row in published]
@@ -81,8 +82,6 @@ def _cell_fade(cycles: pl.DataFrame) -> dict[str, object]:
     complete = cycles.filter("complete")
     if complete.is_empty() or not cycles["discharging_capacity_ah"][0]:
         return {}
-    if complete["capacity_retention"].null_count() == complete.height:
-        return {}  # the cell holds no capacity of its own
     usual = usual_rate(complete["rate_group"].to_numpy())
     same = complete.filter((pl.col("rate_group") == usual) & ~pl.col("formation_cycle"))
     retention = same["discharging_capacity_ah"].to_numpy() / cycles["discharging_capacity_ah"][0]
