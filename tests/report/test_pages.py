@@ -97,7 +97,7 @@ def test_every_section_has_a_figure_a_table_or_the_reason_why_not(
     page = reports[what][1].read_text(encoding="utf-8")
     sections = re.split(r"<h2[^>]*>", page)[1:]
     without_data = re.findall(r"<dt>([^<]+)</dt><dd>[^<]+</dd>", page)
-    assert len(sections) - bool(without_data) + len(without_data) == 21
+    assert len(sections) - bool(without_data) + len(without_data) == 20
     for section in sections:
         assert "<svg" in section or "<table" in section or 'class="absent"' in section
 

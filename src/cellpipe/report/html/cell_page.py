@@ -135,7 +135,7 @@ def cell_page(
     strips = [panel for panel in drawn if panel.key == "protocol"]  # above all else
     panels = [panel for panel in drawn if panel.key != "protocol"]
     listed = [(title, made.pop(key)) for key, title in _LISTED]
-    without_data = [(p.title, p.absent) for p in drawn if p.draw is None and not p.failed]
+    without_data = [(p.title, p.absent) for p in panels if p.draw is None and not p.failed]
     return load_template("cell.html.j2").render(
         cell=cell,
         workbook=f"{name}.xlsx",
