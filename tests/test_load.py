@@ -297,7 +297,7 @@ def test_a_digest_of_thousands_of_files_and_cells_is_short(tmp_path: Path) -> No
 
 def test_findings_of_one_kind_are_shown_until_there_are_many_and_then_counted() -> None:
     def of(code: str, count: int) -> list[dict[str, Any]]:
-        return [{"code": code, "level": "warning", "sentence": f"{code} {n}", "file": None}
+        return [{"code": code, "severity": "check", "sentence": f"{code} {n}"}
                 for n in range(count)]  # fmt: skip
 
     few, many = of("rare_thing", 20), of("bad_row", 5_000)

@@ -18,7 +18,7 @@ import pytest
 import cellpipe
 from cellpipe import open_results
 from cellpipe.core.contracts import load_schema
-from cellpipe.core.errors import CellpipeError, CellSheetError, StoreError
+from cellpipe.core.errors import CellpipeError, StoreError
 from cellpipe.numerics.cycling.record_alignment import Records
 from cellpipe.numerics.cycling.shared_records import Shared, find_common
 from cellpipe.pipeline import overlaps
@@ -407,9 +407,15 @@ def test_what_makes_a_run_impossible_is_said_before_it_begins(
     (tmp_path / "a file").write_text("x")
     with pytest.raises(StoreError, match="can't be used"):
         process(small_lab, tmp_path / "a file")
+
+
+def test_a_first_sheet_that_is_broken_stops_no_run(small_lab: Path, tmp_path: Path) -> None:
     (small_lab / "cells.xlsx").write_bytes(b"no workbook")
-    with pytest.raises(CellSheetError, match=r"cells\.xlsx"):
-        process(small_lab, tmp_path / "out")
+    summary = process(small_lab, tmp_path / "out")
+    assert summary.exit_code == 1
+    assert "cells.xlsx" in [failure.path for failure in summary.failures]
+    assert summary.cells["first_specific_discharging_capacity_mah_per_g"].drop_nulls().is_empty()
+    assert summary.cells["first_discharging_capacity_ah"].drop_nulls().len() > 0
 
 
 def test_the_time_zone_moves_local_clocks_to_utc(small_lab: Path, tmp_path: Path) -> None:
@@ -614,7 +620,7 @@ def test_parts_of_a_test_are_compared_once_and_the_cell_is_computed_when_one_com
     summary = process(lab, out)
     assert (summary.cells_updated, len(compared)) == (1, 1)
     (said,) = summary.findings.filter(code="records_in_two_files").iter_rows(named=True)
-    assert (said["level"], said["rows"]) == ("warning", 20)
+    assert (said["severity"], said["rows"]) == ("check", 20)
     assert "records 131 to 150 of Y_record-2.csv" in said["sentence"]
     neware_csv(lab / "Z_record.csv", begin)
     summary = process(lab, out)
@@ -656,6 +662,6 @@ def test_a_broken_sheet_is_named_and_the_last_one_is_not_called_by_its_file(
     process(small_lab, tmp_path / "out")
     (small_lab / "cells.csv").write_text("nothing\n", encoding="utf-8")
     said = " ".join(process(small_lab, tmp_path / "out").findings["sentence"])
-    assert "cells.csv: found no column" in said
+    assert "cells.csv can't be used: found no column" in said
     assert "the sheet as it was on" in said
     assert "sheet.copy" not in said

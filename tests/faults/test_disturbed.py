@@ -253,7 +253,7 @@ def test_a_sheet_that_is_locked_by_excel_is_taken_as_it_last_was(
     monkeypatch.setattr(regular_files, "open_regular", locked)
     summary = process(few_files, out)
     assert summary.read == 1
-    assert any("close it in Excel" in f.reason for f in summary.failures)
+    assert any("Close it in Excel" in f.reason for f in summary.failures)
     assert "sheet_not_used" in summary.findings["code"].to_list()
     assert summary.cells["configuration"].to_list() == ["full", "full"]
     monkeypatch.setattr(regular_files, "open_regular", real)

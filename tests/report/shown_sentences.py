@@ -119,6 +119,7 @@ LAB_SENTENCES = (
     "Bad: {=count files status set_aside} files set aside: {##their paths}",
     "Dying: new alarms of {=count findings severity alarm} cell: {##its name}",
     "{##a cell}: {~findings.sentence}",
+    "{##a cell without a page}: No usable file was found for this row of the sheet.",
     "{=count cells} cells from {=count files status used} raw files; "
     "{=count files status set_aside} files could not be used",
     "The newest raw file was written on {=newest} UTC.",

@@ -13,7 +13,7 @@ from cellpipe.system.file_bounds import check_lines, check_sizes
 from cellpipe.system.regular_files import is_special, read_regular
 
 LARGEST_SHEET = 16 << 20  # bytes of a cell sheet; one of ten thousand rows has a fourth of it
-_BEGINNING = 1 << 14  # characters, within which the headers are
+_BEGINNING = 20  # lines, within which the headers are
 MOST_ROWS, MOST_COLUMNS = 100_000, 1_000
 
 
@@ -110,7 +110,7 @@ def parse_csv_rows(content: bytes, name: str) -> list[list[str]]:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = content.decode("cp1252", "replace")
-    lines = text[:_BEGINNING].splitlines() or [""]
+    lines = text.split("\n", _BEGINNING)[:_BEGINNING]
     first = next((line for line in lines if "cell id" in line.lower()), lines[0])  # or a title
     separator = max(",;\t", key=first.count)
     rows = max(text.count("\n"), text.count("\r"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 
@@ -21,7 +21,7 @@ class News:
     grown: tuple[str, ...] = ()
     files: int = 0
     bad: tuple[str, ...] = ()
-    until: datetime | None = None
+    until: datetime | None = field(default=None, compare=False, repr=False)  # no page shows it
 
     @property
     def is_quiet(self) -> bool:
