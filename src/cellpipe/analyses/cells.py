@@ -382,7 +382,7 @@ ANALYSIS = Analysis(
     ("cycles", "half_cycles", "interfacial_resistance", "files", "half_cycle_segments",
      "impedance", "protocol_segments", "critical_current", "short_circuits", "stripping_plating",
      "plating_efficiency"),
-    ("cells",), _compute, version=9,
+    ("cells",), _compute, version=10,
     fields=(
         "cell_id", "configuration", "group", "in_sheet", "inferred", "cathode_active_mass_mg",
         "anode_active_mass_mg", "area_cm2", "nominal_capacity_mah_per_g", "reference_offset_volt",
