@@ -11,7 +11,9 @@ from typing import Any
 import polars as pl
 import pytest
 
+from cellpipe.analyses.cells import ANALYSIS
 from cellpipe.analyses.contradiction import Contradiction
+from cellpipe.analyses.execution import restrict_cell
 from cellpipe.analyses.plausibility import (
     contradiction_findings,
     find_contradictions,
@@ -96,7 +98,8 @@ def with_materials(cell: Cell) -> Cell:
 def said(cell: Cell, **measured: Any) -> dict[str, str]:
     """Return the kinds of contradictions of a cell, each with the slip that is named for it."""
     given = MEASURED[cell.cell_id] | measured
-    found = find_contradictions(with_materials(cell), *tables(**given))
+    shown = restrict_cell(with_materials(cell), ANALYSIS.fields)  # what the analysis names
+    found = find_contradictions(shown, *tables(**given))
     return {c.kind: c.slip for c in found if not c.is_check}
 
 

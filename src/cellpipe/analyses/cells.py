@@ -388,6 +388,7 @@ ANALYSIS = Analysis(
         "anode_active_mass_mg", "area_cm2", "nominal_capacity_mah_per_g", "reference_offset_volt",
         "working_electrode_role", "stack_pressure_mpa", "temperature_celsius", "materials",
         "confirmed", "np_ratio", "fabrication_pressure_mpa", "lower_voltage_volt",
-        "upper_voltage_volt", "electrolyte", "refused",
+        "upper_voltage_volt", "electrolyte", "refused", "working_electrode", "counter_electrode",
+        "cathode", "silicon", "electrode_composition",
     ),
 )  # fmt: skip
