@@ -119,7 +119,8 @@ def limit_rows() -> list[tuple[str, str, str]]:
          f"{voltages.VOLTAGE_TOLERANCE:g} V; of a full cell within that of both electrodes",
          "convention"),
         ("lowest voltage", "a full cell without a named cathode is not measured against Li or Li-In "
-         "and does not end below 0 V; the voltage of a symmetric cell changes its sign",
+         "and does not end below 0 V; the voltage of a symmetric cell changes its sign, "
+         "and its electrodes are alike",
          "convention"),
         ("voltage window", "the sheet's overlaps what was measured", "the file"),
         ("retention", f"at equal rate at most {100 * voltages.LARGEST_RETENTION:g} %, where the "

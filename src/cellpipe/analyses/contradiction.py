@@ -54,7 +54,7 @@ class Facts:
     retention: float | None
     is_one_way: bool = False
     is_whole: bool = True  # a cycle is complete
-    half_ends: tuple[float, float] | None = None  # lowest and highest end of all half cycles
+    half_ends: tuple[float, float] | None = None  # lowest and highest, where both directions are
 
     @property
     def areal(self) -> float | None:
@@ -89,7 +89,7 @@ def gather_facts(cell: Cell, cycles: pl.DataFrame, half_cycles: pl.DataFrame) ->
         _to_float(rates),
         is_one_way,
         complete.height > 0,
-        _range(half_cycles["end_voltage_volt"]),
+        _range_of_ends(half_cycles),
     )
 
 
@@ -101,8 +101,12 @@ def _milli(value: object) -> float | None:
     return 1e3 * float(value) if isinstance(value, (int, float)) else None
 
 
-def _range(values: pl.Series) -> tuple[float, float] | None:
-    low, high = _to_float(values.min()), _to_float(values.max())
+def _range_of_ends(half_cycles: pl.DataFrame) -> tuple[float, float] | None:
+    """Return the lowest and the highest end voltage; None unless both directions are there."""
+    if half_cycles["direction"].drop_nulls().n_unique() < 2:
+        return None
+    ends = half_cycles["end_voltage_volt"]
+    low, high = _to_float(ends.min()), _to_float(ends.max())
     return None if low is None or high is None else (low, high)
 
 

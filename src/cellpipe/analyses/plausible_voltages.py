@@ -14,6 +14,7 @@ UNKNOWN_OFFSETS = (0.0, 1.6)  # V, of references of this field
 LARGEST_RETENTION = 2.0
 _SIGN = 0.05  # V, beyond which a voltage has a sign
 _METALS = frozenset({"lithium", "indium"})  # families of what a half cell is measured against
+_BARE = _METALS | {"lithium deposit"}  # and of what lithium is plated on from it
 
 
 def hold_offset(facts: Facts) -> Iterator[Contradiction]:
@@ -137,6 +138,13 @@ def hold_configuration(facts: Facts) -> Iterator[Contradiction]:
     counter, working = cell.materials.get("counter"), cell.materials.get("working")
     if cell.configuration == "symmetric":
         yield from _symmetric_of_one_sign(ends)
+        if working and counter and counter.family in _METALS and working.family not in _BARE:
+            sentence = (
+                f"The cell sheet says symmetric, but its electrodes are {working.name} and "
+                f"{counter.name}; its half cycles end at {ends[0]:.3g} to {ends[1]:.3g} V."
+            )
+            slip = f"it is a half cell of {working.name}"
+            yield Contradiction("highest voltage", ends[1], "V", sentence, slip)
         return
     if cell.materials.get("cathode") is not None or cell.working_electrode_role == "cathode":
         return
