@@ -144,6 +144,20 @@ def test_a_wrong_cell_is_named_with_its_remedy_and_the_next_row_is_read(
         assert found.cells[0].refused[refused[1]] == refused[2]
 
 
+@pytest.mark.parametrize(("mass", "area"), [("1600", "100"), ("900", "50"), ("25000", "490")])
+def test_the_bound_of_a_mass_follows_the_area(tmp_path: Path, mass: str, area: str) -> None:
+    header = [*HEAD, "Cathode active mass / mg", "Area / cm²"]
+    large = read_sheet_file(sheet(tmp_path, header, ["A", "A*", "full", mass, area]))
+    assert large.cells[0].cathode_active_mass_mg == float(mass)
+    assert not large.findings
+    small = read_sheet_file(sheet(tmp_path, header, ["A", "A*", "full", mass, "0.785"]))
+    assert small.cells[0].cathode_active_mass_mg is None
+    assert f"{mass} mg is outside" in small.findings[0].sentence
+    in_grams = [*HEAD, "Cathode active mass / g", "Area / cm²"]
+    found = read_sheet_file(sheet(tmp_path, in_grams, ["A", "A*", "full", mass, area]))
+    assert found.cells[0].cathode_active_mass_mg is None
+
+
 def test_an_id_that_is_used_twice_keeps_its_first_row(tmp_path: Path) -> None:
     found = read_sheet_file(sheet(tmp_path, HEAD, ["A", "A*", "full"], ["A", "B*", "half"]))
     assert [cell.configuration for cell in found.cells] == ["full"]

@@ -96,6 +96,15 @@ def test_no_name_stands_for_two_materials_of_one_role() -> None:
         ("LiCoO2", "LCO"), ("LFP", "LFP"), ("LMO", "LMO"), ("LNMO", "LNMO"), ("NCA", "NCA"),
         ("S", "S"), ("sulfur", "S"), ("Li2S", "Li2S"), ("FeS2", "FeS2"),
         ("unobtainium", None), ("", None), ("pellet 7", None), ("X", None),
+        ("SiOₓ", "SiOx"), ("SiOₓ/C", "SiOx"), ("SiO1.05", "SiOx"), ("SiO₁.₀₅", "SiOx"),
+        ("LiNi1/3Mn1/3Co1/3O2", "NCM111"), ("LiCo1/3Ni1/3Mn1/3O2", "NCM111"),
+        ("LiNi⅓Mn⅓Co⅓O₂", "NCM111"), ("LiMn0.1Co0.1Ni0.8O2", "NCM811"),
+        ("LiNi0,8Co0,1Mn0,1O2", "NCM811"), ("Li[Ni0.8Co0.1Mn0.1]O2", "NCM811"),
+        ("Ag/C 25:75", "Ag-C"), ("C/Ag", "Ag-C"), ("Ag NP + C", "Ag-C"), ("LRLO", "Li-rich"),
+        ("Li1.2Ni0.2Mn0.6O2", "Li-rich"), ("60Si-35LPSCl-5C", "Si"), ("Silcon", "Si"),
+        ("70NCM811-27LPSCl-3VGCF", "NCM811"), ("Li4+xTi5O12", "LTO"), ("Li3+xVO4", "Li3VO4"),
+        ("Silizium", "Si"), ("Silicium", "Si"), ("シリコン", "Si"), ("Si負極", "Si"),
+        ("黒鉛", "graphite"), ("Kathode: NCM811", "NCM811"), ("Zinn", "Sn"), ("cuivre", "Cu"),
     ],
 )  # fmt: skip
 def test_electrodes_are_known_as_people_write_them(written: str, name: str | None) -> None:
@@ -104,8 +113,73 @@ def test_electrodes_are_known_as_people_write_them(written: str, name: str | Non
 
 
 @pytest.mark.parametrize(
+    "written",
+    ["SC-NCM811", "sc-NCM811", "SC-NCM83", "SC NCM811", "S-NMC811", "SC811", "NCM811 (SC)", "Ni90",
+     "Ni83", "Ni-rich layered oxide", "cathode: Ni90", "LTO coated NCM811", "Al-NCM811", "Li-NMC",
+     "Al-doped NCM811", "LiNbO3@SC-NCM83", "Lithium nickel manganese cobalt oxide", "LNO@NCM811",
+     "nickel cobalt manganese oxide", "NCM811/graphite", "NCM 85 on Al", "Sn-NCM811"],
+)  # fmt: skip
+def test_a_full_name_of_a_cathode_goes_before_what_coats_dopes_or_marks_it(written: str) -> None:
+    found = LISTED.find(written, ELECTRODES)
+    assert found is not None
+    assert (found.family, found.roles) == ("NCM", ("cathode",))
+
+
+@pytest.mark.parametrize("written", ["LTO@LCO", "LTO-LCO", "Li4Ti5O12@LiCoO2", "LTO-coated LCO"])
+def test_what_coats_a_cathode_is_not_the_electrode(written: str) -> None:
+    found = LISTED.find(written, ELECTRODES)
+    assert found is not None
+    assert found.name == "LCO"
+
+
+BLENDS = (
+    ("Graphite/SiOx (80:20)", 2318), ("graphite + 5 % Si", 3579), ("graphite-SiOx", 2318),
+    ("Gr + SiOx", 2318), ("graphite/silicon", 3579), ("Ge-Si", 3579), ("Sn-Si", 3579),
+    ("graphite, 10 % SiO1.05", 2318), ("HC/Si", 3579), ("Si/S", 3579), ("Sb-Sn", 993),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("written", "capacity"), BLENDS)
+def test_a_mixture_of_anodes_is_limited_by_the_richest_and_may_hold_less(
+    written: str, capacity: float
+) -> None:
+    found = LISTED.find(written, ELECTRODES)
+    assert found is not None
+    assert found.is_upper
+    assert (found.roles, found.capacity) == (("anode",), pytest.approx(capacity, abs=1))
+
+
+def test_a_mixture_has_the_potentials_of_all_that_is_in_it() -> None:
+    found = LISTED.find("graphite/LTO", ELECTRODES)
+    assert found is not None
+    assert found.window == (0.0, 2.5)
+
+
+@pytest.mark.parametrize(
     ("written", "name"),
-    [("LPSCl", "Li6PS5Cl"), ("Li₆PS₅Cl", "Li6PS5Cl"), ("LGPS", "LGPS"), ("LZC", "Li2ZrCl6"),
+    [("Si on Cu", "Si"), ("Cu/Si", "Si"), ("Ag/C on SUS", "Ag-C"), ("Li on Cu", "Li"),
+     ("Cu/Li", "Cu"), ("LTO on Al foil", "LTO"), ("S/C on Al", "S"), ("Cu/Ag-C", "Ag-C")],
+)  # fmt: skip
+def test_what_an_electrode_lies_on_is_not_the_electrode(written: str, name: str) -> None:
+    found = LISTED.find(written, ELECTRODES)
+    assert found is not None
+    assert found.name == name
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["SC", "TiN", "tin oxide", "copper sulfide", "silicon nitride", "nickel sulfide", "Cu2S",
+     "SnO2", "in situ", "Si3N4", "LiPON"],
+)  # fmt: skip
+def test_a_compound_or_a_shorthand_is_not_the_element_that_it_begins_with(written: str) -> None:
+    assert LISTED.find(written, ELECTRODES) is None
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [("LPSCl", "Li6PS5Cl"), ("Argyrodit", "Li6PS5Cl"), ("75Li2S-25P2S5", "Li3PS4"),
+     ("77.5Li2S-22.5P2S5", "sulfide"), ("in-house LPSCl", "Li6PS5Cl"),
+     ("Li₆PS₅Cl", "Li6PS5Cl"), ("LGPS", "LGPS"), ("LZC", "Li2ZrCl6"),
      ("Li5.5PS4.5Cl1.5", "Li5.5PS4.5Cl1.5"), ("LLZTO", "LLZO"), ("PEO-LiTFSI", "PEO"),
      ("LIPON", "LiPON"), ("LIC", "Li3InCl6")],
 )  # fmt: skip
@@ -176,6 +250,12 @@ def test_an_own_capacity_of_a_known_material_counts() -> None:
         ("Si:\n  capacity: -1\n", ("entry Si", "field capacity", "-1", "greater than 0")),
         ("MC1:\n  role: [anode]\n  family: x\n  window: [4, 2]\n", ("field window", "lowest")),
         ("MC1:\n  role: [anode]\n  family: x\n  pattern: '('\n", ("field pattern",)),
+        ("MC1:\n  role: [anode]\n  family: x\n  formula: Li0\n  lithium: 1\n", ("'Li0'",)),
+        ("MC1:\n  role: [anode]\n  family: x\n  formula: (Li)0\n", ("entry MC1", "formula")),
+        ("MC1:\n  role: [anode]\n  family: x\n  window: 0-1.5\n", ("'0-1.5'", "[lowest, highest]")),
+        ("MC1: 1\nMC1: 2\n", ("entry MC1", "stands twice", "lines 1 and 2")),
+        ("MC1:\n  role: anode\n  role: cathode\n", ("entry MC1", "'role' stands twice")),
+        ("MC1: !!python/object/apply:os.system [true]\n", ("entry MC1", "python")),
     ],
 )  # fmt: skip
 def test_a_wrong_entry_is_named_with_its_field_and_what_is_expected(
@@ -191,14 +271,35 @@ def test_a_wrong_entry_is_named_with_its_field_and_what_is_expected(
 
 
 @pytest.mark.parametrize(
-    "text", ["a: [", "- 1\n- 2\n", "a: &x {role: [anode]}\nb: *x\n", "a: 1\na: 2\n", "[" * 5000,
-             "a: !!python/object/apply:os.system [true]\n"],
-)  # fmt: skip
+    "text",
+    ["a: [", "- 1\n- 2\n", "a: &x {role: [anode]}\nb: *x\n", "[" * 5000],
+)
 def test_a_file_that_is_no_list_costs_itself_only(tmp_path: Path, text: str) -> None:
     materials, (finding,) = read_lab_materials(lab_file(tmp_path, text))
     assert materials is LISTED
     assert (finding.level, finding.code) == ("error", "materials")
     assert "none of its materials is used" in finding.sentence
+
+
+def test_a_file_that_is_no_yaml_is_said_with_its_line(tmp_path: Path) -> None:
+    _, (finding,) = read_lab_materials(lab_file(tmp_path, "MC1:\n\trole: [anode]\n"))
+    assert finding.sentence.startswith("materials.yaml: line 2, column 1: found a tab")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("role", "cathode"), ("names", "our oxide"), ("names", "[811]"),
+                         ("formula", "LiNi₀.₈Mn₀.₂O₂\n  lithium: 1")],
+)  # fmt: skip
+def test_one_word_for_a_list_a_number_for_a_name_and_small_digits_are_read(
+    tmp_path: Path, field: str, value: str
+) -> None:
+    given = {"role": "[cathode]", "family": "x"} | {field: value}
+    text = "MC1:\n" + "".join(f"  {name}: {each}\n" for name, each in given.items())
+    materials, said = read_lab_materials(lab_file(tmp_path, text))
+    assert not said
+    own = materials.find("MC1" if field != "names" else value.strip("[]"), ("cathode",))
+    assert own is not None
+    assert own.name == "MC1"
 
 
 def test_an_empty_file_adds_nothing(tmp_path: Path) -> None:

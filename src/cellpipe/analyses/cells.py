@@ -388,12 +388,13 @@ ANALYSIS = Analysis(
     ("cycles", "half_cycles", "interfacial_resistance", "files", "half_cycle_segments",
      "impedance", "protocol_segments", "critical_current", "short_circuits", "stripping_plating",
      "plating_efficiency"),
-    ("cells",), _compute, version=9,
+    ("cells",), _compute, version=10,
     fields=(
         "cell_id", "configuration", "group", "in_sheet", "inferred", "cathode_active_mass_mg",
         "anode_active_mass_mg", "area_cm2", "nominal_capacity_mah_per_g", "reference_offset_volt",
         "working_electrode_role", "stack_pressure_mpa", "temperature_celsius", "materials",
         "confirmed", "np_ratio", "fabrication_pressure_mpa", "lower_voltage_volt",
-        "upper_voltage_volt", "electrolyte", "refused",
+        "upper_voltage_volt", "electrolyte", "refused", "working_electrode", "counter_electrode",
+        "cathode", "silicon", "electrode_composition",
     ),
 )  # fmt: skip

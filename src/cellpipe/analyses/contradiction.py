@@ -19,7 +19,8 @@ DENSEST = 3862.0  # mAh/g of lithium itself: for a mass whose material is not kn
 class Contradiction:
     """A number that physics does not allow: in a sentence, with the likely slip if one explains it.
 
-    ``kind`` is what is confirmed in words; ``is_above`` whether the number is too high.
+    ``kind`` is what is confirmed in words; ``is_above`` whether the number is too high. Where
+    ``is_check``, a sound cell may have it, too: it is to be looked at.
     """
 
     kind: str
@@ -28,6 +29,7 @@ class Contradiction:
     sentence: str
     slip: str = ""
     is_above: bool = True
+    is_check: bool = False
 
     @property
     def phrase(self) -> str:
@@ -52,6 +54,7 @@ class Facts:
     retention: float | None
     is_one_way: bool = False
     is_whole: bool = True  # a cycle is complete
+    half_ends: tuple[float, float] | None = None  # lowest and highest, where both directions are
 
     @property
     def areal(self) -> float | None:
@@ -86,6 +89,7 @@ def gather_facts(cell: Cell, cycles: pl.DataFrame, half_cycles: pl.DataFrame) ->
         _to_float(rates),
         is_one_way,
         complete.height > 0,
+        _range_of_ends(half_cycles),
     )
 
 
@@ -95,6 +99,15 @@ def _to_float(value: object) -> float | None:
 
 def _milli(value: object) -> float | None:
     return 1e3 * float(value) if isinstance(value, (int, float)) else None
+
+
+def _range_of_ends(half_cycles: pl.DataFrame) -> tuple[float, float] | None:
+    """Return the lowest and the highest end voltage; None unless both directions are there."""
+    if half_cycles["direction"].drop_nulls().n_unique() < 2:
+        return None
+    ends = half_cycles["end_voltage_volt"]
+    low, high = _to_float(ends.min()), _to_float(ends.max())
+    return None if low is None or high is None else (low, high)
 
 
 def _pair(cycles: pl.DataFrame, name: str) -> tuple[float, float] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from cellpipe.analyses.contradiction import Contradiction, Facts, electrodes_of
@@ -12,11 +13,18 @@ from cellpipe.analyses.slips import (
     explain_areal_capacity,
     plain,
 )
+from cellpipe.core.model import Cell
 
 LOADINGS = (0.002, 300.0)  # mg/cm²: 10 nm of silicon, and more than any electrode
 LARGEST_FORCE = 1e6  # N, of a press of 100 t
 PRESSED_AREA = 50.0  # cm², of a pellet or a pouch that such a press may have pressed
 LARGEST_CURRENT_DENSITY = 50.0  # mA/cm²
+THICKEST_CATHODE = 60.0  # mg/cm², above which a mass is doubted that a slip explains
+_FILM_SHARES = (0.3, 1.05)  # of theory, that a film gives whose mass is right
+_FILM = re.compile(
+    r"film|\bnm\b|sputter|evapor|\b(?:PVD|PLD|CVD|ALD)\b|LiPON|schicht|薄膜", re.IGNORECASE
+)
+_BULK = re.compile(r"foil|wafer|folie|feuille|plate|sheet|\bdis[ck]|箔|ウェハ", re.IGNORECASE)
 _FOILS = frozenset({"lithium", "indium", "lithium deposit"})
 
 
@@ -34,13 +42,14 @@ def hold_area(facts: Facts) -> Iterator[Contradiction]:
         )
         slip = explain_areal_capacity(areal, area)
         yield Contradiction("areal capacity", areal, "mAh/cm²", sentence, slip)
-    elif areal is not None and facts.is_whole and area > LARGE_AREA and areal < LITTLE_CHARGE:
+    elif _holds_little(facts, area) and not _is_thin_film(facts, area):
         sentence = (
-            f"The area is {plain(area)} cm², and the capacity {areal:.2g} mAh/cm² of it: no cell "
-            f"of more than {LARGE_AREA:g} cm² holds less than {LITTLE_CHARGE:g} mAh/cm² "
+            f"The area is {plain(area)} cm², and the capacity {areal or 0:.2g} mAh/cm² of it: no "
+            f"cell of more than {LARGE_AREA:g} cm² holds less than {LITTLE_CHARGE:g} mAh/cm² "
             "(convention)."
         )
-        yield Contradiction("area", area, "cm²", sentence, explain_areal_capacity(areal, area))
+        slip = explain_areal_capacity(areal or 0.0, area)
+        yield Contradiction("area", area, "cm²", sentence, slip)
     elif area > PRESSED_AREA and force > LARGEST_FORCE and (areal is None or areal < 0.5):
         sentence = (
             f"The area is {plain(area)} cm²: its pressure in the cell sheet takes a force of "
@@ -49,6 +58,27 @@ def hold_area(facts: Facts) -> Iterator[Contradiction]:
         )
         slip = f"the area was written in mm²: it would be {plain(area / 100)} cm²"
         yield Contradiction("area", area, "cm²", sentence, slip if area < 1000 else "")
+
+
+def _holds_little(facts: Facts, area: float) -> bool:
+    areal = facts.areal
+    return facts.is_whole and area > LARGE_AREA and areal is not None and areal < LITTLE_CHARGE
+
+
+def _is_thin_film(facts: Facts, area: float) -> bool:
+    """Tell whether the sheet speaks of a film, whose mass has the charge and the loading of one."""
+    cell = facts.cell
+    written = (cell.working_electrode, cell.cathode, cell.silicon, cell.electrode_composition,
+               cell.electrolyte)  # fmt: skip
+    if not _FILM.search(" ".join(filter(None, written))):
+        return False
+    low, high = _FILM_SHARES
+    for _, mass, material in electrodes_of(cell):
+        theory = material.capacity if material else None
+        is_agreed = theory and low <= 1e3 * (facts.charge or 0.0) / mass / theory <= high
+        if is_agreed and mass / area >= LOADINGS[0]:
+            return True
+    return False
 
 
 def hold_current_density(facts: Facts) -> Iterator[Contradiction]:
@@ -78,7 +108,12 @@ def hold_loadings(facts: Facts) -> Iterator[Contradiction]:
             continue
         theory = material.capacity if material and not material.is_upper else None
         highest = min(LOADINGS[1], 1e3 * LARGEST_AREAL / theory if theory else LOADINGS[1])
+        slip = _loading_slip(facts, mass, area, theory)
+        if name == "cathode" and slip:
+            highest = min(highest, THICKEST_CATHODE)
         if LOADINGS[0] <= loading <= highest:
+            continue
+        if loading > highest and name == "anode" and _is_in_excess(cell, slip):
             continue
         of = f" of the {name}" if cell.configuration == "full" else ""
         limits = f"{LOADINGS[0]:g} to {plain(highest)} mg/cm²"
@@ -86,9 +121,19 @@ def hold_loadings(facts: Facts) -> Iterator[Contradiction]:
             f"The loading{of} is {loading:.3g} mg/cm² ({plain(mass)} mg on {plain(area)} cm²); "
             f"electrodes of this field have {limits} (convention)."
         )
-        slip = _loading_slip(facts, mass, area, theory)
         is_above = loading > highest
         yield Contradiction(f"loading{of}", loading, "mg/cm²", sentence, slip, is_above=is_above)
+
+
+def _is_in_excess(cell: Cell, slip: str) -> bool:
+    """Tell whether an anode is a foil or a wafer, of which the cell uses a part only.
+
+    A metal is one unless a slip of its mass explains what the cell gives.
+    """
+    written = f"{cell.working_electrode or ''} {cell.counter_electrode or ''} {cell.silicon or ''}"
+    material = cell.materials.get("working" if cell.configuration == "half" else "anode")
+    is_metal = material is not None and material.family == "alloy" and not slip
+    return is_metal or bool(_BULK.search(written))
 
 
 def _loading_slip(facts: Facts, mass: float, area: float, theory: float | None) -> str:

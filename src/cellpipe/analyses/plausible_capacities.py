@@ -22,6 +22,7 @@ from cellpipe.core.model import Cell, Material
 LARGEST_LITHIATION_FROM = 0.7  # share that comes back, of a first lithiation that is a sound one
 NOMINAL_SHARES = (0.02, 3.0)  # 1C over theory, and the best cycle over 1C
 _BEST = "what comes back in the best cycle"
+SLOWEST_RATE = 0.002  # C
 _NP_SHARES = (0.25, 0.4)  # of theory, that an anode and a cathode give at least
 
 
@@ -52,6 +53,35 @@ def hold_specific_capacities(facts: Facts) -> Iterator[Contradiction]:
             f"mAh/g, {limit[1]}; the limit is {margin:g} times it."
         )
         yield Contradiction(f"specific capacity{of}", specific, "mAh/g", sentence, slip)
+
+
+def hold_small_capacities(facts: Facts) -> Iterator[Contradiction]:
+    """Hold a file whose charge and current are a thousandth against mass and 1C.
+
+    A cell that holds next to nothing at a usual rate may be broken; one whose half cycles last
+    hours at a current that would take months for 1C has its numbers in another unit.
+    """
+    cell = facts.cell
+    for name, mass, material in electrodes_of(cell):
+        limit = theory_limit(material)
+        if not facts.is_whole or not facts.charge or not facts.current or limit is None:
+            continue
+        if material is None or material.is_upper:
+            continue
+        specific, expected = 1e3 * facts.charge / mass, _expected_capacity(cell, name, limit[0])
+        rate = 1e3 * facts.current / mass / expected
+        share = 1e3 * specific / expected
+        if not 0.3 <= share <= 1.1 or rate > SLOWEST_RATE:
+            continue
+        of = f" of the {name}" if cell.configuration == "full" else ""
+        sentence = (
+            f"The specific capacity{of} is {plain(specific)} mAh/g at {rate:.1g}C, of "
+            f"{plain(expected)} mAh/g: nobody cycles that slowly ({SLOWEST_RATE:g}C, convention)."
+        )
+        slip = "the file's charge and current are in A or Ah, and were taken for mA or mAh"
+        kind = f"specific capacity{of}"
+        yield Contradiction(kind, specific, "mAh/g", sentence, slip, is_above=False)
+        return
 
 
 def _expected_capacity(cell: Cell, name: str, theory: float) -> float:
@@ -139,7 +169,8 @@ def hold_np_ratio(facts: Facts) -> Iterator[Contradiction]:
     if cell.configuration != "full" or (anode is not None and anode.capacity is None):
         return
     most = DENSEST if anode is None else anode.most_capacity or anode.capacity or DENSEST
-    least = 0.0 if anode is None or not anode.capacity else _NP_SHARES[0] * anode.capacity
+    is_open = anode is None or anode.is_upper or not anode.capacity  # may hold much less
+    least = 0.0 if is_open or not anode else _NP_SHARES[0] * (anode.capacity or 0.0)
     ratio = anode_mass / cathode_mass
     low = ratio * least / (cathode.most_capacity or cathode.capacity)
     high = ratio * MARGIN * most / (_NP_SHARES[1] * cathode.capacity)

@@ -12,6 +12,9 @@ OFFSET_TOLERANCE = 0.15  # V, between a reference's potential and the sheet's of
 VOLTAGE_TOLERANCE = 0.35  # V, beyond a material's window
 UNKNOWN_OFFSETS = (0.0, 1.6)  # V, of references of this field
 LARGEST_RETENTION = 2.0
+_SIGN = 0.05  # V, beyond which a voltage has a sign
+_METALS = frozenset({"lithium", "indium"})  # families of what a half cell is measured against
+_BARE = _METALS | {"lithium deposit"}  # and of what lithium is plated on from it
 
 
 def hold_offset(facts: Facts) -> Iterator[Contradiction]:
@@ -109,16 +112,65 @@ def hold_window(facts: Facts) -> Iterator[Contradiction]:
     yield Contradiction("voltage window", high, "V", sentence, is_above=low >= measured[1])
 
 
-def hold_retention(facts: Facts) -> Iterator[Contradiction]:
-    """Hold the retention at equal rate against what cells gain."""
+def retention_above_usual(facts: Facts) -> Contradiction | None:
+    """Return a retention at equal rate above what cells gain; None if it is usual."""
     if facts.retention is None or facts.retention <= LARGEST_RETENTION:
-        return
+        return None
     if facts.cell.configuration == "symmetric":
-        return
+        return None
     percent = 100 * facts.retention
     sentence = (
         f"A cycle has {plain(percent)} % of the first one's capacity at the same rate; cells of "
-        f"this field reach at most {100 * LARGEST_RETENTION:.0f} % (convention), so the first one "
-        "was not whole."
+        f"this field seldom reach {100 * LARGEST_RETENTION:.0f} % (convention)."
     )
-    yield Contradiction("retention", percent, "%", sentence)
+    cause = (
+        "The first cycle was not whole, the cell was warmed or pressed later, or its material is "
+        "activated by cycling."
+    )
+    return Contradiction("retention", percent, "%", sentence, cause)
+
+
+def hold_configuration(facts: Facts) -> Iterator[Contradiction]:
+    """Hold the configuration against the electrodes that are named and the voltages' sign."""
+    cell, ends = facts.cell, facts.half_ends
+    if ends is None or cell.configuration not in {"full", "symmetric"}:
+        return
+    counter, working = cell.materials.get("counter"), cell.materials.get("working")
+    if cell.configuration == "symmetric":
+        yield from _symmetric_of_one_sign(ends)
+        if working and counter and counter.family in _METALS and working.family not in _BARE:
+            sentence = (
+                f"The cell sheet says symmetric, but its electrodes are {working.name} and "
+                f"{counter.name}; its half cycles end at {ends[0]:.3g} to {ends[1]:.3g} V."
+            )
+            slip = f"it is a half cell of {working.name}"
+            yield Contradiction("highest voltage", ends[1], "V", sentence, slip)
+        return
+    if cell.materials.get("cathode") is not None or cell.working_electrode_role == "cathode":
+        return
+    is_against_metal = counter is not None and counter.family in _METALS
+    is_anode = cell.working_electrode_role == "anode"
+    if not (is_against_metal and is_anode) and ends[0] >= -_SIGN:
+        return
+    if cell.cathode and ends[0] >= -_SIGN:  # a cathode that the list does not have
+        return
+    names = working.name if working else "the working electrode"
+    against = f" against {counter.name}" if counter else ""
+    sentence = (
+        f"The cell sheet says full and names no cathode; {names}{against} ends at "
+        f"{ends[0]:.3g} and {ends[1]:.3g} V."
+    )
+    slip = "it is a half cell of the anode" if is_anode else ""
+    yield Contradiction("lowest voltage", ends[0], "V", sentence, slip, is_above=False)
+
+
+def _symmetric_of_one_sign(ends: tuple[float, float]) -> Iterator[Contradiction]:
+    if min(abs(ends[0]), abs(ends[1])) <= _SIGN or ends[0] * ends[1] < 0:
+        return
+    sentence = (
+        f"The cell sheet says symmetric, but all half cycles end between {ends[0]:.3g} and "
+        f"{ends[1]:.3g} V: the voltage of a symmetric cell changes its sign with the current."
+    )
+    value = ends[0] if ends[0] > 0 else ends[1]
+    slip = "it is a half or a full cell"
+    yield Contradiction("lowest voltage", value, "V", sentence, slip, is_above=value > 0)

@@ -20,6 +20,7 @@ ATOMIC_WEIGHTS = {
     "Er": 167.26, "Yb": 173.05, "Lu": 174.97, "Hf": 178.49, "Ta": 180.95, "W": 183.84,
     "Au": 196.97, "Bi": 208.98,
 }  # fmt: skip
+_DIGITS = str.maketrans("₀₁₂₃₄₅₆₇₈₉·", "0123456789.")
 _PART = re.compile(r"\(([^()]*)\)(\d+(?:\.\d+)?)?|([A-Z][a-z]?)(\d+(?:\.\d+)?)?")
 
 
@@ -29,10 +30,11 @@ def molar_mass(formula: str) -> float:
     Raises
     ------
     ValueError
-        If it is no formula, or names an element whose weight is not known here.
+        If it is no formula, has no mass, or names an element whose weight is not known here.
 
     """
     total, end = 0.0, 0
+    formula = formula.translate(_DIGITS)
     for part in _PART.finditer(formula):
         group, times, element, count = part.groups()
         if part.start() != end or (element and element not in ATOMIC_WEIGHTS):
@@ -40,7 +42,7 @@ def molar_mass(formula: str) -> float:
         weight = molar_mass(group) if element is None else ATOMIC_WEIGHTS[element]
         total += weight * float(times or count or 1)
         end = part.end()
-    if not formula or end != len(formula):
+    if not formula or end != len(formula) or total == 0:
         raise ValueError(f"{formula!r} is no formula such as LiFePO4")
     return total
 

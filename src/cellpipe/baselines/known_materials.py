@@ -6,21 +6,36 @@ what it says anew.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import cache
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from cellpipe.baselines.formulas import molar_mass, theoretical_capacity
+from cellpipe.baselines.material_names import (
+    COMPOUND,
+    composition,
+    electrode_text,
+    is_written_as_word,
+    plain_name,
+    split_words,
+    unify_signs,
+)
 from cellpipe.core.contracts.columns import MATERIALS, Strict, load_yaml, schema_folder
 from cellpipe.core.errors import SchemaError
 from cellpipe.core.model import Material
 
 ELECTRODES = ("cathode", "anode", "reference")
 _AGREES = 0.01  # of a figure with the one that its formula gives
-_DIGITS = str.maketrans("₀₁₂₃₄₅₆₇₈₉µμ", "0123456789uu")
+_ROLES = {"cathode": "cathode", "kathode": "cathode", "anode": "anode"}
+_MOST_WORDS = 6  # of a name
+_FOIL = "lithium deposit"  # family of what lithium is plated on
+_ALLOYS = ("Ag-C",)  # of that family, but no foil
+_BODIES = frozenset({"silicon", "carbon"})  # families of anodes in which S is no sulfur
 _Positive = Annotated[float, Field(gt=0, le=1e4)]
 
 
@@ -45,6 +60,13 @@ class Entry(Strict):
     density: Annotated[float, Field(gt=0, le=30)] | None = None
     molar_mass: _Positive | None = None
     sources: Annotated[dict[str, str], Field(default_factory=dict)]
+
+    @field_validator("role", "names", mode="before")
+    @classmethod
+    def _accept_one(cls, given: object) -> object:
+        """Take a single word for a list of it, and a number (811) for a word."""
+        listed = given if isinstance(given, (list, tuple)) else (given,)
+        return [f"{each}" if type(each) in (int, float) else each for each in listed]
 
     @model_validator(mode="after")
     def _check_figures(self) -> Self:
@@ -87,11 +109,12 @@ class Materials:
     def __init__(self, entries: Mapping[str, Entry]) -> None:
         self.entries = dict(entries)
         self._materials = {name: entry.material(name) for name, entry in entries.items()}
-        self._by_name: dict[str, list[Material]] = {}
+        self._by_name: dict[str, list[tuple[str, Material]]] = {}
         self._found: dict[tuple[str, frozenset[str]], Material | None] = {}
         for name, entry in entries.items():
             for each in (name, *entry.names):
-                self._by_name.setdefault(plain_name(each), []).append(self._materials[name])
+                for key in _keys_of(each):
+                    self._by_name.setdefault(key, []).append((each, self._materials[name]))
 
     def __iter__(self) -> Iterator[Material]:
         """Return the materials in the list's order."""
@@ -100,8 +123,9 @@ class Materials:
     def find(self, text: str | None, roles: Iterable[str]) -> Material | None:
         """Return the material that a text names in one of these roles; None if none is known.
 
-        The whole text is looked up first, then its parts (``Si/LPSCl/C``, ``Li-In foil``), then
-        names of kinds whose composition is open (``NCM85``).
+        The whole text is looked up first, then its words, the longest names first, and the kinds
+        whose composition is open (``NCM85``). Of several electrodes ``choose_electrode`` tells
+        which it is; of several electrolytes, it is the first.
         """
         key = (text or "", frozenset(roles))
         if key not in self._found:  # a sheet of thousands of rows has few names
@@ -109,25 +133,79 @@ class Materials:
         return self._found[key]
 
     def _look_up(self, text: str, wanted: frozenset[str]) -> Material | None:
-        if not text:
+        text = unify_signs(text)
+        words = split_words(text)
+        whole = self._named(words, wanted, text)
+        if whole is not None:
+            return whole
+        if wanted <= {"electrolyte"}:
+            found = [material for _, material in self._all_named(words, wanted)]
+            return found[0] if found else self._by_pattern(text, wanted)
+        said = {_ROLES[word.lower()] for word in words if word.lower() in _ROLES} & wanted
+        if len(said) == 1:
+            alone = self._named([word for word in words if word.lower() not in _ROLES], wanted)
+            if alone is not None:
+                return alone
+            wanted = frozenset(said)
+        return choose_electrode(self._electrodes(electrode_text(text), wanted))
+
+    def _electrodes(self, text: str, wanted: frozenset[str]) -> list[tuple[str, Material]]:
+        """Return all electrode materials that a text names, each as written."""
+        found = []
+        for match in list(COMPOUND.finditer(text)):  # its metals are no electrodes
+            known = self._named(split_words(match[0]), wanted) or self._by_pattern(match[0], wanted)
+            found += [] if known is None else [(match[0], known)]
+            text = text.replace(match[0], " ")
+        found += self._all_named(split_words(text), wanted)
+        if not any("cathode" in material.roles for _, material in found):
+            kind = self._by_pattern(text, wanted)
+            if kind is not None and kind.name not in {material.name for _, material in found}:
+                found.append((text, kind))
+        return found
+
+    def _all_named(self, words: list[str], wanted: frozenset[str]) -> list[tuple[str, Material]]:
+        """Return what the words name, the longest names first; each word counts once."""
+        found, place = [], 0
+        while place < len(words):
+            for end in range(min(len(words), place + _MOST_WORDS), place, -1):
+                some = words[place:end]
+                material = self._named(some, wanted)
+                if material is None and len(some) == 1:
+                    material = self._of_one_word(some[0], wanted)
+                if material is not None:
+                    found.append(("".join(some), material))
+                    place = end - 1
+                    break
+            place += 1
+        return found
+
+    def _of_one_word(self, word: str, wanted: frozenset[str]) -> Material | None:
+        """Return the kind of a word, or what it names without the digits at its end (Si100)."""
+        kind, stem = self._by_pattern(word, wanted), re.sub(r"[\d.]+(?:nm|um)?$", "", word)
+        return kind or (self._named([stem], wanted) if stem not in {"", word, "Li"} else None)
+
+    def _named(
+        self, words: list[str], wanted: frozenset[str], text: str | None = None
+    ) -> Material | None:
+        """Return the material whose name these words are."""
+        if words == ["in"] and text is None:  # the preposition
             return None
-        for part in name_parts(text):
-            found = self._of_role(self._by_name.get(plain_name(part), ()), wanted)
-            if found is not None:
-                return found
-        return self._by_pattern(text, wanted)
+        written = " ".join(words)
+        plain = plain_name(text or written)
+        known = list(self._by_name.get("/".join(words).lower() if len(plain) < 3 else plain, ()))
+        known += self._by_name.get((composition(written) if len(words) == 1 else None) or "", ())
+        for name, material in known:
+            if wanted & set(material.roles) and is_written_as_word(written, name):
+                return material
+        return None
 
     def family(self, text: str | None, roles: Iterable[str]) -> str | None:
         """Return the family of the kind whose pattern a text holds; None if none does."""
         found = self._by_pattern(text or "", frozenset(roles))
         return found.family if found else None
 
-    @staticmethod
-    def _of_role(found: Iterable[Material], roles: frozenset[str]) -> Material | None:
-        return next((each for each in found if roles & set(each.roles)), None)
-
     def _by_pattern(self, text: str, roles: frozenset[str]) -> Material | None:
-        text = text.translate(_DIGITS)
+        text = unify_signs(text)
         for name, entry in self.entries.items():
             is_wanted = bool(entry.pattern and roles & set(entry.role))
             if is_wanted and re.search(entry.pattern or "", text, re.IGNORECASE):
@@ -135,20 +213,43 @@ class Materials:
         return None
 
 
-def plain_name(text: str) -> str:
-    """Return a name without case, spaces, punctuation and small digits; µ is u."""
-    return re.sub(r"[\W_]+", "", text.translate(_DIGITS)).lower()
+def _keys_of(name: str) -> list[str]:
+    """Return what a name is looked up by: short ones keep the signs between their words (S/C)."""
+    unified, plain = unify_signs(name), plain_name(name)
+    if len(plain) < 3:
+        return ["/".join(split_words(unified)).lower()] if plain else []
+    formula = composition(unified)
+    return list(dict.fromkeys([plain, plain_name(unified), *([formula] if formula else [])]))
 
 
-def name_parts(text: str) -> list[str]:
-    """Return a text and its parts, which may each be a name, the longest first.
+def choose_electrode(found: Iterable[tuple[str, Material]]) -> Material | None:
+    """Return which of the materials that a text names, each as written, is the electrode.
 
-    A part without its digits at the end (``Si100``) comes last.
+    A cathode is never named in an anode, while coatings, dopants and foils are named in both; S and
+    Se stand in abbreviations, too. A foil is what something lies on. A mixture is limited by what
+    holds most, and may hold less; what lithium is plated on has no limit.
     """
-    parts = [each for each in re.split(r"[\s/|@,;:+()‖]+", text) if each]
-    shorter = [each for part in parts for each in part.split("-") if each]
-    stems = [re.sub(r"\d+$", "", each.translate(_DIGITS)) for each in (*parts, *shorter)]
-    return [text, *parts, *shorter, *filter(None, stems)]
+    known = {material.name: (written, material) for written, material in found}
+    cathodes = {n: each for n, each in known.items() if "cathode" in each[1].roles}
+    long = {n: each for n, each in cathodes.items() if len(plain_name(each[0])) > 1}
+    if any(each.family in _BODIES for _, each in known.values()):
+        cathodes = long
+    known = long or cathodes or known
+    listed = [material for _, material in known.values()]
+    bodies = [m for m in listed if m.family != _FOIL or m.name in _ALLOYS]
+    if all(each.family == "lithium" for each in bodies):  # Li on Cu, Cu against Li
+        return listed[0] if listed else None
+    listed = bodies
+    if any(material.family == "silicon" for material in listed):  # lithium that it takes up
+        listed = [material for material in listed if material.family != "lithium"]
+    if len(listed) == 1:
+        return listed[0]
+    richest = max(listed, key=lambda each: each.most_capacity or each.capacity or math.inf)
+    windows = [each.window for each in listed if each.window is not None]
+    if not windows:
+        return replace(richest, is_upper=True)
+    widest = (min(low for low, _ in windows), max(high for _, high in windows))
+    return replace(richest, is_upper=True, window=widest)
 
 
 def parse_entry(given: object) -> Entry:
@@ -170,6 +271,13 @@ def parse_entry(given: object) -> Entry:
         raise ValueError(f"field pattern: found no regular expression ({error})") from error
 
 
+_LISTS = {
+    "window": "[lowest, highest] in V against Li+/Li, such as [2.5, 4.3]",
+    "role": "one or several of [anode, cathode, electrolyte, reference]",
+    "names": "names such as [Si-7, our silicon]; quote one that is yes, no, on or off",
+}
+
+
 def _describe_fault(error: ValidationError) -> str:
     first = error.errors()[0]
     where = first["loc"]
@@ -182,6 +290,9 @@ def _describe_fault(error: ValidationError) -> str:
     if first["type"] == "missing":
         return f"field {where[0]}: found nothing, expected a value"
     expected = re.sub(r"^Input should be ", "", said)
+    if first["type"] in {"tuple_type", "too_short", "too_long", "string_type"}:
+        expected = _LISTS.get(str(where[0]), expected)
+    expected = expected.replace(", unable to parse string as a number", " with a decimal point")
     return f"field {where[0]}: found {first['input']!r:.60}, expected {expected}"
 
 
@@ -196,7 +307,7 @@ def merge_entries(own: Mapping[str, Mapping[str, Any]]) -> tuple[Materials, dict
         known = {} if base is None else listed[base].model_dump(exclude_unset=True)
         try:
             merged[base or name] = parse_entry(_update(known, given))
-        except ValueError as error:
+        except (ValueError, ArithmeticError) as error:
             faults[name] = str(error)
     rest = {name: entry for name, entry in listed.items() if name not in merged}
     return Materials(merged | rest), faults
@@ -206,8 +317,9 @@ def _update(known: dict[str, Any], given: object) -> object:
     """Return an entry of the list with what a lab says anew; names are added."""
     if not isinstance(given, Mapping) or not known:
         return given
-    names = given.get("names", ())
-    added = {"names": (*known.get("names", ()), *names)} if isinstance(names, list) else {}
+    names = given.get("names", [])
+    names = names if isinstance(names, list) else [names] if names else []
+    added = {"names": (*known.get("names", ()), *names)}
     if {"formula", "lithium"} & set(given):  # other figures, of another formula
         known = {k: v for k, v in known.items() if k not in {"capacity", "molar_mass"}}
     elif "capacity" in given:

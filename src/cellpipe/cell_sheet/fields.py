@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 _MILLIGRAM = {"mg": 1.0, "g": 1e3, "µg": 1e-3, "ug": 1e-3, "kg": 1e6}
 _SQUARE_CM = {"cm²": 1.0, "cm2": 1.0, "cm^2": 1.0, "mm²": 1e-2, "mm2": 1e-2, "mm^2": 1e-2}
+LARGEST_LOADING = 300.0  # mg/cm²: the bound of a mass above that of a pellet, with the area
 _VOLT = {"V": 1.0, "mV": 1e-3}
 _MEGAPASCAL = {"MPa": 1.0, "kPa": 1e-3, "bar": 0.1, "GPa": 1e3, "kN/cm²": 10.0}
 _MILLIMETRE = {"mm": 1.0, "cm": 10.0, "µm": 1e-3}

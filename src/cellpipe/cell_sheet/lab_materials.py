@@ -1,12 +1,13 @@
 """A lab's own materials: ``materials.yaml`` beside the cell sheet, under the list's own contract.
 
-An entry that violates it is left out with a finding that names entry, field and what is expected;
-the others are used.
+An entry that violates it, or stands twice, is left out with a finding that names entry, field and
+what is expected; the others are used.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -30,26 +31,57 @@ def read_lab_materials(path: Path) -> tuple[Materials, tuple[Finding, ...]]:
             return known_materials(), ()
         if path.stat().st_size > LARGEST:
             raise ValueError(f"found a file of more than {LARGEST:,} bytes, expected a short list")
-        given = _parse(read_regular(path).decode("utf-8-sig"))
+        given, broken = _parse(read_regular(path).decode("utf-8-sig"))
     except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
-        said = " ".join(str(error).split()) or type(error).__name__
+        said = _describe(error) or type(error).__name__
         return known_materials(), (_finding(f"{said}; none of its materials is used", "error"),)
     materials, faults = merge_entries(given)
     findings = [
-        _finding(f"entry {name}, {fault}; the entry is not used") for name, fault in faults.items()
+        _finding(f"entry {name}, {fault}; the entry is not used")
+        for name, fault in (broken | faults).items()
     ]
     return materials, tuple(findings)
 
 
-def _parse(text: str) -> dict[str, dict[str, object]]:
-    """Return the entries of a text of YAML; raise ValueError or YAMLError if it has none."""
+def _parse(text: str) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the entries of a text of YAML by their names as written, and why some are none.
+
+    Raise ValueError or YAMLError if it has no entries at all.
+    """
     _check_structure(text)
-    given = load_yaml(text)
-    if given is None:
-        return {}
-    if not isinstance(given, dict):
+    root = yaml.compose(text, yaml.SafeLoader)
+    if root is None:
+        return {}, {}
+    if not isinstance(root, yaml.MappingNode):
         raise ValueError("found no entries, expected 'name:' and its fields below")
-    return {str(name): entry for name, entry in given.items()}
+    lines: dict[str, list[int]] = {}
+    given: dict[str, Any] = {}
+    broken: dict[str, str] = {}
+    for key, node in root.value:
+        name = str(key.value)
+        lines.setdefault(name, []).append(key.start_mark.line + 1)
+        try:
+            given[name] = load_yaml(yaml.serialize(node))
+        except yaml.YAMLError as error:
+            problem = getattr(error, "problem", None) or str(error)
+            broken[name] = f"in the lines from {lines[name][-1]}: {problem}"
+    for name, places in lines.items():
+        if len(places) > 1:
+            broken[name] = f"it stands twice, in lines {' and '.join(map(str, places))}"
+    return {name: entry for name, entry in given.items() if name not in broken}, broken
+
+
+def _describe(error: Exception) -> str:
+    """Return what is wrong, with the line where it is known."""
+    if isinstance(error, UnicodeDecodeError):
+        return "found no text in UTF-8, expected a file that was saved in it"
+    mark = getattr(error, "problem_mark", None)
+    if not isinstance(error, yaml.MarkedYAMLError) or mark is None:
+        return " ".join(str(error).replace('in "<unicode string>", ', "at ").split())
+    said = error.problem or "it can't be read"
+    if "\\t" in said:
+        said = "found a tab, expected spaces before a field"
+    return f"line {mark.line + 1}, column {mark.column + 1}: {said}"
 
 
 def _check_structure(text: str) -> None:

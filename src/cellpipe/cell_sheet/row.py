@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from cellpipe.baselines.known_materials import ELECTRODES, Materials
 from cellpipe.cell_sheet.cell_materials import resolve_materials
-from cellpipe.cell_sheet.fields import Field
+from cellpipe.cell_sheet.fields import LARGEST_LOADING, Field
 from cellpipe.core.model import Cell, Configuration, Finding, Role
 
 _KINDS: dict[str, Configuration] = {
@@ -110,10 +110,11 @@ class Row:
             return None
         return to_nfc(self.row[place.column].strip()) or None
 
-    def parse_number(self, name: str) -> float | None:
+    def parse_number(self, name: str, high: float | None = None) -> float | None:
         """Return a field as a number in its unit; a decimal comma is accepted.
 
-        None, with a finding, if it is not a number or outside the bounds.
+        None, with a finding, if it is not a number or outside the bounds; ``high`` is the upper
+        one where it is not that of the field.
         """
         text = self.text(name)
         if text is None:
@@ -140,11 +141,14 @@ class Row:
         if doubt:
             self.refuse(name, *doubt)
             return None
-        if not math.isfinite(value) or not field.low <= value <= field.high:
+        high = field.high if high is None else high
+        if not math.isfinite(value) or not field.low <= value <= high:
             unit = field.unit
-            bounds = f"{field.low:g} to {field.high:g} {unit}".rstrip()
+            bounds = f"{field.low:g} to {high:g} {unit}".rstrip()
             found = f"{value:g} {unit}".rstrip()
             remedy = "Correct the number, or the unit in the header."
+            if field.unit == "mg" and value > high and not self.text("area"):
+                remedy = f"{remedy} That of a larger cell is read where its Area is written, too."
             self.refuse(name, f"{found} is outside {bounds}", remedy)
             return None
         return value
@@ -168,7 +172,8 @@ class Row:
             return None
         kind = self._parse_configuration()
         role = self._parse_role(kind)
-        cathode, anode = self._parse_masses(role)
+        area = self._parse_area()
+        cathode, anode = self._parse_masses(role, area)
         lower, upper = self._parse_window()
         cell = Cell(
             cell_id=cell_id,
@@ -178,7 +183,7 @@ class Row:
             working_electrode_role=role,
             cathode_active_mass_mg=cathode,
             anode_active_mass_mg=anode,
-            area_cm2=self._parse_area(),
+            area_cm2=area,
             counter_electrode=self.text("counter_electrode"),
             reference_offset_volt=self._parse_offset(kind),
             nominal_capacity_mah_per_g=self.parse_number("nominal_capacity"),
@@ -263,12 +268,24 @@ class Row:
             )
         return role
 
-    def _parse_masses(self, role: Role | None) -> tuple[float | None, float | None]:
+    def _parse_mass(self, name: str, area: float | None) -> float | None:
+        """Return a mass, mg; that of a large cell may be above the bound that a pellet has."""
+        place = self.places.get(name)
+        if place is None:
+            return None
+        return self.parse_number(name, max(place.field.high, LARGEST_LOADING * (area or 0.0)))
+
+    def _parse_masses(
+        self, role: Role | None, area: float | None
+    ) -> tuple[float | None, float | None]:
         """Return cathode and anode active mass, mg; one may be a fraction of the electrode mass."""
-        cathode = self.parse_number("cathode_active_mass")
-        anode = self.parse_number("anode_active_mass")
-        own = self.parse_number("active_mass")
-        whole, percent = self.parse_number("electrode_mass"), self.parse_number("active_fraction")
+        cathode = self._parse_mass("cathode_active_mass", area)
+        anode = self._parse_mass("anode_active_mass", area)
+        own = self._parse_mass("active_mass", area)
+        whole, percent = (
+            self._parse_mass("electrode_mass", area),
+            self.parse_number("active_fraction"),
+        )
         if own is not None and whole is not None and own > whole:
             why = f"the active mass, {own:g} mg, is more than the electrode's, {whole:g} mg"
             self.refuse("active_mass", why, "Correct one of them; neither is used.")
