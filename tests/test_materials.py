@@ -104,6 +104,8 @@ def test_no_name_stands_for_two_materials_of_one_role() -> None:
         ("Li1.2Ni0.2Mn0.6O2", "Li-rich"), ("60Si-35LPSCl-5C", "Si"), ("Silcon", "Si"),
         ("70NCM811-27LPSCl-3VGCF", "NCM811"), ("Li4+xTi5O12", "LTO"), ("Li3+xVO4", "Li3VO4"),
         ("Silizium", "Si"), ("Silicium", "Si"), ("シリコン", "Si"), ("Si負極", "Si"),
+        ("Si/SE/C", "Si"), ("NCM811/SE", "NCM811"), ("Si + SE", "Si"), ("Se", "Se"),
+        ("porous Si with Ag and C", "Si"), ("SE", None),
         ("黒鉛", "graphite"), ("Kathode: NCM811", "NCM811"), ("Zinn", "Sn"), ("cuivre", "Cu"),
     ],
 )  # fmt: skip

@@ -336,7 +336,7 @@ def test_a_half_cell_that_is_called_full_or_symmetric_is_told_by_its_voltages() 
     assert "lowest voltage" in said(lithium)
     assert said(lithium, ends=(-0.1, 0.1), mean=(-0.05, 0.05)) == {}
     mixed = replace(SILICON, configuration="symmetric")  # its voltage changes the sign
-    assert said(mixed)["highest voltage"] == "it is a half cell of Si"
+    assert said(mixed)["lowest voltage"] == "it is a half cell of Si"
     cycles, halves = tables(**MEASURED["cathode"])  # one way only, nothing is known of the other
     once = find_contradictions(with_materials(lithium), cycles.clear(), halves.head(1))
     assert not once

@@ -144,7 +144,7 @@ def hold_configuration(facts: Facts) -> Iterator[Contradiction]:
                 f"{counter.name}; its half cycles end at {ends[0]:.3g} to {ends[1]:.3g} V."
             )
             slip = f"it is a half cell of {working.name}"
-            yield Contradiction("highest voltage", ends[1], "V", sentence, slip)
+            yield Contradiction("lowest voltage", ends[0], "V", sentence, slip, is_above=False)
         return
     if cell.materials.get("cathode") is not None or cell.working_electrode_role == "cathode":
         return

@@ -32,6 +32,7 @@ from cellpipe.core.model import Material
 ELECTRODES = ("cathode", "anode", "reference")
 _AGREES = 0.01  # of a figure with the one that its formula gives
 _ROLES = {"cathode": "cathode", "kathode": "cathode", "anode": "anode"}
+_NO_NAMES = frozenset({"SE", "SN"})  # solid electrolyte and succinonitrile
 _MOST_WORDS = 6  # of a name
 _FOIL = "lithium deposit"  # family of what lithium is plated on
 _ALLOYS = ("Ag-C",)  # of that family, but no foil
@@ -159,7 +160,7 @@ class Materials:
         found += self._all_named(split_words(text), wanted)
         if not any("cathode" in material.roles for _, material in found):
             kind = self._by_pattern(text, wanted)
-            if kind is not None and kind.name not in {material.name for _, material in found}:
+            if kind is not None and ("cathode" in kind.roles or not found):
                 found.append((text, kind))
         return found
 
@@ -188,7 +189,7 @@ class Materials:
         self, words: list[str], wanted: frozenset[str], text: str | None = None
     ) -> Material | None:
         """Return the material whose name these words are."""
-        if words == ["in"] and text is None:  # the preposition
+        if (words == ["in"] and text is None) or (len(words) == 1 and words[0] in _NO_NAMES):
             return None
         written = " ".join(words)
         plain = plain_name(text or written)
