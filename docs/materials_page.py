@@ -13,8 +13,8 @@ The names of electrodes and electrolytes in the cell sheet are looked up in the 
 spaces, `-` and `_` don't count, small digits are digits and µ is u. `Si/LPSCl/C 60:35:5`,
 `anode: µSi` and `NCM85` are understood, too. Of several names, a cathode goes before what coats,
 dopes or marks it (`SC-NCM811`, `LTO@LCO`), a mixture of anodes (`graphite + 5 % Si`) is limited by
-what holds most, and what it lies on (`Si on Cu`) does not count. A name that is not in the list stays as it is; nothing
-is held against its theory, and one note names all such names of a sheet.
+what holds most, and what it lies on (`Si on Cu`) does not count. A name that is not in the list
+stays as it is; nothing is held against its theory, and one note names all such names of a sheet.
 
 ## A lab's own materials
 
@@ -105,12 +105,12 @@ def limit_rows() -> list[tuple[str, str, str]]:
         ("area", f"no more than {slips.LARGE_AREA:g} cm² with less than "
          f"{slips.LITTLE_CHARGE:g} mAh/cm² in a complete cycle; above "
          f"{plausible_areas.PRESSED_AREA:g} cm² with less than 0.5 mAh/cm², area times pressure is "
-         f"at most {plausible_areas.LARGEST_FORCE / 1e6:g} MN; a film whose mass has its charge may "
-         "be large", "convention"),
+         f"at most {plausible_areas.LARGEST_FORCE / 1e6:g} MN; a film whose mass has its charge "
+         "may be large", "convention"),
         ("loading", f"{low:g} to {high:g} mg/cm², and by theory at most {largest:g} mAh/cm²: the "
          "limits follow the area, so that 0.02 mg of a thin film is a mass; foils and wafers may "
-         f"hold more; a cathode of more than {plausible_areas.THICKEST_CATHODE:g} mg/cm² gives what "
-         "its mass should", "convention"),
+         f"hold more; a cathode of more than {plausible_areas.THICKEST_CATHODE:g} mg/cm² gives "
+         "what its mass should", "convention"),
         ("current density", f"at most {plausible_areas.LARGEST_CURRENT_DENSITY:g} mA/cm²",
          "convention"),
         ("reference offset", f"within {voltages.OFFSET_TOLERANCE:g} V of the potential of the "
@@ -118,8 +118,8 @@ def limit_rows() -> list[tuple[str, str, str]]:
         ("mean voltage", f"of charge and discharge within the material's window and "
          f"{voltages.VOLTAGE_TOLERANCE:g} V; of a full cell within that of both electrodes",
          "convention"),
-        ("lowest voltage", "a full cell without a named cathode is not measured against Li or Li-In "
-         "and does not end below 0 V; the voltage of a symmetric cell changes its sign, "
+        ("lowest voltage", "a full cell without a named cathode is not measured against Li or "
+         "Li-In and does not end below 0 V; the voltage of a symmetric cell changes its sign, "
          "and its electrodes are alike",
          "convention"),
         ("voltage window", "the sheet's overlaps what was measured", "the file"),
