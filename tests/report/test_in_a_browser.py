@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 from made_cells import Made, Reports, odd_cells
 
+from cellpipe.baselines import table1
 from cellpipe.core import contracts
 from cellpipe.report import write_index
 from cellpipe.report.html.several_cells import several_page
@@ -71,7 +72,10 @@ def lab(folder: Path, cells: list[Made], news: News | None = None) -> Path:
     files = pl.concat(
         [contracts.empty_table("files"), *(one.files for one in cells)], how="diagonal"
     )
-    return write_index(tables | {"files": files}, folder, version="0.0.1", news=news)
+    tables |= {
+        "files": files, "baselines": table1(), "cell_sheet": contracts.empty_table("cell_sheet"),
+    }  # fmt: skip
+    return write_index(tables, folder, version="0.0.1", news=news)
 
 
 @pytest.fixture(scope="module")
@@ -134,19 +138,19 @@ def column(page: Page, place: int) -> list[str]:
 def test_sorting_does_what_it_says(browser: Browser, index: Path) -> None:
     with Looked(browser, index) as looked:
         page = looked.page
-        before = column(page, 4)
-        head = page.locator("#cells thead th").nth(3)
+        before = column(page, 5)
+        head = page.locator("#cells thead th").nth(4)
         head.get_by_role("button").click()
         assert head.get_attribute("aria-sort") == "ascending"
-        assert column(page, 4) == sorted(before, key=int)
+        assert column(page, 5) == sorted(before, key=int)
         head.get_by_role("button").press("Enter")  # the keyboard does the same
         assert head.get_attribute("aria-sort") == "descending"
-        assert column(page, 4) == sorted(before, key=int, reverse=True)
-        resistance = page.locator("#cells thead th").nth(9)
+        assert column(page, 5) == sorted(before, key=int, reverse=True)
+        resistance = page.locator("#cells thead th").nth(10)
         resistance.get_by_role("button").click()
-        assert column(page, 10)[-1] == "–"  # what has no value stands last, either way
+        assert column(page, 11)[-1] == "–"  # what has no value stands last, either way
         resistance.get_by_role("button").click()
-        assert column(page, 10)[-1] == "–"
+        assert column(page, 11)[-1] == "–"
         assert looked.said == []
 
 
@@ -155,7 +159,7 @@ def test_filters_do_what_they_say(browser: Browser, index: Path) -> None:
         page = looked.page
         every = column(page, 1)
         page.get_by_label("Kind").select_option("half")
-        kinds = column(page, 2)
+        kinds = column(page, 3)
         assert kinds
         assert set(kinds) == {"half"}
         assert page.locator("#shown").text_content() == f"{len(kinds)} of {len(every)} cells"
@@ -164,7 +168,7 @@ def test_filters_do_what_they_say(browser: Browser, index: Path) -> None:
         assert all("ssb-02" in name.lower() for name in column(page, 1))
         page.get_by_label("Filter cells").fill("")
         page.get_by_label("with something to check").check()
-        assert all(int(number) > 0 for number in column(page, 14))
+        assert all(int(number) > 0 for number in column(page, 2))
         page.get_by_label("with something to check").uncheck()
         assert column(page, 1) == every
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from cellpipe.numerics.cycling.protocol import NO_CYCLES
+
 MAX_SHOWN = 6
 MAX_POINTS = 800
 
@@ -30,7 +32,8 @@ def sample_evenly(items: list[int], most: int = MAX_SHOWN, head: int = 2) -> lis
 def select_cycles(cycles: pl.DataFrame, curves: pl.DataFrame) -> list[ShownCycle]:
     """Return at most six cycles that have curves; half cycles if no cycle has any."""
     available = set(curves["half_cycle"].unique().to_list())
-    pairs = cycles.sort("cycle").select("cycle", "charging_half_cycle", "discharging_half_cycle")
+    known = cycles.filter(~pl.col("protocol").is_in(NO_CYCLES)).sort("cycle")
+    pairs = known.select("cycle", "charging_half_cycle", "discharging_half_cycle")
     drawn_halves = {
         cycle: tuple(half for half in halves if half in available)
         for cycle, *halves in pairs.iter_rows()
