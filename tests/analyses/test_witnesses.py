@@ -68,8 +68,9 @@ def run(made: Made) -> tuple[pl.DataFrame, list[float]]:
             steps += [("rest", made.rest_second)] if made.rest_second else []
             for kind, lasts in steps:
                 step += 1
-                count = int(lasts // made.every)
-                since = np.append(np.arange(count + 1) * made.every, lasts)
+                every = max(made.every, lasts / 50) if kind == "rest" else made.every
+                count = int(lasts // every)
+                since = np.append(np.arange(count + 1) * every, lasts)
                 since = since[np.append(np.diff(since) > 1e-3, True)]
                 if kind == "CC":
                     passed, current = ampere * since / 3600, np.full(since.size, ampere)
@@ -378,7 +379,7 @@ def test_currents_and_counters_in_another_unit_give_the_charges_in_it(
 @SOME
 @given(made=made_tests(counters=COUNTERS), rest=st.floats(10, 1e6))
 def test_a_rest_between_adds_no_charge(made: Made, rest: float) -> None:
-    frame, truth = run(replace(made, rest_second=rest, every=max(made.every, rest / 50)))
+    frame, truth = run(replace(made, rest_second=rest))
     holds(frame, truth)
 
 
