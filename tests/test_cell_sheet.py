@@ -400,3 +400,18 @@ def test_no_value_that_the_sheet_takes_is_beyond_what_the_table_of_it_can_hold()
         assert bounds == sorted(bounds, key=float), name
         looked_at += 1
     assert looked_at >= 10
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-8-sig", "cp1252"])
+@pytest.mark.parametrize("separator", [";", "\t", ","])
+def test_a_sheet_in_any_of_excels_encodings_is_read(
+    tmp_path: Path, encoding: str, separator: str
+) -> None:
+    text = separator.join(["Cell ID", "Files", "Configuration", "Area / cm²"]) + "\r\n"
+    text += separator.join(["Zürich-1", "Z*", "full", "0.785"]) + "\r\n"
+    mark = "\ufeff" if encoding == "utf-16-be" else ""
+    path = tmp_path / "cells.csv"
+    path.write_bytes((mark + text).encode(encoding))
+    sheet = read_cell_sheet(tmp_path)
+    assert [cell.cell_id for cell in sheet.cells] == ["Zürich-1"]
+    assert sheet.cells[0].area_cm2 == 0.785

@@ -70,7 +70,7 @@ def test_a_finding_that_names_a_cell_is_about_that_cell_and_any_other_about_the_
 
 
 def test_a_short_circuit_is_an_alarm_whatever_level_its_analysis_gives_it() -> None:
-    assert severity_of(Finding("warning", "short", "It shorted.")) == "alarm"
+    assert severity_of(Finding("warning", "short_circuit", "It shorted.")) == "alarm"
     assert severity_of(Finding("error", "analysis_failed", "It failed.")) == "check"
 
 
@@ -311,3 +311,21 @@ def test_a_group_of_which_many_stand_apart_scatters_and_nobody_is_named() -> Non
     table = subject_rows("group", [("A", finding)])
     assert table.select("subject_kind", "subject", "severity").row(0) == ("group", "A", "check")
     assert "3 of its 8 cells stand apart (A5, A6, A7)" in finding.sentence
+
+
+@pytest.mark.usefixtures("no_pages")
+def test_what_is_wrong_with_a_cell_stays_while_its_results_do_though_its_file_is_gone(
+    tmp_path: Path,
+) -> None:
+    folder, out = (
+        lab_of(tmp_path / "lab", "A,A.csv,full,NCM811,12.3 mg", "B,B.csv,full,NCM811,12.3"),
+        tmp_path,
+    )
+    process(folder, out / "out")
+    before = findings_of(out / "out").filter(cell_id="A")["sentence"].to_list()
+    assert any("12.3 mg" in sentence for sentence in before)
+    (folder / "A.csv").unlink()
+    process(folder, out / "out")
+    after = findings_of(out / "out").filter(cell_id="A")["sentence"].to_list()
+    assert set(before) <= set(after)
+    assert len(after) == len(set(after))

@@ -228,3 +228,46 @@ def test_kinds_that_make_no_cycles_are_those_of_the_schema() -> None:
 
     assert load_schema("protocol_segments").columns["kind"].isin == KINDS
     assert {*NO_CYCLES} < {*(load_schema("cycles").columns["protocol"].isin or ())}
+
+
+def pulsed(pulse: float = 10.0) -> list[Step]:
+    """Return a charge and a discharge of 2 mAh that four short pulses beside rests interrupt."""
+    parts = [
+        step for n in range(4) for step in (
+            (-0.4, 3600.0, 4.1 - 0.3 * n, 3.8 - 0.3 * n), (0.0, 300.0, 3.9, 3.9),
+            (-2.0, pulse, 3.8, 3.7), (0.0, 60.0, 3.9, 3.9),
+        )
+    ]  # fmt: skip
+    return [(0.4, 18000.0, 2.6, 4.2), *parts, (-0.4, 3600.0, 2.9, 2.5)]
+
+
+def test_pulses_in_every_discharge_are_part_of_the_cycling_and_keep_its_numbers() -> None:
+    made = tables_of(FULL, record(*(step for _ in range(5) for step in pulsed()), every=5.0))
+    row = made["cells"].row(0, named=True)
+    assert "HPPC/pulse" not in kinds(made)
+    assert (row["cycles"], row["complete_cycles"]) == (5, 5)
+    assert row["initial_coulombic_efficiency"] == pytest.approx(2.0222 / 2.0, abs=2e-3)
+    assert row["capacity_retention"] == pytest.approx(1.0)
+
+
+def test_an_efficiency_after_a_pulse_test_is_not_called_the_first_without_a_remark() -> None:
+    later = [step for _ in range(4) for step in cycle(0.4)]
+    made = tables_of(FULL, record(*pulsed(), *later, every=5.0))
+    row = made["cells"].row(0, named=True)
+    assert kinds(made)[0:2] != ["cycling"]
+    assert row["initial_cycle"] == 2
+    assert "cycle 1 is a pulse test" in (row["initial_remark"] or "")
+
+
+def test_neighbours_in_a_rate_test_are_no_check_of_the_ageing() -> None:
+    rates = [rate for rate in (0.2, 0.4, 1.0, 2.0, 0.2) for _ in range(3)]
+    made = tables_of(FULL, record(*(step for rate in rates for step in cycle(rate))))
+    assert "rate test" in kinds(made)
+    row = made["cells"].row(0, named=True)
+    assert row["check_retention"] is row["check_cycle"] is None
+
+
+def test_a_sheet_that_calls_a_cell_symmetric_does_not_name_what_its_voltage_contradicts() -> None:
+    made = tables_of(Cell("A", "symmetric"), record(*(s for _ in range(4) for s in cycle(0.4))))
+    assert "symmetric stripping/plating" not in kinds(made)
+    assert made["cells"]["capacity_retention"].to_list() == [None]

@@ -1,4 +1,4 @@
-"""Summary of a cell in one row, and findings about fields missing from the cell sheet."""
+"""Summary of a cell in one row."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import polars as pl
 from cellpipe.analyses.complete_cycles import NO_CYCLES_IN, STUB
 from cellpipe.analyses.conditions import known_electrolyte
 from cellpipe.analyses.cycles import KNOWN, POSSIBLE, reversible_direction
+from cellpipe.analyses.missing_fields import find_missing_fields
 from cellpipe.analyses.plating_summary import plating_summary
 from cellpipe.analyses.plausibility import contradiction_findings, find_contradictions
 from cellpipe.core.contracts import load_schema
@@ -39,7 +40,7 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
         "contradictions": contradictions,
         "protocol": _protocol(stretches),
         "no_cycle_reason": _no_cycle_reason(tables["cycles"]),
-        **_cycling_summary(cell, cycles),
+        **_cycling_summary(cell, cycles, tables["cycles"]),
         **_ageing_summary(cycles, reversible_direction(cell)),
         **_impedance_summary(spectra),
         "electrolyte_family": known_electrolyte(cell),
@@ -49,7 +50,7 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
     types = {name: column.dtype for name, column in load_schema("cells").columns.items()}
     holds = row["plating_summary"] is None
     findings = (
-        *contradicting, *_remark_findings(row), *_missing_fields(cell, tables, holds=holds)
+        *contradicting, *_remark_findings(row), *find_missing_fields(cell, tables, holds=holds)
     )  # fmt: skip
     return (Result("cells", pl.DataFrame([row], schema=types), findings),)
 
@@ -91,8 +92,11 @@ def _unknown_counts(tables: Tables) -> tuple[str, ...]:
     return (*(_OF_CYCLES if lost_cycles else ()), *(("spectra",) if lost_spectra else ()))
 
 
-def _cycling_summary(cell: Cell, cycles: pl.DataFrame) -> dict[str, object]:
-    """Return first capacities and efficiencies: of the first complete cycle, and of those after."""
+def _cycling_summary(cell: Cell, cycles: pl.DataFrame, pairs: pl.DataFrame) -> dict[str, object]:
+    """Return first capacities and efficiencies: of the first complete cycle, and of those after.
+
+    ``pairs`` are the cycles with those of pulses, holds and sweeps, which are none.
+    """
     complete = cycles.filter("complete")
     initial = (complete if complete.height else cycles).head(1)
     first = initial.row(0, named=True) if initial.height else {}
@@ -125,7 +129,7 @@ def _cycling_summary(cell: Cell, cycles: pl.DataFrame) -> dict[str, object]:
             "areal_discharging_capacity_mah_per_cm2"
         ),
         "initial_remark": _initial_remark(
-            cell, first, _cut_before(cycles, first) if complete.height else None
+            cell, first, _cut_before(pairs, first) if complete.height else None
         ),
         "initial_coulombic_efficiency": first.get("coulombic_efficiency"),
         "mean_coulombic_efficiency": later.mean(),
@@ -144,13 +148,16 @@ def _cumulative_efficiency(efficiencies: list[float | None]) -> float | None:
 
 
 def _cut_before(cycles: pl.DataFrame, first: dict[str, Any]) -> str | None:
-    """Return which cycle before the initial one is not whole; None if none is, but for stubs."""
+    """Return which cycle before the initial one is not whole, or none; stubs do not count."""
     charge = pl.max_horizontal("charging_capacity_ah", "discharging_capacity_ah")
     usual = max(first.get(f"{side}_capacity_ah") or 0.0 for side in ("charging", "discharging"))
     cut = cycles.filter((pl.col("cycle") < first["cycle"]) & (charge >= STUB * usual))
     if cut.is_empty():
         return None
-    return f"cycle {cut['cycle'][0]} is not complete: {cut['incomplete_because'][0]}"
+    number, kind = cut["cycle"][0], cut["protocol"][0]
+    if kind in NO_CYCLES:
+        return f"cycle {number} is {NO_CYCLES_IN[kind]}"
+    return f"cycle {number} is not complete: {cut['incomplete_because'][0]}"
 
 
 def _initial_remark(cell: Cell, first: dict[str, Any], earlier: str | None) -> str | None:
@@ -234,7 +241,8 @@ def _equal_rate_retentions(complete: pl.DataFrame, usual: int) -> dict[str, obje
     at_usual = later.filter(pl.col("rate_group") == usual)
     first = at_usual["cycle"].min()
     checks = later.filter(
-        (pl.col("rate_group") != usual) & (pl.col("rate_reference_cycle") < pl.col("cycle"))
+        (pl.col("rate_group") != usual) & (pl.col("protocol") != "rate test")
+        & (pl.col("rate_reference_cycle") < pl.col("cycle"))
         & (pl.col("cycle") > pl.lit(first, pl.Int64))
     )  # fmt: skip
     numbers: dict[str, object] = {}
@@ -316,79 +324,12 @@ def _of_one_state(spectra: pl.DataFrame) -> pl.DataFrame:
     return counted.filter(state=state).sort("spectrum")
 
 
-def _missing_fields(cell: Cell, tables: Tables, *, holds: bool) -> tuple[Finding, ...]:
-    """Return one finding for each result that a missing field of the cell sheet would add.
-
-    A cell that does not hold a capacity of its own needs no mass.
-    """
-    if not cell.in_sheet:
-        return (_no_row_finding(holds=holds),)
-    findings = []
-    cycled, spectra = tables["cycles"].height, tables["interfacial_resistance"].height
-    no_mass = cell.cathode_active_mass_mg is None and cell.anode_active_mass_mg is None
-    if cycled and cell.configuration != "symmetric" and no_mass and holds:
-        findings.append(_field_finding(cell, "Active mass / mg", "mAh/g"))
-    if (cycled or spectra) and cell.area_cm2 is None:
-        findings.append(_field_finding(cell, "Area / cm²", "mAh/cm² and Ω cm²"))
-    if cycled and cell.nominal_capacity_mah_per_g is None and holds:
-        findings.append(_field_finding(cell, "1C capacity / mAh/g", "the C-rate"))
-    if cell.configuration == "half" and cell.reference_offset_volt is None:
-        findings.append(_field_finding(cell, "Reference offset / V", "potentials against Li+/Li"))
-    if cell.configuration == "half" and "working_electrode_role" in cell.inferred:
-        sentence = (
-            "The cell sheet names no working electrode; the half cell is taken for a silicon "
-            "anode's: its efficiency is delithiation over the lithiation before it."
-        )
-        findings.append(Finding("warning", "working_electrode_inferred", sentence))
-    if cell.configuration == "half" and cell.working_electrode_role is None:
-        findings.append(_field_finding(cell, "Working electrode", "Coulombic efficiency and mAh/g"))
-    if cell.stack_pressure_mpa is None:
-        findings.append(
-            _field_finding(cell, "Stack pressure / MPa", "a condition that results depend on")
-        )
-    if cell.temperature_celsius is None:
-        findings.append(
-            _field_finding(cell, "Temperature / °C", "a condition that results depend on")
-        )
-    return tuple(findings)
-
-
-def _no_row_finding(*, holds: bool) -> Finding:
-    gains = (
-        ": capacities are in mAh only. A row with Configuration, active mass and area adds "
-        "Coulombic efficiency, mAh/g, mAh/cm², Ω cm² and the comparison with published cells."
-        if holds
-        else ". A row with Configuration and area adds mA/cm², mAh/cm² and Ω cm²."
-    )
-    sentence = f"The cell has no row in the cell sheet (cells.xlsx or cells.csv){gains}"
-    return Finding("warning", "not_in_sheet", sentence)
-
-
-def _field_finding(cell: Cell, field: str, gain: str) -> Finding:
-    header = field.partition(" / ")[0]
-    written = [(name, cell.refused[name]) for name in _SAME.get(header, (header,))
-               if name in cell.refused]  # fmt: skip
-    if written:
-        name, text = written[0]
-        sentence = f"'{text}' in the cell sheet's column {name} is refused; it would add {gain}."
-    else:
-        sentence = f"The cell sheet leaves '{field}' empty; it would add {gain}."
-    return Finding("info", "sheet_field_missing", sentence)
-
-
-_SAME = {  # columns that a field can be had from
-    "Active mass": ("Active mass", "Cathode active mass", "Anode active mass", "Electrode mass",
-                    "Active fraction"),
-    "Area": ("Area", "Diameter"),
-}  # fmt: skip
-
-
 ANALYSIS = Analysis(
     "cells",
     ("cycles", "half_cycles", "interfacial_resistance", "files", "half_cycle_segments",
      "impedance", "protocol_segments", "critical_current", "short_circuits", "stripping_plating",
      "plating_efficiency"),
-    ("cells",), _compute, version=10,
+    ("cells",), _compute, version=11,
     fields=(
         "cell_id", "configuration", "group", "in_sheet", "inferred", "cathode_active_mass_mg",
         "anode_active_mass_mg", "area_cm2", "nominal_capacity_mah_per_g", "reference_offset_volt",

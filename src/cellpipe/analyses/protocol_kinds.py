@@ -25,6 +25,7 @@ _MODES = {"ramp": "voltammogram", "pulse": "HPPC/pulse", "impedance": "EIS"}
 _OPEN_SECOND, _STORED_SECOND, _TOLD_SECOND = 3000.0, 86400.0, 600.0
 _WEAK = 0.005
 _OPEN = r"(?i)^(OCV|OCP|WAIT|CORPOT)$|open circuit|^wait"
+_FEWEST_IN_A_ROW = 3  # half cycles with pulses, which are then cycled so
 _ALIKE = 1.2  # of pulses beside a titration
 
 Names = NDArray[Any]  # of kinds; "" where not told yet
@@ -45,7 +46,7 @@ def name_steps(
     """
     kinds, by = _told_kinds(steps)
     numbers = steps["recording"].rle_id().to_numpy()
-    symmetric = cell.configuration == "symmetric" or is_symmetric(cell, half_cycles)
+    symmetric = is_symmetric(cell, half_cycles)
     if not symmetric:
         _name_short_pulses(steps, kinds, by, numbers)
     for number in np.unique(numbers):
@@ -186,10 +187,29 @@ def name_half_cycles(
         pulses = runs.duration[runs.direction != 0]
         if set(kinds[first : last + 1]) <= {"", "EIS"} and (pulses <= _ALIKE * beside[1]).all():
             found[number] = beside
+    for number in _routine(found, signs):
+        del found[number]
     for number, (kind, _) in found.items():
         first, last = ranges[number]
         at = np.arange(first, last + 1)[kinds[first : last + 1] == ""]
         kinds[at], by[at] = kind, "current pattern"
+
+
+def _routine(found: dict[int, tuple[str, float]], signs: NDArray[np.int64]) -> list[int]:
+    """Return the half cycles whose pulses are part of the cycling.
+
+    Those are three or more of one direction in a row: a test of its own is run once in a while.
+    """
+    numbers: list[int] = []
+    for sign in (1, -1):
+        row: list[int] = []
+        for number in [*np.flatnonzero(signs == sign).tolist(), None]:
+            if number is not None and found.get(number, ("",))[0] == "HPPC/pulse":
+                row.append(number)
+                continue
+            numbers += row if len(row) >= _FEWEST_IN_A_ROW else []
+            row = []
+    return numbers
 
 
 def name_rests(steps: pl.DataFrame, kinds: Names, by: Names) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 from collections.abc import Sequence
@@ -98,7 +99,7 @@ def read_bounded_content(path: Path) -> bytes:
 
 
 def parse_csv_rows(content: bytes, name: str) -> list[list[str]]:
-    """Parse the rows of a .csv from Excel: commas, semicolons or tabs, UTF-8 or Windows-1252.
+    """Parse the rows of a .csv from Excel: commas, semicolons or tabs, Unicode or Windows-1252.
 
     Raises
     ------
@@ -107,7 +108,8 @@ def parse_csv_rows(content: bytes, name: str) -> list[list[str]]:
 
     """
     try:
-        text = content.decode("utf-8-sig")
+        is_wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        text = content.decode("utf-16" if is_wide else "utf-8-sig")
     except UnicodeDecodeError:
         text = content.decode("cp1252", "replace")
     lines = text.split("\n", _BEGINNING)[:_BEGINNING]

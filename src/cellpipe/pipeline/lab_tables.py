@@ -68,7 +68,8 @@ def findings_table(
     """
     entries = state.cells
     ids = [inputs.cell.cell_id for inputs in grouping.cells]
-    mine = [entries[cell_id] for cell_id in ids if cell_id in entries]
+    kept = sorted(entries.keys() - set(ids))  # of cells whose files are gone, and results are not
+    mine = [entries[cell_id] for cell_id in (*ids, *kept) if cell_id in entries]
     used = {file.path for inputs in grouping.cells for file in inputs.files}
     not_updated = [
         Finding(

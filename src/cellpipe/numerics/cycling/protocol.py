@@ -5,7 +5,8 @@ Kinds are named where a pattern is clear; a stretch without one is cycling, or i
 - GITT, ICI: five or more pulses of one direction and of like length in one half cycle, with rests
   of like length between them; short ones (up to a minute, a fifth of a pulse) are interruptions.
 - HPPC/pulse: short pulses (up to two minutes, a fifth of the usual length) beside rests, between
-  three or more longer stretches of one half cycle; or nothing but short pulses and rests.
+  three or more longer stretches of one half cycle; or nothing but short pulses and rests. Pulses in
+  three or more half cycles of one direction in a row are part of the cycling.
 - Symmetric stripping/plating: by the sheet, or by the voltages (``symmetric.py``). CCD: of these,
   four or more rising currents.
 - Voltammogram: the voltage rises and falls with one slope while the current changes.
