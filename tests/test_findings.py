@@ -26,7 +26,7 @@ from cellpipe.pipeline import lab_alarms
 from cellpipe.pipeline.cell_history import InputFile
 from cellpipe.pipeline.cell_inputs import CellInputs
 from cellpipe.pipeline.lab_alarms import last_record_time
-from cellpipe.pipeline.news import collect_news, keep_alarm_times
+from cellpipe.pipeline.news import ALARM_TIMES, collect_news, keep_alarm_times
 from cellpipe.report.groups import GroupValues, Measure
 from cellpipe.store import Content, read_table
 from cellpipe.store.lab import resolve_lab
@@ -246,7 +246,7 @@ def test_new_is_what_the_results_first_held_in_the_last_day_whatever_the_dates_o
 
     def at(hours: float, times: dict[str, dict[str, str]] | None = None) -> tuple[object, ...]:
         moment = (now + timedelta(hours=hours)).isoformat(timespec="microseconds")
-        news = collect_news(lab, files, times or {}, moment)
+        news = collect_news(files, lab.ledger.arrivals(folder), times or {}, moment)
         return news.dying, news.cells, news.grown, news.bad
 
     assert at(0) == ((), ("A", "B"), (), ("bad.mpr",))  # files that say March
@@ -269,7 +269,8 @@ def test_an_alarm_has_its_time_until_it_is_over_and_is_told_once_in_the_history(
 
     def told(at: str, *findings: Finding) -> dict[str, dict[str, str]]:
         with acquire(lab.ledger):
-            times = keep_alarm_times(lab, finding_rows(findings, "A"), at)
+            before = lab.ledger.key_value(ALARM_TIMES)
+            times = keep_alarm_times(lab, finding_rows(findings, "A"), before, at)
         return json.loads(json.dumps(times))  # type: ignore[no-any-return]
 
     low = Finding("alarm", "coulombic_efficiency", "It is 97 %.")

@@ -45,7 +45,7 @@ def test_figures_come_at_both_widths_of_a_journal_with_the_data_that_was_drawn(
 ) -> None:
     keys = {name.partition("-")[0].removesuffix(".csv") for name in figures}
     assert {"cycling", "profiles", "dqdv", "peaks", "nyquist", "arcs", "resistance", "retention",
-            "capacities"} == keys  # fmt: skip
+            "capacities", "field", "initial", "protocol"} == keys  # fmt: skip
     assert len(figures) == 5 * len(keys)
     assert 'width="252pt"' in figures["cycling-one-column.svg"].decode()  # 89 mm
     assert 'width="518.4pt"' in figures["cycling-two-columns.svg"].decode()  # 183 mm

@@ -220,6 +220,7 @@ def rejected(count: int, name: str = "junk_{:05}.csv") -> pl.DataFrame:
 
 def index_of(files: pl.DataFrame, folder: Path) -> str:
     names = ("cells", "baseline_comparison", "cycles", "findings")
+    names = (*names, "baselines", "cell_sheet")
     tables = {name: contracts.empty_table(name) for name in names} | {"files": files}
     return write_index(tables, folder, version="1").read_text(encoding="utf-8")
 

@@ -93,7 +93,9 @@ def test_a_changed_mass_runs_only_what_names_a_mass(tmp_path: Path) -> None:
     before = process(lab, out).cells
     lab_with_sheet(lab, mass="41")
     again = process(lab, out)
-    assert set(again.computed["SSB-01"]) == {"cycles", "cells", "baseline_comparison"}
+    assert set(again.computed["SSB-01"]) == {
+        "protocol", "cycles", "cells", "baseline_comparison",
+    }  # fmt: skip
     column = "first_specific_discharging_capacity_mah_per_g"
     assert again.cells[column][0] == pytest.approx(before[column][0] * 20.5 / 41)
     whole = process(lab_with_sheet(tmp_path / "lab", mass="41"), tmp_path / "anew")
@@ -214,7 +216,7 @@ def test_an_analysis_depends_on_what_it_names_and_on_nothing_else() -> None:
         for analysis in analyses.all_analyses()
         if fingerprint(analysis, inputs, digests) != fingerprint(analysis, changed, digests)  # type: ignore[arg-type]
     }
-    assert moved == {"cycles", "cells", "baseline_comparison"}
+    assert moved == {"protocol", "cycles", "cells", "baseline_comparison"}
 
 
 def test_an_analysis_downstream_of_one_that_changed_is_not_taken_for_unchanged() -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from datetime import UTC, datetime, timedelta
 from collections.abc import Callable, Iterator
 from io import BufferedReader
 from pathlib import Path
@@ -130,8 +131,9 @@ def test_a_clock_that_jumps_back_an_hour_changes_no_result(
     out = tmp_path / "out"
     (few_files / "C1_002.csv").rename(tmp_path / "later.csv")
     process(few_files, out)
+    earlier = (datetime.now(UTC) - timedelta(hours=1)).isoformat(timespec="microseconds")
     for module in (history, ledger):
-        monkeypatch.setattr(module, "utc_now", lambda: "2020-01-01T00:00:00+00:00")
+        monkeypatch.setattr(module, "utc_now", lambda: earlier)
     (tmp_path / "later.csv").rename(few_files / "C1_002.csv")
     process(few_files, out)
     assert_equal(out, few_undisturbed)

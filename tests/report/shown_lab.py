@@ -167,7 +167,7 @@ def agree(shown: object, value: object) -> bool:  # noqa: PLR0911 - a kind of va
     if value is None or value == "" or (isinstance(value, float) and value != value):  # noqa: PLR0124
         return shown in {None, "", NOTHING}
     if isinstance(value, bool):
-        return shown in ({"yes", "on"} if value else {"no"}) or shown is value
+        return shown in ({"yes", "on"} if value else {"no", ""}) or shown is value
     if isinstance(value, str):
         return " ".join(str(shown).split()) == " ".join(value.split())
     if isinstance(shown, str):

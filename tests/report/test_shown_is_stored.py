@@ -149,7 +149,8 @@ def digests(lab: Lab, run: Summary) -> list[str]:
         row, cycles = (
             lab.table(name).filter(pl.col("cell_id") == cell_id) for name in ("cells", "cycles")
         )
-        crossed += [(cell_id, alarm.sentence) for alarm in check_limits(row, cycles, limits)]
+        found_here = [(cell_id, alarm.sentence) for alarm in check_limits(row, cycles, limits)]
+        crossed += [each for each in found_here if each not in lab.alarms]
     found.alarms += crossed
     assert len(found.alarms) > 10
     page = page_parts(digest.digest_page(found, version="1"))

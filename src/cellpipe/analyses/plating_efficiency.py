@@ -119,4 +119,5 @@ def _columns(found: Efficiency | None) -> dict[str, float | None]:
 ANALYSIS = Analysis(
     "plating_efficiency", ("half_cycles", "cycles"), ("plating_efficiency",), _compute, version=1,
     fields=("cell_id", "configuration", "materials"),
+    columns={"cycles": ("complete", "coulombic_efficiency")},
 )  # fmt: skip

@@ -258,4 +258,9 @@ def _short_findings(shorts: list[Row]) -> tuple[Finding, ...]:
 ANALYSIS = Analysis(
     "stripping_plating", ("half_cycles", "cycles", "timeseries", "impedance"), _TABLES, _compute,
     version=1, fields=("cell_id", "configuration", "area_cm2", "working_electrode_role"),
+    columns={
+        "cycles": (
+            "cycle", "charging_capacity_ah", "discharging_capacity_ah", "charging_half_cycle",
+        ),
+    },
 )  # fmt: skip

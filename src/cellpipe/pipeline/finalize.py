@@ -28,7 +28,13 @@ from cellpipe.pipeline.lab_tables import (
     own_columns_table,
     sheet_table,
 )
-from cellpipe.pipeline.news import collect_news, is_look_due, keep_alarm_times, set_next_look
+from cellpipe.pipeline.news import (
+    ALARM_TIMES,
+    collect_news,
+    is_look_due,
+    keep_alarm_times,
+    set_next_look,
+)
 from cellpipe.pipeline.plan import Plan, reading_key
 from cellpipe.pipeline.sheet_snapshot import SheetSnapshot
 from cellpipe.pipeline.summary import Summary
@@ -39,7 +45,7 @@ from cellpipe.store.failures import MAX_ATTEMPTS
 from cellpipe.store.history import prune_events, utc_now
 from cellpipe.store.lab import Lab
 from cellpipe.store.layout import ALL_CELLS, INDEX, LAB_PAGES
-from cellpipe.store.ledger import LAST_COMPLETE_STATE, PAGES_DUE
+from cellpipe.store.ledger import LAST_COMPLETE_STATE, PAGES_DUE, Arrivals
 from cellpipe.store.manifest import describe_file, names_digest
 from cellpipe.store.snapshot import LedgerSnapshot
 from cellpipe.system.own_folder import foreign_names
@@ -65,6 +71,7 @@ class Run:
     look_again: datetime | None = None
     started_at: str = field(default_factory=utc_now)
     of_groups: Sequence[tuple[str, Finding]] = ()
+    arrivals: Arrivals = field(default_factory=lambda: Arrivals({}, ()))
 
 
 def finalize(lab: Lab, state: LedgerSnapshot, run: Run) -> Summary:
@@ -73,7 +80,7 @@ def finalize(lab: Lab, state: LedgerSnapshot, run: Run) -> Summary:
     lab.ledger.set_key_value(LAST_COMPLETE_STATE, None)
     failed = [*plan.unreachable, *(failure for _, failure in plan.suspended), *run.failures]
     state, kept = remove_outdated(lab, state, plan, run.grouping)
-    files = files_table(lab, state, plan, run.grouping, failed)
+    files = files_table(lab, state, plan, run.grouping, failed, run.arrivals.files)
     cell_sheet, unusual = sheet_table(run.grouping)
     said = [*sheet.findings, *unusual, *run.grouping.findings, *kept, *_foreign_findings(lab)]
     before, now = read_table(lab.results, "findings", LAB), run.started_at
@@ -81,14 +88,14 @@ def finalize(lab: Lab, state: LedgerSnapshot, run: Run) -> Summary:
         subject_rows("group", run.of_groups), subject_rows("file", file_findings(files)),
     ]  # fmt: skip
     findings = findings_table(state, run.grouping, said, failed, parts, before, run_day(now))
-    times = keep_alarm_times(lab, findings, now)
+    times = keep_alarm_times(lab, findings, state.values.get(ALARM_TIMES), now)
     own = own_columns_table(run.grouping)
     tables = {"files": files, "findings": findings, "cell_sheet": cell_sheet, "own_columns": own}
     changed = _write_tables(lab, tables)
     consolidate(lab)
     is_due = bool(run.computed) or changed or run.pages_due or PAGES_DUE in state.values
     is_due = is_due or is_look_due(state.values, now)
-    news = collect_news(lab, files, times, now)
+    news = collect_news(files, run.arrivals, times, now)
     locked = _update_reports(lab, tables, news, is_due=is_due)
     if is_due:
         set_next_look(lab, news, run.look_again)

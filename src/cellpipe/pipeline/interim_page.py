@@ -87,7 +87,9 @@ class InterimPage:
         names = [lab.relative_name(path) for path in plan.files]
         grouping = group_files(state, names, self._sheet)
         failed = [*plan.unreachable, *(failure for _, failure in plan.suspended), *failures]
-        files = files_table(lab, state, plan, grouping, failed)
+        files = files_table(
+            lab, state, plan, grouping, failed, lab.ledger.arrivals(lab.folder).files
+        )
         told = self._sheet.findings
         findings = findings_table(state, grouping, told, failed, (), None, run_day())
         is_there = pl.col("cell_id").is_null() | pl.col("cell_id").is_in(list(state.cells))

@@ -51,7 +51,9 @@ def known_alarms(text: str | None) -> Told:
     return {name: tuple(Finding(**each) for each in found) for name, found in kept.items()}
 
 
-def find_lab_alarms(lab: Lab, grouping: Grouping, now: datetime) -> LabAlarms:
+def find_lab_alarms(
+    lab: Lab, grouping: Grouping, arrivals: Mapping[str, Arrival], now: datetime
+) -> LabAlarms:
     """Return the alarms of cells that are told by their groups, or by the time since they ended."""
     found: dict[str, list[Finding]] = {}
     of_groups = []
@@ -60,7 +62,6 @@ def find_lab_alarms(lab: Lab, grouping: Grouping, now: datetime) -> LabAlarms:
             found.setdefault(cell_id, []).append(finding)
         if len(group.apart) > len(group.left_out):
             of_groups.append((group.name, _scatter_finding(measure, group)))
-    arrivals = lab.ledger.arrivals(lab.folder)
     next_looks = []
     for inputs in grouping.cells:
         last = last_record_time(lab, inputs, arrivals)

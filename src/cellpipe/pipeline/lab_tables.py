@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import polars as pl
@@ -13,14 +13,19 @@ from cellpipe.core.model import Finding
 from cellpipe.pipeline.cell_inputs import Grouping, file_rows
 from cellpipe.pipeline.plan import Plan
 from cellpipe.store.lab import Lab
+from cellpipe.store.ledger import Arrival
 from cellpipe.store.snapshot import LedgerSnapshot
 from cellpipe.system.scan import Failure
 
 
 def files_table(
-    lab: Lab, state: LedgerSnapshot, plan: Plan, grouping: Grouping, failures: Sequence[Failure]
-) -> pl.DataFrame:
-    """Return one row per file of the folder: used, set aside or a duplicate."""
+    lab: Lab, state: LedgerSnapshot, plan: Plan, grouping: Grouping, failures: Sequence[Failure],
+    arrivals: Mapping[str, Arrival],
+) -> pl.DataFrame:  # fmt: skip
+    """Return one row per file of the folder: used, set aside or a duplicate.
+
+    ``arrivals`` are when the files came, by path.
+    """
     used = pl.concat([contracts.empty_table("files"), *(file_rows(c) for c in grouping.cells)])
     mine = set(used["path"])
     reasons = {failure.path: failure.reason for failure in failures}
@@ -42,7 +47,6 @@ def files_table(
     table = pl.concat([used, rest], how="diagonal").sort("path")
     when = pl.Series([written.get(path) for path in table["path"]], dtype=pl.Int64)
     modified = when.cast(pl.Datetime("ns", "UTC")).cast(table.schema["modified_at"])
-    arrivals = lab.ledger.arrivals(lab.folder)
     came = [arrivals[path].is_new_since if path in arrivals else None for path in table["path"]]
     first_seen = pl.Series(
         [None if time is None else run_day(time.isoformat()) for time in came],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 import polars as pl
@@ -11,8 +11,9 @@ import polars as pl
 from cellpipe.core.finding_rows import HAPPENED
 from cellpipe.core.model import CONTRADICTION
 from cellpipe.report.news import News
-from cellpipe.store.history import Event, read_events
+from cellpipe.store.history import Event
 from cellpipe.store.lab import Lab
+from cellpipe.store.ledger import Arrivals
 
 ALARM_TIMES = "alarms first seen"
 _NEXT_LOOK = "what is new, or silent, is to be looked at again"
@@ -21,12 +22,12 @@ _NIGHT_AGES = (timedelta(hours=23), timedelta(hours=36))  # of the night before 
 AlarmTimes = Mapping[str, Mapping[str, str]]  # first seen, by cell and alarm
 
 
-def keep_alarm_times(lab: Lab, findings: pl.DataFrame, now: str) -> AlarmTimes:
+def keep_alarm_times(lab: Lab, findings: pl.DataFrame, before: str | None, now: str) -> AlarmTimes:
     """Record when each alarm that stands, and each contradiction, was first seen; return it.
 
-    What is new is an event of the cell's history, too.
+    ``before`` is what the ledger keeps of them. What is new is an event of the cell's history, too.
     """
-    known: dict[str, dict[str, str]] = json.loads(lab.ledger.key_value(ALARM_TIMES) or "{}")
+    known: dict[str, dict[str, str]] = json.loads(before or "{}")
     against = pl.col("code").str.starts_with(CONTRADICTION)
     standing = findings.filter((pl.col("severity") == "alarm") | against)
     times: dict[str, dict[str, str]] = {}
@@ -48,10 +49,10 @@ def alarm_key(code: str, sentence: str) -> str:
     return f"{code}: {sentence}" if code in HAPPENED else code
 
 
-def collect_news(lab: Lab, files: pl.DataFrame, times: AlarmTimes, now: str) -> News:
+def collect_news(files: pl.DataFrame, arrived: Arrivals, times: AlarmTimes, now: str) -> News:
     """Return what is new in the last day before a run, or since the night before the last."""
-    start, window = _window(lab, now)
-    arrivals = lab.ledger.arrivals(lab.folder)
+    start, window = _window(arrived.nights, now)
+    arrivals = arrived.files
     came: dict[str, datetime] = {}
     for path in files["path"]:
         time = arrivals[path].is_new_since if path in arrivals else None
@@ -79,13 +80,10 @@ def collect_news(lab: Lab, files: pl.DataFrame, times: AlarmTimes, now: str) -> 
     )  # fmt: skip
 
 
-def _window(lab: Lab, now: str) -> tuple[datetime, str]:
+def _window(nights: Sequence[datetime], now: str) -> tuple[datetime, str]:
     """Return since when something counts as new, and that in words."""
     moment = datetime.fromisoformat(now)
-    nights = [datetime.fromisoformat(e.at) for e in read_events(
-        lab.ledger.database, "night", (moment - _NIGHT_AGES[1]).isoformat(timespec="microseconds")
-    )]  # fmt: skip
-    earlier = [night for night in nights if moment - night >= _NIGHT_AGES[0]]
+    earlier = [night for night in nights if _NIGHT_AGES[0] <= moment - night <= _NIGHT_AGES[1]]
     if earlier:
         return max(earlier), f"since the night of {max(earlier):%Y-%m-%d}"
     return moment - _DAY, f"in the 24 hours before the run of {moment:%Y-%m-%d} (UTC)"

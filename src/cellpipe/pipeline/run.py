@@ -211,7 +211,8 @@ def _run(
         computing.expected = 0 if portion.is_last else expected
         tasks = stale_cells(lab, state, due, redraw=redraw, day=day)
         state = _compute(lab, state, tasks, executor, computing, done)
-    alarms = find_lab_alarms(lab, grouping, datetime.fromisoformat(started_at))
+    arrivals = lab.ledger.arrivals(lab.folder)
+    alarms = find_lab_alarms(lab, grouping, arrivals.files, datetime.fromisoformat(started_at))
     if alarms.by_cell != told:  # on the pages of these cells, and of no other
         grouping = group_files(
             state, portions[-1].names, sheet, Overlaps(state, lab), alarms.by_cell
@@ -230,6 +231,7 @@ def _run(
         alarms.look_again,
         started_at,
         alarms.of_groups,
+        arrivals,
     )
     summary = finalize(lab, state, run)
     StageProgress("report", {None: 1}, progress).advance(None, summary.page.name)
@@ -362,7 +364,7 @@ def _tidy_up(lab: Lab, state: LedgerSnapshot) -> LedgerSnapshot:
     count = delete_partial_files(lab.results) + leftovers
     if ADOPT in state.values:
         register_existing(ledger)
-    broken = quarantine_damaged(ledger)
+    broken = quarantine_damaged(ledger, values=state.values)
     if count or broken:
         _log.warning("%d unfinished files removed, %d changed ones put aside", count, len(broken))
     find_foreign_files(ledger, is_known=is_known)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from cellpipe.core.errors import DamagedLedgerError
 from cellpipe.store.failures import FileFailure, clear_failures, count_failure, read_failures
@@ -46,6 +46,7 @@ _ARRIVALS = """SELECT seen.path, seen.first_seen, contents.read_at,
     (SELECT count(DISTINCT h.sha256) FROM history h
      WHERE h.subject = seen.path AND h.event = 'read')
     FROM seen LEFT JOIN contents ON contents.sha256 = seen.sha256 WHERE seen.folder = ?"""
+_NIGHTS = "SELECT at FROM history WHERE subject = 'night' ORDER BY at, id"
 _RESULT_FILE = "path, size, modified_ns, sha256"
 _SET_VALUE = upsert_statement("marks", "name, value", "name")
 _AT_ONCE = 500  # names in one statement
@@ -64,6 +65,13 @@ class Arrival:
         """Since when the results hold what is in it: of a file that was moved, or read again."""
         known = [time for time in (self.first_seen, self.read_at) if time is not None]
         return min(known) if self.first_seen is not None else None
+
+
+class Arrivals(NamedTuple):
+    """When files came, by path, and when nights began, in order."""
+
+    files: Mapping[str, Arrival]
+    nights: Sequence[datetime]
 
 
 class Ledger:
@@ -150,12 +158,16 @@ class Ledger:
         """Return the files of a folder as they were last seen, by path within it."""
         return {row[0]: SeenFile(*row) for row in self._read(_SEEN, (str(folder),))}
 
-    def arrivals(self, folder: Path) -> dict[str, Arrival]:
-        """Return when each file of a folder came, by path within it."""
-        return {
+    def arrivals(self, folder: Path) -> Arrivals:
+        """Return when each file of a folder came, by path within it, and when nights were."""
+        rows, nights = self._transact(
+            lambda rows: (rows.read(_ARRIVALS, (str(folder),)), rows.read(_NIGHTS))
+        )
+        files = {
             str(path): Arrival(_to_time(first), _to_time(read), int(count))
-            for path, first, read, count in self._read(_ARRIVALS, (str(folder),))
+            for path, first, read, count in rows
         }
+        return Arrivals(files, [datetime.fromisoformat(str(at)) for (at,) in nights])
 
     def contents(self) -> dict[str, Content]:
         """Return all contents that were read, by sha256."""

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from cellpipe.core.errors import LockedFileError
@@ -128,13 +128,17 @@ def quarantine_files(folder: Path, names: Iterable[str]) -> list[str]:
     return moved
 
 
-def quarantine_damaged(ledger: Ledger, *, thoroughly: bool = False) -> list[str]:
+def quarantine_damaged(
+    ledger: Ledger, *, thoroughly: bool = False, values: Mapping[str, str] | None = None
+) -> list[str]:
     """Quarantine result files that are not as they were written; return their names.
 
     A changed size or time decides whether to look, the sha256 decides. One run checks 5,000 files
-    and the next continues from there; ``thoroughly`` checks the content of all files.
+    and the next continues from there; ``thoroughly`` checks the content of all files. ``values``
+    are what the ledger keeps by name, if they were read.
     """
-    start = "" if thoroughly else ledger.key_value(_PLACE) or ""
+    place = ledger.key_value(_PLACE) if values is None else values.get(_PLACE)
+    start = "" if thoroughly else place or ""
     files = ledger.result_files(start, 2**31 if thoroughly else _AT_ONCE)
     damaged = [f.path for f in files if _is_damaged(ledger, f, thoroughly=thoroughly)]
     moved = quarantine_files(ledger.folder, damaged)
