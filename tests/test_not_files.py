@@ -65,7 +65,7 @@ def test_what_a_lab_writes_itself(lab: Path, name: str, kind: str) -> None:
     done = run(lab, "process", "lab", "--out", "out")
     assert "a pipe, a socket or a device" in done.stdout + done.stderr
     assert name in done.stdout + done.stderr
-    assert done.returncode == (1 if name == "baselines.csv" else 2), done.stderr
+    assert done.returncode == 1, done.stderr  # the rest of the run goes on
 
 
 @pytest.mark.parametrize("kind", PUT)
