@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from cellpipe.analyses.internal_shorts import internal_short_findings
 from cellpipe.analyses.spectrum_shorts import spectrum_shorts
-from cellpipe.analyses.symmetric_cells import Life, collect_life, is_symmetric, symmetric_evidence
+from cellpipe.analyses.symmetric_cells import Life, collect_life, symmetric_evidence
 from cellpipe.core.contracts import empty_table
 from cellpipe.core.model import Analysis, Cell, Finding, Result, Tables
 from cellpipe.numerics.cycling.critical_current import find_critical_current
@@ -27,9 +27,10 @@ from cellpipe.numerics.cycling.shorts import Short, find_shorts
 from cellpipe.numerics.cycling.symmetric import (
     CONTRADICTS,
     FOLLOWS,
-    UNCLEAR,
+    Evidence,
     Stretches,
     find_stretches,
+    is_stripping_and_plating,
 )
 
 TRACE = 1200  # times, of each of which the trace has the lowest and the highest voltage
@@ -39,8 +40,9 @@ Row = dict[str, Any]
 
 def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
     half_cycles, timeseries = tables["half_cycles"], tables["timeseries"]
-    findings = _evidence_findings(cell, half_cycles)
-    if half_cycles.is_empty() or not is_symmetric(cell, half_cycles):
+    evidence = symmetric_evidence(half_cycles)
+    findings = _evidence_findings(cell, evidence)
+    if half_cycles.is_empty() or not is_stripping_and_plating(cell.configuration, evidence):
         return _results({}, findings + internal_short_findings(cell, tables))
     life = collect_life(timeseries)
     stretches = find_stretches(life.second, life.ampere, life.direction, life.step)
@@ -64,7 +66,7 @@ def _compute(cell: Cell, tables: Tables) -> tuple[Result, ...]:
         }  # fmt: skip
     critical = {
         "cell_id": cell.cell_id,
-        "known_from": _known_from(cell, symmetric_evidence(half_cycles)),
+        "known_from": _known_from(cell, evidence),
         "shorts": len(shorts),
         "judged": search.judged,
         "half_cycles": len(rows),
@@ -88,14 +90,13 @@ def _results(made: dict[str, list[Row]], findings: tuple[Finding, ...]) -> tuple
     return tuple(results)
 
 
-def _known_from(cell: Cell, evidence: str) -> str:
+def _known_from(cell: Cell, evidence: Evidence) -> str:
     if cell.configuration is None:
         return "voltage"
     return "sheet and voltage" if evidence == FOLLOWS else "sheet"
 
 
-def _evidence_findings(cell: Cell, half_cycles: pl.DataFrame) -> tuple[Finding, ...]:
-    evidence = symmetric_evidence(half_cycles) if half_cycles.height else UNCLEAR
+def _evidence_findings(cell: Cell, evidence: Evidence) -> tuple[Finding, ...]:
     if cell.configuration == "symmetric" and evidence == CONTRADICTS:
         sentence = (
             "The cell sheet says symmetric, but the voltage keeps its sign whichever way the "

@@ -234,17 +234,17 @@ def _update_reports(
 def read_lab_tables(lab: Lab) -> dict[str, pl.DataFrame]:
     """Return the tables of all cells that the lab's page and workbook are made of."""
     results = Results(lab.results)
-    tables = {
+    return {
         name: results[name].collect().sort("cell_id", maintain_order=True)
         for name in ("cells", "baseline_comparison", "cycles")
     }
-    published = read_table(lab.results, "baselines", LAB)
-    return tables | {"baselines": table1() if published is None else published}
 
 
 def _write_reports(lab: Lab, of_lab: Mapping[str, pl.DataFrame], news: News) -> list[Failure]:
     """Write the lab's page and workbook; return what failed: it costs itself only."""
-    tables = read_lab_tables(lab) | dict(of_lab)
+    published = read_table(lab.results, "baselines", LAB)
+    baselines = table1() if published is None else published
+    tables = read_lab_tables(lab) | dict(of_lab) | {"baselines": baselines}
     write_page = partial(report.write_index, news=news)
     writers: dict[str, Callable[..., Path]] = {
         INDEX: write_page, ALL_CELLS: report.write_lab_workbook,

@@ -116,7 +116,8 @@ def write_index(
 
     ``tables`` are the lab's ``cells``, ``baseline_comparison``, ``baselines``, ``cycles``,
     ``files``, ``findings`` and ``cell_sheet``; ``interim`` says how far a run is that still goes
-    on, whose page has no figures and needs no ``cell_sheet``, ``news`` what is new.
+    on, whose page has no figures and needs neither ``baselines`` nor ``cell_sheet``; ``news`` says
+    what is new.
     """
     from cellpipe.report.html.index import index_page
 

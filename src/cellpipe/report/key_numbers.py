@@ -9,7 +9,6 @@ from typing import Any
 import polars as pl
 
 from cellpipe.core.model import Cell
-from cellpipe.numerics.cycling.protocol import SYMMETRIC
 from cellpipe.report.plating_numbers import efficiency_numbers, is_symmetric, symmetric_numbers
 from cellpipe.report.wording import (
     NOTHING,
@@ -199,19 +198,13 @@ def no_retention_reason(row: dict[str, object]) -> str:
     """Return why a cell has no retention."""
     if row["no_cycle_reason"] is not None:
         return str(row["no_cycle_reason"])
-    if row["configuration"] == "symmetric" or is_stripping(row):
+    if row["configuration"] == "symmetric" or row["symmetric"]:
         return "a symmetric cell has none"
     if row["plating_summary"] is not None:
         return "the protocol sets how much is plated"
     if isinstance(row["complete_cycles"], int) and row["complete_cycles"] > 0:
         return "needs a second complete cycle"
     return "needs a complete cycle"
-
-
-def is_stripping(row: dict[str, object]) -> bool:
-    """Return whether a cell was stripped and plated, by its voltage if no sheet says so."""
-    kinds = str(row["protocol"] or "").split(", ")
-    return any(kind in SYMMETRIC for kind in kinds)
 
 
 def rate_basis(row: dict[str, Any]) -> str:

@@ -18,7 +18,6 @@ Evidence = Literal["follows", "contradicts", "unclear"]
 Configuration = Literal["full", "half", "symmetric"]
 FOLLOWS: Evidence = "follows"
 CONTRADICTS: Evidence = "contradicts"
-UNCLEAR: Evidence = "unclear"
 
 SAME_CURRENT = 0.05  # relative difference of currents that are one
 _STORED_VOLT = 0.1  # of one sign in both directions, as of a cell that stores charge
